@@ -1,0 +1,1 @@
+//! Channel coding of TS 36.212 §5.

@@ -1,0 +1,1 @@
+//! What a radio channel does to samples.

@@ -1,0 +1,1 @@
+//! Quantities with their units, so that a bare number is never mistaken for another.
