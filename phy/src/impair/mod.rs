@@ -1,1 +1,20 @@
-//! What a radio channel does to samples.
+//! What a radio channel does to samples: noise, fading, offsets, resampling.
+//!
+//! Every model is a value that carries its own state: `process` takes the next block of a stream, and the result does
+//! not depend on where the blocks are cut. Randomness comes from a seed that the caller gives, never from the
+//! surroundings, and the same seed gives the same samples on every platform with IEEE 754 arithmetic. Constructors
+//! allocate, `process` does not.
+//!
+//! | module | what it does to a stream |
+//! |---|---|
+//! | [`awgn`] | adds white Gaussian noise |
+//! | [`resample`] | changes the sample rate; fast decimation for the search of synchronisation signals |
+//! | [`rng`] | the seeded generator behind the random models |
+
+pub mod awgn;
+mod elementary;
+pub mod resample;
+pub mod rng;
+
+#[cfg(test)]
+mod testing;

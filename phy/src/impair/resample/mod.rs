@@ -1,0 +1,5 @@
+//! Changes of the sample rate.
+
+mod decimator;
+
+pub use decimator::{Decimator, UnsupportedFactor};
