@@ -10,7 +10,7 @@ use core::f64::consts::{LN_2, TAU};
 /// `(cos, sin)` of a phase in units of 2⁻³² turns. Error below 1.2e-7.
 #[inline(always)]
 pub(crate) fn cos_sin(phase: u32) -> (f32, f32) {
-    /// Half of a 2⁻³⁰ part of a quarter turn, in radians.
+    /// 2⁻³² turns.
     const RADIANS_PER_UNIT: f32 = (TAU / 4_294_967_296.0) as f32;
     let quadrant = phase.wrapping_add(1 << 29) >> 30;
     let x = phase.wrapping_sub(quadrant << 30) as i32 as f32 * RADIANS_PER_UNIT;

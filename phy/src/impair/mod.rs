@@ -8,11 +8,13 @@
 //! | module | what it does to a stream |
 //! |---|---|
 //! | [`awgn`] | adds white Gaussian noise |
+//! | [`offset`] | shifts it in frequency, time and speed; gain, phase and saturation |
 //! | [`resample`] | changes the sample rate; fast decimation for the search of synchronisation signals |
 //! | [`rng`] | the seeded generator behind the random models |
 
 pub mod awgn;
 mod elementary;
+pub mod offset;
 pub mod resample;
 pub mod rng;
 
