@@ -1,0 +1,131 @@
+//! Wire formats of layer 2 and of the PC5 messages: bytes in, meaning out, and back.
+//!
+//! One file per format, each in the same order: figure and clause, `mod field` (offsets), `Packet` (a view
+//! over bytes: offsets only, it never judges), `Repr` (only valid states: `parse`, `buffer_len`, `emit`), tests.
+//! The formats import nothing from the rest of the project: identities are octets and numbers here, and get
+//! their meaning in [`crate::ids`].
+//!
+//! # Panic contract
+//!
+//! - `Packet::new_checked` runs `check_len`. After a successful `check_len` no accessor panics, whatever the bytes.
+//! - `Packet::new_unchecked` followed by an accessor may panic when the buffer is short. Use it only on a buffer
+//!   that was just sized by `buffer_len`.
+//! - `check_len` proves lengths and nothing else: reserved values pass. `Repr::parse` judges values too, and never
+//!   panics on a checked `Packet`.
+//! - `Repr::emit` never panics: a buffer that is too short or a field that does not fit is an [`Error`].
+//! - A field narrower than its type says so in its doc comment; `parse` never exceeds it and `emit` refuses more.
+
+use core::fmt;
+
+pub mod mib_sl;
+pub mod pc5_discovery;
+pub mod pdcp;
+pub mod rlc_um;
+pub mod sl_sch;
+
+/// Why bytes were not understood, or a value not written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Error {
+    /// Malformed bytes: the buffer ends before the field does.
+    Truncated {
+        /// The field that is cut short.
+        what: &'static str,
+        /// Octets that are needed up to its end.
+        needed: usize,
+        /// Octets that are there.
+        have: usize,
+    },
+    /// Malformed bytes: the buffer is longer than the format.
+    Oversized {
+        /// The format.
+        what: &'static str,
+        /// Octets of the format.
+        max: usize,
+        /// Octets that are there.
+        have: usize,
+    },
+    /// Malformed bytes: a length field announces more than what follows.
+    LengthLies {
+        /// The length field.
+        what: &'static str,
+        /// Octets that it announces.
+        stated: usize,
+        /// Octets that follow.
+        have: usize,
+    },
+    /// Malformed bytes: a value that the specification reserves.
+    Reserved {
+        /// The field.
+        what: &'static str,
+        /// Its value.
+        value: u32,
+    },
+    /// Malformed bytes, or our misuse: more elements than one PDU may hold here.
+    TooMany {
+        /// The elements.
+        what: &'static str,
+        /// The most that are taken.
+        max: usize,
+    },
+    /// Our misuse: the output buffer is too short.
+    BufferTooShort {
+        /// Octets that are needed.
+        needed: usize,
+        /// Octets that were offered.
+        have: usize,
+    },
+    /// Our misuse: a value does not fit in its field.
+    OutOfRange {
+        /// The field.
+        what: &'static str,
+        /// The value.
+        value: u32,
+        /// The largest that fits.
+        max: u32,
+    },
+}
+
+impl Error {
+    /// Whether the bytes are to blame, rather than our own use of the format.
+    pub const fn is_malformed(&self) -> bool {
+        !matches!(self, Self::BufferTooShort { .. } | Self::OutOfRange { .. })
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Truncated { what, needed, have } => {
+                write!(f, "{what} is cut short: {needed} octets are needed, {have} are there")
+            }
+            Self::Oversized { what, max, have } => write!(f, "{what} has {have} octets, {max} is the most"),
+            Self::LengthLies { what, stated, have } => {
+                write!(f, "{what} announces {stated} octets, {have} follow")
+            }
+            Self::Reserved { what, value } => write!(f, "{what} has the reserved value {value:#x}"),
+            Self::TooMany { what, max } => write!(f, "more than {max} {what} in one PDU"),
+            Self::BufferTooShort { needed, have } => {
+                write!(f, "output buffer too short: {needed} octets are needed, {have} were offered")
+            }
+            Self::OutOfRange { what, value, max } => write!(f, "{what} {value:#x} is above {max:#x}"),
+        }
+    }
+}
+
+impl std::error::Error for Error {}
+
+/// `Ok` when `have` octets suffice for the field that ends at `needed`.
+pub(crate) const fn need(what: &'static str, needed: usize, have: usize) -> Result<(), Error> {
+    if have < needed { Err(Error::Truncated { what, needed, have }) } else { Ok(()) }
+}
+
+/// `Ok` when the output buffer suffices.
+pub(crate) const fn room(needed: usize, have: usize) -> Result<(), Error> {
+    if have < needed { Err(Error::BufferTooShort { needed, have }) } else { Ok(()) }
+}
+
+/// `Ok` when `value` fits.
+pub(crate) const fn fits(what: &'static str, value: u32, max: u32) -> Result<(), Error> {
+    if value > max { Err(Error::OutOfRange { what, value, max }) } else { Ok(()) }
+}
