@@ -3,9 +3,13 @@
 //! ```text
 //! ids         identities as newtypes
 //! wire/       formats: bytes <-> values                    sl_sch rlc_um pdcp mib_sl pc5_discovery
+//! rlc_um      segmentation and reassembly, window 0
+//! mux         channels into transport blocks and back, filters by destination
 //! ```
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 
 pub mod ids;
+pub mod mux;
+pub mod rlc_um;
 pub mod wire;

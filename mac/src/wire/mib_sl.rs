@@ -73,8 +73,8 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// Octets.
-    pub const fn len(self) -> usize {
+    /// Octets of the block.
+    pub const fn octets(self) -> usize {
         match self {
             Self::D2d => LEN,
             Self::V2x => LEN_V2X,
@@ -83,7 +83,7 @@ impl Kind {
 
     /// Number of reserved bits.
     pub const fn reserved_bits(self) -> u32 {
-        self.len() as u32 * 8 - 21
+        self.octets() as u32 * 8 - 21
     }
 }
 
@@ -197,7 +197,7 @@ impl Repr {
 
     /// Octets of the block.
     pub const fn buffer_len(&self) -> usize {
-        self.kind.len()
+        self.kind.octets()
     }
 
     /// Writes the block over the first octets.

@@ -96,7 +96,7 @@ impl<T: AsRef<[u8]>> Packet<T> {
     /// The E bit and the LI of data element `index`.
     fn length_indicator(&self, index: usize) -> (bool, u16) {
         let bytes = &self.buffer.as_ref()[1 + index / 2 * 3..];
-        let pair = if index % 2 == 0 {
+        let pair = if index.is_multiple_of(2) {
             u16::from_be_bytes([bytes[0], bytes[1]]) >> 4
         } else {
             u16::from_be_bytes([bytes[1], bytes[2]]) & 0x0fff
@@ -234,7 +234,7 @@ pub fn emit_header(
         let more = index + 1 < indicators;
         let pair = u16::from(more) << 11 | length as u16;
         let at = 1 + index / 2 * 3;
-        if index % 2 == 0 {
+        if index.is_multiple_of(2) {
             buffer[at] = (pair >> 4) as u8;
             buffer[at + 1] = (pair << 4) as u8;
         } else {

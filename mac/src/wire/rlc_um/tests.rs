@@ -8,9 +8,9 @@ fn parse(bytes: &[u8]) -> Result<Repr<'_>, Error> {
 
 #[test]
 fn single_element_has_one_octet_of_header() {
-    let repr = parse(&[0x87, 0xbd, 0x8b]).unwrap();
+    let repr = parse(&[0x87, 0x11, 0x22]).unwrap();
     assert_eq!(repr.framing, FramingInfo { continues: true, unfinished: false });
-    assert_eq!((repr.sn, repr.elements()), (7, &[&[0xbd, 0x8b][..]][..]));
+    assert_eq!((repr.sn, repr.elements()), (7, &[&[0x11, 0x22][..]][..]));
     assert_eq!(parse(&[0x0c, 1]).unwrap().sn, 12);
     assert!(parse(&[0x46, 1]).unwrap().framing.unfinished);
 }

@@ -30,7 +30,7 @@ fn lengths(bytes: &[u8]) -> (Vec<(u8, Option<usize>)>, usize) {
     }
 }
 
-const WHOLE: Destination = Destination::Whole([0x00, 0xc3, 0x50]);
+const WHOLE: Destination = Destination::Whole([0xda, 0xdb, 0xdc]);
 
 fn emitted(repr: &Repr<'_>, len: usize) -> Vec<u8> {
     let mut out = vec![0xee; len];
@@ -41,10 +41,10 @@ fn emitted(repr: &Repr<'_>, len: usize) -> Vec<u8> {
 #[test]
 fn header_of_a_padded_pdu() {
     let data = [0x11; 56];
-    let mut repr = Repr::new([0x00, 0x9c, 0x40], WHOLE);
+    let mut repr = Repr::new([0x5a, 0x5b, 0x5c], WHOLE);
     repr.push(Sdu { lcid: 1, data: &data }).unwrap();
     let out = emitted(&repr, 85);
-    assert_eq!(out[..10], [0x30, 0x00, 0x9c, 0x40, 0x00, 0xc3, 0x50, 0x21, 0x38, 0x1f]);
+    assert_eq!(out[..10], [0x30, 0x5a, 0x5b, 0x5c, 0xda, 0xdb, 0xdc, 0x21, 0x38, 0x1f]);
     assert_eq!(out[10..66], data);
     assert!(out[66..].iter().all(|&octet| octet == 0));
     assert_eq!(parse(&out), Ok(repr));
@@ -74,9 +74,9 @@ fn padding_of_each_size_around_the_rules() {
 
 #[test]
 fn padding_alone_is_a_pdu() {
-    let repr = Repr::new([0x87, 0xe1, 0x03], Destination::Whole([0, 0, 1]));
+    let repr = Repr::new([0x77, 0x66, 0x55], Destination::Whole([0, 0, 9]));
     let out = emitted(&repr, 20);
-    assert_eq!(out[..8], [0x30, 0x87, 0xe1, 0x03, 0, 0, 1, 0x1f]);
+    assert_eq!(out[..8], [0x30, 0x77, 0x66, 0x55, 0, 0, 9, 0x1f]);
     assert_eq!(parse(&out), Ok(repr));
     assert_eq!(repr.emit(&mut [0; 7]), Err(Error::BufferTooShort { needed: 8, have: 7 }));
 }

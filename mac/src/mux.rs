@@ -1,0 +1,334 @@
+//! Multiplexing of logical channels into transport blocks of SL-SCH, and the way back. Read first: TS 36.321 §5.14.1.3
+//! (whose data goes into a grant), §5.14.2.3 (whose PDUs are kept), both from memory.
+//!
+//! One transport block has one source and one destination. The destination is that of the waiting channel of the
+//! highest priority; its channels then fill the block in the order of their priority (ProSe per-packet priority,
+//! 1 is the highest), and channels of equal priority take turns.
+
+use core::fmt;
+
+use crate::ids::{GroupDestinationId, Layer2Id, Lcid};
+use crate::rlc_um::{self, Transmitter};
+use crate::wire;
+use crate::wire::sl_sch;
+
+/// Octets of the largest transport block that a [`Multiplexer`] fills: above the 75376 bits of 110 resource blocks.
+pub const MAX_TRANSPORT_BLOCK: usize = 9_600;
+
+/// The lowest of the eight ProSe per-packet priorities; 1 is the highest.
+pub const LOWEST_PRIORITY: u8 = 8;
+
+/// Why nothing was queued, built or kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Error {
+    /// Malformed bytes: the MAC PDU.
+    Malformed(wire::Error),
+    /// The SDU or the queue of the channel.
+    Rlc(rlc_um::Error),
+    /// Our misuse: a block of transmission modes 1 or 2 came without the group destination ID of its SCI.
+    NoGroupDestination,
+    /// Our misuse: the block has no room for a header and one octet, or is larger than any block.
+    TransportBlock {
+        /// Its octets.
+        len: usize,
+    },
+    /// The operator's fault: a channel of this address and LCID exists already, or does not.
+    Channel(Lcid),
+    /// The operator's fault: no such priority.
+    Priority(u8),
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Malformed(error) => error.fmt(f),
+            Self::Rlc(error) => error.fmt(f),
+            Self::NoGroupDestination => write!(f, "no group destination ID for a 16-bit DST"),
+            Self::TransportBlock { len } => write!(f, "a transport block of {len} octets cannot be filled"),
+            Self::Channel(lcid) => {
+                write!(f, "logical channel {} is there twice, or not at all", lcid.value())
+            }
+            Self::Priority(priority) => write!(f, "priority {priority} is not one of 1 to 8"),
+        }
+    }
+}
+
+impl std::error::Error for Error {}
+
+impl From<rlc_um::Error> for Error {
+    fn from(error: rlc_um::Error) -> Self {
+        Self::Rlc(error)
+    }
+}
+
+/// Whom a block is for, and in which form it says so.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Address {
+    /// A group, in transmission modes 1 and 2.
+    Group(Layer2Id),
+    /// One UE, in transmission modes 1 and 2.
+    Ue(Layer2Id),
+    /// Anybody, in transmission modes 3 and 4.
+    V2x(Layer2Id),
+}
+
+impl Address {
+    /// The destination.
+    pub const fn layer2_id(self) -> Layer2Id {
+        match self {
+            Self::Group(id) | Self::Ue(id) | Self::V2x(id) => id,
+        }
+    }
+
+    /// V and DST of the MAC PDU.
+    pub const fn destination(self) -> sl_sch::Destination {
+        match self {
+            Self::Group(id) => sl_sch::Destination::Group(id.dst()),
+            Self::Ue(id) => sl_sch::Destination::Ue(id.dst()),
+            Self::V2x(id) => sl_sch::Destination::Whole(id.octets()),
+        }
+    }
+
+    /// What the SCI must carry for the receiver to know the whole destination; none in transmission modes 3 and 4.
+    pub const fn group_destination(self) -> Option<GroupDestinationId> {
+        match self {
+            Self::Group(id) | Self::Ue(id) => Some(id.group_destination()),
+            Self::V2x(_) => None,
+        }
+    }
+
+    /// The address that a MAC PDU and its SCI name.
+    pub fn from_wire(
+        destination: &sl_sch::Destination,
+        group: Option<GroupDestinationId>,
+    ) -> Result<Self, Error> {
+        let whole =
+            |dst| group.map(|group| Layer2Id::from_parts(dst, group)).ok_or(Error::NoGroupDestination);
+        Ok(match *destination {
+            sl_sch::Destination::Group(dst) => Self::Group(whole(dst)?),
+            sl_sch::Destination::Ue(dst) => Self::Ue(whole(dst)?),
+            sl_sch::Destination::Whole(dst) => Self::V2x(Layer2Id::from_octets(dst)),
+        })
+    }
+}
+
+/// A logical channel with its queue.
+#[derive(Debug, Clone)]
+struct Channel {
+    address: Address,
+    lcid: Lcid,
+    priority: u8,
+    /// When it was last served, for turns among equals.
+    served: u64,
+    rlc: Transmitter,
+}
+
+/// What went into a transport block.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Built {
+    /// MAC SDUs.
+    pub sdus: usize,
+    /// Octets of those SDUs.
+    pub octets: usize,
+}
+
+/// The transmitting side of one UE: its channels.
+#[derive(Debug, Clone)]
+pub struct Multiplexer {
+    source: Layer2Id,
+    channels: Vec<Channel>,
+    /// Indices of the channels of one destination, in the order of service.
+    order: Vec<usize>,
+    /// MAC SDUs side by side, before the subheaders' size is known.
+    scratch: Vec<u8>,
+    turn: u64,
+}
+
+impl Multiplexer {
+    /// A UE without channels.
+    pub fn new(source: Layer2Id) -> Self {
+        let scratch = vec![0; MAX_TRANSPORT_BLOCK];
+        Self { source, channels: Vec::new(), order: Vec::new(), scratch, turn: 0 }
+    }
+
+    /// The identity that the blocks carry as SRC.
+    pub const fn source(&self) -> Layer2Id {
+        self.source
+    }
+
+    /// Adds a channel with a queue of `octets` octets in at most `sdus` SDUs. Allocates.
+    pub fn add_channel(
+        &mut self,
+        address: Address,
+        lcid: Lcid,
+        priority: u8,
+        octets: usize,
+        sdus: usize,
+    ) -> Result<(), Error> {
+        if !(1..=LOWEST_PRIORITY).contains(&priority) {
+            return Err(Error::Priority(priority));
+        }
+        if self.position(address, lcid).is_some() {
+            return Err(Error::Channel(lcid));
+        }
+        let rlc = Transmitter::new(octets, sdus);
+        self.channels.push(Channel { address, lcid, priority, served: 0, rlc });
+        self.order.reserve(self.channels.len());
+        Ok(())
+    }
+
+    /// Removes a channel with what waits in it.
+    pub fn remove_channel(&mut self, address: Address, lcid: Lcid) -> Result<(), Error> {
+        let index = self.position(address, lcid).ok_or(Error::Channel(lcid))?;
+        self.channels.remove(index);
+        Ok(())
+    }
+
+    /// Whether an SDU of `len` octets would be taken now. Asked before a counter is spent on it.
+    pub fn check_room(&self, address: Address, lcid: Lcid, len: usize) -> Result<(), Error> {
+        let index = self.position(address, lcid).ok_or(Error::Channel(lcid))?;
+        Ok(self.channels[index].rlc.check_room(len)?)
+    }
+
+    /// Queues a PDCP PDU.
+    pub fn push(&mut self, address: Address, lcid: Lcid, sdu: &[u8]) -> Result<(), Error> {
+        let index = self.position(address, lcid).ok_or(Error::Channel(lcid))?;
+        Ok(self.channels[index].rlc.push(sdu)?)
+    }
+
+    /// Octets that wait for a destination.
+    pub fn queued(&self, address: Address) -> usize {
+        let channels = self.channels.iter().filter(|channel| channel.address == address);
+        channels.map(|channel| channel.rlc.queued()).sum()
+    }
+
+    /// Whose turn it is: the destination of the waiting channel of the highest priority, and that priority.
+    pub fn next_address(&self) -> Option<(Address, u8)> {
+        let waiting = self.channels.iter().filter(|channel| channel.rlc.queued() > 0);
+        let first = waiting.min_by_key(|channel| (channel.priority, channel.served));
+        first.map(|channel| (channel.address, channel.priority))
+    }
+
+    /// Fills a transport block for `address`; where nothing waits the block is padding alone.
+    pub fn emit_transport_block(
+        &mut self,
+        address: Address,
+        transport_block: &mut [u8],
+    ) -> Result<Built, Error> {
+        let destination = address.destination();
+        let len = transport_block.len();
+        if len <= destination.header_len() || len > MAX_TRANSPORT_BLOCK {
+            return Err(Error::TransportBlock { len });
+        }
+        self.turn += 1;
+        self.order.clear();
+        let channels = &self.channels;
+        self.order.extend((0..channels.len()).filter(|&index| channels[index].address == address));
+        self.order.sort_unstable_by_key(|&index| (channels[index].priority, channels[index].served, index));
+
+        let mut lens = [(0, 0); sl_sch::MAX_SDUS];
+        let (mut count, mut used) = (0, 0);
+        let mut left = len - destination.header_len();
+        for &index in &self.order {
+            // One octet of subheader for this SDU, and F and L for the one before, which is no longer the last.
+            let before = if count == 0 { 0 } else { sl_sch::length_len(lens[count - 1].1) };
+            let Some(room) = left.checked_sub(before + 1) else { break };
+            if count == sl_sch::MAX_SDUS {
+                break;
+            }
+            let channel = &mut self.channels[index];
+            let octets = channel.rlc.emit_pdu(&mut self.scratch[used..used + room]);
+            if octets == 0 {
+                continue;
+            }
+            channel.served = self.turn;
+            lens[count] = (channel.lcid.value(), octets);
+            count += 1;
+            used += octets;
+            left -= before + 1 + octets;
+        }
+
+        let mut pdu = sl_sch::Repr::new(self.source.octets(), destination);
+        let mut at = 0;
+        for &(lcid, octets) in &lens[..count] {
+            let data = &self.scratch[at..at + octets];
+            pdu.push(sl_sch::Sdu { lcid, data }).map_err(Error::Malformed)?;
+            at += octets;
+        }
+        pdu.emit(transport_block).map_err(Error::Malformed)?;
+        Ok(Built { sdus: count, octets: used })
+    }
+
+    fn position(&self, address: Address, lcid: Lcid) -> Option<usize> {
+        self.channels.iter().position(|channel| channel.address == address && channel.lcid == lcid)
+    }
+}
+
+/// Which destinations a UE listens to. TS 36.321 §5.14.2.3: in transmission modes 1 and 2 DST matches the 16 most
+/// significant bits of a configured identity and the SCI its 8 least significant bits, in modes 3 and 4 all 24 bits.
+#[derive(Debug, Clone, Default)]
+pub struct Filter {
+    addresses: Vec<Address>,
+    everything: bool,
+}
+
+impl Filter {
+    /// Listens to nothing yet.
+    pub const fn new() -> Self {
+        Self { addresses: Vec::new(), everything: false }
+    }
+
+    /// Keeps every PDU: a monitor, not a UE.
+    pub const fn everything() -> Self {
+        Self { addresses: Vec::new(), everything: true }
+    }
+
+    /// Adds a destination.
+    pub fn insert(&mut self, address: Address) {
+        if let Err(index) = self.addresses.binary_search(&address) {
+            self.addresses.insert(index, address);
+        }
+    }
+
+    /// Removes a destination.
+    pub fn remove(&mut self, address: Address) {
+        if let Ok(index) = self.addresses.binary_search(&address) {
+            self.addresses.remove(index);
+        }
+    }
+
+    /// Whether a PDU for `address` is kept.
+    pub fn accepts(&self, address: Address) -> bool {
+        self.everything || self.addresses.binary_search(&address).is_ok()
+    }
+}
+
+/// A MAC PDU that was taken apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Demultiplexed<'a> {
+    /// Sender.
+    pub source: Layer2Id,
+    /// Destination.
+    pub address: Address,
+    pdu: sl_sch::Repr<'a>,
+}
+
+impl<'a> Demultiplexed<'a> {
+    /// Takes a transport block apart. `group` is the group destination ID of its SCI in transmission modes 1 and 2.
+    pub fn parse(transport_block: &'a [u8], group: Option<GroupDestinationId>) -> Result<Self, Error> {
+        let packet = sl_sch::Packet::new_checked(transport_block).map_err(Error::Malformed)?;
+        let pdu = sl_sch::Repr::parse(&packet).map_err(Error::Malformed)?;
+        let address = Address::from_wire(&pdu.destination, group)?;
+        Ok(Self { source: Layer2Id::from_octets(pdu.source), address, pdu })
+    }
+
+    /// The MAC SDUs with their channels.
+    pub fn sdus(&self) -> impl Iterator<Item = (Lcid, &'a [u8])> + '_ {
+        // `Repr` holds no reserved LCID, so none is left out.
+        self.pdu.sdus().iter().filter_map(|sdu| Lcid::new(sdu.lcid).ok().map(|lcid| (lcid, sdu.data)))
+    }
+}
+
+#[cfg(test)]
+mod tests;
