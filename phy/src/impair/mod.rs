@@ -8,12 +8,16 @@
 //! | module | what it does to a stream |
 //! |---|---|
 //! | [`awgn`] | adds white Gaussian noise |
+//! | [`fading`] | sends it through the multipath channels EPA, EVA and ETU |
 //! | [`offset`] | shifts it in frequency, time and speed; gain, phase and saturation |
+//! | [`measure`] | nothing: tells its level, peaks, offset and faults |
 //! | [`resample`] | changes the sample rate; fast decimation for the search of synchronisation signals |
 //! | [`rng`] | the seeded generator behind the random models |
 
 pub mod awgn;
 mod elementary;
+pub mod fading;
+pub mod measure;
 pub mod offset;
 pub mod resample;
 pub mod rng;
