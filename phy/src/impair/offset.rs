@@ -109,7 +109,8 @@ impl FractionalDelay {
     const TAPS: usize = 64;
     const ATTENUATION_DB: f64 = 80.0;
 
-    /// A delay of `samples` beyond [`FractionalDelay::LATENCY`]; negative or non-finite counts as 0.
+    /// A delay of `samples` beyond [`FractionalDelay::LATENCY`]; negative or non-finite counts as 0. It holds that many
+    /// samples in memory.
     pub fn new(samples: f64) -> Self {
         let samples = if samples.is_finite() { samples.max(0.0) } else { 0.0 };
         let mut weights = [0.0; Self::TAPS];

@@ -7,9 +7,11 @@ use crate::Sample;
 const TAPS: usize = 56;
 /// Stop-band attenuation of the prototype. With [`TAPS`] it is reached 0.043 cycles per sample off the cut-off.
 const ATTENUATION_DB: f64 = 75.0;
-/// Stored kernels per sample. What lies between is interpolated linearly: an error below -80 dB up to the band edge.
-const PHASES_LOG2: u32 = 7;
-const PHASES: usize = 1 << PHASES_LOG2;
+/// Stored kernels per sample where the ratio has no small terms. What lies between is interpolated linearly: an error
+/// below -80 dB up to the band edge.
+const PHASES: u32 = 128;
+/// Largest numerator of a ratio for which every kernel that ever occurs is stored, and none interpolated.
+const MAX_EXACT_PHASES: u32 = 1024;
 /// Kernel sums run in this many lanes, a fixed order that the compiler can vectorise.
 const LANES: usize = 8;
 /// Input samples taken in at a time.
@@ -25,8 +27,11 @@ const CHUNK: usize = 1024;
 /// the end of a stream, feed that many zeros.
 #[derive(Clone, Debug)]
 pub struct Resampler {
-    /// Kernels for the fractions 0, 1 / PHASES, ..., 1: `taps` weights each.
+    /// Kernels for the fractions 0, 1 / phases, ..., 1: `taps` weights each.
     bank: Vec<f32>,
+    phases: u32,
+    /// Every output falls on a stored kernel.
+    exact: bool,
     taps: usize,
     /// Input samples per output sample: whole part and 2⁻⁶⁴ parts.
     step: u128,
@@ -59,7 +64,10 @@ impl Resampler {
             return Err(UnsupportedRatio);
         }
         // Rounded up, so that an output that falls on an input sample is never taken a hair before it.
-        Self::with_step((u128::from(input_rate) << 64).div_ceil(u128::from(output_rate)))
+        let step = (u128::from(input_rate) << 64).div_ceil(u128::from(output_rate));
+        let phases = output_rate / greatest_common_divisor(input_rate, output_rate);
+        let exact = phases <= MAX_EXACT_PHASES;
+        Self::with_step(step, if exact { phases } else { PHASES }, exact)
     }
 
     /// A converter that writes `ratio` output samples per input sample.
@@ -71,22 +79,23 @@ impl Resampler {
             return Err(UnsupportedRatio);
         }
         let step = 1.0 / ratio;
-        Self::with_step(((step.trunc() as u128) << 64) + (step.fract() * TWO_POW_64) as u128)
+        Self::with_step(((step.trunc() as u128) << 64) + (step.fract() * TWO_POW_64) as u128, PHASES, false)
     }
 
-    fn with_step(step: u128) -> Result<Self, UnsupportedRatio> {
+    fn with_step(step: u128, phases: u32, exact: bool) -> Result<Self, UnsupportedRatio> {
         let one = 1_u128 << 64;
         if step < one / 64 || step > one * 64 {
             return Err(UnsupportedRatio);
         }
         let stretch = (step as f64 / TWO_POW_64).max(1.0);
         let taps = ((TAPS as f64 * stretch).ceil() as usize).next_multiple_of(LANES);
-        let mut bank = vec![0.0; taps * (PHASES + 1)];
+        let mut bank = vec![0.0; taps * (phases as usize + 1)];
         for (p, kernel) in bank.chunks_exact_mut(taps).enumerate() {
-            interpolation_weights(kernel, p as f64 / PHASES as f64, 1.0 / stretch, ATTENUATION_DB);
+            interpolation_weights(kernel, p as f64 / f64::from(phases), 1.0 / stretch, ATTENUATION_DB);
         }
         let buffer = vec![0.0; taps + CHUNK];
-        let mut resampler = Self { bank, taps, step, position: 0, re: buffer.clone(), im: buffer, filled: 0 };
+        let (re, im) = (buffer.clone(), buffer);
+        let mut resampler = Self { bank, phases, exact, taps, step, position: 0, re, im, filled: 0 };
         resampler.reset();
         Ok(resampler)
     }
@@ -149,26 +158,62 @@ impl Resampler {
     #[inline(always)]
     fn interpolate(&self) -> Sample {
         let start = (self.position >> 64) as usize;
-        let fraction = self.position as u64;
-        let phase = (fraction >> (64 - PHASES_LOG2)) as usize;
-        let between = ((fraction << PHASES_LOG2) >> 40) as f32 * (1.0 / 16_777_216.0);
-        let kernels = &self.bank[phase * self.taps..(phase + 2) * self.taps];
-        let (lower, upper) = kernels.split_at(self.taps);
         let re = &self.re[start..start + self.taps];
         let im = &self.im[start..start + self.taps];
-        let (mut sum_re, mut sum_im) = ([0.0_f32; LANES], [0.0_f32; LANES]);
-        let lower = lower.as_chunks::<LANES>().0.iter();
-        let kernel = lower.zip(upper.as_chunks::<LANES>().0);
-        let window = re.as_chunks::<LANES>().0.iter().zip(im.as_chunks::<LANES>().0);
-        for ((a, b), (x, y)) in kernel.zip(window) {
-            for i in 0..LANES {
-                let w = a[i] + between * (b[i] - a[i]);
-                sum_re[i] += w * x[i];
-                sum_im[i] += w * y[i];
-            }
+        // Whole part: the stored kernel; the rest: how far to the next one.
+        let phase = u128::from(self.position as u64) * u128::from(self.phases);
+        let kernels = &self.bank[(phase >> 64) as usize * self.taps..][..2 * self.taps];
+        let (lower, upper) = kernels.split_at(self.taps);
+        if self.exact {
+            weigh(lower, re, im)
+        } else {
+            let between = (phase as u64 >> 40) as f32 * (1.0 / 16_777_216.0);
+            weigh_between(lower, upper, between, re, im)
         }
-        Sample::new(sum_re.iter().sum(), sum_im.iter().sum())
     }
+}
+
+/// `sum_k weights[k] (re[k] + j im[k])`.
+#[inline(always)]
+fn weigh(weights: &[f32], re: &[f32], im: &[f32]) -> Sample {
+    let (mut sum_re, mut sum_im) = ([0.0_f32; LANES], [0.0_f32; LANES]);
+    let window = re.as_chunks::<LANES>().0.iter().zip(im.as_chunks::<LANES>().0);
+    for (w, (x, y)) in weights.as_chunks::<LANES>().0.iter().zip(window) {
+        for i in 0..LANES {
+            sum_re[i] += w[i] * x[i];
+            sum_im[i] += w[i] * y[i];
+        }
+    }
+    Sample::new(total(sum_re), total(sum_im))
+}
+
+/// The same with weights on the line from `lower` to `upper`.
+#[inline(always)]
+fn weigh_between(lower: &[f32], upper: &[f32], between: f32, re: &[f32], im: &[f32]) -> Sample {
+    let (mut sum_re, mut sum_im) = ([0.0_f32; LANES], [0.0_f32; LANES]);
+    let weights = lower.as_chunks::<LANES>().0.iter().zip(upper.as_chunks::<LANES>().0);
+    let window = re.as_chunks::<LANES>().0.iter().zip(im.as_chunks::<LANES>().0);
+    for ((a, b), (x, y)) in weights.zip(window) {
+        for i in 0..LANES {
+            let w = a[i] + between * (b[i] - a[i]);
+            sum_re[i] += w * x[i];
+            sum_im[i] += w * y[i];
+        }
+    }
+    Sample::new(total(sum_re), total(sum_im))
+}
+
+/// Sum of the lanes, as a tree: it waits for three additions instead of seven.
+#[inline(always)]
+fn total(s: [f32; LANES]) -> f32 {
+    ((s[0] + s[4]) + (s[2] + s[6])) + ((s[1] + s[5]) + (s[3] + s[7]))
+}
+
+fn greatest_common_divisor(mut a: u32, mut b: u32) -> u32 {
+    while b != 0 {
+        (a, b) = (b, a % b);
+    }
+    a
 }
 
 const TWO_POW_64: f64 = 18_446_744_073_709_551_616.0;
