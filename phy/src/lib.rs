@@ -5,15 +5,34 @@
 //!
 //! | module | what it holds |
 //! |---|---|
-//! | [`units`] | sample rates, frequencies, decibels, identities |
+//! | [`units`] | bandwidths, identities, allocations |
+//! | [`numerology`] | bandwidth and sample rate to the sizes of a subframe (TS 36.211 §9.2) |
+//! | [`tables`] | normative tables |
+//! | [`sequence`] | Gold, base and synchronisation sequences, reference signals |
+//! | [`modulation`] | mapping and soft demapping (TS 36.211 §7.1) |
+//! | [`grid`], [`sc_fdma`] | one subframe of resource elements; to samples and back (TS 36.211 §5.6) |
+//! | [`sci`] | sidelink control information (TS 36.212 §5.4.3) |
+//! | [`channel`] | PSBCH, PSCCH, PSSCH, PSDCH: an encoder and a decoder each (TS 36.211 §9) |
+//! | [`receive`] | estimation, equalisation, synchronisation, the blind receiver |
+//! | [`pool`] | resource pools: which subframe, which PRB (TS 36.213 §14) |
 //! | [`coding`] | CRC, turbo and convolutional codes, rate matching, interleaving (TS 36.212) |
 //! | [`kernel`] | the vectorised inner loops, each beside its scalar truth |
 //! | [`impair`] | what a radio channel does to samples: noise, fading, offsets, resampling |
 #![deny(unsafe_code)]
 
+pub mod channel;
 pub mod coding;
+pub mod grid;
 pub mod impair;
 pub mod kernel;
+pub mod modulation;
+pub mod numerology;
+pub mod pool;
+pub mod receive;
+pub mod sc_fdma;
+pub mod sci;
+pub mod sequence;
+pub mod tables;
 pub mod units;
 
 /// One complex baseband sample.

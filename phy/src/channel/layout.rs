@@ -1,0 +1,68 @@
+//! Which symbol of a subframe carries what (TS 36.211 §9.6.3, §9.7, §9.8, Tables 9.8-1 to -3).
+//!
+//! ```text
+//! P PSSS  S SSSS  R DMRS  D data  G the last symbol: counted as data, never sent (TS 36.211 §9.2.5)
+//! PSBCH, modes 1 and 2, normal CP     D P P R D D D D D D R S S G
+//! PSBCH, modes 1 and 2, extended CP   P P R D D D D D R S S G
+//! PSBCH, modes 3 and 4                D P P D R D R D D R D S S G
+//! others, modes 1 and 2, normal CP    D D D R D D D D D D R D D G
+//! others, modes 1 and 2, extended CP  D D R D D D D D R D D G
+//! others, modes 3 and 4               D D R D D R D D R D D R D G
+//! ```
+
+use crate::units::CyclicPrefix;
+
+/// Symbols of one channel in a subframe. The last data symbol is the one that is never sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Layout {
+    /// Data symbols in mapping order.
+    pub data: &'static [u8],
+    /// DMRS symbols.
+    pub dmrs: &'static [u8],
+}
+
+/// Symbols of the synchronisation signals in a subframe.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SlssLayout {
+    /// The two PSSS symbols.
+    pub psss: [usize; 2],
+    /// The two SSSS symbols.
+    pub ssss: [usize; 2],
+}
+
+impl Layout {
+    /// PSBCH. Modes 3 and 4 have the normal cyclic prefix whatever `cp` says.
+    pub fn psbch(v2x: bool, cp: CyclicPrefix) -> Self {
+        match (v2x, cp) {
+            (true, _) => Self { data: &[0, 3, 5, 7, 8, 10, 13], dmrs: &[4, 6, 9] },
+            (false, CyclicPrefix::Normal) => Self { data: &[0, 4, 5, 6, 7, 8, 9, 13], dmrs: &[3, 10] },
+            (false, CyclicPrefix::Extended) => Self { data: &[3, 4, 5, 6, 7, 11], dmrs: &[2, 8] },
+        }
+    }
+
+    /// PSCCH, PSSCH and PSDCH.
+    pub fn shared(v2x: bool, cp: CyclicPrefix) -> Self {
+        match (v2x, cp) {
+            (true, _) => Self { data: &[0, 1, 3, 4, 6, 7, 9, 10, 12, 13], dmrs: &[2, 5, 8, 11] },
+            (false, CyclicPrefix::Normal) => {
+                Self { data: &[0, 1, 2, 4, 5, 6, 7, 8, 9, 11, 12, 13], dmrs: &[3, 10] }
+            }
+            (false, CyclicPrefix::Extended) => Self { data: &[0, 1, 3, 4, 5, 6, 7, 9, 10, 11], dmrs: &[2, 8] },
+        }
+    }
+
+    /// The same without the last symbol: Transmission Format 1 of Release 15 maps around it.
+    pub fn without_last(self) -> Self {
+        Self { data: &self.data[..self.data.len() - 1], ..self }
+    }
+}
+
+impl SlssLayout {
+    /// For a cyclic prefix.
+    pub fn new(cp: CyclicPrefix) -> Self {
+        match cp {
+            CyclicPrefix::Normal => Self { psss: [1, 2], ssss: [11, 12] },
+            CyclicPrefix::Extended => Self { psss: [0, 1], ssss: [9, 10] },
+        }
+    }
+}

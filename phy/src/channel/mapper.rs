@@ -1,0 +1,82 @@
+//! What every transform-precoded channel does on its way out: modulate, precode, map, add the reference signals.
+
+use super::Error;
+use super::layout::Layout;
+use crate::Sample;
+use crate::grid::Grid;
+use crate::modulation;
+use crate::sc_fdma::Precoding;
+use crate::sequence::dmrs::{Dmrs, References};
+use crate::units::{Modulation, PrbRange};
+use std::sync::Arc;
+
+/// Maps the scrambled bits of one channel onto a grid.
+pub struct Mapper {
+    precoding: Precoding,
+    references: Arc<References>,
+    symbol: Vec<Sample>,
+}
+
+impl Mapper {
+    /// For a carrier of `carrier_prbs`.
+    pub fn new(carrier_prbs: usize, references: Arc<References>) -> Self {
+        Self {
+            precoding: Precoding::new(carrier_prbs),
+            references,
+            symbol: vec![Sample::default(); 12 * carrier_prbs],
+        }
+    }
+
+    /// Write one channel: `bits` are scrambled and in mapping order, first subcarrier `first` (PSBCH of an odd number of
+    /// PRBs starts in the middle of a PRB), `prbs` PRBs wide. The last symbol of the subframe stays as it is.
+    ///
+    /// `amplitude` scales data and reference signals alike.
+    pub fn map(
+        &mut self,
+        grid: &mut Grid,
+        first: usize,
+        prbs: usize,
+        layout: Layout,
+        modulation: Modulation,
+        bits: &[u8],
+        dmrs: &Dmrs,
+        amplitude: f32,
+    ) -> Result<(), Error> {
+        let m_sc = 12 * prbs;
+        let bad = Error::Allocation { start: first / 12, len: prbs };
+        if prbs == 0 || first + m_sc > grid.subcarriers() || !self.references.has(prbs) {
+            return Err(bad);
+        }
+        let last = grid.symbols() - 1;
+        let per_symbol = m_sc * modulation.bits();
+        for (&l, bits) in layout.data.iter().zip(bits.chunks_exact(per_symbol)) {
+            if l as usize == last {
+                continue;
+            }
+            let symbol = &mut self.symbol[..m_sc];
+            modulation::map(modulation, bits, symbol);
+            if !self.precoding.precode(symbol) {
+                return Err(bad);
+            }
+            for (x, &s) in grid.symbol_mut(l as usize)[first..first + m_sc].iter_mut().zip(&*symbol) {
+                *x = s * amplitude;
+            }
+        }
+        for (m, &l) in layout.dmrs.iter().enumerate() {
+            let out = &mut grid.symbol_mut(l as usize)[first..first + m_sc];
+            self.references.emit(dmrs, m, out);
+            for x in out {
+                *x *= amplitude;
+            }
+        }
+        Ok(())
+    }
+
+    /// Check an allocation against the carrier.
+    pub fn check(&self, prbs: PrbRange, carrier_prbs: usize) -> Result<(), Error> {
+        if prbs.len == 0 || prbs.end() > carrier_prbs || !self.references.has(prbs.len) {
+            return Err(Error::Allocation { start: prbs.start, len: prbs.len });
+        }
+        Ok(())
+    }
+}

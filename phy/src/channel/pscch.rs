@@ -1,0 +1,182 @@
+//! PSCCH: SCI format 0 on one PRB, SCI format 1 on two (TS 36.211 §9.4, TS 36.212 §5.4.3).
+
+use super::Error;
+use super::layout::Layout;
+use super::mapper::Mapper;
+use crate::Llr;
+use crate::coding::interleave;
+use crate::coding::scramble;
+use crate::coding::tail_biting::{ControlDecoder, ControlEncoder};
+use crate::grid::Grid;
+use crate::numerology::Numerology;
+use crate::receive::equalise::Equaliser;
+use crate::receive::estimate::{Estimator, Measurement};
+use crate::sci;
+use crate::sequence::dmrs::{Dmrs, References};
+use crate::sequence::gold_sequence;
+use crate::units::{CyclicPrefix, Modulation};
+use std::sync::Arc;
+
+/// c_init of PSCCH scrambling (TS 36.211 §9.4.1).
+const SCRAMBLING: u32 = 510;
+
+/// PRBs of a PSCCH.
+pub fn prbs(v2x: bool) -> usize {
+    if v2x { 2 } else { 1 }
+}
+
+/// Coded bits in a subframe: 288, 240 (extended CP) or 480 (modes 3 and 4).
+pub fn coded_bits(v2x: bool, cp: CyclicPrefix) -> usize {
+    Layout::shared(v2x, cp).data.len() * 24 * prbs(v2x)
+}
+
+/// SCI bits of a carrier, without CRC.
+pub fn sci_bits(v2x: bool, numerology: Numerology) -> usize {
+    if v2x { sci::Format1::BITS } else { sci::Format0::bits(numerology.bandwidth()) }
+}
+
+/// SCI bits to resource elements.
+pub struct Encoder {
+    v2x: bool,
+    layout: Layout,
+    coder: ControlEncoder,
+    mapper: Mapper,
+    scrambling: Vec<u8>,
+    coded: Vec<u8>,
+    bits: Vec<u8>,
+}
+
+impl Encoder {
+    /// For a carrier and a mode family; nothing is allocated afterwards.
+    pub fn new(numerology: Numerology, v2x: bool, references: Arc<References>) -> Self {
+        let e = coded_bits(v2x, numerology.cp());
+        Self {
+            v2x,
+            layout: Layout::shared(v2x, numerology.cp()),
+            coder: ControlEncoder::new(sci_bits(v2x, numerology) + 16),
+            mapper: Mapper::new(numerology.bandwidth().prbs(), references),
+            scrambling: gold_sequence(SCRAMBLING, e),
+            coded: vec![0; e],
+            bits: vec![0; e],
+        }
+    }
+
+    /// Write the SCI (`bits`, one a byte) at PRB `prb`; `n_cs` is 0, 3, 6 or 9 in modes 3 and 4, else 0.
+    ///
+    /// Returns the CRC of the SCI: in modes 3 and 4 it is n_ID^X of the PSSCH beside it.
+    pub fn encode(
+        &mut self,
+        bits: &[u8],
+        prb: usize,
+        n_cs: u8,
+        amplitude: f32,
+        grid: &mut Grid,
+    ) -> Result<u16, Error> {
+        let crc = self.coder.encode(bits, &mut self.coded).map_err(|_| Error::Coding)?;
+        interleave::interleave_bits(2, self.layout.data.len(), &self.coded, &mut self.bits)
+            .map_err(|_| Error::Coding)?;
+        scramble::bits(&self.scrambling, &mut self.bits);
+        let dmrs = if self.v2x { Dmrs::pscch_v2x(n_cs) } else { Dmrs::pscch_or_psdch() };
+        let width = prbs(self.v2x);
+        self.mapper.map(grid, 12 * prb, width, self.layout, Modulation::Qpsk, &self.bits, &dmrs, amplitude)?;
+        Ok(crc)
+    }
+}
+
+/// What came out of one candidate.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Decoded {
+    /// CRC of the SCI as received, n_ID^X.
+    pub crc16: u16,
+    /// Agreement of the received soft bits with the decoded codeword, 0 (noise) to 1.
+    pub correlation: f32,
+    /// The channel that it came over.
+    pub measurement: Measurement,
+    /// Error vector magnitude of the equalised symbols.
+    pub evm_percent: f32,
+}
+
+/// Least correlation of a decode with what was received. An SCI at the 10 % point of the block error rate has about 0.6;
+/// on noise one in a hundred of the blocks whose CRC happens to hold reaches this value.
+const MIN_CORRELATION: f32 = 0.42;
+
+/// Resource elements to SCI bits.
+pub struct Decoder {
+    v2x: bool,
+    layout: Layout,
+    coder: ControlDecoder,
+    estimator: Estimator,
+    equaliser: Equaliser,
+    scrambling: Vec<u8>,
+    soft: Vec<Llr>,
+    coded: Vec<Llr>,
+    payload: usize,
+}
+
+impl Decoder {
+    /// For a carrier and a mode family; nothing is allocated afterwards.
+    pub fn new(numerology: Numerology, v2x: bool, references: Arc<References>) -> Self {
+        let e = coded_bits(v2x, numerology.cp());
+        let payload = sci_bits(v2x, numerology);
+        Self {
+            v2x,
+            layout: Layout::shared(v2x, numerology.cp()),
+            coder: ControlDecoder::new(payload + 16),
+            estimator: Estimator::new(numerology, references),
+            equaliser: Equaliser::new(6),
+            scrambling: gold_sequence(SCRAMBLING, e),
+            soft: vec![0; e],
+            coded: vec![0; e],
+            payload,
+        }
+    }
+
+    /// SCI bits without CRC.
+    pub fn payload_bits(&self) -> usize {
+        self.payload
+    }
+
+    /// Decode the candidate at `prb` with shift `n_cs` into `bits` (one a byte). `None` when nothing was sent there, or
+    /// nothing that decodes.
+    ///
+    /// A carrier offset that the reference signals cannot tell from another is tried at each value up to `max_cfo` Hz.
+    pub fn decode(
+        &mut self,
+        grid: &Grid,
+        prb: usize,
+        n_cs: u8,
+        max_cfo: f32,
+        bits: &mut [u8],
+    ) -> Option<Decoded> {
+        let dmrs = if self.v2x { Dmrs::pscch_v2x(n_cs) } else { Dmrs::pscch_or_psdch() };
+        let m_sc = 12 * prbs(self.v2x);
+        if 12 * prb + m_sc > grid.subcarriers() || bits.len() != self.payload {
+            return None;
+        }
+        let mut near = 0.0;
+        for _ in 0..3 {
+            let measurement = self.estimator.estimate(grid, 12 * prb, m_sc, self.layout, &dmrs, near);
+            let vector = self.equaliser.soft_bits(&self.estimator, grid, self.layout, Modulation::Qpsk, &mut self.soft);
+            scramble::llrs(&self.scrambling, &mut self.soft);
+            let columns = self.layout.data.len();
+            interleave::deinterleave_llrs(2, columns, &self.soft, &mut self.coded).ok()?;
+            let decode = self.coder.decode(&self.coded, bits).ok()?;
+            if decode.crc_ok && decode.correlation > MIN_CORRELATION {
+                return Some(Decoded {
+                    crc16: decode.crc16,
+                    correlation: decode.correlation,
+                    measurement,
+                    evm_percent: vector.percent(),
+                });
+            }
+            near = next_alias(near, &measurement, max_cfo)?;
+        }
+        None
+    }
+}
+
+/// The next offset to try after one that did not decode: the alias on the other side of zero.
+fn next_alias(near: f32, measurement: &Measurement, max_cfo: f32) -> Option<f32> {
+    let other = measurement.cfo_hz - measurement.cfo_ambiguity_hz.copysign(measurement.cfo_hz);
+    (near == 0.0 && other.abs() <= max_cfo).then_some(other)
+}

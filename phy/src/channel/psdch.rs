@@ -1,0 +1,179 @@
+//! PSDCH: one discovery message of 232 bits on two PRBs (TS 36.211 §9.5, TS 36.212 §5.4.4, TS 36.213 §14.3).
+
+use super::Error;
+use super::layout::Layout;
+use super::mapper::Mapper;
+use crate::Llr;
+use crate::coding::interleave;
+use crate::coding::scramble;
+use crate::coding::transport::{DecoderConfig, SoftBuffer, TransportDecode, TransportDecoder, TransportEncoder};
+use crate::grid::Grid;
+use crate::numerology::Numerology;
+use crate::receive::equalise::Equaliser;
+use crate::receive::estimate::{Estimator, Measurement};
+use crate::sequence::dmrs::{Dmrs, References};
+use crate::sequence::gold_sequence;
+use crate::units::{CyclicPrefix, Modulation};
+use std::sync::Arc;
+
+/// Bits of a discovery message (TS 36.213 §14.3.1).
+pub const MESSAGE_BITS: usize = 232;
+
+/// Octets of a discovery message.
+pub const MESSAGE_BYTES: usize = MESSAGE_BITS / 8;
+
+/// PRBs of a PSDCH.
+pub const PRBS: usize = 2;
+
+/// c_init of PSDCH scrambling (TS 36.211 §9.5.1).
+const SCRAMBLING: u32 = 510;
+
+/// Redundancy version of the j-th transmission (TS 36.321 §5.15.1.2; two implementations agree, the clause was not read).
+pub const REDUNDANCY_VERSIONS: [u8; 4] = [0, 2, 3, 1];
+
+/// Coded bits in a subframe: 576 or 480 (extended CP).
+pub fn coded_bits(cp: CyclicPrefix) -> usize {
+    Layout::shared(false, cp).data.len() * 24 * PRBS
+}
+
+/// Discovery messages to resource elements.
+pub struct Encoder {
+    layout: Layout,
+    coder: TransportEncoder,
+    mapper: Mapper,
+    scrambling: Vec<u8>,
+    coded: Vec<u8>,
+    bits: Vec<u8>,
+}
+
+impl Encoder {
+    /// For a carrier; nothing is allocated afterwards.
+    pub fn new(numerology: Numerology, references: Arc<References>) -> Self {
+        let e = coded_bits(numerology.cp());
+        Self {
+            layout: Layout::shared(false, numerology.cp()),
+            coder: TransportEncoder::new(MESSAGE_BITS),
+            mapper: Mapper::new(numerology.bandwidth().prbs(), references),
+            scrambling: gold_sequence(SCRAMBLING, e),
+            coded: vec![0; e],
+            bits: vec![0; e],
+        }
+    }
+
+    /// Write one transmission of `message` at PRBs `prb` and `prb + 1`.
+    pub fn encode(
+        &mut self,
+        message: &[u8; MESSAGE_BYTES],
+        rv: u8,
+        prb: usize,
+        amplitude: f32,
+        grid: &mut Grid,
+    ) -> Result<(), Error> {
+        self.coder
+            .encode(message, self.coded.len(), 2, rv, &mut self.coded)
+            .map_err(|_| Error::Coding)?;
+        interleave::interleave_bits(2, self.layout.data.len(), &self.coded, &mut self.bits)
+            .map_err(|_| Error::Coding)?;
+        scramble::bits(&self.scrambling, &mut self.bits);
+        let dmrs = Dmrs::pscch_or_psdch();
+        self.mapper.map(grid, 12 * prb, PRBS, self.layout, Modulation::Qpsk, &self.bits, &dmrs, amplitude)
+    }
+}
+
+/// What is collected of one message over its transmissions.
+pub struct Process {
+    soft: SoftBuffer,
+    transmissions: u32,
+}
+
+impl Process {
+    /// An empty process.
+    pub fn new() -> Self {
+        let mut soft = SoftBuffer::new(MESSAGE_BITS);
+        // the size is the one that the buffer was made for
+        let _ = soft.reset(MESSAGE_BITS);
+        Self { soft, transmissions: 0 }
+    }
+
+    /// Forget what was collected.
+    pub fn reset(&mut self) {
+        let _ = self.soft.reset(MESSAGE_BITS);
+        self.transmissions = 0;
+    }
+
+    /// Transmissions that were added.
+    pub fn transmissions(&self) -> u32 {
+        self.transmissions
+    }
+}
+
+impl Default for Process {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// One transmission as it was received.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Received {
+    /// The channel that it came over.
+    pub measurement: Measurement,
+    /// Error vector magnitude of the equalised symbols.
+    pub evm_percent: f32,
+}
+
+/// Resource elements to discovery messages.
+pub struct Decoder {
+    layout: Layout,
+    coder: TransportDecoder,
+    estimator: Estimator,
+    equaliser: Equaliser,
+    scrambling: Vec<u8>,
+    soft: Vec<Llr>,
+    coded: Vec<Llr>,
+}
+
+impl Decoder {
+    /// For a carrier; nothing is allocated afterwards.
+    pub fn new(numerology: Numerology, references: Arc<References>) -> Self {
+        let e = coded_bits(numerology.cp());
+        Self {
+            layout: Layout::shared(false, numerology.cp()),
+            coder: TransportDecoder::new(MESSAGE_BITS, DecoderConfig::default()),
+            estimator: Estimator::new(numerology, references),
+            equaliser: Equaliser::new(PRBS),
+            scrambling: gold_sequence(SCRAMBLING, e),
+            soft: vec![0; e],
+            coded: vec![0; e],
+        }
+    }
+
+    /// Estimate and demap the transmission at `prb`; [`Self::combine`] adds it to a process. `None` off the carrier.
+    ///
+    /// `cfo_near` is the carrier offset in Hz that the ambiguous measurement is resolved to.
+    pub fn receive(&mut self, grid: &Grid, prb: usize, cfo_near: f32) -> Option<Received> {
+        let m_sc = 12 * PRBS;
+        if 12 * prb + m_sc > grid.subcarriers() {
+            return None;
+        }
+        let dmrs = Dmrs::pscch_or_psdch();
+        let measurement = self.estimator.estimate(grid, 12 * prb, m_sc, self.layout, &dmrs, cfo_near);
+        let vector = self.equaliser.soft_bits(&self.estimator, grid, self.layout, Modulation::Qpsk, &mut self.soft);
+        scramble::llrs(&self.scrambling, &mut self.soft);
+        interleave::deinterleave_llrs(2, self.layout.data.len(), &self.soft, &mut self.coded).ok()?;
+        Some(Received { measurement, evm_percent: vector.percent() })
+    }
+
+    /// Add the transmission that was received last to `process`, as redundancy version `rv`.
+    pub fn combine(&mut self, process: &mut Process, rv: u8) {
+        if self.coder.combine(&mut process.soft, &self.coded, 2, rv).is_ok() {
+            process.transmissions += 1;
+        }
+    }
+
+    /// Decode what `process` has collected.
+    pub fn decode(&mut self, process: &mut Process, message: &mut [u8; MESSAGE_BYTES]) -> Option<TransportDecode> {
+        let decode = self.coder.decode(&mut process.soft, message).ok()?;
+        decode.crc_ok.then_some(decode)
+    }
+}

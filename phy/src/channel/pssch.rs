@@ -1,0 +1,242 @@
+//! PSSCH: SL-SCH transport blocks (TS 36.211 §9.3, TS 36.212 §5.4.2, TS 36.213 §14.1).
+
+use super::Error;
+use super::layout::Layout;
+use super::mapper::Mapper;
+use crate::Llr;
+use crate::coding::interleave;
+use crate::coding::scramble;
+use crate::coding::transport::{DecoderConfig, SoftBuffer, TransportDecode, TransportDecoder, TransportEncoder};
+use crate::grid::Grid;
+use crate::numerology::Numerology;
+use crate::receive::equalise::Equaliser;
+use crate::receive::estimate::{Estimator, Measurement};
+use crate::sequence::Gold;
+use crate::sequence::dmrs::{Dmrs, References};
+use crate::tables;
+use crate::units::{Modulation, PrbRange, TransmissionMode};
+use std::sync::Arc;
+
+/// Redundancy version of the j-th transmission in modes 1 and 2 (TS 36.321 §5.14.1.2).
+pub const REDUNDANCY_VERSIONS: [u8; 4] = [0, 2, 3, 1];
+
+/// Redundancy version of initial transmission and retransmission in modes 3 and 4.
+pub const REDUNDANCY_VERSIONS_V2X: [u8; 2] = [0, 2];
+
+/// Everything that the PSSCH of one subframe depends on besides its transport block.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Grant {
+    /// PRBs, the same in both slots.
+    pub prbs: PrbRange,
+    /// I_MCS.
+    pub mcs: u8,
+    /// Redundancy version.
+    pub rv: u8,
+    /// n_ID^X: group destination identity in modes 1 and 2, CRC of the SCI of the same subframe in modes 3 and 4.
+    pub n_id: u16,
+    /// n_ssf^PSSCH: index of the subframe in the pool, modulo 10.
+    pub n_ssf: u8,
+    /// Transmission Format of SCI format 1 (Release 15).
+    pub transmission_format: bool,
+}
+
+impl Grant {
+    /// Modulation and transport block size in bits.
+    pub fn size(&self, v2x: bool) -> Result<(Modulation, usize), Error> {
+        let release15 = v2x && self.transmission_format;
+        let (modulation, i_tbs) = if release15 { tables::mcs_release15(self.mcs) } else { tables::mcs(self.mcs) }
+            .ok_or(Error::Mcs(self.mcs))?;
+        let columns = if release15 { tables::release15_tbs_prbs(self.prbs.len) } else { self.prbs.len };
+        let bad = Error::Allocation { start: self.prbs.start, len: self.prbs.len };
+        Ok((modulation, tables::transport_block_size(i_tbs, columns).ok_or(bad)?))
+    }
+
+    /// c_init = n_ID^X 2^14 + n_ssf 2^9 + 510 (TS 36.211 §9.3.1).
+    fn scrambling(&self) -> u32 {
+        (self.n_id as u32) << 14 | (self.n_ssf as u32) << 9 | 510
+    }
+}
+
+/// Most bits of a transport block on a carrier: 16QAM, I_TBS 26, or 64QAM in Release 15.
+pub fn max_transport_block(carrier_prbs: usize) -> usize {
+    tables::transport_block_size(33, carrier_prbs).unwrap_or(0)
+}
+
+fn layout_of(v2x: bool, numerology: Numerology, grant: &Grant) -> Layout {
+    let layout = Layout::shared(v2x, numerology.cp());
+    if v2x && grant.transmission_format { layout.without_last() } else { layout }
+}
+
+fn max_coded_bits(numerology: Numerology) -> usize {
+    12 * numerology.subcarriers() * 6
+}
+
+/// Transport blocks to resource elements.
+pub struct Encoder {
+    v2x: bool,
+    numerology: Numerology,
+    coder: TransportEncoder,
+    mapper: Mapper,
+    scrambling: Vec<u8>,
+    coded: Vec<u8>,
+    bits: Vec<u8>,
+}
+
+impl Encoder {
+    /// For a carrier and a mode; nothing is allocated afterwards.
+    pub fn new(numerology: Numerology, mode: TransmissionMode, references: Arc<References>) -> Self {
+        let carrier = numerology.bandwidth().prbs();
+        let e = max_coded_bits(numerology);
+        Self {
+            v2x: mode.is_v2x(),
+            numerology,
+            coder: TransportEncoder::new(max_transport_block(carrier)),
+            mapper: Mapper::new(carrier, references),
+            scrambling: vec![0; e],
+            coded: vec![0; e],
+            bits: vec![0; e],
+        }
+    }
+
+    /// Write one transmission of `transport_block` (packed, `size()` bits).
+    pub fn encode(
+        &mut self,
+        transport_block: &[u8],
+        grant: &Grant,
+        amplitude: f32,
+        grid: &mut Grid,
+    ) -> Result<(), Error> {
+        let (modulation, bits) = grant.size(self.v2x)?;
+        if transport_block.len() * 8 != bits {
+            return Err(Error::Payload { got: transport_block.len() * 8, want: bits });
+        }
+        self.mapper.check(grant.prbs, self.numerology.bandwidth().prbs())?;
+        let layout = layout_of(self.v2x, self.numerology, grant);
+        let q_m = modulation.bits();
+        let g = grant.prbs.subcarriers() * q_m * layout.data.len();
+        self.coder.encode(transport_block, g, q_m, grant.rv, &mut self.coded[..g]).map_err(|_| Error::Coding)?;
+        interleave::interleave_bits(q_m, layout.data.len(), &self.coded[..g], &mut self.bits[..g])
+            .map_err(|_| Error::Coding)?;
+        Gold::new(grant.scrambling()).fill(&mut self.scrambling[..g]);
+        scramble::bits(&self.scrambling[..g], &mut self.bits[..g]);
+        let dmrs = Dmrs::pssch(grant.n_id, grant.n_ssf, self.v2x);
+        let first = grant.prbs.first_subcarrier();
+        self.mapper.map(grid, first, grant.prbs.len, layout, modulation, &self.bits[..g], &dmrs, amplitude)
+    }
+}
+
+/// What is collected of one transport block over its transmissions.
+pub struct Process {
+    soft: SoftBuffer,
+    bits: usize,
+    transmissions: u32,
+}
+
+impl Process {
+    /// Room for the largest transport block of a carrier.
+    pub fn new(carrier_prbs: usize) -> Self {
+        Self { soft: SoftBuffer::new(max_transport_block(carrier_prbs)), bits: 0, transmissions: 0 }
+    }
+
+    /// Start a transport block of `bits` bits.
+    pub fn start(&mut self, bits: usize) -> Result<(), Error> {
+        self.soft.reset(bits).map_err(|_| Error::Coding)?;
+        self.bits = bits;
+        self.transmissions = 0;
+        Ok(())
+    }
+
+    /// Bits of the transport block that is collected.
+    pub fn bits(&self) -> usize {
+        self.bits
+    }
+
+    /// Transmissions that were added since the start.
+    pub fn transmissions(&self) -> u32 {
+        self.transmissions
+    }
+}
+
+/// One transmission as it was received.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Received {
+    /// The channel that it came over.
+    pub measurement: Measurement,
+    /// Error vector magnitude of the equalised symbols.
+    pub evm_percent: f32,
+}
+
+/// Resource elements to transport blocks.
+pub struct Decoder {
+    v2x: bool,
+    numerology: Numerology,
+    coder: TransportDecoder,
+    estimator: Estimator,
+    equaliser: Equaliser,
+    scrambling: Vec<u8>,
+    soft: Vec<Llr>,
+    coded: Vec<Llr>,
+}
+
+impl Decoder {
+    /// For a carrier and a mode; nothing is allocated afterwards.
+    pub fn new(numerology: Numerology, mode: TransmissionMode, references: Arc<References>) -> Self {
+        let carrier = numerology.bandwidth().prbs();
+        let e = max_coded_bits(numerology);
+        Self {
+            v2x: mode.is_v2x(),
+            numerology,
+            coder: TransportDecoder::new(max_transport_block(carrier), DecoderConfig::default()),
+            estimator: Estimator::new(numerology, references),
+            equaliser: Equaliser::new(carrier),
+            scrambling: vec![0; e],
+            soft: vec![0; e],
+            coded: vec![0; e],
+        }
+    }
+
+    /// Estimate and demap one transmission and add it to `process`, which was started for its size.
+    ///
+    /// `cfo_near` is the carrier offset in Hz that the ambiguous measurement is resolved to.
+    pub fn receive(
+        &mut self,
+        grid: &Grid,
+        grant: &Grant,
+        cfo_near: f32,
+        process: &mut Process,
+    ) -> Result<Received, Error> {
+        let (modulation, bits) = grant.size(self.v2x)?;
+        if bits != process.bits {
+            return Err(Error::Payload { got: process.bits, want: bits });
+        }
+        let bad = Error::Allocation { start: grant.prbs.start, len: grant.prbs.len };
+        if grant.prbs.end() * 12 > grid.subcarriers() || !tables::is_precoding_size(grant.prbs.len) {
+            return Err(bad);
+        }
+        let layout = layout_of(self.v2x, self.numerology, grant);
+        let q_m = modulation.bits();
+        let g = grant.prbs.subcarriers() * q_m * layout.data.len();
+        let dmrs = Dmrs::pssch(grant.n_id, grant.n_ssf, self.v2x);
+        let (first, m_sc) = (grant.prbs.first_subcarrier(), grant.prbs.subcarriers());
+        let measurement = self.estimator.estimate(grid, first, m_sc, layout, &dmrs, cfo_near);
+        let soft = &mut self.soft[..g];
+        let vector = self.equaliser.soft_bits(&self.estimator, grid, layout, modulation, soft);
+        Gold::new(grant.scrambling()).fill(&mut self.scrambling[..g]);
+        scramble::llrs(&self.scrambling[..g], soft);
+        interleave::deinterleave_llrs(q_m, layout.data.len(), soft, &mut self.coded[..g]).map_err(|_| Error::Coding)?;
+        self.coder.combine(&mut process.soft, &self.coded[..g], q_m, grant.rv).map_err(|_| Error::Coding)?;
+        process.transmissions += 1;
+        Ok(Received { measurement, evm_percent: vector.percent() })
+    }
+
+    /// Decode what `process` has collected into `transport_block` (packed, exactly its size).
+    pub fn decode(&mut self, process: &mut Process, transport_block: &mut [u8]) -> Option<TransportDecode> {
+        let decode = self.coder.decode(&mut process.soft, transport_block).ok()?;
+        decode.crc_ok.then_some(decode)
+    }
+
+    /// Estimator and equaliser after [`Self::receive`]: for display.
+    pub fn front_end(&mut self) -> (&Estimator, &mut Equaliser) {
+        (&self.estimator, &mut self.equaliser)
+    }
+}

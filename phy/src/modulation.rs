@@ -1,0 +1,166 @@
+//! Modulation mapping and soft demapping (TS 36.211 §7.1).
+//!
+//! The sign of an [`Llr`] is stated once, there: positive means bit 0.
+
+use crate::units::Modulation;
+use crate::{LLR_MAX, LLR_UNITS_PER_NAT, Llr, Sample};
+
+/// Map coded bits to symbols of unit average power: `bits.len() == Q_m * out.len()`.
+pub fn map(modulation: Modulation, bits: &[u8], out: &mut [Sample]) {
+    for (x, b) in out.iter_mut().zip(bits.chunks_exact(modulation.bits())) {
+        *x = match modulation {
+            Modulation::Qpsk => Sample::new(sign(b[0]), sign(b[1])) * QPSK_STEP,
+            Modulation::Qam16 => Sample::new(pam4(b[0], b[2]), pam4(b[1], b[3])) * QAM16_STEP,
+            Modulation::Qam64 => Sample::new(pam8(b[0], b[2], b[4]), pam8(b[1], b[3], b[5])) * QAM64_STEP,
+        };
+    }
+}
+
+/// Soft bits of `symbols`, max-log: `noise` is the noise power a symbol (both components) at unit symbol power.
+///
+/// `out.len() == Q_m * symbols.len()`.
+pub fn demap(modulation: Modulation, symbols: &[Sample], noise: f32, out: &mut [Llr]) {
+    let scale = LLR_UNITS_PER_NAT / noise.max(1e-9);
+    match modulation {
+        Modulation::Qpsk => {
+            // log ratio = 4 Re(y) a / noise with a = 1/sqrt(2)
+            let gain = 4.0 * QPSK_STEP * scale;
+            for (llr, x) in out.chunks_exact_mut(2).zip(symbols) {
+                llr[0] = clip(x.re * gain);
+                llr[1] = clip(x.im * gain);
+            }
+        }
+        Modulation::Qam16 => {
+            let a = QAM16_STEP;
+            for (llr, x) in out.chunks_exact_mut(4).zip(symbols) {
+                let axis = |v: f32| {
+                    let m = v.abs();
+                    // piecewise linear max-log metrics of 4-PAM at ±a, ±3a
+                    let sign_bit =
+                        if m <= 2.0 * a { 4.0 * a * v } else { v.signum() * (8.0 * a * m - 8.0 * a * a) };
+                    (sign_bit * scale, 4.0 * a * (2.0 * a - m) * scale)
+                };
+                let ((i0, i1), (q0, q1)) = (axis(x.re), axis(x.im));
+                (llr[0], llr[1], llr[2], llr[3]) = (clip(i0), clip(q0), clip(i1), clip(q1));
+            }
+        }
+        Modulation::Qam64 => {
+            for (llr, x) in out.chunks_exact_mut(6).zip(symbols) {
+                let (i, q) = (pam8_llr(x.re), pam8_llr(x.im));
+                for b in 0..3 {
+                    llr[2 * b] = clip(i[b] * scale);
+                    llr[2 * b + 1] = clip(q[b] * scale);
+                }
+            }
+        }
+    }
+}
+
+/// Decide the nearest constellation point of `x`: for error vectors.
+pub fn nearest(modulation: Modulation, x: Sample) -> Sample {
+    let (step, top) = match modulation {
+        Modulation::Qpsk => (QPSK_STEP, 1.0),
+        Modulation::Qam16 => (QAM16_STEP, 3.0),
+        Modulation::Qam64 => (QAM64_STEP, 7.0),
+    };
+    let axis = |v: f32| {
+        let odd = 2.0 * ((v / step - 1.0) / 2.0).round() + 1.0;
+        odd.clamp(-top, top) * step
+    };
+    Sample::new(axis(x.re), axis(x.im))
+}
+
+const QPSK_STEP: f32 = std::f32::consts::FRAC_1_SQRT_2;
+/// 1/sqrt(10)
+const QAM16_STEP: f32 = 0.316_227_77;
+/// 1/sqrt(42)
+const QAM64_STEP: f32 = 0.154_303_35;
+
+fn sign(bit: u8) -> f32 {
+    1.0 - 2.0 * bit as f32
+}
+
+fn pam4(b0: u8, b1: u8) -> f32 {
+    sign(b0) * (2.0 - sign(b1))
+}
+
+fn pam8(b0: u8, b1: u8, b2: u8) -> f32 {
+    sign(b0) * (4.0 - sign(b1) * (2.0 - sign(b2)))
+}
+
+fn pam8_llr(v: f32) -> [f32; 3] {
+    // exhaustive max-log over the eight levels: 64QAM is rare (Release 15 V2X)
+    let mut best = [[f32::INFINITY; 2]; 3];
+    for level in 0..8u8 {
+        let b = [(level >> 2) & 1, (level >> 1) & 1, level & 1];
+        let d = v - pam8(b[0], b[1], b[2]) * QAM64_STEP;
+        for i in 0..3 {
+            let slot = &mut best[i][b[i] as usize];
+            *slot = slot.min(d * d);
+        }
+    }
+    best.map(|[zero, one]| one - zero)
+}
+
+fn clip(v: f32) -> Llr {
+    // a float to integer cast saturates and sends NaN to 0, an erasure
+    (v.clamp(-(LLR_MAX as f32), LLR_MAX as f32)) as Llr
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ALL: [Modulation; 3] = [Modulation::Qpsk, Modulation::Qam16, Modulation::Qam64];
+
+    fn all_bits(q: usize) -> Vec<u8> {
+        (0..1usize << q).flat_map(|v| (0..q).map(move |i| ((v >> (q - 1 - i)) & 1) as u8)).collect()
+    }
+
+    #[test]
+    fn unit_power_and_hard_decisions() {
+        for modulation in ALL {
+            let q = modulation.bits();
+            let bits = all_bits(q);
+            let mut points = vec![Sample::default(); 1 << q];
+            map(modulation, &bits, &mut points);
+            let power: f32 = points.iter().map(|x| x.norm_sqr()).sum::<f32>() / points.len() as f32;
+            assert!((power - 1.0).abs() < 1e-5);
+            let mut llrs = vec![0; bits.len()];
+            demap(modulation, &points, 0.1, &mut llrs);
+            for (bit, llr) in bits.iter().zip(&llrs) {
+                assert_eq!(*bit == 1, *llr < 0);
+            }
+            assert!(points.iter().all(|&p| (nearest(modulation, p) - p).norm() < 1e-6));
+        }
+    }
+
+    /// The definition, by exhaustive search over the constellation.
+    #[test]
+    fn max_log_metrics_agree_with_the_definition() {
+        for modulation in ALL {
+            let q = modulation.bits();
+            let bits = all_bits(q);
+            let mut points = vec![Sample::default(); 1 << q];
+            map(modulation, &bits, &mut points);
+            for i in 0..200 {
+                let y = Sample::new((i as f32 * 0.37).sin() * 1.3, (i as f32 * 0.71).cos() * 1.3);
+                let noise = 0.5;
+                let mut llrs = vec![0; q];
+                demap(modulation, &[y], noise, &mut llrs);
+                for b in 0..q {
+                    let best = |v: u8| {
+                        let d = points.iter().zip(bits.chunks(q)).filter(|(_, p)| p[b] == v);
+                        d.map(|(p, _)| (y - p).norm_sqr()).fold(f32::INFINITY, f32::min)
+                    };
+                    let want = (best(1) - best(0)) / noise * LLR_UNITS_PER_NAT;
+                    assert!(
+                        (want - llrs[b] as f32).abs() <= 1.01,
+                        "{modulation:?} bit {b}: {want} {}",
+                        llrs[b]
+                    );
+                }
+            }
+        }
+    }
+}

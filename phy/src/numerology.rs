@@ -1,0 +1,147 @@
+//! From a bandwidth and a sample rate to the sizes of one subframe (TS 36.211 §9.2, §9.9).
+
+use crate::units::{Bandwidth, CyclicPrefix};
+use std::fmt;
+
+/// Subcarrier spacing in Hz.
+pub const SUBCARRIER_HZ: f64 = 15_000.0;
+
+/// Sizes of one subframe in samples. All sample counts are exact: the CP lengths of 160, 144 and 512 Ts
+/// (TS 36.211 §5.6) are whole samples at every FFT size that is offered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Numerology {
+    bandwidth: Bandwidth,
+    cp: CyclicPrefix,
+    fft: usize,
+}
+
+/// No FFT size of the bandwidth has this sample rate.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct UnsupportedRate {
+    /// Samples a second that were asked for.
+    pub rate: f64,
+    /// Bandwidth that was asked for.
+    pub bandwidth: Bandwidth,
+}
+
+impl fmt::Display for UnsupportedRate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} does not run at {} samples/s; it runs at", self.bandwidth, self.rate)?;
+        for &n in self.bandwidth.fft_sizes() {
+            write!(f, " {}", n as f64 * SUBCARRIER_HZ)?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for UnsupportedRate {}
+
+impl Numerology {
+    /// At the standard sample rate of the bandwidth.
+    pub fn standard(bandwidth: Bandwidth, cp: CyclicPrefix) -> Self {
+        Self { bandwidth, cp, fft: bandwidth.standard_fft() }
+    }
+
+    /// At `rate` samples a second: the standard rate of the bandwidth, or three quarters of it.
+    pub fn at_rate(bandwidth: Bandwidth, cp: CyclicPrefix, rate: f64) -> Result<Self, UnsupportedRate> {
+        let sizes = bandwidth.fft_sizes();
+        match sizes.iter().find(|&&n| (n as f64 * SUBCARRIER_HZ - rate).abs() < 0.5) {
+            Some(&fft) => Ok(Self { bandwidth, cp, fft }),
+            None => Err(UnsupportedRate { rate, bandwidth }),
+        }
+    }
+
+    /// The same carrier with another cyclic prefix.
+    pub fn with_cp(self, cp: CyclicPrefix) -> Self {
+        Self { cp, ..self }
+    }
+
+    /// Channel bandwidth.
+    pub fn bandwidth(self) -> Bandwidth {
+        self.bandwidth
+    }
+
+    /// Cyclic prefix.
+    pub fn cp(self) -> CyclicPrefix {
+        self.cp
+    }
+
+    /// FFT size in samples.
+    pub fn fft(self) -> usize {
+        self.fft
+    }
+
+    /// Samples a second.
+    pub fn sample_rate(self) -> f64 {
+        self.fft as f64 * SUBCARRIER_HZ
+    }
+
+    /// Samples in a subframe of 1 ms.
+    pub fn subframe_samples(self) -> usize {
+        self.fft * 15
+    }
+
+    /// Symbols in a subframe, the untransmitted last one included.
+    pub fn symbols(self) -> usize {
+        self.cp.symbols()
+    }
+
+    /// Occupied subcarriers.
+    pub fn subcarriers(self) -> usize {
+        self.bandwidth.subcarriers()
+    }
+
+    /// Samples of the cyclic prefix of symbol `l`, 0 to `symbols() - 1`.
+    pub fn cp_samples(self, l: usize) -> usize {
+        match self.cp {
+            CyclicPrefix::Normal if l.is_multiple_of(7) => self.fft * 160 / 2048,
+            CyclicPrefix::Normal => self.fft * 144 / 2048,
+            CyclicPrefix::Extended => self.fft * 512 / 2048,
+        }
+    }
+
+    /// Sample at which the cyclic prefix of symbol `l` begins, counted from the start of the subframe.
+    pub fn symbol_start(self, l: usize) -> usize {
+        match self.cp {
+            CyclicPrefix::Normal => {
+                let long = self.fft * 16 / 2048 * (l / 7 + usize::from(!l.is_multiple_of(7)));
+                l * (self.fft + self.fft * 144 / 2048) + long
+            }
+            CyclicPrefix::Extended => l * (self.fft + self.fft * 512 / 2048),
+        }
+    }
+
+    /// Seconds from the start of the useful part of symbol `a` to that of symbol `b`.
+    pub fn symbol_distance(self, a: usize, b: usize) -> f64 {
+        let at = |l| (self.symbol_start(l) + self.cp_samples(l)) as f64;
+        (at(b) - at(a)) / self.sample_rate()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn symbols_fill_a_subframe() {
+        for bandwidth in Bandwidth::ALL {
+            for cp in [CyclicPrefix::Normal, CyclicPrefix::Extended] {
+                for &fft in bandwidth.fft_sizes() {
+                    let n = Numerology::at_rate(bandwidth, cp, fft as f64 * SUBCARRIER_HZ).unwrap();
+                    let mut start = 0;
+                    for l in 0..n.symbols() {
+                        assert_eq!(n.symbol_start(l), start, "{n:?} symbol {l}");
+                        start += n.cp_samples(l) + fft;
+                    }
+                    assert_eq!(start, n.subframe_samples(), "{n:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_rate_that_fits_nothing_is_refused() {
+        let e = Numerology::at_rate(Bandwidth::Prb50, CyclicPrefix::Normal, 10e6).unwrap_err();
+        assert!(e.to_string().contains("15360000"), "{e}");
+    }
+}

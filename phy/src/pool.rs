@@ -1,0 +1,61 @@
+//! Resource pools: which subframes and which PRBs a channel may use.
+//!
+//! | pool | clause |
+//! |---|---|
+//! | [`CommunicationPool`] | TS 36.213 §14.1.3, §14.1.4, §14.2.1, §14.2.3 (modes 1 and 2) |
+//! | [`DiscoveryPool`] | TS 36.213 §14.3 |
+//! | [`V2xPool`] | TS 36.213 §14.1.1.4A to C, §14.1.5, §14.2.4 (modes 3 and 4) |
+//!
+//! Subframes are counted from DFN 0 subframe 0 and taken modulo 10240.
+
+mod communication;
+mod discovery;
+mod hopping;
+mod trp;
+mod v2x;
+
+pub use communication::{CommunicationPool, PsschSubframes};
+pub use discovery::{DiscoveryPool, Type2bParameters};
+pub use hopping::{Hopping, HoppingConfig};
+pub use trp::{TrpSet, time_resource_pattern};
+pub use v2x::V2xPool;
+
+use crate::units::PrbRange;
+
+/// PRBs of a pool of modes 1 and 2 and of discovery: prb-Num of them from prb-Start upwards and prb-Num downwards from
+/// prb-End, each once (TS 36.213 §14.1.3, §14.2.3, §14.3.3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PoolPrbs {
+    /// prb-Start, S1.
+    pub start: usize,
+    /// prb-End, S2.
+    pub end: usize,
+    /// prb-Num, M.
+    pub num: usize,
+}
+
+impl PoolPrbs {
+    /// Every PRB of a carrier.
+    pub fn whole(prbs: usize) -> Self {
+        Self { start: 0, end: prbs - 1, num: prbs }
+    }
+
+    /// Whether PRB `q` is in the pool: S1 <= q < S1 + M or S2 - M < q <= S2.
+    pub fn contains(&self, q: usize) -> bool {
+        (q >= self.start && q < self.start + self.num) || (q + self.num > self.end && q <= self.end)
+    }
+
+    /// m_0, m_1, .. on a carrier of `carrier_prbs`.
+    pub fn list(&self, carrier_prbs: usize) -> Vec<usize> {
+        (0..carrier_prbs).filter(|&q| self.contains(q)).collect()
+    }
+}
+
+/// The pair m_{2a}, m_{2a+1} of a pool when it is contiguous on the carrier.
+fn pair(prbs: &[usize], a: usize) -> Option<PrbRange> {
+    let (&first, &second) = (prbs.get(2 * a)?, prbs.get(2 * a + 1)?);
+    (second == first + 1).then_some(PrbRange { start: first, len: 2 })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,111 @@
+//! Pools of modes 1 and 2: PSCCH and PSSCH in every sidelink control period.
+
+use super::PoolPrbs;
+use super::hopping::HoppingConfig;
+use super::trp::{TrpSet, time_resource_pattern};
+use crate::units::SUBFRAMES_PER_DFN_PERIOD;
+
+/// A sidelink communication pool (SL-CommResourcePool, TS 36.331 §6.3.8) with the clauses' formulas over it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CommunicationPool {
+    /// sc-Period, P, in subframes.
+    pub period: u32,
+    /// Offset of the first period, O.
+    pub offset: u32,
+    /// subframeBitmap of PSCCH, a_0 first.
+    pub control_bitmap: Vec<bool>,
+    /// PRBs of PSCCH.
+    pub control_prbs: PoolPrbs,
+    /// Where PSSCH may be.
+    pub data: PsschSubframes,
+    /// PRBs of PSSCH.
+    pub data_prbs: PoolPrbs,
+    /// Which time resource patterns are in use.
+    pub trp_set: TrpSet,
+    /// dataHoppingConfig.
+    pub hopping: HoppingConfig,
+}
+
+/// Subframes of the PSSCH pool of one period.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PsschSubframes {
+    /// Mode 1: every subframe after the last one of PSCCH (TS 36.213 §14.1.4).
+    AfterControl,
+    /// Mode 2: a bitmap that is repeated from `offset` in the period on (TS 36.213 §14.1.3).
+    Bitmap {
+        /// offsetIndicator of the data pool, O2, counted from the start of the period.
+        offset: u32,
+        /// b_0 first, repeated cyclically.
+        bitmap: Vec<bool>,
+    },
+}
+
+impl CommunicationPool {
+    /// Start of the period that `subframe` (modulo 10240) lies in, `None` before the first period.
+    pub fn period_start(&self, subframe: u32) -> Option<u32> {
+        let s = subframe % SUBFRAMES_PER_DFN_PERIOD;
+        let into = s.checked_sub(self.offset)?;
+        Some(s - into % self.period.max(1))
+    }
+
+    /// l^PSCCH_0 .. l^PSCCH_{L-1}, counted from the start of the period.
+    pub fn control_subframes(&self) -> Vec<u32> {
+        let in_period = self.control_bitmap.iter().take(self.period as usize).enumerate();
+        in_period.filter(|&(_, &a)| a).map(|(i, _)| i as u32).collect()
+    }
+
+    /// l^PSSCH_0, l^PSSCH_1, .., counted from the start of the period.
+    pub fn data_subframes(&self) -> Vec<u32> {
+        match &self.data {
+            PsschSubframes::AfterControl => {
+                let first = self.control_subframes().last().map_or(0, |last| last + 1);
+                (first..self.period).collect()
+            }
+            PsschSubframes::Bitmap { offset, bitmap } if !bitmap.is_empty() => (*offset..self.period)
+                .zip(bitmap.iter().cycle())
+                .filter(|&(_, &b)| b)
+                .map(|(s, _)| s)
+                .collect(),
+            PsschSubframes::Bitmap { .. } => Vec::new(),
+        }
+    }
+
+    /// Number of values of n_PSCCH: floor(M_RP / 2) L (TS 36.213 §14.2.1.1).
+    pub fn control_resources(&self, carrier_prbs: usize) -> usize {
+        self.control_prbs.list(carrier_prbs).len() / 2 * self.control_subframes().len()
+    }
+
+    /// The two transmissions of PSCCH resource `n`: `(subframe in the period, PRB)` each (TS 36.213 §14.2.1.1).
+    pub fn control_resource(&self, carrier_prbs: usize, n: usize) -> Option<[(u32, usize); 2]> {
+        let subframes = self.control_subframes();
+        let prbs = self.control_prbs.list(carrier_prbs);
+        let l = subframes.len();
+        if n >= prbs.len() / 2 * l {
+            return None;
+        }
+        let a1 = n / l;
+        let b1 = n % l;
+        let a2 = a1 + prbs.len() / 2;
+        let b2 = if l > 1 { (n + 1 + a1 % (l - 1)) % l } else { 0 };
+        Some([(subframes[b1], prbs[a1]), (subframes[b2], prbs[a2])])
+    }
+
+    /// Subframes of the period that pattern `i_trp` uses, with the pool index j of each: `(subframe in the period, j)`,
+    /// cut to whole groups of four (TS 36.213 §14.1.1.1, §14.1.1.3). Empty for a reserved pattern.
+    pub fn pattern_subframes(&self, i_trp: u8) -> Vec<(u32, u32)> {
+        let Some(pattern) = time_resource_pattern(self.trp_set, i_trp) else { return Vec::new() };
+        let n = self.trp_set.len();
+        let mut used: Vec<_> = self
+            .data_subframes()
+            .into_iter()
+            .enumerate()
+            .filter(|(j, _)| pattern >> (j % n) & 1 == 1)
+            .map(|(j, s)| (s, j as u32))
+            .collect();
+        used.truncate(used.len() / TRANSMISSIONS * TRANSMISSIONS);
+        used
+    }
+}
+
+/// Every transport block of modes 1 and 2 is sent four times (TS 36.213 §14.1.1).
+pub(crate) const TRANSMISSIONS: usize = 4;

@@ -1,0 +1,107 @@
+use super::*;
+
+fn bits(s: &str) -> Vec<bool> {
+    s.bytes().map(|b| b == b'1').collect()
+}
+
+#[test]
+fn pool_prbs_are_a_union() {
+    let p = PoolPrbs { start: 2, end: 22, num: 10 };
+    let list = p.list(25);
+    assert_eq!(list.len(), 20);
+    assert_eq!((list[0], list[9], list[10], list[19]), (2, 11, 13, 22));
+    // overlapping halves: every PRB once
+    assert_eq!(PoolPrbs { start: 0, end: 24, num: 20 }.list(25).len(), 25);
+}
+
+#[test]
+fn discovery_type_1_of_a_reference_waveform() {
+    let pool = DiscoveryPool {
+        period: 40,
+        offset: 0,
+        bitmap: bits("0111111110000000000000000000000000000000"),
+        repetitions: 1,
+        transmissions: 4,
+        prbs: PoolPrbs { start: 2, end: 22, num: 10 },
+    };
+    assert_eq!((pool.n_t(), pool.n_f(25)), (2, 10));
+    let r = |s, start| (s, PrbRange { start, len: 2 });
+    assert_eq!(pool.type1(25, 0).unwrap(), [r(1, 2), r(2, 6), r(3, 10), r(4, 15)]);
+    assert_eq!(pool.type1(25, 5).unwrap(), [r(5, 6), r(6, 10), r(7, 15), r(8, 19)]);
+    assert_eq!(pool.type1(25, 18).unwrap(), [r(1, 21), r(2, 4), r(3, 8), r(4, 13)]);
+    assert_eq!(pool.type1(25, 20), None);
+}
+
+#[test]
+fn control_resources_hit_every_place_once_or_are_apart() {
+    let pool = CommunicationPool {
+        period: 40,
+        offset: 0,
+        control_bitmap: bits("0111100000000000000000000000000000000000"),
+        control_prbs: PoolPrbs { start: 2, end: 22, num: 10 },
+        data: PsschSubframes::AfterControl,
+        data_prbs: PoolPrbs { start: 2, end: 22, num: 10 },
+        trp_set: TrpSet::Eight,
+        hopping: HoppingConfig::default(),
+    };
+    assert_eq!(pool.control_resource(25, 0), Some([(1, 2), (2, 13)]));
+    assert_eq!(pool.control_resource(25, 21), Some([(2, 7), (1, 18)]));
+    let mut seen = std::collections::HashSet::new();
+    for n in 0..pool.control_resources(25) {
+        let [a, b] = pool.control_resource(25, n).unwrap();
+        assert!(a.0 != b.0, "both transmissions in one subframe");
+        assert!(seen.insert(a) && seen.insert(b));
+    }
+    assert_eq!(pool.data_subframes(), (5..40).collect::<Vec<_>>());
+    // I_TRP 3 is b'_3 alone: pool indices 3, 11, 19, 27 of the 35
+    assert_eq!(pool.pattern_subframes(3), [(8, 3), (16, 11), (24, 19), (32, 27)]);
+}
+
+#[test]
+fn v2x_subframes_leave_out_sync_and_reserved() {
+    let pool = V2xPool { sync_offset: Some(0), bitmap: vec![true; 20], ..V2xPool::simple(5, 5) };
+    let table = pool.subframe_indices();
+    assert_eq!((table[0], table[1], table[2]), (None, None, Some(0)));
+    assert_eq!((table[160], table[641]), (None, None));
+    assert_eq!(table.iter().flatten().count(), 10240 - 64 - (10240 - 64) % 20);
+}
+
+#[test]
+fn v2x_prbs() {
+    let pool = V2xPool::simple(10, 5);
+    assert_eq!(pool.data(0, 5), Some(PrbRange { start: 2, len: 48 }));
+    assert_eq!(pool.data(2, 2), Some(PrbRange { start: 22, len: 18 }));
+    assert_eq!(pool.control_index(20), Some(2));
+    assert!(V2xPool::simple(10, 6).check(50).is_err());
+    let apart = V2xPool { adjacent: false, start: 10, control_start: 0, ..V2xPool::simple(8, 5) };
+    assert_eq!(apart.data(1, 2), Some(PrbRange { start: 18, len: 16 }));
+    assert_eq!(apart.control(3), PrbRange { start: 6, len: 2 });
+}
+
+#[test]
+fn hopping_stays_in_the_band_and_returns() {
+    for (carrier, bits) in [(25, 0..2u8), (50, 0..4)] {
+        for b in bits {
+            for subbands in [1, 2, 4] {
+                let config = HoppingConfig { parameter: 77, subbands, rb_offset: 2 };
+                let first = PrbRange { start: 3, len: 2 };
+                let field = Hopping::assignment(carrier, b, first).unwrap();
+                let hop = Hopping::new(field, carrier, carrier, config).unwrap();
+                let all: Vec<_> = (0..10).filter_map(|n| hop.prbs(n)).collect();
+                assert!(!all.is_empty());
+                assert!(all.iter().all(|p| p.end() <= carrier && p.len == 2));
+                assert!(all.iter().any(|p| *p != all[0]), "carrier {carrier} bits {b} never hops");
+            }
+        }
+    }
+}
+
+#[test]
+fn time_resource_patterns_follow_their_rule() {
+    // sorted by weight 1, 2, 4, 8, inside a weight by value with b'_0 the lowest bit
+    let mut want: Vec<u8> = (1..=255).filter(|v: &u8| [1, 2, 4, 8].contains(&v.count_ones())).collect();
+    want.sort_by_key(|v| (v.count_ones(), *v));
+    let got: Vec<u8> = (0..107).map(|i| time_resource_pattern(TrpSet::Eight, i).unwrap()).collect();
+    assert_eq!(got, want);
+    assert_eq!(time_resource_pattern(TrpSet::Eight, 107), None);
+}

@@ -1,0 +1,49 @@
+//! Time resource patterns (TS 36.213 §14.1.1.1, Tables 14.1.1.1.1-1 to -3).
+
+use crate::tables::trp8::TRP_8;
+
+/// N_TRP of the duplex mode: which table I_TRP is read in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum TrpSet {
+    /// N_TRP = 8: FDD and TDD configurations 1, 2, 4 and 5.
+    #[default]
+    Eight,
+    /// N_TRP = 7: TDD configuration 0.
+    Seven,
+    /// N_TRP = 6: TDD configurations 3 and 6.
+    Six,
+}
+
+impl TrpSet {
+    /// Length of the bitmap.
+    pub fn len(self) -> usize {
+        match self {
+            Self::Eight => 8,
+            Self::Seven => 7,
+            Self::Six => 6,
+        }
+    }
+
+    /// Never empty.
+    pub fn is_empty(self) -> bool {
+        false
+    }
+
+    /// Numbers of ones that mode 2 may use (TS 36.213 Table 14.1.1.3-1; for N_TRP = 6 the table's row for TDD 3 and 6).
+    pub fn mode2_weights(self) -> &'static [u32] {
+        match self {
+            Self::Eight => &[1, 2, 4],
+            Self::Seven => &[1, 2, 3, 4, 5],
+            Self::Six => &[1, 2, 3, 4],
+        }
+    }
+}
+
+/// The bitmap b' of `i_trp`, b'_0 in bit 0; `None` for a reserved value.
+pub fn time_resource_pattern(set: TrpSet, i_trp: u8) -> Option<u8> {
+    match set {
+        TrpSet::Eight => TRP_8.get(i_trp as usize).copied(),
+        TrpSet::Seven => (1..=127).contains(&i_trp).then_some(i_trp),
+        TrpSet::Six => (1..=63).contains(&i_trp).then_some(i_trp),
+    }
+}

@@ -1,0 +1,104 @@
+//! Pools of modes 3 and 4: sub-channels (TS 36.213 §14.1.1.4A to C, §14.1.5, §14.2.4).
+
+use crate::sci;
+use crate::tables::largest_precoding_size;
+use crate::units::{PrbRange, SUBFRAMES_PER_DFN_PERIOD};
+
+/// A V2X pool (SL-CommResourcePoolV2X, TS 36.331 §6.3.8) with the clauses' formulas over it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct V2xPool {
+    /// sizeSubchannel, PRBs of a sub-channel.
+    pub size: usize,
+    /// numSubchannel.
+    pub num: usize,
+    /// startRB-Subchannel.
+    pub start: usize,
+    /// adjacencyPSCCH-PSSCH: PSCCH in the first two PRBs of the first sub-channel.
+    pub adjacent: bool,
+    /// startRB-PSCCH-Pool, read when not adjacent.
+    pub control_start: usize,
+    /// sl-Subframe.
+    pub bitmap: Vec<bool>,
+    /// sl-OffsetIndicator of the synchronisation subframes, modulo 160; `None` without them.
+    pub sync_offset: Option<u32>,
+}
+
+/// Period of synchronisation subframes in modes 3 and 4, in subframes (TS 36.331 §5.10.7).
+pub(crate) const V2X_SYNC_PERIOD: u32 = 160;
+
+impl V2xPool {
+    /// Sub-channels side by side from PRB 0, every subframe, no synchronisation subframes.
+    pub fn simple(size: usize, num: usize) -> Self {
+        Self {
+            size,
+            num,
+            start: 0,
+            adjacent: true,
+            control_start: 0,
+            bitmap: vec![true; 20],
+            sync_offset: None,
+        }
+    }
+
+    /// Why the pool does not fit a carrier, if so.
+    pub fn check(&self, carrier_prbs: usize) -> Result<(), &'static str> {
+        if self.num == 0 || self.num > sci::MAX_SUBCHANNELS {
+            return Err("num must be 1 to 20");
+        }
+        if self.size < if self.adjacent { 4 } else { 1 } {
+            return Err("size is too small: a sub-channel has 4 PRBs or more");
+        }
+        if self.start + self.size * self.num > carrier_prbs {
+            return Err("start + size x num goes beyond the carrier");
+        }
+        if !self.adjacent && self.control_start + 2 * self.num > carrier_prbs {
+            return Err("the PSCCH pool goes beyond the carrier");
+        }
+        Ok(())
+    }
+
+    /// PRBs of PSCCH resource `m`.
+    pub fn control(&self, m: usize) -> PrbRange {
+        let start = if self.adjacent { self.start + m * self.size } else { self.control_start + 2 * m };
+        PrbRange { start, len: 2 }
+    }
+
+    /// PSCCH resource at `prb`.
+    pub fn control_index(&self, prb: usize) -> Option<usize> {
+        (0..self.num).find(|&m| self.control(m).start == prb)
+    }
+
+    /// PRBs of PSSCH over `len` sub-channels from `first` on: as many as transform precoding allows.
+    pub fn data(&self, first: usize, len: usize) -> Option<PrbRange> {
+        if len == 0 || first + len > self.num {
+            return None;
+        }
+        let beta = if self.adjacent { 2 } else { 0 };
+        let prbs = largest_precoding_size((len * self.size).checked_sub(beta)?);
+        (prbs > 0).then_some(PrbRange { start: self.start + first * self.size + beta, len: prbs })
+    }
+
+    /// Index k of every subframe t_k^SL that is in the pool, by subframe: `table[s]` is the subscript in t^SL when `s`
+    /// (0 to 10239) belongs to the pool.
+    ///
+    /// Synchronisation subframes and the evenly spread reserved ones are left out before the bitmap is laid over the
+    /// rest (TS 36.213 §14.1.5).
+    pub fn subframe_indices(&self) -> Vec<Option<u32>> {
+        let total = SUBFRAMES_PER_DFN_PERIOD;
+        let is_sync = |s: u32| self.sync_offset.is_some_and(|o| s % V2X_SYNC_PERIOD == o % V2X_SYNC_PERIOD);
+        let mut remaining: Vec<u32> = (0..total).filter(|&s| !is_sync(s)).collect();
+        let l_bitmap = self.bitmap.len().max(1) as u32;
+        let n = remaining.len() as u32;
+        let n_reserved = n % l_bitmap;
+        for m in (0..n_reserved).rev() {
+            remaining.remove((m * n / n_reserved) as usize);
+        }
+        let mut table = vec![None; total as usize];
+        for (k, &s) in remaining.iter().enumerate() {
+            if self.bitmap.get(k % l_bitmap as usize).copied().unwrap_or(false) {
+                table[s as usize] = Some(k as u32);
+            }
+        }
+        table
+    }
+}

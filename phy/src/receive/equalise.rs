@@ -1,0 +1,149 @@
+//! From an estimated allocation to soft bits: MMSE equaliser, despreading, demapping.
+
+use super::estimate::{Estimator, Ramp, phasor};
+use crate::channel::layout::Layout;
+use crate::grid::Grid;
+use crate::modulation;
+use crate::sc_fdma::Precoding;
+use crate::units::Modulation;
+use crate::{Llr, Sample};
+
+/// Equalises the allocation that an [`Estimator`] holds.
+pub struct Equaliser {
+    precoding: Precoding,
+    symbol: Vec<Sample>,
+    channel: Vec<Sample>,
+    ramp: Vec<Sample>,
+}
+
+/// Quality of the equalised symbols.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct ErrorVector {
+    /// Sum of the squared distances to the nearest constellation points.
+    error: f32,
+    /// Symbols that were counted.
+    count: usize,
+}
+
+impl ErrorVector {
+    /// Error vector magnitude in percent of the mean symbol.
+    pub fn percent(&self) -> f32 {
+        100.0 * (self.error / self.count.max(1) as f32).sqrt()
+    }
+}
+
+impl Equaliser {
+    /// For a carrier of `carrier_prbs`; nothing is allocated afterwards.
+    pub fn new(carrier_prbs: usize) -> Self {
+        let m_max = 12 * carrier_prbs.max(6);
+        let zero = || vec![Sample::default(); m_max];
+        Self { precoding: Precoding::new(carrier_prbs.max(6)), symbol: zero(), channel: zero(), ramp: zero() }
+    }
+
+    /// Soft bits of every data symbol in mapping order: `out.len()` is `Q_m M_sc layout.data.len()`.
+    ///
+    /// The last symbol of the subframe was never sent: its bits are erasures, whatever was received there.
+    pub fn soft_bits(
+        &mut self,
+        estimator: &Estimator,
+        grid: &Grid,
+        layout: Layout,
+        modulation: Modulation,
+        out: &mut [Llr],
+    ) -> ErrorVector {
+        self.each_symbol(estimator, grid, layout, modulation, out, None)
+    }
+
+    /// The same, and the equalised symbols appended to `points`: for display, allocates.
+    pub fn constellation(
+        &mut self,
+        estimator: &Estimator,
+        grid: &Grid,
+        layout: Layout,
+        modulation: Modulation,
+        points: &mut Vec<Sample>,
+    ) -> ErrorVector {
+        let len = estimator.state.m_sc * modulation.bits() * layout.data.len();
+        self.each_symbol(estimator, grid, layout, modulation, &mut vec![0; len], Some(points))
+    }
+
+    fn each_symbol(
+        &mut self,
+        estimator: &Estimator,
+        grid: &Grid,
+        layout: Layout,
+        modulation: Modulation,
+        out: &mut [Llr],
+        mut points: Option<&mut Vec<Sample>>,
+    ) -> ErrorVector {
+        let state = &estimator.state;
+        let (first, m_sc) = (state.first, state.m_sc);
+        let last = grid.symbols() - 1;
+        let mut ramp = Ramp::new(0.0, -state.delay_turns);
+        for r in &mut self.ramp[..m_sc] {
+            *r = ramp.next();
+        }
+        let noise = state.measurement.noise;
+        let mut vector = ErrorVector::default();
+        let mut gain = 0.0;
+        for (i, (&l, llrs)) in layout.data.iter().zip(out.chunks_exact_mut(m_sc * modulation.bits())).enumerate() {
+            let l = l as usize;
+            if l == last {
+                llrs.fill(0);
+                continue;
+            }
+            if i == 0 || !state.weights.is_static() {
+                gain = self.weigh(estimator, i, noise);
+            }
+            let turn = phasor(-state.cfo_hz * state.times[l]);
+            let received = &grid.symbol(l)[first..first + m_sc];
+            let symbol = &mut self.symbol[..m_sc];
+            for ((y, &x), &h) in symbol.iter_mut().zip(received).zip(&self.channel) {
+                *y = x * (h * turn);
+            }
+            self.precoding.despread(symbol);
+            // the equaliser shrinks the symbols by its mean gain: undo it, and what is left is noise
+            let scale = 1.0 / gain.max(1e-6);
+            for y in symbol.iter_mut() {
+                *y *= scale;
+            }
+            modulation::demap(modulation, symbol, (1.0 - gain).max(1e-4) * scale, llrs);
+            // the error vector of a sample of the symbols is enough
+            for &y in symbol.iter().step_by(3) {
+                vector.error += (y - modulation::nearest(modulation, y)).norm_sqr();
+                vector.count += 1;
+            }
+            if let Some(points) = points.as_deref_mut() {
+                points.extend_from_slice(symbol);
+            }
+        }
+        vector
+    }
+
+    /// MMSE weights `conj(h) / (|h|^2 + noise)` for data symbol `i`, delay included; returns their mean gain.
+    fn weigh(&mut self, estimator: &Estimator, i: usize, noise: f32) -> f32 {
+        let state = &estimator.state;
+        let m_sc = state.m_sc;
+        let channel = &mut self.channel[..m_sc];
+        let weights = state.weights.row(i);
+        channel.copy_from_slice(&estimator.smooth[0][..m_sc]);
+        if !state.weights.is_static() {
+            for h in channel.iter_mut() {
+                *h *= weights[0];
+            }
+            for m in 1..state.dmrs_symbols {
+                for (h, &s) in channel.iter_mut().zip(&estimator.smooth[m][..m_sc]) {
+                    *h += s * weights[m];
+                }
+            }
+        }
+        let mut gain = 0.0;
+        for (h, &r) in channel.iter_mut().zip(&self.ramp) {
+            let power = h.norm_sqr();
+            let inverse = 1.0 / (power + noise);
+            gain += power * inverse;
+            *h = h.conj() * r * inverse;
+        }
+        gain / m_sc as f32
+    }
+}

@@ -1,0 +1,282 @@
+//! Search for sidelink synchronisation signals in samples of unknown timing and carrier offset (TS 36.211 §9.7).
+//!
+//! All of it runs at 1.92 MS/s, whatever the carrier: PSSS and SSSS lie in its six central PRBs.
+//!
+//! 1. decimate;
+//! 2. correlate with PSSS of both roots by fast convolution, at half that rate again; add the two equal symbols;
+//! 3. for the best places, against the energy found there: refine time and carrier offset at the full 1.92 MS/s;
+//! 4. demodulate both SSSS symbols, equalise with PSSS, and score all 168 identities of the root;
+//! 5. keep what no noise would do: PSSS and SSSS are judged together.
+
+mod correlate;
+
+use crate::Sample;
+use crate::channel::layout::SlssLayout;
+use crate::impair::resample::Decimator;
+use crate::numerology::Numerology;
+use crate::receive::estimate::parabola;
+use crate::sequence::{SSSS_LEN, SsssForm, psss, ssss};
+use crate::units::{Bandwidth, CyclicPrefix, SlssId};
+use correlate::Correlator;
+use rustfft::{Fft, FftPlanner};
+use std::f64::consts::PI;
+use std::sync::Arc;
+
+/// Sample rate of the search.
+const RATE: f64 = 1.92e6;
+
+/// FFT size at that rate.
+const FFT: usize = 128;
+
+/// What the search accepts; measured in `sidelink bench bler --case slss`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct SearchConfig {
+    /// Least normalised PSSS correlation of a place that is looked at closely, 0 to 1.
+    pub candidate: f32,
+    /// Least score of a detection. The score adds the log-likelihood gains of PSSS and SSSS; noise reaches `x` with a
+    /// probability of about `exp(-x)` a candidate and identity.
+    pub accept: f32,
+    /// Places that are looked at closely in one search.
+    pub candidates: usize,
+}
+
+impl Default for SearchConfig {
+    fn default() -> Self {
+        Self { candidate: 0.05, accept: 34.0, candidates: 12 }
+    }
+}
+
+/// A synchronisation signal that was found.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Detection {
+    /// First sample of its subframe, at the rate of the input and counted from the start of the input; it may lie
+    /// before it.
+    pub sample: f64,
+    /// Identity.
+    pub id: SlssId,
+    /// Carrier offset in Hz.
+    pub cfo_hz: f32,
+    /// Signal to noise ratio of a resource element in dB.
+    pub snr_db: f32,
+    /// See [`SearchConfig::accept`].
+    pub score: f32,
+}
+
+/// Searches blocks of samples for one form of SLSS.
+pub struct Search {
+    config: SearchConfig,
+    narrow: Numerology,
+    slss: SlssLayout,
+    decimator: Decimator,
+    factor: usize,
+    samples: Vec<Sample>,
+    correlator: Correlator,
+    fft: Arc<dyn Fft<f32>>,
+    scratch: Vec<Sample>,
+    half_shift: [Sample; FFT],
+    /// PSSS in time, roots 26 and 37.
+    templates: [[Sample; FFT]; 2],
+    primary: [[Sample; SSSS_LEN]; 2],
+    /// 168 rows for each N_ID^(2), ±1.
+    secondary: [Vec<[f32; SSSS_LEN]>; 2],
+}
+
+impl Search {
+    /// For blocks of at most `max_samples` at the rate of `numerology`; nothing is allocated afterwards.
+    ///
+    /// `None` when the rate is not a multiple of 1.92 MS/s (no rate of [`Bandwidth::fft_sizes`] is).
+    pub fn new(numerology: Numerology, form: SsssForm, max_samples: usize, config: SearchConfig) -> Option<Self> {
+        let factor = numerology.fft() / FFT;
+        let decimator = Decimator::new(factor).ok()?;
+        let narrow = Numerology::standard(Bandwidth::Prb6, numerology.cp());
+        let len = max_samples / factor + decimator.delay() + 2;
+        let mut planner = FftPlanner::new();
+        let fft = planner.plan_fft_forward(FFT);
+        let half_shift = std::array::from_fn(|i| {
+            let angle = -PI * i as f64 / FFT as f64;
+            Sample::new(angle.cos() as f32, angle.sin() as f32)
+        });
+        let primary = [psss(true), psss(false)];
+        let templates = primary.map(|d| in_time(&d));
+        let secondary = [0u16, 168].map(|base| {
+            let ids = (base..base + 168).filter_map(SlssId::new);
+            ids.map(|id| ssss(id, form).map(|d| d as f32)).collect()
+        });
+        Some(Self {
+            config,
+            narrow,
+            slss: SlssLayout::new(numerology.cp()),
+            decimator,
+            factor,
+            samples: vec![Sample::default(); len],
+            correlator: Correlator::new(&mut planner, &templates, pair_spacing(numerology.cp()), len),
+            scratch: vec![Sample::default(); fft.get_inplace_scratch_len()],
+            fft,
+            half_shift,
+            templates,
+            primary,
+            secondary,
+        })
+    }
+
+    /// Search `input` (at most the `max_samples` of the constructor) and append what is found to `found`, in the order
+    /// of its score. `found` does not grow beyond its capacity.
+    pub fn search(&mut self, input: &[Sample], found: &mut Vec<Detection>) {
+        let max = (self.samples.len() - self.decimator.delay() - 2) * self.factor;
+        let input = &input[..input.len().min(max)];
+        self.decimator.reset();
+        let delay = self.decimator.delay();
+        let written = self.decimator.process(input, &mut self.samples);
+        let samples = std::mem::take(&mut self.samples);
+        let usable = &samples[delay.min(written)..written];
+        self.correlator.run(usable);
+        let first = found.len();
+        for _ in 0..self.config.candidates {
+            let Some(candidate) = self.correlator.take_best(self.config.candidate) else { break };
+            if found.len() == found.capacity() {
+                break;
+            }
+            if let Some(detection) = self.examine(usable, candidate.root, candidate.at) {
+                if !found[first..].iter().any(|d| self.is_shadow(&detection, d)) {
+                    found.push(detection);
+                }
+            }
+        }
+        self.samples = samples;
+        found[first..].sort_by(|a, b| b.score.total_cmp(&a.score));
+    }
+
+    /// A second peak of one that was found already: the pair of PSSS symbols also correlates one symbol off.
+    fn is_shadow(&self, new: &Detection, old: &Detection) -> bool {
+        let apart = (new.sample - old.sample).abs() / self.factor as f64;
+        apart < 2.0 * (FFT + self.narrow.cp_samples(1)) as f64 && (apart < 8.0 || new.score < 0.7 * old.score)
+    }
+
+    /// Look closely at the place where PSSS of `root` seems to begin (useful part of its first symbol).
+    fn examine(&mut self, samples: &[Sample], root: usize, about: usize) -> Option<Detection> {
+        let spacing = pair_spacing(self.narrow.cp());
+        let power = |at: usize| -> f32 {
+            let c = [at, at + spacing].map(|t| self.correlation(samples, root, t).map_or(0.0, |c| c.norm_sqr()));
+            c[0] + c[1]
+        };
+        let near = about.saturating_sub(2)..=about + 2;
+        let at = near.max_by(|&a, &b| power(a).total_cmp(&power(b)))?;
+        let fine = if at > 0 { parabola(power(at - 1), power(at), power(at + 1)) } else { 0.0 };
+
+        let pair = [at, at + spacing].map(|t| self.correlation(samples, root, t));
+        let turn = pair[0]?.conj() * pair[1]?;
+        let cfo = turn.im.atan2(turn.re) as f64 / (2.0 * PI) * RATE / spacing as f64;
+
+        // SSSS, and the channel from PSSS, with the offset taken out
+        let narrow = self.narrow;
+        let useful = |l: usize| (narrow.symbol_start(l) + narrow.cp_samples(l)) as isize;
+        let subframe = at as isize - useful(self.slss.psss[0]);
+        let symbol_at = |l: usize| subframe + useful(l);
+        let mut primary = [Sample::default(); SSSS_LEN];
+        let mut secondary = [Sample::default(); SSSS_LEN];
+        let (mut energy_p, mut energy_s) = (0.0, 0.0);
+        for i in 0..2 {
+            let x = self.demodulate(samples, symbol_at(self.slss.psss[i]), cfo)?;
+            let y = self.demodulate(samples, symbol_at(self.slss.ssss[i]), cfo)?;
+            for k in 0..SSSS_LEN {
+                energy_p += x[k].norm_sqr();
+                energy_s += y[k].norm_sqr();
+                primary[k] += x[k] * self.primary[root][k].conj();
+                secondary[k] += y[k];
+            }
+        }
+        let channel = smoothed(&primary);
+        for (y, h) in secondary.iter_mut().zip(&channel) {
+            *y *= h.conj();
+        }
+        let (best, power) = self.best_identity(root, &secondary);
+
+        // Gain in log-likelihood over noise alone of a component that explains the share `part` of `energy`, spread over
+        // `dimensions` complex values.
+        let gain = |part: f32, energy: f32, dimensions: f32| {
+            -dimensions * (1.0 - (part / energy.max(1e-30)).min(0.9999)).ln()
+        };
+        let coherent: f32 = primary.chunks(16).map(|b| b.iter().sum::<Sample>().norm_sqr() / b.len() as f32).sum();
+        let score_p = gain(coherent / 2.0, energy_p, 2.0 * SSSS_LEN as f32);
+        let reference: f32 = channel.iter().map(|h| h.norm_sqr()).sum();
+        let explained = power / reference.max(1e-30) / 2.0;
+        let score_s = gain(explained, energy_s, 2.0 * SSSS_LEN as f32);
+        let score = score_p + score_s;
+        if score < self.config.accept || score_s < self.config.accept / 3.0 {
+            return None;
+        }
+        let share = (explained / energy_s.max(1e-30)).clamp(1e-4, 0.9999);
+        Some(Detection {
+            sample: (subframe as f64 + fine as f64) * self.factor as f64,
+            id: SlssId::new(best as u16 + 168 * root as u16)?,
+            cfo_hz: cfo as f32,
+            // PSSS and SSSS are 72/62 above a data resource element
+            snr_db: crate::units::decibel(share / (1.0 - share) * SSSS_LEN as f32 / 72.0),
+            score,
+        })
+    }
+
+    /// The identity whose SSSS fits best, and its correlation power.
+    fn best_identity(&self, root: usize, equalised: &[Sample; SSSS_LEN]) -> (usize, f32) {
+        let mut best = (0, -1.0);
+        for (id, sequence) in self.secondary[root].iter().enumerate() {
+            let (mut re, mut im) = (0.0, 0.0);
+            for (y, d) in equalised.iter().zip(sequence) {
+                re += y.re * d;
+                im += y.im * d;
+            }
+            let power = re * re + im * im;
+            if power > best.1 {
+                best = (id, power);
+            }
+        }
+        best
+    }
+
+    fn correlation(&self, samples: &[Sample], root: usize, at: usize) -> Option<Sample> {
+        let window = samples.get(at..at + FFT)?;
+        Some(window.iter().zip(&self.templates[root]).map(|(x, t)| x * t.conj()).sum())
+    }
+
+    /// The 62 central subcarriers of the symbol whose useful part begins at `at`.
+    fn demodulate(&mut self, samples: &[Sample], at: isize, cfo: f64) -> Option<[Sample; SSSS_LEN]> {
+        let at = usize::try_from(at).ok()?;
+        let window = samples.get(at..at + FFT)?;
+        let mut work = [Sample::default(); FFT];
+        for ((w, &x), &s) in work.iter_mut().zip(window).zip(&self.half_shift) {
+            *w = x * s;
+        }
+        let turn = -cfo / RATE;
+        crate::sc_fdma::rotate(&mut work, turn * at as f64, turn);
+        self.fft.process_with_scratch(&mut work, &mut self.scratch);
+        Some(std::array::from_fn(|k| work[(k + FFT - SSSS_LEN / 2) % FFT]))
+    }
+}
+
+/// Samples at 1.92 MS/s from one PSSS symbol to the other.
+fn pair_spacing(cp: CyclicPrefix) -> usize {
+    FFT + Numerology::standard(Bandwidth::Prb6, cp).cp_samples(1)
+}
+
+/// Useful part of a symbol at 1.92 MS/s that carries `d` on its 62 central subcarriers, of unit energy.
+fn in_time(d: &[Sample; SSSS_LEN]) -> [Sample; FFT] {
+    let gain = 1.0 / ((FFT * SSSS_LEN) as f64).sqrt();
+    std::array::from_fn(|n| {
+        let (mut re, mut im) = (0.0, 0.0);
+        for (k, d) in d.iter().enumerate() {
+            let angle = 2.0 * PI * (k as f64 - SSSS_LEN as f64 / 2.0 + 0.5) * n as f64 / FFT as f64;
+            re += d.re as f64 * angle.cos() - d.im as f64 * angle.sin();
+            im += d.re as f64 * angle.sin() + d.im as f64 * angle.cos();
+        }
+        Sample::new((re * gain) as f32, (im * gain) as f32)
+    })
+}
+
+/// Moving average over 15 subcarriers: the delay is known to half a sample of 1.92 MS/s, a quarter turn over them.
+fn smoothed(x: &[Sample; SSSS_LEN]) -> [Sample; SSSS_LEN] {
+    const HALF: usize = 7;
+    std::array::from_fn(|k| {
+        let (from, to) = (k.saturating_sub(HALF), (k + HALF + 1).min(SSSS_LEN));
+        x[from..to].iter().sum::<Sample>() * (1.0 / (to - from) as f32)
+    })
+}

@@ -1,0 +1,160 @@
+//! PSSS correlation by fast convolution, and the list of its peaks.
+//!
+//! The spectrum of PSSS fits into half of the 1.92 MHz, so the product of the spectra is transformed back at half the
+//! length: correlation values come every second sample.
+
+use super::{FFT, SSSS_LEN};
+use crate::Sample;
+use rustfft::{Fft, FftPlanner};
+use std::sync::Arc;
+
+/// Forward transform length; of each, `BLOCK - FFT` samples are new.
+const BLOCK: usize = 1024;
+
+/// Correlation values a block.
+const HOP: usize = (BLOCK - FFT) / 2;
+
+/// Values between local maxima that are kept apart: the places of one burst.
+const NEIGHBOURHOOD: usize = 96;
+
+/// Samples in a cell of the energy map.
+const CELL: usize = 32;
+
+pub(super) struct Correlator {
+    forward: Arc<dyn Fft<f32>>,
+    inverse: Arc<dyn Fft<f32>>,
+    /// Conjugate spectra of the templates on the bins that are kept.
+    spectra: [Vec<Sample>; 2],
+    spectrum: Vec<Sample>,
+    work: Vec<Sample>,
+    scratch: Vec<Sample>,
+    /// |correlation|^2 of the two roots, one value for two samples.
+    power: [Vec<f32>; 2],
+    energy: Vec<f32>,
+    /// Best value of each neighbourhood and root: normalised metric and place.
+    peaks: [Vec<(f32, u32)>; 2],
+    spacing: usize,
+    values: usize,
+}
+
+/// A place to look at.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Candidate {
+    pub(super) root: usize,
+    /// Sample at 1.92 MS/s.
+    pub(super) at: usize,
+}
+
+impl Correlator {
+    pub(super) fn new(
+        planner: &mut FftPlanner<f32>,
+        templates: &[[Sample; FFT]; 2],
+        spacing: usize,
+        max_samples: usize,
+    ) -> Self {
+        let forward = planner.plan_fft_forward(BLOCK);
+        let inverse = planner.plan_fft_inverse(BLOCK / 2);
+        let spectra = templates.map(|t| {
+            let mut x = vec![Sample::default(); BLOCK];
+            x[..FFT].copy_from_slice(&t);
+            forward.process(&mut x);
+            kept_bins(&x).map(|v| v.conj() * (1.0 / BLOCK as f32)).collect()
+        });
+        let blocks = max_samples.div_ceil(2 * HOP) + 1;
+        let scratch = forward.get_inplace_scratch_len().max(inverse.get_inplace_scratch_len());
+        Self {
+            forward,
+            inverse,
+            spectra,
+            spectrum: vec![Sample::default(); BLOCK],
+            work: vec![Sample::default(); BLOCK / 2],
+            scratch: vec![Sample::default(); scratch],
+            power: std::array::from_fn(|_| vec![0.0; blocks * HOP]),
+            energy: vec![0.0; max_samples.div_ceil(CELL) + 1],
+            peaks: std::array::from_fn(|_| Vec::with_capacity(blocks * HOP / NEIGHBOURHOOD + 1)),
+            spacing,
+            values: 0,
+        }
+    }
+
+    /// Correlate all of `samples`.
+    pub(super) fn run(&mut self, samples: &[Sample]) {
+        self.values = samples.len().saturating_sub(FFT) / 2;
+        for peaks in &mut self.peaks {
+            peaks.clear();
+        }
+        for (cell, x) in self.energy.iter_mut().zip(samples.chunks(CELL)) {
+            *cell = x.iter().map(|v| v.norm_sqr()).sum();
+        }
+        let mut at = 0;
+        while at < self.values {
+            let from = 2 * at;
+            let available = (samples.len() - from).min(BLOCK);
+            self.spectrum[..available].copy_from_slice(&samples[from..from + available]);
+            self.spectrum[available..].fill(Sample::default());
+            self.forward.process_with_scratch(&mut self.spectrum, &mut self.scratch);
+            let n = HOP.min(self.values - at);
+            for root in 0..2 {
+                let product = kept_bins(&self.spectrum).zip(&self.spectra[root]);
+                for (w, (x, t)) in self.work.iter_mut().zip(product) {
+                    *w = x * t;
+                }
+                self.inverse.process_with_scratch(&mut self.work, &mut self.scratch);
+                for (p, w) in self.power[root][at..at + n].iter_mut().zip(&self.work) {
+                    *p = w.norm_sqr();
+                }
+            }
+            at += HOP;
+        }
+        self.collect(samples.len());
+    }
+
+    /// Best place of every neighbourhood.
+    fn collect(&mut self, samples: usize) {
+        // the second symbol of the pair is `spacing` samples on, which may be half a value: take both sides
+        let (near, far) = (self.spacing / 2, self.spacing.div_ceil(2));
+        let cells = samples.div_ceil(CELL);
+        for root in 0..2 {
+            let power = &self.power[root][..self.values];
+            let places = self.values.saturating_sub(far);
+            let mut start = 0;
+            while start < places {
+                let end = (start + NEIGHBOURHOOD).min(places);
+                let mut best = (0.0f32, start);
+                for t in start..end {
+                    let value = power[t] + power[t + near].max(power[t + far]);
+                    if value > best.0 {
+                        best = (value, t);
+                    }
+                }
+                let cell = 2 * best.1 / CELL;
+                let span = (FFT + self.spacing).div_ceil(CELL);
+                let energy: f32 = self.energy[cell..(cell + span).min(cells)].iter().sum();
+                self.peaks[root].push((best.0 / energy.max(1e-20), best.1 as u32));
+                start = end;
+            }
+        }
+    }
+
+    /// The best place that is left, if its metric reaches `least`; it is not given again.
+    pub(super) fn take_best(&mut self, least: f32) -> Option<Candidate> {
+        let mut best: Option<(f32, usize, usize)> = None;
+        for (root, peaks) in self.peaks.iter().enumerate() {
+            for (i, &(metric, _)) in peaks.iter().enumerate() {
+                if metric >= least && best.is_none_or(|(m, ..)| metric > m) {
+                    best = Some((metric, root, i));
+                }
+            }
+        }
+        let (_, root, i) = best?;
+        let at = 2 * self.peaks[root][i].1 as usize;
+        self.peaks[root][i].0 = 0.0;
+        Some(Candidate { root, at })
+    }
+}
+
+/// The central half of a spectrum, in the order of the half-length transform.
+fn kept_bins(x: &[Sample]) -> impl Iterator<Item = Sample> + '_ {
+    debug_assert!(SSSS_LEN < FFT / 2);
+    x[..BLOCK / 4].iter().chain(&x[BLOCK * 3 / 4..]).copied()
+}

@@ -1,0 +1,287 @@
+//! SC-FDMA modulation and demodulation (TS 36.211 §5.6, §9.9), and transform precoding (TS 36.211 §5.3.3).
+
+use crate::Sample;
+use crate::grid::Grid;
+use crate::numerology::Numerology;
+use crate::tables::is_precoding_size;
+use rustfft::{Fft, FftPlanner};
+use std::f64::consts::PI;
+use std::sync::Arc;
+
+/// Grid to samples.
+///
+/// A resource element of power 1 becomes a subcarrier of amplitude `1 / sqrt(12 N_RB)`, so that a fully used carrier
+/// has power 1 a sample. The half-subcarrier shift restarts at the first sample after each cyclic prefix.
+pub struct Modulator {
+    numerology: Numerology,
+    fft: Arc<dyn Fft<f32>>,
+    half_shift: Vec<Sample>,
+    work: Vec<Sample>,
+    scratch: Vec<Sample>,
+    gain: f32,
+}
+
+impl Modulator {
+    /// Plans the transform; nothing is allocated afterwards.
+    pub fn new(numerology: Numerology) -> Self {
+        let n = numerology.fft();
+        let fft = FftPlanner::new().plan_fft_inverse(n);
+        let scratch = vec![Sample::default(); fft.get_inplace_scratch_len()];
+        Self {
+            numerology,
+            half_shift: half_subcarrier(n, 1.0),
+            work: vec![Sample::default(); n],
+            scratch,
+            fft,
+            gain: 1.0 / (numerology.subcarriers() as f32).sqrt(),
+        }
+    }
+
+    /// Sizes of the subframe that it makes.
+    pub fn numerology(&self) -> Numerology {
+        self.numerology
+    }
+
+    /// Fill `out` (`subframe_samples()` samples) with the subframe. The last symbol is sent as the grid has it: the
+    /// channels leave it empty (TS 36.211 §9.2.5).
+    pub fn modulate(&mut self, grid: &Grid, out: &mut [Sample]) {
+        let n = self.numerology.fft();
+        let half_band = self.numerology.subcarriers() / 2;
+        for l in 0..self.numerology.symbols() {
+            let symbol = grid.symbol(l);
+            self.work.fill(Sample::default());
+            self.work[n - half_band..].copy_from_slice(&symbol[..half_band]);
+            self.work[..half_band].copy_from_slice(&symbol[half_band..]);
+            self.fft.process_with_scratch(&mut self.work, &mut self.scratch);
+
+            let cp = self.numerology.cp_samples(l);
+            let start = self.numerology.symbol_start(l);
+            let (prefix, body) = out[start..start + cp + n].split_at_mut(cp);
+            for ((x, &w), &s) in body.iter_mut().zip(&self.work).zip(&self.half_shift) {
+                *x = w * s * self.gain;
+            }
+            // k + 1/2 cycles in N samples: one symbol earlier the sign is the opposite
+            for (x, &y) in prefix.iter_mut().zip(&body[n - cp..]) {
+                *x = -y;
+            }
+        }
+    }
+}
+
+/// Samples to grid.
+pub struct Demodulator {
+    numerology: Numerology,
+    fft: Arc<dyn Fft<f32>>,
+    half_shift: Vec<Sample>,
+    work: Vec<Sample>,
+    scratch: Vec<Sample>,
+    gain: f32,
+    advance: usize,
+    ramp: Vec<Sample>,
+}
+
+impl Demodulator {
+    /// Plans the transform; nothing is allocated afterwards.
+    ///
+    /// `advance` samples of each window are taken from the cyclic prefix, so that a subframe that arrives up to that
+    /// much early does no harm; the phase ramp that this causes is taken out again. At most the shortest prefix.
+    pub fn new(numerology: Numerology, advance: usize) -> Self {
+        let n = numerology.fft();
+        let fft = FftPlanner::new().plan_fft_forward(n);
+        let scratch = vec![Sample::default(); fft.get_inplace_scratch_len()];
+        let half_band = numerology.subcarriers() as isize / 2;
+        let advance = advance.min(numerology.cp_samples(1));
+        let ramp = (-half_band..half_band)
+            .map(|k| {
+                let angle = 2.0 * PI * k as f64 * advance as f64 / n as f64;
+                Sample::new(angle.cos() as f32, angle.sin() as f32)
+            })
+            .collect();
+        // the shift restarts at the end of the prefix, so inside of the prefix its phase is negative
+        let half_shift = (0..n)
+            .map(|i| {
+                let angle = -PI * (i as f64 - advance as f64) / n as f64;
+                Sample::new(angle.cos() as f32, angle.sin() as f32)
+            })
+            .collect();
+        Self {
+            numerology,
+            half_shift,
+            work: vec![Sample::default(); n],
+            scratch,
+            fft,
+            gain: (numerology.subcarriers() as f32).sqrt() / n as f32,
+            advance,
+            ramp,
+        }
+    }
+
+    /// Sizes of the subframe that it reads.
+    pub fn numerology(&self) -> Numerology {
+        self.numerology
+    }
+
+    /// Read one subframe (`subframe_samples()` samples from its start) into `grid`, turning every sample back by
+    /// `cfo_hz` on the way.
+    ///
+    /// The phase of the correction is 0 at the start of the subframe.
+    pub fn demodulate(&mut self, samples: &[Sample], cfo_hz: f64, grid: &mut Grid) {
+        let n = self.numerology.fft();
+        let half_band = self.numerology.subcarriers() / 2;
+        for l in 0..self.numerology.symbols() {
+            let start = self.numerology.symbol_start(l) + self.numerology.cp_samples(l) - self.advance;
+            let window = &samples[start..start + n];
+            for ((w, &x), &s) in self.work.iter_mut().zip(window).zip(&self.half_shift) {
+                *w = x * s;
+            }
+            if cfo_hz != 0.0 {
+                let turn = -cfo_hz / self.numerology.sample_rate();
+                rotate(&mut self.work, turn * start as f64, turn);
+            }
+            self.fft.process_with_scratch(&mut self.work, &mut self.scratch);
+            let out = grid.symbol_mut(l);
+            let (low, high) = out.split_at_mut(half_band);
+            let (ramp_low, ramp_high) = self.ramp.split_at(half_band);
+            for ((y, &w), &r) in low.iter_mut().zip(&self.work[n - half_band..]).zip(ramp_low) {
+                *y = w * r * self.gain;
+            }
+            for ((y, &w), &r) in high.iter_mut().zip(&self.work[..half_band]).zip(ramp_high) {
+                *y = w * r * self.gain;
+            }
+        }
+    }
+}
+
+/// Multiply sample `n` by `exp(j 2 pi (start + step n))`; phases in turns.
+pub fn rotate(samples: &mut [Sample], start: f64, step: f64) {
+    const BLOCK: usize = 32;
+    let turn = |turns: f64| {
+        let angle = 2.0 * PI * turns.fract();
+        Sample::new(angle.cos() as f32, angle.sin() as f32)
+    };
+    let table: [Sample; BLOCK] = std::array::from_fn(|i| turn(step * i as f64));
+    for (b, block) in samples.chunks_mut(BLOCK).enumerate() {
+        let base = turn(start + step * (b * BLOCK) as f64);
+        for (x, &t) in block.iter_mut().zip(&table) {
+            *x *= base * t;
+        }
+    }
+}
+
+fn half_subcarrier(n: usize, sign: f64) -> Vec<Sample> {
+    (0..n)
+        .map(|i| {
+            let angle = sign * PI * i as f64 / n as f64;
+            Sample::new(angle.cos() as f32, angle.sin() as f32)
+        })
+        .collect()
+}
+
+/// The DFTs of transform precoding and their inverses, one pair for every allowed number of PRBs of a carrier.
+pub struct Precoding {
+    forward: Vec<Option<Arc<dyn Fft<f32>>>>,
+    inverse: Vec<Option<Arc<dyn Fft<f32>>>>,
+    scratch: Vec<Sample>,
+}
+
+impl Precoding {
+    /// Plans for 1 to `max_prbs` PRBs.
+    pub fn new(max_prbs: usize) -> Self {
+        let mut planner = FftPlanner::new();
+        let mut plan = |inverse: bool| -> Vec<_> {
+            (0..=max_prbs)
+                .map(|prbs| {
+                    is_precoding_size(prbs).then(|| match inverse {
+                        false => planner.plan_fft_forward(12 * prbs),
+                        true => planner.plan_fft_inverse(12 * prbs),
+                    })
+                })
+                .collect()
+        };
+        let (forward, inverse) = (plan(false), plan(true));
+        let all = forward.iter().chain(&inverse).flatten();
+        let scratch = all.map(|f| f.get_inplace_scratch_len()).max().unwrap_or(0);
+        Self { forward, inverse, scratch: vec![Sample::default(); scratch] }
+    }
+
+    /// y(k) = 1/sqrt(M_sc) sum x(i) exp(-j 2 pi i k / M_sc), in place. `false` when the size is not allowed.
+    pub fn precode(&mut self, symbol: &mut [Sample]) -> bool {
+        run(&self.forward, symbol, &mut self.scratch)
+    }
+
+    /// The inverse of [`Self::precode`].
+    pub fn despread(&mut self, symbol: &mut [Sample]) -> bool {
+        run(&self.inverse, symbol, &mut self.scratch)
+    }
+}
+
+fn run(plans: &[Option<Arc<dyn Fft<f32>>>], symbol: &mut [Sample], scratch: &mut [Sample]) -> bool {
+    let Some(Some(plan)) = plans.get(symbol.len() / 12) else { return false };
+    plan.process_with_scratch(symbol, scratch);
+    let gain = 1.0 / (symbol.len() as f32).sqrt();
+    for x in symbol {
+        *x *= gain;
+    }
+    true
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::units::{Bandwidth, CyclicPrefix};
+
+    fn filled(numerology: Numerology) -> Grid {
+        let mut grid = Grid::new(numerology);
+        for l in 0..grid.symbols() {
+            for (k, x) in grid.symbol_mut(l).iter_mut().enumerate() {
+                let angle = (k * k + 7 * l) as f32;
+                *x = Sample::new(angle.cos(), angle.sin());
+            }
+        }
+        grid
+    }
+
+    fn error(a: &Grid, b: &Grid) -> f32 {
+        a.values().iter().zip(b.values()).map(|(x, y)| (x - y).norm()).fold(0.0, f32::max)
+    }
+
+    #[test]
+    fn round_trip_with_every_advance() {
+        for cp in [CyclicPrefix::Normal, CyclicPrefix::Extended] {
+            for (bandwidth, rate) in [(Bandwidth::Prb6, 1.92e6), (Bandwidth::Prb50, 11.52e6)] {
+                let n = Numerology::at_rate(bandwidth, cp, rate).unwrap();
+                let grid = filled(n);
+                let mut samples = vec![Sample::default(); n.subframe_samples()];
+                Modulator::new(n).modulate(&grid, &mut samples);
+                let mut back = Grid::new(n);
+                for advance in [0, 3, n.cp_samples(1)] {
+                    Demodulator::new(n, advance).demodulate(&samples, 0.0, &mut back);
+                    assert!(error(&grid, &back) < 1e-4, "{n:?} advance {advance}: {}", error(&grid, &back));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_carrier_offset_is_taken_out() {
+        let n = Numerology::standard(Bandwidth::Prb15, CyclicPrefix::Normal);
+        let grid = filled(n);
+        let mut samples = vec![Sample::default(); n.subframe_samples()];
+        Modulator::new(n).modulate(&grid, &mut samples);
+        rotate(&mut samples, 0.0, 4321.0 / n.sample_rate());
+        let mut back = Grid::new(n);
+        Demodulator::new(n, 5).demodulate(&samples, 4321.0, &mut back);
+        assert!(error(&grid, &back) < 1e-3, "{}", error(&grid, &back));
+    }
+
+    #[test]
+    fn precoding_is_unitary_and_refuses_other_sizes() {
+        let mut p = Precoding::new(50);
+        let mut x: Vec<_> = (0..96).map(|i| Sample::new((i as f32).sin(), (3.0 * i as f32).cos())).collect();
+        let before = x.clone();
+        assert!(p.precode(&mut x) && p.despread(&mut x));
+        assert!(x.iter().zip(&before).all(|(a, b)| (a - b).norm() < 1e-5));
+        assert!(!p.precode(&mut [Sample::default(); 84]));
+        assert!(!p.precode(&mut [Sample::default(); 12 * 64]));
+    }
+}

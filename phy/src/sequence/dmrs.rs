@@ -1,0 +1,184 @@
+//! Demodulation reference signals of the sidelink channels (TS 36.211 §9.8): which group, shift and sign each one has.
+
+use super::base::base_sequence;
+#[cfg(test)]
+use super::base::group_hopping;
+use super::gold::Gold;
+use crate::Sample;
+use crate::tables::is_precoding_size;
+use crate::units::SlssId;
+use std::f64::consts::PI;
+
+/// Most DMRS symbols in a subframe of any channel.
+pub const MAX_DMRS: usize = 4;
+
+/// Parameters of the DMRS of one channel in one subframe: symbol `m` carries
+/// `w[m] exp(j 2 pi n_cs n / 12) r_{u[m]}(n)` (TS 36.211 §5.5.2.1.1 as §9.8 overrides it).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Dmrs {
+    /// Base sequence group of each DMRS symbol.
+    pub u: [u8; MAX_DMRS],
+    /// Cyclic shift in twelfths of a turn a subcarrier.
+    pub n_cs: u8,
+    /// Orthogonal cover, ±1 each.
+    pub w: [i8; MAX_DMRS],
+    /// DMRS symbols in the subframe: 2, 3 or 4.
+    pub count: u8,
+}
+
+impl Dmrs {
+    /// PSBCH (TS 36.211 Table 9.8-3).
+    pub fn psbch(id: SlssId, v2x: bool) -> Self {
+        let n = id.value();
+        let sign = if n.is_multiple_of(2) { 1 } else { -1 };
+        Self {
+            u: [(n / 16 % 30) as u8; MAX_DMRS],
+            n_cs: (n / 2 % 8) as u8,
+            w: [1, sign, 1, 1],
+            count: if v2x { 3 } else { 2 },
+        }
+    }
+
+    /// PSCCH of modes 1 and 2, and PSDCH (TS 36.211 Table 9.8-2): no hopping, u = 0, no shift.
+    pub fn pscch_or_psdch() -> Self {
+        Self { u: [0; MAX_DMRS], n_cs: 0, w: [1; MAX_DMRS], count: 2 }
+    }
+
+    /// PSCCH of modes 3 and 4 (TS 36.211 Table 9.8-2): u = 8, shift 0, 3, 6 or 9 at the sender's choice.
+    pub fn pscch_v2x(n_cs: u8) -> Self {
+        Self { u: [8; MAX_DMRS], n_cs, w: [1; MAX_DMRS], count: 4 }
+    }
+
+    /// PSSCH (TS 36.211 Table 9.8-1): `n_id_x` is n_ID^SA in modes 1 and 2 and n_ID^X in modes 3 and 4; `n_ssf` the
+    /// index of the subframe in the pool, modulo 10.
+    pub fn pssch(n_id_x: u16, n_ssf: u8, v2x: bool) -> Self {
+        let n_ssf = n_ssf as usize % 10;
+        let hop = GroupHopping::new(n_id_x as u32);
+        let odd = n_id_x % 2 == 1;
+        let n_cs = (n_id_x / 2 % 8) as u8;
+        let mut u = [0; MAX_DMRS];
+        if v2x {
+            // n_s runs over 2 n_ss and 2 n_ss + 1, that is 4 n_ssf + m
+            let f_ss = n_id_x as usize / 16 % 30;
+            for (m, u) in u.iter_mut().enumerate() {
+                *u = ((hop.f_gh[4 * n_ssf + m] as usize + f_ss) % 30) as u8;
+            }
+            let w = if odd { [1, -1, 1, -1] } else { [1; MAX_DMRS] };
+            Self { u, n_cs, w, count: 4 }
+        } else {
+            let f_ss = n_id_x as usize % 30;
+            for m in 0..2 {
+                u[m] = ((hop.f_gh[2 * n_ssf + m] as usize + f_ss) % 30) as u8;
+            }
+            Self { u, n_cs, w: [1, if odd { -1 } else { 1 }, 1, 1], count: 2 }
+        }
+    }
+
+    /// `w[m] exp(j 2 pi n_cs n / 12)` for n = 0 to 11, after which it repeats.
+    fn turns(&self, m: usize) -> [Sample; 12] {
+        std::array::from_fn(|n| shift(self.n_cs as usize * n) * self.w[m] as f32)
+    }
+}
+
+/// exp(j 2 pi k / 12).
+fn shift(k: usize) -> Sample {
+    let angle = 2.0 * PI * (k % 12) as f64 / 12.0;
+    Sample::new(angle.cos() as f32, angle.sin() as f32)
+}
+
+/// f_gh of every n_s that PSSCH can ask for (TS 36.211 §5.5.1.3), 0 to 39.
+struct GroupHopping {
+    f_gh: [u8; 40],
+}
+
+impl GroupHopping {
+    fn new(n_id_rs: u32) -> Self {
+        let mut bits = [0u8; 320];
+        Gold::new(n_id_rs / 30).fill(&mut bits);
+        let mut f_gh = [0u8; 40];
+        for (f, byte) in f_gh.iter_mut().zip(bits.chunks(8)) {
+            *f = (byte.iter().enumerate().map(|(i, &b)| (b as usize) << i).sum::<usize>() % 30) as u8;
+        }
+        Self { f_gh }
+    }
+}
+
+/// Base sequences of every length that a carrier can use, all thirty groups, made once and shared: transmitter and
+/// receiver read them for every subframe.
+#[derive(Debug)]
+pub struct References {
+    /// By number of PRBs: thirty rows of M_sc values.
+    by_prbs: Vec<Vec<Sample>>,
+}
+
+impl References {
+    /// For a carrier of `carrier_prbs`; PSBCH needs 6 whatever the carrier.
+    pub fn new(carrier_prbs: usize) -> Self {
+        let table = |prbs: usize| {
+            let mut values = vec![Sample::default(); 30 * 12 * prbs];
+            for (u, row) in values.chunks_mut(12 * prbs).enumerate() {
+                base_sequence(u, row);
+            }
+            values
+        };
+        let wanted = |prbs| is_precoding_size(prbs);
+        let by_prbs = (0..=carrier_prbs.max(6)).map(|p| if wanted(p) { table(p) } else { Vec::new() }).collect();
+        Self { by_prbs }
+    }
+
+    /// Whether a channel can be `prbs` wide.
+    pub fn has(&self, prbs: usize) -> bool {
+        self.by_prbs.get(prbs).is_some_and(|t| !t.is_empty())
+    }
+
+    /// r_u over `m_sc` subcarriers: a width that [`Self::has`].
+    pub fn group(&self, u: u8, m_sc: usize) -> &[Sample] {
+        &self.by_prbs[m_sc / 12][u as usize * m_sc..][..m_sc]
+    }
+
+    /// Write the reference values of DMRS symbol `m` over `out` (M_sc subcarriers).
+    pub fn emit(&self, dmrs: &Dmrs, m: usize, out: &mut [Sample]) {
+        let base = self.group(dmrs.u[m], out.len());
+        let turns = dmrs.turns(m);
+        for (n, (x, &r)) in out.iter_mut().zip(base).enumerate() {
+            *x = r * turns[n % 12];
+        }
+    }
+
+    /// Divide received subcarriers by the reference values of DMRS symbol `m` (they have amplitude 1).
+    pub fn strip(&self, dmrs: &Dmrs, m: usize, received: &[Sample], out: &mut [Sample]) {
+        let base = self.group(dmrs.u[m], out.len());
+        let turns = dmrs.turns(m);
+        for (n, ((x, &y), &r)) in out.iter_mut().zip(received).zip(base).enumerate() {
+            *x = y * (r * turns[n % 12]).conj();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hopping_table_agrees_with_the_clause() {
+        for id in [0, 29, 255, 48861] {
+            let hop = GroupHopping::new(id);
+            for n_s in 0..40 {
+                assert_eq!(hop.f_gh[n_s] as usize, group_hopping(id, n_s));
+            }
+        }
+    }
+
+    #[test]
+    fn strip_undoes_emit() {
+        let references = References::new(25);
+        let dmrs = Dmrs::pssch(48861, 7, true);
+        for m in 0..4 {
+            let mut x = vec![Sample::default(); 12 * 20];
+            references.emit(&dmrs, m, &mut x);
+            let received = x.clone();
+            references.strip(&dmrs, m, &received, &mut x);
+            assert!(x.iter().all(|v| (v - Sample::new(1.0, 0.0)).norm() < 1e-5));
+        }
+    }
+}

@@ -1,0 +1,10 @@
+//! Pseudo-random, base and synchronisation sequences, and the demodulation reference signals made of them.
+
+mod base;
+pub mod dmrs;
+mod gold;
+mod slss;
+
+pub use base::{base_sequence, group_hopping};
+pub use gold::{Gold, gold_sequence};
+pub use slss::{SSSS_LEN, SsssForm, psss, ssss};
