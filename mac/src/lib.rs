@@ -5,10 +5,12 @@
 //! wire/       formats: bytes <-> values                    sl_sch rlc_um pdcp mib_sl pc5_discovery
 //! rlc_um      segmentation and reassembly, window 0
 //! mux         channels into transport blocks and back, filters by destination
+//! grant       autonomous choice of resources, modes 2 and 4, discovery type 1
 //! ```
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 
+pub mod grant;
 pub mod ids;
 pub mod mux;
 pub mod rlc_um;

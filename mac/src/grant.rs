@@ -1,0 +1,307 @@
+//! Autonomous choice of resources over abstract opportunities: pools are sizes here, the mapping to subframes and
+//! resource blocks is the physical layer's. Read first: TS 36.321 §5.14.1.1 (SL-SCH), §5.15.1.1 (SL-DCH), both from
+//! memory; the ranges were read in TS 36.213 §14.
+//!
+//! - [`Mode2Pool`]: transmission mode 2, one grant for a whole SC period.
+//! - [`DiscoveryPool`]: discovery type 1, one choice for each period.
+//! - [`sensing`]: transmission mode 4.
+//! - [`Repetitions`]: the blind HARQ transmissions of one transport block and their redundancy versions.
+//!
+//! Random numbers are an argument, [`Entropy`]: the same numbers give the same choices.
+
+use core::fmt;
+
+pub mod sensing;
+
+/// A source of random numbers. The caller's generator decides how good they are.
+pub trait Entropy {
+    /// 64 independent random bits.
+    fn next_u64(&mut self) -> u64;
+}
+
+impl<F: FnMut() -> u64> Entropy for F {
+    fn next_u64(&mut self) -> u64 {
+        self()
+    }
+}
+
+/// A number of `0..n`, each with the same probability; 0 when `n` is 0.
+pub fn uniform(entropy: &mut (impl Entropy + ?Sized), n: u32) -> u32 {
+    // Multiply and take the high half; the few values that would favour some results are drawn again.
+    let threshold = n.wrapping_neg().checked_rem(n).unwrap_or(0);
+    loop {
+        let product = (entropy.next_u64() >> 32) * u64::from(n);
+        if product as u32 >= threshold {
+            return (product >> 32) as u32;
+        }
+    }
+}
+
+/// Why a pool or a request was refused: the operator's configuration.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Error {
+    /// A number outside its range.
+    OutOfRange {
+        /// Its name.
+        what: &'static str,
+        /// The number.
+        value: u32,
+        /// The smallest allowed.
+        min: u32,
+        /// The largest allowed.
+        max: u32,
+    },
+    /// The pool leaves nothing to choose from.
+    NothingToChoose {
+        /// What is missing.
+        what: &'static str,
+    },
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::OutOfRange { what, value, min, max } => {
+                write!(f, "{what} {value} is not in {min}..={max}")
+            }
+            Self::NothingToChoose { what } => write!(f, "the pool has no {what} to choose from"),
+        }
+    }
+}
+
+impl std::error::Error for Error {}
+
+fn within(what: &'static str, value: u32, min: u32, max: u32) -> Result<(), Error> {
+    if (min..=max).contains(&value) { Ok(()) } else { Err(Error::OutOfRange { what, value, min, max }) }
+}
+
+/// Redundancy versions of successive transmissions of one block. TS 36.321 §5.14.2.2; the order was checked against
+/// a second source, rv 1 and 3 never on air.
+pub const REDUNDANCY_VERSIONS: [u8; 4] = [0, 2, 3, 1];
+
+/// The transmissions of one transport block: without feedback, all of them always happen.
+#[derive(Debug, Clone)]
+pub struct Repetitions {
+    count: usize,
+    sent: usize,
+}
+
+impl Repetitions {
+    /// SL-SCH in transmission modes 1 and 2: four transmissions.
+    pub const fn sl_sch() -> Self {
+        Self { count: 4, sent: 0 }
+    }
+
+    /// SL-SCH in transmission modes 3 and 4: one transmission or two.
+    pub const fn v2x(retransmit: bool) -> Self {
+        Self { count: if retransmit { 2 } else { 1 }, sent: 0 }
+    }
+
+    /// SL-DCH: numRetx (0 to 3) more than one.
+    pub fn sl_dch(num_retx: u8) -> Result<Self, Error> {
+        within("numRetx", u32::from(num_retx), 0, 3)?;
+        Ok(Self { count: usize::from(num_retx) + 1, sent: 0 })
+    }
+}
+
+impl Iterator for Repetitions {
+    /// The redundancy version of the next transmission.
+    type Item = u8;
+
+    fn next(&mut self) -> Option<u8> {
+        let sent = self.sent;
+        self.sent += usize::from(sent < self.count);
+        (sent < self.count).then(|| REDUNDANCY_VERSIONS[sent])
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        (self.count - self.sent, Some(self.count - self.sent))
+    }
+}
+
+impl ExactSizeIterator for Repetitions {}
+
+/// Length of a time resource pattern, N_TRP. TS 36.213 §14.1.1.1.1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum TrpLength {
+    /// TDD configurations 3 and 6.
+    Six,
+    /// TDD configuration 0.
+    Seven,
+    /// FDD, TDD configurations 1, 2, 4 and 5.
+    Eight,
+}
+
+impl TrpLength {
+    /// The weights k that mode 2 may use. TS 36.213 Table 14.1.1.3-1.
+    pub const fn weights(self) -> &'static [u8] {
+        match self {
+            Self::Six => &[1, 2, 3, 4],
+            Self::Seven => &[1, 2, 3, 4, 5],
+            Self::Eight => &[1, 2, 4],
+        }
+    }
+
+    /// Values of I_TRP that are not reserved: `first..end`.
+    const fn range(self) -> (u8, u8) {
+        match self {
+            Self::Six => (1, 64),
+            Self::Seven => (1, 128),
+            Self::Eight => (0, 107),
+        }
+    }
+
+    /// The number of used subframes in the pattern of a valid I_TRP. TS 36.213 Tables 14.1.1.1.1-1 to -3: with
+    /// N_TRP = 8 the patterns are sorted by weight (8 of 1, 28 of 2, 70 of 4, one of 8), else I_TRP is the pattern.
+    pub fn weight(self, i_trp: u8) -> Option<u8> {
+        let (first, end) = self.range();
+        if !(first..end).contains(&i_trp) {
+            return None;
+        }
+        Some(match (self, i_trp) {
+            (Self::Eight, 0..8) => 1,
+            (Self::Eight, 8..36) => 2,
+            (Self::Eight, 36..106) => 4,
+            (Self::Eight, _) => 8,
+            (_, pattern) => pattern.count_ones() as u8,
+        })
+    }
+}
+
+/// A communication pool as mode 2 sees it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Mode2Pool {
+    pscch_resources: u32,
+    resource_blocks: u32,
+    trp_length: TrpLength,
+    /// Bit k set: patterns of weight k are allowed.
+    weights: u16,
+    /// Bit p set: priority p may use the pool.
+    priorities: u16,
+}
+
+/// A choice for one SC period.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Mode2Grant {
+    /// n_PSCCH.
+    pub n_pscch: u32,
+    /// I_TRP.
+    pub i_trp: u8,
+    /// First resource block, counted within the pool.
+    pub first_block: u32,
+    /// Resource blocks.
+    pub blocks: u32,
+}
+
+impl Mode2Pool {
+    /// A pool with `pscch_resources` = floor(M_RP^PSCCH / 2) L values of n_PSCCH and `resource_blocks` = M_RP^PSSCH
+    /// resource blocks. `trpt_subset` selects among [`TrpLength::weights`], bit 0 the first of them; `priorities`
+    /// are those of priorityList, empty for all (TS 36.331 §6.3.8).
+    pub fn new(
+        pscch_resources: u32,
+        resource_blocks: u32,
+        trp_length: TrpLength,
+        trpt_subset: u8,
+        priorities: &[u8],
+    ) -> Result<Self, Error> {
+        if pscch_resources == 0 {
+            return Err(Error::NothingToChoose { what: "PSCCH resource" });
+        }
+        within("resource blocks of a pool", resource_blocks, 1, 110)?;
+        let allowed = trp_length.weights().iter().enumerate().filter(|(bit, _)| trpt_subset >> bit & 1 == 1);
+        let weights = allowed.fold(0, |weights, (_, weight)| weights | 1 << weight);
+        if weights == 0 {
+            return Err(Error::NothingToChoose { what: "time resource pattern" });
+        }
+        let mut mask = 0;
+        for &priority in priorities {
+            within("priority", u32::from(priority), 1, 8)?;
+            mask |= 1 << priority;
+        }
+        let priorities = if mask == 0 { u16::MAX } else { mask };
+        Ok(Self { pscch_resources, resource_blocks, trp_length, weights, priorities })
+    }
+
+    /// Whether data of this ProSe per-packet priority may use the pool.
+    pub const fn admits(&self, priority: u8) -> bool {
+        priority < 16 && self.priorities >> priority & 1 == 1
+    }
+
+    /// Draws a grant of `blocks` contiguous resource blocks: each allowed n_PSCCH, I_TRP and place in frequency has
+    /// the same probability.
+    pub fn draw(&self, blocks: u32, entropy: &mut (impl Entropy + ?Sized)) -> Result<Mode2Grant, Error> {
+        within("resource blocks of a grant", blocks, 1, self.resource_blocks)?;
+        let n_pscch = uniform(entropy, self.pscch_resources);
+        let allowed = || {
+            let (first, end) = self.trp_length.range();
+            (first..end).filter(|&i_trp| self.allows(i_trp))
+        };
+        let index = uniform(entropy, allowed().count() as u32);
+        let i_trp = allowed().nth(index as usize).unwrap_or(0);
+        let first_block = uniform(entropy, self.resource_blocks - blocks + 1);
+        Ok(Mode2Grant { n_pscch, i_trp, first_block, blocks })
+    }
+
+    /// Whether mode 2 may use the pattern in this pool.
+    pub fn allows(&self, i_trp: u8) -> bool {
+        self.trp_length.weight(i_trp).is_some_and(|weight| self.weights >> weight & 1 == 1)
+    }
+}
+
+/// The pool for data of a priority: the first one that admits it. TS 36.321 §5.14.1.1, from memory.
+pub fn select_pool(pools: &[Mode2Pool], priority: u8) -> Option<usize> {
+    pools.iter().position(|pool| pool.admits(priority))
+}
+
+/// txProbability of a discovery pool. TS 36.331 §6.3.8.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum TxProbability {
+    /// One period in four.
+    P25 = 1,
+    /// One period in two.
+    P50 = 2,
+    /// Three periods in four.
+    P75 = 3,
+    /// Every period.
+    P100 = 4,
+}
+
+/// A discovery pool as type 1 sees it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DiscoveryPool {
+    resources: u32,
+    tx_probability: TxProbability,
+}
+
+impl DiscoveryPool {
+    /// A pool with `resources` = N_t N_f values of n_PSDCH. TS 36.213 §14.3.1.
+    pub fn new(resources: u32, tx_probability: TxProbability) -> Result<Self, Error> {
+        if resources == 0 {
+            return Err(Error::NothingToChoose { what: "PSDCH resource" });
+        }
+        Ok(Self { resources, tx_probability })
+    }
+
+    /// Draws n_PSDCH for one message in one period, or none when chance says to be silent. `taken` tells which
+    /// resources cannot be used, such as those of subframes in which the UE sends another message.
+    pub fn draw(
+        &self,
+        entropy: &mut (impl Entropy + ?Sized),
+        mut taken: impl FnMut(u32) -> bool,
+    ) -> Option<u32> {
+        if uniform(entropy, 4) >= self.tx_probability as u32 {
+            return None;
+        }
+        let free = (0..self.resources).filter(|&resource| !taken(resource)).count() as u32;
+        if free == 0 {
+            return None;
+        }
+        let index = uniform(entropy, free) as usize;
+        (0..self.resources).filter(|&resource| !taken(resource)).nth(index)
+    }
+}
+
+#[cfg(test)]
+mod tests;
