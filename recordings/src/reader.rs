@@ -1,0 +1,338 @@
+//! [`Recording`]: open a file whatever it is, stream its samples, seek in it.
+
+mod locate;
+mod segments;
+#[cfg(test)]
+mod tests;
+
+use std::fs::File;
+use std::io::{ErrorKind, Read, Seek, SeekFrom};
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest, Sha512};
+
+use crate::raw::name::hints_of_name;
+use crate::sigmf::Metadata;
+use crate::{DamageKind, DamageLog, Error, Sample, SampleFormat, UtcMicros, Warning};
+use locate::Located;
+use segments::{DataRange, Segment};
+
+/// What the operator says about a file. What is said here goes before what the file says.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct OpenOptions {
+    /// How the samples are stored. With it, a raw file that ends within a sample is read up to there.
+    pub format: Option<SampleFormat>,
+    /// Samples per second.
+    pub rate: Option<f64>,
+    /// Centre frequency in hertz.
+    pub frequency: Option<f64>,
+}
+
+/// What kind of file a recording is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Container {
+    /// Samples and nothing else.
+    Raw,
+    /// `NAME.sigmf-meta` and its data file.
+    SigmfPair,
+    /// A `NAME.sigmf` tar archive.
+    SigmfArchive,
+}
+
+/// What is known about a recording.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct Info {
+    /// The file with the samples.
+    pub path: PathBuf,
+    /// What kind of file it is.
+    pub container: Container,
+    /// How the samples are stored.
+    pub format: SampleFormat,
+    /// Samples per second: from the options, else the metadata, else the file name.
+    pub rate: Option<f64>,
+    /// Centre frequency in hertz, from the same places; of the first capture.
+    pub frequency: Option<f64>,
+    /// When the first sample was taken, where the first capture says it.
+    pub start: Option<UtcMicros>,
+    /// Length in samples.
+    pub length: u64,
+    /// The SigMF metadata; none for a raw file.
+    pub metadata: Option<Metadata>,
+}
+
+/// Whether the data are those of which `core:sha512` was taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HashCheck {
+    /// They are.
+    Match,
+    /// They are not: the data were changed or cut short since.
+    Mismatch,
+    /// The metadata have no hash.
+    Absent,
+}
+
+/// An open recording. Samples are numbered from 0.
+///
+/// ```no_run
+/// # fn main() -> Result<(), sidelink_recordings::Error> {
+/// use sidelink_recordings::{OpenOptions, Recording, Sample};
+/// let mut recording = Recording::open("drive.sigmf-meta".as_ref(), &OpenOptions::default())?;
+/// let mut subframe = vec![Sample::default(); 15_360];
+/// while recording.read(&mut subframe)? == subframe.len() {
+///     // decode it
+/// }
+/// for run in recording.damage().runs() {
+///     eprintln!("{run}");
+/// }
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct Recording {
+    info: Info,
+    warnings: Vec<Warning>,
+    damage: DamageLog,
+    file: File,
+    range: DataRange,
+    segments: Vec<Segment>,
+    /// The next sample that [`Recording::read`] delivers.
+    position: u64,
+    /// Where `file` stands, where that is known.
+    file_at: Option<u64>,
+    buffer: Vec<u8>,
+}
+
+/// Bytes that are read at once. (A multiple of every sample's size.)
+const BUFFER: usize = 256 * 1024;
+
+impl Recording {
+    /// Opens a recording: a `.sigmf-meta`, its `.sigmf-data`, the name without either, a `.sigmf` archive; or a raw file,
+    /// whose format is in the options or in its extension, and whose rate and frequency are in the options or in its name
+    /// ([`crate::hints_of_name`]).
+    ///
+    /// # Errors
+    /// See [`Error`]: no such file, an unknown format, no sample, malformed metadata or archive.
+    pub fn open(path: &Path, options: &OpenOptions) -> Result<Self, Error> {
+        check_positive("rate", options.rate)?;
+        check_positive("frequency", options.frequency)?;
+        let located = locate::locate(path, options.format)?;
+        let Located { container, data_path, meta_path, metadata, mut file, range, mut warnings } = located;
+        let hints = hints_of_name(&data_path);
+
+        let format = match (options.format, &metadata) {
+            (Some(format), _) => format,
+            (None, Some(metadata)) => {
+                let parsed = metadata.global.datatype.parse();
+                parsed.map_err(|error: crate::ParseFormatError| Error::Metadata {
+                    path: meta_path.clone(),
+                    place: "global.core:datatype".to_owned(),
+                    problem: error.to_string(),
+                })?
+            }
+            (None, None) => hints.format.ok_or_else(|| Error::UnknownFormat { path: data_path.clone() })?,
+        };
+        if range.length == 0 {
+            return Err(Error::Empty { path: data_path });
+        }
+        let (segments, length) = match &metadata {
+            Some(metadata) => {
+                let metadata_error = |error: crate::sigmf::FieldError| Error::Metadata {
+                    path: meta_path.clone(),
+                    place: error.place,
+                    problem: error.problem,
+                };
+                segments::of_metadata(metadata, range, format, &mut warnings).map_err(metadata_error)?
+            }
+            None => segments::of_raw(&data_path, range, format, options.format.is_some(), &mut warnings)?,
+        };
+
+        let first = metadata.as_ref().and_then(|metadata| metadata.captures.first());
+        let start = first.and_then(|capture| capture.datetime.as_deref()).and_then(|text| text.parse().ok());
+        let frequency = options.frequency.or_else(|| first.and_then(|c| c.frequency)).or(hints.frequency);
+        let rate =
+            options.rate.or_else(|| metadata.as_ref().and_then(|m| m.global.sample_rate)).or(hints.rate);
+
+        let mut head = vec![0; 64 * 1024];
+        let read = read_at_most(&mut file, segments.first().map_or(range.offset, |s| s.offset), &mut head);
+        let head = &head[..read.map_err(Error::io(&data_path, "read the first samples"))?];
+        if let Some(instead) = format.looks_rather_like(head) {
+            warnings.push(Warning::LooksLike { format, instead });
+        }
+
+        let info = Info { path: data_path, container, format, rate, frequency, start, length, metadata };
+        Ok(Self {
+            info,
+            warnings,
+            damage: DamageLog::default(),
+            file,
+            range,
+            segments,
+            position: 0,
+            file_at: None,
+            buffer: vec![0; BUFFER],
+        })
+    }
+
+    /// What is known about the recording.
+    pub const fn info(&self) -> &Info {
+        &self.info
+    }
+
+    /// What was found wrong when the recording was opened.
+    pub fn warnings(&self) -> &[Warning] {
+        &self.warnings
+    }
+
+    /// What was found wrong in the samples that were read so far.
+    pub const fn damage(&self) -> &DamageLog {
+        &self.damage
+    }
+
+    /// The number of the sample that comes next.
+    pub const fn position(&self) -> u64 {
+        self.position
+    }
+
+    /// Fills `out` with the next samples. Fewer than `out` has room for means that the recording is at its end.
+    ///
+    /// A sample that is not finite comes as zero and is noted in [`Recording::damage`]. Allocates nothing, but for the
+    /// list of damage.
+    ///
+    /// # Errors
+    /// [`Error::Io`]; the position is then after the samples that could be read.
+    pub fn read(&mut self, out: &mut [Sample]) -> Result<usize, Error> {
+        let mut done = 0;
+        while done < out.len() {
+            match self.read_block(&mut out[done..])? {
+                0 => break,
+                read => done += read,
+            }
+        }
+        Ok(done)
+    }
+
+    /// Goes to sample `sample`, so that it comes next. Up to the length: there, the recording is at its end.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] beyond the length.
+    pub fn seek(&mut self, sample: u64) -> Result<(), Error> {
+        if sample > self.info.length {
+            let problem =
+                format!("{sample} is beyond the end: the recording has {} samples", self.info.length);
+            return Err(Error::Argument { what: "sample to seek", problem });
+        }
+        self.position = sample;
+        Ok(())
+    }
+
+    /// Compares the data with `core:sha512`: reads all of them once. The position stays.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn verify_hash(&mut self) -> Result<HashCheck, Error> {
+        let Some(expected) = self.info.metadata.as_ref().and_then(|metadata| metadata.global.sha512.as_ref())
+        else {
+            return Ok(HashCheck::Absent);
+        };
+        self.file_at = None;
+        let mut hash = Sha512::new();
+        let mut done = 0;
+        while done < self.range.length {
+            let want = (self.range.length - done).min(BUFFER as u64) as usize;
+            let read = read_at_most(&mut self.file, self.range.offset + done, &mut self.buffer[..want])
+                .map_err(Error::io(&self.info.path, "read the data"))?;
+            if read == 0 {
+                break;
+            }
+            hash.update(&self.buffer[..read]);
+            done += read as u64;
+        }
+        let same = hex(&hash.finalize()).eq_ignore_ascii_case(expected.trim());
+        Ok(if same { HashCheck::Match } else { HashCheck::Mismatch })
+    }
+
+    /// At most one buffer of samples of one segment.
+    fn read_block(&mut self, out: &mut [Sample]) -> Result<usize, Error> {
+        // The segments are sorted and cover 0..length without a gap.
+        let after = self.segments.partition_point(|segment| segment.first <= self.position);
+        let Some(segment) = after.checked_sub(1).map(|n| self.segments[n]) else { return Ok(0) };
+        let within = self.position - segment.first;
+        let size = self.info.format.bytes_per_sample();
+        let count = (segment.count - within).min(out.len() as u64).min((BUFFER / size) as u64) as usize;
+        if count == 0 {
+            return Ok(0);
+        }
+        let offset = segment.offset + within * size as u64;
+        if self.file_at != Some(offset) {
+            self.file.seek(SeekFrom::Start(offset)).map_err(Error::io(&self.info.path, "seek"))?;
+        }
+        self.file_at = None;
+        let bytes = &mut self.buffer[..count * size];
+        let read = fill(&mut self.file, bytes).map_err(Error::io(&self.info.path, "read"))?;
+        self.file_at = Some(offset + read as u64);
+
+        let read = self.info.format.decode(&bytes[..read], out);
+        self.mend(&mut out[..read]);
+        self.position += read as u64;
+        if read < count {
+            self.damage.note(self.position, self.info.length - self.position, DamageKind::Missing);
+            // Not again: the recording ends here now.
+            self.info.length = self.position;
+            self.segments.truncate(after);
+            self.segments[after - 1].count = within + read as u64;
+        }
+        Ok(read)
+    }
+
+    /// Replaces what is not finite by zero, and notes it.
+    fn mend(&mut self, samples: &mut [Sample]) {
+        // The usual case in one pass that vectorises: zero times anything finite is zero.
+        let all_finite = samples.iter().fold(0.0, |sum, s| sum + (s.re * 0.0 + s.im * 0.0)) == 0.0;
+        if all_finite {
+            return;
+        }
+        for (n, sample) in samples.iter_mut().enumerate().filter(|(_, sample)| !sample.is_finite()) {
+            *sample = Sample::default();
+            self.damage.note(self.position + n as u64, 1, DamageKind::NotFinite);
+        }
+    }
+}
+
+fn check_positive(what: &'static str, value: Option<f64>) -> Result<(), Error> {
+    match value {
+        Some(value) if !(value.is_finite() && value > 0.0) => {
+            Err(Error::Argument { what, problem: format!("must be above 0, and is {value}") })
+        }
+        _ => Ok(()),
+    }
+}
+
+fn read_at_most(file: &mut File, offset: u64, buffer: &mut [u8]) -> std::io::Result<usize> {
+    file.seek(SeekFrom::Start(offset))?;
+    fill(file, buffer)
+}
+
+/// Reads until the buffer is full or the file at its end.
+fn fill(file: &mut File, buffer: &mut [u8]) -> std::io::Result<usize> {
+    let mut done = 0;
+    while done < buffer.len() {
+        match file.read(&mut buffer[done..]) {
+            Ok(0) => break,
+            Ok(read) => done += read,
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(done)
+}
+
+/// Lower-case hex, as `core:sha512` is written.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write as _;
+    bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut text, byte| {
+        // Writing to a String cannot fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}

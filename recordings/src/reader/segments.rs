@@ -1,0 +1,131 @@
+//! Which samples lie where in the data.
+
+use std::path::Path;
+
+use crate::sigmf::{FieldError, Metadata};
+use crate::{Error, SampleFormat, Warning};
+
+/// The bytes of a file that are the data: all of it, or a member of an archive.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct DataRange {
+    pub(super) offset: u64,
+    pub(super) length: u64,
+}
+
+/// Samples that lie one after the other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Segment {
+    /// The first sample.
+    pub(super) first: u64,
+    /// How many there are.
+    pub(super) count: u64,
+    /// Where the first one lies in the file.
+    pub(super) offset: u64,
+}
+
+/// A raw file is one segment. Where it ends within a sample, a format that the operator `vouched` for makes it a warning.
+pub(super) fn of_raw(
+    path: &Path,
+    range: DataRange,
+    format: SampleFormat,
+    vouched: bool,
+    warnings: &mut Vec<Warning>,
+) -> Result<(Vec<Segment>, u64), Error> {
+    let size = format.bytes_per_sample() as u64;
+    let (count, left_over) = (range.length / size, range.length % size);
+    if left_over != 0 {
+        if !vouched {
+            return Err(Error::PartialSample { path: path.to_owned(), bytes: range.length, format });
+        }
+        warnings.push(Warning::PartialSample { bytes: left_over });
+    }
+    Ok((vec![Segment { first: 0, count, offset: range.offset }], count))
+}
+
+/// The segments of a SigMF recording: a capture with `core:header_bytes` begins a new one.
+///
+/// The sample numbers of the metadata count from `core:offset`, those of the segments from 0.
+pub(super) fn of_metadata(
+    metadata: &Metadata,
+    range: DataRange,
+    format: SampleFormat,
+    warnings: &mut Vec<Warning>,
+) -> Result<(Vec<Segment>, u64), FieldError> {
+    let size = format.bytes_per_sample() as u64;
+    let origin = metadata.global.offset.unwrap_or(0);
+    let end = (range.offset + range.length).saturating_sub(metadata.global.trailing_bytes.unwrap_or(0));
+    // Samples before `next` lie before `at`.
+    let (mut next, mut at) = (0_u64, range.offset.min(end));
+    let mut segments = Vec::new();
+    let mut last_start = 0;
+    for (n, capture) in metadata.captures.iter().enumerate() {
+        let start = relative(capture.sample_start, origin, || format!("captures[{n}].core:sample_start"))?;
+        if start < last_start {
+            let place = format!("captures[{n}].core:sample_start");
+            return Err(FieldError {
+                place,
+                problem: format!("{start} comes before the capture above it ({last_start})"),
+            });
+        }
+        last_start = start;
+        let Some(header) = capture.header_bytes.filter(|bytes| *bytes > 0) else { continue };
+        let count = (start - next).min((end - at) / size);
+        segments.push(Segment { first: next, count, offset: at });
+        next += count;
+        at = if next < start { end } else { (at + count * size).saturating_add(header).min(end) };
+    }
+    segments.push(Segment { first: next, count: (end - at) / size, offset: at });
+    segments.retain(|segment| segment.count > 0);
+    let length = next + (end - at) / size;
+    let left_over = (end - at) % size;
+    if left_over != 0 {
+        warnings.push(Warning::PartialSample { bytes: left_over });
+    }
+    warn(metadata, origin, length, warnings)?;
+    Ok((segments, length))
+}
+
+/// What the metadata say that does not fit the data.
+fn warn(
+    metadata: &Metadata,
+    origin: u64,
+    length: u64,
+    warnings: &mut Vec<Warning>,
+) -> Result<(), FieldError> {
+    let mut farthest: Option<(String, u64)> = None;
+    let mut note = |needs: u64, place: String| {
+        if needs > length && farthest.as_ref().is_none_or(|(_, most)| needs > *most) {
+            farthest = Some((place, needs));
+        }
+    };
+    for (n, capture) in metadata.captures.iter().enumerate() {
+        note(capture.sample_start.saturating_sub(origin).saturating_add(1), format!("captures[{n}]"));
+    }
+    for (n, annotation) in metadata.annotations.iter().enumerate() {
+        let place = || format!("annotations[{n}]");
+        let start = relative(annotation.sample_start, origin, || format!("{}.core:sample_start", place()))?;
+        note(start.saturating_add(annotation.sample_count.unwrap_or(1)), place());
+    }
+    if let Some((place, needs)) = farthest {
+        warnings.push(Warning::ShorterThanMetadata { place, needs, has: length });
+    }
+    let mut frequencies = metadata.captures.iter().filter_map(|capture| capture.frequency);
+    if let Some(first) = frequencies.next()
+        && let Some(other) = frequencies.find(|other| *other != first)
+    {
+        warnings.push(Warning::SeveralFrequencies { first, other });
+    }
+    for extension in
+        metadata.global.extensions.iter().filter(|e| !e.optional && e.name != crate::sigmf::EXTENSION_NAME)
+    {
+        warnings.push(Warning::UnknownExtension { name: extension.name.clone() });
+    }
+    Ok(())
+}
+
+fn relative(sample: u64, origin: u64, place: impl Fn() -> String) -> Result<u64, FieldError> {
+    sample.checked_sub(origin).ok_or_else(|| FieldError {
+        place: place(),
+        problem: format!("{sample} is before the first sample, which core:offset numbers {origin}"),
+    })
+}

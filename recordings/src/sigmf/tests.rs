@@ -1,0 +1,150 @@
+use proptest::prelude::*;
+use serde_json::json;
+
+use super::*;
+
+fn refused(text: &str) -> String {
+    Metadata::parse(text.as_bytes()).unwrap_err().to_string()
+}
+
+#[test]
+fn places_are_named() {
+    let whole = |global: &str, rest: &str| {
+        refused(&format!(r#"{{"global": {{"core:datatype": "cf32_le" {global}}} {rest}}}"#))
+    };
+    for (found, expected) in [
+        (refused(""), "line 1 column 0: not JSON"),
+        (refused("{\"global\":\n nonsense"), "line 2 column 3: not JSON"),
+        (refused("[]"), "the file: expected an object, found a list"),
+        (refused("{}"), "global: is missing"),
+        (refused(r#"{"global": 7}"#), "global: expected an object, found 7"),
+        (refused(r#"{"global": {}}"#), "global.core:datatype: is missing"),
+        (whole("", r#", "captures": {}"#), "captures: expected a list, found an object"),
+        (whole("", r#", "captures": [{}]"#), "captures[0].core:sample_start: is missing"),
+        (
+            whole("", r#", "annotations": [{"core:sample_start": 1}, {"core:sample_start": "a"}]"#),
+            "annotations[1].core:sample_start: expected a whole number from 0 to 2^63 - 1, found \"a\"",
+        ),
+        (whole("", r#", "annotations": [{"core:sample_start": -1}]"#), "found -1"),
+        (whole("", r#", "annotations": [{"core:sample_start": 1.5}]"#), "found 1.5"),
+        (
+            whole("", r#", "annotations": [{"core:sample_start": 9223372036854775808}]"#),
+            "found 9223372036854775808",
+        ),
+        (
+            whole("", r#", "annotations": [{"core:sample_start": 1, "core:freq_lower_edge": 1}]"#),
+            "annotations[0].core:freq_lower_edge: comes with",
+        ),
+        (whole(r#", "core:sample_rate": "fast""#, ""), "global.core:sample_rate: expected a number"),
+        (whole(r#", "sidelink:prb": 51"#, ""), "global.sidelink:prb: 51 is none of 6, 15, 25, 50, 75, 100"),
+        (
+            whole(r#", "sidelink:transmission_mode": 5"#, ""),
+            "global.sidelink:transmission_mode: 5 is not from 1 to 4",
+        ),
+        (whole(r#", "sidelink:cyclic_prefix": "long""#, ""), "global.sidelink:cyclic_prefix: is neither"),
+        (whole(r#", "sidelink:pools": []"#, ""), "global.sidelink:pools: expected an object"),
+        (whole(r#", "core:extensions": [{}]"#, ""), "global.core:extensions[0].name: is missing"),
+    ] {
+        assert!(found.starts_with(expected) || found.contains(expected), "{found:?} is not {expected:?}");
+    }
+}
+
+#[test]
+fn nesting_without_end_is_refused() {
+    assert!(refused(&"[".repeat(100_000)).contains("recursion limit"));
+}
+
+#[test]
+fn unknown_keys_and_integral_floats_survive() {
+    let text = json!({
+        "global": {
+            "core:datatype": "ci16_le", "core:version": "1.0.0", "core:sample_rate": 15360000,
+            "core:geolocation": {"type": "Point", "coordinates": [1.5, 2.5]},
+            "core:extensions": [{"name": "ham", "version": "0.1.0", "optional": true}],
+            "ham:x": [1, {"y": null}],
+        },
+        "captures": [{"core:sample_start": 1e3, "ham:gain": -3}],
+        "annotations": [{"core:sample_start": 5, "core:sample_count": 2.0, "ham:z": "q", "sidelink:subframe": 10239}],
+        "stray": true,
+    });
+    let metadata = Metadata::parse(text.to_string().as_bytes()).unwrap();
+    assert_eq!(metadata.captures[0].sample_start, 1000);
+    assert_eq!(metadata.annotations[0].sample_end(), Some(7));
+    assert_eq!(metadata.global.sample_rate, Some(15.36e6));
+    let again: Value = serde_json::from_str(&metadata.emit()).unwrap();
+    assert_eq!(again["global"]["ham:x"], text["global"]["ham:x"]);
+    assert_eq!(again["global"]["core:geolocation"], text["global"]["core:geolocation"]);
+    assert_eq!(again["captures"][0]["ham:gain"], json!(-3));
+    assert_eq!(again["annotations"][0]["ham:z"], json!("q"));
+    assert_eq!(again["stray"], json!(true));
+    let own = json!({"name": "sidelink", "version": "1.0.0", "optional": true});
+    assert_eq!(again["global"]["core:extensions"], json!([text["global"]["core:extensions"][0], own]));
+}
+
+#[test]
+fn the_extension_is_declared_once() {
+    let once = Metadata::default();
+    let twice = Metadata::parse(Metadata::parse(once.emit().as_bytes()).unwrap().emit().as_bytes()).unwrap();
+    assert_eq!(twice.global.extensions.len(), 1);
+}
+
+#[test]
+fn what_is_no_json_number_is_left_out() {
+    let mut metadata = Metadata::default();
+    metadata.global.sample_rate = Some(f64::NAN);
+    assert!(!metadata.emit().contains("sample_rate"));
+}
+
+fn any_annotation() -> impl Strategy<Value = Annotation> {
+    (
+        0..=i64::MAX as u64,
+        any::<Option<u32>>(),
+        any::<Option<(i32, i32)>>(),
+        any::<Option<String>>(),
+        any::<Option<u16>>(),
+    )
+        .prop_map(|(sample_start, count, edges, text, subframe)| Annotation {
+            sample_start,
+            sample_count: count.map(u64::from),
+            frequency_edges: edges.map(|(lower, upper)| (lower.into(), upper.into())),
+            label: text.clone(),
+            channel: text,
+            subframe: subframe.map(u64::from),
+            ..Annotation::default()
+        })
+}
+
+proptest! {
+    #[test]
+    fn metadata_round_trip(
+        mut annotations in prop::collection::vec(any_annotation(), 0..8),
+        prb in prop::option::of(prop::sample::select(PRB_VALUES.to_vec())),
+        mode in prop::option::of(1_u8..=4),
+        description: Option<String>,
+    ) {
+        annotations.sort_by_key(|annotation| annotation.sample_start);
+        let mut metadata = Metadata { annotations, ..Metadata::default() };
+        metadata.global.radio.prb = prb;
+        metadata.global.radio.transmission_mode = mode;
+        metadata.global.description = description;
+        let mut back = Metadata::parse(metadata.emit().as_bytes()).unwrap();
+        back.global.extensions.clear();
+        prop_assert_eq!(back, metadata);
+    }
+
+    #[test]
+    fn any_bytes_are_judged(bytes: Vec<u8>) {
+        let _ = Metadata::parse(&bytes);
+    }
+
+    #[test]
+    fn a_changed_byte_is_judged(at: prop::sample::Index, byte: u8) {
+        let mut metadata = Metadata::default();
+        metadata.annotations.push(Annotation { label: Some("a".to_owned()), ..Annotation::default() });
+        metadata.captures.push(Capture { frequency: Some(1.0), ..Capture::default() });
+        let mut bytes = metadata.emit().into_bytes();
+        let at = at.index(bytes.len());
+        bytes[at] = byte;
+        let _ = Metadata::parse(&bytes);
+    }
+}
