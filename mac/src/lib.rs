@@ -3,6 +3,7 @@
 //! ```text
 //! ids         identities as newtypes
 //! wire/       formats: bytes <-> values                    sl_sch rlc_um pdcp mib_sl pc5_discovery
+//!                                                          pc5_signalling
 //! rlc_um      segmentation and reassembly, window 0
 //! mux         channels into transport blocks and back, filters by destination
 //! grant       autonomous choice of resources, modes 2 and 4, discovery type 1

@@ -19,6 +19,7 @@ use core::fmt;
 
 pub mod mib_sl;
 pub mod pc5_discovery;
+pub mod pc5_signalling;
 pub mod pdcp;
 pub mod rlc_um;
 pub mod sl_sch;

@@ -1,0 +1,149 @@
+//! Reading and writing the elements of PC5-S messages.
+
+use super::{Body, Capabilities, Error, UserInfo, need};
+
+/// Elements in order; every cut is an error that names the element.
+pub(super) struct Reader<'a> {
+    bytes: &'a [u8],
+    at: usize,
+}
+
+impl<'a> Reader<'a> {
+    pub(super) const fn new(bytes: &'a [u8], at: usize) -> Self {
+        Self { bytes, at }
+    }
+
+    fn slice(&mut self, what: &'static str, len: usize) -> Result<&'a [u8], Error> {
+        let end = self.at + len;
+        need(what, end, self.bytes.len())?;
+        let slice = &self.bytes[self.at..end];
+        self.at = end;
+        Ok(slice)
+    }
+
+    pub(super) fn take<const N: usize>(&mut self, what: &'static str) -> Result<[u8; N], Error> {
+        let mut out = [0; N];
+        out.copy_from_slice(self.slice(what, N)?);
+        Ok(out)
+    }
+
+    pub(super) fn octet(&mut self, what: &'static str) -> Result<u8, Error> {
+        self.take(what).map(|[octet]| octet)
+    }
+
+    /// A value behind one octet of length.
+    pub(super) fn short(&mut self, what: &'static str) -> Result<&'a [u8], Error> {
+        let len = self.octet(what)?;
+        self.announced(what, usize::from(len))
+    }
+
+    /// A value behind two octets of length.
+    pub(super) fn long(&mut self, what: &'static str) -> Result<&'a [u8], Error> {
+        let len = u16::from_be_bytes(self.take(what)?);
+        self.announced(what, usize::from(len))
+    }
+
+    fn announced(&mut self, what: &'static str, stated: usize) -> Result<&'a [u8], Error> {
+        let have = self.bytes.len() - self.at;
+        if stated > have {
+            return Err(Error::LengthLies { what, stated, have });
+        }
+        self.slice(what, stated)
+    }
+
+    pub(super) fn user_info(&mut self) -> Result<UserInfo<'a>, Error> {
+        let value = self.short("User Info")?;
+        match value.split_first() {
+            Some((&kind, value)) => Ok(UserInfo { kind, value }),
+            None => Err(Error::Truncated { what: "User Info", needed: 1, have: 0 }),
+        }
+    }
+
+    pub(super) fn capabilities(&mut self) -> Result<Capabilities, Error> {
+        let [eea, eia] = self.take("UE Security Capabilities")?;
+        Ok(Capabilities { eea, eia })
+    }
+
+    /// Reads a fixed element; of several the first counts.
+    pub(super) fn first<const N: usize>(
+        &mut self,
+        element: &mut Option<[u8; N]>,
+        what: &'static str,
+    ) -> Result<bool, Error> {
+        let value = self.take(what)?;
+        element.get_or_insert(value);
+        Ok(true)
+    }
+
+    /// Reads all optional elements; `known` reads one that the message has and says whether it did.
+    pub(super) fn optional(
+        &mut self,
+        mut known: impl FnMut(u8, &mut Self) -> Result<bool, Error>,
+    ) -> Result<(), Error> {
+        while self.at < self.bytes.len() {
+            let iei = self.octet("IEI")?;
+            if known(iei, self)? {
+                continue;
+            }
+            match iei {
+                0x00..=0x0f => return Err(Error::Reserved { what: "IEI of PC5-S", value: u32::from(iei) }),
+                0x10..=0x7f => {
+                    self.short("unknown element of PC5-S")?;
+                }
+                0x80.. => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// A message without optional elements: what follows is skipped by the same rules.
+    pub(super) fn end(
+        &mut self,
+        body: impl FnOnce(&mut Self) -> Result<Body<'a>, Error>,
+    ) -> Result<Body<'a>, Error> {
+        let body = body(self)?;
+        self.optional(|_, _| Ok(false))?;
+        Ok(body)
+    }
+}
+
+/// Counts octets, and writes them where there is a buffer, which is then long enough.
+pub(super) struct Writer<'a> {
+    out: Option<&'a mut [u8]>,
+    at: usize,
+}
+
+impl<'a> Writer<'a> {
+    pub(super) const fn new(out: Option<&'a mut [u8]>, at: usize) -> Self {
+        Self { out, at }
+    }
+
+    /// Octets so far.
+    pub(super) const fn position(&self) -> usize {
+        self.at
+    }
+
+    pub(super) fn put(&mut self, octets: &[u8]) {
+        if let Some(out) = &mut self.out {
+            out[self.at..self.at + octets.len()].copy_from_slice(octets);
+        }
+        self.at += octets.len();
+    }
+
+    pub(super) fn element<const N: usize>(&mut self, iei: u8, value: Option<&[u8; N]>) {
+        if let Some(value) = value {
+            self.put(&[iei]);
+            self.put(value);
+        }
+    }
+
+    pub(super) fn user_info(&mut self, info: &UserInfo<'_>) {
+        self.put(&[(info.value.len() + 1) as u8, info.kind]);
+        self.put(info.value);
+    }
+
+    pub(super) fn long(&mut self, value: &[u8]) {
+        self.put(&(value.len() as u16).to_be_bytes());
+        self.put(value);
+    }
+}

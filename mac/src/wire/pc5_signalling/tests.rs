@@ -1,0 +1,215 @@
+use proptest::prelude::*;
+
+use super::*;
+
+fn parse(bytes: &[u8]) -> Result<Repr<'_>, Error> {
+    Packet::new_checked(bytes).and_then(|packet| Repr::parse(&packet))
+}
+
+fn emitted(repr: &Repr<'_>) -> Vec<u8> {
+    let mut out = vec![0xee; repr.buffer_len()];
+    repr.emit(&mut out).unwrap();
+    out
+}
+
+const CAPABILITIES: Capabilities = Capabilities { eea: 0xf0, eia: 0x70 };
+
+fn request() -> CommunicationRequest<'static> {
+    CommunicationRequest {
+        user_info: UserInfo { kind: 3, value: b"001010123456789" },
+        ip_config: 1,
+        maximum_inactivity: 0x0102_0304,
+        nonce: [0x11; 16],
+        capabilities: CAPABILITIES,
+        kd_sess_msb: 0x5a,
+        kd_id: None,
+        relay_service_code: None,
+        signature: None,
+        link_local: None,
+    }
+}
+
+fn command() -> SecurityModeCommand<'static> {
+    SecurityModeCommand {
+        capabilities: CAPABILITIES,
+        nonce: [0x22; 16],
+        algorithms: Algorithms { eea: 2, eia: 3 },
+        kd_sess_lsb: 0xa5,
+        kd_id_msb: None,
+        kd_freshness: None,
+        gpi: None,
+        user_info: None,
+        signature: None,
+        encrypted_payload: None,
+    }
+}
+
+/// Each message once with no optional element and once with all.
+fn messages() -> Vec<Body<'static>> {
+    let signature = Some([0x77; SIGNATURE_LEN]);
+    vec![
+        Body::CommunicationRequest(request()),
+        Body::CommunicationRequest(CommunicationRequest {
+            kd_id: Some([1, 2, 3, 4]),
+            relay_service_code: Some([5, 6, 7]),
+            signature,
+            link_local: Some([8; 16]),
+            ..request()
+        }),
+        Body::CommunicationAccept { ip_config: 2, link_local: None },
+        Body::CommunicationAccept { ip_config: 2, link_local: Some([9; 16]) },
+        Body::CommunicationReject { cause: 5 },
+        Body::Keepalive { counter: 7, maximum_inactivity: None },
+        Body::Keepalive { counter: 7, maximum_inactivity: Some(60) },
+        Body::KeepaliveAck { counter: 7 },
+        Body::Release { reason: 1 },
+        Body::ReleaseAccept,
+        Body::SecurityModeCommand(command()),
+        Body::SecurityModeCommand(SecurityModeCommand {
+            kd_id_msb: Some([1, 2]),
+            kd_freshness: Some([3; 16]),
+            gpi: Some(&[4; 100]),
+            user_info: Some(UserInfo { kind: 1, value: &[] }),
+            signature,
+            encrypted_payload: Some(&[5; 273]),
+            ..command()
+        }),
+        Body::SecurityModeComplete { kd_id_lsb: None },
+        Body::SecurityModeComplete { kd_id_lsb: Some([1, 2]) },
+        Body::SecurityModeReject { cause: 6, rand: None, auts: None },
+        Body::SecurityModeReject { cause: 14, rand: Some([1; 16]), auts: Some([2; 14]) },
+        Body::RekeyingRequest(RekeyingRequest {
+            capabilities: CAPABILITIES,
+            nonce: [1; 16],
+            kd_sess_msb: 2,
+            re_auth: Some(1),
+            pruk_id: Some([3; 8]),
+        }),
+        Body::RekeyingResponse,
+        Body::RekeyingTrigger,
+        Body::RemoteUeInfoRequest { kind: 1 },
+        Body::RemoteUeInfoResponse { identity: None },
+        Body::RemoteUeInfoResponse { identity: Some(&[0x12; 8]) },
+        Body::Authentication { phase: AuthenticationPhase::Request, method: 2, content: &[1; 300] },
+        Body::Authentication { phase: AuthenticationPhase::Response, method: 2, content: &[] },
+        Body::Authentication { phase: AuthenticationPhase::Reject, method: 2, content: &[9] },
+    ]
+}
+
+#[test]
+fn every_message_comes_back_and_every_cut_is_found() {
+    for body in messages() {
+        let repr = Repr { sequence: 0xabcd, body };
+        let bytes = emitted(&repr);
+        assert_eq!(parse(&bytes), Ok(repr));
+        assert_eq!((bytes[0], &bytes[1..3]), (body.message_type(), &[0xab, 0xcd][..]));
+        for len in 0..bytes.len() {
+            match parse(&bytes[..len]) {
+                Err(error) => assert!(error.is_malformed()),
+                // Cut between two optional elements: a shorter message of the same kind.
+                Ok(shorter) => assert_eq!(emitted(&shorter), bytes[..len]),
+            }
+        }
+        let short = repr.emit(&mut vec![0; bytes.len() - 1]);
+        assert!(matches!(short, Err(Error::BufferTooShort { .. })));
+    }
+}
+
+#[test]
+fn request_stands_as_the_table_says() {
+    let body = Body::CommunicationRequest(CommunicationRequest { kd_id: Some([1, 2, 3, 4]), ..request() });
+    let bytes = emitted(&Repr { sequence: 1, body });
+    let mut expected = vec![1, 0, 1, 16, 3];
+    expected.extend(b"001010123456789");
+    expected.extend([1, 1, 2, 3, 4]);
+    expected.extend([0x11; 16]);
+    expected.extend([0xf0, 0x70, 0x5a, 17, 1, 2, 3, 4]);
+    assert_eq!(bytes, expected);
+    let bytes = emitted(&Repr { sequence: 1, body: Body::SecurityModeCommand(command()) });
+    assert_eq!(bytes[21], 0x23, "ciphering 2 in bits 7-5, integrity 3 in bits 3-1");
+}
+
+#[test]
+fn comprehension() {
+    let with = |extra: &[u8]| {
+        let mut bytes = vec![13, 0, 1];
+        bytes.extend(extra);
+        bytes
+    };
+    let none = Ok(Repr { sequence: 1, body: Body::SecurityModeComplete { kd_id_lsb: None } });
+    assert_eq!(parse(&with(&[0x30, 2, 9, 9, 0x80, 0xff])), none, "skipped by length, and one octet each");
+    assert_eq!(
+        parse(&with(&[0x0c, 1, 1])),
+        Err(Error::Reserved { what: "IEI of PC5-S", value: 0x0c }),
+        "must be understood"
+    );
+    assert!(matches!(parse(&with(&[0x30, 3, 9, 9])), Err(Error::LengthLies { .. })));
+    let first = Body::SecurityModeComplete { kd_id_lsb: Some([1, 2]) };
+    assert_eq!(parse(&with(&[15, 1, 2, 15, 3, 4])).map(|repr| repr.body), Ok(first), "the first counts");
+}
+
+#[test]
+fn unknown_types_and_wrong_ranges() {
+    let known: Vec<u8> = (0..=255u8)
+        .filter(|&message_type| {
+            !matches!(
+                parse(&[message_type, 0, 0]),
+                Err(Error::Reserved { what: "message type of PC5-S", .. })
+            )
+        })
+        .collect();
+    assert_eq!(known, [1, 2, 3, 4, 5, 6, 7, 12, 13, 14, 15, 16, 17, 18, 19, 0xe0, 0xe1, 0xe2]);
+
+    let refuse = |body| {
+        let repr = Repr { sequence: 0, body };
+        assert!(matches!(repr.emit(&mut vec![0; 20_000]), Err(Error::OutOfRange { .. })));
+    };
+    refuse(Body::SecurityModeCommand(SecurityModeCommand {
+        algorithms: Algorithms { eea: 8, eia: 0 },
+        ..command()
+    }));
+    refuse(Body::SecurityModeCommand(SecurityModeCommand { gpi: Some(&[0; 256]), ..command() }));
+    refuse(Body::CommunicationRequest(CommunicationRequest {
+        user_info: UserInfo { kind: 3, value: &[0; 255] },
+        ..request()
+    }));
+    refuse(Body::Authentication { phase: AuthenticationPhase::Reject, method: 0, content: &[0; 8001] });
+    let mut long = vec![0xe0, 0, 0, 1, 0x1f, 0x41];
+    long.extend([0; 8001]);
+    assert!(matches!(parse(&long), Err(Error::Oversized { .. })));
+}
+
+proptest! {
+    #[test]
+    fn any_bytes_are_judged_without_a_panic(
+        message_type in 0u8..20,
+        mut bytes in prop::collection::vec(any::<u8>(), 0..200),
+        known in any::<bool>(),
+    ) {
+        if let (Some(first), true) = (bytes.first_mut(), known) {
+            *first = message_type;
+        }
+        if let Ok(repr) = parse(&bytes) {
+            let again = emitted(&repr);
+            prop_assert!(again.len() <= bytes.len());
+            prop_assert_eq!(parse(&again), Ok(repr));
+        }
+    }
+
+    /// A valid message with a few octets changed: closer to the edge of validity than random bytes.
+    #[test]
+    fn damaged_messages_are_judged_without_a_panic(
+        index in 0..messages().len(),
+        damage in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..4),
+    ) {
+        let mut bytes = emitted(&Repr { sequence: 1, body: messages()[index] });
+        for (at, value) in damage {
+            let at = at.index(bytes.len());
+            bytes[at] = value;
+        }
+        if let Ok(repr) = parse(&bytes) {
+            let again = emitted(&repr);
+            prop_assert_eq!(parse(&again), Ok(repr));
+        }
+    }
+}
