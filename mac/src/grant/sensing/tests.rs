@@ -190,7 +190,11 @@ fn oracle(sensing: &Sensing, request: &Request, c_resel: u32, raised: u32) -> BT
         }
     }
     let repeats = |heard: u64, period: Period| {
-        if period.0 < 100 && request.now - heard <= period.steps(100) { 100 / u64::from(period.0) } else { 1 }
+        if period.milliseconds() < 100 && request.now - heard <= period.steps(100) {
+            100 / u64::from(period.milliseconds())
+        } else {
+            1
+        }
     };
     let mut busy: Vec<(u64, u8, u8)> = Vec::new();
     for z in request.now - 1000..request.now {
