@@ -1,0 +1,110 @@
+//! 128-EEA2: AES-128 in counter mode, T1 = COUNT || BEARER || DIRECTION || 0^26 || 0^64, incremented modulo 2^64 in
+//! its low half. TS 33.401 §B.1.3.
+//!
+//! The counter runs here, over the block cipher of the `aes` crate, one block after the other: the processor overlaps
+//! them, and no wide block is prepared for what is mostly short. Measured on a Zen 5 in one run, this / `ctr` crate:
+//! 29 octets 37 / 77 ns, 300 octets 61 / 102 ns, 8000 octets 820 / 920 ns. That crate is the oracle of the tests.
+//! (With VAES the `aes` crate spreads its round keys at every call, about 40 ns, unless the compiler sees that nobody
+//! reads them: then 29 octets take 7 ns.)
+
+use aes::Aes128Enc;
+use aes::cipher::consts::U16;
+use aes::cipher::{
+    Block, BlockCipherEncBackend, BlockCipherEncClosure, BlockCipherEncrypt, BlockSizeUser, KeyInit,
+};
+
+use super::{Inputs, Pek};
+
+pub(super) struct Eea2 {
+    aes: Aes128Enc,
+}
+
+impl Eea2 {
+    pub(super) fn new(key: &Pek) -> Self {
+        Self { aes: Aes128Enc::new(key.as_bytes().into()) }
+    }
+
+    pub(super) fn apply(&self, inputs: Inputs, data: &mut [u8]) {
+        let (count, second) = inputs.words();
+        let nonce = u64::from(count) << 32 | u64::from(second);
+        self.aes.encrypt_with_backend(CounterMode { nonce, data });
+    }
+}
+
+/// Hands the counter mode to the block cipher's backend, so that the choice of instructions is made once per PDU.
+struct CounterMode<'a> {
+    nonce: u64,
+    data: &'a mut [u8],
+}
+
+impl BlockSizeUser for CounterMode<'_> {
+    type BlockSize = U16;
+}
+
+impl BlockCipherEncClosure for CounterMode<'_> {
+    #[inline(always)]
+    fn call<B: BlockCipherEncBackend<BlockSize = U16>>(self, backend: &B) {
+        let (blocks, rest) = self.data.as_chunks_mut::<16>();
+        let whole = blocks.len();
+        for (counter, block) in blocks.iter_mut().enumerate() {
+            *block = (u128::from_le_bytes(*block) ^ keystream(backend, self.nonce, counter)).to_le_bytes();
+        }
+        if !rest.is_empty() {
+            xor_tail(rest, keystream(backend, self.nonce, whole));
+        }
+    }
+}
+
+/// One block of keystream. Always inlined, so that the backend need not stand in memory.
+#[inline(always)]
+fn keystream<B: BlockCipherEncBackend<BlockSize = U16>>(backend: &B, nonce: u64, counter: usize) -> u128 {
+    let t = u128::from(nonce) << 64 | counter as u128;
+    let mut block: Block<B> = t.to_be_bytes().into();
+    backend.encrypt_block((&mut block).into());
+    u128::from_le_bytes(block.into())
+}
+
+/// XOR fewer than 16 octets by halves, so that no wide load has to wait for narrow stores.
+#[inline(always)]
+fn xor_tail(rest: &mut [u8], mut keystream: u128) {
+    let (half, rest) = rest.split_at_mut(rest.len() & 8);
+    if let Some(half) = half.first_chunk_mut::<8>() {
+        *half = (u64::from_le_bytes(*half) ^ keystream as u64).to_le_bytes();
+        keystream >>= 64;
+    }
+    let (quarter, rest) = rest.split_at_mut(rest.len() & 4);
+    if let Some(quarter) = quarter.first_chunk_mut::<4>() {
+        *quarter = (u32::from_le_bytes(*quarter) ^ keystream as u32).to_le_bytes();
+        keystream >>= 32;
+    }
+    for octet in rest {
+        *octet ^= keystream as u8;
+        keystream >>= 8;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Bearer, Direction};
+    use super::*;
+    use crate::counter::Count;
+    use ctr::cipher::{KeyIvInit, StreamCipher};
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn equals_the_ctr_crate(key: [u8; 16], count: u32, bearer in 0_u8..32, down: bool,
+                                message in proptest::collection::vec(any::<u8>(), 0..200)) {
+            let direction = if down { Direction::One } else { Direction::Zero };
+            let inputs = Inputs { count: Count::new(count), bearer: Bearer::new(bearer).unwrap(), direction };
+            let mut data = message.clone();
+            Eea2::new(&Pek::from(key)).apply(inputs, &mut data);
+            let mut t1 = [0; 16];
+            t1[..4].copy_from_slice(&count.to_be_bytes());
+            t1[4] = bearer << 3 | u8::from(down) << 2;
+            let mut expected = message;
+            ctr::Ctr64BE::<aes::Aes128>::new(&key.into(), &t1.into()).apply_keystream(&mut expected);
+            prop_assert_eq!(data, expected);
+        }
+    }
+}

@@ -1,0 +1,62 @@
+//! EAP-AKA', RFC 9048: CK', IK' and the keys of the method.
+
+use zeroize::{ZeroizeOnDrop, Zeroizing};
+
+use super::{ParameterTooLong, fc, kdf};
+use crate::hmac::Keyed;
+
+/// CK' || IK' = KDF(CK || IK, 0x20, network name, SQN xor AK). TS 33.402 §A.2; SQN xor AK opens AUTN.
+pub fn ck_ik_prime(
+    ck: &[u8; 16],
+    ik: &[u8; 16],
+    network_name: &str,
+    sqn_xor_ak: &[u8; 6],
+) -> Result<(Zeroizing<[u8; 16]>, Zeroizing<[u8; 16]>), ParameterTooLong> {
+    let mut key = Zeroizing::new([0; 32]);
+    key[..16].copy_from_slice(ck);
+    key[16..].copy_from_slice(ik);
+    let derived = kdf(&key[..], fc::CK_IK_PRIME, &[network_name.as_bytes(), sqn_xor_ak])?;
+    let (mut ck_prime, mut ik_prime) = (Zeroizing::new([0; 16]), Zeroizing::new([0; 16]));
+    ck_prime.copy_from_slice(&derived[..16]);
+    ik_prime.copy_from_slice(&derived[16..]);
+    Ok((ck_prime, ik_prime))
+}
+
+/// MK of EAP-AKA', cut into its keys. RFC 9048 §3.3.
+#[derive(ZeroizeOnDrop)]
+pub struct MasterKeys {
+    /// K_encr.
+    pub k_encr: [u8; 16],
+    /// K_aut.
+    pub k_aut: [u8; 32],
+    /// K_re.
+    pub k_re: [u8; 32],
+    /// MSK.
+    pub msk: [u8; 64],
+    /// EMSK.
+    pub emsk: [u8; 64],
+}
+
+/// MK = PRF'(IK' || CK', "EAP-AKA'" || identity). RFC 9048 §3.3, §3.4.
+pub fn master_keys(ck_prime: &[u8; 16], ik_prime: &[u8; 16], identity: &str) -> MasterKeys {
+    let mut key = Zeroizing::new([0; 32]);
+    key[..16].copy_from_slice(ik_prime);
+    key[16..].copy_from_slice(ck_prime);
+    let keyed = Keyed::new(&key[..]);
+    // PRF': T1 = HMAC(K, S | 1), Tn = HMAC(K, T(n-1) | S | n): 208 octets take seven.
+    let mut mk = Zeroizing::new([0; 7 * 32]);
+    let mut previous = Zeroizing::new([0; 32]);
+    for (i, chunk) in mk.chunks_exact_mut(32).enumerate() {
+        let head: &[u8] = if i == 0 { &[] } else { &previous[..] };
+        let t = keyed.mac(&[head, b"EAP-AKA'", identity.as_bytes(), &[i as u8 + 1]]);
+        chunk.copy_from_slice(&t);
+        *previous = t;
+    }
+    let mut keys = MasterKeys { k_encr: [0; 16], k_aut: [0; 32], k_re: [0; 32], msk: [0; 64], emsk: [0; 64] };
+    keys.k_encr.copy_from_slice(&mk[..16]);
+    keys.k_aut.copy_from_slice(&mk[16..48]);
+    keys.k_re.copy_from_slice(&mk[48..80]);
+    keys.msk.copy_from_slice(&mk[80..144]);
+    keys.emsk.copy_from_slice(&mk[144..208]);
+    keys
+}

@@ -1,0 +1,160 @@
+use super::*;
+use crate::cipher::Algorithm;
+use crate::cipher::tests::{hex, vectors};
+use crate::keys::*;
+use serde_json::Value;
+
+fn octets(v: &Value, field: &str) -> Vec<u8> {
+    hex(v[field].as_str().unwrap_or_else(|| panic!("{field} of {v}")))
+}
+
+fn array<const N: usize>(v: &Value, field: &str) -> [u8; N] {
+    octets(v, field).try_into().unwrap()
+}
+
+#[test]
+fn generic_kdf_vectors() {
+    let Some(vectors) = vectors("hmac_sha256_kdf.json") else { return };
+    assert_eq!(vectors.len(), 8);
+    for v in &vectors {
+        let key = octets(v, "key");
+        if v.get("msg").is_some() {
+            assert_eq!(Keyed::new(&key).mac(&[&octets(v, "msg")])[..], octets(v, "hmac_sha256"));
+            continue;
+        }
+        let number = u8::from_str_radix(v["FC"].as_str().unwrap().trim_start_matches("0x"), 16).unwrap();
+        let parameters: Vec<_> =
+            v["P"].as_array().unwrap().iter().map(|p| hex(p.as_str().unwrap())).collect();
+        let parameters: Vec<&[u8]> = parameters.iter().map(|p| &p[..]).collect();
+        let out = kdf(&key, Fc::Octet(number), &parameters).unwrap();
+        assert_eq!(out[..], octets(v, "out"), "{}", v["test"]);
+    }
+}
+
+#[test]
+fn eap_aka_prime_vectors() {
+    let Some(vectors) = vectors("eap_aka_prime.json") else { return };
+    assert_eq!(vectors.len(), 4);
+    for v in &vectors {
+        let autn: [u8; 16] = array(v, "autn");
+        let network = v["networkName"].as_str().unwrap();
+        let sqn_xor_ak = autn[..6].try_into().unwrap();
+        let (ck, ik) = eap_aka::ck_ik_prime(&array(v, "ck"), &array(v, "ik"), network, &sqn_xor_ak).unwrap();
+        assert_eq!((ck[..].to_vec(), ik[..].to_vec()), (octets(v, "ckPrime"), octets(v, "ikPrime")));
+        let keys = eap_aka::master_keys(&ck, &ik, v["identity"].as_str().unwrap());
+        for (field, value) in [
+            ("kEncr", &keys.k_encr[..]),
+            ("kAut", &keys.k_aut),
+            ("kRe", &keys.k_re),
+            ("msk", &keys.msk),
+            ("emsk", &keys.emsk),
+        ] {
+            assert_eq!(value, octets(v, field), "{field} of {}", v["test"]);
+        }
+    }
+}
+
+/// Values that the authors of the vectors computed themselves: they compare encodings, they prove nothing.
+#[test]
+fn prose_derivations_agree_with_another_implementation() {
+    let Some(vectors) = vectors("selfcomputed_prose_kdf.json") else { return };
+    assert_eq!(vectors.len(), 7);
+    let v = &vectors[0];
+    let ptk = lte::ptk(
+        &Pgk::from(array(v, "PGK")),
+        array(v, "P0_group_member_id"),
+        u16::from_be_bytes(array(v, "P1_PTK_ID")),
+        array(v, "P2_group_id"),
+    );
+    assert_eq!(ptk.as_bytes()[..], octets(v, "PTK"));
+    assert_eq!(lte::pek(&ptk, Algorithm::Aes).as_bytes()[..], octets(&vectors[1], "PEK"));
+    let v = &vectors[2];
+    let sess = nr::knrp_sess(&Knrp::from(array(v, "KNRP")), &array(v, "Nonce_1"), &array(v, "Nonce_2"));
+    assert_eq!(sess.as_bytes()[..], octets(v, "KNRP_sess"));
+    let v = &vectors[3];
+    let sess = KnrpSess::from(array(v, "KNRP_sess"));
+    assert_eq!(nr::nrpek(&sess, 2).as_bytes()[..], octets(v, "NRPEK"));
+    assert_eq!(nr::nrpik(&sess, 2).as_bytes()[..], octets(v, "NRPIK"));
+    let v = &vectors[4];
+    let knrp = nr::knrp_from_up_pruk(
+        &UpPruk::from(array(v, "UP_PRUK")),
+        array(v, "RSC"),
+        &array(v, "freshness_1"),
+        &array(v, "freshness_2"),
+    );
+    assert_eq!(knrp.as_bytes()[..], octets(v, "KNRP"));
+    let v = &vectors[5];
+    let (rand, impi, naf) = (array(v, "RAND"), v["IMPI"].as_str().unwrap(), octets(v, "NAF_Id"));
+    let ks = Ks::from(array(v, "Ks"));
+    assert_eq!(gba::ks_naf(&ks, &rand, impi, &naf).unwrap().as_bytes()[..], octets(v, "Ks_NAF"));
+    assert_eq!(
+        gba::ks_int_naf(&ks, &rand, impi, &naf).unwrap().as_bytes()[..],
+        octets(&vectors[6], "Ks_int_NAF")
+    );
+}
+
+/// Copies of published numbers, so that the project checks itself where the files are absent.
+#[test]
+fn copied_vectors() {
+    // RFC 4231, case 2.
+    let mac = Keyed::new(b"Jefe").mac(&[b"what do ya want for nothing?"]);
+    assert_eq!(mac[..], hex("5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843"));
+    // TS 33.401 §A.2, an instance of an implementation: K_ASME.
+    let key = hex("7bc15d69309cf3ec5d324404edd6f0f9c15d69309cf3ec5d324404edd6f0f97b");
+    let kasme = kdf(&key, fc::K_ASME, &[&hex("00f110"), &hex("5d69309ce135")]).unwrap();
+    assert_eq!(kasme[..], hex("d5ef4d8f33266902295d42f322a2f2cf11fb2ccc124c09b4d88d361597037990"));
+    // RFC 9048, case 1.
+    let (ck, ik) = eap_aka::ck_ik_prime(
+        &hex("5349fbe098649f948f5d2e973a81c00f").try_into().unwrap(),
+        &hex("9744871ad32bf9bbd1dd5ce54e3e2e5a").try_into().unwrap(),
+        "WLAN",
+        &hex("bb52e91c747a").try_into().unwrap(),
+    )
+    .unwrap();
+    assert_eq!(ck[..], hex("0093962d0dd84aa5684b045c9edffa04"));
+    let keys = eap_aka::master_keys(&ck, &ik, "0555444333222111");
+    assert_eq!(keys.k_encr[..], hex("766fa0a6c317174b812d52fbcd11a179"));
+    assert_eq!(keys.k_aut[..], hex("0842ea722ff6835bfa2032499fc3ec23c2f0e388b4f07543ffc677f1696d71ea"));
+}
+
+#[test]
+fn roles_and_algorithms_give_different_keys() {
+    let sess = KdSess::from([7; 32]);
+    let mut seen = Vec::new();
+    for algorithm in Algorithm::ALL {
+        seen.push(*lte::pek(&sess, algorithm).as_bytes());
+        seen.push(*lte::pik(&sess, algorithm).as_bytes());
+    }
+    let psdk = Psdk::from([7; 32]);
+    for id in [[0, 0, 1], [0, 0, 2]] {
+        seen.push(lte::dusk_from_psdk(fc::FROM_PSDK, &psdk, id).as_bytes()[..16].try_into().unwrap());
+        seen.push(lte::duik_from_psdk(fc::FROM_PSDK, &psdk, id).as_bytes()[..16].try_into().unwrap());
+        seen.push(lte::duck_from_psdk(fc::FROM_PSDK, &psdk, id).as_bytes()[..16].try_into().unwrap());
+    }
+    let all = seen.len();
+    seen.sort();
+    seen.dedup();
+    assert_eq!(seen.len(), all);
+}
+
+#[test]
+fn a_parameter_beyond_16_bits_of_length_is_refused() {
+    let long = vec![0; 65536];
+    assert_eq!(kdf(&[0; 32], fc::KS_NAF, &[b"a", &long]), Err(ParameterTooLong { index: 1, octets: 65536 }));
+    assert!(kdf(&[0; 32], fc::KS_NAF, &[&long[..65535]]).is_ok());
+}
+
+#[test]
+fn fixed_input_strings_equal_the_generic_encoding() {
+    use crate::counter::UtcCounter;
+    let counter = UtcCounter::new(0x0102_0304);
+    let key = Keyed::new(&[5; 16]);
+    for fc in [fc::MIC, fc::OWN_BOUND_MIC] {
+        let (s, n) = lte::mic_input(fc, 0x86, &[9; 23], counter);
+        assert_eq!(key.mac(&[&s[..n]]), *derive(&[5; 16], fc, &[&[0x86], &[9; 23], &[1, 2, 3, 4]]));
+        let (s, n) = lte::scrambling_input(fc, counter);
+        assert_eq!(key.mac(&[&s[..n]]), *derive(&[5; 16], fc, &[&[1, 2, 3, 4]]));
+        let (s, n) = lte::confidentiality_input(fc, counter, &[6; 4]);
+        assert_eq!(key.mac(&[&s[..n]]), *derive(&[5; 16], fc, &[&[1, 2, 3, 4], &[6; 4]]));
+    }
+}
