@@ -88,10 +88,8 @@ pub enum MessageType {
     GroupMemberSolicitation = 0x9e,
     /// Additional information of a relay, model A.
     RelayAdditionalInformation = 0xa1,
-    /// Experiment: one-way changing identifier with a nonce that is sent (TR 33.833 §6.2.1 option 1).
-    ChangingIdNonce = 0xc1,
-    /// Experiment: one-way changing identifier of the system time, nothing sent (TR 33.833 §6.2.1 option 2).
-    ChangingIdTime = 0xc5,
+    /// Experiment: one-way changing identifier, with or without a nonce that is sent (TR 33.833 §6.2.1).
+    ChangingId = 0xc1,
     /// Experiment: a fragment of a signed announcement (TR 33.833 §6.2.3).
     Fragment = 0xc9,
     /// Experiment: a MIC whose key is disclosed later.
@@ -100,7 +98,7 @@ pub enum MessageType {
 
 impl MessageType {
     /// All types.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 14] = [
         Self::OpenAnnouncement,
         Self::RestrictedAnnouncement,
         Self::RestrictedResponse,
@@ -112,8 +110,7 @@ impl MessageType {
         Self::GroupMemberResponse,
         Self::GroupMemberSolicitation,
         Self::RelayAdditionalInformation,
-        Self::ChangingIdNonce,
-        Self::ChangingIdTime,
+        Self::ChangingId,
         Self::Fragment,
         Self::DelayedKey,
     ];
@@ -294,14 +291,13 @@ pub enum Repr {
         /// Low octet of the UTC-based counter.
         utc_lsb: u8,
     },
-    /// Experiment: one-way changing identifier, 216 bits of nonce and identifier, or of identifier alone.
+    /// Experiment: one-way changing identifier, 216 bits.
     ChangingId {
-        /// Whether the leading bits are a nonce (option 1) or nothing is sent (option 2).
-        nonce: bool,
-        /// Nonce and identifier, most significant bit first.
+        /// Nonce (option 1; none in option 2) and identifier, most significant bit first; their lengths are known to
+        /// both sides, not from the message.
         identifier: [u8; OPEN_LEN],
-        /// Low octet of the UTC-based counter.
-        utc_lsb: u8,
+        /// Low octet of the rotation period's number.
+        period_lsb: u8,
     },
     /// Experiment: one fragment of a longer announcement.
     Fragment {
@@ -330,8 +326,7 @@ impl Repr {
     pub const fn message_type(&self) -> MessageType {
         match self {
             Self::Standard { content, .. } => content.message_type(),
-            Self::ChangingId { nonce: true, .. } => MessageType::ChangingIdNonce,
-            Self::ChangingId { nonce: false, .. } => MessageType::ChangingIdTime,
+            Self::ChangingId { .. } => MessageType::ChangingId,
             Self::Fragment { .. } => MessageType::Fragment,
             Self::DelayedKey { .. } => MessageType::DelayedKey,
         }
@@ -365,9 +360,9 @@ impl Repr {
             MessageType::GroupMemberResponse => Content::GroupMemberResponse { group, info, rest },
             MessageType::GroupMemberSolicitation => Content::GroupMemberSolicitation { group, info, rest },
             MessageType::RelayAdditionalInformation => Content::RelayAdditionalInformation(packet.code()),
-            message_type @ (MessageType::ChangingIdNonce | MessageType::ChangingIdTime) => {
-                let nonce = message_type == MessageType::ChangingIdNonce;
-                return Ok(Self::ChangingId { nonce, identifier: packet.octets(field::OPEN), utc_lsb });
+            MessageType::ChangingId => {
+                let identifier = packet.octets(field::OPEN);
+                return Ok(Self::ChangingId { identifier, period_lsb: utc_lsb });
             }
             MessageType::Fragment => {
                 let index = packet.buffer.as_ref()[field::INDEX];
@@ -403,9 +398,9 @@ impl Repr {
                 buffer[field::MIC].copy_from_slice(mic);
                 buffer[field::COUNTER] = *utc_lsb;
             }
-            Self::ChangingId { identifier, utc_lsb, .. } => {
+            Self::ChangingId { identifier, period_lsb } => {
                 buffer[field::OPEN].copy_from_slice(identifier);
-                buffer[field::COUNTER] = *utc_lsb;
+                buffer[field::COUNTER] = *period_lsb;
             }
             Self::Fragment { index, set, data } => {
                 buffer[field::INDEX] = *index;
@@ -487,7 +482,7 @@ mod tests {
             assert_eq!(message_type.octet(), octet, "{message_type:?}");
             assert!(!message_type.is_experimental());
         }
-        assert_eq!(MessageType::ALL.iter().filter(|t| t.is_experimental()).count(), 4);
+        assert_eq!(MessageType::ALL.iter().filter(|t| t.is_experimental()).count(), 3);
     }
 
     #[test]
