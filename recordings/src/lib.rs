@@ -10,6 +10,7 @@
 //! raw.rs       SampleFormat: bytes <-> samples; what a file name says       raw/name.rs
 //! sigmf.rs     the metadata, typed; unknown keys are kept                   sigmf/{global,fields,archive,radio}.rs
 //! time.rs      UtcMicros: microseconds since 1970 <-> ISO 8601
+//! pcap.rs      PDUs for Wireshark (../wireshark/sidelink.lua dissects those that Wireshark does not know)
 //! error.rs     Error: whose fault, where, what to do
 //! ```
 //!
@@ -27,6 +28,7 @@
 
 mod damage;
 mod error;
+pub mod pcap;
 mod raw;
 mod reader;
 pub mod sigmf;
