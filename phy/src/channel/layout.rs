@@ -47,7 +47,9 @@ impl Layout {
             (false, CyclicPrefix::Normal) => {
                 Self { data: &[0, 1, 2, 4, 5, 6, 7, 8, 9, 11, 12, 13], dmrs: &[3, 10] }
             }
-            (false, CyclicPrefix::Extended) => Self { data: &[0, 1, 3, 4, 5, 6, 7, 9, 10, 11], dmrs: &[2, 8] },
+            (false, CyclicPrefix::Extended) => {
+                Self { data: &[0, 1, 3, 4, 5, 6, 7, 9, 10, 11], dmrs: &[2, 8] }
+            }
         }
     }
 

@@ -50,7 +50,9 @@ impl fmt::Display for Error {
             Self::Allocation { start, len } => {
                 write!(f, "{len} PRBs from PRB {start} on: beyond the carrier, or not 2^a 3^b 5^c")
             }
-            Self::Payload { got, want } => write!(f, "the payload has {got} bits, the channel carries {want}"),
+            Self::Payload { got, want } => {
+                write!(f, "the payload has {got} bits, the channel carries {want}")
+            }
             Self::Mcs(mcs) => write!(f, "MCS {mcs} is not defined in this mode"),
             Self::CyclicPrefix => f.write_str("modes 3 and 4 only have the normal cyclic prefix"),
             Self::Coding => f.write_str("the transport block size does not fit its resources"),

@@ -13,7 +13,7 @@ use crate::receive::equalise::Equaliser;
 use crate::receive::estimate::{Estimator, Measurement};
 use crate::sequence::dmrs::{Dmrs, References};
 use crate::sequence::{Gold, SSSS_LEN, SsssForm, psss, ssss};
-use crate::units::{CyclicPrefix, Modulation, SlssId};
+use crate::units::{CyclicPrefix, DfnSubframe, Modulation, SlssId};
 use crate::{Llr, Sample};
 use std::sync::Arc;
 
@@ -28,6 +28,14 @@ pub fn payload_bits(v2x: bool) -> usize {
 /// Coded bits in a subframe: 1152, 864 (extended CP) or 1008 (modes 3 and 4).
 pub fn coded_bits(v2x: bool, cp: CyclicPrefix) -> usize {
     Layout::psbch(v2x, cp).data.len() * 2 * 12 * PRBS
+}
+
+/// Direct frame number and subframe number of a MIB, the part of it that the physical layer lives by
+/// (TS 36.331 §6.5.2: bits 6 to 15 and 16 to 19). `None` when the subframe number is above 9.
+pub fn frame_time(mib: &[u8]) -> Option<DfnSubframe> {
+    let field =
+        |bits: std::ops::Range<usize>| mib.get(bits).map(|b| b.iter().fold(0, |v, &b| v << 1 | b as u16));
+    DfnSubframe::new(field(6..16)?, field(16..20)? as u8)
 }
 
 /// First subcarrier: k = -36 + 6 N_RB.
@@ -78,7 +86,7 @@ impl Encoder {
         interleave::interleave_bits(2, self.layout.data.len(), &self.coded, &mut self.bits)
             .map_err(|_| Error::Coding)?;
         Gold::new(id.value() as u32).fill(&mut self.scrambling);
-        scramble::bits(&self.scrambling, &mut self.bits);
+        scramble::scramble_bits(&mut self.bits, &self.scrambling);
         let first = first_subcarrier(grid);
         let dmrs = Dmrs::psbch(id, self.v2x);
         self.mapper.map(grid, first, PRBS, self.layout, Modulation::Qpsk, &self.bits, &dmrs, amplitude)?;
@@ -162,9 +170,10 @@ impl Decoder {
         let near = self.offset_of_pairs(grid, id);
         let dmrs = Dmrs::psbch(id, self.v2x);
         let measurement = self.estimator.estimate(grid, first, 12 * PRBS, self.layout, &dmrs, near);
-        let vector = self.equaliser.soft_bits(&self.estimator, grid, self.layout, Modulation::Qpsk, &mut self.soft);
+        let vector =
+            self.equaliser.soft_bits(&self.estimator, grid, self.layout, Modulation::Qpsk, &mut self.soft);
         Gold::new(id.value() as u32).fill(&mut self.scrambling);
-        scramble::llrs(&self.scrambling, &mut self.soft);
+        scramble::descramble_llrs(&mut self.soft, &self.scrambling);
         interleave::deinterleave_llrs(2, self.layout.data.len(), &self.soft, &mut self.coded).ok()?;
         let decode = self.coder.decode(&self.coded, mib).ok()?;
         (decode.crc_ok && decode.correlation > MIN_CORRELATION).then_some(Decoded {
@@ -192,10 +201,9 @@ impl Decoder {
         let mut product = Sample::default();
         let p = |k: usize| primary[k].conj();
         let s = |k: usize| Sample::new(secondary[k] as f32, 0.0);
-        for (a, b) in [
-            (sums(at.psss[0], &p), sums(at.psss[1], &p)),
-            (sums(at.ssss[0], &s), sums(at.ssss[1], &s)),
-        ] {
+        for (a, b) in
+            [(sums(at.psss[0], &p), sums(at.psss[1], &p)), (sums(at.ssss[0], &s), sums(at.ssss[1], &s))]
+        {
             product += a.iter().zip(&b).map(|(a, b)| a.conj() * b).sum::<Sample>();
         }
         let spacing = symbol_seconds(self.cp);

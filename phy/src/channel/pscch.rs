@@ -75,10 +75,19 @@ impl Encoder {
         let crc = self.coder.encode(bits, &mut self.coded).map_err(|_| Error::Coding)?;
         interleave::interleave_bits(2, self.layout.data.len(), &self.coded, &mut self.bits)
             .map_err(|_| Error::Coding)?;
-        scramble::bits(&self.scrambling, &mut self.bits);
+        scramble::scramble_bits(&mut self.bits, &self.scrambling);
         let dmrs = if self.v2x { Dmrs::pscch_v2x(n_cs) } else { Dmrs::pscch_or_psdch() };
         let width = prbs(self.v2x);
-        self.mapper.map(grid, 12 * prb, width, self.layout, Modulation::Qpsk, &self.bits, &dmrs, amplitude)?;
+        self.mapper.map(
+            grid,
+            12 * prb,
+            width,
+            self.layout,
+            Modulation::Qpsk,
+            &self.bits,
+            &dmrs,
+            amplitude,
+        )?;
         Ok(crc)
     }
 }
@@ -154,10 +163,17 @@ impl Decoder {
             return None;
         }
         let mut near = 0.0;
-        for _ in 0..3 {
+        let mut first = None;
+        for attempt in 1.. {
             let measurement = self.estimator.estimate(grid, 12 * prb, m_sc, self.layout, &dmrs, near);
-            let vector = self.equaliser.soft_bits(&self.estimator, grid, self.layout, Modulation::Qpsk, &mut self.soft);
-            scramble::llrs(&self.scrambling, &mut self.soft);
+            let vector = self.equaliser.soft_bits(
+                &self.estimator,
+                grid,
+                self.layout,
+                Modulation::Qpsk,
+                &mut self.soft,
+            );
+            scramble::descramble_llrs(&mut self.soft, &self.scrambling);
             let columns = self.layout.data.len();
             interleave::deinterleave_llrs(2, columns, &self.soft, &mut self.coded).ok()?;
             let decode = self.coder.decode(&self.coded, bits).ok()?;
@@ -169,14 +185,30 @@ impl Decoder {
                     evm_percent: vector.percent(),
                 });
             }
-            near = next_alias(near, &measurement, max_cfo)?;
+            let (cfo, ambiguity) = *first.get_or_insert((measurement.cfo_hz, measurement.cfo_ambiguity_hz));
+            near = alias(cfo, ambiguity, attempt);
+            if near.abs() > max_cfo {
+                break;
+            }
         }
         None
     }
 }
 
-/// The next offset to try after one that did not decode: the alias on the other side of zero.
-fn next_alias(near: f32, measurement: &Measurement, max_cfo: f32) -> Option<f32> {
-    let other = measurement.cfo_hz - measurement.cfo_ambiguity_hz.copysign(measurement.cfo_hz);
-    (near == 0.0 && other.abs() <= max_cfo).then_some(other)
+/// The `n`-th alias of `cfo`, nearest to zero first: `cfo`, then on the other side of zero, then beyond, ..
+fn alias(cfo: f32, ambiguity: f32, n: i32) -> f32 {
+    let step = ambiguity.copysign(cfo);
+    if n % 2 == 1 { cfo - (n + 1) as f32 / 2.0 * step } else { cfo + n as f32 / 2.0 * step }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::alias;
+
+    #[test]
+    fn aliases_alternate_around_zero() {
+        let all: Vec<_> = (0..5).map(|n| alias(300.0, 2000.0, n)).collect();
+        assert_eq!(all, [300.0, -1700.0, 2300.0, -3700.0, 4300.0]);
+        assert_eq!(alias(-900.0, 2000.0, 1), 1100.0);
+    }
 }

@@ -6,7 +6,9 @@ use super::mapper::Mapper;
 use crate::Llr;
 use crate::coding::interleave;
 use crate::coding::scramble;
-use crate::coding::transport::{DecoderConfig, SoftBuffer, TransportDecode, TransportDecoder, TransportEncoder};
+use crate::coding::transport::{
+    DecoderConfig, SoftBuffer, TransportDecode, TransportDecoder, TransportEncoder,
+};
 use crate::grid::Grid;
 use crate::numerology::Numerology;
 use crate::receive::equalise::Equaliser;
@@ -69,12 +71,10 @@ impl Encoder {
         amplitude: f32,
         grid: &mut Grid,
     ) -> Result<(), Error> {
-        self.coder
-            .encode(message, self.coded.len(), 2, rv, &mut self.coded)
-            .map_err(|_| Error::Coding)?;
+        self.coder.encode(message, self.coded.len(), 2, rv, &mut self.coded).map_err(|_| Error::Coding)?;
         interleave::interleave_bits(2, self.layout.data.len(), &self.coded, &mut self.bits)
             .map_err(|_| Error::Coding)?;
-        scramble::bits(&self.scrambling, &mut self.bits);
+        scramble::scramble_bits(&mut self.bits, &self.scrambling);
         let dmrs = Dmrs::pscch_or_psdch();
         self.mapper.map(grid, 12 * prb, PRBS, self.layout, Modulation::Qpsk, &self.bits, &dmrs, amplitude)
     }
@@ -158,8 +158,9 @@ impl Decoder {
         }
         let dmrs = Dmrs::pscch_or_psdch();
         let measurement = self.estimator.estimate(grid, 12 * prb, m_sc, self.layout, &dmrs, cfo_near);
-        let vector = self.equaliser.soft_bits(&self.estimator, grid, self.layout, Modulation::Qpsk, &mut self.soft);
-        scramble::llrs(&self.scrambling, &mut self.soft);
+        let vector =
+            self.equaliser.soft_bits(&self.estimator, grid, self.layout, Modulation::Qpsk, &mut self.soft);
+        scramble::descramble_llrs(&mut self.soft, &self.scrambling);
         interleave::deinterleave_llrs(2, self.layout.data.len(), &self.soft, &mut self.coded).ok()?;
         Some(Received { measurement, evm_percent: vector.percent() })
     }
@@ -172,7 +173,11 @@ impl Decoder {
     }
 
     /// Decode what `process` has collected.
-    pub fn decode(&mut self, process: &mut Process, message: &mut [u8; MESSAGE_BYTES]) -> Option<TransportDecode> {
+    pub fn decode(
+        &mut self,
+        process: &mut Process,
+        message: &mut [u8; MESSAGE_BYTES],
+    ) -> Option<TransportDecode> {
         let decode = self.coder.decode(&mut process.soft, message).ok()?;
         decode.crc_ok.then_some(decode)
     }

@@ -6,7 +6,9 @@ use super::mapper::Mapper;
 use crate::Llr;
 use crate::coding::interleave;
 use crate::coding::scramble;
-use crate::coding::transport::{DecoderConfig, SoftBuffer, TransportDecode, TransportDecoder, TransportEncoder};
+use crate::coding::transport::{
+    DecoderConfig, SoftBuffer, TransportDecode, TransportDecoder, TransportEncoder,
+};
 use crate::grid::Grid;
 use crate::numerology::Numerology;
 use crate::receive::equalise::Equaliser;
@@ -44,8 +46,9 @@ impl Grant {
     /// Modulation and transport block size in bits.
     pub fn size(&self, v2x: bool) -> Result<(Modulation, usize), Error> {
         let release15 = v2x && self.transmission_format;
-        let (modulation, i_tbs) = if release15 { tables::mcs_release15(self.mcs) } else { tables::mcs(self.mcs) }
-            .ok_or(Error::Mcs(self.mcs))?;
+        let (modulation, i_tbs) =
+            if release15 { tables::mcs_release15(self.mcs) } else { tables::mcs(self.mcs) }
+                .ok_or(Error::Mcs(self.mcs))?;
         let columns = if release15 { tables::release15_tbs_prbs(self.prbs.len) } else { self.prbs.len };
         let bad = Error::Allocation { start: self.prbs.start, len: self.prbs.len };
         Ok((modulation, tables::transport_block_size(i_tbs, columns).ok_or(bad)?))
@@ -114,11 +117,13 @@ impl Encoder {
         let layout = layout_of(self.v2x, self.numerology, grant);
         let q_m = modulation.bits();
         let g = grant.prbs.subcarriers() * q_m * layout.data.len();
-        self.coder.encode(transport_block, g, q_m, grant.rv, &mut self.coded[..g]).map_err(|_| Error::Coding)?;
+        self.coder
+            .encode(transport_block, g, q_m, grant.rv, &mut self.coded[..g])
+            .map_err(|_| Error::Coding)?;
         interleave::interleave_bits(q_m, layout.data.len(), &self.coded[..g], &mut self.bits[..g])
             .map_err(|_| Error::Coding)?;
         Gold::new(grant.scrambling()).fill(&mut self.scrambling[..g]);
-        scramble::bits(&self.scrambling[..g], &mut self.bits[..g]);
+        scramble::scramble_bits(&mut self.bits[..g], &self.scrambling[..g]);
         let dmrs = Dmrs::pssch(grant.n_id, grant.n_ssf, self.v2x);
         let first = grant.prbs.first_subcarrier();
         self.mapper.map(grid, first, grant.prbs.len, layout, modulation, &self.bits[..g], &dmrs, amplitude)
@@ -222,8 +227,9 @@ impl Decoder {
         let soft = &mut self.soft[..g];
         let vector = self.equaliser.soft_bits(&self.estimator, grid, layout, modulation, soft);
         Gold::new(grant.scrambling()).fill(&mut self.scrambling[..g]);
-        scramble::llrs(&self.scrambling[..g], soft);
-        interleave::deinterleave_llrs(q_m, layout.data.len(), soft, &mut self.coded[..g]).map_err(|_| Error::Coding)?;
+        scramble::descramble_llrs(soft, &self.scrambling[..g]);
+        interleave::deinterleave_llrs(q_m, layout.data.len(), soft, &mut self.coded[..g])
+            .map_err(|_| Error::Coding)?;
         self.coder.combine(&mut process.soft, &self.coded[..g], q_m, grant.rv).map_err(|_| Error::Coding)?;
         process.transmissions += 1;
         Ok(Received { measurement, evm_percent: vector.percent() })

@@ -86,7 +86,9 @@ impl Equaliser {
         let noise = state.measurement.noise;
         let mut vector = ErrorVector::default();
         let mut gain = 0.0;
-        for (i, (&l, llrs)) in layout.data.iter().zip(out.chunks_exact_mut(m_sc * modulation.bits())).enumerate() {
+        for (i, (&l, llrs)) in
+            layout.data.iter().zip(out.chunks_exact_mut(m_sc * modulation.bits())).enumerate()
+        {
             let l = l as usize;
             if l == last {
                 llrs.fill(0);

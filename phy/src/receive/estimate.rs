@@ -160,7 +160,13 @@ impl Estimator {
         let (signal, noise) = self.measure(m_sc, n_d, window);
         let correlation = self.correlation(m_sc, &dmrs_times[..n_d], noise);
         let smoothed_noise = noise / self.smoother.gain(window, m_sc);
-        let weights = TimeWeights::new(layout, &times, &dmrs_times[..n_d], correlation, smoothed_noise / signal.max(1e-12));
+        let weights = TimeWeights::new(
+            layout,
+            &times,
+            &dmrs_times[..n_d],
+            correlation,
+            smoothed_noise / signal.max(1e-12),
+        );
         if weights.is_static() {
             self.smoother.run(window, &self.average[..m_sc], &mut self.smooth[0][..m_sc]);
         } else {
@@ -206,7 +212,8 @@ impl Estimator {
     /// Find the phase ramp that aligns the least-squares values, take it out, and return it in turns a subcarrier.
     fn align_delay(&mut self, m_sc: usize, n_d: usize) -> f64 {
         let blocks = m_sc / DELAY_BLOCK;
-        let plan = self.delay_ffts.iter().position(|f| f.len() >= 4 * blocks).unwrap_or(self.delay_ffts.len() - 1);
+        let plan =
+            self.delay_ffts.iter().position(|f| f.len() >= 4 * blocks).unwrap_or(self.delay_ffts.len() - 1);
         let size = self.delay_ffts[plan].len();
         // bins of DELAY_BLOCK subcarriers: bin b stands for b / (size DELAY_BLOCK) turns a subcarrier
         let reach = ((MAX_DELAY * SUBCARRIER_HZ * (size * DELAY_BLOCK) as f64) as usize).min(size / 2 - 1);
@@ -296,7 +303,8 @@ impl Estimator {
             product += block_correlation(&pair[0][..m_sc], &pair[1][..m_sc]).re;
         }
         product /= (n - 1) as f32;
-        let power: f32 = self.ls[..n].iter().map(|x| block_correlation(&x[..m_sc], &x[..m_sc]).re).sum::<f32>() / n as f32;
+        let power: f32 =
+            self.ls[..n].iter().map(|x| block_correlation(&x[..m_sc], &x[..m_sc]).re).sum::<f32>() / n as f32;
         let noise = noise * m_sc as f32;
         let clean = (power - noise).max(1e-12);
         let snr = clean / noise.max(1e-12);

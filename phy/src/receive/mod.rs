@@ -4,8 +4,18 @@
 //! |---|---|
 //! | [`estimate`] | channel, noise, delay and carrier offset of one allocation, from its reference signals |
 //! | [`equalise`] | MMSE equaliser, despreading, soft bits |
+//! | [`presence`] | whether a channel is there at all |
+//! | [`slss`] | synchronisation signals of a subframe whose timing is known |
 //! | [`sync`] | search for synchronisation signals |
+//! | [`acquire`] | where subframes begin when there is no synchronisation signal |
+//! | [`receiver`] | one subframe of samples to what was heard in it |
+//! | [`stream`] | a stream of samples to its subframes |
 
+pub mod acquire;
 pub mod equalise;
 pub mod estimate;
+pub mod presence;
+pub mod receiver;
+pub mod slss;
+pub mod stream;
 pub mod sync;

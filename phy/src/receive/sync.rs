@@ -10,12 +10,13 @@
 
 mod correlate;
 
+use super::estimate::parabola;
+use super::slss::Secondary;
 use crate::Sample;
 use crate::channel::layout::SlssLayout;
 use crate::impair::resample::Decimator;
 use crate::numerology::Numerology;
-use crate::receive::estimate::parabola;
-use crate::sequence::{SSSS_LEN, SsssForm, psss, ssss};
+use crate::sequence::{SSSS_LEN, SsssForm, psss};
 use crate::units::{Bandwidth, CyclicPrefix, SlssId};
 use correlate::Correlator;
 use rustfft::{Fft, FftPlanner};
@@ -77,15 +78,19 @@ pub struct Search {
     /// PSSS in time, roots 26 and 37.
     templates: [[Sample; FFT]; 2],
     primary: [[Sample; SSSS_LEN]; 2],
-    /// 168 rows for each N_ID^(2), ±1.
-    secondary: [Vec<[f32; SSSS_LEN]>; 2],
+    secondary: Secondary,
 }
 
 impl Search {
     /// For blocks of at most `max_samples` at the rate of `numerology`; nothing is allocated afterwards.
     ///
     /// `None` when the rate is not a multiple of 1.92 MS/s (no rate of [`Bandwidth::fft_sizes`] is).
-    pub fn new(numerology: Numerology, form: SsssForm, max_samples: usize, config: SearchConfig) -> Option<Self> {
+    pub fn new(
+        numerology: Numerology,
+        form: SsssForm,
+        max_samples: usize,
+        config: SearchConfig,
+    ) -> Option<Self> {
         let factor = numerology.fft() / FFT;
         let decimator = Decimator::new(factor).ok()?;
         let narrow = Numerology::standard(Bandwidth::Prb6, numerology.cp());
@@ -98,10 +103,6 @@ impl Search {
         });
         let primary = [psss(true), psss(false)];
         let templates = primary.map(|d| in_time(&d));
-        let secondary = [0u16, 168].map(|base| {
-            let ids = (base..base + 168).filter_map(SlssId::new);
-            ids.map(|id| ssss(id, form).map(|d| d as f32)).collect()
-        });
         Some(Self {
             config,
             narrow,
@@ -115,7 +116,7 @@ impl Search {
             half_shift,
             templates,
             primary,
-            secondary,
+            secondary: Secondary::new(form),
         })
     }
 
@@ -156,7 +157,8 @@ impl Search {
     fn examine(&mut self, samples: &[Sample], root: usize, about: usize) -> Option<Detection> {
         let spacing = pair_spacing(self.narrow.cp());
         let power = |at: usize| -> f32 {
-            let c = [at, at + spacing].map(|t| self.correlation(samples, root, t).map_or(0.0, |c| c.norm_sqr()));
+            let c =
+                [at, at + spacing].map(|t| self.correlation(samples, root, t).map_or(0.0, |c| c.norm_sqr()));
             c[0] + c[1]
         };
         let near = about.saturating_sub(2)..=about + 2;
@@ -189,14 +191,15 @@ impl Search {
         for (y, h) in secondary.iter_mut().zip(&channel) {
             *y *= h.conj();
         }
-        let (best, power) = self.best_identity(root, &secondary);
+        let (id, power) = self.secondary.best(root, &secondary);
 
         // Gain in log-likelihood over noise alone of a component that explains the share `part` of `energy`, spread over
         // `dimensions` complex values.
         let gain = |part: f32, energy: f32, dimensions: f32| {
             -dimensions * (1.0 - (part / energy.max(1e-30)).min(0.9999)).ln()
         };
-        let coherent: f32 = primary.chunks(16).map(|b| b.iter().sum::<Sample>().norm_sqr() / b.len() as f32).sum();
+        let coherent: f32 =
+            primary.chunks(16).map(|b| b.iter().sum::<Sample>().norm_sqr() / b.len() as f32).sum();
         let score_p = gain(coherent / 2.0, energy_p, 2.0 * SSSS_LEN as f32);
         let reference: f32 = channel.iter().map(|h| h.norm_sqr()).sum();
         let explained = power / reference.max(1e-30) / 2.0;
@@ -208,29 +211,12 @@ impl Search {
         let share = (explained / energy_s.max(1e-30)).clamp(1e-4, 0.9999);
         Some(Detection {
             sample: (subframe as f64 + fine as f64) * self.factor as f64,
-            id: SlssId::new(best as u16 + 168 * root as u16)?,
+            id: id,
             cfo_hz: cfo as f32,
             // PSSS and SSSS are 72/62 above a data resource element
             snr_db: crate::units::decibel(share / (1.0 - share) * SSSS_LEN as f32 / 72.0),
             score,
         })
-    }
-
-    /// The identity whose SSSS fits best, and its correlation power.
-    fn best_identity(&self, root: usize, equalised: &[Sample; SSSS_LEN]) -> (usize, f32) {
-        let mut best = (0, -1.0);
-        for (id, sequence) in self.secondary[root].iter().enumerate() {
-            let (mut re, mut im) = (0.0, 0.0);
-            for (y, d) in equalised.iter().zip(sequence) {
-                re += y.re * d;
-                im += y.im * d;
-            }
-            let power = re * re + im * im;
-            if power > best.1 {
-                best = (id, power);
-            }
-        }
-        best
     }
 
     fn correlation(&self, samples: &[Sample], root: usize, at: usize) -> Option<Sample> {

@@ -52,8 +52,17 @@ impl Dmrs {
     /// PSSCH (TS 36.211 Table 9.8-1): `n_id_x` is n_ID^SA in modes 1 and 2 and n_ID^X in modes 3 and 4; `n_ssf` the
     /// index of the subframe in the pool, modulo 10.
     pub fn pssch(n_id_x: u16, n_ssf: u8, v2x: bool) -> Self {
-        let n_ssf = n_ssf as usize % 10;
+        Self::pssch_hopped(&GroupHopping::new(n_id_x as u32), n_id_x, n_ssf, v2x)
+    }
+
+    /// PSSCH for each n_ssf, 0 to 9: for a receiver that does not know the time.
+    pub fn pssch_all(n_id_x: u16, v2x: bool) -> [Self; 10] {
         let hop = GroupHopping::new(n_id_x as u32);
+        std::array::from_fn(|n_ssf| Self::pssch_hopped(&hop, n_id_x, n_ssf as u8, v2x))
+    }
+
+    fn pssch_hopped(hop: &GroupHopping, n_id_x: u16, n_ssf: u8, v2x: bool) -> Self {
+        let n_ssf = n_ssf as usize % 10;
         let odd = n_id_x % 2 == 1;
         let n_cs = (n_id_x / 2 % 8) as u8;
         let mut u = [0; MAX_DMRS];

@@ -16,7 +16,13 @@ pub struct TimeWeights {
 impl TimeWeights {
     /// `(rho, distance)` as measured between neighbouring DMRS symbols; `noise` is the noise to signal ratio of the
     /// smoothed estimates.
-    pub(super) fn new(layout: Layout, times: &[f64], dmrs: &[f64], (rho, distance): (f64, f64), noise: f32) -> Self {
+    pub(super) fn new(
+        layout: Layout,
+        times: &[f64],
+        dmrs: &[f64],
+        (rho, distance): (f64, f64),
+        noise: f32,
+    ) -> Self {
         if rho >= 1.0 {
             return Self { still: true, rows: [[1.0, 0.0, 0.0, 0.0]; 12] };
         }

@@ -1,0 +1,267 @@
+//! The receiver of one carrier: a subframe of samples in, what was heard out.
+//!
+//! ```text
+//! samples -> grid -> SLSS -> PSBCH -> time
+//!              |---> PSCCH search -> PSSCH, soft combining      (v2x: modes 3 and 4, d2d: modes 1 and 2)
+//!              '---> PSDCH, soft combining                      (discovery)
+//! ```
+//!
+//! The caller aligns the samples ([`super::stream`] does it for a recording or a radio). Nothing is allocated after
+//! construction.
+
+mod d2d;
+mod discovery;
+mod event;
+mod front;
+mod v2x;
+
+pub use event::{ControlInformation, Event, SharedBlock};
+pub use front::Front;
+
+use crate::Sample;
+use crate::channel::{psbch, psdch};
+use crate::numerology::Numerology;
+use crate::pool::{CommunicationPool, DiscoveryPool, V2xPool};
+use crate::receive::slss::Detector;
+use crate::sequence::dmrs::References;
+use crate::units::{CyclicPrefix, DfnSubframe, SUBFRAMES_PER_DFN_PERIOD, TransmissionMode};
+use std::sync::Arc;
+
+/// What a receiver has to know, and what it may.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Carrier and sample rate; its cyclic prefix is that of PSBCH and of every channel without one of its own.
+    pub numerology: Numerology,
+    /// Transmission mode.
+    pub mode: TransmissionMode,
+    /// Pools of modes 1 and 2.
+    pub communication: Vec<CommunicationPlace>,
+    /// Discovery pools.
+    pub discovery: Vec<DiscoveryPlace>,
+    /// Redundancy version of each transmission of a discovery message:
+    /// [`psdch::REDUNDANCY_VERSIONS`](crate::channel::psdch::REDUNDANCY_VERSIONS), or all 0 for senders that read
+    /// TS 36.321 §5.15.1.2 differently.
+    pub discovery_rv: [u8; 4],
+    /// Pool of modes 3 and 4.
+    pub v2x: Option<V2xPool>,
+    /// Tunable thresholds.
+    pub tuning: Tuning,
+}
+
+impl Config {
+    /// Nothing known but the carrier and the mode.
+    pub fn new(numerology: Numerology, mode: TransmissionMode) -> Self {
+        Self {
+            numerology,
+            mode,
+            communication: Vec::new(),
+            discovery: Vec::new(),
+            discovery_rv: psdch::REDUNDANCY_VERSIONS,
+            v2x: None,
+            tuning: Tuning::default(),
+        }
+    }
+
+    /// Whether no pool at all was given: then every channel of the mode is searched over the whole band.
+    pub fn is_blind(&self) -> bool {
+        self.communication.is_empty() && self.discovery.is_empty() && self.v2x.is_none()
+    }
+}
+
+/// A pool of modes 1 and 2 and its cyclic prefixes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CommunicationPlace {
+    /// The pool.
+    pub pool: CommunicationPool,
+    /// Cyclic prefix of PSCCH.
+    pub control_cp: CyclicPrefix,
+    /// Cyclic prefix of PSSCH.
+    pub data_cp: CyclicPrefix,
+}
+
+/// A discovery pool and its cyclic prefix.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DiscoveryPlace {
+    /// The pool.
+    pub pool: DiscoveryPool,
+    /// Cyclic prefix of PSDCH.
+    pub cp: CyclicPrefix,
+}
+
+/// Thresholds of the search; the values are measured in `docs/performance.md`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Tuning {
+    /// Least presence of a PSCCH of modes 1 and 2 that is decoded.
+    pub control: f32,
+    /// The same in modes 3 and 4, with twice the pilots on twice the symbols.
+    pub control_v2x: f32,
+    /// Least presence of PSDCH, over all transmissions so far.
+    pub discovery: f32,
+    /// Least presence of PSSCH where its place in time is not known.
+    pub shared: f32,
+    /// Largest carrier offset in Hz that is tried against the common one.
+    pub max_cfo: f32,
+}
+
+impl Default for Tuning {
+    fn default() -> Self {
+        Self { control: 0.15, control_v2x: 0.09, discovery: 0.09, shared: 0.12, max_cfo: 1500.0 }
+    }
+}
+
+/// Receives the subframes of one carrier.
+pub struct Receiver {
+    config: Config,
+    front: Front,
+    detector: Detector,
+    psbch: psbch::Decoder,
+    v2x: Option<v2x::V2x>,
+    d2d: Vec<d2d::D2d>,
+    discovery: Vec<discovery::Discovery>,
+    /// Capture subframe 0 as a subframe count of DFN time.
+    time_zero: Option<u32>,
+    mib: [u8; 48],
+    common_cfo: f64,
+    delay: Option<f32>,
+}
+
+impl Receiver {
+    /// Build everything that receiving needs.
+    pub fn new(config: Config) -> Self {
+        let v2x_mode = config.mode.is_v2x();
+        let references = Arc::new(References::new(config.numerology.bandwidth().prbs()));
+        let blind = config.is_blind();
+        let searched = blind && !v2x_mode;
+        let mut d2d: Vec<_> = config
+            .communication
+            .iter()
+            .map(|p| d2d::D2d::new(&config, Some(p), references.clone()))
+            .collect();
+        let mut discovery: Vec<_> = config
+            .discovery
+            .iter()
+            .map(|p| discovery::Discovery::new(&config, Some(p), references.clone()))
+            .collect();
+        if searched {
+            d2d.push(d2d::D2d::new(&config, None, references.clone()));
+            discovery.push(discovery::Discovery::new(&config, None, references.clone()));
+        }
+        let prefixes = config.communication.iter().flat_map(|p| [p.control_cp, p.data_cp]);
+        let prefixes = prefixes.chain(config.discovery.iter().map(|p| p.cp));
+        let mut numerologies = vec![config.numerology];
+        numerologies.extend(prefixes.map(|cp| config.numerology.with_cp(cp)));
+        Self {
+            front: Front::new(&numerologies),
+            detector: Detector::new(psbch::ssss_form(v2x_mode), config.numerology.cp()),
+            psbch: psbch::Decoder::new(config.numerology, v2x_mode, references.clone()),
+            v2x: v2x_mode.then(|| v2x::V2x::new(&config, references)),
+            d2d,
+            discovery,
+            time_zero: None,
+            mib: [0; 48],
+            common_cfo: 0.0,
+            delay: None,
+            config,
+        }
+    }
+
+    /// What it was built with.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// Carrier offset in Hz that is taken out of every sample before anything else.
+    pub fn common_cfo(&self) -> f64 {
+        self.common_cfo
+    }
+
+    /// Set the offset that a search over samples has found.
+    pub fn set_common_cfo(&mut self, hz: f64) {
+        self.common_cfo = hz;
+    }
+
+    /// The subframe count of DFN time at capture subframe `k`, when a MIB or the caller has told.
+    pub fn time(&self, k: u64) -> Option<DfnSubframe> {
+        self.time_zero.map(|zero| DfnSubframe::from_count(zero as u64 + k))
+    }
+
+    /// Say what the time is at capture subframe `k`.
+    pub fn set_time(&mut self, k: u64, time: DfnSubframe) {
+        let period = SUBFRAMES_PER_DFN_PERIOD as u64;
+        self.time_zero = Some(((time.count() as u64 + period - k % period) % period) as u32);
+    }
+
+    /// How late the last subframe came in seconds, by the channel that tells best; `None` when it held none.
+    pub fn delay(&self) -> Option<f32> {
+        self.delay
+    }
+
+    /// The V2X pool that a blind search has settled on.
+    pub fn assumed_pool(&self) -> Option<&V2xPool> {
+        self.v2x.as_ref().and_then(v2x::V2x::assumed_pool)
+    }
+
+    /// Receive capture subframe `k`: `samples` are exactly one subframe. Returns how many things were heard.
+    pub fn process(&mut self, k: u64, samples: &[Sample], emit: &mut dyn FnMut(Event<'_>)) -> usize {
+        let mut heard = 0;
+        self.delay = None;
+        let mut best_delay: Option<f32> = None;
+        let mut counted = |event: Event<'_>| {
+            heard += 1;
+            if let (Some(m), None) = (event.measurement(), best_delay) {
+                best_delay = Some(m.delay);
+            }
+            emit(event);
+        };
+        if !self.front.load(samples, self.common_cfo) {
+            return 0;
+        }
+        self.synchronisation(k, &mut counted);
+        let time = self.time(k);
+        if let Some(v2x) = &mut self.v2x {
+            v2x.process(k, time, &mut self.front, &mut counted);
+        }
+        for d2d in &mut self.d2d {
+            d2d.process(k, time, &mut self.front, &mut counted);
+        }
+        for discovery in &mut self.discovery {
+            discovery.process(k, time, &mut self.front, &mut counted);
+        }
+        self.delay = best_delay;
+        heard
+    }
+
+    fn synchronisation(&mut self, k: u64, emit: &mut dyn FnMut(Event<'_>)) {
+        let grid = self.front.grid(self.config.numerology.cp());
+        let mut correction = None;
+        for seen in self.detector.detect(grid).into_iter().flatten() {
+            let bits = &mut self.mib[..psbch::payload_bits(self.config.mode.is_v2x())];
+            emit(Event::Slss {
+                subframe: k,
+                id: seen.id,
+                cfo_hz: self.common_cfo as f32 + seen.cfo_hz,
+                snr_db: seen.snr_db,
+            });
+            let Some(decoded) = self.psbch.decode(grid, seen.id, bits) else { continue };
+            let time = psbch::frame_time(bits);
+            emit(Event::Mib {
+                subframe: k,
+                id: seen.id,
+                bits,
+                time,
+                measurement: front::with_common(decoded.measurement, self.common_cfo),
+                evm_percent: decoded.evm_percent,
+            });
+            if correction.is_none() {
+                correction = Some((decoded.measurement.cfo_hz, time));
+            }
+        }
+        if let Some((cfo, time)) = correction {
+            // half of what is left: one noisy subframe does not pull the receiver off
+            self.common_cfo += 0.5 * cfo as f64;
+            if let Some(time) = time {
+                self.set_time(k, time);
+            }
+        }
+    }
+}

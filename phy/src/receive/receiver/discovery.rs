@@ -1,0 +1,222 @@
+//! PSDCH: every resource of the discovery pool, transmissions combined; without a pool every pair of PRBs.
+
+use super::event::Event;
+use super::front::{Front, with_common};
+use super::{Config, DiscoveryPlace};
+use crate::channel::layout::Layout;
+use crate::channel::psdch::{self, MESSAGE_BYTES, Process, REDUNDANCY_VERSIONS, Received};
+use crate::pool::DiscoveryPool;
+use crate::receive::presence::Presence;
+use crate::sequence::dmrs::{Dmrs, References};
+use crate::units::{CyclicPrefix, DfnSubframe};
+use std::sync::Arc;
+
+pub(super) struct Discovery {
+    cp: CyclicPrefix,
+    carrier_prbs: usize,
+    threshold: f32,
+    max_cfo: f32,
+    rv: [u8; 4],
+    presence: Presence,
+    decoder: psdch::Decoder,
+    schedule: Option<Schedule>,
+    blind: Process,
+}
+
+/// The pool, laid out by subframe.
+struct Schedule {
+    pool: DiscoveryPool,
+    /// Index l of the pool subframe, by subframe in the period.
+    index: Vec<Option<u32>>,
+    transmissions: usize,
+    /// First PRB of the transmission j of the resources with a_1 = a, by `a * transmissions + j`.
+    prbs: Vec<Option<usize>>,
+    /// One resource in frequency each.
+    slots: Vec<Slot>,
+}
+
+struct Slot {
+    /// Soft bits, resolved to an offset on either side of zero where the reference signals allow both.
+    sides: [Process; 2],
+    rv: [u8; 4],
+    count: usize,
+    presence: f32,
+    delivered: bool,
+}
+
+impl Discovery {
+    /// For a pool, or for all PRBs where none is known.
+    pub(super) fn new(config: &Config, place: Option<&DiscoveryPlace>, references: Arc<References>) -> Self {
+        let cp = place.map_or(config.numerology.cp(), |p| p.cp);
+        let numerology = config.numerology.with_cp(cp);
+        let carrier_prbs = numerology.bandwidth().prbs();
+        Self {
+            cp,
+            carrier_prbs,
+            threshold: config.tuning.discovery,
+            max_cfo: config.tuning.max_cfo,
+            rv: config.discovery_rv,
+            presence: Presence::new(carrier_prbs, references.clone()),
+            decoder: psdch::Decoder::new(numerology, references),
+            schedule: place.map(|p| Schedule::new(&p.pool, carrier_prbs)),
+            blind: Process::new(),
+        }
+    }
+
+    pub(super) fn process(
+        &mut self,
+        k: u64,
+        time: Option<DfnSubframe>,
+        front: &mut Front,
+        emit: &mut dyn FnMut(Event<'_>),
+    ) {
+        match (self.schedule.is_some(), time) {
+            (true, Some(time)) => self.scheduled(k, time, front, emit),
+            // the pool is known but not the time: the PRBs still are
+            _ => self.search(k, front, emit),
+        }
+    }
+
+    fn scheduled(&mut self, k: u64, time: DfnSubframe, front: &mut Front, emit: &mut dyn FnMut(Event<'_>)) {
+        let Some(schedule) = &mut self.schedule else { return };
+        let Some(start) = schedule.pool.period_start(time.count()) else { return };
+        let into = (time.count() - start) as usize;
+        let Some(Some(l)) = schedule.index.get(into) else { return };
+        let j = *l as usize % schedule.transmissions;
+        let layout = Layout::shared(false, self.cp);
+        let dmrs = Dmrs::pscch_or_psdch();
+        let common = front.common_cfo();
+        let grid = front.grid(self.cp);
+        for (a, slot) in schedule.slots.iter_mut().enumerate() {
+            if j == 0 {
+                slot.clear();
+            }
+            let Some(prb) = schedule.prbs[a * schedule.transmissions + j] else { continue };
+            // a transmission before the capture began, or one that was skipped: the count stays true
+            slot.presence += self.presence.narrow(grid, 12 * prb, 12 * psdch::PRBS, layout, &dmrs);
+            slot.rv[slot.count] = self.rv[j % 4];
+            slot.count += 1;
+            let Some(received) = slot.receive(&mut self.decoder, grid, prb, self.max_cfo) else { continue };
+            if slot.presence < self.threshold * (slot.count as f32).sqrt() {
+                continue;
+            }
+            let mut message = [0; MESSAGE_BYTES];
+            let sides = slot.sides.iter_mut();
+            if sides.into_iter().any(|side| decode(&mut self.decoder, side, &mut message)) {
+                emit(Event::SlDch {
+                    subframe: k,
+                    rv: &slot.rv[..slot.count],
+                    prb_start: prb,
+                    message: &message,
+                    repeat: slot.delivered,
+                    measurement: with_common(received.measurement, common),
+                    evm_percent: received.evm_percent,
+                });
+                slot.delivered = true;
+            }
+        }
+    }
+
+    /// Each pair of PRBs alone: without the pool it is not known which transmissions belong together.
+    fn search(&mut self, k: u64, front: &mut Front, emit: &mut dyn FnMut(Event<'_>)) {
+        let layout = Layout::shared(false, self.cp);
+        let dmrs = Dmrs::pscch_or_psdch();
+        let common = front.common_cfo();
+        let grid = front.grid(self.cp);
+        let mut taken = 0;
+        for prb in 0..self.carrier_prbs.saturating_sub(1) {
+            if prb < taken {
+                continue;
+            }
+            if self.presence.narrow(grid, 12 * prb, 12 * psdch::PRBS, layout, &dmrs) < 2.0 * self.threshold {
+                continue;
+            }
+            let Some(received) = self.decoder.receive(grid, prb, 0.0) else { continue };
+            for rv in REDUNDANCY_VERSIONS {
+                self.blind.reset();
+                self.decoder.combine(&mut self.blind, rv);
+                let mut message = [0; MESSAGE_BYTES];
+                if !decode(&mut self.decoder, &mut self.blind, &mut message) {
+                    continue;
+                }
+                emit(Event::SlDch {
+                    subframe: k,
+                    rv: &[rv],
+                    prb_start: prb,
+                    message: &message,
+                    repeat: false,
+                    measurement: with_common(received.measurement, common),
+                    evm_percent: received.evm_percent,
+                });
+                taken = prb + psdch::PRBS;
+                break;
+            }
+        }
+    }
+}
+
+/// Decode, and refuse the all-zero message: its CRC always holds, so it is no evidence of anything.
+fn decode(decoder: &mut psdch::Decoder, process: &mut Process, message: &mut [u8; MESSAGE_BYTES]) -> bool {
+    decoder.decode(process, message).is_some() && message.iter().any(|&b| b != 0)
+}
+
+impl Schedule {
+    fn new(pool: &DiscoveryPool, carrier_prbs: usize) -> Self {
+        let mut index = vec![None; pool.period as usize];
+        let n_tx = pool.transmissions.clamp(1, 4) as usize;
+        let usable = pool.n_t() * n_tx;
+        for (l, s) in pool.subframes().into_iter().enumerate().take(usable) {
+            index[s as usize] = Some(l as u32);
+        }
+        let n_f = pool.n_f(carrier_prbs);
+        let mut prbs = Vec::with_capacity(n_f * n_tx);
+        for a in 0..n_f {
+            let places = pool.type2b(carrier_prbs, (a as u32, 0));
+            prbs.extend(
+                (0..n_tx).map(|j| places.as_ref().and_then(|p| p.get(j)).map(|&(_, range)| range.start)),
+            );
+        }
+        let slots = (0..n_f).map(|_| Slot::new()).collect();
+        Self { pool: pool.clone(), index, transmissions: n_tx, prbs, slots }
+    }
+}
+
+impl Slot {
+    fn new() -> Self {
+        Self {
+            sides: [Process::new(), Process::new()],
+            rv: [0; 4],
+            count: 0,
+            presence: 0.0,
+            delivered: false,
+        }
+    }
+
+    fn clear(&mut self) {
+        self.sides.iter_mut().for_each(Process::reset);
+        self.count = 0;
+        self.presence = 0.0;
+        self.delivered = false;
+    }
+
+    /// Receive one transmission into both sides; where only one offset is possible both get the same.
+    fn receive(
+        &mut self,
+        decoder: &mut psdch::Decoder,
+        grid: &crate::grid::Grid,
+        prb: usize,
+        max_cfo: f32,
+    ) -> Option<Received> {
+        let rv = self.rv[self.count - 1];
+        let received = decoder.receive(grid, prb, 0.0)?;
+        let cfo = received.measurement.cfo_hz;
+        let other = cfo - received.measurement.cfo_ambiguity_hz.copysign(cfo);
+        let (own, far) = if cfo >= 0.0 { (0, 1) } else { (1, 0) };
+        decoder.combine(&mut self.sides[own], rv);
+        if other.abs() <= max_cfo {
+            decoder.receive(grid, prb, other)?;
+        }
+        decoder.combine(&mut self.sides[far], rv);
+        Some(received)
+    }
+}
