@@ -1,1 +1,56 @@
 //! Vectorised inner loops and their scalar truth. The only unsafe code of the crate.
+//!
+//! Each loop is written once, over a vector of lanes, and compiled for every instruction set; the instruction set is
+//! chosen when an object is built and not again. All backends give the same bits.
+#![allow(unsafe_code)]
+
+pub(crate) mod turbo;
+pub(crate) mod viterbi;
+
+/// An instruction set that the kernels are compiled for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Backend {
+    /// Portable code.
+    Scalar,
+    /// x86-64 with AVX2: 16 lanes of 16 bits.
+    Avx2,
+    /// x86-64 with AVX-512 F, BW and VL: 32 lanes of 16 bits.
+    Avx512,
+    /// AArch64: 8 lanes of 16 bits.
+    Neon,
+}
+
+impl Backend {
+    /// All of them, worst first.
+    pub const ALL: [Self; 4] = [Self::Scalar, Self::Neon, Self::Avx2, Self::Avx512];
+
+    /// The best one that this machine runs.
+    pub fn detect() -> Self {
+        Self::ALL.into_iter().rfind(|backend| backend.is_available()).unwrap_or(Self::Scalar)
+    }
+
+    /// Whether this machine runs it.
+    pub fn is_available(self) -> bool {
+        match self {
+            Self::Scalar => true,
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx2 => is_x86_feature_detected!("avx2"),
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx512 => {
+                is_x86_feature_detected!("avx2")
+                    && is_x86_feature_detected!("avx512f")
+                    && is_x86_feature_detected!("avx512bw")
+                    && is_x86_feature_detected!("avx512vl")
+            }
+            #[cfg(target_arch = "aarch64")]
+            Self::Neon => true,
+            _ => false,
+        }
+    }
+
+    /// `self` if this machine runs it, else portable code.
+    pub fn or_scalar(self) -> Self {
+        if self.is_available() { self } else { Self::Scalar }
+    }
+}

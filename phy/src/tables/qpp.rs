@@ -102,7 +102,7 @@ mod tests {
             for i in 0..k {
                 assert!(!std::mem::replace(&mut seen[row.at(i)], true), "K = {k}");
             }
-            for lanes in [8, 16, 32, 64].into_iter().filter(|lanes| k % lanes == 0) {
+            for lanes in [8, 16, 32, 64].into_iter().filter(|&lanes| k.is_multiple_of(lanes)) {
                 let w = k / lanes;
                 assert!((0..k - w).all(|i| row.at(i) % w == row.at(i + w) % w), "K = {k}, {lanes} lanes");
             }

@@ -1,0 +1,161 @@
+//! Rate matching, TS 36.212 §5.1.4: sub-block interleavers and circular buffers.
+//!
+//! A circular buffer is held here without its NULL elements. Selecting coded bits is then a copy that wraps around,
+//! and combining received ones an addition that wraps around.
+
+use crate::Llr;
+
+/// Columns of every sub-block interleaver.
+const COLUMNS: usize = 32;
+
+/// Inter-column permutation for turbo coded bits. TS 36.212 Table 5.1.4-1
+pub(crate) const TURBO_COLUMNS: [u8; COLUMNS] = [
+    0, 16, 8, 24, 4, 20, 12, 28, 2, 18, 10, 26, 6, 22, 14, 30, 1, 17, 9, 25, 5, 21, 13, 29, 3, 19, 11, 27, 7,
+    23, 15, 31,
+];
+
+/// Inter-column permutation for convolutionally coded bits. TS 36.212 Table 5.1.4-2
+const CONVOLUTIONAL_COLUMNS: [u8; COLUMNS] = [
+    1, 17, 9, 25, 5, 21, 13, 29, 3, 19, 11, 27, 7, 23, 15, 31, 0, 16, 8, 24, 4, 20, 12, 28, 2, 18, 10, 26, 6,
+    22, 14, 30,
+];
+
+/// Elements d^(i)_k of a convolutionally coded block of `k` bits in the order of its circular buffer, as indices into
+/// the three streams laid end to end. TS 36.212 §5.1.4.2
+pub(crate) fn convolutional_order(k: usize) -> impl Iterator<Item = usize> {
+    let rows = k.div_ceil(COLUMNS);
+    let nulls = rows * COLUMNS - k;
+    (0..3).flat_map(move |stream| {
+        CONVOLUTIONAL_COLUMNS
+            .into_iter()
+            .flat_map(move |column| {
+                (0..rows).filter_map(move |row| (row * COLUMNS + column as usize).checked_sub(nulls))
+            })
+            .map(move |i| stream * k + i)
+    })
+}
+
+/// The circular buffer of one turbo code block of `k` bits, `filler` of them known. TS 36.212 §5.1.4.1
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CircularBuffer {
+    k: usize,
+    filler: usize,
+    rows: usize,
+    nulls: usize,
+}
+
+impl CircularBuffer {
+    /// Sub-block interleavers for the `k + 4` elements of each stream. The first `filler` elements of the streams 0
+    /// and 1 are NULL too.
+    pub const fn new(k: usize, filler: usize) -> Self {
+        let rows = (k + 4).div_ceil(COLUMNS);
+        Self { k, filler, rows, nulls: rows * COLUMNS - (k + 4) }
+    }
+
+    /// Number of elements that are not NULL.
+    pub const fn len(&self) -> usize {
+        3 * (self.k + 4) - 2 * self.filler
+    }
+
+    /// Whether every element is NULL. Never, for a block of Table 5.1.3-3.
+    pub const fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Rows of each sub-block interleaver, R_TC^subblock.
+    pub(crate) const fn rows(&self) -> usize {
+        self.rows
+    }
+
+    /// NULL elements before each stream, N_D.
+    pub(crate) const fn nulls(&self) -> usize {
+        self.nulls
+    }
+
+    /// First row of column `c` that is not NULL in the streams 0 and 1.
+    pub(crate) const fn first_row(&self, c: usize) -> usize {
+        (self.nulls + self.filler).saturating_sub(TURBO_COLUMNS[c] as usize).div_ceil(COLUMNS)
+    }
+
+    /// First row of column `c` that is not NULL in stream 2, whose index is one further. The last row of the column
+    /// that would run past the end is NULL too: see [`last_row_parity2`](Self::last_row_parity2).
+    pub(crate) const fn first_row_parity2(&self, c: usize) -> usize {
+        self.nulls.saturating_sub(TURBO_COLUMNS[c] as usize + 1).div_ceil(COLUMNS)
+    }
+
+    /// One past the last row of column `c` that is not NULL in stream 2. The last index of the last column wraps to
+    /// element 0, which is NULL because `k + 4` is no multiple of 32.
+    pub(crate) const fn last_row_parity2(&self, c: usize) -> usize {
+        self.rows - (TURBO_COLUMNS[c] as usize == COLUMNS - 1) as usize
+    }
+
+    /// Where redundancy version `rv` starts to read: k_0 counted in elements that are not NULL, with N_cb = K_w (the
+    /// sidelink has no soft buffer limit). TS 36.212 §5.1.4.1.2
+    pub fn start(&self, rv: u8) -> usize {
+        // k_0 = R (2 ceil(N_cb / 8R) rv + 2) = R (24 rv + 2), a whole number of columns, and from K_Pi on a whole
+        // number of column pairs.
+        let columns = 24 * usize::from(rv & 3) + 2;
+        let systematic = columns.min(COLUMNS);
+        let pairs = (columns - systematic) / 2;
+        let column = |c: usize| self.rows - self.first_row(c);
+        let column_parity2 = |c: usize| self.last_row_parity2(c) - self.first_row_parity2(c);
+        (0..systematic).map(column).sum::<usize>()
+            + (0..pairs).map(|c| column(c) + column_parity2(c)).sum::<usize>()
+    }
+
+    /// Puts soft values in the order of the circular buffer back into the three streams of `k + 4`. NULL elements are
+    /// left alone.
+    pub(crate) fn spread(&self, soft: &[Llr], d: [&mut [Llr]; 3]) {
+        let [d0, d1, d2] = d;
+        let mut soft = soft.iter();
+        for c in 0..COLUMNS {
+            let column = TURBO_COLUMNS[c] as usize;
+            for r in self.first_row(c)..self.rows {
+                if let Some(&llr) = soft.next() {
+                    d0[r * COLUMNS + column - self.nulls] = llr;
+                }
+            }
+        }
+        for c in 0..COLUMNS {
+            let column = TURBO_COLUMNS[c] as usize;
+            for r in 0..self.rows {
+                if r >= self.first_row(c)
+                    && let Some(&llr) = soft.next()
+                {
+                    d1[r * COLUMNS + column - self.nulls] = llr;
+                }
+                if r >= self.first_row_parity2(c)
+                    && r < self.last_row_parity2(c)
+                    && let Some(&llr) = soft.next()
+                {
+                    d2[r * COLUMNS + column + 1 - self.nulls] = llr;
+                }
+            }
+        }
+    }
+}
+
+/// Copies from a circular buffer, from element `start` on, until `output` is full.
+pub(crate) fn select(circular: &[u8], start: usize, mut output: &mut [u8]) {
+    let mut source = &circular[start..];
+    while !output.is_empty() && !circular.is_empty() {
+        let n = source.len().min(output.len());
+        output[..n].copy_from_slice(&source[..n]);
+        output = &mut output[n..];
+        source = circular;
+    }
+}
+
+/// Adds received soft values to a circular buffer, from element `start` on, saturating.
+pub(crate) fn combine(circular: &mut [Llr], start: usize, mut llrs: &[Llr]) {
+    let mut start = start;
+    while !llrs.is_empty() && !circular.is_empty() {
+        let target = &mut circular[start..];
+        let n = target.len().min(llrs.len());
+        for (sum, llr) in target[..n].iter_mut().zip(&llrs[..n]) {
+            *sum = sum.saturating_add(*llr);
+        }
+        llrs = &llrs[n..];
+        start = 0;
+    }
+}

@@ -1,0 +1,34 @@
+//! Scrambling, TS 36.211 §5.3.1, by a sequence that the caller generated.
+
+use crate::Llr;
+
+/// Adds `sequence` to `bits`, modulo 2. Stops at the shorter of the two.
+pub fn scramble_bits(bits: &mut [u8], sequence: &[u8]) {
+    for (bit, chip) in bits.iter_mut().zip(sequence) {
+        *bit ^= chip & 1;
+    }
+}
+
+/// Turns the sign of every soft value where `sequence` is 1. Stops at the shorter of the two; the one value without
+/// an opposite, `Llr::MIN`, becomes `Llr::MAX`.
+pub fn descramble_llrs(llrs: &mut [Llr], sequence: &[u8]) {
+    for (llr, chip) in llrs.iter_mut().zip(sequence) {
+        let flip = -Llr::from(chip & 1);
+        *llr = (*llr ^ flip).saturating_sub(flip);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bits_and_soft_values_follow_the_sequence() {
+        let mut bits = [0, 1, 0, 1];
+        scramble_bits(&mut bits, &[1, 1, 0, 0]);
+        assert_eq!(bits, [1, 0, 0, 1]);
+        let mut llrs = [5, -5, Llr::MIN, Llr::MAX, Llr::MIN, 0, 3];
+        descramble_llrs(&mut llrs, &[1, 1, 1, 1, 0, 1]);
+        assert_eq!(llrs, [-5, 5, Llr::MAX, -Llr::MAX, Llr::MIN, 0, 3]);
+    }
+}

@@ -1,0 +1,255 @@
+//! Iterative decoder of one turbo code block: max-log-MAP with scaled extrinsic values.
+
+use crate::Llr;
+use crate::coding::crc::{CRC24A, CRC24B};
+use crate::coding::segmentation::MAX_CODE_BLOCK;
+use crate::coding::{CodingError, expect_len};
+use crate::kernel::Backend;
+use crate::kernel::turbo::{Boundary, CHANNEL_LIMIT, HalfIteration, IMPOSSIBLE, Kernel, Orders, kernels};
+use crate::tables::qpp;
+
+/// Shortest window that the lanes of a vector are used for; a block is cut into fewer otherwise.
+const MIN_WINDOW: usize = 32;
+
+/// Mean magnitude that soft values are scaled down to, in units of the decoder. Its channel limit is ten times that.
+const MEAN_LIMIT: u64 = 48;
+
+/// How a turbo decoder works.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct DecoderConfig {
+    /// Half iterations after which a block is given up, at least 1.
+    pub max_half_iterations: usize,
+    /// Factor of extrinsic values, 0 to 1: max-log-MAP is too sure of itself.
+    pub extrinsic_scale: f32,
+    /// Instruction set; the best one if `None`.
+    pub backend: Option<Backend>,
+}
+
+impl Default for DecoderConfig {
+    fn default() -> Self {
+        Self { max_half_iterations: 16, extrinsic_scale: 0.75, backend: None }
+    }
+}
+
+/// What tells that a block is right, and stops the iterations.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Check {
+    /// Nothing: all half iterations are done.
+    None,
+    /// The block is a transport block and ends in its CRC24A.
+    Crc24A,
+    /// The block is one of several and ends in its CRC24B.
+    Crc24B,
+}
+
+/// How a decode ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TurboDecode {
+    /// Whether the CRC holds. Never true without a CRC or without any soft value other than 0.
+    pub crc_ok: bool,
+    /// Half iterations that were done.
+    pub half_iterations: usize,
+}
+
+/// Decodes one code block at a time, of up to a largest length.
+pub struct TurboDecoder {
+    kernels: &'static [Kernel],
+    orders: Orders,
+    max_half_iterations: usize,
+    scale: i16,
+    systematic: Vec<i16>,
+    systematic_interleaved: Vec<i16>,
+    parity: [Vec<i16>; 2],
+    extrinsic: [Vec<i16>; 2],
+    known: Vec<i16>,
+    forward: Vec<i16>,
+    words: Vec<u16>,
+    boundary: [Boundary; 2],
+}
+
+impl TurboDecoder {
+    /// A decoder for code blocks of up to `max_k` bits.
+    pub fn new(max_k: usize, config: DecoderConfig) -> Self {
+        let backend = config.backend.unwrap_or_else(Backend::detect);
+        Self::with_kernels(max_k, config, kernels(backend))
+    }
+
+    pub(crate) fn with_kernels(max_k: usize, config: DecoderConfig, kernels: &'static [Kernel]) -> Self {
+        let k = max_k.min(MAX_CODE_BLOCK);
+        Self {
+            kernels,
+            orders: Orders::new(k, |k| kernel_for(kernels, k).lanes),
+            max_half_iterations: config.max_half_iterations.max(1),
+            scale: (config.extrinsic_scale.clamp(0.0, 1.0) * 32768.0).min(32767.0) as i16,
+            systematic: vec![0; k],
+            systematic_interleaved: vec![0; k],
+            parity: [vec![0; k], vec![0; k]],
+            extrinsic: [vec![0; k], vec![0; k]],
+            known: vec![0; k],
+            forward: vec![0; 8 * k],
+            words: vec![0; k],
+            boundary: [Boundary::new(), Boundary::new()],
+        }
+    }
+
+    /// Decodes the streams `d`, of `k + 4` soft values each, into `block`, the `k` bits packed. The first `filler` bits
+    /// are known to be 0, and the soft values of the streams 0 and 1 there are not read.
+    ///
+    /// # Errors
+    /// [`CodingError::CodeBlockSize`] for a length that Table 5.1.3-3 does not have, [`CodingError::BlockSize`] for one
+    /// above the largest, [`CodingError::SliceLength`] if a stream has another length.
+    pub fn decode(
+        &mut self,
+        d: [&[Llr]; 3],
+        filler: usize,
+        check: Check,
+        block: &mut [u8],
+    ) -> Result<TurboDecode, CodingError> {
+        let k = block.len().saturating_mul(8);
+        let index = qpp::index(k).ok_or(CodingError::CodeBlockSize { bits: k })?;
+        for stream in d {
+            expect_len(stream.len(), k + 4)?;
+        }
+        if self.systematic.len() < k {
+            return Err(CodingError::BlockSize { bits: k, max: self.systematic.len() });
+        }
+        let filler = filler.min(k);
+        let Some(shift) = shift(d, filler) else {
+            block.fill(0);
+            return Ok(TurboDecode { crc_ok: false, half_iterations: 0 });
+        };
+        self.load(d, filler, shift);
+        let ends = ends(d, shift);
+        let kernel = kernel_for(self.kernels, k);
+        let max = CodingError::BlockSize { bits: k, max: self.systematic.len() };
+        let (p, order) = self.orders.at(index).ok_or(max)?;
+        let window = k / p;
+        (kernel.interleave)(order, &self.systematic, &mut self.systematic_interleaved);
+        self.extrinsic[1][..k].fill(0);
+
+        let mut crc_ok = false;
+        let mut half_iterations = 0;
+        while half_iterations < self.max_half_iterations && !crc_ok {
+            let second = half_iterations % 2;
+            let [extrinsic0, extrinsic1] = &mut self.extrinsic;
+            let (a_priori, extrinsic) =
+                if second == 0 { (extrinsic1, extrinsic0) } else { (extrinsic0, extrinsic1) };
+            (kernel.half_iteration)(&mut HalfIteration {
+                window,
+                order: (second == 1).then_some(order),
+                systematic: if second == 0 { &self.systematic } else { &self.systematic_interleaved },
+                parity: &self.parity[second],
+                a_priori,
+                extrinsic,
+                known: &mut self.known,
+                forward: &mut self.forward,
+                boundary: &mut self.boundary[second],
+                first: half_iterations < 2,
+                end: ends[second],
+                scale: self.scale,
+            });
+            half_iterations += 1;
+            let done = half_iterations == self.max_half_iterations;
+            if done || check != Check::None {
+                let terms = [&self.systematic[..], &self.extrinsic[0], &self.extrinsic[1]];
+                (kernel.decide)(window, terms, &mut self.words);
+                pack(&self.words, window, p, block);
+                crc_ok = match check {
+                    Check::None => false,
+                    Check::Crc24A => CRC24A.bytes(block) == 0,
+                    Check::Crc24B => CRC24B.bytes(block) == 0,
+                };
+            }
+        }
+        Ok(TurboDecode { crc_ok, half_iterations })
+    }
+
+    /// Scales the soft values and lays them out in rows.
+    fn load(&mut self, d: [&[Llr]; 3], filler: usize, shift: u32) {
+        let k = d[0].len() - 4;
+        let p = kernel_for(self.kernels, k).lanes;
+        let window = k / p;
+        let [parity0, parity1] = &mut self.parity;
+        for (stream, rows) in d.into_iter().zip([&mut self.systematic, parity0, parity1]) {
+            for (j, lane) in stream[..k].chunks_exact(window).enumerate() {
+                for (r, &llr) in lane.iter().enumerate() {
+                    rows[r * p + j] = quantise(llr, shift);
+                }
+            }
+        }
+        for i in 0..filler {
+            let at = i % window * p + i / window;
+            self.systematic[at] = CHANNEL_LIMIT;
+            self.parity[0][at] = CHANNEL_LIMIT;
+        }
+    }
+}
+
+/// Most lanes whose windows are not too short.
+fn kernel_for(kernels: &'static [Kernel], k: usize) -> &'static Kernel {
+    let fits = |kernel: &&Kernel| k.is_multiple_of(kernel.lanes) && k / kernel.lanes >= MIN_WINDOW;
+    kernels.iter().find(fits).unwrap_or(&kernels[kernels.len() - 1])
+}
+
+/// Places by which to scale the soft values down, or `None` if all of them are 0.
+fn shift(d: [&[Llr]; 3], filler: usize) -> Option<u32> {
+    let (mut sum, mut count) = (0u64, 0u64);
+    for (stream, skip) in d.into_iter().zip([filler, filler, 0]) {
+        for chunk in stream[skip..].chunks(1024) {
+            let (mut part, mut some) = (0u32, 0u16);
+            for &llr in chunk {
+                part += u32::from(llr.unsigned_abs());
+                some += u16::from(llr != 0);
+            }
+            sum += u64::from(part);
+            count += u64::from(some);
+        }
+    }
+    let mean = sum.checked_div(count)?;
+    Some((0..16).find(|shift| mean >> shift < MEAN_LIMIT).unwrap_or(16))
+}
+
+fn quantise(llr: Llr, shift: u32) -> i16 {
+    let half = (1i32 << shift) >> 1;
+    ((i32::from(llr) + half) >> shift).clamp(-i32::from(CHANNEL_LIMIT), i32::from(CHANNEL_LIMIT)) as i16
+}
+
+/// Backward metrics of both constituent codes after their last bit, from the twelve tail bits.
+/// TS 36.212 §5.1.3.2.2
+fn ends(d: [&[Llr]; 3], shift: u32) -> [[i16; 8]; 2] {
+    let k = d[0].len() - 4;
+    std::array::from_fn(|code| {
+        let tail = |i: usize| i32::from(quantise(d[(6 * code + i) % 3][k + (6 * code + i) / 3], shift));
+        let mut after = [i32::from(IMPOSSIBLE); 8];
+        after[0] = 0;
+        for step in (0..3).rev() {
+            let (x, z) = (tail(2 * step), tail(2 * step + 1));
+            after = std::array::from_fn(|s| {
+                let (s1, s2, s3) = (s >> 2 & 1, s >> 1 & 1, s & 1);
+                let cost = x * (s2 ^ s3) as i32 + z * (s1 ^ s3) as i32;
+                after[s >> 1] - cost
+            });
+        }
+        let zero = after[0];
+        after.map(|metric| (metric - zero).clamp(IMPOSSIBLE.into(), (-IMPOSSIBLE).into()) as i16)
+    })
+}
+
+/// Decisions as [`Kernel::decide`] writes them, to packed bytes.
+fn pack(words: &[u16], window: usize, p: usize, block: &mut [u8]) {
+    let mut block = block.iter_mut();
+    let (mut bits, mut count) = (0u32, 0);
+    for j in 0..p {
+        for first in (0..window).step_by(16) {
+            let n = (window - first).min(16);
+            bits = bits << n | u32::from(words[first / 16 * p + j]);
+            count += n;
+            while count >= 8 {
+                count -= 8;
+                if let Some(byte) = block.next() {
+                    *byte = (bits >> count) as u8;
+                }
+            }
+        }
+    }
+}

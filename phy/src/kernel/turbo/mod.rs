@@ -1,0 +1,82 @@
+//! Half an iteration of the turbo decoder: one soft-in soft-out pass over a constituent code of TS 36.212 §5.1.3.2.1.
+//!
+//! A block of K bits is cut into P windows of W = K / P bits, and a vector holds the same position of all windows: row
+//! `r`, lane `j` is position `j W + r`. The recursions of all windows run side by side. They start from what the
+//! neighbours ended with in the previous iteration, and in the first iteration from a short training on the
+//! neighbour's rows. Because the interleaver is free of contention, the bits of one row of the interleaved order all
+//! come from one row of the natural order, and interleaving is a permutation of lanes.
+//!
+//! With P = 1 the same text is the plain algorithm over the whole block, the truth that the others are measured by.
+//!
+//! Metrics are exact: with the limits below no sum ever saturates, so that every backend gives the same bits.
+
+mod order;
+mod scalar;
+mod siso;
+
+pub(crate) use order::{Order, Orders};
+pub(crate) use siso::{Boundary, HalfIteration};
+
+use super::Backend;
+
+/// Limit of a channel value.
+///
+/// A branch metric lies between sums of nothing and of all of |channel| + |a priori| + |channel| <= 2045 =: B. Any state
+/// reaches any other in 3 steps, so that two metrics of one step differ by at most 3 B = 6135. With metrics brought
+/// back to 0 every 4 steps, an extrinsic sum is at most 2 (3 B + 4 B) + 511 = 29 141 and fits 16 bits.
+pub(crate) const CHANNEL_LIMIT: i16 = 511;
+
+/// Limit of an a priori value.
+pub(crate) const EXTRINSIC_LIMIT: i16 = 1023;
+
+/// Metric of a state that cannot be. More than 3 B below the others it never wins.
+pub(crate) const IMPOSSIBLE: i16 = -6200;
+
+/// The loops of one backend for one number of lanes.
+#[derive(Clone, Copy)]
+pub(crate) struct Kernel {
+    /// P.
+    pub(crate) lanes: usize,
+    pub(crate) half_iteration: fn(&mut HalfIteration<'_>),
+    /// Rows of the natural order into that of the second constituent code.
+    pub(crate) interleave: fn(Order<'_>, &[i16], &mut [i16]),
+    /// Hard decisions: signs of the sum of three arrays of rows. See [`siso::decide`].
+    pub(crate) decide: fn(usize, [&[i16]; 3], &mut [u16]),
+}
+
+/// Kernels of a backend, most lanes first. The last one has a single lane.
+pub(crate) fn kernels(backend: Backend) -> &'static [Kernel] {
+    match backend.or_scalar() {
+        _ => &scalar::KERNELS,
+    }
+}
+
+/// A vector of 16-bit lanes.
+///
+/// # Safety
+/// Every function needs the instruction set of the implementation; `load`, `store` and `permute` access `LANES`
+/// elements (bytes, for the index of `permute`) behind their pointers, without any alignment.
+pub(crate) trait Lanes: Copy {
+    const LANES: usize;
+    unsafe fn splat(x: i16) -> Self;
+    unsafe fn load(from: *const i16) -> Self;
+    unsafe fn store(self, to: *mut i16);
+    unsafe fn add(self, other: Self) -> Self;
+    unsafe fn sub(self, other: Self) -> Self;
+    unsafe fn max(self, other: Self) -> Self;
+    unsafe fn min(self, other: Self) -> Self;
+    /// `(self * factor + 2^14) >> 15`
+    unsafe fn scale(self, factor: Self) -> Self;
+    /// Lane `j` of the result is lane `index[j]`, all of which are below `LANES`.
+    unsafe fn permute(self, index: *const u8) -> Self;
+    /// Every lane moved up by one bit, with the sign bit of `bit` below.
+    unsafe fn push_sign(self, bit: Self) -> Self;
+}
+
+/// Portable kernels of every number of lanes that some backend has, to compare with.
+#[cfg(test)]
+pub(crate) fn portable_kernels() -> &'static [Kernel] {
+    static KERNELS: [Kernel; 4] =
+        [scalar::kernel::<32>(), scalar::kernel::<16>(), scalar::kernel::<8>(), scalar::kernel::<1>()];
+    &KERNELS
+}

@@ -1,0 +1,79 @@
+//! Portable lanes. One lane is the plain algorithm; eight of them suit what a compiler makes of any 128-bit machine.
+
+use super::siso::{HalfIteration, decide, half_iteration, interleave};
+use super::{Kernel, Lanes};
+
+pub(super) static KERNELS: [Kernel; 2] = [kernel::<8>(), kernel::<1>()];
+
+/// The portable kernel of `N` lanes.
+pub(super) const fn kernel<const N: usize>() -> Kernel {
+    Kernel {
+        lanes: N,
+        // SAFETY: no instruction set is needed.
+        half_iteration: |job: &mut HalfIteration<'_>| unsafe { half_iteration::<[i16; N]>(job) },
+        // SAFETY: no instruction set is needed.
+        interleave: |order, natural, interleaved| unsafe {
+            interleave::<[i16; N]>(order, natural, interleaved)
+        },
+        // SAFETY: no instruction set is needed.
+        decide: |window, terms, words| unsafe { decide::<[i16; N]>(window, terms, words) },
+    }
+}
+
+impl<const N: usize> Lanes for [i16; N] {
+    const LANES: usize = N;
+
+    #[inline(always)]
+    unsafe fn splat(x: i16) -> Self {
+        [x; N]
+    }
+
+    #[inline(always)]
+    unsafe fn load(from: *const i16) -> Self {
+        // SAFETY: the caller says that N elements are there.
+        unsafe { from.cast::<Self>().read_unaligned() }
+    }
+
+    #[inline(always)]
+    unsafe fn store(self, to: *mut i16) {
+        // SAFETY: the caller says that N elements are there.
+        unsafe { to.cast::<Self>().write_unaligned(self) }
+    }
+
+    #[inline(always)]
+    unsafe fn add(self, other: Self) -> Self {
+        std::array::from_fn(|i| self[i].saturating_add(other[i]))
+    }
+
+    #[inline(always)]
+    unsafe fn sub(self, other: Self) -> Self {
+        std::array::from_fn(|i| self[i].saturating_sub(other[i]))
+    }
+
+    #[inline(always)]
+    unsafe fn max(self, other: Self) -> Self {
+        std::array::from_fn(|i| self[i].max(other[i]))
+    }
+
+    #[inline(always)]
+    unsafe fn min(self, other: Self) -> Self {
+        std::array::from_fn(|i| self[i].min(other[i]))
+    }
+
+    #[inline(always)]
+    unsafe fn scale(self, factor: Self) -> Self {
+        std::array::from_fn(|i| ((i32::from(self[i]) * i32::from(factor[i]) + (1 << 14)) >> 15) as i16)
+    }
+
+    #[inline(always)]
+    unsafe fn permute(self, index: *const u8) -> Self {
+        // SAFETY: the caller says that N indices are there.
+        let index = unsafe { index.cast::<[u8; N]>().read_unaligned() };
+        std::array::from_fn(|i| self[index[i] as usize])
+    }
+
+    #[inline(always)]
+    unsafe fn push_sign(self, bit: Self) -> Self {
+        std::array::from_fn(|i| self[i] << 1 | (bit[i] < 0) as i16)
+    }
+}

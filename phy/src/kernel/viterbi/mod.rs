@@ -1,0 +1,55 @@
+//! The recursion of the Viterbi algorithm over the 64 states of the convolutional code of TS 36.212 §5.1.3.1.
+//!
+//! A state is the last six bits, the newest in the lowest place. States `i` and `i + 32` lead to `2 i` (bit 0) and
+//! `2 i + 1` (bit 1), and as every polynomial takes both its newest and its oldest bit, one branch metric serves all
+//! four branches: `+m` from `i` to `2 i` and from `i + 32` to `2 i + 1`, `-m` on the other two.
+
+mod scalar;
+
+use super::Backend;
+
+pub(crate) const STATES: usize = 64;
+
+/// Limit of a soft value.
+///
+/// A branch metric is at most 3 * 255 = 765. Any state reaches any other in 6 steps, so that two metrics differ by at
+/// most 12 * 765 = 9180; brought back to 0 every 16 steps, they stay below 9180 + 17 * 765 = 22 185.
+pub(crate) const SOFT_LIMIT: i16 = 255;
+
+/// Steps between two normalisations.
+const NORMALISE: usize = 16;
+
+/// Which predecessor won, for the even states `2 i` and the odd ones `2 i + 1`: bit `i` is set for state `i + 32`.
+pub(crate) type Decisions = [u32; 2];
+
+/// Branch metrics of one step by the three coded bits `4 b0 + 2 b1 + b2`: the sum of the soft values, each with the
+/// sign of its bit.
+pub(crate) type Branches = [i16; 8];
+
+/// Index into [`Branches`] of the branch from state `i` to state `2 i`.
+static PATTERN: [u8; 32] = {
+    let mut pattern = [0; 32];
+    let mut i = 0;
+    while i < 32 {
+        // The newest bit is 0, the others are the state, its lowest bit one step old: bit 5 of a polynomial.
+        let window = (i as u8).reverse_bits() >> 2;
+        let mut p = 0;
+        while p < 3 {
+            let bit = (window & crate::coding::tail_biting::POLYNOMIALS[p]).count_ones() as u8 & 1;
+            pattern[i] = pattern[i] << 1 | bit;
+            p += 1;
+        }
+        i += 1;
+    }
+    pattern
+};
+
+/// Advances `metrics` over the steps, and notes the decisions of each.
+pub(crate) type Recursion = fn(&[Branches], &mut [i16; STATES], &mut [Decisions]);
+
+/// The recursion of a backend.
+pub(crate) fn recursion(backend: Backend) -> Recursion {
+    match backend.or_scalar() {
+        _ => scalar::recursion,
+    }
+}
