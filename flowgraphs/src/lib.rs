@@ -1,1 +1,35 @@
-//! sidelink-flowgraphs
+//! The `sidelink` command: what it is made of. The only crate with threads, files, clocks and random seeds.
+//!
+//! ```text
+//! main.rs       parse the arguments, set up logging, print the error
+//! commands/     one file a sub-command: arguments and wiring only
+//! args.rs       arguments that several sub-commands share
+//! number.rs     15.36M, 5.92e9: numbers as people type them
+//! config.rs     the radio configuration: TOML, SigMF `sidelink:` keys and flags, one set of types      config/
+//! input.rs      a recording opened with everything that its metadata, a file and the flags say of it
+//! scenario.rs   who sends what: from TOML to samples with their ground truth, subframe by subframe     scenario/
+//! inspect.rs    what a recording looks like from outside                                               inspect/
+//! link.rs       MAC <-> PHY: the only file that names both
+//! terminal.rs   colours, width and progress, only where there is a terminal
+//! ```
+//!
+//! # Errors
+//!
+//! What an operator did wrong is a [`config::ConfigError`] or a [`sidelink_recordings::Error`]: what, where, and what to
+//! do. `main` prints it after `error: ` and ends with status 1, or 2 where the command line itself is wrong.
+
+#![forbid(unsafe_code)]
+// This is the crate that may: files, clocks, threads (ARCHITECTURE.md).
+#![allow(clippy::disallowed_methods)]
+
+pub mod args;
+pub mod commands;
+pub mod config;
+mod hex;
+pub mod input;
+pub mod link;
+pub mod number;
+pub mod terminal;
+
+/// One complex baseband sample.
+pub type Sample = num_complex::Complex32;

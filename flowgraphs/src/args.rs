@@ -1,0 +1,116 @@
+//! Arguments that several sub-commands share.
+
+use crate::config::{ConfigError, CyclicPrefixName, RadioConfig, Said, V2xConfig};
+use crate::number::Number;
+use clap::Args;
+use sidelink_recordings::SampleFormat;
+use std::path::PathBuf;
+use std::str::FromStr;
+
+/// How the samples are stored and what the radio is, as far as the recording does not say it itself.
+#[derive(Clone, Debug, Default, Args)]
+pub struct RadioArgs {
+    /// How the samples are stored: cf32, ci16, ci8, .. (SigMF and the file name say it too).
+    #[arg(long, value_name = "FORMAT")]
+    pub format: Option<SampleFormat>,
+    /// Samples a second, such as 15.36M.
+    #[arg(short, long, value_name = "RATE")]
+    pub rate: Option<Number>,
+    /// Channel bandwidth in PRBs: 6, 15, 25, 50, 75 or 100.
+    #[arg(long, value_name = "PRBS", value_parser = parse_prb)]
+    pub prb: Option<u32>,
+    /// Transmission mode: 1 and 2 are D2D, 3 and 4 V2X.
+    #[arg(long, value_name = "MODE", value_parser = clap::value_parser!(u8).range(1..=4))]
+    pub tm: Option<u8>,
+    /// Cyclic prefix.
+    #[arg(long, value_enum, value_name = "CP")]
+    pub cp: Option<CyclicPrefixName>,
+    /// The pool of modes 3 and 4: size=10,num=5,start=0,adjacent=yes[,pscch-start=..][,bitmap=..][,sync-offset=..]
+    #[arg(long, value_name = "POOL")]
+    pub v2x_pool: Option<V2xConfig>,
+    /// A file with the radio configuration (or a scenario); flags go before it.
+    #[arg(short, long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+}
+
+impl RadioArgs {
+    /// What the flags say.
+    pub fn flags(&self) -> RadioConfig {
+        RadioConfig {
+            prb: self.prb,
+            rate: self.rate,
+            tm: self.tm,
+            cp: self.cp,
+            v2x: self.v2x_pool.clone(),
+            ..RadioConfig::default()
+        }
+    }
+
+    /// What the file of `--config` says, if there is one.
+    ///
+    /// # Errors
+    /// As [`RadioConfig::from_file`].
+    pub fn file(&self) -> Result<Option<Said>, ConfigError> {
+        let read = |path: &PathBuf| {
+            Ok(Said { config: RadioConfig::from_file(path)?, by: path.display().to_string() })
+        };
+        self.config.as_ref().map(read).transpose()
+    }
+}
+
+fn parse_prb(text: &str) -> Result<u32, String> {
+    let prb = text.parse().map_err(|_| format!("{text:?} is no number of PRBs"))?;
+    if sidelink_phy::units::Bandwidth::from_prbs(prb as usize).is_none() {
+        return Err(format!("no carrier has {prb} PRBs; 6, 15, 25, 50, 75 or 100"));
+    }
+    Ok(prb)
+}
+
+/// A form of output and where it goes: `table`, `json`, `json:FILE`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Output {
+    /// The form.
+    pub form: Form,
+    /// The file; standard output without one.
+    pub file: Option<PathBuf>,
+}
+
+/// A form of output.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// For people.
+    Table,
+    /// One JSON object a line.
+    Json,
+}
+
+impl FromStr for Output {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (name, file) = match text.split_once(':') {
+            Some((_, "")) => return Err(format!("{text:?} names no file; write json:out.json")),
+            Some((name, file)) => (name, Some(PathBuf::from(file))),
+            None => (text, None),
+        };
+        let form = match name {
+            "table" => Form::Table,
+            "json" => Form::Json,
+            _ => return Err(format!("{name:?} is no form of output; table, json or json:FILE")),
+        };
+        Ok(Self { form, file })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn outputs() {
+        assert_eq!("table".parse(), Ok(Output { form: Form::Table, file: None }));
+        assert_eq!("json:a:b".parse(), Ok(Output { form: Form::Json, file: Some("a:b".into()) }));
+        assert!("json:".parse::<Output>().is_err());
+        assert!("csv".parse::<Output>().unwrap_err().contains("json:FILE"));
+    }
+}

@@ -1,0 +1,54 @@
+//! One file a sub-command: arguments and wiring only.
+
+pub mod decode;
+
+use crate::config::ConfigError;
+use clap::{ArgAction, Parser, Subcommand};
+
+/// Hear and speak LTE sidelink (ProSe, PC5, V2X) on recordings.
+#[derive(Debug, Parser)]
+#[command(name = "sidelink", version, about, propagate_version = true)]
+pub struct Cli {
+    /// Say more on standard error: -v, -vv, -vvv.
+    #[arg(short, long, action = ArgAction::Count, global = true)]
+    pub verbose: u8,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The sub-commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Decode what is in a recording.
+    Decode(decode::DecodeArgs),
+}
+
+/// Run a sub-command.
+///
+/// # Errors
+/// For people: what, where, what to do.
+pub fn run(command: Command) -> anyhow::Result<()> {
+    match command {
+        Command::Decode(args) => decode::run(args),
+    }
+}
+
+/// The exit status for an error: 2 where the command line itself is wrong, else 1.
+pub fn exit_status(error: &anyhow::Error) -> u8 {
+    match error.downcast_ref::<ConfigError>() {
+        Some(e) if e.is_usage() => 2,
+        _ => 1,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+}

@@ -1,0 +1,101 @@
+//! The radio configuration: what a receiver or a transmitter must know besides the samples.
+//!
+//! One set of types is read from TOML (`--config`, the `[radio]` table of a scenario), from the SigMF `sidelink:` keys and
+//! from flags, and written to SigMF. Names follow RRC (TS 36.331 §6.3.8) without its suffixes. [`RadioConfig`] is what
+//! was said, key by key and possibly incomplete; [`Radio`] is what it means, in the types of the modem.
+//!
+//! ```text
+//! pools.rs     the tables of the pools, and what each means
+//! resolve.rs   RadioConfig -> Radio: everything checked, every message names the key
+//! combine.rs   flags, file and SigMF put together; contradictions named
+//! sigmf.rs     to and from the `sidelink:` keys
+//! text.rs      TOML with messages for people: the line, the nearest known key
+//! types.rs     Bitmap, OneOrMany, CyclicPrefixName
+//! v2x_flag.rs  --v2x-pool size=10,num=5,..
+//! ```
+
+mod combine;
+mod error;
+mod pools;
+mod resolve;
+mod sigmf;
+#[cfg(test)]
+mod tests;
+mod text;
+mod types;
+mod v2x_flag;
+
+pub use combine::{Said, combine};
+pub use error::ConfigError;
+pub use pools::{CommunicationConfig, DiscoveryConfig, HoppingSection, PrbSet, SyncConfig, V2xConfig};
+pub use resolve::{Communication, Discovery, Radio, Sync, bandwidth_of_rate};
+pub use sigmf::{from_sigmf, to_sigmf};
+pub(crate) use text::parse_toml;
+pub use types::{Bitmap, CyclicPrefixName, OneOrMany};
+
+use crate::number::Number;
+use serde::{Deserialize, Serialize};
+use std::path::Path;
+
+/// What was said about the radio. Every key is optional: a receiver searches for what it is not told.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, rename_all = "kebab-case", deny_unknown_fields)]
+pub struct RadioConfig {
+    /// Channel bandwidth in PRBs: 6, 15, 25, 50, 75 or 100.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub prb: Option<u32>,
+    /// Samples a second.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rate: Option<Number>,
+    /// Centre frequency in Hz.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub frequency: Option<Number>,
+    /// Transmission mode, 1 to 4.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tm: Option<u8>,
+    /// Cyclic prefix of every channel that does not say its own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cp: Option<CyclicPrefixName>,
+    /// Synchronisation signals and PSBCH.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sync: Option<SyncConfig>,
+    /// Pools of modes 1 and 2.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub communication: Vec<CommunicationConfig>,
+    /// Discovery pools.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub discovery: Vec<DiscoveryConfig>,
+    /// The pool of modes 3 and 4.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub v2x: Option<V2xConfig>,
+}
+
+impl RadioConfig {
+    /// Read a TOML text: the keys at the top, or in a table `[radio]` as in a scenario (the rest is then left to others).
+    ///
+    /// # Errors
+    /// The line, and the nearest key that exists.
+    pub fn from_toml(text: &str, name: &str) -> Result<Self, ConfigError> {
+        #[derive(Deserialize)]
+        struct Scenario {
+            radio: RadioConfig,
+        }
+        match text.parse::<toml::Table>() {
+            Ok(table) if table.contains_key("radio") => Ok(parse_toml::<Scenario>(text, name)?.radio),
+            _ => parse_toml(text, name),
+        }
+    }
+
+    /// Read a TOML file.
+    ///
+    /// # Errors
+    /// As [`Self::from_toml`], or that there is no such file.
+    pub fn from_file(path: &Path) -> Result<Self, ConfigError> {
+        Self::from_toml(&text::read(path)?, &path.display().to_string())
+    }
+
+    /// Samples a second, where they are said.
+    pub fn sample_rate(&self) -> Option<f64> {
+        self.rate.map(|r| r.0)
+    }
+}

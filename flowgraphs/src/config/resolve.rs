@@ -1,0 +1,225 @@
+//! What a configuration means, in the types of the modem.
+
+use super::{ConfigError, RadioConfig};
+use sidelink_phy::numerology::{Numerology, SUBCARRIER_HZ};
+use sidelink_phy::pool::{CommunicationPool, DiscoveryPool, V2xPool};
+use sidelink_phy::units::{Bandwidth, CyclicPrefix, SlssId, TransmissionMode};
+
+/// A radio configuration with everything checked. What was not said is `None` or empty.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Radio {
+    /// Channel bandwidth.
+    pub bandwidth: Option<Bandwidth>,
+    /// Samples a second.
+    pub rate: Option<f64>,
+    /// Centre frequency in Hz.
+    pub frequency: Option<f64>,
+    /// Transmission mode.
+    pub mode: Option<TransmissionMode>,
+    /// Cyclic prefix of whatever says none of its own, if that was said.
+    pub cp: Option<CyclicPrefix>,
+    /// Synchronisation signals.
+    pub sync: Option<Sync>,
+    /// Pools of modes 1 and 2.
+    pub communication: Vec<Communication>,
+    /// Discovery pools.
+    pub discovery: Vec<Discovery>,
+    /// The pool of modes 3 and 4.
+    pub v2x: Option<V2xPool>,
+}
+
+/// Where synchronisation signals are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sync {
+    /// Subframes modulo `period`, one to three; empty when not known.
+    pub offsets: Vec<u32>,
+    /// Subframes between synchronisation subframes.
+    pub period: u32,
+    /// Cyclic prefix of PSBCH and SLSS.
+    pub cp: CyclicPrefix,
+    /// Identity that is expected.
+    pub id: Option<SlssId>,
+    /// Whether every period has its signals.
+    pub periodic: bool,
+}
+
+/// A pool of modes 1 and 2 with its cyclic prefixes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Communication {
+    /// The pool.
+    pub pool: CommunicationPool,
+    /// Cyclic prefix of PSCCH.
+    pub control_cp: CyclicPrefix,
+    /// Cyclic prefix of PSSCH.
+    pub data_cp: CyclicPrefix,
+}
+
+/// A discovery pool with its cyclic prefix.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Discovery {
+    /// The pool.
+    pub pool: DiscoveryPool,
+    /// Cyclic prefix of PSDCH.
+    pub cp: CyclicPrefix,
+}
+
+impl Radio {
+    /// The cyclic prefix of whatever says none of its own: normal where nothing was said.
+    pub fn default_cp(&self) -> CyclicPrefix {
+        self.cp.unwrap_or_default()
+    }
+
+    /// Whether the modes are 3 and 4: as said, or because there is a V2X pool.
+    pub fn is_v2x(&self) -> bool {
+        self.mode.map_or(self.v2x.is_some(), TransmissionMode::is_v2x)
+    }
+}
+
+/// The bandwidth that a sample rate suggests: the widest one that runs at it as its standard rate, else the widest one
+/// that runs at it at all.
+pub fn bandwidth_of_rate(rate: f64) -> Option<Bandwidth> {
+    let runs = |b: &&Bandwidth, sizes: &[usize]| {
+        sizes.iter().any(|&n| (n as f64 * SUBCARRIER_HZ - rate).abs() < 0.5) && !b.fft_sizes().is_empty()
+    };
+    let widest_first = || Bandwidth::ALL.iter().rev();
+    let standard = widest_first().find(|b| runs(b, &[b.standard_fft()]));
+    standard.or_else(|| widest_first().find(|b| runs(b, b.fft_sizes()))).copied()
+}
+
+impl RadioConfig {
+    /// Check everything that was said and put it into the types of the modem.
+    ///
+    /// # Errors
+    /// The key that is wrong, why, and what to write instead.
+    pub fn resolve(&self) -> Result<Radio, ConfigError> {
+        let bandwidth = self.prb.map(|n| bandwidth(n, "prb")).transpose()?;
+        let carrier = bandwidth.map(Bandwidth::prbs);
+        if let Some(rate) = self.rate.map(|r| r.0).filter(|r| !(1e3..=1e9).contains(r)) {
+            let remedy = "samples a second, such as 15.36M";
+            return Err(ConfigError::new(format!("{rate} samples a second"), "rate", remedy));
+        }
+        let mode = self.tm.map(mode).transpose()?;
+        let v2x_mode = mode.map_or(self.v2x.is_some(), TransmissionMode::is_v2x);
+        let cp = self.cp.map(CyclicPrefix::from);
+        let default_cp = cp.unwrap_or_default();
+
+        let sync = self.sync.as_ref().map(|s| {
+            let period = s.period.unwrap_or(if v2x_mode { 160 } else { 40 });
+            if !(1..=10_240).contains(&period) {
+                let what = format!("{period} subframes");
+                return Err(ConfigError::new(what, "sync.period", "40, or 160 in modes 3 and 4"));
+            }
+            let offsets = s.offset.as_ref().map_or(Vec::new(), |o| o.as_slice().to_vec());
+            if let Some(o) = offsets.iter().find(|o| **o >= period) {
+                let what = format!("offset {o} is not below the period of {period} subframes");
+                return Err(ConfigError::new(
+                    what,
+                    "sync.offset",
+                    "syncOffsetIndicator counts modulo the period",
+                ));
+            }
+            if offsets.len() > 3 {
+                let what = format!("{} offsets", offsets.len());
+                return Err(ConfigError::new(what, "sync.offset", "three syncOffsetIndicators at most"));
+            }
+            Ok(Sync {
+                offsets,
+                period,
+                cp: s.cp.map_or(default_cp, CyclicPrefix::from),
+                id: s.id.map(|id| slss_id(id, "sync.id")).transpose()?,
+                periodic: s.periodic.unwrap_or(true),
+            })
+        });
+        let sync = sync.transpose()?;
+
+        let pools = self.communication.iter().enumerate().map(|(i, c)| {
+            Ok(Communication {
+                pool: c.resolve(carrier, &format!("communication[{i}]"))?,
+                control_cp: c.control_cp.map_or(default_cp, CyclicPrefix::from),
+                data_cp: c.data_cp.map_or(default_cp, CyclicPrefix::from),
+            })
+        });
+        let communication = pools.collect::<Result<Vec<_>, _>>()?;
+        let pools = self.discovery.iter().enumerate().map(|(i, d)| {
+            let pool = d.resolve(carrier, &format!("discovery[{i}]"))?;
+            Ok(Discovery { pool, cp: d.cp.map_or(default_cp, CyclicPrefix::from) })
+        });
+        let discovery = pools.collect::<Result<Vec<_>, _>>()?;
+
+        let v2x_sync = sync.as_ref().filter(|s| s.period == 160).and_then(|s| s.offsets.first().copied());
+        let v2x = self.v2x.as_ref().map(|v| v.resolve(carrier, v2x_sync, "v2x")).transpose()?;
+
+        if v2x_mode
+            && (default_cp == CyclicPrefix::Extended
+                || sync.as_ref().is_some_and(|s| s.cp != CyclicPrefix::Normal))
+        {
+            let what = "the extended cyclic prefix does not exist in transmission modes 3 and 4";
+            return Err(ConfigError::new(what, "cp", "leave it out, or use mode 1 or 2"));
+        }
+        match mode {
+            Some(m) if m.is_v2x() && !communication.is_empty() => {
+                let what = format!("a pool of modes 1 and 2 in transmission mode {}", m.number());
+                return Err(ConfigError::new(what, "communication", "use [v2x], or tm = 1 or 2"));
+            }
+            Some(m) if !m.is_v2x() && v2x.is_some() => {
+                let what = format!("a V2X pool in transmission mode {}", m.number());
+                return Err(ConfigError::new(what, "v2x", "use [[communication]], or tm = 3 or 4"));
+            }
+            None if v2x.is_some() && !communication.is_empty() => {
+                let what = "a V2X pool and a pool of modes 1 and 2";
+                return Err(ConfigError::new(
+                    what,
+                    "v2x and communication",
+                    "keep one of them: a carrier has one mode",
+                ));
+            }
+            _ => {}
+        }
+        Ok(Radio {
+            bandwidth,
+            rate: self.sample_rate(),
+            frequency: self.frequency.map(|f| f.0),
+            mode,
+            cp,
+            sync,
+            communication,
+            discovery,
+            v2x,
+        })
+    }
+
+    /// The sizes of a subframe for a modem that is to run at the rate of the configuration, or at the standard one.
+    ///
+    /// # Errors
+    /// Without a bandwidth, or at a rate that it does not have.
+    pub fn numerology(&self, cp: CyclicPrefix) -> Result<Numerology, ConfigError> {
+        let Some(prb) = self.prb else {
+            return Err(ConfigError::new("no bandwidth", "prb", "say prb = 6, 15, 25, 50, 75 or 100"));
+        };
+        let bandwidth = bandwidth(prb, "prb")?;
+        match self.sample_rate() {
+            None => Ok(Numerology::standard(bandwidth, cp)),
+            Some(rate) => Numerology::at_rate(bandwidth, cp, rate)
+                .map_err(|e| ConfigError::new(e.to_string(), "rate", "use one of these, or leave it out")),
+        }
+    }
+}
+
+/// The bandwidth of a number of PRBs.
+pub(crate) fn bandwidth(prb: u32, place: &str) -> Result<Bandwidth, ConfigError> {
+    Bandwidth::from_prbs(prb as usize).ok_or_else(|| {
+        ConfigError::new(format!("no carrier has {prb} PRBs"), place, "6, 15, 25, 50, 75 or 100")
+    })
+}
+
+pub(crate) fn slss_id(id: u16, place: &str) -> Result<SlssId, ConfigError> {
+    SlssId::new(id).ok_or_else(|| {
+        let remedy = "N_ID^SL is 0 to 335; out of coverage 168 to 335";
+        ConfigError::new(format!("no synchronisation identity is {id}"), place, remedy)
+    })
+}
+
+fn mode(tm: u8) -> Result<TransmissionMode, ConfigError> {
+    TransmissionMode::from_number(tm)
+        .ok_or_else(|| ConfigError::new(format!("no transmission mode {tm}"), "tm", "1, 2, 3 or 4"))
+}

@@ -1,0 +1,63 @@
+//! To and from the `sidelink:` keys of SigMF.
+//!
+//! `sidelink:prb`, `sidelink:transmission_mode` and `sidelink:cyclic_prefix` hold what their names say;
+//! `sidelink:pools` is an object of the tables `sync`, `communication`, `discovery` and `v2x`, with the keys of the TOML.
+
+use super::text::parse_json;
+use super::{ConfigError, CyclicPrefixName, RadioConfig};
+use crate::number::Number;
+use serde_json::{Map, Value};
+use sidelink_recordings::sigmf::{CyclicPrefix, Metadata, RadioConfig as SigmfRadio};
+
+/// The `sidelink:` keys for a configuration.
+pub fn to_sigmf(config: &RadioConfig) -> SigmfRadio {
+    let tables = RadioConfig { prb: None, rate: None, frequency: None, tm: None, cp: None, ..config.clone() };
+    // A struct of numbers, texts and lists always has a JSON form.
+    let pools = serde_json::to_value(&tables).ok().and_then(|v| v.as_object().cloned()).unwrap_or_default();
+    SigmfRadio {
+        prb: config.prb.and_then(|p| u16::try_from(p).ok()),
+        transmission_mode: config.tm,
+        cyclic_prefix: config.cp.map(|cp| match cp {
+            CyclicPrefixName::Normal => CyclicPrefix::Normal,
+            CyclicPrefixName::Extended => CyclicPrefix::Extended,
+        }),
+        pools: (!pools.is_empty()).then_some(pools),
+    }
+}
+
+/// What the metadata of a recording say about the radio.
+///
+/// # Errors
+/// A key in `sidelink:pools` that does not exist or has the wrong type.
+pub fn from_sigmf(metadata: &Metadata) -> Result<RadioConfig, ConfigError> {
+    let radio = &metadata.global.radio;
+    let mut config = RadioConfig::default();
+    let mut pools = radio.pools.clone().unwrap_or_default();
+    fn take<T: serde::de::DeserializeOwned>(
+        pools: &mut Map<String, Value>,
+        key: &str,
+    ) -> Result<Option<T>, ConfigError> {
+        pools.remove(key).map(|v| parse_json(v, &format!("sidelink:pools.{key}"))).transpose()
+    }
+    config.sync = take(&mut pools, "sync")?;
+    config.communication = take(&mut pools, "communication")?.unwrap_or_default();
+    config.discovery = take(&mut pools, "discovery")?.unwrap_or_default();
+    config.v2x = take(&mut pools, "v2x")?;
+    if let Some(key) = pools.keys().next() {
+        let what = format!("unknown key {key:?}");
+        return Err(ConfigError::new(
+            what,
+            "sidelink:pools",
+            "known here: sync, communication, discovery, v2x",
+        ));
+    }
+    config.prb = radio.prb.map(u32::from);
+    config.tm = radio.transmission_mode;
+    config.cp = radio.cyclic_prefix.map(|cp| match cp {
+        CyclicPrefix::Normal => CyclicPrefixName::Normal,
+        CyclicPrefix::Extended => CyclicPrefixName::Extended,
+    });
+    config.rate = metadata.global.sample_rate.map(Number);
+    config.frequency = metadata.captures.first().and_then(|c| c.frequency).map(Number);
+    Ok(config)
+}

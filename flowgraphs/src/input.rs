@@ -1,0 +1,82 @@
+//! A recording opened with everything that its metadata, a file and the flags say of it.
+
+use crate::args::RadioArgs;
+use crate::config::{self, ConfigError, Radio, RadioConfig, Said, bandwidth_of_rate};
+use sidelink_phy::numerology::Numerology;
+use sidelink_phy::units::CyclicPrefix;
+use sidelink_recordings::{OpenOptions, Recording};
+use std::path::Path;
+
+/// A recording and its radio configuration.
+pub struct Input {
+    /// The samples.
+    pub recording: Recording,
+    /// What was said about the radio, by whomever, without contradiction.
+    pub config: RadioConfig,
+    /// What that means.
+    pub radio: Radio,
+    /// Samples a second.
+    pub rate: f64,
+    /// What nobody said and was assumed, in words.
+    pub assumed: Vec<String>,
+}
+
+/// Open `path`. What is wrong with the file but can be read past is logged as a warning.
+///
+/// # Errors
+/// What the file, the configuration or their contradiction is.
+pub fn open(path: &Path, args: &RadioArgs) -> anyhow::Result<Input> {
+    let name = path.display().to_string();
+    let recording = Recording::open(path, &OpenOptions { format: args.format, ..OpenOptions::default() })?;
+    for warning in recording.warnings() {
+        tracing::warn!("{name}: {warning}");
+    }
+    let info = recording.info();
+    if let (Some(flag), Some(metadata)) = (args.format, &info.metadata)
+        && metadata.global.datatype.parse() != Ok(flag)
+    {
+        let what = format!("--format {flag} contradicts core:datatype {}", metadata.global.datatype);
+        return Err(ConfigError::new(what, name, "leave out --format, or mend the metadata").into());
+    }
+    let sigmf = info.metadata.as_ref().map(|metadata| {
+        Ok::<_, ConfigError>(Said {
+            config: config::from_sigmf(metadata).map_err(|e| e.within(&name))?,
+            by: name.clone(),
+        })
+    });
+    let mut config = config::combine(args.flags(), args.file()?, sigmf.transpose()?)?;
+    let mut assumed = Vec::new();
+    if config.rate.is_none()
+        && let Some(rate) = info.rate
+    {
+        config.rate = Some(crate::number::Number(rate));
+        assumed.push(format!("{rate} samples a second, from the file name"));
+    }
+    let radio = config.resolve().map_err(|e| e.within(&name))?;
+    let rate = match (radio.rate, radio.bandwidth) {
+        (Some(rate), _) => rate,
+        (None, Some(bandwidth)) => {
+            let rate = Numerology::standard(bandwidth, CyclicPrefix::Normal).sample_rate();
+            assumed.push(format!("{rate} samples a second, the standard rate of {bandwidth}"));
+            rate
+        }
+        (None, None) => {
+            let remedy = "give --rate (such as 15.36M) or --prb (such as 50)";
+            return Err(ConfigError::new("nobody says the sample rate", name, remedy).into());
+        }
+    };
+    Ok(Input { recording, config, radio, rate, assumed })
+}
+
+impl Input {
+    /// The bandwidth: as said, else what the rate suggests, which is then noted as an assumption.
+    pub fn bandwidth(&mut self) -> Option<sidelink_phy::units::Bandwidth> {
+        if self.radio.bandwidth.is_none()
+            && let Some(guess) = bandwidth_of_rate(self.rate)
+        {
+            self.radio.bandwidth = Some(guess);
+            self.assumed.push(format!("{guess}, from {} samples a second", self.rate));
+        }
+        self.radio.bandwidth
+    }
+}

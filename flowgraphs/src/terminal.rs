@@ -1,0 +1,90 @@
+//! Colours, width and progress: only where there is a terminal. A reader that goes away is no error.
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use std::io::{self, BufWriter, IsTerminal, Write};
+
+/// Standard output through a buffer. Write errors come back as [`io::Error`]; `main` ends quietly on a broken pipe.
+pub fn stdout() -> BufWriter<io::Stdout> {
+    BufWriter::new(io::stdout())
+}
+
+/// Whether standard output shows colours: it is a terminal, and `NO_COLOR` is not set.
+pub fn colours_on_stdout() -> bool {
+    io::stdout().is_terminal() && wanted()
+}
+
+/// Whether standard error shows colours.
+pub fn colours_on_stderr() -> bool {
+    io::stderr().is_terminal() && wanted()
+}
+
+fn wanted() -> bool {
+    std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty())
+}
+
+/// Columns for text that fills the width: `COLUMNS` where it is set, else 100.
+pub fn width() -> usize {
+    std::env::var("COLUMNS").ok().and_then(|c| c.parse().ok()).unwrap_or(100).clamp(40, 400)
+}
+
+/// A colour or weight of the terminal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ink {
+    /// Headings.
+    Bold,
+    /// Errors.
+    Red,
+    /// What is as it should be.
+    Green,
+    /// Warnings.
+    Yellow,
+    /// Names and numbers that stand out.
+    Cyan,
+    /// What matters less.
+    Dim,
+}
+
+/// `text` in `ink` where `colours` is set, else as it is.
+pub fn paint(colours: bool, ink: Ink, text: &str) -> String {
+    let code = match ink {
+        Ink::Bold => 1,
+        Ink::Dim => 2,
+        Ink::Red => 31,
+        Ink::Green => 32,
+        Ink::Yellow => 33,
+        Ink::Cyan => 36,
+    };
+    if colours { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
+}
+
+/// A progress bar on standard error for `total` steps, hidden where that is no terminal.
+pub fn progress(total: u64, what: &str) -> ProgressBar {
+    let target = if io::stderr().is_terminal() {
+        ProgressDrawTarget::stderr_with_hz(8)
+    } else {
+        ProgressDrawTarget::hidden()
+    };
+    let bar = ProgressBar::with_draw_target(Some(total), target).with_message(what.to_owned());
+    match ProgressStyle::with_template("{msg} [{bar:32}] {percent:>3} % {eta:>4}") {
+        Ok(style) => bar.with_style(style.progress_chars("=> ")),
+        Err(_) => bar,
+    }
+}
+
+/// Whether an error, or one that it came from, is a reader of the output that went away.
+pub fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    let broken = |e: &(dyn std::error::Error + 'static)| {
+        e.downcast_ref::<io::Error>().is_some_and(|e| e.kind() == io::ErrorKind::BrokenPipe)
+    };
+    error.chain().any(broken)
+}
+
+/// Write `text` to standard output.
+///
+/// # Errors
+/// What the system says.
+pub fn print(text: &str) -> io::Result<()> {
+    let mut out = stdout();
+    out.write_all(text.as_bytes())?;
+    out.flush()
+}
