@@ -40,7 +40,7 @@ mod writer;
 pub use damage::{Damage, DamageKind, DamageLog, Warning};
 pub use error::{Blame, Error};
 pub use raw::name::{NameHints, hints_of_name};
-pub use raw::{ParseFormatError, SampleFormat};
+pub use raw::{Losses, ParseFormatError, SampleFormat};
 pub use reader::{Container, HashCheck, Info, OpenOptions, Recording};
 pub use time::{ParseTimeError, UtcMicros};
 pub use writer::{Summary, Writer, WriterOptions};

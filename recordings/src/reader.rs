@@ -53,7 +53,7 @@ pub struct Info {
     pub rate: Option<f64>,
     /// Centre frequency in hertz, from the same places; of the first capture.
     pub frequency: Option<f64>,
-    /// When the first sample was taken, where the first capture says it.
+    /// When the first sample was taken, where the first capture begins there and says it.
     pub start: Option<UtcMicros>,
     /// Length in samples.
     pub length: u64,
@@ -105,6 +105,8 @@ pub struct Recording {
 
 /// Bytes that are read at once. (A multiple of every sample's size.)
 const BUFFER: usize = 256 * 1024;
+/// Places at which a file is looked at when it is opened; a page of memory each.
+const JUDGE_SPOTS: u64 = 64;
 
 impl Recording {
     /// Opens a recording: a `.sigmf-meta`, its `.sigmf-data`, the name without either, a `.sigmf` archive; or a raw file,
@@ -117,7 +119,7 @@ impl Recording {
         check_positive("rate", options.rate)?;
         check_positive("frequency", options.frequency)?;
         let located = locate::locate(path, options.format)?;
-        let Located { container, data_path, meta_path, metadata, mut file, range, mut warnings } = located;
+        let Located { container, data_path, meta_path, metadata, file, range, mut warnings } = located;
         let hints = hints_of_name(&data_path);
 
         let format = match (options.format, &metadata) {
@@ -148,20 +150,17 @@ impl Recording {
         };
 
         let first = metadata.as_ref().and_then(|metadata| metadata.captures.first());
-        let start = first.and_then(|capture| capture.datetime.as_deref()).and_then(|text| text.parse().ok());
+        let origin = metadata.as_ref().and_then(|metadata| metadata.global.offset).unwrap_or(0);
+        let start = first
+            .filter(|capture| capture.sample_start == origin)
+            .and_then(|capture| capture.datetime.as_deref());
+        let start = start.and_then(|text| text.parse().ok());
         let frequency = options.frequency.or_else(|| first.and_then(|c| c.frequency)).or(hints.frequency);
         let rate =
             options.rate.or_else(|| metadata.as_ref().and_then(|m| m.global.sample_rate)).or(hints.rate);
 
-        let mut head = vec![0; 64 * 1024];
-        let read = read_at_most(&mut file, segments.first().map_or(range.offset, |s| s.offset), &mut head);
-        let head = &head[..read.map_err(Error::io(&data_path, "read the first samples"))?];
-        if let Some(instead) = format.looks_rather_like(head) {
-            warnings.push(Warning::LooksLike { format, instead });
-        }
-
         let info = Info { path: data_path, container, format, rate, frequency, start, length, metadata };
-        Ok(Self {
+        let mut recording = Self {
             info,
             warnings,
             damage: DamageLog::default(),
@@ -171,7 +170,9 @@ impl Recording {
             position: 0,
             file_at: None,
             buffer: vec![0; BUFFER],
-        })
+        };
+        recording.judge_format()?;
+        Ok(recording)
     }
 
     /// What is known about the recording.
@@ -252,11 +253,35 @@ impl Recording {
         Ok(if same { HashCheck::Match } else { HashCheck::Mismatch })
     }
 
+    /// Warns when the samples look like those of another format. Looks all over the file, as many begin with silence.
+    fn judge_format(&mut self) -> Result<(), Error> {
+        let size = self.info.format.bytes_per_sample() as u64;
+        let mut have = 0;
+        for spot in 0..JUDGE_SPOTS {
+            // Below 2^63 * 64, hence the wider number; the quotient is below the length.
+            let sample = (u128::from(self.info.length) * u128::from(spot) / u128::from(JUDGE_SPOTS)) as u64;
+            let Some(segment) = self.segment_of(sample) else { break };
+            let within = sample - segment.first;
+            let want = ((segment.count - within) * size).min(BUFFER as u64 / JUDGE_SPOTS) as usize;
+            let spot = &mut self.buffer[have..have + want];
+            have += read_at_most(&mut self.file, segment.offset + within * size, spot)
+                .map_err(Error::io(&self.info.path, "read"))?;
+        }
+        if let Some(instead) = self.info.format.looks_rather_like(&self.buffer[..have]) {
+            self.warnings.push(Warning::LooksLike { format: self.info.format, instead });
+        }
+        Ok(())
+    }
+
+    /// The segment in which a sample lies. (They are sorted and cover 0..length without a gap.)
+    fn segment_of(&self, sample: u64) -> Option<Segment> {
+        let after = self.segments.partition_point(|segment| segment.first <= sample);
+        after.checked_sub(1).map(|n| self.segments[n])
+    }
+
     /// At most one buffer of samples of one segment.
     fn read_block(&mut self, out: &mut [Sample]) -> Result<usize, Error> {
-        // The segments are sorted and cover 0..length without a gap.
-        let after = self.segments.partition_point(|segment| segment.first <= self.position);
-        let Some(segment) = after.checked_sub(1).map(|n| self.segments[n]) else { return Ok(0) };
+        let Some(segment) = self.segment_of(self.position) else { return Ok(0) };
         let within = self.position - segment.first;
         let size = self.info.format.bytes_per_sample();
         let count = (segment.count - within).min(out.len() as u64).min((BUFFER / size) as u64) as usize;
@@ -279,8 +304,10 @@ impl Recording {
             self.damage.note(self.position, self.info.length - self.position, DamageKind::Missing);
             // Not again: the recording ends here now.
             self.info.length = self.position;
-            self.segments.truncate(after);
-            self.segments[after - 1].count = within + read as u64;
+            self.segments.retain(|other| other.first <= segment.first);
+            if let Some(last) = self.segments.last_mut() {
+                last.count = within + read as u64;
+            }
         }
         Ok(read)
     }

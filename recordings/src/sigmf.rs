@@ -18,7 +18,7 @@ mod tests;
 
 use serde_json::{Map, Value};
 
-pub(crate) use fields::FieldError;
+pub use fields::FieldError;
 use fields::Fields;
 pub use global::{Extension, Global};
 pub use radio::{CyclicPrefix, EXTENSION_NAME, EXTENSION_VERSION, PRB_VALUES, RadioConfig};

@@ -11,7 +11,8 @@ use serde_json::{Value, json};
 use sidelink_recordings::pcap::{PcapWriter, PdcpHeader};
 use sidelink_recordings::sigmf::{Annotation, CyclicPrefix, RadioConfig};
 use sidelink_recordings::{
-    Container, HashCheck, OpenOptions, Recording, Sample, SampleFormat, UtcMicros, Writer, WriterOptions,
+    Container, HashCheck, OpenOptions, Recording, Sample, SampleFormat, UtcMicros, Warning, Writer,
+    WriterOptions,
 };
 
 const NOW: UtcMicros = UtcMicros(1_795_249_800_250_000);
@@ -204,6 +205,36 @@ fn we_read_what_the_python_package_writes() {
             assert_eq!(*sample, Sample::new(n as f32, -(n as f32)), "{name}");
         }
     }
+}
+
+// ---- recordings of other makers
+
+#[test]
+fn captures_open_without_a_warning_and_a_mistaken_format_is_noticed() {
+    let mut seen = 0;
+    for folder in ["captures", "reference"] {
+        let folder = in_project("../shared/recordings").join(folder);
+        let Ok(entries) = std::fs::read_dir(&folder) else {
+            eprintln!("SKIPPED: {} absent", folder.display());
+            continue;
+        };
+        for path in entries
+            .map(|entry| entry.unwrap().path())
+            .filter(|path| path.extension().is_some_and(|e| e == "cf32"))
+        {
+            let mut recording = Recording::open(&path, &OpenOptions::default()).unwrap();
+            assert_eq!(recording.warnings(), [], "{}", path.display());
+            let mut out = vec![Sample::default(); recording.info().length as usize];
+            assert_eq!(recording.read(&mut out).unwrap(), out.len());
+            assert!(recording.damage().is_empty(), "{}", path.display());
+
+            let mistaken = OpenOptions { format: Some(SampleFormat::CI16_LE), ..OpenOptions::default() };
+            let warnings = Recording::open(&path, &mistaken).unwrap().warnings().to_vec();
+            assert!(matches!(warnings[..], [Warning::LooksLike { .. }]), "{}: {warnings:?}", path.display());
+            seen += 1;
+        }
+    }
+    eprintln!("{seen} recordings opened");
 }
 
 // ---- pcap and tshark

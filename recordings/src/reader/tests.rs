@@ -89,6 +89,25 @@ fn streaming_and_seeking_deliver_every_sample_once() {
 }
 
 #[test]
+fn files_larger_than_memory() {
+    use std::io::{Seek, SeekFrom, Write};
+    let folder = Folder::new();
+    // 64 GiB that take no room: nothing but the last two samples was ever written.
+    let path = folder.path("x.cf32");
+    let mut file = File::create(&path).unwrap();
+    let length = 8_u64 << 30;
+    file.seek(SeekFrom::Start(8 * (length - 2))).unwrap();
+    file.write_all(&ramp(2)).unwrap();
+    drop(file);
+    let mut recording = open(&path).unwrap();
+    assert_eq!(recording.info().length, length);
+    recording.seek(length - 3).unwrap();
+    let mut out = [Sample::default(); 5];
+    assert_eq!(recording.read(&mut out).unwrap(), 3);
+    assert_eq!(out[..3], [Sample::default(), Sample::new(0.0, -0.0), Sample::new(1.0, -1.0)]);
+}
+
+#[test]
 fn half_a_sample_is_an_error_until_the_operator_vouches() {
     let folder = Folder::new();
     let mut bytes = ramp(3);
@@ -200,6 +219,17 @@ fn a_sigmf_pair_opens_by_any_of_its_names() {
         assert_eq!(recording.warnings(), []);
         assert_eq!(recording.verify_hash().unwrap(), HashCheck::Absent);
     }
+}
+
+#[test]
+fn the_time_of_a_later_sample_is_not_that_of_the_first() {
+    let folder = Folder::new();
+    folder.put("x.sigmf-data", ramp(20));
+    let captures = r#"{"core:sample_start": 5, "core:datetime": "2026-11-21T08:30:00Z"}"#;
+    let start =
+        |global: &str| open(folder.put("x.sigmf-meta", meta(global, captures, ""))).unwrap().info().start;
+    assert_eq!(start(""), None);
+    assert_eq!(start(r#", "core:offset": 5"#), Some(UtcMicros(1_795_249_800_000_000)));
 }
 
 #[test]

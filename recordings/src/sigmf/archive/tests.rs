@@ -89,6 +89,23 @@ fn extended_headers_give_name_and_size() {
 }
 
 #[test]
+fn data_beyond_the_octal_sizes_of_tar() {
+    use std::io::Write;
+    let folder = Folder::new();
+    // 16 GiB that take no room, then the metadata.
+    let size = 16 << 30;
+    let path = folder.path("x.sigmf");
+    let mut file = File::create(&path).unwrap();
+    file.write_all(&header("x/x.sigmf-data", b'0', size)).unwrap();
+    file.seek(SeekFrom::Start(BLOCK + size)).unwrap();
+    file.write_all(&tar(&[member("x/x.sigmf-meta", b'0', META.as_bytes())])).unwrap();
+    drop(file);
+    let recording = Recording::open(&path, &OpenOptions::default()).unwrap();
+    assert_eq!(recording.info().length, size / 8);
+    assert_eq!(recording.warnings(), []);
+}
+
+#[test]
 fn a_data_file_of_another_name() {
     let folder = Folder::new();
     let meta = META.replace("\"core:version\"", "\"core:dataset\": \"y.iq\", \"core:version\"");
