@@ -10,6 +10,12 @@
 //!
 //! Metrics are exact: with the limits below no sum ever saturates, so that every backend gives the same bits.
 
+#[cfg(target_arch = "x86_64")]
+mod avx2;
+#[cfg(target_arch = "x86_64")]
+mod avx512;
+#[cfg(target_arch = "aarch64")]
+mod neon;
 mod order;
 mod scalar;
 mod siso;
@@ -47,9 +53,55 @@ pub(crate) struct Kernel {
 /// Kernels of a backend, most lanes first. The last one has a single lane.
 pub(crate) fn kernels(backend: Backend) -> &'static [Kernel] {
     match backend.or_scalar() {
+        #[cfg(target_arch = "x86_64")]
+        Backend::Avx512 => &avx512::KERNELS,
+        #[cfg(target_arch = "x86_64")]
+        Backend::Avx2 => &avx2::KERNELS,
+        #[cfg(target_arch = "aarch64")]
+        Backend::Neon => &neon::KERNELS,
         _ => &scalar::KERNELS,
     }
 }
+
+/// The kernel over a vector type, compiled for its instruction set.
+///
+/// Only [`kernels`] hands kernels out, and it looks for the instruction set.
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+macro_rules! kernel {
+    ($lanes:ty, $features:literal) => {{
+        use super::siso;
+
+        #[target_feature(enable = $features)]
+        fn half_iteration(job: &mut siso::HalfIteration<'_>) {
+            // SAFETY: this function has the instruction set.
+            unsafe { siso::half_iteration::<$lanes>(job) }
+        }
+
+        #[target_feature(enable = $features)]
+        fn interleave(order: super::Order<'_>, natural: &[i16], interleaved: &mut [i16]) {
+            // SAFETY: this function has the instruction set.
+            unsafe { siso::interleave::<$lanes>(order, natural, interleaved) }
+        }
+
+        #[target_feature(enable = $features)]
+        fn decide(window: usize, terms: [&[i16]; 3], words: &mut [u16]) {
+            // SAFETY: this function has the instruction set.
+            unsafe { siso::decide::<$lanes>(window, terms, words) }
+        }
+
+        super::Kernel {
+            lanes: <$lanes as super::Lanes>::LANES,
+            // SAFETY: the machine has the instruction set, see above.
+            half_iteration: |job| unsafe { half_iteration(job) },
+            // SAFETY: the machine has the instruction set, see above.
+            interleave: |order, natural, interleaved| unsafe { interleave(order, natural, interleaved) },
+            // SAFETY: the machine has the instruction set, see above.
+            decide: |window, terms, words| unsafe { decide(window, terms, words) },
+        }
+    }};
+}
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+use kernel;
 
 /// A vector of 16-bit lanes.
 ///
