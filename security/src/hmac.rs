@@ -13,7 +13,7 @@ const H0: [u32; 8] =
 pub(crate) const SHORT: usize = 55;
 
 /// The states of the inner and the outer hash after the padded key: 64 octets.
-#[derive(ZeroizeOnDrop)]
+#[derive(Clone, Zeroize, ZeroizeOnDrop)]
 #[repr(align(64))]
 pub(crate) struct Keyed {
     inner: [u32; 8],
@@ -73,16 +73,28 @@ impl Keyed {
     /// Second half of the HMAC.
     #[inline]
     pub(crate) fn outer(&self, inner: [u32; 8]) -> [u8; 32] {
-        let mut block = [0; 64];
-        put_words(&mut block, &inner);
-        block[32] = 0x80;
-        block[56..].copy_from_slice(&(8 * (64 + 32) as u64).to_be_bytes());
-        let mut state = self.outer;
-        compress256(&mut state, &[block]);
         let mut out = [0; 32];
-        put_words(&mut out, &state);
+        put_words(&mut out, &self.outer_short(&outer_block(&inner)));
         out
     }
+
+    /// Second half of the HMAC, of a block that [`outer_block`] made.
+    #[inline]
+    pub(crate) fn outer_short(&self, block: &[u8; 64]) -> [u32; 8] {
+        let mut state = self.outer;
+        compress256(&mut state, std::slice::from_ref(block));
+        state
+    }
+}
+
+/// The padded block of the second half.
+#[inline]
+pub(crate) fn outer_block(inner: &[u32; 8]) -> [u8; 64] {
+    let mut block = [0; 64];
+    put_words(&mut block, inner);
+    block[32] = 0x80;
+    block[56..].copy_from_slice(&(8 * (64 + 32) as u64).to_be_bytes());
+    block
 }
 
 /// An HMAC under way.

@@ -1,1 +1,100 @@
+//! Refuses a clock that went back: our own rule, against false time and restored clocks.
+//!
+//! The highest counter that was used for sending, and the latest time that was accepted, are durable. A UE whose clock
+//! is below them neither announces nor accepts until it is synchronised again. The mark is reserved ahead like any
+//! counter ([`super::reserve`]), by `ahead` seconds, so that nothing waits for the store; after a crash a UE is silent
+//! for at most that long.
 
+use std::fmt;
+
+use super::UtcCounter;
+use super::reserve::{CommitError, CounterStore, Granted, Lease, Reservation, ReserveConfig, StreamId};
+
+/// The durable high-water mark of time.
+#[derive(Debug)]
+pub struct ClockGuard {
+    lease: Lease,
+    floor: UtcCounter,
+}
+
+/// The clock is not believed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ClockError {
+    /// It shows a time that is below one already used: it went back, or false time was used before.
+    WentBack {
+        /// Seconds below the mark.
+        seconds: u32,
+    },
+    /// The mark of this time is not durable yet: try again.
+    Waiting,
+}
+
+impl fmt::Display for ClockError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::WentBack { seconds } => {
+                write!(f, "the clock is {seconds} s below a time that was already used: synchronise it")
+            }
+            Self::Waiting => f.write_str("the time mark is not durable yet"),
+        }
+    }
+}
+
+impl std::error::Error for ClockError {}
+
+/// A time that the guard let pass.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct GuardedTime(UtcCounter);
+
+impl GuardedTime {
+    /// The counter.
+    pub const fn counter(self) -> UtcCounter {
+        self.0
+    }
+}
+
+impl ClockGuard {
+    /// Read the mark of `stream`; `ahead` seconds are reserved at a time. Waits for the medium: at start only.
+    pub fn open<S: CounterStore>(
+        stream: StreamId,
+        now: UtcCounter,
+        ahead: u32,
+        store: &mut S,
+    ) -> Result<Self, CommitError<S::Error>> {
+        let floor = store.reserved(&stream).map_err(CommitError::Store)?;
+        let floor = UtcCounter::new(u32::try_from(floor).unwrap_or(u32::MAX));
+        let config = ReserveConfig { block: ahead.max(2), low_water: ahead.max(2) / 2 };
+        let first = u64::from(now.value().max(floor.value()));
+        let lease = Lease::open(stream, first, 1 << 32, config, store)?;
+        Ok(Self { lease, floor })
+    }
+
+    /// May `now` be used? Equal times pass as often as they come.
+    pub fn check(&mut self, now: UtcCounter) -> Result<GuardedTime, ClockError> {
+        if now < self.floor {
+            return Err(ClockError::WentBack { seconds: self.floor.distance(now) });
+        }
+        self.lease.skip_to(u64::from(now.value()));
+        if u64::from(now.value()) >= self.lease.end() {
+            return Err(ClockError::Waiting);
+        }
+        self.floor = now;
+        Ok(GuardedTime(now))
+    }
+
+    /// The reservation to make durable now, if any.
+    pub fn wanted(&mut self) -> Option<Reservation> {
+        self.lease.wanted()
+    }
+
+    /// Use a reservation that is durable.
+    pub fn grant(&mut self, granted: Granted) {
+        self.lease.grant(granted);
+    }
+
+    /// The reservation failed: [`Self::wanted`] asks again.
+    pub fn failed(&mut self) {
+        self.lease.failed();
+    }
+}

@@ -1,0 +1,73 @@
+//! Open discovery: MIC and UTC-based counter, checked by the network. TS 33.303 §6.1.3.3 (from memory; steps 1 to 4
+//! as TS 33.503 §6.1.3.1, which was read).
+//!
+//! The code is public. A monitor cannot verify the MIC itself: it sends what it received as a match report, and the
+//! ProSe Function that assigned the code answers.
+
+use super::{Announcement, Freshness, Message, Mic, Profile, Refusal, Verified, join, split};
+use crate::counter::UtcCounter;
+use crate::hmac::Keyed;
+use crate::kdf::lte::mic_input;
+use crate::keys::DiscoveryKey;
+
+/// A Discovery Key, ready to use: at the announcer, and at the ProSe Function that made it.
+pub struct OpenKey {
+    keyed: Keyed,
+    profile: Profile,
+}
+
+impl OpenKey {
+    /// Absorb the key.
+    pub fn new(key: &DiscoveryKey, profile: Profile) -> Self {
+        Self { keyed: Keyed::new(key.as_bytes()), profile }
+    }
+
+    /// Set MIC and counter LSB of `message` for the slot of `freshness`. What stands in those octets is overwritten.
+    ///
+    /// Refused with [`Refusal::OutsideMaxOffset`]: the UE stays silent.
+    pub fn protect(&self, freshness: &Freshness, message: &mut Message) -> Result<(), Refusal> {
+        freshness.may_announce()?;
+        let (message_type, code, _, _) = split(message, self.profile.layout);
+        let mic = self.mic(message_type, &code, freshness.slot);
+        *message = join(message_type, &code, mic, freshness.slot.lsb(), self.profile.layout);
+        Ok(())
+    }
+
+    /// At the ProSe Function: is the reported MIC right? `clock` is the Function's own; a report of a counter further
+    /// than `max_offset` + `report_delay` seconds in the past, or `max_offset` in the future, is refused.
+    pub fn verify(
+        &self,
+        report: &MatchReport,
+        clock: UtcCounter,
+        max_offset: u32,
+        report_delay: u32,
+    ) -> Result<Verified<Announcement>, Refusal> {
+        let a = &report.0;
+        let right = self.mic(a.message_type, &a.code, a.counter) == a.mic;
+        let limit = if a.counter < clock { max_offset.saturating_add(report_delay) } else { max_offset };
+        if !right {
+            Err(Refusal::BadMic)
+        } else if a.counter.distance(clock) > limit {
+            Err(Refusal::OutsideMaxOffset)
+        } else {
+            Ok(Verified::new(*a))
+        }
+    }
+
+    fn mic(&self, message_type: u8, code: &[u8; 23], counter: UtcCounter) -> Mic {
+        let (input, length) = mic_input(self.profile.fc_mic, message_type, code, counter);
+        self.profile.mic(&self.keyed.mac_short(&input[..length]))
+    }
+}
+
+/// What a monitor asks the network to check: code, MIC, type and the rebuilt counter. TS 29.345 §6.3.39 (through an
+/// implementation). It proves nothing yet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MatchReport(pub Announcement);
+
+/// At the monitor: rebuild the counter and make the match report. The filter is the caller's: the code is in clear.
+pub fn receive(freshness: &Freshness, message: &Message, profile: &Profile) -> Result<MatchReport, Refusal> {
+    let (message_type, code, mic, lsb) = split(message, profile.layout);
+    let counter = freshness.rebuild(lsb)?;
+    Ok(MatchReport(Announcement { message_type, code, mic, counter }))
+}

@@ -1,0 +1,181 @@
+//! Restricted discovery: integrity by DUIK, message-specific confidentiality by DUCK, scrambling by DUSK, in this
+//! order at the sender and backwards at the receiver. TS 33.303 §6.1.3.4.3 (the three protections: TS 33.503
+//! §6.1.3.2.3, read; their order and the input strings: from memory).
+//!
+//! Scrambling covers all 216 bits between message type and counter LSB: the XOR of the 27 last octets of the KDF's
+//! output. (The 5G text prefixes 16 bits of ones to the sequence. Taken literally that inverts type and LSB; here
+//! those two octets are left alone.)
+//!
+//! What each receiver may conclude is in [`Received`]; it never calls verified what no key has shown.
+
+use subtle::ConstantTimeEq;
+
+use super::{
+    Announcement, Code, CodeFilter, Freshness, Message, Mic, Profile, Refusal, Verified, join, split,
+};
+use crate::counter::UtcCounter;
+use crate::hmac::Keyed;
+use crate::kdf::lte::{confidentiality_input, mic_input, scrambling_input};
+use crate::keys::{Duck, Duik, Dusk};
+
+/// Encrypted-Bitmask: 184 bits, 1 marks a bit of the code that DUCK encrypts. TS 29.345 §6.3.75 (through an
+/// implementation).
+pub type EncryptedBitmask = [u8; 23];
+
+/// Code-sending or code-receiving security material: each key is there or not. TS 29.345 §6.3.75 to §6.3.81 (through
+/// an implementation).
+#[derive(Debug, Default)]
+pub struct Material {
+    /// Scrambles the whole message.
+    pub dusk: Option<Dusk>,
+    /// Keys the MIC.
+    pub duik: Option<Duik>,
+    /// Encrypts the marked bits.
+    pub duck: Option<(Duck, EncryptedBitmask)>,
+}
+
+/// The material with its keys absorbed.
+pub(crate) struct Absorbed {
+    dusk: Option<Keyed>,
+    duik: Option<Keyed>,
+    duck: Option<(Keyed, EncryptedBitmask)>,
+    profile: Profile,
+}
+
+/// The announcing side, or the side that sends queries or responses.
+pub struct Sender(Absorbed);
+
+impl Sender {
+    /// Absorb the keys.
+    pub fn new(material: &Material, profile: Profile) -> Self {
+        Self(Absorbed::new(material, profile))
+    }
+
+    /// Protect `message`, whose type and code are set, for the slot of `freshness`. Without a DUIK the MIC is zero
+    /// (from memory; 5G sends random bits).
+    ///
+    /// Refused with [`Refusal::OutsideMaxOffset`]: the UE stays silent.
+    pub fn protect(&self, freshness: &Freshness, message: &mut Message) -> Result<(), Refusal> {
+        freshness.may_announce()?;
+        let (message_type, code, _, _) = split(message, self.0.profile.layout);
+        *message = self.0.seal(message_type, &code, freshness.slot);
+        Ok(())
+    }
+}
+
+/// Who checks the MIC.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MicCheck {
+    /// The UE, with the DUIK of its material; without a DUIK the MIC must be the zero that such a sender sends.
+    Local,
+    /// The ProSe Function, by match report (MIC-Check-Indicator = 1). TS 29.345 §6.3.54 (through an implementation).
+    ByProseFunction,
+}
+
+/// The monitoring side: its material and the codes it looks for under it.
+pub struct Receiver {
+    keys: Absorbed,
+    mic_check: MicCheck,
+    filters: Vec<CodeFilter>,
+}
+
+/// A message that passed every check that this receiver can make.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub enum Received {
+    /// DUIK has shown it authentic.
+    Verified(Verified<Announcement>),
+    /// The filter matches; the MIC must be checked by match report before anyone is told.
+    ToReport(Announcement),
+    /// The filter matches and nothing protects integrity: the material has no DUIK.
+    Unprotected(Announcement),
+}
+
+impl Receiver {
+    /// Absorb the keys. `filters` are what to look for: at least one must match.
+    pub fn new(material: &Material, mic_check: MicCheck, filters: Vec<CodeFilter>, profile: Profile) -> Self {
+        Self { keys: Absorbed::new(material, profile), mic_check, filters }
+    }
+
+    /// Undo scrambling and encryption, match the filters, check the MIC.
+    ///
+    /// Refused: outside MAX_OFFSET (or the strict window), [`Refusal::Unknown`] when no filter matches,
+    /// [`Refusal::BadMic`] when one does.
+    pub fn verify(&self, freshness: &Freshness, message: &Message) -> Result<Received, Refusal> {
+        let counter = freshness.rebuild(message[self.keys.profile.layout.lsb()])?;
+        let (announcement, expected) = self.keys.open(message, counter);
+        let wanted = self.filters.iter().fold(false, |any, f| any | f.matches(&announcement.code));
+        let right = expected == announcement.mic;
+        match (wanted, self.mic_check, right) {
+            (false, ..) => Err(Refusal::Unknown),
+            (true, MicCheck::ByProseFunction, _) => Ok(Received::ToReport(announcement)),
+            (true, MicCheck::Local, false) => Err(Refusal::BadMic),
+            (true, MicCheck::Local, true) if self.keys.duik.is_some() => {
+                Ok(Received::Verified(Verified::new(announcement)))
+            }
+            (true, MicCheck::Local, true) => Ok(Received::Unprotected(announcement)),
+        }
+    }
+}
+
+impl Absorbed {
+    pub(crate) fn new(material: &Material, profile: Profile) -> Self {
+        Self {
+            dusk: material.dusk.as_ref().map(|key| Keyed::new(key.as_bytes())),
+            duik: material.duik.as_ref().map(|key| Keyed::new(key.as_bytes())),
+            duck: material.duck.as_ref().map(|(key, mask)| (Keyed::new(key.as_bytes()), *mask)),
+            profile,
+        }
+    }
+
+    /// The protected message.
+    pub(crate) fn seal(&self, message_type: u8, code: &Code, counter: UtcCounter) -> Message {
+        let mic = self.mic(message_type, code, counter);
+        let mut code = *code;
+        self.encrypt(&mut code, mic, counter);
+        let mut message = join(message_type, &code, mic, counter.lsb(), self.profile.layout);
+        self.scramble(&mut message, counter);
+        message
+    }
+
+    /// The message opened, and the MIC that it should carry.
+    fn open(&self, message: &Message, counter: UtcCounter) -> (Announcement, Mic) {
+        let mut message = *message;
+        self.scramble(&mut message, counter);
+        let (message_type, mut code, mic, _) = split(&message, self.profile.layout);
+        self.encrypt(&mut code, mic, counter);
+        let expected = self.mic(message_type, &code, counter);
+        (Announcement { message_type, code, mic, counter }, expected)
+    }
+
+    /// Does `message` equal what the sender of `code` sends? In constant time, all 232 bits.
+    pub(crate) fn is(&self, message: &Message, message_type: u8, code: &Code, counter: UtcCounter) -> bool {
+        self.seal(message_type, code, counter).ct_eq(message).into()
+    }
+
+    fn mic(&self, message_type: u8, code: &Code, counter: UtcCounter) -> Mic {
+        let Some(duik) = &self.duik else { return Mic([0; 4]) };
+        let (input, length) = mic_input(self.profile.fc_mic, message_type, code, counter);
+        self.profile.mic(&duik.mac_short(&input[..length]))
+    }
+
+    /// XOR the keystream under the mask: both ways. TS 33.303 §A.6.
+    fn encrypt(&self, code: &mut Code, mic: Mic, counter: UtcCounter) {
+        let Some((duck, mask)) = &self.duck else { return };
+        let (input, length) = confidentiality_input(self.profile.fc_confidentiality, counter, &mic.0);
+        let keystream = duck.mac_short(&input[..length]);
+        for (i, octet) in code.iter_mut().enumerate() {
+            *octet ^= keystream[32 - 23 + i] & mask[i];
+        }
+    }
+
+    /// XOR the time-hash-bitsequence onto the 216 bits: both ways. TS 33.303 §A.5.
+    fn scramble(&self, message: &mut Message, counter: UtcCounter) {
+        let Some(dusk) = &self.dusk else { return };
+        let (input, length) = scrambling_input(self.profile.fc_scrambling, counter);
+        let sequence = dusk.mac_short(&input[..length]);
+        for (octet, bits) in message[self.profile.layout.protected()].iter_mut().zip(&sequence[32 - 27..]) {
+            *octet ^= bits;
+        }
+    }
+}

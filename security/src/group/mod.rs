@@ -1,0 +1,103 @@
+//! One-to-many communication: PGK -> PTK -> PEK. TS 33.303 §6.2 (from memory; §A.3 was read), TS 36.323 §5.6.1 (read).
+//!
+//! A sender takes the valid PGK that expires first, and one COUNT = PTK identity || PDCP SN per PDU from a
+//! [`Lease`](crate::counter::reserve::Lease), so that no crash repeats one. PTK identity 0 and SN 0 are never used: the
+//! first with PGK index 0 marks unciphered operation, the second a PDU without reordering (TS 36.323 §5.1.4). When the
+//! SN of a PTK are used up the next PTK identity is taken, with a new PTK; when those are, a new PGK is needed.
+//!
+//! The standard ciphers and has no MAC-I here (TS 36.323 §6.1.1, §5.7): **a flipped bit reaches the application**, a
+//! forged PDU is deciphered to noise, and a forged COUNT moves the replay window. With `mac` set (our own, TR 33.833
+//! key issue 3.2), a MAC-I under a PIK of the PTK covers header and data and is ciphered with them, as on one-to-one
+//! links (TS 36.323 §5.6.0, §5.7); then all three are caught, except against members, who all hold the key.
+//!
+//! A receiver that hears a member for the first time derives its PTK and starts at once, wherever its SN stands.
+
+mod receiver;
+mod sender;
+
+pub use receiver::{Incoming, Opened, PduRefusal, PtkOrder, Receiver, ReceiverConfig};
+pub use sender::{InstallError, SendError, Sender, Ticket};
+
+use crate::cipher::{Algorithm, Eea, Eia, MacIVerified};
+use crate::counter::{Count, UtcCounter};
+use crate::kdf::lte;
+use crate::keys::Pgk;
+
+/// What all members of a group agree on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct GroupConfig {
+    /// Group Identity: the layer-2 group destination.
+    pub group_id: [u8; 3],
+    /// Ciphering algorithm of the group.
+    pub eea: Algorithm,
+    /// Our own MAC-I, or none as the standard. `Some(Null)` is the same as none.
+    pub mac: Option<Algorithm>,
+}
+
+impl GroupConfig {
+    /// The integrity algorithm, if one that protects.
+    pub(crate) fn eia(&self) -> Option<Algorithm> {
+        self.mac.filter(|a| *a != Algorithm::Null)
+    }
+
+    /// Octets that protection adds behind the data.
+    pub fn mac_octets(&self) -> usize {
+        if self.eia().is_some() { 4 } else { 0 }
+    }
+}
+
+/// A PGK with its identity and validity.
+#[derive(Debug)]
+pub struct GroupKey {
+    /// PGK ID, 8 bits; the PDCP header carries the 5 least significant. TS 36.323 §6.3.12.
+    pub pgk_id: u8,
+    /// The key.
+    pub pgk: Pgk,
+    /// First second of validity.
+    pub valid_from: UtcCounter,
+    /// First second after it.
+    pub expiry: UtcCounter,
+}
+
+impl GroupKey {
+    /// PGK index: the 5 least significant bits of the PGK ID. TS 36.323 §6.3.12.
+    pub const fn index(&self) -> u8 {
+        self.pgk_id & 0x1f
+    }
+}
+
+/// How much is known of a PDU that was opened.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Assurance {
+    /// The group's MAC-I shows that a member sent it.
+    Integrity(MacIVerified),
+    /// Deciphered; nothing shows that the octets are right.
+    Deciphered,
+    /// It came without protection.
+    Unprotected,
+}
+
+/// Cipher and MAC of one PTK.
+pub(crate) struct Traffic {
+    pub(crate) eea: Eea,
+    pub(crate) eia: Option<Eia>,
+}
+
+impl Traffic {
+    pub(crate) fn new(config: &GroupConfig, pgk: &Pgk, member: [u8; 3], ptk_identity: u16) -> Self {
+        let ptk = lte::ptk(pgk, member, ptk_identity, config.group_id);
+        Self {
+            eea: Eea::new(config.eea, &lte::pek(&ptk, config.eea)),
+            eia: config.eia().map(|a| Eia::new(a, &lte::pik(&ptk, a))),
+        }
+    }
+}
+
+/// The COUNT of a counter of the sender's stream: 32 bits that rise, without PTK identity 0 and SN 0.
+pub(crate) fn usable(counter: u64) -> Option<Count> {
+    let count = Count::new(u32::try_from(counter).ok()?);
+    (count.identity() != 0 && count.sn() != 0).then_some(count)
+}
+
+#[cfg(test)]
+mod tests;

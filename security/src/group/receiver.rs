@@ -1,0 +1,302 @@
+//! The receiving side of a group.
+
+use std::fmt;
+
+use super::{Assurance, GroupConfig, GroupKey, Traffic};
+use crate::cipher::{Bearer, Direction, Inputs, Integrity, MacI};
+use crate::counter::replay::{ReplayWindow, Replayed};
+use crate::counter::{Count, UtcCounter};
+
+/// How the PTK identities of a sender follow each other.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum PtkOrder {
+    /// They rise, as ours do: one replay window over PTK identity and SN, and no old PTK comes back.
+    #[default]
+    Rising,
+    /// They are only unique (TS 33.303 says no more, from memory): a window for each, and what was sent under a PTK
+    /// whose window was given up can be replayed.
+    Any,
+}
+
+/// How a receiver judges.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ReceiverConfig {
+    /// What the group agreed on.
+    pub group: GroupConfig,
+    /// Accept PDUs without protection (PGK index 0 and PTK identity 0)? TS 36.323 §5.6.1.
+    pub accept_unprotected: bool,
+    /// Seconds for which a PGK still opens what stragglers send after its expiry.
+    pub grace: u32,
+    /// Order of PTK identities.
+    pub ptk_order: PtkOrder,
+    /// Replay windows that are kept: (sender, PGK, logical channel). With a MAC-I only verified senders take one, and
+    /// when all are taken a new sender is refused; without, the one that was silent longest is given up.
+    pub windows: usize,
+    /// Ciphers that are kept ready: (sender, PTK identity). Given up ones are derived again.
+    pub ciphers: usize,
+}
+
+impl ReceiverConfig {
+    /// 64 senders, an hour of grace, nothing unprotected.
+    pub const fn new(group: GroupConfig) -> Self {
+        Self {
+            group,
+            accept_unprotected: false,
+            grace: 3600,
+            ptk_order: PtkOrder::Rising,
+            windows: 256,
+            ciphers: 128,
+        }
+    }
+}
+
+/// What the headers of a PDU say. TS 36.323 §6.2.10.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Incoming {
+    /// Layer-2 source: the Group Member Identity of the sender.
+    pub source: [u8; 3],
+    /// Logical channel.
+    pub lcid: u8,
+    /// PGK index, 5 bits.
+    pub pgk_index: u8,
+    /// PTK identity.
+    pub ptk_identity: u16,
+    /// PDCP SN.
+    pub sn: u16,
+}
+
+/// A PDU that was opened.
+#[derive(Debug, PartialEq, Eq)]
+#[must_use]
+pub struct Opened {
+    /// Where its data end in the buffer; they begin after the header.
+    pub end: usize,
+    /// How much is known of them.
+    pub assurance: Assurance,
+    /// The PGK that opened it; `None` without protection.
+    pub pgk_id: Option<u8>,
+}
+
+/// A PDU that is dropped, and why.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum PduRefusal {
+    /// No PGK has this index.
+    UnknownKey,
+    /// The PGK expired and its grace is over, or its validity has not begun.
+    Expired,
+    /// This COUNT was accepted before.
+    Replay,
+    /// The COUNT is behind the replay window.
+    Late,
+    /// The group's MAC-I is wrong.
+    BadMac,
+    /// Shorter than header and MAC-I.
+    TooShort,
+    /// It came without protection, which this group does not accept.
+    Unprotected,
+    /// All replay windows are taken by other senders.
+    TooManySenders,
+}
+
+impl PduRefusal {
+    /// The word that reports use.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::UnknownKey => "unknown_key",
+            Self::Expired => "expired",
+            Self::Replay => "replay",
+            Self::Late => "late",
+            Self::BadMac => "bad_mac",
+            Self::TooShort => "too_short",
+            Self::Unprotected => "unprotected",
+            Self::TooManySenders => "too_many_senders",
+        }
+    }
+}
+
+impl fmt::Display for PduRefusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::UnknownKey => "no PGK has this index",
+            Self::Expired => "the PGK is not valid now",
+            Self::Replay => "this COUNT was accepted before",
+            Self::Late => "the COUNT is behind the replay window",
+            Self::BadMac => "wrong MAC-I",
+            Self::TooShort => "shorter than header and MAC-I",
+            Self::Unprotected => "without protection, which this group does not accept",
+            Self::TooManySenders => "all replay windows are taken by other senders",
+        })
+    }
+}
+
+impl std::error::Error for PduRefusal {}
+
+/// One group as a receiver holds it. Allocates when made and when a key is installed, not per PDU.
+pub struct Receiver {
+    config: ReceiverConfig,
+    keys: Vec<GroupKey>,
+    windows: Remembered<WindowKey, ReplayWindow>,
+    ciphers: Remembered<CipherKey, Traffic>,
+}
+
+type WindowKey = (u8, [u8; 3], u8, u16);
+type CipherKey = (u8, [u8; 3], u16);
+
+impl Receiver {
+    /// Without a key yet.
+    pub fn new(config: ReceiverConfig) -> Self {
+        Self {
+            config,
+            keys: Vec::new(),
+            windows: Remembered::new(config.windows),
+            ciphers: Remembered::new(config.ciphers),
+        }
+    }
+
+    /// The configuration.
+    pub const fn config(&self) -> &ReceiverConfig {
+        &self.config
+    }
+
+    /// Add a PGK. Refused, with the key, when one in use has the same index.
+    pub fn install(&mut self, key: GroupKey) -> Result<(), GroupKey> {
+        if self.keys.iter().any(|k| k.index() == key.index()) {
+            return Err(key);
+        }
+        self.keys.push(key);
+        Ok(())
+    }
+
+    /// Forget the keys whose grace is over, with their windows and ciphers.
+    pub fn expire(&mut self, now: UtcCounter) {
+        let grace = self.config.grace;
+        self.keys.retain(|k| k.expiry.plus(grace) > now);
+        let keys = &self.keys;
+        let live = |pgk_id: u8| keys.iter().any(|k| k.pgk_id == pgk_id);
+        self.windows.retain(|(pgk_id, ..)| live(*pgk_id));
+        self.ciphers.retain(|(pgk_id, ..)| live(*pgk_id));
+    }
+
+    /// Open a PDU in place: `header` octets of PDCP header, then what was protected. `now` is for the validity of keys.
+    ///
+    /// On a refusal after deciphering the data are zeros.
+    pub fn open(
+        &mut self,
+        now: UtcCounter,
+        incoming: Incoming,
+        pdu: &mut [u8],
+        header: usize,
+    ) -> Result<Opened, PduRefusal> {
+        if incoming.pgk_index == 0 && incoming.ptk_identity == 0 {
+            return match self.config.accept_unprotected {
+                true if pdu.len() >= header => {
+                    Ok(Opened { end: pdu.len(), assurance: Assurance::Unprotected, pgk_id: None })
+                }
+                true => Err(PduRefusal::TooShort),
+                false => Err(PduRefusal::Unprotected),
+            };
+        }
+        let group = self.config.group;
+        let end = pdu.len().checked_sub(group.mac_octets()).filter(|end| *end >= header);
+        let end = end.ok_or(PduRefusal::TooShort)?;
+        let key = self.keys.iter().find(|k| k.index() == incoming.pgk_index);
+        let key = key.ok_or(PduRefusal::UnknownKey)?;
+        if now >= key.expiry.plus(self.config.grace) || now < key.valid_from {
+            return Err(PduRefusal::Expired);
+        }
+
+        let count = Count::from_parts(incoming.ptk_identity, incoming.sn);
+        let window_key = match self.config.ptk_order {
+            PtkOrder::Rising => (key.pgk_id, incoming.source, incoming.lcid, 0),
+            PtkOrder::Any => (key.pgk_id, incoming.source, incoming.lcid, incoming.ptk_identity),
+        };
+        match self.windows.get(&window_key) {
+            Some(window) => window.check(count)?,
+            None if group.eia().is_some() && self.windows.is_full() => {
+                return Err(PduRefusal::TooManySenders);
+            }
+            None => {}
+        }
+
+        let cipher_key = (key.pgk_id, incoming.source, incoming.ptk_identity);
+        let traffic = self.ciphers.get_or_insert_with(cipher_key, || {
+            Traffic::new(&group, &key.pgk, incoming.source, incoming.ptk_identity)
+        });
+        let bearer = Bearer::from_lcid(incoming.lcid);
+        let inputs = Inputs { count, bearer, direction: Direction::Zero };
+        traffic.eea.apply(inputs, &mut pdu[header..]);
+        let assurance = match &traffic.eia {
+            None => Assurance::Deciphered,
+            Some(eia) => {
+                let (message, tag) = pdu.split_at(end);
+                let mac_i = tag.first_chunk().map(|tag| MacI(*tag)).ok_or(PduRefusal::TooShort)?;
+                match eia.verify(inputs, message, &mac_i) {
+                    Ok(Integrity::Verified(proof)) => Assurance::Integrity(proof),
+                    Ok(Integrity::NotProtected) => Assurance::Deciphered,
+                    Err(_) => {
+                        pdu[header..].fill(0);
+                        return Err(PduRefusal::BadMac);
+                    }
+                }
+            }
+        };
+        self.windows.get_or_insert_with(window_key, ReplayWindow::new).accept(count)?;
+        Ok(Opened { end, assurance, pgk_id: Some(key.pgk_id) })
+    }
+}
+
+impl From<Replayed> for PduRefusal {
+    fn from(replayed: Replayed) -> Self {
+        match replayed {
+            Replayed::Seen => Self::Replay,
+            Replayed::Late => Self::Late,
+        }
+    }
+}
+
+/// A sorted table of fixed capacity that gives up what was not used for longest. Looking up is a binary search.
+struct Remembered<K, V> {
+    entries: Vec<(K, u64, V)>,
+    capacity: usize,
+    clock: u64,
+}
+
+impl<K: Ord + Copy, V> Remembered<K, V> {
+    fn new(capacity: usize) -> Self {
+        let capacity = capacity.max(1);
+        Self { entries: Vec::with_capacity(capacity), capacity, clock: 0 }
+    }
+
+    fn is_full(&self) -> bool {
+        self.entries.len() == self.capacity
+    }
+
+    fn get(&self, key: &K) -> Option<&V> {
+        let i = self.entries.binary_search_by_key(key, |(k, ..)| *k).ok()?;
+        Some(&self.entries[i].2)
+    }
+
+    fn get_or_insert_with(&mut self, key: K, make: impl FnOnce() -> V) -> &mut V {
+        self.clock += 1;
+        let i = match self.entries.binary_search_by_key(&key, |(k, ..)| *k) {
+            Ok(i) => i,
+            Err(mut i) => {
+                if self.is_full() {
+                    let oldest = (0..self.entries.len()).min_by_key(|i| self.entries[*i].1).unwrap_or(0);
+                    self.entries.remove(oldest);
+                    i -= usize::from(oldest < i);
+                }
+                self.entries.insert(i, (key, 0, make()));
+                i
+            }
+        };
+        let entry = &mut self.entries[i];
+        entry.1 = self.clock;
+        &mut entry.2
+    }
+
+    fn retain(&mut self, keep: impl Fn(&K) -> bool) {
+        self.entries.retain(|(k, ..)| keep(k));
+    }
+}

@@ -1,0 +1,245 @@
+//! The sending side of a group.
+
+use std::fmt;
+
+use super::{GroupConfig, GroupKey, Traffic, usable};
+use crate::cipher::{Bearer, Direction, Inputs};
+use crate::counter::reserve::{
+    CommitError, CounterStore, Granted, Lease, Reservation, ReserveConfig, StreamId, TakeError,
+};
+use crate::counter::{Count, UtcCounter};
+use crate::kdf::own::stream_id;
+
+/// The first usable COUNT: PTK identity 1, SN 1.
+const FIRST: u64 = 0x1_0001;
+
+/// One past the last.
+const LIMIT: u64 = 1 << 32;
+
+/// One member's keys for sending to one group.
+pub struct Sender {
+    config: GroupConfig,
+    member: [u8; 3],
+    keys: Vec<SendKey>,
+}
+
+struct SendKey {
+    key: GroupKey,
+    lease: Lease,
+    /// PTK identity in use, and its cipher.
+    traffic: Option<(u16, Traffic)>,
+}
+
+/// One COUNT, to be used for one PDU and no other. It says what the PDCP header must carry.
+#[derive(Debug, PartialEq, Eq)]
+#[must_use]
+pub struct Ticket {
+    pgk_id: u8,
+    count: Count,
+}
+
+impl Ticket {
+    /// PGK index of the header. TS 36.323 §6.3.12.
+    pub const fn pgk_index(&self) -> u8 {
+        self.pgk_id & 0x1f
+    }
+
+    /// PTK identity of the header. TS 36.323 §6.3.13.
+    pub const fn ptk_identity(&self) -> u16 {
+        self.count.identity()
+    }
+
+    /// PDCP SN of the header.
+    pub const fn sn(&self) -> u16 {
+        self.count.sn()
+    }
+
+    /// PGK ID.
+    pub const fn pgk_id(&self) -> u8 {
+        self.pgk_id
+    }
+}
+
+/// Why nothing can be sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SendError {
+    /// The operator: there is no PGK whose validity includes now. Request one.
+    NoValidKey,
+    /// The operator: every COUNT of this PGK is used. Request a new one; nothing wraps.
+    Exhausted {
+        /// The PGK ID that is used up.
+        pgk_id: u8,
+    },
+    /// The next counters are not durable yet; drop this PDU or try again.
+    Waiting,
+    /// The caller: the buffer is shorter than header and MAC-I.
+    TooShort,
+    /// The caller: the key of the ticket was removed meanwhile.
+    KeyRemoved,
+}
+
+impl fmt::Display for SendError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoValidKey => f.write_str("the group has no valid PGK: request a new one"),
+            Self::Exhausted { pgk_id } => {
+                write!(f, "every PTK identity and SN of PGK {pgk_id} is used: request a new PGK")
+            }
+            Self::Waiting => f.write_str("the next counters are not durable yet"),
+            Self::TooShort => f.write_str("the buffer is shorter than header and MAC-I"),
+            Self::KeyRemoved => f.write_str("the PGK of this ticket was removed"),
+        }
+    }
+}
+
+impl std::error::Error for SendError {}
+
+/// Why a PGK cannot be installed.
+#[derive(Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum InstallError<E> {
+    /// The operator: another PGK in use has the same 5 bits of index, a receiver could not tell them apart.
+    IndexTaken {
+        /// The PGK ID that is in use.
+        by: u8,
+    },
+    /// The counters could not be reserved.
+    Commit(CommitError<E>),
+}
+
+impl<E: fmt::Display> fmt::Display for InstallError<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::IndexTaken { by } => write!(f, "PGK {by} is in use with the same index (5 LSB)"),
+            Self::Commit(error) => error.fmt(f),
+        }
+    }
+}
+
+impl<E: fmt::Debug + fmt::Display> std::error::Error for InstallError<E> {}
+
+impl Sender {
+    /// `member` is the Group Member Identity: our layer-2 source address.
+    pub const fn new(config: GroupConfig, member: [u8; 3]) -> Self {
+        Self { config, member, keys: Vec::new() }
+    }
+
+    /// The group's configuration.
+    pub const fn config(&self) -> &GroupConfig {
+        &self.config
+    }
+
+    /// The stream of counters of (PGK, member): PTK identity and SN run once through, whatever the key is called.
+    pub fn stream(&self, key: &GroupKey) -> StreamId {
+        let mut context = [0; 6];
+        context[..3].copy_from_slice(&self.config.group_id);
+        context[3..].copy_from_slice(&self.member);
+        StreamId(stream_id(key.pgk.as_bytes(), &context))
+    }
+
+    /// Add a PGK, whose counters continue where `store` says. Waits for the medium.
+    pub fn install<S: CounterStore>(
+        &mut self,
+        key: GroupKey,
+        reserve: ReserveConfig,
+        store: &mut S,
+    ) -> Result<(), InstallError<S::Error>> {
+        if let Some(other) = self.keys.iter().find(|k| k.key.index() == key.index()) {
+            return Err(InstallError::IndexTaken { by: other.key.pgk_id });
+        }
+        let lease =
+            Lease::open(self.stream(&key), FIRST, LIMIT, reserve, store).map_err(InstallError::Commit)?;
+        self.keys.push(SendKey { key, lease, traffic: None });
+        self.keys.sort_by_key(|k| k.key.expiry);
+        Ok(())
+    }
+
+    /// Remove the keys whose validity is over.
+    pub fn expire(&mut self, now: UtcCounter) {
+        self.keys.retain(|k| k.key.expiry > now);
+    }
+
+    /// Take the next COUNT, of the valid PGK that expires first and is not used up. Never waits.
+    pub fn begin(&mut self, now: UtcCounter) -> Result<Ticket, SendError> {
+        let mut result = Err(SendError::NoValidKey);
+        let valid = self.keys.iter_mut().filter(|k| k.key.valid_from <= now && now < k.key.expiry);
+        for send_key in valid {
+            match send_key.take() {
+                Ok(count) => return Ok(Ticket { pgk_id: send_key.key.pgk_id, count }),
+                Err(TakeError::Waiting) => return Err(SendError::Waiting),
+                Err(TakeError::Exhausted) => {
+                    result = Err(SendError::Exhausted { pgk_id: send_key.key.pgk_id });
+                }
+            }
+        }
+        result
+    }
+
+    /// Protect the PDU of a ticket. `pdu` is `header` octets of PDCP header (with the ticket's fields), the data, and
+    /// [`GroupConfig::mac_octets`] of room at the end. `lcid` is its logical channel.
+    pub fn protect(
+        &mut self,
+        ticket: Ticket,
+        lcid: u8,
+        pdu: &mut [u8],
+        header: usize,
+    ) -> Result<(), SendError> {
+        let Some(end) = pdu.len().checked_sub(self.config.mac_octets()).filter(|end| *end >= header) else {
+            return Err(SendError::TooShort);
+        };
+        let (config, member) = (self.config, self.member);
+        let send_key =
+            self.keys.iter_mut().find(|k| k.key.pgk_id == ticket.pgk_id).ok_or(SendError::KeyRemoved)?;
+        let traffic = send_key.traffic(&config, member, ticket.count.identity());
+        let inputs =
+            Inputs { count: ticket.count, bearer: Bearer::from_lcid(lcid), direction: Direction::Zero };
+        if let Some(eia) = &traffic.eia {
+            let mac_i = eia.protect(inputs, &pdu[..end]);
+            pdu[end..].copy_from_slice(&mac_i.0);
+        }
+        traffic.eea.apply(inputs, &mut pdu[header..]);
+        Ok(())
+    }
+
+    /// The reservations to make durable now; give each [`Granted`] back to [`Self::grant`].
+    pub fn wanted(&mut self) -> impl Iterator<Item = Reservation> + '_ {
+        self.keys.iter_mut().filter_map(|k| k.lease.wanted())
+    }
+
+    /// Use a reservation that is durable.
+    pub fn grant(&mut self, granted: Granted) {
+        if let Some(key) = self.keys.iter_mut().find(|k| k.lease.stream() == granted.stream()) {
+            key.lease.grant(granted);
+        }
+    }
+
+    /// A reservation of `stream` failed: it is asked for again.
+    pub fn failed(&mut self, stream: StreamId) {
+        if let Some(key) = self.keys.iter_mut().find(|k| k.lease.stream() == stream) {
+            key.lease.failed();
+        }
+    }
+}
+
+impl SendKey {
+    fn take(&mut self) -> Result<Count, TakeError> {
+        loop {
+            if let Some(count) = usable(self.lease.take()?) {
+                return Ok(count);
+            }
+        }
+    }
+
+    fn traffic(&mut self, config: &GroupConfig, member: [u8; 3], ptk_identity: u16) -> &Traffic {
+        let current = matches!(&self.traffic, Some((id, _)) if *id == ptk_identity);
+        if !current {
+            self.traffic = None;
+        }
+        let pgk = &self.key.pgk;
+        let (_, traffic) = self
+            .traffic
+            .get_or_insert_with(|| (ptk_identity, Traffic::new(config, pgk, member, ptk_identity)));
+        traffic
+    }
+}
