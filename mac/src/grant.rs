@@ -304,4 +304,4 @@ impl DiscoveryPool {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -6,11 +6,13 @@
 //!                                                          pc5_signalling
 //! rlc_um      segmentation and reassembly, window 0
 //! mux         channels into transport blocks and back, filters by destination
+//! discovery   announcer, monitor, discoverer, discoveree
 //! grant       autonomous choice of resources, modes 2 and 4, discovery type 1
 //! ```
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 
+pub mod discovery;
 pub mod grant;
 pub mod ids;
 pub mod mux;

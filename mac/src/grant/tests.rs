@@ -1,7 +1,7 @@
 use super::*;
 
 /// A small deterministic generator (SplitMix64).
-pub(super) fn entropy(mut seed: u64) -> impl FnMut() -> u64 {
+pub(crate) fn entropy(mut seed: u64) -> impl FnMut() -> u64 {
     move || {
         seed = seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = seed;

@@ -1,0 +1,131 @@
+//! Announcing UE, model A.
+
+use sidelink_security::counter::{UtcCounter, UtcTime};
+use sidelink_security::discovery::open::OpenKey;
+use sidelink_security::discovery::ota::{OtaConfig, OtaIdentity, ProseId};
+use sidelink_security::discovery::restricted::Sender;
+use sidelink_security::discovery::rotation::RotationPeriod;
+use sidelink_security::discovery::{Message, Refusal};
+use sidelink_security::keys::ApplicationKey;
+
+use super::{AirTime, TimePolicy};
+use crate::grant::Entropy;
+use crate::wire;
+use crate::wire::pc5_discovery::{Content, LEN, Repr};
+
+/// The most octets of nonce that a changing identifier sends.
+const MAX_NONCE: usize = 16;
+
+/// What protects the announcements.
+#[expect(clippy::large_enum_variant, reason = "one per announced code, built once")]
+pub enum AnnouncerKey {
+    /// Nothing: MIC and keystream are absent, the counter is sent.
+    Unprotected,
+    /// Open discovery: a MIC that the network checks.
+    Open(OpenKey),
+    /// Restricted discovery, or public safety: DUIK, DUCK, DUSK as given.
+    Restricted(Sender),
+    /// A one-way changing identifier; it is the whole message, there is no code. See [`Announcer::changing`].
+    Changing(OtaConfig, OtaIdentity),
+}
+
+impl AnnouncerKey {
+    /// How long one message stays the same on air.
+    const fn period(&self) -> RotationPeriod {
+        match self {
+            Self::Changing(config, _) => config.period(),
+            _ => RotationPeriod::SECOND,
+        }
+    }
+
+    const fn nonce_len(&self) -> usize {
+        match self {
+            Self::Changing(config, _) => config.nonce_bits() as usize / 8,
+            _ => 0,
+        }
+    }
+}
+
+/// One announced code with its key and validity.
+pub struct Announcer {
+    plain: Message,
+    key: AnnouncerKey,
+    valid_until: UtcCounter,
+    /// The latest slot that was announced in: a clock that falls behind it announces nothing.
+    latest: UtcTime,
+    sent: u64,
+}
+
+impl Announcer {
+    /// Announces `content` (ignored for a changing identifier) under `key` until `valid_until`.
+    pub fn new(content: &Content, key: AnnouncerKey, valid_until: UtcCounter) -> Result<Self, wire::Error> {
+        let mut plain = [0; LEN];
+        Repr::Standard { content: *content, mic: [0; 4], utc_lsb: 0 }.emit(&mut plain)?;
+        Ok(Self { plain, key, valid_until, latest: UtcTime::from_millis(0), sent: 0 })
+    }
+
+    /// Announces a changing identifier.
+    pub fn changing(config: OtaConfig, id: ProseId, key: &ApplicationKey, valid_until: UtcCounter) -> Self {
+        let key = AnnouncerKey::Changing(config, OtaIdentity::new(config, id, key));
+        Self { plain: [0; LEN], key, valid_until, latest: UtcTime::from_millis(0), sent: 0 }
+    }
+
+    /// A new code, identifier or key, as after a revocation: every announcement from now on uses it, and the old one
+    /// is dropped.
+    pub fn replace(&mut self, with: Self) {
+        let (latest, sent) = (self.latest, self.sent);
+        *self = with;
+        self.latest = self.latest.max(latest);
+        self.sent += sent;
+    }
+
+    /// When the message changes next: the next edge of the rotation period.
+    pub fn next_edge(&self, now: &AirTime) -> UtcTime {
+        let period = self.key.period();
+        period.start(period.index(now.slot).next())
+    }
+
+    /// Announcements so far.
+    pub const fn sent(&self) -> u64 {
+        self.sent
+    }
+
+    /// The message for the slot of `now`. The same within one rotation period, unless a nonce is sent.
+    ///
+    /// Refused: [`Refusal::Expired`] after the validity, [`Refusal::OutsideMaxOffset`] when air clock and ProSe clock
+    /// disagree, [`Refusal::Clock`] when the air clock has gone back behind an earlier announcement. The UE is silent
+    /// then.
+    pub fn announce(
+        &mut self,
+        now: &AirTime,
+        policy: &TimePolicy,
+        entropy: &mut (impl Entropy + ?Sized),
+    ) -> Result<Message, Refusal> {
+        let freshness = policy.freshness(now);
+        freshness.may_announce()?;
+        if freshness.slot >= self.valid_until {
+            return Err(Refusal::Expired);
+        }
+        if now.slot < self.latest {
+            return Err(Refusal::Clock);
+        }
+        let mut message = self.plain;
+        match &self.key {
+            AnnouncerKey::Unprotected => message[LEN - 1] = freshness.slot.lsb(),
+            AnnouncerKey::Open(key) => key.protect(&freshness, &mut message)?,
+            AnnouncerKey::Restricted(sender) => sender.protect(&freshness, &mut message)?,
+            AnnouncerKey::Changing(_, identity) => {
+                let mut nonce = [0; MAX_NONCE];
+                for octets in nonce.chunks_mut(8) {
+                    octets.copy_from_slice(&entropy.next_u64().to_be_bytes());
+                }
+                // `OtaConfig` allows no nonce above 16 octets, and the length is its own: never `None`.
+                let nonce = &nonce[..self.key.nonce_len().min(MAX_NONCE)];
+                message = identity.announce(now.slot, nonce).ok_or(Refusal::Type)?;
+            }
+        }
+        self.latest = now.slot;
+        self.sent += 1;
+        Ok(message)
+    }
+}

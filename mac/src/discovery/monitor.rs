@@ -1,0 +1,535 @@
+//! Monitoring UE, model A; also the receiving side of relay and group member discovery.
+
+use core::fmt;
+use std::collections::HashMap;
+use std::collections::hash_map::DefaultHasher;
+use std::hash::BuildHasherDefault;
+use std::sync::Arc;
+
+use sidelink_security::counter::{UtcCounter, UtcTime};
+use sidelink_security::discovery::book::{CodeBook, NonceNotFollowable, RestrictedBook, RotatingBook, Slot};
+use sidelink_security::discovery::matching::{Match, Matcher, PeriodTable, TableBuilder, TableError};
+use sidelink_security::discovery::open;
+use sidelink_security::discovery::ota::{OtaConfig, OtaIdentity, ProseId};
+use sidelink_security::discovery::restricted::{Material, Received, Receiver};
+use sidelink_security::discovery::rotation::PeriodIndex;
+use sidelink_security::discovery::{Announcement, Code, CodeFilter, Message, Profile, Refusal, Verified};
+use sidelink_security::keys::ApplicationKey;
+
+use super::seen::{Note, Seen};
+use super::{AirTime, TimePolicy, checked, more_telling};
+use crate::wire;
+use crate::wire::pc5_discovery::MessageType;
+
+/// Which followed identity. The number is the place that `follow_*` gave.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Who {
+    /// A changing identifier of the table.
+    Rotating(Slot),
+    /// A changing identifier whose sender sends a nonce.
+    Nonce(u32),
+    /// An exact restricted code of the table.
+    Code(Slot),
+    /// A set of filters under one material.
+    Filter(u32),
+    /// An open code.
+    Open(u32),
+}
+
+/// What a monitor may conclude.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Finding {
+    /// The very message that the followed identifier or exact code has in this rotation period (for codes: this
+    /// second): proven by all its bits.
+    Identity(PeriodIndex),
+    /// A message whose MIC was proven here.
+    Verified(Announcement),
+    /// The filter matches; the network must check the MIC before anyone is told (match report).
+    ToReport(Announcement),
+    /// The filter matches and nothing protects integrity.
+    Unprotected(Announcement),
+}
+
+/// A message that was believed as far as `finding` says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Discovered {
+    /// Whom.
+    pub who: Who,
+    /// How far.
+    pub finding: Finding,
+    /// Whether the application is to be told; it was told of this one lately otherwise.
+    pub report: bool,
+}
+
+/// Why a message was dropped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Dropped {
+    /// Malformed bytes.
+    Malformed(wire::Error),
+    /// The peer, an attacker or a clock.
+    Refused(Refusal),
+}
+
+impl fmt::Display for Dropped {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Malformed(error) => error.fmt(f),
+            Self::Refused(refusal) => refusal.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for Dropped {}
+
+/// The material of a code proves nothing: follow it by a filter, whose finding says so. The operator's fault.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NotProvable;
+
+impl fmt::Display for NotProvable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("without a DUIK or a DUSK a code proves nothing: follow it by a filter")
+    }
+}
+
+impl std::error::Error for NotProvable {}
+
+/// Sizes and rules of a [`Monitor`].
+#[derive(Debug, Clone, Copy)]
+pub struct MonitorConfig {
+    /// The one configuration of changing identifiers that is tabled ahead; it sends no nonce.
+    pub rotating: Option<OtaConfig>,
+    /// FC values and layout of restricted and open discovery.
+    pub profile: Profile,
+    /// An identity is reported again after this time (T4006, match report refresh), milliseconds.
+    pub report_interval_millis: u64,
+    /// Identities heard at once that are remembered for debouncing and against replays.
+    pub heard: usize,
+}
+
+impl Default for MonitorConfig {
+    fn default() -> Self {
+        Self { rotating: None, profile: Profile::default(), report_interval_millis: 60_000, heard: 1024 }
+    }
+}
+
+/// What a monitor follows beside the tables.
+#[expect(clippy::large_enum_variant, reason = "one per followed identity, built once")]
+pub enum Follow {
+    /// A changing identifier whose sender sends a nonce, with its configuration: each frame costs one computation for
+    /// each of these.
+    Nonce(OtaConfig, OtaIdentity, UtcCounter),
+    /// Filters under one material, for one message type.
+    Filter(MessageType, Receiver, UtcCounter),
+    /// An open code, or a part of one.
+    Open(CodeFilter, UtcCounter),
+}
+
+/// A table to be built for a period, on whatever thread.
+pub struct Job(Inner);
+
+enum Inner {
+    Rotating(TableBuilder<RotatingBook>, u32),
+    Code(TableBuilder<RestrictedBook>, u32),
+}
+
+impl Job {
+    /// Computes up to `places` codes; `true` when the table is complete.
+    pub fn run(&mut self, places: usize) -> bool {
+        match &mut self.0 {
+            Inner::Rotating(builder, _) => builder.build_chunk(places),
+            Inner::Code(builder, _) => builder.build_chunk(places),
+        }
+    }
+
+    /// The period that the table is for.
+    pub const fn period(&self) -> PeriodIndex {
+        match &self.0 {
+            Inner::Rotating(builder, _) => builder.period(),
+            Inner::Code(builder, _) => builder.period(),
+        }
+    }
+}
+
+/// A book, its tables, and which state of the book each table knows.
+struct Tabled<B: CodeBook + Clone> {
+    book: B,
+    shared: Arc<B>,
+    /// Counts the changes of the book.
+    generation: u32,
+    matcher: Matcher<B>,
+    built: Vec<(PeriodIndex, u32)>,
+    /// A job is out.
+    building: bool,
+    spare: Option<PeriodTable<B>>,
+    /// Places that were vacated, and in which generation: older tables still know who was there.
+    retired: Vec<(Slot, u32)>,
+}
+
+impl<B: CodeBook + Clone> Tabled<B> {
+    fn new(book: B) -> Self {
+        let shared = Arc::new(book.clone());
+        let (built, retired) = (Vec::with_capacity(4), Vec::new());
+        Self {
+            book,
+            shared,
+            generation: 0,
+            matcher: Matcher::new(),
+            built,
+            building: false,
+            spare: None,
+            retired,
+        }
+    }
+
+    fn changed(&mut self) {
+        self.generation += 1;
+        self.shared = Arc::new(self.book.clone());
+    }
+
+    fn retire(&mut self, slot: Slot) {
+        self.changed();
+        self.retired.push((slot, self.generation));
+    }
+
+    /// A period of the window, or the one after the present, whose table is absent or older than the book.
+    fn job(&mut self, policy: &TimePolicy, now: &AirTime) -> Result<Option<TableBuilder<B>>, TableError> {
+        if self.book.is_empty() || self.building {
+            return Ok(None);
+        }
+        let window = policy.window(self.book.period(), now);
+        let next = self.book.period().index(now.slot).next();
+        let last = window.last.max(next).0.min(window.first.0.saturating_add(2));
+        let wanted = (window.first.0..=last)
+            .map(PeriodIndex)
+            .find(|&period| !self.built.contains(&(period, self.generation)));
+        let Some(period) = wanted else { return Ok(None) };
+        let builder = TableBuilder::new(Arc::clone(&self.shared), period, self.spare.take())?;
+        self.building = true;
+        Ok(Some(builder))
+    }
+
+    fn install(&mut self, builder: TableBuilder<B>, generation: u32) {
+        self.building = false;
+        let Ok(table) = builder.finish() else { return };
+        let period = table.period();
+        self.built.retain(|&(built, _)| built != period);
+        self.built.push((period, generation));
+        self.spare = self.matcher.install(table);
+        let matcher = &self.matcher;
+        self.built.retain(|&(built, _)| matcher.table(built).is_some());
+        let oldest = self.built.iter().map(|&(_, generation)| generation).min().unwrap_or(generation);
+        self.retired.retain(|&(_, generation)| generation > oldest);
+    }
+
+    fn verify(
+        &self,
+        policy: &TimePolicy,
+        now: &AirTime,
+        message: &Message,
+    ) -> Result<Verified<Match>, Refusal> {
+        let window = policy.window(self.book.period(), now);
+        let found = self.matcher.verify(window, message)?;
+        let knows = self.built.iter().find(|(period, _)| *period == found.period);
+        let generation = knows.map_or(0, |&(_, generation)| generation);
+        let vacated = self.retired.iter().any(|&(slot, since)| slot == found.slot && generation < since);
+        if vacated { Err(Refusal::NotAuthorised) } else { Ok(found) }
+    }
+}
+
+/// Everything that one UE follows.
+pub struct Monitor {
+    config: MonitorConfig,
+    rotating: Option<Tabled<RotatingBook>>,
+    codes: Tabled<RestrictedBook>,
+    others: Vec<Option<Follow>>,
+    /// Whole open codes: the number of each and the end of its validity.
+    open: HashMap<Code, (u32, UtcCounter), BuildHasherDefault<DefaultHasher>>,
+    seen: Seen,
+}
+
+impl Monitor {
+    /// Follows nothing yet.
+    pub fn new(config: MonitorConfig) -> Result<Self, NonceNotFollowable> {
+        let rotating = config.rotating.map(RotatingBook::new).transpose()?.map(Tabled::new);
+        let codes = Tabled::new(RestrictedBook::new(config.profile));
+        let (others, open, seen) = (Vec::new(), HashMap::default(), Seen::new(config.heard));
+        Ok(Self { rotating, codes, others, open, seen, config })
+    }
+
+    /// Follows changing identifiers in the table, until their `valid_until`; `None` without a configuration. One call for
+    /// many: each call makes the tables be built anew.
+    pub fn follow_rotating<'a>(
+        &mut self,
+        identities: impl IntoIterator<Item = (ProseId, &'a ApplicationKey, UtcCounter)>,
+    ) -> Option<Vec<Who>> {
+        let tabled = self.rotating.as_mut()?;
+        let book = &mut tabled.book;
+        let followed = identities
+            .into_iter()
+            .map(|(id, key, valid_until)| Who::Rotating(book.follow(id, key, valid_until)))
+            .collect();
+        tabled.changed();
+        Some(followed)
+    }
+
+    /// Follows one exact restricted code in the table. Its material must hold a DUIK or a DUSK: without them anybody can
+    /// make the message.
+    pub fn follow_code(
+        &mut self,
+        message_type: MessageType,
+        code: Code,
+        material: &Material,
+        valid_until: UtcCounter,
+    ) -> Result<Who, NotProvable> {
+        if material.duik.is_none() && material.dusk.is_none() {
+            return Err(NotProvable);
+        }
+        let slot = self.codes.book.follow(message_type.octet(), code, material, valid_until);
+        self.codes.changed();
+        Ok(Who::Code(slot))
+    }
+
+    /// Follows what the tables of changing messages do not hold. A whole open code is looked up; each of all others costs
+    /// every frame one computation or comparison.
+    pub fn follow(&mut self, follow: Follow) -> Who {
+        let index = self.others.len() as u32;
+        if let Follow::Open(filter, valid_until) = &follow
+            && filter.mask == [0xff; 23]
+        {
+            self.others.push(None);
+            self.open.insert(filter.code, (index, *valid_until));
+            return Who::Open(index);
+        }
+        let who = match &follow {
+            Follow::Nonce(..) => Who::Nonce(index),
+            Follow::Filter(..) => Who::Filter(index),
+            Follow::Open(..) => Who::Open(index),
+        };
+        self.others.push(Some(follow));
+        who
+    }
+
+    /// Follows it no more, at once.
+    pub fn unfollow(&mut self, who: Who) {
+        match who {
+            Who::Rotating(slot) => {
+                if let Some(tabled) = &mut self.rotating {
+                    tabled.book.unfollow(slot);
+                    tabled.retire(slot);
+                }
+            }
+            Who::Code(slot) => {
+                self.codes.book.unfollow(slot);
+                self.codes.retire(slot);
+            }
+            Who::Nonce(index) | Who::Filter(index) | Who::Open(index) => {
+                if let Some(place) = self.others.get_mut(index as usize) {
+                    *place = None;
+                }
+                self.open.retain(|_, (open, _)| *open != index);
+            }
+        }
+        self.seen.forget(who);
+    }
+
+    /// After a revocation: a new ProSe ID and key take the place of the old for those who are still authorised. The old
+    /// pair is believed until `stragglers_until`, under the name that is returned.
+    pub fn replace_rotating(
+        &mut self,
+        who: Who,
+        id: ProseId,
+        key: &ApplicationKey,
+        valid_until: UtcCounter,
+        stragglers_until: UtcCounter,
+    ) -> Option<Who> {
+        let (Some(tabled), Who::Rotating(slot)) = (&mut self.rotating, who) else { return None };
+        let stragglers = tabled.book.replace(slot, id, key, valid_until, stragglers_until)?;
+        tabled.changed();
+        // The new pair starts a sequence of its own.
+        self.seen.forget(who);
+        Some(Who::Rotating(stragglers))
+    }
+
+    /// The next table to build, if any: for a period that is accepted now or next, absent or older than what is
+    /// followed. Until it is installed, the messages of that period are unknown. One job of a kind is out at a time, and
+    /// must come back through [`Self::install`].
+    pub fn job(&mut self, policy: &TimePolicy, now: &AirTime) -> Result<Option<Job>, TableError> {
+        if let Some(tabled) = &mut self.rotating {
+            let generation = tabled.generation;
+            if let Some(builder) = tabled.job(policy, now)? {
+                return Ok(Some(Job(Inner::Rotating(builder, generation))));
+            }
+        }
+        let generation = self.codes.generation;
+        let builder = self.codes.job(policy, now)?;
+        Ok(builder.map(|builder| Job(Inner::Code(builder, generation))))
+    }
+
+    /// Takes a complete table into use; an incomplete one is dropped and its job given out again.
+    pub fn install(&mut self, job: Job) {
+        match (job.0, &mut self.rotating) {
+            (Inner::Rotating(builder, generation), Some(tabled)) => tabled.install(builder, generation),
+            (Inner::Code(builder, generation), _) => self.codes.install(builder, generation),
+            (Inner::Rotating(..), None) => {}
+        }
+    }
+
+    /// Builds every table that is wanted now, here. For monitors that follow few.
+    pub fn build_tables(&mut self, policy: &TimePolicy, now: &AirTime) -> Result<(), TableError> {
+        while let Some(mut job) = self.job(policy, now)? {
+            while !job.run(usize::MAX) {}
+            self.install(job);
+        }
+        Ok(())
+    }
+
+    /// The edge after which another table is wanted.
+    pub fn next_edge(&self, now: &AirTime) -> Option<UtcTime> {
+        let edge = |period: sidelink_security::discovery::rotation::RotationPeriod| {
+            period.start(period.index(now.slot).next())
+        };
+        let rotating = self.rotating.iter().filter(|tabled| !tabled.book.is_empty());
+        let rotating = rotating.map(|tabled| edge(tabled.book.period()));
+        let codes = (!self.codes.book.is_empty()).then(|| edge(self.codes.book.period()));
+        rotating.chain(codes).min()
+    }
+
+    /// Judges one SL-DCH block.
+    pub fn receive(
+        &mut self,
+        policy: &TimePolicy,
+        now: &AirTime,
+        bytes: &[u8],
+    ) -> Result<Discovered, Dropped> {
+        let (message_type, message) = checked(bytes).map_err(Dropped::Malformed)?;
+        match self.find(policy, now, message_type, &message) {
+            Ok((who, finding)) => self.accept(now, who, finding).map_err(Dropped::Refused),
+            Err(refusal) => Err(Dropped::Refused(refusal)),
+        }
+    }
+
+    fn find(
+        &self,
+        policy: &TimePolicy,
+        now: &AirTime,
+        message_type: MessageType,
+        message: &Message,
+    ) -> Result<(Who, Finding), Refusal> {
+        let mut refusal = Refusal::Unknown;
+        if message_type == MessageType::ChangingId {
+            if let Some(tabled) = &self.rotating {
+                match tabled.verify(policy, now, message) {
+                    Ok(found) => return Ok((Who::Rotating(found.slot), Finding::Identity(found.period))),
+                    Err(other) => refusal = more_telling(refusal, other),
+                }
+            }
+        } else if !message_type.is_experimental() {
+            match self.codes.verify(policy, now, message) {
+                Ok(found) => return Ok((Who::Code(found.slot), Finding::Identity(found.period))),
+                Err(other) => refusal = more_telling(refusal, other),
+            }
+        }
+        if message_type == MessageType::OpenAnnouncement {
+            match self.find_open(policy, now, message) {
+                Ok(found) => return Ok(found),
+                Err(other) => refusal = more_telling(refusal, other),
+            }
+        }
+        for (index, follow) in self.others.iter().enumerate() {
+            let Some(follow) = follow else { continue };
+            match follow.find(index as u32, policy, now, message_type, message, &self.config.profile) {
+                Ok(found) => return Ok(found),
+                Err(other) => refusal = more_telling(refusal, other),
+            }
+        }
+        Err(refusal)
+    }
+
+    fn find_open(
+        &self,
+        policy: &TimePolicy,
+        now: &AirTime,
+        message: &Message,
+    ) -> Result<(Who, Finding), Refusal> {
+        let freshness = policy.freshness(now);
+        let report = open::receive(&freshness, message, &self.config.profile)?.0;
+        let (index, valid_until) = self.open.get(&report.code).ok_or(Refusal::Unknown)?;
+        unexpired(&freshness.slot, valid_until)?;
+        Ok((Who::Open(*index), Finding::ToReport(report)))
+    }
+
+    /// Debounces, and refuses what is older than what the same identity sent. Only what was proven moves the limit.
+    fn accept(&mut self, now: &AirTime, who: Who, finding: Finding) -> Result<Discovered, Refusal> {
+        let (digest, number, ordered) = match &finding {
+            Finding::Identity(period) => (0, period.0, true),
+            Finding::Verified(a) => (digest(&a.code), u64::from(a.counter.value()), true),
+            Finding::ToReport(a) | Finding::Unprotected(a) => (digest(&a.code), 0, false),
+        };
+        let interval = self.config.report_interval_millis;
+        match self.seen.note((who, digest), number, ordered, now.slot, interval) {
+            Note::Report => Ok(Discovered { who, finding, report: true }),
+            Note::Debounced => Ok(Discovered { who, finding, report: false }),
+            Note::Replay => Err(Refusal::Replay),
+        }
+    }
+}
+
+impl Follow {
+    fn find(
+        &self,
+        index: u32,
+        policy: &TimePolicy,
+        now: &AirTime,
+        message_type: MessageType,
+        message: &Message,
+        profile: &Profile,
+    ) -> Result<(Who, Finding), Refusal> {
+        let freshness = policy.freshness(now);
+        match self {
+            Self::Nonce(config, identity, valid_until) => {
+                if message_type != MessageType::ChangingId {
+                    return Err(Refusal::Type);
+                }
+                let period = identity.verify(policy.window(config.period(), now), message)?;
+                unexpired(&freshness.slot, valid_until)?;
+                Ok((Who::Nonce(index), Finding::Identity(*period)))
+            }
+            Self::Filter(wanted, receiver, valid_until) => {
+                if message_type != *wanted {
+                    return Err(Refusal::Type);
+                }
+                let received = receiver.verify(&freshness, message)?;
+                unexpired(&freshness.slot, valid_until)?;
+                let finding = match received {
+                    Received::Verified(announcement) => Finding::Verified(*announcement),
+                    Received::ToReport(announcement) => Finding::ToReport(announcement),
+                    Received::Unprotected(announcement) => Finding::Unprotected(announcement),
+                };
+                Ok((Who::Filter(index), finding))
+            }
+            Self::Open(filter, valid_until) => {
+                if message_type != MessageType::OpenAnnouncement {
+                    return Err(Refusal::Type);
+                }
+                let report = open::receive(&freshness, message, profile)?.0;
+                if !filter.matches(&report.code) {
+                    return Err(Refusal::Unknown);
+                }
+                unexpired(&freshness.slot, valid_until)?;
+                Ok((Who::Open(index), Finding::ToReport(report)))
+            }
+        }
+    }
+}
+
+fn unexpired(now: &UtcCounter, valid_until: &UtcCounter) -> Result<(), Refusal> {
+    if now < valid_until { Ok(()) } else { Err(Refusal::Expired) }
+}
+
+/// Tells codes of one identity apart in the memory of what was heard; collisions only debounce too much.
+fn digest(code: &Code) -> u64 {
+    code.iter().fold(0xcbf2_9ce4_8422_2325, |hash, &octet| {
+        (hash ^ u64::from(octet)).wrapping_mul(0x0000_0100_0000_01b3)
+    })
+}
