@@ -40,7 +40,7 @@ fn hex_of_bytes(bytes: &[u8]) -> String {
 fn receive(config: Config, samples: &[Sample]) -> Heard {
     let mut heard = Heard::default();
     let mut receiver = StreamReceiver::new(config);
-    let mut emit = |event: Event<'_>| match event {
+    let mut emit = |event: Event<'_>, _sample: i64| match event {
         Event::Slss { subframe, id, .. } => heard.slss.push((subframe, id.value())),
         Event::Mib { subframe, bits, time, .. } => {
             heard.mibs.push((subframe, hex_of_bits(bits), time.map(|t| (t.dfn(), t.subframe()))));

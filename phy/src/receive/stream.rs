@@ -34,6 +34,9 @@ pub enum Alignment {
     Assumed,
 }
 
+/// Takes what is heard, and the sample of the stream at which its subframe began.
+pub type Emit<'a> = dyn FnMut(Event<'_>, i64) + 'a;
+
 /// Receives a stream.
 pub struct StreamReceiver {
     receiver: Receiver,
@@ -104,7 +107,7 @@ impl StreamReceiver {
     }
 
     /// Take more samples, of any number.
-    pub fn push(&mut self, mut samples: &[Sample], emit: &mut dyn FnMut(Event<'_>)) {
+    pub fn push(&mut self, mut samples: &[Sample], emit: &mut Emit<'_>) {
         let chunk = CHUNK_SUBFRAMES * self.numerology.subframe_samples();
         while !samples.is_empty() {
             let room = chunk - self.buffer.len().min(chunk);
@@ -118,11 +121,11 @@ impl StreamReceiver {
     }
 
     /// The stream has ended: receive what is left.
-    pub fn finish(&mut self, emit: &mut dyn FnMut(Event<'_>)) {
+    pub fn finish(&mut self, emit: &mut Emit<'_>) {
         self.receive(true, emit);
     }
 
-    fn receive(&mut self, last: bool, emit: &mut dyn FnMut(Event<'_>)) {
+    fn receive(&mut self, last: bool, emit: &mut Emit<'_>) {
         let n = self.numerology.subframe_samples();
         let lost = self.subframes.saturating_sub(self.last_heard) > LOST_AFTER;
         let settled = matches!(self.alignment, Some(Alignment::Slss(_) | Alignment::CyclicPrefix { .. }));
@@ -144,10 +147,10 @@ impl StreamReceiver {
             if !enough {
                 break;
             }
-            if self.first_sample.is_none() {
-                self.first_sample = Some(self.consumed as i64 + at as i64);
-            }
+            let sample = self.consumed as i64 + at as i64;
+            self.first_sample.get_or_insert(sample);
             let k = self.subframes;
+            let emit = &mut |event: Event<'_>| emit(event, sample);
             let heard = if missing == 0 && available == n {
                 self.receiver.process(k, &self.buffer[from..from + n], emit)
             } else {

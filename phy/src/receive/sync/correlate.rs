@@ -37,6 +37,9 @@ pub(super) struct Correlator {
     values: usize,
 }
 
+/// Energy below this share of the strongest in the block is silence: 60 dB down.
+const SILENCE: f32 = 1e-6;
+
 /// A place to look at.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Candidate {
@@ -114,6 +117,10 @@ impl Correlator {
         // the second symbol of the pair is `spacing` samples on, which may be half a value: take both sides
         let (near, far) = (self.spacing / 2, self.spacing.div_ceil(2));
         let cells = samples.div_ceil(CELL);
+        // in silence the rounding errors of the transforms look like anything
+        let strongest = self.energy[..cells].iter().copied().fold(0.0, f32::max);
+        let span = (FFT + self.spacing).div_ceil(CELL);
+        let floor = SILENCE * strongest * span as f32;
         for root in 0..2 {
             let power = &self.power[root][..self.values];
             let places = self.values.saturating_sub(far);
@@ -128,9 +135,9 @@ impl Correlator {
                     }
                 }
                 let cell = 2 * best.1 / CELL;
-                let span = (FFT + self.spacing).div_ceil(CELL);
                 let energy: f32 = self.energy[cell..(cell + span).min(cells)].iter().sum();
-                self.peaks[root].push((best.0 / energy.max(1e-20), best.1 as u32));
+                let metric = if energy > floor { best.0 / energy } else { 0.0 };
+                self.peaks[root].push((metric, best.1 as u32));
                 start = end;
             }
         }
