@@ -39,87 +39,61 @@ pub struct Outcome {
     pub damaged: u64,
 }
 
-/// Where an event was in the recording.
-#[derive(Clone, Copy, Debug)]
-pub struct Place {
-    /// Sample of the recording at which the subframe began, by the timing of the start; the receiver follows clock drift
-    /// from there.
-    pub sample: i64,
-}
+/// Takes what is heard, and the sample of the recording at which its subframe began.
+pub type Emit<'a> = dyn FnMut(Event<'_>, i64) -> anyhow::Result<()> + 'a;
 
 /// Receive all of `input`, telling `emit` what is heard and `progress` how many samples were read.
 ///
 /// # Errors
 /// What the recording's reader says, or `emit`.
-pub fn run(
-    input: &mut Input,
-    plan: &Plan,
-    emit: &mut dyn FnMut(Event<'_>, Place) -> anyhow::Result<()>,
-    progress: &mut dyn FnMut(u64),
-) -> anyhow::Result<Outcome> {
+pub fn run(input: &mut Input, plan: &Plan, emit: &mut Emit<'_>, progress: &mut dyn FnMut(u64)) -> anyhow::Result<Outcome> {
     let start = Instant::now();
     let mut receiver = StreamReceiver::new(plan.config.clone());
     let native = plan.config.numerology.sample_rate();
-    let mut resampler = match plan.resample {
-        true => Some(Resampler::with_ratio(native / input.rate).map_err(|_| anyhow::anyhow!("no such resampling"))?),
-        false => None,
+    let scale = input.rate / native;
+    let mut resampler = if plan.resample {
+        Some(Resampler::with_ratio(1.0 / scale).map_err(|_| anyhow::anyhow!("cannot resample by {}", 1.0 / scale))?)
+    } else {
+        None
+    };
+    let mut failure = None;
+    let mut forward = |event: Event<'_>, sample: i64| {
+        if failure.is_none() {
+            failure = emit(event, (sample as f64 * scale).round() as i64).err();
+        }
     };
     let mut block = vec![Sample::default(); BLOCK];
-    let mut converted = vec![Sample::default(); resampler.as_ref().map_or(0, |r| r.output_len(BLOCK) + 64)];
+    let mut converted = Vec::new();
     let mut samples = 0u64;
-    let mut failure = None;
-    let per_subframe = input.rate / 1000.0;
-    let mut first = None;
     loop {
         let n = input.recording.read(&mut block)?;
-        let mut forward = |receiver: &mut StreamReceiver, fed: &[Sample], last: bool| {
-            // the receiver knows where its first subframe began only after it has found it, before the first event
-            let mut pending = Vec::new();
-            let mut collect = |event: Event<'_>| {
-                if failure.is_none() {
-                    let at = first.unwrap_or(0.0) + event.subframe() as f64 * per_subframe;
-                    if let Err(e) = emit(event, Place { sample: at.round() as i64 }) {
-                        failure = Some(e);
-                    }
-                }
-            };
-            let _: &mut Vec<()> = &mut pending;
-            if last { receiver.finish(&mut collect) } else { receiver.push(fed, &mut collect) }
-        };
-        if n == 0 {
-            forward(&mut receiver, &[], true);
-            break;
-        }
+        let ended = n == 0;
         samples += n as u64;
-        match &mut resampler {
-            Some(resampler) => {
-                let needed = resampler.output_len(n);
-                if converted.len() < needed {
-                    converted.resize(needed, Sample::default());
-                }
-                let written = resampler.process(&block[..n], &mut converted);
-                forward(&mut receiver, &converted[..written], false);
-            }
-            None => forward(&mut receiver, &block[..n], false),
+        let mut fed = &block[..n];
+        if let Some(resampler) = &mut resampler {
+            // the last samples come out when as many zeros as the filter looks ahead have gone in
+            let zeros = vec![Sample::default(); if ended { resampler.lookahead() } else { 0 }];
+            let input = if ended { &zeros[..] } else { fed };
+            converted.resize(resampler.output_len(input.len()), Sample::default());
+            let written = resampler.process(input, &mut converted);
+            fed = &converted[..written];
         }
-        if first.is_none() {
-            first = receiver.first_sample().map(|s| s as f64 * input.rate / native);
+        receiver.push(fed, &mut forward);
+        if ended {
+            receiver.finish(&mut forward);
+            break;
         }
         progress(samples);
-        if failure.is_some() {
-            break;
-        }
     }
     if let Some(e) = failure {
         return Err(e);
     }
-    let first_sample = receiver.first_sample().map_or(0, |s| (s as f64 * input.rate / native).round() as i64);
     Ok(Outcome {
         subframes: receiver.subframes(),
         samples,
         air: samples as f64 / input.rate,
         work: start.elapsed(),
-        first_sample,
+        first_sample: receiver.first_sample().map_or(0, |s| (s as f64 * scale).round() as i64),
         alignment: receiver.alignment(),
         assumed_pool: receiver.receiver().assumed_pool().map(|p| (p.size, p.num)),
         damaged: input.recording.damage().samples(),

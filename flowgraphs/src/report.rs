@@ -1,0 +1,134 @@
+//! What was heard, for people, programs and Wireshark.
+//!
+//! ```text
+//! json.rs    one object a line, documented in the README
+//! table.rs   one line an event
+//! pcap.rs    link type 252
+//! ```
+
+mod json;
+mod pcap;
+mod table;
+
+pub use pcap::PcapReport;
+
+use crate::args::{Form, Output};
+use crate::receive::Outcome;
+use sidelink_phy::receive::receiver::Event;
+use std::fs::File;
+use std::io::{self, BufWriter, Write};
+
+/// How often each thing was heard in a recording.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Synchronisation signals.
+    pub slss: u64,
+    /// MIBs.
+    pub psbch: u64,
+    /// Control information.
+    pub sci: u64,
+    /// Transport blocks, each once.
+    pub sl_sch: u64,
+    /// Discovery messages, each once a period.
+    pub sl_dch: u64,
+}
+
+impl Counts {
+    /// Count an event; a repetition of what was counted adds nothing.
+    pub fn add(&mut self, event: &Event<'_>) {
+        match event {
+            Event::Slss { .. } => self.slss += 1,
+            Event::Mib { .. } => self.psbch += 1,
+            Event::Sci { .. } => self.sci += 1,
+            Event::SlSch(block) => self.sl_sch += u64::from(!block.repeat),
+            Event::SlDch { repeat, .. } => self.sl_dch += u64::from(!repeat),
+            _ => {}
+        }
+    }
+
+    /// Nothing at all was heard.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// Writes events in one form to one place.
+pub struct Report {
+    form: Form,
+    out: Box<dyn Write + Send>,
+    colours: bool,
+    header_of: Option<String>,
+}
+
+impl Report {
+    /// Open the place.
+    ///
+    /// # Errors
+    /// A file that cannot be created, by name.
+    pub fn open(output: &Output) -> anyhow::Result<Self> {
+        let (out, colours): (Box<dyn Write + Send>, bool) = match &output.file {
+            None => (Box::new(BufWriter::new(io::stdout())), crate::terminal::colours_on_stdout()),
+            Some(path) => {
+                let file = File::create(path).map_err(|e| anyhow::anyhow!("{}: {e}", path.display()))?;
+                (Box::new(BufWriter::new(file)), false)
+            }
+        };
+        Ok(Self { form: output.form, out, colours, header_of: None })
+    }
+
+    /// An event of the recording `file`, at `sample` of it.
+    ///
+    /// # Errors
+    /// The writer's.
+    pub fn event(&mut self, file: &str, several: bool, event: &Event<'_>, sample: i64) -> io::Result<()> {
+        let name = several.then_some(file);
+        match self.form {
+            Form::Json => {
+                let Some(object) = json::event(event, sample) else { return Ok(()) };
+                self.json_line(name, object)
+            }
+            Form::Table => {
+                self.table_header(file, several)?;
+                table::event(&mut self.out, event, self.colours)
+            }
+        }
+    }
+
+    /// The recording has been read.
+    ///
+    /// # Errors
+    /// The writer's.
+    pub fn summary(
+        &mut self,
+        file: &str,
+        several: bool,
+        counts: &Counts,
+        outcome: &Outcome,
+        assumed: &[String],
+    ) -> io::Result<()> {
+        match self.form {
+            Form::Json => self.json_line(several.then_some(file), json::summary(file, counts, outcome, assumed))?,
+            Form::Table => {
+                self.table_header(file, several)?;
+                table::summary(&mut self.out, counts, outcome, assumed, self.colours)?;
+            }
+        }
+        self.out.flush()
+    }
+
+    fn json_line(&mut self, file: Option<&str>, mut object: serde_json::Map<String, serde_json::Value>) -> io::Result<()> {
+        if let Some(file) = file {
+            object.insert("file".into(), file.into());
+        }
+        serde_json::to_writer(&mut self.out, &object)?;
+        self.out.write_all(b"\n")
+    }
+
+    fn table_header(&mut self, file: &str, several: bool) -> io::Result<()> {
+        if self.header_of.as_deref() == Some(file) {
+            return Ok(());
+        }
+        self.header_of = Some(file.to_owned());
+        table::header(&mut self.out, several.then_some(file), self.colours)
+    }
+}

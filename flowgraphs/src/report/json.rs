@@ -1,0 +1,162 @@
+//! One JSON object a line. The keys are documented in the README: changing one changes the product.
+
+use super::Counts;
+use crate::hex;
+use crate::receive::Outcome;
+use serde_json::{Map, Value, json};
+use sidelink_mac::wire::mib_sl;
+use sidelink_phy::receive::estimate::Measurement;
+use sidelink_phy::receive::receiver::{ControlInformation, Event};
+use sidelink_phy::receive::stream::Alignment;
+
+type Object = Map<String, Value>;
+
+/// An event as an object. Keys come in alphabetical order.
+pub(super) fn event(event: &Event<'_>, sample: i64) -> Option<Object> {
+    let mut o = Object::new();
+    let mut put = |key: &str, value: Value| {
+        o.insert(key.to_owned(), value);
+    };
+    put("subframe", event.subframe().into());
+    match event {
+        Event::Slss { id, cfo_hz, snr_db, .. } => {
+            put("type", "slss".into());
+            put("sample", sample.into());
+            put("n_sl_id", id.value().into());
+            put("cfo_hz", number(*cfo_hz, 1));
+            put("snr_db", number(*snr_db, 1));
+        }
+        Event::Mib { id, bits, time, measurement, evm_percent, .. } => {
+            put("type", "psbch".into());
+            put("n_sl_id", id.value().into());
+            put("hex", hex::of_bits(bits).into());
+            put("bits", bits.len().into());
+            put("dfn", time.map(|t| t.dfn()).into());
+            put("subframe_number", time.map(|t| t.subframe()).into());
+            if let Some(mib) = crate::link::parse_mib_sl(bits) {
+                put("in_coverage", mib.in_coverage.into());
+                put("prb", mib_prbs(mib.bandwidth).into());
+                put("tdd_config", mib.tdd_config.into());
+            }
+            quality(&mut put, measurement, *evm_percent);
+        }
+        Event::Sci { prb, cyclic_shift, bits, crc16, information, measurement, evm_percent, .. } => {
+            put("type", "sci".into());
+            put("prb", (*prb).into());
+            put("cyclic_shift", (*cyclic_shift).into());
+            put("hex", hex::of_bits(bits).into());
+            put("bits", bits.len().into());
+            put("crc16", (*crc16).into());
+            control(&mut put, information);
+            quality(&mut put, measurement, *evm_percent);
+        }
+        Event::SlSch(b) => {
+            put("type", "sl-sch".into());
+            put("n_ssf", b.grant.n_ssf.into());
+            put("rv", b.rv.into());
+            put("prb_start", b.grant.prbs.start.into());
+            put("prbs", b.grant.prbs.len.into());
+            put("mcs", b.grant.mcs.into());
+            put("bits", (8 * b.block.len()).into());
+            put("hex", hex::of_bytes(b.block).into());
+            put("repeat", b.repeat.into());
+            if let ControlInformation::Format0(sci) = b.information {
+                put("group_destination_id", sci.group_destination.into());
+            }
+            quality(&mut put, &b.measurement, b.evm_percent);
+        }
+        Event::SlDch { rv, prb_start, message, repeat, measurement, evm_percent, .. } => {
+            put("type", "sl-dch".into());
+            put("rv", (*rv).into());
+            put("prb_start", (*prb_start).into());
+            put("hex", hex::of_bytes(message).into());
+            put("repeat", (*repeat).into());
+            quality(&mut put, measurement, *evm_percent);
+        }
+        _ => return None,
+    }
+    Some(o)
+}
+
+/// The last line of a recording.
+pub(super) fn summary(file: &str, counts: &Counts, outcome: &Outcome, assumed: &[String]) -> Object {
+    let work = outcome.work.as_secs_f64();
+    let timing = match outcome.alignment {
+        Some(Alignment::Slss(_)) => "slss",
+        Some(Alignment::CyclicPrefix { .. }) => "cyclic-prefix",
+        _ => "assumed",
+    };
+    let value = json!({
+        "type": "summary",
+        "file": file,
+        "slss": counts.slss,
+        "psbch": counts.psbch,
+        "sci": counts.sci,
+        "sl_sch": counts.sl_sch,
+        "sl_dch": counts.sl_dch,
+        "subframes": outcome.subframes,
+        "samples": outcome.samples,
+        "first_sample": outcome.first_sample,
+        "timing": timing,
+        "damaged_samples": outcome.damaged,
+        "seconds_of_air": outcome.air,
+        "seconds_of_work": work,
+        "ratio": if work > 0.0 { outcome.air / work } else { 0.0 },
+        "assumed": assumed,
+    });
+    match value {
+        Value::Object(o) => o,
+        _ => Object::new(),
+    }
+}
+
+fn control(put: &mut dyn FnMut(&str, Value), information: &ControlInformation) {
+    match information {
+        ControlInformation::Format0(sci) => {
+            put("format", 0.into());
+            put("frequency_hopping", sci.hopping.into());
+            put("rb_assignment", sci.rb_assignment.into());
+            put("time_resource_pattern", sci.trp.into());
+            put("mcs", sci.mcs.into());
+            put("timing_advance", sci.timing_advance.into());
+            put("group_destination_id", sci.group_destination.into());
+        }
+        ControlInformation::Format1(sci) => {
+            put("format", 1.into());
+            let Some(sci) = sci else { return };
+            put("priority", sci.priority.into());
+            put("resource_reservation", sci.reservation.into());
+            put("resource_reservation_ms", sci.reservation_ms().into());
+            put("frequency_resource", sci.frequency_resource.into());
+            put("time_gap", sci.time_gap.into());
+            put("mcs", sci.mcs.into());
+            put("retransmission", sci.retransmission.into());
+            put("transmission_format", sci.transmission_format.into());
+            put("reserved", sci.reserved.into());
+        }
+    }
+}
+
+fn quality(put: &mut dyn FnMut(&str, Value), measurement: &Measurement, evm_percent: f32) {
+    put("evm_percent", number(evm_percent, 1));
+    put("snr_db", number(measurement.snr_db(), 1));
+    put("cfo_hz", number(measurement.cfo_hz, 1));
+    put("delay_us", number(1e6 * measurement.delay, 2));
+}
+
+/// Rounded, so that a line stays short; null for what is no number.
+fn number(v: f32, digits: i32) -> Value {
+    let scale = 10f64.powi(digits);
+    ((v as f64 * scale).round() / scale).into()
+}
+
+pub(super) fn mib_prbs(bandwidth: mib_sl::Bandwidth) -> u16 {
+    match bandwidth {
+        mib_sl::Bandwidth::N6 => 6,
+        mib_sl::Bandwidth::N15 => 15,
+        mib_sl::Bandwidth::N25 => 25,
+        mib_sl::Bandwidth::N50 => 50,
+        mib_sl::Bandwidth::N75 => 75,
+        mib_sl::Bandwidth::N100 => 100,
+    }
+}

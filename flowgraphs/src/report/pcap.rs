@@ -1,0 +1,66 @@
+//! A capture file for Wireshark: MIB-SL, SL-SCH and discovery messages, time stamped by air time.
+
+use sidelink_phy::receive::receiver::Event;
+use sidelink_phy::units::DfnSubframe;
+use sidelink_recordings::{PcapWriter, UtcMicros};
+use std::fs::File;
+use std::io::{self, BufWriter};
+use std::path::Path;
+
+/// Writes events to a pcap file.
+pub struct PcapReport {
+    writer: PcapWriter<BufWriter<File>>,
+}
+
+impl PcapReport {
+    /// Create the file.
+    ///
+    /// # Errors
+    /// A file that cannot be created, by name.
+    pub fn create(path: &Path) -> anyhow::Result<Self> {
+        let file = File::create(path).map_err(|e| anyhow::anyhow!("{}: {e}", path.display()))?;
+        Ok(Self { writer: PcapWriter::new(BufWriter::new(file))? })
+    }
+
+    /// An event, at `seconds` after the start of its recording (which began at `start`), in the subframe that its time is
+    /// known for, if it is.
+    ///
+    /// # Errors
+    /// The writer's.
+    pub fn event(
+        &mut self,
+        event: &Event<'_>,
+        start: Option<UtcMicros>,
+        seconds: f64,
+        time: Option<DfnSubframe>,
+    ) -> io::Result<()> {
+        let at = UtcMicros(start.map_or(0, |s| s.0).saturating_add((seconds.max(0.0) * 1e6) as u64));
+        match event {
+            Event::Mib { bits, .. } => {
+                let mut bytes = [0u8; 6];
+                for (byte, bits) in bytes.iter_mut().zip(bits.chunks(8)) {
+                    *byte = bits.iter().fold(0, |v, b| v << 1 | b);
+                }
+                self.writer.mib_sl(at, bits.len() == 48, &bytes[..bits.len() / 8])
+            }
+            Event::SlSch(b) if !b.repeat => {
+                // without a MIB the frame number is that of the recording
+                let time = time.unwrap_or(DfnSubframe::from_count(b.subframe));
+                self.writer.sl_sch(at, time.dfn(), time.subframe(), b.block)
+            }
+            Event::SlDch { message, repeat: false, .. } => match (*message).try_into() {
+                Ok(message) => self.writer.discovery(at, message),
+                Err(_) => Ok(()),
+            },
+            _ => Ok(()),
+        }
+    }
+
+    /// Flush.
+    ///
+    /// # Errors
+    /// The writer's.
+    pub fn finish(self) -> io::Result<()> {
+        self.writer.into_inner().map(|_| ())
+    }
+}

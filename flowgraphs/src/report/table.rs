@@ -1,0 +1,131 @@
+//! One line an event, for people.
+
+use super::Counts;
+use super::json::mib_prbs;
+use crate::hex;
+use crate::receive::Outcome;
+use crate::terminal::{Ink, paint};
+use sidelink_phy::receive::receiver::{ControlInformation, Event};
+use sidelink_phy::receive::stream::Alignment;
+use std::io::{self, Write};
+
+/// Octets of a payload that are shown.
+const SHOWN: usize = 16;
+
+pub(super) fn header(out: &mut dyn Write, file: Option<&str>, colours: bool) -> io::Result<()> {
+    if let Some(file) = file {
+        writeln!(out, "{}", paint(colours, Ink::Bold, file))?;
+    }
+    let line = format!("{:>8}  {:<7} {:>7} {:>6} {:>8}  what", "subframe", "channel", "SNR dB", "EVM %", "CFO Hz");
+    writeln!(out, "{}", paint(colours, Ink::Bold, &line))
+}
+
+pub(super) fn event(out: &mut dyn Write, event: &Event<'_>, colours: bool) -> io::Result<()> {
+    let (channel, ink, what) = match event {
+        Event::Slss { id, .. } => ("SLSS", Ink::Dim, format!("N_ID^SL {id}")),
+        Event::Mib { bits, time, .. } => ("PSBCH", Ink::Cyan, mib(bits, *time)),
+        Event::Sci { prb, information, .. } => ("PSCCH", Ink::Yellow, format!("PRB {prb} {}", control(information))),
+        Event::SlSch(b) => {
+            let place = format!("PRB {}+{} MCS {} rv {}", b.grant.prbs.start, b.grant.prbs.len, b.grant.mcs, rvs(b.rv));
+            let again = if b.repeat { " again" } else { "" };
+            ("SL-SCH", Ink::Green, format!("{place}{again}, {} octets: {}", b.block.len(), octets(b.block)))
+        }
+        Event::SlDch { rv, prb_start, message, repeat, .. } => {
+            let again = if *repeat { " again" } else { "" };
+            ("SL-DCH", Ink::Green, format!("PRB {prb_start}+2 rv {}{again}: {}", rvs(rv), hex::of_bytes(message)))
+        }
+        _ => return Ok(()),
+    };
+    let (snr, evm, cfo) = match event {
+        Event::Slss { cfo_hz, snr_db, .. } => (*snr_db, None, *cfo_hz),
+        Event::Mib { measurement: m, evm_percent: e, .. }
+        | Event::Sci { measurement: m, evm_percent: e, .. }
+        | Event::SlDch { measurement: m, evm_percent: e, .. } => (m.snr_db(), Some(*e), m.cfo_hz),
+        Event::SlSch(b) => (b.measurement.snr_db(), Some(b.evm_percent), b.measurement.cfo_hz),
+        _ => return Ok(()),
+    };
+    let evm = evm.map_or(String::new(), |e| format!("{e:.1}"));
+    let channel = paint(colours, ink, &format!("{channel:<7}"));
+    writeln!(out, "{:>8}  {channel} {snr:>7.1} {evm:>6} {cfo:>8.0}  {what}", event.subframe())
+}
+
+pub(super) fn summary(
+    out: &mut dyn Write,
+    counts: &Counts,
+    outcome: &Outcome,
+    assumed: &[String],
+    colours: bool,
+) -> io::Result<()> {
+    for a in assumed {
+        writeln!(out, "{}", paint(colours, Ink::Dim, &format!("assumed: {a}")))?;
+    }
+    let timing = match outcome.alignment {
+        Some(Alignment::Slss(d)) => format!("timing from SLSS of N_ID^SL {}", d.id),
+        Some(Alignment::CyclicPrefix { .. }) => "timing from cyclic prefixes (no SLSS)".to_owned(),
+        _ => "no timing found: subframes taken to begin with the first sample".to_owned(),
+    };
+    writeln!(out, "{timing}; subframe 0 at sample {}", outcome.first_sample)?;
+    if outcome.damaged > 0 {
+        let text = format!("{} damaged samples were replaced by 0", outcome.damaged);
+        writeln!(out, "{}", paint(colours, Ink::Red, &text))?;
+    }
+    let work = outcome.work.as_secs_f64();
+    writeln!(
+        out,
+        "{} SLSS, {} MIB-SL, {} SCI, {} SL-SCH, {} SL-DCH in {} subframes; {:.3} s of air in {:.3} s ({:.1}x)",
+        counts.slss,
+        counts.psbch,
+        counts.sci,
+        counts.sl_sch,
+        counts.sl_dch,
+        outcome.subframes,
+        outcome.air,
+        work,
+        if work > 0.0 { outcome.air / work } else { 0.0 },
+    )?;
+    if counts.is_empty() {
+        let hint = "nothing was heard: check --rate, --prb, --tm and --cp, and look at it with `sidelink inspect`";
+        writeln!(out, "{}", paint(colours, Ink::Yellow, hint))?;
+    }
+    Ok(())
+}
+
+fn mib(bits: &[u8], time: Option<sidelink_phy::units::DfnSubframe>) -> String {
+    let at = time.map_or("DFN ?".to_owned(), |t| format!("DFN {}.{}", t.dfn(), t.subframe()));
+    let rest = crate::link::parse_mib_sl(bits).map_or(String::new(), |m| {
+        let coverage = if m.in_coverage { "in coverage" } else { "out of coverage" };
+        format!(", {} PRB, {coverage}", mib_prbs(m.bandwidth))
+    });
+    format!("MIB-SL {} {at}{rest}", hex::of_bits(bits))
+}
+
+fn control(information: &ControlInformation) -> String {
+    match information {
+        ControlInformation::Format0(s) => format!(
+            "SCI 0: group {}, MCS {}, I_TRP {}, RB assignment {}{}",
+            s.group_destination,
+            s.mcs,
+            s.trp,
+            s.rb_assignment,
+            if s.hopping { ", hopping" } else { "" }
+        ),
+        ControlInformation::Format1(Some(s)) => format!(
+            "SCI 1: priority {}, MCS {}, reservation {}, gap {}{}",
+            s.priority,
+            s.mcs,
+            s.reservation_ms().map_or("?".to_owned(), |ms| format!("{ms} ms")),
+            s.time_gap,
+            if s.retransmission { ", retransmission" } else { "" }
+        ),
+        ControlInformation::Format1(None) => "SCI 1: fields not read, the pool is not known".to_owned(),
+    }
+}
+
+fn rvs(rv: &[u8]) -> String {
+    rv.iter().map(u8::to_string).collect::<Vec<_>>().join("+")
+}
+
+fn octets(bytes: &[u8]) -> String {
+    let more = if bytes.len() > SHOWN { ".." } else { "" };
+    format!("{}{more}", hex::of_bytes(&bytes[..bytes.len().min(SHOWN)]))
+}
