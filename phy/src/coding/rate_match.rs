@@ -4,6 +4,8 @@
 //! and combining received ones an addition that wraps around.
 
 use crate::Llr;
+use crate::kernel::Backend;
+use crate::kernel::transpose::{Scale, Transpose, transpose};
 
 /// Columns of every sub-block interleaver.
 const COLUMNS: usize = 32;
@@ -102,37 +104,83 @@ impl CircularBuffer {
         (0..systematic).map(column).sum::<usize>()
             + (0..pairs).map(|c| column(c) + column_parity2(c)).sum::<usize>()
     }
+}
 
-    /// Puts soft values in the order of the circular buffer back into the three streams of `k + 4`. NULL elements are
-    /// left alone.
-    pub(crate) fn spread(&self, soft: &[Llr], d: [&mut [Llr]; 3]) {
+/// Undoes the sub-block interleavers of the turbo code on soft values.
+pub(crate) struct Deinterleaver {
+    transpose: Transpose,
+    /// The columns of the streams 1 and 2, `stride` elements each, in the order of the rows that they are read into.
+    columns: [Vec<Llr>; 2],
+    stride: usize,
+}
+
+impl Deinterleaver {
+    /// For code blocks of up to `max_k` bits.
+    pub(crate) fn new(max_k: usize, backend: Backend) -> Self {
+        let stride = CircularBuffer::new(max_k, 0).rows();
+        let columns = [vec![0; COLUMNS * stride], vec![0; COLUMNS * stride]];
+        Self { transpose: transpose(backend), columns, stride }
+    }
+
+    /// Puts the soft values of a circular buffer back into the three streams of `k + 4`. NULL elements are left alone.
+    /// The last stream has room for one element more.
+    ///
+    /// Panics if slices are shorter than that, or if `k` is above the largest.
+    pub(crate) fn run(&mut self, buffer: CircularBuffer, soft: &[Llr], d: [&mut [Llr]; 3]) {
+        let CircularBuffer { rows, nulls, filler, .. } = buffer;
         let [d0, d1, d2] = d;
-        let mut soft = soft.iter();
+        // From this row on only the last element of stream 2 is NULL.
+        let full = (nulls + filler).div_ceil(COLUMNS).min(rows);
+        let full_rows = full * COLUMNS - nulls..rows * COLUMNS - nulls;
+
+        let mut columns: [&[Llr]; COLUMNS] = [&[]; COLUMNS];
+        let mut rest = soft;
         for c in 0..COLUMNS {
             let column = TURBO_COLUMNS[c] as usize;
-            for r in self.first_row(c)..self.rows {
-                if let Some(&llr) = soft.next() {
-                    d0[r * COLUMNS + column - self.nulls] = llr;
+            for r in buffer.first_row(c)..full {
+                d0[r * COLUMNS + column - nulls] = take(&mut rest, 1)[0];
+            }
+            columns[column] = take(&mut rest, rows - full);
+        }
+        (self.transpose)(&columns, rows - full, Scale::NONE, &mut d0[full_rows.clone()]);
+
+        let [columns1, columns2] = &mut self.columns;
+        for c in 0..COLUMNS {
+            let column = TURBO_COLUMNS[c] as usize;
+            let (first1, first2) = (buffer.first_row(c), buffer.first_row_parity2(c));
+            let last2 = buffer.last_row_parity2(c);
+            for r in first1.min(first2)..full {
+                if r >= first1 {
+                    d1[r * COLUMNS + column - nulls] = take(&mut rest, 1)[0];
                 }
+                if r >= first2 && r < last2 {
+                    d2[r * COLUMNS + column + 1 - nulls] = take(&mut rest, 1)[0];
+                }
+            }
+            let column1 = &mut columns1[column * self.stride..][..rows - full];
+            let column2 = &mut columns2[column * self.stride..][..rows - full];
+            let pairs = take(&mut rest, 2 * last2.saturating_sub(full)).as_chunks::<2>().0;
+            for ((pair, to1), to2) in pairs.iter().zip(&mut column1[..]).zip(column2) {
+                (*to1, *to2) = (pair[0], pair[1]);
+            }
+            if let Some(last) = column1.get_mut(pairs.len()) {
+                *last = take(&mut rest, 1)[0];
             }
         }
-        for c in 0..COLUMNS {
-            let column = TURBO_COLUMNS[c] as usize;
-            for r in 0..self.rows {
-                if r >= self.first_row(c)
-                    && let Some(&llr) = soft.next()
-                {
-                    d1[r * COLUMNS + column - self.nulls] = llr;
-                }
-                if r >= self.first_row_parity2(c)
-                    && r < self.last_row_parity2(c)
-                    && let Some(&llr) = soft.next()
-                {
-                    d2[r * COLUMNS + column + 1 - self.nulls] = llr;
-                }
+        for (columns_of, d, further) in [(columns1, d1, 0), (columns2, d2, 1)] {
+            for (column, from) in columns.iter_mut().zip(columns_of.chunks_exact(self.stride)) {
+                *column = from;
             }
+            let target = &mut d[full_rows.start + further..full_rows.end + further];
+            (self.transpose)(&columns, rows - full, Scale::NONE, target);
         }
     }
+}
+
+fn take<'a>(from: &mut &'a [Llr], n: usize) -> &'a [Llr] {
+    let (head, rest) = from.split_at(n);
+    *from = rest;
+    head
 }
 
 /// Copies from a circular buffer, from element `start` on, until `output` is full.

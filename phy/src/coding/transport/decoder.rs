@@ -3,10 +3,11 @@
 use super::{check, plan};
 use crate::Llr;
 use crate::coding::crc::CRC24A;
-use crate::coding::rate_match::{CircularBuffer, combine};
+use crate::coding::rate_match::{CircularBuffer, Deinterleaver, combine};
 use crate::coding::segmentation::{CRC_BITS, MAX_CODE_BLOCK, Segmentation};
 use crate::coding::turbo::{Check, DecoderConfig, TurboDecoder, TurboEncoder};
 use crate::coding::{CodingError, expect_len};
+use crate::kernel::Backend;
 
 /// What was received of one transport block, over all of its transmissions.
 #[derive(Debug, Clone)]
@@ -94,6 +95,7 @@ pub struct TransportDecode {
 /// Decodes transport blocks of up to a largest size.
 pub struct TransportDecoder {
     turbo: TurboDecoder,
+    deinterleaver: Deinterleaver,
     streams: [Vec<Llr>; 3],
     encoder: TurboEncoder,
     circular: Vec<u8>,
@@ -107,7 +109,8 @@ impl TransportDecoder {
         let k = if max_tbs + CRC_BITS > MAX_CODE_BLOCK { MAX_CODE_BLOCK } else { k };
         Self {
             turbo: TurboDecoder::new(k, config),
-            streams: std::array::from_fn(|_| vec![0; k + 4]),
+            deinterleaver: Deinterleaver::new(k, config.backend.unwrap_or_else(Backend::detect)),
+            streams: std::array::from_fn(|_| vec![0; k + 5]),
             encoder: TurboEncoder::new(),
             circular: vec![0; CircularBuffer::new(k, 0).len()],
         }
@@ -165,10 +168,10 @@ impl TransportDecoder {
             }
             let (k, filler) = (plan.block_size(r), plan.filler_of(r));
             let [d0, d1, d2] = &mut self.streams;
-            let (d0, d1, d2) = (&mut d0[..k + 4], &mut d1[..k + 4], &mut d2[..k + 4]);
-            circular.spread(soft, [d0, d1, d2]);
+            self.deinterleaver.run(circular, soft, [d0, d1, d2]);
+            let d = [&d0[..k + 4], &d1[..k + 4], &d2[..k + 4]];
             let block = &mut buffer.blocks[r * MAX_CODE_BLOCK / 8..][..k / 8];
-            let result = self.turbo.decode([d0, d1, d2], filler, check, block)?;
+            let result = self.turbo.decode(d, filler, check, block)?;
             buffer.blocks_ok[r] = result.crc_ok;
             half_iterations += result.half_iterations;
         }
@@ -215,8 +218,8 @@ impl TransportDecoder {
 
     fn fits(&self, buffer: &SoftBuffer) -> Result<(), CodingError> {
         let k = buffer.plan.k_plus;
-        if buffer.tbs == 0 || k + 4 > self.streams[0].len() {
-            return Err(CodingError::BlockSize { bits: k, max: self.streams[0].len() - 4 });
+        if buffer.tbs == 0 || k + 5 > self.streams[0].len() {
+            return Err(CodingError::BlockSize { bits: k, max: self.streams[0].len() - 5 });
         }
         Ok(())
     }

@@ -5,6 +5,7 @@ use crate::coding::crc::{CRC24A, CRC24B};
 use crate::coding::segmentation::MAX_CODE_BLOCK;
 use crate::coding::{CodingError, expect_len};
 use crate::kernel::Backend;
+use crate::kernel::transpose::{MAX_COLUMNS, Scale, Transpose, transpose};
 use crate::kernel::turbo::{Boundary, CHANNEL_LIMIT, HalfIteration, IMPOSSIBLE, Kernel, Orders, kernels};
 use crate::tables::qpp;
 
@@ -54,6 +55,7 @@ pub struct TurboDecode {
 /// Decodes one code block at a time, of up to a largest length.
 pub struct TurboDecoder {
     kernels: &'static [Kernel],
+    transpose: Transpose,
     orders: Orders,
     max_half_iterations: usize,
     scale: i16,
@@ -71,13 +73,19 @@ impl TurboDecoder {
     /// A decoder for code blocks of up to `max_k` bits.
     pub fn new(max_k: usize, config: DecoderConfig) -> Self {
         let backend = config.backend.unwrap_or_else(Backend::detect);
-        Self::with_kernels(max_k, config, kernels(backend))
+        Self::with_kernels(max_k, config, kernels(backend), transpose(backend))
     }
 
-    pub(crate) fn with_kernels(max_k: usize, config: DecoderConfig, kernels: &'static [Kernel]) -> Self {
+    pub(crate) fn with_kernels(
+        max_k: usize,
+        config: DecoderConfig,
+        kernels: &'static [Kernel],
+        transpose: Transpose,
+    ) -> Self {
         let k = max_k.min(MAX_CODE_BLOCK);
         Self {
             kernels,
+            transpose,
             orders: Orders::new(k, |k| kernel_for(kernels, k).lanes),
             max_half_iterations: config.max_half_iterations.max(1),
             scale: (config.extrinsic_scale.clamp(0.0, 1.0) * 32768.0).min(32767.0) as i16,
@@ -170,12 +178,13 @@ impl TurboDecoder {
         let p = kernel_for(self.kernels, k).lanes;
         let window = k / p;
         let [parity0, parity1] = &mut self.parity;
+        let scale = Scale { shift, limit: CHANNEL_LIMIT };
         for (stream, rows) in d.into_iter().zip([&mut self.systematic, parity0, parity1]) {
-            for (j, lane) in stream[..k].chunks_exact(window).enumerate() {
-                for (r, &llr) in lane.iter().enumerate() {
-                    rows[r * p + j] = quantise(llr, shift);
-                }
+            let mut lanes: [&[Llr]; MAX_COLUMNS] = [&[]; MAX_COLUMNS];
+            for (lane, from) in lanes.iter_mut().zip(stream[..k].chunks_exact(window)) {
+                *lane = from;
             }
+            (self.transpose)(&lanes[..p], window, scale, &mut rows[..k]);
         }
         for i in 0..filler {
             let at = i % window * p + i / window;
@@ -209,17 +218,13 @@ fn shift(d: [&[Llr]; 3], filler: usize) -> Option<u32> {
     Some((0..16).find(|shift| mean >> shift < MEAN_LIMIT).unwrap_or(16))
 }
 
-fn quantise(llr: Llr, shift: u32) -> i16 {
-    let half = (1i32 << shift) >> 1;
-    ((i32::from(llr) + half) >> shift).clamp(-i32::from(CHANNEL_LIMIT), i32::from(CHANNEL_LIMIT)) as i16
-}
-
 /// Backward metrics of both constituent codes after their last bit, from the twelve tail bits.
 /// TS 36.212 §5.1.3.2.2
 fn ends(d: [&[Llr]; 3], shift: u32) -> [[i16; 8]; 2] {
     let k = d[0].len() - 4;
+    let scale = Scale { shift, limit: CHANNEL_LIMIT };
     std::array::from_fn(|code| {
-        let tail = |i: usize| i32::from(quantise(d[(6 * code + i) % 3][k + (6 * code + i) / 3], shift));
+        let tail = |i: usize| i32::from(scale.apply(d[(6 * code + i) % 3][k + (6 * code + i) / 3]));
         let mut after = [i32::from(IMPOSSIBLE); 8];
         after[0] = 0;
         for step in (0..3).rev() {

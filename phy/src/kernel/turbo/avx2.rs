@@ -35,12 +35,12 @@ impl Lanes for Lanes16 {
 
     #[inline(always)]
     unsafe fn add(self, other: Self) -> Self {
-        unsafe { Self(_mm256_adds_epi16(self.0, other.0)) }
+        unsafe { Self(_mm256_add_epi16(self.0, other.0)) }
     }
 
     #[inline(always)]
     unsafe fn sub(self, other: Self) -> Self {
-        unsafe { Self(_mm256_subs_epi16(self.0, other.0)) }
+        unsafe { Self(_mm256_sub_epi16(self.0, other.0)) }
     }
 
     #[inline(always)]
@@ -99,12 +99,12 @@ impl Lanes for Lanes8 {
 
     #[inline(always)]
     unsafe fn add(self, other: Self) -> Self {
-        unsafe { Self(_mm_adds_epi16(self.0, other.0)) }
+        unsafe { Self(_mm_add_epi16(self.0, other.0)) }
     }
 
     #[inline(always)]
     unsafe fn sub(self, other: Self) -> Self {
-        unsafe { Self(_mm_subs_epi16(self.0, other.0)) }
+        unsafe { Self(_mm_sub_epi16(self.0, other.0)) }
     }
 
     #[inline(always)]

@@ -31,12 +31,12 @@ impl Lanes for Lanes8 {
 
     #[inline(always)]
     unsafe fn add(self, other: Self) -> Self {
-        unsafe { Self(vqaddq_s16(self.0, other.0)) }
+        unsafe { Self(vaddq_s16(self.0, other.0)) }
     }
 
     #[inline(always)]
     unsafe fn sub(self, other: Self) -> Self {
-        unsafe { Self(vqsubq_s16(self.0, other.0)) }
+        unsafe { Self(vsubq_s16(self.0, other.0)) }
     }
 
     #[inline(always)]

@@ -42,12 +42,12 @@ impl<const N: usize> Lanes for [i16; N] {
 
     #[inline(always)]
     unsafe fn add(self, other: Self) -> Self {
-        std::array::from_fn(|i| self[i].saturating_add(other[i]))
+        std::array::from_fn(|i| self[i] + other[i])
     }
 
     #[inline(always)]
     unsafe fn sub(self, other: Self) -> Self {
-        std::array::from_fn(|i| self[i].saturating_sub(other[i]))
+        std::array::from_fn(|i| self[i] - other[i])
     }
 
     #[inline(always)]
