@@ -1,5 +1,63 @@
-//! sidelink-security
+//! Keys, ciphers, discovery protection and counters of LTE sidelink. Pure functions and states: time, counters and
+//! nonces are arguments; there is no clock, no random number, no thread and no file here.
+//!
+//! Pinned: TS 33.303, TS 33.401, TS 36.323 and TS 24.334 of release 15, TS 33.536 and TS 33.503 of release 18 for the
+//! 5G twins, and the proposals of TR 33.833. Few of the TS 33.303 clauses were at hand: what rests on memory or on an
+//! implementation says so where it stands, and every FC value has its standing in [`kdf::fc::TABLE`].
+//!
+//! # The keys
+//!
+//! ```text
+//! key management function                     ProSe Function                      two UEs
+//!   |            |         |                    |        |                          |
+//!  PGK         PSDK      PRUK            Discovery   DUSK DUIK DUCK     KD  <---- PRUK, nonce, freshness
+//!   | member,    | RSC or   |              Key        (code sending,    |         (relay), SSV, half keys,
+//!   | PTK id,    | group    | KD of a       |         code receiving)   |         MSK, SDES (own)
+//!   | group      | id       | relay         |          |    |    |      | Nonce_1, Nonce_2
+//!   v            v          v              MIC    scramble MIC  mask    v
+//!  PTK    DUSK DUIK DUCK   KD                                        KD-sess
+//!   | algorithm                                                         | algorithm
+//!   v                                                                   v
+//!  PEK [PIK, own]                                                    PEK, PIK
+//!
+//! ProSe ID + ProSe Application Key --period, nonce--> over-the-air id         (TR 33.833 §6.2.1.4)
+//! pre-shared secret --role, query code--> DUIK of requests, DUIK of responses (TR 33.833 §6.2.2.2)
+//! K --RAND, SQN, AMF--> CK, IK --> Ks --> Ks_NAF;  CK', IK' --> MSK, EMSK      (MILENAGE, GBA, EAP-AKA')
+//! ```
+//!
+//! # What is protected, and what is not
+//!
+//! | | secrecy | integrity | replay | unlinkable |
+//! |---|---|---|---|---|
+//! | open discovery | no | by the network, 32 bits | MAX_OFFSET | no |
+//! | restricted discovery, DUSK | all but type and LSB | - | - | from second to second |
+//! | ... and DUIK | | 32 bits, against outsiders | MAX_OFFSET, or the strict window | |
+//! | ... and DUCK | the marked bits, also from holders of DUSK | | | |
+//! | rotating ids | yes | all 232 bits, against outsiders | a rotation period | from period to period |
+//! | request and response | no | 32 bits, roles apart | once; bound to its request if chosen | no |
+//! | one-to-many | data | **none** (own MAC-I: yes, against outsiders) | window of 64 | no: PTK id, SN, source |
+//! | one-to-one | data | signalling | window | no |
+//!
+//! "Against outsiders": keys are symmetric, whoever can verify can forge. The message type, the counter's LSB, lengths,
+//! timing, power and carrier frequency are always in the open; whoever repeats a frame at once and elsewhere
+//! (a wormhole) is believed by everything here.
+//!
+//! Comparisons of secrets are in constant time. SNOW 3G and ZUC look up tables by secret values, AES does so where the
+//! processor has no instruction for it; the tables of [`discovery::matching`] show by their timing whether a frame
+//! matched, never which bits of a code were right.
+//!
+//! # The rooms
+//!
+//! - [`keys`], a type per key, wiped when dropped
+//! - [`kdf`], the generic derivation, one function per derivation, the table of FC
+//! - [`cipher`], 128-EEA0..3, 128-EIA0..3, MILENAGE
+//! - [`counter`], COUNT, UTC-based counter, replay windows, reservation ahead, the clock guard
+//! - [`discovery`], the 29 octets of PC5_DISCOVERY, and a million of them
+//! - [`group`], one-to-many
+
 #![forbid(unsafe_code)]
+#![warn(missing_docs)]
+
 pub mod cipher;
 pub mod counter;
 pub mod discovery;

@@ -1,7 +1,7 @@
 //! What a monitor follows, for [`matching`](super::matching): which code each followed identity has in each period.
 //!
-//! - [`RotatingBook`]: over-the-air ids of [`ota`](super::ota) in option 2 (nothing sent). 88 octets an identity.
-//! - [`RestrictedBook`]: exact codes of [`restricted`](super::restricted) discovery. About 350 octets a code.
+//! - [`RotatingBook`], over-the-air ids of [`ota`](super::ota) in option 2 (nothing sent). 88 octets an identity.
+//! - [`RestrictedBook`], exact codes of [`restricted`](super::restricted) discovery. About 350 octets a code.
 //!
 //! What can be looked up at the cost of one look-up, and what cannot:
 //!
@@ -133,7 +133,7 @@ impl RotatingBook {
             return slot;
         }
         let slot = Slot(self.len as u32);
-        if self.len % CHUNK == 0 {
+        if self.len.is_multiple_of(CHUNK) {
             let keys = Vec::with_capacity(if keyed.is_some() { CHUNK } else { 0 });
             self.chunks.push(Arc::new(Chunk { keys, tails: Vec::with_capacity(CHUNK) }));
         }

@@ -226,7 +226,7 @@ const fn mix(tag: u64) -> u64 {
 /// The top 32 bits of the hash as a position in `0..n`, n below 2^36.
 #[inline]
 const fn spread(hash: u64, n: usize) -> usize {
-    ((hash >> 32) as u128 * n as u128 >> 32) as usize
+    (((hash >> 32) as u128 * n as u128) >> 32) as usize
 }
 
 impl<B: CodeBook> PeriodTable<B> {

@@ -103,7 +103,7 @@ impl OtaConfig {
         if code_bits < 8 || code_bits > limit {
             return Err(OtaConfigError::CodeBits { bits: code_bits, limit });
         }
-        if nonce_bits > 128 || nonce_bits % 8 != 0 {
+        if nonce_bits > 128 || !nonce_bits.is_multiple_of(8) {
             return Err(OtaConfigError::NonceBits { bits: nonce_bits });
         }
         if code_bits + nonce_bits > 216 {

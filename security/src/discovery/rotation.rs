@@ -46,7 +46,7 @@ impl RotationPeriod {
 
     /// From milliseconds.
     pub const fn from_millis(millis: u64) -> Result<Self, RotationPeriodError> {
-        if millis < 10 || millis > 86_400_000 || millis % 10 != 0 {
+        if millis < 10 || millis > 86_400_000 || !millis.is_multiple_of(10) {
             return Err(RotationPeriodError { millis });
         }
         Ok(Self((millis / 10) as u32))

@@ -5,21 +5,30 @@ use zeroize::{ZeroizeOnDrop, Zeroizing};
 use super::{ParameterTooLong, fc, kdf};
 use crate::hmac::Keyed;
 
+/// CK' and IK'.
+#[derive(ZeroizeOnDrop)]
+pub struct CkIkPrime {
+    /// CK'.
+    pub ck_prime: [u8; 16],
+    /// IK'.
+    pub ik_prime: [u8; 16],
+}
+
 /// CK' || IK' = KDF(CK || IK, 0x20, network name, SQN xor AK). TS 33.402 §A.2; SQN xor AK opens AUTN.
 pub fn ck_ik_prime(
     ck: &[u8; 16],
     ik: &[u8; 16],
     network_name: &str,
     sqn_xor_ak: &[u8; 6],
-) -> Result<(Zeroizing<[u8; 16]>, Zeroizing<[u8; 16]>), ParameterTooLong> {
+) -> Result<CkIkPrime, ParameterTooLong> {
     let mut key = Zeroizing::new([0; 32]);
     key[..16].copy_from_slice(ck);
     key[16..].copy_from_slice(ik);
     let derived = kdf(&key[..], fc::CK_IK_PRIME, &[network_name.as_bytes(), sqn_xor_ak])?;
-    let (mut ck_prime, mut ik_prime) = (Zeroizing::new([0; 16]), Zeroizing::new([0; 16]));
+    let (mut ck_prime, mut ik_prime) = ([0; 16], [0; 16]);
     ck_prime.copy_from_slice(&derived[..16]);
     ik_prime.copy_from_slice(&derived[16..]);
-    Ok((ck_prime, ik_prime))
+    Ok(CkIkPrime { ck_prime, ik_prime })
 }
 
 /// MK of EAP-AKA', cut into its keys. RFC 9048 §3.3.
@@ -38,10 +47,10 @@ pub struct MasterKeys {
 }
 
 /// MK = PRF'(IK' || CK', "EAP-AKA'" || identity). RFC 9048 §3.3, §3.4.
-pub fn master_keys(ck_prime: &[u8; 16], ik_prime: &[u8; 16], identity: &str) -> MasterKeys {
+pub fn master_keys(keys: &CkIkPrime, identity: &str) -> MasterKeys {
     let mut key = Zeroizing::new([0; 32]);
-    key[..16].copy_from_slice(ik_prime);
-    key[16..].copy_from_slice(ck_prime);
+    key[..16].copy_from_slice(&keys.ik_prime);
+    key[16..].copy_from_slice(&keys.ck_prime);
     let keyed = Keyed::new(&key[..]);
     // PRF': T1 = HMAC(K, S | 1), Tn = HMAC(K, T(n-1) | S | n): 208 octets take seven.
     let mut mk = Zeroizing::new([0; 7 * 32]);

@@ -1,7 +1,7 @@
 //! TS 33.303 Annex A: keys of LTE ProSe.
 //!
 //! Of these only §A.3 was read; what the others rest on stands at each. A derivation whose FC is unknown uses the
-//! placeholder of [`fc`](super::fc) and never claims to interoperate.
+//! placeholder of [`fc`] and never claims to interoperate.
 
 use super::fc::{self, Fc};
 use super::{derive, low_128};
