@@ -4,6 +4,7 @@
 //! ids         identities as newtypes
 //! wire/       formats: bytes <-> values                    sl_sch rlc_um pdcp mib_sl pc5_discovery
 //!                                                          pc5_signalling
+//! pdcp        headers, COUNT, ciphering by the security crate, what is believed
 //! rlc_um      segmentation and reassembly, window 0
 //! mux         channels into transport blocks and back, filters by destination
 //! discovery   announcer, monitor, discoverer, discoveree
@@ -16,5 +17,6 @@ pub mod discovery;
 pub mod grant;
 pub mod ids;
 pub mod mux;
+pub mod pdcp;
 pub mod rlc_um;
 pub mod wire;

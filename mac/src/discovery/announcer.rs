@@ -17,7 +17,8 @@ use crate::wire::pc5_discovery::{Content, LEN, Repr};
 const MAX_NONCE: usize = 16;
 
 /// What protects the announcements.
-#[expect(clippy::large_enum_variant, reason = "one per announced code, built once")]
+// One per announced code, built once.
+#[allow(clippy::large_enum_variant)]
 pub enum AnnouncerKey {
     /// Nothing: MIC and keystream are absent, the counter is sent.
     Unprotected,

@@ -20,7 +20,8 @@ const PENDING: usize = 4;
 const ANSWERS: usize = 16;
 
 /// How a discoverer asks.
-#[expect(clippy::large_enum_variant, reason = "one per query, built once")]
+// One per query, built once.
+#[allow(clippy::large_enum_variant)]
 pub enum Asking {
     /// By a pre-shared secret (TR 33.833 §6.2.2).
     Preshared(Session),
@@ -142,7 +143,8 @@ impl Discoverer {
 }
 
 /// How a discoveree answers.
-#[expect(clippy::large_enum_variant, reason = "one per answered query, built once")]
+// One per answered query, built once.
+#[allow(clippy::large_enum_variant)]
 pub enum Answering {
     /// By a pre-shared secret (TR 33.833 §6.2.2), with this response code.
     Preshared(Session, Code),

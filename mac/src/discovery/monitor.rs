@@ -114,7 +114,8 @@ impl Default for MonitorConfig {
 }
 
 /// What a monitor follows beside the tables.
-#[expect(clippy::large_enum_variant, reason = "one per followed identity, built once")]
+// One per followed identity, built once.
+#[allow(clippy::large_enum_variant)]
 pub enum Follow {
     /// A changing identifier whose sender sends a nonce, with its configuration: each frame costs one computation for
     /// each of these.

@@ -1,0 +1,393 @@
+//! PDCP of sidelink radio bearers: headers, COUNT and the receiver's judgement. Read first: TS 36.323 §5.1.3, §5.1.4,
+//! §5.6.1 (read in part), TS 33.303 §6.2 (from memory).
+//!
+//! One-to-many: COUNT = PTK Identity || SN. `sidelink_security::group` hands out each COUNT once, whatever happens,
+//! ciphers, and keeps a replay window per sender; here are the header and the rules about SN 0. A PDU that is not
+//! ciphered has PGK Index and PTK Identity 0, and SN 0 before Rel-15.
+//!
+//! TS 36.323 §5.1.4: SN 0 keeps no state, each PDU is delivered when it comes. Any other SN is put in order with
+//! t-Reordering, which is the receiver's choice; ours is 0: what is new is delivered at once, a copy and what is behind
+//! the window are dropped. RLC with its window of 0 keeps the order already.
+//!
+//! One-to-one: the header is known; KD-sess ID 0 is delivered as unprotected, any other needs a link, of which there is
+//! none yet.
+
+use core::fmt;
+
+use sidelink_security::counter::replay::{ReplayWindow, Replayed};
+use sidelink_security::counter::{Count, UtcCounter};
+use sidelink_security::group::{self, Incoming, PduRefusal, SendError};
+
+use crate::ids::{Layer2Id, Lcid};
+use crate::mux::Address;
+use crate::rlc_um::Key;
+use crate::wire;
+use crate::wire::pdcp::{HEADER_LEN, MAC_I_LEN, MAX_SDU_LEN, OneToManyRepr, OneToOneRepr, Packet, SduType};
+
+/// Why a PDU was not built or not believed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Error {
+    /// Malformed bytes: the PDU.
+    Malformed(wire::Error),
+    /// The peer's fault, or an attacker's: the PDU is not believed.
+    Refused(PduRefusal),
+    /// The operator's fault: no key, or its counters are used up. The PDU was not sent.
+    Send(SendError),
+    /// Our misuse: the SDU is longer than [`MAX_SDU_LEN`], or empty.
+    SduLen {
+        /// Octets of the SDU.
+        len: usize,
+    },
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Malformed(error) => error.fmt(f),
+            Self::Refused(refusal) => refusal.fmt(f),
+            Self::Send(error) => error.fmt(f),
+            Self::SduLen { len } => write!(f, "a PDCP SDU of {len} octets, 1 to {MAX_SDU_LEN} are possible"),
+        }
+    }
+}
+
+impl std::error::Error for Error {}
+
+impl From<wire::Error> for Error {
+    fn from(error: wire::Error) -> Self {
+        Self::Malformed(error)
+    }
+}
+
+impl From<SendError> for Error {
+    fn from(error: SendError) -> Self {
+        Self::Send(error)
+    }
+}
+
+impl From<PduRefusal> for Error {
+    fn from(refusal: PduRefusal) -> Self {
+        Self::Refused(refusal)
+    }
+}
+
+/// SN of PDUs that are not ciphered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum PlainSn {
+    /// Always 0: Rel-12 to Rel-14.
+    #[default]
+    Zero,
+    /// 1, 2, ..., for the duplication of Rel-15; holds the next. After 65535 comes 1, since 0 means none (from memory).
+    Counting(u16),
+}
+
+impl PlainSn {
+    /// The Rel-15 profile from its start.
+    pub const REL_15: Self = Self::Counting(1);
+
+    const fn take(&mut self) -> u16 {
+        match self {
+            Self::Zero => 0,
+            Self::Counting(next) => {
+                let sn = *next;
+                *next = if sn == u16::MAX { 1 } else { sn + 1 };
+                sn
+            }
+        }
+    }
+}
+
+/// How a transmitter protects.
+// One per group, built once.
+#[allow(clippy::large_enum_variant)]
+pub enum Protection {
+    /// Ciphered under the keys of a group.
+    Group(group::Sender),
+    /// Not ciphered.
+    Plain(PlainSn),
+}
+
+/// The transmitting side for one destination. Its buffer is allocated once.
+pub struct Transmitter {
+    protection: Protection,
+    pdu: Vec<u8>,
+}
+
+impl Transmitter {
+    /// Sends under `protection`.
+    pub fn new(protection: Protection) -> Self {
+        Self { protection, pdu: vec![0; HEADER_LEN + MAX_SDU_LEN + MAC_I_LEN] }
+    }
+
+    /// The keys, to install more or to grant reservations.
+    pub const fn group(&mut self) -> Option<&mut group::Sender> {
+        match &mut self.protection {
+            Protection::Group(sender) => Some(sender),
+            Protection::Plain(_) => None,
+        }
+    }
+
+    /// Octets of the PDU for an SDU of `len` octets.
+    pub fn pdu_len(&self, len: usize) -> usize {
+        let mac_i = match &self.protection {
+            Protection::Group(sender) => sender.config().mac_octets(),
+            Protection::Plain(_) => 0,
+        };
+        HEADER_LEN + len + mac_i
+    }
+
+    /// Builds the one-to-many PDU of an SDU. Spends a COUNT: ask first whether the queue has room.
+    ///
+    /// [`SendError::Exhausted`] when every PTK Identity and SN of the key is used, [`SendError::NoValidKey`] when it has
+    /// expired: nothing is sent then, and never in the clear instead.
+    pub fn emit_pdu(
+        &mut self,
+        now: UtcCounter,
+        lcid: Lcid,
+        sdu_type: SduType,
+        sdu: &[u8],
+    ) -> Result<&[u8], Error> {
+        if sdu.is_empty() || sdu.len() > MAX_SDU_LEN {
+            return Err(Error::SduLen { len: sdu.len() });
+        }
+        let len = self.pdu_len(sdu.len());
+        let pdu = &mut self.pdu[..len];
+        pdu[HEADER_LEN..HEADER_LEN + sdu.len()].copy_from_slice(sdu);
+        match &mut self.protection {
+            Protection::Plain(sn) => {
+                OneToManyRepr { sdu_type, pgk_index: 0, ptk_id: 0, sn: sn.take() }.emit(pdu)?;
+            }
+            Protection::Group(sender) => {
+                let ticket = sender.begin(now)?;
+                let (pgk_index, ptk_id, sn) = (ticket.pgk_index(), ticket.ptk_identity(), ticket.sn());
+                OneToManyRepr { sdu_type, pgk_index, ptk_id, sn }.emit(pdu)?;
+                sender.protect(ticket, lcid.value(), pdu, HEADER_LEN)?;
+            }
+        }
+        Ok(&self.pdu[..len])
+    }
+}
+
+/// How much is known of a PDU that was delivered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Assurance {
+    /// The MAC-I shows that a holder of the key sent it.
+    Verified,
+    /// Deciphered; nothing shows that the octets are right.
+    Deciphered,
+    /// It came without protection.
+    Unprotected,
+}
+
+impl From<&group::Assurance> for Assurance {
+    fn from(assurance: &group::Assurance) -> Self {
+        match assurance {
+            group::Assurance::Integrity(_) => Self::Verified,
+            group::Assurance::Deciphered => Self::Deciphered,
+            group::Assurance::Unprotected => Self::Unprotected,
+        }
+    }
+}
+
+/// The security fields of a header.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Header {
+    /// One-to-many.
+    OneToMany(OneToManyRepr),
+    /// One-to-one.
+    OneToOne(OneToOneRepr),
+}
+
+impl Header {
+    /// Reads the header that this address uses.
+    pub fn parse(address: Address, pdu: &[u8]) -> Result<Self, wire::Error> {
+        let packet = Packet::new_checked(pdu)?;
+        Ok(match address {
+            Address::Ue(_) => Self::OneToOne(OneToOneRepr::parse(&packet)?),
+            Address::Group(_) | Address::V2x(_) => Self::OneToMany(OneToManyRepr::parse(&packet)?),
+        })
+    }
+
+    /// What the data is.
+    pub const fn sdu_type(&self) -> SduType {
+        match self {
+            Self::OneToMany(header) => header.sdu_type,
+            Self::OneToOne(header) => header.sdu_type,
+        }
+    }
+
+    /// COUNT: PTK Identity or KD-sess ID, and SN.
+    pub const fn count(&self) -> Count {
+        match self {
+            Self::OneToMany(header) => Count::from_parts(header.ptk_id, header.sn),
+            Self::OneToOne(header) => Count::from_parts(header.kd_sess_id, header.sn),
+        }
+    }
+}
+
+/// A delivered SDU.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Delivered<'a> {
+    /// What the header said.
+    pub header: Header,
+    /// The SDU, deciphered.
+    pub data: &'a [u8],
+    /// How much is known of it.
+    pub assurance: Assurance,
+    /// The PGK that opened it.
+    pub pgk_id: Option<u8>,
+}
+
+/// Sizes and rules of a [`Receiver`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ReceiverConfig {
+    /// Deliver PDUs without protection for destinations of which no key is known, as V2X needs it.
+    pub accept_unprotected: bool,
+    /// Senders of unprotected PDUs with an SN whose duplicates are found.
+    pub plain_windows: usize,
+}
+
+impl Default for ReceiverConfig {
+    fn default() -> Self {
+        Self { accept_unprotected: true, plain_windows: 64 }
+    }
+}
+
+/// The receiving side of one UE. Its buffers are allocated once.
+pub struct Receiver {
+    config: ReceiverConfig,
+    groups: Vec<(Layer2Id, group::Receiver)>,
+    plain: Vec<PlainWindow>,
+    turn: u64,
+    pdu: Vec<u8>,
+}
+
+/// Duplicates of a sender that counts without ciphering.
+struct PlainWindow {
+    key: Key,
+    window: ReplayWindow,
+    last_turn: u64,
+}
+
+impl Receiver {
+    /// Knows no group yet.
+    pub fn new(config: ReceiverConfig) -> Self {
+        Self {
+            config,
+            groups: Vec::new(),
+            plain: Vec::with_capacity(config.plain_windows.max(1)),
+            turn: 0,
+            pdu: vec![0; HEADER_LEN + MAX_SDU_LEN + MAC_I_LEN],
+        }
+    }
+
+    /// Adds a group, or gives back the one that it replaces.
+    pub fn insert_group(&mut self, group: group::Receiver) -> Option<group::Receiver> {
+        let id = Layer2Id::from_octets(group.config().group.group_id);
+        match self.groups.iter_mut().find(|(known, _)| *known == id) {
+            Some((_, known)) => Some(core::mem::replace(known, group)),
+            None => {
+                self.groups.push((id, group));
+                None
+            }
+        }
+    }
+
+    /// The keys of a group, to install or expire them.
+    pub fn group(&mut self, id: Layer2Id) -> Option<&mut group::Receiver> {
+        self.groups.iter_mut().find(|(known, _)| *known == id).map(|(_, group)| group)
+    }
+
+    /// Opens a PDU that came from `source` to `address` on `lcid`.
+    pub fn receive(
+        &mut self,
+        now: UtcCounter,
+        source: Layer2Id,
+        address: Address,
+        lcid: Lcid,
+        pdu: &[u8],
+    ) -> Result<Delivered<'_>, Error> {
+        let header = Header::parse(address, pdu)?;
+        let len = pdu.len();
+        let room = self.pdu.len();
+        let Some(buffer) = self.pdu.get_mut(..len) else {
+            return Err(wire::Error::Oversized { what: "PDCP PDU", max: room, have: len }.into());
+        };
+        buffer.copy_from_slice(pdu);
+
+        let destination = address.layer2_id();
+        let key = Key { source, destination, lcid };
+        let Header::OneToMany(fields) = header else {
+            return self.plain_one_to_one(header, len);
+        };
+        let plain = fields.pgk_index == 0 && fields.ptk_id == 0;
+        let known = self.groups.iter_mut().find(|(known, _)| *known == destination);
+        let (end, assurance, pgk_id) = match known {
+            Some((_, group)) => {
+                let incoming = Incoming {
+                    source: source.octets(),
+                    lcid: lcid.value(),
+                    pgk_index: fields.pgk_index,
+                    ptk_identity: fields.ptk_id,
+                    sn: fields.sn,
+                };
+                let opened = group.open(now, incoming, buffer, HEADER_LEN)?;
+                (opened.end, Assurance::from(&opened.assurance), opened.pgk_id)
+            }
+            None if !plain => return Err(PduRefusal::UnknownKey.into()),
+            None if !self.config.accept_unprotected => return Err(PduRefusal::Unprotected.into()),
+            None => (len, Assurance::Unprotected, None),
+        };
+        if plain && fields.sn != 0 {
+            self.accept_plain(key, fields.sn)?;
+        }
+        Ok(Delivered { header, data: &self.pdu[HEADER_LEN..end], assurance, pgk_id })
+    }
+
+    fn plain_one_to_one(&self, header: Header, len: usize) -> Result<Delivered<'_>, Error> {
+        if header.count().identity() != 0 {
+            return Err(PduRefusal::UnknownKey.into());
+        }
+        let data = &self.pdu[HEADER_LEN..len];
+        Ok(Delivered { header, data, assurance: Assurance::Unprotected, pgk_id: None })
+    }
+
+    /// Refuses copies of an unprotected PDU. The SN is continued by an HFN of our own, so that the window goes through
+    /// the wrap; it protects against duplication, not against an attacker, who may send any SN.
+    fn accept_plain(&mut self, key: Key, sn: u16) -> Result<(), PduRefusal> {
+        self.turn += 1;
+        let index = match self.plain.iter().position(|window| window.key == key) {
+            Some(index) => index,
+            None => self.new_plain_window(key),
+        };
+        let plain = &mut self.plain[index];
+        plain.last_turn = self.turn;
+        let count = match plain.window.highest() {
+            // Far from both ends of the range, so that the window can move either way.
+            None => Count::from_parts(0x8000, sn),
+            Some(highest) => {
+                let ahead = sn.wrapping_sub(highest.sn()) as i16;
+                Count::new(highest.value().saturating_add_signed(i32::from(ahead)))
+            }
+        };
+        plain.window.accept(count).map_err(|replayed| match replayed {
+            Replayed::Seen => PduRefusal::Replay,
+            Replayed::Late => PduRefusal::Late,
+        })
+    }
+
+    fn new_plain_window(&mut self, key: Key) -> usize {
+        let new = PlainWindow { key, window: ReplayWindow::new(), last_turn: self.turn };
+        if self.plain.len() < self.config.plain_windows.max(1) {
+            self.plain.push(new);
+            return self.plain.len() - 1;
+        }
+        let oldest = (0..self.plain.len()).min_by_key(|&index| self.plain[index].last_turn).unwrap_or(0);
+        self.plain[oldest] = new;
+        oldest
+    }
+}
+
+#[cfg(test)]
+mod tests;
