@@ -4,6 +4,7 @@
 //! ids         identities as newtypes
 //! wire/       formats: bytes <-> values                    sl_sch rlc_um pdcp mib_sl pc5_discovery
 //!                                                          pc5_signalling
+//! engine      all of it composed: handle_input, poll_output
 //! pdcp        headers, COUNT, ciphering by the security crate, what is believed
 //! rlc_um      segmentation and reassembly, window 0
 //! mux         channels into transport blocks and back, filters by destination
@@ -14,6 +15,7 @@
 #![warn(missing_docs)]
 
 pub mod discovery;
+pub mod engine;
 pub mod grant;
 pub mod ids;
 pub mod mux;

@@ -390,4 +390,4 @@ impl Receiver {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

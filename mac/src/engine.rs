@@ -1,0 +1,825 @@
+//! Layer 2 of one UE, composed: blocks, opportunities and application data in; blocks, results and requests out.
+//!
+//! # The run-loop contract
+//!
+//! The engine has no clock, thread, random source or I/O. Whoever drives it
+//!
+//! 1. hands over one [`Input`] by [`Engine::handle_input`], with the time in it;
+//! 2. calls [`Engine::poll_output`] until it gives [`Output::Timeout`], and acts on each output;
+//! 3. goes back to 1 with the next event, or with [`Input::Tick`] when the time of the timeout has come.
+//!
+//! An output borrows the engine and is gone at the next call. The same inputs give the same outputs, always; a whole
+//! exchange can be replayed faster than real time. What a peer or an attacker does wrong is an output, never an `Err`:
+//! that is for our own mistakes and the operator's.
+//!
+//! ```
+//! use sidelink_mac::discovery::AirTime;
+//! use sidelink_mac::engine::{Bearer, Config, Engine, Input, Output};
+//! use sidelink_mac::ids::{Layer2Id, Lcid};
+//! use sidelink_mac::mux::Address;
+//! use sidelink_mac::pdcp::{PlainSn, Protection};
+//! use sidelink_mac::wire::pdcp::SduType;
+//! use sidelink_security::counter::UtcTime;
+//!
+//! let group = Address::Group(Layer2Id::new(0x0001a2)?);
+//! let lcid = Lcid::new(1)?;
+//! let (mut alice, mut bob) = (Engine::new(Config::new(Layer2Id::new(1)?))?, Engine::new(Config::new(Layer2Id::new(2)?))?);
+//! alice.add_destination(group, Protection::Plain(PlainSn::Zero));
+//! alice.add_bearer(Bearer::new(group, lcid))?;
+//! bob.listen(group);
+//!
+//! let now = AirTime::at(UtcTime::from_millis(1_700_000_000_000));
+//! alice.handle_input(Input::Send { now, address: group, lcid, sdu_type: SduType::Ip, data: b"hello" })?;
+//! alice.handle_input(Input::SlSchOpportunity { now, address: None, len: 40 })?;
+//! let mut heard = Vec::new();
+//! loop {
+//!     match alice.poll_output() {
+//!         Output::SlSch { address, block, .. } => {
+//!             // On air: the block, and the SCI with the low octet of the destination.
+//!             bob.handle_input(Input::SlSch { now, group: address.group_destination(), block })?;
+//!             loop {
+//!                 match bob.poll_output() {
+//!                     Output::Received(sdu) => heard.push(sdu.data.to_vec()),
+//!                     Output::Timeout(_) => break,
+//!                     _ => {}
+//!                 }
+//!             }
+//!         }
+//!         Output::Timeout(_) => break,
+//!         _ => {}
+//!     }
+//! }
+//! assert_eq!(heard, [b"hello"]);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+use core::fmt;
+use core::ops::Range;
+use std::collections::VecDeque;
+
+use sidelink_security::counter::UtcTime;
+use sidelink_security::counter::reserve::{Granted, Reservation, StreamId};
+use sidelink_security::discovery::book::NonceNotFollowable;
+use sidelink_security::discovery::matching::TableError;
+use sidelink_security::discovery::{Message, Refusal};
+use sidelink_security::group;
+
+use crate::discovery::{
+    AirTime, Announcer, Discovered, Discoveree, DiscovereeConfig, Discoverer, Dropped, Finding, Job, Monitor,
+    MonitorConfig, TimePolicy, checked, more_telling,
+};
+use crate::ids::{GroupDestinationId, Layer2Id, Lcid};
+use crate::mux::{self, Address, Built, Demultiplexed, Filter, Multiplexer};
+use crate::pdcp::{self, Assurance, Header, Protection, Transmitter};
+use crate::rlc_um::{self, Key, ReceiverCounters};
+use crate::wire;
+use crate::wire::mib_sl;
+use crate::wire::pc5_discovery::MessageType;
+use crate::wire::pdcp::SduType;
+
+mod outcome;
+
+pub use outcome::{Counters, Outcome};
+
+/// Sizes and rules. All memory of the data path is allocated by [`Engine::new`] and by what adds a bearer or a key.
+#[derive(Debug, Clone, Copy)]
+pub struct Config {
+    /// Layer-2 identity of this UE.
+    pub source: Layer2Id,
+    /// Clocks.
+    pub time: TimePolicy,
+    /// Receiving RLC entities.
+    pub rlc: rlc_um::ReceiverConfig,
+    /// What PDCP accepts without keys.
+    pub pdcp: pdcp::ReceiverConfig,
+    /// What is followed.
+    pub monitor: MonitorConfig,
+    /// How questions are answered.
+    pub discoveree: DiscovereeConfig,
+    /// Takes PDUs of every destination: a decoder, not a UE.
+    pub promiscuous: bool,
+    /// Outputs that may wait.
+    pub outputs: usize,
+    /// Octets of blocks and SDUs in the outputs that may wait.
+    pub output_octets: usize,
+}
+
+impl Config {
+    /// A UE with room for what one subframe brings.
+    pub fn new(source: Layer2Id) -> Self {
+        Self {
+            source,
+            time: TimePolicy::default(),
+            rlc: rlc_um::ReceiverConfig::default(),
+            pdcp: pdcp::ReceiverConfig::default(),
+            monitor: MonitorConfig::default(),
+            discoveree: DiscovereeConfig::default(),
+            promiscuous: false,
+            outputs: 512,
+            output_octets: 256 * 1024,
+        }
+    }
+}
+
+/// A logical channel for sending.
+#[derive(Debug, Clone, Copy)]
+pub struct Bearer {
+    /// To whom.
+    pub address: Address,
+    /// On which channel.
+    pub lcid: Lcid,
+    /// ProSe per-packet priority, 1 (highest) to 8.
+    pub priority: u8,
+    /// Octets that may wait for a grant.
+    pub queue_octets: usize,
+    /// SDUs that may wait for a grant.
+    pub queue_sdus: usize,
+}
+
+impl Bearer {
+    /// Middle priority, 64 KiB and 256 SDUs of queue.
+    pub const fn new(address: Address, lcid: Lcid) -> Self {
+        Self { address, lcid, priority: 4, queue_octets: 64 * 1024, queue_sdus: 256 }
+    }
+}
+
+/// Our own mistake, or the operator's. What peers do wrong is an [`Output`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Error {
+    /// No bearer, a full queue, a block that cannot be filled.
+    Mux(mux::Error),
+    /// No key, or its counters are used up: nothing was sent.
+    Pdcp(pdcp::Error),
+    /// No [`Engine::add_destination`] for this address.
+    NoDestination(Address),
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Mux(error) => error.fmt(f),
+            Self::Pdcp(error) => error.fmt(f),
+            Self::NoDestination(address) => write!(f, "nothing is set up to send to {}", address.layer2_id()),
+        }
+    }
+}
+
+impl std::error::Error for Error {}
+
+impl From<mux::Error> for Error {
+    fn from(error: mux::Error) -> Self {
+        Self::Mux(error)
+    }
+}
+
+impl From<pdcp::Error> for Error {
+    fn from(error: pdcp::Error) -> Self {
+        Self::Pdcp(error)
+    }
+}
+
+/// What happened.
+pub enum Input<'a> {
+    /// Time went on.
+    Tick {
+        /// The time.
+        now: AirTime,
+    },
+    /// A transport block of SL-SCH was decoded.
+    SlSch {
+        /// Its subframe.
+        now: AirTime,
+        /// The group destination ID of its SCI; none in transmission modes 3 and 4.
+        group: Option<GroupDestinationId>,
+        /// The block.
+        block: &'a [u8],
+    },
+    /// A block of SL-DCH was decoded.
+    SlDch {
+        /// The first subframe of its slot.
+        now: AirTime,
+        /// The block.
+        block: &'a [u8],
+    },
+    /// A block of SL-BCH was decoded.
+    SlBch {
+        /// Its subframe.
+        now: AirTime,
+        /// The block.
+        block: &'a [u8],
+    },
+    /// The application sends.
+    Send {
+        /// The time.
+        now: AirTime,
+        /// To whom.
+        address: Address,
+        /// On which bearer.
+        lcid: Lcid,
+        /// What the data is.
+        sdu_type: SduType,
+        /// The data.
+        data: &'a [u8],
+    },
+    /// A grant has room for a transport block.
+    SlSchOpportunity {
+        /// The subframe of its first transmission.
+        now: AirTime,
+        /// For whom the grant is; none for whom has the most urgent data.
+        address: Option<Address>,
+        /// Octets of the block.
+        len: usize,
+    },
+    /// A discovery resource was drawn.
+    SlDchOpportunity {
+        /// The first subframe of the slot.
+        now: AirTime,
+        /// Number of the discovery period: each announcer and discoverer sends once in one.
+        period: u64,
+        /// Fresh random bits for a nonce.
+        nonce: [u64; 2],
+    },
+    /// A reservation of counters is durable.
+    Granted {
+        /// The time.
+        now: AirTime,
+        /// The proof.
+        granted: Granted,
+    },
+    /// A reservation of counters could not be made durable.
+    ReservationFailed {
+        /// The time.
+        now: AirTime,
+        /// Of which stream.
+        stream: StreamId,
+    },
+    /// A table of codes came back from where it was built.
+    Table {
+        /// The time.
+        now: AirTime,
+        /// The table.
+        job: Job,
+    },
+}
+
+/// Why and where something was dropped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Cause {
+    /// MAC PDU.
+    Mac(mux::Error),
+    /// RLC PDU.
+    Rlc(rlc_um::Error),
+    /// PDCP PDU.
+    Pdcp(pdcp::Error),
+    /// Discovery message.
+    Discovery(Dropped),
+    /// MIB.
+    Mib(wire::Error),
+}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Mac(error) => write!(f, "MAC: {error}"),
+            Self::Rlc(error) => write!(f, "RLC: {error}"),
+            Self::Pdcp(error) => write!(f, "PDCP: {error}"),
+            Self::Discovery(error) => write!(f, "discovery: {error}"),
+            Self::Mib(error) => write!(f, "MIB-SL: {error}"),
+        }
+    }
+}
+
+/// Something that was dropped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Drop {
+    /// Sender and destination, where the MAC header was whole.
+    pub from: Option<(Layer2Id, Address)>,
+    /// PDCP header, where it was whole.
+    pub header: Option<Header>,
+    /// Why.
+    pub cause: Cause,
+}
+
+/// A PDCP SDU for the application.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Received<'a> {
+    /// Sender.
+    pub source: Layer2Id,
+    /// Destination.
+    pub address: Address,
+    /// Logical channel.
+    pub lcid: Lcid,
+    /// PDCP header.
+    pub header: Header,
+    /// How much is known of it.
+    pub assurance: Assurance,
+    /// The PGK that opened it.
+    pub pgk_id: Option<u8>,
+    /// The data.
+    pub data: &'a [u8],
+}
+
+/// Who of this UE sends a discovery message. The number is the place that `add_*` gave.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Origin {
+    /// An announcer.
+    Announcer(usize),
+    /// A discoverer.
+    Discoverer(usize),
+    /// The discoveree.
+    Discoveree,
+}
+
+/// What is to be done.
+pub enum Output<'a> {
+    /// Transmit a transport block of SL-SCH, and repeat it as the mode says.
+    SlSch {
+        /// For whom: the SCI carries the low octet in transmission modes 1 and 2.
+        address: Address,
+        /// What it holds.
+        built: Built,
+        /// The block.
+        block: &'a [u8],
+    },
+    /// Transmit a block of SL-DCH.
+    SlDch {
+        /// Whose.
+        origin: Origin,
+        /// The block.
+        message: Message,
+    },
+    /// One of ours keeps silent in this period.
+    Silent {
+        /// Whose.
+        origin: Origin,
+        /// Why.
+        refusal: Refusal,
+    },
+    /// Give data to the application.
+    Received(Received<'a>),
+    /// Somebody who is followed was heard.
+    Discovered(Discovered),
+    /// A question of ours was answered.
+    Answered {
+        /// Whose question.
+        discoverer: usize,
+        /// The answer.
+        finding: Finding,
+    },
+    /// A question was believed; its answer goes into a coming [`Input::SlDchOpportunity`].
+    Asked,
+    /// A MIB was heard.
+    Synchronisation(mib_sl::Repr),
+    /// Something was dropped.
+    Dropped(Drop),
+    /// Make this durable, off the sample path, and hand back [`Input::Granted`] or [`Input::ReservationFailed`].
+    Reserve(Reservation),
+    /// Build this table, off the sample path, and hand it back by [`Input::Table`].
+    Build(Job),
+    /// The followed codes cannot be tabled; told once, until what is followed changes.
+    Unfollowable(TableError),
+    /// Nothing more now. Call again with the next input, or with a tick at this time.
+    Timeout(Option<UtcTime>),
+}
+
+/// An output that waits; octets lie in the engine's buffer.
+enum Event {
+    SlSch { address: Address, built: Built, octets: Range<usize> },
+    SlDch { origin: Origin, message: Message },
+    Silent { origin: Origin, refusal: Refusal },
+    Received { fixed: Received<'static>, octets: Range<usize> },
+    Discovered(Discovered),
+    Answered { discoverer: usize, finding: Finding },
+    Asked,
+    Synchronisation(mib_sl::Repr),
+    Dropped(Drop),
+}
+
+/// The outputs that wait, with a fixed amount of memory.
+struct Outbox {
+    events: VecDeque<Event>,
+    capacity: usize,
+    octets: Vec<u8>,
+    octet_capacity: usize,
+    counters: Counters,
+}
+
+/// Layer 2 of one UE.
+pub struct Engine {
+    config: Config,
+    now: Option<AirTime>,
+    mux: Multiplexer,
+    filter: Filter,
+    rlc: rlc_um::Receiver,
+    pdcp: pdcp::Receiver,
+    transmitters: Vec<(Address, Transmitter)>,
+    /// Whose reservations are on their way to the store.
+    reserving: Vec<(StreamId, Address)>,
+    monitor: Monitor,
+    /// The followed codes could not be tabled.
+    unfollowable: bool,
+    announcers: Vec<(Announcer, Option<u64>)>,
+    discoverers: Vec<(Discoverer, Option<u64>)>,
+    discoveree: Discoveree,
+    outbox: Outbox,
+}
+
+impl Engine {
+    /// A UE that knows nobody.
+    pub fn new(config: Config) -> Result<Self, NonceNotFollowable> {
+        Ok(Self {
+            now: None,
+            mux: Multiplexer::new(config.source),
+            filter: if config.promiscuous { Filter::everything() } else { Filter::new() },
+            rlc: rlc_um::Receiver::new(config.rlc),
+            pdcp: pdcp::Receiver::new(config.pdcp),
+            transmitters: Vec::new(),
+            reserving: Vec::new(),
+            monitor: Monitor::new(config.monitor)?,
+            unfollowable: false,
+            announcers: Vec::new(),
+            discoverers: Vec::new(),
+            discoveree: Discoveree::new(config.discoveree, &config.time),
+            outbox: Outbox {
+                events: VecDeque::with_capacity(config.outputs),
+                capacity: config.outputs,
+                octets: Vec::with_capacity(config.output_octets),
+                octet_capacity: config.output_octets,
+                counters: Counters::default(),
+            },
+            config,
+        })
+    }
+
+    /// Listens to a destination.
+    pub fn listen(&mut self, address: Address) {
+        self.filter.insert(address);
+    }
+
+    /// Listens to it no more.
+    pub fn ignore(&mut self, address: Address) {
+        self.filter.remove(address);
+    }
+
+    /// Adds the keys of a group for receiving, or replaces them. Listening is said apart.
+    pub fn add_group(&mut self, group: group::Receiver) {
+        self.pdcp.insert_group(group);
+    }
+
+    /// The keys of a group for receiving.
+    pub fn group(&mut self, id: Layer2Id) -> Option<&mut group::Receiver> {
+        self.pdcp.group(id)
+    }
+
+    /// Says how data to a destination is protected. Replaces what was said before.
+    pub fn add_destination(&mut self, address: Address, protection: Protection) {
+        let transmitter = Transmitter::new(protection);
+        match self.transmitters.iter_mut().find(|(known, _)| *known == address) {
+            Some((_, known)) => *known = transmitter,
+            None => self.transmitters.push((address, transmitter)),
+        }
+    }
+
+    /// The keys of a destination for sending.
+    pub fn destination(&mut self, address: Address) -> Option<&mut Transmitter> {
+        self.transmitters.iter_mut().find(|(known, _)| *known == address).map(|(_, transmitter)| transmitter)
+    }
+
+    /// Adds a bearer for sending.
+    pub fn add_bearer(&mut self, bearer: Bearer) -> Result<(), Error> {
+        let Bearer { address, lcid, priority, queue_octets, queue_sdus } = bearer;
+        Ok(self.mux.add_channel(address, lcid, priority, queue_octets, queue_sdus)?)
+    }
+
+    /// Adds an announcer.
+    pub fn add_announcer(&mut self, announcer: Announcer) -> usize {
+        self.announcers.push((announcer, None));
+        self.announcers.len() - 1
+    }
+
+    /// An announcer, to give it a new code or key.
+    pub fn announcer(&mut self, index: usize) -> Option<&mut Announcer> {
+        self.announcers.get_mut(index).map(|(announcer, _)| announcer)
+    }
+
+    /// Adds a discoverer.
+    pub fn add_discoverer(&mut self, discoverer: Discoverer) -> usize {
+        self.discoverers.push((discoverer, None));
+        self.discoverers.len() - 1
+    }
+
+    /// What is followed.
+    pub const fn monitor(&mut self) -> &mut Monitor {
+        self.unfollowable = false;
+        &mut self.monitor
+    }
+
+    /// What is answered.
+    pub const fn discoveree(&mut self) -> &mut Discoveree {
+        &mut self.discoveree
+    }
+
+    /// Whose data is most urgent, and its priority: for whom to draw a grant.
+    pub fn next_address(&self) -> Option<(Address, u8)> {
+        self.mux.next_address()
+    }
+
+    /// Octets that wait for a destination.
+    pub fn queued(&self, address: Address) -> usize {
+        self.mux.queued(address)
+    }
+
+    /// What became of everything that was received.
+    pub const fn counters(&self) -> &Counters {
+        &self.outbox.counters
+    }
+
+    /// What reassembly counted.
+    pub const fn rlc_counters(&self) -> &ReceiverCounters {
+        self.rlc.counters()
+    }
+
+    /// Takes one event. Drain [`Self::poll_output`] afterwards.
+    pub fn handle_input(&mut self, input: Input<'_>) -> Result<(), Error> {
+        if self.outbox.events.is_empty() {
+            self.outbox.octets.clear();
+        }
+        match input {
+            Input::Tick { now } => self.now = Some(now),
+            Input::SlSch { now, group, block } => {
+                self.now = Some(now);
+                self.receive_sl_sch(&now, group, block);
+            }
+            Input::SlDch { now, block } => {
+                self.now = Some(now);
+                self.receive_sl_dch(&now, block);
+            }
+            Input::SlBch { now, block } => {
+                self.now = Some(now);
+                let parsed =
+                    mib_sl::Packet::new_checked(block).and_then(|packet| mib_sl::Repr::parse(&packet));
+                match parsed {
+                    Ok(mib) => self.outbox.push(Event::Synchronisation(mib)),
+                    Err(error) => self.outbox.drop(None, None, Cause::Mib(error)),
+                }
+            }
+            Input::Send { now, address, lcid, sdu_type, data } => {
+                self.now = Some(now);
+                let transmitter = self.transmitters.iter_mut().find(|(known, _)| *known == address);
+                let (_, transmitter) = transmitter.ok_or(Error::NoDestination(address))?;
+                // Asked first: a COUNT is not spent on what cannot be queued.
+                self.mux.check_room(address, lcid, transmitter.pdu_len(data.len()))?;
+                let pdu = transmitter.emit_pdu(now.slot.counter(), lcid, sdu_type, data)?;
+                self.mux.push(address, lcid, pdu)?;
+            }
+            Input::SlSchOpportunity { now, address, len } => {
+                self.now = Some(now);
+                let waiting = address.filter(|&address| self.mux.queued(address) > 0);
+                let next = || self.mux.next_address().map(|(address, _)| address);
+                let address = if address.is_some() { waiting } else { next() };
+                if let Some(address) = address {
+                    self.fill(address, len)?;
+                }
+            }
+            Input::SlDchOpportunity { now, period, nonce } => {
+                self.now = Some(now);
+                self.discover(&now, period, nonce);
+            }
+            Input::Granted { now, granted } => {
+                self.now = Some(now);
+                if let Some(sender) = self.reserving_sender(granted.stream()) {
+                    sender.grant(granted);
+                }
+            }
+            Input::ReservationFailed { now, stream } => {
+                self.now = Some(now);
+                if let Some(sender) = self.reserving_sender(stream) {
+                    sender.failed(stream);
+                }
+            }
+            Input::Table { now, job } => {
+                self.now = Some(now);
+                self.monitor.install(job);
+            }
+        }
+        Ok(())
+    }
+
+    /// The next thing to do; [`Output::Timeout`] when there is none.
+    pub fn poll_output(&mut self) -> Output<'_> {
+        if let Some(event) = self.outbox.events.pop_front() {
+            return event.output(&self.outbox.octets);
+        }
+        for (address, transmitter) in &mut self.transmitters {
+            if let Some(sender) = transmitter.group()
+                && let Some(reservation) = sender.wanted().next()
+            {
+                self.reserving.push((reservation.stream(), *address));
+                return Output::Reserve(reservation);
+            }
+        }
+        let Some(now) = &self.now else { return Output::Timeout(None) };
+        if !self.unfollowable {
+            match self.monitor.job(&self.config.time, now) {
+                Ok(Some(job)) => return Output::Build(job),
+                Ok(None) => {}
+                Err(error) => {
+                    self.unfollowable = true;
+                    return Output::Unfollowable(error);
+                }
+            }
+        }
+        Output::Timeout(self.monitor.next_edge(now))
+    }
+
+    fn receive_sl_sch(&mut self, now: &AirTime, group: Option<GroupDestinationId>, block: &[u8]) {
+        let Self { filter, rlc, pdcp, outbox, .. } = self;
+        let pdu = match Demultiplexed::parse(block, group) {
+            Ok(pdu) => pdu,
+            Err(error) => return outbox.drop(None, None, Cause::Mac(error)),
+        };
+        let (source, address) = (pdu.source, pdu.address);
+        if !filter.accepts(address) {
+            outbox.counters.count(Outcome::NotForUs);
+            return;
+        }
+        for (lcid, data) in pdu.sdus() {
+            let key = Key { source, destination: address.layer2_id(), lcid };
+            let received = rlc.receive(key, data, |sdu| {
+                match pdcp.receive(now.slot.counter(), source, address, lcid, sdu) {
+                    Ok(delivered) => {
+                        let pdcp::Delivered { header, data, assurance, pgk_id } = delivered;
+                        let fixed = Received { source, address, lcid, header, assurance, pgk_id, data: &[] };
+                        outbox.deliver(fixed, data);
+                    }
+                    Err(error) => {
+                        let header = Header::parse(address, sdu).ok();
+                        outbox.drop(Some((source, address)), header, Cause::Pdcp(error));
+                    }
+                }
+            });
+            if let Err(error) = received {
+                outbox.drop(Some((source, address)), None, Cause::Rlc(error));
+            }
+        }
+    }
+
+    fn receive_sl_dch(&mut self, now: &AirTime, block: &[u8]) {
+        let policy = &self.config.time;
+        let (message_type, message) = match checked(block) {
+            Ok(checked) => checked,
+            Err(error) => {
+                return self.outbox.drop(None, None, Cause::Discovery(Dropped::Malformed(error)));
+            }
+        };
+        let mut refusal = Refusal::Unknown;
+        if is_question(message_type) {
+            match self.discoveree.receive(policy, now, message_type, &message) {
+                Ok(()) => {
+                    self.outbox.counters.count(Outcome::Verified);
+                    return self.outbox.push(Event::Asked);
+                }
+                Err(other) => refusal = more_telling(refusal, other),
+            }
+        } else if message_type.is_model_b() {
+            for (index, (discoverer, _)) in self.discoverers.iter_mut().enumerate() {
+                match discoverer.receive(policy, now, message_type, &message) {
+                    Ok(finding) => {
+                        self.outbox.counters.count(Outcome::of_finding(&finding));
+                        return self.outbox.push(Event::Answered { discoverer: index, finding });
+                    }
+                    Err(other) => refusal = more_telling(refusal, other),
+                }
+            }
+        }
+        match self.monitor.receive(policy, now, block) {
+            Ok(discovered) => {
+                self.outbox.counters.count(Outcome::of_finding(&discovered.finding));
+                self.outbox.push(Event::Discovered(discovered));
+            }
+            Err(Dropped::Refused(other)) => {
+                let dropped = Dropped::Refused(more_telling(refusal, other));
+                self.outbox.drop(None, None, Cause::Discovery(dropped));
+            }
+            Err(dropped) => self.outbox.drop(None, None, Cause::Discovery(dropped)),
+        }
+    }
+
+    fn fill(&mut self, address: Address, len: usize) -> Result<(), Error> {
+        let start = self.outbox.octets.len();
+        if !self.outbox.has_room(len) {
+            self.outbox.counters.count(Outcome::OutputFull);
+            return Ok(());
+        }
+        self.outbox.octets.resize(start + len, 0);
+        match self.mux.emit_transport_block(address, &mut self.outbox.octets[start..]) {
+            Ok(built) => {
+                self.outbox.push(Event::SlSch { address, built, octets: start..start + len });
+                Ok(())
+            }
+            Err(error) => {
+                self.outbox.octets.truncate(start);
+                Err(error.into())
+            }
+        }
+    }
+
+    /// One message for one resource: an answer that waits, else a question, else an announcement, each once a period.
+    fn discover(&mut self, now: &AirTime, period: u64, nonce: [u64; 2]) {
+        let policy = &self.config.time;
+        if let Some(answer) = self.discoveree.respond(policy, now) {
+            return self.outbox.announce(Origin::Discoveree, answer);
+        }
+        for (index, (discoverer, last)) in self.discoverers.iter_mut().enumerate() {
+            if last.replace(period) != Some(period) {
+                return self.outbox.announce(Origin::Discoverer(index), discoverer.solicit(policy, now));
+            }
+        }
+        let mut nonce = nonce.into_iter();
+        let mut entropy = || nonce.next().unwrap_or(0);
+        for (index, (announcer, last)) in self.announcers.iter_mut().enumerate() {
+            if last.replace(period) != Some(period) {
+                let message = announcer.announce(now, policy, &mut entropy);
+                return self.outbox.announce(Origin::Announcer(index), message);
+            }
+        }
+    }
+
+    /// The sender that asked for a reservation of this stream; asked no more.
+    fn reserving_sender(&mut self, stream: StreamId) -> Option<&mut group::Sender> {
+        let index = self.reserving.iter().position(|(known, _)| *known == stream)?;
+        let (_, address) = self.reserving.swap_remove(index);
+        self.destination(address)?.group()
+    }
+}
+
+/// Questions of model B, which a discoveree hears.
+const fn is_question(message_type: MessageType) -> bool {
+    matches!(
+        message_type,
+        MessageType::RestrictedQuery | MessageType::RelaySolicitation | MessageType::GroupMemberSolicitation
+    )
+}
+
+impl Event {
+    fn output(self, octets: &[u8]) -> Output<'_> {
+        match self {
+            Self::SlSch { address, built, octets: range } => {
+                Output::SlSch { address, built, block: &octets[range] }
+            }
+            Self::SlDch { origin, message } => Output::SlDch { origin, message },
+            Self::Silent { origin, refusal } => Output::Silent { origin, refusal },
+            Self::Received { fixed, octets: range } => {
+                Output::Received(Received { data: &octets[range], ..fixed })
+            }
+            Self::Discovered(discovered) => Output::Discovered(discovered),
+            Self::Answered { discoverer, finding } => Output::Answered { discoverer, finding },
+            Self::Asked => Output::Asked,
+            Self::Synchronisation(mib) => Output::Synchronisation(mib),
+            Self::Dropped(drop) => Output::Dropped(drop),
+        }
+    }
+}
+
+impl Outbox {
+    fn has_room(&self, octets: usize) -> bool {
+        self.events.len() < self.capacity && self.octets.len() + octets <= self.octet_capacity
+    }
+
+    /// A driver that does not drain loses outputs, and the counters say so.
+    fn push(&mut self, event: Event) {
+        if self.events.len() < self.capacity {
+            self.events.push_back(event);
+        } else {
+            self.counters.count(Outcome::OutputFull);
+        }
+    }
+
+    fn deliver(&mut self, fixed: Received<'static>, data: &[u8]) {
+        self.counters.count(Outcome::of_assurance(fixed.assurance));
+        if !self.has_room(data.len()) {
+            self.counters.count(Outcome::OutputFull);
+            return;
+        }
+        let start = self.octets.len();
+        self.octets.extend_from_slice(data);
+        self.push(Event::Received { fixed, octets: start..start + data.len() });
+    }
+
+    fn announce(&mut self, origin: Origin, message: Result<Message, Refusal>) {
+        self.push(match message {
+            Ok(message) => Event::SlDch { origin, message },
+            Err(refusal) => Event::Silent { origin, refusal },
+        });
+    }
+
+    fn drop(&mut self, from: Option<(Layer2Id, Address)>, header: Option<Header>, cause: Cause) {
+        self.counters.count(Outcome::of_cause(&cause));
+        self.push(Event::Dropped(Drop { from, header, cause }));
+    }
+}
+
+#[cfg(test)]
+mod tests;

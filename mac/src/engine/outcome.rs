@@ -1,0 +1,159 @@
+//! What became of what was received: the words that reports use, and their counts.
+
+use sidelink_security::discovery::Refusal;
+use sidelink_security::group::PduRefusal;
+
+use super::Cause;
+use crate::discovery::{Dropped, Finding};
+use crate::mux;
+use crate::pdcp::{self, Assurance};
+
+macro_rules! outcomes {
+    ($($(#[$doc:meta])* $name:ident = $word:literal,)*) => {
+        /// What became of a block, a PDU or a message.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[non_exhaustive]
+        pub enum Outcome {
+            $($(#[$doc])* $name,)*
+        }
+
+        impl Outcome {
+            /// All of them.
+            pub const ALL: [Self; [$($word),*].len()] = [$(Self::$name),*];
+
+            /// The word that reports use.
+            pub const fn as_str(self) -> &'static str {
+                match self {
+                    $(Self::$name => $word,)*
+                }
+            }
+        }
+    };
+}
+
+outcomes! {
+    /// Proven: MIC, MAC-I or a code that only its owner can make.
+    Verified = "verified",
+    /// Deciphered, not proven.
+    Deciphered = "deciphered",
+    /// It came without protection.
+    Unprotected = "unprotected",
+    /// The network must check it.
+    ToReport = "to_report",
+    /// Wrong MIC.
+    BadMic = "bad_mic",
+    /// Wrong MAC-I.
+    BadMac = "bad_mac",
+    /// A copy, or of a period that is over.
+    Replay = "replay",
+    /// Behind the replay window.
+    Late = "late",
+    /// No key of this index or destination.
+    UnknownKey = "unknown_key",
+    /// Nothing that is followed.
+    Unknown = "unknown",
+    /// The validity of key or code is over.
+    Expired = "expired",
+    /// The counter lies further than MAX_OFFSET from the ProSe clock.
+    OutsideMaxOffset = "outside_max_offset",
+    /// Of a time that has not come.
+    Clock = "clock",
+    /// Known, but not authorised.
+    NotAuthorised = "not_authorised",
+    /// A message type that nobody here expects.
+    Type = "type",
+    /// Above the rate of answers.
+    RateLimited = "rate_limited",
+    /// All replay windows are taken.
+    TooManySenders = "too_many_senders",
+    /// Bytes that are not what they should be.
+    Malformed = "malformed",
+    /// Another destination.
+    NotForUs = "not_for_us",
+    /// Our own misuse: a block without the group destination ID of its SCI.
+    Misused = "misused",
+    /// The outputs were not drained: one was lost.
+    OutputFull = "output_full",
+}
+
+impl Outcome {
+    pub(super) const fn of_assurance(assurance: Assurance) -> Self {
+        match assurance {
+            Assurance::Verified => Self::Verified,
+            Assurance::Deciphered => Self::Deciphered,
+            Assurance::Unprotected => Self::Unprotected,
+        }
+    }
+
+    /// The outcome of a discovery message that was believed.
+    pub const fn of_finding(finding: &Finding) -> Self {
+        match finding {
+            Finding::Identity(_) | Finding::Verified(_) => Self::Verified,
+            Finding::ToReport(_) => Self::ToReport,
+            Finding::Unprotected(_) => Self::Unprotected,
+        }
+    }
+
+    /// The outcome of what was dropped.
+    pub const fn of_cause(cause: &Cause) -> Self {
+        match cause {
+            Cause::Mac(mux::Error::NoGroupDestination) => Self::Misused,
+            Cause::Pdcp(pdcp::Error::Refused(refusal)) => Self::of_pdu(*refusal),
+            Cause::Discovery(Dropped::Refused(refusal)) => Self::of_refusal(*refusal),
+            _ => Self::Malformed,
+        }
+    }
+
+    const fn of_pdu(refusal: PduRefusal) -> Self {
+        match refusal {
+            PduRefusal::UnknownKey => Self::UnknownKey,
+            PduRefusal::Expired => Self::Expired,
+            PduRefusal::Replay => Self::Replay,
+            PduRefusal::Late => Self::Late,
+            PduRefusal::BadMac => Self::BadMac,
+            PduRefusal::Unprotected => Self::Unprotected,
+            PduRefusal::TooManySenders => Self::TooManySenders,
+            _ => Self::Malformed,
+        }
+    }
+
+    const fn of_refusal(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::BadMic => Self::BadMic,
+            Refusal::Replay => Self::Replay,
+            Refusal::OutsideMaxOffset => Self::OutsideMaxOffset,
+            Refusal::Clock => Self::Clock,
+            Refusal::Expired => Self::Expired,
+            Refusal::NotAuthorised => Self::NotAuthorised,
+            Refusal::Type => Self::Type,
+            Refusal::RateLimited => Self::RateLimited,
+            _ => Self::Unknown,
+        }
+    }
+}
+
+/// How often each outcome came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Counters([u64; Outcome::ALL.len()]);
+
+impl Default for Counters {
+    fn default() -> Self {
+        Self([0; Outcome::ALL.len()])
+    }
+}
+
+impl Counters {
+    pub(super) const fn count(&mut self, outcome: Outcome) {
+        self.0[outcome as usize] += 1;
+    }
+
+    /// How often this one came.
+    pub const fn of(&self, outcome: Outcome) -> u64 {
+        self.0[outcome as usize]
+    }
+
+    /// All that came at least once.
+    pub fn iter(&self) -> impl Iterator<Item = (Outcome, u64)> + '_ {
+        Outcome::ALL.into_iter().map(|outcome| (outcome, self.of(outcome))).filter(|(_, count)| *count > 0)
+    }
+}

@@ -1,0 +1,478 @@
+use proptest::prelude::*;
+use sidelink_security::cipher::Algorithm;
+use sidelink_security::counter::UtcCounter;
+use sidelink_security::counter::reserve::ReserveConfig;
+use sidelink_security::discovery::Profile;
+use sidelink_security::discovery::ota::{OtaConfig, Variant};
+use sidelink_security::discovery::request_response::{Binding, Session};
+use sidelink_security::discovery::rotation::RotationPeriod;
+use sidelink_security::group::{GroupConfig, GroupKey, SendError};
+use sidelink_security::keys::{ApplicationKey, Pgk, PresharedSecret};
+
+use super::*;
+use crate::discovery::{Answering, Asking};
+use crate::pdcp::PlainSn;
+use crate::pdcp::tests::Store;
+
+const START: u64 = 1_700_000_000_000;
+const FOREVER: UtcCounter = UtcCounter::new(u32::MAX);
+const GROUP: Address = Address::Group(Layer2Id::from_octets([0x12, 0x34, 0x56]));
+const V2X: Address = Address::V2x(Layer2Id::from_octets([0, 0, 1]));
+
+fn at(millis: u64) -> AirTime {
+    AirTime::at(UtcTime::from_millis(START + millis))
+}
+
+fn id(value: u32) -> Layer2Id {
+    Layer2Id::new(value).unwrap()
+}
+
+fn lcid(value: u8) -> Lcid {
+    Lcid::new(value).unwrap()
+}
+
+fn ota() -> OtaConfig {
+    OtaConfig::new(Variant::Keyed, 64, 0, RotationPeriod::SECOND).unwrap()
+}
+
+fn group_config() -> GroupConfig {
+    GroupConfig { group_id: GROUP.layer2_id().octets(), eea: Algorithm::Snow3g, mac: Some(Algorithm::Aes) }
+}
+
+fn group_key() -> GroupKey {
+    let pgk = Pgk::from([3; 32]);
+    GroupKey { pgk_id: 5, pgk, valid_from: UtcCounter::new(0), expiry: FOREVER }
+}
+
+/// A UE that is a member of the group, talks in the clear to V2X, follows changing identifiers, asks and answers.
+struct Ue {
+    engine: Engine,
+    store: Store,
+}
+
+/// Small blocks, so that the tests go through many.
+const RESERVE: ReserveConfig = ReserveConfig { block: 8, low_water: 4 };
+
+impl Ue {
+    fn new(source: u32) -> Self {
+        let monitor = MonitorConfig { rotating: Some(ota()), ..MonitorConfig::default() };
+        let mut engine = Engine::new(Config { monitor, ..Config::new(id(source)) }).unwrap();
+        let mut store = Store::default();
+        let mut sender = group::Sender::new(group_config(), id(source).octets());
+        sender.install(group_key(), RESERVE, &mut store).unwrap();
+        engine.add_destination(GROUP, Protection::Group(sender));
+        engine.add_destination(V2X, Protection::Plain(PlainSn::Zero));
+        let mut receiver = group::Receiver::new(group::ReceiverConfig::new(group_config()));
+        receiver.install(group_key()).unwrap();
+        engine.add_group(receiver);
+        for (address, channel) in [(GROUP, 1), (GROUP, 2), (V2X, 1)] {
+            engine.listen(address);
+            engine.add_bearer(Bearer::new(address, lcid(channel))).unwrap();
+        }
+        Self { engine, store }
+    }
+
+    fn input(&mut self, input: Input<'_>) -> Heard {
+        self.engine.handle_input(input).unwrap();
+        self.drain()
+    }
+
+    /// The loop of the contract: makes reservations durable and builds tables, gathers the rest.
+    fn drain(&mut self) -> Heard {
+        let mut heard = Heard::default();
+        loop {
+            let now = self.engine.now.unwrap_or(at(0));
+            match self.engine.poll_output() {
+                Output::Timeout(next) => {
+                    heard.timeout = next;
+                    return heard;
+                }
+                Output::Reserve(reservation) => {
+                    heard.log.push(format!("reserve {:?}", reservation.range()));
+                    let granted = reservation.commit(&mut self.store).unwrap();
+                    self.engine.handle_input(Input::Granted { now, granted }).unwrap();
+                }
+                Output::Build(mut job) => {
+                    heard.log.push(format!("build {:?}", job.period()));
+                    while !job.run(1) {}
+                    self.engine.handle_input(Input::Table { now, job }).unwrap();
+                }
+                output => heard.take(output),
+            }
+        }
+    }
+
+    fn send(&mut self, now: AirTime, address: Address, channel: u8, data: &[u8]) -> Result<(), Error> {
+        let input = Input::Send { now, address, lcid: lcid(channel), sdu_type: SduType::Ip, data };
+        let result = self.engine.handle_input(input);
+        self.drain();
+        result
+    }
+}
+
+/// What came out, in words and in parts.
+#[derive(Default)]
+struct Heard {
+    log: Vec<String>,
+    blocks: Vec<(Address, Vec<u8>)>,
+    messages: Vec<Message>,
+    data: Vec<(Layer2Id, Assurance, Vec<u8>)>,
+    drops: Vec<Outcome>,
+    discovered: Vec<Discovered>,
+    answers: Vec<Finding>,
+    asked: usize,
+    timeout: Option<UtcTime>,
+}
+
+impl Heard {
+    fn take(&mut self, output: Output<'_>) {
+        match output {
+            Output::SlSch { address, built, block } => {
+                self.log.push(format!("block {address:?} {built:?} {block:02x?}"));
+                self.blocks.push((address, block.to_vec()));
+            }
+            Output::SlDch { origin, message } => {
+                self.log.push(format!("message {origin:?} {message:02x?}"));
+                self.messages.push(message);
+            }
+            Output::Silent { origin, refusal } => self.log.push(format!("silent {origin:?} {refusal:?}")),
+            Output::Received(received) => {
+                self.log.push(format!("{received:?}"));
+                self.data.push((received.source, received.assurance, received.data.to_vec()));
+            }
+            Output::Discovered(discovered) => {
+                self.log.push(format!("{discovered:?}"));
+                self.discovered.push(discovered);
+            }
+            Output::Answered { discoverer, finding } => {
+                self.log.push(format!("answered {discoverer} {finding:?}"));
+                self.answers.push(finding);
+            }
+            Output::Asked => {
+                self.log.push("asked".into());
+                self.asked += 1;
+            }
+            Output::Synchronisation(mib) => self.log.push(format!("{mib:?}")),
+            Output::Dropped(drop) => {
+                self.log.push(format!("{drop:?}"));
+                self.drops.push(Outcome::of_cause(&drop.cause));
+            }
+            Output::Unfollowable(error) => self.log.push(error.to_string()),
+            Output::Reserve(_) | Output::Build(_) | Output::Timeout(_) => unreachable!("taken by the loop"),
+        }
+    }
+}
+
+/// Everything that waits at `from`, in blocks of `len` octets, to `to`.
+fn carry(from: &mut Ue, to: &mut Ue, now: AirTime, len: usize) -> Heard {
+    let mut all = Heard::default();
+    loop {
+        let sent = from.input(Input::SlSchOpportunity { now, address: None, len });
+        let Some((address, block)) = sent.blocks.into_iter().next() else { return all };
+        let heard = to.input(Input::SlSch { now, group: address.group_destination(), block: &block });
+        all.data.extend(heard.data);
+        all.drops.extend(heard.drops);
+        all.blocks.push((address, block));
+    }
+}
+
+#[test]
+fn group_data_is_proven_at_the_other_end() {
+    let (mut alice, mut bob) = (Ue::new(1), Ue::new(2));
+    let long = vec![0x5a; 1500];
+    for n in 0..30 {
+        alice.send(at(n), GROUP, 1, &long).unwrap();
+        alice.send(at(n), GROUP, 2, b"short").unwrap();
+        let heard = carry(&mut alice, &mut bob, at(n), 209);
+        assert_eq!(heard.drops, []);
+        let mut data: Vec<&[u8]> = heard.data.iter().map(|(_, _, data)| &data[..]).collect();
+        data.sort_by_key(|data| data.len());
+        assert_eq!(data, [&b"short"[..], &long]);
+        assert!(heard.data.iter().all(|(source, how, _)| (*source, *how) == (id(1), Assurance::Verified)));
+    }
+    assert_eq!(bob.engine.counters().of(Outcome::Verified), 60);
+    assert_eq!(bob.engine.rlc_counters().lost_sdus, 0);
+    assert!(alice.store.0.values().any(|&reserved| reserved > 60), "the counters were reserved on the way");
+}
+
+#[test]
+fn what_is_not_believed_is_counted_with_its_reason() {
+    let (mut alice, mut bob) = (Ue::new(1), Ue::new(2));
+    alice.send(at(0), GROUP, 1, b"once").unwrap();
+    let heard = carry(&mut alice, &mut bob, at(0), 40);
+    let (address, block) = &heard.blocks[0];
+    let group = address.group_destination();
+    let mut judge = |group, block: &[u8]| bob.input(Input::SlSch { now: at(1), group, block }).drops;
+    assert_eq!(judge(group, block), [Outcome::Replay]);
+    assert_eq!(judge(Some(GroupDestinationId(0x57)), block), [], "another group: counted, not told");
+    assert_eq!(judge(None, block), [Outcome::Misused]);
+    assert_eq!(judge(group, &block[..5]), [Outcome::Malformed]);
+    alice.send(at(1), GROUP, 1, b"twice").unwrap();
+    let sent = alice.input(Input::SlSchOpportunity { now: at(1), address: None, len: 40 });
+    let block = &sent.blocks[0].1;
+    let mut forged = block.clone();
+    forged[16] ^= 1;
+    assert_eq!(judge(group, &forged), [Outcome::BadMac]);
+    let mut impostor = block.clone();
+    impostor[3] ^= 1;
+    assert_eq!(judge(group, &impostor), [Outcome::BadMac]);
+    let counted: Vec<(&str, u64)> =
+        bob.engine.counters().iter().map(|(outcome, count)| (outcome.as_str(), count)).collect();
+    let expected =
+        [("verified", 1), ("bad_mac", 2), ("replay", 1), ("malformed", 1), ("not_for_us", 1), ("misused", 1)];
+    assert_eq!(counted, expected);
+}
+
+#[test]
+fn monitor_without_keys_hears_everything_and_opens_nothing() {
+    let mut alice = Ue::new(1);
+    let config = Config { promiscuous: true, ..Config::new(id(9)) };
+    let mut decoder = Ue { engine: Engine::new(config).unwrap(), store: Store::default() };
+    alice.send(at(0), GROUP, 1, b"secret").unwrap();
+    alice.send(at(0), V2X, 1, b"public").unwrap();
+    let heard = carry(&mut alice, &mut decoder, at(0), 60);
+    assert_eq!(heard.drops, [Outcome::UnknownKey]);
+    assert_eq!(heard.data, [(id(1), Assurance::Unprotected, b"public".to_vec())]);
+}
+
+#[test]
+fn our_own_mistakes_are_errors() {
+    let mut alice = Ue::new(1);
+    let nobody = Address::Group(id(0x77));
+    assert_eq!(alice.send(at(0), nobody, 1, b"x"), Err(Error::NoDestination(nobody)));
+    assert_eq!(alice.send(at(0), GROUP, 9, b"x"), Err(Error::Mux(mux::Error::Channel(lcid(9)))));
+    assert!(matches!(alice.send(at(0), GROUP, 1, b""), Err(Error::Pdcp(pdcp::Error::SduLen { len: 0 }))));
+    alice.send(at(0), GROUP, 1, b"x").unwrap();
+    let input = Input::SlSchOpportunity { now: at(0), address: Some(GROUP), len: 3 };
+    assert_eq!(alice.engine.handle_input(input), Err(Error::Mux(mux::Error::TransportBlock { len: 3 })));
+    let empty = alice.input(Input::SlSchOpportunity { now: at(0), address: Some(V2X), len: 50 });
+    assert!(empty.blocks.is_empty(), "nothing waits for this one");
+}
+
+#[test]
+fn full_queue_spends_no_counter() {
+    let mut alice = Ue::new(1);
+    let big = vec![1; 8000];
+    let mut sent = 0;
+    while alice.send(at(0), GROUP, 1, &big).is_ok() {
+        sent += 1;
+    }
+    assert_eq!(sent, 8, "64 KiB of queue");
+    let reserved = alice.store.0.clone();
+    for _ in 0..100 {
+        assert!(matches!(
+            alice.send(at(0), GROUP, 1, &big),
+            Err(Error::Mux(mux::Error::Rlc(rlc_um::Error::QueueFull { .. })))
+        ));
+    }
+    assert_eq!(alice.store.0, reserved);
+}
+
+#[test]
+fn slow_store_stops_the_sender_and_nothing_else() {
+    let mut alice = Ue::new(1);
+    let mut outcomes = Vec::new();
+    let mut held = Vec::new();
+    for _ in 0..40 {
+        let input =
+            Input::Send { now: at(0), address: GROUP, lcid: lcid(1), sdu_type: SduType::Ip, data: b"x" };
+        outcomes.push(alice.engine.handle_input(input));
+        loop {
+            match alice.engine.poll_output() {
+                Output::Reserve(reservation) => held.push(reservation),
+                Output::Timeout(_) => break,
+                _ => {}
+            }
+        }
+    }
+    let waiting = Err(Error::Pdcp(pdcp::Error::Send(SendError::Waiting)));
+    assert_eq!(outcomes.last(), Some(&waiting));
+    assert_eq!(held.len(), 1, "asked once, not again while it is on its way");
+    let sent = outcomes.iter().filter(|outcome| outcome.is_ok()).count();
+    assert!(sent >= 4, "{sent} were sent before");
+    // The store says no: it is asked again, and then it goes on.
+    let stream = held[0].stream();
+    alice.engine.handle_input(Input::ReservationFailed { now: at(0), stream }).unwrap();
+    let heard = alice.drain();
+    assert!(heard.log.iter().any(|line| line.starts_with("reserve")));
+    assert!(alice.send(at(0), GROUP, 1, b"x").is_ok());
+}
+
+#[test]
+fn synchronisation_is_told() {
+    let mut bob = Ue::new(2);
+    let heard = bob.input(Input::SlBch { now: at(0), block: &[0x61, 0x55, 0x68, 0, 0] });
+    assert!(heard.log[0].contains("N50"), "{:?}", heard.log);
+    assert_eq!(bob.input(Input::SlBch { now: at(0), block: &[0xff; 5] }).drops, [Outcome::Malformed]);
+}
+
+#[test]
+fn identity_is_discovered_across_periods() {
+    let (mut alice, mut bob) = (Ue::new(1), Ue::new(2));
+    let key = ApplicationKey::from([7; 32]);
+    alice.engine.add_announcer(Announcer::changing(ota(), [1; 20], &key, FOREVER));
+    let who = bob.engine.monitor().follow_rotating([([1; 20], &key, FOREVER)]).unwrap()[0];
+    let mut codes = Vec::new();
+    for period in 0..10 {
+        let now = at(period * 1000 + 320);
+        bob.input(Input::Tick { now });
+        let slot = Input::SlDchOpportunity { now, period, nonce: [1, 2] };
+        let sent = alice.input(slot).messages;
+        let again = alice.input(Input::SlDchOpportunity { now, period, nonce: [1, 2] });
+        assert!(again.messages.is_empty(), "once in a discovery period");
+        let heard = bob.input(Input::SlDch { now, block: &sent[0] });
+        assert_eq!(heard.discovered.len(), 1, "{:?}", heard.log);
+        assert_eq!((heard.discovered[0].who, heard.discovered[0].report), (who, period == 0));
+        assert_eq!(heard.timeout, Some(at((period + 1) * 1000).slot), "the next edge");
+        codes.push(sent[0]);
+    }
+    let replayed = bob.input(Input::SlDch { now: at(10_500), block: &codes[9] });
+    assert_eq!(replayed.drops, [Outcome::Replay], "one rotation period later");
+    codes.dedup();
+    assert_eq!(codes.len(), 10);
+}
+
+#[test]
+fn question_and_answer_between_two_engines() {
+    let (mut alice, mut bob) = (Ue::new(1), Ue::new(2));
+    let session = || {
+        let secret = PresharedSecret::from([6; 32]);
+        Session::new(&secret, [0x11; 23], Binding::Bound, Profile::default())
+    };
+    alice.engine.add_discoverer(Discoverer::new(Asking::Preshared(session()), FOREVER, 2000));
+    bob.engine.discoveree().answer(Answering::Preshared(session(), [0x22; 23]), FOREVER);
+    let slot = |period| Input::SlDchOpportunity { now: at(period * 320), period, nonce: [0; 2] };
+    let question = alice.input(slot(0)).messages[0];
+    let heard = bob.input(Input::SlDch { now: at(0), block: &question });
+    assert_eq!((heard.asked, heard.drops.len()), (1, 0));
+    let copy = bob.input(Input::SlDch { now: at(1), block: &question });
+    assert_eq!((copy.asked, &copy.drops[..]), (0, &[Outcome::Replay][..]));
+    let answer = bob.input(slot(1)).messages[0];
+    let heard = alice.input(Input::SlDch { now: at(320), block: &answer });
+    assert!(matches!(heard.answers[..], [Finding::Verified(_)]), "{:?}", heard.log);
+    assert!(bob.input(slot(2)).messages.is_empty(), "answered once");
+}
+
+#[test]
+fn driver_that_does_not_drain_loses_outputs_and_is_told() {
+    let config = Config { promiscuous: true, outputs: 4, output_octets: 64, ..Config::new(id(2)) };
+    let mut engine = Engine::new(config).unwrap();
+    for _ in 0..10 {
+        engine.handle_input(Input::SlDch { now: at(0), block: &[0; 29] }).unwrap();
+    }
+    assert_eq!(engine.counters().of(Outcome::OutputFull), 6);
+    assert_eq!(engine.counters().of(Outcome::Malformed), 10);
+}
+
+/// A seeded exchange of three UEs over a channel that loses, copies and damages blocks. Returns everything that came
+/// out.
+fn exchange(seed: u64) -> Vec<String> {
+    let mut random = crate::grant::tests::entropy(seed);
+    let mut ues = [Ue::new(1), Ue::new(2), Ue::new(3)];
+    let key = |n: u8| ApplicationKey::from([n; 32]);
+    for (n, ue) in ues.iter_mut().enumerate() {
+        let n = n as u8;
+        ue.engine.add_announcer(Announcer::changing(ota(), [n; 20], &key(n), FOREVER));
+        let (a, b) = (key((n + 1) % 3), key((n + 2) % 3));
+        let followed = [([(n + 1) % 3; 20], &a, FOREVER), ([(n + 2) % 3; 20], &b, FOREVER)];
+        ue.engine.monitor().follow_rotating(followed).unwrap();
+    }
+    let mut log = Vec::new();
+    for step in 0..400u64 {
+        let now = at(step * 17);
+        let from = random() as usize % 3;
+        let data = vec![step as u8; random() as usize % 400 + 1];
+        let address = [GROUP, V2X][random() as usize % 2];
+        let _ = ues[from].send(now, address, 1, &data);
+        let mut air: Vec<(Option<Address>, Vec<u8>)> = Vec::new();
+        let len = random() as usize % 300 + 12;
+        let heard = ues[from].input(Input::SlSchOpportunity { now, address: None, len });
+        air.extend(heard.blocks.iter().map(|(address, block)| (Some(*address), block.clone())));
+        log.extend(heard.log);
+        let nonce = [random(), random()];
+        let heard = ues[from].input(Input::SlDchOpportunity { now, period: step / 8, nonce });
+        air.extend(heard.messages.iter().map(|message| (None, message.to_vec())));
+        log.extend(heard.log);
+        for (address, mut block) in air {
+            let fate = random() % 8;
+            if fate == 1 {
+                let bit = random() as usize % (8 * block.len());
+                block[bit / 8] ^= 1 << (bit % 8);
+            }
+            for to in (0..3).filter(|&to| to != from && fate != 0) {
+                for _ in 0..if fate == 2 { 2 } else { 1 } {
+                    let heard = match address {
+                        Some(address) => ues[to].input(Input::SlSch {
+                            now,
+                            group: address.group_destination(),
+                            block: &block,
+                        }),
+                        None => ues[to].input(Input::SlDch { now, block: &block }),
+                    };
+                    log.extend(heard.log);
+                }
+            }
+        }
+    }
+    for ue in &ues {
+        log.push(format!("{:?} {:?}", ue.engine.counters(), ue.engine.rlc_counters()));
+    }
+    log
+}
+
+#[test]
+fn same_inputs_give_the_same_outputs() {
+    let first = exchange(7);
+    assert_eq!(first, exchange(7));
+    assert_ne!(first, exchange(8));
+    for expected in ["Verified", "Replay", "Discovered", "Malformed", "Unprotected", "BadMac", "build"] {
+        let shown = first.iter().any(|line| line.contains(expected));
+        assert!(shown, "the exchange never showed {expected}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn any_blocks_are_judged_without_a_panic(
+        blocks in prop::collection::vec(
+            (0u8..3, prop::collection::vec(any::<u8>(), 0..80), prop::option::of(any::<u8>()), 0u64..5000),
+            1..20,
+        ),
+    ) {
+        let config = Config { promiscuous: true, ..Config::new(id(2)) };
+        let mut ue = Ue { engine: Engine::new(config).unwrap(), store: Store::default() };
+        for (channel, block, group, millis) in &blocks {
+            let now = at(*millis);
+            let heard = ue.input(match channel {
+                0 => Input::SlSch { now, group: group.map(GroupDestinationId), block },
+                1 => Input::SlDch { now, block },
+                _ => Input::SlBch { now, block },
+            });
+            for (_, assurance, _) in heard.data {
+                prop_assert_eq!(assurance, Assurance::Unprotected);
+            }
+        }
+    }
+
+    /// Damage behind a valid header reaches deeper than random bytes.
+    #[test]
+    fn damaged_blocks_are_never_proven(
+        damage in prop::collection::vec((any::<prop::sample::Index>(), 1u8..=255), 1..4),
+        len in 60usize..120,
+    ) {
+        let (mut alice, mut bob) = (Ue::new(1), Ue::new(2));
+        alice.send(at(0), GROUP, 1, b"a message of some length").unwrap();
+        let sent = alice.input(Input::SlSchOpportunity { now: at(0), address: None, len });
+        let (address, mut block) = sent.blocks[0].clone();
+        for (at, value) in &damage {
+            let at = at.index(block.len());
+            block[at] ^= value;
+        }
+        prop_assume!(block != sent.blocks[0].1);
+        let heard = bob.input(Input::SlSch { now: at(0), group: address.group_destination(), block: &block });
+        for (_, assurance, data) in heard.data {
+            // Damage in the padding or in a spare bit is no damage.
+            prop_assert!(assurance != Assurance::Verified || data == b"a message of some length");
+        }
+    }
+}
