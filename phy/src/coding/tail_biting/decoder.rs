@@ -1,10 +1,9 @@
 //! From soft values to a payload: wrap-around Viterbi decoding.
 
-use super::{CRC_BITS, MIN_K, encode};
+use super::{CRC_BITS, MAX_K, MIN_K, Order, encode};
 use crate::Llr;
 use crate::coding::CodingError;
 use crate::coding::crc::CRC16;
-use crate::coding::rate_match::convolutional_order;
 use crate::kernel::Backend;
 use crate::kernel::viterbi::{Branches, Decisions, Recursion, SOFT_LIMIT, STATES, recursion};
 
@@ -30,39 +29,31 @@ pub struct ControlDecode {
 pub struct ControlDecoder {
     max_k: usize,
     recursion: Recursion,
-    /// The block length that `order` is for.
-    order_k: usize,
-    /// Where the elements of the circular buffer are in the streams.
-    order: Vec<u16>,
-    sums: Vec<i32>,
-    /// The sums in the order of the three streams, one after the other.
-    streams: Vec<i32>,
-    branches: Vec<Branches>,
-    decisions: Vec<Decisions>,
-    bits: Vec<u8>,
-    coded: Vec<u8>,
+    order: Order,
+    /// The circular buffer, with its repetitions added up.
+    sums: [i32; 3 * MAX_K],
+    /// The same in the order of the three streams, one after the other.
+    streams: [i32; 3 * MAX_K],
+    branches: [Branches; MAX_K],
+    decisions: [Decisions; MAX_K],
 }
 
 impl ControlDecoder {
-    /// A decoder for up to `max_k` bits: a payload and its CRC16.
+    /// A decoder for up to `max_k` bits, a payload and its CRC16, and 128 at most.
     pub fn new(max_k: usize) -> Self {
         Self::with_backend(max_k, Backend::detect())
     }
 
     /// The same on an instruction set of choice, or on portable code if the machine lacks it.
     pub fn with_backend(max_k: usize, backend: Backend) -> Self {
-        let max_k = max_k.min(usize::from(u16::MAX) / 3);
         Self {
-            max_k,
+            max_k: max_k.min(MAX_K),
             recursion: recursion(backend),
-            order_k: 0,
-            order: vec![0; 3 * max_k],
-            sums: vec![0; 3 * max_k],
-            streams: vec![0; 3 * max_k],
-            branches: vec![[0; 8]; max_k],
-            decisions: vec![[0; 2]; max_k],
-            bits: vec![0; max_k],
-            coded: vec![0; 3 * max_k],
+            order: Order::new(),
+            sums: [0; 3 * MAX_K],
+            streams: [0; 3 * MAX_K],
+            branches: [[0; 8]; MAX_K],
+            decisions: [[0; 2]; MAX_K],
         }
     }
 
@@ -84,45 +75,35 @@ impl ControlDecoder {
             return Ok(ControlDecode { crc_ok: false, crc16: 0, correlation: 0.0 });
         }
         self.prepare(k, magnitude);
-        self.search(k);
+        let bits = self.search(k);
 
-        let bits = &self.bits[..k];
-        payload.copy_from_slice(&bits[..k - CRC_BITS]);
-        let crc16 = bits[k - CRC_BITS..].iter().fold(0, |crc, &bit| crc << 1 | u16::from(bit));
-        let coded = &mut self.coded[..3 * k];
-        encode(bits, coded);
-        let agreement: i64 = self
-            .streams
-            .iter()
-            .zip(coded)
-            .map(|(&sum, bit)| i64::from(if *bit == 0 { sum } else { -sum }))
-            .sum();
+        for (i, bit) in payload.iter_mut().enumerate() {
+            *bit = (bits >> i) as u8 & 1;
+        }
+        let crc16 = ((bits >> payload.len()) as u16).reverse_bits();
         Ok(ControlDecode {
             crc_ok: CRC16.bits(payload) == u32::from(crc16),
             crc16,
-            correlation: agreement as f32 / magnitude as f32,
+            correlation: self.agreement(bits, k) as f32 / magnitude as f32,
         })
     }
 
     /// Adds up the repetitions and undoes the sub-block interleaver. Returns the sum of the magnitudes.
     fn dematch(&mut self, llrs: &[Llr], k: usize) -> i64 {
-        if self.order_k != k {
-            for (to, from) in self.order.iter_mut().zip(convolutional_order(k)) {
-                *to = from as u16;
-            }
-            self.order_k = k;
-        }
         let sums = &mut self.sums[..3 * k];
         sums.fill(0);
         for turn in llrs.chunks(3 * k) {
             for (sum, &llr) in sums.iter_mut().zip(turn) {
-                *sum = sum.saturating_add(i32::from(llr));
+                *sum = sum.wrapping_add(i32::from(llr));
             }
         }
-        for (&sum, &to) in sums.iter().zip(&self.order) {
+        // 2^16 turns of the largest value do not overflow a sum, and no subframe has as many soft values.
+        let mut magnitude = 0;
+        for (&sum, &to) in sums.iter().zip(self.order.of(k)) {
             self.streams[usize::from(to)] = sum;
+            magnitude += i64::from(sum.unsigned_abs());
         }
-        sums.iter().map(|sum| i64::from(sum.unsigned_abs())).sum()
+        magnitude
     }
 
     /// Branch metrics of every step, from soft values scaled to the range of the recursion.
@@ -130,25 +111,34 @@ impl ControlDecoder {
         let (streams, limit) = (&self.streams[..3 * k], f32::from(SOFT_LIMIT));
         let present = streams.iter().filter(|sum| **sum != 0).count();
         let scale = MEAN * present as f32 / magnitude as f32;
-        let soft = |i: usize| (streams[i] as f32 * scale).clamp(-limit, limit).round_ties_even() as i16;
-        for (i, branches) in self.branches[..k].iter_mut().enumerate() {
-            let [a, b, c] = [soft(i), soft(k + i), soft(2 * k + i)];
+        let mut soft = [0i16; 3 * MAX_K];
+        for (soft, &sum) in soft.iter_mut().zip(streams) {
+            // Adding 1.5 * 2^23 leaves the nearest integer in the low bits of the mantissa.
+            let rounded = (sum as f32 * scale).clamp(-limit, limit) + 12_582_912.0;
+            *soft = rounded.to_bits() as i16;
+        }
+        let (a, rest) = soft[..3 * k].split_at(k);
+        let (b, c) = rest.split_at(k);
+        for (((branches, &a), &b), &c) in self.branches.iter_mut().zip(a).zip(b).zip(c) {
             let (same, unlike) = (b + c, b - c);
-            *branches =
-                [a + same, a + unlike, a - unlike, a - same, -a + same, -a + unlike, -a - unlike, -a - same];
+            let half = [a + same, a + unlike, a - unlike, a - same];
+            *branches = [half[0], half[1], half[2], half[3], -half[3], -half[2], -half[1], -half[0]];
         }
     }
 
-    /// Goes round the circular trellis until the best path ends in the state that it began in.
-    fn search(&mut self, k: usize) {
+    /// Goes round the circular trellis until the best path ends in the state that it began in. Returns its bits, the
+    /// first one lowest.
+    fn search(&mut self, k: usize) -> u128 {
         let mut metrics = [0; STATES];
+        let mut bits = 0;
         for _ in 0..MAX_WRAPS {
             (self.recursion)(&self.branches[..k], &mut metrics, &mut self.decisions[..k]);
-            let best = metrics.iter().enumerate().max_by_key(|(_, metric)| **metric);
-            let end = best.map_or(0, |(state, _)| state);
+            let best = metrics.iter().fold(i16::MIN, |best, &metric| best.max(metric));
+            let end = metrics.iter().position(|&metric| metric == best).unwrap_or(0);
             let mut state = end;
-            for (decisions, bit) in self.decisions[..k].iter().zip(&mut self.bits[..k]).rev() {
-                *bit = (state & 1) as u8;
+            bits = 0;
+            for decisions in self.decisions[..k].iter().rev() {
+                bits = bits << 1 | (state & 1) as u128;
                 let high = decisions[state & 1] >> (state >> 1) & 1;
                 state = state >> 1 | (high as usize) << 5;
             }
@@ -156,5 +146,18 @@ impl ControlDecoder {
                 break;
             }
         }
+        bits
+    }
+
+    /// The sum of the soft values, each with the sign of its coded bit.
+    fn agreement(&self, bits: u128, k: usize) -> i64 {
+        let streams = self.streams[..3 * k].chunks_exact(k).zip(encode(bits, k));
+        let signed = streams.flat_map(|(stream, coded)| {
+            stream.iter().enumerate().map(move |(i, &sum)| {
+                let flip = -((coded >> i) as i32 & 1);
+                i64::from((sum ^ flip).wrapping_sub(flip))
+            })
+        });
+        signed.sum()
     }
 }

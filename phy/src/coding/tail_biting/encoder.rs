@@ -1,22 +1,23 @@
 //! From a payload to its coded bits.
 
-use super::{CRC_BITS, encode};
+use super::{CRC_BITS, MAX_K, Order, encode};
 use crate::coding::CodingError;
 use crate::coding::crc::CRC16;
-use crate::coding::rate_match::convolutional_order;
+use crate::coding::rate_match::select;
 
 /// Encodes payloads of up to a largest size.
 pub struct ControlEncoder {
     max_k: usize,
-    bits: Vec<u8>,
-    streams: Vec<u8>,
-    circular: Vec<u8>,
+    order: Order,
+    streams: [u8; 3 * MAX_K],
+    circular: [u8; 3 * MAX_K],
 }
 
 impl ControlEncoder {
-    /// An encoder for up to `max_k` bits: a payload and its CRC16.
+    /// An encoder for up to `max_k` bits, a payload and its CRC16, and 128 at most.
     pub fn new(max_k: usize) -> Self {
-        Self { max_k, bits: vec![0; max_k], streams: vec![0; 3 * max_k], circular: vec![0; 3 * max_k] }
+        let max_k = max_k.min(MAX_K);
+        Self { max_k, order: Order::new(), streams: [0; 3 * MAX_K], circular: [0; 3 * MAX_K] }
     }
 
     /// Encodes `payload` into as many coded bits as `output` holds, and returns its CRC16, p_0 in the top bit.
@@ -32,19 +33,18 @@ impl ControlEncoder {
             });
         }
         let crc = CRC16.bits(payload) as u16;
-        let bits = &mut self.bits[..k];
-        for (bit, from) in bits.iter_mut().zip(payload) {
-            *bit = from & 1;
+        let bits = payload.iter().rev().fold(0, |bits, bit| bits << 1 | u128::from(bit & 1))
+            | u128::from(crc.reverse_bits()) << payload.len();
+        for (stream, coded) in self.streams.chunks_exact_mut(k).zip(encode(bits, k)) {
+            for (i, bit) in stream.iter_mut().enumerate() {
+                *bit = (coded >> i) as u8 & 1;
+            }
         }
-        for (i, bit) in bits[payload.len()..].iter_mut().enumerate() {
-            *bit = (crc >> (CRC_BITS - 1 - i)) as u8 & 1;
-        }
-        encode(bits, &mut self.streams[..3 * k]);
         let circular = &mut self.circular[..3 * k];
-        for (bit, from) in circular.iter_mut().zip(convolutional_order(k)) {
-            *bit = self.streams[from];
+        for (bit, &from) in circular.iter_mut().zip(self.order.of(k)) {
+            *bit = self.streams[usize::from(from)];
         }
-        crate::coding::rate_match::select(circular, 0, output);
+        select(circular, 0, output);
         Ok(crc)
     }
 }

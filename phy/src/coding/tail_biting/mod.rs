@@ -1,7 +1,7 @@
 //! SCI and SL-BCH: CRC16, tail-biting convolutional code and rate matching, both ways. TS 36.212 §5.4.1, §5.4.3, which
 //! refer to §5.1.1, §5.1.3.1 and §5.1.4.2.
 //!
-//! `K` is the number of payload bits and the 16 CRC bits together.
+//! `K` is the number of payload bits and the 16 CRC bits together, at most 128.
 
 mod decoder;
 mod encoder;
@@ -9,33 +9,52 @@ mod encoder;
 pub use decoder::{ControlDecode, ControlDecoder};
 pub use encoder::ControlEncoder;
 
+use super::rate_match::convolutional_order;
+
 /// Parity bits of SCI and SL-BCH.
 pub const CRC_BITS: usize = 16;
 
 /// Shortest block: fewer bits do not fill the shift register.
 const MIN_K: usize = CRC_BITS + 1;
 
+/// Most bits of a block: what a word of coded bits holds.
+const MAX_K: usize = 128;
+
 /// The three polynomials, bit 6 for the input and bit 6 - n for the bit n before it. Octal 133, 171, 165.
 /// TS 36.212 §5.1.3.1
 pub(crate) const POLYNOMIALS: [u8; 3] = [0o133, 0o171, 0o165];
 
-/// The three coded bits for seven input bits, the newest in the lowest place.
-fn outputs(window: u8) -> [u8; 3] {
-    // The polynomials name the newest bit first.
-    let window = window.reverse_bits() >> 1;
-    POLYNOMIALS.map(|polynomial| (polynomial & window).count_ones() as u8 & 1)
+/// Encodes the `k` low bits of a word, the first bit lowest, into three words. The shift register begins with the last
+/// six bits, so that a delay is a rotation. TS 36.212 §5.1.3.1
+fn encode(bits: u128, k: usize) -> [u128; 3] {
+    POLYNOMIALS.map(|polynomial| {
+        (0..7).filter(|n| polynomial >> (6 - n) & 1 == 1).fold(0, |sum, n| {
+            let delayed = if n == 0 { bits } else { bits << n | bits >> (k - n) };
+            sum ^ delayed
+        }) & (u128::MAX >> (128 - k))
+    })
 }
 
-/// Encodes `bits` into three streams, one after the other in `coded`, from a shift register that is preset with the
-/// last six bits. TS 36.212 §5.1.3.1
-fn encode(bits: &[u8], coded: &mut [u8]) {
-    let k = bits.len();
-    let mut window = bits[k - 6..].iter().fold(0, |window, bit| window << 1 | bit);
-    for (i, bit) in bits.iter().enumerate() {
-        window = (window << 1 | bit) & 0x7F;
-        for (stream, output) in outputs(window).into_iter().enumerate() {
-            coded[stream * k + i] = output;
+/// The order of the circular buffer for the last block length that was asked for.
+struct Order {
+    k: usize,
+    /// Where the elements of the circular buffer are in the three streams laid end to end.
+    indices: [u16; 3 * MAX_K],
+}
+
+impl Order {
+    const fn new() -> Self {
+        Self { k: 0, indices: [0; 3 * MAX_K] }
+    }
+
+    fn of(&mut self, k: usize) -> &[u16] {
+        if self.k != k {
+            for (to, from) in self.indices.iter_mut().zip(convolutional_order(k)) {
+                *to = from as u16;
+            }
+            self.k = k;
         }
+        &self.indices[..3 * k]
     }
 }
 

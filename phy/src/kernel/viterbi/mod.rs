@@ -4,6 +4,12 @@
 //! `2 i + 1` (bit 1), and as every polynomial takes both its newest and its oldest bit, one branch metric serves all
 //! four branches: `+m` from `i` to `2 i` and from `i + 32` to `2 i + 1`, `-m` on the other two.
 
+#[cfg(target_arch = "x86_64")]
+mod avx2;
+#[cfg(target_arch = "x86_64")]
+mod avx512;
+#[cfg(target_arch = "aarch64")]
+mod neon;
 mod scalar;
 
 use super::Backend;
@@ -50,6 +56,12 @@ pub(crate) type Recursion = fn(&[Branches], &mut [i16; STATES], &mut [Decisions]
 /// The recursion of a backend.
 pub(crate) fn recursion(backend: Backend) -> Recursion {
     match backend.or_scalar() {
+        #[cfg(target_arch = "x86_64")]
+        Backend::Avx512 => avx512::recursion,
+        #[cfg(target_arch = "x86_64")]
+        Backend::Avx2 => avx2::recursion,
+        #[cfg(target_arch = "aarch64")]
+        Backend::Neon => neon::recursion,
         _ => scalar::recursion,
     }
 }
