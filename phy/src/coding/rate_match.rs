@@ -5,6 +5,7 @@
 
 use crate::Llr;
 use crate::kernel::Backend;
+use crate::kernel::reduce::{Loops, loops};
 use crate::kernel::transpose::{Scale, Transpose, transpose};
 
 /// Columns of every sub-block interleaver.
@@ -109,6 +110,7 @@ impl CircularBuffer {
 /// Undoes the sub-block interleavers of the turbo code on soft values.
 pub(crate) struct Deinterleaver {
     transpose: Transpose,
+    loops: Loops,
     /// The columns of the streams 1 and 2, `stride` elements each, in the order of the rows that they are read into.
     columns: [Vec<Llr>; 2],
     stride: usize,
@@ -119,7 +121,7 @@ impl Deinterleaver {
     pub(crate) fn new(max_k: usize, backend: Backend) -> Self {
         let stride = CircularBuffer::new(max_k, 0).rows();
         let columns = [vec![0; COLUMNS * stride], vec![0; COLUMNS * stride]];
-        Self { transpose: transpose(backend), columns, stride }
+        Self { transpose: transpose(backend), loops: loops(backend), columns, stride }
     }
 
     /// Puts the soft values of a circular buffer back into the three streams of `k + 4`. NULL elements are left alone.
@@ -160,9 +162,7 @@ impl Deinterleaver {
             let column1 = &mut columns1[column * self.stride..][..rows - full];
             let column2 = &mut columns2[column * self.stride..][..rows - full];
             let pairs = take(&mut rest, 2 * last2.saturating_sub(full)).as_chunks::<2>().0;
-            for ((pair, to1), to2) in pairs.iter().zip(&mut column1[..]).zip(column2) {
-                (*to1, *to2) = (pair[0], pair[1]);
-            }
+            (self.loops.split)(pairs, column1, column2);
             if let Some(last) = column1.get_mut(pairs.len()) {
                 *last = take(&mut rest, 1)[0];
             }
@@ -195,15 +195,11 @@ pub(crate) fn select(circular: &[u8], start: usize, mut output: &mut [u8]) {
 }
 
 /// Adds received soft values to a circular buffer, from element `start` on, saturating.
-pub(crate) fn combine(circular: &mut [Llr], start: usize, mut llrs: &[Llr]) {
-    let mut start = start;
+pub(crate) fn combine(loops: Loops, circular: &mut [Llr], mut start: usize, mut llrs: &[Llr]) {
     while !llrs.is_empty() && !circular.is_empty() {
         let target = &mut circular[start..];
-        let n = target.len().min(llrs.len());
-        for (sum, llr) in target[..n].iter_mut().zip(&llrs[..n]) {
-            *sum = sum.saturating_add(*llr);
-        }
-        llrs = &llrs[n..];
-        start = 0;
+        let (now, later) = llrs.split_at(target.len().min(llrs.len()));
+        (loops.accumulate)(target, now);
+        (start, llrs) = (0, later);
     }
 }

@@ -8,6 +8,7 @@ use crate::coding::segmentation::{CRC_BITS, MAX_CODE_BLOCK, Segmentation};
 use crate::coding::turbo::{Check, DecoderConfig, TurboDecoder, TurboEncoder};
 use crate::coding::{CodingError, expect_len};
 use crate::kernel::Backend;
+use crate::kernel::reduce::{Loops, loops};
 
 /// What was received of one transport block, over all of its transmissions.
 #[derive(Debug, Clone)]
@@ -95,6 +96,7 @@ pub struct TransportDecode {
 /// Decodes transport blocks of up to a largest size.
 pub struct TransportDecoder {
     turbo: TurboDecoder,
+    loops: Loops,
     deinterleaver: Deinterleaver,
     streams: [Vec<Llr>; 3],
     encoder: TurboEncoder,
@@ -107,9 +109,11 @@ impl TransportDecoder {
         let k = plan(max_tbs & !7, max_tbs).map_or(0, |plan| plan.k_plus);
         // Two blocks can be shorter than the one of a smaller transport block.
         let k = if max_tbs + CRC_BITS > MAX_CODE_BLOCK { MAX_CODE_BLOCK } else { k };
+        let backend = config.backend.unwrap_or_else(Backend::detect);
         Self {
             turbo: TurboDecoder::new(k, config),
-            deinterleaver: Deinterleaver::new(k, config.backend.unwrap_or_else(Backend::detect)),
+            loops: loops(backend),
+            deinterleaver: Deinterleaver::new(k, backend),
             streams: std::array::from_fn(|_| vec![0; k + 5]),
             encoder: TurboEncoder::new(),
             circular: vec![0; CircularBuffer::new(k, 0).len()],
@@ -137,7 +141,7 @@ impl TransportDecoder {
         for r in 0..buffer.plan.blocks() {
             let circular = buffer.buffer(r);
             let (block, after) = received.split_at(buffer.plan.coded_bits(r, llrs.len(), qm));
-            combine(&mut buffer.soft[first..first + circular.len()], circular.start(rv), block);
+            combine(self.loops, &mut buffer.soft[first..first + circular.len()], circular.start(rv), block);
             first += circular.len();
             received = after;
         }
@@ -178,13 +182,13 @@ impl TransportDecoder {
 
         // The blocks hold the transport block and then its CRC, without filler and CRC24B.
         let mut crc = [0; CRC_BITS / 8];
-        let mut target = transport_block.iter_mut().chain(&mut crc);
+        let (mut rest, mut rest_crc) = (&mut transport_block[..], &mut crc[..]);
         for r in 0..plan.blocks() {
             let block =
                 &buffer.blocks[r * MAX_CODE_BLOCK / 8..][plan.filler_of(r) / 8..][..plan.data_bits(r) / 8];
-            for (from, to) in block.iter().zip(target.by_ref()) {
-                *to = *from;
-            }
+            let (data, block_crc) = block.split_at(rest.len().min(block.len()));
+            put(&mut rest, data);
+            put(&mut rest_crc, block_crc);
         }
         let code_blocks_ok = buffer.blocks_ok[..plan.blocks()].iter().filter(|ok| **ok).count();
         let parity = CRC24A.bytes(transport_block).to_be_bytes();
@@ -223,4 +227,10 @@ impl TransportDecoder {
         }
         Ok(())
     }
+}
+
+fn put(to: &mut &mut [u8], from: &[u8]) {
+    let (head, rest) = std::mem::take(to).split_at_mut(from.len());
+    head.copy_from_slice(from);
+    *to = rest;
 }

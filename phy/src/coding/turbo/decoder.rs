@@ -5,6 +5,7 @@ use crate::coding::crc::{CRC24A, CRC24B};
 use crate::coding::segmentation::MAX_CODE_BLOCK;
 use crate::coding::{CodingError, expect_len};
 use crate::kernel::Backend;
+use crate::kernel::reduce::{Loops, loops};
 use crate::kernel::transpose::{MAX_COLUMNS, Scale, Transpose, transpose};
 use crate::kernel::turbo::{Boundary, CHANNEL_LIMIT, HalfIteration, IMPOSSIBLE, Kernel, Orders, kernels};
 use crate::tables::qpp;
@@ -56,6 +57,7 @@ pub struct TurboDecode {
 pub struct TurboDecoder {
     kernels: &'static [Kernel],
     transpose: Transpose,
+    loops: Loops,
     orders: Orders,
     max_half_iterations: usize,
     scale: i16,
@@ -73,19 +75,20 @@ impl TurboDecoder {
     /// A decoder for code blocks of up to `max_k` bits.
     pub fn new(max_k: usize, config: DecoderConfig) -> Self {
         let backend = config.backend.unwrap_or_else(Backend::detect);
-        Self::with_kernels(max_k, config, kernels(backend), transpose(backend))
+        Self::with_kernels(max_k, config, backend, kernels(backend))
     }
 
     pub(crate) fn with_kernels(
         max_k: usize,
         config: DecoderConfig,
+        backend: Backend,
         kernels: &'static [Kernel],
-        transpose: Transpose,
     ) -> Self {
         let k = max_k.min(MAX_CODE_BLOCK);
         Self {
             kernels,
-            transpose,
+            transpose: transpose(backend),
+            loops: loops(backend),
             orders: Orders::new(k, |k| kernel_for(kernels, k).lanes),
             max_half_iterations: config.max_half_iterations.max(1),
             scale: (config.extrinsic_scale.clamp(0.0, 1.0) * 32768.0).min(32767.0) as i16,
@@ -122,7 +125,9 @@ impl TurboDecoder {
             return Err(CodingError::BlockSize { bits: k, max: self.systematic.len() });
         }
         let filler = filler.min(k);
-        let Some(shift) = shift(d, filler) else {
+        let magnitude = |stream: &[Llr]| (self.loops.magnitude)(stream);
+        let [(a, n), (b, m), (c, l)] = [&d[0][filler..], &d[1][filler..], d[2]].map(magnitude);
+        let Some(shift) = shift(a + b + c, n + m + l) else {
             block.fill(0);
             return Ok(TurboDecode { crc_ok: false, half_iterations: 0 });
         };
@@ -200,22 +205,10 @@ fn kernel_for(kernels: &'static [Kernel], k: usize) -> &'static Kernel {
     kernels.iter().find(fits).unwrap_or(&kernels[kernels.len() - 1])
 }
 
-/// Places by which to scale the soft values down, or `None` if all of them are 0.
-fn shift(d: [&[Llr]; 3], filler: usize) -> Option<u32> {
-    let (mut sum, mut count) = (0u64, 0u64);
-    for (stream, skip) in d.into_iter().zip([filler, filler, 0]) {
-        for chunk in stream[skip..].chunks(1024) {
-            let (mut part, mut some) = (0u32, 0u16);
-            for &llr in chunk {
-                part += u32::from(llr.unsigned_abs());
-                some += u16::from(llr != 0);
-            }
-            sum += u64::from(part);
-            count += u64::from(some);
-        }
-    }
+/// Places by which to scale soft values down that have a mean magnitude of `sum / count`, or `None` if there are none.
+fn shift(sum: u64, count: u64) -> Option<u32> {
     let mean = sum.checked_div(count)?;
-    Some((0..16).find(|shift| mean >> shift < MEAN_LIMIT).unwrap_or(16))
+    Some((0..15).find(|shift| mean >> shift < MEAN_LIMIT).unwrap_or(15))
 }
 
 /// Backward metrics of both constituent codes after their last bit, from the twelve tail bits.
@@ -242,19 +235,33 @@ fn ends(d: [&[Llr]; 3], shift: u32) -> [[i16; 8]; 2] {
 
 /// Decisions as [`Kernel::decide`] writes them, to packed bytes.
 fn pack(words: &[u16], window: usize, p: usize, block: &mut [u8]) {
-    let mut block = block.iter_mut();
-    let (mut bits, mut count) = (0u32, 0);
+    let (full, rest) = (window / 64, window % 64);
+    // Bits that wait to be written, from the top of a word down, and their number.
+    let (mut waiting, mut count) = (0u64, 0);
+    let mut done = 0;
+    let mut push = |bits: u64, n: usize| {
+        let both = waiting | bits >> count;
+        if count + n < 64 {
+            (waiting, count) = (both, count + n);
+        } else {
+            block[done..done + 8].copy_from_slice(&both.to_be_bytes());
+            done += 8;
+            // Shifted in two steps, as `count` may be 0.
+            (waiting, count) = (bits << 1 << (63 - count), count + n - 64);
+        }
+    };
     for j in 0..p {
-        for first in (0..window).step_by(16) {
-            let n = (window - first).min(16);
-            bits = bits << n | u32::from(words[first / 16 * p + j]);
-            count += n;
-            while count >= 8 {
-                count -= 8;
-                if let Some(byte) = block.next() {
-                    *byte = (bits >> count) as u8;
-                }
-            }
+        let word = |i: usize| u64::from(words[i * p + j]);
+        for i in (0..4 * full).step_by(4) {
+            push(word(i) << 48 | word(i + 1) << 32 | word(i + 2) << 16 | word(i + 3), 64);
+        }
+        let mut left = rest;
+        for i in 4 * full..window.div_ceil(16) {
+            let n = left.min(16);
+            push(word(i) << (64 - n), n);
+            left -= n;
         }
     }
+    let (waiting, count) = (waiting.to_be_bytes(), count);
+    block[done..].copy_from_slice(&waiting[..count / 8]);
 }

@@ -3,7 +3,6 @@ use crate::Llr;
 use crate::coding::crc::CRC24B;
 use crate::coding::rate_match::{CircularBuffer, Deinterleaver, TURBO_COLUMNS};
 use crate::kernel::Backend;
-use crate::kernel::transpose::transpose;
 use crate::kernel::turbo::{Kernel, kernels, portable_kernels};
 use crate::tables::qpp::QPP;
 use proptest::prelude::*;
@@ -182,7 +181,7 @@ fn backends_agree_with_portable_code() {
             let decoder = |kernel: Kernel| {
                 // Lengths that the lanes do not divide go to the single lane.
                 let kernels = Box::leak(Box::new([kernel, *portable(1)]));
-                TurboDecoder::with_kernels(6144, DecoderConfig::default(), kernels, transpose(backend))
+                TurboDecoder::with_kernels(6144, DecoderConfig::default(), backend, kernels)
             };
             let mut decoders = [decoder(kernel), decoder(*portable(kernel.lanes))];
             for k in QPP.iter().map(|qpp| usize::from(qpp.k)).step_by(3) {
