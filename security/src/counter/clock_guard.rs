@@ -98,3 +98,81 @@ impl ClockGuard {
         self.lease.failed();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::convert::Infallible;
+
+    #[derive(Default)]
+    struct Memory(u64);
+
+    impl CounterStore for Memory {
+        type Error = Infallible;
+
+        fn reserved(&self, _: &StreamId) -> Result<u64, Infallible> {
+            Ok(self.0)
+        }
+
+        fn raise(&mut self, _: &StreamId, from: u64, to: u64) -> Result<bool, Infallible> {
+            let meets = self.0 == from;
+            if meets {
+                self.0 = to;
+            }
+            Ok(meets)
+        }
+    }
+
+    const AHEAD: u32 = 8;
+
+    fn open(store: &mut Memory, now: u32) -> ClockGuard {
+        ClockGuard::open(StreamId([1; 16]), UtcCounter::new(now), AHEAD, store).unwrap()
+    }
+
+    fn serve(guard: &mut ClockGuard, store: &mut Memory) {
+        if let Some(reservation) = guard.wanted() {
+            guard.grant(reservation.commit(store).unwrap());
+        }
+    }
+
+    #[test]
+    fn time_goes_on_and_never_back() {
+        let mut store = Memory::default();
+        let mut guard = open(&mut store, 1000);
+        for now in [1000, 1000, 1001, 1005, 1005, 1011, 1012] {
+            serve(&mut guard, &mut store);
+            assert_eq!(guard.check(UtcCounter::new(now)).map(GuardedTime::counter), Ok(UtcCounter::new(now)));
+        }
+        assert_eq!(guard.check(UtcCounter::new(1010)), Err(ClockError::WentBack { seconds: 2 }));
+        assert!(guard.check(UtcCounter::new(1012)).is_ok());
+    }
+
+    /// A restored clock after a crash: refused until it has passed every time that was used. A right clock waits for at
+    /// most the seconds that were reserved ahead.
+    #[test]
+    fn a_crash_does_not_forget_the_mark() {
+        let mut store = Memory::default();
+        let mut guard = open(&mut store, 1000);
+        for now in 1000..1100 {
+            serve(&mut guard, &mut store);
+            assert!(guard.check(UtcCounter::new(now)).is_ok(), "{now}");
+        }
+        let mark = u32::try_from(store.0).unwrap();
+        assert!((1100..=1100 + AHEAD + AHEAD / 2).contains(&mark), "{mark}");
+        let mut guard = open(&mut store, 500);
+        for now in [500, 1000, 1099, mark - 1] {
+            assert_eq!(guard.check(UtcCounter::new(now)), Err(ClockError::WentBack { seconds: mark - now }));
+        }
+        assert!(guard.check(UtcCounter::new(mark)).is_ok());
+    }
+
+    #[test]
+    fn a_jump_ahead_waits_for_one_reservation() {
+        let mut store = Memory::default();
+        let mut guard = open(&mut store, 1000);
+        serve(&mut guard, &mut store);
+        assert_eq!(guard.check(UtcCounter::new(90_000)), Err(ClockError::Waiting));
+        serve(&mut guard, &mut store);
+        assert!(guard.check(UtcCounter::new(90_000)).is_ok());
+    }
+}

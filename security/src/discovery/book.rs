@@ -45,25 +45,37 @@ pub trait CodeBook: Send + Sync {
     /// How long a code lasts.
     fn period(&self) -> RotationPeriod;
 
-    /// How many bits of [`Self::tag`] are code (64 or fewer).
-    fn tag_bits(&self) -> u32;
+    /// Bits of a code.
+    fn code_bits(&self) -> u32;
 
-    /// The tag of a received message: the first bits of its code, left aligned, zeros after them; and the LSB of the
-    /// period that it claims. `None`: this message type is not ours.
-    fn tag(&self, message: &Message) -> Option<(u64, u8)>;
+    /// The LSB of the period that a received message claims.
+    fn lsb(&self, message: &Message) -> u8;
 
-    /// The tags of `period` for the places from `first` on; `None` for places that are vacant or over.
-    fn tags(&self, period: PeriodIndex, first: usize, tags: &mut [Option<u64>]);
+    /// What the identities in the places from `first` on send in `period`: `None` for places that are vacant or over.
+    fn expected(&self, period: PeriodIndex, first: usize, expected: &mut [Option<Words>]);
+}
 
-    /// Is `message` what the identity in `slot` sends in `period`? All 232 bits, in constant time.
-    fn verify(&self, slot: Slot, period: PeriodIndex, message: &Message) -> bool;
+/// The 29 octets of a message as words: octets 1 to 8, 9 to 16, 17 to 24, then 25 to 28 and octet 0.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Words(pub [u64; 4]);
+
+impl Words {
+    /// Of a message.
+    #[inline]
+    pub fn new(message: &Message) -> Self {
+        let [message_type, rest @ ..] = message;
+        let (words, last) = rest.as_chunks::<8>();
+        let last = last.first_chunk::<4>().copied().unwrap_or_default();
+        let [a, b, c] = [0, 1, 2].map(|i| words.get(i).map_or(0, |word| u64::from_be_bytes(*word)));
+        Self([a, b, c, u64::from(u32::from_be_bytes(last)) << 32 | u64::from(*message_type)])
+    }
 }
 
 /// Identities to a shared chunk: a change copies one chunk of a book that is in use, not the book.
 const CHUNK: usize = 1024;
 
 /// How many HMACs run side by side: each is two dependent compressions, and the processor overlaps independent ones.
-pub(crate) const LANES: usize = 16;
+const LANES: usize = 16;
 
 /// Identities that are followed under one [`OtaConfig`] of option 2.
 #[derive(Clone)]
@@ -242,67 +254,72 @@ impl CodeBook for RotatingBook {
         self.config.period()
     }
 
-    fn tag_bits(&self) -> u32 {
-        u32::from(self.config.code_bits()).min(64)
+    fn code_bits(&self) -> u32 {
+        u32::from(self.config.code_bits())
     }
 
-    fn tag(&self, message: &Message) -> Option<(u64, u8)> {
-        (message[0] == super::ota::MESSAGE_TYPE)
-            .then(|| (first_64(message) & left_mask(self.tag_bits()), message[28]))
+    fn lsb(&self, message: &Message) -> u8 {
+        message[28]
     }
 
-    fn tags(&self, period: PeriodIndex, first: usize, tags: &mut [Option<u64>]) {
+    fn expected(&self, period: PeriodIndex, first: usize, expected: &mut [Option<Words>]) {
         let begin = self.config.period().start(period).counter().value();
-        let mask = left_mask(self.tag_bits());
+        let frame = Frame::new(&self.config, period);
         let mut at = first;
-        let mut rest = tags;
+        let mut rest = expected;
         // Chunk by chunk, and in each by lanes.
         while !rest.is_empty() {
             let (chunk, i) = split(Slot(at as u32));
             let Some(chunk) = self.chunks.get(chunk) else { return rest.fill(None) };
-            let n = rest.len().min(chunk.tails.len() - i.min(chunk.tails.len()));
+            let n = rest.len().min(chunk.tails.len().saturating_sub(i));
             if n == 0 {
                 return rest.fill(None);
             }
             let (now, later) = rest.split_at_mut(n);
             match self.config.variant() {
-                Variant::Keyed => keyed_tags(period, &chunk.keys[i..i + n], &chunk.tails[i..i + n], now),
-                Variant::Literal => literal_tags(period, &chunk.tails[i..i + n], now),
+                Variant::Keyed => keyed(period, &frame, &chunk.keys[i..i + n], &chunk.tails[i..i + n], now),
+                Variant::Literal => literal(period, &frame, &chunk.tails[i..i + n], now),
             }
-            for (tag, tail) in now.iter_mut().zip(&chunk.tails[i..i + n]) {
-                *tag = tag.filter(|_| tail.valid_until > begin).map(|tag| tag & mask);
+            for (expected, tail) in now.iter_mut().zip(&chunk.tails[i..i + n]) {
+                *expected = expected.filter(|_| tail.valid_until > begin);
             }
             at += n;
             rest = later;
         }
     }
+}
 
-    fn verify(&self, slot: Slot, period: PeriodIndex, message: &Message) -> bool {
-        use subtle::ConstantTimeEq;
-        let (chunk, i) = split(slot);
-        let Some(chunk) = self.chunks.get(chunk) else { return false };
-        let Some(tail) = chunk.tails.get(i) else { return false };
-        let function = match chunk.keys.get(i) {
-            Some(key) => {
-                let (mut block, id_at) = keyed_block(period);
-                block[id_at..id_at + 20].copy_from_slice(&tail.id);
-                key.outer(key.inner_short(&block))
-            }
-            None => LiteralHash::new(&[], period).function(&tail.id),
-        };
-        let right: bool = self.config.message(&[], &function, period).ct_eq(message).into();
-        right && tail.valid_until != 0
+/// What is around the code in every message of a period, and which bits are code.
+struct Frame {
+    around: Words,
+    mask: [u64; 4],
+}
+
+impl Frame {
+    fn new(config: &OtaConfig, period: PeriodIndex) -> Self {
+        let around = Words::new(&config.message(&[], &[0; 32], period));
+        let ones = Words::new(&config.message(&[], &[0xff; 32], period));
+        Self { around, mask: std::array::from_fn(|i| ones.0[i] ^ around.0[i]) }
+    }
+
+    /// The message of a code whose words the function gave.
+    #[inline]
+    fn words(&self, function: &[u32]) -> Words {
+        let word = |i: usize| function.get(i).map_or(0, |word| u64::from(*word));
+        Words(std::array::from_fn(|i| {
+            (word(2 * i) << 32 | word(2 * i + 1)) & self.mask[i] | self.around.0[i]
+        }))
     }
 }
 
 /// Step by step over all lanes, not lane by lane: a compression that loads what was only just stored, in pieces, waits
 /// for everything before it, and nothing overlaps.
-fn keyed_tags(period: PeriodIndex, keys: &[Keyed], tails: &[Tail], tags: &mut [Option<u64>]) {
+fn keyed(period: PeriodIndex, frame: &Frame, keys: &[Keyed], tails: &[Tail], out: &mut [Option<Words>]) {
     let (block, id_at) = keyed_block(period);
     let mut blocks = [block; LANES];
     let mut states = [[0; 8]; LANES];
-    let lanes = keys.chunks(LANES).zip(tails.chunks(LANES)).zip(tags.chunks_mut(LANES));
-    for ((keys, tails), tags) in lanes {
+    let lanes = keys.chunks(LANES).zip(tails.chunks(LANES)).zip(out.chunks_mut(LANES));
+    for ((keys, tails), out) in lanes {
         for (block, tail) in blocks.iter_mut().zip(tails) {
             block[id_at..id_at + 20].copy_from_slice(&tail.id);
         }
@@ -316,23 +333,23 @@ fn keyed_tags(period: PeriodIndex, keys: &[Keyed], tails: &[Tail], tags: &mut [O
         for (state, (key, block)) in states.iter_mut().zip(keys.iter().zip(&outer)) {
             *state = key.outer_short(block);
         }
-        for (tag, state) in tags.iter_mut().zip(&states) {
-            *tag = Some(u64::from(state[0]) << 32 | u64::from(state[1]));
+        for (out, state) in out.iter_mut().zip(&states) {
+            *out = Some(frame.words(state));
         }
     }
 }
 
-fn literal_tags(period: PeriodIndex, tails: &[Tail], tags: &mut [Option<u64>]) {
+fn literal(period: PeriodIndex, frame: &Frame, tails: &[Tail], out: &mut [Option<Words>]) {
     let hash = LiteralHash::new(&[], period);
     let mut states = [[0; 5]; LANES];
-    for (tails, tags) in tails.chunks(LANES).zip(tags.chunks_mut(LANES)) {
+    for (tails, out) in tails.chunks(LANES).zip(out.chunks_mut(LANES)) {
         let mut ids = [[0; 20]; LANES];
         for (id, tail) in ids.iter_mut().zip(tails) {
             *id = tail.id;
         }
         hash.lanes(&ids, &mut states);
-        for (tag, state) in tags.iter_mut().zip(&states) {
-            *tag = Some(u64::from(state[0]) << 32 | u64::from(state[1]));
+        for (out, state) in out.iter_mut().zip(&states) {
+            *out = Some(frame.words(state));
         }
     }
 }
@@ -377,10 +394,6 @@ impl RestrictedBook {
             *place = None;
         }
     }
-
-    fn first_protected(&self) -> usize {
-        self.profile.layout.protected().start
-    }
 }
 
 impl CodeBook for RestrictedBook {
@@ -392,45 +405,25 @@ impl CodeBook for RestrictedBook {
         RotationPeriod::SECOND
     }
 
-    fn tag_bits(&self) -> u32 {
-        64
+    fn code_bits(&self) -> u32 {
+        216
     }
 
-    fn tag(&self, message: &Message) -> Option<(u64, u8)> {
-        let mut shifted = *message;
-        shifted.rotate_left(self.first_protected() - 1);
-        Some((first_64(&shifted), message[self.profile.layout.lsb()]))
+    fn lsb(&self, message: &Message) -> u8 {
+        message[self.profile.layout.lsb()]
     }
 
-    fn tags(&self, period: PeriodIndex, first: usize, tags: &mut [Option<u64>]) {
+    fn expected(&self, period: PeriodIndex, first: usize, expected: &mut [Option<Words>]) {
         let counter = counter_of(period);
-        for (i, tag) in tags.iter_mut().enumerate() {
+        for (i, expected) in expected.iter_mut().enumerate() {
             let followed = self.codes.get(first + i).and_then(|c| c.as_ref());
-            *tag = followed.filter(|c| c.valid_until > counter).map(|c| {
-                let mut message = c.keys.seal(c.message_type, &c.code, counter);
-                message.rotate_left(self.first_protected() - 1);
-                first_64(&message)
-            });
+            *expected = followed
+                .filter(|c| c.valid_until > counter)
+                .map(|c| Words::new(&c.keys.seal(c.message_type, &c.code, counter)));
         }
-    }
-
-    fn verify(&self, slot: Slot, period: PeriodIndex, message: &Message) -> bool {
-        let followed = self.codes.get(slot.0 as usize).and_then(|c| c.as_ref());
-        followed.is_some_and(|c| c.keys.is(message, c.message_type, &c.code, counter_of(period)))
     }
 }
 
 fn counter_of(period: PeriodIndex) -> UtcCounter {
     UtcCounter::new(u32::try_from(period.0).unwrap_or(u32::MAX))
-}
-
-/// Octets 1 to 8.
-fn first_64(message: &Message) -> u64 {
-    let [_, a, b, c, d, e, f, g, h, ..] = *message;
-    u64::from_be_bytes([a, b, c, d, e, f, g, h])
-}
-
-/// The `bits` (1 to 64) most significant bits.
-const fn left_mask(bits: u32) -> u64 {
-    u64::MAX << (64 - bits)
 }

@@ -8,8 +8,6 @@
 //!
 //! What each receiver may conclude is in [`Received`]; it never calls verified what no key has shown.
 
-use subtle::ConstantTimeEq;
-
 use super::{
     Announcement, Code, CodeFilter, Freshness, Message, Mic, Profile, Refusal, Verified, join, split,
 };
@@ -146,11 +144,6 @@ impl Absorbed {
         self.encrypt(&mut code, mic, counter);
         let expected = self.mic(message_type, &code, counter);
         (Announcement { message_type, code, mic, counter }, expected)
-    }
-
-    /// Does `message` equal what the sender of `code` sends? In constant time, all 232 bits.
-    pub(crate) fn is(&self, message: &Message, message_type: u8, code: &Code, counter: UtcCounter) -> bool {
-        self.seal(message_type, code, counter).ct_eq(message).into()
     }
 
     fn mic(&self, message_type: u8, code: &Code, counter: UtcCounter) -> Mic {

@@ -297,3 +297,22 @@ fn random_octets_never_match() {
         assert_eq!(matcher.verify(window(), &message), Err(Refusal::Unknown));
     }
 }
+
+/// T2.1-5: random blocks match as often as arithmetic says, N / 2^k per block of the right type, LSB and zeros.
+#[test]
+fn false_matches_follow_the_length_of_the_code() {
+    let config = config(Variant::Keyed, 16);
+    let followed = 256;
+    let matcher = matcher(&Arc::new(book(config, followed)));
+    let blocks = 1 << 18;
+    let mut matches = 0_u32;
+    for seed in 0..blocks {
+        let mut message = [0; 29];
+        message[0] = MESSAGE_TYPE;
+        message[1..3].copy_from_slice(&pseudo_random::<2>(seed));
+        message[28] = window().first.lsb();
+        matcher.verify_each(window(), &message, |_| matches += 1);
+    }
+    // 2^18 * 256 / 2^16 = 1024, standard deviation 32: five of them.
+    assert!(matches.abs_diff(1024) < 160, "{matches} false matches");
+}
