@@ -13,16 +13,18 @@ use sidelink_security::discovery::rotation::{RotationPeriod, Window};
 use sidelink_security::discovery::{Freshness, Message, Refusal};
 
 use crate::wire;
-use crate::wire::pc5_discovery::{MessageType, Packet};
+use crate::wire::pc5_discovery::{LEN, MessageType, Packet};
 
 mod announcer;
 mod model_b;
 mod monitor;
 mod seen;
+mod tabled;
 
 pub use announcer::{Announcer, AnnouncerKey};
 pub use model_b::{Answering, Asking, Discoveree, DiscovereeConfig, Discoverer};
-pub use monitor::{Discovered, Dropped, Finding, Follow, Job, Monitor, MonitorConfig, NotProvable, Who};
+pub use monitor::{Discovered, Dropped, Finding, Follow, Monitor, MonitorConfig, NotProvable, Who};
+pub use tabled::Job;
 
 /// What two clocks say of one discovery slot: the air clock of its first subframe, and the ProSe clock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -78,12 +80,14 @@ impl TimePolicy {
 }
 
 /// A message of 29 octets and a known type.
-pub(crate) fn checked(bytes: &[u8]) -> Result<(MessageType, Message), wire::Error> {
-    let packet = Packet::new_checked(bytes)?;
-    let message_type = MessageType::from_octet(packet.message_type())?;
-    let mut message = [0; wire::pc5_discovery::LEN];
-    message.copy_from_slice(bytes);
-    Ok((message_type, message))
+#[inline]
+pub(crate) fn checked(bytes: &[u8]) -> Result<(MessageType, &Message), wire::Error> {
+    let Ok(message) = <&Message>::try_from(bytes) else {
+        // The one reason why 29 octets cannot be had, in the words of the format.
+        Packet::new_checked(bytes)?;
+        return Err(wire::Error::Oversized { what: "PC5_DISCOVERY", max: LEN, have: bytes.len() });
+    };
+    Ok((MessageType::from_octet(message[0])?, message))
 }
 
 /// Which of two refusals says more about a message that nobody believed: what is nearest to acceptance.

@@ -53,336 +53,29 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
-use core::fmt;
 use core::ops::Range;
 use std::collections::VecDeque;
 
-use sidelink_security::counter::UtcTime;
-use sidelink_security::counter::reserve::{Granted, Reservation, StreamId};
+use sidelink_security::counter::reserve::StreamId;
 use sidelink_security::discovery::book::NonceNotFollowable;
-use sidelink_security::discovery::matching::TableError;
 use sidelink_security::discovery::{Message, Refusal};
 use sidelink_security::group;
 
 use crate::discovery::{
-    AirTime, Announcer, Discovered, Discoveree, DiscovereeConfig, Discoverer, Dropped, Finding, Job, Monitor,
-    MonitorConfig, TimePolicy, checked, more_telling,
+    AirTime, Announcer, Discovered, Discoveree, Discoverer, Dropped, Finding, Monitor, checked, more_telling,
 };
-use crate::ids::{GroupDestinationId, Layer2Id, Lcid};
-use crate::mux::{self, Address, Built, Demultiplexed, Filter, Multiplexer};
-use crate::pdcp::{self, Assurance, Header, Protection, Transmitter};
+use crate::ids::{GroupDestinationId, Layer2Id};
+use crate::mux::{Address, Built, Demultiplexed, Filter, Multiplexer};
+use crate::pdcp::{self, Header, Protection, Transmitter};
 use crate::rlc_um::{self, Key, ReceiverCounters};
-use crate::wire;
 use crate::wire::mib_sl;
 use crate::wire::pc5_discovery::MessageType;
-use crate::wire::pdcp::SduType;
 
+mod io;
 mod outcome;
 
+pub use io::{Bearer, Cause, Config, Drop, Error, Input, Origin, Output, Received};
 pub use outcome::{Counters, Outcome};
-
-/// Sizes and rules. All memory of the data path is allocated by [`Engine::new`] and by what adds a bearer or a key.
-#[derive(Debug, Clone, Copy)]
-pub struct Config {
-    /// Layer-2 identity of this UE.
-    pub source: Layer2Id,
-    /// Clocks.
-    pub time: TimePolicy,
-    /// Receiving RLC entities.
-    pub rlc: rlc_um::ReceiverConfig,
-    /// What PDCP accepts without keys.
-    pub pdcp: pdcp::ReceiverConfig,
-    /// What is followed.
-    pub monitor: MonitorConfig,
-    /// How questions are answered.
-    pub discoveree: DiscovereeConfig,
-    /// Takes PDUs of every destination: a decoder, not a UE.
-    pub promiscuous: bool,
-    /// Outputs that may wait.
-    pub outputs: usize,
-    /// Octets of blocks and SDUs in the outputs that may wait.
-    pub output_octets: usize,
-}
-
-impl Config {
-    /// A UE with room for what one subframe brings.
-    pub fn new(source: Layer2Id) -> Self {
-        Self {
-            source,
-            time: TimePolicy::default(),
-            rlc: rlc_um::ReceiverConfig::default(),
-            pdcp: pdcp::ReceiverConfig::default(),
-            monitor: MonitorConfig::default(),
-            discoveree: DiscovereeConfig::default(),
-            promiscuous: false,
-            outputs: 512,
-            output_octets: 256 * 1024,
-        }
-    }
-}
-
-/// A logical channel for sending.
-#[derive(Debug, Clone, Copy)]
-pub struct Bearer {
-    /// To whom.
-    pub address: Address,
-    /// On which channel.
-    pub lcid: Lcid,
-    /// ProSe per-packet priority, 1 (highest) to 8.
-    pub priority: u8,
-    /// Octets that may wait for a grant.
-    pub queue_octets: usize,
-    /// SDUs that may wait for a grant.
-    pub queue_sdus: usize,
-}
-
-impl Bearer {
-    /// Middle priority, 64 KiB and 256 SDUs of queue.
-    pub const fn new(address: Address, lcid: Lcid) -> Self {
-        Self { address, lcid, priority: 4, queue_octets: 64 * 1024, queue_sdus: 256 }
-    }
-}
-
-/// Our own mistake, or the operator's. What peers do wrong is an [`Output`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Error {
-    /// No bearer, a full queue, a block that cannot be filled.
-    Mux(mux::Error),
-    /// No key, or its counters are used up: nothing was sent.
-    Pdcp(pdcp::Error),
-    /// No [`Engine::add_destination`] for this address.
-    NoDestination(Address),
-}
-
-impl fmt::Display for Error {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Mux(error) => error.fmt(f),
-            Self::Pdcp(error) => error.fmt(f),
-            Self::NoDestination(address) => write!(f, "nothing is set up to send to {}", address.layer2_id()),
-        }
-    }
-}
-
-impl std::error::Error for Error {}
-
-impl From<mux::Error> for Error {
-    fn from(error: mux::Error) -> Self {
-        Self::Mux(error)
-    }
-}
-
-impl From<pdcp::Error> for Error {
-    fn from(error: pdcp::Error) -> Self {
-        Self::Pdcp(error)
-    }
-}
-
-/// What happened.
-pub enum Input<'a> {
-    /// Time went on.
-    Tick {
-        /// The time.
-        now: AirTime,
-    },
-    /// A transport block of SL-SCH was decoded.
-    SlSch {
-        /// Its subframe.
-        now: AirTime,
-        /// The group destination ID of its SCI; none in transmission modes 3 and 4.
-        group: Option<GroupDestinationId>,
-        /// The block.
-        block: &'a [u8],
-    },
-    /// A block of SL-DCH was decoded.
-    SlDch {
-        /// The first subframe of its slot.
-        now: AirTime,
-        /// The block.
-        block: &'a [u8],
-    },
-    /// A block of SL-BCH was decoded.
-    SlBch {
-        /// Its subframe.
-        now: AirTime,
-        /// The block.
-        block: &'a [u8],
-    },
-    /// The application sends.
-    Send {
-        /// The time.
-        now: AirTime,
-        /// To whom.
-        address: Address,
-        /// On which bearer.
-        lcid: Lcid,
-        /// What the data is.
-        sdu_type: SduType,
-        /// The data.
-        data: &'a [u8],
-    },
-    /// A grant has room for a transport block.
-    SlSchOpportunity {
-        /// The subframe of its first transmission.
-        now: AirTime,
-        /// For whom the grant is; none for whom has the most urgent data.
-        address: Option<Address>,
-        /// Octets of the block.
-        len: usize,
-    },
-    /// A discovery resource was drawn.
-    SlDchOpportunity {
-        /// The first subframe of the slot.
-        now: AirTime,
-        /// Number of the discovery period: each announcer and discoverer sends once in one.
-        period: u64,
-        /// Fresh random bits for a nonce.
-        nonce: [u64; 2],
-    },
-    /// A reservation of counters is durable.
-    Granted {
-        /// The time.
-        now: AirTime,
-        /// The proof.
-        granted: Granted,
-    },
-    /// A reservation of counters could not be made durable.
-    ReservationFailed {
-        /// The time.
-        now: AirTime,
-        /// Of which stream.
-        stream: StreamId,
-    },
-    /// A table of codes came back from where it was built.
-    Table {
-        /// The time.
-        now: AirTime,
-        /// The table.
-        job: Job,
-    },
-}
-
-/// Why and where something was dropped.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Cause {
-    /// MAC PDU.
-    Mac(mux::Error),
-    /// RLC PDU.
-    Rlc(rlc_um::Error),
-    /// PDCP PDU.
-    Pdcp(pdcp::Error),
-    /// Discovery message.
-    Discovery(Dropped),
-    /// MIB.
-    Mib(wire::Error),
-}
-
-impl fmt::Display for Cause {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Mac(error) => write!(f, "MAC: {error}"),
-            Self::Rlc(error) => write!(f, "RLC: {error}"),
-            Self::Pdcp(error) => write!(f, "PDCP: {error}"),
-            Self::Discovery(error) => write!(f, "discovery: {error}"),
-            Self::Mib(error) => write!(f, "MIB-SL: {error}"),
-        }
-    }
-}
-
-/// Something that was dropped.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Drop {
-    /// Sender and destination, where the MAC header was whole.
-    pub from: Option<(Layer2Id, Address)>,
-    /// PDCP header, where it was whole.
-    pub header: Option<Header>,
-    /// Why.
-    pub cause: Cause,
-}
-
-/// A PDCP SDU for the application.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Received<'a> {
-    /// Sender.
-    pub source: Layer2Id,
-    /// Destination.
-    pub address: Address,
-    /// Logical channel.
-    pub lcid: Lcid,
-    /// PDCP header.
-    pub header: Header,
-    /// How much is known of it.
-    pub assurance: Assurance,
-    /// The PGK that opened it.
-    pub pgk_id: Option<u8>,
-    /// The data.
-    pub data: &'a [u8],
-}
-
-/// Who of this UE sends a discovery message. The number is the place that `add_*` gave.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Origin {
-    /// An announcer.
-    Announcer(usize),
-    /// A discoverer.
-    Discoverer(usize),
-    /// The discoveree.
-    Discoveree,
-}
-
-/// What is to be done.
-pub enum Output<'a> {
-    /// Transmit a transport block of SL-SCH, and repeat it as the mode says.
-    SlSch {
-        /// For whom: the SCI carries the low octet in transmission modes 1 and 2.
-        address: Address,
-        /// What it holds.
-        built: Built,
-        /// The block.
-        block: &'a [u8],
-    },
-    /// Transmit a block of SL-DCH.
-    SlDch {
-        /// Whose.
-        origin: Origin,
-        /// The block.
-        message: Message,
-    },
-    /// One of ours keeps silent in this period.
-    Silent {
-        /// Whose.
-        origin: Origin,
-        /// Why.
-        refusal: Refusal,
-    },
-    /// Give data to the application.
-    Received(Received<'a>),
-    /// Somebody who is followed was heard.
-    Discovered(Discovered),
-    /// A question of ours was answered.
-    Answered {
-        /// Whose question.
-        discoverer: usize,
-        /// The answer.
-        finding: Finding,
-    },
-    /// A question was believed; its answer goes into a coming [`Input::SlDchOpportunity`].
-    Asked,
-    /// A MIB was heard.
-    Synchronisation(mib_sl::Repr),
-    /// Something was dropped.
-    Dropped(Drop),
-    /// Make this durable, off the sample path, and hand back [`Input::Granted`] or [`Input::ReservationFailed`].
-    Reserve(Reservation),
-    /// Build this table, off the sample path, and hand it back by [`Input::Table`].
-    Build(Job),
-    /// The followed codes cannot be tabled; told once, until what is followed changes.
-    Unfollowable(TableError),
-    /// Nothing more now. Call again with the next input, or with a tick at this time.
-    Timeout(Option<UtcTime>),
-}
 
 /// An output that waits; octets lie in the engine's buffer.
 enum Event {
@@ -676,7 +369,7 @@ impl Engine {
         };
         let mut refusal = Refusal::Unknown;
         if is_question(message_type) {
-            match self.discoveree.receive(policy, now, message_type, &message) {
+            match self.discoveree.receive(policy, now, message_type, message) {
                 Ok(()) => {
                     self.outbox.counters.count(Outcome::Verified);
                     return self.outbox.push(Event::Asked);
@@ -685,7 +378,7 @@ impl Engine {
             }
         } else if message_type.is_model_b() {
             for (index, (discoverer, _)) in self.discoverers.iter_mut().enumerate() {
-                match discoverer.receive(policy, now, message_type, &message) {
+                match discoverer.receive(policy, now, message_type, message) {
                     Ok(finding) => {
                         self.outbox.counters.count(Outcome::of_finding(&finding));
                         return self.outbox.push(Event::Answered { discoverer: index, finding });

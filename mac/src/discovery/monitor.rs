@@ -4,19 +4,19 @@ use core::fmt;
 use std::collections::HashMap;
 use std::collections::hash_map::DefaultHasher;
 use std::hash::BuildHasherDefault;
-use std::sync::Arc;
 
 use sidelink_security::counter::{UtcCounter, UtcTime};
 use sidelink_security::discovery::book::{CodeBook, NonceNotFollowable, RestrictedBook, RotatingBook, Slot};
-use sidelink_security::discovery::matching::{Match, Matcher, PeriodTable, TableBuilder, TableError};
+use sidelink_security::discovery::matching::TableError;
 use sidelink_security::discovery::open;
 use sidelink_security::discovery::ota::{OtaConfig, OtaIdentity, ProseId};
 use sidelink_security::discovery::restricted::{Material, Received, Receiver};
 use sidelink_security::discovery::rotation::PeriodIndex;
-use sidelink_security::discovery::{Announcement, Code, CodeFilter, Message, Profile, Refusal, Verified};
+use sidelink_security::discovery::{Announcement, Code, CodeFilter, Message, Profile, Refusal};
 use sidelink_security::keys::ApplicationKey;
 
 use super::seen::{Note, Seen};
+use super::tabled::{Inner, Job, Tabled};
 use super::{AirTime, TimePolicy, checked, more_telling};
 use crate::wire;
 use crate::wire::pc5_discovery::MessageType;
@@ -124,118 +124,6 @@ pub enum Follow {
     Filter(MessageType, Receiver, UtcCounter),
     /// An open code, or a part of one.
     Open(CodeFilter, UtcCounter),
-}
-
-/// A table to be built for a period, on whatever thread.
-pub struct Job(Inner);
-
-enum Inner {
-    Rotating(TableBuilder<RotatingBook>, u32),
-    Code(TableBuilder<RestrictedBook>, u32),
-}
-
-impl Job {
-    /// Computes up to `places` codes; `true` when the table is complete.
-    pub fn run(&mut self, places: usize) -> bool {
-        match &mut self.0 {
-            Inner::Rotating(builder, _) => builder.build_chunk(places),
-            Inner::Code(builder, _) => builder.build_chunk(places),
-        }
-    }
-
-    /// The period that the table is for.
-    pub const fn period(&self) -> PeriodIndex {
-        match &self.0 {
-            Inner::Rotating(builder, _) => builder.period(),
-            Inner::Code(builder, _) => builder.period(),
-        }
-    }
-}
-
-/// A book, its tables, and which state of the book each table knows.
-struct Tabled<B: CodeBook + Clone> {
-    book: B,
-    shared: Arc<B>,
-    /// Counts the changes of the book.
-    generation: u32,
-    matcher: Matcher<B>,
-    built: Vec<(PeriodIndex, u32)>,
-    /// A job is out.
-    building: bool,
-    spare: Option<PeriodTable<B>>,
-    /// Places that were vacated, and in which generation: older tables still know who was there.
-    retired: Vec<(Slot, u32)>,
-}
-
-impl<B: CodeBook + Clone> Tabled<B> {
-    fn new(book: B) -> Self {
-        let shared = Arc::new(book.clone());
-        let (built, retired) = (Vec::with_capacity(4), Vec::new());
-        Self {
-            book,
-            shared,
-            generation: 0,
-            matcher: Matcher::new(),
-            built,
-            building: false,
-            spare: None,
-            retired,
-        }
-    }
-
-    fn changed(&mut self) {
-        self.generation += 1;
-        self.shared = Arc::new(self.book.clone());
-    }
-
-    fn retire(&mut self, slot: Slot) {
-        self.changed();
-        self.retired.push((slot, self.generation));
-    }
-
-    /// A period of the window, or the one after the present, whose table is absent or older than the book.
-    fn job(&mut self, policy: &TimePolicy, now: &AirTime) -> Result<Option<TableBuilder<B>>, TableError> {
-        if self.book.is_empty() || self.building {
-            return Ok(None);
-        }
-        let window = policy.window(self.book.period(), now);
-        let next = self.book.period().index(now.slot).next();
-        let last = window.last.max(next).0.min(window.first.0.saturating_add(2));
-        let wanted = (window.first.0..=last)
-            .map(PeriodIndex)
-            .find(|&period| !self.built.contains(&(period, self.generation)));
-        let Some(period) = wanted else { return Ok(None) };
-        let builder = TableBuilder::new(Arc::clone(&self.shared), period, self.spare.take())?;
-        self.building = true;
-        Ok(Some(builder))
-    }
-
-    fn install(&mut self, builder: TableBuilder<B>, generation: u32) {
-        self.building = false;
-        let Ok(table) = builder.finish() else { return };
-        let period = table.period();
-        self.built.retain(|&(built, _)| built != period);
-        self.built.push((period, generation));
-        self.spare = self.matcher.install(table);
-        let matcher = &self.matcher;
-        self.built.retain(|&(built, _)| matcher.table(built).is_some());
-        let oldest = self.built.iter().map(|&(_, generation)| generation).min().unwrap_or(generation);
-        self.retired.retain(|&(_, generation)| generation > oldest);
-    }
-
-    fn verify(
-        &self,
-        policy: &TimePolicy,
-        now: &AirTime,
-        message: &Message,
-    ) -> Result<Verified<Match>, Refusal> {
-        let window = policy.window(self.book.period(), now);
-        let found = self.matcher.verify(window, message)?;
-        let knows = self.built.iter().find(|(period, _)| *period == found.period);
-        let generation = knows.map_or(0, |&(_, generation)| generation);
-        let vacated = self.retired.iter().any(|&(slot, since)| slot == found.slot && generation < since);
-        if vacated { Err(Refusal::NotAuthorised) } else { Ok(found) }
-    }
 }
 
 /// Everything that one UE follows.
@@ -404,14 +292,14 @@ impl Monitor {
         bytes: &[u8],
     ) -> Result<Discovered, Dropped> {
         let (message_type, message) = checked(bytes).map_err(Dropped::Malformed)?;
-        match self.find(policy, now, message_type, &message) {
+        match self.find(policy, now, message_type, message) {
             Ok((who, finding)) => self.accept(now, who, finding).map_err(Dropped::Refused),
             Err(refusal) => Err(Dropped::Refused(refusal)),
         }
     }
 
     fn find(
-        &self,
+        &mut self,
         policy: &TimePolicy,
         now: &AirTime,
         message_type: MessageType,
@@ -419,10 +307,11 @@ impl Monitor {
     ) -> Result<(Who, Finding), Refusal> {
         let mut refusal = Refusal::Unknown;
         if message_type == MessageType::ChangingId {
-            if let Some(tabled) = &self.rotating {
+            if let Some(tabled) = &mut self.rotating {
                 match tabled.verify(policy, now, message) {
                     Ok(found) => return Ok((Who::Rotating(found.slot), Finding::Identity(found.period))),
-                    Err(other) => refusal = more_telling(refusal, other),
+                    Err(Refusal::Unknown) => {}
+                    Err(other) => refusal = other,
                 }
             }
         } else if !message_type.is_experimental() {

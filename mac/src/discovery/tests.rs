@@ -390,12 +390,12 @@ fn preshared(binding: Binding) -> (Discoverer, Discoveree) {
 
 fn ask(discoveree: &mut Discoveree, now: &AirTime, query: &Message) -> Result<(), Refusal> {
     let (message_type, message) = checked(query).unwrap();
-    discoveree.receive(&POLICY, now, message_type, &message)
+    discoveree.receive(&POLICY, now, message_type, message)
 }
 
 fn hear(discoverer: &mut Discoverer, now: &AirTime, response: &Message) -> Result<Finding, Refusal> {
     let (message_type, message) = checked(response).unwrap();
-    discoverer.receive(&POLICY, now, message_type, &message)
+    discoverer.receive(&POLICY, now, message_type, message)
 }
 
 #[test]
@@ -415,12 +415,12 @@ fn question_is_answered_once_and_the_answer_is_proven() {
             let mut flipped = response;
             flipped[bit / 8] ^= 0x80 >> (bit % 8);
             if let Ok((message_type, message)) = checked(&flipped) {
-                assert!(discoverer.receive(&POLICY, &at(320), message_type, &message).is_err());
+                assert!(discoverer.receive(&POLICY, &at(320), message_type, message).is_err());
             }
             let mut flipped = query;
             flipped[bit / 8] ^= 0x80 >> (bit % 8);
             if let Ok((message_type, message)) = checked(&flipped) {
-                assert!(discoveree.receive(&POLICY, &at(0), message_type, &message).is_err());
+                assert!(discoveree.receive(&POLICY, &at(0), message_type, message).is_err());
             }
         }
     }

@@ -1,7 +1,7 @@
 use proptest::prelude::*;
 use sidelink_security::cipher::Algorithm;
-use sidelink_security::counter::UtcCounter;
 use sidelink_security::counter::reserve::ReserveConfig;
+use sidelink_security::counter::{UtcCounter, UtcTime};
 use sidelink_security::discovery::Profile;
 use sidelink_security::discovery::ota::{OtaConfig, Variant};
 use sidelink_security::discovery::request_response::{Binding, Session};
@@ -10,9 +10,12 @@ use sidelink_security::group::{GroupConfig, GroupKey, SendError};
 use sidelink_security::keys::{ApplicationKey, Pgk, PresharedSecret};
 
 use super::*;
-use crate::discovery::{Answering, Asking};
-use crate::pdcp::PlainSn;
+use crate::discovery::{Answering, Asking, MonitorConfig};
+use crate::ids::Lcid;
+use crate::mux;
 use crate::pdcp::tests::Store;
+use crate::pdcp::{Assurance, PlainSn};
+use crate::wire::pdcp::SduType;
 
 const START: u64 = 1_700_000_000_000;
 const FOREVER: UtcCounter = UtcCounter::new(u32::MAX);

@@ -116,9 +116,25 @@ impl MessageType {
     ];
 
     /// From the octet.
-    pub fn from_octet(octet: u8) -> Result<Self, Error> {
-        let known = Self::ALL.into_iter().find(|message_type| message_type.octet() == octet);
-        known.ok_or(Error::Reserved { what: "message type of PC5_DISCOVERY", value: u32::from(octet) })
+    #[inline]
+    pub const fn from_octet(octet: u8) -> Result<Self, Error> {
+        Ok(match octet {
+            0x41 => Self::OpenAnnouncement,
+            0x81 => Self::RestrictedAnnouncement,
+            0x82 => Self::RestrictedResponse,
+            0x86 => Self::RestrictedQuery,
+            0x91 => Self::RelayAnnouncement,
+            0x92 => Self::RelayResponse,
+            0x96 => Self::RelaySolicitation,
+            0x99 => Self::GroupMemberAnnouncement,
+            0x9a => Self::GroupMemberResponse,
+            0x9e => Self::GroupMemberSolicitation,
+            0xa1 => Self::RelayAdditionalInformation,
+            0xc1 => Self::ChangingId,
+            0xc9 => Self::Fragment,
+            0xcd => Self::DelayedKey,
+            _ => return Err(Error::Reserved { what: "message type of PC5_DISCOVERY", value: octet as u32 }),
+        })
     }
 
     /// The octet.
@@ -483,6 +499,9 @@ mod tests {
             assert!(!message_type.is_experimental());
         }
         assert_eq!(MessageType::ALL.iter().filter(|t| t.is_experimental()).count(), 3);
+        for message_type in MessageType::ALL {
+            assert_eq!(MessageType::from_octet(message_type.octet()), Ok(message_type));
+        }
     }
 
     #[test]

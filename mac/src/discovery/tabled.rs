@@ -1,0 +1,136 @@
+//! Followed identities whose messages are tabled ahead, and the jobs that build the tables.
+
+use std::sync::Arc;
+
+use sidelink_security::counter::UtcTime;
+use sidelink_security::discovery::book::{CodeBook, RestrictedBook, RotatingBook, Slot};
+use sidelink_security::discovery::matching::{Match, Matcher, PeriodTable, TableBuilder, TableError};
+use sidelink_security::discovery::rotation::{PeriodIndex, Window};
+use sidelink_security::discovery::{Message, Refusal, Verified};
+
+use super::{AirTime, TimePolicy};
+
+/// A table to be built for a period, on whatever thread.
+pub struct Job(pub(super) Inner);
+
+pub(super) enum Inner {
+    Rotating(TableBuilder<RotatingBook>, u32),
+    Code(TableBuilder<RestrictedBook>, u32),
+}
+
+impl Job {
+    /// Computes up to `places` codes; `true` when the table is complete.
+    pub fn run(&mut self, places: usize) -> bool {
+        match &mut self.0 {
+            Inner::Rotating(builder, _) => builder.build_chunk(places),
+            Inner::Code(builder, _) => builder.build_chunk(places),
+        }
+    }
+
+    /// The period that the table is for.
+    pub const fn period(&self) -> PeriodIndex {
+        match &self.0 {
+            Inner::Rotating(builder, _) => builder.period(),
+            Inner::Code(builder, _) => builder.period(),
+        }
+    }
+}
+
+/// A book, its tables, and which state of the book each table knows.
+pub(super) struct Tabled<B: CodeBook + Clone> {
+    pub(super) book: B,
+    shared: Arc<B>,
+    /// Counts the changes of the book.
+    pub(super) generation: u32,
+    matcher: Matcher<B>,
+    built: Vec<(PeriodIndex, u32)>,
+    /// A job is out.
+    building: bool,
+    /// The window of the last slot: a subframe brings many messages.
+    window: ((UtcTime, u64), Window),
+    spare: Option<PeriodTable<B>>,
+    /// Places that were vacated, and in which generation: older tables still know who was there.
+    retired: Vec<(Slot, u32)>,
+}
+
+impl<B: CodeBook + Clone> Tabled<B> {
+    pub(super) fn new(book: B) -> Self {
+        let shared = Arc::new(book.clone());
+        let (built, retired) = (Vec::with_capacity(4), Vec::new());
+        let epoch = UtcTime::from_millis(0);
+        let window = ((epoch, 0), book.period().window(epoch, 0));
+        Self {
+            book,
+            shared,
+            generation: 0,
+            matcher: Matcher::new(),
+            built,
+            building: false,
+            window,
+            spare: None,
+            retired,
+        }
+    }
+
+    pub(super) fn changed(&mut self) {
+        self.generation += 1;
+        self.shared = Arc::new(self.book.clone());
+    }
+
+    pub(super) fn retire(&mut self, slot: Slot) {
+        self.changed();
+        self.retired.push((slot, self.generation));
+    }
+
+    /// A period of the window, or the one after the present, whose table is absent or older than the book.
+    pub(super) fn job(
+        &mut self,
+        policy: &TimePolicy,
+        now: &AirTime,
+    ) -> Result<Option<TableBuilder<B>>, TableError> {
+        if self.book.is_empty() || self.building {
+            return Ok(None);
+        }
+        let window = policy.window(self.book.period(), now);
+        let next = self.book.period().index(now.slot).next();
+        let last = window.last.max(next).0.min(window.first.0.saturating_add(2));
+        let wanted = (window.first.0..=last)
+            .map(PeriodIndex)
+            .find(|&period| !self.built.contains(&(period, self.generation)));
+        let Some(period) = wanted else { return Ok(None) };
+        let builder = TableBuilder::new(Arc::clone(&self.shared), period, self.spare.take())?;
+        self.building = true;
+        Ok(Some(builder))
+    }
+
+    pub(super) fn install(&mut self, builder: TableBuilder<B>, generation: u32) {
+        self.building = false;
+        let Ok(table) = builder.finish() else { return };
+        let period = table.period();
+        self.built.retain(|&(built, _)| built != period);
+        self.built.push((period, generation));
+        self.spare = self.matcher.install(table);
+        let matcher = &self.matcher;
+        self.built.retain(|&(built, _)| matcher.table(built).is_some());
+        let oldest = self.built.iter().map(|&(_, generation)| generation).min().unwrap_or(generation);
+        self.retired.retain(|&(_, generation)| generation > oldest);
+    }
+
+    #[inline]
+    pub(super) fn verify(
+        &mut self,
+        policy: &TimePolicy,
+        now: &AirTime,
+        message: &Message,
+    ) -> Result<Verified<Match>, Refusal> {
+        let asked = (now.slot, policy.uncertainty_millis);
+        if self.window.0 != asked {
+            self.window = (asked, policy.window(self.book.period(), now));
+        }
+        let found = self.matcher.verify(self.window.1, message)?;
+        let knows = self.built.iter().find(|(period, _)| *period == found.period);
+        let generation = knows.map_or(0, |&(_, generation)| generation);
+        let vacated = self.retired.iter().any(|&(slot, since)| slot == found.slot && generation < since);
+        if vacated { Err(Refusal::NotAuthorised) } else { Ok(found) }
+    }
+}
