@@ -1,0 +1,251 @@
+//! Formats of layer 2 and PC5: what parses comes back.
+
+use super::Target;
+use sidelink_mac::wire::{Error, mib_sl, pc5_discovery, pc5_signalling, pdcp, rlc_um, sl_sch};
+
+/// SL-SCH MAC PDUs.
+pub const SL_SCH: Target = Target { name: "wire_sl_sch", run: sl_sch, seeds: sl_sch_seeds };
+/// RLC UM PDUs.
+pub const RLC_UM: Target = Target { name: "wire_rlc_um", run: rlc_um, seeds: rlc_um_seeds };
+/// PDCP PDUs of either kind.
+pub const PDCP: Target = Target { name: "wire_pdcp", run: pdcp, seeds: pdcp_seeds };
+/// MIB-SL and MIB-SL-V2X.
+pub const MIB_SL: Target = Target { name: "wire_mib_sl", run: mib_sl, seeds: mib_sl_seeds };
+/// PC5_DISCOVERY messages.
+pub const PC5_DISCOVERY: Target =
+    Target { name: "wire_pc5_discovery", run: pc5_discovery, seeds: pc5_discovery_seeds };
+/// PC5 signalling messages.
+pub const PC5_SIGNALLING: Target =
+    Target { name: "wire_pc5_signalling", run: pc5_signalling, seeds: pc5_signalling_seeds };
+
+/// Bytes are to blame for what cannot be parsed, never the caller.
+fn blame_bytes(error: Error) -> bool {
+    assert!(error.is_malformed(), "{error:?}");
+    assert!(!error.to_string().is_empty());
+    false
+}
+
+fn sl_sch(data: &[u8]) -> bool {
+    let packet = match sl_sch::Packet::new_checked(data) {
+        Ok(packet) => packet,
+        Err(e) => return blame_bytes(e),
+    };
+    let inside: usize = packet.elements().map(|sdu| sdu.data.len()).sum();
+    assert!(packet.header_len() + inside <= data.len());
+    let _ = (packet.version(), packet.source(), packet.destination());
+    let repr = match sl_sch::Repr::parse(&packet) {
+        Ok(repr) => repr,
+        Err(e) => return blame_bytes(e),
+    };
+    // padding may have been written in more than one way, so that the bytes need not come back: the meaning does
+    let mut out = vec![0; repr.buffer_len().max(data.len())];
+    repr.emit(&mut out).expect("what was parsed can be emitted");
+    let again = sl_sch::Packet::new_checked(&out[..]).and_then(|p| sl_sch::Repr::parse(&p));
+    assert_eq!(again.as_ref(), Ok(&repr));
+    true
+}
+
+fn sl_sch_seeds() -> Vec<Vec<u8>> {
+    let mut seeds = Vec::new();
+    for destination in [
+        sl_sch::Destination::Group([1, 2]),
+        sl_sch::Destination::Ue([3, 4]),
+        sl_sch::Destination::Whole([5, 6, 7]),
+    ] {
+        for (sdus, spare) in [(0, 3), (1, 0), (1, 1), (2, 2), (3, 40)] {
+            let mut repr = sl_sch::Repr::new([9, 8, 7], destination);
+            let long = [0x55; 200];
+            for i in 0..sdus {
+                let data = if i == 1 { &long[..] } else { &long[..7] };
+                repr.push(sl_sch::Sdu { lcid: 1 + i, data }).expect("fits");
+            }
+            let mut out = vec![0; repr.buffer_len() + spare];
+            repr.emit(&mut out).expect("has room");
+            seeds.push(out);
+        }
+    }
+    seeds
+}
+
+fn rlc_um(data: &[u8]) -> bool {
+    let packet = match rlc_um::Packet::new_checked(data) {
+        Ok(packet) => packet,
+        Err(e) => return blame_bytes(e),
+    };
+    let inside: usize = packet.elements().map(<[u8]>::len).sum();
+    assert!(inside < data.len());
+    let _ = (packet.framing(), packet.sn(), packet.extension());
+    let repr = match rlc_um::Repr::parse(&packet) {
+        Ok(repr) => repr,
+        Err(e) => return blame_bytes(e),
+    };
+    let mut out = vec![0; repr.buffer_len()];
+    repr.emit(&mut out).expect("what was parsed can be emitted");
+    let again = rlc_um::Packet::new_checked(&out[..]).and_then(|p| rlc_um::Repr::parse(&p));
+    assert_eq!(again.as_ref(), Ok(&repr));
+    true
+}
+
+fn rlc_um_seeds() -> Vec<Vec<u8>> {
+    let data = [0xa5; 300];
+    let mut seeds = Vec::new();
+    for (fi, lengths) in [(0, &[5][..]), (1, &[1, 2]), (2, &[3, 200, 4]), (3, &[9, 9, 9, 9, 60])] {
+        let mut repr = rlc_um::Repr::new(rlc_um::FramingInfo::from_bits(fi), 7 + fi);
+        for &len in lengths {
+            repr.push(&data[..len]).expect("fits");
+        }
+        let mut out = vec![0; repr.buffer_len()];
+        repr.emit(&mut out).expect("has room");
+        seeds.push(out);
+    }
+    seeds
+}
+
+fn pdcp(data: &[u8]) -> bool {
+    let packet = match pdcp::Packet::new_checked(data) {
+        Ok(packet) => packet,
+        Err(e) => return blame_bytes(e),
+    };
+    let _ = (packet.sdu_type(), packet.pgk_index(), packet.key_id(), packet.sn());
+    if let Ok((inner, mac_i)) = pdcp::split_mac_i(packet.payload()) {
+        assert_eq!(inner.len() + mac_i.len(), packet.payload().len());
+    }
+    let header = data.len() - packet.payload().len();
+    let many = match pdcp::OneToManyRepr::parse(&packet) {
+        Ok(repr) => repr,
+        Err(e) => return blame_bytes(e),
+    };
+    let mut out = vec![0; many.buffer_len()];
+    many.emit(&mut out).expect("what was parsed can be emitted");
+    assert_eq!(out, data[..header]);
+    let one = pdcp::OneToOneRepr::parse(&packet).expect("differs in reserved bits only");
+    one.emit(&mut out).expect("what was parsed can be emitted");
+    assert_eq!(pdcp::OneToOneRepr::parse(&pdcp::Packet::new_checked(&out[..]).expect("whole")), Ok(one));
+    true
+}
+
+fn pdcp_seeds() -> Vec<Vec<u8>> {
+    (0..4).map(|kind| [&[kind << 5 | 5, 0x12, 0x34, 0, 7][..], &[0xcc; 40]].concat()).collect()
+}
+
+fn mib_sl(data: &[u8]) -> bool {
+    let packet = match mib_sl::Packet::new_checked(data) {
+        Ok(packet) => packet,
+        Err(e) => return blame_bytes(e),
+    };
+    let repr = match mib_sl::Repr::parse(&packet) {
+        Ok(repr) => repr,
+        Err(e) => return blame_bytes(e),
+    };
+    let mut out = vec![0; repr.buffer_len()];
+    repr.emit(&mut out).expect("what was parsed can be emitted");
+    assert_eq!(out, data);
+    true
+}
+
+fn mib_sl_seeds() -> Vec<Vec<u8>> {
+    vec![vec![0x61, 0x55, 0x68, 0, 0], vec![0x61, 0x55, 0x68, 0, 0, 0], vec![0xa1, 0x00, 0x90, 0xff, 0xff]]
+}
+
+fn pc5_discovery(data: &[u8]) -> bool {
+    let packet = match pc5_discovery::Packet::new_checked(data) {
+        Ok(packet) => packet,
+        Err(e) => return blame_bytes(e),
+    };
+    let repr = match pc5_discovery::Repr::parse(&packet) {
+        Ok(repr) => repr,
+        Err(e) => return blame_bytes(e),
+    };
+    let mut out = vec![0xff; repr.buffer_len()];
+    repr.emit(&mut out).expect("what was parsed can be emitted");
+    let again = pc5_discovery::Packet::new_checked(&out[..]).and_then(|p| pc5_discovery::Repr::parse(&p));
+    assert_eq!(again, Ok(repr));
+    true
+}
+
+fn pc5_discovery_seeds() -> Vec<Vec<u8>> {
+    let message = |t: pc5_discovery::MessageType| {
+        let mut m: Vec<u8> = (0..pc5_discovery::LEN as u8).collect();
+        m[0] = t.octet();
+        m
+    };
+    pc5_discovery::MessageType::ALL.into_iter().map(message).collect()
+}
+
+fn pc5_signalling(data: &[u8]) -> bool {
+    let packet = match pc5_signalling::Packet::new_checked(data) {
+        Ok(packet) => packet,
+        Err(e) => return blame_bytes(e),
+    };
+    let repr = match pc5_signalling::Repr::parse(&packet) {
+        Ok(repr) => repr,
+        Err(e) => return blame_bytes(e),
+    };
+    let mut out = vec![0xff; repr.buffer_len()];
+    repr.emit(&mut out).expect("what was parsed can be emitted");
+    let again = pc5_signalling::Packet::new_checked(&out[..]).and_then(|p| pc5_signalling::Repr::parse(&p));
+    assert_eq!(again, Ok(repr));
+    true
+}
+
+fn pc5_signalling_seeds() -> Vec<Vec<u8>> {
+    use pc5_signalling::{
+        Algorithms, AuthenticationPhase, Body, Capabilities, CommunicationRequest, RekeyingRequest,
+        SecurityModeCommand, UserInfo,
+    };
+    let capabilities = Capabilities { eea: 0xe0, eia: 0x70 };
+    let user_info = UserInfo { kind: 3, value: &[1, 2, 3, 4, 5, 6] };
+    let bodies = [
+        Body::CommunicationRequest(CommunicationRequest {
+            user_info,
+            ip_config: 1,
+            maximum_inactivity: 30,
+            nonce: [7; 16],
+            capabilities,
+            kd_sess_msb: 0x12,
+            kd_id: Some([1, 2, 3, 4]),
+            relay_service_code: Some([9, 9, 9]),
+            signature: None,
+            link_local: Some([0xfe; 16]),
+        }),
+        Body::CommunicationAccept { ip_config: 2, link_local: None },
+        Body::CommunicationReject { cause: 5 },
+        Body::Keepalive { counter: 77, maximum_inactivity: Some(60) },
+        Body::KeepaliveAck { counter: 77 },
+        Body::Release { reason: 1 },
+        Body::ReleaseAccept,
+        Body::SecurityModeCommand(SecurityModeCommand {
+            capabilities,
+            nonce: [8; 16],
+            algorithms: Algorithms { eea: 2, eia: 2 },
+            kd_sess_lsb: 0x34,
+            kd_id_msb: Some([5, 6]),
+            kd_freshness: Some([3; 16]),
+            gpi: Some(&[1, 2, 3]),
+            user_info: Some(user_info),
+            signature: None,
+            encrypted_payload: Some(&[4; 273]),
+        }),
+        Body::SecurityModeComplete { kd_id_lsb: Some([7, 8]) },
+        Body::SecurityModeReject { cause: 1, rand: Some([1; 16]), auts: Some([2; 14]) },
+        Body::RekeyingRequest(RekeyingRequest {
+            capabilities,
+            nonce: [6; 16],
+            kd_sess_msb: 1,
+            re_auth: Some(1),
+            pruk_id: Some([5; 8]),
+        }),
+        Body::RekeyingResponse,
+        Body::RekeyingTrigger,
+        Body::RemoteUeInfoRequest { kind: 1 },
+        Body::RemoteUeInfoResponse { identity: Some(&[1, 2, 3]) },
+        Body::Authentication { phase: AuthenticationPhase::Request, method: 1, content: &[1; 90] },
+    ];
+    let emit = |(sequence, body): (usize, Body<'_>)| {
+        let repr = pc5_signalling::Repr { sequence: sequence as u16, body };
+        let mut out = vec![0; repr.buffer_len()];
+        repr.emit(&mut out).expect("valid");
+        out
+    };
+    bodies.into_iter().enumerate().map(emit).collect()
+}
