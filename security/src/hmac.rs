@@ -14,7 +14,6 @@ pub(crate) const SHORT: usize = 55;
 
 /// The states of the inner and the outer hash after the padded key: 64 octets.
 #[derive(Clone, Zeroize, ZeroizeOnDrop)]
-#[repr(align(64))]
 pub(crate) struct Keyed {
     inner: [u32; 8],
     outer: [u32; 8],

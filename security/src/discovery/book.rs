@@ -369,23 +369,38 @@ struct FollowedCode {
     valid_until: UtcCounter,
 }
 
+/// Without a DUIK nothing shows that a message is authentic.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NoIntegrityKey;
+
+impl std::fmt::Display for NoIntegrityKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("the material has no DUIK: a match would prove nothing")
+    }
+}
+
+impl std::error::Error for NoIntegrityKey {}
+
 impl RestrictedBook {
     /// An empty book.
     pub const fn new(profile: Profile) -> Self {
         Self { profile, codes: Vec::new() }
     }
 
-    /// Follow one code, sent with `message_type` under `material`.
+    /// Follow one code, sent with `message_type` under `material`, which must have a DUIK: a match is a proof.
     pub fn follow(
         &mut self,
         message_type: u8,
         code: Code,
         material: &Material,
         valid_until: UtcCounter,
-    ) -> Slot {
+    ) -> Result<Slot, NoIntegrityKey> {
+        if material.duik.is_none() {
+            return Err(NoIntegrityKey);
+        }
         let keys = Absorbed::new(material, self.profile);
         self.codes.push(Some(Arc::new(FollowedCode { keys, message_type, code, valid_until })));
-        Slot(self.codes.len() as u32 - 1)
+        Ok(Slot(self.codes.len() as u32 - 1))
     }
 
     /// Follow it no more. Its place is not used again.

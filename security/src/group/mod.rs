@@ -10,6 +10,9 @@
 //! key issue 3.2), a MAC-I under a PIK of the PTK covers header and data and is ciphered with them, as on one-to-one
 //! links (TS 36.323 §5.6.0, §5.7); then all three are caught, except against members, who all hold the key.
 //!
+//! Replay windows live in memory: a receiver that restarts accepts the first COUNT of a sender that it hears, which may
+//! be a replay of one from before.
+//!
 //! A receiver that hears a member for the first time derives its PTK and starts at once, wherever its SN stands.
 
 mod receiver;

@@ -2,7 +2,9 @@
 
 use super::{flip, pseudo_random};
 use crate::counter::{UtcCounter, UtcTime};
-use crate::discovery::book::{CodeBook, NonceNotFollowable, RestrictedBook, RotatingBook, Slot};
+use crate::discovery::book::{
+    CodeBook, NoIntegrityKey, NonceNotFollowable, RestrictedBook, RotatingBook, Slot,
+};
 use crate::discovery::matching::{Matcher, PeriodTable, TableBuilder, TableError};
 use crate::discovery::ota::{MESSAGE_TYPE, OtaConfig, OtaIdentity, Variant};
 use crate::discovery::restricted::{Material, Sender};
@@ -261,8 +263,13 @@ fn exact_restricted_codes_are_matched_in_one_look_up() {
         };
         let mut book = RestrictedBook::new(profile);
         for who in 0..200 {
-            assert_eq!(book.follow(0x81, pseudo_random(who), &material(who), FOREVER), Slot(who as u32));
+            let slot = book.follow(0x81, pseudo_random(who), &material(who), FOREVER);
+            assert_eq!(slot, Ok(Slot(who as u32)));
         }
+        assert_eq!(
+            book.follow(0x81, [0; 23], &Material { duik: None, ..material(0) }, FOREVER),
+            Err(NoIntegrityKey)
+        );
         book.unfollow(Slot(5));
         let matcher = matcher(&Arc::new(book));
         for who in 0..200 {
