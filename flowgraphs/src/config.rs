@@ -28,9 +28,10 @@ mod v2x_flag;
 pub use combine::{Said, combine};
 pub use error::ConfigError;
 pub use pools::{CommunicationConfig, DiscoveryConfig, HoppingSection, PrbSet, SyncConfig, V2xConfig};
+pub(crate) use resolve::slss_id;
 pub use resolve::{Communication, Discovery, Radio, Sync, bandwidth_of_rate};
 pub use sigmf::{from_sigmf, to_sigmf};
-pub(crate) use text::parse_toml;
+pub(crate) use text::{parse_toml, read as read_text};
 pub use types::{Bitmap, CyclicPrefixName, OneOrMany};
 
 use crate::number::Number;
@@ -91,7 +92,7 @@ impl RadioConfig {
     /// # Errors
     /// As [`Self::from_toml`], or that there is no such file.
     pub fn from_file(path: &Path) -> Result<Self, ConfigError> {
-        Self::from_toml(&text::read(path)?, &path.display().to_string())
+        Self::from_toml(&read_text(path)?, &path.display().to_string())
     }
 
     /// Samples a second, where they are said.

@@ -1,0 +1,208 @@
+//! `sidelink generate`: a recording with its ground truth from a scenario.
+
+use crate::Sample;
+use crate::config::{ConfigError, CyclicPrefixName, to_sigmf};
+use crate::number::Number;
+use crate::scenario::{Channel, EXAMPLE_D2D, EXAMPLE_V2X, Generator, Scenario};
+use crate::terminal::{self, Ink, paint};
+use clap::{Args, ValueEnum};
+use sidelink_phy::impair::measure::Levels;
+use sidelink_phy::units::CyclicPrefix;
+use sidelink_recordings::{Container, SampleFormat, Summary, Writer, WriterOptions, hints_of_name};
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+/// Arguments of `sidelink generate`.
+#[derive(Debug, Args)]
+pub struct GenerateArgs {
+    /// The scenario, a TOML file.
+    #[arg(short, long, value_name = "FILE", required_unless_present = "example")]
+    pub config: Option<PathBuf>,
+    /// Where to: OUT.sigmf-meta and OUT.sigmf-data, OUT.sigmf, or raw samples (OUT.cf32, OUT.ci16).
+    #[arg(short, long = "write", value_name = "OUT", required_unless_present = "example")]
+    pub write: Option<PathBuf>,
+    /// Print a scenario with comments.
+    #[arg(long, value_enum, value_name = "KIND", num_args = 0..=1, require_equals = true, default_missing_value = "d2d")]
+    pub example: Option<Example>,
+    /// Es/N0 of a resource element of a UE with gain 0, in dB; goes before the scenario's.
+    #[arg(long, value_name = "DB", allow_hyphen_values = true)]
+    pub snr: Option<f64>,
+    /// Carrier offset of everything in Hz; goes before the scenario's.
+    #[arg(long, value_name = "HZ", allow_hyphen_values = true)]
+    pub cfo: Option<Number>,
+    /// Delay of everything in samples; goes before the scenario's.
+    #[arg(long, value_name = "SAMPLES", allow_hyphen_values = true)]
+    pub delay: Option<Number>,
+    /// Channel of every UE: awgn, epa5, eva70, etu300; goes before the scenario's.
+    #[arg(long, value_name = "MODEL")]
+    pub channel: Option<Channel>,
+    /// Draws noise, fading, payloads and random resources; goes before the scenario's.
+    #[arg(long)]
+    pub seed: Option<u64>,
+    /// How to store the samples: cf32 or ci16. Integers are scaled so that none is clipped.
+    #[arg(long, value_name = "FORMAT")]
+    pub format: Option<SampleFormat>,
+    /// Write one file, a SigMF archive.
+    #[arg(long)]
+    pub archive: bool,
+}
+
+/// Which example.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Example {
+    /// Modes 1 and 2, discovery.
+    D2d,
+    /// Modes 3 and 4.
+    V2x,
+}
+
+/// Largest component of an integer recording, of full scale.
+const HEADROOM: f32 = 0.9;
+
+/// Generate.
+///
+/// # Errors
+/// A scenario that is wrong, or a file that cannot be written.
+pub fn run(args: GenerateArgs) -> anyhow::Result<()> {
+    if let Some(example) = args.example {
+        let text = match example {
+            Example::D2d => EXAMPLE_D2D,
+            Example::V2x => EXAMPLE_V2X,
+        };
+        return Ok(terminal::print(text)?);
+    }
+    // clap has seen to it that both are there
+    let (Some(config), Some(out)) = (&args.config, &args.write) else { return Ok(()) };
+    let mut scenario = Scenario::from_file(config)?;
+    override_by_flags(&mut scenario, &args);
+    let out = if args.archive { archive_name(out)? } else { out.clone() };
+    let format = args.format.or(hints_of_name(&out).format).unwrap_or(SampleFormat::CF32_LE);
+    let name = config.display().to_string();
+    let generator = || Generator::new(&scenario).map_err(|e| e.within(&name));
+    let scale = if format == SampleFormat::CF32_LE { 1.0 } else { HEADROOM / peak(generator()?, &scenario) };
+    let generator = generator()?;
+    let options = options(&scenario, &generator, format, scale);
+    let mut writer = Writer::create(&out, options)?;
+    let counts = write(generator, &scenario, &mut writer)?;
+    let summary = writer.finish()?;
+    Ok(report(&summary, &scenario, &counts, &out)?)
+}
+
+fn override_by_flags(scenario: &mut Scenario, args: &GenerateArgs) {
+    scenario.snr = args.snr.or(scenario.snr);
+    scenario.cfo = args.cfo.unwrap_or(scenario.cfo);
+    scenario.delay = args.delay.unwrap_or(scenario.delay);
+    scenario.seed = args.seed.unwrap_or(scenario.seed);
+    if let Some(channel) = args.channel {
+        scenario.channel = channel;
+        scenario.ue.iter_mut().for_each(|ue| ue.channel = None);
+    }
+}
+
+fn archive_name(out: &Path) -> Result<PathBuf, ConfigError> {
+    match Container::of_name(out) {
+        Container::SigmfArchive => Ok(out.to_owned()),
+        Container::Raw => {
+            let what = format!("--archive contradicts -w {}", out.display());
+            Err(ConfigError::usage(what, "name it without an extension, or leave out --archive"))
+        }
+        Container::SigmfPair => {
+            let mut name = out.as_os_str().to_owned();
+            name.push(".sigmf");
+            Ok(name.into())
+        }
+    }
+}
+
+/// The largest magnitude in the whole recording, from a first run; never 0.
+fn peak(mut generator: Generator, scenario: &Scenario) -> f32 {
+    let mut samples = vec![Sample::default(); generator.subframe_samples()];
+    let bar = terminal::progress(scenario.duration, "measuring");
+    let mut power = f32::MIN_POSITIVE;
+    for _ in 0..scenario.duration {
+        generator.next_subframe(&mut samples);
+        power = power.max(Levels::of(&samples, f32::INFINITY).peak_power);
+        bar.inc(1);
+    }
+    bar.finish_and_clear();
+    if power > 1e-20 { power.sqrt() } else { 1.0 }
+}
+
+fn options(scenario: &Scenario, generator: &Generator, format: SampleFormat, scale: f32) -> WriterOptions {
+    let numerology = generator.numerology();
+    let mut radio = scenario.radio.clone();
+    radio.tm = Some(generator.mode().number());
+    if numerology.cp() == CyclicPrefix::Normal {
+        radio.cp.get_or_insert(CyclicPrefixName::Normal);
+    }
+    let amplitude = scale / (numerology.subcarriers() as f32).sqrt();
+    let noise = scenario.snr.map_or("no noise".to_owned(), |snr| format!("Es/N0 {snr} dB"));
+    let made = format!(
+        "Made by `sidelink generate`, seed {}, {noise}; amplitude of a subcarrier {amplitude:.5}.",
+        scenario.seed
+    );
+    let description = match &scenario.description {
+        Some(text) => format!("{text} ({made})"),
+        None => made,
+    };
+    WriterOptions {
+        format,
+        scale,
+        frequency: radio.frequency.map(|f| f.0),
+        recorder: concat!("sidelink ", env!("CARGO_PKG_VERSION")).to_owned(),
+        description: Some(description),
+        radio: to_sigmf(&radio),
+        ..WriterOptions::new(numerology.sample_rate())
+    }
+}
+
+/// Write all subframes; how often each channel was sent.
+fn write(
+    mut generator: Generator,
+    scenario: &Scenario,
+    writer: &mut Writer,
+) -> anyhow::Result<BTreeMap<&'static str, u64>> {
+    let numerology = generator.numerology();
+    let frequency = scenario.radio.frequency.map_or(0.0, |f| f.0);
+    let length = scenario.duration.saturating_mul(numerology.subframe_samples() as u64);
+    let mut samples = vec![Sample::default(); generator.subframe_samples()];
+    let mut counts = BTreeMap::new();
+    let bar = terminal::progress(scenario.duration, "generating");
+    for _ in 0..scenario.duration {
+        let events = generator.next_subframe(&mut samples);
+        writer.write(&samples)?;
+        for event in &events {
+            if let Some(a) = event.annotation(numerology, length, frequency, generator.ue_name(event.ue)) {
+                *counts.entry(event.transmission.channel()).or_insert(0) += 1;
+                writer.annotate(a);
+            }
+        }
+        bar.inc(1);
+    }
+    bar.finish_and_clear();
+    Ok(counts)
+}
+
+fn report(
+    summary: &Summary,
+    scenario: &Scenario,
+    counts: &BTreeMap<&'static str, u64>,
+    out: &Path,
+) -> std::io::Result<()> {
+    let colours = terminal::colours_on_stdout();
+    let mut stdout = terminal::stdout();
+    let files: Vec<String> = summary.files.iter().map(|f| f.display().to_string()).collect();
+    writeln!(stdout, "{}", paint(colours, Ink::Bold, &files.join(", ")))?;
+    let sent: Vec<String> = counts.iter().map(|(channel, n)| format!("{n} {channel}")).collect();
+    let sent = if sent.is_empty() { "nothing was sent".to_owned() } else { sent.join(", ") };
+    writeln!(stdout, "{} subframes, {} samples: {sent}", scenario.duration, summary.samples)?;
+    if summary.annotations_lost > 0 {
+        let advice = "a raw file has no place for the ground truth; use a name without extension for SigMF";
+        tracing::warn!("{}: {advice}", out.display());
+    }
+    if summary.clipped > 0 {
+        tracing::warn!("{}: {} components were clipped", out.display(), summary.clipped);
+    }
+    stdout.flush()
+}

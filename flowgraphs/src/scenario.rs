@@ -1,0 +1,96 @@
+//! Who sends what: several UEs in TOML, and out of them samples with their ground truth.
+//!
+//! A [`Scenario`] is a radio configuration, a length and a list of UEs, each with its place in the air and what it
+//! sends. A [`Generator`] makes it subframe by subframe: [`Generator::next_subframe`] fills in the samples and returns
+//! the [`Event`]s in them, whatever the length.
+//!
+//! ```text
+//! ue.rs            the tables of a UE, as they are written
+//! payload.rs       what is in a transport block
+//! sources.rs       when and where each entry sends: one planner per channel    sources/{sync,discovery,communication,v2x}.rs
+//! transmission.rs  one channel in one subframe; its words, its fields, its annotation
+//! front_end.rs     transmissions -> samples of one UE's subframe
+//! generator.rs     all UEs through their paths, added up, with noise
+//! example_*.toml   what `sidelink generate --example` prints
+//! ```
+
+mod front_end;
+mod generator;
+mod payload;
+mod sources;
+#[cfg(test)]
+mod tests;
+mod transmission;
+mod ue;
+
+pub use generator::Generator;
+pub use payload::Payload;
+pub use transmission::{Content, Event, SciFields, Transmission};
+pub use ue::{Channel, Choice, CommunicationEntry, DiscoveryEntry, SyncEntry, Type2b, Ue, V2xEntry};
+
+use crate::config::{ConfigError, RadioConfig, parse_toml};
+use crate::number::Number;
+use serde::Deserialize;
+use std::path::Path;
+
+/// A D2D scenario (modes 1 and 2, discovery) with comments.
+pub const EXAMPLE_D2D: &str = include_str!("scenario/example_d2d.toml");
+
+/// A V2X scenario (modes 3 and 4) with comments.
+pub const EXAMPLE_V2X: &str = include_str!("scenario/example_v2x.toml");
+
+/// Several UEs and the air between them and the receiver.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Scenario {
+    /// Length in subframes of 1 ms.
+    pub duration: u64,
+    /// Number of the first subframe, 10 DFN + subframe, 0 to 10239.
+    #[serde(default)]
+    pub first_subframe: u32,
+    /// Draws noise, fading, payloads and random resources.
+    #[serde(default = "one")]
+    pub seed: u64,
+    /// Es/N0 of a resource element of a UE with gain 0, in dB; without it there is no noise.
+    #[serde(default)]
+    pub snr: Option<f64>,
+    /// Carrier offset of everything in Hz: how far the receiver's carrier is too low.
+    #[serde(default)]
+    pub cfo: Number,
+    /// Delay of everything in samples.
+    #[serde(default)]
+    pub delay: Number,
+    /// Channel of the UEs that do not name their own: `awgn`, `epa5`, `eva70`, `etu300`, ..
+    #[serde(default)]
+    pub channel: Channel,
+    /// What the recording says of itself.
+    #[serde(default)]
+    pub description: Option<String>,
+    /// The radio configuration.
+    pub radio: RadioConfig,
+    /// Who sends.
+    #[serde(default)]
+    pub ue: Vec<Ue>,
+}
+
+fn one() -> u64 {
+    1
+}
+
+impl Scenario {
+    /// Read a TOML text; `name` is that of the file.
+    ///
+    /// # Errors
+    /// The line, and the nearest key that exists.
+    pub fn from_toml(text: &str, name: &str) -> Result<Self, ConfigError> {
+        parse_toml(text, name)
+    }
+
+    /// Read a TOML file.
+    ///
+    /// # Errors
+    /// As [`Self::from_toml`], or that there is no such file.
+    pub fn from_file(path: &Path) -> Result<Self, ConfigError> {
+        Self::from_toml(&crate::config::read_text(path)?, &path.display().to_string())
+    }
+}

@@ -1,0 +1,101 @@
+//! Transmissions to samples: the encoders and the modulator of one cyclic prefix.
+
+use super::{Content, Transmission};
+use crate::Sample;
+use crate::hex;
+use sidelink_phy::channel::{Error, psbch, pscch, psdch, pssch};
+use sidelink_phy::grid::Grid;
+use sidelink_phy::impair::path::add;
+use sidelink_phy::numerology::Numerology;
+use sidelink_phy::sc_fdma::Modulator;
+use sidelink_phy::sequence::dmrs::References;
+use sidelink_phy::units::{CyclicPrefix, TransmissionMode};
+use std::sync::Arc;
+
+/// Makes the subframes of any UE. Nothing is allocated after construction.
+pub(super) struct FrontEnd {
+    normal: Chain,
+    extended: Option<Chain>,
+    other: Vec<Sample>,
+}
+
+struct Chain {
+    psbch: psbch::Encoder,
+    pscch: pscch::Encoder,
+    pssch: pssch::Encoder,
+    psdch: psdch::Encoder,
+    grid: Grid,
+    modulator: Modulator,
+}
+
+impl FrontEnd {
+    /// For a carrier and a mode; `extended` where some channel has the extended cyclic prefix.
+    pub(super) fn new(numerology: Numerology, mode: TransmissionMode, extended: bool) -> Self {
+        let references = Arc::new(References::new(numerology.bandwidth().prbs()));
+        let chain = |cp| Chain::new(numerology.with_cp(cp), mode, &references);
+        Self {
+            normal: chain(CyclicPrefix::Normal),
+            extended: extended.then(|| chain(CyclicPrefix::Extended)),
+            other: vec![Sample::default(); if extended { numerology.subframe_samples() } else { 0 }],
+        }
+    }
+
+    /// Fill `out` with a subframe of one UE. A transmission that cannot be encoded is left out and told.
+    ///
+    /// # Errors
+    /// What the last such encoder said.
+    pub(super) fn render(&mut self, transmissions: &[Transmission], out: &mut [Sample]) -> Result<(), Error> {
+        let has = |cp| transmissions.iter().any(|t| t.cp == cp);
+        out.fill(Sample::default());
+        let mut result = Ok(());
+        if has(CyclicPrefix::Normal) {
+            result = self.normal.render(transmissions, CyclicPrefix::Normal, out);
+        }
+        if let Some(extended) = self.extended.as_mut().filter(|_| has(CyclicPrefix::Extended)) {
+            result = result.and(extended.render(transmissions, CyclicPrefix::Extended, &mut self.other));
+            add(out, &self.other);
+        }
+        result
+    }
+}
+
+impl Chain {
+    fn new(numerology: Numerology, mode: TransmissionMode, references: &Arc<References>) -> Self {
+        let v2x = mode.is_v2x();
+        Self {
+            psbch: psbch::Encoder::new(numerology, v2x, Arc::clone(references)),
+            pscch: pscch::Encoder::new(numerology, v2x, Arc::clone(references)),
+            pssch: pssch::Encoder::new(numerology, mode, Arc::clone(references)),
+            psdch: psdch::Encoder::new(numerology, Arc::clone(references)),
+            grid: Grid::new(numerology),
+            modulator: Modulator::new(numerology),
+        }
+    }
+
+    fn render(
+        &mut self,
+        transmissions: &[Transmission],
+        cp: CyclicPrefix,
+        out: &mut [Sample],
+    ) -> Result<(), Error> {
+        self.grid.clear();
+        let mut result = Ok(());
+        for t in transmissions.iter().filter(|t| t.cp == cp) {
+            result = result.and(self.encode(t));
+        }
+        self.modulator.modulate(&self.grid, out);
+        result
+    }
+
+    fn encode(&mut self, t: &Transmission) -> Result<(), Error> {
+        let (amplitude, grid) = (t.amplitude, &mut self.grid);
+        match &t.content {
+            Content::Sync { id, mib, .. } => self.psbch.encode(&hex::bits_of(mib), *id, amplitude, grid),
+            Content::Sci { bits, prb, n_cs, .. } => {
+                self.pscch.encode(bits, *prb, *n_cs, amplitude, grid).map(|_crc| ())
+            }
+            Content::SlSch { grant, block, .. } => self.pssch.encode(block, grant, amplitude, grid),
+            Content::SlDch { message, rv, prb, .. } => self.psdch.encode(message, *rv, *prb, amplitude, grid),
+        }
+    }
+}

@@ -1,0 +1,227 @@
+//! All UEs through their paths, added up, with noise.
+
+use super::front_end::FrontEnd;
+use super::sources::{Air, Instant, Source, sources};
+use super::{Content, Event, Scenario, Transmission};
+use crate::Sample;
+use crate::config::{ConfigError, Radio};
+use sidelink_phy::impair::awgn::{Awgn, noise_power_per_sample};
+use sidelink_phy::impair::path::{PathConfig, RadioPath, add};
+use sidelink_phy::impair::rng::Rng;
+use sidelink_phy::numerology::Numerology;
+use sidelink_phy::units::{CyclicPrefix, DfnSubframe, SUBFRAMES_PER_DFN_PERIOD, TransmissionMode};
+use std::collections::VecDeque;
+
+/// Makes the samples of a scenario, subframe by subframe, without end: the scenario's length is for its caller to keep.
+///
+/// A resource element of power 1 is a subcarrier of amplitude `1 / sqrt(12 N_RB)`: a carrier that one UE of gain 0 fills
+/// has power 1 a sample.
+pub struct Generator {
+    numerology: Numerology,
+    mode: TransmissionMode,
+    radio: Radio,
+    first: u64,
+    subframe: u64,
+    ues: Vec<UeState>,
+    front_end: FrontEnd,
+    noise: Option<Awgn>,
+}
+
+/// One transmitter on its way to the receiver.
+struct UeState {
+    name: String,
+    index: usize,
+    sources: Vec<Box<dyn Source>>,
+    path: RadioPath,
+    /// Samples of a subframe as received, per sample sent; and when the first arrives.
+    stretch: f64,
+    delay: f64,
+    /// The next subframe that it sends.
+    next: u64,
+    /// What has arrived and was not yet handed out.
+    arrived: Vec<Sample>,
+    /// What was sent in subframes that are not yet handed out.
+    events: VecDeque<Event>,
+    sent: Vec<Sample>,
+    received: Vec<Sample>,
+    transmissions: Vec<Transmission>,
+}
+
+impl Generator {
+    /// Check a scenario and make everything ready.
+    ///
+    /// # Errors
+    /// The key that is wrong, why, and what to write instead.
+    pub fn new(scenario: &Scenario) -> Result<Self, ConfigError> {
+        let radio = scenario.radio.resolve().map_err(|e| e.within("[radio]"))?;
+        let numerology = scenario.radio.numerology(CyclicPrefix::Normal).map_err(|e| e.within("[radio]"))?;
+        let v2x = radio.is_v2x() || scenario.ue.iter().any(|ue| !ue.v2x.is_empty());
+        let default_mode = if v2x { TransmissionMode::Tm4 } else { TransmissionMode::Tm2 };
+        let mode = radio.mode.unwrap_or(default_mode);
+        if scenario.first_subframe >= SUBFRAMES_PER_DFN_PERIOD {
+            let what = format!("first-subframe {}", scenario.first_subframe);
+            return Err(ConfigError::new(what, "", "10 DFN + subframe: 0 to 10239"));
+        }
+        let rng = Rng::new(scenario.seed);
+        let air = Air { radio: &radio, numerology, mode };
+        let states = scenario.ue.iter().enumerate().map(|(i, ue)| {
+            let place = format!("ue[{i}]");
+            let path = PathConfig {
+                gain_db: ue.gain,
+                phase_radians: ue.phase.to_radians(),
+                frequency_hz: ue.cfo.0 + scenario.cfo.0,
+                delay_samples: ue.delay.0 + scenario.delay.0,
+                drift_ppm: ue.drift,
+                channel: ue.channel.unwrap_or(scenario.channel).0,
+                seed: rng.fork(i as u64).next_u64(),
+            };
+            let sender = rng.fork(1_000_000 + i as u64);
+            Ok(UeState {
+                name: ue.name.clone().unwrap_or_else(|| format!("UE {i}")),
+                index: i,
+                sources: sources(ue, &air, &sender, &place)?,
+                path: RadioPath::new(&path, numerology.sample_rate()).map_err(|e| {
+                    ConfigError::new(e.to_string(), &place, "mend gain, phase, cfo, delay, drift or channel")
+                })?,
+                stretch: 1.0 / (1.0 + ue.drift * 1e-6),
+                delay: path.delay_samples,
+                next: 0,
+                arrived: Vec::new(),
+                events: VecDeque::new(),
+                sent: vec![Sample::default(); numerology.subframe_samples()],
+                received: Vec::new(),
+                transmissions: Vec::new(),
+            })
+        });
+        let ues = states.collect::<Result<Vec<_>, ConfigError>>()?;
+        let prefixes = ues.iter().flat_map(|ue| &ue.sources).flat_map(|s| s.prefixes());
+        let extended = prefixes.into_iter().any(|cp| cp == CyclicPrefix::Extended);
+        let noise = match scenario.snr {
+            Some(snr) if !(-200.0..=200.0).contains(&snr) => {
+                return Err(ConfigError::new(
+                    format!("snr {snr}"),
+                    "",
+                    "Es/N0 in dB, -200 to 200; leave it out for no noise",
+                ));
+            }
+            Some(snr) => {
+                let amplitude = 1.0 / (numerology.subcarriers() as f64).sqrt();
+                let power = noise_power_per_sample(snr, amplitude, numerology.fft());
+                Some(Awgn::new(power, rng.fork(u64::MAX).next_u64()))
+            }
+            None => None,
+        };
+        Ok(Self {
+            numerology,
+            mode,
+            radio,
+            first: u64::from(scenario.first_subframe),
+            subframe: 0,
+            ues,
+            front_end: FrontEnd::new(numerology, mode, extended),
+            noise,
+        })
+    }
+
+    /// Sizes of a subframe (with the normal cyclic prefix).
+    pub fn numerology(&self) -> Numerology {
+        self.numerology
+    }
+
+    /// Samples of a subframe.
+    pub fn subframe_samples(&self) -> usize {
+        self.numerology.subframe_samples()
+    }
+
+    /// Transmission mode.
+    pub fn mode(&self) -> TransmissionMode {
+        self.mode
+    }
+
+    /// Name of a UE.
+    pub fn ue_name(&self, ue: usize) -> &str {
+        self.ues.get(ue).map_or("?", |u| &u.name)
+    }
+
+    /// Fill `out` ([`Self::subframe_samples`]) with the next subframe of the recording, and return what was sent in the
+    /// subframe of that number, UE by UE.
+    ///
+    /// # Panics
+    /// If `out` has another length.
+    pub fn next_subframe(&mut self, out: &mut [Sample]) -> Vec<Event> {
+        assert_eq!(out.len(), self.numerology.subframe_samples());
+        out.fill(Sample::default());
+        let mut events = Vec::new();
+        for ue in &mut self.ues {
+            while ue.arrived.len() < out.len() || ue.next <= self.subframe {
+                ue.send(self.first, &self.radio, self.numerology, &mut self.front_end);
+            }
+            add(out, &ue.arrived);
+            ue.arrived.drain(..out.len());
+            let due = ue.events.iter().take_while(|e| e.subframe <= self.subframe).count();
+            events.extend(ue.events.drain(..due));
+        }
+        if let Some(noise) = &mut self.noise {
+            noise.process(out);
+        }
+        self.subframe += 1;
+        events
+    }
+}
+
+impl UeState {
+    /// Send the next subframe.
+    fn send(&mut self, first: u64, radio: &Radio, numerology: Numerology, front_end: &mut FrontEnd) {
+        let now = Instant { subframe: self.next, at: DfnSubframe::from_count(first + self.next) };
+        self.transmissions.clear();
+        for source in &mut self.sources {
+            source.plan(now, &mut self.transmissions);
+        }
+        self.keep_possible(now, radio, numerology);
+        if let Err(e) = front_end.render(&self.transmissions, &mut self.sent) {
+            tracing::error!("{} in subframe {}: {e}", self.name, now.subframe);
+        }
+        let sample =
+            (now.subframe as f64 * self.sent.len() as f64 * self.stretch + self.delay).round() as i64;
+        self.events.extend(self.transmissions.drain(..).map(|transmission| Event {
+            subframe: now.subframe,
+            at: now.at,
+            sample,
+            ue: self.index,
+            transmission,
+        }));
+        let room = self.path.room(self.sent.len());
+        self.received.resize(room.max(self.received.len()), Sample::default());
+        let n = self.path.process(&self.sent, &mut self.received);
+        self.arrived.extend_from_slice(&self.received[..n]);
+        self.next += 1;
+    }
+
+    /// A UE sends nothing but synchronisation signals in the subframes that are set aside for them (TS 36.211 §9.1.3), and
+    /// not twice on one PRB: what comes first in the scenario stays.
+    fn keep_possible(&mut self, now: Instant, radio: &Radio, numerology: Numerology) {
+        if self.transmissions.is_empty() {
+            return;
+        }
+        let reserved = radio.sync.as_ref().is_some_and(|s| s.offsets.contains(&(now.at.count() % s.period)));
+        let mut used: Vec<std::ops::Range<usize>> = Vec::new();
+        let name = &self.name;
+        self.transmissions.retain(|t| {
+            if reserved && !matches!(t.content, Content::Sync { .. }) {
+                tracing::debug!("{name}: no {} in synchronisation subframe {}", t.channel(), now.subframe);
+                return false;
+            }
+            let range = t.subcarriers(numerology.bandwidth());
+            let clash = used.iter().any(|u| u.start < range.end && range.start < u.end);
+            if clash {
+                tracing::warn!(
+                    "{name}: {} in subframe {} left out: its PRBs are in use",
+                    t.channel(),
+                    now.subframe
+                );
+            }
+            used.push(range);
+            !clash
+        });
+    }
+}

@@ -1,0 +1,69 @@
+//! When and where each entry of a UE sends: one planner per channel.
+
+mod communication;
+mod discovery;
+mod sync;
+mod v2x;
+
+use super::{Transmission, Ue};
+use crate::config::{ConfigError, Radio};
+use sidelink_phy::impair::rng::Rng;
+use sidelink_phy::numerology::Numerology;
+use sidelink_phy::units::{CyclicPrefix, DfnSubframe, TransmissionMode};
+
+/// A subframe, as a sender counts it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Instant {
+    /// Subframe of the recording, from 0 on.
+    pub(super) subframe: u64,
+    /// Its number in the period of the DFN.
+    pub(super) at: DfnSubframe,
+}
+
+/// What every planner needs to know.
+pub(super) struct Air<'a> {
+    pub(super) radio: &'a Radio,
+    pub(super) numerology: Numerology,
+    pub(super) mode: TransmissionMode,
+}
+
+impl Air<'_> {
+    fn prbs(&self) -> usize {
+        self.numerology.bandwidth().prbs()
+    }
+}
+
+/// Plans what one entry sends. Asked for every subframe, in their order.
+pub(super) trait Source: Send {
+    /// Append what is sent in `now`.
+    fn plan(&mut self, now: Instant, out: &mut Vec<Transmission>);
+
+    /// Cyclic prefixes that it uses.
+    fn prefixes(&self) -> Vec<CyclicPrefix>;
+}
+
+/// The planners of a UE, the synchronisation signals first. `place` is where it stands, `rng` its own.
+pub(super) fn sources(
+    ue: &Ue,
+    air: &Air<'_>,
+    rng: &Rng,
+    place: &str,
+) -> Result<Vec<Box<dyn Source>>, ConfigError> {
+    let mut all: Vec<Box<dyn Source>> = Vec::new();
+    if let Some(entry) = &ue.sync {
+        all.push(Box::new(sync::SyncSource::new(entry, air, &format!("{place}.sync"))?));
+    }
+    for (i, entry) in ue.discovery.iter().enumerate() {
+        let (place, rng) = (format!("{place}.discovery[{i}]"), rng.fork(1000 + i as u64));
+        all.push(Box::new(discovery::DiscoverySource::new(entry, air, rng, &place)?));
+    }
+    for (i, entry) in ue.communication.iter().enumerate() {
+        let (place, rng) = (format!("{place}.communication[{i}]"), rng.fork(2000 + i as u64));
+        all.push(Box::new(communication::CommunicationSource::new(entry, air, rng, &place)?));
+    }
+    for (i, entry) in ue.v2x.iter().enumerate() {
+        let (place, rng) = (format!("{place}.v2x[{i}]"), rng.fork(3000 + i as u64));
+        all.push(Box::new(v2x::V2xSource::new(entry, air, rng, &place)?));
+    }
+    Ok(all)
+}

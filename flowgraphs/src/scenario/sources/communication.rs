@@ -1,0 +1,230 @@
+//! PSCCH and PSSCH of modes 1 and 2: in every period two SCIs, and transport blocks of four transmissions each
+//! (TS 36.213 §14.1, §14.2).
+
+use super::{Air, Instant, Source};
+use crate::config::ConfigError;
+use crate::scenario::{Choice, CommunicationEntry, Content, Payload, SciFields, Transmission};
+use sidelink_phy::channel::pssch::{Grant, REDUNDANCY_VERSIONS};
+use sidelink_phy::coding::crc::CRC16;
+use sidelink_phy::impair::rng::Rng;
+use sidelink_phy::pool::{CommunicationPool, Hopping};
+use sidelink_phy::sci::{Format0, riv_encode};
+use sidelink_phy::tables::is_precoding_size;
+use sidelink_phy::units::{CyclicPrefix, Modulation, PrbRange, TransmissionMode};
+
+pub(super) struct CommunicationSource {
+    pool: CommunicationPool,
+    control_cp: CyclicPrefix,
+    data_cp: CyclicPrefix,
+    carrier: usize,
+    resource: Choice,
+    sci: Format0,
+    sci_bits: Vec<u8>,
+    grant: Grant,
+    modulation: Modulation,
+    octets: usize,
+    hopping: Option<(Hopping, Vec<usize>)>,
+    payload: Payload,
+    rng: Rng,
+    /// Subframes of the period that carry PSSCH, with the pool index of each.
+    pattern: Vec<(u32, u32)>,
+    /// Whole periods that have begun in the recording.
+    periods: u64,
+    /// PSCCH of the current one: subframe in the period and PRB. Empty before the first.
+    control: Vec<(u32, usize)>,
+}
+
+impl CommunicationSource {
+    pub(super) fn new(
+        entry: &CommunicationEntry,
+        air: &Air<'_>,
+        rng: Rng,
+        place: &str,
+    ) -> Result<Self, ConfigError> {
+        let at = |key: &str| format!("{place}.{key}");
+        if air.mode.is_v2x() {
+            let what = format!("communication of modes 1 and 2 in mode {}", air.mode.number());
+            return Err(ConfigError::new(what, place, "use [[ue.v2x]], or tm = 1 or 2"));
+        }
+        let Some(communication) = air.radio.communication.get(entry.pool) else {
+            let what = format!("no communication pool {}", entry.pool);
+            return Err(ConfigError::new(what, place, "add a [[radio.communication]]; pools count from 0"));
+        };
+        let (pool, carrier) = (&communication.pool, air.prbs());
+        let prbs = PrbRange { start: entry.start as usize, len: entry.len as usize };
+        let (start, len) = (entry.start, entry.len);
+        if !is_precoding_size(prbs.len) {
+            let what = format!("{len} PRBs cannot be transform precoded");
+            return Err(ConfigError::new(
+                what,
+                at("len"),
+                "a product of 2, 3 and 5: 1 2 3 4 5 6 8 9 10 12 15 ...",
+            ));
+        }
+        let Some(riv) = riv_encode(carrier, prbs.start, prbs.len) else {
+            let what = format!("{len} PRBs from {start} on leave the carrier of {carrier}");
+            return Err(ConfigError::new(what, at("start"), "start + len is at most prb"));
+        };
+        let (rb_assignment, hopping) = match entry.hopping {
+            None => (riv as u16, None),
+            Some(bits) => {
+                let (assignment, hopping) = hopping(bits, prbs, pool, air, &at("hopping"))?;
+                (assignment, Some(hopping))
+            }
+        };
+        let pattern = pool.pattern_subframes(entry.trp);
+        if pattern.is_empty() {
+            let what = format!(
+                "pattern {} has no four subframes in the {} of the pool",
+                entry.trp,
+                pool.data_subframes().len()
+            );
+            return Err(ConfigError::new(
+                what,
+                at("trp"),
+                "choose another (0 to 106 for N_TRP = 8), or a longer period",
+            ));
+        }
+        if let Choice::Fixed(n) = entry.resource
+            && pool.control_resource(carrier, n as usize).is_none()
+        {
+            let what = format!("the pool has {} resources, from 0 on", pool.control_resources(carrier));
+            return Err(ConfigError::new(what, at("resource"), "choose another"));
+        }
+        if pool.control_resources(carrier) == 0 {
+            return Err(ConfigError::new(
+                "the pool has no PSCCH resource",
+                place,
+                "give it two PRBs at least",
+            ));
+        }
+        let sci = Format0 {
+            hopping: entry.hopping.is_some(),
+            rb_assignment,
+            trp: entry.trp,
+            mcs: entry.mcs,
+            timing_advance: entry.timing_advance,
+            group_destination: entry.group,
+        };
+        let mut sci_bits = vec![0; Format0::bits(air.numerology.bandwidth())];
+        sci.emit(air.numerology.bandwidth(), &mut sci_bits)
+            .map_err(|e| ConfigError::new(e.to_string(), place, "lower the number"))?;
+        let grant = Grant {
+            prbs,
+            mcs: entry.mcs,
+            rv: 0,
+            n_id: u16::from(entry.group),
+            n_ssf: 0,
+            transmission_format: false,
+        };
+        let (modulation, bits) =
+            grant.size(false).map_err(|e| ConfigError::new(e.to_string(), at("mcs"), "0 to 28"))?;
+        entry.payload.check(bits / 8, &at("payload"))?;
+        Ok(Self {
+            pool: pool.clone(),
+            control_cp: communication.control_cp,
+            data_cp: communication.data_cp,
+            carrier,
+            resource: entry.resource,
+            sci,
+            sci_bits,
+            grant,
+            modulation,
+            octets: bits / 8,
+            hopping,
+            payload: entry.payload.clone(),
+            rng,
+            pattern,
+            periods: 0,
+            control: Vec::new(),
+        })
+    }
+
+    /// Choose the PSCCH resource of the period that begins.
+    fn begin(&mut self) {
+        let n = match self.resource {
+            Choice::Fixed(n) => n as usize,
+            Choice::Random => {
+                self.rng.fork(self.periods).below(self.pool.control_resources(self.carrier) as u64) as usize
+            }
+        };
+        let resource = self.pool.control_resource(self.carrier, n);
+        self.control = resource.map_or(Vec::new(), |r| r.to_vec());
+        self.periods += 1;
+    }
+
+    /// PRBs in a subframe; `None` where a hop leaves the pool.
+    fn prbs(&self, n_ssf: u8) -> Option<PrbRange> {
+        let Some((hopping, list)) = &self.hopping else { return Some(self.grant.prbs) };
+        let virtual_prbs = hopping.prbs(n_ssf)?;
+        let prbs = list.get(virtual_prbs.start..virtual_prbs.end())?;
+        let (&first, &last) = (prbs.first()?, prbs.last()?);
+        (last - first + 1 == virtual_prbs.len).then_some(PrbRange { start: first, len: virtual_prbs.len })
+    }
+}
+
+/// The assignment field, and the hopping over the carrier (mode 1) or the pool (mode 2) with the PRBs that are hopped over.
+fn hopping(
+    bits: u8,
+    first: PrbRange,
+    pool: &CommunicationPool,
+    air: &Air<'_>,
+    place: &str,
+) -> Result<(u16, (Hopping, Vec<usize>)), ConfigError> {
+    let carrier = air.prbs();
+    let list = match air.mode {
+        TransmissionMode::Tm1 => (0..carrier).collect(),
+        _ => pool.data_prbs.list(carrier),
+    };
+    let fits = Hopping::assignment(carrier, bits, first).and_then(|assignment| {
+        Some((assignment, Hopping::new(assignment, carrier, list.len(), pool.hopping)?))
+    });
+    let Some((assignment, hopping)) = fits else {
+        let what = format!(
+            "hopping bits {bits} with {} PRBs from {} on do not fit the field",
+            first.len, first.start
+        );
+        return Err(ConfigError::new(
+            what,
+            place,
+            "one hopping bit below 50 PRB, two from there on; or fewer PRBs",
+        ));
+    };
+    Ok((assignment, (hopping, list)))
+}
+
+impl Source for CommunicationSource {
+    fn plan(&mut self, now: Instant, out: &mut Vec<Transmission>) {
+        let s = now.at.count();
+        let Some(start) = self.pool.period_start(s) else { return };
+        let into = s - start;
+        if into == 0 {
+            self.begin();
+        }
+        for (_, prb) in self.control.iter().filter(|(subframe, _)| *subframe == into) {
+            let content = Content::Sci {
+                fields: SciFields::Format0(self.sci),
+                bits: self.sci_bits.clone(),
+                prb: *prb,
+                n_cs: 0,
+                crc16: CRC16.bits(&self.sci_bits) as u16,
+            };
+            out.push(Transmission { cp: self.control_cp, amplitude: 1.0, content });
+        }
+        let Some(period) = self.periods.checked_sub(1) else { return };
+        let Some(i) = self.pattern.iter().position(|(subframe, _)| *subframe == into) else { return };
+        let n_ssf = (self.pattern[i].1 % 10) as u8;
+        let Some(prbs) = self.prbs(n_ssf) else { return };
+        let repetitions = REDUNDANCY_VERSIONS.len();
+        let number = period * (self.pattern.len() / repetitions) as u64 + (i / repetitions) as u64;
+        let mut block = vec![0; self.octets];
+        self.payload.fill(number, &self.rng, &mut block);
+        let grant = Grant { prbs, n_ssf, rv: REDUNDANCY_VERSIONS[i % repetitions], ..self.grant };
+        let content = Content::SlSch { grant, modulation: self.modulation, block, number };
+        out.push(Transmission { cp: self.data_cp, amplitude: 1.0, content });
+    }
+
+    fn prefixes(&self) -> Vec<CyclicPrefix> {
+        vec![self.control_cp, self.data_cp]
+    }
+}

@@ -1,0 +1,148 @@
+//! PSDCH: one message in every discovery period (TS 36.213 §14.3).
+
+use super::{Air, Instant, Source};
+use crate::config::ConfigError;
+use crate::scenario::{Choice, Content, DiscoveryEntry, Payload, Transmission, Type2b};
+use sidelink_phy::channel::psdch::{MESSAGE_BYTES, REDUNDANCY_VERSIONS};
+use sidelink_phy::impair::rng::Rng;
+use sidelink_phy::pool::{DiscoveryPool, Type2bParameters};
+use sidelink_phy::units::{CyclicPrefix, PrbRange};
+
+pub(super) struct DiscoverySource {
+    pool: DiscoveryPool,
+    cp: CyclicPrefix,
+    carrier: usize,
+    resource: Resource,
+    message: Payload,
+    rvs: [u8; 4],
+    rng: Rng,
+    /// Whole periods that have begun in the recording.
+    periods: u64,
+    /// Transmissions of the current one: subframe in the period and PRBs. Empty before the first.
+    current: Vec<(u32, PrbRange)>,
+}
+
+enum Resource {
+    Type1(Choice),
+    /// `(a_1, b_1)` of the next period.
+    Type2b(Type2b, (u32, u32)),
+}
+
+impl DiscoverySource {
+    pub(super) fn new(
+        entry: &DiscoveryEntry,
+        air: &Air<'_>,
+        rng: Rng,
+        place: &str,
+    ) -> Result<Self, ConfigError> {
+        let Some(discovery) = air.radio.discovery.get(entry.pool) else {
+            let what = format!("no discovery pool {}", entry.pool);
+            return Err(ConfigError::new(what, place, "add a [[radio.discovery]]; pools count from 0"));
+        };
+        let (pool, carrier) = (&discovery.pool, air.prbs());
+        entry.message.check(MESSAGE_BYTES, &format!("{place}.message"))?;
+        let resource = match (entry.resource, entry.type_2b) {
+            (Some(_), Some(_)) => {
+                let what = "both resource (type 1) and type-2b";
+                return Err(ConfigError::new(what, place, "keep one of them"));
+            }
+            (choice, None) => Resource::Type1(choice.unwrap_or(Choice::Random)),
+            (None, Some(t)) => Resource::Type2b(t, (t.prb_index, t.subframe_index)),
+        };
+        let place_of = |n: usize| format!("{place}: n_PSDCH {n} of {}", pool.resources(carrier));
+        let split =
+            "its pair of PRBs lies across the gap of the pool; choose an even prb.num, or another resource";
+        match &resource {
+            Resource::Type1(Choice::Fixed(n)) if *n as usize >= pool.resources(carrier) => {
+                let what = format!("the pool has {} resources, from 0 on", pool.resources(carrier));
+                return Err(ConfigError::new(what, format!("{place}.resource {n}"), "choose another"));
+            }
+            Resource::Type1(Choice::Fixed(n)) if pool.type1(carrier, *n as usize).is_none() => {
+                return Err(ConfigError::new(split, place_of(*n as usize), ""));
+            }
+            Resource::Type1(Choice::Random) if pool.resources(carrier) == 0 => {
+                return Err(ConfigError::new("the pool has no resource", place, "give it two PRBs at least"));
+            }
+            Resource::Type2b(_, (a, b)) if *a as usize >= pool.n_f(carrier) || *b as usize >= pool.n_t() => {
+                let what =
+                    format!("prb-index {a} of {}, subframe-index {b} of {}", pool.n_f(carrier), pool.n_t());
+                return Err(ConfigError::new(what, place, "both count from 0 on"));
+            }
+            _ => {}
+        }
+        Ok(Self {
+            pool: pool.clone(),
+            cp: discovery.cp,
+            carrier,
+            resource,
+            message: entry.message.clone(),
+            rvs: entry.redundancy_versions.map_or(Ok(REDUNDANCY_VERSIONS), |rvs| check_rvs(rvs, place))?,
+            rng,
+            periods: 0,
+            current: Vec::new(),
+        })
+    }
+
+    /// Choose the resource of the period that begins.
+    fn begin(&mut self) {
+        let transmissions = match &mut self.resource {
+            Resource::Type1(Choice::Fixed(n)) => self.pool.type1(self.carrier, *n as usize),
+            Resource::Type1(Choice::Random) => {
+                // a pair across the gap of the pool cannot be sent: draw again
+                let all = self.pool.resources(self.carrier) as u64;
+                let mut rng = self.rng.fork(self.periods);
+                (0..64).find_map(|_| self.pool.type1(self.carrier, rng.below(all) as usize))
+            }
+            Resource::Type2b(t, now) => {
+                let parameters = Type2bParameters {
+                    prb_index: t.prb_index,
+                    subframe_index: t.subframe_index,
+                    a: t.a,
+                    b: t.b,
+                    c: t.c,
+                    // n' of the period that is planned for: the indices hold in period 0
+                    periods_since: ((self.periods + 1) % 10) as u32,
+                };
+                let this = self.pool.type2b(self.carrier, *now);
+                if let Some(next) = self.pool.type2b_next(self.carrier, &parameters, *now) {
+                    *now = next;
+                }
+                this
+            }
+        };
+        self.current = transmissions.unwrap_or_default();
+        self.periods += 1;
+    }
+}
+
+fn check_rvs(rvs: [u8; 4], place: &str) -> Result<[u8; 4], ConfigError> {
+    match rvs.iter().find(|rv| **rv > 3) {
+        Some(rv) => {
+            let what = format!("no redundancy version {rv}");
+            Err(ConfigError::new(what, format!("{place}.redundancy-versions"), "0, 1, 2 or 3"))
+        }
+        None => Ok(rvs),
+    }
+}
+
+impl Source for DiscoverySource {
+    fn plan(&mut self, now: Instant, out: &mut Vec<Transmission>) {
+        let s = now.at.count();
+        let Some(start) = self.pool.period_start(s) else { return };
+        let into = s - start;
+        if into == 0 {
+            self.begin();
+        }
+        for (j, (_, prbs)) in self.current.iter().enumerate().filter(|(_, (subframe, _))| *subframe == into) {
+            let mut message = [0; MESSAGE_BYTES];
+            self.message.fill(self.periods - 1, &self.rng, &mut message);
+            let content =
+                Content::SlDch { message, rv: self.rvs[j % 4], prb: prbs.start, transmission: j as u32 + 1 };
+            out.push(Transmission { cp: self.cp, amplitude: 1.0, content });
+        }
+    }
+
+    fn prefixes(&self) -> Vec<CyclicPrefix> {
+        vec![self.cp]
+    }
+}

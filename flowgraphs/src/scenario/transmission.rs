@@ -1,0 +1,262 @@
+//! One channel in one subframe: what is sent, and how it is told.
+
+use crate::hex;
+use serde_json::{Map, Value, json};
+use sidelink_phy::channel::pscch;
+use sidelink_phy::channel::psdch::{self, MESSAGE_BITS, MESSAGE_BYTES};
+use sidelink_phy::channel::pssch::Grant;
+use sidelink_phy::numerology::{Numerology, SUBCARRIER_HZ};
+use sidelink_phy::sci::{Format0, Format1};
+use sidelink_phy::units::{Bandwidth, CyclicPrefix, DfnSubframe, Modulation, SlssId};
+use sidelink_recordings::sigmf::Annotation;
+use std::ops::Range;
+
+/// What one UE sends on one channel in one subframe.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Transmission {
+    /// Cyclic prefix.
+    pub cp: CyclicPrefix,
+    /// Amplitude of a resource element against the UE's others.
+    pub amplitude: f32,
+    /// What is sent.
+    pub content: Content,
+}
+
+/// What is sent.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Content {
+    /// PSSS, SSSS and PSBCH.
+    Sync {
+        /// N_ID^SL.
+        id: SlssId,
+        /// MIB-SL (5 octets) or MIB-SL-V2X (6).
+        mib: Vec<u8>,
+        /// What the MIB says of the time.
+        at: DfnSubframe,
+        /// What the MIB says of the coverage.
+        in_coverage: bool,
+    },
+    /// PSCCH.
+    Sci {
+        /// The fields.
+        fields: SciFields,
+        /// The bits, one a byte.
+        bits: Vec<u8>,
+        /// First PRB.
+        prb: usize,
+        /// Cyclic shift of the DMRS.
+        n_cs: u8,
+        /// CRC of the SCI; n_ID^X of the PSSCH beside it in modes 3 and 4.
+        crc16: u16,
+    },
+    /// PSSCH.
+    SlSch {
+        /// Everything that it depends on.
+        grant: Grant,
+        /// Modulation.
+        modulation: Modulation,
+        /// The transport block.
+        block: Vec<u8>,
+        /// Number of the transport block, from 0 on, among those of its entry.
+        number: u64,
+    },
+    /// PSDCH.
+    SlDch {
+        /// The message.
+        message: [u8; MESSAGE_BYTES],
+        /// Redundancy version.
+        rv: u8,
+        /// First PRB.
+        prb: usize,
+        /// Which transmission of the message, from 1 on.
+        transmission: u32,
+    },
+}
+
+/// The two formats.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SciFields {
+    /// Modes 1 and 2.
+    Format0(Format0),
+    /// Modes 3 and 4, with the number of sub-channels.
+    Format1(Format1, usize),
+}
+
+/// What was sent where: the ground truth.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Event {
+    /// Subframe of the recording, from 0 on.
+    pub subframe: u64,
+    /// The sender's number for it.
+    pub at: DfnSubframe,
+    /// Sample of the recording at which it begins to arrive, rounded.
+    pub sample: i64,
+    /// Index of the UE in the scenario.
+    pub ue: usize,
+    /// What.
+    pub transmission: Transmission,
+}
+
+impl Transmission {
+    /// Subcarriers that are used.
+    pub fn subcarriers(&self, bandwidth: Bandwidth) -> Range<usize> {
+        match &self.content {
+            Content::Sync { .. } => {
+                let first = bandwidth.subcarriers() / 2 - 36;
+                first..first + 72
+            }
+            Content::Sci { fields, prb, .. } => {
+                let prbs = pscch::prbs(matches!(fields, SciFields::Format1(..)));
+                12 * prb..12 * (prb + prbs)
+            }
+            Content::SlSch { grant, .. } => grant.prbs.first_subcarrier()..12 * grant.prbs.end(),
+            Content::SlDch { prb, .. } => 12 * prb..12 * (prb + psdch::PRBS),
+        }
+    }
+
+    /// `PSBCH`, `PSCCH`, `PSSCH` or `PSDCH`.
+    pub fn channel(&self) -> &'static str {
+        match self.content {
+            Content::Sync { .. } => "PSBCH",
+            Content::Sci { .. } => "PSCCH",
+            Content::SlSch { .. } => "PSSCH",
+            Content::SlDch { .. } => "PSDCH",
+        }
+    }
+
+    /// A few words for a display.
+    fn label(&self) -> String {
+        match &self.content {
+            Content::Sync { id, .. } => format!("PSBCH {id}"),
+            Content::Sci { fields: SciFields::Format0(_), .. } => "SCI 0".to_owned(),
+            Content::Sci { fields: SciFields::Format1(..), .. } => "SCI 1".to_owned(),
+            Content::SlSch { grant, .. } => format!("PSSCH rv{}", grant.rv),
+            Content::SlDch { rv, .. } => format!("PSDCH rv{rv}"),
+        }
+    }
+}
+
+impl Event {
+    /// The words of the JSON output of `sidelink decode` for what should be heard, without measurements.
+    pub fn fields(&self) -> Map<String, Value> {
+        let mut fields = match &self.transmission.content {
+            Content::Sync { id, mib, at, in_coverage } => json!({
+                "type": "psbch",
+                "n_sl_id": id.value(),
+                "hex": hex::of_bytes(mib),
+                "bits": 8 * mib.len(),
+                "dfn": at.dfn(),
+                "subframe_number": at.subframe(),
+                "in_coverage": in_coverage,
+            }),
+            Content::Sci { fields, bits, prb, n_cs, crc16 } => {
+                let mut sci = json!({
+                    "type": "sci",
+                    "prb": prb,
+                    "cyclic_shift": n_cs,
+                    "hex": hex::of_bits(bits),
+                    "bits": bits.len(),
+                    "crc16": crc16,
+                });
+                merge(&mut sci, fields.json());
+                sci
+            }
+            Content::SlSch { grant, modulation, block, number } => json!({
+                "type": "sl-sch",
+                "n_ssf": grant.n_ssf,
+                "rv": grant.rv,
+                "prb_start": grant.prbs.start,
+                "prbs": grant.prbs.len,
+                "mcs": grant.mcs,
+                "modulation_bits": modulation.bits(),
+                "n_id": grant.n_id,
+                "bits": 8 * block.len(),
+                "block": number,
+                "hex": hex::of_bytes(block),
+            }),
+            Content::SlDch { message, rv, prb, transmission } => json!({
+                "type": "sl-dch",
+                "rv": rv,
+                "prb_start": prb,
+                "prbs": psdch::PRBS,
+                "transmission": transmission,
+                "bits": MESSAGE_BITS,
+                "hex": hex::of_bytes(message),
+            }),
+        };
+        merge(&mut fields, json!({ "subframe": self.subframe, "ue": self.ue }));
+        match fields {
+            Value::Object(map) => map,
+            _ => Map::new(),
+        }
+    }
+
+    /// The SigMF annotation of the event in a recording of `length` samples around `frequency` Hz; `None` where nothing
+    /// of it is in the recording.
+    pub fn annotation(
+        &self,
+        numerology: Numerology,
+        length: u64,
+        frequency: f64,
+        ue: &str,
+    ) -> Option<Annotation> {
+        let end =
+            self.sample.saturating_add(numerology.subframe_samples() as i64).clamp(0, length as i64) as u64;
+        let start = self.sample.max(0) as u64;
+        let count = end.checked_sub(start).filter(|n| *n > 0)?;
+        let used = self.transmission.subcarriers(numerology.bandwidth());
+        let edge = |k: usize| frequency + (k as f64 - numerology.subcarriers() as f64 / 2.0) * SUBCARRIER_HZ;
+        let fields = self.fields();
+        let comment = fields.iter().filter(|(k, _)| !matches!(k.as_str(), "type" | "ue"));
+        let comment: Vec<String> = comment.map(|(k, v)| format!("{k} {}", plain(v))).collect();
+        Some(Annotation {
+            sample_start: start,
+            sample_count: Some(count),
+            frequency_edges: Some((edge(used.start), edge(used.end))),
+            label: Some(self.transmission.label()),
+            comment: Some(format!("{ue}: {}", comment.join(", "))),
+            channel: Some(self.transmission.channel().to_owned()),
+            subframe: Some(u64::from(self.at.count())),
+            fields,
+            ..Annotation::default()
+        })
+    }
+}
+
+impl SciFields {
+    fn json(&self) -> Value {
+        match self {
+            Self::Format0(f) => json!({
+                "format": 0,
+                "hopping": f.hopping,
+                "rb_assignment": f.rb_assignment,
+                "trp": f.trp,
+                "mcs": f.mcs,
+                "timing_advance": f.timing_advance,
+                "group_destination": f.group_destination,
+            }),
+            Self::Format1(f, _) => json!({
+                "format": 1,
+                "priority": f.priority,
+                "reservation": f.reservation,
+                "frequency_resource": f.frequency_resource,
+                "time_gap": f.time_gap,
+                "mcs": f.mcs,
+                "retransmission": f.retransmission,
+                "transmission_format": f.transmission_format,
+                "reserved": f.reserved,
+            }),
+        }
+    }
+}
+
+/// Add the keys of `more` to `object`.
+fn merge(object: &mut Value, more: Value) {
+    if let (Value::Object(object), Value::Object(more)) = (object, more) {
+        object.extend(more);
+    }
+}
+
+fn plain(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+}

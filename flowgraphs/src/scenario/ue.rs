@@ -1,0 +1,244 @@
+//! The tables of a UE, as they are written.
+
+use super::Payload;
+use crate::number::Number;
+use serde::Deserialize;
+use serde::de::{self, Deserializer, Visitor};
+use sidelink_phy::impair::fading::ChannelModel;
+use std::fmt;
+
+/// One transmitter: where it is in the air, and what it sends.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(default, rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Ue {
+    /// For messages and annotations; `UE n` without one.
+    pub name: Option<String>,
+    /// Power against a UE of gain 0, in dB.
+    pub gain: f64,
+    /// Phase of the carrier in degrees.
+    pub phase: f64,
+    /// How far its carrier is too high, in Hz.
+    pub cfo: Number,
+    /// Time of flight in samples; negative for a UE that sends early.
+    pub delay: Number,
+    /// How much too fast its sample clock runs, in parts per million.
+    pub drift: f64,
+    /// Channel; that of the scenario where it is not given.
+    pub channel: Option<Channel>,
+    /// Synchronisation signals and PSBCH.
+    pub sync: Option<SyncEntry>,
+    /// Discovery announcements.
+    pub discovery: Vec<DiscoveryEntry>,
+    /// Communication in modes 1 and 2.
+    pub communication: Vec<CommunicationEntry>,
+    /// Communication in modes 3 and 4.
+    pub v2x: Vec<V2xEntry>,
+}
+
+/// Synchronisation signals of a UE.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct SyncEntry {
+    /// N_ID^SL, 0 to 335.
+    pub id: u16,
+    /// inCoverage of the MIB.
+    #[serde(default)]
+    pub in_coverage: bool,
+    /// Subframe modulo the period; that of `radio.sync` where it is not given.
+    #[serde(default)]
+    pub offset: Option<u32>,
+    /// Subframes between two of them; that of `radio.sync` where it is not given.
+    #[serde(default)]
+    pub period: Option<u32>,
+}
+
+/// A discovery announcement: one message, in every discovery period.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct DiscoveryEntry {
+    /// Which of `radio.discovery`.
+    #[serde(default)]
+    pub pool: usize,
+    /// 232 bits; shorter ones are padded with zeros.
+    #[serde(default)]
+    pub message: Payload,
+    /// Type 1: n_PSDCH, or `"random"` for a new one in every period.
+    #[serde(default)]
+    pub resource: Option<Choice>,
+    /// Type 2B: the resource that the network gave.
+    #[serde(default)]
+    pub type_2b: Option<Type2b>,
+    /// Redundancy version of each transmission: 0, 2, 3, 1 in the standard.
+    #[serde(default)]
+    pub redundancy_versions: Option<[u8; 4]>,
+}
+
+/// SL-TF-IndexPair and SL-HoppingConfigDisc.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Type2b {
+    /// discPRB-Index: a_1 in the first period of the recording.
+    pub prb_index: u32,
+    /// discSF-Index: b_1 in the first period of the recording.
+    pub subframe_index: u32,
+    /// a-r12.
+    #[serde(default)]
+    pub a: u32,
+    /// b-r12.
+    #[serde(default)]
+    pub b: u32,
+    /// c-r12.
+    #[serde(default)]
+    pub c: u32,
+}
+
+/// Communication in modes 1 and 2: an SCI and its transport blocks in every period of the pool.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct CommunicationEntry {
+    /// Which of `radio.communication`.
+    #[serde(default)]
+    pub pool: usize,
+    /// n_PSCCH, or `"random"` for a new one in every period.
+    pub resource: Choice,
+    /// Group destination identity, n_ID^SA.
+    pub group: u8,
+    /// Time resource pattern, I_TRP.
+    pub trp: u8,
+    /// I_MCS.
+    pub mcs: u8,
+    /// First PRB; with hopping in mode 2, index into the pool.
+    pub start: u32,
+    /// Number of PRBs.
+    pub len: u32,
+    /// Hopping bits of the SCI; without them there is no hopping.
+    #[serde(default)]
+    pub hopping: Option<u8>,
+    /// Timing advance indication.
+    #[serde(default)]
+    pub timing_advance: u16,
+    /// What is in the transport blocks.
+    #[serde(default)]
+    pub payload: Payload,
+}
+
+/// Communication in modes 3 and 4: a transport block every so often, each with its SCI, sent once or twice.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct V2xEntry {
+    /// Subframe of the recording from which on the first block is sent, in the first subframe of the pool that fits.
+    #[serde(default)]
+    pub from: u64,
+    /// Subframes from block to block, 20, 50, 100, 200 .. 1000; without it there is one block.
+    #[serde(default)]
+    pub interval: Option<u32>,
+    /// Number of blocks; all that fit the duration where it is not given.
+    #[serde(default)]
+    pub blocks: Option<u64>,
+    /// First sub-channel.
+    pub subchannel: u32,
+    /// Number of sub-channels.
+    pub length: u32,
+    /// SF_gap to the retransmission, 1 to 15; 0 for none.
+    #[serde(default)]
+    pub gap: u32,
+    /// First sub-channel of the retransmission; the same where it is not given.
+    #[serde(default)]
+    pub retransmission_subchannel: Option<u32>,
+    /// I_MCS.
+    pub mcs: u8,
+    /// ProSe per-packet priority, 1 to 8.
+    #[serde(default = "lowest")]
+    pub priority: u8,
+    /// Resource reservation field, 0 to 15; that of `interval` where it is not given.
+    #[serde(default)]
+    pub reservation: Option<u8>,
+    /// Cyclic shift of the DMRS of PSCCH: 0, 3, 6, 9 or `"random"` for each transmission.
+    #[serde(default)]
+    pub cyclic_shift: Choice,
+    /// Transmission format of Release 15.
+    #[serde(default)]
+    pub transmission_format: bool,
+    /// Reserved bits of the SCI.
+    #[serde(default)]
+    pub reserved: u16,
+    /// Power of PSCCH over PSSCH a resource element in dB: 3 in the standard (TS 36.213 §14.1.1.5).
+    #[serde(default = "three_decibels")]
+    pub control_boost: f64,
+    /// What is in the transport blocks.
+    #[serde(default)]
+    pub payload: Payload,
+}
+
+fn lowest() -> u8 {
+    8
+}
+
+fn three_decibels() -> f64 {
+    3.0
+}
+
+/// A number, or a new one every time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Choice {
+    /// Always this.
+    Fixed(u32),
+    /// Drawn each time.
+    #[default]
+    Random,
+}
+
+impl<'de> Deserialize<'de> for Choice {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Reader;
+        impl Visitor<'_> for Reader {
+            type Value = Choice;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a number from 0 on, or \"random\"")
+            }
+            fn visit_u64<E: de::Error>(self, v: u64) -> Result<Choice, E> {
+                u32::try_from(v)
+                    .map(Choice::Fixed)
+                    .map_err(|_| E::invalid_value(de::Unexpected::Unsigned(v), &self))
+            }
+            fn visit_i64<E: de::Error>(self, v: i64) -> Result<Choice, E> {
+                u32::try_from(v)
+                    .map(Choice::Fixed)
+                    .map_err(|_| E::invalid_value(de::Unexpected::Signed(v), &self))
+            }
+            fn visit_str<E: de::Error>(self, v: &str) -> Result<Choice, E> {
+                match v {
+                    "random" => Ok(Choice::Random),
+                    _ => Err(E::invalid_value(de::Unexpected::Str(v), &self)),
+                }
+            }
+        }
+        deserializer.deserialize_any(Reader)
+    }
+}
+
+/// A propagation condition by its name.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Channel(pub ChannelModel);
+
+impl Default for Channel {
+    fn default() -> Self {
+        Self(ChannelModel::Awgn)
+    }
+}
+
+impl std::str::FromStr for Channel {
+    type Err = sidelink_phy::impair::fading::UnknownChannelModel;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        text.parse().map(Self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Channel {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        text.parse().map_err(de::Error::custom)
+    }
+}
