@@ -187,7 +187,8 @@ impl Decoder {
             }
             let (cfo, ambiguity) = *first.get_or_insert((measurement.cfo_hz, measurement.cfo_ambiguity_hz));
             near = alias(cfo, ambiguity, attempt);
-            if near.abs() > max_cfo {
+            // samples that are no numbers have no offset: then this must end too
+            if near.is_nan() || near.abs() > max_cfo {
                 break;
             }
         }
