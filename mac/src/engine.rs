@@ -56,6 +56,7 @@
 use core::ops::Range;
 use std::collections::VecDeque;
 
+use sidelink_security::counter::clock_guard::ClockGuard;
 use sidelink_security::counter::reserve::StreamId;
 use sidelink_security::discovery::book::NonceNotFollowable;
 use sidelink_security::discovery::{Message, Refusal};
@@ -99,6 +100,13 @@ struct Outbox {
     counters: Counters,
 }
 
+/// Whose counters are reserved.
+#[derive(Debug, Clone, Copy)]
+enum Owner {
+    Destination(Address),
+    Clock,
+}
+
 /// Layer 2 of one UE.
 pub struct Engine {
     config: Config,
@@ -109,7 +117,9 @@ pub struct Engine {
     pdcp: pdcp::Receiver,
     transmitters: Vec<(Address, Transmitter)>,
     /// Whose reservations are on their way to the store.
-    reserving: Vec<(StreamId, Address)>,
+    reserving: Vec<(StreamId, Owner)>,
+    /// Refuses a clock that went back, across restarts too.
+    clock_guard: Option<ClockGuard>,
     monitor: Monitor,
     /// The followed codes could not be tabled.
     unfollowable: bool,
@@ -130,6 +140,7 @@ impl Engine {
             pdcp: pdcp::Receiver::new(config.pdcp),
             transmitters: Vec::new(),
             reserving: Vec::new(),
+            clock_guard: None,
             monitor: Monitor::new(config.monitor)?,
             unfollowable: false,
             announcers: Vec::new(),
@@ -178,6 +189,11 @@ impl Engine {
     /// The keys of a destination for sending.
     pub fn destination(&mut self, address: Address) -> Option<&mut Transmitter> {
         self.transmitters.iter_mut().find(|(known, _)| *known == address).map(|(_, transmitter)| transmitter)
+    }
+
+    /// Guards the clock of discovery: while it shows less than the durable mark, nothing is announced and nothing believed.
+    pub fn guard_clock(&mut self, guard: ClockGuard) {
+        self.clock_guard = Some(guard);
     }
 
     /// Adds a bearer for sending.
@@ -282,14 +298,34 @@ impl Engine {
             }
             Input::Granted { now, granted } => {
                 self.now = Some(now);
-                if let Some(sender) = self.reserving_sender(granted.stream()) {
-                    sender.grant(granted);
+                match self.reserving(granted.stream()) {
+                    Some(Owner::Clock) => {
+                        if let Some(guard) = &mut self.clock_guard {
+                            guard.grant(granted);
+                        }
+                    }
+                    Some(Owner::Destination(address)) => {
+                        if let Some(sender) = self.destination(address).and_then(Transmitter::group) {
+                            sender.grant(granted);
+                        }
+                    }
+                    None => {}
                 }
             }
             Input::ReservationFailed { now, stream } => {
                 self.now = Some(now);
-                if let Some(sender) = self.reserving_sender(stream) {
-                    sender.failed(stream);
+                match self.reserving(stream) {
+                    Some(Owner::Clock) => {
+                        if let Some(guard) = &mut self.clock_guard {
+                            guard.failed();
+                        }
+                    }
+                    Some(Owner::Destination(address)) => {
+                        if let Some(sender) = self.destination(address).and_then(Transmitter::group) {
+                            sender.failed(stream);
+                        }
+                    }
+                    None => {}
                 }
             }
             Input::Table { now, job } => {
@@ -309,9 +345,13 @@ impl Engine {
             if let Some(sender) = transmitter.group()
                 && let Some(reservation) = sender.wanted().next()
             {
-                self.reserving.push((reservation.stream(), *address));
+                self.reserving.push((reservation.stream(), Owner::Destination(*address)));
                 return Output::Reserve(reservation);
             }
+        }
+        if let Some(reservation) = self.clock_guard.as_mut().and_then(ClockGuard::wanted) {
+            self.reserving.push((reservation.stream(), Owner::Clock));
+            return Output::Reserve(reservation);
         }
         let Some(now) = &self.now else { return Output::Timeout(None) };
         if !self.unfollowable {
@@ -360,6 +400,9 @@ impl Engine {
     }
 
     fn receive_sl_dch(&mut self, now: &AirTime, block: &[u8]) {
+        if let Err(refusal) = self.check_clock(now) {
+            return self.outbox.drop(None, None, Cause::Discovery(Dropped::Refused(refusal)));
+        }
         let policy = &self.config.time;
         let (message_type, message) = match checked(block) {
             Ok(checked) => checked,
@@ -421,6 +464,9 @@ impl Engine {
 
     /// One message for one resource: an answer that waits, else a question, else an announcement, each once a period.
     fn discover(&mut self, now: &AirTime, period: u64, nonce: [u64; 2]) {
+        if let Err(refusal) = self.check_clock(now) {
+            return self.outbox.push(Event::Silent { origin: Origin::Clock, refusal });
+        }
         let policy = &self.config.time;
         if let Some(answer) = self.discoveree.respond(policy, now) {
             return self.outbox.announce(Origin::Discoveree, answer);
@@ -440,11 +486,18 @@ impl Engine {
         }
     }
 
-    /// The sender that asked for a reservation of this stream; asked no more.
-    fn reserving_sender(&mut self, stream: StreamId) -> Option<&mut group::Sender> {
+    /// Who asked for a reservation of this stream; asked no more.
+    fn reserving(&mut self, stream: StreamId) -> Option<Owner> {
         let index = self.reserving.iter().position(|(known, _)| *known == stream)?;
-        let (_, address) = self.reserving.swap_remove(index);
-        self.destination(address)?.group()
+        Some(self.reserving.swap_remove(index).1)
+    }
+
+    /// Whether the clock may be used for discovery.
+    fn check_clock(&mut self, now: &AirTime) -> Result<(), Refusal> {
+        match &mut self.clock_guard {
+            Some(guard) => guard.check(now.slot.counter()).map(|_| ()).map_err(|_| Refusal::Clock),
+            None => Ok(()),
+        }
     }
 }
 

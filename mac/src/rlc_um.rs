@@ -210,7 +210,8 @@ pub struct ReceiverCounters {
 #[derive(Debug, Clone)]
 pub struct Receiver {
     entities: Vec<Entity>,
-    capacity: usize,
+    /// Reassembly buffers of the entities that do not exist yet.
+    free: Vec<Vec<u8>>,
     max_sdu_len: usize,
     /// PDUs heard: the clock by which the longest silence is found.
     turn: u64,
@@ -232,7 +233,7 @@ impl Receiver {
         let capacity = config.entities.max(1);
         Self {
             entities: Vec::with_capacity(capacity),
-            capacity,
+            free: (0..capacity).map(|_| Vec::with_capacity(config.max_sdu_len)).collect(),
             max_sdu_len: config.max_sdu_len,
             turn: 0,
             counters: ReceiverCounters::default(),
@@ -267,8 +268,7 @@ impl Receiver {
         if let Some(index) = self.entities.iter().position(|entity| entity.key == key) {
             return index;
         }
-        if self.entities.len() < self.capacity {
-            let partial = Vec::with_capacity(self.max_sdu_len);
+        if let Some(partial) = self.free.pop() {
             self.entities.push(Entity { key, next_sn: sn, partial, collecting: false, last_turn: 0 });
             return self.entities.len() - 1;
         }

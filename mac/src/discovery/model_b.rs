@@ -111,7 +111,7 @@ impl Discoverer {
                 for (pending, _) in awaited {
                     let Some(pending) = pending else { continue };
                     result = match (result, session.verify_response(&freshness, pending, message)) {
-                        (Err(_), Ok(announcement)) => Ok(Finding::Verified(*announcement)),
+                        (Err(_), Ok(announcement)) => Ok(Finding::Verified(announcement)),
                         (Err(a), Err(b)) => Err(more_telling(a, b)),
                         (found, _) => found,
                     };
@@ -123,7 +123,7 @@ impl Discoverer {
                     return Err(Refusal::Type);
                 }
                 match receiver.verify(&freshness, message)? {
-                    Received::Verified(announcement) => Finding::Verified(*announcement),
+                    Received::Verified(announcement) => Finding::Verified(announcement),
                     Received::ToReport(announcement) => Finding::ToReport(announcement),
                     Received::Unprotected(announcement) => Finding::Unprotected(announcement),
                 }

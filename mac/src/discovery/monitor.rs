@@ -6,13 +6,15 @@ use std::collections::hash_map::DefaultHasher;
 use std::hash::BuildHasherDefault;
 
 use sidelink_security::counter::{UtcCounter, UtcTime};
-use sidelink_security::discovery::book::{CodeBook, NonceNotFollowable, RestrictedBook, RotatingBook, Slot};
+use sidelink_security::discovery::book::{
+    CodeBook, NoIntegrityKey, NonceNotFollowable, RestrictedBook, RotatingBook, Slot,
+};
 use sidelink_security::discovery::matching::TableError;
 use sidelink_security::discovery::open;
 use sidelink_security::discovery::ota::{OtaConfig, OtaIdentity, ProseId};
 use sidelink_security::discovery::restricted::{Material, Received, Receiver};
 use sidelink_security::discovery::rotation::PeriodIndex;
-use sidelink_security::discovery::{Announcement, Code, CodeFilter, Message, Profile, Refusal};
+use sidelink_security::discovery::{Announcement, Code, CodeFilter, Message, Profile, Refusal, Verified};
 use sidelink_security::keys::ApplicationKey;
 
 use super::seen::{Note, Seen};
@@ -43,7 +45,7 @@ pub enum Finding {
     /// second): proven by all its bits.
     Identity(PeriodIndex),
     /// A message whose MIC was proven here.
-    Verified(Announcement),
+    Verified(Verified<Announcement>),
     /// The filter matches; the network must check the MIC before anyone is told (match report).
     ToReport(Announcement),
     /// The filter matches and nothing protects integrity.
@@ -81,18 +83,6 @@ impl fmt::Display for Dropped {
 }
 
 impl std::error::Error for Dropped {}
-
-/// The material of a code proves nothing: follow it by a filter, whose finding says so. The operator's fault.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct NotProvable;
-
-impl fmt::Display for NotProvable {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("without a DUIK or a DUSK a code proves nothing: follow it by a filter")
-    }
-}
-
-impl std::error::Error for NotProvable {}
 
 /// Sizes and rules of a [`Monitor`].
 #[derive(Debug, Clone, Copy)]
@@ -162,19 +152,16 @@ impl Monitor {
         Some(followed)
     }
 
-    /// Follows one exact restricted code in the table. Its material must hold a DUIK or a DUSK: without them anybody can
-    /// make the message.
+    /// Follows one exact restricted code in the table. Its material must hold a DUIK; a code without one is followed by a
+    /// filter, whose finding says that nothing was proven.
     pub fn follow_code(
         &mut self,
         message_type: MessageType,
         code: Code,
         material: &Material,
         valid_until: UtcCounter,
-    ) -> Result<Who, NotProvable> {
-        if material.duik.is_none() && material.dusk.is_none() {
-            return Err(NotProvable);
-        }
-        let slot = self.codes.book.follow(message_type.octet(), code, material, valid_until);
+    ) -> Result<Who, NoIntegrityKey> {
+        let slot = self.codes.book.follow(message_type.octet(), code, material, valid_until)?;
         self.codes.changed();
         Ok(Who::Code(slot))
     }
@@ -392,7 +379,7 @@ impl Follow {
                 let received = receiver.verify(&freshness, message)?;
                 unexpired(&freshness.slot, valid_until)?;
                 let finding = match received {
-                    Received::Verified(announcement) => Finding::Verified(*announcement),
+                    Received::Verified(announcement) => Finding::Verified(announcement),
                     Received::ToReport(announcement) => Finding::ToReport(announcement),
                     Received::Unprotected(announcement) => Finding::Unprotected(announcement),
                 };

@@ -1,4 +1,5 @@
 use proptest::prelude::*;
+use sidelink_security::discovery::book::NoIntegrityKey;
 use sidelink_security::discovery::open::{MatchReport, OpenKey};
 use sidelink_security::discovery::ota::{OtaConfig, OtaIdentity, Variant};
 use sidelink_security::discovery::public_safety::PublicSafetyKey;
@@ -368,7 +369,7 @@ fn code_that_proves_nothing_is_not_tabled() {
         &material(false, false, true),
         FOREVER,
     );
-    assert_eq!(result, Err(NotProvable));
+    assert_eq!(result, Err(NoIntegrityKey));
     // By a filter it is heard, and called what it is.
     let nothing = Material::default();
     monitor.follow(filter(MessageType::RestrictedAnnouncement, [1; 23], &nothing));

@@ -267,6 +267,8 @@ pub enum Origin {
     Discoverer(usize),
     /// The discoveree.
     Discoveree,
+    /// Nobody: the clock is not believed, see [`Engine::guard_clock`](super::Engine::guard_clock).
+    Clock,
 }
 
 /// What is to be done.

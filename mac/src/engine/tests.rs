@@ -1,6 +1,7 @@
 use proptest::prelude::*;
 use sidelink_security::cipher::Algorithm;
-use sidelink_security::counter::reserve::ReserveConfig;
+use sidelink_security::counter::clock_guard::ClockGuard;
+use sidelink_security::counter::reserve::{ReserveConfig, StreamId};
 use sidelink_security::counter::{UtcCounter, UtcTime};
 use sidelink_security::discovery::Profile;
 use sidelink_security::discovery::ota::{OtaConfig, Variant};
@@ -354,6 +355,36 @@ fn question_and_answer_between_two_engines() {
     let heard = alice.input(Input::SlDch { now: at(320), block: &answer });
     assert!(matches!(heard.answers[..], [Finding::Verified(_)]), "{:?}", heard.log);
     assert!(bob.input(slot(2)).messages.is_empty(), "answered once");
+}
+
+#[test]
+fn clock_that_went_back_neither_announces_nor_believes() {
+    let stream = StreamId([9; 16]);
+    let mut store = Store::default();
+    let guarded = |store: &mut Store, millis: u64| {
+        let mut ue = Ue::new(1);
+        let guard = ClockGuard::open(stream, at(millis).slot.counter(), 64, store).unwrap();
+        ue.engine.guard_clock(guard);
+        ue.engine.add_announcer(Announcer::changing(ota(), [1; 20], &ApplicationKey::from([7; 32]), FOREVER));
+        ue.store = Store(store.0.clone());
+        ue
+    };
+    let slot = |millis| Input::SlDchOpportunity { now: at(millis), period: millis, nonce: [0; 2] };
+    let mut first = guarded(&mut store, 0);
+    // Through many marks: each is made durable in the loop, ahead of its use.
+    for second in 0..500 {
+        assert_eq!(first.input(slot(second * 1000)).messages.len(), 1, "at {second} s");
+    }
+    // A crash, and the clock shows an old time.
+    let mut store = Store(first.store.0.clone());
+    let mut second = guarded(&mut store, 100_000);
+    let heard = second.input(slot(100_000));
+    assert!(heard.messages.is_empty());
+    assert!(heard.log[0].contains("silent Clock"), "{:?}", heard.log);
+    let drops = second.input(Input::SlDch { now: at(100_000), block: &[0xc1; 29] }).drops;
+    assert_eq!(drops, [Outcome::Clock]);
+    // Synchronised again.
+    assert_eq!(second.input(slot(600_000)).messages.len(), 1);
 }
 
 #[test]

@@ -20,6 +20,9 @@ pub const LCID_PADDING: u8 = 31;
 /// The most SDUs that [`Repr`] holds; a PDU with more is refused.
 pub const MAX_SDUS: usize = 32;
 
+/// Octets of the longest SDU: L has 15 bits.
+pub const MAX_SDU_LEN: usize = 0x7fff;
+
 const EXTENSION: u8 = 0x20;
 const LCID_MASK: u8 = 0x1f;
 const LONG_LENGTH: u8 = 0x80;
@@ -230,7 +233,7 @@ impl<'a> Repr<'a> {
     /// Adds an SDU behind the others.
     pub fn push(&mut self, sdu: Sdu<'a>) -> Result<(), Error> {
         judge_lcid(sdu.lcid)?;
-        fits("SDU length", sdu.data.len() as u32, 0x7fff)?;
+        fits("SDU length", sdu.data.len() as u32, MAX_SDU_LEN as u32)?;
         if self.count == MAX_SDUS {
             return Err(Error::TooMany { what: "MAC SDUs", max: MAX_SDUS });
         }
@@ -251,6 +254,9 @@ impl<'a> Repr<'a> {
         };
         let mut repr = Self::new(packet.source(), destination);
         for sdu in packet.elements() {
+            if sdu.data.len() > MAX_SDU_LEN {
+                return Err(Error::Oversized { what: "MAC SDU", max: MAX_SDU_LEN, have: sdu.data.len() });
+            }
             if sdu.lcid != LCID_PADDING {
                 repr.push(sdu)?;
             }

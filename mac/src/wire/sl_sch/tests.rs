@@ -120,6 +120,16 @@ fn more_sdus_than_a_pdu_holds() {
     assert!(matches!(parse(&bytes), Err(Error::TooMany { .. })));
 }
 
+#[test]
+fn sdu_that_no_length_can_state() {
+    let mut bytes = vec![0x30, 1, 2, 3, 4, 5, 6, 0x01];
+    bytes.resize(8 + MAX_SDU_LEN + 1, 0xaa);
+    let oversized = Error::Oversized { what: "MAC SDU", max: MAX_SDU_LEN, have: MAX_SDU_LEN + 1 };
+    assert_eq!(parse(&bytes), Err(oversized), "the bytes are to blame");
+    bytes.pop();
+    assert!(parse(&bytes).is_ok());
+}
+
 fn destination() -> impl Strategy<Value = Destination> {
     prop_oneof![
         any::<[u8; 2]>().prop_map(Destination::Group),
