@@ -18,7 +18,7 @@ use crate::wire;
 use crate::wire::mib_sl;
 use crate::wire::pdcp::SduType;
 
-/// Sizes and rules. All memory of the data path is allocated by [`Engine::new`] and by what adds a bearer or a key.
+/// Sizes and rules. All memory of the data path is allocated by [`Engine::new`](super::Engine::new) and by what adds a bearer or a key.
 #[derive(Debug, Clone, Copy)]
 pub struct Config {
     /// Layer-2 identity of this UE.
@@ -88,7 +88,7 @@ pub enum Error {
     Mux(mux::Error),
     /// No key, or its counters are used up: nothing was sent.
     Pdcp(pdcp::Error),
-    /// No [`Engine::add_destination`] for this address.
+    /// No [`Engine::add_destination`](super::Engine::add_destination) for this address.
     NoDestination(Address),
 }
 
