@@ -7,6 +7,9 @@
 //! number.rs     15.36M, 5.92e9: numbers as people type them
 //! config.rs     the radio configuration: TOML, SigMF `sidelink:` keys and flags, one set of types      config/
 //! input.rs      a recording opened with everything that its metadata, a file and the flags say of it
+//! receive.rs    a recording through the receiver                                                      receive/
+//! report.rs     what was heard, for people, programs and Wireshark                                      report/
+//! bench.rs      speed, sensitivity and security measured                                                bench/
 //! scenario.rs   who sends what: from TOML to samples with their ground truth, subframe by subframe     scenario/
 //! inspect.rs    what a recording looks like from outside                                               inspect/
 //! link.rs       MAC <-> PHY: the only file that names both
@@ -23,12 +26,16 @@
 #![allow(clippy::disallowed_methods)]
 
 pub mod args;
+pub mod bench;
 pub mod commands;
 pub mod config;
 mod hex;
 pub mod input;
 pub mod link;
 pub mod number;
+pub mod receive;
+pub mod report;
+pub mod scenario;
 pub mod terminal;
 
 /// One complex baseband sample.

@@ -29,6 +29,12 @@ pub fn mib_sl(bandwidth: Bandwidth, v2x: bool, at: DfnSubframe, in_coverage: boo
     octets
 }
 
+/// The fields of a received MIB-SL (40 bits, one a byte) or MIB-SL-V2X (48); `None` when they make no sense.
+pub fn parse_mib_sl(bits: &[u8]) -> Option<mib_sl::Repr> {
+    let octets: Vec<u8> = bits.chunks(8).map(|b| b.iter().fold(0, |v, bit| v << 1 | bit)).collect();
+    mib_sl::Repr::parse(&mib_sl::Packet::new_checked(octets).ok()?).ok()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

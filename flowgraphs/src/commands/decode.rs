@@ -42,7 +42,9 @@ struct Sinks {
 pub fn run(args: DecodeArgs) -> anyhow::Result<()> {
     let to_stdout = args.output.iter().filter(|o| o.file.is_none()).map(|o| o.form);
     if to_stdout.clone().any(|f| f == Form::Json) && to_stdout.clone().any(|f| f == Form::Table) {
-        anyhow::bail!("-F table and -F json both write to standard output: give one of them a file, as in json:FILE");
+        anyhow::bail!(
+            "-F table and -F json both write to standard output: give one of them a file, as in json:FILE"
+        );
     }
     let reports = args.output.iter().map(Report::open).collect::<anyhow::Result<Vec<_>>>()?;
     let pcap = args.pcap.as_deref().map(PcapReport::create).transpose()?;
@@ -85,7 +87,11 @@ fn decode(path: &Path, args: &DecodeArgs, sinks: &Mutex<Sinks>) -> anyhow::Resul
     }
     let start = input.recording.info().start;
     let rate = input.rate;
-    let bar = if several { ProgressBar::hidden() } else { terminal::progress(input.recording.info().length, "decode") };
+    let bar = if several {
+        ProgressBar::hidden()
+    } else {
+        terminal::progress(input.recording.info().length, "decode")
+    };
     let mut counts = Counts::default();
     // the time that the last MIB told, and the capture subframe that it told it of
     let mut clock: Option<(u64, DfnSubframe)> = None;

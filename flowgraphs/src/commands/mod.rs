@@ -1,6 +1,8 @@
 //! One file a sub-command: arguments and wiring only.
 
+pub mod bench;
 pub mod decode;
+pub mod generate;
 
 use crate::config::ConfigError;
 use clap::{ArgAction, Parser, Subcommand};
@@ -8,6 +10,7 @@ use clap::{ArgAction, Parser, Subcommand};
 /// Hear and speak LTE sidelink (ProSe, PC5, V2X) on recordings.
 #[derive(Debug, Parser)]
 #[command(name = "sidelink", version, about, propagate_version = true)]
+#[command(after_help = "Start with: sidelink generate --example > scenario.toml")]
 pub struct Cli {
     /// Say more on standard error: -v, -vv, -vvv.
     #[arg(short, long, action = ArgAction::Count, global = true)]
@@ -20,8 +23,12 @@ pub struct Cli {
 /// The sub-commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Measure speed, sensitivity and security.
+    Bench(bench::BenchArgs),
     /// Decode what is in a recording.
     Decode(decode::DecodeArgs),
+    /// Make a recording from a scenario of several UEs.
+    Generate(generate::GenerateArgs),
 }
 
 /// Run a sub-command.
@@ -30,7 +37,9 @@ pub enum Command {
 /// For people: what, where, what to do.
 pub fn run(command: Command) -> anyhow::Result<()> {
     match command {
+        Command::Bench(args) => bench::run(args),
         Command::Decode(args) => decode::run(args),
+        Command::Generate(args) => generate::run(args),
     }
 }
 

@@ -55,7 +55,8 @@ pub fn plan(input: &mut Input, name: &str) -> anyhow::Result<Plan> {
     config.communication = places
         .map(|c| CommunicationPlace { pool: c.pool.clone(), control_cp: c.control_cp, data_cp: c.data_cp })
         .collect();
-    config.discovery = radio.discovery.iter().map(|d| DiscoveryPlace { pool: d.pool.clone(), cp: d.cp }).collect();
+    config.discovery =
+        radio.discovery.iter().map(|d| DiscoveryPlace { pool: d.pool.clone(), cp: d.cp }).collect();
     config.v2x = radio.v2x.clone();
     config.mode = match radio.mode {
         Some(mode) => mode,

@@ -2,7 +2,8 @@
 
 use sidelink_phy::receive::receiver::Event;
 use sidelink_phy::units::DfnSubframe;
-use sidelink_recordings::{PcapWriter, UtcMicros};
+use sidelink_recordings::UtcMicros;
+use sidelink_recordings::pcap::PcapWriter;
 use std::fs::File;
 use std::io::{self, BufWriter};
 use std::path::Path;

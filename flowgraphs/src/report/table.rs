@@ -16,7 +16,8 @@ pub(super) fn header(out: &mut dyn Write, file: Option<&str>, colours: bool) -> 
     if let Some(file) = file {
         writeln!(out, "{}", paint(colours, Ink::Bold, file))?;
     }
-    let line = format!("{:>8}  {:<7} {:>7} {:>6} {:>8}  what", "subframe", "channel", "SNR dB", "EVM %", "CFO Hz");
+    let line =
+        format!("{:>8}  {:<7} {:>7} {:>6} {:>8}  what", "subframe", "channel", "SNR dB", "EVM %", "CFO Hz");
     writeln!(out, "{}", paint(colours, Ink::Bold, &line))
 }
 
@@ -24,15 +25,27 @@ pub(super) fn event(out: &mut dyn Write, event: &Event<'_>, colours: bool) -> io
     let (channel, ink, what) = match event {
         Event::Slss { id, .. } => ("SLSS", Ink::Dim, format!("N_ID^SL {id}")),
         Event::Mib { bits, time, .. } => ("PSBCH", Ink::Cyan, mib(bits, *time)),
-        Event::Sci { prb, information, .. } => ("PSCCH", Ink::Yellow, format!("PRB {prb} {}", control(information))),
+        Event::Sci { prb, information, .. } => {
+            ("PSCCH", Ink::Yellow, format!("PRB {prb} {}", control(information)))
+        }
         Event::SlSch(b) => {
-            let place = format!("PRB {}+{} MCS {} rv {}", b.grant.prbs.start, b.grant.prbs.len, b.grant.mcs, rvs(b.rv));
+            let place = format!(
+                "PRB {}+{} MCS {} rv {}",
+                b.grant.prbs.start,
+                b.grant.prbs.len,
+                b.grant.mcs,
+                rvs(b.rv)
+            );
             let again = if b.repeat { " again" } else { "" };
             ("SL-SCH", Ink::Green, format!("{place}{again}, {} octets: {}", b.block.len(), octets(b.block)))
         }
         Event::SlDch { rv, prb_start, message, repeat, .. } => {
             let again = if *repeat { " again" } else { "" };
-            ("SL-DCH", Ink::Green, format!("PRB {prb_start}+2 rv {}{again}: {}", rvs(rv), hex::of_bytes(message)))
+            (
+                "SL-DCH",
+                Ink::Green,
+                format!("PRB {prb_start}+2 rv {}{again}: {}", rvs(rv), hex::of_bytes(message)),
+            )
         }
         _ => return Ok(()),
     };
@@ -84,7 +97,8 @@ pub(super) fn summary(
         if work > 0.0 { outcome.air / work } else { 0.0 },
     )?;
     if counts.is_empty() {
-        let hint = "nothing was heard: check --rate, --prb, --tm and --cp, and look at it with `sidelink inspect`";
+        let hint =
+            "nothing was heard: check --rate, --prb, --tm and --cp, and look at it with `sidelink inspect`";
         writeln!(out, "{}", paint(colours, Ink::Yellow, hint))?;
     }
     Ok(())

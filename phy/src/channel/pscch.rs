@@ -93,7 +93,7 @@ impl Encoder {
 }
 
 /// What came out of one candidate.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Decoded {
     /// CRC of the SCI as received, n_ID^X.
     pub crc16: u16,

@@ -172,6 +172,29 @@ impl Decoder {
         }
     }
 
+    /// Receive one transmission into two processes, the first for a carrier offset of 0 or above, the second for one
+    /// below. Where the reference signals allow only one offset within `max_cfo` Hz, both get the same: whoever combines
+    /// transmissions need not decide between aliases before one of them decodes.
+    pub fn receive_both_sides(
+        &mut self,
+        grid: &Grid,
+        prb: usize,
+        rv: u8,
+        max_cfo: f32,
+        sides: &mut [Process; 2],
+    ) -> Option<Received> {
+        let received = self.receive(grid, prb, 0.0)?;
+        let cfo = received.measurement.cfo_hz;
+        let other = cfo - received.measurement.cfo_ambiguity_hz.copysign(cfo);
+        let (own, far) = if cfo >= 0.0 { (0, 1) } else { (1, 0) };
+        self.combine(&mut sides[own], rv);
+        if other.abs() <= max_cfo {
+            self.receive(grid, prb, other)?;
+        }
+        self.combine(&mut sides[far], rv);
+        Some(received)
+    }
+
     /// Decode what `process` has collected.
     pub fn decode(
         &mut self,

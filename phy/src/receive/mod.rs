@@ -5,6 +5,7 @@
 //! | [`estimate`] | channel, noise, delay and carrier offset of one allocation, from its reference signals |
 //! | [`equalise`] | MMSE equaliser, despreading, soft bits |
 //! | [`presence`] | whether a channel is there at all |
+//! | [`search`] | every SCI of a subframe |
 //! | [`slss`] | synchronisation signals of a subframe whose timing is known |
 //! | [`sync`] | search for synchronisation signals |
 //! | [`acquire`] | where subframes begin when there is no synchronisation signal |
@@ -16,6 +17,7 @@ pub mod equalise;
 pub mod estimate;
 pub mod presence;
 pub mod receiver;
+pub mod search;
 pub mod slss;
 pub mod stream;
 pub mod sync;

@@ -4,12 +4,12 @@ use super::event::{ControlInformation, Event, SharedBlock};
 use super::front::{Front, with_common};
 use super::{CommunicationPlace, Config, Tuning};
 use crate::channel::layout::Layout;
-use crate::channel::pscch;
 use crate::channel::pssch::{self, Grant, Process, REDUNDANCY_VERSIONS};
 use crate::grid::Grid;
 use crate::numerology::Numerology;
 use crate::pool::{CommunicationPool, Hopping, HoppingConfig, PsschSubframes, TrpSet, time_resource_pattern};
 use crate::receive::presence::Presence;
+use crate::receive::search::{ControlSearch, Found};
 use crate::sci::{Format0, MAX_BITS};
 use crate::sequence::dmrs::{Dmrs, References};
 use crate::units::{CyclicPrefix, DfnSubframe, Modulation, PrbRange};
@@ -35,9 +35,9 @@ pub(super) struct D2d {
     tuning: Tuning,
     pool: Option<Pool>,
     presence: Presence,
-    control: pscch::Decoder,
+    search: ControlSearch,
     shared: pssch::Decoder,
-    candidates: Vec<(usize, f32)>,
+    heard: Vec<(Format0, [u8; MAX_BITS], f32)>,
     grants: Vec<Following>,
     block: Vec<u8>,
 }
@@ -99,9 +99,9 @@ impl D2d {
             tuning: config.tuning,
             pool: place.map(|p| Pool::new(&p.pool, carrier_prbs)),
             presence: Presence::new(carrier_prbs, references.clone()),
-            control: pscch::Decoder::new(numerology.with_cp(control_cp), false, references.clone()),
+            search: ControlSearch::new(numerology.with_cp(control_cp), false, references.clone()),
             shared: pssch::Decoder::new(numerology, config.mode, references),
-            candidates: Vec::with_capacity(carrier_prbs),
+            heard: Vec::with_capacity(carrier_prbs),
             grants: (0..GRANTS)
                 .map(|_| Following {
                     from: 0,
@@ -137,11 +137,11 @@ impl D2d {
                 self.receive(i, k, front, emit);
             }
         }
-        self.search(k, time, front, emit);
+        self.control(k, time, front, emit);
     }
 
     /// Find and decode every PSCCH of the subframe.
-    fn search(
+    fn control(
         &mut self,
         k: u64,
         time: Option<DfnSubframe>,
@@ -157,39 +157,35 @@ impl D2d {
             }
             period_start = Some(k as i64 - into as i64);
         }
-        let layout = Layout::shared(false, self.control_cp);
         let common = front.common_cfo();
         let grid = front.grid(self.control_cp);
-        let dmrs = Dmrs::pscch_or_psdch();
-        self.candidates.clear();
-        for prb in 0..self.numerology.bandwidth().prbs() {
-            if self.pool.as_ref().is_some_and(|p| !p.control_prbs.contains(&prb)) {
-                continue;
-            }
-            let metric = self.presence.narrow(grid, 12 * prb, 12, layout, &dmrs);
-            if metric >= self.tuning.control {
-                self.candidates.push((prb, metric));
-            }
-        }
         let bandwidth = self.numerology.bandwidth();
-        let width = self.control.payload_bits();
-        for i in 0..self.candidates.len() {
-            let (prb, _) = self.candidates[i];
-            let mut bits = [0; MAX_BITS];
-            let decoded = self.control.decode(grid, prb, 0, self.tuning.max_cfo, &mut bits[..width]);
-            let Some(decoded) = decoded else { continue };
-            let Ok(sci) = Format0::parse(bandwidth, &bits[..width]) else { continue };
+        let width = self.search.bits();
+        let heard = &mut self.heard;
+        heard.clear();
+        let mut report = |found: &Found| {
+            let Ok(sci) = Format0::parse(bandwidth, &found.bits[..width]) else { return };
             emit(Event::Sci {
                 subframe: k,
-                prb,
+                prb: found.prb,
                 cyclic_shift: 0,
-                bits: &bits[..width],
-                crc16: decoded.crc16,
+                bits: &found.bits[..width],
+                crc16: found.decoded.crc16,
                 information: ControlInformation::Format0(sci),
-                measurement: with_common(decoded.measurement, common),
-                evm_percent: decoded.evm_percent,
+                measurement: with_common(found.decoded.measurement, common),
+                evm_percent: found.decoded.evm_percent,
             });
-            self.follow(k, period_start, sci, &bits, decoded.measurement.cfo_hz);
+            heard.push((sci, found.bits, found.decoded.measurement.cfo_hz));
+        };
+        match &self.pool {
+            Some(p) => {
+                self.search.search(grid, &mut p.control_prbs.iter().copied(), &self.tuning, &mut report)
+            }
+            None => self.search.search(grid, &mut (0..bandwidth.prbs()), &self.tuning, &mut report),
+        }
+        for i in 0..self.heard.len() {
+            let (sci, bits, cfo_hz) = self.heard[i];
+            self.follow(k, period_start, sci, &bits, cfo_hz);
         }
     }
 

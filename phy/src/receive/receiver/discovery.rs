@@ -4,7 +4,7 @@ use super::event::Event;
 use super::front::{Front, with_common};
 use super::{Config, DiscoveryPlace};
 use crate::channel::layout::Layout;
-use crate::channel::psdch::{self, MESSAGE_BYTES, Process, REDUNDANCY_VERSIONS, Received};
+use crate::channel::psdch::{self, MESSAGE_BYTES, Process, REDUNDANCY_VERSIONS};
 use crate::pool::DiscoveryPool;
 use crate::receive::presence::Presence;
 use crate::sequence::dmrs::{Dmrs, References};
@@ -96,7 +96,9 @@ impl Discovery {
             slot.presence += self.presence.narrow(grid, 12 * prb, 12 * psdch::PRBS, layout, &dmrs);
             slot.rv[slot.count] = self.rv[j % 4];
             slot.count += 1;
-            let Some(received) = slot.receive(&mut self.decoder, grid, prb, self.max_cfo) else { continue };
+            let rv = slot.rv[slot.count - 1];
+            let received = self.decoder.receive_both_sides(grid, prb, rv, self.max_cfo, &mut slot.sides);
+            let Some(received) = received else { continue };
             if slot.presence < self.threshold * (slot.count as f32).sqrt() {
                 continue;
             }
@@ -197,26 +199,5 @@ impl Slot {
         self.count = 0;
         self.presence = 0.0;
         self.delivered = false;
-    }
-
-    /// Receive one transmission into both sides; where only one offset is possible both get the same.
-    fn receive(
-        &mut self,
-        decoder: &mut psdch::Decoder,
-        grid: &crate::grid::Grid,
-        prb: usize,
-        max_cfo: f32,
-    ) -> Option<Received> {
-        let rv = self.rv[self.count - 1];
-        let received = decoder.receive(grid, prb, 0.0)?;
-        let cfo = received.measurement.cfo_hz;
-        let other = cfo - received.measurement.cfo_ambiguity_hz.copysign(cfo);
-        let (own, far) = if cfo >= 0.0 { (0, 1) } else { (1, 0) };
-        decoder.combine(&mut self.sides[own], rv);
-        if other.abs() <= max_cfo {
-            decoder.receive(grid, prb, other)?;
-        }
-        decoder.combine(&mut self.sides[far], rv);
-        Some(received)
     }
 }

@@ -6,10 +6,10 @@ use super::event::{ControlInformation, Event, SharedBlock};
 use super::front::{Front, with_common};
 use super::{Config, Tuning};
 use crate::channel::layout::Layout;
-use crate::channel::pssch::{self, Grant, Process};
-use crate::channel::{pscch, pssch::REDUNDANCY_VERSIONS_V2X};
+use crate::channel::pssch::{self, Grant, Process, REDUNDANCY_VERSIONS_V2X};
 use crate::pool::V2xPool;
 use crate::receive::presence::Presence;
+use crate::receive::search::{ControlSearch, Found};
 use crate::sci::Format1;
 use crate::sequence::dmrs::{Dmrs, References};
 use crate::units::{CyclicPrefix, DfnSubframe, Modulation, PrbRange};
@@ -36,10 +36,9 @@ pub(super) struct V2x {
     pool: Option<Pool>,
     guess: PoolGuess,
     presence: Presence,
-    control: pscch::Decoder,
+    search: ControlSearch,
     shared: pssch::Decoder,
     waiting: Vec<Waiting>,
-    candidates: Vec<(usize, u8, f32)>,
     heard: Vec<Heard>,
     block: Vec<u8>,
     /// (k + offset) mod 10 was the n_ssf of what was received last.
@@ -83,7 +82,7 @@ impl V2x {
             pool: pool.map(|p| Pool { indices: p.subframe_indices(), pool: Arc::new(p.clone()) }),
             guess: PoolGuess::new(carrier_prbs),
             presence: Presence::new(carrier_prbs, references.clone()),
-            control: pscch::Decoder::new(numerology, true, references.clone()),
+            search: ControlSearch::new(numerology, true, references.clone()),
             shared: pssch::Decoder::new(numerology, config.mode, references),
             waiting: (0..PROCESSES)
                 .map(|_| Waiting {
@@ -95,7 +94,6 @@ impl V2x {
                     decoded: false,
                 })
                 .collect(),
-            candidates: Vec::with_capacity(carrier_prbs),
             heard: Vec::with_capacity(carrier_prbs),
             block: vec![0; pssch::max_transport_block(carrier_prbs) / 8],
             n_ssf_offset: None,
@@ -113,7 +111,7 @@ impl V2x {
         front: &mut Front,
         emit: &mut dyn FnMut(Event<'_>),
     ) {
-        self.search(k, front, emit);
+        self.control(k, front, emit);
         for i in 0..self.heard.len() {
             let heard = self.heard[i];
             self.receive(k, time, &heard, front, emit);
@@ -121,47 +119,36 @@ impl V2x {
     }
 
     /// Find and decode every PSCCH of the subframe.
-    fn search(&mut self, k: u64, front: &mut Front, emit: &mut dyn FnMut(Event<'_>)) {
-        let layout = Layout::shared(true, CyclicPrefix::Normal);
+    fn control(&mut self, k: u64, front: &mut Front, emit: &mut dyn FnMut(Event<'_>)) {
         let common = front.common_cfo();
         let grid = front.grid(CyclicPrefix::Normal);
-        self.candidates.clear();
         self.heard.clear();
-        let places = match &self.pool {
-            Some(p) => p.pool.num,
-            None => self.carrier_prbs - 1,
-        };
-        for place in 0..places {
-            let prb = self.pool.as_ref().map_or(place, |p| p.pool.control(place).start);
-            let (shift, metric) = self.presence.control_v2x(grid, 12 * prb, layout);
-            if metric >= self.tuning.control_v2x {
-                self.candidates.push((prb, shift, metric));
-            }
-        }
-        self.candidates.sort_unstable_by(|a, b| b.2.total_cmp(&a.2));
         let subchannels = self.pool.as_ref().map(|p| &p.pool).or(self.guess.settled()).map(|p| p.num);
-        for &(prb, shift, _) in &self.candidates {
-            // a sequence of 24 also correlates one PRB off: only one of two that overlap can be real
-            if self.heard.iter().any(|h| h.prb.abs_diff(prb) < 2) {
-                continue;
-            }
+        let heard = &mut self.heard;
+        let mut report = |found: &Found| {
             let mut bits = [0; Format1::BITS];
-            let Some(decoded) = self.control.decode(grid, prb, shift, self.tuning.max_cfo, &mut bits) else {
-                continue;
-            };
+            bits.copy_from_slice(&found.bits[..Format1::BITS]);
             emit(Event::Sci {
                 subframe: k,
-                prb,
-                cyclic_shift: shift,
+                prb: found.prb,
+                cyclic_shift: found.cyclic_shift,
                 bits: &bits,
-                crc16: decoded.crc16,
+                crc16: found.decoded.crc16,
                 information: ControlInformation::Format1(
                     subchannels.and_then(|n| Format1::parse(n, &bits).ok()),
                 ),
-                measurement: with_common(decoded.measurement, common),
-                evm_percent: decoded.evm_percent,
+                measurement: with_common(found.decoded.measurement, common),
+                evm_percent: found.decoded.evm_percent,
             });
-            self.heard.push(Heard { prb, bits, crc16: decoded.crc16, cfo_hz: decoded.measurement.cfo_hz });
+            let cfo_hz = found.decoded.measurement.cfo_hz;
+            heard.push(Heard { prb: found.prb, bits, crc16: found.decoded.crc16, cfo_hz });
+        };
+        match &self.pool {
+            Some(p) => {
+                let mut places = (0..p.pool.num).map(|m| p.pool.control(m).start);
+                self.search.search(grid, &mut places, &self.tuning, &mut report);
+            }
+            None => self.search.search(grid, &mut (0..self.carrier_prbs), &self.tuning, &mut report),
         }
     }
 

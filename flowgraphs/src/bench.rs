@@ -1,0 +1,11 @@
+//! What the testbed measures of itself: the figures in `docs/performance.md` come from here.
+//!
+//! ```text
+//! bler.rs     block error rates: a channel of the physical layer over noise and fading          bler/
+//! phy.rs      time of each stage of the physical layer                                           phy/
+//! timing.rs   median, 99th percentile and share of the subframe of a repeated call
+//! ```
+
+pub mod bler;
+pub mod phy;
+pub mod timing;

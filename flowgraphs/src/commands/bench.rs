@@ -1,0 +1,272 @@
+//! `sidelink bench`: what the testbed measures of itself.
+
+use crate::args::{Form, Output};
+use crate::bench::bler::{self, AirConfig, CASES, Case, Point};
+use crate::bench::phy;
+use crate::bench::timing::Timing;
+use crate::terminal;
+use clap::{Args, Subcommand};
+use serde_json::{Value, json};
+use sidelink_phy::impair::fading::ChannelModel;
+use std::fs::File;
+use std::io::{BufWriter, Write};
+use std::time::Duration;
+
+/// Arguments of `sidelink bench`.
+#[derive(Debug, Args)]
+pub struct BenchArgs {
+    /// What to measure.
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Debug, Subcommand)]
+enum What {
+    /// Time of each stage of the physical layer, one thread.
+    Phy(PhyArgs),
+    /// Block error rates: the Es/N0 at which 10 % of the blocks fail.
+    Bler(BlerArgs),
+}
+
+#[derive(Debug, Args)]
+struct PhyArgs {
+    /// Only stages whose name contains this.
+    #[arg(long, default_value = "", value_name = "TEXT")]
+    case: String,
+    /// Milliseconds for each stage.
+    #[arg(long, default_value_t = 300, value_name = "MS")]
+    time: u64,
+    /// Form of the output: table, json or json:FILE.
+    #[arg(short = 'F', value_name = "FORM[:FILE]", default_value = "table")]
+    output: Output,
+}
+
+#[derive(Debug, Args)]
+struct BlerArgs {
+    /// Only cases whose name contains this: a channel, `slss` or `false-sci`.
+    #[arg(long, default_value = "", value_name = "TEXT")]
+    case: String,
+    /// Blocks at each point.
+    #[arg(long, default_value_t = 2000, value_name = "N")]
+    trials: u32,
+    /// Fading: awgn, epa5, eva70, etu300, or any Doppler frequency in Hz behind epa, eva and etu.
+    #[arg(long, default_value = "awgn", value_name = "MODEL")]
+    channel: ChannelModel,
+    /// Carrier offset in Hz.
+    #[arg(long, default_value_t = 0.0, allow_hyphen_values = true, value_name = "HZ")]
+    cfo: f64,
+    /// Sweep FROM..TO in steps of 1 dB instead of looking for 10 %.
+    #[arg(long, value_name = "FROM..TO", allow_hyphen_values = true, value_parser = parse_range)]
+    sweep: Option<(f64, f64)>,
+    /// Seed of everything random.
+    #[arg(long, default_value_t = 1, value_name = "N")]
+    seed: u64,
+    /// Form of the output: table, json or json:FILE.
+    #[arg(short = 'F', value_name = "FORM[:FILE]", default_value = "table")]
+    output: Output,
+}
+
+/// Measure.
+///
+/// # Errors
+/// A case that does not exist, or output that cannot be written.
+pub fn run(args: BenchArgs) -> anyhow::Result<()> {
+    match args.what {
+        What::Phy(args) => run_phy(&args),
+        What::Bler(args) => run_bler(&args),
+    }
+}
+
+fn open(output: &Output) -> anyhow::Result<Box<dyn Write>> {
+    Ok(match &output.file {
+        None => Box::new(terminal::stdout()),
+        Some(path) => Box::new(BufWriter::new(
+            File::create(path).map_err(|e| anyhow::anyhow!("{}: {e}", path.display()))?,
+        )),
+    })
+}
+
+fn run_phy(args: &PhyArgs) -> anyhow::Result<()> {
+    let mut out = open(&args.output)?;
+    if args.output.form == Form::Table {
+        let line = ("stage", "median us", "p99 us", "1 ms, %", "rate", "peer us", "faster", "wanted");
+        writeln!(out, "{}", phy_line(line))?;
+    }
+    let mut failure = None;
+    let mut count = 0;
+    phy::run(Duration::from_millis(args.time), &args.case, &mut |t: &Timing| {
+        count += 1;
+        let written = match args.output.form {
+            Form::Json => writeln!(out, "{}", phy_json(t)),
+            Form::Table => writeln!(out, "{}", phy_row(t)),
+        };
+        if let Err(e) = written.and_then(|()| out.flush()) {
+            failure.get_or_insert(e);
+        }
+    });
+    if count == 0 {
+        anyhow::bail!("no stage has {:?} in its name; `sidelink bench phy` lists them all", args.case);
+    }
+    failure.map_or(Ok(()), |e| Err(e.into()))
+}
+
+fn phy_line(c: (&str, &str, &str, &str, &str, &str, &str, &str)) -> String {
+    format!("{:<58} {:>10} {:>10} {:>8} {:>14} {:>9} {:>7} {:>7}", c.0, c.1, c.2, c.3, c.4, c.5, c.6, c.7)
+}
+
+fn phy_row(t: &Timing) -> String {
+    let rate = t.rate.map_or(String::new(), |(v, unit)| format!("{v:.0} {unit}"));
+    let (peer, faster, wanted) = match t.peer {
+        Some((us, factor)) => {
+            (format!("{us:.1}"), format!("{:.1}x", us / t.median_us), format!("{factor:.1}x"))
+        }
+        None => Default::default(),
+    };
+    let (median, p99) = (format!("{:.2}", t.median_us), format!("{:.2}", t.p99_us));
+    phy_line((&t.name, &median, &p99, &format!("{:.2}", t.budget_percent()), &rate, &peer, &faster, &wanted))
+}
+
+fn phy_json(t: &Timing) -> Value {
+    json!({
+        "type": "phy",
+        "stage": t.name,
+        "calls": t.calls,
+        "median_us": t.median_us,
+        "p99_us": t.p99_us,
+        "budget_percent": t.budget_percent(),
+        "rate": t.rate.map(|r| r.0),
+        "rate_unit": t.rate.map(|r| r.1),
+        "peer_us": t.peer.map(|p| p.0),
+        "faster": t.peer.map(|p| p.0 / t.median_us),
+        "wanted": t.peer.map(|p| p.1),
+    })
+}
+
+fn run_bler(args: &BlerArgs) -> anyhow::Result<()> {
+    let mut out = open(&args.output)?;
+    let air = AirConfig { channel: args.channel, cfo_hz: args.cfo, seed: args.seed };
+    let json = args.output.form == Form::Json;
+    let mut count = 0;
+    for case in CASES.iter().filter(|c| c.name.contains(&args.case)) {
+        if count == 0 && !json {
+            writeln!(
+                out,
+                "{} at {} Hz of carrier offset, {} blocks a point",
+                args.channel, args.cfo, args.trials
+            )?;
+            writeln!(out, "{:<24} {:>18} {:>9}", "channel", "10 % BLER at dB", "target")?;
+        }
+        count += 1;
+        if let Some((from, to)) = args.sweep {
+            let steps: Vec<f64> = (0..).map(|i| from + i as f64).take_while(|&db| db <= to).collect();
+            for point in bler::sweep(case, &air, &steps, args.trials) {
+                point_line(&mut out, json, case, args, &point)?;
+            }
+        } else {
+            let (crossing, points) = bler::crossing(case, &air, 0.1, args.trials);
+            if json {
+                for point in &points {
+                    point_line(&mut out, json, case, args, point)?;
+                }
+                let line = json!({
+                    "type": "bler-crossing", "case": case.name, "channel": args.channel.to_string(),
+                    "cfo_hz": args.cfo, "bler": 0.1, "es_n0_db": crossing, "target_db": case.target_db,
+                });
+                writeln!(out, "{line}")?;
+            } else {
+                let found = crossing.map_or("not within 12 dB".to_owned(), |db| format!("{db:.2}"));
+                writeln!(out, "{:<24} {:>18} {:>9.1}", case.name, found, case.target_db)?;
+            }
+        }
+        out.flush()?;
+    }
+    if args.case.is_empty() || "slss".contains(&args.case) {
+        count += 1;
+        run_slss(args, &air, json, &mut out)?;
+    }
+    if args.case.is_empty() || "false-sci".contains(&args.case) {
+        count += 1;
+        run_false_sci(args, json, &mut out)?;
+    }
+    if count == 0 {
+        let names: Vec<_> = CASES.iter().map(|c| c.name).chain(["slss", "false-sci"]).collect();
+        anyhow::bail!("no case has {:?} in its name; there are {}", args.case, names.join(", "));
+    }
+    Ok(())
+}
+
+fn point_line(
+    out: &mut dyn Write,
+    json: bool,
+    case: &Case,
+    args: &BlerArgs,
+    point: &Point,
+) -> std::io::Result<()> {
+    if json {
+        let line = json!({
+            "type": "bler", "case": case.name, "channel": args.channel.to_string(), "cfo_hz": args.cfo,
+            "es_n0_db": point.es_n0_db, "trials": point.trials, "errors": point.errors, "bler": point.bler(),
+        });
+        return writeln!(out, "{line}");
+    }
+    writeln!(
+        out,
+        "{:<24} {:>8.2} dB  BLER {:.4} ({}/{})",
+        case.name,
+        point.es_n0_db,
+        point.bler(),
+        point.errors,
+        point.trials
+    )
+}
+
+fn run_slss(args: &BlerArgs, air: &AirConfig, json: bool, out: &mut dyn Write) -> std::io::Result<()> {
+    for v2x in [false, true] {
+        for es_n0_db in [Some(-4.0), Some(-6.0), None] {
+            let o = bler::slss::run(es_n0_db, air, v2x, args.trials);
+            let mode = if v2x { "tm4" } else { "tm2" };
+            if json {
+                let line = json!({
+                    "type": "slss-search", "mode": mode, "es_n0_db": es_n0_db, "trials": o.trials,
+                    "right": o.right, "missed": o.missed, "wrong": o.wrong,
+                });
+                writeln!(out, "{line}")?;
+            } else {
+                let at = es_n0_db.map_or("noise alone".to_owned(), |db| format!("{db} dB"));
+                let share = 100.0 * o.right as f64 / o.trials as f64;
+                writeln!(
+                    out,
+                    "slss {mode}, 40 ms, {at}: right {share:.2} %, missed {}, wrong {} of {}",
+                    o.missed, o.wrong, o.trials
+                )?;
+            }
+            out.flush()?;
+        }
+    }
+    Ok(())
+}
+
+fn run_false_sci(args: &BlerArgs, json: bool, out: &mut dyn Write) -> std::io::Result<()> {
+    for v2x in [false, true] {
+        let o = bler::false_sci::run(v2x, 10 * args.trials, args.seed);
+        let mode = if v2x { "tm4" } else { "tm2" };
+        if json {
+            let line = json!({
+                "type": "false-sci", "mode": mode, "screened": o.screened, "decoded": o.decoded, "found": o.found,
+            });
+            writeln!(out, "{line}")?;
+        } else {
+            writeln!(
+                out,
+                "false SCI {mode}: {} of {} places in noise ({} of them decoded)",
+                o.found, o.screened, o.decoded
+            )?;
+        }
+    }
+    Ok(())
+}
+
+fn parse_range(text: &str) -> Result<(f64, f64), String> {
+    let both = text.split_once("..").and_then(|(a, b)| Some((a.parse().ok()?, b.parse().ok()?)));
+    both.filter(|(a, b)| a <= b).ok_or_else(|| format!("{text:?} is no range; write -10..5"))
+}
