@@ -321,7 +321,7 @@ const CORRELATION_BLOCK: usize = 12;
 
 /// Standard deviations below full correlation from which a channel counts as moving. At 2 a still channel is taken for a
 /// moving one in a few percent of the subframes, at a loss of tenths of a dB; EVA70 lies far outside.
-const MOTION_SIGNIFICANCE: f32 = 2.0;
+const MOTION_SIGNIFICANCE: f32 = 3.0;
 
 /// Sum over PRBs of conj(sum of a) times (sum of b).
 fn block_correlation(a: &[Sample], b: &[Sample]) -> Sample {

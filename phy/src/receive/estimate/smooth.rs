@@ -5,8 +5,9 @@ use crate::Sample;
 /// Half-widths in subcarriers, widest first; the first stands for the mean of the whole allocation.
 const HALF_WIDTHS: [usize; 6] = [usize::MAX, 40, 18, 9, 4, 2];
 
-/// A narrower window must lower the cross-validation score by this factor: ties go to the wider one.
-const ADVANTAGE: f32 = 0.97;
+/// A narrower window must lower the cross-validation score below `1 - ADVANTAGE / sqrt(M_sc)` of the best wider one: the
+/// score of noise alone scatters by about `1 / sqrt(M_sc)`, and a window that is chosen for nothing costs sensitivity.
+const ADVANTAGE: f32 = 1.5;
 
 pub(super) struct Smoother {
     sums: Vec<Sample>,
@@ -35,7 +36,7 @@ impl Smoother {
             self.trial = trial;
             let freedom = 1.0 - 1.0 / self.gain(window, m_sc);
             let score = rss / (freedom * freedom);
-            let needed = if window == 0 { 1.0 } else { ADVANTAGE };
+            let needed = if window == 0 { 1.0 } else { 1.0 - ADVANTAGE / (m_sc as f32).sqrt() };
             if score < best.1 * needed {
                 best = (window, score);
             }
