@@ -1,4 +1,4 @@
-//! Iterative decoder of one turbo code block: max-log-MAP with scaled extrinsic values.
+//! Iterative decoder of one turbo code block: max-log-MAP with scaled extrinsic values, then log-MAP.
 
 use crate::Llr;
 use crate::coding::crc::{CRC24A, CRC24B};
@@ -10,18 +10,29 @@ use crate::kernel::transpose::{MAX_COLUMNS, Scale, Transpose, transpose};
 use crate::kernel::turbo::{Boundary, CHANNEL_LIMIT, HalfIteration, IMPOSSIBLE, Kernel, Orders, kernels};
 use crate::tables::qpp;
 
-/// Shortest window that the lanes of a vector are used for; a block is cut into fewer otherwise.
-const MIN_WINDOW: usize = 32;
+/// Shortest window that the lanes of a vector are used for; a block is cut into fewer otherwise. Against one window
+/// it costs 0.005 dB at K = 256 and rate 0.45, 0.03 dB at K = 512 and rate 0.75; windows of 5 cost 0.1 dB.
+const MIN_WINDOW: usize = 16;
 
 /// Mean magnitude that soft values are scaled down to, in units of the decoder. Its channel limit is ten times that.
 const MEAN_LIMIT: u64 = 48;
+
+/// Correction of the maximum of two equal metrics, in units of an [`Llr`]. The sum of two equal probabilities is
+/// ln 2 = 0.69 above them; as three straight lines run below the curve, 0.8 fits it better on the whole.
+const CORRECTION: i16 = 13;
+
+/// Factor of the extrinsic values of log-MAP.
+const LOG_MAP_SCALE: f32 = 0.95;
 
 /// How a turbo decoder works.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct DecoderConfig {
     /// Half iterations after which a block is given up, at least 1.
     pub max_half_iterations: usize,
-    /// Factor of extrinsic values, 0 to 1: max-log-MAP is too sure of itself.
+    /// Half iterations of max-log-MAP before those of log-MAP, which take twice as long each. Most blocks need no
+    /// more.
+    pub max_log_half_iterations: usize,
+    /// Factor of extrinsic values, 0 to 1, in half iterations of max-log-MAP, which are too sure of themselves.
     pub extrinsic_scale: f32,
     /// Instruction set; the best one if `None`.
     pub backend: Option<Backend>,
@@ -29,7 +40,7 @@ pub struct DecoderConfig {
 
 impl Default for DecoderConfig {
     fn default() -> Self {
-        Self { max_half_iterations: 16, extrinsic_scale: 0.75, backend: None }
+        Self { max_half_iterations: 16, max_log_half_iterations: 4, extrinsic_scale: 0.65, backend: None }
     }
 }
 
@@ -59,8 +70,7 @@ pub struct TurboDecoder {
     transpose: Transpose,
     loops: Loops,
     orders: Orders,
-    max_half_iterations: usize,
-    scale: i16,
+    config: DecoderConfig,
     systematic: Vec<i16>,
     systematic_interleaved: Vec<i16>,
     parity: [Vec<i16>; 2],
@@ -90,8 +100,7 @@ impl TurboDecoder {
             transpose: transpose(backend),
             loops: loops(backend),
             orders: Orders::new(k, |k| kernel_for(kernels, k).lanes),
-            max_half_iterations: config.max_half_iterations.max(1),
-            scale: (config.extrinsic_scale.clamp(0.0, 1.0) * 32768.0).min(32767.0) as i16,
+            config,
             systematic: vec![0; k],
             systematic_interleaved: vec![0; k],
             parity: [vec![0; k], vec![0; k]],
@@ -139,11 +148,16 @@ impl TurboDecoder {
         let window = k / p;
         (kernel.interleave)(order, &self.systematic, &mut self.systematic_interleaved);
         self.extrinsic[1][..k].fill(0);
+        self.boundary.iter_mut().for_each(Boundary::reset);
 
+        let scale = fixed_point(self.config.extrinsic_scale);
+        let correction = (f32::from(CORRECTION) / (1 << shift) as f32).round_ties_even() as i16;
+        let max_half_iterations = self.config.max_half_iterations.max(1);
         let mut crc_ok = false;
         let mut half_iterations = 0;
-        while half_iterations < self.max_half_iterations && !crc_ok {
+        while half_iterations < max_half_iterations && !crc_ok {
             let second = half_iterations % 2;
+            let exact = half_iterations >= self.config.max_log_half_iterations;
             let [extrinsic0, extrinsic1] = &mut self.extrinsic;
             let (a_priori, extrinsic) =
                 if second == 0 { (extrinsic1, extrinsic0) } else { (extrinsic0, extrinsic1) };
@@ -157,12 +171,12 @@ impl TurboDecoder {
                 known: &mut self.known,
                 forward: &mut self.forward,
                 boundary: &mut self.boundary[second],
-                first: half_iterations < 2,
                 end: ends[second],
-                scale: self.scale,
+                scale: if exact { fixed_point(LOG_MAP_SCALE) } else { scale },
+                correction: exact.then_some(correction),
             });
             half_iterations += 1;
-            let done = half_iterations == self.max_half_iterations;
+            let done = half_iterations == max_half_iterations;
             if done || check != Check::None {
                 let terms = [&self.systematic[..], &self.extrinsic[0], &self.extrinsic[1]];
                 (kernel.decide)(window, terms, &mut self.words);
@@ -197,6 +211,11 @@ impl TurboDecoder {
             self.parity[0][at] = CHANNEL_LIMIT;
         }
     }
+}
+
+/// A factor in 1/2^15.
+fn fixed_point(factor: f32) -> i16 {
+    (factor.clamp(0.0, 1.0) * 32768.0).min(32767.0) as i16
 }
 
 /// Most lanes whose windows are not too short.

@@ -52,12 +52,20 @@ impl Lanes for Lanes32 {
 
     #[inline(always)]
     unsafe fn max(self, other: Self) -> Self {
-        unsafe { Self(_mm512_max_epi16(self.0, other.0)) }
+        unsafe { Self(_mm512_max_epu16(self.0, other.0)) }
     }
 
     #[inline(always)]
-    unsafe fn min(self, other: Self) -> Self {
-        unsafe { Self(_mm512_min_epi16(self.0, other.0)) }
+    unsafe fn average(self, other: Self) -> Self {
+        unsafe { Self(_mm512_avg_epu16(self.0, other.0)) }
+    }
+
+    #[inline(always)]
+    unsafe fn clamp(self, limit: i16) -> Self {
+        unsafe {
+            let above = _mm512_max_epi16(self.0, _mm512_set1_epi16(-limit));
+            Self(_mm512_min_epi16(above, _mm512_set1_epi16(limit)))
+        }
     }
 
     #[inline(always)]
@@ -109,12 +117,20 @@ impl Lanes for Lanes16 {
 
     #[inline(always)]
     unsafe fn max(self, other: Self) -> Self {
-        unsafe { Self(_mm256_max_epi16(self.0, other.0)) }
+        unsafe { Self(_mm256_max_epu16(self.0, other.0)) }
     }
 
     #[inline(always)]
-    unsafe fn min(self, other: Self) -> Self {
-        unsafe { Self(_mm256_min_epi16(self.0, other.0)) }
+    unsafe fn average(self, other: Self) -> Self {
+        unsafe { Self(_mm256_avg_epu16(self.0, other.0)) }
+    }
+
+    #[inline(always)]
+    unsafe fn clamp(self, limit: i16) -> Self {
+        unsafe {
+            let above = _mm256_max_epi16(self.0, _mm256_set1_epi16(-limit));
+            Self(_mm256_min_epi16(above, _mm256_set1_epi16(limit)))
+        }
     }
 
     #[inline(always)]
@@ -166,12 +182,20 @@ impl Lanes for Lanes8 {
 
     #[inline(always)]
     unsafe fn max(self, other: Self) -> Self {
-        unsafe { Self(_mm_max_epi16(self.0, other.0)) }
+        unsafe { Self(_mm_max_epu16(self.0, other.0)) }
     }
 
     #[inline(always)]
-    unsafe fn min(self, other: Self) -> Self {
-        unsafe { Self(_mm_min_epi16(self.0, other.0)) }
+    unsafe fn average(self, other: Self) -> Self {
+        unsafe { Self(_mm_avg_epu16(self.0, other.0)) }
+    }
+
+    #[inline(always)]
+    unsafe fn clamp(self, limit: i16) -> Self {
+        unsafe {
+            let above = _mm_max_epi16(self.0, _mm_set1_epi16(-limit));
+            Self(_mm_min_epi16(above, _mm_set1_epi16(limit)))
+        }
     }
 
     #[inline(always)]

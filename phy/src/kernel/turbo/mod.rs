@@ -1,9 +1,8 @@
 //! Half an iteration of the turbo decoder: one soft-in soft-out pass over a constituent code of TS 36.212 §5.1.3.2.1.
 //!
 //! A block of K bits is cut into P windows of W = K / P bits, and a vector holds the same position of all windows: row
-//! `r`, lane `j` is position `j W + r`. The recursions of all windows run side by side. They start from what the
-//! neighbours ended with in the previous iteration, and in the first iteration from a short training on the
-//! neighbour's rows. Because the interleaver is free of contention, the bits of one row of the interleaved order all
+//! `r`, lane `j` is position `j W + r`. The recursions of all windows run side by side. They start a few rows inside of
+//! the neighbour, from what it had there in the previous iteration. Because the interleaver is free of contention, the bits of one row of the interleaved order all
 //! come from one row of the natural order, and interleaving is a permutation of lanes.
 //!
 //! With P = 1 the same text is the plain algorithm over the whole block, the truth that the others are measured by.
@@ -29,11 +28,15 @@ use super::Backend;
 ///
 /// A branch metric lies between sums of nothing and of all of |channel| + |a priori| + |channel| <= 2045 =: B. Any state
 /// reaches any other in 3 steps, so that two metrics of one step differ by at most 3 B = 6135. With metrics brought
-/// back to 0 every 4 steps, an extrinsic sum is at most 2 (3 B + 4 B) + 511 = 29 141 and fits 16 bits.
+/// back to 2^14 every 4 steps, they stay within 3 B + 4 B = 14 315 of that and an extrinsic sum within twice that, plus
+/// 511, of 2^15: unsigned words hold both, and have room for the corrections, [`CORRECTION_LIMIT`] a step at most.
 pub(crate) const CHANNEL_LIMIT: i16 = 511;
 
 /// Limit of an a priori value.
 pub(crate) const EXTRINSIC_LIMIT: i16 = 1023;
+
+/// Limit of the correction of a maximum.
+pub(crate) const CORRECTION_LIMIT: i16 = 16;
 
 /// Metric of a state that cannot be. More than 3 B below the others it never wins.
 pub(crate) const IMPOSSIBLE: i16 = -6200;
@@ -103,7 +106,7 @@ macro_rules! kernel {
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 use kernel;
 
-/// A vector of 16-bit lanes.
+/// A vector of 16-bit lanes. Sums and differences wrap.
 ///
 /// # Safety
 /// Every function needs the instruction set of the implementation; `load`, `store` and `permute` access `LANES`
@@ -115,8 +118,12 @@ pub(crate) trait Lanes: Copy {
     unsafe fn store(self, to: *mut i16);
     unsafe fn add(self, other: Self) -> Self;
     unsafe fn sub(self, other: Self) -> Self;
+    /// The larger one of unsigned lanes.
     unsafe fn max(self, other: Self) -> Self;
-    unsafe fn min(self, other: Self) -> Self;
+    /// The mean of unsigned lanes, rounded up.
+    unsafe fn average(self, other: Self) -> Self;
+    /// Signed lanes, brought into `-limit..=limit`.
+    unsafe fn clamp(self, limit: i16) -> Self;
     /// `(self * factor + 2^14) >> 15`
     unsafe fn scale(self, factor: Self) -> Self;
     /// Lane `j` of the result is lane `index[j]`, all of which are below `LANES`.

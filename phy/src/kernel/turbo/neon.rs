@@ -41,12 +41,23 @@ impl Lanes for Lanes8 {
 
     #[inline(always)]
     unsafe fn max(self, other: Self) -> Self {
-        unsafe { Self(vmaxq_s16(self.0, other.0)) }
+        unsafe {
+            let (a, b) = (vreinterpretq_u16_s16(self.0), vreinterpretq_u16_s16(other.0));
+            Self(vreinterpretq_s16_u16(vmaxq_u16(a, b)))
+        }
     }
 
     #[inline(always)]
-    unsafe fn min(self, other: Self) -> Self {
-        unsafe { Self(vminq_s16(self.0, other.0)) }
+    unsafe fn average(self, other: Self) -> Self {
+        unsafe {
+            let (a, b) = (vreinterpretq_u16_s16(self.0), vreinterpretq_u16_s16(other.0));
+            Self(vreinterpretq_s16_u16(vrhaddq_u16(a, b)))
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn clamp(self, limit: i16) -> Self {
+        unsafe { Self(vminq_s16(vmaxq_s16(self.0, vdupq_n_s16(-limit)), vdupq_n_s16(limit))) }
     }
 
     #[inline(always)]

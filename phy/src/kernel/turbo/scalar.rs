@@ -42,22 +42,27 @@ impl<const N: usize> Lanes for [i16; N] {
 
     #[inline(always)]
     unsafe fn add(self, other: Self) -> Self {
-        std::array::from_fn(|i| self[i] + other[i])
+        std::array::from_fn(|i| self[i].wrapping_add(other[i]))
     }
 
     #[inline(always)]
     unsafe fn sub(self, other: Self) -> Self {
-        std::array::from_fn(|i| self[i] - other[i])
+        std::array::from_fn(|i| self[i].wrapping_sub(other[i]))
     }
 
     #[inline(always)]
     unsafe fn max(self, other: Self) -> Self {
-        std::array::from_fn(|i| self[i].max(other[i]))
+        std::array::from_fn(|i| (self[i] as u16).max(other[i] as u16) as i16)
     }
 
     #[inline(always)]
-    unsafe fn min(self, other: Self) -> Self {
-        std::array::from_fn(|i| self[i].min(other[i]))
+    unsafe fn average(self, other: Self) -> Self {
+        std::array::from_fn(|i| (u32::from(self[i] as u16) + u32::from(other[i] as u16)).div_ceil(2) as i16)
+    }
+
+    #[inline(always)]
+    unsafe fn clamp(self, limit: i16) -> Self {
+        std::array::from_fn(|i| self[i].clamp(-limit, limit))
     }
 
     #[inline(always)]
