@@ -6,7 +6,7 @@
 
 mod plan;
 
-pub use plan::{Plan, plan};
+pub use plan::{Plan, plan, receiver_config};
 
 use crate::Sample;
 use crate::input::Input;
@@ -46,13 +46,21 @@ pub type Emit<'a> = dyn FnMut(Event<'_>, i64) -> anyhow::Result<()> + 'a;
 ///
 /// # Errors
 /// What the recording's reader says, or `emit`.
-pub fn run(input: &mut Input, plan: &Plan, emit: &mut Emit<'_>, progress: &mut dyn FnMut(u64)) -> anyhow::Result<Outcome> {
+pub fn run(
+    input: &mut Input,
+    plan: &Plan,
+    emit: &mut Emit<'_>,
+    progress: &mut dyn FnMut(u64),
+) -> anyhow::Result<Outcome> {
     let start = Instant::now();
     let mut receiver = StreamReceiver::new(plan.config.clone());
     let native = plan.config.numerology.sample_rate();
     let scale = input.rate / native;
     let mut resampler = if plan.resample {
-        Some(Resampler::with_ratio(1.0 / scale).map_err(|_| anyhow::anyhow!("cannot resample by {}", 1.0 / scale))?)
+        Some(
+            Resampler::with_ratio(1.0 / scale)
+                .map_err(|_| anyhow::anyhow!("cannot resample by {}", 1.0 / scale))?,
+        )
     } else {
         None
     };

@@ -107,7 +107,9 @@ impl Report {
         assumed: &[String],
     ) -> io::Result<()> {
         match self.form {
-            Form::Json => self.json_line(several.then_some(file), json::summary(file, counts, outcome, assumed))?,
+            Form::Json => {
+                self.json_line(several.then_some(file), json::summary(file, counts, outcome, assumed))?
+            }
             Form::Table => {
                 self.table_header(file, several)?;
                 table::summary(&mut self.out, counts, outcome, assumed, self.colours)?;
@@ -116,7 +118,11 @@ impl Report {
         self.out.flush()
     }
 
-    fn json_line(&mut self, file: Option<&str>, mut object: serde_json::Map<String, serde_json::Value>) -> io::Result<()> {
+    fn json_line(
+        &mut self,
+        file: Option<&str>,
+        mut object: serde_json::Map<String, serde_json::Value>,
+    ) -> io::Result<()> {
         if let Some(file) = file {
             object.insert("file".into(), file.into());
         }

@@ -2,7 +2,9 @@
 
 pub mod bench;
 pub mod decode;
+pub mod demo;
 pub mod generate;
+pub mod inspect;
 
 use crate::config::ConfigError;
 use clap::{ArgAction, Parser, Subcommand};
@@ -27,8 +29,12 @@ pub enum Command {
     Bench(bench::BenchArgs),
     /// Decode what is in a recording.
     Decode(decode::DecodeArgs),
+    /// Two UEs over noise and a carrier offset, what was heard, and the time that it took: start here.
+    Demo(demo::DemoArgs),
     /// Make a recording from a scenario of several UEs.
     Generate(generate::GenerateArgs),
+    /// Show what a recording looks like: level, spectrum, occupied PRBs.
+    Inspect(inspect::InspectArgs),
 }
 
 /// Run a sub-command.
@@ -39,7 +45,9 @@ pub fn run(command: Command) -> anyhow::Result<()> {
     match command {
         Command::Bench(args) => bench::run(args),
         Command::Decode(args) => decode::run(args),
+        Command::Demo(args) => demo::run(args),
         Command::Generate(args) => generate::run(args),
+        Command::Inspect(args) => inspect::run(args),
     }
 }
 

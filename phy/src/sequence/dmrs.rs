@@ -131,7 +131,8 @@ impl References {
             values
         };
         let wanted = |prbs| is_precoding_size(prbs);
-        let by_prbs = (0..=carrier_prbs.max(6)).map(|p| if wanted(p) { table(p) } else { Vec::new() }).collect();
+        let by_prbs =
+            (0..=carrier_prbs.max(6)).map(|p| if wanted(p) { table(p) } else { Vec::new() }).collect();
         Self { by_prbs }
     }
 
