@@ -31,6 +31,7 @@ pub mod commands;
 pub mod config;
 mod hex;
 pub mod input;
+pub mod inspect;
 pub mod link;
 pub mod number;
 pub mod receive;

@@ -44,6 +44,17 @@ impl FromStr for Number {
     }
 }
 
+impl Number {
+    /// With a unit, as in `15.36 MS/s`.
+    pub fn with_unit(self, unit: &str) -> String {
+        let text = self.to_string();
+        match text.strip_suffix(['k', 'M', 'G']) {
+            Some(digits) => format!("{digits} {}{unit}", &text[digits.len()..]),
+            None => format!("{text} {unit}"),
+        }
+    }
+}
+
 impl fmt::Display for Number {
     /// With the suffix that keeps it short: the inverse of [`Number::from_str`].
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -116,6 +127,12 @@ mod tests {
         for (text, value) in cases {
             assert_eq!(text.parse(), Ok(Number(value)), "{text}");
         }
+    }
+
+    #[test]
+    fn units_take_the_suffix() {
+        assert_eq!(Number(15.36e6).with_unit("S/s"), "15.36 MS/s");
+        assert_eq!(Number(50.0).with_unit("Hz"), "50 Hz");
     }
 
     #[test]

@@ -257,6 +257,12 @@ fn merge(object: &mut Value, more: Value) {
     }
 }
 
+/// A value in a comment; long ones are cut, they are whole in the fields.
 fn plain(value: &Value) -> String {
-    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+    const LONGEST: usize = 24;
+    match value.as_str() {
+        Some(text) if text.len() > LONGEST => format!("{}..", text.chars().take(LONGEST).collect::<String>()),
+        Some(text) => text.to_owned(),
+        None => value.to_string(),
+    }
 }

@@ -11,12 +11,14 @@
 //! | [`fading`] | sends it through the multipath channels EPA, EVA and ETU |
 //! | [`offset`] | shifts it in frequency, time and speed; gain, phase and saturation |
 //! | [`measure`] | nothing: tells its level, peaks, offset and faults |
+//! | [`ceiling`] | nothing: tells whether it was limited |
 //! | [`path`] | all of the above in its place: one transmitter's way to a receiver |
 //! | [`spectrum`] | nothing: tells its power over frequency |
 //! | [`resample`] | changes the sample rate; fast decimation for the search of synchronisation signals |
 //! | [`rng`] | the seeded generator behind the random models |
 
 pub mod awgn;
+pub mod ceiling;
 mod elementary;
 pub mod fading;
 pub mod measure;

@@ -1,0 +1,63 @@
+//! `sidelink inspect`: what a recording looks like from outside.
+
+use crate::args::RadioArgs;
+use crate::input::{self, Input};
+use crate::inspect::plot::{self, Panel};
+use crate::inspect::{self, Bands, Scan};
+use crate::terminal;
+use clap::Args;
+use std::io::Write;
+use std::path::PathBuf;
+
+/// Arguments of `sidelink inspect`.
+#[derive(Debug, Args)]
+pub struct InspectArgs {
+    /// The recording: SigMF (.sigmf-meta, .sigmf-data, .sigmf) or raw samples.
+    pub file: PathBuf,
+    /// What the recording does not say itself.
+    #[command(flatten)]
+    pub radio: RadioArgs,
+    /// Draw pictures of it, as PNG or SVG.
+    #[arg(long, value_name = "OUT.png|svg")]
+    pub plot: Option<PathBuf>,
+}
+
+/// Frequency slices where no bandwidth fits the rate.
+const SLICES: usize = 48;
+
+/// Inspect.
+///
+/// # Errors
+/// A file that cannot be read, a configuration that is wrong, or a picture that cannot be written.
+pub fn run(args: InspectArgs) -> anyhow::Result<()> {
+    if let Some(path) = &args.plot {
+        plot::check_name(path)?;
+    }
+    let mut input = input::open(&args.file, &args.radio)?;
+    let bands = match input.bandwidth() {
+        Some(bandwidth) if bandwidth.subcarriers() as f64 * 15e3 <= input.rate => Bands::prbs(bandwidth),
+        _ => Bands::slices(input.rate, SLICES),
+    };
+    let colours = terminal::colours_on_stdout();
+    let mut out = terminal::stdout();
+    inspect::describe(&input, colours, &mut out)?;
+    out.flush()?;
+
+    let bar = terminal::progress(input.recording.info().length, "reading");
+    let scan = inspect::scan(&mut input.recording, input.rate, bands, &mut |n| bar.set_position(n))?;
+    bar.finish_and_clear();
+    for damage in input.recording.damage().runs() {
+        tracing::warn!("{}: {damage}", args.file.display());
+    }
+    inspect::show(&scan, colours, terminal::width(), &mut out)?;
+    if let Some(path) = &args.plot {
+        plot::draw(path, &args.file.display().to_string(), &panels(&input, &scan))?;
+        writeln!(out, "\n{}", path.display())?;
+    }
+    Ok(out.flush()?)
+}
+
+/// What is drawn. What the receiver knows (constellation, channel, EVM) comes as further panels.
+fn panels<'a>(_input: &Input, scan: &'a Scan) -> Vec<Panel<'a>> {
+    vec![Panel::Spectrogram(scan), Panel::Spectrum(scan), Panel::Power(scan)]
+}

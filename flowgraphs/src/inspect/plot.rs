@@ -1,0 +1,139 @@
+//! Pictures: panels on a page, as PNG or SVG. The font is embedded: nothing of the system is needed.
+//!
+//! ```text
+//! panels.rs    each kind of panel on its part of the page
+//! colour.rs    dB -> colour
+//! ```
+
+mod colour;
+mod panels;
+
+use super::Scan;
+use crate::Sample;
+use crate::config::ConfigError;
+use plotters::prelude::*;
+use plotters::style::register_font;
+use std::path::Path;
+
+/// Something to draw.
+#[derive(Clone, Debug)]
+pub enum Panel<'a> {
+    /// Power over time and frequency; takes the whole width.
+    Spectrogram(&'a Scan),
+    /// Mean power over frequency.
+    Spectrum(&'a Scan),
+    /// Power over time.
+    Power(&'a Scan),
+    /// Points in the complex plane: a constellation.
+    Scatter {
+        /// What they are.
+        title: String,
+        /// The points.
+        points: &'a [Sample],
+    },
+    /// Curves over a common axis: a channel over frequency, an EVM over time.
+    Curves {
+        /// What they are.
+        title: String,
+        /// Name and unit of the axis.
+        x: String,
+        /// Name and unit of the values.
+        y: String,
+        /// The curves with their names.
+        curves: Vec<(String, Vec<(f64, f64)>)>,
+    },
+}
+
+impl Panel<'_> {
+    fn is_wide(&self) -> bool {
+        matches!(self, Self::Spectrogram(_))
+    }
+}
+
+const WIDTH: u32 = 1280;
+const ROW_HEIGHT: u32 = 380;
+const TITLE_HEIGHT: u32 = 44;
+
+/// Refuse a name that is neither PNG nor SVG, before any work is done.
+///
+/// # Errors
+/// The name, and which would do.
+pub fn check_name(path: &Path) -> Result<(), ConfigError> {
+    match extension(path).as_str() {
+        "png" | "svg" => Ok(()),
+        _ => Err(ConfigError::usage(
+            format!("--plot {}: neither PNG nor SVG", path.display()),
+            "name it OUT.png or OUT.svg",
+        )),
+    }
+}
+
+fn extension(path: &Path) -> String {
+    path.extension().map(|e| e.to_string_lossy().to_lowercase()).unwrap_or_default()
+}
+
+/// Draw `panels` under `title` into the file `path`, whose extension says how.
+///
+/// # Errors
+/// As [`check_name`], or that the file cannot be written.
+pub fn draw(path: &Path, title: &str, panels: &[Panel<'_>]) -> anyhow::Result<()> {
+    check_name(path)?;
+    // The font is a part of the program: it is one that can be read.
+    let _ = register_font("sans-serif", FontStyle::Normal, dejavu::sans::regular());
+    let rows = layout(panels);
+    let size = (WIDTH, TITLE_HEIGHT + ROW_HEIGHT * rows.len() as u32);
+    let failed = |e: &dyn std::fmt::Display| {
+        ConfigError::new(
+            format!("cannot draw: {e}"),
+            path.display().to_string(),
+            "may the folder be written?",
+        )
+    };
+    if extension(path) == "svg" {
+        page(SVGBackend::new(path, size), title, panels, &rows).map_err(|e| failed(&e))?;
+    } else {
+        page(BitMapBackend::new(path, size), title, panels, &rows).map_err(|e| failed(&e))?;
+    }
+    Ok(())
+}
+
+/// Which panels share a row: wide ones have their own, the others stand in pairs.
+fn layout(panels: &[Panel<'_>]) -> Vec<Vec<usize>> {
+    let mut rows: Vec<Vec<usize>> = Vec::new();
+    let mut open = false;
+    for (i, panel) in panels.iter().enumerate() {
+        match rows.last_mut() {
+            Some(row) if open && !panel.is_wide() => {
+                row.push(i);
+                open = false;
+            }
+            _ => {
+                rows.push(vec![i]);
+                open = !panel.is_wide();
+            }
+        }
+    }
+    rows
+}
+
+/// What a backend says when it cannot draw.
+type DrawError<B> = DrawingAreaErrorKind<<B as DrawingBackend>::ErrorType>;
+
+fn page<B: DrawingBackend>(
+    backend: B,
+    title: &str,
+    panels: &[Panel<'_>],
+    rows: &[Vec<usize>],
+) -> Result<(), DrawError<B>> {
+    let root = backend.into_drawing_area();
+    root.fill(&WHITE)?;
+    let body = root.titled(title, ("sans-serif", 22))?;
+    let strips = body.split_evenly((rows.len().max(1), 1));
+    for (strip, row) in strips.iter().zip(rows) {
+        let areas = strip.split_evenly((1, row.len()));
+        for (area, &i) in areas.iter().zip(row) {
+            panels::draw(&panels[i], area)?;
+        }
+    }
+    root.present()
+}

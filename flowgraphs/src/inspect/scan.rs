@@ -1,0 +1,227 @@
+//! One pass over the samples: levels, spectrum, which bands are in use when. The memory does not depend on the length.
+
+use crate::Sample;
+use sidelink_phy::impair::ceiling::Ceiling;
+use sidelink_phy::impair::measure::Levels;
+use sidelink_phy::impair::spectrum::Spectrum;
+use sidelink_phy::numerology::SUBCARRIER_HZ;
+use sidelink_phy::units::Bandwidth;
+use sidelink_recordings::{Error, Recording};
+
+/// Frequency bands, relative to the centre, in Hz.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Bands {
+    /// Whether they are the PRBs of a carrier.
+    pub are_prbs: bool,
+    /// Lower and upper edge of each, the lowest first.
+    pub edges: Vec<(f64, f64)>,
+}
+
+impl Bands {
+    /// The PRBs of a carrier.
+    pub fn prbs(bandwidth: Bandwidth) -> Self {
+        let width = 12.0 * SUBCARRIER_HZ;
+        let lowest = -(bandwidth.prbs() as f64) / 2.0 * width;
+        let edge = |q: usize| lowest + q as f64 * width;
+        Self { are_prbs: true, edges: (0..bandwidth.prbs()).map(|q| (edge(q), edge(q + 1))).collect() }
+    }
+
+    /// `count` equal slices of what a sample rate covers.
+    pub fn slices(rate: f64, count: usize) -> Self {
+        let edge = |q: usize| rate * (q as f64 / count as f64 - 0.5);
+        Self { are_prbs: false, edges: (0..count).map(|q| (edge(q), edge(q + 1))).collect() }
+    }
+}
+
+/// A stretch of time.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Row {
+    /// First sample.
+    pub start: u64,
+    /// Levels.
+    pub levels: Levels,
+    /// Mean power of each bin, the lowest frequency first.
+    pub spectrum: Vec<f32>,
+    /// The largest power that each band had in any block of the stretch.
+    pub peaks: Vec<f32>,
+}
+
+/// Which bands are in use.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Occupancy {
+    /// Power of a band that is not in use.
+    pub floor: f32,
+    /// Power from which on a band counts as in use.
+    pub threshold: f32,
+    /// Share of the blocks in which each band is in use.
+    pub share: Vec<f64>,
+}
+
+/// What a recording looks like.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Scan {
+    /// Samples a second.
+    pub rate: f64,
+    /// Samples that were read.
+    pub samples: u64,
+    /// Samples of a block: about 1 ms.
+    pub block: usize,
+    /// Levels; nothing counts as clipped.
+    pub levels: Levels,
+    /// Whether it stands at its limits.
+    pub ceiling: Ceiling,
+    /// Samples that are exactly zero in whole blocks: gaps, or dropped samples.
+    pub silent_blocks: u64,
+    /// Number of blocks.
+    pub blocks: u64,
+    /// Mean power of each bin, the lowest frequency first.
+    pub spectrum: Vec<f32>,
+    /// The bands that are told apart.
+    pub bands: Bands,
+    /// At most 360 stretches of equal length.
+    pub rows: Vec<Row>,
+    /// Which bands are in use.
+    pub occupancy: Occupancy,
+}
+
+/// Stretches of time that are told apart.
+pub(super) const MAX_ROWS: usize = 360;
+
+/// A band is in use this far above the floor, in dB. Over 1 ms the power of a PRB of noise spreads by less than 1 dB.
+const ABOVE_FLOOR_DB: f32 = 6.0;
+/// What is this far below the strongest band is leakage, in dB: SC-FDMA symbols that begin and end within an FFT.
+const BELOW_PEAK_DB: f32 = 30.0;
+/// Share of the quietest cells that the floor is taken at.
+const FLOOR_QUANTILE: f64 = 0.1;
+
+/// Read `recording` from its position to its end. `progress` is told the samples that were read.
+///
+/// # Errors
+/// What the reader says.
+pub fn scan(
+    recording: &mut Recording,
+    rate: f64,
+    bands: Bands,
+    progress: &mut dyn FnMut(u64),
+) -> Result<Scan, Error> {
+    // bins of a subcarrier where the rate allows it
+    let bins = ((rate / SUBCARRIER_HZ).round() as usize).clamp(64, 4096);
+    let block = ((rate / 1000.0).round() as usize).max(2 * bins);
+    let length = recording.info().length.saturating_sub(recording.position());
+    let blocks_per_row = length.div_ceil(block as u64).div_ceil(MAX_ROWS as u64).max(1);
+    let mut spectrum = Spectrum::new(bins);
+    let mut power = vec![0.0_f32; bins];
+    let mut total = vec![0.0_f64; bins];
+    let mut cells = Cells::new(bands.edges.len());
+    let band_bins = band_bins(&bands, bins, rate);
+    let mut scan = Scan {
+        rate,
+        samples: 0,
+        block,
+        levels: Levels::default(),
+        ceiling: Ceiling::default(),
+        silent_blocks: 0,
+        blocks: 0,
+        spectrum: vec![0.0; bins],
+        occupancy: Occupancy { floor: 0.0, threshold: 0.0, share: vec![0.0; bands.edges.len()] },
+        bands,
+        rows: Vec::new(),
+    };
+    let mut samples = vec![Sample::default(); block];
+    loop {
+        let n = recording.read(&mut samples)?;
+        // a last block that is too short for a spectrum would show as silence
+        if n == 0 || (n < bins && scan.blocks > 0) {
+            break;
+        }
+        let now = &samples[..n];
+        let levels = Levels::of(now, f32::INFINITY);
+        scan.ceiling.add(now);
+        spectrum.add(now);
+        spectrum.take(&mut power);
+        if scan.blocks.is_multiple_of(blocks_per_row) {
+            let (spectrum, peaks) = (vec![0.0; bins], vec![0.0; scan.bands.edges.len()]);
+            scan.rows.push(Row { start: scan.samples, levels: Levels::default(), spectrum, peaks });
+        }
+        scan.silent_blocks += u64::from(levels.peak_power == 0.0);
+        scan.levels = scan.levels.merge(levels);
+        if let Some(row) = scan.rows.last_mut() {
+            row.levels = row.levels.merge(levels);
+            let weight = 1.0 / blocks_per_row as f32;
+            row.spectrum.iter_mut().zip(&power).for_each(|(r, p)| *r += p * weight);
+            for (band, (peak, range)) in row.peaks.iter_mut().zip(&band_bins).enumerate() {
+                let p: f32 = power[range.clone()].iter().sum();
+                *peak = peak.max(p);
+                cells.add(band, p);
+            }
+        }
+        total.iter_mut().zip(&power).for_each(|(t, p)| *t += f64::from(*p));
+        scan.blocks += 1;
+        scan.samples += n as u64;
+        progress(scan.samples);
+    }
+    // the last row may have fewer blocks than the others
+    let last = scan.blocks % blocks_per_row;
+    if let Some(row) = scan.rows.last_mut().filter(|_| last != 0) {
+        row.spectrum.iter_mut().for_each(|r| *r *= blocks_per_row as f32 / last as f32);
+    }
+    let blocks = scan.blocks.max(1) as f64;
+    scan.spectrum = total.iter().map(|t| (t / blocks) as f32).collect();
+    scan.occupancy = cells.occupancy();
+    Ok(scan)
+}
+
+/// Bins that tell whether a band is in use: those into which a neighbour does not leak through the window's main lobe,
+/// two bins wide to either side.
+fn band_bins(bands: &Bands, bins: usize, rate: f64) -> Vec<std::ops::Range<usize>> {
+    let bin = |hz: f64| ((hz / rate + 0.5) * bins as f64).round().clamp(0.0, bins as f64) as usize;
+    let inner = |low: usize, high: usize| if high - low >= 8 { low + 2..high - 1 } else { low..high };
+    bands.edges.iter().map(|&(low, high)| inner(bin(low), bin(high))).collect()
+}
+
+/// How often each band had which power, in steps of half a decibel.
+struct Cells {
+    counts: Vec<[u32; Self::STEPS]>,
+    peak: f32,
+}
+
+impl Cells {
+    const STEPS: usize = 480;
+    const LOWEST_DB: f32 = -180.0;
+
+    fn new(bands: usize) -> Self {
+        Self { counts: vec![[0; Self::STEPS]; bands], peak: 0.0 }
+    }
+
+    fn step(power: f32) -> usize {
+        // NaN and minus infinity become 0
+        (((10.0 * power.log10() - Self::LOWEST_DB) * 2.0) as usize).min(Self::STEPS - 1)
+    }
+
+    fn add(&mut self, band: usize, power: f32) {
+        self.peak = self.peak.max(power);
+        let count = &mut self.counts[band][Self::step(power)];
+        *count = count.saturating_add(1);
+    }
+
+    fn occupancy(&self) -> Occupancy {
+        let of_step = |s: usize| 10f32.powf((Self::LOWEST_DB + s as f32 / 2.0) / 10.0);
+        // silence says nothing about the noise
+        let level = |s: usize| self.counts.iter().map(|c| u64::from(c[s])).sum::<u64>();
+        let all: u64 = (1..Self::STEPS).map(level).sum();
+        let mut seen = 0;
+        let floor = (1..Self::STEPS).find(|&s| {
+            seen += level(s);
+            seen as f64 >= (all as f64 * FLOOR_QUANTILE).max(1.0)
+        });
+        let floor = floor.map_or(0.0, of_step);
+        let leakage = self.peak * 10f32.powf(-BELOW_PEAK_DB / 10.0);
+        let threshold = (floor * 10f32.powf(ABOVE_FLOOR_DB / 10.0)).max(leakage).max(f32::MIN_POSITIVE);
+        let from = Self::step(threshold) + 1;
+        let share = |c: &[u32; Self::STEPS]| {
+            let used: u64 = c[from.min(Self::STEPS)..].iter().map(|&n| u64::from(n)).sum();
+            used as f64 / c.iter().map(|&n| u64::from(n)).sum::<u64>().max(1) as f64
+        };
+        Occupancy { floor, threshold, share: self.counts.iter().map(share).collect() }
+    }
+}

@@ -1,0 +1,150 @@
+use super::plot::{Panel, check_name, draw};
+use super::*;
+use crate::Sample;
+use crate::scenario::{Generator, Scenario};
+use sidelink_phy::units::Bandwidth;
+use sidelink_recordings::{OpenOptions, Recording, Writer, WriterOptions};
+use std::path::PathBuf;
+
+/// A folder of its own for a test, removed with its end.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new(name: &str) -> Self {
+        let path = std::env::temp_dir().join(format!("sidelink-inspect-{name}-{}", std::process::id()));
+        std::fs::create_dir_all(&path).unwrap();
+        Self(path)
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+fn scan_of(folder: &Folder, samples: &[Sample], rate: f64, bands: Bands) -> Scan {
+    let path = folder.0.join("x.cf32");
+    let mut writer = Writer::create(&path, WriterOptions::new(rate)).unwrap();
+    writer.write(samples).unwrap();
+    writer.finish().unwrap();
+    let mut recording = Recording::open(&path, &OpenOptions::default()).unwrap();
+    scan(&mut recording, rate, bands, &mut |_| {}).unwrap()
+}
+
+fn generated(text: &str) -> (Vec<Sample>, f64) {
+    let scenario = Scenario::from_toml(text, "t").unwrap();
+    let mut generator = Generator::new(&scenario).unwrap();
+    let rate = generator.numerology().sample_rate();
+    let mut samples = vec![Sample::default(); scenario.duration as usize * generator.subframe_samples()];
+    for subframe in samples.chunks_exact_mut(generator.subframe_samples()) {
+        generator.next_subframe(subframe);
+    }
+    (samples, rate)
+}
+
+const BURSTS: &str = "duration = 60\nSNR\n[radio]\nprb = 25\ntm = 4\nv2x = { size = 5, num = 5 }\n\
+    [[ue]]\nv2x = [{ subchannel = 1, length = 1, mcs = 2, interval = 20 }]";
+
+#[test]
+fn occupied_prbs_are_found_with_and_without_noise() {
+    let folder = Folder::new("occupied");
+    for snr in ["snr = 20", ""] {
+        let (samples, rate) = generated(&BURSTS.replace("SNR", snr));
+        let s = scan_of(&folder, &samples, rate, Bands::prbs(Bandwidth::Prb25));
+        assert_eq!((s.blocks, s.samples, s.rows.len()), (60, samples.len() as u64, 60));
+        for (prb, share) in s.occupancy.share.iter().enumerate() {
+            let used = (5..10).contains(&prb);
+            let expected = if used { 3.0 / 60.0 } else { 0.0 };
+            assert!((share - expected).abs() < 1e-9, "{snr}: PRB {prb}: {share}");
+        }
+        assert!(s.rows[20].peaks[6] > s.occupancy.threshold && s.rows[21].peaks[6] < s.occupancy.threshold);
+    }
+}
+
+#[test]
+fn noise_alone_occupies_nothing_and_silence_is_named() {
+    let folder = Folder::new("noise");
+    let (samples, rate) = generated("duration = 100\nsnr = 0\n[radio]\nprb = 50\n");
+    let s = scan_of(&folder, &samples, rate, Bands::prbs(Bandwidth::Prb50));
+    assert!(s.occupancy.share.iter().all(|x| *x == 0.0));
+    assert!(text(&s).contains("nothing stands out"));
+    let s = scan_of(&folder, &vec![Sample::default(); 20_000], 1.92e6, Bands::prbs(Bandwidth::Prb6));
+    assert!(text(&s).contains("silence"), "{}", text(&s));
+    assert_eq!(s.silent_blocks, s.blocks);
+}
+
+fn text(scan: &Scan) -> String {
+    let mut out = Vec::new();
+    show(scan, false, 100, &mut out).unwrap();
+    String::from_utf8(out).unwrap()
+}
+
+#[test]
+fn levels_tell_dc_and_clipping() {
+    let folder = Folder::new("levels");
+    let s = scan_of(&folder, &vec![Sample::new(0.3, 0.1); 20_000], 1.92e6, Bands::prbs(Bandwidth::Prb6));
+    assert!(text(&s).contains("mostly DC") && !text(&s).contains("not finite"));
+    let (mut samples, rate) = generated("duration = 20\nsnr = 0\n[radio]\nprb = 6\n");
+    let s = scan_of(&folder, &samples, rate, Bands::prbs(Bandwidth::Prb6));
+    assert!(text(&s).contains("not clipped"));
+    for x in &mut samples {
+        *x = Sample::new(x.re.clamp(-0.7, 0.7), x.im.clamp(-0.7, 0.7));
+    }
+    let s = scan_of(&folder, &samples, rate, Bands::prbs(Bandwidth::Prb6));
+    assert!(text(&s).contains("clipped: ") && text(&s).contains("0.7000"), "{}", text(&s));
+}
+
+#[test]
+fn memory_does_not_grow_with_the_length() {
+    let folder = Folder::new("rows");
+    let (samples, rate) = generated("duration = 1000\nsnr = 0\n[radio]\nprb = 6\n");
+    let s = scan_of(&folder, &samples, rate, Bands::slices(rate, 48));
+    assert!(s.rows.len() <= scan::MAX_ROWS && s.rows.len() > scan::MAX_ROWS / 2, "{}", s.rows.len());
+    // every row says the same of white noise, the last and shorter one too
+    let power = |r: &Row| r.spectrum.iter().sum::<f32>() / s.levels.power() as f32;
+    assert!(s.rows.iter().all(|r| (power(r) - 1.0).abs() < 0.2));
+}
+
+#[test]
+fn every_line_of_the_text_fits_the_width() {
+    let folder = Folder::new("width");
+    let (samples, rate) = generated(&BURSTS.replace("SNR", "snr = 20"));
+    let s = scan_of(&folder, &samples, rate, Bands::prbs(Bandwidth::Prb25));
+    for width in [40, 80, 200] {
+        let mut out = Vec::new();
+        show(&s, false, width, &mut out).unwrap();
+        let text = String::from_utf8(out).unwrap();
+        let picture = text.lines().filter(|l| l.contains('·') || l.contains("in use"));
+        assert!(picture.clone().count() > 5 && picture.clone().all(|l| l.chars().count() <= width), "{text}");
+        assert!(text.lines().filter(|l| l.contains('█')).count() >= 3, "{text}");
+    }
+}
+
+#[test]
+fn pictures_of_every_panel_are_written() {
+    let folder = Folder::new("plots");
+    let (samples, rate) = generated(&BURSTS.replace("SNR", "snr = 20"));
+    let s = scan_of(&folder, &samples, rate, Bands::prbs(Bandwidth::Prb25));
+    let curve =
+        vec![("a".to_owned(), vec![(0.0, 1.0), (1.0, f64::NAN), (2.0, 3.0)]), ("b".to_owned(), vec![])];
+    let panels = [
+        Panel::Spectrogram(&s),
+        Panel::Spectrum(&s),
+        Panel::Power(&s),
+        Panel::Scatter { title: "points".to_owned(), points: &samples[..500] },
+        Panel::Curves { title: "curves".to_owned(), x: "x".to_owned(), y: "y".to_owned(), curves: curve },
+    ];
+    for (name, head) in [("p.png", &b"\x89PNG"[..]), ("p.svg", b"<svg")] {
+        let path = folder.0.join(name);
+        draw(&path, "title", &panels).unwrap();
+        let bytes = std::fs::read(&path).unwrap();
+        assert!(bytes.starts_with(head) && bytes.len() > 10_000, "{name}: {} bytes", bytes.len());
+    }
+    let svg = std::fs::read_to_string(folder.0.join("p.svg")).unwrap();
+    for label in ["Spectrogram", "dBFS in 15 kHz", "Power over time", "quadrature"] {
+        assert!(svg.contains(label), "{label}");
+    }
+    assert!(check_name("x.pdf".as_ref()).unwrap_err().to_string().contains("OUT.png"));
+    assert!(draw(&folder.0.join("no/such/folder.png"), "", &panels[..1]).is_err());
+}

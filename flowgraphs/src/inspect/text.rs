@@ -1,0 +1,237 @@
+//! For the terminal.
+
+use super::Scan;
+use crate::input::Input;
+use crate::number::Number;
+use crate::terminal::{Ink, paint};
+use sidelink_recordings::Container;
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::io::{self, Write};
+
+/// Rows of the picture of bands over time.
+const ROWS: usize = 40;
+/// Columns in front of a picture.
+const MARGIN: usize = 11;
+
+/// What the recording says of itself.
+///
+/// # Errors
+/// Those of `out`.
+pub fn describe(input: &Input, colours: bool, out: &mut dyn Write) -> io::Result<()> {
+    let info = input.recording.info();
+    let kind = match info.container {
+        Container::Raw => "raw samples",
+        Container::SigmfPair => "SigMF",
+        Container::SigmfArchive => "SigMF archive",
+    };
+    writeln!(out, "{}", paint(colours, Ink::Bold, &info.path.display().to_string()))?;
+    let seconds = info.length as f64 / input.rate;
+    let mut line = format!(
+        "{kind}, {}, {} samples at {}: {}",
+        info.format,
+        info.length,
+        Number(input.rate).with_unit("S/s"),
+        duration(seconds)
+    );
+    if let Some(frequency) = input.radio.frequency.or(info.frequency) {
+        let _ = write!(line, ", around {}", Number(frequency).with_unit("Hz"));
+    }
+    writeln!(out, "{line}")?;
+    let mut said = Vec::new();
+    said.extend(input.radio.bandwidth.map(|b| b.to_string()));
+    said.extend(input.radio.mode.map(|m| format!("transmission mode {}", m.number())));
+    said.extend(input.radio.v2x.as_ref().map(|v| format!("V2X pool of {} x {} PRBs", v.num, v.size)));
+    let pools =
+        [("communication", input.radio.communication.len()), ("discovery", input.radio.discovery.len())];
+    said.extend(pools.iter().filter(|(_, n)| *n > 0).map(|(name, n)| format!("{n} {name} pool(s)")));
+    if !said.is_empty() {
+        writeln!(out, "radio: {}", said.join(", "))?;
+    }
+    if !input.assumed.is_empty() {
+        writeln!(out, "assumed: {}", input.assumed.join("; "))?;
+    }
+    if let Some(metadata) = &info.metadata {
+        if let Some(text) = &metadata.global.description {
+            writeln!(out, "description: {}", text.replace('\n', " "))?;
+        }
+        let mut kinds = BTreeMap::<&str, usize>::new();
+        for a in &metadata.annotations {
+            *kinds.entry(a.channel.as_deref().or(a.label.as_deref()).unwrap_or("unnamed")).or_default() += 1;
+        }
+        if !kinds.is_empty() {
+            let kinds: Vec<String> = kinds.iter().take(12).map(|(k, n)| format!("{n} {k}")).collect();
+            writeln!(out, "annotations: {}", kinds.join(", "))?;
+        }
+    }
+    Ok(())
+}
+
+/// What the samples look like, in `width` columns.
+///
+/// # Errors
+/// Those of `out`.
+pub fn show(scan: &Scan, colours: bool, width: usize, out: &mut dyn Write) -> io::Result<()> {
+    levels(scan, colours, out)?;
+    let columns = Columns::new(scan, width);
+    let name = if scan.bands.are_prbs { "PRB" } else { "frequency slice" };
+    writeln!(out, "\n{}", paint(colours, Ink::Bold, &format!("Spectrum by {name}")))?;
+    let mean = band_means(scan);
+    let top = mean.iter().copied().fold(0.0, f32::max);
+    writeln!(
+        out,
+        "{:>MARGIN$}{}",
+        "dB ",
+        columns.draw(&mean, |p| bar(10.0 * (p / top).log10() / 40.0 + 1.0))
+    )?;
+    let share: Vec<f32> = scan.occupancy.share.iter().map(|s| *s as f32).collect();
+    writeln!(out, "{:>MARGIN$}{}", "in use ", columns.draw(&share, bar))?;
+    writeln!(out, "{:>MARGIN$}{}", "", columns.ruler(scan))?;
+
+    let above = 10.0 * (scan.occupancy.threshold / scan.occupancy.floor.max(f32::MIN_POSITIVE)).log10();
+    let title = format!("{name} over time (the strongest in each line)");
+    writeln!(out, "\n{}", paint(colours, Ink::Bold, &title))?;
+    if scan.occupancy.share.iter().all(|s| *s == 0.0) {
+        writeln!(out, "{:>MARGIN$}nothing stands out by {above:.0} dB", "")?;
+        return Ok(());
+    }
+    let strongest = scan.rows.iter().flat_map(|r| &r.peaks).copied().fold(scan.occupancy.threshold, f32::max);
+    let range = (10.0 * (strongest / scan.occupancy.threshold).log10()).max(1.0);
+    let per_line = scan.rows.len().div_ceil(ROWS).max(1);
+    for lines in scan.rows.chunks(per_line) {
+        let mut peaks = vec![0.0_f32; scan.bands.edges.len()];
+        for row in lines {
+            peaks.iter_mut().zip(&row.peaks).for_each(|(p, r)| *p = p.max(*r));
+        }
+        let picture = columns.draw(&peaks, |p| shade(10.0 * (p / scan.occupancy.threshold).log10() / range));
+        let time = lines.first().map_or(0.0, |r| r.start as f64 / scan.rate);
+        writeln!(out, "{:>MARGIN$}{}", format!("{} ", time_of(time)), paint(colours, Ink::Cyan, &picture))?;
+    }
+    Ok(())
+}
+
+fn levels(scan: &Scan, colours: bool, out: &mut dyn Write) -> io::Result<()> {
+    let l = &scan.levels;
+    let warn = |text: String| paint(colours, Ink::Yellow, &text);
+    if l.samples == 0 || l.power() == 0.0 {
+        writeln!(out, "{}", warn("silence: every sample is zero".to_owned()))?;
+        return Ok(());
+    }
+    let dc = f64::from(l.dc().norm_sqr());
+    let dc_db = 10.0 * (dc / l.power()).log10();
+    writeln!(
+        out,
+        "power {:.1} dBFS, peak {:.1} dBFS, peak to mean {:.1} dB, DC {} of the power",
+        l.power_db(),
+        10.0 * f64::from(l.peak_power).log10(),
+        l.papr_db().unwrap_or(0.0),
+        if dc_db > -120.0 { format!("{dc_db:.1} dB") } else { "none".to_owned() },
+    )?;
+    if dc_db > -3.0 {
+        writeln!(
+            out,
+            "{}",
+            warn("mostly DC: nothing but a carrier leak, or the wrong format (--format)".to_owned())
+        )?;
+    } else if dc_db > -25.0 {
+        writeln!(out, "{}", warn(format!("a strong DC component: {dc_db:.1} dB of the power")))?;
+    }
+    let c = &scan.ceiling;
+    if c.is_limited() {
+        let share = 100.0 * c.share();
+        let text = format!(
+            "clipped: {} components stand at {:+.4} or {:+.4} ({share:.3} %); lower the gain of the receiver",
+            c.at_max + c.at_min,
+            c.max,
+            c.min
+        );
+        writeln!(out, "{}", warn(text))?;
+    } else {
+        writeln!(out, "not clipped: components reach from {:+.4} to {:+.4}", c.min, c.max)?;
+    }
+    if scan.silent_blocks > 0 {
+        let ms = 1000.0 * scan.block as f64 / scan.rate;
+        writeln!(out, "{} of {} blocks of {ms:.1} ms are all zero", scan.silent_blocks, scan.blocks)?;
+    }
+    Ok(())
+}
+
+/// Mean power of each band over the whole recording.
+fn band_means(scan: &Scan) -> Vec<f32> {
+    let bins = scan.spectrum.len() as f64;
+    let bin = |hz: f64| ((hz / scan.rate + 0.5) * bins).round().clamp(0.0, bins) as usize;
+    scan.bands.edges.iter().map(|&(low, high)| scan.spectrum[bin(low)..bin(high)].iter().sum()).collect()
+}
+
+/// How bands are laid out in columns: several columns a band, or several bands a column.
+struct Columns {
+    repeat: usize,
+    merge: usize,
+}
+
+impl Columns {
+    fn new(scan: &Scan, width: usize) -> Self {
+        let (bands, room) = (scan.bands.edges.len().max(1), width.saturating_sub(MARGIN).max(8));
+        if bands <= room {
+            Self { repeat: (room / bands).min(4), merge: 1 }
+        } else {
+            Self { repeat: 1, merge: bands.div_ceil(room) }
+        }
+    }
+
+    fn draw(&self, bands: &[f32], glyph: impl Fn(f32) -> char) -> String {
+        let column = |b: &[f32]| glyph(b.iter().copied().fold(f32::MIN, f32::max));
+        bands.chunks(self.merge).flat_map(|b| std::iter::repeat_n(column(b), self.repeat)).collect()
+    }
+
+    /// Numbers of the bands below a picture, or frequencies where they are no PRBs.
+    fn ruler(&self, scan: &Scan) -> String {
+        let bands = scan.bands.edges.len();
+        let columns = bands.div_ceil(self.merge) * self.repeat;
+        let mut line = vec![' '; columns];
+        let mut free = 0;
+        for column in (0..columns).step_by(self.repeat) {
+            let band = column / self.repeat * self.merge;
+            let text: String = match scan.bands.edges.get(band) {
+                Some(_) if scan.bands.are_prbs => band.to_string(),
+                Some((low, _)) => format!("{:+.2}M", low / 1e6),
+                None => continue,
+            };
+            let wanted = !scan.bands.are_prbs || band.is_multiple_of(if bands > 25 { 10 } else { 5 });
+            if wanted && column >= free && column + text.len() <= columns {
+                line[column..].iter_mut().zip(text.chars()).for_each(|(l, c)| *l = c);
+                free = column + text.len() + 2;
+            }
+        }
+        line.into_iter().collect()
+    }
+}
+
+/// A bar of an eighth of a character's height each, from 0 to 1.
+fn bar(share: f32) -> char {
+    const BARS: [char; 9] = [' ', '▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
+    if share > 0.0 { BARS[((share * 8.0).ceil() as usize).min(8)] } else { ' ' }
+}
+
+/// Darker for stronger: 0 is the threshold, 1 the strongest of all.
+fn shade(share: f32) -> char {
+    match share {
+        s if s < 0.0 || s.is_nan() => '·',
+        s if s < 0.25 => '░',
+        s if s < 0.5 => '▒',
+        s if s < 0.75 => '▓',
+        _ => '█',
+    }
+}
+
+fn duration(seconds: f64) -> String {
+    match seconds {
+        s if s < 1.0 => format!("{:.3} ms", 1000.0 * s),
+        s if s < 120.0 => format!("{s:.3} s"),
+        s => format!("{:.1} min", s / 60.0),
+    }
+}
+
+fn time_of(seconds: f64) -> String {
+    if seconds < 100.0 { format!("{seconds:.3} s") } else { format!("{seconds:.1} s") }
+}
