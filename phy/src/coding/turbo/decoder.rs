@@ -10,9 +10,23 @@ use crate::kernel::transpose::{MAX_COLUMNS, Scale, Transpose, transpose};
 use crate::kernel::turbo::{Boundary, CHANNEL_LIMIT, HalfIteration, IMPOSSIBLE, Kernel, Orders, kernels};
 use crate::tables::qpp;
 
-/// Shortest window that the lanes of a vector are used for; a block is cut into fewer otherwise. Against one window
-/// it costs 0.005 dB at K = 256 and rate 0.45, 0.03 dB at K = 512 and rate 0.75; windows of 5 cost 0.1 dB.
-const MIN_WINDOW: usize = 16;
+/// How long windows have to be, and how far into its neighbour each begins.
+#[derive(Clone, Copy)]
+struct Windows {
+    /// Shortest window that so many lanes are used for; a block is cut into fewer otherwise.
+    shortest: fn(usize) -> usize,
+    /// Rows of the neighbour, at most the window.
+    training: usize,
+}
+
+/// Up to rate 0.6. Against a single window, those of 16 bits cost 0.005 dB at K = 256 and rate 0.45 (16 lanes), those
+/// of 13 bits 0.02 dB at K = 104 and rate 0.4 (8 lanes), and those of 5 bits 0.1 dB.
+const DENSE: Windows = Windows { shortest: |lanes| 12 + lanes / 8, training: 24 };
+
+/// Above rate 0.6, where few parity bits tell the states apart. At rate 0.9 windows of 32 bits cost 0.06 dB at K = 1024
+/// (32 lanes) and 0.1 dB at K = 512 (16 lanes), those of 64 bits nothing that shows. Eight lanes are allowed shorter
+/// ones, 24 bits cost 0.08 dB at K = 192, because a single lane takes ten times as long.
+const SPARSE: Windows = Windows { shortest: |lanes| if lanes == 8 { 16 } else { 48 }, training: 64 };
 
 /// Mean magnitude that soft values are scaled down to, in units of the decoder. Its channel limit is ten times that.
 const MEAN_LIMIT: u64 = 48;
@@ -69,7 +83,8 @@ pub struct TurboDecoder {
     kernels: &'static [Kernel],
     transpose: Transpose,
     loops: Loops,
-    orders: Orders,
+    /// For [`DENSE`] and for [`SPARSE`] windows.
+    orders: [Orders; 2],
     config: DecoderConfig,
     systematic: Vec<i16>,
     systematic_interleaved: Vec<i16>,
@@ -99,7 +114,7 @@ impl TurboDecoder {
             kernels,
             transpose: transpose(backend),
             loops: loops(backend),
-            orders: Orders::new(k, |k| kernel_for(kernels, k).lanes),
+            orders: [DENSE, SPARSE].map(|windows| Orders::new(k, |k| windows.kernel(kernels, k).lanes)),
             config,
             systematic: vec![0; k],
             systematic_interleaved: vec![0; k],
@@ -136,15 +151,18 @@ impl TurboDecoder {
         let filler = filler.min(k);
         let magnitude = |stream: &[Llr]| (self.loops.magnitude)(stream);
         let [(a, n), (b, m), (c, l)] = [&d[0][filler..], &d[1][filler..], d[2]].map(magnitude);
-        let Some(shift) = shift(a + b + c, n + m + l) else {
+        let received = n + m + l;
+        let Some(shift) = shift(a + b + c, received) else {
             block.fill(0);
             return Ok(TurboDecode { crc_ok: false, half_iterations: 0 });
         };
-        self.load(d, filler, shift);
+        let sparse = 10 * k as u64 > 6 * received;
+        let windows = if sparse { SPARSE } else { DENSE };
+        let kernel = windows.kernel(self.kernels, k);
+        self.load(d, filler, shift, kernel.lanes);
         let ends = ends(d, shift);
-        let kernel = kernel_for(self.kernels, k);
         let max = CodingError::BlockSize { bits: k, max: self.systematic.len() };
-        let (p, order) = self.orders.at(index).ok_or(max)?;
+        let (p, order) = self.orders[usize::from(sparse)].at(index).ok_or(max)?;
         let window = k / p;
         (kernel.interleave)(order, &self.systematic, &mut self.systematic_interleaved);
         self.extrinsic[1][..k].fill(0);
@@ -163,6 +181,7 @@ impl TurboDecoder {
                 if second == 0 { (extrinsic1, extrinsic0) } else { (extrinsic0, extrinsic1) };
             (kernel.half_iteration)(&mut HalfIteration {
                 window,
+                training: windows.training.min(window),
                 order: (second == 1).then_some(order),
                 systematic: if second == 0 { &self.systematic } else { &self.systematic_interleaved },
                 parity: &self.parity[second],
@@ -192,9 +211,8 @@ impl TurboDecoder {
     }
 
     /// Scales the soft values and lays them out in rows.
-    fn load(&mut self, d: [&[Llr]; 3], filler: usize, shift: u32) {
+    fn load(&mut self, d: [&[Llr]; 3], filler: usize, shift: u32, p: usize) {
         let k = d[0].len() - 4;
-        let p = kernel_for(self.kernels, k).lanes;
         let window = k / p;
         let [parity0, parity1] = &mut self.parity;
         let scale = Scale { shift, limit: CHANNEL_LIMIT };
@@ -218,10 +236,14 @@ fn fixed_point(factor: f32) -> i16 {
     (factor.clamp(0.0, 1.0) * 32768.0).min(32767.0) as i16
 }
 
-/// Most lanes whose windows are not too short.
-fn kernel_for(kernels: &'static [Kernel], k: usize) -> &'static Kernel {
-    let fits = |kernel: &&Kernel| k.is_multiple_of(kernel.lanes) && k / kernel.lanes >= MIN_WINDOW;
-    kernels.iter().find(fits).unwrap_or(&kernels[kernels.len() - 1])
+impl Windows {
+    /// Most lanes whose windows are not too short.
+    fn kernel(self, kernels: &'static [Kernel], k: usize) -> &'static Kernel {
+        let fits = |kernel: &&Kernel| {
+            k.is_multiple_of(kernel.lanes) && k / kernel.lanes >= (self.shortest)(kernel.lanes)
+        };
+        kernels.iter().find(fits).unwrap_or(&kernels[kernels.len() - 1])
+    }
 }
 
 /// Places by which to scale soft values down that have a mean magnitude of `sum / count`, or `None` if there are none.

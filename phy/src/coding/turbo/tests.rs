@@ -204,6 +204,90 @@ fn portable(lanes: usize) -> &'static Kernel {
     portable_kernels().iter().find(|kernel| kernel.lanes == lanes).unwrap()
 }
 
+/// Log-MAP in floating point over the whole block, without any approximation. True if it finds `block`.
+fn floating_point_decodes(d: &[Vec<Llr>; 3], block: &[u8], half_iterations: usize) -> bool {
+    let k = 8 * block.len();
+    let qpp = crate::tables::qpp::qpp(k).unwrap();
+    let nats = |llr: Llr| f32::from(llr) / crate::LLR_UNITS_PER_NAT;
+    let tail = |i: usize| nats(d[i % 3][k + i / 3]);
+    let order: [Vec<usize>; 2] = [(0..k).collect(), (0..k).map(|i| qpp.at(i)).collect()];
+    let mut extrinsic = [vec![0.0; k], vec![0.0; k]];
+    for half in 0..half_iterations {
+        let (code, order) = (half % 2, &order[half % 2]);
+        let known: Vec<f32> = order.iter().map(|&i| nats(d[0][i]) + extrinsic[1 - code][i]).collect();
+        let parity: Vec<f32> = d[1 + code][..k].iter().map(|&llr| nats(llr)).collect();
+        let tails = std::array::from_fn(|i| tail(6 * code + i));
+        for (value, &i) in log_map(&known, &parity, tails).into_iter().zip(order) {
+            extrinsic[code][i] = value;
+        }
+    }
+    unpack(block)
+        .iter()
+        .enumerate()
+        .all(|(i, &bit)| (nats(d[0][i]) + extrinsic[0][i] + extrinsic[1][i] < 0.0) == (bit == 1))
+}
+
+fn log_map(known: &[f32], parity: &[f32], tail: [f32; 6]) -> Vec<f32> {
+    const NEVER: f32 = -1e9;
+    let add = |sum: &mut f32, x: f32| *sum = sum.max(x) + (-(*sum - x).abs()).exp().ln_1p();
+    let branch = |s: usize, u: usize| {
+        let (s1, s2, s3) = (s >> 2, s >> 1 & 1, s & 1);
+        let a = u ^ s2 ^ s3;
+        (4 * a + (s >> 1), a ^ s1 ^ s3)
+    };
+    let cost = |i: usize, u: usize, z: usize| known[i] * u as f32 + parity[i] * z as f32;
+    let mut alpha = vec![[NEVER; 8]; known.len() + 1];
+    alpha[0][0] = 0.0;
+    for i in 0..known.len() {
+        for (s, u) in (0..16).map(|n| (n / 2, n % 2)) {
+            let (next, z) = branch(s, u);
+            let metric = alpha[i][s] - cost(i, u, z);
+            add(&mut alpha[i + 1][next], metric);
+        }
+    }
+    let mut beta = [NEVER; 8];
+    beta[0] = 0.0;
+    for pair in tail.chunks(2).rev() {
+        beta = std::array::from_fn(|s| {
+            let u = (s >> 1 ^ s) & 1;
+            beta[s >> 1] - pair[0] * u as f32 - pair[1] * branch(s, u).1 as f32
+        });
+    }
+    let mut extrinsic = vec![0.0; known.len()];
+    for i in (0..known.len()).rev() {
+        let (mut before, mut sums) = ([NEVER; 8], [NEVER; 2]);
+        for (s, u) in (0..16).map(|n| (n / 2, n % 2)) {
+            let (next, z) = branch(s, u);
+            add(&mut sums[u], alpha[i][s] + beta[next] - cost(i, 0, z));
+            add(&mut before[s], beta[next] - cost(i, u, z));
+        }
+        extrinsic[i] = sums[0] - sums[1];
+        beta = before;
+    }
+    extrinsic
+}
+
+/// Where most blocks decode, fixed point, windows and straight lines together lose no more of them than 0.1 dB of noise
+/// would: the points in 100 that stand beside the block length.
+#[test]
+fn decoding_is_within_a_tenth_of_a_decibel_of_floating_point() {
+    let blocks = 150;
+    for (k, points, sigma) in [(40, 3, 1.1), (256, 4, 1.14), (1024, 10, 1.17)] {
+        let mut rng = ChaCha8Rng::seed_from_u64(6);
+        let mut decoder = TurboDecoder::new(k, DecoderConfig::default());
+        let (mut found, mut truth) = (0, 0);
+        for _ in 0..blocks {
+            let block = random_block(k, &mut rng);
+            let d = noisy(&block, sigma, &mut rng);
+            let mut decoded = vec![0; k / 8];
+            found += usize::from(decoder.decode(views(&d), 0, Check::Crc24B, &mut decoded).unwrap().crc_ok);
+            truth += usize::from(floating_point_decodes(&d, &block, 16));
+        }
+        assert!(truth > blocks / 2 && truth < blocks * 9 / 10, "K = {k}: {truth} of {blocks}");
+        assert!(found + blocks * points / 100 >= truth, "K = {k}: {found}, but {truth} in floating point");
+    }
+}
+
 #[test]
 fn silence_is_no_block() {
     let mut found = [1; 32];
