@@ -1,19 +1,26 @@
 //! Other makers' signals, with only rate, bandwidth, mode and pool given: everything that their ground truth lists comes
 //! out, bit for bit.
+#![allow(clippy::disallowed_methods)]
 
 use sidelink_phy::Sample;
 use sidelink_phy::receive::receiver::{Config, Event};
 use sidelink_phy::receive::stream::StreamReceiver;
 use sidelink_tests::ground_truth::{Reference, ReferenceEvent, Truth, read_cf32, recordings};
 
+/// Subframe, redundancy versions, PRB, message in hex.
+type HeardMessage = (u64, Vec<u8>, usize, String);
+
+/// Subframe, PRB, cyclic shift, SCI in hex, CRC.
+type HeardSci = (u64, usize, u8, String, u16);
+
 /// What was heard, owned.
 #[derive(Debug, Default)]
 struct Heard {
     slss: Vec<(u64, u16)>,
     mibs: Vec<(u64, String, Option<(u16, u8)>)>,
-    scis: Vec<(u64, usize, u8, String, u16)>,
+    scis: Vec<HeardSci>,
     blocks: Vec<HeardBlock>,
-    messages: Vec<(u64, Vec<u8>, usize, String)>,
+    messages: Vec<HeardMessage>,
 }
 
 #[derive(Debug)]

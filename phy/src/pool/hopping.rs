@@ -78,7 +78,7 @@ impl Hopping {
             // odd n_ssf -> the allocation of the first slot, even -> that of the second (TS 36.213 §14.1.1.2)
             Kind::Type1(_) if n_ssf % 2 == 1 => self.first.start,
             Kind::Type1(shift) => {
-                let offset = self.config.rb_offset.next_multiple_of(2) / 2;
+                let offset = self.config.rb_offset.div_ceil(2);
                 let n = Self::type1_span(self.prbs, self.config) as isize;
                 if n <= 0 {
                     return None;
@@ -107,7 +107,7 @@ impl Hopping {
 
     fn type2_prb(&self, n_vrb: usize, n_ssf: usize) -> Option<usize> {
         let n_sb = self.config.subbands.max(1);
-        let offset = self.config.rb_offset.next_multiple_of(2) / 2;
+        let offset = self.config.rb_offset.div_ceil(2);
         let (vrb, width) = if n_sb == 1 {
             (n_vrb, self.prbs)
         } else {

@@ -110,7 +110,7 @@ impl Detector {
         // both symbols were averaged, which halves the noise, and are 72/62 above a data resource element
         let ratio = share / (1.0 - share) / 2.0 * SSSS_LEN as f32 / 72.0;
         Some(Seen {
-            id: id,
+            id,
             cfo_hz: phase / (2.0 * std::f32::consts::PI * self.spacing),
             snr_db: crate::units::decibel(ratio.max(1e-6)),
         })

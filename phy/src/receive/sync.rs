@@ -137,10 +137,10 @@ impl Search {
             if found.len() == found.capacity() {
                 break;
             }
-            if let Some(detection) = self.examine(usable, candidate.root, candidate.at) {
-                if !found[first..].iter().any(|d| self.is_shadow(&detection, d)) {
-                    found.push(detection);
-                }
+            if let Some(detection) = self.examine(usable, candidate.root, candidate.at)
+                && !found[first..].iter().any(|d| self.is_shadow(&detection, d))
+            {
+                found.push(detection);
             }
         }
         self.samples = samples;
@@ -211,7 +211,7 @@ impl Search {
         let share = (explained / energy_s.max(1e-30)).clamp(1e-4, 0.9999);
         Some(Detection {
             sample: (subframe as f64 + fine as f64) * self.factor as f64,
-            id: id,
+            id,
             cfo_hz: cfo as f32,
             // PSSS and SSSS are 72/62 above a data resource element
             snr_db: crate::units::decibel(share / (1.0 - share) * SSSS_LEN as f32 / 72.0),

@@ -58,7 +58,7 @@ pub fn largest_precoding_size(n: usize) -> usize {
 pub fn is_precoding_size(n: usize) -> bool {
     let mut rest = n;
     for p in [2, 3, 5] {
-        while rest > 0 && rest % p == 0 {
+        while rest > 0 && rest.is_multiple_of(p) {
             rest /= p;
         }
     }

@@ -71,7 +71,7 @@ enum Ends {
         v2x: bool,
         encoder: Box<pscch::Encoder>,
         decoder: Box<pscch::Decoder>,
-        presence: Presence,
+        presence: Box<Presence>,
     },
     Pssch {
         v2x: bool,
@@ -85,8 +85,8 @@ enum Ends {
         transmissions: usize,
         encoder: Box<psdch::Encoder>,
         decoder: Box<psdch::Decoder>,
-        sides: [psdch::Process; 2],
-        presence: Presence,
+        sides: Box<[psdch::Process; 2]>,
+        presence: Box<Presence>,
     },
 }
 
@@ -111,7 +111,7 @@ impl Link {
                 v2x,
                 encoder: Box::new(pscch::Encoder::new(numerology, v2x, r())),
                 decoder: Box::new(pscch::Decoder::new(numerology, v2x, r())),
-                presence: Presence::new(bandwidth.prbs(), r()),
+                presence: Box::new(Presence::new(bandwidth.prbs(), r())),
             },
             What::Pssch { v2x, prbs, mcs } => Ends::Pssch {
                 v2x,
@@ -125,8 +125,8 @@ impl Link {
                 transmissions,
                 encoder: Box::new(psdch::Encoder::new(numerology, r())),
                 decoder: Box::new(psdch::Decoder::new(numerology, r())),
-                sides: [psdch::Process::new(), psdch::Process::new()],
-                presence: Presence::new(bandwidth.prbs(), r()),
+                sides: Box::new([psdch::Process::new(), psdch::Process::new()]),
+                presence: Box::new(Presence::new(bandwidth.prbs(), r())),
             },
         };
         Self {

@@ -162,6 +162,6 @@ impl Correlator {
 
 /// The central half of a spectrum, in the order of the half-length transform.
 fn kept_bins(x: &[Sample]) -> impl Iterator<Item = Sample> + '_ {
-    debug_assert!(SSSS_LEN < FFT / 2);
+    const { assert!(SSSS_LEN < FFT / 2) };
     x[..BLOCK / 4].iter().chain(&x[BLOCK * 3 / 4..]).copied()
 }
