@@ -10,6 +10,9 @@ use sidelink_tests::ground_truth::{Reference, ReferenceEvent, Truth, read_cf32, 
 /// Subframe, redundancy versions, PRB, message in hex.
 type HeardMessage = (u64, Vec<u8>, usize, String);
 
+/// Subframe, MIB in hex, DFN and subframe number.
+type HeardMib = (u64, String, Option<(u16, u8)>);
+
 /// Subframe, PRB, cyclic shift, SCI in hex, CRC.
 type HeardSci = (u64, usize, u8, String, u16);
 
@@ -17,7 +20,7 @@ type HeardSci = (u64, usize, u8, String, u16);
 #[derive(Debug, Default)]
 struct Heard {
     slss: Vec<(u64, u16)>,
-    mibs: Vec<(u64, String, Option<(u16, u8)>)>,
+    mibs: Vec<HeardMib>,
     scis: Vec<HeardSci>,
     blocks: Vec<HeardBlock>,
     messages: Vec<HeardMessage>,
