@@ -255,8 +255,7 @@ mod tests {
         assert_eq!(with(|c| c.delay_samples = f64::INFINITY), Some(PathError::Delay));
         assert_eq!(with(|c| c.drift_ppm = 1001.0), Some(PathError::Drift));
         let far = ChannelModel::Fading { profile: crate::impair::fading::Profile::Epa, doppler_hz: 1e6 };
-        let mut c = PathConfig::default();
-        c.channel = far;
+        let c = PathConfig { channel: far, ..PathConfig::default() };
         assert_eq!(RadioPath::new(&c, 1.92e6).err(), Some(PathError::Fading(FadingError::Doppler)));
     }
 }
