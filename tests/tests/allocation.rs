@@ -358,10 +358,10 @@ impl Sender {
         let v2x = self.config.mode.is_v2x();
         let mut mib = vec![0; psbch::payload_bits(v2x)];
         for i in 0..10 {
-            mib[6 + i] = (k / 10 >> (9 - i) & 1) as u8;
+            mib[6 + i] = (((k / 10) >> (9 - i)) & 1) as u8;
         }
         for i in 0..4 {
-            mib[16 + i] = (k % 10 >> (3 - i) & 1) as u8;
+            mib[16 + i] = (((k % 10) >> (3 - i)) & 1) as u8;
         }
         psbch::Encoder::new(self.config.numerology, v2x, self.references.clone())
             .encode(&mib, SlssId::new(200).unwrap(), 1.0, &mut self.grid)
