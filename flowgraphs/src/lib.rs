@@ -12,6 +12,8 @@
 //! bench.rs      speed, sensitivity and security measured                                                bench/
 //! scenario.rs   who sends what: from TOML to samples with their ground truth, subframe by subframe     scenario/
 //! inspect.rs    what a recording looks like from outside                                               inspect/
+//! keystore.rs   keys and the counters used under them, in one file                                       keystore/
+//! open.rs       what transport blocks hold, with keys or without: MAC, RLC, PDCP, discovery              open/
 //! link.rs       MAC <-> PHY: the only file that names both
 //! terminal.rs   colours, width and progress, only where there is a terminal
 //! ```
@@ -32,8 +34,10 @@ pub mod config;
 mod hex;
 pub mod input;
 pub mod inspect;
+pub mod keystore;
 pub mod link;
 pub mod number;
+pub mod open;
 pub mod receive;
 pub mod report;
 pub mod scenario;

@@ -3,16 +3,19 @@
 //! ```text
 //! json.rs    one object a line, documented in the README
 //! table.rs   one line an event
+//! opened.rs  what the blocks held: one line or object each PDCP PDU and discovery message
 //! pcap.rs    link type 252
 //! ```
 
 mod json;
+mod opened;
 mod pcap;
 mod table;
 
 pub use pcap::PcapReport;
 
 use crate::args::{Form, Output};
+use crate::open::Opened;
 use crate::receive::Outcome;
 use sidelink_phy::receive::receiver::Event;
 use std::fs::File;
@@ -90,6 +93,23 @@ impl Report {
             Form::Table => {
                 self.table_header(file, several)?;
                 table::event(&mut self.out, event, self.colours)
+            }
+        }
+    }
+
+    /// What a block held that came in `subframe`. Objects are written only of what keys were there for.
+    ///
+    /// # Errors
+    /// The writer's.
+    pub fn opened(&mut self, file: &str, several: bool, opened: &Opened<'_>, subframe: u64) -> io::Result<()> {
+        match self.form {
+            Form::Json => {
+                let Some(object) = opened::json(opened, subframe) else { return Ok(()) };
+                self.json_line(several.then_some(file), object)
+            }
+            Form::Table => {
+                self.table_header(file, several)?;
+                opened::table(&mut self.out, opened, subframe, self.colours)
             }
         }
     }

@@ -1,13 +1,18 @@
 //! `sidelink decode`: what is in a recording.
 
 use crate::args::{Form, Output, RadioArgs};
+use crate::config::ConfigError;
+use crate::keystore::{self, Keys};
+use crate::open::{Opened, Opener};
 use crate::receive::{self, Outcome};
 use crate::report::{Counts, PcapReport, Report};
 use crate::{input, terminal};
 use clap::Args;
 use indicatif::ProgressBar;
-use sidelink_phy::receive::receiver::Event;
+use sidelink_phy::receive::receiver::{ControlInformation, Event};
 use sidelink_phy::units::DfnSubframe;
+use sidelink_recordings::UtcMicros;
+use sidelink_security::counter::UtcTime;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -27,6 +32,12 @@ pub struct DecodeArgs {
     /// Write what was decoded to a capture file for Wireshark (link type 252).
     #[arg(long, value_name = "FILE")]
     pub pcap: Option<PathBuf>,
+    /// Verify and open what was decoded with the keys of this key store, or of its TOML form.
+    #[arg(long, value_name = "STORE")]
+    pub keys: Option<PathBuf>,
+    /// UTC in seconds of the first sample, instead of what the recording says (core:datetime).
+    #[arg(long, value_name = "SECONDS", value_parser = parse_utc)]
+    pub utc: Option<UtcMicros>,
 }
 
 /// Where everything goes that any of the files holds.
@@ -48,13 +59,14 @@ pub fn run(args: DecodeArgs) -> anyhow::Result<()> {
     }
     let reports = args.output.iter().map(Report::open).collect::<anyhow::Result<Vec<_>>>()?;
     let pcap = args.pcap.as_deref().map(PcapReport::create).transpose()?;
+    let keys = args.keys.as_deref().map(keystore::read).transpose()?;
     let sinks = Mutex::new(Sinks { reports, pcap });
     let next = AtomicUsize::new(0);
     let errors = Mutex::new(Vec::new());
     let workers = std::thread::available_parallelism().map_or(1, |n| n.get()).min(args.files.len());
     let work = || {
         while let Some(path) = args.files.get(next.fetch_add(1, Ordering::Relaxed)) {
-            if let Err(e) = decode(path, &args, &sinks) {
+            if let Err(e) = decode(path, &args, keys.as_ref(), &sinks) {
                 lock(&errors).push(e);
             }
         }
@@ -77,7 +89,12 @@ pub fn run(args: DecodeArgs) -> anyhow::Result<()> {
     errors.pop().map_or(Ok(()), Err)
 }
 
-fn decode(path: &Path, args: &DecodeArgs, sinks: &Mutex<Sinks>) -> anyhow::Result<()> {
+fn decode(
+    path: &Path,
+    args: &DecodeArgs,
+    keys: Option<&Keys>,
+    sinks: &Mutex<Sinks>,
+) -> anyhow::Result<()> {
     let name = path.display().to_string();
     let several = args.files.len() > 1;
     let mut input = input::open(path, &args.radio)?;
@@ -85,7 +102,15 @@ fn decode(path: &Path, args: &DecodeArgs, sinks: &Mutex<Sinks>) -> anyhow::Resul
     for assumed in &plan.assumed {
         tracing::info!("{name}: {assumed}");
     }
-    let start = input.recording.info().start;
+    let start = args.utc.or(input.recording.info().start);
+    let mut opener = match keys {
+        Some(keys) => Opener::with_keys(keys.clone())?,
+        None => Opener::headers_only(),
+    };
+    if opener.has_keys() && start.is_none() {
+        let remedy = "give --utc SECONDS: counters and the validity of keys are reckoned from it";
+        return Err(ConfigError::new("nobody says when the recording was made", name, remedy).into());
+    }
     let rate = input.rate;
     let bar = if several {
         ProgressBar::hidden()
@@ -113,7 +138,14 @@ fn decode(path: &Path, args: &DecodeArgs, sinks: &Mutex<Sinks>) -> anyhow::Resul
                 });
                 pcap.event(&event, start, sample as f64 / rate, time)?;
             }
-            Ok(())
+            let seconds = sample as f64 / rate;
+            let mut failure = None;
+            open(&mut opener, &event, utc(start, seconds), &mut |opened| {
+                if failure.is_none() {
+                    failure = sinks.opened(&name, several, &opened, event.subframe(), start, seconds).err();
+                }
+            })?;
+            failure.map_or(Ok(()), |e| Err(e.into()))
         },
         &mut |samples| bar.set_position(samples),
     )?;
@@ -128,6 +160,61 @@ fn decode(path: &Path, args: &DecodeArgs, sinks: &Mutex<Sinks>) -> anyhow::Resul
         report.summary(&name, several, &counts, &outcome, &plan.assumed)?;
     }
     Ok(())
+}
+
+/// Open the block of an event, if it has one that was not opened before.
+fn open(
+    opener: &mut Opener,
+    event: &Event<'_>,
+    now: UtcTime,
+    emit: &mut dyn FnMut(Opened<'_>),
+) -> Result<(), ConfigError> {
+    match event {
+        Event::SlSch(block) if !block.repeat => {
+            let group = match block.information {
+                ControlInformation::Format0(sci) => Some(sci.group_destination),
+                ControlInformation::Format1(_) => None,
+            };
+            opener.sl_sch(now, group, block.block, emit);
+        }
+        Event::SlDch { message, repeat: false, .. } => {
+            if let Some(opened) = opener.sl_dch(now, message)? {
+                emit(opened);
+            }
+        }
+        _ => {}
+    }
+    Ok(())
+}
+
+impl Sinks {
+    fn opened(
+        &mut self,
+        file: &str,
+        several: bool,
+        opened: &Opened<'_>,
+        subframe: u64,
+        start: Option<UtcMicros>,
+        seconds: f64,
+    ) -> std::io::Result<()> {
+        for report in &mut self.reports {
+            report.opened(file, several, opened, subframe)?;
+        }
+        self.pcap.as_mut().map_or(Ok(()), |pcap| pcap.opened(opened, start, seconds))
+    }
+}
+
+/// UTC of an instant of a recording, to the nearest millisecond: a subframe begins there.
+fn utc(start: Option<UtcMicros>, seconds: f64) -> UtcTime {
+    let micros = start.map_or(0, |s| s.0).saturating_add((seconds.max(0.0) * 1e6).round() as u64);
+    UtcTime::from_millis(micros.saturating_add(500) / 1000)
+}
+
+fn parse_utc(text: &str) -> Result<UtcMicros, String> {
+    match text.parse::<f64>() {
+        Ok(seconds) if (0.0..4_294_967_296.0).contains(&seconds) => Ok(UtcMicros((seconds * 1e6).round() as u64)),
+        _ => Err(format!("{text:?} is no UTC; write seconds since 1970, such as 1795238400")),
+    }
 }
 
 /// A lock, even if a thread died with it: what it guards is only appended to.

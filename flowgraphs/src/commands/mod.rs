@@ -5,6 +5,7 @@ pub mod decode;
 pub mod demo;
 pub mod generate;
 pub mod inspect;
+pub mod keys;
 
 use crate::config::ConfigError;
 use clap::{ArgAction, Parser, Subcommand};
@@ -35,6 +36,8 @@ pub enum Command {
     Generate(generate::GenerateArgs),
     /// Show what a recording looks like: level, spectrum, occupied PRBs.
     Inspect(inspect::InspectArgs),
+    /// Make, show, hand out and revoke keys.
+    Keys(keys::KeysArgs),
 }
 
 /// Run a sub-command.
@@ -48,6 +51,7 @@ pub fn run(command: Command) -> anyhow::Result<()> {
         Command::Demo(args) => demo::run(args),
         Command::Generate(args) => generate::run(args),
         Command::Inspect(args) => inspect::run(args),
+        Command::Keys(args) => keys::run(args),
     }
 }
 

@@ -1,9 +1,11 @@
-//! A capture file for Wireshark: MIB-SL, SL-SCH and discovery messages, time stamped by air time.
+//! A capture file for Wireshark: MIB-SL, SL-SCH, discovery messages and deciphered PDCP PDUs, time stamped by air time.
 
+use crate::open::Opened;
+use sidelink_mac::pdcp::Header;
 use sidelink_phy::receive::receiver::Event;
 use sidelink_phy::units::DfnSubframe;
 use sidelink_recordings::UtcMicros;
-use sidelink_recordings::pcap::PcapWriter;
+use sidelink_recordings::pcap::{PcapWriter, PdcpHeader};
 use std::fs::File;
 use std::io::{self, BufWriter};
 use std::path::Path;
@@ -35,7 +37,7 @@ impl PcapReport {
         seconds: f64,
         time: Option<DfnSubframe>,
     ) -> io::Result<()> {
-        let at = UtcMicros(start.map_or(0, |s| s.0).saturating_add((seconds.max(0.0) * 1e6) as u64));
+        let at = time_of(start, seconds);
         match event {
             Event::Mib { bits, .. } => {
                 let mut bytes = [0u8; 6];
@@ -57,6 +59,23 @@ impl PcapReport {
         }
     }
 
+    /// What a block held: a PDCP PDU whose data are in the clear is written, nothing else is.
+    ///
+    /// # Errors
+    /// The writer's.
+    pub fn opened(&mut self, opened: &Opened<'_>, start: Option<UtcMicros>, seconds: f64) -> io::Result<()> {
+        let Opened::Pdcp(report) = opened else { return Ok(()) };
+        let header = match report.header {
+            Some(Header::OneToMany(_)) => PdcpHeader::OneToMany,
+            Some(Header::OneToOne(_)) => PdcpHeader::OneToOne,
+            None => return Ok(()),
+        };
+        match report.clear_pdu() {
+            Some(pdu) => self.writer.pdcp(time_of(start, seconds), header, &pdu),
+            None => Ok(()),
+        }
+    }
+
     /// Flush.
     ///
     /// # Errors
@@ -64,4 +83,8 @@ impl PcapReport {
     pub fn finish(self) -> io::Result<()> {
         self.writer.into_inner().map(|_| ())
     }
+}
+
+fn time_of(start: Option<UtcMicros>, seconds: f64) -> UtcMicros {
+    UtcMicros(start.map_or(0, |s| s.0).saturating_add((seconds.max(0.0) * 1e6) as u64))
 }

@@ -1,0 +1,412 @@
+//! `sidelink keys`: make, show, hand out and revoke keys.
+
+use crate::config::ConfigError;
+use crate::keystore::{
+    self, Cipher, Discovery, Group, Hex, KeyStore, Keys, Member, PgkEntry, Protection, Secret, VariantName,
+};
+use crate::terminal;
+use clap::{Args, Subcommand};
+use std::fmt::Write;
+use std::path::PathBuf;
+use zeroize::Zeroizing;
+
+/// Seconds of a day.
+const DAY: u32 = 86_400;
+
+/// Arguments of `sidelink keys`.
+#[derive(Debug, Args)]
+pub struct KeysArgs {
+    /// What to do.
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Debug, Args)]
+struct StoreArgs {
+    /// The key store.
+    #[arg(short, long, value_name = "FILE")]
+    store: PathBuf,
+}
+
+#[derive(Debug, Subcommand)]
+enum What {
+    /// Make a group of one-to-many communication with a fresh PGK; for a group that exists, one more PGK.
+    NewGroup(NewGroup),
+    /// Make fresh keys for one discovery code or identity.
+    NewDiscovery(NewDiscovery),
+    /// Take over the entries of a TOML file or another store.
+    Import(Import),
+    /// List what the store holds, a line an entry, without secrets.
+    List(StoreArgs),
+    /// Show one entry.
+    Show(Show),
+    /// Write what one UE is entitled to, secrets included, as TOML.
+    Export(Export),
+    /// Revoke an entry, or a UE everywhere: those still authorised get fresh keys.
+    Revoke(Revoke),
+}
+
+#[derive(Debug, Args)]
+struct NewGroup {
+    /// Its name.
+    name: String,
+    #[command(flatten)]
+    store: StoreArgs,
+    /// ProSe Layer-2 group ID, 6 hexadecimal digits; needed for a new group.
+    #[arg(long, value_name = "HEX")]
+    group_id: Option<Hex>,
+    /// Ciphering algorithm.
+    #[arg(long, value_enum, default_value = "aes")]
+    cipher: Cipher,
+    /// Our own MAC-I behind the data; the standard has none.
+    #[arg(long, value_enum)]
+    mac: Option<Cipher>,
+    /// A member: name of the UE and its Layer-2 ID (Group Member Identity).
+    #[arg(long, value_name = "UE=HEX")]
+    member: Vec<Member>,
+    #[command(flatten)]
+    validity: Validity,
+}
+
+#[derive(Debug, Args)]
+struct Validity {
+    /// Days from now until which the keys are valid.
+    #[arg(long, default_value_t = 30, value_name = "DAYS")]
+    days: u32,
+    /// First second of validity (UTC) instead of now.
+    #[arg(long, value_name = "SECONDS")]
+    from: Option<u32>,
+}
+
+impl Validity {
+    fn range(&self) -> (u32, u32) {
+        let from = self.from.unwrap_or_else(keystore::utc_now);
+        (from, from.saturating_add(self.days.saturating_mul(DAY)))
+    }
+}
+
+#[derive(Debug, Args)]
+struct NewDiscovery {
+    /// Its name.
+    name: String,
+    #[command(flatten)]
+    store: StoreArgs,
+    /// How messages are protected.
+    #[arg(long, value_enum)]
+    protection: Protection,
+    /// Code or content, 46 hexadecimal digits; a random one without it.
+    #[arg(long, value_name = "HEX")]
+    code: Option<Hex>,
+    /// Message type octet, where it is not the usual one.
+    #[arg(long, value_name = "HEX")]
+    message_type: Option<Hex>,
+    /// Relay service code or discovery group ID (public-safety), 6 hexadecimal digits.
+    #[arg(long, value_name = "HEX")]
+    identity: Option<Hex>,
+    /// Encrypt the bits of the code that are 1 here (restricted, public-safety), 46 hexadecimal digits.
+    #[arg(long, value_name = "HEX")]
+    duck_mask: Option<Hex>,
+    /// One-way function (rotating).
+    #[arg(long, value_enum, default_value = "keyed")]
+    variant: VariantName,
+    /// Bits of code (rotating).
+    #[arg(long, value_name = "BITS")]
+    code_bits: Option<u16>,
+    /// Bits of nonce (rotating); 0 sends none.
+    #[arg(long, default_value_t = 0, value_name = "BITS")]
+    nonce_bits: u16,
+    /// Rotation period (rotating).
+    #[arg(long, default_value_t = 1000, value_name = "MS")]
+    period_ms: u64,
+    /// UE that announces it.
+    #[arg(long, value_name = "UE")]
+    announcer: Option<String>,
+    /// UE that may look for it; several times.
+    #[arg(long, value_name = "UE")]
+    monitor: Vec<String>,
+    #[command(flatten)]
+    validity: Validity,
+}
+
+#[derive(Debug, Args)]
+struct Import {
+    /// The file, mode 0600.
+    file: PathBuf,
+    #[command(flatten)]
+    store: StoreArgs,
+    /// Replace entries of the same name.
+    #[arg(long)]
+    replace: bool,
+}
+
+#[derive(Debug, Args)]
+struct Show {
+    /// Name of the entry.
+    name: String,
+    #[command(flatten)]
+    store: StoreArgs,
+    /// Show the secrets too.
+    #[arg(long)]
+    secret: bool,
+}
+
+#[derive(Debug, Args)]
+struct Export {
+    #[command(flatten)]
+    store: StoreArgs,
+    /// The UE; without it everything is written.
+    #[arg(long = "for", value_name = "UE")]
+    ue: Option<String>,
+    /// Write to this new file (mode 0600) instead of standard output.
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+struct Revoke {
+    /// Name of an entry.
+    #[arg(required_unless_present = "ue")]
+    name: Option<String>,
+    #[command(flatten)]
+    store: StoreArgs,
+    /// A UE, everywhere.
+    #[arg(long, value_name = "UE", conflicts_with = "name")]
+    ue: Option<String>,
+}
+
+/// Do it.
+///
+/// # Errors
+/// What is wrong with the store or the entry, and what to do.
+pub fn run(args: KeysArgs) -> anyhow::Result<()> {
+    match args.what {
+        What::NewGroup(args) => new_group(args),
+        What::NewDiscovery(args) => new_discovery(args),
+        What::Import(args) => import(&args),
+        What::List(args) => list(&args),
+        What::Show(args) => show(&args),
+        What::Export(args) => export(&args),
+        What::Revoke(args) => revoke(&args),
+    }
+}
+
+fn new_group(args: NewGroup) -> anyhow::Result<()> {
+    let store = KeyStore::open_or_create(&args.store.store)?;
+    let known = store.keys()?.group.into_iter().find(|group| group.name == args.name);
+    let is_new = known.is_none();
+    let mut group = match (known, args.group_id) {
+        (Some(group), None) => group,
+        (Some(group), Some(id)) if id == group.group_id => group,
+        (Some(_), Some(_)) => {
+            return Err(ConfigError::usage(
+                "the group exists with another --group-id",
+                "give it another name",
+            )
+            .into());
+        }
+        (None, Some(group_id)) => Group {
+            name: args.name.clone(),
+            group_id,
+            cipher: args.cipher,
+            mac: args.mac,
+            member: Vec::new(),
+            pgk: Vec::new(),
+        },
+        (None, None) => {
+            return Err(
+                ConfigError::usage("a new group needs its --group-id", "such as --group-id 0001a2").into()
+            );
+        }
+    };
+    for member in args.member {
+        group.member.retain(|known| known.ue != member.ue);
+        group.member.push(member);
+    }
+    let (from, until) = args.validity.range();
+    let id = group.new_pgk(from, until)?;
+    store.put(&Keys { group: vec![group], ..Keys::default() })?;
+    let what = if is_new { "new group" } else { "group" };
+    terminal::print(&format!("{what} {:?}: PGK {id}, valid from {from} until {until}\n", args.name))?;
+    Ok(())
+}
+
+fn new_discovery(args: NewDiscovery) -> anyhow::Result<()> {
+    let store = KeyStore::open_or_create(&args.store.store)?;
+    let keys = store.keys()?;
+    if keys.discovery.iter().any(|entry| entry.name == args.name)
+        || keys.group.iter().any(|g| g.name == args.name)
+    {
+        return Err(ConfigError::new(
+            "an entry of this name exists",
+            args.name,
+            "revoke it or take another name",
+        )
+        .into());
+    }
+    let mut entry = Discovery::new(&args.name, args.protection, args.validity.range().1);
+    entry.announcer = args.announcer;
+    entry.monitors = args.monitor;
+    entry.message_type = args.message_type;
+    if args.protection != Protection::Rotating {
+        entry.code = Some(match args.code {
+            Some(code) => code,
+            None => Hex(keystore::random(23)?.as_bytes().to_vec()),
+        });
+    }
+    match args.protection {
+        Protection::Open => entry.key = Some(keystore::random(32)?),
+        Protection::Restricted => {
+            entry.dusk = Some(keystore::random(32)?);
+            entry.duik = Some(keystore::random(32)?);
+            if args.duck_mask.is_some() {
+                entry.duck = Some(keystore::random(32)?);
+            }
+        }
+        Protection::PublicSafety => {
+            entry.psdk = Some(keystore::random(32)?);
+            entry.identity = args.identity;
+        }
+        Protection::Rotating => {
+            entry.prose_id = Some(keystore::random(20)?);
+            entry.application_key = Some(keystore::random(32)?);
+            entry.variant = Some(args.variant);
+            entry.code_bits = args.code_bits;
+            entry.nonce_bits = Some(args.nonce_bits);
+            entry.period_ms = Some(args.period_ms);
+        }
+        Protection::PreShared => entry.secret = Some(keystore::random(32)?),
+    }
+    entry.duck_mask = args.duck_mask;
+    let line = format!(
+        "new {} key {:?}, valid until {}\n",
+        entry.protection.as_str(),
+        entry.name,
+        entry.valid_until
+    );
+    store.put(&Keys { discovery: vec![entry], ..Keys::default() })?;
+    terminal::print(&line)?;
+    Ok(())
+}
+
+fn import(args: &Import) -> anyhow::Result<()> {
+    let new = keystore::read(&args.file)?;
+    let store = KeyStore::open_or_create(&args.store.store)?;
+    let old = store.keys()?;
+    let names = |keys: &Keys| -> Vec<String> {
+        let groups = keys.group.iter().map(|group| group.name.clone());
+        groups.chain(keys.discovery.iter().map(|entry| entry.name.clone())).collect()
+    };
+    let known = names(&old);
+    if let Some(taken) = names(&new).into_iter().find(|name| !args.replace && known.contains(name)) {
+        return Err(ConfigError::new(
+            format!("the store has an entry {taken:?}"),
+            "",
+            "give --replace to replace it",
+        )
+        .into());
+    }
+    store.put(&new)?;
+    terminal::print(&format!("{} groups, {} discovery keys\n", new.group.len(), new.discovery.len()))?;
+    Ok(())
+}
+
+fn list(args: &StoreArgs) -> anyhow::Result<()> {
+    let keys = keystore::read(&args.store)?;
+    let now = keystore::utc_now();
+    let mut text = String::new();
+    for group in &keys.group {
+        let live = group
+            .pgk
+            .iter()
+            .filter(|pgk| pgk.key.is_some() && pgk.valid_from <= now && now < pgk.expiry)
+            .count();
+        writeln!(
+            text,
+            "group      {:<20} {} {} members, {live} of {} PGKs valid",
+            group.name,
+            crate::hex::of_bytes(&group.group_id.0),
+            group.member.len(),
+            group.pgk.len()
+        )?;
+    }
+    for entry in &keys.discovery {
+        let state = match (entry.revoked, now < entry.valid_until) {
+            (true, _) => "revoked".to_owned(),
+            (false, true) => format!("valid until {}", entry.valid_until),
+            (false, false) => "expired".to_owned(),
+        };
+        writeln!(text, "discovery  {:<20} {:<13} {state}", entry.name, entry.protection.as_str())?;
+    }
+    terminal::print(&text)?;
+    Ok(())
+}
+
+fn show(args: &Show) -> anyhow::Result<()> {
+    let mut keys = keystore::read(&args.store.store)?;
+    keys.group.retain(|group| group.name == args.name);
+    keys.discovery.retain(|entry| entry.name == args.name);
+    if keys.group.is_empty() && keys.discovery.is_empty() {
+        return Err(unknown(&args.name, &args.store).into());
+    }
+    if args.secret {
+        terminal::print(&keys.to_toml()?)?;
+        return Ok(());
+    }
+    // Each secret is left out, and its name told.
+    let mut hidden = Vec::new();
+    for PgkEntry { id, key, .. } in keys.group.iter_mut().flat_map(|group| &mut group.pgk) {
+        if key.take().is_some() {
+            hidden.push(format!("# pgk {id}: hidden, --secret shows it\n"));
+        }
+    }
+    for (name, secret) in keys.discovery.iter_mut().flat_map(Discovery::secrets) {
+        if let Some(secret) = secret.take() {
+            let octets = Secret::as_bytes(&secret).len();
+            hidden.push(format!("# {name}: {octets} octets hidden, --secret shows them\n"));
+        }
+    }
+    terminal::print(&format!("{}{}", keys.to_toml()?.as_str(), hidden.concat()))?;
+    Ok(())
+}
+
+fn export(args: &Export) -> anyhow::Result<()> {
+    let mut keys = keystore::read(&args.store.store)?;
+    if let Some(ue) = &args.ue {
+        keys = keys.for_ue(ue);
+        if keys.group.is_empty() && keys.discovery.is_empty() {
+            let place = args.store.store.display().to_string();
+            let remedy = "name it by `new-group --member` or `new-discovery --monitor`";
+            return Err(ConfigError::new(format!("nothing is for the UE {ue:?}"), place, remedy).into());
+        }
+    }
+    let text: Zeroizing<String> = keys.to_toml()?;
+    match &args.output {
+        Some(path) => keystore::write_private(path, &text)?,
+        None => terminal::print(&text)?,
+    }
+    Ok(())
+}
+
+fn revoke(args: &Revoke) -> anyhow::Result<()> {
+    let store = KeyStore::open(&args.store.store)?;
+    let mut keys = store.keys()?;
+    let changed = match (&args.name, &args.ue) {
+        (Some(name), _) if keystore::revoke(&mut keys, name) => vec![name.clone()],
+        (Some(name), _) => return Err(unknown(name, &args.store).into()),
+        (None, Some(ue)) => keystore::revoke_ue(&mut keys, ue, keystore::utc_now())?,
+        (None, None) => Vec::new(),
+    };
+    keys.group.retain(|group| changed.contains(&group.name));
+    keys.discovery.retain(|entry| changed.contains(&entry.name));
+    store.put(&keys)?;
+    terminal::print(&format!(
+        "changed: {}\n",
+        if changed.is_empty() { "nothing".to_owned() } else { changed.join(", ") }
+    ))?;
+    Ok(())
+}
+
+fn unknown(name: &str, store: &StoreArgs) -> ConfigError {
+    let place = store.store.display().to_string();
+    ConfigError::new(format!("no entry is called {name:?}"), place, "`sidelink keys list` names them")
+}

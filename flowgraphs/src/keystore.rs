@@ -1,0 +1,417 @@
+//! The key store: keys of groups and of discovery, and the counters that were used under them, in one file.
+//!
+//! ```text
+//! entry.rs      groups and discovery keys as they stand in the file and in the TOML form
+//! material.rs   entries -> keys of sidelink-security, checked
+//! fresh.rs      new keys from the system's random source; revocation
+//! ```
+//!
+//! The file is an embedded database (redb): a table of entries, a table of counters, a format version. What holds of it:
+//!
+//! - **mode 0600**: it is created so, and a file that others may read or write is refused, with the remedy. So is the TOML
+//!   form, which holds the same secrets.
+//! - **one process**: who opens it holds its lock until the end; a second process is refused. [`read`] too takes the lock,
+//!   for as long as it reads.
+//! - **never overwritten**: a file that is not a key store, of another format version or damaged is an error and stays as
+//!   it is: a copy in memory is opened and read first. Entries and counters carry a checksum of their own (against damage,
+//!   not against an attacker, whom the mode keeps away). One damage cannot be told from a loss of power: that of the last
+//!   commit alone, which brings back the state before it.
+//! - **counters survive**: [`CounterStore::raise`] returns when the new number is on the disk (fsync). A sender that
+//!   crashes skips at most [`ReserveConfig::max_skip`](sidelink_security::counter::reserve::ReserveConfig::max_skip)
+//!   counters, 1536 as configured by default, and repeats none. Whoever restores an old copy of the file repeats counters:
+//!   a backup holds keys, `sidelink keys export` makes it, without counters.
+//! - **wiped**: secrets in our own memory are overwritten when dropped. Pages that the database caches and blocks that the
+//!   disk gives up are not.
+
+mod entry;
+mod fresh;
+mod material;
+
+pub use entry::{Cipher, Discovery, Group, Hex, Keys, Member, PgkEntry, Protection, Secret, VariantName};
+pub use fresh::{random, revoke, revoke_ue, utc_now};
+pub use material::{Followed, rotating};
+
+use crate::config::ConfigError;
+use redb::backends::InMemoryBackend;
+use redb::{
+    Database, DatabaseError, ReadableDatabase, ReadableTable, StorageBackend, TableDefinition, TableError,
+};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use sidelink_security::counter::reserve::{CounterStore, StreamId};
+use std::fs::{File, OpenOptions};
+use std::io::{Read, Write};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+use zeroize::Zeroizing;
+
+/// The format of the file.
+pub const VERSION: u64 = 1;
+
+/// How a redb file begins.
+const MAGIC: &[u8; 9] = b"redb\x1A\x0A\xA9\x0D\x0A";
+
+const META: TableDefinition<'_, &str, u64> = TableDefinition::new("sidelink-meta");
+const GROUPS: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("groups");
+const DISCOVERY: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("discovery");
+/// Stream -> (number, checksum).
+const COUNTERS: TableDefinition<'_, [u8; 16], (u64, u64)> = TableDefinition::new("counters");
+
+type Entries = TableDefinition<'static, &'static str, &'static [u8]>;
+
+/// A key store that this process holds.
+pub struct KeyStore {
+    path: PathBuf,
+    database: Database,
+}
+
+impl KeyStore {
+    /// Make a new, empty store.
+    ///
+    /// # Errors
+    /// When the file exists or cannot be made.
+    pub fn create(path: &Path) -> Result<Self, ConfigError> {
+        let file = create_private(path)?;
+        let database = Database::builder().create_file(file).map_err(|e| refused(path, e))?;
+        let store = Self { path: path.to_owned(), database };
+        store.write(|transaction| {
+            transaction.open_table(META).map_err(redb::Error::from)?.insert("version", VERSION)?;
+            transaction.open_table(GROUPS).map_err(redb::Error::from)?;
+            transaction.open_table(DISCOVERY).map_err(redb::Error::from)?;
+            transaction.open_table(COUNTERS).map_err(redb::Error::from)?;
+            Ok(())
+        })?;
+        Ok(store)
+    }
+
+    /// Open a store and hold it.
+    ///
+    /// # Errors
+    /// No such file, one that others may read, that another process holds, of another version, or damaged.
+    pub fn open(path: &Path) -> Result<Self, ConfigError> {
+        check_mode(path)?;
+        if !is_database(path)? {
+            let remedy = "`sidelink keys new-group` and `new-discovery` make one; the file was left as it is";
+            return Err(ConfigError::new("not a key store", path.display().to_string(), remedy));
+        }
+        check_copy(path)?;
+        let database = Database::builder().open(path).map_err(|e| refused(path, e))?;
+        let store = Self { path: path.to_owned(), database };
+        store.check()?;
+        Ok(store)
+    }
+
+    /// Open a store, or make one where there is no file.
+    ///
+    /// # Errors
+    /// As [`Self::open`] and [`Self::create`].
+    pub fn open_or_create(path: &Path) -> Result<Self, ConfigError> {
+        if path.exists() { Self::open(path) } else { Self::create(path) }
+    }
+
+    /// All entries, sorted by name.
+    ///
+    /// # Errors
+    /// A damaged file.
+    pub fn keys(&self) -> Result<Keys, ConfigError> {
+        Ok(Keys { version: VERSION, group: self.all(GROUPS)?, discovery: self.all(DISCOVERY)? })
+    }
+
+    /// Put the entries of `keys` into the store, all or none; one of the same name is replaced.
+    ///
+    /// # Errors
+    /// An entry that makes no sense, or the disk.
+    pub fn put(&self, keys: &Keys) -> Result<(), ConfigError> {
+        keys.check()?;
+        let mut groups = Vec::new();
+        let mut discovery = Vec::new();
+        for group in &keys.group {
+            groups.push((group.name.as_str(), sealed(&group.name, group)?));
+        }
+        for entry in &keys.discovery {
+            discovery.push((entry.name.as_str(), sealed(&entry.name, entry)?));
+        }
+        self.write(|transaction| {
+            for (table, entries) in [(GROUPS, &groups), (DISCOVERY, &discovery)] {
+                let mut table = transaction.open_table(table).map_err(redb::Error::from)?;
+                for (name, bytes) in entries {
+                    table.insert(*name, bytes.as_slice())?;
+                }
+            }
+            Ok(())
+        })
+    }
+
+    fn all<T: DeserializeOwned>(&self, table: Entries) -> Result<Vec<T>, ConfigError> {
+        let read = || -> Result<Vec<(String, Zeroizing<Vec<u8>>)>, redb::Error> {
+            let transaction = self.database.begin_read()?;
+            let table = transaction.open_table(table)?;
+            let mut all = Vec::new();
+            for entry in table.iter()? {
+                let (name, bytes) = entry?;
+                all.push((name.value().to_owned(), Zeroizing::new(bytes.value().to_vec())));
+            }
+            Ok(all)
+        };
+        let all = read().map_err(|e| damaged(&self.path, &e.to_string()))?;
+        all.iter().map(|(name, bytes)| unsealed(&self.path, name, bytes)).collect()
+    }
+
+    /// Everything in it can be read and makes sense.
+    fn check(&self) -> Result<(), ConfigError> {
+        self.check_version()?;
+        self.keys()?;
+        self.check_counters()
+    }
+
+    fn check_version(&self) -> Result<(), ConfigError> {
+        let place = self.path.display().to_string();
+        let transaction = self.database.begin_read().map_err(|e| damaged(&self.path, &e.to_string()))?;
+        let version = match transaction.open_table(META) {
+            Ok(table) => {
+                table.get("version").map_err(|e| damaged(&self.path, &e.to_string()))?.map(|v| v.value())
+            }
+            Err(TableError::TableDoesNotExist(_)) => {
+                return Err(ConfigError::new(
+                    "a database, but not a key store",
+                    place,
+                    "the file was left as it is",
+                ));
+            }
+            Err(e) => return Err(damaged(&self.path, &e.to_string())),
+        };
+        match version {
+            Some(VERSION) => Ok(()),
+            Some(other) => Err(ConfigError::new(
+                format!("a key store of format {other}; this program knows format {VERSION}"),
+                place,
+                "use the program that made it to `keys export` what it holds; the file was left as it is",
+            )),
+            None => Err(damaged(&self.path, "no format version")),
+        }
+    }
+
+    fn check_counters(&self) -> Result<(), ConfigError> {
+        let read = || -> Result<bool, redb::Error> {
+            let transaction = self.database.begin_read()?;
+            for entry in transaction.open_table(COUNTERS)?.iter()? {
+                let (stream, value) = entry?;
+                let (number, sum) = value.value();
+                if checksum(&[&stream.value(), &number.to_be_bytes()]) != sum {
+                    return Ok(false);
+                }
+            }
+            Ok(true)
+        };
+        match read() {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(damaged(&self.path, "a counter has a wrong checksum")),
+            Err(e) => Err(damaged(&self.path, &e.to_string())),
+        }
+    }
+
+    fn write<T>(
+        &self,
+        change: impl FnOnce(&redb::WriteTransaction) -> Result<T, redb::Error>,
+    ) -> Result<T, ConfigError> {
+        let run = || -> Result<T, redb::Error> {
+            // Durability::Immediate is the default: committed is on the disk.
+            let transaction = self.database.begin_write()?;
+            let result = change(&transaction)?;
+            transaction.commit()?;
+            Ok(result)
+        };
+        run().map_err(|e| {
+            ConfigError::new(
+                format!("cannot write it: {e}"),
+                self.path.display().to_string(),
+                "nothing was changed",
+            )
+        })
+    }
+}
+
+impl CounterStore for KeyStore {
+    type Error = ConfigError;
+
+    fn reserved(&self, stream: &StreamId) -> Result<u64, ConfigError> {
+        let read = || -> Result<Option<(u64, u64)>, redb::Error> {
+            let transaction = self.database.begin_read()?;
+            Ok(transaction.open_table(COUNTERS)?.get(stream.0)?.map(|v| v.value()))
+        };
+        match read() {
+            Ok(None) => Ok(0),
+            Ok(Some((number, sum))) if checksum(&[&stream.0, &number.to_be_bytes()]) == sum => Ok(number),
+            Ok(Some(_)) => Err(damaged(&self.path, "a counter has a wrong checksum")),
+            Err(e) => Err(damaged(&self.path, &e.to_string())),
+        }
+    }
+
+    fn raise(&mut self, stream: &StreamId, from: u64, to: u64) -> Result<bool, ConfigError> {
+        if self.reserved(stream)? != from || to < from {
+            return Ok(false);
+        }
+        self.write(|transaction| {
+            let mut table = transaction.open_table(COUNTERS).map_err(redb::Error::from)?;
+            table.insert(stream.0, (to, checksum(&[&stream.0, &to.to_be_bytes()])))?;
+            Ok(true)
+        })
+    }
+}
+
+/// The keys in `path`, a store or its TOML form.
+///
+/// # Errors
+/// As [`KeyStore::open`], or TOML that makes no sense.
+pub fn read(path: &Path) -> Result<Keys, ConfigError> {
+    check_mode(path)?;
+    if is_database(path)? {
+        return KeyStore::open(path)?.keys();
+    }
+    let mut text = Zeroizing::new(String::new());
+    let place = path.display().to_string();
+    let file = File::open(path).and_then(|file| file.take(256 << 20).read_to_string(&mut text));
+    file.map_err(|e| {
+        ConfigError::new(
+            format!("neither a key store nor its TOML form: {e}"),
+            place.clone(),
+            "the file was left as it is",
+        )
+    })?;
+    Keys::from_toml(&text, &place)
+}
+
+/// Create a file that only its owner may read, and write `text` to it.
+///
+/// # Errors
+/// When it exists or cannot be made.
+pub fn write_private(path: &Path, text: &str) -> Result<(), ConfigError> {
+    let mut file = create_private(path)?;
+    let written = file.write_all(text.as_bytes()).and_then(|()| file.sync_all());
+    written.map_err(|e| ConfigError::new(format!("cannot write it: {e}"), path.display().to_string(), ""))
+}
+
+fn create_private(path: &Path) -> Result<File, ConfigError> {
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path).map_err(|e| {
+        let remedy = match e.kind() {
+            std::io::ErrorKind::AlreadyExists => "nothing is overwritten: name another file or remove it",
+            _ => "check the name of the folder",
+        };
+        ConfigError::new(format!("cannot make it: {e}"), path.display().to_string(), remedy)
+    })
+}
+
+fn check_mode(path: &Path) -> Result<(), ConfigError> {
+    let place = path.display().to_string();
+    let metadata = std::fs::metadata(path).map_err(|e| {
+        ConfigError::new(
+            format!("cannot read it: {e}"),
+            place.clone(),
+            "`sidelink keys new-group` makes a key store",
+        )
+    })?;
+    if !metadata.is_file() {
+        return Err(ConfigError::new("not a file", place, "name a key store"));
+    }
+    #[cfg(unix)]
+    {
+        let mode = std::os::unix::fs::PermissionsExt::mode(&metadata.permissions()) & 0o777;
+        if mode & 0o077 != 0 {
+            let what = format!("keys that others may read or write (mode {mode:04o})");
+            return Err(ConfigError::new(what, place.clone(), format!("chmod 600 {place}")));
+        }
+    }
+    Ok(())
+}
+
+fn is_database(path: &Path) -> Result<bool, ConfigError> {
+    let mut start = [0; MAGIC.len()];
+    let mut file = File::open(path)
+        .map_err(|e| ConfigError::new(format!("cannot read it: {e}"), path.display().to_string(), ""))?;
+    Ok(file.read_exact(&mut start).is_ok() && start == *MAGIC)
+}
+
+fn refused(path: &Path, error: DatabaseError) -> ConfigError {
+    let place = path.display().to_string();
+    match error {
+        DatabaseError::DatabaseAlreadyOpen => ConfigError::new(
+            "another process uses this key store: two senders on one store would repeat counters",
+            place,
+            "end the other process first; to only read keys, give the file that `sidelink keys export` wrote",
+        ),
+        DatabaseError::UpgradeRequired(version) => ConfigError::new(
+            format!("a database of format {version}, which this program does not know"),
+            place,
+            "use the program that made it; the file was left as it is",
+        ),
+        other => damaged(path, &other.to_string()),
+    }
+}
+
+fn damaged(path: &Path, why: &str) -> ConfigError {
+    let remedy = "the file was left as it is; make a new one and `sidelink keys import` the TOML form, with new PGKs for whoever sends";
+    ConfigError::new(format!("damaged key store: {why}"), path.display().to_string(), remedy)
+}
+
+/// Open a copy of the file in memory, mend it there as after a crash, and read all of it: what does not hold together is
+/// found before the database touches the file.
+fn check_copy(path: &Path) -> Result<(), ConfigError> {
+    let failed =
+        |e: std::io::Error| ConfigError::new(format!("cannot read it: {e}"), path.display().to_string(), "");
+    let mut file = File::open(path).map_err(failed)?;
+    match file.try_lock_shared() {
+        Ok(()) => {}
+        Err(std::fs::TryLockError::WouldBlock) => {
+            return Err(refused(path, DatabaseError::DatabaseAlreadyOpen));
+        }
+        Err(std::fs::TryLockError::Error(e)) => return Err(failed(e)),
+    }
+    let mut bytes = Zeroizing::new(Vec::new());
+    file.read_to_end(&mut bytes).map_err(failed)?;
+    // The database asserts some of what it reads: a damaged file may make it panic.
+    let checked = catch_unwind(AssertUnwindSafe(|| {
+        let copy = InMemoryBackend::new();
+        copy.set_len(bytes.len() as u64).and_then(|()| copy.write(0, &bytes)).map_err(failed)?;
+        let mut database = Database::builder().create_with_backend(copy).map_err(|e| refused(path, e))?;
+        match database.check_integrity() {
+            Ok(true) => KeyStore { path: path.to_owned(), database }.check(),
+            Ok(false) => Err(damaged(path, "the database does not hold together")),
+            Err(e) => Err(refused(path, e)),
+        }
+    }));
+    checked.unwrap_or_else(|_| Err(damaged(path, "the database does not hold together")))
+}
+
+/// An entry with its checksum in front.
+fn sealed(name: &str, entry: &impl Serialize) -> Result<Zeroizing<Vec<u8>>, ConfigError> {
+    let text = serde_json::to_vec(entry).map(Zeroizing::new);
+    let text = text.map_err(|e| ConfigError::new(e.to_string(), name, ""))?;
+    let mut bytes = Zeroizing::new(Vec::with_capacity(8 + text.len()));
+    bytes.extend_from_slice(&checksum(&[name.as_bytes(), &text]).to_be_bytes());
+    bytes.extend_from_slice(&text);
+    Ok(bytes)
+}
+
+fn unsealed<T: DeserializeOwned>(path: &Path, name: &str, bytes: &[u8]) -> Result<T, ConfigError> {
+    let broken = || damaged(path, &format!("the entry {name:?} has a wrong checksum"));
+    let (sum, text) = bytes.split_first_chunk::<8>().ok_or_else(broken)?;
+    if checksum(&[name.as_bytes(), text]) != u64::from_be_bytes(*sum) {
+        return Err(broken());
+    }
+    serde_json::from_slice(text).map_err(|_| damaged(path, &format!("the entry {name:?} makes no sense")))
+}
+
+/// FNV-1a, 64 bits: against damage.
+fn checksum(parts: &[&[u8]]) -> u64 {
+    let octets = parts.iter().flat_map(|part| part.iter());
+    octets.fold(0xcbf2_9ce4_8422_2325, |sum, octet| {
+        (sum ^ u64::from(*octet)).wrapping_mul(0x0000_0100_0000_01b3)
+    })
+}
+
+#[cfg(test)]
+mod tests;

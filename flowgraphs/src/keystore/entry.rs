@@ -1,0 +1,404 @@
+//! Entries of a key store, as they stand in the file and in the TOML form. Secrets are hexadecimal digits there.
+
+use super::VERSION;
+use crate::config::ConfigError;
+use crate::hex;
+use serde::de::{self, Deserializer};
+use serde::{Deserialize, Serialize, Serializer};
+use sidelink_security::cipher::Algorithm;
+use std::collections::BTreeSet;
+use std::fmt;
+use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
+
+/// A secret: wiped when dropped, never shown by `Debug`.
+#[derive(Clone, PartialEq, Eq, Zeroize, ZeroizeOnDrop)]
+pub struct Secret(Vec<u8>);
+
+impl Secret {
+    /// From octets.
+    pub const fn new(octets: Vec<u8>) -> Self {
+        Self(octets)
+    }
+
+    /// The octets. What prints or stores them is responsible for them.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret(redacted)")
+    }
+}
+
+impl Serialize for Secret {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&Zeroizing::new(hex::of_bytes(&self.0)))
+    }
+}
+
+impl<'de> Deserialize<'de> for Secret {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = Zeroizing::new(String::deserialize(deserializer)?);
+        // Not the text itself: it is a secret.
+        hex::bytes(&text)
+            .map(Self)
+            .ok_or_else(|| de::Error::custom("a secret is not of whole octets of hexadecimal digits"))
+    }
+}
+
+/// Octets that are no secret.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hex(pub Vec<u8>);
+
+impl Serialize for Hex {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&hex::of_bytes(&self.0))
+    }
+}
+
+impl<'de> Deserialize<'de> for Hex {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(de::Error::custom)
+    }
+}
+
+impl std::str::FromStr for Hex {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        hex::bytes(text)
+            .map(Self)
+            .ok_or_else(|| format!("{text:?} is not of whole octets of hexadecimal digits"))
+    }
+}
+
+/// A ciphering or integrity algorithm by its number. TS 33.401 §5.1.3.2.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum Cipher {
+    /// EEA0, EIA0: none.
+    Null,
+    /// EEA1, EIA1.
+    Snow3g,
+    /// EEA2, EIA2.
+    Aes,
+    /// EEA3, EIA3.
+    Zuc,
+}
+
+impl From<Cipher> for Algorithm {
+    fn from(cipher: Cipher) -> Self {
+        match cipher {
+            Cipher::Null => Self::Null,
+            Cipher::Snow3g => Self::Snow3g,
+            Cipher::Aes => Self::Aes,
+            Cipher::Zuc => Self::Zuc,
+        }
+    }
+}
+
+/// All keys.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Keys {
+    /// Format version.
+    pub version: u64,
+    /// Groups of one-to-many communication.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub group: Vec<Group>,
+    /// Discovery keys.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub discovery: Vec<Discovery>,
+}
+
+impl Default for Keys {
+    fn default() -> Self {
+        Self { version: VERSION, group: Vec::new(), discovery: Vec::new() }
+    }
+}
+
+/// A group with its PGKs.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Group {
+    /// Name, for people.
+    pub name: String,
+    /// Group Identity: the ProSe Layer-2 group ID, 24 bits.
+    pub group_id: Hex,
+    /// Ciphering algorithm.
+    pub cipher: Cipher,
+    /// Our own MAC-I; none is the standard.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mac: Option<Cipher>,
+    /// Who belongs to it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub member: Vec<Member>,
+    /// Its PGKs.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub pgk: Vec<PgkEntry>,
+}
+
+/// A member of a group.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Member {
+    /// Name of the UE.
+    pub ue: String,
+    /// Group Member Identity: its Layer-2 source, 24 bits.
+    pub id: Hex,
+}
+
+impl std::str::FromStr for Member {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (ue, id) =
+            text.split_once('=').ok_or_else(|| format!("{text:?} is no member; write NAME=0000a1"))?;
+        Ok(Self { ue: ue.to_owned(), id: id.parse()? })
+    }
+}
+
+/// A PGK.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct PgkEntry {
+    /// PGK ID, 8 bits; the PDCP header carries the 5 least significant.
+    pub id: u8,
+    /// The key, 256 bits; absent when it was revoked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<Secret>,
+    /// First second of validity, UTC.
+    #[serde(default)]
+    pub valid_from: u32,
+    /// First second after it.
+    pub expiry: u32,
+}
+
+/// How discovery messages are protected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum Protection {
+    /// Open: `key` makes the MIC.
+    Open,
+    /// Restricted: any of `dusk`, `duik`, `duck`.
+    Restricted,
+    /// Public safety: `psdk` of `identity`.
+    PublicSafety,
+    /// A changing identifier: `prose-id`, `application-key` (TR 33.833 solution 2.1).
+    Rotating,
+    /// Request and response: `secret` (TR 33.833 solution 2.2).
+    PreShared,
+}
+
+impl Protection {
+    /// As it is written.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::Restricted => "restricted",
+            Self::PublicSafety => "public-safety",
+            Self::Rotating => "rotating",
+            Self::PreShared => "pre-shared",
+        }
+    }
+}
+
+/// The one-way function of changing identifiers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum VariantName {
+    /// As the study writes it.
+    Literal,
+    /// Keyed by the ProSe Application Key.
+    Keyed,
+}
+
+/// One code or identity with its keys. Which fields are needed says [`Protection`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[allow(missing_docs)] // the fields are called as the specifications call them
+pub struct Discovery {
+    /// Name, for people.
+    pub name: String,
+    /// How its messages are protected.
+    pub protection: Protection,
+    /// First second, UTC, at which it is no more valid.
+    pub valid_until: u32,
+    /// UE that announces it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub announcer: Option<String>,
+    /// UEs that may look for it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub monitors: Vec<String>,
+    /// It was revoked: its secrets are gone.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub revoked: bool,
+    /// Message type octet, where it is not the usual one of the protection.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message_type: Option<Hex>,
+    /// Code or content, 184 bits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code: Option<Hex>,
+    /// Which bits of the code matter; all without it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code_mask: Option<Hex>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<Secret>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dusk: Option<Secret>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub duik: Option<Secret>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub duck: Option<Secret>,
+    /// Encrypted-Bitmask, 184 bits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub duck_mask: Option<Hex>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub psdk: Option<Secret>,
+    /// Relay service code or discovery group ID, 24 bits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub identity: Option<Hex>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prose_id: Option<Secret>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub application_key: Option<Secret>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub variant: Option<VariantName>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code_bits: Option<u16>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub nonce_bits: Option<u16>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub period_ms: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub secret: Option<Secret>,
+}
+
+impl Discovery {
+    /// An entry without keys.
+    pub fn new(name: &str, protection: Protection, valid_until: u32) -> Self {
+        Self {
+            name: name.to_owned(),
+            protection,
+            valid_until,
+            announcer: None,
+            monitors: Vec::new(),
+            revoked: false,
+            message_type: None,
+            code: None,
+            code_mask: None,
+            key: None,
+            dusk: None,
+            duik: None,
+            duck: None,
+            duck_mask: None,
+            psdk: None,
+            identity: None,
+            prose_id: None,
+            application_key: None,
+            variant: None,
+            code_bits: None,
+            nonce_bits: None,
+            period_ms: None,
+            secret: None,
+        }
+    }
+
+    /// The secrets that may be there, with their names.
+    pub fn secrets(&mut self) -> [(&'static str, &mut Option<Secret>); 8] {
+        [
+            ("key", &mut self.key),
+            ("dusk", &mut self.dusk),
+            ("duik", &mut self.duik),
+            ("duck", &mut self.duck),
+            ("psdk", &mut self.psdk),
+            ("prose-id", &mut self.prose_id),
+            ("application-key", &mut self.application_key),
+            ("secret", &mut self.secret),
+        ]
+    }
+
+    /// Does `ue` hold its keys? An entry that names nobody is everybody's.
+    pub fn is_for(&self, ue: &str) -> bool {
+        let named = self.announcer.is_some() || !self.monitors.is_empty();
+        !named || self.announcer.as_deref() == Some(ue) || self.monitors.iter().any(|m| m == ue)
+    }
+}
+
+impl Keys {
+    /// From the TOML form; `place` is the file.
+    ///
+    /// # Errors
+    /// What is wrong and where.
+    pub fn from_toml(text: &str, place: &str) -> Result<Self, ConfigError> {
+        let keys: Self = crate::config::parse_toml(text, place)?;
+        if keys.version != VERSION {
+            let what = format!("keys of format {}; this program knows format {VERSION}", keys.version);
+            return Err(ConfigError::new(what, place, "use the program that wrote it"));
+        }
+        keys.check().map_err(|e| e.within(place))?;
+        Ok(keys)
+    }
+
+    /// The TOML form, secrets included.
+    ///
+    /// # Errors
+    /// None that is known.
+    pub fn to_toml(&self) -> Result<Zeroizing<String>, ConfigError> {
+        toml::to_string(self).map(Zeroizing::new).map_err(|e| ConfigError::new(e.to_string(), "", ""))
+    }
+
+    /// What `ue` is entitled to: the groups it belongs to, the discovery keys it announces or monitors.
+    #[must_use]
+    pub fn for_ue(&self, ue: &str) -> Self {
+        let group = self.group.iter().filter(|group| group.member.iter().any(|m| m.ue == ue));
+        let discovery = self.discovery.iter().filter(|entry| entry.is_for(ue) && !entry.revoked);
+        let mut keys = Self {
+            version: VERSION,
+            group: group.cloned().collect(),
+            discovery: discovery.cloned().collect(),
+        };
+        for group in &mut keys.group {
+            group.pgk.retain(|pgk| pgk.key.is_some());
+        }
+        keys
+    }
+
+    /// Everything makes sense: names, lengths, indexes.
+    ///
+    /// # Errors
+    /// The first entry that does not.
+    pub fn check(&self) -> Result<(), ConfigError> {
+        let names = self.group.iter().map(|g| &g.name).chain(self.discovery.iter().map(|d| &d.name));
+        let mut seen = BTreeSet::new();
+        for name in names {
+            if name.is_empty() || name.chars().any(char::is_control) {
+                return Err(ConfigError::new(format!("{name:?} is no name"), "", "use letters and digits"));
+            }
+            if !seen.insert(name) {
+                return Err(ConfigError::new(format!("two entries are called {name:?}"), "", "rename one"));
+            }
+        }
+        for group in &self.group {
+            group.config()?;
+            let mut indexes = BTreeSet::new();
+            for pgk in &group.pgk {
+                if pgk.key.is_some() && !indexes.insert(pgk.id & 0x1f) {
+                    let what = format!("two PGKs have the index {} (5 bits of the PGK ID)", pgk.id & 0x1f);
+                    return Err(ConfigError::new(
+                        what,
+                        format!("group {:?}", group.name),
+                        "give one another id",
+                    ));
+                }
+                group.pgk(pgk)?;
+            }
+            for member in &group.member {
+                group.member_id(&member.ue)?;
+            }
+        }
+        self.discovery.iter().try_for_each(Discovery::check)
+    }
+}

@@ -1,0 +1,112 @@
+//! New keys from the system's random source, and revocation.
+
+use super::entry::{Discovery, Group, Keys, PgkEntry, Secret};
+use crate::config::ConfigError;
+use rand::TryRngCore;
+use rand::rngs::OsRng;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// `octets` fresh octets.
+///
+/// # Errors
+/// The system has no random source.
+pub fn random(octets: usize) -> Result<Secret, ConfigError> {
+    let mut secret = vec![0; octets];
+    OsRng
+        .try_fill_bytes(&mut secret)
+        .map_err(|e| ConfigError::new(format!("the system's random source: {e}"), "", "no key was made"))?;
+    Ok(Secret::new(secret))
+}
+
+/// UTC in seconds, by the clock of this computer.
+pub fn utc_now() -> u32 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| u32::try_from(d.as_secs()).unwrap_or(u32::MAX))
+}
+
+impl Group {
+    /// Add a fresh PGK under the next free PGK ID, whose index no key in use has. Index 0 is avoided: with PTK identity 0
+    /// it marks what is not ciphered.
+    ///
+    /// # Errors
+    /// All 31 indexes are in use.
+    pub fn new_pgk(&mut self, valid_from: u32, expiry: u32) -> Result<u8, ConfigError> {
+        let free = |id: &u8| {
+            let index = id & 0x1f;
+            let used = self.pgk.iter().any(|p| p.id == *id || (p.key.is_some() && p.id & 0x1f == index));
+            index != 0 && !used
+        };
+        let after = self.pgk.iter().map(|p| p.id).max().unwrap_or(0);
+        let id = (after.saturating_add(1)..=255).chain(1..=255).find(free).ok_or_else(|| {
+            ConfigError::new("no PGK ID is free", format!("group {:?}", self.name), "revoke one first")
+        })?;
+        self.pgk.push(PgkEntry { id, key: Some(random(32)?), valid_from, expiry });
+        Ok(id)
+    }
+
+    /// Wipe every PGK. The names stay, so that no PGK ID comes back.
+    fn wipe(&mut self) -> u32 {
+        let last = self.pgk.iter().filter(|p| p.key.is_some()).map(|p| p.expiry).max();
+        for pgk in &mut self.pgk {
+            pgk.key = None;
+        }
+        last.unwrap_or(0)
+    }
+}
+
+impl Discovery {
+    /// Put fresh secrets in the place of those that are there.
+    fn renew(&mut self) -> Result<(), ConfigError> {
+        for (_, place) in self.secrets() {
+            if let Some(old) = place {
+                *old = random(old.as_bytes().len())?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Revoke the entry `name`: its secrets are wiped, its name stays. Returns whether there is one.
+pub fn revoke(keys: &mut Keys, name: &str) -> bool {
+    if let Some(group) = keys.group.iter_mut().find(|group| group.name == name) {
+        group.wipe();
+        return true;
+    }
+    let Some(entry) = keys.discovery.iter_mut().find(|entry| entry.name == name) else { return false };
+    entry.revoked = true;
+    for (_, secret) in entry.secrets() {
+        *secret = None;
+    }
+    true
+}
+
+/// Revoke the UE `ue`: it leaves every group and list, and what it knew is replaced for those who are still authorised
+/// (TR 33.833 §6.2.1.4: a new ProSe ID). What it announced itself is revoked. Returns the names of what was changed.
+///
+/// # Errors
+/// No random source, no free PGK ID.
+pub fn revoke_ue(keys: &mut Keys, ue: &str, now: u32) -> Result<Vec<String>, ConfigError> {
+    let mut changed = Vec::new();
+    for group in keys.group.iter_mut().filter(|g| g.member.iter().any(|m| m.ue == ue)) {
+        group.member.retain(|member| member.ue != ue);
+        let expiry = group.wipe();
+        if expiry > now {
+            group.new_pgk(now, expiry)?;
+        }
+        changed.push(group.name.clone());
+    }
+    let mut dead = Vec::new();
+    for entry in keys.discovery.iter_mut().filter(|entry| !entry.revoked) {
+        if entry.announcer.as_deref() == Some(ue) {
+            dead.push(entry.name.clone());
+        } else if entry.monitors.iter().any(|m| m == ue) {
+            entry.monitors.retain(|m| m != ue);
+            entry.renew()?;
+            changed.push(entry.name.clone());
+        }
+    }
+    for name in dead {
+        revoke(keys, &name);
+        changed.push(name);
+    }
+    Ok(changed)
+}

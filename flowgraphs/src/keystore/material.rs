@@ -1,0 +1,233 @@
+//! Entries as keys of `sidelink-security`, their lengths checked.
+
+use super::entry::{Discovery, Group, Hex, PgkEntry, Protection, Secret, VariantName};
+use crate::config::ConfigError;
+use sidelink_mac::wire::pc5_discovery::MessageType;
+use sidelink_security::cipher::Algorithm;
+use sidelink_security::counter::UtcCounter;
+use sidelink_security::discovery::open::OpenKey;
+use sidelink_security::discovery::ota::{OtaConfig, ProseId, Variant};
+use sidelink_security::discovery::public_safety::PublicSafetyKey;
+use sidelink_security::discovery::request_response::{Binding, Session};
+use sidelink_security::discovery::restricted::Material;
+use sidelink_security::discovery::rotation::RotationPeriod;
+use sidelink_security::discovery::{Code, CodeFilter, Profile};
+use sidelink_security::group::{GroupConfig, GroupKey};
+use sidelink_security::keys::{
+    ApplicationKey, DiscoveryKey, Duck, Duik, Dusk, KeyLengthError, Pgk, PresharedSecret, Psdk,
+};
+
+/// Keys of one entry, ready for whoever receives.
+#[allow(clippy::large_enum_variant)] // one per entry, built once
+pub enum Followed {
+    /// An open code and the key of its MIC, if it is known.
+    Open(CodeFilter, Option<OpenKey>),
+    /// Codes under a material.
+    Restricted(MessageType, CodeFilter, Material),
+    /// A changing identifier.
+    Rotating(OtaConfig, ProseId, ApplicationKey),
+    /// Requests and responses.
+    PreShared(Session),
+}
+
+impl Group {
+    /// What the members agree on.
+    ///
+    /// # Errors
+    /// A group identity that has not 24 bits.
+    pub fn config(&self) -> Result<GroupConfig, ConfigError> {
+        let place = format!("group {:?}", self.name);
+        Ok(GroupConfig {
+            group_id: exactly("group-id", &self.group_id, &place)?,
+            eea: self.cipher.into(),
+            mac: self.mac.map(Algorithm::from),
+        })
+    }
+
+    /// A PGK; `None` when it was revoked.
+    ///
+    /// # Errors
+    /// A key that has not 256 bits.
+    pub fn pgk(&self, entry: &PgkEntry) -> Result<Option<GroupKey>, ConfigError> {
+        let Some(key) = &entry.key else { return Ok(None) };
+        let place = format!("group {:?} PGK {}", self.name, entry.id);
+        Ok(Some(GroupKey {
+            pgk_id: entry.id,
+            pgk: Pgk::try_from(key.as_bytes()).map_err(|e| length(&e, &place))?,
+            valid_from: UtcCounter::new(entry.valid_from),
+            expiry: UtcCounter::new(entry.expiry),
+        }))
+    }
+
+    /// Group Member Identity of `ue`.
+    ///
+    /// # Errors
+    /// Not a member, or an identity that has not 24 bits.
+    pub fn member_id(&self, ue: &str) -> Result<[u8; 3], ConfigError> {
+        let place = format!("group {:?} member {ue:?}", self.name);
+        match self.member.iter().find(|member| member.ue == ue) {
+            Some(member) => exactly("id", &member.id, &place),
+            None => Err(ConfigError::new("no such member", place, "add it to the group")),
+        }
+    }
+}
+
+impl Discovery {
+    pub(super) fn check(&self) -> Result<(), ConfigError> {
+        self.followed().map(|_| ())
+    }
+
+    /// The keys; `None` when the entry was revoked.
+    ///
+    /// # Errors
+    /// A field that is missing or of the wrong length.
+    pub fn followed(&self) -> Result<Option<Followed>, ConfigError> {
+        if self.revoked {
+            return Ok(None);
+        }
+        let place = self.place();
+        Ok(Some(match self.protection {
+            Protection::Open => {
+                let key = self.key.as_ref().map(|key| DiscoveryKey::try_from(key.as_bytes()));
+                let key = key.transpose().map_err(|e| length(&e, &place))?;
+                Followed::Open(self.filter()?, key.map(|key| OpenKey::new(&key, Profile::default())))
+            }
+            Protection::Restricted => Followed::Restricted(
+                self.type_or(MessageType::RestrictedAnnouncement)?,
+                self.filter()?,
+                self.material()?,
+            ),
+            Protection::PublicSafety => Followed::Restricted(
+                self.type_or(MessageType::RelayAnnouncement)?,
+                self.filter()?,
+                self.material()?,
+            ),
+            Protection::Rotating => {
+                let config = rotating(
+                    self.variant.unwrap_or(VariantName::Keyed),
+                    self.code_bits,
+                    self.nonce_bits.unwrap_or(0),
+                    self.period_ms.unwrap_or(1000),
+                    &place,
+                )?;
+                let id = needed("prose-id", &self.prose_id, &place)?;
+                let id = ProseId::try_from(id.as_bytes())
+                    .map_err(|_| wrong("prose-id", 20, id.as_bytes().len(), &place))?;
+                let key = needed("application-key", &self.application_key, &place)?;
+                let key = ApplicationKey::try_from(key.as_bytes()).map_err(|e| length(&e, &place))?;
+                Followed::Rotating(config, id, key)
+            }
+            Protection::PreShared => {
+                let secret = needed("secret", &self.secret, &place)?;
+                let secret = PresharedSecret::try_from(secret.as_bytes()).map_err(|e| length(&e, &place))?;
+                Followed::PreShared(Session::new(&secret, self.code()?, Binding::Bound, Profile::default()))
+            }
+        }))
+    }
+
+    /// The material of a restricted or public-safety entry, as sender or receiver takes it.
+    ///
+    /// # Errors
+    /// A key or mask of the wrong length, or none at all.
+    pub fn material(&self) -> Result<Material, ConfigError> {
+        let place = self.place();
+        let mask = match &self.duck_mask {
+            Some(mask) => exactly("duck-mask", mask, &place)?,
+            None => [0xff; 23],
+        };
+        if self.protection == Protection::PublicSafety {
+            let psdk = needed("psdk", &self.psdk, &place)?;
+            let identity = self.identity.as_ref().ok_or_else(|| missing("identity", &place))?;
+            let key = PublicSafetyKey {
+                psdk: Psdk::try_from(psdk.as_bytes()).map_err(|e| length(&e, &place))?,
+                identity: exactly("identity", identity, &place)?,
+                expiry: UtcCounter::new(self.valid_until),
+                scramble: true,
+                integrity: true,
+                confidentiality: self.duck_mask.is_some().then_some(mask),
+            };
+            // The expiry is that of the entry, which the monitor watches.
+            return Ok(key.material(UtcCounter::new(0)).unwrap_or_default());
+        }
+        let dusk = self.dusk.as_ref().map(|key| Dusk::try_from(key.as_bytes())).transpose();
+        let duik = self.duik.as_ref().map(|key| Duik::try_from(key.as_bytes())).transpose();
+        let duck = self.duck.as_ref().map(|key| Duck::try_from(key.as_bytes())).transpose();
+        let material = Material {
+            dusk: dusk.map_err(|e| length(&e, &place))?,
+            duik: duik.map_err(|e| length(&e, &place))?,
+            duck: duck.map_err(|e| length(&e, &place))?.map(|key| (key, mask)),
+        };
+        if material.dusk.is_none() && material.duik.is_none() && material.duck.is_none() {
+            return Err(missing("dusk, duik or duck", &place));
+        }
+        Ok(material)
+    }
+
+    /// The code, all of it.
+    ///
+    /// # Errors
+    /// None, or not of 184 bits.
+    pub fn code(&self) -> Result<Code, ConfigError> {
+        let place = self.place();
+        exactly("code", self.code.as_ref().ok_or_else(|| missing("code", &place))?, &place)
+    }
+
+    fn filter(&self) -> Result<CodeFilter, ConfigError> {
+        let code = self.code()?;
+        let mask =
+            self.code_mask.as_ref().map(|mask| exactly("code-mask", mask, &self.place())).transpose()?;
+        Ok(CodeFilter { code, mask: mask.unwrap_or([0xff; 23]) })
+    }
+
+    fn type_or(&self, usual: MessageType) -> Result<MessageType, ConfigError> {
+        let Some(octet) = &self.message_type else { return Ok(usual) };
+        let place = self.place();
+        let [octet] = exactly("message-type", octet, &place)?;
+        MessageType::from_octet(octet).map_err(|e| ConfigError::new(e.to_string(), place, ""))
+    }
+
+    fn place(&self) -> String {
+        format!("discovery {:?}", self.name)
+    }
+}
+
+/// The parameters of changing identifiers; `code_bits` are what fits beside the nonce if nobody says.
+///
+/// # Errors
+/// Parameters that do not fit the message.
+pub fn rotating(
+    variant: VariantName,
+    code_bits: Option<u16>,
+    nonce_bits: u16,
+    period_ms: u64,
+    place: &str,
+) -> Result<OtaConfig, ConfigError> {
+    let (variant, limit) = match variant {
+        VariantName::Literal => (Variant::Literal, 160),
+        VariantName::Keyed => (Variant::Keyed, 216),
+    };
+    let bits = code_bits.unwrap_or(limit.min(216_u16.saturating_sub(nonce_bits)));
+    let period =
+        RotationPeriod::from_millis(period_ms).map_err(|e| ConfigError::new(e.to_string(), place, ""))?;
+    OtaConfig::new(variant, bits, nonce_bits, period).map_err(|e| ConfigError::new(e.to_string(), place, ""))
+}
+
+fn needed<'a>(field: &str, secret: &'a Option<Secret>, place: &str) -> Result<&'a Secret, ConfigError> {
+    secret.as_ref().ok_or_else(|| missing(field, place))
+}
+
+fn missing(field: &str, place: &str) -> ConfigError {
+    ConfigError::new(format!("no {field}"), place, "this protection needs it")
+}
+
+fn exactly<const N: usize>(field: &str, hex: &Hex, place: &str) -> Result<[u8; N], ConfigError> {
+    hex.0.as_slice().try_into().map_err(|_| wrong(field, N, hex.0.len(), place))
+}
+
+fn wrong(field: &str, wanted: usize, have: usize, place: &str) -> ConfigError {
+    ConfigError::new(format!("{field} has {have} octets, not {wanted}"), place, "")
+}
+
+fn length(error: &KeyLengthError, place: &str) -> ConfigError {
+    ConfigError::new(error.to_string(), place, "")
+}

@@ -1,0 +1,269 @@
+use super::*;
+use sidelink_security::counter::UtcCounter;
+use sidelink_security::counter::reserve::{Lease, ReserveConfig};
+use std::os::unix::fs::PermissionsExt;
+
+/// A folder of its own, removed at the end.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new(name: &str) -> Self {
+        let path = std::env::temp_dir().join(format!("sidelink-keystore-{name}-{}", std::process::id()));
+        let _ = std::fs::remove_dir_all(&path);
+        std::fs::create_dir_all(&path).unwrap();
+        Self(path)
+    }
+
+    fn file(&self, name: &str) -> PathBuf {
+        self.0.join(name)
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+fn example() -> Keys {
+    let mut group = Group {
+        name: "fire".into(),
+        group_id: Hex(vec![0, 1, 0xa2]),
+        cipher: Cipher::Aes,
+        mac: None,
+        member: vec!["alice=0000a1".parse().unwrap(), "bob=0000b2".parse().unwrap()],
+        pgk: Vec::new(),
+    };
+    group.new_pgk(1000, 2000).unwrap();
+    let mut open = Discovery::new("cafe", Protection::Open, 2000);
+    open.code = Some(Hex(vec![7; 23]));
+    open.key = Some(random(32).unwrap());
+    let mut friend = Discovery::new("friend", Protection::Rotating, 2000);
+    friend.prose_id = Some(random(20).unwrap());
+    friend.application_key = Some(random(32).unwrap());
+    friend.announcer = Some("alice".into());
+    friend.monitors = vec!["bob".into(), "carol".into()];
+    Keys { version: VERSION, group: vec![group], discovery: vec![open, friend] }
+}
+
+#[test]
+fn what_is_put_comes_back_and_so_does_the_toml_form() {
+    let folder = Folder::new("put");
+    let path = folder.file("keys");
+    let keys = example();
+    KeyStore::create(&path).unwrap().put(&keys).unwrap();
+    assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+    assert_eq!(KeyStore::open(&path).unwrap().keys().unwrap(), keys);
+    assert_eq!(read(&path).unwrap(), keys);
+
+    let toml = folder.file("keys.toml");
+    write_private(&toml, &keys.to_toml().unwrap()).unwrap();
+    assert_eq!(read(&toml).unwrap(), keys);
+    let group = keys.group[0].pgk(&keys.group[0].pgk[0]).unwrap().unwrap();
+    assert_eq!((group.pgk_id, group.expiry), (1, UtcCounter::new(2000)));
+}
+
+#[test]
+fn what_others_may_read_is_refused_with_the_remedy() {
+    let folder = Folder::new("mode");
+    let path = folder.file("keys");
+    drop(KeyStore::create(&path).unwrap());
+    for mode in [0o644, 0o640, 0o620, 0o666] {
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
+        let error = KeyStore::open(&path).map(|_| ()).unwrap_err().to_string();
+        assert!(error.contains("chmod 600"), "{error}");
+        assert!(read(&path).is_err());
+    }
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
+    KeyStore::open(&path).unwrap();
+}
+
+#[test]
+fn a_second_holder_is_refused() {
+    let folder = Folder::new("lock");
+    let path = folder.file("keys");
+    let held = KeyStore::create(&path).unwrap();
+    let error = KeyStore::open(&path).map(|_| ()).unwrap_err().to_string();
+    assert!(error.contains("another process uses this key store"), "{error}");
+    drop(held);
+    KeyStore::open(&path).unwrap();
+}
+
+#[test]
+fn a_file_that_exists_is_not_made_anew() {
+    let folder = Folder::new("exists");
+    let path = folder.file("keys");
+    write_private(&path, "precious").unwrap();
+    assert!(KeyStore::create(&path).is_err());
+    let error = KeyStore::open(&path).map(|_| ()).unwrap_err().to_string();
+    assert!(error.contains("not a key store"), "{error}");
+    assert!(KeyStore::open_or_create(&path).is_err());
+    assert_eq!(std::fs::read(&path).unwrap(), b"precious");
+}
+
+#[test]
+fn another_version_is_refused_and_kept() {
+    let folder = Folder::new("version");
+    let path = folder.file("keys");
+    let store = KeyStore::create(&path).unwrap();
+    store
+        .write(|transaction| {
+            transaction.open_table(META).map_err(redb::Error::from)?.insert("version", 2)?;
+            Ok(())
+        })
+        .unwrap();
+    drop(store);
+    for _ in 0..2 {
+        let error = KeyStore::open(&path).map(|_| ()).unwrap_err().to_string();
+        assert!(error.contains("format 2"), "{error}");
+    }
+    let toml = folder.file("keys.toml");
+    write_private(&toml, "version = 3").unwrap();
+    assert!(read(&toml).unwrap_err().to_string().contains("format 3"));
+}
+
+#[test]
+fn a_wrong_checksum_is_damage() {
+    let folder = Folder::new("checksum");
+    let path = folder.file("keys");
+    let store = KeyStore::create(&path).unwrap();
+    store.put(&example()).unwrap();
+    store
+        .write(|transaction| {
+            let mut table = transaction.open_table(COUNTERS).map_err(redb::Error::from)?;
+            table.insert([1; 16], (5, 6))?;
+            Ok(())
+        })
+        .unwrap();
+    assert!(store.reserved(&StreamId([1; 16])).unwrap_err().to_string().contains("checksum"));
+    drop(store);
+    let error = KeyStore::open(&path).map(|_| ()).unwrap_err().to_string();
+    assert!(error.contains("damaged"), "{error}");
+}
+
+/// Bytes of the file are changed, here and there; whatever opens then holds the very keys that were put, and whatever does
+/// not is an error that leaves the file there.
+#[test]
+fn a_damaged_file_never_gives_other_keys() {
+    let folder = Folder::new("damage");
+    let path = folder.file("keys");
+    let keys = example();
+    let mut store = KeyStore::create(&path).unwrap();
+    store.put(&keys).unwrap();
+    assert!(store.raise(&StreamId([9; 16]), 0, 1024).unwrap());
+    drop(store);
+    let whole = std::fs::read(&path).unwrap();
+    let hook = std::panic::take_hook();
+    std::panic::set_hook(Box::new(|_| {}));
+    let mut refused = 0;
+    let other = folder.file("damaged");
+    // where there is something: most of the file is zeros
+    let places = (0..whole.len()).filter(|&i| whole[i] != 0);
+    for at in places.step_by(61) {
+        let mut bytes = whole.clone();
+        bytes[at] ^= 0x41;
+        let _ = std::fs::remove_file(&other);
+        drop(create_private(&other).unwrap());
+        std::fs::write(&other, &bytes).unwrap();
+        match KeyStore::open(&other) {
+            Ok(store) => {
+                // An older state of the database is possible where the newer one's root was damaged: then what was put
+                // last is missing, but nothing is wrong.
+                let found = store.keys().unwrap();
+                assert!(found.group.iter().all(|g| keys.group.contains(g)), "octet {at}");
+                assert!(found.discovery.iter().all(|d| keys.discovery.contains(d)), "octet {at}");
+            }
+            Err(_) => {
+                refused += 1;
+                assert!(std::fs::read(&other).unwrap() == bytes, "octet {at}: it was changed");
+            }
+        }
+    }
+    for len in [0, 5, 9, 100, 4096, whole.len() / 2] {
+        std::fs::write(&other, &whole[..len]).unwrap();
+        assert!(KeyStore::open(&other).is_err(), "{len} octets");
+        assert!(std::fs::read(&other).unwrap() == whole[..len], "it was changed");
+    }
+    std::panic::set_hook(hook);
+    assert!(refused > 0);
+}
+
+#[test]
+fn counters_go_on_where_the_store_says() {
+    let folder = Folder::new("counters");
+    let path = folder.file("keys");
+    let config = ReserveConfig::default();
+    let stream = StreamId([3; 16]);
+    let mut last = None;
+    for _ in 0..5 {
+        let mut store = KeyStore::open_or_create(&path).unwrap();
+        let mut lease = Lease::open(stream, 100, 1 << 32, config, &mut store).unwrap();
+        for _ in 0..700 {
+            if let Some(reservation) = lease.wanted() {
+                lease.grant(reservation.commit(&mut store).unwrap());
+            }
+            let counter = lease.take().unwrap();
+            if let Some(last) = last {
+                assert!(counter > last && counter - last <= config.max_skip() + 1);
+            }
+            last = Some(counter);
+        }
+    }
+    let mut store = KeyStore::open(&path).unwrap();
+    assert!(!store.raise(&stream, 1, 2).unwrap(), "not from where it stands");
+}
+
+#[test]
+fn a_ue_gets_its_own_and_a_revoked_one_learns_nothing_new() {
+    let mut keys = example();
+    let bob = keys.for_ue("bob");
+    assert_eq!((bob.group.len(), bob.discovery.len()), (1, 2));
+    assert_eq!(keys.for_ue("carol").group.len(), 0);
+    assert_eq!(keys.for_ue("mallory").discovery.len(), 1, "the open code names nobody");
+
+    let changed = revoke_ue(&mut keys, "bob", 1500).unwrap();
+    assert_eq!(changed, ["fire", "friend"]);
+    keys.check().unwrap();
+    assert!(keys.for_ue("bob").group.is_empty());
+    let fire = &keys.group[0];
+    assert_eq!((fire.pgk.len(), fire.pgk[1].id, fire.pgk[1].valid_from), (2, 2, 1500));
+    assert!(fire.pgk[0].key.is_none() && fire.pgk[1].key != bob.group[0].pgk[0].key);
+    let (old, new) = (&bob.discovery[1], &keys.discovery[1]);
+    assert!(old.prose_id != new.prose_id && old.application_key != new.application_key);
+    assert_eq!(new.monitors, ["carol"]);
+
+    assert_eq!(revoke_ue(&mut keys, "alice", 1500).unwrap(), ["fire", "friend"]);
+    assert!(keys.discovery[1].revoked && keys.discovery[1].prose_id.is_none());
+    assert!(revoke(&mut keys, "cafe") && !revoke(&mut keys, "nothing"));
+    assert!(keys.discovery[0].followed().unwrap().is_none());
+}
+
+#[test]
+fn secrets_are_not_shown() {
+    let mut keys = example();
+    keys.discovery[0].key = Some(Secret::new(vec![0xab; 32]));
+    let shown = format!("{keys:?}");
+    assert!(
+        shown.contains("Secret(redacted)") && !shown.contains("abab") && !shown.contains("171, 171"),
+        "{shown}"
+    );
+}
+
+#[test]
+fn what_makes_no_sense_is_refused() {
+    let text = example().to_toml().unwrap();
+    let broken = [
+        (text.replace("cipher = \"aes\"", "cipher = \"rot13\""), "rot13"),
+        (text.replace("group-id = \"0001a2\"", "group-id = \"01a2\""), "2 octets, not 3"),
+        (text.replace("protection = \"open\"", "protection = \"restricted\""), "no dusk"),
+        (text.replace("name = \"cafe\"", "name = \"fire\""), "two entries"),
+        (text.replace("\nprose-id = \"", "\nprose-id = \"00"), "21 octets, not 20"),
+        (text.replace("\nkey = \"", "\nkey = \"x"), "hexadecimal"),
+        (text.replace("\nkey = \"", "\nkey = \"00"), "33"),
+        (text.replace("announcer", "anouncer"), "announcer"),
+    ];
+    for (text, word) in broken {
+        let error = Keys::from_toml(&text, "keys.toml").unwrap_err().to_string();
+        assert!(error.contains(word), "{word}: {error}");
+    }
+}

@@ -1,0 +1,260 @@
+//! What decoded blocks hold: MAC, RLC and PDCP of SL-SCH, PC5_DISCOVERY of SL-DCH; opened where there are keys.
+//!
+//! ```text
+//! SL-SCH block -> MAC PDU, of every destination -> RLC UM, reassembled -> PDCP: header, and data if a key opens them
+//! SL-DCH block -> a monitor that follows every key of the store
+//! ```
+//!
+//! Everything is heard as by a UE to whom everything is addressed: there is no filter. What is said of a PDU or message is
+//! an [`Outcome`], the words of which are those of the reports. Repetitions must be left out by the caller: they would be
+//! replays.
+
+mod follow;
+
+use crate::config::ConfigError;
+use crate::keystore::Keys;
+use follow::Followers;
+use sidelink_mac::discovery::{AirTime, TimePolicy};
+use sidelink_mac::engine::{Cause, Outcome};
+use sidelink_mac::ids::{GroupDestinationId, Layer2Id, Lcid};
+use sidelink_mac::mux::{Address, Demultiplexed};
+use sidelink_mac::pdcp::{self, Assurance, Header};
+use sidelink_mac::rlc_um::{self, Key};
+use sidelink_mac::wire::pdcp::HEADER_LEN;
+use sidelink_security::counter::UtcTime;
+use sidelink_security::group::{self, ReceiverConfig};
+use std::fmt;
+
+/// What was found in a block.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Opened<'a> {
+    /// A PDCP PDU.
+    Pdcp(PdcpReport<'a>),
+    /// A discovery message.
+    Discovery(DiscoveryReport),
+    /// Bytes that are no PDU.
+    Malformed {
+        /// The channel that carried them.
+        channel: Channel,
+        /// Which layer says so, and why.
+        why: String,
+    },
+}
+
+/// A transport channel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Channel {
+    /// SL-SCH.
+    SlSch,
+    /// SL-DCH.
+    SlDch,
+}
+
+/// A PDCP PDU.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PdcpReport<'a> {
+    /// Sender: its Layer-2 ID.
+    pub source: Layer2Id,
+    /// For whom.
+    pub address: Address,
+    /// Logical channel.
+    pub lcid: Lcid,
+    /// The header; none where it makes no sense.
+    pub header: Option<Header>,
+    /// What became of it.
+    pub result: Judgement,
+    /// The PGK that opened it.
+    pub pgk_id: Option<u8>,
+    /// Name of the group in the store.
+    pub group: Option<String>,
+    /// Name of the sender in the store.
+    pub sender: Option<String>,
+    /// The data, if they are in the clear.
+    pub data: Option<&'a [u8]>,
+    /// The PDU with its header, as it came from RLC.
+    pub pdu: &'a [u8],
+}
+
+impl PdcpReport<'_> {
+    /// The PDU with the data in the clear, if they are.
+    pub fn clear_pdu(&self) -> Option<Vec<u8>> {
+        let data = self.data?;
+        let mut pdu = self.pdu.get(..HEADER_LEN)?.to_vec();
+        pdu.extend_from_slice(data);
+        Some(pdu)
+    }
+}
+
+/// What became of a PDU or message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Judgement {
+    /// By the keys.
+    Of(Outcome),
+    /// Nobody gave keys.
+    NoKeys,
+}
+
+impl Judgement {
+    /// The word that reports use.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Of(outcome) => outcome.as_str(),
+            Self::NoKeys => "no_keys",
+        }
+    }
+
+    /// It is as its sender sent it, as far as its protection goes.
+    pub const fn is_good(self) -> bool {
+        matches!(
+            self,
+            Self::Of(Outcome::Verified | Outcome::Deciphered | Outcome::Unprotected | Outcome::ToReport)
+        )
+    }
+}
+
+impl fmt::Display for Judgement {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// A discovery message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DiscoveryReport {
+    /// What became of it.
+    pub result: Judgement,
+    /// Name of the entry whose key fits.
+    pub name: Option<String>,
+    /// The octet of the message type.
+    pub message_type: u8,
+    /// The code or content, in the clear; not of changing identifiers.
+    pub code: Option<[u8; 23]>,
+    /// The whole UTC-based counter, in seconds.
+    pub counter: Option<u32>,
+    /// The rotation period.
+    pub period: Option<u64>,
+}
+
+/// Opens blocks of one recording, in their order.
+pub struct Opener {
+    rlc: rlc_um::Receiver,
+    pdcp: Option<pdcp::Receiver>,
+    followers: Option<Followers>,
+    keys: Keys,
+    policy: TimePolicy,
+}
+
+impl Opener {
+    /// Without keys: headers only.
+    pub fn headers_only() -> Self {
+        Self {
+            rlc: rlc_um::Receiver::new(rlc_um::ReceiverConfig::default()),
+            pdcp: None,
+            followers: None,
+            keys: Keys::default(),
+            policy: TimePolicy::default(),
+        }
+    }
+
+    /// With all keys of a store.
+    ///
+    /// # Errors
+    /// An entry that makes no sense.
+    pub fn with_keys(keys: Keys) -> Result<Self, ConfigError> {
+        let mut receiver = pdcp::Receiver::new(pdcp::ReceiverConfig::default());
+        for group in &keys.group {
+            let mut config = ReceiverConfig::new(group.config()?);
+            config.accept_unprotected = true;
+            let mut opening = group::Receiver::new(config);
+            for entry in &group.pgk {
+                // `Keys::check` leaves no two keys of one index.
+                if let Some(key) = group.pgk(entry)? {
+                    let _ = opening.install(key);
+                }
+            }
+            receiver.insert_group(opening);
+        }
+        let followers = Followers::new(&keys)?;
+        Ok(Self { pdcp: Some(receiver), followers: Some(followers), keys, ..Self::headers_only() })
+    }
+
+    /// Whether keys were given.
+    pub const fn has_keys(&self) -> bool {
+        self.pdcp.is_some()
+    }
+
+    /// Take apart a block of SL-SCH that came at `now` (without meaning where there are no keys), and tell `emit` each PDCP
+    /// PDU that it completes. `group` is the group destination ID of its SCI in transmission modes 1 and 2.
+    pub fn sl_sch(
+        &mut self,
+        now: UtcTime,
+        group: Option<u8>,
+        block: &[u8],
+        emit: &mut dyn FnMut(Opened<'_>),
+    ) {
+        let Self { rlc, pdcp, keys, .. } = self;
+        let pdu = match Demultiplexed::parse(block, group.map(GroupDestinationId)) {
+            Ok(pdu) => pdu,
+            // Without keys a block may hold anything: test signals do.
+            Err(_) if pdcp.is_none() => return,
+            Err(error) => {
+                return emit(Opened::Malformed { channel: Channel::SlSch, why: format!("MAC: {error}") });
+            }
+        };
+        let (source, address) = (pdu.source, pdu.address);
+        let known = keys.group.iter().find(|g| g.group_id.0 == address.layer2_id().octets());
+        let sender = known.and_then(|g| g.member.iter().find(|m| m.id.0 == source.octets()));
+        for (lcid, data) in pdu.sdus() {
+            let key = Key { source, destination: address.layer2_id(), lcid };
+            let received = rlc.receive(key, data, |sdu| {
+                let mut report = PdcpReport {
+                    source,
+                    address,
+                    lcid,
+                    header: Header::parse(address, sdu).ok(),
+                    result: Judgement::NoKeys,
+                    pgk_id: None,
+                    group: known.map(|g| g.name.clone()),
+                    sender: sender.map(|m| m.ue.clone()),
+                    data: None,
+                    pdu: sdu,
+                };
+                if let Some(pdcp) = pdcp {
+                    match pdcp.receive(now.counter(), source, address, lcid, sdu) {
+                        Ok(delivered) => {
+                            report.result = Judgement::Of(match delivered.assurance {
+                                Assurance::Verified => Outcome::Verified,
+                                Assurance::Deciphered => Outcome::Deciphered,
+                                Assurance::Unprotected => Outcome::Unprotected,
+                            });
+                            report.pgk_id = delivered.pgk_id;
+                            report.data = Some(delivered.data);
+                            return emit(Opened::Pdcp(report));
+                        }
+                        Err(error) => report.result = Judgement::Of(Outcome::of_cause(&Cause::Pdcp(error))),
+                    }
+                } else if report.header.is_some_and(|header| header.count().identity() == 0) {
+                    report.data = sdu.get(HEADER_LEN..);
+                }
+                emit(Opened::Pdcp(report));
+            });
+            if let Err(error) = received
+                && pdcp.is_some()
+            {
+                emit(Opened::Malformed { channel: Channel::SlSch, why: format!("RLC: {error}") });
+            }
+        }
+    }
+
+    /// Judge a block of SL-DCH that came at `now`; nothing without keys.
+    ///
+    /// # Errors
+    /// Codes so short that the followed ones cannot be told apart.
+    pub fn sl_dch(&mut self, now: UtcTime, block: &[u8]) -> Result<Option<Opened<'static>>, ConfigError> {
+        let Some(followers) = &mut self.followers else { return Ok(None) };
+        followers.judge(&self.policy, &AirTime::at(now), block).map(Some)
+    }
+}
+
+#[cfg(test)]
+mod tests;
