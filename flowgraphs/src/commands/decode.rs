@@ -89,12 +89,7 @@ pub fn run(args: DecodeArgs) -> anyhow::Result<()> {
     errors.pop().map_or(Ok(()), Err)
 }
 
-fn decode(
-    path: &Path,
-    args: &DecodeArgs,
-    keys: Option<&Keys>,
-    sinks: &Mutex<Sinks>,
-) -> anyhow::Result<()> {
+fn decode(path: &Path, args: &DecodeArgs, keys: Option<&Keys>, sinks: &Mutex<Sinks>) -> anyhow::Result<()> {
     let name = path.display().to_string();
     let several = args.files.len() > 1;
     let mut input = input::open(path, &args.radio)?;
@@ -212,7 +207,9 @@ fn utc(start: Option<UtcMicros>, seconds: f64) -> UtcTime {
 
 fn parse_utc(text: &str) -> Result<UtcMicros, String> {
     match text.parse::<f64>() {
-        Ok(seconds) if (0.0..4_294_967_296.0).contains(&seconds) => Ok(UtcMicros((seconds * 1e6).round() as u64)),
+        Ok(seconds) if (0.0..4_294_967_296.0).contains(&seconds) => {
+            Ok(UtcMicros((seconds * 1e6).round() as u64))
+        }
         _ => Err(format!("{text:?} is no UTC; write seconds since 1970, such as 1795238400")),
     }
 }
