@@ -7,6 +7,8 @@ use super::Backend;
 pub(crate) struct Loops {
     /// Sum of the magnitudes of a slice, and the number of elements other than 0.
     pub(crate) magnitude: fn(&[i16]) -> (u64, u64),
+    /// Sum of the elements, each with the sign of its bit: negative for 1. Up to the end of the shorter slice.
+    pub(crate) agreement: fn(&[i16], &[u8]) -> i64,
     /// Adds the second slice to the first, saturating, up to the end of the shorter one.
     pub(crate) accumulate: fn(&mut [i16], &[i16]),
     /// Splits pairs into their first and their second elements, up to the end of the shortest.
@@ -20,7 +22,7 @@ pub(crate) fn loops(backend: Backend) -> Loops {
         Backend::Avx512 => avx512::LOOPS,
         #[cfg(target_arch = "x86_64")]
         Backend::Avx2 => avx2::LOOPS,
-        _ => Loops { magnitude, accumulate, split },
+        _ => Loops { magnitude, agreement, accumulate, split },
     }
 }
 
@@ -38,6 +40,21 @@ fn magnitude(elements: &[i16]) -> (u64, u64) {
         count += u64::from(some);
     }
     (sum, count)
+}
+
+#[inline(always)]
+fn agreement(elements: &[i16], bits: &[u8]) -> i64 {
+    let mut sum = 0;
+    // Short enough for 32 bits.
+    for (elements, bits) in elements.chunks(1 << 15).zip(bits.chunks(1 << 15)) {
+        let mut part = 0i32;
+        for (&x, &bit) in elements.iter().zip(bits) {
+            let flip = -i32::from(bit & 1);
+            part = part.wrapping_add((i32::from(x) ^ flip).wrapping_sub(flip));
+        }
+        sum += i64::from(part);
+    }
+    sum
 }
 
 #[inline(always)]
@@ -63,6 +80,8 @@ macro_rules! backend {
                 // SAFETY: the machine has the instruction set, see above.
                 magnitude: |elements| unsafe { magnitude(elements) },
                 // SAFETY: the machine has the instruction set, see above.
+                agreement: |elements, bits| unsafe { agreement(elements, bits) },
+                // SAFETY: the machine has the instruction set, see above.
                 accumulate: |sums, terms| unsafe { accumulate(sums, terms) },
                 // SAFETY: the machine has the instruction set, see above.
                 split: |pairs, first, second| unsafe { split(pairs, first, second) },
@@ -71,6 +90,11 @@ macro_rules! backend {
             #[target_feature(enable = $features)]
             fn magnitude(elements: &[i16]) -> (u64, u64) {
                 super::magnitude(elements)
+            }
+
+            #[target_feature(enable = $features)]
+            fn agreement(elements: &[i16], bits: &[u8]) -> i64 {
+                super::agreement(elements, bits)
             }
 
             #[target_feature(enable = $features)]
@@ -105,6 +129,9 @@ mod tests {
                 let sum: i64 = a.iter().map(|&x| i64::from(x).abs()).sum();
                 let count = a.iter().filter(|x| **x != 0).count();
                 prop_assert_eq!((loops.magnitude)(&a), (sum as u64, count as u64));
+                let bits: Vec<u8> = a.iter().map(|x| (x >> 3 & 1) as u8).collect();
+                let signed = a.iter().zip(&bits).map(|(&x, &bit)| i64::from(x) * (1 - 2 * i64::from(bit)));
+                prop_assert_eq!((loops.agreement)(&a, &bits), signed.sum::<i64>());
                 let mut sums = a.clone();
                 (loops.accumulate)(&mut sums, &b);
                 for (i, &sum) in sums.iter().enumerate() {
@@ -125,6 +152,7 @@ mod tests {
             let n = 200_000;
             let elements = vec![i16::MIN; n];
             assert_eq!((loops(backend).magnitude)(&elements), (32768 * n as u64, n as u64));
+            assert_eq!((loops(backend).agreement)(&elements, &vec![1; n]), 32768 * n as i64);
         }
     }
 }

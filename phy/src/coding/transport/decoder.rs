@@ -204,17 +204,16 @@ impl TransportDecoder {
     /// [`CodingError::BlockSize`] for a buffer that was never reset or is larger than the decoder.
     pub fn correlation(&mut self, buffer: &SoftBuffer) -> Result<f32, CodingError> {
         self.fits(buffer)?;
-        let (mut first, mut agreement, mut magnitude) = (0, 0i64, 0i64);
+        let (mut first, mut agreement, mut magnitude) = (0, 0, 0);
         for r in 0..buffer.plan.blocks() {
             let layout = buffer.buffer(r);
             let block = &buffer.blocks[r * MAX_CODE_BLOCK / 8..][..buffer.plan.block_size(r) / 8];
             let circular = &mut self.circular[..layout.len()];
             self.encoder.encode(block)?;
             self.encoder.circular_buffer(layout, circular)?;
-            for (&llr, &bit) in buffer.soft[first..].iter().zip(circular.iter()) {
-                agreement += i64::from(llr) * (1 - 2 * i64::from(bit));
-                magnitude += i64::from(llr).abs();
-            }
+            let soft = &buffer.soft[first..first + layout.len()];
+            agreement += (self.loops.agreement)(soft, circular);
+            magnitude += (self.loops.magnitude)(soft).0;
             first += layout.len();
         }
         Ok(if magnitude == 0 { 0.0 } else { agreement as f32 / magnitude as f32 })

@@ -96,12 +96,12 @@ impl TurboEncoder {
             ([0; 32 * COLUMN_WORDS], [0; 32 * COLUMN_WORDS], [0; 32 * COLUMN_WORDS]);
         let mut rest = output;
         for c in 0..32 {
-            expand(&self.columns[0][TURBO_COLUMNS[c] as usize], &mut column);
+            expand(&self.columns[0][TURBO_COLUMNS[c] as usize], rows, &mut column);
             rest = append(rest, &column[buffer.first_row(c)..rows]);
         }
         for c in 0..32 {
-            expand(&self.columns[1][TURBO_COLUMNS[c] as usize], &mut column1);
-            expand(&self.columns[2][TURBO_COLUMNS[c] as usize], &mut column2);
+            expand(&self.columns[1][TURBO_COLUMNS[c] as usize], rows, &mut column1);
+            expand(&self.columns[2][TURBO_COLUMNS[c] as usize], rows, &mut column2);
             let (first1, first2) = (buffer.first_row(c), buffer.first_row_parity2(c));
             let first = first1.max(first2);
             let last = buffer.last_row_parity2(c);
@@ -271,7 +271,9 @@ fn transpose_32(matrix: &mut [u32; 32]) {
     }
 }
 
-fn expand(words: &[u32; COLUMN_WORDS], bits: &mut [u8; 32 * COLUMN_WORDS]) {
+/// The bits of the first `rows` rows of a column, and a few more, one by one.
+fn expand(words: &[u32; COLUMN_WORDS], rows: usize, bits: &mut [u8; 32 * COLUMN_WORDS]) {
+    let words = &words[..rows.div_ceil(32)];
     let bytes = words.iter().flat_map(|word| word.to_be_bytes());
     for (bits, byte) in bits.as_chunks_mut::<8>().0.iter_mut().zip(bytes) {
         *bits = spread(byte);
