@@ -3,9 +3,11 @@
 //! ```text
 //! bler.rs     block error rates: a channel of the physical layer over noise and fading          bler/
 //! phy.rs      time of each stage of the physical layer                                           phy/
+//! security.rs what protection costs: ciphers, discovery, a protected frame                       security/
 //! timing.rs   median, 99th percentile and share of the subframe of a repeated call
 //! ```
 
 pub mod bler;
 pub mod phy;
+pub mod security;
 pub mod timing;

@@ -3,6 +3,7 @@
 use crate::args::{Form, Output};
 use crate::bench::bler::{self, AirConfig, CASES, Case, Point};
 use crate::bench::phy;
+use crate::bench::security::{self, Row};
 use crate::bench::timing::Timing;
 use crate::terminal;
 use clap::{Args, Subcommand};
@@ -26,6 +27,8 @@ enum What {
     Phy(PhyArgs),
     /// Block error rates: the Es/N0 at which 10 % of the blocks fail.
     Bler(BlerArgs),
+    /// What protection costs: bits, collisions, tables, ciphers, a protected frame.
+    Security(SecurityArgs),
 }
 
 #[derive(Debug, Args)]
@@ -36,6 +39,22 @@ struct PhyArgs {
     /// Milliseconds for each stage.
     #[arg(long, default_value_t = 300, value_name = "MS")]
     time: u64,
+    /// Form of the output: table, json or json:FILE.
+    #[arg(short = 'F', value_name = "FORM[:FILE]", default_value = "table")]
+    output: Output,
+}
+
+#[derive(Debug, Args)]
+struct SecurityArgs {
+    /// Only lines whose group or name contains this: protection, collision, verification, matching, cipher, frame, EEA2, ..
+    #[arg(long, default_value = "", value_name = "TEXT")]
+    case: String,
+    /// Milliseconds for each line.
+    #[arg(long, default_value_t = 100, value_name = "MS")]
+    time: u64,
+    /// The most identities to follow: tables of 1000 up to these, in steps of ten.
+    #[arg(long, default_value_t = 1_000_000, value_name = "N")]
+    keys: usize,
     /// Form of the output: table, json or json:FILE.
     #[arg(short = 'F', value_name = "FORM[:FILE]", default_value = "table")]
     output: Output,
@@ -74,6 +93,7 @@ pub fn run(args: BenchArgs) -> anyhow::Result<()> {
     match args.what {
         What::Phy(args) => run_phy(&args),
         What::Bler(args) => run_bler(&args),
+        What::Security(args) => run_security(&args),
     }
 }
 
@@ -140,6 +160,50 @@ fn phy_json(t: &Timing) -> Value {
         "faster": t.peer.map(|p| p.0 / t.median_us),
         "wanted": t.peer.map(|p| p.1),
     })
+}
+
+fn run_security(args: &SecurityArgs) -> anyhow::Result<()> {
+    let mut out = open(&args.output)?;
+    let mut failure = None;
+    let mut last = "";
+    security::run(Duration::from_millis(args.time), &args.case, args.keys, &mut |row: &Row| {
+        let written = match args.output.form {
+            Form::Json => writeln!(out, "{}", security_json(row)),
+            Form::Table => security_row(&mut out, row, last != row.about),
+        };
+        last = row.about;
+        if let Err(e) = written.and_then(|()| out.flush()) {
+            failure.get_or_insert(e);
+        }
+    });
+    if last.is_empty() {
+        anyhow::bail!("nothing has {:?} in its name; `sidelink bench security` lists all", args.case);
+    }
+    failure.map_or(Ok(()), |e| Err(e.into()))
+}
+
+fn security_json(row: &Row) -> Value {
+    let mut o = json!({ "type": "security", "about": row.about, "name": row.name });
+    for (name, value) in &row.figures {
+        o[*name] = value.clone();
+    }
+    o
+}
+
+fn security_row(out: &mut dyn Write, row: &Row, first: bool) -> std::io::Result<()> {
+    if first {
+        let names: String = row.figures.iter().map(|(name, _)| format!(" {name:>16}")).collect();
+        writeln!(out, "{:<62}{names}", row.about)?;
+    }
+    let values: String = row
+        .figures
+        .iter()
+        .map(|(_, value)| match value.as_f64() {
+            Some(v) if v != 0.0 && v.abs() < 0.01 => format!(" {:>16}", format!("{v:.1e}")),
+            _ => format!(" {:>16}", value.to_string()),
+        })
+        .collect();
+    writeln!(out, "  {:<60}{values}", row.name)
 }
 
 fn run_bler(args: &BlerArgs) -> anyhow::Result<()> {
