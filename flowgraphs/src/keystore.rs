@@ -59,6 +59,9 @@ const COUNTERS: TableDefinition<'_, [u8; 16], (u64, u64)> = TableDefinition::new
 
 type Entries = TableDefinition<'static, &'static str, &'static [u8]>;
 
+/// An entry as it stands in the file, with its name.
+type Stored = (String, Zeroizing<Vec<u8>>);
+
 /// A key store that this process holds.
 pub struct KeyStore {
     path: PathBuf,
@@ -143,7 +146,7 @@ impl KeyStore {
     }
 
     fn all<T: DeserializeOwned>(&self, table: Entries) -> Result<Vec<T>, ConfigError> {
-        let read = || -> Result<Vec<(String, Zeroizing<Vec<u8>>)>, redb::Error> {
+        let read = || -> Result<Vec<Stored>, redb::Error> {
             let transaction = self.database.begin_read()?;
             let table = transaction.open_table(table)?;
             let mut all = Vec::new();
