@@ -200,7 +200,8 @@ fn security_row(out: &mut dyn Write, row: &Row, first: bool) -> std::io::Result<
         .iter()
         .map(|(_, value)| match value.as_f64() {
             Some(v) if v != 0.0 && v.abs() < 0.01 => format!(" {:>16}", format!("{v:.1e}")),
-            _ => format!(" {:>16}", value.to_string()),
+            Some(v) => format!(" {:>16}", (v * 1e4).round() / 1e4),
+            None => format!(" {:>16}", value.to_string()),
         })
         .collect();
     writeln!(out, "  {:<60}{values}", row.name)

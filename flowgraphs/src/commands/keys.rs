@@ -191,6 +191,11 @@ pub fn run(args: KeysArgs) -> anyhow::Result<()> {
 }
 
 fn new_group(args: NewGroup) -> anyhow::Result<()> {
+    if args.group_id.is_none() && !args.store.store.exists() {
+        return Err(
+            ConfigError::usage("a new group needs its --group-id", "such as --group-id 0001a2").into()
+        );
+    }
     let store = KeyStore::open_or_create(&args.store.store)?;
     let known = store.keys()?.group.into_iter().find(|group| group.name == args.name);
     let is_new = known.is_none();

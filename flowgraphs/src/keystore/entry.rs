@@ -363,6 +363,12 @@ impl Keys {
         for group in &mut keys.group {
             group.pgk.retain(|pgk| pgk.key.is_some());
         }
+        // The key of an open code is its announcer's and the network's: a monitor reports what it hears.
+        for entry in &mut keys.discovery {
+            if entry.protection == Protection::Open && entry.announcer.as_deref() != Some(ue) {
+                entry.key = None;
+            }
+        }
         keys
     }
 

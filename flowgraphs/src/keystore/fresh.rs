@@ -1,6 +1,6 @@
 //! New keys from the system's random source, and revocation.
 
-use super::entry::{Discovery, Group, Keys, PgkEntry, Secret};
+use super::entry::{Discovery, Group, Keys, PgkEntry, Protection, Secret};
 use crate::config::ConfigError;
 use rand::TryRngCore;
 use rand::rngs::OsRng;
@@ -100,7 +100,9 @@ pub fn revoke_ue(keys: &mut Keys, ue: &str, now: u32) -> Result<Vec<String>, Con
             dead.push(entry.name.clone());
         } else if entry.monitors.iter().any(|m| m == ue) {
             entry.monitors.retain(|m| m != ue);
-            entry.renew()?;
+            if entry.protection != Protection::Open {
+                entry.renew()?;
+            }
             changed.push(entry.name.clone());
         }
     }

@@ -218,6 +218,7 @@ fn a_ue_gets_its_own_and_a_revoked_one_learns_nothing_new() {
     let mut keys = example();
     let bob = keys.for_ue("bob");
     assert_eq!((bob.group.len(), bob.discovery.len()), (1, 2));
+    assert!(bob.discovery[0].key.is_none(), "the key of an open code is not for those who monitor it");
     assert_eq!(keys.for_ue("carol").group.len(), 0);
     assert_eq!(keys.for_ue("mallory").discovery.len(), 1, "the open code names nobody");
 

@@ -48,8 +48,11 @@ pub(super) fn collisions(done: &mut dyn FnMut(Row)) {
     for bits in [32_i32, 64, 128, 160, 184] {
         for devices in [1e2_f64, 1e3, 1e4, 1e6] {
             let probability: f64 = -f64::exp_m1(-devices * (devices - 1.0) / 2_f64.powi(bits + 1));
-            let figures =
-                [("bits", bits.into()), ("devices", devices.into()), ("probability", probability.into())];
+            let figures = [
+                ("bits", bits.into()),
+                ("devices", (devices as u64).into()),
+                ("probability", probability.into()),
+            ];
             done(Row::new("collision", format!("{bits} bits, {devices:.0} devices"), &figures));
         }
     }
