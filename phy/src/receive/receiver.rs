@@ -236,13 +236,16 @@ impl Receiver {
         let mut correction = None;
         for seen in self.detector.detect(grid).into_iter().flatten() {
             let bits = &mut self.mib[..psbch::payload_bits(self.config.mode.is_v2x())];
-            emit(Event::Slss {
-                subframe: k,
-                id: seen.id,
-                cfo_hz: self.common_cfo as f32 + seen.cfo_hz,
-                snr_db: seen.snr_db,
-            });
-            let Some(decoded) = self.psbch.decode(grid, seen.id, bits) else { continue };
+            let decoded = self.psbch.decode(grid, seen.id, bits);
+            if decoded.is_some() || seen.confident {
+                emit(Event::Slss {
+                    subframe: k,
+                    id: seen.id,
+                    cfo_hz: self.common_cfo as f32 + seen.cfo_hz,
+                    snr_db: seen.snr_db,
+                });
+            }
+            let Some(decoded) = decoded else { continue };
             let time = psbch::frame_time(bits);
             emit(Event::Mib {
                 subframe: k,

@@ -14,6 +14,9 @@ const MIN_PRIMARY: f32 = 0.12;
 /// with a probability of 1e-5.
 const MIN_SECONDARY: f32 = 0.17;
 
+/// Shares from which PSSS and SSSS stand for themselves: -1 dB and up.
+const CONFIDENT: [f32; 2] = [0.3, 0.35];
+
 /// An identity seen on the grid.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Seen {
@@ -23,6 +26,9 @@ pub struct Seen {
     pub cfo_hz: f32,
     /// Signal to noise ratio of a resource element in dB.
     pub snr_db: f32,
+    /// Whether the signals are proof enough without a PSBCH that decodes: data of others looks like a weak one now and
+    /// then, once in 2000 subframes of a busy carrier.
+    pub confident: bool,
 }
 
 /// Detector for one subframe at a time.
@@ -80,8 +86,8 @@ impl Detector {
             turn += a.conj() * b;
         }
         // blocks of eight explain an eighth of noise
-        let share = (power / energy - 1.0 / 8.0) / (1.0 - 1.0 / 8.0);
-        if share < MIN_PRIMARY {
+        let primary = (power / energy - 1.0 / 8.0) / (1.0 - 1.0 / 8.0);
+        if primary < MIN_PRIMARY {
             return None;
         }
         let phase = turn.im.atan2(turn.re);
@@ -113,6 +119,7 @@ impl Detector {
             id,
             cfo_hz: phase / (2.0 * std::f32::consts::PI * self.spacing),
             snr_db: crate::units::decibel(ratio.max(1e-6)),
+            confident: primary >= CONFIDENT[0] && share >= CONFIDENT[1],
         })
     }
 }
