@@ -24,7 +24,8 @@ fn decode(name: &str, arguments: &[&str]) -> Vec<Map<String, Value>> {
     let form = format!("json:{}", out.display());
     let file = samples().join(format!("{name}.sigmf-meta"));
     let file = file.to_str().expect("a path in UTF-8");
-    let command = ["sidelink", "decode", file, "-F", &form].iter().chain(arguments).copied();
+    let mut command = vec!["sidelink", "decode", file, "-F", &form];
+    command.extend(arguments);
     commands::run(Cli::try_parse_from(command).expect("the command line parses").command)
         .expect("it decodes");
     let decoded = lines(&out);
