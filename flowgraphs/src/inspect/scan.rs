@@ -89,8 +89,9 @@ pub(super) const MAX_ROWS: usize = 360;
 
 /// A band is in use this far above the floor, in dB. Over 1 ms the power of a PRB of noise spreads by less than 1 dB.
 const ABOVE_FLOOR_DB: f32 = 6.0;
-/// What is this far below the strongest band is leakage, in dB: SC-FDMA symbols that begin and end within an FFT.
-const BELOW_PEAK_DB: f32 = 30.0;
+/// What is this far below the strongest band of the same block is leakage, in dB: two PRBs beside SC-FDMA that is not
+/// windowed 25 dB are left.
+const BELOW_STRONGEST_DB: f32 = 22.0;
 /// Share of the quietest cells that the floor is taken at.
 const FLOOR_QUANTILE: f64 = 0.1;
 
@@ -114,6 +115,7 @@ pub fn scan(
     let mut total = vec![0.0_f64; bins];
     let mut cells = Cells::new(bands.edges.len());
     let band_bins = band_bins(&bands, bins, rate);
+    let mut now_in_band = vec![0.0_f32; bands.edges.len()];
     let mut scan = Scan {
         rate,
         samples: 0,
@@ -149,11 +151,11 @@ pub fn scan(
             row.levels = row.levels.merge(levels);
             let weight = 1.0 / blocks_per_row as f32;
             row.spectrum.iter_mut().zip(&power).for_each(|(r, p)| *r += p * weight);
-            for (band, (peak, range)) in row.peaks.iter_mut().zip(&band_bins).enumerate() {
-                let p: f32 = power[range.clone()].iter().sum();
-                *peak = peak.max(p);
-                cells.add(band, p);
+            for (now, range) in now_in_band.iter_mut().zip(&band_bins) {
+                *now = power[range.clone()].iter().sum();
             }
+            cells.add(&now_in_band);
+            row.peaks.iter_mut().zip(&now_in_band).for_each(|(peak, p)| *peak = peak.max(*p));
         }
         total.iter_mut().zip(&power).for_each(|(t, p)| *t += f64::from(*p));
         scan.blocks += 1;
@@ -181,8 +183,11 @@ fn band_bins(bands: &Bands, bins: usize, rate: f64) -> Vec<std::ops::Range<usize
 
 /// How often each band had which power, in steps of half a decibel.
 struct Cells {
+    /// Of all bands together.
+    all: [u64; Self::STEPS],
+    /// Of each band, without leakage.
     counts: Vec<[u32; Self::STEPS]>,
-    peak: f32,
+    blocks: u64,
 }
 
 impl Cells {
@@ -190,7 +195,7 @@ impl Cells {
     const LOWEST_DB: f32 = -180.0;
 
     fn new(bands: usize) -> Self {
-        Self { counts: vec![[0; Self::STEPS]; bands], peak: 0.0 }
+        Self { all: [0; Self::STEPS], counts: vec![[0; Self::STEPS]; bands], blocks: 0 }
     }
 
     fn step(power: f32) -> usize {
@@ -198,29 +203,34 @@ impl Cells {
         (((10.0 * power.log10() - Self::LOWEST_DB) * 2.0) as usize).min(Self::STEPS - 1)
     }
 
-    fn add(&mut self, band: usize, power: f32) {
-        self.peak = self.peak.max(power);
-        let count = &mut self.counts[band][Self::step(power)];
-        *count = count.saturating_add(1);
+    /// Take in the power of each band in a block.
+    fn add(&mut self, powers: &[f32]) {
+        self.blocks += 1;
+        let leakage = powers.iter().copied().fold(0.0, f32::max) * 10f32.powf(-BELOW_STRONGEST_DB / 10.0);
+        for (counts, &power) in self.counts.iter_mut().zip(powers) {
+            let step = Self::step(power);
+            self.all[step] += 1;
+            if power > leakage {
+                counts[step] = counts[step].saturating_add(1);
+            }
+        }
     }
 
     fn occupancy(&self) -> Occupancy {
         let of_step = |s: usize| 10f32.powf((Self::LOWEST_DB + s as f32 / 2.0) / 10.0);
-        // silence says nothing about the noise
-        let level = |s: usize| self.counts.iter().map(|c| u64::from(c[s])).sum::<u64>();
-        let all: u64 = (1..Self::STEPS).map(level).sum();
+        // step 0 is silence, which says nothing about the noise
+        let cells: u64 = self.all[1..].iter().sum();
         let mut seen = 0;
         let floor = (1..Self::STEPS).find(|&s| {
-            seen += level(s);
-            seen as f64 >= (all as f64 * FLOOR_QUANTILE).max(1.0)
+            seen += self.all[s];
+            seen as f64 >= (cells as f64 * FLOOR_QUANTILE).max(1.0)
         });
         let floor = floor.map_or(0.0, of_step);
-        let leakage = self.peak * 10f32.powf(-BELOW_PEAK_DB / 10.0);
-        let threshold = (floor * 10f32.powf(ABOVE_FLOOR_DB / 10.0)).max(leakage).max(f32::MIN_POSITIVE);
-        let from = Self::step(threshold) + 1;
+        let threshold = (floor * 10f32.powf(ABOVE_FLOOR_DB / 10.0)).max(f32::MIN_POSITIVE);
+        let from = (Self::step(threshold) + 1).min(Self::STEPS);
         let share = |c: &[u32; Self::STEPS]| {
-            let used: u64 = c[from.min(Self::STEPS)..].iter().map(|&n| u64::from(n)).sum();
-            used as f64 / c.iter().map(|&n| u64::from(n)).sum::<u64>().max(1) as f64
+            let used: u64 = c[from..].iter().map(|&n| u64::from(n)).sum();
+            used as f64 / self.blocks.max(1) as f64
         };
         Occupancy { floor, threshold, share: self.counts.iter().map(share).collect() }
     }
