@@ -291,3 +291,92 @@ fn an_unprotected_announcer_is_nobody_known() {
     let mut opener = Opener::with_keys(everybody()).unwrap();
     assert_eq!(judged(&mut opener, NOW, &message), ("unknown".to_owned(), None));
 }
+
+/// From samples to what was said: a recording of a protected group and two announcers, and the same without keys.
+#[test]
+fn a_recording_is_decoded_verified_and_opened() {
+    use crate::commands::{Cli, run};
+    use clap::Parser;
+    use serde_json::Value;
+
+    let folder = std::env::temp_dir().join(format!("sidelink-open-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let file = |name: &str| folder.join(name).display().to_string();
+    let command =
+        |args: &[&str]| run(Cli::try_parse_from(std::iter::once(&"sidelink").chain(args)).unwrap().command);
+
+    let group = group(None);
+    // MCS 9 on 8 PRBs: 1256 bits. TS 36.213 Table 7.1.7.2.1-1.
+    let blocks = blocks(&group, &[b"hello, group"], 1256 / 8, false);
+    let mut keys = everybody();
+    keys.group = vec![group];
+    let hex = |bytes: &[u8]| crate::hex::of_bytes(bytes);
+    let restricted = announce(&keys.discovery[1], NOW);
+    let rotating = announce(&keys.discovery[3], NOW);
+    let example = include_str!("../scenario/example_d2d.toml");
+    let radio = example.split("[[ue]]").next().unwrap();
+    let scenario = format!(
+        r#"{radio}
+[[ue]]
+name = "A"
+[ue.sync]
+id = 301
+[[ue.communication]]
+resource = 7
+group = 162
+trp = 40
+mcs = 9
+start = 2
+len = 8
+payload = "{}"
+[[ue.discovery]]
+message = "{}"
+resource = 3
+[[ue]]
+name = "B"
+[[ue.discovery]]
+message = "{}"
+resource = 9
+"#,
+        hex(&blocks[0]),
+        hex(&restricted),
+        hex(&rotating)
+    );
+    std::fs::write(file("scenario.toml"), scenario).unwrap();
+    let store = folder.join("keys.toml");
+    let _ = std::fs::remove_file(&store);
+    crate::keystore::write_private(&store, &keys.to_toml().unwrap()).unwrap();
+    command(&["generate", "-c", &file("scenario.toml"), "-w", &file("air")]).unwrap();
+    let (json, air) = (format!("json:{}", file("out.json")), file("air.sigmf-meta"));
+    let decode = ["decode", &air, "-F", &json, "--utc", "1795238400.2"];
+    let lines = || -> Vec<Value> {
+        let text = std::fs::read_to_string(file("out.json")).unwrap();
+        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    };
+
+    command(&[&decode[..], &["--keys", &file("keys.toml"), "--pcap", &file("out.pcap")]].concat()).unwrap();
+    let found = lines();
+    let of =
+        |kind: &str| -> Vec<Value> { found.iter().filter(|line| line["type"] == kind).cloned().collect() };
+    let (pdcp, discovery) = (of("pdcp"), of("discovery"));
+    assert_eq!(pdcp[0]["result"], "deciphered", "{pdcp:?}");
+    assert_eq!(pdcp[0]["payload"], hex(b"hello, group"));
+    assert_eq!((&pdcp[0]["source"], &pdcp[0]["destination"]), (&"0000a1".into(), &"0001a2".into()));
+    assert_eq!(
+        (&pdcp[0]["pgk_index"], &pdcp[0]["ptk_id"], &pdcp[0]["sn"]),
+        (&1.into(), &1.into(), &1.into())
+    );
+    assert_eq!(pdcp[0]["sender"], "alice");
+    // The scenario sends the same block again and again: replays.
+    assert!(pdcp[1..].iter().all(|pdu| pdu["result"] == "replay"), "{pdcp:?}");
+    for name in ["ue-1", "ue-3"] {
+        let heard = discovery.iter().find(|line| line["name"] == name);
+        assert_eq!(heard.unwrap()["result"], "verified", "{discovery:?}");
+    }
+
+    command(&decode).unwrap();
+    let kinds: Vec<Value> = lines().into_iter().map(|line| line["type"].clone()).collect();
+    assert!(kinds.contains(&"sl-sch".into()) && kinds.contains(&"sl-dch".into()));
+    assert!(!kinds.contains(&"pdcp".into()) && !kinds.contains(&"discovery".into()));
+    std::fs::remove_dir_all(&folder).unwrap();
+}
