@@ -1,9 +1,9 @@
 //! `sidelink inspect`: what a recording looks like from outside.
 
 use crate::args::RadioArgs;
-use crate::input::{self, Input};
+use crate::input;
 use crate::inspect::plot::{self, Panel};
-use crate::inspect::{self, Bands, Scan};
+use crate::inspect::{self, Bands, Heard, Scan};
 use crate::terminal;
 use clap::Args;
 use std::io::Write;
@@ -51,13 +51,40 @@ pub fn run(args: InspectArgs) -> anyhow::Result<()> {
     }
     inspect::show(&scan, colours, terminal::width(), &mut out)?;
     if let Some(path) = &args.plot {
-        plot::draw(path, &args.file.display().to_string(), &panels(&input, &scan))?;
+        let name = args.file.display().to_string();
+        // a recording that no receiver fits still has a spectrum
+        let heard = inspect::hear(&mut input, &name).unwrap_or_else(|e| {
+            tracing::warn!("{name}: nothing is drawn of what the receiver hears: {e:#}");
+            Heard::default()
+        });
+        plot::draw(path, &name, &panels(&scan, &heard))?;
         writeln!(out, "\n{}", path.display())?;
     }
     Ok(out.flush()?)
 }
 
-/// What is drawn. What the receiver knows (constellation, channel, EVM) comes as further panels.
-fn panels<'a>(_input: &Input, scan: &'a Scan) -> Vec<Panel<'a>> {
-    vec![Panel::Spectrogram(scan), Panel::Spectrum(scan), Panel::Power(scan)]
+/// What is drawn: the outside always, the inside as far as something was heard.
+fn panels<'a>(scan: &'a Scan, heard: &'a Heard) -> Vec<Panel<'a>> {
+    let mut panels = vec![Panel::Spectrogram(scan), Panel::Spectrum(scan), Panel::Power(scan)];
+    if !heard.points.is_empty() {
+        let title = "PSSCH after equalisation, the first transport blocks".to_owned();
+        panels.push(Panel::Scatter { title, points: &heard.points });
+    }
+    if !heard.channel.is_empty() {
+        panels.push(Panel::Curves {
+            title: "Channel of the first transport block".to_owned(),
+            x: "frequency in MHz".to_owned(),
+            y: "dB".to_owned(),
+            curves: vec![("|h|".to_owned(), heard.channel.clone())],
+        });
+    }
+    if !heard.evm.is_empty() {
+        panels.push(Panel::Curves {
+            title: "Error vector magnitude".to_owned(),
+            x: "time in s".to_owned(),
+            y: "%".to_owned(),
+            curves: heard.evm.clone(),
+        });
+    }
+    panels
 }

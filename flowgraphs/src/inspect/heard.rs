@@ -1,0 +1,110 @@
+//! What the receiver makes of a recording, for pictures: error vectors, one constellation, one channel.
+
+use crate::Sample;
+use crate::input::Input;
+use crate::receive;
+use sidelink_phy::channel::layout::Layout;
+use sidelink_phy::channel::pssch::{self, Grant};
+use sidelink_phy::grid::Grid;
+use sidelink_phy::receive::receiver::Event;
+use sidelink_phy::sc_fdma::Demodulator;
+use sidelink_phy::sequence::dmrs::References;
+use std::sync::Arc;
+
+/// Transport blocks whose symbols are drawn.
+const BLOCKS: usize = 12;
+
+/// What was heard.
+#[derive(Clone, Debug, Default)]
+pub struct Heard {
+    /// Error vector magnitude by channel: name, and (seconds, percent) of each time it was heard.
+    pub evm: Vec<(String, Vec<(f64, f64)>)>,
+    /// Symbols of the first transport blocks after equalisation.
+    pub points: Vec<Sample>,
+    /// Channel of the first transport block: (MHz from the centre, dB).
+    pub channel: Vec<(f64, f64)>,
+}
+
+/// Receive the whole recording, then its first transport blocks once more for their symbols.
+///
+/// # Errors
+/// What the reader or the plan of the receiver says.
+pub fn hear(input: &mut Input, name: &str) -> anyhow::Result<Heard> {
+    input.recording.seek(0)?;
+    let plan = receive::plan(input, name)?;
+    let rate = input.rate;
+    let mut heard = Heard::default();
+    let mut blocks: Vec<(i64, Grant, f32)> = Vec::new();
+    let mut emit = |event: Event<'_>, sample: i64| {
+        let (channel, evm) = match event {
+            Event::Mib { evm_percent, .. } => ("PSBCH", evm_percent),
+            Event::Sci { evm_percent, .. } => ("PSCCH", evm_percent),
+            Event::SlDch { evm_percent, .. } => ("PSDCH", evm_percent),
+            Event::SlSch(b) => {
+                if blocks.len() < BLOCKS {
+                    blocks.push((sample, b.grant, b.measurement.cfo_hz));
+                }
+                ("PSSCH", b.evm_percent)
+            }
+            _ => return Ok(()),
+        };
+        let place = (sample as f64 / rate, f64::from(evm));
+        match heard.evm.iter_mut().find(|(name, _)| name == channel) {
+            Some((_, curve)) => curve.push(place),
+            None => heard.evm.push((channel.to_owned(), vec![place])),
+        }
+        Ok(())
+    };
+    receive::run(input, &plan, &mut emit, &mut |_| ())?;
+    // at another rate the samples of a subframe would have to be resampled again
+    if !plan.resample {
+        look_again(input, &plan, &blocks, &mut heard)?;
+    }
+    Ok(heard)
+}
+
+fn look_again(
+    input: &mut Input,
+    plan: &receive::Plan,
+    blocks: &[(i64, Grant, f32)],
+    heard: &mut Heard,
+) -> anyhow::Result<()> {
+    let v2x = plan.config.mode.is_v2x();
+    let cp = plan.config.communication.first().map_or(plan.config.numerology.cp(), |p| p.data_cp);
+    let numerology = plan.config.numerology.with_cp(cp);
+    let carrier = numerology.bandwidth().prbs();
+    let references = Arc::new(References::new(carrier));
+    let mut decoder = pssch::Decoder::new(numerology, plan.config.mode, references);
+    let mut process = pssch::Process::new(carrier);
+    let mut demodulator = Demodulator::new(numerology, numerology.fft() * 72 / 2048);
+    let mut grid = Grid::new(numerology);
+    let mut samples = vec![Sample::default(); numerology.subframe_samples()];
+    for (sample, grant, cfo_hz) in blocks {
+        let (Ok(from), Ok((modulation, size))) = (u64::try_from(*sample), grant.size(v2x)) else { continue };
+        input.recording.seek(from)?;
+        if input.recording.read(&mut samples)? < samples.len() || process.start(size).is_err() {
+            continue;
+        }
+        demodulator.demodulate(&samples, f64::from(*cfo_hz), &mut grid);
+        if decoder.receive(&grid, grant, 0.0, &mut process).is_err() {
+            continue;
+        }
+        let layout = Layout::shared(v2x, cp);
+        let layout = if v2x && grant.transmission_format { layout.without_last() } else { layout };
+        let (estimator, equaliser) = decoder.front_end();
+        equaliser.constellation(estimator, &grid, layout, modulation, &mut heard.points);
+        if heard.channel.is_empty() {
+            let mut channel = vec![Sample::default(); grant.prbs.subcarriers()];
+            estimator.channel(&mut channel);
+            let first = grant.prbs.first_subcarrier() as f64 - numerology.subcarriers() as f64 / 2.0;
+            heard.channel = channel
+                .iter()
+                .enumerate()
+                .map(|(k, h)| {
+                    ((first + k as f64 + 0.5) * 0.015, 10.0 * f64::from(h.norm_sqr().max(1e-12)).log10())
+                })
+                .collect();
+        }
+    }
+    Ok(())
+}
