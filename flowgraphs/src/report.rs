@@ -101,7 +101,13 @@ impl Report {
     ///
     /// # Errors
     /// The writer's.
-    pub fn opened(&mut self, file: &str, several: bool, opened: &Opened<'_>, subframe: u64) -> io::Result<()> {
+    pub fn opened(
+        &mut self,
+        file: &str,
+        several: bool,
+        opened: &Opened<'_>,
+        subframe: u64,
+    ) -> io::Result<()> {
         match self.form {
             Form::Json => {
                 let Some(object) = opened::json(opened, subframe) else { return Ok(()) };

@@ -1,4 +1,5 @@
 //! Counters of protected frames across kill -9: the sender of these tests is this very program, run again.
+#![allow(clippy::disallowed_methods)]
 
 use sidelink_flowgraphs::keystore::{Cipher, Group, Hex, KeyStore, Keys};
 use sidelink_security::counter::UtcCounter;
