@@ -1,6 +1,7 @@
 //! MAC <-> PHY: the only file that names both.
 
-use sidelink_mac::wire::mib_sl;
+pub use sidelink_mac::pdcp::Header as PdcpHeader;
+pub use sidelink_mac::wire::mib_sl;
 use sidelink_phy::units::{Bandwidth, DfnSubframe};
 
 /// MIB-SL (5 octets) or MIB-SL-V2X (6) of a subframe, FDD, reserved bits 0 (TS 36.331 §6.5.2).

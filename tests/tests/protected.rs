@@ -1,5 +1,5 @@
 //! Counters of protected frames across kill -9: the sender of these tests is this very program, run again.
-#![allow(clippy::disallowed_methods)]
+#![allow(clippy::disallowed_methods, clippy::print_stdout)]
 
 use sidelink_flowgraphs::keystore::{Cipher, Group, Hex, KeyStore, Keys};
 use sidelink_security::counter::UtcCounter;
@@ -168,7 +168,7 @@ fn no_count_twice_whatever_is_killed() {
         random ^= random << 13;
         random ^= random >> 7;
         random ^= random << 17;
-        if random % 8 != 0 {
+        if !random.is_multiple_of(8) {
             wait_for_frames(&folder.0, &mut child, beyond);
         }
         std::thread::sleep(Duration::from_micros(random >> 8 & 0x7fff));

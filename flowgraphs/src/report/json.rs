@@ -2,9 +2,9 @@
 
 use super::Counts;
 use crate::hex;
+use crate::link::mib_sl;
 use crate::receive::Outcome;
 use serde_json::{Map, Value, json};
-use sidelink_mac::wire::mib_sl;
 use sidelink_phy::receive::estimate::Measurement;
 use sidelink_phy::receive::receiver::{ControlInformation, Event};
 use sidelink_phy::receive::stream::Alignment;

@@ -1,7 +1,7 @@
 //! A capture file for Wireshark: MIB-SL, SL-SCH, discovery messages and deciphered PDCP PDUs, time stamped by air time.
 
+use crate::link::PdcpHeader as Header;
 use crate::open::Opened;
-use sidelink_mac::pdcp::Header;
 use sidelink_phy::receive::receiver::Event;
 use sidelink_phy::units::DfnSubframe;
 use sidelink_recordings::UtcMicros;
