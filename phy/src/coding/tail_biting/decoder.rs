@@ -5,14 +5,11 @@ use crate::Llr;
 use crate::coding::CodingError;
 use crate::coding::crc::CRC16;
 use crate::kernel::Backend;
-use crate::kernel::viterbi::{Branches, Decisions, Recursion, SOFT_LIMIT, STATES, recursion};
+use crate::kernel::viterbi::{Branches, Decisions, Paths, Recursion, SOFT_LIMIT, STATES, recursion};
 
-/// Turns around the circular trellis before the best path is taken as it is. At -4.2 dB, K = 59 and 288 coded bits, two
-/// and more lose 0.5 % of the blocks, one loses 2 %.
-const MAX_WRAPS: usize = 3;
-
-/// Ends that are traced back, the best first, where the best path of all does not close.
-const TRACED: usize = 16;
+/// Turns around the circular trellis. A third one finds no block that the second did not, in 20 000 at -4.2 dB and 288
+/// coded bits.
+const MAX_WRAPS: usize = 2;
 
 /// Mean magnitude that soft values are brought to before the recursion, a quarter of its limit.
 const MEAN: f32 = 64.0;
@@ -133,50 +130,38 @@ impl ControlDecoder {
     /// The best path round the circular trellis that ends in the state that it began in, its first bit lowest.
     ///
     /// When the best path of all from any start closes, it is the most likely codeword. Else the metrics go round once
-    /// more, so that they say where a path is likely to begin, and the best of the paths that close is taken: over 2000
-    /// blocks at a block error rate of 10 % it was always that of an exhaustive search.
+    /// more, so that they say where a path is likely to begin, and the best of the paths that close is taken.
     fn search(&mut self, k: usize) -> u128 {
         let mut before = [0; STATES];
-        let mut best = (i16::MIN, 0);
-        for wrap in 0..MAX_WRAPS {
-            let mut metrics = before;
-            (self.recursion)(&self.branches[..k], &mut metrics, &mut self.decisions[..k]);
-            let mut order: [u8; STATES] = std::array::from_fn(|state| state as u8);
-            let ends = if wrap == 0 { 1 } else { TRACED };
-            if wrap == 0 {
-                let top = (0..STATES).max_by_key(|&state| metrics[state]).unwrap_or(0);
-                order[0] = top as u8;
-            } else {
-                order.sort_unstable_by_key(|&state| std::cmp::Reverse(metrics[usize::from(state)]));
+        let mut end = 0;
+        for wrap in 1..=MAX_WRAPS {
+            let mut paths = Paths::new(before);
+            (self.recursion)(&self.branches[..k], &mut paths, &mut self.decisions[..k]);
+            let Paths { metrics, starts } = paths;
+            let closes = |state: usize| usize::from(starts[state] as u16) == state;
+            let best = metrics.iter().fold(i16::MIN, |best, &metric| best.max(metric));
+            end = metrics.iter().position(|&metric| metric == best).unwrap_or(0);
+            if wrap == 1 && closes(end) {
+                break;
             }
-            for (rank, &end) in order[..ends].iter().enumerate() {
-                let end = usize::from(end);
-                let (bits, start) = self.trace(end, k);
-                if rank == 0 && start == end {
-                    return bits;
-                }
-                if rank == 0 && best.0 == i16::MIN {
-                    best.1 = bits;
-                }
-                let gained = metrics[end].saturating_sub(before[end]);
-                if start == end && gained > best.0 {
-                    best = (gained, bits);
-                }
+            if wrap == MAX_WRAPS {
+                let gained = |&state: &usize| i32::from(metrics[state]) - i32::from(before[state]);
+                end = (0..STATES).filter(|&state| closes(state)).max_by_key(gained).unwrap_or(end);
             }
             before = metrics;
         }
-        best.1
+        self.trace(end, k)
     }
 
-    /// The bits of the path that ends in `end`, and the state that it began in.
-    fn trace(&self, end: usize, k: usize) -> (u128, usize) {
-        let (mut state, mut bits) = (end, 0);
+    /// The bits of the path that ends in `state`.
+    fn trace(&self, mut state: usize, k: usize) -> u128 {
+        let mut bits = 0;
         for decisions in self.decisions[..k].iter().rev() {
             bits = bits << 1 | (state & 1) as u128;
             let high = decisions[state & 1] >> (state >> 1) & 1;
             state = state >> 1 | (high as usize) << 5;
         }
-        (bits, state)
+        bits
     }
 
     /// The sum of the soft values, each with the sign of its coded bit.

@@ -2,15 +2,15 @@
 
 use std::arch::x86_64::*;
 
-use super::{Branches, Decisions, NORMALISE, PATTERN, STATES};
+use super::{Branches, Decisions, NORMALISE, PATTERN, Paths};
 
-pub(super) fn recursion(branches: &[Branches], metrics: &mut [i16; STATES], decisions: &mut [Decisions]) {
+pub(super) fn recursion(branches: &[Branches], paths: &mut Paths, decisions: &mut [Decisions]) {
     // SAFETY: `super::recursion` hands this out where the machine has the instruction set.
-    unsafe { run(branches, metrics, decisions) }
+    unsafe { run(branches, paths, decisions) }
 }
 
 #[target_feature(enable = "avx2")]
-fn run(branches: &[Branches], metrics: &mut [i16; STATES], decisions: &mut [Decisions]) {
+fn run(branches: &[Branches], paths: &mut Paths, decisions: &mut [Decisions]) {
     // SAFETY: all pointers are to arrays of the length that is accessed.
     unsafe {
         // Bytes of the branch metric of states 0 to 15 and 16 to 31 in the table of a step.
@@ -18,35 +18,49 @@ fn run(branches: &[Branches], metrics: &mut [i16; STATES], decisions: &mut [Deci
             let index = _mm256_cvtepu8_epi16(_mm_loadu_si128(PATTERN.as_ptr().add(i).cast()));
             _mm256_add_epi16(_mm256_mullo_epi16(index, _mm256_set1_epi16(0x0202)), _mm256_set1_epi16(0x0100))
         });
-        let mut m = [0, 16, 32, 48].map(|i| _mm256_loadu_si256(metrics.as_ptr().add(i).cast()));
+        let mut m = [0, 16, 32, 48].map(|i| _mm256_loadu_si256(paths.metrics.as_ptr().add(i).cast()));
+        let mut s = [0, 16, 32, 48].map(|i| _mm256_loadu_si256(paths.starts.as_ptr().add(i).cast()));
         for (steps, decisions) in branches.chunks(NORMALISE).zip(decisions.chunks_mut(NORMALISE)) {
             for (branches, decisions) in steps.iter().zip(decisions) {
                 let table = _mm256_broadcastsi128_si256(_mm_loadu_si128(branches.as_ptr().cast()));
-                let ([m0, m1], even0, odd0) = butterflies(m[0], m[2], _mm256_shuffle_epi8(table, pattern[0]));
-                let ([m2, m3], even1, odd1) = butterflies(m[1], m[3], _mm256_shuffle_epi8(table, pattern[1]));
-                m = [m0, m1, m2, m3];
-                *decisions = [gather_signs(even0, even1), gather_signs(odd0, odd1)];
+                let ([m0, m1], won0) = butterflies(m[0], m[2], _mm256_shuffle_epi8(table, pattern[0]));
+                let ([m2, m3], won1) = butterflies(m[1], m[3], _mm256_shuffle_epi8(table, pattern[1]));
+                let ([s0, s1], [s2, s3]) = (follow(s[0], s[2], won0), follow(s[1], s[3], won1));
+                (m, s) = ([m0, m1, m2, m3], [s0, s1, s2, s3]);
+                *decisions = [gather_signs(won0[0], won1[0]), gather_signs(won0[1], won1[1])];
             }
             let zero = _mm256_broadcastw_epi16(_mm256_castsi256_si128(m[0]));
             m = m.map(|metrics| _mm256_sub_epi16(metrics, zero));
         }
-        for (i, m) in m.into_iter().enumerate() {
-            _mm256_storeu_si256(metrics.as_mut_ptr().add(16 * i).cast(), m);
+        for (i, (m, s)) in m.into_iter().zip(s).enumerate() {
+            _mm256_storeu_si256(paths.metrics.as_mut_ptr().add(16 * i).cast(), m);
+            _mm256_storeu_si256(paths.starts.as_mut_ptr().add(16 * i).cast(), s);
         }
     }
 }
 
-/// The 32 states that 16 states and their partners lead to, and where the partners won on the way to even and to odd
-/// ones.
+/// Metrics of the 32 states that 16 states and their partners lead to, and where the partners won on the way to even
+/// and to odd ones.
 #[target_feature(enable = "avx2")]
-fn butterflies(low: __m256i, high: __m256i, branch: __m256i) -> ([__m256i; 2], __m256i, __m256i) {
+fn butterflies(low: __m256i, high: __m256i, branch: __m256i) -> ([__m256i; 2], [__m256i; 2]) {
     let (even_low, even_high) = (_mm256_add_epi16(low, branch), _mm256_sub_epi16(high, branch));
     let (odd_low, odd_high) = (_mm256_sub_epi16(low, branch), _mm256_add_epi16(high, branch));
-    let (even, odd) = (_mm256_max_epi16(even_low, even_high), _mm256_max_epi16(odd_low, odd_high));
-    // Unpacking works inside of each half: states 0-7 and 16-23 of the result, then 8-15 and 24-31.
+    let zipped = zip(_mm256_max_epi16(even_low, even_high), _mm256_max_epi16(odd_low, odd_high));
+    (zipped, [_mm256_cmpgt_epi16(even_high, even_low), _mm256_cmpgt_epi16(odd_high, odd_low)])
+}
+
+/// What the winners bring along to the 32 states.
+#[target_feature(enable = "avx2")]
+fn follow(low: __m256i, high: __m256i, won: [__m256i; 2]) -> [__m256i; 2] {
+    zip(_mm256_blendv_epi8(low, high, won[0]), _mm256_blendv_epi8(low, high, won[1]))
+}
+
+/// Elements of both vectors in turns.
+#[target_feature(enable = "avx2")]
+fn zip(even: __m256i, odd: __m256i) -> [__m256i; 2] {
+    // Unpacking works inside of each half: elements 0-7 and 16-23 of the result, then 8-15 and 24-31.
     let (a, b) = (_mm256_unpacklo_epi16(even, odd), _mm256_unpackhi_epi16(even, odd));
-    let zipped = [_mm256_permute2x128_si256::<0x20>(a, b), _mm256_permute2x128_si256::<0x31>(a, b)];
-    (zipped, _mm256_cmpgt_epi16(even_high, even_low), _mm256_cmpgt_epi16(odd_high, odd_low))
+    [_mm256_permute2x128_si256::<0x20>(a, b), _mm256_permute2x128_si256::<0x31>(a, b)]
 }
 
 /// Sign bits of 32 elements of 16 bits.

@@ -50,8 +50,29 @@ static PATTERN: [u8; 32] = {
     pattern
 };
 
-/// Advances `metrics` over the steps, and notes the decisions of each.
-pub(crate) type Recursion = fn(&[Branches], &mut [i16; STATES], &mut [Decisions]);
+/// The best path into every state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Paths {
+    pub(crate) metrics: [i16; STATES],
+    /// The state that the path began in.
+    pub(crate) starts: [i16; STATES],
+}
+
+impl Paths {
+    /// Paths of no step yet.
+    pub(crate) const fn new(metrics: [i16; STATES]) -> Self {
+        let mut starts = [0; STATES];
+        let mut state = 0;
+        while state < STATES {
+            starts[state] = state as i16;
+            state += 1;
+        }
+        Self { metrics, starts }
+    }
+}
+
+/// Extends the paths by the steps, and notes the decisions of each.
+pub(crate) type Recursion = fn(&[Branches], &mut Paths, &mut [Decisions]);
 
 /// The recursion of a backend.
 pub(crate) fn recursion(backend: Backend) -> Recursion {
