@@ -15,7 +15,8 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) if terminal::is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("{} {error:#}", paint(terminal::colours_on_stderr(), Ink::Red, "error:"));
+            let prefix = paint(terminal::colours_on_stderr(), Ink::Red, "error:");
+            eprintln!("{prefix} {}", terminal::message(&error));
             ExitCode::from(commands::exit_status(&error))
         }
     }

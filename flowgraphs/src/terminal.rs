@@ -71,6 +71,18 @@ pub fn progress(total: u64, what: &str) -> ProgressBar {
     }
 }
 
+/// An error and what it came from, on one line. A cause that its effect already tells is not told again.
+pub fn message(error: &anyhow::Error) -> String {
+    error.chain().fold(String::new(), |mut told, cause| {
+        let text = cause.to_string();
+        if !told.contains(&text) {
+            told.push_str(if told.is_empty() { "" } else { ": " });
+            told.push_str(&text);
+        }
+        told
+    })
+}
+
 /// Whether an error, or one that it came from, is a reader of the output that went away.
 pub fn is_broken_pipe(error: &anyhow::Error) -> bool {
     let broken = |e: &(dyn std::error::Error + 'static)| {
@@ -87,4 +99,31 @@ pub fn print(text: &str) -> io::Result<()> {
     let mut out = stdout();
     out.write_all(text.as_bytes())?;
     out.flush()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cause_is_told_once() {
+        let cause = || io::Error::other("no room");
+        let e = anyhow::Error::new(cause()).context("cannot write: no room");
+        assert_eq!(message(&e), "cannot write: no room");
+        let e = anyhow::Error::new(cause()).context("cannot write");
+        assert_eq!(message(&e), "cannot write: no room");
+    }
+
+    #[test]
+    fn a_reader_that_went_away_is_recognised() {
+        let e = anyhow::Error::new(io::Error::from(io::ErrorKind::BrokenPipe)).context("while printing");
+        assert!(is_broken_pipe(&e));
+        assert!(!is_broken_pipe(&anyhow::anyhow!("no")));
+    }
+
+    #[test]
+    fn paint_is_plain_without_a_terminal() {
+        assert_eq!(paint(false, Ink::Red, "x"), "x");
+        assert_eq!(paint(true, Ink::Red, "x"), "\x1b[31mx\x1b[0m");
+    }
 }

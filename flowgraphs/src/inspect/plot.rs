@@ -54,6 +54,12 @@ const WIDTH: u32 = 1280;
 const ROW_HEIGHT: u32 = 380;
 const TITLE_HEIGHT: u32 = 44;
 
+/// Cells of a spectrogram at most: columns and rows.
+type Detail = (usize, usize);
+const FINE: Detail = (220, super::scan::MAX_ROWS);
+/// Each cell of an SVG is an element of its own.
+const COARSE: Detail = (110, 120);
+
 /// Refuse a name that is neither PNG nor SVG, before any work is done.
 ///
 /// # Errors
@@ -90,9 +96,9 @@ pub fn draw(path: &Path, title: &str, panels: &[Panel<'_>]) -> anyhow::Result<()
         )
     };
     if extension(path) == "svg" {
-        page(SVGBackend::new(path, size), title, panels, &rows).map_err(|e| failed(&e))?;
+        page(SVGBackend::new(path, size), title, panels, &rows, COARSE).map_err(|e| failed(&e))?;
     } else {
-        page(BitMapBackend::new(path, size), title, panels, &rows).map_err(|e| failed(&e))?;
+        page(BitMapBackend::new(path, size), title, panels, &rows, FINE).map_err(|e| failed(&e))?;
     }
     Ok(())
 }
@@ -124,6 +130,7 @@ fn page<B: DrawingBackend>(
     title: &str,
     panels: &[Panel<'_>],
     rows: &[Vec<usize>],
+    detail: Detail,
 ) -> Result<(), DrawError<B>> {
     let root = backend.into_drawing_area();
     root.fill(&WHITE)?;
@@ -132,7 +139,7 @@ fn page<B: DrawingBackend>(
     for (strip, row) in strips.iter().zip(rows) {
         let areas = strip.split_evenly((1, row.len()));
         for (area, &i) in areas.iter().zip(row) {
-            panels::draw(&panels[i], area)?;
+            panels::draw(&panels[i], area, detail)?;
         }
     }
     root.present()

@@ -88,7 +88,7 @@ pub struct Scan {
 pub(super) const MAX_ROWS: usize = 360;
 
 /// A band is in use this far above the floor, in dB. Over 1 ms the power of a PRB of noise spreads by less than 1 dB.
-const ABOVE_FLOOR_DB: f32 = 6.0;
+pub(super) const ABOVE_FLOOR_DB: f32 = 6.0;
 /// What is this far below the strongest band of the same block is leakage, in dB: two PRBs beside SC-FDMA that is not
 /// windowed 25 dB are left.
 const BELOW_STRONGEST_DB: f32 = 22.0;

@@ -76,6 +76,8 @@ fn noise_alone_occupies_nothing_and_silence_is_named() {
     let s = scan_of(&folder, &vec![Sample::default(); 20_000], 1.92e6, Bands::prbs(Bandwidth::Prb6));
     assert!(text(&s).contains("silence"), "{}", text(&s));
     assert_eq!(s.silent_blocks, s.blocks);
+    let s = scan_of(&folder, &samples[..100], 15.36e6, Bands::prbs(Bandwidth::Prb50));
+    assert!(text(&s).contains("too short for a spectrum: 100"), "{}", text(&s));
 }
 
 fn text(scan: &Scan) -> String {

@@ -1,6 +1,7 @@
 //! For the terminal.
 
 use super::Scan;
+use super::scan::ABOVE_FLOOR_DB;
 use crate::input::Input;
 use crate::number::Number;
 use crate::terminal::{Ink, paint};
@@ -73,6 +74,15 @@ pub fn describe(input: &Input, colours: bool, out: &mut dyn Write) -> io::Result
 /// Those of `out`.
 pub fn show(scan: &Scan, colours: bool, width: usize, out: &mut dyn Write) -> io::Result<()> {
     levels(scan, colours, out)?;
+    if scan.samples < scan.spectrum.len() as u64 {
+        writeln!(
+            out,
+            "too short for a spectrum: {} samples, {} are needed",
+            scan.samples,
+            scan.spectrum.len()
+        )?;
+        return Ok(());
+    }
     let columns = Columns::new(scan, width);
     let name = if scan.bands.are_prbs { "PRB" } else { "frequency slice" };
     writeln!(out, "\n{}", paint(colours, Ink::Bold, &format!("Spectrum by {name}")))?;
@@ -88,11 +98,10 @@ pub fn show(scan: &Scan, colours: bool, width: usize, out: &mut dyn Write) -> io
     writeln!(out, "{:>MARGIN$}{}", "in use ", columns.draw(&share, bar))?;
     writeln!(out, "{:>MARGIN$}{}", "", columns.ruler(scan))?;
 
-    let above = 10.0 * (scan.occupancy.threshold / scan.occupancy.floor.max(f32::MIN_POSITIVE)).log10();
     let title = format!("{name} over time (the strongest in each line)");
     writeln!(out, "\n{}", paint(colours, Ink::Bold, &title))?;
     if scan.occupancy.share.iter().all(|s| *s == 0.0) {
-        writeln!(out, "{:>MARGIN$}nothing stands out by {above:.0} dB", "")?;
+        writeln!(out, "{:>MARGIN$}nothing stands out by {ABOVE_FLOOR_DB:.0} dB", "")?;
         return Ok(());
     }
     let strongest = scan.rows.iter().flat_map(|r| &r.peaks).copied().fold(scan.occupancy.threshold, f32::max);

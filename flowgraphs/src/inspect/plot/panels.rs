@@ -1,8 +1,8 @@
 //! Each kind of panel on its part of the page.
 
-use super::super::Scan;
+use super::super::{Row, Scan};
 use super::colour::{LEVELS, colour, level};
-use super::{DrawError, Panel};
+use super::{Detail, DrawError, Panel};
 use crate::Sample;
 use plotters::coord::Shift;
 use plotters::coord::types::RangedCoordf64;
@@ -16,14 +16,16 @@ const LEAST_DB: f32 = 10.0;
 const MOST_DB: f32 = 60.0;
 /// Share of a spectrogram that is darkest: its noise.
 const DARKEST: f64 = 0.1;
-/// Columns of a spectrogram.
-const COLUMNS: usize = 220;
 const PALETTE: [RGBColor; 4] =
     [RGBColor(31, 90, 150), RGBColor(205, 92, 40), RGBColor(46, 125, 80), RGBColor(120, 70, 140)];
 
-pub(super) fn draw<B: DrawingBackend>(panel: &Panel<'_>, area: &Area<B>) -> Result<(), DrawError<B>> {
+pub(super) fn draw<B: DrawingBackend>(
+    panel: &Panel<'_>,
+    area: &Area<B>,
+    detail: Detail,
+) -> Result<(), DrawError<B>> {
     match panel {
-        Panel::Spectrogram(scan) => spectrogram(scan, area),
+        Panel::Spectrogram(scan) => spectrogram(scan, area, detail),
         Panel::Spectrum(scan) => spectrum(scan, area),
         Panel::Power(scan) => power(scan, area),
         Panel::Scatter { title, points } => scatter(title, points, area),
@@ -83,7 +85,7 @@ fn chart<'a, B: DrawingBackend + 'a>(
     Ok(chart)
 }
 
-fn spectrogram<B: DrawingBackend>(scan: &Scan, area: &Area<B>) -> Result<(), DrawError<B>> {
+fn spectrogram<B: DrawingBackend>(scan: &Scan, area: &Area<B>, detail: Detail) -> Result<(), DrawError<B>> {
     let (width, _) = area.dim_in_pixel();
     let (area, legend) = area.split_horizontally(width.saturating_sub(96));
     let seconds = scan.samples as f64 / scan.rate;
@@ -92,13 +94,14 @@ fn spectrogram<B: DrawingBackend>(scan: &Scan, area: &Area<B>) -> Result<(), Dra
     let title = "Spectrogram";
     let end = (seconds * factor).max(1e-9);
     let mut chart = chart(&area, title, ("frequency in MHz", frequencies.clone()), (unit, 0.0..end), false)?;
-    let columns = Columns::new(scan, &frequencies);
-    let pictures: Vec<Vec<f32>> = scan.rows.iter().map(|r| columns.of(&r.spectrum)).collect();
+    let columns = Columns::new(scan, &frequencies, detail.0);
+    let merged: Vec<&[Row]> = scan.rows.chunks(scan.rows.len().div_ceil(detail.1).max(1)).collect();
+    let pictures: Vec<Vec<f32>> = merged.iter().map(|rows| columns.of(rows)).collect();
     let (low, high) = limits(&pictures);
     let step = (frequencies.end - frequencies.start) / columns.ranges.len() as f64;
-    for (i, (row, picture)) in scan.rows.iter().zip(&pictures).enumerate() {
-        let time = |start: u64| start as f64 / scan.rate * factor;
-        let (from, to) = (time(row.start), scan.rows.get(i + 1).map_or(end, |next| time(next.start)));
+    let time = |rows: &[Row]| rows.first().map_or(end, |r| r.start as f64 / scan.rate * factor);
+    for (i, (rows, picture)) in merged.iter().zip(&pictures).enumerate() {
+        let (from, to) = (time(rows), merged.get(i + 1).map_or(end, |next| time(next)));
         let levels: Vec<usize> = picture.iter().map(|p| level((db(*p) - low) / (high - low))).collect();
         let mut at = 0;
         // neighbours of one colour are one rectangle
@@ -146,19 +149,20 @@ struct Columns {
 }
 
 impl Columns {
-    fn new(scan: &Scan, frequencies: &Range<f64>) -> Self {
+    fn new(scan: &Scan, frequencies: &Range<f64>, most: usize) -> Self {
         let bins = scan.spectrum.len();
         let bin =
             |mhz: f64| ((mhz * 1e6 / scan.rate + 0.5) * bins as f64).round().clamp(0.0, bins as f64) as usize;
         let (first, last) = (bin(frequencies.start), bin(frequencies.end));
-        let columns = COLUMNS.min(last - first).max(1);
+        let columns = most.min(last - first).max(1);
         let edge = |c: usize| first + (last - first) * c / columns;
         Self { ranges: (0..columns).map(|c| edge(c)..edge(c + 1)).collect() }
     }
 
-    fn of(&self, spectrum: &[f32]) -> Vec<f32> {
-        let mean = |r: &Range<usize>| spectrum[r.clone()].iter().sum::<f32>() / r.len().max(1) as f32;
-        self.ranges.iter().map(mean).collect()
+    /// The mean of several stretches of time.
+    fn of(&self, rows: &[Row]) -> Vec<f32> {
+        let sum = |r: &Range<usize>| rows.iter().flat_map(|row| &row.spectrum[r.clone()]).sum::<f32>();
+        self.ranges.iter().map(|r| sum(r) / (rows.len() * r.len()).max(1) as f32).collect()
     }
 }
 
