@@ -16,6 +16,8 @@ const LEAST_DB: f32 = 10.0;
 const MOST_DB: f32 = 60.0;
 /// Share of a spectrogram that is darkest: its noise.
 const DARKEST: f64 = 0.1;
+/// Curves of at most this many points show them.
+const FEW: usize = 400;
 const PALETTE: [RGBColor; 4] =
     [RGBColor(31, 90, 150), RGBColor(205, 92, 40), RGBColor(46, 125, 80), RGBColor(120, 70, 140)];
 
@@ -68,6 +70,7 @@ fn chart<'a, B: DrawingBackend + 'a>(
     let mut chart = ChartBuilder::on(area)
         .caption(title, ("sans-serif", 17))
         .margin(10)
+        .margin_right(22)
         .x_label_area_size(42)
         .y_label_area_size(62)
         .build_cartesian_2d(x, y)?;
@@ -250,8 +253,12 @@ fn curves<B: DrawingBackend>(
     for (i, (name, points)) in series.iter().enumerate() {
         let ink = PALETTE[i % PALETTE.len()];
         let finite = points.iter().copied().filter(|(x, y)| x.is_finite() && y.is_finite());
+        // few points are seen as points: a single one has no line
+        let few = if points.len() <= FEW { points.len() } else { 0 };
+        let dots = finite.clone().take(few).map(|p| Circle::new(p, 2, ink.filled()));
+        chart.draw_series(dots)?;
         chart
-            .draw_series(LineSeries::new(finite, &ink))?
+            .draw_series(LineSeries::new(finite, if few > 0 { ink.mix(0.4) } else { ink.mix(1.0) }))?
             .label(*name)
             .legend(move |(x, y)| PathElement::new([(x, y), (x + 16, y)], ink));
     }
