@@ -14,6 +14,7 @@
 //! inspect.rs    what a recording looks like from outside                                               inspect/
 //! keystore.rs   keys and the counters used under them, in one file                                       keystore/
 //! open.rs       what transport blocks hold, with keys or without: MAC, RLC, PDCP, discovery              open/
+//! radio.rs      timed samples in, timed bursts out: what every radio is                              radio/
 //! link.rs       MAC <-> PHY: the only file that names both
 //! terminal.rs   colours, width and progress, only where there is a terminal
 //! ```
@@ -38,6 +39,7 @@ pub mod keystore;
 pub mod link;
 pub mod number;
 pub mod open;
+pub mod radio;
 pub mod receive;
 pub mod report;
 pub mod scenario;
