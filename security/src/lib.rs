@@ -54,12 +54,14 @@
 //! - [`counter`], COUNT, UTC-based counter, replay windows, reservation ahead, the clock guard
 //! - [`discovery`], the 29 octets of PC5_DISCOVERY, and a million of them
 //! - [`group`], one-to-many
+//! - [`direct`], one-to-one: KD, KD-sess, PEK and PIK, a type per state
 
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 
 pub mod cipher;
 pub mod counter;
+pub mod direct;
 pub mod discovery;
 pub mod group;
 mod hmac;

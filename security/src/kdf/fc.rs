@@ -137,6 +137,10 @@ table! {
     OWN_STREAM_ID = Extended(0xEE), "none", Own;
     /// MIC of a response that is bound to its request (TS 33.303 §A.2 with one more parameter).
     OWN_BOUND_MIC = Extended(0xEF), "TR 33.833 §6.2.2.2", Own;
+    /// KD from signed ephemeral keys.
+    OWN_KD_FROM_SIGNED = Extended(0xF8), "TR 33.833 §6.4.1.4.2", Own;
+    /// Nonces from a seed.
+    OWN_ENTROPY = Extended(0xF9), "none", Own;
 }
 
 #[cfg(test)]

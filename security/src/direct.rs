@@ -1,0 +1,61 @@
+//! One-to-one communication: KD -> KD-sess -> PEK and PIK, a type per state. TS 33.303 §6.5 and TS 33.833 §6.4.1 (from
+//! memory and from the proposals), TS 33.536 §5.3.3.1 (read in part), TS 36.323 §5.6.2, §5.7 (read).
+//!
+//! UE_1 asks, UE_2 answers with the Security Mode Command. Nobody can use a key that is not agreed: there is no value
+//! of the type that could.
+//!
+//! ```text
+//!        UE_1                                                   UE_2
+//!  Requested { nonce_1, capabilities, policy }
+//!      |  ------- request ------------------------------------>  Proposed: opens what UE_1 sends, protects the command
+//!      |  command(&kd, ..)  <--- command, MAC-I by the new PIK ---  |
+//!  Unproven: verifies one PDU                                       |
+//!      |  prove(pdu)                                                |
+//!  Active ------- complete, ciphered, MAC-I --------------------->  |  complete(pdu)
+//!      |                                                          Active
+//!      |  retire()                                                  |  retire()
+//!  Retired: opens, never protects                               Retired
+//! ```
+//!
+//! - [`Requested::command`] checks the echo of the capabilities (bidding-down) and the policy before any key is used.
+//! - [`Unproven`] and [`Proposed`] are consumed by the proof of the peer: a MAC-I under a key that only a holder of KD
+//!   can derive from both nonces.
+//! - A context counts each direction's SN once through, 1 to 0xFFFF, over all logical channels, and then refuses
+//!   ([`SendError::Exhausted`]); [`Active::wants_rekeying`] speaks up long before.
+//! - Replay windows are one per logical channel, because a channel of higher priority overtakes.
+//!
+//! User data is ciphered and, as TR 33.833 key issue 4.2 wants it, **not** protected in its integrity: flipped bits
+//! reach the application, and a forged SN moves the window of that channel. `up_integrity` of [`Terms`] (the 5G twin)
+//! changes both.
+//!
+//! Nothing of a context is durable: after a crash the link is gone, and fresh nonces make a new one.
+
+mod context;
+mod entropy;
+mod identity;
+mod policy;
+mod session;
+
+pub use context::{Assurance, Kind, Opened, SendError, Ticket};
+pub use entropy::Entropy;
+pub use identity::{KdId, KdSessId, pick_half};
+pub use policy::{Capabilities, Chosen, Disagreement, Need, Policy};
+pub use session::{Active, Command, Offer, Proposed, Requested, Retired, Terms, Unproven};
+
+pub use crate::group::PduRefusal;
+
+/// Nonce_1 or Nonce_2. TS 33.536 §A.4.
+pub type Nonce = [u8; 16];
+
+/// Whose formulas and messages.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Profile {
+    /// TS 33.303 and TS 24.334; some FC are placeholders ([`crate::kdf::fc`]).
+    #[default]
+    Lte,
+    /// TS 33.536, TS 24.587 and TS 24.554: K_NRP for KD, and all FC known.
+    Nr,
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,249 @@
+//! One KD-sess in use: ciphers, counters of one direction, replay windows of the other.
+
+use std::fmt;
+
+use super::{Chosen, KdSessId, PduRefusal, Profile};
+use crate::cipher::{Algorithm, Bearer, Direction, Eea, Eia, Inputs, Integrity, MacI, MacIVerified};
+use crate::counter::Count;
+use crate::counter::replay::{ReplayWindow, Replayed};
+use crate::kdf::{lte, nr};
+use crate::keys::{KdSess, KnrpSess, Pek, Pik};
+
+/// Octets of a MAC-I.
+const MAC_I: usize = 4;
+
+/// What a PDU carries, which decides how it is protected. TS 36.323 §5.6.0, §5.7.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Kind {
+    /// The Direct Security Mode Command: a MAC-I, not ciphered (TS 36.523-1 §19.1.10.1).
+    Command,
+    /// Other PC5 signalling: a MAC-I, ciphered with it.
+    Signalling,
+    /// User data: ciphered; a MAC-I only with `up_integrity`.
+    User,
+}
+
+/// One SN, to be used for one PDU and no other. It says what the PDCP header must carry.
+#[derive(Debug, PartialEq, Eq)]
+#[must_use]
+pub struct Ticket {
+    id: KdSessId,
+    sn: u16,
+}
+
+impl Ticket {
+    /// KD-sess ID of the header.
+    pub const fn kd_sess_id(&self) -> u16 {
+        self.id.value()
+    }
+
+    /// PDCP SN of the header.
+    pub const fn sn(&self) -> u16 {
+        self.sn
+    }
+}
+
+/// Why nothing can be sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SendError {
+    /// Every SN of this KD-sess is used. Nothing wraps: re-key, or close the link.
+    Exhausted,
+    /// The caller: the buffer is shorter than header and MAC-I, or the ticket is of another context.
+    Misused,
+}
+
+impl fmt::Display for SendError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Exhausted => "every SN of this session key is used: re-key, or close the link",
+            Self::Misused => "the buffer does not fit the ticket",
+        })
+    }
+}
+
+impl std::error::Error for SendError {}
+
+/// How much is known of a PDU that was opened.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Assurance {
+    /// The MAC-I shows that the peer sent it.
+    Integrity(MacIVerified),
+    /// Deciphered; nothing shows that the octets are right.
+    Deciphered,
+    /// Null algorithms: nothing is known.
+    Unprotected,
+}
+
+/// A PDU that was opened.
+#[derive(Debug, PartialEq, Eq)]
+#[must_use]
+pub struct Opened {
+    /// Where its data end in the buffer; they begin after the header.
+    pub end: usize,
+    /// How much is known of them.
+    pub assurance: Assurance,
+}
+
+/// Ciphers and counters of one KD-sess.
+pub(super) struct Context {
+    pub(super) id: KdSessId,
+    pub(super) chosen: Chosen,
+    pub(super) up_integrity: bool,
+    eea: Eea,
+    eia: Eia,
+    /// DIRECTION of what we send: 1 for who sent the command (TS 33.303, from memory).
+    sends: Direction,
+    /// The next SN; 0x1_0000 when all are used.
+    next: u32,
+    windows: [ReplayWindow; 32],
+}
+
+pub(super) enum Root {
+    Lte(KdSess),
+    Nr(KnrpSess),
+}
+
+impl Root {
+    fn keys(&self, chosen: Chosen) -> (Pek, Pik) {
+        match self {
+            Self::Lte(root) => (lte::pek(root, chosen.eea), lte::pik(root, chosen.eia)),
+            Self::Nr(root) => {
+                let (pek, pik) = (nr::nrpek(root, chosen.eea.id()), nr::nrpik(root, chosen.eia.id()));
+                (Pek::from(*pek.as_bytes()), Pik::from(*pik.as_bytes()))
+            }
+        }
+    }
+
+    /// The session key of a profile.
+    pub(super) fn derive(
+        profile: Profile,
+        kd: &crate::keys::Kd,
+        nonce_1: &super::Nonce,
+        nonce_2: &super::Nonce,
+    ) -> Self {
+        match profile {
+            Profile::Lte => Self::Lte(lte::kd_sess(crate::kdf::fc::KD_SESS, kd, nonce_1, nonce_2)),
+            Profile::Nr => {
+                let knrp = crate::keys::Knrp::from(*kd.as_bytes());
+                Self::Nr(nr::knrp_sess(&knrp, nonce_1, nonce_2))
+            }
+        }
+    }
+}
+
+impl Context {
+    pub(super) fn new(root: &Root, id: KdSessId, chosen: Chosen, up_integrity: bool, commands: bool) -> Self {
+        let (pek, pik) = root.keys(chosen);
+        Self {
+            id,
+            chosen,
+            up_integrity: up_integrity && chosen.eia != Algorithm::Null,
+            eea: Eea::new(chosen.eea, &pek),
+            eia: Eia::new(chosen.eia, &pik),
+            sends: if commands { Direction::One } else { Direction::Zero },
+            next: 1,
+            windows: [ReplayWindow::new(); 32],
+        }
+    }
+
+    /// The next SN, that of no other PDU.
+    pub(super) fn begin(&mut self) -> Result<Ticket, SendError> {
+        let sn = u16::try_from(self.next).map_err(|_| SendError::Exhausted)?;
+        self.next += 1;
+        Ok(Ticket { id: self.id, sn })
+    }
+
+    /// SN that are left.
+    pub(super) const fn left(&self) -> u32 {
+        0x1_0000 - self.next
+    }
+
+    /// The highest SN that the peer has proven to have used: of signalling, whose MAC-I covers it.
+    pub(super) fn heard(&self) -> u16 {
+        let signalling = self.windows[28..31].iter().filter_map(ReplayWindow::highest);
+        signalling.map(Count::sn).max().unwrap_or(0)
+    }
+
+    pub(super) const fn mac_octets(&self, kind: Kind) -> usize {
+        match kind {
+            Kind::User if !self.up_integrity => 0,
+            _ => MAC_I,
+        }
+    }
+
+    const fn inputs(&self, sn: u16, lcid: u8, direction: Direction) -> Inputs {
+        let count = Count::from_parts(self.id.value(), sn);
+        Inputs { count, bearer: Bearer::from_lcid(lcid), direction }
+    }
+
+    pub(super) fn protect(
+        &self,
+        ticket: Ticket,
+        lcid: u8,
+        kind: Kind,
+        pdu: &mut [u8],
+        header: usize,
+    ) -> Result<(), SendError> {
+        let mac_octets = self.mac_octets(kind);
+        let end = pdu.len().checked_sub(mac_octets).filter(|end| *end >= header);
+        let Some(end) = end.filter(|_| ticket.id == self.id) else { return Err(SendError::Misused) };
+        let inputs = self.inputs(ticket.sn, lcid, self.sends);
+        if mac_octets > 0 {
+            let mac_i = self.eia.protect(inputs, &pdu[..end]);
+            pdu[end..].copy_from_slice(&mac_i.0);
+        }
+        if kind != Kind::Command {
+            self.eea.apply(inputs, &mut pdu[header..]);
+        }
+        Ok(())
+    }
+
+    /// Decipher, verify, and only then move the window.
+    pub(super) fn open(
+        &mut self,
+        sn: u16,
+        lcid: u8,
+        kind: Kind,
+        pdu: &mut [u8],
+        header: usize,
+    ) -> Result<Opened, PduRefusal> {
+        let mac_octets = self.mac_octets(kind);
+        let end =
+            pdu.len().checked_sub(mac_octets).filter(|end| *end >= header).ok_or(PduRefusal::TooShort)?;
+        let direction = match self.sends {
+            Direction::Zero => Direction::One,
+            Direction::One => Direction::Zero,
+        };
+        let inputs = self.inputs(sn, lcid, direction);
+        let window = usize::from(inputs.bearer.value());
+        let refuse = |replayed| match replayed {
+            Replayed::Seen => PduRefusal::Replay,
+            Replayed::Late => PduRefusal::Late,
+        };
+        self.windows[window].check(inputs.count).map_err(refuse)?;
+        if kind != Kind::Command {
+            self.eea.apply(inputs, &mut pdu[header..]);
+        }
+        let assurance = if mac_octets > 0 {
+            let mac_i = MacI([pdu[end], pdu[end + 1], pdu[end + 2], pdu[end + 3]]);
+            match self.eia.verify(inputs, &pdu[..end], &mac_i) {
+                Ok(Integrity::Verified(proof)) => Assurance::Integrity(proof),
+                Ok(Integrity::NotProtected) => Assurance::Unprotected,
+                Err(_) => return Err(PduRefusal::BadMac),
+            }
+        } else if self.chosen.eea == Algorithm::Null {
+            Assurance::Unprotected
+        } else {
+            Assurance::Deciphered
+        };
+        self.windows[window].accept(inputs.count).map_err(refuse)?;
+        Ok(Opened { end, assurance })
+    }
+}
+
+impl fmt::Debug for Context {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Context({}, {}, keys redacted)", self.id, self.chosen)
+    }
+}

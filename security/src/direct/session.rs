@@ -1,0 +1,269 @@
+//! The states of an agreement on a session key, for either side.
+
+use super::context::{Context, Kind, Opened, Root, SendError, Ticket};
+use super::{Capabilities, Chosen, Disagreement, KdSessId, Nonce, PduRefusal, Policy, Profile};
+use crate::cipher::Algorithm;
+use crate::keys::Kd;
+
+/// What UE_1 asks with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Offer {
+    /// Nonce_1: fresh, never used before.
+    pub nonce_1: Nonce,
+    /// UE_1's half of the KD-sess ID, not 0.
+    pub msb: u8,
+    /// What UE_1 offers.
+    pub capabilities: Capabilities,
+}
+
+/// What the Direct Security Mode Command says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Command {
+    /// Nonce_2.
+    pub nonce_2: Nonce,
+    /// UE_2's half of the KD-sess ID, not 0.
+    pub lsb: u8,
+    /// The algorithms.
+    pub chosen: Chosen,
+    /// UE_1's capabilities as UE_2 heard them.
+    pub echo: Capabilities,
+}
+
+/// What holds for a link apart from its keys.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Terms {
+    /// Whose formulas.
+    pub profile: Profile,
+    /// Integrity of user data.
+    pub up_integrity: bool,
+    /// In re-keying: what is in use. Algorithms may change, from and to null they may not.
+    pub in_use: Option<Chosen>,
+}
+
+impl Terms {
+    fn check(&self, chosen: Chosen) -> Result<(), Disagreement> {
+        let null = |a| a == Algorithm::Null;
+        match self.in_use {
+            Some(old) if null(old.eea) != null(chosen.eea) || null(old.eia) != null(chosen.eia) => {
+                Err(Disagreement::ActivationChanges(chosen))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// UE_1, which asked.
+#[derive(Debug)]
+pub struct Requested {
+    terms: Terms,
+    offer: Offer,
+    policy: Policy,
+}
+
+impl Requested {
+    /// Asks with `offer`, whose capabilities must be those of the policy.
+    pub const fn new(terms: Terms, offer: Offer, policy: Policy) -> Self {
+        Self { terms, offer, policy }
+    }
+
+    /// What was asked.
+    pub const fn offer(&self) -> &Offer {
+        &self.offer
+    }
+
+    /// Judges a command and derives what it names from `kd`. By reference: anybody can send commands, and the next may
+    /// be the right one.
+    pub fn command(&self, kd: &Kd, command: &Command) -> Result<Unproven, Disagreement> {
+        if command.echo != self.offer.capabilities {
+            return Err(Disagreement::EchoDiffers { sent: self.offer.capabilities, echoed: command.echo });
+        }
+        self.policy.check(self.offer.capabilities, command.chosen)?;
+        self.terms.check(command.chosen)?;
+        let id = KdSessId::from_halves(self.offer.msb, command.lsb).ok_or(Disagreement::Identity)?;
+        let root = Root::derive(self.terms.profile, kd, &self.offer.nonce_1, &command.nonce_2);
+        Ok(Unproven(Context::new(&root, id, command.chosen, self.terms.up_integrity, false)))
+    }
+}
+
+/// UE_1, which derived keys from a command that nobody has proven yet.
+#[derive(Debug)]
+pub struct Unproven(Context);
+
+impl Unproven {
+    /// Verifies the PDU of the command; what is right makes the keys usable. With null integrity there is no proof, and
+    /// the policy of both has allowed that.
+    pub fn prove(
+        mut self,
+        sn: u16,
+        lcid: u8,
+        pdu: &mut [u8],
+        header: usize,
+    ) -> Result<(Active, Opened), PduRefusal> {
+        let opened = self.0.open(sn, lcid, Kind::Command, pdu, header)?;
+        Ok((Active(self.0), opened))
+    }
+}
+
+/// UE_2, which commands and waits for the proof of UE_1.
+#[derive(Debug)]
+pub struct Proposed(Context);
+
+impl Proposed {
+    /// Derives the keys of a command in answer to an offer.
+    pub fn new(terms: Terms, kd: &Kd, offer: &Offer, command: &Command) -> Result<Self, Disagreement> {
+        terms.check(command.chosen)?;
+        let id = KdSessId::from_halves(offer.msb, command.lsb).ok_or(Disagreement::Identity)?;
+        let root = Root::derive(terms.profile, kd, &offer.nonce_1, &command.nonce_2);
+        Ok(Self(Context::new(&root, id, command.chosen, terms.up_integrity, true)))
+    }
+
+    /// Name of the session key.
+    pub const fn id(&self) -> KdSessId {
+        self.0.id
+    }
+
+    /// The algorithms.
+    pub const fn chosen(&self) -> Chosen {
+        self.0.chosen
+    }
+
+    /// The SN of a command: the only thing that is sent in this state.
+    pub fn begin(&mut self) -> Result<Ticket, SendError> {
+        self.0.begin()
+    }
+
+    /// Protects the command.
+    pub fn protect_command(
+        &self,
+        ticket: Ticket,
+        lcid: u8,
+        pdu: &mut [u8],
+        header: usize,
+    ) -> Result<(), SendError> {
+        self.0.protect(ticket, lcid, Kind::Command, pdu, header)
+    }
+
+    /// Opens user data that UE_1 sends under the new key before its complete arrives: in re-keying only, where the old
+    /// keys proved UE_1.
+    pub fn open_early(
+        &mut self,
+        sn: u16,
+        lcid: u8,
+        pdu: &mut [u8],
+        header: usize,
+    ) -> Result<Opened, PduRefusal> {
+        self.0.open(sn, lcid, Kind::User, pdu, header)
+    }
+
+    /// Verifies the complete; what is right makes the keys usable, what is wrong leaves the state as it was.
+    pub fn complete(
+        mut self,
+        sn: u16,
+        lcid: u8,
+        pdu: &mut [u8],
+        header: usize,
+    ) -> Result<(Active, Opened), (Self, PduRefusal)> {
+        match self.0.open(sn, lcid, Kind::Signalling, pdu, header) {
+            Ok(opened) => Ok((Active(self.0), opened)),
+            Err(refusal) => Err((self, refusal)),
+        }
+    }
+}
+
+/// A session key that both sides have proven: protects and opens.
+#[derive(Debug)]
+pub struct Active(Context);
+
+impl Active {
+    /// SN at which re-keying begins, so that it ends long before the last. Ours: the specification only says that no
+    /// SN is used twice.
+    pub const REKEY_AT: u16 = 0xf000;
+
+    /// Name of the session key.
+    pub const fn id(&self) -> KdSessId {
+        self.0.id
+    }
+
+    /// The algorithms.
+    pub const fn chosen(&self) -> Chosen {
+        self.0.chosen
+    }
+
+    /// Whether user data carries a MAC-I.
+    pub const fn up_integrity(&self) -> bool {
+        self.0.up_integrity
+    }
+
+    /// SN that are left for sending.
+    pub const fn left(&self) -> u32 {
+        self.0.left()
+    }
+
+    /// Whether so many SN are used, by either side, that a new key is due.
+    pub fn wants_rekeying(&self) -> bool {
+        self.0.left() <= 0x1_0000 - u32::from(Self::REKEY_AT) || self.0.heard() >= Self::REKEY_AT
+    }
+
+    /// Octets that protection adds behind the data.
+    pub const fn mac_octets(&self, kind: Kind) -> usize {
+        self.0.mac_octets(kind)
+    }
+
+    /// The next SN, that of no other PDU.
+    pub fn begin(&mut self) -> Result<Ticket, SendError> {
+        self.0.begin()
+    }
+
+    /// Protects the PDU of a ticket: `header` octets with the ticket's fields, the data, and [`Self::mac_octets`] of
+    /// room.
+    pub fn protect(
+        &self,
+        ticket: Ticket,
+        lcid: u8,
+        kind: Kind,
+        pdu: &mut [u8],
+        header: usize,
+    ) -> Result<(), SendError> {
+        self.0.protect(ticket, lcid, kind, pdu, header)
+    }
+
+    /// Opens a PDU in its place.
+    pub fn open(
+        &mut self,
+        sn: u16,
+        lcid: u8,
+        kind: Kind,
+        pdu: &mut [u8],
+        header: usize,
+    ) -> Result<Opened, PduRefusal> {
+        self.0.open(sn, lcid, kind, pdu, header)
+    }
+
+    /// Sends no more: a newer key does. What is under way can still be opened.
+    pub fn retire(self) -> Retired {
+        Retired(self.0)
+    }
+}
+
+/// A session key that a newer one replaced: opens, never protects.
+#[derive(Debug)]
+pub struct Retired(Context);
+
+impl Retired {
+    /// Name of the session key.
+    pub const fn id(&self) -> KdSessId {
+        self.0.id
+    }
+
+    /// Opens a PDU in its place.
+    pub fn open(
+        &mut self,
+        sn: u16,
+        lcid: u8,
+        kind: Kind,
+        pdu: &mut [u8],
+        header: usize,
+    ) -> Result<Opened, PduRefusal> {
+        self.0.open(sn, lcid, kind, pdu, header)
+    }
+}

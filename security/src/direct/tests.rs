@@ -1,0 +1,268 @@
+use proptest::prelude::*;
+
+use super::*;
+use crate::cipher::Algorithm;
+use crate::keys::Kd;
+
+const LCID: u8 = 29;
+const HEADER: usize = 5;
+
+fn offer(policy: &Policy) -> Offer {
+    Offer { nonce_1: [1; 16], msb: 0x5a, capabilities: policy.capabilities() }
+}
+
+fn terms(profile: Profile) -> Terms {
+    Terms { profile, up_integrity: false, in_use: None }
+}
+
+fn pdu(ticket: &Ticket, data: &[u8], room: usize) -> Vec<u8> {
+    let mut pdu = vec![0x40];
+    pdu.extend(ticket.kd_sess_id().to_be_bytes());
+    pdu.extend(ticket.sn().to_be_bytes());
+    pdu.extend(data);
+    pdu.resize(pdu.len() + room, 0);
+    pdu
+}
+
+fn sn(pdu: &[u8]) -> u16 {
+    u16::from_be_bytes([pdu[3], pdu[4]])
+}
+
+fn send(active: &mut Active, lcid: u8, kind: Kind, data: &[u8]) -> Vec<u8> {
+    let ticket = active.begin().unwrap();
+    let mut out = pdu(&ticket, data, active.mac_octets(kind));
+    active.protect(ticket, lcid, kind, &mut out, HEADER).unwrap();
+    out
+}
+
+fn command(chosen: Chosen, echo: Capabilities) -> Command {
+    Command { nonce_2: [2; 16], lsb: 0xa5, chosen, echo }
+}
+
+/// UE_1's state with what it derived, UE_2's, and the PDU of the command.
+fn commanded(terms: Terms, kd_1: [u8; 32], kd_2: [u8; 32], policy: Policy) -> (Unproven, Proposed, Vec<u8>) {
+    let offer = offer(&policy);
+    let chosen = policy.choose(offer.capabilities, None).unwrap();
+    let command = command(chosen, offer.capabilities);
+    let mut ue_2 = Proposed::new(terms, &Kd::from(kd_2), &offer, &command).unwrap();
+    let ticket = ue_2.begin().unwrap();
+    let mut out = pdu(&ticket, b"command", 4);
+    ue_2.protect_command(ticket, LCID, &mut out, HEADER).unwrap();
+    let ue_1 = Requested::new(terms, offer, policy).command(&Kd::from(kd_1), &command).unwrap();
+    (ue_1, ue_2, out)
+}
+
+fn linked(terms: Terms, policy: Policy) -> (Active, Active) {
+    let (ue_1, ue_2, mut pdu) = commanded(terms, [7; 32], [7; 32], policy);
+    let number = sn(&pdu);
+    let (mut ue_1, _) = ue_1.prove(number, LCID, &mut pdu, HEADER).unwrap();
+    let mut complete = send(&mut ue_1, LCID, Kind::Signalling, b"complete");
+    let (ue_2, opened) = ue_2.complete(sn(&complete), LCID, &mut complete, HEADER).unwrap();
+    assert_eq!(&complete[HEADER..opened.end], b"complete");
+    (ue_1, ue_2)
+}
+
+#[test]
+fn two_ues_agree_and_talk_in_both_profiles() {
+    for profile in [Profile::Lte, Profile::Nr] {
+        let (mut ue_1, mut ue_2) = linked(terms(profile), Policy::default());
+        assert_eq!(ue_1.id(), ue_2.id());
+        assert_eq!(ue_1.id().value(), 0x5aa5);
+        for (from, to) in [(true, b"to ue 2"), (false, b"to ue 1")] {
+            let (sender, receiver) = if from { (&mut ue_1, &mut ue_2) } else { (&mut ue_2, &mut ue_1) };
+            let mut sent = send(sender, 30, Kind::Signalling, to);
+            assert_ne!(&sent[HEADER..HEADER + 7], to, "ciphered");
+            let again = sent.clone();
+            let opened = receiver.open(sn(&sent), 30, Kind::Signalling, &mut sent, HEADER).unwrap();
+            assert_eq!(&sent[HEADER..opened.end], to);
+            assert!(matches!(opened.assurance, Assurance::Integrity(_)));
+            let mut again = again;
+            assert_eq!(
+                receiver.open(sn(&again), 30, Kind::Signalling, &mut again, HEADER),
+                Err(PduRefusal::Replay)
+            );
+        }
+    }
+}
+
+/// What one end sends cannot be turned back to it, nor moved to another channel.
+#[test]
+fn reflection_and_moving_fail() {
+    let (mut ue_1, mut ue_2) = linked(terms(Profile::Lte), Policy::default());
+    let sent = send(&mut ue_1, 30, Kind::Signalling, b"x");
+    let open = |ue: &mut Active, lcid, kind| ue.open(sn(&sent), lcid, kind, &mut sent.clone(), HEADER);
+    assert_eq!(open(&mut ue_1, 30, Kind::Signalling), Err(PduRefusal::BadMac), "reflected");
+    assert_eq!(open(&mut ue_2, 29, Kind::Signalling), Err(PduRefusal::BadMac), "another channel");
+    assert_eq!(open(&mut ue_2, 30, Kind::Command), Err(PduRefusal::BadMac), "as if not ciphered");
+    assert!(open(&mut ue_2, 30, Kind::Signalling).is_ok());
+}
+
+#[test]
+fn another_kd_or_a_changed_command_proves_nothing() {
+    let (ue_1, _, mut pdu) = commanded(terms(Profile::Lte), [7; 32], [8; 32], Policy::default());
+    let number = sn(&pdu);
+    assert_eq!(ue_1.prove(number, LCID, &mut pdu, HEADER).err(), Some(PduRefusal::BadMac));
+    for bit in 0..16 * 8 {
+        let (ue_1, _, mut pdu) = commanded(terms(Profile::Lte), [7; 32], [7; 32], Policy::default());
+        assert_eq!(pdu.len(), 16);
+        pdu[bit / 8] ^= 0x80 >> (bit % 8);
+        let number = sn(&pdu);
+        assert!(ue_1.prove(number, LCID, &mut pdu, HEADER).is_err(), "bit {bit}");
+    }
+}
+
+/// A wrong complete leaves UE_2 where it was: the right one is still believed.
+#[test]
+fn a_wrong_complete_is_not_the_end() {
+    let (ue_1, ue_2, mut pdu) = commanded(terms(Profile::Lte), [7; 32], [7; 32], Policy::default());
+    let number = sn(&pdu);
+    let (mut ue_1, _) = ue_1.prove(number, LCID, &mut pdu, HEADER).unwrap();
+    let mut complete = send(&mut ue_1, LCID, Kind::Signalling, b"complete");
+    let mut wrong = complete.clone();
+    wrong[6] ^= 1;
+    let (ue_2, refusal) = ue_2.complete(sn(&wrong), LCID, &mut wrong, HEADER).unwrap_err();
+    assert_eq!(refusal, PduRefusal::BadMac);
+    assert!(ue_2.complete(sn(&complete), LCID, &mut complete, HEADER).is_ok());
+}
+
+#[test]
+fn bidding_down_shows_in_the_echo() {
+    let policy = Policy { integrity: Need::Preferred, ciphering: Need::Preferred, ..Policy::default() };
+    let asked = offer(&policy);
+    let requested = Requested::new(terms(Profile::Lte), asked, policy);
+    // T4.1-2: the strong algorithms cleared on the way, down to null.
+    let weaker = Capabilities { eea: 0x80, eia: 0x80 };
+    let chosen = policy.choose(weaker, None).unwrap();
+    assert_eq!(chosen, Chosen { eea: Algorithm::Null, eia: Algorithm::Null });
+    let refused = requested.command(&Kd::from([7; 32]), &command(chosen, weaker));
+    assert_eq!(refused.err(), Some(Disagreement::EchoDiffers { sent: asked.capabilities, echoed: weaker }));
+    // Where everything is required, null is refused before it is chosen.
+    assert_eq!(Policy::default().choose(weaker, None), Err(Disagreement::PolicyMismatch));
+    let strict = Policy::default();
+    let requested = Requested::new(terms(Profile::Lte), offer(&strict), strict);
+    let refused = requested.command(&Kd::from([7; 32]), &command(chosen, strict.capabilities()));
+    assert_eq!(refused.err(), Some(Disagreement::NotOffered(chosen)));
+}
+
+#[test]
+fn policies_meet_as_the_table_says() {
+    use Need::{NotNeeded, Preferred, Required};
+    // (UE_1, UE_2) -> ciphered?
+    let table = [
+        (Required, Required, Some(true)),
+        (Required, Preferred, Some(true)),
+        (Required, NotNeeded, None),
+        (Preferred, Required, Some(true)),
+        (Preferred, Preferred, Some(true)),
+        (Preferred, NotNeeded, Some(false)),
+        (NotNeeded, Required, None),
+        (NotNeeded, Preferred, Some(false)),
+        (NotNeeded, NotNeeded, Some(false)),
+    ];
+    for (one, two, expected) in table {
+        let (one, two) =
+            (Policy { ciphering: one, ..Policy::default() }, Policy { ciphering: two, ..Policy::default() });
+        for stated in [None, Some((one.integrity, one.ciphering))] {
+            let chosen = two.choose(one.capabilities(), stated);
+            assert_eq!(chosen.ok().map(|c| c.eea != Algorithm::Null), expected, "{one:?} {two:?}");
+            assert!(chosen.ok().is_none_or(|c| c.eia == Algorithm::Aes));
+        }
+    }
+}
+
+/// T4.1-13: null integrity never stands under ciphering.
+#[test]
+fn null_integrity_never_under_ciphering() {
+    let policy = Policy { integrity: Need::NotNeeded, ciphering: Need::Required, ..Policy::default() };
+    let refused = policy.choose(policy.capabilities(), None);
+    assert!(matches!(refused, Err(Disagreement::NullRefused(_))), "{refused:?}");
+    let both = Policy { integrity: Need::NotNeeded, ciphering: Need::NotNeeded, ..Policy::default() };
+    let (mut ue_1, mut ue_2) = linked(terms(Profile::Lte), both);
+    let mut sent = send(&mut ue_1, 30, Kind::Signalling, b"open");
+    assert_eq!(&sent[HEADER..9], b"open");
+    let opened = ue_2.open(sn(&sent), 30, Kind::Signalling, &mut sent, HEADER).unwrap();
+    assert_eq!(opened.assurance, Assurance::Unprotected);
+}
+
+/// TRK-3: re-keying switches no protection on or off.
+#[test]
+fn activation_stays_for_the_life_of_a_link() {
+    let policy = Policy { ciphering: Need::Preferred, ..Policy::default() };
+    let null = Chosen { eea: Algorithm::Null, eia: Algorithm::Aes };
+    let real = Chosen { eea: Algorithm::Zuc, eia: Algorithm::Snow3g };
+    for (old, new, allowed) in
+        [(null, real, false), (real, null, false), (real, real, true), (null, null, true)]
+    {
+        let terms = Terms { in_use: Some(old), ..terms(Profile::Lte) };
+        let offer = offer(&policy);
+        let command = command(new, offer.capabilities);
+        let kd = Kd::from([7; 32]);
+        assert_eq!(Proposed::new(terms, &kd, &offer, &command).is_ok(), allowed);
+        assert_eq!(Requested::new(terms, offer, policy).command(&kd, &command).is_ok(), allowed);
+    }
+}
+
+/// T4.1-9 (X): flipped bits of user data pass, with `up_integrity` they do not.
+#[test]
+fn user_data_is_malleable_unless_integrity_is_on() {
+    for up_integrity in [false, true] {
+        let terms = Terms { up_integrity, ..terms(Profile::Nr) };
+        let (mut ue_1, mut ue_2) = linked(terms, Policy::default());
+        let mut sent = send(&mut ue_1, 3, Kind::User, b"pay 100");
+        assert_eq!(sent.len(), HEADER + 7 + if up_integrity { 4 } else { 0 });
+        sent[HEADER + 4] ^= b'1' ^ b'9';
+        match ue_2.open(sn(&sent), 3, Kind::User, &mut sent, HEADER) {
+            Ok(opened) => assert_eq!(&sent[HEADER..opened.end], b"pay 900"),
+            Err(refusal) => assert_eq!((refusal, up_integrity), (PduRefusal::BadMac, true)),
+        }
+    }
+}
+
+#[test]
+fn sequence_numbers_end_and_never_wrap() {
+    let (mut ue_1, _) = linked(terms(Profile::Lte), Policy::default());
+    let mut last = 1;
+    while let Ok(ticket) = ue_1.begin() {
+        assert_eq!(ticket.sn(), last + 1, "none twice, none left out");
+        last = ticket.sn();
+        assert_eq!(ue_1.wants_rekeying(), last >= Active::REKEY_AT - 1, "{last:#x}");
+    }
+    assert_eq!((last, ue_1.left()), (u16::MAX, 0));
+    assert_eq!(ue_1.begin(), Err(SendError::Exhausted));
+}
+
+/// A broken source of chance gives the same seed again: no draw repeats while the numbers do not.
+#[test]
+fn draws_differ_by_number_under_one_seed() {
+    let draws: Vec<_> = (0..100).map(|number| Entropy::new(&[9; 32]).draw(number)).collect();
+    for (i, draw) in draws.iter().enumerate() {
+        assert!(!draws[..i].contains(draw));
+    }
+    let mut entropy = Entropy::new(&[9; 32]);
+    assert_eq!(entropy.draw(0), draws[0], "deterministic");
+    assert_ne!(entropy.draw(0), draws[0], "the state steps on");
+}
+
+#[test]
+fn halves_are_free_and_never_zero() {
+    assert_eq!(pick_half(0, 255, |_| false), Some(1));
+    assert_eq!(pick_half(255, 255, |h| h == 255), Some(1));
+    assert_eq!(pick_half(7, 255, |h| h != 6), Some(6));
+    assert_eq!(pick_half(7, 255, |_| true), None);
+    assert_eq!(KdSessId::from_halves(0, 1), None);
+    assert_eq!(KdSessId::from_halves(1, 0), None);
+}
+
+proptest! {
+    /// Any octets, any state: refused or opened, never a panic; nothing that was not sent is proven.
+    #[test]
+    fn any_bytes_are_judged(mut bytes in prop::collection::vec(any::<u8>(), 0..60), lcid: u8, kind in 0usize..3, number: u16) {
+        let kind = [Kind::Command, Kind::Signalling, Kind::User][kind];
+        let (mut ue_1, _) = linked(terms(Profile::Lte), Policy::default());
+        let opened = ue_1.open(number, lcid, kind, &mut bytes, HEADER);
+        if let Ok(opened) = opened {
+            prop_assert_eq!(kind, Kind::User);
+            prop_assert_eq!(opened.assurance, Assurance::Deciphered);
+        }
+    }
+}
