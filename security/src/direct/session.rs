@@ -81,13 +81,14 @@ impl Requested {
         self.terms.check(command.chosen)?;
         let id = KdSessId::from_halves(self.offer.msb, command.lsb).ok_or(Disagreement::Identity)?;
         let root = Root::derive(self.terms.profile, kd, &self.offer.nonce_1, &command.nonce_2);
-        Ok(Unproven(Context::new(&root, id, command.chosen, self.terms.up_integrity, false)))
+        let context = Context::new(&root, id, command.chosen, self.terms.up_integrity, false);
+        Ok(Unproven(Box::new(context)))
     }
 }
 
 /// UE_1, which derived keys from a command that nobody has proven yet.
 #[derive(Debug)]
-pub struct Unproven(Context);
+pub struct Unproven(Box<Context>);
 
 impl Unproven {
     /// Verifies the PDU of the command; what is right makes the keys usable. With null integrity there is no proof, and
@@ -106,7 +107,7 @@ impl Unproven {
 
 /// UE_2, which commands and waits for the proof of UE_1.
 #[derive(Debug)]
-pub struct Proposed(Context);
+pub struct Proposed(Box<Context>);
 
 impl Proposed {
     /// Derives the keys of a command in answer to an offer.
@@ -114,7 +115,7 @@ impl Proposed {
         terms.check(command.chosen)?;
         let id = KdSessId::from_halves(offer.msb, command.lsb).ok_or(Disagreement::Identity)?;
         let root = Root::derive(terms.profile, kd, &offer.nonce_1, &command.nonce_2);
-        Ok(Self(Context::new(&root, id, command.chosen, terms.up_integrity, true)))
+        Ok(Self(Box::new(Context::new(&root, id, command.chosen, terms.up_integrity, true))))
     }
 
     /// Name of the session key.
@@ -172,7 +173,7 @@ impl Proposed {
 
 /// A session key that both sides have proven: protects and opens.
 #[derive(Debug)]
-pub struct Active(Context);
+pub struct Active(Box<Context>);
 
 impl Active {
     /// SN at which re-keying begins, so that it ends long before the last. Ours: the specification only says that no
@@ -247,7 +248,7 @@ impl Active {
 
 /// A session key that a newer one replaced: opens, never protects.
 #[derive(Debug)]
-pub struct Retired(Context);
+pub struct Retired(Box<Context>);
 
 impl Retired {
     /// Name of the session key.
