@@ -10,6 +10,7 @@
 //! | [`sync`] | search for synchronisation signals |
 //! | [`acquire`] | where subframes begin when there is no synchronisation signal |
 //! | [`receiver`] | one subframe of samples to what was heard in it |
+//! | [`reference`] | every synchronisation reference of a stretch of samples, with its MIB |
 //! | [`stream`] | a stream of samples to its subframes |
 
 pub mod acquire;
@@ -17,6 +18,7 @@ pub mod equalise;
 pub mod estimate;
 pub mod presence;
 pub mod receiver;
+pub mod reference;
 pub mod search;
 pub mod slss;
 pub mod stream;

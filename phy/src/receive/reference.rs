@@ -1,0 +1,121 @@
+//! Who in a stretch of samples could be a synchronisation reference: every SLSS in it with the MIB-SL beside it.
+//! Read first: TS 36.331 §5.10.8.2 (from memory): a candidate is one whose MIB-SL was received.
+
+use super::estimate::Measurement;
+use super::sync::{Detection, Search, SearchConfig};
+use crate::Sample;
+use crate::channel::psbch;
+use crate::grid::Grid;
+use crate::numerology::Numerology;
+use crate::sc_fdma::Demodulator;
+use crate::sequence::dmrs::References;
+use crate::units::{DfnSubframe, SlssId};
+use std::sync::Arc;
+
+/// A UE that one could take the time from.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Candidate {
+    /// First sample of its subframe, counted from the start of the stretch.
+    pub sample: f64,
+    /// Identity.
+    pub id: SlssId,
+    /// MIB-SL (40 bits) or MIB-SL-V2X (48), one a byte; zeros behind 40.
+    pub mib: [u8; 48],
+    /// What the MIB says of the time.
+    pub time: DfnSubframe,
+    /// The channel that it came over; the carrier offset is that of the antenna signal.
+    pub measurement: Measurement,
+}
+
+/// Looks for references. Nothing is allocated after construction.
+pub struct ReferenceSearch {
+    numerology: Numerology,
+    v2x: bool,
+    search: Search,
+    found: Vec<Detection>,
+    demodulator: Demodulator,
+    grid: Grid,
+    psbch: psbch::Decoder,
+}
+
+impl ReferenceSearch {
+    /// For stretches of at most `max_samples`; `None` at a rate at which there is no search ([`Search::new`]).
+    pub fn new(numerology: Numerology, v2x: bool, max_samples: usize) -> Option<Self> {
+        let search = Search::new(numerology, psbch::ssss_form(v2x), max_samples, SearchConfig::default())?;
+        let references = Arc::new(References::new(numerology.bandwidth().prbs()));
+        Some(Self {
+            numerology,
+            v2x,
+            search,
+            found: Vec::with_capacity(32),
+            demodulator: Demodulator::new(numerology, numerology.fft() * 72 / 2048),
+            grid: Grid::new(numerology),
+            psbch: psbch::Decoder::new(numerology, v2x, references),
+        })
+    }
+
+    /// Search a stretch and tell `emit` every candidate whose subframe lies in it whole, the best detected first.
+    pub fn search(&mut self, samples: &[Sample], emit: &mut dyn FnMut(Candidate)) {
+        self.found.clear();
+        self.search.search(samples, &mut self.found);
+        let n = self.numerology.subframe_samples();
+        for detection in &self.found {
+            let start = detection.sample.round();
+            if start < 0.0 {
+                continue;
+            }
+            let Some(subframe) = samples.get(start as usize..).and_then(|s| s.get(..n)) else { continue };
+            self.demodulator.demodulate(subframe, f64::from(detection.cfo_hz), &mut self.grid);
+            let mut mib = [0; 48];
+            let bits = &mut mib[..psbch::payload_bits(self.v2x)];
+            let Some(decoded) = self.psbch.decode(&self.grid, detection.id, bits) else { continue };
+            let Some(time) = psbch::frame_time(bits) else { continue };
+            let mut measurement = decoded.measurement;
+            measurement.cfo_hz += detection.cfo_hz;
+            let sample = start + f64::from(measurement.delay) * self.numerology.sample_rate();
+            emit(Candidate { sample, id: detection.id, mib, time, measurement });
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::impair::awgn::Awgn;
+    use crate::sc_fdma::Modulator;
+    use crate::units::{Bandwidth, CyclicPrefix};
+
+    #[test]
+    fn every_reference_is_found_with_its_time() {
+        let numerology = Numerology::standard(Bandwidth::Prb15, CyclicPrefix::Normal);
+        let n = numerology.subframe_samples();
+        let references = Arc::new(References::new(15));
+        let mut encoder = psbch::Encoder::new(numerology, false, references);
+        let mut modulator = Modulator::new(numerology);
+        let mut grid = Grid::new(numerology);
+        let mut samples = vec![Sample::default(); 42 * n];
+        let mut subframe = vec![Sample::default(); n];
+        for (at, id, dfn) in [(3 * n + 100, 200, 17u8), (20 * n + 7, 55, 99)] {
+            let mut mib = [0u8; 40];
+            for (bit, out) in (0..10).rev().zip(&mut mib[6..16]) {
+                *out = (u16::from(dfn) >> bit & 1) as u8;
+            }
+            mib[16..20].copy_from_slice(&[0, 1, 1, 0]);
+            grid.clear();
+            let id = SlssId::new(id).unwrap();
+            encoder.encode(&mib, id, 1.0 / (180f32).sqrt(), &mut grid).unwrap();
+            modulator.modulate(&grid, &mut subframe);
+            samples[at..at + n].copy_from_slice(&subframe);
+        }
+        Awgn::new(1e-3, 5).process(&mut samples);
+        let mut found = Vec::new();
+        let mut search = ReferenceSearch::new(numerology, false, samples.len()).unwrap();
+        search.search(&samples, &mut |c| found.push((c.id.value(), c.time.count(), c.sample)));
+        found.sort_by_key(|f| f.0);
+        assert_eq!(found.len(), 2, "{found:?}");
+        for ((id, time, sample), (wanted, count, at)) in found.into_iter().zip([(55, 996, 20 * n + 7), (200, 176, 3 * n + 100)]) {
+            assert_eq!((id, time), (wanted, count));
+            assert!((sample - at as f64).abs() < 1.0, "{sample} {at}");
+        }
+    }
+}
