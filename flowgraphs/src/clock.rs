@@ -65,7 +65,10 @@ impl Clock {
     pub fn count_near(near: u64, dfn: DfnSubframe) -> u64 {
         let period = u64::from(sidelink_phy::units::SUBFRAMES_PER_DFN_PERIOD);
         let base = near - near % period + u64::from(dfn.count());
-        [base, base + period, base.saturating_sub(period)].into_iter().min_by_key(|t| t.abs_diff(near)).unwrap_or(base)
+        [base, base + period, base.saturating_sub(period)]
+            .into_iter()
+            .min_by_key(|t| t.abs_diff(near))
+            .unwrap_or(base)
     }
 
     /// A count for a UE whose radio knows UTC roughly or not at all.
@@ -163,7 +166,9 @@ mod tests {
 
     #[test]
     fn the_count_is_the_nearest_of_that_name() {
-        for (near, dfn, wanted) in [(10_239, 0, 10_240), (10_241, 10_239, 10_239), (0, 10_239, 10_239), (30_000, 9_520, 30_000)] {
+        for (near, dfn, wanted) in
+            [(10_239, 0, 10_240), (10_241, 10_239, 10_239), (0, 10_239, 10_239), (30_000, 9_520, 30_000)]
+        {
             assert_eq!(Clock::count_near(near, DfnSubframe::from_count(dfn)), wanted);
         }
     }

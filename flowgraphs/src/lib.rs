@@ -16,6 +16,9 @@
 //! open.rs       what transport blocks hold, with keys or without: MAC, RLC, PDCP, discovery              open/
 //! radio.rs      timed samples in, timed bursts out: what every radio is                              radio/
 //! link.rs       MAC <-> PHY: the only file that names both
+//! clock.rs      sample counter <-> subframe <-> DFN <-> UTC: the single place where time is made
+//! provision.rs  a key store into the layer 2 of one UE
+//! ue.rs         a UE on the air: time, receiver, layer 2, planner, radio                                    ue/
 //! terminal.rs   colours, width and progress, only where there is a terminal
 //! ```
 //!
@@ -30,6 +33,7 @@
 
 pub mod args;
 pub mod bench;
+pub mod clock;
 pub mod commands;
 pub mod config;
 mod hex;
@@ -39,11 +43,13 @@ pub mod keystore;
 pub mod link;
 pub mod number;
 pub mod open;
+pub mod provision;
 pub mod radio;
 pub mod receive;
 pub mod report;
 pub mod scenario;
 pub mod terminal;
+pub mod ue;
 
 /// One complex baseband sample.
 pub type Sample = num_complex::Complex32;

@@ -1,8 +1,11 @@
 //! MAC <-> PHY: the only file that names both.
 
+use sidelink_mac::grant::{self, Entropy, Mode2Pool, TrpLength, TxProbability};
 pub use sidelink_mac::pdcp::Header as PdcpHeader;
 pub use sidelink_mac::wire::mib_sl;
-use sidelink_phy::units::{Bandwidth, DfnSubframe};
+use sidelink_phy::impair::rng::Rng;
+use sidelink_phy::pool::{CommunicationPool, DiscoveryPool, TrpSet};
+use sidelink_phy::units::{Bandwidth, DfnSubframe, PrbRange};
 
 /// MIB-SL (5 octets) or MIB-SL-V2X (6) of a subframe, FDD, reserved bits 0 (TS 36.331 §6.5.2).
 pub fn mib_sl(bandwidth: Bandwidth, v2x: bool, at: DfnSubframe, in_coverage: bool) -> Vec<u8> {
@@ -34,6 +37,122 @@ pub fn mib_sl(bandwidth: Bandwidth, v2x: bool, at: DfnSubframe, in_coverage: boo
 pub fn parse_mib_sl(bits: &[u8]) -> Option<mib_sl::Repr> {
     let octets: Vec<u8> = bits.chunks(8).map(|b| b.iter().fold(0, |v, bit| v << 1 | bit)).collect();
     mib_sl::Repr::parse(&mib_sl::Packet::new_checked(octets).ok()?).ok()
+}
+
+/// Random numbers of the channel models as layer 2 takes them: resources are no secrets.
+pub struct Chance(pub Rng);
+
+impl Entropy for Chance {
+    fn next_u64(&mut self) -> u64 {
+        self.0.next_u64()
+    }
+}
+
+/// What transmission mode 2 draws for one SC period, in terms of the pool.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SharedResource {
+    /// PSCCH: subframe in the period and PRB, twice.
+    pub control: [(u32, usize); 2],
+    /// I_TRP.
+    pub trp: u8,
+    /// PSSCH: subframes in the period, with the index in the pool of each; whole fours.
+    pub data: Vec<(u32, u32)>,
+    /// PRBs of PSSCH.
+    pub prbs: PrbRange,
+}
+
+/// A pool of mode 2 as layer 2 draws from it.
+#[derive(Clone, Debug)]
+pub struct Mode2 {
+    pool: CommunicationPool,
+    carrier_prbs: usize,
+    list: Vec<usize>,
+    draw: Mode2Pool,
+}
+
+impl Mode2 {
+    /// `trpt_subset` selects among the numbers of ones that mode 2 may use, bit 0 the smallest; `None` for all.
+    ///
+    /// # Errors
+    /// A pool that has no resource.
+    pub fn new(
+        pool: &CommunicationPool,
+        carrier_prbs: usize,
+        trpt_subset: Option<u8>,
+    ) -> Result<Self, grant::Error> {
+        let list = pool.data_prbs.list(carrier_prbs);
+        let length = match pool.trp_set {
+            TrpSet::Eight => TrpLength::Eight,
+            TrpSet::Seven => TrpLength::Seven,
+            TrpSet::Six => TrpLength::Six,
+        };
+        let resources = pool.control_resources(carrier_prbs) as u32;
+        let draw = Mode2Pool::new(resources, list.len() as u32, length, trpt_subset.unwrap_or(u8::MAX), &[])?;
+        Ok(Self { pool: pool.clone(), carrier_prbs, list, draw })
+    }
+
+    /// PRBs of PSSCH that lie side by side, at most.
+    pub fn widest(&self) -> usize {
+        let mut runs = self.list.chunk_by(|a, b| a + 1 == *b).map(<[usize]>::len);
+        runs.by_ref().max().unwrap_or(0)
+    }
+
+    /// Draw PSCCH, pattern and `blocks` PRBs (TS 36.213 §14.1.1.3, §14.2.1.2; each with equal probability). `None` when
+    /// nothing that was drawn lies side by side or has four subframes.
+    pub fn draw(&self, blocks: usize, chance: &mut Chance) -> Option<SharedResource> {
+        (0..64).find_map(|_| {
+            let grant = self.draw.draw(blocks as u32, chance).ok()?;
+            let prbs =
+                self.list.get(grant.first_block as usize..(grant.first_block + grant.blocks) as usize)?;
+            let (&first, &last) = (prbs.first()?, prbs.last()?);
+            if last - first + 1 != blocks {
+                return None;
+            }
+            let data = self.pool.pattern_subframes(grant.i_trp);
+            let control = self.pool.control_resource(self.carrier_prbs, grant.n_pscch as usize)?;
+            let prbs = PrbRange { start: first, len: blocks };
+            (!data.is_empty()).then_some(SharedResource { control, trp: grant.i_trp, data, prbs })
+        })
+    }
+}
+
+/// A discovery pool as type 1 draws from it.
+#[derive(Clone, Debug)]
+pub struct Type1 {
+    pool: DiscoveryPool,
+    carrier_prbs: usize,
+    draw: grant::DiscoveryPool,
+}
+
+impl Type1 {
+    /// `probability` is txProbability in percent: 25, 50, 75 or 100.
+    ///
+    /// # Errors
+    /// A pool that has no resource.
+    pub fn new(pool: &DiscoveryPool, carrier_prbs: usize, probability: u8) -> Result<Self, grant::Error> {
+        let probability = match probability {
+            0..=25 => TxProbability::P25,
+            26..=50 => TxProbability::P50,
+            51..=75 => TxProbability::P75,
+            _ => TxProbability::P100,
+        };
+        let draw = grant::DiscoveryPool::new(pool.resources(carrier_prbs) as u32, probability)?;
+        Ok(Self { pool: pool.clone(), carrier_prbs, draw })
+    }
+
+    /// Draw a resource for one message, none of whose subframes is in `busy`, and add its own; `None` when chance says to be
+    /// silent, or nothing is free (TS 36.213 §14.3.1).
+    pub fn draw(&self, busy: &mut Vec<u32>, chance: &mut Chance) -> Option<Vec<(u32, PrbRange)>> {
+        let taken = |n: u32| match self.pool.type1(self.carrier_prbs, n as usize) {
+            Some(all) => all.iter().any(|(subframe, _)| busy.contains(subframe)),
+            // a pair across the gap of the pool cannot be sent
+            None => true,
+        };
+        let n = self.draw.draw(chance, taken)?;
+        let all = self.pool.type1(self.carrier_prbs, n as usize)?;
+        busy.extend(all.iter().map(|(subframe, _)| *subframe));
+        Some(all)
+    }
 }
 
 #[cfg(test)]

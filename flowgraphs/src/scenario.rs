@@ -23,6 +23,7 @@ mod tests;
 mod transmission;
 mod ue;
 
+pub use front_end::FrontEnd;
 pub use generator::Generator;
 pub use payload::Payload;
 pub use transmission::{Content, Event, SciFields, Transmission};

@@ -13,7 +13,7 @@ use sidelink_phy::units::{CyclicPrefix, TransmissionMode};
 use std::sync::Arc;
 
 /// Makes the subframes of any UE. Nothing is allocated after construction.
-pub(super) struct FrontEnd {
+pub struct FrontEnd {
     normal: Chain,
     extended: Option<Chain>,
     other: Vec<Sample>,
@@ -30,7 +30,7 @@ struct Chain {
 
 impl FrontEnd {
     /// For a carrier and a mode; `extended` where some channel has the extended cyclic prefix.
-    pub(super) fn new(numerology: Numerology, mode: TransmissionMode, extended: bool) -> Self {
+    pub fn new(numerology: Numerology, mode: TransmissionMode, extended: bool) -> Self {
         let references = Arc::new(References::new(numerology.bandwidth().prbs()));
         let chain = |cp| Chain::new(numerology.with_cp(cp), mode, &references);
         Self {
@@ -44,7 +44,7 @@ impl FrontEnd {
     ///
     /// # Errors
     /// What the last such encoder said.
-    pub(super) fn render(&mut self, transmissions: &[Transmission], out: &mut [Sample]) -> Result<(), Error> {
+    pub fn render(&mut self, transmissions: &[Transmission], out: &mut [Sample]) -> Result<(), Error> {
         let has = |cp| transmissions.iter().any(|t| t.cp == cp);
         out.fill(Sample::default());
         let mut result = Ok(());

@@ -113,7 +113,9 @@ mod tests {
         search.search(&samples, &mut |c| found.push((c.id.value(), c.time.count(), c.sample)));
         found.sort_by_key(|f| f.0);
         assert_eq!(found.len(), 2, "{found:?}");
-        for ((id, time, sample), (wanted, count, at)) in found.into_iter().zip([(55, 996, 20 * n + 7), (200, 176, 3 * n + 100)]) {
+        for ((id, time, sample), (wanted, count, at)) in
+            found.into_iter().zip([(55, 996, 20 * n + 7), (200, 176, 3 * n + 100)])
+        {
             assert_eq!((id, time), (wanted, count));
             assert!((sample - at as f64).abs() < 1.0, "{sample} {at}");
         }

@@ -1,0 +1,291 @@
+//! A UE's layer 2 out of a key store: the groups it is a member of, the codes it announces, and those it may look for.
+
+use crate::config::ConfigError;
+use crate::keystore::{Discovery, Followed, Keys, Protection};
+use sidelink_mac::discovery::{Announcer, AnnouncerKey, Answering, Asking, Discoverer, Follow, Who};
+use sidelink_mac::engine::{Bearer, Config, Engine, Origin};
+use sidelink_mac::ids::{Layer2Id, Lcid};
+use sidelink_mac::mux::Address;
+use sidelink_mac::pdcp::{PlainSn, Protection as Sending};
+use sidelink_mac::wire::pc5_discovery::{Content, LEN, MessageType, Packet, Repr};
+use sidelink_security::counter::UtcCounter;
+use sidelink_security::counter::reserve::{CounterStore, ReserveConfig};
+use sidelink_security::discovery::open::OpenKey;
+use sidelink_security::discovery::ota::{OtaConfig, OtaIdentity, ProseId};
+use sidelink_security::discovery::restricted::{MicCheck, Receiver, Sender};
+use sidelink_security::discovery::{Code, Profile};
+use sidelink_security::group;
+use sidelink_security::keys::{ApplicationKey, DiscoveryKey};
+use std::collections::HashMap;
+use std::fmt::Display;
+
+/// How long a discoverer waits for an answer, milliseconds.
+const PATIENCE_MS: u64 = 10_000;
+
+/// The bearer of group data.
+pub const DATA: u8 = 1;
+
+/// What one UE of a store is set up with.
+pub struct Provisioned {
+    /// Layer 2 with all keys.
+    pub engine: Engine,
+    /// Followed identities by their names in the store.
+    pub who: HashMap<Who, String>,
+    /// Announcers, discoverers and the discoveree by their names in the store.
+    pub origin: HashMap<Origin, String>,
+    /// Groups by their names, with their addresses.
+    pub groups: HashMap<String, Address>,
+}
+
+/// What is asked of a store.
+#[derive(Clone, Copy, Debug)]
+pub struct Wish<'a> {
+    /// Name of the UE.
+    pub ue: &'a str,
+    /// Its Layer-2 ID; that of its groups without one.
+    pub layer2_id: Option<Layer2Id>,
+    /// Whether destinations are those of modes 3 and 4.
+    pub v2x: bool,
+    /// How far ahead counters are reserved.
+    pub reserve: ReserveConfig,
+    /// Outputs and tables sized as here; the source is replaced.
+    pub base: Config,
+}
+
+/// Layer 2 of `wish.ue`, with what `keys` gives it. Waits for the store.
+///
+/// # Errors
+/// A UE that the store does not know, member identities that differ, an entry that makes no sense, or counters that cannot be
+/// reserved.
+pub fn provision<S>(wish: &Wish<'_>, keys: &Keys, store: &mut S) -> Result<Provisioned, ConfigError>
+where
+    S: CounterStore,
+    S::Error: Display,
+{
+    let mut base = wish.base;
+    base.source = source(wish, keys)?;
+    base.monitor.rotating = rotating(wish.ue, keys)?;
+    base.monitor.heard = base.monitor.heard.max(2 * keys.discovery.len());
+    let engine = Engine::new(base)
+        .map_err(|_| ConfigError::new("identities with a nonce cannot be tabled", wish.ue, ""))?;
+    let mut all = Provisioned { engine, who: HashMap::new(), origin: HashMap::new(), groups: HashMap::new() };
+    for group in keys.group.iter().filter(|g| g.member.iter().any(|m| m.ue == wish.ue)) {
+        all.add_group(wish, group, store)?;
+    }
+    let mut tabled = Vec::new();
+    for entry in keys.discovery.iter().filter(|entry| !entry.revoked) {
+        let announces = entry.announcer.as_deref() == Some(wish.ue);
+        let monitors = entry.monitors.iter().any(|m| m == wish.ue);
+        if announces {
+            all.announce(entry)?;
+        }
+        if monitors && let Some(identity) = all.follow(entry, base.monitor.rotating)? {
+            tabled.push((entry.name.clone(), identity, UtcCounter::new(entry.valid_until)));
+        }
+    }
+    let identities = tabled.iter().map(|(_, (id, key), valid_until)| (*id, key, *valid_until));
+    if let Some(followed) = all.engine.monitor().follow_rotating(identities) {
+        all.who.extend(followed.into_iter().zip(tabled.iter().map(|(name, ..)| name.clone())));
+    }
+    Ok(all)
+}
+
+impl Provisioned {
+    /// Data to `address` without protection, and from it.
+    ///
+    /// # Errors
+    /// An address that is set up already.
+    pub fn add_plain(&mut self, name: &str, address: Address) -> Result<(), ConfigError> {
+        self.engine.listen(address);
+        self.engine.add_destination(address, Sending::Plain(PlainSn::Zero));
+        self.add_bearer(name, address)
+    }
+
+    fn add_bearer(&mut self, name: &str, address: Address) -> Result<(), ConfigError> {
+        let lcid = Lcid::new(DATA).unwrap_or(Lcid::PC5_S_UNPROTECTED);
+        self.engine.add_bearer(Bearer::new(address, lcid)).map_err(|e| {
+            ConfigError::new(e.to_string(), format!("group {name:?}"), "name each group once")
+        })?;
+        self.groups.insert(name.to_owned(), address);
+        Ok(())
+    }
+
+    fn add_group<S>(
+        &mut self,
+        wish: &Wish<'_>,
+        group: &crate::keystore::Group,
+        store: &mut S,
+    ) -> Result<(), ConfigError>
+    where
+        S: CounterStore,
+        S::Error: Display,
+    {
+        let config = group.config()?;
+        let id = Layer2Id::from_octets(config.group_id);
+        let address = if wish.v2x { Address::V2x(id) } else { Address::Group(id) };
+        let mut receiver = group::Receiver::new(group::ReceiverConfig::new(config));
+        let mut sender = group::Sender::new(config, group.member_id(wish.ue)?);
+        for entry in &group.pgk {
+            if let Some(key) = group.pgk(entry)? {
+                // `Keys::check` leaves no two keys of one index
+                let _ = receiver.install(key);
+            }
+            if let Some(key) = group.pgk(entry)? {
+                sender.install(key, wish.reserve, store).map_err(|e| {
+                    let place = format!("group {:?} PGK {}", group.name, entry.id);
+                    ConfigError::new(e.to_string(), place, "nothing was sent under it")
+                })?;
+            }
+        }
+        self.engine.add_group(receiver);
+        self.engine.listen(address);
+        self.engine.add_destination(address, Sending::Group(sender));
+        self.add_bearer(&group.name, address)
+    }
+
+    /// The UE announces an entry, or answers under it.
+    fn announce(&mut self, entry: &Discovery) -> Result<(), ConfigError> {
+        let valid_until = UtcCounter::new(entry.valid_until);
+        let Some(followed) = entry.followed()? else { return Ok(()) };
+        let key = match (&followed, entry.protection) {
+            (Followed::Rotating(config, id, key), _) => {
+                self.add_announcer(&entry.name, Announcer::changing(*config, *id, key, valid_until));
+                return Ok(());
+            }
+            (Followed::PreShared(_), _) => {
+                let Some(Followed::PreShared(session)) = entry.followed()? else { return Ok(()) };
+                self.engine.discoveree().answer(Answering::Preshared(session, entry.code()?), valid_until);
+                self.origin.insert(Origin::Discoveree, entry.name.clone());
+                return Ok(());
+            }
+            (_, Protection::Open) => match &entry.key {
+                Some(key) => {
+                    let key = DiscoveryKey::try_from(key.as_bytes())
+                        .map_err(|e| ConfigError::new(e.to_string(), &entry.name, ""))?;
+                    AnnouncerKey::Open(OpenKey::new(&key, Profile::default()))
+                }
+                None => AnnouncerKey::Unprotected,
+            },
+            _ => AnnouncerKey::Restricted(Sender::new(&entry.material()?, Profile::default())),
+        };
+        let usual = match entry.protection {
+            Protection::Open => MessageType::OpenAnnouncement,
+            Protection::PublicSafety => MessageType::RelayAnnouncement,
+            _ => MessageType::RestrictedAnnouncement,
+        };
+        let message_type = match &entry.message_type {
+            Some(octet) => octet.0.first().copied().unwrap_or(usual.octet()),
+            None => usual.octet(),
+        };
+        let content = content(message_type, &entry.code()?, &entry.name)?;
+        let announcer = Announcer::new(&content, key, valid_until)
+            .map_err(|e| ConfigError::new(e.to_string(), &entry.name, "mend its code"))?;
+        self.add_announcer(&entry.name, announcer);
+        Ok(())
+    }
+
+    fn add_announcer(&mut self, name: &str, announcer: Announcer) {
+        let place = self.engine.add_announcer(announcer);
+        self.origin.insert(Origin::Announcer(place), name.to_owned());
+    }
+
+    /// The UE looks for an entry. An identity of the one tabled configuration is handed back: all of those are added at once.
+    fn follow(
+        &mut self,
+        entry: &Discovery,
+        tabled: Option<OtaConfig>,
+    ) -> Result<Option<Identity>, ConfigError> {
+        let valid_until = UtcCounter::new(entry.valid_until);
+        let monitor = self.engine.monitor();
+        let who = match entry.followed()? {
+            None => return Ok(None),
+            Some(Followed::Open(filter, _)) => monitor.follow(Follow::Open(filter, valid_until)),
+            Some(Followed::Restricted(message_type, filter, material)) => {
+                let receiver = Receiver::new(&material, MicCheck::Local, vec![filter], Profile::default());
+                monitor.follow(Follow::Filter(message_type, receiver, valid_until))
+            }
+            Some(Followed::Rotating(config, id, key)) if Some(config) == tabled => {
+                return Ok(Some((id, key)));
+            }
+            Some(Followed::Rotating(config, id, key)) => {
+                monitor.follow(Follow::Nonce(config, OtaIdentity::new(config, id, &key), valid_until))
+            }
+            Some(Followed::PreShared(session)) => {
+                let asking = Discoverer::new(Asking::Preshared(session), valid_until, PATIENCE_MS);
+                let place = self.engine.add_discoverer(asking);
+                self.origin.insert(Origin::Discoverer(place), entry.name.clone());
+                return Ok(None);
+            }
+        };
+        self.who.insert(who, entry.name.clone());
+        Ok(None)
+    }
+}
+
+type Identity = (ProseId, ApplicationKey);
+
+/// The Layer-2 ID of the UE: as said, or as all its groups call it.
+fn source(wish: &Wish<'_>, keys: &Keys) -> Result<Layer2Id, ConfigError> {
+    let groups = keys.group.iter().filter(|g| g.member.iter().any(|m| m.ue == wish.ue));
+    let mut found = wish.layer2_id;
+    for group in groups {
+        let id = Layer2Id::from_octets(group.member_id(wish.ue)?);
+        match found {
+            Some(known) if known != id => {
+                let what = format!("{:?} has the Layer-2 ID {id} there and {known} elsewhere", wish.ue);
+                return Err(ConfigError::new(
+                    what,
+                    format!("group {:?}", group.name),
+                    "a UE sends under one identity: give it the same in every group",
+                ));
+            }
+            _ => found = Some(id),
+        }
+    }
+    let known = keys
+        .discovery
+        .iter()
+        .any(|d| d.announcer.as_deref() == Some(wish.ue) || d.monitors.iter().any(|m| m == wish.ue));
+    match found {
+        Some(id) => Ok(id),
+        None if known => Ok(Layer2Id::from_octets([0; 3])),
+        None => Err(ConfigError::new(
+            format!("the store knows no UE {:?}", wish.ue),
+            "",
+            "`sidelink keys list` tells whom it knows; a UE without keys needs a layer-2-id",
+        )),
+    }
+}
+
+/// The configuration of changing identifiers that most of what `ue` looks for has: that one is tabled.
+fn rotating(ue: &str, keys: &Keys) -> Result<Option<OtaConfig>, ConfigError> {
+    let mut counted: Vec<(OtaConfig, usize)> = Vec::new();
+    for entry in keys.discovery.iter().filter(|d| d.monitors.iter().any(|m| m == ue)) {
+        if let Some(Followed::Rotating(config, ..)) = entry.followed()?
+            && config.nonce_bits() == 0
+        {
+            match counted.iter_mut().find(|(known, _)| *known == config) {
+                Some((_, count)) => *count += 1,
+                None => counted.push((config, 1)),
+            }
+        }
+    }
+    Ok(counted.into_iter().max_by_key(|(_, count)| *count).map(|(config, _)| config))
+}
+
+fn content(message_type: u8, code: &Code, name: &str) -> Result<Content, ConfigError> {
+    let mut message = [0; LEN];
+    message[0] = message_type;
+    message[1..=code.len()].copy_from_slice(code);
+    let parsed = Packet::new_checked(&message[..]).and_then(|packet| Repr::parse(&packet));
+    match parsed {
+        Ok(Repr::Standard { content, .. }) => Ok(content),
+        Ok(_) => {
+            Err(ConfigError::new("this message type carries no code", name, "choose another message-type"))
+        }
+        Err(e) => Err(ConfigError::new(e.to_string(), name, "mend its code or message-type")),
+    }
+}
+
+#[cfg(test)]
+mod tests;

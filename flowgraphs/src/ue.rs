@@ -1,0 +1,574 @@
+//! A UE on the air: takes samples, knows the time, hears, decides, and sends bursts.
+//!
+//! ```text
+//! samples -> framer -> subframe t -> phy receiver -> layer 2 -> applications
+//!              |           ^                            |
+//!              '-> sync ---' clock                      v
+//! radio  <- samples <- front end <- planner for subframe t + lead
+//! ```
+//!
+//! A [`Ue`] has no thread and reads no clock but for measuring: the same samples, inputs and seed give the same bursts. What
+//! runs it in real time is `run.rs`.
+//!
+//! ```text
+//! framer.rs       samples as they come -> whole subframes
+//! sync.rs         whose time is followed, and which synchronisation signals are sent                      sync/
+//! layer2.rs       the engine with its errands and names
+//! errands.rs      durable counters and tables, beside the sample path
+//! planner.rs      what is sent in which subframe                                                          planner/
+//! application.rs  who uses a UE: traffic, IP, people
+//! budget.rs       how long each stage took
+//! ```
+
+mod application;
+mod budget;
+mod errands;
+mod framer;
+mod layer2;
+mod planner;
+mod sync;
+#[cfg(test)]
+mod tests;
+
+pub use application::{Application, Moment, Outgoing, Send, Talker};
+pub use budget::{Budget, Stage};
+pub use errands::{Errands, NoStore};
+pub use framer::{Continuity, Framer};
+pub use layer2::{Happening, Layer2, Names, Tell, Waiting};
+pub use planner::{Communication, CommunicationSettings, Discovery, DiscoverySettings, Planner};
+pub use sync::{Candidate, Role, Sync, SyncConfig, Transmit as SyncTransmit};
+
+use crate::Sample;
+use crate::clock::Clock;
+use crate::link;
+use crate::radio::{self, Anchor, RadioError};
+use crate::scenario::{FrontEnd, Transmission};
+
+use sidelink_phy::impair::offset::FrequencyOffset;
+use sidelink_phy::impair::rng::Rng;
+use sidelink_phy::numerology::Numerology;
+use sidelink_phy::receive::receiver::{self, ControlInformation, Event, Receiver};
+use sidelink_phy::receive::reference::{self, ReferenceSearch};
+use sidelink_security::counter::UtcTime;
+
+/// Subframes of a search for references beyond one period: the signal's own, whole, wherever the stretch begins.
+const SEARCH_MARGIN: usize = 2;
+
+/// What a UE is made of.
+pub struct Parts {
+    /// Name, for messages.
+    pub name: String,
+    /// The modem's configuration, with the pools.
+    pub receiver: receiver::Config,
+    /// Synchronisation.
+    pub sync: SyncConfig,
+    /// Discovery pools.
+    pub discovery: Vec<DiscoverySettings>,
+    /// Communication pools.
+    pub communication: Vec<CommunicationSettings>,
+    /// Layer 2.
+    pub layer2: Layer2,
+    /// Who uses it.
+    pub applications: Vec<Box<dyn Application>>,
+    /// UTC at sample 0 as the radio or the host knows it.
+    pub anchor: Anchor,
+    /// Subframes from the last one received to the one that is planned.
+    pub lead: u64,
+    /// Samples by which the device sends too late.
+    pub transmit_advance: i64,
+    /// Power of everything it sends, in dB against a carrier of power 1 that is filled by one UE.
+    pub gain_db: f64,
+    /// Subframes of searching before it is a reference of its own.
+    pub patience: u64,
+    /// Draws resources, nonces, identities.
+    pub seed: u64,
+}
+
+/// What was counted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
+pub struct Totals {
+    /// Subframes that were received.
+    pub subframes: u64,
+    /// Subframes that were given up because later ones waited.
+    pub skipped: u64,
+    /// Samples that the radio lost.
+    pub lost_samples: u64,
+    /// Times that the order of samples broke.
+    pub breaks: u64,
+    /// Subframes in which it sent itself and heard nothing.
+    pub deaf: u64,
+    /// Bursts sent.
+    pub bursts: u64,
+    /// Bursts that the radio said came too late.
+    pub late_bursts: u64,
+    /// Other troubles that the radio told of.
+    pub radio_events: u64,
+    /// MIBs, SCIs, blocks of SL-SCH, messages of SL-DCH.
+    pub heard: [u64; 4],
+    /// The same, sent.
+    pub sent: [u64; 4],
+    /// Times that the reference was lost or changed.
+    pub reference_changes: u64,
+}
+
+/// A UE.
+pub struct Ue {
+    name: String,
+    numerology: Numerology,
+    framer: Framer,
+    clock: Option<Clock>,
+    anchor: Anchor,
+    receiver: Receiver,
+    search: Option<ReferenceSearch>,
+    sync: Sync,
+    layer2: Layer2,
+    planner: Planner,
+    front_end: FrontEnd,
+    applications: Vec<Box<dyn Application>>,
+    rng: Rng,
+    lead: u64,
+    transmit_advance: i64,
+    gain: f32,
+    patience: u64,
+    /// Carrier offset of the air against our oscillator in Hz, as the reference has it.
+    cfo_hz: f64,
+    /// The next subframe to receive.
+    next: u64,
+    /// Whether each of the last subframes carried a burst of ours.
+    sent: [u64; 64],
+    searched: u64,
+    /// Subframes between two searches for other references; drawn anew each time.
+    search_after: u64,
+    transmissions: Vec<Transmission>,
+    burst: Vec<Sample>,
+    totals: Totals,
+    budget: Budget,
+}
+
+impl Ue {
+    /// Put the parts together.
+    pub fn new(parts: Parts) -> Self {
+        let numerology = parts.receiver.numerology;
+        let mode = parts.receiver.mode;
+        let n = numerology.subframe_samples();
+        let stretch = (parts.sync.period as usize + SEARCH_MARGIN) * n;
+        let mut rng = Rng::new(parts.seed);
+        let extended = parts.communication.iter().flat_map(|c| [c.control_cp, c.data_cp]);
+        let mut extended = extended.chain(parts.discovery.iter().map(|d| d.cp)).chain([numerology.cp()]);
+        let extended = extended.any(|cp| cp == sidelink_phy::units::CyclicPrefix::Extended);
+        let communication = parts
+            .communication
+            .into_iter()
+            .filter_map(|settings| {
+                let numerology = numerology.with_cp(settings.data_cp);
+                Communication::new(settings, numerology)
+            })
+            .collect();
+        let discovery = parts.discovery.into_iter().map(Discovery::new).collect();
+        let absolute = parts.sync.absolute;
+        let chance = link::Chance(rng.fork(2));
+        let sync = Sync::new(parts.sync, rng.next_u64());
+        let clock = absolute.then(|| Clock::from_utc(numerology.sample_rate(), parts.anchor));
+        Self {
+            name: parts.name,
+            numerology,
+            framer: Framer::new(2 * stretch),
+            next: clock.as_ref().map_or(0, |clock| first_whole(clock, 0)),
+            clock,
+            anchor: parts.anchor,
+            search: ReferenceSearch::new(numerology, mode.is_v2x(), stretch),
+            receiver: Receiver::new(parts.receiver),
+            sync,
+            layer2: parts.layer2,
+            planner: Planner::new(numerology, mode, numerology.cp(), discovery, communication, chance),
+            front_end: FrontEnd::new(numerology, mode, extended),
+            applications: parts.applications,
+            rng,
+            lead: parts.lead.max(2),
+            transmit_advance: parts.transmit_advance,
+            gain: 10f32.powf(parts.gain_db as f32 / 20.0),
+            patience: parts.patience,
+            cfo_hz: 0.0,
+            sent: [u64::MAX; 64],
+            searched: 0,
+            search_after: 0,
+            transmissions: Vec::with_capacity(32),
+            burst: vec![Sample::default(); n],
+            totals: Totals::default(),
+            budget: Budget::new(),
+        }
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// What was counted.
+    pub fn totals(&self) -> &Totals {
+        &self.totals
+    }
+
+    /// How long the stages took.
+    pub fn budget(&mut self) -> &mut Budget {
+        &mut self.budget
+    }
+
+    /// Its time, once it has one.
+    pub fn clock(&self) -> Option<&Clock> {
+        self.clock.as_ref()
+    }
+
+    /// Whose time it follows.
+    pub fn sync(&self) -> &Sync {
+        &self.sync
+    }
+
+    /// Layer 2.
+    pub fn layer2(&mut self) -> &mut Layer2 {
+        &mut self.layer2
+    }
+
+    /// Carrier offset of the air against its oscillator, in Hz.
+    pub fn cfo_hz(&self) -> f64 {
+        self.cfo_hz
+    }
+
+    /// Take samples of which the first has number `first`, receive the subframes that are whole, and send what is planned.
+    /// `newest` is the number after the newest sample that the radio holds: subframes that are further behind it than the
+    /// lead allows are given up.
+    ///
+    /// # Errors
+    /// The radio is gone.
+    pub fn process(
+        &mut self,
+        first: u64,
+        samples: &[Sample],
+        newest: u64,
+        radio: &mut dyn radio::Transmit,
+    ) -> Result<(), RadioError> {
+        match self.framer.push(first, samples) {
+            Continuity::Whole => {}
+            Continuity::Gap(count) => self.totals.lost_samples += count,
+            Continuity::Break => {
+                self.totals.breaks += 1;
+                if let Some(clock) = &self.clock {
+                    self.next = self.next.max(first_whole(clock, first));
+                }
+            }
+        }
+        self.radio_events(radio);
+        if self.clock.is_none() {
+            self.look_for_time();
+        }
+        let n = self.numerology.subframe_samples();
+        loop {
+            let Some(clock) = &self.clock else {
+                // nothing will be sent before the time is known, and then not at once
+                let promise = self.framer.next() + self.lead * n as u64 / 2;
+                return radio.advance(promise);
+            };
+            let t = self.next;
+            let start = clock.start_of(t).round() as i64;
+            if start + n as i64 > self.framer.next() as i64 {
+                break;
+            }
+            let behind = (newest as i64 - start) / n as i64;
+            self.subframe(t, start, behind.max(0) as u64, radio)?;
+            self.next += 1;
+        }
+        let keep = (self.numerology.subframe_samples()
+            * (self.sync.config().period as usize + SEARCH_MARGIN + 1)) as i64;
+        self.framer.forget(self.framer.next() as i64 - keep);
+        Ok(())
+    }
+
+    fn subframe(
+        &mut self,
+        t: u64,
+        start: i64,
+        behind: u64,
+        radio: &mut dyn radio::Transmit,
+    ) -> Result<(), RadioError> {
+        self.budget.begin();
+        let Self { layer2, applications, .. } = self;
+        let utc = utc(self.clock.as_ref(), t);
+        let mut tell = |happening: Happening<'_>| {
+            for application in applications.iter_mut() {
+                application.happened(Moment { t, utc }, &happening);
+            }
+        };
+        layer2.begin(t, utc, &mut tell);
+        let own = self.sent[t as usize % self.sent.len()] == t;
+        if own {
+            self.totals.deaf += 1;
+        } else if behind > self.lead {
+            self.totals.skipped += 1;
+        } else {
+            self.receive(t, start);
+        }
+        self.totals.subframes += 1;
+        self.budget.mark(Stage::Receive);
+        self.follow(t);
+        self.applications(t);
+        self.budget.mark(Stage::Application);
+        self.transmit(t + self.lead, radio)
+    }
+
+    /// Hear a subframe.
+    fn receive(&mut self, t: u64, start: i64) {
+        let n = self.numerology.subframe_samples();
+        let Self { framer, receiver, layer2, applications, totals, sync, clock, budget, .. } = self;
+        let Some(samples) = framer.cut(start, n) else { return };
+        receiver.set_time(t, Clock::dfn(t));
+        receiver.set_common_cfo(self.cfo_hz);
+        let utc = utc(clock.as_ref(), t);
+        let mut tell = |happening: Happening<'_>| {
+            for application in applications.iter_mut() {
+                application.happened(Moment { t, utc }, &happening);
+            }
+        };
+        let period = u64::from(sync.config().period);
+        let mut reference = None;
+        let mut layer2_time = std::time::Duration::ZERO;
+        receiver.process(t, samples, &mut |event| {
+            let began = std::time::Instant::now();
+            match &event {
+                Event::Mib { id, bits, measurement, time, .. } => {
+                    totals.heard[0] += 1;
+                    let same_time = time.is_some_and(|time| time == Clock::dfn(t));
+                    if let Some(mib) = link::parse_mib_sl(bits)
+                        && same_time
+                    {
+                        let offset = (t % period) as u32;
+                        let power_db = sidelink_phy::units::decibel(measurement.signal.max(1e-20));
+                        let followed_now = sync.heard(Candidate { id: *id, mib, offset, power_db, heard: t });
+                        if followed_now {
+                            totals.reference_changes += 1;
+                        }
+                        if sync.is_followed(*id, offset) {
+                            reference = Some(*measurement);
+                        }
+                    }
+                }
+                Event::Sci { .. } => totals.heard[1] += 1,
+                Event::SlSch(block) if !block.repeat => {
+                    totals.heard[2] += 1;
+                    let group = match block.information {
+                        ControlInformation::Format0(sci) => Some(sci.group_destination),
+                        ControlInformation::Format1(_) => None,
+                    };
+                    layer2.receive_sl_sch(group, block.block, &mut tell);
+                }
+                Event::SlDch { message, repeat: false, .. } => {
+                    totals.heard[3] += 1;
+                    layer2.receive_sl_dch(message, &mut tell);
+                }
+                _ => {}
+            }
+            layer2_time += began.elapsed();
+        });
+        budget.within(Stage::Layer2, layer2_time);
+        if let (Some(measurement), Some(clock)) = (reference, clock) {
+            clock.steer(t, f64::from(measurement.delay));
+            self.cfo_hz += 0.5 * (f64::from(measurement.cfo_hz) - self.cfo_hz);
+        }
+    }
+
+    /// Who is silent is forgotten; now and then others are looked for.
+    fn follow(&mut self, t: u64) {
+        let draw = self.rng.next_u64();
+        if self.sync.tick(t, draw) {
+            self.totals.reference_changes += 1;
+            let (name, id) = (&self.name, self.sync.role());
+            tracing::info!("{name}: the reference is lost in subframe {t}; now {id:?}");
+        }
+        let free = matches!(self.sync.role(), Role::Reference | Role::Following(..));
+        if free && t >= self.searched + self.search_after {
+            self.searched = t;
+            self.search_after = 1500 + draw % 1000;
+            if let Some(candidate) = self.best_candidate(|_| true) {
+                self.take_time(candidate);
+            }
+            self.budget.mark(Stage::Sync);
+        }
+    }
+
+    fn applications(&mut self, t: u64) {
+        let Self { applications, layer2, clock, .. } = self;
+        let moment = Moment { t, utc: utc(clock.as_ref(), t) };
+        for i in 0..applications.len() {
+            // what one asks for may be told to all
+            let mut asking = std::mem::replace(&mut applications[i], Box::new(application::Nobody));
+            asking.work(moment, &mut |out: Outgoing<'_>| {
+                let tell = &mut |happening: Happening<'_>| {
+                    for application in applications.iter_mut() {
+                        application.happened(moment, &happening);
+                    }
+                };
+                layer2.send(out.address, out.lcid, out.sdu_type, out.data, tell)
+            });
+            applications[i] = asking;
+        }
+    }
+
+    /// Plan and send subframe `t`.
+    fn transmit(&mut self, t: u64, radio: &mut dyn radio::Transmit) -> Result<(), RadioError> {
+        let Some(clock) = &self.clock else { return Ok(()) };
+        let (first, next) = (clock.start_of(t).round() as i64, clock.start_of(t + 1).round() as i64);
+        let Self { planner, layer2, sync, transmissions, applications, .. } = self;
+        let moment = Moment { t, utc: utc(Some(clock), t) };
+        let mut tell = |happening: Happening<'_>| {
+            for application in applications.iter_mut() {
+                application.happened(moment, &happening);
+            }
+        };
+        planner.plan(t, sync, layer2, transmissions, &mut tell);
+        self.budget.mark(Stage::Plan);
+        if !transmissions.is_empty() {
+            for transmission in transmissions.iter_mut() {
+                transmission.amplitude *= self.gain;
+                use crate::scenario::Content::{Sci, SlDch, SlSch, Sync};
+                let kind = match transmission.content {
+                    Sync { .. } => 0,
+                    Sci { .. } => 1,
+                    SlSch { .. } => 2,
+                    SlDch { .. } => 3,
+                };
+                self.totals.sent[kind] += 1;
+            }
+            if let Err(e) = self.front_end.render(transmissions, &mut self.burst) {
+                tracing::error!("{}: subframe {t} cannot be sent: {e}", self.name);
+            }
+            if self.cfo_hz != 0.0 {
+                FrequencyOffset::new(self.cfo_hz, self.numerology.sample_rate()).process(&mut self.burst);
+            }
+            self.budget.mark(Stage::Encode);
+            let at = first - self.transmit_advance;
+            if at >= 0 {
+                radio.transmit(at as u64, &self.burst)?;
+                self.totals.bursts += 1;
+            }
+            self.sent[t as usize % self.sent.len()] = t;
+        }
+        let result = radio.advance((next - self.transmit_advance).max(0) as u64);
+        self.budget.mark(Stage::Send);
+        self.budget.end();
+        result
+    }
+
+    fn radio_events(&mut self, radio: &mut dyn radio::Transmit) {
+        while let Some(event) = radio.poll_event() {
+            match event {
+                radio::Event::Late { .. } => self.totals.late_bursts += 1,
+                radio::Event::ClockJump { by } => {
+                    self.totals.radio_events += 1;
+                    if self.sync.config().absolute {
+                        if let Some(clock) = &mut self.clock {
+                            clock.jumped(by);
+                            self.next = self.next.max(first_whole(clock, self.framer.first()));
+                        }
+                    } else {
+                        self.clock = None;
+                        self.sync.restart();
+                        self.framer.clear();
+                    }
+                    tracing::warn!("{}: the radio's clock jumped by {by} samples", self.name);
+                }
+                _ => self.totals.radio_events += 1,
+            }
+        }
+    }
+
+    /// Nothing is known of the time: search, or begin a count of our own.
+    fn look_for_time(&mut self) {
+        let n = self.numerology.subframe_samples();
+        let stretch = (self.sync.config().period as usize + SEARCH_MARGIN) * n;
+        if self.framer.samples().len() < stretch {
+            return;
+        }
+        if let Some(candidate) = self.best_candidate(|_| true) {
+            self.take_time(candidate);
+            return;
+        }
+        self.searched += (stretch / n) as u64;
+        if self.searched < self.patience {
+            // the next stretch overlaps this one by a subframe's margin
+            self.framer.forget(self.framer.next() as i64 - (SEARCH_MARGIN * n) as i64);
+            return;
+        }
+        let draw = self.rng.next_u64();
+        self.sync.begin(draw);
+        let sample = self.framer.next();
+        let count = Clock::rough_count(Some(self.anchor)) + sample / n as u64;
+        let clock =
+            Clock::from_subframe(self.numerology.sample_rate(), count, sample as f64, Some(self.anchor));
+        tracing::info!("{}: nobody is heard; now a reference of its own", self.name);
+        self.set_clock(clock);
+    }
+
+    /// The best reference in what is kept, as the selection has it.
+    fn best_candidate(
+        &mut self,
+        accept: impl Fn(&reference::Candidate) -> bool,
+    ) -> Option<reference::Candidate> {
+        let Self { search, framer, sync, .. } = self;
+        let search = search.as_mut()?;
+        let stretch = (sync.config().period as usize + SEARCH_MARGIN) * self.numerology.subframe_samples();
+        let all = framer.samples();
+        let skipped = all.len().saturating_sub(stretch);
+        let mut best = None;
+        search.search(&all[skipped..], &mut |candidate| {
+            let Some(mib) = link::parse_mib_sl(payload(&candidate.mib, sync.config())) else { return };
+            let period = u64::from(sync.config().period);
+            let offset = (u64::from(candidate.time.count()) % period) as u32;
+            let power_db = sidelink_phy::units::decibel(candidate.measurement.signal.max(1e-20));
+            let rough = framer.first() as f64 + skipped as f64 + candidate.sample;
+            let t = self.clock.as_ref().map_or(0, |clock| clock.subframe_at(rough));
+            let heard = Clock::count_near(t, candidate.time);
+            if accept(&candidate) && sync.heard(Candidate { id: candidate.id, mib, offset, power_db, heard })
+            {
+                best = Some(candidate);
+            }
+        });
+        best.map(|candidate| reference::Candidate {
+            sample: framer.first() as f64 + skipped as f64 + candidate.sample,
+            ..candidate
+        })
+    }
+
+    /// Follow a reference whose subframe began at sample `candidate.sample` of the stream.
+    fn take_time(&mut self, candidate: reference::Candidate) {
+        let n = self.numerology.subframe_samples();
+        let rough = Clock::rough_count(Some(self.anchor)) + (candidate.sample.max(0.0) / n as f64) as u64;
+        let near = self.clock.as_ref().map_or(rough, |clock| clock.subframe_at(candidate.sample));
+        let count = Clock::count_near(near, candidate.time);
+        self.cfo_hz = f64::from(candidate.measurement.cfo_hz);
+        self.totals.reference_changes += 1;
+        tracing::info!("{}: follows {} at sample {:.0}", self.name, candidate.id, candidate.sample);
+        let rate = self.numerology.sample_rate();
+        self.set_clock(Clock::from_subframe(rate, count, candidate.sample, Some(self.anchor)));
+    }
+
+    fn set_clock(&mut self, clock: Clock) {
+        self.next = first_whole(&clock, self.framer.next()).max(self.next);
+        self.searched = self.next;
+        self.search_after = 1500 + self.rng.next_u64() % 1000;
+        self.clock = Some(clock);
+    }
+}
+
+/// The first subframe that begins at sample `sample` or later.
+fn first_whole(clock: &Clock, sample: u64) -> u64 {
+    let t = clock.subframe_at(sample as f64);
+    if clock.start_of(t).round() < sample as f64 { t + 1 } else { t }
+}
+
+fn utc(clock: Option<&Clock>, t: u64) -> UtcTime {
+    clock.and_then(|clock| clock.utc(t)).unwrap_or(UtcTime::from_millis(0))
+}
+
+fn payload<'a>(mib: &'a [u8; 48], config: &SyncConfig) -> &'a [u8] {
+    // modes 3 and 4 have a period of 160 subframes and 48 bits
+    if config.period == 160 { mib } else { &mib[..40] }
+}

@@ -1,0 +1,117 @@
+//! Who uses a UE.
+
+use super::layer2::Happening;
+use sidelink_mac::engine::Error;
+use sidelink_mac::ids::Lcid;
+use sidelink_mac::mux::Address;
+use sidelink_mac::wire::pdcp::SduType;
+use sidelink_security::counter::UtcTime;
+
+/// A subframe.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Moment {
+    /// Its count.
+    pub t: u64,
+    /// When it begins.
+    pub utc: UtcTime,
+}
+
+/// Data to send.
+#[derive(Clone, Copy, Debug)]
+pub struct Outgoing<'a> {
+    /// To whom.
+    pub address: Address,
+    /// On which bearer.
+    pub lcid: Lcid,
+    /// What it is.
+    pub sdu_type: SduType,
+    /// The data.
+    pub data: &'a [u8],
+}
+
+/// Sends data; an error says that nothing was sent and why.
+pub type Send<'a> = dyn FnMut(Outgoing<'_>) -> Result<(), Error> + 'a;
+
+/// Uses a UE. Called in the sample path: what may wait belongs behind a channel.
+pub trait Application: core::marker::Send {
+    /// Once in every subframe.
+    fn work(&mut self, now: Moment, send: &mut Send<'_>);
+
+    /// Something happened.
+    fn happened(&mut self, now: Moment, happening: &Happening<'_>);
+}
+
+/// Nobody.
+pub(super) struct Nobody;
+
+impl Application for Nobody {
+    fn work(&mut self, _now: Moment, _send: &mut Send<'_>) {}
+
+    fn happened(&mut self, _now: Moment, _happening: &Happening<'_>) {}
+}
+
+/// Sends the same kind of data every so often.
+pub struct Talker {
+    address: Address,
+    lcid: Lcid,
+    /// Subframes between two.
+    interval: u64,
+    /// Still to be sent.
+    left: u64,
+    next: Option<u64>,
+    number: u64,
+    text: String,
+    data: Vec<u8>,
+    octets: usize,
+    refused: u64,
+}
+
+impl Talker {
+    /// `text` with the number of the message behind it, padded to `octets`, every `interval` subframes, `count` times.
+    pub fn new(address: Address, lcid: Lcid, interval: u64, count: u64, text: &str, octets: usize) -> Self {
+        let (data, text) = (Vec::with_capacity(octets.max(text.len() + 24)), text.to_owned());
+        Self {
+            address,
+            lcid,
+            interval: interval.max(1),
+            left: count,
+            next: None,
+            number: 0,
+            text,
+            data,
+            octets,
+            refused: 0,
+        }
+    }
+
+    /// Messages that could not be queued.
+    pub fn refused(&self) -> u64 {
+        self.refused
+    }
+}
+
+impl Application for Talker {
+    fn work(&mut self, now: Moment, send: &mut Send<'_>) {
+        use std::io::Write;
+        let next = *self.next.get_or_insert(now.t + self.interval);
+        if self.left == 0 || now.t < next {
+            return;
+        }
+        self.next = Some(next + self.interval);
+        self.data.clear();
+        let _ = write!(self.data, "{} {}", self.text, self.number);
+        let len = self.data.len().max(self.octets);
+        self.data.resize(len, b'.');
+        let out =
+            Outgoing { address: self.address, lcid: self.lcid, sdu_type: SduType::Ip, data: &self.data };
+        match send(out) {
+            Ok(()) => {
+                self.number += 1;
+                self.left -= 1;
+            }
+            Err(_) => self.refused += 1,
+        }
+    }
+
+    fn happened(&mut self, _now: Moment, _happening: &Happening<'_>) {}
+}

@@ -1,0 +1,137 @@
+//! How long each stage of a subframe took, against its millisecond.
+
+use hdrhistogram::Histogram;
+use std::time::{Duration, Instant};
+
+/// A part of the work on a subframe, in the order in which it is done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(usize)]
+pub enum Stage {
+    /// From the antenna to the start of the work: what waits in buffers.
+    Samples,
+    /// FFT, control search, decoding.
+    Receive,
+    /// MAC, RLC, PDCP, security, and the applications' ears.
+    Layer2,
+    /// Search for other references.
+    Sync,
+    /// Applications.
+    Application,
+    /// Resources, MAC, RLC, PDCP, security of what is sent.
+    Plan,
+    /// Coding, mapping, IFFT.
+    Encode,
+    /// Handing over to the radio.
+    Send,
+    /// All of it.
+    Whole,
+}
+
+impl Stage {
+    /// All stages.
+    pub const ALL: [Self; 9] = [
+        Self::Samples,
+        Self::Receive,
+        Self::Layer2,
+        Self::Sync,
+        Self::Application,
+        Self::Plan,
+        Self::Encode,
+        Self::Send,
+        Self::Whole,
+    ];
+
+    /// As reports say it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Samples => "samples in",
+            Self::Receive => "receive",
+            Self::Layer2 => "layer 2 in",
+            Self::Sync => "reference search",
+            Self::Application => "applications",
+            Self::Plan => "layer 2 out",
+            Self::Encode => "encode",
+            Self::Send => "hand over",
+            Self::Whole => "whole subframe",
+        }
+    }
+}
+
+/// Histograms of nanoseconds, one a stage. Recording allocates nothing.
+pub struct Budget {
+    histograms: Vec<Histogram<u64>>,
+    began: Instant,
+    last: Instant,
+    within: Duration,
+}
+
+/// Longest time that is told apart: a second.
+const LONGEST_NS: u64 = 1_000_000_000;
+
+impl Default for Budget {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Budget {
+    /// Empty.
+    pub fn new() -> Self {
+        let empty = || {
+            // 1 ns to 1 s with three digits is a valid range
+            Histogram::new_with_bounds(1, LONGEST_NS, 3).unwrap_or_else(|_| unreachable!("a valid range"))
+        };
+        let now = Instant::now();
+        let histograms = Stage::ALL.iter().map(|_| empty()).collect();
+        Self { histograms, began: now, last: now, within: Duration::ZERO }
+    }
+
+    /// The histogram of a stage, in nanoseconds.
+    pub fn histogram(&self, stage: Stage) -> &Histogram<u64> {
+        &self.histograms[stage as usize]
+    }
+
+    /// Forget everything.
+    pub fn reset(&mut self) {
+        for histogram in &mut self.histograms {
+            histogram.reset();
+        }
+    }
+
+    /// Add another's.
+    pub fn merge(&mut self, other: &Self) {
+        for (into, from) in self.histograms.iter_mut().zip(&other.histograms) {
+            // both have the same bounds
+            let _ = into.add(from);
+        }
+    }
+
+    /// Record a time that was measured elsewhere.
+    pub fn record(&mut self, stage: Stage, time: Duration) {
+        let ns = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
+        self.histograms[stage as usize].saturating_record(ns.max(1));
+    }
+
+    pub(super) fn begin(&mut self) {
+        self.began = Instant::now();
+        self.last = self.began;
+        self.within = Duration::ZERO;
+    }
+
+    /// A stage ends that was inside the one that runs; it is taken out of that one.
+    pub(super) fn within(&mut self, stage: Stage, time: Duration) {
+        self.within += time;
+        self.record(stage, time);
+    }
+
+    pub(super) fn mark(&mut self, stage: Stage) {
+        let now = Instant::now();
+        self.record(stage, (now - self.last).saturating_sub(self.within));
+        self.within = Duration::ZERO;
+        self.last = now;
+    }
+
+    pub(super) fn end(&mut self) {
+        self.record(Stage::Whole, self.began.elapsed());
+    }
+}

@@ -1,0 +1,154 @@
+//! What may wait for a disk or take long: counters made durable, tables of codes. Done beside the sample path.
+//!
+//! Every errand is due a fixed number of subframes after it was asked for, and is handed back in that subframe, not before:
+//! what a UE sends does not depend on how fast the disk was. In lock-step the UE waits for an errand that is late; in real
+//! time it is handed back when it is done, and counted.
+
+use crossbeam::channel::{Receiver, Sender, bounded};
+use sidelink_mac::discovery::Job;
+use sidelink_security::counter::reserve::{CounterStore, Granted, Reservation, StreamId};
+use std::collections::VecDeque;
+use std::fmt::Display;
+
+/// Subframes from an errand's beginning to its end.
+const DUE: u64 = 40;
+
+/// Errands under way at most.
+const MOST: usize = 256;
+
+/// Something to do.
+pub enum Errand {
+    /// Make counters durable.
+    Reserve(Reservation),
+    /// Build a table.
+    Build(Job),
+}
+
+/// What came of it.
+pub enum Done {
+    /// Durable.
+    Granted(Granted),
+    /// Not durable, and why.
+    Failed(StreamId, String),
+    /// Built.
+    Table(Job),
+}
+
+/// Errands and who runs them.
+pub struct Errands {
+    to_worker: Sender<Errand>,
+    from_worker: Receiver<Done>,
+    due: VecDeque<u64>,
+    waits: bool,
+    late: u64,
+}
+
+impl Errands {
+    /// Start the thread that runs errands. `waits`: whether to wait for late ones (lock-step).
+    pub fn new<S>(mut store: S, waits: bool) -> Self
+    where
+        S: CounterStore + Send + 'static,
+        S::Error: Display,
+    {
+        let (to_worker, errands) = bounded::<Errand>(MOST);
+        let (done, from_worker) = bounded(MOST);
+        std::thread::spawn(move || {
+            for errand in errands {
+                let result = match errand {
+                    Errand::Reserve(reservation) => {
+                        let stream = reservation.stream();
+                        match reservation.commit(&mut store) {
+                            Ok(granted) => Done::Granted(granted),
+                            Err(error) => Done::Failed(stream, error.to_string()),
+                        }
+                    }
+                    Errand::Build(mut job) => {
+                        while !job.run(4096) {}
+                        Done::Table(job)
+                    }
+                };
+                if done.send(result).is_err() {
+                    return;
+                }
+            }
+        });
+        Self { to_worker, from_worker, due: VecDeque::with_capacity(MOST), waits, late: 0 }
+    }
+
+    /// Begin an errand in subframe `t`. Gives it back when too many are under way.
+    pub fn begin(&mut self, t: u64, errand: Errand) -> Option<Errand> {
+        match self.to_worker.try_send(errand) {
+            Ok(()) => {
+                self.due.push_back(t + DUE);
+                None
+            }
+            Err(e) => Some(e.into_inner()),
+        }
+    }
+
+    /// The next one that is due by subframe `t`.
+    pub fn take(&mut self, t: u64) -> Option<Done> {
+        if self.due.front().is_none_or(|due| *due > t) {
+            return None;
+        }
+        let done = if self.waits { self.from_worker.recv().ok() } else { self.from_worker.try_recv().ok() };
+        match done {
+            Some(done) => {
+                self.due.pop_front();
+                Some(done)
+            }
+            None => {
+                self.late += 1;
+                None
+            }
+        }
+    }
+
+    /// Subframes in which something that was due was not done.
+    pub fn late(&self) -> u64 {
+        self.late
+    }
+}
+
+/// Counters of a UE that protects nothing: in memory.
+#[derive(Debug, Default)]
+pub struct NoStore(std::collections::HashMap<StreamId, u64>);
+
+impl CounterStore for NoStore {
+    type Error = std::convert::Infallible;
+
+    fn reserved(&self, stream: &StreamId) -> Result<u64, Self::Error> {
+        Ok(self.0.get(stream).copied().unwrap_or(0))
+    }
+
+    fn raise(&mut self, stream: &StreamId, from: u64, to: u64) -> Result<bool, Self::Error> {
+        if self.reserved(stream)? != from {
+            return Ok(false);
+        }
+        self.0.insert(*stream, to);
+        Ok(true)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use sidelink_security::counter::reserve::{Lease, ReserveConfig};
+
+    #[test]
+    fn an_errand_comes_back_when_it_is_due_and_not_before() {
+        let stream = StreamId([7; 16]);
+        let mut store = NoStore::default();
+        let config = ReserveConfig { block: 4, low_water: 4 };
+        let mut lease = Lease::open(stream, 0, 100, config, &mut store).unwrap();
+        let reservation = lease.wanted().unwrap();
+        let mut errands = Errands::new(store, true);
+        assert!(errands.begin(10, Errand::Reserve(reservation)).is_none());
+        assert!(errands.take(10 + DUE - 1).is_none());
+        let Some(Done::Granted(granted)) = errands.take(10 + DUE) else { panic!("not granted") };
+        lease.grant(granted);
+        assert_eq!(lease.end(), 8);
+        assert!(errands.take(10 + DUE).is_none());
+        assert_eq!(errands.late(), 0);
+    }
+}

@@ -1,0 +1,297 @@
+//! The engine of layer 2 with its errands and its names: blocks and opportunities in; blocks, and what happened, out.
+
+use super::errands::{Done, Errand, Errands};
+use sidelink_mac::discovery::{AirTime, Discovered, Finding, Who};
+use sidelink_mac::engine::{Cause, Counters, Drop, Engine, Error, Input, Origin, Outcome, Output};
+use sidelink_mac::ids::{GroupDestinationId, Layer2Id, Lcid};
+use sidelink_mac::mux::Address;
+use sidelink_mac::pdcp::{Assurance, Header};
+use sidelink_mac::wire::pdcp::SduType;
+use sidelink_security::counter::{UtcCounter, UtcTime};
+use std::collections::HashMap;
+
+/// Something that people, programs and applications are told.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Happening<'a> {
+    /// Data came.
+    Received {
+        /// Sender.
+        source: Layer2Id,
+        /// For whom.
+        address: Address,
+        /// PDCP header.
+        header: Header,
+        /// What is known of it.
+        assurance: Assurance,
+        /// What the data is.
+        sdu_type: SduType,
+        /// The data.
+        data: &'a [u8],
+    },
+    /// Somebody who is followed was heard.
+    Discovered {
+        /// Its name in the store.
+        name: &'a str,
+        /// As the reports say it.
+        outcome: Outcome,
+        /// Whether it is news.
+        news: bool,
+    },
+    /// A question of ours was answered.
+    Answered {
+        /// Its name in the store.
+        name: &'a str,
+        /// As the reports say it.
+        outcome: Outcome,
+    },
+    /// An own announcement went out.
+    Announced {
+        /// Its name in the store.
+        name: &'a str,
+    },
+    /// An own announcement did not go out.
+    Silent {
+        /// Its name.
+        name: &'a str,
+        /// Why.
+        why: &'a str,
+    },
+    /// A PDU or message was dropped.
+    Dropped {
+        /// Sender and destination, where the MAC header was whole.
+        from: Option<(Layer2Id, Address)>,
+        /// As the reports say it.
+        outcome: Outcome,
+    },
+    /// Something that an operator must know.
+    Trouble(&'a str),
+}
+
+/// Takes what happened.
+pub type Tell<'a> = dyn FnMut(Happening<'_>) + 'a;
+
+/// Who is who in the reports.
+#[derive(Debug, Default)]
+pub struct Names {
+    /// Followed identities.
+    pub who: HashMap<Who, String>,
+    /// Announcers, discoverers and the discoveree, by their places.
+    pub origin: HashMap<Origin, String>,
+}
+
+/// Layer 2 of a UE in time.
+pub struct Layer2 {
+    engine: Engine,
+    errands: Errands,
+    names: Names,
+    now: AirTime,
+    t: u64,
+    /// Messages that want to go out in every discovery period.
+    messages: usize,
+}
+
+impl Layer2 {
+    /// With an engine that knows its keys.
+    pub fn new(engine: Engine, names: Names, errands: Errands) -> Self {
+        let messages =
+            names.origin.keys().filter(|o| !matches!(o, Origin::Discoveree | Origin::Clock)).count();
+        let now = AirTime::at(UtcTime::from_millis(0));
+        Self { engine, errands, names, now, t: 0, messages }
+    }
+
+    /// The engine: to change what it knows.
+    pub fn engine(&mut self) -> &mut Engine {
+        &mut self.engine
+    }
+
+    /// What became of everything that was received.
+    pub fn counters(&self) -> &Counters {
+        self.engine.counters()
+    }
+
+    /// Subframes in which an errand was late.
+    pub fn late_errands(&self) -> u64 {
+        self.errands.late()
+    }
+
+    /// Subframe `t` begins at `utc`. What `prose_clock` says of UTC is the same unless told.
+    pub fn begin(&mut self, t: u64, utc: UtcTime, tell: &mut Tell<'_>) {
+        self.t = t;
+        self.now = AirTime { slot: utc, prose_clock: UtcCounter::new(utc.counter().value()) };
+        while let Some(done) = self.errands.take(t) {
+            let now = self.now;
+            let input = match done {
+                Done::Granted(granted) => Input::Granted { now, granted },
+                Done::Failed(stream, why) => {
+                    tell(Happening::Trouble(&why));
+                    Input::ReservationFailed { now, stream }
+                }
+                Done::Table(job) => Input::Table { now, job },
+            };
+            self.input(input, tell);
+        }
+        if t.is_multiple_of(10) {
+            self.input(Input::Tick { now: self.now }, tell);
+        }
+    }
+
+    /// A transport block was received in the subframe that began last.
+    pub fn receive_sl_sch(&mut self, group: Option<u8>, block: &[u8], tell: &mut Tell<'_>) {
+        let group = group.map(GroupDestinationId);
+        self.input(Input::SlSch { now: self.now, group, block }, tell);
+    }
+
+    /// A discovery message was received.
+    pub fn receive_sl_dch(&mut self, block: &[u8], tell: &mut Tell<'_>) {
+        self.input(Input::SlDch { now: self.now, block }, tell);
+    }
+
+    /// An application sends.
+    ///
+    /// # Errors
+    /// A full queue, no destination, or no counter to send under.
+    pub fn send(
+        &mut self,
+        address: Address,
+        lcid: Lcid,
+        sdu_type: SduType,
+        data: &[u8],
+        tell: &mut Tell<'_>,
+    ) -> Result<(), Error> {
+        let result = self.engine.handle_input(Input::Send { now: self.now, address, lcid, sdu_type, data });
+        self.pump(None, tell);
+        result
+    }
+
+    /// Whose data is most urgent: the address, its octet for the SCI, the octets that wait, and their priority.
+    pub fn waiting(&self) -> Option<Waiting> {
+        let (address, priority) = self.engine.next_address()?;
+        let octets = self.engine.queued(address);
+        (octets > 0).then_some(Waiting { address, octets, priority })
+    }
+
+    /// Octets that wait for an address.
+    pub fn queued(&self, address: Address) -> usize {
+        self.engine.queued(address)
+    }
+
+    /// Fill a transport block of `block.len()` octets for `address`; `false` when nothing waits.
+    pub fn fill(&mut self, address: Address, block: &mut [u8], tell: &mut Tell<'_>) -> bool {
+        let input = Input::SlSchOpportunity { now: self.now, address: Some(address), len: block.len() };
+        if let Err(error) = self.engine.handle_input(input) {
+            tell(Happening::Trouble(&error.to_string()));
+        }
+        self.pump(Some(block), tell).0
+    }
+
+    /// Messages that want a resource in a discovery period.
+    pub fn messages_wanted(&mut self) -> usize {
+        self.messages + self.engine.discoveree().waiting()
+    }
+
+    /// The message for a discovery resource; `None` when none is due in `period`.
+    pub fn announce(&mut self, period: u64, nonce: [u64; 2], tell: &mut Tell<'_>) -> Option<[u8; 29]> {
+        let input = Input::SlDchOpportunity { now: self.now, period, nonce };
+        if let Err(error) = self.engine.handle_input(input) {
+            tell(Happening::Trouble(&error.to_string()));
+        }
+        self.pump(None, tell).1
+    }
+
+    fn input(&mut self, input: Input<'_>, tell: &mut Tell<'_>) {
+        if let Err(error) = self.engine.handle_input(input) {
+            tell(Happening::Trouble(&error.to_string()));
+        }
+        self.pump(None, tell);
+    }
+
+    /// Act on the outputs. A transport block goes into `block`, a message is returned.
+    fn pump(&mut self, mut block: Option<&mut [u8]>, tell: &mut Tell<'_>) -> (bool, Option<[u8; 29]>) {
+        let (mut filled, mut message) = (false, None);
+        loop {
+            match self.engine.poll_output() {
+                Output::SlSch { block: built, .. } => {
+                    if let Some(block) = block.as_deref_mut().filter(|b| b.len() == built.len()) {
+                        block.copy_from_slice(built);
+                        filled = true;
+                    }
+                }
+                Output::SlDch { origin, message: built } => {
+                    message = Some(built);
+                    tell(Happening::Announced { name: name(&self.names.origin, &origin) });
+                }
+                Output::Silent { origin, refusal } => {
+                    let why = refusal.to_string();
+                    tell(Happening::Silent { name: name(&self.names.origin, &origin), why: &why });
+                }
+                Output::Received(sdu) => tell(Happening::Received {
+                    source: sdu.source,
+                    address: sdu.address,
+                    header: sdu.header,
+                    assurance: sdu.assurance,
+                    sdu_type: sdu.header.sdu_type(),
+                    data: sdu.data,
+                }),
+                Output::Discovered(Discovered { who, finding, report }) => tell(Happening::Discovered {
+                    name: name(&self.names.who, &who),
+                    outcome: outcome(&finding),
+                    news: report,
+                }),
+                Output::Answered { discoverer, finding } => tell(Happening::Answered {
+                    name: name(&self.names.origin, &Origin::Discoverer(discoverer)),
+                    outcome: outcome(&finding),
+                }),
+                Output::Asked | Output::Synchronisation(_) => {}
+                Output::Dropped(Drop { from, cause, .. }) => {
+                    tell(Happening::Dropped { from, outcome: outcome_of(&cause) });
+                }
+                Output::Reserve(reservation) => {
+                    let stream = reservation.stream();
+                    if self.errands.begin(self.t, Errand::Reserve(reservation)).is_some() {
+                        let now = self.now;
+                        // asked for again when there is room
+                        let _ = self.engine.handle_input(Input::ReservationFailed { now, stream });
+                    }
+                }
+                Output::Build(job) => {
+                    if let Some(Errand::Build(job)) = self.errands.begin(self.t, Errand::Build(job)) {
+                        tell(Happening::Trouble("too many errands: a table of codes is late"));
+                        let _ = self.engine.handle_input(Input::Table { now: self.now, job });
+                    }
+                }
+                Output::Unfollowable(error) => tell(Happening::Trouble(&error.to_string())),
+                Output::Timeout(_) => return (filled, message),
+            }
+        }
+    }
+}
+
+/// Data that waits for a grant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Waiting {
+    /// For whom.
+    pub address: Address,
+    /// How much.
+    pub octets: usize,
+    /// ProSe per-packet priority, 1 the highest.
+    pub priority: u8,
+}
+
+impl Waiting {
+    /// The group destination identity for the SCI.
+    pub fn group_destination(&self) -> u8 {
+        self.address.group_destination().map_or(0, |g| g.0)
+    }
+}
+
+fn outcome(finding: &Finding) -> Outcome {
+    Outcome::of_finding(finding)
+}
+
+fn outcome_of(cause: &Cause) -> Outcome {
+    Outcome::of_cause(cause)
+}
+
+fn name<'a, K: std::hash::Hash + Eq>(names: &'a HashMap<K, String>, key: &K) -> &'a str {
+    names.get(key).map_or("?", String::as_str)
+}
