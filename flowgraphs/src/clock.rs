@@ -65,8 +65,9 @@ impl Clock {
     pub fn count_near(near: u64, dfn: DfnSubframe) -> u64 {
         let period = u64::from(sidelink_phy::units::SUBFRAMES_PER_DFN_PERIOD);
         let base = near - near % period + u64::from(dfn.count());
-        [base, base + period, base.saturating_sub(period)]
+        [Some(base), Some(base + period), base.checked_sub(period)]
             .into_iter()
+            .flatten()
             .min_by_key(|t| t.abs_diff(near))
             .unwrap_or(base)
     }

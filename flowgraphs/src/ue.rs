@@ -17,15 +17,21 @@
 //! errands.rs      durable counters and tables, beside the sample path
 //! planner.rs      what is sent in which subframe                                                          planner/
 //! application.rs  who uses a UE: traffic, IP, people
+//! ip.rs           IP packets over a group: TUN or UDP
 //! budget.rs       how long each stage took
+//! settings.rs     ue.toml                                                                                 example.toml
+//! run.rs          threads between a radio and a UE
 //! ```
 
 mod application;
 mod budget;
 mod errands;
 mod framer;
+mod ip;
 mod layer2;
 mod planner;
+mod run;
+mod settings;
 mod sync;
 #[cfg(test)]
 mod tests;
@@ -34,8 +40,11 @@ pub use application::{Application, Moment, Outgoing, Send, Talker};
 pub use budget::{Budget, Stage};
 pub use errands::{Errands, NoStore};
 pub use framer::{Continuity, Framer};
+pub use ip::{Ip, IpConfig};
 pub use layer2::{Happening, Layer2, Names, Tell, Waiting};
 pub use planner::{Communication, CommunicationSettings, Discovery, DiscoverySettings, Planner};
+pub use run::{Observer, Running, ThreadOptions};
+pub use settings::{EXAMPLE, RadioFacts, TimeSource, UeConfig};
 pub use sync::{Candidate, Role, Sync, SyncConfig, Transmit as SyncTransmit};
 
 use crate::Sample;
@@ -142,6 +151,7 @@ pub struct Ue {
     transmissions: Vec<Transmission>,
     burst: Vec<Sample>,
     totals: Totals,
+    duration: u64,
     budget: Budget,
 }
 
@@ -195,8 +205,24 @@ impl Ue {
             transmissions: Vec::with_capacity(32),
             burst: vec![Sample::default(); n],
             totals: Totals::default(),
+            duration: u64::MAX,
             budget: Budget::new(),
         }
+    }
+
+    /// Samples of a subframe.
+    pub fn subframe_samples(&self) -> usize {
+        self.numerology.subframe_samples()
+    }
+
+    /// End after so many subframes.
+    pub fn set_duration(&mut self, subframes: u64) {
+        self.duration = subframes;
+    }
+
+    /// Whether its duration is over.
+    pub fn is_done(&self) -> bool {
+        self.totals.subframes >= self.duration
     }
 
     /// Its name.
@@ -494,7 +520,7 @@ impl Ue {
         self.searched += (stretch / n) as u64;
         if self.searched < self.patience {
             // the next stretch overlaps this one by a subframe's margin
-            self.framer.forget(self.framer.next() as i64 - (SEARCH_MARGIN * n) as i64);
+            self.framer.keep_last(SEARCH_MARGIN * n);
             return;
         }
         let draw = self.rng.next_u64();
@@ -514,7 +540,8 @@ impl Ue {
     ) -> Option<reference::Candidate> {
         let Self { search, framer, sync, .. } = self;
         let search = search.as_mut()?;
-        let stretch = (sync.config().period as usize + SEARCH_MARGIN) * self.numerology.subframe_samples();
+        let n = self.numerology.subframe_samples() as f64;
+        let stretch = (sync.config().period as usize + SEARCH_MARGIN) * n as usize;
         let all = framer.samples();
         let skipped = all.len().saturating_sub(stretch);
         let mut best = None;
@@ -524,8 +551,11 @@ impl Ue {
             let offset = (u64::from(candidate.time.count()) % period) as u32;
             let power_db = sidelink_phy::units::decibel(candidate.measurement.signal.max(1e-20));
             let rough = framer.first() as f64 + skipped as f64 + candidate.sample;
-            let t = self.clock.as_ref().map_or(0, |clock| clock.subframe_at(rough));
-            let heard = Clock::count_near(t, candidate.time);
+            let near = match &self.clock {
+                Some(clock) => clock.subframe_at(rough),
+                None => Clock::rough_count(Some(self.anchor)) + (rough / n) as u64,
+            };
+            let heard = Clock::count_near(near, candidate.time);
             if accept(&candidate) && sync.heard(Candidate { id: candidate.id, mib, offset, power_db, heard })
             {
                 best = Some(candidate);

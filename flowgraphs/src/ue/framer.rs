@@ -78,6 +78,11 @@ impl Framer {
         }
     }
 
+    /// Give up all but the last `count` samples.
+    pub fn keep_last(&mut self, count: usize) {
+        self.drop_front(self.buffer.len().saturating_sub(count));
+    }
+
     /// Give up everything.
     pub fn clear(&mut self) {
         self.first = self.next();

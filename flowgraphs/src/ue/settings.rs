@@ -1,0 +1,471 @@
+//! `ue.toml`: what an operator says of a UE, and a [`Ue`] out of it.
+
+use super::{
+    Application, CommunicationSettings, DiscoverySettings, Errands, Layer2, Names, NoStore, Parts,
+    SyncConfig, SyncTransmit, Talker, Ue,
+};
+use crate::config::{ConfigError, Radio, RadioConfig, parse_toml, slss_id};
+use crate::keystore::{Hex, KeyStore, Keys};
+use crate::link::{Mode2, Type1};
+use crate::provision::{DATA, Provisioned, Wish, provision};
+use crate::radio::Anchor;
+use crate::receive::receiver_config;
+use serde::Deserialize;
+use sidelink_mac::engine::Config as EngineConfig;
+use sidelink_mac::ids::{Layer2Id, Lcid};
+use sidelink_mac::mux::Address;
+use sidelink_phy::units::{CyclicPrefix, TransmissionMode};
+use sidelink_security::counter::reserve::ReserveConfig;
+use std::path::{Path, PathBuf};
+
+/// An example with comments: what `sidelink ue --example` prints.
+pub const EXAMPLE: &str = include_str!("example.toml");
+
+/// A UE as its file says it.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct UeConfig {
+    /// Name, that of the UE in the key store.
+    pub name: String,
+    /// Key store; without one nothing is protected.
+    #[serde(default)]
+    pub keys: Option<PathBuf>,
+    /// Layer-2 ID, six hexadecimal digits; that of the groups in the key store where it is not given.
+    #[serde(default)]
+    pub layer2_id: Option<Hex>,
+    /// Draws resources and identities.
+    #[serde(default = "one")]
+    pub seed: u64,
+    /// Subframes from the last one received to the one that is planned.
+    #[serde(default = "lead")]
+    pub lead: u64,
+    /// Carrier and pools.
+    pub radio: RadioConfig,
+    /// The device.
+    #[serde(default)]
+    pub device: DeviceConfig,
+    /// Where the time comes from.
+    #[serde(default)]
+    pub time: TimeConfig,
+    /// How communication pools are used.
+    #[serde(default)]
+    pub communication: UseConfig,
+    /// How discovery pools are used.
+    #[serde(default)]
+    pub discovery: AnnounceConfig,
+    /// Groups without protection.
+    #[serde(default)]
+    pub group: Vec<PlainGroup>,
+    /// Messages sent every so often.
+    #[serde(default)]
+    pub talk: Vec<TalkConfig>,
+    /// IP packets over a group.
+    #[serde(default)]
+    pub ip: Option<super::ip::IpConfig>,
+}
+
+/// The radio device.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(default, rename_all = "kebab-case", deny_unknown_fields)]
+pub struct DeviceConfig {
+    /// Which: `driver=uhd,serial=..`, `driver=air,medium=..`, `driver=file,..`, `driver=zmq,..`.
+    pub args: String,
+    /// Transmit gain in dB: one number, or elements as `PAD=40,IAMP=3`.
+    pub tx_gain: Option<String>,
+    /// Receive gain in dB, or `auto`.
+    pub rx_gain: Option<String>,
+    /// Antenna of both directions, or of one as `tx:TX/RX`.
+    pub antenna: Option<String>,
+    /// Samples by which the device sends too late; `sidelink radio-test` measures it.
+    pub transmit_advance: i64,
+    /// Level of what is sent in dB: 0 is a carrier of power 1 where one UE fills it.
+    pub level: f64,
+}
+
+impl Default for DeviceConfig {
+    fn default() -> Self {
+        Self {
+            args: String::new(),
+            tx_gain: None,
+            rx_gain: None,
+            antenna: None,
+            transmit_advance: 0,
+            level: -6.0,
+        }
+    }
+}
+
+/// Where the time comes from.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(default, rename_all = "kebab-case", deny_unknown_fields)]
+pub struct TimeConfig {
+    /// `utc` or `slss`.
+    pub source: TimeSource,
+    /// N_ID^SL to send under.
+    pub id: Option<u16>,
+    /// inCoverage of the own MIB, where the time is UTC.
+    pub in_coverage: bool,
+    /// When to send synchronisation signals: `auto` or `never`.
+    pub transmit: SyncTransmit,
+    /// syncTxThreshOoC in dB of the receiver's scale.
+    pub threshold: Option<f32>,
+    /// Least power of a reference in dB of the receiver's scale, with syncRefMinHyst.
+    pub least: f32,
+    /// syncRefDiffHyst in dB.
+    pub hysteresis: f32,
+    /// Milliseconds of searching before the UE is a reference itself.
+    pub patience: u64,
+    /// Milliseconds by which the air clocks of two UEs may differ, beyond what the radio says.
+    pub uncertainty: u64,
+}
+
+impl Default for TimeConfig {
+    fn default() -> Self {
+        Self {
+            source: TimeSource::Utc,
+            id: None,
+            in_coverage: false,
+            transmit: SyncTransmit::Auto,
+            threshold: None,
+            least: -120.0,
+            hysteresis: 3.0,
+            patience: 400,
+            uncertainty: 20,
+        }
+    }
+}
+
+/// Where the time comes from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum TimeSource {
+    /// UTC of the device (GNSS, PPS) or of the host.
+    #[default]
+    Utc,
+    /// Other UEs' synchronisation signals.
+    Slss,
+}
+
+/// How communication pools are used.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(default, rename_all = "kebab-case", deny_unknown_fields)]
+pub struct UseConfig {
+    /// I_MCS, 0 to 20 (QPSK and 16QAM).
+    pub mcs: u8,
+    /// PRBs of a grant, at most.
+    pub prbs: usize,
+    /// trpt-Subset: bit 0 allows patterns of the fewest subframes.
+    pub trpt_subset: Option<u8>,
+}
+
+impl Default for UseConfig {
+    fn default() -> Self {
+        Self { mcs: 9, prbs: 10, trpt_subset: None }
+    }
+}
+
+/// How discovery pools are used.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(default, rename_all = "kebab-case", deny_unknown_fields)]
+pub struct AnnounceConfig {
+    /// txProbability in percent: 25, 50, 75, 100.
+    pub probability: u8,
+    /// MAX_OFFSET in seconds.
+    pub max_offset: Option<u32>,
+}
+
+impl Default for AnnounceConfig {
+    fn default() -> Self {
+        Self { probability: 100, max_offset: None }
+    }
+}
+
+/// A group without protection.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct PlainGroup {
+    /// Name.
+    pub name: String,
+    /// ProSe Layer-2 group ID, six hexadecimal digits.
+    pub id: Hex,
+}
+
+/// Messages sent every so often.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct TalkConfig {
+    /// Name of the group.
+    pub to: String,
+    /// Milliseconds between two.
+    pub every: u64,
+    /// How many; without end where it is not given.
+    #[serde(default)]
+    pub count: Option<u64>,
+    /// What is said; a number is added.
+    #[serde(default = "hello")]
+    pub text: String,
+    /// Padded to so many octets.
+    #[serde(default)]
+    pub octets: usize,
+}
+
+fn one() -> u64 {
+    1
+}
+
+fn lead() -> u64 {
+    4
+}
+
+fn hello() -> String {
+    "hello".to_owned()
+}
+
+/// What a radio tells that a UE needs.
+#[derive(Clone, Copy, Debug)]
+pub struct RadioFacts {
+    /// UTC at sample 0.
+    pub anchor: Anchor,
+    /// Whether samples come at the pace of the air.
+    pub real_time: bool,
+}
+
+impl UeConfig {
+    /// Read a TOML text.
+    ///
+    /// # Errors
+    /// The line, and the nearest key that exists.
+    pub fn from_toml(text: &str, name: &str) -> Result<Self, ConfigError> {
+        parse_toml(text, name)
+    }
+
+    /// Read a TOML file. A relative key store is one beside the file.
+    ///
+    /// # Errors
+    /// As [`Self::from_toml`], or that there is no such file.
+    pub fn from_file(path: &Path) -> Result<Self, ConfigError> {
+        let text = crate::config::read_text(path)?;
+        let mut config = Self::from_toml(&text, &path.display().to_string())?;
+        if let (Some(keys), Some(folder)) = (&mut config.keys, path.parent()) {
+            *keys = folder.join(&*keys);
+        }
+        Ok(config)
+    }
+
+    /// The carrier and pools, checked; what a UE needs and a receiver may guess is asked for.
+    ///
+    /// # Errors
+    /// The key that is wrong or missing.
+    pub fn resolve(&self) -> Result<Radio, ConfigError> {
+        let radio = self.radio.resolve().map_err(|e| e.within("[radio]"))?;
+        if radio.bandwidth.is_none() {
+            return Err(ConfigError::new("no bandwidth", "[radio]", "say prb = 6, 15, 25, 50, 75 or 100"));
+        }
+        if radio.is_v2x() {
+            let remedy = "use tm = 1 or 2; `sidelink decode` and `listen` hear modes 3 and 4";
+            return Err(ConfigError::new("a UE sends in modes 1 and 2 only so far", "[radio]", remedy));
+        }
+        Ok(radio)
+    }
+
+    /// Samples a second.
+    ///
+    /// # Errors
+    /// As [`Self::resolve`].
+    pub fn rate(&self) -> Result<f64, ConfigError> {
+        Ok(self.radio.numerology(CyclicPrefix::Normal).map_err(|e| e.within("[radio]"))?.sample_rate())
+    }
+
+    /// Put a UE together. Opens the key store and holds it while the UE runs.
+    ///
+    /// # Errors
+    /// What is wrong where.
+    pub fn build(&self, facts: RadioFacts, more: Vec<Box<dyn Application>>) -> Result<Ue, ConfigError> {
+        let store = self.keys.as_deref().map(KeyStore::open).transpose()?;
+        match store {
+            Some(store) => {
+                let keys = store.keys()?;
+                self.build_with(&keys, store, facts, more)
+            }
+            None => self.build_with(&Keys::default(), NoStore::default(), facts, more),
+        }
+    }
+
+    /// The same with keys and a counter store that are at hand.
+    ///
+    /// # Errors
+    /// What is wrong where.
+    pub fn build_with<S>(
+        &self,
+        keys: &Keys,
+        mut store: S,
+        facts: RadioFacts,
+        mut applications: Vec<Box<dyn Application>>,
+    ) -> Result<Ue, ConfigError>
+    where
+        S: sidelink_security::counter::reserve::CounterStore + Send + 'static,
+        S::Error: std::fmt::Display,
+    {
+        let radio = self.resolve()?;
+        let numerology = self
+            .radio
+            .numerology(radio.sync.as_ref().map_or(radio.default_cp(), |s| s.cp))
+            .map_err(|e| e.within("[radio]"))?;
+        let mode = radio.mode.unwrap_or(TransmissionMode::Tm2);
+        let mut receiver = receiver_config(&radio, numerology);
+        receiver.mode = mode;
+        let mut provisioned = self.provision(keys, &mut store, &radio, facts)?;
+        for group in &self.group {
+            let address = Address::Group(layer2_id(&group.id, &format!("group {:?}", group.name))?);
+            provisioned.add_plain(&group.name, address)?;
+        }
+        for (i, talk) in self.talk.iter().enumerate() {
+            let address = self.group_address(&provisioned, &talk.to, &format!("talk[{i}]"))?;
+            let count = talk.count.unwrap_or(u64::MAX);
+            let lcid = data_lcid();
+            applications.push(Box::new(Talker::new(
+                address,
+                lcid,
+                talk.every,
+                count,
+                &talk.text,
+                talk.octets,
+            )));
+        }
+        if let Some(ip) = &self.ip {
+            let address = self.group_address(&provisioned, &ip.to, "[ip]")?;
+            applications.push(Box::new(super::ip::Ip::open(ip, address, data_lcid())?));
+        }
+        let prbs = numerology.bandwidth().prbs();
+        let usage = &self.communication;
+        let communication = radio.communication.iter().enumerate().map(|(i, c)| {
+            let place = format!("[[radio.communication]] {i}");
+            let draw = Mode2::new(&c.pool, prbs, usage.trpt_subset).map_err(|e| {
+                ConfigError::new(e.to_string(), &place, "give the pool more subframes or PRBs")
+            })?;
+            let settings = CommunicationSettings {
+                pool: c.pool.clone(),
+                control_cp: c.control_cp,
+                data_cp: c.data_cp,
+                draw,
+                mcs: usage.mcs,
+                prbs: usage.prbs,
+            };
+            super::Communication::new(settings.clone(), numerology.with_cp(c.data_cp))
+                .map(|_| settings)
+                .ok_or_else(|| {
+                    let what = format!("no block of MCS {} in at most {} PRBs", usage.mcs, usage.prbs);
+                    ConfigError::new(what, "[communication]", "mcs 0 to 28, more prbs, or a wider pool")
+                })
+        });
+        let communication = communication.collect::<Result<Vec<_>, _>>()?;
+        let discovery = radio.discovery.iter().enumerate().map(|(i, d)| {
+            let draw = Type1::new(&d.pool, prbs, self.discovery.probability).map_err(|e| {
+                let place = format!("[[radio.discovery]] {i}");
+                ConfigError::new(e.to_string(), place, "give the pool more subframes or PRBs")
+            })?;
+            Ok(DiscoverySettings { pool: d.pool.clone(), cp: d.cp, draw })
+        });
+        let discovery = discovery.collect::<Result<Vec<_>, ConfigError>>()?;
+        let names = Names { who: provisioned.who, origin: provisioned.origin };
+        let errands = Errands::new(store, !facts.real_time);
+        Ok(Ue::new(Parts {
+            name: self.name.clone(),
+            receiver,
+            sync: self.sync_config(&radio)?,
+            discovery,
+            communication,
+            layer2: Layer2::new(provisioned.engine, names, errands),
+            applications,
+            anchor: facts.anchor,
+            lead: self.lead,
+            transmit_advance: self.device.transmit_advance,
+            gain_db: self.device.level,
+            patience: self.time.patience,
+            seed: self.seed,
+        }))
+    }
+
+    fn provision<S>(
+        &self,
+        keys: &Keys,
+        store: &mut S,
+        radio: &Radio,
+        facts: RadioFacts,
+    ) -> Result<Provisioned, ConfigError>
+    where
+        S: sidelink_security::counter::reserve::CounterStore,
+        S::Error: std::fmt::Display,
+    {
+        let id = self.layer2_id.as_ref().map(|id| layer2_id(id, "layer2-id")).transpose()?;
+        let mut base = EngineConfig::new(Layer2Id::from_octets([0; 3]));
+        // the repetitions of a message share the time of the first
+        let spread = radio.discovery.iter().map(|d| {
+            let subframes = d.pool.subframes();
+            subframes.last().zip(subframes.first()).map_or(0, |(last, first)| u64::from(last - first))
+        });
+        let radio_ms = facts.anchor.uncertainty_ns.div_ceil(1_000_000);
+        base.time.uncertainty_millis = self.time.uncertainty + radio_ms + spread.max().unwrap_or(0);
+        if let Some(max_offset) = self.discovery.max_offset {
+            base.time.max_offset = max_offset;
+        }
+        // an engine's own memory for reassembly is sized for a crowd; a UE hears fewer
+        let wish =
+            Wish { ue: &self.name, layer2_id: id, v2x: false, reserve: ReserveConfig::default(), base };
+        provision(&wish, keys, store)
+    }
+
+    fn group_address(
+        &self,
+        provisioned: &Provisioned,
+        name: &str,
+        place: &str,
+    ) -> Result<Address, ConfigError> {
+        provisioned.groups.get(name).copied().ok_or_else(|| {
+            let mut known: Vec<_> = provisioned.groups.keys().map(String::as_str).collect();
+            known.sort_unstable();
+            let remedy = if known.is_empty() {
+                "add a [[group]], or make the UE a member of one in the key store".to_owned()
+            } else {
+                format!("it is in {}", known.join(", "))
+            };
+            ConfigError::new(format!("{:?} is in no group {name:?}", self.name), place, remedy)
+        })
+    }
+
+    fn sync_config(&self, radio: &Radio) -> Result<SyncConfig, ConfigError> {
+        let time = &self.time;
+        let period = radio.sync.as_ref().map_or(40, |s| s.period);
+        let mut offsets = radio.sync.as_ref().map_or(Vec::new(), |s| s.offsets.clone());
+        if offsets.is_empty() {
+            if time.source == TimeSource::Slss {
+                let remedy = "say [radio.sync] offset = [0, 20]: two, so that followers pass the time on";
+                return Err(ConfigError::new("no synchronisation subframe", "[radio.sync]", remedy));
+            }
+            offsets.push(0);
+        }
+        let transmit = if radio.sync.is_none() { SyncTransmit::Never } else { time.transmit };
+        Ok(SyncConfig {
+            period,
+            offsets,
+            absolute: time.source == TimeSource::Utc,
+            id: time.id.map(|id| slss_id(id, "[time] id")).transpose()?,
+            in_coverage: time.in_coverage,
+            transmit,
+            tx_threshold_db: time.threshold,
+            min_db: time.least,
+            hysteresis_db: time.hysteresis,
+        })
+    }
+}
+
+fn layer2_id(hex: &Hex, place: &str) -> Result<Layer2Id, ConfigError> {
+    let octets: [u8; 3] = hex.0.as_slice().try_into().map_err(|_| {
+        ConfigError::new(format!("{} octets", hex.0.len()), place, "a Layer-2 ID has six hexadecimal digits")
+    })?;
+    Ok(Layer2Id::from_octets(octets))
+}
+
+fn data_lcid() -> Lcid {
+    Lcid::new(DATA).unwrap_or(Lcid::PC5_S_UNPROTECTED)
+}
