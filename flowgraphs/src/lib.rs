@@ -27,7 +27,8 @@
 //! What an operator did wrong is a [`config::ConfigError`] or a [`sidelink_recordings::Error`]: what, where, and what to
 //! do. `main` prints it after `error: ` and ends with status 1, or 2 where the command line itself is wrong.
 
-#![forbid(unsafe_code)]
+// Shared memory is in one file that says why: radio/air/memory.rs.
+#![deny(unsafe_code)]
 // This is the crate that may: files, clocks, threads (ARCHITECTURE.md).
 #![allow(clippy::disallowed_methods)]
 

@@ -13,6 +13,8 @@
 //! asked for that cannot be. What goes wrong in passing is an [`Event`] or a gap in [`Received`]: it is counted, answered
 //! and survived.
 
+pub mod air;
+
 use crate::Sample;
 use std::fmt;
 use std::time::Duration;

@@ -371,7 +371,7 @@ fn add_weighted(
 
 /// A Rayleigh process, evaluated on a regular grid of times.
 #[derive(Clone, Debug)]
-struct Rayleigh {
+pub(super) struct Rayleigh {
     /// Phases of the sinusoids of the real part, then of the imaginary part, in 2⁻⁶⁴ turns.
     phases: [u64; 2 * Self::ANGLES],
     steps: [u64; 2 * Self::ANGLES],
@@ -383,7 +383,7 @@ impl Rayleigh {
     const ANGLES: usize = 16;
 
     /// A process of mean `power` with a maximum Doppler of `doppler` turns per grid step.
-    fn new(power: f64, doppler: f64, rng: &mut Rng) -> Self {
+    pub(super) fn new(power: f64, doppler: f64, rng: &mut Rng) -> Self {
         let m = Self::ANGLES as f64;
         let theta = rng.uniform() - 0.5;
         let phases = core::array::from_fn(|_| rng.next_u64());
@@ -396,9 +396,14 @@ impl Rayleigh {
     }
 
     fn gain(&self) -> Sample {
+        self.gain_at(0)
+    }
+
+    /// The gain `steps` grid steps from here; they may wrap around.
+    pub(super) fn gain_at(&self, steps: u64) -> Sample {
         let mut waves = [0.0_f32; 2 * Self::ANGLES];
-        for (wave, phase) in waves.iter_mut().zip(&self.phases) {
-            *wave = cos_sin((phase >> 32) as u32).0;
+        for (wave, (phase, step)) in waves.iter_mut().zip(self.phases.iter().zip(&self.steps)) {
+            *wave = cos_sin((phase.wrapping_add(step.wrapping_mul(steps)) >> 32) as u32).0;
         }
         let (re, im) = waves.split_at(Self::ANGLES);
         Sample::new(re.iter().sum::<f32>() * self.scale, im.iter().sum::<f32>() * self.scale)

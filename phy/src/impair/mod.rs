@@ -13,10 +13,12 @@
 //! | [`measure`] | nothing: tells its level, peaks, offset and faults |
 //! | [`ceiling`] | nothing: tells whether it was limited |
 //! | [`path`] | all of the above in its place: one transmitter's way to a receiver |
+//! | [`addressed`] | the same for any stretch of samples by itself: for an air that many share |
 //! | [`spectrum`] | nothing: tells its power over frequency |
 //! | [`resample`] | changes the sample rate; fast decimation for the search of synchronisation signals |
 //! | [`rng`] | the seeded generator behind the random models |
 
+pub mod addressed;
 pub mod awgn;
 pub mod ceiling;
 mod elementary;

@@ -1,0 +1,478 @@
+//! What ports share: the configuration, a slot for each port, and in each slot the samples that it has sent.
+//!
+//! ```text
+//! header   magic, sizes, when time began, how often ports came and went; the configuration as JSON
+//! slot     who, its progress; its configuration as JSON; for each block of 64 samples which block of the stream it holds
+//!          and which of its samples were sent; the samples, a ring
+//! ```
+//!
+//! Only its owner writes into a slot's ring, in the owner's own numbering of samples. A block that nobody sent in costs
+//! nothing: neither is it written, nor is it read.
+
+use super::config::{AirConfig, Pace, PortConfig};
+use super::memory::Memory;
+use super::pace::{Bell, now_ns};
+use super::process::Process;
+use crate::Sample;
+use std::io;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+/// The number at the start, with the version of this layout in its last digits.
+const MAGIC: u64 = 0x5343_4149_5200_0001;
+const HEADER_WORDS: usize = 64;
+const SLOT_WORDS: usize = 64;
+/// Room for a configuration in JSON.
+const CONFIG_WORDS: usize = 8192;
+const PORT_WORDS: usize = 512;
+/// Samples of a block, the bits of its mask.
+pub(super) const BLOCK: usize = 64;
+
+/// Words of the header.
+mod head {
+    pub(super) const MAGIC: usize = 0;
+    pub(super) const SLOTS: usize = 1;
+    pub(super) const RING: usize = 2;
+    pub(super) const CONFIG_BYTES: usize = 3;
+    pub(super) const BEGUN: usize = 4;
+    pub(super) const BEGAN_NS: usize = 5;
+    pub(super) const UTC_NS: usize = 6;
+    pub(super) const COMINGS: usize = 7;
+}
+
+/// Words of a slot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Word {
+    State = 0,
+    /// How often the slot was taken.
+    Generation = 1,
+    Pid = 2,
+    /// When the process began, so that another with its number is not taken for it.
+    Born = 3,
+    /// Common time of the port's sample 0, the bits of an f64.
+    Start = 4,
+    /// Nothing more will be sent before this sample.
+    Horizon = 5,
+    /// The next sample to be received; `u64::MAX`: it does not read.
+    Reading = 6,
+    /// Behind the last sample that was ever sent.
+    Tail = 7,
+    /// Whether it waits for others.
+    Waiting = 8,
+    PortBytes = 9,
+    /// Faults that were asked for: samples by which the numbers shall jump, times that samples shall be lost.
+    Jump = 10,
+    Overflow = 11,
+}
+
+/// What a slot is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u64)]
+pub(super) enum State {
+    Free = 0,
+    /// Being filled in.
+    Claimed = 1,
+    /// Came after time began and has not started.
+    Attached = 2,
+    Running = 3,
+    /// Its own end, or the end of its process.
+    Left = 4,
+    /// Others did not want to wait for it any longer, or a test ended it.
+    Dropped = 5,
+}
+
+impl State {
+    fn of(word: u64) -> Self {
+        match word {
+            1 => Self::Claimed,
+            2 => Self::Attached,
+            3 => Self::Running,
+            4 => Self::Left,
+            5 => Self::Dropped,
+            _ => Self::Free,
+        }
+    }
+
+    /// Whether something of it may be in the air.
+    pub(super) fn is_heard(self) -> bool {
+        matches!(self, Self::Running | Self::Left | Self::Dropped)
+    }
+}
+
+/// Why ports cannot meet here.
+#[derive(Debug)]
+pub(super) enum MediumError {
+    Io(io::Error),
+    /// The file is something else, or of another version.
+    Foreign,
+    /// More ports than fit in.
+    Full(usize),
+    /// A port of that name is there.
+    Taken(String),
+    /// The text of the configuration is too long.
+    TooLong,
+}
+
+/// What ports share.
+pub(super) struct Medium {
+    memory: Memory,
+    config: AirConfig,
+    slots: usize,
+    ring: usize,
+    me: Process,
+    /// The file that this process made and shall remove.
+    file: Option<PathBuf>,
+}
+
+impl Medium {
+    /// In the memory of this process.
+    pub(super) fn new(config: AirConfig) -> Result<Self, MediumError> {
+        let (slots, ring) = Self::sizes(&config);
+        let memory = Memory::anonymous(Self::words_for(slots, ring)).map_err(MediumError::Io)?;
+        Self::filled(memory, config, None)
+    }
+
+    /// In a new file, for several processes.
+    pub(super) fn create(path: &Path, config: AirConfig) -> Result<Self, MediumError> {
+        let (slots, ring) = Self::sizes(&config);
+        let memory = Memory::create(path, Self::words_for(slots, ring)).map_err(MediumError::Io)?;
+        Self::filled(memory, config, Some(path.to_owned()))
+    }
+
+    /// In the file of another process.
+    pub(super) fn open(path: &Path) -> Result<Self, MediumError> {
+        let memory = Memory::open(path).map_err(MediumError::Io)?;
+        let words = memory.words();
+        let word = |i: usize| words.get(i).map_or(0, |w| w.load(Acquire));
+        let (slots, ring, bytes) =
+            (word(head::SLOTS) as usize, word(head::RING) as usize, word(head::CONFIG_BYTES) as usize);
+        let fits = slots <= 256
+            && ring.is_power_of_two()
+            && ring <= 1 << 40
+            && Self::words_for(slots, ring) <= words.len()
+            && bytes <= CONFIG_WORDS * 8;
+        if word(head::MAGIC) != MAGIC || !fits {
+            return Err(MediumError::Foreign);
+        }
+        let text = load_text(&words[HEADER_WORDS..], bytes);
+        let config = serde_json::from_str(&text).map_err(|_| MediumError::Foreign)?;
+        Ok(Self { memory, config, slots, ring, me: Process::this(), file: None })
+    }
+
+    fn sizes(config: &AirConfig) -> (usize, usize) {
+        let ring = (config.rate.0 * config.memory * 1e-3) as usize;
+        (config.ports, ring.next_power_of_two().max(16 * BLOCK))
+    }
+
+    fn words_for(slots: usize, ring: usize) -> usize {
+        HEADER_WORDS + CONFIG_WORDS + slots * Self::slot_words(ring)
+    }
+
+    fn slot_words(ring: usize) -> usize {
+        SLOT_WORDS + PORT_WORDS + 2 * (ring / BLOCK) + ring
+    }
+
+    fn filled(memory: Memory, config: AirConfig, file: Option<PathBuf>) -> Result<Self, MediumError> {
+        let (slots, ring) = Self::sizes(&config);
+        let text = serde_json::to_string(&config).map_err(|_| MediumError::TooLong)?;
+        let words = memory.words();
+        let bytes = store_text(&words[HEADER_WORDS..HEADER_WORDS + CONFIG_WORDS], &text)?;
+        words[head::SLOTS].store(slots as u64, Relaxed);
+        words[head::RING].store(ring as u64, Relaxed);
+        words[head::CONFIG_BYTES].store(bytes as u64, Relaxed);
+        words[head::MAGIC].store(MAGIC, Release);
+        Ok(Self { memory, config, slots, ring, me: Process::this(), file })
+    }
+
+    pub(super) fn config(&self) -> &AirConfig {
+        &self.config
+    }
+
+    pub(super) fn bell(&self) -> Bell<'_> {
+        Bell::new(self.memory.bell())
+    }
+
+    /// Samples that a slot remembers.
+    pub(super) fn ring(&self) -> usize {
+        self.ring
+    }
+
+    /// How often somebody came, started or left.
+    pub(super) fn comings(&self) -> u64 {
+        self.header(head::COMINGS).load(Acquire)
+    }
+
+    fn header(&self, word: usize) -> &AtomicU64 {
+        &self.memory.words()[word]
+    }
+
+    fn slot(&self, slot: usize) -> &[AtomicU64] {
+        let length = Self::slot_words(self.ring);
+        let first = HEADER_WORDS + CONFIG_WORDS + slot * length;
+        &self.memory.words()[first..first + length]
+    }
+
+    pub(super) fn word(&self, slot: usize, word: Word) -> &AtomicU64 {
+        &self.slot(slot)[word as usize]
+    }
+
+    pub(super) fn slots(&self) -> Range<usize> {
+        0..self.slots
+    }
+
+    pub(super) fn state(&self, slot: usize) -> State {
+        State::of(self.word(slot, Word::State).load(Acquire))
+    }
+
+    pub(super) fn set_state(&self, slot: usize, state: State) {
+        self.word(slot, Word::State).store(state as u64, Release);
+        self.header(head::COMINGS).fetch_add(1, Ordering::AcqRel);
+        self.bell().ring();
+    }
+
+    pub(super) fn start(&self, slot: usize) -> f64 {
+        f64::from_bits(self.word(slot, Word::Start).load(Acquire))
+    }
+
+    /// The configuration that a port came with.
+    pub(super) fn port(&self, slot: usize) -> Option<PortConfig> {
+        let bytes = self.word(slot, Word::PortBytes).load(Acquire) as usize;
+        let words = &self.slot(slot)[SLOT_WORDS..SLOT_WORDS + PORT_WORDS];
+        (bytes <= PORT_WORDS * 8).then(|| serde_json::from_str(&load_text(words, bytes)).ok())?
+    }
+
+    /// The slot of the port of a name that is in the air.
+    pub(super) fn find(&self, name: &str) -> Option<usize> {
+        let here = |s: State| matches!(s, State::Running | State::Attached);
+        self.slots().find(|&s| here(self.state(s)) && self.port(s).is_some_and(|p| p.name == name))
+    }
+
+    /// Take a slot.
+    pub(super) fn attach(&self, port: &PortConfig) -> Result<usize, MediumError> {
+        self.bury_the_dead();
+        if self.find(&port.name).is_some() {
+            return Err(MediumError::Taken(port.name.clone()));
+        }
+        let claim = |slot: &usize, from: State| {
+            let state = self.word(*slot, Word::State);
+            state.compare_exchange(from as u64, State::Claimed as u64, Ordering::AcqRel, Relaxed).is_ok()
+        };
+        let mut slots = self.slots();
+        let slot = slots
+            .find(|s| claim(s, State::Free))
+            .or_else(|| self.slots().find(|s| claim(s, State::Left) || claim(s, State::Dropped)))
+            .ok_or(MediumError::Full(self.slots))?;
+        let text = serde_json::to_string(port).map_err(|_| MediumError::TooLong)?;
+        let words = self.slot(slot);
+        let bytes = match store_text(&words[SLOT_WORDS..SLOT_WORDS + PORT_WORDS], &text) {
+            Ok(bytes) => bytes,
+            Err(error) => {
+                self.set_state(slot, State::Left);
+                return Err(error);
+            }
+        };
+        // Another's tags.
+        for tag in &words[SLOT_WORDS + PORT_WORDS..SLOT_WORDS + PORT_WORDS + self.ring / BLOCK] {
+            if tag.load(Relaxed) != 0 {
+                tag.store(0, Relaxed);
+            }
+        }
+        let set = |word: Word, value: u64| self.word(slot, word).store(value, Release);
+        self.word(slot, Word::Generation).fetch_add(1, Ordering::AcqRel);
+        set(Word::PortBytes, bytes as u64);
+        set(Word::Pid, self.me.pid);
+        set(Word::Born, self.me.born);
+        set(Word::Horizon, if port.listen_only { u64::MAX } else { 0 });
+        set(Word::Reading, u64::MAX);
+        for word in [Word::Tail, Word::Waiting, Word::Jump, Word::Overflow] {
+            set(word, 0);
+        }
+        let start = port.start.map_or(0.0, |s| s.0);
+        set(Word::Start, start.to_bits());
+        // Who comes before time begins is there from the beginning, and the others wait for it.
+        self.set_state(slot, if self.began() { State::Attached } else { State::Running });
+        Ok(slot)
+    }
+
+    pub(super) fn is_mine(&self, slot: usize) -> bool {
+        self.word(slot, Word::Pid).load(Relaxed) == self.me.pid
+    }
+
+    /// Ports whose process has died have left.
+    pub(super) fn bury_the_dead(&self) {
+        for slot in self.slots() {
+            if !matches!(self.state(slot), State::Running | State::Attached | State::Claimed)
+                || self.is_mine(slot)
+            {
+                continue;
+            }
+            let word = |w| self.word(slot, w).load(Acquire);
+            let owner = Process { pid: word(Word::Pid), born: word(Word::Born) };
+            // A slot that is only claimed has no owner yet.
+            if owner.pid != 0 && !owner.is_alive() {
+                if let Some(port) = self.port(slot) {
+                    tracing::warn!("the process of port {:?} (pid {}) has died", port.name, owner.pid);
+                }
+                self.set_state(slot, State::Left);
+            }
+        }
+    }
+
+    /// Whether time has begun.
+    pub(super) fn began(&self) -> bool {
+        self.header(head::BEGUN).load(Acquire) == 2
+    }
+
+    /// Ports that are there.
+    pub(super) fn present(&self) -> usize {
+        self.slots().filter(|&s| matches!(self.state(s), State::Running | State::Attached)).count()
+    }
+
+    /// Let time begin, unless it has.
+    pub(super) fn begin(&self) {
+        let begun = self.header(head::BEGUN);
+        if begun.compare_exchange(0, 1, Ordering::AcqRel, Relaxed).is_err() {
+            return;
+        }
+        /// Time to get ready, in real time.
+        const AHEAD: Duration = Duration::from_millis(20);
+        /// 2026-01-01T00:00:00Z.
+        const SOME_DAY: i64 = 1_767_225_600;
+        let wall = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+        let ahead = AHEAD.as_nanos() as i64;
+        let utc = match (self.config.utc, self.config.pace) {
+            (Some(utc), _) => utc.saturating_mul(1_000_000_000),
+            (None, Pace::Realtime) => wall.as_nanos() as i64 + ahead,
+            (None, Pace::Free) => SOME_DAY * 1_000_000_000,
+        };
+        self.header(head::BEGAN_NS).store((now_ns() + ahead) as u64, Release);
+        self.header(head::UTC_NS).store(utc as u64, Release);
+        begun.store(2, Release);
+        self.bell().ring();
+    }
+
+    /// Nanoseconds of UTC since 1970 at the air's first sample.
+    pub(super) fn utc_ns(&self) -> i64 {
+        self.header(head::UTC_NS).load(Acquire) as i64
+    }
+
+    /// Samples of common time that have passed on the wall clock; negative before the first.
+    pub(super) fn wall_time(&self) -> f64 {
+        let began = self.header(head::BEGAN_NS).load(Acquire) as i64;
+        (now_ns() - began) as f64 * 1e-9 * self.config.rate.0
+    }
+
+    fn tags_and_masks(&self, slot: usize) -> (&[AtomicU64], &[AtomicU64], &[AtomicU64]) {
+        let (tags, rest) = self.slot(slot)[SLOT_WORDS + PORT_WORDS..].split_at(self.ring / BLOCK);
+        let (masks, samples) = rest.split_at(self.ring / BLOCK);
+        (tags, masks, samples)
+    }
+
+    /// Put a burst into a slot's ring.
+    pub(super) fn write(&self, slot: usize, first: u64, burst: &[Sample]) {
+        let (tags, masks, samples) = self.tags_and_masks(slot);
+        let (mut at, mut rest) = (first, burst);
+        while !rest.is_empty() {
+            let (block, offset) = (at / BLOCK as u64, (at % BLOCK as u64) as usize);
+            let index = (block % tags.len() as u64) as usize;
+            let length = rest.len().min(BLOCK - offset);
+            let (part, after) = rest.split_at(length);
+            let ring = &samples[index * BLOCK..(index + 1) * BLOCK];
+            let fresh = tags[index].load(Relaxed) != block + 1;
+            if fresh {
+                tags[index].store(0, Release);
+                masks[index].store(0, Relaxed);
+                for word in ring {
+                    word.store(0, Relaxed);
+                }
+            }
+            for (word, s) in ring[offset..].iter().zip(part) {
+                word.store(u64::from(s.re.to_bits()) | u64::from(s.im.to_bits()) << 32, Relaxed);
+            }
+            let bits = (u64::MAX >> (BLOCK - length)) << offset;
+            masks[index].fetch_or(bits, Release);
+            tags[index].store(block + 1, Release);
+            (at, rest) = (at + length as u64, after);
+        }
+        let tail = self.word(slot, Word::Tail);
+        tail.store(tail.load(Relaxed).max(at), Release);
+    }
+
+    /// Copy samples out of a slot's ring; false where there are none, and `into` is then as it was.
+    pub(super) fn read(&self, slot: usize, samples: Range<i64>, into: &mut [Sample]) -> bool {
+        let mut any = false;
+        self.each_block(slot, samples.clone(), |from, _, words| {
+            if !any {
+                into.fill(Sample::default());
+                any = true;
+            }
+            let into = &mut into[(from - samples.start) as usize..];
+            for (s, word) in into.iter_mut().zip(words) {
+                let bits = word.load(Relaxed);
+                *s = Sample::new(f32::from_bits(bits as u32), f32::from_bits((bits >> 32) as u32));
+            }
+        });
+        any
+    }
+
+    /// Set to zero what lies under samples that the slot sent.
+    pub(super) fn silence(&self, slot: usize, first: u64, samples: &mut [Sample]) {
+        let range = first as i64..first as i64 + samples.len() as i64;
+        self.each_block(slot, range, |from, mask, words| {
+            let start = (from - first as i64) as usize;
+            for (i, s) in samples[start..start + words.len()].iter_mut().enumerate() {
+                if mask >> i & 1 == 1 {
+                    *s = Sample::default();
+                }
+            }
+        });
+    }
+
+    /// Calls with the first sample number, the mask and the words of each piece of `samples` in which something was sent.
+    fn each_block(&self, slot: usize, samples: Range<i64>, mut f: impl FnMut(i64, u64, &[AtomicU64])) {
+        let (tags, masks, ring) = self.tags_and_masks(slot);
+        let mut at = samples.start.max(0) as u64;
+        let end = samples.end.max(0) as u64;
+        while at < end {
+            let (block, offset) = (at / BLOCK as u64, (at % BLOCK as u64) as usize);
+            let length = ((end - at) as usize).min(BLOCK - offset);
+            let index = (block % tags.len() as u64) as usize;
+            if tags[index].load(Acquire) == block + 1 {
+                let first = index * BLOCK + offset;
+                f(at as i64, masks[index].load(Acquire) >> offset, &ring[first..first + length]);
+            }
+            at += length as u64;
+        }
+    }
+}
+
+impl Drop for Medium {
+    fn drop(&mut self) {
+        if let Some(file) = &self.file {
+            // Who has it mapped keeps it; nobody else can come.
+            let _ = std::fs::remove_file(file);
+        }
+    }
+}
+
+fn store_text(words: &[AtomicU64], text: &str) -> Result<usize, MediumError> {
+    if text.len() > words.len() * 8 {
+        return Err(MediumError::TooLong);
+    }
+    for (word, bytes) in words.iter().zip(text.as_bytes().chunks(8)) {
+        let mut padded = [0; 8];
+        padded[..bytes.len()].copy_from_slice(bytes);
+        word.store(u64::from_le_bytes(padded), Relaxed);
+    }
+    Ok(text.len())
+}
+
+fn load_text(words: &[AtomicU64], bytes: usize) -> String {
+    let mut text: Vec<u8> =
+        words.iter().take(bytes.div_ceil(8)).flat_map(|w| w.load(Relaxed).to_le_bytes()).collect();
+    text.truncate(bytes);
+    String::from_utf8_lossy(&text).into_owned()
+}

@@ -1,0 +1,405 @@
+//! A port as a radio: its two ends, and what they wait for.
+
+use super::config::{Pace, PortConfig};
+use super::medium::{Medium, State, Word};
+use super::mix::Mixer;
+use super::pace::left;
+use crate::Sample;
+use crate::radio::{Anchor, Description, Event, Radio, RadioError, Receive, Received, Streams, Transmit};
+use crossbeam::queue::ArrayQueue;
+use sidelink_phy::impair::addressed::SampleClock;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
+use std::sync::atomic::{AtomicI64, AtomicU64};
+use std::time::{Duration, Instant};
+
+/// Longest time without a look around: at ports whose process has died, at orders to end.
+const LOOK_AROUND: Duration = Duration::from_millis(50);
+/// How long a start waits for the others that it has to wait for.
+const COMPANY: Duration = Duration::from_secs(60);
+/// Events that are kept for who does not ask for them.
+const EVENTS: usize = 256;
+
+/// A port that has not started.
+pub(super) struct Port {
+    shared: Arc<Shared>,
+    description: Description,
+}
+
+/// What both ends know.
+struct Shared {
+    medium: Arc<Medium>,
+    slot: usize,
+    generation: u64,
+    port: PortConfig,
+    /// What the port's numbers are ahead of those of its ring: its clock was set.
+    jumped: AtomicI64,
+    events: ArrayQueue<Event>,
+}
+
+impl Shared {
+    /// That nobody has ended this port.
+    fn check(&self) -> Result<(), RadioError> {
+        let mine = self.medium.word(self.slot, Word::Generation).load(Acquire) == self.generation;
+        match self.medium.state(self.slot) {
+            State::Running | State::Attached if mine => Ok(()),
+            _ => Err(RadioError::Lost(format!(
+                "port {:?} was ended, or kept the others waiting for more than {} s",
+                self.port.name,
+                self.medium.config().stall
+            ))),
+        }
+    }
+
+    fn word(&self, word: Word) -> &AtomicU64 {
+        self.medium.word(self.slot, word)
+    }
+
+    fn tell(&self, event: Event) {
+        // Who does not ask loses the oldest.
+        self.events.force_push(event);
+    }
+
+    fn clock(&self) -> SampleClock {
+        SampleClock { start: self.medium.start(self.slot), drift_ppm: self.port.drift }
+    }
+
+    fn pace(&self) -> Pace {
+        self.medium.config().pace
+    }
+
+    /// The sample that is taken now.
+    fn now(&self) -> f64 {
+        self.clock().sample_at(self.medium.wall_time())
+    }
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        if self.check().is_ok() {
+            self.medium.set_state(self.slot, State::Left);
+        }
+    }
+}
+
+impl Port {
+    pub(super) fn new(medium: Arc<Medium>, slot: usize, port: PortConfig) -> Self {
+        let config = medium.config();
+        let description = Description {
+            name: format!("virtual air, port {:?}", port.name),
+            rate: config.rate.0,
+            frequency: config.frequency.0,
+            full_duplex: !port.half_duplex,
+            real_time: config.pace == Pace::Realtime,
+        };
+        let generation = medium.word(slot, Word::Generation).load(Acquire);
+        let events = ArrayQueue::new(EVENTS);
+        let shared = Shared { medium, slot, generation, port, jumped: AtomicI64::new(0), events };
+        Self { shared: Arc::new(shared), description }
+    }
+
+    /// Wait for those who have to be there, and begin.
+    fn begin(&self) -> Result<(), RadioError> {
+        let medium = &self.shared.medium;
+        let wanted = medium.config().wait_for;
+        let deadline = Instant::now() + COMPANY;
+        while !medium.began() {
+            let heard = medium.bell().rings();
+            if medium.present() >= wanted {
+                medium.begin();
+                continue;
+            }
+            let Some(left) = left(deadline) else {
+                let what = format!(
+                    "only {} of {wanted} ports came to the virtual air within {} s",
+                    medium.present(),
+                    COMPANY.as_secs()
+                );
+                return Err(RadioError::unusable(what, "start the others, or lower wait-for"));
+            };
+            medium.bell().wait(heard, left.min(LOOK_AROUND));
+        }
+        Ok(())
+    }
+
+    /// The present, for one who comes when time has begun: a whole millisecond that nobody has heard yet.
+    fn present(&self) -> f64 {
+        let medium = &self.shared.medium;
+        let latest = match medium.config().pace {
+            Pace::Realtime => medium.wall_time(),
+            Pace::Free => {
+                let read = |slot: usize| {
+                    let reading = medium.word(slot, Word::Reading).load(Acquire);
+                    let drift_ppm = medium.port(slot).map_or(0.0, |p| p.drift);
+                    let clock = SampleClock { start: medium.start(slot), drift_ppm };
+                    (reading != u64::MAX).then(|| clock.time_of(reading as f64))
+                };
+                medium
+                    .slots()
+                    .filter(|&s| medium.state(s) == State::Running)
+                    .filter_map(read)
+                    .fold(0.0, f64::max)
+            }
+        };
+        let millisecond = medium.config().rate.0 * 1e-3;
+        ((latest / millisecond).ceil() + 10.0) * millisecond
+    }
+}
+
+impl Radio for Port {
+    fn description(&self) -> &Description {
+        &self.description
+    }
+
+    fn start(self: Box<Self>) -> Result<Streams, RadioError> {
+        self.begin()?;
+        let shared = Arc::clone(&self.shared);
+        let (medium, slot, port) = (&shared.medium, shared.slot, &shared.port);
+        shared.check()?;
+        if medium.state(slot) == State::Attached {
+            let start = port.start.map_or(0.0, |s| s.0).max(self.present());
+            shared.word(Word::Start).store(start.to_bits(), Release);
+            medium.set_state(slot, State::Running);
+        }
+        let since = medium.start(slot) / medium.config().rate.0 * 1e9;
+        let anchor = port.utc.then(|| Anchor {
+            utc_ns: medium.utc_ns() + since.round() as i64 + (port.utc_error * 1e3).round() as i64,
+            uncertainty_ns: (port.utc_uncertainty * 1e3).ceil() as u64,
+        });
+        let mixer = Mixer::new(Arc::clone(medium), slot, port.clone());
+        Ok(Streams {
+            receive: Box::new(ReceiveEnd { shared: Arc::clone(&shared), mixer, next: 0, waits: None }),
+            transmit: Box::new(TransmitEnd { shared: Arc::clone(&shared) }),
+            anchor,
+        })
+    }
+}
+
+struct ReceiveEnd {
+    shared: Arc<Shared>,
+    mixer: Mixer,
+    /// The next sample, in the numbers of the ring.
+    next: u64,
+    /// The slot that is waited for, how far it was, since when.
+    waits: Option<(usize, u64, Instant)>,
+}
+
+impl Receive for ReceiveEnd {
+    fn receive(&mut self, into: &mut [Sample], patience: Duration) -> Result<Received, RadioError> {
+        let deadline = Instant::now() + patience;
+        self.shared.check()?;
+        self.answer_faults();
+        self.shared.word(Word::Reading).store(self.next, Release);
+        // No more at once than the memory comfortably holds.
+        let count = into.len().min(self.shared.medium.ring() / 4);
+        let count = match self.shared.pace() {
+            Pace::Free => self.wait_for_others(count, deadline)?,
+            Pace::Realtime => self.wait_for_the_clock(count, deadline)?,
+        };
+        self.mixer.mix(self.next, &mut into[..count]);
+        let first = self.next.saturating_add_signed(self.shared.jumped.load(Relaxed));
+        self.next += count as u64;
+        self.shared.word(Word::Reading).store(self.next, Release);
+        if self.shared.pace() == Pace::Free {
+            self.shared.medium.bell().ring();
+        }
+        Ok(Received { first, count })
+    }
+}
+
+impl ReceiveEnd {
+    /// What a test asked for.
+    fn answer_faults(&mut self) {
+        let jump = self.shared.word(Word::Jump).swap(0, AcqRel) as i64;
+        if jump != 0 {
+            self.shared.jumped.fetch_add(jump, Relaxed);
+            self.shared.tell(Event::ClockJump { by: jump });
+        }
+        let lost = self.shared.word(Word::Overflow).swap(0, AcqRel);
+        if lost > 0 {
+            self.next += lost;
+            self.shared.tell(Event::Overflow);
+        }
+    }
+
+    fn wait_for_others(&mut self, count: usize, deadline: Instant) -> Result<usize, RadioError> {
+        let shared = Arc::clone(&self.shared);
+        let bell = shared.medium.bell();
+        loop {
+            let heard = bell.rings();
+            self.mixer.look()?;
+            if let Some(next) = self.mixer.lost_before(self.next) {
+                self.next = next;
+                shared.tell(Event::Overflow);
+            }
+            if self.mixer.had_company() && !self.mixer.is_company(self.next) {
+                return Err(RadioError::Ended);
+            }
+            let bound = self.mixer.bound();
+            let known = usize::try_from(bound.known.saturating_sub(self.next)).unwrap_or(usize::MAX);
+            if known >= count {
+                self.waits = None;
+                return Ok(count);
+            }
+            let Some(left) = left(deadline) else { return Ok(known) };
+            if let Some(slot) = bound.by {
+                self.grow_tired_of(slot);
+            }
+            shared.word(Word::Waiting).store(1, Release);
+            bell.wait(heard, left.min(LOOK_AROUND));
+            shared.word(Word::Waiting).store(0, Release);
+            if left > LOOK_AROUND || bell.rings() == heard {
+                shared.medium.bury_the_dead();
+            }
+            shared.check()?;
+        }
+    }
+
+    /// Leave a port behind that has not moved for too long. One that itself waits has three times as long: whom it waits
+    /// for is to be left behind first.
+    fn grow_tired_of(&mut self, slot: usize) {
+        let medium = &self.shared.medium;
+        let horizon = medium.word(slot, Word::Horizon).load(Acquire);
+        match self.waits {
+            Some((s, h, since)) if (s, h) == (slot, horizon) => {
+                let waiting = medium.word(slot, Word::Waiting).load(Acquire) == 1;
+                let stall = Duration::from_secs_f64(medium.config().stall) * if waiting { 3 } else { 1 };
+                if slot != self.shared.slot && since.elapsed() > stall {
+                    let name = medium.port(slot).map_or_else(String::new, |p| p.name);
+                    tracing::warn!(
+                        "port {name:?} kept the virtual air waiting for {stall:?} at its sample {horizon} and is left behind"
+                    );
+                    medium.set_state(slot, State::Dropped);
+                    self.waits = None;
+                }
+            }
+            _ => self.waits = Some((slot, horizon, Instant::now())),
+        }
+    }
+
+    fn wait_for_the_clock(&mut self, count: usize, deadline: Instant) -> Result<usize, RadioError> {
+        /// Samples by which the filters look ahead.
+        const LOOK_AHEAD: f64 = 32.0;
+        let rate = self.shared.medium.config().rate.0;
+        loop {
+            self.shared.check()?;
+            self.mixer.look()?;
+            let now = self.shared.now() - LOOK_AHEAD;
+            // A quarter of the memory is for bursts that were sent ahead.
+            let oldest = now - self.shared.medium.ring() as f64 * 0.75;
+            if oldest > self.next as f64 {
+                self.next = (now - self.shared.medium.ring() as f64 * 0.25).max(0.0) as u64;
+                self.shared.tell(Event::Overflow);
+            }
+            let missing = self.next as f64 + count as f64 - now;
+            if missing <= 0.0 {
+                return Ok(count);
+            }
+            let Some(left) = left(deadline) else {
+                return Ok(((now - self.next as f64).max(0.0) as usize).min(count));
+            };
+            std::thread::sleep(Duration::from_secs_f64(missing / rate).min(left).min(LOOK_AROUND));
+        }
+    }
+}
+
+impl Drop for ReceiveEnd {
+    fn drop(&mut self) {
+        if self.shared.check().is_ok() {
+            self.shared.word(Word::Reading).store(u64::MAX, Release);
+            self.shared.medium.bell().ring();
+        }
+    }
+}
+
+struct TransmitEnd {
+    shared: Arc<Shared>,
+}
+
+impl Transmit for TransmitEnd {
+    fn transmit(&mut self, first: u64, burst: &[Sample]) -> Result<(), RadioError> {
+        self.shared.check()?;
+        let shared = &self.shared;
+        let at = first.checked_add_signed(-shared.jumped.load(Relaxed));
+        let promised = shared.word(Word::Horizon).load(Relaxed);
+        let Some(at) = at.filter(|&at| at >= promised) else {
+            shared.tell(Event::Late { first });
+            return Ok(());
+        };
+        let end = at + burst.len() as u64;
+        if shared.pace() == Pace::Free {
+            self.wait_for_readers(end)?;
+            shared.medium.write(shared.slot, at, burst);
+            return Ok(());
+        }
+        if at as f64 <= shared.now() {
+            shared.tell(Event::Late { first });
+        } else if end as f64 > shared.now() + shared.medium.ring() as f64 * 0.2 {
+            // It would lie over what others have yet to hear.
+            shared.tell(Event::TimeError { first });
+        } else {
+            shared.medium.write(shared.slot, at, burst);
+            if at as f64 <= shared.now() {
+                // Somebody may have heard a part of it.
+                shared.tell(Event::Underflow);
+            }
+        }
+        Ok(())
+    }
+
+    fn advance(&mut self, until: u64) -> Result<(), RadioError> {
+        self.shared.check()?;
+        let shared = &self.shared;
+        let until = until.saturating_add_signed(-shared.jumped.load(Relaxed));
+        let horizon = shared.word(Word::Horizon);
+        if until > horizon.load(Relaxed) {
+            horizon.store(until, Release);
+            if shared.pace() == Pace::Free {
+                shared.medium.bell().ring();
+            }
+        }
+        Ok(())
+    }
+
+    fn poll_event(&mut self) -> Option<Event> {
+        self.shared.events.pop()
+    }
+}
+
+impl TransmitEnd {
+    /// Wait until everybody has heard what lies in the ring where a burst up to `end` shall lie; for who does not read,
+    /// not for ever: it is told that it lost samples.
+    fn wait_for_readers(&self, end: u64) -> Result<(), RadioError> {
+        let shared = &self.shared;
+        let medium = &shared.medium;
+        let Some(needed) = end.checked_sub(medium.ring() as u64 / 4 * 3) else { return Ok(()) };
+        let needed = shared.clock().time_of(needed as f64);
+        let deadline = Instant::now() + Duration::from_secs_f64(medium.config().stall);
+        loop {
+            let heard = medium.bell().rings();
+            let late = |slot: usize| {
+                let reading = medium.word(slot, Word::Reading).load(Acquire);
+                slot != shared.slot
+                    && reading != u64::MAX
+                    && medium.state(slot) == State::Running
+                    && medium.start(slot) + (reading as f64) < needed
+            };
+            if !medium.slots().any(late) {
+                return Ok(());
+            }
+            let Some(left) = left(deadline) else { return Ok(()) };
+            medium.bell().wait(heard, left.min(LOOK_AROUND));
+            medium.bury_the_dead();
+            shared.check()?;
+        }
+    }
+}
+
+impl Drop for TransmitEnd {
+    fn drop(&mut self) {
+        if self.shared.check().is_ok() {
+            self.shared.word(Word::Horizon).store(u64::MAX, Release);
+            self.shared.medium.bell().ring();
+        }
+    }
+}
