@@ -21,15 +21,19 @@
 //! budget.rs       how long each stage took
 //! settings.rs     ue.toml                                                                                 example.toml
 //! run.rs          threads between a radio and a UE
+//! reporter.rs     what happens, as lines for people or programs
+//! control.rs      status, metrics and commands over local HTTP                                            control/
 //! ```
 
 mod application;
 mod budget;
+pub mod control;
 mod errands;
 mod framer;
 mod ip;
 mod layer2;
 mod planner;
+mod reporter;
 mod run;
 mod settings;
 mod sync;
@@ -43,6 +47,7 @@ pub use framer::{Continuity, Framer};
 pub use ip::{Ip, IpConfig};
 pub use layer2::{Happening, Layer2, Names, Tell, Waiting};
 pub use planner::{Communication, CommunicationSettings, Discovery, DiscoverySettings, Planner};
+pub use reporter::{Form, Reporter};
 pub use run::{Observer, Running, ThreadOptions};
 pub use settings::{EXAMPLE, RadioFacts, TimeSource, UeConfig};
 pub use sync::{Candidate, Role, Sync, SyncConfig, Transmit as SyncTransmit};
@@ -53,12 +58,16 @@ use crate::link;
 use crate::radio::{self, Anchor, RadioError};
 use crate::scenario::{FrontEnd, Transmission};
 
+use sidelink_mac::ids::Lcid;
+use sidelink_mac::mux::Address;
+use sidelink_mac::wire::pdcp::SduType;
 use sidelink_phy::impair::offset::FrequencyOffset;
 use sidelink_phy::impair::rng::Rng;
 use sidelink_phy::numerology::Numerology;
 use sidelink_phy::receive::receiver::{self, ControlInformation, Event, Receiver};
 use sidelink_phy::receive::reference::{self, ReferenceSearch};
 use sidelink_security::counter::UtcTime;
+use std::collections::HashMap;
 
 /// Subframes of a search for references beyond one period: the signal's own, whole, wherever the stretch begins.
 const SEARCH_MARGIN: usize = 2;
@@ -79,6 +88,8 @@ pub struct Parts {
     pub layer2: Layer2,
     /// Who uses it.
     pub applications: Vec<Box<dyn Application>>,
+    /// Groups by name.
+    pub groups: HashMap<String, Address>,
     /// UTC at sample 0 as the radio or the host knows it.
     pub anchor: Anchor,
     /// Subframes from the last one received to the one that is planned.
@@ -134,6 +145,7 @@ pub struct Ue {
     planner: Planner,
     front_end: FrontEnd,
     applications: Vec<Box<dyn Application>>,
+    groups: HashMap<String, Address>,
     rng: Rng,
     lead: u64,
     transmit_advance: i64,
@@ -193,6 +205,7 @@ impl Ue {
             planner: Planner::new(numerology, mode, numerology.cp(), discovery, communication, chance),
             front_end: FrontEnd::new(numerology, mode, extended),
             applications: parts.applications,
+            groups: parts.groups,
             rng,
             lead: parts.lead.max(2),
             transmit_advance: parts.transmit_advance,
@@ -213,6 +226,11 @@ impl Ue {
     /// Samples of a subframe.
     pub fn subframe_samples(&self) -> usize {
         self.numerology.subframe_samples()
+    }
+
+    /// The subframe that is received next.
+    pub fn next_subframe(&self) -> u64 {
+        self.next
     }
 
     /// End after so many subframes.
@@ -253,6 +271,22 @@ impl Ue {
     /// Layer 2.
     pub fn layer2(&mut self) -> &mut Layer2 {
         &mut self.layer2
+    }
+
+    /// Groups that it can send to.
+    pub fn groups(&self) -> &HashMap<String, Address> {
+        &self.groups
+    }
+
+    /// Send `data` to a group.
+    ///
+    /// # Errors
+    /// Why nothing was sent.
+    pub fn say(&mut self, group: &str, data: &[u8]) -> Result<(), String> {
+        let Some(&address) = self.groups.get(group) else { return Err(format!("there is no group {group:?}")) };
+        let lcid = Lcid::new(crate::provision::DATA).map_err(|e| e.to_string())?;
+        let sent = self.layer2.send(address, lcid, SduType::Ip, data, &mut |_| {});
+        sent.map_err(|e| e.to_string())
     }
 
     /// Carrier offset of the air against its oscillator, in Hz.

@@ -91,6 +91,12 @@ impl Budget {
         &self.histograms[stage as usize]
     }
 
+    /// Microseconds of a stage: p50, p99, p99.9 and the worst.
+    pub fn microseconds(&self, stage: Stage) -> [f64; 4] {
+        let histogram = self.histogram(stage);
+        [0.5, 0.99, 0.999, 1.0].map(|q| histogram.value_at_quantile(q) as f64 * 1e-3)
+    }
+
     /// Forget everything.
     pub fn reset(&mut self) {
         for histogram in &mut self.histograms {

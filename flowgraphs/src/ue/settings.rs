@@ -377,6 +377,7 @@ impl UeConfig {
             communication,
             layer2: Layer2::new(provisioned.engine, names, errands),
             applications,
+            groups: provisioned.groups,
             anchor: facts.anchor,
             lead: self.lead,
             transmit_advance: self.device.transmit_advance,

@@ -1,0 +1,205 @@
+//! Status, metrics and commands of a UE over HTTP, beside the sample path.
+//!
+//! ```text
+//! UE thread: Panel::look, now and then: a snapshot into the board if nobody reads it, waiting commands out of it
+//! control thread (tokio): GET /status, GET /metrics, POST /send, POST /shutdown                      server.rs
+//! ```
+//!
+//! Bound to loopback unless told otherwise, and then only with a token.
+
+mod server;
+
+pub use server::{ControlConfig, Server};
+
+use super::layer2::Layer2;
+use super::run::Observer;
+use super::{Role, Stage, Totals, Ue};
+use crate::clock::Clock;
+use crossbeam::channel::{Receiver, Sender, bounded};
+use serde::Serialize;
+use sidelink_mac::engine::Outcome;
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+
+/// Subframes between two snapshots.
+const EVERY: u64 = 100;
+
+/// Commands that may wait.
+const COMMANDS: usize = 64;
+
+/// What a UE is doing.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Status {
+    /// Name.
+    pub name: String,
+    /// Where its time comes from.
+    pub time: String,
+    /// Subframe count, once it has a time.
+    pub subframe: Option<u64>,
+    /// Direct frame number.
+    pub dfn: Option<u16>,
+    /// UTC in milliseconds since 1970.
+    pub utc_ms: Option<u64>,
+    /// By how much its sample clock is too fast, in parts per million.
+    pub drift_ppm: f64,
+    /// Carrier offset of the air in Hz.
+    pub cfo_hz: f64,
+    /// Counters of the radio and the modem.
+    pub totals: Totals,
+    /// What became of everything that was received, by the words of the reports.
+    pub outcomes: BTreeMap<&'static str, u64>,
+    /// Subframes in which a durable counter or a table was late.
+    pub late_errands: u64,
+    /// Time of each stage in microseconds: p50, p99, p99.9, worst.
+    pub stages_us: BTreeMap<&'static str, [f64; 4]>,
+}
+
+/// Something to do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Command {
+    /// Send a text to a group.
+    Send {
+        /// Name of the group.
+        to: String,
+        /// The text.
+        text: String,
+    },
+    /// Forget the histograms.
+    ResetStages,
+}
+
+/// What control and UE share.
+pub struct Board {
+    status: Mutex<Arc<Status>>,
+    commands: Sender<(Command, Sender<Result<(), String>>)>,
+    stop: Arc<AtomicBool>,
+}
+
+impl Board {
+    /// The last snapshot.
+    pub fn status(&self) -> Arc<Status> {
+        Arc::clone(&self.status.lock().unwrap_or_else(std::sync::PoisonError::into_inner))
+    }
+
+    /// Hand over a command; its answer comes from the receiver.
+    ///
+    /// # Errors
+    /// Too many wait, or the UE has ended.
+    pub fn command(&self, command: Command) -> Result<Receiver<Result<(), String>>, String> {
+        let (answer, receiver) = bounded(1);
+        self.commands.try_send((command, answer)).map_err(|_| "the UE takes no more commands now".to_owned())?;
+        Ok(receiver)
+    }
+
+    /// End the UE.
+    pub fn shutdown(&self) {
+        self.stop.store(true, Ordering::Relaxed);
+    }
+}
+
+/// The UE's side of a [`Board`].
+pub struct Panel {
+    board: Arc<Board>,
+    waiting: Receiver<(Command, Sender<Result<(), String>>)>,
+    last: u64,
+}
+
+/// A board and its panel; `stop` ends the UE.
+pub fn board(stop: Arc<AtomicBool>) -> (Arc<Board>, Panel) {
+    let (commands, waiting) = bounded(COMMANDS);
+    let board = Arc::new(Board { status: Mutex::default(), commands, stop });
+    (Arc::clone(&board), Panel { board, waiting, last: 0 })
+}
+
+impl Observer for Panel {
+    fn look(&mut self, ue: &mut Ue) {
+        while let Ok((command, answer)) = self.waiting.try_recv() {
+            let result = match command {
+                Command::Send { to, text } => ue.say(&to, text.as_bytes()),
+                Command::ResetStages => {
+                    ue.budget().reset();
+                    Ok(())
+                }
+            };
+            let _ = answer.try_send(result);
+        }
+        let now = ue.totals().subframes;
+        if now >= self.last + EVERY || self.last == 0 {
+            self.last = now.max(1);
+            // whoever reads now gets the next one
+            if let Ok(mut status) = self.board.status.try_lock() {
+                *status = Arc::new(Status::of(ue));
+            }
+        }
+    }
+}
+
+impl Status {
+    /// Of a UE.
+    pub fn of(ue: &mut Ue) -> Self {
+        let clock = ue.clock().cloned();
+        let t = clock.as_ref().map(|_| ue.next_subframe());
+        let outcomes = |layer2: &mut Layer2| {
+            let counters = layer2.counters();
+            Outcome::ALL.iter().map(|o| (o.as_str(), counters.of(*o))).filter(|(_, n)| *n > 0).collect()
+        };
+        let time = match ue.sync().role() {
+            Role::Searching => "searching".to_owned(),
+            Role::Absolute => "utc".to_owned(),
+            Role::Reference => "reference".to_owned(),
+            Role::Following(id, _) => format!("follows {id}"),
+        };
+        Self {
+            name: ue.name().to_owned(),
+            time,
+            subframe: t,
+            dfn: t.map(|t| Clock::dfn(t).dfn()),
+            utc_ms: t.and_then(|t| clock.as_ref()?.utc(t)).map(|utc| utc.millis()),
+            drift_ppm: clock.as_ref().map_or(0.0, |clock| clock.drift() * 1e6),
+            cfo_hz: ue.cfo_hz(),
+            totals: *ue.totals(),
+            outcomes: outcomes(ue.layer2()),
+            late_errands: ue.layer2().late_errands(),
+            stages_us: Stage::ALL.iter().map(|stage| (stage.as_str(), ue.budget().microseconds(*stage))).collect(),
+        }
+    }
+
+    /// In the text format of Prometheus.
+    pub fn metrics(&self) -> String {
+        use std::fmt::Write;
+        let mut out = String::new();
+        let ue = self.name.replace(['"', '\\', '\n'], "_");
+        let mut counter = |name: &str, help: &str, values: &[(&str, f64)]| {
+            let kind = if name.ends_with("_total") { "counter" } else { "gauge" };
+            let _ = writeln!(out, "# HELP sidelink_{name} {help}\n# TYPE sidelink_{name} {kind}");
+            for (labels, value) in values {
+                let separator = if labels.is_empty() { "" } else { "," };
+                let _ = writeln!(out, "sidelink_{name}{{ue=\"{ue}\"{separator}{labels}}} {value}");
+            }
+        };
+        let t = &self.totals;
+        counter("subframes_total", "Subframes received.", &[("", t.subframes as f64)]);
+        counter("skipped_subframes_total", "Subframes given up because later ones waited.", &[("", t.skipped as f64)]);
+        counter("lost_samples_total", "Samples that the radio lost.", &[("", t.lost_samples as f64)]);
+        counter("late_bursts_total", "Bursts that came too late.", &[("", t.late_bursts as f64)]);
+        counter("bursts_total", "Bursts sent.", &[("", t.bursts as f64)]);
+        let channels = ["channel=\"psbch\"", "channel=\"pscch\"", "channel=\"pssch\"", "channel=\"psdch\""];
+        let per = |values: [u64; 4]| channels.into_iter().zip(values.map(|v| v as f64)).collect::<Vec<_>>();
+        counter("heard_total", "Blocks heard, by channel.", &per(t.heard));
+        counter("sent_total", "Transmissions, by channel.", &per(t.sent));
+        let outcomes: Vec<_> = self.outcomes.iter().map(|(o, n)| (format!("outcome=\"{o}\""), *n as f64)).collect();
+        let outcomes: Vec<_> = outcomes.iter().map(|(o, n)| (o.as_str(), *n)).collect();
+        counter("received_total", "What became of what was received.", &outcomes);
+        let quantiles = ["0.5", "0.99", "0.999", "1"];
+        let stages = self.stages_us.iter().flat_map(|(stage, values)| {
+            values.iter().zip(quantiles).map(move |(v, q)| (format!("stage=\"{stage}\",quantile=\"{q}\""), v * 1e-6))
+        });
+        let stages: Vec<_> = stages.collect();
+        let stages: Vec<_> = stages.iter().map(|(o, n)| (o.as_str(), *n)).collect();
+        counter("stage_seconds", "Time of each stage of a subframe.", &stages);
+        counter("drift_ppm", "Drift of the sample clock.", &[("", self.drift_ppm)]);
+        counter("cfo_hertz", "Carrier offset of the air.", &[("", self.cfo_hz)]);
+        out
+    }
+}

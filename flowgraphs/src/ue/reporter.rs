@@ -1,0 +1,172 @@
+//! What happens to a UE, as lines for people or for programs. Written by a thread of its own; a reader that is too slow
+//! loses lines, which are counted, and never holds up the air.
+
+use super::application::{Application, Moment, Send};
+use super::layer2::Happening;
+use crate::hex;
+use crate::terminal::{Ink, paint};
+use crossbeam::channel::{Sender, bounded};
+use serde_json::{Value, json};
+use std::io::Write;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread::JoinHandle;
+
+/// Lines that may wait.
+const LINES: usize = 4096;
+
+/// How lines look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// For people.
+    Text {
+        /// With colours.
+        colours: bool,
+        /// Own announcements and what was dropped too.
+        all: bool,
+    },
+    /// One JSON object a line.
+    Json,
+}
+
+/// Writes down what happens.
+pub struct Reporter {
+    name: String,
+    form: Form,
+    lines: Sender<String>,
+    lost: Arc<AtomicU64>,
+}
+
+/// The writing thread.
+pub struct Writer {
+    thread: JoinHandle<std::io::Result<()>>,
+    lost: Arc<AtomicU64>,
+}
+
+impl Writer {
+    /// Wait until every line is written, once no reporter is left. Returns how many were lost.
+    ///
+    /// # Errors
+    /// The first line that could not be written.
+    pub fn finish(self) -> std::io::Result<u64> {
+        let result = self.thread.join().unwrap_or_else(|_| Err(std::io::Error::other("the writing thread failed")));
+        result.map(|()| self.lost.load(Ordering::Relaxed))
+    }
+}
+
+impl Reporter {
+    /// A reporter for the UE `name`, and the thread that writes to `out`.
+    pub fn new(name: &str, form: Form, mut out: Box<dyn Write + core::marker::Send>) -> (Self, Writer) {
+        let (lines, waiting) = bounded::<String>(LINES);
+        let lost = Arc::new(AtomicU64::new(0));
+        let thread = std::thread::spawn(move || {
+            for line in waiting {
+                writeln!(out, "{line}")?;
+                out.flush()?;
+            }
+            out.flush()
+        });
+        let writer = Writer { thread, lost: Arc::clone(&lost) };
+        (Self { name: name.to_owned(), form, lines, lost }, writer)
+    }
+
+    /// A reporter for another UE that writes through the same thread.
+    pub fn another(&self, name: &str) -> Self {
+        Self { name: name.to_owned(), form: self.form, lines: self.lines.clone(), lost: Arc::clone(&self.lost) }
+    }
+}
+
+impl Application for Reporter {
+    fn work(&mut self, _now: Moment, _send: &mut Send<'_>) {}
+
+    fn happened(&mut self, now: Moment, happening: &Happening<'_>) {
+        let line = match self.form {
+            Form::Json => Some(json_line(&self.name, now, happening).to_string()),
+            Form::Text { colours, all } => text_line(&self.name, now, happening, colours, all),
+        };
+        if let Some(line) = line
+            && self.lines.try_send(line).is_err()
+        {
+            self.lost.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}
+
+fn text_line(name: &str, now: Moment, happening: &Happening<'_>, colours: bool, all: bool) -> Option<String> {
+    let seconds = now.utc.millis() as f64 / 1e3;
+    let (ink, what) = match happening {
+        Happening::Received { source, address, header, assurance, data, .. } => {
+            let what = format!(
+                "from {source} to {}: {} ({:?}, COUNT {:#010x}, {} octets)",
+                address.layer2_id(),
+                readable(data),
+                assurance,
+                header.count().value(),
+                data.len()
+            );
+            (Ink::Green, what)
+        }
+        Happening::Discovered { name, outcome, news } => {
+            if !news && !all {
+                return None;
+            }
+            (Ink::Green, format!("discovered {name} ({})", outcome.as_str()))
+        }
+        Happening::Answered { name, outcome } => (Ink::Green, format!("answered: {name} ({})", outcome.as_str())),
+        Happening::Announced { name } if all => (Ink::Bold, format!("announced {name}")),
+        Happening::Dropped { from, outcome } if all => {
+            let from = from.map_or(String::new(), |(source, _)| format!(" from {source}"));
+            (Ink::Yellow, format!("dropped{from}: {}", outcome.as_str()))
+        }
+        Happening::Silent { name, why } => (Ink::Yellow, format!("{name} is not announced: {why}")),
+        Happening::Trouble(what) => (Ink::Red, (*what).to_owned()),
+        Happening::Announced { .. } | Happening::Dropped { .. } => return None,
+    };
+    Some(format!("{seconds:.3} {name:<8} {}", paint(colours, ink, &what)))
+}
+
+fn json_line(name: &str, now: Moment, happening: &Happening<'_>) -> Value {
+    let mut line = match happening {
+        Happening::Received { source, address, header, assurance, sdu_type, data } => json!({
+            "type": "pdcp",
+            "source": source.to_string(),
+            "destination": address.layer2_id().to_string(),
+            "count": header.count().value(),
+            "sn": header.count().sn(),
+            "sdu_type": *sdu_type as u8,
+            "result": format!("{assurance:?}").to_lowercase(),
+            "payload": hex::of_bytes(data),
+        }),
+        Happening::Discovered { name, outcome, news } => {
+            json!({"type": "discovery", "name": name, "result": outcome.as_str(), "news": news})
+        }
+        Happening::Answered { name, outcome } => {
+            json!({"type": "discovery", "answer": true, "name": name, "result": outcome.as_str()})
+        }
+        Happening::Announced { name } => json!({"type": "announced", "name": name}),
+        Happening::Silent { name, why } => json!({"type": "silent", "name": name, "why": why}),
+        Happening::Dropped { from, outcome } => json!({
+            "type": "dropped",
+            "source": from.map(|(source, _)| source.to_string()),
+            "result": outcome.as_str(),
+        }),
+        Happening::Trouble(what) => json!({"type": "trouble", "what": what}),
+    };
+    if let Value::Object(map) = &mut line {
+        map.insert("ue".to_owned(), json!(name));
+        map.insert("subframe".to_owned(), json!(now.t));
+        map.insert("utc_ms".to_owned(), json!(now.utc.millis()));
+    }
+    line
+}
+
+/// Text where it is text, else hexadecimal digits; long data are cut.
+fn readable(data: &[u8]) -> String {
+    const LONGEST: usize = 48;
+    let shown = &data[..data.len().min(LONGEST)];
+    let more = if data.len() > LONGEST { ".." } else { "" };
+    match std::str::from_utf8(shown) {
+        Ok(text) if !text.chars().any(char::is_control) => format!("{text:?}{more}"),
+        _ => format!("{}{more}", hex::of_bytes(shown)),
+    }
+}
