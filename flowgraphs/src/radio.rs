@@ -4,6 +4,7 @@
 //! What that means in frames and in UTC is `clock.rs`'s.
 //!
 //! ```text
+//! open.rs    driver=..,key=value: a radio by its words
 //! air/       the virtual air: any number of UEs, in one process or several, each pair with its own path
 //! ```
 //!
@@ -14,6 +15,9 @@
 //! and survived.
 
 pub mod air;
+mod open;
+
+pub use open::{DeviceArgs, RadioSettings, drivers, open};
 
 use crate::Sample;
 use std::fmt;

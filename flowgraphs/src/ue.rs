@@ -283,7 +283,9 @@ impl Ue {
     /// # Errors
     /// Why nothing was sent.
     pub fn say(&mut self, group: &str, data: &[u8]) -> Result<(), String> {
-        let Some(&address) = self.groups.get(group) else { return Err(format!("there is no group {group:?}")) };
+        let Some(&address) = self.groups.get(group) else {
+            return Err(format!("there is no group {group:?}"));
+        };
         let lcid = Lcid::new(crate::provision::DATA).map_err(|e| e.to_string())?;
         let sent = self.layer2.send(address, lcid, SduType::Ip, data, &mut |_| {});
         sent.map_err(|e| e.to_string())

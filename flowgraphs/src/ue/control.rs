@@ -88,7 +88,9 @@ impl Board {
     /// Too many wait, or the UE has ended.
     pub fn command(&self, command: Command) -> Result<Receiver<Result<(), String>>, String> {
         let (answer, receiver) = bounded(1);
-        self.commands.try_send((command, answer)).map_err(|_| "the UE takes no more commands now".to_owned())?;
+        self.commands
+            .try_send((command, answer))
+            .map_err(|_| "the UE takes no more commands now".to_owned())?;
         Ok(receiver)
     }
 
@@ -161,7 +163,10 @@ impl Status {
             totals: *ue.totals(),
             outcomes: outcomes(ue.layer2()),
             late_errands: ue.layer2().late_errands(),
-            stages_us: Stage::ALL.iter().map(|stage| (stage.as_str(), ue.budget().microseconds(*stage))).collect(),
+            stages_us: Stage::ALL
+                .iter()
+                .map(|stage| (stage.as_str(), ue.budget().microseconds(*stage)))
+                .collect(),
         }
     }
 
@@ -180,7 +185,11 @@ impl Status {
         };
         let t = &self.totals;
         counter("subframes_total", "Subframes received.", &[("", t.subframes as f64)]);
-        counter("skipped_subframes_total", "Subframes given up because later ones waited.", &[("", t.skipped as f64)]);
+        counter(
+            "skipped_subframes_total",
+            "Subframes given up because later ones waited.",
+            &[("", t.skipped as f64)],
+        );
         counter("lost_samples_total", "Samples that the radio lost.", &[("", t.lost_samples as f64)]);
         counter("late_bursts_total", "Bursts that came too late.", &[("", t.late_bursts as f64)]);
         counter("bursts_total", "Bursts sent.", &[("", t.bursts as f64)]);
@@ -188,12 +197,16 @@ impl Status {
         let per = |values: [u64; 4]| channels.into_iter().zip(values.map(|v| v as f64)).collect::<Vec<_>>();
         counter("heard_total", "Blocks heard, by channel.", &per(t.heard));
         counter("sent_total", "Transmissions, by channel.", &per(t.sent));
-        let outcomes: Vec<_> = self.outcomes.iter().map(|(o, n)| (format!("outcome=\"{o}\""), *n as f64)).collect();
+        let outcomes: Vec<_> =
+            self.outcomes.iter().map(|(o, n)| (format!("outcome=\"{o}\""), *n as f64)).collect();
         let outcomes: Vec<_> = outcomes.iter().map(|(o, n)| (o.as_str(), *n)).collect();
         counter("received_total", "What became of what was received.", &outcomes);
         let quantiles = ["0.5", "0.99", "0.999", "1"];
         let stages = self.stages_us.iter().flat_map(|(stage, values)| {
-            values.iter().zip(quantiles).map(move |(v, q)| (format!("stage=\"{stage}\",quantile=\"{q}\""), v * 1e-6))
+            values
+                .iter()
+                .zip(quantiles)
+                .map(move |(v, q)| (format!("stage=\"{stage}\",quantile=\"{q}\""), v * 1e-6))
         });
         let stages: Vec<_> = stages.collect();
         let stages: Vec<_> = stages.iter().map(|(o, n)| (o.as_str(), *n)).collect();

@@ -49,7 +49,8 @@ impl Writer {
     /// # Errors
     /// The first line that could not be written.
     pub fn finish(self) -> std::io::Result<u64> {
-        let result = self.thread.join().unwrap_or_else(|_| Err(std::io::Error::other("the writing thread failed")));
+        let result =
+            self.thread.join().unwrap_or_else(|_| Err(std::io::Error::other("the writing thread failed")));
         result.map(|()| self.lost.load(Ordering::Relaxed))
     }
 }
@@ -72,7 +73,12 @@ impl Reporter {
 
     /// A reporter for another UE that writes through the same thread.
     pub fn another(&self, name: &str) -> Self {
-        Self { name: name.to_owned(), form: self.form, lines: self.lines.clone(), lost: Arc::clone(&self.lost) }
+        Self {
+            name: name.to_owned(),
+            form: self.form,
+            lines: self.lines.clone(),
+            lost: Arc::clone(&self.lost),
+        }
     }
 }
 
@@ -112,7 +118,9 @@ fn text_line(name: &str, now: Moment, happening: &Happening<'_>, colours: bool, 
             }
             (Ink::Green, format!("discovered {name} ({})", outcome.as_str()))
         }
-        Happening::Answered { name, outcome } => (Ink::Green, format!("answered: {name} ({})", outcome.as_str())),
+        Happening::Answered { name, outcome } => {
+            (Ink::Green, format!("answered: {name} ({})", outcome.as_str()))
+        }
         Happening::Announced { name } if all => (Ink::Bold, format!("announced {name}")),
         Happening::Dropped { from, outcome } if all => {
             let from = from.map_or(String::new(), |(source, _)| format!(" from {source}"));
