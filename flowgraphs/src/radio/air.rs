@@ -28,7 +28,7 @@ mod process;
 #[cfg(test)]
 mod tests;
 
-pub use config::{AirConfig, Pace, PathLoss, PortConfig};
+pub use config::{AirConfig, Every, Interference, Pace, PathLoss, PortConfig};
 
 use super::{Radio, RadioError};
 use crate::config::ConfigError;
@@ -70,6 +70,10 @@ impl Air {
         config
             .check()
             .map_err(|e| RadioError::unusable(e.to_string(), "mend the configuration of the air"))?;
+        if Medium::open(&path).is_ok_and(|old| old.is_abandoned()) {
+            // Closing it has removed the file.
+            tracing::info!("the virtual air {name:?} was abandoned and is made anew");
+        }
         let medium = Medium::create(&path, config).map_err(|e| {
             let taken = matches!(&e, MediumError::Io(e) if e.kind() == std::io::ErrorKind::AlreadyExists);
             let remedy = match taken {
@@ -89,7 +93,10 @@ impl Air {
     /// There is none of that name.
     pub fn open(name: &str) -> Result<Self, RadioError> {
         let path = path_of(name)?;
-        let medium = Medium::open(&path).map_err(|e| {
+        let abandoned = || MediumError::Io(std::io::Error::other("all who were in it have died"));
+        let medium =
+            Medium::open(&path).and_then(|m| if m.is_abandoned() { Err(abandoned()) } else { Ok(m) });
+        let medium = medium.map_err(|e| {
             let what = format!("cannot open the virtual air {name:?}: {}", Words(&e));
             RadioError::unusable(what, "start the program that makes it first, with the same name")
         })?;

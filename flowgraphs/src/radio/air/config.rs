@@ -8,6 +8,7 @@ use sidelink_phy::impair::awgn::noise_power_per_sample;
 use sidelink_phy::impair::rng::Rng;
 use sidelink_phy::numerology::Numerology;
 use sidelink_phy::units::{Bandwidth, CyclicPrefix};
+use std::ops::Range;
 use std::path::Path;
 
 /// A medium that several radios share.
@@ -42,6 +43,8 @@ pub struct AirConfig {
     pub ports: usize,
     /// Milliseconds that the medium remembers.
     pub memory: f64,
+    /// Bursts of noise from somewhere.
+    pub interference: Vec<Interference>,
     /// Ports that are known by name: what each attaches with.
     pub port: Vec<PortConfig>,
 }
@@ -63,6 +66,7 @@ impl Default for AirConfig {
             stall: 10.0,
             ports: 16,
             memory: 200.0,
+            interference: Vec::new(),
             port: Vec::new(),
         }
     }
@@ -89,6 +93,30 @@ pub struct PathLoss {
     pub reference: f64,
 }
 
+/// Stretches of time that come again, each at a random place in its period.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Every {
+    /// The period in milliseconds.
+    pub period: f64,
+    /// How long each takes, in milliseconds.
+    pub length: f64,
+}
+
+/// A source of bursts of white noise.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Interference {
+    /// Power in dB, against a carrier that a UE of gain 0 fills.
+    pub gain: f64,
+    /// When; without it, always.
+    #[serde(default)]
+    pub every: Option<Every>,
+    /// Metres, x and y.
+    #[serde(default)]
+    pub position: [f64; 2],
+}
+
 /// One radio in the air.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, rename_all = "kebab-case", deny_unknown_fields)]
@@ -111,6 +139,10 @@ pub struct PortConfig {
     pub half_duplex: bool,
     /// Never sends: nobody waits for it.
     pub listen_only: bool,
+    /// Neither hears nor is heard, now and then.
+    pub drop_outs: Option<Every>,
+    /// Neither hears nor is heard, in these stretches: from and to, in seconds of the air's time.
+    pub silent: Vec<[f64; 2]>,
     /// Knows UTC (GNSS).
     pub utc: bool,
     /// How wrong it is about UTC, in microseconds.
@@ -131,6 +163,8 @@ impl Default for PortConfig {
             delay: 0.0,
             half_duplex: false,
             listen_only: false,
+            drop_outs: None,
+            silent: Vec::new(),
             utc: true,
             utc_error: 0.0,
             utc_uncertainty: 0.1,
@@ -213,6 +247,12 @@ impl AirConfig {
         if !(0.01..=1e6).contains(&self.stall) {
             return wrong(format!("stall {}", self.stall), "seconds above 0.01");
         }
+        for source in &self.interference {
+            if source.gain.is_nan() || source.gain.abs() > 200.0 || source.every.is_some_and(|e| !e.is_good())
+            {
+                return wrong("[[air.interference]] is out of range".into(), Every::REMEDY);
+            }
+        }
         for (i, port) in self.port.iter().enumerate() {
             port.check()?;
             if self.port[..i].iter().any(|p| p.name == port.name) {
@@ -247,9 +287,9 @@ impl AirConfig {
         }
     }
 
-    /// Gain in dB and flight in samples between two ports, without those of the radios themselves.
-    pub(super) fn between(&self, a: &PortConfig, b: &PortConfig) -> (f64, f64) {
-        let (x, y) = (a.position[0] - b.position[0], a.position[1] - b.position[1]);
+    /// Gain in dB and flight in samples between two positions.
+    pub(super) fn between(&self, a: [f64; 2], b: [f64; 2]) -> (f64, f64) {
+        let (x, y) = (a[0] - b[0], a[1] - b[1]);
         let distance = (x * x + y * y).sqrt();
         let gain = self.path_loss.map_or(0.0, |loss| {
             let ratio = (distance / loss.reference).max(1.0);
@@ -296,6 +336,12 @@ impl PortConfig {
         if self.start.is_some_and(|s| !(0.0..=1e15).contains(&s.0)) {
             return wrong("start is negative".into(), "samples of the air from 0 on");
         }
+        if self.drop_outs.is_some_and(|e| !e.is_good()) {
+            return wrong("drop-outs is out of range".into(), Every::REMEDY);
+        }
+        if self.silent.iter().any(|[from, to]| !(0.0..=1e9).contains(from) || !(from..=&1e9).contains(&to)) {
+            return wrong("silent is out of range".into(), "pairs of seconds, such as [[1.5, 2.0]]");
+        }
         if !(0.0..=1e6).contains(&self.delay) {
             return wrong(format!("delay {}", self.delay), "0 to 1000000 samples");
         }
@@ -303,6 +349,30 @@ impl PortConfig {
             return wrong("utc-error or utc-uncertainty is out of range".into(), "microseconds");
         }
         Ok(())
+    }
+}
+
+impl Every {
+    const REMEDY: &'static str =
+        "gain in dB; a period of 0.1 to 10000000 ms that is at least as long as the length";
+
+    fn is_good(self) -> bool {
+        (0.1..=1e7).contains(&self.period) && (0.0..=self.period).contains(&self.length)
+    }
+
+    /// Calls with the stretches, in samples of common time, that touch `time`.
+    pub(super) fn each(self, seed: u64, rate: f64, time: Range<f64>, mut f: impl FnMut(Range<f64>)) {
+        let (period, length) = (self.period * 1e-3 * rate, self.length * 1e-3 * rate);
+        let rng = Rng::new(seed);
+        // The start of time is long before any burst.
+        let first = (time.start / period).floor().max(0.0) as u64;
+        let last = (time.end / period).floor().max(0.0) as u64;
+        for k in first..=last {
+            let start = k as f64 * period + rng.fork(k).uniform() * (period - length);
+            if start < time.end && start + length > time.start {
+                f(start..start + length);
+            }
+        }
     }
 }
 

@@ -14,6 +14,7 @@ use super::memory::Memory;
 use super::pace::{Bell, now_ns};
 use super::process::Process;
 use crate::Sample;
+use sidelink_phy::impair::addressed::SampleClock;
 use std::io;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -41,6 +42,9 @@ mod head {
     pub(super) const BEGAN_NS: usize = 5;
     pub(super) const UTC_NS: usize = 6;
     pub(super) const COMINGS: usize = 7;
+    /// The process that made the medium; 0 when it has gone.
+    pub(super) const MAKER: usize = 8;
+    pub(super) const MAKER_BORN: usize = 9;
 }
 
 /// Words of a slot.
@@ -66,6 +70,8 @@ pub(super) enum Word {
     /// Faults that were asked for: samples by which the numbers shall jump, times that samples shall be lost.
     Jump = 10,
     Overflow = 11,
+    /// Of the port's clock in parts per million, the bits of an f64.
+    Drift = 12,
 }
 
 /// What a slot is.
@@ -123,8 +129,9 @@ pub(super) struct Medium {
     slots: usize,
     ring: usize,
     me: Process,
-    /// The file that this process made and shall remove.
     file: Option<PathBuf>,
+    /// Whether this object made the file.
+    maker: bool,
 }
 
 impl Medium {
@@ -159,7 +166,25 @@ impl Medium {
         }
         let text = load_text(&words[HEADER_WORDS..], bytes);
         let config = serde_json::from_str(&text).map_err(|_| MediumError::Foreign)?;
-        Ok(Self { memory, config, slots, ring, me: Process::this(), file: None })
+        Ok(Self {
+            memory,
+            config,
+            slots,
+            ring,
+            me: Process::this(),
+            file: Some(path.to_owned()),
+            maker: false,
+        })
+    }
+
+    /// Whether all who had to do with it have died or left.
+    pub(super) fn is_abandoned(&self) -> bool {
+        self.bury_the_dead();
+        let maker = Process {
+            pid: self.header(head::MAKER).load(Acquire),
+            born: self.header(head::MAKER_BORN).load(Acquire),
+        };
+        self.present() == 0 && (maker.pid == 0 || !maker.is_alive())
     }
 
     fn sizes(config: &AirConfig) -> (usize, usize) {
@@ -183,8 +208,11 @@ impl Medium {
         words[head::SLOTS].store(slots as u64, Relaxed);
         words[head::RING].store(ring as u64, Relaxed);
         words[head::CONFIG_BYTES].store(bytes as u64, Relaxed);
+        let (me, maker) = (Process::this(), file.is_some());
+        words[head::MAKER].store(me.pid, Relaxed);
+        words[head::MAKER_BORN].store(me.born, Relaxed);
         words[head::MAGIC].store(MAGIC, Release);
-        Ok(Self { memory, config, slots, ring, me: Process::this(), file })
+        Ok(Self { memory, config, slots, ring, me, file, maker })
     }
 
     pub(super) fn config(&self) -> &AirConfig {
@@ -237,6 +265,12 @@ impl Medium {
         f64::from_bits(self.word(slot, Word::Start).load(Acquire))
     }
 
+    /// A port's clock.
+    pub(super) fn clock(&self, slot: usize) -> SampleClock {
+        let drift_ppm = f64::from_bits(self.word(slot, Word::Drift).load(Acquire));
+        SampleClock { start: self.start(slot), drift_ppm }
+    }
+
     /// The configuration that a port came with.
     pub(super) fn port(&self, slot: usize) -> Option<PortConfig> {
         let bytes = self.word(slot, Word::PortBytes).load(Acquire) as usize;
@@ -286,7 +320,9 @@ impl Medium {
         set(Word::Pid, self.me.pid);
         set(Word::Born, self.me.born);
         set(Word::Horizon, if port.listen_only { u64::MAX } else { 0 });
-        set(Word::Reading, u64::MAX);
+        // One that is there from the beginning will want to hear all of it.
+        set(Word::Reading, if self.began() { u64::MAX } else { 0 });
+        set(Word::Drift, port.drift.to_bits());
         for word in [Word::Tail, Word::Waiting, Word::Jump, Word::Overflow] {
             set(word, 0);
         }
@@ -451,8 +487,12 @@ impl Medium {
 
 impl Drop for Medium {
     fn drop(&mut self) {
-        if let Some(file) = &self.file {
-            // Who has it mapped keeps it; nobody else can come.
+        let Some(file) = &self.file else { return };
+        if self.maker {
+            self.header(head::MAKER).store(0, Release);
+        }
+        // The last one out. Whose file it is that bears the name now was looked at when this one was opened.
+        if self.is_abandoned() {
             let _ = std::fs::remove_file(file);
         }
     }

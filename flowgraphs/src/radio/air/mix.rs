@@ -3,11 +3,12 @@
 //! The result for a sample number depends on the configuration and on what the others sent, and on nothing else: not on
 //! who came first, how much is read at once, or how fast.
 
-use super::config::PortConfig;
+use super::config::{AirConfig, Every, Interference, PortConfig};
 use super::medium::{Medium, State, Word};
 use crate::Sample;
 use crate::radio::RadioError;
 use sidelink_phy::impair::addressed::{AddressedConfig, AddressedNoise, AddressedPath, SampleClock};
+use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Acquire;
 
@@ -20,6 +21,8 @@ pub(super) struct Mixer {
     slot: usize,
     port: PortConfig,
     noise: AddressedNoise,
+    silences: Silences,
+    interference: Vec<Interferer>,
     links: Vec<Link>,
     /// State of comings and goings for which `links` holds.
     comings: Option<u64>,
@@ -32,6 +35,84 @@ struct Link {
     generation: u64,
     name: String,
     path: AddressedPath,
+    clock: SampleClock,
+    silences: Silences,
+}
+
+/// When a port neither hears nor is heard.
+struct Silences {
+    every: Option<Every>,
+    stretches: Vec<[f64; 2]>,
+    seed: u64,
+    rate: f64,
+}
+
+impl Silences {
+    fn new(config: &AirConfig, port: &PortConfig) -> Self {
+        Self {
+            every: port.drop_outs,
+            stretches: port.silent.clone(),
+            seed: config.port_seed(&port.name) ^ 1,
+            rate: config.rate.0,
+        }
+    }
+
+    /// Silence what of `samples`, the first of which has the number `first` on `clock`, falls into them.
+    fn apply(&self, clock: SampleClock, first: i64, samples: &mut [Sample]) {
+        if self.every.is_none() && self.stretches.is_empty() {
+            return;
+        }
+        let count = samples.len();
+        let time = times(clock, first, count);
+        let mut silence =
+            |stretch: Range<f64>| samples[within(clock, first, count, stretch)].fill(Sample::default());
+        for [from, to] in &self.stretches {
+            silence(from * self.rate..to * self.rate);
+        }
+        if let Some(every) = self.every {
+            every.each(self.seed, self.rate, time, silence);
+        }
+    }
+}
+
+/// A source of interference as this port hears it. Its samples are numbered by common time.
+struct Interferer {
+    every: Option<Every>,
+    seed: u64,
+    rate: f64,
+    noise: AddressedNoise,
+}
+
+impl Interferer {
+    fn new(config: &AirConfig, source: &Interference, index: u64, port: &PortConfig) -> Self {
+        let gain = source.gain + config.between(source.position, port.position).0;
+        let seed = config.port_seed("interference").wrapping_add(index);
+        let noise = AddressedNoise::new(10_f64.powf((gain * 1e6).round() * 1e-7), seed);
+        Self { every: source.every, seed, rate: config.rate.0, noise }
+    }
+
+    fn add(&mut self, clock: SampleClock, first: u64, samples: &mut [Sample]) {
+        // To the nearest sample.
+        let ahead = clock.start.round() as u64;
+        let noise = &mut self.noise;
+        let Some(every) = self.every else { return noise.add(first + ahead, samples) };
+        let time = times(clock, first as i64, samples.len());
+        every.each(self.seed, self.rate, time, |stretch| {
+            let part = within(clock, first as i64, samples.len(), stretch);
+            noise.add(first + ahead + part.start as u64, &mut samples[part]);
+        });
+    }
+}
+
+/// The common times of `count` samples.
+fn times(clock: SampleClock, first: i64, count: usize) -> Range<f64> {
+    clock.time_of(first as f64)..clock.time_of(first as f64 + count as f64)
+}
+
+/// Which of `count` samples fall into a stretch of common time.
+fn within(clock: SampleClock, first: i64, count: usize, stretch: Range<f64>) -> Range<usize> {
+    let index = |time: f64| ((clock.sample_at(time) - first as f64).ceil().max(0.0) as usize).min(count);
+    index(stretch.start)..index(stretch.end)
 }
 
 /// Who has to act before more can be heard.
@@ -47,8 +128,11 @@ impl Mixer {
     pub(super) fn new(medium: Arc<Medium>, slot: usize, port: PortConfig) -> Self {
         let config = medium.config();
         let noise = AddressedNoise::new(config.noise_power(), config.port_seed(&port.name));
+        let sources = config.interference.iter().zip(0..);
         Self {
             noise,
+            silences: Silences::new(config, &port),
+            interference: sources.map(|(source, i)| Interferer::new(config, source, i, &port)).collect(),
             slot,
             port,
             links: Vec::new(),
@@ -60,7 +144,7 @@ impl Mixer {
     }
 
     pub(super) fn clock(&self) -> SampleClock {
-        SampleClock { start: self.medium.start(self.slot), drift_ppm: self.port.drift }
+        self.medium.clock(self.slot)
     }
 
     /// Look who is there. Allocates only when somebody came or left.
@@ -82,7 +166,14 @@ impl Mixer {
                 continue;
             }
             let path = self.path_from(slot, &other)?;
-            self.links.push(Link { slot, generation: generation(slot), name: other.name, path });
+            self.links.push(Link {
+                slot,
+                generation: generation(slot),
+                path,
+                clock: medium.clock(slot),
+                silences: Silences::new(medium.config(), &other),
+                name: other.name,
+            });
         }
         // Sums of floating-point numbers depend on their order.
         self.links.sort_by(|a, b| a.name.cmp(&b.name));
@@ -92,12 +183,12 @@ impl Mixer {
 
     fn path_from(&self, slot: usize, other: &PortConfig) -> Result<AddressedPath, RadioError> {
         let config = self.medium.config();
-        let (gain, flight) = config.between(&self.port, other);
+        let (gain, flight) = config.between(self.port.position, other.position);
         let path = AddressedConfig {
             gain_db: other.gain + gain,
             frequency_hz: other.cfo.0 - self.port.cfo.0,
             delay_samples: other.delay + flight,
-            transmitter: SampleClock { start: self.medium.start(slot), drift_ppm: other.drift },
+            transmitter: self.medium.clock(slot),
             receiver: self.clock(),
             channel: config.channel.0,
             seed: config.pair_seed(&self.port.name, &other.name),
@@ -159,6 +250,7 @@ impl Mixer {
 
     /// Fill `out` with the samples from `first` on.
     pub(super) fn mix(&mut self, first: u64, out: &mut [Sample]) {
+        let clock = self.clock();
         out.fill(Sample::default());
         for (i, part) in out.chunks_mut(CHUNK).enumerate() {
             let at = first + (i * CHUNK) as u64;
@@ -166,12 +258,17 @@ impl Mixer {
                 let reach = link.path.reach(at, part.len());
                 let input = &mut self.input[..(reach.end - reach.start) as usize];
                 if self.medium.read(link.slot, reach.clone(), input) {
+                    link.silences.apply(link.clock, reach.start, input);
                     link.path.add(at, reach.start, input, part);
                 }
+            }
+            for source in &mut self.interference {
+                source.add(clock, at, part);
             }
             if self.port.half_duplex {
                 self.medium.silence(self.slot, at, part);
             }
+            self.silences.apply(clock, at as i64, part);
             self.noise.add(at, part);
         }
     }

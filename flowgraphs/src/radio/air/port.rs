@@ -61,7 +61,7 @@ impl Shared {
     }
 
     fn clock(&self) -> SampleClock {
-        SampleClock { start: self.medium.start(self.slot), drift_ppm: self.port.drift }
+        self.medium.clock(self.slot)
     }
 
     fn pace(&self) -> Pace {
@@ -130,9 +130,7 @@ impl Port {
             Pace::Free => {
                 let read = |slot: usize| {
                     let reading = medium.word(slot, Word::Reading).load(Acquire);
-                    let drift_ppm = medium.port(slot).map_or(0.0, |p| p.drift);
-                    let clock = SampleClock { start: medium.start(slot), drift_ppm };
-                    (reading != u64::MAX).then(|| clock.time_of(reading as f64))
+                    (reading != u64::MAX).then(|| medium.clock(slot).time_of(reading as f64))
                 };
                 medium
                     .slots()
@@ -159,6 +157,7 @@ impl Radio for Port {
         if medium.state(slot) == State::Attached {
             let start = port.start.map_or(0.0, |s| s.0).max(self.present());
             shared.word(Word::Start).store(start.to_bits(), Release);
+            shared.word(Word::Reading).store(0, Release);
             medium.set_state(slot, State::Running);
         }
         let since = medium.start(slot) / medium.config().rate.0 * 1e9;
@@ -377,17 +376,23 @@ impl TransmitEnd {
         let deadline = Instant::now() + Duration::from_secs_f64(medium.config().stall);
         loop {
             let heard = medium.bell().rings();
-            let late = |slot: usize| {
-                let reading = medium.word(slot, Word::Reading).load(Acquire);
-                slot != shared.slot
+            let late = |slot: &usize| {
+                let reading = medium.word(*slot, Word::Reading).load(Acquire);
+                *slot != shared.slot
                     && reading != u64::MAX
-                    && medium.state(slot) == State::Running
-                    && medium.start(slot) + (reading as f64) < needed
+                    && medium.state(*slot) == State::Running
+                    && medium.clock(*slot).time_of(reading as f64) < needed
             };
-            if !medium.slots().any(late) {
+            if !medium.slots().any(|s| late(&s)) {
                 return Ok(());
             }
-            let Some(left) = left(deadline) else { return Ok(()) };
+            let Some(left) = left(deadline) else {
+                for slot in medium.slots().filter(late) {
+                    // Until it reads again.
+                    medium.word(slot, Word::Reading).store(u64::MAX, Release);
+                }
+                return Ok(());
+            };
             medium.bell().wait(heard, left.min(LOOK_AROUND));
             medium.bury_the_dead();
             shared.check()?;
