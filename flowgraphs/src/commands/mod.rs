@@ -6,6 +6,7 @@ pub mod demo;
 pub mod generate;
 pub mod inspect;
 pub mod keys;
+pub mod ue;
 
 use crate::config::ConfigError;
 use clap::{ArgAction, Parser, Subcommand};
@@ -38,6 +39,8 @@ pub enum Command {
     Inspect(inspect::InspectArgs),
     /// Make, show, hand out and revoke keys.
     Keys(keys::KeysArgs),
+    /// Be a UE: announce, discover, talk in groups, carry IP, on a radio or the virtual air.
+    Ue(ue::UeArgs),
 }
 
 /// Run a sub-command.
@@ -52,6 +55,7 @@ pub fn run(command: Command) -> anyhow::Result<()> {
         Command::Generate(args) => generate::run(args),
         Command::Inspect(args) => inspect::run(args),
         Command::Keys(args) => keys::run(args),
+        Command::Ue(args) => ue::run(args),
     }
 }
 

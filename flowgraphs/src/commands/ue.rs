@@ -1,0 +1,280 @@
+//! `sidelink ue`: a UE on a radio, in real time.
+
+use crate::args::{Form as OutputForm, Output};
+use crate::config::ConfigError;
+use crate::radio::{self, Anchor, RadioSettings};
+use crate::terminal;
+use crate::ue::control::{self, ControlConfig, Server};
+use crate::ue::{
+    EXAMPLE, Form, Observer, RadioFacts, Reporter, Running, Stage, ThreadOptions, TimeSource, Ue, UeConfig,
+};
+use clap::Args;
+use std::io::Write;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+/// How far the host's clock may be off, where nothing better is known: NTP over the internet.
+const HOST_UNCERTAINTY_NS: u64 = 50_000_000;
+
+/// Arguments of `sidelink ue`.
+#[derive(Debug, Args)]
+pub struct UeArgs {
+    /// The UE's file.
+    #[arg(short, long, value_name = "FILE", required_unless_present = "example")]
+    pub config: Option<PathBuf>,
+    /// Print an example of such a file.
+    #[arg(long)]
+    pub example: bool,
+    /// The device, instead of what the file says: driver=air,medium=NAME; driver=uhd,serial=..
+    #[arg(short, long, value_name = "ARGS")]
+    pub args: Option<String>,
+    /// End after this long, as 90, 5m, 1h30m.
+    #[arg(short = 'T', long, value_name = "TIME", value_parser = parse_duration)]
+    pub duration: Option<Duration>,
+    /// Form of the output: table or json, json:FILE.
+    #[arg(short = 'F', value_name = "FORM[:FILE]", default_value = "table")]
+    pub output: Output,
+    /// Show own announcements and what was dropped too.
+    #[arg(long)]
+    pub all: bool,
+    /// Status, metrics and commands over HTTP at this address, as 127.0.0.1:8080.
+    #[arg(long, value_name = "ADDRESS")]
+    pub control: Option<SocketAddr>,
+    /// A file with the token that callers of --control must show.
+    #[arg(long, value_name = "FILE", requires = "control")]
+    pub control_token_file: Option<PathBuf>,
+    /// Keep the UE's thread on this processor.
+    #[arg(long, value_name = "N")]
+    pub cpu: Option<usize>,
+    /// Ask for real-time priority.
+    #[arg(long)]
+    pub real_time: bool,
+}
+
+/// Run until Ctrl-C, the duration or the radio's end.
+///
+/// # Errors
+/// What is wrong in the file, in the device's arguments or with the radio.
+pub fn run(args: UeArgs) -> anyhow::Result<()> {
+    if args.example {
+        terminal::print(EXAMPLE)?;
+        return Ok(());
+    }
+    let Some(path) = &args.config else { anyhow::bail!("say which UE: -c FILE") };
+    let mut config = UeConfig::from_file(path)?;
+    if let Some(device) = &args.args {
+        config.device.args.clone_from(device);
+    }
+    run_config(&config, &args)
+}
+
+/// Run a UE whose configuration is at hand.
+pub(super) fn run_config(config: &UeConfig, args: &UeArgs) -> anyhow::Result<()> {
+    let stop = stop_on_signals()?;
+    let radio = radio::open(&config.device.args, &settings(config)?)?;
+    let description = radio.description().clone();
+    let token = args.control_token_file.as_deref().map(read_token).transpose()?;
+    let streams = radio.start()?;
+    let facts = RadioFacts { anchor: anchor(config, streams.anchor), real_time: description.real_time };
+    let form = match args.output.form {
+        OutputForm::Json => Form::Json,
+        OutputForm::Table => Form::Text { colours: terminal::colours_on_stdout(), all: args.all },
+    };
+    let out: Box<dyn Write + Send> = match &args.output.file {
+        Some(path) => Box::new(std::fs::File::create(path).map_err(|e| {
+            ConfigError::new(
+                format!("cannot write it: {e}"),
+                path.display().to_string(),
+                "choose another file",
+            )
+        })?),
+        None => Box::new(std::io::stdout()),
+    };
+    let (reporter, writer) = Reporter::new(&config.name, form, out);
+    let mut ue = config.build(facts, vec![Box::new(reporter)])?;
+    if let Some(duration) = args.duration {
+        ue.set_duration(duration.as_millis() as u64);
+    }
+    let (board, panel) = control::board(Arc::clone(&stop));
+    let listen = args.control.map(|listen| ControlConfig { listen, token });
+    let server = listen.map(|listen| Server::start(listen, board)).transpose()?;
+    if let Some(server) = &server {
+        eprintln!("control at http://{}/status", server.address());
+    }
+    eprintln!("{} on {}, {:.2} MS/s; Ctrl-C ends it", config.name, description.name, description.rate / 1e6);
+    let options = ThreadOptions { cpu: args.cpu, real_time: args.real_time };
+    let observer: Box<dyn Observer> = Box::new(panel);
+    let running = Running::start(ue, streams, description.real_time, options, Some(observer))?;
+    while !running.is_finished() && !stop.load(Ordering::Relaxed) {
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let (mut ue, result) =
+        running.stop().map_err(|_| anyhow::anyhow!("the UE's thread failed; this is a bug"))?;
+    drop(server);
+    let summary = summary(&mut ue);
+    // the reporter goes with the UE; then the writer has written everything
+    drop(ue);
+    let lost = writer.finish()?;
+    eprint!("{summary}");
+    if lost > 0 {
+        eprintln!("{lost} lines were lost: whoever reads them is too slow");
+    }
+    result.map_err(Into::into)
+}
+
+/// The radio that a UE asks for.
+pub(super) fn settings(config: &UeConfig) -> Result<RadioSettings, ConfigError> {
+    let device = &config.device;
+    Ok(RadioSettings {
+        name: config.name.clone(),
+        rate: config.rate()?,
+        frequency: config.radio.frequency.map(|f| f.0),
+        prb: config.radio.prb,
+        tx_gain: device.tx_gain.clone(),
+        rx_gain: device.rx_gain.clone(),
+        antenna: device.antenna.clone(),
+    })
+}
+
+/// UTC at sample 0: the radio's, else the host's with its uncertainty.
+pub(super) fn anchor(config: &UeConfig, radio: Option<Anchor>) -> Anchor {
+    radio.unwrap_or_else(|| {
+        if config.time.source == TimeSource::Utc {
+            tracing::warn!(
+                "{}: the radio does not know the time: UTC of this computer is taken, good to {} ms",
+                config.name,
+                HOST_UNCERTAINTY_NS / 1_000_000
+            );
+        }
+        host_time()
+    })
+}
+
+/// UTC of this computer.
+pub(super) fn host_time() -> Anchor {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Anchor {
+        utc_ns: i64::try_from(since.as_nanos()).unwrap_or(i64::MAX),
+        uncertainty_ns: HOST_UNCERTAINTY_NS,
+    }
+}
+
+fn read_token(path: &std::path::Path) -> Result<String, ConfigError> {
+    let place = || path.display().to_string();
+    let text = std::fs::read_to_string(path)
+        .map_err(|e| ConfigError::new(format!("cannot read it: {e}"), place(), "write the token into it"))?;
+    let token = text.trim();
+    if token.len() < 16 {
+        return Err(ConfigError::new(
+            "a token of fewer than 16 characters",
+            place(),
+            "make one: openssl rand -hex 16",
+        ));
+    }
+    Ok(token.to_owned())
+}
+
+/// A flag that Ctrl-C and a polite kill set; the second Ctrl-C ends the program at once.
+pub(super) fn stop_on_signals() -> anyhow::Result<Arc<AtomicBool>> {
+    static FLAG: OnceLock<Arc<AtomicBool>> = OnceLock::new();
+    if let Some(flag) = FLAG.get() {
+        return Ok(Arc::clone(flag));
+    }
+    let flag = Arc::new(AtomicBool::new(false));
+    let set = Arc::clone(&flag);
+    ctrlc::set_handler(move || {
+        if set.swap(true, Ordering::Relaxed) {
+            std::process::exit(130);
+        }
+    })?;
+    Ok(Arc::clone(FLAG.get_or_init(|| flag)))
+}
+
+/// What became of it, in a few lines.
+fn summary(ue: &mut Ue) -> String {
+    use std::fmt::Write;
+    let totals = *ue.totals();
+    let [mibs, scis, blocks, messages] = totals.heard;
+    let mut text = String::new();
+    let _ = writeln!(
+        text,
+        "{}: {} subframes, {} given up, {} samples lost, {} bursts of which {} late",
+        ue.name(),
+        totals.subframes,
+        totals.skipped,
+        totals.lost_samples,
+        totals.bursts,
+        totals.late_bursts
+    );
+    let _ = writeln!(
+        text,
+        "heard {mibs} MIBs, {scis} SCIs, {blocks} blocks of SL-SCH, {messages} discovery messages"
+    );
+    let outcomes: Vec<_> = ue
+        .layer2()
+        .counters()
+        .iter()
+        .filter(|(_, n)| *n > 0)
+        .map(|(outcome, n)| format!("{} {n}", outcome.as_str()))
+        .collect();
+    if !outcomes.is_empty() {
+        let _ = writeln!(text, "of them {}", outcomes.join(", "));
+    }
+    let _ = writeln!(text, "{:<18} {:>9} {:>9} {:>9} {:>9}", "stage, us", "p50", "p99", "p99.9", "worst");
+    for stage in Stage::ALL {
+        if ue.budget().histogram(stage).is_empty() {
+            continue;
+        }
+        let [p50, p99, p999, worst] = ue.budget().microseconds(stage);
+        let _ = writeln!(text, "{:<18} {p50:>9.1} {p99:>9.1} {p999:>9.1} {worst:>9.1}", stage.as_str());
+    }
+    text
+}
+
+/// `90`, `90s`, `5m`, `1h30m`, `01:30`.
+pub(super) fn parse_duration(text: &str) -> Result<Duration, String> {
+    let wrong = || format!("{text:?} is no time; write 90, 5m, 1h30m or 01:30");
+    if let Some((minutes, seconds)) = text.split_once(':') {
+        let minutes: u64 = minutes.parse().map_err(|_| wrong())?;
+        let seconds: u64 = seconds.parse().map_err(|_| wrong())?;
+        return Ok(Duration::from_secs(minutes * 60 + seconds));
+    }
+    let (mut total, mut number) = (0.0, String::new());
+    for c in text.chars() {
+        let unit = match c {
+            'h' => 3600.0,
+            'm' => 60.0,
+            's' => 1.0,
+            _ => {
+                number.push(c);
+                continue;
+            }
+        };
+        total += unit * number.parse::<f64>().map_err(|_| wrong())?;
+        number.clear();
+    }
+    if !number.is_empty() {
+        total += number.parse::<f64>().map_err(|_| wrong())?;
+    }
+    Duration::try_from_secs_f64(total).map_err(|_| wrong())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_as_people_write_them() {
+        for (text, seconds) in
+            [("90", 90.0), ("0.5", 0.5), ("5m", 300.0), ("1h30m", 5400.0), ("2m3s", 123.0), ("01:30", 90.0)]
+        {
+            assert_eq!(parse_duration(text).unwrap().as_secs_f64(), seconds, "{text}");
+        }
+        for text in ["x", "5x", "m", "-3", "1:y"] {
+            assert!(parse_duration(text).is_err(), "{text}");
+        }
+    }
+}
