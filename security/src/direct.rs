@@ -36,7 +36,7 @@ mod identity;
 mod policy;
 mod session;
 
-pub use context::{Assurance, Kind, Opened, SendError, Ticket};
+pub use context::{Assurance, Fingerprint, Kind, Opened, SendError, Ticket};
 pub use entropy::Entropy;
 pub use identity::{KdId, KdSessId, pick_half};
 pub use policy::{Capabilities, Chosen, Disagreement, Need, Policy};

@@ -58,6 +58,8 @@ mod iei {
     pub(super) const GPI: u8 = 24;
     pub(super) const RELAY_SERVICE_CODE: u8 = 25;
     pub(super) const REMOTE_IDENTITY: u8 = 27;
+    /// Ours, behind one octet of length, so that a receiver without it skips it.
+    pub(super) const KEY_INFO: u8 = 0x7e;
 }
 
 /// A view of a message.
@@ -199,8 +201,15 @@ impl<'a> Repr<'a> {
 
     fn check_ranges(&self) -> Result<(), Error> {
         let user_info = |info: &UserInfo<'_>| fits("User Info length", info.value.len() as u32, 254);
+        let key_info = |info: Option<&[u8]>| {
+            fits("Key Establishment Information length", info.map_or(0, <[u8]>::len) as u32, 255)
+        };
         match &self.body {
-            Body::CommunicationRequest(request) => user_info(&request.user_info),
+            Body::CommunicationRequest(request) => {
+                key_info(request.key_info)?;
+                user_info(&request.user_info)
+            }
+            Body::RekeyingRequest(request) => key_info(request.key_info),
             Body::SecurityModeCommand(command) => {
                 fits("ciphering algorithm", command.algorithms.eea.into(), 7)?;
                 fits("integrity algorithm", command.algorithms.eia.into(), 7)?;
@@ -232,8 +241,10 @@ fn parse_request<'a>(reader: &mut Reader<'a>) -> Result<Body<'a>, Error> {
         relay_service_code: None,
         signature: None,
         link_local: None,
+        key_info: None,
     };
     reader.optional(|iei, reader| match iei {
+        iei::KEY_INFO => reader.short_first(&mut request.key_info, "Key Establishment Information"),
         iei::KD_ID => reader.first(&mut request.kd_id, "KD ID"),
         iei::RELAY_SERVICE_CODE => reader.first(&mut request.relay_service_code, "Relay Service Code"),
         iei::SIGNATURE => reader.first(&mut request.signature, "Signature"),
@@ -290,11 +301,13 @@ fn parse_rekeying<'a>(reader: &mut Reader<'a>) -> Result<Body<'a>, Error> {
         kd_sess_msb: reader.octet("MSB of KD-sess ID")?,
         re_auth: None,
         pruk_id: None,
+        key_info: None,
     };
     let mut re_auth: Option<[u8; 1]> = None;
     reader.optional(|iei, reader| match iei {
         iei::RE_AUTH => reader.first(&mut re_auth, "Re-auth flag"),
         iei::PRUK_ID => reader.first(&mut request.pruk_id, "PRUK ID"),
+        iei::KEY_INFO => reader.short_first(&mut request.key_info, "Key Establishment Information"),
         _ => Ok(false),
     })?;
     request.re_auth = re_auth.map(|[flag]| flag);
@@ -323,6 +336,7 @@ fn emit_body(body: &Body<'_>, writer: &mut Writer<'_>) {
             writer.element(iei::RELAY_SERVICE_CODE, request.relay_service_code.as_ref());
             writer.element(iei::SIGNATURE, request.signature.as_ref());
             writer.element(iei::LINK_LOCAL_IPV6, request.link_local.as_ref());
+            writer.short(iei::KEY_INFO, request.key_info);
         }
         Body::CommunicationAccept { ip_config, link_local } => {
             writer.put(&[*ip_config]);
@@ -369,6 +383,7 @@ fn emit_body(body: &Body<'_>, writer: &mut Writer<'_>) {
             writer.put(&[request.kd_sess_msb]);
             writer.element(iei::RE_AUTH, request.re_auth.map(|flag| [flag]).as_ref());
             writer.element(iei::PRUK_ID, request.pruk_id.as_ref());
+            writer.short(iei::KEY_INFO, request.key_info);
         }
         Body::RemoteUeInfoResponse { identity } => {
             if let Some(identity) = identity {

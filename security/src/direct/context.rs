@@ -6,6 +6,7 @@ use super::{Chosen, KdSessId, PduRefusal, Profile};
 use crate::cipher::{Algorithm, Bearer, Direction, Eea, Eia, Inputs, Integrity, MacI, MacIVerified};
 use crate::counter::Count;
 use crate::counter::replay::{ReplayWindow, Replayed};
+use crate::kdf::own::stream_id;
 use crate::kdf::{lte, nr};
 use crate::keys::{KdSess, KnrpSess, Pek, Pik};
 
@@ -85,8 +86,20 @@ pub struct Opened {
     pub assurance: Assurance,
 }
 
+/// A public name of a session key, which follows from the key itself: two keys that are one have one name. It reveals
+/// nothing of the key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Fingerprint(pub [u8; 8]);
+
+impl fmt::Display for Fingerprint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|octet| write!(f, "{octet:02x}"))
+    }
+}
+
 /// Ciphers and counters of one KD-sess.
 pub(super) struct Context {
+    pub(super) fingerprint: Fingerprint,
     pub(super) id: KdSessId,
     pub(super) chosen: Chosen,
     pub(super) up_integrity: bool,
@@ -115,6 +128,15 @@ impl Root {
         }
     }
 
+    fn fingerprint(&self) -> Fingerprint {
+        let root = match self {
+            Self::Lte(root) => root.as_bytes(),
+            Self::Nr(root) => root.as_bytes(),
+        };
+        let [a, b, c, d, e, f, g, h, ..] = stream_id(root, b"sessio");
+        Fingerprint([a, b, c, d, e, f, g, h])
+    }
+
     /// The session key of a profile.
     pub(super) fn derive(
         profile: Profile,
@@ -136,6 +158,7 @@ impl Context {
     pub(super) fn new(root: &Root, id: KdSessId, chosen: Chosen, up_integrity: bool, commands: bool) -> Self {
         let (pek, pik) = root.keys(chosen);
         Self {
+            fingerprint: root.fingerprint(),
             id,
             chosen,
             up_integrity: up_integrity && chosen.eia != Algorithm::Null,
@@ -152,6 +175,11 @@ impl Context {
         let sn = u16::try_from(self.next).map_err(|_| SendError::Exhausted)?;
         self.next += 1;
         Ok(Ticket { id: self.id, sn })
+    }
+
+    /// Whether this side sent the command.
+    pub(super) fn commands(&self) -> bool {
+        self.sends == Direction::One
     }
 
     /// SN that are left.

@@ -1,6 +1,6 @@
 //! The states of an agreement on a session key, for either side.
 
-use super::context::{Context, Kind, Opened, Root, SendError, Ticket};
+use super::context::{Context, Fingerprint, Kind, Opened, Root, SendError, Ticket};
 use super::{Capabilities, Chosen, Disagreement, KdSessId, Nonce, PduRefusal, Policy, Profile};
 use crate::cipher::Algorithm;
 use crate::keys::Kd;
@@ -123,6 +123,11 @@ impl Proposed {
         self.0.id
     }
 
+    /// A public name that follows from the key.
+    pub fn fingerprint(&self) -> Fingerprint {
+        self.0.fingerprint
+    }
+
     /// The algorithms.
     pub const fn chosen(&self) -> Chosen {
         self.0.chosen
@@ -185,9 +190,19 @@ impl Active {
         self.0.id
     }
 
+    /// A public name that follows from the key.
+    pub fn fingerprint(&self) -> Fingerprint {
+        self.0.fingerprint
+    }
+
     /// The algorithms.
     pub const fn chosen(&self) -> Chosen {
         self.0.chosen
+    }
+
+    /// Whether this side sent the command of this key.
+    pub fn commanded(&self) -> bool {
+        self.0.commands()
     }
 
     /// Whether user data carries a MAC-I.

@@ -53,6 +53,8 @@ pub struct CommunicationRequest<'a> {
     pub signature: Option<[u8; SIGNATURE_LEN]>,
     /// Link-local IPv6 address.
     pub link_local: Option<[u8; 16]>,
+    /// Key establishment information, up to 255 octets: our own element in LTE, IE 74 of the 5G twin.
+    pub key_info: Option<&'a [u8]>,
 }
 
 /// DIRECT_SECURITY_MODE_COMMAND.
@@ -82,7 +84,7 @@ pub struct SecurityModeCommand<'a> {
 
 /// DIRECT_REKEYING_REQUEST.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct RekeyingRequest {
+pub struct RekeyingRequest<'a> {
     /// What the requester can do.
     pub capabilities: Capabilities,
     /// Nonce_1.
@@ -93,6 +95,8 @@ pub struct RekeyingRequest {
     pub re_auth: Option<u8>,
     /// PRUK ID.
     pub pruk_id: Option<[u8; 8]>,
+    /// Key establishment information, as in [`CommunicationRequest`].
+    pub key_info: Option<&'a [u8]>,
 }
 
 /// Which of the project's authentication messages.
@@ -162,7 +166,7 @@ pub enum Body<'a> {
         auts: Option<[u8; 14]>,
     },
     /// 15, DIRECT_REKEYING_REQUEST.
-    RekeyingRequest(RekeyingRequest),
+    RekeyingRequest(RekeyingRequest<'a>),
     /// 16, DIRECT_REKEYING_RESPONSE.
     RekeyingResponse,
     /// 17, DIRECT_REKEYING_TRIGGER.

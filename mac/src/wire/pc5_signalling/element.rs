@@ -75,6 +75,17 @@ impl<'a> Reader<'a> {
         Ok(true)
     }
 
+    /// Reads an element behind one octet of length; of several the first counts.
+    pub(super) fn short_first(
+        &mut self,
+        element: &mut Option<&'a [u8]>,
+        what: &'static str,
+    ) -> Result<bool, Error> {
+        let value = self.short(what)?;
+        element.get_or_insert(value);
+        Ok(true)
+    }
+
     /// Reads all optional elements; `known` reads one that the message has and says whether it did.
     pub(super) fn optional(
         &mut self,
@@ -133,6 +144,14 @@ impl<'a> Writer<'a> {
     pub(super) fn element<const N: usize>(&mut self, iei: u8, value: Option<&[u8; N]>) {
         if let Some(value) = value {
             self.put(&[iei]);
+            self.put(value);
+        }
+    }
+
+    /// An element behind one octet of length.
+    pub(super) fn short(&mut self, iei: u8, value: Option<&[u8]>) {
+        if let Some(value) = value {
+            self.put(&[iei, value.len() as u8]);
             self.put(value);
         }
     }

@@ -26,6 +26,7 @@ fn request() -> CommunicationRequest<'static> {
         relay_service_code: None,
         signature: None,
         link_local: None,
+        key_info: None,
     }
 }
 
@@ -54,6 +55,7 @@ fn messages() -> Vec<Body<'static>> {
             relay_service_code: Some([5, 6, 7]),
             signature,
             link_local: Some([8; 16]),
+            key_info: Some(&[6; 40]),
             ..request()
         }),
         Body::CommunicationAccept { ip_config: 2, link_local: None },
@@ -84,6 +86,7 @@ fn messages() -> Vec<Body<'static>> {
             kd_sess_msb: 2,
             re_auth: Some(1),
             pruk_id: Some([3; 8]),
+            key_info: Some(&[]),
         }),
         Body::RekeyingResponse,
         Body::RekeyingTrigger,
@@ -173,6 +176,7 @@ fn unknown_types_and_wrong_ranges() {
         user_info: UserInfo { kind: 3, value: &[0; 255] },
         ..request()
     }));
+    refuse(Body::CommunicationRequest(CommunicationRequest { key_info: Some(&[0; 256]), ..request() }));
     refuse(Body::Authentication { phase: AuthenticationPhase::Reject, method: 0, content: &[0; 8001] });
     let mut long = vec![0xe0, 0, 0, 1, 0x1f, 0x41];
     long.extend([0; 8001]);

@@ -1,0 +1,106 @@
+//! One-to-one links: PC5 signalling on one side, the states of `sidelink_security::direct` on the other. Read first:
+//! TS 24.334 §10.4 and TS 33.303 §6.5 (both from memory and an implementation), TR 33.833 §6.4.1, TS 24.554 §7.2.
+//!
+//! ```text
+//! UE_1                                                  UE_2
+//!  | DIRECT_COMMUNICATION_REQUEST         LCID 28 ------> |  half open
+//!  | <------ 29  SECURITY_MODE_COMMAND, new MAC-I         |
+//!  | SECURITY_MODE_COMPLETE, ciphered          29 ------> |  up
+//!  | <------ 30  DIRECT_COMMUNICATION_ACCEPT              |
+//! up
+//!  | REKEYING_REQUEST, old key                 30 ------> |
+//!  | <------ 29  SECURITY_MODE_COMMAND, new MAC-I         |  new key opens
+//!  | SECURITY_MODE_COMPLETE, new key           29 ------> |  new key sends, old opens
+//!  | <------ 30  REKEYING_RESPONSE, new key               |
+//! ```
+//!
+//! A [`Hub`] holds all links of a UE. It has no clock, no chance, no store and no radio: time and seeds are inputs,
+//! what must be durable is an output, and the PDUs go through [`crate::mux`] and [`crate::rlc_um`] of whoever drives it.
+//! The run loop is that of [`crate::engine`]: one [`Input`], then [`Hub::poll_output`] until [`Output::Timeout`].
+//!
+//! - **Whoever is not proven ends nothing.** Unprotected refusals are hints, a wrong PDU changes no state, a request
+//!   in the clear takes a place in a bounded table and no more.
+//! - **Tries** have fresh nonces, bound to a session number that is durable before it is used: no crash, and no broken
+//!   source of chance, makes a session key twice.
+//! - **Timers** follow the SC period: see [`Config`].
+//! - **Glare**: where both ask, the layer-2 identity that is lower stays UE_1.
+//! - **Keys**: a new KD is durable on both sides before its predecessor goes; session keys are never durable.
+//!
+//! ```
+//! use sidelink_mac::direct_link::{Config, Hub, Identity, Input, KdRecord, Output, State};
+//! use sidelink_mac::ids::{Layer2Id, Lcid};
+//! use sidelink_mac::wire::pdcp::SduType;
+//! use sidelink_security::counter::UtcTime;
+//! use sidelink_security::counter::reserve::{CounterStore, StreamId};
+//! use sidelink_security::direct::KdId;
+//! use sidelink_security::keys::Kd;
+//!
+//! struct Memory(u64);
+//! impl CounterStore for Memory {
+//!     type Error = core::convert::Infallible;
+//!     fn reserved(&self, _: &StreamId) -> Result<u64, Self::Error> { Ok(self.0) }
+//!     fn raise(&mut self, _: &StreamId, from: u64, to: u64) -> Result<bool, Self::Error> {
+//!         let meets = self.0 == from;
+//!         if meets { self.0 = to }
+//!         Ok(meets)
+//!     }
+//! }
+//!
+//! let (mary, john) = (Identity::user("mary"), Identity::user("john"));
+//! let ids = [Layer2Id::new(1)?, Layer2Id::new(2)?];
+//! let mut ues = Vec::new();
+//! for (id, own, peer) in [(ids[0], &mary, &john), (ids[1], &john, &mary)] {
+//!     let mut hub = Hub::open(Config::new(id, own.clone(), 40), &[id.value() as u8; 32], &mut Memory(0)).unwrap();
+//!     hub.add_kd(KdRecord::pre_shared(KdId(7), Kd::from([9; 32]), peer.clone()));
+//!     ues.push(hub);
+//! }
+//!
+//! // What one sends the other hears; here without a radio, and without a store, since no KD is made.
+//! let now = UtcTime::from_millis(1_700_000_000_000);
+//! let mut heard = Vec::new();
+//! ues[0].handle_input(Input::Connect { now, peer: ids[1], identity: john })?;
+//! loop {
+//!     let mut quiet = true;
+//!     for from in 0..2 {
+//!         loop {
+//!             match ues[from].poll_output() {
+//!                 Output::Pdu(pdu) => {
+//!                     quiet = false;
+//!                     let (source, lcid) = (ids[from], pdu.lcid);
+//!                     ues[1 - from].handle_input(Input::Pdu { now, source, lcid, pdu: &pdu.octets })?;
+//!                 }
+//!                 Output::State { link, state: State::Up { initiator: true, .. }, .. } => {
+//!                     let (lcid, sdu_type) = (Lcid::new(3)?, SduType::Ip);
+//!                     ues[from].handle_input(Input::Send { now, link, lcid, sdu_type, data: b"hello" })?;
+//!                 }
+//!                 Output::Received(received) => heard.push(received.data),
+//!                 Output::Timeout(_) => break,
+//!                 _ => {}
+//!             }
+//!         }
+//!     }
+//!     if quiet { break }
+//! }
+//! assert_eq!(heard, [b"hello"]);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+mod answering;
+mod asking;
+mod config;
+mod frame;
+mod hub;
+mod io;
+mod kd;
+mod link;
+mod note;
+mod upkeep;
+
+pub use config::Config;
+pub use hub::Hub;
+pub use io::{Closed, Error, Input, Keys, LinkId, Metered, Output, Pdu, Received, State};
+pub use kd::{Change, Identity, KdRecord, MAX_IDENTITY, Method, Ticket};
+pub use note::{Cause, Note};
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,90 @@
+//! Rules and timers of the links of one UE.
+
+use sidelink_security::direct::{Policy, Profile};
+
+use super::kd::Identity;
+use crate::ids::Layer2Id;
+
+/// Rules of one UE. Times in milliseconds.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Whose formulas.
+    pub profile: Profile,
+    /// Layer-2 identity of this UE.
+    pub source: Layer2Id,
+    /// Who this UE is.
+    pub identity: Identity,
+    /// What it accepts.
+    pub policy: Policy,
+    /// Answer requests of others?
+    pub accept: bool,
+    /// P, the period of the PSCCH pool: every turn of a handshake costs one.
+    pub sc_period: u64,
+    /// Time that one UE needs to answer.
+    pub processing: u64,
+    /// Tries of every request, each with a nonce of its own.
+    pub tries: u8,
+    /// Links at once (TS 24.554 recommends at most 8).
+    pub links: usize,
+    /// Requests that may wait for their proof. An honest UE answers a command two periods later; at P = 320 ms an
+    /// attacker with k = 4 places some 80 requests in that time, so that 16, as first planned, would drown it.
+    pub half_open: usize,
+    /// ... and of one layer-2 source.
+    pub half_open_per_source: usize,
+    /// Keep-alive after so long without anything heard.
+    pub keepalive: u64,
+    /// The link is closed after so long without anything heard.
+    pub inactivity: u64,
+    /// Least time between two re-keyings that the peer may ask for.
+    pub rekey_interval: u64,
+    /// For how long an old key still opens what is under way.
+    pub overlap: u64,
+    /// Life of a KD that was agreed on.
+    pub kd_lifetime: u64,
+    /// Old session keys that are kept for receiving.
+    pub retired: usize,
+}
+
+impl Config {
+    /// Times of the NIST model where they suffice, and longer ones where the SC period asks for them.
+    pub fn new(source: Layer2Id, identity: Identity, sc_period: u64) -> Self {
+        let config = Self {
+            profile: Profile::Lte,
+            source,
+            identity,
+            policy: Policy::default(),
+            accept: true,
+            sc_period,
+            processing: 20,
+            tries: 3,
+            links: 8,
+            half_open: 128,
+            half_open_per_source: 2,
+            keepalive: 1000,
+            inactivity: 0,
+            rekey_interval: 1000,
+            overlap: 5000,
+            kd_lifetime: 24 * 3600 * 1000,
+            retired: 4,
+        };
+        let keepalive = config.keepalive.max(4 * sc_period);
+        let inactivity = (2 * keepalive).max(keepalive + u64::from(config.tries) * config.t4101());
+        Self { keepalive, inactivity, ..config }
+    }
+
+    /// T4100, and the timer of a re-keying request: `turns` SC periods are needed until the answer. 400 ms of the NIST
+    /// model, or n + 2 periods.
+    pub(super) fn t4100(&self, turns: u64) -> u64 {
+        ((turns + 2) * self.sc_period + self.processing).max(400)
+    }
+
+    /// T4111: until the complete. 200 ms, or 3 periods.
+    pub(super) fn t4111(&self) -> u64 {
+        (3 * self.sc_period + self.processing).max(200)
+    }
+
+    /// T4101, T4103: until the answer to keep-alive and release. 100 ms, or 3 periods.
+    pub(super) fn t4101(&self) -> u64 {
+        (3 * self.sc_period + self.processing).max(100)
+    }
+}

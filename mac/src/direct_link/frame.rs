@@ -1,0 +1,55 @@
+//! PDCP PDUs of one-to-one bearers: header, protection, message. TS 36.323 §6.2.10.
+
+use sidelink_security::direct::{Active, Kind, Proposed, SendError, Ticket};
+
+use crate::ids::Lcid;
+use crate::wire::pc5_signalling::{Body, Repr};
+use crate::wire::pdcp::{HEADER_LEN, MAC_I_LEN, OneToOneRepr, SduType};
+
+fn pdu(sdu_type: SduType, kd_sess_id: u16, sn: u16, data: &[u8], mac_octets: usize) -> Vec<u8> {
+    let mut pdu = vec![0; HEADER_LEN + data.len() + mac_octets];
+    // Cannot fail: the header fits by construction.
+    let _ = OneToOneRepr { sdu_type, kd_sess_id, sn }.emit(&mut pdu);
+    pdu[HEADER_LEN..HEADER_LEN + data.len()].copy_from_slice(data);
+    pdu
+}
+
+/// An unprotected PDU: KD-sess ID 0, SN 0. TS 36.323 §5.6.2.
+pub(super) fn plain(message: &[u8]) -> Vec<u8> {
+    pdu(SduType::Pc5Signalling, 0, 0, message, 0)
+}
+
+/// A PDU under the keys of a link.
+pub(super) fn seal(
+    active: &mut Active,
+    lcid: Lcid,
+    sdu_type: SduType,
+    data: &[u8],
+) -> Result<Vec<u8>, SendError> {
+    let kind = if lcid.is_signalling() { Kind::Signalling } else { Kind::User };
+    let ticket = active.begin()?;
+    let mut pdu = of(&ticket, sdu_type, data, active.mac_octets(kind));
+    active.protect(ticket, lcid.value(), kind, &mut pdu, HEADER_LEN)?;
+    Ok(pdu)
+}
+
+/// The PDU of a Direct Security Mode Command: a MAC-I, not ciphered.
+pub(super) fn seal_command(proposed: &mut Proposed, message: &[u8]) -> Result<Vec<u8>, SendError> {
+    let ticket = proposed.begin()?;
+    let mut pdu = of(&ticket, SduType::Pc5Signalling, message, MAC_I_LEN);
+    proposed.protect_command(ticket, Lcid::PC5_S_SECURITY_MODE.value(), &mut pdu, HEADER_LEN)?;
+    Ok(pdu)
+}
+
+fn of(ticket: &Ticket, sdu_type: SduType, data: &[u8], mac_octets: usize) -> Vec<u8> {
+    pdu(sdu_type, ticket.kd_sess_id(), ticket.sn(), data, mac_octets)
+}
+
+/// The octets of a message.
+pub(super) fn message(sequence: u16, body: Body<'_>) -> Vec<u8> {
+    let repr = Repr { sequence, body };
+    let mut out = vec![0; repr.buffer_len()];
+    // What the machine builds fits its fields: identities and containers were checked where they came in.
+    let _ = repr.emit(&mut out);
+    out
+}

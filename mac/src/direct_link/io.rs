@@ -1,0 +1,338 @@
+//! What goes into the links of a UE and what comes out.
+
+use core::fmt;
+
+use sidelink_security::counter::UtcTime;
+use sidelink_security::counter::reserve::{Granted, Reservation, StreamId};
+use sidelink_security::direct::{Chosen, Fingerprint, KdId, KdSessId};
+
+use super::kd::{Change, Identity, Ticket};
+use super::note::{Cause, Note};
+use crate::ids::{Layer2Id, Lcid};
+use crate::pdcp::Assurance;
+use crate::wire::pdcp::SduType;
+
+/// Name of a link, for as long as the hub lives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct LinkId(pub u32);
+
+/// What happened. Every input but entropy carries the time, which never goes back.
+pub enum Input<'a> {
+    /// Time went on.
+    Tick {
+        /// The time.
+        now: UtcTime,
+    },
+    /// Set up a link.
+    Connect {
+        /// The time.
+        now: UtcTime,
+        /// Where the peer listens.
+        peer: Layer2Id,
+        /// Who it must prove to be.
+        identity: Identity,
+    },
+    /// A PDCP PDU came, addressed to this UE alone.
+    Pdu {
+        /// The time.
+        now: UtcTime,
+        /// Layer-2 source.
+        source: Layer2Id,
+        /// Logical channel.
+        lcid: Lcid,
+        /// The PDU.
+        pdu: &'a [u8],
+    },
+    /// The application sends over a link.
+    Send {
+        /// The time.
+        now: UtcTime,
+        /// The link.
+        link: LinkId,
+        /// A traffic channel.
+        lcid: Lcid,
+        /// What the data is.
+        sdu_type: SduType,
+        /// The data.
+        data: &'a [u8],
+    },
+    /// Re-key a link now.
+    Rekey {
+        /// The time.
+        now: UtcTime,
+        /// The link.
+        link: LinkId,
+        /// With a new KD.
+        reauthenticate: bool,
+    },
+    /// Ask the peer to re-key.
+    TriggerRekey {
+        /// The time.
+        now: UtcTime,
+        /// The link.
+        link: LinkId,
+    },
+    /// Release a link.
+    Release {
+        /// The time.
+        now: UtcTime,
+        /// The link.
+        link: LinkId,
+    },
+    /// A reservation of session numbers is durable.
+    Granted {
+        /// The time.
+        now: UtcTime,
+        /// The proof.
+        granted: Granted,
+    },
+    /// A reservation could not be made durable.
+    ReservationFailed {
+        /// The time.
+        now: UtcTime,
+        /// Of which stream.
+        stream: StreamId,
+    },
+    /// The changes of [`Output::Store`] are durable.
+    Stored {
+        /// The time.
+        now: UtcTime,
+        /// Which.
+        ticket: Ticket,
+    },
+    /// They could not be made durable: what waits for them is given up.
+    StoreFailed {
+        /// The time.
+        now: UtcTime,
+        /// Which.
+        ticket: Ticket,
+    },
+    /// More chance for nonces.
+    Entropy {
+        /// Octets that nobody can guess.
+        seed: &'a [u8],
+    },
+}
+
+/// Our own mistake, or the operator's. What peers do wrong is an [`Output::Note`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Error {
+    /// No link of this name, or not one that is up.
+    NotUp(LinkId),
+    /// The operator: as many links as are allowed exist.
+    TooManyLinks {
+        /// How many.
+        max: usize,
+    },
+    /// The operator: there is a link to this peer already, or one is being set up.
+    Exists(LinkId),
+    /// The operator: neither a KD for this peer nor a credential to make one.
+    NoKey,
+    /// The operator: integrity is off on this link, there is nothing that re-keying would protect (TS 24.554 §7.2.11).
+    NothingToRekey,
+    /// A re-keying of this link runs, or one ended less than the least interval ago.
+    RekeyingTooSoon,
+    /// Our misuse: the SDU is empty, or longer than [`crate::wire::pdcp::MAX_SDU_LEN`], or the channel carries signalling.
+    Sdu {
+        /// Octets of the SDU.
+        len: usize,
+        /// The channel.
+        lcid: Lcid,
+    },
+    /// Every SN of the session key is used: the data was not sent, re-keying is on its way or has failed.
+    Exhausted(LinkId),
+    /// The operator: an identity longer than 64 octets.
+    IdentityTooLong {
+        /// Its octets.
+        len: usize,
+    },
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotUp(link) => write!(f, "link {} is not up", link.0),
+            Self::TooManyLinks { max } => {
+                write!(f, "{max} links exist, the most that are allowed: release one")
+            }
+            Self::Exists(link) => write!(f, "link {} to this peer exists already", link.0),
+            Self::NoKey => {
+                f.write_str("no KD for this peer, and no credential to agree on one: import either")
+            }
+            Self::NothingToRekey => {
+                f.write_str("this link has null integrity: re-keying would protect nothing")
+            }
+            Self::RekeyingTooSoon => f.write_str("a re-keying runs or has just ended: wait"),
+            Self::Sdu { len, lcid } => {
+                write!(f, "an SDU of {len} octets on logical channel {} cannot be sent", lcid.value())
+            }
+            Self::Exhausted(link) => {
+                write!(f, "link {}: every sequence number of the session key is used", link.0)
+            }
+            Self::IdentityTooLong { len } => write!(f, "an identity of {len} octets, 64 is the most"),
+        }
+    }
+}
+
+impl std::error::Error for Error {}
+
+/// A PDCP PDU to transmit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pdu {
+    /// Layer-2 destination, of one UE.
+    pub peer: Layer2Id,
+    /// Logical channel.
+    pub lcid: Lcid,
+    /// Type of the PC5 signalling message; none for user data.
+    pub message: Option<u8>,
+    /// The session key that protects it, by its public name.
+    pub session: Option<Fingerprint>,
+    /// The PDU.
+    pub octets: Vec<u8>,
+}
+
+/// User data for the application.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Received {
+    /// The link.
+    pub link: LinkId,
+    /// Traffic channel.
+    pub lcid: Lcid,
+    /// What the data is.
+    pub sdu_type: SduType,
+    /// How much is known of it.
+    pub assurance: Assurance,
+    /// The data.
+    pub data: Vec<u8>,
+}
+
+/// Keys of a link by their names, never by their octets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Keys {
+    /// Name of KD.
+    pub kd: KdId,
+    /// Name of KD-sess in the headers.
+    pub session: KdSessId,
+    /// Public name of KD-sess that follows from the key.
+    pub fingerprint: Fingerprint,
+    /// Algorithms.
+    pub chosen: Chosen,
+}
+
+/// What became of a link.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum State {
+    /// A request is on its way.
+    Connecting,
+    /// Both sides have proven each other.
+    Up {
+        /// Whether this UE asked.
+        initiator: bool,
+        /// The keys.
+        keys: Keys,
+    },
+    /// New keys are in use.
+    Rekeyed {
+        /// The keys.
+        keys: Keys,
+        /// Whether KD is new too.
+        new_kd: bool,
+    },
+    /// It is gone.
+    Closed {
+        /// Why.
+        why: Closed,
+    },
+}
+
+/// Why a link is gone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Closed {
+    /// This UE released it.
+    Released,
+    /// The peer released it.
+    ByPeer {
+        /// Release reason.
+        reason: Cause,
+    },
+    /// Set-up: no answer that proves the peer.
+    NoAnswer {
+        /// The last refusal that was heard; anybody can send one.
+        hint: Option<Cause>,
+    },
+    /// Nothing was heard for longer than the inactivity period.
+    Inactive,
+    /// Re-keying was not possible before the sequence numbers ended, or its answer never came.
+    Rekeying,
+    /// The peer set up a new link.
+    Replaced,
+    /// A key could not be made durable.
+    Store,
+}
+
+impl fmt::Display for Closed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Released => f.write_str("released"),
+            Self::ByPeer { reason } => write!(f, "released by the peer: {reason}"),
+            Self::NoAnswer { hint: None } => f.write_str("no answer: is the peer there, and does it listen?"),
+            Self::NoAnswer { hint: Some(cause) } => {
+                write!(f, "no proof of the peer; somebody refused: {cause}")
+            }
+            Self::Inactive => f.write_str("nothing heard from the peer for the inactivity period"),
+            Self::Rekeying => f.write_str("re-keying failed"),
+            Self::Replaced => f.write_str("the peer set up a new link"),
+            Self::Store => f.write_str("the key store failed: see its error"),
+        }
+    }
+}
+
+/// One message for the cost meter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Metered {
+    /// The peer.
+    pub peer: Layer2Id,
+    /// Sent, or received and believed.
+    pub sent: bool,
+    /// Message type of PC5 signalling.
+    pub message: u8,
+    /// Octets of the message.
+    pub l3_octets: usize,
+    /// Octets of the PDCP PDU.
+    pub pdu_octets: usize,
+}
+
+/// What is to be done.
+#[derive(Debug)]
+pub enum Output {
+    /// Transmit a PDU.
+    Pdu(Pdu),
+    /// Give data to the application.
+    Received(Received),
+    /// A link changed.
+    State {
+        /// The link.
+        link: LinkId,
+        /// Its peer.
+        peer: Layer2Id,
+        /// What it is now.
+        state: State,
+    },
+    /// A message was sent or believed.
+    Meter(Metered),
+    /// A line for the log.
+    Note(Note),
+    /// Make these changes durable, all or none, and hand back [`Input::Stored`] or [`Input::StoreFailed`].
+    Store {
+        /// To hand back.
+        ticket: Ticket,
+        /// The changes.
+        changes: Vec<Change>,
+    },
+    /// Make this durable and hand back [`Input::Granted`] or [`Input::ReservationFailed`].
+    Reserve(Reservation),
+    /// Nothing more now. Call again with the next input, or with a tick at this time.
+    Timeout(Option<UtcTime>),
+}

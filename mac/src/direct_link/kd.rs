@@ -1,0 +1,158 @@
+//! The root keys that a UE shares with others: durable, chosen by their names.
+
+use core::fmt;
+
+use sidelink_security::counter::UtcTime;
+use sidelink_security::direct::KdId;
+use sidelink_security::keys::Kd;
+
+/// The most octets of an identity.
+pub const MAX_IDENTITY: usize = 64;
+
+/// Who a UE is: User Info of TS 24.334 §12.5.1.3, a type of identity and its value.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Identity {
+    /// Type: 3 is an IMSI, the others are not known.
+    pub kind: u8,
+    /// The identity.
+    pub value: Vec<u8>,
+}
+
+impl Identity {
+    /// Upper-layer user info; the type is our own choice, the values of the table but 3 are unknown.
+    pub fn user(name: &str) -> Self {
+        Self { kind: 1, value: name.as_bytes().to_vec() }
+    }
+}
+
+impl fmt::Debug for Identity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Identity({self})")
+    }
+}
+
+impl fmt::Display for Identity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match core::str::from_utf8(&self.value) {
+            Ok(text) if text.chars().all(|c| !c.is_control()) => write!(f, "{text:?}"),
+            _ => {
+                write!(f, "{}:", self.kind)?;
+                self.value.iter().try_for_each(|octet| write!(f, "{octet:02x}"))
+            }
+        }
+    }
+}
+
+/// Where a KD comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Method {
+    /// The operator gave it to both. Never removed by the machine.
+    PreShared,
+    /// Signed ephemeral keys made it.
+    Signed,
+}
+
+/// A KD with what is known of it.
+#[derive(Debug, PartialEq, Eq)]
+pub struct KdRecord {
+    /// Its name.
+    pub id: KdId,
+    /// The key.
+    pub kd: Kd,
+    /// With whom it is shared.
+    pub peer: Identity,
+    /// Where it comes from.
+    pub method: Method,
+    /// First moment at which it is not valid any more.
+    pub expiry: UtcTime,
+    /// Session number of this UE when it was made: its use ends [`Self::SESSIONS`] later.
+    pub born: u64,
+}
+
+impl KdRecord {
+    /// Sessions that one KD may serve (ours).
+    pub const SESSIONS: u64 = 1 << 16;
+
+    /// A key that the operator gave to both, without an end.
+    pub const fn pre_shared(id: KdId, kd: Kd, peer: Identity) -> Self {
+        Self {
+            id,
+            kd,
+            peer,
+            method: Method::PreShared,
+            expiry: UtcTime::from_millis(u64::MAX),
+            born: u64::MAX,
+        }
+    }
+
+    /// A second value of the same key: what makes it must see to it.
+    pub fn copy(&self) -> Self {
+        Self {
+            id: self.id,
+            kd: Kd::from(*self.kd.as_bytes()),
+            peer: self.peer.clone(),
+            method: self.method,
+            expiry: self.expiry,
+            born: self.born,
+        }
+    }
+}
+
+/// Names a [`super::Output::Store`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Ticket(pub u64);
+
+/// A change of the durable keys.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Change {
+    /// Add this key.
+    Put(KdRecord),
+    /// Remove the key of this name and peer.
+    Remove(KdId, Identity),
+}
+
+/// The keys in memory: what is durable, in the order in which it was made.
+#[derive(Debug, Default)]
+pub(super) struct Keyring {
+    records: Vec<KdRecord>,
+}
+
+impl Keyring {
+    pub(super) fn add(&mut self, record: KdRecord) {
+        self.records.retain(|r| r.id != record.id || r.peer != record.peer);
+        self.records.push(record);
+    }
+
+    pub(super) fn apply(&mut self, change: Change) {
+        match change {
+            Change::Put(record) => self.add(record),
+            Change::Remove(id, peer) => self.records.retain(|r| r.id != id || r.peer != peer),
+        }
+    }
+
+    fn usable(record: &KdRecord, now: UtcTime, number: u64) -> bool {
+        now < record.expiry && number.saturating_sub(record.born) < KdRecord::SESSIONS
+    }
+
+    /// The keys shared with a peer, the newest first.
+    pub(super) fn of_peer(
+        &self,
+        peer: &Identity,
+        now: UtcTime,
+        number: u64,
+    ) -> impl Iterator<Item = &KdRecord> {
+        self.records.iter().rev().filter(move |r| r.peer == *peer && Self::usable(r, now, number))
+    }
+
+    /// The key of a name, if it is shared with this peer.
+    pub(super) fn find(&self, id: KdId, peer: &Identity, now: UtcTime, number: u64) -> Option<&KdRecord> {
+        self.of_peer(peer, now, number).find(|r| r.id == id)
+    }
+
+    /// The derived keys of a peer but one.
+    pub(super) fn others(&self, peer: &Identity, but: KdId) -> Vec<Change> {
+        let derived =
+            self.records.iter().filter(|r| r.peer == *peer && r.id != but && r.method == Method::Signed);
+        derived.map(|r| Change::Remove(r.id, r.peer.clone())).collect()
+    }
+}

@@ -1,0 +1,209 @@
+//! What one end knows of a link, and of a link to be.
+
+use sidelink_security::counter::UtcTime;
+use sidelink_security::direct::{Active, Fingerprint, KdId, KdSessId, Offer, Proposed, Requested, Retired};
+
+use super::io::{Keys, LinkId};
+use super::kd::{Identity, KdRecord, Ticket};
+use super::note::Cause;
+use crate::ids::Layer2Id;
+
+/// Where a link stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Stage {
+    /// UE_1 before the accept.
+    Connecting,
+    /// In use.
+    Up,
+    /// A release is on its way.
+    Releasing,
+}
+
+/// What UE_2 answered last to a complete: what to repeat when the complete comes again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Answer {
+    Accept,
+    Response,
+}
+
+/// One link.
+#[derive(Debug)]
+pub(super) struct Link {
+    pub(super) id: LinkId,
+    pub(super) peer: Layer2Id,
+    pub(super) identity: Identity,
+    pub(super) stage: Stage,
+    /// What sends, and what new PDUs are opened with.
+    pub(super) active: Option<Active>,
+    /// What old PDUs are opened with, and until when.
+    pub(super) retired: Vec<(Retired, UtcTime)>,
+    /// UE_1's side of an exchange of keys.
+    pub(super) asking: Option<Asking>,
+    /// UE_2's side of one: in re-keying only, set-ups wait in the table of half-open links.
+    pub(super) answering: Option<Answering>,
+    pub(super) kd: KdId,
+    pub(super) answer: Answer,
+    pub(super) sequence: u16,
+    /// When the peer was last proven to be there.
+    pub(super) heard: UtcTime,
+    pub(super) rekeyed: UtcTime,
+    pub(super) keepalive: Option<Repeat>,
+    pub(super) counter: u32,
+    pub(super) release: Option<Repeat>,
+    /// The last refusal in the peer's name during set-up.
+    pub(super) hint: Option<Cause>,
+    /// Tries of the set-up.
+    pub(super) tries: u8,
+}
+
+/// A message that is repeated until it is answered.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Repeat {
+    pub(super) deadline: UtcTime,
+    pub(super) tries: u8,
+}
+
+/// UE_1's side of an exchange.
+#[derive(Debug)]
+pub(super) struct Asking {
+    pub(super) requested: Requested,
+    /// The KD that the request names.
+    pub(super) kd: Option<KdId>,
+    pub(super) reauthenticate: bool,
+    /// Our half of a new KD's ID.
+    pub(super) kd_lsb: u16,
+    pub(super) phase: Asked,
+    pub(super) deadline: UtcTime,
+    pub(super) tries: u8,
+    /// The message type that stands in answers to this exchange: set-up or re-keying.
+    pub(super) rekeying: bool,
+}
+
+/// How far UE_1 is.
+#[derive(Debug)]
+pub(super) enum Asked {
+    /// The request is sent.
+    Requested,
+    /// The command was right; the new KD becomes durable.
+    Storing { ticket: Ticket, active: Active, record: KdRecord },
+    /// The complete is sent.
+    Completed { kd: KdId, new_kd: bool },
+}
+
+/// UE_2's side of an exchange.
+#[derive(Debug)]
+pub(super) struct Answering {
+    pub(super) offer: Offer,
+    pub(super) phase: Commanded,
+    /// The octets of the command, to repeat it.
+    pub(super) command: Vec<u8>,
+    pub(super) deadline: UtcTime,
+    pub(super) tries: u8,
+}
+
+/// How far UE_2 is.
+#[derive(Debug)]
+pub(super) enum Commanded {
+    /// The command is sent under this KD. A new one has only UE_2's half of its name yet.
+    Proposed { proposed: Proposed, kd: KdInUse },
+    /// The complete was right; the new KD becomes durable.
+    Storing { ticket: Ticket, active: Active, kd: KdId },
+    /// Between two states of one function; nothing is in it.
+    Moving,
+}
+
+/// The KD of an exchange.
+#[derive(Debug)]
+pub(super) enum KdInUse {
+    /// Durable already.
+    Known(KdId),
+    /// Agreed on in this exchange.
+    #[allow(dead_code)]
+    New(KdRecord),
+}
+
+/// A request that UE_2 has answered, until its proof comes.
+#[derive(Debug)]
+pub(super) struct HalfOpen {
+    pub(super) source: Layer2Id,
+    pub(super) identity: Identity,
+    pub(super) answering: Answering,
+}
+
+impl Answering {
+    /// Public name of the session key that was proposed.
+    pub(super) fn session(&self) -> Option<Fingerprint> {
+        match &self.phase {
+            Commanded::Proposed { proposed, .. } => Some(proposed.fingerprint()),
+            Commanded::Storing { active, .. } => Some(active.fingerprint()),
+            Commanded::Moving => None,
+        }
+    }
+
+    /// Name of the session key that was proposed.
+    pub(super) const fn id(&self) -> Option<KdSessId> {
+        match &self.phase {
+            Commanded::Proposed { proposed, .. } => Some(proposed.id()),
+            Commanded::Storing { active, .. } => Some(active.id()),
+            Commanded::Moving => None,
+        }
+    }
+}
+
+impl Link {
+    pub(super) fn new(id: LinkId, peer: Layer2Id, identity: Identity, now: UtcTime) -> Self {
+        Self {
+            id,
+            peer,
+            identity,
+            stage: Stage::Connecting,
+            active: None,
+            retired: Vec::new(),
+            asking: None,
+            answering: None,
+            kd: KdId(0),
+            answer: Answer::Accept,
+            sequence: 0,
+            heard: now,
+            rekeyed: now,
+            keepalive: None,
+            counter: 0,
+            release: None,
+            hint: None,
+            tries: 0,
+        }
+    }
+
+    /// The names of the session keys that this end could open something with.
+    pub(super) fn ids(&self) -> impl Iterator<Item = KdSessId> + '_ {
+        let retired = self.retired.iter().map(|(retired, _)| retired.id());
+        let active = self.active.iter().map(Active::id);
+        let answering = self.answering.iter().filter_map(Answering::id);
+        let storing = self.asking.iter().filter_map(|asking| match &asking.phase {
+            Asked::Storing { active, .. } => Some(active.id()),
+            _ => None,
+        });
+        active.chain(retired).chain(answering).chain(storing)
+    }
+
+    /// New keys take over; the old ones still open.
+    pub(super) fn switch(&mut self, active: Active, until: UtcTime, keep: usize) {
+        if let Some(old) = self.active.replace(active) {
+            self.retired.push((old.retire(), until));
+            if self.retired.len() > keep {
+                self.retired.remove(0);
+            }
+        }
+    }
+
+    pub(super) fn keys(&self) -> Option<Keys> {
+        let active = self.active.as_ref()?;
+        let (session, fingerprint, chosen) = (active.id(), active.fingerprint(), active.chosen());
+        Some(Keys { kd: self.kd, session, fingerprint, chosen })
+    }
+
+    pub(super) const fn next_sequence(&mut self) -> u16 {
+        self.sequence = self.sequence.wrapping_add(1);
+        self.sequence
+    }
+}

@@ -1,0 +1,228 @@
+//! Cause values, and lines that tell an operator what was refused and why.
+
+use core::fmt;
+
+use sidelink_security::direct::Disagreement;
+
+use super::kd::Identity;
+use crate::ids::{Layer2Id, Lcid};
+use crate::pdcp;
+
+macro_rules! causes {
+    ($($(#[$doc:meta])* $name:ident = $value:literal, $text:literal;)*) => {
+        /// PC5 signalling protocol cause, TS 24.554 Table 11.3.8.1 through an implementation (TS 24.334 §12.5.1 is
+        /// expected to agree up to 8 and was not read).
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        pub enum Cause {
+            $($(#[$doc])* $name,)*
+            /// Any other.
+            Other(u8),
+        }
+
+        impl Cause {
+            /// The octet.
+            pub const fn value(self) -> u8 {
+                match self {
+                    $(Self::$name => $value,)*
+                    Self::Other(value) => value,
+                }
+            }
+
+            /// From the octet.
+            pub const fn from_value(value: u8) -> Self {
+                match value {
+                    $($value => Self::$name,)*
+                    value => Self::Other(value),
+                }
+            }
+        }
+
+        impl fmt::Display for Cause {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                match self {
+                    $(Self::$name => write!(f, "{} (cause {})", $text, $value),)*
+                    Self::Other(value) => write!(f, "cause {value}"),
+                }
+            }
+        }
+    };
+}
+
+causes! {
+    /// 1.
+    NotAllowed = 1, "direct communication to this UE is not allowed";
+    /// 2.
+    NoLongerNeeded = 2, "no longer needed";
+    /// 3.
+    Layer2IdConflict = 3, "layer-2 ID conflict";
+    /// 4.
+    NotAvailable = 4, "the direct connection is not available any more";
+    /// 5.
+    LackOfResources = 5, "lack of resources";
+    /// 6.
+    AuthenticationFailure = 6, "authentication failure";
+    /// 7.
+    IntegrityFailure = 7, "integrity failure";
+    /// 8.
+    CapabilitiesMismatch = 8, "UE security capabilities mismatch";
+    /// 9.
+    SessionIdConflict = 9, "conflict of KD-sess IDs";
+    /// 10.
+    PolicyMismatch = 10, "security policy mismatch";
+    /// 13.
+    Congestion = 13, "congestion";
+    /// 14.
+    SynchronisationError = 14, "authentication synchronisation error";
+    /// 111.
+    ProtocolError = 111, "protocol error";
+    /// 0xE1: ours, since no value is known for it.
+    Expired = 0xe1, "a certificate is expired or not yet valid: compare the clocks, then try again";
+    /// 0xE2: ours.
+    Revoked = 0xe2, "the certificate is revoked";
+    /// 0xE3: ours.
+    UnknownIssuer = 0xe3, "the certificate's issuer is not trusted";
+}
+
+impl From<&Disagreement> for Cause {
+    fn from(disagreement: &Disagreement) -> Self {
+        match disagreement {
+            Disagreement::PolicyMismatch => Self::PolicyMismatch,
+            Disagreement::Identity => Self::SessionIdConflict,
+            _ => Self::CapabilitiesMismatch,
+        }
+    }
+}
+
+/// A line for the log. `Display` is what an operator reads.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Note {
+    /// A PDU was not believed.
+    Refused {
+        /// Layer-2 source.
+        source: Layer2Id,
+        /// Channel.
+        lcid: Lcid,
+        /// Why.
+        error: pdcp::Error,
+    },
+    /// A message that does not belong where it came: unprotected, or in the wrong state.
+    Unexpected {
+        /// Layer-2 source.
+        source: Layer2Id,
+        /// Channel.
+        lcid: Lcid,
+        /// Its type.
+        message: u8,
+        /// What the machine thought of it.
+        why: &'static str,
+    },
+    /// UE_2 refused a request, or UE_1 a command.
+    Disagreed {
+        /// The peer.
+        peer: Layer2Id,
+        /// Why.
+        disagreement: Disagreement,
+    },
+    /// A request names a KD that this UE does not share with who asks.
+    UnknownKd {
+        /// Who asks, by its own word.
+        identity: Identity,
+        /// From where.
+        source: Layer2Id,
+    },
+    /// The peer did not prove itself by its credential.
+    NotAuthenticated {
+        /// The peer.
+        peer: Layer2Id,
+        /// What is told to it.
+        cause: Cause,
+        /// Why.
+        why: String,
+    },
+    /// The peer refused; unprotected refusals are not final.
+    PeerRefuses {
+        /// The peer.
+        peer: Layer2Id,
+        /// Why.
+        cause: Cause,
+        /// Whether it was proven to be the peer.
+        proven: bool,
+    },
+    /// A try ended without an answer.
+    TryEnded {
+        /// The peer.
+        peer: Layer2Id,
+        /// Which try, from 1.
+        number: u8,
+    },
+    /// More requests than the table of half-open links holds: the oldest was given up.
+    HalfOpenFull {
+        /// Whose.
+        source: Layer2Id,
+    },
+    /// A request cannot be answered: no counters, no room.
+    NoRoom {
+        /// From where.
+        source: Layer2Id,
+        /// What is lacking.
+        what: &'static str,
+    },
+    /// Re-keying ended without success, the link goes on with its old key.
+    RekeyingGivenUp {
+        /// The peer.
+        peer: Layer2Id,
+    },
+    /// Re-keying began by itself.
+    RekeyingDue {
+        /// The peer.
+        peer: Layer2Id,
+        /// Sequence numbers left.
+        left: u32,
+    },
+    /// The peer asks to re-key more often than once in the least interval.
+    RekeyingStorm {
+        /// The peer.
+        peer: Layer2Id,
+    },
+}
+
+impl fmt::Display for Note {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Refused { source, lcid, error } => {
+                write!(f, "dropped a PDU from {source} on channel {}: {error}", lcid.value())
+            }
+            Self::Unexpected { source, lcid, message, why } => {
+                write!(f, "ignored message {message} from {source} on channel {}: {why}", lcid.value())
+            }
+            Self::Disagreed { peer, disagreement } => write!(f, "no agreement with {peer}: {disagreement}"),
+            Self::UnknownKd { identity, source } => write!(
+                f,
+                "{source} says to be {identity} and to share a KD, but none of that name is here: import it, or allow \
+                 certificates"
+            ),
+            Self::NotAuthenticated { peer, cause, why } => {
+                write!(f, "{peer} is not authenticated: {why}; {cause}")
+            }
+            Self::PeerRefuses { peer, cause, proven: true } => write!(f, "{peer} refuses: {cause}"),
+            Self::PeerRefuses { peer, cause, proven: false } => {
+                write!(f, "somebody refuses in the name of {peer}: {cause}; not proven, waiting on")
+            }
+            Self::TryEnded { peer, number } => {
+                write!(f, "try {number} to reach {peer} ended without an answer")
+            }
+            Self::HalfOpenFull { source } => {
+                write!(f, "too many requests at once: gave up the oldest, of {source}")
+            }
+            Self::NoRoom { source, what } => write!(f, "cannot answer {source}: {what}"),
+            Self::RekeyingGivenUp { peer } => {
+                write!(f, "re-keying with {peer} ended without success, the old key stays in use")
+            }
+            Self::RekeyingDue { peer, left } => {
+                write!(f, "{left} sequence numbers left towards {peer}: re-keying begins")
+            }
+            Self::RekeyingStorm { peer } => write!(f, "{peer} asks to re-key too often: ignored"),
+        }
+    }
+}

@@ -1,0 +1,222 @@
+//! What an adversary without keys, or with keys of its own, can do at the level of PDUs.
+
+use super::super::*;
+use super::rig::{Air, Flying, PERIOD, l2, name};
+use crate::ids::Lcid;
+
+/// T4.1-1, T4.1-2: every bit of every message of a set-up and a re-keying flipped on the way, one at a time. Either
+/// the exchange survives by a new try, or it ends; it never ends in two ends that disagree, and never in weaker keys.
+#[test]
+fn flipped_bits_never_give_a_link_that_disagrees() {
+    for message in [1u8, 12, 13, 2] {
+        for bit in 0..8 * 60 {
+            let mut air = Air::new(2);
+            let mut hit = false;
+            air.channel = Box::new(move |mut flying| {
+                let octets = &mut flying.pdu.octets;
+                if flying.pdu.message == Some(message) && !hit && bit / 8 < octets.len() {
+                    octets[bit / 8] ^= 0x80 >> (bit % 8);
+                    hit = true;
+                }
+                vec![flying]
+            });
+            air.connect(0, 1);
+            air.run(1600);
+            assert!(air.agreed(0, 1), "message {message} bit {bit}: {:?}", air.ues[0].notes);
+            let (_, keys) = air.up(0, 1).unwrap();
+            assert_eq!(keys.chosen.to_string(), "EEA2/EIA2");
+        }
+    }
+}
+
+/// T4.1-2 for good: a man in the middle takes the strong algorithms out of every request.
+#[test]
+fn bidding_down_ends_without_a_link() {
+    let mut air = Air::new(2);
+    air.channel = Box::new(|mut flying| {
+        if flying.pdu.message == Some(1) {
+            let at = flying.pdu.octets.len() - 8;
+            assert_eq!(flying.pdu.octets[at..at + 2], [0x70, 0x70]);
+            flying.pdu.octets[at] = 0x40;
+        }
+        vec![flying]
+    });
+    air.connect(0, 1);
+    air.run(10_000);
+    let hint = Some(Cause::CapabilitiesMismatch);
+    assert_eq!(air.ues[0].states.last().unwrap().1, State::Closed { why: Closed::NoAnswer { hint } });
+    assert!(air.ues[0].notes.iter().any(|n| n.to_string().contains("bidding-down")));
+    assert!(air.up(1, 0).is_none());
+}
+
+/// T4.1-3, TRK-1, TRK-2: everything that was ever sent comes again, to both, from either source, on every channel.
+#[test]
+fn replay_and_reflection_change_nothing() {
+    let mut air = Air::linked();
+    air.send(0, 1, b"once").unwrap();
+    air.run(1000);
+    air.rekey(0, 1, false).unwrap();
+    air.send(1, 0, b"once").unwrap();
+    air.run(500);
+    let recorded: Vec<Flying> = air.log.clone();
+    let before = (air.up(0, 1), air.up(1, 0));
+    for Flying { pdu, .. } in recorded {
+        for to in [0, 1] {
+            for from in [l2(0x10), l2(0x11)] {
+                for lcid in
+                    [pdu.lcid, Lcid::PC5_S_UNPROTECTED, Lcid::PC5_S_SECURITY_MODE, Lcid::PC5_S_PROTECTED]
+                {
+                    air.inject(from, to, lcid, pdu.octets.clone());
+                }
+            }
+        }
+        air.run(0);
+    }
+    air.run(100);
+    assert_eq!((air.up(0, 1), air.up(1, 0)), before);
+    for ue in &air.ues {
+        let whole = ue.received.iter().filter(|r| r.data == b"once").count();
+        assert_eq!(whole, 1, "delivered once");
+        // (X) User data has no integrity: what is turned back to its sender comes out as noise.
+        assert!(ue.received.len() <= 2, "{}", ue.received.len());
+        assert!(!ue.states.iter().any(|(_, s)| matches!(s, State::Closed { .. })));
+    }
+    air.run(2000);
+    assert!(air.agreed(0, 1));
+    assert!(air.ues.iter().all(|ue| ue.hub.half_open() == 0), "replayed requests leave nothing");
+}
+
+/// T4.1-8, TRK-2: messages without protection in the peer's name neither release a link nor re-key it.
+#[test]
+fn unprotected_messages_end_nothing() {
+    use crate::wire::pc5_signalling::Body;
+    let bodies = [
+        Body::Release { reason: 1 },
+        Body::CommunicationReject { cause: 1 },
+        Body::SecurityModeReject { cause: 6, rand: None, auts: None },
+        Body::RekeyingTrigger,
+        Body::Keepalive { counter: 1, maximum_inactivity: None },
+        Body::SecurityModeComplete { kd_id_lsb: None },
+    ];
+    let mut air = Air::linked();
+    let sent = air.log.len();
+    for body in bodies {
+        for lcid in [Lcid::PC5_S_UNPROTECTED, Lcid::PC5_S_SECURITY_MODE, Lcid::PC5_S_PROTECTED] {
+            let octets = frame::plain(&frame::message(9, body));
+            air.inject(l2(0x11), 0, lcid, octets);
+        }
+    }
+    air.run(PERIOD);
+    assert!(air.agreed(0, 1));
+    assert_eq!(air.log.len(), sent, "and it does not even answer");
+
+    // During set-up a refusal is a hint, and the link still comes up.
+    let mut air = Air::new(2);
+    air.connect(0, 1);
+    let octets = frame::plain(&frame::message(9, Body::CommunicationReject { cause: 1 }));
+    air.inject(l2(0x11), 0, Lcid::PC5_S_UNPROTECTED, octets);
+    air.run(300);
+    assert!(air.agreed(0, 1));
+    assert!(air.ues[0].notes.iter().any(|n| matches!(n, Note::PeerRefuses { proven: false, .. })));
+}
+
+/// Wrong key: the same name for two keys.
+#[test]
+fn another_key_of_the_same_name_proves_nothing() {
+    let mut air = Air::new(2);
+    let mut wrong = super::rig::shared(1, 0);
+    wrong.kd = sidelink_security::keys::Kd::from([0xee; 32]);
+    air.ues[1].hub.add_kd(wrong);
+    air.connect(0, 1);
+    air.run(10_000);
+    assert!(air.up(0, 1).is_none() && air.up(1, 0).is_none());
+    assert!(matches!(air.ues[0].states.last().unwrap().1, State::Closed { why: Closed::NoAnswer { .. } }));
+}
+
+/// Swapped identities: Peter has a KD with John and says to be Mary, or names Mary's KD.
+#[test]
+fn a_kd_counts_only_for_whom_it_is_shared_with() {
+    let mut air = Air::new(3);
+    air.ues[2].config.identity = name(0);
+    air.restart(2);
+    air.connect(2, 1);
+    air.run(10_000);
+    assert!(air.up(2, 1).is_none() && air.up(1, 2).is_none());
+    assert!(air.ues[1].notes.iter().any(|n| matches!(n, Note::UnknownKd { .. })), "{:?}", air.ues[1].notes);
+}
+
+/// T4.1-5: a third UE with keys to both reads nothing between them, and takes nobody's place.
+#[test]
+fn an_insider_reads_nothing_of_others() {
+    let mut air = Air::new(3);
+    air.connect(0, 1);
+    air.connect(2, 0);
+    air.connect(2, 1);
+    air.run(400);
+    air.send(0, 1, b"for john").unwrap();
+    let secret = air.log.last().unwrap().clone();
+    // Peter's UE takes the PDU in as if it came from either.
+    for from in [l2(0x10), l2(0x11)] {
+        air.inject(from, 2, secret.pdu.lcid, secret.pdu.octets.clone());
+    }
+    air.run(100);
+    assert_eq!(air.ues[2].received.len(), 0);
+    assert_eq!(air.ues[1].received.len(), 1);
+
+    // With Mary's layer-2 identity and his own keys he does not replace her link.
+    air.ues[2].config.source = l2(0x10);
+    let request = {
+        let mut peter = Air::new(3);
+        peter.connect(2, 1);
+        peter.log[0].pdu.octets.clone()
+    };
+    air.inject(l2(0x10), 1, Lcid::PC5_S_UNPROTECTED, request);
+    air.run(100);
+    assert!(air.agreed(0, 1));
+    let refused = air.log.iter().filter(|f| f.pdu.message == Some(3)).count();
+    assert_eq!(refused, 1, "cause 3, layer-2 ID conflict");
+}
+
+/// T4.1-7: 10^3 requests at the pool rate of P = 40 ms and k = 4; an honest UE is served all the same, and the
+/// table stays within its bound.
+#[test]
+fn a_flood_of_requests_leaves_room_for_an_honest_ue() {
+    let mut template = Air::new(3);
+    template.connect(0, 1);
+    let request = template.log[0].pdu.octets.clone();
+    let mut air = Air::new(3);
+    for number in 0u32..1000 {
+        // Recorded requests with other nonces, from other layer-2 identities.
+        let mut octets = request.clone();
+        let at = octets.len() - 20;
+        octets[at..at + 4].copy_from_slice(&number.to_be_bytes());
+        air.inject(l2(0x1000 + number), 1, Lcid::PC5_S_UNPROTECTED, octets);
+        air.run(PERIOD / 4);
+        if number == 500 {
+            air.connect(2, 1);
+        }
+        assert!(air.ues[1].hub.half_open() <= 128);
+    }
+    assert!(air.agreed(2, 1));
+    air.run(1000);
+    assert_eq!(air.ues[1].hub.half_open(), 0);
+    assert_eq!(air.ues[1].hub.links().count(), 1);
+}
+
+/// TRK-10: a peer that asks to re-key without end is answered once a second.
+#[test]
+fn a_storm_of_re_keying_is_dampened() {
+    let mut air = Air::linked();
+    air.ues[0].config.rekey_interval = 0;
+    air.run(1000);
+    let mut asked = 0;
+    for _ in 0..50 {
+        if air.up(0, 1).is_some() {
+            asked += u32::from(air.rekey(0, 1, false).is_ok());
+        }
+        air.run(200);
+    }
+    assert!(asked > 10);
+    let rekeyed = air.ues[1].states.iter().filter(|(_, s)| matches!(s, State::Rekeyed { .. })).count();
+    assert!((5..=11).contains(&rekeyed), "{rekeyed} in 10 s");
+}

@@ -1,0 +1,293 @@
+//! Links without an adversary: set-up, data, re-keying, keep-alive, release, losses at every place, crashes.
+
+use super::super::*;
+use super::rig::{Air, PERIOD, T0, l2, name};
+use crate::pdcp::Assurance;
+use sidelink_security::direct::Active;
+
+#[test]
+fn a_shared_kd_takes_four_messages_and_four_periods() {
+    let mut air = Air::new(2);
+    air.connect(0, 1);
+    air.run(4 * PERIOD);
+    assert!(air.agreed(0, 1));
+    let sent: Vec<_> = air.log.iter().map(|f| f.pdu.message.unwrap()).collect();
+    assert_eq!(sent, [1, 12, 13, 2]);
+    let octets: usize = air.ues.iter().flat_map(|ue| &ue.meter).filter(|m| m.sent).map(|m| m.l3_octets).sum();
+    assert_eq!(octets, 68, "the user info of this UE is four octets");
+    assert_eq!(air.log.last().map(|f| f.at), Some(T0 + 4 * PERIOD));
+    assert!(air.ues.iter().all(|ue| ue.notes.is_empty()));
+}
+
+#[test]
+fn data_goes_both_ways_ciphered() {
+    let mut air = Air::linked();
+    for (from, to) in [(0, 1), (1, 0)] {
+        air.send(from, to, b"a packet of some octets").unwrap();
+        let on_air = &air.log.last().unwrap().pdu.octets;
+        assert!(!on_air.windows(8).any(|w| b"a packet of some octets".windows(8).any(|v| v == w)));
+        air.run(100);
+        let received = air.ues[to].received.pop().unwrap();
+        assert_eq!(
+            (received.data.as_slice(), received.assurance),
+            (&b"a packet of some octets"[..], Assurance::Deciphered)
+        );
+    }
+}
+
+/// Any one, two or three messages lost, wherever: the link comes up on both sides all the same.
+#[test]
+fn set_up_survives_losses() {
+    for lost in 0u32..1 << 9 {
+        if lost.count_ones() > 3 {
+            continue;
+        }
+        let mut air = Air::new(2);
+        let mut number = 0;
+        air.channel = Box::new(move |flying| {
+            number += 1;
+            if number <= 9 && lost >> (number - 1) & 1 == 1 { vec![] } else { vec![flying] }
+        });
+        air.connect(0, 1);
+        air.run(1800);
+        assert!(air.agreed(0, 1) || lost.count_ones() == 3, "{lost:09b}");
+        air.run(20_000);
+        assert!(
+            air.agreed(0, 1) || air.up(0, 1).is_none() && air.up(1, 0).is_none(),
+            "{lost:09b} half a link"
+        );
+    }
+}
+
+/// TRK-4, TRK-6: each message of a re-keying lost 1 to 3 times, under traffic from both sides: no packet is lost, no
+/// COUNT repeats (the rig looks), and both ends hold one key in the end.
+#[test]
+fn re_keying_survives_losses_under_traffic() {
+    for message in [15, 12, 13, 16] {
+        for copies in 1..=3 {
+            let mut air = Air::linked();
+            air.run(1000);
+            let (_, old) = air.up(0, 1).unwrap();
+            let mut left = copies;
+            air.channel = Box::new(move |flying| {
+                let hit = flying.pdu.message == Some(message) && left > 0;
+                left -= i32::from(hit);
+                if hit { vec![] } else { vec![flying] }
+            });
+            air.rekey(0, 1, false).unwrap();
+            let mut number: u32 = 0;
+            for _ in 0..400 {
+                for (from, to) in [(0, 1), (1, 0)] {
+                    if air.up(from, to).is_some() {
+                        air.send(from, to, &number.to_be_bytes()).unwrap();
+                    }
+                }
+                number += 1;
+                air.run(10);
+            }
+            air.run(1000);
+            if copies == 3 && air.up(0, 1).is_none() {
+                // Three of three tries lost: the link is closed, not stuck.
+                continue;
+            }
+            assert!(air.agreed(0, 1), "message {message}, {copies} lost");
+            let (_, new) = air.up(0, 1).unwrap();
+            assert_eq!(old.fingerprint != new.fingerprint, copies < 3 || message != 15, "{message} {copies}");
+            for ue in &air.ues {
+                let got: Vec<_> =
+                    ue.received.iter().map(|r| u32::from_be_bytes(r.data[..].try_into().unwrap())).collect();
+                assert_eq!(got, (0..number).collect::<Vec<_>>(), "message {message}, {copies} lost");
+            }
+        }
+    }
+}
+
+#[test]
+fn re_keying_changes_the_session_key_alone() {
+    let mut air = Air::linked();
+    air.run(1000);
+    let (_, old) = air.up(0, 1).unwrap();
+    // Either end may ask.
+    for from in [0, 1] {
+        air.rekey(from, 1 - from, false).unwrap();
+        air.run(4 * PERIOD);
+        assert!(air.agreed(0, 1));
+        air.run(1200);
+    }
+    let (_, new) = air.up(0, 1).unwrap();
+    assert_eq!((old.kd, old.chosen), (new.kd, new.chosen));
+    assert_ne!(old.fingerprint, new.fingerprint);
+    let rekeyed =
+        |ue: &super::rig::Ue| ue.states.iter().filter(|(_, s)| matches!(s, State::Rekeyed { .. })).count();
+    assert_eq!(air.ues.iter().map(rekeyed).collect::<Vec<_>>(), [2, 2]);
+}
+
+#[test]
+fn the_peer_can_be_asked_to_ask() {
+    let mut air = Air::linked();
+    air.run(1000);
+    let (link, old) = air.up(0, 1).unwrap();
+    let now = air.time(0);
+    air.ues[0].hub.handle_input(Input::TriggerRekey { now, link }).unwrap();
+    air.drain(0);
+    air.run(6 * PERIOD);
+    assert!(air.agreed(0, 1));
+    assert_ne!(air.up(0, 1).unwrap().1.fingerprint, old.fingerprint);
+    let types: Vec<_> = air.log.iter().filter_map(|f| f.pdu.message).collect();
+    assert!(types.ends_with(&[17, 15, 12, 13, 16]), "{types:?}");
+}
+
+/// TRK-5 and the glare of two set-ups (T4.1-12): the lower layer-2 identity asks, once.
+#[test]
+fn both_ask_at_once() {
+    let mut air = Air::new(2);
+    air.connect(0, 1);
+    air.connect(1, 0);
+    air.run(300);
+    assert!(air.agreed(0, 1));
+    assert_eq!([air.ues[0].hub.links().count(), air.ues[1].hub.links().count()], [1, 1]);
+    let initiator = |s: &State| matches!(s, State::Up { initiator: true, .. });
+    assert!(air.ues[0].states.iter().any(|(_, s)| initiator(s)));
+    assert!(!air.ues[1].states.iter().any(|(_, s)| initiator(s)));
+
+    air.run(1000);
+    air.rekey(0, 1, false).unwrap();
+    air.rekey(1, 0, false).unwrap();
+    air.run(400);
+    assert!(air.agreed(0, 1));
+    let rekeyed =
+        |ue: &super::rig::Ue| ue.states.iter().filter(|(_, s)| matches!(s, State::Rekeyed { .. })).count();
+    assert_eq!(air.ues.iter().map(rekeyed).collect::<Vec<_>>(), [1, 1]);
+}
+
+/// TRK-7: re-keying begins by itself at SN 0xF000; where the peer never answers, the link closes before the last SN.
+#[test]
+fn counters_never_run_out_in_use() {
+    for deaf in [false, true] {
+        let mut air = Air::linked();
+        air.run(1000);
+        air.channel = Box::new(move |f| if deaf && f.pdu.message == Some(15) { vec![] } else { vec![f] });
+        let (_, old) = air.up(0, 1).unwrap();
+        let mut sent = 0;
+        while let Some((_, keys)) = air.up(0, 1) {
+            if keys.fingerprint != old.fingerprint && sent > 0x1_1000 {
+                break;
+            }
+            if air.send(0, 1, b"bulk").is_err() {
+                break;
+            }
+            sent += 1;
+            air.run(u64::from(sent % 8 == 0));
+        }
+        air.run(1000);
+        assert!(
+            air.ues[0].notes.iter().any(|n| matches!(n, Note::RekeyingDue { left, .. } if *left <= 0x1000))
+        );
+        if deaf {
+            assert!(sent < 0xffff && sent > u32::from(Active::REKEY_AT));
+            let closed = |ue: &super::rig::Ue| matches!(ue.states.last(), Some((_, State::Closed { .. })));
+            assert!(air.ues.iter().all(closed), "both know");
+        } else {
+            assert!(sent > 0x1_0000 && air.agreed(0, 1));
+            assert_eq!(air.ues[1].received.len(), sent as usize, "none lost in the switch");
+        }
+    }
+}
+
+#[test]
+fn eight_links_at_once_and_no_ninth() {
+    let mut air = Air::new(5);
+    for (from, to) in [(0, 1), (0, 2), (0, 3), (0, 4), (1, 2), (3, 1), (4, 1), (2, 3)] {
+        air.connect(from, to);
+    }
+    air.run(400);
+    for (from, to) in [(0, 1), (0, 2), (0, 3), (0, 4), (1, 2), (3, 1), (4, 1), (2, 3)] {
+        assert!(air.agreed(from, to), "{from} {to}");
+        air.send(from, to, &[from as u8, to as u8]).unwrap();
+    }
+    air.run(100);
+    assert_eq!(air.ues.iter().map(|ue| ue.received.len()).sum::<usize>(), 8);
+
+    let mut config = Config::new(l2(1), name(0), PERIOD);
+    config.links = 8;
+    let mut hub = Hub::open(config, &[1; 32], &mut super::rig::Disk::default()).unwrap();
+    hub.add_kd(super::rig::shared(0, 1));
+    let now = sidelink_security::counter::UtcTime::from_millis(T0);
+    for peer in 0..9 {
+        let connected = hub.handle_input(Input::Connect { now, peer: l2(0x100 + peer), identity: name(1) });
+        assert_eq!(connected, if peer < 8 { Ok(()) } else { Err(Error::TooManyLinks { max: 8 }) });
+    }
+}
+
+#[test]
+fn keep_alive_holds_a_quiet_link_and_silence_ends_it() {
+    let mut air = Air::linked();
+    air.run(60_000);
+    assert!(air.agreed(0, 1));
+    assert!(air.log.iter().any(|f| f.pdu.message == Some(4)));
+    assert!(air.log.iter().any(|f| f.pdu.message == Some(5)));
+    let limit = air.ues[0].config.inactivity;
+    air.channel = Box::new(|_| vec![]);
+    air.run(limit + 1000);
+    for ue in &air.ues {
+        assert_eq!(ue.states.last().map(|(_, s)| s.clone()), Some(State::Closed { why: Closed::Inactive }));
+        assert_eq!(ue.hub.links().count(), 0, "no state left behind");
+    }
+}
+
+#[test]
+fn release_ends_both_sides_even_when_its_messages_are_lost() {
+    for lost in [None, Some(6), Some(7)] {
+        let mut air = Air::linked();
+        let mut left = 2;
+        air.channel = Box::new(move |flying| {
+            let hit = lost.is_some() && flying.pdu.message == lost && left > 0;
+            left -= i32::from(hit);
+            if hit { vec![] } else { vec![flying] }
+        });
+        let (link, _) = air.up(0, 1).unwrap();
+        let now = air.time(0);
+        air.ues[0].hub.handle_input(Input::Release { now, link }).unwrap();
+        air.drain(0);
+        air.run(2000);
+        assert!(air.ues.iter().all(|ue| ue.hub.links().count() == 0), "{lost:?}");
+        assert_eq!(air.ues[0].states.last().unwrap().1, State::Closed { why: Closed::Released });
+        let reason = Cause::NoLongerNeeded;
+        assert_eq!(air.ues[1].states.last().unwrap().1, State::Closed { why: Closed::ByPeer { reason } });
+    }
+}
+
+/// A peer that stops in the middle leaves nothing behind.
+#[test]
+fn a_peer_that_stops_leaves_no_state() {
+    for after in [1, 12, 13] {
+        let mut air = Air::new(2);
+        let mut stopped = false;
+        air.channel = Box::new(move |flying| {
+            let gone = stopped;
+            stopped |= flying.pdu.message == Some(after);
+            if gone { vec![] } else { vec![flying] }
+        });
+        air.connect(0, 1);
+        air.run(10_000);
+        for ue in &air.ues {
+            assert_eq!((ue.hub.links().count(), ue.hub.half_open()), (0, 0), "after {after}");
+        }
+        let why = Closed::NoAnswer { hint: None };
+        assert_eq!(air.ues[0].states.last().unwrap().1, State::Closed { why });
+    }
+}
+
+/// The same inputs give the same outputs.
+#[test]
+fn exchanges_replay() {
+    let run = || {
+        let mut air = Air::linked();
+        air.run(1000);
+        air.rekey(1, 0, false).unwrap();
+        air.send(0, 1, b"x").unwrap();
+        air.run(5000);
+        air.log.iter().map(|f| (f.at, f.pdu.clone())).collect::<Vec<_>>()
+    };
+    assert_eq!(run(), run());
+}

@@ -1,0 +1,288 @@
+//! UEs on a simulated air: PDUs take one period, a filter may lose, change and repeat them; stores survive a crash.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::convert::Infallible;
+
+use sidelink_security::counter::reserve::{CounterStore, StreamId};
+use sidelink_security::direct::{Fingerprint, KdId};
+use sidelink_security::keys::Kd;
+
+use super::super::*;
+use crate::ids::{Layer2Id, Lcid};
+use crate::wire::pdcp::SduType;
+use sidelink_security::counter::UtcTime;
+
+pub(super) const PERIOD: u64 = 40;
+pub(super) const DATA: Lcid = match Lcid::new(3) {
+    Ok(lcid) => lcid,
+    Err(_) => unreachable!(),
+};
+
+/// What survives a crash.
+#[derive(Default)]
+pub(super) struct Disk {
+    pub(super) counters: BTreeMap<StreamId, u64>,
+    pub(super) keys: Vec<KdRecord>,
+}
+
+impl CounterStore for Disk {
+    type Error = Infallible;
+
+    fn reserved(&self, stream: &StreamId) -> Result<u64, Infallible> {
+        Ok(self.counters.get(stream).copied().unwrap_or(0))
+    }
+
+    fn raise(&mut self, stream: &StreamId, from: u64, to: u64) -> Result<bool, Infallible> {
+        let meets = self.reserved(stream)? == from;
+        if meets {
+            self.counters.insert(*stream, to);
+        }
+        Ok(meets)
+    }
+}
+
+impl Disk {
+    pub(super) fn apply(&mut self, changes: Vec<Change>) {
+        for change in changes {
+            match change {
+                Change::Put(record) => self.keys.push(record),
+                Change::Remove(id, peer) => self.keys.retain(|r| r.id != id || r.peer != peer),
+            }
+        }
+    }
+}
+
+pub(super) struct Ue {
+    pub(super) hub: Hub,
+    pub(super) disk: Disk,
+    pub(super) config: Config,
+    pub(super) received: Vec<Received>,
+    pub(super) states: Vec<(LinkId, State)>,
+    pub(super) notes: Vec<Note>,
+    pub(super) meter: Vec<Metered>,
+    /// Milliseconds that this UE's clock is ahead.
+    pub(super) skew: u64,
+    /// How the hub is equipped after each start.
+    pub(super) equip: fn(usize, &mut Hub),
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct Flying {
+    pub(super) at: u64,
+    pub(super) from: Layer2Id,
+    pub(super) to: Layer2Id,
+    pub(super) pdu: Pdu,
+}
+
+pub(super) struct Air {
+    pub(super) ues: Vec<Ue>,
+    pub(super) now: u64,
+    pub(super) flying: Vec<Flying>,
+    /// Everything that was ever sent.
+    pub(super) log: Vec<Flying>,
+    /// Every (session key, SN) by sender: none comes twice.
+    counts: BTreeSet<(usize, Fingerprint, u16)>,
+    /// What the channel makes of a PDU.
+    pub(super) channel: Box<dyn FnMut(Flying) -> Vec<Flying>>,
+}
+
+pub(super) const T0: u64 = 1_700_000_000_000;
+
+pub(super) fn l2(value: u32) -> Layer2Id {
+    Layer2Id::new(value).unwrap()
+}
+
+pub(super) fn name(index: usize) -> Identity {
+    Identity::user(["mary", "john", "peter", "anna", "paul"][index])
+}
+
+/// KD that two UEs were given.
+pub(super) fn shared(a: usize, b: usize) -> KdRecord {
+    let (low, high) = (a.min(b) as u8, a.max(b) as u8);
+    let id = KdId(u32::from_be_bytes([1, low, 2, high]));
+    KdRecord::pre_shared(id, Kd::from([0x10 * low + high; 32]), name(b))
+}
+
+impl Air {
+    /// UEs 0, 1, .. with layer-2 identities 0x10, 0x11, .., each pair with a KD.
+    pub(super) fn new(ues: usize) -> Self {
+        Self::with(ues, |_, _| {}, |_, _| {})
+    }
+
+    pub(super) fn with(ues: usize, configure: fn(usize, &mut Config), equip: fn(usize, &mut Hub)) -> Self {
+        let mut air = Self::without_keys(ues, configure, equip);
+        for index in 0..ues {
+            for peer in (0..ues).filter(|peer| *peer != index) {
+                air.ues[index].disk.keys.push(shared(index, peer));
+            }
+            air.restart(index);
+        }
+        air
+    }
+
+    pub(super) fn without_keys(
+        ues: usize,
+        configure: fn(usize, &mut Config),
+        equip: fn(usize, &mut Hub),
+    ) -> Self {
+        let ues = (0..ues).map(|index| {
+            let mut config = Config::new(l2(0x10 + index as u32), name(index), PERIOD);
+            configure(index, &mut config);
+            let mut disk = Disk::default();
+            let mut hub = Hub::open(config.clone(), &[index as u8; 32], &mut disk).unwrap();
+            equip(index, &mut hub);
+            let (received, states, notes, meter) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+            Ue { hub, disk, config, received, states, notes, meter, skew: 0, equip }
+        });
+        let ues = ues.collect();
+        let channel = Box::new(|flying| vec![flying]);
+        Self { ues, now: T0, flying: Vec::new(), log: Vec::new(), counts: BTreeSet::new(), channel }
+    }
+
+    /// Kill and start: what was in memory is gone, and the seed is the same as ever.
+    pub(super) fn restart(&mut self, index: usize) {
+        let ue = &mut self.ues[index];
+        let mut hub = Hub::open(ue.config.clone(), &[index as u8; 32], &mut ue.disk).unwrap();
+        (ue.equip)(index, &mut hub);
+        for record in &ue.disk.keys {
+            hub.add_kd(record.copy());
+        }
+        ue.hub = hub;
+    }
+
+    pub(super) fn time(&self, index: usize) -> UtcTime {
+        UtcTime::from_millis(self.now + self.ues[index].skew)
+    }
+
+    pub(super) fn connect(&mut self, from: usize, to: usize) {
+        let (now, peer) = (self.time(from), self.ues[to].config.source);
+        self.ues[from].hub.handle_input(Input::Connect { now, peer, identity: name(to) }).unwrap();
+        self.drain(from);
+    }
+
+    /// Does what a UE wants done; the store is at once.
+    pub(super) fn drain(&mut self, index: usize) {
+        while self.step(index) {}
+    }
+
+    /// One output; false when there is none.
+    pub(super) fn step(&mut self, index: usize) -> bool {
+        let now = self.time(index);
+        let output = self.ues[index].hub.poll_output();
+        let ue = &mut self.ues[index];
+        match output {
+            Output::Pdu(pdu) => self.transmit(index, pdu),
+            Output::Received(received) => ue.received.push(received),
+            Output::State { link, state, .. } => ue.states.push((link, state)),
+            Output::Meter(metered) => ue.meter.push(metered),
+            Output::Note(note) => {
+                assert!(!note.to_string().is_empty());
+                ue.notes.push(note);
+            }
+            Output::Store { ticket, changes } => {
+                ue.disk.apply(changes);
+                ue.hub.handle_input(Input::Stored { now, ticket }).unwrap();
+            }
+            Output::Reserve(reservation) => {
+                let granted = reservation.commit(&mut ue.disk).unwrap();
+                ue.hub.handle_input(Input::Granted { now, granted }).unwrap();
+            }
+            Output::Timeout(_) => return false,
+        }
+        true
+    }
+
+    fn transmit(&mut self, index: usize, pdu: Pdu) {
+        if let Some(session) = pdu.session {
+            let sn = u16::from_be_bytes([pdu.octets[3], pdu.octets[4]]);
+            assert!(self.counts.insert((index, session, sn)), "(key, COUNT) twice: {session} {sn}");
+        }
+        let flying = Flying { at: self.now + PERIOD, from: l2(0x10 + index as u32), to: pdu.peer, pdu };
+        self.log.push(flying.clone());
+        let through = (self.channel)(flying);
+        self.flying.extend(through);
+    }
+
+    /// Puts a PDU on the air that no UE sent.
+    pub(super) fn inject(&mut self, from: Layer2Id, to: usize, lcid: Lcid, octets: Vec<u8>) {
+        let pdu = Pdu { peer: self.ues[to].config.source, lcid, message: None, session: None, octets };
+        self.flying.push(Flying { at: self.now, from, to: pdu.peer, pdu });
+    }
+
+    /// The next thing that happens, until `end`; false when that is reached.
+    pub(super) fn advance(&mut self, end: u64) -> bool {
+        let next = self.flying.iter().map(|f| f.at).min();
+        let due = (0..self.ues.len()).filter_map(|index| match self.ues[index].hub.poll_output() {
+            Output::Timeout(at) => at.map(|at| at.millis().saturating_sub(self.ues[index].skew)),
+            _ => panic!("not drained"),
+        });
+        let next = due.chain(next).min().unwrap_or(u64::MAX);
+        if next > end {
+            self.now = end.max(self.now);
+            return false;
+        }
+        self.now = self.now.max(next);
+        let (landed, flying) = self.flying.drain(..).partition(|f| f.at <= self.now);
+        self.flying = flying;
+        let landed: Vec<Flying> = landed;
+        for Flying { from, to, pdu, .. } in landed {
+            let Some(index) = self.ues.iter().position(|ue| ue.config.source == to) else { continue };
+            let (now, lcid) = (self.time(index), pdu.lcid);
+            let input = Input::Pdu { now, source: from, lcid, pdu: &pdu.octets };
+            self.ues[index].hub.handle_input(input).unwrap();
+            self.drain(index);
+        }
+        for index in 0..self.ues.len() {
+            let now = self.time(index);
+            self.ues[index].hub.handle_input(Input::Tick { now }).unwrap();
+            self.drain(index);
+        }
+        true
+    }
+
+    /// Goes on for some milliseconds.
+    pub(super) fn run(&mut self, millis: u64) {
+        let end = self.now + millis;
+        while self.advance(end) {}
+    }
+
+    /// The link of `from` to `to` that is up, and its keys.
+    pub(super) fn up(&self, from: usize, to: usize) -> Option<(LinkId, Keys)> {
+        let peer = self.ues[to].config.source;
+        let mut links = self.ues[from].hub.links();
+        links.find(|(_, p, keys)| *p == peer && keys.is_some()).and_then(|(id, _, keys)| Some((id, keys?)))
+    }
+
+    /// Both ends are up and agree on every key and algorithm.
+    pub(super) fn agreed(&self, a: usize, b: usize) -> bool {
+        match (self.up(a, b), self.up(b, a)) {
+            (Some((_, one)), Some((_, two))) => one == two,
+            _ => false,
+        }
+    }
+
+    pub(super) fn send(&mut self, from: usize, to: usize, data: &[u8]) -> Result<(), Error> {
+        let (link, _) = self.up(from, to).expect("no link");
+        let (now, lcid, sdu_type) = (self.time(from), DATA, SduType::Ip);
+        let sent = self.ues[from].hub.handle_input(Input::Send { now, link, lcid, sdu_type, data });
+        self.drain(from);
+        sent
+    }
+
+    pub(super) fn rekey(&mut self, from: usize, to: usize, reauthenticate: bool) -> Result<(), Error> {
+        let (link, _) = self.up(from, to).expect("no link");
+        let now = self.time(from);
+        let begun = self.ues[from].hub.handle_input(Input::Rekey { now, link, reauthenticate });
+        self.drain(from);
+        begun
+    }
+
+    /// A pair that is up.
+    pub(super) fn linked() -> Self {
+        let mut air = Self::new(2);
+        air.connect(0, 1);
+        air.run(200);
+        assert!(air.agreed(0, 1));
+        air
+    }
+}
