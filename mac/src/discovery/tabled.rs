@@ -1,5 +1,6 @@
 //! Followed identities whose messages are tabled ahead, and the jobs that build the tables.
 
+use core::ops::RangeInclusive;
 use std::sync::Arc;
 
 use sidelink_security::counter::UtcTime;
@@ -46,6 +47,8 @@ pub(super) struct Tabled<B: CodeBook + Clone> {
     built: Vec<(PeriodIndex, u32)>,
     /// A job is out.
     building: bool,
+    /// The periods whose tables were wanted when it was given out.
+    wanted: RangeInclusive<u64>,
     /// The window of the last slot: a subframe brings many messages.
     window: ((UtcTime, u64), Window),
     spare: Option<PeriodTable<B>>,
@@ -66,6 +69,7 @@ impl<B: CodeBook + Clone> Tabled<B> {
             matcher: Matcher::new(),
             built,
             building: false,
+            wanted: 0..=0,
             window,
             spare: None,
             retired,
@@ -94,7 +98,10 @@ impl<B: CodeBook + Clone> Tabled<B> {
         let window = policy.window(self.book.period(), now);
         let next = self.book.period().index(now.slot).next();
         let last = window.last.max(next).0.min(window.first.0.saturating_add(2));
-        let wanted = (window.first.0..=last)
+        self.wanted = window.first.0..=last;
+        let wanted = self
+            .wanted
+            .clone()
             .map(PeriodIndex)
             .find(|&period| !self.built.contains(&(period, self.generation)));
         let Some(period) = wanted else { return Ok(None) };
@@ -109,7 +116,7 @@ impl<B: CodeBook + Clone> Tabled<B> {
         let period = table.period();
         self.built.retain(|&(built, _)| built != period);
         self.built.push((period, generation));
-        self.spare = self.matcher.install(table);
+        self.spare = self.matcher.install_near(table, self.wanted.clone());
         let matcher = &self.matcher;
         self.built.retain(|&(built, _)| matcher.table(built).is_some());
         let oldest = self.built.iter().map(|&(_, generation)| generation).min().unwrap_or(generation);

@@ -323,6 +323,31 @@ fn unfollowed_identity_is_gone_at_once_and_its_place_is_another_s() {
     assert!(receive(&mut monitor, &at(3), &new).is_ok());
 }
 
+/// A recording that is read after a later one, or a clock that is set: as few tables as for time that goes on, and everybody
+/// is found.
+#[test]
+fn tables_follow_time_that_goes_back() {
+    let config = config(0, 1000);
+    let (mut monitor, _) = monitor(config, &[1]);
+    let mut built = Vec::new();
+    for (step, seconds) in [(0, 5000), (1, 5001), (2, 4990), (3, 4989), (4, 5000), (5, 4991)] {
+        let now = at(seconds * 1000 + 500);
+        let mut tables = 0;
+        while let Some(mut job) = monitor.job(&POLICY, &now).unwrap() {
+            while !job.run(usize::MAX) {}
+            monitor.install(job);
+            tables += 1;
+            assert!(tables <= 3, "step {step} builds table after table");
+        }
+        built.push(tables);
+        // A new announcer each time: the monitor refuses what is older than what it believed.
+        let message = announce(&mut changing(config, 1), &now);
+        let found = receive(&mut monitor, &now, &message);
+        assert!(matches!(found, Ok(_) | Err(Refusal::Replay)), "step {step}: {found:?}");
+    }
+    assert_eq!(built, [2, 1, 2, 1, 2, 1]);
+}
+
 #[test]
 fn tables_are_built_in_parts_while_matching_goes_on() {
     let rotating = config(0, 1000);

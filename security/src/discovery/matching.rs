@@ -23,6 +23,7 @@
 //! A monitor calls [`Matcher::wanted`] to know which period to build next; it has a whole rotation period to do so.
 
 use std::num::NonZeroU64;
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use super::book::{CodeBook, Slot, Words};
@@ -374,11 +375,40 @@ impl<B: CodeBook> Matcher<B> {
     /// Take a table into use. One of the same period is replaced; of more than three the oldest goes. What goes is
     /// given back, so that its memory serves the next builder and is not freed here.
     pub fn install(&mut self, table: PeriodTable<B>) -> Option<PeriodTable<B>> {
+        self.put(table, |_| 0)
+    }
+
+    /// As [`Self::install`], but of more than three the one goes that is the furthest from the periods `wanted`: time that
+    /// goes back keeps the tables that are built for it.
+    pub fn install_near(
+        &mut self,
+        table: PeriodTable<B>,
+        wanted: RangeInclusive<u64>,
+    ) -> Option<PeriodTable<B>> {
+        self.put(table, |period| period.0.abs_diff(period.0.clamp(*wanted.start(), *wanted.end())))
+    }
+
+    /// Of more than three the first goes whose distance is the greatest.
+    fn put(
+        &mut self,
+        table: PeriodTable<B>,
+        distance: impl Fn(PeriodIndex) -> u64,
+    ) -> Option<PeriodTable<B>> {
         match self.tables.binary_search_by_key(&table.period, |t| t.period) {
             Ok(i) => return Some(std::mem::replace(&mut self.tables[i], table)),
             Err(i) => self.tables.insert(i, table),
         }
-        (self.tables.len() > TABLES).then(|| self.tables.remove(0))
+        if self.tables.len() <= TABLES {
+            return None;
+        }
+        let (mut gone, mut furthest) = (0, 0);
+        for (i, table) in self.tables.iter().enumerate() {
+            let distance = distance(table.period);
+            if distance > furthest {
+                (gone, furthest) = (i, distance);
+            }
+        }
+        Some(self.tables.remove(gone))
     }
 
     /// The first period of `window`, or the one after it, for which there is no table yet: what to build next.
