@@ -28,6 +28,8 @@ struct Schedule {
     pool: DiscoveryPool,
     /// Index l of the pool subframe, by subframe in the period.
     index: Vec<Option<u32>>,
+    /// The other way round.
+    subframes: Vec<u32>,
     transmissions: usize,
     /// First PRB of the transmission j of the resources with a_1 = a, by `a * transmissions + j`.
     prbs: Vec<Option<usize>>,
@@ -83,6 +85,7 @@ impl Discovery {
         let into = (time.count() - start) as usize;
         let Some(Some(l)) = schedule.index.get(into) else { return };
         let j = *l as usize % schedule.transmissions;
+        let since_first = into as u32 - schedule.subframes[*l as usize - j];
         let layout = Layout::shared(false, self.cp);
         let dmrs = Dmrs::pscch_or_psdch();
         let common = front.common_cfo();
@@ -107,6 +110,7 @@ impl Discovery {
             if sides.into_iter().any(|side| decode(&mut self.decoder, side, &mut message)) {
                 emit(Event::SlDch {
                     subframe: k,
+                    since_first,
                     rv: &slot.rv[..slot.count],
                     prb_start: prb,
                     message: &message,
@@ -143,6 +147,7 @@ impl Discovery {
                 }
                 emit(Event::SlDch {
                     subframe: k,
+                    since_first: 0,
                     rv: &[rv],
                     prb_start: prb,
                     message: &message,
@@ -167,8 +172,9 @@ impl Schedule {
         let mut index = vec![None; pool.period as usize];
         let n_tx = pool.transmissions.clamp(1, 4) as usize;
         let usable = pool.n_t() * n_tx;
-        for (l, s) in pool.subframes().into_iter().enumerate().take(usable) {
-            index[s as usize] = Some(l as u32);
+        let subframes: Vec<u32> = pool.subframes().into_iter().take(usable).collect();
+        for (l, s) in subframes.iter().enumerate() {
+            index[*s as usize] = Some(l as u32);
         }
         let n_f = pool.n_f(carrier_prbs);
         let mut prbs = Vec::with_capacity(n_f * n_tx);
@@ -179,7 +185,7 @@ impl Schedule {
             );
         }
         let slots = (0..n_f).map(|_| Slot::new()).collect();
-        Self { pool: pool.clone(), index, transmissions: n_tx, prbs, slots }
+        Self { pool: pool.clone(), index, subframes, transmissions: n_tx, prbs, slots }
     }
 }
 

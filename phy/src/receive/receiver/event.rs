@@ -60,6 +60,9 @@ pub enum Event<'a> {
     SlDch {
         /// Capture subframe of the last transmission that was combined.
         subframe: u64,
+        /// Subframes since the first transmission of the message, whether or not it was received: what the message says of
+        /// the time holds there. 0 where the pool or the time is not known.
+        since_first: u32,
         /// Redundancy versions that were combined.
         rv: &'a [u8],
         /// First PRB in that subframe.
