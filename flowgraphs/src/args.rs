@@ -3,7 +3,7 @@
 use crate::config::{ConfigError, CyclicPrefixName, RadioConfig, Said, V2xConfig};
 use crate::number::Number;
 use clap::Args;
-use sidelink_recordings::SampleFormat;
+use sidelink_recordings::{SampleFormat, UtcMicros};
 use std::path::PathBuf;
 use std::str::FromStr;
 
@@ -99,6 +99,19 @@ impl FromStr for Output {
             _ => return Err(format!("{name:?} is no form of output; table, json or json:FILE")),
         };
         Ok(Self { form, file })
+    }
+}
+
+/// UTC in seconds since 1970, as an argument.
+///
+/// # Errors
+/// What is not one.
+pub fn parse_utc(text: &str) -> Result<UtcMicros, String> {
+    match text.parse::<f64>() {
+        Ok(seconds) if (0.0..4_294_967_296.0).contains(&seconds) => {
+            Ok(UtcMicros((seconds * 1e6).round() as u64))
+        }
+        _ => Err(format!("{text:?} is no UTC; write seconds since 1970, such as 1795238400")),
     }
 }
 

@@ -1,6 +1,6 @@
 //! `sidelink decode`: what is in a recording.
 
-use crate::args::{Form, Output, RadioArgs};
+use crate::args::{Form, Output, RadioArgs, parse_utc};
 use crate::config::ConfigError;
 use crate::keystore::{self, Keys};
 use crate::open::{Opened, Opener};
@@ -135,7 +135,7 @@ fn decode(path: &Path, args: &DecodeArgs, keys: Option<&Keys>, sinks: &Mutex<Sin
             }
             let seconds = sample as f64 / rate;
             let mut failure = None;
-            open(&mut opener, &event, utc(start, seconds), &mut |opened| {
+            open(&mut opener, &event, utc(start, seconds - 1e-3 * since_first(&event)), &mut |opened| {
                 if failure.is_none() {
                     failure = sinks.opened(&name, several, &opened, event.subframe(), start, seconds).err();
                 }
@@ -155,6 +155,14 @@ fn decode(path: &Path, args: &DecodeArgs, keys: Option<&Keys>, sinks: &Mutex<Sin
         report.summary(&name, several, &counts, &outcome, &plan.assumed)?;
     }
     Ok(())
+}
+
+/// Subframes since the transmission that tells the time of the event.
+fn since_first(event: &Event<'_>) -> f64 {
+    match event {
+        Event::SlDch { since_first, .. } => f64::from(*since_first),
+        _ => 0.0,
+    }
 }
 
 /// Open the block of an event, if it has one that was not opened before.
@@ -201,17 +209,8 @@ impl Sinks {
 
 /// UTC of an instant of a recording, to the nearest millisecond: a subframe begins there.
 fn utc(start: Option<UtcMicros>, seconds: f64) -> UtcTime {
-    let micros = start.map_or(0, |s| s.0).saturating_add((seconds.max(0.0) * 1e6).round() as u64);
+    let micros = start.map_or(0, |s| s.0).saturating_add_signed((seconds * 1e6).round() as i64);
     UtcTime::from_millis(micros.saturating_add(500) / 1000)
-}
-
-fn parse_utc(text: &str) -> Result<UtcMicros, String> {
-    match text.parse::<f64>() {
-        Ok(seconds) if (0.0..4_294_967_296.0).contains(&seconds) => {
-            Ok(UtcMicros((seconds * 1e6).round() as u64))
-        }
-        _ => Err(format!("{text:?} is no UTC; write seconds since 1970, such as 1795238400")),
-    }
 }
 
 /// A lock, even if a thread died with it: what it guards is only appended to.

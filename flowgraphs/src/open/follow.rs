@@ -8,19 +8,22 @@ use sidelink_mac::discovery::{
 };
 use sidelink_mac::engine::{Cause, Outcome};
 use sidelink_mac::wire::pc5_discovery::MessageType;
-use sidelink_security::counter::UtcCounter;
+use sidelink_security::counter::{UtcCounter, UtcTime};
 use sidelink_security::discovery::open::{MatchReport, OpenKey};
 use sidelink_security::discovery::ota::{OtaConfig, OtaIdentity};
-use sidelink_security::discovery::request_response::{AnsweredRequests, RateLimit, Session};
+use sidelink_security::discovery::request_response::{AnsweredRequests, Pending, RateLimit, Session};
 use sidelink_security::discovery::restricted::{MicCheck, Receiver};
-use sidelink_security::discovery::{Announcement, Freshness, Message, Profile, Refusal};
-use std::collections::HashMap;
+use sidelink_security::discovery::{Announcement, Freshness, Message, Mic, Profile, Refusal};
+use std::collections::{HashMap, VecDeque};
 
 /// Requests that may be open at once.
 const REQUESTS: usize = 64;
 
-/// Tables that are built for one message at most: of the present period and its neighbours, of two kinds.
-const TABLES: usize = 6;
+/// Requests whose responses are awaited, and responses that are remembered, of one secret.
+const AWAITED: usize = 64;
+
+/// How long a response may come after its request, in milliseconds.
+const PATIENCE_MILLIS: u64 = 10_000;
 
 /// Everybody who is followed.
 pub(super) struct Followers {
@@ -38,6 +41,10 @@ struct PreShared {
     valid_until: UtcCounter,
     answered: AnsweredRequests,
     limit: RateLimit,
+    /// Requests that were verified, and when: a response is proven by its request.
+    awaited: VecDeque<(Pending, UtcTime)>,
+    /// MICs of the responses that were verified.
+    responses: VecDeque<Mic>,
 }
 
 impl Followers {
@@ -91,7 +98,10 @@ impl Followers {
                 Followed::PreShared(session) => {
                     let answered = AnsweredRequests::new(REQUESTS);
                     let limit = RateLimit::new(u32::MAX);
-                    followers.sessions.push(PreShared { entry, session, valid_until, answered, limit });
+                    let (awaited, responses) = (VecDeque::new(), VecDeque::new());
+                    let session =
+                        PreShared { entry, session, valid_until, answered, limit, awaited, responses };
+                    followers.sessions.push(session);
                     continue;
                 }
             };
@@ -110,7 +120,9 @@ impl Followers {
         now: &AirTime,
         block: &[u8],
     ) -> Result<Opened<'static>, ConfigError> {
-        self.build_tables(policy, now)?;
+        self.monitor
+            .build_tables(policy, now)
+            .map_err(|e| ConfigError::new(e.to_string(), "the key store", "give its codes more bits"))?;
         let mut report = DiscoveryReport {
             result: Judgement::NoKeys,
             name: None,
@@ -120,7 +132,8 @@ impl Followers {
             period: None,
         };
         if let Ok(message) = <&Message>::try_from(block)
-            && let Some((entry, result, announcement)) = self.request(&policy.freshness(now), message)
+            && let Some((entry, result, announcement)) =
+                self.under_a_secret(&policy.freshness(now), now.slot, message)
         {
             report.say(&announcement);
             report.name = self.entries.get(entry).cloned();
@@ -152,49 +165,85 @@ impl Followers {
         Ok(Opened::Discovery(report))
     }
 
-    /// Build the tables that are wanted, here and now. A bounded number: time that goes back wants tables of the past, which
-    /// the monitor gives up again for those of the future.
-    fn build_tables(&mut self, policy: &TimePolicy, now: &AirTime) -> Result<(), ConfigError> {
-        for _ in 0..TABLES {
-            let job = self.monitor.job(policy, now);
-            let job = job
-                .map_err(|e| ConfigError::new(e.to_string(), "the key store", "give its codes more bits"))?;
-            let Some(mut job) = job else { break };
-            while !job.run(usize::MAX) {}
-            self.monitor.install(job);
-        }
-        Ok(())
+    /// A request under a pre-shared secret, or a response to one that was heard.
+    fn under_a_secret(
+        &mut self,
+        freshness: &Freshness,
+        now: UtcTime,
+        message: &Message,
+    ) -> Option<(usize, Outcome, Announcement)> {
+        let judge = match MessageType::from_octet(message[0]) {
+            Ok(MessageType::RestrictedQuery) => PreShared::request,
+            Ok(MessageType::RestrictedResponse) => PreShared::response,
+            _ => return None,
+        };
+        self.sessions.iter_mut().find_map(|session| {
+            let (result, announcement) = judge(session, freshness, now, message)?;
+            Some((session.entry, result, announcement))
+        })
     }
+}
 
-    /// A request under a pre-shared secret. Its response is not judged: its MIC covers that of the request, which a sniffer
-    /// may not have heard.
+impl PreShared {
     fn request(
         &mut self,
         freshness: &Freshness,
+        now: UtcTime,
         message: &Message,
-    ) -> Option<(usize, Outcome, Announcement)> {
-        if message[0] != MessageType::RestrictedQuery.octet() {
-            return None;
+    ) -> Option<(Outcome, Announcement)> {
+        match self.session.verify_request(freshness, message, &mut self.answered, &mut self.limit) {
+            Ok(_) if freshness.slot >= self.valid_until => Some((Outcome::Expired, said(freshness, message))),
+            Ok(request) => {
+                remember(&mut self.awaited, (Pending::overheard(&request), now));
+                Some((Outcome::Verified, request.announcement))
+            }
+            // Not for this secret.
+            Err(Refusal::Unknown | Refusal::Type) => None,
+            Err(refusal) => Some((
+                Outcome::of_cause(&Cause::Discovery(Dropped::Refused(refusal))),
+                said(freshness, message),
+            )),
         }
-        for PreShared { entry, session, valid_until, answered, limit } in &mut self.sessions {
-            let announcement = |counter| {
-                let (mut code, mut mic) = ([0; 23], [0; 4]);
-                code.copy_from_slice(&message[1..24]);
-                mic.copy_from_slice(&message[24..28]);
-                let mic = sidelink_security::discovery::Mic(mic);
-                Announcement { message_type: message[0], code, mic, counter }
-            };
-            let rebuilt = freshness.slot.rebuild(message[28]);
-            let result = match session.verify_request(freshness, message, answered, limit) {
-                Ok(_) if freshness.slot >= *valid_until => Outcome::Expired,
-                Ok(_) => Outcome::Verified,
-                Err(Refusal::Unknown | Refusal::Type) => continue,
-                Err(refusal) => Outcome::of_cause(&Cause::Discovery(Dropped::Refused(refusal))),
-            };
-            return Some((*entry, result, announcement(rebuilt)));
-        }
-        None
     }
+
+    /// `None` when no request was heard that it answers: whose response it is cannot be known then, since its MIC covers
+    /// that of its request.
+    fn response(
+        &mut self,
+        freshness: &Freshness,
+        now: UtcTime,
+        message: &Message,
+    ) -> Option<(Outcome, Announcement)> {
+        let awaited = self.awaited.iter().filter(|(_, asked)| now <= asked.plus_millis(PATIENCE_MILLIS));
+        let mut answers =
+            awaited.map(|(pending, _)| self.session.verify_response(freshness, pending, message));
+        let announcement = answers.find_map(Result::ok)?.into_inner();
+        if freshness.slot >= self.valid_until {
+            return Some((Outcome::Expired, announcement));
+        }
+        if self.responses.contains(&announcement.mic) {
+            return Some((Outcome::Replay, announcement));
+        }
+        remember(&mut self.responses, announcement.mic);
+        Some((Outcome::Verified, announcement))
+    }
+}
+
+/// The newest [`AWAITED`] of them.
+fn remember<T>(all: &mut VecDeque<T>, new: T) {
+    if all.len() == AWAITED {
+        all.pop_front();
+    }
+    all.push_back(new);
+}
+
+/// What a message in the clear says of itself.
+fn said(freshness: &Freshness, message: &Message) -> Announcement {
+    let (mut code, mut mic) = ([0; 23], [0; 4]);
+    code.copy_from_slice(&message[1..24]);
+    mic.copy_from_slice(&message[24..28]);
+    let counter = freshness.slot.rebuild(message[28]);
+    Announcement { message_type: message[0], code, mic: Mic(mic), counter }
 }
 
 impl DiscoveryReport {

@@ -153,6 +153,7 @@ fn discovery(name: &str, protection: Protection, seed: u8) -> Discovery {
     let mut entry = Discovery::new(name, protection, UNTIL);
     entry.code = Some(Hex(vec![seed; 23]));
     match protection {
+        Protection::None => {}
         Protection::Open => entry.key = secret(1, 32),
         Protection::Restricted => {
             entry.dusk = secret(1, 32);

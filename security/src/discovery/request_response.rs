@@ -62,6 +62,14 @@ pub struct Pending {
     counter: UtcCounter,
 }
 
+impl Pending {
+    /// What a response to a request must answer, for whoever overheard the request and holds the secret.
+    pub fn overheard(request: &Verified<Solicitation>) -> Self {
+        let Announcement { mic, counter, .. } = request.announcement;
+        Self { mic, counter }
+    }
+}
+
 impl Session {
     /// Derive the keys of `query_code`.
     pub fn new(secret: &PresharedSecret, query_code: Code, binding: Binding, profile: Profile) -> Self {
