@@ -29,7 +29,7 @@ mod material;
 
 pub use entry::{Cipher, Discovery, Group, Hex, Keys, Member, PgkEntry, Protection, Secret, VariantName};
 pub use fresh::{random, revoke, revoke_ue, utc_now};
-pub use material::{Followed, rotating};
+pub use material::{Followed, content, rotating};
 
 use crate::config::ConfigError;
 use redb::backends::InMemoryBackend;
@@ -329,6 +329,15 @@ fn check_mode(path: &Path) -> Result<(), ConfigError> {
         }
     }
     Ok(())
+}
+
+/// Whether a file is a store, rather than the TOML form of one. Nothing is said of what is in it.
+///
+/// # Errors
+/// It cannot be read, or others may read it.
+pub fn is_store(path: &Path) -> Result<bool, ConfigError> {
+    check_mode(path)?;
+    is_database(path)
 }
 
 fn is_database(path: &Path) -> Result<bool, ConfigError> {

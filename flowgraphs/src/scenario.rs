@@ -7,6 +7,7 @@
 //! ```text
 //! ue.rs            the tables of a UE, as they are written
 //! payload.rs       what is in a transport block
+//! protected.rs     what is protected by keys instead: the layer 2 of every UE
 //! sources.rs       when and where each entry sends: one planner per channel    sources/{sync,discovery,communication,v2x}.rs
 //! transmission.rs  one channel in one subframe; its words, its fields, its annotation
 //! front_end.rs     transmissions -> samples of one UE's subframe
@@ -17,6 +18,7 @@
 mod front_end;
 mod generator;
 mod payload;
+mod protected;
 mod sources;
 #[cfg(test)]
 mod tests;
@@ -26,8 +28,12 @@ mod ue;
 pub use front_end::FrontEnd;
 pub use generator::Generator;
 pub use payload::Payload;
+pub use protected::Secrets;
 pub use transmission::{Content, Event, SciFields, Transmission};
-pub use ue::{Channel, Choice, CommunicationEntry, DiscoveryEntry, SyncEntry, Type2b, Ue, V2xEntry};
+pub use ue::{
+    Channel, Choice, CommunicationEntry, DiscoveryEntry, ProtectedData, ProtectedMessage, SduKind, SyncEntry,
+    Type2b, Ue, V2xEntry,
+};
 
 use crate::config::{ConfigError, RadioConfig, parse_toml};
 use crate::number::Number;
@@ -39,6 +45,9 @@ pub const EXAMPLE_D2D: &str = include_str!("scenario/example_d2d.toml");
 
 /// A V2X scenario (modes 3 and 4) with comments.
 pub const EXAMPLE_V2X: &str = include_str!("scenario/example_v2x.toml");
+
+/// A scenario whose messages and data a key store protects, with the commands that make one.
+pub const EXAMPLE_PROTECTED: &str = include_str!("scenario/example_protected.toml");
 
 /// Several UEs and the air between them and the receiver.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
@@ -93,5 +102,12 @@ impl Scenario {
     /// As [`Self::from_toml`], or that there is no such file.
     pub fn from_file(path: &Path) -> Result<Self, ConfigError> {
         Self::from_toml(&crate::config::read_text(path)?, &path.display().to_string())
+    }
+
+    /// Whether any of it is protected by keys, and whether any of that needs counters which are never used twice.
+    pub fn needs_keys(&self) -> (bool, bool) {
+        let data = self.ue.iter().flat_map(|ue| &ue.communication).any(|entry| entry.protected.is_some());
+        let messages = self.ue.iter().flat_map(|ue| &ue.discovery).any(|entry| entry.protected.is_some());
+        (data || messages, data)
     }
 }

@@ -173,7 +173,7 @@ fn scenario(sidecar: &Value) -> Scenario {
             let entry = CommunicationEntry {
                 pool: 0,
                 resource: Choice::Fixed(number(ue, "n_PSCCH")),
-                group: number(ue, "group_destination_id") as u8,
+                group: Some(number(ue, "group_destination_id") as u8),
                 trp: number(ue, "I_TRP") as u8,
                 mcs: number(ue, "mcs") as u8,
                 start: number(ue, "RB_start"),
@@ -181,6 +181,7 @@ fn scenario(sidecar: &Value) -> Scenario {
                 hopping: None,
                 timing_advance: number(ue, "timing_advance_field") as u16,
                 payload: Payload::octets(list(ue, "tb_hex").iter().map(octets)),
+                protected: None,
             };
             Ue { communication: vec![entry], ..Ue::default() }
         }));
@@ -204,6 +205,7 @@ fn scenario(sidecar: &Value) -> Scenario {
             let entry = DiscoveryEntry {
                 pool: 0,
                 message: Payload::octets([octets(&message["payload_hex"])]),
+                protected: None,
                 resource: Some(Choice::Fixed(number(message, "n_PSDCH"))),
                 type_2b: None,
                 redundancy_versions: all_zero.then_some([0; 4]),

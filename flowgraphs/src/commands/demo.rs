@@ -56,6 +56,8 @@ pub fn run(args: DemoArgs) -> anyhow::Result<()> {
             config: Some(config.clone()),
             write: Some(out.clone()),
             example: None,
+            keys: None,
+            utc: None,
             snr: None,
             cfo: None,
             delay: None,

@@ -1,14 +1,19 @@
 //! `sidelink generate`: a recording with its ground truth from a scenario.
 
 use crate::Sample;
+use crate::args::parse_utc;
 use crate::config::{ConfigError, CyclicPrefixName, to_sigmf};
+use crate::keystore::{self, KeyStore};
 use crate::number::Number;
-use crate::scenario::{Channel, EXAMPLE_D2D, EXAMPLE_V2X, Generator, Scenario};
+use crate::scenario::{Channel, EXAMPLE_D2D, EXAMPLE_PROTECTED, EXAMPLE_V2X, Generator, Scenario, Secrets};
 use crate::terminal::{self, Ink, paint};
 use clap::{Args, ValueEnum};
 use sidelink_phy::impair::measure::Levels;
 use sidelink_phy::units::CyclicPrefix;
-use sidelink_recordings::{Container, SampleFormat, Summary, Writer, WriterOptions, hints_of_name};
+use sidelink_recordings::{
+    Container, SampleFormat, Summary, UtcMicros, Writer, WriterOptions, hints_of_name,
+};
+use sidelink_security::counter::UtcTime;
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -25,6 +30,12 @@ pub struct GenerateArgs {
     /// Print a scenario with comments.
     #[arg(long, value_enum, value_name = "KIND", num_args = 0..=1, require_equals = true, default_missing_value = "d2d")]
     pub example: Option<Example>,
+    /// The key store of what the scenario calls protected. Its counters of sending are used up, each once.
+    #[arg(long, value_name = "STORE")]
+    pub keys: Option<PathBuf>,
+    /// UTC in seconds of the first subframe, for protected messages and the recording's metadata; now, without it.
+    #[arg(long, value_name = "SECONDS", value_parser = parse_utc)]
+    pub utc: Option<UtcMicros>,
     /// Es/N0 of a resource element of a UE with gain 0, in dB; goes before the scenario's.
     #[arg(long, value_name = "DB", allow_hyphen_values = true)]
     pub snr: Option<f64>,
@@ -55,6 +66,8 @@ pub enum Example {
     D2d,
     /// Modes 3 and 4.
     V2x,
+    /// Announcements and a group, protected by a key store, with the commands that make it.
+    Protected,
 }
 
 /// Largest component of an integer recording, of full scale.
@@ -69,6 +82,7 @@ pub fn run(args: GenerateArgs) -> anyhow::Result<()> {
         let text = match example {
             Example::D2d => EXAMPLE_D2D,
             Example::V2x => EXAMPLE_V2X,
+            Example::Protected => EXAMPLE_PROTECTED,
         };
         return Ok(terminal::print(text)?);
     }
@@ -79,14 +93,47 @@ pub fn run(args: GenerateArgs) -> anyhow::Result<()> {
     let out = if args.archive { archive_name(out)? } else { out.clone() };
     let format = args.format.or(hints_of_name(&out).format).unwrap_or(SampleFormat::CF32_LE);
     let name = config.display().to_string();
-    let generator = || Generator::new(&scenario).map_err(|e| e.within(&name));
-    let scale = if format == SampleFormat::CF32_LE { 1.0 } else { HEADROOM / peak(generator()?, &scenario) };
-    let generator = generator()?;
-    let options = options(&scenario, &generator, format, scale);
+    let (secrets, start) = secrets(&args, &scenario, &name)?;
+    let generator = |secrets| Generator::with_secrets(&scenario, secrets).map_err(|e| e.within(&name));
+    let scale = if format == SampleFormat::CF32_LE {
+        1.0
+    } else {
+        // What is measured is what will be written: the rehearsal uses the counters of the performance.
+        HEADROOM / peak(generator(secrets.as_ref().map(Secrets::rehearsal))?, &scenario)
+    };
+    let generator = generator(secrets)?;
+    let options = WriterOptions { start, ..options(&scenario, &generator, format, scale) };
     let mut writer = Writer::create(&out, options)?;
     let counts = write(generator, &scenario, &mut writer)?;
     let summary = writer.finish()?;
     Ok(report(&summary, &scenario, &counts, &out)?)
+}
+
+/// The keys of a scenario that needs some, and when its recording begins, if that matters or is said.
+fn secrets(
+    args: &GenerateArgs,
+    scenario: &Scenario,
+    name: &str,
+) -> Result<(Option<Secrets>, Option<UtcMicros>), ConfigError> {
+    let (needed, counters) = scenario.needs_keys();
+    let Some(path) = &args.keys else { return Ok((None, args.utc)) };
+    if !needed {
+        tracing::warn!("{name}: nothing in it is protected; {} is not used", path.display());
+        return Ok((None, args.utc));
+    }
+    // To the millisecond: a subframe begins there, for whoever decodes it too.
+    let millis = args.utc.map_or(1000 * u64::from(keystore::utc_now()), |utc| (utc.0 + 500) / 1000);
+    let start = UtcTime::from_millis(millis);
+    let secrets = if counters {
+        if !keystore::is_store(path)? {
+            let remedy = "data for a group needs a store, whose counters are used once; `sidelink keys import` makes one";
+            return Err(ConfigError::new("not a key store", path.display().to_string(), remedy));
+        }
+        Secrets::of_store(KeyStore::open(path)?, start)?
+    } else {
+        Secrets::of_keys(keystore::read(path)?, start)
+    };
+    Ok((Some(secrets), Some(UtcMicros(1000 * millis))))
 }
 
 fn override_by_flags(scenario: &mut Scenario, args: &GenerateArgs) {

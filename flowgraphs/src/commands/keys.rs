@@ -255,10 +255,11 @@ fn new_discovery(args: NewDiscovery) -> anyhow::Result<()> {
     if args.protection != Protection::Rotating {
         entry.code = Some(match args.code {
             Some(code) => code,
-            None => Hex(keystore::random(23)?.as_bytes().to_vec()),
+            None => random_code(&entry, args.identity.as_ref())?,
         });
     }
     match args.protection {
+        Protection::None => {}
         Protection::Open => entry.key = Some(keystore::random(32)?),
         Protection::Restricted => {
             entry.dusk = Some(keystore::random(32)?);
@@ -291,6 +292,17 @@ fn new_discovery(args: NewDiscovery) -> anyhow::Result<()> {
     store.put(&Keys { discovery: vec![entry], ..Keys::default() })?;
     terminal::print(&line)?;
     Ok(())
+}
+
+/// A code that nobody has, in the fields of the entry's message type. A relay's or group's begins with its identity.
+fn random_code(entry: &Discovery, identity: Option<&Hex>) -> Result<Hex, ConfigError> {
+    let mut code = [0; 23];
+    code.copy_from_slice(keystore::random(23)?.as_bytes());
+    if let Some([a, b, c]) = identity.map(|identity| identity.0.as_slice()) {
+        code[..3].copy_from_slice(&[*a, *b, *c]);
+    }
+    let fields = keystore::content(entry.message_type()?, &code);
+    Ok(Hex(fields.map_or(code, |(_, code)| code).to_vec()))
 }
 
 fn import(args: &Import) -> anyhow::Result<()> {

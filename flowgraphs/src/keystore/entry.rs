@@ -180,6 +180,8 @@ pub struct PgkEntry {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "kebab-case")]
 pub enum Protection {
+    /// None: the code is sent as it is.
+    None,
     /// Open: `key` makes the MIC.
     Open,
     /// Restricted: any of `dusk`, `duik`, `duck`.
@@ -196,6 +198,7 @@ impl Protection {
     /// As it is written.
     pub const fn as_str(self) -> &'static str {
         match self {
+            Self::None => "none",
             Self::Open => "open",
             Self::Restricted => "restricted",
             Self::PublicSafety => "public-safety",

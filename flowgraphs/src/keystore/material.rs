@@ -2,7 +2,7 @@
 
 use super::entry::{Discovery, Group, Hex, PgkEntry, Protection, Secret, VariantName};
 use crate::config::ConfigError;
-use sidelink_mac::wire::pc5_discovery::MessageType;
+use sidelink_mac::wire::pc5_discovery::{Content, LEN, MessageType, Packet, Repr};
 use sidelink_security::cipher::Algorithm;
 use sidelink_security::counter::UtcCounter;
 use sidelink_security::discovery::open::OpenKey;
@@ -87,21 +87,20 @@ impl Discovery {
         }
         let place = self.place();
         Ok(Some(match self.protection {
+            Protection::None => {
+                Followed::Restricted(self.message_type()?, self.filter()?, Material::default())
+            }
             Protection::Open => {
                 let key = self.key.as_ref().map(|key| DiscoveryKey::try_from(key.as_bytes()));
                 let key = key.transpose().map_err(|e| length(&e, &place))?;
                 Followed::Open(self.filter()?, key.map(|key| OpenKey::new(&key, Profile::default())))
             }
-            Protection::Restricted => Followed::Restricted(
-                self.type_or(MessageType::RestrictedAnnouncement)?,
-                self.filter()?,
-                self.material()?,
-            ),
-            Protection::PublicSafety => Followed::Restricted(
-                self.type_or(MessageType::RelayAnnouncement)?,
-                self.filter()?,
-                self.material()?,
-            ),
+            Protection::Restricted => {
+                Followed::Restricted(self.message_type()?, self.filter()?, self.material()?)
+            }
+            Protection::PublicSafety => {
+                Followed::Restricted(self.message_type()?, self.filter()?, self.material()?)
+            }
             Protection::Rotating => {
                 let config = rotating(
                     self.variant.unwrap_or(VariantName::Keyed),
@@ -179,16 +178,60 @@ impl Discovery {
         Ok(CodeFilter { code, mask: mask.unwrap_or([0xff; 23]) })
     }
 
-    fn type_or(&self, usual: MessageType) -> Result<MessageType, ConfigError> {
-        let Some(octet) = &self.message_type else { return Ok(usual) };
+    /// The message type: the usual one of the protection, if the entry says nothing else.
+    ///
+    /// # Errors
+    /// No such type.
+    pub fn message_type(&self) -> Result<MessageType, ConfigError> {
+        let Some(octet) = &self.message_type else {
+            return Ok(match self.protection {
+                Protection::None | Protection::Open => MessageType::OpenAnnouncement,
+                Protection::Restricted => MessageType::RestrictedAnnouncement,
+                Protection::PublicSafety => MessageType::RelayAnnouncement,
+                Protection::Rotating => MessageType::ChangingId,
+                Protection::PreShared => MessageType::RestrictedQuery,
+            });
+        };
         let place = self.place();
         let [octet] = exactly("message-type", octet, &place)?;
         MessageType::from_octet(octet).map_err(|e| ConfigError::new(e.to_string(), place, ""))
     }
 
+    /// What is announced: the code as the fields of the message type.
+    ///
+    /// # Errors
+    /// As [`Self::code`] and [`Self::message_type`], or a code in whose place this type has other fields.
+    pub fn content(&self) -> Result<Content, ConfigError> {
+        let (message_type, code) = (self.message_type()?, self.code()?);
+        match content(message_type, &code) {
+            Some((content, same)) if same == code => Ok(content),
+            _ => {
+                let what = format!(
+                    "the code has bits where messages of type {:02x} are spare",
+                    message_type.octet()
+                );
+                Err(ConfigError::new(what, self.place(), "make them 0, or give it another message-type"))
+            }
+        }
+    }
+
     fn place(&self) -> String {
         format!("discovery {:?}", self.name)
     }
+}
+
+/// The fields that a code is in a message of a type, and the code that these fields make: spare bits are 0 in it.
+pub fn content(message_type: MessageType, code: &Code) -> Option<(Content, Code)> {
+    let mut message = [0; LEN];
+    message[0] = message_type.octet();
+    message[1..24].copy_from_slice(code);
+    let Ok(Repr::Standard { content, .. }) = Repr::parse(&Packet::new_unchecked(&message)) else {
+        return None;
+    };
+    Repr::Standard { content, mic: [0; 4], utc_lsb: 0 }.emit(&mut message).ok()?;
+    let mut code = [0; 23];
+    code.copy_from_slice(&message[1..24]);
+    Some((content, code))
 }
 
 /// The parameters of changing identifiers; `code_bits` are what fits beside the nonce if nobody says.

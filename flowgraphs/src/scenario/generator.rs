@@ -1,6 +1,7 @@
 //! All UEs through their paths, added up, with noise.
 
 use super::front_end::FrontEnd;
+use super::protected::{Secrets, Speakers};
 use super::sources::{Air, Instant, Source, sources};
 use super::{Content, Event, Scenario, Transmission};
 use crate::Sample;
@@ -48,11 +49,20 @@ struct UeState {
 }
 
 impl Generator {
-    /// Check a scenario and make everything ready.
+    /// Check a scenario without keys and make everything ready.
     ///
     /// # Errors
     /// The key that is wrong, why, and what to write instead.
     pub fn new(scenario: &Scenario) -> Result<Self, ConfigError> {
+        Self::with_secrets(scenario, None)
+    }
+
+    /// Check a scenario and make everything ready. Counters of sending are reserved in the store of `secrets`, here and as
+    /// they are used up: two generators never use the same, so that one scenario gives other samples each time.
+    ///
+    /// # Errors
+    /// As [`Self::new`], or keys that are absent, over or revoked.
+    pub fn with_secrets(scenario: &Scenario, secrets: Option<Secrets>) -> Result<Self, ConfigError> {
         let radio = scenario.radio.resolve().map_err(|e| e.within("[radio]"))?;
         let numerology = scenario.radio.numerology(CyclicPrefix::Normal).map_err(|e| e.within("[radio]"))?;
         let v2x = radio.is_v2x() || scenario.ue.iter().any(|ue| !ue.v2x.is_empty());
@@ -63,7 +73,8 @@ impl Generator {
             return Err(ConfigError::new(what, "", "10 DFN + subframe: 0 to 10239"));
         }
         let rng = Rng::new(scenario.seed);
-        let air = Air { radio: &radio, numerology, mode };
+        let speakers = Speakers::new(secrets);
+        let air = Air { radio: &radio, numerology, mode, speakers: &speakers };
         let states = scenario.ue.iter().enumerate().map(|(i, ue)| {
             let place = format!("ue[{i}]");
             let path = PathConfig {
@@ -76,10 +87,11 @@ impl Generator {
                 seed: rng.fork(i as u64).next_u64(),
             };
             let sender = rng.fork(1_000_000 + i as u64);
+            let name = ue.name.clone().unwrap_or_else(|| format!("UE {i}"));
             Ok(UeState {
-                name: ue.name.clone().unwrap_or_else(|| format!("UE {i}")),
+                sources: sources(ue, (i, &name), &air, &sender, &place)?,
+                name,
                 index: i,
-                sources: sources(ue, &air, &sender, &place)?,
                 path: RadioPath::new(&path, numerology.sample_rate()).map_err(|e| {
                     ConfigError::new(e.to_string(), &place, "mend gain, phase, cfo, delay, drift or channel")
                 })?,

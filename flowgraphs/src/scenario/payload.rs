@@ -37,13 +37,28 @@ impl Payload {
 
     /// Whether every block fits `octets`.
     pub(super) fn check(&self, octets: usize, place: &str) -> Result<(), ConfigError> {
-        let longest =
-            self.0.iter().map(|b| if let Block::Octets(o) = b { o.len() } else { 0 }).max().unwrap_or(0);
+        let longest = self.longest(0);
         if longest > octets {
             let what = format!("a payload of {longest} octets, where {octets} fit");
             return Err(ConfigError::new(what, place, "shorten it, or choose a higher MCS or more PRBs"));
         }
         Ok(())
+    }
+
+    /// Octets of the longest block, where `random` is what random ones have.
+    pub(super) fn longest(&self, random: usize) -> usize {
+        self.0.iter().map(|b| if let Block::Octets(o) = b { o.len() } else { random }).max().unwrap_or(random)
+    }
+
+    /// Block `index` in its own length; a random one has `random` octets.
+    pub(super) fn sdu(&self, index: u64, rng: &Rng, random: usize) -> Vec<u8> {
+        let len = match self.0.get((index % self.0.len().max(1) as u64) as usize) {
+            Some(Block::Octets(octets)) => octets.len(),
+            _ => random,
+        };
+        let mut out = vec![0; len];
+        self.fill(index, rng, &mut out);
+        out
     }
 
     /// Fill in block `index`. The same index gives the same block.

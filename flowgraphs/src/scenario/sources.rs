@@ -5,6 +5,7 @@ mod discovery;
 mod sync;
 mod v2x;
 
+use super::protected::SharedSpeakers;
 use super::{Transmission, Ue};
 use crate::config::{ConfigError, Radio};
 use sidelink_phy::impair::rng::Rng;
@@ -25,6 +26,7 @@ pub(super) struct Air<'a> {
     pub(super) radio: &'a Radio,
     pub(super) numerology: Numerology,
     pub(super) mode: TransmissionMode,
+    pub(super) speakers: &'a SharedSpeakers,
 }
 
 impl Air<'_> {
@@ -42,9 +44,11 @@ pub(super) trait Source: Send {
     fn prefixes(&self) -> Vec<CyclicPrefix>;
 }
 
-/// The planners of a UE, the synchronisation signals first. `place` is where it stands, `rng` its own.
+/// The planners of a UE, the synchronisation signals first. `who` is its index and name, `place` is where it stands, `rng`
+/// its own.
 pub(super) fn sources(
     ue: &Ue,
+    who: (usize, &str),
     air: &Air<'_>,
     rng: &Rng,
     place: &str,
@@ -55,11 +59,11 @@ pub(super) fn sources(
     }
     for (i, entry) in ue.discovery.iter().enumerate() {
         let (place, rng) = (format!("{place}.discovery[{i}]"), rng.fork(1000 + i as u64));
-        all.push(Box::new(discovery::DiscoverySource::new(entry, air, rng, &place)?));
+        all.push(Box::new(discovery::DiscoverySource::new(entry, who, air, rng, &place)?));
     }
     for (i, entry) in ue.communication.iter().enumerate() {
         let (place, rng) = (format!("{place}.communication[{i}]"), rng.fork(2000 + i as u64));
-        all.push(Box::new(communication::CommunicationSource::new(entry, air, rng, &place)?));
+        all.push(Box::new(communication::CommunicationSource::new(entry, who, air, rng, &place)?));
     }
     for (i, entry) in ue.v2x.iter().enumerate() {
         let (place, rng) = (format!("{place}.v2x[{i}]"), rng.fork(3000 + i as u64));

@@ -59,9 +59,13 @@ pub struct DiscoveryEntry {
     /// Which of `radio.discovery`.
     #[serde(default)]
     pub pool: usize,
-    /// 232 bits; shorter ones are padded with zeros.
+    /// 232 bits; shorter ones are padded with zeros. Of [`Self::protected`] answers under a pre-shared secret it is the
+    /// response code, 184 bits.
     #[serde(default)]
     pub message: Payload,
+    /// The message is made of a key store's entry instead, anew in every period.
+    #[serde(default)]
+    pub protected: Option<ProtectedMessage>,
     /// Type 1: n_PSDCH, or `"random"` for a new one in every period.
     #[serde(default)]
     pub resource: Option<Choice>,
@@ -71,6 +75,17 @@ pub struct DiscoveryEntry {
     /// Redundancy version of each transmission: 0, 2, 3, 1 in the standard.
     #[serde(default)]
     pub redundancy_versions: Option<[u8; 4]>,
+}
+
+/// Which entry of the key store is announced, asked for or answered.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, rename_all = "kebab-case", deny_unknown_fields)]
+pub struct ProtectedMessage {
+    /// Entry that protects the message: announces its code, or asks for it where it is of `pre-shared`.
+    pub key: Option<String>,
+    /// Entry of a question: it is answered, in the next period, when another UE of the scenario has asked it. Under a
+    /// pre-shared secret no `key` is needed.
+    pub answers: Option<String>,
 }
 
 /// SL-TF-IndexPair and SL-HoppingConfigDisc.
@@ -101,8 +116,10 @@ pub struct CommunicationEntry {
     pub pool: usize,
     /// n_PSCCH, or `"random"` for a new one in every period.
     pub resource: Choice,
-    /// Group destination identity, n_ID^SA.
-    pub group: u8,
+    /// Group destination identity, n_ID^SA. With `protected` it is the last octet of the group's identity and need not be
+    /// said.
+    #[serde(default)]
+    pub group: Option<u8>,
     /// Time resource pattern, I_TRP.
     pub trp: u8,
     /// I_MCS.
@@ -117,9 +134,53 @@ pub struct CommunicationEntry {
     /// Timing advance indication.
     #[serde(default)]
     pub timing_advance: u16,
-    /// What is in the transport blocks.
+    /// What is in the transport blocks; with `protected`, what the application sends in them.
     #[serde(default)]
     pub payload: Payload,
+    /// The payloads are sent to a group of the key store, through PDCP, RLC and MAC.
+    #[serde(default)]
+    pub protected: Option<ProtectedData>,
+}
+
+/// Data for a group: the next payload is sent when nothing waits; one that is longer than a block is segmented.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct ProtectedData {
+    /// Name of the group in the key store.
+    pub group: String,
+    /// Which of its members sends; the one that is called as the UE where it is not given.
+    #[serde(default)]
+    pub member: Option<String>,
+    /// Logical channel, 1 to 10.
+    #[serde(default = "first_channel")]
+    pub lcid: u8,
+    /// What PDCP says of the payload.
+    #[serde(default)]
+    pub sdu_type: SduKind,
+    /// Octets of a payload that is `"random"`.
+    #[serde(default = "voice_frame")]
+    pub octets: usize,
+}
+
+/// SDU type of PDCP. TS 36.323 §6.3.14.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[allow(missing_docs)]
+pub enum SduKind {
+    Ip,
+    Arp,
+    Pc5S,
+    #[default]
+    NonIp,
+}
+
+fn first_channel() -> u8 {
+    1
+}
+
+/// Of a vocoder's usual packet with its headers.
+fn voice_frame() -> usize {
+    100
 }
 
 /// Communication in modes 3 and 4: a transport block every so often, each with its SCI, sent once or twice.

@@ -3,6 +3,7 @@
 
 use super::{Air, Instant, Source};
 use crate::config::ConfigError;
+use crate::scenario::protected::{SharedSpeakers, TalkerId, lock};
 use crate::scenario::{Choice, CommunicationEntry, Content, Payload, SciFields, Transmission};
 use sidelink_phy::channel::pssch::{Grant, REDUNDANCY_VERSIONS};
 use sidelink_phy::coding::crc::CRC16;
@@ -25,6 +26,7 @@ pub(super) struct CommunicationSource {
     octets: usize,
     hopping: Option<(Hopping, Vec<usize>)>,
     payload: Payload,
+    protected: Option<Protected>,
     rng: Rng,
     /// Subframes of the period that carry PSSCH, with the pool index of each.
     pattern: Vec<(u32, u32)>,
@@ -32,11 +34,24 @@ pub(super) struct CommunicationSource {
     periods: u64,
     /// PSCCH of the current one: subframe in the period and PRB. Empty before the first.
     control: Vec<(u32, usize)>,
+    /// The block whose transmissions are under way, by its number; none when there was nothing to send.
+    block: Option<(u64, Option<Vec<u8>>)>,
+}
+
+/// Who makes the blocks out of payloads.
+struct Protected {
+    speakers: SharedSpeakers,
+    id: TalkerId,
+    /// Octets of a random payload.
+    octets: usize,
+    /// Payloads so far.
+    payloads: u64,
 }
 
 impl CommunicationSource {
     pub(super) fn new(
         entry: &CommunicationEntry,
+        who: (usize, &str),
         air: &Air<'_>,
         rng: Rng,
         place: &str,
@@ -98,13 +113,34 @@ impl CommunicationSource {
                 "give it two PRBs at least",
             ));
         }
+        let protected = entry.protected.as_ref().map(|p| {
+            let id = lock(air.speakers).add_data(who, p, entry.payload.longest(p.octets));
+            let (speakers, octets) = (air.speakers.clone(), p.octets);
+            id.map(|id| Protected { speakers, id, octets, payloads: 0 }).map_err(|e| e.within(place))
+        });
+        let protected = protected.transpose()?;
+        let destination = protected.as_ref().map(|p| p.id.group_destination());
+        let group = match (entry.group, destination) {
+            (Some(said), Some(octet)) if said != octet => {
+                let what = format!("group {said}, but the identity of the group ends in {octet}");
+                return Err(ConfigError::new(what, at("group"), "leave it out"));
+            }
+            (None, None) => {
+                return Err(ConfigError::new(
+                    "no group",
+                    place,
+                    "add group = 0 to 255, the destination in the SCI",
+                ));
+            }
+            (said, octet) => said.or(octet).unwrap_or_default(),
+        };
         let sci = Format0 {
             hopping: entry.hopping.is_some(),
             rb_assignment,
             trp: entry.trp,
             mcs: entry.mcs,
             timing_advance: entry.timing_advance,
-            group_destination: entry.group,
+            group_destination: group,
         };
         let mut sci_bits = vec![0; Format0::bits(air.numerology.bandwidth())];
         sci.emit(air.numerology.bandwidth(), &mut sci_bits)
@@ -113,13 +149,15 @@ impl CommunicationSource {
             prbs,
             mcs: entry.mcs,
             rv: 0,
-            n_id: u16::from(entry.group),
+            n_id: u16::from(group),
             n_ssf: 0,
             transmission_format: false,
         };
         let (modulation, bits) =
             grant.size(false).map_err(|e| ConfigError::new(e.to_string(), at("mcs"), "0 to 28"))?;
-        entry.payload.check(bits / 8, &at("payload"))?;
+        if protected.is_none() {
+            entry.payload.check(bits / 8, &at("payload"))?;
+        }
         Ok(Self {
             pool: pool.clone(),
             control_cp: communication.control_cp,
@@ -133,10 +171,12 @@ impl CommunicationSource {
             octets: bits / 8,
             hopping,
             payload: entry.payload.clone(),
+            protected,
             rng,
             pattern,
             periods: 0,
             control: Vec::new(),
+            block: None,
         })
     }
 
@@ -151,6 +191,20 @@ impl CommunicationSource {
         let resource = self.pool.control_resource(self.carrier, n);
         self.control = resource.map_or(Vec::new(), |r| r.to_vec());
         self.periods += 1;
+    }
+
+    /// Transport block `number`, made in subframe `now`; `None` when it cannot be sent.
+    fn compose(&mut self, number: u64, now: Instant) -> Option<Vec<u8>> {
+        let Some(Protected { speakers, id, octets, payloads }) = &mut self.protected else {
+            let mut block = vec![0; self.octets];
+            self.payload.fill(number, &self.rng, &mut block);
+            return Some(block);
+        };
+        let next = || {
+            *payloads += 1;
+            self.payload.sdu(*payloads - 1, &self.rng, *octets)
+        };
+        lock(speakers).block(*id, now.subframe, self.octets, next)
     }
 
     /// PRBs in a subframe; `None` where a hop leaves the pool.
@@ -217,8 +271,10 @@ impl Source for CommunicationSource {
         let Some(prbs) = self.prbs(n_ssf) else { return };
         let repetitions = REDUNDANCY_VERSIONS.len();
         let number = period * (self.pattern.len() / repetitions) as u64 + (i / repetitions) as u64;
-        let mut block = vec![0; self.octets];
-        self.payload.fill(number, &self.rng, &mut block);
+        if self.block.as_ref().is_none_or(|(current, _)| *current != number) {
+            self.block = Some((number, self.compose(number, now)));
+        }
+        let Some((_, Some(block))) = self.block.clone() else { return };
         let grant = Grant { prbs, n_ssf, rv: REDUNDANCY_VERSIONS[i % repetitions], ..self.grant };
         let content = Content::SlSch { grant, modulation: self.modulation, block, number };
         out.push(Transmission { cp: self.data_cp, amplitude: 1.0, content });

@@ -2,6 +2,7 @@
 
 use super::{Air, Instant, Source};
 use crate::config::ConfigError;
+use crate::scenario::protected::{MessengerId, SharedSpeakers, lock};
 use crate::scenario::{Choice, Content, DiscoveryEntry, Payload, Transmission, Type2b};
 use sidelink_phy::channel::psdch::{MESSAGE_BYTES, REDUNDANCY_VERSIONS};
 use sidelink_phy::impair::rng::Rng;
@@ -14,13 +15,19 @@ pub(super) struct DiscoverySource {
     carrier: usize,
     resource: Resource,
     message: Payload,
+    protected: Option<(SharedSpeakers, MessengerId)>,
     rvs: [u8; 4],
     rng: Rng,
     /// Whole periods that have begun in the recording.
     periods: u64,
     /// Transmissions of the current one: subframe in the period and PRBs. Empty before the first.
     current: Vec<(u32, PrbRange)>,
+    /// The message of the current one, from its first transmission on.
+    sent: Option<[u8; MESSAGE_BYTES]>,
 }
+
+/// Octets of a code.
+const CODE_BYTES: usize = 23;
 
 enum Resource {
     Type1(Choice),
@@ -31,6 +38,7 @@ enum Resource {
 impl DiscoverySource {
     pub(super) fn new(
         entry: &DiscoveryEntry,
+        who: (usize, &str),
         air: &Air<'_>,
         rng: Rng,
         place: &str,
@@ -40,7 +48,12 @@ impl DiscoverySource {
             return Err(ConfigError::new(what, place, "add a [[radio.discovery]]; pools count from 0"));
         };
         let (pool, carrier) = (&discovery.pool, air.prbs());
-        entry.message.check(MESSAGE_BYTES, &format!("{place}.message"))?;
+        let answers = entry.protected.as_ref().is_some_and(|p| p.answers.is_some());
+        entry.message.check(if answers { CODE_BYTES } else { MESSAGE_BYTES }, &format!("{place}.message"))?;
+        if entry.protected.is_some() && !answers && entry.message != Payload::default() {
+            let what = "both message and protected";
+            return Err(ConfigError::new(what, place, "keep one of them: the key store holds the code"));
+        }
         let resource = match (entry.resource, entry.type_2b) {
             (Some(_), Some(_)) => {
                 let what = "both resource (type 1) and type-2b";
@@ -70,16 +83,24 @@ impl DiscoverySource {
             }
             _ => {}
         }
+        let mut code = [0; CODE_BYTES];
+        entry.message.fill(0, &rng, &mut code);
+        let protected = entry.protected.as_ref().map(|protected| {
+            let id = lock(air.speakers).add_message(who, entry.pool, protected, code);
+            id.map(|id| (air.speakers.clone(), id)).map_err(|e| e.within(place))
+        });
         Ok(Self {
             pool: pool.clone(),
             cp: discovery.cp,
             carrier,
             resource,
             message: entry.message.clone(),
+            protected: protected.transpose()?,
             rvs: entry.redundancy_versions.map_or(Ok(REDUNDANCY_VERSIONS), |rvs| check_rvs(rvs, place))?,
             rng,
             periods: 0,
             current: Vec::new(),
+            sent: None,
         })
     }
 
@@ -111,7 +132,23 @@ impl DiscoverySource {
             }
         };
         self.current = transmissions.unwrap_or_default();
+        self.sent = None;
         self.periods += 1;
+    }
+
+    /// The message whose first transmission is `now`, `into` the period; `None` when there is none.
+    fn compose(&self, now: Instant, into: u32) -> Option<[u8; MESSAGE_BYTES]> {
+        let mut message = [0; MESSAGE_BYTES];
+        match &self.protected {
+            None => self.message.fill(self.periods - 1, &self.rng, &mut message),
+            Some((speakers, id)) => {
+                let mut rng = self.rng.fork(!self.periods);
+                let nonce = [rng.next_u64(), rng.next_u64()];
+                let period = now.subframe.saturating_sub(u64::from(into));
+                message = lock(speakers).message(*id, now.subframe, period, nonce)?;
+            }
+        }
+        Some(message)
     }
 }
 
@@ -133,9 +170,11 @@ impl Source for DiscoverySource {
         if into == 0 {
             self.begin();
         }
+        if self.current.first().is_some_and(|(first, _)| *first == into) {
+            self.sent = self.compose(now, into);
+        }
+        let Some(message) = self.sent else { return };
         for (j, (_, prbs)) in self.current.iter().enumerate().filter(|(_, (subframe, _))| *subframe == into) {
-            let mut message = [0; MESSAGE_BYTES];
-            self.message.fill(self.periods - 1, &self.rng, &mut message);
             let content =
                 Content::SlDch { message, rv: self.rvs[j % 4], prb: prbs.start, transmission: j as u32 + 1 };
             out.push(Transmission { cp: self.cp, amplitude: 1.0, content });

@@ -1,0 +1,522 @@
+//! Messages and data that are protected by the keys of a store: the layer 2 of every UE of a scenario.
+//!
+//! One engine speaks for all groups of a UE, and one for its messages in each discovery pool. They hear each other's
+//! questions of discovery without error and in the next period, so that whoever answers has something to answer; all else
+//! goes through the air only.
+
+use super::{ProtectedData, ProtectedMessage, SduKind};
+use crate::config::ConfigError;
+use crate::keystore::{Discovery, Followed, Group, KeyStore, Keys, Protection};
+use sidelink_mac::discovery::{AirTime, Announcer, AnnouncerKey, Answering, Asking, Discoverer};
+use sidelink_mac::engine::{Bearer, Config, Engine, Input, Output};
+use sidelink_mac::ids::{Layer2Id, Lcid};
+use sidelink_mac::mux::Address;
+use sidelink_mac::pdcp;
+use sidelink_mac::wire::pc5_discovery::MessageType;
+use sidelink_mac::wire::pdcp::{MAX_SDU_LEN, SduType};
+use sidelink_security::counter::reserve::{CounterStore, ReserveConfig, StreamId};
+use sidelink_security::counter::{UtcCounter, UtcTime};
+use sidelink_security::discovery::restricted::{MicCheck, Receiver, Sender};
+use sidelink_security::discovery::{Message, Profile};
+use sidelink_security::group;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// How long an answer is awaited or waits for a period, in milliseconds.
+const PATIENCE_MILLIS: u64 = 10_000;
+
+/// The keys of a scenario, its counters and its time.
+pub struct Secrets {
+    keys: Keys,
+    counters: Counters,
+    start: UtcTime,
+}
+
+/// Counters of sending: in a store, or in memory where nothing of what is sent leaves this process.
+struct Counters {
+    store: Option<Arc<Mutex<KeyStore>>>,
+    rehearsed: Option<BTreeMap<StreamId, u64>>,
+}
+
+impl Secrets {
+    /// Keys without counters, for discovery alone. `start` is the time of the first subframe.
+    pub const fn of_keys(keys: Keys, start: UtcTime) -> Self {
+        Self { keys, counters: Counters { store: None, rehearsed: None }, start }
+    }
+
+    /// Keys and counters of a store.
+    ///
+    /// # Errors
+    /// A damaged store.
+    pub fn of_store(store: KeyStore, start: UtcTime) -> Result<Self, ConfigError> {
+        let keys = store.keys()?;
+        let counters = Counters { store: Some(Arc::new(Mutex::new(store))), rehearsed: None };
+        Ok(Self { keys, counters, start })
+    }
+
+    /// The same for a run that nobody ever hears: it uses the counters that the run after it will use, and no store learns
+    /// of it.
+    #[must_use]
+    pub fn rehearsal(&self) -> Self {
+        let counters = Counters { store: self.counters.store.clone(), rehearsed: Some(BTreeMap::new()) };
+        Self { keys: self.keys.clone(), counters, start: self.start }
+    }
+}
+
+impl CounterStore for Counters {
+    type Error = ConfigError;
+
+    fn reserved(&self, stream: &StreamId) -> Result<u64, ConfigError> {
+        if let Some(number) = self.rehearsed.as_ref().and_then(|rehearsed| rehearsed.get(stream)) {
+            return Ok(*number);
+        }
+        self.store.as_ref().map_or(Err(no_store()), |store| lock(store).reserved(stream))
+    }
+
+    fn raise(&mut self, stream: &StreamId, from: u64, to: u64) -> Result<bool, ConfigError> {
+        if self.rehearsed.is_some() && self.reserved(stream)? != from {
+            return Ok(false);
+        }
+        match (&mut self.rehearsed, &self.store) {
+            (Some(rehearsed), _) => {
+                rehearsed.insert(*stream, to);
+                Ok(true)
+            }
+            (None, Some(store)) => lock(store).raise(stream, from, to),
+            (None, None) => Err(no_store()),
+        }
+    }
+}
+
+fn no_store() -> ConfigError {
+    let remedy = "`sidelink keys import` makes one of the TOML form: counters of groups must survive";
+    ConfigError::new("not a key store", "", remedy)
+}
+
+/// All engines of a scenario.
+pub(super) struct Speakers {
+    secrets: Option<Secrets>,
+    talkers: Vec<Talker>,
+    messengers: Vec<Messenger>,
+    /// What was warned of.
+    told: BTreeSet<String>,
+}
+
+/// As the planners share them.
+pub(super) type SharedSpeakers = Arc<Mutex<Speakers>>;
+
+/// The groups of one UE.
+struct Talker {
+    ue: usize,
+    name: String,
+    source: Layer2Id,
+    engine: Engine,
+    addresses: Vec<(Address, Lcid)>,
+}
+
+/// The discovery messages of one UE in one pool.
+struct Messenger {
+    ue: usize,
+    pool: usize,
+    name: String,
+    engine: Engine,
+    answers: bool,
+    /// Questions that others asked, and in which subframe.
+    heard: Vec<(u64, Message)>,
+}
+
+/// Whom an entry of communication speaks for, and to whom.
+#[derive(Clone, Copy)]
+pub(super) struct TalkerId {
+    talker: usize,
+    address: Address,
+    lcid: Lcid,
+    sdu_type: SduType,
+}
+
+impl TalkerId {
+    /// What the SCI says of the destination.
+    pub(super) fn group_destination(&self) -> u8 {
+        self.address.layer2_id().group_destination().0
+    }
+}
+
+/// Whom an entry of discovery speaks for.
+#[derive(Clone, Copy)]
+pub(super) struct MessengerId(usize);
+
+impl Speakers {
+    pub(super) fn new(secrets: Option<Secrets>) -> SharedSpeakers {
+        let (talkers, messengers, told) = (Vec::new(), Vec::new(), BTreeSet::new());
+        Arc::new(Mutex::new(Self { secrets, talkers, messengers, told }))
+    }
+
+    /// Add what `entry` of a UE sends in a discovery pool; `code` is the response code of answers under a pre-shared secret.
+    pub(super) fn add_message(
+        &mut self,
+        (ue, name): (usize, &str),
+        pool: usize,
+        entry: &ProtectedMessage,
+        code: [u8; 23],
+    ) -> Result<MessengerId, ConfigError> {
+        let secrets = self.secrets.as_ref().ok_or_else(no_keys)?;
+        let now = secrets.start.counter();
+        let find = |name: &str| -> Result<&Discovery, ConfigError> {
+            let entry = secrets.keys.discovery.iter().find(|entry| entry.name == name);
+            let entry = entry.ok_or_else(|| not_in_store("discovery key", name, "new-discovery"))?;
+            if entry.revoked || now.value() >= entry.valid_until {
+                let why = if entry.revoked {
+                    "was revoked".to_owned()
+                } else {
+                    format!("ended at {}", entry.valid_until)
+                };
+                let what = format!("the key {name:?} {why}, the recording begins at {}", now.value());
+                return Err(ConfigError::new(
+                    what,
+                    "",
+                    "`sidelink keys new-discovery` makes another, --utc sets the time",
+                ));
+            }
+            Ok(entry)
+        };
+        let key = entry.key.as_deref().map(&find).transpose()?;
+        let question = entry.answers.as_deref().map(&find).transpose()?;
+        let speech = Speech::new(key, question, code)?;
+        let known = self.messengers.iter().position(|m| m.ue == ue && m.pool == pool);
+        let index = match known {
+            Some(index) => index,
+            None => {
+                let engine = engine(Layer2Id::from_octets([0; 3]))?;
+                let name = name.to_owned();
+                self.messengers.push(Messenger { ue, pool, name, engine, answers: false, heard: Vec::new() });
+                self.messengers.len() - 1
+            }
+        };
+        let messenger = &mut self.messengers[index];
+        match speech {
+            Speech::Announce(announcer) => {
+                messenger.engine.add_announcer(*announcer);
+            }
+            Speech::Ask(discoverer) => {
+                messenger.engine.add_discoverer(*discoverer);
+            }
+            Speech::Answer(answering, until) => {
+                messenger.engine.discoveree().answer(*answering, until);
+                messenger.answers = true;
+            }
+        }
+        Ok(MessengerId(index))
+    }
+
+    /// What a UE sends in the resource whose first transmission is in `subframe` of the recording, in the period that began
+    /// in subframe `period`; `nonce` is fresh.
+    pub(super) fn message(
+        &mut self,
+        MessengerId(index): MessengerId,
+        subframe: u64,
+        period: u64,
+        nonce: [u64; 2],
+    ) -> Option<Message> {
+        let now = self.now(subframe);
+        let Messenger { ue, engine, answers, heard, name, .. } = self.messengers.get_mut(index)?;
+        if *answers {
+            for (_, block) in heard.extract_if(.., |(asked, _)| *asked < period) {
+                // What is not believed is an output, which is of no interest here.
+                let _ = engine.handle_input(Input::SlDch { now, block: &block });
+                while !matches!(engine.poll_output(), Output::Timeout(_)) {}
+            }
+        }
+        let mut found = None;
+        let mut silent = None;
+        // That cannot fail: an opportunity asks for no key.
+        let _ = engine.handle_input(Input::SlDchOpportunity { now, period, nonce });
+        loop {
+            match engine.poll_output() {
+                Output::SlDch { message, .. } => found = Some(message),
+                Output::Silent { refusal, .. } => silent = Some(refusal),
+                Output::Timeout(_) => break,
+                _ => {}
+            }
+        }
+        let (ue, name) = (*ue, name.clone());
+        if let Some(refusal) = silent {
+            self.tell(format!("{name}: no discovery message from subframe {subframe} on: {refusal}"), &name);
+        }
+        if let Some(message) = found {
+            for other in self.messengers.iter_mut().filter(|other| other.answers && other.ue != ue) {
+                other.heard.push((subframe, message));
+            }
+        }
+        found
+    }
+
+    /// Add what a UE sends to a group, in payloads of at most `longest` octets.
+    pub(super) fn add_data(
+        &mut self,
+        (ue, name): (usize, &str),
+        entry: &ProtectedData,
+        longest: usize,
+    ) -> Result<TalkerId, ConfigError> {
+        let secrets = self.secrets.as_mut().ok_or_else(no_keys)?;
+        let group = secrets.keys.group.iter().find(|group| group.name == entry.group);
+        let group = group.ok_or_else(|| not_in_store("group", &entry.group, "new-group"))?;
+        let member = entry.member.as_deref().unwrap_or(name);
+        let source = group.member_id(member).map_err(|e| e.within("protected"))?;
+        let lcid = Lcid::new(entry.lcid)
+            .map_err(|e| ConfigError::new(e.to_string(), "protected.lcid", "1 to 10"))?;
+        if !(1..=MAX_SDU_LEN).contains(&longest) {
+            let what = format!("a payload of {longest} octets, PDCP takes 1 to {MAX_SDU_LEN}");
+            return Err(ConfigError::new(what, "payload", "shorten it, or send it in parts"));
+        }
+        let address = Address::Group(Layer2Id::from_octets(group.config()?.group_id));
+        let layer2 = Layer2Id::from_octets(source);
+        let talker = match self.talkers.iter().position(|talker| talker.ue == ue) {
+            Some(known) if self.talkers[known].source != layer2 => {
+                let what =
+                    format!("the member {member:?} has another Layer-2 ID than the UE in another group");
+                return Err(ConfigError::new(what, "protected", "one UE has one; write two [[ue]]"));
+            }
+            Some(known) => known,
+            None => {
+                let (engine, addresses) = (engine(layer2)?, Vec::new());
+                self.talkers.push(Talker { ue, name: name.to_owned(), source: layer2, engine, addresses });
+                self.talkers.len() - 1
+            }
+        };
+        let Talker { engine, addresses, .. } = &mut self.talkers[talker];
+        if !addresses.iter().any(|(known, _)| *known == address) {
+            let sender = sender(group, source, secrets.start.counter(), &mut secrets.counters)?;
+            engine.add_destination(address, pdcp::Protection::Group(sender));
+        }
+        if !addresses.contains(&(address, lcid)) {
+            let bearer = engine.add_bearer(Bearer::new(address, lcid));
+            bearer.map_err(|e| ConfigError::new(e.to_string(), "protected.lcid", ""))?;
+            addresses.push((address, lcid));
+        }
+        Ok(TalkerId { talker, address, lcid, sdu_type: entry.sdu_type.into() })
+    }
+
+    /// The next transport block, of `len` octets; `next` makes the payload that is sent when nothing waits. `None` when it
+    /// cannot be sent.
+    pub(super) fn block(
+        &mut self,
+        id: TalkerId,
+        subframe: u64,
+        len: usize,
+        next: impl FnOnce() -> Vec<u8>,
+    ) -> Option<Vec<u8>> {
+        let now = self.now(subframe);
+        let Talker { name, engine, .. } = self.talkers.get_mut(id.talker)?;
+        let counters = &mut self.secrets.as_mut()?.counters;
+        let TalkerId { address, lcid, sdu_type, .. } = id;
+        let mut failure = None;
+        if engine.queued(address) == 0 {
+            let sent = engine.handle_input(Input::Send { now, address, lcid, sdu_type, data: &next() });
+            failure = sent.err().map(|e| e.to_string());
+        }
+        let built = engine.handle_input(Input::SlSchOpportunity { now, address: Some(address), len });
+        failure = failure.or(built.err().map(|e| e.to_string()));
+        let mut found = None;
+        loop {
+            let committed = match engine.poll_output() {
+                Output::SlSch { block, .. } => {
+                    found = Some(block.to_vec());
+                    continue;
+                }
+                Output::Reserve(reservation) => (reservation.stream(), reservation.commit(counters)),
+                Output::Timeout(_) => break,
+                _ => continue,
+            };
+            let input = match committed {
+                (_, Ok(granted)) => Input::Granted { now, granted },
+                (stream, Err(e)) => {
+                    // Asked for again with the next block; until then what is reserved is used.
+                    failure.get_or_insert(e.to_string());
+                    let _ = engine.handle_input(Input::ReservationFailed { now, stream });
+                    break;
+                }
+            };
+            // A grant cannot fail.
+            let _ = engine.handle_input(input);
+        }
+        if let Some(failure) = failure {
+            let name = name.clone();
+            self.tell(format!("{name}: nothing is sent from subframe {subframe} on: {failure}"), &name);
+        }
+        found
+    }
+
+    fn now(&self, subframe: u64) -> AirTime {
+        let start = self.secrets.as_ref().map_or(UtcTime::from_millis(0), |secrets| secrets.start);
+        AirTime::at(start.plus_millis(subframe))
+    }
+
+    /// Warn once of each UE.
+    fn tell(&mut self, text: String, of: &str) {
+        if self.told.insert(of.to_owned()) {
+            tracing::warn!("{text}");
+        }
+    }
+}
+
+/// What an entry does.
+enum Speech {
+    Announce(Box<Announcer>),
+    Ask(Box<Discoverer>),
+    Answer(Box<Answering>, UtcCounter),
+}
+
+impl Speech {
+    fn new(
+        key: Option<&Discovery>,
+        question: Option<&Discovery>,
+        code: [u8; 23],
+    ) -> Result<Self, ConfigError> {
+        match (key, question) {
+            (Some(key), None) => Self::alone(key),
+            (None, None) => Err(ConfigError::new(
+                "neither key nor answers",
+                "protected",
+                "name an entry of the key store",
+            )),
+            (key, Some(question)) => {
+                let until = UtcCounter::new(question.valid_until);
+                let answering = match (question.followed()?, key) {
+                    (Some(Followed::PreShared(session)), None) => Answering::Preshared(session, code),
+                    (Some(Followed::PreShared(_)), Some(_)) => {
+                        let what = "an answer under a pre-shared secret has no key of its own";
+                        return Err(ConfigError::new(what, "protected.key", "leave it out"));
+                    }
+                    (Some(Followed::Restricted(query, filter, material)), Some(key)) => {
+                        Answering::Restricted {
+                            receiver: Receiver::new(
+                                &material,
+                                MicCheck::Local,
+                                vec![filter],
+                                Profile::default(),
+                            ),
+                            query,
+                            response: key.content()?,
+                            sender: Sender::new(&key.material()?, Profile::default()),
+                        }
+                    }
+                    (_, None) => {
+                        return Err(ConfigError::new(
+                            "an answer without a key",
+                            "protected",
+                            "name the entry of the answer",
+                        ));
+                    }
+                    _ => {
+                        let what = format!("{:?} is of {}", question.name, question.protection.as_str());
+                        let remedy = "only pre-shared, restricted and public-safety have questions";
+                        return Err(ConfigError::new(what, "protected.answers", remedy));
+                    }
+                };
+                let asks = matches!(
+                    question.message_type()?,
+                    MessageType::RestrictedQuery
+                        | MessageType::RelaySolicitation
+                        | MessageType::GroupMemberSolicitation
+                );
+                if !asks {
+                    let what = format!("{:?} is no question", question.name);
+                    return Err(ConfigError::new(
+                        what,
+                        "protected.answers",
+                        "its message-type is 86, 96 or 9e",
+                    ));
+                }
+                Ok(Self::Answer(Box::new(answering), until))
+            }
+        }
+    }
+
+    fn alone(key: &Discovery) -> Result<Self, ConfigError> {
+        let until = UtcCounter::new(key.valid_until);
+        let protection = match key.followed()? {
+            Some(Followed::Rotating(config, id, application_key)) => {
+                return Ok(Self::Announce(Box::new(Announcer::changing(
+                    config,
+                    id,
+                    &application_key,
+                    until,
+                ))));
+            }
+            Some(Followed::PreShared(session)) => {
+                let asking = Asking::Preshared(session);
+                return Ok(Self::Ask(Box::new(Discoverer::new(asking, until, PATIENCE_MILLIS))));
+            }
+            Some(Followed::Open(_, Some(open))) => AnnouncerKey::Open(open),
+            Some(Followed::Restricted(..)) if key.protection == Protection::None => AnnouncerKey::Unprotected,
+            Some(Followed::Restricted(_, _, material)) => {
+                AnnouncerKey::Restricted(Sender::new(&material, Profile::default()))
+            }
+            Some(Followed::Open(_, None)) | None => {
+                let what = format!("the entry {:?} has no key to announce with", key.name);
+                return Err(ConfigError::new(what, "protected.key", "its announcer's export holds it"));
+            }
+        };
+        let announcer = Announcer::new(&key.content()?, protection, until);
+        announcer
+            .map(|announcer| Self::Announce(Box::new(announcer)))
+            .map_err(|e| ConfigError::new(e.to_string(), "protected.key", ""))
+    }
+}
+
+impl From<SduKind> for SduType {
+    fn from(kind: SduKind) -> Self {
+        match kind {
+            SduKind::Ip => Self::Ip,
+            SduKind::Arp => Self::Arp,
+            SduKind::Pc5S => Self::Pc5Signalling,
+            SduKind::NonIp => Self::NonIp,
+        }
+    }
+}
+
+/// Who sends to a group, with every PGK that is not over.
+fn sender(
+    group: &Group,
+    member: [u8; 3],
+    now: UtcCounter,
+    counters: &mut Counters,
+) -> Result<group::Sender, ConfigError> {
+    let place = format!("group {:?}", group.name);
+    let mut sender = group::Sender::new(group.config()?, member);
+    let mut valid = false;
+    for entry in group.pgk.iter().filter(|entry| entry.expiry > now.value()) {
+        if let Some(key) = group.pgk(entry)? {
+            valid |= key.valid_from <= now;
+            let installed = sender.install(key, ReserveConfig::default(), counters);
+            installed.map_err(|e| ConfigError::new(e.to_string(), &place, ""))?;
+        }
+    }
+    if !valid {
+        let what = format!("no PGK is valid at {}, when the recording begins", now.value());
+        let remedy = format!(
+            "`sidelink keys new-group {:?} --from SECONDS` adds one, --utc sets the time",
+            group.name
+        );
+        return Err(ConfigError::new(what, place, remedy));
+    }
+    Ok(sender)
+}
+
+fn engine(source: Layer2Id) -> Result<Engine, ConfigError> {
+    Engine::new(Config::new(source)).map_err(|e| ConfigError::new(e.to_string(), "protected", ""))
+}
+
+fn no_keys() -> ConfigError {
+    ConfigError::new("it needs keys", "protected", "give --keys STORE")
+}
+
+fn not_in_store(what: &str, name: &str, command: &str) -> ConfigError {
+    let remedy = format!("`sidelink keys list` names what there is, `{command}` makes one");
+    ConfigError::new(format!("the key store has no {what} {name:?}"), "protected", remedy)
+}
+
+/// A lock, even if a thread died with it: every change is whole.
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
