@@ -6,6 +6,8 @@
 //! ```text
 //! open.rs    driver=..,key=value: a radio by its words
 //! air/       the virtual air: any number of UEs, in one process or several, each pair with its own path
+//! file.rs    a recording, replayed; what is sent goes to another
+//! record.rs  any radio, with what it receives kept in a recording
 //! ```
 //!
 //! # Errors, sorted by blame
@@ -15,7 +17,9 @@
 //! and survived.
 
 pub mod air;
+pub mod file;
 mod open;
+pub mod record;
 
 pub use open::{DeviceArgs, RadioSettings, drivers, open};
 

@@ -161,6 +161,11 @@ impl Writer {
         self.samples
     }
 
+    /// Says when the first sample was taken, where that became known only now.
+    pub const fn set_start(&mut self, start: UtcMicros) {
+        self.options.start = Some(start);
+    }
+
     /// Appends samples.
     ///
     /// # Errors

@@ -1,9 +1,14 @@
 //! `driver=..,key=value,..`: a radio by its words, as SoapySDR and UHD take them.
 
-use super::air::{Air, AirConfig, Pace};
+use super::air::{Air, AirConfig, Pace, PortConfig};
+use super::file::{FileRadio, FileRadioOptions};
 use super::{Radio, RadioError};
 use crate::number::Number;
 use std::collections::BTreeMap;
+use std::fmt::Display;
+use std::path::Path;
+use std::str::FromStr;
+use std::time::{Duration, Instant};
 
 /// Name of the medium where none is said.
 const MEDIUM: &str = "sidelink";
@@ -86,6 +91,36 @@ impl DeviceArgs {
         Ok(Some(number.0))
     }
 
+    /// A value of any kind taken out; `value` stays as it is where there is none.
+    ///
+    /// # Errors
+    /// What it is not.
+    pub fn set<T: FromStr<Err: Display>>(&mut self, key: &str, value: &mut T) -> Result<(), RadioError> {
+        if let Some(text) = self.take(key) {
+            *value = text.parse().map_err(|e| {
+                RadioError::unusable(format!("{key}={text}: {e}"), format!("give {key} another value"))
+            })?;
+        }
+        Ok(())
+    }
+
+    /// `yes` or `no` taken out.
+    ///
+    /// # Errors
+    /// Anything else.
+    pub fn set_flag(&mut self, key: &str, value: &mut bool) -> Result<(), RadioError> {
+        *value = match self.take(key).as_deref() {
+            None => return Ok(()),
+            Some("yes" | "true" | "1") => true,
+            Some("no" | "false" | "0") => false,
+            Some(other) => {
+                let remedy = format!("write {key}=yes or {key}=no");
+                return Err(RadioError::unusable(format!("{key}={other}"), remedy));
+            }
+        };
+        Ok(())
+    }
+
     /// What is left, in one text.
     pub fn rest(&self) -> String {
         self.0.iter().map(|(k, v)| format!("{k}={v}")).collect::<Vec<_>>().join(",")
@@ -106,7 +141,7 @@ impl DeviceArgs {
 
 /// Drivers that are built in, for messages.
 pub fn drivers() -> &'static str {
-    "air"
+    "air, file"
 }
 
 /// Open a radio.
@@ -117,6 +152,7 @@ pub fn open(args: &str, settings: &RadioSettings) -> Result<Box<dyn Radio>, Radi
     let mut args = DeviceArgs::parse(args)?;
     match args.take("driver").as_deref() {
         Some("air" | "virtualair") | None => open_air(args, settings),
+        Some("file") => open_file(args, settings),
         Some(other) => Err(RadioError::unusable(
             format!("this build has no driver {other:?}"),
             format!("it has {}; SoapySDR devices need --features soapysdr", drivers()),
@@ -124,26 +160,38 @@ pub fn open(args: &str, settings: &RadioSettings) -> Result<Box<dyn Radio>, Radi
     }
 }
 
-/// `driver=air[,medium=NAME][,port=NAME]`: the air of that name; where there is none, one is made, in real time.
+/// `driver=air[,medium=NAME][,port=NAME]`: the air of that name; where there is none, one is made, in real time, or as the
+/// words or the file of `config` say. The other words are of this port.
 fn open_air(mut args: DeviceArgs, settings: &RadioSettings) -> Result<Box<dyn Radio>, RadioError> {
     let medium = args.take("medium").unwrap_or_else(|| MEDIUM.to_owned());
-    let port = args.take("port").unwrap_or_else(|| settings.name.clone());
-    let snr = args.take_number("snr")?.unwrap_or(SNR);
-    args.finish("air", "medium, port, snr")?;
-    let air = match Air::open(&medium) {
-        Ok(air) => air,
-        Err(_) => {
-            let config = AirConfig {
-                rate: Number(settings.rate),
-                frequency: Number(settings.frequency.unwrap_or(AirConfig::default().frequency.0)),
-                prb: settings.prb,
-                pace: Pace::Realtime,
-                snr: Some(snr),
-                ..AirConfig::default()
-            };
-            Air::create(&medium, config)?
-        }
+    let name = args.take("port").unwrap_or_else(|| settings.name.clone());
+    let mut config = match args.take("config") {
+        Some(file) => AirConfig::from_file(Path::new(&file))
+            .map_err(|e| RadioError::unusable(e.to_string(), "mend the file that config= names"))?,
+        None => AirConfig {
+            rate: Number(settings.rate),
+            frequency: Number(settings.frequency.unwrap_or(AirConfig::default().frequency.0)),
+            prb: settings.prb,
+            pace: Pace::Realtime,
+            snr: Some(SNR),
+            ..AirConfig::default()
+        },
     };
+    config.snr = args.take_number("snr")?.or(config.snr);
+    args.set("pace", &mut config.pace)?;
+    args.set("channel", &mut config.channel)?;
+    args.set("seed", &mut config.seed)?;
+    args.set("wait-for", &mut config.wait_for)?;
+    // What is wrong with the words is told before anything is made.
+    let mut words = args.clone();
+    let mut port = config.port_named(&name);
+    take_port(&mut words, &mut port)?;
+    words.finish(
+        "air",
+        "medium, port; config, pace, snr, channel, seed, wait-for for who makes it; gain, cfo, drift, delay, start, x, y, \
+         half-duplex, listen-only, utc of the port",
+    )?;
+    let air = open_or_make(&medium, config)?;
     if air.config().rate.0 != settings.rate {
         return Err(RadioError::unusable(
             format!(
@@ -154,7 +202,68 @@ fn open_air(mut args: DeviceArgs, settings: &RadioSettings) -> Result<Box<dyn Ra
             "give all UEs of an air the same rate, or another medium=NAME",
         ));
     }
-    air.attach_named(&port)
+    // The port may be another in the air that was there already.
+    let mut port = air.config().port_named(&name);
+    take_port(&mut args, &mut port)?;
+    air.attach(port)
+}
+
+fn take_port(args: &mut DeviceArgs, port: &mut PortConfig) -> Result<(), RadioError> {
+    args.set("gain", &mut port.gain)?;
+    args.set("cfo", &mut port.cfo)?;
+    args.set("drift", &mut port.drift)?;
+    args.set("delay", &mut port.delay)?;
+    args.set("x", &mut port.position[0])?;
+    args.set("y", &mut port.position[1])?;
+    port.start = args.take_number("start")?.map(Number).or(port.start);
+    args.set_flag("half-duplex", &mut port.half_duplex)?;
+    args.set_flag("listen-only", &mut port.listen_only)?;
+    args.set_flag("utc", &mut port.utc)
+}
+
+/// The medium of a name, whoever makes it: several may try at once.
+fn open_or_make(medium: &str, config: AirConfig) -> Result<Air, RadioError> {
+    let deadline = Instant::now() + Duration::from_secs(1);
+    loop {
+        let opened = Air::open(medium);
+        if opened.is_ok() {
+            return opened;
+        }
+        match Air::create(medium, config.clone()) {
+            // Another is about to make it.
+            Err(_) if Instant::now() < deadline => std::thread::sleep(Duration::from_millis(5)),
+            result => return result,
+        }
+    }
+}
+
+/// `driver=file,read=FILE[,write=FILE][,pace=free]`: a recording; what is sent goes to another, or nowhere.
+fn open_file(mut args: DeviceArgs, settings: &RadioSettings) -> Result<Box<dyn Radio>, RadioError> {
+    let Some(read) = args.take("read") else {
+        let remedy = "write read=FILE, such as read=drive.sigmf-meta";
+        return Err(RadioError::unusable("driver=file lacks a recording", remedy));
+    };
+    let mut pace = Pace::Realtime;
+    args.set("pace", &mut pace)?;
+    let options = FileRadioOptions {
+        write: args.take("write").map(Into::into),
+        real_time: pace == Pace::Realtime,
+        frequency: settings.frequency.unwrap_or_default(),
+    };
+    args.finish("file", "read, write, pace")?;
+    let radio = FileRadio::open(Path::new(&read), options)?;
+    let rate = radio.description().rate;
+    if rate != settings.rate {
+        return Err(RadioError::unusable(
+            format!(
+                "{read} has {} and this radio {}",
+                Number(rate).with_unit("S/s"),
+                Number(settings.rate).with_unit("S/s")
+            ),
+            "set the rate of the recording",
+        ));
+    }
+    Ok(Box::new(radio))
 }
 
 #[cfg(test)]
@@ -176,5 +285,44 @@ mod tests {
     fn a_driver_that_is_not_there_is_named() {
         let error = open("driver=lime", &RadioSettings::new("a", 1.92e6)).err().unwrap().to_string();
         assert!(error.contains("lime") && error.contains("soapysdr"), "{error}");
+    }
+
+    #[test]
+    fn what_is_wrong_with_the_words_is_told() {
+        let settings = RadioSettings::new("ue", 1.92e6);
+        for (args, words) in [
+            ("driver=air,medium=never,pace=fast", "realtime"),
+            ("driver=air,medium=never,half-duplex=maybe", "half-duplex=yes"),
+            ("driver=air,medium=never,colour=red", "colour"),
+            ("driver=air,medium=never,config=no-such-file.toml", "no-such-file"),
+            ("driver=air,medium=never/ever", "letters"),
+            ("driver=file", "read=FILE"),
+            ("driver=file,read=no-such-file", "no-such-file"),
+        ] {
+            let error = open(args, &settings).err().unwrap().to_string();
+            assert!(error.contains(words), "{args}: {error}");
+        }
+        assert!(Air::open("never").is_err());
+    }
+
+    #[test]
+    fn two_meet_by_the_name_of_the_medium() {
+        let medium = format!("open-test-{}", std::process::id());
+        let args = format!("driver=air,medium={medium},pace=free,wait-for=2,snr=20,channel=flat0");
+        let settings = RadioSettings::new("ue", 1.92e6);
+        let first = open(&format!("{args},port=a,gain=40"), &settings).unwrap();
+        assert!(!first.description().real_time);
+        let second = open(&args, &settings).unwrap();
+        let error = open(&args, &settings).err().unwrap().to_string();
+        assert!(error.contains("another name"), "{error}");
+        let error = open(&args, &RadioSettings::new("c", 3.84e6)).err().unwrap().to_string();
+        assert!(error.contains("the same rate"), "{error}");
+        let (mut first, mut second) = (first.start().unwrap(), second.start().unwrap());
+        first.transmit.transmit(100, &[crate::Sample::new(1.0, 0.0); 100]).unwrap();
+        first.transmit.advance(1000).unwrap();
+        second.transmit.advance(1000).unwrap();
+        let mut into = [crate::Sample::default(); 900];
+        assert_eq!(second.receive.receive(&mut into, Duration::from_secs(20)).unwrap().count, 900);
+        assert!(into[150].norm() > 1.0 && into[500].norm() < 1.0, "{} {}", into[150], into[500]);
     }
 }

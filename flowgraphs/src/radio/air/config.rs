@@ -10,6 +10,7 @@ use sidelink_phy::numerology::Numerology;
 use sidelink_phy::units::{Bandwidth, CyclicPrefix};
 use std::ops::Range;
 use std::path::Path;
+use std::str::FromStr;
 
 /// A medium that several radios share.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -81,6 +82,18 @@ pub enum Pace {
     Free,
     /// The wall clock.
     Realtime,
+}
+
+impl FromStr for Pace {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "free" => Ok(Self::Free),
+            "realtime" => Ok(Self::Realtime),
+            _ => Err(format!("{text:?} is no pace; free or realtime")),
+        }
+    }
 }
 
 /// Gain over distance: `-10 exponent log10(distance / reference)` dB, and 0 dB up to the reference.

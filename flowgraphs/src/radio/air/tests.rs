@@ -162,7 +162,7 @@ fn noise_path_loss_and_flight_are_as_configured() {
     // 1.92 MS/s are 128 subcarriers of which 72 carry a UE of power 1.
     assert!((noise_power - 128.0 / 72.0 / 10.0).abs() < 1e-12);
     let air = Air::new(air).unwrap();
-    let far = PortConfig { position: [1561.418_4, 0.0], gain: 40.0, ..PortConfig::named("far") };
+    let far = PortConfig { position: [1_561.418_4, 0.0], gain: 40.0, ..PortConfig::named("far") };
     let [mut far, mut near] = start(&air, [far, PortConfig::named("near")]);
     far.transmit.transmit(50_000, &[Sample::new(1.0, 0.0); 50_000]).unwrap();
     far.transmit.advance(200_000).unwrap();
@@ -171,14 +171,14 @@ fn noise_path_loss_and_flight_are_as_configured() {
     assert!((quiet / noise_power - 1.0).abs() < 0.03, "{quiet}");
     // 23.87 dB lost at 15.6 times the reference, 10 samples of flight.
     let loud = power(&heard[50_100..100_000]);
-    let expected = 1e4 * (100.0_f64 / 1561.418_4).powi(2) + noise_power;
+    let expected = 1e4 * (100.0_f64 / 1_561.418_4).powi(2) + noise_power;
     assert!((loud / expected - 1.0).abs() < 0.01, "{loud}");
     assert!(heard[50_009].norm() < 5.0 && heard[50_011].norm() > 5.0);
 }
 
 #[test]
 fn a_drifting_clock_hears_and_is_heard_at_its_own_pace() {
-    let air = Air::new(config()).unwrap();
+    let air = Air::new(AirConfig { memory: 1000.0, ..config() }).unwrap();
     let fast = PortConfig { drift: 100.0, start: Some(Number(1000.0)), ..PortConfig::named("fast") };
     let [mut fast, mut slow] = start(&air, [fast, PortConfig::named("slow")]);
     for port in [&mut fast, &mut slow] {
@@ -325,26 +325,3 @@ fn configurations_are_checked() {
 }
 
 mod shared;
-
-#[test]
-#[ignore = "prints what it costs"]
-fn cost() {
-    for (name, config, send) in [
-        ("noise only", AirConfig { snr: Some(20.0), ..AirConfig::default() }, false),
-        ("no noise, direct", AirConfig::default(), true),
-        ("drift", AirConfig { seed: 3, ..AirConfig::default() }, true),
-        ("epa5", AirConfig { channel: "epa5".parse().unwrap(), ..AirConfig::default() }, true),
-        ("etu70", AirConfig { channel: "etu70".parse().unwrap(), ..AirConfig::default() }, true),
-    ] {
-        let air = Air::new(config).unwrap();
-        let b = PortConfig { drift: if name == "drift" { 7.0 } else { 0.0 }, ..PortConfig::named("b") };
-        let [mut a, mut b] = start(&air, [PortConfig::named("a"), b]);
-        if send {
-            a.transmit.transmit(0, &vec![Sample::new(0.3, 0.2); 1_536_000]).unwrap();
-        }
-        a.transmit.advance(2_000_000).unwrap();
-        let begin = std::time::Instant::now();
-        take(&mut *b.receive, 1_536_000, 15_360);
-        eprintln!("{name}: {:.1} % of a core", begin.elapsed().as_secs_f64() * 1000.0);
-    }
-}

@@ -1,0 +1,187 @@
+//! A recording as a radio: it is received at its own pace or as fast as one reads; what is sent goes to another file.
+
+use super::{Anchor, Description, Event, Radio, RadioError, Receive, Received, Streams, Transmit};
+use crate::Sample;
+use crate::args::RadioArgs;
+use sidelink_recordings::{Recording, Writer, WriterOptions};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+/// How a recording is replayed.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct FileRadioOptions {
+    /// Where what is sent goes; without it, nowhere.
+    pub write: Option<PathBuf>,
+    /// By the wall clock.
+    pub real_time: bool,
+    /// Carrier in Hz, where the recording does not say it.
+    pub frequency: f64,
+}
+
+/// A recording as a radio.
+pub struct FileRadio {
+    description: Description,
+    recording: Recording,
+    writer: Option<Writer>,
+    anchor: Option<Anchor>,
+}
+
+impl FileRadio {
+    /// Open a recording.
+    ///
+    /// # Errors
+    /// What is wrong with it, or that the other file cannot be made.
+    pub fn open(path: &Path, options: FileRadioOptions) -> Result<Self, RadioError> {
+        let name = path.display();
+        let input = crate::input::open(path, &RadioArgs::default()).map_err(|e| {
+            RadioError::unusable(format!("cannot replay {name}: {e:#}"), "check the recording")
+        })?;
+        let info = input.recording.info();
+        let frequency = info.frequency.unwrap_or(options.frequency);
+        // SigMF knows microseconds, and who recorded it does not say how well it knew them.
+        let anchor = info.start.and_then(|t| i64::try_from(t.0).ok()?.checked_mul(1000));
+        let anchor = anchor.map(|utc_ns| Anchor { utc_ns, uncertainty_ns: 1000 });
+        let mut writer_options = WriterOptions::new(input.rate);
+        writer_options.frequency = Some(frequency);
+        writer_options.start = info.start;
+        writer_options.description = Some(format!("sent during a replay of {name}"));
+        let writer = options.write.map(|path| {
+            Writer::create(&path, writer_options)
+                .map_err(|e| RadioError::unusable(e.to_string(), "name another file for what is sent"))
+        });
+        Ok(Self {
+            description: Description {
+                name: format!("replay of {name}"),
+                rate: input.rate,
+                frequency,
+                full_duplex: true,
+                real_time: options.real_time,
+            },
+            writer: writer.transpose()?,
+            recording: input.recording,
+            anchor,
+        })
+    }
+}
+
+impl Radio for FileRadio {
+    fn description(&self) -> &Description {
+        &self.description
+    }
+
+    fn start(self: Box<Self>) -> Result<Streams, RadioError> {
+        let pace = Pace { began: self.description.real_time.then(Instant::now), rate: self.description.rate };
+        Ok(Streams {
+            receive: Box::new(Replay { recording: self.recording, pace, next: 0 }),
+            transmit: Box::new(Sent { writer: self.writer, pace, event: None, promised: 0 }),
+            anchor: self.anchor,
+        })
+    }
+}
+
+#[derive(Clone, Copy)]
+struct Pace {
+    /// `None`: as fast as one reads.
+    began: Option<Instant>,
+    rate: f64,
+}
+
+impl Pace {
+    /// When a sample has been taken.
+    fn when(self, sample: u64) -> Option<Instant> {
+        self.began.map(|began| began + Duration::from_secs_f64(sample as f64 / self.rate))
+    }
+}
+
+struct Replay {
+    recording: Recording,
+    pace: Pace,
+    next: u64,
+}
+
+impl Receive for Replay {
+    fn receive(&mut self, into: &mut [Sample], patience: Duration) -> Result<Received, RadioError> {
+        let first = self.next;
+        let now = Instant::now();
+        if let Some(when) = self.pace.when(first + into.len() as u64)
+            && when > now
+        {
+            if when - now > patience {
+                std::thread::sleep(patience);
+                return Ok(Received { first, count: 0 });
+            }
+            std::thread::sleep(when - now);
+        }
+        let count = self.recording.read(into).map_err(|e| RadioError::Lost(e.to_string()))?;
+        if count == 0 && !into.is_empty() {
+            return Err(RadioError::Ended);
+        }
+        self.next += count as u64;
+        Ok(Received { first, count })
+    }
+}
+
+/// What is sent, in the order of its time.
+struct Sent {
+    writer: Option<Writer>,
+    pace: Pace,
+    event: Option<Event>,
+    promised: u64,
+}
+
+impl Transmit for Sent {
+    fn transmit(&mut self, first: u64, burst: &[Sample]) -> Result<(), RadioError> {
+        let late = self.pace.when(first).is_some_and(|when| when < Instant::now());
+        if late || first < self.promised || self.writer.as_ref().is_some_and(|w| first < w.position()) {
+            self.event = Some(Event::Late { first });
+            return Ok(());
+        }
+        self.fill_up_to(first);
+        self.write(burst);
+        Ok(())
+    }
+
+    fn advance(&mut self, until: u64) -> Result<(), RadioError> {
+        self.promised = self.promised.max(until);
+        Ok(())
+    }
+
+    fn poll_event(&mut self) -> Option<Event> {
+        self.event.take()
+    }
+}
+
+impl Sent {
+    fn fill_up_to(&mut self, sample: u64) {
+        const SILENCE: [Sample; 1024] = [Sample { re: 0.0, im: 0.0 }; 1024];
+        while let Some(writer) = &self.writer
+            && writer.position() < sample
+        {
+            let missing = sample - writer.position();
+            self.write(&SILENCE[..missing.min(SILENCE.len() as u64) as usize]);
+        }
+    }
+
+    /// A file that cannot be written any more is given up; the replay goes on.
+    fn write(&mut self, samples: &[Sample]) {
+        if let Some(writer) = &mut self.writer
+            && let Err(error) = writer.write(samples)
+        {
+            tracing::warn!("what is sent is no longer recorded: {error}");
+            self.writer = None;
+        }
+    }
+}
+
+impl Drop for Sent {
+    fn drop(&mut self) {
+        if let Some(writer) = self.writer.take()
+            && let Err(error) = writer.finish()
+        {
+            tracing::warn!("what was sent could not be kept: {error}");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,56 @@
+use super::*;
+
+const PATIENCE: Duration = Duration::from_secs(20);
+
+fn recording(name: &str, samples: usize) -> (PathBuf, PathBuf) {
+    let folder = std::env::temp_dir().join(format!("sidelink-file-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let path = folder.join(format!("{name}.sigmf-meta"));
+    let mut options = WriterOptions::new(1.92e6);
+    options.frequency = Some(5.9e9);
+    options.start = Some(sidelink_recordings::UtcMicros(5_000_000));
+    let mut writer = Writer::create(&path, options).unwrap();
+    let samples: Vec<Sample> = (0..samples).map(|n| Sample::new(n as f32, -1.0)).collect();
+    writer.write(&samples).unwrap();
+    writer.finish().unwrap();
+    (path, folder.join(format!("{name}-sent.sigmf-meta")))
+}
+
+#[test]
+fn a_replay_delivers_every_sample_and_keeps_what_is_sent() {
+    let (path, sent) = recording("free", 5000);
+    let options = FileRadioOptions { write: Some(sent.clone()), ..FileRadioOptions::default() };
+    let radio = Box::new(FileRadio::open(&path, options).unwrap());
+    assert_eq!((radio.description().rate, radio.description().frequency), (1.92e6, 5.9e9));
+    let mut streams = radio.start().unwrap();
+    assert_eq!(streams.anchor.map(|a| a.utc_ns), Some(5_000_000_000));
+    let mut into = vec![Sample::default(); 3000];
+    assert_eq!(streams.receive.receive(&mut into, PATIENCE).unwrap(), Received { first: 0, count: 3000 });
+    assert_eq!(into[2999].re, 2999.0);
+    assert_eq!(streams.receive.receive(&mut into, PATIENCE).unwrap(), Received { first: 3000, count: 2000 });
+    assert!(matches!(streams.receive.receive(&mut into, PATIENCE), Err(RadioError::Ended)));
+    streams.transmit.transmit(2000, &[Sample::new(1.0, 1.0); 10]).unwrap();
+    streams.transmit.advance(3000).unwrap();
+    streams.transmit.transmit(2900, &[Sample::new(1.0, 1.0); 10]).unwrap();
+    assert_eq!(streams.transmit.poll_event(), Some(Event::Late { first: 2900 }));
+    drop(streams);
+    let mut sent = Recording::open(&sent, &sidelink_recordings::OpenOptions::default()).unwrap();
+    assert_eq!(sent.info().length, 2010);
+    assert_eq!(sent.read(&mut into).unwrap(), 2010);
+    assert!(into[..2000].iter().all(|s| s.norm() == 0.0) && into[2000..2010].iter().all(|s| s.re == 1.0));
+}
+
+#[test]
+fn a_replay_in_real_time_takes_its_time() {
+    let (path, _) = recording("real", 1_920_000 / 10);
+    let options = FileRadioOptions { real_time: true, ..FileRadioOptions::default() };
+    let mut streams = Box::new(FileRadio::open(&path, options).unwrap()).start().unwrap();
+    let begin = Instant::now();
+    let mut into = vec![Sample::default(); 96_000];
+    assert_eq!(streams.receive.receive(&mut into, Duration::from_millis(1)).unwrap().count, 0);
+    assert_eq!(streams.receive.receive(&mut into, PATIENCE).unwrap().count, 96_000);
+    // A clock does not run fast, whatever the machine does.
+    assert!(begin.elapsed() > Duration::from_millis(45));
+    streams.transmit.transmit(10, &into[..5]).unwrap();
+    assert_eq!(streams.transmit.poll_event(), Some(Event::Late { first: 10 }));
+}
