@@ -9,16 +9,19 @@
 
 use super::elementary::{cos_sin, power_of_decibel};
 use super::fading::{ChannelModel, FadingError, Path, Profile, Rayleigh};
-use super::offset::{accumulate_fir, phase_of_turns};
+use super::offset::phase_of_turns;
 use super::path::PathError;
 use super::resample::windowed_sinc::interpolation_weights;
 use super::rng::Rng;
 use crate::Sample;
+use crate::kernel::Backend;
+use crate::kernel::channel::{Loops, loops};
 use core::ops::Range;
 
 /// White Gaussian noise whose every sample is known by its number.
 #[derive(Clone, Debug)]
 pub struct AddressedNoise {
+    loops: Loops,
     rng: Rng,
     scale: f32,
     /// The block that was made last, and its noise.
@@ -33,7 +36,8 @@ impl AddressedNoise {
     /// Noise of `power` = E|w|² per sample. A power that is not above 0 adds nothing.
     pub fn new(power: f64, seed: u64) -> Self {
         let scale = if power.is_finite() && power > 0.0 { power.sqrt() as f32 } else { 0.0 };
-        Self { rng: Rng::new(seed), scale, block: None, noise: vec![Sample::default(); Self::BLOCK] }
+        let noise = vec![Sample::default(); Self::BLOCK];
+        Self { loops: loops(Backend::detect()), rng: Rng::new(seed), scale, block: None, noise }
     }
 
     /// Adds noise samples `first` and after to `output`.
@@ -45,10 +49,7 @@ impl AddressedNoise {
         while !rest.is_empty() {
             let (block, offset) = (at / Self::BLOCK as u64, (at % Self::BLOCK as u64) as usize);
             if self.block != Some(block) {
-                let (noise, scale) = (&mut self.noise, self.scale);
-                self.rng.fork(block).for_each_gaussian(Self::BLOCK, |i, re, im| {
-                    noise[i] = Sample::new(scale * re, scale * im)
-                });
+                self.rng.fork(block).fill_gaussian(self.loops, self.scale, &mut self.noise);
                 self.block = Some(block);
             }
             let length = rest.len().min(Self::BLOCK - offset);
@@ -154,6 +155,7 @@ pub struct AddressedPath {
 /// Interpolation and multipath in one filter, which holds still for a group of samples.
 #[derive(Clone, Debug)]
 struct Filter {
+    loops: Loops,
     bank: Vec<f32>,
     taps: Vec<FadingTap>,
     /// Outputs for which one set of weights serves: a power of two; aligned.
@@ -338,6 +340,7 @@ impl Filter {
         let length = TAPS + spread + 1;
         let window = vec![[0.0; 2]; 2 * CHUNK + length + 8];
         Ok(Self {
+            loops: loops(Backend::detect()),
             bank,
             taps: taps.collect(),
             group,
@@ -386,9 +389,9 @@ impl Filter {
             let from = (from - input_first) as usize;
             let reach = from..from + length + self.weights[0].len() - 1;
             let y = &mut output[done..done + length];
-            accumulate_fir(&self.weights[0], &self.window[0][reach.clone()], y);
+            (self.loops.accumulate_fir)(&self.weights[0], &self.window[0][reach.clone()], y);
             if fades {
-                accumulate_fir(&self.weights[1], &self.window[1][reach], y);
+                (self.loops.accumulate_fir)(&self.weights[1], &self.window[1][reach], y);
             }
             done += length;
         }

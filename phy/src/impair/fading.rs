@@ -11,10 +11,12 @@
 //! has mean power 1 in every realisation, and over the realisations the autocorrelation `J0(2π f_d τ)` exactly.
 
 use super::elementary::{cos_sin, cos_sin_turns, power_of_decibel};
-use super::offset::{accumulate_fir, phase_of_turns};
+use super::offset::phase_of_turns;
 use super::resample::windowed_sinc::interpolation_weights;
 use super::rng::Rng;
 use crate::Sample;
+use crate::kernel::Backend;
+use crate::kernel::channel::{Loops, loops};
 use core::fmt;
 use core::str::FromStr;
 
@@ -209,6 +211,7 @@ impl core::error::Error for FadingError {}
 /// error below -55 dB for signals in ±0.41 of the sample rate. Two antennas are two channels with two seeds.
 #[derive(Clone, Debug)]
 pub struct Fading {
+    loops: Loops,
     taps: Vec<Tap>,
     /// The last input samples, as many as the longest path needs, and room for a frame.
     window: Vec<[f32; 2]>,
@@ -288,6 +291,7 @@ impl Fading {
             }
         });
         Ok(Self {
+            loops: loops(Backend::detect()),
             taps: taps.collect(),
             window: vec![[0.0; 2]; history + Self::FRAME],
             history,
@@ -337,7 +341,7 @@ impl Fading {
             let mut filtered = [[0.0_f32; 2]; Self::FRAME];
             let filtered = &mut filtered[..n];
             let window = &self.window[tap.start..tap.start + n + tap.weights.len() - 1];
-            accumulate_fir(&tap.weights, window, filtered);
+            (self.loops.accumulate_fir)(&tap.weights, window, filtered);
             add_weighted(filtered, gains, self.interval, self.position, block);
         }
         self.window.copy_within(n..n + self.history, 0);

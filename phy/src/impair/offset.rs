@@ -4,6 +4,8 @@ use super::elementary::{cos_sin, cos_sin_turns, power_of_decibel};
 use super::resample::windowed_sinc::interpolation_weights;
 use super::resample::{Resampler, UnsupportedRatio};
 use crate::Sample;
+use crate::kernel::Backend;
+use crate::kernel::channel::{Loops, loops};
 
 /// Shifts a stream in frequency: sample `n` is multiplied by `exp(j 2 pi (phase + n frequency / sample_rate))`.
 ///
@@ -140,6 +142,7 @@ impl FractionalDelay {
 /// Filter with real weights on a complex stream: `y[n] = sum_k weights[k] x[n - (taps - 1) + k]`.
 #[derive(Clone, Debug)]
 struct Fir {
+    loops: Loops,
     weights: Vec<f32>,
     window: Vec<[f32; 2]>,
 }
@@ -148,7 +151,8 @@ impl Fir {
     const CHUNK: usize = 256;
 
     fn new(weights: &[f32]) -> Self {
-        Self { weights: weights.to_vec(), window: vec![[0.0; 2]; weights.len() - 1 + Self::CHUNK] }
+        let loops = loops(Backend::detect());
+        Self { loops, weights: weights.to_vec(), window: vec![[0.0; 2]; weights.len() - 1 + Self::CHUNK] }
     }
 
     fn process(&mut self, samples: &mut [Sample]) {
@@ -159,40 +163,12 @@ impl Fir {
             }
             let mut y = [[0.0_f32; 2]; Self::CHUNK];
             let n = chunk.len();
-            accumulate_fir(&self.weights, &self.window[..history + n], &mut y[..n]);
+            (self.loops.accumulate_fir)(&self.weights, &self.window[..history + n], &mut y[..n]);
             for (s, v) in chunk.iter_mut().zip(&y) {
                 *s = Sample::new(v[0], v[1]);
             }
             self.window.copy_within(n..n + history, 0);
         }
-    }
-}
-
-/// `y[n] += sum_k weights[k] x[n + k]`, in that order of `k` for every `n`.
-#[inline(always)]
-pub(crate) fn accumulate_fir(weights: &[f32], x: &[[f32; 2]], y: &mut [[f32; 2]]) {
-    const LANES: usize = 16;
-    let x = x.as_flattened();
-    let y = y.as_flattened_mut();
-    let whole = y.len() / LANES * LANES;
-    for start in (0..whole).step_by(LANES) {
-        let mut sum = [0.0_f32; LANES];
-        for (k, w) in weights.iter().enumerate() {
-            let x = &x[start + 2 * k..start + 2 * k + LANES];
-            for i in 0..LANES {
-                sum[i] += w * x[i];
-            }
-        }
-        for (y, s) in y[start..start + LANES].iter_mut().zip(sum) {
-            *y += s;
-        }
-    }
-    for j in whole..y.len() {
-        let mut sum = 0.0;
-        for (k, w) in weights.iter().enumerate() {
-            sum += w * x[j + 2 * k];
-        }
-        y[j] += sum;
     }
 }
 

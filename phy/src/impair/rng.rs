@@ -6,6 +6,7 @@
 
 use super::elementary::{cos_sin, minus_ln_unit};
 use crate::Sample;
+use crate::kernel::channel::{DRAWS, Loops};
 
 /// Deterministic generator: one seed, one sequence.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -91,6 +92,23 @@ impl Rng {
     }
 }
 
+impl Rng {
+    /// Fills `out` with draws of [`Rng::complex_gaussian`] times `scale`.
+    pub(super) fn fill_gaussian(&mut self, loops: Loops, scale: f32, out: &mut [Sample]) {
+        let mut made = [[0.0; 2]; DRAWS];
+        let mut bits = [0; DRAWS];
+        for part in out.chunks_mut(DRAWS) {
+            for b in &mut bits[..part.len()] {
+                *b = self.next_u64();
+            }
+            (loops.gaussian)(&bits, scale, &mut made);
+            for (s, z) in part.iter_mut().zip(made) {
+                *s = Sample::new(z[0], z[1]);
+            }
+        }
+    }
+}
+
 /// The finaliser and the increment of splitmix64.
 fn splitmix64(state: &mut u64) -> u64 {
     *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
@@ -102,7 +120,7 @@ fn splitmix64(state: &mut u64) -> u64 {
 
 /// Two independent Gaussians of variance 1/2 from 63 uniform bits.
 #[inline(always)]
-fn box_muller(bits: u64) -> (f32, f32) {
+pub(crate) fn box_muller(bits: u64) -> (f32, f32) {
     let radius = minus_ln_unit((bits >> 33) as u32).sqrt();
     let (cos, sin) = cos_sin(bits as u32);
     (radius * cos, radius * sin)
@@ -151,6 +169,11 @@ mod tests {
                 assert_eq!(one.complex_gaussian(), Sample::new(re, im))
             });
         }
+        assert_eq!(one, many);
+        let loops = crate::kernel::channel::loops(crate::kernel::Backend::detect());
+        let mut filled = [Sample::default(); 150];
+        many.fill_gaussian(loops, 1.0, &mut filled);
+        assert_eq!(filled, core::array::from_fn(|_| one.complex_gaussian()));
         assert_eq!(one, many);
     }
 

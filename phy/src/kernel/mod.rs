@@ -4,6 +4,7 @@
 //! chosen when an object is built and not again. All backends give the same bits.
 #![allow(unsafe_code)]
 
+pub(crate) mod channel;
 pub(crate) mod crc;
 pub(crate) mod reduce;
 pub(crate) mod transpose;

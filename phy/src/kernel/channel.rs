@@ -1,0 +1,144 @@
+//! Loops of the channel models over samples: filters and noise.
+
+use super::Backend;
+use crate::impair::rng::box_muller;
+
+/// Draws that are turned into noise at a time.
+pub(crate) const DRAWS: usize = 64;
+
+/// Real and imaginary part.
+type Pair = [f32; 2];
+
+/// The loops of one backend.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Loops {
+    /// `y[n] += sum_k weights[k] x[n + k]`, in that order of `k` for every `n`.
+    pub(crate) accumulate_fir: fn(&[f32], &[Pair], &mut [Pair]),
+    /// Uniform bits to Gaussian samples, times a scale.
+    pub(crate) gaussian: fn(&[u64; DRAWS], f32, &mut [Pair; DRAWS]),
+}
+
+/// The loops of a backend.
+pub(crate) fn loops(backend: Backend) -> Loops {
+    match backend.or_scalar() {
+        #[cfg(target_arch = "x86_64")]
+        Backend::Avx512 => avx512::LOOPS,
+        #[cfg(target_arch = "x86_64")]
+        Backend::Avx2 => avx2::LOOPS,
+        _ => Loops { accumulate_fir, gaussian },
+    }
+}
+
+#[inline(always)]
+fn accumulate_fir(weights: &[f32], x: &[[f32; 2]], y: &mut [[f32; 2]]) {
+    let (x, y) = (x.as_flattened(), y.as_flattened_mut());
+    let mut start = 0;
+    while y.len() - start >= 32 {
+        accumulate_lanes::<32>(weights, &x[start..], &mut y[start..start + 32]);
+        start += 32;
+    }
+    while y.len() - start >= 8 {
+        accumulate_lanes::<8>(weights, &x[start..], &mut y[start..start + 8]);
+        start += 8;
+    }
+    for j in start..y.len() {
+        let mut sum = 0.0;
+        for (k, w) in weights.iter().enumerate() {
+            sum += w * x[j + 2 * k];
+        }
+        y[j] += sum;
+    }
+}
+
+#[inline(always)]
+fn accumulate_lanes<const LANES: usize>(weights: &[f32], x: &[f32], y: &mut [f32]) {
+    let mut sum = [0.0_f32; LANES];
+    for (k, w) in weights.iter().enumerate() {
+        let x = &x[2 * k..2 * k + LANES];
+        for i in 0..LANES {
+            sum[i] += w * x[i];
+        }
+    }
+    for (y, s) in y.iter_mut().zip(sum) {
+        *y += s;
+    }
+}
+
+#[inline(always)]
+fn gaussian(bits: &[u64; DRAWS], scale: f32, out: &mut [[f32; 2]; DRAWS]) {
+    let (mut re, mut im) = ([0.0_f32; DRAWS], [0.0_f32; DRAWS]);
+    for i in 0..DRAWS {
+        (re[i], im[i]) = box_muller(bits[i]);
+    }
+    for i in 0..DRAWS {
+        out[i] = [scale * re[i], scale * im[i]];
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+macro_rules! backend {
+    ($name:ident, $features:literal) => {
+        mod $name {
+            use super::DRAWS;
+
+            /// Only [`super::loops`] hands these out, and it looks for the instruction set.
+            pub(super) const LOOPS: super::Loops = super::Loops {
+                // SAFETY: the machine has the instruction set, see above.
+                accumulate_fir: |weights, x, y| unsafe { accumulate_fir(weights, x, y) },
+                // SAFETY: the machine has the instruction set, see above.
+                gaussian: |bits, scale, out| unsafe { gaussian(bits, scale, out) },
+            };
+
+            #[target_feature(enable = $features)]
+            fn accumulate_fir(weights: &[f32], x: &[[f32; 2]], y: &mut [[f32; 2]]) {
+                super::accumulate_fir(weights, x, y);
+            }
+
+            #[target_feature(enable = $features)]
+            fn gaussian(bits: &[u64; DRAWS], scale: f32, out: &mut [[f32; 2]; DRAWS]) {
+                super::gaussian(bits, scale, out);
+            }
+        }
+    };
+}
+
+#[cfg(target_arch = "x86_64")]
+backend!(avx2, "avx2");
+#[cfg(target_arch = "x86_64")]
+backend!(avx512, "avx2,avx512f,avx512bw,avx512vl");
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::impair::rng::Rng;
+
+    /// The bits of every backend are those of the definition, whatever the length.
+    #[test]
+    fn all_backends_give_the_same_bits() {
+        let mut rng = Rng::new(8);
+        for backend in Backend::ALL.into_iter().filter(|b| b.is_available()) {
+            let loops = loops(backend);
+            for (taps, count) in [(1, 1), (7, 3), (32, 16), (39, 17), (24, 70), (5, 4)] {
+                let weights: Vec<f32> = (0..taps).map(|_| rng.uniform() as f32 - 0.5).collect();
+                let mut draw = || [rng.uniform() as f32 - 0.5, rng.uniform() as f32 - 0.5];
+                let x: Vec<[f32; 2]> = (0..count + taps - 1).map(|_| draw()).collect();
+                let before: Vec<[f32; 2]> = (0..count).map(|_| draw()).collect();
+                let mut y = before.clone();
+                (loops.accumulate_fir)(&weights, &x, &mut y);
+                for n in 0..count {
+                    for c in 0..2 {
+                        let sum = (0..taps).fold(0.0_f32, |sum, k| sum + weights[k] * x[n + k][c]);
+                        assert_eq!(y[n][c].to_bits(), (before[n][c] + sum).to_bits(), "{backend:?}");
+                    }
+                }
+            }
+            let bits: [u64; DRAWS] = core::array::from_fn(|_| rng.next_u64());
+            let mut out = [[0.0; 2]; DRAWS];
+            (loops.gaussian)(&bits, 0.3, &mut out);
+            for (bits, out) in bits.into_iter().zip(out) {
+                let (re, im) = box_muller(bits);
+                assert_eq!(out.map(f32::to_bits), [0.3 * re, 0.3 * im].map(f32::to_bits), "{backend:?}");
+            }
+        }
+    }
+}
