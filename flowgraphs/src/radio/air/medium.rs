@@ -19,7 +19,7 @@ use std::io;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
 /// The number at the start, with the version of this layout in its last digits.
@@ -129,6 +129,8 @@ pub(super) struct Medium {
     slots: usize,
     ring: usize,
     me: Process,
+    /// When this process last looked whether the others live.
+    looked_ns: AtomicI64,
     file: Option<PathBuf>,
     /// Whether this object made the file.
     maker: bool,
@@ -172,6 +174,7 @@ impl Medium {
             slots,
             ring,
             me: Process::this(),
+            looked_ns: AtomicI64::new(0),
             file: Some(path.to_owned()),
             maker: false,
         })
@@ -212,7 +215,7 @@ impl Medium {
         words[head::MAKER].store(me.pid, Relaxed);
         words[head::MAKER_BORN].store(me.born, Relaxed);
         words[head::MAGIC].store(MAGIC, Release);
-        Ok(Self { memory, config, slots, ring, me, file, maker })
+        Ok(Self { memory, config, slots, ring, me, looked_ns: AtomicI64::new(0), file, maker })
     }
 
     pub(super) fn config(&self) -> &AirConfig {
@@ -335,6 +338,15 @@ impl Medium {
 
     pub(super) fn is_mine(&self, slot: usize) -> bool {
         self.word(slot, Word::Pid).load(Relaxed) == self.me.pid
+    }
+
+    /// [`Self::bury_the_dead`], unless that was done just now: it asks the system about every process.
+    pub(super) fn look_around(&self, every: Duration) {
+        let now = now_ns();
+        if now - self.looked_ns.load(Relaxed) >= every.as_nanos() as i64 {
+            self.looked_ns.store(now, Relaxed);
+            self.bury_the_dead();
+        }
     }
 
     /// Ports whose process has died have left.

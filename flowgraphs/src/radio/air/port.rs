@@ -247,9 +247,7 @@ impl ReceiveEnd {
             shared.word(Word::Waiting).store(1, Release);
             bell.wait(heard, left.min(LOOK_AROUND));
             shared.word(Word::Waiting).store(0, Release);
-            if left > LOOK_AROUND || bell.rings() == heard {
-                shared.medium.bury_the_dead();
-            }
+            shared.medium.look_around(LOOK_AROUND);
             shared.check()?;
         }
     }
@@ -394,7 +392,7 @@ impl TransmitEnd {
                 return Ok(());
             };
             medium.bell().wait(heard, left.min(LOOK_AROUND));
-            medium.bury_the_dead();
+            medium.look_around(LOOK_AROUND);
             shared.check()?;
         }
     }
