@@ -144,6 +144,7 @@ targets!(
     raw_samples,
     config_radio,
     config_scenario,
+    keystore,
     sci,
     control_llrs,
     transport_llrs,

@@ -20,10 +20,10 @@ pub const RAW: Target = Target { name: "raw_samples", run: raw, seeds: raw_seeds
 const MOST: u64 = 1 << 20;
 
 /// A folder of its own, removed when dropped.
-struct Folder(PathBuf);
+pub(crate) struct Folder(PathBuf);
 
 impl Folder {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         let path = std::env::temp_dir().join(format!("sidelink-fuzz-{}-{number}", std::process::id()));
@@ -31,8 +31,12 @@ impl Folder {
         Self(path)
     }
 
-    fn write(&self, name: &str, bytes: &[u8]) -> PathBuf {
-        let path = self.0.join(name);
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.0.join(name)
+    }
+
+    pub(crate) fn write(&self, name: &str, bytes: &[u8]) -> PathBuf {
+        let path = self.path(name);
         std::fs::write(&path, bytes).expect("the folder for temporary files can be written");
         path
     }

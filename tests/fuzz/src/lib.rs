@@ -9,12 +9,14 @@
 //! | [`wire`] | formats of layer 2 and PC5 |
 //! | [`files`] | SigMF, archives, raw samples |
 //! | [`config`] | TOML of radio configurations and scenarios |
+//! | [`keys`] | key stores |
 //! | [`coding`] | SCI, channel decoders on soft values and grids |
 //! | [`stream`] | the whole receiver on samples |
 
 pub mod coding;
 pub mod config;
 pub mod files;
+pub mod keys;
 pub mod stream;
 pub mod wire;
 
@@ -42,6 +44,7 @@ pub const TARGETS: &[Target] = &[
     files::RAW,
     config::RADIO,
     config::SCENARIO,
+    keys::KEYSTORE,
     coding::SCI,
     coding::CONTROL_LLRS,
     coding::TRANSPORT_LLRS,
