@@ -4,11 +4,15 @@
 //! cipher.rs      ns a PDU of EEA0..3 and EIA0..3
 //! discovery.rs   bits spent, chances of collision, tables and matching at scale, verification
 //! frame.rs       application to transport block
+//! plot.rs        the same as a picture
 //! ```
 
 mod cipher;
 mod discovery;
 mod frame;
+mod plot;
+
+pub use plot::draw;
 
 use serde_json::Value;
 use std::time::{Duration, Instant};
@@ -27,6 +31,11 @@ pub struct Row {
 impl Row {
     fn new(about: &'static str, name: impl Into<String>, figures: &[(&'static str, Value)]) -> Self {
         Self { about, name: name.into(), figures: figures.to_vec() }
+    }
+
+    /// A figure by its name.
+    pub fn figure(&self, name: &str) -> Option<f64> {
+        self.figures.iter().find(|(known, _)| *known == name)?.1.as_f64()
     }
 }
 

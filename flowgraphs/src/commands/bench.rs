@@ -5,12 +5,14 @@ use crate::bench::bler::{self, AirConfig, CASES, Case, Point};
 use crate::bench::phy;
 use crate::bench::security::{self, Row};
 use crate::bench::timing::Timing;
+use crate::inspect::plot::check_name;
 use crate::terminal;
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 use sidelink_phy::impair::fading::ChannelModel;
 use std::fs::File;
 use std::io::{BufWriter, Write};
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// Arguments of `sidelink bench`.
@@ -55,6 +57,9 @@ struct SecurityArgs {
     /// The most identities to follow: tables of 1000 up to these, in steps of ten.
     #[arg(long, default_value_t = 1_000_000, value_name = "N")]
     keys: usize,
+    /// Draw the figures too, as PNG or SVG.
+    #[arg(long, value_name = "FILE")]
+    plot: Option<PathBuf>,
     /// Form of the output: table, json or json:FILE.
     #[arg(short = 'F', value_name = "FORM[:FILE]", default_value = "table")]
     output: Output,
@@ -163,6 +168,8 @@ fn phy_json(t: &Timing) -> Value {
 }
 
 fn run_security(args: &SecurityArgs) -> anyhow::Result<()> {
+    args.plot.as_deref().map_or(Ok(()), check_name)?;
+    let mut rows = Vec::new();
     let mut out = open(&args.output)?;
     let mut failure = None;
     let mut last = "";
@@ -172,6 +179,7 @@ fn run_security(args: &SecurityArgs) -> anyhow::Result<()> {
             Form::Table => security_row(&mut out, row, last != row.about),
         };
         last = row.about;
+        rows.push(row.clone());
         if let Err(e) = written.and_then(|()| out.flush()) {
             failure.get_or_insert(e);
         }
@@ -179,7 +187,8 @@ fn run_security(args: &SecurityArgs) -> anyhow::Result<()> {
     if last.is_empty() {
         anyhow::bail!("nothing has {:?} in its name; `sidelink bench security` lists all", args.case);
     }
-    failure.map_or(Ok(()), |e| Err(e.into()))
+    failure.map_or(Ok(()), Err)?;
+    args.plot.as_deref().map_or(Ok(()), |path| security::draw(path, &rows))
 }
 
 fn security_json(row: &Row) -> Value {

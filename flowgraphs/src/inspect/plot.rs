@@ -42,6 +42,15 @@ pub enum Panel<'a> {
         /// The curves with their names.
         curves: Vec<(String, Vec<(f64, f64)>)>,
     },
+    /// One bar a name.
+    Bars {
+        /// What they are.
+        title: String,
+        /// Unit of the values.
+        unit: String,
+        /// Names and values, from 0 on.
+        bars: Vec<(String, f64)>,
+    },
 }
 
 impl Panel<'_> {

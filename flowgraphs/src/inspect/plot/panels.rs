@@ -18,8 +18,13 @@ const MOST_DB: f32 = 60.0;
 const DARKEST: f64 = 0.1;
 /// Curves of at most this many points show them.
 const FEW: usize = 400;
-const PALETTE: [RGBColor; 4] =
-    [RGBColor(31, 90, 150), RGBColor(205, 92, 40), RGBColor(46, 125, 80), RGBColor(120, 70, 140)];
+const PALETTE: [RGBColor; 5] = [
+    RGBColor(31, 90, 150),
+    RGBColor(205, 92, 40),
+    RGBColor(46, 125, 80),
+    RGBColor(120, 70, 140),
+    RGBColor(110, 110, 110),
+];
 
 pub(super) fn draw<B: DrawingBackend>(
     panel: &Panel<'_>,
@@ -32,6 +37,7 @@ pub(super) fn draw<B: DrawingBackend>(
         Panel::Power(scan) => power(scan, area),
         Panel::Scatter { title, points } => scatter(title, points, area),
         Panel::Curves { title, x, y, curves } => lines(title, x, y, curves, area),
+        Panel::Bars { title, unit, bars: values } => bars(title, unit, values, area),
     }
 }
 
@@ -249,6 +255,7 @@ fn curves<B: DrawingBackend>(
 ) -> Result<(), DrawError<B>> {
     let values = || series.iter().flat_map(|s| s.1.iter().map(|p| p.1)).filter(|v| v.is_finite());
     let y = padded(values().fold(f64::INFINITY, f64::min), values().fold(f64::NEG_INFINITY, f64::max));
+    let (y_bottom, y_top) = (y.start, y.end);
     let mut chart = chart(area, title, (x_name, x), (y_name, y), true)?;
     for (i, (name, points)) in series.iter().enumerate() {
         let ink = PALETTE[i % PALETTE.len()];
@@ -263,14 +270,57 @@ fn curves<B: DrawingBackend>(
             .legend(move |(x, y)| PathElement::new([(x, y), (x + 16, y)], ink));
     }
     if series.len() > 1 {
+        // Where the curves are not.
+        let rises = series.iter().any(|(_, points)| match points {
+            [first, .., last] => last.1 > first.1 + 0.3 * (y_top - y_bottom),
+            _ => false,
+        });
+        let corner = if rises { SeriesLabelPosition::UpperLeft } else { SeriesLabelPosition::UpperRight };
         chart
             .configure_series_labels()
-            .position(SeriesLabelPosition::UpperRight)
+            .position(corner)
             .label_font(("sans-serif", 13))
             .background_style(WHITE.mix(0.8))
             .border_style(RGBColor(200, 200, 200))
             .draw()?;
     }
+    Ok(())
+}
+
+fn bars<B: DrawingBackend>(
+    title: &str,
+    unit: &str,
+    values: &[(String, f64)],
+    area: &Area<B>,
+) -> Result<(), DrawError<B>> {
+    let most = values.iter().map(|bar| bar.1).filter(|v| v.is_finite()).fold(0.0, f64::max);
+    let right = if most > 0.0 { 1.05 * most } else { 1.0 };
+    let mut chart = ChartBuilder::on(area)
+        .caption(title, ("sans-serif", 17))
+        .margin(10)
+        .margin_right(22)
+        .margin_left(30)
+        .x_label_area_size(42)
+        .build_cartesian_2d(0.0..right, 0.0..values.len().max(1) as f64)?;
+    chart
+        .configure_mesh()
+        .disable_y_mesh()
+        .disable_y_axis()
+        .x_desc(unit)
+        .label_style(("sans-serif", 13))
+        .axis_desc_style(("sans-serif", 14))
+        .light_line_style(WHITE)
+        .bold_line_style(RGBColor(225, 225, 225))
+        .draw()?;
+    // From the top on: the name above its bar.
+    let row = |i: usize| (values.len() - i) as f64;
+    chart.draw_series(values.iter().enumerate().filter(|(_, bar)| bar.1.is_finite()).map(|(i, bar)| {
+        Rectangle::new([(0.0, row(i) - 0.88), (bar.1, row(i) - 0.5)], PALETTE[0].filled())
+    }))?;
+    chart.draw_series(values.iter().enumerate().map(|(i, (name, value))| {
+        let text = format!("{name}: {value}");
+        Text::new(text, (0.0, row(i) - 0.1), ("sans-serif", 13).into_font())
+    }))?;
     Ok(())
 }
 
