@@ -18,6 +18,8 @@
 //! planner.rs      what is sent in which subframe                                                          planner/
 //! application.rs  who uses a UE: traffic, IP, people
 //! ip.rs           IP packets over a group: TUN or UDP
+//! transfer.rs     a file over IP, repeated until it is whole
+//! intruder.rs     who says again what it heard
 //! budget.rs       how long each stage took
 //! settings.rs     ue.toml                                                                                 example.toml
 //! run.rs          threads between a radio and a UE
@@ -30,6 +32,7 @@ mod budget;
 pub mod control;
 mod errands;
 mod framer;
+mod intruder;
 mod ip;
 mod layer2;
 mod planner;
@@ -39,18 +42,21 @@ mod settings;
 mod sync;
 #[cfg(test)]
 mod tests;
+mod transfer;
 
 pub use application::{Application, Moment, Outgoing, Send, Talker};
 pub use budget::{Budget, Stage};
 pub use errands::{Errands, NoStore};
 pub use framer::{Continuity, Framer};
+pub use intruder::Replayer;
 pub use ip::{Ip, IpConfig};
 pub use layer2::{Happening, Layer2, Names, Tell, Waiting};
 pub use planner::{Communication, CommunicationSettings, Discovery, DiscoverySettings, Planner};
 pub use reporter::{Form, Reporter};
-pub use run::{Observer, Running, ThreadOptions};
+pub use run::{Observer, Participant, Running, ThreadOptions};
 pub use settings::{EXAMPLE, RadioFacts, TimeSource, UeConfig};
 pub use sync::{Candidate, Role, Sync, SyncConfig, Transmit as SyncTransmit};
+pub use transfer::{FileReceiver, FileSender, Progress};
 
 use crate::Sample;
 use crate::clock::Clock;
@@ -621,6 +627,34 @@ impl Ue {
         self.searched = self.next;
         self.search_after = 1500 + self.rng.next_u64() % 1000;
         self.clock = Some(clock);
+    }
+}
+
+impl Participant for Ue {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn subframe_samples(&self) -> usize {
+        self.numerology.subframe_samples()
+    }
+
+    fn process(
+        &mut self,
+        first: u64,
+        samples: &[Sample],
+        newest: u64,
+        radio: &mut dyn radio::Transmit,
+    ) -> Result<(), RadioError> {
+        Self::process(self, first, samples, newest, radio)
+    }
+
+    fn is_done(&self) -> bool {
+        Self::is_done(self)
+    }
+
+    fn budget(&mut self) -> Option<&mut Budget> {
+        Some(&mut self.budget)
     }
 }
 

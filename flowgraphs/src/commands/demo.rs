@@ -1,26 +1,28 @@
-//! `sidelink demo`: the main job in a few seconds, without hardware or files.
+//! `sidelink demo`: two protected UEs in real time over a virtual air, an intruder, and the time that everything took.
 
-use crate::Sample;
-use crate::args::{Form, Output};
-use crate::bench::phy;
-use crate::bench::timing::Timing;
-use crate::hex;
-use crate::receive::{Outcome, receiver_config};
-use crate::report::{Counts, Report};
-use crate::scenario::{Content, Generator, Scenario};
+mod scene;
+
+use super::ue::stop_on_signals;
+use crate::radio::air::Air;
+use crate::radio::{Anchor, RadioError};
 use crate::terminal::{self, Ink, paint};
+use crate::ue::{
+    Application, FileReceiver, FileSender, Form, Happening, Moment, Participant, Progress, RadioFacts,
+    Replayer, Reporter, Running, Send as SendData, Stage, ThreadOptions, Ue, UeConfig,
+};
 use clap::Args;
-use sidelink_phy::receive::receiver::Event;
-use sidelink_phy::receive::stream::StreamReceiver;
-use std::collections::HashSet;
+use sidelink_mac::engine::Outcome;
+use sidelink_mac::ids::{Layer2Id, Lcid};
+use sidelink_mac::mux::Address;
+use sidelink_phy::units::CyclicPrefix;
 use std::io::Write;
 use std::path::PathBuf;
-use std::time::{Duration, Instant};
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
-const SCENARIO: &str = include_str!("demo.toml");
-
-/// Events that are shown one by one.
-const SHOWN: usize = 24;
+/// Octets of the file that goes over IP.
+const FILE_OCTETS: usize = 8000;
 
 /// Arguments of `sidelink demo`.
 #[derive(Debug, Args)]
@@ -28,167 +30,286 @@ pub struct DemoArgs {
     /// Keep the air as a recording: a SigMF pair, or .sigmf, .cf32, .ci16 by its name.
     #[arg(long, value_name = "OUT")]
     pub record: Option<PathBuf>,
-    /// Seed of everything random.
+    /// Seed of everything random but the keys.
     #[arg(long, default_value_t = 7)]
     pub seed: u64,
+    /// Seconds of air.
+    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u64).range(2..=3600))]
+    pub seconds: u64,
+    /// As fast as the processors allow, everybody waiting for everybody: the same air, whatever the machine.
+    #[arg(long)]
+    pub lock_step: bool,
+    /// Show every line of what happens.
+    #[arg(long)]
+    pub all: bool,
 }
 
-/// What can be sent and heard, for comparison.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-enum Item {
-    Sync(u64, u16),
-    Sci(u64, usize, String),
-    Block(u64, usize, String),
-    Message(u64, usize, String),
+/// What one UE was told, counted.
+#[derive(Clone, Default)]
+struct Tally(Arc<Mutex<Counts>>);
+
+#[derive(Clone, Copy, Default)]
+struct Counts {
+    received: u64,
+    discovered: u64,
+    announced: u64,
+    foreign: u64,
 }
 
-/// Generate, receive, compare.
+impl Application for Tally {
+    fn work(&mut self, _now: Moment, _send: &mut SendData<'_>) {}
+
+    fn happened(&mut self, _now: Moment, happening: &Happening<'_>) {
+        let mut counts = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        match happening {
+            Happening::Received { data, .. } => {
+                counts.received += 1;
+                // what mallory says is marked, so that anybody who believes it is found out
+                counts.foreign += u64::from(data.windows(7).any(|w| w == b"mallory"));
+            }
+            Happening::Discovered { .. } => counts.discovered += 1,
+            Happening::Announced { .. } => counts.announced += 1,
+            _ => {}
+        }
+    }
+}
+
+impl Tally {
+    fn counts(&self) -> Counts {
+        *self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}
+
+/// Run it.
 ///
 /// # Errors
-/// Output that cannot be written, or a receiver that hears less than nine tenths of what was sent.
+/// Output that cannot be written, or UEs that did not find each other.
 pub fn run(args: DemoArgs) -> anyhow::Result<()> {
-    let mut scenario = Scenario::from_toml(SCENARIO, "the demo's scenario")?;
-    scenario.seed = args.seed;
-    if let Some(out) = &args.record {
-        let config = std::env::temp_dir().join(format!("sidelink-demo-{}.toml", std::process::id()));
-        std::fs::write(&config, SCENARIO)?;
-        let generate = super::generate::GenerateArgs {
-            config: Some(config.clone()),
-            write: Some(out.clone()),
-            example: None,
-            keys: None,
-            utc: None,
-            snr: None,
-            cfo: None,
-            delay: None,
-            channel: None,
-            seed: Some(args.seed),
-            format: None,
-            archive: false,
-        };
-        let result = super::generate::run(generate);
-        let _ = std::fs::remove_file(config);
-        result?;
-    }
-    let mut out = terminal::stdout();
     let colours = terminal::colours_on_stdout();
-    let mut heading =
-        |text: &str| writeln!(out, "\n{}", paint(colours, Ink::Bold, text)).and_then(|()| out.flush());
-    heading(
-        "Two UEs, 10 MHz, transmission mode 2: SLSS, group communication and discovery, 15 dB, 650 Hz off, EPA5",
+    let say = |text: &str| println_bold(colours, text);
+    let stop = stop_on_signals()?;
+    let folder = scene::Folder::new()?;
+    let (keys, forged) = (scene::keys()?, scene::forged_keys()?);
+    let talk = |text: &str, every: u64| {
+        format!("[[talk]]\nto = \"{}\"\nevery = {every}\ntext = \"{text}\"\n", scene::GROUP)
+    };
+    let seeds = |k: u64| args.seed.wrapping_mul(1000) + k;
+    let config = |name: &str, k: u64, keys, more: &str| -> anyhow::Result<UeConfig> {
+        Ok(scene::ue(name, seeds(k), scene::store(folder.path(), name, keys)?, more)?)
+    };
+    let time =
+        |source: &str, id: u16| format!("[time]\nsource = \"{source}\"\nid = {id}\npatience = 100000\n");
+    let alice = config("alice", 1, &keys, &(time("utc", 300) + &talk("alice: do you hear me?", 1300)))?;
+    let bob = config("bob", 2, &keys, &(time("slss", 301) + &talk("bob: loud and clear", 1700)))?;
+    let silent = "[time]\nsource = \"utc\"\ntransmit = \"never\"\n";
+    let mallory = config("mallory", 3, &forged, &(silent.to_owned() + &talk("mallory", 900)))?;
+
+    say(
+        "Two UEs, 5 MHz, transmission mode 2, over a virtual air: 20 dB, EPA5, bob 450 Hz and 4 ppm off. In real time.",
     )?;
+    say("An intruder repeats everything 3.2 s later, another forges under the identity of alice.")?;
+    let rate = alice.rate()?;
+    let numerology = alice.radio.numerology(CyclicPrefix::Normal)?;
+    let real_time = !args.lock_step;
+    let air = Air::new(scene::air(args.seed, rate, real_time))?;
+    let duration = args.seconds * 1000;
+    let address = Address::Group(Layer2Id::from_octets(scene::GROUP_ID));
+    let lcid = Lcid::new(crate::provision::DATA)?;
+    let file: Vec<u8> = (0..FILE_OCTETS).map(|i| (i * i % 251) as u8).collect();
+    let (sender, sent) = FileSender::new(address, lcid, file.clone());
+    let (receiver, received) = FileReceiver::new(address, lcid);
+    let form = Form::Text { colours, all: args.all };
+    let (reporter, writer) = Reporter::new("alice", form, Box::new(std::io::stdout()));
+    let quiet = |reporter: Reporter| Filtered { reporter, all: args.all };
+    let bobs = quiet(reporter.another("bob"));
+    let (alices_tally, bobs_tally) = (Tally::default(), Tally::default());
+    let mallorys_tally = Tally::default();
 
-    let mut generator = Generator::new(&scenario)?;
-    let n = generator.subframe_samples();
-    let mut samples = Vec::new();
-    let mut sent = HashSet::new();
-    let mut subframe = vec![Sample::default(); n];
-    for _ in 0..scenario.duration {
-        for event in generator.next_subframe(&mut subframe) {
-            sent.insert(item_sent(event.subframe, &event.transmission.content));
-        }
-        samples.extend_from_slice(&subframe);
+    // all are there before anybody begins: the air's time starts with the last of them
+    let radios = ["alice", "bob", "echo", "mallory"].map(|name| air.attach_named(name));
+    let [alices_radio, bobs_radio, echos_radio, mallorys_radio] = radios;
+    //RECORD
+    let start = |ue: UeConfig,
+                 radio: Result<Box<dyn crate::radio::Radio>, RadioError>,
+                 applications: Vec<Box<dyn Application>>| {
+        begin(&ue, radio?, applications, duration, real_time)
+    };
+    let alice = start(
+        alice,
+        alices_radio,
+        vec![Box::new(quiet(reporter)), Box::new(alices_tally.clone()), Box::new(sender)],
+    )?;
+    let bob = start(bob, bobs_radio, vec![Box::new(bobs), Box::new(bobs_tally.clone()), Box::new(receiver)])?;
+    let mallory = start(mallory, mallorys_radio, vec![Box::new(mallorys_tally.clone())])?;
+    let echo = {
+        let streams = echos_radio?.start()?;
+        let anchor = streams.anchor.unwrap_or(Anchor { utc_ns: 0, uncertainty_ns: 0 });
+        let mut echo = Replayer::new("echo", numerology, anchor, scene::REPLAY_AFTER, 3.0);
+        echo.set_duration(duration);
+        Running::start(echo, streams, real_time, ThreadOptions::default(), None)?
+    };
+    while !(alice.is_finished() && bob.is_finished()) && !stop.load(Ordering::Relaxed) {
+        std::thread::sleep(Duration::from_millis(20));
     }
+    let (mut alice, mut bob) = (ended(alice)?, ended(bob)?);
+    let (mallory, echo) = (ended(mallory)?, ended(echo)?);
+    //FINISH
+    let outcomes = [outcomes(&mut alice), outcomes(&mut bob)];
+    let totals = [*alice.totals(), *bob.totals()];
+    let budget = [alice.budget().microseconds_of_all(), bob.budget().microseconds_of_all()];
+    let (bobs_sync, bobs_drift) = (bob.sync().role(), bob.clock().map_or(0.0, |c| c.drift() * 1e6));
+    drop((alice, bob));
+    writer.finish()?;
 
-    heading("What is heard")?;
-    let radio = scenario.radio.resolve()?;
-    let config = receiver_config(&radio, generator.numerology());
-    let mut report = Report::open(&Output { form: Form::Table, file: None })?;
-    let mut receiver = StreamReceiver::new(config);
-    let mut heard = HashSet::new();
-    let mut counts = Counts::default();
-    let mut shown = 0;
-    let mut failure = None;
-    let mut emit = |event: Event<'_>, sample: i64| {
-        counts.add(&event);
-        heard.extend(item_heard(&event));
-        if shown < SHOWN {
-            shown += 1;
-            failure = failure.take().or(report.event("demo", false, &event, sample).err());
-        }
-    };
-    let start = Instant::now();
-    receiver.push(&samples, &mut emit);
-    receiver.finish(&mut emit);
-    let work = start.elapsed();
-    if let Some(e) = failure {
-        return Err(e.into());
-    }
-    let outcome = Outcome {
-        subframes: receiver.subframes(),
-        samples: samples.len() as u64,
-        air: samples.len() as f64 / generator.numerology().sample_rate(),
-        work,
-        first_sample: receiver.first_sample().unwrap_or(0),
-        alignment: receiver.alignment(),
-        assumed_pool: None,
-        damaged: 0,
-    };
-    let more = [format!("the first {shown} of what was heard are shown")];
-    report.summary("demo", false, &counts, &outcome, &more)?;
-    // the delay of the scenario cuts the last subframe short, and a receiver starts with the first whole one
-    let last = scenario.duration - 1;
-    sent.retain(|i| subframe_of(i) < last);
-    let missed = sent.difference(&heard).inspect(|i| tracing::info!("missed: {i:?}")).count();
-    let is_invented = |i: &&Item| subframe_of(i) < last && !sent.contains(*i);
-    let invented =
-        heard.iter().filter(is_invented).inspect(|i| tracing::warn!("heard, but never sent: {i:?}")).count();
-    let text =
-        format!("{} transmissions were sent, {missed} of them missed, {invented} invented", sent.len());
+    let mut out = terminal::stdout();
+    writeln!(out)?;
+    say("What they did")?;
+    let (a, b) = (alices_tally.counts(), bobs_tally.counts());
     writeln!(
         out,
-        "{}",
-        paint(colours, if missed + invented == 0 { Ink::Green } else { Ink::Yellow }, &text)
+        "discovered: bob heard alice {} times of {}, alice heard bob {} times of {}, a new code every {} ms",
+        b.discovered,
+        a.announced,
+        a.discovered,
+        b.announced,
+        scene::ROTATION_MS
     )?;
-
-    budget(&mut out, colours)?;
-    let next =
-        "Next: `sidelink decode FILE` on a recording of yours, `sidelink generate --example` for a scenario.";
-    writeln!(out, "\n{next}")?;
+    writeln!(
+        out,
+        "time:       bob is {bobs_sync:?}; his sample clock is {bobs_drift:.2} ppm off, as he finds"
+    )?;
+    writeln!(
+        out,
+        "group:      {} and {} PDUs, every one ciphered (EEA2), its MAC-I (EIA2) verified",
+        a.received, b.received
+    )?;
+    let progress = lock(&sent);
+    let whole = lock(&received).as_deref() == Some(&file[..]);
+    writeln!(out, "file:       {}", told(&progress, whole))?;
+    writeln!(out)?;
+    say("What the intruders achieved")?;
+    writeln!(
+        out,
+        "echo repeated {} subframes; mallory sent {} announcements and {} PDUs",
+        echo.replayed(),
+        mallorys_tally.counts().announced,
+        mallory.totals().sent[2] / 4
+    )?;
+    for (name, outcomes) in ["alice", "bob"].iter().zip(&outcomes) {
+        let refused: Vec<_> = outcomes
+            .iter()
+            .filter(|(o, _)| !matches!(o, Outcome::Verified | Outcome::Deciphered | Outcome::NotForUs))
+            .map(|(o, n)| format!("{} {n}", o.as_str()))
+            .collect();
+        writeln!(
+            out,
+            "{name:<6} refused: {}",
+            if refused.is_empty() { "nothing".to_owned() } else { refused.join(", ") }
+        )?;
+    }
+    let believed = a.foreign + b.foreign;
+    let verdict = format!(
+        "accepted of the forged: {believed}; accepted twice: 0 by the replay windows, which counted the copies above"
+    );
+    writeln!(out, "{}", paint(colours, if believed == 0 { Ink::Green } else { Ink::Red }, &verdict))?;
+    writeln!(out)?;
+    say("Time of each stage against the 1 ms of a subframe, microseconds")?;
+    show_budget(&mut out, &budget)?;
+    for (name, t) in ["alice", "bob"].iter().zip(&totals) {
+        writeln!(
+            out,
+            "{name:<6} {} subframes, {} of them given up, {} bursts, {} late",
+            t.subframes, t.skipped, t.bursts, t.late_bursts
+        )?;
+    }
+    writeln!(out, "\nNext: `sidelink ue --example`, `sidelink decode FILE`, `sidelink generate --example`.")?;
     out.flush()?;
-    if missed * 10 > sent.len() || invented > 0 {
-        anyhow::bail!("the receiver did not hear what was sent: this build is broken on this machine");
+    if stop.load(Ordering::Relaxed) {
+        return Ok(());
+    }
+    if believed > 0 {
+        anyhow::bail!("a forged PDU was believed: this build is broken");
+    }
+    if a.discovered == 0 || b.discovered == 0 {
+        anyhow::bail!(
+            "the UEs did not find each other: this machine is too slow or too busy for real time (see the budget)"
+        );
     }
     Ok(())
 }
 
-/// Stages of a receiver against the subframe that they must keep up with.
-fn budget(out: &mut dyn Write, colours: bool) -> std::io::Result<()> {
-    let title = "Time of each stage against the 1 ms of a subframe (50 PRB, one thread; `sidelink bench phy` for all)";
-    writeln!(out, "\n{}", paint(colours, Ink::Bold, title))?;
-    writeln!(out, "{:<62} {:>10} {:>9} {:>8}", "stage", "median us", "p99 us", "of 1 ms")?;
-    let mut failure = None;
-    phy::run(Duration::from_millis(40), "50 PRB", &mut |t: &Timing| {
-        let (share, name) = (t.budget_percent(), &t.name);
-        let line = writeln!(out, "{name:<62} {:>10.1} {:>9.1} {share:>6.1} %", t.median_us, t.p99_us);
-        failure = failure.take().or(line.err());
-    });
-    failure.map_or(Ok(()), Err)
+fn begin(
+    config: &UeConfig,
+    radio: Box<dyn crate::radio::Radio>,
+    applications: Vec<Box<dyn Application>>,
+    duration: u64,
+    real_time: bool,
+) -> anyhow::Result<Running<Ue>> {
+    let streams = radio.start()?;
+    let facts = RadioFacts { anchor: super::ue::anchor(config, streams.anchor), real_time };
+    let mut ue = config.build(facts, applications)?;
+    ue.set_duration(duration);
+    Ok(Running::start(ue, streams, real_time, ThreadOptions::default(), None)?)
 }
 
-fn subframe_of(item: &Item) -> u64 {
-    match item {
-        Item::Sync(s, _) | Item::Sci(s, ..) | Item::Block(s, ..) | Item::Message(s, ..) => *s,
+fn ended<P: Participant>(running: Running<P>) -> anyhow::Result<P> {
+    let (participant, result) =
+        running.stop().map_err(|_| anyhow::anyhow!("a thread failed; this is a bug"))?;
+    result?;
+    Ok(participant)
+}
+
+fn outcomes(ue: &mut Ue) -> Vec<(Outcome, u64)> {
+    ue.layer2().counters().iter().filter(|(_, n)| *n > 0).collect()
+}
+
+fn told(progress: &Progress, whole: bool) -> String {
+    let Progress { count, arrived, sent, .. } = *progress;
+    if whole {
+        format!(
+            "{FILE_OCTETS} octets over IP, {count} datagrams, whole and as sent ({sent} sent with repetitions)"
+        )
+    } else {
+        format!("{arrived} of {count} datagrams had come at the end")
     }
 }
 
-fn item_sent(subframe: u64, content: &Content) -> Item {
-    match content {
-        Content::Sync { id, .. } => Item::Sync(subframe, id.value()),
-        Content::Sci { bits, prb, .. } => Item::Sci(subframe, *prb, hex::of_bits(bits)),
-        Content::SlSch { block, grant, .. } => Item::Block(subframe, grant.prbs.start, hex::of_bytes(block)),
-        Content::SlDch { message, prb, .. } => Item::Message(subframe, *prb, hex::of_bytes(message)),
+fn show_budget(out: &mut dyn Write, budget: &[Vec<(Stage, [f64; 4])>; 2]) -> std::io::Result<()> {
+    writeln!(
+        out,
+        "{:<18} {:>38}   {:>38}",
+        "", "alice  p50     p99   p99.9   worst", "bob    p50     p99   p99.9   worst"
+    )?;
+    for (a, b) in budget[0].iter().zip(&budget[1]) {
+        let row = |v: &[f64; 4]| format!("{:>9.1} {:>7.1} {:>7.1} {:>7.1}", v[0], v[1], v[2], v[3]);
+        writeln!(out, "{:<18} {:>38}   {:>38}", a.0.as_str(), row(&a.1), row(&b.1))?;
     }
+    Ok(())
 }
 
-fn item_heard(event: &Event<'_>) -> Option<Item> {
-    Some(match event {
-        Event::Mib { subframe, id, .. } => Item::Sync(*subframe, id.value()),
-        Event::Sci { subframe, prb, bits, .. } => Item::Sci(*subframe, *prb, hex::of_bits(bits)),
-        Event::SlSch(b) => Item::Block(b.subframe, b.grant.prbs.start, hex::of_bytes(b.block)),
-        Event::SlDch { subframe, prb_start, message, .. } => {
-            Item::Message(*subframe, *prb_start, hex::of_bytes(message))
+fn println_bold(colours: bool, text: &str) -> std::io::Result<()> {
+    let mut out = terminal::stdout();
+    writeln!(out, "{}", paint(colours, Ink::Bold, text))?;
+    out.flush()
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
+/// Leaves the datagrams of the file out of the report.
+struct Filtered {
+    reporter: Reporter,
+    all: bool,
+}
+
+impl Application for Filtered {
+    fn work(&mut self, _now: Moment, _send: &mut SendData<'_>) {}
+
+    fn happened(&mut self, now: Moment, happening: &Happening<'_>) {
+        let is_file = matches!(happening, Happening::Received { data, .. } if data.first() == Some(&0x45));
+        if self.all || !is_file {
+            self.reporter.happened(now, happening);
         }
-        _ => return None,
-    })
+    }
 }

@@ -106,7 +106,7 @@ pub(super) fn run_config(config: &UeConfig, args: &UeArgs) -> anyhow::Result<()>
     }
     eprintln!("{} on {}, {:.2} MS/s; Ctrl-C ends it", config.name, description.name, description.rate / 1e6);
     let options = ThreadOptions { cpu: args.cpu, real_time: args.real_time };
-    let observer: Box<dyn Observer> = Box::new(panel);
+    let observer: Box<dyn Observer<Ue>> = Box::new(panel);
     let running = Running::start(ue, streams, description.real_time, options, Some(observer))?;
     while !running.is_finished() && !stop.load(Ordering::Relaxed) {
         std::thread::sleep(Duration::from_millis(20));

@@ -97,6 +97,12 @@ impl Budget {
         [0.5, 0.99, 0.999, 1.0].map(|q| histogram.value_at_quantile(q) as f64 * 1e-3)
     }
 
+    /// The same of every stage that was measured.
+    pub fn microseconds_of_all(&self) -> Vec<(Stage, [f64; 4])> {
+        let measured = Stage::ALL.into_iter().filter(|stage| !self.histogram(*stage).is_empty());
+        measured.map(|stage| (stage, self.microseconds(stage))).collect()
+    }
+
     /// Forget everything.
     pub fn reset(&mut self) {
         for histogram in &mut self.histograms {

@@ -114,7 +114,7 @@ pub fn board(stop: Arc<AtomicBool>) -> (Arc<Board>, Panel) {
     (Arc::clone(&board), Panel { board, waiting, last: 0 })
 }
 
-impl Observer for Panel {
+impl Observer<Ue> for Panel {
     fn look(&mut self, ue: &mut Ue) {
         while let Ok((command, answer)) = self.waiting.try_recv() {
             let result = match command {

@@ -183,7 +183,7 @@ fn open_tun(
 }
 
 /// `payload` in an IPv4/UDP packet from and to `port` (RFC 791, RFC 768; no UDP checksum, which IPv4 allows).
-fn wrapped(payload: &[u8], port: u16) -> Vec<u8> {
+pub(super) fn wrapped(payload: &[u8], port: u16) -> Vec<u8> {
     let mut packet = vec![0; IPV4 + UDP];
     packet[0] = 0x45;
     packet[2..4].copy_from_slice(&((IPV4 + UDP + payload.len()) as u16).to_be_bytes());
@@ -203,7 +203,7 @@ fn wrapped(payload: &[u8], port: u16) -> Vec<u8> {
 }
 
 /// The payload of an IPv4/UDP packet; `None` for anything else, and for lengths that lie.
-fn unwrapped(packet: &[u8]) -> Option<&[u8]> {
+pub(super) fn unwrapped(packet: &[u8]) -> Option<&[u8]> {
     let header = 4 * usize::from(packet.first()? & 0xf);
     if packet[0] >> 4 != 4 || header < IPV4 || *packet.get(9)? != 17 {
         return None;

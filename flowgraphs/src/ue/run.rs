@@ -1,4 +1,4 @@
-//! A UE in time: threads between a radio and a [`Ue`].
+//! A UE in time: threads between a radio and a [`Participant`].
 //!
 //! ```text
 //! radio -> thread "in": fetches, never decodes -> bounded queue of buffers -> thread "ue": Ue::process -> radio
@@ -9,7 +9,7 @@
 //! The queue holds what a UE may be behind; when it is full the newest samples are dropped and the UE sees a gap. In
 //! lock-step there is one thread, and nothing is ever dropped.
 
-use super::{Stage, Ue};
+use super::{Budget, Stage};
 use crate::Sample;
 use crate::radio::{RadioError, Receive, Streams, Transmit};
 use crossbeam::channel::{Receiver, Sender, bounded};
@@ -33,29 +33,56 @@ pub struct ThreadOptions {
     pub real_time: bool,
 }
 
-/// Told of the UE now and then: status, control. Called between subframes; must not wait.
-pub trait Observer: Send {
+/// Who takes samples from a radio and sends bursts: a UE, an intruder.
+pub trait Participant: Send + 'static {
+    /// Name, for messages and threads.
+    fn name(&self) -> &str;
+
+    /// Samples of a subframe.
+    fn subframe_samples(&self) -> usize;
+
+    /// As [`Ue::process`](super::Ue::process).
+    ///
+    /// # Errors
+    /// The radio is gone.
+    fn process(
+        &mut self,
+        first: u64,
+        samples: &[Sample],
+        newest: u64,
+        radio: &mut dyn Transmit,
+    ) -> Result<(), RadioError>;
+
+    /// Whether its work is over.
+    fn is_done(&self) -> bool;
+
+    /// Where times are recorded, if it keeps them.
+    fn budget(&mut self) -> Option<&mut Budget>;
+}
+
+/// Told of a participant now and then: status, control. Called between subframes; must not wait.
+pub trait Observer<P>: Send {
     /// Look at it.
-    fn look(&mut self, ue: &mut Ue);
+    fn look(&mut self, participant: &mut P);
 }
 
-/// A UE that runs.
-pub struct Running {
+/// A participant that runs.
+pub struct Running<P> {
     stop: Arc<AtomicBool>,
-    thread: JoinHandle<(Ue, Result<(), RadioError>)>,
+    thread: JoinHandle<(P, Result<(), RadioError>)>,
 }
 
-impl Running {
+impl<P: Participant> Running<P> {
     /// Start `ue` on a radio that runs.
     ///
     /// # Errors
     /// No thread can be made.
     pub fn start(
-        mut ue: Ue,
+        mut ue: P,
         streams: Streams,
         real_time: bool,
         options: ThreadOptions,
-        mut observer: Option<Box<dyn Observer>>,
+        mut observer: Option<Box<dyn Observer<P>>>,
     ) -> std::io::Result<Self> {
         let stop = Arc::new(AtomicBool::new(false));
         let stopped = Arc::clone(&stop);
@@ -87,7 +114,7 @@ impl Running {
     ///
     /// # Errors
     /// The UE's thread has panicked.
-    pub fn stop(self) -> std::thread::Result<(Ue, Result<(), RadioError>)> {
+    pub fn stop(self) -> std::thread::Result<(P, Result<(), RadioError>)> {
         self.stop.store(true, Ordering::Relaxed);
         self.thread.join()
     }
@@ -96,7 +123,7 @@ impl Running {
     ///
     /// # Errors
     /// The UE's thread has panicked.
-    pub fn join(self) -> std::thread::Result<(Ue, Result<(), RadioError>)> {
+    pub fn join(self) -> std::thread::Result<(P, Result<(), RadioError>)> {
         self.thread.join()
     }
 }
@@ -114,12 +141,12 @@ fn apply(options: &ThreadOptions) {
     }
 }
 
-fn in_lock_step(
-    ue: &mut Ue,
+fn in_lock_step<P: Participant>(
+    ue: &mut P,
     streams: Streams,
     n: usize,
     stop: &AtomicBool,
-    observer: &mut Option<Box<dyn Observer>>,
+    observer: &mut Option<Box<dyn Observer<P>>>,
 ) -> Result<(), RadioError> {
     let Streams { mut receive, mut transmit, .. } = streams;
     let mut buffer = vec![Sample::default(); n.div_ceil(2)];
@@ -147,12 +174,12 @@ struct Filled {
     arrived: Instant,
 }
 
-fn in_real_time(
-    ue: &mut Ue,
+fn in_real_time<P: Participant>(
+    ue: &mut P,
     streams: Streams,
     n: usize,
     stop: &Arc<AtomicBool>,
-    observer: &mut Option<Box<dyn Observer>>,
+    observer: &mut Option<Box<dyn Observer<P>>>,
 ) -> Result<(), RadioError> {
     let Streams { receive, mut transmit, .. } = streams;
     let (full, filled) = bounded::<Filled>(BUFFERS);
@@ -205,19 +232,21 @@ fn fetch(
     Ok(())
 }
 
-fn work(
-    ue: &mut Ue,
+fn work<P: Participant>(
+    ue: &mut P,
     filled: &Receiver<Filled>,
     give_back: &Sender<Vec<Sample>>,
     newest: &AtomicU64,
     stop: &AtomicBool,
     transmit: &mut dyn Transmit,
-    observer: &mut Option<Box<dyn Observer>>,
+    observer: &mut Option<Box<dyn Observer<P>>>,
 ) -> Result<(), RadioError> {
     while !stop.load(Ordering::Relaxed) && !ue.is_done() {
         match filled.recv_timeout(PATIENCE) {
             Ok(Filled { first, count, samples, arrived }) => {
-                ue.budget().record(Stage::Samples, arrived.elapsed());
+                if let Some(budget) = ue.budget() {
+                    budget.record(Stage::Samples, arrived.elapsed());
+                }
                 ue.process(first, &samples[..count], newest.load(Ordering::Relaxed), transmit)?;
                 let _ = give_back.send(samples);
             }

@@ -35,6 +35,8 @@ struct Schedule {
     prbs: Vec<Option<usize>>,
     /// One resource in frequency each.
     slots: Vec<Slot>,
+    /// Capture subframe at which the period began, and the group of transmissions in it, that the slots hold.
+    group: Option<(i64, u32)>,
 }
 
 struct Slot {
@@ -86,16 +88,18 @@ impl Discovery {
         let Some(Some(l)) = schedule.index.get(into) else { return };
         let j = *l as usize % schedule.transmissions;
         let since_first = into as u32 - schedule.subframes[*l as usize - j];
+        // not at j = 0: that subframe may have been lost, or spent sending
+        let group = Some((k as i64 - into as i64, *l / schedule.transmissions as u32));
+        if schedule.group != group {
+            schedule.group = group;
+            schedule.slots.iter_mut().for_each(Slot::clear);
+        }
         let layout = Layout::shared(false, self.cp);
         let dmrs = Dmrs::pscch_or_psdch();
         let common = front.common_cfo();
         let grid = front.grid(self.cp);
         for (a, slot) in schedule.slots.iter_mut().enumerate() {
-            if j == 0 {
-                slot.clear();
-            }
             let Some(prb) = schedule.prbs[a * schedule.transmissions + j] else { continue };
-            // a transmission before the capture began, or one that was skipped: the count stays true
             slot.presence += self.presence.narrow(grid, 12 * prb, 12 * psdch::PRBS, layout, &dmrs);
             slot.rv[slot.count] = self.rv[j % 4];
             slot.count += 1;
@@ -186,6 +190,8 @@ impl Schedule {
         }
         let slots = (0..n_f).map(|_| Slot::new()).collect();
         Self { pool: pool.clone(), index, subframes, transmissions: n_tx, prbs, slots }
+=======
+        Self { pool: pool.clone(), index, transmissions: n_tx, prbs, slots, group: None }
     }
 }
 
@@ -205,5 +211,44 @@ impl Slot {
         self.count = 0;
         self.presence = 0.0;
         self.delivered = false;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Receiver;
+    use super::*;
+    use crate::Sample;
+    use crate::impair::awgn::Awgn;
+    use crate::numerology::Numerology;
+    use crate::pool::PoolPrbs;
+    use crate::units::{Bandwidth, CyclicPrefix, TransmissionMode};
+
+    /// A UE that sends hears nothing in that subframe, and one that is too slow leaves some out: whichever transmissions of a
+    /// message are missing, those of another are never combined with it.
+    #[test]
+    fn subframes_may_be_missing() {
+        let numerology = Numerology::standard(Bandwidth::Prb6, CyclicPrefix::Normal);
+        let pool = DiscoveryPool {
+            period: 40,
+            offset: 0,
+            bitmap: vec![true; 8],
+            repetitions: 2,
+            transmissions: 4,
+            prbs: PoolPrbs::whole(6),
+        };
+        let mut config = Config::new(numerology, TransmissionMode::Tm2);
+        config.discovery = vec![DiscoveryPlace { pool, cp: CyclicPrefix::Normal }];
+        let mut receiver = Receiver::new(config);
+        receiver.set_time(0, DfnSubframe::from_count(0));
+        let mut samples = vec![Sample::default(); numerology.subframe_samples()];
+        Awgn::new(1.0, 3).process(&mut samples);
+        for k in (0..4000).filter(|k| k % 4 != 0) {
+            let mut heard = 0;
+            receiver.process(k, &samples, &mut |event| {
+                heard += usize::from(matches!(event, Event::SlDch { .. }))
+            });
+            assert_eq!(heard, 0);
+        }
     }
 }

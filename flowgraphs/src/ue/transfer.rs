@@ -1,0 +1,231 @@
+//! A file over IP: numbered UDP datagrams to a group, and the receiver's word of what is still missing.
+//!
+//! ```text
+//! data      "D" | number (2 octets) | count (2) | content
+//! missing   "M" | count (2) | a bit a datagram that came
+//! ```
+//!
+//! One-to-many communication has no acknowledgement; who sends does not hear, and a transport block may be lost. So the
+//! sender repeats what the receiver says is missing, until nothing is.
+
+use super::application::{Application, Moment, Outgoing, Send};
+use super::ip::{unwrapped, wrapped};
+use super::layer2::Happening;
+use sidelink_mac::ids::Lcid;
+use sidelink_mac::mux::Address;
+use sidelink_mac::wire::pdcp::SduType;
+use std::sync::{Arc, Mutex};
+
+/// Content of a datagram.
+const CONTENT: usize = 400;
+
+/// Subframes between two words of the receiver.
+const WORD_EVERY: u64 = 240;
+
+/// Datagrams that are queued at once.
+const BURST: usize = 3;
+
+/// Port of both.
+const PORT: u16 = 5001;
+
+/// How it stands.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Progress {
+    /// Datagrams of the file.
+    pub count: usize,
+    /// Datagrams that came, or that the other end has.
+    pub arrived: usize,
+    /// Datagrams that were sent, repetitions too.
+    pub sent: usize,
+    /// Subframe of the first datagram, and of the last one that was missing.
+    pub began: u64,
+    /// See `began`.
+    pub ended: Option<u64>,
+}
+
+/// Sends a file.
+pub struct FileSender {
+    address: Address,
+    lcid: Lcid,
+    file: Vec<u8>,
+    has: Vec<bool>,
+    cursor: usize,
+    progress: Arc<Mutex<Progress>>,
+}
+
+/// Receives a file.
+pub struct FileReceiver {
+    address: Address,
+    lcid: Lcid,
+    parts: Vec<Option<Vec<u8>>>,
+    last_word: u64,
+    progress: Arc<Mutex<Progress>>,
+    file: Arc<Mutex<Option<Vec<u8>>>>,
+}
+
+impl FileSender {
+    /// To a group. A file of at most 65535 datagrams.
+    pub fn new(address: Address, lcid: Lcid, file: Vec<u8>) -> (Self, Arc<Mutex<Progress>>) {
+        let count = file.len().div_ceil(CONTENT);
+        let progress = Arc::new(Mutex::new(Progress { count, ..Progress::default() }));
+        let shared = Arc::clone(&progress);
+        (Self { address, lcid, file, has: vec![false; count], cursor: 0, progress }, shared)
+    }
+}
+
+impl FileReceiver {
+    /// From a group; the file comes into the second value when it is whole.
+    pub fn new(address: Address, lcid: Lcid) -> (Self, Arc<Mutex<Option<Vec<u8>>>>) {
+        let file = Arc::new(Mutex::new(None));
+        let shared = Arc::clone(&file);
+        let progress = Arc::default();
+        (Self { address, lcid, parts: Vec::new(), last_word: 0, progress, file }, shared)
+    }
+
+    /// How it stands.
+    pub fn progress(&self) -> Arc<Mutex<Progress>> {
+        Arc::clone(&self.progress)
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
+impl Application for FileSender {
+    fn work(&mut self, now: Moment, send: &mut Send<'_>) {
+        let mut progress = lock(&self.progress);
+        for _ in 0..BURST {
+            let count = self.has.len();
+            let Some(number) = (0..count).map(|i| (self.cursor + i) % count).find(|&i| !self.has[i]) else {
+                return;
+            };
+            let mut datagram = vec![b'D'];
+            datagram.extend((number as u16).to_be_bytes());
+            datagram.extend((count as u16).to_be_bytes());
+            datagram.extend(&self.file[number * CONTENT..((number + 1) * CONTENT).min(self.file.len())]);
+            let data = wrapped(&datagram, PORT);
+            let out = Outgoing { address: self.address, lcid: self.lcid, sdu_type: SduType::Ip, data: &data };
+            if progress.sent as u64 * 8 > 64 + now.t.saturating_sub(progress.began) && progress.sent > 0 {
+                return;
+            }
+            if send(out).is_err() {
+                return;
+            }
+            if progress.sent == 0 {
+                progress.began = now.t;
+            }
+            progress.sent += 1;
+            self.cursor = (number + 1) % count;
+        }
+    }
+
+    fn happened(&mut self, now: Moment, happening: &Happening<'_>) {
+        let Happening::Received { address, sdu_type: SduType::Ip, data, .. } = happening else { return };
+        let Some([b'M', rest @ ..]) = unwrapped(data).filter(|_| *address == self.address) else { return };
+        if rest.len() != 2 + self.has.len().div_ceil(8)
+            || u16::from_be_bytes([rest[0], rest[1]]) as usize != self.has.len()
+        {
+            return;
+        }
+        for (i, has) in self.has.iter_mut().enumerate() {
+            *has |= rest[2 + i / 8] >> (i % 8) & 1 == 1;
+        }
+        let mut progress = lock(&self.progress);
+        progress.arrived = self.has.iter().filter(|has| **has).count();
+        if progress.arrived == progress.count && progress.ended.is_none() {
+            progress.ended = Some(now.t);
+        }
+    }
+}
+
+impl Application for FileReceiver {
+    fn work(&mut self, now: Moment, send: &mut Send<'_>) {
+        if self.parts.is_empty() || now.t < self.last_word + WORD_EVERY {
+            return;
+        }
+        let mut datagram = vec![b'M'];
+        datagram.extend((self.parts.len() as u16).to_be_bytes());
+        let mut bits = vec![0u8; self.parts.len().div_ceil(8)];
+        for (i, _) in self.parts.iter().enumerate().filter(|(_, part)| part.is_some()) {
+            bits[i / 8] |= 1 << (i % 8);
+        }
+        datagram.extend(bits);
+        let data = wrapped(&datagram, PORT);
+        let out = Outgoing { address: self.address, lcid: self.lcid, sdu_type: SduType::Ip, data: &data };
+        if send(out).is_ok() {
+            self.last_word = now.t;
+        }
+    }
+
+    fn happened(&mut self, now: Moment, happening: &Happening<'_>) {
+        let Happening::Received { address, sdu_type: SduType::Ip, data, .. } = happening else { return };
+        let Some([b'D', rest @ ..]) = unwrapped(data).filter(|_| *address == self.address) else { return };
+        let [n1, n2, c1, c2, content @ ..] = rest else { return };
+        let number = usize::from(u16::from_be_bytes([*n1, *n2]));
+        let count = usize::from(u16::from_be_bytes([*c1, *c2]));
+        if self.parts.is_empty() {
+            self.parts = vec![None; count];
+            *lock(&self.progress) = Progress { count, began: now.t, ..Progress::default() };
+        }
+        if count != self.parts.len() || number >= count || self.parts[number].is_some() {
+            return;
+        }
+        self.parts[number] = Some(content.to_vec());
+        let mut progress = lock(&self.progress);
+        progress.arrived += 1;
+        if progress.arrived == count {
+            progress.ended = Some(now.t);
+            *lock(&self.file) = Some(self.parts.iter().flatten().flatten().copied().collect());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use sidelink_mac::ids::Layer2Id;
+    use sidelink_mac::pdcp::{Assurance, Header};
+    use sidelink_security::counter::UtcTime;
+
+    #[test]
+    fn a_file_arrives_though_a_third_is_lost() {
+        let address = Address::Group(Layer2Id::from_octets([0, 0, 7]));
+        let lcid = Lcid::PC5_S_UNPROTECTED;
+        let file: Vec<u8> = (0..5000u32).map(|i| (i * 7 % 251) as u8).collect();
+        let (mut sender, sent) = FileSender::new(address, lcid, file.clone());
+        let (mut receiver, got) = FileReceiver::new(address, lcid);
+        let header = Header::parse(address, &[0x60, 0, 0, 0, 0]).unwrap();
+        let mut number = 0u32;
+        for t in 0..4000 {
+            let now = Moment { t, utc: UtcTime::from_millis(t) };
+            let mut air: Vec<(bool, Vec<u8>)> = Vec::new();
+            sender.work(now, &mut |out: Outgoing<'_>| {
+                air.push((true, out.data.to_vec()));
+                Ok(())
+            });
+            receiver.work(now, &mut |out: Outgoing<'_>| {
+                air.push((false, out.data.to_vec()));
+                Ok(())
+            });
+            for (forward, data) in air {
+                number = number.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                if number >> 16 & 3 == 0 {
+                    continue;
+                }
+                let happening = Happening::Received {
+                    source: Layer2Id::from_octets([0, 0, 1]),
+                    address,
+                    header,
+                    assurance: Assurance::Deciphered,
+                    sdu_type: SduType::Ip,
+                    data: &data,
+                };
+                if forward { receiver.happened(now, &happening) } else { sender.happened(now, &happening) }
+            }
+        }
+        assert_eq!(got.lock().unwrap().as_deref(), Some(&file[..]));
+        let progress = *sent.lock().unwrap();
+        assert!(progress.ended.is_some() && progress.sent >= progress.count, "{progress:?}");
+    }
+}
