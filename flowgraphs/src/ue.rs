@@ -64,19 +64,18 @@ use crate::link;
 use crate::radio::{self, Anchor, RadioError};
 use crate::scenario::{FrontEnd, Transmission};
 
-use sidelink_mac::ids::Lcid;
-use sidelink_mac::mux::Address;
-use sidelink_mac::wire::pdcp::SduType;
 use sidelink_phy::impair::offset::FrequencyOffset;
 use sidelink_phy::impair::rng::Rng;
 use sidelink_phy::numerology::Numerology;
 use sidelink_phy::receive::receiver::{self, ControlInformation, Event, Receiver};
 use sidelink_phy::receive::reference::{self, ReferenceSearch};
 use sidelink_security::counter::UtcTime;
-use std::collections::HashMap;
 
 /// Subframes of a search for references beyond one period: the signal's own, whole, wherever the stretch begins.
 const SEARCH_MARGIN: usize = 2;
+
+/// Subframes that a UE which has lost its reference keeps the time that it had against references that contradict it.
+const CONTRADICTED_AFTER: u64 = 5000;
 
 /// What a UE is made of.
 pub struct Parts {
@@ -94,8 +93,6 @@ pub struct Parts {
     pub layer2: Layer2,
     /// Who uses it.
     pub applications: Vec<Box<dyn Application>>,
-    /// Groups by name.
-    pub groups: HashMap<String, Address>,
     /// UTC at sample 0 as the radio or the host knows it.
     pub anchor: Anchor,
     /// Subframes from the last one received to the one that is planned.
@@ -151,7 +148,6 @@ pub struct Ue {
     planner: Planner,
     front_end: FrontEnd,
     applications: Vec<Box<dyn Application>>,
-    groups: HashMap<String, Address>,
     rng: Rng,
     lead: u64,
     transmit_advance: i64,
@@ -164,6 +160,8 @@ pub struct Ue {
     /// Whether each of the last subframes carried a burst of ours.
     sent: [u64; 64],
     searched: u64,
+    /// From this subframe on a reference may contradict the time that we had.
+    contradicted_after: u64,
     /// Subframes between two searches for other references; drawn anew each time.
     search_after: u64,
     transmissions: Vec<Transmission>,
@@ -211,7 +209,6 @@ impl Ue {
             planner: Planner::new(numerology, mode, numerology.cp(), discovery, communication, chance),
             front_end: FrontEnd::new(numerology, mode, extended),
             applications: parts.applications,
-            groups: parts.groups,
             rng,
             lead: parts.lead.max(2),
             transmit_advance: parts.transmit_advance,
@@ -220,6 +217,7 @@ impl Ue {
             cfo_hz: 0.0,
             sent: [u64::MAX; 64],
             searched: 0,
+            contradicted_after: 0,
             search_after: 0,
             transmissions: Vec::with_capacity(32),
             burst: vec![Sample::default(); n],
@@ -279,22 +277,12 @@ impl Ue {
         &mut self.layer2
     }
 
-    /// Groups that it can send to.
-    pub fn groups(&self) -> &HashMap<String, Address> {
-        &self.groups
-    }
-
     /// Send `data` to a group.
     ///
     /// # Errors
     /// Why nothing was sent.
     pub fn say(&mut self, group: &str, data: &[u8]) -> Result<(), String> {
-        let Some(&address) = self.groups.get(group) else {
-            return Err(format!("there is no group {group:?}"));
-        };
-        let lcid = Lcid::new(crate::provision::DATA).map_err(|e| e.to_string())?;
-        let sent = self.layer2.send(address, lcid, SduType::Ip, data, &mut |_| {});
-        sent.map_err(|e| e.to_string())
+        self.layer2.say(group, data, &mut |_| {})
     }
 
     /// Carrier offset of the air against its oscillator, in Hz.
@@ -339,6 +327,8 @@ impl Ue {
             let t = self.next;
             let start = clock.start_of(t).round() as i64;
             if start + n as i64 > self.framer.next() as i64 {
+                let promise = clock.start_of(t + self.lead) as i64 - self.transmit_advance;
+                radio.advance(promise.max(0) as u64)?;
                 break;
             }
             let behind = (newest as i64 - start) / n as i64;
@@ -449,13 +439,15 @@ impl Ue {
         if self.sync.tick(t, draw) {
             self.totals.reference_changes += 1;
             let (name, id) = (&self.name, self.sync.role());
+            self.contradicted_after = t + CONTRADICTED_AFTER;
             tracing::info!("{name}: the reference is lost in subframe {t}; now {id:?}");
         }
         let free = matches!(self.sync.role(), Role::Reference | Role::Following(..));
         if free && t >= self.searched + self.search_after {
             self.searched = t;
             self.search_after = 1500 + draw % 1000;
-            if let Some(candidate) = self.best_candidate(|_| true) {
+            let may_contradict = self.sync.role() == Role::Reference && t >= self.contradicted_after;
+            if let Some(candidate) = self.best_candidate(may_contradict) {
                 self.take_time(candidate);
             }
             self.budget.mark(Stage::Sync);
@@ -555,7 +547,7 @@ impl Ue {
         if self.framer.samples().len() < stretch {
             return;
         }
-        if let Some(candidate) = self.best_candidate(|_| true) {
+        if let Some(candidate) = self.best_candidate(true) {
             self.take_time(candidate);
             return;
         }
@@ -575,11 +567,9 @@ impl Ue {
         self.set_clock(clock);
     }
 
-    /// The best reference in what is kept, as the selection has it.
-    fn best_candidate(
-        &mut self,
-        accept: impl Fn(&reference::Candidate) -> bool,
-    ) -> Option<reference::Candidate> {
+    /// The best reference in what is kept, as the selection has it. Unless it `may_contradict` the time that we have, it is one
+    /// that agrees: anybody can repeat an old synchronisation signal.
+    fn best_candidate(&mut self, may_contradict: bool) -> Option<reference::Candidate> {
         let Self { search, framer, sync, .. } = self;
         let search = search.as_mut()?;
         let n = self.numerology.subframe_samples() as f64;
@@ -598,7 +588,9 @@ impl Ue {
                 None => Clock::rough_count(Some(self.anchor)) + (rough / n) as u64,
             };
             let heard = Clock::count_near(near, candidate.time);
-            if accept(&candidate) && sync.heard(Candidate { id: candidate.id, mib, offset, power_db, heard })
+            let agrees = self.clock.as_ref().is_none_or(|clock| clock.subframe_at(rough + n / 2.0) == heard);
+            if (agrees || may_contradict)
+                && sync.heard(Candidate { id: candidate.id, mib, offset, power_db, heard })
             {
                 best = Some(candidate);
             }
@@ -623,7 +615,8 @@ impl Ue {
     }
 
     fn set_clock(&mut self, clock: Clock) {
-        self.next = first_whole(&clock, self.framer.next()).max(self.next);
+        // two subframes on, so that no promise of the old time is broken; the count itself may go back
+        self.next = first_whole(&clock, self.framer.next() + 2 * self.numerology.subframe_samples() as u64);
         self.searched = self.next;
         self.search_after = 1500 + self.rng.next_u64() % 1000;
         self.clock = Some(clock);
@@ -637,6 +630,15 @@ impl Participant for Ue {
 
     fn subframe_samples(&self) -> usize {
         self.numerology.subframe_samples()
+    }
+
+    fn first_promise(&self) -> u64 {
+        match &self.clock {
+            Some(clock) => {
+                (clock.start_of(self.next + self.lead) as i64 - self.transmit_advance).max(0) as u64
+            }
+            None => self.lead * self.numerology.subframe_samples() as u64 / 2,
+        }
     }
 
     fn process(

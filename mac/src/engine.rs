@@ -368,7 +368,7 @@ impl Engine {
     }
 
     fn receive_sl_sch(&mut self, now: &AirTime, group: Option<GroupDestinationId>, block: &[u8]) {
-        let Self { filter, rlc, pdcp, outbox, .. } = self;
+        let Self { config, filter, rlc, pdcp, outbox, .. } = self;
         let pdu = match Demultiplexed::parse(block, group) {
             Ok(pdu) => pdu,
             Err(error) => return outbox.drop(None, None, Cause::Mac(error)),
@@ -377,6 +377,9 @@ impl Engine {
         if !filter.accepts(address) {
             outbox.counters.count(Outcome::NotForUs);
             return;
+        }
+        if source == config.source && !config.promiscuous {
+            return outbox.drop(Some((source, address)), None, Cause::Reflected);
         }
         for (lcid, data) in pdu.sdus() {
             let key = Key { source, destination: address.layer2_id(), lcid };

@@ -14,7 +14,6 @@ use clap::Args;
 use sidelink_mac::engine::Outcome;
 use sidelink_mac::ids::{Layer2Id, Lcid};
 use sidelink_mac::mux::Address;
-use sidelink_phy::units::CyclicPrefix;
 use std::io::Write;
 use std::path::PathBuf;
 use std::sync::atomic::Ordering;
@@ -109,7 +108,7 @@ pub fn run(args: DemoArgs) -> anyhow::Result<()> {
     )?;
     say("An intruder repeats everything 3.2 s later, another forges under the identity of alice.")?;
     let rate = alice.rate()?;
-    let numerology = alice.radio.numerology(CyclicPrefix::Normal)?;
+    let numerology = alice.numerology()?;
     let real_time = !args.lock_step;
     let air = Air::new(scene::air(args.seed, rate, real_time))?;
     let duration = args.seconds * 1000;

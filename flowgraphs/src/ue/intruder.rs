@@ -104,6 +104,10 @@ impl Participant for Replayer {
         self.numerology.subframe_samples()
     }
 
+    fn first_promise(&self) -> u64 {
+        self.clock.start_of(self.next + self.lead).max(0.0) as u64
+    }
+
     fn process(
         &mut self,
         first: u64,

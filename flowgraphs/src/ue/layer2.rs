@@ -77,6 +77,8 @@ pub struct Names {
     pub who: HashMap<Who, String>,
     /// Announcers, discoverers and the discoveree, by their places.
     pub origin: HashMap<Origin, String>,
+    /// Groups that it can send to.
+    pub groups: HashMap<String, Address>,
 }
 
 /// Layer 2 of a UE in time.
@@ -161,6 +163,18 @@ impl Layer2 {
         let result = self.engine.handle_input(Input::Send { now: self.now, address, lcid, sdu_type, data });
         self.pump(None, tell);
         result
+    }
+
+    /// Send `data` to a group by its name.
+    ///
+    /// # Errors
+    /// Why nothing was sent.
+    pub fn say(&mut self, group: &str, data: &[u8], tell: &mut Tell<'_>) -> Result<(), String> {
+        let Some(&address) = self.names.groups.get(group) else {
+            return Err(format!("there is no group {group:?}"));
+        };
+        let lcid = Lcid::new(crate::provision::DATA).map_err(|e| e.to_string())?;
+        self.send(address, lcid, SduType::Ip, data, tell).map_err(|e| e.to_string())
     }
 
     /// Whose data is most urgent: the address, its octet for the SCI, the octets that wait, and their priority.

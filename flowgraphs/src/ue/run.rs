@@ -41,6 +41,10 @@ pub trait Participant: Send + 'static {
     /// Samples of a subframe.
     fn subframe_samples(&self) -> usize;
 
+    /// The sample before which it sends nothing whatever it hears: promised before it listens, or two that both listen first
+    /// would wait for each other.
+    fn first_promise(&self) -> u64;
+
     /// As [`Ue::process`](super::Ue::process).
     ///
     /// # Errors
@@ -150,6 +154,7 @@ fn in_lock_step<P: Participant>(
 ) -> Result<(), RadioError> {
     let Streams { mut receive, mut transmit, .. } = streams;
     let mut buffer = vec![Sample::default(); n.div_ceil(2)];
+    transmit.advance(ue.first_promise())?;
     while !stop.load(Ordering::Relaxed) && !ue.is_done() {
         let received = match receive.receive(&mut buffer, PATIENCE) {
             Err(RadioError::Ended) => break,
@@ -189,6 +194,7 @@ fn in_real_time<P: Participant>(
     }
     let newest = Arc::new(AtomicU64::new(0));
     let (told, stopped) = (Arc::clone(&newest), Arc::clone(stop));
+    transmit.advance(ue.first_promise())?;
     let fetcher = std::thread::Builder::new()
         .name(format!("in {}", ue.name()))
         .spawn(move || fetch(receive, &full, &empty, &told, &stopped))

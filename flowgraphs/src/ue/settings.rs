@@ -7,15 +7,11 @@ use super::{
 use crate::config::{ConfigError, Radio, RadioConfig, parse_toml, slss_id};
 use crate::keystore::{Hex, KeyStore, Keys};
 use crate::link::{Mode2, Type1};
-use crate::provision::{DATA, Provisioned, Wish, provision};
 use crate::radio::Anchor;
 use crate::receive::receiver_config;
 use serde::Deserialize;
-use sidelink_mac::engine::Config as EngineConfig;
-use sidelink_mac::ids::{Layer2Id, Lcid};
-use sidelink_mac::mux::Address;
+use sidelink_phy::numerology::Numerology;
 use sidelink_phy::units::{CyclicPrefix, TransmissionMode};
-use sidelink_security::counter::reserve::ReserveConfig;
 use std::path::{Path, PathBuf};
 
 /// An example with comments: what `sidelink ue --example` prints.
@@ -268,12 +264,20 @@ impl UeConfig {
         Ok(radio)
     }
 
+    /// The sizes of a subframe.
+    ///
+    /// # Errors
+    /// As [`Self::resolve`].
+    pub fn numerology(&self) -> Result<Numerology, ConfigError> {
+        self.radio.numerology(CyclicPrefix::Normal).map_err(|e| e.within("[radio]"))
+    }
+
     /// Samples a second.
     ///
     /// # Errors
     /// As [`Self::resolve`].
     pub fn rate(&self) -> Result<f64, ConfigError> {
-        Ok(self.radio.numerology(CyclicPrefix::Normal).map_err(|e| e.within("[radio]"))?.sample_rate())
+        Ok(self.numerology()?.sample_rate())
     }
 
     /// Put a UE together. Opens the key store and holds it while the UE runs.
@@ -298,7 +302,7 @@ impl UeConfig {
     pub fn build_with<S>(
         &self,
         keys: &Keys,
-        mut store: S,
+        store: S,
         facts: RadioFacts,
         mut applications: Vec<Box<dyn Application>>,
     ) -> Result<Ue, ConfigError>
@@ -314,28 +318,12 @@ impl UeConfig {
         let mode = radio.mode.unwrap_or(TransmissionMode::Tm2);
         let mut receiver = receiver_config(&radio, numerology);
         receiver.mode = mode;
-        let mut provisioned = self.provision(keys, &mut store, &radio, facts)?;
-        for group in &self.group {
-            let address = Address::Group(layer2_id(&group.id, &format!("group {:?}", group.name))?);
-            provisioned.add_plain(&group.name, address)?;
-        }
-        for (i, talk) in self.talk.iter().enumerate() {
-            let address = self.group_address(&provisioned, &talk.to, &format!("talk[{i}]"))?;
-            let count = talk.count.unwrap_or(u64::MAX);
-            let lcid = data_lcid();
-            applications.push(Box::new(Talker::new(
-                address,
-                lcid,
-                talk.every,
-                count,
-                &talk.text,
-                talk.octets,
-            )));
-        }
-        if let Some(ip) = &self.ip {
-            let address = self.group_address(&provisioned, &ip.to, "[ip]")?;
-            applications.push(Box::new(super::ip::Ip::open(ip, address, data_lcid())?));
-        }
+        let spread = radio.discovery.iter().map(|d| {
+            let subframes = d.pool.subframes();
+            subframes.last().zip(subframes.first()).map_or(0, |(last, first)| u64::from(last - first))
+        });
+        let spread = spread.max().unwrap_or(0);
+        let layer2 = upper::layer2(self, keys, store, facts, spread, &mut applications)?;
         let prbs = numerology.bandwidth().prbs();
         let usage = &self.communication;
         let communication = radio.communication.iter().enumerate().map(|(i, c)| {
@@ -367,17 +355,14 @@ impl UeConfig {
             Ok(DiscoverySettings { pool: d.pool.clone(), cp: d.cp, draw })
         });
         let discovery = discovery.collect::<Result<Vec<_>, ConfigError>>()?;
-        let names = Names { who: provisioned.who, origin: provisioned.origin };
-        let errands = Errands::new(store, !facts.real_time);
         Ok(Ue::new(Parts {
             name: self.name.clone(),
             receiver,
             sync: self.sync_config(&radio)?,
             discovery,
             communication,
-            layer2: Layer2::new(provisioned.engine, names, errands),
+            layer2,
             applications,
-            groups: provisioned.groups,
             anchor: facts.anchor,
             lead: self.lead,
             transmit_advance: self.device.transmit_advance,
@@ -385,53 +370,6 @@ impl UeConfig {
             patience: self.time.patience,
             seed: self.seed,
         }))
-    }
-
-    fn provision<S>(
-        &self,
-        keys: &Keys,
-        store: &mut S,
-        radio: &Radio,
-        facts: RadioFacts,
-    ) -> Result<Provisioned, ConfigError>
-    where
-        S: sidelink_security::counter::reserve::CounterStore,
-        S::Error: std::fmt::Display,
-    {
-        let id = self.layer2_id.as_ref().map(|id| layer2_id(id, "layer2-id")).transpose()?;
-        let mut base = EngineConfig::new(Layer2Id::from_octets([0; 3]));
-        // the repetitions of a message share the time of the first
-        let spread = radio.discovery.iter().map(|d| {
-            let subframes = d.pool.subframes();
-            subframes.last().zip(subframes.first()).map_or(0, |(last, first)| u64::from(last - first))
-        });
-        let radio_ms = facts.anchor.uncertainty_ns.div_ceil(1_000_000);
-        base.time.uncertainty_millis = self.time.uncertainty + radio_ms + spread.max().unwrap_or(0);
-        if let Some(max_offset) = self.discovery.max_offset {
-            base.time.max_offset = max_offset;
-        }
-        // an engine's own memory for reassembly is sized for a crowd; a UE hears fewer
-        let wish =
-            Wish { ue: &self.name, layer2_id: id, v2x: false, reserve: ReserveConfig::default(), base };
-        provision(&wish, keys, store)
-    }
-
-    fn group_address(
-        &self,
-        provisioned: &Provisioned,
-        name: &str,
-        place: &str,
-    ) -> Result<Address, ConfigError> {
-        provisioned.groups.get(name).copied().ok_or_else(|| {
-            let mut known: Vec<_> = provisioned.groups.keys().map(String::as_str).collect();
-            known.sort_unstable();
-            let remedy = if known.is_empty() {
-                "add a [[group]], or make the UE a member of one in the key store".to_owned()
-            } else {
-                format!("it is in {}", known.join(", "))
-            };
-            ConfigError::new(format!("{:?} is in no group {name:?}", self.name), place, remedy)
-        })
     }
 
     fn sync_config(&self, radio: &Radio) -> Result<SyncConfig, ConfigError> {
@@ -458,15 +396,4 @@ impl UeConfig {
             hysteresis_db: time.hysteresis,
         })
     }
-}
-
-fn layer2_id(hex: &Hex, place: &str) -> Result<Layer2Id, ConfigError> {
-    let octets: [u8; 3] = hex.0.as_slice().try_into().map_err(|_| {
-        ConfigError::new(format!("{} octets", hex.0.len()), place, "a Layer-2 ID has six hexadecimal digits")
-    })?;
-    Ok(Layer2Id::from_octets(octets))
-}
-
-fn data_lcid() -> Lcid {
-    Lcid::new(DATA).unwrap_or(Lcid::PC5_S_UNPROTECTED)
 }

@@ -214,6 +214,8 @@ pub enum Cause {
     Discovery(Dropped),
     /// MIB.
     Mib(wire::Error),
+    /// A block under our own source identity: our own, sent again by somebody else, or a forgery.
+    Reflected,
 }
 
 impl fmt::Display for Cause {
@@ -224,6 +226,7 @@ impl fmt::Display for Cause {
             Self::Pdcp(error) => write!(f, "PDCP: {error}"),
             Self::Discovery(error) => write!(f, "discovery: {error}"),
             Self::Mib(error) => write!(f, "MIB-SL: {error}"),
+            Self::Reflected => f.write_str("MAC: our own source identity"),
         }
     }
 }

@@ -68,6 +68,8 @@ outcomes! {
     TooManySenders = "too_many_senders",
     /// Bytes that are not what they should be.
     Malformed = "malformed",
+    /// Under our own source identity.
+    Reflected = "reflected",
     /// Another destination.
     NotForUs = "not_for_us",
     /// Our own misuse: a block without the group destination ID of its SCI.
@@ -98,6 +100,7 @@ impl Outcome {
     pub const fn of_cause(cause: &Cause) -> Self {
         match cause {
             Cause::Mac(mux::Error::NoGroupDestination) => Self::Misused,
+            Cause::Reflected => Self::Reflected,
             Cause::Pdcp(pdcp::Error::Refused(refusal)) => Self::of_pdu(*refusal),
             Cause::Discovery(Dropped::Refused(refusal)) => Self::of_refusal(*refusal),
             _ => Self::Malformed,

@@ -228,6 +228,17 @@ fn what_is_not_believed_is_counted_with_its_reason() {
 }
 
 #[test]
+fn what_comes_under_our_own_identity_is_dropped() {
+    let mut alice = Ue::new(1);
+    alice.send(at(0), GROUP, 1, b"mine").unwrap();
+    let sent = alice.input(Input::SlSchOpportunity { now: at(0), address: None, len: 40 });
+    let (address, block) = &sent.blocks[0];
+    // somebody says it again: the MAC-I is right, and the replay windows know nothing of our own
+    let heard = alice.input(Input::SlSch { now: at(1), group: address.group_destination(), block });
+    assert_eq!((heard.data.len(), heard.drops), (0, vec![Outcome::Reflected]));
+}
+
+#[test]
 fn monitor_without_keys_hears_everything_and_opens_nothing() {
     let mut alice = Ue::new(1);
     let config = Config { promiscuous: true, ..Config::new(id(9)) };

@@ -1,0 +1,83 @@
+//! Layer 2 and what is above it, out of `ue.toml` and the key store.
+
+use super::{RadioFacts, UeConfig};
+use crate::config::ConfigError;
+use crate::keystore::{Hex, Keys};
+use crate::provision::{DATA, Wish, provision};
+use crate::ue::{Application, Errands, Ip, Layer2, Names, Talker};
+use sidelink_mac::engine::Config as EngineConfig;
+use sidelink_mac::ids::{Layer2Id, Lcid};
+use sidelink_mac::mux::Address;
+use sidelink_security::counter::reserve::{CounterStore, ReserveConfig};
+use std::collections::HashMap;
+
+/// Layer 2 of `config`, and its applications behind those that are there. `spread` are the milliseconds over which the
+/// repetitions of a discovery message are spread: they share the time of the first.
+pub(super) fn layer2<S>(
+    config: &UeConfig,
+    keys: &Keys,
+    mut store: S,
+    facts: RadioFacts,
+    spread: u64,
+    applications: &mut Vec<Box<dyn Application>>,
+) -> Result<Layer2, ConfigError>
+where
+    S: CounterStore + Send + 'static,
+    S::Error: std::fmt::Display,
+{
+    let id = config.layer2_id.as_ref().map(|id| layer2_id(id, "layer2-id")).transpose()?;
+    let mut base = EngineConfig::new(Layer2Id::from_octets([0; 3]));
+    let radio_ms = facts.anchor.uncertainty_ns.div_ceil(1_000_000);
+    base.time.uncertainty_millis = config.time.uncertainty + radio_ms + spread;
+    if let Some(max_offset) = config.discovery.max_offset {
+        base.time.max_offset = max_offset;
+    }
+    let wish = Wish { ue: &config.name, layer2_id: id, v2x: false, reserve: ReserveConfig::default(), base };
+    let mut provisioned = provision(&wish, keys, &mut store)?;
+    for group in &config.group {
+        let address = Address::Group(layer2_id(&group.id, &format!("group {:?}", group.name))?);
+        provisioned.add_plain(&group.name, address)?;
+    }
+    let groups = provisioned.groups;
+    for (i, talk) in config.talk.iter().enumerate() {
+        let address = address(&config.name, &groups, &talk.to, &format!("talk[{i}]"))?;
+        let count = talk.count.unwrap_or(u64::MAX);
+        let talker = Talker::new(address, data_lcid(), talk.every, count, &talk.text, talk.octets);
+        applications.push(Box::new(talker));
+    }
+    if let Some(ip) = &config.ip {
+        let address = address(&config.name, &groups, &ip.to, "[ip]")?;
+        applications.push(Box::new(Ip::open(ip, address, data_lcid())?));
+    }
+    let names = Names { who: provisioned.who, origin: provisioned.origin, groups };
+    Ok(Layer2::new(provisioned.engine, names, Errands::new(store, !facts.real_time)))
+}
+
+fn address(
+    ue: &str,
+    groups: &HashMap<String, Address>,
+    name: &str,
+    place: &str,
+) -> Result<Address, ConfigError> {
+    groups.get(name).copied().ok_or_else(|| {
+        let mut known: Vec<_> = groups.keys().map(String::as_str).collect();
+        known.sort_unstable();
+        let remedy = if known.is_empty() {
+            "add a [[group]], or make the UE a member of one in the key store".to_owned()
+        } else {
+            format!("it is in {}", known.join(", "))
+        };
+        ConfigError::new(format!("{ue:?} is in no group {name:?}"), place, remedy)
+    })
+}
+
+fn layer2_id(hex: &Hex, place: &str) -> Result<Layer2Id, ConfigError> {
+    let octets: [u8; 3] = hex.0.as_slice().try_into().map_err(|_| {
+        ConfigError::new(format!("{} octets", hex.0.len()), place, "a Layer-2 ID has six hexadecimal digits")
+    })?;
+    Ok(Layer2Id::from_octets(octets))
+}
+
+fn data_lcid() -> Lcid {
+    Lcid::new(DATA).unwrap_or(Lcid::PC5_S_UNPROTECTED)
+}
