@@ -418,9 +418,9 @@ impl Ue {
                     };
                     layer2.receive_sl_sch(group, block.block, &mut tell);
                 }
-                Event::SlDch { message, repeat: false, .. } => {
+                Event::SlDch { message, repeat: false, since_first, .. } => {
                     totals.heard[3] += 1;
-                    layer2.receive_sl_dch(message, &mut tell);
+                    layer2.receive_sl_dch(message, u64::from(*since_first), &mut tell);
                 }
                 _ => {}
             }

@@ -1,5 +1,6 @@
 //! `sidelink demo`: two protected UEs in real time over a virtual air, an intruder, and the time that everything took.
 
+mod recording;
 mod scene;
 
 use super::ue::stop_on_signals;
@@ -11,6 +12,7 @@ use crate::ue::{
     Replayer, Reporter, Running, Send as SendData, Stage, ThreadOptions, Ue, UeConfig,
 };
 use clap::Args;
+use recording::Recording;
 use sidelink_mac::engine::Outcome;
 use sidelink_mac::ids::{Layer2Id, Lcid};
 use sidelink_mac::mux::Address;
@@ -109,8 +111,9 @@ pub fn run(args: DemoArgs) -> anyhow::Result<()> {
     say("An intruder repeats everything 3.2 s later, another forges under the identity of alice.")?;
     let rate = alice.rate()?;
     let numerology = alice.numerology()?;
+    let (n, carrier) = (numerology.subframe_samples(), alice.radio.clone());
     let real_time = !args.lock_step;
-    let air = Air::new(scene::air(args.seed, rate, real_time))?;
+    let air = Air::new(scene::air(args.seed, rate, real_time, args.record.is_some()))?;
     let duration = args.seconds * 1000;
     let address = Address::Group(Layer2Id::from_octets(scene::GROUP_ID));
     let lcid = Lcid::new(crate::provision::DATA)?;
@@ -127,7 +130,11 @@ pub fn run(args: DemoArgs) -> anyhow::Result<()> {
     // all are there before anybody begins: the air's time starts with the last of them
     let radios = ["alice", "bob", "echo", "mallory"].map(|name| air.attach_named(name));
     let [alices_radio, bobs_radio, echos_radio, mallorys_radio] = radios;
-    //RECORD
+    let recorder =
+        args.record.as_deref().map(|path| Recording::prepare(&air, path, &carrier).map(|r| (r, path)));
+    let recorder = recorder.transpose()?;
+    let recorder =
+        recorder.map(|(radio, path)| Recording::start(radio, path, duration * n as u64)).transpose()?;
     let start = |ue: UeConfig,
                  radio: Result<Box<dyn crate::radio::Radio>, RadioError>,
                  applications: Vec<Box<dyn Application>>| {
@@ -152,7 +159,9 @@ pub fn run(args: DemoArgs) -> anyhow::Result<()> {
     }
     let (mut alice, mut bob) = (ended(alice)?, ended(bob)?);
     let (mallory, echo) = (ended(mallory)?, ended(echo)?);
-    //FINISH
+    if let Some(recorder) = recorder {
+        writeln!(terminal::stdout(), "\n{}", recorder.finish(rate)?)?;
+    }
     let outcomes = [outcomes(&mut alice), outcomes(&mut bob)];
     let totals = [*alice.totals(), *bob.totals()];
     let budget = [alice.budget().microseconds_of_all(), bob.budget().microseconds_of_all()];

@@ -143,9 +143,10 @@ impl Layer2 {
         self.input(Input::SlSch { now: self.now, group, block }, tell);
     }
 
-    /// A discovery message was received.
-    pub fn receive_sl_dch(&mut self, block: &[u8], tell: &mut Tell<'_>) {
-        self.input(Input::SlDch { now: self.now, block }, tell);
+    /// A discovery message was received whose first transmission was `since_first` subframes ago.
+    pub fn receive_sl_dch(&mut self, block: &[u8], since_first: u64, tell: &mut Tell<'_>) {
+        let slot = self.now.slot.minus_millis(since_first);
+        self.input(Input::SlDch { now: AirTime { slot, ..self.now }, block }, tell);
     }
 
     /// An application sends.

@@ -1,8 +1,9 @@
 //! `ue.toml`: what an operator says of a UE, and a [`Ue`] out of it.
 
+mod upper;
+
 use super::{
-    Application, CommunicationSettings, DiscoverySettings, Errands, Layer2, Names, NoStore, Parts,
-    SyncConfig, SyncTransmit, Talker, Ue,
+    Application, CommunicationSettings, DiscoverySettings, NoStore, Parts, SyncConfig, SyncTransmit, Ue,
 };
 use crate::config::{ConfigError, Radio, RadioConfig, parse_toml, slss_id};
 use crate::keystore::{Hex, KeyStore, Keys};
@@ -318,12 +319,7 @@ impl UeConfig {
         let mode = radio.mode.unwrap_or(TransmissionMode::Tm2);
         let mut receiver = receiver_config(&radio, numerology);
         receiver.mode = mode;
-        let spread = radio.discovery.iter().map(|d| {
-            let subframes = d.pool.subframes();
-            subframes.last().zip(subframes.first()).map_or(0, |(last, first)| u64::from(last - first))
-        });
-        let spread = spread.max().unwrap_or(0);
-        let layer2 = upper::layer2(self, keys, store, facts, spread, &mut applications)?;
+        let layer2 = upper::layer2(self, keys, store, facts, &mut applications)?;
         let prbs = numerology.bandwidth().prbs();
         let usage = &self.communication;
         let communication = radio.communication.iter().enumerate().map(|(i, c)| {

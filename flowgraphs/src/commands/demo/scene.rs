@@ -46,7 +46,7 @@ impl Drop for Folder {
 }
 
 /// The air: 20 dB, extended pedestrian A at 5 Hz, everybody with clocks of their own.
-pub(super) fn air(seed: u64, rate: f64, real_time: bool) -> AirConfig {
+pub(super) fn air(seed: u64, rate: f64, real_time: bool, recorded: bool) -> AirConfig {
     let port = |name: &str, gain: f64, cfo: f64, drift: f64, delay: f64| PortConfig {
         gain,
         cfo: Number(cfo),
@@ -62,12 +62,13 @@ pub(super) fn air(seed: u64, rate: f64, real_time: bool) -> AirConfig {
         snr: Some(20.0),
         channel: "epa5".parse().unwrap_or_default(),
         utc: Some(i64::from(utc_now())),
-        wait_for: 4,
+        wait_for: if recorded { 5 } else { 4 },
         port: vec![
             port("alice", 0.0, 0.0, 0.0, 0.0),
             port("bob", -3.0, 250.0, 4.0, 3.5),
             port("echo", 0.0, 0.0, 0.0, 0.0),
             port("mallory", 3.0, -200.0, 0.0, 0.0),
+            PortConfig { listen_only: true, ..PortConfig::named("recorder") },
         ],
         ..AirConfig::default()
     }

@@ -11,14 +11,12 @@ use sidelink_mac::mux::Address;
 use sidelink_security::counter::reserve::{CounterStore, ReserveConfig};
 use std::collections::HashMap;
 
-/// Layer 2 of `config`, and its applications behind those that are there. `spread` are the milliseconds over which the
-/// repetitions of a discovery message are spread: they share the time of the first.
+/// Layer 2 of `config`, and its applications behind those that are there.
 pub(super) fn layer2<S>(
     config: &UeConfig,
     keys: &Keys,
     mut store: S,
     facts: RadioFacts,
-    spread: u64,
     applications: &mut Vec<Box<dyn Application>>,
 ) -> Result<Layer2, ConfigError>
 where
@@ -28,7 +26,7 @@ where
     let id = config.layer2_id.as_ref().map(|id| layer2_id(id, "layer2-id")).transpose()?;
     let mut base = EngineConfig::new(Layer2Id::from_octets([0; 3]));
     let radio_ms = facts.anchor.uncertainty_ns.div_ceil(1_000_000);
-    base.time.uncertainty_millis = config.time.uncertainty + radio_ms + spread;
+    base.time.uncertainty_millis = config.time.uncertainty + radio_ms;
     if let Some(max_offset) = config.discovery.max_offset {
         base.time.max_offset = max_offset;
     }

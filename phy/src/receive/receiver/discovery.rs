@@ -189,9 +189,7 @@ impl Schedule {
             );
         }
         let slots = (0..n_f).map(|_| Slot::new()).collect();
-        Self { pool: pool.clone(), index, subframes, transmissions: n_tx, prbs, slots }
-=======
-        Self { pool: pool.clone(), index, transmissions: n_tx, prbs, slots, group: None }
+        Self { pool: pool.clone(), index, subframes, transmissions: n_tx, prbs, slots, group: None }
     }
 }
 
