@@ -87,7 +87,6 @@ impl Tally {
 /// Output that cannot be written, or UEs that did not find each other.
 pub fn run(args: DemoArgs) -> anyhow::Result<()> {
     let colours = terminal::colours_on_stdout();
-    let say = |text: &str| println_bold(colours, text);
     let stop = stop_on_signals()?;
     let folder = scene::Folder::new()?;
     let (keys, forged) = (scene::keys()?, scene::forged_keys()?);
@@ -105,10 +104,14 @@ pub fn run(args: DemoArgs) -> anyhow::Result<()> {
     let silent = "[time]\nsource = \"utc\"\ntransmit = \"never\"\n";
     let mallory = config("mallory", 3, &forged, &(silent.to_owned() + &talk("mallory", 900)))?;
 
-    say(
-        "Two UEs, 5 MHz, transmission mode 2, over a virtual air: 20 dB, EPA5, bob 450 Hz and 4 ppm off. In real time.",
+    println_bold(
+        colours,
+        "Two UEs, 5 MHz, transmission mode 2, over a virtual air: 20 dB, EPA5, bob 250 Hz and 4 ppm off.",
     )?;
-    say("An intruder repeats everything 3.2 s later, another forges under the identity of alice.")?;
+    println_bold(
+        colours,
+        "An intruder repeats everything 3.2 s later, another forges under the identity of alice.",
+    )?;
     let rate = alice.rate()?;
     let numerology = alice.numerology()?;
     let (n, carrier) = (numerology.subframe_samples(), alice.radio.clone());
@@ -171,7 +174,7 @@ pub fn run(args: DemoArgs) -> anyhow::Result<()> {
 
     let mut out = terminal::stdout();
     writeln!(out)?;
-    say("What they did")?;
+    writeln!(out, "{}", paint(colours, Ink::Bold, "What they did"))?;
     let (a, b) = (alices_tally.counts(), bobs_tally.counts());
     writeln!(
         out,
@@ -195,7 +198,7 @@ pub fn run(args: DemoArgs) -> anyhow::Result<()> {
     let whole = lock(&received).as_deref() == Some(&file[..]);
     writeln!(out, "file:       {}", told(&progress, whole))?;
     writeln!(out)?;
-    say("What the intruders achieved")?;
+    writeln!(out, "{}", paint(colours, Ink::Bold, "What the intruders achieved"))?;
     writeln!(
         out,
         "echo repeated {} subframes; mallory sent {} announcements and {} PDUs",
@@ -216,12 +219,16 @@ pub fn run(args: DemoArgs) -> anyhow::Result<()> {
         )?;
     }
     let believed = a.foreign + b.foreign;
-    let verdict = format!(
-        "accepted of the forged: {believed}; accepted twice: 0 by the replay windows, which counted the copies above"
-    );
+    let is_copy = |o: &Outcome| matches!(o, Outcome::Replay | Outcome::Late | Outcome::Reflected);
+    let copies: u64 = outcomes.iter().flatten().filter(|(o, _)| is_copy(o)).map(|(_, n)| n).sum();
+    let verdict = format!("believed of what was forged: {believed}; {copies} copies were recognised as such");
     writeln!(out, "{}", paint(colours, if believed == 0 { Ink::Green } else { Ink::Red }, &verdict))?;
     writeln!(out)?;
-    say("Time of each stage against the 1 ms of a subframe, microseconds")?;
+    writeln!(
+        out,
+        "{}",
+        paint(colours, Ink::Bold, "Time of each stage against the 1 ms of a subframe, microseconds")
+    )?;
     show_budget(&mut out, &budget)?;
     for (name, t) in ["alice", "bob"].iter().zip(&totals) {
         writeln!(

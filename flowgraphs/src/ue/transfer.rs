@@ -22,8 +22,8 @@ const CONTENT: usize = 400;
 /// Subframes between two words of the receiver.
 const WORD_EVERY: u64 = 240;
 
-/// Datagrams that are queued at once.
-const BURST: usize = 3;
+/// Subframes from datagram to datagram: one in a control period leaves room for others.
+const PACE: u64 = 40;
 
 /// Port of both.
 const PORT: u16 = 5001;
@@ -50,6 +50,8 @@ pub struct FileSender {
     file: Vec<u8>,
     has: Vec<bool>,
     cursor: usize,
+    /// When the last one was sent.
+    last: u64,
     progress: Arc<Mutex<Progress>>,
 }
 
@@ -69,7 +71,7 @@ impl FileSender {
         let count = file.len().div_ceil(CONTENT);
         let progress = Arc::new(Mutex::new(Progress { count, ..Progress::default() }));
         let shared = Arc::clone(&progress);
-        (Self { address, lcid, file, has: vec![false; count], cursor: 0, progress }, shared)
+        (Self { address, lcid, file, has: vec![false; count], cursor: 0, last: 0, progress }, shared)
     }
 }
 
@@ -95,28 +97,22 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 impl Application for FileSender {
     fn work(&mut self, now: Moment, send: &mut Send<'_>) {
         let mut progress = lock(&self.progress);
-        for _ in 0..BURST {
-            let count = self.has.len();
-            let Some(number) = (0..count).map(|i| (self.cursor + i) % count).find(|&i| !self.has[i]) else {
-                return;
-            };
-            let mut datagram = vec![b'D'];
-            datagram.extend((number as u16).to_be_bytes());
-            datagram.extend((count as u16).to_be_bytes());
-            datagram.extend(&self.file[number * CONTENT..((number + 1) * CONTENT).min(self.file.len())]);
-            let data = wrapped(&datagram, PORT);
-            let out = Outgoing { address: self.address, lcid: self.lcid, sdu_type: SduType::Ip, data: &data };
-            if progress.sent as u64 * 8 > 64 + now.t.saturating_sub(progress.began) && progress.sent > 0 {
-                return;
-            }
-            if send(out).is_err() {
-                return;
-            }
+        let count = self.has.len();
+        let missing = (0..count).map(|i| (self.cursor + i) % count).find(|&i| !self.has[i]);
+        let Some(number) = missing.filter(|_| now.t >= self.last + PACE) else { return };
+        let mut datagram = vec![b'D'];
+        datagram.extend((number as u16).to_be_bytes());
+        datagram.extend((count as u16).to_be_bytes());
+        datagram.extend(&self.file[number * CONTENT..((number + 1) * CONTENT).min(self.file.len())]);
+        let data = wrapped(&datagram, PORT);
+        let out = Outgoing { address: self.address, lcid: self.lcid, sdu_type: SduType::Ip, data: &data };
+        if send(out).is_ok() {
             if progress.sent == 0 {
                 progress.began = now.t;
             }
             progress.sent += 1;
             self.cursor = (number + 1) % count;
+            self.last = now.t;
         }
     }
 
@@ -197,7 +193,7 @@ mod tests {
         let (mut receiver, got) = FileReceiver::new(address, lcid);
         let header = Header::parse(address, &[0x60, 0, 0, 0, 0]).unwrap();
         let mut number = 0u32;
-        for t in 0..4000 {
+        for t in 40..8000 {
             let now = Moment { t, utc: UtcTime::from_millis(t) };
             let mut air: Vec<(bool, Vec<u8>)> = Vec::new();
             sender.work(now, &mut |out: Outgoing<'_>| {
