@@ -157,7 +157,8 @@ pub fn run(args: DemoArgs) -> anyhow::Result<()> {
         echo.set_duration(duration);
         Running::start(echo, streams, real_time, ThreadOptions::default(), None)?
     };
-    while !(alice.is_finished() && bob.is_finished()) && !stop.load(Ordering::Relaxed) {
+    let over = || alice.is_finished() && bob.is_finished() || stop.load(Ordering::Relaxed);
+    while !over() {
         std::thread::sleep(Duration::from_millis(20));
     }
     let (mut alice, mut bob) = (ended(alice)?, ended(bob)?);

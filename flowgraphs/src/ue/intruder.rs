@@ -84,7 +84,8 @@ impl Replayer {
             }
         }
         let coming = t + self.lead;
-        while let Some((due, copy)) = self.kept.pop_front_if(|(due, _)| *due <= coming) {
+        while self.kept.front().is_some_and(|(due, _)| *due <= coming) {
+            let Some((due, copy)) = self.kept.pop_front() else { break };
             if due == coming {
                 radio.transmit(self.clock.start_of(coming).round().max(0.0) as u64, &copy)?;
                 self.replayed += 1;
