@@ -87,6 +87,7 @@
 
 mod answering;
 mod asking;
+mod auth;
 mod config;
 mod frame;
 mod hub;

@@ -1,4 +1,4 @@
-//! One-to-one communication: KD -> KD-sess -> PEK and PIK, a type per state. TS 33.303 §6.5 and TS 33.833 §6.4.1 (from
+//! One-to-one communication: KD -> KD-sess -> PEK and PIK, a type per state. TS 33.303 §6.5 and TR 33.833 §6.4.1 (from
 //! memory and from the proposals), TS 33.536 §5.3.3.1 (read in part), TS 36.323 §5.6.2, §5.7 (read).
 //!
 //! UE_1 asks, UE_2 answers with the Security Mode Command. Nobody can use a key that is not agreed: there is no value
@@ -28,6 +28,8 @@
 //! reach the application, and a forged SN moves the window of that channel. `up_integrity` of [`Terms`] (the 5G twin)
 //! changes both.
 //!
+//! [`signed`] makes a KD where none is shared.
+//!
 //! Nothing of a context is durable: after a crash the link is gone, and fresh nonces make a new one.
 
 mod context;
@@ -35,6 +37,7 @@ mod entropy;
 mod identity;
 mod policy;
 mod session;
+pub mod signed;
 
 pub use context::{Assurance, Fingerprint, Kind, Opened, SendError, Ticket};
 pub use entropy::Entropy;

@@ -21,7 +21,12 @@ use crate::wire::pdcp::{HEADER_LEN, OneToOneRepr};
 
 impl Hub {
     /// A request in the clear: anybody can have sent it, so that it costs little and ends nothing.
-    pub(super) fn request_heard(&mut self, source: Layer2Id, request: &CommunicationRequest<'_>) {
+    pub(super) fn request_heard(
+        &mut self,
+        source: Layer2Id,
+        request: &CommunicationRequest<'_>,
+        message: &[u8],
+    ) {
         let identity = Identity { kind: request.user_info.kind, value: request.user_info.value.to_vec() };
         if source == self.config.source || identity.value.len() > MAX_IDENTITY || request.kd_sess_msb == 0 {
             return self.refuse_request(source, Cause::ProtocolError);
@@ -54,6 +59,9 @@ impl Hub {
         let (now, number) = (self.now, self.numbers.peek());
         let record = id.and_then(|id| self.keyring.find(id, &identity, now, number));
         let Some(record) = record.map(KdRecord::copy) else {
+            if self.authenticate_half_open(source, &identity, offer, message, request.key_info) {
+                return;
+            }
             self.note(Note::UnknownKd { identity, source });
             return self.refuse_request(source, Cause::AuthenticationFailure);
         };
@@ -78,7 +86,7 @@ impl Hub {
     }
 
     /// The keys that answer an offer. `Err(None)` when there is no number or no half left.
-    fn propose(
+    pub(super) fn propose(
         &mut self,
         terms: Terms,
         offer: Offer,
@@ -98,7 +106,7 @@ impl Hub {
     }
 
     /// The command: octets of its message, its PDU, and the state that waits for the complete.
-    fn command(
+    pub(super) fn command(
         &self,
         offer: Offer,
         mut proposed: Proposed,
@@ -136,7 +144,7 @@ impl Hub {
     }
 
     /// Puts a request into the table; where it is full the oldest goes.
-    fn remember(&mut self, half: HalfOpen) {
+    pub(super) fn remember(&mut self, half: HalfOpen) {
         let source = half.source;
         let of_source = |half: &&HalfOpen| half.source == source;
         if self.half_open.iter().filter(of_source).count() >= self.config.half_open_per_source {
@@ -152,13 +160,21 @@ impl Hub {
 
     /// Refuses in words, once a period: a flood of requests shall not make this UE transmit.
     fn refuse_request(&mut self, source: Layer2Id, cause: Cause) {
-        let again = self.refused.map(|at| at.plus_millis(self.config.sc_period));
-        if again.is_some_and(|again| self.now < again) {
+        if !self.may_refuse() {
             return;
         }
-        self.refused = Some(self.now);
         let message = frame::message(0, Body::CommunicationReject { cause: cause.value() });
         self.send_plain(source, &message);
+    }
+
+    /// Whether a refusal in the clear may go now.
+    pub(super) fn may_refuse(&mut self) -> bool {
+        let again = self.refused.map(|at| at.plus_millis(self.config.sc_period));
+        let may = again.is_none_or(|again| self.now >= again);
+        if may {
+            self.refused = Some(self.now);
+        }
+        may
     }
 
     /// The complete of a set-up.
@@ -236,7 +252,7 @@ impl Hub {
     }
 
     /// A request to re-key, under the current key.
-    pub(super) fn rekeying_heard(&mut self, index: usize, request: &RekeyingRequest<'_>) {
+    pub(super) fn rekeying_heard(&mut self, index: usize, request: &RekeyingRequest<'_>, message: &[u8]) {
         let now = self.now;
         let link = &self.links[index];
         let (peer, identity, kd_id) = (link.peer, link.identity.clone(), link.kd);
@@ -265,7 +281,10 @@ impl Hub {
         };
         let in_use = link.active.as_ref().map(|active| (active.chosen(), active.up_integrity()));
         if request.re_auth.is_some_and(|flag| flag != 0) {
-            return self.refuse_rekeying(index, Cause::AuthenticationFailure);
+            if !self.authenticate_rekeying(index, offer, message, request.key_info) {
+                self.refuse_rekeying(index, Cause::AuthenticationFailure);
+            }
+            return;
         }
         let (terms, number) = (self.terms(in_use), self.numbers.peek());
         let Some(record) = self.keyring.find(kd_id, &identity, now, number).map(KdRecord::copy) else {
@@ -315,7 +334,7 @@ impl Hub {
                     let kind = sidelink_security::direct::Kind::User;
                     active.open(header.sn, lcid.value(), kind, octets, HEADER_LEN)?
                 }
-                Commanded::Moving => return Ok(()),
+                Commanded::Challenged(_) | Commanded::Moving => return Ok(()),
             };
             self.deliver(index, lcid, header.sdu_type, assurance(&opened), &octets[HEADER_LEN..opened.end]);
             return Ok(());

@@ -1,10 +1,12 @@
 //! UE_1: requests, judges the command, completes. Set-up and re-keying alike.
 
 use sidelink_security::cipher::Algorithm;
+use sidelink_security::direct::signed::Ephemeral;
 use sidelink_security::direct::{
     Capabilities, Chosen, Command, Disagreement, KdId, KdSessId, Offer, Profile, Requested, Terms, pick_half,
 };
 
+use super::auth::{self, Signing};
 use super::frame;
 use super::hub::{Hub, parse};
 use super::io::{Closed, Error, State};
@@ -28,19 +30,20 @@ impl Hub {
         if self.links.len() >= self.config.links {
             return Err(Error::TooManyLinks { max: self.config.links });
         }
-        if self.keyring.of_peer(&identity, self.now, self.numbers.peek()).next().is_none() {
+        let shared = self.keyring.of_peer(&identity, self.now, self.numbers.peek()).next().is_some();
+        if !shared && self.signer.is_none() {
             return Err(Error::NoKey);
         }
         let id = self.new_link_id();
         self.links.push(Link::new(id, peer, identity, self.now));
         let index = self.links.len() - 1;
         self.state(index, State::Connecting);
-        self.request(index);
+        self.request(index, None);
         Ok(())
     }
 
     /// Sends a request with a new nonce.
-    fn request(&mut self, index: usize) {
+    fn request(&mut self, index: usize, cookie: Option<[u8; 16]>) {
         let now = self.now;
         let number = self.numbers.peek();
         let Some(asking) = self.ask(None) else { return self.ask_later(index) };
@@ -50,6 +53,13 @@ impl Hub {
         let known: Vec<KdId> = known.collect();
         let kd = known.get(usize::from(link.tries) % known.len().max(1)).copied();
         link.tries += 1;
+        // The first try goes without it where a KD is known: it fits one block then.
+        let signs = kd.is_none() || link.tries > 1;
+        let Some((signing, kd_lsb)) = self.offer_signature(signs, cookie) else {
+            return self.ask_later(index);
+        };
+        let (ephemeral, key_info) = signing.unzip();
+        let link = &mut self.links[index];
         let offer = *asking.offer();
         let own = &self.config.identity;
         let request = CommunicationRequest {
@@ -63,21 +73,54 @@ impl Hub {
             relay_service_code: None,
             signature: None,
             link_local: None,
-            key_info: None,
+            key_info: key_info.as_deref(),
         };
         let message = frame::message(link.next_sequence(), Body::CommunicationRequest(request));
         let peer = link.peer;
+        let turns = if ephemeral.is_some() { TURNS + auth::TURNS } else { TURNS };
+        let signing =
+            ephemeral.map(|ephemeral| Signing { ephemeral, request: message.clone(), agreed: None });
         link.asking = Some(Asking {
             requested: asking,
             kd,
             reauthenticate: false,
-            kd_lsb: 0,
+            signing,
+            cookie: cookie.is_some(),
+            kd_lsb,
             phase: Asked::Requested,
-            deadline: now.plus_millis(self.config.t4100(TURNS)),
+            deadline: now.plus_millis(self.config.t4100(turns)),
             tries: 0,
             rekeying: false,
         });
         self.send_plain(peer, &message);
+    }
+
+    /// An authentication to offer, if wanted and possible, and our half of the name that its KD would get. `None` without
+    /// a session number.
+    #[allow(clippy::type_complexity)]
+    fn offer_signature(
+        &mut self,
+        signs: bool,
+        cookie: Option<[u8; 16]>,
+    ) -> Option<(Option<(Ephemeral, Vec<u8>)>, u16)> {
+        if !signs || self.signer.is_none() {
+            return Some((None, 0));
+        }
+        let signing = self.sign_up(cookie)?;
+        let drawn = self.draw()?;
+        let wish = u16::from_be_bytes([drawn[0], drawn[1]]);
+        let lsb = pick_half(wish, u16::MAX, |half| self.keyring.half_taken(|id| id.lsb() == half))?;
+        Some((Some(signing), lsb))
+    }
+
+    /// UE_2 wants to see a cookie before it signs: the same try again, with it.
+    pub(super) fn request_with_cookie(&mut self, index: usize, cookie: [u8; 16]) {
+        let link = &mut self.links[index];
+        let waits = |a: &Asking| matches!(a.phase, Asked::Requested) && a.signing.is_some() && !a.cookie;
+        if link.asking.as_ref().is_some_and(waits) {
+            link.tries = link.tries.saturating_sub(1);
+            self.request(index, Some(cookie));
+        }
     }
 
     /// No session number is durable: try in the next period.
@@ -132,6 +175,9 @@ impl Hub {
             // The next thing that is sent or heard begins it again.
             return self.links[index].asking = None;
         };
+        let offered = self.offer_signature(reauthenticate, None);
+        let Some((signing, kd_lsb)) = offered else { return self.links[index].asking = None };
+        let (ephemeral, key_info) = signing.unzip();
         let offer = *asking.offer();
         let body = Body::RekeyingRequest(RekeyingRequest {
             capabilities: wire_capabilities(offer.capabilities),
@@ -139,15 +185,20 @@ impl Hub {
             kd_sess_msb: offer.msb,
             re_auth: reauthenticate.then_some(1),
             pruk_id: None,
-            key_info: None,
+            key_info: key_info.as_deref(),
         });
+        let turns = if ephemeral.is_some() { TURNS + auth::TURNS } else { TURNS };
+        let request = frame::message(self.links[index].sequence.wrapping_add(1), body);
+        let signing = ephemeral.map(|ephemeral| Signing { ephemeral, request, agreed: None });
         self.links[index].asking = Some(Asking {
             requested: asking,
             kd: Some(kd),
             reauthenticate,
-            kd_lsb: 0,
+            signing,
+            cookie: false,
+            kd_lsb,
             phase: Asked::Requested,
-            deadline: self.now.plus_millis(self.config.t4100(TURNS)),
+            deadline: self.now.plus_millis(self.config.t4100(turns)),
             tries,
             rekeying: true,
         });
@@ -178,7 +229,7 @@ impl Hub {
                 if tries < self.config.tries {
                     // The peer may be up already; a new request with new nonces serves both cases.
                     self.links[index].active = None;
-                    self.request(index);
+                    self.request(index, None);
                 } else {
                     let hint = self.links[index].hint;
                     self.close(index, Closed::NoAnswer { hint });
@@ -211,20 +262,21 @@ impl Hub {
         let (echo, algorithms, kd_id_msb) = (command.capabilities, command.algorithms, command.kd_id_msb);
         let link = &self.links[index];
         let (peer, Some(asking)) = (link.peer, &link.asking) else { return Ok(()) };
-        if kd_id_msb.is_some() {
-            // A new KD needs an authentication that this exchange did not have.
-            return Err(PduRefusal::UnknownKey.into());
-        }
         let now = self.now;
         let known = asking.kd.and_then(|kd| self.keyring.find(kd, &link.identity, now, 0));
-        let kd = known.ok_or(PduRefusal::UnknownKey)?;
-        let kd_id = kd.id;
+        let agreed = asking.signing.as_ref().and_then(|signing| signing.agreed.as_ref());
+        let (kd, kd_id) = match kd_id_msb {
+            // A new KD needs an authentication in this exchange, and whoever asked for one takes no old KD.
+            Some(msb) => (agreed, KdId::from_halves(u16::from_be_bytes(msb), asking.kd_lsb)),
+            None => (known.map(|r| &r.kd).filter(|_| !asking.reauthenticate), asking.kd.unwrap_or(KdId(0))),
+        };
+        let kd = kd.ok_or(PduRefusal::UnknownKey)?;
         let chosen = chosen(algorithms);
         let echo = Capabilities { eea: echo.eea, eia: echo.eia };
         let judged = match chosen {
             None => Err(Disagreement::NothingInCommon),
             Some(_) if self.clashes(index, header.kd_sess_id) => Err(Disagreement::Identity),
-            Some(chosen) => asking.requested.command(&kd.kd, &Command { nonce_2, lsb, chosen, echo }),
+            Some(chosen) => asking.requested.command(kd, &Command { nonce_2, lsb, chosen, echo }),
         };
         let unproven = match judged {
             Ok(unproven) => unproven,
@@ -242,7 +294,15 @@ impl Hub {
         self.meter(peer, false, 12, l3_octets, octets.len());
         let link = &mut self.links[index];
         link.heard = now;
-        self.take_over(index, active, kd_id, false);
+        let identity = link.identity.clone();
+        let signing = link.asking.as_mut().and_then(|asking| asking.signing.as_mut());
+        match signing.and_then(|signing| signing.agreed.take()).filter(|_| kd_id_msb.is_some()) {
+            Some(kd) => {
+                let record = self.record(kd_id, kd, identity);
+                self.store_new(index, active, record);
+            }
+            None => self.take_over(index, active, kd_id, false),
+        }
         Ok(())
     }
 
@@ -334,7 +394,6 @@ impl Hub {
     }
 
     /// A KD that was agreed on becomes durable before the complete names it.
-    #[allow(dead_code)]
     fn store_new(&mut self, index: usize, active: sidelink_security::direct::Active, record: KdRecord) {
         let ticket = self.store(vec![Change::Put(record.copy())]);
         if let Some(asking) = &mut self.links[index].asking {

@@ -9,6 +9,7 @@ use sidelink_security::counter::reserve::{
 use sidelink_security::direct::{Entropy, Fingerprint, KdSessId, Kind, Opened, PduRefusal};
 use sidelink_security::kdf::own::stream_id;
 
+use super::auth::Signer;
 use super::config::Config;
 use super::frame;
 use super::io::{Closed, Error, Input, Keys, LinkId, Metered, Output, Pdu, Received, State};
@@ -44,6 +45,10 @@ pub struct Hub {
     outbox: VecDeque<Output>,
     next_ticket: u64,
     next_link: u32,
+    /// What this UE proves itself with, where no KD is shared.
+    pub(super) signer: Option<Signer>,
+    /// The secret of cookies.
+    pub(super) cookies: [u8; 32],
     /// The session keys of late, so that none is used twice whatever the nonces.
     used: VecDeque<Fingerprint>,
     /// When an unproven request was last refused in words: once a period is enough.
@@ -61,10 +66,14 @@ impl Hub {
         let stream = StreamId(stream_id(&config.identity.value, b"direct"));
         let reserve = ReserveConfig { block: 256, low_water: 128 };
         let numbers = Lease::open(stream, 1, SESSION_LIMIT, reserve, store)?;
+        let mut entropy = Entropy::new(seed);
+        let cookies = entropy.draw(numbers.peek());
         Ok(Self {
+            signer: None,
+            cookies,
             config,
             now: UtcTime::from_millis(0),
-            entropy: Entropy::new(seed),
+            entropy,
             numbers,
             keyring: Keyring::default(),
             links: Vec::new(),
@@ -340,7 +349,7 @@ impl Hub {
         match parse(data) {
             Ok(repr) => {
                 self.meter(peer, false, repr.body.message_type(), data.len(), octets.len());
-                self.protected_message(index, current, lcid, repr);
+                self.protected_message(index, current, lcid, repr, data);
             }
             Err(error) => self.note(Note::Refused { source: peer, lcid, error: error.into() }),
         }
@@ -376,10 +385,14 @@ impl Hub {
         match repr.body {
             Body::CommunicationRequest(request) => {
                 self.meter(source, false, kind, message.len(), pdu.len());
-                self.request_heard(source, &request);
+                self.request_heard(source, &request, message);
             }
             Body::CommunicationReject { cause } | Body::SecurityModeReject { cause, .. } => {
                 self.unproven_refusal(source, Cause::from_value(cause));
+            }
+            Body::Authentication { phase, method, content } => {
+                self.meter(source, false, kind, message.len(), pdu.len());
+                self.authentication_heard(source, phase, method, content);
             }
             _ => {
                 let why = "it must come protected";
@@ -390,7 +403,7 @@ impl Hub {
     }
 
     /// Somebody refuses in the peer's name: remembered, never believed.
-    fn unproven_refusal(&mut self, source: Layer2Id, cause: Cause) {
+    pub(super) fn unproven_refusal(&mut self, source: Layer2Id, cause: Cause) {
         let connecting = |link: &&mut Link| link.peer == source && link.stage == Stage::Connecting;
         if let Some(link) = self.links.iter_mut().find(connecting) {
             link.hint = Some(cause);

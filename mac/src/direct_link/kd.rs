@@ -149,6 +149,11 @@ impl Keyring {
         self.of_peer(peer, now, number).find(|r| r.id == id)
     }
 
+    /// Whether a name's half is in use by any key.
+    pub(super) fn half_taken(&self, half: impl Fn(KdId) -> bool) -> bool {
+        self.records.iter().any(|r| half(r.id))
+    }
+
     /// The derived keys of a peer but one.
     pub(super) fn others(&self, peer: &Identity, but: KdId) -> Vec<Change> {
         let derived =

@@ -1,8 +1,10 @@
 //! What one end knows of a link, and of a link to be.
 
 use sidelink_security::counter::UtcTime;
+use sidelink_security::direct::signed::Challenged;
 use sidelink_security::direct::{Active, Fingerprint, KdId, KdSessId, Offer, Proposed, Requested, Retired};
 
+use super::auth::Signing;
 use super::io::{Keys, LinkId};
 use super::kd::{Identity, KdRecord, Ticket};
 use super::note::Cause;
@@ -70,6 +72,10 @@ pub(super) struct Asking {
     /// The KD that the request names.
     pub(super) kd: Option<KdId>,
     pub(super) reauthenticate: bool,
+    /// The authentication that the request offers.
+    pub(super) signing: Option<Signing>,
+    /// It carries a cookie.
+    pub(super) cookie: bool,
     /// Our half of a new KD's ID.
     pub(super) kd_lsb: u16,
     pub(super) phase: Asked,
@@ -104,6 +110,8 @@ pub(super) struct Answering {
 /// How far UE_2 is.
 #[derive(Debug)]
 pub(super) enum Commanded {
+    /// The signature is sent, that of UE_1 is awaited.
+    Challenged(Challenged),
     /// The command is sent under this KD. A new one has only UE_2's half of its name yet.
     Proposed { proposed: Proposed, kd: KdInUse },
     /// The complete was right; the new KD becomes durable.
@@ -118,7 +126,6 @@ pub(super) enum KdInUse {
     /// Durable already.
     Known(KdId),
     /// Agreed on in this exchange.
-    #[allow(dead_code)]
     New(KdRecord),
 }
 
@@ -136,7 +143,7 @@ impl Answering {
         match &self.phase {
             Commanded::Proposed { proposed, .. } => Some(proposed.fingerprint()),
             Commanded::Storing { active, .. } => Some(active.fingerprint()),
-            Commanded::Moving => None,
+            Commanded::Challenged(_) | Commanded::Moving => None,
         }
     }
 
@@ -145,7 +152,7 @@ impl Answering {
         match &self.phase {
             Commanded::Proposed { proposed, .. } => Some(proposed.id()),
             Commanded::Storing { active, .. } => Some(active.id()),
-            Commanded::Moving => None,
+            Commanded::Challenged(_) | Commanded::Moving => None,
         }
     }
 }

@@ -1,3 +1,5 @@
 mod attacks;
+mod authentication;
+mod chaos;
 mod lifecycle;
 mod rig;

@@ -5,11 +5,18 @@ use super::io::{Closed, Error, LinkId};
 use super::link::{Asked, Repeat, Stage};
 use super::note::{Cause, Note};
 use crate::ids::Lcid;
-use crate::wire::pc5_signalling::{Body, Repr};
+use crate::wire::pc5_signalling::{AuthenticationPhase, Body, Repr};
 
 impl Hub {
     /// A message that a key of the link opened; `current` when it is the one that sends.
-    pub(super) fn protected_message(&mut self, index: usize, current: bool, lcid: Lcid, repr: Repr<'_>) {
+    pub(super) fn protected_message(
+        &mut self,
+        index: usize,
+        current: bool,
+        lcid: Lcid,
+        repr: Repr<'_>,
+        octets: &[u8],
+    ) {
         let link = &mut self.links[index];
         let (peer, id) = (link.peer, link.id);
         let (up, commanded) =
@@ -41,7 +48,15 @@ impl Hub {
             Body::SecurityModeReject { cause, .. } if up => {
                 self.rekeying_refused(index, Cause::from_value(cause))
             }
-            Body::RekeyingRequest(request) if current && up => self.rekeying_heard(index, &request),
+            Body::RekeyingRequest(request) if current && up => self.rekeying_heard(index, &request, octets),
+            Body::Authentication { phase, content, .. } if current && up => match phase {
+                AuthenticationPhase::Request => self.challenge_heard(index, content),
+                AuthenticationPhase::Response => self.rekeying_response_heard(index, content),
+                AuthenticationPhase::Reject => {
+                    let cause = Cause::from_value(content.first().copied().unwrap_or(0));
+                    self.rekeying_refused(index, cause);
+                }
+            },
             Body::RekeyingTrigger if current && up => self.triggered(index),
             Body::Keepalive { counter, .. } if up => {
                 self.send_protected(index, Lcid::PC5_S_PROTECTED, Body::KeepaliveAck { counter });

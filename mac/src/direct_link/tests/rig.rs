@@ -82,6 +82,9 @@ pub(super) struct Air {
     pub(super) log: Vec<Flying>,
     /// Every (session key, SN) by sender: none comes twice.
     counts: BTreeSet<(usize, Fingerprint, u16)>,
+    /// Points at which a UE may be killed, so far, and the ones at which it is.
+    pub(super) points: u64,
+    pub(super) crash_at: Vec<u64>,
     /// What the channel makes of a PDU.
     pub(super) channel: Box<dyn FnMut(Flying) -> Vec<Flying>>,
 }
@@ -136,7 +139,8 @@ impl Air {
         });
         let ues = ues.collect();
         let channel = Box::new(|flying| vec![flying]);
-        Self { ues, now: T0, flying: Vec::new(), log: Vec::new(), counts: BTreeSet::new(), channel }
+        let (counts, crash_at) = (BTreeSet::new(), Vec::new());
+        Self { ues, now: T0, flying: Vec::new(), log: Vec::new(), counts, points: 0, crash_at, channel }
     }
 
     /// Kill and start: what was in memory is gone, and the seed is the same as ever.
@@ -154,6 +158,14 @@ impl Air {
         UtcTime::from_millis(self.now + self.ues[index].skew)
     }
 
+    /// Whether a link between two was wanted and begun.
+    pub(super) fn try_connect(&mut self, from: usize, to: usize) -> Result<(), Error> {
+        let (now, peer) = (self.time(from), self.ues[to].config.source);
+        let begun = self.ues[from].hub.handle_input(Input::Connect { now, peer, identity: name(to) });
+        self.drain(from);
+        begun
+    }
+
     pub(super) fn connect(&mut self, from: usize, to: usize) {
         let (now, peer) = (self.time(from), self.ues[to].config.source);
         self.ues[from].hub.handle_input(Input::Connect { now, peer, identity: name(to) }).unwrap();
@@ -165,10 +177,23 @@ impl Air {
         while self.step(index) {}
     }
 
-    /// One output; false when there is none.
+    /// Between two steps: is the UE killed here?
+    fn killed(&mut self, index: usize) -> bool {
+        self.points += 1;
+        let killed = self.crash_at.contains(&self.points);
+        if killed {
+            self.restart(index);
+        }
+        killed
+    }
+
+    /// One output; false when there is none, or the UE was killed.
     pub(super) fn step(&mut self, index: usize) -> bool {
         let now = self.time(index);
         let output = self.ues[index].hub.poll_output();
+        if !matches!(output, Output::Timeout(_)) && self.killed(index) {
+            return true;
+        }
         let ue = &mut self.ues[index];
         match output {
             Output::Pdu(pdu) => self.transmit(index, pdu),
@@ -181,10 +206,18 @@ impl Air {
             }
             Output::Store { ticket, changes } => {
                 ue.disk.apply(changes);
+                if self.killed(index) {
+                    return true;
+                }
+                let ue = &mut self.ues[index];
                 ue.hub.handle_input(Input::Stored { now, ticket }).unwrap();
             }
             Output::Reserve(reservation) => {
                 let granted = reservation.commit(&mut ue.disk).unwrap();
+                if self.killed(index) {
+                    return true;
+                }
+                let ue = &mut self.ues[index];
                 ue.hub.handle_input(Input::Granted { now, granted }).unwrap();
             }
             Output::Timeout(_) => return false,

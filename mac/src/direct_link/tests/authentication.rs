@@ -1,0 +1,224 @@
+//! Method 2: certificates and raw keys, in set-up and in re-keying.
+
+use sidelink_security::counter::UtcTime;
+use sidelink_security::direct::signed::issue::{Issuer, Validity};
+use sidelink_security::direct::signed::{Credential, Root, Trust};
+
+use super::super::*;
+use super::rig::{Air, PERIOD, T0, name};
+
+const HOUR: u64 = 3_600_000;
+
+fn issuer() -> Issuer {
+    Issuer::new("north", &[0xaa; 32])
+}
+
+fn valid(from: u64, until: u64) -> Validity {
+    Validity { from: UtcTime::from_millis(from), until: UtcTime::from_millis(until) }
+}
+
+fn trust() -> Trust {
+    let root = Root::from_der(&issuer().certificate(valid(T0 - HOUR, T0 + HOUR))).unwrap();
+    Trust { roots: vec![root], raw: Vec::new(), guard: 32_000 }
+}
+
+fn certificate(index: usize, validity: Validity) -> Credential {
+    let seed = [0x40 + index as u8; 32];
+    let key = Credential::raw(&seed).public();
+    Credential::certified(&seed, issuer().issue(&name(index).value, 7 + index as u32, &key, validity))
+}
+
+pub(super) fn equip(index: usize, hub: &mut Hub) {
+    hub.authenticate_with(certificate(index, valid(T0 - HOUR, T0 + HOUR)), trust());
+}
+
+fn certified() -> Air {
+    Air::without_keys(2, |_, _| {}, equip)
+}
+
+fn equip_raw(index: usize, hub: &mut Hub) {
+    let key = |index: usize| Credential::raw(&[0x40 + index as u8; 32]);
+    let raw = (0..3).map(|index| (name(index).value, key(index).public())).collect();
+    hub.authenticate_with(key(index), Trust { raw, ..Trust::default() });
+}
+
+#[test]
+fn six_messages_make_a_link_and_a_durable_kd() {
+    for equip in [equip as fn(usize, &mut Hub), equip_raw] {
+        let mut air = Air::without_keys(2, |_, _| {}, equip);
+        air.connect(0, 1);
+        air.run(6 * PERIOD);
+        assert!(air.agreed(0, 1), "{:?} {:?}", air.ues[0].notes, air.ues[1].notes);
+        let sent: Vec<_> = air.log.iter().map(|f| f.pdu.message.unwrap()).collect();
+        assert_eq!(sent, [1, 0xe0, 0xe1, 12, 13, 2]);
+        for ue in &air.ues {
+            assert_eq!(ue.disk.keys.len(), 1);
+        }
+        assert_eq!(air.ues[0].disk.keys[0].id, air.ues[1].disk.keys[0].id);
+        assert!(air.ues[0].disk.keys[0].kd == air.ues[1].disk.keys[0].kd);
+        // The next time the KD does, in four.
+        let before = air.log.len();
+        air.restart(0);
+        air.restart(1);
+        air.connect(1, 0);
+        air.run(4 * PERIOD);
+        assert!(air.agreed(0, 1));
+        assert_eq!(air.log.len(), before + 4);
+    }
+}
+
+#[test]
+fn losses_at_every_place() {
+    for lost in 0u32..1 << 8 {
+        if lost.count_ones() > 2 {
+            continue;
+        }
+        let mut air = certified();
+        let mut number = 0;
+        air.channel = Box::new(move |flying| {
+            number += 1;
+            if number <= 8 && lost >> (number - 1) & 1 == 1 { vec![] } else { vec![flying] }
+        });
+        air.connect(0, 1);
+        air.run(5000);
+        assert!(air.agreed(0, 1), "{lost:08b} {:?}", air.ues[0].notes);
+    }
+}
+
+#[test]
+fn flipped_bits_of_the_containers_give_no_link_that_disagrees() {
+    for message in [1u8, 0xe0, 0xe1] {
+        for octet in 0..420 {
+            let mut air = certified();
+            let mut hit = false;
+            air.channel = Box::new(move |mut flying| {
+                let octets = &mut flying.pdu.octets;
+                if flying.pdu.message == Some(message) && !hit && octet < octets.len() {
+                    octets[octet] ^= 0x04;
+                    hit = true;
+                }
+                vec![flying]
+            });
+            air.connect(0, 1);
+            air.run(2500);
+            assert!(air.agreed(0, 1), "message {message} octet {octet}: {:?}", air.ues[0].notes);
+        }
+    }
+}
+
+/// Each wrong certificate has its cause, a line for the operator, and leaves no state.
+#[test]
+fn wrong_certificates_are_told_apart() {
+    fn ends(equip: fn(usize, &mut Hub), cause: Cause, words: &str) {
+        let mut air = Air::without_keys(2, |_, _| {}, equip);
+        air.connect(0, 1);
+        air.run(20_000);
+        let why = Closed::NoAnswer { hint: Some(cause) };
+        assert_eq!(air.ues[0].states.last().unwrap().1, State::Closed { why }, "{words}");
+        let notes: Vec<_> = air.ues.iter().flat_map(|ue| &ue.notes).map(ToString::to_string).collect();
+        assert!(notes.iter().any(|note| note.contains(words)), "{words}: {notes:?}");
+        for ue in &air.ues {
+            assert_eq!((ue.hub.links().count(), ue.hub.half_open(), ue.disk.keys.len()), (0, 0, 0));
+        }
+    }
+    ends(
+        |i, hub| match i {
+            0 => hub.authenticate_with(certificate(0, valid(T0 - 2 * HOUR, T0 - HOUR)), trust()),
+            _ => equip(i, hub),
+        },
+        Cause::Expired,
+        "expired 3600 s ago",
+    );
+    ends(
+        |i, hub| match i {
+            1 => hub.authenticate_with(certificate(1, valid(T0 + HOUR, T0 + 2 * HOUR)), trust()),
+            _ => equip(i, hub),
+        },
+        Cause::Expired,
+        "begins to be valid in 3599 s",
+    );
+    ends(
+        |i, hub| {
+            let mut trust = trust();
+            trust.roots[0].install_crl(&issuer().revoke(3, &[7], UtcTime::from_millis(T0))).unwrap();
+            hub.authenticate_with(certificate(i, valid(T0 - HOUR, T0 + HOUR)), trust);
+        },
+        Cause::Revoked,
+        "revocation list",
+    );
+    ends(
+        |i, hub| match i {
+            0 => {
+                let (seed, validity) = ([9; 32], valid(T0 - HOUR, T0 + HOUR));
+                let key = Credential::raw(&seed).public();
+                let own = Issuer::new("mary", &seed).issue(b"mary", 1, &key, validity);
+                hub.authenticate_with(Credential::certified(&seed, own), trust());
+            }
+            _ => equip(i, hub),
+        },
+        Cause::UnknownIssuer,
+        "signed by itself",
+    );
+}
+
+/// Clocks 40 s apart: within validity nobody minds; at its end the UE that is ahead refuses, and says that it is time.
+#[test]
+fn clocks_forty_seconds_apart() {
+    let mut air = certified();
+    air.ues[1].skew = 40_000;
+    air.connect(0, 1);
+    air.run(400);
+    assert!(air.agreed(0, 1));
+
+    let mut air = certified();
+    air.now = T0 + HOUR;
+    air.ues[1].skew = 40_000;
+    air.connect(0, 1);
+    air.run(10_000);
+    assert!(air.up(0, 1).is_none());
+    assert!(air.ues[1].notes.iter().any(|n| n.to_string().contains("compare the clocks")));
+}
+
+/// A new KD on the Re-auth flag replaces the old one on both sides, and only after the proof.
+#[test]
+fn re_keying_with_a_new_kd() {
+    let mut air = certified();
+    air.connect(0, 1);
+    air.run(1500);
+    let (_, old) = air.up(0, 1).unwrap();
+    for (from, to) in [(0, 1), (1, 0)] {
+        air.rekey(from, to, true).unwrap();
+        air.run(6 * PERIOD);
+        assert!(air.agreed(0, 1), "{:?}", air.ues[to].notes);
+        let (_, new) = air.up(0, 1).unwrap();
+        assert_ne!(new.kd, old.kd);
+        for ue in &air.ues {
+            assert_eq!(ue.disk.keys.iter().map(|r| r.id).collect::<Vec<_>>(), [new.kd]);
+        }
+        air.run(1500);
+    }
+    let types: Vec<_> = air.log.iter().filter_map(|f| f.pdu.message).collect();
+    assert!(types.windows(6).any(|w| w == [15, 0xe0, 0xe1, 12, 13, 16]));
+}
+
+/// Under a flood signatures are made only for who echoes a cookie, and an honest UE still comes through.
+#[test]
+fn a_flood_costs_cookies_not_signatures() {
+    let mut template = certified();
+    template.connect(0, 1);
+    let request = template.log[0].pdu.octets.clone();
+    let mut air = Air::without_keys(3, |_, _| {}, equip);
+    for number in 0u32..1000 {
+        let mut octets = request.clone();
+        octets[20..24].copy_from_slice(&number.to_be_bytes());
+        let source = crate::ids::Layer2Id::new(0x1000 + number).unwrap();
+        air.inject(source, 1, crate::ids::Lcid::PC5_S_UNPROTECTED, octets);
+        air.run(PERIOD / 4);
+        if number == 500 {
+            air.connect(2, 1);
+        }
+        assert!(air.ues[1].hub.half_open() <= 33, "{}", air.ues[1].hub.half_open());
+    }
+    assert!(air.agreed(2, 1), "{:?}", air.ues[2].notes);
+    assert!(air.log.iter().any(|f| f.pdu.message == Some(0xe2)));
+}

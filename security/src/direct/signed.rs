@@ -1,0 +1,376 @@
+//! Method 2 of the direct authentication: ephemeral X25519 keys (RFC 7748) that both sign by Ed25519 (RFC 8032), with
+//! raw keys or X.509 certificates. Our own, since the drafts leave the method open (TR 33.833 §6.4.1.4.2 and its notes).
+//!
+//! ```text
+//! UE_1  request { .., key information: X1, hints of trusted roots, [cookie] }          h1 = H(request)
+//! UE_2  0xE0    { X2, capabilities of UE_2, CRL number, credential,
+//!                 signature over h1 and all of this }                                   h2 = H(h1 || 0xE0)
+//! UE_1  0xE1    { CRL number, credential, signature over h2 and all of this }           h3 = H(h2 || 0xE1)
+//! both  KD = KDF(X25519, h3, identity of UE_2)
+//! ```
+//!
+//! The request holds UE_1's identity, nonce and capabilities: both signatures cover both ephemeral keys, both
+//! identities and both capability sets. The proof that both hold KD is the security mode procedure that follows.
+
+use std::fmt;
+
+use ed25519_dalek::{Signature, Signer, SigningKey, VerifyingKey};
+use sha2::{Digest, Sha256};
+use x25519_dalek::{PublicKey, StaticSecret};
+
+use super::Capabilities;
+use crate::counter::UtcTime;
+use crate::kdf::{derive, fc};
+use crate::keys::Kd;
+
+pub mod certificate;
+pub mod issue;
+
+pub use certificate::{CertificateError, Root};
+
+/// The octet of this method in the containers.
+pub const METHOD: u8 = 2;
+
+const LABEL_1: &[u8] = b"sidelink PC5 signed ephemeral, UE_1";
+const LABEL_2: &[u8] = b"sidelink PC5 signed ephemeral, UE_2";
+const COOKIE: usize = 16;
+/// The most root hints of one request.
+const MAX_HINTS: usize = 16;
+
+/// What a UE proves itself with.
+pub struct Credential {
+    key: SigningKey,
+    certificate: Option<Vec<u8>>,
+}
+
+impl Credential {
+    /// A raw key, which the peer must know.
+    pub fn raw(seed: &[u8; 32]) -> Self {
+        Self { key: SigningKey::from_bytes(seed), certificate: None }
+    }
+
+    /// A key with its certificate (DER).
+    pub fn certified(seed: &[u8; 32], certificate: Vec<u8>) -> Self {
+        Self { key: SigningKey::from_bytes(seed), certificate: Some(certificate) }
+    }
+
+    /// The public key.
+    pub fn public(&self) -> [u8; 32] {
+        self.key.verifying_key().to_bytes()
+    }
+
+    fn write(&self, out: &mut Vec<u8>) {
+        let raw = self.public();
+        let (kind, octets) = self.certificate.as_deref().map_or((0, &raw[..]), |der| (1, der));
+        out.push(kind);
+        out.extend((octets.len() as u16).to_be_bytes());
+        out.extend(octets);
+    }
+
+    fn sign(&self, label: &[u8], hash: &[u8; 32], unsigned: &[u8]) -> [u8; 64] {
+        self.key.sign(&[label, hash, unsigned].concat()).to_bytes()
+    }
+}
+
+impl fmt::Debug for Credential {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let kind = if self.certificate.is_some() { "certified" } else { "raw" };
+        write!(f, "Credential({kind}, key redacted)")
+    }
+}
+
+/// Whom a UE believes.
+#[derive(Debug, Default)]
+pub struct Trust {
+    /// Roots of certificates, with their revocation lists.
+    pub roots: Vec<Root>,
+    /// Identities with their raw keys.
+    pub raw: Vec<(Vec<u8>, [u8; 32])>,
+    /// Milliseconds that clocks may be apart: added to both ends of a certificate's validity, so that a UE with a wrong
+    /// clock does not expire its peer. MAX_OFFSET of discovery is the measure.
+    pub guard: u64,
+}
+
+/// Why a peer is not believed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Failure {
+    /// Malformed octets.
+    Malformed(&'static str),
+    /// A certificate that cannot be read, or says what is not understood.
+    Certificate(CertificateError),
+    /// A raw key that is not that of this identity.
+    UnknownKey,
+    /// No root in common with the peer.
+    NoCommonRoot,
+    /// Nobody trusted issued the certificate.
+    UnknownIssuer {
+        /// It is signed by itself.
+        self_signed: bool,
+    },
+    /// The validity is over by our clock, the guard included.
+    Expired {
+        /// For how long, in milliseconds.
+        by: u64,
+    },
+    /// The validity has not begun by our clock, the guard included.
+    NotYetValid {
+        /// For how long, in milliseconds.
+        by: u64,
+    },
+    /// The serial number is on the revocation list of its issuer.
+    Revoked,
+    /// The certificate names somebody else.
+    WrongIdentity,
+    /// The signature is wrong: forged, or over other messages than these.
+    WrongSignature,
+    /// An ephemeral key of low order: the shared secret would be known to everybody.
+    WeakKey,
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Malformed(what) => write!(f, "{what} is malformed"),
+            Self::Certificate(error) => write!(f, "the certificate: {error}"),
+            Self::UnknownKey => f.write_str("the raw key is not the one that is known for this identity"),
+            Self::NoCommonRoot => f.write_str("the peer trusts none of our certificate's issuers"),
+            Self::UnknownIssuer { self_signed: true } => {
+                f.write_str("the certificate is signed by itself, and is no root here")
+            }
+            Self::UnknownIssuer { self_signed: false } => {
+                f.write_str("no trusted root issued the certificate")
+            }
+            Self::Expired { by } => write!(f, "the certificate expired {} s ago by this clock", by / 1000),
+            Self::NotYetValid { by } => {
+                write!(f, "the certificate begins to be valid in {} s by this clock", by / 1000)
+            }
+            Self::Revoked => f.write_str("the certificate is on the revocation list"),
+            Self::WrongIdentity => f.write_str("the certificate names somebody else"),
+            Self::WrongSignature => f.write_str("the signature is wrong"),
+            Self::WeakKey => f.write_str("the ephemeral key is of low order"),
+        }
+    }
+}
+
+impl std::error::Error for Failure {}
+
+/// An ephemeral key pair, for one exchange.
+pub struct Ephemeral(StaticSecret);
+
+impl Ephemeral {
+    /// From 32 octets that are drawn for it and used for nothing else.
+    pub fn new(seed: [u8; 32]) -> Self {
+        Self(StaticSecret::from(seed))
+    }
+
+    /// The public key.
+    pub fn public(&self) -> [u8; 32] {
+        PublicKey::from(&self.0).to_bytes()
+    }
+
+    fn agree(&self, peer: [u8; 32], transcript: &[u8; 32], identity_2: &[u8]) -> Result<Kd, Failure> {
+        let shared = self.0.diffie_hellman(&PublicKey::from(peer));
+        if !shared.was_contributory() {
+            return Err(Failure::WeakKey);
+        }
+        let identity_2 = &identity_2[..identity_2.len().min(0xffff)];
+        Ok(Kd::from(*derive(shared.as_bytes(), fc::OWN_KD_FROM_SIGNED, &[transcript, identity_2])))
+    }
+}
+
+impl fmt::Debug for Ephemeral {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Ephemeral(redacted)")
+    }
+}
+
+/// Key establishment information of a request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeyInfo {
+    /// UE_1's ephemeral key.
+    pub ephemeral: [u8; 32],
+    /// First 4 octets of the hash of each trusted root's key.
+    pub hints: Vec<[u8; 4]>,
+    /// What UE_2 gave to be echoed.
+    pub cookie: Option<[u8; COOKIE]>,
+}
+
+impl KeyInfo {
+    /// Of an ephemeral key and what is trusted.
+    pub fn new(ephemeral: &Ephemeral, trust: &Trust, cookie: Option<[u8; COOKIE]>) -> Self {
+        let hints = trust.roots.iter().map(Root::hint).take(MAX_HINTS).collect();
+        Self { ephemeral: ephemeral.public(), hints, cookie }
+    }
+
+    /// The octets: method, key, number of hints, hints, cookie.
+    pub fn emit(&self) -> Vec<u8> {
+        let mut out = vec![METHOD];
+        out.extend(self.ephemeral);
+        out.push(self.hints.len() as u8);
+        out.extend(self.hints.iter().flatten());
+        out.extend(self.cookie.iter().flatten());
+        out
+    }
+
+    /// Reads the octets; `None` when they are not of this method.
+    pub fn parse(octets: &[u8]) -> Option<Self> {
+        let mut reader = Reader(octets);
+        if reader.take::<1>()? != [METHOD] {
+            return None;
+        }
+        let ephemeral = reader.take()?;
+        let [count] = reader.take()?;
+        if usize::from(count) > MAX_HINTS {
+            return None;
+        }
+        let hints = (0..count).map(|_| reader.take()).collect::<Option<_>>()?;
+        let cookie = reader.take();
+        reader.0.is_empty().then_some(Self { ephemeral, hints, cookie })
+    }
+}
+
+/// UE_2, which has signed.
+#[derive(Debug)]
+pub struct Challenged {
+    ephemeral: Ephemeral,
+    peer: [u8; 32],
+    /// h2.
+    transcript: [u8; 32],
+}
+
+/// UE_2 answers a request: the state, and the content of 0xE0. `request` is the whole message.
+pub fn challenge(
+    credential: &Credential,
+    trust: &Trust,
+    request: &[u8],
+    info: &KeyInfo,
+    capabilities: Capabilities,
+    ephemeral: Ephemeral,
+) -> Result<(Challenged, Vec<u8>), Failure> {
+    if let Some(der) = &credential.certificate {
+        let issuer = trust.roots.iter().find(|root| root.issued(der)).map(Root::hint);
+        // Without the issuer's certificate here nothing is known: the peer decides.
+        if issuer.is_some_and(|hint| !info.hints.contains(&hint)) {
+            return Err(Failure::NoCommonRoot);
+        }
+    }
+    let h1 = hash(&[request]);
+    let mut content = ephemeral.public().to_vec();
+    content.extend([capabilities.eea, capabilities.eia]);
+    content.extend(trust.crl_number().to_be_bytes());
+    credential.write(&mut content);
+    let signature = credential.sign(LABEL_2, &h1, &content);
+    content.extend(signature);
+    let transcript = hash(&[&h1, &content]);
+    Ok((Challenged { ephemeral, peer: info.ephemeral, transcript }, content))
+}
+
+/// UE_1 judges 0xE0 and answers: the content of 0xE1, and KD. `peer` is who UE_2 must be.
+pub fn respond(
+    ephemeral: &Ephemeral,
+    credential: &Credential,
+    trust: &Trust,
+    now: UtcTime,
+    peer: &[u8],
+    request: &[u8],
+    content: &[u8],
+) -> Result<(Vec<u8>, Kd), Failure> {
+    let h1 = hash(&[request]);
+    let malformed = Failure::Malformed("the authentication request");
+    let (unsigned, signature) = split(content).ok_or(malformed.clone())?;
+    let mut reader = Reader(unsigned);
+    let x2: [u8; 32] = reader.take().ok_or(malformed.clone())?;
+    let _capabilities: [u8; 2] = reader.take().ok_or(malformed.clone())?;
+    let _crl_number: [u8; 4] = reader.take().ok_or(malformed.clone())?;
+    trust.verify(reader.0, peer, now, LABEL_2, &h1, unsigned, signature, malformed)?;
+    let h2 = hash(&[&h1, content]);
+    let mut answer = trust.crl_number().to_be_bytes().to_vec();
+    credential.write(&mut answer);
+    let signature = credential.sign(LABEL_1, &h2, &answer);
+    answer.extend(signature);
+    let kd = ephemeral.agree(x2, &hash(&[&h2, &answer]), peer)?;
+    Ok((answer, kd))
+}
+
+impl Challenged {
+    /// UE_2 judges 0xE1. `peer` is who UE_1 says to be, `own` who this UE is. By reference: anybody can send an answer,
+    /// and the next may be the right one.
+    pub fn finish(
+        &self,
+        trust: &Trust,
+        now: UtcTime,
+        peer: &[u8],
+        own: &[u8],
+        content: &[u8],
+    ) -> Result<Kd, Failure> {
+        let malformed = Failure::Malformed("the authentication response");
+        let (unsigned, signature) = split(content).ok_or(malformed.clone())?;
+        let mut reader = Reader(unsigned);
+        let _crl_number: [u8; 4] = reader.take().ok_or(malformed.clone())?;
+        trust.verify(reader.0, peer, now, LABEL_1, &self.transcript, unsigned, signature, malformed)?;
+        self.ephemeral.agree(self.peer, &hash(&[&self.transcript, content]), own)
+    }
+}
+
+impl Trust {
+    /// The highest number of the revocation lists, for the peer to see whose are newer.
+    fn crl_number(&self) -> u32 {
+        self.roots.iter().map(Root::crl_number).max().unwrap_or(0)
+    }
+
+    fn verify(
+        &self,
+        credential: &[u8],
+        identity: &[u8],
+        now: UtcTime,
+        label: &[u8],
+        hash: &[u8; 32],
+        unsigned: &[u8],
+        signature: &[u8; 64],
+        malformed: Failure,
+    ) -> Result<(), Failure> {
+        let mut reader = Reader(credential);
+        let [kind] = reader.take().ok_or(malformed.clone())?;
+        let length = u16::from_be_bytes(reader.take().ok_or(malformed.clone())?);
+        if reader.0.len() != usize::from(length) {
+            return Err(malformed);
+        }
+        let key = match kind {
+            0 => {
+                let key = reader.take::<32>().filter(|_| length == 32).ok_or(malformed)?;
+                let known = self.raw.iter().any(|(who, theirs)| who == identity && *theirs == key);
+                known.then_some(key).ok_or(Failure::UnknownKey)?
+            }
+            1 => certificate::verify(reader.0, &self.roots, identity, now, self.guard)?,
+            _ => return Err(malformed),
+        };
+        let key = VerifyingKey::from_bytes(&key).map_err(|_| Failure::WrongSignature)?;
+        let signed = [label, hash, unsigned].concat();
+        key.verify_strict(&signed, &Signature::from_bytes(signature)).map_err(|_| Failure::WrongSignature)
+    }
+}
+
+fn hash(parts: &[&[u8]]) -> [u8; 32] {
+    let mut hash = Sha256::new();
+    parts.iter().for_each(|part| hash.update(part));
+    hash.finalize().into()
+}
+
+/// Content without its signature, and the signature.
+fn split(content: &[u8]) -> Option<(&[u8], &[u8; 64])> {
+    content.split_last_chunk()
+}
+
+struct Reader<'a>(&'a [u8]);
+
+impl Reader<'_> {
+    fn take<const N: usize>(&mut self) -> Option<[u8; N]> {
+        let (head, tail) = self.0.split_first_chunk()?;
+        self.0 = tail;
+        Some(*head)
+    }
+}
+
+#[cfg(test)]
+mod tests;

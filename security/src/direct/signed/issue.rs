@@ -1,0 +1,105 @@
+//! Certificates and revocation lists for a test bed: an issuer in one file. Whoever runs a real one uses a real one.
+
+use std::time::Duration;
+
+use ed25519_dalek::{Signer, SigningKey};
+use x509_cert::der::Encode;
+use x509_cert::der::asn1::{GeneralizedTime, UtcTime as ShortTime};
+use x509_cert::time::Time;
+
+use super::certificate::{COMMON_NAME, CRL_NUMBER, ED25519};
+use crate::counter::UtcTime;
+
+/// An issuer: a name and a key.
+pub struct Issuer {
+    name: String,
+    key: SigningKey,
+}
+
+/// From when until when, both included, to the second.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Validity {
+    /// First second.
+    pub from: UtcTime,
+    /// Last second.
+    pub until: UtcTime,
+}
+
+impl Issuer {
+    /// With a name, and a seed that is drawn for it.
+    pub fn new(name: &str, seed: &[u8; 32]) -> Self {
+        Self { name: name.to_owned(), key: SigningKey::from_bytes(seed) }
+    }
+
+    /// Its own certificate, for others to trust.
+    pub fn certificate(&self, validity: Validity) -> Vec<u8> {
+        self.issue(self.name.as_bytes(), 1, &self.key.verifying_key().to_bytes(), validity)
+    }
+
+    /// A certificate of `subject` (UTF-8) and its public key.
+    pub fn issue(&self, subject: &[u8], serial: u32, key: &[u8; 32], validity: Validity) -> Vec<u8> {
+        let version = tlv(0xa0, &integer(2));
+        let dates = tlv(0x30, &[time(validity.from), time(validity.until)].concat());
+        let info = tlv(0x30, &[algorithm(), bits(key)].concat());
+        let parts =
+            [version, integer(serial), algorithm(), name(self.name.as_bytes()), dates, name(subject), info];
+        self.signed(&tlv(0x30, &parts.concat()))
+    }
+
+    /// A revocation list.
+    pub fn revoke(&self, number: u32, serials: &[u32], now: UtcTime) -> Vec<u8> {
+        let entries: Vec<u8> =
+            serials.iter().flat_map(|serial| tlv(0x30, &[integer(*serial), time(now)].concat())).collect();
+        let entries = if serials.is_empty() { Vec::new() } else { tlv(0x30, &entries) };
+        let oid = CRL_NUMBER.to_der().unwrap_or_default();
+        let extension = tlv(0x30, &[oid, tlv(0x04, &integer(number))].concat());
+        let extensions = tlv(0xa0, &tlv(0x30, &extension));
+        let parts = [integer(1), algorithm(), name(self.name.as_bytes()), time(now), entries, extensions];
+        self.signed(&tlv(0x30, &parts.concat()))
+    }
+
+    fn signed(&self, tbs: &[u8]) -> Vec<u8> {
+        let signature = self.key.sign(tbs).to_bytes();
+        tlv(0x30, &[tbs, &algorithm(), &bits(&signature)].concat())
+    }
+}
+
+fn tlv(tag: u8, value: &[u8]) -> Vec<u8> {
+    let mut out = vec![tag];
+    match value.len() {
+        len @ 0..0x80 => out.push(len as u8),
+        len @ 0x80..0x100 => out.extend([0x81, len as u8]),
+        len => out.extend([0x82, (len >> 8) as u8, len as u8]),
+    }
+    out.extend(value);
+    out
+}
+
+/// Positive, in as few octets as DER wants.
+fn integer(value: u32) -> Vec<u8> {
+    let octets = [&[0][..], &value.to_be_bytes()].concat();
+    let zeros = octets.windows(2).take_while(|w| w[0] == 0 && w[1] < 0x80).count();
+    tlv(0x02, &octets[zeros..])
+}
+
+fn algorithm() -> Vec<u8> {
+    tlv(0x30, &ED25519.to_der().unwrap_or_default())
+}
+
+fn bits(octets: &[u8]) -> Vec<u8> {
+    tlv(0x03, &[&[0], octets].concat())
+}
+
+fn name(common: &[u8]) -> Vec<u8> {
+    let pair = tlv(0x30, &[COMMON_NAME.to_der().unwrap_or_default(), tlv(0x0c, common)].concat());
+    tlv(0x30, &tlv(0x31, &pair))
+}
+
+/// UTCTime until 2049, GeneralizedTime from then on (RFC 5280 §4.1.2.5). Beyond the year 9999: that year's last second.
+fn time(at: UtcTime) -> Vec<u8> {
+    let at = Duration::from_secs(at.millis() / 1000);
+    let last = Duration::from_secs(253_402_300_799);
+    let short = ShortTime::from_unix_duration(at).map(Time::UtcTime);
+    let time = short.or_else(|_| GeneralizedTime::from_unix_duration(at.min(last)).map(Time::GeneralTime));
+    time.and_then(|time| time.to_der()).unwrap_or_default()
+}
