@@ -65,7 +65,7 @@ use sidelink_security::group;
 use crate::discovery::{
     AirTime, Announcer, Discovered, Discoveree, Discoverer, Dropped, Finding, Monitor, checked, more_telling,
 };
-use crate::ids::{GroupDestinationId, Layer2Id};
+use crate::ids::{GroupDestinationId, Layer2Id, Lcid};
 use crate::mux::{Address, Built, Demultiplexed, Filter, Multiplexer};
 use crate::pdcp::{self, Header, Protection, Transmitter};
 use crate::rlc_um::{self, Key, ReceiverCounters};
@@ -84,6 +84,7 @@ enum Event {
     SlDch { origin: Origin, message: Message },
     Silent { origin: Origin, refusal: Refusal },
     Received { fixed: Received<'static>, octets: Range<usize> },
+    OneToOne { source: Layer2Id, address: Address, lcid: Lcid, octets: Range<usize> },
     Discovered(Discovered),
     Answered { discoverer: usize, finding: Finding },
     Asked,
@@ -283,6 +284,11 @@ impl Engine {
                 let pdu = transmitter.emit_pdu(now.slot.counter(), lcid, sdu_type, data)?;
                 self.mux.push(address, lcid, pdu)?;
             }
+            Input::SendPdu { now, address, lcid, pdu } => {
+                self.now = Some(now);
+                self.mux.check_room(address, lcid, pdu.len())?;
+                self.mux.push(address, lcid, pdu)?;
+            }
             Input::SlSchOpportunity { now, address, len } => {
                 self.now = Some(now);
                 let waiting = address.filter(|&address| self.mux.queued(address) > 0);
@@ -381,9 +387,13 @@ impl Engine {
         if source == config.source && !config.promiscuous {
             return outbox.drop(Some((source, address)), None, Cause::Reflected);
         }
+        let one_to_one = config.one_to_one && matches!(address, Address::Ue(_));
         for (lcid, data) in pdu.sdus() {
             let key = Key { source, destination: address.layer2_id(), lcid };
             let received = rlc.receive(key, data, |sdu| {
+                if one_to_one {
+                    return outbox.one_to_one(source, address, lcid, sdu);
+                }
                 match pdcp.receive(now.slot.counter(), source, address, lcid, sdu) {
                     Ok(delivered) => {
                         let pdcp::Delivered { header, data, assurance, pgk_id } = delivered;
@@ -523,6 +533,9 @@ impl Event {
             Self::Received { fixed, octets: range } => {
                 Output::Received(Received { data: &octets[range], ..fixed })
             }
+            Self::OneToOne { source, address, lcid, octets: range } => {
+                Output::OneToOne { source, address, lcid, pdu: &octets[range] }
+            }
             Self::Discovered(discovered) => Output::Discovered(discovered),
             Self::Answered { discoverer, finding } => Output::Answered { discoverer, finding },
             Self::Asked => Output::Asked,
@@ -555,6 +568,16 @@ impl Outbox {
         let start = self.octets.len();
         self.octets.extend_from_slice(data);
         self.push(Event::Received { fixed, octets: start..start + data.len() });
+    }
+
+    fn one_to_one(&mut self, source: Layer2Id, address: Address, lcid: Lcid, pdu: &[u8]) {
+        if !self.has_room(pdu.len()) {
+            self.counters.count(Outcome::OutputFull);
+            return;
+        }
+        let start = self.octets.len();
+        self.octets.extend_from_slice(pdu);
+        self.push(Event::OneToOne { source, address, lcid, octets: start..start + pdu.len() });
     }
 
     fn announce(&mut self, origin: Origin, message: Result<Message, Refusal>) {

@@ -33,6 +33,9 @@ pub struct Config {
     pub monitor: MonitorConfig,
     /// How questions are answered.
     pub discoveree: DiscovereeConfig,
+    /// Gives PDUs to one UE to its links ([`crate::direct_link::Hub`]) as they are, by [`Output::OneToOne`], instead of
+    /// delivering the unprotected and refusing the others.
+    pub one_to_one: bool,
     /// Takes PDUs of every destination: a decoder, not a UE.
     pub promiscuous: bool,
     /// Outputs that may wait.
@@ -51,6 +54,7 @@ impl Config {
             pdcp: pdcp::ReceiverConfig::default(),
             monitor: MonitorConfig::default(),
             discoveree: DiscovereeConfig::default(),
+            one_to_one: false,
             promiscuous: false,
             outputs: 512,
             output_octets: 256 * 1024,
@@ -158,6 +162,17 @@ pub enum Input<'a> {
         sdu_type: SduType,
         /// The data.
         data: &'a [u8],
+    },
+    /// A PDCP PDU of a link ([`crate::direct_link::Pdu`]) is to be sent over a bearer.
+    SendPdu {
+        /// The time.
+        now: AirTime,
+        /// To whom.
+        address: Address,
+        /// On which bearer.
+        lcid: Lcid,
+        /// The PDU.
+        pdu: &'a [u8],
     },
     /// A grant has room for a transport block.
     SlSchOpportunity {
@@ -301,6 +316,17 @@ pub enum Output<'a> {
     },
     /// Give data to the application.
     Received(Received<'a>),
+    /// Give a PDCP PDU to the links of this UE: [`crate::direct_link::Input::Pdu`].
+    OneToOne {
+        /// Sender.
+        source: Layer2Id,
+        /// Destination.
+        address: Address,
+        /// Logical channel.
+        lcid: Lcid,
+        /// The PDU.
+        pdu: &'a [u8],
+    },
     /// Somebody who is followed was heard.
     Discovered(Discovered),
     /// A question of ours was answered.
