@@ -256,7 +256,8 @@ impl Layer2 {
                     name: name(&self.names.origin, &Origin::Discoverer(discoverer)),
                     outcome: outcome(&finding),
                 }),
-                Output::Asked | Output::Synchronisation(_) => {}
+                // `one_to_one` is off: this UE holds no links.
+                Output::Asked | Output::Synchronisation(_) | Output::OneToOne { .. } => {}
                 Output::Dropped(Drop { from, cause, .. }) => {
                     tell(Happening::Dropped { from, outcome: outcome_of(&cause) });
                 }

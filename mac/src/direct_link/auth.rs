@@ -22,6 +22,7 @@ const COOKIE_METHOD: u8 = 0xc0;
 pub(super) const TURNS: u64 = 4;
 
 /// What this UE proves itself with, and whom it believes.
+#[derive(Debug)]
 pub(super) struct Signer {
     pub(super) credential: Credential,
     pub(super) trust: Trust,
@@ -153,7 +154,7 @@ impl Hub {
     fn cookie(&self, source: Layer2Id, offer: &Offer) -> [u8; 16] {
         let epoch = (self.now.millis() >> 16).to_be_bytes();
         let [a, b, c] = source.octets();
-        let secret = [&self.cookies[..], &offer.nonce_1].concat();
+        let secret = [&self.cookies.as_bytes()[..], &offer.nonce_1].concat();
         stream_id(&secret, &[a, b, c, epoch[5], epoch[6], epoch[7]])
     }
 

@@ -8,6 +8,7 @@ use sidelink_security::counter::reserve::{
 };
 use sidelink_security::direct::{Entropy, Fingerprint, KdSessId, Kind, Opened, PduRefusal};
 use sidelink_security::kdf::own::stream_id;
+use sidelink_security::keys::Secret256;
 
 use super::auth::Signer;
 use super::config::Config;
@@ -30,7 +31,8 @@ const USED: usize = 1024;
 /// SN that user data leaves to signalling at the end of a key: a release must always be possible.
 const SIGNALLING_RESERVE: u32 = 64;
 
-/// The links of one UE.
+/// The links of one UE. `Debug` shows no secret.
+#[derive(Debug)]
 pub struct Hub {
     pub(super) config: Config,
     pub(super) now: UtcTime,
@@ -48,7 +50,7 @@ pub struct Hub {
     /// What this UE proves itself with, where no KD is shared.
     pub(super) signer: Option<Signer>,
     /// The secret of cookies.
-    pub(super) cookies: [u8; 32],
+    pub(super) cookies: Secret256,
     /// The session keys of late, so that none is used twice whatever the nonces.
     used: VecDeque<Fingerprint>,
     /// When an unproven request was last refused in words: once a period is enough.
@@ -67,7 +69,7 @@ impl Hub {
         let reserve = ReserveConfig { block: 256, low_water: 128 };
         let numbers = Lease::open(stream, 1, SESSION_LIMIT, reserve, store)?;
         let mut entropy = Entropy::new(seed);
-        let cookies = entropy.draw(numbers.peek());
+        let cookies = Secret256::from(entropy.draw(numbers.peek()));
         Ok(Self {
             signer: None,
             cookies,

@@ -272,6 +272,10 @@ impl Context {
 
 impl fmt::Debug for Context {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Context({}, {}, keys redacted)", self.id, self.chosen)
+        let Self { id, chosen, fingerprint, next, windows, .. } = self;
+        write!(f, "Context({id}, {chosen}, {fingerprint}, next SN {next}, keys redacted")?;
+        let mut heard = windows.iter().enumerate().filter(|(_, window)| window.highest().is_some());
+        heard.try_for_each(|(lcid, window)| write!(f, ", {lcid}: {window:?}"))?;
+        f.write_str(")")
     }
 }

@@ -1,0 +1,344 @@
+//! Every order of events between two real link machines, over a channel that loses, repeats and reorders, and with
+//! forged messages: `stateright` explores all states within the bounds.
+//!
+//! The machines are not copied: a state is the list of the events that led to it, and is replayed from the start, which
+//! gives the same machines every time. Two states are one when everything that the machines show of themselves is equal.
+
+use std::collections::BTreeSet;
+use std::convert::Infallible;
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+use sidelink_mac::direct_link::{Config, Hub, Identity, Input, KdRecord, Output, Pdu, State};
+use sidelink_mac::ids::Layer2Id;
+use sidelink_security::counter::UtcTime;
+use sidelink_security::counter::reserve::{CounterStore, StreamId};
+use sidelink_security::direct::{Fingerprint, KdId};
+use sidelink_security::keys::Kd;
+use stateright::{Checker, Model, Property};
+
+struct Memory(u64);
+
+impl CounterStore for Memory {
+    type Error = Infallible;
+
+    fn reserved(&self, _: &StreamId) -> Result<u64, Infallible> {
+        Ok(self.0)
+    }
+
+    fn raise(&mut self, _: &StreamId, from: u64, to: u64) -> Result<bool, Infallible> {
+        let meets = self.0 == from;
+        if meets {
+            self.0 = to;
+        }
+        Ok(meets)
+    }
+}
+
+/// What may happen next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Event {
+    /// The UE with this index asks for a link.
+    Connect(usize),
+    /// It re-keys.
+    Rekey(usize),
+    /// The PDU at this place of the channel arrives, and stays there if it is repeated.
+    Deliver { at: usize, again: bool },
+    /// It is lost.
+    Lose { at: usize },
+    /// An adversary without keys sends one of its own, in the peer's name.
+    Forge { to: usize, which: usize },
+    /// Time goes on to the next timer of either UE.
+    Time,
+}
+
+#[derive(Clone, Debug)]
+struct Trace {
+    events: Vec<Event>,
+    digest: u64,
+    agreed: bool,
+    proven: bool,
+    counted: bool,
+    idle: bool,
+    links: [usize; 2],
+}
+
+impl PartialEq for Trace {
+    fn eq(&self, other: &Self) -> bool {
+        self.digest == other.digest
+    }
+}
+
+impl Eq for Trace {}
+
+impl Hash for Trace {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.digest.hash(state);
+    }
+}
+
+/// Bounds of the exploration.
+struct Links {
+    connects: &'static [usize],
+    rekeys: usize,
+    lose: usize,
+    again: usize,
+    forge: usize,
+    times: usize,
+}
+
+struct World {
+    hubs: [Hub; 2],
+    now: u64,
+    channel: Vec<(usize, Pdu)>,
+    sent: BTreeSet<(usize, Fingerprint, u16)>,
+    counted: bool,
+    /// Session keys that each end has shown to be its own.
+    own: [BTreeSet<Fingerprint>; 2],
+}
+
+const T0: u64 = 1_700_000_000_000;
+
+fn id(ue: usize) -> Layer2Id {
+    Layer2Id::new(0x10 + ue as u32).unwrap()
+}
+
+fn name(ue: usize) -> Identity {
+    Identity::user(["mary", "john"][ue])
+}
+
+/// The messages of a link between two others of the same names, under another key: all that can be known without ours.
+fn forged() -> Vec<(usize, Pdu)> {
+    let mut world = World::new(0xee);
+    world.apply(Event::Connect(0), &[]);
+    let mut all = Vec::new();
+    while !world.channel.is_empty() {
+        all.extend(world.channel.iter().cloned());
+        world.apply(Event::Deliver { at: 0, again: false }, &[]);
+    }
+    assert!(all.len() >= 4);
+    all
+}
+
+impl World {
+    fn new(key: u8) -> Self {
+        let hub = |ue: usize| {
+            let mut config = Config::new(id(ue), name(ue), 40);
+            config.tries = 2;
+            config.rekey_interval = 0;
+            let mut hub = Hub::open(config, &[ue as u8 ^ key; 32], &mut Memory(0)).unwrap();
+            hub.add_kd(KdRecord::pre_shared(KdId(7), Kd::from([key; 32]), name(1 - ue)));
+            hub
+        };
+        let (sent, own) = (BTreeSet::new(), [BTreeSet::new(), BTreeSet::new()]);
+        Self { hubs: [hub(0), hub(1)], now: T0, channel: Vec::new(), sent, counted: true, own }
+    }
+
+    fn apply(&mut self, event: Event, forged: &[(usize, Pdu)]) {
+        let now = UtcTime::from_millis(self.now);
+        match event {
+            Event::Connect(ue) => {
+                let connect = Input::Connect { now, peer: id(1 - ue), identity: name(1 - ue) };
+                // Refused where a link exists: nothing happens then.
+                let _ = self.hubs[ue].handle_input(connect);
+                self.drain(ue);
+            }
+            Event::Rekey(ue) => {
+                let up = self.hubs[ue].links().next().filter(|(_, _, keys)| keys.is_some());
+                if let Some((link, _, _)) = up {
+                    let _ = self.hubs[ue].handle_input(Input::Rekey { now, link, reauthenticate: false });
+                    self.drain(ue);
+                }
+            }
+            Event::Lose { at } => drop(self.channel.remove(at)),
+            Event::Deliver { at, again } => {
+                let (to, pdu) = if again { self.channel[at].clone() } else { self.channel.remove(at) };
+                self.take(to, &pdu);
+            }
+            Event::Forge { to, which } => self.take(to, &forged[which].1),
+            Event::Time => {
+                let next = (0..2).filter_map(|ue| self.deadline(ue)).min();
+                self.now = next.map_or(self.now, UtcTime::millis).max(self.now);
+                for ue in 0..2 {
+                    let now = UtcTime::from_millis(self.now);
+                    self.hubs[ue].handle_input(Input::Tick { now }).unwrap();
+                    self.drain(ue);
+                }
+            }
+        }
+    }
+
+    fn take(&mut self, to: usize, pdu: &Pdu) {
+        let now = UtcTime::from_millis(self.now);
+        let input = Input::Pdu { now, source: id(1 - to), lcid: pdu.lcid, pdu: &pdu.octets };
+        self.hubs[to].handle_input(input).unwrap();
+        self.drain(to);
+    }
+
+    fn deadline(&mut self, ue: usize) -> Option<UtcTime> {
+        match self.hubs[ue].poll_output() {
+            Output::Timeout(at) => at,
+            _ => panic!("not drained"),
+        }
+    }
+
+    fn drain(&mut self, ue: usize) {
+        loop {
+            match self.hubs[ue].poll_output() {
+                Output::Pdu(pdu) => {
+                    if let Some(session) = pdu.session {
+                        let sn = u16::from_be_bytes([pdu.octets[3], pdu.octets[4]]);
+                        self.counted &= self.sent.insert((ue, session, sn));
+                        self.own[ue].insert(session);
+                    }
+                    self.channel.push((1 - ue, pdu));
+                }
+                Output::State { state: State::Up { keys, .. } | State::Rekeyed { keys, .. }, .. } => {
+                    self.own[ue].insert(keys.fingerprint);
+                }
+                Output::Timeout(_) => return,
+                _ => {}
+            }
+        }
+    }
+
+    fn trace(mut self, events: Vec<Event>) -> Trace {
+        let up = |hub: &Hub| hub.links().find_map(|(_, _, keys)| keys);
+        let keys = [up(&self.hubs[0]), up(&self.hubs[1])];
+        // Who is up is so with a key that the other derived too: from both nonces and the shared KD.
+        let proven = (0..2).all(|ue| keys[ue].is_none_or(|k| self.own[1 - ue].contains(&k.fingerprint)));
+        // One key has one name, one KD and one choice of algorithms on both sides.
+        let agreed = match keys {
+            [Some(a), Some(b)] if a.fingerprint == b.fingerprint => a == b,
+            _ => true,
+        };
+        let deadlines = [self.deadline(0), self.deadline(1)];
+        let idle = self.channel.is_empty() && deadlines == [None, None];
+        let links = [self.hubs[0].links().count(), self.hubs[1].links().count()];
+        let mut digest = DefaultHasher::new();
+        format!("{:?} {:?}", self.hubs[0], self.hubs[1]).hash(&mut digest);
+        self.now.hash(&mut digest);
+        for (to, pdu) in &self.channel {
+            (to, pdu.lcid, &pdu.octets).hash(&mut digest);
+        }
+        // What is left of the bounds is part of the state.
+        let spent = |what: fn(&Event) -> bool| events.iter().filter(|e| what(e)).count();
+        spent(|e| matches!(e, Event::Lose { .. })).hash(&mut digest);
+        spent(|e| matches!(e, Event::Deliver { again: true, .. })).hash(&mut digest);
+        spent(|e| matches!(e, Event::Forge { .. })).hash(&mut digest);
+        spent(|e| matches!(e, Event::Time)).hash(&mut digest);
+        spent(|e| matches!(e, Event::Connect(_))).hash(&mut digest);
+        spent(|e| matches!(e, Event::Rekey(_))).hash(&mut digest);
+        let (counted, digest) = (self.counted, digest.finish());
+        Trace { events, digest, agreed, proven, counted, idle, links }
+    }
+}
+
+impl Links {
+    fn replay(&self, events: &[Event], forged: &[(usize, Pdu)]) -> World {
+        let mut world = World::new(1);
+        events.iter().for_each(|event| world.apply(*event, forged));
+        world
+    }
+}
+
+struct Explored {
+    links: Links,
+    forged: Vec<(usize, Pdu)>,
+}
+
+impl Model for Explored {
+    type State = Trace;
+    type Action = Event;
+
+    fn init_states(&self) -> Vec<Trace> {
+        vec![World::new(1).trace(Vec::new())]
+    }
+
+    fn actions(&self, state: &Trace, actions: &mut Vec<Event>) {
+        let events = &state.events;
+        let spent = |what: fn(&Event) -> bool| events.iter().filter(|e| what(e)).count();
+        let world = self.links.replay(events, &self.forged);
+        let connects = spent(|e| matches!(e, Event::Connect(_)));
+        if let Some(ue) = self.links.connects.get(connects) {
+            actions.push(Event::Connect(*ue));
+        }
+        if spent(|e| matches!(e, Event::Rekey(_))) < self.links.rekeys && state.links == [1, 1] {
+            actions.extend([Event::Rekey(0), Event::Rekey(1)]);
+        }
+        let lose = spent(|e| matches!(e, Event::Lose { .. })) < self.links.lose;
+        let again = spent(|e| matches!(e, Event::Deliver { again: true, .. })) < self.links.again;
+        for at in 0..world.channel.len() {
+            actions.push(Event::Deliver { at, again: false });
+            if again {
+                actions.push(Event::Deliver { at, again: true });
+            }
+            if lose {
+                actions.push(Event::Lose { at });
+            }
+        }
+        if connects > 0 && spent(|e| matches!(e, Event::Forge { .. })) < self.links.forge {
+            let forge = |(which, (to, _)): (usize, &(usize, Pdu))| Event::Forge { to: *to, which };
+            actions.extend(self.forged.iter().enumerate().map(forge));
+        }
+        // A timer runs out only when the air is quiet, or the channel is slower than it: both.
+        if connects > 0 && spent(|e| matches!(e, Event::Time)) < self.links.times {
+            actions.push(Event::Time);
+        }
+    }
+
+    fn next_state(&self, state: &Trace, event: Event) -> Option<Trace> {
+        let mut events = state.events.clone();
+        events.push(event);
+        Some(self.links.replay(&events, &self.forged).trace(events))
+    }
+
+    fn properties(&self) -> Vec<Property<Self>> {
+        vec![
+            Property::always("who is up has a key that the peer derived", |_, s: &Trace| s.proven),
+            Property::always("one session key means one KD and one choice", |_, s: &Trace| s.agreed),
+            Property::always("no (key, COUNT) is sent twice", |_, s: &Trace| s.counted),
+            // Nothing under way and no timer: then there is nothing half done.
+            Property::always("no deadlock", |_, s: &Trace| !s.idle || s.links == [0, 0]),
+            Property::sometimes("both are up", |_, s: &Trace| s.links == [1, 1]),
+        ]
+    }
+}
+
+fn explore(links: Links) -> usize {
+    let checker = Explored { links, forged: forged() }.checker().threads(2).spawn_bfs().join();
+    checker.assert_properties();
+    assert!(checker.is_done());
+    checker.unique_state_count()
+}
+
+#[test]
+fn a_set_up_with_losses_and_copies() {
+    let states = explore(Links { connects: &[0], rekeys: 0, lose: 1, again: 1, forge: 0, times: 2 });
+    assert!(states > 10_000, "{states}");
+}
+
+#[test]
+fn a_set_up_with_a_forgery() {
+    let states = explore(Links { connects: &[0], rekeys: 0, lose: 0, again: 0, forge: 1, times: 2 });
+    assert!(states > 3000, "{states}");
+}
+
+/// All of it together: `cargo test --release -p sidelink-mac --test link_model -- --ignored`.
+#[test]
+#[ignore = "minutes"]
+fn a_set_up_with_everything() {
+    let states = explore(Links { connects: &[0], rekeys: 0, lose: 1, again: 1, forge: 1, times: 2 });
+    assert!(states > 5000, "{states}");
+}
+
+#[test]
+fn both_ask_at_once() {
+    let states = explore(Links { connects: &[0, 1], rekeys: 0, lose: 1, again: 0, forge: 0, times: 1 });
+    assert!(states > 1000, "{states}");
+}
+
+#[test]
+fn a_re_keying_from_either_side() {
+    let states = explore(Links { connects: &[0], rekeys: 2, lose: 1, again: 0, forge: 0, times: 1 });
+    assert!(states > 10_000, "{states}");
+}
