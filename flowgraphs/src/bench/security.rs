@@ -2,12 +2,14 @@
 //!
 //! ```text
 //! cipher.rs      ns a PDU of EEA0..3 and EIA0..3
+//! direct.rs      CPU of a direct link, step by step
 //! discovery.rs   bits spent, chances of collision, tables and matching at scale, verification
 //! frame.rs       application to transport block
 //! plot.rs        the same as a picture
 //! ```
 
 mod cipher;
+mod direct;
 mod discovery;
 mod frame;
 mod plot;
@@ -59,6 +61,9 @@ pub fn run(budget: Duration, only: &str, keys: usize, done: &mut dyn FnMut(&Row)
     if wanted("matching", &[]) {
         discovery::matching(budget, keys, &mut done);
     }
+    if wanted("direct", &direct::NAMES) {
+        direct::run(budget, &mut done);
+    }
     if wanted("frame", &[]) {
         frame::run(budget, &mut done);
     }
@@ -102,6 +107,7 @@ mod tests {
         let expected = [
             ("cipher", 40),
             ("collision", 20),
+            ("direct", 27),
             ("frame", 5),
             ("matching", 1),
             ("protection", 7),
