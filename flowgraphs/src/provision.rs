@@ -7,13 +7,12 @@ use sidelink_mac::engine::{Bearer, Config, Engine, Origin};
 use sidelink_mac::ids::{Layer2Id, Lcid};
 use sidelink_mac::mux::Address;
 use sidelink_mac::pdcp::{PlainSn, Protection as Sending};
-use sidelink_mac::wire::pc5_discovery::{Content, LEN, MessageType, Packet, Repr};
 use sidelink_security::counter::UtcCounter;
 use sidelink_security::counter::reserve::{CounterStore, ReserveConfig};
+use sidelink_security::discovery::Profile;
 use sidelink_security::discovery::open::OpenKey;
 use sidelink_security::discovery::ota::{OtaConfig, OtaIdentity, ProseId};
 use sidelink_security::discovery::restricted::{MicCheck, Receiver, Sender};
-use sidelink_security::discovery::{Code, Profile};
 use sidelink_security::group;
 use sidelink_security::keys::{ApplicationKey, DiscoveryKey};
 use std::collections::HashMap;
@@ -158,6 +157,7 @@ impl Provisioned {
                 self.origin.insert(Origin::Discoveree, entry.name.clone());
                 return Ok(());
             }
+            (_, Protection::None) => AnnouncerKey::Unprotected,
             (_, Protection::Open) => match &entry.key {
                 Some(key) => {
                     let key = DiscoveryKey::try_from(key.as_bytes())
@@ -168,16 +168,7 @@ impl Provisioned {
             },
             _ => AnnouncerKey::Restricted(Sender::new(&entry.material()?, Profile::default())),
         };
-        let usual = match entry.protection {
-            Protection::Open => MessageType::OpenAnnouncement,
-            Protection::PublicSafety => MessageType::RelayAnnouncement,
-            _ => MessageType::RestrictedAnnouncement,
-        };
-        let message_type = match &entry.message_type {
-            Some(octet) => octet.0.first().copied().unwrap_or(usual.octet()),
-            None => usual.octet(),
-        };
-        let content = content(message_type, &entry.code()?, &entry.name)?;
+        let content = entry.content()?;
         let announcer = Announcer::new(&content, key, valid_until)
             .map_err(|e| ConfigError::new(e.to_string(), &entry.name, "mend its code"))?;
         self.add_announcer(&entry.name, announcer);
@@ -271,20 +262,6 @@ fn rotating(ue: &str, keys: &Keys) -> Result<Option<OtaConfig>, ConfigError> {
         }
     }
     Ok(counted.into_iter().max_by_key(|(_, count)| *count).map(|(config, _)| config))
-}
-
-fn content(message_type: u8, code: &Code, name: &str) -> Result<Content, ConfigError> {
-    let mut message = [0; LEN];
-    message[0] = message_type;
-    message[1..=code.len()].copy_from_slice(code);
-    let parsed = Packet::new_checked(&message[..]).and_then(|packet| Repr::parse(&packet));
-    match parsed {
-        Ok(Repr::Standard { content, .. }) => Ok(content),
-        Ok(_) => {
-            Err(ConfigError::new("this message type carries no code", name, "choose another message-type"))
-        }
-        Err(e) => Err(ConfigError::new(e.to_string(), name, "mend its code or message-type")),
-    }
 }
 
 #[cfg(test)]

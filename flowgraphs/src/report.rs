@@ -5,13 +5,18 @@
 //! table.rs   one line an event
 //! opened.rs  what the blocks held: one line or object each PDCP PDU and discovery message
 //! pcap.rs    link type 252
+//! lossy.rs   a writer that never waits for its reader
+//! board.rs   who is on the air, in place on a terminal
 //! ```
 
+mod board;
 mod json;
+mod lossy;
 mod opened;
 mod pcap;
 mod table;
 
+pub use board::Board;
 pub use pcap::PcapReport;
 
 use crate::args::{Form, Output};
@@ -118,6 +123,14 @@ impl Report {
                 opened::table(&mut self.out, opened, subframe, self.colours)
             }
         }
+    }
+
+    /// Let readers have what was written.
+    ///
+    /// # Errors
+    /// The writer's.
+    pub fn flush(&mut self) -> io::Result<()> {
+        self.out.flush()
     }
 
     /// The recording has been read.

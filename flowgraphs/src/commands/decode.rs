@@ -158,7 +158,7 @@ fn decode(path: &Path, args: &DecodeArgs, keys: Option<&Keys>, sinks: &Mutex<Sin
 }
 
 /// Subframes since the transmission that tells the time of the event.
-fn since_first(event: &Event<'_>) -> f64 {
+pub(super) fn since_first(event: &Event<'_>) -> f64 {
     match event {
         Event::SlDch { since_first, .. } => f64::from(*since_first),
         _ => 0.0,
@@ -166,7 +166,7 @@ fn since_first(event: &Event<'_>) -> f64 {
 }
 
 /// Open the block of an event, if it has one that was not opened before.
-fn open(
+pub(super) fn open(
     opener: &mut Opener,
     event: &Event<'_>,
     now: UtcTime,

@@ -1,11 +1,13 @@
 //! One file a sub-command: arguments and wiring only.
 
+pub mod announce;
 pub mod bench;
 pub mod decode;
 pub mod demo;
 pub mod generate;
 pub mod inspect;
 pub mod keys;
+pub mod listen;
 pub mod ue;
 
 use crate::config::ConfigError;
@@ -27,6 +29,8 @@ pub struct Cli {
 /// The sub-commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Announce a text or a code of a key store, on a radio or the virtual air.
+    Announce(announce::AnnounceArgs),
     /// Measure speed, sensitivity and security.
     Bench(bench::BenchArgs),
     /// Decode what is in a recording.
@@ -39,6 +43,10 @@ pub enum Command {
     Inspect(inspect::InspectArgs),
     /// Make, show, hand out and revoke keys.
     Keys(keys::KeysArgs),
+    /// Show live what is on the air.
+    Listen(listen::ListenArgs),
+    /// Show live who is announced: `listen` with the discovery pool of `announce`.
+    Monitor(listen::ListenArgs),
     /// Be a UE: announce, discover, talk in groups, carry IP, on a radio or the virtual air.
     Ue(ue::UeArgs),
 }
@@ -49,12 +57,15 @@ pub enum Command {
 /// For people: what, where, what to do.
 pub fn run(command: Command) -> anyhow::Result<()> {
     match command {
+        Command::Announce(args) => announce::run(args),
         Command::Bench(args) => bench::run(args),
         Command::Decode(args) => decode::run(args),
         Command::Demo(args) => demo::run(args),
         Command::Generate(args) => generate::run(args),
         Command::Inspect(args) => inspect::run(args),
         Command::Keys(args) => keys::run(args),
+        Command::Listen(args) => listen::run(args, false),
+        Command::Monitor(args) => listen::run(args, true),
         Command::Ue(args) => ue::run(args),
     }
 }

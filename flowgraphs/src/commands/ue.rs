@@ -2,11 +2,13 @@
 
 use crate::args::{Form as OutputForm, Output};
 use crate::config::ConfigError;
+use crate::keystore::Keys;
 use crate::radio::{self, Anchor, RadioSettings};
 use crate::terminal;
 use crate::ue::control::{self, ControlConfig, Server};
 use crate::ue::{
-    EXAMPLE, Form, Observer, RadioFacts, Reporter, Running, Stage, ThreadOptions, TimeSource, Ue, UeConfig,
+    Application, EXAMPLE, Form, NoStore, Observer, RadioFacts, Reporter, Running, Stage, ThreadOptions,
+    TimeSource, Ue, UeConfig,
 };
 use clap::Args;
 use std::io::Write;
@@ -68,11 +70,11 @@ pub fn run(args: UeArgs) -> anyhow::Result<()> {
     if let Some(device) = &args.args {
         config.device.args.clone_from(device);
     }
-    run_config(&config, &args)
+    run_config(&config, None, &args)
 }
 
-/// Run a UE whose configuration is at hand.
-pub(super) fn run_config(config: &UeConfig, args: &UeArgs) -> anyhow::Result<()> {
+/// Run a UE whose configuration is at hand, with the keys of its store or with these.
+pub(super) fn run_config(config: &UeConfig, keys: Option<&Keys>, args: &UeArgs) -> anyhow::Result<()> {
     let stop = stop_on_signals()?;
     let radio = radio::open(&config.device.args, &settings(config)?)?;
     let description = radio.description().clone();
@@ -94,7 +96,11 @@ pub(super) fn run_config(config: &UeConfig, args: &UeArgs) -> anyhow::Result<()>
         None => Box::new(std::io::stdout()),
     };
     let (reporter, writer) = Reporter::new(&config.name, form, out);
-    let mut ue = config.build(facts, vec![Box::new(reporter)])?;
+    let applications: Vec<Box<dyn Application>> = vec![Box::new(reporter)];
+    let mut ue = match keys {
+        Some(keys) => config.build_with(keys, NoStore::default(), facts, applications)?,
+        None => config.build(facts, applications)?,
+    };
     if let Some(duration) = args.duration {
         ue.set_duration(duration.as_millis() as u64);
     }

@@ -1,5 +1,6 @@
 //! A capture file for Wireshark: MIB-SL, SL-SCH, discovery messages and deciphered PDCP PDUs, time stamped by air time.
 
+use super::lossy::LossyWriter;
 use crate::link::PdcpHeader as Header;
 use crate::open::Opened;
 use sidelink_phy::receive::receiver::Event;
@@ -7,12 +8,12 @@ use sidelink_phy::units::DfnSubframe;
 use sidelink_recordings::UtcMicros;
 use sidelink_recordings::pcap::{PcapWriter, PdcpHeader};
 use std::fs::File;
-use std::io::{self, BufWriter};
+use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
 /// Writes events to a pcap file.
 pub struct PcapReport {
-    writer: PcapWriter<BufWriter<File>>,
+    writer: PcapWriter<Box<dyn Write + Send>>,
 }
 
 impl PcapReport {
@@ -22,7 +23,25 @@ impl PcapReport {
     /// A file that cannot be created, by name.
     pub fn create(path: &Path) -> anyhow::Result<Self> {
         let file = File::create(path).map_err(|e| anyhow::anyhow!("{}: {e}", path.display()))?;
-        Ok(Self { writer: PcapWriter::new(BufWriter::new(file))? })
+        let out: Box<dyn Write + Send> = Box::new(BufWriter::new(file));
+        Ok(Self { writer: PcapWriter::new(out)? })
+    }
+
+    /// To a file, a pipe or standard output (`-`) that somebody reads at the same time: every packet at once, and none waited
+    /// for.
+    ///
+    /// # Errors
+    /// Never in practice: what cannot be opened is told by the thread that writes.
+    pub fn live(path: &Path) -> anyhow::Result<Self> {
+        let (name, place) = (path.display().to_string(), path.to_owned());
+        let open = move || -> io::Result<Box<dyn Write>> {
+            if place.as_os_str() == "-" {
+                return Ok(Box::new(io::stdout()));
+            }
+            Ok(Box::new(File::create(place)?))
+        };
+        let out: Box<dyn Write + Send> = Box::new(LossyWriter::new(&name, open));
+        Ok(Self { writer: PcapWriter::new(out)?.flush_each(true)? })
     }
 
     /// An event, at `seconds` after the start of its recording (which began at `start`), in the subframe that its time is

@@ -108,16 +108,27 @@ impl StreamReceiver {
 
     /// Take more samples, of any number.
     pub fn push(&mut self, mut samples: &[Sample], emit: &mut Emit<'_>) {
-        let chunk = CHUNK_SUBFRAMES * self.numerology.subframe_samples();
+        let n = self.numerology.subframe_samples();
         while !samples.is_empty() {
-            let room = chunk - self.buffer.len().min(chunk);
+            // once the timing is known a subframe is received as soon as it is whole; a drift may make it a little longer
+            let enough = if self.is_settled() && !self.is_lost() { n + n / 64 } else { CHUNK_SUBFRAMES * n };
+            let room = enough - self.buffer.len().min(enough);
             let (now, later) = samples.split_at(room.min(samples.len()));
             self.buffer.extend_from_slice(now);
             samples = later;
-            if self.buffer.len() >= chunk {
+            if self.buffer.len() >= enough {
                 self.receive(false, emit);
             }
         }
+    }
+
+    fn is_settled(&self) -> bool {
+        matches!(self.alignment, Some(Alignment::Slss(_) | Alignment::CyclicPrefix { .. }))
+    }
+
+    /// Nothing was heard for so long that the timing is to be looked for again.
+    fn is_lost(&self) -> bool {
+        self.subframes.saturating_sub(self.last_heard) > LOST_AFTER
     }
 
     /// The stream has ended: receive what is left.
@@ -127,10 +138,8 @@ impl StreamReceiver {
 
     fn receive(&mut self, last: bool, emit: &mut Emit<'_>) {
         let n = self.numerology.subframe_samples();
-        let lost = self.subframes.saturating_sub(self.last_heard) > LOST_AFTER;
-        let settled = matches!(self.alignment, Some(Alignment::Slss(_) | Alignment::CyclicPrefix { .. }));
         let mut at = 0isize;
-        if !settled || lost {
+        if !self.is_settled() || self.is_lost() {
             at = self.align();
         }
         loop {

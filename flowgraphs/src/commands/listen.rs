@@ -1,0 +1,341 @@
+//! `sidelink listen` and `sidelink monitor`: what is on the air, while it is.
+
+use super::announce::CARRIER;
+use super::decode::{open, since_first};
+use super::ue::{host_time, parse_duration, stop_on_signals};
+use crate::Sample;
+use crate::args::{Form, Output};
+use crate::config::{ConfigError, CyclicPrefixName, RadioConfig, V2xConfig};
+use crate::keystore;
+use crate::number::Number;
+use crate::open::{Opened, Opener};
+use crate::radio::record::Recorded;
+use crate::radio::{self, Radio, RadioError, RadioSettings};
+use crate::receive::receiver_config;
+use crate::report::{Board, Counts, PcapReport, Report};
+use crate::terminal;
+use clap::Args;
+use crossbeam::channel::{RecvTimeoutError, bounded};
+use sidelink_phy::receive::receiver::Event;
+use sidelink_phy::receive::stream::StreamReceiver;
+use sidelink_phy::units::{CyclicPrefix, DfnSubframe, TransmissionMode};
+use sidelink_recordings::{UtcMicros, WriterOptions};
+use sidelink_security::counter::UtcTime;
+use std::io::Write;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+/// Buffers between radio and receiver: what a receiver may be behind.
+const BUFFERS: usize = 256;
+
+/// Samples of a buffer.
+const BUFFER: usize = 8192;
+
+/// A longer gap makes the receiver look for its timing anew.
+const LONGEST_GAP_SECONDS: f64 = 0.5;
+
+/// How long to wait for samples before looking whether to stop.
+const PATIENCE: Duration = Duration::from_millis(100);
+
+/// Arguments of `sidelink listen` and `sidelink monitor`.
+#[derive(Debug, Args)]
+pub struct ListenArgs {
+    /// The device: driver=uhd,serial=..; the virtual air without it.
+    #[arg(short, long, value_name = "ARGS", default_value = "driver=air")]
+    pub args: String,
+    /// Carrier frequency, such as 5.92G.
+    #[arg(short, long, value_name = "HZ")]
+    pub freq: Option<Number>,
+    /// Receive gain: dB, elements as LNA=20,PGA=10, or auto.
+    #[arg(short, long, value_name = "GAIN")]
+    pub gain: Option<String>,
+    /// Antenna.
+    #[arg(long, value_name = "NAME")]
+    pub antenna: Option<String>,
+    /// Samples a second; the standard rate of the bandwidth without it.
+    #[arg(short, long, value_name = "RATE")]
+    pub rate: Option<Number>,
+    /// Channel bandwidth in PRBs: 6, 15, 25, 50, 75 or 100.
+    #[arg(long, value_name = "PRBS")]
+    pub prb: Option<u32>,
+    /// Transmission mode: 1 and 2 are D2D, 3 and 4 V2X.
+    #[arg(long, value_name = "MODE", value_parser = clap::value_parser!(u8).range(1..=4))]
+    pub tm: Option<u8>,
+    /// Cyclic prefix.
+    #[arg(long, value_enum, value_name = "CP")]
+    pub cp: Option<CyclicPrefixName>,
+    /// The pool of modes 3 and 4: size=10,num=5,start=0,adjacent=yes[,..]
+    #[arg(long, value_name = "POOL")]
+    pub v2x_pool: Option<V2xConfig>,
+    /// A file with the carrier and its pools: of a radio, a scenario or a UE.
+    #[arg(short, long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Form of the output: table (in place on a terminal), json or json:FILE.
+    #[arg(short = 'F', value_name = "FORM[:FILE]", default_value = "table")]
+    pub output: Output,
+    /// A line for everything, on a terminal too.
+    #[arg(long)]
+    pub lines: bool,
+    /// Write what is decoded for Wireshark, at once: a file, a pipe, or - for standard output.
+    #[arg(long, value_name = "FILE")]
+    pub pcap: Option<PathBuf>,
+    /// Verify and open what is decoded with the keys of this key store.
+    #[arg(long, value_name = "STORE")]
+    pub keys: Option<PathBuf>,
+    /// Keep everything that is received as a recording.
+    #[arg(long, value_name = "OUT")]
+    pub record: Option<PathBuf>,
+    /// End after this long, as 90, 5m, 1h30m.
+    #[arg(short = 'T', long, value_name = "TIME", value_parser = parse_duration)]
+    pub duration: Option<Duration>,
+}
+
+/// Where everything goes.
+struct Sinks {
+    report: Option<Report>,
+    board: Option<Board>,
+    pcap: Option<PcapReport>,
+    opener: Opener,
+    counts: Counts,
+    start: UtcMicros,
+    rate: f64,
+    discovery_only: bool,
+    clock: Option<(u64, DfnSubframe)>,
+}
+
+/// Listen until Ctrl-C, the duration or the radio's end.
+///
+/// # Errors
+/// What is wrong with the configuration or the radio.
+pub fn run(args: ListenArgs, discovery_only: bool) -> anyhow::Result<()> {
+    let to_stdout = args.output.file.is_none();
+    if to_stdout && args.pcap.as_deref().is_some_and(|p| p.as_os_str() == "-") {
+        anyhow::bail!(
+            "--pcap - and -F both write to standard output: give -F a file, as in -F json:out.json"
+        );
+    }
+    let stop = stop_on_signals()?;
+    let config = carrier(&args, discovery_only)?;
+    let radio_config = config.resolve()?;
+    let numerology =
+        config.numerology(radio_config.sync.as_ref().map_or(radio_config.default_cp(), |s| s.cp))?;
+    let mut receiver = receiver_config(&radio_config, numerology);
+    if radio_config.mode.is_none() && receiver.v2x.is_none() {
+        receiver.mode = TransmissionMode::Tm2;
+    }
+    let rate = numerology.sample_rate();
+    let settings = RadioSettings {
+        frequency: config.frequency.map(|f| f.0),
+        prb: config.prb,
+        rx_gain: args.gain.clone(),
+        antenna: args.antenna.clone(),
+        ..RadioSettings::new(if discovery_only { "monitor" } else { "listen" }, rate)
+    };
+    let device = if args.args.starts_with("driver=air") && !args.args.contains("listen-only") {
+        format!("{},listen-only", args.args)
+    } else {
+        args.args.clone()
+    };
+    let mut radio = radio::open(&device, &settings)?;
+    let name = radio.description().name.clone();
+    if let Some(path) = &args.record {
+        radio = Box::new(Recorded::new(radio, path, WriterOptions::new(rate))?);
+    }
+    let keys = args.keys.as_deref().map(keystore::read).transpose()?;
+    let opener = match keys {
+        Some(keys) => Opener::with_keys(keys)?,
+        None => Opener::headers_only(),
+    };
+    let in_place =
+        to_stdout && args.output.form == Form::Table && !args.lines && terminal::colours_on_stdout();
+    let mut sinks = Sinks {
+        report: if in_place { None } else { Some(Report::open(&args.output)?) },
+        board: in_place.then(Board::new),
+        pcap: args.pcap.as_deref().map(PcapReport::live).transpose()?,
+        opener,
+        counts: Counts::default(),
+        start: UtcMicros(0),
+        rate,
+        discovery_only,
+        clock: None,
+    };
+    eprintln!("{name}, {:.2} MS/s; Ctrl-C ends it", rate / 1e6);
+    if in_place {
+        print!("\x1b[2J");
+    }
+    let result = listen(radio, StreamReceiver::new(receiver), &mut sinks, args.duration, &stop);
+    let Counts { psbch, sci, sl_sch, sl_dch, .. } = sinks.counts;
+    eprintln!("heard {psbch} MIBs, {sci} SCIs, {sl_sch} blocks of SL-SCH, {sl_dch} discovery messages");
+    result
+}
+
+/// The carrier: flags before the file, the file before what a first test takes.
+fn carrier(args: &ListenArgs, discovery_only: bool) -> Result<RadioConfig, ConfigError> {
+    let mut config = match &args.config {
+        Some(path) => RadioConfig::from_file(path)?,
+        None if discovery_only => RadioConfig::from_toml(CARRIER, "the carrier of a first test")?,
+        None => RadioConfig::default(),
+    };
+    config.prb = args.prb.or(config.prb);
+    config.rate = args.rate.or(config.rate);
+    config.tm = args.tm.or(config.tm);
+    config.cp = args.cp.or(config.cp);
+    config.frequency = args.freq.or(config.frequency);
+    config.v2x = args.v2x_pool.clone().or(config.v2x);
+    if config.prb.is_none() {
+        let remedy = "say --prb 6, 15, 25, 50, 75 or 100, or give a file with -c";
+        return Err(ConfigError::new("no bandwidth", "", remedy));
+    }
+    config.numerology(CyclicPrefix::Normal)?;
+    Ok(config)
+}
+
+struct Filled {
+    first: u64,
+    count: usize,
+    samples: Vec<Sample>,
+}
+
+fn listen(
+    radio: Box<dyn Radio>,
+    mut receiver: StreamReceiver,
+    sinks: &mut Sinks,
+    duration: Option<Duration>,
+    stop: &Arc<AtomicBool>,
+) -> anyhow::Result<()> {
+    let real_time = radio.description().real_time;
+    let streams = radio.start()?;
+    let anchor = streams.anchor.unwrap_or_else(host_time);
+    sinks.start = UtcMicros((anchor.utc_ns / 1000).max(0) as u64);
+    drop(streams.transmit);
+    let mut receive = streams.receive;
+    let (full, filled) = bounded::<Filled>(BUFFERS);
+    let (give_back, empty) = bounded::<Vec<Sample>>(BUFFERS + 2);
+    let stopped = Arc::clone(stop);
+    let fetcher =
+        std::thread::Builder::new().name("in".to_owned()).spawn(move || -> Result<(), RadioError> {
+            let mut spare: Option<Vec<Sample>> = None;
+            while !stopped.load(Ordering::Relaxed) {
+                let take = || empty.try_recv().unwrap_or_else(|_| vec![Sample::default(); BUFFER]);
+                let mut samples = spare.take().unwrap_or_else(take);
+                let received = match receive.receive(&mut samples, PATIENCE) {
+                    Err(RadioError::Ended) => return Ok(()),
+                    other => other?,
+                };
+                let filled = Filled { first: received.first, count: received.count, samples };
+                if received.count == 0 {
+                    spare = Some(filled.samples);
+                } else if real_time {
+                    // a receiver that is too slow loses samples; the radio loses none
+                    if let Err(e) = full.try_send(filled) {
+                        if e.is_disconnected() {
+                            return Ok(());
+                        }
+                        spare = Some(e.into_inner().samples);
+                    }
+                } else if full.send(filled).is_err() {
+                    return Ok(());
+                }
+            }
+            Ok(())
+        })?;
+    let mut out = std::io::stdout();
+    let (mut next, mut lost) = (None, 0u64);
+    let longest_gap = (sinks.rate * LONGEST_GAP_SECONDS) as u64;
+    let end = duration.map(|d| (d.as_secs_f64() * sinks.rate) as u64);
+    let mut taken = 0;
+    while !stop.load(Ordering::Relaxed) && end.is_none_or(|end| taken < end) {
+        let Filled { first, count, samples } = match filled.recv_timeout(PATIENCE) {
+            Ok(filled) => filled,
+            Err(RecvTimeoutError::Timeout) => continue,
+            Err(RecvTimeoutError::Disconnected) => break,
+        };
+        let gap = next.map_or(0, |next| first.saturating_sub(next));
+        if gap > 0 {
+            lost += gap;
+            if gap <= longest_gap {
+                receiver.push(&vec![Sample::default(); gap as usize], &mut |_, _| {});
+            } else {
+                receiver = StreamReceiver::new(receiver.receiver().config().clone());
+            }
+        }
+        next = Some(first + count as u64);
+        taken += count as u64;
+        let mut failure = None;
+        receiver.push(&samples[..count], &mut |event, sample| {
+            if failure.is_none() {
+                failure = sinks.event(&event, sample).err();
+            }
+        });
+        if let Some(e) = failure {
+            stop.store(true, Ordering::Relaxed);
+            return Err(e);
+        }
+        let _ = give_back.try_send(samples);
+        sinks.show(&mut out, taken as f64 / sinks.rate, lost)?;
+    }
+    if stop.load(Ordering::Relaxed) || end.is_some() {
+        stop.store(true, Ordering::Relaxed);
+    }
+    drop(filled);
+    let fetched =
+        fetcher.join().unwrap_or_else(|_| Err(RadioError::Lost("the receiving thread failed".to_owned())));
+    if lost > 0 {
+        eprintln!("{lost} samples were lost: the radio or this machine is too slow for the rate");
+    }
+    Ok(fetched?)
+}
+
+impl Sinks {
+    fn event(&mut self, event: &Event<'_>, sample: i64) -> anyhow::Result<()> {
+        if self.discovery_only && !matches!(event, Event::SlDch { .. }) {
+            return Ok(());
+        }
+        self.counts.add(event);
+        if let Event::Mib { subframe, time: Some(time), .. } = event {
+            self.clock = Some((*subframe, *time));
+        }
+        let seconds = sample as f64 / self.rate;
+        if let Some(report) = &mut self.report {
+            report.event("", false, event, sample)?;
+        }
+        if let Some(board) = &mut self.board {
+            board.event(event, seconds);
+        }
+        if let Some(pcap) = &mut self.pcap {
+            let time = self
+                .clock
+                .map(|(k, t)| DfnSubframe::from_count(t.count() as u64 + event.subframe().saturating_sub(k)));
+            pcap.event(event, Some(self.start), seconds, time)?;
+        }
+        let ago = 1e-3 * since_first(event);
+        let micros = self.start.0.saturating_add_signed(((seconds - ago) * 1e6).round() as i64);
+        let now = UtcTime::from_millis(micros.saturating_add(500) / 1000);
+        let Self { report, board, pcap, opener, start, .. } = self;
+        let mut failure = None;
+        open(opener, event, now, &mut |opened: Opened<'_>| {
+            let mut write = || -> std::io::Result<()> {
+                if let Some(report) = report {
+                    report.opened("", false, &opened, event.subframe())?;
+                }
+                if let Some(board) = board {
+                    board.opened(&opened);
+                }
+                pcap.as_mut().map_or(Ok(()), |pcap| pcap.opened(&opened, Some(*start), seconds))
+            };
+            failure = failure.take().or(write().err());
+        })?;
+        failure.map_or(Ok(()), |e| Err(e.into()))
+    }
+
+    fn show(&mut self, out: &mut dyn Write, seconds: f64, lost: u64) -> std::io::Result<()> {
+        if let Some(report) = &mut self.report {
+            report.flush()?;
+        }
+        let Some(board) = &mut self.board else { return Ok(()) };
+        let notes = format!("{seconds:.0} s of air, {lost} samples lost; Ctrl-C ends it");
+        board.draw(out, seconds, &notes, true)
+    }
+}
