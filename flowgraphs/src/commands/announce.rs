@@ -14,6 +14,9 @@ pub(super) const CARRIER: &str = r#"
 [radio]
 prb = 25
 tm = 2
+# the announcer sends synchronisation signals, so that a monitor without GNSS finds it
+[radio.sync]
+offset = [0, 20]
 [[radio.discovery]]
 period = 320
 offset = 1

@@ -296,9 +296,12 @@ fn show_budget(out: &mut dyn Write, budget: &[Vec<(Stage, [f64; 4])>; 2]) -> std
         "{:<18} {:>38}   {:>38}",
         "", "alice  p50     p99   p99.9   worst", "bob    p50     p99   p99.9   worst"
     )?;
-    for (a, b) in budget[0].iter().zip(&budget[1]) {
-        let row = |v: &[f64; 4]| format!("{:>9.1} {:>7.1} {:>7.1} {:>7.1}", v[0], v[1], v[2], v[3]);
-        writeln!(out, "{:<18} {:>38}   {:>38}", a.0.as_str(), row(&a.1), row(&b.1))?;
+    for stage in Stage::ALL {
+        let row = |budget: &[(Stage, [f64; 4])]| match budget.iter().find(|(s, _)| *s == stage) {
+            Some((_, v)) => format!("{:>9.1} {:>7.1} {:>7.1} {:>7.1}", v[0], v[1], v[2], v[3]),
+            None => String::new(),
+        };
+        writeln!(out, "{:<18} {:>38}   {:>38}", stage.as_str(), row(&budget[0]), row(&budget[1]))?;
     }
     Ok(())
 }
