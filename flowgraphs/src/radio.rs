@@ -7,6 +7,7 @@
 //! open.rs    driver=..,key=value: a radio by its words
 //! air/       the virtual air: any number of UEs, in one process or several, each pair with its own path
 //! file.rs    a recording, replayed; what is sent goes to another
+//! soapy.rs   whatever SoapySDR has a driver for (feature `soapysdr`)                                  soapy/
 //! record.rs  any radio, with what it receives kept in a recording
 //! ```
 //!
@@ -20,6 +21,8 @@ pub mod air;
 pub mod file;
 mod open;
 pub mod record;
+#[cfg(feature = "soapysdr")]
+pub mod soapy;
 
 pub use open::{DeviceArgs, RadioSettings, drivers, open};
 

@@ -151,13 +151,33 @@ pub fn drivers() -> &'static str {
 pub fn open(args: &str, settings: &RadioSettings) -> Result<Box<dyn Radio>, RadioError> {
     let mut args = DeviceArgs::parse(args)?;
     match args.take("driver").as_deref() {
-        Some("air" | "virtualair") | None => open_air(args, settings),
+        Some("air") | None => open_air(args, settings),
         Some("file") => open_file(args, settings),
-        Some(other) => Err(RadioError::unusable(
-            format!("this build has no driver {other:?}"),
-            format!("it has {}; SoapySDR devices need --features soapysdr", drivers()),
-        )),
+        Some(other) => open_soapy(other, args, settings),
     }
+}
+
+/// Whatever else SoapySDR has a driver for.
+#[cfg(feature = "soapysdr")]
+fn open_soapy(
+    driver: &str,
+    mut args: DeviceArgs,
+    settings: &RadioSettings,
+) -> Result<Box<dyn Radio>, RadioError> {
+    args.0.insert("driver".to_owned(), driver.to_owned());
+    if driver == "virtualair" {
+        // As with driver=air: each user of a medium has a port of its own.
+        args.0.entry("port".to_owned()).or_insert_with(|| settings.name.clone());
+    }
+    super::soapy::open(args, settings)
+}
+
+#[cfg(not(feature = "soapysdr"))]
+fn open_soapy(driver: &str, _: DeviceArgs, _: &RadioSettings) -> Result<Box<dyn Radio>, RadioError> {
+    Err(RadioError::unusable(
+        format!("this build has no driver {driver:?}"),
+        format!("it has {}; for SoapySDR devices build with --features soapysdr", drivers()),
+    ))
 }
 
 /// `driver=air[,medium=NAME][,port=NAME]`: the air of that name; where there is none, one is made, in real time, or as the
