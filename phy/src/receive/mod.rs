@@ -11,9 +11,11 @@
 //! | [`acquire`] | where subframes begin when there is no synchronisation signal |
 //! | [`receiver`] | one subframe of samples to what was heard in it |
 //! | [`reference`] | every synchronisation reference of a stretch of samples, with its MIB |
+//! | [`delay`] | a known burst in samples: how late it is |
 //! | [`stream`] | a stream of samples to its subframes |
 
 pub mod acquire;
+pub mod delay;
 pub mod equalise;
 pub mod estimate;
 pub mod presence;
