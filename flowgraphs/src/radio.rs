@@ -8,6 +8,7 @@
 //! air/       the virtual air: any number of UEs, in one process or several, each pair with its own path
 //! file.rs    a recording, replayed; what is sent goes to another
 //! soapy.rs   whatever SoapySDR has a driver for (feature `soapysdr`)                                  soapy/
+//! trial.rs   what a radio achieves: its rate, the delay from sending to hearing
 //! record.rs  any radio, with what it receives kept in a recording
 //! ```
 //!
@@ -23,6 +24,7 @@ mod open;
 pub mod record;
 #[cfg(feature = "soapysdr")]
 pub mod soapy;
+pub mod trial;
 
 pub use open::{DeviceArgs, RadioSettings, drivers, open};
 

@@ -8,6 +8,7 @@ pub mod generate;
 pub mod inspect;
 pub mod keys;
 pub mod listen;
+pub mod radio;
 pub mod ue;
 
 use crate::config::ConfigError;
@@ -37,6 +38,8 @@ pub enum Command {
     Decode(decode::DecodeArgs),
     /// Two UEs over noise and a carrier offset, what was heard, and the time that it took: start here.
     Demo(demo::DemoArgs),
+    /// List the radios that SoapySDR finds.
+    Find(radio::FindArgs),
     /// Make a recording from a scenario of several UEs.
     Generate(generate::GenerateArgs),
     /// Show what a recording looks like: level, spectrum, occupied PRBs.
@@ -47,6 +50,10 @@ pub enum Command {
     Listen(listen::ListenArgs),
     /// Show live who is announced: `listen` with the discovery pool of `announce`.
     Monitor(listen::ListenArgs),
+    /// Ask a radio what it can do.
+    Probe(radio::ProbeArgs),
+    /// Measure what a radio achieves, and the transmit advance to configure.
+    RadioTest(radio::RadioTestArgs),
     /// Be a UE: announce, discover, talk in groups, carry IP, on a radio or the virtual air.
     Ue(ue::UeArgs),
 }
@@ -61,11 +68,14 @@ pub fn run(command: Command) -> anyhow::Result<()> {
         Command::Bench(args) => bench::run(args),
         Command::Decode(args) => decode::run(args),
         Command::Demo(args) => demo::run(args),
+        Command::Find(args) => radio::find(&args),
         Command::Generate(args) => generate::run(args),
         Command::Inspect(args) => inspect::run(args),
         Command::Keys(args) => keys::run(args),
         Command::Listen(args) => listen::run(args, false),
         Command::Monitor(args) => listen::run(args, true),
+        Command::Probe(args) => radio::probe(&args),
+        Command::RadioTest(args) => radio::test(&args),
         Command::Ue(args) => ue::run(args),
     }
 }
