@@ -1,0 +1,303 @@
+//! Through libSoapySDR and the module for the virtual air: the code path of a USRP, without one.
+//!
+//! The library reads the folder of modules from the environment once, so what it is needed for runs in processes of their
+//! own: this program again, with `SOAPY_SDR_PLUGIN_PATH` set, at [`inside`].
+#![cfg(feature = "soapysdr")]
+#![allow(clippy::disallowed_methods)]
+
+use sidelink_flowgraphs::Sample;
+use sidelink_flowgraphs::radio::air::{Air, Fault};
+use sidelink_flowgraphs::radio::{
+    self, Anchor, Event, RadioError, RadioSettings, Receive, Streams, Transmit,
+};
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// The module by itself in a folder: SoapySDR loads everything that it finds there.
+fn folder() -> PathBuf {
+    let program = std::env::current_exe().unwrap();
+    let module = program.with_file_name("libsidelink_virtualair.so");
+    assert!(module.is_file(), "{} was not built", module.display());
+    let folder = std::env::temp_dir().join(format!("sidelink-soapy-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let link = folder.join("libsidelink_virtualair.so");
+    let _ = std::fs::remove_file(&link);
+    std::os::unix::fs::symlink(module, link).unwrap();
+    folder
+}
+
+/// A medium that nobody else uses.
+fn medium(test: &str) -> String {
+    format!("soapy-{test}-{}", std::process::id())
+}
+
+/// Run a step of [`inside`] in a process of its own.
+fn run(step: &str) {
+    let output = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "inside", "--ignored", "--nocapture"])
+        .env("SOAPY_SDR_PLUGIN_PATH", folder())
+        .env("SIDELINK_STEP", step)
+        .env("SIDELINK_MEDIUM", medium(step))
+        .output()
+        .unwrap();
+    let text =
+        String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{step}: {text}");
+    assert!(text.contains(&format!("done: {step}")), "{step} did not run: {text}");
+}
+
+#[test]
+#[ignore = "a step of the others, in a process of its own"]
+fn inside() {
+    let Ok(step) = std::env::var("SIDELINK_STEP") else { return };
+    let medium = std::env::var("SIDELINK_MEDIUM").unwrap();
+    match step.as_str() {
+        "burst" => burst(&medium),
+        "late" => late(&medium),
+        "overflow" => overflow(&medium),
+        "unplugged" => unplugged(&medium),
+        "refused" => refused(&medium),
+        other => panic!("no step {other}"),
+    }
+    eprintln!("done: {step}");
+}
+
+#[test]
+fn a_burst_is_heard_at_its_very_sample_by_another_device() {
+    run("burst");
+}
+
+#[test]
+fn a_late_burst_is_told() {
+    run("late");
+}
+
+#[test]
+fn samples_not_fetched_are_a_gap_of_their_length() {
+    run("overflow");
+}
+
+#[test]
+fn a_device_that_goes_is_lost() {
+    run("unplugged");
+}
+
+#[test]
+fn what_cannot_be_is_answered_with_what_can() {
+    run("refused");
+}
+
+const RATE: f64 = 1.92e6;
+const PATIENCE: Duration = Duration::from_millis(100);
+
+fn open(medium: &str, port: &str, words: &str) -> Streams {
+    let args = format!("driver=virtualair,medium={medium},snr=60{words}");
+    radio::open(&args, &RadioSettings::new(port, RATE)).unwrap().start().unwrap()
+}
+
+/// The next samples, wherever they begin.
+fn fetch(receive: &mut dyn Receive, into: &mut [Sample]) -> (u64, usize) {
+    let deadline = Instant::now() + Duration::from_secs(5);
+    while Instant::now() < deadline {
+        let received = receive.receive(into, PATIENCE).unwrap();
+        if received.count > 0 {
+            return (received.first, received.count);
+        }
+    }
+    panic!("no samples for 5 s");
+}
+
+fn wait_for(transmit: &mut dyn Transmit, what: impl Fn(Event) -> bool) -> bool {
+    let deadline = Instant::now() + Duration::from_secs(5);
+    while Instant::now() < deadline {
+        while let Some(event) = transmit.poll_event() {
+            if what(event) {
+                return true;
+            }
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    false
+}
+
+fn burst(medium: &str) {
+    // Both by the pulses of the air's UTC: so they know the same time, and what sample is which.
+    let start = |port: &'static str| {
+        let medium = medium.to_owned();
+        std::thread::spawn(move || open(&medium, port, ",time_source=external"))
+    };
+    let (a, b) = (start("a"), start("b"));
+    let (mut a, mut b) = (a.join().unwrap(), b.join().unwrap());
+    let (Anchor { utc_ns: at_a, .. }, Anchor { utc_ns: at_b, .. }) = (a.anchor.unwrap(), b.anchor.unwrap());
+    // what lay there while the other started
+    let mut buffer = vec![Sample::default(); 1920];
+    let began = Instant::now();
+    let mut newest = 0;
+    while began.elapsed() < Duration::from_millis(300) {
+        let (first, count) = fetch(&mut *a.receive, &mut buffer);
+        newest = first + count as u64;
+        fetch(&mut *b.receive, &mut buffer);
+    }
+    // longer than what a device takes at once
+    let signal: Vec<Sample> = (0..20_000).map(|n| Sample::from_polar(0.5, (n * n % 971) as f32)).collect();
+    let first = newest + (0.05 * RATE) as u64;
+    let utc = i128::from(at_a) + i128::from(first) * 1_000_000_000 * 1_000 / (RATE as i128 * 1_000);
+    let expected = ((utc - i128::from(at_b)) as f64 * 1e-9 * RATE).round() as u64;
+    let sender = std::thread::spawn(move || {
+        a.transmit.transmit(first, &signal).unwrap();
+        (a, signal)
+    });
+    let mut heard = vec![Sample::default(); 20_000];
+    let mut have = 0;
+    while have < heard.len() {
+        let (first, count) = fetch(&mut *b.receive, &mut buffer);
+        for (n, sample) in (first..).zip(&buffer[..count]) {
+            if let Some(at) = n.checked_sub(expected)
+                && let Some(place) = heard.get_mut(at as usize)
+            {
+                *place = *sample;
+                have += 1;
+            }
+        }
+        assert!(first < expected + 1_000_000, "the burst did not come");
+    }
+    let (mut a, signal) = sender.join().unwrap();
+    // noise of 60 dB below a full carrier is 0.001; one sample off would be all of it
+    let power = |x: &[Sample]| x.iter().map(|v| v.norm_sqr()).sum::<f32>();
+    let product: Sample = signal.iter().zip(&heard).map(|(s, h)| s.conj() * h).sum();
+    let coherence = product.norm_sqr() / (power(&signal) * power(&heard));
+    assert!(coherence > 0.999, "coherence {coherence} at the sample where it should be");
+    while let Some(event) = a.transmit.poll_event() {
+        assert!(
+            !matches!(event, Event::Late { .. } | Event::TimeError { .. } | Event::Underflow),
+            "{event:?}"
+        );
+    }
+}
+
+fn late(medium: &str) {
+    let mut a = open(medium, "a", "");
+    let mut buffer = vec![Sample::default(); 1920];
+    let (first, count) = fetch(&mut *a.receive, &mut buffer);
+    let newest = first + count as u64;
+    // seen here: it lies among what was received
+    a.transmit.transmit(first, &buffer).unwrap();
+    assert!(wait_for(&mut *a.transmit, |e| e == Event::Late { first }));
+    // seen by the device: nothing was received since, and time went on
+    std::thread::sleep(Duration::from_millis(20));
+    a.transmit.transmit(newest, &buffer).unwrap();
+    assert!(wait_for(&mut *a.transmit, |e| e == Event::Late { first: newest }));
+    // and the next one in time goes out without complaint
+    let (first, count) = fetch(&mut *a.receive, &mut buffer);
+    a.transmit.transmit(first + count as u64 + 192_000, &buffer).unwrap();
+    std::thread::sleep(Duration::from_millis(50));
+    assert_eq!(a.transmit.poll_event(), None);
+}
+
+fn overflow(medium: &str) {
+    let mut a = open(medium, "a", "");
+    let mut buffer = vec![Sample::default(); 1920];
+    let (first, count) = fetch(&mut *a.receive, &mut buffer);
+    let mut next = first + count as u64;
+    let began = Instant::now();
+    std::thread::sleep(Duration::from_millis(600));
+    let slept = began.elapsed();
+    let mut lost = 0;
+    while began.elapsed() < slept + Duration::from_millis(300) {
+        let (first, count) = fetch(&mut *a.receive, &mut buffer);
+        assert!(first >= next, "time went back");
+        lost += first - next;
+        next = first + count as u64;
+    }
+    // the air remembers 200 ms
+    let at_most = (slept.as_secs_f64() + 0.1) * RATE;
+    assert!(lost as f64 > 0.3 * RATE && (lost as f64) < at_most, "{lost} samples lost");
+    assert!(wait_for(&mut *a.transmit, |e| e == Event::Overflow));
+}
+
+fn unplugged(medium: &str) {
+    let mut a = open(medium, "a", "");
+    let mut buffer = vec![Sample::default(); 1920];
+    fetch(&mut *a.receive, &mut buffer);
+    assert!(Air::open(medium).unwrap().inject("a", Fault::Kill));
+    let began = Instant::now();
+    loop {
+        match a.receive.receive(&mut buffer, PATIENCE) {
+            Ok(_) => assert!(began.elapsed() < Duration::from_secs(30), "it goes on for ever"),
+            Err(RadioError::Lost(_)) => return,
+            Err(other) => panic!("{other}"),
+        }
+    }
+}
+
+fn refused(medium: &str) {
+    let refusal = |args: &str, settings: &RadioSettings| match radio::open(args, settings) {
+        Ok(_) => panic!("{args} was accepted"),
+        Err(e) => e.to_string(),
+    };
+    let good = RadioSettings::new("a", RATE);
+    let args = format!("driver=virtualair,medium={medium}");
+    let told = refusal("driver=nosuch", &good);
+    assert!(told.contains("nosuch") && told.contains("driver=virtualair"), "{told}");
+    let told = refusal(&args, &RadioSettings { antenna: Some("RX2".into()), ..good.clone() });
+    assert!(told.contains("RX2") && told.contains("TX"), "{told}");
+    let told = refusal(&args, &RadioSettings { rx_gain: Some("LNA=3".into()), ..good.clone() });
+    assert!(told.contains("LNA") && told.contains("AIR"), "{told}");
+    let told = refusal(&args, &RadioSettings { tx_gain: Some("400".into()), ..good.clone() });
+    assert!(told.contains("400") && told.contains("0 to 100"), "{told}");
+    let told = refusal(&format!("{args},time_source=gpsdo"), &good);
+    assert!(told.contains("gpsdo") && told.contains("external"), "{told}");
+    let told = refusal(&args, &RadioSettings { rx_gain: Some("auto".into()), ..good.clone() });
+    assert!(told.contains("automatic"), "{told}");
+    // a medium has one rate
+    let _air = open(medium, "b", "");
+    let told = refusal(&args, &RadioSettings::new("a", 3.84e6));
+    assert!(told.contains("3.84M") && told.contains("1.92M"), "{told}");
+}
+
+fn util(arguments: &[String]) -> Command {
+    let mut command = Command::new("SoapySDRUtil");
+    command.args(arguments).env("SOAPY_SDR_PLUGIN_PATH", folder()).stdin(Stdio::null());
+    command
+}
+
+#[test]
+fn soapysdr_util_probes_and_streams() {
+    let args = format!("driver=virtualair,medium={}", medium("util"));
+    let probe = match util(&[format!("--probe={args}")]).output() {
+        Err(e) => {
+            assert!(std::env::var_os("CI").is_none(), "SoapySDRUtil: {e}");
+            eprintln!("SKIPPED: SoapySDRUtil: {e} (apt-get install soapysdr-tools)");
+            return;
+        }
+        Ok(probe) => probe,
+    };
+    let text = String::from_utf8_lossy(&probe.stdout);
+    assert!(probe.status.success(), "{text}");
+    for word in ["driver=virtualair", "CF32", "CS16", "Timestamps: YES", "Full-duplex: YES"] {
+        assert!(text.contains(word), "no {word} in {text}");
+    }
+    for (direction, format) in [("RX", "CF32"), ("RX", "CS16"), ("TX", "CF32")] {
+        let mut running = util(&[
+            format!("--args={args}"),
+            "--rate=1.92e6".into(),
+            format!("--direction={direction}"),
+            format!("--format={format}"),
+        ])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+        std::thread::sleep(Duration::from_secs(3));
+        // as Ctrl-C does
+        let _ = Command::new("kill").args(["-INT", &running.id().to_string()]).status();
+        std::thread::sleep(Duration::from_millis(500));
+        let _ = running.kill();
+        let output = running.wait_with_output().unwrap();
+        let text =
+            String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+        assert!(text.contains("Msps"), "{direction} {format}: {text}");
+        assert!(!text.contains("rror"), "{direction} {format}: {text}");
+    }
+}
