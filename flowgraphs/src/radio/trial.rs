@@ -163,10 +163,13 @@ mod tests {
     use crate::radio::{Receive, Transmit};
     use std::sync::{Arc, Mutex};
 
+    /// Number of the first sample, and the samples.
+    type Burst = (u64, Vec<Sample>);
+
     /// A cable from the transmitter to the receiver, so many samples long.
     #[derive(Clone, Default)]
     struct Cable {
-        sent: Arc<Mutex<Vec<(u64, Vec<Sample>)>>>,
+        sent: Arc<Mutex<Vec<Burst>>>,
         long: u64,
         next: u64,
     }
