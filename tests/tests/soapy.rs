@@ -5,13 +5,19 @@
 #![cfg(feature = "soapysdr")]
 #![allow(clippy::disallowed_methods)]
 
+use clap::Parser;
 use sidelink_flowgraphs::Sample;
+use sidelink_flowgraphs::commands::{self, Cli};
+use sidelink_flowgraphs::keystore::{
+    Cipher, Discovery, Group, Hex, KeyStore, Keys, Member, Protection, VariantName, random, utc_now,
+};
 use sidelink_flowgraphs::radio::air::{Air, Fault};
 use sidelink_flowgraphs::radio::{
     self, Anchor, Event, RadioError, RadioSettings, Receive, Streams, Transmit,
 };
-use std::path::PathBuf;
-use std::process::{Command, Stdio};
+use std::net::{SocketAddr, UdpSocket};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 /// The module by itself in a folder: SoapySDR loads everything that it finds there.
@@ -19,11 +25,13 @@ fn folder() -> PathBuf {
     let program = std::env::current_exe().unwrap();
     let module = program.with_file_name("libsidelink_virtualair.so");
     assert!(module.is_file(), "{} was not built", module.display());
-    let folder = std::env::temp_dir().join(format!("sidelink-soapy-{}", std::process::id()));
+    let folder = program.with_file_name("soapy-modules");
     std::fs::create_dir_all(&folder).unwrap();
-    let link = folder.join("libsidelink_virtualair.so");
-    let _ = std::fs::remove_file(&link);
-    std::os::unix::fs::symlink(module, link).unwrap();
+    // several tests come here at once, all with the same in mind
+    match std::os::unix::fs::symlink(module, folder.join("libsidelink_virtualair.so")) {
+        Err(e) if e.kind() != std::io::ErrorKind::AlreadyExists => panic!("{}: {e}", folder.display()),
+        _ => {}
+    }
     folder
 }
 
@@ -58,6 +66,7 @@ fn inside() {
         "overflow" => overflow(&medium),
         "unplugged" => unplugged(&medium),
         "refused" => refused(&medium),
+        "ue" => ue(),
         other => panic!("no step {other}"),
     }
     eprintln!("done: {step}");
@@ -300,4 +309,243 @@ fn soapysdr_util_probes_and_streams() {
         assert!(text.contains("Msps"), "{direction} {format}: {text}");
         assert!(!text.contains("rror"), "{direction} {format}: {text}");
     }
+}
+
+/// The command `sidelink ue`, by the file that the environment names.
+fn ue() {
+    let file = std::env::var("SIDELINK_UE").unwrap();
+    let out = format!("json:{file}.json");
+    let cli = Cli::parse_from(["sidelink", "ue", "-c", &file, "-F", &out, "-T", "180"]);
+    commands::run(cli.command).unwrap();
+}
+
+/// 5 MHz, one communication pool and one discovery pool, in an air whose UTC both know.
+const CARRIER: &str = r#"
+lead = 10
+[radio]
+prb = 25
+tm = 2
+[radio.sync]
+offset = [0, 20]
+[[radio.communication]]
+period = 40
+control-bitmap = "0111 1000"
+control-prb = { start = 0, end = 24, num = 12 }
+data-bitmap = "1111 1111 1110 1111 1111 1111 1111 1111"
+data-offset = 8
+data-prb = { start = 0, end = 24, num = 12 }
+[[radio.discovery]]
+period = 320
+offset = 1
+bitmap = "1111 1111"
+repetitions = 2
+transmissions = 2
+prb = { start = 0, end = 24, num = 12 }
+[communication]
+mcs = 8
+prbs = 20
+trpt-subset = 4
+[time]
+source = "utc"
+"#;
+
+/// A ciphered group of two, and a rotating code for each to announce and the other to find.
+fn keys() -> Keys {
+    let now = utc_now();
+    let until = now + 3600;
+    let member = |ue: &str, id: u8| Member { ue: ue.to_owned(), id: Hex(vec![0, 0, id]) };
+    let mut group = Group {
+        name: "rescue".to_owned(),
+        group_id: Hex(vec![0, 1, 0xa2]),
+        cipher: Cipher::Aes,
+        mac: Some(Cipher::Aes),
+        member: vec![member("alice", 0xa1), member("bob", 0xb2)],
+        pgk: Vec::new(),
+    };
+    group.new_pgk(now - 3600, until).unwrap();
+    let code = |announcer: &str, monitor: &str| {
+        let mut code = Discovery::new(&format!("{announcer} is near"), Protection::Rotating, until);
+        code.announcer = Some(announcer.to_owned());
+        code.monitors = vec![monitor.to_owned()];
+        code.variant = Some(VariantName::Keyed);
+        code.period_ms = Some(1000);
+        code.prose_id = Some(random(20).unwrap());
+        code.application_key = Some(random(32).unwrap());
+        code
+    };
+    Keys {
+        group: vec![group],
+        discovery: vec![code("alice", "bob"), code("bob", "alice")],
+        ..Keys::default()
+    }
+}
+
+/// A UE in a process of its own, and the program whose packets it carries: this one.
+struct Peer {
+    process: Child,
+    events: PathBuf,
+    log: PathBuf,
+    socket: UdpSocket,
+    into: SocketAddr,
+}
+
+impl Peer {
+    fn start(folder: &Path, name: &str, keys: &Keys, medium: &str) -> Self {
+        let store = folder.join(format!("{name}.keys"));
+        KeyStore::create(&store).unwrap().put(&keys.for_ue(name)).unwrap();
+        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+        socket.set_nonblocking(true).unwrap();
+        let into = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let file = folder.join(format!("{name}.toml"));
+        let text = format!(
+            // the same draws would collide for ever
+            "name = \"{name}\"\nseed = {}\nkeys = \"{name}.keys\"\n{CARRIER}\n[device]\n\
+             args = \"driver=virtualair,medium={medium},snr=25,time_source=external\"\n\
+             [ip]\nto = \"rescue\"\nlocal = \"{into}\"\nremote = \"{}\"\n",
+            name.len(),
+            socket.local_addr().unwrap()
+        );
+        std::fs::write(&file, text).unwrap();
+        let log = folder.join(format!("{name}.log"));
+        let process = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "inside", "--ignored", "--nocapture"])
+            .env("SOAPY_SDR_PLUGIN_PATH", crate::folder())
+            .env("SIDELINK_STEP", "ue")
+            .env("SIDELINK_MEDIUM", medium)
+            .env("SIDELINK_UE", &file)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(std::fs::File::create(&log).unwrap())
+            .spawn()
+            .unwrap();
+        let events = PathBuf::from(format!("{}.json", file.display()));
+        Self { process, events, log, socket, into }
+    }
+
+    /// What it has written of a type.
+    fn events(&self, kind: &str) -> Vec<serde_json::Value> {
+        let text = std::fs::read_to_string(&self.events).unwrap_or_default();
+        let whole = text.lines().filter_map(|l| serde_json::from_str::<serde_json::Value>(l).ok());
+        whole.filter(|v| v["type"] == kind).collect()
+    }
+
+    fn check_life(&mut self) {
+        if let Some(status) = self.process.try_wait().unwrap() {
+            panic!("{status}: {}", std::fs::read_to_string(&self.log).unwrap_or_default());
+        }
+    }
+
+    /// End it as Ctrl-C does; it must end well.
+    fn end(mut self) -> String {
+        let _ = Command::new("kill").args(["-INT", &self.process.id().to_string()]).status();
+        let status = self.process.wait().unwrap();
+        let log = std::fs::read_to_string(&self.log).unwrap_or_default();
+        assert!(status.success(), "{status}: {log}");
+        log
+    }
+}
+
+impl Drop for Peer {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// Packets from one to the other until each has arrived. The air loses some where both use the same place: those are sent
+/// again, as an application would, and each counts once.
+struct Flow {
+    arrived: Vec<bool>,
+    /// When each was sent last.
+    sent: Vec<Option<Instant>>,
+    sendings: usize,
+}
+
+impl Flow {
+    /// Packets that may be under way.
+    const WINDOW: usize = 12;
+    /// What a packet that is not there by then needs: another sending.
+    const AGAIN: Duration = Duration::from_millis(700);
+
+    fn new(packets: usize) -> Self {
+        Self { arrived: vec![false; packets], sent: vec![None; packets], sendings: 0 }
+    }
+
+    fn delivered(&self) -> usize {
+        self.arrived.iter().filter(|a| **a).count()
+    }
+
+    fn payload(direction: u8, number: usize) -> Vec<u8> {
+        format!("{} packet {number:04} of a protected conversation", direction as char).into_bytes()
+    }
+
+    fn step(&mut self, direction: u8, from: &Peer, to: &Peer) {
+        let mut buffer = [0; 2000];
+        while let Ok((length, _)) = to.socket.recv_from(&mut buffer) {
+            let text = std::str::from_utf8(&buffer[..length]).unwrap();
+            let number: usize = text.split(' ').nth(2).unwrap().parse().unwrap();
+            assert_eq!(text.as_bytes(), Self::payload(direction, number), "a packet was changed");
+            self.arrived[number] = true;
+        }
+        let pending: Vec<usize> =
+            (0..self.arrived.len()).filter(|&n| !self.arrived[n]).take(Self::WINDOW).collect();
+        for number in pending {
+            if self.sent[number].is_none_or(|t| t.elapsed() > Self::AGAIN) {
+                from.socket.send_to(&Self::payload(direction, number), from.into).unwrap();
+                self.sent[number] = Some(Instant::now());
+                self.sendings += 1;
+            }
+        }
+    }
+}
+
+#[test]
+fn two_ues_find_each_other_and_exchange_a_thousand_protected_packets() {
+    let medium = medium("ues");
+    let folder = std::env::temp_dir().join(format!("sidelink-{medium}"));
+    std::fs::create_dir_all(&folder).unwrap();
+    let keys = keys();
+    let mut alice = Peer::start(&folder, "alice", &keys, &medium);
+    let mut bob = Peer::start(&folder, "bob", &keys, &medium);
+    let began = Instant::now();
+    let discovered = |peer: &Peer, whom: &str| {
+        peer.events("discovery").iter().any(|e| e["name"] == format!("{whom} is near") && e["news"] == true)
+    };
+    while !(discovered(&alice, "bob") && discovered(&bob, "alice")) {
+        alice.check_life();
+        bob.check_life();
+        assert!(began.elapsed() < Duration::from_secs(60), "they do not find each other");
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    // 500 each way
+    let (mut there, mut back) = (Flow::new(500), Flow::new(500));
+    while there.delivered() + back.delivered() < 1000 {
+        there.step(b'>', &alice, &bob);
+        back.step(b'<', &bob, &alice);
+        alice.check_life();
+        bob.check_life();
+        let (to_bob, to_alice) = (there.delivered(), back.delivered());
+        assert!(
+            began.elapsed() < Duration::from_secs(170),
+            "{to_bob} and {to_alice} of 500 packets each way"
+        );
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    // and every one of them was believed for its MAC or cipher, not by default
+    for (peer, source) in [(&alice, "0000b2"), (&bob, "0000a1")] {
+        let packets = peer.events("pdcp");
+        assert!(packets.len() >= 500, "{} packets in the record", packets.len());
+        for packet in packets {
+            assert_eq!(packet["source"], source, "{packet}");
+            assert!(packet["result"] == "verified" || packet["result"] == "deciphered", "{packet}");
+        }
+    }
+    let logs = [alice.end(), bob.end()];
+    eprintln!(
+        "{} and {} sendings for 500 packets each way\n{}",
+        there.sendings,
+        back.sendings,
+        logs.join("\n")
+    );
+    let _ = std::fs::remove_dir_all(&folder);
 }
