@@ -163,7 +163,7 @@ pub fn run(args: ListenArgs, discovery_only: bool) -> anyhow::Result<()> {
     };
     eprintln!("{name}, {:.2} MS/s; Ctrl-C ends it", rate / 1e6);
     if in_place {
-        print!("\x1b[2J");
+        terminal::print("\x1b[2J")?;
     }
     let result = listen(radio, StreamReceiver::new(receiver), &mut sinks, args.duration, &stop);
     let Counts { psbch, sci, sl_sch, sl_dch, .. } = sinks.counts;

@@ -100,8 +100,11 @@ mod tests {
     use super::*;
     use std::sync::{Condvar, Mutex};
 
+    /// Open or not, and what went through.
+    type Passage = (Mutex<(bool, Vec<u8>)>, Condvar);
+
     #[derive(Clone, Default)]
-    struct Gate(Arc<(Mutex<(bool, Vec<u8>)>, Condvar)>);
+    struct Gate(Arc<Passage>);
 
     impl Write for Gate {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
