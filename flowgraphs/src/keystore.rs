@@ -3,6 +3,7 @@
 //! ```text
 //! entry.rs      groups and discovery keys as they stand in the file and in the TOML form
 //! material.rs   entries -> keys of sidelink-security, checked
+//! kds.rs        root keys that links agreed on
 //! fresh.rs      new keys from the system's random source; revocation
 //! ```
 //!
@@ -25,6 +26,7 @@
 
 mod entry;
 mod fresh;
+mod kds;
 mod material;
 
 pub use entry::{Cipher, Discovery, Group, Hex, Keys, Member, PgkEntry, Protection, Secret, VariantName};

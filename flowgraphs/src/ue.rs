@@ -15,6 +15,7 @@
 //! sync.rs         whose time is followed, and which synchronisation signals are sent                      sync/
 //! layer2.rs       the engine with its errands and names
 //! errands.rs      durable counters and tables, beside the sample path
+//! links.rs        one-to-one links: set-up, re-keying, what they send and store
 //! planner.rs      what is sent in which subframe                                                          planner/
 //! application.rs  who uses a UE: traffic, IP, people
 //! ip.rs           IP packets over a group: TUN or UDP
@@ -35,6 +36,7 @@ mod framer;
 mod intruder;
 mod ip;
 mod layer2;
+mod links;
 mod planner;
 mod reporter;
 mod run;
@@ -46,11 +48,12 @@ mod transfer;
 
 pub use application::{Application, Moment, Outgoing, Send, Talker};
 pub use budget::{Budget, Stage};
-pub use errands::{Errands, NoStore};
+pub use errands::{Errands, KdStore, NoStore};
 pub use framer::{Continuity, Framer};
 pub use intruder::Replayer;
 pub use ip::{Ip, IpConfig};
 pub use layer2::{Happening, Layer2, Names, Tell, Waiting};
+pub use links::{LinkConfig, Links};
 pub use planner::{Communication, CommunicationSettings, Discovery, DiscoverySettings, Planner};
 pub use reporter::{Form, Reporter};
 pub use run::{Observer, Participant, Running, ThreadOptions};

@@ -158,6 +158,11 @@ impl Engine {
         })
     }
 
+    /// Our Layer-2 identity.
+    pub const fn source(&self) -> Layer2Id {
+        self.config.source
+    }
+
     /// Listens to a destination.
     pub fn listen(&mut self, address: Address) {
         self.filter.insert(address);

@@ -5,6 +5,7 @@
 //! time it is handed back when it is done, and counted.
 
 use crossbeam::channel::{Receiver, Sender, bounded};
+use sidelink_mac::direct_link::{Change, KdRecord, Ticket};
 use sidelink_mac::discovery::Job;
 use sidelink_security::counter::reserve::{CounterStore, Granted, Reservation, StreamId};
 use std::collections::VecDeque;
@@ -22,6 +23,8 @@ pub enum Errand {
     Reserve(Reservation),
     /// Build a table.
     Build(Job),
+    /// Make keys of links durable.
+    Keys(Ticket, Vec<Change>),
 }
 
 /// What came of it.
@@ -32,6 +35,23 @@ pub enum Done {
     Failed(StreamId, String),
     /// Built.
     Table(Job),
+    /// Keys are durable, or why not.
+    Keys(Ticket, Result<(), String>),
+}
+
+/// Where keys of links are durable.
+pub trait KdStore {
+    /// Make all changes durable, or none.
+    ///
+    /// # Errors
+    /// Why not.
+    fn apply(&mut self, changes: &[Change]) -> Result<(), String>;
+
+    /// All that are durable, in the order in which they were made.
+    ///
+    /// # Errors
+    /// A damaged store.
+    fn kds(&self) -> Result<Vec<KdRecord>, String>;
 }
 
 /// Errands and who runs them.
@@ -47,7 +67,7 @@ impl Errands {
     /// Start the thread that runs errands. `waits`: whether to wait for late ones (lock-step).
     pub fn new<S>(mut store: S, waits: bool) -> Self
     where
-        S: CounterStore + Send + 'static,
+        S: CounterStore + KdStore + Send + 'static,
         S::Error: Display,
     {
         let (to_worker, errands) = bounded::<Errand>(MOST);
@@ -62,6 +82,7 @@ impl Errands {
                             Err(error) => Done::Failed(stream, error.to_string()),
                         }
                     }
+                    Errand::Keys(ticket, changes) => Done::Keys(ticket, store.apply(&changes)),
                     Errand::Build(mut job) => {
                         while !job.run(4096) {}
                         Done::Table(job)
@@ -127,6 +148,16 @@ impl CounterStore for NoStore {
         }
         self.0.insert(*stream, to);
         Ok(true)
+    }
+}
+
+impl KdStore for NoStore {
+    fn apply(&mut self, _changes: &[Change]) -> Result<(), String> {
+        Ok(())
+    }
+
+    fn kds(&self) -> Result<Vec<KdRecord>, String> {
+        Ok(Vec::new())
     }
 }
 

@@ -1,17 +1,23 @@
 //! The engine of layer 2 with its errands and its names: blocks and opportunities in; blocks, and what happened, out.
 
 use super::errands::{Done, Errand, Errands};
+use super::links::{Links, Wish};
+use sidelink_mac::direct_link::{Metered, State};
 use sidelink_mac::discovery::{AirTime, Discovered, Finding, Who};
-use sidelink_mac::engine::{Cause, Counters, Drop, Engine, Error, Input, Origin, Outcome, Output};
+use sidelink_mac::engine::{Bearer, Cause, Counters, Drop, Engine, Input, Origin, Outcome, Output};
 use sidelink_mac::ids::{GroupDestinationId, Layer2Id, Lcid};
 use sidelink_mac::mux::Address;
 use sidelink_mac::pdcp::{Assurance, Header};
 use sidelink_mac::wire::pdcp::SduType;
+use sidelink_security::counter::reserve::StreamId;
 use sidelink_security::counter::{UtcCounter, UtcTime};
 use std::collections::HashMap;
 
+/// Channels of a link with their priorities: signalling first.
+const LINK_CHANNELS: [(u8, u8); 4] = [(28, 1), (29, 1), (30, 1), (3, 4)];
+
 /// Something that people, programs and applications are told.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug)]
 pub enum Happening<'a> {
     /// Data came.
     Received {
@@ -65,6 +71,26 @@ pub enum Happening<'a> {
     },
     /// Something that an operator must know.
     Trouble(&'a str),
+    /// Data came over a link.
+    LinkData {
+        /// The peer.
+        peer: Layer2Id,
+        /// What the data is.
+        sdu_type: SduType,
+        /// The data.
+        data: &'a [u8],
+    },
+    /// A link changed.
+    Link {
+        /// The peer.
+        peer: Layer2Id,
+        /// What it is now.
+        state: &'a State,
+    },
+    /// A message of PC5 signalling was sent or believed.
+    Meter(Metered),
+    /// A line for the log.
+    Note(&'a str),
 }
 
 /// Takes what happened.
@@ -90,6 +116,11 @@ pub struct Layer2 {
     t: u64,
     /// Messages that want to go out in every discovery period.
     messages: usize,
+    links: Option<Links>,
+    /// PDUs for the links, and whose channels are there.
+    for_links: Vec<(Layer2Id, Lcid, Vec<u8>)>,
+    link_bearers: Vec<Layer2Id>,
+    link_streams: Vec<StreamId>,
 }
 
 impl Layer2 {
@@ -98,7 +129,27 @@ impl Layer2 {
         let messages =
             names.origin.keys().filter(|o| !matches!(o, Origin::Discoveree | Origin::Clock)).count();
         let now = AirTime::at(UtcTime::from_millis(0));
-        Self { engine, errands, names, now, t: 0, messages }
+        Self {
+            engine,
+            errands,
+            names,
+            now,
+            t: 0,
+            messages,
+            links: None,
+            for_links: Vec::new(),
+            link_bearers: Vec::new(),
+            link_streams: Vec::new(),
+        }
+    }
+
+    /// Has links too. The engine must hand over what is for this UE alone.
+    pub fn with_links(mut self, links: Links) -> Self {
+        for (name, peer) in links.peers() {
+            self.names.groups.insert(format!("link:{name}"), Address::Ue(peer));
+        }
+        self.links = Some(links);
+        self
     }
 
     /// The engine: to change what it knows.
@@ -122,7 +173,27 @@ impl Layer2 {
         self.now = AirTime { slot: utc, prose_clock: UtcCounter::new(utc.counter().value()) };
         while let Some(done) = self.errands.take(t) {
             let now = self.now;
+            let done = match (done, &mut self.links) {
+                (Done::Granted(granted), Some(links)) if self.link_streams.contains(&granted.stream()) => {
+                    links.granted(utc, granted);
+                    continue;
+                }
+                (Done::Failed(stream, why), Some(links)) if self.link_streams.contains(&stream) => {
+                    tell(Happening::Trouble(&why));
+                    links.reservation_failed(utc, stream);
+                    continue;
+                }
+                (Done::Keys(ticket, result), Some(links)) => {
+                    if let Err(why) = &result {
+                        tell(Happening::Trouble(why));
+                    }
+                    links.stored(utc, ticket, result.is_ok());
+                    continue;
+                }
+                (done, _) => done,
+            };
             let input = match done {
+                Done::Keys(..) => continue,
                 Done::Granted(granted) => Input::Granted { now, granted },
                 Done::Failed(stream, why) => {
                     tell(Happening::Trouble(&why));
@@ -135,12 +206,65 @@ impl Layer2 {
         if t.is_multiple_of(10) {
             self.input(Input::Tick { now: self.now }, tell);
         }
+        if let Some(links) = &mut self.links {
+            links.begin(t, utc);
+        }
+        self.serve_links(tell);
+    }
+
+    /// What came for the links to them, and what they wish.
+    fn serve_links(&mut self, tell: &mut Tell<'_>) {
+        let Some(links) = &mut self.links else { return };
+        let utc = self.now.slot;
+        for (source, lcid, pdu) in self.for_links.drain(..) {
+            links.receive(utc, source, lcid, &pdu);
+        }
+        while let Some(wish) = links.next_wish() {
+            match wish {
+                Wish::Pdu(peer, lcid, pdu) => {
+                    let address = Address::Ue(peer);
+                    if !self.link_bearers.contains(&peer) {
+                        self.link_bearers.push(peer);
+                        for (lcid, priority) in LINK_CHANNELS {
+                            if let Ok(lcid) = Lcid::new(lcid) {
+                                // one that is there stays
+                                let _ =
+                                    self.engine.add_bearer(Bearer { priority, ..Bearer::new(address, lcid) });
+                            }
+                        }
+                    }
+                    let input = Input::SendPdu { now: self.now, address, lcid, pdu: &pdu };
+                    if let Err(error) = self.engine.handle_input(input) {
+                        tell(Happening::Trouble(&error.to_string()));
+                    }
+                }
+                Wish::Data(peer, sdu_type, data) => tell(Happening::LinkData { peer, sdu_type, data: &data }),
+                Wish::State(peer, state) => tell(Happening::Link { peer, state: &state }),
+                Wish::Meter(metered) => tell(Happening::Meter(metered)),
+                Wish::Note(note) => tell(Happening::Note(&note)),
+                Wish::Reserve(reservation) => {
+                    let stream = reservation.stream();
+                    if !self.link_streams.contains(&stream) {
+                        self.link_streams.push(stream);
+                    }
+                    if self.errands.begin(self.t, Errand::Reserve(reservation)).is_some() {
+                        links.reservation_failed(utc, stream);
+                    }
+                }
+                Wish::Store(ticket, changes) => {
+                    if self.errands.begin(self.t, Errand::Keys(ticket, changes)).is_some() {
+                        links.stored(utc, ticket, false);
+                    }
+                }
+            }
+        }
     }
 
     /// A transport block was received in the subframe that began last.
     pub fn receive_sl_sch(&mut self, group: Option<u8>, block: &[u8], tell: &mut Tell<'_>) {
         let group = group.map(GroupDestinationId);
         self.input(Input::SlSch { now: self.now, group, block }, tell);
+        self.serve_links(tell);
     }
 
     /// A discovery message was received whose first transmission was `since_first` subframes ago.
@@ -160,10 +284,15 @@ impl Layer2 {
         sdu_type: SduType,
         data: &[u8],
         tell: &mut Tell<'_>,
-    ) -> Result<(), Error> {
+    ) -> Result<(), String> {
+        if let (Address::Ue(peer), Some(links)) = (address, &mut self.links) {
+            let result = links.send(self.now.slot, peer, sdu_type, data);
+            self.serve_links(tell);
+            return result;
+        }
         let result = self.engine.handle_input(Input::Send { now: self.now, address, lcid, sdu_type, data });
         self.pump(None, tell);
-        result
+        result.map_err(|e| e.to_string())
     }
 
     /// Send `data` to a group by its name.
@@ -175,7 +304,7 @@ impl Layer2 {
             return Err(format!("there is no group {group:?}"));
         };
         let lcid = Lcid::new(crate::provision::DATA).map_err(|e| e.to_string())?;
-        self.send(address, lcid, SduType::Ip, data, tell).map_err(|e| e.to_string())
+        self.send(address, lcid, SduType::Ip, data, tell)
     }
 
     /// Whose data is most urgent: the address, its octet for the SCI, the octets that wait, and their priority.

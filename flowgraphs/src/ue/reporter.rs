@@ -7,6 +7,7 @@ use crate::hex;
 use crate::terminal::{Ink, paint};
 use crossbeam::channel::{Sender, bounded};
 use serde_json::{Value, json};
+use sidelink_mac::direct_link::{Keys, State};
 use std::io::Write;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -128,7 +129,16 @@ fn text_line(name: &str, now: Moment, happening: &Happening<'_>, colours: bool, 
         }
         Happening::Silent { name, why } => (Ink::Yellow, format!("{name} is not announced: {why}")),
         Happening::Trouble(what) => (Ink::Red, (*what).to_owned()),
-        Happening::Announced { .. } | Happening::Dropped { .. } => return None,
+        Happening::LinkData { peer, data, .. } => {
+            (Ink::Green, format!("link {peer}: {} ({} octets)", readable(data), data.len()))
+        }
+        Happening::Link { peer, state } => (Ink::Bold, format!("link {peer}: {}", state_in_words(state))),
+        Happening::Note(note) => (Ink::Yellow, (*note).to_owned()),
+        Happening::Meter(metered) if all => {
+            let way = if metered.sent { "sent" } else { "believed" };
+            (Ink::Bold, format!("PC5-S message {} {way} ({} octets)", metered.message, metered.l3_octets))
+        }
+        Happening::Meter(_) | Happening::Announced { .. } | Happening::Dropped { .. } => return None,
     };
     Some(format!("{seconds:.3} {name:<8} {}", paint(colours, ink, &what)))
 }
@@ -159,6 +169,24 @@ fn json_line(name: &str, now: Moment, happening: &Happening<'_>) -> Value {
             "result": outcome.as_str(),
         }),
         Happening::Trouble(what) => json!({"type": "trouble", "what": what}),
+        Happening::LinkData { peer, sdu_type, data } => json!({
+            "type": "link-data",
+            "peer": peer.to_string(),
+            "sdu_type": *sdu_type as u8,
+            "payload": hex::of_bytes(data),
+        }),
+        Happening::Link { peer, state } => {
+            json!({"type": "link", "peer": peer.to_string(), "state": state_in_words(state)})
+        }
+        Happening::Note(note) => json!({"type": "note", "what": note}),
+        Happening::Meter(metered) => json!({
+            "type": "pc5-s",
+            "peer": metered.peer.to_string(),
+            "sent": metered.sent,
+            "message": metered.message,
+            "l3_octets": metered.l3_octets,
+            "pdu_octets": metered.pdu_octets,
+        }),
     };
     if let Value::Object(map) = &mut line {
         map.insert("ue".to_owned(), json!(name));
@@ -166,6 +194,31 @@ fn json_line(name: &str, now: Moment, happening: &Happening<'_>) -> Value {
         map.insert("utc_ms".to_owned(), json!(now.utc.millis()));
     }
     line
+}
+
+/// Keys by their identities only.
+pub(super) fn state_in_words(state: &State) -> String {
+    match state {
+        State::Connecting => "connecting".to_owned(),
+        State::Up { initiator, keys } => {
+            let role = if *initiator { "UE_1" } else { "UE_2" };
+            format!(
+                "up as {role}, KD {:08x}, KD-sess {:04x}, {}",
+                keys.kd.0,
+                keys.session.value(),
+                chosen(keys)
+            )
+        }
+        State::Rekeyed { keys, new_kd } => {
+            let kd = if *new_kd { "new KD" } else { "same KD" };
+            format!("re-keyed, {kd} {:08x}, KD-sess {:04x}", keys.kd.0, keys.session.value())
+        }
+        State::Closed { why } => format!("closed: {why}"),
+    }
+}
+
+fn chosen(keys: &Keys) -> String {
+    format!("{:?} {:?}", keys.chosen.eea, keys.chosen.eia)
 }
 
 /// Text where it is text, else hexadecimal digits; long data are cut.

@@ -50,6 +50,9 @@ pub struct UeConfig {
     /// How discovery pools are used.
     #[serde(default)]
     pub discovery: AnnounceConfig,
+    /// Peers for one-to-one links.
+    #[serde(default)]
+    pub link: Vec<super::links::LinkConfig>,
     /// Groups without protection.
     #[serde(default)]
     pub group: Vec<PlainGroup>,
@@ -308,7 +311,7 @@ impl UeConfig {
         mut applications: Vec<Box<dyn Application>>,
     ) -> Result<Ue, ConfigError>
     where
-        S: sidelink_security::counter::reserve::CounterStore + Send + 'static,
+        S: sidelink_security::counter::reserve::CounterStore + super::KdStore + Send + 'static,
         S::Error: std::fmt::Display,
     {
         let radio = self.resolve()?;
@@ -319,7 +322,8 @@ impl UeConfig {
         let mode = radio.mode.unwrap_or(TransmissionMode::Tm2);
         let mut receiver = receiver_config(&radio, numerology);
         receiver.mode = mode;
-        let layer2 = upper::layer2(self, keys, store, facts, &mut applications)?;
+        let sc_period = radio.communication.first().map_or(40, |c| u64::from(c.pool.period));
+        let layer2 = upper::layer2(self, keys, store, facts, sc_period, &mut applications)?;
         let prbs = numerology.bandwidth().prbs();
         let usage = &self.communication;
         let communication = radio.communication.iter().enumerate().map(|(i, c)| {

@@ -75,7 +75,10 @@ impl Application for Diary {
             Happening::Dropped { outcome, .. } => format!("dropped {}", outcome.as_str()),
             Happening::Trouble(what) => format!("trouble {what}"),
             Happening::Silent { name, why } => format!("silent {name} {why}"),
-            Happening::Announced { .. } | Happening::Answered { .. } => return,
+            Happening::Link { state, .. } => format!("link {}", reporter::state_in_words(state)),
+            Happening::LinkData { data, .. } => format!("over the link {}", String::from_utf8_lossy(data)),
+            Happening::Note(note) => format!("note {note}"),
+            Happening::Announced { .. } | Happening::Answered { .. } | Happening::Meter(_) => return,
         };
         self.0.lock().unwrap().push(line);
     }
@@ -234,4 +237,27 @@ fn what_is_wrong_is_said_with_its_place() {
         let error = build(&text).unwrap_err().to_string();
         assert!(error.contains(expected), "{error}");
     }
+}
+
+#[test]
+fn a_link_is_set_up_and_rekeyed_over_the_air() {
+    let (alices, bobs) = (Diary::default(), Diary::default());
+    let kd = "07".repeat(32);
+    let with = |peer: &str, id: &str, more: &str| {
+        format!("[[link]]\npeer = \"{peer}\"\nid = \"{id}\"\nkd = \"{kd}\"\n{more}")
+    };
+    let talk = "[[talk]]\nto = \"link:bob\"\nevery = 90\ntext = \"secret\"\n";
+    let keys = keys();
+    let more = with("bob", "0000b2", "connect = 100\nrekey = 900\n") + talk;
+    let alice = ue("alice", 1, "utc", &more, &keys, &alices);
+    let bob = ue("bob", 2, "utc", &with("alice", "0000a1", ""), &keys, &bobs);
+    air(&mut [(alice, 0), (bob, 5)], 2500);
+    let (a, b) = (alices.lines(), bobs.lines());
+    assert_eq!(count(&a, "link up as UE_1"), 1, "{a:#?} {b:#?}");
+    assert_eq!(count(&b, "link up as UE_2"), 1, "{b:#?}");
+    assert!(count(&a, "link re-keyed, same KD") >= 2 && count(&b, "link re-keyed") >= 2, "{a:#?} {b:#?}");
+    // none is lost around a re-keying, none comes twice
+    let heard: Vec<_> = b.iter().filter_map(|l| l.strip_prefix("over the link secret ")).collect();
+    let heard: Vec<usize> = heard.iter().map(|n| n.parse().unwrap()).collect();
+    assert!(heard.len() >= 15 && heard.windows(2).all(|w| w[0] < w[1]), "{heard:?}");
 }

@@ -2,14 +2,15 @@
 
 use super::{RadioFacts, UeConfig};
 use crate::config::ConfigError;
-use crate::keystore::{Hex, Keys};
+use crate::keystore::{Hex, Keys, random};
 use crate::provision::{DATA, Wish, provision};
-use crate::ue::{Application, Errands, Ip, Layer2, Names, Talker};
+use crate::ue::{Application, Errands, Ip, KdStore, Layer2, Links, Names, Talker};
 use sidelink_mac::engine::Config as EngineConfig;
 use sidelink_mac::ids::{Layer2Id, Lcid};
 use sidelink_mac::mux::Address;
 use sidelink_security::counter::reserve::{CounterStore, ReserveConfig};
 use std::collections::HashMap;
+use zeroize::Zeroizing;
 
 /// Layer 2 of `config`, and its applications behind those that are there.
 pub(super) fn layer2<S>(
@@ -17,14 +18,18 @@ pub(super) fn layer2<S>(
     keys: &Keys,
     mut store: S,
     facts: RadioFacts,
+    sc_period: u64,
     applications: &mut Vec<Box<dyn Application>>,
 ) -> Result<Layer2, ConfigError>
 where
-    S: CounterStore + Send + 'static,
+    S: CounterStore + KdStore + Send + 'static,
     S::Error: std::fmt::Display,
 {
     let id = config.layer2_id.as_ref().map(|id| layer2_id(id, "layer2-id")).transpose()?;
-    let mut base = EngineConfig::new(Layer2Id::from_octets([0; 3]));
+    let mut base = EngineConfig {
+        one_to_one: !config.link.is_empty(),
+        ..EngineConfig::new(Layer2Id::from_octets([0; 3]))
+    };
     let radio_ms = facts.anchor.uncertainty_ns.div_ceil(1_000_000);
     base.time.uncertainty_millis = config.time.uncertainty + radio_ms;
     if let Some(max_offset) = config.discovery.max_offset {
@@ -32,11 +37,27 @@ where
     }
     let wish = Wish { ue: &config.name, layer2_id: id, v2x: false, reserve: ReserveConfig::default(), base };
     let mut provisioned = provision(&wish, keys, &mut store)?;
+    let own = provisioned.engine.source();
+    let links = match config.link.is_empty() {
+        true => None,
+        false => {
+            provisioned.engine.listen(Address::Ue(own));
+            let seed = seed()?;
+            let mut links = Links::open(&config.name, own, &config.link, sc_period, &seed, &mut store)?;
+            for record in store.kds().map_err(|e| ConfigError::new(e, "the key store", ""))? {
+                links.add_kd(record);
+            }
+            Some(links)
+        }
+    };
     for group in &config.group {
         let address = Address::Group(layer2_id(&group.id, &format!("group {:?}", group.name))?);
         provisioned.add_plain(&group.name, address)?;
     }
-    let groups = provisioned.groups;
+    let mut groups = provisioned.groups;
+    if let Some(links) = &links {
+        groups.extend(links.peers().map(|(name, peer)| (format!("link:{name}"), Address::Ue(peer))));
+    }
     for (i, talk) in config.talk.iter().enumerate() {
         let address = address(&config.name, &groups, &talk.to, &format!("talk[{i}]"))?;
         let count = talk.count.unwrap_or(u64::MAX);
@@ -48,7 +69,19 @@ where
         applications.push(Box::new(Ip::open(ip, address, data_lcid())?));
     }
     let names = Names { who: provisioned.who, origin: provisioned.origin, groups };
-    Ok(Layer2::new(provisioned.engine, names, Errands::new(store, !facts.real_time)))
+    let layer2 = Layer2::new(provisioned.engine, names, Errands::new(store, !facts.real_time));
+    Ok(match links {
+        Some(links) => layer2.with_links(links),
+        None => layer2,
+    })
+}
+
+/// Chance for nonces: the system's.
+fn seed() -> Result<Zeroizing<[u8; 32]>, ConfigError> {
+    let secret = random(32)?;
+    let mut seed = Zeroizing::new([0; 32]);
+    seed.copy_from_slice(secret.as_bytes());
+    Ok(seed)
 }
 
 fn address(

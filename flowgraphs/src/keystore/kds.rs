@@ -1,0 +1,127 @@
+//! Root keys of one-to-one links, which the links agree on themselves: made durable before they are used.
+
+use super::{KeyStore, checksum, damaged};
+use crate::config::ConfigError;
+use crate::ue::KdStore;
+use redb::{ReadableDatabase, ReadableTable, TableDefinition, TableError};
+use sidelink_mac::direct_link::{Change, Identity, KdRecord, Method};
+use sidelink_security::counter::UtcTime;
+use sidelink_security::direct::KdId;
+use sidelink_security::keys::Kd;
+use zeroize::Zeroizing;
+
+/// KD ID (4 octets), kind of the peer's identity, the identity -> the rest of the record with a checksum.
+const KDS: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("kds");
+
+/// Octets of a record: KD, method, expiry, born, checksum.
+const LEN: usize = 32 + 1 + 8 + 8 + 8;
+
+fn key(id: KdId, peer: &Identity) -> Vec<u8> {
+    let mut key = id.0.to_be_bytes().to_vec();
+    key.push(peer.kind);
+    key.extend_from_slice(&peer.value);
+    key
+}
+
+fn value(record: &KdRecord) -> Zeroizing<Vec<u8>> {
+    let mut value = Zeroizing::new(Vec::with_capacity(LEN));
+    value.extend_from_slice(record.kd.as_bytes());
+    value.push(u8::from(record.method == Method::Signed));
+    value.extend_from_slice(&record.expiry.millis().to_be_bytes());
+    value.extend_from_slice(&record.born.to_be_bytes());
+    let sum = checksum(&[&key(record.id, &record.peer), &value]);
+    value.extend_from_slice(&sum.to_be_bytes());
+    value
+}
+
+fn record(key: &[u8], value: &[u8]) -> Option<KdRecord> {
+    let (body, sum) = value.split_at_checked(LEN - 8)?;
+    if checksum(&[key, body]).to_be_bytes() != sum {
+        return None;
+    }
+    let number = |at: usize| body.get(at..at + 8).and_then(|b| b.try_into().ok()).map(u64::from_be_bytes);
+    let kd = Zeroizing::new(<[u8; 32]>::try_from(body.get(..32)?).ok()?);
+    Some(KdRecord {
+        id: KdId(u32::from_be_bytes(key.get(..4)?.try_into().ok()?)),
+        kd: Kd::from(*kd),
+        peer: Identity { kind: *key.get(4)?, value: key.get(5..)?.to_vec() },
+        method: if body[32] == 1 { Method::Signed } else { Method::PreShared },
+        expiry: UtcTime::from_millis(number(33)?),
+        born: number(41)?,
+    })
+}
+
+impl KdStore for KeyStore {
+    fn apply(&mut self, changes: &[Change]) -> Result<(), String> {
+        let result = self.write(|transaction| {
+            let mut table = transaction.open_table(KDS).map_err(redb::Error::from)?;
+            for change in changes {
+                match change {
+                    Change::Put(record) => {
+                        table.insert(key(record.id, &record.peer).as_slice(), value(record).as_slice())?;
+                    }
+                    Change::Remove(id, peer) => {
+                        table.remove(key(*id, peer).as_slice())?;
+                    }
+                }
+            }
+            Ok(())
+        });
+        result.map_err(|e| e.to_string())
+    }
+
+    fn kds(&self) -> Result<Vec<KdRecord>, String> {
+        let read = || -> Result<Vec<KdRecord>, ConfigError> {
+            let broken = |e: redb::Error| damaged(&self.path, &e.to_string());
+            let transaction = self.database.begin_read().map_err(|e| broken(e.into()))?;
+            let table = match transaction.open_table(KDS) {
+                Ok(table) => table,
+                // a store in which no link has made a key yet
+                Err(TableError::TableDoesNotExist(_)) => return Ok(Vec::new()),
+                Err(e) => return Err(broken(e.into())),
+            };
+            let mut all = Vec::new();
+            for entry in table.iter().map_err(|e| broken(e.into()))? {
+                let (key, value) = entry.map_err(|e| broken(e.into()))?;
+                let record = record(key.value(), value.value());
+                all.push(
+                    record
+                        .ok_or_else(|| damaged(&self.path, "the root key of a link has a wrong checksum"))?,
+                );
+            }
+            // in the order in which they were made
+            all.sort_by_key(|record| record.born);
+            Ok(all)
+        };
+        read().map_err(|e| e.to_string())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn root_keys_come_back_in_the_order_in_which_they_were_made() {
+        let path = std::env::temp_dir().join(format!("sidelink-kds-{}", std::process::id()));
+        let _ = std::fs::remove_file(&path);
+        let peer = Identity::user("bob");
+        let make = |id: u32, born: u64| KdRecord {
+            id: KdId(id),
+            kd: Kd::from([id as u8; 32]),
+            peer: peer.clone(),
+            method: Method::Signed,
+            expiry: UtcTime::from_millis(77),
+            born,
+        };
+        let mut store = KeyStore::create(&path).unwrap();
+        assert!(store.kds().unwrap().is_empty());
+        store.apply(&[Change::Put(make(1, 9)), Change::Put(make(2, 5))]).unwrap();
+        store.apply(&[Change::Put(make(3, 7)), Change::Remove(KdId(1), peer.clone())]).unwrap();
+        drop(store);
+        let back = KeyStore::open(&path).unwrap().kds().unwrap();
+        assert_eq!(back, [make(2, 5), make(3, 7)]);
+        assert!(record(&key(KdId(2), &peer), &value(&make(3, 7))).is_none(), "a record under another's name");
+        let _ = std::fs::remove_file(&path);
+    }
+}

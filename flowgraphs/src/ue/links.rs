@@ -1,0 +1,258 @@
+//! One-to-one links of a UE: the hub of `sidelink_mac::direct_link`, in time, with what it sends and stores.
+
+use crate::config::ConfigError;
+use crate::keystore::{Hex, Secret};
+use serde::Deserialize;
+use sidelink_mac::direct_link::{
+    Change, Config, Hub, Identity, Input, KdRecord, LinkId, Metered, Output, State, Ticket,
+};
+use sidelink_mac::ids::{Layer2Id, Lcid};
+use sidelink_mac::wire::pdcp::SduType;
+use sidelink_security::counter::UtcTime;
+use sidelink_security::counter::reserve::{CounterStore, Granted, Reservation, StreamId};
+use sidelink_security::direct::KdId;
+use sidelink_security::direct::signed::{Credential, Trust};
+use sidelink_security::keys::Kd;
+use std::collections::VecDeque;
+use std::fmt::Display;
+
+/// Channel of link data.
+const DATA: u8 = 3;
+
+/// `[[link]]`: a peer that a UE may have a link with.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct LinkConfig {
+    /// User Info ID of the peer: its name.
+    pub peer: String,
+    /// Its Layer-2 ID, six hexadecimal digits.
+    pub id: Hex,
+    /// Pre-shared KD, 256 bits.
+    #[serde(default)]
+    pub kd: Option<Secret>,
+    /// Its KD ID.
+    #[serde(default = "one")]
+    pub kd_id: u32,
+    /// Milliseconds after the start at which to set up the link; without it the peer is to.
+    #[serde(default)]
+    pub connect: Option<u64>,
+    /// Milliseconds between two re-keyings.
+    #[serde(default)]
+    pub rekey: Option<u64>,
+    /// Whether re-keying makes a new KD too.
+    #[serde(default)]
+    pub reauthenticate: bool,
+}
+
+fn one() -> u32 {
+    1
+}
+
+/// Something that a link asks of layer 2, of the store or of whoever listens.
+pub(super) enum Wish {
+    /// Send a PDCP PDU.
+    Pdu(Layer2Id, Lcid, Vec<u8>),
+    /// Data came.
+    Data(Layer2Id, SduType, Vec<u8>),
+    /// A link changed.
+    State(Layer2Id, State),
+    /// A message was sent or believed.
+    Meter(Metered),
+    /// A line for the log.
+    Note(String),
+    /// Make counters durable.
+    Reserve(Reservation),
+    /// Make keys durable.
+    Store(Ticket, Vec<Change>),
+}
+
+/// The links of one UE.
+pub struct Links {
+    hub: Hub,
+    plans: Vec<Plan>,
+    /// Links that are up, with their peers.
+    up: Vec<(LinkId, Layer2Id)>,
+    wishes: VecDeque<Wish>,
+    began: Option<u64>,
+}
+
+/// What an operator wants of one peer.
+struct Plan {
+    peer: Layer2Id,
+    identity: Identity,
+    connect: Option<u64>,
+    rekey: Option<u64>,
+    reauthenticate: bool,
+    last_rekey: u64,
+}
+
+impl Links {
+    /// The links of the UE `name`; `sc_period` is that of its pool, `seed` of full strength. Waits for the store.
+    ///
+    /// # Errors
+    /// A key of the wrong length, or counters that cannot be reserved.
+    pub fn open<S>(
+        name: &str,
+        own: Layer2Id,
+        peers: &[LinkConfig],
+        sc_period: u64,
+        seed: &[u8; 32],
+        store: &mut S,
+    ) -> Result<Self, ConfigError>
+    where
+        S: CounterStore,
+        S::Error: Display,
+    {
+        let config = Config::new(own, Identity::user(name), sc_period);
+        let hub = Hub::open(config, seed, store)
+            .map_err(|e| ConfigError::new(e.to_string(), format!("links of {name:?}"), "nothing was sent"))?;
+        let mut links = Self { hub, plans: Vec::new(), up: Vec::new(), wishes: VecDeque::new(), began: None };
+        for peer in peers {
+            let place = format!("[[link]] {:?}", peer.peer);
+            let id: [u8; 3] = peer.id.0.as_slice().try_into().map_err(|_| {
+                ConfigError::new(
+                    format!("{} octets", peer.id.0.len()),
+                    &place,
+                    "a Layer-2 ID has six hexadecimal digits",
+                )
+            })?;
+            let identity = Identity::user(&peer.peer);
+            if let Some(kd) = &peer.kd {
+                let kd: [u8; 32] = kd.as_bytes().try_into().map_err(|_| {
+                    ConfigError::new(
+                        format!("kd has {} octets", kd.as_bytes().len()),
+                        &place,
+                        "a KD has 32 octets",
+                    )
+                })?;
+                links.hub.add_kd(KdRecord::pre_shared(KdId(peer.kd_id), Kd::from(kd), identity.clone()));
+            }
+            links.plans.push(Plan {
+                peer: Layer2Id::from_octets(id),
+                identity,
+                connect: peer.connect,
+                rekey: peer.rekey,
+                reauthenticate: peer.reauthenticate,
+                last_rekey: 0,
+            });
+        }
+        Ok(links)
+    }
+
+    /// A KD that is durable.
+    pub fn add_kd(&mut self, record: KdRecord) {
+        self.hub.add_kd(record);
+    }
+
+    /// Authenticate with a signature where no KD is shared (method 2).
+    pub fn authenticate_with(&mut self, credential: Credential, trust: Trust) {
+        self.hub.authenticate_with(credential, trust);
+    }
+
+    /// Peers that are named in the configuration, by name.
+    pub fn peers(&self) -> impl Iterator<Item = (String, Layer2Id)> + '_ {
+        self.plans.iter().map(|plan| (String::from_utf8_lossy(&plan.identity.value).into_owned(), plan.peer))
+    }
+
+    /// Subframe `t` begins at `now`.
+    pub(super) fn begin(&mut self, t: u64, now: UtcTime) {
+        let began = *self.began.get_or_insert(t);
+        let age = t - began;
+        for plan in &mut self.plans {
+            if plan.connect == Some(age) {
+                let (peer, identity) = (plan.peer, plan.identity.clone());
+                if let Err(e) = self.hub.handle_input(Input::Connect { now, peer, identity }) {
+                    self.wishes.push_back(Wish::Note(e.to_string()));
+                }
+            }
+            let link = self.up.iter().find(|(_, peer)| *peer == plan.peer).map(|(link, _)| *link);
+            if let (Some(link), Some(every)) = (link, plan.rekey)
+                && age >= plan.last_rekey + every
+            {
+                plan.last_rekey = age;
+                let reauthenticate = plan.reauthenticate;
+                if let Err(e) = self.hub.handle_input(Input::Rekey { now, link, reauthenticate }) {
+                    self.wishes.push_back(Wish::Note(e.to_string()));
+                }
+            }
+        }
+        if age.is_multiple_of(5) {
+            self.input(Input::Tick { now });
+        }
+        self.drain();
+    }
+
+    /// A PDU for this UE alone.
+    pub(super) fn receive(&mut self, now: UtcTime, source: Layer2Id, lcid: Lcid, pdu: &[u8]) {
+        self.input(Input::Pdu { now, source, lcid, pdu });
+        self.drain();
+    }
+
+    /// Send over the link with `peer`.
+    pub(super) fn send(
+        &mut self,
+        now: UtcTime,
+        peer: Layer2Id,
+        sdu_type: SduType,
+        data: &[u8],
+    ) -> Result<(), String> {
+        let link = self.up.iter().find(|(_, p)| *p == peer).map(|(link, _)| *link);
+        let link = link.ok_or_else(|| format!("there is no link with {peer}"))?;
+        let lcid = Lcid::new(DATA).map_err(|e| e.to_string())?;
+        let result = self.hub.handle_input(Input::Send { now, link, lcid, sdu_type, data });
+        self.drain();
+        result.map_err(|e| e.to_string())
+    }
+
+    pub(super) fn granted(&mut self, now: UtcTime, granted: Granted) {
+        self.input(Input::Granted { now, granted });
+        self.drain();
+    }
+
+    pub(super) fn reservation_failed(&mut self, now: UtcTime, stream: StreamId) {
+        self.input(Input::ReservationFailed { now, stream });
+        self.drain();
+    }
+
+    pub(super) fn stored(&mut self, now: UtcTime, ticket: Ticket, durable: bool) {
+        self.input(if durable { Input::Stored { now, ticket } } else { Input::StoreFailed { now, ticket } });
+        self.drain();
+    }
+
+    pub(super) fn next_wish(&mut self) -> Option<Wish> {
+        self.wishes.pop_front()
+    }
+
+    fn input(&mut self, input: Input<'_>) {
+        if let Err(e) = self.hub.handle_input(input) {
+            self.wishes.push_back(Wish::Note(e.to_string()));
+        }
+    }
+
+    fn drain(&mut self) {
+        loop {
+            let wish = match self.hub.poll_output() {
+                Output::Pdu(pdu) => Wish::Pdu(pdu.peer, pdu.lcid, pdu.octets),
+                Output::Received(received) => {
+                    let peer = self.up.iter().find(|(link, _)| *link == received.link);
+                    let Some((_, peer)) = peer else { continue };
+                    Wish::Data(*peer, received.sdu_type, received.data)
+                }
+                Output::State { link, peer, state } => {
+                    match &state {
+                        State::Up { .. } => self.up.push((link, peer)),
+                        State::Closed { .. } => self.up.retain(|(known, _)| *known != link),
+                        _ => {}
+                    }
+                    Wish::State(peer, state)
+                }
+                Output::Meter(metered) => Wish::Meter(metered),
+                Output::Note(note) => Wish::Note(note.to_string()),
+                Output::Store { ticket, changes } => Wish::Store(ticket, changes),
+                Output::Reserve(reservation) => Wish::Reserve(reservation),
+                Output::Timeout(_) => return,
+            };
+            self.wishes.push_back(wish);
+        }
+    }
+}
