@@ -9,6 +9,7 @@ pub mod inspect;
 pub mod keys;
 pub mod listen;
 pub mod radio;
+pub mod scenario;
 pub mod ue;
 
 use crate::config::ConfigError;
@@ -54,6 +55,8 @@ pub enum Command {
     Probe(radio::ProbeArgs),
     /// Measure what a radio achieves, and the transmit advance to configure.
     RadioTest(radio::RadioTestArgs),
+    /// Play a named case of one-to-one links over the virtual air, and say what it cost.
+    Scenario(scenario::ScenarioArgs),
     /// Be a UE: announce, discover, talk in groups, carry IP, on a radio or the virtual air.
     Ue(ue::UeArgs),
 }
@@ -76,6 +79,7 @@ pub fn run(command: Command) -> anyhow::Result<()> {
         Command::Monitor(args) => listen::run(args, true),
         Command::Probe(args) => radio::probe(&args),
         Command::RadioTest(args) => radio::test(&args),
+        Command::Scenario(args) => scenario::run(args),
         Command::Ue(args) => ue::run(args),
     }
 }

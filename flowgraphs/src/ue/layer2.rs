@@ -152,6 +152,11 @@ impl Layer2 {
         self
     }
 
+    /// The links, if it has any: to give them credentials.
+    pub fn links(&mut self) -> Option<&mut Links> {
+        self.links.as_mut()
+    }
+
     /// The engine: to change what it knows.
     pub fn engine(&mut self) -> &mut Engine {
         &mut self.engine
@@ -386,7 +391,10 @@ impl Layer2 {
                     outcome: outcome(&finding),
                 }),
                 // `one_to_one` is off: this UE holds no links.
-                Output::Asked | Output::Synchronisation(_) | Output::OneToOne { .. } => {}
+                Output::OneToOne { source, lcid, pdu, .. } => {
+                    self.for_links.push((source, lcid, pdu.to_vec()))
+                }
+                Output::Asked | Output::Synchronisation(_) => {}
                 Output::Dropped(Drop { from, cause, .. }) => {
                     tell(Happening::Dropped { from, outcome: outcome_of(&cause) });
                 }

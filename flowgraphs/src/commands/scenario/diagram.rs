@@ -1,0 +1,89 @@
+//! Who sent what when: a sequence diagram as text or SVG.
+
+use super::meter::Message;
+use crate::terminal;
+use crate::ue::message_name;
+use std::fmt::Write as _;
+use std::io::Write;
+use std::path::Path;
+
+/// Points from message to message in the drawing.
+const STEP: usize = 34;
+const LEFT: usize = 150;
+const RIGHT: usize = 560;
+
+/// Draw to a `.svg` file, or as text to any other, `-` being standard output.
+///
+/// # Errors
+/// A file that cannot be written.
+pub(super) fn draw(messages: &[Message], path: &Path) -> anyhow::Result<()> {
+    if path.as_os_str() == "-" {
+        let mut out = terminal::stdout();
+        out.write_all(text(messages).as_bytes())?;
+        return Ok(out.flush()?);
+    }
+    let drawing = if path.extension().is_some_and(|e| e == "svg") { svg(messages) } else { text(messages) };
+    std::fs::write(path, drawing).map_err(|e| anyhow::anyhow!("{}: {e}", path.display()))
+}
+
+fn text(messages: &[Message]) -> String {
+    let mut out = format!("{:>9}  {:<8}{:^52}{:>8}\n", "ms", "UE_1", "", "UE_2");
+    for m in messages {
+        let what = format!(" {} ({}) ", message_name(m.message), m.l3_octets);
+        let arrow = if m.from == 0 { format!("{what:->50}>") } else { format!("<{what:-<50}") };
+        let _ = writeln!(out, "{:>9}  |{arrow:^66}|", m.at_ms);
+    }
+    out
+}
+
+fn svg(messages: &[Message]) -> String {
+    let height = 80 + STEP * messages.len();
+    let mut out = format!(
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"700\" height=\"{height}\" font-family=\"sans-serif\" \
+         font-size=\"13\">\n<rect width=\"700\" height=\"{height}\" fill=\"white\"/>\n"
+    );
+    for (x, name) in [(LEFT, "UE_1"), (RIGHT, "UE_2")] {
+        let _ = writeln!(
+            out,
+            "<text x=\"{x}\" y=\"26\" text-anchor=\"middle\" font-weight=\"bold\">{name}</text>"
+        );
+        let _ =
+            writeln!(out, "<line x1=\"{x}\" y1=\"36\" x2=\"{x}\" y2=\"{}\" stroke=\"#888\"/>", height - 16);
+    }
+    for (i, m) in messages.iter().enumerate() {
+        let y = 64 + STEP * i;
+        let (from, to) = if m.from == 0 { (LEFT, RIGHT) } else { (RIGHT, LEFT) };
+        let tip = if m.from == 0 { to - 8 } else { to + 8 };
+        let _ = writeln!(out, "<text x=\"70\" y=\"{}\" text-anchor=\"end\">{} ms</text>", y + 4, m.at_ms);
+        let _ = writeln!(out, "<line x1=\"{from}\" y1=\"{y}\" x2=\"{to}\" y2=\"{y}\" stroke=\"#1f5a96\"/>");
+        let _ =
+            writeln!(out, "<polygon points=\"{to},{y} {tip},{} {tip},{}\" fill=\"#1f5a96\"/>", y - 4, y + 4);
+        let name = message_name(m.message);
+        let middle = (LEFT + RIGHT) / 2;
+        let _ = writeln!(
+            out,
+            "<text x=\"{middle}\" y=\"{}\" text-anchor=\"middle\">{name}, {} octets</text>",
+            y - 5,
+            m.l3_octets
+        );
+    }
+    out.push_str("</svg>\n");
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_message_has_its_arrow() {
+        let message = |at_ms, from, message| Message { at_ms, from, message, l3_octets: 37, pdu_octets: 42 };
+        let all = [message(0, 0, 1), message(40, 1, 12), message(80, 0, 13), message(120, 1, 2)];
+        let text = text(&all);
+        assert_eq!(text.lines().count(), 5);
+        assert!(text.contains("DIRECT_COMMUNICATION_REQUEST (37)"), "{text}");
+        let svg = svg(&all);
+        assert_eq!(svg.matches("<polygon").count(), 4);
+        assert!(svg.starts_with("<svg") && svg.trim_end().ends_with("</svg>"));
+    }
+}

@@ -1,0 +1,101 @@
+//! What happens to links, in words that need no key: for meters and diagrams. And credentials for exercises.
+
+use super::{Happening, Ue};
+use crate::radio::Anchor;
+use sidelink_mac::direct_link::State;
+use sidelink_security::counter::UtcTime;
+use sidelink_security::direct::signed::issue::{Issuer, Validity};
+use sidelink_security::direct::signed::{Credential, Root, Trust};
+
+/// Something that happened to a link.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LinkEvent {
+    /// It was asked for.
+    Connecting,
+    /// Both sides have proven each other.
+    Up,
+    /// New keys.
+    Rekeyed {
+        /// KD is new too.
+        new_kd: bool,
+    },
+    /// It is gone, and why.
+    Closed(String),
+    /// A message of PC5 signalling was sent.
+    Sent {
+        /// Its type.
+        message: u8,
+        /// Octets of the message.
+        l3_octets: usize,
+        /// Octets of the PDCP PDU.
+        pdu_octets: usize,
+    },
+    /// Data came; their number, where they end with one.
+    Data(Option<u64>),
+    /// A line for the log.
+    Note(String),
+}
+
+/// What a happening says of links, if anything.
+pub fn link_event(happening: &Happening<'_>) -> Option<LinkEvent> {
+    Some(match happening {
+        Happening::Link { state: State::Connecting, .. } => LinkEvent::Connecting,
+        Happening::Link { state: State::Up { .. }, .. } => LinkEvent::Up,
+        Happening::Link { state: State::Rekeyed { new_kd, .. }, .. } => {
+            LinkEvent::Rekeyed { new_kd: *new_kd }
+        }
+        Happening::Link { state: State::Closed { why }, .. } => LinkEvent::Closed(why.to_string()),
+        Happening::Meter(m) if m.sent => {
+            LinkEvent::Sent { message: m.message, l3_octets: m.l3_octets, pdu_octets: m.pdu_octets }
+        }
+        Happening::LinkData { data, .. } => {
+            let text = std::str::from_utf8(data).ok();
+            LinkEvent::Data(text.and_then(|t| t.rsplit(' ').next()?.parse().ok()))
+        }
+        Happening::Note(note) => LinkEvent::Note((*note).to_owned()),
+        _ => return None,
+    })
+}
+
+/// What a message type is called (TS 24.334 §12.5.1.2 through an implementation; 0xE0 to 0xE2 are ours).
+pub const fn message_name(message: u8) -> &'static str {
+    match message {
+        1 => "DIRECT_COMMUNICATION_REQUEST",
+        2 => "DIRECT_COMMUNICATION_ACCEPT",
+        3 => "DIRECT_COMMUNICATION_REJECT",
+        4 => "DIRECT_COMMUNICATION_KEEPALIVE",
+        5 => "DIRECT_COMMUNICATION_KEEPALIVE_ACK",
+        6 => "DIRECT_COMMUNICATION_RELEASE",
+        7 => "DIRECT_COMMUNICATION_RELEASE_ACCEPT",
+        12 => "DIRECT_SECURITY_MODE_COMMAND",
+        13 => "DIRECT_SECURITY_MODE_COMPLETE",
+        14 => "DIRECT_SECURITY_MODE_REJECT",
+        15 => "DIRECT_REKEYING_REQUEST",
+        16 => "DIRECT_REKEYING_RESPONSE",
+        17 => "DIRECT_REKEYING_TRIGGER",
+        0xe0 => "DIRECT_AUTH_REQUEST",
+        0xe1 => "DIRECT_AUTH_RESPONSE",
+        0xe2 => "DIRECT_AUTH_REJECT",
+        _ => "message",
+    }
+}
+
+/// Give a UE of an exercise a certificate of an issuer that every UE of it trusts. The issuer's key is no secret.
+///
+/// # Errors
+/// A UE without links, or a certificate that its own reader refuses.
+pub fn certify(ue: &mut Ue, name: &str, anchor: Anchor) -> anyhow::Result<()> {
+    let now = UtcTime::from_millis((anchor.utc_ns / 1_000_000).max(0) as u64);
+    let validity = Validity { from: now.minus_millis(3_600_000), until: now.plus_millis(24 * 3_600_000) };
+    let issuer = Issuer::new("sidelink exercise", &[0x11; 32]);
+    let secret = crate::keystore::random(32)?;
+    let mut seed = zeroize::Zeroizing::new([0; 32]);
+    seed.copy_from_slice(secret.as_bytes());
+    let public = Credential::raw(&seed).public();
+    let certificate = issuer.issue(name.as_bytes(), 7, &public, validity);
+    let root = Root::from_der(&issuer.certificate(validity)).map_err(|e| anyhow::anyhow!("{e}"))?;
+    let trust = Trust { roots: vec![root], raw: Vec::new(), guard: 32_000 };
+    let Some(links) = ue.layer2().links() else { anyhow::bail!("{name} has no links") };
+    links.authenticate_with(Credential::certified(&seed, certificate), trust);
+    Ok(())
+}
