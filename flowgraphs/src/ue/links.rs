@@ -42,6 +42,9 @@ pub struct LinkConfig {
     /// Whether re-keying makes a new KD too.
     #[serde(default)]
     pub reauthenticate: bool,
+    /// Least time in milliseconds between two re-keyings that the peer may ask for.
+    #[serde(default)]
+    pub rekey_interval: Option<u64>,
 }
 
 fn one() -> u32 {
@@ -103,7 +106,10 @@ impl Links {
         S: CounterStore,
         S::Error: Display,
     {
-        let config = Config::new(own, Identity::user(name), sc_period);
+        let mut config = Config::new(own, Identity::user(name), sc_period);
+        if let Some(least) = peers.iter().filter_map(|peer| peer.rekey_interval).min() {
+            config.rekey_interval = least;
+        }
         let hub = Hub::open(config, seed, store)
             .map_err(|e| ConfigError::new(e.to_string(), format!("links of {name:?}"), "nothing was sent"))?;
         let mut links = Self { hub, plans: Vec::new(), up: Vec::new(), wishes: VecDeque::new(), began: None };

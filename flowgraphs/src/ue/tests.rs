@@ -250,7 +250,7 @@ fn a_link_is_set_up_and_rekeyed_over_the_air() {
     let keys = keys();
     let more = with("bob", "0000b2", "connect = 100\nrekey = 900\n") + talk;
     let alice = ue("alice", 1, "utc", &more, &keys, &alices);
-    let bob = ue("bob", 2, "utc", &with("alice", "0000a1", ""), &keys, &bobs);
+    let bob = ue("bob", 2, "utc", &with("alice", "0000a1", "rekey-interval = 100\n"), &keys, &bobs);
     air(&mut [(alice, 0), (bob, 5)], 2500);
     let (a, b) = (alices.lines(), bobs.lines());
     assert_eq!(count(&a, "link up as UE_1"), 1, "{a:#?} {b:#?}");

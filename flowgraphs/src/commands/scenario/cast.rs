@@ -169,7 +169,7 @@ pub(super) fn play(case: &Case<'_>) -> anyhow::Result<Played> {
         UeConfig::from_toml(&text, "the scenario's carrier")
     };
     let mary = config("mary", 0x10, 10 * case.seed + 1, &(link("john", 0x11, &connect, &kd) + &talk))?;
-    let john = config("john", 0x11, 10 * case.seed + 2, &link("mary", 0x10, "", &kd))?;
+    let john = config("john", 0x11, 10 * case.seed + 2, &link("mary", 0x10, "rekey-interval = 100\n", &kd))?;
     let radios = [air.attach_named("mary")?, air.attach_named("john")?];
     let mut others: Vec<Box<dyn Radio>> = Vec::new();
     for name in ["echo", "mallory"].into_iter().take(extra) {

@@ -119,9 +119,12 @@ impl Communication {
             // the pattern is drawn with the widest grant, then the grant is made as narrow as the data allow
             let mut resource = settings.draw.draw(widest, chance)?;
             let blocks = resource.data.len() / REDUNDANCY_VERSIONS.len();
-            let enough = |octets: usize| octets.saturating_sub(HEADERS) * blocks >= waiting.octets;
-            let &(len, octets) =
-                self.sizes.iter().find(|(_, octets)| enough(*octets)).or(self.sizes.last())?;
+            let enough = |blocks: usize| {
+                let fits = |octets: usize| octets.saturating_sub(HEADERS) * blocks >= waiting.octets;
+                self.sizes.iter().find(|(_, octets)| fits(*octets))
+            };
+            // as few blocks as possible, each as narrow as possible
+            let &(len, octets) = (1..=blocks).find_map(enough).or(self.sizes.last())?;
             resource.prbs = PrbRange { start: resource.prbs.start + (widest - len) / 2, len };
             let group = waiting.group_destination();
             let grant = grant(resource.prbs, settings.mcs, group);
