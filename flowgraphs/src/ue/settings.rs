@@ -368,7 +368,7 @@ impl UeConfig {
             transmit_advance: self.device.transmit_advance,
             gain_db: self.device.level,
             patience: self.time.patience,
-            seed: self.seed,
+            seed: self.seed ^ of_name(&self.name),
         }))
     }
 
@@ -396,4 +396,10 @@ impl UeConfig {
             hysteresis_db: time.hysteresis,
         })
     }
+}
+
+/// Two UEs with files that differ in the name alone must not draw the same resources. FNV-1a.
+fn of_name(name: &str) -> u64 {
+    name.bytes()
+        .fold(0xcbf2_9ce4_8422_2325, |hash, octet| (hash ^ u64::from(octet)).wrapping_mul(0x100_0000_01b3))
 }
