@@ -8,7 +8,8 @@ fn play(args: &[&str]) -> Vec<Value> {
     let unique = args.join("-").replace(|c: char| !c.is_ascii_alphanumeric(), "-");
     let path = std::env::temp_dir().join(format!("sidelink-scenario-{}-{unique}.json", std::process::id()));
     let output = format!("json:{}", path.display());
-    let command = ["sidelink", "scenario"].iter().chain(args).chain(&["-F", &output]);
+    let form = ["-F", output.as_str()];
+    let command = ["sidelink", "scenario"].iter().chain(args).chain(&form);
     commands::run(Cli::try_parse_from(command).unwrap().command).unwrap_or_else(|e| panic!("{e:#}"));
     let text = std::fs::read_to_string(&path).unwrap();
     let _ = std::fs::remove_file(path);

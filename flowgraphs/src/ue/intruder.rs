@@ -11,8 +11,9 @@ use sidelink_phy::impair::measure::Levels;
 use sidelink_phy::numerology::Numerology;
 use std::collections::VecDeque;
 
-/// A subframe this much above the quietest one is worth keeping, in dB.
-const ABOVE_DB: f64 = 3.0;
+/// A subframe this much above the quietest one is worth keeping, in dB: a few PRBs at 5 dB, and not noise alone, which the
+/// samples of a subframe average to a tenth of a dB.
+const ABOVE_DB: f64 = 0.8;
 
 /// Subframes that are kept at most.
 const MOST: usize = 4096;

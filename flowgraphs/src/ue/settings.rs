@@ -375,13 +375,10 @@ impl UeConfig {
     fn sync_config(&self, radio: &Radio) -> Result<SyncConfig, ConfigError> {
         let time = &self.time;
         let period = radio.sync.as_ref().map_or(40, |s| s.period);
-        let mut offsets = radio.sync.as_ref().map_or(Vec::new(), |s| s.offsets.clone());
-        if offsets.is_empty() {
-            if time.source == TimeSource::Slss {
-                let remedy = "say [radio.sync] offset = [0, 20]: two, so that followers pass the time on";
-                return Err(ConfigError::new("no synchronisation subframe", "[radio.sync]", remedy));
-            }
-            offsets.push(0);
+        let offsets = radio.sync.as_ref().map_or(Vec::new(), |s| s.offsets.clone());
+        if offsets.is_empty() && time.source == TimeSource::Slss {
+            let remedy = "say [radio.sync] offset = [0, 20]: two, so that followers pass the time on";
+            return Err(ConfigError::new("no synchronisation subframe", "[radio.sync]", remedy));
         }
         let transmit = if radio.sync.is_none() { SyncTransmit::Never } else { time.transmit };
         Ok(SyncConfig {
