@@ -58,7 +58,7 @@ impl RadioArgs {
     }
 }
 
-fn parse_prb(text: &str) -> Result<u32, String> {
+pub(crate) fn parse_prb(text: &str) -> Result<u32, String> {
     let prb = text.parse().map_err(|_| format!("{text:?} is no number of PRBs"))?;
     if sidelink_phy::units::Bandwidth::from_prbs(prb as usize).is_none() {
         return Err(format!("no carrier has {prb} PRBs; 6, 15, 25, 50, 75 or 100"));

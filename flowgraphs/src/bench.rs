@@ -2,12 +2,14 @@
 //!
 //! ```text
 //! bler.rs     block error rates: a channel of the physical layer over noise and fading          bler/
+//! latency.rs  time of each stage of UEs in real time, deadlines, turn-round                         latency/
 //! phy.rs      time of each stage of the physical layer                                           phy/
 //! security.rs what protection costs: ciphers, discovery, a protected frame                       security/
 //! timing.rs   median, 99th percentile and share of the subframe of a repeated call
 //! ```
 
 pub mod bler;
+pub mod latency;
 pub mod phy;
 pub mod security;
 pub mod timing;

@@ -115,6 +115,11 @@ pub trait Transmit: Send {
 
     /// What happened since the last call; `None` when nothing did.
     fn poll_event(&mut self) -> Option<Event>;
+
+    /// The sample that is on the air now, where a radio in real time can tell it without asking a device.
+    fn now(&self) -> Option<f64> {
+        None
+    }
 }
 
 /// What a device tells of its streams.

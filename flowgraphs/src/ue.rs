@@ -72,9 +72,10 @@ use crate::scenario::{FrontEnd, Transmission};
 use sidelink_phy::impair::offset::FrequencyOffset;
 use sidelink_phy::impair::rng::Rng;
 use sidelink_phy::numerology::Numerology;
-use sidelink_phy::receive::receiver::{self, ControlInformation, Event, Receiver};
+use sidelink_phy::receive::receiver::{self, ControlInformation, Event, Part, Receiver};
 use sidelink_phy::receive::reference::{self, ReferenceSearch};
 use sidelink_security::counter::UtcTime;
+use std::time::{Duration, Instant};
 
 /// Subframes of a search for references beyond one period: the signal's own, whole, wherever the stretch begins.
 const SEARCH_MARGIN: usize = 2;
@@ -393,9 +394,16 @@ impl Ue {
         };
         let period = u64::from(sync.config().period);
         let mut reference = None;
-        let mut layer2_time = std::time::Duration::ZERO;
-        receiver.process(t, samples, &mut |event| {
-            let began = std::time::Instant::now();
+        // what of the time since the last mark was layer 2's
+        let layer2_time = std::cell::Cell::new(Duration::ZERO);
+        let (mut inside, mut last) = (Duration::ZERO, Instant::now());
+        let mut mark = |part: Part| {
+            let (now, within) = (Instant::now(), layer2_time.take());
+            budget.record(Stage::of(part), (now - last).saturating_sub(within));
+            (last, inside) = (now, inside + within);
+        };
+        let mut hear = |event: Event<'_>| {
+            let began = Instant::now();
             match &event {
                 Event::Mib { id, bits, measurement, time, .. } => {
                     totals.heard[0] += 1;
@@ -429,9 +437,10 @@ impl Ue {
                 }
                 _ => {}
             }
-            layer2_time += began.elapsed();
-        });
-        budget.within(Stage::Layer2, layer2_time);
+            layer2_time.set(layer2_time.get() + began.elapsed());
+        };
+        receiver.process_marked(t, samples, &mut hear, &mut mark);
+        budget.within(Stage::Layer2, inside);
         if let (Some(measurement), Some(clock)) = (reference, clock) {
             clock.steer(t, f64::from(measurement.delay));
             self.cfo_hz += 0.5 * (f64::from(measurement.cfo_hz) - self.cfo_hz);
@@ -519,6 +528,12 @@ impl Ue {
         let result = radio.advance((next - self.transmit_advance).max(0) as u64);
         self.budget.mark(Stage::Send);
         self.budget.end();
+        if let (Some(now), Some(clock)) = (radio.now(), &self.clock) {
+            // the subframe that can be answered is the last one that was received
+            let samples = now - clock.start_of((t + 1).saturating_sub(self.lead));
+            let seconds = samples / self.numerology.sample_rate();
+            self.budget.record(Stage::TurnRound, Duration::try_from_secs_f64(seconds).unwrap_or_default());
+        }
         result
     }
 

@@ -1,5 +1,7 @@
 //! `sidelink bench`: what the testbed measures of itself.
 
+mod latency;
+
 use crate::args::{Form, Output};
 use crate::bench::bler::{self, AirConfig, CASES, Case, Point};
 use crate::bench::phy;
@@ -31,6 +33,8 @@ enum What {
     Bler(BlerArgs),
     /// What protection costs: bits, collisions, tables, ciphers, a protected frame.
     Security(SecurityArgs),
+    /// UEs in real time: time of each stage, missed deadlines, turn-round, application to application.
+    Latency(latency::LatencyArgs),
 }
 
 #[derive(Debug, Args)]
@@ -99,6 +103,7 @@ pub fn run(args: BenchArgs) -> anyhow::Result<()> {
         What::Phy(args) => run_phy(&args),
         What::Bler(args) => run_bler(&args),
         What::Security(args) => run_security(&args),
+        What::Latency(args) => latency::run(&args),
     }
 }
 

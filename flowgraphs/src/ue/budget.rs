@@ -1,6 +1,7 @@
 //! How long each stage of a subframe took, against its millisecond.
 
 use hdrhistogram::Histogram;
+use sidelink_phy::receive::receiver::Part;
 use std::time::{Duration, Instant};
 
 /// A part of the work on a subframe, in the order in which it is done.
@@ -9,8 +10,18 @@ use std::time::{Duration, Instant};
 pub enum Stage {
     /// From the antenna to the start of the work: what waits in buffers.
     Samples,
-    /// FFT, control search, decoding.
+    /// Receiving, all of it but layer 2: the five stages that follow.
     Receive,
+    /// FFT.
+    Transform,
+    /// Synchronisation signals and PSBCH.
+    Synchronisation,
+    /// Search for PSCCH.
+    Control,
+    /// PSSCH.
+    Shared,
+    /// PSDCH.
+    Discovery,
     /// MAC, RLC, PDCP, security, and the applications' ears.
     Layer2,
     /// Search for other references.
@@ -25,13 +36,21 @@ pub enum Stage {
     Send,
     /// All of it.
     Whole,
+    /// From the last sample of a subframe on the air to the moment at which the burst that may answer it is with the radio.
+    /// Known of radios that tell their time ([`crate::radio::Transmit::now`]).
+    TurnRound,
 }
 
 impl Stage {
     /// All stages.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 15] = [
         Self::Samples,
         Self::Receive,
+        Self::Transform,
+        Self::Synchronisation,
+        Self::Control,
+        Self::Shared,
+        Self::Discovery,
         Self::Layer2,
         Self::Sync,
         Self::Application,
@@ -39,13 +58,30 @@ impl Stage {
         Self::Encode,
         Self::Send,
         Self::Whole,
+        Self::TurnRound,
     ];
+
+    /// The stage of a part of the receiver.
+    pub const fn of(part: Part) -> Self {
+        match part {
+            Part::Transform => Self::Transform,
+            Part::Synchronisation => Self::Synchronisation,
+            Part::Shared => Self::Shared,
+            Part::Control => Self::Control,
+            Part::Discovery => Self::Discovery,
+        }
+    }
 
     /// As reports say it.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Samples => "samples in",
             Self::Receive => "receive",
+            Self::Transform => "FFT",
+            Self::Synchronisation => "synchronisation",
+            Self::Control => "control search",
+            Self::Shared => "decode",
+            Self::Discovery => "discovery search",
             Self::Layer2 => "layer 2 in",
             Self::Sync => "reference search",
             Self::Application => "applications",
@@ -53,6 +89,7 @@ impl Stage {
             Self::Encode => "encode",
             Self::Send => "hand over",
             Self::Whole => "whole subframe",
+            Self::TurnRound => "turn-round",
         }
     }
 }
@@ -101,6 +138,16 @@ impl Budget {
     pub fn microseconds_of_all(&self) -> Vec<(Stage, [f64; 4])> {
         let measured = Stage::ALL.into_iter().filter(|stage| !self.histogram(*stage).is_empty());
         measured.map(|stage| (stage, self.microseconds(stage))).collect()
+    }
+
+    /// How often a stage took longer than `time`.
+    pub fn longer_than(&self, stage: Stage, time: Duration) -> u64 {
+        let ns = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
+        self.histogram(stage)
+            .iter_recorded()
+            .filter(|v| v.value_iterated_to() > ns)
+            .map(|v| v.count_at_value())
+            .sum()
     }
 
     /// Forget everything.

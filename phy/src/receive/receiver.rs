@@ -109,6 +109,21 @@ impl Default for Tuning {
     }
 }
 
+/// A part of the work on a subframe, in the order in which it is done. Those of pools that are not there are passed by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// The FFT of every cyclic prefix.
+    Transform,
+    /// Synchronisation signals and PSBCH.
+    Synchronisation,
+    /// PSSCH of modes 1 and 2 that an SCI has announced, with the FFT of a UE far off the common carrier.
+    Shared,
+    /// The search for PSCCH; in modes 3 and 4 with the PSSCH that each announces.
+    Control,
+    /// PSDCH.
+    Discovery,
+}
+
 /// Receives the subframes of one carrier.
 pub struct Receiver {
     config: Config,
@@ -203,6 +218,17 @@ impl Receiver {
 
     /// Receive capture subframe `k`: `samples` are exactly one subframe. Returns how many things were heard.
     pub fn process(&mut self, k: u64, samples: &[Sample], emit: &mut dyn FnMut(Event<'_>)) -> usize {
+        self.process_marked(k, samples, emit, &mut |_| {})
+    }
+
+    /// As [`Self::process`], and says at the end of each part which it was: whoever has a clock can tell how long it took.
+    pub fn process_marked(
+        &mut self,
+        k: u64,
+        samples: &[Sample],
+        emit: &mut dyn FnMut(Event<'_>),
+        mark: &mut dyn FnMut(Part),
+    ) -> usize {
         let mut heard = 0;
         self.delay = None;
         let mut best_delay: Option<f32> = None;
@@ -216,16 +242,23 @@ impl Receiver {
         if !self.front.load(samples, self.common_cfo) {
             return 0;
         }
+        mark(Part::Transform);
         self.synchronisation(k, &mut counted);
+        mark(Part::Synchronisation);
         let time = self.time(k);
         if let Some(v2x) = &mut self.v2x {
             v2x.process(k, time, &mut self.front, &mut counted);
+            mark(Part::Control);
         }
         for d2d in &mut self.d2d {
-            d2d.process(k, time, &mut self.front, &mut counted);
+            d2d.shared(k, &mut self.front, &mut counted);
+            mark(Part::Shared);
+            d2d.control(k, time, &mut self.front, &mut counted);
+            mark(Part::Control);
         }
         for discovery in &mut self.discovery {
             discovery.process(k, time, &mut self.front, &mut counted);
+            mark(Part::Discovery);
         }
         self.delay = best_delay;
         heard

@@ -361,6 +361,11 @@ impl Transmit for TransmitEnd {
     fn poll_event(&mut self) -> Option<Event> {
         self.shared.events.pop()
     }
+
+    fn now(&self) -> Option<f64> {
+        let real_time = self.shared.pace() == Pace::Realtime;
+        real_time.then(|| self.shared.now() + self.shared.jumped.load(Relaxed) as f64)
+    }
 }
 
 impl TransmitEnd {

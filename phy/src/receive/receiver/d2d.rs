@@ -124,24 +124,17 @@ impl D2d {
         }
     }
 
-    pub(super) fn process(
-        &mut self,
-        k: u64,
-        time: Option<DfnSubframe>,
-        front: &mut Front,
-        emit: &mut dyn FnMut(Event<'_>),
-    ) {
-        // what was announced before goes first: an SCI never announces its own subframe
+    /// Receive what was announced before. It goes before [`Self::control`]: an SCI never announces its own subframe.
+    pub(super) fn shared(&mut self, k: u64, front: &mut Front, emit: &mut dyn FnMut(Event<'_>)) {
         for i in 0..self.grants.len() {
             if (self.grants[i].from..self.grants[i].until).contains(&k) {
                 self.receive(i, k, front, emit);
             }
         }
-        self.control(k, time, front, emit);
     }
 
     /// Find and decode every PSCCH of the subframe.
-    fn control(
+    pub(super) fn control(
         &mut self,
         k: u64,
         time: Option<DfnSubframe>,

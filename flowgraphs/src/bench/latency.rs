@@ -1,0 +1,278 @@
+//! How long a UE takes for each stage of a subframe, how soon it can answer, and how long data are under way: several UEs
+//! on a virtual air of this process or one on a device, under each protection.
+//!
+//! ```text
+//! scene.rs    carrier, pools, keys and air of a run
+//! probe.rs    an application that says when it spoke, and counts how long that took to arrive
+//! machine.rs  on what was measured
+//! page.rs     the report that one can send to a colleague                                        page/
+//! ```
+
+mod machine;
+mod page;
+mod probe;
+mod scene;
+#[cfg(test)]
+mod tests;
+
+pub use machine::Machine;
+pub use page::html;
+pub use scene::Security;
+
+use crate::config::ConfigError;
+use crate::radio::air::Air;
+use crate::radio::{Anchor, Radio, Streams};
+use crate::ue::{Budget, NoStore, Observer, RadioFacts, Running, Stage, ThreadOptions, Totals, Ue, UeConfig};
+use probe::{Arrivals, Probe};
+use serde_json::{Value, json};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+/// Subframes that every UE runs before anything is counted: tables are built, decoders are warm.
+const WARM_UP: u64 = 1000;
+
+/// What is run.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// PRBs of the carrier.
+    pub prb: u32,
+    /// Subframes from the last one received to the one that is planned.
+    pub lead: u64,
+    /// I_MCS.
+    pub mcs: u8,
+    /// Octets of a message.
+    pub octets: usize,
+    /// Milliseconds between two messages of one UE; without it a scheduling period (40 ms) for each UE in the air.
+    pub every: Option<u64>,
+    /// What is measured, after the warm-up.
+    pub duration: Duration,
+    /// Everybody waits for everybody: right, but says nothing of time on the air.
+    pub lock_step: bool,
+    /// Es/N0 of the virtual air in dB.
+    pub snr: f64,
+    /// Seed of everything random but the keys.
+    pub seed: u64,
+}
+
+impl Plan {
+    /// Samples of a subframe.
+    ///
+    /// # Errors
+    /// A bandwidth that does not exist.
+    pub fn subframe_samples(&self) -> Result<usize, ConfigError> {
+        Ok(scene::ue(self, Security::None, 0, 1)?.numerology()?.subframe_samples())
+    }
+}
+
+/// One radio, opened for one UE.
+pub type OpenRadio<'a> = dyn FnMut(&UeConfig) -> anyhow::Result<(Box<dyn Radio>, Option<Anchor>)> + 'a;
+
+/// What was measured of one number of UEs under one protection.
+pub struct Run {
+    /// UEs.
+    pub ues: usize,
+    /// Protection.
+    pub security: Security,
+    /// What all UEs counted, added.
+    pub totals: Totals,
+    /// Subframes in which the work took longer than the subframe.
+    pub over: u64,
+    /// Processor seconds of the process for each second of time.
+    pub cores: f64,
+    /// Seconds that it took.
+    pub seconds: f64,
+    /// What became of the messages.
+    pub arrivals: Arrivals,
+    /// Times of all UEs.
+    pub budget: Budget,
+    /// Load of the machine before it began, if it tells.
+    pub load: Option<f64>,
+}
+
+/// Run `ues` UEs under `security`, on a virtual air, or on the radio that `open` gives (then `ues` is 1). Ends early when
+/// `stop` says so.
+///
+/// # Errors
+/// A plan that cannot be, or a radio that is gone.
+pub fn run(
+    plan: &Plan,
+    ues: usize,
+    security: Security,
+    open: Option<&mut OpenRadio<'_>>,
+    stop: &dyn Fn() -> bool,
+) -> anyhow::Result<Run> {
+    let load = machine::load();
+    let mut configs = (0..ues).map(|i| scene::ue(plan, security, i, ues)).collect::<Result<Vec<_>, _>>()?;
+    let keys = scene::keys(security, ues)?;
+    let every = plan.every.unwrap_or(scene::PERIOD * ues as u64);
+    let mut radios = Vec::with_capacity(ues);
+    let mut host = None;
+    match open {
+        Some(open) => {
+            for config in &mut configs {
+                let (radio, anchor) = open(config)?;
+                radios.push(radio);
+                host = anchor;
+            }
+        }
+        None => {
+            let air = Air::new(scene::air(plan, ues, configs[0].rate()?))?;
+            for config in &configs {
+                radios.push(air.attach_named(&config.name)?);
+            }
+        }
+    }
+    let real_time = radios.iter().all(|r| r.description().real_time);
+    let streams = radios.into_iter().map(Radio::start).collect::<Result<Vec<Streams>, _>>()?;
+    let epoch = Instant::now();
+    let mut arrivals = Vec::with_capacity(ues);
+    let mut measured = Vec::with_capacity(ues);
+    let mut built = Vec::with_capacity(ues);
+    for (i, (config, streams)) in configs.iter().zip(streams).enumerate() {
+        let anchor = streams.anchor.or(host).unwrap_or(Anchor { utc_ns: 0, uncertainty_ns: 0 });
+        let facts = RadioFacts { anchor, real_time };
+        let (probe, heard) = Probe::new(every, every * i as u64 / ues as u64, plan.octets, epoch);
+        let mut ue = config.build_with(&keys, NoStore::default(), facts, vec![Box::new(probe)])?;
+        ue.set_duration(WARM_UP + plan.duration.as_millis() as u64);
+        arrivals.push(Arc::clone(&heard));
+        built.push((ue, streams, heard));
+    }
+    let mut running = Vec::with_capacity(ues);
+    for (ue, streams, heard) in built {
+        let before = Arc::new(Mutex::new(Before::default()));
+        measured.push(Arc::clone(&before));
+        let observer: Box<dyn Observer<Ue>> = Box::new(WarmUp { before, heard, over: false });
+        running.push(Running::start(ue, streams, real_time, ThreadOptions::default(), Some(observer))?);
+    }
+    while !stop() && !running.iter().all(Running::is_finished) {
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let cpu = machine::cpu_seconds();
+    let began = measured.iter().filter_map(|before| lock(before).began).min_by(|a, b| a.0.total_cmp(&b.0));
+    let (seconds, cores) = began.map_or((0.0, 0.0), |(cpu_before, at)| {
+        let seconds = at.elapsed().as_secs_f64();
+        (seconds, cpu.map_or(0.0, |cpu| (cpu - cpu_before) / seconds))
+    });
+    let mut all = Run {
+        ues,
+        security,
+        totals: Totals::default(),
+        over: 0,
+        cores,
+        seconds,
+        arrivals: Arrivals::default(),
+        budget: Budget::new(),
+        load,
+    };
+    for (running, before) in running.into_iter().zip(measured) {
+        let (mut ue, result) =
+            running.stop().map_err(|_| anyhow::anyhow!("a thread failed; this is a bug"))?;
+        result?;
+        add(&mut all.totals, ue.totals(), &lock(&before).totals);
+        all.budget.merge(ue.budget());
+    }
+    for heard in arrivals {
+        all.arrivals.merge(&lock(&heard));
+    }
+    all.over = all.budget.longer_than(Stage::Whole, Duration::from_millis(1));
+    Ok(all)
+}
+
+impl Run {
+    /// Subframes that were not received because there was no time: given up, or lost with their samples.
+    pub fn missed(&self, subframe_samples: usize) -> u64 {
+        self.totals.skipped + self.totals.lost_samples.div_ceil(subframe_samples as u64)
+    }
+
+    /// From the end of a received subframe to the beginning of the first that can hold its answer, in subframes, if the work is
+    /// to be done in time but for one of 1000; as measured.
+    pub fn least_turn_round(&self) -> Option<f64> {
+        let measured = !self.budget.histogram(Stage::TurnRound).is_empty();
+        measured.then(|| (self.budget.microseconds(Stage::TurnRound)[2] / 1e3).ceil())
+    }
+
+    /// One object with every figure.
+    pub fn json(&self, plan: &Plan, subframe_samples: usize) -> Value {
+        let t = &self.totals;
+        let stages: serde_json::Map<String, Value> = self
+            .budget
+            .microseconds_of_all()
+            .into_iter()
+            .map(|(s, v)| (s.as_str().to_owned(), figures(v)))
+            .collect();
+        json!({
+            "type": "latency",
+            "ues": self.ues,
+            "security": self.security.as_str(),
+            "prb": plan.prb,
+            "lead": plan.lead,
+            "lock_step": plan.lock_step,
+            "seconds": self.seconds,
+            "cores": self.cores,
+            "load_before": self.load,
+            "subframes": t.subframes,
+            "missed": self.missed(subframe_samples),
+            "late_bursts": t.late_bursts,
+            "over_budget": self.over,
+            "bursts": t.bursts,
+            "turn_round_subframes": plan.lead - 1,
+            "least_turn_round_subframes": self.least_turn_round(),
+            "messages": { "sent": self.arrivals.sent, "refused": self.arrivals.refused, "received": self.arrivals.received },
+            "application_air_ms": self.arrivals.air().map(figures),
+            "application_wall_ms": self.arrivals.wall().map(figures),
+            "stages_us": stages,
+        })
+    }
+}
+
+fn figures([p50, p99, p999, worst]: [f64; 4]) -> Value {
+    json!({ "p50": p50, "p99": p99, "p99.9": p999, "worst": worst })
+}
+
+/// What had been counted when the warm-up was over.
+#[derive(Default)]
+struct Before {
+    totals: Totals,
+    began: Option<(f64, Instant)>,
+}
+
+/// Forgets what was measured while the UE warmed up.
+struct WarmUp {
+    before: Arc<Mutex<Before>>,
+    heard: Arc<Mutex<Arrivals>>,
+    over: bool,
+}
+
+impl Observer<Ue> for WarmUp {
+    fn look(&mut self, ue: &mut Ue) {
+        if self.over || ue.totals().subframes < WARM_UP {
+            return;
+        }
+        self.over = true;
+        ue.budget().reset();
+        lock(&self.heard).reset();
+        let mut before = lock(&self.before);
+        before.totals = *ue.totals();
+        before.began = Some((machine::cpu_seconds().unwrap_or(0.0), Instant::now()));
+    }
+}
+
+fn add(into: &mut Totals, now: &Totals, before: &Totals) {
+    into.subframes += now.subframes - before.subframes;
+    into.skipped += now.skipped - before.skipped;
+    into.lost_samples += now.lost_samples - before.lost_samples;
+    into.breaks += now.breaks - before.breaks;
+    into.deaf += now.deaf - before.deaf;
+    into.bursts += now.bursts - before.bursts;
+    into.late_bursts += now.late_bursts - before.late_bursts;
+    into.radio_events += now.radio_events - before.radio_events;
+    for k in 0..4 {
+        into.heard[k] += now.heard[k] - before.heard[k];
+        into.sent[k] += now.sent[k] - before.sent[k];
+    }
+    into.reference_changes += now.reference_changes - before.reference_changes;
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
