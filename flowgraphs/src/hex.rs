@@ -25,11 +25,6 @@ pub(crate) fn bytes(text: &str) -> Option<Vec<u8>> {
     Some(pairs.map(|p| p[0] << 4 | p[1]).collect())
 }
 
-/// The bits of bytes, one a byte.
-pub(crate) fn bits_of(bytes: &[u8]) -> Vec<u8> {
-    bytes.iter().flat_map(|b| (0..8).rev().map(move |i| b >> i & 1)).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -42,6 +37,10 @@ mod tests {
         assert_eq!(bytes("0a:FF_0 1"), Some(vec![0x0a, 0xff, 0x01]));
         assert_eq!(bytes("0a0"), None);
         assert_eq!(bytes("0g"), None);
+    }
+
+    fn bits_of(bytes: &[u8]) -> Vec<u8> {
+        bytes.iter().flat_map(|b| (0..8).rev().map(move |i| b >> i & 1)).collect()
     }
 
     proptest! {

@@ -9,6 +9,19 @@ use sidelink_phy::units::{Bandwidth, DfnSubframe, PrbRange};
 
 /// MIB-SL (5 octets) or MIB-SL-V2X (6) of a subframe, FDD, reserved bits 0 (TS 36.331 §6.5.2).
 pub fn mib_sl(bandwidth: Bandwidth, v2x: bool, at: DfnSubframe, in_coverage: bool) -> Vec<u8> {
+    let mut octets = Vec::new();
+    fill_mib_sl(&mut octets, bandwidth, v2x, at, in_coverage);
+    octets
+}
+
+/// The same into `octets`, whose memory is used again.
+pub fn fill_mib_sl(
+    octets: &mut Vec<u8>,
+    bandwidth: Bandwidth,
+    v2x: bool,
+    at: DfnSubframe,
+    in_coverage: bool,
+) {
     let repr = mib_sl::Repr {
         kind: if v2x { mib_sl::Kind::V2x } else { mib_sl::Kind::D2d },
         bandwidth: match bandwidth {
@@ -25,18 +38,22 @@ pub fn mib_sl(bandwidth: Bandwidth, v2x: bool, at: DfnSubframe, in_coverage: boo
         in_coverage,
         reserved: 0,
     };
-    let mut octets = vec![0; repr.buffer_len()];
+    octets.clear();
+    octets.resize(repr.buffer_len(), 0);
     // Emitting fails on fields that do not fit: a DFN and a subframe number always do.
-    if repr.emit(&mut octets).is_err() {
+    if repr.emit(octets).is_err() {
         octets.fill(0);
     }
-    octets
 }
 
 /// The fields of a received MIB-SL (40 bits, one a byte) or MIB-SL-V2X (48); `None` when they make no sense.
 pub fn parse_mib_sl(bits: &[u8]) -> Option<mib_sl::Repr> {
-    let octets: Vec<u8> = bits.chunks(8).map(|b| b.iter().fold(0, |v, bit| v << 1 | bit)).collect();
-    mib_sl::Repr::parse(&mib_sl::Packet::new_checked(octets).ok()?).ok()
+    let mut octets = [0; 6];
+    let octets = octets.get_mut(..bits.len().div_ceil(8))?;
+    for (octet, bits) in octets.iter_mut().zip(bits.chunks(8)) {
+        *octet = bits.iter().fold(0, |v, bit| v << 1 | bit);
+    }
+    mib_sl::Repr::parse(&mib_sl::Packet::new_checked(&*octets).ok()?).ok()
 }
 
 /// Random numbers of the channel models as layer 2 takes them: resources are no secrets.
@@ -64,8 +81,10 @@ pub struct SharedResource {
 /// A pool of mode 2 as layer 2 draws from it.
 #[derive(Clone, Debug)]
 pub struct Mode2 {
-    pool: CommunicationPool,
-    carrier_prbs: usize,
+    /// PSCCH resources by their numbers.
+    control: Vec<Option<[(u32, usize); 2]>>,
+    /// Subframes of PSSCH by I_TRP.
+    patterns: Vec<Vec<(u32, u32)>>,
     list: Vec<usize>,
     draw: Mode2Pool,
 }
@@ -88,7 +107,9 @@ impl Mode2 {
         };
         let resources = pool.control_resources(carrier_prbs) as u32;
         let draw = Mode2Pool::new(resources, list.len() as u32, length, trpt_subset.unwrap_or(u8::MAX), &[])?;
-        Ok(Self { pool: pool.clone(), carrier_prbs, list, draw })
+        let control = (0..resources as usize).map(|n| pool.control_resource(carrier_prbs, n)).collect();
+        let patterns = (0..=u8::MAX).map(|i_trp| pool.pattern_subframes(i_trp)).collect();
+        Ok(Self { control, patterns, list, draw })
     }
 
     /// PRBs of PSSCH that lie side by side, at most.
@@ -108,10 +129,10 @@ impl Mode2 {
             if last - first + 1 != blocks {
                 return None;
             }
-            let data = self.pool.pattern_subframes(grant.i_trp);
-            let control = self.pool.control_resource(self.carrier_prbs, grant.n_pscch as usize)?;
+            let data = &self.patterns[usize::from(grant.i_trp)];
+            let control = (*self.control.get(grant.n_pscch as usize)?)?;
             let prbs = PrbRange { start: first, len: blocks };
-            (!data.is_empty()).then_some(SharedResource { control, trp: grant.i_trp, data, prbs })
+            (!data.is_empty()).then(|| SharedResource { control, trp: grant.i_trp, data: data.clone(), prbs })
         })
     }
 }
@@ -119,8 +140,8 @@ impl Mode2 {
 /// A discovery pool as type 1 draws from it.
 #[derive(Clone, Debug)]
 pub struct Type1 {
-    pool: DiscoveryPool,
-    carrier_prbs: usize,
+    /// Transmissions of each resource; a pair across the gap of the pool cannot be sent.
+    places: Vec<Option<Vec<(u32, PrbRange)>>>,
     draw: grant::DiscoveryPool,
 }
 
@@ -136,22 +157,21 @@ impl Type1 {
             51..=75 => TxProbability::P75,
             _ => TxProbability::P100,
         };
-        let draw = grant::DiscoveryPool::new(pool.resources(carrier_prbs) as u32, probability)?;
-        Ok(Self { pool: pool.clone(), carrier_prbs, draw })
+        let resources = pool.resources(carrier_prbs);
+        let draw = grant::DiscoveryPool::new(resources as u32, probability)?;
+        let places = (0..resources).map(|n| pool.type1(carrier_prbs, n)).collect();
+        Ok(Self { places, draw })
     }
 
     /// Draw a resource for one message, none of whose subframes is in `busy`, and add its own; `None` when chance says to be
     /// silent, or nothing is free (TS 36.213 §14.3.1).
     pub fn draw(&self, busy: &mut Vec<u32>, chance: &mut Chance) -> Option<Vec<(u32, PrbRange)>> {
-        let taken = |n: u32| match self.pool.type1(self.carrier_prbs, n as usize) {
-            Some(all) => all.iter().any(|(subframe, _)| busy.contains(subframe)),
-            // a pair across the gap of the pool cannot be sent
-            None => true,
-        };
-        let n = self.draw.draw(chance, taken)?;
-        let all = self.pool.type1(self.carrier_prbs, n as usize)?;
+        let places = |n: u32| self.places.get(n as usize)?.as_ref();
+        let taken =
+            |n: u32| places(n).is_none_or(|all| all.iter().any(|(subframe, _)| busy.contains(subframe)));
+        let all = places(self.draw.draw(chance, taken)?)?;
         busy.extend(all.iter().map(|(subframe, _)| *subframe));
-        Some(all)
+        Some(all.clone())
     }
 }
 

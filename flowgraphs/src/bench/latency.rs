@@ -42,7 +42,8 @@ pub struct Plan {
     pub mcs: u8,
     /// Octets of a message.
     pub octets: usize,
-    /// Milliseconds between two messages of one UE; without it a scheduling period (40 ms) for each UE in the air.
+    /// Milliseconds between two messages of one UE; without it a scheduling period (40 ms) for each UE in the air,
+    /// and 3, so that messages come at every phase of the period.
     pub every: Option<u64>,
     /// What is measured, after the warm-up.
     pub duration: Duration,
@@ -104,7 +105,7 @@ pub fn run(
     let load = machine::load();
     let mut configs = (0..ues).map(|i| scene::ue(plan, security, i, ues)).collect::<Result<Vec<_>, _>>()?;
     let keys = scene::keys(security, ues)?;
-    let every = plan.every.unwrap_or(scene::PERIOD * ues as u64);
+    let every = plan.every.unwrap_or(scene::PERIOD * ues as u64 + 3);
     let mut radios = Vec::with_capacity(ues);
     let mut host = None;
     match open {

@@ -2,7 +2,6 @@
 
 use super::{Content, Transmission};
 use crate::Sample;
-use crate::hex;
 use sidelink_phy::channel::{Error, psbch, pscch, psdch, pssch};
 use sidelink_phy::grid::Grid;
 use sidelink_phy::impair::path::add;
@@ -90,7 +89,14 @@ impl Chain {
     fn encode(&mut self, t: &Transmission) -> Result<(), Error> {
         let (amplitude, grid) = (t.amplitude, &mut self.grid);
         match &t.content {
-            Content::Sync { id, mib, .. } => self.psbch.encode(&hex::bits_of(mib), *id, amplitude, grid),
+            Content::Sync { id, mib, .. } => {
+                let mut bits = [0; 48];
+                let count = mib.len().min(6) * 8;
+                for (i, bit) in bits[..count].iter_mut().enumerate() {
+                    *bit = mib[i / 8] >> (7 - i % 8) & 1;
+                }
+                self.psbch.encode(&bits[..count], *id, amplitude, grid)
+            }
             Content::Sci { bits, prb, n_cs, .. } => {
                 self.pscch.encode(bits, *prb, *n_cs, amplitude, grid).map(|_crc| ())
             }

@@ -2,10 +2,12 @@
 
 mod communication;
 mod discovery;
+mod spare;
 
 pub use communication::{Communication, CommunicationSettings};
 pub use discovery::{Discovery, DiscoverySettings};
 
+use self::spare::Spare;
 use super::layer2::{Layer2, Tell};
 use super::sync::Sync;
 use crate::clock::Clock;
@@ -24,6 +26,7 @@ pub struct Planner {
     communication: Vec<Communication>,
     chance: Chance,
     used: Vec<Range<usize>>,
+    spare: Spare,
 }
 
 impl Planner {
@@ -36,10 +39,12 @@ impl Planner {
         communication: Vec<Communication>,
         chance: Chance,
     ) -> Self {
-        Self { numerology, mode, sync_cp, discovery, communication, chance, used: Vec::with_capacity(16) }
+        let spare = Spare::new(numerology);
+        let used = Vec::with_capacity(16);
+        Self { numerology, mode, sync_cp, discovery, communication, chance, used, spare }
     }
 
-    /// Append what is sent in subframe `t`.
+    /// What is sent in subframe `t`, in the place of what was sent before.
     pub fn plan(
         &mut self,
         t: u64,
@@ -48,11 +53,13 @@ impl Planner {
         out: &mut Vec<Transmission>,
         tell: &mut Tell<'_>,
     ) {
-        out.clear();
+        self.spare.take_back(out);
         let chance = self.chance.0.next_u64();
         let at = Clock::dfn(t);
         if let Some(signal) = sync.signal(t, chance) {
-            let mib = link::mib_sl(self.numerology.bandwidth(), self.mode.is_v2x(), at, signal.in_coverage);
+            let mut mib = self.spare.one();
+            let bandwidth = self.numerology.bandwidth();
+            link::fill_mib_sl(&mut mib, bandwidth, self.mode.is_v2x(), at, signal.in_coverage);
             let content = Content::Sync { id: signal.id, mib, at, in_coverage: signal.in_coverage };
             out.push(Transmission { cp: self.sync_cp, amplitude: 1.0, content });
         }
@@ -60,7 +67,7 @@ impl Planner {
             discovery.plan(t, layer2, &mut self.chance, out, tell);
         }
         for communication in &mut self.communication {
-            communication.plan(t, layer2, &mut self.chance, out, tell);
+            communication.plan(t, layer2, &mut self.chance, &mut self.spare, out, tell);
         }
         self.keep_possible(t, sync, out);
     }
@@ -71,15 +78,17 @@ impl Planner {
         let phase = (t % u64::from(config.period)) as u32;
         let reserved = config.offsets.contains(&phase);
         self.used.clear();
-        let (used, bandwidth) = (&mut self.used, self.numerology.bandwidth());
-        out.retain(|transmission| {
-            if reserved && !matches!(transmission.content, Content::Sync { .. }) {
+        let Self { used, spare, numerology, .. } = self;
+        out.retain_mut(|transmission| {
+            let other = reserved && !matches!(transmission.content, Content::Sync { .. });
+            let range = transmission.subcarriers(numerology.bandwidth());
+            let clash = used.iter().any(|u| u.start < range.end && range.start < u.end);
+            if other || clash {
+                spare.take_from(&mut transmission.content);
                 return false;
             }
-            let range = transmission.subcarriers(bandwidth);
-            let clash = used.iter().any(|u| u.start < range.end && range.start < u.end);
             used.push(range);
-            !clash
+            true
         });
     }
 }

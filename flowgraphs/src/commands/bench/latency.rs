@@ -42,7 +42,7 @@ pub(super) struct LatencyArgs {
     /// Octets of a message.
     #[arg(long, default_value_t = 200, value_name = "N", value_parser = octets)]
     octets: usize,
-    /// Milliseconds between two messages of a UE; without it 40 for each UE in the air.
+    /// Milliseconds between two messages of a UE; without it 40 for each UE in the air, and 3.
     #[arg(long, value_name = "MS", value_parser = clap::value_parser!(u64).range(1..))]
     every: Option<u64>,
     /// Es/N0 of the virtual air in dB.

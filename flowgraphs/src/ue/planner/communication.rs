@@ -2,6 +2,7 @@
 //! (TS 36.213 §14.1, §14.2).
 
 use super::super::layer2::{Layer2, Tell};
+use super::spare::Spare;
 use crate::clock::Clock;
 use crate::link::{Chance, Mode2, SharedResource};
 use crate::scenario::{Content, SciFields, Transmission};
@@ -9,7 +10,7 @@ use sidelink_phy::channel::pssch::{Grant, REDUNDANCY_VERSIONS};
 use sidelink_phy::coding::crc::CRC16;
 use sidelink_phy::numerology::Numerology;
 use sidelink_phy::pool::CommunicationPool;
-use sidelink_phy::sci::{Format0, riv_encode};
+use sidelink_phy::sci::{Format0, MAX_BITS, riv_encode};
 use sidelink_phy::tables::is_precoding_size;
 use sidelink_phy::units::{CyclicPrefix, Modulation, PrbRange};
 
@@ -40,6 +41,9 @@ pub struct Communication {
     /// Sizes that can be precoded, with the octets of a block of each.
     sizes: Vec<(usize, usize)>,
     current: Option<Current>,
+    /// Bits of the SCI and the block of the grant; their memory is used again.
+    sci_bits: Vec<u8>,
+    block: Vec<u8>,
 }
 
 /// The grant of one period.
@@ -49,8 +53,6 @@ struct Current {
     grant: Grant,
     modulation: Modulation,
     sci: Format0,
-    sci_bits: Vec<u8>,
-    block: Vec<u8>,
     filled: bool,
     blocks: u64,
 }
@@ -66,7 +68,14 @@ impl Communication {
             })
             .filter(|(_, octets)| *octets > 2 * HEADERS)
             .collect();
-        (!sizes.is_empty()).then_some(Self { settings, numerology, sizes, current: None })
+        (!sizes.is_empty()).then_some(Self {
+            settings,
+            numerology,
+            current: None,
+            sci_bits: Vec::with_capacity(MAX_BITS),
+            block: Vec::with_capacity(sizes.iter().fold(0, |most, (_, octets)| most.max(*octets))),
+            sizes,
+        })
     }
 
     pub(super) fn plan(
@@ -74,6 +83,7 @@ impl Communication {
         t: u64,
         layer2: &mut Layer2,
         chance: &mut Chance,
+        spare: &mut Spare,
         out: &mut Vec<Transmission>,
         tell: &mut Tell<'_>,
     ) {
@@ -83,14 +93,14 @@ impl Communication {
         if into == 0 {
             self.begin(layer2, chance);
         }
-        let Some(current) = &mut self.current else { return };
+        let Self { current: Some(current), sci_bits, block, .. } = self else { return };
         for (_, prb) in current.resource.control.iter().filter(|(subframe, _)| *subframe == into) {
             let content = Content::Sci {
                 fields: SciFields::Format0(current.sci),
-                bits: current.sci_bits.clone(),
+                bits: spare.copy(sci_bits),
                 prb: *prb,
                 n_cs: 0,
-                crc16: CRC16.bits(&current.sci_bits) as u16,
+                crc16: CRC16.bits(sci_bits) as u16,
             };
             out.push(Transmission { cp: self.settings.control_cp, amplitude: 1.0, content });
         }
@@ -99,13 +109,13 @@ impl Communication {
         };
         let repetition = i % REDUNDANCY_VERSIONS.len();
         if repetition == 0 {
-            current.filled = layer2.fill(current.address.address, &mut current.block, tell);
+            current.filled = layer2.fill(current.address.address, block, tell);
             current.blocks += u64::from(current.filled);
         }
         if current.filled {
             let n_ssf = (current.resource.data[i].1 % 10) as u8;
             let grant = Grant { n_ssf, rv: REDUNDANCY_VERSIONS[repetition], ..current.grant };
-            let (modulation, block) = (current.modulation, current.block.clone());
+            let (modulation, block) = (current.modulation, spare.copy(block));
             let content = Content::SlSch { grant, modulation, block, number: current.blocks - 1 };
             out.push(Transmission { cp: self.settings.data_cp, amplitude: 1.0, content });
         }
@@ -138,20 +148,12 @@ impl Communication {
                 timing_advance: 0,
                 group_destination: group,
             };
-            let mut sci_bits = vec![0; Format0::bits(bandwidth)];
-            sci.emit(bandwidth, &mut sci_bits).ok()?;
-            let block = vec![0; octets];
-            Some(Current {
-                address: waiting,
-                resource,
-                grant,
-                modulation,
-                sci,
-                sci_bits,
-                block,
-                filled: false,
-                blocks: 0,
-            })
+            self.sci_bits.clear();
+            self.sci_bits.resize(Format0::bits(bandwidth), 0);
+            sci.emit(bandwidth, &mut self.sci_bits).ok()?;
+            self.block.clear();
+            self.block.resize(octets, 0);
+            Some(Current { address: waiting, resource, grant, modulation, sci, filled: false, blocks: 0 })
         });
     }
 }
