@@ -2,8 +2,11 @@
 //!
 //! Each test first builds its objects, then lets them work on a signal that they understand (it is checked that they
 //! do) and on noise. A failing test prints where the first allocation came from.
-#![allow(unsafe_code)] // GlobalAlloc is an unsafe trait
 
+mod counting;
+mod ue;
+
+use counting::without_allocation;
 use sidelink_phy::Sample;
 use sidelink_phy::channel::pssch::Grant;
 use sidelink_phy::channel::{psbch, pscch, psdch, pssch};
@@ -23,76 +26,7 @@ use sidelink_phy::sc_fdma::{Demodulator, Modulator};
 use sidelink_phy::sci::{Format0, Format1, riv_encode};
 use sidelink_phy::sequence::dmrs::References;
 use sidelink_phy::units::{Bandwidth, CyclicPrefix, DfnSubframe, PrbRange, SlssId, TransmissionMode};
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::backtrace::Backtrace;
-use std::cell::Cell;
 use std::sync::Arc;
-
-// ---- the allocator
-
-struct Counting;
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
-
-thread_local! {
-    /// Allocations of this thread while it is watched; `None` while it is not.
-    static WATCH: Cell<Option<usize>> = const { Cell::new(None) };
-}
-
-/// Count one, and say where the first came from.
-fn note() {
-    // a thread that is being torn down has no counter
-    let Ok(Some(count)) = WATCH.try_with(Cell::get) else { return };
-    if count == 0 {
-        // what the trace itself allocates does not count
-        WATCH.set(None);
-        eprintln!("the first allocation:\n{}", of_project(&Backtrace::force_capture().to_string()));
-    }
-    WATCH.set(Some(count + 1));
-}
-
-/// The lines of a trace that are of this project.
-fn of_project(trace: &str) -> String {
-    let lines: Vec<_> = trace.lines().map(str::trim).collect();
-    let pairs = lines.windows(2).filter(|pair| pair[0].contains("sidelink_") && pair[1].starts_with("at "));
-    pairs.map(|pair| format!("  {} {}\n", pair[0], pair[1])).collect()
-}
-
-// SAFETY: everything is handed to the system's allocator as it came.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        note();
-        // SAFETY: the caller's promises are those of `System`.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
-        note();
-        // SAFETY: as above.
-        unsafe { System.alloc_zeroed(layout) }
-    }
-
-    unsafe fn realloc(&self, at: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        note();
-        // SAFETY: as above.
-        unsafe { System.realloc(at, layout, size) }
-    }
-
-    unsafe fn dealloc(&self, at: *mut u8, layout: Layout) {
-        // SAFETY: as above.
-        unsafe { System.dealloc(at, layout) }
-    }
-}
-
-/// Run `work`; it must not allocate.
-fn without_allocation<R>(what: &str, work: impl FnOnce() -> R) -> R {
-    WATCH.set(Some(0));
-    let result = work();
-    let count = WATCH.replace(None).unwrap_or(0);
-    assert_eq!(count, 0, "{what} allocates");
-    result
-}
 
 #[test]
 fn the_counter_counts() {

@@ -1,0 +1,246 @@
+//! UEs over the virtual air, in lock-step: the same seed gives the same samples, and clocks that run free stay together.
+
+use sidelink_flowgraphs::keystore::{Cipher, Discovery, Group, Hex, Keys, Protection, random};
+use sidelink_flowgraphs::number::Number;
+use sidelink_flowgraphs::radio::air::{Air, AirConfig, PortConfig};
+use sidelink_flowgraphs::radio::{Anchor, Radio, RadioError, Streams};
+use sidelink_flowgraphs::ue::{NoStore, Observer, RadioFacts, Role, Running, ThreadOptions, Ue, UeConfig};
+use sidelink_phy::Sample;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+/// Samples of a subframe of 15 PRBs.
+const N: usize = 3840;
+
+/// Samples of half a normal cyclic prefix of 15 PRBs.
+const HALF_PREFIX: f64 = 9.0;
+
+const RADIO: &str = r#"
+[radio]
+prb = 15
+tm = 2
+[radio.sync]
+offset = [0, 20]
+[[radio.communication]]
+period = 40
+control-bitmap = "0111 1000"
+control-prb = { start = 0, end = 14, num = 7 }
+data-bitmap = "1111 1111 1110 1111 1111 1111 1111 1111"
+data-offset = 8
+data-prb = { start = 0, end = 14, num = 7 }
+[[radio.discovery]]
+period = 320
+offset = 1
+bitmap = "1111 1111"
+prb = { start = 0, end = 14, num = 7 }
+"#;
+
+fn config(name: &str, seed: u64, more_top: &str, more: &str) -> UeConfig {
+    let text = format!("name = \"{name}\"\nseed = {seed}\n{more_top}{RADIO}\n{more}");
+    UeConfig::from_toml(&text, "test").unwrap()
+}
+
+fn air(seed: u64, port: Vec<PortConfig>) -> Air {
+    Air::new(AirConfig {
+        rate: Number(3.84e6),
+        prb: Some(15),
+        seed,
+        snr: Some(20.0),
+        channel: "epa5".parse().unwrap(),
+        utc: Some(1_800_000_000),
+        wait_for: port.len(),
+        port,
+        ..AirConfig::default()
+    })
+    .unwrap()
+}
+
+fn start(
+    config: &UeConfig,
+    keys: &Keys,
+    streams: Streams,
+    subframes: u64,
+    observer: Option<Box<dyn Observer<Ue>>>,
+) -> Running<Ue> {
+    let anchor = streams.anchor.unwrap_or(Anchor { utc_ns: 1_800_000_000_000_000_000, uncertainty_ns: 0 });
+    let facts = RadioFacts { anchor, real_time: false };
+    let mut ue = config.build_with(keys, NoStore::default(), facts, Vec::new()).unwrap();
+    ue.set_duration(subframes);
+    Running::start(ue, streams, false, ThreadOptions::default(), observer).unwrap()
+}
+
+fn keys() -> Keys {
+    let mut group = Group {
+        name: "fire".into(),
+        group_id: Hex(vec![0, 1, 0xa2]),
+        cipher: Cipher::Aes,
+        mac: Some(Cipher::Aes),
+        member: vec!["alice=0000a1".parse().unwrap(), "bob=0000b2".parse().unwrap()],
+        pgk: Vec::new(),
+    };
+    group.new_pgk(0, u32::MAX).unwrap();
+    let mut code = Discovery::new("friend", Protection::Rotating, u32::MAX);
+    code.prose_id = Some(random(20).unwrap());
+    code.application_key = Some(random(32).unwrap());
+    code.period_ms = Some(500);
+    code.announcer = Some("alice".into());
+    code.monitors = vec!["bob".into()];
+    Keys { group: vec![group], discovery: vec![code], ..Keys::default() }
+}
+
+/// What somebody who only listens hears of two UEs under full protection, and how many blocks and messages each of them heard.
+fn recording(seed: u64, keys: &Keys, subframes: u64) -> (Vec<Sample>, [[u64; 4]; 2]) {
+    let listener = PortConfig { listen_only: true, ..PortConfig::named("recorder") };
+    let bobs = PortConfig { cfo: Number(200.0), drift: 3.0, ..PortConfig::named("bob") };
+    let air = air(seed, vec![PortConfig::named("alice"), bobs, listener]);
+    let talk = |text: &str| format!("[[talk]]\nto = \"fire\"\nevery = 130\ntext = \"{text}\"\n");
+    let alice = config("alice", 1, "", &talk("alice here"));
+    let bob =
+        config("bob", 2, "", &format!("[time]\nsource = \"slss\"\npatience = 100000\n{}", talk("bob here")));
+    let radios = ["alice", "bob", "recorder"].map(|name| air.attach_named(name).unwrap());
+    let [alices, bobs, recorder] = radios.map(|r: Box<dyn Radio>| r.start().unwrap());
+    let alice = start(&alice, keys, alices, subframes, None);
+    let bob = start(&bob, keys, bobs, subframes, None);
+    let Streams { mut receive, transmit, .. } = recorder;
+    let wanted = subframes as usize * N * 9 / 10;
+    let mut heard = vec![Sample::default(); wanted];
+    let mut at = 0;
+    while at < wanted {
+        let end = (at + N).min(wanted);
+        match receive.receive(&mut heard[at..end], Duration::from_secs(20)) {
+            Ok(received) => {
+                assert!(received.count > 0 && received.first == at as u64, "{received:?} at {at}");
+                at += received.count;
+            }
+            Err(RadioError::Ended) => break,
+            Err(e) => panic!("{e}"),
+        }
+    }
+    assert_eq!(at, wanted, "the UEs left early");
+    drop((receive, transmit));
+    let of = |running: Running<Ue>| {
+        let (ue, result) = running.join().unwrap();
+        result.unwrap();
+        ue.totals().heard
+    };
+    (heard, [of(alice), of(bob)])
+}
+
+#[test]
+fn the_same_seed_gives_the_same_samples() {
+    let keys = keys();
+    let (first, heard) = recording(5, &keys, 1500);
+    assert!(heard[0][2] > 2 && heard[1][0] > 10 && heard[1][2] > 2 && heard[1][3] > 1, "{heard:?}");
+    let (second, again) = recording(5, &keys, 1500);
+    assert_eq!(heard, again);
+    let bits =
+        |samples: &[Sample]| samples.iter().map(|s| [s.re.to_bits(), s.im.to_bits()]).collect::<Vec<_>>();
+    let (first, second) = (bits(&first), bits(&second));
+    let differs = first.iter().zip(&second).position(|(a, b)| a != b);
+    assert_eq!(differs, None, "of {} samples", first.len());
+    let (other, _) = recording(6, &keys, 300);
+    assert_ne!(bits(&other), first[..other.len()], "another seed, other samples");
+}
+
+/// When the subframes of a UE begin, on the air's own clock: (subframes of air, which subframe by its count, its role).
+type Diary = Arc<Mutex<Vec<(f64, u64, Role)>>>;
+
+struct Watch {
+    diary: Diary,
+    start: f64,
+    drift: f64,
+    next: u64,
+}
+
+impl Observer<Ue> for Watch {
+    fn look(&mut self, ue: &mut Ue) {
+        let t = ue.next_subframe();
+        let Some(clock) = ue.clock().filter(|_| ue.totals().subframes >= self.next) else { return };
+        self.next = ue.totals().subframes + 10;
+        let air = self.start + clock.start_of(t) / (1.0 + self.drift * 1e-6);
+        self.diary.lock().unwrap().push((air / N as f64, t, ue.sync().role()));
+    }
+}
+
+/// The greatest distance in samples between the subframes of two UEs from `from` to `until` in subframes of air, and how many
+/// times they were compared.
+fn apart(a: &Diary, b: &Diary, from: f64, until: f64) -> (f64, usize) {
+    let (a, b) = (a.lock().unwrap(), b.lock().unwrap());
+    let mut worst = (0.0_f64, 0);
+    let mut i = 0;
+    for (air, t, _) in b.iter().filter(|(air, ..)| (from..until).contains(air)) {
+        while i + 1 < a.len() && a[i].0 < *air {
+            i += 1;
+        }
+        let Some((other_air, other_t, _)) = a.get(i).filter(|other| (other.0 - air).abs() < 30.0) else {
+            continue;
+        };
+        // what the air calls a subframe goes round in 10240; clocks drift little within ten subframes
+        let difference = ((air - *t as f64) - (other_air - *other_t as f64)).rem_euclid(10_240.0);
+        worst = (worst.0.max(difference.min(10_240.0 - difference) * N as f64), worst.1 + 1);
+    }
+    worst
+}
+
+/// Three UEs without common time, 20 ppm apart: two follow the first until it vanishes, then one the other.
+fn free_running(with_reference: u64, without: u64) {
+    let ports = [("alice", 0.0, 10.0), ("bob", 12_345.0, -10.0), ("carol", 7_001.0, 4.0)];
+    let port = |(name, start, drift): (&str, f64, f64)| PortConfig {
+        start: Some(Number(start)),
+        drift,
+        cfo: Number(5.0 * drift),
+        utc: false,
+        ..PortConfig::named(name)
+    };
+    let air = air(9, ports.map(port).to_vec());
+    let keys = Keys::default();
+    let radios = ports.map(|(name, ..)| air.attach_named(name).unwrap());
+    let streams = radios.map(|r: Box<dyn Radio>| r.start().unwrap());
+    let mut all = Vec::new();
+    for (i, (streams, (name, start_at, drift))) in streams.into_iter().zip(ports).enumerate() {
+        let diary = Diary::default();
+        let watch = Watch { diary: Arc::clone(&diary), start: start_at, drift, next: 0 };
+        let (patience, subframes) =
+            if i == 0 { (100, with_reference) } else { (100_000, with_reference + without) };
+        let time = format!("[time]\nsource = \"slss\"\nid = {}\npatience = {patience}\n", 200 + i);
+        let config = config(name, 11 + i as u64, &format!("layer2-id = \"0000a{i}\"\n"), &time);
+        all.push((start(&config, &keys, streams, subframes, Some(Box::new(watch))), diary));
+    }
+    let diaries: Vec<Diary> = all.iter().map(|(_, diary)| Arc::clone(diary)).collect();
+    let mut roles = Vec::new();
+    for (running, _) in all {
+        let (ue, result) = running.join().unwrap();
+        result.unwrap();
+        roles.push(ue.sync().role());
+    }
+    assert_eq!(roles[0], Role::Reference, "{roles:?}");
+    for follower in &diaries[1..] {
+        let end = with_reference as f64 - 100.0;
+        let (worst, times) = apart(&diaries[0], follower, 1500.0, end);
+        println!("{with_reference} subframes: at most {worst:.2} samples apart, {times} times compared");
+        assert!(
+            times as f64 > (end - 1500.0) / 20.0 && worst < HALF_PREFIX,
+            "{worst} samples, {times} times"
+        );
+    }
+    // whoever is the reference now, the other follows it, or both still follow each other's time
+    let end = (with_reference + without) as f64;
+    let (worst, times) = apart(&diaries[1], &diaries[2], end - 500.0, end - 50.0);
+    println!(
+        "after the reference vanished: at most {worst:.2} samples apart, {times} times compared; {roles:?}"
+    );
+    assert!(times > 10 && worst < HALF_PREFIX, "{worst} samples, {times} times, {roles:?}");
+    let follows = roles[1..].iter().filter(|r| matches!(r, Role::Following(..))).count();
+    assert_eq!(follows, 1, "{roles:?}");
+}
+
+#[test]
+fn free_clocks_stay_together_and_outlive_their_reference() {
+    free_running(4000, 5000);
+}
+
+#[test]
+#[ignore = "ten minutes of air"]
+fn free_clocks_stay_together_for_ten_minutes() {
+    free_running(600_000, 20_000);
+}
