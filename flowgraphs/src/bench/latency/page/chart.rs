@@ -59,7 +59,7 @@ pub(super) fn percentiles(curves: &[Curve]) -> String {
     }
     for (nines, label) in [
         (0.0, "0 %"),
-        (0.30103, "50 %"),
+        (std::f64::consts::LOG10_2, "50 %"),
         (1.0, "90 %"),
         (2.0, "99 %"),
         (3.0, "99.9 %"),
