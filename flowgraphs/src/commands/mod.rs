@@ -15,10 +15,12 @@ pub mod ue;
 use crate::config::ConfigError;
 use clap::{ArgAction, Parser, Subcommand};
 
-/// Hear and speak LTE sidelink (ProSe, PC5, V2X) on recordings.
+/// Hear and speak LTE sidelink (ProSe, PC5, V2X): on recordings, radios and a virtual air.
 #[derive(Debug, Parser)]
 #[command(name = "sidelink", version, about, propagate_version = true)]
-#[command(after_help = "Start with: sidelink generate --example > scenario.toml")]
+#[command(
+    after_help = "Start with: sidelink demo; sidelink ue --example > ue.toml; sidelink generate --example > scenario.toml"
+)]
 pub struct Cli {
     /// Say more on standard error: -v, -vv, -vvv.
     #[arg(short, long, action = ArgAction::Count, global = true)]
@@ -37,7 +39,7 @@ pub enum Command {
     Bench(bench::BenchArgs),
     /// Decode what is in a recording.
     Decode(decode::DecodeArgs),
-    /// Two UEs over noise and a carrier offset, what was heard, and the time that it took: start here.
+    /// Two protected UEs and two intruders over a virtual air, in real time: start here.
     Demo(demo::DemoArgs),
     /// List the radios that SoapySDR finds.
     Find(radio::FindArgs),

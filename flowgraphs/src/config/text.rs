@@ -11,7 +11,8 @@ const MAX_BYTES: u64 = 16 << 20;
 /// The text of a file.
 pub(crate) fn read(path: &Path) -> Result<String, ConfigError> {
     let place = path.display().to_string();
-    let remedy = "check the name; `sidelink generate --example` prints a file to start from";
+    let remedy =
+        "check the name; `sidelink generate --example` and `sidelink ue --example` print files to start from";
     let failed = |e: std::io::Error| ConfigError::new(format!("cannot read it: {e}"), place.clone(), remedy);
     let mut file = std::fs::File::open(path).map_err(failed)?;
     let mut bytes = Vec::new();
