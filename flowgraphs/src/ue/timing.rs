@@ -1,0 +1,124 @@
+//! How a UE finds its time, keeps it and loses it: the search for references, and the line that is made of one.
+
+use super::budget::Stage;
+use super::sync::{Candidate, Role, SyncConfig};
+use super::{Ue, first_whole};
+use crate::clock::Clock;
+use crate::link;
+use sidelink_phy::receive::reference;
+
+/// Subframes of a search for references beyond one period: the signal's own, whole, wherever the stretch begins.
+pub(super) const SEARCH_MARGIN: usize = 2;
+
+/// Subframes that a UE which has lost its reference keeps the time that it had against references that contradict it.
+const CONTRADICTED_AFTER: u64 = 5000;
+
+impl Ue {
+    /// Who is silent is forgotten; now and then others are looked for.
+    pub(super) fn follow(&mut self, t: u64) {
+        let draw = self.rng.next_u64();
+        if self.sync.tick(t, draw) {
+            self.totals.reference_changes += 1;
+            let (name, id) = (&self.name, self.sync.role());
+            self.contradicted_after = t + CONTRADICTED_AFTER;
+            tracing::info!("{name}: the reference is lost in subframe {t}; now {id:?}");
+        }
+        let free = matches!(self.sync.role(), Role::Reference | Role::Following(..));
+        if free && t >= self.searched + self.search_after {
+            self.searched = t;
+            self.search_after = 1500 + draw % 1000;
+            let may_contradict = self.sync.role() == Role::Reference && t >= self.contradicted_after;
+            if let Some(candidate) = self.best_candidate(may_contradict) {
+                self.take_time(candidate);
+            }
+            self.budget.mark(Stage::Sync);
+        }
+    }
+
+    /// Nothing is known of the time: search, or begin a count of our own.
+    pub(super) fn look_for_time(&mut self) {
+        let n = self.numerology.subframe_samples();
+        let stretch = (self.sync.config().period as usize + SEARCH_MARGIN) * n;
+        if self.framer.samples().len() < stretch {
+            return;
+        }
+        if let Some(candidate) = self.best_candidate(true) {
+            self.take_time(candidate);
+            return;
+        }
+        self.searched += (stretch / n) as u64;
+        if self.searched < self.patience {
+            // the next stretch overlaps this one by a subframe's margin
+            self.framer.keep_last(SEARCH_MARGIN * n);
+            return;
+        }
+        let draw = self.rng.next_u64();
+        self.sync.begin(draw);
+        let sample = self.framer.next();
+        let count = Clock::rough_count(Some(self.anchor)) + sample / n as u64;
+        let clock =
+            Clock::from_subframe(self.numerology.sample_rate(), count, sample as f64, Some(self.anchor));
+        tracing::info!("{}: nobody is heard; now a reference of its own", self.name);
+        self.set_clock(clock);
+    }
+
+    /// The best reference in what is kept, as the selection has it. Unless it `may_contradict` the time that we have, it is one
+    /// that agrees: anybody can repeat an old synchronisation signal.
+    fn best_candidate(&mut self, may_contradict: bool) -> Option<reference::Candidate> {
+        let Self { search, framer, sync, .. } = self;
+        let search = search.as_mut()?;
+        let n = self.numerology.subframe_samples() as f64;
+        let stretch = (sync.config().period as usize + SEARCH_MARGIN) * n as usize;
+        let all = framer.samples();
+        let skipped = all.len().saturating_sub(stretch);
+        let mut best = None;
+        search.search(&all[skipped..], &mut |candidate| {
+            let Some(mib) = link::parse_mib_sl(payload(&candidate.mib, sync.config())) else { return };
+            let period = u64::from(sync.config().period);
+            let offset = (u64::from(candidate.time.count()) % period) as u32;
+            let power_db = sidelink_phy::units::decibel(candidate.measurement.signal.max(1e-20));
+            let rough = framer.first() as f64 + skipped as f64 + candidate.sample;
+            let near = match &self.clock {
+                Some(clock) => clock.subframe_at(rough),
+                None => Clock::rough_count(Some(self.anchor)) + (rough / n) as u64,
+            };
+            let heard = Clock::count_near(near, candidate.time);
+            let agrees = self.clock.as_ref().is_none_or(|clock| clock.subframe_at(rough + n / 2.0) == heard);
+            if (agrees || may_contradict)
+                && sync.heard(Candidate { id: candidate.id, mib, offset, power_db, heard })
+            {
+                best = Some(candidate);
+            }
+        });
+        best.map(|candidate| reference::Candidate {
+            sample: framer.first() as f64 + skipped as f64 + candidate.sample,
+            ..candidate
+        })
+    }
+
+    /// Follow a reference whose subframe began at sample `candidate.sample` of the stream.
+    fn take_time(&mut self, candidate: reference::Candidate) {
+        let n = self.numerology.subframe_samples();
+        let rough = Clock::rough_count(Some(self.anchor)) + (candidate.sample.max(0.0) / n as f64) as u64;
+        let near = self.clock.as_ref().map_or(rough, |clock| clock.subframe_at(candidate.sample));
+        let count = Clock::count_near(near, candidate.time);
+        self.cfo_hz = f64::from(candidate.measurement.cfo_hz);
+        self.totals.reference_changes += 1;
+        tracing::info!("{}: follows {} at sample {:.0}", self.name, candidate.id, candidate.sample);
+        let rate = self.numerology.sample_rate();
+        self.set_clock(Clock::from_subframe(rate, count, candidate.sample, Some(self.anchor)));
+    }
+
+    fn set_clock(&mut self, clock: Clock) {
+        // two subframes on, so that no promise of the old time is broken; the count itself may go back
+        self.next = first_whole(&clock, self.framer.next() + 2 * self.numerology.subframe_samples() as u64);
+        self.searched = self.next;
+        self.search_after = 1500 + self.rng.next_u64() % 1000;
+        self.clock = Some(clock);
+    }
+}
+
+fn payload<'a>(mib: &'a [u8; 48], config: &SyncConfig) -> &'a [u8] {
+    // modes 3 and 4 have a period of 160 subframes and 48 bits
+    if config.period == 160 { mib } else { &mib[..40] }
+}
