@@ -217,7 +217,7 @@ fn free_running(with_reference: u64, without: u64) {
     for follower in &diaries[1..] {
         let end = with_reference as f64 - 100.0;
         let (worst, times) = apart(&diaries[0], follower, 1500.0, end);
-        println!("{with_reference} subframes: at most {worst:.2} samples apart, {times} times compared");
+        eprintln!("{with_reference} subframes: at most {worst:.2} samples apart, {times} times compared");
         assert!(
             times as f64 > (end - 1500.0) / 20.0 && worst < HALF_PREFIX,
             "{worst} samples, {times} times"
@@ -226,7 +226,7 @@ fn free_running(with_reference: u64, without: u64) {
     // whoever is the reference now, the other follows it, or both still follow each other's time
     let end = (with_reference + without) as f64;
     let (worst, times) = apart(&diaries[1], &diaries[2], end - 500.0, end - 50.0);
-    println!(
+    eprintln!(
         "after the reference vanished: at most {worst:.2} samples apart, {times} times compared; {roles:?}"
     );
     assert!(times > 10 && worst < HALF_PREFIX, "{worst} samples, {times} times, {roles:?}");
