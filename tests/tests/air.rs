@@ -223,7 +223,7 @@ fn free_running(with_reference: u64, without: u64) {
             "{worst} samples, {times} times"
         );
     }
-    // whoever is the reference now, the other follows it, or both still follow each other's time
+    // one is the reference now and the other follows it, or each follows what the other passes on: both may be, by who was heard last
     let end = (with_reference + without) as f64;
     let (worst, times) = apart(&diaries[1], &diaries[2], end - 500.0, end - 50.0);
     eprintln!(
@@ -231,7 +231,7 @@ fn free_running(with_reference: u64, without: u64) {
     );
     assert!(times > 10 && worst < HALF_PREFIX, "{worst} samples, {times} times, {roles:?}");
     let follows = roles[1..].iter().filter(|r| matches!(r, Role::Following(..))).count();
-    assert_eq!(follows, 1, "{roles:?}");
+    assert!(follows >= 1, "{roles:?}");
 }
 
 #[test]
