@@ -90,11 +90,13 @@ mod asking;
 mod auth;
 mod config;
 mod frame;
+mod hearing;
 mod hub;
 mod io;
 mod kd;
 mod link;
 mod note;
+mod rekeying;
 mod upkeep;
 
 pub use config::Config;

@@ -42,7 +42,7 @@ pub mod signed;
 pub use context::{Assurance, Fingerprint, Kind, Opened, SendError, Ticket};
 pub use entropy::Entropy;
 pub use identity::{KdId, KdSessId, pick_half};
-pub use policy::{Capabilities, Chosen, Disagreement, Need, Policy};
+pub use policy::{Capabilities, Chosen, Disagreement, Need, Policy, Stated};
 pub use session::{Active, Command, Offer, Proposed, Requested, Retired, Terms, Unproven};
 
 pub use crate::group::PduRefusal;

@@ -1,23 +1,25 @@
 //! UE_2: hears requests, commands, and believes who completes. Set-up and re-keying alike.
 
+use sidelink_security::cipher::Algorithm;
 use sidelink_security::direct::{
-    Active, Capabilities, Command, Disagreement, KdId, KdSessId, Offer, PduRefusal, Proposed, Terms,
+    Active, Capabilities, Command, Disagreement, KdId, KdSessId, Offer, Profile, Proposed, Stated, Terms,
     pick_half,
 };
 
 use super::asking::wire_capabilities;
 use super::frame;
-use super::hub::{Hub, assurance, parse};
-use super::io::{Closed, Error, State};
+use super::hearing::parse;
+use super::hub::Hub;
+use super::io::{Closed, State};
 use super::kd::{Change, Identity, KdRecord, MAX_IDENTITY, Ticket};
 use super::link::{Answer, Answering, Asked, Commanded, HalfOpen, KdInUse, Link, Stage};
 use super::note::{Cause, Note};
 use crate::ids::{Layer2Id, Lcid};
 use crate::pdcp;
 use crate::wire::pc5_signalling::{
-    Algorithms, Body, CommunicationRequest, RekeyingRequest, SecurityModeCommand,
+    Algorithms, Body, CommunicationRequest, SecurityModeCommand, UserInfo, UserPlane,
 };
-use crate::wire::pdcp::{HEADER_LEN, OneToOneRepr};
+use crate::wire::pdcp::{HEADER_LEN, OneToOneRepr, SduType};
 
 impl Hub {
     /// A request in the clear: anybody can have sent it, so that it costs little and ends nothing.
@@ -38,6 +40,7 @@ impl Hub {
             nonce_1: request.nonce,
             msb: request.kd_sess_msb,
             capabilities: Capabilities { eea: request.capabilities.eea, eia: request.capabilities.eia },
+            stated: request.policy.and_then(frame::stated),
         };
         // A copy of a request that is being answered: one command a try.
         let copy = |half: &HalfOpen| half.source == source && half.answering.offer.nonce_1 == offer.nonce_1;
@@ -92,14 +95,15 @@ impl Hub {
         offer: Offer,
         kd: &sidelink_security::keys::Kd,
     ) -> Result<(Proposed, Command), Option<Disagreement>> {
-        let chosen = self.config.policy.choose(offer.capabilities, None).map_err(Some)?;
+        let chosen = self.config.policy.choose(offer.capabilities, offer.stated).map_err(Some)?;
         let drawn = self.draw().ok_or(None)?;
         let mut nonce_2 = [0; 16];
         nonce_2.copy_from_slice(&drawn[..16]);
         // The whole name must be free, too: the peer may hold it from an earlier exchange.
         let taken = |half| self.half_taken(KdSessId::lsb, half);
         let lsb = pick_half(drawn[16].into(), 0xff, taken).ok_or(None)? as u8;
-        let command = Command { nonce_2, lsb, chosen, echo: offer.capabilities };
+        let (echo, echo_stated) = (offer.capabilities, offer.stated);
+        let command = Command { nonce_2, lsb, chosen, echo, echo_stated };
         let proposed = Proposed::new(terms, kd, &offer, &command).map_err(Some)?;
         // The same nonces as ever: a broken source of chance on both sides, or an attack on it.
         if self.is_new(proposed.fingerprint()) { Ok((proposed, command)) } else { Err(None) }
@@ -129,8 +133,9 @@ impl Hub {
             user_info: None,
             signature: None,
             encrypted_payload: None,
+            policy: command.echo_stated.map(frame::wire_policy),
         });
-        let message = frame::message(sequence, body);
+        let message = frame::message(self.config.profile, sequence, body);
         let pdu = frame::seal_command(&mut proposed, &message).ok()?;
         let l3_octets = message.len();
         let answering = Answering {
@@ -163,8 +168,9 @@ impl Hub {
         if !self.may_refuse() {
             return;
         }
-        let message = frame::message(0, Body::CommunicationReject { cause: cause.value() });
-        self.send_plain(source, &message);
+        let body = Body::CommunicationReject { cause: cause.value() };
+        let message = frame::message(self.config.profile, 0, body);
+        self.send_plain(source, body.message_type(), &message);
     }
 
     /// Whether a refusal in the clear may go now.
@@ -185,11 +191,22 @@ impl Hub {
         octets: &mut [u8],
     ) -> Result<(), pdcp::Error> {
         let Some(half) = self.half_open.get_mut(at) else { return Ok(()) };
-        let Some((active, kd, lsb, l3_octets)) = prove(&mut half.answering, header, octets)? else {
+        let proven = prove(self.config.profile, &mut half.answering, header, octets)?;
+        let Some(Proven { mut active, kd, lsb, up_policy, l3_octets }) = proven else {
             return Ok(());
         };
         let source = half.source;
         self.meter(source, false, 13, l3_octets, octets.len());
+        if let Some(peer) = up_policy {
+            match self.config.policy.user_plane(peer, active.chosen()) {
+                Ok(on) => active.agree_up_integrity(on),
+                Err(disagreement) => {
+                    self.note(Note::Disagreed { peer: source, disagreement });
+                    self.half_open.remove(at);
+                    return self.refuse_proven(source, active);
+                }
+            }
+        }
         match (kd, lsb) {
             (KdInUse::Known(kd), _) => {
                 if let Some(half) = self.half_open.remove(at) {
@@ -206,8 +223,19 @@ impl Hub {
         Ok(())
     }
 
+    /// The peer is proven, and wants for its user data what this UE does not.
+    fn refuse_proven(&mut self, peer: Layer2Id, mut active: Active) -> Result<(), pdcp::Error> {
+        let body = Body::CommunicationReject { cause: Cause::NotAligned.value() };
+        let message = frame::message(self.config.profile, 0, body);
+        let (lcid, session) = (Lcid::PC5_S_PROTECTED, Some(active.fingerprint()));
+        if let Ok(pdu) = frame::seal(&mut active, lcid, SduType::Pc5Signalling, &message) {
+            self.send_octets(peer, lcid, body.message_type(), session, message.len(), pdu);
+        }
+        Ok(())
+    }
+
     /// A new KD gets its name and replaces the derived ones of this peer, in one durable step.
-    fn store_agreed(&mut self, mut record: KdRecord, lsb: u16) -> (Ticket, KdId) {
+    pub(super) fn store_agreed(&mut self, mut record: KdRecord, lsb: u16) -> (Ticket, KdId) {
         record.id = KdId::from_halves(record.id.msb(), lsb);
         let id = record.id;
         let mut changes = self.keyring.others(&record.peer, id);
@@ -239,7 +267,7 @@ impl Hub {
         up.kd = kd;
         up.sequence = link.sequence;
         *link = up;
-        self.send_protected(index, Lcid::PC5_S_PROTECTED, accept_body());
+        self.send_accept(index);
         if let Some(keys) = self.links[index].keys() {
             self.state(index, State::Up { initiator: false, keys });
         }
@@ -251,164 +279,28 @@ impl Hub {
         self.links.len() - 1
     }
 
-    /// A request to re-key, under the current key.
-    pub(super) fn rekeying_heard(&mut self, index: usize, request: &RekeyingRequest<'_>, message: &[u8]) {
-        let now = self.now;
-        let link = &self.links[index];
-        let (peer, identity, kd_id) = (link.peer, link.identity.clone(), link.kd);
-        match link.asking.as_ref().map(|asking| &asking.phase) {
-            // Glare: the lower layer-2 identity's request wins.
-            Some(Asked::Requested) if self.config.source < peer => return,
-            Some(Asked::Requested) => self.links[index].asking = None,
-            // It asks under the key that we just completed: it has heard the complete.
-            Some(Asked::Completed { .. }) => self.asking_done(index),
-            Some(Asked::Storing { .. }) => return,
-            None => {}
-        }
-        let link = &self.links[index];
-        let early = now < link.rekeyed.plus_millis(self.config.rekey_interval);
-        match &link.answering {
-            Some(Answering { phase: Commanded::Storing { .. }, .. }) => return,
-            Some(answering) if answering.offer.nonce_1 == request.nonce => return,
-            Some(_) => {}
-            None if early => return self.note(Note::RekeyingStorm { peer }),
-            None => {}
-        }
-        let offer = Offer {
-            nonce_1: request.nonce,
-            msb: request.kd_sess_msb,
-            capabilities: Capabilities { eea: request.capabilities.eea, eia: request.capabilities.eia },
-        };
-        let in_use = link.active.as_ref().map(|active| (active.chosen(), active.up_integrity()));
-        if request.re_auth.is_some_and(|flag| flag != 0) {
-            if !self.authenticate_rekeying(index, offer, message, request.key_info) {
-                self.refuse_rekeying(index, Cause::AuthenticationFailure);
-            }
-            return;
-        }
-        let (terms, number) = (self.terms(in_use), self.numbers.peek());
-        let Some(record) = self.keyring.find(kd_id, &identity, now, number).map(KdRecord::copy) else {
-            return self.refuse_rekeying(index, Cause::AuthenticationFailure);
-        };
-        match self.propose(terms, offer, &record.kd) {
-            Err(Some(disagreement)) => {
-                self.note(Note::Disagreed { peer, disagreement });
-                self.refuse_rekeying(index, Cause::from(&disagreement));
-            }
-            Err(None) => {
-                self.note(Note::NoRoom { source: peer, what: "no session number, or no free KD-sess ID" })
-            }
-            Ok((proposed, command)) => {
-                let sequence = self.links[index].next_sequence();
-                let command = self.command(offer, proposed, command, KdInUse::Known(record.id), sequence);
-                if let Some((message, pdu, answering)) = command {
-                    let session = answering.session();
-                    self.links[index].answering = Some(answering);
-                    self.send_octets(peer, Lcid::PC5_S_SECURITY_MODE, 12, session, message, pdu);
-                }
-            }
-        }
-    }
-
-    fn refuse_rekeying(&mut self, index: usize, cause: Cause) {
-        let body = Body::SecurityModeReject { cause: cause.value(), rand: None, auts: None };
-        self.send_protected(index, Lcid::PC5_S_PROTECTED, body);
-    }
-
-    /// A PDU under the key that this side proposed in re-keying.
-    pub(super) fn receive_on_proposed(
-        &mut self,
-        index: usize,
-        lcid: Lcid,
-        header: OneToOneRepr,
-        octets: &mut [u8],
-    ) -> Result<(), pdcp::Error> {
-        let link = &mut self.links[index];
-        let Some(answering) = &mut link.answering else { return Ok(()) };
-        if !lcid.is_signalling() {
-            let opened = match &mut answering.phase {
-                Commanded::Proposed { proposed, .. } => {
-                    proposed.open_early(header.sn, lcid.value(), octets, HEADER_LEN)?
-                }
-                Commanded::Storing { active, .. } => {
-                    let kind = sidelink_security::direct::Kind::User;
-                    active.open(header.sn, lcid.value(), kind, octets, HEADER_LEN)?
-                }
-                Commanded::Challenged(_) | Commanded::Moving => return Ok(()),
-            };
-            self.deliver(index, lcid, header.sdu_type, assurance(&opened), &octets[HEADER_LEN..opened.end]);
-            return Ok(());
-        }
-        if lcid != Lcid::PC5_S_SECURITY_MODE {
-            // It overtook the complete; what matters is repeated.
-            return Err(PduRefusal::UnknownKey.into());
-        }
-        let Some((active, kd, lsb, l3_octets)) = prove(answering, header, octets)? else { return Ok(()) };
-        let peer = link.peer;
-        self.meter(peer, false, 13, l3_octets, octets.len());
-        match (kd, lsb) {
-            (KdInUse::Known(kd), _) => self.respond(index, active, kd, false),
-            (KdInUse::New(record), Some(lsb)) => {
-                let (ticket, kd) = self.store_agreed(record, lsb);
-                if let Some(answering) = &mut self.links[index].answering {
-                    answering.phase = Commanded::Storing { ticket, active, kd };
-                }
-            }
-            (KdInUse::New(_), None) => self.links[index].answering = None,
-        }
-        Ok(())
-    }
-
-    /// Re-keying is proven: the new key sends.
-    fn respond(&mut self, index: usize, active: Active, kd: KdId, new_kd: bool) {
-        let (until, keep) = (self.now.plus_millis(self.config.overlap), self.config.retired);
-        let now = self.now;
-        let link = &mut self.links[index];
-        link.answering = None;
-        link.switch(active, until, keep);
-        link.kd = kd;
-        link.heard = now;
-        link.rekeyed = now;
-        link.answer = Answer::Response;
-        self.send_protected(index, Lcid::PC5_S_PROTECTED, Body::RekeyingResponse);
-        if let Some(keys) = self.links[index].keys() {
-            self.state(index, State::Rekeyed { keys, new_kd });
-        }
-    }
-
     /// The complete came again: the answer to it was lost.
     pub(super) fn answer_again(&mut self, index: usize) {
-        let body = match self.links[index].answer {
-            Answer::Accept => accept_body(),
-            Answer::Response => Body::RekeyingResponse,
-        };
-        self.send_protected(index, Lcid::PC5_S_PROTECTED, body);
-    }
-
-    /// The complete of a re-keying did not come: the command again, or the end of it.
-    pub(super) fn answering_due(&mut self, index: usize) {
-        let deadline = self.now.plus_millis(self.config.t4111());
-        let link = &mut self.links[index];
-        let peer = link.peer;
-        let Some(answering) = &mut link.answering else { return };
-        let again = answering.tries < self.config.tries;
-        answering.tries += 1;
-        answering.deadline = deadline;
-        match &mut answering.phase {
-            Commanded::Proposed { proposed, .. } if again => {
-                if let Ok(pdu) = frame::seal_command(proposed, &answering.command) {
-                    let (session, l3_octets) = (Some(proposed.fingerprint()), answering.command.len());
-                    self.send_octets(peer, Lcid::PC5_S_SECURITY_MODE, 12, session, l3_octets, pdu);
-                }
-            }
-            // The store is slow: wait for it as often as for the peer.
-            Commanded::Storing { .. } if again => {}
-            _ => {
-                link.answering = None;
-                link.rekeyed = self.now;
-                self.note(Note::RekeyingGivenUp { peer });
+        match self.links[index].answer {
+            Answer::Accept => self.send_accept(index),
+            Answer::Response => {
+                self.send_protected(index, Lcid::PC5_S_PROTECTED, Body::RekeyingResponse);
             }
         }
+    }
+
+    /// The accept; in NR it says who accepts, and what protects user data.
+    fn send_accept(&mut self, index: usize) {
+        let nr = self.config.profile == Profile::Nr;
+        let own = self.config.identity.clone();
+        let user_info = nr.then_some(UserInfo { kind: own.kind, value: &own.value });
+        let active = self.links[index].active.as_ref().filter(|_| nr);
+        let up = active.map(|active| UserPlane {
+            ciphering: active.chosen().eea != Algorithm::Null,
+            integrity: active.up_integrity(),
+        });
+        let body = Body::CommunicationAccept { ip_config: 1, link_local: None, user_info, up };
+        self.send_protected(index, Lcid::PC5_S_PROTECTED, body);
     }
 
     /// A new KD is durable.
@@ -452,32 +344,23 @@ impl Hub {
             }
         }
     }
-
-    /// Sequence numbers end, and no new key came: the peer is told, and the link ends.
-    pub(super) fn give_up_keys(&mut self, index: usize) {
-        let body = Body::Release { reason: Cause::NotAvailable.value() };
-        self.send_protected(index, Lcid::PC5_S_PROTECTED, body);
-        self.close(index, Closed::Rekeying);
-    }
-
-    /// Begins to re-key when few sequence numbers are left.
-    pub(super) fn rekey_if_due(&mut self, index: usize) {
-        let link = &self.links[index];
-        let (peer, stage) = (link.peer, link.stage);
-        let Some(active) = &link.active else { return };
-        let waits = self.now < link.rekeyed.plus_millis(self.config.rekey_interval);
-        let (left, due) = (active.left(), active.wants_rekeying());
-        if due && !waits && stage == Stage::Up && self.start_rekeying(index, false) == Ok::<(), Error>(()) {
-            self.note(Note::RekeyingDue { peer, left });
-        }
-    }
 }
 
-/// What a complete proves: the keys, their KD, UE_1's half of a new KD's name, octets of the message.
-type Proven = (Active, KdInUse, Option<u16>, usize);
+/// What a complete proves.
+pub(super) struct Proven {
+    pub(super) active: Active,
+    pub(super) kd: KdInUse,
+    /// UE_1's half of a new KD's name.
+    pub(super) lsb: Option<u16>,
+    /// How UE_1 stands to protection of user data, where it says so.
+    pub(super) up_policy: Option<Stated>,
+    /// Octets of the message.
+    pub(super) l3_octets: usize,
+}
 
 /// Verifies a complete. `Ok(None)` when nothing waits for one; an error leaves the state as it was.
-fn prove(
+pub(super) fn prove(
+    profile: Profile,
     answering: &mut Answering,
     header: OneToOneRepr,
     octets: &mut [u8],
@@ -496,9 +379,11 @@ fn prove(
         }
         Ok((active, opened)) => {
             let message = &octets[HEADER_LEN..opened.end];
-            match parse(message).map(|repr| repr.body) {
-                Ok(Body::SecurityModeComplete { kd_id_lsb }) => {
-                    Ok(Some((active, kd, kd_id_lsb.map(u16::from_be_bytes), message.len())))
+            match parse(profile, message).map(|repr| repr.body) {
+                Ok(Body::SecurityModeComplete { kd_id_lsb, up_policy }) => {
+                    let (lsb, up_policy) =
+                        (kd_id_lsb.map(u16::from_be_bytes), up_policy.and_then(frame::stated));
+                    Ok(Some(Proven { active, kd, lsb, up_policy, l3_octets: message.len() }))
                 }
                 // The peer holds the keys and says something else: it refuses, or is broken. The state is empty now
                 // and its timer removes it.
@@ -510,8 +395,4 @@ fn prove(
 
 const fn take(answering: &mut Answering) -> Commanded {
     core::mem::replace(&mut answering.phase, Commanded::Moving)
-}
-
-const fn accept_body() -> Body<'static> {
-    Body::CommunicationAccept { ip_config: 1, link_local: None }
 }

@@ -3,19 +3,23 @@
 use sidelink_security::cipher::Algorithm;
 use sidelink_security::direct::signed::Ephemeral;
 use sidelink_security::direct::{
-    Capabilities, Chosen, Command, Disagreement, KdId, KdSessId, Offer, Profile, Requested, Terms, pick_half,
+    Active, Capabilities, Chosen, Command, Disagreement, KdId, KdSessId, Offer, Policy, Profile, Requested,
+    Stated, Terms, pick_half,
 };
 
 use super::auth::{self, Signing};
 use super::frame;
-use super::hub::{Hub, parse};
+use super::hearing::parse;
+use super::hub::Hub;
 use super::io::{Closed, Error, State};
 use super::kd::{Change, Identity, KdRecord, Ticket};
 use super::link::{Asked, Asking, Link, Stage};
 use super::note::{Cause, Note};
 use crate::ids::{Layer2Id, Lcid};
 use crate::pdcp;
-use crate::wire::pc5_signalling::{self as pc5, Body, CommunicationRequest, RekeyingRequest, UserInfo};
+use crate::wire::pc5_signalling::{
+    self as pc5, Body, CommunicationRequest, RekeyingRequest, UserInfo, UserPlane,
+};
 use crate::wire::pdcp::{HEADER_LEN, MAC_I_LEN, OneToOneRepr};
 use sidelink_security::group::PduRefusal;
 
@@ -61,11 +65,14 @@ impl Hub {
         let (ephemeral, key_info) = signing.unzip();
         let link = &mut self.links[index];
         let offer = *asking.offer();
+        let profile = self.config.profile;
         let own = &self.config.identity;
         let request = CommunicationRequest {
             user_info: UserInfo { kind: own.kind, value: &own.value },
             ip_config: 1,
             maximum_inactivity: (self.config.inactivity / 1000) as u32,
+            policy: offer.stated.map(frame::wire_policy),
+            target: None,
             nonce: offer.nonce_1,
             capabilities: wire_capabilities(offer.capabilities),
             kd_sess_msb: offer.msb,
@@ -75,7 +82,7 @@ impl Hub {
             link_local: None,
             key_info: key_info.as_deref(),
         };
-        let message = frame::message(link.next_sequence(), Body::CommunicationRequest(request));
+        let message = frame::message(profile, link.next_sequence(), Body::CommunicationRequest(request));
         let peer = link.peer;
         let turns = if ephemeral.is_some() { TURNS + auth::TURNS } else { TURNS };
         let signing =
@@ -92,7 +99,7 @@ impl Hub {
             tries: 0,
             rekeying: false,
         });
-        self.send_plain(peer, &message);
+        self.send_plain(peer, 1, &message);
     }
 
     /// An authentication to offer, if wanted and possible, and our half of the name that its KD would get. `None` without
@@ -140,16 +147,21 @@ impl Hub {
         let msb = pick_half(drawn[16].into(), 0xff, |half| self.half_taken(KdSessId::msb, half))?;
         let capabilities = self.config.policy.capabilities();
         let terms = self.terms(in_use);
-        let offer = Offer { nonce_1, msb: msb as u8, capabilities };
+        let stated = self.stated(capabilities);
+        let offer = Offer { nonce_1, msb: msb as u8, capabilities, stated };
         Some(Requested::new(terms, offer, self.config.policy))
     }
 
+    /// What messages say of a policy: in NR it stands there, in LTE nothing does.
+    pub(super) fn stated(&self, capabilities: Capabilities) -> Option<Stated> {
+        (self.config.profile == Profile::Nr).then(|| capabilities.stated())
+    }
+
+    /// Protection of user data is agreed on in set-up after the keys, and stays for the life of the link.
     pub(super) fn terms(&self, in_use: Option<(Chosen, bool)>) -> Terms {
-        let wanted = self.config.profile == Profile::Nr
-            && self.config.policy.up_integrity != sidelink_security::direct::Need::NotNeeded;
         Terms {
             profile: self.config.profile,
-            up_integrity: in_use.map_or(wanted, |(_, up_integrity)| up_integrity),
+            up_integrity: in_use.is_some_and(|(_, up_integrity)| up_integrity),
             in_use: in_use.map(|(chosen, _)| chosen),
         }
     }
@@ -188,7 +200,7 @@ impl Hub {
             key_info: key_info.as_deref(),
         });
         let turns = if ephemeral.is_some() { TURNS + auth::TURNS } else { TURNS };
-        let request = frame::message(self.links[index].sequence.wrapping_add(1), body);
+        let request = frame::message(self.config.profile, self.links[index].sequence.wrapping_add(1), body);
         let signing = ephemeral.map(|ephemeral| Signing { ephemeral, request, agreed: None });
         self.links[index].asking = Some(Asking {
             requested: asking,
@@ -254,12 +266,13 @@ impl Hub {
         let lcid = Lcid::PC5_S_SECURITY_MODE;
         let end = octets.len().checked_sub(MAC_I_LEN).filter(|end| *end >= HEADER_LEN);
         let message = octets.get(HEADER_LEN..end.unwrap_or(0)).ok_or(PduRefusal::TooShort)?;
-        let Body::SecurityModeCommand(command) = parse(message)?.body else {
+        let Body::SecurityModeCommand(command) = parse(self.config.profile, message)?.body else {
             return Err(PduRefusal::BadMac.into());
         };
         let l3_octets = message.len();
         let (nonce_2, lsb) = (command.nonce, command.kd_sess_lsb);
         let (echo, algorithms, kd_id_msb) = (command.capabilities, command.algorithms, command.kd_id_msb);
+        let echo_stated = command.policy.and_then(frame::stated);
         let link = &self.links[index];
         let (peer, Some(asking)) = (link.peer, &link.asking) else { return Ok(()) };
         let now = self.now;
@@ -276,7 +289,9 @@ impl Hub {
         let judged = match chosen {
             None => Err(Disagreement::NothingInCommon),
             Some(_) if self.clashes(index, header.kd_sess_id) => Err(Disagreement::Identity),
-            Some(chosen) => asking.requested.command(kd, &Command { nonce_2, lsb, chosen, echo }),
+            Some(chosen) => {
+                asking.requested.command(kd, &Command { nonce_2, lsb, chosen, echo, echo_stated })
+            }
         };
         let unproven = match judged {
             Ok(unproven) => unproven,
@@ -327,12 +342,12 @@ impl Hub {
         if rekeying {
             self.send_protected(index, Lcid::PC5_S_PROTECTED, body);
         } else if first {
-            self.send_plain(peer, &frame::message(sequence, body));
+            self.send_plain(peer, body.message_type(), &frame::message(self.config.profile, sequence, body));
         }
     }
 
     /// The keys of a proven command begin to send.
-    fn take_over(&mut self, index: usize, active: sidelink_security::direct::Active, kd: KdId, new_kd: bool) {
+    fn take_over(&mut self, index: usize, active: Active, kd: KdId, new_kd: bool) {
         let (until, keep) = (self.now.plus_millis(self.config.overlap), self.config.retired);
         let link = &mut self.links[index];
         link.switch(active, until, keep);
@@ -354,7 +369,32 @@ impl Hub {
             Asked::Completed { new_kd: true, .. } => Some(asking.kd_lsb.to_be_bytes()),
             _ => None,
         };
-        self.send_protected(index, Lcid::PC5_S_SECURITY_MODE, Body::SecurityModeComplete { kd_id_lsb });
+        let up_policy = self.user_plane_policy().map(frame::wire_policy);
+        let body = Body::SecurityModeComplete { kd_id_lsb, up_policy };
+        self.send_protected(index, Lcid::PC5_S_SECURITY_MODE, body);
+    }
+
+    /// How this UE stands to protection of user data, where messages say so.
+    fn user_plane_policy(&self) -> Option<Stated> {
+        let Policy { ciphering, up_integrity: integrity, .. } = self.config.policy;
+        (self.config.profile == Profile::Nr).then_some(Stated { integrity, ciphering })
+    }
+
+    /// The accept came: it says what protects user data.
+    pub(super) fn accepted(&mut self, index: usize, up: Option<UserPlane>) {
+        if let Some(up) = up {
+            let policy = self.config.policy;
+            let link = &mut self.links[index];
+            let allowed =
+                |active: &&mut Active| policy.allows_user_plane(up.integrity, up.ciphering, active.chosen());
+            let Some(active) = link.active.as_mut().filter(allowed) else {
+                let cause = Cause::NotAligned;
+                self.send_protected(index, Lcid::PC5_S_PROTECTED, Body::Release { reason: cause.value() });
+                return self.close(index, Closed::NoAnswer { hint: Some(cause) });
+            };
+            active.agree_up_integrity(up.integrity);
+        }
+        self.asking_done(index);
     }
 
     /// The accept or the response came under the new key: the exchange is over.
@@ -394,7 +434,7 @@ impl Hub {
     }
 
     /// A KD that was agreed on becomes durable before the complete names it.
-    fn store_new(&mut self, index: usize, active: sidelink_security::direct::Active, record: KdRecord) {
+    fn store_new(&mut self, index: usize, active: Active, record: KdRecord) {
         let ticket = self.store(vec![Change::Put(record.copy())]);
         if let Some(asking) = &mut self.links[index].asking {
             asking.phase = Asked::Storing { ticket, active, record };

@@ -15,6 +15,9 @@ use super::note::{Cause, Note};
 use crate::ids::{Layer2Id, Lcid};
 use crate::wire::pc5_signalling::{AuthenticationPhase, Body};
 
+/// The method octet of a refusal, which has none.
+const NO_METHOD: u8 = 0;
+
 /// The method octet of a cookie: no authentication, only the wish to see it again.
 const COOKIE_METHOD: u8 = 0xc0;
 
@@ -100,7 +103,7 @@ impl Hub {
             let content = self.cookie(source, &offer);
             let (phase, method) = (AuthenticationPhase::Reject, COOKIE_METHOD);
             let body = Body::Authentication { phase, method, content: &content };
-            self.send_plain(source, &frame::message(0, body));
+            self.send_plain(source, body.message_type(), &frame::message(self.config.profile, 0, body));
             return true;
         }
         match self.challenge(request, &info) {
@@ -109,7 +112,7 @@ impl Hub {
                 self.remember(HalfOpen { source, identity: identity.clone(), answering });
                 let phase = AuthenticationPhase::Request;
                 let body = Body::Authentication { phase, method: METHOD, content: &content };
-                self.send_plain(source, &frame::message(0, body));
+                self.send_plain(source, body.message_type(), &frame::message(self.config.profile, 0, body));
             }
             Err(Some(failure)) => self.not_authenticated(source, &failure, None),
             Err(None) => self.note(Note::NoRoom { source, what: "no session number" }),
@@ -202,7 +205,11 @@ impl Hub {
                 let body = Body::Authentication { phase, method: METHOD, content: &answer };
                 if connecting {
                     let sequence = link.next_sequence();
-                    self.send_plain(peer, &frame::message(sequence, body));
+                    self.send_plain(
+                        peer,
+                        body.message_type(),
+                        &frame::message(self.config.profile, sequence, body),
+                    );
                 } else {
                     self.send_protected(index, Lcid::PC5_S_PROTECTED, body);
                 }
@@ -307,10 +314,12 @@ impl Hub {
         let cause = Cause::from(failure);
         self.note(Note::NotAuthenticated { peer, cause, why: failure.to_string() });
         let (phase, content) = (AuthenticationPhase::Reject, [cause.value()]);
-        let body = Body::Authentication { phase, method: METHOD, content: &content };
+        let body = Body::Authentication { phase, method: NO_METHOD, content: &content };
         match link {
             Some(index) => self.send_protected(index, Lcid::PC5_S_PROTECTED, body),
-            None if self.may_refuse() => self.send_plain(peer, &frame::message(0, body)),
+            None if self.may_refuse() => {
+                self.send_plain(peer, body.message_type(), &frame::message(self.config.profile, 0, body));
+            }
             None => {}
         }
     }

@@ -8,7 +8,7 @@ use crate::ids::Layer2Id;
 /// Rules of one UE. Times in milliseconds.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// Whose formulas.
+    /// Whose formulas and messages. In NR every identity is an application layer ID ([`Identity::user`]).
     pub profile: Profile,
     /// Layer-2 identity of this UE.
     pub source: Layer2Id,

@@ -1,9 +1,9 @@
 //! PDCP PDUs of one-to-one bearers: header, protection, message. TS 36.323 §6.2.10.
 
-use sidelink_security::direct::{Active, Kind, Proposed, SendError, Ticket};
+use sidelink_security::direct::{Active, Kind, Need, Profile, Proposed, SendError, Stated, Ticket};
 
 use crate::ids::Lcid;
-use crate::wire::pc5_signalling::{Body, Repr};
+use crate::wire::pc5_signalling::{Body, Coding, Repr, SecurityPolicy};
 use crate::wire::pdcp::{HEADER_LEN, MAC_I_LEN, OneToOneRepr, SduType};
 
 fn pdu(sdu_type: SduType, kd_sess_id: u16, sn: u16, data: &[u8], mac_octets: usize) -> Vec<u8> {
@@ -46,10 +46,33 @@ fn of(ticket: &Ticket, sdu_type: SduType, data: &[u8], mac_octets: usize) -> Vec
 }
 
 /// The octets of a message.
-pub(super) fn message(sequence: u16, body: Body<'_>) -> Vec<u8> {
+pub(super) fn message(profile: Profile, sequence: u16, body: Body<'_>) -> Vec<u8> {
+    let coding = coding(profile);
+    // NR counts in one octet.
+    let sequence = if profile == Profile::Nr { sequence & 0xff } else { sequence };
     let repr = Repr { sequence, body };
-    let mut out = vec![0; repr.buffer_len()];
+    let mut out = vec![0; repr.buffer_len(coding)];
     // What the machine builds fits its fields: identities and containers were checked where they came in.
-    let _ = repr.emit(&mut out);
+    let emitted = repr.emit(coding, &mut out);
+    debug_assert!(emitted.is_ok(), "{emitted:?}");
     out
+}
+
+/// The octets of a profile.
+pub(super) const fn coding(profile: Profile) -> Coding {
+    match profile {
+        Profile::Lte => Coding::Lte,
+        Profile::Nr => Coding::Nr,
+    }
+}
+
+/// A policy as messages carry it.
+pub(super) const fn wire_policy(stated: Stated) -> SecurityPolicy {
+    SecurityPolicy { ciphering: stated.ciphering as u8, integrity: stated.integrity as u8 }
+}
+
+/// A policy of a message; parsing has refused reserved values.
+pub(super) fn stated(policy: SecurityPolicy) -> Option<Stated> {
+    let (ciphering, integrity) = (Need::from_bits(policy.ciphering)?, Need::from_bits(policy.integrity)?);
+    Some(Stated { integrity, ciphering })
 }

@@ -6,21 +6,20 @@ use sidelink_security::counter::UtcTime;
 use sidelink_security::counter::reserve::{
     CommitError, CounterStore, Lease, ReserveConfig, StreamId, TakeError,
 };
-use sidelink_security::direct::{Entropy, Fingerprint, KdSessId, Kind, Opened, PduRefusal};
+use sidelink_security::direct::{Entropy, Fingerprint, KdSessId, Profile};
 use sidelink_security::kdf::own::stream_id;
 use sidelink_security::keys::Secret256;
 
 use super::auth::Signer;
 use super::config::Config;
 use super::frame;
-use super::io::{Closed, Error, Input, Keys, LinkId, Metered, Output, Pdu, Received, State};
+use super::io::{Closed, Error, Input, Keys, LinkId, Metered, Output, Pdu, State};
 use super::kd::{Change, KdRecord, Keyring, MAX_IDENTITY, Ticket};
 use super::link::{Asked, HalfOpen, Link, Stage};
-use super::note::{Cause, Note};
+use super::note::Note;
 use crate::ids::{Layer2Id, Lcid};
-use crate::pdcp::{self, Assurance};
-use crate::wire::pc5_signalling::{self, Body, Repr};
-use crate::wire::pdcp::{HEADER_LEN, MAX_SDU_LEN, OneToOneRepr, Packet, SduType};
+use crate::wire::pc5_signalling::Body;
+use crate::wire::pdcp::{MAX_SDU_LEN, SduType};
 
 /// Session numbers that one UE may use in its life.
 const SESSION_LIMIT: u64 = 1 << 48;
@@ -145,6 +144,9 @@ impl Hub {
             }
             Input::TriggerRekey { now, link } => {
                 self.advance(now);
+                if self.config.profile == Profile::Nr {
+                    return Err(Error::NotInProfile);
+                }
                 let index = self.up(link)?;
                 self.send_protected(index, Lcid::PC5_S_PROTECTED, Body::RekeyingTrigger);
             }
@@ -239,7 +241,7 @@ impl Hub {
     }
 
     /// Calls `f` with the place of a link, if it still exists.
-    fn with(&mut self, id: LinkId, f: impl FnOnce(&mut Self, usize)) {
+    pub(super) fn with(&mut self, id: LinkId, f: impl FnOnce(&mut Self, usize)) {
         if let Some(index) = self.links.iter().position(|link| link.id == id) {
             f(self, index);
         }
@@ -269,150 +271,6 @@ impl Hub {
         Ok(())
     }
 
-    fn receive(&mut self, source: Layer2Id, lcid: Lcid, pdu: &[u8]) -> Result<(), pdcp::Error> {
-        let header = OneToOneRepr::parse(&Packet::new_checked(pdu)?)?;
-        let Some(id) = session_id(header.kd_sess_id) else {
-            return self.receive_plain(source, lcid, header, pdu);
-        };
-        let mut octets = pdu.to_vec();
-        if let Some(index) = self.links.iter().position(|link| link.peer == source) {
-            let command = lcid == Lcid::PC5_S_SECURITY_MODE && self.awaits_command(index, id);
-            if command {
-                return self.command_heard(index, header, &mut octets);
-            }
-            if self.links[index].ids().any(|known| known == id) {
-                return self.receive_on_link(index, id, lcid, header, &mut octets);
-            }
-        }
-        let half =
-            self.half_open.iter().position(|half| half.source == source && half.answering.id() == Some(id));
-        match half {
-            Some(at) if lcid == Lcid::PC5_S_SECURITY_MODE => {
-                self.complete_of_half_open(at, header, &mut octets)
-            }
-            _ => Err(PduRefusal::UnknownKey.into()),
-        }
-    }
-
-    fn receive_on_link(
-        &mut self,
-        index: usize,
-        id: KdSessId,
-        lcid: Lcid,
-        header: OneToOneRepr,
-        octets: &mut [u8],
-    ) -> Result<(), pdcp::Error> {
-        let link = &mut self.links[index];
-        if link.answering.as_ref().and_then(super::link::Answering::id) == Some(id) {
-            return self.receive_on_proposed(index, lcid, header, octets);
-        }
-        let (sn, bearer) = (header.sn, lcid.value());
-        let signalling = if lcid.is_signalling() { Kind::Signalling } else { Kind::User };
-        let (opened, current) = match &mut link.active {
-            Some(active) if active.id() == id => {
-                let command = lcid == Lcid::PC5_S_SECURITY_MODE && !active.commanded();
-                let kind = if command { Kind::Command } else { signalling };
-                (active.open(sn, bearer, kind, octets, HEADER_LEN)?, true)
-            }
-            _ => {
-                let retired = link.retired.iter_mut().find(|(retired, _)| retired.id() == id);
-                let (retired, _) = retired.ok_or(PduRefusal::UnknownKey)?;
-                if lcid == Lcid::PC5_S_SECURITY_MODE {
-                    return Err(PduRefusal::UnknownKey.into());
-                }
-                (retired.open(sn, bearer, signalling, octets, HEADER_LEN)?, false)
-            }
-        };
-        self.opened(index, current, lcid, header, &opened, octets);
-        Ok(())
-    }
-
-    /// What a key of the link opened.
-    fn opened(
-        &mut self,
-        index: usize,
-        current: bool,
-        lcid: Lcid,
-        header: OneToOneRepr,
-        opened: &Opened,
-        octets: &[u8],
-    ) {
-        let data = &octets[HEADER_LEN..opened.end];
-        let link = &mut self.links[index];
-        let assurance = assurance(opened);
-        if assurance == Assurance::Verified || lcid.is_signalling() {
-            link.heard = self.now;
-            link.keepalive = None;
-        }
-        if !lcid.is_signalling() {
-            return self.deliver(index, lcid, header.sdu_type, assurance, data);
-        }
-        let (id, peer) = (link.id, link.peer);
-        match parse(data) {
-            Ok(repr) => {
-                self.meter(peer, false, repr.body.message_type(), data.len(), octets.len());
-                self.protected_message(index, current, lcid, repr, data);
-            }
-            Err(error) => self.note(Note::Refused { source: peer, lcid, error: error.into() }),
-        }
-        self.with(id, Self::rekey_if_due);
-    }
-
-    pub(super) fn deliver(
-        &mut self,
-        index: usize,
-        lcid: Lcid,
-        sdu_type: SduType,
-        assurance: Assurance,
-        data: &[u8],
-    ) {
-        let link = self.links[index].id;
-        self.push(Output::Received(Received { link, lcid, sdu_type, assurance, data: data.to_vec() }));
-    }
-
-    /// A message without protection: it may begin something, never end it.
-    fn receive_plain(
-        &mut self,
-        source: Layer2Id,
-        lcid: Lcid,
-        header: OneToOneRepr,
-        pdu: &[u8],
-    ) -> Result<(), pdcp::Error> {
-        if lcid != Lcid::PC5_S_UNPROTECTED || header.sdu_type != SduType::Pc5Signalling {
-            return Err(PduRefusal::Unprotected.into());
-        }
-        let message = &pdu[HEADER_LEN..];
-        let repr = parse(message)?;
-        let kind = repr.body.message_type();
-        match repr.body {
-            Body::CommunicationRequest(request) => {
-                self.meter(source, false, kind, message.len(), pdu.len());
-                self.request_heard(source, &request, message);
-            }
-            Body::CommunicationReject { cause } | Body::SecurityModeReject { cause, .. } => {
-                self.unproven_refusal(source, Cause::from_value(cause));
-            }
-            Body::Authentication { phase, method, content } => {
-                self.meter(source, false, kind, message.len(), pdu.len());
-                self.authentication_heard(source, phase, method, content);
-            }
-            _ => {
-                let why = "it must come protected";
-                self.note(Note::Unexpected { source, lcid, message: kind, why });
-            }
-        }
-        Ok(())
-    }
-
-    /// Somebody refuses in the peer's name: remembered, never believed.
-    pub(super) fn unproven_refusal(&mut self, source: Layer2Id, cause: Cause) {
-        let connecting = |link: &&mut Link| link.peer == source && link.stage == Stage::Connecting;
-        if let Some(link) = self.links.iter_mut().find(connecting) {
-            link.hint = Some(cause);
-            self.note(Note::PeerRefuses { peer: source, cause, proven: false });
-        }
-    }
-
     /// Asks for changes to be made durable.
     pub(super) fn store(&mut self, changes: Vec<Change>) -> Ticket {
         let ticket = Ticket(self.next_ticket);
@@ -425,8 +283,9 @@ impl Hub {
 
     /// Sends a message of the link under its key.
     pub(super) fn send_protected(&mut self, index: usize, lcid: Lcid, body: Body<'_>) {
+        let profile = self.config.profile;
         let link = &mut self.links[index];
-        let message = frame::message(link.next_sequence(), body);
+        let message = frame::message(profile, link.next_sequence(), body);
         let peer = link.peer;
         let Some(active) = &mut link.active else { return };
         // Exhausted keys were given up before: nothing is sent then.
@@ -436,8 +295,7 @@ impl Hub {
     }
 
     /// Sends a message without protection.
-    pub(super) fn send_plain(&mut self, peer: Layer2Id, message: &[u8]) {
-        let kind = message.first().copied().unwrap_or(0);
+    pub(super) fn send_plain(&mut self, peer: Layer2Id, kind: u8, message: &[u8]) {
         self.send_octets(peer, Lcid::PC5_S_UNPROTECTED, kind, None, message.len(), frame::plain(message));
     }
 
@@ -519,21 +377,4 @@ impl Change {
             Self::Remove(id, peer) => Self::Remove(*id, peer.clone()),
         }
     }
-}
-
-pub(super) fn parse(message: &[u8]) -> Result<Repr<'_>, crate::wire::Error> {
-    Repr::parse(&pc5_signalling::Packet::new_checked(message)?)
-}
-
-pub(super) const fn assurance(opened: &Opened) -> Assurance {
-    use sidelink_security::direct::Assurance as Known;
-    match opened.assurance {
-        Known::Integrity(_) => Assurance::Verified,
-        Known::Deciphered => Assurance::Deciphered,
-        Known::Unprotected => Assurance::Unprotected,
-    }
-}
-
-const fn session_id(value: u16) -> Option<KdSessId> {
-    KdSessId::from_halves((value >> 8) as u8, value as u8)
 }

@@ -142,6 +142,8 @@ pub enum Error {
     },
     /// Every SN of the session key is used: the data was not sent, re-keying is on its way or has failed.
     Exhausted(LinkId),
+    /// The operator: NR has no message that asks the peer to re-key; re-key from here.
+    NotInProfile,
     /// The operator: an identity longer than 64 octets.
     IdentityTooLong {
         /// Its octets.
@@ -170,6 +172,7 @@ impl fmt::Display for Error {
             Self::Exhausted(link) => {
                 write!(f, "link {}: every sequence number of the session key is used", link.0)
             }
+            Self::NotInProfile => f.write_str("the profile has no message for that: re-key from this end"),
             Self::IdentityTooLong { len } => write!(f, "an identity of {len} octets, 64 is the most"),
         }
     }
@@ -184,7 +187,7 @@ pub struct Pdu {
     pub peer: Layer2Id,
     /// Logical channel.
     pub lcid: Lcid,
-    /// Type of the PC5 signalling message; none for user data.
+    /// Type of the PC5 signalling message, in the numbers of LTE whatever the profile; none for user data.
     pub message: Option<u8>,
     /// The session key that protects it, by its public name.
     pub session: Option<Fingerprint>,

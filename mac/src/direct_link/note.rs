@@ -69,6 +69,8 @@ causes! {
     SessionIdConflict = 9, "conflict of KD-sess IDs";
     /// 10.
     PolicyMismatch = 10, "security policy mismatch";
+    /// 12.
+    NotAligned = 12, "security policies of user data are not aligned";
     /// 13.
     Congestion = 13, "congestion";
     /// 14.

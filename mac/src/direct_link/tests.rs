@@ -2,4 +2,5 @@ mod attacks;
 mod authentication;
 mod chaos;
 mod lifecycle;
+mod nr;
 mod rig;

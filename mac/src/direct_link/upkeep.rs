@@ -32,10 +32,10 @@ impl Hub {
                 }
             }
             _ if security_mode => self.unexpected(index, lcid, &repr, "not on this channel"),
-            Body::CommunicationAccept { .. }
+            Body::CommunicationAccept { up, .. }
                 if current && matches!(asked, Some((false, Asked::Completed { .. }))) =>
             {
-                self.asking_done(index);
+                self.accepted(index, up);
             }
             Body::RekeyingResponse if current && matches!(asked, Some((true, Asked::Completed { .. }))) => {
                 self.asking_done(index);

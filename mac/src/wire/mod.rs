@@ -69,6 +69,11 @@ pub enum Error {
         /// The most that are taken.
         max: usize,
     },
+    /// Our misuse: the coding has no such message or element.
+    NotCarried {
+        /// What cannot be written, or must be.
+        what: &'static str,
+    },
     /// Our misuse: the output buffer is too short.
     BufferTooShort {
         /// Octets that are needed.
@@ -90,7 +95,7 @@ pub enum Error {
 impl Error {
     /// Whether the bytes are to blame, rather than our own use of the format.
     pub const fn is_malformed(&self) -> bool {
-        !matches!(self, Self::BufferTooShort { .. } | Self::OutOfRange { .. })
+        !matches!(self, Self::BufferTooShort { .. } | Self::OutOfRange { .. } | Self::NotCarried { .. })
     }
 }
 
@@ -106,6 +111,9 @@ impl fmt::Display for Error {
             }
             Self::Reserved { what, value } => write!(f, "{what} has the reserved value {value:#x}"),
             Self::TooMany { what, max } => write!(f, "more than {max} {what} in one PDU"),
+            Self::NotCarried { what } => {
+                write!(f, "{what}: not of this coding, or missing where it must stand")
+            }
             Self::BufferTooShort { needed, have } => {
                 write!(f, "output buffer too short: {needed} octets are needed, {have} were offered")
             }

@@ -182,6 +182,10 @@ impl Context {
         self.sends == Direction::One
     }
 
+    pub(super) fn agree_up_integrity(&mut self, on: bool) {
+        self.up_integrity = on && self.chosen.eia != Algorithm::Null;
+    }
+
     /// SN that are left.
     pub(super) const fn left(&self) -> u32 {
         0x1_0000 - self.next

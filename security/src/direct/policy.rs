@@ -61,6 +61,22 @@ impl Need {
     }
 }
 
+/// What a UE says of its policy: in NR its messages do, in LTE its capabilities are read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Stated {
+    /// Integrity of signalling.
+    pub integrity: Need,
+    /// Ciphering of signalling.
+    pub ciphering: Need,
+}
+
+impl Capabilities {
+    /// The policy that offers these.
+    pub const fn stated(self) -> Stated {
+        Stated { integrity: Need::from_offer(self.eia), ciphering: Need::from_offer(self.eea) }
+    }
+}
+
 /// The rules of one UE for one kind of link.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Policy {
@@ -116,6 +132,8 @@ pub enum Disagreement {
         /// What came back.
         echoed: Capabilities,
     },
+    /// The command does not echo our policy: somebody changed it on the way.
+    PolicyEchoDiffers,
     /// No algorithm in common.
     NothingInCommon,
     /// One requires what the other does without.
@@ -138,6 +156,7 @@ impl fmt::Display for Disagreement {
                 "the capabilities came back changed (sent {:02x}{:02x}, echoed {:02x}{:02x}): bidding-down",
                 sent.eea, sent.eia, echoed.eea, echoed.eia
             ),
+            Self::PolicyEchoDiffers => f.write_str("the security policy came back changed: bidding-down"),
             Self::NothingInCommon => f.write_str("no algorithm in common: compare the policies of both UEs"),
             Self::PolicyMismatch => {
                 f.write_str("one UE requires a protection that the other does without: compare the policies")
@@ -168,15 +187,10 @@ impl Policy {
         Capabilities { eea: bits(&self.eea, self.ciphering), eia: bits(&self.eia, self.integrity) }
     }
 
-    /// UE_2's choice among what UE_1 `offered`: the first of its own order that both have. `stated` are UE_1's
-    /// (integrity, ciphering) where its message says them; else they are read off the offer.
-    pub fn choose(
-        &self,
-        offered: Capabilities,
-        stated: Option<(Need, Need)>,
-    ) -> Result<Chosen, Disagreement> {
-        let (integrity, ciphering) =
-            stated.unwrap_or((Need::from_offer(offered.eia), Need::from_offer(offered.eea)));
+    /// UE_2's choice among what UE_1 `offered`: the first of its own order that both have. `stated` is UE_1's policy
+    /// where its message says it; else it is read off the offer.
+    pub fn choose(&self, offered: Capabilities, stated: Option<Stated>) -> Result<Chosen, Disagreement> {
+        let Stated { integrity, ciphering } = stated.unwrap_or(offered.stated());
         let pick = |own: Need, peer: Need, order: &[Algorithm; 3], bits: u8| {
             let null = bits & bit(Algorithm::Null) != 0 && own != Need::Required;
             if own.meet(peer).ok_or(Disagreement::PolicyMismatch)? {
@@ -215,8 +229,27 @@ impl Policy {
         if refused { Err(Disagreement::NullRefused(chosen)) } else { Ok(()) }
     }
 
-    /// Whether user data is protected in its integrity between this policy and the peer's.
-    pub fn up_integrity(&self, peer: Need) -> Result<bool, Disagreement> {
-        self.up_integrity.meet(peer).ok_or(Disagreement::PolicyMismatch)
+    /// Whether user data is protected in its integrity between this policy and the peer's, under what was chosen for
+    /// signalling. Ciphering is one for both: a peer that wants another for its user data is refused.
+    pub fn user_plane(&self, peer: Stated, chosen: Chosen) -> Result<bool, Disagreement> {
+        let ciphered = chosen.eea != Algorithm::Null;
+        let wanted = if ciphered { Need::NotNeeded } else { Need::Required };
+        if peer.ciphering == wanted {
+            return Err(Disagreement::PolicyMismatch);
+        }
+        let met = self.up_integrity.meet(peer.integrity).ok_or(Disagreement::PolicyMismatch)?;
+        let required = self.up_integrity == Need::Required || peer.integrity == Need::Required;
+        match (met, chosen.eia) {
+            (true, Algorithm::Null) if required => Err(Disagreement::PolicyMismatch),
+            (on, eia) => Ok(on && eia != Algorithm::Null),
+        }
+    }
+
+    /// UE_1's check of what UE_2 says of user data.
+    pub fn allows_user_plane(&self, integrity: bool, ciphering: bool, chosen: Chosen) -> bool {
+        let forbidden = if integrity { Need::NotNeeded } else { Need::Required };
+        self.up_integrity != forbidden
+            && ciphering == (chosen.eea != Algorithm::Null)
+            && (!integrity || chosen.eia != Algorithm::Null)
     }
 }

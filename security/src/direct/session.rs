@@ -1,7 +1,7 @@
 //! The states of an agreement on a session key, for either side.
 
 use super::context::{Context, Fingerprint, Kind, Opened, Root, SendError, Ticket};
-use super::{Capabilities, Chosen, Disagreement, KdSessId, Nonce, PduRefusal, Policy, Profile};
+use super::{Capabilities, Chosen, Disagreement, KdSessId, Nonce, PduRefusal, Policy, Profile, Stated};
 use crate::cipher::Algorithm;
 use crate::keys::Kd;
 
@@ -14,6 +14,8 @@ pub struct Offer {
     pub msb: u8,
     /// What UE_1 offers.
     pub capabilities: Capabilities,
+    /// How UE_1 stands to protection, where its message says so (NR).
+    pub stated: Option<Stated>,
 }
 
 /// What the Direct Security Mode Command says.
@@ -27,6 +29,8 @@ pub struct Command {
     pub chosen: Chosen,
     /// UE_1's capabilities as UE_2 heard them.
     pub echo: Capabilities,
+    /// UE_1's policy as UE_2 heard it (NR).
+    pub echo_stated: Option<Stated>,
 }
 
 /// What holds for a link apart from its keys.
@@ -76,6 +80,9 @@ impl Requested {
     pub fn command(&self, kd: &Kd, command: &Command) -> Result<Unproven, Disagreement> {
         if command.echo != self.offer.capabilities {
             return Err(Disagreement::EchoDiffers { sent: self.offer.capabilities, echoed: command.echo });
+        }
+        if command.echo_stated != self.offer.stated {
+            return Err(Disagreement::PolicyEchoDiffers);
         }
         self.policy.check(self.offer.capabilities, command.chosen)?;
         self.terms.check(command.chosen)?;
@@ -208,6 +215,11 @@ impl Active {
     /// Whether user data carries a MAC-I.
     pub const fn up_integrity(&self) -> bool {
         self.0.up_integrity
+    }
+
+    /// Both have agreed whether user data carries a MAC-I: before the first of it. Never with null integrity.
+    pub fn agree_up_integrity(&mut self, on: bool) {
+        self.0.agree_up_integrity(on);
     }
 
     /// SN that are left for sending.

@@ -8,7 +8,7 @@ const LCID: u8 = 29;
 const HEADER: usize = 5;
 
 fn offer(policy: &Policy) -> Offer {
-    Offer { nonce_1: [1; 16], msb: 0x5a, capabilities: policy.capabilities() }
+    Offer { nonce_1: [1; 16], msb: 0x5a, capabilities: policy.capabilities(), stated: None }
 }
 
 fn terms(profile: Profile) -> Terms {
@@ -36,7 +36,7 @@ fn send(active: &mut Active, lcid: u8, kind: Kind, data: &[u8]) -> Vec<u8> {
 }
 
 fn command(chosen: Chosen, echo: Capabilities) -> Command {
-    Command { nonce_2: [2; 16], lsb: 0xa5, chosen, echo }
+    Command { nonce_2: [2; 16], lsb: 0xa5, chosen, echo, echo_stated: None }
 }
 
 /// UE_1's state with what it derived, UE_2's, and the PDU of the command.
@@ -162,7 +162,8 @@ fn policies_meet_as_the_table_says() {
     for (one, two, expected) in table {
         let (one, two) =
             (Policy { ciphering: one, ..Policy::default() }, Policy { ciphering: two, ..Policy::default() });
-        for stated in [None, Some((one.integrity, one.ciphering))] {
+        let said = Stated { integrity: one.integrity, ciphering: one.ciphering };
+        for stated in [None, Some(said)] {
             let chosen = two.choose(one.capabilities(), stated);
             assert_eq!(chosen.ok().map(|c| c.eea != Algorithm::Null), expected, "{one:?} {two:?}");
             assert!(chosen.ok().is_none_or(|c| c.eia == Algorithm::Aes));
@@ -264,5 +265,57 @@ proptest! {
             prop_assert_eq!(kind, Kind::User);
             prop_assert_eq!(opened.assurance, Assurance::Deciphered);
         }
+    }
+}
+
+/// User data between two policies, under what signalling chose: never on for one end and off for the other.
+#[test]
+fn both_ends_agree_on_user_data() {
+    use Need::{NotNeeded, Preferred, Required};
+    let needs = [NotNeeded, Preferred, Required];
+    let (aes, null) = (Algorithm::Aes, Algorithm::Null);
+    let mut refused = 0;
+    for (own, peer) in needs.into_iter().flat_map(|own| needs.map(|peer| (own, peer))) {
+        for chosen in
+            [Chosen { eea: aes, eia: aes }, Chosen { eea: null, eia: aes }, Chosen { eea: null, eia: null }]
+        {
+            let ciphering = if chosen.eea == null { NotNeeded } else { Required };
+            let two = Policy { up_integrity: own, ciphering, ..Policy::default() };
+            let one = Policy { up_integrity: peer, ciphering, ..Policy::default() };
+            match two.user_plane(Stated { integrity: peer, ciphering }, chosen) {
+                Ok(on) => {
+                    assert!(
+                        one.allows_user_plane(on, chosen.eea != null, chosen),
+                        "{own:?} {peer:?} {chosen}"
+                    );
+                    assert!(!on || chosen.eia != null);
+                    assert!(on || own != Required && peer != Required);
+                }
+                Err(disagreement) => {
+                    assert_eq!(disagreement, Disagreement::PolicyMismatch);
+                    refused += 1;
+                }
+            }
+            let other = if chosen.eea == null { Required } else { NotNeeded };
+            let wrong = Stated { integrity: peer, ciphering: other };
+            assert_eq!(two.user_plane(wrong, chosen), Err(Disagreement::PolicyMismatch));
+        }
+    }
+    // Required against not needed, in either direction; and required where integrity is null.
+    assert_eq!(refused, 3 * 2 + 3);
+}
+
+#[test]
+fn a_policy_that_comes_back_changed_is_refused() {
+    let policy = Policy { ciphering: Need::Preferred, ..Policy::default() };
+    let offer = Offer { stated: Some(policy.capabilities().stated()), ..offer(&policy) };
+    let requested = Requested::new(terms(Profile::Nr), offer, policy);
+    let chosen = policy.choose(offer.capabilities, offer.stated).unwrap();
+    let right = Command { echo_stated: offer.stated, ..command(chosen, offer.capabilities) };
+    assert!(requested.command(&Kd::from([1; 32]), &right).is_ok());
+    let stated = Stated { ciphering: Need::NotNeeded, ..offer.stated.unwrap() };
+    for echo_stated in [None, Some(stated)] {
+        let refused = requested.command(&Kd::from([1; 32]), &Command { echo_stated, ..right });
+        assert_eq!(refused.unwrap_err(), Disagreement::PolicyEchoDiffers);
     }
 }

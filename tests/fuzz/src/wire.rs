@@ -172,26 +172,36 @@ fn pc5_discovery_seeds() -> Vec<Vec<u8>> {
     pc5_discovery::MessageType::ALL.into_iter().map(message).collect()
 }
 
+/// In either coding.
 fn pc5_signalling(data: &[u8]) -> bool {
-    let packet = match pc5_signalling::Packet::new_checked(data) {
-        Ok(packet) => packet,
-        Err(e) => return blame_bytes(e),
+    let understood = CODINGS.map(|coding| pc5_signalling_in(coding, data));
+    understood.contains(&true)
+}
+
+const CODINGS: [pc5_signalling::Coding; 2] = [pc5_signalling::Coding::Lte, pc5_signalling::Coding::Nr];
+
+fn pc5_signalling_in(coding: pc5_signalling::Coding, data: &[u8]) -> bool {
+    let parse = |data| {
+        pc5_signalling::Packet::new_checked(coding, data).and_then(|p| pc5_signalling::Repr::parse(&p))
     };
-    let repr = match pc5_signalling::Repr::parse(&packet) {
+    let repr = match parse(data) {
         Ok(repr) => repr,
         Err(e) => return blame_bytes(e),
     };
-    let mut out = vec![0xff; repr.buffer_len()];
-    repr.emit(&mut out).expect("what was parsed can be emitted");
-    let again = pc5_signalling::Packet::new_checked(&out[..]).and_then(|p| pc5_signalling::Repr::parse(&p));
-    assert_eq!(again, Ok(repr));
+    let mut out = vec![0xff; repr.buffer_len(coding)];
+    repr.emit(coding, &mut out).expect("what was parsed can be emitted");
+    let again = parse(&out).expect("what was emitted can be parsed");
+    assert_eq!(again, repr);
+    let mut twice = vec![0xee; again.buffer_len(coding)];
+    again.emit(coding, &mut twice).expect("and emitted again");
+    assert_eq!(twice, out, "the same octets");
     true
 }
 
 fn pc5_signalling_seeds() -> Vec<Vec<u8>> {
     use pc5_signalling::{
-        Algorithms, AuthenticationPhase, Body, Capabilities, CommunicationRequest, RekeyingRequest,
-        SecurityModeCommand, UserInfo,
+        Algorithms, AuthenticationPhase, Body, Capabilities, CommunicationRequest, Identifiers,
+        RekeyingRequest, SecurityModeCommand, SecurityPolicy, UserInfo, UserPlane,
     };
     let capabilities = Capabilities { eea: 0xe0, eia: 0x70 };
     let user_info = UserInfo { kind: 3, value: &[1, 2, 3, 4, 5, 6] };
@@ -208,8 +218,10 @@ fn pc5_signalling_seeds() -> Vec<Vec<u8>> {
             signature: None,
             link_local: Some([0xfe; 16]),
             key_info: Some(&[1; 34]),
+            policy: None,
+            target: None,
         }),
-        Body::CommunicationAccept { ip_config: 2, link_local: None },
+        Body::CommunicationAccept { ip_config: 2, link_local: None, user_info: None, up: None },
         Body::CommunicationReject { cause: 5 },
         Body::Keepalive { counter: 77, maximum_inactivity: Some(60) },
         Body::KeepaliveAck { counter: 77 },
@@ -226,8 +238,9 @@ fn pc5_signalling_seeds() -> Vec<Vec<u8>> {
             user_info: Some(user_info),
             signature: None,
             encrypted_payload: Some(&[4; 273]),
+            policy: None,
         }),
-        Body::SecurityModeComplete { kd_id_lsb: Some([7, 8]) },
+        Body::SecurityModeComplete { kd_id_lsb: Some([7, 8]), up_policy: None },
         Body::SecurityModeReject { cause: 1, rand: Some([1; 16]), auts: Some([2; 14]) },
         Body::RekeyingRequest(RekeyingRequest {
             capabilities,
@@ -243,11 +256,45 @@ fn pc5_signalling_seeds() -> Vec<Vec<u8>> {
         Body::RemoteUeInfoResponse { identity: Some(&[1, 2, 3]) },
         Body::Authentication { phase: AuthenticationPhase::Request, method: 1, content: &[1; 90] },
     ];
-    let emit = |(sequence, body): (usize, Body<'_>)| {
+    let policy = Some(SecurityPolicy { ciphering: 2, integrity: 2 });
+    let up = Some(UserPlane { ciphering: true, integrity: true });
+    let new = Identifiers { kd_sess: 0x21, layer2: [1, 2, 3] };
+    let nr_bodies = bodies.map(|body| match body {
+        Body::CommunicationRequest(request) => Body::CommunicationRequest(CommunicationRequest {
+            relay_service_code: None,
+            link_local: None,
+            policy,
+            target: Some(b"john"),
+            ..request
+        }),
+        Body::CommunicationAccept { ip_config, link_local, .. } => {
+            Body::CommunicationAccept { ip_config, link_local, user_info: Some(user_info), up }
+        }
+        Body::SecurityModeCommand(command) => Body::SecurityModeCommand(SecurityModeCommand {
+            kd_freshness: None,
+            gpi: None,
+            user_info: None,
+            encrypted_payload: None,
+            policy,
+            ..command
+        }),
+        Body::SecurityModeComplete { kd_id_lsb, .. } => {
+            Body::SecurityModeComplete { kd_id_lsb, up_policy: policy }
+        }
+        Body::SecurityModeReject { cause, .. } => Body::SecurityModeReject { cause, rand: None, auts: None },
+        Body::RekeyingRequest(request) => Body::RekeyingRequest(RekeyingRequest { pruk_id: None, ..request }),
+        Body::RekeyingTrigger => Body::IdentifierUpdateRequest(new),
+        Body::RemoteUeInfoRequest { .. } => Body::IdentifierUpdateAccept { new, asked: new },
+        Body::RemoteUeInfoResponse { .. } => Body::IdentifierUpdateAck(new),
+        other => other,
+    });
+    let emit = |coding: pc5_signalling::Coding, (sequence, body): (usize, Body<'_>)| {
         let repr = pc5_signalling::Repr { sequence: sequence as u16, body };
-        let mut out = vec![0; repr.buffer_len()];
-        repr.emit(&mut out).expect("valid");
+        let mut out = vec![0; repr.buffer_len(coding)];
+        repr.emit(coding, &mut out).expect("valid");
         out
     };
-    bodies.into_iter().enumerate().map(emit).collect()
+    let [lte, nr] = CODINGS;
+    let lte = bodies.into_iter().enumerate().map(|numbered| emit(lte, numbered));
+    lte.chain(nr_bodies.into_iter().enumerate().map(|numbered| emit(nr, numbered))).collect()
 }

@@ -1,5 +1,7 @@
 //! What an adversary without keys, or with keys of its own, can do at the level of PDUs.
 
+use sidelink_security::direct::Profile;
+
 use super::super::*;
 use super::rig::{Air, Flying, PERIOD, l2, name};
 use crate::ids::Lcid;
@@ -7,7 +9,7 @@ use crate::ids::Lcid;
 /// T4.1-1, T4.1-2: every bit of every message of a set-up and a re-keying flipped on the way, one at a time. Either
 /// the exchange survives by a new try, or it ends; it never ends in two ends that disagree, and never in weaker keys.
 #[test]
-fn flipped_bits_never_give_a_link_that_disagrees() {
+pub(super) fn flipped_bits_never_give_a_link_that_disagrees() {
     for message in [1u8, 12, 13, 2] {
         for bit in 0..8 * 60 {
             let mut air = Air::new(2);
@@ -31,7 +33,7 @@ fn flipped_bits_never_give_a_link_that_disagrees() {
 
 /// T4.1-2 for good: a man in the middle takes the strong algorithms out of every request.
 #[test]
-fn bidding_down_ends_without_a_link() {
+pub(super) fn bidding_down_ends_without_a_link() {
     let mut air = Air::new(2);
     air.channel = Box::new(|mut flying| {
         if flying.pdu.message == Some(1) {
@@ -51,7 +53,7 @@ fn bidding_down_ends_without_a_link() {
 
 /// T4.1-3, TRK-1, TRK-2: everything that was ever sent comes again, to both, from either source, on every channel.
 #[test]
-fn replay_and_reflection_change_nothing() {
+pub(super) fn replay_and_reflection_change_nothing() {
     let mut air = Air::linked();
     air.send(0, 1, b"once").unwrap();
     air.run(1000);
@@ -88,7 +90,7 @@ fn replay_and_reflection_change_nothing() {
 
 /// T4.1-8, TRK-2: messages without protection in the peer's name neither release a link nor re-key it.
 #[test]
-fn unprotected_messages_end_nothing() {
+pub(super) fn unprotected_messages_end_nothing() {
     use crate::wire::pc5_signalling::Body;
     let bodies = [
         Body::Release { reason: 1 },
@@ -96,13 +98,13 @@ fn unprotected_messages_end_nothing() {
         Body::SecurityModeReject { cause: 6, rand: None, auts: None },
         Body::RekeyingTrigger,
         Body::Keepalive { counter: 1, maximum_inactivity: None },
-        Body::SecurityModeComplete { kd_id_lsb: None },
+        Body::SecurityModeComplete { kd_id_lsb: None, up_policy: None },
     ];
     let mut air = Air::linked();
     let sent = air.log.len();
     for body in bodies {
         for lcid in [Lcid::PC5_S_UNPROTECTED, Lcid::PC5_S_SECURITY_MODE, Lcid::PC5_S_PROTECTED] {
-            let octets = frame::plain(&frame::message(9, body));
+            let octets = frame::plain(&frame::message(Profile::Lte, 9, body));
             air.inject(l2(0x11), 0, lcid, octets);
         }
     }
@@ -113,7 +115,7 @@ fn unprotected_messages_end_nothing() {
     // During set-up a refusal is a hint, and the link still comes up.
     let mut air = Air::new(2);
     air.connect(0, 1);
-    let octets = frame::plain(&frame::message(9, Body::CommunicationReject { cause: 1 }));
+    let octets = frame::plain(&frame::message(Profile::Lte, 9, Body::CommunicationReject { cause: 1 }));
     air.inject(l2(0x11), 0, Lcid::PC5_S_UNPROTECTED, octets);
     air.run(300);
     assert!(air.agreed(0, 1));
@@ -122,7 +124,7 @@ fn unprotected_messages_end_nothing() {
 
 /// Wrong key: the same name for two keys.
 #[test]
-fn another_key_of_the_same_name_proves_nothing() {
+pub(super) fn another_key_of_the_same_name_proves_nothing() {
     let mut air = Air::new(2);
     let mut wrong = super::rig::shared(1, 0);
     wrong.kd = sidelink_security::keys::Kd::from([0xee; 32]);
@@ -135,7 +137,7 @@ fn another_key_of_the_same_name_proves_nothing() {
 
 /// Swapped identities: Peter has a KD with John and says to be Mary, or names Mary's KD.
 #[test]
-fn a_kd_counts_only_for_whom_it_is_shared_with() {
+pub(super) fn a_kd_counts_only_for_whom_it_is_shared_with() {
     let mut air = Air::new(3);
     air.ues[2].config.identity = name(0);
     air.restart(2);
@@ -147,7 +149,7 @@ fn a_kd_counts_only_for_whom_it_is_shared_with() {
 
 /// T4.1-5: a third UE with keys to both reads nothing between them, and takes nobody's place.
 #[test]
-fn an_insider_reads_nothing_of_others() {
+pub(super) fn an_insider_reads_nothing_of_others() {
     let mut air = Air::new(3);
     air.connect(0, 1);
     air.connect(2, 0);
@@ -180,7 +182,7 @@ fn an_insider_reads_nothing_of_others() {
 /// T4.1-7: 10^3 requests at the pool rate of P = 40 ms and k = 4; an honest UE is served all the same, and the
 /// table stays within its bound.
 #[test]
-fn a_flood_of_requests_leaves_room_for_an_honest_ue() {
+pub(super) fn a_flood_of_requests_leaves_room_for_an_honest_ue() {
     let mut template = Air::new(3);
     template.connect(0, 1);
     let request = template.log[0].pdu.octets.clone();
@@ -205,7 +207,7 @@ fn a_flood_of_requests_leaves_room_for_an_honest_ue() {
 
 /// TRK-10: a peer that asks to re-key without end is answered once a second.
 #[test]
-fn a_storm_of_re_keying_is_dampened() {
+pub(super) fn a_storm_of_re_keying_is_dampened() {
     let mut air = Air::linked();
     air.ues[0].config.rekey_interval = 0;
     air.run(1000);

@@ -43,7 +43,7 @@ fn equip_raw(index: usize, hub: &mut Hub) {
 }
 
 #[test]
-fn six_messages_make_a_link_and_a_durable_kd() {
+pub(super) fn six_messages_make_a_link_and_a_durable_kd() {
     for equip in [equip as fn(usize, &mut Hub), equip_raw] {
         let mut air = Air::without_keys(2, |_, _| {}, equip);
         air.connect(0, 1);
@@ -68,7 +68,7 @@ fn six_messages_make_a_link_and_a_durable_kd() {
 }
 
 #[test]
-fn losses_at_every_place() {
+pub(super) fn losses_at_every_place() {
     for lost in 0u32..1 << 8 {
         if lost.count_ones() > 2 {
             continue;
@@ -86,7 +86,7 @@ fn losses_at_every_place() {
 }
 
 #[test]
-fn flipped_bits_of_the_containers_give_no_link_that_disagrees() {
+pub(super) fn flipped_bits_of_the_containers_give_no_link_that_disagrees() {
     for message in [1u8, 0xe0, 0xe1] {
         for octet in 0..420 {
             let mut air = certified();
@@ -108,7 +108,7 @@ fn flipped_bits_of_the_containers_give_no_link_that_disagrees() {
 
 /// Each wrong certificate has its cause, a line for the operator, and leaves no state.
 #[test]
-fn wrong_certificates_are_told_apart() {
+pub(super) fn wrong_certificates_are_told_apart() {
     fn ends(equip: fn(usize, &mut Hub), cause: Cause, words: &str) {
         let mut air = Air::without_keys(2, |_, _| {}, equip);
         air.connect(0, 1);
@@ -163,7 +163,7 @@ fn wrong_certificates_are_told_apart() {
 
 /// Clocks 40 s apart: within validity nobody minds; at its end the UE that is ahead refuses, and says that it is time.
 #[test]
-fn clocks_forty_seconds_apart() {
+pub(super) fn clocks_forty_seconds_apart() {
     let mut air = certified();
     air.ues[1].skew = 40_000;
     air.connect(0, 1);
@@ -181,7 +181,7 @@ fn clocks_forty_seconds_apart() {
 
 /// A new KD on the Re-auth flag replaces the old one on both sides, and only after the proof.
 #[test]
-fn re_keying_with_a_new_kd() {
+pub(super) fn re_keying_with_a_new_kd() {
     let mut air = certified();
     air.connect(0, 1);
     air.run(1500);
@@ -203,7 +203,7 @@ fn re_keying_with_a_new_kd() {
 
 /// Under a flood signatures are made only for who echoes a cookie, and an honest UE still comes through.
 #[test]
-fn a_flood_costs_cookies_not_signatures() {
+pub(super) fn a_flood_costs_cookies_not_signatures() {
     let mut template = certified();
     template.connect(0, 1);
     let request = template.log[0].pdu.octets.clone();

@@ -4,7 +4,8 @@ use proptest::prelude::*;
 
 use super::super::*;
 use super::authentication::equip;
-use super::rig::{Air, Flying};
+use super::rig::{Air, Flying, PROFILE};
+use sidelink_security::direct::Profile;
 
 /// A small generator, so that a run is its seed (xorshift64*).
 struct Chance(u64);
@@ -58,6 +59,7 @@ fn channel(seed: u64, hostile: bool) -> Box<dyn FnMut(Flying) -> Vec<Flying>> {
 fn life(seed: u64, hostile: bool, crashes: u64, certificates: bool) -> u64 {
     let mut chance = Chance(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
     let configure = |_: usize, config: &mut Config| config.rekey_interval = 100;
+    PROFILE.set(if seed & 2 == 0 { Profile::Lte } else { Profile::Nr });
     let mut air = if certificates {
         Air::without_keys(2, configure, equip)
     } else {
@@ -138,7 +140,9 @@ proptest! {
     fn any_pdu_at_any_state(
         pdus in prop::collection::vec((prop::collection::vec(any::<u8>(), 0..80), 0usize..4, any::<bool>()), 0..20),
         wait in 0u64..300,
+        nr: bool,
     ) {
+        PROFILE.set(if nr { Profile::Nr } else { Profile::Lte });
         let mut air = Air::new(2);
         air.connect(0, 1);
         air.run(wait);

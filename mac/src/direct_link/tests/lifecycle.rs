@@ -6,7 +6,7 @@ use crate::pdcp::Assurance;
 use sidelink_security::direct::Active;
 
 #[test]
-fn a_shared_kd_takes_four_messages_and_four_periods() {
+pub(super) fn a_shared_kd_takes_four_messages_and_four_periods() {
     let mut air = Air::new(2);
     air.connect(0, 1);
     air.run(4 * PERIOD);
@@ -20,7 +20,7 @@ fn a_shared_kd_takes_four_messages_and_four_periods() {
 }
 
 #[test]
-fn data_goes_both_ways_ciphered() {
+pub(super) fn data_goes_both_ways_ciphered() {
     let mut air = Air::linked();
     for (from, to) in [(0, 1), (1, 0)] {
         air.send(from, to, b"a packet of some octets").unwrap();
@@ -37,7 +37,7 @@ fn data_goes_both_ways_ciphered() {
 
 /// Any one, two or three messages lost, wherever: the link comes up on both sides all the same.
 #[test]
-fn set_up_survives_losses() {
+pub(super) fn set_up_survives_losses() {
     for lost in 0u32..1 << 9 {
         if lost.count_ones() > 3 {
             continue;
@@ -62,7 +62,7 @@ fn set_up_survives_losses() {
 /// TRK-4, TRK-6: each message of a re-keying lost 1 to 3 times, under traffic from both sides: no packet is lost, no
 /// COUNT repeats (the rig looks), and both ends hold one key in the end.
 #[test]
-fn re_keying_survives_losses_under_traffic() {
+pub(super) fn re_keying_survives_losses_under_traffic() {
     for message in [15, 12, 13, 16] {
         for copies in 1..=3 {
             let mut air = Air::linked();
@@ -103,7 +103,7 @@ fn re_keying_survives_losses_under_traffic() {
 }
 
 #[test]
-fn re_keying_changes_the_session_key_alone() {
+pub(super) fn re_keying_changes_the_session_key_alone() {
     let mut air = Air::linked();
     air.run(1000);
     let (_, old) = air.up(0, 1).unwrap();
@@ -123,7 +123,7 @@ fn re_keying_changes_the_session_key_alone() {
 }
 
 #[test]
-fn the_peer_can_be_asked_to_ask() {
+pub(super) fn the_peer_can_be_asked_to_ask() {
     let mut air = Air::linked();
     air.run(1000);
     let (link, old) = air.up(0, 1).unwrap();
@@ -139,7 +139,7 @@ fn the_peer_can_be_asked_to_ask() {
 
 /// TRK-5 and the glare of two set-ups (T4.1-12): the lower layer-2 identity asks, once.
 #[test]
-fn both_ask_at_once() {
+pub(super) fn both_ask_at_once() {
     let mut air = Air::new(2);
     air.connect(0, 1);
     air.connect(1, 0);
@@ -162,7 +162,7 @@ fn both_ask_at_once() {
 
 /// TRK-7: re-keying begins by itself at SN 0xF000; where the peer never answers, the link closes before the last SN.
 #[test]
-fn counters_never_run_out_in_use() {
+pub(super) fn counters_never_run_out_in_use() {
     for deaf in [false, true] {
         let mut air = Air::linked();
         air.run(1000);
@@ -195,7 +195,7 @@ fn counters_never_run_out_in_use() {
 }
 
 #[test]
-fn eight_links_at_once_and_no_ninth() {
+pub(super) fn eight_links_at_once_and_no_ninth() {
     let mut air = Air::new(5);
     for (from, to) in [(0, 1), (0, 2), (0, 3), (0, 4), (1, 2), (3, 1), (4, 1), (2, 3)] {
         air.connect(from, to);
@@ -220,7 +220,7 @@ fn eight_links_at_once_and_no_ninth() {
 }
 
 #[test]
-fn keep_alive_holds_a_quiet_link_and_silence_ends_it() {
+pub(super) fn keep_alive_holds_a_quiet_link_and_silence_ends_it() {
     let mut air = Air::linked();
     air.run(60_000);
     assert!(air.agreed(0, 1));
@@ -236,7 +236,7 @@ fn keep_alive_holds_a_quiet_link_and_silence_ends_it() {
 }
 
 #[test]
-fn release_ends_both_sides_even_when_its_messages_are_lost() {
+pub(super) fn release_ends_both_sides_even_when_its_messages_are_lost() {
     for lost in [None, Some(6), Some(7)] {
         let mut air = Air::linked();
         let mut left = 2;
@@ -259,7 +259,7 @@ fn release_ends_both_sides_even_when_its_messages_are_lost() {
 
 /// A peer that stops in the middle leaves nothing behind.
 #[test]
-fn a_peer_that_stops_leaves_no_state() {
+pub(super) fn a_peer_that_stops_leaves_no_state() {
     for after in [1, 12, 13] {
         let mut air = Air::new(2);
         let mut stopped = false;
@@ -280,7 +280,7 @@ fn a_peer_that_stops_leaves_no_state() {
 
 /// The same inputs give the same outputs.
 #[test]
-fn exchanges_replay() {
+pub(super) fn exchanges_replay() {
     let run = || {
         let mut air = Air::linked();
         air.run(1000);

@@ -1,10 +1,11 @@
 //! UEs on a simulated air: PDUs take one period, a filter may lose, change and repeat them; stores survive a crash.
 
+use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
 
 use sidelink_security::counter::reserve::{CounterStore, StreamId};
-use sidelink_security::direct::{Fingerprint, KdId};
+use sidelink_security::direct::{Fingerprint, KdId, Profile};
 use sidelink_security::keys::Kd;
 
 use super::super::*;
@@ -106,6 +107,11 @@ pub(super) fn shared(a: usize, b: usize) -> KdRecord {
     KdRecord::pre_shared(id, Kd::from([0x10 * low + high; 32]), name(b))
 }
 
+thread_local! {
+    /// The profile of the UEs of this test.
+    pub(super) static PROFILE: Cell<Profile> = const { Cell::new(Profile::Lte) };
+}
+
 impl Air {
     /// UEs 0, 1, .. with layer-2 identities 0x10, 0x11, .., each pair with a KD.
     pub(super) fn new(ues: usize) -> Self {
@@ -130,6 +136,7 @@ impl Air {
     ) -> Self {
         let ues = (0..ues).map(|index| {
             let mut config = Config::new(l2(0x10 + index as u32), name(index), PERIOD);
+            config.profile = PROFILE.get();
             configure(index, &mut config);
             let mut disk = Disk::default();
             let mut hub = Hub::open(config.clone(), &[index as u8; 32], &mut disk).unwrap();

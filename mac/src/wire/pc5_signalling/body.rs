@@ -30,14 +30,42 @@ pub struct Algorithms {
     pub eia: u8,
 }
 
-/// DIRECT_COMMUNICATION_REQUEST.
+/// How a UE stands to ciphering and integrity: 0 not needed, 1 preferred, 2 required; ciphering in bits 7-5, integrity
+/// in bits 3-1 (TS 24.587 §8.4, from memory; all zero is both not needed: TS 38.508-1 §4.7.4).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct SecurityPolicy {
+    /// Ciphering, at most 7.
+    pub ciphering: u8,
+    /// Integrity, at most 7.
+    pub integrity: u8,
+}
+
+/// What protects user data: on or off, in the places of [`SecurityPolicy`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct UserPlane {
+    /// Ciphering.
+    pub ciphering: bool,
+    /// Integrity.
+    pub integrity: bool,
+}
+
+/// The new identifiers of one end of a link.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Identifiers {
+    /// Its half of the KD-sess ID.
+    pub kd_sess: u8,
+    /// Its layer-2 identity.
+    pub layer2: [u8; 3],
+}
+
+/// DIRECT_COMMUNICATION_REQUEST, in NR DIRECT LINK ESTABLISHMENT REQUEST.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct CommunicationRequest<'a> {
     /// Who asks.
     pub user_info: UserInfo<'a>,
-    /// IP address configuration.
+    /// IP address configuration; not in NR, where it is read as 0.
     pub ip_config: u8,
-    /// Maximum inactivity period, seconds.
+    /// Maximum inactivity period, seconds; not in NR, where it is read as 0.
     pub maximum_inactivity: u32,
     /// Nonce_1.
     pub nonce: [u8; 16],
@@ -55,6 +83,10 @@ pub struct CommunicationRequest<'a> {
     pub link_local: Option<[u8; 16]>,
     /// Key establishment information, up to 255 octets: our own element in LTE, IE 74 of the 5G twin.
     pub key_info: Option<&'a [u8]>,
+    /// Signalling security policy: NR only, and always there.
+    pub policy: Option<SecurityPolicy>,
+    /// Whom it is for: NR only.
+    pub target: Option<&'a [u8]>,
 }
 
 /// DIRECT_SECURITY_MODE_COMMAND.
@@ -80,6 +112,8 @@ pub struct SecurityModeCommand<'a> {
     pub signature: Option<[u8; SIGNATURE_LEN]>,
     /// The shared key under SAKKE; the width of its length is unknown, two octets here, since it has 273.
     pub encrypted_payload: Option<&'a [u8]>,
+    /// UE_1's policy, echoed: NR only, and always there.
+    pub policy: Option<SecurityPolicy>,
 }
 
 /// DIRECT_REKEYING_REQUEST.
@@ -120,10 +154,14 @@ pub enum Body<'a> {
     CommunicationRequest(CommunicationRequest<'a>),
     /// 2, DIRECT_COMMUNICATION_ACCEPT.
     CommunicationAccept {
-        /// IP address configuration.
+        /// IP address configuration; where NR leaves it out, 0.
         ip_config: u8,
         /// Link-local IPv6 address.
         link_local: Option<[u8; 16]>,
+        /// Who accepts: NR only, and always there.
+        user_info: Option<UserInfo<'a>>,
+        /// What protects user data: NR only, and always there.
+        up: Option<UserPlane>,
     },
     /// 3, DIRECT_COMMUNICATION_REJECT.
     CommunicationReject {
@@ -155,6 +193,8 @@ pub enum Body<'a> {
     SecurityModeComplete {
         /// 16 least significant bits of a new KD's ID.
         kd_id_lsb: Option<[u8; 2]>,
+        /// UE_1's policy for user data: NR only, and always there.
+        up_policy: Option<SecurityPolicy>,
     },
     /// 14, DIRECT_SECURITY_MODE_REJECT.
     SecurityModeReject {
@@ -190,10 +230,27 @@ pub enum Body<'a> {
         /// Content, up to 8000 octets behind a length of two octets.
         content: &'a [u8],
     },
+    /// 0xF0, DIRECT LINK IDENTIFIER UPDATE REQUEST of NR: the asking UE's new identifiers.
+    IdentifierUpdateRequest(Identifiers),
+    /// 0xF1, DIRECT LINK IDENTIFIER UPDATE ACCEPT of NR.
+    IdentifierUpdateAccept {
+        /// The answering UE's new identifiers.
+        new: Identifiers,
+        /// What was asked for.
+        asked: Identifiers,
+    },
+    /// 0xF2, DIRECT LINK IDENTIFIER UPDATE ACK of NR: the answering UE's new identifiers, as they were heard.
+    IdentifierUpdateAck(Identifiers),
+    /// 0xF3, DIRECT LINK IDENTIFIER UPDATE REJECT of NR.
+    IdentifierUpdateReject {
+        /// PC5 signalling protocol cause.
+        cause: u8,
+    },
 }
 
 impl Body<'_> {
-    /// The message type.
+    /// The message type of LTE, which names the message in logs and meters whatever the coding. Those that only NR has
+    /// get the project's own numbers.
     pub const fn message_type(&self) -> u8 {
         match self {
             Self::CommunicationRequest(_) => 1,
@@ -212,6 +269,10 @@ impl Body<'_> {
             Self::RemoteUeInfoRequest { .. } => 18,
             Self::RemoteUeInfoResponse { .. } => 19,
             Self::Authentication { phase, .. } => *phase as u8,
+            Self::IdentifierUpdateRequest(_) => 0xf0,
+            Self::IdentifierUpdateAccept { .. } => 0xf1,
+            Self::IdentifierUpdateAck(_) => 0xf2,
+            Self::IdentifierUpdateReject { .. } => 0xf3,
         }
     }
 }

@@ -1,19 +1,20 @@
 //! Reading and writing the elements of PC5-S messages.
 
-use super::{Body, Capabilities, Error, UserInfo, need};
+use super::{Body, Capabilities, Coding, Error, UserInfo, need};
 
 /// Elements in order; every cut is an error that names the element.
 pub(super) struct Reader<'a> {
     bytes: &'a [u8],
     at: usize,
+    coding: Coding,
 }
 
 impl<'a> Reader<'a> {
-    pub(super) const fn new(bytes: &'a [u8], at: usize) -> Self {
-        Self { bytes, at }
+    pub(super) const fn new(coding: Coding, bytes: &'a [u8]) -> Self {
+        Self { bytes, at: coding.header_len(), coding }
     }
 
-    fn slice(&mut self, what: &'static str, len: usize) -> Result<&'a [u8], Error> {
+    pub(super) fn slice(&mut self, what: &'static str, len: usize) -> Result<&'a [u8], Error> {
         let end = self.at + len;
         need(what, end, self.bytes.len())?;
         let slice = &self.bytes[self.at..end];
@@ -86,6 +87,17 @@ impl<'a> Reader<'a> {
         Ok(true)
     }
 
+    /// Reads an element behind two octets of length; of several the first counts.
+    pub(super) fn long_first(
+        &mut self,
+        element: &mut Option<&'a [u8]>,
+        what: &'static str,
+    ) -> Result<bool, Error> {
+        let value = self.long(what)?;
+        element.get_or_insert(value);
+        Ok(true)
+    }
+
     /// Reads all optional elements; `known` reads one that the message has and says whether it did.
     pub(super) fn optional(
         &mut self,
@@ -97,6 +109,9 @@ impl<'a> Reader<'a> {
                 continue;
             }
             match iei {
+                0x70..=0x7f if self.coding == Coding::Nr => {
+                    self.long("unknown element of PC5-S")?;
+                }
                 0x00..=0x0f => return Err(Error::Reserved { what: "IEI of PC5-S", value: u32::from(iei) }),
                 0x10..=0x7f => {
                     self.short("unknown element of PC5-S")?;
@@ -125,8 +140,8 @@ pub(super) struct Writer<'a> {
 }
 
 impl<'a> Writer<'a> {
-    pub(super) const fn new(out: Option<&'a mut [u8]>, at: usize) -> Self {
-        Self { out, at }
+    pub(super) const fn new(coding: Coding, out: Option<&'a mut [u8]>) -> Self {
+        Self { out, at: coding.header_len() }
     }
 
     /// Octets so far.
@@ -159,6 +174,20 @@ impl<'a> Writer<'a> {
     pub(super) fn user_info(&mut self, info: &UserInfo<'_>) {
         self.put(&[(info.value.len() + 1) as u8, info.kind]);
         self.put(info.value);
+    }
+
+    /// An element behind two octets of length.
+    pub(super) fn long_element(&mut self, iei: u8, value: Option<&[u8]>) {
+        if let Some(value) = value {
+            self.put(&[iei]);
+            self.long(value);
+        }
+    }
+
+    /// A value behind one octet of length.
+    pub(super) fn value(&mut self, value: &[u8]) {
+        self.put(&[value.len() as u8]);
+        self.put(value);
     }
 
     pub(super) fn long(&mut self, value: &[u8]) {

@@ -2,13 +2,25 @@ use proptest::prelude::*;
 
 use super::*;
 
+mod nr;
+
+const LTE: Coding = Coding::Lte;
+
 fn parse(bytes: &[u8]) -> Result<Repr<'_>, Error> {
-    Packet::new_checked(bytes).and_then(|packet| Repr::parse(&packet))
+    parse_as(LTE, bytes)
+}
+
+fn parse_as(coding: Coding, bytes: &[u8]) -> Result<Repr<'_>, Error> {
+    Packet::new_checked(coding, bytes).and_then(|packet| Repr::parse(&packet))
 }
 
 fn emitted(repr: &Repr<'_>) -> Vec<u8> {
-    let mut out = vec![0xee; repr.buffer_len()];
-    repr.emit(&mut out).unwrap();
+    emitted_as(LTE, repr)
+}
+
+fn emitted_as(coding: Coding, repr: &Repr<'_>) -> Vec<u8> {
+    let mut out = vec![0xee; repr.buffer_len(coding)];
+    repr.emit(coding, &mut out).unwrap();
     out
 }
 
@@ -27,6 +39,8 @@ fn request() -> CommunicationRequest<'static> {
         signature: None,
         link_local: None,
         key_info: None,
+        policy: None,
+        target: None,
     }
 }
 
@@ -42,6 +56,7 @@ fn command() -> SecurityModeCommand<'static> {
         user_info: None,
         signature: None,
         encrypted_payload: None,
+        policy: None,
     }
 }
 
@@ -58,8 +73,8 @@ fn messages() -> Vec<Body<'static>> {
             key_info: Some(&[6; 40]),
             ..request()
         }),
-        Body::CommunicationAccept { ip_config: 2, link_local: None },
-        Body::CommunicationAccept { ip_config: 2, link_local: Some([9; 16]) },
+        Body::CommunicationAccept { ip_config: 2, link_local: None, user_info: None, up: None },
+        Body::CommunicationAccept { ip_config: 2, link_local: Some([9; 16]), user_info: None, up: None },
         Body::CommunicationReject { cause: 5 },
         Body::Keepalive { counter: 7, maximum_inactivity: None },
         Body::Keepalive { counter: 7, maximum_inactivity: Some(60) },
@@ -76,8 +91,8 @@ fn messages() -> Vec<Body<'static>> {
             encrypted_payload: Some(&[5; 273]),
             ..command()
         }),
-        Body::SecurityModeComplete { kd_id_lsb: None },
-        Body::SecurityModeComplete { kd_id_lsb: Some([1, 2]) },
+        Body::SecurityModeComplete { kd_id_lsb: None, up_policy: None },
+        Body::SecurityModeComplete { kd_id_lsb: Some([1, 2]), up_policy: None },
         Body::SecurityModeReject { cause: 6, rand: None, auts: None },
         Body::SecurityModeReject { cause: 14, rand: Some([1; 16]), auts: Some([2; 14]) },
         Body::RekeyingRequest(RekeyingRequest {
@@ -113,7 +128,7 @@ fn every_message_comes_back_and_every_cut_is_found() {
                 Ok(shorter) => assert_eq!(emitted(&shorter), bytes[..len]),
             }
         }
-        let short = repr.emit(&mut vec![0; bytes.len() - 1]);
+        let short = repr.emit(LTE, &mut vec![0; bytes.len() - 1]);
         assert!(matches!(short, Err(Error::BufferTooShort { .. })));
     }
 }
@@ -139,7 +154,8 @@ fn comprehension() {
         bytes.extend(extra);
         bytes
     };
-    let none = Ok(Repr { sequence: 1, body: Body::SecurityModeComplete { kd_id_lsb: None } });
+    let none =
+        Ok(Repr { sequence: 1, body: Body::SecurityModeComplete { kd_id_lsb: None, up_policy: None } });
     assert_eq!(parse(&with(&[0x30, 2, 9, 9, 0x80, 0xff])), none, "skipped by length, and one octet each");
     assert_eq!(
         parse(&with(&[0x0c, 1, 1])),
@@ -147,7 +163,7 @@ fn comprehension() {
         "must be understood"
     );
     assert!(matches!(parse(&with(&[0x30, 3, 9, 9])), Err(Error::LengthLies { .. })));
-    let first = Body::SecurityModeComplete { kd_id_lsb: Some([1, 2]) };
+    let first = Body::SecurityModeComplete { kd_id_lsb: Some([1, 2]), up_policy: None };
     assert_eq!(parse(&with(&[15, 1, 2, 15, 3, 4])).map(|repr| repr.body), Ok(first), "the first counts");
 }
 
@@ -165,7 +181,7 @@ fn unknown_types_and_wrong_ranges() {
 
     let refuse = |body| {
         let repr = Repr { sequence: 0, body };
-        assert!(matches!(repr.emit(&mut vec![0; 20_000]), Err(Error::OutOfRange { .. })));
+        assert!(matches!(repr.emit(LTE, &mut vec![0; 20_000]), Err(Error::OutOfRange { .. })));
     };
     refuse(Body::SecurityModeCommand(SecurityModeCommand {
         algorithms: Algorithms { eea: 8, eia: 0 },

@@ -1,0 +1,320 @@
+//! The coding of TS 24.334 §11.4, §12.5.1: LTE. Where it comes from stands at the top of [`super`].
+
+use super::element::{Reader, Writer};
+use super::{
+    Algorithms, AuthenticationPhase, Body, CommunicationRequest, Error, MAX_AUTHENTICATION_LEN,
+    RekeyingRequest, SecurityModeCommand, UserInfo, absent, fits,
+};
+
+/// Identifiers of the optional elements.
+mod iei {
+    pub(super) const USER_INFO: u8 = 1;
+    pub(super) const LINK_LOCAL_IPV6: u8 = 3;
+    pub(super) const MAXIMUM_INACTIVITY: u8 = 7;
+    pub(super) const PRUK_ID: u8 = 8;
+    pub(super) const AUTS: u8 = 9;
+    pub(super) const RAND: u8 = 10;
+    pub(super) const LSB_KD_ID: u8 = 15;
+    pub(super) const MSB_KD_ID: u8 = 16;
+    pub(super) const KD_ID: u8 = 17;
+    pub(super) const KD_FRESHNESS: u8 = 18;
+    pub(super) const RE_AUTH: u8 = 21;
+    pub(super) const SIGNATURE: u8 = 22;
+    pub(super) const ENCRYPTED_PAYLOAD: u8 = 23;
+    pub(super) const GPI: u8 = 24;
+    pub(super) const RELAY_SERVICE_CODE: u8 = 25;
+    pub(super) const REMOTE_IDENTITY: u8 = 27;
+    /// Ours, behind one octet of length, so that a receiver without it skips it.
+    pub(super) const KEY_INFO: u8 = 0x7e;
+}
+
+/// The elements of a message behind its header.
+pub(super) fn parse<'a>(message_type: u8, mut reader: Reader<'a>) -> Result<Body<'a>, Error> {
+    let reader = &mut reader;
+    let body = match message_type {
+        1 => parse_request(reader)?,
+        2 => {
+            let ip_config = reader.octet("IP Address Config")?;
+            let mut link_local = None;
+            reader.optional(|iei, reader| match iei {
+                iei::LINK_LOCAL_IPV6 => reader.first(&mut link_local, "Link-local IPv6"),
+                _ => Ok(false),
+            })?;
+            Body::CommunicationAccept { ip_config, link_local, user_info: None, up: None }
+        }
+        3 => reader.end(|r| Ok(Body::CommunicationReject { cause: r.octet("PC5 cause")? }))?,
+        4 => {
+            let counter = u32::from_be_bytes(reader.take("Keepalive Counter")?);
+            let mut maximum = None;
+            reader.optional(|iei, reader| match iei {
+                iei::MAXIMUM_INACTIVITY => reader.first(&mut maximum, "Maximum Inactivity Period"),
+                _ => Ok(false),
+            })?;
+            Body::Keepalive { counter, maximum_inactivity: maximum.map(u32::from_be_bytes) }
+        }
+        5 => reader
+            .end(|r| Ok(Body::KeepaliveAck { counter: u32::from_be_bytes(r.take("Keepalive Counter")?) }))?,
+        6 => reader.end(|r| Ok(Body::Release { reason: r.octet("Release Reason")? }))?,
+        7 => reader.end(|_| Ok(Body::ReleaseAccept))?,
+        12 => parse_command(reader)?,
+        13 => {
+            let mut kd_id_lsb = None;
+            reader.optional(|iei, reader| match iei {
+                iei::LSB_KD_ID => reader.first(&mut kd_id_lsb, "LSB of KD ID"),
+                _ => Ok(false),
+            })?;
+            Body::SecurityModeComplete { kd_id_lsb, up_policy: None }
+        }
+        14 => {
+            let cause = reader.octet("PC5 cause")?;
+            let (mut rand, mut auts) = (None, None);
+            reader.optional(|iei, reader| match iei {
+                iei::RAND => reader.first(&mut rand, "RAND"),
+                iei::AUTS => reader.first(&mut auts, "AUTS"),
+                _ => Ok(false),
+            })?;
+            Body::SecurityModeReject { cause, rand, auts }
+        }
+        15 => parse_rekeying(reader)?,
+        16 => reader.end(|_| Ok(Body::RekeyingResponse))?,
+        17 => reader.end(|_| Ok(Body::RekeyingTrigger))?,
+        18 => reader.end(|r| Ok(Body::RemoteUeInfoRequest { kind: r.octet("Remote UE Info Type")? }))?,
+        19 => {
+            let mut identity = None;
+            reader.optional(|iei, reader| match iei {
+                iei::REMOTE_IDENTITY => {
+                    let value = reader.short("IMEI")?;
+                    identity.get_or_insert(value);
+                    Ok(true)
+                }
+                _ => Ok(false),
+            })?;
+            Body::RemoteUeInfoResponse { identity }
+        }
+        0xe0 => parse_authentication(reader, AuthenticationPhase::Request)?,
+        0xe1 => parse_authentication(reader, AuthenticationPhase::Response)?,
+        0xe2 => parse_authentication(reader, AuthenticationPhase::Reject)?,
+        value => return Err(Error::Reserved { what: "message type of PC5-S", value: u32::from(value) }),
+    };
+    Ok(body)
+}
+
+/// Whether every value fits its field, and nothing is there that this coding does not have.
+pub(super) fn check(body: &Body<'_>) -> Result<(), Error> {
+    let user_info = |info: &UserInfo<'_>| fits("User Info length", info.value.len() as u32, 254);
+    let key_info = |info: Option<&[u8]>| {
+        fits("Key Establishment Information length", info.map_or(0, <[u8]>::len) as u32, 255)
+    };
+    match body {
+        Body::CommunicationRequest(request) => {
+            absent("security policy", request.policy)?;
+            absent("target user info", request.target)?;
+            key_info(request.key_info)?;
+            user_info(&request.user_info)
+        }
+        Body::CommunicationAccept { user_info, up, .. } => {
+            absent("user info", *user_info)?;
+            absent("user plane protection", *up)
+        }
+        Body::SecurityModeComplete { up_policy, .. } => absent("user plane policy", *up_policy),
+        Body::RekeyingRequest(request) => key_info(request.key_info),
+        Body::SecurityModeCommand(command) => {
+            absent("security policy", command.policy)?;
+            fits("ciphering algorithm", command.algorithms.eea.into(), 7)?;
+            fits("integrity algorithm", command.algorithms.eia.into(), 7)?;
+            fits("GPI length", command.gpi.map_or(0, <[u8]>::len) as u32, 255)?;
+            let payload = command.encrypted_payload.map_or(0, <[u8]>::len);
+            fits("Encrypted Payload length", payload as u32, 0xffff)?;
+            command.user_info.as_ref().map_or(Ok(()), user_info)
+        }
+        Body::RemoteUeInfoResponse { identity } => {
+            fits("IMEI length", identity.map_or(0, <[u8]>::len) as u32, 255)
+        }
+        Body::Authentication { content, .. } => {
+            fits("authentication length", content.len() as u32, MAX_AUTHENTICATION_LEN as u32)
+        }
+        Body::IdentifierUpdateRequest(_)
+        | Body::IdentifierUpdateAccept { .. }
+        | Body::IdentifierUpdateAck(_)
+        | Body::IdentifierUpdateReject { .. } => Err(Error::NotCarried { what: "link identifier update" }),
+        _ => Ok(()),
+    }
+}
+
+fn parse_request<'a>(reader: &mut Reader<'a>) -> Result<Body<'a>, Error> {
+    let mut request = CommunicationRequest {
+        user_info: reader.user_info()?,
+        ip_config: reader.octet("IP Address Config")?,
+        maximum_inactivity: u32::from_be_bytes(reader.take("Maximum Inactivity Period")?),
+        nonce: reader.take("Nonce_1")?,
+        capabilities: reader.capabilities()?,
+        kd_sess_msb: reader.octet("MSB of KD-sess ID")?,
+        kd_id: None,
+        relay_service_code: None,
+        signature: None,
+        link_local: None,
+        key_info: None,
+        policy: None,
+        target: None,
+    };
+    reader.optional(|iei, reader| match iei {
+        iei::KEY_INFO => reader.short_first(&mut request.key_info, "Key Establishment Information"),
+        iei::KD_ID => reader.first(&mut request.kd_id, "KD ID"),
+        iei::RELAY_SERVICE_CODE => reader.first(&mut request.relay_service_code, "Relay Service Code"),
+        iei::SIGNATURE => reader.first(&mut request.signature, "Signature"),
+        iei::LINK_LOCAL_IPV6 => reader.first(&mut request.link_local, "Link-local IPv6"),
+        _ => Ok(false),
+    })?;
+    Ok(Body::CommunicationRequest(request))
+}
+
+fn parse_command<'a>(reader: &mut Reader<'a>) -> Result<Body<'a>, Error> {
+    let capabilities = reader.capabilities()?;
+    let nonce = reader.take("Nonce_2")?;
+    let algorithms = reader.octet("Chosen Algorithms")?;
+    let mut command = SecurityModeCommand {
+        capabilities,
+        nonce,
+        algorithms: Algorithms { eea: algorithms >> 4 & 7, eia: algorithms & 7 },
+        kd_sess_lsb: reader.octet("LSB of KD-sess ID")?,
+        kd_id_msb: None,
+        kd_freshness: None,
+        gpi: None,
+        user_info: None,
+        signature: None,
+        encrypted_payload: None,
+        policy: None,
+    };
+    reader.optional(|iei, reader| {
+        match iei {
+            iei::MSB_KD_ID => return reader.first(&mut command.kd_id_msb, "MSB of KD ID"),
+            iei::KD_FRESHNESS => return reader.first(&mut command.kd_freshness, "KD Freshness"),
+            iei::SIGNATURE => return reader.first(&mut command.signature, "Signature"),
+            iei::GPI => {
+                let value = reader.short("GPI")?;
+                command.gpi.get_or_insert(value);
+            }
+            iei::USER_INFO => {
+                let value = reader.user_info()?;
+                command.user_info.get_or_insert(value);
+            }
+            iei::ENCRYPTED_PAYLOAD => {
+                let value = reader.long("Encrypted Payload")?;
+                command.encrypted_payload.get_or_insert(value);
+            }
+            _ => return Ok(false),
+        }
+        Ok(true)
+    })?;
+    Ok(Body::SecurityModeCommand(command))
+}
+
+fn parse_rekeying<'a>(reader: &mut Reader<'a>) -> Result<Body<'a>, Error> {
+    let mut request = RekeyingRequest {
+        capabilities: reader.capabilities()?,
+        nonce: reader.take("Nonce_1")?,
+        kd_sess_msb: reader.octet("MSB of KD-sess ID")?,
+        re_auth: None,
+        pruk_id: None,
+        key_info: None,
+    };
+    let mut re_auth: Option<[u8; 1]> = None;
+    reader.optional(|iei, reader| match iei {
+        iei::RE_AUTH => reader.first(&mut re_auth, "Re-auth flag"),
+        iei::PRUK_ID => reader.first(&mut request.pruk_id, "PRUK ID"),
+        iei::KEY_INFO => reader.short_first(&mut request.key_info, "Key Establishment Information"),
+        _ => Ok(false),
+    })?;
+    request.re_auth = re_auth.map(|[flag]| flag);
+    Ok(Body::RekeyingRequest(request))
+}
+
+fn parse_authentication<'a>(reader: &mut Reader<'a>, phase: AuthenticationPhase) -> Result<Body<'a>, Error> {
+    let method = reader.octet("authentication method")?;
+    let content = reader.long("authentication content")?;
+    if content.len() > MAX_AUTHENTICATION_LEN {
+        let (max, have) = (MAX_AUTHENTICATION_LEN, content.len());
+        return Err(Error::Oversized { what: "authentication content", max, have });
+    }
+    reader.end(|_| Ok(Body::Authentication { phase, method, content }))
+}
+
+/// Counts the elements, or writes them.
+pub(super) fn emit(body: &Body<'_>, writer: &mut Writer<'_>) {
+    match body {
+        Body::CommunicationRequest(request) => {
+            writer.user_info(&request.user_info);
+            writer.put(&[request.ip_config]);
+            writer.put(&request.maximum_inactivity.to_be_bytes());
+            writer.put(&request.nonce);
+            writer.put(&[request.capabilities.eea, request.capabilities.eia, request.kd_sess_msb]);
+            writer.element(iei::KD_ID, request.kd_id.as_ref());
+            writer.element(iei::RELAY_SERVICE_CODE, request.relay_service_code.as_ref());
+            writer.element(iei::SIGNATURE, request.signature.as_ref());
+            writer.element(iei::LINK_LOCAL_IPV6, request.link_local.as_ref());
+            writer.short(iei::KEY_INFO, request.key_info);
+        }
+        Body::CommunicationAccept { ip_config, link_local, .. } => {
+            writer.put(&[*ip_config]);
+            writer.element(iei::LINK_LOCAL_IPV6, link_local.as_ref());
+        }
+        Body::CommunicationReject { cause: octet }
+        | Body::Release { reason: octet }
+        | Body::RemoteUeInfoRequest { kind: octet } => writer.put(&[*octet]),
+        Body::Keepalive { counter, maximum_inactivity } => {
+            writer.put(&counter.to_be_bytes());
+            writer.element(iei::MAXIMUM_INACTIVITY, maximum_inactivity.map(u32::to_be_bytes).as_ref());
+        }
+        Body::KeepaliveAck { counter } => writer.put(&counter.to_be_bytes()),
+        Body::ReleaseAccept | Body::RekeyingResponse | Body::RekeyingTrigger => {}
+        Body::SecurityModeCommand(command) => {
+            writer.put(&[command.capabilities.eea, command.capabilities.eia]);
+            writer.put(&command.nonce);
+            writer.put(&[command.algorithms.eea << 4 | command.algorithms.eia, command.kd_sess_lsb]);
+            writer.element(iei::MSB_KD_ID, command.kd_id_msb.as_ref());
+            writer.element(iei::KD_FRESHNESS, command.kd_freshness.as_ref());
+            if let Some(gpi) = command.gpi {
+                writer.put(&[iei::GPI, gpi.len() as u8]);
+                writer.put(gpi);
+            }
+            if let Some(user_info) = &command.user_info {
+                writer.put(&[iei::USER_INFO]);
+                writer.user_info(user_info);
+            }
+            writer.element(iei::SIGNATURE, command.signature.as_ref());
+            if let Some(payload) = command.encrypted_payload {
+                writer.put(&[iei::ENCRYPTED_PAYLOAD]);
+                writer.long(payload);
+            }
+        }
+        Body::SecurityModeComplete { kd_id_lsb, .. } => writer.element(iei::LSB_KD_ID, kd_id_lsb.as_ref()),
+        Body::SecurityModeReject { cause, rand, auts } => {
+            writer.put(&[*cause]);
+            writer.element(iei::RAND, rand.as_ref());
+            writer.element(iei::AUTS, auts.as_ref());
+        }
+        Body::RekeyingRequest(request) => {
+            writer.put(&[request.capabilities.eea, request.capabilities.eia]);
+            writer.put(&request.nonce);
+            writer.put(&[request.kd_sess_msb]);
+            writer.element(iei::RE_AUTH, request.re_auth.map(|flag| [flag]).as_ref());
+            writer.element(iei::PRUK_ID, request.pruk_id.as_ref());
+            writer.short(iei::KEY_INFO, request.key_info);
+        }
+        Body::RemoteUeInfoResponse { identity } => {
+            if let Some(identity) = identity {
+                writer.put(&[iei::REMOTE_IDENTITY, identity.len() as u8]);
+                writer.put(identity);
+            }
+        }
+        Body::Authentication { method, content, .. } => {
+            writer.put(&[*method]);
+            writer.long(content);
+        }
+        // Refused by `check`.
+        Body::IdentifierUpdateRequest(_)
+        | Body::IdentifierUpdateAccept { .. }
+        | Body::IdentifierUpdateAck(_)
+        | Body::IdentifierUpdateReject { .. } => {}
+    }
+}
