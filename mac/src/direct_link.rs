@@ -12,6 +12,9 @@
 //!  | <------ 29  SECURITY_MODE_COMMAND, new MAC-I         |  new key opens
 //!  | SECURITY_MODE_COMPLETE, new key           29 ------> |  new key sends, old opens
 //!  | <------ 30  REKEYING_RESPONSE, new key               |
+//!  | IDENTIFIER_UPDATE_REQUEST, old name       30 ------> |  hears under both names
+//!  | <------ 30  IDENTIFIER_UPDATE_ACCEPT, old name       |
+//!  | IDENTIFIER_UPDATE_ACK, new name           30 ------> |  uses the new name
 //! ```
 //!
 //! A [`Hub`] holds all links of a UE. It has no clock, no chance, no store and no radio: time and seeds are inputs,
@@ -24,6 +27,8 @@
 //!   source of chance, makes a session key twice.
 //! - **Timers** follow the SC period: see [`Config`].
 //! - **Glare**: where both ask, the layer-2 identity that is lower stays UE_1.
+//! - **Identifiers** (NR): layer-2 identities and the name of the session key change together, and SN begin again; the
+//!   old ones still hear for a while, so that nothing is lost.
 //! - **Keys**: a new KD is durable on both sides before its predecessor goes; session keys are never durable.
 //!
 //! ```
@@ -92,6 +97,7 @@ mod config;
 mod frame;
 mod hearing;
 mod hub;
+mod identifiers;
 mod io;
 mod kd;
 mod link;
@@ -99,7 +105,7 @@ mod note;
 mod rekeying;
 mod upkeep;
 
-pub use config::Config;
+pub use config::{Config, NewKd};
 pub use hub::Hub;
 pub use io::{Closed, Error, Input, Keys, LinkId, Metered, Output, Pdu, Received, State};
 pub use kd::{Change, Identity, KdRecord, MAX_IDENTITY, Method, Ticket};

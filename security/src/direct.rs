@@ -22,6 +22,8 @@
 //!   can derive from both nonces.
 //! - A context counts each direction's SN once through, 1 to 0xFFFF, over all logical channels, and then refuses
 //!   ([`SendError::Exhausted`]); [`Active::wants_rekeying`] speaks up long before.
+//! - [`Active::renamed`] gives a key a new name (TS 33.536 §5.3.3.2): its SN begin again, since COUNT begins with the
+//!   name; no key has a name twice.
 //! - Replay windows are one per logical channel, because a channel of higher priority overtakes.
 //!
 //! User data is ciphered and, as TR 33.833 key issue 4.2 wants it, **not** protected in its integrity: flipped bits
@@ -43,7 +45,7 @@ pub use context::{Assurance, Fingerprint, Kind, Opened, SendError, Ticket};
 pub use entropy::Entropy;
 pub use identity::{KdId, KdSessId, pick_half};
 pub use policy::{Capabilities, Chosen, Disagreement, Need, Policy, Stated};
-pub use session::{Active, Command, Offer, Proposed, Requested, Retired, Terms, Unproven};
+pub use session::{Active, Command, Offer, Proposed, Renamed, Requested, Retired, Terms, Unproven};
 
 pub use crate::group::PduRefusal;
 

@@ -213,6 +213,9 @@ pub(super) fn state_in_words(state: &State) -> String {
             let kd = if *new_kd { "new KD" } else { "same KD" };
             format!("re-keyed, {kd} {:08x}, KD-sess {:04x}", keys.kd.0, keys.session.value())
         }
+        State::Renamed { source, keys } => {
+            format!("renamed: from {source}, KD-sess {:04x}", keys.session.value())
+        }
         State::Closed { why } => format!("closed: {why}"),
     }
 }

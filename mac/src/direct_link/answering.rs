@@ -47,7 +47,7 @@ impl Hub {
         if self.half_open.iter().any(copy) {
             return;
         }
-        if let Some(link) = self.links.iter().find(|link| link.peer == source) {
+        if let Some(link) = self.links.iter().find(|link| link.peer == source || link.home == source) {
             // Glare: both asked. The lower layer-2 identity stays UE_1, so it does not answer.
             if link.stage == Stage::Connecting && self.config.source < source {
                 return;
@@ -88,7 +88,7 @@ impl Hub {
         }
     }
 
-    /// The keys that answer an offer. `Err(None)` when there is no number or no half left.
+    /// The keys that answer an offer. `Err(None)` when there is no session number.
     pub(super) fn propose(
         &mut self,
         terms: Terms,
@@ -101,7 +101,7 @@ impl Hub {
         nonce_2.copy_from_slice(&drawn[..16]);
         // The whole name must be free, too: the peer may hold it from an earlier exchange.
         let taken = |half| self.half_taken(KdSessId::lsb, half);
-        let lsb = pick_half(drawn[16].into(), 0xff, taken).ok_or(None)? as u8;
+        let lsb = pick_half(drawn[16].into(), 0xff, taken).ok_or(Some(Disagreement::Identity))? as u8;
         let (echo, echo_stated) = (offer.capabilities, offer.stated);
         let command = Command { nonce_2, lsb, chosen, echo, echo_stated };
         let proposed = Proposed::new(terms, kd, &offer, &command).map_err(Some)?;
@@ -247,7 +247,7 @@ impl Hub {
     fn accept(&mut self, half: HalfOpen, active: Active, kd: KdId) {
         let HalfOpen { source, identity, .. } = half;
         self.half_open.retain(|other| other.source != source);
-        let index = match self.links.iter().position(|link| link.peer == source) {
+        let index = match self.links.iter().position(|link| link.peer == source || link.home == source) {
             // Our own request crossed: its link goes on as this one.
             Some(index) if self.links[index].stage == Stage::Connecting => index,
             Some(index) => {
@@ -261,7 +261,7 @@ impl Hub {
         };
         let now = self.now;
         let link = &mut self.links[index];
-        let mut up = Link::new(link.id, source, identity, now);
+        let mut up = Link::new(link.id, [link.own, source], identity, now);
         up.stage = Stage::Up;
         up.active = Some(active);
         up.kd = kd;
@@ -275,7 +275,7 @@ impl Hub {
 
     fn new_link(&mut self, peer: Layer2Id, identity: Identity) -> usize {
         let id = self.new_link_id();
-        self.links.push(Link::new(id, peer, identity, self.now));
+        self.links.push(Link::new(id, [self.config.source, peer], identity, self.now));
         self.links.len() - 1
     }
 

@@ -8,6 +8,7 @@ use sidelink_security::direct::{
 };
 
 use super::auth::{self, Signing};
+use super::config::NewKd;
 use super::frame;
 use super::hearing::parse;
 use super::hub::Hub;
@@ -28,7 +29,7 @@ const TURNS: u64 = 4;
 
 impl Hub {
     pub(super) fn connect(&mut self, peer: Layer2Id, identity: Identity) -> Result<(), Error> {
-        if let Some(link) = self.links.iter().find(|l| l.peer == peer) {
+        if let Some(link) = self.links.iter().find(|l| l.peer == peer || l.home == peer) {
             return Err(Error::Exists(link.id));
         }
         if self.links.len() >= self.config.links {
@@ -39,7 +40,7 @@ impl Hub {
             return Err(Error::NoKey);
         }
         let id = self.new_link_id();
-        self.links.push(Link::new(id, peer, identity, self.now));
+        self.links.push(Link::new(id, [self.config.source, peer], identity, self.now));
         let index = self.links.len() - 1;
         self.state(index, State::Connecting);
         self.request(index, None);
@@ -172,7 +173,7 @@ impl Hub {
         if active.chosen().eia == Algorithm::Null {
             return Err(Error::NothingToRekey);
         }
-        if link.asking.is_some() || link.answering.is_some() {
+        if link.asking.is_some() || link.answering.is_some() || link.update.is_some() {
             return Err(Error::RekeyingTooSoon);
         }
         self.request_rekeying(index, reauthenticate, 1);
@@ -187,7 +188,7 @@ impl Hub {
             // The next thing that is sent or heard begins it again.
             return self.links[index].asking = None;
         };
-        let offered = self.offer_signature(reauthenticate, None);
+        let offered = self.offer_signature(reauthenticate || self.config.new_kd != NewKd::WhenAsked, None);
         let Some((signing, kd_lsb)) = offered else { return self.links[index].asking = None };
         let (ephemeral, key_info) = signing.unzip();
         let offer = *asking.offer();

@@ -5,6 +5,19 @@ use sidelink_security::direct::{Policy, Profile};
 use super::kd::Identity;
 use crate::ids::Layer2Id;
 
+/// When UE_2 makes a new KD in a re-keying. The texts differ; all keep to the Re-auth flag.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub enum NewKd {
+    /// When UE_1's Re-auth flag asks for it: TS 33.536, and what an implementation of TS 33.303 does.
+    #[default]
+    WhenAsked,
+    /// Also when three quarters of the life of the KD are over, in time or in sessions: TR 33.833 §6.4.1.4.5 leaves it
+    /// to UE_2.
+    WhenDue,
+    /// Always: TR 33.847.
+    Always,
+}
+
 /// Rules of one UE. Times in milliseconds.
 #[derive(Debug, Clone)]
 pub struct Config {
@@ -41,6 +54,14 @@ pub struct Config {
     pub overlap: u64,
     /// Life of a KD that was agreed on.
     pub kd_lifetime: u64,
+    /// When a re-keying makes a new KD. Except for [`NewKd::WhenAsked`] every request to re-key offers to authenticate,
+    /// since it is UE_2 that decides.
+    pub new_kd: NewKd,
+    /// Change identifiers with a peer that asks, and on request: whoever drives the hub must then listen at
+    /// [`super::Hub::addresses`] and send from [`super::Pdu::source`]. NR only.
+    pub updates: bool,
+    /// Change them by itself after so long: T5090, the privacy timer.
+    pub privacy: Option<u64>,
     /// Old session keys that are kept for receiving.
     pub retired: usize,
 }
@@ -65,6 +86,9 @@ impl Config {
             rekey_interval: 1000,
             overlap: 5000,
             kd_lifetime: 24 * 3600 * 1000,
+            new_kd: NewKd::WhenAsked,
+            updates: false,
+            privacy: None,
             retired: 4,
         };
         let keepalive = config.keepalive.max(4 * sc_period);

@@ -5,7 +5,7 @@ use sidelink_security::direct::{KdSessId, Kind, Opened, PduRefusal, Profile};
 use super::frame;
 use super::hub::Hub;
 use super::io::{Output, Received};
-use super::link::{Link, Stage};
+use super::link::{Link, Stage, Update};
 use super::note::{Cause, Note};
 use crate::ids::{Layer2Id, Lcid};
 use crate::pdcp::{self, Assurance};
@@ -20,7 +20,7 @@ impl Hub {
             return self.receive_plain(source, lcid, header, pdu);
         };
         let mut octets = pdu.to_vec();
-        if let Some(index) = self.links.iter().position(|link| link.peer == source) {
+        if let Some(index) = self.links.iter().position(|link| link.hears(source)) {
             let command = lcid == Lcid::PC5_S_SECURITY_MODE && self.awaits_command(index, id);
             if command {
                 return self.command_heard(index, header, &mut octets);
@@ -51,6 +51,9 @@ impl Hub {
         if link.answering.as_ref().and_then(super::link::Answering::id) == Some(id) {
             return self.receive_on_proposed(index, lcid, header, octets);
         }
+        if matches!(&link.update, Some(Update::Answering { renamed, .. }) if renamed.id() == id) {
+            return self.receive_on_renamed(index, lcid, header, octets);
+        }
         if link.stage == Stage::Connecting && self.config.profile == Profile::Nr && !lcid.is_signalling() {
             // Only the accept says whether it has a MAC-I.
             return Err(PduRefusal::UnknownKey.into());
@@ -64,8 +67,8 @@ impl Hub {
                 (active.open(sn, bearer, kind, octets, HEADER_LEN)?, true)
             }
             _ => {
-                let retired = link.retired.iter_mut().find(|(retired, _)| retired.id() == id);
-                let (retired, _) = retired.ok_or(PduRefusal::UnknownKey)?;
+                let old = link.retired.iter_mut().find(|old| old.retired.id() == id);
+                let retired = &mut old.ok_or(PduRefusal::UnknownKey)?.retired;
                 if lcid == Lcid::PC5_S_SECURITY_MODE {
                     return Err(PduRefusal::UnknownKey.into());
                 }
@@ -77,7 +80,7 @@ impl Hub {
     }
 
     /// What a key of the link opened.
-    fn opened(
+    pub(super) fn opened(
         &mut self,
         index: usize,
         current: bool,

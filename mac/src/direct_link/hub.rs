@@ -106,6 +106,12 @@ impl Hub {
         })
     }
 
+    /// The layer-2 identities at which this UE listens: its own, and those of its links. They change with
+    /// [`super::State`].
+    pub fn addresses(&self) -> impl Iterator<Item = Layer2Id> + '_ {
+        [self.config.source].into_iter().chain(self.links.iter().flat_map(Link::addresses))
+    }
+
     /// SN that a link has left for sending under its key.
     pub fn left(&self, link: LinkId) -> Option<u32> {
         self.links.iter().find(|l| l.id == link)?.active.as_ref().map(|active| active.left())
@@ -149,6 +155,11 @@ impl Hub {
                 }
                 let index = self.up(link)?;
                 self.send_protected(index, Lcid::PC5_S_PROTECTED, Body::RekeyingTrigger);
+            }
+            Input::UpdateIdentifiers { now, link } => {
+                self.advance(now);
+                let index = self.up(link)?;
+                return self.update_identifiers(index);
             }
             Input::Release { now, link } => {
                 self.advance(now);
@@ -204,7 +215,9 @@ impl Hub {
         let asking = link.asking.iter().map(|asking| asking.deadline);
         let answering = link.answering.iter().map(|answering| answering.deadline);
         let release = link.release.iter().map(|release| release.deadline);
-        let retired = link.retired.iter().map(|(_, until)| *until);
+        let retired = link.retired.iter().map(|old| old.until);
+        let update = link.update.iter().map(|update| update.repeat().deadline);
+        let privacy = self.privacy_deadline(link);
         let keepalive = (link.stage == Stage::Up).then(|| match link.keepalive {
             Some(repeat) if repeat.tries < self.config.tries => repeat.deadline,
             Some(_) => UtcTime::from_millis(u64::MAX),
@@ -212,7 +225,8 @@ impl Hub {
         });
         let gone = link.heard.plus_millis(self.config.inactivity);
         let gone = if link.stage == Stage::Up { gone } else { UtcTime::from_millis(u64::MAX) };
-        asking.chain(answering).chain(release).chain(retired).chain(keepalive).fold(gone, UtcTime::min)
+        let exchanges = asking.chain(answering).chain(release).chain(update).chain(privacy);
+        exchanges.chain(retired).chain(keepalive).fold(gone, UtcTime::min)
     }
 
     /// Time goes on, never back: what is due is done.
@@ -223,7 +237,7 @@ impl Hub {
         let mut index = 0;
         while let Some(link) = self.links.get_mut(index) {
             let id = link.id;
-            link.retired.retain(|(_, until)| *until > now);
+            link.retired.retain(|old| old.until > now);
             if link.asking.as_ref().is_some_and(|asking| asking.deadline <= now) {
                 self.asking_due(index);
             }
@@ -232,6 +246,7 @@ impl Hub {
                     hub.answering_due(index);
                 }
             });
+            self.with(id, Self::update_due);
             self.with(id, Self::upkeep_due);
             // A link that was closed made room for the next at its place.
             if self.links.get(index).is_some_and(|link| link.id == id) {
@@ -258,7 +273,7 @@ impl Hub {
             return Err(Error::Sdu { len: data.len(), lcid });
         }
         let link = &mut self.links[index];
-        let peer = link.peer;
+        let (source, peer) = (link.own, link.peer);
         let Some(active) = &mut link.active else { return Err(Error::NotUp(id)) };
         if active.left() <= SIGNALLING_RESERVE {
             self.give_up_keys(index);
@@ -266,7 +281,7 @@ impl Hub {
         }
         let session = Some(active.fingerprint());
         let octets = frame::seal(active, lcid, sdu_type, data).map_err(|_| Error::Exhausted(id))?;
-        self.push(Output::Pdu(Pdu { peer, lcid, message: None, session, octets }));
+        self.push(Output::Pdu(Pdu { source, peer, lcid, message: None, session, octets }));
         self.rekey_if_due(index);
         Ok(())
     }
@@ -309,7 +324,9 @@ impl Hub {
         octets: Vec<u8>,
     ) {
         self.meter(peer, true, kind, l3, octets.len());
-        self.push(Output::Pdu(Pdu { peer, lcid, message: Some(kind), session, octets }));
+        let link = self.links.iter().find(|link| link.peer == peer);
+        let source = link.map_or(self.config.source, |link| link.own);
+        self.push(Output::Pdu(Pdu { source, peer, lcid, message: Some(kind), session, octets }));
     }
 
     pub(super) fn meter(&mut self, peer: Layer2Id, sent: bool, message: u8, l3: usize, pdu: usize) {

@@ -72,6 +72,14 @@ pub enum Input<'a> {
         /// The link.
         link: LinkId,
     },
+    /// Change the identifiers of a link: layer-2 identities and the name of the session key, all at once, so that who
+    /// listens loses its track (NR; TS 24.554 §7.2.4, TS 33.536 §5.3.3.2).
+    UpdateIdentifiers {
+        /// The time.
+        now: UtcTime,
+        /// The link.
+        link: LinkId,
+    },
     /// Release a link.
     Release {
         /// The time.
@@ -142,6 +150,8 @@ pub enum Error {
     },
     /// Every SN of the session key is used: the data was not sent, re-keying is on its way or has failed.
     Exhausted(LinkId),
+    /// The operator: identifiers are changed in NR only, and where the configuration allows it.
+    NoUpdates,
     /// The operator: NR has no message that asks the peer to re-key; re-key from here.
     NotInProfile,
     /// The operator: an identity longer than 64 octets.
@@ -172,6 +182,9 @@ impl fmt::Display for Error {
             Self::Exhausted(link) => {
                 write!(f, "link {}: every sequence number of the session key is used", link.0)
             }
+            Self::NoUpdates => f.write_str(
+                "identifiers are changed in the profile of NR only, and where the configuration allows it",
+            ),
             Self::NotInProfile => f.write_str("the profile has no message for that: re-key from this end"),
             Self::IdentityTooLong { len } => write!(f, "an identity of {len} octets, 64 is the most"),
         }
@@ -183,6 +196,8 @@ impl std::error::Error for Error {}
 /// A PDCP PDU to transmit.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pdu {
+    /// Layer-2 source: [`super::Config::source`] until the identifiers of the link are changed.
+    pub source: Layer2Id,
     /// Layer-2 destination, of one UE.
     pub peer: Layer2Id,
     /// Logical channel.
@@ -233,6 +248,13 @@ pub enum State {
         /// Whether this UE asked.
         initiator: bool,
         /// The keys.
+        keys: Keys,
+    },
+    /// New identifiers are in use, and this UE listens elsewhere ([`super::Hub::addresses`]).
+    Renamed {
+        /// Where this end sends from.
+        source: Layer2Id,
+        /// The keys: those of before, under a new name.
         keys: Keys,
     },
     /// New keys are in use.

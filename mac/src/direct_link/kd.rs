@@ -85,6 +85,14 @@ impl KdRecord {
         }
     }
 
+    /// Whether three quarters of its life of `lifetime` milliseconds are over, or of its sessions. Never of a key that the
+    /// operator gave.
+    pub(super) fn due(&self, now: UtcTime, number: u64, lifetime: u64) -> bool {
+        self.method == Method::Signed
+            && (now.plus_millis(lifetime / 4) >= self.expiry
+                || number.saturating_sub(self.born) >= Self::SESSIONS / 4 * 3)
+    }
+
     /// A second value of the same key: what makes it must see to it.
     pub fn copy(&self) -> Self {
         Self {

@@ -2,13 +2,16 @@
 
 use sidelink_security::counter::UtcTime;
 use sidelink_security::direct::signed::Challenged;
-use sidelink_security::direct::{Active, Fingerprint, KdId, KdSessId, Offer, Proposed, Requested, Retired};
+use sidelink_security::direct::{
+    Active, Fingerprint, KdId, KdSessId, Offer, Proposed, Renamed, Requested, Retired,
+};
 
 use super::auth::Signing;
 use super::io::{Keys, LinkId};
 use super::kd::{Identity, KdRecord, Ticket};
 use super::note::Cause;
 use crate::ids::Layer2Id;
+use crate::wire::pc5_signalling::Identifiers;
 
 /// Where a link stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,17 +35,28 @@ pub(super) enum Answer {
 #[derive(Debug)]
 pub(super) struct Link {
     pub(super) id: LinkId,
+    /// Where this end sends from.
+    pub(super) own: Layer2Id,
+    /// Where the peer listens.
     pub(super) peer: Layer2Id,
+    /// Where it did when the link was set up.
+    pub(super) home: Layer2Id,
     pub(super) identity: Identity,
     pub(super) stage: Stage,
     /// What sends, and what new PDUs are opened with.
     pub(super) active: Option<Active>,
     /// What old PDUs are opened with, and until when.
-    pub(super) retired: Vec<(Retired, UtcTime)>,
+    pub(super) retired: Vec<Old>,
     /// UE_1's side of an exchange of keys.
     pub(super) asking: Option<Asking>,
     /// UE_2's side of one: in re-keying only, set-ups wait in the table of half-open links.
     pub(super) answering: Option<Answering>,
+    /// A change of identifiers.
+    pub(super) update: Option<Update>,
+    /// The peer's identifiers of the last change: for its answer again.
+    pub(super) acknowledged: Option<Identifiers>,
+    /// When the identifiers were last changed.
+    pub(super) renamed: UtcTime,
     pub(super) kd: KdId,
     pub(super) answer: Answer,
     pub(super) sequence: u16,
@@ -56,6 +70,32 @@ pub(super) struct Link {
     pub(super) hint: Option<Cause>,
     /// Tries of the set-up.
     pub(super) tries: u8,
+}
+
+/// What an end used before, and still hears.
+#[derive(Debug)]
+pub(super) struct Old {
+    pub(super) retired: Retired,
+    pub(super) until: UtcTime,
+    pub(super) own: Layer2Id,
+    pub(super) peer: Layer2Id,
+}
+
+/// A change of identifiers. TS 24.554 §7.2.4.
+#[derive(Debug)]
+pub(super) enum Update {
+    /// This end asked for its new ones.
+    Asking { new: Identifiers, repeat: Repeat },
+    /// This end accepted, and hears under both names; the peer has not yet shown that it knows.
+    Answering { asked: Identifiers, new: Identifiers, renamed: Renamed, repeat: Repeat },
+}
+
+impl Update {
+    pub(super) const fn repeat(&self) -> &Repeat {
+        match self {
+            Self::Asking { repeat, .. } | Self::Answering { repeat, .. } => repeat,
+        }
+    }
 }
 
 /// A message that is repeated until it is answered.
@@ -158,10 +198,15 @@ impl Answering {
 }
 
 impl Link {
-    pub(super) fn new(id: LinkId, peer: Layer2Id, identity: Identity, now: UtcTime) -> Self {
+    pub(super) fn new(id: LinkId, [own, peer]: [Layer2Id; 2], identity: Identity, now: UtcTime) -> Self {
         Self {
             id,
+            own,
             peer,
+            home: peer,
+            update: None,
+            acknowledged: None,
+            renamed: now,
             identity,
             stage: Stage::Connecting,
             active: None,
@@ -183,20 +228,42 @@ impl Link {
 
     /// The names of the session keys that this end could open something with.
     pub(super) fn ids(&self) -> impl Iterator<Item = KdSessId> + '_ {
-        let retired = self.retired.iter().map(|(retired, _)| retired.id());
+        let retired = self.retired.iter().map(|old| old.retired.id());
+        let renamed = self.update.iter().filter_map(|update| match update {
+            Update::Answering { renamed, .. } => Some(renamed.id()),
+            Update::Asking { .. } => None,
+        });
         let active = self.active.iter().map(Active::id);
         let answering = self.answering.iter().filter_map(Answering::id);
         let storing = self.asking.iter().filter_map(|asking| match &asking.phase {
             Asked::Storing { active, .. } => Some(active.id()),
             _ => None,
         });
-        active.chain(retired).chain(answering).chain(storing)
+        active.chain(retired).chain(renamed).chain(answering).chain(storing)
+    }
+
+    /// Whether the peer may send from there.
+    pub(super) fn hears(&self, source: Layer2Id) -> bool {
+        let new = match &self.update {
+            Some(Update::Answering { asked, .. }) => Some(Layer2Id::from_octets(asked.layer2)),
+            _ => None,
+        };
+        self.peer == source || new == Some(source) || self.retired.iter().any(|old| old.peer == source)
+    }
+
+    /// Where the peer may send to.
+    pub(super) fn addresses(&self) -> impl Iterator<Item = Layer2Id> + '_ {
+        let new = self.update.iter().map(|update| match update {
+            Update::Asking { new, .. } | Update::Answering { new, .. } => Layer2Id::from_octets(new.layer2),
+        });
+        [self.own].into_iter().chain(new).chain(self.retired.iter().map(|old| old.own))
     }
 
     /// New keys take over; the old ones still open.
     pub(super) fn switch(&mut self, active: Active, until: UtcTime, keep: usize) {
         if let Some(old) = self.active.replace(active) {
-            self.retired.push((old.retire(), until));
+            let (own, peer) = (self.own, self.peer);
+            self.retired.push(Old { retired: old.retire(), until, own, peer });
             if self.retired.len() > keep {
                 self.retired.remove(0);
             }

@@ -175,6 +175,11 @@ pub enum Note {
         /// The peer.
         peer: Layer2Id,
     },
+    /// A change of identifiers ended without an answer, or was refused; the link goes on with the old ones.
+    UpdateGivenUp {
+        /// The peer.
+        peer: Layer2Id,
+    },
     /// Re-keying began by itself.
     RekeyingDue {
         /// The peer.
@@ -220,6 +225,9 @@ impl fmt::Display for Note {
             Self::NoRoom { source, what } => write!(f, "cannot answer {source}: {what}"),
             Self::RekeyingGivenUp { peer } => {
                 write!(f, "re-keying with {peer} ended without success, the old key stays in use")
+            }
+            Self::UpdateGivenUp { peer } => {
+                write!(f, "identifiers of the link with {peer} stay: the change was not answered, or refused")
             }
             Self::RekeyingDue { peer, left } => {
                 write!(f, "{left} sequence numbers left towards {peer}: re-keying begins")

@@ -3,12 +3,13 @@
 use sidelink_security::direct::{Active, Capabilities, KdId, Offer, PduRefusal};
 
 use super::answering::{Proven, prove};
+use super::config::NewKd;
 use super::frame;
 use super::hearing::assurance;
 use super::hub::Hub;
 use super::io::{Closed, Error, State};
 use super::kd::KdRecord;
-use super::link::{Answer, Answering, Asked, Commanded, KdInUse, Stage};
+use super::link::{Answer, Answering, Asked, Commanded, KdInUse, Stage, Update};
 use super::note::{Cause, Note};
 use crate::ids::Lcid;
 use crate::pdcp;
@@ -28,6 +29,14 @@ impl Hub {
             // It asks under the key that we just completed: it has heard the complete.
             Some(Asked::Completed { .. }) => self.asking_done(index),
             Some(Asked::Storing { .. }) => return,
+            None => {}
+        }
+        match &self.links[index].update {
+            // Who asks for a new key first gets it; identifiers can wait.
+            Some(Update::Asking { .. }) => self.links[index].update = None,
+            Some(Update::Answering { repeat, .. }) if repeat.tries < self.config.tries => return,
+            // It still uses the old name: it has given up the new one.
+            Some(Update::Answering { .. }) => self.links[index].update = None,
             None => {}
         }
         let link = &self.links[index];
@@ -57,6 +66,9 @@ impl Hub {
         let Some(record) = self.keyring.find(kd_id, &identity, now, number).map(KdRecord::copy) else {
             return self.refuse_rekeying(index, Cause::AuthenticationFailure);
         };
+        if self.wants_new_kd(&record) && self.authenticate_rekeying(index, offer, message, request.key_info) {
+            return;
+        }
         match self.propose(terms, offer, &record.kd) {
             Err(Some(disagreement)) => {
                 self.note(Note::Disagreed { peer, disagreement });
@@ -74,6 +86,15 @@ impl Hub {
                     self.send_octets(peer, Lcid::PC5_S_SECURITY_MODE, 12, session, message, pdu);
                 }
             }
+        }
+    }
+
+    /// UE_2's own wish, without the Re-auth flag.
+    fn wants_new_kd(&self, record: &KdRecord) -> bool {
+        match self.config.new_kd {
+            NewKd::WhenAsked => false,
+            NewKd::WhenDue => record.due(self.now, self.numbers.peek(), self.config.kd_lifetime),
+            NewKd::Always => true,
         }
     }
 

@@ -1,6 +1,10 @@
 mod attacks;
 mod authentication;
 mod chaos;
+mod identifiers;
 mod lifecycle;
 mod nr;
 mod rig;
+mod stores;
+mod theft;
+mod tracking;

@@ -57,6 +57,16 @@ impl Hub {
                     self.rekeying_refused(index, cause);
                 }
             },
+            Body::IdentifierUpdateRequest(asked) if current && link.stage == Stage::Up => {
+                self.update_heard(index, asked);
+            }
+            Body::IdentifierUpdateAccept { new, asked } if link.stage == Stage::Up => {
+                self.update_accepted(index, current, new, asked);
+            }
+            Body::IdentifierUpdateAck(new) if up => self.update_acknowledged(index, new),
+            Body::IdentifierUpdateReject { cause } if current && up => {
+                self.update_refused(index, Cause::from_value(cause));
+            }
             Body::RekeyingTrigger if current && up => self.triggered(index),
             Body::Keepalive { counter, .. } if up => {
                 self.send_protected(index, Lcid::PC5_S_PROTECTED, Body::KeepaliveAck { counter });
@@ -114,6 +124,7 @@ impl Hub {
                 self.links[index].stage = Stage::Releasing;
                 self.links[index].asking = None;
                 self.links[index].answering = None;
+                self.links[index].update = None;
                 self.release_again(index, 1);
             }
         }

@@ -1,6 +1,7 @@
 //! One KD-sess in use: ciphers, counters of one direction, replay windows of the other.
 
 use std::fmt;
+use std::sync::Arc;
 
 use super::{Chosen, KdSessId, PduRefusal, Profile};
 use crate::cipher::{Algorithm, Bearer, Direction, Eea, Eia, Inputs, Integrity, MacI, MacIVerified};
@@ -103,8 +104,10 @@ pub(super) struct Context {
     pub(super) id: KdSessId,
     pub(super) chosen: Chosen,
     pub(super) up_integrity: bool,
-    eea: Eea,
-    eia: Eia,
+    eea: Arc<Eea>,
+    eia: Arc<Eia>,
+    /// Every name that this key has had: COUNT begins with it, so that none comes twice.
+    names: Vec<KdSessId>,
     /// DIRECTION of what we send: 1 for who sent the command (TS 33.303, from memory).
     sends: Direction,
     /// The next SN; 0x1_0000 when all are used.
@@ -162,8 +165,9 @@ impl Context {
             id,
             chosen,
             up_integrity: up_integrity && chosen.eia != Algorithm::Null,
-            eea: Eea::new(chosen.eea, &pek),
-            eia: Eia::new(chosen.eia, &pik),
+            eea: Arc::new(Eea::new(chosen.eea, &pek)),
+            eia: Arc::new(Eia::new(chosen.eia, &pik)),
+            names: vec![id],
             sends: if commands { Direction::One } else { Direction::Zero },
             next: 1,
             windows: [ReplayWindow::new(); 32],
@@ -175,6 +179,24 @@ impl Context {
         let sn = u16::try_from(self.next).map_err(|_| SendError::Exhausted)?;
         self.next += 1;
         Ok(Ticket { id: self.id, sn })
+    }
+
+    /// The same keys under another name. SN begin again: the name is the other half of COUNT, and no key has a name
+    /// twice.
+    pub(super) fn renamed(&mut self, id: KdSessId) -> Option<Self> {
+        if self.names.contains(&id) {
+            return None;
+        }
+        self.names.push(id);
+        Some(Self {
+            id,
+            eea: Arc::clone(&self.eea),
+            eia: Arc::clone(&self.eia),
+            names: self.names.clone(),
+            next: 1,
+            windows: [ReplayWindow::new(); 32],
+            ..*self
+        })
     }
 
     /// Whether this side sent the command.

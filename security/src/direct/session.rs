@@ -267,9 +267,42 @@ impl Active {
         self.0.open(sn, lcid, kind, pdu, header)
     }
 
+    /// The same keys under a new name, in which nothing is sent yet. `None` when they have had it before.
+    pub fn renamed(&mut self, id: KdSessId) -> Option<Renamed> {
+        self.0.renamed(id).map(|context| Renamed(Box::new(context)))
+    }
+
     /// Sends no more: a newer key does. What is under way can still be opened.
     pub fn retire(self) -> Retired {
         Retired(self.0)
+    }
+}
+
+/// A session key under a name that the peer may use already: opens, does not protect yet.
+#[derive(Debug)]
+pub struct Renamed(Box<Context>);
+
+impl Renamed {
+    /// The new name.
+    pub const fn id(&self) -> KdSessId {
+        self.0.id
+    }
+
+    /// Opens a PDU in its place.
+    pub fn open(
+        &mut self,
+        sn: u16,
+        lcid: u8,
+        kind: Kind,
+        pdu: &mut [u8],
+        header: usize,
+    ) -> Result<Opened, PduRefusal> {
+        self.0.open(sn, lcid, kind, pdu, header)
+    }
+
+    /// The peer knows the name, or uses it: this side may too.
+    pub fn activate(self) -> Active {
+        Active(self.0)
     }
 }
 

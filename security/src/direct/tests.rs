@@ -305,6 +305,31 @@ fn both_ends_agree_on_user_data() {
     assert_eq!(refused, 3 * 2 + 3);
 }
 
+/// A new name: SN begin again and say nothing of what was before, COUNT differs all the same; the old name still opens
+/// what is under way, and never comes back.
+#[test]
+fn a_key_with_a_new_name() {
+    let (mut one, mut two) = linked(terms(Profile::Nr), Policy::default());
+    let (old, new) = (one.id(), KdSessId::from_halves(0x11, 0x22).unwrap());
+    // What is under way when the names change: SN 2, since 1 was the complete.
+    let mut late = send(&mut one, 30, Kind::Signalling, b"data");
+    assert!(one.renamed(old).is_none() && two.renamed(old).is_none());
+    let (mut sender, mut receiver) = (one.renamed(new).unwrap().activate(), two.renamed(new).unwrap());
+    assert!(one.renamed(new).is_none() && sender.renamed(old).is_none(), "never twice");
+    assert_eq!((sender.fingerprint(), sender.id()), (one.fingerprint(), new));
+    let first = send(&mut sender, 30, Kind::Signalling, b"data");
+    assert_eq!(first[1..5], [0x11, 0x22, 0, 1], "SN begin again");
+    let second = send(&mut sender, 30, Kind::Signalling, b"data");
+    assert_ne!(second[HEADER..], late[HEADER..], "one SN, two COUNT");
+    let mut octets = first.clone();
+    let opened = receiver.open(1, 30, Kind::Signalling, &mut octets, HEADER).unwrap();
+    assert_eq!(&octets[HEADER..opened.end], b"data");
+    assert_eq!(receiver.open(1, 30, Kind::Signalling, &mut first.clone(), HEADER), Err(PduRefusal::Replay));
+    let opened = two.retire().open(sn(&late), 30, Kind::Signalling, &mut late, HEADER).unwrap();
+    assert_eq!(&late[HEADER..opened.end], b"data");
+    assert!(receiver.activate().commanded());
+}
+
 #[test]
 fn a_policy_that_comes_back_changed_is_refused() {
     let policy = Policy { ciphering: Need::Preferred, ..Policy::default() };

@@ -222,3 +222,30 @@ pub(super) fn a_storm_of_re_keying_is_dampened() {
     let rekeyed = air.ues[1].states.iter().filter(|(_, s)| matches!(s, State::Rekeyed { .. })).count();
     assert!((5..=11).contains(&rekeyed), "{rekeyed} in 10 s");
 }
+
+/// TRK-9: every half of a KD-sess ID that UE_2 could choose is taken; it says so (cause 9), and once some are free again
+/// links come up.
+#[test]
+pub(super) fn no_half_of_a_name_is_free() {
+    let mut template = Air::new(3);
+    template.connect(0, 1);
+    let request = template.log[0].pdu.octets.clone();
+    let configure =
+        |_: usize, config: &mut Config| (config.half_open, config.half_open_per_source) = (300, 300);
+    let mut air = Air::with(3, configure, |_, _| {});
+    for number in 0u32..255 {
+        let mut octets = request.clone();
+        let at = octets.len() - 20;
+        octets[at..at + 4].copy_from_slice(&number.to_be_bytes());
+        air.inject(l2(0x1000 + number), 1, Lcid::PC5_S_UNPROTECTED, octets);
+    }
+    air.run(0);
+    assert_eq!(air.ues[1].hub.half_open(), 255);
+    air.connect(2, 1);
+    air.run(2 * PERIOD);
+    let refusal =
+        |n: &Note| matches!(n, Note::PeerRefuses { cause: Cause::SessionIdConflict, proven: false, .. });
+    assert!(air.ues[2].notes.iter().any(refusal), "{:?}", air.ues[2].notes);
+    air.run(3000);
+    assert!(air.agreed(2, 1));
+}

@@ -58,7 +58,10 @@ fn channel(seed: u64, hostile: bool) -> Box<dyn FnMut(Flying) -> Vec<Flying>> {
 /// whose ends agree. The rig looks that no (key, COUNT) is sent twice.
 fn life(seed: u64, hostile: bool, crashes: u64, certificates: bool) -> u64 {
     let mut chance = Chance(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
-    let configure = |_: usize, config: &mut Config| config.rekey_interval = 100;
+    let configure = |_: usize, config: &mut Config| {
+        config.rekey_interval = 100;
+        config.updates = true;
+    };
     PROFILE.set(if seed & 2 == 0 { Profile::Lte } else { Profile::Nr });
     let mut air = if certificates {
         Air::without_keys(2, configure, equip)
@@ -73,7 +76,7 @@ fn life(seed: u64, hostile: bool, crashes: u64, certificates: bool) -> u64 {
     for _ in 0..12 {
         let from = chance.next(2) as usize;
         let to = 1 - from;
-        match (chance.next(6), air.up(from, to)) {
+        match (chance.next(7), air.up(from, to)) {
             // What is refused here is refused for a reason: a link is being set up, or the last re-keying was just now.
             (0..=2, None) => _ = air.try_connect(from, to),
             (3, Some((link, _))) => {
@@ -84,6 +87,7 @@ fn life(seed: u64, hostile: bool, crashes: u64, certificates: bool) -> u64 {
             }
             (0 | 4, Some(_)) => _ = air.rekey(from, to, false),
             (1, Some(_)) => _ = air.rekey(from, to, true),
+            (6, Some(_)) => _ = air.update(from, to),
             (_, Some(_)) => _ = air.send(from, to, b"data"),
             _ => {}
         }

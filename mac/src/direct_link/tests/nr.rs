@@ -40,7 +40,8 @@ in_nr! {
         a_kd_counts_only_for_whom_it_is_shared_with
         an_insider_reads_nothing_of_others
         a_flood_of_requests_leaves_room_for_an_honest_ue
-        a_storm_of_re_keying_is_dampened;
+        a_storm_of_re_keying_is_dampened
+        no_half_of_a_name_is_free;
     authentication:
         six_messages_make_a_link_and_a_durable_kd
         losses_at_every_place

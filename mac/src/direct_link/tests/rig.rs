@@ -63,8 +63,18 @@ pub(super) struct Ue {
     pub(super) meter: Vec<Metered>,
     /// Milliseconds that this UE's clock is ahead.
     pub(super) skew: u64,
+    /// Which of its stores fail, by number; a reservation counts as one.
+    pub(super) failing: fn(u32) -> bool,
+    pub(super) stores: u32,
     /// How the hub is equipped after each start.
     pub(super) equip: fn(usize, &mut Hub),
+}
+
+impl Ue {
+    fn store_fails(&mut self) -> bool {
+        self.stores += 1;
+        (self.failing)(self.stores)
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -81,8 +91,8 @@ pub(super) struct Air {
     pub(super) flying: Vec<Flying>,
     /// Everything that was ever sent.
     pub(super) log: Vec<Flying>,
-    /// Every (session key, SN) by sender: none comes twice.
-    counts: BTreeSet<(usize, Fingerprint, u16)>,
+    /// Every (session key, COUNT) by sender: none comes twice.
+    counts: BTreeSet<(usize, Fingerprint, u32)>,
     /// Points at which a UE may be killed, so far, and the ones at which it is.
     pub(super) points: u64,
     pub(super) crash_at: Vec<u64>,
@@ -142,7 +152,19 @@ impl Air {
             let mut hub = Hub::open(config.clone(), &[index as u8; 32], &mut disk).unwrap();
             equip(index, &mut hub);
             let (received, states, notes, meter) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-            Ue { hub, disk, config, received, states, notes, meter, skew: 0, equip }
+            Ue {
+                hub,
+                disk,
+                config,
+                received,
+                states,
+                notes,
+                meter,
+                skew: 0,
+                failing: |_| false,
+                stores: 0,
+                equip,
+            }
         });
         let ues = ues.collect();
         let channel = Box::new(|flying| vec![flying]);
@@ -211,6 +233,9 @@ impl Air {
                 assert!(!note.to_string().is_empty());
                 ue.notes.push(note);
             }
+            Output::Store { ticket, .. } if ue.store_fails() => {
+                ue.hub.handle_input(Input::StoreFailed { now, ticket }).unwrap();
+            }
             Output::Store { ticket, changes } => {
                 ue.disk.apply(changes);
                 if self.killed(index) {
@@ -218,6 +243,11 @@ impl Air {
                 }
                 let ue = &mut self.ues[index];
                 ue.hub.handle_input(Input::Stored { now, ticket }).unwrap();
+            }
+            Output::Reserve(reservation) if ue.store_fails() => {
+                let stream = reservation.stream();
+                ue.hub.handle_input(Input::ReservationFailed { now, stream }).unwrap();
+                return false;
             }
             Output::Reserve(reservation) => {
                 let granted = reservation.commit(&mut ue.disk).unwrap();
@@ -234,10 +264,10 @@ impl Air {
 
     fn transmit(&mut self, index: usize, pdu: Pdu) {
         if let Some(session) = pdu.session {
-            let sn = u16::from_be_bytes([pdu.octets[3], pdu.octets[4]]);
-            assert!(self.counts.insert((index, session, sn)), "(key, COUNT) twice: {session} {sn}");
+            let count = u32::from_be_bytes(pdu.octets[1..5].try_into().unwrap());
+            assert!(self.counts.insert((index, session, count)), "(key, COUNT) twice: {session} {count:x}");
         }
-        let flying = Flying { at: self.now + PERIOD, from: l2(0x10 + index as u32), to: pdu.peer, pdu };
+        let flying = Flying { at: self.now + PERIOD, from: pdu.source, to: pdu.peer, pdu };
         self.log.push(flying.clone());
         let through = (self.channel)(flying);
         self.flying.extend(through);
@@ -245,18 +275,30 @@ impl Air {
 
     /// Puts a PDU on the air that no UE sent.
     pub(super) fn inject(&mut self, from: Layer2Id, to: usize, lcid: Lcid, octets: Vec<u8>) {
-        let pdu = Pdu { peer: self.ues[to].config.source, lcid, message: None, session: None, octets };
-        self.flying.push(Flying { at: self.now, from, to: pdu.peer, pdu });
+        let peer = self.ues[to].config.source;
+        let pdu = Pdu { source: from, peer, lcid, message: None, session: None, octets };
+        self.flying.push(Flying { at: self.now, from, to: peer, pdu });
     }
 
     /// The next thing that happens, until `end`; false when that is reached.
     pub(super) fn advance(&mut self, end: u64) -> bool {
         let next = self.flying.iter().map(|f| f.at).min();
-        let due = (0..self.ues.len()).filter_map(|index| match self.ues[index].hub.poll_output() {
-            Output::Timeout(at) => at.map(|at| at.millis().saturating_sub(self.ues[index].skew)),
-            _ => panic!("not drained"),
-        });
-        let next = due.chain(next).min().unwrap_or(u64::MAX);
+        let mut due = Vec::new();
+        for index in 0..self.ues.len() {
+            let now = self.time(index);
+            let ue = &mut self.ues[index];
+            match ue.hub.poll_output() {
+                Output::Timeout(at) => due.extend(at.map(|at| at.millis().saturating_sub(ue.skew))),
+                // A store that refuses: it is asked again with the next event.
+                Output::Reserve(reservation) => {
+                    let stream = reservation.stream();
+                    ue.hub.handle_input(Input::ReservationFailed { now, stream }).unwrap();
+                    due.push(self.now + PERIOD);
+                }
+                _ => panic!("not drained"),
+            }
+        }
+        let next = due.into_iter().chain(next).min().unwrap_or(u64::MAX);
         if next > end {
             self.now = end.max(self.now);
             return false;
@@ -266,7 +308,9 @@ impl Air {
         self.flying = flying;
         let landed: Vec<Flying> = landed;
         for Flying { from, to, pdu, .. } in landed {
-            let Some(index) = self.ues.iter().position(|ue| ue.config.source == to) else { continue };
+            let Some(index) = self.ues.iter().position(|ue| ue.hub.addresses().any(|a| a == to)) else {
+                continue;
+            };
             let (now, lcid) = (self.time(index), pdu.lcid);
             let input = Input::Pdu { now, source: from, lcid, pdu: &pdu.octets };
             self.ues[index].hub.handle_input(input).unwrap();
@@ -288,9 +332,10 @@ impl Air {
 
     /// The link of `from` to `to` that is up, and its keys.
     pub(super) fn up(&self, from: usize, to: usize) -> Option<(LinkId, Keys)> {
-        let peer = self.ues[to].config.source;
         let mut links = self.ues[from].hub.links();
-        links.find(|(_, p, keys)| *p == peer && keys.is_some()).and_then(|(id, _, keys)| Some((id, keys?)))
+        let there = |peer| self.ues[to].hub.addresses().any(|address| address == peer);
+        let up = links.find(|(_, peer, keys)| there(*peer) && keys.is_some());
+        up.and_then(|(id, _, keys)| Some((id, keys?)))
     }
 
     /// Both ends are up and agree on every key and algorithm.
@@ -313,6 +358,14 @@ impl Air {
         let (link, _) = self.up(from, to).expect("no link");
         let now = self.time(from);
         let begun = self.ues[from].hub.handle_input(Input::Rekey { now, link, reauthenticate });
+        self.drain(from);
+        begun
+    }
+
+    pub(super) fn update(&mut self, from: usize, to: usize) -> Result<(), Error> {
+        let (link, _) = self.up(from, to).expect("no link");
+        let now = self.time(from);
+        let begun = self.ues[from].hub.handle_input(Input::UpdateIdentifiers { now, link });
         self.drain(from);
         begun
     }

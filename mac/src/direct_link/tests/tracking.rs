@@ -1,0 +1,113 @@
+//! What an observer without keys (A0), who stores every octet of the air, can say of who talks to whom.
+
+use std::collections::BTreeSet;
+
+use super::identifiers::linked;
+use super::rig::{Air, Flying, PERIOD, PROFILE};
+use sidelink_security::direct::Profile;
+
+/// What stands in the clear of one PDU and can be the same in another: layer-2 identities, the name of the session key
+/// and either half of it.
+fn marks(flying: &Flying) -> BTreeSet<(&'static str, u32)> {
+    let octets = &flying.pdu.octets;
+    let mut marks: BTreeSet<_> = [("layer 2", flying.from.value()), ("layer 2", flying.to.value())].into();
+    if octets[1..3] != [0, 0] {
+        marks.insert(("name", u32::from(u16::from_be_bytes([octets[1], octets[2]]))));
+    }
+    marks
+}
+
+/// Whether the observer can join what was sent before a moment to what was sent after it: by a mark that both have, or
+/// by sequence numbers that go on.
+fn joined(before: &[Flying], after: &[Flying]) -> Option<String> {
+    let of = |part: &[Flying]| part.iter().flat_map(marks).collect::<BTreeSet<_>>();
+    let shared: Vec<_> = of(before).intersection(&of(after)).copied().collect();
+    if !shared.is_empty() {
+        return Some(format!("{shared:x?}"));
+    }
+    let sn = |f: &Flying| u16::from_be_bytes([f.pdu.octets[3], f.pdu.octets[4]]);
+    let last = before.iter().map(sn).max()?;
+    let goes_on = after.iter().map(sn).min().is_some_and(|first| first == last + 1);
+    goes_on.then(|| "sequence numbers go on".to_owned())
+}
+
+/// What was sent from now on, once nothing of before is under way any more.
+fn after(air: &mut Air, change: impl FnOnce(&mut Air)) -> (Vec<Flying>, Vec<Flying>) {
+    for number in 0..40u8 {
+        air.send(usize::from(number % 2), usize::from(1 - number % 2), &[number; 20]).unwrap();
+        air.run(10);
+    }
+    change(air);
+    air.run(6 * PERIOD);
+    assert!(air.agreed(0, 1));
+    let mark = air.log.len();
+    for number in 0..40u8 {
+        air.send(usize::from(number % 2), usize::from(1 - number % 2), &[number; 20]).unwrap();
+        air.run(10);
+    }
+    (air.log[..mark].to_vec(), air.log[mark..].to_vec())
+}
+
+/// TRK-11: A0 follows a link across a re-keying by its layer-2 identities (X); across a change of identifiers it does
+/// not: nothing that it sees after is in anything that it saw before, not even in the clear of any message.
+#[test]
+fn a_link_is_followed_across_a_re_keying_but_not_across_new_identifiers() {
+    let mut air = linked(|_, _| {});
+    let (before, later) = after(&mut air, |air| air.rekey(0, 1, false).unwrap());
+    let how = joined(&before, &later).expect("(X) the layer-2 identities stay");
+    assert!(how.contains("layer 2"), "{how}");
+
+    for (asks, hears) in [(0, 1), (1, 0)] {
+        let mut air = linked(|_, _| {});
+        let (before, later) = after(&mut air, |air| air.update(asks, hears).unwrap());
+        assert!(later.iter().all(|f| f.pdu.octets[3] == 0), "sequence numbers began again");
+        // The last messages of the change use the new name already: the observer's cut is where the old one ends.
+        let old: BTreeSet<_> = before.iter().take(5).flat_map(marks).collect();
+        let cut = before.iter().rposition(|f| marks(f).intersection(&old).next().is_some()).unwrap() + 1;
+        let (head, tail) = before.split_at(cut);
+        let later: Vec<_> = tail.iter().chain(&later).cloned().collect();
+        assert_eq!(joined(head, &later), None);
+        let (first, last) = (&later[0], &later[later.len() - 1]);
+        for new in [first.from, first.to, last.from, last.to] {
+            let told = |f: &&Flying| f.pdu.octets.windows(3).any(|w| w == new.octets());
+            assert_eq!(head.iter().filter(told).count(), 0, "{new} was never said in the clear");
+        }
+    }
+}
+
+/// T4.1-6: two links of one UE, one after the other. A0 links them by its layer-2 identity, by its name and by the name
+/// of the KD, which stand in every request (X): in neither profile does the machine hide them. What a session leaves,
+/// the name of its key and its nonces, does not tell.
+#[test]
+fn two_links_of_one_ue_are_linked_by_what_a_request_says() {
+    for profile in [Profile::Lte, Profile::Nr] {
+        PROFILE.set(profile);
+        let mut air = Air::new(2);
+        let mut seen: Vec<Vec<Flying>> = Vec::new();
+        for _ in 0..2 {
+            let mark = air.log.len();
+            air.connect(0, 1);
+            air.run(5 * PERIOD);
+            assert!(air.agreed(0, 1));
+            seen.push(air.log[mark..].to_vec());
+            air.restart(0);
+            air.restart(1);
+        }
+        let [one, two] =
+            [0, 1].map(|link: usize| seen[link].iter().find(|f| f.pdu.message == Some(1)).unwrap());
+        assert_eq!((one.from, one.to), (two.from, two.to), "(X) layer-2 identities");
+        for mark in [&b"mary"[..], &super::rig::shared(0, 1).id.0.to_be_bytes()] {
+            let says = |f: &Flying| f.pdu.octets.windows(4).any(|w| w == mark);
+            assert!(says(one) && says(two), "(X) {mark:x?} in the clear");
+        }
+        let names = |link: &[Flying]| {
+            let names =
+                link.iter().map(|f| [f.pdu.octets[1], f.pdu.octets[2]]).filter(|name| *name != [0; 2]);
+            names.collect::<BTreeSet<_>>()
+        };
+        assert!(names(&seen[0]).is_disjoint(&names(&seen[1])), "names of session keys");
+        let nonces = |f: &Flying| f.pdu.octets.windows(16).map(<[u8]>::to_vec).collect::<BTreeSet<_>>();
+        let same = nonces(one).intersection(&nonces(two)).filter(|w| w.iter().any(|o| *o > 0x7a)).count();
+        assert_eq!(same, 0, "nothing as long as a nonce is in both");
+    }
+}
