@@ -7,6 +7,7 @@
 //! open.rs    driver=..,key=value: a radio by its words
 //! air/       the virtual air: any number of UEs, in one process or several, each pair with its own path
 //! file.rs    a recording, replayed; what is sent goes to another
+//! zmq.rs     another program, as srsRAN 4G speaks ZMQ                                                  zmq/
 //! soapy.rs   whatever SoapySDR has a driver for (feature `soapysdr`)                                  soapy/
 //! trial.rs   what a radio achieves: its rate, the delay from sending to hearing
 //! record.rs  any radio, with what it receives kept in a recording
@@ -25,6 +26,7 @@ pub mod record;
 #[cfg(feature = "soapysdr")]
 pub mod soapy;
 pub mod trial;
+mod zmq;
 
 pub use open::{DeviceArgs, RadioSettings, drivers, open};
 

@@ -141,7 +141,7 @@ impl DeviceArgs {
 
 /// Drivers that are built in, for messages.
 pub fn drivers() -> &'static str {
-    "air, file"
+    "air, file, zmq"
 }
 
 /// Open a radio.
@@ -153,6 +153,7 @@ pub fn open(args: &str, settings: &RadioSettings) -> Result<Box<dyn Radio>, Radi
     match args.take("driver").as_deref() {
         Some("air") | None => open_air(args, settings),
         Some("file") => open_file(args, settings),
+        Some("zmq") => super::zmq::open(args, settings),
         Some(other) => open_soapy(other, args, settings),
     }
 }

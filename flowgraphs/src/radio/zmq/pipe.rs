@@ -1,0 +1,168 @@
+//! Samples between a thread that may wait and a socket's task that must not.
+
+use crate::Sample;
+use crate::radio::RadioError;
+use std::collections::VecDeque;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+use tokio::sync::Notify;
+
+/// How often a thread that waits says so.
+const REMIND: Duration = Duration::from_secs(10);
+
+/// A bounded queue of samples with a thread at one end and a task at the other.
+pub(super) struct Pipe {
+    state: Mutex<State>,
+    /// Wakes the thread.
+    changed: Condvar,
+    /// Wakes the task.
+    notify: Notify,
+    limit: usize,
+    /// The other program, for messages.
+    peer: String,
+}
+
+#[derive(Default)]
+struct State {
+    samples: VecDeque<Sample>,
+    closed: bool,
+    /// Why the socket gave up.
+    failed: Option<String>,
+}
+
+impl State {
+    fn check(&self) -> Result<(), RadioError> {
+        self.failed.as_ref().map_or(Ok(()), |why| Err(RadioError::Lost(why.clone())))
+    }
+}
+
+impl Pipe {
+    pub(super) fn new(limit: usize, peer: &str) -> Self {
+        let samples = VecDeque::with_capacity(2 * limit);
+        Self {
+            state: Mutex::new(State { samples, ..State::default() }),
+            changed: Condvar::new(),
+            notify: Notify::new(),
+            limit,
+            peer: peer.to_owned(),
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        // Samples are whole whatever happened to who held them.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// By the thread: what is there, at least one sample, or none in so much time.
+    pub(super) fn read(&self, into: &mut [Sample], patience: Duration) -> Result<usize, RadioError> {
+        let empty = |state: &mut State| state.samples.is_empty() && state.failed.is_none();
+        let (mut state, _) = self
+            .changed
+            .wait_timeout_while(self.state(), patience, empty)
+            .unwrap_or_else(PoisonError::into_inner);
+        let count = state.samples.len().min(into.len());
+        if count == 0 {
+            state.check()?;
+        }
+        for (into, sample) in into.iter_mut().zip(state.samples.drain(..count)) {
+            *into = sample;
+        }
+        drop(state);
+        self.notify.notify_waiters();
+        Ok(count)
+    }
+
+    /// By the thread: all of these, when those before them are few enough.
+    pub(super) fn write(&self, samples: impl Iterator<Item = Sample>) -> Result<(), RadioError> {
+        let full = |state: &mut State| state.samples.len() > self.limit && state.failed.is_none();
+        let mut state = self.state();
+        loop {
+            let waited;
+            (state, waited) =
+                self.changed.wait_timeout_while(state, REMIND, full).unwrap_or_else(PoisonError::into_inner);
+            if !waited.timed_out() {
+                break;
+            }
+            tracing::warn!("{} asks for no samples: waiting for it", self.peer);
+        }
+        state.check()?;
+        state.samples.extend(samples);
+        drop(state);
+        self.notify.notify_waiters();
+        Ok(())
+    }
+
+    /// By the thread: wait until everything was fetched, for so long.
+    pub(super) fn drain(&self, patience: Duration) {
+        let deadline = Instant::now() + patience;
+        let mut state = self.state();
+        while !state.samples.is_empty() && state.failed.is_none() {
+            let Some(left) = deadline.checked_duration_since(Instant::now()) else { return };
+            (state, _) = self.changed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    /// By the thread: no more.
+    pub(super) fn close(&self) {
+        self.state().closed = true;
+        self.notify.notify_waiters();
+    }
+
+    /// By the task: there will be no more.
+    pub(super) fn fail(&self, why: String) {
+        self.state().failed = Some(why);
+        self.changed.notify_all();
+    }
+
+    /// By the task: put these in when there is room; `false` when nobody wants them any more.
+    pub(super) async fn push(&self, samples: &[Sample]) -> bool {
+        loop {
+            let notified = self.notify.notified();
+            {
+                let mut state = self.state();
+                if state.closed {
+                    return false;
+                }
+                if state.samples.len() <= self.limit {
+                    state.samples.extend(samples);
+                    break;
+                }
+            }
+            notified.await;
+        }
+        self.changed.notify_all();
+        true
+    }
+
+    /// By the task: the next samples, at most so many; `None` when there will be none.
+    pub(super) async fn pull(&self, most: usize) -> Option<Vec<Sample>> {
+        loop {
+            let notified = self.notify.notified();
+            {
+                let mut state = self.state();
+                let count = state.samples.len().min(most);
+                if count > 0 {
+                    let samples = state.samples.drain(..count).collect();
+                    drop(state);
+                    self.changed.notify_all();
+                    return Some(samples);
+                }
+                if state.closed {
+                    return None;
+                }
+            }
+            notified.await;
+        }
+    }
+
+    /// By the task: until the thread wants no more.
+    pub(super) async fn closed(&self) {
+        loop {
+            let notified = self.notify.notified();
+            if self.state().closed {
+                return;
+            }
+            notified.await;
+        }
+    }
+}

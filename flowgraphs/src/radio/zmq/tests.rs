@@ -1,0 +1,130 @@
+use super::*;
+use crate::radio::open as open_radio;
+
+const RATE: f64 = 1.92e6;
+const WAIT: Duration = Duration::from_secs(10);
+
+/// Two free ports of this computer.
+fn ports() -> [u16; 2] {
+    let listeners = [(); 2].map(|()| std::net::TcpListener::bind("127.0.0.1:0").unwrap());
+    listeners.map(|l| l.local_addr().unwrap().port())
+}
+
+fn radio(bind: u16, connect: u16, more: &str) -> Streams {
+    let args = format!("driver=zmq,tx_port=tcp://127.0.0.1:{bind},rx_port=tcp://localhost:{connect}{more}");
+    let radio = open_radio(&args, &RadioSettings::new("ue", RATE)).unwrap();
+    assert!(!radio.description().real_time && radio.description().rate == RATE);
+    radio.start().unwrap()
+}
+
+/// So many samples, however many calls it takes.
+fn hear(streams: &mut Streams, from: u64, count: usize) -> Vec<Sample> {
+    let mut all = Vec::new();
+    let mut buffer = vec![Sample::default(); 700];
+    while all.len() < count {
+        let most = buffer.len().min(count - all.len());
+        let received = streams.receive.receive(&mut buffer[..most], WAIT).unwrap();
+        assert!(received.count > 0 && received.first == from + all.len() as u64, "{received:?}");
+        all.extend_from_slice(&buffer[..received.count]);
+    }
+    all
+}
+
+fn ramp(from: u64, count: usize) -> Vec<Sample> {
+    (0..count).map(|n| Sample::new((from + n as u64) as f32 / 1e4, -0.5)).collect()
+}
+
+#[test]
+fn each_hears_what_the_other_sends_at_its_sample() {
+    for (more, limit) in [("", 1e-9), (",rx_format=sc16,tx_format=sc16,pace=free", 4e-5)] {
+        let [a, b] = ports();
+        let (mut alice, mut bob) = (radio(a, b, more), radio(b, a, more));
+        alice.transmit.transmit(1000, &ramp(1000, 500)).unwrap();
+        alice.transmit.transmit(5000, &ramp(5000, 100)).unwrap();
+        alice.transmit.advance(1200).unwrap();
+        bob.transmit.advance(4000).unwrap();
+        alice.transmit.advance(6000).unwrap();
+        let heard = hear(&mut bob, 0, 6000);
+        for (n, sample) in (0_u64..).zip(&heard) {
+            let sent = if (1000..1500).contains(&n) || (5000..5100).contains(&n) {
+                ramp(n, 1)[0]
+            } else {
+                Sample::default()
+            };
+            assert!((sample - sent).norm() < limit, "{more} sample {n}: {sample} for {sent}");
+        }
+        assert!(hear(&mut alice, 0, 4000).iter().all(|s| s.norm() == 0.0));
+        assert_eq!(alice.transmit.poll_event(), None);
+        // nothing of the past, nothing of the far future
+        alice.transmit.transmit(5999, &ramp(0, 10)).unwrap();
+        alice.transmit.transmit(1 << 40, &ramp(0, 10)).unwrap();
+        assert_eq!(alice.transmit.poll_event(), Some(Event::Late { first: 5999 }));
+        assert_eq!(alice.transmit.poll_event(), Some(Event::TimeError { first: 1 << 40 }));
+        assert_eq!(alice.receive.receive(&mut [Sample::default(); 4], Duration::ZERO).unwrap().count, 0);
+    }
+}
+
+#[test]
+fn who_comes_in_a_peers_place_goes_on_where_it_stopped() {
+    let [a, b] = ports();
+    let mut alice = radio(a, b, "");
+    let mut heard = 0;
+    for round in 0..3 {
+        let mut bob = radio(b, a, "");
+        bob.transmit.transmit(0, &ramp(0, 1920)).unwrap();
+        bob.transmit.advance(1920).unwrap();
+        alice.transmit.advance(1920 * (round + 1)).unwrap();
+        assert_eq!(hear(&mut alice, heard, 1920), ramp(0, 1920), "round {round}");
+        assert_eq!(hear(&mut bob, 0, 1920).len(), 1920);
+        heard += 1920;
+    }
+}
+
+#[test]
+fn samples_come_no_faster_than_they_are_taken() {
+    let [a, b] = ports();
+    let (mut alice, mut bob) = (radio(a, b, ""), radio(b, a, ""));
+    let began = Instant::now();
+    let samples = (RATE / 10.0) as usize;
+    alice.transmit.advance(samples as u64).unwrap();
+    hear(&mut bob, 0, samples);
+    let took = began.elapsed().as_secs_f64();
+    assert!(took > 0.099, "100 ms of air in {took} s");
+    let [a, b] = ports();
+    let (mut alice, mut bob) = (radio(a, b, ",pace=free"), radio(b, a, ",pace=free"));
+    alice.transmit.advance(samples as u64).unwrap();
+    assert_eq!(hear(&mut bob, 0, samples).len(), samples);
+}
+
+#[test]
+fn what_is_wrong_with_the_words_is_told() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port();
+    let good = "rx_port=tcp://localhost:2001";
+    for (args, words) in [
+        ("rx_port=tcp://localhost:2001".to_owned(), "tx_port=tcp://*:2000"),
+        ("tx_port=tcp://*:2000".to_owned(), "rx_port=tcp://localhost:2001"),
+        (format!("tx_port=2000,{good}"), "tx_port=2000 is no address"),
+        (format!("tx_port=tcp://*:99999,{good}"), "no address"),
+        (format!("tx_port=tcp://127.0.0.1:{port},{good}"), "another program"),
+        (format!("tx_port=tcp://*:0,{good},base_srate=23.04e6"), "same rate"),
+        (format!("tx_port=tcp://*:0,{good},tx_format=cs8"), "fc32 or sc16"),
+        (format!("tx_port=tcp://*:0,{good},gain=3"), "gain"),
+    ] {
+        let args = format!("driver=zmq,{args}");
+        let error = open_radio(&args, &RadioSettings::new("ue", RATE)).err().unwrap().to_string();
+        assert!(error.contains(words), "{args}: {error}");
+    }
+}
+
+#[test]
+fn blocks_that_are_no_samples_end_the_radio_with_a_word() {
+    let [a, b] = ports();
+    // what one writes as 4 octets the other reads as 8
+    let mut alice = radio(a, b, "");
+    let mut bob = radio(b, a, ",tx_format=sc16");
+    bob.transmit.advance(1921).unwrap();
+    let mut buffer = [Sample::default(); 16];
+    let error = (0..100).find_map(|_| alice.receive.receive(&mut buffer, WAIT).err()).unwrap().to_string();
+    assert!(error.contains("rx_format"), "{error}");
+}

@@ -1,0 +1,78 @@
+//! Octets and samples: blocks of interleaved I and Q, in this computer's order of octets, without any header.
+
+use crate::Sample;
+use crate::radio::RadioError;
+use std::str::FromStr;
+
+/// Full scale of `sc16`.
+const SC16: f32 = 32767.0;
+
+/// How a sample is written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Format {
+    /// Two floats: 8 octets.
+    #[default]
+    Fc32,
+    /// Two 16-bit integers: 4 octets.
+    Sc16,
+}
+
+impl FromStr for Format {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "fc32" => Ok(Self::Fc32),
+            "sc16" => Ok(Self::Sc16),
+            _ => Err("write fc32 or sc16"),
+        }
+    }
+}
+
+impl Format {
+    fn octets(self) -> usize {
+        match self {
+            Self::Fc32 => 8,
+            Self::Sc16 => 4,
+        }
+    }
+
+    /// One block for the wire.
+    pub(super) fn encode(self, samples: &[Sample]) -> Vec<u8> {
+        let mut octets = Vec::with_capacity(samples.len() * self.octets());
+        for part in samples.iter().flat_map(|s| [s.re, s.im]) {
+            match self {
+                Self::Fc32 => octets.extend(part.to_ne_bytes()),
+                Self::Sc16 => octets.extend(((part * SC16).round() as i16).to_ne_bytes()),
+            }
+        }
+        octets
+    }
+
+    /// The samples of a block; `None` where its length is not a whole number of them. What is no number becomes 0.
+    pub(super) fn decode(self, octets: &[u8]) -> Option<Vec<Sample>> {
+        let size = self.octets();
+        let part = |octets: &[u8]| match self {
+            Self::Fc32 => f32::from_ne_bytes(octets.try_into().unwrap_or_default()),
+            Self::Sc16 => f32::from(i16::from_ne_bytes(octets.try_into().unwrap_or_default())) / SC16,
+        };
+        let finite = |x: f32| if x.is_finite() { x } else { 0.0 };
+        octets.len().is_multiple_of(size).then(|| {
+            let halves = octets.chunks_exact(size).map(|o| o.split_at(size / 2));
+            halves.map(|(re, im)| Sample::new(finite(part(re)), finite(part(im)))).collect()
+        })
+    }
+}
+
+/// An address as srsRAN writes it; `*` is every interface.
+pub(super) fn address(key: &str, text: &str, example: &str) -> Result<String, RadioError> {
+    let port = text.strip_prefix("tcp://").and_then(|rest| rest.rsplit_once(':'));
+    match port {
+        Some((host, port)) if !host.is_empty() && port.parse::<u16>().is_ok() => {
+            Ok(format!("tcp://{}:{port}", if host == "*" { "0.0.0.0" } else { host }))
+        }
+        _ => {
+            Err(RadioError::unusable(format!("{key}={text} is no address"), format!("write {key}={example}")))
+        }
+    }
+}
