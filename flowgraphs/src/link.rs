@@ -1,4 +1,12 @@
-//! MAC <-> PHY: the only file that names both.
+//! MAC <-> PHY: the only place that names both.
+//!
+//! ```text
+//! mode4.rs   sensing and reservation of transmission mode 4
+//! ```
+
+mod mode4;
+
+pub use mode4::{Mode4, Mode4Use, Occasion, sub_channels};
 
 use sidelink_mac::grant::{self, Entropy, Mode2Pool, TrpLength, TxProbability};
 pub use sidelink_mac::pdcp::Header as PdcpHeader;

@@ -84,6 +84,13 @@ impl V2xPool {
     /// Synchronisation subframes and the evenly spread reserved ones are left out before the bitmap is laid over the
     /// rest (TS 36.213 §14.1.5).
     pub fn subframe_indices(&self) -> Vec<Option<u32>> {
+        let in_pool =
+            |k: u32| self.bitmap.get(k as usize % self.bitmap.len().max(1)).copied().unwrap_or(false);
+        self.sidelink_subframes().into_iter().map(|k| k.filter(|&k| in_pool(k))).collect()
+    }
+
+    /// Index k of every subframe t_k^SL, whether or not the bitmap takes it, by subframe (TS 36.213 §14.1.5).
+    pub fn sidelink_subframes(&self) -> Vec<Option<u32>> {
         let total = SUBFRAMES_PER_DFN_PERIOD;
         let is_sync = |s: u32| self.sync_offset.is_some_and(|o| s % V2X_SYNC_PERIOD == o % V2X_SYNC_PERIOD);
         let mut remaining: Vec<u32> = (0..total).filter(|&s| !is_sync(s)).collect();
@@ -95,9 +102,7 @@ impl V2xPool {
         }
         let mut table = vec![None; total as usize];
         for (k, &s) in remaining.iter().enumerate() {
-            if self.bitmap.get(k % l_bitmap as usize).copied().unwrap_or(false) {
-                table[s as usize] = Some(k as u32);
-            }
+            table[s as usize] = Some(k as u32);
         }
         table
     }

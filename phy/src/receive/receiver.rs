@@ -24,7 +24,7 @@ use crate::numerology::Numerology;
 use crate::pool::{CommunicationPool, DiscoveryPool, V2xPool};
 use crate::receive::slss::Detector;
 use crate::sequence::dmrs::References;
-use crate::units::{CyclicPrefix, DfnSubframe, SUBFRAMES_PER_DFN_PERIOD, TransmissionMode};
+use crate::units::{CyclicPrefix, DfnSubframe, PrbRange, SUBFRAMES_PER_DFN_PERIOD, TransmissionMode};
 use std::sync::Arc;
 
 /// What a receiver has to know, and what it may.
@@ -209,6 +209,19 @@ impl Receiver {
     /// How late the last subframe came in seconds, by the channel that tells best; `None` when it held none.
     pub fn delay(&self) -> Option<f32> {
         self.delay
+    }
+
+    /// S-RSSI of sub-channels in the subframe that was processed last: the power of all resource elements of a symbol in
+    /// each of `ranges`, averaged over symbols 1 to 12 of the normal cyclic prefix (TS 36.214 §5.1.28, from memory). In the
+    /// scale of the samples; 0 for a range beyond the carrier.
+    pub fn sub_channel_powers(&mut self, ranges: &[PrbRange], into: &mut [f32]) {
+        let grid = self.front.grid(CyclicPrefix::Normal);
+        let symbols = 1..grid.symbols().saturating_sub(1);
+        for (power, range) in into.iter_mut().zip(ranges) {
+            let of = |l: usize| grid.symbol(l).get(range.first_subcarrier()..12 * range.end()).unwrap_or(&[]);
+            let sum: f32 = symbols.clone().flat_map(of).map(|re| re.norm_sqr()).sum();
+            *power = sum / symbols.len().max(1) as f32;
+        }
     }
 
     /// The V2X pool that a blind search has settled on.
