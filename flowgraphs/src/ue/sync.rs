@@ -168,6 +168,18 @@ impl Sync {
         false
     }
 
+    /// Whether the UE that is followed should have been heard twice since it was.
+    pub fn misses_reference(&self, t: u64) -> bool {
+        let Role::Following(id, offset) = self.role else { return false };
+        let followed = self.candidates.iter().find(|c| (c.id, c.offset) == (id, offset));
+        followed.is_some_and(|c| c.heard + 2 * u64::from(self.config.period) + 1 < t)
+    }
+
+    /// Follow this one, whatever the selection says: the UE that was followed is not heard where it was.
+    pub fn follow(&mut self, id: SlssId, offset: u32) {
+        self.role = Role::Following(id, offset);
+    }
+
     /// Nobody was heard: be a reference.
     pub fn begin(&mut self, draw: u64) {
         (self.own_id, self.own_offset) = drawn(&self.config, draw);

@@ -10,6 +10,9 @@ use sidelink_phy::receive::reference;
 /// Subframes of a search for references beyond one period: the signal's own, whole, wherever the stretch begins.
 pub(super) const SEARCH_MARGIN: usize = 2;
 
+/// Subframes between two searches while the reference is not heard where it was.
+const MISSED_AGAIN: u64 = 80;
+
 /// Subframes that a UE which has lost its reference keeps the time that it had against references that contradict it.
 const CONTRADICTED_AFTER: u64 = 5000;
 
@@ -28,7 +31,13 @@ impl Ue {
             self.searched = t;
             self.search_after = 1500 + draw % 1000;
             let may_contradict = self.sync.role() == Role::Reference && t >= self.contradicted_after;
-            if let Some(candidate) = self.best_candidate(may_contradict) {
+            if let Some(candidate) = self.best_candidate(may_contradict, false) {
+                self.take_time(candidate);
+            }
+            self.budget.mark(Stage::Sync);
+        } else if t >= self.searched + MISSED_AGAIN && self.sync.misses_reference(t) {
+            self.searched = t;
+            if let Some(candidate) = self.best_candidate(false, true) {
                 self.take_time(candidate);
             }
             self.budget.mark(Stage::Sync);
@@ -42,7 +51,7 @@ impl Ue {
         if self.framer.samples().len() < stretch {
             return;
         }
-        if let Some(candidate) = self.best_candidate(true) {
+        if let Some(candidate) = self.best_candidate(true, false) {
             self.take_time(candidate);
             return;
         }
@@ -63,8 +72,9 @@ impl Ue {
     }
 
     /// The best reference in what is kept, as the selection has it. Unless it `may_contradict` the time that we have, it is one
-    /// that agrees: anybody can repeat an old synchronisation signal.
-    fn best_candidate(&mut self, may_contradict: bool) -> Option<reference::Candidate> {
+    /// that agrees: anybody can repeat an old synchronisation signal. Where the reference is `missed`, the strongest that
+    /// agrees takes its place: mostly itself, begun anew some samples away.
+    fn best_candidate(&mut self, may_contradict: bool, missed: bool) -> Option<reference::Candidate> {
         let Self { search, framer, sync, .. } = self;
         let search = search.as_mut()?;
         let n = self.numerology.subframe_samples() as f64;
@@ -72,6 +82,7 @@ impl Ue {
         let all = framer.samples();
         let skipped = all.len().saturating_sub(stretch);
         let mut best = None;
+        let mut strongest = f32::NEG_INFINITY;
         search.search(&all[skipped..], &mut |candidate| {
             let Some(mib) = link::parse_mib_sl(payload(&candidate.mib, sync.config())) else { return };
             let period = u64::from(sync.config().period);
@@ -84,9 +95,15 @@ impl Ue {
             };
             let heard = Clock::count_near(near, candidate.time);
             let agrees = self.clock.as_ref().is_none_or(|clock| clock.subframe_at(rough + n / 2.0) == heard);
-            if (agrees || may_contradict)
-                && sync.heard(Candidate { id: candidate.id, mib, offset, power_db, heard })
-            {
+            if !agrees && !may_contradict {
+                return;
+            }
+            let selected = sync.heard(Candidate { id: candidate.id, mib, offset, power_db, heard });
+            if !missed && selected {
+                best = Some(candidate);
+            } else if missed && power_db > strongest {
+                strongest = power_db;
+                sync.follow(candidate.id, offset);
                 best = Some(candidate);
             }
         });
