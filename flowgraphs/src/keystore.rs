@@ -310,17 +310,21 @@ fn create_private(path: &Path) -> Result<File, ConfigError> {
     })
 }
 
-fn check_mode(path: &Path) -> Result<(), ConfigError> {
+/// Secrets are for their owner alone.
+///
+/// # Errors
+/// No such file, or one that others may read or write.
+pub fn check_mode(path: &Path) -> Result<(), ConfigError> {
     let place = path.display().to_string();
     let metadata = std::fs::metadata(path).map_err(|e| {
         ConfigError::new(
             format!("cannot read it: {e}"),
             place.clone(),
-            "`sidelink keys new-group` makes a key store",
+            "`sidelink keys` makes key stores and keys",
         )
     })?;
     if !metadata.is_file() {
-        return Err(ConfigError::new("not a file", place, "name a key store"));
+        return Err(ConfigError::new("not a file", place, "name a file with keys"));
     }
     #[cfg(unix)]
     {

@@ -12,6 +12,7 @@
 //! bench.rs      speed, sensitivity and security measured                                                bench/
 //! scenario.rs   who sends what: from TOML to samples with their ground truth, subframe by subframe     scenario/
 //! inspect.rs    what a recording looks like from outside                                               inspect/
+//! credential.rs keys and certificates of one-to-one links, in PEM
 //! keystore.rs   keys and the counters used under them, in one file                                       keystore/
 //! open.rs       what transport blocks hold, with keys or without: MAC, RLC, PDCP, discovery              open/
 //! radio.rs      timed samples in, timed bursts out: what every radio is                              radio/
@@ -37,6 +38,7 @@ pub mod bench;
 pub mod clock;
 pub mod commands;
 pub mod config;
+pub mod credential;
 mod hex;
 pub mod input;
 pub mod inspect;

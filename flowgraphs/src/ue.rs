@@ -17,6 +17,7 @@
 //! layer2.rs       the engine with its errands and names
 //! errands.rs      durable counters and tables, beside the sample path
 //! links.rs        one-to-one links: set-up, re-keying, what they send and store
+//! link_status.rs  what became of each link
 //! planner.rs      what is sent in which subframe                                                          planner/
 //! application.rs  who uses a UE: traffic, IP, people
 //! ip.rs           IP packets over a group: TUN or UDP
@@ -38,6 +39,7 @@ mod intruder;
 mod ip;
 mod layer2;
 mod link_event;
+mod link_status;
 mod links;
 mod planner;
 mod reporter;
@@ -57,8 +59,12 @@ pub use intruder::Replayer;
 pub use ip::{Ip, IpConfig};
 pub use layer2::{Happening, Layer2, Names, Tell, Waiting};
 pub use link_event::{LinkEvent, certify, link_event, message_name};
-pub use links::{LinkConfig, Links};
-pub use planner::{Communication, CommunicationSettings, Discovery, DiscoverySettings, Planner};
+pub use link_status::LinkStatus;
+pub use links::{LinkAction, LinkConfig, Links};
+pub use planner::{
+    Communication, CommunicationSettings, Discovery, DiscoverySettings, Mode4Communication, Mode4Settings,
+    Planner,
+};
 pub use reporter::{Form, Reporter};
 pub use run::{Observer, Participant, Running, ThreadOptions};
 pub use settings::{EXAMPLE, RadioFacts, TimeSource, UeConfig};
@@ -93,6 +99,8 @@ pub struct Parts {
     pub discovery: Vec<DiscoverySettings>,
     /// Communication pools.
     pub communication: Vec<CommunicationSettings>,
+    /// The pool of mode 4.
+    pub mode4: Option<Mode4Communication>,
     /// Layer 2.
     pub layer2: Layer2,
     /// Who uses it.
@@ -210,7 +218,15 @@ impl Ue {
             receiver: Receiver::new(parts.receiver),
             sync,
             layer2: parts.layer2,
-            planner: Planner::new(numerology, mode, numerology.cp(), discovery, communication, chance),
+            planner: Planner::new(
+                numerology,
+                mode,
+                numerology.cp(),
+                discovery,
+                communication,
+                parts.mode4,
+                chance,
+            ),
             front_end: FrontEnd::new(numerology, mode, extended),
             applications: parts.applications,
             rng,
@@ -362,10 +378,10 @@ impl Ue {
         };
         layer2.begin(t, utc, &mut tell);
         let own = self.sent[t as usize % self.sent.len()] == t;
-        if own {
-            self.totals.deaf += 1;
-        } else if behind > self.lead {
-            self.totals.skipped += 1;
+        if own || behind > self.lead {
+            self.totals.deaf += u64::from(own);
+            self.totals.skipped += u64::from(!own);
+            self.planner.sensed(t, None);
         } else {
             self.receive(t, start);
         }
@@ -380,7 +396,7 @@ impl Ue {
     /// Hear a subframe.
     fn receive(&mut self, t: u64, start: i64) {
         let n = self.numerology.subframe_samples();
-        let Self { framer, receiver, layer2, applications, totals, sync, clock, budget, .. } = self;
+        let Self { framer, receiver, layer2, planner, applications, totals, sync, clock, budget, .. } = self;
         let Some(samples) = framer.cut(start, n) else { return };
         receiver.set_time(t, Clock::dfn(t));
         receiver.set_common_cfo(self.cfo_hz);
@@ -420,7 +436,10 @@ impl Ue {
                         }
                     }
                 }
-                Event::Sci { .. } => totals.heard[1] += 1,
+                Event::Sci { prb, information, measurement, .. } => {
+                    totals.heard[1] += 1;
+                    planner.heard(t, *prb, information, measurement.signal);
+                }
                 Event::SlSch(block) if !block.repeat => {
                     totals.heard[2] += 1;
                     let group = match block.information {
@@ -438,6 +457,7 @@ impl Ue {
             layer2_time.set(layer2_time.get() + began.elapsed());
         };
         receiver.process_marked(t, samples, &mut hear, &mut mark);
+        planner.sensed(t, Some(receiver));
         budget.within(Stage::Layer2, inside);
         if let (Some(measurement), Some(clock)) = (reference, clock) {
             clock.steer(t, f64::from(measurement.delay));

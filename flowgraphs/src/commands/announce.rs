@@ -87,7 +87,7 @@ pub fn run(args: AnnounceArgs) -> anyhow::Result<()> {
         cpu: None,
         real_time: false,
     };
-    run_config(&config, keys.as_ref(), &ue_args)
+    run_config(&config, keys.as_ref(), &ue_args, None)
 }
 
 /// An entry without keys that `name` announces.

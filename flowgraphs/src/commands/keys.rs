@@ -1,5 +1,7 @@
 //! `sidelink keys`: make, show, hand out and revoke keys.
 
+mod certificates;
+
 use crate::config::ConfigError;
 use crate::keystore::{
     self, Cipher, Discovery, Group, Hex, KeyStore, Keys, Member, PgkEntry, Protection, Secret, VariantName,
@@ -34,6 +36,12 @@ enum What {
     NewGroup(NewGroup),
     /// Make fresh keys for one discovery code or identity.
     NewDiscovery(NewDiscovery),
+    /// Make an issuer of certificates for one-to-one links: its key and its own certificate.
+    NewIssuer(certificates::NewIssuer),
+    /// Make a key and a certificate for a UE.
+    Certify(certificates::Certify),
+    /// Make a revocation list.
+    RevokeCertificates(certificates::RevokeCertificates),
     /// Take over the entries of a TOML file or another store.
     Import(Import),
     /// List what the store holds, a line an entry, without secrets.
@@ -182,6 +190,9 @@ pub fn run(args: KeysArgs) -> anyhow::Result<()> {
     match args.what {
         What::NewGroup(args) => new_group(args),
         What::NewDiscovery(args) => new_discovery(args),
+        What::NewIssuer(args) => certificates::new_issuer(&args),
+        What::Certify(args) => certificates::certify(&args),
+        What::RevokeCertificates(args) => certificates::revoke(&args),
         What::Import(args) => import(&args),
         What::List(args) => list(&args),
         What::Show(args) => show(&args),

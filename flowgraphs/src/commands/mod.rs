@@ -7,6 +7,7 @@ pub mod demo;
 pub mod generate;
 pub mod inspect;
 pub mod keys;
+pub mod link;
 pub mod listen;
 pub mod radio;
 pub mod scenario;
@@ -49,6 +50,8 @@ pub enum Command {
     Inspect(inspect::InspectArgs),
     /// Make, show, hand out and revoke keys.
     Keys(keys::KeysArgs),
+    /// Set up a protected one-to-one link with a peer, and talk, re-key and look at it from the keyboard.
+    Link(link::LinkArgs),
     /// Show live what is on the air.
     Listen(listen::ListenArgs),
     /// Show live who is announced: `listen` with the discovery pool of `announce`.
@@ -77,6 +80,7 @@ pub fn run(command: Command) -> anyhow::Result<()> {
         Command::Generate(args) => generate::run(args),
         Command::Inspect(args) => inspect::run(args),
         Command::Keys(args) => keys::run(args),
+        Command::Link(args) => link::run(args),
         Command::Listen(args) => listen::run(args, false),
         Command::Monitor(args) => listen::run(args, true),
         Command::Probe(args) => radio::probe(&args),

@@ -5,7 +5,7 @@ use crate::config::ConfigError;
 use crate::keystore::Keys;
 use crate::radio::{self, Anchor, RadioSettings};
 use crate::terminal;
-use crate::ue::control::{self, ControlConfig, Server};
+use crate::ue::control::{self, Board, ControlConfig, Server};
 use crate::ue::{
     Application, EXAMPLE, Form, NoStore, Observer, RadioFacts, Reporter, Running, Stage, ThreadOptions,
     TimeSource, Ue, UeConfig,
@@ -65,16 +65,31 @@ pub fn run(args: UeArgs) -> anyhow::Result<()> {
         terminal::print(EXAMPLE)?;
         return Ok(());
     }
-    let Some(path) = &args.config else { anyhow::bail!("say which UE: -c FILE") };
-    let mut config = UeConfig::from_file(path)?;
-    if let Some(device) = &args.args {
-        config.device.args.clone_from(device);
-    }
-    run_config(&config, None, &args)
+    run_config(&args.configuration()?, None, &args, None)
 }
 
+impl UeArgs {
+    /// The UE's file, with what the flags say instead.
+    pub(super) fn configuration(&self) -> anyhow::Result<UeConfig> {
+        let Some(path) = &self.config else { anyhow::bail!("say which UE: -c FILE") };
+        let mut config = UeConfig::from_file(path)?;
+        if let Some(device) = &self.args {
+            config.device.args.clone_from(device);
+        }
+        Ok(config)
+    }
+}
+
+/// Called when the UE runs, with what commands go through.
+pub(super) type Console = Box<dyn FnOnce(Arc<Board>)>;
+
 /// Run a UE whose configuration is at hand, with the keys of its store or with these.
-pub(super) fn run_config(config: &UeConfig, keys: Option<&Keys>, args: &UeArgs) -> anyhow::Result<()> {
+pub(super) fn run_config(
+    config: &UeConfig,
+    keys: Option<&Keys>,
+    args: &UeArgs,
+    console: Option<Console>,
+) -> anyhow::Result<()> {
     let stop = stop_on_signals()?;
     let radio = radio::open(&config.device.args, &settings(config)?)?;
     let description = radio.description().clone();
@@ -106,7 +121,7 @@ pub(super) fn run_config(config: &UeConfig, keys: Option<&Keys>, args: &UeArgs) 
     }
     let (board, panel) = control::board(Arc::clone(&stop));
     let listen = args.control.map(|listen| ControlConfig { listen, token });
-    let server = listen.map(|listen| Server::start(listen, board)).transpose()?;
+    let server = listen.map(|listen| Server::start(listen, Arc::clone(&board))).transpose()?;
     if let Some(server) = &server {
         eprintln!("control at http://{}/status", server.address());
     }
@@ -114,6 +129,9 @@ pub(super) fn run_config(config: &UeConfig, keys: Option<&Keys>, args: &UeArgs) 
     let options = ThreadOptions { cpu: args.cpu, real_time: args.real_time };
     let observer: Box<dyn Observer<Ue>> = Box::new(panel);
     let running = Running::start(ue, streams, description.real_time, options, Some(observer))?;
+    if let Some(console) = console {
+        console(board);
+    }
     while !running.is_finished() && !stop.load(Ordering::Relaxed) {
         std::thread::sleep(Duration::from_millis(20));
     }

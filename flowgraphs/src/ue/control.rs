@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! UE thread: Panel::look, now and then: a snapshot into the board if nobody reads it, waiting commands out of it
-//! control thread (tokio): GET /status, GET /metrics, POST /send, POST /shutdown                      server.rs
+//! control thread (tokio): GET /status, GET /metrics, POST /send, POST /link, POST /shutdown          server.rs
 //! ```
 //!
 //! Bound to loopback unless told otherwise, and then only with a token.
@@ -13,7 +13,7 @@ pub use server::{ControlConfig, Server};
 
 use super::layer2::Layer2;
 use super::run::Observer;
-use super::{Role, Stage, Totals, Ue};
+use super::{LinkAction, LinkStatus, Role, Stage, Totals, Ue};
 use crate::clock::Clock;
 use crossbeam::channel::{Receiver, Sender, bounded};
 use serde::Serialize;
@@ -21,6 +21,7 @@ use sidelink_mac::engine::Outcome;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 /// Subframes between two snapshots.
 const EVERY: u64 = 100;
@@ -49,6 +50,8 @@ pub struct Status {
     pub totals: Totals,
     /// What became of everything that was received, by the words of the reports.
     pub outcomes: BTreeMap<&'static str, u64>,
+    /// One-to-one links.
+    pub links: Vec<LinkStatus>,
     /// Subframes in which a durable counter or a table was late.
     pub late_errands: u64,
     /// Time of each stage in microseconds: p50, p99, p99.9, worst.
@@ -65,8 +68,17 @@ pub enum Command {
         /// The text.
         text: String,
     },
+    /// Do something to the link with a peer.
+    Link {
+        /// Name of the peer.
+        peer: String,
+        /// What.
+        action: LinkAction,
+    },
     /// Forget the histograms.
     ResetStages,
+    /// Take a snapshot now.
+    Look,
 }
 
 /// What control and UE share.
@@ -82,6 +94,14 @@ impl Board {
         Arc::clone(&self.status.lock().unwrap_or_else(std::sync::PoisonError::into_inner))
     }
 
+    /// A snapshot of now: that of the next look, or the last one if the UE does not look.
+    pub fn fresh(&self) -> Arc<Status> {
+        if let Ok(answer) = self.command(Command::Look) {
+            let _ = answer.recv_timeout(Duration::from_secs(1));
+        }
+        self.status()
+    }
+
     /// Hand over a command; its answer comes from the receiver.
     ///
     /// # Errors
@@ -92,6 +112,12 @@ impl Board {
             .try_send((command, answer))
             .map_err(|_| "the UE takes no more commands now".to_owned())?;
         Ok(receiver)
+    }
+
+    fn put(&self, new: Status) {
+        if let Ok(mut status) = self.status.try_lock() {
+            *status = Arc::new(new);
+        }
     }
 
     /// End the UE.
@@ -119,6 +145,14 @@ impl Observer<Ue> for Panel {
         while let Ok((command, answer)) = self.waiting.try_recv() {
             let result = match command {
                 Command::Send { to, text } => ue.say(&to, text.as_bytes()),
+                Command::Link { peer, action } => match ue.layer2().links() {
+                    Some(links) => links.act(&peer, action),
+                    None => Err("this UE has no [[link]]".to_owned()),
+                },
+                Command::Look => {
+                    self.board.put(Status::of(ue));
+                    Ok(())
+                }
                 Command::ResetStages => {
                     ue.budget().reset();
                     Ok(())
@@ -130,9 +164,7 @@ impl Observer<Ue> for Panel {
         if now >= self.last + EVERY || self.last == 0 {
             self.last = now.max(1);
             // whoever reads now gets the next one
-            if let Ok(mut status) = self.board.status.try_lock() {
-                *status = Arc::new(Status::of(ue));
-            }
+            self.board.put(Status::of(ue));
         }
     }
 }
@@ -162,6 +194,7 @@ impl Status {
             cfo_hz: ue.cfo_hz(),
             totals: *ue.totals(),
             outcomes: outcomes(ue.layer2()),
+            links: ue.layer2().links().map_or_else(Vec::new, |links| links.status().to_vec()),
             late_errands: ue.layer2().late_errands(),
             stages_us: Stage::ALL
                 .iter()

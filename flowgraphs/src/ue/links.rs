@@ -1,5 +1,6 @@
 //! One-to-one links of a UE: the hub of `sidelink_mac::direct_link`, in time, with what it sends and stores.
 
+use super::link_status::{LinkBoard, LinkStatus};
 use crate::config::ConfigError;
 use crate::keystore::{Hex, Secret};
 use serde::Deserialize;
@@ -77,6 +78,22 @@ pub struct Links {
     up: Vec<(LinkId, Layer2Id)>,
     wishes: VecDeque<Wish>,
     began: Option<u64>,
+    board: LinkBoard,
+    now: UtcTime,
+}
+
+/// What an operator asks of a link.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum LinkAction {
+    /// Set it up.
+    Connect,
+    /// Make session keys anew.
+    Rekey,
+    /// With a new KD.
+    Reauthenticate,
+    /// Release it.
+    Release,
 }
 
 /// What an operator wants of one peer.
@@ -112,7 +129,15 @@ impl Links {
         }
         let hub = Hub::open(config, seed, store)
             .map_err(|e| ConfigError::new(e.to_string(), format!("links of {name:?}"), "nothing was sent"))?;
-        let mut links = Self { hub, plans: Vec::new(), up: Vec::new(), wishes: VecDeque::new(), began: None };
+        let mut links = Self {
+            hub,
+            plans: Vec::new(),
+            up: Vec::new(),
+            wishes: VecDeque::new(),
+            began: None,
+            board: LinkBoard::default(),
+            now: UtcTime::from_millis(0),
+        };
         for peer in peers {
             let place = format!("[[link]] {:?}", peer.peer);
             let id: [u8; 3] = peer.id.0.as_slice().try_into().map_err(|_| {
@@ -133,8 +158,10 @@ impl Links {
                 })?;
                 links.hub.add_kd(KdRecord::pre_shared(KdId(peer.kd_id), Kd::from(kd), identity.clone()));
             }
+            let id = Layer2Id::from_octets(id);
+            links.board.add(id, Some(peer.peer.clone()));
             links.plans.push(Plan {
-                peer: Layer2Id::from_octets(id),
+                peer: id,
                 identity,
                 connect: peer.connect,
                 rekey: peer.rekey,
@@ -160,8 +187,40 @@ impl Links {
         self.plans.iter().map(|plan| (String::from_utf8_lossy(&plan.identity.value).into_owned(), plan.peer))
     }
 
+    /// What became of each.
+    pub fn status(&mut self) -> &[LinkStatus] {
+        for (link, peer) in &self.up {
+            self.board.left(*peer, self.hub.left(*link));
+        }
+        self.board.all()
+    }
+
+    /// Do as the operator asks. What comes of it is told by [`Self::status`].
+    ///
+    /// # Errors
+    /// No such peer, or not now.
+    pub fn act(&mut self, peer: &str, action: LinkAction) -> Result<(), String> {
+        let now = self.now;
+        let Some(plan) = self.plans.iter().find(|plan| plan.identity.value == peer.as_bytes()) else {
+            let known: Vec<_> = self.peers().map(|(name, _)| name).collect();
+            return Err(format!("no [[link]] has the peer {peer:?}; there is {}", known.join(", ")));
+        };
+        let link = self.up.iter().find(|(_, known)| *known == plan.peer).map(|(link, _)| *link);
+        let up = || link.ok_or_else(|| format!("there is no link with {peer}"));
+        let input = match action {
+            LinkAction::Connect => Input::Connect { now, peer: plan.peer, identity: plan.identity.clone() },
+            LinkAction::Rekey => Input::Rekey { now, link: up()?, reauthenticate: false },
+            LinkAction::Reauthenticate => Input::Rekey { now, link: up()?, reauthenticate: true },
+            LinkAction::Release => Input::Release { now, link: up()? },
+        };
+        let result = self.hub.handle_input(input);
+        self.drain();
+        result.map_err(|e| e.to_string())
+    }
+
     /// Subframe `t` begins at `now`.
     pub(super) fn begin(&mut self, t: u64, now: UtcTime) {
+        self.now = now;
         let began = *self.began.get_or_insert(t);
         let age = t - began;
         for plan in &mut self.plans {
@@ -206,6 +265,9 @@ impl Links {
         let link = link.ok_or_else(|| format!("there is no link with {peer}"))?;
         let lcid = Lcid::new(DATA).map_err(|e| e.to_string())?;
         let result = self.hub.handle_input(Input::Send { now, link, lcid, sdu_type, data });
+        if result.is_ok() {
+            self.board.data(peer, 0, data.len());
+        }
         self.drain();
         result.map_err(|e| e.to_string())
     }
@@ -242,9 +304,11 @@ impl Links {
                 Output::Received(received) => {
                     let peer = self.up.iter().find(|(link, _)| *link == received.link);
                     let Some((_, peer)) = peer else { continue };
+                    self.board.data(*peer, 1, received.data.len());
                     Wish::Data(*peer, received.sdu_type, received.data)
                 }
                 Output::State { link, peer, state } => {
+                    self.board.changed(self.now, peer, &state);
                     match &state {
                         State::Up { .. } => self.up.push((link, peer)),
                         State::Closed { .. } => self.up.retain(|(known, _)| *known != link),
@@ -252,7 +316,10 @@ impl Links {
                     }
                     Wish::State(peer, state)
                 }
-                Output::Meter(metered) => Wish::Meter(metered),
+                Output::Meter(metered) => {
+                    self.board.message(self.now, &metered);
+                    Wish::Meter(metered)
+                }
                 Output::Note(note) => Wish::Note(note.to_string()),
                 Output::Store { ticket, changes } => Wish::Store(ticket, changes),
                 Output::Reserve(reservation) => Wish::Reserve(reservation),

@@ -2,10 +2,12 @@
 
 mod communication;
 mod discovery;
+mod mode4;
 mod spare;
 
 pub use communication::{Communication, CommunicationSettings};
 pub use discovery::{Discovery, DiscoverySettings};
+pub use mode4::{Mode4Communication, Mode4Settings};
 
 use self::spare::Spare;
 use super::layer2::{Layer2, Tell};
@@ -14,6 +16,7 @@ use crate::clock::Clock;
 use crate::link::{self, Chance};
 use crate::scenario::{Content, Transmission};
 use sidelink_phy::numerology::Numerology;
+use sidelink_phy::receive::receiver::{ControlInformation, Receiver};
 use sidelink_phy::units::{CyclicPrefix, TransmissionMode};
 use std::ops::Range;
 
@@ -24,6 +27,7 @@ pub struct Planner {
     sync_cp: CyclicPrefix,
     discovery: Vec<Discovery>,
     communication: Vec<Communication>,
+    mode4: Option<Mode4Communication>,
     chance: Chance,
     used: Vec<Range<usize>>,
     spare: Spare,
@@ -37,11 +41,26 @@ impl Planner {
         sync_cp: CyclicPrefix,
         discovery: Vec<Discovery>,
         communication: Vec<Communication>,
+        mode4: Option<Mode4Communication>,
         chance: Chance,
     ) -> Self {
         let spare = Spare::new(numerology);
         let used = Vec::with_capacity(16);
-        Self { numerology, mode, sync_cp, discovery, communication, chance, used, spare }
+        Self { numerology, mode, sync_cp, discovery, communication, mode4, chance, used, spare }
+    }
+
+    /// An SCI was heard in subframe `t` at PRB `prb`, with so much power a resource element.
+    pub fn heard(&mut self, t: u64, prb: usize, information: &ControlInformation, power: f32) {
+        if let (Some(mode4), ControlInformation::Format1(Some(sci))) = (&mut self.mode4, information) {
+            mode4.heard(t, prb, sci, power);
+        }
+    }
+
+    /// Subframe `t` was received by this receiver, or missed.
+    pub fn sensed(&mut self, t: u64, receiver: Option<&mut Receiver>) {
+        if let Some(mode4) = &mut self.mode4 {
+            mode4.sensed(t, receiver);
+        }
     }
 
     /// What is sent in subframe `t`, in the place of what was sent before.
@@ -68,6 +87,9 @@ impl Planner {
         }
         for communication in &mut self.communication {
             communication.plan(t, layer2, &mut self.chance, &mut self.spare, out, tell);
+        }
+        if let Some(mode4) = &mut self.mode4 {
+            mode4.plan(t, layer2, &mut self.chance, &mut self.spare, out, tell);
         }
         self.keep_possible(t, sync, out);
     }

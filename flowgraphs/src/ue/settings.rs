@@ -3,15 +3,18 @@
 mod upper;
 
 use super::{
-    Application, CommunicationSettings, DiscoverySettings, NoStore, Parts, SyncConfig, SyncTransmit, Ue,
+    Application, CommunicationSettings, DiscoverySettings, Mode4Communication, Mode4Settings, NoStore, Parts,
+    SyncConfig, SyncTransmit, Ue,
 };
 use crate::config::{ConfigError, Radio, RadioConfig, parse_toml, slss_id};
+use crate::credential::CredentialConfig;
 use crate::keystore::{Hex, KeyStore, Keys};
-use crate::link::{Mode2, Type1};
+use crate::link::{Mode2, Mode4, Mode4Use, Type1};
 use crate::radio::Anchor;
 use crate::receive::receiver_config;
 use serde::Deserialize;
 use sidelink_phy::numerology::Numerology;
+use sidelink_phy::pool::V2xPool;
 use sidelink_phy::units::{CyclicPrefix, TransmissionMode};
 use std::path::{Path, PathBuf};
 
@@ -53,6 +56,9 @@ pub struct UeConfig {
     /// Peers for one-to-one links.
     #[serde(default)]
     pub link: Vec<super::links::LinkConfig>,
+    /// What this UE proves itself with on links without a shared KD.
+    #[serde(default)]
+    pub credential: Option<CredentialConfig>,
     /// Groups without protection.
     #[serde(default)]
     pub group: Vec<PlainGroup>,
@@ -156,11 +162,30 @@ pub struct UseConfig {
     pub prbs: usize,
     /// trpt-Subset: bit 0 allows patterns of the fewest subframes.
     pub trpt_subset: Option<u8>,
+    /// Mode 4: milliseconds between two reserved resources: 20, 50, 100, 200 to 1000.
+    pub period: u16,
+    /// Mode 4: PPPP, 1 (the most urgent) to 8.
+    pub priority: u8,
+    /// Mode 4: sub-channels of a transport block.
+    pub sub_channels: u8,
+    /// Mode 4: whether each block is sent twice.
+    pub retransmit: bool,
+    /// Mode 4: probResourceKeep in fifths, 0 to 4.
+    pub keep: u8,
 }
 
 impl Default for UseConfig {
     fn default() -> Self {
-        Self { mcs: 9, prbs: 10, trpt_subset: None }
+        Self {
+            mcs: 9,
+            prbs: 10,
+            trpt_subset: None,
+            period: 100,
+            priority: 3,
+            sub_channels: 2,
+            retransmit: true,
+            keep: 0,
+        }
     }
 }
 
@@ -239,15 +264,20 @@ impl UeConfig {
         parse_toml(text, name)
     }
 
-    /// Read a TOML file. A relative key store is one beside the file.
+    /// Read a TOML file. Relative key stores and certificates are those beside the file.
     ///
     /// # Errors
     /// As [`Self::from_toml`], or that there is no such file.
     pub fn from_file(path: &Path) -> Result<Self, ConfigError> {
         let text = crate::config::read_text(path)?;
         let mut config = Self::from_toml(&text, &path.display().to_string())?;
-        if let (Some(keys), Some(folder)) = (&mut config.keys, path.parent()) {
-            *keys = folder.join(&*keys);
+        if let Some(folder) = path.parent() {
+            if let Some(keys) = &mut config.keys {
+                *keys = folder.join(&*keys);
+            }
+            if let Some(credential) = &mut config.credential {
+                credential.within(folder);
+            }
         }
         Ok(config)
     }
@@ -261,9 +291,9 @@ impl UeConfig {
         if radio.bandwidth.is_none() {
             return Err(ConfigError::new("no bandwidth", "[radio]", "say prb = 6, 15, 25, 50, 75 or 100"));
         }
-        if radio.is_v2x() {
-            let remedy = "use tm = 1 or 2; `sidelink decode` and `listen` hear modes 3 and 4";
-            return Err(ConfigError::new("a UE sends in modes 1 and 2 only so far", "[radio]", remedy));
+        if radio.is_v2x() && radio.v2x.is_none() {
+            let remedy = "say [radio.v2x] size = 5, num = 5; or use tm = 1 or 2";
+            return Err(ConfigError::new("no pool of modes 3 and 4", "[radio]", remedy));
         }
         Ok(radio)
     }
@@ -322,7 +352,10 @@ impl UeConfig {
         let mode = radio.mode.unwrap_or(TransmissionMode::Tm2);
         let mut receiver = receiver_config(&radio, numerology);
         receiver.mode = mode;
-        let sc_period = radio.communication.first().map_or(40, |c| u64::from(c.pool.period));
+        let sc_period = match &radio.v2x {
+            Some(_) => u64::from(self.communication.period),
+            None => radio.communication.first().map_or(40, |c| u64::from(c.pool.period)),
+        };
         let layer2 = upper::layer2(self, keys, store, facts, sc_period, &mut applications)?;
         let prbs = numerology.bandwidth().prbs();
         let usage = &self.communication;
@@ -355,12 +388,14 @@ impl UeConfig {
             Ok(DiscoverySettings { pool: d.pool.clone(), cp: d.cp, draw })
         });
         let discovery = discovery.collect::<Result<Vec<_>, ConfigError>>()?;
+        let mode4 = radio.v2x.as_ref().map(|pool| self.mode4(pool)).transpose()?;
         Ok(Ue::new(Parts {
             name: self.name.clone(),
             receiver,
             sync: self.sync_config(&radio)?,
             discovery,
             communication,
+            mode4,
             layer2,
             applications,
             anchor: facts.anchor,
@@ -372,6 +407,32 @@ impl UeConfig {
         }))
     }
 
+    fn mode4(&self, pool: &V2xPool) -> Result<Mode4Communication, ConfigError> {
+        let usage = &self.communication;
+        let lead = u8::try_from(self.lead).unwrap_or(u8::MAX);
+        let draw = Mode4::new(
+            pool,
+            Mode4Use {
+                period: usage.period,
+                priority: usage.priority,
+                sub_channels: usage.sub_channels,
+                retransmit: usage.retransmit,
+                keep_fifths: usage.keep,
+                lead,
+            },
+        );
+        let draw = draw.map_err(|e| {
+            let remedy = "period 20, 50, 100, 200 to 1000; priority 1 to 8; sub-channels as the pool has; keep 0 to 4; lead 2 to 4";
+            ConfigError::new(e.to_string(), "[communication]", remedy)
+        })?;
+        let sub_channels = usize::from(usage.sub_channels);
+        let settings = Mode4Settings { pool: pool.clone(), draw, sub_channels, mcs: usage.mcs };
+        Mode4Communication::new(settings).ok_or_else(|| {
+            let what = format!("no block of MCS {} in {sub_channels} sub-channels", usage.mcs);
+            ConfigError::new(what, "[communication]", "mcs 0 to 20, or more sub-channels")
+        })
+    }
+
     fn sync_config(&self, radio: &Radio) -> Result<SyncConfig, ConfigError> {
         let time = &self.time;
         let period = radio.sync.as_ref().map_or(40, |s| s.period);
@@ -380,13 +441,16 @@ impl UeConfig {
             let remedy = "say [radio.sync] offset = [0, 20]: two, so that followers pass the time on";
             return Err(ConfigError::new("no synchronisation subframe", "[radio.sync]", remedy));
         }
+        // who has its time from GNSS says so under identity 0, so that all of them send the same (TS 36.331 §5.10.7.3, from memory)
+        let gnss = radio.is_v2x() && time.source == TimeSource::Utc;
+        let id = time.id.or(gnss.then_some(0));
         let transmit = if radio.sync.is_none() { SyncTransmit::Never } else { time.transmit };
         Ok(SyncConfig {
             period,
             offsets,
             absolute: time.source == TimeSource::Utc,
-            id: time.id.map(|id| slss_id(id, "[time] id")).transpose()?,
-            in_coverage: time.in_coverage,
+            id: id.map(|id| slss_id(id, "[time] id")).transpose()?,
+            in_coverage: time.in_coverage || gnss,
             transmit,
             tx_threshold_db: time.threshold,
             min_db: time.least,

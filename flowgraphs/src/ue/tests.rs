@@ -224,7 +224,12 @@ fn what_is_wrong_is_said_with_its_place() {
     };
     for (text, expected) in [
         ("name = \"alice\"\n[radio]\ntm = 2\n".to_owned(), "no bandwidth"),
-        ("name = \"alice\"\n[radio]\nprb = 25\ntm = 4\n".to_owned(), "modes 1 and 2"),
+        ("name = \"alice\"\n[radio]\nprb = 25\ntm = 4\n".to_owned(), "no pool of modes 3 and 4"),
+        (
+            "name = \"alice\"\n[radio]\nprb = 25\ntm = 4\n[radio.v2x]\nsize = 5\nnum = 5\n[communication]\nperiod = 70\n"
+                .to_owned(),
+            "period 70",
+        ),
         (format!("name = \"mallory\"\n{RADIO}"), "mallory"),
         (format!("name = \"alice\"\n{RADIO}[[talk]]\nto = \"police\"\nevery = 5\n"), "police"),
         (format!("name = \"alice\"\n{RADIO}[communication]\nmcs = 31\n"), "MCS 31"),
@@ -237,6 +242,74 @@ fn what_is_wrong_is_said_with_its_place() {
         let error = build(&text).unwrap_err().to_string();
         assert!(error.contains(expected), "{error}");
     }
+}
+
+const V2X: &str = r#"
+[radio]
+prb = 25
+tm = 4
+[radio.sync]
+offset = [0, 80]
+[radio.v2x]
+size = 5
+num = 5
+[communication]
+period = 100
+sub-channels = 2
+mcs = 5
+"#;
+
+/// Four UEs of mode 4, one of them with no time of its own: each hears nearly everything of every other, since each leaves
+/// alone what it hears reserved.
+#[test]
+fn ues_of_mode_4_sense_and_keep_clear_of_each_other() {
+    let mut keys = keys();
+    keys.group[0].member.extend(["carol=0000c3", "dave=0000d4"].map(|m| m.parse().unwrap()));
+    let names = ["alice", "bob", "carol", "dave"];
+    let diaries = names.map(|_| Diary::default());
+    let mut ues: Vec<_> = names
+        .iter()
+        .zip(&diaries)
+        .enumerate()
+        .map(|(i, (name, diary))| {
+            let source = if i == 3 { "slss" } else { "utc" };
+            let talk = format!("[[talk]]\nto = \"fire\"\nevery = 100\ntext = \"{name}\"\n");
+            let text = format!(
+                "name = \"{name}\"\nseed = {i}\n{V2X}\n[time]\nsource = \"{source}\"\npatience = 9000\n{talk}"
+            );
+            let config = UeConfig::from_toml(&text, "test").unwrap();
+            let anchor = Anchor { utc_ns: UTC * 1_000_000_000 + 300_000, uncertainty_ns: 0 };
+            let facts = RadioFacts { anchor, real_time: false };
+            let ue =
+                config.build_with(&keys, NoStore::default(), facts, vec![Box::new(diary.clone())]).unwrap();
+            (ue, 3 * i as i64)
+        })
+        .collect();
+    air(&mut ues, 5000);
+    assert!(matches!(ues[3].0.sync().role(), Role::Following(..)), "{:?}", ues[3].0.sync());
+    let (mut heard_in_all, mut sent_in_all) = (0, 0);
+    for (name, diary) in names.iter().zip(&diaries) {
+        let lines = diary.lines();
+        assert_eq!(count(&lines, "trouble"), 0, "{name}: {lines:#?}");
+        for other in names.iter().filter(|other| *other != name) {
+            let numbers =
+                lines.iter().filter_map(|l| l.strip_prefix(&format!("received {other} "))?.split(' ').next());
+            let numbers: Vec<usize> = numbers.map(|n| n.parse().unwrap()).collect();
+            let sent = numbers.last().map_or(0, |last| last + 1 - numbers[0]);
+            eprintln!("{name} heard {} of {sent} of {other}", numbers.len());
+            assert!(
+                sent >= 30 && numbers.len() >= sent * 7 / 10,
+                "{name}: {} of {sent} of {other}",
+                numbers.len()
+            );
+            (heard_in_all, sent_in_all) = (heard_in_all + numbers.len(), sent_in_all + sent);
+        }
+    }
+    // who sends does not hear: two that chose the same subframe miss each other until one chooses again
+    assert!(heard_in_all * 10 >= sent_in_all * 9, "{heard_in_all} of {sent_in_all}");
+    // blocks go out twice each, with an SCI each
+    let totals = ues[0].0.totals();
+    assert!(totals.sent[1] == totals.sent[2] && totals.sent[2] >= 60, "{totals:?}");
 }
 
 #[test]

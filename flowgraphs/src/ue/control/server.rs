@@ -2,6 +2,7 @@
 
 use super::{Board, Command};
 use crate::config::ConfigError;
+use crate::ue::LinkAction;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -100,6 +101,7 @@ fn router(shared: Arc<Shared>) -> Router {
         .route("/status", get(status))
         .route("/metrics", get(metrics))
         .route("/send", post(send))
+        .route("/link", post(link))
         .route("/reset-stages", post(reset))
         .route("/shutdown", post(shutdown))
         .with_state(shared)
@@ -172,6 +174,26 @@ async fn send(State(shared): State<Arc<Shared>>, headers: HeaderMap, body: axum:
     match serde_json::from_slice::<Text>(&body) {
         Ok(Text { to, text }) => shared.command(Command::Send { to, text }).await,
         Err(e) => refusal(StatusCode::BAD_REQUEST, &format!("{e}; write {{\"to\": GROUP, \"text\": ..}}")),
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Action {
+    peer: String,
+    action: LinkAction,
+}
+
+async fn link(State(shared): State<Arc<Shared>>, headers: HeaderMap, body: axum::body::Bytes) -> Response {
+    if let Err(refusal) = shared.admit(&headers) {
+        return *refusal;
+    }
+    match serde_json::from_slice::<Action>(&body) {
+        Ok(Action { peer, action }) => shared.command(Command::Link { peer, action }).await,
+        Err(e) => {
+            let usage = "write {\"peer\": NAME, \"action\": \"connect\", \"rekey\", \"reauthenticate\" or \"release\"}";
+            refusal(StatusCode::BAD_REQUEST, &format!("{e}; {usage}"))
+        }
     }
 }
 

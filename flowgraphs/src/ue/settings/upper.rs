@@ -35,7 +35,13 @@ where
     if let Some(max_offset) = config.discovery.max_offset {
         base.time.max_offset = max_offset;
     }
-    let wish = Wish { ue: &config.name, layer2_id: id, v2x: false, reserve: ReserveConfig::default(), base };
+    let wish = Wish {
+        ue: &config.name,
+        layer2_id: id,
+        v2x: config.radio.v2x.is_some(),
+        reserve: ReserveConfig::default(),
+        base,
+    };
     let mut provisioned = provision(&wish, keys, &mut store)?;
     let own = provisioned.engine.source();
     let links = match config.link.is_empty() {
@@ -44,6 +50,10 @@ where
             provisioned.engine.listen(Address::Ue(own));
             let seed = seed()?;
             let mut links = Links::open(&config.name, own, &config.link, sc_period, &seed, &mut store)?;
+            if let Some(credential) = &config.credential {
+                let (credential, trust) = credential.read()?;
+                links.authenticate_with(credential, trust);
+            }
             for record in store.kds().map_err(|e| ConfigError::new(e, "the key store", ""))? {
                 links.add_kd(record);
             }

@@ -19,7 +19,8 @@ pub(super) const ED25519: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.1
 pub(super) const COMMON_NAME: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.4.3");
 /// id-ce-cRLNumber, RFC 5280 §5.2.3.
 pub(super) const CRL_NUMBER: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.20");
-const BASIC_CONSTRAINTS: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.19");
+/// id-ce-basicConstraints, RFC 5280 §4.2.1.9.
+pub(super) const BASIC_CONSTRAINTS: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.19");
 const KEY_USAGE: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.15");
 
 /// The longest certificate that is looked at, in octets.
@@ -161,6 +162,23 @@ pub(super) fn verify(
         return Err(Failure::WrongIdentity);
     }
     key(&certificate).map_err(Failure::Certificate)
+}
+
+/// The common name of a certificate's subject (DER), where there is exactly one.
+pub fn common_name(der: &[u8]) -> Option<String> {
+    let certificate = parse(der).ok()?;
+    let mut names = certificate.tbs_certificate().subject().iter().filter(|name| name.oid == COMMON_NAME);
+    let name = String::from_utf8(names.next()?.value.value().to_vec()).ok();
+    name.filter(|_| names.next().is_none())
+}
+
+/// Its serial number, where that is a positive one of at most 32 bits.
+pub fn serial_number(der: &[u8]) -> Option<u32> {
+    let certificate = parse(der).ok()?;
+    let octets = certificate.tbs_certificate().serial_number().as_bytes();
+    let positive = octets.first().is_some_and(|first| *first < 0x80);
+    let octets = octets.strip_prefix(&[0]).unwrap_or(octets);
+    (positive && octets.len() <= 4).then(|| octets.iter().fold(0, |all, octet| all << 8 | u32::from(*octet)))
 }
 
 fn parse(der: &[u8]) -> Result<Certificate, CertificateError> {

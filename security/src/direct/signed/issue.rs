@@ -7,8 +7,11 @@ use x509_cert::der::Encode;
 use x509_cert::der::asn1::{GeneralizedTime, UtcTime as ShortTime};
 use x509_cert::time::Time;
 
-use super::certificate::{COMMON_NAME, CRL_NUMBER, ED25519};
+use super::certificate::{BASIC_CONSTRAINTS, COMMON_NAME, CRL_NUMBER, ED25519};
 use crate::counter::UtcTime;
+
+/// BOOLEAN TRUE.
+const YES: [u8; 3] = [0x01, 0x01, 0xff];
 
 /// An issuer: a name and a key.
 pub struct Issuer {
@@ -33,17 +36,33 @@ impl Issuer {
 
     /// Its own certificate, for others to trust.
     pub fn certificate(&self, validity: Validity) -> Vec<u8> {
-        self.issue(self.name.as_bytes(), 1, &self.key.verifying_key().to_bytes(), validity)
+        // basicConstraints, critical: it is a CA (RFC 5280 §4.2.1.9)
+        let ca = tlv(0x04, &tlv(0x30, &YES));
+        let constraints = [BASIC_CONSTRAINTS.to_der().unwrap_or_default(), YES.to_vec(), ca].concat();
+        let extensions = tlv(0xa3, &tlv(0x30, &tlv(0x30, &constraints)));
+        let key = self.key.verifying_key().to_bytes();
+        self.certified(self.name.as_bytes(), 1, &key, validity, &extensions)
     }
 
     /// A certificate of `subject` (UTF-8) and its public key.
     pub fn issue(&self, subject: &[u8], serial: u32, key: &[u8; 32], validity: Validity) -> Vec<u8> {
+        self.certified(subject, serial, key, validity, &[])
+    }
+
+    fn certified(
+        &self,
+        subject: &[u8],
+        serial: u32,
+        key: &[u8; 32],
+        validity: Validity,
+        extensions: &[u8],
+    ) -> Vec<u8> {
         let version = tlv(0xa0, &integer(2));
         let dates = tlv(0x30, &[time(validity.from), time(validity.until)].concat());
         let info = tlv(0x30, &[algorithm(), bits(key)].concat());
-        let parts =
-            [version, integer(serial), algorithm(), name(self.name.as_bytes()), dates, name(subject), info];
-        self.signed(&tlv(0x30, &parts.concat()))
+        let issuer = name(self.name.as_bytes());
+        let parts = [version, integer(serial), algorithm(), issuer, dates, name(subject), info];
+        self.signed(&tlv(0x30, &[&parts.concat(), extensions].concat()))
     }
 
     /// A revocation list.

@@ -187,3 +187,13 @@ proptest! {
         prop_assert!(respond(&e1, &mary, &trust, NOW, b"john", REQUEST, &bytes).is_err());
     }
 }
+
+#[test]
+fn serial_numbers_and_names_are_read_back() {
+    for serial in [1, 0x7f, 0x80, 0x7fff_ffff, 0x8000_0001, u32::MAX] {
+        let der = issuer().issue("j\u{f6}hn".as_bytes(), serial, &[5; 32], validity());
+        assert_eq!(certificate::serial_number(&der), Some(serial));
+        assert_eq!(certificate::common_name(&der).as_deref(), Some("j\u{f6}hn"));
+    }
+    assert_eq!(certificate::common_name(b"no certificate"), None);
+}

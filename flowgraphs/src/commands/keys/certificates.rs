@@ -1,0 +1,170 @@
+//! Issuers and certificates of method 2, for who has no PKI: small, and readable by OpenSSL.
+
+use super::DAY;
+use crate::config::ConfigError;
+use crate::credential::{CERTIFICATE, CRL, read_issuer, read_key, read_pem, to_pem, write_key};
+use crate::keystore;
+use crate::terminal;
+use clap::Args;
+use sidelink_security::counter::UtcTime;
+use sidelink_security::direct::signed::issue::{self, Issuer};
+use sidelink_security::direct::signed::{Credential, Root, certificate};
+use std::fs::OpenOptions;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use zeroize::Zeroizing;
+
+/// A certificate begins an hour earlier, for clocks that are behind.
+const EARLIER: u32 = 3600;
+
+#[derive(Debug, Args)]
+pub(super) struct NewIssuer {
+    /// Its name, the common name of its certificate.
+    name: String,
+    /// Writes FILE.key (mode 0600) and FILE.pem.
+    #[arg(short, long, value_name = "FILE")]
+    output: PathBuf,
+    /// Days of validity from now on.
+    #[arg(long, default_value_t = 3650, value_name = "DAYS")]
+    days: u32,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Certify {
+    /// Name of the UE: what `name` says in its file.
+    name: String,
+    /// The issuer: FILE.key and FILE.pem.
+    #[arg(long, value_name = "FILE")]
+    issuer: PathBuf,
+    /// Writes FILE.key (mode 0600) and FILE.pem.
+    #[arg(short, long, value_name = "FILE")]
+    output: PathBuf,
+    /// Days of validity from now on.
+    #[arg(long, default_value_t = 365, value_name = "DAYS")]
+    days: u32,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct RevokeCertificates {
+    /// All certificates that are revoked: a list takes the place of the one before it.
+    certificates: Vec<PathBuf>,
+    /// The issuer: FILE.key and FILE.pem.
+    #[arg(long, value_name = "FILE")]
+    issuer: PathBuf,
+    /// The list, for `revoked` in [credential]; it is replaced.
+    #[arg(short, long, value_name = "FILE")]
+    output: PathBuf,
+}
+
+fn validity(days: u32) -> issue::Validity {
+    let now = keystore::utc_now();
+    let millis = |seconds: u64| UtcTime::from_millis(seconds * 1000);
+    issue::Validity {
+        from: millis(u64::from(now.saturating_sub(EARLIER))),
+        until: millis(u64::from(now) + u64::from(days) * u64::from(DAY)),
+    }
+}
+
+fn seed() -> Result<Zeroizing<[u8; 32]>, ConfigError> {
+    let secret = keystore::random(32)?;
+    let mut seed = Zeroizing::new([0; 32]);
+    seed.copy_from_slice(secret.as_bytes());
+    Ok(seed)
+}
+
+fn with(path: &Path, extension: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(extension);
+    name.into()
+}
+
+/// Write a file that is not there yet.
+fn write_new(path: &Path, text: &str) -> Result<(), ConfigError> {
+    let file = OpenOptions::new().write(true).create_new(true).open(path);
+    file.and_then(|mut file| file.write_all(text.as_bytes())).map_err(|e| {
+        ConfigError::new(format!("cannot write it: {e}"), path.display().to_string(), "name another file")
+    })
+}
+
+pub(super) fn new_issuer(args: &NewIssuer) -> anyhow::Result<()> {
+    let seed = seed()?;
+    let (key, pem) = (with(&args.output, ".key"), with(&args.output, ".pem"));
+    write_key(&key, &seed)?;
+    write_new(&pem, &to_pem(CERTIFICATE, &Issuer::new(&args.name, &seed).certificate(validity(args.days))))?;
+    terminal::print(&format!(
+        "issuer {:?}: keep {} to yourself; every UE needs trust = [\"{}\"]\n",
+        args.name,
+        key.display(),
+        pem.display()
+    ))?;
+    Ok(())
+}
+
+/// The issuer of two files, which must belong together.
+fn issuer(path: &Path) -> Result<Issuer, ConfigError> {
+    let (key, pem) = (with(path, ".key"), with(path, ".pem"));
+    let der = read_pem(&pem, CERTIFICATE)?.swap_remove(0);
+    let wrong = |what: String, remedy: &str| ConfigError::new(what, pem.display().to_string(), remedy);
+    Root::from_der(&der).map_err(|e| wrong(e.to_string(), "an issuer's own certificate is wanted"))?;
+    let name = certificate::common_name(&der).ok_or_else(|| {
+        wrong("its subject has no common name".to_owned(), "make one with a common name alone")
+    })?;
+    let public = Credential::raw(&*read_key(&key)?).public();
+    if !der.windows(public.len()).any(|part| part == public) {
+        let what = format!("it is of another key than {}", key.display());
+        return Err(wrong(what, "name the issuer's own key"));
+    }
+    read_issuer(&key, &name)
+}
+
+pub(super) fn certify(args: &Certify) -> anyhow::Result<()> {
+    let issuer = issuer(&args.issuer)?;
+    let seed = seed()?;
+    let draw = keystore::random(4)?;
+    let serial = draw.as_bytes().iter().fold(0, |all, octet| all << 8 | u32::from(*octet)) | 1 << 31;
+    let public = Credential::raw(&seed).public();
+    let der = issuer.issue(args.name.as_bytes(), serial, &public, validity(args.days));
+    let (key, pem) = (with(&args.output, ".key"), with(&args.output, ".pem"));
+    write_key(&key, &seed)?;
+    write_new(&pem, &to_pem(CERTIFICATE, &der))?;
+    terminal::print(&format!(
+        "[credential]            # of {:?}, valid for {} days, serial number {serial:08x}\n\
+         key = \"{}\"\ncertificate = \"{}\"\ntrust = [\"{}\"]\n",
+        args.name,
+        args.days,
+        key.display(),
+        pem.display(),
+        with(&args.issuer, ".pem").display()
+    ))?;
+    Ok(())
+}
+
+pub(super) fn revoke(args: &RevokeCertificates) -> anyhow::Result<()> {
+    let issuer = issuer(&args.issuer)?;
+    let mut serials = Vec::new();
+    for path in &args.certificates {
+        for der in read_pem(path, CERTIFICATE)? {
+            let serial = certificate::serial_number(&der).ok_or_else(|| {
+                let remedy = "lists are made of certificates of `sidelink keys certify`";
+                ConfigError::new(
+                    "its serial number has more than 32 bits",
+                    path.display().to_string(),
+                    remedy,
+                )
+            })?;
+            serials.push(serial);
+        }
+    }
+    // Seconds, so that a later list has a higher number.
+    let now = keystore::utc_now();
+    let list = issuer.revoke(now, &serials, UtcTime::from_millis(u64::from(now) * 1000));
+    std::fs::write(&args.output, to_pem(CRL, &list)).map_err(|e| {
+        ConfigError::new(
+            format!("cannot write it: {e}"),
+            args.output.display().to_string(),
+            "name another file",
+        )
+    })?;
+    terminal::print(&format!("revocation list {now} with {} certificates\n", serials.len()))?;
+    Ok(())
+}

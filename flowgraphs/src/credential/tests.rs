@@ -1,0 +1,140 @@
+use super::*;
+use sidelink_security::counter::UtcTime;
+use sidelink_security::direct::signed::issue::Validity;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+
+/// Made by OpenSSL 3.0: genpkey -algorithm ed25519; req -x509 -subj /CN=openssl root -days 36500.
+const OPENSSL_KEY: &str = include_str!("openssl_root.key");
+const OPENSSL_ROOT: &str = include_str!("openssl_root.pem");
+/// Of CN=mary, by x509 -req -CA .. -days 36500, and its key.
+const OPENSSL_LEAF_KEY: &str = include_str!("openssl_mary.key");
+const OPENSSL_LEAF: &str = include_str!("openssl_mary.pem");
+
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new(name: &str) -> Self {
+        let path = std::env::temp_dir().join(format!("sidelink-credential-{name}-{}", std::process::id()));
+        let _ = fs::remove_dir_all(&path);
+        fs::create_dir_all(&path).unwrap();
+        Self(path)
+    }
+
+    fn write(&self, name: &str, text: &str) -> PathBuf {
+        let path = self.0.join(name);
+        fs::write(&path, text).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+        path
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+fn config(key: PathBuf, certificate: Option<PathBuf>, trust: Vec<PathBuf>) -> CredentialConfig {
+    CredentialConfig { key, certificate, trust, revoked: Vec::new(), peer: Vec::new(), guard: guard() }
+}
+
+fn validity() -> Validity {
+    let now = UtcTime::from_millis(1_800_000_000_000);
+    Validity { from: now, until: now.plus_millis(1_000_000) }
+}
+
+#[test]
+fn what_openssl_made_is_read() {
+    let folder = Folder::new("openssl");
+    let key = folder.write("mary.key", OPENSSL_LEAF_KEY);
+    let certificate = folder.write("mary.pem", OPENSSL_LEAF);
+    let root = folder.write("root.pem", OPENSSL_ROOT);
+    let (credential, trust) = config(key, Some(certificate.clone()), vec![root]).read().unwrap();
+    assert_eq!((trust.roots.len(), trust.raw.len()), (1, 0));
+    let der = read_pem(&certificate, CERTIFICATE).unwrap().remove(0);
+    assert!(der.windows(32).any(|part| part == credential.public()));
+    // our own issuer with OpenSSL's key has OpenSSL's public key
+    let root_key = folder.write("root.key", OPENSSL_KEY);
+    let own = read_issuer(&root_key, "openssl root").unwrap().certificate(validity());
+    let theirs = pem::decode_vec(OPENSSL_ROOT.as_bytes()).unwrap().1;
+    let public = Credential::raw(&read_key(&root_key).unwrap()).public();
+    assert!([own, theirs].iter().all(|der| der.windows(32).any(|part| part == public)));
+}
+
+/// An OpenSSL PKI and ours in one exchange: each is believed by the other.
+#[test]
+fn certificates_of_openssl_prove_a_peer() {
+    use sidelink_security::direct::Capabilities;
+    use sidelink_security::direct::signed::{Ephemeral, KeyInfo, challenge, respond};
+    let folder = Folder::new("exchange");
+    let roots = |own: &[u8]| {
+        let theirs = pem::decode_vec(OPENSSL_ROOT.as_bytes()).unwrap().1;
+        let roots = [own, &theirs].map(|der| Root::from_der(der).unwrap());
+        Trust { roots: roots.into(), raw: Vec::new(), guard: guard() }
+    };
+    let issuer = Issuer::new("ours", &[1; 32]);
+    let trust = roots(&issuer.certificate(validity()));
+    let john = Credential::raw(&[2; 32]).public();
+    let john = Credential::certified(&[2; 32], issuer.issue(b"john", 7, &john, validity()));
+    let key = folder.write("mary.key", OPENSSL_LEAF_KEY);
+    let certificate = pem::decode_vec(OPENSSL_LEAF.as_bytes()).unwrap().1;
+    let mary = Credential::certified(&read_key(&key).unwrap(), certificate);
+    let now = UtcTime::from_millis(1_800_000_000_000);
+    let (one, two) = (Ephemeral::new([3; 32]), Ephemeral::new([4; 32]));
+    let info = KeyInfo::new(&one, &trust, None);
+    let capabilities = Capabilities { eea: 0x70, eia: 0x70 };
+    let request = b"the request";
+    let (challenged, first) = challenge(&john, &trust, request, &info, capabilities, two).unwrap();
+    let (second, _) = respond(&one, &mary, &trust, now, b"john", request, &first).unwrap();
+    challenged.finish(&trust, now, b"mary", b"john", &second).unwrap();
+    assert!(challenged.finish(&trust, now, b"maria", b"john", &second).is_err());
+}
+
+#[test]
+fn keys_come_back_as_they_were_written() {
+    let folder = Folder::new("keys");
+    let path = folder.0.join("a.key");
+    write_key(&path, &[0x5a; 32]).unwrap();
+    assert_eq!(*read_key(&path).unwrap(), [0x5a; 32]);
+    let error = write_key(&path, &[1; 32]).unwrap_err().to_string();
+    assert!(error.contains("overwritten"), "{error}");
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
+    let error = read_key(&path).unwrap_err().to_string();
+    assert!(error.contains("chmod 600"), "{error}");
+}
+
+#[test]
+fn what_is_wrong_with_files_is_told() {
+    let folder = Folder::new("wrong");
+    let issuer = Issuer::new("ca", &[1; 32]);
+    let key = folder.0.join("a.key");
+    write_key(&key, &[2; 32]).unwrap();
+    let public = Credential::raw(&[2; 32]).public();
+    let own = folder.write("a.pem", &to_pem(CERTIFICATE, &issuer.issue(b"a", 7, &public, validity())));
+    let other = folder.write("b.pem", &to_pem(CERTIFICATE, &issuer.issue(b"b", 8, &[9; 32], validity())));
+    let root = folder.write("ca.pem", &to_pem(CERTIFICATE, &issuer.certificate(validity())));
+    let empty = folder.write("empty", "");
+    let cut = folder.write("cut", "-----BEGIN CERTIFICATE-----\nMIIB\n");
+    let stranger = Issuer::new("ca", &[3; 32]).revoke(1, &[7], UtcTime::from_millis(0));
+    let list = folder.write("list", &to_pem(CRL, &stranger));
+    let good = config(key.clone(), Some(own.clone()), vec![root.clone()]);
+    assert!(good.read().is_ok());
+    let revoked = CredentialConfig { revoked: vec![list], ..good.clone() };
+    let mut known = config(key.clone(), None, Vec::new());
+    known.peer = vec![KnownKey { name: "b".to_owned(), key: Hex(vec![1; 31]) }];
+    for (config, words) in [
+        (config(own.clone(), None, vec![root.clone()]), "there is no PRIVATE KEY in it"),
+        (config(folder.0.join("none"), None, vec![root.clone()]), "cannot read it"),
+        (config(key.clone(), Some(other), vec![root.clone()]), "another key"),
+        (config(key.clone(), Some(empty), vec![root]), "there is no CERTIFICATE in it"),
+        (config(key.clone(), Some(cut), Vec::new()), "not PEM"),
+        (config(key.clone(), Some(own), Vec::new()), "nobody is trusted"),
+        (config(key.clone(), None, vec![key]), "there is no CERTIFICATE"),
+        (revoked, "no trusted issuer signed this list"),
+        (known, "31 octets"),
+    ] {
+        let error = config.read().unwrap_err().to_string();
+        assert!(error.contains(words), "{words}: {error}");
+    }
+}

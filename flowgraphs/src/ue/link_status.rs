@@ -1,0 +1,155 @@
+//! What became of each link, for people and programs: names of keys, never keys.
+
+use super::reporter::state_in_words;
+use serde::Serialize;
+use sidelink_mac::direct_link::{Metered, State};
+use sidelink_mac::ids::Layer2Id;
+use sidelink_security::counter::UtcTime;
+
+/// DIRECT_COMMUNICATION_KEEPALIVE and its ACK (TS 24.334 §12.5.1.2): what round trips are told by.
+const KEEPALIVE: [u8; 2] = [4, 5];
+
+/// One peer.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct LinkStatus {
+    /// Its name in the configuration, if it has one.
+    pub peer: Option<String>,
+    /// Its Layer-2 ID.
+    pub layer2_id: String,
+    /// What the link is, with its keys by their identities.
+    pub state: String,
+    /// Whether it is up.
+    pub up: bool,
+    /// UTC in milliseconds since when.
+    pub since_ms: u64,
+    /// Messages of PC5 signalling: sent, believed.
+    pub messages: [u64; 2],
+    /// Packets of data: sent, received.
+    pub packets: [u64; 2],
+    /// Their octets.
+    pub octets: [u64; 2],
+    /// Times that session keys were made anew.
+    pub rekeyings: u64,
+    /// Sequence numbers that the session key has left.
+    pub left: Option<u32>,
+    /// Milliseconds from a keep-alive to its answer: of the last one, the least, the most.
+    pub round_trip_ms: Option<[u64; 3]>,
+    #[serde(skip)]
+    asked: Option<u64>,
+    #[serde(skip)]
+    id: Layer2Id,
+}
+
+/// All peers.
+#[derive(Default)]
+pub(super) struct LinkBoard(Vec<LinkStatus>);
+
+impl LinkBoard {
+    /// A peer that is configured.
+    pub(super) fn add(&mut self, id: Layer2Id, name: Option<String>) -> &mut LinkStatus {
+        self.0.push(LinkStatus {
+            peer: name,
+            layer2_id: id.to_string(),
+            state: "not asked for".to_owned(),
+            up: false,
+            since_ms: 0,
+            messages: [0; 2],
+            packets: [0; 2],
+            octets: [0; 2],
+            rekeyings: 0,
+            left: None,
+            round_trip_ms: None,
+            asked: None,
+            id,
+        });
+        let last = self.0.len() - 1;
+        &mut self.0[last]
+    }
+
+    pub(super) fn all(&self) -> &[LinkStatus] {
+        &self.0
+    }
+
+    fn of(&mut self, id: Layer2Id) -> &mut LinkStatus {
+        match self.0.iter().position(|link| link.id == id) {
+            Some(i) => &mut self.0[i],
+            None => self.add(id, None),
+        }
+    }
+
+    pub(super) fn changed(&mut self, now: UtcTime, peer: Layer2Id, state: &State) {
+        let link = self.of(peer);
+        link.state = state_in_words(state);
+        link.since_ms = now.millis();
+        link.up = matches!(state, State::Up { .. } | State::Rekeyed { .. });
+        link.rekeyings += u64::from(matches!(state, State::Rekeyed { .. }));
+        link.asked = None;
+    }
+
+    pub(super) fn left(&mut self, peer: Layer2Id, left: Option<u32>) {
+        self.of(peer).left = left;
+    }
+
+    /// A packet that was sent (0) or received (1).
+    pub(super) fn data(&mut self, peer: Layer2Id, way: usize, octets: usize) {
+        let link = self.of(peer);
+        link.packets[way] += 1;
+        link.octets[way] += octets as u64;
+    }
+
+    pub(super) fn message(&mut self, now: UtcTime, metered: &Metered) {
+        let link = self.of(metered.peer);
+        link.messages[usize::from(!metered.sent)] += 1;
+        match (metered.sent, metered.message) {
+            (true, m) if m == KEEPALIVE[0] => {
+                // one that is repeated counts from the first
+                link.asked.get_or_insert(now.millis());
+            }
+            (false, m) if m == KEEPALIVE[1] => {
+                let Some(asked) = link.asked.take() else { return };
+                let took = now.millis().saturating_sub(asked);
+                let [_, least, most] = link.round_trip_ms.unwrap_or([took; 3]);
+                link.round_trip_ms = Some([took, least.min(took), most.max(took)]);
+            }
+            _ => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use sidelink_mac::direct_link::Closed;
+
+    #[test]
+    fn a_round_trip_is_from_a_keep_alive_to_its_answer() {
+        let peer = Layer2Id::from_octets([0, 0, 7]);
+        let mut board = LinkBoard::default();
+        board.add(peer, Some("john".to_owned()));
+        let at = UtcTime::from_millis;
+        let metered = |sent, message| Metered { peer, sent, message, l3_octets: 7, pdu_octets: 16 };
+        for (ms, sent, message) in [
+            (100, false, 5),
+            (1000, true, 4),
+            (1100, true, 4),
+            (1120, false, 5),
+            (2000, true, 4),
+            (2050, false, 5),
+        ] {
+            board.message(at(ms), &metered(sent, message));
+        }
+        board.data(peer, 1, 300);
+        board.changed(at(3000), peer, &State::Closed { why: Closed::Released });
+        let [link] = board.all() else { panic!("one peer") };
+        assert_eq!(link.round_trip_ms, Some([50, 50, 120]));
+        assert_eq!((link.messages, link.packets, link.octets), ([3, 3], [0, 1], [0, 300]));
+        assert_eq!((link.state.as_str(), link.up, link.since_ms), ("closed: released", false, 3000));
+    }
+
+    #[test]
+    fn a_peer_that_nobody_named_is_shown_too() {
+        let mut board = LinkBoard::default();
+        board.data(Layer2Id::from_octets([0, 0, 9]), 0, 10);
+        assert_eq!((board.all().len(), board.all()[0].peer.clone()), (1, None));
+    }
+}
