@@ -29,6 +29,7 @@
 //! - **Glare**: where both ask, the layer-2 identity that is lower stays UE_1.
 //! - **Identifiers** (NR): layer-2 identities and the name of the session key change together, and SN begin again; the
 //!   old ones still hear for a while, so that nothing is lost.
+//! - **Connection identities** (LTE, off at first): a request says a name that the peer gave for one use, and no other.
 //! - **Keys**: a new KD is durable on both sides before its predecessor goes; session keys are never durable.
 //!
 //! ```
@@ -94,6 +95,7 @@ mod answering;
 mod asking;
 mod auth;
 mod config;
+mod connection;
 mod frame;
 mod hearing;
 mod hub;
@@ -108,7 +110,7 @@ mod upkeep;
 pub use config::{Config, NewKd};
 pub use hub::Hub;
 pub use io::{Closed, Error, Input, Keys, LinkId, Metered, Output, Pdu, Received, State};
-pub use kd::{Change, Identity, KdRecord, MAX_IDENTITY, Method, Ticket};
+pub use kd::{Change, Connection, Identity, KdRecord, MAX_IDENTITY, Method, Ticket};
 pub use note::{Cause, Note};
 
 #[cfg(test)]

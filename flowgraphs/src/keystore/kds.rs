@@ -4,7 +4,7 @@ use super::{KeyStore, checksum, damaged};
 use crate::config::ConfigError;
 use crate::ue::KdStore;
 use redb::{ReadableDatabase, ReadableTable, TableDefinition, TableError};
-use sidelink_mac::direct_link::{Change, Identity, KdRecord, Method};
+use sidelink_mac::direct_link::{Change, Connection, Identity, KdRecord, Method};
 use sidelink_security::counter::UtcTime;
 use sidelink_security::direct::KdId;
 use sidelink_security::keys::Kd;
@@ -13,8 +13,11 @@ use zeroize::Zeroizing;
 /// KD ID (4 octets), kind of the peer's identity, the identity -> the rest of the record with a checksum.
 const KDS: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("kds");
 
-/// Octets of a record: KD, method, expiry, born, checksum.
-const LEN: usize = 32 + 1 + 8 + 8 + 8;
+/// Octets of a record: KD, method, expiry, born, connection identities, checksum.
+const LEN: usize = 32 + 1 + 8 + 8 + NAMES + 8;
+
+/// Octets of three connection identities, each behind an octet that says whether it is there.
+const NAMES: usize = 3 * 5;
 
 fn key(id: KdId, peer: &Identity) -> Vec<u8> {
     let mut key = id.0.to_be_bytes().to_vec();
@@ -29,18 +32,31 @@ fn value(record: &KdRecord) -> Zeroizing<Vec<u8>> {
     value.push(u8::from(record.method == Method::Signed));
     value.extend_from_slice(&record.expiry.millis().to_be_bytes());
     value.extend_from_slice(&record.born.to_be_bytes());
+    let Connection { own, old, peer } = record.connection;
+    for name in [own, old, peer] {
+        value.push(u8::from(name.is_some()));
+        value.extend_from_slice(&name.unwrap_or_default());
+    }
     let sum = checksum(&[&key(record.id, &record.peer), &value]);
     value.extend_from_slice(&sum.to_be_bytes());
     value
 }
 
 fn record(key: &[u8], value: &[u8]) -> Option<KdRecord> {
-    let (body, sum) = value.split_at_checked(LEN - 8)?;
+    // What was stored before there were connection identities is shorter.
+    let (body, sum) = value.split_at_checked(value.len().checked_sub(8)?)?;
+    if ![LEN - 8, LEN - 8 - NAMES].contains(&body.len()) {
+        return None;
+    }
     if checksum(&[key, body]).to_be_bytes() != sum {
         return None;
     }
     let number = |at: usize| body.get(at..at + 8).and_then(|b| b.try_into().ok()).map(u64::from_be_bytes);
     let kd = Zeroizing::new(<[u8; 32]>::try_from(body.get(..32)?).ok()?);
+    let name = |index: usize| {
+        let (flag, name) = body.get(49 + 5 * index..54 + 5 * index)?.split_first()?;
+        name.try_into().ok().filter(|_| *flag == 1)
+    };
     Some(KdRecord {
         id: KdId(u32::from_be_bytes(key.get(..4)?.try_into().ok()?)),
         kd: Kd::from(*kd),
@@ -48,6 +64,7 @@ fn record(key: &[u8], value: &[u8]) -> Option<KdRecord> {
         method: if body[32] == 1 { Method::Signed } else { Method::PreShared },
         expiry: UtcTime::from_millis(number(33)?),
         born: number(41)?,
+        connection: Connection { own: name(0), old: name(1), peer: name(2) },
     })
 }
 
@@ -113,6 +130,7 @@ mod tests {
             method: Method::Signed,
             expiry: UtcTime::from_millis(77),
             born,
+            connection: Connection { own: Some([id as u8; 4]), old: None, peer: Some([9; 4]) },
         };
         let mut store = KeyStore::create(&path).unwrap();
         assert!(store.kds().unwrap().is_empty());

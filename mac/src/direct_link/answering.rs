@@ -7,6 +7,7 @@ use sidelink_security::direct::{
 };
 
 use super::asking::wire_capabilities;
+use super::connection;
 use super::frame;
 use super::hearing::parse;
 use super::hub::Hub;
@@ -29,7 +30,10 @@ impl Hub {
         request: &CommunicationRequest<'_>,
         message: &[u8],
     ) {
-        let identity = Identity { kind: request.user_info.kind, value: request.user_info.value.to_vec() };
+        let connection = request.user_info.kind == connection::KIND;
+        let known = if connection { self.connection_from(&request.user_info) } else { None };
+        let said = || Identity { kind: request.user_info.kind, value: request.user_info.value.to_vec() };
+        let (identity, named) = known.map_or_else(|| (said(), None), |(peer, kd)| (peer, Some(kd)));
         if source == self.config.source || identity.value.len() > MAX_IDENTITY || request.kd_sess_msb == 0 {
             return self.refuse_request(source, Cause::ProtocolError);
         }
@@ -47,9 +51,13 @@ impl Hub {
         if self.half_open.iter().any(copy) {
             return;
         }
-        if let Some(link) = self.links.iter().find(|link| link.peer == source || link.home == source) {
+        let known = |link: &&Link| {
+            let crossed = link.stage == Stage::Connecting && link.identity == identity;
+            link.peer == source || link.home == source || crossed
+        };
+        if let Some(link) = self.links.iter().find(known) {
             // Glare: both asked. The lower layer-2 identity stays UE_1, so it does not answer.
-            if link.stage == Stage::Connecting && self.config.source < source {
+            if link.stage == Stage::Connecting && link.own < source {
                 return;
             }
             if link.identity != identity {
@@ -58,7 +66,7 @@ impl Hub {
         } else if self.links.len() >= self.config.links {
             return self.refuse_request(source, Cause::LackOfResources);
         }
-        let id = request.kd_id.map(|id| KdId(u32::from_be_bytes(id)));
+        let id = named.or(request.kd_id.map(|id| KdId(u32::from_be_bytes(id))));
         let (now, number) = (self.now, self.numbers.peek());
         let record = id.and_then(|id| self.keyring.find(id, &identity, now, number));
         let Some(record) = record.map(KdRecord::copy) else {
@@ -192,7 +200,7 @@ impl Hub {
     ) -> Result<(), pdcp::Error> {
         let Some(half) = self.half_open.get_mut(at) else { return Ok(()) };
         let proven = prove(self.config.profile, &mut half.answering, header, octets)?;
-        let Some(Proven { mut active, kd, lsb, up_policy, l3_octets }) = proven else {
+        let Some(Proven { mut active, kd, lsb, up_policy, connection, l3_octets }) = proven else {
             return Ok(());
         };
         let source = half.source;
@@ -210,12 +218,12 @@ impl Hub {
         match (kd, lsb) {
             (KdInUse::Known(kd), _) => {
                 if let Some(half) = self.half_open.remove(at) {
-                    self.accept(half, active, kd);
+                    self.accept(half, active, kd, connection);
                 }
             }
             (KdInUse::New(record), Some(lsb)) => {
                 let (ticket, kd) = self.store_agreed(record, lsb);
-                self.half_open[at].answering.phase = Commanded::Storing { ticket, active, kd };
+                self.half_open[at].answering.phase = Commanded::Storing { ticket, active, kd, connection };
             }
             // Without its half the new KD has no name: the peer broke the rule.
             (KdInUse::New(_), None) => drop(self.half_open.remove(at)),
@@ -244,10 +252,11 @@ impl Hub {
     }
 
     /// Both have proven each other: the link is up.
-    fn accept(&mut self, half: HalfOpen, active: Active, kd: KdId) {
+    fn accept(&mut self, half: HalfOpen, active: Active, kd: KdId, connection: Option<[u8; 4]>) {
         let HalfOpen { source, identity, .. } = half;
         self.half_open.retain(|other| other.source != source);
-        let index = match self.links.iter().position(|link| link.peer == source || link.home == source) {
+        let known = |l: &Link| l.peer == source || l.home == source || l.identity == identity;
+        let index = match self.links.iter().position(known) {
             // Our own request crossed: its link goes on as this one.
             Some(index) if self.links[index].stage == Stage::Connecting => index,
             Some(index) => {
@@ -261,12 +270,15 @@ impl Hub {
         };
         let now = self.now;
         let link = &mut self.links[index];
-        let mut up = Link::new(link.id, [link.own, source], identity, now);
+        let mut up = Link::new(link.id, [self.config.source, source], identity, now);
         up.stage = Stage::Up;
         up.active = Some(active);
         up.kd = kd;
         up.sequence = link.sequence;
         *link = up;
+        let peer = link.identity.clone();
+        self.take_connection(kd, &peer, connection);
+        self.links[index].given = self.give_connection(kd, &peer);
         self.send_accept(index);
         if let Some(keys) = self.links[index].keys() {
             self.state(index, State::Up { initiator: false, keys });
@@ -299,7 +311,13 @@ impl Hub {
             ciphering: active.chosen().eea != Algorithm::Null,
             integrity: active.up_integrity(),
         });
-        let body = Body::CommunicationAccept { ip_config: 1, link_local: None, user_info, up };
+        let body = Body::CommunicationAccept {
+            ip_config: 1,
+            link_local: None,
+            user_info,
+            up,
+            connection: self.links[index].given,
+        };
         self.send_protected(index, Lcid::PC5_S_PROTECTED, body);
     }
 
@@ -308,9 +326,9 @@ impl Hub {
         let waits = |answering: &Answering| matches!(answering.phase, Commanded::Storing { ticket: t, .. } if t == ticket);
         if let Some(at) = self.half_open.iter().position(|half| waits(&half.answering)) {
             if let Some(mut half) = self.half_open.remove(at)
-                && let Commanded::Storing { active, kd, .. } = take(&mut half.answering)
+                && let Commanded::Storing { active, kd, connection, .. } = take(&mut half.answering)
             {
-                self.accept(half, active, kd);
+                self.accept(half, active, kd, connection);
             }
             return;
         }
@@ -354,6 +372,8 @@ pub(super) struct Proven {
     pub(super) lsb: Option<u16>,
     /// How UE_1 stands to protection of user data, where it says so.
     pub(super) up_policy: Option<Stated>,
+    /// The name that UE_1 gives.
+    pub(super) connection: Option<[u8; 4]>,
     /// Octets of the message.
     pub(super) l3_octets: usize,
 }
@@ -380,10 +400,10 @@ pub(super) fn prove(
         Ok((active, opened)) => {
             let message = &octets[HEADER_LEN..opened.end];
             match parse(profile, message).map(|repr| repr.body) {
-                Ok(Body::SecurityModeComplete { kd_id_lsb, up_policy }) => {
+                Ok(Body::SecurityModeComplete { kd_id_lsb, up_policy, connection }) => {
                     let (lsb, up_policy) =
                         (kd_id_lsb.map(u16::from_be_bytes), up_policy.and_then(frame::stated));
-                    Ok(Some(Proven { active, kd, lsb, up_policy, l3_octets: message.len() }))
+                    Ok(Some(Proven { active, kd, lsb, up_policy, connection, l3_octets: message.len() }))
                 }
                 // The peer holds the keys and says something else: it refuses, or is broken. The state is empty now
                 // and its timer removes it.

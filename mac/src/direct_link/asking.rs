@@ -9,6 +9,7 @@ use sidelink_security::direct::{
 
 use super::auth::{self, Signing};
 use super::config::NewKd;
+use super::connection;
 use super::frame;
 use super::hearing::parse;
 use super::hub::Hub;
@@ -40,7 +41,8 @@ impl Hub {
             return Err(Error::NoKey);
         }
         let id = self.new_link_id();
-        self.links.push(Link::new(id, [self.config.source, peer], identity, self.now));
+        let own = self.source_for_a_link();
+        self.links.push(Link::new(id, [own, peer], identity, self.now));
         let index = self.links.len() - 1;
         self.state(index, State::Connecting);
         self.request(index, None);
@@ -67,9 +69,15 @@ impl Hub {
         let link = &mut self.links[index];
         let offer = *asking.offer();
         let profile = self.config.profile;
+        let (known_as, tries) = (link.identity.clone(), link.tries);
+        let connection = self.connection_to(&known_as, kd, tries);
         let own = &self.config.identity;
+        let link = &mut self.links[index];
         let request = CommunicationRequest {
-            user_info: UserInfo { kind: own.kind, value: &own.value },
+            user_info: match &connection {
+                Some(name) => UserInfo { kind: connection::KIND, value: name },
+                None => UserInfo { kind: own.kind, value: &own.value },
+            },
             ip_config: 1,
             maximum_inactivity: (self.config.inactivity / 1000) as u32,
             policy: offer.stated.map(frame::wire_policy),
@@ -77,7 +85,7 @@ impl Hub {
             nonce: offer.nonce_1,
             capabilities: wire_capabilities(offer.capabilities),
             kd_sess_msb: offer.msb,
-            kd_id: kd.map(|kd| kd.0.to_be_bytes()),
+            kd_id: kd.filter(|_| connection.is_none()).map(|kd| kd.0.to_be_bytes()),
             relay_service_code: None,
             signature: None,
             link_local: None,
@@ -357,6 +365,9 @@ impl Hub {
             asking.phase = Asked::Completed { kd, new_kd };
             asking.tries = 0;
         }
+        let (first, peer) = (link.stage == Stage::Connecting, link.identity.clone());
+        let given = if first { self.give_connection(kd, &peer) } else { None };
+        self.links[index].given = given;
         self.complete(index);
     }
 
@@ -371,7 +382,8 @@ impl Hub {
             _ => None,
         };
         let up_policy = self.user_plane_policy().map(frame::wire_policy);
-        let body = Body::SecurityModeComplete { kd_id_lsb, up_policy };
+        let connection = self.links[index].given;
+        let body = Body::SecurityModeComplete { kd_id_lsb, up_policy, connection };
         self.send_protected(index, Lcid::PC5_S_SECURITY_MODE, body);
     }
 
@@ -382,7 +394,7 @@ impl Hub {
     }
 
     /// The accept came: it says what protects user data.
-    pub(super) fn accepted(&mut self, index: usize, up: Option<UserPlane>) {
+    pub(super) fn accepted(&mut self, index: usize, up: Option<UserPlane>, connection: Option<[u8; 4]>) {
         if let Some(up) = up {
             let policy = self.config.policy;
             let link = &mut self.links[index];
@@ -395,6 +407,8 @@ impl Hub {
             };
             active.agree_up_integrity(up.integrity);
         }
+        let (kd, peer) = (self.links[index].kd, self.links[index].identity.clone());
+        self.take_connection(kd, &peer, connection);
         self.asking_done(index);
     }
 

@@ -9,7 +9,7 @@ use sidelink_security::keys::Kd;
 
 use super::frame;
 use super::hub::Hub;
-use super::kd::{Identity, KdRecord, Method};
+use super::kd::{Connection, Identity, KdRecord, Method};
 use super::link::{Answering, Asked, Commanded, HalfOpen, KdInUse, Stage};
 use super::note::{Cause, Note};
 use crate::ids::{Layer2Id, Lcid};
@@ -288,7 +288,15 @@ impl Hub {
 
     pub(super) fn record(&self, id: KdId, kd: Kd, peer: Identity) -> KdRecord {
         let expiry = self.now.plus_millis(self.config.kd_lifetime);
-        KdRecord { id, kd, peer, method: Method::Signed, expiry, born: self.numbers.peek() }
+        KdRecord {
+            id,
+            kd,
+            peer,
+            method: Method::Signed,
+            expiry,
+            born: self.numbers.peek(),
+            connection: Connection::default(),
+        }
     }
 
     fn propose_new(

@@ -54,6 +54,11 @@ pub struct Config {
     pub overlap: u64,
     /// Life of a KD that was agreed on.
     pub kd_lifetime: u64,
+    /// Give peers connection identities, and ask by those that they gave: the draft's privacy of set-ups, LTE only. The
+    /// last try of a set-up goes without.
+    pub connection_ids: bool,
+    /// Ask for each link from a layer-2 identity of its own; see [`Self::updates`] for who drives the hub.
+    pub fresh_source: bool,
     /// When a re-keying makes a new KD. Except for [`NewKd::WhenAsked`] every request to re-key offers to authenticate,
     /// since it is UE_2 that decides.
     pub new_kd: NewKd,
@@ -86,6 +91,8 @@ impl Config {
             rekey_interval: 1000,
             overlap: 5000,
             kd_lifetime: 24 * 3600 * 1000,
+            connection_ids: false,
+            fresh_source: false,
             new_kd: NewKd::WhenAsked,
             updates: false,
             privacy: None,

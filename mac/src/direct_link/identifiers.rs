@@ -47,10 +47,21 @@ impl Hub {
     /// A layer-2 identity that is not in use here, and a half of a name that no link has.
     fn new_identifiers(&mut self, half: fn(KdSessId) -> u8) -> Option<Identifiers> {
         let drawn = self.draw()?;
-        let mut candidates = drawn.chunks_exact(3).map(|octets| [octets[0], octets[1], octets[2]]);
-        let layer2 = candidates.find(|layer2| *layer2 != [0; 3] && !self.address_taken(*layer2))?;
+        let layer2 = self.address_of(&drawn)?.octets();
         let kd_sess = pick_half(drawn[31].into(), 0xff, |value| self.half_taken(half, value))? as u8;
         Some(Identifiers { kd_sess, layer2 })
+    }
+
+    /// A layer-2 identity that is not in use here.
+    pub(super) fn new_address(&mut self) -> Option<Layer2Id> {
+        let drawn = self.draw()?;
+        self.address_of(&drawn)
+    }
+
+    fn address_of(&self, drawn: &[u8; 32]) -> Option<Layer2Id> {
+        let mut candidates = drawn.chunks_exact(3).map(|octets| [octets[0], octets[1], octets[2]]);
+        let free = candidates.find(|layer2| *layer2 != [0; 3] && !self.address_taken(*layer2));
+        free.map(Layer2Id::from_octets)
     }
 
     fn address_taken(&self, layer2: [u8; 3]) -> bool {

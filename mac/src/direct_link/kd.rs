@@ -52,6 +52,18 @@ pub enum Method {
     Signed,
 }
 
+/// One-time names for the next set-up under a KD, as S-TMSI is one: TR 33.833 §6.4.1.4.2. Each end gives the other the
+/// name that the other's next request shall say instead of its own name and that of the KD.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub struct Connection {
+    /// What this UE gave the peer: by it the peer's next request is known.
+    pub own: Option<[u8; 4]>,
+    /// What it gave before: the peer may not have heard of the new one.
+    pub old: Option<[u8; 4]>,
+    /// What the peer gave: what the next request from here says.
+    pub peer: Option<[u8; 4]>,
+}
+
 /// A KD with what is known of it.
 #[derive(Debug, PartialEq, Eq)]
 pub struct KdRecord {
@@ -67,6 +79,8 @@ pub struct KdRecord {
     pub expiry: UtcTime,
     /// Session number of this UE when it was made: its use ends [`Self::SESSIONS`] later.
     pub born: u64,
+    /// One-time names.
+    pub connection: Connection,
 }
 
 impl KdRecord {
@@ -82,6 +96,7 @@ impl KdRecord {
             method: Method::PreShared,
             expiry: UtcTime::from_millis(u64::MAX),
             born: u64::MAX,
+            connection: Connection { own: None, old: None, peer: None },
         }
     }
 
@@ -102,6 +117,7 @@ impl KdRecord {
             method: self.method,
             expiry: self.expiry,
             born: self.born,
+            connection: self.connection,
         }
     }
 }
@@ -155,6 +171,12 @@ impl Keyring {
     /// The key of a name, if it is shared with this peer.
     pub(super) fn find(&self, id: KdId, peer: &Identity, now: UtcTime, number: u64) -> Option<&KdRecord> {
         self.of_peer(peer, now, number).find(|r| r.id == id)
+    }
+
+    /// The key whose peer was given this name.
+    pub(super) fn by_connection(&self, given: [u8; 4], now: UtcTime, number: u64) -> Option<&KdRecord> {
+        let known = |r: &&KdRecord| [r.connection.own, r.connection.old].contains(&Some(given));
+        self.records.iter().find(|r| known(r) && Self::usable(r, now, number))
     }
 
     /// Whether a name's half is in use by any key.

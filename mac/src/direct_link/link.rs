@@ -53,6 +53,8 @@ pub(super) struct Link {
     pub(super) answering: Option<Answering>,
     /// A change of identifiers.
     pub(super) update: Option<Update>,
+    /// The name that this end gave the peer in this set-up: to repeat it.
+    pub(super) given: Option<[u8; 4]>,
     /// The peer's identifiers of the last change: for its answer again.
     pub(super) acknowledged: Option<Identifiers>,
     /// When the identifiers were last changed.
@@ -155,7 +157,7 @@ pub(super) enum Commanded {
     /// The command is sent under this KD. A new one has only UE_2's half of its name yet.
     Proposed { proposed: Proposed, kd: KdInUse },
     /// The complete was right; the new KD becomes durable.
-    Storing { ticket: Ticket, active: Active, kd: KdId },
+    Storing { ticket: Ticket, active: Active, kd: KdId, connection: Option<[u8; 4]> },
     /// Between two states of one function; nothing is in it.
     Moving,
 }
@@ -206,6 +208,7 @@ impl Link {
             home: peer,
             update: None,
             acknowledged: None,
+            given: None,
             renamed: now,
             identity,
             stage: Stage::Connecting,

@@ -140,7 +140,7 @@ impl Hub {
             (KdInUse::New(record), Some(lsb)) => {
                 let (ticket, kd) = self.store_agreed(record, lsb);
                 if let Some(answering) = &mut self.links[index].answering {
-                    answering.phase = Commanded::Storing { ticket, active, kd };
+                    answering.phase = Commanded::Storing { ticket, active, kd, connection: None };
                 }
             }
             (KdInUse::New(_), None) => self.links[index].answering = None,

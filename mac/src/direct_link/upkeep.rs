@@ -32,10 +32,10 @@ impl Hub {
                 }
             }
             _ if security_mode => self.unexpected(index, lcid, &repr, "not on this channel"),
-            Body::CommunicationAccept { up, .. }
+            Body::CommunicationAccept { up, connection, .. }
                 if current && matches!(asked, Some((false, Asked::Completed { .. }))) =>
             {
-                self.accepted(index, up);
+                self.accepted(index, up, connection);
             }
             Body::RekeyingResponse if current && matches!(asked, Some((true, Asked::Completed { .. }))) => {
                 self.asking_done(index);

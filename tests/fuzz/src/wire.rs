@@ -221,7 +221,13 @@ fn pc5_signalling_seeds() -> Vec<Vec<u8>> {
             policy: None,
             target: None,
         }),
-        Body::CommunicationAccept { ip_config: 2, link_local: None, user_info: None, up: None },
+        Body::CommunicationAccept {
+            ip_config: 2,
+            link_local: None,
+            user_info: None,
+            up: None,
+            connection: None,
+        },
         Body::CommunicationReject { cause: 5 },
         Body::Keepalive { counter: 77, maximum_inactivity: Some(60) },
         Body::KeepaliveAck { counter: 77 },
@@ -240,7 +246,7 @@ fn pc5_signalling_seeds() -> Vec<Vec<u8>> {
             encrypted_payload: Some(&[4; 273]),
             policy: None,
         }),
-        Body::SecurityModeComplete { kd_id_lsb: Some([7, 8]), up_policy: None },
+        Body::SecurityModeComplete { kd_id_lsb: Some([7, 8]), up_policy: None, connection: None },
         Body::SecurityModeReject { cause: 1, rand: Some([1; 16]), auts: Some([2; 14]) },
         Body::RekeyingRequest(RekeyingRequest {
             capabilities,
@@ -267,9 +273,13 @@ fn pc5_signalling_seeds() -> Vec<Vec<u8>> {
             target: Some(b"john"),
             ..request
         }),
-        Body::CommunicationAccept { ip_config, link_local, .. } => {
-            Body::CommunicationAccept { ip_config, link_local, user_info: Some(user_info), up }
-        }
+        Body::CommunicationAccept { ip_config, link_local, .. } => Body::CommunicationAccept {
+            ip_config,
+            link_local,
+            user_info: Some(user_info),
+            up,
+            connection: None,
+        },
         Body::SecurityModeCommand(command) => Body::SecurityModeCommand(SecurityModeCommand {
             kd_freshness: None,
             gpi: None,
@@ -279,7 +289,7 @@ fn pc5_signalling_seeds() -> Vec<Vec<u8>> {
             ..command
         }),
         Body::SecurityModeComplete { kd_id_lsb, .. } => {
-            Body::SecurityModeComplete { kd_id_lsb, up_policy: policy }
+            Body::SecurityModeComplete { kd_id_lsb, up_policy: policy, connection: None }
         }
         Body::SecurityModeReject { cause, .. } => Body::SecurityModeReject { cause, rand: None, auts: None },
         Body::RekeyingRequest(request) => Body::RekeyingRequest(RekeyingRequest { pruk_id: None, ..request }),

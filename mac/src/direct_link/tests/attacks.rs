@@ -98,7 +98,7 @@ pub(super) fn unprotected_messages_end_nothing() {
         Body::SecurityModeReject { cause: 6, rand: None, auts: None },
         Body::RekeyingTrigger,
         Body::Keepalive { counter: 1, maximum_inactivity: None },
-        Body::SecurityModeComplete { kd_id_lsb: None, up_policy: None },
+        Body::SecurityModeComplete { kd_id_lsb: None, up_policy: None, connection: None },
     ];
     let mut air = Air::linked();
     let sent = air.log.len();

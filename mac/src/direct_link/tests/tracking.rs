@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use super::super::*;
 use super::identifiers::linked;
 use super::rig::{Air, Flying, PERIOD, PROFILE};
 use sidelink_security::direct::Profile;
@@ -110,4 +111,120 @@ fn two_links_of_one_ue_are_linked_by_what_a_request_says() {
         let same = nonces(one).intersection(&nonces(two)).filter(|w| w.iter().any(|o| *o > 0x7a)).count();
         assert_eq!(same, 0, "nothing as long as a nonce is in both");
     }
+}
+
+fn private(_: usize, config: &mut Config) {
+    config.connection_ids = true;
+    config.fresh_source = true;
+}
+
+/// Sets up a link, says something, releases it; what went over the air.
+fn one_link(air: &mut Air, from: usize, to: usize) -> Vec<Flying> {
+    air.run(8000);
+    let mark = air.log.len();
+    air.connect(from, to);
+    air.run(5 * PERIOD);
+    assert!(air.agreed(from, to), "{:?} {:?}", air.ues[from].notes, air.ues[to].notes);
+    air.send(from, to, b"words").unwrap();
+    let (link, _) = air.up(from, to).unwrap();
+    let now = air.time(from);
+    air.ues[from].hub.handle_input(Input::Release { now, link }).unwrap();
+    air.drain(from);
+    air.run(8 * PERIOD);
+    assert!(air.up(from, to).is_none());
+    air.log[mark..].to_vec()
+}
+
+/// T4.1-6 with connection identities and a layer-2 identity for each link: after the first contact nothing that a UE
+/// says of itself stands in two set-ups, across restarts of either end. What stays is where the peer listens (X).
+#[test]
+fn connection_identities_hide_who_asks() {
+    PROFILE.set(Profile::Lte);
+    let mut air = Air::with(3, private, |_, _| {});
+    let first = one_link(&mut air, 0, 1);
+    let says = |part: &[Flying], mark: &[u8]| {
+        part.iter().any(|f| f.pdu.octets.windows(mark.len()).any(|w| w == mark))
+    };
+    let kd = super::rig::shared(0, 1).id.0.to_be_bytes();
+    assert!(says(&first, b"mary") && says(&first, &kd), "(X) the first contact");
+    let mut links = vec![];
+    for (round, (from, to)) in [(0, 1), (0, 1), (1, 0), (0, 1), (1, 0)].into_iter().enumerate() {
+        if round % 2 == 1 {
+            air.restart(from);
+            air.restart(to);
+        }
+        links.push((to, one_link(&mut air, from, to)));
+    }
+    for (at, (to, link)) in links.iter().enumerate() {
+        for mark in [&b"mary"[..], b"john", &kd] {
+            assert!(!says(link, mark), "{at}: {mark:x?} in the clear");
+        }
+        let home = [("layer 2", air.ues[*to].config.source.value())];
+        for (_, other) in &links[..at] {
+            let shared: BTreeSet<_> = link.iter().flat_map(marks).collect();
+            let others: BTreeSet<_> = other.iter().flat_map(marks).collect();
+            let both: Vec<_> =
+                shared.intersection(&others).copied().filter(|mark| mark.0 == "layer 2").collect();
+            assert!(both.iter().all(|mark| home.contains(mark)), "{at}: {both:x?}");
+        }
+        let asks =
+            |link: &[Flying]| link.iter().find(|f| f.pdu.message == Some(1)).unwrap().pdu.octets.clone();
+        let request = asks(link);
+        assert_eq!(request[8..10], [5, 0xc1], "a one-time name of four octets");
+        for (_, other) in &links[..at] {
+            assert_ne!(request[10..14], asks(other)[10..14], "used once");
+        }
+    }
+}
+
+/// A name that was lost, or never was: the last try goes by the own name, and the link comes up all the same; an unknown
+/// name is refused; and whoever does not want them is asked as ever.
+#[test]
+fn names_that_are_lost() {
+    PROFILE.set(Profile::Lte);
+    // The accept, with john's name for mary's next request, is heard; what john stored of it is lost.
+    let mut air = Air::with(2, private, |_, _| {});
+    one_link(&mut air, 0, 1);
+    air.ues[1].disk.keys.clear();
+    air.ues[1].disk.keys.push(super::rig::shared(1, 0));
+    air.restart(1);
+    air.connect(0, 1);
+    air.run(4000);
+    assert!(air.agreed(0, 1));
+    assert!(air.ues[1].notes.iter().any(|n| matches!(n, Note::UnknownKd { .. })));
+
+    // The accept is lost for good: the old name still serves, as long as the new one was not used.
+    let mut air = Air::with(2, private, |_, _| {});
+    one_link(&mut air, 0, 1);
+    air.channel = Box::new(|f| if f.pdu.message == Some(2) { vec![] } else { vec![f] });
+    air.connect(0, 1);
+    air.run(20_000);
+    assert!(air.up(0, 1).is_none());
+    air.channel = Box::new(|f| vec![f]);
+    air.run(20_000);
+    air.connect(0, 1);
+    air.run(6000);
+    assert!(air.agreed(0, 1), "{:?}", air.ues[1].notes);
+
+    let mut air = Air::with(2, |index, config| config.connection_ids = index == 0, |_, _| {});
+    for _ in 0..2 {
+        let link = one_link(&mut air, 0, 1);
+        assert!(link.iter().any(|f| f.pdu.octets.windows(4).any(|w| w == b"mary")));
+    }
+}
+
+/// Both ask at once, each from a fresh layer-2 identity: one link comes of it.
+#[test]
+fn both_ask_at_once_by_connection_identities() {
+    PROFILE.set(Profile::Lte);
+    let mut air = Air::with(2, private, |_, _| {});
+    one_link(&mut air, 0, 1);
+    air.run(5000);
+    air.connect(0, 1);
+    air.connect(1, 0);
+    air.run(3000);
+    assert!(air.agreed(0, 1), "{:?} {:?}", air.ues[0].states, air.ues[1].states);
+    assert_eq!([air.ues[0].hub.links().count(), air.ues[1].hub.links().count()], [1, 1]);
+    air.run(20_000);
+    assert!(air.agreed(0, 1));
 }

@@ -162,6 +162,8 @@ pub enum Body<'a> {
         user_info: Option<UserInfo<'a>>,
         /// What protects user data: NR only, and always there.
         up: Option<UserPlane>,
+        /// A connection identity: our own element, in LTE only.
+        connection: Option<[u8; 4]>,
     },
     /// 3, DIRECT_COMMUNICATION_REJECT.
     CommunicationReject {
@@ -195,6 +197,8 @@ pub enum Body<'a> {
         kd_id_lsb: Option<[u8; 2]>,
         /// UE_1's policy for user data: NR only, and always there.
         up_policy: Option<SecurityPolicy>,
+        /// A connection identity: our own element, in LTE only.
+        connection: Option<[u8; 4]>,
     },
     /// 14, DIRECT_SECURITY_MODE_REJECT.
     SecurityModeReject {

@@ -87,6 +87,14 @@ impl<'a> Reader<'a> {
         Ok(true)
     }
 
+    /// Reads an element of four octets behind one octet of length; of several the first counts.
+    pub(super) fn four(&mut self, element: &mut Option<[u8; 4]>, what: &'static str) -> Result<bool, Error> {
+        let value = self.short(what)?;
+        let value = value.try_into().map_err(|_| Error::Truncated { what, needed: 4, have: value.len() })?;
+        element.get_or_insert(value);
+        Ok(true)
+    }
+
     /// Reads an element behind two octets of length; of several the first counts.
     pub(super) fn long_first(
         &mut self,

@@ -25,6 +25,8 @@ mod iei {
     pub(super) const RELAY_SERVICE_CODE: u8 = 25;
     pub(super) const REMOTE_IDENTITY: u8 = 27;
     /// Ours, behind one octet of length, so that a receiver without it skips it.
+    pub(super) const CONNECTION: u8 = 0x7d;
+    /// Ours, as that.
     pub(super) const KEY_INFO: u8 = 0x7e;
 }
 
@@ -35,12 +37,13 @@ pub(super) fn parse<'a>(message_type: u8, mut reader: Reader<'a>) -> Result<Body
         1 => parse_request(reader)?,
         2 => {
             let ip_config = reader.octet("IP Address Config")?;
-            let mut link_local = None;
+            let (mut link_local, mut connection) = (None, None);
             reader.optional(|iei, reader| match iei {
+                iei::CONNECTION => reader.four(&mut connection, "connection identity"),
                 iei::LINK_LOCAL_IPV6 => reader.first(&mut link_local, "Link-local IPv6"),
                 _ => Ok(false),
             })?;
-            Body::CommunicationAccept { ip_config, link_local, user_info: None, up: None }
+            Body::CommunicationAccept { ip_config, link_local, user_info: None, up: None, connection }
         }
         3 => reader.end(|r| Ok(Body::CommunicationReject { cause: r.octet("PC5 cause")? }))?,
         4 => {
@@ -58,12 +61,13 @@ pub(super) fn parse<'a>(message_type: u8, mut reader: Reader<'a>) -> Result<Body
         7 => reader.end(|_| Ok(Body::ReleaseAccept))?,
         12 => parse_command(reader)?,
         13 => {
-            let mut kd_id_lsb = None;
+            let (mut kd_id_lsb, mut connection) = (None, None);
             reader.optional(|iei, reader| match iei {
+                iei::CONNECTION => reader.four(&mut connection, "connection identity"),
                 iei::LSB_KD_ID => reader.first(&mut kd_id_lsb, "LSB of KD ID"),
                 _ => Ok(false),
             })?;
-            Body::SecurityModeComplete { kd_id_lsb, up_policy: None }
+            Body::SecurityModeComplete { kd_id_lsb, up_policy: None, connection }
         }
         14 => {
             let cause = reader.octet("PC5 cause")?;
@@ -254,9 +258,10 @@ pub(super) fn emit(body: &Body<'_>, writer: &mut Writer<'_>) {
             writer.element(iei::LINK_LOCAL_IPV6, request.link_local.as_ref());
             writer.short(iei::KEY_INFO, request.key_info);
         }
-        Body::CommunicationAccept { ip_config, link_local, .. } => {
+        Body::CommunicationAccept { ip_config, link_local, connection, .. } => {
             writer.put(&[*ip_config]);
             writer.element(iei::LINK_LOCAL_IPV6, link_local.as_ref());
+            writer.short(iei::CONNECTION, connection.as_ref().map(|id| &id[..]));
         }
         Body::CommunicationReject { cause: octet }
         | Body::Release { reason: octet }
@@ -287,7 +292,10 @@ pub(super) fn emit(body: &Body<'_>, writer: &mut Writer<'_>) {
                 writer.long(payload);
             }
         }
-        Body::SecurityModeComplete { kd_id_lsb, .. } => writer.element(iei::LSB_KD_ID, kd_id_lsb.as_ref()),
+        Body::SecurityModeComplete { kd_id_lsb, connection, .. } => {
+            writer.element(iei::LSB_KD_ID, kd_id_lsb.as_ref());
+            writer.short(iei::CONNECTION, connection.as_ref().map(|id| &id[..]));
+        }
         Body::SecurityModeReject { cause, rand, auts } => {
             writer.put(&[*cause]);
             writer.element(iei::RAND, rand.as_ref());

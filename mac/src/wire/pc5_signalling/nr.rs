@@ -127,7 +127,7 @@ pub(super) fn parse<'a>(message_type: u8, mut reader: Reader<'a>) -> Result<Body
                 IEI_LSBS_KNRP_ID => r.first(&mut kd_id_lsb, "LSBs of K_NRP ID"),
                 _ => Ok(false),
             })?;
-            Ok(Body::SecurityModeComplete { kd_id_lsb, up_policy })
+            Ok(Body::SecurityModeComplete { kd_id_lsb, up_policy, connection: None })
         }
         TYPE_SECURITY_MODE_REJECT => {
             r.end(|r| Ok(Body::SecurityModeReject { cause: r.octet("PC5 cause")?, rand: None, auts: None }))
@@ -191,7 +191,7 @@ fn parse_accept<'a>(reader: &mut Reader<'a>) -> Result<Body<'a>, Error> {
         _ => Ok(false),
     })?;
     let ip_config = ip_config.map_or(0, |[ip_config]: [u8; 1]| ip_config);
-    Ok(Body::CommunicationAccept { ip_config, link_local, user_info, up })
+    Ok(Body::CommunicationAccept { ip_config, link_local, user_info, up, connection: None })
 }
 
 fn parse_command<'a>(reader: &mut Reader<'a>) -> Result<Body<'a>, Error> {
@@ -358,7 +358,8 @@ pub(super) fn check(body: &Body<'_>) -> Result<(), Error> {
             key_info(request.key_info)?;
             user_info(&request.user_info)
         }
-        Body::CommunicationAccept { user_info: info, up, .. } => {
+        Body::CommunicationAccept { user_info: info, up, connection, .. } => {
+            absent("connection identity", *connection)?;
             up.ok_or(Error::NotCarried { what: "user plane protection" })?;
             user_info(&info.ok_or(Error::NotCarried { what: "user info" })?)
         }
@@ -372,7 +373,10 @@ pub(super) fn check(body: &Body<'_>) -> Result<(), Error> {
             fits("integrity algorithm", command.algorithms.eia.into(), 7)?;
             check_policy(command.policy)
         }
-        Body::SecurityModeComplete { up_policy, .. } => check_policy(*up_policy),
+        Body::SecurityModeComplete { up_policy, connection, .. } => {
+            absent("connection identity", *connection)?;
+            check_policy(*up_policy)
+        }
         Body::SecurityModeReject { rand, auts, .. } => {
             absent("RAND", *rand)?;
             absent("AUTS", *auts)
@@ -416,7 +420,7 @@ pub(super) fn emit(body: &Body<'_>, writer: &mut Writer<'_>) {
             writer.short(IEI_TARGET_USER_INFO, request.target);
             writer.element(IEI_KNRP_ID, request.kd_id.as_ref());
         }
-        Body::CommunicationAccept { ip_config, link_local, user_info, up } => {
+        Body::CommunicationAccept { ip_config, link_local, user_info, up, .. } => {
             writer.value(user_info.map_or(&[], |info| info.value));
             writer.long(&[]);
             let up = up.unwrap_or(UserPlane { ciphering: false, integrity: false });
@@ -441,7 +445,7 @@ pub(super) fn emit(body: &Body<'_>, writer: &mut Writer<'_>) {
             writer.element(IEI_LSB_KNRP_SESS_ID, Some(&[command.kd_sess_lsb]));
             writer.element(IEI_MSBS_KNRP_ID, command.kd_id_msb.as_ref());
         }
-        Body::SecurityModeComplete { kd_id_lsb, up_policy } => {
+        Body::SecurityModeComplete { kd_id_lsb, up_policy, .. } => {
             put_policy(writer, *up_policy);
             writer.element(IEI_LSBS_KNRP_ID, kd_id_lsb.as_ref());
         }

@@ -73,8 +73,20 @@ fn messages() -> Vec<Body<'static>> {
             key_info: Some(&[6; 40]),
             ..request()
         }),
-        Body::CommunicationAccept { ip_config: 2, link_local: None, user_info: None, up: None },
-        Body::CommunicationAccept { ip_config: 2, link_local: Some([9; 16]), user_info: None, up: None },
+        Body::CommunicationAccept {
+            ip_config: 2,
+            link_local: None,
+            user_info: None,
+            up: None,
+            connection: None,
+        },
+        Body::CommunicationAccept {
+            ip_config: 2,
+            link_local: Some([9; 16]),
+            user_info: None,
+            up: None,
+            connection: None,
+        },
         Body::CommunicationReject { cause: 5 },
         Body::Keepalive { counter: 7, maximum_inactivity: None },
         Body::Keepalive { counter: 7, maximum_inactivity: Some(60) },
@@ -91,8 +103,12 @@ fn messages() -> Vec<Body<'static>> {
             encrypted_payload: Some(&[5; 273]),
             ..command()
         }),
-        Body::SecurityModeComplete { kd_id_lsb: None, up_policy: None },
-        Body::SecurityModeComplete { kd_id_lsb: Some([1, 2]), up_policy: None },
+        Body::SecurityModeComplete { kd_id_lsb: None, up_policy: None, connection: None },
+        Body::SecurityModeComplete {
+            kd_id_lsb: Some([1, 2]),
+            up_policy: None,
+            connection: Some([4, 3, 2, 1]),
+        },
         Body::SecurityModeReject { cause: 6, rand: None, auts: None },
         Body::SecurityModeReject { cause: 14, rand: Some([1; 16]), auts: Some([2; 14]) },
         Body::RekeyingRequest(RekeyingRequest {
@@ -154,8 +170,10 @@ fn comprehension() {
         bytes.extend(extra);
         bytes
     };
-    let none =
-        Ok(Repr { sequence: 1, body: Body::SecurityModeComplete { kd_id_lsb: None, up_policy: None } });
+    let none = Ok(Repr {
+        sequence: 1,
+        body: Body::SecurityModeComplete { kd_id_lsb: None, up_policy: None, connection: None },
+    });
     assert_eq!(parse(&with(&[0x30, 2, 9, 9, 0x80, 0xff])), none, "skipped by length, and one octet each");
     assert_eq!(
         parse(&with(&[0x0c, 1, 1])),
@@ -163,7 +181,7 @@ fn comprehension() {
         "must be understood"
     );
     assert!(matches!(parse(&with(&[0x30, 3, 9, 9])), Err(Error::LengthLies { .. })));
-    let first = Body::SecurityModeComplete { kd_id_lsb: Some([1, 2]), up_policy: None };
+    let first = Body::SecurityModeComplete { kd_id_lsb: Some([1, 2]), up_policy: None, connection: None };
     assert_eq!(parse(&with(&[15, 1, 2, 15, 3, 4])).map(|repr| repr.body), Ok(first), "the first counts");
 }
 

@@ -20,7 +20,7 @@ fn nr_command() -> SecurityModeCommand<'static> {
 
 fn accept(ip_config: u8, link_local: Option<[u8; 16]>, integrity: bool) -> Body<'static> {
     let up = Some(UserPlane { ciphering: true, integrity });
-    Body::CommunicationAccept { ip_config, link_local, user_info: Some(NAME), up }
+    Body::CommunicationAccept { ip_config, link_local, user_info: Some(NAME), up, connection: None }
 }
 
 fn authentication(phase: AuthenticationPhase, method: u8, content: &'static [u8]) -> Body<'static> {
@@ -57,8 +57,8 @@ fn messages() -> Vec<Body<'static>> {
         Body::ReleaseAccept,
         Body::SecurityModeCommand(nr_command()),
         Body::SecurityModeCommand(SecurityModeCommand { kd_id_msb: Some([1, 2]), ..nr_command() }),
-        Body::SecurityModeComplete { kd_id_lsb: None, up_policy: Some(POLICY) },
-        Body::SecurityModeComplete { kd_id_lsb: Some([1, 2]), up_policy: Some(POLICY) },
+        Body::SecurityModeComplete { kd_id_lsb: None, up_policy: Some(POLICY), connection: None },
+        Body::SecurityModeComplete { kd_id_lsb: Some([1, 2]), up_policy: Some(POLICY), connection: None },
         Body::SecurityModeReject { cause: 6, rand: None, auts: None },
         Body::RekeyingRequest(rekeying),
         Body::RekeyingRequest(RekeyingRequest { re_auth: Some(1), key_info: Some(&[]), ..rekeying }),
@@ -125,13 +125,14 @@ fn request_begins_as_the_conformance_tests_have_it() {
 #[test]
 fn comprehension() {
     let complete = |extra: &[u8]| [&[15, 1, 0x12], extra].concat();
-    let none = Body::SecurityModeComplete { kd_id_lsb: None, up_policy: Some(POLICY) };
+    let none = Body::SecurityModeComplete { kd_id_lsb: None, up_policy: Some(POLICY), connection: None };
     let skipped = complete(&[0x30, 2, 9, 9, 0x80, 0xff, 0x7b, 0, 3, 9, 9, 9]);
     assert_eq!(parse_as(NR, &skipped).map(|r| r.body), Ok(none), "one and two octets of length");
     let must = Err(Error::Reserved { what: "IEI of PC5-S", value: 0x0c });
     assert_eq!(parse_as(NR, &complete(&[0x0c, 1, 1])), must);
     assert!(matches!(parse_as(NR, &complete(&[0x7b, 1, 0, 9])), Err(Error::LengthLies { .. })));
-    let first = Body::SecurityModeComplete { kd_id_lsb: Some([1, 2]), up_policy: Some(POLICY) };
+    let first =
+        Body::SecurityModeComplete { kd_id_lsb: Some([1, 2]), up_policy: Some(POLICY), connection: None };
     assert_eq!(parse_as(NR, &complete(&[0x5a, 1, 2, 0x5a, 3, 4])).map(|r| r.body), Ok(first));
     // Spare bits say nothing, reserved values are refused (TS 24.587 §8.2).
     assert_eq!(parse_as(NR, &[15, 1, 0x9a]).map(|r| r.body), Ok(none));

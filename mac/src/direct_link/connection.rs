@@ -1,0 +1,77 @@
+//! Connection identities: one-time names, so that the set-ups of one UE cannot be told to be its own. TR 33.833
+//! §6.4.1.4.2; the final specifications have none. UE_1 gives its own in the complete, UE_2 in the accept, both protected.
+//!
+//! A name serves until a set-up by it has succeeded: tries that fail can be linked to each other.
+
+use sidelink_security::direct::{KdId, Profile};
+
+use super::hub::Hub;
+use super::kd::{Change, Connection, Identity};
+use crate::ids::Layer2Id;
+use crate::wire::pc5_signalling::UserInfo;
+
+/// The type of identity of a User Info that holds one: ours, far from the known ones.
+pub(super) const KIND: u8 = 0xc1;
+
+impl Hub {
+    pub(super) fn uses_connections(&self) -> bool {
+        self.config.connection_ids && self.config.profile == Profile::Lte
+    }
+
+    /// What a request says instead of this UE's name and the KD ID, if the peer gave something.
+    pub(super) fn connection_to(&self, peer: &Identity, kd: Option<KdId>, tries: u8) -> Option<[u8; 4]> {
+        let kd = kd.filter(|_| self.uses_connections() && tries < self.config.tries)?;
+        self.keyring.find(kd, peer, self.now, self.numbers.peek())?.connection.peer
+    }
+
+    /// Who asks by a name that this UE gave, and under which KD.
+    pub(super) fn connection_from(&self, user_info: &UserInfo<'_>) -> Option<(Identity, KdId)> {
+        let given = user_info.value.try_into().ok().filter(|_| self.uses_connections())?;
+        let record = self.keyring.by_connection(given, self.now, self.numbers.peek())?;
+        Some((record.peer.clone(), record.id))
+    }
+
+    /// A new name for the peer; durable soon, and not waited for: without it the peer's request is refused, and it asks
+    /// by its own name in the end.
+    pub(super) fn give_connection(&mut self, kd: KdId, peer: &Identity) -> Option<[u8; 4]> {
+        if !self.uses_connections() {
+            return None;
+        }
+        let [a, b, c, d, ..] = self.draw()?;
+        let given = [a, b, c, d];
+        let now = |connection: Connection| Connection { own: Some(given), old: connection.own, ..connection };
+        self.change_connection(kd, peer, now).then_some(given)
+    }
+
+    /// The peer gave a name.
+    pub(super) fn take_connection(&mut self, kd: KdId, peer: &Identity, given: Option<[u8; 4]>) {
+        if given.is_some() && self.uses_connections() {
+            self.change_connection(kd, peer, |connection| Connection { peer: given, ..connection });
+        }
+    }
+
+    fn change_connection(
+        &mut self,
+        kd: KdId,
+        peer: &Identity,
+        change: impl Fn(Connection) -> Connection,
+    ) -> bool {
+        // What is on its way to the store is newer than what is there.
+        let waiting =
+            self.storing.iter().rev().flat_map(|(_, changes)| changes).find_map(|change| match change {
+                Change::Put(record) if record.id == kd && record.peer == *peer => Some(record.copy()),
+                _ => None,
+            });
+        let known = || self.keyring.find(kd, peer, self.now, 0).map(super::kd::KdRecord::copy);
+        let Some(mut record) = waiting.or_else(known) else { return false };
+        record.connection = change(record.connection);
+        self.store(vec![Change::Put(record)]);
+        true
+    }
+
+    /// Where a new link is asked for from.
+    pub(super) fn source_for_a_link(&mut self) -> Layer2Id {
+        let fresh = if self.config.fresh_source { self.new_address() } else { None };
+        fresh.unwrap_or(self.config.source)
+    }
+}
