@@ -12,7 +12,7 @@ use sidelink_mac::direct_link::{Config, Hub, Identity, Input, KdRecord, Output, 
 use sidelink_mac::ids::Layer2Id;
 use sidelink_security::counter::UtcTime;
 use sidelink_security::counter::reserve::{CounterStore, StreamId};
-use sidelink_security::direct::{Fingerprint, KdId};
+use sidelink_security::direct::{Fingerprint, KdId, Profile};
 use sidelink_security::keys::Kd;
 use stateright::{Checker, Model, Property};
 
@@ -41,6 +41,8 @@ enum Event {
     Connect(usize),
     /// It re-keys.
     Rekey(usize),
+    /// It changes the identifiers of its link.
+    Update(usize),
     /// The PDU at this place of the channel arrives, and stays there if it is repeated.
     Deliver { at: usize, again: bool },
     /// It is lost.
@@ -80,6 +82,8 @@ impl Hash for Trace {
 struct Links {
     connects: &'static [usize],
     rekeys: usize,
+    updates: usize,
+    nr: bool,
     lose: usize,
     again: usize,
     forge: usize,
@@ -90,8 +94,10 @@ struct World {
     hubs: [Hub; 2],
     now: u64,
     channel: Vec<(usize, Pdu)>,
-    sent: BTreeSet<(usize, Fingerprint, u16)>,
+    sent: BTreeSet<(usize, Fingerprint, [u8; 4])>,
     counted: bool,
+    /// Whether identifiers were ever changed.
+    renames: bool,
     /// Session keys that each end has shown to be its own.
     own: [BTreeSet<Fingerprint>; 2],
 }
@@ -107,8 +113,8 @@ fn name(ue: usize) -> Identity {
 }
 
 /// The messages of a link between two others of the same names, under another key: all that can be known without ours.
-fn forged() -> Vec<(usize, Pdu)> {
-    let mut world = World::new(0xee);
+fn forged(nr: bool) -> Vec<(usize, Pdu)> {
+    let mut world = World::new(0xee, nr);
     world.apply(Event::Connect(0), &[]);
     let mut all = Vec::new();
     while !world.channel.is_empty() {
@@ -120,17 +126,19 @@ fn forged() -> Vec<(usize, Pdu)> {
 }
 
 impl World {
-    fn new(key: u8) -> Self {
+    fn new(key: u8, nr: bool) -> Self {
         let hub = |ue: usize| {
             let mut config = Config::new(id(ue), name(ue), 40);
             config.tries = 2;
+            config.updates = nr;
+            config.profile = if nr { Profile::Nr } else { Profile::Lte };
             config.rekey_interval = 0;
             let mut hub = Hub::open(config, &[ue as u8 ^ key; 32], &mut Memory(0)).unwrap();
             hub.add_kd(KdRecord::pre_shared(KdId(7), Kd::from([key; 32]), name(1 - ue)));
             hub
         };
         let (sent, own) = (BTreeSet::new(), [BTreeSet::new(), BTreeSet::new()]);
-        Self { hubs: [hub(0), hub(1)], now: T0, channel: Vec::new(), sent, counted: true, own }
+        Self { hubs: [hub(0), hub(1)], now: T0, channel: Vec::new(), sent, counted: true, renames: nr, own }
     }
 
     fn apply(&mut self, event: Event, forged: &[(usize, Pdu)]) {
@@ -146,6 +154,13 @@ impl World {
                 let up = self.hubs[ue].links().next().filter(|(_, _, keys)| keys.is_some());
                 if let Some((link, _, _)) = up {
                     let _ = self.hubs[ue].handle_input(Input::Rekey { now, link, reauthenticate: false });
+                    self.drain(ue);
+                }
+            }
+            Event::Update(ue) => {
+                let up = self.hubs[ue].links().next().filter(|(_, _, keys)| keys.is_some());
+                if let Some((link, _, _)) = up {
+                    let _ = self.hubs[ue].handle_input(Input::UpdateIdentifiers { now, link });
                     self.drain(ue);
                 }
             }
@@ -169,8 +184,10 @@ impl World {
 
     fn take(&mut self, to: usize, pdu: &Pdu) {
         let now = UtcTime::from_millis(self.now);
-        let input = Input::Pdu { now, source: id(1 - to), lcid: pdu.lcid, pdu: &pdu.octets };
-        self.hubs[to].handle_input(input).unwrap();
+        if self.hubs[to].addresses().any(|address| address == pdu.peer) {
+            let input = Input::Pdu { now, source: pdu.source, lcid: pdu.lcid, pdu: &pdu.octets };
+            self.hubs[to].handle_input(input).unwrap();
+        }
         self.drain(to);
     }
 
@@ -186,13 +203,16 @@ impl World {
             match self.hubs[ue].poll_output() {
                 Output::Pdu(pdu) => {
                     if let Some(session) = pdu.session {
-                        let sn = u16::from_be_bytes([pdu.octets[3], pdu.octets[4]]);
-                        self.counted &= self.sent.insert((ue, session, sn));
+                        let count = pdu.octets[1..5].try_into().unwrap();
+                        self.counted &= self.sent.insert((ue, session, count));
                         self.own[ue].insert(session);
                     }
                     self.channel.push((1 - ue, pdu));
                 }
-                Output::State { state: State::Up { keys, .. } | State::Rekeyed { keys, .. }, .. } => {
+                Output::State {
+                    state: State::Up { keys, .. } | State::Rekeyed { keys, .. } | State::Renamed { keys, .. },
+                    ..
+                } => {
                     self.own[ue].insert(keys.fingerprint);
                 }
                 Output::Timeout(_) => return,
@@ -206,9 +226,11 @@ impl World {
         let keys = [up(&self.hubs[0]), up(&self.hubs[1])];
         // Who is up is so with a key that the other derived too: from both nonces and the shared KD.
         let proven = (0..2).all(|ue| keys[ue].is_none_or(|k| self.own[1 - ue].contains(&k.fingerprint)));
-        // One key has one name, one KD and one choice of algorithms on both sides.
+        // One key has one KD and one choice of algorithms on both sides, and one name where none is changing.
         let agreed = match keys {
-            [Some(a), Some(b)] if a.fingerprint == b.fingerprint => a == b,
+            [Some(a), Some(b)] if a.fingerprint == b.fingerprint => {
+                (a.kd, a.chosen) == (b.kd, b.chosen) && (a.session == b.session || self.renames)
+            }
             _ => true,
         };
         let deadlines = [self.deadline(0), self.deadline(1)];
@@ -218,7 +240,7 @@ impl World {
         format!("{:?} {:?}", self.hubs[0], self.hubs[1]).hash(&mut digest);
         self.now.hash(&mut digest);
         for (to, pdu) in &self.channel {
-            (to, pdu.lcid, &pdu.octets).hash(&mut digest);
+            (to, pdu.source, pdu.peer, pdu.lcid, &pdu.octets).hash(&mut digest);
         }
         // What is left of the bounds is part of the state.
         let spent = |what: fn(&Event) -> bool| events.iter().filter(|e| what(e)).count();
@@ -228,6 +250,7 @@ impl World {
         spent(|e| matches!(e, Event::Time)).hash(&mut digest);
         spent(|e| matches!(e, Event::Connect(_))).hash(&mut digest);
         spent(|e| matches!(e, Event::Rekey(_))).hash(&mut digest);
+        spent(|e| matches!(e, Event::Update(_))).hash(&mut digest);
         let (counted, digest) = (self.counted, digest.finish());
         Trace { events, digest, agreed, proven, counted, idle, links }
     }
@@ -235,7 +258,7 @@ impl World {
 
 impl Links {
     fn replay(&self, events: &[Event], forged: &[(usize, Pdu)]) -> World {
-        let mut world = World::new(1);
+        let mut world = World::new(1, self.nr);
         events.iter().for_each(|event| world.apply(*event, forged));
         world
     }
@@ -251,7 +274,7 @@ impl Model for Explored {
     type Action = Event;
 
     fn init_states(&self) -> Vec<Trace> {
-        vec![World::new(1).trace(Vec::new())]
+        vec![World::new(1, self.links.nr).trace(Vec::new())]
     }
 
     fn actions(&self, state: &Trace, actions: &mut Vec<Event>) {
@@ -264,6 +287,9 @@ impl Model for Explored {
         }
         if spent(|e| matches!(e, Event::Rekey(_))) < self.links.rekeys && state.links == [1, 1] {
             actions.extend([Event::Rekey(0), Event::Rekey(1)]);
+        }
+        if spent(|e| matches!(e, Event::Update(_))) < self.links.updates && state.links == [1, 1] {
+            actions.extend([Event::Update(0), Event::Update(1)]);
         }
         let lose = spent(|e| matches!(e, Event::Lose { .. })) < self.links.lose;
         let again = spent(|e| matches!(e, Event::Deliver { again: true, .. })) < self.links.again;
@@ -305,21 +331,42 @@ impl Model for Explored {
 }
 
 fn explore(links: Links) -> usize {
-    let checker = Explored { links, forged: forged() }.checker().threads(2).spawn_bfs().join();
+    let forged = forged(links.nr);
+    let checker = Explored { links, forged }.checker().threads(2).spawn_bfs().join();
     checker.assert_properties();
     assert!(checker.is_done());
-    checker.unique_state_count()
+    let states = checker.unique_state_count();
+    eprintln!("{states} states");
+    states
 }
 
 #[test]
 fn a_set_up_with_losses_and_copies() {
-    let states = explore(Links { connects: &[0], rekeys: 0, lose: 1, again: 1, forge: 0, times: 2 });
+    let states = explore(Links {
+        connects: &[0],
+        rekeys: 0,
+        updates: 0,
+        nr: false,
+        lose: 1,
+        again: 1,
+        forge: 0,
+        times: 2,
+    });
     assert!(states > 10_000, "{states}");
 }
 
 #[test]
 fn a_set_up_with_a_forgery() {
-    let states = explore(Links { connects: &[0], rekeys: 0, lose: 0, again: 0, forge: 1, times: 2 });
+    let states = explore(Links {
+        connects: &[0],
+        rekeys: 0,
+        updates: 0,
+        nr: false,
+        lose: 0,
+        again: 0,
+        forge: 1,
+        times: 2,
+    });
     assert!(states > 3000, "{states}");
 }
 
@@ -327,18 +374,69 @@ fn a_set_up_with_a_forgery() {
 #[test]
 #[ignore = "minutes"]
 fn a_set_up_with_everything() {
-    let states = explore(Links { connects: &[0], rekeys: 0, lose: 1, again: 1, forge: 1, times: 2 });
+    let states = explore(Links {
+        connects: &[0],
+        rekeys: 0,
+        updates: 0,
+        nr: false,
+        lose: 1,
+        again: 1,
+        forge: 1,
+        times: 2,
+    });
     assert!(states > 5000, "{states}");
 }
 
 #[test]
 fn both_ask_at_once() {
-    let states = explore(Links { connects: &[0, 1], rekeys: 0, lose: 1, again: 0, forge: 0, times: 1 });
+    let states = explore(Links {
+        connects: &[0, 1],
+        rekeys: 0,
+        updates: 0,
+        nr: false,
+        lose: 1,
+        again: 0,
+        forge: 0,
+        times: 1,
+    });
     assert!(states > 1000, "{states}");
 }
 
 #[test]
 fn a_re_keying_from_either_side() {
-    let states = explore(Links { connects: &[0], rekeys: 2, lose: 1, again: 0, forge: 0, times: 1 });
+    let states = explore(Links {
+        connects: &[0],
+        rekeys: 2,
+        updates: 0,
+        nr: false,
+        lose: 1,
+        again: 0,
+        forge: 0,
+        times: 1,
+    });
     assert!(states > 10_000, "{states}");
+}
+
+#[test]
+fn a_set_up_of_nr_with_losses_and_copies() {
+    let links =
+        Links { connects: &[0], rekeys: 0, updates: 0, nr: true, lose: 1, again: 1, forge: 0, times: 1 };
+    let states = explore(links);
+    assert!(states > 1000, "{states}");
+}
+
+#[test]
+fn identifiers_change_from_either_side() {
+    let links =
+        Links { connects: &[0], rekeys: 0, updates: 1, nr: true, lose: 1, again: 0, forge: 0, times: 1 };
+    let states = explore(links);
+    assert!(states > 1000, "{states}");
+}
+
+#[test]
+fn identifiers_and_keys_change_at_once() {
+    let links =
+        Links { connects: &[0], rekeys: 1, updates: 1, nr: true, lose: 1, again: 0, forge: 0, times: 1 };
+    let states = explore(links);
+    assert!(states > 1000, "{states}");
 }
