@@ -145,6 +145,7 @@ targets!(
     config_radio,
     config_scenario,
     keystore,
+    links,
     sci,
     control_llrs,
     transport_llrs,

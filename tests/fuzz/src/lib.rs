@@ -10,6 +10,7 @@
 //! | [`files`] | SigMF, archives, raw samples |
 //! | [`config`] | TOML of radio configurations and scenarios |
 //! | [`keys`] | key stores |
+//! | [`links`] | two UEs with a link, and what the air does to it |
 //! | [`coding`] | SCI, channel decoders on soft values and grids |
 //! | [`stream`] | the whole receiver on samples |
 
@@ -17,6 +18,7 @@ pub mod coding;
 pub mod config;
 pub mod files;
 pub mod keys;
+pub mod links;
 pub mod stream;
 pub mod wire;
 
@@ -45,6 +47,7 @@ pub const TARGETS: &[Target] = &[
     config::RADIO,
     config::SCENARIO,
     keys::KEYSTORE,
+    links::LINKS,
     coding::SCI,
     coding::CONTROL_LLRS,
     coding::TRANSPORT_LLRS,
@@ -71,6 +74,10 @@ impl<'a> Bytes<'a> {
             }
             None => 0,
         }
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
     }
 
     pub(crate) fn u16(&mut self) -> u16 {
