@@ -81,7 +81,7 @@ impl LinkBoard {
         let link = self.of(peer);
         link.state = state_in_words(state);
         link.since_ms = now.millis();
-        link.up = matches!(state, State::Up { .. } | State::Rekeyed { .. });
+        link.up = matches!(state, State::Up { .. } | State::Rekeyed { .. } | State::Renamed { .. });
         link.rekeyings += u64::from(matches!(state, State::Rekeyed { .. }));
         link.asked = None;
     }
