@@ -314,5 +314,8 @@ fn seeds() -> Vec<Vec<u8>> {
             .concat();
     let ended = [&life[..], &deliver, &[15, 0xf0, 4, 1], &deliver].concat();
     let lives = [life, rough, ended];
-    (0..128u8).step_by(3).flat_map(|flags| lives.iter().map(move |life| [&[flags][..], life].concat())).collect()
+    (0..128u8)
+        .step_by(3)
+        .flat_map(|flags| lives.iter().map(move |life| [&[flags][..], life].concat()))
+        .collect()
 }
