@@ -83,6 +83,7 @@ impl Ue {
         let skipped = all.len().saturating_sub(stretch);
         let mut best = None;
         let mut strongest = f32::NEG_INFINITY;
+        let followed = sync.role();
         search.search(&all[skipped..], &mut |candidate| {
             let Some(mib) = link::parse_mib_sl(payload(&candidate.mib, sync.config())) else { return };
             let period = u64::from(sync.config().period);
@@ -101,7 +102,7 @@ impl Ue {
             let selected = sync.heard(Candidate { id: candidate.id, mib, offset, power_db, heard });
             if !missed && selected {
                 best = Some(candidate);
-            } else if missed && power_db > strongest {
+            } else if missed && power_db > strongest && !passes_on(followed, &candidate, offset) {
                 strongest = power_db;
                 sync.follow(candidate.id, offset);
                 best = Some(candidate);
@@ -133,6 +134,12 @@ impl Ue {
         self.search_after = 1500 + self.rng.next_u64() % 1000;
         self.clock = Some(clock);
     }
+}
+
+/// Whether a candidate passes on the time of the reference that is followed: it will lose it as we do, and two that took it
+/// from each other would drift away together.
+fn passes_on(followed: Role, candidate: &reference::Candidate, offset: u32) -> bool {
+    matches!(followed, Role::Following(id, at) if id == candidate.id && at != offset)
 }
 
 fn payload<'a>(mib: &'a [u8; 48], config: &SyncConfig) -> &'a [u8] {
