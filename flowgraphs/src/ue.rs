@@ -507,6 +507,7 @@ impl Ue {
                     SlDch { .. } => 3,
                 };
                 self.totals.sent[kind] += 1;
+                tell(Happening::OnAir(&transmission.content));
             }
             if let Err(e) = self.front_end.render(transmissions, &mut self.burst) {
                 tracing::error!("{}: subframe {t} cannot be sent: {e}", self.name);

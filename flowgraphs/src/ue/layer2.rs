@@ -2,7 +2,8 @@
 
 use super::errands::{Done, Errand, Errands};
 use super::links::{Links, Wish};
-use sidelink_mac::direct_link::{Metered, State};
+use crate::scenario::Content;
+use sidelink_mac::direct_link::{Metered, Pdu, State};
 use sidelink_mac::discovery::{AirTime, Discovered, Finding, Who};
 use sidelink_mac::engine::{Bearer, Cause, Counters, Drop, Engine, Input, Origin, Outcome, Output};
 use sidelink_mac::ids::{GroupDestinationId, Layer2Id, Lcid};
@@ -12,6 +13,7 @@ use sidelink_mac::wire::pdcp::SduType;
 use sidelink_security::counter::reserve::StreamId;
 use sidelink_security::counter::{UtcCounter, UtcTime};
 use std::collections::HashMap;
+use std::time::Duration;
 
 /// Channels of a link with their priorities: signalling first.
 const LINK_CHANNELS: [(u8, u8); 4] = [(28, 1), (29, 1), (30, 1), (3, 4)];
@@ -89,6 +91,17 @@ pub enum Happening<'a> {
     },
     /// A message of PC5 signalling was sent or believed.
     Meter(Metered),
+    /// A link handed this PDU to RLC.
+    LinkPdu(&'a Pdu),
+    /// A link has done what was told since the last step, in so long; so many durable writes were asked for.
+    LinkStep {
+        /// Time of the processor.
+        took: Duration,
+        /// Reservations of numbers and changes of keys.
+        writes: u64,
+    },
+    /// A channel was sent in this subframe.
+    OnAir(&'a Content),
     /// A line for the log.
     Note(&'a str),
 }
@@ -224,9 +237,12 @@ impl Layer2 {
         for (source, lcid, pdu) in self.for_links.drain(..) {
             links.receive(utc, source, lcid, &pdu);
         }
+        let mut writes = 0;
         while let Some(wish) = links.next_wish() {
             match wish {
-                Wish::Pdu(peer, lcid, pdu) => {
+                Wish::Pdu(pdu) => {
+                    let Pdu { peer, lcid, .. } = pdu;
+                    tell(Happening::LinkPdu(&pdu));
                     let address = Address::Ue(peer);
                     if !self.link_bearers.contains(&peer) {
                         self.link_bearers.push(peer);
@@ -238,7 +254,7 @@ impl Layer2 {
                             }
                         }
                     }
-                    let input = Input::SendPdu { now: self.now, address, lcid, pdu: &pdu };
+                    let input = Input::SendPdu { now: self.now, address, lcid, pdu: &pdu.octets };
                     if let Err(error) = self.engine.handle_input(input) {
                         tell(Happening::Trouble(&error.to_string()));
                     }
@@ -247,7 +263,11 @@ impl Layer2 {
                 Wish::State(peer, state) => tell(Happening::Link { peer, state: &state }),
                 Wish::Meter(metered) => tell(Happening::Meter(metered)),
                 Wish::Note(note) => tell(Happening::Note(&note)),
+                Wish::Step(took) => {
+                    tell(Happening::LinkStep { took, writes: std::mem::take(&mut writes) });
+                }
                 Wish::Reserve(reservation) => {
+                    writes += 1;
                     let stream = reservation.stream();
                     if !self.link_streams.contains(&stream) {
                         self.link_streams.push(stream);
@@ -257,6 +277,7 @@ impl Layer2 {
                     }
                 }
                 Wish::Store(ticket, changes) => {
+                    writes += 1;
                     if self.errands.begin(self.t, Errand::Keys(ticket, changes)).is_some() {
                         links.stored(utc, ticket, false);
                     }

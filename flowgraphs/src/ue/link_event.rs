@@ -30,6 +30,11 @@ pub enum LinkEvent {
         /// Octets of the PDCP PDU.
         pdu_octets: usize,
     },
+    /// A message of PC5 signalling was heard and believed, or understood where it cannot be proven.
+    Heard {
+        /// Its type.
+        message: u8,
+    },
     /// Data came; their number, where they end with one.
     Data(Option<u64>),
     /// A line for the log.
@@ -48,9 +53,10 @@ pub fn link_event(happening: &Happening<'_>) -> Option<LinkEvent> {
         Happening::Meter(m) if m.sent => {
             LinkEvent::Sent { message: m.message, l3_octets: m.l3_octets, pdu_octets: m.pdu_octets }
         }
+        Happening::Meter(m) => LinkEvent::Heard { message: m.message },
         Happening::LinkData { data, .. } => {
             let text = std::str::from_utf8(data).ok();
-            LinkEvent::Data(text.and_then(|t| t.rsplit(' ').next()?.parse().ok()))
+            LinkEvent::Data(text.and_then(|t| t.trim_end_matches('.').rsplit(' ').next()?.parse().ok()))
         }
         Happening::Note(note) => LinkEvent::Note((*note).to_owned()),
         _ => return None,

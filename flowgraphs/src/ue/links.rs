@@ -5,7 +5,7 @@ use crate::config::ConfigError;
 use crate::keystore::{Hex, Secret};
 use serde::Deserialize;
 use sidelink_mac::direct_link::{
-    Change, Config, Hub, Identity, Input, KdRecord, LinkId, Metered, Output, State, Ticket,
+    Change, Config, Error, Hub, Identity, Input, KdRecord, LinkId, Metered, Output, Pdu, State, Ticket,
 };
 use sidelink_mac::ids::{Layer2Id, Lcid};
 use sidelink_mac::wire::pdcp::SduType;
@@ -16,6 +16,7 @@ use sidelink_security::direct::signed::{Credential, Trust};
 use sidelink_security::keys::Kd;
 use std::collections::VecDeque;
 use std::fmt::Display;
+use std::time::{Duration, Instant};
 
 /// Channel of link data.
 const DATA: u8 = 3;
@@ -55,7 +56,7 @@ fn one() -> u32 {
 /// Something that a link asks of layer 2, of the store or of whoever listens.
 pub(super) enum Wish {
     /// Send a PDCP PDU.
-    Pdu(Layer2Id, Lcid, Vec<u8>),
+    Pdu(Pdu),
     /// Data came.
     Data(Layer2Id, SduType, Vec<u8>),
     /// A link changed.
@@ -68,6 +69,8 @@ pub(super) enum Wish {
     Reserve(Reservation),
     /// Make keys durable.
     Store(Ticket, Vec<Change>),
+    /// What came before, since the last step, took so long.
+    Step(Duration),
 }
 
 /// The links of one UE.
@@ -80,6 +83,8 @@ pub struct Links {
     began: Option<u64>,
     board: LinkBoard,
     now: UtcTime,
+    /// Time of the step that runs.
+    spent: Duration,
 }
 
 /// What an operator asks of a link.
@@ -137,6 +142,7 @@ impl Links {
             began: None,
             board: LinkBoard::default(),
             now: UtcTime::from_millis(0),
+            spent: Duration::ZERO,
         };
         for peer in peers {
             let place = format!("[[link]] {:?}", peer.peer);
@@ -226,7 +232,8 @@ impl Links {
         for plan in &mut self.plans {
             if plan.connect == Some(age) {
                 let (peer, identity) = (plan.peer, plan.identity.clone());
-                if let Err(e) = self.hub.handle_input(Input::Connect { now, peer, identity }) {
+                if let Err(e) = timed(&mut self.hub, &mut self.spent, Input::Connect { now, peer, identity })
+                {
                     self.wishes.push_back(Wish::Note(e.to_string()));
                 }
             }
@@ -236,7 +243,9 @@ impl Links {
             {
                 plan.last_rekey = age;
                 let reauthenticate = plan.reauthenticate;
-                if let Err(e) = self.hub.handle_input(Input::Rekey { now, link, reauthenticate }) {
+                if let Err(e) =
+                    timed(&mut self.hub, &mut self.spent, Input::Rekey { now, link, reauthenticate })
+                {
                     self.wishes.push_back(Wish::Note(e.to_string()));
                 }
             }
@@ -264,7 +273,7 @@ impl Links {
         let link = self.up.iter().find(|(_, p)| *p == peer).map(|(link, _)| *link);
         let link = link.ok_or_else(|| format!("there is no link with {peer}"))?;
         let lcid = Lcid::new(DATA).map_err(|e| e.to_string())?;
-        let result = self.hub.handle_input(Input::Send { now, link, lcid, sdu_type, data });
+        let result = timed(&mut self.hub, &mut self.spent, Input::Send { now, link, lcid, sdu_type, data });
         if result.is_ok() {
             self.board.data(peer, 0, data.len());
         }
@@ -292,15 +301,16 @@ impl Links {
     }
 
     fn input(&mut self, input: Input<'_>) {
-        if let Err(e) = self.hub.handle_input(input) {
+        if let Err(e) = timed(&mut self.hub, &mut self.spent, input) {
             self.wishes.push_back(Wish::Note(e.to_string()));
         }
     }
 
     fn drain(&mut self) {
+        let mut quiet = true;
         loop {
             let wish = match self.hub.poll_output() {
-                Output::Pdu(pdu) => Wish::Pdu(pdu.peer, pdu.lcid, pdu.octets),
+                Output::Pdu(pdu) => Wish::Pdu(pdu),
                 Output::Received(received) => {
                     let peer = self.up.iter().find(|(link, _)| *link == received.link);
                     let Some((_, peer)) = peer else { continue };
@@ -323,9 +333,22 @@ impl Links {
                 Output::Note(note) => Wish::Note(note.to_string()),
                 Output::Store { ticket, changes } => Wish::Store(ticket, changes),
                 Output::Reserve(reservation) => Wish::Reserve(reservation),
-                Output::Timeout(_) => return,
+                Output::Timeout(_) => break,
             };
+            quiet = false;
             self.wishes.push_back(wish);
         }
+        let spent = std::mem::take(&mut self.spent);
+        if !quiet {
+            self.wishes.push_back(Wish::Step(spent));
+        }
     }
+}
+
+/// One input, and the time that it took: all of the cryptography is in it.
+fn timed(hub: &mut Hub, spent: &mut Duration, input: Input<'_>) -> Result<(), Error> {
+    let began = Instant::now();
+    let result = hub.handle_input(input);
+    *spent += began.elapsed();
+    result
 }

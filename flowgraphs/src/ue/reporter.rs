@@ -88,7 +88,7 @@ impl Application for Reporter {
 
     fn happened(&mut self, now: Moment, happening: &Happening<'_>) {
         let line = match self.form {
-            Form::Json => Some(json_line(&self.name, now, happening).to_string()),
+            Form::Json => json_line(&self.name, now, happening).map(|line| line.to_string()),
             Form::Text { colours, all } => text_line(&self.name, now, happening, colours, all),
         };
         if let Some(line) = line
@@ -139,11 +139,12 @@ fn text_line(name: &str, now: Moment, happening: &Happening<'_>, colours: bool, 
             (Ink::Bold, format!("PC5-S message {} {way} ({} octets)", metered.message, metered.l3_octets))
         }
         Happening::Meter(_) | Happening::Announced { .. } | Happening::Dropped { .. } => return None,
+        Happening::LinkPdu(_) | Happening::LinkStep { .. } | Happening::OnAir(_) => return None,
     };
     Some(format!("{seconds:.3} {name:<8} {}", paint(colours, ink, &what)))
 }
 
-fn json_line(name: &str, now: Moment, happening: &Happening<'_>) -> Value {
+fn json_line(name: &str, now: Moment, happening: &Happening<'_>) -> Option<Value> {
     let mut line = match happening {
         Happening::Received { source, address, header, assurance, sdu_type, data } => json!({
             "type": "pdcp",
@@ -187,13 +188,14 @@ fn json_line(name: &str, now: Moment, happening: &Happening<'_>) -> Value {
             "l3_octets": metered.l3_octets,
             "pdu_octets": metered.pdu_octets,
         }),
+        Happening::LinkPdu(_) | Happening::LinkStep { .. } | Happening::OnAir(_) => return None,
     };
     if let Value::Object(map) = &mut line {
         map.insert("ue".to_owned(), json!(name));
         map.insert("subframe".to_owned(), json!(now.t));
         map.insert("utc_ms".to_owned(), json!(now.utc.millis()));
     }
-    line
+    Some(line)
 }
 
 /// Keys by their identities only.

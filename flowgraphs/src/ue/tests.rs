@@ -79,6 +79,7 @@ impl Application for Diary {
             Happening::LinkData { data, .. } => format!("over the link {}", String::from_utf8_lossy(data)),
             Happening::Note(note) => format!("note {note}"),
             Happening::Announced { .. } | Happening::Answered { .. } | Happening::Meter(_) => return,
+            Happening::LinkPdu(_) | Happening::LinkStep { .. } | Happening::OnAir(_) => return,
         };
         self.0.lock().unwrap().push(line);
     }
