@@ -254,8 +254,12 @@ fn curves<B: DrawingBackend>(
     area: &Area<B>,
 ) -> Result<(), DrawError<B>> {
     let values = || series.iter().flat_map(|s| s.1.iter().map(|p| p.1)).filter(|v| v.is_finite());
-    let y = padded(values().fold(f64::INFINITY, f64::min), values().fold(f64::NEG_INFINITY, f64::max));
-    let (y_bottom, y_top) = (y.start, y.end);
+    let mut y = padded(values().fold(f64::INFINITY, f64::min), values().fold(f64::NEG_INFINITY, f64::max));
+    let corner = free_corner(series, &x, &y);
+    if corner.is_none() && series.len() > 1 {
+        // room for the names above all curves
+        y.end += 0.08 * (series.len() as f64 + 1.0) * (y.end - y.start);
+    }
     let mut chart = chart(area, title, (x_name, x), (y_name, y), true)?;
     for (i, (name, points)) in series.iter().enumerate() {
         let ink = PALETTE[i % PALETTE.len()];
@@ -270,12 +274,7 @@ fn curves<B: DrawingBackend>(
             .legend(move |(x, y)| PathElement::new([(x, y), (x + 16, y)], ink));
     }
     if series.len() > 1 {
-        // Where the curves are not.
-        let rises = series.iter().any(|(_, points)| match points {
-            [first, .., last] => last.1 > first.1 + 0.3 * (y_top - y_bottom),
-            _ => false,
-        });
-        let corner = if rises { SeriesLabelPosition::UpperLeft } else { SeriesLabelPosition::UpperRight };
+        let corner = corner.unwrap_or(SeriesLabelPosition::UpperRight);
         chart
             .configure_series_labels()
             .position(corner)
@@ -285,6 +284,37 @@ fn curves<B: DrawingBackend>(
             .draw()?;
     }
     Ok(())
+}
+
+/// A corner, a third of the width and of the height, in which no curve runs.
+fn free_corner(
+    series: &[(&str, &[(f64, f64)])],
+    x: &Range<f64>,
+    y: &Range<f64>,
+) -> Option<SeriesLabelPosition> {
+    const SHARE: f64 = 0.34;
+    // points of a segment that are looked at
+    const STEPS: usize = 40;
+    let on_segment = |w: &[(f64, f64)]| {
+        let (a, b) = (w[0], w[w.len() - 1]);
+        (0..=STEPS)
+            .map(move |i| i as f64 / STEPS as f64)
+            .map(move |k| (a.0 + k * (b.0 - a.0), a.1 + k * (b.1 - a.1)))
+    };
+    let all: Vec<(f64, f64)> = series
+        .iter()
+        .flat_map(|(_, points)| points.windows(points.len().clamp(1, 2)).flat_map(on_segment))
+        .map(|(at, value)| ((at - x.start) / (x.end - x.start), (value - y.start) / (y.end - y.start)))
+        .collect();
+    let corners = [
+        (true, true, SeriesLabelPosition::UpperRight),
+        (false, true, SeriesLabelPosition::UpperLeft),
+        (true, false, SeriesLabelPosition::LowerRight),
+        (false, false, SeriesLabelPosition::LowerLeft),
+    ];
+    let inside = |of: f64, far: bool| if far { of > 1.0 - SHARE } else { of < SHARE };
+    let free = |right, upper| !all.iter().any(|(at, value)| inside(*at, right) && inside(*value, upper));
+    corners.into_iter().find(|(right, upper, _)| free(*right, *upper)).map(|(_, _, corner)| corner)
 }
 
 fn bars<B: DrawingBackend>(
