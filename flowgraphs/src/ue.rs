@@ -23,6 +23,7 @@
 //! ip.rs           IP packets over a group: TUN or UDP
 //! transfer.rs     a file over IP, repeated until it is whole
 //! intruder.rs     who says again what it heard
+//! outlaw.rs       who sends what no UE may
 //! budget.rs       how long each stage took
 //! settings.rs     ue.toml                                                                                 example.toml
 //! run.rs          threads between a radio and a UE
@@ -41,6 +42,7 @@ mod layer2;
 mod link_event;
 mod link_status;
 mod links;
+mod outlaw;
 mod planner;
 mod reporter;
 mod run;
@@ -61,6 +63,7 @@ pub use layer2::{Happening, Layer2, Names, Tell, Waiting};
 pub use link_event::{LinkEvent, certify, link_event, message_name};
 pub use link_status::LinkStatus;
 pub use links::{LinkAction, LinkConfig, Links};
+pub use outlaw::{Means, Outlaw, Plot, Saying};
 pub use planner::{
     Communication, CommunicationSettings, Discovery, DiscoverySettings, Mode4Communication, Mode4Settings,
     Planner,

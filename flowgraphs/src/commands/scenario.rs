@@ -1,14 +1,20 @@
 //! `sidelink scenario`: named cases of one-to-one links over the virtual air, with what they cost.
 
+mod accounts;
+mod cases;
 mod cast;
 mod diagram;
+mod ledger;
 mod meter;
+mod output;
+mod plots;
 
-use crate::args::{Form, Output};
 use crate::config::ConfigError;
 use crate::terminal;
+use cases::Expect;
 use clap::Args;
 use meter::{Case, Costs};
+use output::{Detail, Output};
 use std::io::Write;
 use std::path::PathBuf;
 
@@ -21,19 +27,12 @@ pub struct ScenarioArgs {
     /// Say what there is.
     #[arg(long)]
     pub list: bool,
-    /// SC period in subframes: 40, 80, 160 or 320; several as 40,160.
-    #[arg(long, value_name = "P", default_value = "40", value_delimiter = ',')]
-    pub period: Vec<u64>,
-    /// Es/N0 in dB; several as 0,10,20.
-    #[arg(long, value_name = "DB", default_value = "20", value_delimiter = ',', allow_hyphen_values = true)]
-    pub snr: Vec<f64>,
-    /// Runs of each case, with seeds of their own.
-    #[arg(long, default_value_t = 1)]
-    pub runs: u64,
-    /// Seed of the first run.
-    #[arg(long, default_value_t = 1)]
-    pub seed: u64,
-    /// Form of the output: table or json, json:FILE.
+    #[command(flatten)]
+    cases: Cases,
+    /// A line for each message instead of each phase.
+    #[arg(long)]
+    pub messages: bool,
+    /// Form of the output: table, json or csv, json:FILE.
     #[arg(short = 'F', value_name = "FORM[:FILE]", default_value = "table")]
     pub output: Output,
     /// Draw the messages of the first run: a .svg file, or text on standard output with -.
@@ -41,54 +40,166 @@ pub struct ScenarioArgs {
     pub diagram: Option<PathBuf>,
 }
 
-/// Run the cases one after the other, as fast as the processors allow.
+/// Which configurations are played, each with every other.
+#[derive(Debug, Args)]
+struct Cases {
+    /// SC period in subframes: 40, 80, 160 or 320; several as 40,160.
+    #[arg(long, value_name = "P", default_value = "40", value_delimiter = ',')]
+    period: Vec<u64>,
+    /// Es/N0 in dB; several as 0,10,20.
+    #[arg(long, value_name = "DB", default_value = "20", value_delimiter = ',', allow_hyphen_values = true)]
+    snr: Vec<f64>,
+    /// I_MCS of PSSCH, 0 to 20; several as 0,5. A lower one gets through more noise, in more blocks.
+    #[arg(long, value_delimiter = ',', default_value = "5", value_parser = clap::value_parser!(u8).range(0..=20))]
+    mcs: Vec<u8>,
+    /// Milliseconds between re-keyings instead of the scenario's; 0 for none.
+    #[arg(long, value_name = "MS")]
+    rekey_every: Option<u64>,
+    /// Data that UE_1 sends in kbit/s, where the scenario has data.
+    #[arg(long, value_name = "KBIT/S")]
+    kbps: Option<f64>,
+    /// Seconds of air instead of the scenario's.
+    #[arg(long, value_name = "S", value_parser = clap::value_parser!(u64).range(1..=36_000))]
+    seconds: Option<u64>,
+    /// Runs of each case, with seeds of their own.
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..))]
+    runs: u64,
+    /// Seed of the first run.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+}
+
+impl Cases {
+    /// Play the scenarios of these names one after the other, as fast as the processors allow. `done` gets each case with
+    /// its costs.
+    ///
+    /// # Errors
+    /// A name or a value that is none, the air, or what `done` says.
+    fn play(
+        &self,
+        names: &[String],
+        mut done: impl FnMut(&Case<'_>, Costs) -> anyhow::Result<()>,
+    ) -> anyhow::Result<()> {
+        if let Some(period) = self.period.iter().find(|p| ![40, 80, 160, 320].contains(p)) {
+            let what = format!("--period {period}: no SC period of so many subframes here");
+            return Err(ConfigError::usage(what, "40, 80, 160 or 320").into());
+        }
+        if let Some(snr) = self.snr.iter().find(|snr| !(-30.0..=60.0).contains(*snr)) {
+            return Err(ConfigError::usage(format!("--snr {snr}: out of range"), "-30 to 60 dB").into());
+        }
+        if let Some(kbps) = self.kbps.filter(|kbps| !(0.1..=3000.0).contains(kbps)) {
+            return Err(
+                ConfigError::usage(format!("--kbps {kbps}: out of range"), "0.1 to 3000 kbit/s").into()
+            );
+        }
+        let (rekey, kbps, seconds) = (self.rekey_every, self.kbps, self.seconds);
+        for name in names {
+            let Some(scenario) = cases::ALL.iter().find(|s| s.name == name) else {
+                let known = cases::ALL.iter().map(|s| s.name).collect::<Vec<_>>().join(", ");
+                let what = format!("no scenario {name:?}");
+                return Err(ConfigError::usage(what, format!("there are {known}")).into());
+            };
+            for &period in &self.period {
+                for &snr in &self.snr {
+                    for &mcs in &self.mcs {
+                        for seed in self.seed..self.seed.saturating_add(self.runs) {
+                            let case = Case { scenario, period, snr, mcs, rekey, kbps, seconds, seed };
+                            tracing::info!("{name} P = {period}, {snr} dB, MCS {mcs}, seed {seed}");
+                            let played = cast::play(&case)?;
+                            done(&case, Costs::of(&case, &played))?;
+                        }
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Play the cases and say what each cost.
 ///
 /// # Errors
 /// A name that is none, or a case that did not do what it is for.
 pub fn run(args: ScenarioArgs) -> anyhow::Result<()> {
     if args.list {
         let mut out = terminal::stdout();
-        for scenario in cast::ALL {
+        for scenario in cases::ALL {
             writeln!(out, "{:<20} {}", scenario.name, scenario.what)?;
         }
         out.flush()?;
         return Ok(());
     }
-    for period in &args.period {
-        if ![40, 80, 160, 320].contains(period) {
-            let what = format!("no SC period of {period} subframes here");
-            return Err(ConfigError::new(what, "--period", "40, 80, 160 or 320").into());
+    let mut all: Vec<Costs> = Vec::new();
+    args.cases.play(&args.name, |_, costs| {
+        if all.is_empty()
+            && let Some(path) = &args.diagram
+        {
+            diagram::draw(&costs.messages, path)?;
         }
-    }
-    let mut all = Vec::new();
-    for name in &args.name {
-        let Some(scenario) = cast::ALL.iter().find(|s| s.name == name) else {
-            let known = cast::ALL.iter().map(|s| s.name).collect::<Vec<_>>().join(", ");
-            return Err(
-                ConfigError::new(format!("no scenario {name:?}"), "", format!("there are {known}")).into()
+        all.push(costs);
+        Ok(())
+    })?;
+    args.output.write(&all, if args.messages { Detail::Messages } else { Detail::Phases })?;
+    outcomes(&all)
+}
+
+/// What became of data and attackers, for people; an error where something was that must never be.
+fn outcomes(all: &[Costs]) -> anyhow::Result<()> {
+    let mut failed = Vec::new();
+    for c in all {
+        let case = format!("{} P = {}, {} dB, seed {}", c.name, c.period, c.snr_db, c.seed);
+        if c.delivered > 0 {
+            let gap = c.longest_gap_ms.unwrap_or(0);
+            eprintln!(
+                "{case}: {} sent, {} delivered, {} lost between them, {gap} ms at most between two; {} re-keyings",
+                c.sent, c.delivered, c.lost, c.rekeyings[0]
             );
-        };
-        for &period in &args.period {
-            for &snr in &args.snr {
-                for run in 0..args.runs.max(1) {
-                    let case = Case { scenario, period, snr, seed: args.seed + run };
-                    tracing::info!("{} P = {period}, {snr} dB, seed {}", scenario.name, case.seed);
-                    let played = cast::play(&case)?;
-                    if all.is_empty()
-                        && let Some(path) = &args.diagram
-                    {
-                        diagram::draw(&played.messages(), path)?;
-                    }
-                    all.push(Costs::of(&case, &played));
-                }
+        }
+        if c.adversary.is_some() {
+            eprintln!(
+                "{case}: {} transmissions of {}; {}; links that came of it: {}; refused with a note: {}",
+                c.attacks,
+                c.adversary.as_deref().unwrap_or("nobody"),
+                c.outcome.as_deref().unwrap_or("-"),
+                c.foreign_links,
+                c.notes
+            );
+            let mut said: Vec<_> = c.said.iter().collect();
+            said.sort_by_key(|(_, count)| std::cmp::Reverse(**count));
+            for (what, count) in c.findings.iter().chain(said.iter().copied().take(MOST_SAID)) {
+                eprintln!("    {count:>5} {what}");
+            }
+            if said.len() > MOST_SAID {
+                eprintln!("          and {} other kinds of notes (-F json has all)", said.len() - MOST_SAID);
             }
         }
+        match &c.failure {
+            Some(why) => failed.push(format!("{case}: {why}")),
+            None if c.snr_db >= LEAST_SNR => failed.extend(unexpected(c).map(|why| format!("{case}: {why}"))),
+            None => {}
+        }
     }
-    match args.output.form {
-        Form::Json => meter::json(&all, args.output.file.as_deref())?,
-        Form::Table => meter::table(&all, args.output.file.as_deref())?,
-    }
-    let failed: Vec<_> =
-        all.iter().filter_map(|c| c.failure.as_deref().map(|f| format!("{}: {f}", c.name))).collect();
     if failed.is_empty() { Ok(()) } else { anyhow::bail!("{}", failed.join("\n")) }
+}
+
+/// Kinds of notes that are shown.
+const MOST_SAID: usize = 6;
+
+/// Above this Es/N0 in dB every case does what it is for; below, a lost block may end it.
+const LEAST_SNR: f64 = 8.0;
+
+/// What a case came to that it should not have come to.
+fn unexpected(c: &Costs) -> Option<&'static str> {
+    let expect = cases::ALL.iter().find(|s| s.name == c.name)?.attack.map(|attack| attack.expect);
+    match expect {
+        None | Some(Expect::Stopped) if !c.linked() => Some("there is no link"),
+        Some(Expect::Stopped) if c.outcome.as_deref() != Some("stopped") => {
+            Some("the attack was not stopped")
+        }
+        Some(Expect::Denied) if c.linked() => Some("there is a link, which nothing here is known to allow"),
+        Some(Expect::Passes) if c.outcome.as_deref() == Some("stopped") => {
+            Some("the attack was stopped, which nothing here is known to do")
+        }
+        _ => None,
+    }
 }

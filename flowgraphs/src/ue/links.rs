@@ -219,7 +219,7 @@ impl Links {
             LinkAction::Reauthenticate => Input::Rekey { now, link: up()?, reauthenticate: true },
             LinkAction::Release => Input::Release { now, link: up()? },
         };
-        let result = self.hub.handle_input(input);
+        let result = timed(&mut self.hub, &mut self.spent, input);
         self.drain();
         result.map_err(|e| e.to_string())
     }

@@ -1,222 +1,230 @@
 //! Who takes part in a case, and what they live through.
 
+use super::cases::By;
+use super::cases::Scenario;
+use super::ledger::Ledger;
 use super::meter::{Case, Played};
+use super::plots::{Kind, Scheme};
+use crate::config::ConfigError;
 use crate::keystore::Keys;
 use crate::number::Number;
 use crate::radio::air::{Air, AirConfig, Pace, PortConfig};
 use crate::radio::{Anchor, Radio};
 use crate::ue::{
-    Application, Happening, LinkEvent, Moment, NoStore, Participant, RadioFacts, Replayer, Running,
-    Send as SendData, Stage, ThreadOptions, Ue, UeConfig, certify, link_event,
+    Application, NoStore, Outlaw, Participant, RadioFacts, Replayer, Running, ThreadOptions, Ue, UeConfig,
+    certify,
 };
-use std::sync::{Arc, Mutex};
-
-/// A case.
-pub(super) struct Scenario {
-    pub(super) name: &'static str,
-    pub(super) what: &'static str,
-    /// Method 2 instead of a shared KD.
-    pub(super) certificates: bool,
-    /// Milliseconds between re-keyings, in SC periods of 40.
-    pub(super) rekey: Option<u64>,
-    pub(super) reauthenticate: bool,
-    /// Somebody says everything again.
-    pub(super) replay: bool,
-    /// Somebody asks in the name of the peer, with another key.
-    pub(super) forge: bool,
-}
-
-const PLAIN: Scenario = Scenario {
-    name: "",
-    what: "",
-    certificates: false,
-    rekey: None,
-    reauthenticate: false,
-    replay: false,
-    forge: false,
-};
-
-pub(super) const ALL: &[Scenario] = &[
-    Scenario { name: "direct-psk", what: "a link under a pre-shared KD (S4.1 with a cached key)", ..PLAIN },
-    Scenario {
-        name: "direct-certificate",
-        what: "a link by signed ephemeral keys and X.509 certificates (S4.1 method 2)",
-        certificates: true,
-        ..PLAIN
-    },
-    Scenario {
-        name: "rekey",
-        what: "a link whose session keys are made anew, traffic going on",
-        rekey: Some(25),
-        ..PLAIN
-    },
-    Scenario {
-        name: "rekey-reauth",
-        what: "the same with a new KD each time (Re-auth)",
-        certificates: true,
-        rekey: Some(25),
-        reauthenticate: true,
-        ..PLAIN
-    },
-    Scenario {
-        name: "attack-replay",
-        what: "a link under a pre-shared KD while A2 says everything again later",
-        replay: true,
-        ..PLAIN
-    },
-    Scenario {
-        name: "attack-forge",
-        what: "A1 asks for links in the name of the peer without its key",
-        forge: true,
-        ..PLAIN
-    },
-];
+use sidelink_mac::ids::Layer2Id;
+use std::collections::BTreeMap;
 
 /// Subframes before the link is asked for.
 const CONNECT: u64 = 200;
 
-/// Subframes between two pieces of traffic.
-const TALK: u64 = 120;
+/// A carrier, and how UEs use it.
+struct Carrier {
+    prb: u32,
+    rate: f64,
+    /// PRBs of each half of its pools.
+    half: u32,
+    prbs: usize,
+}
 
-const RATE: f64 = 3.84e6;
+const NARROW: Carrier = Carrier { prb: 15, rate: 3.84e6, half: 7, prbs: 10 };
 
-fn carrier(period: u64) -> String {
-    // one pool of PSSCH behind eight subframes of PSCCH; the first four of a pattern of weight 4 hold a block
-    format!(
-        r#"
+/// For a stream of data.
+const WIDE: Carrier = Carrier { prb: 50, rate: 15.36e6, half: 25, prbs: 36 };
+
+impl Carrier {
+    /// One pool of PSSCH behind eight subframes of PSCCH; the first four of a pattern of weight 4 hold a block.
+    fn text(&self, period: u64, mcs: u8) -> String {
+        let Self { prb, half, prbs, .. } = self;
+        let end = prb - 1;
+        format!(
+            r#"
 lead = 4
 [radio]
-prb = 15
+prb = {prb}
 tm = 2
 [[radio.communication]]
 period = {period}
 control-bitmap = "1111 1111"
-control-prb = {{ start = 0, end = 14, num = 7 }}
+control-prb = {{ start = 0, end = {end}, num = {half} }}
 data-bitmap = "1111 1111"
 data-offset = 8
-data-prb = {{ start = 0, end = 14, num = 7 }}
+data-prb = {{ start = 0, end = {end}, num = {half} }}
 [communication]
-mcs = 5
-prbs = 10
+mcs = {mcs}
+prbs = {prbs}
 trpt-subset = 4
 "#
-    )
-}
-
-/// Writes down what the meter needs.
-#[derive(Clone, Default)]
-struct Ledger(Arc<Mutex<Vec<(u64, LinkEvent)>>>);
-
-impl Application for Ledger {
-    fn work(&mut self, _now: Moment, _send: &mut SendData<'_>) {}
-
-    fn happened(&mut self, now: Moment, happening: &Happening<'_>) {
-        if let Some(event) = link_event(happening) {
-            self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push((now.t, event));
-        }
+        )
     }
 }
 
-impl Ledger {
-    fn take(&self) -> Vec<(u64, LinkEvent)> {
-        std::mem::take(&mut self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner))
-    }
+/// Layer-2 identities of UE_1 and UE_2.
+const PAIR: [u32; 2] = [0x10, 0x11];
+
+/// What UE_1 says begins with it.
+pub(super) const TEXT: &str = "n";
+
+/// Somebody who is no party to the link.
+enum Other {
+    Replayer(Running<Replayer>),
+    Ue(Running<Ue>),
+    Outlaw(Running<Outlaw<Scheme>>),
 }
 
 /// Play a case.
 pub(super) fn play(case: &Case<'_>) -> anyhow::Result<Played> {
     let scenario = case.scenario;
-    let extra = usize::from(scenario.replay) + usize::from(scenario.forge);
+    let by = scenario.attack.map(|attack| attack.by);
+    let carrier = carrier(scenario);
+    let has_other = by.is_some_and(|by| by != By::Storm);
+    let middle = matches!(by, Some(By::Outlaw(Kind::Middle(_))));
     let port =
         |name: &str, cfo: f64, delay: f64| PortConfig { cfo: Number(cfo), delay, ..PortConfig::named(name) };
     let air = Air::new(AirConfig {
-        rate: Number(RATE),
-        prb: Some(15),
+        rate: Number(carrier.rate),
+        prb: Some(carrier.prb),
         pace: Pace::Free,
         seed: case.seed,
         snr: Some(case.snr),
         utc: Some(1_800_000_000),
-        wait_for: 2 + extra,
+        wait_for: 2 + usize::from(has_other),
         port: vec![port("mary", 0.0, 0.0), port("john", 90.0, 2.5)],
         stall: 60.0,
         ..AirConfig::default()
     })?;
-    let turns = if scenario.certificates { 14 } else { 10 };
-    let rekey = scenario.rekey.map(|periods| (periods * 40).max(12 * case.period));
-    let duration = CONNECT + rekey.map_or(turns * case.period + 400, |every| 4 * every);
+    let least = if scenario.wide { 0 } else { 12 * case.period };
+    let rekey = case.rekey.or(scenario.rekey.map(|every| every.max(least)));
+    let duration = CONNECT + duration(case, rekey);
     let ledgers = [Ledger::default(), Ledger::default()];
-    let kd = "5a".repeat(32);
-    let link = |peer: &str, id: u8, more: &str, kd: &str| {
-        let key = if scenario.certificates { String::new() } else { format!("kd = \"{kd}\"\n") };
-        format!("[[link]]\npeer = \"{peer}\"\nid = \"0000{id:02x}\"\n{key}{more}")
-    };
-    let talk = if rekey.is_some() {
-        format!("[[talk]]\nto = \"link:john\"\nevery = {TALK}\ntext = \"n\"\n")
-    } else {
-        String::new()
-    };
-    let connect = match rekey {
+    let connect = match rekey.filter(|every| *every > 0) {
         Some(every) => {
             format!("connect = {CONNECT}\nrekey = {every}\nreauthenticate = {}\n", scenario.reauthenticate)
         }
         None => format!("connect = {CONNECT}\n"),
     };
-    let config = |name: &str, id: u8, seed: u64, more: &str| {
-        let text = format!(
-            "name = \"{name}\"\nlayer2-id = \"0000{id:02x}\"\nseed = {seed}\n{}\n{more}",
-            carrier(case.period)
-        );
-        UeConfig::from_toml(&text, "the scenario's carrier")
-    };
-    let mary = config("mary", 0x10, 10 * case.seed + 1, &(link("john", 0x11, &connect, &kd) + &talk))?;
-    let john = config("john", 0x11, 10 * case.seed + 2, &link("mary", 0x10, "rekey-interval = 100\n", &kd))?;
-    let radios = [air.attach_named("mary")?, air.attach_named("john")?];
-    let mut others: Vec<Box<dyn Radio>> = Vec::new();
-    for name in ["echo", "mallory"].into_iter().take(extra) {
-        others.push(air.attach(PortConfig::named(name))?);
+    let talk = scenario.talk.as_ref().map_or(String::new(), |talk| {
+        let octets = case.kbps.map_or(talk.octets, |kbps| (kbps * talk.every as f64 / 8.0).round() as usize);
+        let every = talk.every;
+        format!("[[talk]]\nto = \"link:john\"\nevery = {every}\ntext = \"{TEXT}\"\noctets = {octets}\n")
+    });
+    let storms = by == Some(By::Storm);
+    let mary = link(scenario, "john", PAIR[1], &connect, 1, SHARED);
+    let mary = config(case, "mary", PAIR[0], 1, 0.0, &(mary + &talk))?;
+    let often = if storms { "rekey = 100\n" } else { "rekey-interval = 100\n" };
+    let mut john = link(scenario, "mary", PAIR[0], often, 1, SHARED);
+    if by == Some(By::Insider) {
+        john += &link(scenario, "peter", 0x12, "", 2, OTHER);
     }
+    let john = config(case, "john", PAIR[1], 2, 0.0, &john)?;
+    let radios = [air.attach_named("mary")?, air.attach_named("john")?];
+    let radio = has_other.then(|| air.attach(PortConfig::named("mallory"))).transpose()?;
     let numerology = mary.numerology()?;
     let mut running = Vec::new();
     for ((config, radio), ledger) in [mary, john].into_iter().zip(radios).zip(&ledgers) {
         let ears: Vec<Box<dyn Application>> = vec![Box::new(ledger.clone())];
         running.push(begin(&config, scenario.certificates, radio, ears, duration)?);
     }
-    let mut echo = None;
-    let mut mallory = None;
-    for radio in others {
-        if scenario.replay {
+    let other = match (by, radio) {
+        (Some(By::Replay), Some(radio)) => {
             let streams = radio.start()?;
-            let anchor = streams.anchor.unwrap_or(Anchor { utc_ns: 0, uncertainty_ns: 0 });
+            let anchor = streams.anchor.unwrap_or(NO_ANCHOR);
             // whole periods later, so that every copy lies where its original lay
             let mut replayer = Replayer::new("echo", numerology, anchor, 2 * case.period, 3.0);
             replayer.set_duration(duration);
-            echo = Some(Running::start(replayer, streams, false, ThreadOptions::default(), None)?);
-        } else {
-            let wrong = "a5".repeat(32);
-            let config = config(
-                "john",
-                0x11,
-                77,
-                &link("mary", 0x10, &format!("connect = {}\n", CONNECT / 2), &wrong),
-            )?;
-            mallory = Some(begin(&config, false, radio, Vec::new(), duration)?);
+            Some(Other::Replayer(Running::start(replayer, streams, false, ThreadOptions::default(), None)?))
         }
-    }
-    let mut ues = Vec::new();
+        (Some(By::Forge | By::Insider), Some(radio)) => {
+            let kd_id = if by == Some(By::Insider) { 2 } else { 1 };
+            let connect = format!("connect = {}\n", CONNECT / 2);
+            let text = link(scenario, "john", PAIR[1], &connect, kd_id, OTHER);
+            let config = config(case, "mary", PAIR[0], 77, 0.0, &text)?;
+            Some(Other::Ue(begin(&config, false, radio, Vec::new(), duration)?))
+        }
+        (Some(By::Outlaw(kind)), Some(radio)) => {
+            let streams = radio.start()?;
+            let anchor = streams.anchor.unwrap_or(NO_ANCHOR);
+            // who drowns others must be louder; who has much to say says it fast
+            let level = if middle { 10.0 } else { 6.0 };
+            let case = Case { mcs: if matches!(kind, Kind::Flood { .. }) { 16 } else { case.mcs }, ..*case };
+            let config = config(&case, "mallory", 0x7f, 77, level, "")?;
+            let scheme = Scheme::new(kind, pair()?, case.seed);
+            let mut outlaw = Outlaw::new(&config, anchor, scheme)?;
+            outlaw.set_duration(duration);
+            Some(Other::Outlaw(Running::start(outlaw, streams, false, ThreadOptions::default(), None)?))
+        }
+        _ => None,
+    };
     for one in running {
-        ues.push(ended(one)?);
+        ended(one)?;
     }
-    let replayed = echo.map(ended).transpose()?.map_or(0, |e| e.replayed());
-    let forged = mallory.map(ended).transpose()?.map_or(0, |m| m.totals().sent[2] / 4);
-    let mut worst = |i: usize| ues[i].budget().microseconds(Stage::Layer2)[3];
-    let layer2_us = [worst(0), worst(1)];
-    Ok(Played {
-        events: ledgers.each_ref().map(Ledger::take),
-        totals: [*ues[0].totals(), *ues[1].totals()],
-        layer2_us,
-        connect: CONNECT,
-        attacks: replayed + forged,
-    })
+    let (attacks, findings) = match other {
+        None => (0, BTreeMap::new()),
+        Some(Other::Replayer(running)) => (ended(running)?.replayed(), BTreeMap::new()),
+        Some(Other::Ue(running)) => (ended(running)?.totals().sent[2], BTreeMap::new()),
+        Some(Other::Outlaw(running)) => {
+            let outlaw = ended(running)?;
+            (outlaw.sent(), outlaw.plot().findings())
+        }
+    };
+    Ok(Played { entries: ledgers.each_ref().map(Ledger::take), connect: CONNECT, attacks, findings })
+}
+
+const NO_ANCHOR: Anchor = Anchor { utc_ns: 0, uncertainty_ns: 0 };
+
+/// The KD of UE_1 and UE_2, and one that is not.
+const SHARED: &str = "5a";
+const OTHER: &str = "a5";
+
+fn pair() -> anyhow::Result<[Layer2Id; 2]> {
+    let id = |value| Layer2Id::new(value).map_err(|e| anyhow::anyhow!("{e}"));
+    Ok([id(PAIR[0])?, id(PAIR[1])?])
+}
+
+/// Subframes after the link was asked for.
+fn duration(case: &Case<'_>, rekey: Option<u64>) -> u64 {
+    if let Some(seconds) = case.seconds {
+        return 1000 * seconds;
+    }
+    let turns = if case.scenario.certificates { 14 } else { 10 };
+    match (rekey, case.scenario.attack.map(|attack| attack.by)) {
+        (_, Some(By::Outlaw(Kind::Flood { .. }))) => 90 * case.period,
+        // all three tries, each longer by what the one in the middle takes
+        (_, Some(By::Outlaw(Kind::Middle(_)))) => (45 * case.period).max(2000),
+        (_, Some(By::Storm)) => 4000,
+        (Some(every), _) if every > 0 => (4 * every).max(2000),
+        _ => turns * case.period + 400,
+    }
+}
+
+fn carrier(scenario: &Scenario) -> &'static Carrier {
+    if scenario.wide { &WIDE } else { &NARROW }
+}
+
+/// `[[link]]` of a UE.
+fn link(scenario: &Scenario, peer: &str, id: u32, more: &str, kd_id: u32, kd: &str) -> String {
+    let kd = kd.repeat(32);
+    let key = if scenario.certificates { String::new() } else { format!("kd = \"{kd}\"\nkd-id = {kd_id}\n") };
+    format!("[[link]]\npeer = \"{peer}\"\nid = \"{id:06x}\"\n{key}{more}")
+}
+
+fn config(
+    case: &Case<'_>,
+    name: &str,
+    id: u32,
+    seed: u64,
+    level: f64,
+    more: &str,
+) -> Result<UeConfig, ConfigError> {
+    let seed = 10 * case.seed + seed;
+    let carrier = carrier(case.scenario).text(case.period, case.mcs);
+    let text = format!("name = \"{name}\"\nlayer2-id = \"{id:06x}\"\nseed = {seed}\n{carrier}\n{more}");
+    let mut config = UeConfig::from_toml(&text, "the scenario's carrier")?;
+    // so that `--snr` is Es/N0 of what they send
+    config.device.level = level;
+    Ok(config)
 }
 
 fn begin(
@@ -227,7 +235,7 @@ fn begin(
     duration: u64,
 ) -> anyhow::Result<Running<Ue>> {
     let streams = radio.start()?;
-    let anchor = streams.anchor.unwrap_or(Anchor { utc_ns: 0, uncertainty_ns: 0 });
+    let anchor = streams.anchor.unwrap_or(NO_ANCHOR);
     let facts = RadioFacts { anchor, real_time: false };
     let mut ue = config.build_with(&Keys::default(), NoStore::default(), facts, applications)?;
     if certificates {

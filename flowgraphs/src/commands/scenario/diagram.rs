@@ -1,8 +1,7 @@
 //! Who sent what when: a sequence diagram as text or SVG.
 
-use super::meter::Message;
+use super::accounts::Message;
 use crate::terminal;
-use crate::ue::message_name;
 use std::fmt::Write as _;
 use std::io::Write;
 use std::path::Path;
@@ -29,7 +28,7 @@ pub(super) fn draw(messages: &[Message], path: &Path) -> anyhow::Result<()> {
 fn text(messages: &[Message]) -> String {
     let mut out = format!("{:>9}  {:<8}{:^52}{:>8}\n", "ms", "UE_1", "", "UE_2");
     for m in messages {
-        let what = format!(" {} ({}) ", message_name(m.message), m.l3_octets);
+        let what = format!(" {} ({}) ", m.name, m.spent.l3_octets);
         let arrow = if m.from == 0 { format!("{what:->50}>") } else { format!("<{what:-<50}") };
         let _ = writeln!(out, "{:>9}  |{arrow:^66}|", m.at_ms);
     }
@@ -58,13 +57,13 @@ fn svg(messages: &[Message]) -> String {
         let _ = writeln!(out, "<line x1=\"{from}\" y1=\"{y}\" x2=\"{to}\" y2=\"{y}\" stroke=\"#1f5a96\"/>");
         let _ =
             writeln!(out, "<polygon points=\"{to},{y} {tip},{} {tip},{}\" fill=\"#1f5a96\"/>", y - 4, y + 4);
-        let name = message_name(m.message);
+        let name = &m.name;
         let middle = (LEFT + RIGHT) / 2;
         let _ = writeln!(
             out,
             "<text x=\"{middle}\" y=\"{}\" text-anchor=\"middle\">{name}, {} octets</text>",
             y - 5,
-            m.l3_octets
+            m.spent.l3_octets
         );
     }
     out.push_str("</svg>\n");
@@ -74,10 +73,24 @@ fn svg(messages: &[Message]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::commands::scenario::accounts::{Phase, Spent};
+    use crate::ue::message_name;
 
     #[test]
     fn every_message_has_its_arrow() {
-        let message = |at_ms, from, message| Message { at_ms, from, message, l3_octets: 37, pdu_octets: 42 };
+        let message = |at_ms, from, message| Message {
+            at_ms,
+            on_air_ms: None,
+            heard_ms: None,
+            from,
+            message,
+            name: message_name(message).to_owned(),
+            phase: Phase::SetUp,
+            attempt: 1,
+            spent: Spent { l3_octets: 37, ..Spent::default() },
+            heard_cpu_us: 0.0,
+            heard_durable_writes: 0,
+        };
         let all = [message(0, 0, 1), message(40, 1, 12), message(80, 0, 13), message(120, 1, 2)];
         let text = text(&all);
         assert_eq!(text.lines().count(), 5);

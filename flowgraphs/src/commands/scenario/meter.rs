@@ -1,11 +1,11 @@
-//! What a case cost: the cost vector of the proposals' digest, per entity.
+//! What a case cost: the cost vector of the proposals' digest, per run, per UE, per phase and per message.
 
-use super::cast::Scenario;
-use crate::terminal;
-use crate::ue::{LinkEvent, Totals};
-use serde::Serialize;
-use std::io::Write;
-use std::path::Path;
+use super::accounts::{Accounts, Message, Spent};
+use super::cases::{Expect, Scenario};
+use super::ledger::{Entries, Entry};
+use crate::ue::LinkEvent;
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, HashSet};
 
 /// One run to do.
 pub(super) struct Case<'a> {
@@ -14,224 +14,223 @@ pub(super) struct Case<'a> {
     pub(super) period: u64,
     /// Es/N0 in dB.
     pub(super) snr: f64,
+    /// I_MCS of PSSCH.
+    pub(super) mcs: u8,
+    /// Milliseconds between re-keyings instead of the scenario's; 0 for none.
+    pub(super) rekey: Option<u64>,
+    /// Data of UE_1 in kbit/s instead of the scenario's.
+    pub(super) kbps: Option<f64>,
+    /// Duration instead of the scenario's.
+    pub(super) seconds: Option<u64>,
     pub(super) seed: u64,
 }
 
 /// One run that was played: UE_1 first, UE_2 second.
 pub(super) struct Played {
-    pub(super) events: [Vec<(u64, LinkEvent)>; 2],
-    pub(super) totals: [Totals; 2],
-    /// The longest that layer 2 took with what one subframe brought.
-    pub(super) layer2_us: [f64; 2],
+    pub(super) entries: [Entries; 2],
     /// Subframes after the start at which the link was asked for.
     pub(super) connect: u64,
-    /// Blocks that attackers sent.
+    /// What attackers sent: transmissions.
     pub(super) attacks: u64,
-}
-
-/// A message on the air.
-#[derive(Clone, Copy, Debug, Serialize)]
-pub(super) struct Message {
-    /// Milliseconds after the link was asked for.
-    pub(super) at_ms: i64,
-    /// 0 for UE_1.
-    pub(super) from: usize,
-    pub(super) message: u8,
-    pub(super) l3_octets: usize,
-    pub(super) pdu_octets: usize,
-}
-
-/// What one UE spent.
-#[derive(Clone, Copy, Debug, Default, Serialize)]
-pub(super) struct Spent {
-    pub(super) msgs: usize,
-    pub(super) l3_octets: usize,
-    pub(super) pdu_octets: usize,
-    pub(super) n_tb: u64,
-    pub(super) sf_pscch: u64,
-    pub(super) sf_pssch: u64,
-    /// SC periods in which it sent.
-    pub(super) sc_periods: u64,
-    pub(super) layer2_worst_us: f64,
+    /// What they found and did.
+    pub(super) findings: BTreeMap<String, u64>,
 }
 
 /// A line of the table.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Costs {
     pub(super) name: String,
     pub(super) period: u64,
     pub(super) snr_db: f64,
+    pub(super) mcs: u8,
     pub(super) seed: u64,
     /// Milliseconds from the asking to the link, at UE_1 and at UE_2.
     pub(super) setup_ms: [Option<u64>; 2],
+    /// What the set-up alone took.
+    pub(super) setup: [Spent; 2],
     pub(super) rekeyings: [usize; 2],
-    /// Messages of the application: sent by UE_1, delivered to UE_2 in order, each once.
+    /// Milliseconds from the request of a re-keying to its new keys, mean at each end.
+    pub(super) rekey_ms: [Option<f64>; 2],
+    /// Messages of the application that UE_1 sent, that came to UE_2, and that are missing between those.
+    pub(super) rekey_every_ms: Option<u64>,
+    pub(super) sent: usize,
     pub(super) delivered: usize,
+    pub(super) lost: usize,
+    /// The longest time between two of them.
+    pub(super) longest_gap_ms: Option<u64>,
+    /// What all of it took, with what came after the set-up.
     pub(super) spent: [Spent; 2],
+    /// The same by what it was for.
+    pub(super) phases: BTreeMap<String, [Spent; 2]>,
+    pub(super) messages: Vec<Message>,
+    /// PDUs under a key and a COUNT that were used before: never more than none.
+    pub(super) counts_repeated: usize,
     /// Transmissions of attackers, and what was dropped with a reason.
     pub(super) attacks: u64,
     pub(super) notes: usize,
+    /// The words of it, and how often.
+    pub(super) said: BTreeMap<String, u64>,
+    /// Data that came to UE_2 otherwise than UE_1 sent it.
+    pub(super) altered: usize,
+    /// Who attacked, what it found and did, and what came of it.
+    pub(super) adversary: Option<String>,
+    pub(super) findings: BTreeMap<String, u64>,
+    pub(super) outcome: Option<String>,
     /// Links that came about other than the one that was asked for.
     pub(super) foreign_links: usize,
+    /// Why the link ended, at each end, if it did.
+    pub(super) closed: [Option<String>; 2],
+    /// What must never be.
     pub(super) failure: Option<String>,
 }
 
 impl Played {
-    /// Every message that was sent, in its order.
-    pub(super) fn messages(&self) -> Vec<Message> {
-        let start = self.start();
-        let sent = |from: usize| {
-            self.events[from].iter().filter_map(move |(t, event)| match event {
-                LinkEvent::Sent { message, l3_octets, pdu_octets } => Some(Message {
-                    at_ms: *t as i64 - start as i64,
-                    from,
-                    message: *message,
-                    l3_octets: *l3_octets,
-                    pdu_octets: *pdu_octets,
-                }),
-                _ => None,
-            })
-        };
-        let mut all: Vec<_> = sent(0).chain(sent(1)).collect();
-        all.sort_by_key(|m| m.at_ms);
-        all
+    fn events(&self, ue: usize) -> impl Iterator<Item = (u64, &LinkEvent)> {
+        self.entries[ue].iter().filter_map(|(t, entry)| match entry {
+            Entry::Link(event) => Some((*t, event)),
+            _ => None,
+        })
     }
 
     /// The subframe in which the link was asked for.
     fn start(&self) -> u64 {
-        let asked = self.events[0].iter().find(|(_, e)| matches!(e, LinkEvent::Connecting));
-        asked.map_or(self.connect, |(t, _)| *t)
+        self.events(0).find(|(_, e)| matches!(e, LinkEvent::Connecting)).map_or(self.connect, |(t, _)| t)
+    }
+
+    /// Times from the request of a re-keying to its end at `ue`, in milliseconds.
+    fn rekey_ms(&self, ue: usize) -> Option<f64> {
+        let requested =
+            |(t, e): (u64, &LinkEvent)| matches!(e, LinkEvent::Sent { message: 15, .. }).then_some(t);
+        let requests: Vec<u64> =
+            [0, 1].into_iter().flat_map(|ue| self.events(ue).filter_map(requested)).collect();
+        let ends = self.events(ue).filter(|(_, e)| matches!(e, LinkEvent::Rekeyed { .. }));
+        let times: Vec<u64> =
+            ends.filter_map(|(t, _)| Some(t - requests.iter().copied().filter(|r| *r <= t).max()?)).collect();
+        (!times.is_empty()).then(|| times.iter().sum::<u64>() as f64 / times.len() as f64)
+    }
+
+    /// What links said of what they refused, and how often.
+    fn said(&self) -> BTreeMap<String, u64> {
+        let mut said = BTreeMap::new();
+        for (_, event) in self.events(0).chain(self.events(1)) {
+            if let LinkEvent::Note(note) = event {
+                *said.entry(note.clone()).or_default() += 1;
+            }
+        }
+        said
+    }
+
+    /// PDUs of one sender under a session key and an SN that it used before.
+    fn counts_repeated(&self) -> usize {
+        let mut seen = HashSet::new();
+        let mut repeated = 0;
+        for (ue, entries) in self.entries.iter().enumerate() {
+            for (_, entry) in entries {
+                if let Entry::Pdu { session: Some(session), sn, .. } = entry {
+                    repeated += usize::from(!seen.insert((ue, *session, *sn)));
+                }
+            }
+        }
+        repeated
     }
 }
 
 impl Costs {
     pub(super) fn of(case: &Case<'_>, played: &Played) -> Self {
         let start = played.start();
-        let up = |i: usize| {
-            played.events[i].iter().find(|(_, e)| matches!(e, LinkEvent::Up)).map(|(t, _)| t - start)
+        let up = |ue: usize| {
+            played.events(ue).find(|(_, e)| matches!(e, LinkEvent::Up)).map(|(t, _)| t.saturating_sub(start))
         };
-        let count = |i: usize, which: fn(&LinkEvent) -> bool| {
-            played.events[i].iter().filter(|(_, e)| which(e)).count()
-        };
-        let messages = played.messages();
-        let spent = [0, 1].map(|i| {
-            let own = messages.iter().filter(|m| m.from == i);
-            let [_, scis, blocks, _] = played.totals[i].sent;
-            Spent {
-                msgs: own.clone().count(),
-                l3_octets: own.clone().map(|m| m.l3_octets).sum(),
-                pdu_octets: own.map(|m| m.pdu_octets).sum(),
-                n_tb: blocks / 4,
-                sf_pscch: scis,
-                sf_pssch: blocks,
-                sc_periods: scis / 2,
-                layer2_worst_us: played.layer2_us[i],
-            }
-        });
-        let numbers: Vec<u64> = played.events[1]
-            .iter()
-            .filter_map(|(_, e)| if let LinkEvent::Data(number) = e { *number } else { None })
+        let count =
+            |ue: usize, which: fn(&LinkEvent) -> bool| played.events(ue).filter(|(_, e)| which(e)).count();
+        let accounts = Accounts::of(&played.entries, start);
+        let phases: BTreeMap<_, _> =
+            accounts.phases.iter().map(|(phase, spent)| (phase.as_str().to_owned(), *spent)).collect();
+        let data: Vec<(u64, Option<u64>)> = played
+            .events(1)
+            .filter_map(|(t, e)| if let LinkEvent::Data(number) = e { Some((t, *number)) } else { None })
             .collect();
+        let numbers: Vec<u64> = data.iter().filter_map(|(_, number)| *number).collect();
         let ordered = numbers.windows(2).all(|w| w[0] < w[1]);
-        let ups = count(1, |e| matches!(e, LinkEvent::Up));
+        let lost = numbers.last().map_or(0, |last| (last + 1) as usize).saturating_sub(numbers.len());
+        let sent = played.entries[0].iter().filter(|(_, e)| matches!(e, Entry::Pdu { message: None, .. }));
         let mut costs = Self {
             name: case.scenario.name.to_owned(),
             period: case.period,
             snr_db: case.snr,
+            mcs: case.mcs,
             seed: case.seed,
             setup_ms: [up(0), up(1)],
-            rekeyings: [0, 1].map(|i| count(i, |e| matches!(e, LinkEvent::Rekeyed { .. }))),
+            setup: phases.get("set-up").copied().unwrap_or_default(),
+            rekeyings: [0, 1].map(|ue| count(ue, |e| matches!(e, LinkEvent::Rekeyed { .. }))),
+            rekey_ms: [played.rekey_ms(0), played.rekey_ms(1)],
+            rekey_every_ms: case.rekey.or(case.scenario.rekey),
+            sent: sent.count(),
             delivered: numbers.len(),
-            spent,
+            lost,
+            longest_gap_ms: data.windows(2).map(|w| w[1].0 - w[0].0).max(),
+            spent: accounts.whole(),
+            phases,
+            messages: accounts.messages,
+            counts_repeated: played.counts_repeated(),
             attacks: played.attacks,
-            notes: count(0, |e| matches!(e, LinkEvent::Note(_)))
-                + count(1, |e| matches!(e, LinkEvent::Note(_))),
-            foreign_links: ups.saturating_sub(1),
+            notes: [0, 1].into_iter().map(|ue| count(ue, |e| matches!(e, LinkEvent::Note(_)))).sum(),
+            said: played.said(),
+            altered: played.entries[1].iter().filter(|(_, e)| *e == Entry::Altered).count(),
+            adversary: case.scenario.attack.map(|attack| attack.adversary().to_owned()),
+            findings: played.findings.clone(),
+            outcome: None,
+            foreign_links: [0, 1]
+                .map(|ue| count(ue, |e| matches!(e, LinkEvent::Up)).saturating_sub(1))
+                .iter()
+                .sum(),
+            closed: [0, 1].map(|ue| {
+                played
+                    .events(ue)
+                    .find_map(|(_, e)| if let LinkEvent::Closed(why) = e { Some(why.clone()) } else { None })
+            }),
             failure: None,
         };
+        costs.outcome = case.scenario.attack.map(|_| costs.come_of().to_owned());
         costs.failure = if !ordered {
             Some("a message came twice, or out of its order".to_owned())
         } else if costs.foreign_links > 0 {
             Some("a second link came about".to_owned())
-        } else if case.snr >= 10.0 && costs.setup_ms.contains(&None) {
-            Some("there is no link".to_owned())
+        } else if costs.counts_repeated > 0 {
+            Some("a COUNT was used twice under one key".to_owned())
+        } else if costs.altered > 0 && case.scenario.attack.is_none_or(|a| a.expect != Expect::Passes) {
+            Some("altered data was believed".to_owned())
         } else {
             None
         };
         costs
     }
-}
 
-/// As lines of JSON.
-pub(super) fn json(all: &[Costs], file: Option<&Path>) -> anyhow::Result<()> {
-    let mut out = open(file)?;
-    for costs in all {
-        writeln!(out, "{}", serde_json::to_string(costs)?)?;
-    }
-    Ok(out.flush()?)
-}
-
-/// For people: UE_1 / UE_2 in every column.
-pub(super) fn table(all: &[Costs], file: Option<&Path>) -> anyhow::Result<()> {
-    let mut out = open(file)?;
-    writeln!(
-        out,
-        "{:<20} {:>4} {:>6} {:>4} {:>13} {:>7} {:>9} {:>9} {:>7} {:>9} {:>9} {:>7} {:>7} {:>6} {:>5}",
-        "scenario",
-        "P",
-        "SNR dB",
-        "seed",
-        "set-up ms",
-        "msgs",
-        "L3 octets",
-        "PDU oct.",
-        "TBs",
-        "PSCCH sf",
-        "PSSCH sf",
-        "periods",
-        "re-keys",
-        "data",
-        "notes"
-    )?;
-    for c in all {
-        let pair = |f: fn(&Spent) -> u64| format!("{}/{}", f(&c.spent[0]), f(&c.spent[1]));
-        let ms = |v: Option<u64>| v.map_or("-".to_owned(), |v| v.to_string());
-        writeln!(
-            out,
-            "{:<20} {:>4} {:>6} {:>4} {:>13} {:>7} {:>9} {:>9} {:>7} {:>9} {:>9} {:>7} {:>7} {:>6} {:>5}",
-            c.name,
-            c.period,
-            c.snr_db,
-            c.seed,
-            format!("{}/{}", ms(c.setup_ms[0]), ms(c.setup_ms[1])),
-            pair(|s| s.msgs as u64),
-            pair(|s| s.l3_octets as u64),
-            pair(|s| s.pdu_octets as u64),
-            pair(|s| s.n_tb),
-            pair(|s| s.sf_pscch),
-            pair(|s| s.sf_pssch),
-            pair(|s| s.sc_periods),
-            format!("{}/{}", c.rekeyings[0], c.rekeyings[1]),
-            c.delivered,
-            c.notes
-        )?;
-        if c.attacks > 0 {
-            writeln!(
-                out,
-                "  the attacker sent {} transmissions; links that came of it: {}; refused with a note: {}",
-                c.attacks, c.foreign_links, c.notes
-            )?;
+    /// What an attack came to, in words.
+    fn come_of(&self) -> &'static str {
+        let followed = self.findings.get("session keys followed by one pair of identities").copied();
+        if self.foreign_links > 0 {
+            "a link of its own"
+        } else if self.altered > 0 {
+            "data altered unnoticed"
+        } else if followed.is_some_and(|keys| keys > 1) {
+            "both UEs followed across keys"
+        } else if self.closed.iter().any(Option::is_some) && self.linked() {
+            "the link ended"
+        } else if self.linked() {
+            "stopped"
+        } else {
+            "no link while it lasts"
         }
     }
-    Ok(out.flush()?)
-}
 
-fn open(file: Option<&Path>) -> anyhow::Result<Box<dyn Write>> {
-    Ok(match file {
-        Some(path) => {
-            let file = std::fs::File::create(path).map_err(|e| anyhow::anyhow!("{}: {e}", path.display()))?;
-            Box::new(std::io::BufWriter::new(file))
-        }
-        None => Box::new(terminal::stdout()),
-    })
+    /// Whether both ends have the link.
+    pub(super) fn linked(&self) -> bool {
+        !self.setup_ms.contains(&None)
+    }
+
+    /// A figure of both ends together.
+    pub(super) fn setup_sum(&self, figure: impl Fn(&Spent) -> f64) -> f64 {
+        self.setup.iter().map(figure).sum()
+    }
 }

@@ -1,0 +1,342 @@
+//! Two ledgers into accounts: what each message cost, and each phase.
+//!
+//! A transport block belongs to the first message of which it carries octets, else to data. The SCIs of a grant belong to
+//! its first block. A step of the processor belongs to the message that it made, else to the one that it judged.
+
+use super::ledger::{Entries, Entry};
+use crate::ue::{LinkEvent, message_name};
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, HashMap, VecDeque};
+
+/// What a message or data is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum Phase {
+    SetUp,
+    #[serde(rename = "re-keying")]
+    Rekeying,
+    KeepAlive,
+    Release,
+    Data,
+}
+
+impl Phase {
+    pub(super) const fn as_str(self) -> &'static str {
+        match self {
+            Self::SetUp => "set-up",
+            Self::Rekeying => "re-keying",
+            Self::KeepAlive => "keep-alive",
+            Self::Release => "release",
+            Self::Data => "data",
+        }
+    }
+
+    /// Of a message; one that serves two phases belongs to the one that was begun last.
+    fn of(message: u8, last: Self) -> Self {
+        match message {
+            1..=3 => Self::SetUp,
+            15..=17 => Self::Rekeying,
+            4 | 5 => Self::KeepAlive,
+            6 | 7 => Self::Release,
+            _ => last,
+        }
+    }
+}
+
+/// What was spent: the cost vector of the proposals' digest, its part on the air and in the UE.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(super) struct Spent {
+    pub(super) msgs: u64,
+    pub(super) l3_octets: u64,
+    /// Octets of PDCP PDUs.
+    pub(super) pdcp_octets: u64,
+    /// Octets of transport blocks: PDCP, RLC, MAC, padding.
+    pub(super) pdu_octets: u64,
+    pub(super) n_tb: u64,
+    pub(super) sf_pscch: u64,
+    pub(super) sf_pssch: u64,
+    pub(super) sf_psdch: u64,
+    /// SC periods with a grant.
+    pub(super) sc_periods: u64,
+    /// Messages that said again what was not answered.
+    pub(super) retx: u64,
+    pub(super) cpu_us: f64,
+    pub(super) durable_writes: u64,
+}
+
+impl Spent {
+    pub(super) fn add(&mut self, other: &Self) {
+        self.msgs += other.msgs;
+        self.l3_octets += other.l3_octets;
+        self.pdcp_octets += other.pdcp_octets;
+        self.pdu_octets += other.pdu_octets;
+        self.n_tb += other.n_tb;
+        self.sf_pscch += other.sf_pscch;
+        self.sf_pssch += other.sf_pssch;
+        self.sf_psdch += other.sf_psdch;
+        self.sc_periods += other.sc_periods;
+        self.retx += other.retx;
+        self.cpu_us += other.cpu_us;
+        self.durable_writes += other.durable_writes;
+    }
+}
+
+/// A message of PC5 signalling. Times in milliseconds after the link was asked for.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Message {
+    /// When it was made.
+    pub(super) at_ms: i64,
+    /// When its first octet went on the air.
+    pub(super) on_air_ms: Option<i64>,
+    /// When the peer believed it.
+    pub(super) heard_ms: Option<i64>,
+    /// 0 for UE_1.
+    pub(super) from: usize,
+    pub(super) message: u8,
+    pub(super) name: String,
+    pub(super) phase: Phase,
+    /// Which try of the same exchange, from 1.
+    pub(super) attempt: u64,
+    #[serde(flatten)]
+    pub(super) spent: Spent,
+    /// Time of the peer's step that judged it; what it answered was made in the same step.
+    pub(super) heard_cpu_us: f64,
+    pub(super) heard_durable_writes: u64,
+}
+
+/// Accounts of a case.
+pub(super) struct Accounts {
+    pub(super) messages: Vec<Message>,
+    /// What UE_1 and UE_2 spent, by phases.
+    pub(super) phases: BTreeMap<Phase, [Spent; 2]>,
+}
+
+/// What a step of the processor was for.
+#[derive(Clone, Copy, Default)]
+enum For {
+    Made(usize),
+    Heard(usize),
+    #[default]
+    Data,
+}
+
+struct Heard {
+    at_ms: i64,
+    message: u8,
+    cpu_us: f64,
+    writes: u64,
+    /// The message that it was, once that is known.
+    of: Option<usize>,
+}
+
+#[derive(Default)]
+struct One {
+    messages: Vec<Message>,
+    heard: Vec<Heard>,
+    steps: Vec<(For, f64, u64)>,
+    data: Spent,
+}
+
+impl Accounts {
+    /// Of UE_1 and UE_2; the link was asked for in subframe `start`.
+    pub(super) fn of(entries: &[Entries; 2], start: u64) -> Self {
+        let mut ones = [0, 1].map(|ue| one(ue, &entries[ue], start));
+        meet(&mut ones);
+        let [first, second] = ones;
+        let mut phases: BTreeMap<Phase, [Spent; 2]> = BTreeMap::new();
+        // in the order of time, so that a phase begins with its first message
+        let mut order: Vec<(usize, usize)> = (0..first.messages.len()).map(|i| (0, i)).collect();
+        order.extend((0..second.messages.len()).map(|i| (1, i)));
+        let mut ones = [first, second];
+        order.sort_by_key(|&(ue, i)| (ones[ue].messages[i].at_ms, ue));
+        let mut last = Phase::SetUp;
+        for &(ue, i) in &order {
+            let message = &mut ones[ue].messages[i];
+            message.phase = Phase::of(message.message, last);
+            if matches!(message.phase, Phase::SetUp | Phase::Rekeying) {
+                last = message.phase;
+            }
+            phases.entry(message.phase).or_default()[ue].add(&Spent {
+                cpu_us: 0.0,
+                durable_writes: 0,
+                ..message.spent
+            });
+        }
+        for ue in [0, 1] {
+            for &(of, cpu_us, durable_writes) in &ones[ue].steps {
+                let phase = match of {
+                    For::Made(i) => ones[ue].messages[i].phase,
+                    For::Heard(h) => {
+                        ones[ue].heard[h].of.map_or(Phase::SetUp, |i| ones[1 - ue].messages[i].phase)
+                    }
+                    For::Data => Phase::Data,
+                };
+                phases.entry(phase).or_default()[ue].add(&Spent {
+                    cpu_us,
+                    durable_writes,
+                    ..Spent::default()
+                });
+            }
+            phases.entry(Phase::Data).or_default()[ue].add(&ones[ue].data);
+        }
+        let messages = order.iter().map(|&(ue, i)| ones[ue].messages[i].clone()).collect();
+        phases.retain(|_, spent| *spent != [Spent::default(); 2]);
+        Self { messages, phases }
+    }
+
+    /// Everything together.
+    pub(super) fn whole(&self) -> [Spent; 2] {
+        let mut whole = [Spent::default(); 2];
+        for spent in self.phases.values() {
+            for ue in [0, 1] {
+                whole[ue].add(&spent[ue]);
+            }
+        }
+        whole
+    }
+}
+
+/// PDCP PDUs that wait in RLC, by destination and channel: the message that each is, and the octets that are left of it.
+type Queues = HashMap<(u32, u8), VecDeque<(Option<usize>, usize)>>;
+
+/// One UE's messages with what the air took for them.
+fn one(from: usize, entries: &Entries, start: u64) -> One {
+    let ms = |t: u64| t as i64 - start as i64;
+    let mut one = One::default();
+    let mut queues = Queues::new();
+    let (mut l3_octets, mut step) = (0, For::Data);
+    let (mut judged, mut made) = (0, 0);
+    let (mut scis, mut block) = (0, None);
+    let mut attempts: HashMap<u8, u64> = HashMap::new();
+    for (t, entry) in entries {
+        match entry {
+            Entry::Link(LinkEvent::Sent { l3_octets: octets, .. }) => l3_octets = *octets as u64,
+            Entry::Link(LinkEvent::Heard { message }) => {
+                one.heard.push(Heard { at_ms: ms(*t), message: *message, cpu_us: 0.0, writes: 0, of: None });
+                if !matches!(step, For::Made(_)) {
+                    step = For::Heard(one.heard.len() - 1);
+                }
+            }
+            Entry::Link(LinkEvent::Up | LinkEvent::Rekeyed { .. }) => attempts.clear(),
+            Entry::Pdu { to, lcid, message, octets, .. } => {
+                let of = message.map(|message| {
+                    let attempt = attempts.entry(message).or_default();
+                    *attempt += 1;
+                    let again = *attempt > 1 && !matches!(message, 4 | 5);
+                    let spent = Spent {
+                        msgs: 1,
+                        l3_octets: std::mem::take(&mut l3_octets),
+                        pdcp_octets: *octets as u64,
+                        retx: u64::from(again),
+                        ..Spent::default()
+                    };
+                    one.messages.push(Message {
+                        at_ms: ms(*t),
+                        on_air_ms: None,
+                        heard_ms: None,
+                        from,
+                        message,
+                        name: message_name(message).to_owned(),
+                        phase: Phase::SetUp,
+                        attempt: *attempt,
+                        spent,
+                        heard_cpu_us: 0.0,
+                        heard_durable_writes: 0,
+                    });
+                    step = For::Made(one.messages.len() - 1);
+                    one.messages.len() - 1
+                });
+                queues.entry((*to, *lcid)).or_default().push_back((of, *octets));
+            }
+            Entry::Step { cpu_us, writes } => {
+                for message in &mut one.messages[made..] {
+                    message.spent.cpu_us = *cpu_us;
+                    message.spent.durable_writes = *writes;
+                }
+                for heard in &mut one.heard[judged..] {
+                    (heard.cpu_us, heard.writes) = (*cpu_us, *writes);
+                }
+                (made, judged) = (one.messages.len(), one.heard.len());
+                one.steps.push((std::mem::take(&mut step), *cpu_us, *writes));
+            }
+            Entry::Sci => (scis, block) = (scis + 1, None),
+            Entry::Discovery => one.data.sf_psdch += 1,
+            Entry::Block { number, octets, to, parts } => {
+                let owner = match block {
+                    Some((known, owner)) if known == *number => owner,
+                    _ => {
+                        let owner = consume(&mut queues, *to, parts, &mut one.messages, ms(*t));
+                        let account = account(&mut one, owner);
+                        account.n_tb += 1;
+                        account.pdu_octets += *octets as u64;
+                        account.sf_pscch += scis;
+                        account.sc_periods += u64::from(scis > 0);
+                        scis = 0;
+                        owner
+                    }
+                };
+                block = Some((*number, owner));
+                account(&mut one, owner).sf_pssch += 1;
+            }
+            Entry::Link(_) | Entry::Altered => {}
+        }
+    }
+    // SCIs without a block
+    one.data.sf_pscch += scis;
+    one
+}
+
+fn account(one: &mut One, owner: Option<usize>) -> &mut Spent {
+    match owner {
+        Some(i) => &mut one.messages[i].spent,
+        None => &mut one.data,
+    }
+}
+
+/// Take what a block carries out of the queues; the first message of which it carries something.
+fn consume(
+    queues: &mut Queues,
+    to: u32,
+    parts: &[(u8, usize)],
+    messages: &mut [Message],
+    at_ms: i64,
+) -> Option<usize> {
+    let mut owner = None;
+    for &(lcid, octets) in parts {
+        let Some(queue) = queues.get_mut(&(to, lcid)) else { continue };
+        let mut octets = octets;
+        while octets > 0 {
+            let Some((of, left)) = queue.front_mut() else { break };
+            let taken = octets.min(*left);
+            (octets, *left) = (octets - taken, *left - taken);
+            if let Some(i) = *of {
+                owner = owner.or(Some(i));
+                messages[i].on_air_ms.get_or_insert(at_ms);
+            }
+            if *left == 0 {
+                queue.pop_front();
+            }
+        }
+    }
+    owner
+}
+
+/// What one heard is what the other sent last of this kind.
+fn meet(ones: &mut [One; 2]) {
+    for ue in [0, 1] {
+        let [first, second] = ones;
+        let (hearer, sender) = if ue == 0 { (first, second) } else { (second, first) };
+        for heard in &mut hearer.heard {
+            let sent = sender.messages.iter_mut().enumerate().rev().find(|(_, m)| {
+                let aired = m.on_air_ms.is_some_and(|at| at <= heard.at_ms);
+                m.message == heard.message && m.heard_ms.is_none() && aired
+            });
+            if let Some((i, message)) = sent {
+                message.heard_ms = Some(heard.at_ms);
+                message.heard_cpu_us = heard.cpu_us;
+                message.heard_durable_writes = heard.writes;
+                heard.of = Some(i);
+            }
+        }
+    }
+}

@@ -1,0 +1,237 @@
+//! Which cases there are.
+
+use super::plots::{Alter, Kind};
+
+/// A case.
+pub(super) struct Scenario {
+    pub(super) name: &'static str,
+    pub(super) what: &'static str,
+    /// Method 2 instead of a shared KD.
+    pub(super) certificates: bool,
+    /// Milliseconds between re-keyings; at least twelve SC periods, where the command line does not say it.
+    pub(super) rekey: Option<u64>,
+    pub(super) reauthenticate: bool,
+    /// What UE_1 says to UE_2.
+    pub(super) talk: Option<Talk>,
+    /// On a carrier of 50 PRBs instead of 15.
+    pub(super) wide: bool,
+    pub(super) attack: Option<Attack>,
+}
+
+/// Data, every so often.
+#[derive(Clone, Copy)]
+pub(super) struct Talk {
+    /// Milliseconds between two.
+    pub(super) every: u64,
+    /// Octets of each, at least.
+    pub(super) octets: usize,
+}
+
+/// Who else is there, and what must come of it.
+#[derive(Clone, Copy)]
+pub(super) struct Attack {
+    pub(super) by: By,
+    pub(super) expect: Expect,
+}
+
+/// Who attacks.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum By {
+    /// A2: says everything again later.
+    Replay,
+    /// A1: asks in the name of UE_1, with another key under the same name.
+    Forge,
+    /// A4: a third UE with a KD of its own with UE_2 asks in the name of UE_1.
+    Insider,
+    /// A4: UE_2 asks to re-key again and again.
+    Storm,
+    /// A radio without a key.
+    Outlaw(Kind),
+}
+
+/// What comes of an attack.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Expect {
+    /// The link comes about and nothing else does.
+    Stopped,
+    /// No link at all while it lasts, and none that is weaker.
+    Denied,
+    /// The protection does not stop it (X): how far it comes is measured.
+    Passes,
+}
+
+impl Attack {
+    /// The capability of the proposals' digest.
+    pub(super) const fn adversary(&self) -> &'static str {
+        match self.by {
+            By::Replay => "A2",
+            By::Forge | By::Outlaw(Kind::Flood { .. } | Kind::Spoof) => "A1",
+            By::Insider | By::Storm => "A4",
+            By::Outlaw(Kind::Track) => "A0",
+            By::Outlaw(Kind::Middle(_)) => "A3",
+        }
+    }
+}
+
+const PLAIN: Scenario = Scenario {
+    name: "",
+    what: "",
+    certificates: false,
+    rekey: None,
+    reauthenticate: false,
+    talk: None,
+    wide: false,
+    attack: None,
+};
+
+const TALK: Option<Talk> = Some(Talk { every: 120, octets: 0 });
+
+const fn attack(name: &'static str, what: &'static str, by: By, expect: Expect) -> Scenario {
+    Scenario { name, what, attack: Some(Attack { by, expect }), ..PLAIN }
+}
+
+const fn middle(name: &'static str, what: &'static str, alter: Alter, expect: Expect) -> Scenario {
+    attack(name, what, By::Outlaw(Kind::Middle(alter)), expect)
+}
+
+pub(super) const ALL: &[Scenario] = &[
+    Scenario { name: "direct-psk", what: "a link under a pre-shared KD (S4.1 with a cached key)", ..PLAIN },
+    Scenario {
+        name: "direct-certificate",
+        what: "a link by signed ephemeral keys and X.509 certificates (S4.1 method 2)",
+        certificates: true,
+        ..PLAIN
+    },
+    Scenario {
+        name: "rekey",
+        what: "a link whose session keys are made anew, traffic going on",
+        rekey: Some(1000),
+        talk: TALK,
+        ..PLAIN
+    },
+    Scenario {
+        name: "rekey-reauth",
+        what: "the same with a new KD each time (Re-auth)",
+        certificates: true,
+        rekey: Some(1000),
+        talk: TALK,
+        reauthenticate: true,
+        ..PLAIN
+    },
+    Scenario {
+        name: "rekey-stress",
+        what: "re-keying every 200 ms under 500 kbit/s, at 50 PRBs: take --mcs 12; --seconds, --rekey-every, --kbps",
+        rekey: Some(200),
+        talk: Some(Talk { every: 20, octets: 1250 }),
+        wide: true,
+        ..PLAIN
+    },
+    Scenario {
+        rekey: Some(1000),
+        talk: TALK,
+        ..attack(
+            "attack-track",
+            "A0 listens and follows both UEs by what stays the same (T4.1-6, TRK-11)",
+            By::Outlaw(Kind::Track),
+            Expect::Passes,
+        )
+    },
+    attack(
+        "attack-replay",
+        "a link under a pre-shared KD while A2 says everything again later (T4.1-3)",
+        By::Replay,
+        Expect::Stopped,
+    ),
+    Scenario {
+        rekey: Some(1000),
+        talk: TALK,
+        ..attack(
+            "attack-replay-rekey",
+            "the same with data, across re-keying (T4.1-3, TRK-1)",
+            By::Replay,
+            Expect::Stopped,
+        )
+    },
+    attack(
+        "attack-forge",
+        "A1 asks for links in the name of UE_1 with another key (T4.1-1)",
+        By::Forge,
+        Expect::Stopped,
+    ),
+    attack(
+        "attack-insider",
+        "A4, with a key of its own with UE_2, asks in the name of UE_1 (T4.1-5)",
+        By::Insider,
+        Expect::Stopped,
+    ),
+    attack(
+        "attack-flood",
+        "A1 sends a thousand requests in the name of UE_1 under made-up KD IDs (T4.1-7)",
+        By::Outlaw(Kind::Flood { requests: 1000, kd_id: false }),
+        Expect::Stopped,
+    ),
+    attack(
+        "attack-flood-named",
+        "the same under the KD ID that A0 heard: each takes an answer of UE_2 (T4.1-7)",
+        By::Outlaw(Kind::Flood { requests: 1000, kd_id: true }),
+        Expect::Denied,
+    ),
+    Scenario {
+        rekey: Some(1000),
+        talk: TALK,
+        ..attack(
+            "attack-spoof",
+            "A1 refuses, releases and re-keys in the names of both, unprotected (T4.1-8, TRK-2)",
+            By::Outlaw(Kind::Spoof),
+            Expect::Stopped,
+        )
+    },
+    middle(
+        "attack-nonces",
+        "A3 in the middle puts other nonces into requests and commands (T4.1-1)",
+        Alter::Nonces,
+        Expect::Denied,
+    ),
+    middle(
+        "attack-bid-down",
+        "A3 in the middle takes EEA2 and EIA2 out of requests (T4.1-2)",
+        Alter::BidDown,
+        Expect::Denied,
+    ),
+    middle(
+        "attack-null",
+        "A3 in the middle leaves null algorithms alone in requests (T4.1-2, T4.1-13)",
+        Alter::NullOnly,
+        Expect::Denied,
+    ),
+    Scenario {
+        talk: TALK,
+        ..middle(
+            "attack-flip-data",
+            "A3 in the middle flips a bit of all data (T4.1-9)",
+            Alter::Data,
+            Expect::Passes,
+        )
+    },
+    middle(
+        "attack-flip-signalling",
+        "A3 in the middle flips a bit of every protected message (T4.1-1)",
+        Alter::Protected,
+        Expect::Denied,
+    ),
+    middle(
+        "attack-jam-complete",
+        "A3 keeps back the first two DIRECT_SECURITY_MODE_COMPLETE (TRK-4, T4.1-4)",
+        Alter::Completes { keep: 2 },
+        Expect::Stopped,
+    ),
+    Scenario {
+        talk: TALK,
+        ..attack(
+            "attack-rekey-storm",
+            "A4: UE_2 asks to re-key every 100 ms (TRK-10)",
+            By::Storm,
+            Expect::Stopped,
+        )
+    },
+];

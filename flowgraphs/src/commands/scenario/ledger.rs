@@ -1,0 +1,96 @@
+//! Writes down what one UE of a case does: what its links say, and every channel that it sends.
+
+use super::cast::TEXT;
+use crate::scenario::Content;
+use crate::ue::{Application, Happening, LinkEvent, Moment, Send as SendData, link_event};
+use sidelink_mac::ids::GroupDestinationId;
+use sidelink_mac::mux::Address;
+use sidelink_mac::wire::{rlc_um, sl_sch};
+use sidelink_security::direct::Fingerprint;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// One thing that happened.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Entry {
+    /// To a link.
+    Link(LinkEvent),
+    /// A PDCP PDU was handed to RLC: a message, or data where there is none.
+    Pdu { to: u32, lcid: u8, message: Option<u8>, octets: usize, session: Option<Fingerprint>, sn: u16 },
+    /// What the links said since the last step took so long, and so many durable writes.
+    Step { cpu_us: f64, writes: u64 },
+    /// Data came that nobody sent so.
+    Altered,
+    /// PSCCH.
+    Sci,
+    /// PSSCH: the `number`th transport block, and the octets of PDCP PDUs in it, channel by channel.
+    Block { number: u64, octets: usize, to: u32, parts: Vec<(u8, usize)> },
+    /// PSDCH.
+    Discovery,
+}
+
+/// Entries with the subframe in which they happened.
+pub(super) type Entries = Vec<(u64, Entry)>;
+
+/// A ledger; a copy is the same ledger.
+#[derive(Clone, Default)]
+pub(super) struct Ledger(Arc<Mutex<Entries>>);
+
+impl Ledger {
+    /// Everything so far; it begins anew.
+    pub(super) fn take(&self) -> Entries {
+        std::mem::take(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl Application for Ledger {
+    fn work(&mut self, _now: Moment, _send: &mut SendData<'_>) {}
+
+    fn happened(&mut self, now: Moment, happening: &Happening<'_>) {
+        let entry = match happening {
+            Happening::LinkPdu(pdu) => {
+                let sn = pdu.octets.get(3..5).map_or(0, |sn| u16::from_be_bytes([sn[0], sn[1]]));
+                Some(Entry::Pdu {
+                    to: pdu.peer.value(),
+                    lcid: pdu.lcid.value(),
+                    message: pdu.message,
+                    octets: pdu.octets.len(),
+                    session: pdu.session,
+                    sn,
+                })
+            }
+            Happening::LinkStep { took, writes } => {
+                Some(Entry::Step { cpu_us: took.as_secs_f64() * 1e6, writes: *writes })
+            }
+            Happening::OnAir(content) => on_air(content),
+            Happening::LinkData { data, .. } if !data.starts_with(TEXT.as_bytes()) => Some(Entry::Altered),
+            other => link_event(other).map(Entry::Link),
+        };
+        if let Some(entry) = entry {
+            self.0.lock().unwrap_or_else(PoisonError::into_inner).push((now.t, entry));
+        }
+    }
+}
+
+fn on_air(content: &Content) -> Option<Entry> {
+    match content {
+        Content::Sync { .. } => None,
+        Content::Sci { .. } => Some(Entry::Sci),
+        Content::SlDch { .. } => Some(Entry::Discovery),
+        Content::SlSch { block, number, grant, .. } => {
+            let (to, parts) = parts(block, grant.n_id as u8).unwrap_or_default();
+            Some(Entry::Block { number: *number, octets: block.len(), to, parts })
+        }
+    }
+}
+
+/// To whom a transport block goes, and what of PDCP is in it. Nothing where it is none of ours.
+fn parts(block: &[u8], group: u8) -> Option<(u32, Vec<(u8, usize)>)> {
+    let packet = sl_sch::Packet::new_checked(block).ok()?;
+    let repr = sl_sch::Repr::parse(&packet).ok()?;
+    let to = Address::from_wire(&repr.destination, Some(GroupDestinationId(group))).ok()?.layer2_id().value();
+    let octets = |data: &[u8]| {
+        let packet = rlc_um::Packet::new_checked(data).ok()?;
+        Some(packet.elements().map(<[u8]>::len).sum())
+    };
+    Some((to, repr.sdus().iter().filter_map(|sdu| Some((sdu.lcid, octets(sdu.data)?))).collect()))
+}

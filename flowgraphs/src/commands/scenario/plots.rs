@@ -1,0 +1,337 @@
+//! What outlaws do with the blocks that they hear: the adversaries of T4.1 and TRK that a radio can be.
+
+use crate::ue::{Means, Plot, Saying};
+use sidelink_mac::ids::{GroupDestinationId, Layer2Id, Lcid};
+use sidelink_mac::mux::{Address, Multiplexer};
+use sidelink_mac::wire::pc5_signalling::{
+    self as pc5, Body, Coding, CommunicationRequest, RekeyingRequest, Repr, UserInfo,
+};
+use sidelink_mac::wire::pdcp::{HEADER_LEN, MAC_I_LEN, OneToOneRepr, Packet, SduType};
+use sidelink_mac::wire::{rlc_um, sl_sch};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What can be done to a PDU on its way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Alter {
+    /// The strong algorithms are taken out of every request: EEA2 and EIA2.
+    BidDown,
+    /// Every algorithm but null is.
+    NullOnly,
+    /// Other nonces in requests and commands.
+    Nonces,
+    /// A bit of the data is flipped.
+    Data,
+    /// The last bit of every protected message is flipped.
+    Protected,
+    /// The first PDUs of the security mode channel from UE_1 are kept back: DIRECT_SECURITY_MODE_COMPLETE.
+    Completes {
+        /// How many.
+        keep: u64,
+    },
+}
+
+/// Which plot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// A0: listens and remembers who is who.
+    Track,
+    /// A1: so many requests in the name of UE_1, from identities that nobody has.
+    Flood {
+        /// How many.
+        requests: u64,
+        /// Whether it knows the name of the KD, from a request that was heard.
+        kd_id: bool,
+    },
+    /// A1: refusals, releases and re-keying in the peers' names, without protection.
+    Spoof,
+    /// A3: drowns all control information but its own, and passes on what it heard, altered.
+    Middle(Alter),
+}
+
+/// A plot with what it found.
+pub(super) struct Scheme {
+    kind: Kind,
+    /// UE_1 and UE_2.
+    pair: [Layer2Id; 2],
+    found: BTreeMap<&'static str, u64>,
+    sources: BTreeSet<Layer2Id>,
+    kd_ids: BTreeSet<[u8; 4]>,
+    /// KD-sess IDs of each direction, 0 left out.
+    sessions: BTreeMap<(Layer2Id, Layer2Id), BTreeSet<u16>>,
+    turn: u64,
+    /// Makes every request another.
+    drawn: u64,
+}
+
+impl Scheme {
+    pub(super) fn new(kind: Kind, pair: [Layer2Id; 2], seed: u64) -> Self {
+        Self {
+            kind,
+            pair,
+            found: BTreeMap::new(),
+            sources: BTreeSet::new(),
+            kd_ids: BTreeSet::new(),
+            sessions: BTreeMap::new(),
+            turn: 0,
+            drawn: seed << 32,
+        }
+    }
+
+    /// What it found and did, in words and numbers.
+    pub(super) fn findings(&self) -> BTreeMap<String, u64> {
+        let mut found: BTreeMap<String, u64> =
+            self.found.iter().map(|(k, v)| ((*k).to_owned(), *v)).collect();
+        if self.kind == Kind::Track {
+            let most = self.sessions.values().map(BTreeSet::len).max().unwrap_or(0);
+            found.insert("layer-2 identities heard".to_owned(), self.sources.len() as u64);
+            found.insert("KD IDs in the clear".to_owned(), self.kd_ids.len() as u64);
+            found.insert("session keys followed by one pair of identities".to_owned(), most as u64);
+        }
+        found
+    }
+
+    fn count(&mut self, what: &'static str) {
+        *self.found.entry(what).or_default() += 1;
+    }
+
+    /// Remember who said what, as far as it can be seen.
+    fn track(&mut self, pdu: &Heard<'_>) {
+        self.count("PDUs heard");
+        self.sources.insert(pdu.source);
+        let Some(header) = header(pdu.octets) else { return };
+        if header.kd_sess_id != 0 {
+            self.sessions.entry((pdu.source, pdu.destination)).or_default().insert(header.kd_sess_id);
+        }
+        if let Some(Body::CommunicationRequest(request)) = message(pdu.octets, 0).map(|m| m.body) {
+            self.count("requests with a name in the clear");
+            self.kd_ids.extend(request.kd_id);
+        }
+    }
+
+    /// A PDU that goes on, altered; `None` when it does not.
+    fn alter(&mut self, alter: Alter, pdu: &Heard<'_>) -> Option<Vec<u8>> {
+        let mut octets = pdu.octets.to_vec();
+        let signalling = pdu.lcid.is_signalling();
+        match alter {
+            Alter::BidDown | Alter::NullOnly | Alter::Nonces => {
+                let command = pdu.lcid == Lcid::PC5_S_SECURITY_MODE;
+                let tail = if command { MAC_I_LEN } else { 0 };
+                let mut parsed = message(pdu.octets, tail)?;
+                match &mut parsed.body {
+                    Body::CommunicationRequest(request) => {
+                        match alter {
+                            // bit 8 is algorithm 0
+                            Alter::BidDown => {
+                                request.capabilities.eea &= !0x20;
+                                request.capabilities.eia &= !0x20;
+                            }
+                            Alter::NullOnly => {
+                                (request.capabilities.eea, request.capabilities.eia) = (0x80, 0x80)
+                            }
+                            _ => request.nonce[0] ^= 1,
+                        }
+                        self.count("requests altered");
+                    }
+                    Body::SecurityModeCommand(command) if alter == Alter::Nonces => {
+                        command.nonce[0] ^= 1;
+                        self.count("commands altered");
+                    }
+                    _ => return Some(octets),
+                }
+                let len = parsed.buffer_len(Coding::Lte);
+                parsed.emit(Coding::Lte, octets.get_mut(HEADER_LEN..HEADER_LEN + len)?).ok()?;
+            }
+            Alter::Data if !signalling => {
+                // the first character of the text
+                *octets.get_mut(HEADER_LEN)? ^= 1;
+                self.count("data altered");
+            }
+            Alter::Protected if signalling && pdu.lcid != Lcid::PC5_S_UNPROTECTED => {
+                *octets.last_mut()? ^= 1;
+                self.count("protected messages altered");
+            }
+            Alter::Completes { keep }
+                if pdu.lcid == Lcid::PC5_S_SECURITY_MODE
+                    && pdu.source == self.pair[0]
+                    && self.found.get("messages kept back").is_none_or(|n| *n < keep) =>
+            {
+                self.count("messages kept back");
+                return None;
+            }
+            _ => {}
+        }
+        Some(octets)
+    }
+
+    /// A request in the name of UE_1, under the name of a KD that exists where `known`.
+    fn request(&mut self, sequence: u16, known: bool) -> Option<Vec<u8>> {
+        let mut nonce = [0; 16];
+        self.drawn += 1;
+        nonce[..8].copy_from_slice(&self.drawn.to_be_bytes());
+        let request = CommunicationRequest {
+            user_info: UserInfo { kind: 1, value: b"mary" },
+            ip_config: 1,
+            maximum_inactivity: 4,
+            nonce,
+            capabilities: pc5::Capabilities { eea: 0xe0, eia: 0xe0 },
+            kd_sess_msb: self.drawn as u8,
+            kd_id: Some(if known { [0, 0, 0, 1] } else { (0x1000 + self.drawn as u32).to_be_bytes() }),
+            relay_service_code: None,
+            signature: None,
+            link_local: None,
+            key_info: None,
+            policy: None,
+            target: None,
+        };
+        plain(sequence, Body::CommunicationRequest(request))
+    }
+
+    /// Everything that could end or change a link, if anybody believed it.
+    fn lies(&self, sequence: u16) -> Vec<(Lcid, Vec<u8>)> {
+        let request = RekeyingRequest {
+            capabilities: pc5::Capabilities { eea: 0x80, eia: 0x80 },
+            nonce: [7; 16],
+            kd_sess_msb: 7,
+            re_auth: None,
+            pruk_id: None,
+            key_info: None,
+        };
+        let said = [
+            (Lcid::PC5_S_UNPROTECTED, Body::CommunicationReject { cause: 1 }),
+            (Lcid::PC5_S_UNPROTECTED, Body::SecurityModeReject { cause: 8, rand: None, auts: None }),
+            (Lcid::PC5_S_UNPROTECTED, Body::Release { reason: 4 }),
+            (Lcid::PC5_S_PROTECTED, Body::Release { reason: 4 }),
+            (Lcid::PC5_S_UNPROTECTED, Body::RekeyingTrigger),
+            (Lcid::PC5_S_PROTECTED, Body::RekeyingRequest(request)),
+        ];
+        said.into_iter().filter_map(|(lcid, body)| Some((lcid, plain(sequence, body)?))).collect()
+    }
+}
+
+impl Plot for Scheme {
+    fn heard(&mut self, _t: u64, group: u8, block: &[u8], means: &mut Means) {
+        let Some(pdus) = heard(group, block) else { return };
+        match self.kind {
+            Kind::Track => pdus.iter().for_each(|pdu| self.track(pdu)),
+            Kind::Flood { .. } | Kind::Spoof => {}
+            Kind::Middle(alter) => {
+                let Some((source, destination)) = pdus.first().map(|p| (p.source, p.destination)) else {
+                    // parts of long messages go on as they are
+                    means.sayings.push_back(Saying { group, block: block.to_vec() });
+                    return;
+                };
+                self.count("PDUs passed on or kept");
+                let on: Vec<_> = pdus.iter().filter_map(|p| Some((p.lcid, self.alter(alter, p)?))).collect();
+                if !on.is_empty() {
+                    let block = self::block(source, destination, &on, means.octets);
+                    means.sayings.extend(block.map(|block| Saying { group, block }));
+                }
+            }
+        }
+    }
+
+    fn period(&mut self, _t: u64, means: &mut Means) {
+        self.turn += 1;
+        let [mary, john] = self.pair;
+        match self.kind {
+            Kind::Track => {}
+            Kind::Middle(_) => means.jam = true,
+            Kind::Flood { requests, kd_id } => {
+                while means.sayings.len() < 4 {
+                    let source =
+                        Layer2Id::new(0x20_0000 + self.turn as u32 * 16 + means.sayings.len() as u32);
+                    let Ok(source) = source else { return };
+                    let mut pdus = Vec::new();
+                    while pdus.len() * 60 + 70 < means.octets {
+                        if self.found.get("requests sent").is_some_and(|n| *n >= requests) {
+                            break;
+                        }
+                        self.count("requests sent");
+                        pdus.extend(
+                            self.request(pdus.len() as u16, kd_id).map(|pdu| (Lcid::PC5_S_UNPROTECTED, pdu)),
+                        );
+                    }
+                    let Some(block) = block(source, john, &pdus, means.octets).filter(|_| !pdus.is_empty())
+                    else {
+                        return;
+                    };
+                    means.sayings.push_back(Saying { group: group_of(john), block });
+                }
+            }
+            Kind::Spoof => {
+                let (from, to) = if self.turn.is_multiple_of(2) { (mary, john) } else { (john, mary) };
+                let lies = self.lies(self.turn as u16);
+                if let Some(block) = block(from, to, &lies, means.octets) {
+                    *self.found.entry("lies told").or_default() += lies.len() as u64;
+                    means.sayings.push_back(Saying { group: group_of(to), block });
+                }
+            }
+        }
+    }
+}
+
+/// A PDCP PDU in a block.
+struct Heard<'a> {
+    source: Layer2Id,
+    destination: Layer2Id,
+    lcid: Lcid,
+    octets: &'a [u8],
+}
+
+/// The whole PDUs of a block between two UEs; none where there are only parts. `None` for other blocks.
+fn heard(group: u8, block: &[u8]) -> Option<Vec<Heard<'_>>> {
+    let packet = sl_sch::Packet::new_checked(block).ok()?;
+    let source = Layer2Id::from_octets(packet.source());
+    let repr = sl_sch::Repr::parse(&packet).ok()?;
+    let address = Address::from_wire(&repr.destination, Some(GroupDestinationId(group))).ok()?;
+    let Address::Ue(destination) = address else { return None };
+    let mut all = Vec::new();
+    for sdu in repr.sdus() {
+        let (Ok(lcid), Ok(packet)) = (Lcid::new(sdu.lcid), rlc_um::Packet::new_checked(sdu.data)) else {
+            continue;
+        };
+        let framing = packet.framing();
+        if framing.continues || framing.unfinished {
+            return Some(Vec::new());
+        }
+        all.extend(packet.elements().map(|octets| Heard { source, destination, lcid, octets }));
+    }
+    Some(all)
+}
+
+fn header(pdu: &[u8]) -> Option<OneToOneRepr> {
+    OneToOneRepr::parse(&Packet::new_checked(pdu).ok()?).ok()
+}
+
+/// The message of a PDU that is not ciphered, `tail` octets of MAC-I behind it.
+fn message(pdu: &[u8], tail: usize) -> Option<Repr<'_>> {
+    let octets = pdu.get(HEADER_LEN..pdu.len().checked_sub(tail)?)?;
+    Repr::parse(&pc5::Packet::new_checked(Coding::Lte, octets).ok()?).ok()
+}
+
+/// A message in a PDU without protection.
+fn plain(sequence: u16, body: Body<'_>) -> Option<Vec<u8>> {
+    let repr = Repr { sequence, body };
+    let mut pdu = vec![0; HEADER_LEN + repr.buffer_len(Coding::Lte)];
+    OneToOneRepr { sdu_type: SduType::Pc5Signalling, kd_sess_id: 0, sn: 0 }.emit(&mut pdu).ok()?;
+    repr.emit(Coding::Lte, &mut pdu[HEADER_LEN..]).ok()?;
+    Some(pdu)
+}
+
+/// A block of `octets` octets that says to come from `source`.
+fn block(source: Layer2Id, to: Layer2Id, pdus: &[(Lcid, Vec<u8>)], octets: usize) -> Option<Vec<u8>> {
+    let mut mux = Multiplexer::new(source);
+    let address = Address::Ue(to);
+    for (lcid, pdu) in pdus {
+        // one channel is added once
+        let _ = mux.add_channel(address, *lcid, 1, 4096, 16);
+        mux.push(address, *lcid, pdu).ok()?;
+    }
+    let mut block = vec![0; octets];
+    mux.emit_transport_block(address, &mut block).ok()?;
+    Some(block)
+}
+
+fn group_of(id: Layer2Id) -> u8 {
+    id.group_destination().0
+}
