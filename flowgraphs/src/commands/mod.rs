@@ -38,6 +38,8 @@ pub enum Command {
     Announce(announce::AnnounceArgs),
     /// Measure speed, sensitivity and security.
     Bench(bench::BenchArgs),
+    /// Set configurations of one-to-one links side by side: what each costs, over many runs.
+    Compare(scenario::compare::CompareArgs),
     /// Decode what is in a recording.
     Decode(decode::DecodeArgs),
     /// Two protected UEs and two intruders over a virtual air, in real time: start here.
@@ -74,6 +76,7 @@ pub fn run(command: Command) -> anyhow::Result<()> {
     match command {
         Command::Announce(args) => announce::run(args),
         Command::Bench(args) => bench::run(args),
+        Command::Compare(args) => scenario::compare::run(&args),
         Command::Decode(args) => decode::run(args),
         Command::Demo(args) => demo::run(args),
         Command::Find(args) => radio::find(&args),

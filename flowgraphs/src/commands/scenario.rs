@@ -3,6 +3,7 @@
 mod accounts;
 mod cases;
 mod cast;
+pub mod compare;
 mod diagram;
 mod ledger;
 mod meter;

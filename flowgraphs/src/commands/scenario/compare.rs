@@ -1,0 +1,245 @@
+//! `sidelink compare`: configurations of one-to-one links side by side, over many runs.
+
+use super::accounts::Spent;
+use super::meter::Costs;
+use super::output::{Output, Rows};
+use super::{Cases, cases};
+use crate::config::ConfigError;
+use crate::inspect::plot::{self, Panel};
+use clap::Args;
+use serde::Serialize;
+use std::path::{Path, PathBuf};
+
+/// Arguments of `sidelink compare`.
+#[derive(Debug, Args)]
+pub struct CompareArgs {
+    /// Scenarios to play (`sidelink scenario --list`), and files of earlier runs: `scenario .. -F json:a.json`.
+    #[arg(required = true, value_name = "NAME|FILE")]
+    pub what: Vec<String>,
+    #[command(flatten)]
+    cases: Cases,
+    /// Form of the output: table, json or csv, json:FILE.
+    #[arg(short = 'F', value_name = "FORM[:FILE]", default_value = "table")]
+    pub output: Output,
+    /// Draw the comparison: a .svg or .png file.
+    #[arg(long, value_name = "FILE")]
+    pub plot: Option<PathBuf>,
+}
+
+/// Play or read all runs, and say what each configuration costs.
+///
+/// # Errors
+/// A name that is neither a scenario nor a file, a file of something else, or something that must never be.
+pub fn run(args: &CompareArgs) -> anyhow::Result<()> {
+    if let Some(path) = &args.plot {
+        plot::check_name(path)?;
+    }
+    let (mut names, mut all) = (Vec::new(), Vec::new());
+    for what in &args.what {
+        if cases::ALL.iter().any(|s| s.name == what) {
+            names.push(what.clone());
+        } else if Path::new(what).exists() {
+            all.extend(read(Path::new(what))?);
+        } else {
+            let remedy =
+                "name a scenario (`sidelink scenario --list`), or a file of `scenario .. -F json:FILE`";
+            return Err(
+                ConfigError::usage(format!("{what:?} is neither a scenario nor a file"), remedy).into()
+            );
+        }
+    }
+    args.cases.play(&names, |_case, costs| {
+        all.push(costs);
+        Ok(())
+    })?;
+    let groups = groups(&all);
+    args.output.write_as(&groups, || rows(&groups))?;
+    if let Some(path) = &args.plot {
+        plot::draw(path, "What a link costs on the air", &panels(&groups))?;
+    }
+    let failed: Vec<_> = all
+        .iter()
+        .filter_map(|c| Some(format!("{}, seed {}: {}", c.name, c.seed, c.failure.as_ref()?)))
+        .collect();
+    if failed.is_empty() { Ok(()) } else { anyhow::bail!("{}", failed.join("\n")) }
+}
+
+/// Costs that an earlier run wrote.
+fn read(path: &Path) -> anyhow::Result<Vec<Costs>> {
+    let failed = |what: String| {
+        let remedy = "make it with `sidelink scenario NAME -F json:FILE`";
+        ConfigError::new(what, path.display().to_string(), remedy)
+    };
+    let text = std::fs::read_to_string(path).map_err(|e| failed(e.to_string()))?;
+    let line = |(i, line): (usize, &str)| {
+        serde_json::from_str(line).map_err(|e| failed(format!("line {} holds no costs: {e}", i + 1)))
+    };
+    let all: Vec<Costs> = text.lines().enumerate().map(line).collect::<Result<_, _>>()?;
+    if all.is_empty() {
+        return Err(failed("it is empty".to_owned()).into());
+    }
+    Ok(all)
+}
+
+/// Runs that differ by nothing but their seeds. Costs are means of the set-ups of both UEs together, over the runs that came
+/// to a link; times are those of UE_1.
+#[derive(Clone, Debug, Serialize)]
+struct Group {
+    name: String,
+    period: u64,
+    snr_db: f64,
+    mcs: u8,
+    rekey_every_ms: Option<u64>,
+    runs: usize,
+    linked: usize,
+    setup_ms_mean: Option<f64>,
+    setup_ms_median: Option<f64>,
+    setup_ms_p95: Option<f64>,
+    #[serde(flatten)]
+    mean: Option<Means>,
+    rekey_ms: Option<f64>,
+    sent: usize,
+    delivered: usize,
+    longest_gap_ms: Option<u64>,
+}
+
+#[derive(Clone, Copy, Debug, Serialize)]
+struct Means {
+    msgs: f64,
+    l3_octets: f64,
+    pdcp_octets: f64,
+    pdu_octets: f64,
+    n_tb: f64,
+    sf_pscch: f64,
+    sf_pssch: f64,
+    sc_periods: f64,
+    retx: f64,
+    cpu_us: f64,
+    durable_writes: f64,
+}
+
+fn groups(all: &[Costs]) -> Vec<Group> {
+    let same = |a: &Costs, b: &Costs| {
+        (&a.name, a.period, a.mcs, a.rekey_every_ms) == (&b.name, b.period, b.mcs, b.rekey_every_ms)
+            && a.snr_db.total_cmp(&b.snr_db).is_eq()
+    };
+    let mut groups: Vec<Vec<&Costs>> = Vec::new();
+    for costs in all {
+        match groups.iter_mut().find(|group| same(group[0], costs)) {
+            Some(group) => group.push(costs),
+            None => groups.push(vec![costs]),
+        }
+    }
+    groups.iter().map(|runs| group(runs)).collect()
+}
+
+fn group(runs: &[&Costs]) -> Group {
+    let linked: Vec<&&Costs> = runs.iter().filter(|c| c.linked()).collect();
+    let mut times: Vec<f64> = linked.iter().filter_map(|c| c.setup_ms[0]).map(|ms| ms as f64).collect();
+    times.sort_by(f64::total_cmp);
+    let mean =
+        |values: &[f64]| (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64);
+    let of = |figure: fn(&Spent) -> f64| {
+        linked.iter().map(|c| c.setup_sum(figure)).sum::<f64>() / linked.len().max(1) as f64
+    };
+    let means = Means {
+        msgs: of(|s| s.msgs as f64),
+        l3_octets: of(|s| s.l3_octets as f64),
+        pdcp_octets: of(|s| s.pdcp_octets as f64),
+        pdu_octets: of(|s| s.pdu_octets as f64),
+        n_tb: of(|s| s.n_tb as f64),
+        sf_pscch: of(|s| s.sf_pscch as f64),
+        sf_pssch: of(|s| s.sf_pssch as f64),
+        sc_periods: of(|s| s.sc_periods as f64),
+        retx: of(|s| s.retx as f64),
+        cpu_us: of(|s| s.cpu_us),
+        durable_writes: of(|s| s.durable_writes as f64),
+    };
+    let rekey: Vec<f64> = runs.iter().filter_map(|c| c.rekey_ms[0]).collect();
+    let first = runs[0];
+    Group {
+        name: first.name.clone(),
+        period: first.period,
+        snr_db: first.snr_db,
+        mcs: first.mcs,
+        rekey_every_ms: first.rekey_every_ms,
+        runs: runs.len(),
+        linked: linked.len(),
+        setup_ms_mean: mean(&times),
+        setup_ms_median: percentile(&times, 0.5),
+        setup_ms_p95: percentile(&times, 0.95),
+        mean: (!linked.is_empty()).then_some(means),
+        rekey_ms: mean(&rekey),
+        sent: runs.iter().map(|c| c.sent).sum(),
+        delivered: runs.iter().map(|c| c.delivered).sum(),
+        longest_gap_ms: runs.iter().filter_map(|c| c.longest_gap_ms).max(),
+    }
+}
+
+/// The smallest value that at least this share of the sorted values does not exceed.
+fn percentile(sorted: &[f64], share: f64) -> Option<f64> {
+    let rank = (share * sorted.len() as f64).ceil() as usize;
+    sorted.get(rank.max(1) - 1).copied()
+}
+
+fn rows(groups: &[Group]) -> Rows {
+    let mut head = vec!["scenario", "P", "SNR dB", "MCS", "runs", "links", "mean ms", "median", "p95"];
+    head.extend([
+        "msgs", "L3 oct.", "PDU oct.", "TBs", "PSCCH", "PSSCH", "periods", "retx", "CPU us", "writes",
+    ]);
+    let ms = |v: Option<f64>| v.map_or("-".to_owned(), |v| format!("{v:.0}"));
+    let lines = groups.iter().map(|g| {
+        let mut cells = vec![g.name.clone(), g.period.to_string(), g.snr_db.to_string(), g.mcs.to_string()];
+        cells.extend([g.runs.to_string(), g.linked.to_string()]);
+        cells.extend([ms(g.setup_ms_mean), ms(g.setup_ms_median), ms(g.setup_ms_p95)]);
+        match g.mean {
+            None => cells.extend(std::iter::repeat_n("-".to_owned(), 10)),
+            Some(m) => {
+                let figures =
+                    [m.msgs, m.l3_octets, m.pdu_octets, m.n_tb, m.sf_pscch, m.sf_pssch, m.sc_periods];
+                cells.extend(figures.iter().chain([&m.retx]).map(|v| short(*v)));
+                cells.extend([format!("{:.0}", m.cpu_us), short(m.durable_writes)]);
+            }
+        }
+        cells
+    });
+    Rows { head, lines: lines.collect() }
+}
+
+/// Whole numbers without a point.
+fn short(v: f64) -> String {
+    if v.fract() == 0.0 { format!("{v:.0}") } else { format!("{v:.1}") }
+}
+
+fn panels(groups: &[Group]) -> Vec<Panel<'static>> {
+    let label = |g: &Group| format!("{}, P = {}, {} dB, MCS {}", g.name, g.period, g.snr_db, g.mcs);
+    let bars = |title: &str, unit: &str, value: &dyn Fn(&Group) -> Option<f64>| {
+        let rounded = |v: f64| (v * 10.0).round() / 10.0;
+        let bars: Vec<_> = groups.iter().filter_map(|g| Some((label(g), rounded(value(g)?)))).collect();
+        (!bars.is_empty()).then(|| Panel::Bars { title: title.to_owned(), unit: unit.to_owned(), bars })
+    };
+    let subframes = |g: &Group| g.mean.map(|m| m.sf_pscch + m.sf_pssch);
+    let all = [
+        bars("Time of the set-up at UE_1, median", "ms", &|g| g.setup_ms_median),
+        bars("Subframes that the set-up takes", "PSCCH and PSSCH subframes of both UEs", &subframes),
+        bars("Octets of transport blocks in the set-up", "octets of both UEs", &|g| {
+            g.mean.map(|m| m.pdu_octets)
+        }),
+        bars("Runs that came to a link", "%", &|g| Some(100.0 * g.linked as f64 / g.runs as f64)),
+    ];
+    all.into_iter().flatten().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn percentiles_are_values_that_were_measured() {
+        let values: Vec<f64> = (1..=20).map(f64::from).collect();
+        assert_eq!(percentile(&values, 0.5), Some(10.0));
+        assert_eq!(percentile(&values, 0.95), Some(19.0));
+        assert_eq!(percentile(&[7.0], 0.95), Some(7.0));
+        assert_eq!(percentile(&[], 0.5), None);
+    }
+}
