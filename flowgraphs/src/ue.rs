@@ -17,6 +17,7 @@
 //! layer2.rs       the engine with its errands and names
 //! errands.rs      durable counters and tables, beside the sample path
 //! links.rs        one-to-one links: set-up, re-keying, what they send and store
+//! link_rules.rs   whose messages and formulas they use
 //! link_status.rs  what became of each link
 //! planner.rs      what is sent in which subframe                                                          planner/
 //! application.rs  who uses a UE: traffic, IP, people
@@ -40,6 +41,7 @@ mod intruder;
 mod ip;
 mod layer2;
 mod link_event;
+mod link_rules;
 mod link_status;
 mod links;
 mod outlaw;
@@ -61,6 +63,7 @@ pub use intruder::Replayer;
 pub use ip::{Ip, IpConfig};
 pub use layer2::{Happening, Layer2, Names, Tell, Waiting};
 pub use link_event::{LinkEvent, certify, link_event, message_name};
+pub use link_rules::LinkRules;
 pub use link_status::LinkStatus;
 pub use links::{LinkAction, LinkConfig, Links};
 pub use outlaw::{Means, Outlaw, Plot, Saying};

@@ -1,5 +1,6 @@
 //! One-to-one links of a UE: the hub of `sidelink_mac::direct_link`, in time, with what it sends and stores.
 
+use super::link_rules::LinkRules;
 use super::link_status::{LinkBoard, LinkStatus};
 use crate::config::ConfigError;
 use crate::keystore::{Hex, Secret};
@@ -119,7 +120,7 @@ impl Links {
     pub fn open<S>(
         name: &str,
         own: Layer2Id,
-        peers: &[LinkConfig],
+        (rules, peers): (&LinkRules, &[LinkConfig]),
         sc_period: u64,
         seed: &[u8; 32],
         store: &mut S,
@@ -129,6 +130,7 @@ impl Links {
         S::Error: Display,
     {
         let mut config = Config::new(own, Identity::user(name), sc_period);
+        rules.apply(&mut config)?;
         if let Some(least) = peers.iter().filter_map(|peer| peer.rekey_interval).min() {
             config.rekey_interval = least;
         }

@@ -56,6 +56,9 @@ pub struct UeConfig {
     /// Peers for one-to-one links.
     #[serde(default)]
     pub link: Vec<super::links::LinkConfig>,
+    /// Rules of these links.
+    #[serde(default)]
+    pub links: super::LinkRules,
     /// What this UE proves itself with on links without a shared KD.
     #[serde(default)]
     pub credential: Option<CredentialConfig>,

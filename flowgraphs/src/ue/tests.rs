@@ -225,6 +225,10 @@ fn what_is_wrong_is_said_with_its_place() {
     };
     for (text, expected) in [
         ("name = \"alice\"\n[radio]\ntm = 2\n".to_owned(), "no bandwidth"),
+        (
+            format!("name = \"alice\"\n{RADIO}[links]\nup-integrity = \"required\"\n[[link]]\npeer = \"b\"\nid = \"000001\"\n"),
+            "LTE has no integrity",
+        ),
         ("name = \"alice\"\n[radio]\nprb = 25\ntm = 4\n".to_owned(), "no pool of modes 3 and 4"),
         (
             "name = \"alice\"\n[radio]\nprb = 25\ntm = 4\n[radio.v2x]\nsize = 5\nnum = 5\n[communication]\nperiod = 70\n"
@@ -315,10 +319,19 @@ fn ues_of_mode_4_sense_and_keep_clear_of_each_other() {
 
 #[test]
 fn a_link_is_set_up_and_rekeyed_over_the_air() {
+    link_over_the_air("");
+}
+
+#[test]
+fn a_link_in_the_profile_of_nr_protects_user_data() {
+    link_over_the_air("[links]\nprofile = \"nr\"\nup-integrity = \"required\"\n");
+}
+
+fn link_over_the_air(rules: &str) {
     let (alices, bobs) = (Diary::default(), Diary::default());
     let kd = "07".repeat(32);
     let with = |peer: &str, id: &str, more: &str| {
-        format!("[[link]]\npeer = \"{peer}\"\nid = \"{id}\"\nkd = \"{kd}\"\n{more}")
+        format!("[[link]]\npeer = \"{peer}\"\nid = \"{id}\"\nkd = \"{kd}\"\n{more}{rules}")
     };
     let talk = "[[talk]]\nto = \"link:bob\"\nevery = 90\ntext = \"secret\"\n";
     let keys = keys();

@@ -49,7 +49,8 @@ where
         false => {
             provisioned.engine.listen(Address::Ue(own));
             let seed = seed()?;
-            let mut links = Links::open(&config.name, own, &config.link, sc_period, &seed, &mut store)?;
+            let mut links =
+                Links::open(&config.name, own, (&config.links, &config.link), sc_period, &seed, &mut store)?;
             if let Some(credential) = &config.credential {
                 let (credential, trust) = credential.read()?;
                 links.authenticate_with(credential, trust);
