@@ -86,6 +86,11 @@ pub struct Run {
     pub arrivals: Arrivals,
     /// Times of all UEs.
     pub budget: Budget,
+    /// Subframes in which the work took more than a millisecond of the processor: what stalls of the machine do not excuse.
+    pub over_by_work: u64,
+    /// Microseconds by which a thread that wakes up every millisecond was late: p50, p99, p99.9, worst; and how often by more
+    /// than a millisecond. The machine's own stalls.
+    pub stalls: Option<([f64; 4], u64)>,
     /// Load of the machine before it began, if it tells.
     pub load: Option<f64>,
 }
@@ -145,9 +150,15 @@ pub fn run(
         let observer: Box<dyn Observer<Ue>> = Box::new(WarmUp { before, heard, over: false });
         running.push(Running::start(ue, streams, real_time, ThreadOptions::default(), Some(observer))?);
     }
+    let stalls = machine::Stalls::begin();
     while !stop() && !running.iter().all(Running::is_finished) {
         std::thread::sleep(Duration::from_millis(20));
     }
+    let stalls = stalls.and_then(machine::Stalls::end).map(|late| {
+        let quantiles = [0.5, 0.99, 0.999, 1.0].map(|q| late.value_at_quantile(q) as f64 * 1e-3);
+        let long = late.iter_recorded().filter(|v| v.value_iterated_to() > 1_000_000);
+        (quantiles, long.map(|v| v.count_at_value()).sum())
+    });
     let cpu = machine::cpu_seconds();
     let began = measured.iter().filter_map(|before| lock(before).began).min_by(|a, b| a.0.total_cmp(&b.0));
     let (seconds, cores) = began.map_or((0.0, 0.0), |(cpu_before, at)| {
@@ -159,6 +170,8 @@ pub fn run(
         security,
         totals: Totals::default(),
         over: 0,
+        over_by_work: 0,
+        stalls,
         cores,
         seconds,
         arrivals: Arrivals::default(),
@@ -176,6 +189,7 @@ pub fn run(
         all.arrivals.merge(&lock(&heard));
     }
     all.over = all.budget.longer_than(Stage::Whole, Duration::from_millis(1));
+    all.over_by_work = all.budget.longer_than(Stage::Processor, Duration::from_millis(1));
     Ok(all)
 }
 
@@ -215,6 +229,9 @@ impl Run {
             "missed": self.missed(subframe_samples),
             "late_bursts": t.late_bursts,
             "over_budget": self.over,
+            "over_budget_by_work": self.over_by_work,
+            "stalls_us": self.stalls.map(|(late, _)| figures(late)),
+            "stalls_over_1_ms": self.stalls.map(|(_, long)| long),
             "bursts": t.bursts,
             "turn_round_subframes": plan.lead - 1,
             "least_turn_round_subframes": self.least_turn_round(),

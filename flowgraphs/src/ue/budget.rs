@@ -36,6 +36,8 @@ pub enum Stage {
     Send,
     /// All of it.
     Whole,
+    /// The processor time of the UE's thread in it: what is left where the machine gave the processor to others is its own.
+    Processor,
     /// From the last sample of a subframe on the air to the moment at which the burst that may answer it is with the radio.
     /// Known of radios that tell their time ([`crate::radio::Transmit::now`]).
     TurnRound,
@@ -43,7 +45,7 @@ pub enum Stage {
 
 impl Stage {
     /// All stages.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::Samples,
         Self::Receive,
         Self::Transform,
@@ -58,6 +60,7 @@ impl Stage {
         Self::Encode,
         Self::Send,
         Self::Whole,
+        Self::Processor,
         Self::TurnRound,
     ];
 
@@ -89,6 +92,7 @@ impl Stage {
             Self::Encode => "encode",
             Self::Send => "hand over",
             Self::Whole => "whole subframe",
+            Self::Processor => "its processor time",
             Self::TurnRound => "turn-round",
         }
     }
@@ -100,6 +104,7 @@ pub struct Budget {
     began: Instant,
     last: Instant,
     within: Duration,
+    processor: Duration,
 }
 
 /// Longest time that is told apart: a second.
@@ -120,7 +125,7 @@ impl Budget {
         };
         let now = Instant::now();
         let histograms = Stage::ALL.iter().map(|_| empty()).collect();
-        Self { histograms, began: now, last: now, within: Duration::ZERO }
+        Self { histograms, began: now, last: now, within: Duration::ZERO, processor: Duration::ZERO }
     }
 
     /// The histogram of a stage, in nanoseconds.
@@ -175,6 +180,7 @@ impl Budget {
         self.began = Instant::now();
         self.last = self.began;
         self.within = Duration::ZERO;
+        self.processor = processor_time();
     }
 
     /// A stage ends that was inside the one that runs; it is taken out of that one.
@@ -192,5 +198,17 @@ impl Budget {
 
     pub(super) fn end(&mut self) {
         self.record(Stage::Whole, self.began.elapsed());
+        self.record(Stage::Processor, processor_time().saturating_sub(self.processor));
     }
+}
+
+/// Processor time of this thread so far; none where the system does not tell.
+fn processor_time() -> Duration {
+    #[cfg(unix)]
+    {
+        let t = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+        Duration::new(u64::try_from(t.tv_sec).unwrap_or(0), u32::try_from(t.tv_nsec).unwrap_or(0))
+    }
+    #[cfg(not(unix))]
+    Duration::ZERO
 }

@@ -1,6 +1,17 @@
 //! On what was measured, as far as the system tells.
 
+use hdrhistogram::Histogram;
 use serde::Serialize;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+/// How often the thread that watches for stalls wakes up.
+const EVERY: Duration = Duration::from_millis(1);
+
+/// Longest stall that is told apart: ten seconds.
+const LONGEST_NS: u64 = 10_000_000_000;
 
 /// A machine at a time.
 #[derive(Clone, Debug, Serialize)]
@@ -37,6 +48,39 @@ impl Machine {
 /// Mean number of runnable threads of the last minute.
 pub(super) fn load() -> Option<f64> {
     std::fs::read_to_string("/proc/loadavg").ok()?.split(' ').next()?.parse().ok()
+}
+
+/// How long the machine kept a thread from running that had nothing to do but to wake up every millisecond: what no UE can be
+/// blamed for.
+pub(super) struct Stalls {
+    over: Arc<AtomicBool>,
+    thread: JoinHandle<Histogram<u64>>,
+}
+
+impl Stalls {
+    /// Begin; nothing where there is no thread left.
+    pub(super) fn begin() -> Option<Self> {
+        let over = Arc::new(AtomicBool::new(false));
+        let told = Arc::clone(&over);
+        let mut late = Histogram::new_with_bounds(1, LONGEST_NS, 3).ok()?;
+        let watch = move || {
+            while !told.load(Relaxed) {
+                let began = Instant::now();
+                std::thread::sleep(EVERY);
+                let ns = began.elapsed().saturating_sub(EVERY).as_nanos();
+                late.saturating_record(u64::try_from(ns).unwrap_or(u64::MAX).max(1));
+            }
+            late
+        };
+        let thread = std::thread::Builder::new().name("stalls".to_owned()).spawn(watch).ok()?;
+        Some(Self { over, thread })
+    }
+
+    /// Nanoseconds of lateness.
+    pub(super) fn end(self) -> Option<Histogram<u64>> {
+        self.over.store(true, Relaxed);
+        self.thread.join().ok()
+    }
 }
 
 /// Processor time of this process so far.

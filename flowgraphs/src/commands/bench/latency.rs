@@ -131,7 +131,7 @@ fn table(out: &mut dyn Write, run: &Run, plan: &Plan, n: usize) -> std::io::Resu
     let t = &run.totals;
     writeln!(
         out,
-        "\n{} UEs, {}, {} PRB: {} subframes in {:.1} s on {:.2} cores; {} missed, {} over 1 ms; {} bursts, {} late",
+        "\n{} UEs, {}, {} PRB: {} subframes in {:.1} s on {:.2} cores; {} missed, {} over 1 ms ({} by their work); {} bursts, {} late",
         run.ues,
         run.security.as_str(),
         plan.prb,
@@ -140,6 +140,7 @@ fn table(out: &mut dyn Write, run: &Run, plan: &Plan, n: usize) -> std::io::Resu
         run.cores,
         run.missed(n),
         run.over,
+        run.over_by_work,
         t.bursts,
         t.late_bursts
     )?;
@@ -155,6 +156,10 @@ fn table(out: &mut dyn Write, run: &Run, plan: &Plan, n: usize) -> std::io::Resu
     writeln!(out, "{:<34} {:>10} {:>10} {:>10} {:>10}", "microseconds", "p50", "p99", "p99.9", "worst")?;
     for stage in Stage::ALL.into_iter().filter(|s| !run.budget.histogram(*s).is_empty()) {
         writeln!(out, "{}", row(stage.as_str(), run.budget.microseconds(stage)))?;
+    }
+    if let Some((late, long)) = run.stalls {
+        writeln!(out, "{}", row("the machine's stalls", late))?;
+        writeln!(out, "the machine kept an idle thread waiting {long} times for more than 1 ms")?;
     }
     let a = &run.arrivals;
     let possible = a.sent * (run.ues as u64 - 1);
