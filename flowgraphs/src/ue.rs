@@ -175,6 +175,8 @@ pub struct Ue {
     cfo_hz: f64,
     /// The next subframe to receive.
     next: u64,
+    /// By how many samples the radio's clock was set, told before the first sample of the new count came.
+    jump: i64,
     /// Whether each of the last subframes carried a burst of ours.
     sent: [u64; 64],
     searched: u64,
@@ -241,6 +243,7 @@ impl Ue {
             gain: 10f32.powf(parts.gain_db as f32 / 20.0),
             patience: parts.patience,
             cfo_hz: 0.0,
+            jump: 0,
             sent: [u64::MAX; 64],
             searched: 0,
             contradicted_after: 0,
@@ -329,6 +332,8 @@ impl Ue {
         newest: u64,
         radio: &mut dyn radio::Transmit,
     ) -> Result<(), RadioError> {
+        self.radio_events(radio);
+        self.answer_jump(first);
         match self.framer.push(first, samples) {
             Continuity::Whole => {}
             Continuity::Gap(count) => self.totals.lost_samples += count,
@@ -339,7 +344,6 @@ impl Ue {
                 }
             }
         }
-        self.radio_events(radio);
         if self.clock.is_none() {
             self.look_for_time();
         }
@@ -547,16 +551,7 @@ impl Ue {
                 radio::Event::Late { .. } => self.totals.late_bursts += 1,
                 radio::Event::ClockJump { by } => {
                     self.totals.radio_events += 1;
-                    if self.sync.config().absolute {
-                        if let Some(clock) = &mut self.clock {
-                            clock.jumped(by);
-                            self.next = self.next.max(first_whole(clock, self.framer.first()));
-                        }
-                    } else {
-                        self.clock = None;
-                        self.sync.restart();
-                        self.framer.clear();
-                    }
+                    self.jump += by;
                     tracing::warn!("{}: the radio's clock jumped by {by} samples", self.name);
                 }
                 _ => self.totals.radio_events += 1,

@@ -17,6 +17,25 @@ const MISSED_AGAIN: u64 = 80;
 const CONTRADICTED_AFTER: u64 = 5000;
 
 impl Ue {
+    /// Sample `first` comes next. If the radio's clock was set just before it, the count of subframes goes on, or is looked for
+    /// anew where others give it. What is still under way from before has the old count, and is not touched.
+    pub(super) fn answer_jump(&mut self, first: u64) {
+        let off = (first as i64).saturating_sub(self.framer.next() as i64);
+        if self.jump == 0 || off.saturating_sub(self.jump).abs() >= off.abs() {
+            return;
+        }
+        let by = std::mem::take(&mut self.jump);
+        if self.sync.config().absolute {
+            if let Some(clock) = &mut self.clock {
+                clock.jumped(by);
+            }
+        } else {
+            self.clock = None;
+            self.sync.restart();
+            self.framer.clear();
+        }
+    }
+
     /// Who is silent is forgotten; now and then others are looked for.
     pub(super) fn follow(&mut self, t: u64) {
         let draw = self.rng.next_u64();

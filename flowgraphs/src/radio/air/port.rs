@@ -210,6 +210,9 @@ impl ReceiveEnd {
     /// What a test asked for.
     fn answer_faults(&mut self) {
         let jump = self.shared.word(Word::Jump).swap(0, AcqRel) as i64;
+        // before sample 0 there are no numbers
+        let number = self.next.saturating_add_signed(self.shared.jumped.load(Relaxed));
+        let jump = jump.max(-i64::try_from(number).unwrap_or(i64::MAX));
         if jump != 0 {
             self.shared.jumped.fetch_add(jump, Relaxed);
             self.shared.tell(Event::ClockJump { by: jump });
