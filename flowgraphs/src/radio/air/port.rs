@@ -220,6 +220,11 @@ impl ReceiveEnd {
         let lost = self.shared.word(Word::Overflow).swap(0, AcqRel);
         if lost > 0 {
             self.next += lost;
+            if self.shared.pace() == Pace::Free {
+                // Who lost samples sent nothing in them: the others do not wait for it, nor it for them in turn.
+                self.shared.word(Word::Horizon).fetch_max(self.next, AcqRel);
+                self.shared.medium.bell().ring();
+            }
             self.shared.tell(Event::Overflow);
         }
     }
