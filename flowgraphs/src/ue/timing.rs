@@ -25,6 +25,8 @@ impl Ue {
             return;
         }
         let by = std::mem::take(&mut self.jump);
+        // sample 0 of the new count was another moment
+        self.anchor.utc_ns -= (by as f64 / self.numerology.sample_rate() * 1e9).round() as i64;
         if self.sync.config().absolute {
             if let Some(clock) = &mut self.clock {
                 clock.jumped(by);
