@@ -220,7 +220,8 @@ impl Application for Diary {
                 }
             }
             Happening::Discovered { .. } => life.heard.push(age),
-            Happening::Dropped { outcome, .. } if outcome.as_str() != "unknown" => {
+            // a code before the table is built is unknown; a block of which silence was heard may come out as zeros
+            Happening::Dropped { outcome, .. } if !["unknown", "malformed"].contains(&outcome.as_str()) => {
                 life.trouble.push(format!("dropped at {age}: {}", outcome.as_str()));
             }
             Happening::Trouble(what) => life.trouble.push((*what).to_owned()),
