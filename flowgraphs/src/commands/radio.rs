@@ -63,7 +63,7 @@ pub struct RadioTestArgs {
 fn without() -> anyhow::Error {
     radio::RadioError::unusable(
         "this build knows no SoapySDR devices",
-        "build it with --features soapysdr (it takes libsoapysdr-dev and pkg-config); built in are driver=air and file",
+        "build it with --features soapysdr (it takes libsoapysdr-dev and pkg-config); built in are driver=air, file and zmq",
     )
     .into()
 }
