@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`estimate`] | channel, noise, delay and carrier offset of one allocation, from its reference signals |
 //! | [`equalise`] | MMSE equaliser, despreading, soft bits |
+//! | [`learn`] | pools that nobody told, and what they were learnt from |
 //! | [`presence`] | whether a channel is there at all |
 //! | [`search`] | every SCI of a subframe |
 //! | [`slss`] | synchronisation signals of a subframe whose timing is known |
@@ -18,6 +19,7 @@ pub mod acquire;
 pub mod delay;
 pub mod equalise;
 pub mod estimate;
+pub mod learn;
 pub mod presence;
 pub mod receiver;
 pub mod reference;
