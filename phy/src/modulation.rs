@@ -64,10 +64,17 @@ pub fn nearest(modulation: Modulation, x: Sample) -> Sample {
         Modulation::Qam64 => (QAM64_STEP, 7.0),
     };
     let axis = |v: f32| {
-        let odd = 2.0 * ((v / step - 1.0) / 2.0).round() + 1.0;
+        let odd = 2.0 * round((v / step - 1.0) / 2.0) + 1.0;
         odd.clamp(-top, top) * step
     };
     Sample::new(axis(x.re), axis(x.im))
+}
+
+/// The nearest whole number, for magnitudes below 2^22; larger ones stay large. `f32::round` is a call.
+fn round(v: f32) -> f32 {
+    /// 1.5 * 2^23: from here to twice as far the numbers of an `f32` are the whole ones.
+    const WHOLE: f32 = 12_582_912.0;
+    (v + WHOLE) - WHOLE
 }
 
 const QPSK_STEP: f32 = std::f32::consts::FRAC_1_SQRT_2;
@@ -132,6 +139,23 @@ mod tests {
                 assert_eq!(*bit == 1, *llr < 0);
             }
             assert!(points.iter().all(|&p| (nearest(modulation, p) - p).norm() < 1e-6));
+        }
+    }
+
+    /// The definition, by exhaustive search over the constellation; far off as well.
+    #[test]
+    fn the_nearest_point_is_the_nearest() {
+        for modulation in ALL {
+            let mut points = vec![Sample::default(); 1 << modulation.bits()];
+            map(modulation, &all_bits(modulation.bits()), &mut points);
+            for i in 0..4000 {
+                let scale = if i % 10 == 0 { 1e8 } else { 1.5 };
+                let y = Sample::new((i as f32 * 0.37).sin() * scale, (i as f32 * 0.71).cos() * scale);
+                let got = nearest(modulation, y);
+                let best = points.iter().map(|p| (y - p).norm()).fold(f32::INFINITY, f32::min);
+                assert!((y - got).norm() <= best + 1e-6 * scale, "{modulation:?} {y}: {got}");
+                assert!(points.iter().any(|p| (p - got).norm() < 1e-6), "{modulation:?} {y}: {got}");
+            }
         }
     }
 

@@ -4,6 +4,7 @@ use crate::Sample;
 use crate::grid::Grid;
 use crate::numerology::Numerology;
 use crate::tables::is_precoding_size;
+use num_complex::Complex64;
 use rustfft::{Fft, FftPlanner};
 use std::f64::consts::PI;
 use std::sync::Arc;
@@ -121,6 +122,11 @@ impl Demodulator {
         self.numerology
     }
 
+    /// Samples of each window that come out of the cyclic prefix.
+    pub fn advance(&self) -> usize {
+        self.advance
+    }
+
     /// Read one subframe (`subframe_samples()` samples from its start) into `grid`, turning every sample back by
     /// `cfo_hz` on the way.
     ///
@@ -153,18 +159,27 @@ impl Demodulator {
 }
 
 /// Multiply sample `n` by `exp(j 2 pi (start + step n))`; phases in turns.
+///
+/// The phasor of each block follows from that of the block before, in double precision: after ten million samples the
+/// error is still below what single precision shows.
 pub fn rotate(samples: &mut [Sample], start: f64, step: f64) {
     const BLOCK: usize = 32;
-    let turn = |turns: f64| {
-        let angle = 2.0 * PI * turns.fract();
-        Sample::new(angle.cos() as f32, angle.sin() as f32)
-    };
-    let table: [Sample; BLOCK] = std::array::from_fn(|i| turn(step * i as f64));
-    for (b, block) in samples.chunks_mut(BLOCK).enumerate() {
-        let base = turn(start + step * (b * BLOCK) as f64);
+    let turn = |turns: f64| Complex64::from_polar(1.0, 2.0 * PI * turns.fract());
+    let single = |x: Complex64| Sample::new(x.re as f32, x.im as f32);
+    let one = turn(step);
+    let mut within = Complex64::new(1.0, 0.0);
+    let mut table = [Sample::default(); BLOCK];
+    for t in &mut table {
+        *t = single(within);
+        within *= one;
+    }
+    let (mut at, block_turn) = (turn(start), turn(step * BLOCK as f64));
+    for block in samples.chunks_mut(BLOCK) {
+        let base = single(at);
         for (x, &t) in block.iter_mut().zip(&table) {
             *x *= base * t;
         }
+        at *= block_turn;
     }
 }
 
@@ -258,6 +273,29 @@ mod tests {
                     Demodulator::new(n, advance).demodulate(&samples, 0.0, &mut back);
                     assert!(error(&grid, &back) < 1e-4, "{n:?} advance {advance}: {}", error(&grid, &back));
                 }
+            }
+        }
+    }
+
+    /// Against the phasor of every sample by itself: a subframe of 100 PRB and a second of it, whole turns and offsets of
+    /// any size, on either side.
+    #[test]
+    fn a_rotation_is_exact() {
+        let n = Numerology::standard(Bandwidth::Prb100, CyclicPrefix::Normal);
+        for (length, hz, start) in [
+            (n.subframe_samples(), 300.0, 0.0),
+            (n.subframe_samples(), -7_000.0, 123_456.789),
+            (n.subframe_samples(), 100_000.0, -0.25),
+            (n.subframe_samples(), 14e6, 1e6),
+            (1000 * n.subframe_samples() / 8, -100_000.0, 0.5),
+        ] {
+            let step = hz / n.sample_rate();
+            let mut samples = vec![Sample::new(1.0, 0.0); length];
+            rotate(&mut samples, start, step);
+            for (i, x) in samples.iter().enumerate().step_by(7) {
+                let exact = Complex64::from_polar(1.0, 2.0 * PI * (start + step * i as f64).fract());
+                let off = (Complex64::new(x.re as f64, x.im as f64) - exact).norm();
+                assert!(off < 4e-7, "{hz} Hz, sample {i}: {off}");
             }
         }
     }

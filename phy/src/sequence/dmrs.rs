@@ -7,7 +7,6 @@ use super::gold::Gold;
 use crate::Sample;
 use crate::tables::is_precoding_size;
 use crate::units::SlssId;
-use std::f64::consts::PI;
 
 /// Most DMRS symbols in a subframe of any channel.
 pub const MAX_DMRS: usize = 4;
@@ -85,15 +84,28 @@ impl Dmrs {
 
     /// `w[m] exp(j 2 pi n_cs n / 12)` for n = 0 to 11, after which it repeats.
     fn turns(&self, m: usize) -> [Sample; 12] {
-        std::array::from_fn(|n| shift(self.n_cs as usize * n) * self.w[m] as f32)
+        std::array::from_fn(|n| TWELFTHS[self.n_cs as usize * n % 12] * self.w[m] as f32)
     }
 }
 
-/// exp(j 2 pi k / 12).
-fn shift(k: usize) -> Sample {
-    let angle = 2.0 * PI * (k % 12) as f64 / 12.0;
-    Sample::new(angle.cos() as f32, angle.sin() as f32)
-}
+/// sin 60 degrees.
+const HIGH: f32 = 0.866_025_4;
+
+/// exp(j 2 pi k / 12) for k = 0 to 11.
+const TWELFTHS: [Sample; 12] = [
+    Sample::new(1.0, 0.0),
+    Sample::new(HIGH, 0.5),
+    Sample::new(0.5, HIGH),
+    Sample::new(0.0, 1.0),
+    Sample::new(-0.5, HIGH),
+    Sample::new(-HIGH, 0.5),
+    Sample::new(-1.0, 0.0),
+    Sample::new(-HIGH, -0.5),
+    Sample::new(-0.5, -HIGH),
+    Sample::new(0.0, -1.0),
+    Sample::new(0.5, -HIGH),
+    Sample::new(HIGH, -0.5),
+];
 
 /// f_gh of every n_s that PSSCH can ask for (TS 36.211 §5.5.1.3), 0 to 39.
 struct GroupHopping {
@@ -150,8 +162,10 @@ impl References {
     pub fn emit(&self, dmrs: &Dmrs, m: usize, out: &mut [Sample]) {
         let base = self.group(dmrs.u[m], out.len());
         let turns = dmrs.turns(m);
-        for (n, (x, &r)) in out.iter_mut().zip(base).enumerate() {
-            *x = r * turns[n % 12];
+        for (out, base) in out.chunks_exact_mut(12).zip(base.chunks_exact(12)) {
+            for ((x, r), t) in out.iter_mut().zip(base).zip(&turns) {
+                *x = r * t;
+            }
         }
     }
 
@@ -159,8 +173,17 @@ impl References {
     pub fn strip(&self, dmrs: &Dmrs, m: usize, received: &[Sample], out: &mut [Sample]) {
         let base = self.group(dmrs.u[m], out.len());
         let turns = dmrs.turns(m);
-        for (n, ((x, &y), &r)) in out.iter_mut().zip(received).zip(base).enumerate() {
-            *x = y * (r * turns[n % 12]).conj();
+        let prbs = out.chunks_exact_mut(12).zip(received.chunks_exact(12)).zip(base.chunks_exact(12));
+        for ((out, received), base) in prbs {
+            // arrays: the compiler knows their lengths, and makes vector code of the loop
+            let (Some(out), Some(received), Some(base)) =
+                (out.first_chunk_mut::<12>(), received.first_chunk::<12>(), base.first_chunk::<12>())
+            else {
+                continue;
+            };
+            for n in 0..12 {
+                out[n] = received[n] * (base[n] * turns[n]).conj();
+            }
         }
     }
 }
@@ -175,6 +198,24 @@ mod tests {
             let hop = GroupHopping::new(id);
             for n_s in 0..40 {
                 assert_eq!(hop.f_gh[n_s] as usize, group_hopping(id, n_s));
+            }
+        }
+    }
+
+    /// The definition, in double precision, for every shift and sign.
+    #[test]
+    fn a_reference_is_turned_by_its_shift_and_its_cover() {
+        let references = References::new(6);
+        for n_cs in 0..12 {
+            let dmrs = Dmrs { u: [3, 7, 11, 29], n_cs, w: [1, -1, 1, -1], count: 4 };
+            for m in 0..4 {
+                let mut x = vec![Sample::default(); 72];
+                references.emit(&dmrs, m, &mut x);
+                for (n, (x, r)) in x.iter().zip(references.group(dmrs.u[m], 72)).enumerate() {
+                    let angle = 2.0 * std::f64::consts::PI * n_cs as f64 * n as f64 / 12.0;
+                    let turn = Sample::new(angle.cos() as f32, angle.sin() as f32) * dmrs.w[m] as f32;
+                    assert!((x - r * turn).norm() < 1e-6, "shift {n_cs}, symbol {m}, subcarrier {n}");
+                }
             }
         }
     }
