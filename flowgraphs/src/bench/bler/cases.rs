@@ -243,7 +243,7 @@ fn receive_pssch(
         if process.start(size).is_err() {
             return (None, 0.0, 0.0);
         }
-        let (grid, near) = front.grid_for(CyclicPrefix::Normal, cfo, tolerance);
+        let (grid, near) = front.grid_for(CyclicPrefix::Normal, cfo, tolerance, grant.prbs);
         let Ok(received) = decoder.receive(grid, grant, near, process) else { return (None, 0.0, 0.0) };
         let m = received.measurement;
         let arrived = decoder.decode(process, &mut got).is_some().then(|| got == sent);

@@ -250,12 +250,18 @@ impl D2d {
         let common = front.common_cfo();
         if let Some(start) = self.grants[i].period_start {
             let Some((j, index)) = self.position(i, (k as i64 - start) as u32) else { return };
-            let (grid, near) = front.grid_for(self.cp, cfo, tolerance);
+            let g = &self.grants[i];
+            let Some(prbs) = g.hopping.map_or(Some(g.prbs), |h| h.prbs((j % 10) as u8)) else { return };
+            let (grid, near) = front.grid_for(self.cp, cfo, tolerance, prbs);
             self.transmission(i, k, (j % 10) as u8, index, grid, near, common, emit);
             return;
         }
         // neither time nor period: what the DMRS say is the pool index modulo 10
-        let (grid, near) = front.grid_for(self.cp, cfo, tolerance);
+        let g = &self.grants[i];
+        let carrier = PrbRange { start: 0, len: self.numerology.bandwidth().prbs() };
+        // where a hopping allocation lies depends on n_ssf
+        let prbs = if g.hopping.is_some() { carrier } else { g.prbs };
+        let (grid, near) = front.grid_for(self.cp, cfo, tolerance, prbs);
         let Some(n_ssf) = self.present(i, grid) else { return };
         let Some((start, index)) = self.anchor(i, k, n_ssf) else { return };
         if self.transmission(i, k, n_ssf, index, grid, near, common, emit) {

@@ -204,7 +204,7 @@ impl V2x {
         let Ok((modulation, size)) = grant.size(true) else { return false };
         let tolerance = if modulation == Modulation::Qpsk { TOLERANCE_QPSK } else { TOLERANCE_QAM };
         let common = front.common_cfo();
-        let (grid, near) = front.grid_for(CyclicPrefix::Normal, heard.cfo_hz, tolerance);
+        let (grid, near) = front.grid_for(CyclicPrefix::Normal, heard.cfo_hz, tolerance, prbs);
 
         let slot = self.slot(k, &sci, own, subchannels);
         let combined = sci.retransmission && self.waiting[slot].process.transmissions() > 0;
