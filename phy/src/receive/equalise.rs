@@ -1,6 +1,6 @@
 //! From an estimated allocation to soft bits: MMSE equaliser, despreading, demapping.
 
-use super::estimate::{Estimator, Ramp, phasor};
+use super::estimate::{Estimator, phasor};
 use crate::channel::layout::Layout;
 use crate::grid::Grid;
 use crate::modulation;
@@ -13,7 +13,6 @@ pub struct Equaliser {
     precoding: Precoding,
     symbol: Vec<Sample>,
     channel: Vec<Sample>,
-    ramp: Vec<Sample>,
 }
 
 /// Quality of the equalised symbols.
@@ -37,7 +36,7 @@ impl Equaliser {
     pub fn new(carrier_prbs: usize) -> Self {
         let m_max = 12 * carrier_prbs.max(6);
         let zero = || vec![Sample::default(); m_max];
-        Self { precoding: Precoding::new(carrier_prbs.max(6)), symbol: zero(), channel: zero(), ramp: zero() }
+        Self { precoding: Precoding::new(carrier_prbs.max(6)), symbol: zero(), channel: zero() }
     }
 
     /// Soft bits of every data symbol in mapping order: `out.len()` is `Q_m M_sc layout.data.len()`.
@@ -79,11 +78,6 @@ impl Equaliser {
         let state = &estimator.state;
         let (first, m_sc) = (state.first, state.m_sc);
         let last = grid.symbols() - 1;
-        let mut ramp = Ramp::new(0.0, -state.delay_turns);
-        for r in &mut self.ramp[..m_sc] {
-            *r = ramp.next();
-        }
-        let noise = state.measurement.noise;
         let mut vector = ErrorVector::default();
         let mut gain = 0.0;
         for (i, (&l, llrs)) in
@@ -95,19 +89,19 @@ impl Equaliser {
                 continue;
             }
             if i == 0 || !state.weights.is_static() {
-                gain = self.weigh(estimator, i, noise);
+                gain = self.weigh(estimator, i);
             }
-            let turn = phasor(-state.cfo_hz * state.times[l]);
             let received = &grid.symbol(l)[first..first + m_sc];
             let symbol = &mut self.symbol[..m_sc];
             for ((y, &x), &h) in symbol.iter_mut().zip(received).zip(&self.channel) {
-                *y = x * (h * turn);
+                *y = x * h;
             }
             self.precoding.despread(symbol);
             // the equaliser shrinks the symbols by its mean gain: undo it, and what is left is noise
             let scale = 1.0 / gain.max(1e-6);
+            let turn = phasor(-state.offset_hz * state.times[l]) * scale;
             for y in symbol.iter_mut() {
-                *y *= scale;
+                *y *= turn;
             }
             modulation::demap(modulation, symbol, (1.0 - gain).max(1e-4) * scale, llrs);
             // the error vector of a sample of the symbols is enough
@@ -123,11 +117,13 @@ impl Equaliser {
     }
 
     /// MMSE weights `conj(h) / (|h|^2 + noise)` for data symbol `i`, delay included; returns their mean gain.
-    fn weigh(&mut self, estimator: &Estimator, i: usize, noise: f32) -> f32 {
+    fn weigh(&mut self, estimator: &Estimator, i: usize) -> f32 {
         let state = &estimator.state;
         let m_sc = state.m_sc;
         let channel = &mut self.channel[..m_sc];
         let weights = state.weights.row(i);
+        // what is not known of the channel is noise as well
+        let noise = state.measurement.noise + state.weights.error(i) * state.measurement.signal;
         channel.copy_from_slice(&estimator.smooth[0][..m_sc]);
         if !state.weights.is_static() {
             for h in channel.iter_mut() {
@@ -140,11 +136,11 @@ impl Equaliser {
             }
         }
         let mut gain = 0.0;
-        for (h, &r) in channel.iter_mut().zip(&self.ramp) {
+        for (h, r) in channel.iter_mut().zip(&estimator.ramp) {
             let power = h.norm_sqr();
             let inverse = 1.0 / (power + noise);
             gain += power * inverse;
-            *h = h.conj() * r * inverse;
+            *h = (*h * r).conj() * inverse;
         }
         gain / m_sc as f32
     }

@@ -5,11 +5,16 @@
 //!
 //! 1. divide the received DMRS by its reference: least-squares values on M_sc subcarriers of 2, 3 or 4 symbols;
 //! 2. find the delay that aligns them best, and take its phase ramp out;
-//! 3. find the carrier offset from the phase between symbols, and take it out;
-//! 4. smooth over frequency with the widest window that the data allow (generalised cross-validation);
-//! 5. measure the noise from what the smoothing took away;
-//! 6. weigh the DMRS symbols for each data symbol by how much the channel moves (Wiener weights in time).
+//! 3. measure the noise of each symbol by itself, from what smoothing over frequency takes away: motion is no noise;
+//! 4. find the carrier offset from the phase between symbols, and the Doppler under which the symbols are most likely; an
+//!    offset that motion explains better is left in;
+//! 5. smooth over frequency with the widest window that the data allow (generalised cross-validation): the mean of the symbols
+//!    when the channel stands still, each of them when it moves;
+//! 6. weigh the symbols for each data symbol by how fast the channel moves (Wiener weights in time), and count the error that
+//!    is left as noise.
 
+mod bessel;
+mod motion;
 mod smooth;
 mod weights;
 
@@ -17,15 +22,17 @@ use crate::Sample;
 use crate::channel::layout::Layout;
 use crate::grid::Grid;
 use crate::numerology::{Numerology, SUBCARRIER_HZ};
+use crate::sc_fdma::rotate;
 use crate::sequence::dmrs::{Dmrs, MAX_DMRS, References};
+use motion::{Motion, Products};
 use rustfft::{Fft, FftPlanner};
 use smooth::Smoother;
 use std::f64::consts::PI;
 use std::sync::Arc;
 pub use weights::TimeWeights;
 
-/// Subcarriers that are summed before the delay search. Six of them tell delays of ±5.5 µs apart.
-const DELAY_BLOCK: usize = 6;
+/// Subcarriers that are summed before delay and motion are looked for. Six of them tell delays of ±5.5 µs apart.
+const GROUP: usize = 6;
 
 /// Largest delay that is searched, in seconds, on both sides: a little more than the normal cyclic prefix.
 const MAX_DELAY: f64 = 5.2e-6;
@@ -37,6 +44,11 @@ pub struct Measurement {
     pub cfo_hz: f32,
     /// Spacing in Hz of the offsets that the DMRS cannot tell apart.
     pub cfo_ambiguity_hz: f32,
+    /// Carrier offset in Hz that should be taken out of a transmission beside this one: `cfo_hz`, unless motion explains
+    /// the DMRS better than an offset does.
+    pub offset_hz: f32,
+    /// Maximum Doppler frequency in Hz, the most likely one of a coarse list; 0 when the channel stands still.
+    pub doppler_hz: f32,
     /// Delay in seconds against the start of the receive window, positive when late.
     pub delay: f32,
     /// Power of a resource element.
@@ -61,7 +73,12 @@ pub struct Estimator {
     delay_power: Vec<f32>,
     fft_scratch: Vec<Sample>,
     ls: [Vec<Sample>; MAX_DMRS],
+    /// Sums of `ls` over groups of [`GROUP`] subcarriers.
+    groups: [Vec<Sample>; MAX_DMRS],
     average: Vec<Sample>,
+    /// Phase ramp of the delay: what aligned subcarriers are multiplied with to put it back.
+    pub(super) ramp: Vec<Sample>,
+    motion: Motion,
     pub(super) smooth: [Vec<Sample>; MAX_DMRS],
     smoother: Smoother,
     pub(super) state: State,
@@ -75,8 +92,8 @@ pub(super) struct State {
     pub(super) dmrs_symbols: usize,
     /// Symbol times in seconds.
     pub(super) times: [f64; 14],
-    pub(super) cfo_hz: f64,
-    pub(super) delay_turns: f64,
+    /// Offset that is turned back.
+    pub(super) offset_hz: f64,
     pub(super) weights: TimeWeights,
     pub(super) measurement: Measurement,
 }
@@ -88,7 +105,7 @@ impl Estimator {
         let mut planner = FftPlanner::new();
         let mut delay_ffts = Vec::new();
         let mut size = 16;
-        while size < 4 * m_max.div_ceil(DELAY_BLOCK) {
+        while size < 4 * m_max.div_ceil(GROUP) {
             delay_ffts.push(planner.plan_fft_inverse(size));
             size *= 2;
         }
@@ -103,7 +120,10 @@ impl Estimator {
             delay_power: vec![0.0; size],
             fft_scratch: vec![Sample::default(); scratch],
             ls: std::array::from_fn(|_| zero()),
+            groups: std::array::from_fn(|_| vec![Sample::default(); m_max / GROUP]),
             average: zero(),
+            ramp: zero(),
+            motion: Motion::default(),
             smooth: std::array::from_fn(|_| zero()),
             smoother: Smoother::new(m_max),
             state: State::default(),
@@ -137,47 +157,31 @@ impl Estimator {
             *t = times[l as usize];
         }
 
+        let dmrs_times = &dmrs_times[..n_d];
         let delay_turns = self.align_delay(m_sc, n_d);
-        let (cfo, ambiguity) = self.carrier_offset(m_sc, &dmrs_times[..n_d], cfo_near as f64);
-        for m in 0..n_d {
-            let turn = phasor(-cfo * dmrs_times[m]);
-            for x in &mut self.ls[m][..m_sc] {
-                *x *= turn;
-            }
-        }
-
-        let average = &mut self.average[..m_sc];
-        average.fill(Sample::default());
-        for ls in &self.ls[..n_d] {
-            for (a, &x) in average.iter_mut().zip(ls) {
-                *a += x;
-            }
-        }
-        for a in average.iter_mut() {
-            *a *= 1.0 / n_d as f32;
-        }
-        let window = self.smoother.choose(average);
-        let (signal, noise) = self.measure(m_sc, n_d, window);
-        let correlation = self.correlation(m_sc, &dmrs_times[..n_d], noise);
-        let smoothed_noise = noise / self.smoother.gain(window, m_sc);
-        let weights = TimeWeights::new(
-            layout,
-            &times,
-            &dmrs_times[..n_d],
-            correlation,
-            smoothed_noise / signal.max(1e-12),
+        let (cfo, ambiguity) = self.carrier_offset(m_sc, dmrs_times, cfo_near as f64);
+        let (window, noise) = self.smoother.choose_for_each(&self.ls[..n_d], m_sc);
+        let groups: [&[Sample]; MAX_DMRS] = std::array::from_fn(|m| &self.groups[m][..m_sc / GROUP]);
+        let explained = self.motion.explain(
+            &Products::new(&groups[..n_d]),
+            dmrs_times,
+            (GROUP as f64 * noise as f64).max(1e-12),
+            motion::offsets(cfo, ambiguity, cfo_near as f64),
         );
-        if weights.is_static() {
-            self.smoother.run(window, &self.average[..m_sc], &mut self.smooth[0][..m_sc]);
+        self.turn_back(m_sc, dmrs_times, explained.offset_hz);
+        let (signal, noise, weights) = if explained.doppler_hz > 0.0 {
+            let (signal, noise) = self.smooth_each(m_sc, n_d, window);
+            let ratio = noise / self.smoother.gain(window, m_sc) / signal;
+            (signal, noise, TimeWeights::moving(layout, &times, dmrs_times, explained.doppler_hz, ratio))
         } else {
-            for m in 0..n_d {
-                self.smoother.run(window, &self.ls[m][..m_sc], &mut self.smooth[m][..m_sc]);
-            }
-        }
-
+            let (signal, noise) = self.smooth_mean(m_sc, n_d);
+            (signal, noise, TimeWeights::still())
+        };
         let measurement = Measurement {
             cfo_hz: cfo as f32,
             cfo_ambiguity_hz: ambiguity as f32,
+            offset_hz: explained.offset_hz as f32,
+            doppler_hz: explained.doppler_hz as f32,
             delay: (-delay_turns / SUBCARRIER_HZ) as f32,
             signal,
             noise,
@@ -187,8 +191,7 @@ impl Estimator {
             m_sc,
             dmrs_symbols: if weights.is_static() { 1 } else { n_d },
             times,
-            cfo_hz: cfo,
-            delay_turns,
+            offset_hz: explained.offset_hz,
             weights,
             measurement,
         };
@@ -203,25 +206,24 @@ impl Estimator {
     /// Channel of the allocation that was estimated last on data symbol 0, delay put back: for display.
     pub fn channel(&self, out: &mut [Sample]) {
         let m_sc = self.state.m_sc.min(out.len());
-        let mut ramp = Ramp::new(0.0, self.state.delay_turns);
-        for k in 0..m_sc {
-            out[k] = self.smooth[0][k] * ramp.next();
+        for ((out, smooth), ramp) in out[..m_sc].iter_mut().zip(&self.smooth[0]).zip(&self.ramp) {
+            *out = smooth * ramp;
         }
     }
 
     /// Find the phase ramp that aligns the least-squares values, take it out, and return it in turns a subcarrier.
     fn align_delay(&mut self, m_sc: usize, n_d: usize) -> f64 {
-        let blocks = m_sc / DELAY_BLOCK;
+        let blocks = m_sc / GROUP;
         let plan =
             self.delay_ffts.iter().position(|f| f.len() >= 4 * blocks).unwrap_or(self.delay_ffts.len() - 1);
         let size = self.delay_ffts[plan].len();
-        // bins of DELAY_BLOCK subcarriers: bin b stands for b / (size DELAY_BLOCK) turns a subcarrier
-        let reach = ((MAX_DELAY * SUBCARRIER_HZ * (size * DELAY_BLOCK) as f64) as usize).min(size / 2 - 1);
+        // bins of GROUP subcarriers: bin b stands for b / (size GROUP) turns a subcarrier
+        let reach = ((MAX_DELAY * SUBCARRIER_HZ * (size * GROUP) as f64) as usize).min(size / 2 - 1);
         self.delay_power[..2 * reach + 1].fill(0.0);
         for ls in &self.ls[..n_d] {
             let bins = &mut self.delay_bins[..size];
             bins[blocks..].fill(Sample::default());
-            for (b, x) in bins.iter_mut().zip(ls[..m_sc].chunks_exact(DELAY_BLOCK)) {
+            for (b, x) in bins.iter_mut().zip(ls[..m_sc].chunks_exact(GROUP)) {
                 *b = x.iter().sum();
             }
             self.delay_ffts[plan].process_with_scratch(bins, &mut self.fft_scratch);
@@ -238,11 +240,17 @@ impl Estimator {
             0.0
         };
         // the inverse transform peaks where its ramp is the conjugate of the signal's
-        let turns = -(best as f64 + fine as f64 - reach as f64) / (size * DELAY_BLOCK) as f64;
-        for ls in &mut self.ls[..n_d] {
-            let mut ramp = Ramp::new(0.0, -turns);
-            for x in &mut ls[..m_sc] {
-                *x *= ramp.next();
+        let turns = -(best as f64 + fine as f64 - reach as f64) / (size * GROUP) as f64;
+        let ramp = &mut self.ramp[..m_sc];
+        ramp.fill(Sample::new(1.0, 0.0));
+        rotate(ramp, 0.0, turns);
+        for (ls, groups) in self.ls[..n_d].iter_mut().zip(&mut self.groups) {
+            let ls = &mut ls[..m_sc];
+            for (x, r) in ls.iter_mut().zip(&*ramp) {
+                *x *= r.conj();
+            }
+            for (group, x) in groups.iter_mut().zip(ls.chunks_exact(GROUP)) {
+                *group = x.iter().sum();
             }
         }
         turns
@@ -250,16 +258,18 @@ impl Estimator {
 
     /// Carrier offset in Hz nearest to `near`, and the spacing of its ambiguity.
     fn carrier_offset(&self, m_sc: usize, times: &[f64], near: f64) -> (f64, f64) {
-        let lag = |step: usize| -> Sample {
-            let pairs = self.ls[..times.len()].iter().zip(&self.ls[step..times.len()]);
-            pairs.map(|(a, b)| block_correlation(&a[..m_sc], &b[..m_sc])).sum()
+        let correlation = |i: usize, j: usize| -> Sample {
+            // over a PRB a channel hardly changes
+            let prbs = |m: usize| self.groups[m][..m_sc / GROUP].chunks_exact(12 / GROUP);
+            let sum = |x: &[Sample]| x.iter().sum::<Sample>();
+            prbs(i).zip(prbs(j)).map(|(a, b)| sum(a).conj() * sum(b)).sum()
         };
         // the shortest spacing decides between aliases, the longer ones refine
         let n = times.len();
         let (shortest, pair) = if n == 3 {
-            (times[1] - times[0], block_correlation(&self.ls[0][..m_sc], &self.ls[1][..m_sc]))
+            (times[1] - times[0], correlation(0, 1))
         } else {
-            ((times[n - 1] - times[0]) / (n - 1) as f64, lag(1))
+            ((times[n - 1] - times[0]) / (n - 1) as f64, (1..n).map(|m| correlation(m - 1, m)).sum())
         };
         let ambiguity = 1.0 / shortest;
         let mut cfo = nearest_alias(turns(pair) / shortest, ambiguity, near);
@@ -268,7 +278,7 @@ impl Estimator {
             let mut span = 0.0;
             for m in 0..n - step {
                 let dt = times[m + step] - times[m];
-                sum += block_correlation(&self.ls[m][..m_sc], &self.ls[m + step][..m_sc]) * phasor(-cfo * dt);
+                sum += correlation(m, m + step) * phasor(-cfo * dt);
                 span += dt / (n - step) as f64;
             }
             cfo += turns(sum) / span;
@@ -276,59 +286,85 @@ impl Estimator {
         (cfo, ambiguity)
     }
 
-    /// Power of the signal and of the noise on a resource element, from the chosen window.
-    fn measure(&mut self, m_sc: usize, n_d: usize, window: usize) -> (f32, f32) {
-        self.smoother.run(window, &self.average[..m_sc], &mut self.smooth[0][..m_sc]);
-        let mut rest = 0.0;
-        let mut total = 0.0;
-        for ls in &self.ls[..n_d] {
-            for (&x, &s) in ls[..m_sc].iter().zip(&self.smooth[0][..m_sc]) {
-                rest += (x - s).norm_sqr();
-                total += x.norm_sqr();
+    fn turn_back(&mut self, m_sc: usize, times: &[f64], offset_hz: f64) {
+        if offset_hz == 0.0 {
+            return;
+        }
+        for (ls, t) in self.ls.iter_mut().zip(times) {
+            let turn = phasor(-offset_hz * t);
+            for x in &mut ls[..m_sc] {
+                *x *= turn;
             }
         }
-        let count = (m_sc * n_d) as f32;
-        let spent = m_sc as f32 / self.smoother.gain(window, m_sc);
-        let noise = (rest / (count - spent).max(1.0)).max(total * 1e-7 / count).max(1e-12);
-        ((total / count - noise).max(noise * 1e-3), noise)
     }
 
-    /// Correlation of the channel between neighbouring DMRS symbols, and their distance in seconds. 1 unless the data
-    /// say clearly that the channel moves.
-    fn correlation(&self, m_sc: usize, times: &[f64], noise: f32) -> (f64, f64) {
-        let n = times.len();
-        let distance = (times[n - 1] - times[0]) / (n - 1) as f64;
-        let mut product = 0.0;
-        for pair in self.ls[..n].windows(2) {
-            product += block_correlation(&pair[0][..m_sc], &pair[1][..m_sc]).re;
+    /// Smooth the mean of all symbols: one estimate for a channel that stands still. Power of the signal and of the noise
+    /// on a resource element.
+    fn smooth_mean(&mut self, m_sc: usize, n_d: usize) -> (f32, f32) {
+        let average = &mut self.average[..m_sc];
+        average.copy_from_slice(&self.ls[0][..m_sc]);
+        for ls in &self.ls[1..n_d] {
+            for (a, &x) in average.iter_mut().zip(ls) {
+                *a += x;
+            }
         }
-        product /= (n - 1) as f32;
-        let power: f32 =
-            self.ls[..n].iter().map(|x| block_correlation(&x[..m_sc], &x[..m_sc]).re).sum::<f32>() / n as f32;
-        let noise = noise * m_sc as f32;
-        let clean = (power - noise).max(1e-12);
-        let snr = clean / noise.max(1e-12);
-        let blocks = (m_sc / CORRELATION_BLOCK).max(1) as f32 * (n - 1) as f32;
-        let spread = ((2.0 / snr + 1.0 / (snr * snr)) / blocks).sqrt();
-        let rho = product / clean;
-        let rho = if rho > 1.0 - MOTION_SIGNIFICANCE * spread - 1e-3 { 1.0 } else { rho.clamp(0.0, 1.0) };
-        (rho as f64, distance)
+        for a in average.iter_mut() {
+            *a *= 1.0 / n_d as f32;
+        }
+        let window = self.smoother.choose(average);
+        self.smoother.run(window, average, &mut self.smooth[0][..m_sc]);
+        let smooth = &self.smooth[0][..m_sc];
+        let (mut rest, mut total) = (0.0, 0.0);
+        for ls in &self.ls[..n_d] {
+            rest += distance(&ls[..m_sc], smooth);
+            total += power(&ls[..m_sc]);
+        }
+        let spent = m_sc as f32 / self.smoother.gain(window, m_sc);
+        powers(total, rest, (m_sc * n_d) as f32, spent)
+    }
+
+    /// Smooth each symbol by itself. Power of the signal and of the noise on a resource element.
+    fn smooth_each(&mut self, m_sc: usize, n_d: usize, window: usize) -> (f32, f32) {
+        let (mut rest, mut total) = (0.0, 0.0);
+        for (ls, smooth) in self.ls[..n_d].iter().zip(&mut self.smooth) {
+            let (ls, smooth) = (&ls[..m_sc], &mut smooth[..m_sc]);
+            self.smoother.run(window, ls, smooth);
+            rest += distance(ls, smooth);
+            total += power(ls);
+        }
+        let count = (m_sc * n_d) as f32;
+        powers(total, rest, count, count / self.smoother.gain(window, m_sc))
     }
 }
 
-/// Subcarriers that are summed before symbols are compared: a PRB, over which a channel hardly changes.
-const CORRELATION_BLOCK: usize = 12;
+/// Powers of the signal and of the noise on a resource element: of `count` values with the power `total`, `rest` is left by
+/// a model that spends `spent` degrees of freedom.
+fn powers(total: f32, rest: f32, count: f32, spent: f32) -> (f32, f32) {
+    let noise = (rest / (count - spent).max(1.0)).max(total * 1e-7 / count).max(1e-12);
+    ((total / count - noise).max(noise * 1e-3), noise)
+}
 
-/// Standard deviations below full correlation from which a channel counts as moving. At 2 a still channel is taken for a
-/// moving one in a few percent of the subframes, at a loss of tenths of a dB; EVA70 lies far outside.
-const MOTION_SIGNIFICANCE: f32 = 3.0;
+/// Partial sums of a long sum, so that one addition need not wait for the one before.
+const LANES: usize = 8;
 
-/// Sum over PRBs of conj(sum of a) times (sum of b).
-fn block_correlation(a: &[Sample], b: &[Sample]) -> Sample {
-    a.chunks_exact(CORRELATION_BLOCK)
-        .zip(b.chunks_exact(CORRELATION_BLOCK))
-        .map(|(a, b)| a.iter().sum::<Sample>().conj() * b.iter().sum::<Sample>())
-        .sum()
+fn power(x: &[Sample]) -> f32 {
+    let mut sums = [0.0; LANES];
+    for x in x.chunks(LANES) {
+        for (s, x) in sums.iter_mut().zip(x) {
+            *s += x.norm_sqr();
+        }
+    }
+    sums.iter().sum()
+}
+
+fn distance(x: &[Sample], y: &[Sample]) -> f32 {
+    let mut sums = [0.0; LANES];
+    for (x, y) in x.chunks(LANES).zip(y.chunks(LANES)) {
+        for ((s, x), y) in sums.iter_mut().zip(x).zip(y) {
+            *s += (x - y).norm_sqr();
+        }
+    }
+    sums.iter().sum()
 }
 
 /// Phase in turns, -0.5 to 0.5.
@@ -349,22 +385,4 @@ fn nearest_alias(value: f64, spacing: f64, near: f64) -> f64 {
 pub(crate) fn parabola(left: f32, middle: f32, right: f32) -> f32 {
     let curve = left - 2.0 * middle + right;
     if curve < 0.0 { ((left - right) / (2.0 * curve)).clamp(-0.5, 0.5) } else { 0.0 }
-}
-
-/// exp(j 2 pi (start + n step)) one after the other.
-pub(crate) struct Ramp {
-    value: Sample,
-    step: Sample,
-}
-
-impl Ramp {
-    pub(crate) fn new(start: f64, step: f64) -> Self {
-        Self { value: phasor(start), step: phasor(step) }
-    }
-
-    pub(crate) fn next(&mut self) -> Sample {
-        let value = self.value;
-        self.value *= self.step;
-        value
-    }
 }

@@ -5,43 +5,99 @@ use crate::Sample;
 /// Half-widths in subcarriers, widest first; the first stands for the mean of the whole allocation.
 const HALF_WIDTHS: [usize; 6] = [usize::MAX, 40, 18, 9, 4, 2];
 
-/// A narrower window must lower the cross-validation score below `1 - ADVANTAGE / sqrt(M_sc)` of the best wider one: the
-/// score of noise alone scatters by about `1 / sqrt(M_sc)`, and a window that is chosen for nothing costs sensitivity.
+/// Subcarriers of a symbol that are looked at when the window is chosen for each symbol by itself.
+const ENOUGH: usize = 48;
+
+/// A narrower window must lower the cross-validation score of n values below `1 - ADVANTAGE / sqrt(n)` of the best wider one:
+/// the score of noise alone scatters by about `1 / sqrt(n)`, and a window that is chosen for nothing costs sensitivity.
 const ADVANTAGE: f32 = 1.5;
 
 pub(super) struct Smoother {
     sums: Vec<Sample>,
     ramp_sums: Vec<Sample>,
-    trial: Vec<Sample>,
+}
+
+/// Whether a window is narrower than the allocation: the first one always serves.
+fn fits(window: usize, m_sc: usize) -> bool {
+    window == 0 || 2 * HALF_WIDTHS[window] + 1 < m_sc
 }
 
 impl Smoother {
     pub(super) fn new(max: usize) -> Self {
         let zero = |n| vec![Sample::default(); n];
-        Self { sums: zero(max + 1), ramp_sums: zero(max + 1), trial: zero(max) }
+        Self { sums: zero(max + 1), ramp_sums: zero(max + 1) }
     }
 
     /// The window with the lowest generalised cross-validation score on `x`: (RSS / M) / (1 - 1 / gain)^2.
     pub(super) fn choose(&mut self, x: &[Sample]) -> usize {
-        let m_sc = x.len();
         self.accumulate(x);
+        let mut rest = [0.0; HALF_WIDTHS.len()];
+        for (window, rest) in rest.iter_mut().enumerate() {
+            if fits(window, x.len()) {
+                *rest = self.residual(window, x, 1);
+            }
+        }
+        self.lowest(&rest, x.len(), x.len())
+    }
+
+    /// The window that serves every one of several symbols best, each smoothed by itself, and the noise power that this
+    /// shows: whatever a channel does from one symbol to the next is no part of it.
+    pub(super) fn choose_for_each(&mut self, symbols: &[Vec<Sample>], m_sc: usize) -> (usize, f32) {
+        // a part of a wide allocation says enough
+        let stride = (m_sc / ENOUGH).max(1);
+        let looked_at = m_sc.div_ceil(stride) * symbols.len();
+        let mut rest = [0.0; HALF_WIDTHS.len()];
+        for symbol in symbols {
+            let x = &symbol[..m_sc];
+            self.accumulate(x);
+            for (window, rest) in rest.iter_mut().enumerate() {
+                if fits(window, m_sc) {
+                    *rest += self.residual(window, x, stride);
+                }
+            }
+        }
+        let window = self.lowest(&rest, m_sc, looked_at);
+        let freedom = 1.0 - 1.0 / self.gain(window, m_sc);
+        (window, rest[window] / (looked_at as f32 * freedom))
+    }
+
+    /// The window with the lowest score, from the sums of squared residuals of each over `values` values.
+    fn lowest(&self, rest: &[f32; HALF_WIDTHS.len()], m_sc: usize, values: usize) -> usize {
+        let needed = 1.0 - ADVANTAGE / (values as f32).sqrt();
         let mut best = (0, f32::INFINITY);
-        for window in 0..HALF_WIDTHS.len() {
-            if window > 0 && 2 * HALF_WIDTHS[window] + 1 >= m_sc {
+        for (window, rest) in rest.iter().enumerate() {
+            if !fits(window, m_sc) {
                 continue;
             }
-            let mut trial = std::mem::take(&mut self.trial);
-            self.apply(window, x, &mut trial[..m_sc]);
-            let rss: f32 = x.iter().zip(&trial).map(|(a, b)| (a - b).norm_sqr()).sum();
-            self.trial = trial;
             let freedom = 1.0 - 1.0 / self.gain(window, m_sc);
-            let score = rss / (freedom * freedom);
-            let needed = if window == 0 { 1.0 } else { 1.0 - ADVANTAGE / (m_sc as f32).sqrt() };
-            if score < best.1 * needed {
+            let score = rest / (freedom * freedom);
+            if score < best.1 * if window == 0 { 1.0 } else { needed } {
                 best = (window, score);
             }
         }
         best.0
+    }
+
+    /// Sum of the squared differences between `x`, which was accumulated, and what a window makes of it, at every
+    /// `stride`-th subcarrier.
+    fn residual(&self, window: usize, x: &[Sample], stride: usize) -> f32 {
+        let m_sc = x.len();
+        let half = HALF_WIDTHS[window];
+        if window == 0 {
+            let mean = self.sums[m_sc] * (1.0 / m_sc as f32);
+            return x.iter().step_by(stride).map(|x| (x - mean).norm_sqr()).sum();
+        }
+        let scale = 1.0 / (2 * half + 1) as f32;
+        let mut rest = 0.0;
+        for k in (0..m_sc).step_by(stride) {
+            let smooth = if k >= half && k + half < m_sc {
+                (self.sums[k + half + 1] - self.sums[k - half]) * scale
+            } else {
+                self.line_at(k, k.saturating_sub(half), (k + half + 1).min(m_sc))
+            };
+            rest += (x[k] - smooth).norm_sqr();
+        }
+        rest
     }
 
     /// How much a window lowers the noise power in the middle of the allocation.

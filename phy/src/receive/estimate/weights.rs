@@ -1,33 +1,33 @@
 //! How much each DMRS symbol counts for each data symbol.
 
+use super::bessel::j0;
 use crate::channel::layout::Layout;
 use crate::sequence::dmrs::MAX_DMRS;
+use std::f64::consts::PI;
+
+/// Data symbols of a subframe at most.
+const MAX_DATA: usize = 12;
 
 /// Wiener weights in time: row = data symbol in mapping order, column = DMRS symbol.
 ///
-/// The correlation of the channel over a time t is taken as rho^((t / distance)^2), which agrees with the Jakes spectrum
-/// to second order.
+/// The correlation of the channel over a time t is that of the Jakes spectrum, `J0(2 pi f_d t)`.
 #[derive(Clone, Debug, Default)]
 pub struct TimeWeights {
     still: bool,
-    rows: [[f32; MAX_DMRS]; 12],
+    rows: [[f32; MAX_DMRS]; MAX_DATA],
+    /// Mean square error of the channel that each row makes, against the power of the channel.
+    errors: [f32; MAX_DATA],
 }
 
 impl TimeWeights {
-    /// `(rho, distance)` as measured between neighbouring DMRS symbols; `noise` is the noise to signal ratio of the
-    /// smoothed estimates.
-    pub(super) fn new(
-        layout: Layout,
-        times: &[f64],
-        dmrs: &[f64],
-        (rho, distance): (f64, f64),
-        noise: f32,
-    ) -> Self {
-        if rho >= 1.0 {
-            return Self { still: true, rows: [[1.0, 0.0, 0.0, 0.0]; 12] };
-        }
-        let rate = -(rho.max(0.05)).ln() / (distance * distance);
-        let correlation = |dt: f64| (-rate * dt * dt).exp();
+    /// For a channel that stands still.
+    pub(super) fn still() -> Self {
+        Self { still: true, rows: [[1.0, 0.0, 0.0, 0.0]; MAX_DATA], errors: [0.0; MAX_DATA] }
+    }
+
+    /// For a channel that moves; `noise` is the noise to signal ratio of the smoothed estimates.
+    pub(super) fn moving(layout: Layout, times: &[f64], dmrs: &[f64], doppler_hz: f64, noise: f32) -> Self {
+        let correlation = |dt: f64| j0(2.0 * PI * doppler_hz * dt);
         let n = dmrs.len();
         let mut matrix = [[0.0; MAX_DMRS]; MAX_DMRS];
         for i in 0..n {
@@ -35,16 +35,20 @@ impl TimeWeights {
                 matrix[i][j] = correlation(dmrs[i] - dmrs[j]) + if i == j { noise as f64 } else { 0.0 };
             }
         }
-        let mut rows = [[0.0; MAX_DMRS]; 12];
-        for (row, &l) in rows.iter_mut().zip(layout.data) {
+        let mut rows = [[0.0; MAX_DMRS]; MAX_DATA];
+        let mut errors = [0.0; MAX_DATA];
+        for ((row, error), &l) in rows.iter_mut().zip(&mut errors).zip(layout.data) {
             let mut right = [0.0; MAX_DMRS];
             for (r, t) in right.iter_mut().zip(dmrs) {
                 *r = correlation(times[l as usize] - t);
             }
-            solve(matrix, &mut right, n);
-            *row = right.map(|w| w as f32);
+            let mut weights = right;
+            solve(matrix, &mut weights, n);
+            let explained: f64 = weights.iter().zip(&right).map(|(w, r)| w * r).sum();
+            *row = weights.map(|w| w as f32);
+            *error = (1.0 - explained).clamp(0.0, 1.0) as f32;
         }
-        Self { still: false, rows }
+        Self { still: false, rows, errors }
     }
 
     /// Whether one estimate, the mean of all DMRS symbols, serves every data symbol.
@@ -55,6 +59,11 @@ impl TimeWeights {
     /// Weights for data symbol `i` in mapping order.
     pub fn row(&self, i: usize) -> &[f32; MAX_DMRS] {
         &self.rows[i]
+    }
+
+    /// Mean square error of the channel on data symbol `i`, against the power of the channel; 0 where it stands still.
+    pub fn error(&self, i: usize) -> f32 {
+        self.errors[i]
     }
 }
 
@@ -73,5 +82,28 @@ fn solve(mut a: [[f64; MAX_DMRS]; MAX_DMRS], b: &mut [f64; MAX_DMRS], n: usize) 
     for i in (0..n).rev() {
         let rest: f64 = (i + 1..n).map(|k| a[i][k] * b[k]).sum();
         b[i] = (b[i] - rest) / a[i][i].max(1e-9);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::units::CyclicPrefix;
+
+    /// On a reference symbol itself and without noise there is nothing to estimate; half-way between two that a fast channel
+    /// separates, much is missing.
+    #[test]
+    fn errors_grow_with_distance_speed_and_noise() {
+        let times: Vec<f64> = (0..14).map(|l| l as f64 * 71.4e-6).collect();
+        let layout = Layout::shared(false, CyclicPrefix::Normal);
+        let dmrs = [times[3], times[10]];
+        let weights = |doppler, noise| TimeWeights::moving(layout, &times, &dmrs, doppler, noise);
+        // data symbols 2 and 6 are symbols 2 and 7
+        let (slow, fast) = (weights(50.0, 1e-4), weights(500.0, 1e-4));
+        assert!(slow.error(2) < 1e-3 && slow.error(6) < 1e-2, "{slow:?}");
+        assert!(fast.error(6) > fast.error(2) && fast.error(2) > slow.error(2), "{fast:?}");
+        assert!(weights(50.0, 0.1).error(2) > 0.02);
+        let sum: f32 = slow.row(6).iter().sum();
+        assert!((sum - 1.0).abs() < 0.01, "a slow channel is interpolated: {sum}");
     }
 }

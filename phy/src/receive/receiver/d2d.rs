@@ -168,7 +168,7 @@ impl D2d {
                 measurement: with_common(found.decoded.measurement, common),
                 evm_percent: found.decoded.evm_percent,
             });
-            heard.push((sci, found.bits, found.decoded.measurement.cfo_hz));
+            heard.push((sci, found.bits, found.decoded.measurement.offset_hz));
         };
         match &self.pool {
             Some(p) => {

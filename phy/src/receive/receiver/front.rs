@@ -170,7 +170,11 @@ impl Front {
 
 /// A measurement on a corrected grid as one of the antenna signal.
 pub(super) fn with_common(measurement: Measurement, removed_hz: f64) -> Measurement {
-    Measurement { cfo_hz: measurement.cfo_hz + removed_hz as f32, ..measurement }
+    Measurement {
+        cfo_hz: measurement.cfo_hz + removed_hz as f32,
+        offset_hz: measurement.offset_hz + removed_hz as f32,
+        ..measurement
+    }
 }
 
 #[cfg(test)]

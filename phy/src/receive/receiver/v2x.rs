@@ -140,7 +140,7 @@ impl V2x {
                 measurement: with_common(found.decoded.measurement, common),
                 evm_percent: found.decoded.evm_percent,
             });
-            let cfo_hz = found.decoded.measurement.cfo_hz;
+            let cfo_hz = found.decoded.measurement.offset_hz;
             heard.push(Heard { prb: found.prb, bits, crc16: found.decoded.crc16, cfo_hz });
         };
         match &self.pool {

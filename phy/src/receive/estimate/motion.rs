@@ -1,0 +1,306 @@
+//! What moves: how fast the channel changes from one reference symbol to the next, and whether a turn between them is a
+//! carrier offset or motion.
+//!
+//! A channel with a Jakes spectrum of maximum Doppler f_d has the correlation `J0(2 pi f_d t)` between symbols that are a
+//! time t apart. Each hypothesis, a Doppler and an offset, gives the received values a covariance; the one under which they are
+//! most likely is taken. Every quantity that this needs is in the products of the symbols, summed over the allocation.
+
+use super::bessel::j0;
+use crate::Sample;
+use crate::sequence::dmrs::MAX_DMRS;
+use num_complex::Complex64;
+use std::f64::consts::PI;
+
+/// Maximum Doppler frequencies in Hz that are told apart.
+const DOPPLERS: [f64; 16] = [
+    0.0, 15.0, 30.0, 50.0, 75.0, 110.0, 160.0, 220.0, 300.0, 400.0, 550.0, 750.0, 1000.0, 1300.0, 1700.0,
+    2200.0,
+];
+
+/// Standard deviation in Hz of the carrier offsets that are expected once the common one is out.
+const OFFSET_SPREAD: f64 = 400.0;
+
+/// Offsets in Hz that are too close to each other to ask which one it is.
+const SAME_OFFSET: f64 = 20.0;
+
+/// How much more likely (in nats) motion must make what was received than a still channel does.
+const STILL_ADVANTAGE: f64 = 1.0;
+
+type Matrix = [[f64; MAX_DMRS]; MAX_DMRS];
+
+/// What explains the reference symbols best.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(super) struct Explanation {
+    /// Carrier offset in Hz.
+    pub(super) offset_hz: f64,
+    /// Maximum Doppler frequency in Hz; 0 for a channel that stands still.
+    pub(super) doppler_hz: f64,
+}
+
+/// Products of the received reference symbols with each other, summed over groups of subcarriers.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Products {
+    sums: [[Complex64; MAX_DMRS]; MAX_DMRS],
+    symbols: usize,
+    groups: usize,
+}
+
+impl Products {
+    /// Of the sums of each symbol over each group.
+    pub(super) fn new(groups: &[&[Sample]]) -> Self {
+        let mut sums = [[Complex64::default(); MAX_DMRS]; MAX_DMRS];
+        for (i, a) in groups.iter().enumerate() {
+            for (j, b) in groups.iter().enumerate().skip(i) {
+                let sum: Sample = a.iter().zip(*b).map(|(a, b)| a.conj() * b).sum();
+                sums[i][j] = Complex64::new(sum.re as f64, sum.im as f64);
+            }
+        }
+        Self { sums, symbols: groups.len(), groups: groups.first().map_or(0, |g| g.len()) }
+    }
+
+    /// Real part of the products once an offset is taken out; the upper triangle.
+    fn turned(&self, offset_hz: f64, times: &[f64]) -> Matrix {
+        let mut real = [[0.0; MAX_DMRS]; MAX_DMRS];
+        for i in 0..self.symbols {
+            real[i][i] = self.sums[i][i].re;
+            for j in i + 1..self.symbols {
+                let turn = Complex64::from_polar(1.0, -2.0 * PI * offset_hz * (times[j] - times[i]));
+                real[i][j] = (self.sums[i][j] * turn).re;
+            }
+        }
+        real
+    }
+}
+
+/// Correlations of each Doppler between the reference symbols of one layout, as their eigenvalues and eigenvectors.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Motion {
+    times: [f64; MAX_DMRS],
+    symbols: usize,
+    modes: [Modes; DOPPLERS.len()],
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Modes {
+    values: [f64; MAX_DMRS],
+    /// One a row.
+    vectors: Matrix,
+}
+
+impl Motion {
+    /// The most likely explanation. `noise` is the noise power of a sum over a group, `times` are those of the symbols,
+    /// `offsets` in Hz are the ones to choose from.
+    pub(super) fn explain(
+        &mut self,
+        products: &Products,
+        times: &[f64],
+        noise: f64,
+        offsets: impl Iterator<Item = f64>,
+    ) -> Explanation {
+        self.prepare(times);
+        let n = (products.symbols * products.groups).max(1) as f64;
+        let power = (0..products.symbols).map(|i| products.sums[i][i].re).sum::<f64>() / n;
+        let snr = (power / noise - 1.0).max(0.02);
+        let mut best = (f64::INFINITY, Explanation::default());
+        for offset_hz in offsets {
+            let real = products.turned(offset_hz, times);
+            let unlikely = 0.5 * (offset_hz / OFFSET_SPREAD).powi(2);
+            let cost = |i: usize| {
+                self.modes[i].cost(&real, snr, noise, products.groups as f64)
+                    + if i > 0 { STILL_ADVANTAGE } else { 0.0 }
+            };
+            let (least, i) = lowest(cost);
+            if least + unlikely < best.0 {
+                best = (least + unlikely, Explanation { offset_hz, doppler_hz: DOPPLERS[i] });
+            }
+        }
+        best.1
+    }
+
+    /// Make the tables of a layout, unless they are the ones of the last call.
+    fn prepare(&mut self, times: &[f64]) {
+        if self.symbols == times.len() && self.times[..times.len()] == *times {
+            return;
+        }
+        self.symbols = times.len();
+        self.times[..times.len()].copy_from_slice(times);
+        for (modes, doppler) in self.modes.iter_mut().zip(DOPPLERS) {
+            let mut correlation = [[0.0; MAX_DMRS]; MAX_DMRS];
+            for (row, a) in correlation.iter_mut().zip(times) {
+                for (c, b) in row.iter_mut().zip(times) {
+                    *c = j0(2.0 * PI * doppler * (a - b));
+                }
+            }
+            *modes = Modes::of(correlation);
+        }
+    }
+}
+
+/// Offsets that are worth asking about: the one that was measured, none, and the one that was expected.
+pub(super) fn offsets(measured: f64, ambiguity: f64, expected: f64) -> impl Iterator<Item = f64> {
+    let apart = |a: f64, b: f64| (a - b).abs() > SAME_OFFSET;
+    // a multiple of the ambiguity turns the products as no offset does
+    let none = (apart(measured, 0.0) && measured.abs() <= 0.5 * ambiguity).then_some(0.0);
+    let expected = (apart(measured, expected) && apart(expected, 0.0)).then_some(expected);
+    [Some(measured), none, expected].into_iter().flatten()
+}
+
+/// Index of the Doppler with the lowest cost, looked for in steps of 4, 2 and 1, and that cost.
+fn lowest(cost: impl Fn(usize) -> f64) -> (f64, usize) {
+    let mut best = (f64::INFINITY, 0);
+    let look = |i: usize, best: &mut (f64, usize)| {
+        let c = cost(i);
+        if c < best.0 {
+            *best = (c, i);
+        }
+    };
+    for i in (0..DOPPLERS.len()).step_by(4) {
+        look(i, &mut best);
+    }
+    for step in [2, 1] {
+        let centre = best.1;
+        if centre >= step {
+            look(centre - step, &mut best);
+        }
+        if centre + step < DOPPLERS.len() {
+            look(centre + step, &mut best);
+        }
+    }
+    best
+}
+
+impl Modes {
+    /// Eigenvalues and eigenvectors of a symmetric matrix, by Jacobi's rotations.
+    fn of(mut a: Matrix) -> Self {
+        let mut vectors = [[0.0; MAX_DMRS]; MAX_DMRS];
+        for (i, row) in vectors.iter_mut().enumerate() {
+            row[i] = 1.0;
+        }
+        for _ in 0..12 {
+            for p in 0..MAX_DMRS {
+                for q in p + 1..MAX_DMRS {
+                    let angle = 0.5 * (2.0 * a[p][q]).atan2(a[q][q] - a[p][p]);
+                    let (sin, cos) = angle.sin_cos();
+                    let turn = |x: f64, y: f64| (cos * x - sin * y, sin * x + cos * y);
+                    for row in &mut a {
+                        (row[p], row[q]) = turn(row[p], row[q]);
+                    }
+                    for k in 0..MAX_DMRS {
+                        (a[p][k], a[q][k]) = turn(a[p][k], a[q][k]);
+                        (vectors[p][k], vectors[q][k]) = turn(vectors[p][k], vectors[q][k]);
+                    }
+                }
+            }
+        }
+        Self { values: std::array::from_fn(|i| a[i][i].max(0.0)), vectors }
+    }
+
+    /// Minus the logarithm of the likelihood of `groups` groups, without what all hypotheses have in common.
+    fn cost(&self, real: &Matrix, snr: f64, noise: f64, groups: f64) -> f64 {
+        let mut determinant = 1.0;
+        let mut energy = 0.0;
+        for (value, v) in self.values.iter().zip(&self.vectors) {
+            let mut e = 0.0;
+            for i in 0..MAX_DMRS {
+                let mut row = 0.5 * real[i][i] * v[i];
+                for j in i + 1..MAX_DMRS {
+                    row += real[i][j] * v[j];
+                }
+                e += 2.0 * row * v[i];
+            }
+            let power = 1.0 + snr * value;
+            determinant *= power;
+            energy += e / power;
+        }
+        groups * determinant.ln() + energy / noise
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::impair::rng::Rng;
+
+    /// Times of the reference symbols of modes 3 and 4, in seconds.
+    const TIMES: [f64; 4] = [0.0, 214.1e-6, 428.6e-6, 642.7e-6];
+
+    /// Sixteen groups of each symbol, faded by the Doppler of `index`, turned by an offset, 20 dB above the noise of 1.
+    fn received(rng: &mut Rng, index: usize, offset_hz: f64) -> [Vec<Sample>; 4] {
+        let mut motion = Motion::default();
+        motion.prepare(&TIMES);
+        let modes = motion.modes[index];
+        let mut out: [Vec<Sample>; 4] = Default::default();
+        for _ in 0..16 {
+            let g: [Sample; 4] =
+                std::array::from_fn(|j| rng.complex_gaussian() * (100.0 * modes.values[j]).sqrt() as f32);
+            for (i, out) in out.iter_mut().enumerate() {
+                let h: Sample = (0..4).map(|j| g[j] * modes.vectors[j][i] as f32).sum();
+                out.push(h * super::super::phasor(offset_hz * TIMES[i]) + rng.complex_gaussian());
+            }
+        }
+        out
+    }
+
+    fn explain(values: &[Vec<Sample>; 4], offsets: &[f64]) -> Explanation {
+        let groups: Vec<&[Sample]> = values.iter().map(|v| &v[..]).collect();
+        Motion::default().explain(&Products::new(&groups), &TIMES, 1.0, offsets.iter().copied())
+    }
+
+    #[test]
+    fn modes_make_up_their_matrix() {
+        let mut a = [[0.0; 4]; 4];
+        for i in 0..4 {
+            for j in 0..4 {
+                a[i][j] = j0(2.0 * PI * 700.0 * (TIMES[i] - TIMES[j]));
+            }
+        }
+        let modes = Modes::of(a);
+        for i in 0..4 {
+            for j in 0..4 {
+                let sum: f64 =
+                    (0..4).map(|m| modes.values[m] * modes.vectors[m][i] * modes.vectors[m][j]).sum();
+                assert!((sum - a[i][j]).abs() < 1e-9, "{i} {j}: {sum} {}", a[i][j]);
+            }
+        }
+    }
+
+    /// Neighbours in the table may be taken for each other, now and then a step more.
+    #[test]
+    fn the_doppler_is_found() {
+        let mut rng = Rng::new(5);
+        for index in [0, 8, 10, 12, 14] {
+            let trials = 100;
+            let near = (0..trials)
+                .filter(|_| {
+                    let found = explain(&received(&mut rng, index, 0.0), &[0.0]).doppler_hz;
+                    DOPPLERS.iter().position(|&d| d == found).is_some_and(|i| i.abs_diff(index) <= 1)
+                })
+                .count();
+            assert!(near >= 90, "{} Hz: {near} of {trials}", DOPPLERS[index]);
+        }
+    }
+
+    /// A still channel that turns has an offset; a moving one that was not turned has none.
+    #[test]
+    fn an_offset_is_told_from_motion() {
+        let mut rng = Rng::new(6);
+        for _ in 0..100 {
+            let still = received(&mut rng, 0, 900.0);
+            assert_eq!(explain(&still, &[900.0, 0.0]), Explanation { offset_hz: 900.0, doppler_hz: 0.0 });
+        }
+        let none = (0..100)
+            .filter(|_| explain(&received(&mut rng, 12, 0.0), &[500.0, 0.0]).offset_hz == 0.0)
+            .count();
+        assert!(none >= 90, "{none} of 100");
+    }
+
+    #[test]
+    fn what_offsets_are_asked_about() {
+        let all = |m, a, e| offsets(m, a, e).collect::<Vec<_>>();
+        assert_eq!(all(300.0, 4670.0, 0.0), [300.0, 0.0]);
+        assert_eq!(all(300.0, 4670.0, 400.0), [300.0, 0.0, 400.0]);
+        assert_eq!(all(310.0, 4670.0, 300.0), [310.0, 0.0]);
+        assert_eq!(all(10.0, 4670.0, 0.0), [10.0]);
+        assert_eq!(all(2500.0, 4670.0, 2500.0), [2500.0], "an alias: none of these");
+    }
+}
