@@ -1,5 +1,7 @@
 //! The Bessel function of the Jakes spectrum.
 
+use std::f64::consts::FRAC_PI_4;
+
 /// J0, after Abramowitz and Stegun 9.4.1 and 9.4.3: the error is below 1e-7.
 pub(super) fn j0(x: f64) -> f64 {
     let x = x.abs();
@@ -15,7 +17,7 @@ pub(super) fn j0(x: f64) -> f64 {
         + y * (-0.000_000_77
             + y * (-0.005_527_4
                 + y * (-0.000_095_12 + y * (0.001_372_37 + y * (-0.000_728_05 + y * 0.000_144_76)))));
-    let phase = x - 0.785_398_16
+    let phase = x - FRAC_PI_4
         + y * (-0.041_663_97
             + y * (-0.000_039_54
                 + y * (0.002_625_73 + y * (-0.000_541_25 + y * (-0.000_293_33 + y * 0.000_135_58)))));

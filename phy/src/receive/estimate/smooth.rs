@@ -6,38 +6,75 @@ use crate::Sample;
 const HALF_WIDTHS: [usize; 6] = [usize::MAX, 40, 18, 9, 4, 2];
 
 /// Subcarriers of a symbol that are looked at when the window is chosen for each symbol by itself.
-const ENOUGH: usize = 48;
+const ENOUGH: usize = 36;
 
 /// A narrower window must lower the cross-validation score of n values below `1 - ADVANTAGE / sqrt(n)` of the best wider one:
 /// the score of noise alone scatters by about `1 / sqrt(n)`, and a window that is chosen for nothing costs sensitivity.
 const ADVANTAGE: f32 = 1.5;
 
+/// Values that are looked at side by side: one addition need not wait for the one before.
+const LANES: usize = 8;
+
 pub(super) struct Smoother {
+    /// Sums of the first n values.
     sums: Vec<Sample>,
-    ramp_sums: Vec<Sample>,
+    /// Sums of the n values nearest to the lower and to the upper edge.
+    edge_sums: [[EdgeSum; MOST_CUT + 1]; 2],
+    /// Of each window but the first, by distance from the edge.
+    edges: [Vec<Line>; HALF_WIDTHS.len()],
 }
 
-/// Whether a window is narrower than the allocation: the first one always serves.
-fn fits(window: usize, m_sc: usize) -> bool {
-    window == 0 || 2 * HALF_WIDTHS[window] + 1 < m_sc
+/// Most values that are left of a window that an edge cuts.
+const MOST_CUT: usize = 2 * HALF_WIDTHS[1];
+
+/// Of the values nearest to an edge.
+#[derive(Clone, Copy, Debug, Default)]
+struct EdgeSum {
+    values: Sample,
+    /// Each value times its distance from the edge.
+    ramp: Sample,
+}
+
+/// Where an edge cuts the window: the straight line through what is left, at the middle of the window, is
+/// `level * (sum of x) + slope * (sum of x, each times its distance from the edge)`.
+#[derive(Clone, Copy, Debug)]
+struct Line {
+    level: f32,
+    slope: f32,
+}
+
+impl Line {
+    /// At `distance` subcarriers from the edge.
+    fn new(half: usize, distance: usize) -> Self {
+        let n = (half + 1 + distance) as f32;
+        let centre = (n - 1.0) / 2.0;
+        let spread = n * (n * n - 1.0) / 12.0;
+        let slope = (distance as f32 - centre) / spread.max(1.0);
+        Self { level: 1.0 / n - centre * slope, slope }
+    }
 }
 
 impl Smoother {
     pub(super) fn new(max: usize) -> Self {
-        let zero = |n| vec![Sample::default(); n];
-        Self { sums: zero(max + 1), ramp_sums: zero(max + 1) }
+        let edges = HALF_WIDTHS.map(|half| match half {
+            usize::MAX => Vec::new(),
+            _ => (0..half).map(|distance| Line::new(half, distance)).collect(),
+        });
+        Self {
+            sums: vec![Sample::default(); max + 1],
+            edge_sums: [[EdgeSum::default(); MOST_CUT + 1]; 2],
+            edges,
+        }
     }
 
     /// The window with the lowest generalised cross-validation score on `x`: (RSS / M) / (1 - 1 / gain)^2.
     pub(super) fn choose(&mut self, x: &[Sample]) -> usize {
         self.accumulate(x);
-        let mut rest = [0.0; HALF_WIDTHS.len()];
+        let mut rest = [Residual::default(); HALF_WIDTHS.len()];
         for (window, rest) in rest.iter_mut().enumerate() {
-            if fits(window, x.len()) {
-                *rest = self.residual(window, x, 1);
-            }
+            self.add_residual(window, x, 1, rest);
         }
-        self.lowest(&rest, x.len(), x.len())
+        self.lowest(&rest, x.len())
     }
 
     /// The window that serves every one of several symbols best, each smoothed by itself, and the noise power that this
@@ -45,59 +82,52 @@ impl Smoother {
     pub(super) fn choose_for_each(&mut self, symbols: &[Vec<Sample>], m_sc: usize) -> (usize, f32) {
         // a part of a wide allocation says enough
         let stride = (m_sc / ENOUGH).max(1);
-        let looked_at = m_sc.div_ceil(stride) * symbols.len();
-        let mut rest = [0.0; HALF_WIDTHS.len()];
+        let mut rest = [Residual::default(); HALF_WIDTHS.len()];
         for symbol in symbols {
             let x = &symbol[..m_sc];
             self.accumulate(x);
             for (window, rest) in rest.iter_mut().enumerate() {
-                if fits(window, m_sc) {
-                    *rest += self.residual(window, x, stride);
-                }
+                self.add_residual(window, x, stride, rest);
             }
         }
-        let window = self.lowest(&rest, m_sc, looked_at);
-        let freedom = 1.0 - 1.0 / self.gain(window, m_sc);
-        (window, rest[window] / (looked_at as f32 * freedom))
+        let window = self.lowest(&rest, m_sc);
+        (window, rest[window].mean() / (1.0 - 1.0 / self.gain(window, m_sc)))
     }
 
-    /// The window with the lowest score, from the sums of squared residuals of each over `values` values.
-    fn lowest(&self, rest: &[f32; HALF_WIDTHS.len()], m_sc: usize, values: usize) -> usize {
-        let needed = 1.0 - ADVANTAGE / (values as f32).sqrt();
+    /// The window with the lowest score.
+    fn lowest(&self, rest: &[Residual; HALF_WIDTHS.len()], m_sc: usize) -> usize {
         let mut best = (0, f32::INFINITY);
-        for (window, rest) in rest.iter().enumerate() {
-            if !fits(window, m_sc) {
-                continue;
-            }
+        for (window, rest) in rest.iter().enumerate().filter(|(_, r)| r.values > 0) {
             let freedom = 1.0 - 1.0 / self.gain(window, m_sc);
-            let score = rest / (freedom * freedom);
-            if score < best.1 * if window == 0 { 1.0 } else { needed } {
+            let score = rest.mean() / (freedom * freedom);
+            let needed = if window == 0 { 1.0 } else { 1.0 - ADVANTAGE / (rest.values as f32).sqrt() };
+            if score < best.1 * needed {
                 best = (window, score);
             }
         }
         best.0
     }
 
-    /// Sum of the squared differences between `x`, which was accumulated, and what a window makes of it, at every
-    /// `stride`-th subcarrier.
-    fn residual(&self, window: usize, x: &[Sample], stride: usize) -> f32 {
+    /// What `window` takes away from `x`, which was accumulated, at one value of `stride`; nothing if it is too wide.
+    fn add_residual(&self, window: usize, x: &[Sample], stride: usize, rest: &mut Residual) {
         let m_sc = x.len();
-        let half = HALF_WIDTHS[window];
         if window == 0 {
             let mean = self.sums[m_sc] * (1.0 / m_sc as f32);
-            return x.iter().step_by(stride).map(|x| (x - mean).norm_sqr()).sum();
+            rest.add(x, stride, |_| mean);
+            return;
+        }
+        let half = HALF_WIDTHS[window];
+        if 2 * half + 1 >= m_sc {
+            return;
+        }
+        for (distance, line) in self.edges[window].iter().enumerate().step_by(stride) {
+            let (low, high) = self.at_edges(line, distance, half);
+            rest.sum += (x[distance] - low).norm_sqr() + (x[m_sc - 1 - distance] - high).norm_sqr();
+            rest.values += 2;
         }
         let scale = 1.0 / (2 * half + 1) as f32;
-        let mut rest = 0.0;
-        for k in (0..m_sc).step_by(stride) {
-            let smooth = if k >= half && k + half < m_sc {
-                (self.sums[k + half + 1] - self.sums[k - half]) * scale
-            } else {
-                self.line_at(k, k.saturating_sub(half), (k + half + 1).min(m_sc))
-            };
-            rest += (x[k] - smooth).norm_sqr();
-        }
-        rest
+        let (from, to) = (&self.sums[..m_sc - 2 * half], &self.sums[2 * half + 1..m_sc + 1]);
+        rest.add(&x[half..m_sc - half], stride, |k| (to[k] - from[k]) * scale);
     }
 
     /// How much a window lowers the noise power in the middle of the allocation.
@@ -111,13 +141,14 @@ impl Smoother {
     }
 
     fn accumulate(&mut self, x: &[Sample]) {
-        let (mut sum, mut ramp) = (Sample::default(), Sample::default());
-        for (k, &v) in x.iter().enumerate() {
+        let mut sum = Sample::default();
+        for (s, &v) in self.sums[1..].iter_mut().zip(x) {
             sum += v;
-            ramp += v * k as f32;
-            self.sums[k + 1] = sum;
-            self.ramp_sums[k + 1] = ramp;
+            *s = sum;
         }
+        let [low, high] = &mut self.edge_sums;
+        sum_from_edge(x.iter(), low);
+        sum_from_edge(x.iter().rev(), high);
     }
 
     /// A moving average; at the edges, where the window is cut, a straight line through what is left of it.
@@ -132,18 +163,103 @@ impl Smoother {
         for k in half..m_sc - half {
             out[k] = (self.sums[k + half + 1] - self.sums[k - half]) * scale;
         }
-        for k in (0..half).chain(m_sc - half..m_sc) {
-            let (from, to) = (k.saturating_sub(half), (k + half + 1).min(m_sc));
-            out[k] = self.line_at(k, from, to);
+        for (distance, line) in self.edges[window].iter().enumerate() {
+            let (low, high) = self.at_edges(line, distance, half);
+            out[distance] = low;
+            out[m_sc - 1 - distance] = high;
         }
     }
 
-    fn line_at(&self, k: usize, from: usize, to: usize) -> Sample {
-        let n = (to - from) as f32;
-        let centre = (from + to - 1) as f32 / 2.0;
-        let sum = self.sums[to] - self.sums[from];
-        let ramp = self.ramp_sums[to] - self.ramp_sums[from] - sum * centre;
-        let spread = n * (n * n - 1.0) / 12.0;
-        sum * (1.0 / n) + ramp * ((k as f32 - centre) / spread.max(1.0))
+    /// Smoothed values at `distance` subcarriers from the lower and from the upper edge.
+    fn at_edges(&self, line: &Line, distance: usize, half: usize) -> (Sample, Sample) {
+        let n = half + 1 + distance;
+        let [low, high] = [&self.edge_sums[0][n], &self.edge_sums[1][n]]
+            .map(|sum| sum.values * line.level + sum.ramp * line.slope);
+        (low, high)
+    }
+}
+
+fn sum_from_edge<'a>(x: impl Iterator<Item = &'a Sample>, sums: &mut [EdgeSum; MOST_CUT + 1]) {
+    let mut sum = EdgeSum::default();
+    for (distance, (s, x)) in sums[1..].iter_mut().zip(x).enumerate() {
+        sum.values += x;
+        sum.ramp += x * distance as f32;
+        *s = sum;
+    }
+}
+
+/// What a window takes away: a sum of squares.
+#[derive(Clone, Copy, Debug, Default)]
+struct Residual {
+    sum: f32,
+    values: usize,
+}
+
+impl Residual {
+    /// Add the distances between `x` and `smooth`, in one group of [`LANES`] values of `stride`.
+    #[inline(always)]
+    fn add(&mut self, x: &[Sample], stride: usize, smooth: impl Fn(usize) -> Sample) {
+        let mut sums = [0.0; LANES];
+        for (group, x) in x.chunks(LANES).enumerate().step_by(stride) {
+            self.values += x.len();
+            for (i, (s, x)) in sums.iter_mut().zip(x).enumerate() {
+                *s += (x - smooth(LANES * group + i)).norm_sqr();
+            }
+        }
+        self.sum += sums.iter().sum::<f32>();
+    }
+
+    fn mean(&self) -> f32 {
+        self.sum / self.values.max(1) as f32
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::impair::rng::Rng;
+
+    /// Every window keeps a straight line as it is, edges included, and takes away the share of white noise that it should.
+    #[test]
+    fn windows_keep_lines_and_lower_noise() {
+        let mut rng = Rng::new(2);
+        for m_sc in [12, 24, 72, 96, 300, 576, 1200] {
+            let mut smoother = Smoother::new(m_sc);
+            let line: Vec<_> =
+                (0..m_sc).map(|k| Sample::new(1.0 - 0.003 * k as f32, 0.002 * k as f32)).collect();
+            let noise: Vec<_> = (0..m_sc).map(|_| rng.complex_gaussian()).collect();
+            let mut out = vec![Sample::default(); m_sc];
+            for window in (1..HALF_WIDTHS.len()).filter(|&w| 2 * HALF_WIDTHS[w] + 1 < m_sc) {
+                smoother.run(window, &line, &mut out);
+                let off = out.iter().zip(&line).map(|(a, b)| (a - b).norm()).fold(0.0, f32::max);
+                assert!(off < 1e-3, "{m_sc} subcarriers, window {window}: {off}");
+                smoother.run(window, &noise, &mut out);
+                let direct: f32 = noise.iter().zip(&out).map(|(a, b)| (a - b).norm_sqr()).sum();
+                let mut rest = Residual::default();
+                smoother.add_residual(window, &noise, 1, &mut rest);
+                assert_eq!(rest.values, m_sc);
+                assert!((rest.sum - direct).abs() < 1e-3 * direct, "{m_sc}, window {window}: {}", rest.sum);
+            }
+        }
+    }
+
+    /// A channel that turns by a quarter from symbol to symbol is no noise.
+    #[test]
+    fn noise_of_each_symbol_is_not_motion() {
+        let mut rng = Rng::new(3);
+        let (mut wide, mut total) = (0, 0.0);
+        for _ in 0..50 {
+            let symbols: Vec<Vec<Sample>> = (0..4)
+                .map(|m| {
+                    let h = Sample::from_polar(10.0, 1.57 * m as f32);
+                    (0..96).map(|_| h + rng.complex_gaussian()).collect()
+                })
+                .collect();
+            let (window, noise) = Smoother::new(96).choose_for_each(&symbols, 96);
+            wide += usize::from(window == 0);
+            total += noise / 50.0;
+        }
+        assert!(wide >= 40, "{wide} of 50");
+        assert!((total - 1.0).abs() < 0.05, "{total}");
     }
 }
