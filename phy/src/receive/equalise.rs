@@ -78,6 +78,7 @@ impl Equaliser {
         let state = &estimator.state;
         let (first, m_sc) = (state.first, state.m_sc);
         let last = grid.symbols() - 1;
+        let turns = turns(state.offset_hz, &state.times);
         let mut vector = ErrorVector::default();
         let mut gain = 0.0;
         for (i, (&l, llrs)) in
@@ -99,7 +100,7 @@ impl Equaliser {
             self.precoding.despread(symbol);
             // the equaliser shrinks the symbols by its mean gain: undo it, and what is left is noise
             let scale = 1.0 / gain.max(1e-6);
-            let turn = phasor(-state.offset_hz * state.times[l]) * scale;
+            let turn = turns[l] * scale;
             for y in symbol.iter_mut() {
                 *y *= turn;
             }
@@ -143,5 +144,42 @@ impl Equaliser {
             *h = (*h * r).conj() * inverse;
         }
         gain / m_sc as f32
+    }
+}
+
+/// What turns each symbol back by a carrier offset. All distances between symbols but one are the same.
+fn turns(offset_hz: f64, times: &[f64; 14]) -> [Sample; 14] {
+    let mut turns = [Sample::new(1.0, 0.0); 14];
+    let (mut distance, mut step) = (0.0, turns[0]);
+    for l in 1..times.len() {
+        let next = times[l] - times[l - 1];
+        if (next - distance).abs() > 1e-9 {
+            (distance, step) = (next, phasor(-offset_hz * next));
+        }
+        turns[l] = turns[l - 1] * step;
+    }
+    turns
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::numerology::Numerology;
+    use crate::units::{Bandwidth, CyclicPrefix};
+
+    #[test]
+    fn every_symbol_is_turned_by_its_time() {
+        for cp in [CyclicPrefix::Normal, CyclicPrefix::Extended] {
+            let numerology = Numerology::standard(Bandwidth::Prb6, cp);
+            let times = std::array::from_fn(|l| match l < numerology.symbols() {
+                true => numerology.symbol_distance(0, l),
+                false => 0.0,
+            });
+            for offset_hz in [0.0, 6900.0, -450.0] {
+                for (l, turn) in turns(offset_hz, &times).iter().take(numerology.symbols()).enumerate() {
+                    assert!((turn - phasor(-offset_hz * times[l])).norm() < 1e-5, "{cp:?} {offset_hz} {l}");
+                }
+            }
+        }
     }
 }

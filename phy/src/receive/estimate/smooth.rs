@@ -146,9 +146,10 @@ impl Smoother {
             sum += v;
             *s = sum;
         }
+        let widest = HALF_WIDTHS[1..].iter().find(|&half| 2 * half + 1 < x.len()).map_or(0, |half| 2 * half);
         let [low, high] = &mut self.edge_sums;
-        sum_from_edge(x.iter(), low);
-        sum_from_edge(x.iter().rev(), high);
+        sum_from_edge(x.iter().take(widest), low);
+        sum_from_edge(x.iter().rev().take(widest), high);
     }
 
     /// A moving average; at the edges, where the window is cut, a straight line through what is left of it.
