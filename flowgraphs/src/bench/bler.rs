@@ -16,6 +16,7 @@ pub use air::AirConfig;
 pub use cases::{CASES, Case};
 
 use cases::Link;
+use sidelink_phy::impair::fading::ChannelModel;
 
 /// Block error rate at one signal to noise ratio.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -35,48 +36,85 @@ impl Point {
     }
 }
 
-/// Es/N0 at which the block error rate of a case falls to `goal`, and the points that were measured on the way.
+/// Es/N0 in dB at which a case is looked at for an error floor: what fails here fails at any signal-to-noise ratio.
+pub const FLOOR_DB: f64 = 30.0;
+
+/// Where a case reaches a block error rate.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Crossing {
+    /// Es/N0 in dB; `None` when it lies beyond what was measured, or nowhere.
+    pub es_n0_db: Option<f64>,
+    /// Every point, the lowest first.
+    pub points: Vec<Point>,
+    /// The point at [`FLOOR_DB`], in fading.
+    pub floor: Option<Point>,
+}
+
+/// Es/N0 at which the block error rate of a case falls to `goal`, with at most `trials` blocks a point.
 ///
-/// Steps of 0.5 dB from the case's target until it is enclosed, then halves the step down to 0.125 dB; the crossing is
-/// interpolated in the logarithm.
-pub fn crossing(case: &Case, air: &AirConfig, goal: f64, trials: u32) -> (Option<f64>, Vec<Point>) {
+/// Steps from the case's target until the goal is enclosed, then halves: 0.5 to 0.125 dB in white noise, 2 to 0.5 dB in
+/// fading, where curves are flat and a fine step would stop at the first point that is good by chance. A straight line
+/// through the logarithms of the points near the goal gives the crossing.
+pub fn crossing(case: &Case, air: &AirConfig, goal: f64, trials: u32) -> Crossing {
+    let fades = air.channel != ChannelModel::Awgn;
     let mut link = Link::new(case, air);
     let mut points: Vec<Point> = Vec::new();
+    let mut step = if fades { 2.0 } else { 0.5 };
     let mut at = (case.target_db * 8.0).round() / 8.0;
     let mut measure = |at: f64, points: &mut Vec<Point>| {
-        let point = link.run(at, trials);
+        let point = measure(&mut link, at, goal, trials);
         points.push(point);
-        point.bler()
+        point.bler() > goal
     };
-    let up = measure(at, &mut points) > goal;
-    // walk until the goal is enclosed, 12 dB at most
+    let up = measure(at, &mut points);
     for _ in 0..24 {
-        at += if up { 0.5 } else { -0.5 };
-        if (measure(at, &mut points) > goal) != up {
+        at += if up { step } else { -step };
+        if at > FLOOR_DB || measure(at, &mut points) != up {
             break;
         }
     }
-    let between = |points: &[Point]| {
-        let above = points.iter().filter(|p| p.bler() > goal).map(|p| p.es_n0_db).fold(f64::MIN, f64::max);
-        let below = points.iter().filter(|p| p.bler() <= goal).map(|p| p.es_n0_db).fold(f64::MAX, f64::min);
-        (above > f64::MIN && below < f64::MAX).then_some((above, below))
-    };
     for _ in 0..2 {
-        if let Some((above, below)) = between(&points)
-            && below - above > 0.13
+        step /= 2.0;
+        if let Some((above, below)) = enclosing(&points, goal)
+            && below - above > 1.1 * step
         {
             measure((above + below) / 2.0, &mut points);
         }
     }
     points.sort_by(|a, b| a.es_n0_db.total_cmp(&b.es_n0_db));
-    let crossing = between(&points).and_then(|(above, below)| {
-        let at = |db: f64| {
-            points.iter().find(|p| p.es_n0_db == db).map(|p| p.bler().max(0.5 / p.trials as f64).ln())
-        };
-        let (high, low) = (at(above)?, at(below)?);
-        Some(if high > low { above + (high - goal.ln()) / (high - low) * (below - above) } else { below })
-    });
-    (crossing, points)
+    let es_n0_db = enclosing(&points, goal).map(|enclosing| near_line(&points, goal, enclosing));
+    let floor = fades.then(|| link.run(FLOOR_DB, trials));
+    Crossing { es_n0_db, points, floor }
+}
+
+/// One point. A fifth of the blocks is enough for one that is far from the goal.
+fn measure(link: &mut Link, es_n0_db: f64, goal: f64, trials: u32) -> Point {
+    let first = link.run(es_n0_db, trials.div_ceil(5));
+    if first.bler() > 4.0 * goal || first.trials == trials {
+        return first;
+    }
+    let rest = link.run(es_n0_db, trials - first.trials);
+    Point { es_n0_db, trials, errors: first.errors + rest.errors }
+}
+
+/// The highest Es/N0 above the goal and the lowest below it.
+fn enclosing(points: &[Point], goal: f64) -> Option<(f64, f64)> {
+    let above = points.iter().filter(|p| p.bler() > goal).map(|p| p.es_n0_db).fold(f64::MIN, f64::max);
+    let below = points.iter().filter(|p| p.bler() <= goal).map(|p| p.es_n0_db).fold(f64::MAX, f64::min);
+    (above > f64::MIN && below < f64::MAX).then_some((above, below))
+}
+
+/// Es/N0 at which the least-squares line through the logarithms of the points near the goal reaches it; the middle of
+/// what encloses it where there is no such line.
+fn near_line(points: &[Point], goal: f64, (above, below): (f64, f64)) -> f64 {
+    let near = points.iter().filter(|p| (goal / 4.0..=4.0 * goal).contains(&p.bler()));
+    let logs: Vec<(f64, f64)> = near.map(|p| (p.es_n0_db, p.bler().ln())).collect();
+    let n = logs.len() as f64;
+    let mean = |of: fn(&(f64, f64)) -> f64| logs.iter().map(of).sum::<f64>() / n;
+    let (x, y) = (mean(|l| l.0), mean(|l| l.1));
+    let spread: f64 = logs.iter().map(|l| (l.0 - x).powi(2)).sum();
+    let slope = logs.iter().map(|l| (l.0 - x) * (l.1 - y)).sum::<f64>() / spread;
+    if slope < 0.0 { x + (goal.ln() - y) / slope } else { (above + below) / 2.0 }
 }
 
 /// The points of a sweep.
@@ -84,3 +122,6 @@ pub fn sweep(case: &Case, air: &AirConfig, es_n0_db: &[f64], trials: u32) -> Vec
     let mut link = Link::new(case, air);
     es_n0_db.iter().map(|&db| link.run(db, trials)).collect()
 }
+
+#[cfg(test)]
+mod tests;

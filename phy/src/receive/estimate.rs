@@ -386,3 +386,6 @@ pub(crate) fn parabola(left: f32, middle: f32, right: f32) -> f32 {
     let curve = left - 2.0 * middle + right;
     if curve < 0.0 { ((left - right) / (2.0 * curve)).clamp(-0.5, 0.5) } else { 0.0 }
 }
+
+#[cfg(test)]
+mod tests;

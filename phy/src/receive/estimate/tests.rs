@@ -1,0 +1,114 @@
+use super::*;
+use crate::impair::awgn::{Awgn, noise_power_per_sample};
+use crate::impair::fading::{Fading, Profile};
+use crate::impair::offset::FrequencyOffset;
+use crate::sc_fdma::{Demodulator, Modulator};
+use crate::units::{Bandwidth, CyclicPrefix};
+
+const FIRST: usize = 60;
+const SNR_DB: f64 = 15.0;
+
+/// Estimates PSSCH of modes 3 and 4, or of 1 and 2, sent over a channel again and again.
+struct Bench {
+    numerology: Numerology,
+    layout: Layout,
+    references: Arc<References>,
+    estimator: Estimator,
+    seed: u64,
+}
+
+impl Bench {
+    fn new(v2x: bool) -> Self {
+        let numerology = Numerology::standard(Bandwidth::Prb25, CyclicPrefix::Normal);
+        let references = Arc::new(References::new(25));
+        Self {
+            numerology,
+            layout: Layout::shared(v2x, CyclicPrefix::Normal),
+            estimator: Estimator::new(numerology, references.clone()),
+            references,
+            seed: 0,
+        }
+    }
+
+    fn measure(&mut self, m_sc: usize, fading: Option<(Profile, f64)>, cfo: f64, near: f32) -> Measurement {
+        let n = self.numerology;
+        self.seed += 1;
+        let dmrs = Dmrs::pssch(self.seed as u16, 3, self.layout.dmrs.len() == 4);
+        let mut grid = Grid::new(n);
+        for (m, &l) in self.layout.dmrs.iter().enumerate() {
+            self.references.emit(&dmrs, m, &mut grid.symbol_mut(l as usize)[FIRST..FIRST + m_sc]);
+        }
+        let mut samples = vec![Sample::default(); n.subframe_samples()];
+        Modulator::new(n).modulate(&grid, &mut samples);
+        if let Some((profile, doppler)) = fading {
+            samples.resize(n.subframe_samples() + Fading::LATENCY, Sample::default());
+            Fading::new(profile, doppler, n.sample_rate(), self.seed).unwrap().process(&mut samples);
+            samples.drain(..Fading::LATENCY);
+        }
+        FrequencyOffset::new(cfo, n.sample_rate()).process(&mut samples);
+        let amplitude = 1.0 / (n.subcarriers() as f64).sqrt();
+        Awgn::new(noise_power_per_sample(SNR_DB, amplitude, n.fft()), self.seed).process(&mut samples);
+        // a large offset is out of the grid already; a small one stays
+        let removed = if cfo.abs() > 500.0 { cfo - 100.0 } else { 0.0 };
+        Demodulator::new(n, n.fft() * 72 / 2048).demodulate(&samples, removed, &mut grid);
+        let mut measurement =
+            self.estimator.estimate(&grid, FIRST, m_sc, self.layout, &dmrs, near - removed as f32);
+        measurement.cfo_hz += removed as f32;
+        measurement.offset_hz += removed as f32;
+        measurement
+    }
+}
+
+/// A still channel has the offset that it has, and all of it is taken out.
+#[test]
+fn offsets_of_still_channels_are_measured() {
+    for v2x in [false, true] {
+        let mut bench = Bench::new(v2x);
+        for cfo in [-6900.0, -2000.0, -400.0, -150.0, 0.0, 60.0, 450.0, 7000.0] {
+            for m_sc in [24, 96] {
+                let m = bench.measure(m_sc, None, cfo, cfo as f32 + 200.0);
+                assert!((m.cfo_hz - cfo as f32).abs() < 40.0, "{v2x} {cfo} Hz: {m:?}");
+                assert!((m.offset_hz - m.cfo_hz).abs() <= 20.0, "{v2x} {cfo} Hz: {m:?}");
+                assert!(m.doppler_hz <= 50.0, "{v2x} {cfo} Hz: {m:?}");
+            }
+        }
+    }
+}
+
+/// Motion is neither noise nor an offset, and an offset beside it is measured on the average.
+#[test]
+fn motion_is_told_from_noise_and_from_an_offset() {
+    let mut bench = Bench::new(true);
+    for doppler in [300.0, 600.0, 1000.0] {
+        let trials = 60;
+        let (mut noise, mut near, mut left) = (0.0, 0, 0);
+        for _ in 0..trials {
+            let m = bench.measure(96, Some((Profile::Eva, doppler)), 0.0, 0.0);
+            noise += m.noise / trials as f32;
+            near += usize::from((0.5 * doppler..=1.5 * doppler).contains(&(m.doppler_hz as f64)));
+            left += usize::from(m.offset_hz == 0.0 || m.cfo_hz.abs() < 40.0);
+        }
+        let excess = crate::units::decibel(noise) + SNR_DB as f32;
+        assert!(excess.abs() < 1.0, "{doppler} Hz: noise is {excess} dB off");
+        assert!(near > 45, "{doppler} Hz: Doppler near {near} of {trials}");
+        assert!(left >= 35, "{doppler} Hz: offset left in {left} of {trials}");
+    }
+}
+
+/// Nothing in what was received is a number, or all of it is nothing.
+#[test]
+fn anything_can_be_estimated() {
+    for v2x in [false, true] {
+        let bench = Bench::new(v2x);
+        let mut estimator = bench.estimator;
+        for value in [Sample::default(), Sample::new(f32::NAN, 0.0), Sample::new(f32::MAX, f32::INFINITY)] {
+            let mut grid = Grid::new(bench.numerology);
+            for l in 0..grid.symbols() {
+                grid.symbol_mut(l).fill(value);
+            }
+            for m_sc in [12, 24, 96, 300] {
+                estimator.estimate(&grid, 0, m_sc, bench.layout, &Dmrs::pssch(5, 3, v2x), 0.0);
+            }
+        }
+    }
+}
