@@ -4,6 +4,7 @@ use crate::config::{ConfigError, CyclicPrefixName, RadioConfig, Said, V2xConfig}
 use crate::number::Number;
 use clap::Args;
 use sidelink_recordings::{SampleFormat, UtcMicros};
+use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 
@@ -84,12 +85,22 @@ pub enum Form {
     Json,
 }
 
+impl fmt::Display for Form {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Table => "table",
+            Self::Json => "json",
+        })
+    }
+}
+
 impl FromStr for Output {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
         let (name, file) = match text.split_once(':') {
             Some((_, "")) => return Err(format!("{text:?} names no file; write json:out.json")),
+            Some((name, "-")) => (name, None),
             Some((name, file)) => (name, Some(PathBuf::from(file))),
             None => (text, None),
         };
@@ -123,6 +134,7 @@ mod tests {
     fn outputs() {
         assert_eq!("table".parse(), Ok(Output { form: Form::Table, file: None }));
         assert_eq!("json:a:b".parse(), Ok(Output { form: Form::Json, file: Some("a:b".into()) }));
+        assert_eq!("json:-".parse(), Ok(Output { form: Form::Json, file: None }));
         assert!("json:".parse::<Output>().is_err());
         assert!("csv".parse::<Output>().unwrap_err().contains("json:FILE"));
     }

@@ -15,6 +15,7 @@
 //! credential.rs keys and certificates of one-to-one links, in PEM
 //! keystore.rs   keys and the counters used under them, in one file                                       keystore/
 //! open.rs       what transport blocks hold, with keys or without: MAC, RLC, PDCP, discovery              open/
+//! outputs.rs    all outputs of a command as a set, looked at and opened before anything runs            outputs/
 //! radio.rs      timed samples in, timed bursts out: what every radio is                              radio/
 //! link.rs       MAC <-> PHY: the only file that names both
 //! clock.rs      sample counter <-> subframe <-> DFN <-> UTC: the single place where time is made
@@ -46,6 +47,7 @@ pub mod keystore;
 pub mod link;
 pub mod number;
 pub mod open;
+pub mod outputs;
 pub mod provision;
 pub mod radio;
 pub mod receive;

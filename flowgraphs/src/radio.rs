@@ -28,7 +28,7 @@ pub mod soapy;
 pub mod trial;
 mod zmq;
 
-pub use open::{DeviceArgs, RadioSettings, drivers, open};
+pub use open::{DeviceArgs, RadioSettings, drivers, files_of, open};
 
 use crate::Sample;
 use std::fmt;

@@ -19,12 +19,12 @@ mod table;
 pub use board::Board;
 pub use pcap::PcapReport;
 
-use crate::args::{Form, Output};
+use crate::args::Form;
 use crate::open::Opened;
+use crate::outputs::OutputFile;
 use crate::receive::Outcome;
 use sidelink_phy::receive::receiver::Event;
-use std::fs::File;
-use std::io::{self, BufWriter, Write};
+use std::io::{self, Write};
 
 /// How often each thing was heard in a recording.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -63,25 +63,23 @@ impl Counts {
 /// Writes events in one form to one place.
 pub struct Report {
     form: Form,
-    out: Box<dyn Write + Send>,
+    out: OutputFile,
     colours: bool,
     header_of: Option<String>,
 }
 
 impl Report {
-    /// Open the place.
+    /// Writes `form` to `out`.
+    pub fn new(form: Form, out: OutputFile, colours: bool) -> Self {
+        Self { form, out, colours, header_of: None }
+    }
+
+    /// Flushes, and gives a file its name.
     ///
     /// # Errors
-    /// A file that cannot be created, by name.
-    pub fn open(output: &Output) -> anyhow::Result<Self> {
-        let (out, colours): (Box<dyn Write + Send>, bool) = match &output.file {
-            None => (Box::new(BufWriter::new(io::stdout())), crate::terminal::colours_on_stdout()),
-            Some(path) => {
-                let file = File::create(path).map_err(|e| anyhow::anyhow!("{}: {e}", path.display()))?;
-                (Box::new(BufWriter::new(file)), false)
-            }
-        };
-        Ok(Self { form: output.form, out, colours, header_of: None })
+    /// The writer's.
+    pub fn finish(self) -> io::Result<()> {
+        self.out.finish()
     }
 
     /// An event of the recording `file`, at `sample` of it.

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use crate::SampleFormat;
+use crate::sigmf::FieldError;
 
 /// Known when the recording is opened: it concerns the file as a whole.
 #[derive(Debug, Clone, PartialEq)]
@@ -43,6 +44,15 @@ pub enum Warning {
         /// The first other one.
         other: f64,
     },
+    /// Metadata that are wrong, and that decoding does not need.
+    PassedOver(FieldError),
+    /// Annotations that are wrong; they are passed over.
+    WrongAnnotations {
+        /// How many.
+        count: u64,
+        /// The first of them.
+        first: FieldError,
+    },
     /// The metadata demand an extension that is not known here.
     UnknownExtension {
         /// Its name.
@@ -79,6 +89,11 @@ impl fmt::Display for Warning {
                     f,
                     "the captures are at several frequencies ({first} Hz, then {other} Hz); the first is reported"
                 )
+            }
+            Self::PassedOver(error) => write!(f, "{error}; it is passed over"),
+            Self::WrongAnnotations { count: 1, first } => write!(f, "{first}; the annotation is passed over"),
+            Self::WrongAnnotations { count, first } => {
+                write!(f, "{first}; {count} such annotations are passed over")
             }
             Self::UnknownExtension { name } => {
                 write!(

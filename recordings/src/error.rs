@@ -153,7 +153,11 @@ impl fmt::Display for Error {
             }
             Self::NotFound { path, remedy } => write!(f, "{}: no such file: {remedy}", path.display()),
             Self::NotAFile { path, what } => {
-                write!(f, "{}: is {what}, and a recording is a regular file", path.display())
+                write!(
+                    f,
+                    "{}: is {what}; SigMF metadata and archives are regular files (a pipe carries raw samples)",
+                    path.display()
+                )
             }
             Self::UnknownFormat { path } => write!(
                 f,

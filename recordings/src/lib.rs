@@ -41,7 +41,7 @@ pub use damage::{Damage, DamageKind, DamageLog, Warning};
 pub use error::{Blame, Error};
 pub use raw::name::{NameHints, hints_of_name};
 pub use raw::{Losses, ParseFormatError, SampleFormat};
-pub use reader::{Container, HashCheck, Info, OpenOptions, Recording};
+pub use reader::{Container, Gap, GapSize, HashCheck, Info, OpenOptions, Recording, files_of, is_recording};
 pub use time::{ParseTimeError, UtcMicros};
 pub use writer::{Summary, Writer, WriterOptions};
 

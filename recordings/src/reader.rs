@@ -1,21 +1,25 @@
 //! [`Recording`]: open a file whatever it is, stream its samples, seek in it.
 
+mod gaps;
 mod locate;
 mod segments;
+mod source;
 #[cfg(test)]
 mod tests;
 
 use std::fs::File;
-use std::io::{ErrorKind, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha512};
 
 use crate::raw::name::hints_of_name;
-use crate::sigmf::Metadata;
+use crate::sigmf::{Annotation, FieldError, Metadata};
 use crate::{DamageKind, DamageLog, Error, Sample, SampleFormat, UtcMicros, Warning};
+pub use gaps::{Gap, GapSize};
 use locate::Located;
+pub use locate::{files_of, is_recording};
 use segments::{DataRange, Segment};
+use source::Source;
 
 /// What the operator says about a file. What is said here goes before what the file says.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -37,6 +41,8 @@ pub enum Container {
     SigmfPair,
     /// A `NAME.sigmf` tar archive.
     SigmfArchive,
+    /// Samples from a pipe, a device or standard input (`-`): they pass once.
+    Stream,
 }
 
 /// What is known about a recording.
@@ -55,10 +61,14 @@ pub struct Info {
     pub frequency: Option<f64>,
     /// When the first sample was taken, where the first capture begins there and says it.
     pub start: Option<UtcMicros>,
-    /// Length in samples.
+    /// Length in samples; of a [`Container::Stream`] far more than ever come, until its end was read.
     pub length: u64,
-    /// The SigMF metadata; none for a raw file.
+    /// The SigMF metadata without their annotations ([`Recording::annotations`]); none for a raw file.
     pub metadata: Option<Metadata>,
+    /// How many annotations there are.
+    pub annotations: u64,
+    /// Places at which samples are missing, by the metadata: sorted by sample.
+    pub gaps: Vec<Gap>,
 }
 
 /// Whether the data are those of which `core:sha512` was taken.
@@ -93,13 +103,13 @@ pub struct Recording {
     info: Info,
     warnings: Vec<Warning>,
     damage: DamageLog,
-    file: File,
+    source: Source,
     range: DataRange,
+    /// The file in which the metadata are, and where in it.
+    meta: (PathBuf, DataRange),
     segments: Vec<Segment>,
     /// The next sample that [`Recording::read`] delivers.
     position: u64,
-    /// Where `file` stands, where that is known.
-    file_at: Option<u64>,
     buffer: Vec<u8>,
 }
 
@@ -109,7 +119,7 @@ const BUFFER: usize = 256 * 1024;
 const JUDGE_SPOTS: u64 = 64;
 
 impl Recording {
-    /// Opens a recording: a `.sigmf-meta`, its `.sigmf-data`, the name without either, a `.sigmf` archive; or a raw file,
+    /// Opens a recording: standard input (`-`), a pipe or a device; a `.sigmf-meta`, its `.sigmf-data`, the name without either, a `.sigmf` archive; or a raw file,
     /// whose format is in the options or in its extension, and whose rate and frequency are in the options or in its name
     /// ([`crate::hints_of_name`]).
     ///
@@ -119,11 +129,22 @@ impl Recording {
         check_positive("rate", options.rate)?;
         check_positive("frequency", options.frequency)?;
         let located = locate::locate(path, options.format)?;
-        let Located { container, data_path, meta_path, metadata, file, range, mut warnings } = located;
+        let Located {
+            container, data_path, meta_path, metadata, meta_range, annotated, source, range, ..
+        } = located;
+        let mut warnings = located.warnings;
         let hints = hints_of_name(&data_path);
 
         let format = match (options.format, &metadata) {
             (Some(format), _) => format,
+            (None, Some(metadata)) if metadata.global.datatype.is_empty() => {
+                return Err(Error::Metadata {
+                    path: meta_path,
+                    place: "global.core:datatype".to_owned(),
+                    problem: "is missing: it must name the sample format, e.g. cf32_le; or give --format"
+                        .to_owned(),
+                });
+            }
             (None, Some(metadata)) => {
                 let parsed = metadata.global.datatype.parse();
                 parsed.map_err(|error: crate::ParseFormatError| Error::Metadata {
@@ -139,12 +160,13 @@ impl Recording {
         }
         let (segments, length) = match &metadata {
             Some(metadata) => {
-                let metadata_error = |error: crate::sigmf::FieldError| Error::Metadata {
+                let metadata_error = |error: FieldError| Error::Metadata {
                     path: meta_path.clone(),
                     place: error.place,
                     problem: error.problem,
                 };
-                segments::of_metadata(metadata, range, format, &mut warnings).map_err(metadata_error)?
+                segments::of_metadata(metadata, &annotated, range, format, &mut warnings)
+                    .map_err(metadata_error)?
             }
             None => segments::of_raw(&data_path, range, format, options.format.is_some(), &mut warnings)?,
         };
@@ -159,19 +181,33 @@ impl Recording {
         let rate =
             options.rate.or_else(|| metadata.as_ref().and_then(|m| m.global.sample_rate)).or(hints.rate);
 
-        let info = Info { path: data_path, container, format, rate, frequency, start, length, metadata };
+        let gaps = metadata.as_ref().map_or(Vec::new(), |metadata| gaps::of_metadata(metadata, rate, length));
+        let annotations = annotated.count;
+        let info = Info {
+            path: data_path,
+            container,
+            format,
+            rate,
+            frequency,
+            start,
+            length,
+            metadata,
+            annotations,
+            gaps,
+        };
         let mut recording = Self {
             info,
             warnings,
             damage: DamageLog::default(),
-            file,
+            source,
             range,
+            meta: (meta_path, meta_range),
             segments,
             position: 0,
-            file_at: None,
             buffer: vec![0; BUFFER],
         };
         recording.judge_format()?;
+        recording.source.keep_no_more();
         Ok(recording)
     }
 
@@ -188,6 +224,21 @@ impl Recording {
     /// What was found wrong in the samples that were read so far.
     pub const fn damage(&self) -> &DamageLog {
         &self.damage
+    }
+
+    /// Reads the metadata once more and gives each annotation to `visit`, in the order of the file. One that is wrong is
+    /// passed over. Memory is bounded, whatever their number.
+    ///
+    /// # Errors
+    /// [`Error::Io`], or metadata that were changed since the recording was opened.
+    pub fn annotations(&self, visit: &mut dyn FnMut(Annotation)) -> Result<(), Error> {
+        let (path, range) = &self.meta;
+        if self.info.metadata.is_none() {
+            return Ok(());
+        }
+        let mut file = File::open(path).map_err(Error::io(path, "open"))?;
+        let mut pass = |annotation: Result<Annotation, FieldError>| annotation.map_or((), &mut *visit);
+        locate::stream_metadata(path, &mut file, *range, &mut pass).map(drop)
     }
 
     /// The number of the sample that comes next.
@@ -213,7 +264,14 @@ impl Recording {
         Ok(done)
     }
 
-    /// Goes to sample `sample`, so that it comes next. Up to the length: there, the recording is at its end.
+    /// Makes sure that the next samples can be read again after a [`Recording::seek`] back to here. Only a stream needs it;
+    /// the next seek ends it.
+    pub fn mark(&mut self) {
+        self.source.keep();
+    }
+
+    /// Goes to sample `sample`, so that it comes next. Up to the length: there, the recording is at its end. In a stream,
+    /// samples before those that are kept ([`Recording::mark`]) cannot be read again.
     ///
     /// # Errors
     /// [`Error::Argument`] beyond the length.
@@ -224,6 +282,7 @@ impl Recording {
             return Err(Error::Argument { what: "sample to seek", problem });
         }
         self.position = sample;
+        self.source.keep_no_more();
         Ok(())
     }
 
@@ -236,12 +295,13 @@ impl Recording {
         else {
             return Ok(HashCheck::Absent);
         };
-        self.file_at = None;
         let mut hash = Sha512::new();
         let mut done = 0;
         while done < self.range.length {
             let want = (self.range.length - done).min(BUFFER as u64) as usize;
-            let read = read_at_most(&mut self.file, self.range.offset + done, &mut self.buffer[..want])
+            let read = self
+                .source
+                .read_at(self.range.offset + done, &mut self.buffer[..want])
                 .map_err(Error::io(&self.info.path, "read the data"))?;
             if read == 0 {
                 break;
@@ -257,14 +317,17 @@ impl Recording {
     fn judge_format(&mut self) -> Result<(), Error> {
         let size = self.info.format.bytes_per_sample() as u64;
         let mut have = 0;
-        for spot in 0..JUDGE_SPOTS {
+        let spots = if self.source.is_stream() { 1 } else { JUDGE_SPOTS };
+        for spot in 0..spots {
             // Below 2^63 * 64, hence the wider number; the quotient is below the length.
             let sample = (u128::from(self.info.length) * u128::from(spot) / u128::from(JUDGE_SPOTS)) as u64;
             let Some(segment) = self.segment_of(sample) else { break };
             let within = sample - segment.first;
             let want = ((segment.count - within) * size).min(BUFFER as u64 / JUDGE_SPOTS) as usize;
             let spot = &mut self.buffer[have..have + want];
-            have += read_at_most(&mut self.file, segment.offset + within * size, spot)
+            have += self
+                .source
+                .read_at(segment.offset + within * size, spot)
                 .map_err(Error::io(&self.info.path, "read"))?;
         }
         if let Some(instead) = self.info.format.looks_rather_like(&self.buffer[..have]) {
@@ -289,19 +352,16 @@ impl Recording {
             return Ok(0);
         }
         let offset = segment.offset + within * size as u64;
-        if self.file_at != Some(offset) {
-            self.file.seek(SeekFrom::Start(offset)).map_err(Error::io(&self.info.path, "seek"))?;
-        }
-        self.file_at = None;
         let bytes = &mut self.buffer[..count * size];
-        let read = fill(&mut self.file, bytes).map_err(Error::io(&self.info.path, "read"))?;
-        self.file_at = Some(offset + read as u64);
+        let read = self.source.read_at(offset, bytes).map_err(Error::io(&self.info.path, "read"))?;
 
         let read = self.info.format.decode(&bytes[..read], out);
         self.mend(&mut out[..read]);
         self.position += read as u64;
         if read < count {
-            self.damage.note(self.position, self.info.length - self.position, DamageKind::Missing);
+            if !self.source.is_stream() {
+                self.damage.note(self.position, self.info.length - self.position, DamageKind::Missing);
+            }
             // Not again: the recording ends here now.
             self.info.length = self.position;
             self.segments.retain(|other| other.first <= segment.first);
@@ -333,25 +393,6 @@ fn check_positive(what: &'static str, value: Option<f64>) -> Result<(), Error> {
         }
         _ => Ok(()),
     }
-}
-
-fn read_at_most(file: &mut File, offset: u64, buffer: &mut [u8]) -> std::io::Result<usize> {
-    file.seek(SeekFrom::Start(offset))?;
-    fill(file, buffer)
-}
-
-/// Reads until the buffer is full or the file at its end.
-fn fill(file: &mut File, buffer: &mut [u8]) -> std::io::Result<usize> {
-    let mut done = 0;
-    while done < buffer.len() {
-        match file.read(&mut buffer[done..]) {
-            Ok(0) => break,
-            Ok(read) => done += read,
-            Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(done)
 }
 
 /// Lower-case hex, as `core:sha512` is written.

@@ -5,6 +5,7 @@
 //!          ├─ [Capture] ── where a piece begins, its frequency, its time
 //!          └─ [Annotation] what lies from this sample to that one; channel, subframe, fields
 //! fields.rs    taking typed values out of a JSON object, with the place for the message
+//! stream.rs    a file read piece by piece, whatever its length
 //! archive.rs   `.sigmf`: finding the members of the tar in place
 //! radio.rs     the extension namespace `sidelink`
 //! ```
@@ -13,6 +14,7 @@ pub(crate) mod archive;
 mod fields;
 mod global;
 mod radio;
+mod stream;
 #[cfg(test)]
 mod tests;
 
@@ -22,6 +24,7 @@ pub use fields::FieldError;
 use fields::Fields;
 pub use global::{Extension, Global};
 pub use radio::{CyclicPrefix, EXTENSION_NAME, EXTENSION_VERSION, PRB_VALUES, RadioConfig};
+pub(crate) use stream::Visit;
 
 /// The version of the specification that is written (`core:version`).
 pub const SPEC_VERSION: &str = "1.2.6";
@@ -40,6 +43,8 @@ pub struct Metadata {
     pub annotations: Vec<Annotation>,
     /// Top-level keys other than the three above (the specification allows none).
     pub other: Object,
+    /// What was wrong and passed over, since decoding does not need it.
+    pub notes: Vec<FieldError>,
 }
 
 /// One piece of a recording: from its first sample to the next capture's.
@@ -85,41 +90,42 @@ pub struct Annotation {
 }
 
 impl Metadata {
-    /// Reads the text of a `.sigmf-meta` file.
+    /// Reads the text of a `.sigmf-meta` file, with its annotations.
     ///
     /// # Errors
     /// The place (a key path, or line and column where it is no JSON) and what is wrong there.
     pub fn parse(text: &[u8]) -> Result<Self, FieldError> {
-        let value: Value = serde_json::from_slice(text).map_err(|error| FieldError {
-            place: format!("line {} column {}", error.line(), error.column()),
-            problem: format!("not JSON ({error}); a SigMF metadata file is one JSON object"),
+        let mut annotations = Vec::new();
+        let mut wrong = None;
+        let metadata = Self::read(text, &mut |annotation| match annotation {
+            Ok(annotation) => annotations.push(annotation),
+            Err(error) => wrong = wrong.take().or(Some(error)),
         })?;
-        let mut top = Fields::new(String::new(), value)?;
-        let global = top.required_value("global", "an object with core:datatype and core:version")?;
-        let captures = top.list("captures")?;
-        let annotations = top.list("annotations")?;
-        Ok(Self {
-            global: Global::parse(global)?,
-            captures: numbered("captures", captures, Capture::parse)?,
-            annotations: numbered("annotations", annotations, Annotation::parse)?,
-            other: top.rest(),
-        })
+        wrong.map_or(Ok(Self { annotations, ..metadata }), Err)
     }
 
     /// The text of a `.sigmf-meta` file. Captures and annotations are written in the order of their first sample, as the
     /// specification demands.
     pub fn emit(&self) -> String {
-        let mut captures: Vec<_> = self.captures.iter().collect();
-        captures.sort_by_key(|capture| capture.sample_start);
         let mut annotations: Vec<_> = self.annotations.iter().collect();
         annotations.sort_by_key(|annotation| annotation.sample_start);
+        let lines: Vec<String> = annotations.into_iter().map(Annotation::line).collect();
+        let (head, tail) = self.emit_around();
+        format!("{head}{}{tail}", lines.join(",\n"))
+    }
 
+    /// What comes before the annotations and after them: those are written between, one a line, with `,\n` between two.
+    pub(crate) fn emit_around(&self) -> (String, &'static str) {
+        let mut captures: Vec<_> = self.captures.iter().collect();
+        captures.sort_by_key(|capture| capture.sample_start);
         let mut top = self.other.clone();
+        top.remove("annotations");
         top.insert("global".into(), Value::Object(self.global.emit()));
         top.insert("captures".into(), captures.into_iter().map(|c| Value::Object(c.emit())).collect());
-        top.insert("annotations".into(), annotations.into_iter().map(|a| Value::Object(a.emit())).collect());
-        // `{:#}` of a `Value` is pretty-printed JSON and cannot fail.
-        format!("{:#}\n", Value::Object(top))
+        // `{:#}` of a `Value` is pretty-printed JSON and cannot fail; it ends with `\n}`.
+        let text = format!("{:#}", Value::Object(top));
+        let head = text.strip_suffix("\n}").unwrap_or(&text);
+        (format!("{head},\n  \"annotations\": [\n"), "\n  ]\n}\n")
     }
 }
 
@@ -134,15 +140,17 @@ fn numbered<T>(
 }
 
 impl Capture {
-    fn parse(mut fields: Fields) -> Result<Self, FieldError> {
-        Ok(Self {
+    fn parse(mut fields: Fields, notes: &mut Vec<FieldError>) -> Result<Self, FieldError> {
+        let capture = Self {
             sample_start: fields.required_count("core:sample_start")?,
-            frequency: fields.number("core:frequency")?,
-            datetime: fields.text("core:datetime")?,
-            global_index: fields.count("core:global_index")?,
+            frequency: fields.unless_wrong("core:frequency", Fields::number),
+            datetime: fields.unless_wrong("core:datetime", Fields::text),
+            global_index: fields.unless_wrong("core:global_index", Fields::count),
             header_bytes: fields.count("core:header_bytes")?,
-            other: fields.rest(),
-        })
+            other: Object::new(),
+        };
+        notes.extend(fields.notes());
+        Ok(Self { other: fields.rest(), ..capture })
     }
 
     fn emit(&self) -> Object {
@@ -160,6 +168,11 @@ impl Annotation {
     /// One past the last sample, where the count is given.
     pub fn sample_end(&self) -> Option<u64> {
         self.sample_count.map(|count| self.sample_start.saturating_add(count))
+    }
+
+    /// One line of JSON.
+    pub(crate) fn line(&self) -> String {
+        format!("    {}", Value::Object(self.emit()))
     }
 
     fn parse(mut fields: Fields) -> Result<Self, FieldError> {

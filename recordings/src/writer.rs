@@ -1,13 +1,17 @@
 //! [`Writer`]: samples and annotations into a SigMF pair, a SigMF archive or a raw file.
 //!
+//! A name that is `-`, a pipe or a device takes raw samples as they come. Else:
+//!
 //! The samples go to `NAME.part`. [`Writer::finish`] gives the file its name, the metadata last; what was not finished
 //! never has the name of a recording. An abandoned `.part` is left: its samples can be read with `--format`.
 
+mod annotations;
 #[cfg(test)]
 mod tests;
 
 use std::fs::File;
-use std::io::{Seek, SeekFrom, Write};
+use std::io::{BufWriter, Seek, SeekFrom, Write};
+use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha512};
@@ -18,6 +22,7 @@ use crate::reader::hex;
 use crate::sigmf::archive::BLOCK;
 use crate::sigmf::{Annotation, Capture, Global, Metadata, RadioConfig};
 use crate::{Container, Error, Sample, SampleFormat, UtcMicros};
+use annotations::Annotations;
 
 /// What a recording says about itself. `new` fills in the least; the rest is public.
 #[derive(Debug, Clone, PartialEq)]
@@ -78,7 +83,7 @@ pub struct Summary {
     /// Components that were NaN or infinite, written as zero.
     pub not_finite: u64,
     /// Annotations that were lost, because a raw file has no place for them.
-    pub annotations_lost: usize,
+    pub annotations_lost: u64,
 }
 
 /// A recording in the making. Without [`Writer::finish`] there is no recording, only a `.part`.
@@ -89,11 +94,13 @@ pub struct Writer {
     /// The names that the files get in the end.
     data_path: PathBuf,
     meta_path: Option<PathBuf>,
+    /// The file that is written; of a stream, its own name.
     part: PathBuf,
     file: File,
     hash: Sha512,
     buffer: Vec<u8>,
-    annotations: Vec<Annotation>,
+    annotations: Annotations,
+    annotations_lost: u64,
     samples: u64,
     clipped: u64,
     not_finite: u64,
@@ -103,44 +110,74 @@ pub struct Writer {
 const BLOCK_SAMPLES: usize = 16 * 1024;
 
 impl Container {
-    /// What a writer makes of a name: `.sigmf` is an archive, the extension of a sample format ([`crate::hints_of_name`])
-    /// a raw file, anything else a SigMF pair.
+    /// What a writer makes of a name: `-` is a stream, `.sigmf` an archive, the extension of a sample format
+    /// ([`crate::hints_of_name`]) a raw file, anything else a SigMF pair.
     pub fn of_name(path: &Path) -> Self {
         match path.extension().and_then(|extension| extension.to_str()) {
+            _ if path.as_os_str() == "-" => Self::Stream,
             Some("sigmf") => Self::SigmfArchive,
             _ if hints_of_name(path).format.is_some() => Self::Raw,
             _ => Self::SigmfPair,
         }
     }
+
+    /// The same, after a look at what has the name: a pipe or a device is a stream.
+    pub fn of_output(path: &Path) -> Self {
+        let special = std::fs::metadata(path).is_ok_and(|about| !about.is_file() && !about.is_dir());
+        if special { Self::Stream } else { Self::of_name(path) }
+    }
+
+    /// The files that a writer makes of `path`, the samples first; of a stream, none.
+    pub fn files(self, path: &Path) -> Vec<PathBuf> {
+        match self {
+            Self::Stream => Vec::new(),
+            Self::Raw | Self::SigmfArchive => vec![path.to_owned()],
+            Self::SigmfPair => {
+                let base = match path.extension().and_then(|extension| extension.to_str()) {
+                    Some("sigmf-meta" | "sigmf-data") => path.with_extension(""),
+                    _ => path.to_owned(),
+                };
+                vec![appended(&base, ".sigmf-data"), appended(&base, ".sigmf-meta")]
+            }
+        }
+    }
 }
 
 impl Writer {
-    /// Begins a recording; [`Container::of_name`] says of which kind. A pair may be named by either file or by neither
+    /// Begins a recording; [`Container::of_output`] says of which kind. A pair may be named by either file or by neither
     /// extension.
     ///
     /// # Errors
     /// [`Error::Argument`] for a rate, a scale or a format that cannot be written (the extension of a raw file must agree
     /// with the format), [`Error::Io`].
     pub fn create(path: &Path, options: WriterOptions) -> Result<Self, Error> {
-        let container = Container::of_name(path);
+        let container = Container::of_output(path);
         check(path, container, &options)?;
-        let (data_path, meta_path) = match container {
-            Container::Raw | Container::SigmfArchive => (path.to_owned(), None),
-            Container::SigmfPair => {
-                let base = match path.extension().and_then(|extension| extension.to_str()) {
-                    Some("sigmf-meta" | "sigmf-data") => path.with_extension(""),
-                    _ => path.to_owned(),
-                };
-                (appended(&base, ".sigmf-data"), Some(appended(&base, ".sigmf-meta")))
-            }
-        };
+        let mut names = container.files(path).into_iter();
+        let data_path = names.next().unwrap_or_else(|| path.to_owned());
+        let meta_path = names.next();
+        if container == Container::Stream {
+            let file = open_stream(path)?;
+            return Ok(Self::new(options, container, (data_path.clone(), None, data_path), file));
+        }
         let part = appended(&data_path, ".part");
         let mut file = File::create(&part).map_err(Error::io(&part, "create"))?;
         if container == Container::SigmfArchive {
             // The member's header, once its size is known.
             file.write_all(&[0; BLOCK as usize]).map_err(Error::io(&part, "write"))?;
         }
-        Ok(Self {
+        Ok(Self::new(options, container, (data_path, meta_path, part), file))
+    }
+
+    fn new(
+        options: WriterOptions,
+        container: Container,
+        (data_path, meta_path, part): (PathBuf, Option<PathBuf>, PathBuf),
+        file: File,
+    ) -> Self {
+        let folder = data_path.parent().filter(|folder| !folder.as_os_str().is_empty());
+        let annotations = Annotations::new(folder.unwrap_or(Path::new(".")));
+        Self {
             options,
             container,
             data_path,
@@ -149,11 +186,12 @@ impl Writer {
             file,
             hash: Sha512::new(),
             buffer: Vec::new(),
-            annotations: Vec::new(),
+            annotations,
+            annotations_lost: 0,
             samples: 0,
             clipped: 0,
             not_finite: 0,
-        })
+        }
     }
 
     /// The number of samples that were written so far: that of the next one.
@@ -178,7 +216,7 @@ impl Writer {
                 self.not_finite += losses.not_finite;
             }
             self.file.write_all(&self.buffer).map_err(Error::io(&self.part, "write"))?;
-            if self.container != Container::Raw {
+            if matches!(self.container, Container::SigmfPair | Container::SigmfArchive) {
                 self.hash.update(&self.buffer);
             }
             self.samples += block.len() as u64;
@@ -189,14 +227,21 @@ impl Writer {
     /// Says what lies in a span of samples; it may be anywhere, and the order does not matter.
     ///
     /// Some programs show the label, others the comment: where one of them is missing, it is filled from the other, or from
-    /// the channel.
-    pub fn annotate(&mut self, mut annotation: Annotation) {
+    /// the channel. Memory is bounded, whatever their number.
+    ///
+    /// # Errors
+    /// [`Error::Io`] for the temporary file in which they wait when there are many.
+    pub fn annotate(&mut self, mut annotation: Annotation) -> Result<(), Error> {
+        if matches!(self.container, Container::Raw | Container::Stream) {
+            self.annotations_lost += 1;
+            return Ok(());
+        }
         let channel = annotation.channel.clone();
         let label = annotation.label.take().or(channel).or_else(|| annotation.comment.clone());
         annotation.comment = annotation.comment.take().or_else(|| label.clone());
         annotation.label = label;
         annotation.generator.get_or_insert_with(|| self.options.recorder.clone());
-        self.annotations.push(annotation);
+        self.annotations.push(&annotation).map_err(Error::io(&self.part, "keep the annotations"))
     }
 
     /// Completes the recording: everything is on the disk before the files get their names.
@@ -209,19 +254,19 @@ impl Writer {
             samples: self.samples,
             clipped: self.clipped,
             not_finite: self.not_finite,
-            annotations_lost: 0,
+            annotations_lost: self.annotations_lost,
         };
         match (self.container, self.meta_path.take()) {
+            (Container::Stream, _) => self.file.flush().map_err(Error::io(&self.part, "write"))?,
             (Container::SigmfArchive, _) => {
-                let text = self.metadata().emit();
-                self.complete_archive(text.as_bytes())?;
+                self.complete_archive()?;
                 self.publish_data()?;
             }
             (_, Some(meta_path)) => {
-                let text = self.metadata().emit();
                 let meta_part = appended(&meta_path, ".part");
-                File::create(&meta_part)
-                    .and_then(|mut file| file.write_all(text.as_bytes()).and_then(|()| file.sync_all()))
+                let mut file = File::create(&meta_part).map_err(Error::io(&meta_part, "create"))?;
+                self.write_metadata(&mut file)
+                    .and_then(|_| file.sync_all())
                     .map_err(Error::io(&meta_part, "write the metadata"))?;
                 // An older recording of this name: its metadata must not stand beside the new data, not even for a moment.
                 if meta_path.exists() {
@@ -232,10 +277,7 @@ impl Writer {
                     .map_err(Error::io(&meta_path, "name the metadata"))?;
                 summary.files.push(meta_path);
             }
-            (_, None) => {
-                summary.annotations_lost = self.annotations.len();
-                self.publish_data()?;
-            }
+            (_, None) => self.publish_data()?,
         }
         Ok(summary)
     }
@@ -245,6 +287,21 @@ impl Writer {
         std::fs::rename(&self.part, &self.data_path).map_err(Error::io(&self.data_path, "name the recording"))
     }
 
+    /// Writes the metadata, and returns their length.
+    fn write_metadata(&mut self, file: &mut File) -> std::io::Result<u64> {
+        let (head, tail) = self.metadata().emit_around();
+        let none = Annotations::new(Path::new("."));
+        let annotations = std::mem::replace(&mut self.annotations, none);
+        let start = file.stream_position()?;
+        let mut out = BufWriter::new(file);
+        out.write_all(head.as_bytes())?;
+        annotations.finish(&mut out)?;
+        out.write_all(tail.as_bytes())?;
+        let file = out.into_inner().map_err(std::io::IntoInnerError::into_error)?;
+        Ok(file.stream_position()? - start)
+    }
+
+    /// Without annotations.
     fn metadata(&mut self) -> Metadata {
         let options = self.options.clone();
         let global = Global {
@@ -264,12 +321,16 @@ impl Writer {
             datetime: options.start.map(|start| start.to_string()),
             ..Capture::default()
         };
-        let annotations = std::mem::take(&mut self.annotations);
-        Metadata { global, captures: vec![capture], annotations, ..Metadata::default() }
+        Metadata { global, captures: vec![capture], ..Metadata::default() }
     }
 
-    /// Pads the data, appends the metadata and the two blocks that end a tar, and fills in the header at the front.
-    fn complete_archive(&mut self, metadata: &[u8]) -> Result<(), Error> {
+    /// Pads the data, appends the metadata and the two blocks that end a tar, and fills in the headers.
+    fn complete_archive(&mut self) -> Result<(), Error> {
+        let mut file = self.file.try_clone().map_err(Error::io(&self.part, "complete the archive"))?;
+        self.append_to_archive(&mut file).map_err(Error::io(&self.part, "complete the archive"))
+    }
+
+    fn append_to_archive(&mut self, file: &mut File) -> std::io::Result<()> {
         let name =
             self.data_path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
         let data_length = self.samples * self.options.format.bytes_per_sample() as u64;
@@ -283,17 +344,27 @@ impl Writer {
             header.set_cksum();
             Ok(header)
         };
-        let mut complete = || {
-            self.file.write_all(padding(data_length))?;
-            self.file.write_all(header(".sigmf-meta", metadata.len() as u64)?.as_bytes())?;
-            self.file.write_all(metadata)?;
-            self.file.write_all(padding(metadata.len() as u64))?;
-            self.file.write_all(&[0; 2 * BLOCK as usize])?;
-            self.file.seek(SeekFrom::Start(0))?;
-            self.file.write_all(header(".sigmf-data", data_length)?.as_bytes())
-        };
-        complete().map_err(Error::io(&self.part, "complete the archive"))
+        file.write_all(padding(data_length))?;
+        let meta_header = file.stream_position()?;
+        file.write_all(&[0; BLOCK as usize])?;
+        let length = self.write_metadata(file)?;
+        file.write_all(padding(length))?;
+        file.write_all(&[0; 2 * BLOCK as usize])?;
+        for (at, suffix, size) in [(meta_header, ".sigmf-meta", length), (0, ".sigmf-data", data_length)] {
+            file.seek(SeekFrom::Start(at))?;
+            file.write_all(header(suffix, size)?.as_bytes())?;
+        }
+        Ok(())
     }
+}
+
+/// Opens standard output (`-`), a pipe or a device. A pipe waits for its reader.
+fn open_stream(path: &Path) -> Result<File, Error> {
+    if path.as_os_str() == "-" {
+        let own = std::io::stdout().as_fd().try_clone_to_owned();
+        return own.map(File::from).map_err(Error::io(path, "write to standard output"));
+    }
+    File::options().write(true).open(path).map_err(Error::io(path, "open"))
 }
 
 /// Zeros up to the next multiple of a tar block.

@@ -100,7 +100,7 @@ fn write_ours(path: &Path, format: SampleFormat) {
     let mut writer = Writer::create(path, options).unwrap();
     writer.write(&samples()).unwrap();
     for sample_start in [3000, 1000] {
-        writer.annotate(Annotation {
+        let annotated = writer.annotate(Annotation {
             sample_start,
             sample_count: Some(500),
             frequency_edges: Some((5.915e9, 5.925e9)),
@@ -110,6 +110,7 @@ fn write_ours(path: &Path, format: SampleFormat) {
             fields: json!({"mcs": 4, "tb": "30aa"}).as_object().cloned().unwrap(),
             ..Annotation::default()
         });
+        annotated.unwrap();
     }
     writer.finish().unwrap();
 }
@@ -177,6 +178,12 @@ fn the_validation_can_fail() {
     }
 }
 
+fn annotations_of(recording: &Recording) -> Vec<Annotation> {
+    let mut annotations = Vec::new();
+    recording.annotations(&mut |annotation| annotations.push(annotation)).unwrap();
+    annotations
+}
+
 #[test]
 fn we_read_what_the_python_package_writes() {
     let Some(python) = python() else { return };
@@ -197,8 +204,7 @@ fn we_read_what_the_python_package_writes() {
             (Some(15.36e6), Some(5.92e9), Some(NOW)),
             "{name}"
         );
-        let metadata = info.metadata.as_ref().unwrap();
-        assert_eq!(metadata.annotations[0].label.as_deref(), Some("a label"), "{name}");
+        assert_eq!(annotations_of(&recording)[0].label.as_deref(), Some("a label"), "{name}");
         let mut out = vec![Sample::default(); 1001];
         assert_eq!(recording.read(&mut out).unwrap(), 1000, "{name}");
         for (n, sample) in out[..1000].iter().enumerate() {

@@ -4,6 +4,7 @@ use crate::args::{Form, Output, RadioArgs, parse_utc};
 use crate::config::ConfigError;
 use crate::keystore::{self, Keys};
 use crate::open::{Opened, Opener};
+use crate::outputs::{ForceArgs, Outputs, Place};
 use crate::receive::{self, Outcome};
 use crate::report::{Counts, PcapReport, Report};
 use crate::{input, terminal};
@@ -11,7 +12,7 @@ use clap::Args;
 use indicatif::ProgressBar;
 use sidelink_phy::receive::receiver::{ControlInformation, Event};
 use sidelink_phy::units::DfnSubframe;
-use sidelink_recordings::UtcMicros;
+use sidelink_recordings::{Container, UtcMicros};
 use sidelink_security::counter::UtcTime;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
@@ -38,6 +39,40 @@ pub struct DecodeArgs {
     /// UTC in seconds of the first sample, instead of what the recording says (core:datetime).
     #[arg(long, value_name = "SECONDS", value_parser = parse_utc)]
     pub utc: Option<UtcMicros>,
+    /// Recordings that exist.
+    #[command(flatten)]
+    pub force: ForceArgs,
+}
+
+/// Where everything will go, nothing opened yet.
+struct Places {
+    reports: Vec<(Form, Place)>,
+    pcap: Option<Place>,
+}
+
+impl Places {
+    fn claim(args: &DecodeArgs) -> anyhow::Result<Self> {
+        let mut outputs = Outputs::new(args.force);
+        outputs.reads_recordings(&args.files);
+        outputs.reads(args.radio.config.iter().chain(&args.keys));
+        let pcap = args.pcap.as_deref().map(|path| outputs.claim("--pcap", path)).transpose()?;
+        let option = |form: Form| format!("-F {form}");
+        let reports = args.output.iter().map(|output| {
+            let place = match &output.file {
+                Some(path) => outputs.claim(&option(output.form), path)?,
+                None => outputs.for_people(&option(output.form))?,
+            };
+            Ok((output.form, place))
+        });
+        Ok(Self { reports: reports.collect::<Result<_, ConfigError>>()?, pcap })
+    }
+
+    fn open(self) -> anyhow::Result<Sinks> {
+        let open = |(form, place): (Form, Place)| Ok(Report::new(form, place.create()?, place.has_colours()));
+        let reports = self.reports.into_iter().map(open).collect::<std::io::Result<_>>()?;
+        let pcap = self.pcap.map(|place| PcapReport::create(place.create()?)).transpose()?;
+        Ok(Sinks { reports, pcap })
+    }
 }
 
 /// Where everything goes that any of the files holds.
@@ -51,16 +86,9 @@ struct Sinks {
 /// # Errors
 /// A file that cannot be read, or a configuration that is wrong. The other files are decoded all the same.
 pub fn run(args: DecodeArgs) -> anyhow::Result<()> {
-    let to_stdout = args.output.iter().filter(|o| o.file.is_none()).map(|o| o.form);
-    if to_stdout.clone().any(|f| f == Form::Json) && to_stdout.clone().any(|f| f == Form::Table) {
-        anyhow::bail!(
-            "-F table and -F json both write to standard output: give one of them a file, as in json:FILE"
-        );
-    }
-    let reports = args.output.iter().map(Report::open).collect::<anyhow::Result<Vec<_>>>()?;
-    let pcap = args.pcap.as_deref().map(PcapReport::create).transpose()?;
+    let places = Places::claim(&args)?;
     let keys = args.keys.as_deref().map(keystore::read).transpose()?;
-    let sinks = Mutex::new(Sinks { reports, pcap });
+    let sinks = Mutex::new(places.open()?);
     let next = AtomicUsize::new(0);
     let errors = Mutex::new(Vec::new());
     let workers = std::thread::available_parallelism().map_or(1, |n| n.get()).min(args.files.len());
@@ -78,9 +106,8 @@ pub fn run(args: DecodeArgs) -> anyhow::Result<()> {
         work();
     });
     let sinks = sinks.into_inner().unwrap_or_else(|e| e.into_inner());
-    if let Some(pcap) = sinks.pcap {
-        pcap.finish()?;
-    }
+    sinks.reports.into_iter().try_for_each(Report::finish)?;
+    sinks.pcap.map_or(Ok(()), PcapReport::finish)?;
     let mut errors = errors.into_inner().unwrap_or_else(|e| e.into_inner());
     if errors.len() > 1 {
         let all: Vec<_> = errors.iter().map(|e| format!("{e:#}")).collect();
@@ -107,7 +134,8 @@ fn decode(path: &Path, args: &DecodeArgs, keys: Option<&Keys>, sinks: &Mutex<Sin
         return Err(ConfigError::new("nobody says when the recording was made", name, remedy).into());
     }
     let rate = input.rate;
-    let bar = if several {
+    let endless = input.recording.info().container == Container::Stream;
+    let bar = if several || endless {
         ProgressBar::hidden()
     } else {
         terminal::progress(input.recording.info().length, "decode")

@@ -4,6 +4,7 @@ mod recording;
 mod scene;
 
 use super::ue::stop_on_signals;
+use crate::outputs::{ForceArgs, Outputs};
 use crate::radio::air::Air;
 use crate::radio::{Anchor, RadioError};
 use crate::terminal::{self, Ink, paint};
@@ -31,6 +32,9 @@ pub struct DemoArgs {
     /// Keep the air as a recording: a SigMF pair, or .sigmf, .cf32, .ci16 by its name.
     #[arg(long, value_name = "OUT")]
     pub record: Option<PathBuf>,
+    /// Recordings that exist.
+    #[command(flatten)]
+    pub force: ForceArgs,
     /// Seed of everything random but the keys.
     #[arg(long, default_value_t = 7)]
     pub seed: u64,
@@ -86,6 +90,9 @@ impl Tally {
 /// # Errors
 /// Output that cannot be written, or UEs that did not find each other.
 pub fn run(args: DemoArgs) -> anyhow::Result<()> {
+    if let Some(path) = &args.record {
+        Outputs::new(args.force).claim_recording("--record", path)?;
+    }
     let colours = terminal::colours_on_stdout();
     let stop = stop_on_signals()?;
     let folder = scene::Folder::new()?;

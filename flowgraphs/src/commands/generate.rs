@@ -5,6 +5,7 @@ use crate::args::parse_utc;
 use crate::config::{ConfigError, CyclicPrefixName, to_sigmf};
 use crate::keystore::{self, KeyStore};
 use crate::number::Number;
+use crate::outputs::{ForceArgs, Outputs, Place};
 use crate::scenario::{Channel, EXAMPLE_D2D, EXAMPLE_PROTECTED, EXAMPLE_V2X, Generator, Scenario, Secrets};
 use crate::terminal::{self, Ink, paint};
 use clap::{Args, ValueEnum};
@@ -24,7 +25,7 @@ pub struct GenerateArgs {
     /// The scenario, a TOML file.
     #[arg(short, long, value_name = "FILE", required_unless_present = "example")]
     pub config: Option<PathBuf>,
-    /// Where to: OUT.sigmf-meta and OUT.sigmf-data, OUT.sigmf, or raw samples (OUT.cf32, OUT.ci16).
+    /// Where to: OUT.sigmf-meta and OUT.sigmf-data, OUT.sigmf, or raw samples (OUT.cf32, OUT.ci16, - or a pipe).
     #[arg(short, long = "write", value_name = "OUT", required_unless_present = "example")]
     pub write: Option<PathBuf>,
     /// Print a scenario with comments.
@@ -57,6 +58,9 @@ pub struct GenerateArgs {
     /// Write one file, a SigMF archive.
     #[arg(long)]
     pub archive: bool,
+    /// Recordings that exist.
+    #[command(flatten)]
+    pub force: ForceArgs,
 }
 
 /// Which example.
@@ -91,6 +95,9 @@ pub fn run(args: GenerateArgs) -> anyhow::Result<()> {
     let mut scenario = Scenario::from_file(config)?;
     override_by_flags(&mut scenario, &args);
     let out = if args.archive { archive_name(out)? } else { out.clone() };
+    let mut outputs = Outputs::new(args.force);
+    outputs.reads([config].into_iter().chain(&args.keys));
+    outputs.claim_recording("-w", &out)?;
     let format = args.format.or(hints_of_name(&out).format).unwrap_or(SampleFormat::CF32_LE);
     let name = config.display().to_string();
     let (secrets, start) = secrets(&args, &scenario, &name)?;
@@ -150,7 +157,7 @@ fn override_by_flags(scenario: &mut Scenario, args: &GenerateArgs) {
 fn archive_name(out: &Path) -> Result<PathBuf, ConfigError> {
     match Container::of_name(out) {
         Container::SigmfArchive => Ok(out.to_owned()),
-        Container::Raw => {
+        Container::Raw | Container::Stream => {
             let what = format!("--archive contradicts -w {}", out.display());
             Err(ConfigError::usage(what, "name it without an extension, or leave out --archive"))
         }
@@ -222,7 +229,7 @@ fn write(
         for event in &events {
             if let Some(a) = event.annotation(numerology, length, frequency, generator.ue_name(event.ue)) {
                 *counts.entry(event.transmission.channel()).or_insert(0) += 1;
-                writer.annotate(a);
+                writer.annotate(a)?;
             }
         }
         bar.inc(1);
@@ -237,8 +244,10 @@ fn report(
     counts: &BTreeMap<&'static str, u64>,
     out: &Path,
 ) -> std::io::Result<()> {
-    let colours = terminal::colours_on_stdout();
-    let mut stdout = terminal::stdout();
+    // standard output may carry the samples
+    let place = if out.as_os_str() == "-" { Place::StandardError } else { Place::Standard };
+    let colours = place.has_colours();
+    let mut stdout = place.live()?;
     let files: Vec<String> = summary.files.iter().map(|f| f.display().to_string()).collect();
     writeln!(stdout, "{}", paint(colours, Ink::Bold, &files.join(", ")))?;
     let sent: Vec<String> = counts.iter().map(|(channel, n)| format!("{n} {channel}")).collect();

@@ -4,6 +4,7 @@ use crate::args::RadioArgs;
 use crate::input;
 use crate::inspect::plot::{self, Panel};
 use crate::inspect::{self, Bands, Heard, Scan};
+use crate::outputs::{Existing, Outputs};
 use crate::terminal;
 use clap::Args;
 use std::io::Write;
@@ -32,6 +33,10 @@ const SLICES: usize = 48;
 pub fn run(args: InspectArgs) -> anyhow::Result<()> {
     if let Some(path) = &args.plot {
         plot::check_name(path)?;
+        let mut outputs = Outputs::new(Existing::Keep);
+        outputs.reads_recordings([&args.file]);
+        outputs.reads(&args.radio.config);
+        outputs.claim("--plot", path)?;
     }
     let mut input = input::open(&args.file, &args.radio)?;
     let bands = match input.bandwidth() {

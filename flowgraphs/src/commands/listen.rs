@@ -9,6 +9,7 @@ use crate::config::{ConfigError, CyclicPrefixName, RadioConfig, V2xConfig};
 use crate::keystore;
 use crate::number::Number;
 use crate::open::{Opened, Opener};
+use crate::outputs::{ForceArgs, Outputs, Place};
 use crate::radio::record::Recorded;
 use crate::radio::{self, Radio, RadioError, RadioSettings};
 use crate::receive::receiver_config;
@@ -87,9 +88,44 @@ pub struct ListenArgs {
     /// Keep everything that is received as a recording.
     #[arg(long, value_name = "OUT")]
     pub record: Option<PathBuf>,
+    /// Recordings that exist.
+    #[command(flatten)]
+    pub force: ForceArgs,
     /// End after this long, as 90, 5m, 1h30m.
     #[arg(short = 'T', long, value_name = "TIME", value_parser = parse_duration)]
     pub duration: Option<Duration>,
+}
+
+/// Where everything will go, nothing opened yet.
+struct Places {
+    report: Place,
+    pcap: Option<Place>,
+}
+
+impl Places {
+    fn claim(args: &ListenArgs) -> Result<Self, ConfigError> {
+        let mut outputs = Outputs::new(args.force);
+        outputs.reads(args.config.iter().chain(&args.keys));
+        outputs.device(&args.args)?;
+        if let Some(path) = &args.record {
+            outputs.claim_recording("--record", path)?;
+        }
+        let pcap = args.pcap.as_deref().map(|path| outputs.claim("--pcap", path)).transpose()?;
+        let option = format!("-F {}", args.output.form);
+        let report = match &args.output.file {
+            Some(path) => outputs.claim(&option, path)?,
+            None => outputs.for_people(&option)?,
+        };
+        Ok(Self { report, pcap })
+    }
+
+    /// Live, so that they are read while they are written. A table in place needs no report.
+    fn open(self, form: Form, in_place: bool) -> std::io::Result<(Option<Report>, Option<PcapReport>)> {
+        let Self { report, pcap } = self;
+        let open = || Ok::<_, std::io::Error>(Report::new(form, report.live()?, report.has_colours()));
+        let report = (!in_place).then(open).transpose()?;
+        Ok((report, pcap.map(PcapReport::live).transpose()?))
+    }
 }
 
 /// Where everything goes.
@@ -110,12 +146,7 @@ struct Sinks {
 /// # Errors
 /// What is wrong with the configuration or the radio.
 pub fn run(args: ListenArgs, discovery_only: bool) -> anyhow::Result<()> {
-    let to_stdout = args.output.file.is_none();
-    if to_stdout && args.pcap.as_deref().is_some_and(|p| p.as_os_str() == "-") {
-        anyhow::bail!(
-            "--pcap - and -F both write to standard output: give -F a file, as in -F json:out.json"
-        );
-    }
+    let places = Places::claim(&args)?;
     let stop = stop_on_signals()?;
     let config = carrier(&args, discovery_only)?;
     let radio_config = config.resolve()?;
@@ -148,12 +179,15 @@ pub fn run(args: ListenArgs, discovery_only: bool) -> anyhow::Result<()> {
         Some(keys) => Opener::with_keys(keys)?,
         None => Opener::headers_only(),
     };
-    let in_place =
-        to_stdout && args.output.form == Form::Table && !args.lines && terminal::colours_on_stdout();
+    let in_place = places.report == Place::Standard
+        && args.output.form == Form::Table
+        && !args.lines
+        && terminal::colours_on_stdout();
+    let (report, pcap) = places.open(args.output.form, in_place)?;
     let mut sinks = Sinks {
-        report: if in_place { None } else { Some(Report::open(&args.output)?) },
+        report,
         board: in_place.then(Board::new),
-        pcap: args.pcap.as_deref().map(PcapReport::live).transpose()?,
+        pcap,
         opener,
         counts: Counts::default(),
         start: UtcMicros(0),

@@ -3,6 +3,7 @@
 use crate::args::{Form as OutputForm, Output};
 use crate::config::ConfigError;
 use crate::keystore::Keys;
+use crate::outputs::{Existing, Outputs};
 use crate::radio::{self, Anchor, RadioSettings};
 use crate::terminal;
 use crate::ue::control::{self, Board, ControlConfig, Server};
@@ -90,6 +91,14 @@ pub(super) fn run_config(
     args: &UeArgs,
     console: Option<Console>,
 ) -> anyhow::Result<()> {
+    let mut outputs = Outputs::new(Existing::Keep);
+    outputs.reads(args.config.iter().chain(&args.control_token_file).chain(&config.keys));
+    outputs.device(&config.device.args)?;
+    let option = format!("-F {}", args.output.form);
+    let place = match &args.output.file {
+        Some(path) => outputs.claim(&option, path)?,
+        None => outputs.for_people(&option)?,
+    };
     let stop = stop_on_signals()?;
     let radio = radio::open(&config.device.args, &settings(config)?)?;
     let description = radio.description().clone();
@@ -100,16 +109,7 @@ pub(super) fn run_config(
         OutputForm::Json => Form::Json,
         OutputForm::Table => Form::Text { colours: terminal::colours_on_stdout(), all: args.all },
     };
-    let out: Box<dyn Write + Send> = match &args.output.file {
-        Some(path) => Box::new(std::fs::File::create(path).map_err(|e| {
-            ConfigError::new(
-                format!("cannot write it: {e}"),
-                path.display().to_string(),
-                "choose another file",
-            )
-        })?),
-        None => Box::new(std::io::stdout()),
-    };
+    let out: Box<dyn Write + Send> = Box::new(place.live()?);
     let (reporter, writer) = Reporter::new(&config.name, form, out);
     let applications: Vec<Box<dyn Application>> = vec![Box::new(reporter)];
     let mut ue = match keys {

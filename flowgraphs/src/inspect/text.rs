@@ -6,12 +6,15 @@ use crate::input::Input;
 use crate::number::Number;
 use crate::terminal::{Ink, paint};
 use sidelink_recordings::Container;
+use sidelink_recordings::sigmf::Annotation;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io::{self, Write};
 
 /// Rows of the picture of bands over time.
 const ROWS: usize = 40;
+/// Kinds of annotations that are counted by their names.
+const MOST_KINDS: usize = 11;
 /// Columns in front of a picture.
 const MARGIN: usize = 11;
 
@@ -25,16 +28,17 @@ pub fn describe(input: &Input, colours: bool, out: &mut dyn Write) -> io::Result
         Container::Raw => "raw samples",
         Container::SigmfPair => "SigMF",
         Container::SigmfArchive => "SigMF archive",
+        Container::Stream => "samples that pass once",
     };
     writeln!(out, "{}", paint(colours, Ink::Bold, &info.path.display().to_string()))?;
-    let seconds = info.length as f64 / input.rate;
-    let mut line = format!(
-        "{kind}, {}, {} samples at {}: {}",
-        info.format,
-        info.length,
-        Number(input.rate).with_unit("S/s"),
-        duration(seconds)
-    );
+    let rate = Number(input.rate).with_unit("S/s");
+    let mut line = match info.container {
+        Container::Stream => format!("{kind}, {}, at {rate}", info.format),
+        _ => {
+            let seconds = info.length as f64 / input.rate;
+            format!("{kind}, {}, {} samples at {rate}: {}", info.format, info.length, duration(seconds))
+        }
+    };
     if let Some(frequency) = input.radio.frequency.or(info.frequency) {
         let _ = write!(line, ", around {}", Number(frequency).with_unit("Hz"));
     }
@@ -56,12 +60,20 @@ pub fn describe(input: &Input, colours: bool, out: &mut dyn Write) -> io::Result
         if let Some(text) = &metadata.global.description {
             writeln!(out, "description: {}", text.replace('\n', " "))?;
         }
-        let mut kinds = BTreeMap::<&str, usize>::new();
-        for a in &metadata.annotations {
-            *kinds.entry(a.channel.as_deref().or(a.label.as_deref()).unwrap_or("unnamed")).or_default() += 1;
-        }
+        let mut kinds = BTreeMap::<String, usize>::new();
+        let mut count = |a: Annotation| {
+            let kind = a.channel.or(a.label).unwrap_or_else(|| "unnamed".to_owned());
+            // of others' annotations each may have a label of its own
+            let kind = if kinds.len() < MOST_KINDS || kinds.contains_key(&kind) {
+                kind
+            } else {
+                "others".to_owned()
+            };
+            *kinds.entry(kind).or_default() += 1;
+        };
+        input.recording.annotations(&mut count).map_err(io::Error::other)?;
         if !kinds.is_empty() {
-            let kinds: Vec<String> = kinds.iter().take(12).map(|(k, n)| format!("{n} {k}")).collect();
+            let kinds: Vec<String> = kinds.iter().map(|(k, n)| format!("{n} {k}")).collect();
             writeln!(out, "annotations: {}", kinds.join(", "))?;
         }
     }

@@ -6,7 +6,7 @@ use super::{Radio, RadioError};
 use crate::number::Number;
 use std::collections::BTreeMap;
 use std::fmt::Display;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::{Duration, Instant};
 
@@ -256,6 +256,13 @@ fn open_or_make(medium: &str, config: AirConfig) -> Result<Air, RadioError> {
             result => return result,
         }
     }
+}
+
+/// The files that the words of a device name: those that are read, and the recording that is written.
+pub fn files_of(args: &str) -> (Vec<PathBuf>, Option<PathBuf>) {
+    let words = DeviceArgs::parse(args).map(|args| args.0).unwrap_or_default();
+    let path = |key: &str| words.get(key).map(PathBuf::from);
+    (["read", "config"].into_iter().filter_map(path).collect(), path("write"))
 }
 
 /// `driver=file,read=FILE[,write=FILE][,pace=free]`: a recording; what is sent goes to another, or nowhere.

@@ -150,7 +150,7 @@ fn write(
                 sample_count: gap,
                 label: Some(label),
                 ..Annotation::default()
-            });
+            })?;
             while missing > 0 {
                 let length = missing.min(SILENCE.len() as u64);
                 writer.write(&SILENCE[..length as usize])?;

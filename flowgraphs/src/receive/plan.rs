@@ -89,6 +89,8 @@ fn widest_that_fits(rate: f64) -> Option<Bandwidth> {
 fn probe(input: &mut Input, config: &Config, resample: bool) -> anyhow::Result<TransmissionMode> {
     let mut samples = vec![Sample::default(); (PROBE_SECONDS * input.rate) as usize];
     let mut filled = 0;
+    // a pipe passes once: what is read here is read again
+    input.recording.mark();
     while filled < samples.len() {
         match input.recording.read(&mut samples[filled..])? {
             0 => break,

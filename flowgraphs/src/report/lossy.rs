@@ -36,7 +36,7 @@ impl LossyWriter {
                 Ok(())
             });
             if let Err(e) = result {
-                tracing::warn!("{name} is written no more: {e}");
+                tracing::warn!("the output to {name} has ended: {e}");
             }
         });
         let lost = Arc::default();

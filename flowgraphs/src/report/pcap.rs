@@ -3,45 +3,49 @@
 use super::lossy::LossyWriter;
 use crate::link::PdcpHeader as Header;
 use crate::open::Opened;
+use crate::outputs::{OutputFile, Place};
 use sidelink_phy::receive::receiver::Event;
 use sidelink_phy::units::DfnSubframe;
 use sidelink_recordings::UtcMicros;
 use sidelink_recordings::pcap::{PcapWriter, PdcpHeader};
-use std::fs::File;
-use std::io::{self, BufWriter, Write};
-use std::path::Path;
+use std::io::{self, Write};
 
 /// Writes events to a pcap file.
 pub struct PcapReport {
-    writer: PcapWriter<Box<dyn Write + Send>>,
+    writer: PcapWriter<Out>,
+}
+
+/// A file that is whole at the end, or packets that are never waited for.
+enum Out {
+    Whole(OutputFile),
+    Live(LossyWriter),
 }
 
 impl PcapReport {
-    /// Create the file.
+    /// To a file that is read when it is whole.
     ///
     /// # Errors
-    /// A file that cannot be created, by name.
-    pub fn create(path: &Path) -> anyhow::Result<Self> {
-        let file = File::create(path).map_err(|e| anyhow::anyhow!("{}: {e}", path.display()))?;
-        let out: Box<dyn Write + Send> = Box::new(BufWriter::new(file));
-        Ok(Self { writer: PcapWriter::new(out)? })
+    /// The writer's.
+    pub fn create(out: OutputFile) -> io::Result<Self> {
+        Ok(Self { writer: PcapWriter::new(Out::Whole(out))? })
     }
 
-    /// To a file, a pipe or standard output (`-`) that somebody reads at the same time: every packet at once, and none waited
-    /// for.
+    /// To a file, a pipe or standard output that somebody reads at the same time: every packet at once, and none waited for.
     ///
     /// # Errors
-    /// Never in practice: what cannot be opened is told by the thread that writes.
-    pub fn live(path: &Path) -> anyhow::Result<Self> {
-        let (name, place) = (path.display().to_string(), path.to_owned());
-        let open = move || -> io::Result<Box<dyn Write>> {
-            if place.as_os_str() == "-" {
-                return Ok(Box::new(io::stdout()));
+    /// A file that cannot be made. A pipe is opened by the thread that writes, which waits for its reader.
+    pub fn live(place: Place) -> io::Result<Self> {
+        let out = match place {
+            Place::Stream(path) => {
+                let name = path.display().to_string();
+                LossyWriter::new(&name, move || Place::Stream(path).live())
             }
-            Ok(Box::new(File::create(place)?))
+            place => {
+                let out = place.live()?;
+                LossyWriter::new(&place.to_string(), move || Ok(out))
+            }
         };
-        let out: Box<dyn Write + Send> = Box::new(LossyWriter::new(&name, open));
-        Ok(Self { writer: PcapWriter::new(out)?.flush_each(true)? })
+        Ok(Self { writer: PcapWriter::new(Out::Live(out))?.flush_each(true)? })
     }
 
     /// An event, at `seconds` after the start of its recording (which began at `start`), in the subframe that its time is
@@ -95,12 +99,31 @@ impl PcapReport {
         }
     }
 
-    /// Flush.
+    /// Flushes, and gives a file its name.
     ///
     /// # Errors
     /// The writer's.
     pub fn finish(self) -> io::Result<()> {
-        self.writer.into_inner().map(|_| ())
+        match self.writer.into_inner()? {
+            Out::Whole(out) => out.finish(),
+            Out::Live(_) => Ok(()),
+        }
+    }
+}
+
+impl Write for Out {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Self::Whole(out) => out.write(bytes),
+            Self::Live(out) => out.write(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match self {
+            Self::Whole(out) => out.flush(),
+            Self::Live(out) => out.flush(),
+        }
     }
 }
 

@@ -4,16 +4,14 @@ use std::fs::File;
 use std::io::{ErrorKind, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
-use crate::raw::name::appended;
+use crate::raw::name::{appended, hints_of_name};
 use crate::sigmf::archive::{self, Member};
-use crate::sigmf::{FieldError, Metadata};
+use crate::sigmf::{Annotation, FieldError, Metadata, Visit};
 use crate::{Error, SampleFormat, Warning};
 
 use super::Container;
 use super::segments::DataRange;
-
-/// Metadata longer than this are refused, so that memory stays bounded: some hundred thousand annotations.
-const MAX_METADATA: u64 = 64 << 20;
+use super::source::{ENDLESS, Source};
 
 /// What a path turned out to be.
 pub(super) struct Located {
@@ -22,14 +20,47 @@ pub(super) struct Located {
     /// For messages: the file in which the metadata are.
     pub(super) meta_path: PathBuf,
     pub(super) metadata: Option<Metadata>,
-    pub(super) file: File,
+    /// The bytes of that file that are the metadata.
+    pub(super) meta_range: DataRange,
+    pub(super) annotated: Annotated,
+    pub(super) source: Source,
     pub(super) range: DataRange,
     pub(super) warnings: Vec<Warning>,
+}
+
+/// The annotations, which pass by when the metadata are read.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Annotated {
+    pub(super) count: u64,
+    /// The one that ends last, and its end.
+    pub(super) farthest: Option<(u64, u64)>,
+    /// How many are wrong, and the first of them.
+    pub(super) wrong: u64,
+    pub(super) first_wrong: Option<FieldError>,
+}
+
+impl Annotated {
+    fn note(&mut self, annotation: Result<Annotation, FieldError>) {
+        match annotation {
+            Ok(annotation) => {
+                let end = annotation.sample_start.saturating_add(annotation.sample_count.unwrap_or(1));
+                if self.farthest.is_none_or(|(_, most)| end > most) {
+                    self.farthest = Some((self.count, end));
+                }
+            }
+            Err(error) => {
+                self.wrong += 1;
+                self.first_wrong.get_or_insert(error);
+            }
+        }
+        self.count += 1;
+    }
 }
 
 /// Finds out what `path` is. A `format` makes a `.sigmf-data` without its metadata a raw file.
 pub(super) fn locate(path: &Path, format: Option<SampleFormat>) -> Result<Located, Error> {
     match path.extension().and_then(|extension| extension.to_str()) {
+        _ if path.as_os_str() == "-" => {}
         Some("sigmf-meta") => return pair(path),
         Some("sigmf-data") => {
             let meta = path.with_extension("sigmf-meta");
@@ -60,14 +91,75 @@ pub(super) fn locate(path: &Path, format: Option<SampleFormat>) -> Result<Locate
     raw(path)
 }
 
+/// The files that `path` stands for as a recording, as far as they exist: metadata, samples, an archive.
+pub fn files_of(path: &Path) -> Vec<PathBuf> {
+    let mut files = vec![path.to_owned()];
+    match path.extension().and_then(|extension| extension.to_str()) {
+        Some("sigmf-meta") => files.push(path.with_extension("sigmf-data")),
+        Some("sigmf-data") => files.push(path.with_extension("sigmf-meta")),
+        _ if path.exists() => {}
+        _ => files.extend([".sigmf-meta", ".sigmf-data", ".sigmf"].map(|suffix| appended(path, suffix))),
+    }
+    // Metadata may name their data; they are read only where no other file has the samples.
+    if let Some(meta) = files.iter().find(|file| file.extension().is_some_and(|e| e == "sigmf-meta")).cloned()
+        && !meta.with_extension("sigmf-data").exists()
+        && let Ok(located) = pair(&meta)
+    {
+        files.push(located.data_path);
+    }
+    files.retain(|file| file.exists());
+    files
+}
+
+/// Whether a file that exists is a recording, by its name or by what it begins with. An empty file is none.
+pub fn is_recording(path: &Path) -> bool {
+    if !std::fs::metadata(path).is_ok_and(|about| about.is_file() && about.len() > 0) {
+        return false;
+    }
+    let extension = path.extension().map(|extension| extension.to_string_lossy().to_ascii_lowercase());
+    let by_name =
+        extension.is_some_and(|e| RECORDINGS.contains(&e.as_str())) || hints_of_name(path).format.is_some();
+    by_name || begins_as_recording(path)
+}
+
+/// Extensions of recordings, beside those that name a sample format.
+const RECORDINGS: [&str; 14] = [
+    "sigmf",
+    "sigmf-meta",
+    "sigmf-data",
+    "sigmf-collection",
+    "wav",
+    "rf64",
+    "w64",
+    "iq",
+    "raw",
+    "bin",
+    "dat",
+    "complex",
+    "sdriq",
+    "part",
+];
+
+/// A WAV file, or a tar whose first member belongs to a SigMF recording.
+fn begins_as_recording(path: &Path) -> bool {
+    let mut head = [0; 512];
+    let read = File::open(path).and_then(|mut file| file.read(&mut head)).unwrap_or(0);
+    let head = &head[..read];
+    let wav = head.get(8..12) == Some(b"WAVE");
+    let tar = head.get(257..262) == Some(b"ustar");
+    wav || tar && head[..100].windows(6).any(|window| window == b".sigmf")
+}
+
 fn raw(path: &Path) -> Result<Located, Error> {
-    let (file, length) = open(path, "nor is there one with .sigmf-meta or .sigmf appended")?;
+    let (source, length) = open_data(path, "nor is there one with .sigmf-meta or .sigmf appended")?;
     Ok(Located {
-        container: Container::Raw,
+        container: if source.is_stream() { Container::Stream } else { Container::Raw },
         data_path: path.to_owned(),
         meta_path: path.to_owned(),
         metadata: None,
-        file,
+        meta_range: DataRange { offset: 0, length: 0 },
+        annotated: Annotated::default(),
+        source,
         range: DataRange { offset: 0, length },
         warnings: Vec::new(),
     })
@@ -75,7 +167,8 @@ fn raw(path: &Path) -> Result<Located, Error> {
 
 fn pair(meta_path: &Path) -> Result<Located, Error> {
     let (mut meta, length) = open(meta_path, "a SigMF recording is a .sigmf-meta and a .sigmf-data file")?;
-    let metadata = read_metadata(meta_path, &mut meta, DataRange { offset: 0, length })?;
+    let meta_range = DataRange { offset: 0, length };
+    let (metadata, annotated) = read_metadata(meta_path, &mut meta, meta_range)?;
     let data_path = match &metadata.global.dataset {
         None => meta_path.with_extension("sigmf-data"),
         Some(name) => {
@@ -90,14 +183,16 @@ fn pair(meta_path: &Path) -> Result<Located, Error> {
             meta_path.with_file_name(name)
         }
     };
-    let (file, length) =
-        open(&data_path, &format!("{} says that the samples are there", meta_path.display()))?;
+    let (source, length) =
+        open_data(&data_path, &format!("{} says that the samples are there", meta_path.display()))?;
     Ok(Located {
         container: Container::SigmfPair,
         data_path,
         meta_path: meta_path.to_owned(),
         metadata: Some(metadata),
-        file,
+        meta_range,
+        annotated,
+        source,
         range: DataRange { offset: 0, length },
         warnings: Vec::new(),
     })
@@ -109,7 +204,10 @@ fn archive(path: &Path) -> Result<Located, Error> {
         return Err(Error::Empty { path: path.to_owned() });
     }
     let members = archive::members(path, &mut file, length)?;
-    let metas: Vec<&Member> = members.iter().filter(|member| member.name.ends_with(".sigmf-meta")).collect();
+    // macOS packs a file `._NAME` of its own beside each.
+    let of_macos = |name: &str| name.rsplit('/').next().is_some_and(|name| name.starts_with("._"));
+    let is_meta = |member: &&Member| member.name.ends_with(".sigmf-meta") && !of_macos(&member.name);
+    let metas: Vec<&Member> = members.iter().filter(is_meta).collect();
     let meta = match metas[..] {
         [one] => one,
         [] => {
@@ -127,7 +225,8 @@ fn archive(path: &Path) -> Result<Located, Error> {
         let problem = "the archive ends within its metadata: was it cut short?".to_owned();
         return Err(Error::Archive { path: path.to_owned(), offset: length, problem });
     }
-    let metadata = read_metadata(path, &mut file, DataRange { offset: meta.offset, length: meta.size })?;
+    let meta_range = DataRange { offset: meta.offset, length: meta.size };
+    let (metadata, annotated) = read_metadata(path, &mut file, meta_range)?;
     let data_name = match &metadata.global.dataset {
         Some(name) => {
             let folder = meta.name.rfind('/').map_or("", |slash| &meta.name[..=slash]);
@@ -149,52 +248,83 @@ fn archive(path: &Path) -> Result<Located, Error> {
         data_path: path.to_owned(),
         meta_path: path.to_owned(),
         metadata: Some(metadata),
+        meta_range,
+        annotated,
         range: DataRange { offset: data.offset, length: present },
-        file,
+        source: Source::file(file),
         warnings,
     })
 }
 
 /// Reads and checks what concerns the way in which the samples are stored.
-fn read_metadata(path: &Path, file: &mut File, range: DataRange) -> Result<Metadata, Error> {
-    let error = |place: &str, problem: String| Error::Metadata {
-        path: path.to_owned(),
-        place: place.to_owned(),
-        problem,
-    };
-    if range.length > MAX_METADATA {
-        let problem = format!("{} bytes of metadata; {MAX_METADATA} is the most that is read", range.length);
-        return Err(error("the file", problem));
-    }
-    let mut text = Vec::new();
-    file.seek(SeekFrom::Start(range.offset))
-        .and_then(|_| file.take(range.length).read_to_end(&mut text))
-        .map_err(Error::io(path, "read the metadata"))?;
-    let metadata = Metadata::parse(&text).map_err(|FieldError { place, problem }| error(&place, problem))?;
+fn read_metadata(path: &Path, file: &mut File, range: DataRange) -> Result<(Metadata, Annotated), Error> {
+    let mut annotated = Annotated::default();
+    let metadata = stream_metadata(path, file, range, &mut |annotation| annotated.note(annotation))?;
     let unsupported = |what: String| Error::Unsupported { path: path.to_owned(), what };
     if metadata.global.metadata_only {
         return Err(unsupported("is metadata only (core:metadata_only): it has no samples".to_owned()));
     }
     match metadata.global.num_channels {
-        None | Some(1) => Ok(metadata),
-        Some(0) => Err(error("global.core:num_channels", "must be 1 or more, and is 0".to_owned())),
+        None | Some(1) => Ok((metadata, annotated)),
+        Some(0) => Err(Error::Metadata {
+            path: path.to_owned(),
+            place: "global.core:num_channels".to_owned(),
+            problem: "must be 1 or more, and is 0".to_owned(),
+        }),
         Some(more) => Err(unsupported(format!(
             "has {more} channels interleaved (core:num_channels): split it into one file each"
         ))),
     }
 }
 
+/// Reads the metadata once, giving each annotation to `visit`.
+pub(super) fn stream_metadata(
+    path: &Path,
+    file: &mut File,
+    range: DataRange,
+    visit: &mut Visit<'_>,
+) -> Result<Metadata, Error> {
+    file.seek(SeekFrom::Start(range.offset)).map_err(Error::io(path, "read the metadata"))?;
+    let metadata = Metadata::read(file.take(range.length), visit);
+    metadata.map_err(|FieldError { place, problem }| Error::Metadata {
+        path: path.to_owned(),
+        place,
+        problem,
+    })
+}
+
+/// Opens the samples: a regular file and its length, or a stream. `remedy` goes into the message where there is none.
+fn open_data(path: &Path, remedy: &str) -> Result<(Source, u64), Error> {
+    if path.as_os_str() == "-" {
+        return Ok((Source::stream(Box::new(std::io::stdin())), ENDLESS));
+    }
+    let about = about(path, remedy)?;
+    if about.is_dir() {
+        return Err(Error::NotAFile { path: path.to_owned(), what: "a directory" });
+    }
+    // Opening a pipe waits for its writer.
+    let file = File::open(path).map_err(Error::io(path, "open"))?;
+    if about.is_file() {
+        return Ok((Source::file(file), about.len()));
+    }
+    Ok((Source::stream(Box::new(file)), ENDLESS))
+}
+
 /// Opens a regular file; its length in bytes. `remedy` goes into the message where there is none.
 fn open(path: &Path, remedy: &str) -> Result<(File, u64), Error> {
     // Asked before it is opened: opening a pipe waits for a writer.
-    let about = std::fs::metadata(path).map_err(|source| match source.kind() {
-        ErrorKind::NotFound => Error::NotFound { path: path.to_owned(), remedy: remedy.to_owned() },
-        _ => Error::Io { path: path.to_owned(), doing: "open", source },
-    })?;
+    let about = about(path, remedy)?;
     if !about.is_file() {
         let what = if about.is_dir() { "a directory" } else { "a pipe or a device" };
         return Err(Error::NotAFile { path: path.to_owned(), what });
     }
     let file = File::open(path).map_err(Error::io(path, "open"))?;
     Ok((file, about.len()))
+}
+
+fn about(path: &Path, remedy: &str) -> Result<std::fs::Metadata, Error> {
+    std::fs::metadata(path).map_err(|source| match source.kind() {
+        ErrorKind::NotFound => Error::NotFound { path: path.to_owned(), remedy: remedy.to_owned() },
+        _ => Error::Io { path: path.to_owned(), doing: "open", source },
+    })
 }

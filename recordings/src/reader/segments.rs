@@ -5,6 +5,8 @@ use std::path::Path;
 use crate::sigmf::{FieldError, Metadata};
 use crate::{Error, SampleFormat, Warning};
 
+use super::locate::Annotated;
+
 /// The bytes of a file that are the data: all of it, or a member of an archive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct DataRange {
@@ -47,6 +49,7 @@ pub(super) fn of_raw(
 /// The sample numbers of the metadata count from `core:offset`, those of the segments from 0.
 pub(super) fn of_metadata(
     metadata: &Metadata,
+    annotated: &Annotated,
     range: DataRange,
     format: SampleFormat,
     warnings: &mut Vec<Warning>,
@@ -72,6 +75,13 @@ pub(super) fn of_metadata(
         let count = (start - next).min((end - at) / size);
         segments.push(Segment { first: next, count, offset: at });
         next += count;
+        let here = at + count * size;
+        if next == start && header > end - here {
+            return Err(FieldError {
+                place: format!("captures[{n}].core:header_bytes"),
+                problem: format!("{header} bytes of header, and only {} are left in the data", end - here),
+            });
+        }
         at = if next < start { end } else { (at + count * size).saturating_add(header).min(end) };
     }
     segments.push(Segment { first: next, count: (end - at) / size, offset: at });
@@ -81,17 +91,13 @@ pub(super) fn of_metadata(
     if left_over != 0 {
         warnings.push(Warning::PartialSample { bytes: left_over });
     }
-    warn(metadata, origin, length, warnings)?;
+    warn(metadata, annotated, length, warnings);
     Ok((segments, length))
 }
 
-/// What the metadata say that does not fit the data.
-fn warn(
-    metadata: &Metadata,
-    origin: u64,
-    length: u64,
-    warnings: &mut Vec<Warning>,
-) -> Result<(), FieldError> {
+/// What the metadata say that does not fit the data, or that was passed over.
+fn warn(metadata: &Metadata, annotated: &Annotated, length: u64, warnings: &mut Vec<Warning>) {
+    let origin = metadata.global.offset.unwrap_or(0);
     let mut farthest: Option<(String, u64)> = None;
     let mut note = |needs: u64, place: String| {
         if needs > length && farthest.as_ref().is_none_or(|(_, most)| needs > *most) {
@@ -101,13 +107,15 @@ fn warn(
     for (n, capture) in metadata.captures.iter().enumerate() {
         note(capture.sample_start.saturating_sub(origin).saturating_add(1), format!("captures[{n}]"));
     }
-    for (n, annotation) in metadata.annotations.iter().enumerate() {
-        let place = || format!("annotations[{n}]");
-        let start = relative(annotation.sample_start, origin, || format!("{}.core:sample_start", place()))?;
-        note(start.saturating_add(annotation.sample_count.unwrap_or(1)), place());
+    if let Some((n, end)) = annotated.farthest {
+        note(end.saturating_sub(origin), format!("annotations[{n}]"));
     }
     if let Some((place, needs)) = farthest {
         warnings.push(Warning::ShorterThanMetadata { place, needs, has: length });
+    }
+    warnings.extend(metadata.notes.iter().cloned().map(Warning::PassedOver));
+    if let Some(first) = &annotated.first_wrong {
+        warnings.push(Warning::WrongAnnotations { count: annotated.wrong, first: first.clone() });
     }
     let mut frequencies = metadata.captures.iter().filter_map(|capture| capture.frequency);
     if let Some(first) = frequencies.next()
@@ -120,7 +128,6 @@ fn warn(
     {
         warnings.push(Warning::UnknownExtension { name: extension.name.clone() });
     }
-    Ok(())
 }
 
 fn relative(sample: u64, origin: u64, place: impl Fn() -> String) -> Result<u64, FieldError> {

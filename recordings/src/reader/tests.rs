@@ -278,7 +278,6 @@ fn metadata_that_lie() {
         ),
         (r#", "core:dataset": "..""#, "", "", "is not the name of a file"),
         (r#", "core:dataset": """#, "", "", "is not the name of a file"),
-        (r#", "core:sample_rate": 0"#, "", "", "global.core:sample_rate: must be above 0"),
         (
             r#", "core:offset": 5"#,
             r#"{"core:sample_start": 4}"#,
@@ -286,10 +285,10 @@ fn metadata_that_lie() {
             "captures[0].core:sample_start: 4 is before",
         ),
         (
-            r#", "core:offset": 5"#,
             "",
-            r#"{"core:sample_start": 4}"#,
-            "annotations[0].core:sample_start: 4 is before",
+            r#"{"core:sample_start": 0, "core:header_bytes": 161}"#,
+            "",
+            "captures[0].core:header_bytes: 161 bytes of header, and only 160 are left",
         ),
         (
             "",
@@ -308,10 +307,75 @@ fn metadata_that_lie() {
         message.contains("x.sigmf-meta: global.core:datatype: \"rf32_le\" holds real samples"),
         "{message}"
     );
-    let huge = r#"{"core:sample_start": 0, "core:header_bytes": 9223372036854775807}"#;
-    let recording =
-        open(folder.put("x.sigmf-meta", meta("", huge, r#"{"core:sample_start": 9223372036854775807}"#)));
-    assert_eq!(recording.unwrap().info().length, 0);
+    let untyped = meta("", "", "").replace("datatype", "type");
+    let path = folder.put("x.sigmf-meta", untyped);
+    assert!(open(&path).unwrap_err().to_string().contains("global.core:datatype: is missing"));
+    assert_eq!(open_as(&path, SampleFormat::CF32_LE).unwrap().info().length, 20);
+    let far = meta("", r#"{"core:sample_start": 9223372036854775807, "core:header_bytes": 1}"#, "");
+    let far = open(folder.put("x.sigmf-meta", far)).unwrap();
+    assert_eq!(far.info().length, 20);
+}
+
+#[test]
+fn what_is_wrong_and_not_needed_is_a_warning() {
+    let folder = Folder::new();
+    folder.put("x.sigmf-data", ramp(20));
+    let annotations = r#"{"core:comment": "a"}, {"core:sample_start": 3}, {"core:sample_start": "b"}"#;
+    let path = folder.put("x.sigmf-meta", meta(r#", "core:sample_rate": 0"#, "", annotations));
+    let recording = open(&path).unwrap();
+    let warnings: Vec<String> = recording.warnings().iter().map(Warning::to_string).collect();
+    assert_eq!(
+        warnings,
+        [
+            "global.core:sample_rate: must be above 0, and is 0; it is passed over",
+            "annotations[0].core:sample_start: is missing; 2 such annotations are passed over",
+        ]
+    );
+    assert_eq!(recording.info().annotations, 3);
+    let mut starts = Vec::new();
+    recording.annotations(&mut |annotation| starts.push(annotation.sample_start)).unwrap();
+    assert_eq!(starts, [3]);
+    let options = OpenOptions { rate: Some(1e6), ..OpenOptions::default() };
+    assert_eq!(Recording::open(&path, &options).unwrap().info().rate, Some(1e6));
+}
+
+#[test]
+fn gaps_are_where_captures_do_not_follow_one_another() {
+    let folder = Folder::new();
+    folder.put("x.sigmf-data", ramp(20));
+    let captures = r#"{"core:sample_start": 100, "core:global_index": 5000}, {"core:sample_start": 107, "core:global_index": 5340}"#;
+    let path = folder.put("x.sigmf-meta", meta(r#", "core:offset": 100"#, captures, ""));
+    let gap = Gap { sample: 7, size: GapSize::Exact(333) };
+    assert_eq!(open(path).unwrap().info().gaps, [gap]);
+}
+
+#[test]
+fn a_pipe_is_read_as_it_comes() {
+    let folder = Folder::new();
+    let path = folder.path("x_15.36e6sps.cf32");
+    let made = std::process::Command::new("mkfifo").arg(&path).status();
+    if !made.is_ok_and(|status| status.success()) {
+        eprintln!("SKIPPED: mkfifo does not work here");
+        return;
+    }
+    let writer = std::thread::spawn({
+        let path = path.clone();
+        move || std::fs::write(path, [ramp(100_000), vec![0; 3]].concat()).unwrap()
+    });
+    let mut recording = open(&path).unwrap();
+    assert_eq!((recording.info().container, recording.info().rate), (Container::Stream, Some(15.36e6)));
+    recording.mark();
+    let mut start = vec![Sample::default(); 5000];
+    assert_eq!(recording.read(&mut start).unwrap(), 5000);
+    recording.seek(0).unwrap();
+    let mut rest = vec![Sample::default(); 100_001];
+    assert_eq!(recording.read(&mut rest).unwrap(), 100_000);
+    assert!(rest[..100_000] == ramp_from(0, 100_000));
+    assert_eq!(recording.info().length, 100_000);
+    assert!(recording.damage().is_empty());
+    recording.seek(0).unwrap();
+    assert!(recording.read(&mut rest).unwrap_err().to_string().contains("a pipe passes once"));
+    writer.join().unwrap();
 }
 
 #[test]

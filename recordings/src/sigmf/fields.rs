@@ -30,12 +30,13 @@ impl std::error::Error for FieldError {}
 pub(super) struct Fields {
     place: String,
     object: Object,
+    notes: Vec<FieldError>,
 }
 
 impl Fields {
     pub(super) fn new(place: String, value: Value) -> Result<Self, FieldError> {
         match value {
-            Value::Object(object) => Ok(Self { place, object }),
+            Value::Object(object) => Ok(Self { place, object, notes: Vec::new() }),
             other => {
                 let place = if place.is_empty() { "the file".to_owned() } else { place };
                 Err(FieldError { place, problem: format!("expected an object, found {}", kind(&other)) })
@@ -48,6 +49,28 @@ impl Fields {
         self.object
     }
 
+    /// What was wrong and passed over.
+    pub(super) fn notes(&mut self) -> Vec<FieldError> {
+        std::mem::take(&mut self.notes)
+    }
+
+    /// A key that decoding does not need: where it is wrong, that is noted and the value stays in the rest.
+    pub(super) fn unless_wrong<T>(
+        &mut self,
+        key: &str,
+        take: impl FnOnce(&mut Self, &str) -> Result<Option<T>, FieldError>,
+    ) -> Option<T> {
+        let value = self.object.get(key).cloned();
+        match take(self, key) {
+            Ok(taken) => taken,
+            Err(error) => {
+                self.notes.push(error);
+                self.object.extend(value.map(|value| (key.to_owned(), value)));
+                None
+            }
+        }
+    }
+
     pub(super) fn error(&self, key: &str, problem: impl Into<String>) -> FieldError {
         let dot = if self.place.is_empty() { "" } else { "." };
         FieldError { place: format!("{}{dot}{key}", self.place), problem: problem.into() }
@@ -55,10 +78,6 @@ impl Fields {
 
     pub(super) fn value(&mut self, key: &str) -> Option<Value> {
         self.object.remove(key).filter(|value| !value.is_null())
-    }
-
-    pub(super) fn required_value(&mut self, key: &str, what: &str) -> Result<Value, FieldError> {
-        self.value(key).ok_or_else(|| self.error(key, format!("is missing: it must be {what}")))
     }
 
     pub(super) fn text(&mut self, key: &str) -> Result<Option<String>, FieldError> {

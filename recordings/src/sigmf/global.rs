@@ -9,7 +9,7 @@ use super::{Object, SPEC_VERSION, numbered, put};
 /// What holds for the whole recording.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Global {
-    /// `core:datatype`: see [`crate::SampleFormat`].
+    /// `core:datatype`: see [`crate::SampleFormat`]; empty where it is missing.
     pub datatype: String,
     /// `core:version`: of the specification.
     pub version: String,
@@ -82,43 +82,37 @@ impl Default for Global {
 }
 
 impl Global {
-    pub(super) fn parse(value: Value) -> Result<Self, FieldError> {
+    /// With what was passed over, since decoding does not need it.
+    pub(super) fn parse(value: Value) -> Result<(Self, Vec<FieldError>), FieldError> {
         let mut fields = Fields::new("global".to_owned(), value)?;
-        let datatype = fields.text("core:datatype")?;
-        let datatype = datatype.ok_or_else(|| {
-            fields.error("core:datatype", "is missing: it must name the sample format, e.g. cf32_le")
-        })?;
-        let sample_rate = fields.number("core:sample_rate")?;
-        if let Some(rate) = sample_rate.filter(|rate| *rate <= 0.0) {
-            return Err(fields.error("core:sample_rate", format!("must be above 0, and is {rate}")));
-        }
-        let extensions =
-            numbered("global.core:extensions", fields.list("core:extensions")?, Extension::parse)?;
-        Ok(Self {
-            datatype,
+        let text = |fields: &mut Fields, key: &str| fields.unless_wrong(key, Fields::text);
+        let global = Self {
+            datatype: fields.text("core:datatype")?.unwrap_or_default(),
             // Some programs leave it out; nothing that is read here changed since 1.0.0.
-            version: fields.text("core:version")?.unwrap_or_else(|| SPEC_VERSION.to_owned()),
-            sample_rate,
+            version: text(&mut fields, "core:version").unwrap_or_else(|| SPEC_VERSION.to_owned()),
+            sample_rate: fields.unless_wrong("core:sample_rate", rate),
             num_channels: fields.count("core:num_channels")?,
             offset: fields.count("core:offset")?,
-            recorder: fields.text("core:recorder")?,
-            hw: fields.text("core:hw")?,
-            author: fields.text("core:author")?,
-            description: fields.text("core:description")?,
-            license: fields.text("core:license")?,
-            sha512: fields.text("core:sha512")?,
+            recorder: text(&mut fields, "core:recorder"),
+            hw: text(&mut fields, "core:hw"),
+            author: text(&mut fields, "core:author"),
+            description: text(&mut fields, "core:description"),
+            license: text(&mut fields, "core:license"),
+            sha512: text(&mut fields, "core:sha512"),
             dataset: fields.text("core:dataset")?,
             trailing_bytes: fields.count("core:trailing_bytes")?,
             metadata_only: fields.flag("core:metadata_only")?.unwrap_or(false),
-            extensions,
+            extensions: fields.unless_wrong("core:extensions", extensions).unwrap_or_default(),
             radio: RadioConfig::parse(&mut fields)?,
-            other: fields.rest(),
-        })
+            other: Object::new(),
+        };
+        let notes = fields.notes();
+        Ok((Self { other: fields.rest(), ..global }, notes))
     }
 
     pub(super) fn emit(&self) -> Object {
         let mut object = self.other.clone();
-        object.insert("core:datatype".into(), self.datatype.clone().into());
+        put(&mut object, "core:datatype", (!self.datatype.is_empty()).then(|| self.datatype.clone()));
         object.insert("core:version".into(), self.version.clone().into());
         put(&mut object, "core:sample_rate", self.sample_rate);
         put(&mut object, "core:num_channels", self.num_channels);
@@ -143,6 +137,18 @@ impl Global {
         self.radio.emit(&mut object);
         object
     }
+}
+
+fn rate(fields: &mut Fields, key: &str) -> Result<Option<f64>, FieldError> {
+    match fields.number(key)? {
+        Some(rate) if rate <= 0.0 => Err(fields.error(key, format!("must be above 0, and is {rate}"))),
+        rate => Ok(rate),
+    }
+}
+
+/// A list of objects; before SigMF 1.0 it was an object of names and versions.
+fn extensions(fields: &mut Fields, key: &str) -> Result<Option<Vec<Extension>>, FieldError> {
+    numbered("global.core:extensions", fields.list(key)?, Extension::parse).map(Some)
 }
 
 impl Extension {

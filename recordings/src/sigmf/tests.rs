@@ -18,7 +18,7 @@ fn places_are_named() {
         (refused("[]"), "the file: expected an object, found a list"),
         (refused("{}"), "global: is missing"),
         (refused(r#"{"global": 7}"#), "global: expected an object, found 7"),
-        (refused(r#"{"global": {}}"#), "global.core:datatype: is missing"),
+        (whole("", r#", "captures": 7"#), "captures: expected a list, found 7"),
         (whole("", r#", "captures": {}"#), "captures: expected a list, found an object"),
         (whole("", r#", "captures": [{}]"#), "captures[0].core:sample_start: is missing"),
         (
@@ -35,7 +35,7 @@ fn places_are_named() {
             whole("", r#", "annotations": [{"core:sample_start": 1, "core:freq_lower_edge": 1}]"#),
             "annotations[0].core:freq_lower_edge: comes with",
         ),
-        (whole(r#", "core:sample_rate": "fast""#, ""), "global.core:sample_rate: expected a number"),
+        (whole(r#", "core:num_channels": "two""#, ""), "global.core:num_channels: expected a whole number"),
         (whole(r#", "sidelink:prb": 51"#, ""), "global.sidelink:prb: 51 is none of 6, 15, 25, 50, 75, 100"),
         (
             whole(r#", "sidelink:transmission_mode": 5"#, ""),
@@ -43,7 +43,6 @@ fn places_are_named() {
         ),
         (whole(r#", "sidelink:cyclic_prefix": "long""#, ""), "global.sidelink:cyclic_prefix: is neither"),
         (whole(r#", "sidelink:pools": []"#, ""), "global.sidelink:pools: expected an object"),
-        (whole(r#", "core:extensions": [{}]"#, ""), "global.core:extensions[0].name: is missing"),
     ] {
         assert!(found.starts_with(expected) || found.contains(expected), "{found:?} is not {expected:?}");
     }
@@ -51,7 +50,91 @@ fn places_are_named() {
 
 #[test]
 fn nesting_without_end_is_refused() {
-    assert!(refused(&"[".repeat(100_000)).contains("recursion limit"));
+    let text = format!(r#"{{"global": {}"#, "[".repeat(100_000));
+    assert!(refused(&text).contains("recursion limit"));
+}
+
+/// Programs write these, and decoding needs none of them.
+#[test]
+fn what_decoding_does_not_need_is_noted_and_kept() {
+    for (global, note) in [
+        (
+            r#""core:extensions": {"antenna": "v0.9.0"}"#,
+            "global.core:extensions: expected a list, found an object",
+        ),
+        (r#""core:extensions": [{}]"#, "global.core:extensions[0].name: is missing"),
+        (r#""core:sample_rate": 0"#, "global.core:sample_rate: must be above 0, and is 0"),
+        (r#""core:sample_rate": "fast""#, "global.core:sample_rate: expected a number, found \"fast\""),
+        (r#""core:hw": 7"#, "global.core:hw: expected a string, found 7"),
+    ] {
+        let text = format!(r#"{{"global": {{"core:datatype": "cf32_le", {global}}}, "captures": []}}"#);
+        let metadata = Metadata::parse(text.as_bytes()).unwrap();
+        let notes: Vec<String> = metadata.notes.iter().map(FieldError::to_string).collect();
+        assert_eq!(notes, [note]);
+        assert!(metadata.global.sample_rate.is_none() && metadata.global.hw.is_none());
+    }
+    let text =
+        r#"{"global": {"core:hw": 7}, "captures": [{"core:sample_start": 0, "core:frequency": "high"}]}"#;
+    let metadata = Metadata::parse(text.as_bytes()).unwrap();
+    assert_eq!((metadata.notes.len(), metadata.global.datatype.as_str()), (2, ""));
+    assert!(metadata.emit().contains(r#""core:hw": 7"#));
+}
+
+#[test]
+fn a_byte_order_mark_is_passed_over() {
+    let text = Metadata::default().emit();
+    let marked = [&b"\xef\xbb\xbf"[..], text.as_bytes()].concat();
+    assert_eq!(Metadata::parse(&marked).unwrap(), Metadata::parse(text.as_bytes()).unwrap());
+    assert!(Metadata::parse(b"\xef\xbb\xbf").is_err());
+    assert!(Metadata::parse(b"\xef\xbb").is_err());
+}
+
+/// Annotations without end, that are made while they are read.
+struct Endless {
+    pending: Vec<u8>,
+    element: Vec<u8>,
+    left: usize,
+}
+
+impl std::io::Read for Endless {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        if self.pending.is_empty() && self.left > 0 {
+            self.left -= 1;
+            self.pending.clone_from(&self.element);
+        }
+        let count = buffer.len().min(self.pending.len());
+        buffer[..count].copy_from_slice(&self.pending[..count]);
+        self.pending.drain(..count);
+        Ok(count)
+    }
+}
+
+#[test]
+fn annotations_pass_by_and_everything_else_is_bounded() {
+    let head = |text: &str| text.as_bytes().to_vec();
+    let read = |pending: Vec<u8>, element: String, left: usize| {
+        let (mut count, mut last) = (0_u64, 0);
+        let input = Endless { pending, element: element.into_bytes(), left };
+        let result = Metadata::read(input, &mut |annotation| {
+            count += 1;
+            last = annotation.unwrap().sample_start;
+        });
+        (result.map(|m| m.global.datatype).map_err(|e| e.to_string()), count, last)
+    };
+    // 100 MB of them, before the global object; the text ends within.
+    let element = format!(r#"{{"core:sample_start": 7, "core:comment": "{}"}}, "#, "x".repeat(1 << 20));
+    let (result, count, last) = read(head(r#"{"annotations": ["#), element, 100);
+    assert_eq!((count, last), (100, 7));
+    assert!(result.unwrap_err().contains("not JSON"));
+    // As much of anything else is refused.
+    for start in [r#"{"other": ["#, r#"{"captures": [{"core:sample_start": 0}, "#, r#"{"annotations": [["#] {
+        let (result, ..) = read(head(start), format!("[\"{}\"], ", "x".repeat(1 << 20)), 65);
+        let message = result.unwrap_err();
+        assert!(
+            message.contains("bytes that are no annotations") || message.contains("captures[1]"),
+            "{message}"
+        );
+    }
 }
 
 #[test]
@@ -129,6 +212,7 @@ proptest! {
         metadata.global.description = description;
         let mut back = Metadata::parse(metadata.emit().as_bytes()).unwrap();
         back.global.extensions.clear();
+        prop_assert_eq!(back.notes.len(), 0);
         prop_assert_eq!(back, metadata);
     }
 

@@ -40,8 +40,8 @@ fn write(path: &Path, options: WriterOptions, samples: &[Sample]) -> Summary {
     for piece in samples.chunks(997) {
         writer.write(piece).unwrap();
     }
-    writer.annotate(annotation(20));
-    writer.annotate(annotation(5));
+    writer.annotate(annotation(20)).unwrap();
+    writer.annotate(annotation(5)).unwrap();
     writer.finish().unwrap()
 }
 
@@ -50,6 +50,12 @@ fn read(path: &Path) -> (Recording, Vec<Sample>) {
     let mut out = vec![Sample::default(); recording.info().length as usize];
     assert_eq!(recording.read(&mut out).unwrap(), out.len());
     (recording, out)
+}
+
+fn annotations_of(recording: &Recording) -> Vec<Annotation> {
+    let mut annotations = Vec::new();
+    recording.annotations(&mut |annotation| annotations.push(annotation)).unwrap();
+    annotations
 }
 
 #[test]
@@ -80,9 +86,10 @@ fn what_is_written_is_read_in_every_container_and_format() {
         );
         let metadata = info.metadata.as_ref().unwrap();
         assert_eq!(metadata.global.radio, options().radio);
-        let starts: Vec<u64> = metadata.annotations.iter().map(|a| a.sample_start).collect();
+        let annotations = annotations_of(&recording);
+        let starts: Vec<u64> = annotations.iter().map(|a| a.sample_start).collect();
         assert_eq!(starts, [5, 20], "sorted, as the specification demands");
-        let first = &metadata.annotations[0];
+        let first = &annotations[0];
         assert_eq!((first.label.as_deref(), first.comment.as_deref()), (Some("PSSCH"), Some("PSSCH")));
         assert_eq!(first.fields, annotation(5).fields);
     }
@@ -110,12 +117,12 @@ fn a_label_fills_the_comment_and_the_other_way_round() {
     let mut writer = Writer::create(&path, options()).unwrap();
     writer.write(&samples(1)).unwrap();
     let text = |text: &str| Some(text.to_owned());
-    writer.annotate(Annotation { label: text("a"), ..Annotation::default() });
-    writer.annotate(Annotation { comment: text("b"), ..Annotation::default() });
-    writer.annotate(Annotation { label: text("c"), comment: text("d"), ..annotation(0) });
+    writer.annotate(Annotation { label: text("a"), ..Annotation::default() }).unwrap();
+    writer.annotate(Annotation { comment: text("b"), ..Annotation::default() }).unwrap();
+    writer.annotate(Annotation { label: text("c"), comment: text("d"), ..annotation(0) }).unwrap();
     writer.finish().unwrap();
     let (recording, _) = read(&path);
-    let annotations = &recording.info().metadata.as_ref().unwrap().annotations;
+    let annotations = annotations_of(&recording);
     let texts: Vec<_> =
         annotations.iter().map(|a| (a.label.as_deref().unwrap(), a.comment.as_deref().unwrap())).collect();
     assert_eq!(texts, [("a", "a"), ("b", "b"), ("c", "d")]);
@@ -159,6 +166,28 @@ fn losses_are_counted() {
     assert_eq!(writer.position(), 2);
     let summary = writer.finish().unwrap();
     assert_eq!((summary.samples, summary.clipped, summary.not_finite), (2, 1, 1));
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_device_takes_the_samples_as_they_come() {
+    let folder = Folder::new();
+    for (device, full) in [("/dev/null", false), ("/dev/full", true)] {
+        let path = folder.path("device.sigmf");
+        std::os::unix::fs::symlink(device, &path).unwrap();
+        assert_eq!(Container::of_output(&path), Container::Stream);
+        let mut writer = Writer::create(&path, options()).unwrap();
+        writer.annotate(annotation(5)).unwrap();
+        match writer.write(&samples(10)) {
+            Ok(()) => assert!(!full && writer.finish().unwrap().annotations_lost == 1),
+            Err(error) => {
+                assert!(full, "{error}");
+                assert!(error.to_string().contains("device.sigmf: cannot write: No space left"), "{error}");
+            }
+        }
+        assert_eq!(folder.names(), ["device.sigmf"], "no file in the making");
+        std::fs::remove_file(path).unwrap();
+    }
 }
 
 #[test]
@@ -219,7 +248,7 @@ proptest! {
         let path = folder.path(if archive { "x.sigmf" } else { "x" });
         let mut writer = Writer::create(&path, options()).unwrap();
         writer.write(&samples(count)).unwrap();
-        writer.annotate(Annotation { fields: fields.clone(), ..annotation(0) });
+        writer.annotate(Annotation { fields: fields.clone(), ..annotation(0) }).unwrap();
         writer.finish().unwrap();
         if count == 0 {
             let empty = matches!(Recording::open(&path, &OpenOptions::default()), Err(Error::Empty { .. }));
@@ -227,7 +256,7 @@ proptest! {
         } else {
             let (recording, back) = read(&path);
             prop_assert!(back == samples(count));
-            prop_assert_eq!(&recording.info().metadata.as_ref().unwrap().annotations[0].fields, &fields);
+            prop_assert_eq!(&annotations_of(&recording)[0].fields, &fields);
         }
     }
 }

@@ -38,7 +38,9 @@ fn what_is_received_is_in_the_file_with_its_gaps() {
     let info = recording.info().clone();
     assert_eq!((info.rate, info.frequency, info.length), (Some(1.92e6), Some(5.92e9), all.len() as u64));
     assert_eq!(info.start, Some(UtcMicros(1_000_000_000_000_000)));
-    let annotation = &info.metadata.unwrap().annotations[0];
+    let mut annotations = Vec::new();
+    recording.annotations(&mut |annotation| annotations.push(annotation)).unwrap();
+    let annotation = &annotations[0];
     assert_eq!((annotation.sample_start, annotation.sample_count), (8 * 7777, Some(5000)));
     let mut read = vec![Sample::default(); all.len()];
     assert_eq!(recording.read(&mut read).unwrap(), all.len());

@@ -1,0 +1,307 @@
+//! The outputs of a command as a set: looked at together before anything runs, so that a mistake costs nothing.
+//!
+//! No output is an input, by whatever name (hard and symbolic links too); none is a recording that exists, unless the
+//! operator says `--force`; no two are the same; each folder is there. A regular file is written as `NAME.part` and gets
+//! its name when it is whole; a live output is written under its own name, since somebody may read it meanwhile. `-` is
+//! standard output; pipes and devices are written as they are.
+//!
+//! ```text
+//! Outputs ──claim()──> Place ──create()──> OutputFile   whole at finish()
+//!                            ──live()────> OutputFile   at once
+//! ```
+
+mod file;
+#[cfg(test)]
+mod tests;
+
+use crate::config::ConfigError;
+use clap::Args;
+pub use file::OutputFile;
+use sidelink_recordings::{Container, files_of, is_recording};
+use std::fmt;
+use std::fs::{self, Metadata};
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
+use std::path::{Path, PathBuf};
+
+/// Whether recordings that exist may be replaced.
+#[derive(Clone, Copy, Debug, Default, Args)]
+pub struct ForceArgs {
+    /// Replace recordings that exist (never an input).
+    #[arg(long)]
+    pub force: bool,
+}
+
+/// What is done with a recording that exists.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Existing {
+    /// It is an error.
+    Keep,
+    /// It is replaced.
+    Replace,
+}
+
+impl From<ForceArgs> for Existing {
+    fn from(args: ForceArgs) -> Self {
+        if args.force { Self::Replace } else { Self::Keep }
+    }
+}
+
+/// All that a command reads and writes.
+#[derive(Debug)]
+pub struct Outputs {
+    existing: Existing,
+    inputs: Vec<(Identity, PathBuf)>,
+    claimed: Vec<Claimed>,
+}
+
+/// A place that an option has taken.
+#[derive(Debug)]
+struct Claimed {
+    option: String,
+    key: Key,
+    identity: Option<Identity>,
+    /// It makes way for data.
+    for_people: bool,
+}
+
+/// What tells two places apart.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Key {
+    Standard,
+    StandardError,
+    /// The folder without links, and the name in it.
+    Path(PathBuf),
+}
+
+/// A file, whatever its name: device and inode.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Identity {
+    device: u64,
+    inode: u64,
+}
+
+impl Identity {
+    /// Of regular files and pipes; many may write to one device.
+    fn of(path: &Path) -> Option<Self> {
+        fs::metadata(path).ok().and_then(|about| Self::of_metadata(&about))
+    }
+
+    fn of_metadata(about: &Metadata) -> Option<Self> {
+        let one = about.is_file() || about.file_type().is_fifo();
+        one.then(|| Self { device: about.dev(), inode: about.ino() })
+    }
+}
+
+/// Where an output goes: claimed, and not opened yet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// Standard output.
+    Standard,
+    /// Standard error, where standard output carries data.
+    StandardError,
+    /// A pipe or a device.
+    Stream(PathBuf),
+    /// A regular file.
+    File(PathBuf),
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Standard => f.write_str("standard output"),
+            Self::StandardError => f.write_str("standard error"),
+            Self::Stream(path) | Self::File(path) => path.display().fmt(f),
+        }
+    }
+}
+
+impl Outputs {
+    /// No inputs and no outputs yet.
+    pub fn new(existing: impl Into<Existing>) -> Self {
+        Self { existing: existing.into(), inputs: Vec::new(), claimed: Vec::new() }
+    }
+
+    /// Notes a file that is read: a configuration, a key store. Inputs come before outputs.
+    pub fn reads<'a>(&mut self, paths: impl IntoIterator<Item = &'a PathBuf>) {
+        let identities = paths.into_iter().filter_map(|path| Some((Identity::of(path)?, path.clone())));
+        self.inputs.extend(identities);
+    }
+
+    /// Notes recordings that are read, each with all its files.
+    pub fn reads_recordings<'a>(&mut self, paths: impl IntoIterator<Item = &'a PathBuf>) {
+        for path in paths {
+            self.reads(&files_of(path));
+        }
+    }
+
+    /// Takes a place for the output that `option` names.
+    ///
+    /// # Errors
+    /// It is an input, the place of another output, a recording that exists, a folder; or its folder is missing.
+    pub fn claim(&mut self, option: &str, path: &Path) -> Result<Place, ConfigError> {
+        if path.as_os_str() == "-" {
+            self.claim_standard(option)?;
+            return Ok(Place::Standard);
+        }
+        let place = place(option, path)?;
+        if let Place::File(path) = &place {
+            // The file in the making must not be somebody else's either.
+            self.must_be_free(option, &part_of(path))?;
+        }
+        let key = key(option, path)?;
+        self.must_be_free(option, path)?;
+        if self.existing == Existing::Keep && is_recording(path) {
+            return Err(overwrites(option, path));
+        }
+        self.take(option, key, Identity::of(path))?;
+        Ok(place)
+    }
+
+    /// Takes the places of a recording that a [`sidelink_recordings::Writer`] will make of `path`.
+    ///
+    /// # Errors
+    /// As [`Self::claim`].
+    pub fn claim_recording(&mut self, option: &str, path: &Path) -> Result<(), ConfigError> {
+        let container = Container::of_output(path);
+        if container == Container::Stream {
+            return self.claim(option, path).map(drop);
+        }
+        for file in container.files(path) {
+            place(option, &file)?;
+            let key = key(option, &file)?;
+            self.must_be_free(option, &file)?;
+            self.must_be_free(option, &part_of(&file))?;
+            let there = fs::metadata(&file).is_ok_and(|about| about.len() > 0);
+            if self.existing == Existing::Keep && there {
+                return Err(overwrites(option, &file));
+            }
+            self.take(option, key, Identity::of(&file))?;
+        }
+        Ok(())
+    }
+
+    /// Notes what the words of a device name: what it reads, and the recording that it writes.
+    ///
+    /// # Errors
+    /// As [`Self::claim`].
+    pub fn device(&mut self, args: &str) -> Result<(), ConfigError> {
+        let (read, written) = crate::radio::files_of(args);
+        self.reads_recordings(&read);
+        written.map_or(Ok(()), |path| self.claim_recording("write=", &path))
+    }
+
+    /// Takes standard output, for one option only.
+    ///
+    /// # Errors
+    /// Another output has it.
+    pub fn claim_standard(&mut self, option: &str) -> Result<(), ConfigError> {
+        // A file to which standard output was sent is one more name of the same place.
+        let sent_to = Path::new("/dev/stdout");
+        self.must_be_free(option, sent_to)?;
+        self.take(option, Key::Standard, Identity::of(sent_to))
+    }
+
+    /// Where people are told things: standard output, or standard error where data of another option go to the former.
+    ///
+    /// # Errors
+    /// People are told something else there already.
+    pub fn for_people(&mut self, option: &str) -> Result<Place, ConfigError> {
+        let data = self.claimed.iter().any(|claimed| claimed.key == Key::Standard && !claimed.for_people);
+        let (key, place) = match data {
+            true => (Key::StandardError, Place::StandardError),
+            false => (Key::Standard, Place::Standard),
+        };
+        match key {
+            Key::StandardError => self.take(option, key, None)?,
+            _ => self.claim_standard(option)?,
+        }
+        if let Some(claimed) = self.claimed.last_mut() {
+            claimed.for_people = true;
+        }
+        Ok(place)
+    }
+
+    fn must_be_free(&self, option: &str, path: &Path) -> Result<(), ConfigError> {
+        let Some(identity) = Identity::of(path) else { return Ok(()) };
+        match self.inputs.iter().find(|(input, _)| *input == identity) {
+            None => Ok(()),
+            Some((_, input)) => {
+                let what = format!("{option} would overwrite an input");
+                let place = match input == path {
+                    true => path.display().to_string(),
+                    false => format!("{} is {}", path.display(), input.display()),
+                };
+                Err(ConfigError::new(what, place, remedy(option)))
+            }
+        }
+    }
+
+    fn take(&mut self, option: &str, key: Key, identity: Option<Identity>) -> Result<(), ConfigError> {
+        let same = |other: &&Claimed| other.key == key || identity.is_some() && other.identity == identity;
+        if let Some(other) = self.claimed.iter().find(same) {
+            let place = match &key {
+                Key::Standard => "standard output".to_owned(),
+                Key::StandardError => "standard error".to_owned(),
+                Key::Path(path) => path.display().to_string(),
+            };
+            let what = match other.option == option {
+                true => format!("{option} writes twice to the same place"),
+                false => format!("{} and {option} both write to the same place", other.option),
+            };
+            return Err(ConfigError::new(what, place, "give each a file of its own, as in json:out.json"));
+        }
+        self.claimed.push(Claimed { option: option.to_owned(), key, identity, for_people: false });
+        Ok(())
+    }
+}
+
+/// What has the name now, or would have it.
+fn place(option: &str, path: &Path) -> Result<Place, ConfigError> {
+    let at = || path.display().to_string();
+    match fs::metadata(path) {
+        Ok(about) if about.is_dir() => {
+            let what = format!("{option} names a folder");
+            Err(ConfigError::new(what, at(), "name a file in it"))
+        }
+        Ok(about) if about.is_file() => Ok(Place::File(path.to_owned())),
+        Ok(_) => Ok(Place::Stream(path.to_owned())),
+        Err(_) => Ok(Place::File(path.to_owned())),
+    }
+}
+
+/// The folder must be there, for a file that is yet to be made.
+fn key(option: &str, path: &Path) -> Result<Key, ConfigError> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let Some(name) = path.file_name() else {
+        let what = format!("{option} names no file");
+        return Err(ConfigError::new(what, path.display().to_string(), "end it with the name of a file"));
+    };
+    let folder = fs::canonicalize(folder).ok().filter(|folder| folder.is_dir()).ok_or_else(|| {
+        let what = format!("the folder of {option} is not there");
+        let remedy = format!("make it (mkdir -p '{}'), or name another", folder.display());
+        ConfigError::new(what, path.display().to_string(), remedy)
+    })?;
+    Ok(Key::Path(folder.join(name)))
+}
+
+fn overwrites(option: &str, path: &Path) -> ConfigError {
+    let what = format!("{option} would overwrite a recording");
+    let remedy = format!("{}, or replace it with --force", remedy(option));
+    ConfigError::new(what, path.display().to_string(), remedy)
+}
+
+fn remedy(option: &str) -> String {
+    match option {
+        "--pcap" => {
+            "name another file, as in --pcap out.pcap (was the name of the capture left out?)".to_owned()
+        }
+        _ => "name another file".to_owned(),
+    }
+}
+
+/// The file in the making.
+fn part_of(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".part");
+    name.into()
+}
