@@ -11,6 +11,8 @@ pub use plan::{Plan, plan, receiver_config};
 use crate::Sample;
 use crate::input::Input;
 use sidelink_phy::impair::resample::Resampler;
+use sidelink_phy::pool::V2xPool;
+use sidelink_phy::receive::learn::Learnt;
 use sidelink_phy::receive::receiver::Event;
 use sidelink_phy::receive::stream::{Alignment, StreamReceiver};
 use std::time::{Duration, Instant};
@@ -33,8 +35,8 @@ pub struct Outcome {
     pub first_sample: i64,
     /// How the timing was found.
     pub alignment: Option<Alignment>,
-    /// The V2X pool that the search settled on: PRBs of a sub-channel and number of them.
-    pub assumed_pool: Option<(usize, usize)>,
+    /// The V2X pools that were learnt.
+    pub learnt_v2x: Vec<Learnt<V2xPool>>,
     /// Samples that were damaged and replaced.
     pub damaged: u64,
 }
@@ -103,7 +105,7 @@ pub fn run(
         work: start.elapsed(),
         first_sample: receiver.first_sample().map_or(0, |s| (s as f64 * scale).round() as i64),
         alignment: receiver.alignment(),
-        assumed_pool: receiver.receiver().assumed_pool().map(|p| (p.size, p.num)),
+        learnt_v2x: receiver.receiver().learnt_v2x(),
         damaged: input.recording.damage().samples(),
     })
 }

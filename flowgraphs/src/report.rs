@@ -23,8 +23,33 @@ use crate::args::Form;
 use crate::open::Opened;
 use crate::outputs::OutputFile;
 use crate::receive::Outcome;
+use sidelink_phy::pool::V2xPool;
+use sidelink_phy::receive::learn::{Learnt, Part};
 use sidelink_phy::receive::receiver::Event;
 use std::io::{self, Write};
+
+/// A learnt V2X pool as `--v2x-pool` takes it, with its evidence.
+pub fn learnt_v2x(learnt: &Learnt<V2xPool>) -> String {
+    let (p, e) = (&learnt.pool, &learnt.evidence);
+    let adjacent = if p.adjacent { "yes".to_owned() } else { format!("no,pscch-start={}", p.control_start) };
+    let against = match e.contradictions {
+        0 => String::new(),
+        n => format!(", {n} blocks against it"),
+    };
+    let names = e.open.iter().filter_map(|open| match open.part {
+        Part::Size => Some("size"),
+        Part::Num => Some("num"),
+        Part::Start => Some("start"),
+        _ => None,
+    });
+    let names = names.collect::<Vec<_>>().join(" and ");
+    let open =
+        if names.is_empty() { String::new() } else { format!("; other values of {names} would do as well") };
+    format!(
+        "V2X pool size={},num={},start={},adjacent={adjacent}, learnt from {} blocks and {} SCI{against}{open}",
+        p.size, p.num, p.start, e.blocks, e.control
+    )
+}
 
 /// How often each thing was heard in a recording.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

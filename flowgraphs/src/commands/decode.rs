@@ -6,7 +6,7 @@ use crate::keystore::{self, Keys};
 use crate::open::{Opened, Opener};
 use crate::outputs::{ForceArgs, Outputs, Place};
 use crate::receive::{self, Outcome};
-use crate::report::{Counts, PcapReport, Report};
+use crate::report::{self, Counts, PcapReport, Report};
 use crate::{input, terminal};
 use clap::Args;
 use indicatif::ProgressBar;
@@ -173,9 +173,7 @@ fn decode(path: &Path, args: &DecodeArgs, keys: Option<&Keys>, sinks: &Mutex<Sin
         &mut |samples| bar.set_position(samples),
     )?;
     bar.finish_and_clear();
-    if let Some((size, num)) = outcome.assumed_pool {
-        plan.assumed.push(format!("V2X pool size={size},num={num},start=0,adjacent=yes, by what decoded"));
-    }
+    plan.assumed.extend(outcome.learnt_v2x.iter().map(report::learnt_v2x));
     for run in input.recording.damage().runs() {
         tracing::warn!("{name}: {run}");
     }

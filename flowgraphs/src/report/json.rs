@@ -40,7 +40,17 @@ pub(super) fn event(event: &Event<'_>, sample: i64) -> Option<Object> {
             }
             quality(&mut put, measurement, *evm_percent);
         }
-        Event::Sci { prb, cyclic_shift, bits, crc16, information, measurement, evm_percent, .. } => {
+        Event::Sci {
+            prb,
+            cyclic_shift,
+            bits,
+            crc16,
+            information,
+            undelivered,
+            measurement,
+            evm_percent,
+            ..
+        } => {
             put("type", "sci".into());
             put("prb", (*prb).into());
             put("cyclic_shift", (*cyclic_shift).into());
@@ -48,6 +58,9 @@ pub(super) fn event(event: &Event<'_>, sample: i64) -> Option<Object> {
             put("bits", bits.len().into());
             put("crc16", (*crc16).into());
             control(&mut put, information);
+            if let Some(why) = undelivered {
+                put("why", why.name().into());
+            }
             quality(&mut put, measurement, *evm_percent);
         }
         Event::SlSch(b) => {

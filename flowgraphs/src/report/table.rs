@@ -25,8 +25,9 @@ pub(super) fn event(out: &mut dyn Write, event: &Event<'_>, colours: bool) -> io
     let (channel, ink, what) = match event {
         Event::Slss { id, .. } => ("SLSS", Ink::Dim, format!("N_ID^SL {id}")),
         Event::Mib { bits, time, .. } => ("PSBCH", Ink::Cyan, mib(bits, *time)),
-        Event::Sci { prb, information, .. } => {
-            ("PSCCH", Ink::Yellow, format!("PRB {prb} {}", control(information)))
+        Event::Sci { prb, information, undelivered, .. } => {
+            let why = undelivered.map_or(String::new(), |why| format!("; no block: {why}"));
+            ("PSCCH", Ink::Yellow, format!("PRB {prb} {}{why}", control(information)))
         }
         Event::SlSch(b) => {
             let place = format!(
@@ -131,7 +132,7 @@ fn control(information: &ControlInformation) -> String {
             s.time_gap,
             if s.retransmission { ", retransmission" } else { "" }
         ),
-        ControlInformation::Format1(None) => "SCI 1: fields not read, the pool is not known".to_owned(),
+        ControlInformation::Format1(None) => "SCI 1".to_owned(),
     }
 }
 

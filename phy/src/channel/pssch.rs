@@ -16,7 +16,7 @@ use crate::receive::estimate::{Estimator, Measurement};
 use crate::sequence::Gold;
 use crate::sequence::dmrs::{Dmrs, References};
 use crate::tables;
-use crate::units::{Modulation, PrbRange, TransmissionMode};
+use crate::units::{CyclicPrefix, Modulation, PrbRange, TransmissionMode};
 use std::sync::Arc;
 
 /// Redundancy version of the j-th transmission in modes 1 and 2 (TS 36.321 §5.14.1.2).
@@ -52,6 +52,15 @@ impl Grant {
         let columns = if release15 { tables::release15_tbs_prbs(self.prbs.len) } else { self.prbs.len };
         let bad = Error::Allocation { start: self.prbs.start, len: self.prbs.len };
         Ok((modulation, tables::transport_block_size(i_tbs, columns).ok_or(bad)?))
+    }
+
+    /// Whether the transport block with its CRC has more bits than `transmissions` with the normal cyclic prefix carry: it
+    /// cannot be decoded, however well it is received.
+    pub fn exceeds_code_rate_1(&self, v2x: bool, transmissions: usize) -> bool {
+        let symbols = Layout::shared(v2x, CyclicPrefix::Normal).data.len() - 1;
+        self.size(v2x).is_ok_and(|(modulation, size)| {
+            size + 24 > self.prbs.subcarriers() * symbols * modulation.bits() * transmissions
+        })
     }
 
     /// c_init = n_ID^X 2^14 + n_ssf 2^9 + 510 (TS 36.211 §9.3.1).
@@ -239,6 +248,12 @@ impl Decoder {
     pub fn decode(&mut self, process: &mut Process, transport_block: &mut [u8]) -> Option<TransportDecode> {
         let decode = self.coder.decode(&mut process.soft, transport_block).ok()?;
         decode.crc_ok.then_some(decode)
+    }
+
+    /// How well the block that [`Self::decode`] wrote last from `process` explains its soft bits: about 0 where it has
+    /// nothing to do with them, 1 without noise.
+    pub fn agreement(&mut self, process: &Process) -> f32 {
+        self.coder.correlation(&process.soft).unwrap_or(0.0)
     }
 
     /// Estimator and equaliser after [`Self::receive`]: for display.

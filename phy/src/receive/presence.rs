@@ -99,8 +99,19 @@ impl Presence {
 
     /// A channel of any width: PRB by PRB, powers added, so that no delay matters.
     pub fn wide(&mut self, grid: &Grid, first: usize, m_sc: usize, layout: Layout, dmrs: &Dmrs) -> f32 {
-        let mut power = 0.0;
-        let mut energy = 0.0;
+        self.explained(grid, first, m_sc, layout, dmrs).share()
+    }
+
+    /// The same as powers, so that allocations of different widths can be compared.
+    pub fn explained(
+        &mut self,
+        grid: &Grid,
+        first: usize,
+        m_sc: usize,
+        layout: Layout,
+        dmrs: &Dmrs,
+    ) -> Explained {
+        let (mut power, mut energy) = (0.0, 0.0);
         for (m, &l) in layout.dmrs.iter().enumerate() {
             let received = &grid.symbol(l as usize)[first..first + m_sc];
             let stripped = &mut self.stripped[..m_sc];
@@ -108,7 +119,23 @@ impl Presence {
             energy += received.iter().map(|x| x.norm_sqr()).sum::<f32>();
             power += stripped.chunks_exact(12).map(|x| x.iter().sum::<Sample>().norm_sqr()).sum::<f32>();
         }
-        if energy > 0.0 { power / (energy * 12.0) } else { 0.0 }
+        Explained { power: power / 12.0, energy }
+    }
+}
+
+/// Power on the DMRS symbols of an allocation.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Explained {
+    /// What the reference explains.
+    pub power: f32,
+    /// All of it.
+    pub energy: f32,
+}
+
+impl Explained {
+    /// The share that is explained; 0 of silence.
+    pub fn share(&self) -> f32 {
+        if self.energy > 0.0 { self.power / self.energy } else { 0.0 }
     }
 }
 

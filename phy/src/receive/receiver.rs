@@ -15,13 +15,17 @@ mod event;
 mod front;
 mod v2x;
 
-pub use event::{ControlInformation, Event, SharedBlock};
+#[cfg(test)]
+mod foreign;
+
+pub use event::{ControlInformation, Event, SharedBlock, Undelivered};
 pub use front::Front;
 
 use crate::Sample;
 use crate::channel::{psbch, psdch};
 use crate::numerology::Numerology;
 use crate::pool::{CommunicationPool, DiscoveryPool, V2xPool};
+use crate::receive::learn::Learnt;
 use crate::receive::slss::Detector;
 use crate::sequence::dmrs::References;
 use crate::units::{CyclicPrefix, DfnSubframe, PrbRange, SUBFRAMES_PER_DFN_PERIOD, TransmissionMode};
@@ -224,9 +228,9 @@ impl Receiver {
         }
     }
 
-    /// The V2X pool that a blind search has settled on.
-    pub fn assumed_pool(&self) -> Option<&V2xPool> {
-        self.v2x.as_ref().and_then(v2x::V2x::assumed_pool)
+    /// The V2X pools that were learnt because none was told, the one with most evidence first. Allocates.
+    pub fn learnt_v2x(&self) -> Vec<Learnt<V2xPool>> {
+        self.v2x.as_ref().map_or(Vec::new(), |v2x| v2x.learnt(self.time_zero.is_some()))
     }
 
     /// Receive capture subframe `k`: `samples` are exactly one subframe. Returns how many things were heard.

@@ -6,9 +6,14 @@ use crate::channel::layout::Layout;
 use crate::channel::pscch::{self, Decoded};
 use crate::grid::Grid;
 use crate::numerology::Numerology;
-use crate::sci::MAX_BITS;
+use crate::sci::{Format0, Format1, MAX_BITS, MAX_SUBCHANNELS};
 use crate::sequence::dmrs::{Dmrs, References};
+use crate::tables;
+use crate::units::{Bandwidth, TransmissionMode};
 use std::sync::Arc;
+
+/// Largest timing advance indication: floor(20512 / 16) (TS 36.213 §4.2.3, §14.2.1).
+const MAX_TIMING_ADVANCE: u16 = 1282;
 
 /// An SCI that was found.
 #[derive(Clone, Copy, Debug)]
@@ -25,7 +30,9 @@ pub struct Found {
 
 /// Searches one subframe at a time for the SCI format of a mode family.
 pub struct ControlSearch {
+    mode: TransmissionMode,
     v2x: bool,
+    bandwidth: Bandwidth,
     layout: Layout,
     presence: Presence,
     decoder: pscch::Decoder,
@@ -34,11 +41,13 @@ pub struct ControlSearch {
 }
 
 impl ControlSearch {
-    /// For a carrier and a mode family; nothing is allocated afterwards.
-    pub fn new(numerology: Numerology, v2x: bool, references: Arc<References>) -> Self {
-        let prbs = numerology.bandwidth().prbs();
+    /// For a carrier and a mode; nothing is allocated afterwards.
+    pub fn new(numerology: Numerology, mode: TransmissionMode, references: Arc<References>) -> Self {
+        let (prbs, v2x) = (numerology.bandwidth().prbs(), mode.is_v2x());
         Self {
+            mode,
             v2x,
+            bandwidth: numerology.bandwidth(),
             layout: Layout::shared(v2x, numerology.cp()),
             presence: Presence::new(prbs, references.clone()),
             decoder: pscch::Decoder::new(numerology, v2x, references),
@@ -94,6 +103,9 @@ impl ControlSearch {
             let decoded =
                 self.decoder.decode(grid, prb, cyclic_shift, tuning.max_cfo, &mut found.bits[..bits]);
             let Some(decoded) = decoded else { continue };
+            if !decoded.is_certain() && !self.is_usual(&found.bits[..bits]) {
+                continue;
+            }
             found.decoded = decoded;
             report(&found);
             // reference sequences also correlate one PRB off: of two places that overlap only one can be real
@@ -106,5 +118,33 @@ impl ControlSearch {
             }
             self.candidates.truncate(rest);
         }
+    }
+
+    /// Whether an SCI means something that UEs send. Of random bits, fewer than one in 2000 do in mode 2, but most in modes
+    /// 3 and 4.
+    fn is_usual(&self, bits: &[u8]) -> bool {
+        if self.v2x { self.is_usual_format_1(bits) } else { self.is_usual_format_0(bits) }
+    }
+
+    fn is_usual_format_0(&self, bits: &[u8]) -> bool {
+        let Ok(sci) = Format0::parse(self.bandwidth, bits) else { return false };
+        // mode 2 has no timing advance, and sets 0 (TS 36.213 §14.2.1)
+        let timing_advance = match self.mode {
+            TransmissionMode::Tm1 => sci.timing_advance <= MAX_TIMING_ADVANCE,
+            _ => sci.timing_advance == 0,
+        };
+        let place = sci.hopping
+            || sci.allocation(self.bandwidth).is_ok_and(|(_, len)| tables::is_precoding_size(len));
+        timing_advance && place && tables::mcs(sci.mcs).is_some()
+    }
+
+    /// In some pool: which is not known here.
+    fn is_usual_format_1(&self, bits: &[u8]) -> bool {
+        (1..=MAX_SUBCHANNELS).any(|num| {
+            Format1::parse(num, bits).is_ok_and(|sci| {
+                let mcs = if sci.transmission_format { Some(()) } else { tables::mcs(sci.mcs).map(|_| ()) };
+                mcs.is_some() && sci.reservation_ms().is_some() && sci.allocation(num).is_ok()
+            })
+        })
     }
 }

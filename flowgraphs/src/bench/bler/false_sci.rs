@@ -7,7 +7,7 @@ use sidelink_phy::numerology::Numerology;
 use sidelink_phy::receive::receiver::Tuning;
 use sidelink_phy::receive::search::ControlSearch;
 use sidelink_phy::sequence::dmrs::References;
-use sidelink_phy::units::{Bandwidth, CyclicPrefix};
+use sidelink_phy::units::{Bandwidth, CyclicPrefix, TransmissionMode};
 use std::sync::Arc;
 
 /// How noise fared.
@@ -25,7 +25,8 @@ pub struct Outcome {
 pub fn run(v2x: bool, subframes: u32, seed: u64) -> Outcome {
     let numerology = Numerology::standard(Bandwidth::Prb50, CyclicPrefix::Normal);
     let references = Arc::new(References::new(50));
-    let mut search = ControlSearch::new(numerology, v2x, references);
+    let mode = if v2x { TransmissionMode::Tm4 } else { TransmissionMode::Tm2 };
+    let mut search = ControlSearch::new(numerology, mode, references);
     let tuning = Tuning::default();
     let mut rng = Rng::new(seed);
     let mut grid = Grid::new(numerology);

@@ -159,7 +159,8 @@ impl Bench<'_> {
             }
         }
         let grid = self.noisy(&grid);
-        let mut search = ControlSearch::new(self.numerology, v2x, self.references.clone());
+        let mode = if v2x { TransmissionMode::Tm4 } else { TransmissionMode::Tm2 };
+        let mut search = ControlSearch::new(self.numerology, mode, self.references.clone());
         let tuning = Tuning::default();
         let mut found = 0;
         let t = time(name, self.budget, || {

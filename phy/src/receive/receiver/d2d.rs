@@ -1,6 +1,6 @@
 //! Modes 1 and 2: search for SCI format 0, and receive the PSSCH that each announces for its whole period.
 
-use super::event::{ControlInformation, Event, SharedBlock};
+use super::event::{ControlInformation, Event, SharedBlock, Undelivered};
 use super::front::{Front, with_common};
 use super::{CommunicationPlace, Config, Tuning};
 use crate::channel::layout::Layout;
@@ -12,7 +12,8 @@ use crate::receive::presence::Presence;
 use crate::receive::search::{ControlSearch, Found};
 use crate::sci::{Format0, MAX_BITS};
 use crate::sequence::dmrs::{Dmrs, References};
-use crate::units::{CyclicPrefix, DfnSubframe, Modulation, PrbRange};
+use crate::tables;
+use crate::units::{Bandwidth, CyclicPrefix, DfnSubframe, Modulation, PrbRange};
 use std::sync::Arc;
 
 /// SCIs that are followed at a time.
@@ -99,7 +100,7 @@ impl D2d {
             tuning: config.tuning,
             pool: place.map(|p| Pool::new(&p.pool, carrier_prbs)),
             presence: Presence::new(carrier_prbs, references.clone()),
-            search: ControlSearch::new(numerology.with_cp(control_cp), false, references.clone()),
+            search: ControlSearch::new(numerology.with_cp(control_cp), config.mode, references.clone()),
             shared: pssch::Decoder::new(numerology, config.mode, references),
             heard: Vec::with_capacity(carrier_prbs),
             grants: (0..GRANTS)
@@ -154,6 +155,7 @@ impl D2d {
         let grid = front.grid(self.control_cp);
         let bandwidth = self.numerology.bandwidth();
         let width = self.search.bits();
+        let trp_set = self.pool.as_ref().map_or(TrpSet::default(), |p| p.pool.trp_set);
         let heard = &mut self.heard;
         heard.clear();
         let mut report = |found: &Found| {
@@ -165,6 +167,7 @@ impl D2d {
                 bits: &found.bits[..width],
                 crc16: found.decoded.crc16,
                 information: ControlInformation::Format0(sci),
+                undelivered: hopeless(&sci, bandwidth, trp_set),
                 measurement: with_common(found.decoded.measurement, common),
                 evm_percent: found.decoded.evm_percent,
             });
@@ -223,7 +226,7 @@ impl D2d {
         let grant = Grant { prbs, mcs: sci.mcs, rv: 0, n_id: 0, n_ssf: 0, transmission_format: false };
         let Ok((modulation, size)) = grant.size(false) else { return };
         let set = self.pool.as_ref().map_or(TrpSet::default(), |p| p.pool.trp_set);
-        if time_resource_pattern(set, sci.trp).is_none() || !crate::tables::is_precoding_size(prbs.len) {
+        if time_resource_pattern(set, sci.trp).is_none() || !tables::is_precoding_size(prbs.len) {
             return;
         }
         let period = self.pool.as_ref().map_or(LONGEST_PERIOD, |p| p.pool.period);
@@ -363,6 +366,30 @@ impl D2d {
         g.delivered = true;
         true
     }
+}
+
+/// Why the blocks of an SCI cannot come, if so.
+fn hopeless(sci: &Format0, bandwidth: Bandwidth, trp_set: TrpSet) -> Option<Undelivered> {
+    if tables::mcs(sci.mcs).is_none() {
+        return Some(Undelivered::ReservedMcs);
+    }
+    if time_resource_pattern(trp_set, sci.trp).is_none() {
+        return Some(Undelivered::ReservedPattern);
+    }
+    if sci.hopping {
+        return None;
+    }
+    let allocation = sci.allocation(bandwidth).ok().filter(|&(_, len)| tables::is_precoding_size(len));
+    let Some((start, len)) = allocation else { return Some(Undelivered::Allocation) };
+    let grant = Grant {
+        prbs: PrbRange { start, len },
+        mcs: sci.mcs,
+        rv: 0,
+        n_id: 0,
+        n_ssf: 0,
+        transmission_format: false,
+    };
+    grant.exceeds_code_rate_1(false, REDUNDANCY_VERSIONS.len()).then_some(Undelivered::CodeRate)
 }
 
 /// Correlations that the presence of an allocation is the mean of.

@@ -49,6 +49,9 @@ pub enum Event<'a> {
         crc16: u16,
         /// The same as fields.
         information: ControlInformation,
+        /// Why no block follows that it announces, where that is known already: of modes 3 and 4 always, of modes 1 and 2,
+        /// whose blocks come later, when they cannot.
+        undelivered: Option<Undelivered>,
         /// The channel that it came over.
         measurement: Measurement,
         /// Error vector magnitude.
@@ -85,6 +88,67 @@ pub enum ControlInformation {
     Format0(sci::Format0),
     /// Modes 3 and 4. `None` when the number of sub-channels is not known, without which it cannot be parsed.
     Format1(Option<sci::Format1>),
+}
+
+/// Why an SCI has no transport block.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Undelivered {
+    /// Nobody has told the pool, and nothing that was received has.
+    PoolUnknown,
+    /// The SCI names an allocation that the pool, or transform precoding, does not have.
+    Allocation,
+    /// I_MCS 29 to 31 without the transmission format of Release 15.
+    ReservedMcs,
+    /// I_TRP or the hopping bits stand for nothing.
+    ReservedPattern,
+    /// No reference signals of a PSSCH are where the SCI says.
+    Absent,
+    /// More bits than the transmission has room for: the code rate is above 1.
+    CodeRate,
+    /// The signal to noise ratio is below what the MCS needs.
+    TooNoisy,
+    /// The CRC failed, and the retransmission is still to come.
+    AwaitsRetransmission,
+    /// The CRC failed.
+    CrcFailed,
+    /// One octet over and over, which the soft bits do not support: nothing was received.
+    Empty,
+}
+
+impl Undelivered {
+    /// One word or a few, with underscores: for programs.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::PoolUnknown => "pool_unknown",
+            Self::Allocation => "allocation_outside_pool",
+            Self::ReservedMcs => "reserved_mcs",
+            Self::ReservedPattern => "reserved_pattern",
+            Self::Absent => "no_pssch",
+            Self::CodeRate => "code_rate_above_1",
+            Self::TooNoisy => "snr_too_low_for_mcs",
+            Self::AwaitsRetransmission => "awaits_retransmission",
+            Self::CrcFailed => "crc_failed",
+            Self::Empty => "empty",
+        }
+    }
+}
+
+impl std::fmt::Display for Undelivered {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::PoolUnknown => "the pool is not known",
+            Self::Allocation => "the allocation is not in the pool",
+            Self::ReservedMcs => "the MCS is reserved",
+            Self::ReservedPattern => "the pattern is reserved",
+            Self::Absent => "no PSSCH is there",
+            Self::CodeRate => "the code rate is above 1",
+            Self::TooNoisy => "too noisy for the MCS",
+            Self::AwaitsRetransmission => "CRC failed, a retransmission follows",
+            Self::CrcFailed => "CRC failed",
+            Self::Empty => "nothing but silence",
+        })
+    }
 }
 
 /// A transport block and how it came.

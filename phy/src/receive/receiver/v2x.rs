@@ -1,52 +1,58 @@
 //! Modes 3 and 4: search for SCI format 1 and receive the PSSCH beside each.
+//!
+//! ```text
+//! told a pool     SCI -> its fields -> its place -> block
+//! told none       SCI -> every place that its reference signals allow, every reading of its fields -> block
+//!                 blocks -> learner -> pools, and from then on as told, with a look beside them now and then
+//! ```
 
-mod guess;
+mod blocks;
+mod extent;
+mod learner;
 
-use super::event::{ControlInformation, Event, SharedBlock};
+use super::event::{ControlInformation, Event, Undelivered};
 use super::front::{Front, with_common};
 use super::{Config, Tuning};
-use crate::channel::layout::Layout;
-use crate::channel::pssch::{self, Grant, Process, REDUNDANCY_VERSIONS_V2X};
 use crate::pool::V2xPool;
-use crate::receive::presence::Presence;
+use crate::receive::estimate::Measurement;
+use crate::receive::learn::Learnt;
 use crate::receive::search::{ControlSearch, Found};
-use crate::sci::Format1;
-use crate::sequence::dmrs::{Dmrs, References};
-use crate::units::{CyclicPrefix, DfnSubframe, Modulation, PrbRange};
-use guess::PoolGuess;
+use crate::sci::{Format1, MAX_SUBCHANNELS, riv_bits, riv_decode};
+use crate::sequence::dmrs::References;
+use crate::tables::largest_precoding_size;
+use crate::units::{CyclicPrefix, DfnSubframe, PrbRange};
+use blocks::{Announced, Blocks, Delivered, Known};
+use extent::{Extent, Finder};
+use learner::{Explained, Fields, Learner, Supposed};
 use std::sync::Arc;
 
-/// Transport blocks that are waiting for their retransmission at a time.
-const PROCESSES: usize = 20;
+/// Once pools are believed, every so many subframes are searched beyond them too.
+const LOOK_AROUND_EVERY: u64 = 7;
 
-/// Subframes beyond SF_gap in which a retransmission is still taken for one: SF_gap counts subframes of the pool, which
-/// leaves out synchronisation and reserved ones.
-const GAP_SLACK: u64 = 2;
+/// Subframes in which all PRBs are searched after something was found that no believed pool explains.
+const LOOK_AROUND_FOR: u64 = 400;
 
-/// Carrier offset in Hz that may stay when a PSSCH is demodulated: 26 dB of interference for QPSK, 35 dB for more.
-const TOLERANCE_QPSK: f32 = 450.0;
-const TOLERANCE_QAM: f32 = 150.0;
+/// Carrier offset in Hz that may stay when reference signals are looked for.
+const TOLERANCE: f32 = 450.0;
 
-/// n_ssf values that are tried at most when the time is not known.
-const MAX_TRIES: usize = 4;
+/// Widths that a frequency resource location can have.
+const WIDTHS: [usize; 8] = [0, 2, 3, 4, 5, 6, 7, 8];
 
 pub(super) struct V2x {
     carrier_prbs: usize,
     tuning: Tuning,
-    pool: Option<Pool>,
-    guess: PoolGuess,
-    presence: Presence,
+    told: Option<Told>,
+    learner: Learner,
+    finder: Finder,
     search: ControlSearch,
-    shared: pssch::Decoder,
-    waiting: Vec<Waiting>,
+    blocks: Blocks,
     heard: Vec<Heard>,
-    block: Vec<u8>,
-    /// (k + offset) mod 10 was the n_ssf of what was received last.
-    n_ssf_offset: Option<u8>,
+    /// All PRBs are searched before this subframe, whatever is believed.
+    look_around_until: u64,
 }
 
-struct Pool {
-    pool: Arc<V2xPool>,
+struct Told {
+    pool: V2xPool,
     /// Index in t^SL by subframe of DFN time.
     indices: Vec<Option<u32>>,
 }
@@ -55,20 +61,50 @@ struct Pool {
 #[derive(Clone, Copy)]
 struct Heard {
     prb: usize,
+    cyclic_shift: u8,
     bits: [u8; Format1::BITS],
     crc16: u16,
     cfo_hz: f32,
+    signal: f32,
+    noise: f32,
+    measurement: Measurement,
+    evm_percent: f32,
 }
 
-/// A transport block between its initial transmission and its retransmission.
-struct Waiting {
-    process: Process,
-    /// Subframes in which the retransmission may come; empty when the slot is free.
-    until: std::ops::Range<u64>,
-    first_subchannel: usize,
-    subchannels: usize,
-    mcs: u8,
-    decoded: bool,
+impl Heard {
+    fn new(found: &Found) -> Self {
+        let mut bits = [0; Format1::BITS];
+        bits.copy_from_slice(&found.bits[..Format1::BITS]);
+        let measurement = found.decoded.measurement;
+        Self {
+            prb: found.prb,
+            cyclic_shift: found.cyclic_shift,
+            bits,
+            crc16: found.decoded.crc16,
+            cfo_hz: measurement.offset_hz,
+            signal: measurement.signal,
+            noise: measurement.noise,
+            measurement,
+            evm_percent: found.decoded.evm_percent,
+        }
+    }
+
+    fn word(&self) -> u32 {
+        self.bits.iter().fold(0, |word, &bit| word << 1 | (bit & 1) as u32)
+    }
+
+    /// Share of the power that the reference signals of its PSSCH explain, which is sent 3 dB below PSCCH
+    /// (TS 36.213 §14.1.1.5).
+    fn expected_share(&self) -> f32 {
+        let snr = 0.5 * self.signal / self.noise.max(1e-12);
+        snr / (1.0 + snr)
+    }
+}
+
+/// What came of an SCI.
+struct Outcome {
+    sci: Option<Format1>,
+    block: Result<Delivered, Undelivered>,
 }
 
 impl V2x {
@@ -79,29 +115,19 @@ impl V2x {
         Self {
             carrier_prbs,
             tuning: config.tuning,
-            pool: pool.map(|p| Pool { indices: p.subframe_indices(), pool: Arc::new(p.clone()) }),
-            guess: PoolGuess::new(carrier_prbs),
-            presence: Presence::new(carrier_prbs, references.clone()),
-            search: ControlSearch::new(numerology, true, references.clone()),
-            shared: pssch::Decoder::new(numerology, config.mode, references),
-            waiting: (0..PROCESSES)
-                .map(|_| Waiting {
-                    process: Process::new(carrier_prbs),
-                    until: 0..0,
-                    first_subchannel: 0,
-                    subchannels: 0,
-                    mcs: 0,
-                    decoded: false,
-                })
-                .collect(),
+            told: pool.map(|p| Told { indices: p.subframe_indices(), pool: p.clone() }),
+            learner: Learner::new(carrier_prbs),
+            finder: Finder::new(carrier_prbs, references.clone()),
+            search: ControlSearch::new(numerology, config.mode, references.clone()),
+            blocks: Blocks::new(config, references),
             heard: Vec::with_capacity(carrier_prbs),
-            block: vec![0; pssch::max_transport_block(carrier_prbs) / 8],
-            n_ssf_offset: None,
+            look_around_until: 0,
         }
     }
 
-    pub(super) fn assumed_pool(&self) -> Option<&V2xPool> {
-        self.guess.settled().map(|p| &**p)
+    /// The pools that are believed. Allocates.
+    pub(super) fn learnt(&self, timed: bool) -> Vec<Learnt<V2xPool>> {
+        self.learner.believed().iter().map(|pool| pool.report(timed)).collect()
     }
 
     pub(super) fn process(
@@ -111,221 +137,227 @@ impl V2x {
         front: &mut Front,
         emit: &mut dyn FnMut(Event<'_>),
     ) {
-        self.control(k, front, emit);
+        self.finder.next_subframe();
+        self.control(k, front);
         for i in 0..self.heard.len() {
             let heard = self.heard[i];
-            self.receive(k, time, &heard, front, emit);
+            let outcome = match &self.told {
+                Some(told) => {
+                    let index = time.and_then(|t| told.indices[t.count() as usize]);
+                    let n_ssf = Known::Time(index.map(|i| (i % 10) as u8));
+                    receive_in(&mut self.blocks, k, &heard, &told.pool, n_ssf, front)
+                }
+                None => self.receive_untold(k, &heard, front),
+            };
+            let information = ControlInformation::Format1(outcome.sci);
+            emit(Event::Sci {
+                subframe: k,
+                prb: heard.prb,
+                cyclic_shift: heard.cyclic_shift,
+                bits: &heard.bits,
+                crc16: heard.crc16,
+                information,
+                undelivered: outcome.block.err(),
+                measurement: with_common(heard.measurement, front.common_cfo()),
+                evm_percent: heard.evm_percent,
+            });
+            if let Ok(delivered) = &outcome.block {
+                self.blocks.emit(k, delivered, information, emit);
+            }
         }
     }
 
     /// Find and decode every PSCCH of the subframe.
-    fn control(&mut self, k: u64, front: &mut Front, emit: &mut dyn FnMut(Event<'_>)) {
-        let common = front.common_cfo();
+    fn control(&mut self, k: u64, front: &mut Front) {
         let grid = front.grid(CyclicPrefix::Normal);
         self.heard.clear();
-        let subchannels = self.pool.as_ref().map(|p| &p.pool).or(self.guess.settled()).map(|p| p.num);
         let heard = &mut self.heard;
-        let mut report = |found: &Found| {
-            let mut bits = [0; Format1::BITS];
-            bits.copy_from_slice(&found.bits[..Format1::BITS]);
-            emit(Event::Sci {
-                subframe: k,
-                prb: found.prb,
-                cyclic_shift: found.cyclic_shift,
-                bits: &bits,
-                crc16: found.decoded.crc16,
-                information: ControlInformation::Format1(
-                    subchannels.and_then(|n| Format1::parse(n, &bits).ok()),
-                ),
-                measurement: with_common(found.decoded.measurement, common),
-                evm_percent: found.decoded.evm_percent,
-            });
-            let cfo_hz = found.decoded.measurement.offset_hz;
-            heard.push(Heard { prb: found.prb, bits, crc16: found.decoded.crc16, cfo_hz });
-        };
-        match &self.pool {
-            Some(p) => {
-                let mut places = (0..p.pool.num).map(|m| p.pool.control(m).start);
+        let mut report = |found: &Found| heard.push(Heard::new(found));
+        let believed = self.learner.believed();
+        let look_around = k < self.look_around_until || k.is_multiple_of(LOOK_AROUND_EVERY);
+        match &self.told {
+            Some(told) => {
+                let mut places = (0..told.pool.num).map(|m| told.pool.control(m).start);
                 self.search.search(grid, &mut places, &self.tuning, &mut report);
             }
-            None => self.search.search(grid, &mut (0..self.carrier_prbs), &self.tuning, &mut report),
-        }
-    }
-
-    /// Receive the PSSCH that an SCI announces.
-    fn receive(
-        &mut self,
-        k: u64,
-        time: Option<DfnSubframe>,
-        heard: &Heard,
-        front: &mut Front,
-        emit: &mut dyn FnMut(Event<'_>),
-    ) {
-        let known = self.pool.as_ref().map(|p| &p.pool).or(self.guess.settled());
-        match known.cloned() {
-            Some(pool) => {
-                let index = time.and_then(|t| self.pool.as_ref()?.indices[t.count() as usize]);
-                self.receive_in(k, index, heard, &pool, front, emit);
+            None if believed.is_empty() || look_around => {
+                self.search.search(grid, &mut (0..self.carrier_prbs), &self.tuning, &mut report);
             }
             None => {
-                for i in 0..self.guess.len() {
-                    let pool = self.guess.candidate(i).clone();
-                    if self.receive_in(k, None, heard, &pool, front, emit) {
-                        self.guess.settle(i);
-                        break;
-                    }
-                }
+                let all = believed.iter().enumerate();
+                let mut places = all.flat_map(|(i, learnt)| {
+                    let places = (0..learnt.pool.num).map(|m| learnt.pool.control(m).start);
+                    // a place of two pools is searched once
+                    places.filter(move |&p| believed[..i].iter().all(|b| b.pool.control_index(p).is_none()))
+                });
+                self.search.search(grid, &mut places, &self.tuning, &mut report);
             }
         }
     }
 
-    fn receive_in(
-        &mut self,
-        k: u64,
-        index: Option<u32>,
-        heard: &Heard,
-        pool: &V2xPool,
-        front: &mut Front,
-        emit: &mut dyn FnMut(Event<'_>),
-    ) -> bool {
-        let Some(own) = pool.control_index(heard.prb) else { return false };
-        let Ok(sci) = Format1::parse(pool.num, &heard.bits) else { return false };
-        let Ok((other, subchannels)) = sci.allocation(pool.num) else { return false };
-        let Some(prbs) = pool.data(own, subchannels) else { return false };
-        let rv = REDUNDANCY_VERSIONS_V2X[sci.retransmission as usize];
-        let mut grant = Grant {
-            prbs,
-            mcs: sci.mcs,
-            rv,
-            n_id: heard.crc16,
-            n_ssf: 0,
-            transmission_format: sci.transmission_format,
-        };
-        let Ok((modulation, size)) = grant.size(true) else { return false };
-        let tolerance = if modulation == Modulation::Qpsk { TOLERANCE_QPSK } else { TOLERANCE_QAM };
-        let common = front.common_cfo();
-        let (grid, near) = front.grid_for(CyclicPrefix::Normal, heard.cfo_hz, tolerance, prbs);
-
-        let slot = self.slot(k, &sci, own, subchannels);
-        let combined = sci.retransmission && self.waiting[slot].process.transmissions() > 0;
-        if !combined {
-            if self.waiting[slot].process.start(size).is_err() {
-                return false;
-            }
-            self.waiting[slot].decoded = false;
-        }
-        let mut tries = [0u8; MAX_TRIES];
-        let known = index.map(|i| (i % 10) as u8);
-        let count = self.n_ssf_candidates(k, known, grid, &grant, prbs, &mut tries);
-        let mut delivered = false;
-        for (attempt, &n_ssf) in tries[..count].iter().enumerate() {
-            grant.n_ssf = n_ssf;
-            let waiting = &mut self.waiting[slot];
-            if attempt > 0 {
-                // what the wrong n_ssf has added is noise: start again, without the earlier transmission
-                if waiting.process.start(size).is_err() {
-                    break;
-                }
-            }
-            let Ok(received) = self.shared.receive(grid, &grant, near, &mut waiting.process) else { break };
-            let out = &mut self.block[..size / 8];
-            if self.shared.decode(&mut waiting.process, out).is_none() {
+    /// Receive the PSSCH that an SCI announces where no pool was told.
+    fn receive_untold(&mut self, k: u64, heard: &Heard, front: &mut Front) -> Outcome {
+        let mut outcome = Outcome { sci: None, block: Err(Undelivered::PoolUnknown) };
+        for i in 0..self.learner.supposed().len() {
+            let believed = i < self.learner.believed().len();
+            let pool = &self.learner.supposed()[i].pool;
+            if pool.control_index(heard.prb).is_none() {
                 continue;
             }
-            let both = [REDUNDANCY_VERSIONS_V2X[0], rv];
-            emit(Event::SlSch(SharedBlock {
-                subframe: k,
-                rv: if combined && attempt == 0 { &both } else { std::slice::from_ref(&rv) },
-                grant,
-                information: ControlInformation::Format1(Some(sci)),
-                block: out,
-                repeat: combined && waiting.decoded,
-                measurement: with_common(received.measurement, common + (heard.cfo_hz - near) as f64),
-                evm_percent: received.evm_percent,
-            }));
-            waiting.decoded = true;
-            delivered = true;
-            self.n_ssf_offset = Some(((n_ssf as u64 + 10 - k % 10) % 10) as u8);
-            break;
-        }
-        let waiting = &mut self.waiting[slot];
-        if sci.retransmission || sci.time_gap == 0 {
-            waiting.until = 0..0;
-        } else {
-            let due = k + sci.time_gap as u64;
-            waiting.until = due..due + GAP_SLACK + 1;
-            waiting.first_subchannel = other;
-            waiting.subchannels = subchannels;
-            waiting.mcs = sci.mcs;
-        }
-        delivered
-    }
-
-    /// The slot of the transport block that a retransmission belongs to, else a free one, else the oldest.
-    fn slot(&mut self, k: u64, sci: &Format1, own: usize, subchannels: usize) -> usize {
-        if sci.retransmission {
-            let matches = |w: &Waiting| {
-                w.until.contains(&k)
-                    && w.first_subchannel == own
-                    && w.subchannels == subchannels
-                    && w.mcs == sci.mcs
-            };
-            if let Some(slot) = self.waiting.iter().position(matches) {
-                return slot;
+            let tried = receive_in(&mut self.blocks, k, heard, pool, Known::Nothing, front);
+            if believed && tried.sci.is_some() {
+                self.learner.count_sci(i);
+            }
+            if let Ok(delivered) = &tried.block {
+                self.learn(k, heard, delivered, None);
+                return tried;
+            }
+            if believed && outcome.sci.is_none() {
+                outcome = tried;
             }
         }
-        let slot = (0..PROCESSES).min_by_key(|&i| self.waiting[i].until.end).unwrap_or(0);
-        // a slot that is given away has no transmissions of the new block
-        let size = self.waiting[slot].process.bits();
-        if size > 0 {
-            let _ = self.waiting[slot].process.start(size);
+        match outcome.block {
+            // what a pool says is there, but not a block as it says: others may read the SCI better
+            Err(Undelivered::CrcFailed | Undelivered::AwaitsRetransmission | Undelivered::TooNoisy) => self
+                .finder
+                .spend(1)
+                .then(|| self.receive_beside(k, heard, front))
+                .flatten()
+                .unwrap_or(outcome),
+            _ => {
+                self.look_around_until = k + LOOK_AROUND_FOR;
+                self.receive_anywhere(k, heard, front).unwrap_or(outcome)
+            }
         }
-        slot
     }
 
-    /// Values of n_ssf in the order in which to try them: the one that time tells, then what the DMRS look like.
-    fn n_ssf_candidates(
+    fn whole(&self) -> PrbRange {
+        PrbRange { start: 0, len: self.carrier_prbs }
+    }
+
+    /// Receive the PSSCH of an SCI right above its PSCCH.
+    fn receive_beside(&mut self, k: u64, heard: &Heard, front: &mut Front) -> Option<Outcome> {
+        let likely = self.blocks.likely_n_ssf(k);
+        let (grid, _) = front.grid_for(CyclicPrefix::Normal, heard.cfo_hz, TOLERANCE, self.whole());
+        let beside = self.finder.beside(grid, heard, likely);
+        beside.iter().find_map(|place| self.receive_at(k, heard, &place, front))
+    }
+
+    /// Receive the PSSCH of an SCI wherever its reference signals are.
+    fn receive_anywhere(&mut self, k: u64, heard: &Heard, front: &mut Front) -> Option<Outcome> {
+        if let Some(found) = self.receive_beside(k, heard, front) {
+            return Some(found);
+        }
+        let likely = self.blocks.likely_n_ssf(k);
+        let (grid, _) = front.grid_for(CyclicPrefix::Normal, heard.cfo_hz, TOLERANCE, self.whole());
+        let anywhere = self.finder.anywhere(grid, heard, likely);
+        anywhere.iter().find_map(|place| self.receive_at(k, heard, &place, front))
+    }
+
+    /// Receive PSSCH at a place, with every reading of the SCI that makes sense there.
+    fn receive_at(&mut self, k: u64, heard: &Heard, place: &Extent, front: &mut Front) -> Option<Outcome> {
+        let word = heard.word();
+        let mut tried = [None; WIDTHS.len()];
+        // reserved bits are sent as 0, though not by all
+        for clean in [true, false] {
+            for (i, &width) in WIDTHS.iter().enumerate() {
+                let fields = Fields::of(word, width);
+                let Some(num) = plausible(&fields, width, place.prbs, self.carrier_prbs) else { continue };
+                let decides = (fields.mcs, fields.retransmission, fields.transmission_format);
+                if (fields.reserved == 0) != clean || tried.contains(&Some(decides)) {
+                    continue;
+                }
+                tried[i] = Some(decides);
+                let sci = Format1::parse(num, &heard.bits).ok()?;
+                let announced =
+                    Announced { sci, prbs: place.prbs, other: None, n_ssf: Known::Measured(place.n_ssf) };
+                if let Ok(delivered) = self.blocks.receive(k, heard, &announced, front) {
+                    let known = self.learn(k, heard, &delivered, Some(decides));
+                    let sci = known.and_then(|num| Format1::parse(num, &heard.bits).ok());
+                    return Some(Outcome { sci, block: Ok(delivered) });
+                }
+            }
+        }
+        None
+    }
+
+    /// Take a block as evidence; `decides` are the fields with which it decoded, of an SCI whose reading is open. Returns
+    /// the number of sub-channels of the pool that explains it.
+    fn learn(
         &mut self,
         k: u64,
-        known: Option<u8>,
-        grid: &crate::grid::Grid,
-        grant: &Grant,
-        prbs: PrbRange,
-        out: &mut [u8; MAX_TRIES],
-    ) -> usize {
-        let layout = Layout::shared(true, CyclicPrefix::Normal);
-        let likely = known.or(self.n_ssf_offset.map(|o| ((k + o as u64) % 10) as u8));
-        let all = Dmrs::pssch_all(grant.n_id, true);
-        let mut metrics = [0.0f32; 10];
-        let (first, m_sc) = (prbs.first_subcarrier(), prbs.subcarriers());
-        if let Some(n) = likely {
-            let metric = self.presence.wide(grid, first, m_sc, layout, &all[n as usize]);
-            if metric > 0.5 {
-                out[0] = n;
-                return 1;
-            }
+        heard: &Heard,
+        delivered: &Delivered,
+        decides: Option<(u8, bool, bool)>,
+    ) -> Option<usize> {
+        let word = heard.word();
+        let own = |f: &Fields| (f.mcs, f.retransmission, f.transmission_format);
+        let decides = decides.unwrap_or((
+            delivered.grant.mcs,
+            delivered.grant.rv != 0,
+            delivered.grant.transmission_format,
+        ));
+        let readings = WIDTHS.iter().filter(|&&width| own(&Fields::of(word, width)) == decides);
+        let widths = readings.fold(0, |mask, &width| mask | 1u16 << width);
+        if !delivered.constant {
+            self.learner.note(&Explained {
+                subframe: k,
+                control: heard.prb,
+                prbs: delivered.grant.prbs,
+                word,
+                widths,
+                content: delivered.content,
+            });
         }
-        for (metric, dmrs) in metrics.iter_mut().zip(&all) {
-            *metric = self.presence.wide(grid, first, m_sc, layout, dmrs);
-        }
-        if let Some(n) = likely {
-            // time outweighs a presence that differs by noise only
-            metrics[n as usize] = metrics[n as usize] * 1.5 + 0.05;
-        }
-        let best = metrics.iter().copied().fold(0.0, f32::max);
-        if best < self.tuning.shared {
-            return 0;
-        }
-        let mut count = 0;
-        while count < MAX_TRIES {
-            let Some(n) = (0..10).max_by(|&a, &b| metrics[a].total_cmp(&metrics[b])) else { break };
-            if metrics[n] < 0.6 * best {
-                break;
-            }
-            out[count] = n as u8;
-            metrics[n] = -1.0;
-            count += 1;
-        }
-        count
+        let explains = |learnt: &&Supposed| {
+            let own = learnt.pool.control_index(heard.prb);
+            let sci = Format1::parse(learnt.pool.num, &heard.bits).ok();
+            let len = sci.and_then(|s| s.allocation(learnt.pool.num).ok()).map(|(_, len)| len);
+            let prbs = own.zip(len).and_then(|(own, len)| learnt.pool.data(own, len));
+            prbs == Some(delivered.grant.prbs) && widths >> riv_bits(learnt.pool.num) & 1 == 1
+        };
+        self.learner.supposed().iter().find(explains).map(|learnt| learnt.pool.num)
     }
 }
+
+/// Receive the PSSCH of an SCI in a pool.
+fn receive_in(
+    blocks: &mut Blocks,
+    k: u64,
+    heard: &Heard,
+    pool: &V2xPool,
+    n_ssf: Known,
+    front: &mut Front,
+) -> Outcome {
+    let Ok(sci) = Format1::parse(pool.num, &heard.bits) else {
+        return Outcome { sci: None, block: Err(Undelivered::PoolUnknown) };
+    };
+    let nowhere = Outcome { sci: Some(sci), block: Err(Undelivered::Allocation) };
+    let Some(own) = pool.control_index(heard.prb) else { return nowhere };
+    let Ok((other, subchannels)) = sci.allocation(pool.num) else { return nowhere };
+    let Some(prbs) = pool.data(own, subchannels) else { return nowhere };
+    let announced = Announced { sci, prbs, other: Some(pool.control(other).start), n_ssf };
+    Outcome { sci: Some(sci), block: blocks.receive(k, heard, &announced, front) }
+}
+
+/// A number of sub-channels with which the fields make sense for an allocation, if there is one.
+fn plausible(fields: &Fields, width: usize, prbs: PrbRange, carrier_prbs: usize) -> Option<usize> {
+    let q_m = if fields.transmission_format {
+        crate::tables::mcs_release15(fields.mcs)
+    } else {
+        crate::tables::mcs(fields.mcs)
+    };
+    q_m?;
+    (1..=MAX_SUBCHANNELS).filter(|&num| riv_bits(num) == width).find(|&num| {
+        riv_decode(num, fields.riv).is_some_and(|(_, len)| {
+            (1..=carrier_prbs / num).any(|size| {
+                let fits =
+                    |beta| (len * size).checked_sub(beta).map(largest_precoding_size) == Some(prbs.len);
+                fits(0) || fits(2)
+            })
+        })
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,359 @@
+//! Transport blocks of PSSCH: one transmission or two of each, and whether what decodes can be believed.
+
+use super::super::event::{SharedBlock, Undelivered};
+use super::super::front::{Front, with_common};
+use super::super::{Config, ControlInformation, Event};
+use super::Heard;
+use super::extent::least_share;
+use crate::channel::layout::Layout;
+use crate::channel::pssch::{self, Grant, Process, REDUNDANCY_VERSIONS_V2X};
+use crate::coding::crc::CRC24A;
+use crate::grid::Grid;
+use crate::receive::estimate::Measurement;
+use crate::receive::presence::Presence;
+use crate::sci::Format1;
+use crate::sequence::dmrs::{Dmrs, References};
+use crate::units::{CyclicPrefix, Modulation, PrbRange};
+use std::sync::Arc;
+
+/// Transport blocks that are waiting for their retransmission at a time.
+const PROCESSES: usize = 20;
+
+/// Subframes beyond SF_gap in which a retransmission is still taken for one: SF_gap counts subframes of the pool, which
+/// leaves out synchronisation and reserved ones.
+const GAP_SLACK: u64 = 2;
+
+/// Carrier offset in Hz that may stay when a PSSCH is demodulated: 26 dB of interference for QPSK, 35 dB for more.
+const TOLERANCE_QPSK: f32 = 450.0;
+const TOLERANCE_QAM: f32 = 150.0;
+
+/// n_ssf values that are tried at most when the time is not known.
+const MAX_TRIES: usize = 4;
+
+/// Symbols of a PSSCH that carry data and are sent.
+const SENT_SYMBOLS: f32 = 9.0;
+
+/// Factor by which the signal to noise ratio of a block may lie below what Shannon asks for, for the error of its
+/// measurement: 6 dB. What is left by chance where no block was lies tens of dB below.
+const DOUBT: f32 = 4.0;
+
+/// Least agreement of the soft bits with a block of one octet over and over. Where nothing was received every soft bit is
+/// about 0, which decodes to zeros, and zeros have a CRC of zeros; their agreement is about 0.
+const LEAST_AGREEMENT: f32 = 0.35;
+
+/// Where an SCI says that its block is.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Announced {
+    pub sci: Format1,
+    pub prbs: PrbRange,
+    /// PRB of the PSCCH of the other transmission, when the pool is known.
+    pub other: Option<usize>,
+    /// How its n_ssf is found.
+    pub n_ssf: Known,
+}
+
+/// What is known of n_ssf.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Known {
+    /// What the time says, if anything. The pool was told: its blocks are looked for below the noise too.
+    Time(Option<u8>),
+    /// Nothing. The pool was learnt: without reference signals that stand out there is no block.
+    Nothing,
+    /// What the reference signals said.
+    Measured(u8),
+}
+
+/// A block that was received.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Delivered {
+    pub grant: Grant,
+    pub octets: usize,
+    /// CRC of the block.
+    pub content: u32,
+    /// The same octet over and over: no evidence of anything.
+    pub constant: bool,
+    rv: [u8; 2],
+    transmissions: usize,
+    repeat: bool,
+    measurement: Measurement,
+    evm_percent: f32,
+}
+
+/// A transport block between its initial transmission and its retransmission.
+struct Waiting {
+    process: Process,
+    /// Subframes in which the retransmission may come; empty when the slot is free.
+    until: std::ops::Range<u64>,
+    /// PRB of its PSCCH, when the pool is known.
+    control: Option<usize>,
+    prbs: usize,
+    mcs: u8,
+    /// CRC of the block, when it was reported.
+    reported: Option<u32>,
+    /// Sum of the signal to noise ratios of what was combined.
+    snr: f32,
+}
+
+/// Receives blocks.
+pub(super) struct Blocks {
+    least: f32,
+    layout: Layout,
+    presence: Presence,
+    shared: pssch::Decoder,
+    waiting: Vec<Waiting>,
+    block: Vec<u8>,
+    /// (k + offset) mod 10 was the n_ssf of what was received last.
+    n_ssf_offset: Option<u8>,
+}
+
+impl Blocks {
+    /// Nothing is allocated afterwards.
+    pub(super) fn new(config: &Config, references: Arc<References>) -> Self {
+        let numerology = config.numerology.with_cp(CyclicPrefix::Normal);
+        let carrier_prbs = numerology.bandwidth().prbs();
+        let free = || Waiting {
+            process: Process::new(carrier_prbs),
+            until: 0..0,
+            control: None,
+            prbs: 0,
+            mcs: 0,
+            reported: None,
+            snr: 0.0,
+        };
+        Self {
+            least: config.tuning.shared,
+            layout: Layout::shared(true, CyclicPrefix::Normal),
+            presence: Presence::new(carrier_prbs, references.clone()),
+            shared: pssch::Decoder::new(numerology, config.mode, references),
+            waiting: (0..PROCESSES).map(|_| free()).collect(),
+            block: vec![0; pssch::max_transport_block(carrier_prbs) / 8],
+            n_ssf_offset: None,
+        }
+    }
+
+    /// n_ssf of capture subframe `k`, as far as blocks have told it.
+    pub(super) fn likely_n_ssf(&self, k: u64) -> Option<u8> {
+        self.n_ssf_offset.map(|o| ((k + o as u64) % 10) as u8)
+    }
+
+    /// Receive the block of an SCI, or say why there is none.
+    pub(super) fn receive(
+        &mut self,
+        k: u64,
+        heard: &Heard,
+        announced: &Announced,
+        front: &mut Front,
+    ) -> Result<Delivered, Undelivered> {
+        let sci = &announced.sci;
+        let rv = REDUNDANCY_VERSIONS_V2X[sci.retransmission as usize];
+        let mut grant = Grant {
+            prbs: announced.prbs,
+            mcs: sci.mcs,
+            rv,
+            n_id: heard.crc16,
+            n_ssf: 0,
+            transmission_format: sci.transmission_format,
+        };
+        let (modulation, size) = grant.size(true).map_err(|_| Undelivered::ReservedMcs)?;
+        let tolerance = if modulation == Modulation::Qpsk { TOLERANCE_QPSK } else { TOLERANCE_QAM };
+        let common = front.common_cfo();
+        let (grid, near) = front.grid_for(CyclicPrefix::Normal, heard.cfo_hz, tolerance, announced.prbs);
+
+        let slot = self.slot(k, announced, heard.prb);
+        let combined = sci.retransmission && self.waiting[slot].process.transmissions() > 0;
+        if !combined {
+            self.start(slot, size).ok_or(Undelivered::Allocation)?;
+            self.waiting[slot].reported = None;
+        }
+        let mut tries = [0u8; MAX_TRIES];
+        let count = self.n_ssf_candidates(k, announced.n_ssf, grid, &grant, &mut tries);
+        let mut outcome = Err(Undelivered::Absent);
+        for (attempt, &n_ssf) in tries[..count].iter().enumerate() {
+            grant.n_ssf = n_ssf;
+            // what a wrong n_ssf has added is noise: start again, without the earlier transmission
+            if attempt > 0 && self.start(slot, size).is_none() {
+                break;
+            }
+            outcome = self.attempt(slot, grid, &grant, near, size);
+            if let Ok(delivered) = &mut outcome {
+                let waiting = &mut self.waiting[slot];
+                delivered.repeat = waiting.reported == Some(delivered.content);
+                waiting.reported = Some(delivered.content);
+                if combined && attempt == 0 {
+                    (delivered.rv, delivered.transmissions) = ([REDUNDANCY_VERSIONS_V2X[0], rv], 2);
+                }
+                delivered.measurement =
+                    with_common(delivered.measurement, common + (heard.cfo_hz - near) as f64);
+                self.n_ssf_offset = Some(((n_ssf as u64 + 10 - k % 10) % 10) as u8);
+                break;
+            }
+        }
+        self.await_retransmission(k, slot, announced);
+        outcome.map_err(|why| match why {
+            Undelivered::CrcFailed | Undelivered::TooNoisy if !sci.retransmission && sci.time_gap > 0 => {
+                Undelivered::AwaitsRetransmission
+            }
+            why => why,
+        })
+    }
+
+    /// Report the block that was received last.
+    pub(super) fn emit(
+        &self,
+        k: u64,
+        delivered: &Delivered,
+        information: ControlInformation,
+        emit: &mut dyn FnMut(Event<'_>),
+    ) {
+        emit(Event::SlSch(SharedBlock {
+            subframe: k,
+            rv: &delivered.rv[..delivered.transmissions],
+            grant: delivered.grant,
+            information,
+            block: &self.block[..delivered.octets],
+            repeat: delivered.repeat,
+            measurement: delivered.measurement,
+            evm_percent: delivered.evm_percent,
+        }));
+    }
+
+    fn start(&mut self, slot: usize, size: usize) -> Option<()> {
+        let waiting = &mut self.waiting[slot];
+        waiting.snr = 0.0;
+        waiting.process.start(size).ok()
+    }
+
+    /// Add one transmission to a slot and decode what it holds.
+    fn attempt(
+        &mut self,
+        slot: usize,
+        grid: &Grid,
+        grant: &Grant,
+        near: f32,
+        size: usize,
+    ) -> Result<Delivered, Undelivered> {
+        let waiting = &mut self.waiting[slot];
+        let process = &mut waiting.process;
+        let received =
+            self.shared.receive(grid, grant, near, process).map_err(|_| Undelivered::Allocation)?;
+        waiting.snr += received.measurement.signal / received.measurement.noise.max(1e-12);
+        let sent = grant.prbs.subcarriers() as f32 * SENT_SYMBOLS;
+        let needed = (size as f32 / sent).exp2() - 1.0;
+        let out = &mut self.block[..size / 8];
+        if self.shared.decode(process, out).is_none() {
+            return Err(if grant.exceeds_code_rate_1(true, process.transmissions() as usize) {
+                Undelivered::CodeRate
+            } else if waiting.snr < needed {
+                Undelivered::TooNoisy
+            } else {
+                Undelivered::CrcFailed
+            });
+        }
+        if DOUBT * waiting.snr < needed {
+            return Err(Undelivered::TooNoisy);
+        }
+        let constant = out.iter().all(|&o| o == out[0]);
+        if constant && self.shared.agreement(process) < LEAST_AGREEMENT {
+            return Err(Undelivered::Empty);
+        }
+        Ok(Delivered {
+            grant: *grant,
+            octets: out.len(),
+            content: CRC24A.bytes(out),
+            constant,
+            rv: [grant.rv; 2],
+            transmissions: 1,
+            repeat: false,
+            measurement: received.measurement,
+            evm_percent: received.evm_percent,
+        })
+    }
+
+    fn await_retransmission(&mut self, k: u64, slot: usize, announced: &Announced) {
+        let sci = &announced.sci;
+        let waiting = &mut self.waiting[slot];
+        if sci.retransmission || sci.time_gap == 0 {
+            waiting.until = 0..0;
+        } else {
+            let due = k + sci.time_gap as u64;
+            waiting.until = due..due + GAP_SLACK + 1;
+            waiting.control = announced.other;
+            waiting.prbs = announced.prbs.len;
+            waiting.mcs = sci.mcs;
+        }
+    }
+
+    /// The slot of the transport block that a retransmission belongs to, else a free one, else the oldest.
+    fn slot(&mut self, k: u64, announced: &Announced, control: usize) -> usize {
+        if announced.sci.retransmission {
+            let matches = |w: &Waiting| {
+                w.until.contains(&k)
+                    && w.control.is_none_or(|prb| prb == control)
+                    && w.prbs == announced.prbs.len
+                    && w.mcs == announced.sci.mcs
+            };
+            if let Some(slot) = self.waiting.iter().position(matches) {
+                return slot;
+            }
+        }
+        let slot = (0..PROCESSES).min_by_key(|&i| self.waiting[i].until.end).unwrap_or(0);
+        // a slot that is given away has no transmissions of the new block
+        let size = self.waiting[slot].process.bits();
+        if size > 0 {
+            let _ = self.start(slot, size);
+        }
+        slot
+    }
+
+    /// Values of n_ssf in the order in which to try them: the one that time tells, then what the DMRS look like.
+    fn n_ssf_candidates(
+        &mut self,
+        k: u64,
+        known: Known,
+        grid: &Grid,
+        grant: &Grant,
+        out: &mut [u8; MAX_TRIES],
+    ) -> usize {
+        let (time, least) = match known {
+            Known::Measured(n) => {
+                out[0] = n;
+                return 1;
+            }
+            Known::Time(n) => (n, self.least),
+            Known::Nothing => (None, least_share(grant.prbs.len)),
+        };
+        let likely = time.or(self.likely_n_ssf(k));
+        let all = Dmrs::pssch_all(grant.n_id, true);
+        let mut metrics = [0.0f32; 10];
+        let (first, m_sc) = (grant.prbs.first_subcarrier(), grant.prbs.subcarriers());
+        if let Some(n) = likely {
+            let metric = self.presence.wide(grid, first, m_sc, self.layout, &all[n as usize]);
+            if metric > 0.5 {
+                out[0] = n;
+                return 1;
+            }
+        }
+        for (metric, dmrs) in metrics.iter_mut().zip(&all) {
+            *metric = self.presence.wide(grid, first, m_sc, self.layout, dmrs);
+        }
+        if let Some(n) = likely {
+            // time outweighs a presence that differs by noise only
+            metrics[n as usize] = metrics[n as usize] * 1.5 + 0.05;
+        }
+        let best = metrics.iter().copied().fold(0.0, f32::max);
+        if best < least {
+            return 0;
+        }
+        let mut count = 0;
+        while count < MAX_TRIES {
+            let Some(n) = (0..10).max_by(|&a, &b| metrics[a].total_cmp(&metrics[b])) else { break };
+            if metrics[n] < 0.6 * best {
+                break;
+            }
+            out[count] = n as u8;
+            metrics[n] = -1.0;
+            count += 1;
+        }
+        count
+    }
+}
