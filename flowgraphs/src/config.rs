@@ -69,6 +69,9 @@ pub struct RadioConfig {
     /// The pool of modes 3 and 4.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub v2x: Option<V2xConfig>,
+    /// Further pools of modes 3 and 4 on the carrier.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub v2x_also: Vec<V2xConfig>,
 }
 
 impl RadioConfig {

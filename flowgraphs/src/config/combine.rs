@@ -113,5 +113,14 @@ pub fn combine(
             PartialEq::eq,
             nothing,
         )?,
+        v2x_also: agree(
+            ours(some(flags.v2x_also), some(f.v2x_also), "v2x-also", who),
+            some(s.v2x_also),
+            "sidelink:pools.v2x-also",
+            by,
+            PartialEq::eq,
+            nothing,
+        )?
+        .unwrap_or_default(),
     })
 }

@@ -26,6 +26,8 @@ pub struct Radio {
     pub discovery: Vec<Discovery>,
     /// The pool of modes 3 and 4.
     pub v2x: Option<V2xPool>,
+    /// Further pools of modes 3 and 4, empty where there is not even the first.
+    pub v2x_also: Vec<V2xPool>,
 }
 
 /// Where synchronisation signals are.
@@ -148,6 +150,17 @@ impl RadioConfig {
 
         let v2x_sync = sync.as_ref().filter(|s| s.period == 160).and_then(|s| s.offsets.first().copied());
         let v2x = self.v2x.as_ref().map(|v| v.resolve(carrier, v2x_sync, "v2x")).transpose()?;
+        let others = self.v2x_also.iter().enumerate();
+        let v2x_also = others
+            .map(|(i, v)| v.resolve(carrier, v2x_sync, &format!("v2x-also[{i}]")))
+            .collect::<Result<Vec<_>, _>>()?;
+        if v2x.is_none() && !v2x_also.is_empty() {
+            return Err(ConfigError::new(
+                "further V2X pools without a first",
+                "v2x-also",
+                "call the first [v2x]",
+            ));
+        }
 
         if v2x_mode
             && (default_cp == CyclicPrefix::Extended
@@ -185,6 +198,7 @@ impl RadioConfig {
             communication,
             discovery,
             v2x,
+            v2x_also,
         })
     }
 

@@ -1,7 +1,7 @@
 //! To and from the `sidelink:` keys of SigMF.
 //!
 //! `sidelink:prb`, `sidelink:transmission_mode` and `sidelink:cyclic_prefix` hold what their names say;
-//! `sidelink:pools` is an object of the tables `sync`, `communication`, `discovery` and `v2x`, with the keys of the TOML.
+//! `sidelink:pools` is an object of the tables `sync`, `communication`, `discovery`, `v2x` and `v2x-also`, with the keys of the TOML.
 
 use super::text::parse_json;
 use super::{ConfigError, CyclicPrefixName, RadioConfig};
@@ -43,12 +43,13 @@ pub fn from_sigmf(metadata: &Metadata) -> Result<RadioConfig, ConfigError> {
     config.communication = take(&mut pools, "communication")?.unwrap_or_default();
     config.discovery = take(&mut pools, "discovery")?.unwrap_or_default();
     config.v2x = take(&mut pools, "v2x")?;
+    config.v2x_also = take(&mut pools, "v2x-also")?.unwrap_or_default();
     if let Some(key) = pools.keys().next() {
         let what = format!("unknown key {key:?}");
         return Err(ConfigError::new(
             what,
             "sidelink:pools",
-            "known here: sync, communication, discovery, v2x",
+            "known here: sync, communication, discovery, v2x, v2x-also",
         ));
     }
     config.prb = radio.prb.map(u32::from);

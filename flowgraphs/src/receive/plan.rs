@@ -78,6 +78,7 @@ pub fn receiver_config(radio: &Radio, numerology: Numerology) -> Config {
     config.discovery =
         radio.discovery.iter().map(|d| DiscoveryPlace { pool: d.pool.clone(), cp: d.cp }).collect();
     config.v2x = radio.v2x.clone();
+    config.v2x_also = radio.v2x_also.clone();
     config
 }
 

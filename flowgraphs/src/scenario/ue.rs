@@ -187,6 +187,9 @@ fn voice_frame() -> usize {
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct V2xEntry {
+    /// Which pool: 0 is `radio.v2x`, and 1 the first of `radio.v2x-also`.
+    #[serde(default)]
+    pub pool: usize,
     /// Subframe of the recording from which on the first block is sent, in the first subframe of the pool that fits.
     #[serde(default)]
     pub from: u64,

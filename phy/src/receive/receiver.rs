@@ -48,6 +48,8 @@ pub struct Config {
     pub discovery_rv: [u8; 4],
     /// Pool of modes 3 and 4.
     pub v2x: Option<V2xPool>,
+    /// Further pools of modes 3 and 4, which without the first are not read.
+    pub v2x_also: Vec<V2xPool>,
     /// Tunable thresholds.
     pub tuning: Tuning,
 }
@@ -62,6 +64,7 @@ impl Config {
             discovery: Vec::new(),
             discovery_rv: psdch::REDUNDANCY_VERSIONS,
             v2x: None,
+            v2x_also: Vec::new(),
             tuning: Tuning::default(),
         }
     }

@@ -53,8 +53,9 @@ impl V2xSource {
             let what = format!("V2X communication in mode {}", air.mode.number());
             return Err(ConfigError::new(what, place, "use [[ue.communication]], or tm = 3 or 4"));
         }
-        let Some(pool) = &air.radio.v2x else {
-            return Err(ConfigError::new("no V2X pool", place, "add [radio.v2x]"));
+        let Some(pool) = air.radio.v2x.iter().chain(&air.radio.v2x_also).nth(entry.pool) else {
+            let remedy = "add [radio.v2x], and [[radio.v2x-also]] for each further pool";
+            return Err(ConfigError::new(format!("no V2X pool {}", entry.pool), place, remedy));
         };
         if entry.gap > 15 {
             return bad(format!("SF_gap {}", entry.gap), "gap", "0 to 15");

@@ -41,7 +41,8 @@ const WIDTHS: [usize; 8] = [0, 2, 3, 4, 5, 6, 7, 8];
 pub(super) struct V2x {
     carrier_prbs: usize,
     tuning: Tuning,
-    told: Option<Told>,
+    /// Empty where nobody told a pool.
+    told: Vec<Told>,
     learner: Learner,
     finder: Finder,
     search: ControlSearch,
@@ -111,11 +112,12 @@ impl V2x {
     pub(super) fn new(config: &Config, references: Arc<References>) -> Self {
         let numerology = config.numerology.with_cp(CyclicPrefix::Normal);
         let carrier_prbs = numerology.bandwidth().prbs();
-        let pool = config.v2x.as_ref().filter(|p| p.check(carrier_prbs).is_ok());
+        let pools = config.v2x.iter().chain(config.v2x.iter().flat_map(|_| &config.v2x_also));
+        let pools = pools.filter(|p| p.check(carrier_prbs).is_ok());
         Self {
             carrier_prbs,
             tuning: config.tuning,
-            told: pool.map(|p| Told { indices: p.subframe_indices(), pool: p.clone() }),
+            told: pools.map(|p| Told { indices: p.subframe_indices(), pool: p.clone() }).collect(),
             learner: Learner::new(carrier_prbs),
             finder: Finder::new(carrier_prbs, references.clone()),
             search: ControlSearch::new(numerology, config.mode, references.clone()),
@@ -141,13 +143,10 @@ impl V2x {
         self.control(k, front);
         for i in 0..self.heard.len() {
             let heard = self.heard[i];
-            let outcome = match &self.told {
-                Some(told) => {
-                    let index = time.and_then(|t| told.indices[t.count() as usize]);
-                    let n_ssf = Known::Time(index.map(|i| (i % 10) as u8));
-                    receive_in(&mut self.blocks, k, &heard, &told.pool, n_ssf, front)
-                }
-                None => self.receive_untold(k, &heard, front),
+            let outcome = if self.told.is_empty() {
+                self.receive_untold(k, &heard, front)
+            } else {
+                self.receive_told(k, time, &heard, front)
             };
             let information = ControlInformation::Format1(outcome.sci);
             emit(Event::Sci {
@@ -175,24 +174,42 @@ impl V2x {
         let mut report = |found: &Found| heard.push(Heard::new(found));
         let believed = self.learner.believed();
         let look_around = k < self.look_around_until || k.is_multiple_of(LOOK_AROUND_EVERY);
-        match &self.told {
-            Some(told) => {
-                let mut places = (0..told.pool.num).map(|m| told.pool.control(m).start);
-                self.search.search(grid, &mut places, &self.tuning, &mut report);
+        if !self.told.is_empty() {
+            let pools = &self.told;
+            let mut places = places(pools.len(), |i| &pools[i].pool);
+            self.search.search(grid, &mut places, &self.tuning, &mut report);
+        } else if believed.is_empty() || look_around {
+            self.search.search(grid, &mut (0..self.carrier_prbs), &self.tuning, &mut report);
+        } else {
+            let mut places = places(believed.len(), |i| &believed[i].pool);
+            self.search.search(grid, &mut places, &self.tuning, &mut report);
+        }
+    }
+
+    /// Receive the PSSCH that an SCI announces, in whichever of the pools that were told it comes.
+    fn receive_told(
+        &mut self,
+        k: u64,
+        time: Option<DfnSubframe>,
+        heard: &Heard,
+        front: &mut Front,
+    ) -> Outcome {
+        let mut outcome = Outcome { sci: None, block: Err(Undelivered::Allocation) };
+        for told in &self.told {
+            if told.pool.control_index(heard.prb).is_none() {
+                continue;
             }
-            None if believed.is_empty() || look_around => {
-                self.search.search(grid, &mut (0..self.carrier_prbs), &self.tuning, &mut report);
+            let index = time.and_then(|t| told.indices[t.count() as usize]);
+            let n_ssf = Known::Time(index.map(|i| (i % 10) as u8));
+            let tried = receive_in(&mut self.blocks, k, heard, &told.pool, n_ssf, front);
+            if tried.block.is_ok() {
+                return tried;
             }
-            None => {
-                let all = believed.iter().enumerate();
-                let mut places = all.flat_map(|(i, learnt)| {
-                    let places = (0..learnt.pool.num).map(|m| learnt.pool.control(m).start);
-                    // a place of two pools is searched once
-                    places.filter(move |&p| believed[..i].iter().all(|b| b.pool.control_index(p).is_none()))
-                });
-                self.search.search(grid, &mut places, &self.tuning, &mut report);
+            if outcome.sci.is_none() {
+                outcome = tried;
             }
         }
+        outcome
     }
 
     /// Receive the PSSCH that an SCI announces where no pool was told.
@@ -318,6 +335,14 @@ impl V2x {
         };
         self.learner.supposed().iter().find(explains).map(|learnt| learnt.pool.num)
     }
+}
+
+/// PRBs at which a PSCCH can begin in any of `count` pools, each once.
+fn places<'a>(count: usize, pool: impl Fn(usize) -> &'a V2xPool + Copy) -> impl Iterator<Item = usize> {
+    (0..count).flat_map(move |i| {
+        let places = (0..pool(i).num).map(move |m| pool(i).control(m).start);
+        places.filter(move |&p| (0..i).all(|earlier| pool(earlier).control_index(p).is_none()))
+    })
 }
 
 /// Receive the PSSCH of an SCI in a pool.

@@ -449,6 +449,22 @@ fn two_pools_of_a_carrier_are_told_apart() {
     assert_eq!(heard.delivered(), heard.sent.len(), "{:?}", heard.undelivered);
 }
 
+/// Several pools can be told too; two of them may share places.
+#[test]
+fn several_pools_can_be_told() {
+    let pools =
+        [V2xPool::simple(5, 5), V2xPool::simple(10, 3), V2xPool { start: 40, ..V2xPool::simple(5, 2) }];
+    let numerology = Numerology::standard(Bandwidth::Prb50, CyclicPrefix::Normal);
+    let config = Config::new(numerology, TransmissionMode::Tm4);
+    let (first, others) = (Some(pools[0].clone()), pools[1..].to_vec());
+    let mut receiver = Receiver::new(Config { v2x: first, v2x_also: others, ..config });
+    let ues: Vec<_> =
+        pools.iter().zip([3, 4, 5]).map(|(pool, from)| Ue { from, ..Ue::new(pool, 1, 1) }).collect();
+    let heard = run(&mut receiver, &mut Air::new(Bandwidth::Prb50, 20.0, 4), &ues, 0..100);
+    assert_eq!((heard.scis, heard.scis_sent), (15, 15));
+    assert_eq!((heard.delivered(), heard.invented(), heard.doubled()), (15, 0, 0), "{:?}", heard.undelivered);
+}
+
 #[test]
 fn a_pool_that_blocks_contradict_is_given_up() {
     let (before, after) = (V2xPool::simple(5, 3), V2xPool::simple(8, 5));
