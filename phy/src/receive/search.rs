@@ -148,3 +148,69 @@ impl ControlSearch {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::impair::rng::Rng;
+    use crate::units::CyclicPrefix;
+
+    /// SCIs found of 60 that were sent at an Es/N0 in dB with a timing advance, and the least quality of any.
+    fn found(mode: TransmissionMode, timing_advance: u16, es_n0_db: f32) -> (usize, f32) {
+        let numerology = Numerology::standard(Bandwidth::Prb25, CyclicPrefix::Normal);
+        let references = Arc::new(References::new(25));
+        let v2x = mode.is_v2x();
+        let mut encoder = pscch::Encoder::new(numerology, v2x, references.clone());
+        let mut search = ControlSearch::new(numerology, mode, references);
+        let mut rng = Rng::new(4);
+        let mut grid = Grid::new(numerology);
+        let noise = 10f32.powf(-es_n0_db / 20.0);
+        let (mut found, mut least) = (0, f32::INFINITY);
+        for _ in 0..60 {
+            let mut bits: Vec<u8> = (0..search.bits()).map(|_| rng.below(2) as u8).collect();
+            if !v2x {
+                let sci = Format0 {
+                    hopping: false,
+                    rb_assignment: rng.below(25) as u16,
+                    trp: rng.below(100) as u8,
+                    mcs: rng.below(20) as u8,
+                    timing_advance,
+                    group_destination: rng.below(256) as u8,
+                };
+                sci.emit(Bandwidth::Prb25, &mut bits).unwrap();
+            }
+            grid.clear();
+            encoder.encode(&bits, 7, 0, 1.0, &mut grid).unwrap();
+            for l in 0..grid.symbols() {
+                grid.symbol_mut(l).iter_mut().for_each(|x| *x += rng.complex_gaussian() * noise);
+            }
+            search.search(&grid, &mut std::iter::once(7), &Tuning::default(), &mut |f| {
+                found += usize::from(f.bits[..bits.len()] == bits);
+                least = least.min(f.decoded.quality());
+            });
+        }
+        (found, least)
+    }
+
+    /// Mode 2 sends no timing advance: where one is, the SCI has to be beyond doubt.
+    #[test]
+    fn what_means_nothing_usual_has_to_be_certain() {
+        let (usual, unusual) =
+            (found(TransmissionMode::Tm2, 0, 0.0).0, found(TransmissionMode::Tm2, 500, 0.0).0);
+        assert!(usual >= 52 && unusual <= 40, "{usual} {unusual}");
+        assert!(found(TransmissionMode::Tm1, 500, 0.0).0 >= 52);
+        assert_eq!(found(TransmissionMode::Tm2, 500, 10.0).0, 60);
+    }
+
+    #[test]
+    fn nothing_below_the_least_quality_is_reported() {
+        for (mode, es_n0_db, least) in
+            [(TransmissionMode::Tm2, -3.0, 0.70), (TransmissionMode::Tm4, -6.0, 0.67)]
+        {
+            let (found, quality) = found(mode, 0, es_n0_db);
+            assert!(found > 5 && quality > least, "{mode:?}: {found} {quality}");
+        }
+        let (found, _) = found(TransmissionMode::Tm4, 0, -3.5);
+        assert!(found >= 57, "{found}");
+    }
+}

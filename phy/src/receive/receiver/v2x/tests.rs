@@ -375,6 +375,33 @@ fn a_block_of_zeros_decides_nothing() {
     assert!(is_determined(&learnt[0]), "{learnt:?}");
 }
 
+#[test]
+fn a_pool_is_believed_after_three_blocks() {
+    let pool = V2xPool { start: 2, ..V2xPool::simple(5, 4) };
+    let ue = Ue::new(&pool, 1, 2);
+    let mut receiver = blind(Bandwidth::Prb25);
+    let mut air = Air::new(Bandwidth::Prb25, 20.0, 6);
+    let heard = run(&mut receiver, &mut air, std::slice::from_ref(&ue), 0..40);
+    assert_eq!((heard.delivered(), receiver.learnt_v2x().len()), (2, 0));
+    run(&mut receiver, &mut air, &[ue], 40..60);
+    assert_eq!(receiver.learnt_v2x().len(), 1);
+}
+
+/// What is sent once names its own sub-channel, and what is sent twice that of the other: either tells where sub-channel 0 is.
+#[test]
+fn both_single_and_double_transmissions_tell_where_a_pool_begins() {
+    let pool = V2xPool { start: 8, ..V2xPool::simple(5, 5) };
+    let once = [Ue::new(&pool, 1, 1), Ue { from: 9, ..Ue::new(&pool, 3, 1) }];
+    let twice = [Ue { first: [1, 3], gap: 4, ..Ue::new(&pool, 1, 1) }];
+    for ues in [&once[..], &twice[..]] {
+        let mut receiver = blind(Bandwidth::Prb50);
+        run(&mut receiver, &mut Air::new(Bandwidth::Prb50, 20.0, 6), ues, 0..120);
+        let learnt = receiver.learnt_v2x();
+        assert_eq!(learnt.len(), 1);
+        assert!(learnt[0].pool == pool && is_determined(&learnt[0]), "{learnt:?}");
+    }
+}
+
 /// Octets that are all the same are a block when they were sent, and no evidence of a pool.
 #[test]
 fn zeros_that_were_sent_are_a_block_but_no_evidence() {
