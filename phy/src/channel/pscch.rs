@@ -115,13 +115,13 @@ const MIN_CORRELATION: [f32; 2] = [0.745, 0.75];
 /// Least [`Decoded::quality`], in modes 1 and 2, and in modes 3 and 4.
 ///
 /// What has a CRC that holds by chance decodes worse than it looks, or looks worse than it decodes. Measured over 1500
-/// blocks a point, one in 240 and one in 130 of those that are right at the 10 % point of the block error rate are below;
-/// of the decodes of noise, DC, LTE, NR, QPSK, chirps and PSSCH without PSCCH, 94 % and more that are above
-/// [`MIN_CORRELATION`].
-const MIN_QUALITY: [f32; 2] = [0.70, 0.67];
+/// blocks a point, one in a hundred of those that are right at the 10 % point of the block error rate is below (-1.4 and
+/// -5 dB); of decodes of noise, DC, LTE, NR, QPSK, chirps and PSSCH without PSCCH that are above [`MIN_CORRELATION`], 85 %
+/// and more of each.
+const MIN_QUALITY: [f32; 2] = [0.64, 0.57];
 
 /// Correlation that a dB below 0 dB is worth.
-const QUALITY_OF_DECIBEL: f32 = 0.02;
+const QUALITY_OF_DECIBEL: f32 = 0.03;
 
 /// Correlation and signal to noise ratio in dB from which an SCI is believed that means nothing usual: no foreign signal
 /// has had both, in 180 000 decodes.

@@ -205,7 +205,7 @@ mod tests {
     #[test]
     fn nothing_below_the_least_quality_is_reported() {
         for (mode, es_n0_db, least) in
-            [(TransmissionMode::Tm2, -3.0, 0.70), (TransmissionMode::Tm4, -6.0, 0.67)]
+            [(TransmissionMode::Tm2, -3.0, 0.64), (TransmissionMode::Tm4, -6.5, 0.57)]
         {
             let (found, quality) = found(mode, 0, es_n0_db);
             assert!(found > 5 && quality > least, "{mode:?}: {found} {quality}");
