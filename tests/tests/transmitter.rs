@@ -229,6 +229,7 @@ fn scenario(sidecar: &Value) -> Scenario {
             let first = list(sidecar, "events").iter().find(|e| e["ue"] == ue["ue"] && e["tx"] == 1).unwrap();
             let gap = number(ue, "SF_gap");
             let entry = V2xEntry {
+                pool: 0,
                 from: first["capture_subframe"].as_u64().unwrap(),
                 interval: None,
                 blocks: None,
