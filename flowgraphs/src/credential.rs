@@ -119,7 +119,7 @@ impl CredentialConfig {
         let raw = raw.collect::<Result<Vec<_>, ConfigError>>()?;
         if roots.is_empty() && raw.is_empty() {
             let remedy = "name issuers (trust) or peers with their keys ([[credential.peer]])";
-            return Err(ConfigError::new("nobody is trusted", "[credential]", remedy));
+            return Err(ConfigError::new("no issuer and no peer is trusted", "[credential]", remedy));
         }
         Ok((credential, Trust { roots, raw, guard: self.guard }))
     }

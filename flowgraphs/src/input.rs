@@ -62,7 +62,7 @@ pub fn open(path: &Path, args: &RadioArgs) -> anyhow::Result<Input> {
         }
         (None, None) => {
             let remedy = "give --rate (such as 15.36M) or --prb (such as 50)";
-            return Err(ConfigError::new("nobody says the sample rate", name, remedy).into());
+            return Err(ConfigError::new("the sample rate is unknown", name, remedy).into());
         }
     };
     Ok(Input { recording, config, radio, rate, assumed })

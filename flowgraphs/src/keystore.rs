@@ -371,7 +371,7 @@ fn refused(path: &Path, error: DatabaseError) -> ConfigError {
 }
 
 fn damaged(path: &Path, why: &str) -> ConfigError {
-    let remedy = "the file was left as it is; make a new one and `sidelink keys import` the TOML form, with new PGKs for whoever sends";
+    let remedy = "the file was left as it is; make a new one and `sidelink keys import` the TOML form, with new PGKs for every sender";
     ConfigError::new(format!("damaged key store: {why}"), path.display().to_string(), remedy)
 }
 

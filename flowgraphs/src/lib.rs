@@ -1,11 +1,12 @@
 //! The `sidelink` command: what it is made of. The only crate with threads, files, clocks and random seeds.
 //!
 //! ```text
-//! main.rs       parse the arguments, set up logging, print the error
-//! commands/     one file a sub-command: arguments and wiring only
+//! main.rs       calls commands::main
+//! commands/     parse the arguments, log, print the error; one file a sub-command: arguments and wiring only
 //! args.rs       arguments that several sub-commands share
 //! number.rs     15.36M, 5.92e9: numbers as people type them
 //! config.rs     the radio configuration: TOML, SigMF `sidelink:` keys and flags, one set of types      config/
+//! readable.rs   octets and times as people read them: text beside hex, dates beside seconds
 //! input.rs      a recording opened with everything that its metadata, a file and the flags say of it
 //! receive.rs    a recording through the receiver                                                      receive/
 //! report.rs     what was heard, for people, programs and Wireshark                                      report/
@@ -50,6 +51,7 @@ pub mod open;
 pub mod outputs;
 pub mod provision;
 pub mod radio;
+mod readable;
 pub mod receive;
 pub mod report;
 pub mod scenario;

@@ -1,11 +1,14 @@
 //! MAC <-> PHY: the only place that names both.
 //!
 //! ```text
+//! mac_pdu.rs what a transport block shows without keys
 //! mode4.rs   sensing and reservation of transmission mode 4
 //! ```
 
+mod mac_pdu;
 mod mode4;
 
+pub use mac_pdu::{MacPdu, mac_pdu};
 pub use mode4::{Mode4, Mode4Use, Occasion, sub_channels};
 
 use sidelink_mac::grant::{self, Entropy, Mode2Pool, TrpLength, TxProbability};

@@ -85,18 +85,50 @@ impl Counts {
     }
 }
 
+fn is_repeat(event: &Event<'_>) -> bool {
+    match event {
+        Event::SlSch(block) => block.repeat,
+        Event::SlDch { repeat, .. } => *repeat,
+        _ => false,
+    }
+}
+
 /// Writes events in one form to one place.
 pub struct Report {
     form: Form,
     out: OutputFile,
     colours: bool,
+    repeats: Repeats,
     header_of: Option<String>,
+}
+
+/// What becomes of transmissions that repeat a block which was heard already. In JSON they are always written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Repeats {
+    /// They are left out of the table: one line a block.
+    #[default]
+    Hide,
+    /// They have lines of their own.
+    Show,
+}
+
+impl Repeats {
+    /// As the flag `--repeats` says.
+    pub fn from_flag(flag: bool) -> Self {
+        if flag { Self::Show } else { Self::Hide }
+    }
 }
 
 impl Report {
     /// Writes `form` to `out`.
     pub fn new(form: Form, out: OutputFile, colours: bool) -> Self {
-        Self { form, out, colours, header_of: None }
+        Self { form, out, colours, repeats: Repeats::default(), header_of: None }
+    }
+
+    /// Sets what becomes of repeated blocks in the table.
+    #[must_use]
+    pub fn repeats(self, repeats: Repeats) -> Self {
+        Self { repeats, ..self }
     }
 
     /// Flushes, and gives a file its name.
@@ -120,6 +152,9 @@ impl Report {
             }
             Form::Table => {
                 self.table_header(file, several)?;
+                if self.repeats == Repeats::Hide && is_repeat(event) {
+                    return Ok(());
+                }
                 table::event(&mut self.out, event, self.colours)
             }
         }

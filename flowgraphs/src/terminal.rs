@@ -27,6 +27,16 @@ pub fn width() -> usize {
     std::env::var("COLUMNS").ok().and_then(|c| c.parse().ok()).unwrap_or(100).clamp(40, 400)
 }
 
+/// Columns and lines of the terminal at standard output; `COLUMNS` and `LINES` go before what it says itself, and 80 x 24 is
+/// meant where nothing is known.
+pub fn size() -> (usize, usize) {
+    let variable = |name: &str| std::env::var(name).ok().and_then(|value| value.parse::<usize>().ok());
+    let told =
+        rustix::termios::tcgetwinsize(io::stdout()).ok().filter(|size| size.ws_col > 0 && size.ws_row > 0);
+    let (columns, lines) = told.map_or((80, 24), |size| (size.ws_col.into(), size.ws_row.into()));
+    (variable("COLUMNS").unwrap_or(columns).max(1), variable("LINES").unwrap_or(lines).max(1))
+}
+
 /// A colour or weight of the terminal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ink {

@@ -20,6 +20,7 @@
 //! link_rules.rs   whose messages and formulas they use
 //! link_status.rs  what became of each link
 //! planner.rs      what is sent in which subframe                                                          planner/
+//! address_book.rs names of layer-2 IDs
 //! application.rs  who uses a UE: traffic, IP, people
 //! ip.rs           IP packets over a group: TUN or UDP
 //! transfer.rs     a file over IP, repeated until it is whole
@@ -32,6 +33,7 @@
 //! control.rs      status, metrics and commands over local HTTP                                            control/
 //! ```
 
+mod address_book;
 mod application;
 mod budget;
 pub mod control;
@@ -55,6 +57,7 @@ mod tests;
 mod timing;
 mod transfer;
 
+pub use address_book::AddressBook;
 pub use application::{Application, Moment, Outgoing, Send, Talker};
 pub use budget::{Budget, Stage};
 pub use errands::{Errands, KdStore, NoStore};

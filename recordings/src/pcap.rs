@@ -9,14 +9,21 @@
 //! | MIB-SL, MIB-SL-V2X | `lte-rrc.sbcch.sl.bch`, `lte-rrc.sbcch.sl.bch.v2x` | Wireshark's |
 //! | discovery message (SL-DCH) | `sidelink-pc5-discovery` | `wireshark/sidelink.lua` |
 //! | PDCP PDU of a sidelink bearer, in the clear | `sidelink-pdcp`, `sidelink-pdcp-one-to-one[-mac-i]` | `wireshark/sidelink.lua` |
+//! | SCI | `sidelink-sci` | `wireshark/sidelink.lua` |
+//! | SL-SCH transport block that ends with PC5 signalling | `sidelink-mac` | `wireshark/sidelink.lua` |
+//! | transport block that is no MAC PDU | `sidelink-block` | `wireshark/sidelink.lua` |
 //!
 //! ```text
-//! packet:  | record header (16) | tag 12, length, dissector name padded to 4 | tag 0, length 0 | PDU |
+//! packet:  | record header (16) | tag 12, length, dissector name padded to 4 | [metadata] | tag 0, length 0 | PDU |
+//! SCI:     PDU = | format | number of bits | bits, the last octet padded | fields, see metadata.rs |
 //! SL-SCH:  PDU = | 1 FDD | 0 | 8 SL-RNTI | 02 RNTI(2) | 04 SFN<<4|SF (2) | 07 CRC ok | 01 transport block ... |
 //! ```
 
+mod metadata;
 #[cfg(test)]
 mod tests;
+
+pub use metadata::{Channel, Metadata, Quality, SciFields};
 
 use std::io::{self, Write};
 
@@ -28,6 +35,12 @@ const LINK_TYPE: u32 = 252;
 const MAGIC: u32 = 0xa1b2_c3d4;
 /// The longest packet; a longer PDU is refused. The largest transport block has some 9.4 kB.
 const MAX_PACKET: usize = 262_144;
+
+/// The dissector, in Lua: see its head for the fields.
+pub const DISSECTOR: &str = include_str!("../wireshark/sidelink.lua");
+
+/// Preferences of a Wireshark profile whose columns show what the metadata hold.
+pub const PROFILE: &str = include_str!("../wireshark/preferences");
 
 /// Octets of a discovery message on SL-DCH: 232 bits. TS 36.213 §14.3.1.
 pub const DISCOVERY_LEN: usize = 29;
@@ -85,6 +98,8 @@ impl PdcpHeader {
 pub struct PcapWriter<W: Write> {
     out: W,
     flush_each: bool,
+    /// What is known of the next packet.
+    metadata: Option<Metadata>,
     /// The packet in the making: written at once, so that a reader of a pipe never sees a part.
     packet: Vec<u8>,
 }
@@ -105,7 +120,7 @@ impl<W: Write> PcapWriter<W> {
         header.extend((MAX_PACKET as u32).to_le_bytes());
         header.extend(LINK_TYPE.to_le_bytes());
         out.write_all(&header)?;
-        Ok(Self { out, flush_each: false, packet: Vec::new() })
+        Ok(Self { out, flush_each: false, metadata: None, packet: Vec::new() })
     }
 
     /// Whether to flush after each packet (and, now, after the file header), for a viewer at the other end of a pipe.
@@ -118,6 +133,31 @@ impl<W: Write> PcapWriter<W> {
             self.out.flush()?;
         }
         Ok(self)
+    }
+
+    /// Gives the next packet what is known of it.
+    pub fn about(&mut self, metadata: Metadata) -> &mut Self {
+        self.metadata = Some(metadata);
+        self
+    }
+
+    /// An SCI, its bits one a byte.
+    pub fn sci(&mut self, time: UtcMicros, bits: &[u8], fields: &SciFields) -> io::Result<()> {
+        let packed =
+            bits.chunks(8).map(|bits| bits.iter().fold(0, |all, bit| all << 1 | bit & 1) << (8 - bits.len()));
+        let (format, fields) = fields.emit();
+        let pdu: Vec<u8> = [format, bits.len() as u8].into_iter().chain(packed).chain(fields).collect();
+        self.packet(time, "sidelink-sci", &[&pdu])
+    }
+
+    /// An SL-SCH transport block whose last SDU is on one of LCIDs 28 to 30: Wireshark 4.0 calls it malformed.
+    pub fn signalling(&mut self, time: UtcMicros, transport_block: &[u8]) -> io::Result<()> {
+        self.packet(time, "sidelink-mac", &[transport_block])
+    }
+
+    /// A transport block with a good CRC that is no MAC PDU.
+    pub fn block(&mut self, time: UtcMicros, transport_block: &[u8]) -> io::Result<()> {
+        self.packet(time, "sidelink-block", &[transport_block])
     }
 
     /// An SL-SCH transport block with a good CRC, received in `subframe` (0..9) of radio frame `dfn` (0..1023).
@@ -178,8 +218,10 @@ impl<W: Write> PcapWriter<W> {
         let seconds =
             u32::try_from(time.0 / 1_000_000).map_err(|_| invalid(format!("{time} is after 2106")))?;
         let micros = (time.0 % 1_000_000) as u32;
+        let metadata = self.metadata.take();
+        let about = if metadata.is_some() { 4 + metadata::LEN } else { 0 };
         let name_length = dissector.len().next_multiple_of(4);
-        let length = 4 + name_length + 4 + pdu.iter().map(|part| part.len()).sum::<usize>();
+        let length = 4 + name_length + about + 4 + pdu.iter().map(|part| part.len()).sum::<usize>();
         if length > MAX_PACKET {
             return Err(invalid(format!("a packet of {length} octets; {MAX_PACKET} is the most")));
         }
@@ -194,6 +236,11 @@ impl<W: Write> PcapWriter<W> {
         packet.extend((name_length as u16).to_be_bytes());
         packet.extend(dissector.as_bytes());
         packet.extend(&[0; 3][..name_length - dissector.len()]);
+        if let Some(metadata) = metadata {
+            packet.extend(metadata::TAG.to_be_bytes());
+            packet.extend((metadata::LEN as u16).to_be_bytes());
+            packet.extend(metadata.emit());
+        }
         packet.extend(exported_tag::END.to_be_bytes());
         packet.extend(0_u16.to_be_bytes());
         pdu.iter().for_each(|part| packet.extend(*part));

@@ -1,7 +1,7 @@
 -- LTE sidelink above MAC, for Wireshark and tshark 4.0 and later.
 --
+--   sidelink wireshark install     puts this file where Wireshark finds it, and a profile with columns for its fields
 --   tshark -X lua_script:sidelink.lua -r decoded.pcap
---   Wireshark: copy this file into the folder Help > About > Folders > Personal Lua Plugins.
 --
 -- It reads the packets that the project's pcap writer makes (link type 252: each packet names its dissector):
 --
@@ -9,12 +9,29 @@
 --   sidelink-pdcp                     a one-to-many PDCP PDU, in the clear                 TS 36.323 §6.2.10
 --   sidelink-pdcp-one-to-one          a one-to-one PDCP PDU, in the clear                  TS 36.323 §6.2.10
 --   sidelink-pdcp-one-to-one-mac-i    the same with a MAC-I at its end
+--   sidelink-sci                      an SCI of format 0 or 1: its bits, and its fields
+--   sidelink-block                    a transport block that is no MAC PDU
+--   sidelink-mac                      a MAC PDU that ends with PC5 signalling
+--
+-- Each packet may have metadata, in an exported-PDU tag of its own (0x534c, recordings/src/pcap/metadata.rs).
 --
 -- and, after Wireshark's own MAC-LTE dissector, the SDUs of SL-SCH: RLC UM with the 5-bit sequence number (TS 36.322
 -- §6.2.1.3), then PDCP. Version 2 of the SL-SCH subheader and LCIDs 28 to 30 mean one-to-one, all others one-to-many.
 --
 -- Fields (all can be filtered for, and given to tshark -T fields -e):
 --
+--   sidelink.channel            1 PSBCH, 2 PSCCH, 3 PSSCH, 4 PSDCH
+--   sidelink.prb                first PRB;   .prbs  number of PRBs
+--   sidelink.mcs                I_MCS;   .priority  PPPP, 1 to 8;   .group  group destination ID of SCI format 0
+--   sidelink.snr                signal to noise ratio of a resource element in dB
+--   sidelink.evm                error vector magnitude in percent
+--   sidelink.cfo                carrier offset in Hz;   .delay  against the receive window in microseconds
+--   sidelink.subframe           subframe of the capture;   .transmissions  how many were combined
+--   sidelink.source             source layer-2 ID;   .destination  destination layer-2 ID
+--   sidelink.sci.format         0 or 1;   .bits  as sent
+--   sidelink.sci.hopping  .rb_assignment  .trp  .timing_advance      of format 0
+--   sidelink.sci.reservation  .frequency_resource  .gap  .retransmission      of format 1
+--   sidelink.block              octets of a transport block that is no MAC PDU
 --   sidelink.lcid               logical channel of the RLC PDU that follows
 --   sidelink.rlc.fi             framing info: 0 whole, 1 first part, 2 last part, 3 middle
 --   sidelink.rlc.extension      whether length indicators follow
@@ -77,7 +94,34 @@ local PLMN_SCOPES = { [0] = "global", [1] = "reserved", [2] = "country", [3] = "
 local DIRECT_SECURITY_MODE_COMMAND = 12
 local LCID_UNPROTECTED, LCID_SECURITY_MODE, LCID_PROTECTED, LCID_PADDING = 28, 29, 30, 31
 
+local CHANNELS = { [1] = "PSBCH", [2] = "PSCCH", [3] = "PSSCH", [4] = "PSDCH" }
+
 local F = {
+    channel = ProtoField.uint8("sidelink.channel", "Channel", base.DEC, CHANNELS),
+    prb = ProtoField.uint16("sidelink.prb", "First PRB"),
+    prbs = ProtoField.uint16("sidelink.prbs", "PRBs"),
+    mcs = ProtoField.uint8("sidelink.mcs", "MCS"),
+    priority = ProtoField.uint8("sidelink.priority", "Priority (PPPP)"),
+    group = ProtoField.uint8("sidelink.group", "Group destination ID"),
+    snr = ProtoField.float("sidelink.snr", "SNR in dB"),
+    evm = ProtoField.float("sidelink.evm", "EVM in percent"),
+    cfo = ProtoField.int32("sidelink.cfo", "Carrier offset in Hz"),
+    delay = ProtoField.float("sidelink.delay", "Delay in microseconds"),
+    subframe = ProtoField.uint32("sidelink.subframe", "Subframe of the capture"),
+    transmissions = ProtoField.uint8("sidelink.transmissions", "Transmissions combined"),
+    source = ProtoField.uint24("sidelink.source", "Source layer-2 ID", base.HEX),
+    destination = ProtoField.uint24("sidelink.destination", "Destination layer-2 ID", base.HEX),
+    sci_format = ProtoField.uint8("sidelink.sci.format", "SCI format"),
+    sci_bits = ProtoField.bytes("sidelink.sci.bits", "Bits"),
+    hopping = ProtoField.uint8("sidelink.sci.hopping", "Frequency hopping"),
+    rb_assignment = ProtoField.uint16("sidelink.sci.rb_assignment", "Resource block assignment"),
+    trp = ProtoField.uint8("sidelink.sci.trp", "Time resource pattern"),
+    timing_advance = ProtoField.uint16("sidelink.sci.timing_advance", "Timing advance"),
+    reservation = ProtoField.uint16("sidelink.sci.reservation", "Reservation in ms"),
+    frequency_resource = ProtoField.uint8("sidelink.sci.frequency_resource", "Frequency resource location"),
+    gap = ProtoField.uint8("sidelink.sci.gap", "Gap to the retransmission"),
+    retransmission = ProtoField.uint8("sidelink.sci.retransmission", "Retransmission"),
+    block = ProtoField.bytes("sidelink.block", "Octets"),
     lcid = ProtoField.uint8("sidelink.lcid", "LCID"),
     rlc_fi = ProtoField.uint8("sidelink.rlc.fi", "Framing info", base.DEC, FRAMING),
     rlc_extension = ProtoField.bool("sidelink.rlc.extension", "Length indicators follow"),
@@ -323,12 +367,7 @@ local function split_sl_sch(tvb)
     return sdus
 end
 
-function sidelink.dissector(_, pinfo, tree)
-    local pdu, version = mac_pdu(), mac_version()
-    if pdu == nil or version == nil or pdu.len < 6 then
-        return
-    end
-    local tvb = pdu.range:tvb()
+local function dissect_sdus(tvb, version, pinfo, tree)
     local sdus, problem = split_sl_sch(tvb)
     if sdus == nil then
         return add_malformed(tree:add(sidelink, tvb()), tvb:range(), problem)
@@ -340,7 +379,7 @@ function sidelink.dissector(_, pinfo, tree)
         if sdu.length > 0 then
             local signalling = sdu.lcid >= LCID_UNPROTECTED and sdu.lcid <= LCID_PROTECTED
             local header = {
-                one_to_one = signalling or version.value == 2,
+                one_to_one = signalling or version == 2,
                 mac_i = sdu.lcid == LCID_SECURITY_MODE or sdu.lcid == LCID_PROTECTED,
             }
             local range = tvb(sdu.offset, sdu.length)
@@ -349,6 +388,106 @@ function sidelink.dissector(_, pinfo, tree)
             dissect_rlc(range:tvb(), pinfo, channel, header)
         end
     end
+end
+
+local function dissect_sl_sch(pinfo, tree)
+    local pdu, version = mac_pdu(), mac_version()
+    if pdu ~= nil and version ~= nil and pdu.len >= 6 then
+        dissect_sdus(pdu.range:tvb(), version.value, pinfo, tree)
+    end
+end
+
+-- A MAC PDU that ends with PC5 signalling: Wireshark 4.0 does not count its octets and calls it malformed.
+
+local mac = Proto("sidelink-mac", "Sidelink MAC")
+
+function mac.dissector(tvb, pinfo, tree)
+    pinfo.cols.protocol = "SL-SCH"
+    pinfo.cols.info = "MAC PDU with PC5 signalling"
+    local item = tree:add(mac, tvb())
+    if tvb:len() < 7 then
+        add_malformed(item, tvb:range(), "A MAC PDU of SL-SCH has seven octets or more")
+        return tvb:len()
+    end
+    dissect_sdus(tvb, tvb(0, 1):bitfield(0, 4), pinfo, item)
+    return tvb:len()
+end
+
+-- Metadata of a packet                                                      recordings/src/pcap/metadata.rs
+
+local METADATA_LEN, METADATA_VERSION = 36, 1
+local unknown_tags = Field.new("exported_pdu.unknown_tag.val")
+
+local function metadata_of_packet()
+    for _, tag in ipairs({ unknown_tags() }) do
+        if tag.len == METADATA_LEN and tag.range(0, 1):uint() == METADATA_VERSION then
+            return tag.range
+        end
+    end
+end
+
+-- Adds the fields that the flags name; returns a short text for the Info column, source and destination.
+local function add_metadata(range, tree)
+    local flags = range(2, 1):uint()
+    local function has(flag)
+        return math.floor(flags / flag) % 2 == 1
+    end
+    local item = tree:add(sidelink, range, "LTE sidelink, " .. (CHANNELS[range(1, 1):uint()] or "?"))
+    item:add(F.channel, range(1, 1))
+    local words = {}
+    if has(1) then
+        item:add(F.prb, range(4, 2))
+        item:add(F.prbs, range(6, 2))
+        words[#words + 1] = string.format("PRB %d+%d", range(4, 2):uint(), range(6, 2):uint())
+    end
+    if has(4) then
+        item:add(F.mcs, range(3, 1))
+        words[#words + 1] = string.format("MCS %d", range(3, 1):uint())
+    end
+    if has(8) then
+        item:add(F.priority, range(25, 1))
+    end
+    if has(16) then
+        item:add(F.group, range(26, 1))
+    end
+    if has(2) then
+        local snr, cfo = range(8, 2):int() / 10, range(12, 4):int()
+        item:add(F.snr, range(8, 2), snr)
+        item:add(F.evm, range(10, 2), range(10, 2):uint() / 10)
+        item:add(F.cfo, range(12, 4), cfo)
+        item:add(F.delay, range(16, 4), range(16, 4):int() / 1000)
+        words[#words + 1] = string.format("%.1f dB %d Hz", snr, cfo)
+    end
+    item:add(F.subframe, range(20, 4))
+    item:add(F.transmissions, range(24, 1))
+    local source, destination
+    if has(32) then
+        item:add(F.source, range(29, 3))
+        source = string.format("%06x", range(29, 3):uint())
+    end
+    if has(64) then
+        item:add(F.destination, range(33, 3))
+        destination = string.format("%06x", range(33, 3):uint())
+    end
+    return table.concat(words, " "), source, destination
+end
+
+function sidelink.dissector(_, pinfo, tree)
+    local range = metadata_of_packet()
+    if range ~= nil then
+        local text, source, destination = add_metadata(range, tree)
+        -- addresses of an IP packet within stay
+        if source and tostring(pinfo.cols.src) == "" then
+            pinfo.cols.src = source
+        end
+        if destination and tostring(pinfo.cols.dst) == "" then
+            pinfo.cols.dst = destination
+        end
+        if text ~= "" then
+            pinfo.cols.info:append(" [" .. text .. "]")
+        end
+    end
+    dissect_sl_sch(pinfo, tree)
 end
 
 register_postdissector(sidelink)
@@ -430,5 +569,65 @@ function discovery.dissector(tvb, pinfo, tree)
     end
     pinfo.cols.info = name
     item:append_text(": " .. name)
+    return tvb:len()
+end
+
+-- SCI                                                                                       TS 36.212 §5.4.3
+
+local sci = Proto("sidelink-sci", "Sidelink SCI")
+
+function sci.dissector(tvb, pinfo, tree)
+    pinfo.cols.protocol = "SL-SCI"
+    local item = tree:add(sci, tvb())
+    if tvb:len() < 2 then
+        add_malformed(item, tvb:range(), "An SCI has two octets or more")
+        return tvb:len()
+    end
+    local format, octets = tvb(0, 1):uint(), math.ceil(tvb(1, 1):uint() / 8)
+    local length = (format == 0) and 8 or 7
+    item:add(F.sci_format, tvb(0, 1))
+    if 2 + octets > tvb:len() or octets == 0 then
+        add_malformed(item, tvb:range(), "The bits of the SCI do not fit the packet")
+        return tvb:len()
+    end
+    item:add(F.sci_bits, tvb(2, octets))
+    local text = string.format("SCI %d", format)
+    if tvb:len() < 2 + octets + length then
+        text = text .. ": fields not read, the pool is not known"
+    elseif format == 0 then
+        local fields = tvb(2 + octets, length)
+        item:add(F.hopping, fields(0, 1))
+        item:add(F.rb_assignment, fields(1, 2))
+        item:add(F.trp, fields(3, 1))
+        item:add(F.timing_advance, fields(5, 2))
+        text = string.format("%s: group %d, I_TRP %d", text, fields(7, 1):uint(), fields(3, 1):uint())
+    else
+        local fields = tvb(2 + octets, length)
+        local reservation = fields(1, 2):uint()
+        item:add(F.reservation, fields(1, 2))
+        item:add(F.frequency_resource, fields(3, 1))
+        item:add(F.gap, fields(4, 1))
+        item:add(F.retransmission, fields(6, 1))
+        local every = (reservation == 0xffff) and "?" or string.format("%d ms", reservation)
+        text = string.format("%s: priority %d, reservation %s, gap %d", text, fields(0, 1):uint(), every, fields(4, 1):uint())
+        if fields(6, 1):uint() == 1 then
+            text = text .. ", retransmission"
+        end
+    end
+    pinfo.cols.info = text
+    item:append_text(": " .. text)
+    return tvb:len()
+end
+
+-- A transport block of something else than TS 36.321: a test pattern, a text
+
+local block = Proto("sidelink-block", "Sidelink transport block")
+
+function block.dissector(tvb, pinfo, tree)
+    pinfo.cols.protocol = "SL-SCH"
+    pinfo.cols.info = string.format("transport block of %d octets, no MAC PDU", tvb:len())
+    if tvb:len() > 0 then
+        tree:add(block, tvb()):add(F.block, tvb())
+    end
     return tvb:len()
 end

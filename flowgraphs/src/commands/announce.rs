@@ -77,7 +77,8 @@ pub fn run(args: AnnounceArgs) -> anyhow::Result<()> {
     let keys = args.text.as_deref().map(|text| open_announcement(text, &name)).transpose()?;
     let ue_args = UeArgs {
         config: None,
-        example: false,
+        example: None,
+        write: None,
         args: None,
         duration: args.duration,
         output: Output { form: Form::Table, file: None },

@@ -6,7 +6,7 @@ use crate::keystore::{self, Keys};
 use crate::open::{Opened, Opener};
 use crate::outputs::{ForceArgs, Outputs, Place};
 use crate::receive::{self, Outcome};
-use crate::report::{self, Counts, PcapReport, Report};
+use crate::report::{self, Counts, PcapReport, Repeats, Report};
 use crate::{input, terminal};
 use clap::Args;
 use indicatif::ProgressBar;
@@ -30,6 +30,9 @@ pub struct DecodeArgs {
     /// Form of the output: table, json or json:FILE; several at once.
     #[arg(short = 'F', value_name = "FORM[:FILE]", default_value = "table")]
     pub output: Vec<Output>,
+    /// Show repetitions of a block in lines of their own.
+    #[arg(long)]
+    pub repeats: bool,
     /// Write what was decoded to a capture file for Wireshark (link type 252).
     #[arg(long, value_name = "FILE")]
     pub pcap: Option<PathBuf>,
@@ -67,8 +70,10 @@ impl Places {
         Ok(Self { reports: reports.collect::<Result<_, ConfigError>>()?, pcap })
     }
 
-    fn open(self) -> anyhow::Result<Sinks> {
-        let open = |(form, place): (Form, Place)| Ok(Report::new(form, place.create()?, place.has_colours()));
+    fn open(self, repeats: Repeats) -> anyhow::Result<Sinks> {
+        let open = |(form, place): (Form, Place)| {
+            Ok(Report::new(form, place.create()?, place.has_colours()).repeats(repeats))
+        };
         let reports = self.reports.into_iter().map(open).collect::<std::io::Result<_>>()?;
         let pcap = self.pcap.map(|place| PcapReport::create(place.create()?)).transpose()?;
         Ok(Sinks { reports, pcap })
@@ -88,7 +93,7 @@ struct Sinks {
 pub fn run(args: DecodeArgs) -> anyhow::Result<()> {
     let places = Places::claim(&args)?;
     let keys = args.keys.as_deref().map(keystore::read).transpose()?;
-    let sinks = Mutex::new(places.open()?);
+    let sinks = Mutex::new(places.open(Repeats::from_flag(args.repeats))?);
     let next = AtomicUsize::new(0);
     let errors = Mutex::new(Vec::new());
     let workers = std::thread::available_parallelism().map_or(1, |n| n.get()).min(args.files.len());
@@ -131,7 +136,7 @@ fn decode(path: &Path, args: &DecodeArgs, keys: Option<&Keys>, sinks: &Mutex<Sin
     };
     if opener.has_keys() && start.is_none() {
         let remedy = "give --utc SECONDS: counters and the validity of keys are reckoned from it";
-        return Err(ConfigError::new("nobody says when the recording was made", name, remedy).into());
+        return Err(ConfigError::new("the recording does not say when it was made", name, remedy).into());
     }
     let rate = input.rate;
     let endless = input.recording.info().container == Container::Stream;

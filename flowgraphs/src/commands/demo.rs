@@ -9,8 +9,8 @@ use crate::radio::air::Air;
 use crate::radio::{Anchor, RadioError};
 use crate::terminal::{self, Ink, paint};
 use crate::ue::{
-    Application, FileReceiver, FileSender, Form, Happening, Moment, Participant, Progress, RadioFacts,
-    Replayer, Reporter, Running, Send as SendData, Stage, ThreadOptions, Ue, UeConfig,
+    AddressBook, Application, FileReceiver, FileSender, Form, Happening, Moment, Participant, Progress,
+    RadioFacts, Replayer, Reporter, Running, Send as SendData, Stage, ThreadOptions, Ue, UeConfig,
 };
 use clap::Args;
 use recording::Recording;
@@ -132,6 +132,7 @@ pub fn run(args: DemoArgs) -> anyhow::Result<()> {
     let (receiver, received) = FileReceiver::new(address, lcid);
     let form = Form::Text { colours, all: args.all };
     let (reporter, writer) = Reporter::new("alice", form, Box::new(std::io::stdout()));
+    let reporter = reporter.with_names(AddressBook::new(&alice, &keys));
     let quiet = |reporter: Reporter| Filtered { reporter, all: args.all };
     let bobs = quiet(reporter.another("bob"));
     let (alices_tally, bobs_tally) = (Tally::default(), Tally::default());

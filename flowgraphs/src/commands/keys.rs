@@ -1,11 +1,12 @@
 //! `sidelink keys`: make, show, hand out and revoke keys.
 
-mod certificates;
+pub(in crate::commands) mod certificates;
 
 use crate::config::ConfigError;
 use crate::keystore::{
     self, Cipher, Discovery, Group, Hex, KeyStore, Keys, Member, PgkEntry, Protection, Secret, VariantName,
 };
+use crate::readable::seconds_and_date;
 use crate::terminal;
 use clap::{Args, Subcommand};
 use std::fmt::Write;
@@ -242,7 +243,8 @@ fn new_group(args: NewGroup) -> anyhow::Result<()> {
     let id = group.new_pgk(from, until)?;
     store.put(&Keys { group: vec![group], ..Keys::default() })?;
     let what = if is_new { "new group" } else { "group" };
-    terminal::print(&format!("{what} {:?}: PGK {id}, valid from {from} until {until}\n", args.name))?;
+    let (from, until) = (seconds_and_date(from.into()), seconds_and_date(until.into()));
+    terminal::print(&format!("{what} {:?}: PGK {id}, valid from {from}\nuntil {until}\n", args.name))?;
     Ok(())
 }
 
@@ -298,7 +300,7 @@ fn new_discovery(args: NewDiscovery) -> anyhow::Result<()> {
         "new {} key {:?}, valid until {}\n",
         entry.protection.as_str(),
         entry.name,
-        entry.valid_until
+        seconds_and_date(entry.valid_until.into())
     );
     store.put(&Keys { discovery: vec![entry], ..Keys::default() })?;
     terminal::print(&line)?;
@@ -360,7 +362,7 @@ fn list(args: &StoreArgs) -> anyhow::Result<()> {
     for entry in &keys.discovery {
         let state = match (entry.revoked, now < entry.valid_until) {
             (true, _) => "revoked".to_owned(),
-            (false, true) => format!("valid until {}", entry.valid_until),
+            (false, true) => format!("valid until {}", seconds_and_date(entry.valid_until.into())),
             (false, false) => "expired".to_owned(),
         };
         writeln!(text, "discovery  {:<20} {:<13} {state}", entry.name, entry.protection.as_str())?;

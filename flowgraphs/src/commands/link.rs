@@ -48,7 +48,7 @@ pub struct LinkArgs {
 /// # Errors
 /// As `sidelink ue`, or a peer that the file does not name.
 pub fn run(args: LinkArgs) -> anyhow::Result<()> {
-    if args.ue.example {
+    if args.ue.example.is_some() {
         return super::ue::run(args.ue);
     }
     let mut config = args.ue.configuration()?;

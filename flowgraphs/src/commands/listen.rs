@@ -13,7 +13,7 @@ use crate::outputs::{ForceArgs, Outputs, Place};
 use crate::radio::record::Recorded;
 use crate::radio::{self, Radio, RadioError, RadioSettings};
 use crate::receive::receiver_config;
-use crate::report::{Board, Counts, PcapReport, Report};
+use crate::report::{Board, Counts, PcapReport, Repeats, Report};
 use crate::terminal;
 use clap::Args;
 use crossbeam::channel::{RecvTimeoutError, bounded};
@@ -76,9 +76,12 @@ pub struct ListenArgs {
     /// Form of the output: table (in place on a terminal), json or json:FILE.
     #[arg(short = 'F', value_name = "FORM[:FILE]", default_value = "table")]
     pub output: Output,
-    /// A line for everything, on a terminal too.
+    /// Write a line for each block, on a terminal too.
     #[arg(long)]
     pub lines: bool,
+    /// Show repetitions of a block in lines of their own.
+    #[arg(long)]
+    pub repeats: bool,
     /// Write what is decoded for Wireshark, at once: a file, a pipe, or - for standard output.
     #[arg(long, value_name = "FILE")]
     pub pcap: Option<PathBuf>,
@@ -184,6 +187,7 @@ pub fn run(args: ListenArgs, discovery_only: bool) -> anyhow::Result<()> {
         && !args.lines
         && terminal::colours_on_stdout();
     let (report, pcap) = places.open(args.output.form, in_place)?;
+    let report = report.map(|report| report.repeats(Repeats::from_flag(args.repeats)));
     let mut sinks = Sinks {
         report,
         board: in_place.then(Board::new),
@@ -201,7 +205,7 @@ pub fn run(args: ListenArgs, discovery_only: bool) -> anyhow::Result<()> {
     }
     let result = listen(radio, StreamReceiver::new(receiver), &mut sinks, args.duration, &stop);
     let Counts { psbch, sci, sl_sch, sl_dch, .. } = sinks.counts;
-    eprintln!("heard {psbch} MIBs, {sci} SCIs, {sl_sch} blocks of SL-SCH, {sl_dch} discovery messages");
+    eprintln!("heard {psbch} MIBs, {sci} SCIs, {sl_sch} SL-SCH blocks, {sl_dch} discovery messages");
     result
 }
 

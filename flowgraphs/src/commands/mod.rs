@@ -2,6 +2,7 @@
 
 pub mod announce;
 pub mod bench;
+pub mod completions;
 pub mod decode;
 pub mod demo;
 pub mod generate;
@@ -12,18 +13,25 @@ pub mod listen;
 pub mod radio;
 pub mod scenario;
 pub mod ue;
+pub mod wireshark;
 
 use crate::config::ConfigError;
+use crate::terminal::{self, Ink, paint};
 use clap::{ArgAction, Parser, Subcommand};
+use std::process::ExitCode;
+use tracing::level_filters::LevelFilter;
+
+/// The version, with the commit in a release build from a checkout.
+const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), env!("SIDELINK_COMMIT"));
 
 /// Hear and speak LTE sidelink (ProSe, PC5, V2X): on recordings, radios and a virtual air.
 #[derive(Debug, Parser)]
-#[command(name = "sidelink", version, about, propagate_version = true)]
+#[command(name = "sidelink", version = VERSION, about, propagate_version = true)]
 #[command(
-    after_help = "Start with: sidelink demo; sidelink ue --example > ue.toml; sidelink generate --example > scenario.toml"
+    after_help = "Start with: sidelink demo; sidelink ue --example=pair -w lab; sidelink generate --example > scenario.toml"
 )]
 pub struct Cli {
-    /// Say more on standard error: -v, -vv, -vvv.
+    /// Write more to standard error: -v, -vv, -vvv.
     #[arg(short, long, action = ArgAction::Count, global = true)]
     pub verbose: u8,
     /// What to do.
@@ -40,6 +48,8 @@ pub enum Command {
     Bench(bench::BenchArgs),
     /// Set configurations of one-to-one links side by side: what each costs, over many runs.
     Compare(scenario::compare::CompareArgs),
+    /// Print completions for a shell.
+    Completions(completions::CompletionsArgs),
     /// Decode what is in a recording.
     Decode(decode::DecodeArgs),
     /// Two protected UEs and two intruders over a virtual air, in real time: start here.
@@ -56,16 +66,51 @@ pub enum Command {
     Link(link::LinkArgs),
     /// Show live what is on the air.
     Listen(listen::ListenArgs),
+    /// Print the manual page, or write those of all sub-commands.
+    Man(completions::ManArgs),
     /// Show live who is announced: `listen` with the discovery pool of `announce`.
     Monitor(listen::ListenArgs),
     /// Ask a radio what it can do.
     Probe(radio::ProbeArgs),
     /// Measure what a radio achieves, and the transmit advance to configure.
     RadioTest(radio::RadioTestArgs),
-    /// Play a named case of one-to-one links over the virtual air, and say what it cost.
+    /// Play a named case of one-to-one links over the virtual air, and report what it cost.
     Scenario(scenario::ScenarioArgs),
     /// Be a UE: announce, discover, talk in groups, carry IP, on a radio or the virtual air.
     Ue(ue::UeArgs),
+    /// Teach Wireshark what it does not know of sidelink.
+    Wireshark(wireshark::WiresharkArgs),
+}
+
+/// Does what the command line says: the whole program.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    log_to_stderr(cli.verbose);
+    match run(cli.command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) if terminal::is_broken_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) => {
+            let prefix = paint(terminal::colours_on_stderr(), Ink::Red, "error:");
+            eprintln!("{prefix} {}", terminal::message(&error));
+            ExitCode::from(exit_status(&error))
+        }
+    }
+}
+
+fn log_to_stderr(verbose: u8) {
+    let level = match verbose {
+        0 => LevelFilter::WARN,
+        1 => LevelFilter::INFO,
+        2 => LevelFilter::DEBUG,
+        _ => LevelFilter::TRACE,
+    };
+    tracing_subscriber::fmt()
+        .with_max_level(level)
+        .with_writer(std::io::stderr)
+        .with_ansi(terminal::colours_on_stderr())
+        .with_target(verbose > 1)
+        .without_time()
+        .init();
 }
 
 /// Run a sub-command.
@@ -77,6 +122,7 @@ pub fn run(command: Command) -> anyhow::Result<()> {
         Command::Announce(args) => announce::run(args),
         Command::Bench(args) => bench::run(args),
         Command::Compare(args) => scenario::compare::run(&args),
+        Command::Completions(args) => completions::print(&args),
         Command::Decode(args) => decode::run(args),
         Command::Demo(args) => demo::run(args),
         Command::Find(args) => radio::find(&args),
@@ -85,11 +131,13 @@ pub fn run(command: Command) -> anyhow::Result<()> {
         Command::Keys(args) => keys::run(args),
         Command::Link(args) => link::run(args),
         Command::Listen(args) => listen::run(args, false),
+        Command::Man(args) => completions::man(&args),
         Command::Monitor(args) => listen::run(args, true),
         Command::Probe(args) => radio::probe(&args),
         Command::RadioTest(args) => radio::test(&args),
         Command::Scenario(args) => scenario::run(args),
         Command::Ue(args) => ue::run(args),
+        Command::Wireshark(args) => wireshark::run(args),
     }
 }
 

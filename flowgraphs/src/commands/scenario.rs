@@ -25,7 +25,7 @@ pub struct ScenarioArgs {
     /// Which; several are set side by side.
     #[arg(required_unless_present = "list", value_name = "NAME")]
     pub name: Vec<String>,
-    /// Say what there is.
+    /// List the cases.
     #[arg(long)]
     pub list: bool,
     #[command(flatten)]
@@ -82,7 +82,7 @@ impl Cases {
         mut done: impl FnMut(&Case<'_>, Costs) -> anyhow::Result<()>,
     ) -> anyhow::Result<()> {
         if let Some(period) = self.period.iter().find(|p| ![40, 80, 160, 320].contains(p)) {
-            let what = format!("--period {period}: no SC period of so many subframes here");
+            let what = format!("--period {period}: there is no SC period of {period} subframes here");
             return Err(ConfigError::usage(what, "40, 80, 160 or 320").into());
         }
         if let Some(snr) = self.snr.iter().find(|snr| !(-30.0..=60.0).contains(*snr)) {
@@ -117,7 +117,7 @@ impl Cases {
     }
 }
 
-/// Play the cases and say what each cost.
+/// Plays the cases, and reports what each cost.
 ///
 /// # Errors
 /// A name that is none, or a case that did not do what it is for.

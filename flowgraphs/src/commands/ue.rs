@@ -1,17 +1,20 @@
 //! `sidelink ue`: a UE on a radio, in real time.
 
+mod example;
+
 use crate::args::{Form as OutputForm, Output};
 use crate::config::ConfigError;
-use crate::keystore::Keys;
+use crate::keystore::{self, Keys};
 use crate::outputs::{Existing, Outputs};
 use crate::radio::{self, Anchor, RadioSettings};
 use crate::terminal;
 use crate::ue::control::{self, Board, ControlConfig, Server};
 use crate::ue::{
-    Application, EXAMPLE, Form, NoStore, Observer, RadioFacts, Reporter, Running, Stage, ThreadOptions,
+    AddressBook, Application, Form, NoStore, Observer, RadioFacts, Reporter, Running, Stage, ThreadOptions,
     TimeSource, Ue, UeConfig,
 };
 use clap::Args;
+pub use example::Example;
 use std::io::Write;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -28,9 +31,19 @@ pub struct UeArgs {
     /// The UE's file.
     #[arg(short, long, value_name = "FILE", required_unless_present = "example")]
     pub config: Option<PathBuf>,
-    /// Print an example of such a file.
-    #[arg(long)]
-    pub example: bool,
+    /// Print a commented file; or write two UEs that run at once into the folder of -w.
+    #[arg(
+        long,
+        value_enum,
+        value_name = "WHICH",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "ue"
+    )]
+    pub example: Option<Example>,
+    /// The folder for --example=pair, link, group or v2x.
+    #[arg(short = 'w', long = "write", value_name = "FOLDER", requires = "example")]
+    pub write: Option<PathBuf>,
     /// The device, instead of what the file says: driver=air,medium=NAME; driver=uhd,serial=..
     #[arg(short, long, value_name = "ARGS")]
     pub args: Option<String>,
@@ -40,7 +53,7 @@ pub struct UeArgs {
     /// Form of the output: table or json, json:FILE.
     #[arg(short = 'F', value_name = "FORM[:FILE]", default_value = "table")]
     pub output: Output,
-    /// Show own announcements and what was dropped too.
+    /// Show own announcements and what was dropped too, and at the end the time of each stage.
     #[arg(long)]
     pub all: bool,
     /// Status, metrics and commands over HTTP at this address, as 127.0.0.1:8080.
@@ -62,17 +75,16 @@ pub struct UeArgs {
 /// # Errors
 /// What is wrong in the file, in the device's arguments or with the radio.
 pub fn run(args: UeArgs) -> anyhow::Result<()> {
-    if args.example {
-        terminal::print(EXAMPLE)?;
-        return Ok(());
+    if let Some(example) = args.example {
+        return example::write(example, args.write.as_deref());
     }
     run_config(&args.configuration()?, None, &args, None)
 }
 
 impl UeArgs {
-    /// The UE's file, with what the flags say instead.
+    /// Reads the UE's file and applies the flags.
     pub(super) fn configuration(&self) -> anyhow::Result<UeConfig> {
-        let Some(path) = &self.config else { anyhow::bail!("say which UE: -c FILE") };
+        let Some(path) = &self.config else { anyhow::bail!("no UE is named: give its file with -c FILE") };
         let mut config = UeConfig::from_file(path)?;
         if let Some(device) = &self.args {
             config.device.args.clone_from(device);
@@ -111,6 +123,7 @@ pub(super) fn run_config(
     };
     let out: Box<dyn Write + Send> = Box::new(place.live()?);
     let (reporter, writer) = Reporter::new(&config.name, form, out);
+    let reporter = reporter.with_names(names(config, keys)?);
     let applications: Vec<Box<dyn Application>> = vec![Box::new(reporter)];
     let mut ue = match keys {
         Some(keys) => config.build_with(keys, NoStore::default(), facts, applications)?,
@@ -138,15 +151,24 @@ pub(super) fn run_config(
     let (mut ue, result) =
         running.stop().map_err(|_| anyhow::anyhow!("the UE's thread failed; this is a bug"))?;
     drop(server);
-    let summary = summary(&mut ue);
+    let summary = summary(&mut ue, args.all);
     // the reporter goes with the UE; then the writer has written everything
     drop(ue);
     let lost = writer.finish()?;
     eprint!("{summary}");
     if lost > 0 {
-        eprintln!("{lost} lines were lost: whoever reads them is too slow");
+        eprintln!("{lost} lines were lost: the reader of the output is too slow");
     }
     result.map_err(Into::into)
+}
+
+/// Names of the key store and of the UE's file.
+fn names(config: &UeConfig, keys: Option<&Keys>) -> Result<AddressBook, ConfigError> {
+    match (keys, &config.keys) {
+        (Some(keys), _) => Ok(AddressBook::new(config, keys)),
+        (None, Some(store)) => Ok(AddressBook::new(config, &keystore::read(store)?)),
+        (None, None) => Ok(AddressBook::new(config, &Keys::default())),
+    }
 }
 
 /// The radio that a UE asks for.
@@ -217,8 +239,8 @@ pub(super) fn stop_on_signals() -> anyhow::Result<Arc<AtomicBool>> {
     Ok(Arc::clone(FLAG.get_or_init(|| flag)))
 }
 
-/// What became of it, in a few lines.
-fn summary(ue: &mut Ue) -> String {
+/// Returns what became of the UE, in a few lines; with `stages`, the time of each stage of a subframe too.
+fn summary(ue: &mut Ue, stages: bool) -> String {
     use std::fmt::Write;
     let totals = *ue.totals();
     let [mibs, scis, blocks, messages] = totals.heard;
@@ -235,7 +257,7 @@ fn summary(ue: &mut Ue) -> String {
     );
     let _ = writeln!(
         text,
-        "heard {mibs} MIBs, {scis} SCIs, {blocks} blocks of SL-SCH, {messages} discovery messages"
+        "heard {mibs} MIBs, {scis} SCIs, {blocks} SL-SCH blocks, {messages} discovery messages"
     );
     let outcomes: Vec<_> = ue
         .layer2()
@@ -246,6 +268,9 @@ fn summary(ue: &mut Ue) -> String {
         .collect();
     if !outcomes.is_empty() {
         let _ = writeln!(text, "of them {}", outcomes.join(", "));
+    }
+    if !stages {
+        return text;
     }
     let _ = writeln!(text, "{:<18} {:>9} {:>9} {:>9} {:>9}", "stage, us", "p50", "p99", "p99.9", "worst");
     for stage in Stage::ALL {

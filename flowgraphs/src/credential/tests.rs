@@ -129,7 +129,7 @@ fn what_is_wrong_with_files_is_told() {
         (config(key.clone(), Some(other), vec![root.clone()]), "another key"),
         (config(key.clone(), Some(empty), vec![root]), "there is no CERTIFICATE in it"),
         (config(key.clone(), Some(cut), Vec::new()), "not PEM"),
-        (config(key.clone(), Some(own), Vec::new()), "nobody is trusted"),
+        (config(key.clone(), Some(own), Vec::new()), "no issuer and no peer is trusted"),
         (config(key.clone(), None, vec![key]), "there is no CERTIFICATE"),
         (revoked, "no trusted issuer signed this list"),
         (known, "31 octets"),

@@ -10,8 +10,11 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::{Duration, Instant};
 
-/// Name of the medium where none is said.
+/// Name of the medium where neither the words nor the environment name one.
 const MEDIUM: &str = "sidelink";
+
+/// Environment variable that names the medium.
+const MEDIUM_VARIABLE: &str = "SIDELINK_MEDIUM";
 
 /// Es/N0 in dB of an air that a UE makes because there is none.
 const SNR: f64 = 25.0;
@@ -184,7 +187,8 @@ fn open_soapy(driver: &str, _: DeviceArgs, _: &RadioSettings) -> Result<Box<dyn 
 /// `driver=air[,medium=NAME][,port=NAME]`: the air of that name; where there is none, one is made, in real time, or as the
 /// words or the file of `config` say. The other words are of this port.
 fn open_air(mut args: DeviceArgs, settings: &RadioSettings) -> Result<Box<dyn Radio>, RadioError> {
-    let medium = args.take("medium").unwrap_or_else(|| MEDIUM.to_owned());
+    let medium = args.take("medium").or_else(|| std::env::var(MEDIUM_VARIABLE).ok());
+    let medium = medium.filter(|name| !name.is_empty()).unwrap_or_else(|| MEDIUM.to_owned());
     let name = args.take("port").unwrap_or_else(|| settings.name.clone());
     let mut config = match args.take("config") {
         Some(file) => AirConfig::from_file(Path::new(&file))

@@ -2,7 +2,8 @@
 
 use crate::hex;
 use crate::open::Opened;
-use crate::terminal::{Ink, paint};
+use crate::readable::{hex_and_text, text};
+use crate::terminal::{self, Ink, paint};
 use sidelink_phy::receive::estimate::Measurement;
 use sidelink_phy::receive::receiver::{ControlInformation, Event};
 use std::collections::BTreeMap;
@@ -15,8 +16,15 @@ const EVERY: Duration = Duration::from_millis(500);
 /// Rows that are remembered.
 const MOST: usize = 200;
 
-/// Rows that are drawn.
-const SHOWN: usize = 40;
+/// Octets of a block that are shown.
+const SHOWN: usize = 8;
+
+/// Columns of numbers: heading, width, and the least width of the terminal that has room for it.
+const NUMBERS: [(&str, usize, usize); 4] =
+    [("count", 6, 24), ("ago s", 6, 40), ("SNR dB", 6, 50), ("CFO Hz", 7, 60)];
+
+/// Columns of the names, at least and at most.
+const NAMES: (usize, usize) = (10, 34);
 
 struct Row {
     count: u64,
@@ -59,25 +67,26 @@ impl Board {
                         format!("SCI 0 to group {}", sci.group_destination),
                         format!("PRB {prb}, MCS {}, TRP {}", sci.mcs, sci.trp),
                     ),
-                    ControlInformation::Format1(Some(sci)) => (
-                        format!("SCI 1 priority {}", sci.priority),
-                        format!("PRB {prb}, MCS {}, reservation {}", sci.mcs, sci.reservation),
-                    ),
+                    ControlInformation::Format1(Some(sci)) => {
+                        (format!("SCI 1 priority {}", sci.priority + 1), {
+                            let every = sci.reservation_ms().map_or("?".to_owned(), |ms| format!("{ms} ms"));
+                            format!("PRB {prb}, MCS {}, reservation {every}", sci.mcs)
+                        })
+                    }
                     ControlInformation::Format1(None) => ("SCI 1".to_owned(), format!("PRB {prb}")),
                 };
                 self.put(key, what, Some(measurement));
             }
             Event::SlSch(block) if !block.repeat => {
-                let what = format!("{} octets, {} PRBs", block.block.len(), block.grant.prbs.len);
+                let octets = text(block.block).unwrap_or_else(|| hex_and_text(block.block, SHOWN));
+                let what = format!("{octets} ({} octets, {} PRBs)", block.block.len(), block.grant.prbs.len);
                 self.put("SL-SCH".to_owned(), what, Some(&block.measurement));
             }
             Event::SlDch { message, repeat: false, measurement, .. } => {
                 let kind = message.first().copied().unwrap_or(0);
-                self.put(
-                    format!("SL-DCH type {kind:02x}"),
-                    hex::of_bytes(&message[1..24]),
-                    Some(measurement),
-                );
+                let code = message.get(1..24).unwrap_or_default();
+                let what = text(code).unwrap_or_else(|| hex::of_bytes(code));
+                self.put(format!("SL-DCH type {kind:02x}"), what, Some(measurement));
             }
             _ => {}
         }
@@ -137,34 +146,44 @@ impl Board {
         }
         self.drawn = Some(Instant::now());
         self.now = seconds;
-        // home, and each line cleared to its end: no flicker
-        let mut text = String::from("\x1b[H");
-        let mut line = |line: String| {
-            text.push_str(&line);
-            text.push_str("\x1b[K\r\n");
-        };
-        let head =
-            format!("{:<34} {:>7} {:>7} {:>7} {:>9}  latest", "who", "count", "ago s", "SNR dB", "CFO Hz");
-        line(paint(colours, Ink::Bold, &head));
-        for (key, row) in self.rows.iter().take(SHOWN) {
-            let ago = (self.now - row.last).max(0.0);
-            let number = |x: f32| if x.is_finite() { format!("{x:.1}") } else { String::new() };
-            line(format!(
-                "{:<34} {:>7} {ago:>7.1} {:>7} {:>9}  {}",
-                cut(key, 34),
-                row.count,
-                number(row.snr_db),
-                number(row.cfo_hz),
-                cut(&row.what, 60)
-            ));
-        }
-        if self.rows.len() > SHOWN {
-            line(format!("and {} more", self.rows.len() - SHOWN));
-        }
-        line(notes.to_owned());
-        text.push_str("\x1b[J");
+        let text = self.text(terminal::size(), notes, colours);
         out.write_all(text.as_bytes())?;
         out.flush()
+    }
+
+    /// The table in `columns` and `lines` of a terminal, each line of it cleared to its end: nothing flickers.
+    fn text(&self, (columns, lines): (usize, usize), notes: &str, colours: bool) -> String {
+        let numbers: Vec<_> = NUMBERS.iter().filter(|(_, _, least)| columns >= *least).collect();
+        let taken: usize = numbers.iter().map(|(_, width, _)| width + 1).sum();
+        let names = (columns.saturating_sub(taken) / 2).clamp(NAMES.0, NAMES.1).min(columns);
+        let row = |name: &str, values: [String; 4], latest: &str| {
+            let mut line = format!("{:<names$}", cut(name, names));
+            for ((_, width, _), value) in numbers.iter().zip(values) {
+                line += &format!(" {value:>width$}");
+            }
+            cut(format!("{line}  {latest}").trim_end(), columns)
+        };
+        let mut text = String::from("\x1b[H");
+        let mut put = |line: &str| text.extend([line, "\x1b[K\r\n"]);
+        put(&paint(
+            colours,
+            Ink::Bold,
+            &row("who", NUMBERS.map(|(heading, _, _)| heading.to_owned()), "latest"),
+        ));
+        // the heading, the notes, how many more there are, and the line of the cursor
+        let shown = lines.saturating_sub(4).max(1);
+        for (key, entry) in self.rows.iter().take(shown) {
+            let number = |x: f32| if x.is_finite() { format!("{x:.1}") } else { String::new() };
+            let ago = format!("{:.1}", (self.now - entry.last).max(0.0));
+            let values = [entry.count.to_string(), ago, number(entry.snr_db), number(entry.cfo_hz)];
+            put(&row(key, values, &entry.what));
+        }
+        if self.rows.len() > shown {
+            put(&cut(&format!("and {} more", self.rows.len() - shown), columns));
+        }
+        put(&cut(notes, columns));
+        text.push_str("\x1b[J");
+        text
     }
 }
 
@@ -172,5 +191,28 @@ fn cut(text: &str, most: usize) -> String {
     if text.chars().count() <= most {
         return text.to_owned();
     }
-    text.chars().take(most - 2).chain("..".chars()).collect()
+    text.chars().take(most.saturating_sub(2)).chain("..".chars()).take(most).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_fits_any_terminal() {
+        let mut board = Board::new();
+        for k in 0..60 {
+            let what = "a long remark on what was heard last of this one, longer than a line".to_owned();
+            board.put(format!("0000a{k} (a UE with a long name) to 0001a2 (a group)"), what, None);
+        }
+        for (columns, lines) in [(80, 24), (200, 50), (40, 10), (20, 5), (5, 3), (1, 1)] {
+            let text = board.text((columns, lines), "12 s of air, 0 samples lost; Ctrl-C ends it", false);
+            let text = text.replace("\x1b[H", "").replace("\x1b[K", "").replace("\x1b[J", "");
+            let widest = text.lines().map(|line| line.chars().count()).max();
+            assert!(widest <= Some(columns), "{columns}: {text}");
+            assert!(text.lines().count() < lines.max(5), "{lines}: {text}");
+        }
+        let text = board.text((80, 24), "", false);
+        assert!(text.contains("SNR dB") && text.contains("and 40 more"), "{text}");
+    }
 }

@@ -2,6 +2,7 @@
 
 use crate::hex;
 use crate::open::{Channel, DiscoveryReport, Judgement, Opened, PdcpReport};
+use crate::readable;
 use crate::terminal::{Ink, paint};
 use serde_json::{Map, Value};
 use sidelink_mac::ids::Layer2Id;
@@ -108,10 +109,9 @@ fn pdcp(report: &PdcpReport<'_>) -> String {
         }
         None => "no PDCP header".to_owned(),
     };
-    let data = report.data.map_or(String::new(), |data| {
-        let more = if data.len() > SHOWN { ".." } else { "" };
-        format!(", {} octets: {}{more}", data.len(), hex::of_bytes(&data[..data.len().min(SHOWN)]))
-    });
+    let data = report
+        .data
+        .map_or(String::new(), |data| format!(", {} octets: {}", data.len(), readable::payload(data, SHOWN)));
     format!(
         "V {} {}{} to {kind}{}{}, LCID {}, {header}: {}{data}",
         report.address.destination().version(),
@@ -125,9 +125,12 @@ fn pdcp(report: &PdcpReport<'_>) -> String {
 }
 
 fn discovery(report: &DiscoveryReport) -> String {
-    let name = report.name.as_deref().unwrap_or("nobody known");
-    let code = report.code.map_or(String::new(), |code| format!(", code {}", hex::of_bytes(&code)));
-    let counter = report.counter.map_or(String::new(), |counter| format!(", counter {counter}"));
+    let name = report.name.as_deref().unwrap_or("unknown");
+    let code = report
+        .code
+        .map_or(String::new(), |code| format!(", code {}", readable::hex_and_text(&code, code.len())));
+    let seconds = |counter: u32| readable::seconds_and_date(counter.into());
+    let counter = report.counter.map_or(String::new(), |counter| format!(", counter {}", seconds(counter)));
     let period = report.period.map_or(String::new(), |period| format!(", period {period}"));
     format!("{name}: {}, type {:02x}{code}{counter}{period}", report.result, report.message_type)
 }

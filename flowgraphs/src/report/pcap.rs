@@ -1,18 +1,22 @@
-//! A capture file for Wireshark: MIB-SL, SL-SCH, discovery messages and deciphered PDCP PDUs, time stamped by air time.
+//! A capture file for Wireshark: MIB-SL, SCI, SL-SCH, discovery messages and deciphered PDCP PDUs, time stamped by air time, each
+//! with what the receiver knows of it.
 
 use super::lossy::LossyWriter;
-use crate::link::PdcpHeader as Header;
+use crate::link::{PdcpHeader as Header, mac_pdu};
 use crate::open::Opened;
 use crate::outputs::{OutputFile, Place};
-use sidelink_phy::receive::receiver::Event;
+use sidelink_phy::receive::estimate::Measurement;
+use sidelink_phy::receive::receiver::{ControlInformation, Event};
 use sidelink_phy::units::DfnSubframe;
 use sidelink_recordings::UtcMicros;
-use sidelink_recordings::pcap::{PcapWriter, PdcpHeader};
+use sidelink_recordings::pcap::{Channel, Metadata, PcapWriter, PdcpHeader, Quality, SciFields};
 use std::io::{self, Write};
 
 /// Writes events to a pcap file.
 pub struct PcapReport {
     writer: PcapWriter<Out>,
+    /// That of the last transport block: what it held came with it.
+    last: Option<Metadata>,
 }
 
 /// A file that is whole at the end, or packets that are never waited for.
@@ -27,7 +31,7 @@ impl PcapReport {
     /// # Errors
     /// The writer's.
     pub fn create(out: OutputFile) -> io::Result<Self> {
-        Ok(Self { writer: PcapWriter::new(Out::Whole(out))? })
+        Ok(Self { writer: PcapWriter::new(Out::Whole(out))?, last: None })
     }
 
     /// To a file, a pipe or standard output that somebody reads at the same time: every packet at once, and none waited for.
@@ -45,7 +49,7 @@ impl PcapReport {
                 LossyWriter::new(&place.to_string(), move || Ok(out))
             }
         };
-        Ok(Self { writer: PcapWriter::new(Out::Live(out))?.flush_each(true)? })
+        Ok(Self { writer: PcapWriter::new(Out::Live(out))?.flush_each(true)?, last: None })
     }
 
     /// An event, at `seconds` after the start of its recording (which began at `start`), in the subframe that its time is
@@ -61,7 +65,10 @@ impl PcapReport {
         time: Option<DfnSubframe>,
     ) -> io::Result<()> {
         let at = time_of(start, seconds);
+        let Some(about) = metadata(event) else { return Ok(()) };
+        self.writer.about(about);
         match event {
+            Event::Sci { bits, information, .. } => self.writer.sci(at, bits, &sci(information)),
             Event::Mib { bits, .. } => {
                 let mut bytes = [0u8; 6];
                 for (byte, bits) in bytes.iter_mut().zip(bits.chunks(8)) {
@@ -70,6 +77,12 @@ impl PcapReport {
                 self.writer.mib_sl(at, bits.len() == 48, &bytes[..bits.len() / 8])
             }
             Event::SlSch(b) if !b.repeat => {
+                self.last = Some(about);
+                match mac_pdu(b.block, &b.information) {
+                    None => return self.writer.block(at, b.block),
+                    Some(pdu) if pdu.ends_with_signalling => return self.writer.signalling(at, b.block),
+                    Some(_) => {}
+                }
                 // without a MIB the frame number is that of the recording
                 let time = time.unwrap_or(DfnSubframe::from_count(b.subframe));
                 self.writer.sl_sch(at, time.dfn(), time.subframe(), b.block)
@@ -93,8 +106,16 @@ impl PcapReport {
             Some(Header::OneToOne(_)) => PdcpHeader::OneToOne,
             None => return Ok(()),
         };
+        let value = |octets: [u8; 3]| Some(octets.iter().fold(0, |all, octet| all << 8 | u32::from(*octet)));
         match report.clear_pdu() {
-            Some(pdu) => self.writer.pdcp(time_of(start, seconds), header, &pdu),
+            Some(pdu) => {
+                if let Some(last) = self.last {
+                    let (source, destination) =
+                        (value(report.source.octets()), value(report.address.layer2_id().octets()));
+                    self.writer.about(Metadata { source, destination, ..last });
+                }
+                self.writer.pdcp(time_of(start, seconds), header, &pdu)
+            }
             None => Ok(()),
         }
     }
@@ -124,6 +145,80 @@ impl Write for Out {
             Self::Whole(out) => out.flush(),
             Self::Live(out) => out.flush(),
         }
+    }
+}
+
+/// What the receiver knows of an event; `None` for events that are no packet.
+fn metadata(event: &Event<'_>) -> Option<Metadata> {
+    let subframe = event.subframe() as u32;
+    let new = |channel, m: &Measurement, evm_percent: f32| Metadata {
+        quality: Some(Quality { snr_db: m.snr_db(), evm_percent, cfo_hz: m.cfo_hz, delay_us: m.delay * 1e6 }),
+        ..Metadata::new(channel, subframe)
+    };
+    Some(match event {
+        Event::Mib { measurement, evm_percent, .. } => new(Channel::Psbch, measurement, *evm_percent),
+        Event::Sci { prb, information, measurement, evm_percent, .. } => {
+            let prbs = if matches!(information, ControlInformation::Format0(_)) { 1 } else { 2 };
+            with_sci(
+                information,
+                Metadata {
+                    prbs: Some((*prb as u16, prbs)),
+                    ..new(Channel::Pscch, measurement, *evm_percent)
+                },
+            )
+        }
+        Event::SlSch(b) if !b.repeat => {
+            let header = mac_pdu(b.block, &b.information);
+            let metadata = Metadata {
+                prbs: Some((b.grant.prbs.start as u16, b.grant.prbs.len as u16)),
+                transmissions: b.rv.len() as u8,
+                source: header.map(|header| header.source),
+                destination: header.and_then(|header| header.destination),
+                ..new(Channel::Pssch, &b.measurement, b.evm_percent)
+            };
+            Metadata { mcs: Some(b.grant.mcs), ..with_sci(&b.information, metadata) }
+        }
+        Event::SlDch { rv, prb_start, repeat: false, measurement, evm_percent, .. } => Metadata {
+            prbs: Some((*prb_start as u16, 2)),
+            transmissions: rv.len() as u8,
+            ..new(Channel::Psdch, measurement, *evm_percent)
+        },
+        _ => return None,
+    })
+}
+
+/// With what the control information says.
+fn with_sci(information: &ControlInformation, metadata: Metadata) -> Metadata {
+    match information {
+        ControlInformation::Format0(sci) => {
+            Metadata { mcs: Some(sci.mcs), group: Some(sci.group_destination), ..metadata }
+        }
+        ControlInformation::Format1(Some(sci)) => {
+            Metadata { mcs: Some(sci.mcs), priority: Some(sci.priority + 1), ..metadata }
+        }
+        ControlInformation::Format1(None) => metadata,
+    }
+}
+
+fn sci(information: &ControlInformation) -> SciFields {
+    match information {
+        ControlInformation::Format0(s) => SciFields::Format0 {
+            hopping: s.hopping,
+            rb_assignment: s.rb_assignment,
+            trp: s.trp,
+            mcs: s.mcs,
+            timing_advance: s.timing_advance,
+            group: s.group_destination,
+        },
+        ControlInformation::Format1(Some(s)) => SciFields::Format1 {
+            priority: s.priority + 1,
+            reservation_ms: s.reservation_ms().map(|ms| ms as u16),
+            frequency_resource: s.frequency_resource,
+            time_gap: s.time_gap,
+            mcs: s.mcs,
+            retransmission: s.retransmission,
+        },
+        ControlInformation::Format1(None) => SciFields::Format1Unread,
     }
 }
 

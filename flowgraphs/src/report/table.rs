@@ -3,6 +3,7 @@
 use super::Counts;
 use super::json::mib_prbs;
 use crate::hex;
+use crate::readable::{hex_and_text, text};
 use crate::receive::Outcome;
 use crate::terminal::{Ink, paint};
 use sidelink_phy::receive::receiver::{ControlInformation, Event};
@@ -38,15 +39,12 @@ pub(super) fn event(out: &mut dyn Write, event: &Event<'_>, colours: bool) -> io
                 rvs(b.rv)
             );
             let again = if b.repeat { " again" } else { "" };
-            ("SL-SCH", Ink::Green, format!("{place}{again}, {} octets: {}", b.block.len(), octets(b.block)))
+            let octets = hex_and_text(b.block, SHOWN);
+            ("SL-SCH", Ink::Green, format!("{place}{again}, {} octets: {octets}", b.block.len()))
         }
         Event::SlDch { rv, prb_start, message, repeat, .. } => {
             let again = if *repeat { " again" } else { "" };
-            (
-                "SL-DCH",
-                Ink::Green,
-                format!("PRB {prb_start}+2 rv {}{again}: {}", rvs(rv), hex::of_bytes(message)),
-            )
+            ("SL-DCH", Ink::Green, format!("PRB {prb_start}+2 rv {}{again}: {}", rvs(rv), discovery(message)))
         }
         _ => return Ok(()),
     };
@@ -86,7 +84,7 @@ pub(super) fn summary(
     let work = outcome.work.as_secs_f64();
     writeln!(
         out,
-        "{} SLSS, {} MIB-SL, {} SCI, {} SL-SCH, {} SL-DCH in {} subframes; {:.3} s of air in {:.3} s ({:.1}x)",
+        "{} SLSS, {} MIBs, {} SCIs, {} SL-SCH blocks, {} discovery messages\n{} subframes: {:.3} s of air in {:.3} s ({:.1}x)",
         counts.slss,
         counts.psbch,
         counts.sci,
@@ -126,7 +124,7 @@ fn control(information: &ControlInformation) -> String {
         ),
         ControlInformation::Format1(Some(s)) => format!(
             "SCI 1: priority {}, MCS {}, reservation {}, gap {}{}",
-            s.priority,
+            s.priority + 1,
             s.mcs,
             s.reservation_ms().map_or("?".to_owned(), |ms| format!("{ms} ms")),
             s.time_gap,
@@ -140,7 +138,10 @@ fn rvs(rv: &[u8]) -> String {
     rv.iter().map(u8::to_string).collect::<Vec<_>>().join("+")
 }
 
-fn octets(bytes: &[u8]) -> String {
-    let more = if bytes.len() > SHOWN { ".." } else { "" };
-    format!("{}{more}", hex::of_bytes(&bytes[..bytes.len().min(SHOWN)]))
+/// The message in hexadecimal digits, and beside it the text that it is, or that its code (octets 2 to 24) is.
+fn discovery(message: &[u8]) -> String {
+    let text = text(message).filter(|_| message.first().is_some_and(u8::is_ascii_lowercase));
+    let code = || message.get(1..24).and_then(crate::readable::text);
+    let code = text.or_else(code).map_or(String::new(), |text| format!(" {text}"));
+    format!("{}{code}", hex::of_bytes(message))
 }

@@ -102,7 +102,7 @@ impl Application for Talker {
         let len = self.data.len().max(self.octets);
         self.data.resize(len, b'.');
         let out =
-            Outgoing { address: self.address, lcid: self.lcid, sdu_type: SduType::Ip, data: &self.data };
+            Outgoing { address: self.address, lcid: self.lcid, sdu_type: SduType::NonIp, data: &self.data };
         match send(out) {
             Ok(()) => {
                 self.number += 1;

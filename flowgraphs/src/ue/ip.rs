@@ -69,13 +69,16 @@ impl Ip {
         match (&config.tun, config.local) {
             (Some(name), None) => open_tun(name, config.address.as_deref(), to_air_tx, from_air_rx)?,
             (None, Some(local)) => open_udp(local, config.remote, to_air_tx, from_air_rx)?,
-            _ => {
-                let remedy = "say tun = \"sl0\" with an address, or local and remote for UDP";
-                return Err(ConfigError::new(
-                    "neither a TUN interface nor UDP sockets, or both",
-                    "[ip]",
-                    remedy,
-                ));
+            (Some(name), Some(local)) => {
+                let tun = open_tun(name, config.address.as_deref(), to_air_tx.clone(), from_air_rx.clone());
+                if let Err(e) = tun {
+                    tracing::warn!("{e}. UDP is used instead: datagrams to {local} go on the air");
+                    open_udp(local, config.remote, to_air_tx, from_air_rx)?;
+                }
+            }
+            (None, None) => {
+                let remedy = "write tun = \"sl0\" with an address, or local and remote for UDP";
+                return Err(ConfigError::new("neither a TUN interface nor UDP ports", "[ip]", remedy));
             }
         }
         Ok(Self { address, lcid, to_air, from_air, held: None, dropped: 0 })
@@ -102,10 +105,18 @@ impl Application for Ip {
     }
 
     fn happened(&mut self, _now: Moment, happening: &Happening<'_>) {
-        if let Happening::Received { address, sdu_type: SduType::Ip, data, .. } = happening
-            && *address == self.address
-            && self.from_air.try_send(data.to_vec()).is_err()
-        {
+        let data = match happening {
+            Happening::Received { address, sdu_type: SduType::Ip, data, .. } if *address == self.address => {
+                data
+            }
+            Happening::LinkData { peer, sdu_type: SduType::Ip, data }
+                if Address::Ue(*peer) == self.address =>
+            {
+                data
+            }
+            _ => return,
+        };
+        if self.from_air.try_send(data.to_vec()).is_err() {
             self.dropped += 1;
         }
     }
@@ -243,7 +254,7 @@ mod tests {
     }
 
     #[test]
-    fn neither_or_both_is_refused() {
+    fn neither_is_refused() {
         let config = IpConfig { to: "fire".into(), tun: None, address: None, local: None, remote: None };
         let address = Address::Group(sidelink_mac::ids::Layer2Id::from_octets([0, 0, 1]));
         let error = Ip::open(&config, address, Lcid::PC5_S_UNPROTECTED).err().unwrap();

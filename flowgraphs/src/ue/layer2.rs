@@ -330,7 +330,7 @@ impl Layer2 {
             return Err(format!("there is no group {group:?}"));
         };
         let lcid = Lcid::new(crate::provision::DATA).map_err(|e| e.to_string())?;
-        self.send(address, lcid, SduType::Ip, data, tell)
+        self.send(address, lcid, SduType::NonIp, data, tell)
     }
 
     /// Whose data is most urgent: the address, its octet for the SCI, the octets that wait, and their priority.

@@ -1,13 +1,17 @@
 //! What happens to a UE, as lines for people or for programs. Written by a thread of its own; a reader that is too slow
 //! loses lines, which are counted, and never holds up the air.
 
+use super::address_book::AddressBook;
 use super::application::{Application, Moment, Send};
 use super::layer2::Happening;
 use crate::hex;
+use crate::readable::{date, payload};
 use crate::terminal::{Ink, paint};
 use crossbeam::channel::{Sender, bounded};
 use serde_json::{Value, json};
 use sidelink_mac::direct_link::{Keys, State};
+use sidelink_mac::ids::Layer2Id;
+use sidelink_mac::mux::Address;
 use std::io::Write;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -15,6 +19,9 @@ use std::thread::JoinHandle;
 
 /// Lines that may wait.
 const LINES: usize = 4096;
+
+/// Octets of a payload that is no text that are shown.
+const SHOWN: usize = 24;
 
 /// How lines look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,6 +41,9 @@ pub enum Form {
 pub struct Reporter {
     name: String,
     form: Form,
+    names: AddressBook,
+    /// Date of the last line, for people.
+    day: String,
     lines: Sender<String>,
     lost: Arc<AtomicU64>,
 }
@@ -69,7 +79,23 @@ impl Reporter {
             out.flush()
         });
         let writer = Writer { thread, lost: Arc::clone(&lost) };
-        (Self { name: name.to_owned(), form, lines, lost }, writer)
+        (
+            Self {
+                name: name.to_owned(),
+                form,
+                names: AddressBook::default(),
+                day: String::new(),
+                lines,
+                lost,
+            },
+            writer,
+        )
+    }
+
+    /// Shows these names beside layer-2 IDs.
+    #[must_use]
+    pub fn with_names(self, names: AddressBook) -> Self {
+        Self { names, ..self }
     }
 
     /// A reporter for another UE that writes through the same thread.
@@ -77,6 +103,8 @@ impl Reporter {
         Self {
             name: name.to_owned(),
             form: self.form,
+            names: self.names.clone(),
+            day: self.day.clone(),
             lines: self.lines.clone(),
             lost: Arc::clone(&self.lost),
         }
@@ -88,8 +116,9 @@ impl Application for Reporter {
 
     fn happened(&mut self, now: Moment, happening: &Happening<'_>) {
         let line = match self.form {
-            Form::Json => json_line(&self.name, now, happening).map(|line| line.to_string()),
-            Form::Text { colours, all } => text_line(&self.name, now, happening, colours, all),
+            Form::Json => json_line(&self.name, &self.names, now, happening).map(|line| line.to_string()),
+            Form::Text { colours, all } => what_people_read(&self.names, happening, all)
+                .map(|(ink, what)| self.text_line(now, &paint(colours, ink, &what))),
         };
         if let Some(line) = line
             && self.lines.try_send(line).is_err()
@@ -99,40 +128,58 @@ impl Application for Reporter {
     }
 }
 
-fn text_line(name: &str, now: Moment, happening: &Happening<'_>, colours: bool, all: bool) -> Option<String> {
-    let seconds = now.utc.millis() as f64 / 1e3;
-    let (ink, what) = match happening {
-        Happening::Received { source, address, header, assurance, data, .. } => {
+impl Reporter {
+    /// Time of day, UE and `what`; the date on a line of its own, once a day.
+    fn text_line(&mut self, now: Moment, what: &str) -> String {
+        let millis = now.utc.millis();
+        let now = date(millis / 1000);
+        let (day, time) = now.split_once(' ').unwrap_or(("", &now));
+        let line = format!("{time}.{:03} {:<8} {what}", millis % 1000, self.name);
+        if day == self.day {
+            return line;
+        }
+        day.clone_into(&mut self.day);
+        format!("{day} (UTC)\n{line}")
+    }
+}
+
+/// What a line says, and its colour.
+fn what_people_read(names: &AddressBook, happening: &Happening<'_>, all: bool) -> Option<(Ink, String)> {
+    let ue = |id: Layer2Id| named(id, names.ue(id));
+    Some(match happening {
+        Happening::Received { source, address, assurance, data, .. } => {
             let what = format!(
-                "from {source} to {}: {} ({:?}, COUNT {:#010x}, {} octets)",
-                address.layer2_id(),
-                readable(data),
-                assurance,
-                header.count().value(),
-                data.len()
+                "from {} to {}: {} ({} octets, {})",
+                ue(*source),
+                destination(names, *address),
+                payload(data, SHOWN),
+                data.len(),
+                format!("{assurance:?}").to_lowercase(),
             );
             (Ink::Green, what)
         }
-        Happening::Discovered { name, outcome, news } => {
-            if !news && !all {
-                return None;
-            }
-            (Ink::Green, format!("discovered {name} ({})", outcome.as_str()))
+        Happening::Discovered { news: false, .. } if !all => return None,
+        Happening::Discovered { name, outcome, .. } => {
+            (Ink::Green, format!("discovered {name:?} ({})", outcome.as_str()))
         }
         Happening::Answered { name, outcome } => {
-            (Ink::Green, format!("answered: {name} ({})", outcome.as_str()))
+            (Ink::Green, format!("answered: {name:?} ({})", outcome.as_str()))
         }
-        Happening::Announced { name } if all => (Ink::Bold, format!("announced {name}")),
+        Happening::Announced { name } if all => (Ink::Bold, format!("announced {name:?}")),
         Happening::Dropped { from, outcome } if all => {
-            let from = from.map_or(String::new(), |(source, _)| format!(" from {source}"));
+            let from = from.map_or(String::new(), |(source, _)| format!(" from {}", ue(source)));
             (Ink::Yellow, format!("dropped{from}: {}", outcome.as_str()))
         }
-        Happening::Silent { name, why } => (Ink::Yellow, format!("{name} is not announced: {why}")),
+        Happening::Silent { name, why } => (Ink::Yellow, format!("{name:?} is not announced: {why}")),
         Happening::Trouble(what) => (Ink::Red, (*what).to_owned()),
         Happening::LinkData { peer, data, .. } => {
-            (Ink::Green, format!("link {peer}: {} ({} octets)", readable(data), data.len()))
+            let what =
+                format!("from {} by link: {} ({} octets)", ue(*peer), payload(data, SHOWN), data.len());
+            (Ink::Green, what)
         }
-        Happening::Link { peer, state } => (Ink::Bold, format!("link {peer}: {}", state_in_words(state))),
+        Happening::Link { peer, state } => {
+            (Ink::Bold, format!("link {}: {}", ue(*peer), state_in_words(state)))
+        }
         Happening::Note(note) => (Ink::Yellow, (*note).to_owned()),
         Happening::Meter(metered) if all => {
             let way = if metered.sent { "sent" } else { "believed" };
@@ -140,16 +187,30 @@ fn text_line(name: &str, now: Moment, happening: &Happening<'_>, colours: bool, 
         }
         Happening::Meter(_) | Happening::Announced { .. } | Happening::Dropped { .. } => return None,
         Happening::LinkPdu(_) | Happening::LinkStep { .. } | Happening::OnAir(_) => return None,
-    };
-    Some(format!("{seconds:.3} {name:<8} {}", paint(colours, ink, &what)))
+    })
 }
 
-fn json_line(name: &str, now: Moment, happening: &Happening<'_>) -> Option<Value> {
+/// `0000a1 (alice)`.
+fn named(id: Layer2Id, name: Option<&str>) -> String {
+    name.map_or_else(|| id.to_string(), |name| format!("{id} ({name})"))
+}
+
+fn destination(names: &AddressBook, address: Address) -> String {
+    let id = address.layer2_id();
+    match address {
+        Address::Ue(_) => named(id, names.ue(id)),
+        Address::Group(_) | Address::V2x(_) => named(id, names.group(id)),
+    }
+}
+
+fn json_line(name: &str, names: &AddressBook, now: Moment, happening: &Happening<'_>) -> Option<Value> {
     let mut line = match happening {
         Happening::Received { source, address, header, assurance, sdu_type, data } => json!({
             "type": "pdcp",
             "source": source.to_string(),
             "destination": address.layer2_id().to_string(),
+            "sender": names.ue(*source),
+            "group": names.group(address.layer2_id()),
             "count": header.count().value(),
             "sn": header.count().sn(),
             "sdu_type": *sdu_type as u8,
@@ -224,15 +285,4 @@ pub(super) fn state_in_words(state: &State) -> String {
 
 fn chosen(keys: &Keys) -> String {
     format!("{:?} {:?}", keys.chosen.eea, keys.chosen.eia)
-}
-
-/// Text where it is text, else hexadecimal digits; long data are cut.
-fn readable(data: &[u8]) -> String {
-    const LONGEST: usize = 48;
-    let shown = &data[..data.len().min(LONGEST)];
-    let more = if data.len() > LONGEST { ".." } else { "" };
-    match std::str::from_utf8(shown) {
-        Ok(text) if !text.chars().any(char::is_control) => format!("{text:?}{more}"),
-        _ => format!("{}{more}", hex::of_bytes(shown)),
-    }
 }

@@ -88,7 +88,7 @@ impl Ue {
         let count = Clock::rough_count(Some(self.anchor)) + sample / n as u64;
         let clock =
             Clock::from_subframe(self.numerology.sample_rate(), count, sample as f64, Some(self.anchor));
-        tracing::info!("{}: nobody is heard; now a reference of its own", self.name);
+        tracing::info!("{}: no reference is heard; the UE becomes one itself", self.name);
         self.set_clock(clock);
     }
 

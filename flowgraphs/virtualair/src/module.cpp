@@ -112,7 +112,7 @@ public:
 
     SoapySDR::Kwargs getHardwareInfo() const override
     {
-        return {{"medium", medium}, {"origin", "https://github.com/sidelink/sidelink"}};
+        return {{"medium", medium}};
     }
 
     size_t getNumChannels(const int) const override { return 1; }

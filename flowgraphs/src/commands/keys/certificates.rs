@@ -79,23 +79,31 @@ fn with(path: &Path, extension: &str) -> PathBuf {
 }
 
 /// Write a file that is not there yet.
-fn write_new(path: &Path, text: &str) -> Result<(), ConfigError> {
+pub(in crate::commands) fn write_new(path: &Path, text: &str) -> Result<(), ConfigError> {
     let file = OpenOptions::new().write(true).create_new(true).open(path);
     file.and_then(|mut file| file.write_all(text.as_bytes())).map_err(|e| {
         ConfigError::new(format!("cannot write it: {e}"), path.display().to_string(), "name another file")
     })
 }
 
-pub(super) fn new_issuer(args: &NewIssuer) -> anyhow::Result<()> {
+/// Writes key and certificate of a new issuer to `output`.key and `output`.pem.
+///
+/// # Errors
+/// A file that exists or cannot be written.
+pub(in crate::commands) fn make_issuer(name: &str, output: &Path, days: u32) -> Result<(), ConfigError> {
     let seed = seed()?;
-    let (key, pem) = (with(&args.output, ".key"), with(&args.output, ".pem"));
-    write_key(&key, &seed)?;
-    write_new(&pem, &to_pem(CERTIFICATE, &Issuer::new(&args.name, &seed).certificate(validity(args.days))))?;
+    write_key(&with(output, ".key"), &seed)?;
+    let certificate = Issuer::new(name, &seed).certificate(validity(days));
+    write_new(&with(output, ".pem"), &to_pem(CERTIFICATE, &certificate))
+}
+
+pub(super) fn new_issuer(args: &NewIssuer) -> anyhow::Result<()> {
+    make_issuer(&args.name, &args.output, args.days)?;
     terminal::print(&format!(
         "issuer {:?}: keep {} to yourself; every UE needs trust = [\"{}\"]\n",
         args.name,
-        key.display(),
-        pem.display()
+        with(&args.output, ".key").display(),
+        with(&args.output, ".pem").display()
     ))?;
     Ok(())
 }
@@ -117,23 +125,36 @@ fn issuer(path: &Path) -> Result<Issuer, ConfigError> {
     read_issuer(&key, &name)
 }
 
-pub(super) fn certify(args: &Certify) -> anyhow::Result<()> {
-    let issuer = issuer(&args.issuer)?;
+/// Writes a key and its certificate by `issuer` to `output`.key and `output`.pem. Returns the serial number.
+///
+/// # Errors
+/// What is wrong with the issuer, or a file that exists or cannot be written.
+pub(in crate::commands) fn make_certificate(
+    name: &str,
+    issuer: &Path,
+    output: &Path,
+    days: u32,
+) -> Result<u32, ConfigError> {
+    let issuer = self::issuer(issuer)?;
     let seed = seed()?;
     let draw = keystore::random(4)?;
     let serial = draw.as_bytes().iter().fold(0, |all, octet| all << 8 | u32::from(*octet)) | 1 << 31;
     let public = Credential::raw(&seed).public();
-    let der = issuer.issue(args.name.as_bytes(), serial, &public, validity(args.days));
-    let (key, pem) = (with(&args.output, ".key"), with(&args.output, ".pem"));
-    write_key(&key, &seed)?;
-    write_new(&pem, &to_pem(CERTIFICATE, &der))?;
+    let der = issuer.issue(name.as_bytes(), serial, &public, validity(days));
+    write_key(&with(output, ".key"), &seed)?;
+    write_new(&with(output, ".pem"), &to_pem(CERTIFICATE, &der))?;
+    Ok(serial)
+}
+
+pub(super) fn certify(args: &Certify) -> anyhow::Result<()> {
+    let serial = make_certificate(&args.name, &args.issuer, &args.output, args.days)?;
     terminal::print(&format!(
         "[credential]            # of {:?}, valid for {} days, serial number {serial:08x}\n\
          key = \"{}\"\ncertificate = \"{}\"\ntrust = [\"{}\"]\n",
         args.name,
         args.days,
-        key.display(),
-        pem.display(),
+        with(&args.output, ".key").display(),
+        with(&args.output, ".pem").display(),
         with(&args.issuer, ".pem").display()
     ))?;
     Ok(())

@@ -48,9 +48,9 @@ impl Server {
     pub fn start(config: ControlConfig, board: Arc<Board>) -> Result<Self, ConfigError> {
         let listen = config.listen;
         if !listen.ip().is_loopback() && config.token.is_none() {
-            let remedy = "say --control-token-file FILE too, or listen on 127.0.0.1";
+            let remedy = "give --control-token-file FILE too, or listen on 127.0.0.1";
             return Err(ConfigError::new(
-                format!("{listen} can be reached by others, who could make this UE send"),
+                format!("others can reach {listen} and make this UE send"),
                 "--control",
                 remedy,
             ));

@@ -62,7 +62,9 @@ where
         }
     };
     for group in &config.group {
-        let address = Address::Group(layer2_id(&group.id, &format!("group {:?}", group.name))?);
+        let id = layer2_id(&group.id, &format!("group {:?}", group.name))?;
+        // in modes 3 and 4 the MAC header says V2X, and nothing else is heard there
+        let address = if config.radio.v2x.is_some() { Address::V2x(id) } else { Address::Group(id) };
         provisioned.add_plain(&group.name, address)?;
     }
     let mut groups = provisioned.groups;
