@@ -14,6 +14,9 @@
 //! <!-- not run: needs a USRP -->      before a block: why it cannot run here; listed, with their number
 //! ````
 
+// Files, time, threads and sockets are what this test is about.
+#![allow(clippy::disallowed_methods)]
+
 mod compare;
 mod markdown;
 mod pair;
