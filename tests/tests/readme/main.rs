@@ -118,7 +118,7 @@ fn every_block_runs_or_says_why_not() -> Result<(), Failed> {
             }
         }
     }
-    println!("{run} blocks run, {} do not:\n{}", left_out.len(), left_out.join("\n"));
+    eprintln!("{run} blocks run, {} do not:\n{}", left_out.len(), left_out.join("\n"));
     if run < 10 || left_out.iter().any(|line| line.trim_end().ends_with(':')) {
         return Err("too few blocks run, or one does not say why it does not".into());
     }
