@@ -24,19 +24,14 @@ const CASES: [Case; 4] = [
         ],
         bob: &[
             "discovered \"alice is near\" (verified)",
-            "from 0000a1 (alice) to 0001a2 (fire): \"alice to all 0\" (14 octets, verified)",
+            "from 0000a1 (alice) to 0001a2 (fire): \"alice to all",
             "link 0000a1 (alice): up as UE_2",
-            "from 0000a1 (alice) by link: \"alice to bob alone 0\"",
+            "from 0000a1 (alice) by link: \"alice to bob alone",
         ],
     },
-    Case { example: "link", seconds: 5, alice: &["up as UE_1"], bob: &["\"alice to bob alone 0\""] },
-    Case {
-        example: "group",
-        seconds: 4,
-        alice: &["\"bob to all 0\""],
-        bob: &["\"alice to all 0\" (14 octets, verified)"],
-    },
-    Case { example: "v2x", seconds: 4, alice: &["(cars): \"bob drives 0\""], bob: &["\"alice drives 0\""] },
+    Case { example: "link", seconds: 8, alice: &["up as UE_1"], bob: &["\"alice to bob alone"] },
+    Case { example: "group", seconds: 6, alice: &["\"bob to all"], bob: &["\"alice to all"] },
+    Case { example: "v2x", seconds: 4, alice: &["(cars): \"bob drives\""], bob: &["\"alice drives\""] },
 ];
 
 pub(crate) fn trials() -> Vec<Trial> {

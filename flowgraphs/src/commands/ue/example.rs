@@ -168,14 +168,18 @@ fn configuration(parts: &Parts, k: usize) -> String {
          layer2-id = \"{id}\"\nseed = {}\n\n{carrier}",
         k + 1
     );
+    // milliseconds: a UE that sends hears nothing, so both talk at different times
+    let apart = 300 * k;
     if parts.group {
         text += &format!(
-            "\n[[talk]]\nto = \"fire\"               # a group of the key store\nevery = 2000                # milliseconds\ntext = \"{name} to all\"\n"
+            "\n[[talk]]\nto = \"fire\"               # a group of the key store\nevery = {}                # milliseconds\ntext = \"{name} to all\"\n",
+            2000 + apart
         );
     }
     if parts.v2x {
         text += &format!(
-            "\n[[group]]                   # a group without protection\nname = \"cars\"\nid = \"0001a3\"\n\n[[talk]]\nto = \"cars\"\nevery = 1000                # milliseconds\ntext = \"{name} drives\"\n"
+            "\n[[group]]                   # a group without protection\nname = \"cars\"\nid = \"0001a3\"\n\n[[talk]]\nto = \"cars\"\nevery = {}                # milliseconds\ntext = \"{name} drives\"\n",
+            1000 + apart
         );
     }
     if parts.link {
@@ -185,8 +189,9 @@ fn configuration(parts: &Parts, k: usize) -> String {
             "\n[[link]]                    # a protected link with one peer\npeer = \"{peer}\"\nid = \"{}\"\n{connect}\n\
              [credential]                # what {name} proves itself with, and whom it believes\n\
              key = \"{name}.key\"\ncertificate = \"{name}.pem\"\ntrust = [\"ca.pem\"]\n\n\
-             [[talk]]\nto = \"link:{peer}\"\nevery = 3000\ntext = \"{name} to {peer} alone\"\n",
-            crate::hex::of_bytes(&IDS[1 - k])
+             [[talk]]\nto = \"link:{peer}\"\nevery = {}\ntext = \"{name} to {peer} alone\"\n",
+            crate::hex::of_bytes(&IDS[1 - k]),
+            3000 + apart
         );
     }
     if let Some(to) = parts.ip {
