@@ -31,7 +31,7 @@ const CASES: [Case; 4] = [
     },
     Case { example: "link", seconds: 8, alice: &["up as UE_1"], bob: &["\"alice to bob alone"] },
     Case { example: "group", seconds: 6, alice: &["\"bob to all"], bob: &["\"alice to all"] },
-    Case { example: "v2x", seconds: 4, alice: &["(cars): \"bob drives\""], bob: &["\"alice drives\""] },
+    Case { example: "v2x", seconds: 4, alice: &["(cars): \"bob drives"], bob: &["\"alice drives"] },
 ];
 
 pub(crate) fn trials() -> Vec<Trial> {
