@@ -57,12 +57,11 @@ pub struct Crossing {
 /// through the logarithms of the points near the goal gives the crossing.
 pub fn crossing(case: &Case, air: &AirConfig, goal: f64, trials: u32) -> Crossing {
     let fades = air.channel != ChannelModel::Awgn;
-    let mut link = Link::new(case, air);
     let mut points: Vec<Point> = Vec::new();
     let mut step = if fades { 2.0 } else { 0.5 };
     let mut at = (case.target_db * 8.0).round() / 8.0;
     let mut measure = |at: f64, points: &mut Vec<Point>| {
-        let point = measure(&mut link, at, goal, trials);
+        let point = measure(case, air, at, goal, trials);
         points.push(point);
         point.bler() > goal
     };
@@ -83,12 +82,14 @@ pub fn crossing(case: &Case, air: &AirConfig, goal: f64, trials: u32) -> Crossin
     }
     points.sort_by(|a, b| a.es_n0_db.total_cmp(&b.es_n0_db));
     let es_n0_db = enclosing(&points, goal).map(|enclosing| near_line(&points, goal, enclosing));
-    let floor = fades.then(|| link.run(FLOOR_DB, trials));
+    let floor = fades.then(|| Link::new(case, air).run(FLOOR_DB, trials));
     Crossing { es_n0_db, points, floor }
 }
 
-/// One point. A fifth of the blocks is enough for one that is far from the goal.
-fn measure(link: &mut Link, es_n0_db: f64, goal: f64, trials: u32) -> Point {
+/// One point: a link of its own, so that every point has the same channels and blocks, and points differ by their noise
+/// alone. A fifth of the blocks is enough for one that is far from the goal.
+fn measure(case: &Case, air: &AirConfig, es_n0_db: f64, goal: f64, trials: u32) -> Point {
+    let mut link = Link::new(case, air);
     let first = link.run(es_n0_db, trials.div_ceil(5));
     if first.bler() > 4.0 * goal || first.trials == trials {
         return first;
@@ -117,10 +118,9 @@ fn near_line(points: &[Point], goal: f64, (above, below): (f64, f64)) -> f64 {
     if slope < 0.0 { x + (goal.ln() - y) / slope } else { (above + below) / 2.0 }
 }
 
-/// The points of a sweep.
+/// The points of a sweep, with the same channels and blocks at each.
 pub fn sweep(case: &Case, air: &AirConfig, es_n0_db: &[f64], trials: u32) -> Vec<Point> {
-    let mut link = Link::new(case, air);
-    es_n0_db.iter().map(|&db| link.run(db, trials)).collect()
+    es_n0_db.iter().map(|&db| Link::new(case, air).run(db, trials)).collect()
 }
 
 #[cfg(test)]
