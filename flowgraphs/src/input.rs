@@ -4,7 +4,7 @@ use crate::args::RadioArgs;
 use crate::config::{self, ConfigError, Radio, RadioConfig, Said, bandwidth_of_rate};
 use sidelink_phy::numerology::Numerology;
 use sidelink_phy::units::CyclicPrefix;
-use sidelink_recordings::{OpenOptions, Recording};
+use sidelink_recordings::{Container, OpenOptions, Recording};
 use std::path::Path;
 
 /// A recording and its radio configuration.
@@ -26,32 +26,38 @@ pub struct Input {
 /// # Errors
 /// What the file, the configuration or their contradiction is.
 pub fn open(path: &Path, args: &RadioArgs) -> anyhow::Result<Input> {
+    open_at(path, args, None)
+}
+
+/// The same, at `rate` where nobody says the rate.
+///
+/// # Errors
+/// As [`open`].
+pub fn open_at(path: &Path, args: &RadioArgs, rate: Option<f64>) -> anyhow::Result<Input> {
     let name = path.display().to_string();
-    let recording = Recording::open(path, &OpenOptions { format: args.format, ..OpenOptions::default() })?;
-    for warning in recording.warnings() {
-        tracing::warn!("{name}: {warning}");
-    }
+    let options =
+        OpenOptions { format: args.format, rate: args.rate.map(|rate| rate.0), ..OpenOptions::default() };
+    let recording = Recording::open(path, &options)?;
     let info = recording.info();
-    if let (Some(flag), Some(metadata)) = (args.format, &info.metadata)
-        && metadata.global.datatype.parse() != Ok(flag)
-    {
-        let what = format!("--format {flag} contradicts core:datatype {}", metadata.global.datatype);
-        return Err(ConfigError::new(what, name, "leave out --format, or mend the metadata").into());
-    }
     let sigmf = info.metadata.as_ref().map(|metadata| {
         Ok::<_, ConfigError>(Said {
             config: config::from_sigmf(metadata).map_err(|e| e.within(&name))?,
             by: name.clone(),
         })
     });
-    let mut config = config::combine(args.flags(), args.file()?, sigmf.transpose()?)?;
+    let (mut config, notes) = config::combine(args.flags(), args.file()?, sigmf.transpose()?);
+    for warning in recording.warnings().iter().map(ToString::to_string).chain(notes) {
+        tracing::warn!("{name}: {warning}");
+    }
     let mut assumed = Vec::new();
     if config.rate.is_none()
         && let Some(rate) = info.rate
     {
         config.rate = Some(crate::number::Number(rate));
-        assumed.push(format!("{rate} samples a second, from the file name"));
+        let source = if info.container == Container::Wav { "head of the file" } else { "file name" };
+        assumed.push(format!("{rate} samples a second, from the {source}"));
     }
+    config.rate = config.rate.or(rate.map(crate::number::Number));
     let radio = config.resolve().map_err(|e| e.within(&name))?;
     let rate = match (radio.rate, radio.bandwidth) {
         (Some(rate), _) => rate,

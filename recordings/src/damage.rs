@@ -37,6 +37,20 @@ pub enum Warning {
         /// What they look like.
         instead: SampleFormat,
     },
+    /// The samples look like those of two channels that take turns.
+    TwoChannels,
+    /// Nobody says how the samples are stored; it was taken from what they look like.
+    FormatGuessed {
+        /// What they look like.
+        format: SampleFormat,
+    },
+    /// The operator and the file say different formats; the operator's goes before.
+    FormatDiffers {
+        /// The operator's.
+        said: SampleFormat,
+        /// The file's.
+        file: String,
+    },
     /// The captures have different frequencies; a receiver for one carrier understands only a part.
     SeveralFrequencies {
         /// The first capture's, in hertz.
@@ -84,6 +98,17 @@ impl fmt::Display for Warning {
                 format.short_name(),
                 instead.short_name()
             ),
+            Self::TwoChannels => {
+                f.write_str("the samples look like two channels that take turns: split it into one file each")
+            }
+            Self::FormatGuessed { format } => write!(
+                f,
+                "its name does not say how the samples are stored; they look like {0}: give --format {0} to be sure",
+                format.short_name()
+            ),
+            Self::FormatDiffers { said, file } => {
+                write!(f, "--format {} goes before {file}, which the file says", said.short_name())
+            }
             Self::SeveralFrequencies { first, other } => {
                 write!(
                     f,

@@ -62,6 +62,8 @@ pub enum Error {
     UnknownFormat {
         /// The file.
         path: PathBuf,
+        /// What the samples look like, where that is clear.
+        looks: Option<SampleFormat>,
     },
     /// The operator: a legitimate file of a kind that is not supported.
     Unsupported {
@@ -159,12 +161,15 @@ impl fmt::Display for Error {
                     path.display()
                 )
             }
-            Self::UnknownFormat { path } => write!(
-                f,
-                "{}: its name does not say how the samples are stored: give --format (one of {})",
-                path.display(),
-                SampleFormat::NAMES
-            ),
+            Self::UnknownFormat { path, looks } => {
+                let path = path.display();
+                write!(f, "{path}: its name does not say how the samples are stored: give --format ")?;
+                match looks {
+                    Some(format) => write!(f, "{} (they look like that; known are ", format.short_name())?,
+                    None => f.write_str("(one of ")?,
+                }
+                write!(f, "{})", SampleFormat::NAMES)
+            }
             Self::Unsupported { path, what } => write!(f, "{}: {what}", path.display()),
             Self::Argument { what, problem } => write!(f, "{what}: {problem}"),
             Self::Io { path, doing, source } => write!(f, "{}: cannot {doing}: {source}", path.display()),

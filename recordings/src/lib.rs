@@ -7,7 +7,8 @@
 //! lib.rs       this floor plan
 //! reader.rs    Recording: open whatever it is, stream it, seek in it        damage.rs: what was wrong with it
 //! writer.rs    Writer: stream samples and annotations out; whole at finish() or not at all
-//! raw.rs       SampleFormat: bytes <-> samples; what a file name says       raw/name.rs
+//! raw.rs       SampleFormat: bytes <-> samples; what a name says, what samples look like      raw/{name,judge}.rs
+//! wav.rs       WAV, RF64 and BW64: where the samples are, and when and where on the air they were taken
 //! sigmf.rs     the metadata, typed; unknown keys are kept                   sigmf/{global,fields,archive,radio}.rs
 //! time.rs      UtcMicros: microseconds since 1970 <-> ISO 8601
 //! pcap.rs      PDUs for Wireshark (../wireshark/sidelink.lua dissects those that Wireshark does not know)
@@ -35,6 +36,7 @@ pub mod sigmf;
 #[cfg(test)]
 mod testing;
 mod time;
+mod wav;
 mod writer;
 
 pub use damage::{Damage, DamageKind, DamageLog, Warning};

@@ -3,6 +3,7 @@
 //! The names are SigMF's `core:datatype` (SigMF 1.2.6, "Sample Formats"): `c`, then the type of I and of Q, then the byte
 //! order. Integers are scaled so that full scale is 1.0; unsigned ones have their zero in the middle of the range.
 
+pub(crate) mod judge;
 pub(crate) mod name;
 #[cfg(test)]
 mod tests;
@@ -148,28 +149,6 @@ impl SampleFormat {
         }
         Some(losses)
     }
-
-    /// The format that these bytes look like instead, when they hardly can be in this one.
-    ///
-    /// Tells 32-bit floats from 16-bit integers: integers taken for floats have exponents all over the range (half of
-    /// the small negative ones are NaN), floats taken for integers have every other word in a narrow band.
-    pub(crate) fn looks_rather_like(self, bytes: &[u8]) -> Option<Self> {
-        let (words, _) = bytes.as_chunks::<4>();
-        let not_zero = words.iter().map(|&word| f32::from_le_bytes(word)).filter(|value| *value != 0.0);
-        let (mut all, mut plausible) = (0_usize, 0_usize);
-        for value in not_zero {
-            all += 1;
-            plausible += usize::from((PLAUSIBLE_MIN..PLAUSIBLE_MAX).contains(&value.abs()));
-        }
-        if all < JUDGE_FROM {
-            return None;
-        }
-        match self {
-            Self::CF32_LE if plausible * 4 < all * 3 => Some(Self::CI16_LE),
-            Self::CI16_LE if plausible * 100 > all * 98 => Some(Self::CF32_LE),
-            _ => None,
-        }
-    }
 }
 
 /// What was lost in [`SampleFormat::encode`], in components (I or Q).
@@ -180,14 +159,6 @@ pub struct Losses {
     /// NaN or infinite, written as zero.
     pub not_finite: u64,
 }
-
-/// Range of amplitudes of a float recording: far below any noise floor, far above any raw ADC count. (Tunable; integers
-/// read as floats fall outside it for more than a quarter of the values, see `raw/tests.rs`.)
-const PLAUSIBLE_MIN: f32 = 1e-12;
-/// See [`PLAUSIBLE_MIN`].
-const PLAUSIBLE_MAX: f32 = 1e9;
-/// So many non-zero values are needed for a judgement.
-const JUDGE_FROM: usize = 64;
 
 const FULL_32: f32 = 2_147_483_648.0;
 const FULL_16: f32 = 32_768.0;
@@ -253,8 +224,8 @@ impl std::error::Error for ParseFormatError {}
 impl FromStr for SampleFormat {
     type Err = ParseFormatError;
 
-    /// SigMF's names, with or without `_le`; and of other programs `fc32`, `fc64`, `cs32`, `cs16`, `sc16`, `cs8`, `sc8`,
-    /// `uc8`. Case does not matter.
+    /// SigMF's names, with or without `_le`; and of other programs `fc32`, `c64`, `complex64`, `fc64`, `c128`,
+    /// `complex128`, `cs32`, `cs16`, `sc16`, `cs8`, `sc8`, `uc8`. Case does not matter.
     fn from_str(name: &str) -> Result<Self, ParseFormatError> {
         let lower = name.trim().to_ascii_lowercase();
         let (stem, big_endian) = match lower.strip_suffix("_be") {
@@ -262,8 +233,8 @@ impl FromStr for SampleFormat {
             None => (lower.strip_suffix("_le").unwrap_or(&lower), false),
         };
         let component = match stem {
-            "cf64" | "fc64" => Component::F64,
-            "cf32" | "fc32" => Component::F32,
+            "cf64" | "fc64" | "c128" | "complex128" => Component::F64,
+            "cf32" | "fc32" | "c64" | "complex64" => Component::F32,
             "ci32" | "cs32" | "sc32" => Component::I32,
             "cu32" => Component::U32,
             "ci16" | "cs16" | "sc16" => Component::I16,

@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha512};
 
+use crate::raw::judge::{self, Looks};
 use crate::raw::name::hints_of_name;
 use crate::sigmf::{Annotation, FieldError, Metadata};
 use crate::{DamageKind, DamageLog, Error, Sample, SampleFormat, UtcMicros, Warning};
@@ -41,6 +42,8 @@ pub enum Container {
     SigmfPair,
     /// A `NAME.sigmf` tar archive.
     SigmfArchive,
+    /// A WAV, RF64 or BW64 file.
+    Wav,
     /// Samples from a pipe, a device or standard input (`-`): they pass once.
     Stream,
 }
@@ -116,85 +119,40 @@ pub struct Recording {
 /// Bytes that are read at once. (A multiple of every sample's size.)
 const BUFFER: usize = 256 * 1024;
 /// Places at which a file is looked at when it is opened; a page of memory each.
-const JUDGE_SPOTS: u64 = 64;
+const JUDGE_SPOTS: u64 = (BUFFER / judge::PIECE) as u64;
 
 impl Recording {
-    /// Opens a recording: standard input (`-`), a pipe or a device; a `.sigmf-meta`, its `.sigmf-data`, the name without either, a `.sigmf` archive; or a raw file,
-    /// whose format is in the options or in its extension, and whose rate and frequency are in the options or in its name
-    /// ([`crate::hints_of_name`]).
+    /// Opens a recording: a `.sigmf-meta`, its `.sigmf-data`, the name without either, a `.sigmf` archive; a WAV file; or raw
+    /// samples in a file, a pipe, a device or standard input (`-`), whose format is in the options or in the extension, and
+    /// whose rate and frequency are in the options or in the name ([`crate::hints_of_name`]).
     ///
     /// # Errors
     /// See [`Error`]: no such file, an unknown format, no sample, malformed metadata or archive.
     pub fn open(path: &Path, options: &OpenOptions) -> Result<Self, Error> {
         check_positive("rate", options.rate)?;
         check_positive("frequency", options.frequency)?;
-        let located = locate::locate(path, options.format)?;
-        let Located {
-            container, data_path, meta_path, metadata, meta_range, annotated, source, range, ..
-        } = located;
-        let mut warnings = located.warnings;
-        let hints = hints_of_name(&data_path);
-
-        let format = match (options.format, &metadata) {
-            (Some(format), _) => format,
-            (None, Some(metadata)) if metadata.global.datatype.is_empty() => {
-                return Err(Error::Metadata {
-                    path: meta_path,
-                    place: "global.core:datatype".to_owned(),
-                    problem: "is missing: it must name the sample format, e.g. cf32_le; or give --format"
-                        .to_owned(),
-                });
-            }
-            (None, Some(metadata)) => {
-                let parsed = metadata.global.datatype.parse();
-                parsed.map_err(|error: crate::ParseFormatError| Error::Metadata {
-                    path: meta_path.clone(),
-                    place: "global.core:datatype".to_owned(),
-                    problem: error.to_string(),
-                })?
-            }
-            (None, None) => hints.format.ok_or_else(|| Error::UnknownFormat { path: data_path.clone() })?,
-        };
-        if range.length == 0 {
-            return Err(Error::Empty { path: data_path });
+        let mut located = locate::locate(path, options.format)?;
+        if located.range.length == 0 {
+            return Err(Error::Empty { path: located.data_path });
         }
-        let (segments, length) = match &metadata {
-            Some(metadata) => {
-                let metadata_error = |error: FieldError| Error::Metadata {
+        let format = format_of(&mut located, options.format)?;
+        let Located { data_path, meta_path, metadata, annotated, wav, range, .. } = &located;
+        let mut warnings = Vec::new();
+        let (segments, length) = match metadata {
+            Some(metadata) => segments::of_metadata(metadata, annotated, *range, format, &mut warnings)
+                .map_err(|FieldError { place, problem }| Error::Metadata {
                     path: meta_path.clone(),
-                    place: error.place,
-                    problem: error.problem,
-                };
-                segments::of_metadata(metadata, &annotated, range, format, &mut warnings)
-                    .map_err(metadata_error)?
+                    place,
+                    problem,
+                })?,
+            None => {
+                let vouched = options.format.is_some() || wav.is_some();
+                segments::of_raw(data_path, *range, format, vouched, &mut warnings)?
             }
-            None => segments::of_raw(&data_path, range, format, options.format.is_some(), &mut warnings)?,
         };
-
-        let first = metadata.as_ref().and_then(|metadata| metadata.captures.first());
-        let origin = metadata.as_ref().and_then(|metadata| metadata.global.offset).unwrap_or(0);
-        let start = first
-            .filter(|capture| capture.sample_start == origin)
-            .and_then(|capture| capture.datetime.as_deref());
-        let start = start.and_then(|text| text.parse().ok());
-        let frequency = options.frequency.or_else(|| first.and_then(|c| c.frequency)).or(hints.frequency);
-        let rate =
-            options.rate.or_else(|| metadata.as_ref().and_then(|m| m.global.sample_rate)).or(hints.rate);
-
-        let gaps = metadata.as_ref().map_or(Vec::new(), |metadata| gaps::of_metadata(metadata, rate, length));
-        let annotations = annotated.count;
-        let info = Info {
-            path: data_path,
-            container,
-            format,
-            rate,
-            frequency,
-            start,
-            length,
-            metadata,
-            annotations,
-            gaps,
-        };
+        let info = info_of(&located, options, format, length);
+        let Located { meta_path, meta_range, source, range, .. } = located;
+        let warnings = [located.warnings, warnings].concat();
         let mut recording = Self {
             info,
             warnings,
@@ -316,23 +274,29 @@ impl Recording {
     /// Warns when the samples look like those of another format. Looks all over the file, as many begin with silence.
     fn judge_format(&mut self) -> Result<(), Error> {
         let size = self.info.format.bytes_per_sample() as u64;
+        // Of a stream, its start and no more.
+        let most = if self.source.is_stream() { BUFFER / 4 } else { judge::PIECE };
         let mut have = 0;
-        let spots = if self.source.is_stream() { 1 } else { JUDGE_SPOTS };
-        for spot in 0..spots {
+        for spot in 0..JUDGE_SPOTS {
+            if self.source.is_stream() && have > 0 {
+                break;
+            }
             // Below 2^63 * 64, hence the wider number; the quotient is below the length.
             let sample = (u128::from(self.info.length) * u128::from(spot) / u128::from(JUDGE_SPOTS)) as u64;
             let Some(segment) = self.segment_of(sample) else { break };
             let within = sample - segment.first;
-            let want = ((segment.count - within) * size).min(BUFFER as u64 / JUDGE_SPOTS) as usize;
+            let want = ((segment.count - within) * size).min(most as u64) as usize;
             let spot = &mut self.buffer[have..have + want];
             have += self
                 .source
                 .read_at(segment.offset + within * size, spot)
                 .map_err(Error::io(&self.info.path, "read"))?;
         }
-        if let Some(instead) = self.info.format.looks_rather_like(&self.buffer[..have]) {
-            self.warnings.push(Warning::LooksLike { format: self.info.format, instead });
-        }
+        let looks = judge::looks(self.info.format, &self.buffer[..have]);
+        self.warnings.extend(looks.map(|looks| match looks {
+            Looks::Like(instead) => Warning::LooksLike { format: self.info.format, instead },
+            Looks::TwoChannels => Warning::TwoChannels,
+        }));
         Ok(())
     }
 
@@ -383,6 +347,82 @@ impl Recording {
             *sample = Sample::default();
             self.damage.note(self.position + n as u64, 1, DamageKind::NotFinite);
         }
+    }
+}
+
+/// How the samples are stored: the operator's word before that of the file, and that before its name.
+fn format_of(located: &mut Located, option: Option<SampleFormat>) -> Result<SampleFormat, Error> {
+    let of_metadata = |problem: String| Error::Metadata {
+        path: located.meta_path.clone(),
+        place: "global.core:datatype".to_owned(),
+        problem,
+    };
+    let said = match (&located.metadata, &located.wav) {
+        (Some(metadata), _) => Some(metadata.global.datatype.clone()),
+        (None, Some(wav)) => Some(wav.format.short_name().to_owned()),
+        (None, None) => None,
+    };
+    match (option, said.filter(|said| !said.is_empty())) {
+        (Some(format), said) => {
+            let differs = said.filter(|said| said.parse() != Ok(format));
+            located.warnings.extend(differs.map(|file| Warning::FormatDiffers { said: format, file }));
+            Ok(format)
+        }
+        (None, Some(said)) => {
+            said.parse().map_err(|error: crate::ParseFormatError| of_metadata(error.to_string()))
+        }
+        (None, None) if located.metadata.is_some() => {
+            let problem = "is missing: it must name the sample format, e.g. cf32_le; or give --format";
+            Err(of_metadata(problem.to_owned()))
+        }
+        (None, None) => match hints_of_name(&located.data_path).format {
+            Some(format) => Ok(format),
+            None => guess(located),
+        },
+    }
+}
+
+/// The format of samples of which nobody says it: an error that names what they look like. But many programs name files of
+/// many formats `.iq`, and of those it is taken.
+fn guess(located: &mut Located) -> Result<SampleFormat, Error> {
+    let path = &located.data_path;
+    let mut start = vec![0; located.range.length.min(BUFFER as u64 / 4) as usize];
+    let read = located.source.read_at(located.range.offset, &mut start);
+    let have = read.map_err(Error::io(path, "read"))?;
+    match judge::guess(&start[..have]) {
+        Some(format) if path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("iq")) => {
+            located.warnings.push(Warning::FormatGuessed { format });
+            Ok(format)
+        }
+        looks => Err(Error::UnknownFormat { path: path.clone(), looks }),
+    }
+}
+
+/// Puts together what is known: options before metadata, those before a head, that before the name.
+fn info_of(located: &Located, options: &OpenOptions, format: SampleFormat, length: u64) -> Info {
+    let Located { metadata, wav, .. } = located;
+    let hints = hints_of_name(&located.data_path);
+    let metadata = metadata.as_ref();
+    let wav = wav.as_ref();
+    let first = metadata.and_then(|metadata| metadata.captures.first());
+    let origin = metadata.and_then(|metadata| metadata.global.offset).unwrap_or(0);
+    let start = first.filter(|capture| capture.sample_start == origin);
+    let start = start.and_then(|capture| capture.datetime.as_deref()).and_then(|text| text.parse().ok());
+    let named = hints.start.filter(|_| metadata.is_none());
+    let frequency = options.frequency.or_else(|| first.and_then(|capture| capture.frequency));
+    let rate = options.rate.or_else(|| metadata.and_then(|metadata| metadata.global.sample_rate));
+    let rate = rate.or(wav.map(|wav| wav.rate).filter(|rate| *rate > 0.0)).or(hints.rate);
+    Info {
+        path: located.data_path.clone(),
+        container: located.container,
+        format,
+        rate,
+        frequency: frequency.or(wav.and_then(|wav| wav.frequency)).or(hints.frequency),
+        start: start.or(wav.and_then(|wav| wav.start)).or(named),
+        length,
+        metadata: metadata.cloned(),
+        annotations: located.annotated.count,
+        gaps: metadata.map_or(Vec::new(), |metadata| gaps::of_metadata(metadata, rate, length)),
     }
 }
 

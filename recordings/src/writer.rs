@@ -10,14 +10,14 @@ mod annotations;
 mod tests;
 
 use std::fs::File;
-use std::io::{BufWriter, Seek, SeekFrom, Write};
+use std::io::{BufWriter, Read, Seek, SeekFrom, Write};
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha512};
 use tar::Header;
 
-use crate::raw::name::{appended, hints_of_name};
+use crate::raw::name::{appended, format_of_name};
 use crate::reader::hex;
 use crate::sigmf::archive::BLOCK;
 use crate::sigmf::{Annotation, Capture, Global, Metadata, RadioConfig};
@@ -31,6 +31,9 @@ pub struct WriterOptions {
     pub format: SampleFormat,
     /// Each sample is multiplied by this before it is written. For integers, full scale is then 1.0.
     pub scale: f32,
+    /// The largest magnitude in the file, where there is to be one: floats are scaled to it when the recording is finished.
+    /// (Not integers and streams, of which the caller has to know the scale before.)
+    pub peak: Option<f32>,
     /// Samples per second.
     pub rate: f64,
     /// Centre frequency in hertz.
@@ -57,6 +60,7 @@ impl WriterOptions {
         Self {
             format: SampleFormat::CF32_LE,
             scale: 1.0,
+            peak: None,
             rate,
             frequency: None,
             start: None,
@@ -104,6 +108,8 @@ pub struct Writer {
     samples: u64,
     clipped: u64,
     not_finite: u64,
+    /// The largest power of a sample so far, as it was written.
+    peak_power: f32,
 }
 
 /// Samples that are turned into bytes at once.
@@ -116,7 +122,7 @@ impl Container {
         match path.extension().and_then(|extension| extension.to_str()) {
             _ if path.as_os_str() == "-" => Self::Stream,
             Some("sigmf") => Self::SigmfArchive,
-            _ if hints_of_name(path).format.is_some() => Self::Raw,
+            _ if format_of_name(path).is_some() => Self::Raw,
             _ => Self::SigmfPair,
         }
     }
@@ -131,7 +137,7 @@ impl Container {
     pub fn files(self, path: &Path) -> Vec<PathBuf> {
         match self {
             Self::Stream => Vec::new(),
-            Self::Raw | Self::SigmfArchive => vec![path.to_owned()],
+            Self::Raw | Self::Wav | Self::SigmfArchive => vec![path.to_owned()],
             Self::SigmfPair => {
                 let base = match path.extension().and_then(|extension| extension.to_str()) {
                     Some("sigmf-meta" | "sigmf-data") => path.with_extension(""),
@@ -161,7 +167,9 @@ impl Writer {
             return Ok(Self::new(options, container, (data_path.clone(), None, data_path), file));
         }
         let part = appended(&data_path, ".part");
-        let mut file = File::create(&part).map_err(Error::io(&part, "create"))?;
+        let mut how = File::options();
+        how.read(true).write(true).create(true).truncate(true);
+        let mut file = how.open(&part).map_err(Error::io(&part, "create"))?;
         if container == Container::SigmfArchive {
             // The member's header, once its size is known.
             file.write_all(&[0; BLOCK as usize]).map_err(Error::io(&part, "write"))?;
@@ -191,12 +199,32 @@ impl Writer {
             samples: 0,
             clipped: 0,
             not_finite: 0,
+            peak_power: 0.0,
         }
     }
 
     /// The number of samples that were written so far: that of the next one.
     pub const fn position(&self) -> u64 {
         self.samples
+    }
+
+    /// The largest magnitude so far.
+    pub fn peak(&self) -> f32 {
+        self.peak_power.sqrt()
+    }
+
+    /// What the samples will be multiplied by when the recording is finished ([`WriterOptions::peak`]).
+    pub fn scale_to_come(&self) -> f32 {
+        let floats = self.options.format == SampleFormat::CF32_LE && self.container != Container::Stream;
+        match self.options.peak {
+            Some(peak) if floats && self.peak_power > 1e-30 => peak / self.peak(),
+            _ => 1.0,
+        }
+    }
+
+    /// Says what it is, where that became known only now.
+    pub fn set_description(&mut self, description: String) {
+        self.options.description = Some(description);
     }
 
     /// Says when the first sample was taken, where that became known only now.
@@ -216,7 +244,13 @@ impl Writer {
                 self.not_finite += losses.not_finite;
             }
             self.file.write_all(&self.buffer).map_err(Error::io(&self.part, "write"))?;
-            if matches!(self.container, Container::SigmfPair | Container::SigmfArchive) {
+            let power = |power: f32, sample: &Sample| power.max(sample.norm_sqr());
+            let peak_power = block.iter().fold(0.0, power) * self.options.scale * self.options.scale;
+            self.peak_power = self.peak_power.max(peak_power).min(f32::MAX);
+            // Of samples that will be scaled the hash is taken then.
+            if self.options.peak.is_none()
+                && matches!(self.container, Container::SigmfPair | Container::SigmfArchive)
+            {
                 self.hash.update(&self.buffer);
             }
             self.samples += block.len() as u64;
@@ -249,6 +283,9 @@ impl Writer {
     /// # Errors
     /// [`Error::Io`]; the `.part` is left.
     pub fn finish(mut self) -> Result<Summary, Error> {
+        if self.options.peak.is_some() && self.container != Container::Stream {
+            self.scale_all(self.scale_to_come()).map_err(Error::io(&self.part, "scale the samples"))?;
+        }
         let mut summary = Summary {
             files: vec![self.data_path.clone()],
             samples: self.samples,
@@ -280,6 +317,31 @@ impl Writer {
             (_, None) => self.publish_data()?,
         }
         Ok(summary)
+    }
+
+    /// Multiplies what was written, and takes the hash of it.
+    fn scale_all(&mut self, scale: f32) -> std::io::Result<()> {
+        let size = self.options.format.bytes_per_sample();
+        let mut at = if self.container == Container::SigmfArchive { BLOCK } else { 0 };
+        let mut samples = vec![Sample::default(); BLOCK_SAMPLES];
+        let mut left = self.samples;
+        while left > 0 {
+            let count = left.min(BLOCK_SAMPLES as u64) as usize;
+            self.buffer.resize(count * size, 0);
+            self.file.seek(SeekFrom::Start(at))?;
+            self.file.read_exact(&mut self.buffer)?;
+            if scale != 1.0 {
+                self.options.format.decode(&self.buffer, &mut samples);
+                self.buffer.clear();
+                let _ = self.options.format.encode(&samples[..count], scale, &mut self.buffer);
+                self.file.seek(SeekFrom::Start(at))?;
+                self.file.write_all(&self.buffer)?;
+            }
+            self.hash.update(&self.buffer);
+            at += self.buffer.len() as u64;
+            left -= count as u64;
+        }
+        self.file.seek(SeekFrom::Start(at)).map(drop)
     }
 
     fn publish_data(&self) -> Result<(), Error> {
@@ -387,7 +449,7 @@ fn check(path: &Path, container: Container, options: &WriterOptions) -> Result<(
     if !options.format.is_writable() {
         return argument("format", format!("{} is not written: choose cf32 or ci16", options.format));
     }
-    let named = hints_of_name(path).format;
+    let named = format_of_name(path);
     if container == Container::Raw && named != Some(options.format) {
         let problem =
             format!("{} is to be written, and the name {} says otherwise", options.format, path.display());

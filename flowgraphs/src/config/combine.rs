@@ -1,7 +1,8 @@
 //! Flags, a file and SigMF put together.
 
-use super::{ConfigError, RadioConfig};
+use super::RadioConfig;
 use crate::number::Number;
+use std::cell::RefCell;
 use std::fmt::Display;
 
 /// A configuration and who said it.
@@ -13,15 +14,9 @@ pub struct Said {
     pub by: String,
 }
 
-/// Flags go before the file of `--config`; what SigMF says must not contradict either.
-///
-/// # Errors
-/// A contradiction, naming both sides.
-pub fn combine(
-    flags: RadioConfig,
-    file: Option<Said>,
-    sigmf: Option<Said>,
-) -> Result<RadioConfig, ConfigError> {
+/// Flags go before the file of `--config`, and both before what SigMF says. Where the operator and SigMF differ, a note names
+/// both sides.
+pub fn combine(flags: RadioConfig, file: Option<Said>, sigmf: Option<Said>) -> (RadioConfig, Vec<String>) {
     let file = file.unwrap_or_default();
     let sigmf = sigmf.unwrap_or_default();
     // A field's value with the words for whoever said it.
@@ -29,24 +24,28 @@ pub fn combine(
         let file = file.map(|v| (v, format!("{name} in {by}")));
         flag.map(|v| (v, format!("--{name}"))).or(file)
     }
-    fn agree<T: Clone>(
+    let notes = RefCell::new(Vec::new());
+    struct Theirs<'a> {
+        name: &'static str,
+        by: &'a str,
+        notes: &'a RefCell<Vec<String>>,
+    }
+    fn prefer<T: Clone>(
         ours: Option<(T, String)>,
-        theirs: Option<T>,
-        theirs_name: &str,
-        by: &str,
+        value: Option<T>,
+        theirs: Theirs<'_>,
         same: impl Fn(&T, &T) -> bool,
         show: impl Fn(&T) -> String,
-    ) -> Result<Option<T>, ConfigError> {
-        match (ours, theirs) {
-            (Some((a, said)), Some(b)) if !same(&a, &b) => Err(ConfigError::new(
-                format!("{said}{} contradicts {theirs_name}{}", show(&a), show(&b)),
-                by,
-                format!("leave out {said}, or mend the metadata"),
-            )),
-            (Some((a, _)), _) => Ok(Some(a)),
-            (None, b) => Ok(b),
+    ) -> Option<T> {
+        if let (Some((a, said)), Some(b)) = (&ours, &value)
+            && !same(a, b)
+        {
+            let Theirs { name, by, notes } = theirs;
+            notes.borrow_mut().push(format!("{said}{} goes before {name}{} of {by}", show(a), show(b)));
         }
+        ours.map(|(a, _)| a).or(value)
     }
+    let theirs = |name| Theirs { name, by: &sigmf.by, notes: &notes };
     fn value<T: Display>(v: &T) -> String {
         format!(" {v}")
     }
@@ -57,70 +56,70 @@ pub fn combine(
     fn some<T>(list: Vec<T>) -> Option<Vec<T>> {
         (!list.is_empty()).then_some(list)
     }
-    let (f, s, by) = (file.config, sigmf.config, sigmf.by.as_str());
+    let (f, s) = (file.config, sigmf.config.clone());
     let who = file.by.as_str();
-    Ok(RadioConfig {
-        prb: agree(ours(flags.prb, f.prb, "prb", who), s.prb, "sidelink:prb", by, PartialEq::eq, value)?,
-        rate: agree(ours(flags.rate, f.rate, "rate", who), s.rate, "core:sample_rate", by, near, value)?,
-        frequency: agree(
+    let config = RadioConfig {
+        prb: prefer(ours(flags.prb, f.prb, "prb", who), s.prb, theirs("sidelink:prb"), PartialEq::eq, value),
+        rate: prefer(ours(flags.rate, f.rate, "rate", who), s.rate, theirs("core:sample_rate"), near, value),
+        frequency: prefer(
             ours(flags.frequency, f.frequency, "frequency", who),
             s.frequency,
-            "core:frequency",
-            by,
+            theirs("core:frequency"),
             near,
             value,
-        )?,
-        tm: agree(
+        ),
+        tm: prefer(
             ours(flags.tm, f.tm, "tm", who),
             s.tm,
-            "sidelink:transmission_mode",
-            by,
+            theirs("sidelink:transmission_mode"),
             PartialEq::eq,
             value,
-        )?,
-        cp: agree(ours(flags.cp, f.cp, "cp", who), s.cp, "sidelink:cyclic_prefix", by, PartialEq::eq, value)?,
-        sync: agree(
+        ),
+        cp: prefer(
+            ours(flags.cp, f.cp, "cp", who),
+            s.cp,
+            theirs("sidelink:cyclic_prefix"),
+            PartialEq::eq,
+            value,
+        ),
+        sync: prefer(
             ours(flags.sync, f.sync, "sync", who),
             s.sync,
-            "sidelink:pools.sync",
-            by,
+            theirs("sidelink:pools.sync"),
             PartialEq::eq,
             nothing,
-        )?,
-        communication: agree(
+        ),
+        communication: prefer(
             ours(some(flags.communication), some(f.communication), "communication", who),
             some(s.communication),
-            "sidelink:pools.communication",
-            by,
+            theirs("sidelink:pools.communication"),
             PartialEq::eq,
             nothing,
-        )?
+        )
         .unwrap_or_default(),
-        discovery: agree(
+        discovery: prefer(
             ours(some(flags.discovery), some(f.discovery), "discovery", who),
             some(s.discovery),
-            "sidelink:pools.discovery",
-            by,
+            theirs("sidelink:pools.discovery"),
             PartialEq::eq,
             nothing,
-        )?
+        )
         .unwrap_or_default(),
-        v2x: agree(
+        v2x: prefer(
             ours(flags.v2x, f.v2x, "v2x-pool", who),
             s.v2x,
-            "sidelink:pools.v2x",
-            by,
+            theirs("sidelink:pools.v2x"),
             PartialEq::eq,
             nothing,
-        )?,
-        v2x_also: agree(
+        ),
+        v2x_also: prefer(
             ours(some(flags.v2x_also), some(f.v2x_also), "v2x-also", who),
             some(s.v2x_also),
-            "sidelink:pools.v2x-also",
-            by,
+            theirs("sidelink:pools.v2x-also"),
             PartialEq::eq,
             nothing,
-        )?
+        )
         .unwrap_or_default(),
-    })
+    };
+    (config, notes.into_inner())
 }

@@ -158,28 +158,33 @@ fn sigmf_with_unknown_keys_is_refused() {
 }
 
 #[test]
-fn flags_go_before_the_file_and_contradict_sigmf() {
+fn flags_go_before_the_file_and_both_before_sigmf() {
     let said = |text: &str, by: &str| {
         Some(Said { config: RadioConfig::from_toml(text, by).unwrap(), by: by.to_owned() })
     };
     let flags = RadioConfig { prb: Some(50), ..RadioConfig::default() };
-    let config =
-        combine(flags.clone(), said("prb = 25\ntm = 4", "r.toml"), said("rate = \"15.36M\"", "a.sigmf"))
-            .unwrap();
+    let (config, notes) =
+        combine(flags.clone(), said("prb = 25\ntm = 4", "r.toml"), said("rate = \"15.36M\"", "a.sigmf"));
     assert_eq!((config.prb, config.tm, config.sample_rate()), (Some(50), Some(4), Some(15.36e6)));
+    assert_eq!(notes, [""; 0]);
 
-    let e = combine(flags, None, said("prb = 25", "a.sigmf")).unwrap_err().to_string();
-    assert_eq!(e, "--prb 50 contradicts sidelink:prb 25; a.sigmf; leave out --prb, or mend the metadata");
-    let e = combine(RadioConfig::default(), said("tm = 3", "r.toml"), said("tm = 2", "a.sigmf")).unwrap_err();
-    assert!(e.to_string().contains("tm in r.toml 3 contradicts sidelink:transmission_mode 2"), "{e}");
+    let (config, notes) = combine(flags, None, said("prb = 25", "a.sigmf"));
+    assert_eq!(config.prb, Some(50));
+    assert_eq!(notes, ["--prb 50 goes before sidelink:prb 25 of a.sigmf"]);
+    let (config, notes) =
+        combine(RadioConfig::default(), said("tm = 3", "r.toml"), said("tm = 2", "a.sigmf"));
+    assert_eq!(config.tm, Some(3));
+    assert_eq!(notes, ["tm in r.toml 3 goes before sidelink:transmission_mode 2 of a.sigmf"]);
 
     let pool = |size: u32| RadioConfig {
         v2x: Some(format!("size={size},num=5").parse().unwrap()),
         ..Default::default()
     };
     let sigmf = |size| Some(Said { config: pool(size), by: "a.sigmf".to_owned() });
-    assert!(combine(pool(5), None, sigmf(5)).is_ok());
-    assert!(combine(pool(5), None, sigmf(4)).unwrap_err().to_string().contains("--v2x-pool"));
+    assert_eq!(combine(pool(5), None, sigmf(5)).1, [""; 0]);
+    let (config, notes) = combine(pool(5), None, sigmf(4));
+    assert_eq!(config.v2x, pool(5).v2x);
+    assert!(notes[0].contains("--v2x-pool"), "{notes:?}");
 }
 
 #[test]

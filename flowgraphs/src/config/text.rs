@@ -8,15 +8,18 @@ use std::path::Path;
 /// No configuration is longer: a recording that was named by mistake is not read into memory.
 const MAX_BYTES: u64 = 16 << 20;
 
-/// The text of a file.
+/// The text of a file, or of standard input (`-`).
 pub(crate) fn read(path: &Path) -> Result<String, ConfigError> {
     let place = path.display().to_string();
     let remedy =
         "check the name; `sidelink generate --example` and `sidelink ue --example` print files to start from";
     let failed = |e: std::io::Error| ConfigError::new(format!("cannot read it: {e}"), place.clone(), remedy);
-    let mut file = std::fs::File::open(path).map_err(failed)?;
+    let mut input: Box<dyn Read> = match path.as_os_str() == "-" {
+        true => Box::new(std::io::stdin()),
+        false => Box::new(std::fs::File::open(path).map_err(failed)?),
+    };
     let mut bytes = Vec::new();
-    Read::by_ref(&mut file).take(MAX_BYTES + 1).read_to_end(&mut bytes).map_err(failed)?;
+    Read::by_ref(&mut input).take(MAX_BYTES + 1).read_to_end(&mut bytes).map_err(failed)?;
     if bytes.len() as u64 > MAX_BYTES {
         return Err(ConfigError::new("larger than any configuration", place, "is it a recording?"));
     }

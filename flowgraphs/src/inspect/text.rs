@@ -28,6 +28,7 @@ pub fn describe(input: &Input, colours: bool, out: &mut dyn Write) -> io::Result
         Container::Raw => "raw samples",
         Container::SigmfPair => "SigMF",
         Container::SigmfArchive => "SigMF archive",
+        Container::Wav => "WAV",
         Container::Stream => "samples that pass once",
     };
     writeln!(out, "{}", paint(colours, Ink::Bold, &info.path.display().to_string()))?;

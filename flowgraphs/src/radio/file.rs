@@ -3,7 +3,7 @@
 use super::{Anchor, Description, Event, Radio, RadioError, Receive, Received, Streams, Transmit};
 use crate::Sample;
 use crate::args::RadioArgs;
-use sidelink_recordings::{Recording, Writer, WriterOptions};
+use sidelink_recordings::{Recording, SampleFormat, Writer, WriterOptions};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -16,6 +16,10 @@ pub struct FileRadioOptions {
     pub real_time: bool,
     /// Carrier in Hz, where the recording does not say it.
     pub frequency: f64,
+    /// Samples a second, where the recording does not say it.
+    pub rate: Option<f64>,
+    /// How the samples are stored, where the recording does not say it.
+    pub format: Option<SampleFormat>,
 }
 
 /// A recording as a radio.
@@ -33,7 +37,8 @@ impl FileRadio {
     /// What is wrong with it, or that the other file cannot be made.
     pub fn open(path: &Path, options: FileRadioOptions) -> Result<Self, RadioError> {
         let name = path.display();
-        let input = crate::input::open(path, &RadioArgs::default()).map_err(|e| {
+        let args = RadioArgs { format: options.format, ..RadioArgs::default() };
+        let input = crate::input::open_at(path, &args, options.rate).map_err(|e| {
             RadioError::unusable(format!("cannot replay {name}: {e:#}"), "check the recording")
         })?;
         let info = input.recording.info();

@@ -4,6 +4,7 @@ use super::air::{Air, AirConfig, Pace, PortConfig};
 use super::file::{FileRadio, FileRadioOptions};
 use super::{Radio, RadioError};
 use crate::number::Number;
+use sidelink_recordings::SampleFormat;
 use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::path::{Path, PathBuf};
@@ -269,7 +270,7 @@ pub fn files_of(args: &str) -> (Vec<PathBuf>, Option<PathBuf>) {
     (["read", "config"].into_iter().filter_map(path).collect(), path("write"))
 }
 
-/// `driver=file,read=FILE[,write=FILE][,pace=free]`: a recording; what is sent goes to another, or nowhere.
+/// `driver=file,read=FILE[,write=FILE][,pace=free][,format=cf32]`: a recording; what is sent goes to another, or nowhere.
 fn open_file(mut args: DeviceArgs, settings: &RadioSettings) -> Result<Box<dyn Radio>, RadioError> {
     let Some(read) = args.take("read") else {
         let remedy = "write read=FILE, such as read=drive.sigmf-meta";
@@ -277,12 +278,16 @@ fn open_file(mut args: DeviceArgs, settings: &RadioSettings) -> Result<Box<dyn R
     };
     let mut pace = Pace::Realtime;
     args.set("pace", &mut pace)?;
+    let format = args.take("format").map(|name| name.parse::<SampleFormat>());
+    let format = format.transpose().map_err(|e| RadioError::unusable(e.to_string(), "as format=cf32"))?;
     let options = FileRadioOptions {
         write: args.take("write").map(Into::into),
         real_time: pace == Pace::Realtime,
         frequency: settings.frequency.unwrap_or_default(),
+        rate: Some(settings.rate),
+        format,
     };
-    args.finish("file", "read, write, pace")?;
+    args.finish("file", "read, write, pace, format")?;
     let radio = FileRadio::open(Path::new(&read), options)?;
     let rate = radio.description().rate;
     if rate != settings.rate {

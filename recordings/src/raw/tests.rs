@@ -83,29 +83,30 @@ fn integers_clip_and_nothing_else_does() {
     assert_eq!(SampleFormat::CU8.encode(&samples, 1.0, &mut bytes), None);
 }
 
-/// Noise of the given amplitude, by a linear congruential generator.
-fn noise(amplitude: f32) -> Vec<Sample> {
-    let mut state = 1_u32;
-    let mut next = || {
-        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-        (state >> 8) as f32 / 8_388_608.0 - 1.0
-    };
-    (0..4096).map(|_| Sample::new(amplitude * next(), amplitude * next())).collect()
-}
-
 #[test]
-fn a_mistaken_format_is_seen_at_any_amplitude() {
-    for amplitude in [1.0, 0.1, 0.01, 0.001] {
-        let (mut floats, mut integers) = (Vec::new(), Vec::new());
-        SampleFormat::CF32_LE.encode(&noise(amplitude), 1.0, &mut floats);
-        SampleFormat::CI16_LE.encode(&noise(amplitude), 1.0, &mut integers);
-        let (cf32, ci16) = (SampleFormat::CF32_LE, SampleFormat::CI16_LE);
-        assert_eq!(cf32.looks_rather_like(&floats), None, "{amplitude}");
-        assert_eq!(ci16.looks_rather_like(&integers), None, "{amplitude}");
-        assert_eq!(cf32.looks_rather_like(&integers), Some(ci16), "{amplitude}");
-        assert_eq!(ci16.looks_rather_like(&floats), Some(cf32), "{amplitude}");
+fn names_of_other_programs_speak() {
+    let utc = |text: &str| Some(text.parse::<crate::UtcMicros>().unwrap());
+    let (cf32, at) = (Some(SampleFormat::CF32_LE), utc("2026-01-02T03:04:05Z"));
+    for (name, format, rate, frequency, start) in [
+        ("gqrx_20260102_030405_5920000000_15360000_fc.raw", cf32, Some(15.36e6), Some(5.92e9), at),
+        ("g001_433.92M_250k.cu8", Some(SampleFormat::CU8), Some(250e3), Some(433.92e6), None),
+        ("SDRSharp_20260102_030405Z_433920000Hz_IQ.wav", None, None, Some(433.92e6), at),
+        ("HDSDR_20260102_030405Z_433920kHz_RF.wav", None, None, Some(433.92e6), at),
+        ("drive_fc32.bin", cf32, None, None, None),
+        ("drive_7.68Msps_ci16.iq", Some(SampleFormat::CI16_LE), Some(7.68e6), None, None),
+        ("drive.c64", cf32, None, None, None),
+        ("urh.complex16u", Some(SampleFormat::CU8), None, None, None),
+        ("cf32", None, None, None, None),
+        ("x_20260102_030405.cf32", cf32, None, None, None),
+        ("x_20261302_030405Z.cf32", cf32, None, None, None),
+    ] {
+        let found = hints_of(name);
+        let expected = name::NameHints { format, rate, frequency, start };
+        assert_eq!(found, expected, "{name}");
     }
-    assert_eq!(SampleFormat::CF32_LE.looks_rather_like(&[0; 4096]), None, "silence proves nothing");
+    use std::os::unix::ffi::OsStrExt;
+    let name = std::ffi::OsStr::from_bytes(b"fahrt_\xfc_5.92e9Hz.cf32");
+    assert_eq!(crate::hints_of_name(std::path::Path::new(name)).frequency, Some(5.92e9));
 }
 
 #[test]
@@ -168,7 +169,8 @@ proptest! {
         let format = format(ALL[which]);
         let mut out = [Sample::default(); 5];
         prop_assert_eq!(format.decode(&bytes, &mut out), (bytes.len() / format.bytes_per_sample()).min(5));
-        format.looks_rather_like(&bytes);
+        let _ = judge::looks(format, &bytes);
+        let _ = judge::guess(&bytes);
     }
 
     #[test]

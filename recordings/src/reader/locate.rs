@@ -4,9 +4,10 @@ use std::fs::File;
 use std::io::{ErrorKind, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
-use crate::raw::name::{appended, hints_of_name};
+use crate::raw::name::{appended, format_of_name, hints_of_name};
 use crate::sigmf::archive::{self, Member};
 use crate::sigmf::{Annotation, FieldError, Metadata, Visit};
+use crate::wav::{self, Wav, WavError};
 use crate::{Error, SampleFormat, Warning};
 
 use super::Container;
@@ -23,6 +24,8 @@ pub(super) struct Located {
     /// The bytes of that file that are the metadata.
     pub(super) meta_range: DataRange,
     pub(super) annotated: Annotated,
+    /// What the head of a WAV file says.
+    pub(super) wav: Option<Wav>,
     pub(super) source: Source,
     pub(super) range: DataRange,
     pub(super) warnings: Vec<Warning>,
@@ -88,7 +91,7 @@ pub(super) fn locate(path: &Path, format: Option<SampleFormat>) -> Result<Locate
         }
         _ => {}
     }
-    raw(path)
+    raw(path, format)
 }
 
 /// The files that `path` stands for as a recording, as far as they exist: metadata, samples, an archive.
@@ -118,7 +121,7 @@ pub fn is_recording(path: &Path) -> bool {
     }
     let extension = path.extension().map(|extension| extension.to_string_lossy().to_ascii_lowercase());
     let by_name =
-        extension.is_some_and(|e| RECORDINGS.contains(&e.as_str())) || hints_of_name(path).format.is_some();
+        extension.is_some_and(|e| RECORDINGS.contains(&e.as_str())) || format_of_name(path).is_some();
     by_name || begins_as_recording(path)
 }
 
@@ -150,19 +153,52 @@ fn begins_as_recording(path: &Path) -> bool {
     wav || tar && head[..100].windows(6).any(|window| window == b".sigmf")
 }
 
-fn raw(path: &Path) -> Result<Located, Error> {
-    let (source, length) = open_data(path, "nor is there one with .sigmf-meta or .sigmf appended")?;
-    Ok(Located {
-        container: if source.is_stream() { Container::Stream } else { Container::Raw },
+/// Extensions of packers. (The magic number of another file may stand in its samples by chance.)
+const PACKED: [&str; 6] = ["gz", "xz", "zip", "bz2", "zst", "tgz"];
+
+fn raw(path: &Path, format: Option<SampleFormat>) -> Result<Located, Error> {
+    let (mut source, length) = open_data(path, "nor is there one with .sigmf-meta or .sigmf appended")?;
+    let mut start = [0; 16];
+    let have = source.read_at(0, &mut start).map_err(Error::io(path, "read"))?;
+    let start = &start[..have];
+    let packed =
+        path.extension().is_some_and(|e| PACKED.contains(&e.to_string_lossy().to_lowercase().as_str()));
+    if (packed || format.or(hints_of_name(path).format).is_none())
+        && let Some(error) = archive::compressed(path, start)
+    {
+        return Err(error);
+    }
+    let stream = source.is_stream();
+    let mut located = Located {
+        container: if stream { Container::Stream } else { Container::Raw },
         data_path: path.to_owned(),
         meta_path: path.to_owned(),
         metadata: None,
         meta_range: DataRange { offset: 0, length: 0 },
         annotated: Annotated::default(),
         source,
+        wav: None,
         range: DataRange { offset: 0, length },
         warnings: Vec::new(),
-    })
+    };
+    if wav::is_wav(start) {
+        let wav = wav::parse(&mut |at, into| located.source.read_at(at, into), length);
+        let wav = wav.map_err(|error| match error {
+            WavError::Broken(offset, problem) => Error::Archive { path: path.to_owned(), offset, problem },
+            WavError::Unsupported(what) => Error::Unsupported { path: path.to_owned(), what },
+            WavError::Io(source) => Error::Io { path: path.to_owned(), doing: "read", source },
+        })?;
+        located.range = DataRange { offset: wav.offset, length: wav.length };
+        if wav.missing > 0 && !stream {
+            let (announced, present) = (wav.length + wav.missing, wav.length);
+            located.warnings.push(Warning::MemberCutShort { announced, present });
+        }
+        if !stream {
+            located.container = Container::Wav;
+        }
+        located.wav = Some(wav);
+    }
+    Ok(located)
 }
 
 fn pair(meta_path: &Path) -> Result<Located, Error> {
@@ -192,6 +228,7 @@ fn pair(meta_path: &Path) -> Result<Located, Error> {
         metadata: Some(metadata),
         meta_range,
         annotated,
+        wav: None,
         source,
         range: DataRange { offset: 0, length },
         warnings: Vec::new(),
@@ -250,6 +287,7 @@ fn archive(path: &Path) -> Result<Located, Error> {
         metadata: Some(metadata),
         meta_range,
         annotated,
+        wav: None,
         range: DataRange { offset: data.offset, length: present },
         source: Source::file(file),
         warnings,

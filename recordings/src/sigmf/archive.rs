@@ -120,11 +120,9 @@ fn header_at(path: &Path, file: &mut File, at: u64, length: u64) -> Result<Optio
         .and_then(|_| file.read_exact(&mut block[..have as usize]))
         .map_err(Error::io(path, "read the archive"))?;
     if at == 0
-        && let Some(packer) = compression_of(&block)
+        && let Some(error) = compressed(path, &block)
     {
-        let what =
-            format!("is compressed ({packer}): unpack it first, samples are read in place from a plain tar");
-        return Err(Error::Unsupported { path: path.to_owned(), what });
+        return Err(error);
     }
     if have < BLOCK {
         return Err(broken("the archive ends within a tar header: was it cut short?"));
@@ -146,17 +144,21 @@ fn header_at(path: &Path, file: &mut File, at: u64, length: u64) -> Result<Optio
     Ok(Some(header.clone()))
 }
 
-/// The packer whose magic number a file begins with.
-fn compression_of(block: &[u8]) -> Option<&'static str> {
-    [
-        (&b"\x1f\x8b"[..], "gzip"),
-        (b"\xfd7zXZ\0", "xz"),
-        (b"PK\x03\x04", "zip"),
-        (b"BZh", "bzip2"),
-        (b"\x28\xb5\x2f\xfd", "zstd"),
-    ]
-    .into_iter()
-    .find_map(|(magic, name)| block.starts_with(magic).then_some(name))
+/// An error for a file that begins as that of a packer does.
+pub(crate) fn compressed(path: &Path, start: &[u8]) -> Option<Error> {
+    let packers = [
+        (&b"\x1f\x8b"[..], "gzip", "gunzip -k"),
+        (b"\xfd7zXZ\0", "xz", "unxz -k"),
+        (b"PK\x03\x04", "zip", "unzip"),
+        (b"BZh", "bzip2", "bunzip2 -k"),
+        (b"\x28\xb5\x2f\xfd", "zstd", "unzstd"),
+    ];
+    let (_, packer, command) = packers.into_iter().find(|(magic, ..)| start.starts_with(magic))?;
+    let name = path.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
+    let what = format!(
+        "is compressed ({packer}), and samples are read in place: unpack it first, with `{command} {name}`"
+    );
+    Some(Error::Unsupported { path: path.to_owned(), what })
 }
 
 /// The contents of a small member.

@@ -208,6 +208,28 @@ fn refused_arguments() {
 }
 
 #[test]
+fn floats_are_scaled_to_a_peak_when_it_is_known() {
+    let folder = Folder::new();
+    // More than one block, the loudest sample first.
+    let mut samples = samples(40_000);
+    samples[0] = Sample::new(3.0, -4.0);
+    for name in ["pair", "whole.sigmf", "raw.cf32"] {
+        let path = folder.path(name);
+        let mut writer = Writer::create(&path, WriterOptions { peak: Some(0.5), ..options() }).unwrap();
+        writer.write(&samples).unwrap();
+        assert_eq!((writer.peak(), writer.scale_to_come()), (5.0, 0.1));
+        writer.finish().unwrap();
+        let (mut recording, back) = read(&path);
+        for (back, written) in back.iter().zip(&samples) {
+            assert!((back - written * 0.1).norm() < 1e-6, "{name}");
+        }
+        if name != "raw.cf32" {
+            assert_eq!(recording.verify_hash().unwrap(), HashCheck::Match, "{name}");
+        }
+    }
+}
+
+#[test]
 fn a_changed_file_fails_its_hash() {
     let folder = Folder::new();
     let path = folder.path("a.sigmf");

@@ -123,7 +123,9 @@ fn what_is_no_archive() {
     assert!(
         message(&folder, &[7; 2000]).contains("at byte 0: not a tar header: a .sigmf file is a tar archive")
     );
-    assert!(message(&folder, b"\x1f\x8b and so on").contains("is compressed (gzip): unpack it first"));
+    assert!(message(&folder, b"\x1f\x8b and so on").contains(
+        "is compressed (gzip), and samples are read in place: unpack it first, with `gunzip -k x.sigmf`"
+    ));
     assert!(message(&folder, &tar(&[])).contains("ends without a .sigmf-meta"));
     assert!(message(&folder, &tar(&[meta()])).contains("ends without \"x.sigmf-data\""));
     assert!(
