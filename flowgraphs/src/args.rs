@@ -67,7 +67,7 @@ pub(crate) fn parse_prb(text: &str) -> Result<u32, String> {
     Ok(prb)
 }
 
-/// A form of output and where it goes: `table`, `json`, `json:FILE`.
+/// A form of output and where it goes: `table`, `json`, `csv`, `json:FILE`; `json:-` is standard output.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Output {
     /// The form.
@@ -83,6 +83,8 @@ pub enum Form {
     Table,
     /// One JSON object a line.
     Json,
+    /// One row an event, always the same columns.
+    Csv,
 }
 
 impl fmt::Display for Form {
@@ -90,6 +92,7 @@ impl fmt::Display for Form {
         f.write_str(match self {
             Self::Table => "table",
             Self::Json => "json",
+            Self::Csv => "csv",
         })
     }
 }
@@ -107,7 +110,12 @@ impl FromStr for Output {
         let form = match name {
             "table" => Form::Table,
             "json" => Form::Json,
-            _ => return Err(format!("{name:?} is no form of output; table, json or json:FILE")),
+            "csv" => Form::Csv,
+            _ => {
+                return Err(format!(
+                    "{name:?} is no form of output; table, json, csv or json:FILE, csv:FILE"
+                ));
+            }
         };
         Ok(Self { form, file })
     }
@@ -136,6 +144,7 @@ mod tests {
         assert_eq!("json:a:b".parse(), Ok(Output { form: Form::Json, file: Some("a:b".into()) }));
         assert_eq!("json:-".parse(), Ok(Output { form: Form::Json, file: None }));
         assert!("json:".parse::<Output>().is_err());
-        assert!("csv".parse::<Output>().unwrap_err().contains("json:FILE"));
+        assert_eq!("csv:a".parse(), Ok(Output { form: Form::Csv, file: Some("a".into()) }));
+        assert!("xml".parse::<Output>().unwrap_err().contains("json:FILE"));
     }
 }

@@ -157,6 +157,15 @@ impl Outputs {
         Ok(place)
     }
 
+    /// Takes the places of outputs that are opened later by their names.
+    ///
+    /// # Errors
+    /// As [`Self::claim`].
+    pub fn claim_all(&mut self, outputs: &[(&str, Option<&Path>)]) -> Result<(), ConfigError> {
+        let named = outputs.iter().filter_map(|(option, path)| Some((option, (*path)?)));
+        named.into_iter().try_for_each(|(option, path)| self.claim(option, path).map(drop))
+    }
+
     /// Takes the places of a recording that a [`sidelink_recordings::Writer`] will make of `path`.
     ///
     /// # Errors

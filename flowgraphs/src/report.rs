@@ -2,20 +2,25 @@
 //!
 //! ```text
 //! json.rs    one object a line, documented in the README
+//! csv.rs     one row an event, for spreadsheets and data frames
 //! table.rs   one line an event
 //! opened.rs  what the blocks held: one line or object each PDCP PDU and discovery message
 //! pcap.rs    link type 252
+//! annotation.rs  what was heard, in the metadata of the recording of it
 //! lossy.rs   a writer that never waits for its reader
 //! board.rs   who is on the air, in place on a terminal
 //! ```
 
+mod annotation;
 mod board;
+mod csv;
 mod json;
 mod lossy;
 mod opened;
 mod pcap;
 mod table;
 
+pub use annotation::annotation;
 pub use board::Board;
 pub use pcap::PcapReport;
 
@@ -150,6 +155,10 @@ impl Report {
                 let Some(object) = json::event(event, sample) else { return Ok(()) };
                 self.json_line(name, object)
             }
+            Form::Csv => match json::event(event, sample) {
+                Some(object) => self.csv_row(file, &object),
+                None => Ok(()),
+            },
             Form::Table => {
                 self.table_header(file, several)?;
                 if self.repeats == Repeats::Hide && is_repeat(event) {
@@ -176,6 +185,10 @@ impl Report {
                 let Some(object) = opened::json(opened, subframe) else { return Ok(()) };
                 self.json_line(several.then_some(file), object)
             }
+            Form::Csv => match opened::json(opened, subframe) {
+                Some(object) => self.csv_row(file, &object),
+                None => Ok(()),
+            },
             Form::Table => {
                 self.table_header(file, several)?;
                 opened::table(&mut self.out, opened, subframe, self.colours)
@@ -207,6 +220,8 @@ impl Report {
             Form::Json => {
                 self.json_line(several.then_some(file), json::summary(file, counts, outcome, assumed))?
             }
+            // rows are events; a recording without any leaves the header
+            Form::Csv => self.csv_header()?,
             Form::Table => {
                 self.table_header(file, several)?;
                 table::summary(&mut self.out, counts, outcome, assumed, self.colours)?;
@@ -225,6 +240,18 @@ impl Report {
         }
         serde_json::to_writer(&mut self.out, &object)?;
         self.out.write_all(b"\n")
+    }
+
+    fn csv_row(&mut self, file: &str, object: &serde_json::Map<String, serde_json::Value>) -> io::Result<()> {
+        self.csv_header()?;
+        self.out.write_all(&csv::row(file, object)?)
+    }
+
+    fn csv_header(&mut self) -> io::Result<()> {
+        match self.header_of.replace(String::new()) {
+            Some(_) => Ok(()),
+            None => self.out.write_all(&csv::header()?),
+        }
     }
 
     fn table_header(&mut self, file: &str, several: bool) -> io::Result<()> {

@@ -155,6 +155,9 @@ pub struct Totals {
     pub reference_changes: u64,
 }
 
+/// Hears what the receiver of a UE hears: an event, the radio's sample at which its subframe begins, and UTC there.
+pub type Listener = Box<dyn FnMut(&Event<'_>, i64, UtcTime) + core::marker::Send>;
+
 /// A UE.
 pub struct Ue {
     name: String,
@@ -192,6 +195,7 @@ pub struct Ue {
     totals: Totals,
     duration: u64,
     budget: Budget,
+    listener: Option<Listener>,
 }
 
 impl Ue {
@@ -256,6 +260,7 @@ impl Ue {
             totals: Totals::default(),
             duration: u64::MAX,
             budget: Budget::new(),
+            listener: None,
         }
     }
 
@@ -267,6 +272,11 @@ impl Ue {
     /// The subframe that is received next.
     pub fn next_subframe(&self) -> u64 {
         self.next
+    }
+
+    /// Tells `listener` everything that the receiver hears.
+    pub fn set_listener(&mut self, listener: Listener) {
+        self.listener = Some(listener);
     }
 
     /// End after so many subframes.
@@ -410,6 +420,7 @@ impl Ue {
     fn receive(&mut self, t: u64, start: i64) {
         let n = self.numerology.subframe_samples();
         let Self { framer, receiver, layer2, planner, applications, totals, sync, clock, budget, .. } = self;
+        let listener = &mut self.listener;
         let Some(samples) = framer.cut(start, n) else { return };
         receiver.set_time(t, Clock::dfn(t));
         receiver.set_common_cfo(self.cfo_hz);
@@ -430,6 +441,9 @@ impl Ue {
             (last, inside) = (now, inside + within);
         };
         let mut hear = |event: Event<'_>| {
+            if let Some(listener) = listener {
+                listener(&event, start, utc);
+            }
             let began = Instant::now();
             match &event {
                 Event::Mib { id, bits, measurement, time, .. } => {

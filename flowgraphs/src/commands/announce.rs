@@ -4,6 +4,7 @@ use super::ue::{UeArgs, run_config};
 use crate::args::{Form, Output};
 use crate::config::ConfigError;
 use crate::keystore::{Discovery, Hex, Keys, Protection};
+use crate::outputs::ForceArgs;
 use crate::ue::UeConfig;
 use clap::Args;
 use std::path::PathBuf;
@@ -82,6 +83,9 @@ pub fn run(args: AnnounceArgs) -> anyhow::Result<()> {
         args: None,
         duration: args.duration,
         output: Output { form: Form::Table, file: None },
+        pcap: None,
+        record: None,
+        force: ForceArgs::default(),
         all: true,
         control: None,
         control_token_file: None,

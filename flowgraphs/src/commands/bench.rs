@@ -7,7 +7,9 @@ use crate::bench::bler::{self, AirConfig, CASES, Case, Crossing, Point};
 use crate::bench::phy;
 use crate::bench::security::{self, Row};
 use crate::bench::timing::Timing;
+use crate::config::ConfigError;
 use crate::inspect::plot::check_name;
+use crate::outputs::{Existing, Outputs};
 use crate::terminal;
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
@@ -100,6 +102,14 @@ struct BlerArgs {
 /// # Errors
 /// A case that does not exist, or output that cannot be written.
 pub fn run(args: BenchArgs) -> anyhow::Result<()> {
+    let (output, other) = match &args.what {
+        What::Phy(args) => (&args.output, None),
+        What::Bler(args) => (&args.output, None),
+        What::Security(args) => (&args.output, args.plot.as_deref()),
+        What::Latency(args) => (&args.output, args.html.as_deref()),
+    };
+    let outputs = [("-F", output.file.as_deref()), ("--plot", other)];
+    Outputs::new(Existing::Keep).claim_all(&outputs)?;
     match args.what {
         What::Phy(args) => run_phy(&args),
         What::Bler(args) => run_bler(&args),
@@ -109,6 +119,10 @@ pub fn run(args: BenchArgs) -> anyhow::Result<()> {
 }
 
 fn open(output: &Output) -> anyhow::Result<Box<dyn Write>> {
+    if output.form == Form::Csv {
+        let remedy = "write table, json or json:FILE";
+        return Err(ConfigError::usage("csv is a form of what decode and listen hear", remedy).into());
+    }
     Ok(match &output.file {
         None => Box::new(terminal::stdout()),
         Some(path) => Box::new(BufWriter::new(
@@ -128,8 +142,8 @@ fn run_phy(args: &PhyArgs) -> anyhow::Result<()> {
     phy::run(Duration::from_millis(args.time), &args.case, &mut |t: &Timing| {
         count += 1;
         let written = match args.output.form {
-            Form::Json => writeln!(out, "{}", phy_json(t)),
             Form::Table => writeln!(out, "{}", phy_row(t)),
+            _ => writeln!(out, "{}", phy_json(t)),
         };
         if let Err(e) = written.and_then(|()| out.flush()) {
             failure.get_or_insert(e);
@@ -181,8 +195,8 @@ fn run_security(args: &SecurityArgs) -> anyhow::Result<()> {
     let mut last = "";
     security::run(Duration::from_millis(args.time), &args.case, args.keys, &mut |row: &Row| {
         let written = match args.output.form {
-            Form::Json => writeln!(out, "{}", security_json(row)),
             Form::Table => security_row(&mut out, row, last != row.about),
+            _ => writeln!(out, "{}", security_json(row)),
         };
         last = row.about;
         rows.push(row.clone());

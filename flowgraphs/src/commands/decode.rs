@@ -27,7 +27,7 @@ pub struct DecodeArgs {
     /// What the recording does not say itself.
     #[command(flatten)]
     pub radio: RadioArgs,
-    /// Form of the output: table, json or json:FILE; several at once.
+    /// Form of the output: table, json, csv, or json:FILE, csv:FILE; several at once.
     #[arg(short = 'F', value_name = "FORM[:FILE]", default_value = "table")]
     pub output: Vec<Output>,
     /// Show repetitions of a block in lines of their own.

@@ -29,7 +29,7 @@ const FILE_OCTETS: usize = 8000;
 /// Arguments of `sidelink demo`.
 #[derive(Debug, Args)]
 pub struct DemoArgs {
-    /// Keep the air as a recording: a SigMF pair, or .sigmf, .cf32, .ci16 by its name.
+    /// Keep the air as a recording: a SigMF pair, or .sigmf, .cf32, .ci16 by its name; the keys go to NAME.keys.
     #[arg(long, value_name = "OUT")]
     pub record: Option<PathBuf>,
     /// Recordings that exist.
@@ -97,6 +97,9 @@ pub fn run(args: DemoArgs) -> anyhow::Result<()> {
     let stop = stop_on_signals()?;
     let folder = scene::Folder::new()?;
     let (keys, forged) = (scene::keys()?, scene::forged_keys()?);
+    if let Some(path) = &args.record {
+        recording::keep_keys(path, &keys)?;
+    }
     let talk = |text: &str, every: u64| {
         format!("[[talk]]\nto = \"{}\"\nevery = {every}\ntext = \"{text}\"\n", scene::GROUP)
     };

@@ -18,6 +18,7 @@ use sidelink_security::counter::UtcTime;
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
 
 /// Arguments of `sidelink generate`.
 #[derive(Debug, Args)]
@@ -52,7 +53,10 @@ pub struct GenerateArgs {
     /// Draws noise, fading, payloads and random resources; goes before the scenario's.
     #[arg(long)]
     pub seed: Option<u64>,
-    /// How to store the samples: cf32 or ci16. Integers are scaled so that none is clipped.
+    /// The largest magnitude in the file against full scale (1.0), as -3dBFS; none leaves the samples as they are.
+    #[arg(long, value_name = "LEVEL", default_value = "-3dBFS", allow_hyphen_values = true)]
+    pub peak: Peak,
+    /// How to store the samples: cf32 or ci16.
     #[arg(long, value_name = "FORMAT")]
     pub format: Option<SampleFormat>,
     /// Write one file, a SigMF archive.
@@ -74,8 +78,36 @@ pub enum Example {
     Protected,
 }
 
-/// Largest component of an integer recording, of full scale.
-const HEADROOM: f32 = 0.9;
+/// The largest magnitude of a recording.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Peak {
+    /// Whatever it is.
+    AsIs,
+    /// In dB of full scale.
+    Dbfs(f32),
+}
+
+impl Peak {
+    fn magnitude(self) -> Option<f32> {
+        match self {
+            Self::AsIs => None,
+            Self::Dbfs(level) => Some(10_f32.powf(level / 20.0)),
+        }
+    }
+}
+
+impl FromStr for Peak {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let number = ["dBFS", "dbfs", "dB"].iter().find_map(|unit| text.strip_suffix(unit)).unwrap_or(text);
+        match number.trim().parse::<f32>() {
+            _ if text == "none" => Ok(Self::AsIs),
+            Ok(level) if (-120.0..=60.0).contains(&level) => Ok(Self::Dbfs(level)),
+            _ => Err(format!("{text:?} is no level; write -3dBFS (from -120 to 60), or none")),
+        }
+    }
+}
 
 /// Generate.
 ///
@@ -102,16 +134,25 @@ pub fn run(args: GenerateArgs) -> anyhow::Result<()> {
     let name = config.display().to_string();
     let (secrets, start) = secrets(&args, &scenario, &name)?;
     let generator = |secrets| Generator::with_secrets(&scenario, secrets).map_err(|e| e.within(&name));
-    let scale = if format == SampleFormat::CF32_LE {
-        1.0
-    } else {
-        // What is measured is what will be written: the rehearsal uses the counters of the performance.
-        HEADROOM / peak(generator(secrets.as_ref().map(Secrets::rehearsal))?, &scenario)
+    let floats_in_a_file = format == SampleFormat::CF32_LE && Container::of_output(&out) != Container::Stream;
+    let scale = match args.peak.magnitude() {
+        Some(level) if !floats_in_a_file => {
+            // What is measured is what will be written: the rehearsal uses the counters of the performance.
+            level / peak(generator(secrets.as_ref().map(Secrets::rehearsal))?, &scenario)
+        }
+        _ => 1.0,
     };
     let generator = generator(secrets)?;
-    let options = WriterOptions { start, ..options(&scenario, &generator, format, scale) };
+    let start = start.or_else(|| Some(UtcMicros(1_000_000 * u64::from(keystore::utc_now()))));
+    let peak = args.peak.magnitude().filter(|_| floats_in_a_file);
+    let options = WriterOptions { start, scale, peak, ..options(&scenario, &generator, format) };
+    let (numerology, out_of) = (generator.numerology(), options.scale);
     let mut writer = Writer::create(&out, options)?;
     let counts = write(generator, &scenario, &mut writer)?;
+    let scale = out_of * writer.scale_to_come();
+    let amplitude = scale / (numerology.subcarriers() as f32).sqrt();
+    writer.set_description(description(&scenario, amplitude));
+    warn_above_full_scale(&out, writer.peak() * writer.scale_to_come());
     let summary = writer.finish()?;
     Ok(report(&summary, &scenario, &counts, &out)?)
 }
@@ -157,7 +198,7 @@ fn override_by_flags(scenario: &mut Scenario, args: &GenerateArgs) {
 fn archive_name(out: &Path) -> Result<PathBuf, ConfigError> {
     match Container::of_name(out) {
         Container::SigmfArchive => Ok(out.to_owned()),
-        Container::Raw | Container::Stream => {
+        Container::Raw | Container::Wav | Container::Stream => {
             let what = format!("--archive contradicts -w {}", out.display());
             Err(ConfigError::usage(what, "name it without an extension, or leave out --archive"))
         }
@@ -183,29 +224,40 @@ fn peak(mut generator: Generator, scenario: &Scenario) -> f32 {
     if power > 1e-20 { power.sqrt() } else { 1.0 }
 }
 
-fn options(scenario: &Scenario, generator: &Generator, format: SampleFormat, scale: f32) -> WriterOptions {
+/// Programs take 1.0 for full scale.
+fn warn_above_full_scale(out: &Path, peak: f32) {
+    if peak > 1.0001 {
+        let level = 20.0 * peak.log10();
+        tracing::warn!(
+            "{}: its peak is {level:+.1} dBFS; what is beyond full scale is clipped here or by others: give --peak -3dBFS",
+            out.display()
+        );
+    }
+}
+
+fn description(scenario: &Scenario, amplitude: f32) -> String {
+    let noise = scenario.snr.map_or("no noise".to_owned(), |snr| format!("Es/N0 {snr} dB"));
+    let made = format!(
+        "Made by `sidelink generate`, seed {}, {noise}; amplitude of a subcarrier {amplitude:.5}.",
+        scenario.seed
+    );
+    match &scenario.description {
+        Some(text) => format!("{text} ({made})"),
+        None => made,
+    }
+}
+
+fn options(scenario: &Scenario, generator: &Generator, format: SampleFormat) -> WriterOptions {
     let numerology = generator.numerology();
     let mut radio = scenario.radio.clone();
     radio.tm = Some(generator.mode().number());
     if numerology.cp() == CyclicPrefix::Normal {
         radio.cp.get_or_insert(CyclicPrefixName::Normal);
     }
-    let amplitude = scale / (numerology.subcarriers() as f32).sqrt();
-    let noise = scenario.snr.map_or("no noise".to_owned(), |snr| format!("Es/N0 {snr} dB"));
-    let made = format!(
-        "Made by `sidelink generate`, seed {}, {noise}; amplitude of a subcarrier {amplitude:.5}.",
-        scenario.seed
-    );
-    let description = match &scenario.description {
-        Some(text) => format!("{text} ({made})"),
-        None => made,
-    };
     WriterOptions {
         format,
-        scale,
         frequency: radio.frequency.map(|f| f.0),
         recorder: concat!("sidelink ", env!("CARGO_PKG_VERSION")).to_owned(),
-        description: Some(description),
         radio: to_sigmf(&radio),
         ..WriterOptions::new(numerology.sample_rate())
     }

@@ -5,22 +5,23 @@ use super::decode::{open, since_first};
 use super::ue::{host_time, parse_duration, stop_on_signals};
 use crate::Sample;
 use crate::args::{Form, Output};
-use crate::config::{ConfigError, CyclicPrefixName, RadioConfig, V2xConfig};
+use crate::config::{ConfigError, CyclicPrefixName, RadioConfig, V2xConfig, to_sigmf};
 use crate::keystore;
 use crate::number::Number;
 use crate::open::{Opened, Opener};
 use crate::outputs::{ForceArgs, Outputs, Place};
-use crate::radio::record::Recorded;
+use crate::radio::record::{Annotator, Recorded};
 use crate::radio::{self, Radio, RadioError, RadioSettings};
 use crate::receive::receiver_config;
-use crate::report::{Board, Counts, PcapReport, Repeats, Report};
+use crate::report::{Board, Counts, PcapReport, Repeats, Report, annotation};
 use crate::terminal;
 use clap::Args;
 use crossbeam::channel::{RecvTimeoutError, bounded};
+use sidelink_phy::numerology::Numerology;
 use sidelink_phy::receive::receiver::Event;
 use sidelink_phy::receive::stream::StreamReceiver;
 use sidelink_phy::units::{CyclicPrefix, DfnSubframe, TransmissionMode};
-use sidelink_recordings::{UtcMicros, WriterOptions};
+use sidelink_recordings::{UtcMicros, WriterOptions, hints_of_name};
 use sidelink_security::counter::UtcTime;
 use std::io::Write;
 use std::path::PathBuf;
@@ -73,7 +74,7 @@ pub struct ListenArgs {
     /// A file with the carrier and its pools: of a radio, a scenario or a UE.
     #[arg(short, long, value_name = "FILE")]
     pub config: Option<PathBuf>,
-    /// Form of the output: table (in place on a terminal), json or json:FILE.
+    /// Form of the output: table (in place on a terminal), json, csv, or json:FILE, csv:FILE.
     #[arg(short = 'F', value_name = "FORM[:FILE]", default_value = "table")]
     pub output: Output,
     /// Write a line for each block, on a terminal too.
@@ -142,6 +143,10 @@ struct Sinks {
     rate: f64,
     discovery_only: bool,
     clock: Option<(u64, DfnSubframe)>,
+    /// Of the recording, if one is made: with the sizes of a subframe and the carrier.
+    annotator: Option<(Annotator, Numerology, f64)>,
+    /// The radio's number of the receiver's first sample.
+    first: u64,
 }
 
 /// Listen until Ctrl-C, the duration or the radio's end.
@@ -174,8 +179,15 @@ pub fn run(args: ListenArgs, discovery_only: bool) -> anyhow::Result<()> {
     };
     let mut radio = radio::open(&device, &settings)?;
     let name = radio.description().name.clone();
+    let mut annotator = None;
     if let Some(path) = &args.record {
-        radio = Box::new(Recorded::new(radio, path, WriterOptions::new(rate))?);
+        let mut options = WriterOptions::new(rate);
+        options.format = hints_of_name(path).format.unwrap_or(options.format);
+        options.radio = to_sigmf(&config);
+        options.recorder = concat!("sidelink ", env!("CARGO_PKG_VERSION")).to_owned();
+        let mut recorded = Recorded::new(radio, path, options)?;
+        annotator = Some((recorded.annotator(), numerology, recorded.description().frequency));
+        radio = Box::new(recorded);
     }
     let keys = args.keys.as_deref().map(keystore::read).transpose()?;
     let opener = match keys {
@@ -198,6 +210,8 @@ pub fn run(args: ListenArgs, discovery_only: bool) -> anyhow::Result<()> {
         rate,
         discovery_only,
         clock: None,
+        annotator,
+        first: 0,
     };
     eprintln!("{name}, {:.2} MS/s; Ctrl-C ends it", rate / 1e6);
     if in_place {
@@ -290,6 +304,9 @@ fn listen(
             Err(RecvTimeoutError::Timeout) => continue,
             Err(RecvTimeoutError::Disconnected) => break,
         };
+        if next.is_none() {
+            sinks.first = first;
+        }
         let gap = next.map_or(0, |next| first.saturating_sub(next));
         if gap > 0 {
             lost += gap;
@@ -297,6 +314,7 @@ fn listen(
                 receiver.push(&vec![Sample::default(); gap as usize], &mut |_, _| {});
             } else {
                 receiver = StreamReceiver::new(receiver.receiver().config().clone());
+                sinks.first = first;
             }
         }
         next = Some(first + count as u64);
@@ -318,6 +336,8 @@ fn listen(
         stop.store(true, Ordering::Relaxed);
     }
     drop(filled);
+    // the recording waits for the last annotation
+    sinks.annotator = None;
     let fetched =
         fetcher.join().unwrap_or_else(|_| Err(RadioError::Lost("the receiving thread failed".to_owned())));
     if lost > 0 {
@@ -336,6 +356,14 @@ impl Sinks {
             self.clock = Some((*subframe, *time));
         }
         let seconds = sample as f64 / self.rate;
+        let dfn = |(k, t): (u64, DfnSubframe)| {
+            DfnSubframe::from_count(t.count() as u64 + event.subframe().saturating_sub(k))
+        };
+        if let Some((annotator, numerology, frequency)) = &self.annotator {
+            let at = self.first.saturating_add_signed(sample);
+            let annotation = annotation(event, at, numerology, *frequency, self.clock.map(dfn));
+            annotation.into_iter().for_each(|annotation| annotator.add(annotation));
+        }
         if let Some(report) = &mut self.report {
             report.event("", false, event, sample)?;
         }
@@ -343,10 +371,7 @@ impl Sinks {
             board.event(event, seconds);
         }
         if let Some(pcap) = &mut self.pcap {
-            let time = self
-                .clock
-                .map(|(k, t)| DfnSubframe::from_count(t.count() as u64 + event.subframe().saturating_sub(k)));
-            pcap.event(event, Some(self.start), seconds, time)?;
+            pcap.event(event, Some(self.start), seconds, self.clock.map(dfn))?;
         }
         let ago = 1e-3 * since_first(event);
         let micros = self.start.0.saturating_add_signed(((seconds - ago) * 1e6).round() as i64);

@@ -11,6 +11,7 @@ mod output;
 mod plots;
 
 use crate::config::ConfigError;
+use crate::outputs::{Existing, Outputs};
 use crate::terminal;
 use cases::Expect;
 use clap::Args;
@@ -130,6 +131,8 @@ pub fn run(args: ScenarioArgs) -> anyhow::Result<()> {
         out.flush()?;
         return Ok(());
     }
+    let outputs = [("-F", args.output.file.as_deref()), ("--diagram", args.diagram.as_deref())];
+    Outputs::new(Existing::Keep).claim_all(&outputs)?;
     let mut all: Vec<Costs> = Vec::new();
     args.cases.play(&args.name, |_, costs| {
         if all.is_empty()

@@ -3,11 +3,13 @@
 mod example;
 
 use crate::args::{Form as OutputForm, Output};
-use crate::config::ConfigError;
+use crate::clock::Clock;
+use crate::config::{ConfigError, to_sigmf};
 use crate::keystore::{self, Keys};
-use crate::outputs::{Existing, Outputs};
-use crate::radio::{self, Anchor, RadioSettings};
-use crate::terminal;
+use crate::outputs::{ForceArgs, Outputs, Place};
+use crate::radio::record::{Annotator, Recorded};
+use crate::radio::{self, Anchor, Radio as _, RadioSettings};
+use crate::report::{PcapReport, annotation};
 use crate::ue::control::{self, Board, ControlConfig, Server};
 use crate::ue::{
     AddressBook, Application, Form, NoStore, Observer, RadioFacts, Reporter, Running, Stage, ThreadOptions,
@@ -15,6 +17,10 @@ use crate::ue::{
 };
 use clap::Args;
 pub use example::Example;
+use sidelink_phy::numerology::Numerology;
+use sidelink_phy::receive::receiver::Event;
+use sidelink_recordings::{UtcMicros, WriterOptions, hints_of_name};
+use sidelink_security::counter::UtcTime;
 use std::io::Write;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -53,6 +59,15 @@ pub struct UeArgs {
     /// Form of the output: table or json, json:FILE.
     #[arg(short = 'F', value_name = "FORM[:FILE]", default_value = "table")]
     pub output: Output,
+    /// Write what is heard for Wireshark, at once: a file, a pipe, or - for standard output.
+    #[arg(long, value_name = "FILE")]
+    pub pcap: Option<PathBuf>,
+    /// Keep everything that is received as a recording, with what was heard as its annotations.
+    #[arg(long, value_name = "OUT")]
+    pub record: Option<PathBuf>,
+    /// Recordings that exist.
+    #[command(flatten)]
+    pub force: ForceArgs,
     /// Show own announcements and what was dropped too, and at the end the time of each stage.
     #[arg(long)]
     pub all: bool,
@@ -103,25 +118,33 @@ pub(super) fn run_config(
     args: &UeArgs,
     console: Option<Console>,
 ) -> anyhow::Result<()> {
-    let mut outputs = Outputs::new(Existing::Keep);
-    outputs.reads(args.config.iter().chain(&args.control_token_file).chain(&config.keys));
-    outputs.device(&config.device.args)?;
-    let option = format!("-F {}", args.output.form);
-    let place = match &args.output.file {
-        Some(path) => outputs.claim(&option, path)?,
-        None => outputs.for_people(&option)?,
-    };
+    let places = Places::claim(config, args)?;
     let stop = stop_on_signals()?;
-    let radio = radio::open(&config.device.args, &settings(config)?)?;
+    let mut radio = radio::open(&config.device.args, &settings(config)?)?;
+    let numerology = config.numerology()?;
+    let mut annotator = None;
+    if let Some(path) = &args.record {
+        let mut options = WriterOptions::new(numerology.sample_rate());
+        options.format = hints_of_name(path).format.unwrap_or(options.format);
+        options.radio = to_sigmf(&config.radio);
+        options.recorder = concat!("sidelink ", env!("CARGO_PKG_VERSION")).to_owned();
+        let mut recorded = Recorded::new(radio, path, options)?;
+        annotator = Some((recorded.annotator(), numerology, recorded.description().frequency));
+        radio = Box::new(recorded);
+    }
     let description = radio.description().clone();
     let token = args.control_token_file.as_deref().map(read_token).transpose()?;
     let streams = radio.start()?;
     let facts = RadioFacts { anchor: anchor(config, streams.anchor), real_time: description.real_time };
     let form = match args.output.form {
         OutputForm::Json => Form::Json,
-        OutputForm::Table => Form::Text { colours: terminal::colours_on_stdout(), all: args.all },
+        OutputForm::Csv => {
+            let remedy = "write table, json or json:FILE";
+            return Err(ConfigError::usage("csv is a form of what decode and listen hear", remedy).into());
+        }
+        OutputForm::Table => Form::Text { colours: places.report.has_colours(), all: args.all },
     };
-    let out: Box<dyn Write + Send> = Box::new(place.live()?);
+    let out: Box<dyn Write + Send> = Box::new(places.report.live()?);
     let (reporter, writer) = Reporter::new(&config.name, form, out);
     let reporter = reporter.with_names(names(config, keys)?);
     let applications: Vec<Box<dyn Application>> = vec![Box::new(reporter)];
@@ -129,6 +152,10 @@ pub(super) fn run_config(
         Some(keys) => config.build_with(keys, NoStore::default(), facts, applications)?,
         None => config.build(facts, applications)?,
     };
+    let pcap = places.pcap.map(PcapReport::live).transpose()?;
+    if pcap.is_some() || annotator.is_some() {
+        ue.set_listener(listener(pcap, annotator));
+    }
     if let Some(duration) = args.duration {
         ue.set_duration(duration.as_millis() as u64);
     }
@@ -169,6 +196,53 @@ fn names(config: &UeConfig, keys: Option<&Keys>) -> Result<AddressBook, ConfigEr
         (None, Some(store)) => Ok(AddressBook::new(config, &keystore::read(store)?)),
         (None, None) => Ok(AddressBook::new(config, &Keys::default())),
     }
+}
+
+/// Where everything will go, nothing opened yet.
+struct Places {
+    report: Place,
+    pcap: Option<Place>,
+}
+
+impl Places {
+    fn claim(config: &UeConfig, args: &UeArgs) -> Result<Self, ConfigError> {
+        let mut outputs = Outputs::new(args.force);
+        outputs.reads(args.config.iter().chain(&args.control_token_file).chain(&config.keys));
+        outputs.device(&config.device.args)?;
+        if let Some(path) = &args.record {
+            outputs.claim_recording("--record", path)?;
+        }
+        let pcap = args.pcap.as_deref().map(|path| outputs.claim("--pcap", path)).transpose()?;
+        let option = format!("-F {}", args.output.form);
+        let report = match &args.output.file {
+            Some(path) => outputs.claim(&option, path)?,
+            None => outputs.for_people(&option)?,
+        };
+        Ok(Self { report, pcap })
+    }
+}
+
+/// Writes what a UE hears to a capture and into the recording of its radio.
+fn listener(
+    mut pcap: Option<PcapReport>,
+    annotator: Option<(Annotator, Numerology, f64)>,
+) -> Box<dyn FnMut(&Event<'_>, i64, UtcTime) + Send> {
+    Box::new(move |event, sample, utc| {
+        let time = Clock::dfn(event.subframe());
+        if let Some((annotator, numerology, frequency)) = &annotator
+            && let Ok(sample) = u64::try_from(sample)
+            && let Some(annotation) = annotation(event, sample, numerology, *frequency, Some(time))
+        {
+            annotator.add(annotation);
+        }
+        let start = Some(UtcMicros(1000 * utc.millis()));
+        if let Some(report) = &mut pcap
+            && let Err(e) = report.event(event, start, 0.0, Some(time))
+        {
+            tracing::warn!("the capture has ended: {e}");
+            pcap = None;
+        }
+    })
 }
 
 /// The radio that a UE asks for.

@@ -5,15 +5,15 @@
 
 use super::{Description, Radio, RadioError, Receive, Received, Streams};
 use crate::Sample;
-use crossbeam::channel::{Receiver, Sender, TrySendError, bounded};
+use crossbeam::channel::{Receiver, RecvTimeoutError, Sender, TrySendError, bounded};
 use sidelink_recordings::sigmf::Annotation;
-use sidelink_recordings::{Error, UtcMicros, Writer, WriterOptions};
+use sidelink_recordings::{Error, Summary, UtcMicros, Writer, WriterOptions};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// Samples of a block on its way to the file.
 const BLOCK: usize = 16 * 1024;
@@ -21,6 +21,10 @@ const BLOCK: usize = 16 * 1024;
 const QUEUE_SECONDS: f64 = 1.0;
 /// A longer gap is not filled with zeros: the recording ends.
 const LONGEST_GAP_SECONDS: f64 = 60.0;
+/// Annotations that may wait for the file; what comes then is left out.
+const ANNOTATIONS: usize = 16 * 1024;
+/// How long the last annotations are waited for when the radio has ended.
+const LAST_ANNOTATIONS: Duration = Duration::from_secs(2);
 
 /// How a recording goes.
 #[derive(Debug, Default)]
@@ -52,6 +56,18 @@ pub struct Recorded {
     radio: Box<dyn Radio>,
     writer: Writer,
     state: Arc<RecordingState>,
+    annotations: Option<Receiver<Annotation>>,
+}
+
+/// Says what lies where in a recording while it is made. The recording is whole when its annotators are gone.
+#[derive(Clone, Debug)]
+pub struct Annotator(Sender<Annotation>);
+
+impl Annotator {
+    /// Adds an annotation, whose samples are numbered as those of the radio. Never waits: a disk that is too slow costs it.
+    pub fn add(&self, annotation: Annotation) {
+        let _ = self.0.try_send(annotation);
+    }
 }
 
 impl Recorded {
@@ -64,9 +80,19 @@ impl Recorded {
         options.rate = description.rate;
         options.frequency = Some(description.frequency);
         options.hw.get_or_insert_with(|| description.name.clone());
+        if options.start.is_none() {
+            options.start = host_micros();
+        }
         let writer = Writer::create(path, options)
             .map_err(|e| RadioError::unusable(format!("cannot record: {e}"), "name another file"))?;
-        Ok(Self { radio, writer, state: Arc::default() })
+        Ok(Self { radio, writer, state: Arc::default(), annotations: None })
+    }
+
+    /// A way to say what lies where. Let go of it and of its clones before the receiving end of the radio is awaited.
+    pub fn annotator(&mut self) -> Annotator {
+        let (annotator, annotations) = bounded(ANNOTATIONS);
+        self.annotations = Some(annotations);
+        Annotator(annotator)
     }
 
     /// How it goes, also while the radio runs.
@@ -81,11 +107,13 @@ impl Radio for Recorded {
     }
 
     fn start(self: Box<Self>) -> Result<Streams, RadioError> {
-        let Self { radio, mut writer, state } = *self;
+        let Self { radio, mut writer, state, annotations } = *self;
         let rate = radio.description().rate;
         let streams = radio.start()?;
-        if let Some(anchor) = streams.anchor {
-            writer.set_start(UtcMicros((anchor.utc_ns / 1000).max(0) as u64));
+        // the time of sample 0; the file begins with the first that comes
+        let anchor = streams.anchor.map(|anchor| (anchor.utc_ns / 1000).max(0) as u64);
+        if let Some(start) = anchor.map(UtcMicros).or_else(host_micros) {
+            writer.set_start(start);
         }
         let blocks = ((rate * QUEUE_SECONDS / BLOCK as f64).ceil() as usize).max(4);
         let (to_file, from_radio) = bounded(blocks);
@@ -97,8 +125,11 @@ impl Radio for Recorded {
         let thread = std::thread::Builder::new().name("recorder".into()).spawn({
             let state = Arc::clone(&state);
             move || {
-                if let Err(why) = write(writer, &from_radio, &back, &state, longest_gap) {
-                    tracing::warn!("the recording has ended, the radio goes on: {why}");
+                let blocks = (&from_radio, &back);
+                let clock = anchor.map(|anchor| (anchor, rate));
+                match write(writer, blocks, annotations, &state, (longest_gap, clock)) {
+                    Ok(summary) => warn_of_losses(&summary),
+                    Err(why) => tracing::warn!("the recording has ended, the radio goes on: {why}"),
                 }
                 state.ended.store(true, Relaxed);
             }
@@ -121,34 +152,59 @@ struct Block {
     samples: Vec<Sample>,
 }
 
-/// The thread's work: blocks into the file until there are no more.
+/// UTC of this computer.
+fn host_micros() -> Option<UtcMicros> {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).ok()?;
+    u64::try_from(since.as_micros()).ok().map(UtcMicros)
+}
+
+/// Says what of the samples did not fit.
+fn warn_of_losses(summary: &Summary) {
+    let name = summary.files.first().map_or_else(String::new, |file| file.display().to_string());
+    if summary.clipped > 0 {
+        let remedy = "less gain, or record cf32";
+        tracing::warn!(
+            "{name}: {} components were beyond full scale and are clipped: {remedy}",
+            summary.clipped
+        );
+    }
+}
+
+/// The thread's work: blocks and annotations into the file until there are no more. `limits`: the longest gap, and UTC in
+/// microseconds of sample 0 with the rate.
 fn write(
     mut writer: Writer,
-    from_radio: &Receiver<Block>,
-    back: &Sender<Block>,
+    (from_radio, back): (&Receiver<Block>, &Sender<Block>),
+    annotations: Option<Receiver<Annotation>>,
     state: &RecordingState,
-    longest_gap: u64,
-) -> Result<(), Error> {
+    (longest_gap, clock): (u64, Option<(u64, f64)>),
+) -> Result<Summary, Error> {
     const SILENCE: [Sample; 1024] = [Sample { re: 0.0, im: 0.0 }; 1024];
     // The number of the file's first sample.
     let mut origin = None;
     for mut block in from_radio {
+        if origin.is_none()
+            && let Some((anchor, rate)) = clock
+        {
+            writer.set_start(UtcMicros(anchor.saturating_add((block.first as f64 / rate * 1e6) as u64)));
+        }
         let origin = *origin.get_or_insert(block.first);
         let at = block.first.wrapping_sub(origin);
         let position = writer.position();
         if at != position {
             // Its clock was set back, or it lost more than can be filled: what follows stands where it came.
             let gap = at.checked_sub(position).filter(|&gap| gap <= longest_gap);
-            let label = match gap {
-                Some(gap) => format!("{gap} samples lost"),
-                None => "sample numbers jumped".to_owned(),
+            let (label, comment) = match gap {
+                Some(gap) => ("samples lost", Some(format!("{gap} samples lost"))),
+                None => ("sample numbers jumped", None),
             };
             let mut missing = gap.unwrap_or(0);
             state.lost.fetch_add(missing, Relaxed);
             writer.annotate(Annotation {
                 sample_start: position,
                 sample_count: gap,
-                label: Some(label),
+                label: Some(label.to_owned()),
+                comment,
                 ..Annotation::default()
             })?;
             while missing > 0 {
@@ -162,8 +218,31 @@ fn write(
         block.samples.clear();
         // There is room: as many come back as went out.
         let _ = back.try_send(block);
+        for annotation in annotations.iter().flat_map(Receiver::try_iter) {
+            annotate(&mut writer, annotation, origin)?;
+        }
     }
-    writer.finish().map(|_| ())
+    // Who listens is behind the radio: the last annotations come after the last samples.
+    while let Some(annotations) = &annotations {
+        match annotations.recv_timeout(LAST_ANNOTATIONS) {
+            Ok(annotation) => annotate(&mut writer, annotation, origin.unwrap_or(0))?,
+            Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => break,
+        }
+    }
+    writer.finish()
+}
+
+/// Adds an annotation that is numbered as the samples of the radio are; what lies outside the file is left out.
+fn annotate(writer: &mut Writer, mut annotation: Annotation, origin: u64) -> Result<(), Error> {
+    match annotation.sample_start.checked_sub(origin) {
+        Some(start) if start < writer.position() => {
+            annotation.sample_start = start;
+            let rest = writer.position() - start;
+            annotation.sample_count = annotation.sample_count.map(|count| count.min(rest));
+            writer.annotate(annotation)
+        }
+        _ => Ok(()),
+    }
 }
 
 /// A receiving end that passes on what it delivers.

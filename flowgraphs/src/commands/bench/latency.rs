@@ -56,10 +56,10 @@ pub(super) struct LatencyArgs {
     seed: u64,
     /// Form of the output: table, json or json:FILE.
     #[arg(short = 'F', value_name = "FORM[:FILE]", default_value = "table")]
-    output: Output,
+    pub(super) output: Output,
     /// Write a report with plots, one file of HTML.
     #[arg(long, value_name = "FILE")]
-    html: Option<PathBuf>,
+    pub(super) html: Option<PathBuf>,
 }
 
 fn octets(text: &str) -> Result<usize, String> {
@@ -106,8 +106,8 @@ pub(super) fn run(args: &LatencyArgs) -> anyhow::Result<()> {
             anyhow::bail!("ended before the warm-up was over: nothing was measured");
         }
         match args.output.form {
-            Form::Json => writeln!(out, "{}", run.json(&plan, n))?,
             Form::Table => table(&mut out, &run, &plan, n)?,
+            _ => writeln!(out, "{}", run.json(&plan, n))?,
         }
         out.flush()?;
         runs.push(run);

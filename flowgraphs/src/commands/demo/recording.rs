@@ -1,11 +1,12 @@
 //! What the demo's air sounds like to somebody in the middle of it, kept in a file.
 
 use crate::Sample;
-use crate::config::{RadioConfig, to_sigmf};
+use crate::config::{ConfigError, RadioConfig, to_sigmf};
+use crate::keystore::{KeyStore, Keys};
 use crate::radio::air::Air;
 use crate::radio::record::Recorded;
 use crate::radio::{Radio, RadioError};
-use sidelink_recordings::{SampleFormat, WriterOptions};
+use sidelink_recordings::{Container, SampleFormat, WriterOptions};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -14,6 +15,32 @@ use std::time::Duration;
 
 /// Scale of the file where its samples are integers: peaks of several UEs stay below full scale.
 const SCALE: f32 = 0.125;
+
+/// The largest magnitude where they are floats: -3 dBFS.
+const PEAK: f32 = 0.708;
+
+/// Where the keys of a recording are kept: `air.keys` of `air.sigmf`, `air.cf32` or `air`.
+pub(super) fn keys_of(path: &Path) -> PathBuf {
+    let named = Container::of_name(path) != Container::SigmfPair;
+    let by_file = path.extension().is_some_and(|e| e == "sigmf-meta" || e == "sigmf-data");
+    if named || by_file {
+        return path.with_extension("keys");
+    }
+    let mut name = path.as_os_str().to_owned();
+    name.push(".keys");
+    name.into()
+}
+
+/// Keeps the keys of everybody honest in a store of their own, so that the recording can be opened later.
+pub(super) fn keep_keys(path: &Path, keys: &Keys) -> Result<(), ConfigError> {
+    let store = keys_of(path);
+    if store.exists() {
+        let remedy = "move it away, or name another recording";
+        let what = "the keys of the recording would go into a file that exists";
+        return Err(ConfigError::new(what, store.display().to_string(), remedy));
+    }
+    KeyStore::create(&store)?.put(keys)
+}
 
 /// A port that listens while the demo runs.
 pub(super) struct Recording {
@@ -26,6 +53,7 @@ impl Recording {
     /// Attach the port and make the file. It begins to listen with [`Self::start`].
     pub(super) fn prepare(air: &Air, path: &Path, radio: &RadioConfig) -> anyhow::Result<Recorded> {
         let mut options = WriterOptions::new(air.config().rate.0);
+        options.peak = Some(PEAK);
         if path.extension().is_some_and(|e| e == "ci16") {
             options.format = SampleFormat::CI16_LE;
             options.scale = SCALE;
@@ -62,6 +90,15 @@ impl Recording {
     pub(super) fn finish(self, rate: f64) -> anyhow::Result<String> {
         self.stop.store(true, Ordering::Relaxed);
         let result = self.thread.join().map_err(|_| anyhow::anyhow!("the recorder failed; this is a bug"))?;
-        Ok(format!("{:.2} s of air in {}", result? as f64 / rate, self.path.display()))
+        let container = Container::of_output(&self.path);
+        let sizes = container.files(&self.path).into_iter().filter_map(|file| std::fs::metadata(file).ok());
+        let size = sizes.map(|about| about.len()).sum::<u64>();
+        let (path, keys) = (self.path.display(), keys_of(&self.path));
+        let keys = keys.display();
+        Ok(format!(
+            "{:.2} s of air, {:.1} MB, in {path}; its keys are in {keys}: `sidelink decode {path} --keys {keys}`",
+            result? as f64 / rate,
+            size as f64 / 1e6
+        ))
     }
 }

@@ -6,6 +6,7 @@ use super::output::{Output, Rows};
 use super::{Cases, cases};
 use crate::config::ConfigError;
 use crate::inspect::plot::{self, Panel};
+use crate::outputs::{Existing, Outputs};
 use clap::Args;
 use serde::Serialize;
 use std::path::{Path, PathBuf};
@@ -34,6 +35,9 @@ pub fn run(args: &CompareArgs) -> anyhow::Result<()> {
     if let Some(path) = &args.plot {
         plot::check_name(path)?;
     }
+    let mut outputs = Outputs::new(Existing::Keep);
+    outputs.reads(&args.what.iter().map(PathBuf::from).collect::<Vec<_>>());
+    outputs.claim_all(&[("-F", args.output.file.as_deref()), ("--plot", args.plot.as_deref())])?;
     let (mut names, mut all) = (Vec::new(), Vec::new());
     for what in &args.what {
         if cases::ALL.iter().any(|s| s.name == what) {
