@@ -60,7 +60,7 @@ pub fn crossing(case: &Case, air: &AirConfig, goal: f64, trials: u32) -> Crossin
     let mut points: Vec<Point> = Vec::new();
     let mut step = if fades { 2.0 } else { 0.5 };
     let mut at = (case.target_db * 8.0).round() / 8.0;
-    let mut measure = |at: f64, points: &mut Vec<Point>| {
+    let measure = |at: f64, points: &mut Vec<Point>| {
         let point = measure(case, air, at, goal, trials);
         points.push(point);
         point.bler() > goal
