@@ -20,7 +20,8 @@ const MAX_OBSERVATIONS: usize = 48;
 /// Blocks that are remembered until their retransmission comes.
 const MAX_RECENT: usize = 24;
 
-/// Blocks that a pool has to explain before it is believed.
+/// Transmissions with a CRC that holds that a pool has to explain before it is believed. A retransmission counts: it has
+/// another place and another scrambling.
 const BELIEVED_FROM: u32 = 3;
 
 /// Blocks at its places that a pool may leave unexplained since the last one that it did explain.
@@ -62,6 +63,8 @@ struct Observation {
     widths: u16,
     /// PRB of the PSCCH of the other transmission of such a block.
     partner: Option<usize>,
+    /// Transmissions, and how many of them were no retransmission of a block that was received.
+    received: u32,
     blocks: u32,
     /// `false` when its pool was given up: it counts again from the next such block on.
     live: bool,
@@ -98,6 +101,8 @@ pub(super) struct Supposed {
     pub pool: V2xPool,
     /// SCIs at its places that it gives a meaning to.
     pub scis: u32,
+    /// Transmissions that it explains.
+    pub received: u32,
     /// Blocks that it explains. Retransmissions are not counted.
     pub blocks: u32,
     /// Blocks at its places that it does not explain.
@@ -170,7 +175,7 @@ impl Learner {
     pub(super) fn new(carrier_prbs: usize) -> Self {
         let pool = V2xPool::simple(1, 1);
         let spread = Shape::of(&pool).spread();
-        let empty = Supposed { pool, scis: 0, blocks: 0, contradictions: 0, spread };
+        let empty = Supposed { pool, scis: 0, received: 0, blocks: 0, contradictions: 0, spread };
         Self {
             carrier_prbs,
             precoding: (0..=carrier_prbs).map(largest_precoding_size).collect(),
@@ -207,11 +212,13 @@ impl Learner {
         let again = self.pair(index, block);
         let seen = &mut self.seen[index];
         seen.last_seen = block.subframe;
+        seen.received = seen.received.saturating_add(1);
         seen.blocks = seen.blocks.saturating_add(u32::from(again.is_none()));
         let revived = !std::mem::replace(&mut seen.live, true);
         if new || revived || again == Some(true) || self.due_for_belief(index) {
             self.solve();
         } else if let Some(i) = (0..self.count).find(|&i| self.explains[i] >> index & 1 == 1) {
+            self.pools[i].received += 1;
             self.pools[i].blocks += u32::from(again.is_none());
         }
     }
@@ -234,6 +241,7 @@ impl Learner {
             word,
             widths: block.widths,
             partner: None,
+            received: 0,
             blocks: 0,
             live: true,
             first_seen: block.subframe,
@@ -296,7 +304,7 @@ impl Learner {
             let explains = self.explains[i];
             for (o, seen) in self.seen.iter_mut().enumerate() {
                 if explains >> o & 1 == 1 {
-                    (seen.live, seen.blocks) = (false, 0);
+                    (seen.live, seen.received, seen.blocks) = (false, 0, 0);
                 }
             }
             self.cover();
@@ -336,27 +344,28 @@ impl Learner {
     fn sort(&mut self) {
         for i in 1..self.count {
             let mut j = i;
-            while j > 0 && self.pools[j - 1].blocks < self.pools[j].blocks {
+            while j > 0 && self.pools[j - 1].received < self.pools[j].received {
                 self.pools.swap(j - 1, j);
                 self.explains.swap(j - 1, j);
                 j -= 1;
             }
         }
-        self.believed = self.pools[..self.count].iter().take_while(|p| p.blocks >= BELIEVED_FROM).count();
+        self.believed = self.pools[..self.count].iter().take_while(|p| p.received >= BELIEVED_FROM).count();
     }
 
     /// Count what speaks for a pool and against it.
     fn weigh(&mut self, at: usize, scis: u32) {
         let pool = &mut self.pools[at];
-        (pool.blocks, pool.contradictions) = (0, 0);
+        (pool.received, pool.blocks, pool.contradictions) = (0, 0, 0);
         for (i, seen) in self.seen.iter().enumerate() {
             if self.explains[at] >> i & 1 == 1 {
+                pool.received += seen.received;
                 pool.blocks += seen.blocks;
             } else if pool.pool.control_index(seen.control).is_some() {
                 pool.contradictions += seen.blocks;
             }
         }
-        pool.scis = scis.max(pool.blocks);
+        pool.scis = scis.max(pool.received);
     }
 
     /// Blocks at the places of a pool that it does not explain and that all came after the last that it does.
