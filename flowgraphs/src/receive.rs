@@ -1,20 +1,25 @@
 //! A recording through the receiver: what the configuration leaves open is filled in or searched, and said aloud.
 //!
 //! ```text
-//! plan.rs    the receiver that an input asks for: bandwidth, mode, resampling
+//! plan.rs      the receiver that an input asks for: bandwidth, mode, resampling
+//! findings.rs  what the operator should know of the recording: inverted, beside the centre, another bandwidth
 //! ```
 
+mod findings;
 mod plan;
 
 pub use plan::{Plan, plan, receiver_config};
 
 use crate::Sample;
 use crate::input::Input;
+use findings::Findings;
 use sidelink_phy::impair::resample::Resampler;
 use sidelink_phy::pool::V2xPool;
 use sidelink_phy::receive::learn::Learnt;
 use sidelink_phy::receive::receiver::Event;
 use sidelink_phy::receive::stream::{Alignment, StreamReceiver};
+use sidelink_recordings::{Gap, GapSize};
+use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 /// Samples that are read at once.
@@ -37,6 +42,10 @@ pub struct Outcome {
     pub alignment: Option<Alignment>,
     /// The V2X pools that were learnt.
     pub learnt_v2x: Vec<Learnt<V2xPool>>,
+    /// Carrier offset in Hz that was taken out of everything at the end.
+    pub cfo_hz: f64,
+    /// What is unusual about the recording, in words.
+    pub warnings: Vec<String>,
     /// Samples that were damaged and replaced.
     pub damaged: u64,
 }
@@ -44,7 +53,7 @@ pub struct Outcome {
 /// Takes what is heard, and the sample of the recording at which its subframe began.
 pub type Emit<'a> = dyn FnMut(Event<'_>, i64) -> anyhow::Result<()> + 'a;
 
-/// Receive all of `input`, telling `emit` what is heard and `progress` how many samples were read.
+/// Receives all of `input`, telling `emit` what is heard and `progress` how many samples were read.
 ///
 /// # Errors
 /// What the recording's reader says, or `emit`.
@@ -56,29 +65,17 @@ pub fn run(
 ) -> anyhow::Result<Outcome> {
     let start = Instant::now();
     let mut receiver = StreamReceiver::new(plan.config.clone());
-    let native = plan.config.numerology.sample_rate();
-    let scale = input.rate / native;
-    let mut resampler = if plan.resample {
-        Some(
-            Resampler::with_ratio(1.0 / scale)
-                .map_err(|_| anyhow::anyhow!("cannot resample by {}", 1.0 / scale))?,
-        )
-    } else {
-        None
-    };
+    let scale = input.rate / plan.config.numerology.sample_rate();
+    let mut resampler = if plan.resample { Some(resampler(1.0 / scale)?) } else { None };
     let mut failure = None;
-    let mut forward = |event: Event<'_>, sample: i64| {
-        if failure.is_none() {
-            failure = emit(event, (sample as f64 * scale).round() as i64).err();
-        }
-    };
+    let mut findings = Findings::default();
+    let mut gaps = Gaps::new(&input.recording.info().gaps);
     let mut block = vec![Sample::default(); BLOCK];
     let mut converted = Vec::new();
     let mut samples = 0u64;
     loop {
-        let n = input.recording.read(&mut block)?;
+        let n = input.recording.read(&mut block[..gaps.room(samples, BLOCK)])?;
         let ended = n == 0;
-        samples += n as u64;
         let mut fed = &block[..n];
         if let Some(resampler) = &mut resampler {
             // the last samples come out when as many zeros as the filter looks ahead have gone in
@@ -88,7 +85,18 @@ pub fn run(
             let written = resampler.process(input, &mut converted);
             fed = &converted[..written];
         }
+        let skipped = gaps.skipped;
+        let mut forward = |event: Event<'_>, sample: i64| {
+            findings.note(&event);
+            if failure.is_none() {
+                failure = emit(event, (sample as f64 * scale).round() as i64 - skipped as i64).err();
+            }
+        };
         receiver.push(fed, &mut forward);
+        samples += n as u64;
+        if let Some(missing) = gaps.at(samples) {
+            receiver.skip((missing as f64 / scale).round() as u64, &mut forward);
+        }
         if ended {
             receiver.finish(&mut forward);
             break;
@@ -106,6 +114,43 @@ pub fn run(
         first_sample: receiver.first_sample().map_or(0, |s| (s as f64 * scale).round() as i64),
         alignment: receiver.alignment(),
         learnt_v2x: receiver.receiver().learnt_v2x(),
+        cfo_hz: receiver.receiver().common_cfo(),
+        warnings: findings.warnings(&receiver, input.radio.frequency),
         damaged: input.recording.damage().samples(),
     })
+}
+
+/// A resampler by `ratio`.
+fn resampler(ratio: f64) -> anyhow::Result<Resampler> {
+    Resampler::with_ratio(ratio).map_err(|_| anyhow::anyhow!("cannot resample by {ratio}"))
+}
+
+/// The gaps of a recording whose size its metadata tells, one after another.
+struct Gaps {
+    ahead: VecDeque<(u64, u64)>,
+    /// Samples that were missing so far.
+    skipped: u64,
+}
+
+impl Gaps {
+    fn new(gaps: &[Gap]) -> Self {
+        let exact = gaps.iter().filter_map(|gap| match gap.size {
+            GapSize::Exact(size) => Some((gap.sample, size)),
+            _ => None,
+        });
+        Self { ahead: exact.collect(), skipped: 0 }
+    }
+
+    /// Samples that may be read at once from sample `at` on, `most` at most.
+    fn room(&self, at: u64, most: usize) -> usize {
+        let next = self.ahead.front().map_or(u64::MAX, |gap| gap.0.saturating_sub(at).max(1));
+        usize::try_from(next).map_or(most, |next| next.min(most))
+    }
+
+    /// The samples that are missing before sample `at`.
+    fn at(&mut self, at: u64) -> Option<u64> {
+        let (_, size) = self.ahead.pop_front_if(|gap| gap.0 <= at)?;
+        self.skipped += size;
+        Some(size)
+    }
 }

@@ -22,6 +22,7 @@ mod table;
 
 pub use annotation::annotation;
 pub use board::Board;
+pub(crate) use json::mib_prbs;
 pub use pcap::PcapReport;
 
 use crate::args::Form;
@@ -69,6 +70,8 @@ pub struct Counts {
     pub sl_sch: u64,
     /// Discovery messages, each once a period.
     pub sl_dch: u64,
+    /// Places at which samples were lost or inserted.
+    pub discontinuities: u64,
 }
 
 impl Counts {
@@ -80,6 +83,7 @@ impl Counts {
             Event::Sci { .. } => self.sci += 1,
             Event::SlSch(block) => self.sl_sch += u64::from(!block.repeat),
             Event::SlDch { repeat, .. } => self.sl_dch += u64::from(!repeat),
+            Event::Discontinuity { .. } => self.discontinuities += 1,
             _ => {}
         }
     }

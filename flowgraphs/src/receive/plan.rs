@@ -1,10 +1,11 @@
 //! The receiver that an input asks for.
 
+use super::findings::Findings;
 use crate::Sample;
 use crate::config::{ConfigError, Radio};
 use crate::input::Input;
 use sidelink_phy::numerology::{Numerology, SUBCARRIER_HZ};
-use sidelink_phy::receive::receiver::{CommunicationPlace, Config, DiscoveryPlace};
+use sidelink_phy::receive::receiver::{CommunicationPlace, Config, DiscoveryPlace, Event};
 use sidelink_phy::receive::stream::StreamReceiver;
 use sidelink_phy::units::{Bandwidth, TransmissionMode};
 
@@ -27,7 +28,8 @@ pub struct Plan {
 /// # Errors
 /// A rate that no bandwidth fits, or what the recording's reader says.
 pub fn plan(input: &mut Input, name: &str) -> anyhow::Result<Plan> {
-    let bandwidth = match input.bandwidth() {
+    let told = input.bandwidth();
+    let bandwidth = match told {
         Some(bandwidth) => bandwidth,
         None => widest_that_fits(input.rate).ok_or_else(|| {
             let what = format!("{} samples a second are too few for any sidelink carrier", input.rate);
@@ -49,19 +51,38 @@ pub fn plan(input: &mut Input, name: &str) -> anyhow::Result<Plan> {
             (numerology, true)
         }
     };
-    let radio = &input.radio;
-    let mut config = receiver_config(radio, numerology);
-    config.mode = match radio.mode {
-        Some(mode) => mode,
-        None if config.v2x.is_some() => TransmissionMode::Tm4,
-        None if !config.is_blind() => TransmissionMode::Tm2,
-        None => {
-            let mode = probe(input, &config, resample)?;
+    let mut config = receiver_config(&input.radio, numerology);
+    let others =
+        if told.is_none() && config.is_blind() { others_at(numerology, input.rate) } else { Vec::new() };
+    let modes = match input.radio.mode {
+        Some(mode) => vec![mode],
+        None if config.v2x.is_some() => vec![TransmissionMode::Tm4],
+        None if !config.is_blind() => vec![TransmissionMode::Tm2],
+        None => vec![TransmissionMode::Tm4, TransmissionMode::Tm2],
+    };
+    config.mode = modes[0];
+    if modes.len() > 1 || !others.is_empty() {
+        let (numerology, mode) = probe(input, &config, resample, &others, &modes)?;
+        (config.numerology, config.mode) = (numerology, mode);
+        if modes.len() > 1 {
             let family = if mode.is_v2x() { "modes 3 and 4 (V2X)" } else { "modes 1 and 2 (D2D)" };
             assumed.push(format!("transmission {family}, by what the start of the recording holds"));
-            mode
         }
-    };
+        if !others.is_empty() {
+            let bandwidth = numerology.bandwidth();
+            assumed.push(format!(
+                "{bandwidth}, by what the start of the recording holds: {} MS/s fits {} too",
+                input.rate / 1e6,
+                others
+                    .iter()
+                    .chain([&config.numerology])
+                    .filter(|n| n.bandwidth() != bandwidth)
+                    .map(|n| n.bandwidth().to_string())
+                    .collect::<Vec<_>>()
+                    .join(" and ")
+            ));
+        }
+    }
     if config.is_blind() {
         assumed.push("no pool is known: every PRB of every subframe is searched".to_owned());
     }
@@ -86,12 +107,58 @@ fn widest_that_fits(rate: f64) -> Option<Bandwidth> {
     Bandwidth::ALL.into_iter().rev().find(|b| b.subcarriers() as f64 * SUBCARRIER_HZ <= rate)
 }
 
-/// The family of modes in which more is heard at the start of the recording.
-fn probe(input: &mut Input, config: &Config, resample: bool) -> anyhow::Result<TransmissionMode> {
+/// Other bandwidths that run at this very rate.
+fn others_at(numerology: Numerology, rate: f64) -> Vec<Numerology> {
+    let at = |bandwidth| Numerology::at_rate(bandwidth, numerology.cp(), rate).ok();
+    Bandwidth::ALL.into_iter().filter_map(at).filter(|n| *n != numerology).collect()
+}
+
+/// The bandwidth and the family of modes with which most is heard at the start of the recording.
+fn probe(
+    input: &mut Input,
+    config: &Config,
+    resample: bool,
+    others: &[Numerology],
+    modes: &[TransmissionMode],
+) -> anyhow::Result<(Numerology, TransmissionMode)> {
+    let samples = start_of(input, config.numerology.sample_rate(), resample)?;
+    let mut best = (config.numerology, config.mode);
+    let mut most = 0;
+    for &numerology in std::iter::once(&config.numerology).chain(others) {
+        for &mode in modes {
+            let heard = worth(&samples, Config { mode, numerology, ..config.clone() });
+            if heard > most {
+                (best, most) = ((numerology, mode), heard);
+            }
+        }
+    }
+    Ok(best)
+}
+
+/// What a receiver makes of `samples`: blocks count most, and the MIBs that say its own bandwidth.
+fn worth(samples: &[Sample], config: Config) -> u64 {
+    let prbs = config.numerology.bandwidth().prbs();
+    let mut receiver = StreamReceiver::new(config);
+    let mut findings = Findings::default();
+    let mut worth = 0;
+    let mut note = |event: Event<'_>, _sample: i64| {
+        findings.note(&event);
+        worth += match event {
+            Event::SlSch(_) | Event::SlDch { .. } => 10,
+            Event::Mib { .. } if findings.mib_prbs() == Some(prbs as u16) => 10,
+            Event::Discontinuity { .. } => 0,
+            _ => 1,
+        };
+    };
+    receiver.push(samples, &mut note);
+    receiver.finish(&mut note);
+    worth
+}
+
+/// The first samples of a recording, at `rate`; the recording goes back to its beginning.
+fn start_of(input: &mut Input, rate: f64, resample: bool) -> anyhow::Result<Vec<Sample>> {
     let mut samples = vec![Sample::default(); (PROBE_SECONDS * input.rate) as usize];
     let mut filled = 0;
-    // a pipe passes once: what is read here is read again
-    input.recording.mark();
     while filled < samples.len() {
         match input.recording.read(&mut samples[filled..])? {
             0 => break,
@@ -101,22 +168,11 @@ fn probe(input: &mut Input, config: &Config, resample: bool) -> anyhow::Result<T
     input.recording.seek(0)?;
     samples.truncate(filled);
     if resample {
-        let ratio = config.numerology.sample_rate() / input.rate;
-        let Ok(mut resampler) = sidelink_phy::impair::resample::Resampler::with_ratio(ratio) else {
-            anyhow::bail!("cannot resample by {ratio}");
-        };
+        let mut resampler = super::resampler(rate / input.rate)?;
         let mut out = vec![Sample::default(); resampler.output_len(samples.len())];
         let written = resampler.process(&samples, &mut out);
         out.truncate(written);
         samples = out;
     }
-    let count = |mode| {
-        let mut receiver = StreamReceiver::new(Config { mode, ..config.clone() });
-        let mut heard = 0;
-        receiver.push(&samples, &mut |_, _| heard += 1);
-        receiver.finish(&mut |_, _| heard += 1);
-        heard
-    };
-    let (v2x, d2d) = (count(TransmissionMode::Tm4), count(TransmissionMode::Tm2));
-    Ok(if d2d > v2x { TransmissionMode::Tm2 } else { TransmissionMode::Tm4 })
+    Ok(samples)
 }

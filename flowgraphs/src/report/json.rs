@@ -86,6 +86,12 @@ pub(super) fn event(event: &Event<'_>, sample: i64) -> Option<Object> {
             put("repeat", (*repeat).into());
             quality(&mut put, measurement, *evm_percent);
         }
+        Event::Discontinuity { since, shift, .. } => {
+            put("type", "discontinuity".into());
+            put("since_sample", (*since).into());
+            put("sample", sample.into());
+            put("shift", (*shift).into());
+        }
         _ => return None,
     }
     Some(o)
@@ -111,6 +117,9 @@ pub(super) fn summary(file: &str, counts: &Counts, outcome: &Outcome, assumed: &
         "samples": outcome.samples,
         "first_sample": outcome.first_sample,
         "timing": timing,
+        "cfo_hz": number(outcome.cfo_hz as f32, 1),
+        "discontinuities": counts.discontinuities,
+        "warnings": outcome.warnings,
         "damaged_samples": outcome.damaged,
         "seconds_of_air": outcome.air,
         "seconds_of_work": work,
@@ -163,7 +172,7 @@ fn number(v: f32, digits: i32) -> Value {
     ((v as f64 * scale).round() / scale).into()
 }
 
-pub(super) fn mib_prbs(bandwidth: mib_sl::Bandwidth) -> u16 {
+pub(crate) fn mib_prbs(bandwidth: mib_sl::Bandwidth) -> u16 {
     match bandwidth {
         mib_sl::Bandwidth::N6 => 6,
         mib_sl::Bandwidth::N15 => 15,

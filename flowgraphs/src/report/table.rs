@@ -23,6 +23,11 @@ pub(super) fn header(out: &mut dyn Write, file: Option<&str>, colours: bool) -> 
 }
 
 pub(super) fn event(out: &mut dyn Write, event: &Event<'_>, colours: bool) -> io::Result<()> {
+    if let Event::Discontinuity { subframe, since, shift } = event {
+        let (count, verb) = (shift.unsigned_abs(), if *shift < 0 { "lost" } else { "inserted" });
+        let text = format!("{count} samples were {verb}, or whole subframes more, after sample {since}");
+        return writeln!(out, "{subframe:>8}  {}", paint(colours, Ink::Red, &text));
+    }
     let (channel, ink, what) = match event {
         Event::Slss { id, .. } => ("SLSS", Ink::Dim, format!("N_ID^SL {id}")),
         Event::Mib { bits, time, .. } => ("PSBCH", Ink::Cyan, mib(bits, *time)),
@@ -68,6 +73,9 @@ pub(super) fn summary(
     assumed: &[String],
     colours: bool,
 ) -> io::Result<()> {
+    for warning in &outcome.warnings {
+        writeln!(out, "{}", paint(colours, Ink::Yellow, warning))?;
+    }
     for a in assumed {
         writeln!(out, "{}", paint(colours, Ink::Dim, &format!("assumed: {a}")))?;
     }

@@ -1,100 +1,217 @@
 //! Where subframes begin, in samples that hold no synchronisation signal: from the cyclic prefixes and the empty last
 //! symbol of each subframe (TS 36.211 §9.2.5), folded over many subframes.
+//!
+//! A constant, a tone or any signal that repeats itself correlates with itself at every place. Prefixes correlate at
+//! theirs alone: what all places share is taken off first, and what is left must stand out from the other places.
 
 use crate::Sample;
 use crate::numerology::Numerology;
 
-/// Timing found without a synchronisation signal.
-#[derive(Clone, Copy, Debug, PartialEq)]
+/// Timing found without a synchronisation signal: a hypothesis until something is received with it.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Timing {
     /// Sample at which the subframes begin, 0 to `subframe_samples() - 1`.
     pub offset: usize,
-    /// Carrier offset in Hz, ±7.5 kHz.
+    /// Carrier offset in Hz, ±7.5 kHz: whole subcarriers do not show in prefixes.
     pub cfo_hz: f64,
     /// Normalised correlation of the prefixes, 0 to 1.
     pub metric: f32,
+    /// The correlation against that of the median place: noise reaches 3.5.
+    pub contrast: f32,
 }
 
-/// Least metric of a timing; noise over one subframe stays below 0.15.
-const MIN_METRIC: f32 = 0.25;
+/// Least contrast of a timing.
+const MIN_CONTRAST: f32 = 4.0;
 
-/// Metrics that differ by less than this share are told apart by the empty symbol.
-const TIE: f32 = 0.93;
+/// Places whose correlation is at least this share of the best are worth a try.
+const NEAR_BEST: f32 = 0.55;
+
+/// The same from which a timing explains the prefixes.
+const FITS: f32 = 0.75;
+
+/// Power of the empty symbol, against the mean and against that of the best timing, to which it counts as empty.
+const QUIET_END: f32 = 0.4;
+const NOISY_END: f32 = 2.0;
+
+/// Least share of the power in the prefixes that correlates: less is the rounding of a signal that repeats itself.
+const MIN_METRIC: f32 = 2e-3;
+
+/// Most hypotheses of one fold.
+pub const MAX_TIMINGS: usize = 4;
+
+/// Symbols of a subframe at most.
+const MAX_SYMBOLS: usize = 14;
 
 /// Folds samples to one subframe. Holds its buffers.
 pub struct Acquisition {
     numerology: Numerology,
+    /// x*(i) x(i + fft), folded.
     correlation: Vec<Sample>,
     power: Vec<f32>,
+    /// Sums from the start of the fold: correlation beyond what all places share, and power.
+    sums: Vec<[f64; 3]>,
+    /// |correlation over all prefixes| of every `step`th place.
+    strength: Vec<f32>,
+    order: Vec<f32>,
+    step: usize,
 }
 
 impl Acquisition {
     /// For a carrier.
     pub fn new(numerology: Numerology) -> Self {
         let n = numerology.subframe_samples();
-        Self { numerology, correlation: vec![Sample::default(); n], power: vec![0.0; n] }
+        let step = (numerology.cp_samples(1) / 8).max(1);
+        let places = n.div_ceil(step);
+        Self {
+            numerology,
+            correlation: vec![Sample::default(); n],
+            power: vec![0.0; n],
+            sums: vec![[0.0; 3]; n + 1],
+            strength: vec![0.0; places],
+            order: vec![0.0; places],
+            step,
+        }
+    }
+
+    /// Forgets all samples.
+    pub fn clear(&mut self) {
+        self.correlation.fill(Sample::default());
+        self.power.fill(0.0);
+    }
+
+    /// Folds `samples` in; the first of them stands at `phase` of the fold. Pairs that a stretch does not hold whole do not
+    /// count.
+    pub fn add(&mut self, samples: &[Sample], phase: usize) {
+        let n = self.numerology.subframe_samples();
+        let fft = self.numerology.fft();
+        let mut rest = samples;
+        let mut at = phase % n;
+        while !rest.is_empty() {
+            let (now, later) = rest.split_at((n - at).min(rest.len()));
+            for (p, x) in self.power[at..].iter_mut().zip(now) {
+                *p += x.norm_sqr();
+            }
+            let second = rest.get(fft..).unwrap_or(&[]);
+            for ((c, x), y) in self.correlation[at..].iter_mut().zip(now).zip(second) {
+                *c += x.conj() * y;
+            }
+            rest = later;
+            at = 0;
+        }
     }
 
     /// The timing of `samples`, `None` when nothing in them has the structure of a subframe.
     pub fn find(&mut self, samples: &[Sample]) -> Option<Timing> {
-        let n = self.numerology.subframe_samples();
-        let fft = self.numerology.fft();
-        if samples.len() < n / 2 {
+        if samples.len() < self.numerology.subframe_samples() / 2 {
             return None;
         }
-        self.correlation.fill(Sample::default());
-        self.power.fill(0.0);
-        for (i, x) in samples.iter().enumerate() {
-            self.power[i % n] += x.norm_sqr();
-        }
-        for (i, (x, y)) in samples.iter().zip(&samples[fft.min(samples.len())..]).enumerate() {
-            self.correlation[i % n] += x.conj() * y;
-        }
-        let total: f32 = self.power.iter().sum();
-        if total <= 0.0 {
-            return None;
-        }
-        let metric = |t: usize| self.metric(t);
-        let best = (0..n).max_by(|&a, &b| metric(a).0.total_cmp(&metric(b).0))?;
-        // one symbol off, twelve of thirteen prefixes still fit: the quiet symbol decides
-        let symbol = fft + self.numerology.cp_samples(1);
-        let mut chosen = (best, self.quietness(best));
-        for off in [n - symbol, symbol, n - 2 * symbol, 2 * symbol] {
-            let about = (best + off) % n;
-            let near = (0..=2 * (fft / 64)).map(|d| (about + n + d - fft / 64) % n);
-            let Some(t) = near.max_by(|&a, &b| metric(a).0.total_cmp(&metric(b).0)) else { continue };
-            let quiet = self.quietness(t);
-            if metric(t).0 > TIE * metric(best).0 * 12.0 / 13.0 && quiet < 0.5 * chosen.1 {
-                chosen = (t, quiet);
-            }
-        }
-        let (value, turn) = metric(chosen.0);
-        (value >= MIN_METRIC).then(|| Timing {
-            offset: chosen.0,
-            // the half-subcarrier shift turns the useful part against its prefix by half a turn
-            cfo_hz: (-turn).im.atan2((-turn).re) as f64 / (2.0 * std::f64::consts::PI)
-                * self.numerology.sample_rate()
-                / fft as f64,
-            metric: value,
-        })
+        self.clear();
+        self.add(samples, 0);
+        let mut best = [Timing::default(); MAX_TIMINGS];
+        (self.best(&mut best) > 0).then(|| best[0])
     }
 
-    /// Normalised correlation of all prefixes when the subframe begins at `t`, and their sum.
-    fn metric(&self, t: usize) -> (f32, Sample) {
+    /// The hypotheses that fit what was folded, the likeliest first; returns how many.
+    pub fn best(&mut self, out: &mut [Timing; MAX_TIMINGS]) -> usize {
+        self.accumulate();
+        for i in 0..self.strength.len() {
+            self.strength[i] = self.at(i * self.step).0.norm();
+        }
+        self.order.copy_from_slice(&self.strength);
+        let middle = self.order.len() / 2;
+        let (_, &mut median, _) = self.order.select_nth_unstable_by(middle, f32::total_cmp);
+        let peak = (0..self.strength.len()).max_by(|&a, &b| self.strength[a].total_cmp(&self.strength[b]));
+        let Some(peak) = peak else { return 0 };
+        let best = self.strongest(peak * self.step, self.step);
+        let top = self.at(best).0.norm();
+        if top < MIN_CONTRAST * median || self.metric(best) < MIN_METRIC {
+            return 0;
+        }
+        let symbol = self.numerology.fft() + self.numerology.cp_samples(1);
+        let mut all = [Timing::default(); MAX_SYMBOLS];
+        let mut cost = [0.0f32; MAX_SYMBOLS];
+        let mut count = 0;
+        // whole symbols off, twelve of thirteen prefixes still fit: the empty symbol decides, and then a try
+        for l in 0..self.numerology.symbols() {
+            let t = if l == 0 { best } else { self.strongest(best + l * symbol, self.numerology.fft() / 64) };
+            let sum = self.at(t).0;
+            if sum.norm() < NEAR_BEST * top {
+                continue;
+            }
+            all[count] = Timing {
+                offset: t,
+                // the half-subcarrier shift turns the useful part against its prefix by half a turn
+                cfo_hz: f64::from((-sum).arg()) / (2.0 * std::f64::consts::PI)
+                    * self.numerology.sample_rate()
+                    / self.numerology.fft() as f64,
+                metric: self.metric(t),
+                contrast: sum.norm() / median.max(f32::MIN_POSITIVE),
+            };
+            cost[count] = (self.quietness(t) + 0.05) / sum.norm().powi(4);
+            count += 1;
+        }
+        sort_by_cost(&mut all[..count], &mut cost[..count]);
+        out.copy_from_slice(&all[..MAX_TIMINGS]);
+        count.min(MAX_TIMINGS)
+    }
+
+    /// Whether subframes that begin at `offset`, a few samples about it, explain what was folded as well as those of
+    /// `best`. Call [`Self::best`] first.
+    pub fn fits(&self, offset: usize, best: &Timing) -> bool {
+        let held = self.strongest(offset, self.numerology.cp_samples(1) / 2);
+        let explains = self.at(held).0.norm() >= FITS * self.at(best.offset).0.norm();
+        explains && self.quietness(held) <= (NOISY_END * self.quietness(best.offset)).max(QUIET_END)
+    }
+
+    /// Sums up to every place, less what all places share.
+    fn accumulate(&mut self) {
+        let n = self.numerology.subframe_samples() as f64;
+        let add = |s: [f64; 2], c: &Sample| [s[0] + f64::from(c.re), s[1] + f64::from(c.im)];
+        let total = self.correlation.iter().fold([0.0; 2], add);
+        let common = [total[0] / n, total[1] / n];
+        let mut sum = [0.0f64; 3];
+        for ((s, c), p) in self.sums[1..].iter_mut().zip(&self.correlation).zip(&self.power) {
+            sum[0] += f64::from(c.re) - common[0];
+            sum[1] += f64::from(c.im) - common[1];
+            sum[2] += f64::from(*p);
+            *s = sum;
+        }
+    }
+
+    /// Sums over `len` places from `at` on, round the end of the fold.
+    fn window(&self, at: usize, len: usize) -> [f64; 3] {
         let n = self.numerology.subframe_samples();
-        let fft = self.numerology.fft();
-        let (mut sum, mut power) = (Sample::default(), 0.0);
+        let (from, to) = (at % n, at % n + len);
+        let [a, b] = [self.sums[from], self.sums[if to > n { to - n } else { to }]];
+        let round = if to > n { self.sums[n] } else { [0.0; 3] };
+        std::array::from_fn(|i| b[i] - a[i] + round[i])
+    }
+
+    /// Correlation of all prefixes when the subframe begins at `t`, and the power of prefixes and symbol ends.
+    fn at(&self, t: usize) -> (Sample, f32) {
+        let (mut re, mut im, mut power) = (0.0, 0.0, 0.0);
         for l in 0..self.numerology.symbols() - 1 {
             let start = t + self.numerology.symbol_start(l);
             let cp = self.numerology.cp_samples(l);
-            // every fourth sample is enough to place it
-            for i in (0..cp).step_by(4) {
-                let at = (start + i) % n;
-                sum += self.correlation[at];
-                power += self.power[at] + self.power[(at + fft) % n];
-            }
+            let [r, i, p] = self.window(start, cp);
+            (re, im) = (re + r, im + i);
+            power += p + self.window(start + self.numerology.fft(), cp)[2];
         }
-        (2.0 * sum.norm() / power.max(1e-20), sum)
+        (Sample::new(re as f32, im as f32), power as f32)
+    }
+
+    fn metric(&self, t: usize) -> f32 {
+        let (sum, power) = self.at(t);
+        if power > 0.0 { 2.0 * sum.norm() / power } else { 0.0 }
+    }
+
+    /// The place with the strongest correlation, `slack` samples about `t`.
+    fn strongest(&self, t: usize, slack: usize) -> usize {
+        let n = self.numerology.subframe_samples();
+        let near = (0..=2 * slack).map(|d| (t + n + d - slack) % n);
+        let strength = |t: usize| self.at(t).0.norm_sqr();
+        let better = |a: (usize, f32), b: (usize, f32)| if b.1 > a.1 { b } else { a };
+        near.map(|t| (t, strength(t))).fold((t % n, -1.0), better).0
     }
 
     /// Power in the last symbol against the mean.
@@ -102,8 +219,20 @@ impl Acquisition {
         let n = self.numerology.subframe_samples();
         let start = t + self.numerology.symbol_start(self.numerology.symbols() - 1);
         let len = self.numerology.fft();
-        let last: f32 = (start..start + len).step_by(4).map(|i| self.power[i % n]).sum();
-        let all: f32 = self.power.iter().step_by(4).sum();
-        last / len as f32 / (all / n as f32).max(1e-20)
+        let last = self.window(start, len)[2] / len as f64;
+        let all = self.sums[n][2] / n as f64;
+        if all > 0.0 { (last / all) as f32 } else { 1.0 }
+    }
+}
+
+/// Sorts a few timings, the cheapest first.
+fn sort_by_cost(timings: &mut [Timing], cost: &mut [f32]) {
+    for i in 1..timings.len() {
+        let mut j = i;
+        while j > 0 && cost[j] < cost[j - 1] {
+            timings.swap(j, j - 1);
+            cost.swap(j, j - 1);
+            j -= 1;
+        }
     }
 }

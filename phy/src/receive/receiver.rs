@@ -131,6 +131,13 @@ pub enum Part {
     Discovery,
 }
 
+/// Where the receiver's time comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum TimeSource {
+    Caller,
+    Mib,
+}
+
 /// Receives the subframes of one carrier.
 pub struct Receiver {
     config: Config,
@@ -142,6 +149,8 @@ pub struct Receiver {
     discovery: Vec<discovery::Discovery>,
     /// Capture subframe 0 as a subframe count of DFN time.
     time_zero: Option<u32>,
+    /// Whether a MIB has told it.
+    time_source: TimeSource,
     mib: [u8; 48],
     common_cfo: f64,
     delay: Option<f32>,
@@ -180,6 +189,7 @@ impl Receiver {
             d2d,
             discovery,
             time_zero: None,
+            time_source: TimeSource::Caller,
             mib: [0; 48],
             common_cfo: 0.0,
             delay: None,
@@ -211,6 +221,18 @@ impl Receiver {
     pub fn set_time(&mut self, k: u64, time: DfnSubframe) {
         let period = SUBFRAMES_PER_DFN_PERIOD as u64;
         self.time_zero = Some(((time.count() as u64 + period - k % period) % period) as u32);
+        self.time_source = TimeSource::Caller;
+    }
+
+    /// Forgets a time that a MIB has told, and returns it: capture subframes were miscounted, or may have been.
+    pub fn forget_time(&mut self) -> Option<u32> {
+        if self.time_source == TimeSource::Mib { self.time_zero.take() } else { None }
+    }
+
+    /// Undoes [`Self::forget_time`].
+    pub fn restore_time(&mut self, time_zero: u32) {
+        self.time_zero = Some(time_zero);
+        self.time_source = TimeSource::Mib;
     }
 
     /// How late the last subframe came in seconds, by the channel that tells best; `None` when it held none.
@@ -317,6 +339,7 @@ impl Receiver {
             self.common_cfo += 0.5 * cfo as f64;
             if let Some(time) = time {
                 self.set_time(k, time);
+                self.time_source = TimeSource::Mib;
             }
         }
     }

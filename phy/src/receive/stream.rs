@@ -1,24 +1,59 @@
 //! A receiver for a stream of samples: finds where subframes begin, keeps there, and hands each one on.
+//!
+//! A timing and a carrier offset are hypotheses until something is received with them, and are doubted when nothing is:
+//!
+//! ```text
+//! samples -> Conditioner -> History (the subframes in which nothing was heard, up to 42)
+//!   no lock     hunt: SLSS, cyclic prefixes, offsets up to 100 kHz, the spectrum inverted; each tried on the history
+//!   locked      a subframe at a time; the timing follows the delay of what is heard
+//!               power without anything heard: do its prefixes stand elsewhere?       samples were lost, or inserted
+//!               40 subframes without anything: look for synchronisation signals and prefixes again
+//! ```
+//!
+//! What decodes with another timing replaces the old one from the last subframe on in which anything was heard.
 
-use super::acquire::Acquisition;
+mod doubt;
+mod history;
+mod hunt;
+
+use super::condition::{Conditioner, Spectrum};
 use super::receiver::{Config, Event, Receiver};
-use super::sync::{Detection, Search, SearchConfig};
+use super::sync::Detection;
 use crate::Sample;
-use crate::channel::psbch;
 use crate::numerology::Numerology;
+use history::History;
+use hunt::{Hunter, Source};
 
-/// Subframes that are collected before they are received: one synchronisation period of modes 1 and 2, and the signal's
-/// own subframe twice.
+/// Subframes that are collected before a timing is looked for: one synchronisation period of modes 1 and 2, and the
+/// signal's own subframe twice.
 const CHUNK_SUBFRAMES: usize = 42;
 
-/// Subframes without anything heard after which the timing is looked for again.
-const LOST_AFTER: u64 = 2000;
+/// Subframes without anything heard after which the timing is looked for beside the one that is held.
+const DOUBT_AFTER: u64 = 40;
+
+/// Evidence from which a lock is believed: nobody looks for offsets or an inverted spectrum any more.
+const BELIEVED: u32 = 4;
+
+/// Power against that of a quiet subframe from which something should be heard: 3 dB.
+const BURST: f32 = 2.0;
+
+/// By how much the power of a quiet subframe rises each subframe, until another is as quiet.
+const FLOOR_RISE: f32 = 1.01;
+
+/// Longest wait in subframes between tries of another timing that led to nothing.
+const LONGEST_PATIENCE: u64 = 256;
 
 /// Share of a measured delay that is taken out at once.
 const TIMING_GAIN: f64 = 0.5;
 
 /// Delays in seconds that are left alone: a tenth of the shortest cyclic prefix.
 const DEAD_ZONE: f64 = 0.4e-6;
+
+/// Share of a measured carrier offset that is taken out at once where no MIB tells it.
+const CARRIER_GAIN: f64 = 0.05;
+
+/// Subframes for which the carrier offset of a MIB's sender goes before that of others.
+const MIB_RULES: u64 = 500;
 
 /// How the timing was found.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -41,20 +76,85 @@ pub type Emit<'a> = dyn FnMut(Event<'_>, i64) + 'a;
 pub struct StreamReceiver {
     receiver: Receiver,
     numerology: Numerology,
-    search: Option<Search>,
-    acquisition: Acquisition,
-    found: Vec<Detection>,
-    buffer: Vec<Sample>,
-    /// Samples in the stream before the buffer.
-    consumed: u64,
-    /// Capture subframes that were received.
+    conditioner: Conditioner,
+    /// Samples that do not make a block yet.
+    incoming: Vec<Sample>,
+    history: History,
+    hunter: Hunter,
+    subframe: Vec<Sample>,
+    /// Sample of the stream at which capture subframe `subframes` begins.
+    next: i64,
     subframes: u64,
-    alignment: Option<Alignment>,
-    last_heard: u64,
-    /// Fraction of a sample by which the subframes are later than the buffer says.
+    /// Fraction of a sample by which the subframes are later than `next` says.
     drift: f64,
+    lock: Option<Lock>,
     first_sample: Option<i64>,
-    silence: Vec<Sample>,
+    signals_heard: u64,
+    /// Stretches in which nothing was found.
+    misses: u64,
+    /// Power of a quiet subframe.
+    floor: f32,
+    last_mib: Option<u64>,
+}
+
+/// A timing that is held.
+#[derive(Clone, Copy, Debug)]
+struct Lock {
+    source: Source,
+    evidence: u32,
+    /// Sample behind the last subframe in which something was heard.
+    heard_at: i64,
+    /// Capture subframe from which another look is due.
+    look_at: u64,
+    /// Subframes with power and nothing heard since `heard_at`.
+    unexplained: u32,
+    /// Subframes to wait after the next try that leads to nothing.
+    patience: u64,
+    /// Before this capture subframe no other timing is tried on unexplained power.
+    wait_until: u64,
+    /// Share of the last subframes in which something was heard.
+    busy: f32,
+}
+
+/// What a subframe or a try has shown.
+#[derive(Clone, Copy, Debug, Default)]
+struct Heard {
+    events: u32,
+    evidence: u32,
+    signals: u32,
+    cfo_hz: Option<f32>,
+    mib: bool,
+}
+
+impl Heard {
+    /// What speaks for a timing. Synchronisation signals without a MIB do so only where they are what it was taken from:
+    /// data of others looks like them now and then.
+    fn speaks_for(&self, source: Source) -> u32 {
+        let signals = if matches!(source, Source::Slss(_)) { self.signals } else { 0 };
+        self.evidence + signals
+    }
+
+    fn add(&mut self, other: &Self) {
+        self.evidence += other.evidence;
+        self.signals += other.signals;
+    }
+
+    fn note(&mut self, event: &Event<'_>) {
+        self.evidence += match event {
+            Event::Sci { .. } => 1,
+            Event::Mib { .. } => 2,
+            // the soft values of a block that decoded before decode again, whatever is added to them
+            Event::SlSch(block) if !block.repeat => 4,
+            Event::SlDch { repeat: false, .. } => 4,
+            _ => 0,
+        };
+        self.events += 1;
+        self.signals += u32::from(matches!(event, Event::Slss { .. }));
+        self.mib |= matches!(event, Event::Mib { .. });
+        if self.cfo_hz.is_none() {
+            self.cfo_hz = event.measurement().map(|m| m.cfo_hz);
+        }
+    }
 }
 
 impl StreamReceiver {
@@ -62,22 +162,24 @@ impl StreamReceiver {
     pub fn new(config: Config) -> Self {
         let numerology = config.numerology;
         let n = numerology.subframe_samples();
-        let form = psbch::ssss_form(config.mode.is_v2x());
-        let chunk = CHUNK_SUBFRAMES * n;
+        let longest = (CHUNK_SUBFRAMES + 2) * n;
         Self {
-            search: Search::new(numerology, form, chunk, SearchConfig::default()),
-            acquisition: Acquisition::new(numerology),
+            hunter: Hunter::new(&config, longest),
             receiver: Receiver::new(config),
             numerology,
-            found: Vec::with_capacity(32),
-            buffer: Vec::with_capacity(chunk + n),
-            consumed: 0,
+            conditioner: Conditioner::default(),
+            incoming: Vec::with_capacity(n),
+            history: History::new(longest),
+            subframe: vec![Sample::default(); n],
+            next: 0,
             subframes: 0,
-            alignment: None,
-            last_heard: 0,
             drift: 0.0,
+            lock: None,
             first_sample: None,
-            silence: vec![Sample::default(); n],
+            signals_heard: 0,
+            misses: 0,
+            floor: f32::INFINITY,
+            last_mib: None,
         }
     }
 
@@ -91,9 +193,20 @@ impl StreamReceiver {
         &mut self.receiver
     }
 
-    /// How the timing was found, `None` before the first chunk.
+    /// How the timing was found; `None` before anything was tried.
     pub fn alignment(&self) -> Option<Alignment> {
-        self.alignment
+        let cfo_hz = self.receiver.common_cfo();
+        match self.lock.map(|lock| lock.source) {
+            Some(Source::Slss(detection)) if self.signals_heard > 0 => Some(Alignment::Slss(detection)),
+            Some(Source::Slss(_) | Source::Prefixes) => Some(Alignment::CyclicPrefix { cfo_hz }),
+            Some(Source::Assumption) => Some(Alignment::Assumed),
+            None => (self.misses > 0).then_some(Alignment::Assumed),
+        }
+    }
+
+    /// Which way the frequencies of the samples run, by what was received.
+    pub fn spectrum(&self) -> Spectrum {
+        self.conditioner.spectrum()
     }
 
     /// Sample of the stream at which capture subframe 0 began; negative when the stream began late.
@@ -103,84 +216,128 @@ impl StreamReceiver {
 
     /// Capture subframes so far.
     pub fn subframes(&self) -> u64 {
-        self.subframes
+        let n = self.numerology.subframe_samples() as i64;
+        let waiting = if self.lock.is_none() { (self.history.end() - self.next).max(0) / n } else { 0 };
+        self.subframes + waiting as u64
     }
 
-    /// Take more samples, of any number.
+    /// Takes more samples, of any number.
     pub fn push(&mut self, mut samples: &[Sample], emit: &mut Emit<'_>) {
         let n = self.numerology.subframe_samples();
         while !samples.is_empty() {
-            // once the timing is known a subframe is received as soon as it is whole; a drift may make it a little longer
-            let enough = if self.is_settled() && !self.is_lost() { n + n / 64 } else { CHUNK_SUBFRAMES * n };
-            let room = enough - self.buffer.len().min(enough);
-            let (now, later) = samples.split_at(room.min(samples.len()));
-            self.buffer.extend_from_slice(now);
+            let (now, later) = samples.split_at((n - self.incoming.len()).min(samples.len()));
+            self.incoming.extend_from_slice(now);
             samples = later;
-            if self.buffer.len() >= enough {
-                self.receive(false, emit);
+            if self.incoming.len() == n {
+                self.flush();
+                self.advance(false, emit);
             }
         }
     }
 
-    fn is_settled(&self) -> bool {
-        matches!(self.alignment, Some(Alignment::Slss(_) | Alignment::CyclicPrefix { .. }))
+    /// Takes note that `count` samples of the stream were lost at this place: their number is known, and so is the timing
+    /// behind them.
+    pub fn skip(&mut self, count: u64, emit: &mut Emit<'_>) {
+        let n = self.numerology.subframe_samples() as i64;
+        self.flush();
+        let end = self.history.end() + count.min(i64::MAX as u64 / 2) as i64;
+        // a stretch ends here: what it holds is tried now
+        self.advance(self.lock.is_none(), emit);
+        let symbol = n / self.numerology.symbols() as i64;
+        if let Some(lock) = &mut self.lock {
+            let whole = ((end - symbol - self.next).max(0) + n - 1) / n;
+            self.next += whole * n;
+            self.subframes += whole as u64;
+            *lock =
+                Lock { heard_at: self.next, look_at: self.subframes + DOUBT_AFTER, unexplained: 0, ..*lock };
+        }
+        self.history.restart(end);
     }
 
-    /// Nothing was heard for so long that the timing is to be looked for again.
-    fn is_lost(&self) -> bool {
-        self.subframes.saturating_sub(self.last_heard) > LOST_AFTER
-    }
-
-    /// The stream has ended: receive what is left.
+    /// The stream has ended: receives what is left.
     pub fn finish(&mut self, emit: &mut Emit<'_>) {
-        self.receive(true, emit);
+        self.flush();
+        self.advance(true, emit);
+        self.first_sample.get_or_insert(0);
     }
 
-    fn receive(&mut self, last: bool, emit: &mut Emit<'_>) {
+    /// Conditions what came.
+    fn flush(&mut self) {
+        self.conditioner.process(&mut self.incoming);
+        self.history.extend(&self.incoming);
+        self.incoming.clear();
+    }
+
+    fn advance(&mut self, last: bool, emit: &mut Emit<'_>) {
         let n = self.numerology.subframe_samples();
-        let mut at = 0isize;
-        if !self.is_settled() || self.is_lost() {
-            at = self.align();
-        }
-        loop {
-            let from = at.max(0) as usize;
-            let missing = (from as isize - at) as usize;
-            let available = (self.buffer.len().saturating_sub(from)).min(n - missing);
-            // a subframe that lacks its last, empty symbol is whole enough
-            let symbol = n / self.numerology.symbols();
-            let enough = if last {
-                missing + available + symbol >= n && available > n / 2
-            } else {
-                missing + available == n
-            };
-            if !enough {
-                break;
+        if self.lock.is_none() {
+            if self.history.len() < CHUNK_SUBFRAMES * n && !last {
+                return;
             }
-            let sample = self.consumed as i64 + at as i64;
-            self.first_sample.get_or_insert(sample);
-            let k = self.subframes;
-            let emit = &mut |event: Event<'_>| emit(event, sample);
-            let heard = if missing == 0 && available == n {
-                self.receiver.process(k, &self.buffer[from..from + n], emit)
-            } else {
-                self.silence.fill(Sample::default());
-                self.silence[missing..missing + available]
-                    .copy_from_slice(&self.buffer[from..from + available]);
-                self.receiver.process(k, &self.silence, emit)
-            };
-            self.subframes += 1;
-            if heard > 0 {
-                self.last_heard = self.subframes;
+            if !self.hunt(last, emit) {
+                self.misses += 1;
+                // a subframe may lie across the end of the stretch
+                self.history.trim(self.history.end() - n as i64);
+                return;
             }
-            at += n as isize + self.follow();
         }
-        let used = (at.max(0) as usize).min(self.buffer.len());
-        self.consumed += used as u64;
-        self.buffer.drain(..used);
+        while self.step(last, emit) {}
+    }
+
+    /// Receives the next subframe of a lock; `false` when it is not there yet.
+    fn step(&mut self, last: bool, emit: &mut Emit<'_>) -> bool {
+        let n = self.numerology.subframe_samples() as i64;
+        let Some(power) = self.load(self.next, last) else { return false };
+        let (at, k) = (self.next, self.subframes);
+        let heard = self.receive(at, k, emit);
+        self.subframes += 1;
+        self.next += n + self.follow();
+        self.history.trim(self.next.min(self.history.end()) - (CHUNK_SUBFRAMES as i64) * n);
+        self.floor = (self.floor * FLOOR_RISE).min(power);
+        if heard.events > 0 {
+            self.confirm(self.lock.map_or(0, |lock| heard.speaks_for(lock.source)));
+        } else {
+            self.doubt(at, power, last, emit);
+        }
+        true
+    }
+
+    /// The subframe that begins at sample `at`, into `self.subframe`: its power, or `None` when it is not whole.
+    fn load(&mut self, at: i64, last: bool) -> Option<f32> {
+        let n = self.numerology.subframe_samples();
+        let missing = (self.history.start() - at).max(0) as usize;
+        let behind = (self.history.end() - at).max(0) as usize;
+        // a subframe that lacks its last, empty symbol is whole enough; so is one that lacks as much at the start
+        let symbol = n / self.numerology.symbols();
+        let enough = if last { behind + symbol >= n } else { behind >= n };
+        if !enough || missing > symbol {
+            return None;
+        }
+        self.history.copy(at, &mut self.subframe);
+        Some(self.subframe.iter().step_by(4).map(|x| x.norm_sqr()).sum())
+    }
+
+    /// Receives what [`Self::load`] has taken.
+    fn receive(&mut self, at: i64, k: u64, emit: &mut Emit<'_>) -> Heard {
+        let mut heard = Heard::default();
+        self.receiver.process(k, &self.subframe, &mut |event: Event<'_>| {
+            heard.note(&event);
+            emit(event, at);
+        });
+        self.signals_heard += u64::from(heard.signals);
+        if heard.mib {
+            self.last_mib = Some(k);
+        } else if let Some(cfo) = heard.cfo_hz
+            && self.last_mib.is_none_or(|m| k > m + MIB_RULES)
+        {
+            let common = self.receiver.common_cfo();
+            self.receiver.set_common_cfo(common + CARRIER_GAIN * (f64::from(cfo) - common));
+        }
+        heard
     }
 
     /// Samples by which the next subframe begins later than the last one's length says.
-    fn follow(&mut self) -> isize {
+    fn follow(&mut self) -> i64 {
         let Some(delay) = self.receiver.delay() else { return 0 };
         if (delay as f64).abs() < DEAD_ZONE {
             return 0;
@@ -188,35 +345,6 @@ impl StreamReceiver {
         self.drift += TIMING_GAIN * delay as f64 * self.numerology.sample_rate();
         let whole = self.drift.round();
         self.drift -= whole;
-        whole as isize
-    }
-
-    /// Find the timing in the buffer; returns where the first subframe begins, which may be before it.
-    fn align(&mut self) -> isize {
-        let n = self.numerology.subframe_samples() as isize;
-        // a little of a subframe may be missing at the start
-        let early = n / self.numerology.symbols() as isize;
-        let place = |offset: isize| {
-            let offset = offset.rem_euclid(n);
-            if offset > n - early { offset - n } else { offset }
-        };
-        self.found.clear();
-        if let Some(search) = &mut self.search {
-            search.search(&self.buffer, &mut self.found);
-        }
-        if let Some(best) = self.found.first() {
-            self.alignment = Some(Alignment::Slss(*best));
-            self.receiver.set_common_cfo(best.cfo_hz as f64);
-            return place(best.sample.round() as isize);
-        }
-        if let Some(timing) = self.acquisition.find(&self.buffer) {
-            self.alignment = Some(Alignment::CyclicPrefix { cfo_hz: timing.cfo_hz });
-            self.receiver.set_common_cfo(timing.cfo_hz);
-            return place(timing.offset as isize);
-        }
-        if self.alignment.is_none() {
-            self.alignment = Some(Alignment::Assumed);
-        }
-        0
+        whole as i64
     }
 }

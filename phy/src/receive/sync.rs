@@ -29,6 +29,15 @@ const RATE: f64 = 1.92e6;
 /// FFT size at that rate.
 const FFT: usize = 128;
 
+/// Input samples that are turned to another carrier offset at a time.
+const PIECE: usize = 6144;
+
+/// Carrier offsets in Hz that one search covers, on both sides: PSSS loses 2 dB there.
+pub const REACH: f64 = 5e3;
+
+/// Carrier offset in Hz at which the decimated samples still hold all of the signals: beyond it lies the edge of the filter.
+pub const PREPARED: f64 = 100e3;
+
 /// What the search accepts; measured in `sidelink bench bler --case slss`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct SearchConfig {
@@ -71,6 +80,13 @@ pub struct Search {
     decimator: Decimator,
     factor: usize,
     samples: Vec<Sample>,
+    /// A piece of the input with another carrier offset.
+    mixed: Vec<Sample>,
+    /// [`Self::samples`] with another carrier offset.
+    turned: Vec<Sample>,
+    /// Samples that [`Self::prepare`] has written, and the offset that it has taken out.
+    written: usize,
+    coarse: f64,
     correlator: Correlator,
     fft: Arc<dyn Fft<f32>>,
     scratch: Vec<Sample>,
@@ -110,6 +126,10 @@ impl Search {
             decimator,
             factor,
             samples: vec![Sample::default(); len],
+            mixed: vec![Sample::default(); PIECE],
+            turned: vec![Sample::default(); len],
+            written: 0,
+            coarse: 0.0,
             correlator: Correlator::new(&mut planner, &templates, pair_spacing(numerology.cp()), len),
             scratch: vec![Sample::default(); fft.get_inplace_scratch_len()],
             fft,
@@ -123,28 +143,66 @@ impl Search {
     /// Search `input` (at most the `max_samples` of the constructor) and append what is found to `found`, in the order
     /// of its score. `found` does not grow beyond its capacity.
     pub fn search(&mut self, input: &[Sample], found: &mut Vec<Detection>) {
+        self.prepare(0.0, input);
+        self.search_near(0.0, found);
+    }
+
+    /// Takes `input` for [`Self::search_near`], turned back by `coarse` Hz.
+    pub fn prepare(&mut self, coarse: f64, input: &[Sample]) {
         let max = (self.samples.len() - self.decimator.delay() - 2) * self.factor;
         let input = &input[..input.len().min(max)];
         self.decimator.reset();
+        self.coarse = coarse;
+        self.written = self.decimate(coarse, input);
+    }
+
+    /// Searches what [`Self::prepare`] took for signals whose carrier is about `near` Hz off beyond its `coarse`
+    /// ([`REACH`]); `near` is at most [`PREPARED`]. Appends to `found` as [`Self::search`] does.
+    pub fn search_near(&mut self, near: f64, found: &mut Vec<Detection>) {
         let delay = self.decimator.delay();
-        let written = self.decimator.process(input, &mut self.samples);
-        let samples = std::mem::take(&mut self.samples);
-        let usable = &samples[delay.min(written)..written];
-        self.correlator.run(usable);
+        let (from, to) = (delay.min(self.written), self.written);
+        let mut samples = std::mem::take(&mut self.samples);
+        if near != 0.0 {
+            self.turned[..to].copy_from_slice(&samples[..to]);
+            crate::sc_fdma::rotate(&mut self.turned[..to], 0.0, -near / RATE);
+            std::mem::swap(&mut samples, &mut self.turned);
+        }
+        self.correlator.run(&samples[from..to]);
+        let usable = &samples[from..to];
         let first = found.len();
         for _ in 0..self.config.candidates {
             let Some(candidate) = self.correlator.take_best(self.config.candidate) else { break };
             if found.len() == found.capacity() {
                 break;
             }
-            if let Some(detection) = self.examine(usable, candidate.root, candidate.at)
+            if let Some(mut detection) = self.examine(usable, candidate.root, candidate.at)
                 && !found[first..].iter().any(|d| self.is_shadow(&detection, d))
             {
+                detection.cfo_hz += (self.coarse + near) as f32;
                 found.push(detection);
             }
         }
+        if near != 0.0 {
+            std::mem::swap(&mut samples, &mut self.turned);
+        }
         self.samples = samples;
         found[first..].sort_by(|a, b| b.score.total_cmp(&a.score));
+    }
+
+    /// The input at 1.92 MS/s, turned back by `near` Hz; returns how many samples.
+    fn decimate(&mut self, near: f64, input: &[Sample]) -> usize {
+        if near == 0.0 {
+            return self.decimator.process(input, &mut self.samples);
+        }
+        let turn = -near / (RATE * self.factor as f64);
+        let mut written = 0;
+        for (i, piece) in input.chunks(PIECE).enumerate() {
+            let mixed = &mut self.mixed[..piece.len()];
+            mixed.copy_from_slice(piece);
+            crate::sc_fdma::rotate(mixed, turn * (i * PIECE) as f64, turn);
+            written += self.decimator.process(mixed, &mut self.samples[written..]);
+        }
+        written
     }
 
     /// A second peak of one that was found already: the pair of PSSS symbols also correlates one symbol off.

@@ -79,6 +79,15 @@ pub enum Event<'a> {
         /// Error vector magnitude of the last transmission.
         evm_percent: f32,
     },
+    /// Subframes begin elsewhere than before: samples were lost, or inserted.
+    Discontinuity {
+        /// First capture subframe in which something was heard afterwards.
+        subframe: u64,
+        /// Sample of the stream up to which the old timing held: the fault lies between it and the subframe.
+        since: i64,
+        /// Samples by which subframes begin later (inserted) or earlier (lost) than before, modulo a subframe.
+        shift: i64,
+    },
 }
 
 /// SCI of either format.
@@ -179,7 +188,8 @@ impl Event<'_> {
             Self::Slss { subframe, .. }
             | Self::Mib { subframe, .. }
             | Self::Sci { subframe, .. }
-            | Self::SlDch { subframe, .. } => *subframe,
+            | Self::SlDch { subframe, .. }
+            | Self::Discontinuity { subframe, .. } => *subframe,
             Self::SlSch(block) => block.subframe,
         }
     }
@@ -187,7 +197,7 @@ impl Event<'_> {
     /// The channel that it came over, where one was estimated.
     pub fn measurement(&self) -> Option<&Measurement> {
         match self {
-            Self::Slss { .. } => None,
+            Self::Slss { .. } | Self::Discontinuity { .. } => None,
             Self::Mib { measurement, .. }
             | Self::Sci { measurement, .. }
             | Self::SlDch { measurement, .. } => Some(measurement),

@@ -1,0 +1,74 @@
+//! What the operator should know of a recording, beside what was heard in it.
+
+use crate::link::parse_mib_sl;
+use crate::report::mib_prbs;
+use sidelink_phy::numerology::SUBCARRIER_HZ;
+use sidelink_phy::receive::condition::Spectrum;
+use sidelink_phy::receive::receiver::Event;
+use sidelink_phy::receive::stream::StreamReceiver;
+
+/// Carrier offset in Hz that no radio has: 15 ppm at 5.9 GHz and some.
+const LARGEST_OFFSET: f64 = 100e3;
+
+/// Bandwidth of a PRB in Hz.
+const PRB_HZ: f64 = 12.0 * SUBCARRIER_HZ;
+
+/// Collects findings while events pass.
+#[derive(Debug, Default)]
+pub(super) struct Findings {
+    /// Bandwidth in PRB by the last MIB, and how many said so in a row.
+    mib: Option<(u16, u32)>,
+}
+
+impl Findings {
+    pub(super) fn note(&mut self, event: &Event<'_>) {
+        let Event::Mib { bits, .. } = event else { return };
+        let Some(mib) = parse_mib_sl(bits) else { return };
+        let prb = mib_prbs(mib.bandwidth);
+        self.mib = match self.mib {
+            Some((before, count)) if before == prb => Some((prb, count + 1)),
+            _ => Some((prb, 1)),
+        };
+    }
+
+    /// The bandwidth in PRB that MIBs say.
+    pub(super) fn mib_prbs(&self) -> Option<u16> {
+        self.mib.map(|(prb, _)| prb)
+    }
+
+    /// In words, with what to do.
+    pub(super) fn warnings(&self, receiver: &StreamReceiver, centre: Option<f64>) -> Vec<String> {
+        let mut all = Vec::new();
+        if receiver.spectrum() == Spectrum::Inverted {
+            all.push(
+                "the spectrum is inverted, or I and Q are exchanged: it was turned round before decoding"
+                    .to_owned(),
+            );
+        }
+        let cfo = receiver.receiver().common_cfo();
+        if cfo.abs() > LARGEST_OFFSET {
+            let prbs = (cfo / PRB_HZ).round();
+            let side = if cfo > 0.0 { "above" } else { "below" };
+            let rest = cfo - prbs * PRB_HZ;
+            all.push(format!(
+                "the carrier is {:.1} kHz {side} the centre of the recording ({} PRB and {rest:.0} Hz): correct its \
+                 frequency, or it was tuned beside the carrier",
+                cfo.abs() / 1e3,
+                prbs.abs()
+            ));
+        } else if cfo.abs() >= 1000.0 {
+            let ppm =
+                centre.filter(|c| *c > 0.0).map_or(String::new(), |c| format!(" ({:.2} ppm)", 1e6 * cfo / c));
+            all.push(format!("carrier offset {cfo:.0} Hz{ppm}"));
+        }
+        let prbs = receiver.receiver().config().numerology.bandwidth().prbs();
+        if let Some((mib, count)) = self.mib
+            && usize::from(mib) != prbs
+        {
+            all.push(format!(
+                "{count} MIBs in a row say {mib} PRB, received as {prbs} PRB: give --prb {mib} if blocks are missing"
+            ));
+        }
+        all
+    }
+}

@@ -1,0 +1,160 @@
+//! By how many whole subcarriers the carrier is off. Cyclic prefixes tell an offset modulo the subcarrier spacing only; the
+//! reference signals of control and discovery channels (TS 36.211 §9.8), which are the same in every PRB, tell the rest.
+
+use super::presence::Presence;
+use crate::Sample;
+use crate::channel::layout::Layout;
+use crate::channel::pscch;
+use crate::grid::Grid;
+use crate::numerology::{Numerology, SUBCARRIER_HZ};
+use crate::sc_fdma::Demodulator;
+use crate::sci::MAX_BITS;
+use crate::sequence::dmrs::{Dmrs, References};
+use std::sync::Arc;
+
+/// Presence that noise does not reach at any of a thousand places.
+const EVIDENCE: f32 = 0.4;
+
+/// Shifts in subcarriers that are asked for first: ±100 kHz.
+const NEAR: i32 = 7;
+
+/// Carrier offset in Hz that may be left when the whole subcarriers are right.
+const MAX_RESIDUE: f32 = 1500.0;
+
+/// A carrier offset and what speaks for it.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Shift {
+    /// Whole subcarriers.
+    pub subcarriers: i32,
+    /// Sum over subframes of the best presence of any place.
+    pub score: f32,
+}
+
+/// Ranks shifts of the grid. Nothing is allocated after construction.
+pub struct CarrierSearch {
+    v2x: bool,
+    demodulator: Demodulator,
+    grid: Grid,
+    layout: Layout,
+    presence: Presence,
+    /// PRBs at which control or discovery may begin; empty: anywhere.
+    places: Vec<usize>,
+    decoder: pscch::Decoder,
+    bits: [u8; MAX_BITS],
+    scores: Vec<Shift>,
+    /// Subframes since the last [`Self::clear`].
+    taken: u32,
+}
+
+impl CarrierSearch {
+    /// For a carrier; shifts up to `reach` subcarriers on either side. `places`: first PRBs of PSCCH and PSDCH, where they
+    /// are known.
+    pub fn new(
+        numerology: Numerology,
+        v2x: bool,
+        places: Vec<usize>,
+        reach: i32,
+        references: Arc<References>,
+    ) -> Self {
+        Self {
+            v2x,
+            demodulator: Demodulator::new(numerology, numerology.fft() * 72 / 2048),
+            grid: Grid::new(numerology),
+            layout: Layout::shared(v2x, numerology.cp()),
+            presence: Presence::new(numerology.bandwidth().prbs(), references.clone()),
+            decoder: pscch::Decoder::new(numerology, v2x, references),
+            bits: [0; MAX_BITS],
+            places,
+            scores: (-reach..=reach).map(|subcarriers| Shift { subcarriers, score: 0.0 }).collect(),
+            taken: 0,
+        }
+    }
+
+    /// Forgets all subframes.
+    pub fn clear(&mut self) {
+        self.taken = 0;
+        let reach = self.scores.len() as i32 / 2;
+        for (i, s) in self.scores.iter_mut().enumerate() {
+            *s = Shift { subcarriers: i as i32 - reach, score: 0.0 };
+        }
+    }
+
+    /// Takes a subframe whose carrier is `cfo_hz` off, and maybe some subcarriers more.
+    pub fn add(&mut self, subframe: &[Sample], cfo_hz: f64) {
+        if subframe.len() != self.demodulator.numerology().subframe_samples() {
+            return;
+        }
+        let before: f32 = self.scores.iter().map(|s| s.score).sum();
+        self.weigh(subframe, cfo_hz, |shift| shift.abs() <= NEAR);
+        // whole PRBs are asked for where a shift is right but for them; everything once, lest the band's edge hides it
+        let near = self.scores.iter().map(|s| s.score).sum::<f32>() > before;
+        if near {
+            let best =
+                self.scores.iter().max_by(|a, b| a.score.total_cmp(&b.score)).map_or(0, |s| s.subcarriers);
+            self.weigh(subframe, cfo_hz, |shift| shift.abs() > NEAR && (shift - best) % 12 == 0);
+        } else if !self.places.is_empty() || self.taken == 0 {
+            self.weigh(subframe, cfo_hz, |shift| shift.abs() > NEAR);
+        }
+        self.taken += 1;
+    }
+
+    fn weigh(&mut self, subframe: &[Sample], cfo_hz: f64, which: impl Fn(i32) -> bool) {
+        for i in 0..self.scores.len() {
+            let shift = self.scores[i].subcarriers;
+            if which(shift) {
+                self.demodulator.demodulate(subframe, cfo_hz + Self::hertz(shift), &mut self.grid);
+                self.scores[i].score += self.score();
+            }
+        }
+    }
+
+    /// What the grid says for its shift. Reference signals are the same in every PRB, so that whole PRBs show only in the
+    /// phase of the data between them: there a control channel that decodes well counts.
+    fn score(&mut self) -> f32 {
+        let all = self.grid.subcarriers() / 12;
+        let count = if self.places.is_empty() { all } else { self.places.len() };
+        let mut best = (EVIDENCE, None);
+        for i in 0..count {
+            let prb = if self.places.is_empty() { i } else { self.places[i] };
+            let (presence, cyclic_shift) = self.at(12 * prb);
+            if presence > best.0 {
+                best = (presence, Some((prb, cyclic_shift)));
+            }
+        }
+        let (presence, Some((prb, cyclic_shift))) = best else { return 0.0 };
+        let bits = self.decoder.payload_bits();
+        let decoded = self.decoder.decode(&self.grid, prb, cyclic_shift, MAX_RESIDUE, &mut self.bits[..bits]);
+        let quality = decoded.map_or(0.0, |d| (2.0 - d.evm_percent / 50.0).max(0.0));
+        presence + quality
+    }
+
+    /// Presence of a channel whose first subcarrier is `first`, and the cyclic shift of its reference signals.
+    fn at(&mut self, first: usize) -> (f32, u8) {
+        let last = self.grid.subcarriers();
+        if self.v2x {
+            if first + 24 > last {
+                return (0.0, 0);
+            }
+            let (shift, presence) = self.presence.control_v2x(&self.grid, first, self.layout);
+            return (presence, shift);
+        }
+        let dmrs = Dmrs::pscch_or_psdch();
+        let widths = [12, 24].into_iter().filter(|width| first + width <= last);
+        let presence = widths.map(|width| self.presence.narrow(&self.grid, first, width, self.layout, &dmrs));
+        (presence.fold(0.0, f32::max), 0)
+    }
+
+    /// The shifts with evidence, the best first; of equals the smaller one.
+    pub fn ranked(&mut self) -> &[Shift] {
+        self.scores.sort_unstable_by(|a, b| {
+            b.score.total_cmp(&a.score).then(a.subcarriers.abs().cmp(&b.subcarriers.abs()))
+        });
+        let with_evidence = self.scores.iter().take_while(|s| s.score > 0.0).count();
+        &self.scores[..with_evidence]
+    }
+
+    /// Hz of a shift.
+    pub fn hertz(shift: i32) -> f64 {
+        f64::from(shift) * SUBCARRIER_HZ
+    }
+}

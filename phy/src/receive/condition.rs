@@ -1,0 +1,238 @@
+//! What is wrong with a receiver's samples before anything is known of the signal: a line at 0 Hz, a level far from 1, an
+//! inverted spectrum. All three are put right here, block by block, so that nothing behind has to know of them.
+//!
+//! The line of direct-conversion receivers (local oscillator leakage, converter offset) stands between the two central
+//! subcarriers of SC-FDMA, which are shifted by half a subcarrier spacing (TS 36.211 §9.3.3), and leaks into all of them.
+//! It is the mean of the samples: blocks are averaged with the inverse of their power as weight, since the mean of a quiet
+//! block tells most of the line, and of a busy one least.
+
+use crate::Sample;
+
+/// Share of what was known that a block leaves: a memory of about 32 blocks.
+const MEMORY: f64 = 1.0 - 1.0 / 32.0;
+
+/// The mean of a block of a signal without a line stays below this share of the block's power: the signal is at least 180
+/// kHz wide and a block 1 ms long, so that the mean holds 1/180 of the power on average, and ten times that once in 20 000.
+const LARGEST_MEAN: f64 = 10.0 / 180.0;
+
+/// Samples that are summed in single precision.
+const RUN: usize = 256;
+
+/// Root mean squares that need no other level.
+const LEVELS: std::ops::Range<f64> = 1e-4..1e4;
+
+/// Which way the frequencies of the samples run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Spectrum {
+    /// Higher frequencies of the air are higher ones of the samples.
+    #[default]
+    Normal,
+    /// The other way round: a mixer above the carrier, or I and Q exchanged.
+    Inverted,
+}
+
+/// Conditions a stream of samples.
+#[derive(Clone, Debug, Default)]
+pub struct Conditioner {
+    spectrum: Spectrum,
+    /// Factor of every sample, a power of two; 0 before the first block with any power.
+    gain: f32,
+    /// Weighted sum of the blocks' means, and of the weights.
+    sum: [f64; 2],
+    weight: f64,
+}
+
+impl Conditioner {
+    /// Changes the sense in which frequencies are read, from the next block on.
+    pub fn set_spectrum(&mut self, spectrum: Spectrum) {
+        if spectrum != self.spectrum {
+            self.spectrum = spectrum;
+            self.sum[1] = -self.sum[1];
+        }
+    }
+
+    /// The sense in which frequencies are read.
+    pub fn spectrum(&self) -> Spectrum {
+        self.spectrum
+    }
+
+    /// The line at 0 Hz, in units of the conditioned samples.
+    pub fn line(&self) -> Sample {
+        if self.weight > 0.0 {
+            Sample::new((self.sum[0] / self.weight) as f32, (self.sum[1] / self.weight) as f32)
+        } else {
+            Sample::default()
+        }
+    }
+
+    /// Conditions a block in place. Blocks are about a subframe long: their means are what is tracked.
+    pub fn process(&mut self, block: &mut [Sample]) {
+        if block.is_empty() {
+            return;
+        }
+        let (mean, power) = moments(block);
+        self.level(power);
+        if self.gain != 1.0 && self.gain != 0.0 {
+            block.iter_mut().for_each(|x| *x *= self.gain);
+        }
+        let gain = if self.gain == 0.0 { 1.0 } else { f64::from(self.gain) };
+        self.track([mean[0] * gain, mean[1] * gain], power * gain * gain);
+        let line = self.line();
+        match self.spectrum {
+            Spectrum::Normal if line == Sample::default() => {}
+            Spectrum::Normal => block.iter_mut().for_each(|x| *x -= line),
+            Spectrum::Inverted => block.iter_mut().for_each(|x| *x = x.conj() - line),
+        }
+    }
+
+    /// Squares and fourth powers of the samples must stay within single precision.
+    fn level(&mut self, power: f64) {
+        let rms = power.sqrt();
+        if rms <= 0.0 || !rms.is_finite() {
+            return;
+        }
+        let now = rms * f64::from(self.gain);
+        if self.gain == 0.0 && LEVELS.contains(&rms) {
+            self.gain = 1.0;
+        } else if self.gain == 0.0 || !LEVELS.contains(&now) {
+            // silence between bursts is no reason: only what is loud moves the level of what was heard before
+            if self.gain == 0.0 || now > LEVELS.end || self.weight == 0.0 {
+                self.gain = (-rms.log2().round()).exp2() as f32;
+                (self.sum, self.weight) = ([0.0; 2], 0.0);
+            }
+        }
+    }
+
+    fn track(&mut self, mut mean: [f64; 2], power: f64) {
+        if self.spectrum == Spectrum::Inverted {
+            mean[1] = -mean[1];
+        }
+        let of_line = mean[0] * mean[0] + mean[1] * mean[1];
+        let rest = (power - of_line).max(1e-12 * power);
+        if rest <= 0.0 {
+            return;
+        }
+        if self.weight > 0.0 {
+            let known = [self.sum[0] / self.weight, self.sum[1] / self.weight];
+            let apart = (mean[0] - known[0]).powi(2) + (mean[1] - known[1]).powi(2);
+            if apart > LARGEST_MEAN * rest {
+                // the line itself moved: another gain, another channel
+                (self.sum, self.weight) = ([0.0; 2], 0.0);
+            }
+        }
+        let weight = 1.0 / rest;
+        for (sum, mean) in self.sum.iter_mut().zip(mean) {
+            *sum = MEMORY * *sum + weight * mean;
+        }
+        self.weight = MEMORY * self.weight + weight;
+    }
+}
+
+/// Mean and mean power of a block.
+fn moments(block: &[Sample]) -> ([f64; 2], f64) {
+    let (mut sum, mut power) = ([0.0f64; 2], 0.0f64);
+    for run in block.chunks(RUN) {
+        let mut lanes = [[0.0f32; 3]; 8];
+        let eights = run.chunks_exact(8);
+        for x in eights.remainder() {
+            sum[0] += f64::from(x.re);
+            sum[1] += f64::from(x.im);
+            power += f64::from(x.re) * f64::from(x.re) + f64::from(x.im) * f64::from(x.im);
+        }
+        for eight in eights {
+            for (lane, x) in lanes.iter_mut().zip(eight) {
+                lane[0] += x.re;
+                lane[1] += x.im;
+                lane[2] += x.re * x.re + x.im * x.im;
+            }
+        }
+        for [re, im, square] in lanes {
+            sum[0] += f64::from(re);
+            sum[1] += f64::from(im);
+            power += f64::from(square);
+        }
+    }
+    let n = block.len() as f64;
+    ([sum[0] / n, sum[1] / n], power / n)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::impair::rng::Rng;
+
+    fn noise(n: usize, level: f32, seed: u64) -> Vec<Sample> {
+        let mut rng = Rng::new(seed);
+        (0..n).map(|_| rng.complex_gaussian() * level).collect()
+    }
+
+    fn power(x: &[Sample]) -> f32 {
+        x.iter().map(|v| v.norm_sqr()).sum::<f32>() / x.len() as f32
+    }
+
+    #[test]
+    fn a_line_of_any_strength_is_gone_after_the_first_block() {
+        for db in [-40.0f32, -10.0, 20.0] {
+            let line = Sample::from_polar(10f32.powf(db / 20.0), 2.1);
+            let mut conditioner = Conditioner::default();
+            for k in 0..40 {
+                let clean = noise(7680, 1.0, k);
+                let mut block: Vec<_> = clean.iter().map(|x| x + line).collect();
+                conditioner.process(&mut block);
+                let rest: Vec<_> = block.iter().zip(&clean).map(|(a, b)| a - b).collect();
+                assert!(
+                    power(&rest) < if k == 0 { 1e-3 } else { 5e-4 },
+                    "{db} dB, block {k}: {}",
+                    power(&rest)
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn quiet_blocks_tell_the_line_and_a_jump_is_followed_at_once() {
+        let line = Sample::new(0.02, -0.01);
+        let mut conditioner = Conditioner::default();
+        for k in 0..100 {
+            let level = if k % 20 == 3 { 1.0 } else { 1e-2 };
+            let mut block: Vec<_> = noise(7680, level, k).iter().map(|x| x + line).collect();
+            conditioner.process(&mut block);
+        }
+        assert!((conditioner.line() - line).norm() < 1e-4, "{}", conditioner.line());
+        let jumped = Sample::new(-0.5, 0.3);
+        let mut block: Vec<_> = noise(7680, 1e-2, 7).iter().map(|x| x + jumped).collect();
+        conditioner.process(&mut block);
+        assert!((conditioner.line() - jumped).norm() < 1e-3, "{}", conditioner.line());
+    }
+
+    #[test]
+    fn levels_from_1e_9_to_1e9_come_out_near_1_and_others_as_they_are() {
+        for level in [1e-9f32, 1e-5, 1e9] {
+            let mut conditioner = Conditioner::default();
+            let mut block = noise(1920, level, 5);
+            conditioner.process(&mut block);
+            assert!((0.2..4.0).contains(&power(&block)), "{level}: {}", power(&block));
+        }
+        let mut conditioner = Conditioner::default();
+        let mut silence = vec![Sample::default(); 1920];
+        conditioner.process(&mut silence);
+        assert_eq!(power(&silence), 0.0);
+        let mut block = noise(1920, 0.1, 5);
+        conditioner.process(&mut block);
+        assert!((0.009..0.011).contains(&power(&block)));
+    }
+
+    #[test]
+    fn an_inverted_spectrum_is_turned_round_and_its_line_taken_out() {
+        let mut conditioner = Conditioner::default();
+        let with_line =
+            |k: u64| -> Vec<_> { noise(1920, 1.0, k).iter().map(|x| x + Sample::new(0.0, 3.0)).collect() };
+        conditioner.process(&mut with_line(1));
+        conditioner.set_spectrum(Spectrum::Inverted);
+        let mut block = with_line(2);
+        conditioner.process(&mut block);
+        let wanted: Vec<_> = noise(1920, 1.0, 2).iter().map(|x| x.conj()).collect();
+        let rest: Vec<_> = block.iter().zip(&wanted).map(|(a, b)| a - b).collect();
+        assert!(power(&rest) < 1e-3, "{}", power(&rest));
+    }
+}

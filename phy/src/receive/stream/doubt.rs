@@ -1,0 +1,253 @@
+//! When a timing is doubted, what is tried instead, and what makes it believed.
+
+use super::super::condition::Spectrum;
+use super::super::receiver::Event;
+use super::hunt::{Hypothesis, Reach, Source};
+use super::{BELIEVED, BURST, DOUBT_AFTER, Emit, Heard, LONGEST_PATIENCE, Lock, StreamReceiver};
+
+/// Stretches without anything in which everything is tried; afterwards every [`SELDOM`]th.
+const EAGER: u64 = 3;
+const SELDOM: u64 = 8;
+
+/// Hypotheses of one kind that are tried at most.
+const TRIES: usize = 6;
+
+/// Carrier offsets in Hz that differ by less are one hypothesis.
+const SAME_OFFSET: f64 = 4e3;
+
+/// Evidence that replaces a timing that was believed: a block, a MIB with its signals, or three SCIs.
+const REPLACES: u32 = 3;
+
+/// Share of a subframe by which it can seem to have begun later: more is taken for a loss, not for insertion.
+const INSERTED: i64 = 8;
+
+impl StreamReceiver {
+    /// Something was heard with the timing that is held.
+    pub(super) fn confirm(&mut self, evidence: u32) {
+        let k = self.subframes;
+        let at = self.next;
+        let Some(lock) = &mut self.lock else { return };
+        lock.evidence = lock.evidence.saturating_add(evidence);
+        lock.heard_at = at;
+        lock.look_at = k + DOUBT_AFTER;
+        lock.patience = 1;
+        lock.wait_until = k;
+        lock.busy += (1.0 - lock.busy) / 16.0;
+        if lock.unexplained > 0 {
+            lock.unexplained = 0;
+            self.hunter.unfold();
+        }
+        // what was heard is explained: another timing is tried on later samples only
+        self.history.trim(at.min(self.history.end()));
+    }
+
+    /// Nothing was heard in the subframe that began at sample `at`.
+    pub(super) fn doubt(&mut self, at: i64, power: f32, last: bool, emit: &mut Emit<'_>) {
+        let k = self.subframes;
+        let burst = power > BURST * self.floor;
+        let Some(lock) = &mut self.lock else { return };
+        lock.busy -= lock.busy / 16.0;
+        // a pause of those who are always heard is no reason, two in a row are
+        if burst || lock.busy > 0.4 && (lock.unexplained > 0 || lock.busy < 0.8) {
+            lock.unexplained += 1;
+            if lock.unexplained == 1 {
+                self.hunter.unfold();
+            }
+            self.hunter.fold(&self.subframe, at);
+            if lock.unexplained.is_power_of_two() && k >= lock.wait_until {
+                self.suspect(last, emit);
+                return;
+            }
+        }
+        if k >= lock.look_at {
+            lock.look_at = k + DOUBT_AFTER;
+            let believed = lock.evidence >= BELIEVED;
+            if self.look(believed, last, emit) {
+                return;
+            }
+            self.misses += 1;
+            if let Some(lock) = &mut self.lock {
+                lock.unexplained = 0;
+            }
+        }
+    }
+
+    /// Subframes with power explain nothing: do their prefixes stand elsewhere?
+    fn suspect(&mut self, last: bool, emit: &mut Emit<'_>) {
+        let near = self.receiver.common_cfo();
+        let n = self.numerology.subframe_samples() as i64;
+        let found = self.hunter.folded(near, self.next.rem_euclid(n) as usize);
+        if self.try_all(found, 0, last, emit) {
+            return;
+        }
+        let k = self.subframes;
+        if let Some(lock) = &mut self.lock {
+            lock.wait_until = k + lock.patience;
+            lock.patience = (2 * lock.patience).min(LONGEST_PATIENCE);
+        }
+    }
+
+    /// Without a lock: everything that a stretch could be.
+    pub(super) fn hunt(&mut self, last: bool, emit: &mut Emit<'_>) -> bool {
+        if self.history.len() == 0 {
+            return false;
+        }
+        if self.look(false, last, emit) {
+            return true;
+        }
+        // generated and cut recordings begin with a subframe
+        let begin = (self.next - self.history.start()) as isize;
+        let assumed =
+            Hypothesis { begin, cfo_hz: self.receiver.common_cfo(), source: Source::Assumption, score: 0.0 };
+        let origin = self.history.start();
+        self.attempt(&assumed, origin, last, emit)
+    }
+
+    /// Looks for a timing in all that was not explained; with `believed` only for one like that which is held.
+    fn look(&mut self, believed: bool, last: bool, emit: &mut Emit<'_>) -> bool {
+        let near = self.receiver.common_cfo();
+        if self.look_at(near, last, emit) || near != 0.0 && !believed && self.look_at(0.0, last, emit) {
+            return true;
+        }
+        if believed || !(last || self.misses < EAGER || self.misses.is_multiple_of(SELDOM)) {
+            return false;
+        }
+        if self.look_far(Reach::Offset, last, emit) {
+            return true;
+        }
+        self.turn_round();
+        if self.look_at(0.0, last, emit) || self.look_far(Reach::Offset, last, emit) {
+            return true;
+        }
+        self.turn_round();
+        (last || self.misses.is_multiple_of(SELDOM * SELDOM)) && self.look_far(Reach::Beside, last, emit)
+    }
+
+    fn look_at(&mut self, near: f64, last: bool, emit: &mut Emit<'_>) -> bool {
+        let origin = self.history.start();
+        let n = self.numerology.subframe_samples() as i64;
+        let believed = self.lock.filter(|lock| lock.evidence >= BELIEVED);
+        let held = believed.map(|_| (self.next - origin).rem_euclid(n) as usize);
+        for by_signals in [true, false] {
+            let stretch = self.history.all();
+            let found = if by_signals {
+                self.hunter.signals(stretch, near)
+            } else {
+                self.hunter.prefixes(stretch, near, held)
+            };
+            if self.try_all(found, origin, last, emit) {
+                return true;
+            }
+        }
+        false
+    }
+
+    /// Synchronisation signals further off.
+    fn look_far(&mut self, reach: Reach, last: bool, emit: &mut Emit<'_>) -> bool {
+        let origin = self.history.start();
+        let found = self.hunter.signals_far(self.history.all(), reach);
+        self.try_all(found, origin, last, emit)
+    }
+
+    /// Tries the hypotheses that the hunter has made.
+    fn try_all(&mut self, found: usize, origin: i64, last: bool, emit: &mut Emit<'_>) -> bool {
+        (0..found.min(TRIES)).any(|i| {
+            let hypothesis = self.hunter.hypothesis(i);
+            hypothesis.is_some_and(|h| self.attempt(&h, origin, last, emit))
+        })
+    }
+
+    fn turn_round(&mut self) {
+        let other = match self.conditioner.spectrum() {
+            Spectrum::Normal => Spectrum::Inverted,
+            Spectrum::Inverted => Spectrum::Normal,
+        };
+        self.conditioner.set_spectrum(other);
+        self.history.conjugate();
+    }
+
+    /// Receives all that is not explained with another timing, counted from sample `origin`. Where anything is heard, that is
+    /// the timing from now on.
+    fn attempt(&mut self, hypothesis: &Hypothesis, origin: i64, last: bool, emit: &mut Emit<'_>) -> bool {
+        let n = self.numerology.subframe_samples() as i64;
+        let early = n / self.numerology.symbols() as i64;
+        let mut at = (origin + hypothesis.begin as i64 - self.history.start()).rem_euclid(n);
+        if at > n - early && self.history.start() == 0 {
+            // a little of the first subframe may be missing
+            at -= n;
+        }
+        at += self.history.start();
+        // later by this much than the timing that was held, modulo a subframe
+        let shift = (at - self.next + n - n / INSERTED).rem_euclid(n) - (n - n / INSERTED);
+        let cfo = self.receiver.common_cfo();
+        if let Some(lock) = &self.lock {
+            let prefix = (self.numerology.fft() * 72 / 2048) as i64;
+            let same = shift.abs() <= prefix && (hypothesis.cfo_hz - cfo).abs() < SAME_OFFSET;
+            if same && lock.evidence > 0 {
+                return false;
+            }
+        }
+        let mut k = self.number(at, shift);
+        let (first_at, first_k) = (at, k);
+        // what was believed is replaced by more than one SCI, which noise can be taken for
+        let believed = self.lock.filter(|lock| lock.evidence >= BELIEVED);
+        let needed = if believed.is_some() { REPLACES } else { 1 };
+        let mut lost = believed.filter(|_| shift != 0).map(|lock| lock.heard_at);
+        let time = self.lock.and_then(|_| self.receiver.forget_time());
+        self.receiver.set_common_cfo(hypothesis.cfo_hz);
+        let mut total = Heard::default();
+        let mut heard_at = at;
+        while self.load(at, last).is_some() {
+            let before = total;
+            let mut so_far = total;
+            let heard = self.receive(at, k, &mut |event: Event<'_>, sample: i64| {
+                so_far.note(&event);
+                if so_far.speaks_for(hypothesis.source) >= needed
+                    && let Some(since) = lost.take()
+                {
+                    emit(Event::Discontinuity { subframe: k, since, shift }, sample);
+                }
+                emit(event, sample);
+            });
+            total.add(&heard);
+            k += 1;
+            at += n + self.follow();
+            if total.speaks_for(hypothesis.source) > before.speaks_for(hypothesis.source) {
+                heard_at = at;
+            }
+        }
+        let evidence = total.speaks_for(hypothesis.source);
+        if evidence < needed {
+            self.receiver.set_common_cfo(cfo);
+            if let Some(time) = time {
+                self.receiver.restore_time(time);
+            }
+            return false;
+        }
+        self.first_sample.get_or_insert(first_at - first_k as i64 * n);
+        (self.next, self.subframes) = (at, k);
+        self.lock = Some(Lock {
+            source: hypothesis.source,
+            evidence,
+            heard_at,
+            look_at: k + DOUBT_AFTER,
+            unexplained: 0,
+            patience: 1,
+            wait_until: k,
+            busy: 0.0,
+        });
+        self.hunter.unfold();
+        self.history.trim(heard_at.min(self.history.end()));
+        true
+    }
+
+    /// Number of the capture subframe that begins at sample `at`.
+    fn number(&self, at: i64, shift: i64) -> u64 {
+        let n = self.numerology.subframe_samples() as i64;
+        if self.first_sample.is_none() {
+            return at.div_euclid(n).max(0) as u64;
+        }
+        let whole = (at - shift - self.next).div_euclid(n);
+        (self.subframes as i64 + whole).max(0) as u64
+    }
+}

@@ -1,0 +1,316 @@
+//! Hypotheses of timing and carrier offset for a stretch of samples. None is believed here: the stream tries each.
+
+use super::super::acquire::{Acquisition, MAX_TIMINGS, Timing};
+use super::super::carrier::CarrierSearch;
+use super::super::receiver::Config;
+use super::super::sync::{Detection, PREPARED, REACH, Search, SearchConfig};
+use crate::Sample;
+use crate::channel::psbch;
+use crate::grid::Grid;
+use crate::numerology::{Numerology, SUBCARRIER_HZ};
+use crate::sc_fdma::Demodulator;
+use crate::sequence::dmrs::References;
+use std::sync::Arc;
+
+/// Carrier offset in Hz that is searched on either side: 15 ppm at 5.9 GHz are 89 kHz, the rest is for grids that are some
+/// PRBs beside the centre that was told.
+const BESIDE: f64 = 640e3;
+
+/// Subframes of a stretch on which shifts of the grid are ranked: the strongest.
+const RANKED: usize = 4;
+
+/// Shifts of the grid that are tried for one timing.
+const SHIFTS: usize = 3;
+
+/// Contrast of a few folded subframes from which their prefixes stand elsewhere.
+const CLEAR: f32 = 6.0;
+
+/// How a hypothesis came about.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Source {
+    /// A synchronisation signal.
+    Slss(Detection),
+    /// Cyclic prefixes.
+    Prefixes,
+    /// Nothing but the hope that it is so.
+    Assumption,
+}
+
+/// Where subframes begin and by how much the carrier is off, perhaps.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Hypothesis {
+    /// A sample at which a subframe begins, from the start of the stretch.
+    pub(super) begin: isize,
+    /// Carrier offset in Hz.
+    pub(super) cfo_hz: f64,
+    /// Where it comes from.
+    pub(super) source: Source,
+    /// What speaks for it, in the measure of its source.
+    pub(super) score: f32,
+}
+
+/// How far off signals are looked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Reach {
+    /// ±100 kHz.
+    Offset,
+    /// Some PRBs more.
+    Beside,
+}
+
+impl Reach {
+    /// Offsets about which the signals are searched, ±100 kHz each.
+    fn centres(self) -> &'static [f64] {
+        match self {
+            Self::Offset => &[0.0],
+            Self::Beside => &[200e3, -200e3, 400e3, -400e3, 600e3, -600e3],
+        }
+    }
+}
+
+/// Offsets within ±100 kHz, the small ones first.
+fn offsets() -> impl Iterator<Item = f64> {
+    let steps = (PREPARED / (2.0 * REACH)) as i32;
+    std::iter::once(0.0).chain((1..=steps).flat_map(|i| [i, -i]).map(|i| f64::from(i) * 2.0 * REACH))
+}
+
+/// Makes hypotheses. Nothing is allocated after construction.
+pub(super) struct Hunter {
+    numerology: Numerology,
+    search: Option<Search>,
+    found: Vec<Detection>,
+    acquisition: Acquisition,
+    carrier: CarrierSearch,
+    v2x: bool,
+    demodulator: Demodulator,
+    grid: Grid,
+    psbch: psbch::Decoder,
+    /// Power and start of the subframes of a stretch.
+    powers: Vec<(f32, usize)>,
+    hypotheses: Vec<Hypothesis>,
+}
+
+impl Hunter {
+    /// For stretches of at most `longest` samples.
+    pub(super) fn new(config: &Config, longest: usize) -> Self {
+        let numerology = config.numerology;
+        let v2x = config.mode.is_v2x();
+        let places = places(config);
+        let reach = BESIDE / SUBCARRIER_HZ;
+        let references = Arc::new(References::new(numerology.bandwidth().prbs()));
+        Self {
+            numerology,
+            search: Search::new(numerology, psbch::ssss_form(v2x), longest, SearchConfig::default()),
+            found: Vec::with_capacity(32),
+            acquisition: Acquisition::new(numerology),
+            carrier: CarrierSearch::new(numerology, v2x, places, reach.ceil() as i32, references.clone()),
+            v2x,
+            demodulator: Demodulator::new(numerology, numerology.fft() * 72 / 2048),
+            grid: Grid::new(numerology),
+            psbch: psbch::Decoder::new(numerology, v2x, references),
+            powers: Vec::with_capacity(longest / numerology.subframe_samples() + 2),
+            hypotheses: Vec::with_capacity(32),
+        }
+    }
+
+    /// One of the hypotheses that were made last.
+    pub(super) fn hypothesis(&self, index: usize) -> Option<Hypothesis> {
+        self.hypotheses.get(index).copied()
+    }
+
+    /// Synchronisation signals about `near` Hz off; returns how many hypotheses they make.
+    pub(super) fn signals(&mut self, stretch: &[Sample], near: f64) -> usize {
+        self.found.clear();
+        self.hypotheses.clear();
+        if let Some(search) = &mut self.search {
+            search.prepare(near, stretch);
+            search.search_near(0.0, &mut self.found);
+        }
+        self.note_found()
+    }
+
+    /// Synchronisation signals further than [`REACH`] off: to ±100 kHz, or with [`Reach::Beside`] on grids that are some PRBs
+    /// beside the centre. Returns how many hypotheses they make.
+    pub(super) fn signals_far(&mut self, stretch: &[Sample], reach: Reach) -> usize {
+        self.found.clear();
+        self.hypotheses.clear();
+        for &coarse in reach.centres() {
+            if let Some(search) = &mut self.search {
+                search.prepare(coarse, stretch);
+            }
+            for near in offsets() {
+                self.signals_with_mib(stretch, near);
+            }
+        }
+        self.found.sort_by(|a, b| b.score.total_cmp(&a.score));
+        self.note_found()
+    }
+
+    /// Many offsets find what is not there: a MIB must say that it is.
+    fn signals_with_mib(&mut self, stretch: &[Sample], near: f64) {
+        let Some(search) = &mut self.search else { return };
+        let before = self.found.len();
+        search.search_near(near, &mut self.found);
+        let mut kept = before;
+        for i in before..self.found.len() {
+            let detection = self.found[i];
+            if self.has_mib(stretch, &detection) {
+                self.found[kept] = detection;
+                kept += 1;
+            }
+        }
+        self.found.truncate(kept);
+    }
+
+    fn has_mib(&mut self, stretch: &[Sample], detection: &Detection) -> bool {
+        let n = self.numerology.subframe_samples();
+        let subframe = usize::try_from(detection.sample.round() as i64).ok();
+        let Some(subframe) = subframe.and_then(|at| stretch.get(at..)?.get(..n)) else { return false };
+        self.demodulator.demodulate(subframe, f64::from(detection.cfo_hz), &mut self.grid);
+        let mut mib = [0; 48];
+        self.psbch.decode(&self.grid, detection.id, &mut mib[..psbch::payload_bits(self.v2x)]).is_some()
+    }
+
+    fn note_found(&mut self) -> usize {
+        self.hypotheses.extend(self.found.iter().map(|d| Hypothesis {
+            begin: d.sample.round() as isize,
+            cfo_hz: f64::from(d.cfo_hz),
+            source: Source::Slss(*d),
+            score: d.score,
+        }));
+        self.hypotheses.len()
+    }
+
+    /// Timings by cyclic prefixes, each with the offsets that the reference signals allow; about `near` Hz where they say
+    /// nothing. Returns how many; none where the timing `held` explains the prefixes as well.
+    pub(super) fn prefixes(&mut self, stretch: &[Sample], near: f64, held: Option<usize>) -> usize {
+        self.acquisition.clear();
+        self.acquisition.add(stretch, 0);
+        let mut timings = [Timing::default(); MAX_TIMINGS];
+        let count = self.acquisition.best(&mut timings);
+        self.hypotheses.clear();
+        if count == 0 || held.is_some_and(|held| self.acquisition.fits(held, &timings[0])) {
+            return 0;
+        }
+        for timing in &timings[..count] {
+            self.shifted(stretch, timing, near);
+        }
+        // stable: timings come in the order of their own likelihood
+        self.hypotheses.sort_by(|a, b| b.score.total_cmp(&a.score));
+        self.hypotheses.len()
+    }
+
+    /// Forgets what was folded by [`Self::fold`].
+    pub(super) fn unfold(&mut self) {
+        self.acquisition.clear();
+    }
+
+    /// Folds samples in, of which the first is number `at` of the stream.
+    pub(super) fn fold(&mut self, samples: &[Sample], at: i64) {
+        let n = self.numerology.subframe_samples() as i64;
+        self.acquisition.add(samples, at.rem_euclid(n) as usize);
+    }
+
+    /// What was folded says of the timing: numbers of the stream, modulo a subframe; about `near` Hz. Returns how
+    /// many hypotheses that makes; none where the timing `held` explains it as well.
+    pub(super) fn folded(&mut self, near: f64, held: usize) -> usize {
+        let mut timings = [Timing::default(); MAX_TIMINGS];
+        let count = self.acquisition.best(&mut timings);
+        self.hypotheses.clear();
+        if count == 0 || timings[0].contrast < CLEAR || self.acquisition.fits(held, &timings[0]) {
+            return 0;
+        }
+        self.hypotheses.extend(timings[..count].iter().map(|t| Hypothesis {
+            begin: t.offset as isize,
+            cfo_hz: nearest(t.cfo_hz, near),
+            source: Source::Prefixes,
+            score: t.contrast,
+        }));
+        self.hypotheses.len()
+    }
+
+    fn shifted(&mut self, stretch: &[Sample], timing: &Timing, near: f64) {
+        let n = self.numerology.subframe_samples();
+        let base = nearest(timing.cfo_hz, near);
+        self.powers.clear();
+        let room = self.powers.capacity();
+        for (i, subframe) in
+            stretch.get(timing.offset..).unwrap_or(&[]).chunks_exact(n).take(room).enumerate()
+        {
+            let power = subframe.iter().step_by(4).map(|x| x.norm_sqr()).sum();
+            self.powers.push((power, timing.offset + i * n));
+        }
+        self.powers.sort_unstable_by(|a, b| b.0.total_cmp(&a.0));
+        self.carrier.clear();
+        for &(power, start) in self.powers.iter().take(RANKED) {
+            if power > 0.0 {
+                self.carrier.add(&stretch[start..start + n], base);
+            }
+        }
+        let ranked = self.carrier.ranked();
+        let hypothesis = |shift: i32, score: f32| Hypothesis {
+            begin: timing.offset as isize,
+            cfo_hz: base + CarrierSearch::hertz(shift),
+            source: Source::Prefixes,
+            score,
+        };
+        let room = self.hypotheses.capacity() - self.hypotheses.len();
+        let best = ranked.iter().take(SHIFTS).map(|s| (s.subcarriers, s.score));
+        let unshifted = !ranked.iter().take(SHIFTS).any(|s| s.subcarriers == 0);
+        let all = best.chain(unshifted.then_some((0, 0.0)));
+        self.hypotheses.extend(all.map(|(shift, score)| hypothesis(shift, score)).take(room));
+    }
+}
+
+/// `cfo_hz` and whole subcarriers, as near to `near` as they come.
+fn nearest(cfo_hz: f64, near: f64) -> f64 {
+    cfo_hz + ((near - cfo_hz) / SUBCARRIER_HZ).round() * SUBCARRIER_HZ
+}
+
+/// First PRBs of PSCCH and PSDCH where pools were told; empty without any.
+fn places(config: &Config) -> Vec<usize> {
+    let carrier = config.numerology.bandwidth().prbs();
+    let mut places: Vec<usize> = Vec::new();
+    if let Some(pool) = &config.v2x {
+        places.extend((0..pool.num).map(|m| pool.control(m).start));
+    }
+    for place in &config.communication {
+        let count = place.pool.control_resources(carrier);
+        places.extend(
+            (0..count).filter_map(|n| place.pool.control_resource(carrier, n)).flatten().map(|r| r.1),
+        );
+    }
+    for place in &config.discovery {
+        let count = place.pool.resources(carrier);
+        let all = (0..count).filter_map(|n| place.pool.type1(carrier, n)).flatten();
+        places.extend(all.map(|(_, prbs)| prbs.start));
+    }
+    places.sort_unstable();
+    places.dedup();
+    places
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn offsets_cover_what_they_should() {
+        let mut all: Vec<i64> = offsets().map(|f| f as i64).collect();
+        assert_eq!(all[..5], [0, 10_000, -10_000, 20_000, -20_000]);
+        for &centre in Reach::Beside.centres() {
+            all.extend(offsets().map(|f| (centre + f) as i64));
+        }
+        all.sort_unstable();
+        all.dedup();
+        assert!(all.windows(2).all(|w| w[1] - w[0] == 10_000), "{all:?}");
+        assert!(all[0] <= -560_000 && all[all.len() - 1] >= 560_000);
+    }
+
+    #[test]
+    fn whole_subcarriers_bring_an_offset_near() {
+        assert_eq!(nearest(2000.0, 0.0), 2000.0);
+        assert_eq!(nearest(-7000.0, 8500.0), 8000.0);
+        assert_eq!(nearest(7000.0, -98_000.0), -98_000.0);
+    }
+}
