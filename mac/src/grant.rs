@@ -37,7 +37,7 @@ pub fn uniform(entropy: &mut (impl Entropy + ?Sized), n: u32) -> u32 {
     }
 }
 
-/// Why a pool or a request was refused: the operator's configuration.
+/// Why a pool or a request was refused: the operator's configuration, or what the air left.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Error {
@@ -57,6 +57,18 @@ pub enum Error {
         /// What is missing.
         what: &'static str,
     },
+    /// Too little was heard to choose by.
+    Deaf {
+        /// Subframes that were monitored.
+        monitored: u32,
+        /// Of the last so many of the pool.
+        of: u32,
+    },
+    /// The first second of sensing is not over.
+    Listening {
+        /// Subframes that are left of it.
+        left: u32,
+    },
 }
 
 impl fmt::Display for Error {
@@ -66,6 +78,13 @@ impl fmt::Display for Error {
                 write!(f, "{what} {value} is not in {min}..={max}")
             }
             Self::NothingToChoose { what } => write!(f, "the pool has no {what} to choose from"),
+            Self::Deaf { monitored, of } => {
+                write!(
+                    f,
+                    "only {monitored} of the last {of} subframes of the pool were heard: too few to choose by"
+                )
+            }
+            Self::Listening { left } => write!(f, "it listens for {left} more subframes before it chooses"),
         }
     }
 }

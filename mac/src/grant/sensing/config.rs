@@ -190,4 +190,6 @@ pub struct Request {
     pub period: Period,
     /// Whether each block is sent twice.
     pub retransmit: bool,
+    /// T2 of this request, 20 to that of the pool; without it that of the pool.
+    pub t2: Option<u8>,
 }

@@ -1,0 +1,95 @@
+//! How long a resource is kept: the counter and its end.
+
+use super::super::{Entropy, Error, uniform};
+use super::{Period, Request, Resource, Sensing};
+
+/// A semi-persistent choice and its counter. TS 36.321 §5.14.1.1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Reservation {
+    request: Request,
+    steps: u64,
+    keep_fifths: u8,
+    /// SL_RESOURCE_RESELECTION_COUNTER.
+    counter: u32,
+    /// Drawn when the counter is 1: whether the resource is kept afterwards.
+    keeps: bool,
+    first: Resource,
+    second: Option<Resource>,
+}
+
+impl Reservation {
+    /// Draws the counter and a resource, and a second one for the retransmission where the first leaves a choice
+    /// within 15 subframes.
+    pub fn select(
+        sensing: &mut Sensing,
+        request: Request,
+        entropy: &mut (impl Entropy + ?Sized),
+    ) -> Result<Self, Error> {
+        let counter = draw_counter(request.period, entropy);
+        let steps = request.period.steps(sensing.config().p_step).max(1);
+        let keep_fifths = sensing.config().keep_fifths;
+        let candidates = sensing.candidates(&request, 10 * counter, entropy)?;
+        let index = uniform(entropy, candidates.iter().len() as u32) as usize;
+        let Some(chosen) = candidates.iter().nth(index) else {
+            return Err(Error::NothingToChoose { what: "resource that was sensed and is free" });
+        };
+        let mut other = None;
+        if request.retransmit {
+            let near = || {
+                candidates.iter().filter(|resource| {
+                    let gap = resource.subframe.abs_diff(chosen.subframe);
+                    (1..=15).contains(&gap) && !gap.is_multiple_of(steps)
+                })
+            };
+            other = near().nth(uniform(entropy, near().count() as u32) as usize);
+        }
+        let (first, second) = match other {
+            Some(other) if other.subframe < chosen.subframe => (other, Some(chosen)),
+            other => (chosen, other),
+        };
+        let mut reservation = Self { request, steps, keep_fifths, counter, keeps: false, first, second };
+        reservation.decide(entropy);
+        Ok(reservation)
+    }
+
+    /// The next transmission, and its retransmission if there is one.
+    pub const fn next(&self) -> (Resource, Option<Resource>) {
+        (self.first, self.second)
+    }
+
+    /// What the SCI of the next transmission announces: the period as long as the resource will be used again.
+    pub const fn announced(&self) -> Option<Period> {
+        if self.counter > 1 || self.keeps { Some(self.request.period) } else { None }
+    }
+
+    /// SL_RESOURCE_RESELECTION_COUNTER.
+    pub const fn counter(&self) -> u32 {
+        self.counter
+    }
+
+    /// Moves on after a transmission. Returns whether the resource stays; when it does not, select anew.
+    pub fn advance(&mut self, entropy: &mut (impl Entropy + ?Sized)) -> bool {
+        self.counter = self.counter.saturating_sub(1);
+        if self.counter == 0 {
+            if !self.keeps {
+                return false;
+            }
+            self.counter = draw_counter(self.request.period, entropy);
+        }
+        self.first.subframe += self.steps;
+        if let Some(second) = &mut self.second {
+            second.subframe += self.steps;
+        }
+        self.decide(entropy);
+        true
+    }
+
+    fn decide(&mut self, entropy: &mut (impl Entropy + ?Sized)) {
+        self.keeps = self.counter == 1 && uniform(entropy, 5) < u32::from(self.keep_fifths);
+    }
+}
+
+fn draw_counter(period: Period, entropy: &mut (impl Entropy + ?Sized)) -> u32 {
+    let (low, high) = period.counter_range();
+    low + uniform(entropy, high - low + 1)
+}
