@@ -27,6 +27,7 @@
 //! intruder.rs     who says again what it heard
 //! outlaw.rs       who sends what no UE may
 //! budget.rs       how long each stage took
+//! silence.rs      when a UE cannot send, and since when
 //! settings.rs     ue.toml                                                                                 example.toml
 //! run.rs          threads between a radio and a UE
 //! reporter.rs     what happens, as lines for people or programs
@@ -51,6 +52,7 @@ mod planner;
 mod reporter;
 mod run;
 mod settings;
+mod silence;
 mod sync;
 #[cfg(test)]
 mod tests;
@@ -77,9 +79,11 @@ pub use planner::{
 pub use reporter::{Form, Reporter};
 pub use run::{Observer, Participant, Running, ThreadOptions};
 pub use settings::{EXAMPLE, RadioFacts, TimeSource, UeConfig};
+pub use silence::Hindrance;
 pub use sync::{Candidate, Role, Sync, SyncConfig, Transmit as SyncTransmit};
 pub use transfer::{FileReceiver, FileSender, Progress};
 
+use silence::{Lateness, Silence};
 use timing::SEARCH_MARGIN;
 
 use crate::Sample;
@@ -94,6 +98,7 @@ use sidelink_phy::numerology::Numerology;
 use sidelink_phy::receive::receiver::{self, ControlInformation, Event, Part, Receiver};
 use sidelink_phy::receive::reference::ReferenceSearch;
 use sidelink_security::counter::UtcTime;
+use std::ops::Range;
 use std::time::{Duration, Instant};
 
 /// What a UE is made of.
@@ -133,8 +138,10 @@ pub struct Parts {
 pub struct Totals {
     /// Subframes that were received.
     pub subframes: u64,
-    /// Subframes that were given up because later ones waited.
+    /// Subframes that were given up because later ones waited, or because their samples were lost.
     pub skipped: u64,
+    /// Subframes in which nothing could be sent: it was too late for them, or mode 4 found no resource for data that waited.
+    pub silent: u64,
     /// Samples that the radio lost.
     pub lost_samples: u64,
     /// Times that the order of samples broke.
@@ -181,6 +188,9 @@ pub struct Ue {
     cfo_hz: f64,
     /// The next subframe to receive.
     next: u64,
+    /// Samples that were lost last, and are kept as silence.
+    hole: Range<u64>,
+    silence: Silence,
     /// By how many samples the radio's clock was set, told before the first sample of the new count came.
     jump: i64,
     /// Whether each of the last subframes carried a burst of ours.
@@ -250,6 +260,8 @@ impl Ue {
             gain: 10f32.powf(parts.gain_db as f32 / 20.0),
             patience: parts.patience,
             cfo_hz: 0.0,
+            hole: 0..0,
+            silence: Silence::default(),
             jump: 0,
             sent: [u64::MAX; 64],
             searched: 0,
@@ -327,6 +339,16 @@ impl Ue {
         self.layer2.say(group, data, &mut |_| {})
     }
 
+    /// Why it sends nothing, while that lasts.
+    pub fn silence(&self) -> Option<Hindrance> {
+        self.silence.why()
+    }
+
+    /// The selection of resources of mode 4, for its counters.
+    pub fn selection(&self) -> Option<&link::Mode4> {
+        self.planner.selection()
+    }
+
     /// Carrier offset of the air against its oscillator, in Hz.
     pub fn cfo_hz(&self) -> f64 {
         self.cfo_hz
@@ -349,7 +371,14 @@ impl Ue {
         self.answer_jump(first);
         match self.framer.push(first, samples) {
             Continuity::Whole => {}
-            Continuity::Gap(count) => self.totals.lost_samples += count,
+            Continuity::Gap(count) => {
+                self.totals.lost_samples += count;
+                let from = first.saturating_sub(count);
+                // of several losses in what is not yet received, what lies between them is not trusted either
+                let unread = self.clock.as_ref().map_or(0.0, |clock| clock.start_of(self.next));
+                let before = self.hole.end as f64 > unread;
+                self.hole = if before { self.hole.start } else { from }..first;
+            }
             Continuity::Break => {
                 self.totals.breaks += 1;
                 if let Some(clock) = &self.clock {
@@ -401,23 +430,34 @@ impl Ue {
         };
         layer2.begin(t, utc, &mut tell);
         let own = self.sent[t as usize % self.sent.len()] == t;
-        if own || behind > self.lead {
+        let lost = self.lost(start);
+        let whole = self.numerology.subframe_samples() as u64;
+        let time = Lateness::of(behind, self.lead);
+        if own || time == Lateness::Deaf || lost == whole {
             self.totals.deaf += u64::from(own);
             self.totals.skipped += u64::from(!own);
             self.planner.sensed(t, None);
         } else {
-            self.receive(t, start);
+            self.receive(t, start, lost == 0);
         }
         self.totals.subframes += 1;
         self.budget.mark(Stage::Receive);
-        self.follow(t);
+        self.follow(t, if lost == whole { Lateness::Deaf } else { time });
         self.applications(t);
         self.budget.mark(Stage::Application);
-        self.transmit(t + self.lead, radio)
+        if time == Lateness::InTime {
+            self.transmit(t + self.lead, radio)?;
+        } else {
+            self.planner.skip(t + self.lead);
+            self.budget.mark(Stage::Plan);
+            self.budget.end();
+        }
+        self.note_silence(t, time);
+        Ok(())
     }
 
-    /// Hear a subframe.
-    fn receive(&mut self, t: u64, start: i64) {
+    /// Hear a subframe; `whole`: none of its samples was lost.
+    fn receive(&mut self, t: u64, start: i64, whole: bool) {
         let n = self.numerology.subframe_samples();
         let Self { framer, receiver, layer2, planner, applications, totals, sync, clock, budget, .. } = self;
         let listener = &mut self.listener;
@@ -484,7 +524,7 @@ impl Ue {
             layer2_time.set(layer2_time.get() + began.elapsed());
         };
         receiver.process_marked(t, samples, &mut hear, &mut mark);
-        planner.sensed(t, Some(receiver));
+        planner.sensed(t, whole.then_some(receiver));
         budget.within(Stage::Layer2, inside);
         if let (Some(measurement), Some(clock)) = (reference, clock) {
             clock.steer(t, f64::from(measurement.delay));

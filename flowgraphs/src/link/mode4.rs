@@ -20,6 +20,13 @@ const BOOST_DB: f32 = 3.0;
 /// sl-ReselectAfter (TS 36.331 §6.3.8, from memory): a resource that was not used so often in a row is given back.
 const RESELECT_AFTER: u32 = 5;
 
+/// Subframes between two tries to find a resource: what excludes them does not change faster, and the UE may be short of
+/// time.
+const RETRY: u64 = 10;
+
+/// T2 of the first selection after a silence: the UE has waited long enough.
+const T2_AFTER_SILENCE: u8 = 50;
+
 /// How a UE uses a pool.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Mode4Use {
@@ -61,10 +68,15 @@ pub struct Mode4 {
     period: Period,
     sensing: Sensing,
     reservation: Option<Reservation>,
-    /// The block of this period was sent, so that its retransmission has to be.
-    sent: bool,
+    /// Index of the occasion in which a block was sent last, so that its retransmission has to be.
+    sent: Option<u64>,
+    /// Index of the initial occasion that was given out last.
+    offered: u64,
     unused: u32,
     selections: u64,
+    refusals: u64,
+    refusal: Option<Error>,
+    retry_at: u64,
     powers: Vec<Dbm>,
 }
 
@@ -102,9 +114,13 @@ impl Mode4 {
             period,
             sensing: Sensing::new(config)?,
             reservation: None,
-            sent: false,
+            sent: None,
+            offered: 0,
             unused: 0,
             selections: 0,
+            refusals: 0,
+            refusal: None,
+            retry_at: 0,
             powers: vec![Dbm(f32::NEG_INFINITY); pool.num],
         })
     }
@@ -112,6 +128,16 @@ impl Mode4 {
     /// Times that a resource was selected.
     pub fn selections(&self) -> u64 {
         self.selections
+    }
+
+    /// Tries to select a resource that found none.
+    pub fn refusals(&self) -> u64 {
+        self.refusals
+    }
+
+    /// Why data that waits cannot be sent, while it cannot. The first second of sensing is no reason.
+    pub fn refusal(&self) -> Option<Error> {
+        self.refusal.filter(|why| !matches!(why, Error::Listening { .. }))
     }
 
     /// Index of subframe `t` in t^SL, running on over DFN periods.
@@ -153,32 +179,20 @@ impl Mode4 {
     }
 
     /// What may be sent in subframe `t`, of which nothing was asked before. `waiting`: whether there is anything to send;
-    /// then a resource is selected where none is kept. After it say [`Self::used`].
+    /// then a resource is selected where none is kept. After it say [`Self::used`]. Subframes may be left out: what was
+    /// kept in them was not used.
     pub fn occasion(&mut self, t: u64, waiting: bool, chance: &mut Chance) -> Option<Occasion> {
         let k = self.index(t)?;
-        if self.reservation.is_none() && waiting {
-            let request = Request {
-                now: self.index_from((t + 1).saturating_sub(u64::from(self.usage.lead))),
-                length: self.usage.sub_channels,
-                priority: self.usage.priority,
-                period: self.period,
-                retransmit: self.usage.retransmit,
-            };
-            self.reservation = Reservation::select(&mut self.sensing, request, chance).ok();
-            self.selections += u64::from(self.reservation.is_some());
-            (self.sent, self.unused) = (false, 0);
+        self.pass(k, chance);
+        if self.reservation.is_some() || !waiting {
+            self.refusal = None;
+        } else if t >= self.retry_at || t + RETRY < self.retry_at {
+            self.select(t, chance);
         }
         let reservation = self.reservation.as_mut()?;
         let (first, second) = reservation.next();
         let last = second.unwrap_or(first);
         let announced = reservation.announced();
-        // subframes that were given up take their occasions with them
-        if last.subframe < k {
-            while self.reservation.as_ref().is_some_and(|r| r.next().0.subframe < k) {
-                self.advance(chance);
-            }
-            return None;
-        }
         let (resource, other, retransmission) = match second {
             _ if first.subframe == k => (first, second, false),
             Some(second) if second.subframe == k => (second, Some(first), true),
@@ -187,8 +201,11 @@ impl Mode4 {
         if last.subframe == k {
             self.advance(chance);
         }
-        if retransmission && !self.sent {
+        if retransmission && self.sent != Some(first.subframe) {
             return None;
+        }
+        if !retransmission {
+            self.offered = k;
         }
         let gap = other.map_or(0, |other: Resource| other.subframe.abs_diff(resource.subframe));
         let other = other.map_or(resource.first, |other| other.first);
@@ -209,10 +226,53 @@ impl Mode4 {
 
     /// Whether the block of the last initial occasion was sent.
     pub fn used(&mut self, sent: bool) {
-        self.sent = sent;
-        self.unused = if sent { 0 } else { self.unused + 1 };
+        if sent {
+            (self.sent, self.unused) = (Some(self.offered), 0);
+        } else {
+            self.unuse();
+        }
+    }
+
+    /// Leaves occasions behind that lie before index `k`: the UE was too slow for them.
+    fn pass(&mut self, k: u64, chance: &mut Chance) {
+        while let Some(reservation) = &self.reservation {
+            let (first, second) = reservation.next();
+            if second.unwrap_or(first).subframe >= k {
+                return;
+            }
+            if self.offered != first.subframe {
+                self.unuse();
+            }
+            self.advance(chance);
+        }
+    }
+
+    fn unuse(&mut self) {
+        self.unused += 1;
         if self.unused >= RESELECT_AFTER {
             self.reservation = None;
+        }
+    }
+
+    fn select(&mut self, t: u64, chance: &mut Chance) {
+        let request = Request {
+            now: self.index_from((t + 1).saturating_sub(u64::from(self.usage.lead))),
+            length: self.usage.sub_channels,
+            priority: self.usage.priority,
+            period: self.period,
+            retransmit: self.usage.retransmit,
+            t2: self.refusal().map(|_| T2_AFTER_SILENCE),
+        };
+        match Reservation::select(&mut self.sensing, request, chance) {
+            Ok(reservation) => {
+                self.reservation = Some(reservation);
+                self.selections += 1;
+                (self.sent, self.unused, self.refusal) = (None, 0, None);
+            }
+            Err(why) => {
+                self.refusals += 1;
+                (self.refusal, self.retry_at) = (Some(why), t + RETRY);
+            }
         }
     }
 

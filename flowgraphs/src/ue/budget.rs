@@ -139,6 +139,13 @@ impl Budget {
         [0.5, 0.99, 0.999, 1.0].map(|q| histogram.value_at_quantile(q) as f64 * 1e-3)
     }
 
+    /// How often a stage was measured, and microseconds of all its times together.
+    pub fn sum_microseconds(&self, stage: Stage) -> (u64, f64) {
+        let histogram = self.histogram(stage);
+        let count = histogram.len();
+        (count, if count == 0 { 0.0 } else { histogram.mean() * count as f64 * 1e-3 })
+    }
+
     /// The same of every stage that was measured.
     pub fn microseconds_of_all(&self) -> Vec<(Stage, [f64; 4])> {
         let measured = Stage::ALL.into_iter().filter(|stage| !self.histogram(*stage).is_empty());

@@ -19,6 +19,7 @@ use crossbeam::channel::{Receiver, Sender, bounded};
 use serde::Serialize;
 use sidelink_mac::engine::Outcome;
 use std::collections::BTreeMap;
+use std::fmt::Write;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -46,8 +47,12 @@ pub struct Status {
     pub drift_ppm: f64,
     /// Carrier offset of the air in Hz.
     pub cfo_hz: f64,
+    /// Why it sends nothing, while that lasts.
+    pub silent: Option<String>,
     /// Counters of the radio and the modem.
     pub totals: Totals,
+    /// Mode 4: resources selected, and tries that found none.
+    pub selections: [u64; 2],
     /// What became of everything that was received, by the words of the reports.
     pub outcomes: BTreeMap<&'static str, u64>,
     /// One-to-one links.
@@ -56,6 +61,8 @@ pub struct Status {
     pub late_errands: u64,
     /// Time of each stage in microseconds: p50, p99, p99.9, worst.
     pub stages_us: BTreeMap<&'static str, [f64; 4]>,
+    /// How often each stage was measured, and microseconds of all of them.
+    pub stages_sum_us: BTreeMap<&'static str, (u64, f64)>,
 }
 
 /// Something to do.
@@ -192,7 +199,9 @@ impl Status {
             utc_ms: t.and_then(|t| clock.as_ref()?.utc(t)).map(|utc| utc.millis()),
             drift_ppm: clock.as_ref().map_or(0.0, |clock| clock.drift() * 1e6),
             cfo_hz: ue.cfo_hz(),
+            silent: ue.silence().map(|why| why.to_string()),
             totals: *ue.totals(),
+            selections: ue.selection().map_or([0; 2], |m| [m.selections(), m.refusals()]),
             outcomes: outcomes(ue.layer2()),
             links: ue.layer2().links().map_or_else(Vec::new, |links| links.status().to_vec()),
             late_errands: ue.layer2().late_errands(),
@@ -200,52 +209,111 @@ impl Status {
                 .iter()
                 .map(|stage| (stage.as_str(), ue.budget().microseconds(*stage)))
                 .collect(),
+            stages_sum_us: Stage::ALL
+                .iter()
+                .map(|stage| (stage.as_str(), ue.budget().sum_microseconds(*stage)))
+                .collect(),
         }
     }
 
     /// In the text format of Prometheus.
     pub fn metrics(&self) -> String {
-        use std::fmt::Write;
-        let mut out = String::new();
-        let ue = self.name.replace(['"', '\\', '\n'], "_");
-        let mut counter = |name: &str, help: &str, values: &[(&str, f64)]| {
-            let kind = if name.ends_with("_total") { "counter" } else { "gauge" };
-            let _ = writeln!(out, "# HELP sidelink_{name} {help}\n# TYPE sidelink_{name} {kind}");
-            for (labels, value) in values {
-                let separator = if labels.is_empty() { "" } else { "," };
-                let _ = writeln!(out, "sidelink_{name}{{ue=\"{ue}\"{separator}{labels}}} {value}");
-            }
-        };
+        let ue = self.name.replace('\\', r"\\").replace('"', "\\\"").replace('\n', r"\n");
+        let mut out = Metrics { out: String::new(), ue };
         let t = &self.totals;
-        counter("subframes_total", "Subframes received.", &[("", t.subframes as f64)]);
-        counter(
-            "skipped_subframes_total",
-            "Subframes given up because later ones waited.",
-            &[("", t.skipped as f64)],
-        );
-        counter("lost_samples_total", "Samples that the radio lost.", &[("", t.lost_samples as f64)]);
-        counter("late_bursts_total", "Bursts that came too late.", &[("", t.late_bursts as f64)]);
-        counter("bursts_total", "Bursts sent.", &[("", t.bursts as f64)]);
+        let silent = f64::from(u8::from(self.silent.is_some()));
+        for (name, help, value) in [
+            ("subframes_total", "Subframes that have passed.", t.subframes),
+            (
+                "skipped_subframes_total",
+                "Subframes not received: later ones waited, or samples lost.",
+                t.skipped,
+            ),
+            ("deaf_subframes_total", "Subframes not received because the UE sent in them.", t.deaf),
+            ("silent_subframes_total", "Subframes in which nothing could be sent.", t.silent),
+            ("lost_samples_total", "Samples that the radio lost.", t.lost_samples),
+            ("bursts_total", "Bursts handed to the radio.", t.bursts),
+            ("late_bursts_total", "Bursts that the radio refused because they came too late.", t.late_bursts),
+            ("selections_total", "Resources selected (mode 4).", self.selections[0]),
+            ("refused_selections_total", "Selections that found no resource (mode 4).", self.selections[1]),
+            (
+                "late_jobs_total",
+                "Subframes in which a durable counter or a table was late.",
+                self.late_errands,
+            ),
+        ] {
+            out.family(name, Kind::Counter, help, &[("", value as f64)]);
+        }
+        out.family("silent", Kind::Gauge, "1 while the UE can send nothing.", &[("", silent)]);
         let channels = ["channel=\"psbch\"", "channel=\"pscch\"", "channel=\"pssch\"", "channel=\"psdch\""];
         let per = |values: [u64; 4]| channels.into_iter().zip(values.map(|v| v as f64)).collect::<Vec<_>>();
-        counter("heard_total", "Blocks heard, by channel.", &per(t.heard));
-        counter("sent_total", "Transmissions, by channel.", &per(t.sent));
+        out.family("heard_total", Kind::Counter, "Blocks heard, by channel.", &per(t.heard));
+        out.family("sent_total", Kind::Counter, "Transmissions, by channel.", &per(t.sent));
         let outcomes: Vec<_> =
             self.outcomes.iter().map(|(o, n)| (format!("outcome=\"{o}\""), *n as f64)).collect();
         let outcomes: Vec<_> = outcomes.iter().map(|(o, n)| (o.as_str(), *n)).collect();
-        counter("received_total", "What became of what was received.", &outcomes);
-        let quantiles = ["0.5", "0.99", "0.999", "1"];
-        let stages = self.stages_us.iter().flat_map(|(stage, values)| {
-            values
-                .iter()
-                .zip(quantiles)
-                .map(move |(v, q)| (format!("stage=\"{stage}\",quantile=\"{q}\""), v * 1e-6))
-        });
-        let stages: Vec<_> = stages.collect();
-        let stages: Vec<_> = stages.iter().map(|(o, n)| (o.as_str(), *n)).collect();
-        counter("stage_seconds", "Time of each stage of a subframe.", &stages);
-        counter("drift_ppm", "Drift of the sample clock.", &[("", self.drift_ppm)]);
-        counter("cfo_hertz", "Carrier offset of the air.", &[("", self.cfo_hz)]);
-        out
+        out.family("received_total", Kind::Counter, "What became of what was received.", &outcomes);
+        self.stages(&mut out);
+        let drift = [("", self.drift_ppm * 1e-6)];
+        out.family("clock_drift_ratio", Kind::Gauge, "By what part the sample clock is too fast.", &drift);
+        let offset = [("", self.cfo_hz)];
+        out.family("carrier_offset_hertz", Kind::Gauge, "Carrier of the air against the own one.", &offset);
+        out.out
+    }
+
+    /// The times of the stages: a summary.
+    fn stages(&self, out: &mut Metrics) {
+        let name = "stage_duration_seconds";
+        out.head(name, Kind::Summary, "Time of each stage of a subframe.");
+        for (stage, values) in &self.stages_us {
+            for (value, quantile) in values.iter().zip(["0.5", "0.99", "0.999", "1"]) {
+                out.value(name, &format!("stage=\"{stage}\",quantile=\"{quantile}\""), value * 1e-6);
+            }
+            let (count, sum) = self.stages_sum_us.get(stage).copied().unwrap_or_default();
+            out.value(&format!("{name}_sum"), &format!("stage=\"{stage}\""), sum * 1e-6);
+            out.value(&format!("{name}_count"), &format!("stage=\"{stage}\""), count as f64);
+        }
     }
 }
+
+/// What a family of metrics is.
+#[derive(Clone, Copy)]
+enum Kind {
+    Counter,
+    Gauge,
+    Summary,
+}
+
+/// Metrics as a text.
+struct Metrics {
+    out: String,
+    /// Value of the label of every sample.
+    ue: String,
+}
+
+impl Metrics {
+    fn family(&mut self, name: &str, kind: Kind, help: &str, values: &[(&str, f64)]) {
+        self.head(name, kind, help);
+        for (labels, value) in values {
+            self.value(name, labels, *value);
+        }
+    }
+
+    fn head(&mut self, name: &str, kind: Kind, help: &str) {
+        let kind = match kind {
+            Kind::Counter => "counter",
+            Kind::Gauge => "gauge",
+            Kind::Summary => "summary",
+        };
+        // writing into a text cannot fail
+        let _ = writeln!(self.out, "# HELP sidelink_{name} {help}\n# TYPE sidelink_{name} {kind}");
+    }
+
+    fn value(&mut self, name: &str, labels: &str, value: f64) {
+        let separator = if labels.is_empty() { "" } else { "," };
+        let _ = writeln!(self.out, "sidelink_{name}{{ue=\"{}\"{separator}{labels}}} {value}", self.ue);
+    }
+}
+
+#[cfg(test)]
+mod tests;

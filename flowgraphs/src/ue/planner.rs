@@ -13,14 +13,14 @@ use self::spare::Spare;
 use super::layer2::{Layer2, Tell};
 use super::sync::Sync;
 use crate::clock::Clock;
-use crate::link::{self, Chance};
+use crate::link::{self, Chance, Mode4};
 use crate::scenario::{Content, Transmission};
 use sidelink_phy::numerology::Numerology;
 use sidelink_phy::receive::receiver::{ControlInformation, Receiver};
 use sidelink_phy::units::{CyclicPrefix, TransmissionMode};
 use std::ops::Range;
 
-/// Plans every subframe once, in their order.
+/// Plans every subframe once, in their order, or leaves it out.
 pub struct Planner {
     numerology: Numerology,
     mode: TransmissionMode,
@@ -60,6 +60,22 @@ impl Planner {
     pub fn sensed(&mut self, t: u64, receiver: Option<&mut Receiver>) {
         if let Some(mode4) = &mut self.mode4 {
             mode4.sensed(t, receiver);
+        }
+    }
+
+    /// The selection of mode 4, for its counters.
+    pub fn selection(&self) -> Option<&Mode4> {
+        self.mode4.as_ref().map(Mode4Communication::selection)
+    }
+
+    /// Nothing is sent in subframe `t`, for which it is too late. What would have been sent in it stays queued. Costs next to
+    /// nothing.
+    pub fn skip(&mut self, t: u64) {
+        for discovery in &mut self.discovery {
+            discovery.skip(t);
+        }
+        for communication in &mut self.communication {
+            communication.skip(t);
         }
     }
 

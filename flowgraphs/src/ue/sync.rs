@@ -19,6 +19,10 @@ const LISTEN: u64 = 8;
 /// Synchronisation periods without a signal after which a reference is lost.
 const LOST_AFTER: u64 = 10;
 
+/// Subframes in a row that may be missed without counting against anybody: a clock of 1 ppm drifts by the cyclic prefix in
+/// that time.
+const HELD: u32 = 5000;
+
 /// Filter of the power of a candidate: a = 1 / 2^(k/4) with filterCoefficient k = 4.
 const FILTER: f32 = 0.5;
 
@@ -101,6 +105,8 @@ pub struct Sync {
     own_id: SlssId,
     own_offset: u32,
     candidates: Vec<Candidate>,
+    /// Subframes in a row that were not received.
+    missed: u32,
 }
 
 /// Candidates that are remembered.
@@ -111,7 +117,7 @@ impl Sync {
     pub fn new(config: SyncConfig, draw: u64) -> Self {
         let (own_id, own_offset) = drawn(&config, draw);
         let role = if config.absolute { Role::Absolute } else { Role::Searching };
-        Self { config, role, own_id, own_offset, candidates: Vec::with_capacity(MOST) }
+        Self { config, role, own_id, own_offset, candidates: Vec::with_capacity(MOST), missed: 0 }
     }
 
     /// Where the time comes from.
@@ -154,9 +160,20 @@ impl Sync {
         self.role == Role::Following(id, offset)
     }
 
-    /// Subframe `t` has passed: forgets who is silent. Returns whether the reference was lost; the UE is then a reference of
+    /// A subframe was not received: nobody is to blame for not having been heard in it.
+    pub fn missed(&mut self) {
+        if self.missed < HELD {
+            self.missed += 1;
+            for candidate in &mut self.candidates {
+                candidate.heard += 1;
+            }
+        }
+    }
+
+    /// Subframe `t` was received and has passed: forgets who is silent. Returns whether the reference was lost; the UE is then a reference of
     /// its own, on the time that it has.
     pub fn tick(&mut self, t: u64, draw: u64) -> bool {
+        self.missed = 0;
         let patience = LOST_AFTER * u64::from(self.config.period);
         self.candidates.retain(|c| c.heard + patience >= t);
         if let Role::Following(id, offset) = self.role

@@ -3,6 +3,8 @@ use crate::keystore::{Cipher, Discovery as Code, Group, Hex, Keys, Protection, r
 use crate::radio::Transmit;
 use std::sync::{Arc, Mutex};
 
+mod late;
+
 /// What a UE sent: pieces by their first samples.
 #[derive(Default)]
 struct Antenna {

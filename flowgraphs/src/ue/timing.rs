@@ -1,6 +1,7 @@
 //! How a UE finds its time, keeps it and loses it: the search for references, and the line that is made of one.
 
 use super::budget::Stage;
+use super::silence::Lateness;
 use super::sync::{Candidate, Role, SyncConfig};
 use super::{Ue, first_whole};
 use crate::clock::Clock;
@@ -38,14 +39,21 @@ impl Ue {
         }
     }
 
-    /// Who is silent is forgotten; now and then others are looked for.
-    pub(super) fn follow(&mut self, t: u64) {
+    /// Who is silent is forgotten; now and then others are looked for, when there is `time` to: a search takes longer than a
+    /// subframe.
+    pub(super) fn follow(&mut self, t: u64, time: Lateness) {
+        if time == Lateness::Deaf {
+            return self.sync.missed();
+        }
         let draw = self.rng.next_u64();
         if self.sync.tick(t, draw) {
             self.totals.reference_changes += 1;
             let (name, id) = (&self.name, self.sync.role());
             self.contradicted_after = t + CONTRADICTED_AFTER;
             tracing::info!("{name}: the reference is lost in subframe {t}; now {id:?}");
+        }
+        if time != Lateness::InTime {
+            return;
         }
         let free = matches!(self.sync.role(), Role::Reference | Role::Following(..));
         if free && t >= self.searched + self.search_after {

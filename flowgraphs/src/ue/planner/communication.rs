@@ -54,6 +54,8 @@ struct Current {
     modulation: Modulation,
     sci: Format0,
     filled: bool,
+    /// The SCI was sent in this period: without it nobody can decode the blocks.
+    announced: bool,
     blocks: u64,
 }
 
@@ -102,6 +104,7 @@ impl Communication {
                 n_cs: 0,
                 crc16: CRC16.bits(sci_bits) as u16,
             };
+            current.announced = true;
             out.push(Transmission { cp: self.settings.control_cp, amplitude: 1.0, content });
         }
         let Some(i) = current.resource.data.iter().position(|(subframe, _)| *subframe == into) else {
@@ -109,7 +112,7 @@ impl Communication {
         };
         let repetition = i % REDUNDANCY_VERSIONS.len();
         if repetition == 0 {
-            current.filled = layer2.fill(current.address.address, block, tell);
+            current.filled = current.announced && layer2.fill(current.address.address, block, tell);
             current.blocks += u64::from(current.filled);
         }
         if current.filled {
@@ -118,6 +121,22 @@ impl Communication {
             let (modulation, block) = (current.modulation, spare.copy(block));
             let content = Content::SlSch { grant, modulation, block, number: current.blocks - 1 };
             out.push(Transmission { cp: self.settings.data_cp, amplitude: 1.0, content });
+        }
+    }
+
+    /// Leaves subframe `t` out: no grant in a period whose first subframe it is; no repetitions of a block whose first
+    /// transmission it would have carried, so that the data stay queued.
+    pub(super) fn skip(&mut self, t: u64) {
+        let count = Clock::dfn(t).count();
+        let Some(start) = self.settings.pool.period_start(count) else { return };
+        let into = count - start;
+        if into == 0 {
+            self.current = None;
+        }
+        let Some(current) = &mut self.current else { return };
+        let at = current.resource.data.iter().position(|(subframe, _)| *subframe == into);
+        if at.is_some_and(|i| i % REDUNDANCY_VERSIONS.len() == 0) {
+            current.filled = false;
         }
     }
 
@@ -153,7 +172,16 @@ impl Communication {
             sci.emit(bandwidth, &mut self.sci_bits).ok()?;
             self.block.clear();
             self.block.resize(octets, 0);
-            Some(Current { address: waiting, resource, grant, modulation, sci, filled: false, blocks: 0 })
+            Some(Current {
+                address: waiting,
+                resource,
+                grant,
+                modulation,
+                sci,
+                filled: false,
+                announced: false,
+                blocks: 0,
+            })
         });
     }
 }

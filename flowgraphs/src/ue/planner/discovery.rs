@@ -70,6 +70,13 @@ impl Discovery {
         }
     }
 
+    /// Leaves subframe `t` out: a message whose first transmission was in it is not sent in this period.
+    pub(super) fn skip(&mut self, t: u64) {
+        if self.settings.pool.period_start(Clock::dfn(t).count()) == Some(Clock::dfn(t).count()) {
+            self.current.clear();
+        }
+    }
+
     fn begin(&mut self, wanted: usize, chance: &mut Chance) {
         self.current.clear();
         self.busy.clear();

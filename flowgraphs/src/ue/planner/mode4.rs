@@ -64,6 +64,11 @@ impl Mode4Communication {
         self.block.len()
     }
 
+    /// The pool's selection, for its counters.
+    pub(super) fn selection(&self) -> &Mode4 {
+        &self.settings.draw
+    }
+
     /// An SCI was heard in subframe `t` at `prb`.
     pub(super) fn heard(&mut self, t: u64, prb: usize, sci: &Format1, power: f32) {
         if let Some(first) = self.settings.pool.control_index(prb) {

@@ -1,0 +1,164 @@
+//! UEs that fall behind: what they give up, that they say so, and that they are back at once.
+
+use super::*;
+
+/// A UE of mode 4 that has something to say every 100 ms, and what it was heard to send.
+struct Late {
+    ue: Ue,
+    diary: Diary,
+    antenna: Antenna,
+    noise: sidelink_phy::impair::awgn::Awgn,
+    sample: u64,
+}
+
+impl Late {
+    fn new(more: &str) -> Self {
+        let diary = Diary::default();
+        let talk = "[[talk]]\nto = \"fire\"\nevery = 100\ntext = \"here\"\n";
+        let text = format!("name = \"alice\"\nseed = 3\n{V2X}\n{more}{talk}");
+        let config = UeConfig::from_toml(&text, "test").unwrap();
+        let anchor = Anchor { utc_ns: UTC * 1_000_000_000 + 300_000, uncertainty_ns: 0 };
+        let facts = RadioFacts { anchor, real_time: false };
+        let ue =
+            config.build_with(&keys(), NoStore::default(), facts, vec![Box::new(diary.clone())]).unwrap();
+        let noise = sidelink_phy::impair::awgn::Awgn::new(1e-4, 1);
+        Self { ue, diary, antenna: Antenna::default(), noise, sample: 0 }
+    }
+
+    /// So many subframes go by while the radio holds `behind` more: bursts that were sent, and after how many subframes the
+    /// first.
+    fn run(&mut self, subframes: usize, behind: impl Fn(usize) -> u64) -> (usize, Option<usize>) {
+        let (before, mut first) = (self.antenna.bursts.len(), None);
+        for half in 0..2 * subframes {
+            self.half(behind(half / 2));
+            if first.is_none() && self.antenna.bursts.len() > before {
+                first = Some(half / 2);
+            }
+        }
+        (self.antenna.bursts.len() - before, first)
+    }
+
+    /// Half a subframe comes, while the radio holds so many subframes more.
+    fn half(&mut self, behind: u64) {
+        let n = self.ue.subframe_samples();
+        let mut samples = vec![Sample::default(); n / 2];
+        self.noise.process(&mut samples);
+        let newest = self.sample + (samples.len() as u64) + behind * n as u64;
+        self.ue.process(self.sample, &samples, newest, &mut self.antenna).unwrap();
+        self.sample += samples.len() as u64;
+    }
+
+    /// Samples that the radio lost.
+    fn lose(&mut self, samples: u64) {
+        self.sample += samples;
+    }
+}
+
+#[test]
+fn a_ue_of_mode_4_that_was_late_sends_again_within_100_ms() {
+    let mut late = Late::new("[time]\ntransmit = \"never\"\n");
+    let (sent, first) = late.run(2000, |_| 0);
+    assert!((16..=22).contains(&sent) && first > Some(900), "{sent} bursts, the first at {first:?}");
+    assert_eq!(late.ue.totals().silent, 0, "the first second of sensing is no silence");
+    for round in 1..=3 {
+        // the machine has other things to do: whatever is planned now is too late
+        let before = *late.ue.totals();
+        assert_eq!(late.run(3000, |_| 40), (0, None));
+        let totals = *late.ue.totals();
+        assert_eq!((totals.bursts, totals.sent), (before.bursts, before.sent), "nothing was planned in vain");
+        let missed = |t: &Totals| t.skipped + t.deaf;
+        assert_eq!((missed(&totals) - missed(&before), totals.silent - before.silent), (3000, 3000));
+        assert!(late.ue.silence().is_some());
+        let lines = late.diary.lines();
+        assert_eq!(count(&lines, "trouble this UE sends nothing: it is too slow"), round, "{lines:#?}");
+        assert_eq!(count(&lines, "note this UE sends again"), round - 1);
+        // and now it has not
+        let (sent, first) = late.run(1000, |_| 0);
+        assert!(sent >= 8 && first.is_some_and(|first| first < 100), "{sent} bursts, the first at {first:?}");
+        assert!(late.ue.silence().is_none());
+        let lines = late.diary.lines();
+        assert_eq!(count(&lines, "note this UE sends again"), round, "{lines:#?}");
+        assert_eq!(count(&lines, "trouble"), round);
+    }
+    // each chose a resource, and did not try in every subframe while it could not
+    let mode4 = late.ue.selection().unwrap();
+    assert!(mode4.refusals() < 200, "{}", mode4.refusals());
+}
+
+#[test]
+fn a_ue_that_always_misses_some_keeps_sending() {
+    let mut late = Late::new("[time]\ntransmit = \"never\"\n");
+    late.run(2000, |_| 0);
+    // a stall of 30 ms in every 100: step 5 as it is written would exclude everything
+    let (sent, _) = late.run(6000, |t| if t % 100 < 30 { 30 } else { 0 });
+    assert!(sent >= 35, "{sent} bursts in six seconds");
+    assert!(
+        late.ue.silence().is_none() && late.diary.lines().iter().all(|line| !line.starts_with("trouble"))
+    );
+}
+
+#[test]
+fn a_ue_that_hears_nothing_says_why_it_is_silent() {
+    let mut late = Late::new("[time]\ntransmit = \"never\"\n");
+    late.run(1500, |_| 0);
+    let n = late.ue.subframe_samples() as u64;
+    // half of each subframe is lost on its way, and the UE is not late
+    let before = late.antenna.bursts.len();
+    for _ in 0..2000 {
+        late.lose(n / 2);
+        late.half(0);
+    }
+    let lines = late.diary.lines();
+    assert_eq!(
+        count(&lines, "trouble this UE sends nothing: mode 4 finds no resource: only"),
+        1,
+        "{lines:#?}"
+    );
+    let totals = *late.ue.totals();
+    assert_eq!(totals.lost_samples, 1000 * n);
+    // what was reserved before is kept to its end, at most 15 periods
+    let sent = late.antenna.bursts.len() - before;
+    assert!(sent <= 30, "{sent}");
+    let (sent, first) = late.run(500, |_| 0);
+    assert!(sent >= 3 && first.is_some_and(|first| first < 100), "{sent} bursts, the first at {first:?}");
+}
+
+#[test]
+fn what_mode_2_cannot_send_in_time_stays_queued() {
+    let keys = keys();
+    let diary = Diary::default();
+    let talk = "[[talk]]\nto = \"fire\"\nevery = 50\ntext = \"alice here\"\ncount = 12\n";
+    let alice = ue("alice", 1, "utc", talk, &keys, &diary);
+    let mut late = Late {
+        ue: alice,
+        diary,
+        antenna: Antenna::default(),
+        noise: sidelink_phy::impair::awgn::Awgn::new(1e-4, 1),
+        sample: 0,
+    };
+    late.run(1000, |_| 40);
+    assert_eq!(late.ue.totals().sent, [0; 4]);
+    late.run(500, |_| 0);
+    // all twelve, four times each in one block or several
+    let blocks = late.ue.totals().sent[2];
+    assert!(blocks >= 4 && blocks.is_multiple_of(4), "{blocks}");
+    let mut bob = ue("bob", 2, "utc", "", &keys, &late.diary);
+    let mut bobs = Antenna::default();
+    let n = bob.subframe_samples();
+    for k in 0..1500u64 {
+        let mut samples = vec![Sample::default(); n];
+        late.noise.process(&mut samples);
+        let first = k * n as u64;
+        for (at, burst) in &late.antenna.bursts {
+            for (i, sample) in burst.iter().enumerate() {
+                if let Some(place) = (at + i as u64).checked_sub(first).filter(|p| *p < n as u64) {
+                    samples[place as usize] += sample;
+                }
+            }
+        }
+        bob.process(first, &samples, first + n as u64, &mut bobs).unwrap();
+    }
+    let lines = late.diary.lines();
+    let heard = (0..12).filter(|i| count(&lines, &format!("received alice here {i} ")) == 1).count();
+    assert_eq!(heard, 12, "{lines:#?}");
+}
