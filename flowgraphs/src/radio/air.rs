@@ -33,9 +33,11 @@ pub use config::{AirConfig, Every, Interference, Pace, PathLoss, PortConfig};
 use super::{Radio, RadioError};
 use crate::config::ConfigError;
 use medium::{Medium, MediumError, State, Word};
+use memory::Space;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::{AcqRel, Release};
+use std::time::{Duration, Instant};
 
 /// A medium to which radios attach.
 #[derive(Clone)]
@@ -60,31 +62,13 @@ impl Air {
         Ok(Self { medium: Arc::new(medium) })
     }
 
-    /// An air that other processes can [`Self::open`] by its name, until the last of them leaves it. A medium of that name
-    /// whose maker has died is replaced.
+    /// An air that other processes can [`Self::open`] by its name, until the last of them leaves it. Media that all have left
+    /// or died in are removed, of this name and of others.
     ///
     /// # Errors
     /// A name that cannot be, or is taken; a wrong configuration; no room.
     pub fn create(name: &str, config: AirConfig) -> Result<Self, RadioError> {
-        let path = path_of(name)?;
-        config
-            .check()
-            .map_err(|e| RadioError::unusable(e.to_string(), "mend the configuration of the air"))?;
-        if Medium::open(&path).is_ok_and(|old| old.is_abandoned()) {
-            // Closing it has removed the file.
-            tracing::info!("the virtual air {name:?} was abandoned and is made anew");
-        }
-        let medium = Medium::create(&path, config).map_err(|e| {
-            let taken = matches!(&e, MediumError::Io(e) if e.kind() == std::io::ErrorKind::AlreadyExists);
-            let remedy = match taken {
-                true => {
-                    format!("attach to it, take another name, or delete {} if nobody uses it", path.display())
-                }
-                false => "lower memory or ports of the air".to_owned(),
-            };
-            RadioError::unusable(format!("cannot make the virtual air {name:?}: {}", Words(&e)), remedy)
-        })?;
-        Ok(Self { medium: Arc::new(medium) })
+        Self::make(&path_of(name)?, config)?.map_err(|e| cannot("make", name, &e))
     }
 
     /// An air that another process made.
@@ -92,14 +76,48 @@ impl Air {
     /// # Errors
     /// There is none of that name.
     pub fn open(name: &str) -> Result<Self, RadioError> {
-        let path = path_of(name)?;
-        let abandoned = || MediumError::Io(std::io::Error::other("all who were in it have died"));
-        let medium =
-            Medium::open(&path).and_then(|m| if m.is_abandoned() { Err(abandoned()) } else { Ok(m) });
-        let medium = medium.map_err(|e| {
+        Self::find(&path_of(name)?).map_err(|e| {
             let what = format!("cannot open the virtual air {name:?}: {}", Words(&e));
             RadioError::unusable(what, "start the program that makes it first, with the same name")
-        })?;
+        })
+    }
+
+    /// The air of a name; where there is none, one is made. Several may try at once.
+    ///
+    /// # Errors
+    /// As [`Self::create`].
+    pub fn open_or_create(name: &str, config: &AirConfig) -> Result<Self, RadioError> {
+        /// Until another has made it whom we see making it.
+        const PATIENCE: Duration = Duration::from_secs(1);
+        let path = path_of(name)?;
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            if let Ok(air) = Self::find(&path) {
+                return Ok(air);
+            }
+            match Self::make(&path, config.clone())? {
+                Ok(air) => return Ok(air),
+                Err(e) if is_taken(&e) && Instant::now() < deadline => {
+                    std::thread::sleep(Duration::from_millis(5));
+                }
+                Err(e) => return Err(cannot("make", name, &e)),
+            }
+        }
+    }
+
+    fn make(path: &Path, config: AirConfig) -> Result<Result<Self, MediumError>, RadioError> {
+        config
+            .check()
+            .map_err(|e| RadioError::unusable(e.to_string(), "mend the configuration of the air"))?;
+        remove_abandoned(path);
+        Ok(Medium::create(path, config).map(|medium| Self { medium: Arc::new(medium) }))
+    }
+
+    fn find(path: &Path) -> Result<Self, MediumError> {
+        let medium = Medium::open(path)?;
+        if medium.is_abandoned() {
+            return Err(MediumError::Io(std::io::Error::other("all who were in it have died")));
+        }
         Ok(Self { medium: Arc::new(medium) })
     }
 
@@ -117,7 +135,14 @@ impl Air {
             .map_err(|e| RadioError::unusable(e.to_string(), "mend the configuration of the port"))?;
         let slot = self.medium.attach(&port).map_err(|e| {
             let what = format!("port {:?} cannot attach to the virtual air: {}", port.name, Words(&e));
-            RadioError::unusable(what, "take another name, or raise ports of the air")
+            let remedy = match &e {
+                MediumError::Taken(name) => {
+                    format!("another program has it; take another name, as in -a driver=air,port={name}-2")
+                }
+                MediumError::NoRoom { .. } => more_room(&e),
+                _ => "raise ports of the air".to_owned(),
+            };
+            RadioError::unusable(what, remedy)
         })?;
         Ok(Box::new(port::Port::new(Arc::clone(&self.medium), slot, port)))
     }
@@ -128,6 +153,11 @@ impl Air {
     /// As [`Self::attach`].
     pub fn attach_named(&self, name: &str) -> Result<Box<dyn Radio>, RadioError> {
         self.attach(self.config().port_named(name))
+    }
+
+    /// Whether a port of that name is there.
+    pub fn has_port(&self, name: &str) -> bool {
+        self.medium.find(name).is_some()
     }
 
     /// A fault for a port; false if there is none of that name.
@@ -172,18 +202,80 @@ impl std::fmt::Display for Words<'_> {
             MediumError::Full(ports) => write!(f, "it has {ports} ports and all are taken"),
             MediumError::Taken(name) => write!(f, "there is a port {name:?} already"),
             MediumError::TooLong => f.write_str("its configuration is too long"),
+            MediumError::NoRoom { needed, space } => {
+                write!(f, "{} is too small", folder().display())?;
+                if let Some(Space { size, free }) = space {
+                    write!(f, ": it has {}, of which {} are free,", mib(*size), mib(*free))?;
+                }
+                write!(f, " and {} are needed", mib(*needed))
+            }
         }
     }
 }
 
-/// Where a medium of a name lies: in shared memory where the system has it, else among the temporary files.
+fn mib(bytes: u64) -> String {
+    format!("{:.1} MiB", bytes as f64 / f64::from(1 << 20))
+}
+
+fn is_taken(error: &MediumError) -> bool {
+    matches!(error, MediumError::Io(e) if e.kind() == std::io::ErrorKind::AlreadyExists)
+}
+
+fn cannot(verb: &str, name: &str, error: &MediumError) -> RadioError {
+    let remedy = match error {
+        error if is_taken(error) => {
+            let path = folder().join(format!("{PREFIX}{name}"));
+            format!("attach to it, take another name, or delete {} if nobody uses it", path.display())
+        }
+        MediumError::NoRoom { .. } => more_room(error),
+        _ => "lower memory or ports of the air".to_owned(),
+    };
+    RadioError::unusable(format!("cannot {verb} the virtual air {name:?}: {}", Words(error)), remedy)
+}
+
+/// What helps where shared memory is too small: for two radios at least.
+fn more_room(error: &MediumError) -> String {
+    let MediumError::NoRoom { needed, space: Some(space) } = error else {
+        return "make room there, or lower memory or ports of the air".to_owned();
+    };
+    let megabytes = (space.size - space.free + 2 * needed).div_ceil(1 << 20).next_power_of_two();
+    let folder = folder();
+    let folder = folder.display();
+    format!(
+        "make it larger (mount -o remount,size={megabytes}M {folder}; docker run --shm-size={megabytes}m), end other programs \
+         that use it, or let the air remember less, as in -a driver=air,memory=100 (milliseconds; 200 without)"
+    )
+}
+
+/// Remove the media that all have left or died in, of other names than `path` too.
+fn remove_abandoned(path: &Path) {
+    let media =
+        path.parent().and_then(|folder| std::fs::read_dir(folder).ok()).into_iter().flatten().flatten();
+    for medium in media.filter(|entry| entry.file_name().to_string_lossy().starts_with(PREFIX)) {
+        // Closing it removes the file.
+        if let Ok(medium) = Medium::open(&medium.path())
+            && medium.is_abandoned()
+        {
+            tracing::info!("an abandoned virtual air is removed");
+        }
+    }
+}
+
+/// How the files of media begin.
+const PREFIX: &str = "sidelink-air-";
+
+/// Where media lie: in shared memory where the system has it, else among the temporary files.
+fn folder() -> PathBuf {
+    let shared = Path::new("/dev/shm");
+    if shared.is_dir() { shared.to_owned() } else { std::env::temp_dir() }
+}
+
+/// Where the medium of a name lies.
 fn path_of(name: &str) -> Result<PathBuf, RadioError> {
     let good = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
     if name.is_empty() || name.len() > 100 || !name.chars().all(good) {
         let what = format!("{name:?} cannot name a virtual air");
         return Err(RadioError::unusable(what, "letters, digits, -, _ and dots"));
     }
-    let shared = Path::new("/dev/shm");
-    let folder = if shared.is_dir() { shared.to_owned() } else { std::env::temp_dir() };
-    Ok(folder.join(format!("sidelink-air-{name}")))
+    Ok(folder().join(format!("{PREFIX}{name}")))
 }

@@ -9,7 +9,6 @@ use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
-use std::time::{Duration, Instant};
 
 /// Name of the medium where neither the words nor the environment name one.
 const MEDIUM: &str = "sidelink";
@@ -190,7 +189,8 @@ fn open_soapy(driver: &str, _: DeviceArgs, _: &RadioSettings) -> Result<Box<dyn 
 fn open_air(mut args: DeviceArgs, settings: &RadioSettings) -> Result<Box<dyn Radio>, RadioError> {
     let medium = args.take("medium").or_else(|| std::env::var(MEDIUM_VARIABLE).ok());
     let medium = medium.filter(|name| !name.is_empty()).unwrap_or_else(|| MEDIUM.to_owned());
-    let name = args.take("port").unwrap_or_else(|| settings.name.clone());
+    let given = args.take("port");
+    let mut name = given.clone().unwrap_or_else(|| settings.name.clone());
     let mut config = match args.take("config") {
         Some(file) => AirConfig::from_file(Path::new(&file))
             .map_err(|e| RadioError::unusable(e.to_string(), "mend the file that config= names"))?,
@@ -208,16 +208,17 @@ fn open_air(mut args: DeviceArgs, settings: &RadioSettings) -> Result<Box<dyn Ra
     args.set("channel", &mut config.channel)?;
     args.set("seed", &mut config.seed)?;
     args.set("wait-for", &mut config.wait_for)?;
+    args.set("memory", &mut config.memory)?;
     // What is wrong with the words is told before anything is made.
     let mut words = args.clone();
     let mut port = config.port_named(&name);
     take_port(&mut words, &mut port)?;
     words.finish(
         "air",
-        "medium, port; config, pace, snr, channel, seed, wait-for for who makes it; gain, cfo, drift, delay, start, x, y, \
+        "medium, port; config, pace, snr, channel, seed, wait-for, memory for who makes it; gain, cfo, drift, delay, start, x, y, \
          half-duplex, listen-only, utc of the port",
     )?;
-    let air = open_or_make(&medium, config)?;
+    let air = Air::open_or_create(&medium, &config)?;
     if air.config().rate.0 != settings.rate {
         return Err(RadioError::unusable(
             format!(
@@ -227,6 +228,11 @@ fn open_air(mut args: DeviceArgs, settings: &RadioSettings) -> Result<Box<dyn Ra
             ),
             "give all UEs of an air the same rate, or another medium=NAME",
         ));
+    }
+    // Several may listen under a name that nobody has chosen: they are counted.
+    if given.is_none() && port.listen_only && air.has_port(&name) {
+        let free = (2..=air.config().ports).map(|i| format!("{name}-{i}")).find(|name| !air.has_port(name));
+        name = free.unwrap_or(name);
     }
     // The port may be another in the air that was there already.
     let mut port = air.config().port_named(&name);
@@ -245,22 +251,6 @@ fn take_port(args: &mut DeviceArgs, port: &mut PortConfig) -> Result<(), RadioEr
     args.set_flag("half-duplex", &mut port.half_duplex)?;
     args.set_flag("listen-only", &mut port.listen_only)?;
     args.set_flag("utc", &mut port.utc)
-}
-
-/// The medium of a name, whoever makes it: several may try at once.
-fn open_or_make(medium: &str, config: AirConfig) -> Result<Air, RadioError> {
-    let deadline = Instant::now() + Duration::from_secs(1);
-    loop {
-        let opened = Air::open(medium);
-        if opened.is_ok() {
-            return opened;
-        }
-        match Air::create(medium, config.clone()) {
-            // Another is about to make it.
-            Err(_) if Instant::now() < deadline => std::thread::sleep(Duration::from_millis(5)),
-            result => return result,
-        }
-    }
 }
 
 /// The files that the words of a device name: those that are read, and the recording that is written.
@@ -306,6 +296,7 @@ fn open_file(mut args: DeviceArgs, settings: &RadioSettings) -> Result<Box<dyn R
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::time::Duration;
 
     #[test]
     fn words_are_taken_apart_and_none_is_lost() {

@@ -2,15 +2,19 @@
 //!
 //! ```text
 //! header   magic, sizes, when time began, how often ports came and went; the configuration as JSON
-//! slot     who, its progress; its configuration as JSON; for each block of 64 samples which block of the stream it holds
-//!          and which of its samples were sent; the samples, a ring
+//! slots    of each: who, its progress; its configuration as JSON
+//! rings    of each: for each block of 64 samples which block of the stream it holds and which of its samples were sent;
+//!          the samples, a ring
 //! ```
+//!
+//! Header and slots are reserved when the medium is made, a ring when a port takes its slot: a medium is as large as its
+//! ports need, and where there is no room for one, it is told so instead of being ended by a bus error.
 //!
 //! Only its owner writes into a slot's ring, in the owner's own numbering of samples. A block that nobody sent in costs
 //! nothing: neither is it written, nor is it read.
 
 use super::config::{AirConfig, Pace, PortConfig};
-use super::memory::Memory;
+use super::memory::{Memory, Space};
 use super::pace::{Bell, now_ns};
 use super::process::Process;
 use crate::Sample;
@@ -23,7 +27,7 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
 /// The number at the start, with the version of this layout in its last digits.
-const MAGIC: u64 = 0x5343_4149_5200_0001;
+const MAGIC: u64 = 0x5343_4149_5200_0002;
 const HEADER_WORDS: usize = 64;
 const SLOT_WORDS: usize = 64;
 /// Room for a configuration in JSON.
@@ -120,6 +124,11 @@ pub(super) enum MediumError {
     Taken(String),
     /// The text of the configuration is too long.
     TooLong,
+    /// The file system is too full for so many bytes more.
+    NoRoom {
+        needed: u64,
+        space: Option<Space>,
+    },
 }
 
 /// What ports share.
@@ -148,7 +157,12 @@ impl Medium {
     pub(super) fn create(path: &Path, config: AirConfig) -> Result<Self, MediumError> {
         let (slots, ring) = Self::sizes(&config);
         let memory = Memory::create(path, Self::words_for(slots, ring)).map_err(MediumError::Io)?;
-        Self::filled(memory, config, Some(path.to_owned()))
+        let made = reserve(&memory, 0..Self::rings(slots))
+            .and_then(|()| Self::filled(memory, config, Some(path.to_owned())));
+        if made.is_err() {
+            let _ = std::fs::remove_file(path);
+        }
+        made
     }
 
     /// In the file of another process.
@@ -159,7 +173,8 @@ impl Medium {
         let (slots, ring, bytes) =
             (word(head::SLOTS) as usize, word(head::RING) as usize, word(head::CONFIG_BYTES) as usize);
         let fits = slots <= 256
-            && ring.is_power_of_two()
+            && ring > 0
+            && ring.is_multiple_of(BLOCK)
             && ring <= 1 << 40
             && Self::words_for(slots, ring) <= words.len()
             && bytes <= CONFIG_WORDS * 8;
@@ -192,15 +207,26 @@ impl Medium {
 
     fn sizes(config: &AirConfig) -> (usize, usize) {
         let ring = (config.rate.0 * config.memory * 1e-3) as usize;
-        (config.ports, ring.next_power_of_two().max(16 * BLOCK))
+        (config.ports, ring.next_multiple_of(BLOCK).max(16 * BLOCK))
     }
 
     fn words_for(slots: usize, ring: usize) -> usize {
-        HEADER_WORDS + CONFIG_WORDS + slots * Self::slot_words(ring)
+        Self::rings(slots) + slots * Self::ring_words(ring)
     }
 
-    fn slot_words(ring: usize) -> usize {
-        SLOT_WORDS + PORT_WORDS + 2 * (ring / BLOCK) + ring
+    /// Where the rings begin.
+    fn rings(slots: usize) -> usize {
+        HEADER_WORDS + CONFIG_WORDS + slots * (SLOT_WORDS + PORT_WORDS)
+    }
+
+    fn ring_words(ring: usize) -> usize {
+        2 * (ring / BLOCK) + ring
+    }
+
+    /// Words of a slot's ring.
+    fn ring_of(&self, slot: usize) -> Range<usize> {
+        let (first, length) = (Self::rings(self.slots), Self::ring_words(self.ring));
+        first + slot * length..first + (slot + 1) * length
     }
 
     fn filled(memory: Memory, config: AirConfig, file: Option<PathBuf>) -> Result<Self, MediumError> {
@@ -241,7 +267,7 @@ impl Medium {
     }
 
     fn slot(&self, slot: usize) -> &[AtomicU64] {
-        let length = Self::slot_words(self.ring);
+        let length = SLOT_WORDS + PORT_WORDS;
         let first = HEADER_WORDS + CONFIG_WORDS + slot * length;
         &self.memory.words()[first..first + length]
     }
@@ -293,15 +319,7 @@ impl Medium {
         if self.find(&port.name).is_some() {
             return Err(MediumError::Taken(port.name.clone()));
         }
-        let claim = |slot: &usize, from: State| {
-            let state = self.word(*slot, Word::State);
-            state.compare_exchange(from as u64, State::Claimed as u64, Ordering::AcqRel, Relaxed).is_ok()
-        };
-        let mut slots = self.slots();
-        let slot = slots
-            .find(|s| claim(s, State::Free))
-            .or_else(|| self.slots().find(|s| claim(s, State::Left) || claim(s, State::Dropped)))
-            .ok_or(MediumError::Full(self.slots))?;
+        let slot = self.take_slot(port)?;
         let text = serde_json::to_string(port).map_err(|_| MediumError::TooLong)?;
         let words = self.slot(slot);
         let bytes = match store_text(&words[SLOT_WORDS..SLOT_WORDS + PORT_WORDS], &text) {
@@ -312,7 +330,7 @@ impl Medium {
             }
         };
         // Another's tags.
-        for tag in &words[SLOT_WORDS + PORT_WORDS..SLOT_WORDS + PORT_WORDS + self.ring / BLOCK] {
+        for tag in self.tags_and_masks(slot).0 {
             if tag.load(Relaxed) != 0 {
                 tag.store(0, Relaxed);
             }
@@ -334,6 +352,49 @@ impl Medium {
         // Who comes before time begins is there from the beginning, and the others wait for it.
         self.set_state(slot, if self.began() { State::Attached } else { State::Running });
         Ok(slot)
+    }
+
+    /// Claims a slot with room for what the port sends: one whose last port is heard no more, else a free one, else one that
+    /// a port has left.
+    fn take_slot(&self, port: &PortConfig) -> Result<usize, MediumError> {
+        let left = |s: &usize| matches!(self.state(*s), State::Left | State::Dropped);
+        let forgotten = self.slots().filter(left).find(|s| self.is_forgotten(*s));
+        let free = self.slots().find(|s| self.state(*s) == State::Free);
+        let mut full = MediumError::Full(self.slots);
+        for slot in forgotten.into_iter().chain(free).chain(self.slots().filter(left)) {
+            let state = self.word(slot, Word::State);
+            let before = state.load(Acquire);
+            let claimed = matches!(State::of(before), State::Free | State::Left | State::Dropped)
+                && state.compare_exchange(before, State::Claimed as u64, Ordering::AcqRel, Relaxed).is_ok();
+            if !claimed {
+                continue;
+            }
+            // One that never sends needs no samples.
+            let ring = self.ring_of(slot);
+            let needed = if port.listen_only { ring.start..ring.end - self.ring } else { ring };
+            match reserve(&self.memory, needed) {
+                Ok(()) => return Ok(slot),
+                Err(error) => {
+                    full = error;
+                    state.store(before, Release);
+                }
+            }
+        }
+        Err(full)
+    }
+
+    /// Whether everybody who reads is past what the port of a slot sent.
+    fn is_forgotten(&self, slot: usize) -> bool {
+        /// Samples by which filters look back.
+        const LOOK_BACK: f64 = 1000.0;
+        let tail = self.word(slot, Word::Tail).load(Acquire);
+        let end = self.clock(slot).time_of(tail as f64) + LOOK_BACK;
+        let mut readers = self.slots().filter(|s| self.state(*s) == State::Running);
+        tail == 0
+            || readers.all(|s| {
+                let reading = self.word(s, Word::Reading).load(Acquire);
+                reading == u64::MAX || self.clock(s).time_of(reading as f64) > end
+            })
     }
 
     pub(super) fn is_mine(&self, slot: usize) -> bool {
@@ -414,7 +475,7 @@ impl Medium {
     }
 
     fn tags_and_masks(&self, slot: usize) -> (&[AtomicU64], &[AtomicU64], &[AtomicU64]) {
-        let (tags, rest) = self.slot(slot)[SLOT_WORDS + PORT_WORDS..].split_at(self.ring / BLOCK);
+        let (tags, rest) = self.memory.words()[self.ring_of(slot)].split_at(self.ring / BLOCK);
         let (masks, samples) = rest.split_at(self.ring / BLOCK);
         (tags, masks, samples)
     }
@@ -503,11 +564,21 @@ impl Drop for Medium {
         if self.maker {
             self.header(head::MAKER).store(0, Release);
         }
-        // The last one out. Whose file it is that bears the name now was looked at when this one was opened.
-        if self.is_abandoned() {
+        // The last one out.
+        if self.is_abandoned() && self.memory.is_at(file) {
             let _ = std::fs::remove_file(file);
         }
     }
+}
+
+/// Takes room for words, and says what there is where there is too little.
+fn reserve(memory: &Memory, words: Range<usize>) -> Result<(), MediumError> {
+    memory.reserve(words.clone()).map_err(|error| match error.kind() {
+        io::ErrorKind::StorageFull => {
+            MediumError::NoRoom { needed: 8 * words.len() as u64, space: memory.space() }
+        }
+        _ => MediumError::Io(error),
+    })
 }
 
 fn store_text(words: &[AtomicU64], text: &str) -> Result<usize, MediumError> {

@@ -1,31 +1,41 @@
 //! The memory of a medium: words that threads and processes share. The only unsafe code of this crate.
 //!
-//! Everything is an atomic word, so that whatever another process writes is a value and never undefined behaviour. What is
-//! left to trust is that nobody makes the file shorter while it is mapped: that would end the reader with a bus error, as
-//! it would for any program with a mapped file.
+//! Everything is an atomic word, so that whatever another process writes is a value and never undefined behaviour. A word
+//! of a file is reserved ([`Memory::reserve`]) before it is touched: where the file system is full, touching it would end
+//! the program with a bus error. What is left to trust is that nobody makes the file shorter while it is mapped.
 
 use memmap2::{MmapOptions, MmapRaw};
 use std::fs::{File, OpenOptions};
 use std::io;
+use std::ops::Range;
 use std::path::Path;
 use std::sync::atomic::{AtomicU32, AtomicU64};
 
 /// Bytes before the words: the bell and its waiters, on a page of their own.
 const HEAD: usize = 4096;
 
-/// Words that threads, or processes, share. They are 0 at first, and cost nothing until they are written.
+/// Words that threads, or processes, share. They are 0 at first, and cost nothing until they are reserved or written.
 pub(super) struct Memory {
     map: MmapRaw,
+    /// Where they lie, if other processes share them.
+    file: Option<File>,
+}
+
+/// What a file system has, in bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Space {
+    pub(super) size: u64,
+    pub(super) free: u64,
 }
 
 impl Memory {
     /// Memory of this process.
     pub(super) fn anonymous(words: usize) -> io::Result<Self> {
         let map = MmapOptions::new().len(bytes(words)?).no_reserve_swap().map_anon()?;
-        Ok(Self { map: map.into() })
+        Ok(Self { map: map.into(), file: None })
     }
 
-    /// A new file, which must not be there yet.
+    /// A new file, which must not be there yet. Nothing of it is reserved.
     pub(super) fn create(path: &Path, words: usize) -> io::Result<Self> {
         let mut options = OpenOptions::new();
         options.read(true).write(true).create_new(true);
@@ -33,20 +43,41 @@ impl Memory {
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
         let file = options.open(path)?;
         file.set_len(bytes(words)? as u64)?;
-        Self::map(&file)
+        Self::map(file)
     }
 
     /// A file that another process made.
     pub(super) fn open(path: &Path) -> io::Result<Self> {
-        Self::map(&OpenOptions::new().read(true).write(true).open(path)?)
+        Self::map(OpenOptions::new().read(true).write(true).open(path)?)
     }
 
-    fn map(file: &File) -> io::Result<Self> {
-        let map = MmapOptions::new().map_raw(file)?;
+    fn map(file: File) -> io::Result<Self> {
+        let map = MmapOptions::new().map_raw(&file)?;
         if map.len() < HEAD + 8 {
             return Err(io::Error::new(io::ErrorKind::InvalidData, "too short"));
         }
-        Ok(Self { map })
+        Ok(Self { map, file: Some(file) })
+    }
+
+    /// Takes the room that these words need from the file system; from 0 on, all before them too.
+    ///
+    /// # Errors
+    /// [`io::ErrorKind::StorageFull`], among others.
+    pub(super) fn reserve(&self, words: Range<usize>) -> io::Result<()> {
+        let Some(file) = &self.file else { return Ok(()) };
+        let first = if words.start == 0 { 0 } else { HEAD + 8 * words.start };
+        reserve(file, first as u64, (HEAD + 8 * words.end - first) as u64)
+    }
+
+    /// What the file system of the file has.
+    pub(super) fn space(&self) -> Option<Space> {
+        space(self.file.as_ref()?)
+    }
+
+    /// Whether the file at `path` is this one, and not another that was made there since.
+    pub(super) fn is_at(&self, path: &Path) -> bool {
+        let Some(here) = self.file.as_ref().and_then(|file| file.metadata().ok()) else { return false };
+        std::fs::metadata(path).is_ok_and(|there| same(&here, &there))
     }
 
     /// All words.
@@ -70,6 +101,47 @@ impl Memory {
             [&*start, &*start.add(1)]
         }
     }
+}
+
+#[cfg(target_os = "linux")]
+fn reserve(file: &File, first: u64, length: u64) -> io::Result<()> {
+    use rustix::fs::{FallocateFlags, fallocate};
+    use rustix::io::Errno;
+    loop {
+        match fallocate(file, FallocateFlags::empty(), first, length) {
+            Err(Errno::INTR) => {}
+            // Of file systems that reserve nothing, none is known that lies in memory.
+            Ok(()) | Err(Errno::OPNOTSUPP) => return Ok(()),
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn reserve(_: &File, _: u64, _: u64) -> io::Result<()> {
+    Ok(())
+}
+
+#[cfg(unix)]
+fn space(file: &File) -> Option<Space> {
+    let all = rustix::fs::fstatvfs(file).ok()?;
+    Some(Space { size: all.f_blocks * all.f_frsize, free: all.f_bavail * all.f_frsize })
+}
+
+#[cfg(not(unix))]
+fn space(_: &File) -> Option<Space> {
+    None
+}
+
+#[cfg(unix)]
+fn same(a: &std::fs::Metadata, b: &std::fs::Metadata) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    (a.dev(), a.ino()) == (b.dev(), b.ino())
+}
+
+#[cfg(not(unix))]
+fn same(_: &std::fs::Metadata, _: &std::fs::Metadata) -> bool {
+    true
 }
 
 fn bytes(words: usize) -> io::Result<usize> {
