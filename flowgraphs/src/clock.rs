@@ -78,6 +78,14 @@ impl Clock {
         (ms + T_REF_MS).max(0) as u64
     }
 
+    /// The first moment from `utc_ns` on at which a DFN period begins: subframe 0 of DFN 0.
+    pub fn next_dfn_period(utc_ns: i64) -> i64 {
+        let period = i64::from(sidelink_phy::units::SUBFRAMES_PER_DFN_PERIOD);
+        let ms = utc_ns.div_euclid(1_000_000) + i64::from(utc_ns.rem_euclid(1_000_000) > 0);
+        let into = (ms + T_REF_MS).rem_euclid(period);
+        (ms + (period - into) % period) * 1_000_000
+    }
+
     /// Samples a second.
     pub fn rate(&self) -> f64 {
         self.rate
@@ -163,6 +171,18 @@ mod tests {
         // 1900-01-01 was subframe 0 of DFN 0
         let ms = 1_700_000_000_001_u64 + T_REF_MS as u64;
         assert_eq!(u64::from(Clock::dfn(first).count()), ms % 10_240);
+    }
+
+    #[test]
+    fn a_dfn_period_begins_at_most_10_24_s_later() {
+        for utc_ns in [1_700_000_000_000_250_000, 1_700_000_000_000_000_000, 1_700_000_005_120_000_000, 0] {
+            let at = Clock::next_dfn_period(utc_ns);
+            assert!((utc_ns..utc_ns + 10_240_000_000).contains(&at), "{at}");
+            let clock = Clock::from_utc(RATE, Anchor { utc_ns: at, uncertainty_ns: 0 });
+            let first = clock.subframe_at(0.0);
+            assert_eq!((clock.start_of(first), Clock::dfn(first).count()), (0.0, 0));
+            assert_eq!(Clock::next_dfn_period(at), at);
+        }
     }
 
     #[test]

@@ -58,6 +58,9 @@ pub struct Anchor {
     pub uncertainty_ns: u64,
 }
 
+/// How far this computer's clock may be off, where nothing better is known: NTP over the internet.
+pub(crate) const HOST_UNCERTAINTY_NS: u64 = 50_000_000;
+
 /// A radio that was opened and set up.
 pub trait Radio: Send {
     /// What it is.
@@ -118,11 +121,20 @@ pub trait Transmit: Send {
     /// What happened since the last call; `None` when nothing did.
     fn poll_event(&mut self) -> Option<Event>;
 
+    /// What ends a call of [`Self::advance`] that waits for a peer, with [`RadioError::Ended`]; `None` where none waits for
+    /// ever.
+    fn interrupt(&self) -> Option<Interrupt> {
+        None
+    }
+
     /// The sample that is on the air now, where a radio in real time can tell it without asking a device.
     fn now(&self) -> Option<f64> {
         None
     }
 }
+
+/// Ends a wait from another thread.
+pub type Interrupt = Box<dyn Fn() + Send + Sync>;
 
 /// What a device tells of its streams.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

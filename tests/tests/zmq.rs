@@ -3,8 +3,13 @@
 //! Skipped, loudly, where the binding is not installed.
 #![allow(clippy::disallowed_methods)]
 
+use sidelink_flowgraphs::keystore::Keys;
 use sidelink_flowgraphs::radio::{RadioSettings, open};
+use sidelink_flowgraphs::receive::receiver_config;
+use sidelink_flowgraphs::ue::{NoStore, RadioFacts, Running, ThreadOptions, UeConfig};
 use sidelink_phy::Sample;
+use sidelink_phy::receive::receiver::{Event, Receiver};
+use sidelink_phy::units::DfnSubframe;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -116,4 +121,72 @@ fn a_peer_that_was_killed_may_come_again() {
             heard += received.count as u64;
         }
     }
+}
+
+/// A UE of mode 4 with nothing else on the air.
+const TALKER: &str = r#"
+name = "alice"
+layer2-id = "0000a1"
+[radio]
+prb = 15
+tm = 4
+[radio.v2x]
+size = 5
+num = 3
+[communication]
+period = 100
+sub-channels = 2
+mcs = 5
+[time]
+transmit = "never"
+[[group]]
+name = "all"
+id = "0001a2"
+[[talk]]
+to = "all"
+every = 100
+"#;
+
+/// srsRAN's `pssch_ue` counts subframes from sample 0, knows no other time, and sends nothing.
+#[test]
+fn whoever_only_listens_and_counts_subframes_from_sample_0_decodes_a_ue() {
+    let Some(python) = python() else { return };
+    let config = UeConfig::from_toml(TALKER, "test").unwrap();
+    let numerology = config.numerology().unwrap();
+    let (n, subframes) = (numerology.subframe_samples(), 2200);
+    let [port, _] = ports();
+    let args = format!("driver=zmq,tx_port=tcp://*:{port},pace=free");
+    let radio = open(&args, &RadioSettings::new("alice", numerology.sample_rate())).unwrap();
+    let streams = radio.start().unwrap();
+    let facts = RadioFacts { anchor: streams.anchor.unwrap(), real_time: false };
+    let ue = config.build_with(&Keys::default(), NoStore::default(), facts, Vec::new()).unwrap();
+    let running = Running::start(ue, streams, false, ThreadOptions::default(), None).unwrap();
+    let file = std::env::temp_dir().join(format!("sidelink-zmq-{}.cf32", std::process::id()));
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("python/zmq_listener.py");
+    let output = Command::new(&python)
+        .arg(script)
+        .arg(format!("tcp://127.0.0.1:{port}"))
+        .arg(&file)
+        .arg((subframes * n).to_string())
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let (ue, result) = running.stop().unwrap();
+    result.unwrap();
+    let octets = std::fs::read(&file).unwrap();
+    let _ = std::fs::remove_file(&file);
+    let half = |octets: &[u8]| f32::from_ne_bytes(octets.try_into().unwrap());
+    let samples: Vec<_> = octets.chunks_exact(8).map(|o| Sample::new(half(&o[..4]), half(&o[4..]))).collect();
+    let mut receiver = Receiver::new(receiver_config(&config.resolve().unwrap(), numerology));
+    let (mut scis, mut blocks) = (0, 0);
+    for (k, subframe) in samples.chunks_exact(n).take(subframes).enumerate() {
+        receiver.set_time(k as u64, DfnSubframe::from_count(k as u64));
+        receiver.process(k as u64, subframe, &mut |event| match event {
+            Event::Sci { .. } => scis += 1,
+            Event::SlSch(block) if !block.repeat => blocks += 1,
+            _ => {}
+        });
+    }
+    // a second of sensing, then a block every 100 ms, twice each
+    assert!(scis >= 20 && blocks >= 10, "{scis} SCIs, {blocks} blocks of {:?}", ue.totals());
 }

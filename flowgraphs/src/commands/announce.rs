@@ -54,7 +54,7 @@ pub struct AnnounceArgs {
     /// A file with another carrier and pool, as `sidelink ue --example` prints it.
     #[arg(short, long, value_name = "FILE")]
     pub config: Option<PathBuf>,
-    /// End after this long, as 90, 5m, 1h30m.
+    /// End after this long, by the clock or on the air, whichever comes first: 90, 5m, 1h30m.
     #[arg(short = 'T', long, value_name = "TIME", value_parser = super::ue::parse_duration)]
     pub duration: Option<Duration>,
 }

@@ -11,12 +11,12 @@ use crate::number::Number;
 use crate::open::{Opened, Opener};
 use crate::outputs::{ForceArgs, Outputs, Place};
 use crate::radio::record::{Annotator, Recorded};
-use crate::radio::{self, Radio, RadioError, RadioSettings};
+use crate::radio::{self, Radio, RadioError, RadioSettings, Receive};
 use crate::receive::receiver_config;
 use crate::report::{Board, Counts, PcapReport, Repeats, Report, annotation};
 use crate::terminal;
 use clap::Args;
-use crossbeam::channel::{RecvTimeoutError, bounded};
+use crossbeam::channel::{Receiver, RecvTimeoutError, Sender, bounded};
 use sidelink_phy::numerology::Numerology;
 use sidelink_phy::receive::receiver::Event;
 use sidelink_phy::receive::stream::StreamReceiver;
@@ -27,7 +27,7 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Buffers between radio and receiver: what a receiver may be behind.
 const BUFFERS: usize = 256;
@@ -95,7 +95,7 @@ pub struct ListenArgs {
     /// Recordings that exist.
     #[command(flatten)]
     pub force: ForceArgs,
-    /// End after this long, as 90, 5m, 1h30m.
+    /// End after this long, by the clock or on the air, whichever comes first: 90, 5m, 1h30m.
     #[arg(short = 'T', long, value_name = "TIME", value_parser = parse_duration)]
     pub duration: Option<Duration>,
 }
@@ -252,98 +252,161 @@ struct Filled {
 
 fn listen(
     radio: Box<dyn Radio>,
-    mut receiver: StreamReceiver,
+    receiver: StreamReceiver,
     sinks: &mut Sinks,
     duration: Option<Duration>,
     stop: &Arc<AtomicBool>,
 ) -> anyhow::Result<()> {
     let real_time = radio.description().real_time;
     let streams = radio.start()?;
+    let began = Instant::now();
     let anchor = streams.anchor.unwrap_or_else(host_time);
     sinks.start = UtcMicros((anchor.utc_ns / 1000).max(0) as u64);
     drop(streams.transmit);
-    let mut receive = streams.receive;
+    let receive = streams.receive;
     let (full, filled) = bounded::<Filled>(BUFFERS);
     let (give_back, empty) = bounded::<Vec<Sample>>(BUFFERS + 2);
-    let stopped = Arc::clone(stop);
-    let fetcher =
-        std::thread::Builder::new().name("in".to_owned()).spawn(move || -> Result<(), RadioError> {
-            let mut spare: Option<Vec<Sample>> = None;
-            while !stopped.load(Ordering::Relaxed) {
-                let take = || empty.try_recv().unwrap_or_else(|_| vec![Sample::default(); BUFFER]);
-                let mut samples = spare.take().unwrap_or_else(take);
-                let received = match receive.receive(&mut samples, PATIENCE) {
-                    Err(RadioError::Ended) => return Ok(()),
-                    other => other?,
-                };
-                let filled = Filled { first: received.first, count: received.count, samples };
-                if received.count == 0 {
-                    spare = Some(filled.samples);
-                } else if real_time {
-                    // a receiver that is too slow loses samples; the radio loses none
-                    if let Err(e) = full.try_send(filled) {
-                        if e.is_disconnected() {
-                            return Ok(());
-                        }
-                        spare = Some(e.into_inner().samples);
-                    }
-                } else if full.send(filled).is_err() {
-                    return Ok(());
-                }
-            }
-            Ok(())
-        })?;
+    // for the fetcher alone: that this command is over is no signal to others
+    let over = Arc::new(AtomicBool::new(false));
+    let ended = Arc::clone(&over);
+    let fetcher = std::thread::Builder::new()
+        .name("in".to_owned())
+        .spawn(move || fetch(receive, real_time, &full, &empty, &ended))?;
     let mut out = std::io::stdout();
-    let (mut next, mut lost) = (None, 0u64);
-    let longest_gap = (sinks.rate * LONGEST_GAP_SECONDS) as u64;
-    let end = duration.map(|d| (d.as_secs_f64() * sinks.rate) as u64);
-    let mut taken = 0;
-    while !stop.load(Ordering::Relaxed) && end.is_none_or(|end| taken < end) {
+    let mut ear = Ear::new(receiver, sinks.rate);
+    let air = duration.map(|d| (d.as_secs_f64() * sinks.rate) as u64);
+    // time is that of the wall clock and of the air, whichever ends first
+    let is_over = |taken: u64| {
+        stop.load(Ordering::Relaxed)
+            || air.is_some_and(|air| taken >= air)
+            || duration.is_some_and(|duration| began.elapsed() >= duration)
+    };
+    let mut result = Ok(());
+    while result.is_ok() && !is_over(ear.taken) {
         let Filled { first, count, samples } = match filled.recv_timeout(PATIENCE) {
             Ok(filled) => filled,
             Err(RecvTimeoutError::Timeout) => continue,
             Err(RecvTimeoutError::Disconnected) => break,
         };
-        if next.is_none() {
-            sinks.first = first;
-        }
-        let gap = next.map_or(0, |next| first.saturating_sub(next));
-        if gap > 0 {
-            lost += gap;
-            if gap <= longest_gap {
-                receiver.push(&vec![Sample::default(); gap as usize], &mut |_, _| {});
-            } else {
-                receiver = StreamReceiver::new(receiver.receiver().config().clone());
-                sinks.first = first;
-            }
-        }
-        next = Some(first + count as u64);
-        taken += count as u64;
-        let mut failure = None;
-        receiver.push(&samples[..count], &mut |event, sample| {
-            if failure.is_none() {
-                failure = sinks.event(&event, sample).err();
-            }
-        });
-        if let Some(e) = failure {
-            stop.store(true, Ordering::Relaxed);
-            return Err(e);
-        }
+        result = ear.take(first, &samples[..count], sinks);
         let _ = give_back.try_send(samples);
-        sinks.show(&mut out, taken as f64 / sinks.rate, lost)?;
+        sinks.show(&mut out, ear.taken as f64 / sinks.rate, ear.lost)?;
     }
-    if stop.load(Ordering::Relaxed) || end.is_some() {
-        stop.store(true, Ordering::Relaxed);
-    }
+    over.store(true, Ordering::Relaxed);
     drop(filled);
+    let result = result.and_then(|()| ear.finish(sinks));
     // the recording waits for the last annotation
     sinks.annotator = None;
     let fetched =
         fetcher.join().unwrap_or_else(|_| Err(RadioError::Lost("the receiving thread failed".to_owned())));
-    if lost > 0 {
-        eprintln!("{lost} samples were lost: the radio or this machine is too slow for the rate");
+    result?;
+    sinks.show(&mut out, ear.taken as f64 / sinks.rate, ear.lost)?;
+    if ear.lost > 0 {
+        eprintln!("{} samples were lost: the radio or this machine is too slow for the rate", ear.lost);
     }
     Ok(fetched?)
+}
+
+/// Fetches from the radio, and never decodes.
+fn fetch(
+    mut receive: Box<dyn Receive>,
+    real_time: bool,
+    full: &Sender<Filled>,
+    empty: &Receiver<Vec<Sample>>,
+    stop: &AtomicBool,
+) -> Result<(), RadioError> {
+    let mut spare: Option<Vec<Sample>> = None;
+    while !stop.load(Ordering::Relaxed) {
+        let take = || empty.try_recv().unwrap_or_else(|_| vec![Sample::default(); BUFFER]);
+        let mut samples = spare.take().unwrap_or_else(take);
+        let received = match receive.receive(&mut samples, PATIENCE) {
+            Err(RadioError::Ended) => return Ok(()),
+            other => other?,
+        };
+        let filled = Filled { first: received.first, count: received.count, samples };
+        if received.count == 0 {
+            spare = Some(filled.samples);
+        } else if real_time {
+            // a receiver that is too slow loses samples; the radio loses none
+            if let Err(e) = full.try_send(filled) {
+                if e.is_disconnected() {
+                    return Ok(());
+                }
+                spare = Some(e.into_inner().samples);
+            }
+        } else if full.send(filled).is_err() {
+            return Ok(());
+        }
+    }
+    Ok(())
+}
+
+/// The receiver of a stream with gaps.
+struct Ear {
+    receiver: StreamReceiver,
+    /// Samples before the first one that the receiver was given.
+    before: u64,
+    /// Number of the sample that comes next.
+    next: Option<u64>,
+    taken: u64,
+    lost: u64,
+    longest_gap: u64,
+}
+
+impl Ear {
+    fn new(receiver: StreamReceiver, rate: f64) -> Self {
+        let longest_gap = (rate * LONGEST_GAP_SECONDS) as u64;
+        Self { receiver, before: 0, next: None, taken: 0, lost: 0, longest_gap }
+    }
+
+    /// Takes the samples from number `first` on. What is missing before them is silence, if it is not too much: a subframe
+    /// that had come before it may be heard only while it is filled.
+    fn take(&mut self, first: u64, samples: &[Sample], sinks: &mut Sinks) -> anyhow::Result<()> {
+        if self.next.is_none() {
+            sinks.first = first;
+        }
+        let gap = self.next.map_or(0, |next| first.saturating_sub(next));
+        self.lost += gap;
+        if gap > self.longest_gap {
+            self.finish(sinks)?;
+            self.receiver = StreamReceiver::new(self.receiver.receiver().config().clone());
+            self.before = self.taken + self.lost;
+            // its subframes are counted anew
+            sinks.clock = None;
+        } else {
+            const SILENCE: [Sample; 1024] = [Sample { re: 0.0, im: 0.0 }; 1024];
+            let mut left = gap as usize;
+            while left > 0 {
+                let part = left.min(SILENCE.len());
+                self.push(&SILENCE[..part], sinks)?;
+                left -= part;
+            }
+        }
+        self.next = Some(first + samples.len() as u64);
+        self.taken += samples.len() as u64;
+        self.push(samples, sinks)
+    }
+
+    fn push(&mut self, samples: &[Sample], sinks: &mut Sinks) -> anyhow::Result<()> {
+        let (before, mut failure) = (self.before as i64, None);
+        self.receiver.push(samples, &mut |event, sample| {
+            if failure.is_none() {
+                failure = sinks.event(&event, before + sample).err();
+            }
+        });
+        failure.map_or(Ok(()), Err)
+    }
+
+    /// Hears what is left.
+    fn finish(&mut self, sinks: &mut Sinks) -> anyhow::Result<()> {
+        let (before, mut failure) = (self.before as i64, None);
+        self.receiver.finish(&mut |event, sample| {
+            if failure.is_none() {
+                failure = sinks.event(&event, before + sample).err();
+            }
+        });
+        failure.map_or(Ok(()), Err)
+    }
 }
 
 impl Sinks {

@@ -8,7 +8,7 @@ use crate::config::{ConfigError, to_sigmf};
 use crate::keystore::{self, Keys};
 use crate::outputs::{ForceArgs, Outputs, Place};
 use crate::radio::record::{Annotator, Recorded};
-use crate::radio::{self, Anchor, Radio as _, RadioSettings};
+use crate::radio::{self, Anchor, HOST_UNCERTAINTY_NS, Radio as _, RadioSettings};
 use crate::report::{PcapReport, annotation};
 use crate::ue::control::{self, Board, ControlConfig, Server};
 use crate::ue::{
@@ -27,9 +27,6 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
-
-/// How far the host's clock may be off, where nothing better is known: NTP over the internet.
-const HOST_UNCERTAINTY_NS: u64 = 50_000_000;
 
 /// Arguments of `sidelink ue`.
 #[derive(Debug, Args)]
@@ -53,7 +50,7 @@ pub struct UeArgs {
     /// The device, instead of what the file says: driver=air,medium=NAME; driver=uhd,serial=..
     #[arg(short, long, value_name = "ARGS")]
     pub args: Option<String>,
-    /// End after this long, as 90, 5m, 1h30m.
+    /// End after this long, by the clock or on the air, whichever comes first: 90, 5m, 1h30m.
     #[arg(short = 'T', long, value_name = "TIME", value_parser = parse_duration)]
     pub duration: Option<Duration>,
     /// Form of the output: table or json, json:FILE.
@@ -166,7 +163,7 @@ pub(super) fn run_config(
         eprintln!("control at http://{}/status", server.address());
     }
     eprintln!("{} on {}, {:.2} MS/s; Ctrl-C ends it", config.name, description.name, description.rate / 1e6);
-    let options = ThreadOptions { cpu: args.cpu, real_time: args.real_time };
+    let options = ThreadOptions { cpu: args.cpu, real_time: args.real_time, duration: args.duration };
     let observer: Box<dyn Observer<Ue>> = Box::new(panel);
     let running = Running::start(ue, streams, description.real_time, options, Some(observer))?;
     if let Some(console) = console {
@@ -321,10 +318,11 @@ fn summary(ue: &mut Ue, stages: bool) -> String {
     let mut text = String::new();
     let _ = writeln!(
         text,
-        "{}: {} subframes, {} given up, {} samples lost, {} bursts of which {} late",
+        "{}: {} subframes, {} given up, silent in {}, {} samples lost, {} bursts of which {} late",
         ue.name(),
         totals.subframes,
         totals.skipped,
+        totals.silent,
         totals.lost_samples,
         totals.bursts,
         totals.late_bursts
@@ -333,6 +331,9 @@ fn summary(ue: &mut Ue, stages: bool) -> String {
         text,
         "heard {mibs} MIBs, {scis} SCIs, {blocks} SL-SCH blocks, {messages} discovery messages"
     );
+    if let Some(why) = ue.silence() {
+        let _ = writeln!(text, "it sent nothing in the end: {why}");
+    }
     let outcomes: Vec<_> = ue
         .layer2()
         .counters()

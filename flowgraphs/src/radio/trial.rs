@@ -11,7 +11,7 @@ const LEAD: f64 = 20e-3;
 /// How early or late a burst is looked for, in seconds.
 const AROUND: f64 = 2e-3;
 
-/// How long nothing may come.
+/// How long nothing may come, at most.
 const SILENCE: Duration = Duration::from_secs(5);
 
 const PATIENCE: Duration = Duration::from_millis(100);
@@ -80,6 +80,7 @@ pub fn measure(streams: Streams, trial: &Trial) -> Result<Measured, RadioError> 
         buffer: vec![Sample::default(); (trial.rate * 1e-3).ceil() as usize],
         next: None,
         measured: Measured::default(),
+        silence: trial.time.clamp(PATIENCE, SILENCE),
     };
     // what had piled up does not count
     run.receive_for(Duration::from_millis(100))?;
@@ -108,6 +109,8 @@ struct Run {
     buffer: Vec<Sample>,
     next: Option<u64>,
     measured: Measured,
+    /// How long nothing may come.
+    silence: Duration,
 }
 
 impl Run {
@@ -150,8 +153,8 @@ impl Run {
                 self.measured.received.0 += received.count as u64;
                 return Ok(received);
             }
-            if began.elapsed() > SILENCE {
-                return Err(RadioError::Lost(format!("no samples for {} s", SILENCE.as_secs())));
+            if began.elapsed() > self.silence {
+                return Err(RadioError::Lost(format!("no samples for {} s", self.silence.as_secs_f64())));
             }
         }
     }

@@ -1,8 +1,10 @@
 //! Another program over ZMQ, as srsRAN 4G's `device_name = zmq` speaks it: samples without a header and without a time;
 //! whoever reads asks for each block, and who has nothing yet lets the other wait. So nobody is ever late.
 //!
-//! Sample 0 is the first of each direction. The peer has to send as much as it wants to hear: srsRAN does so by itself, and
-//! a UE of this project promises each subframe ([`Transmit::advance`]).
+//! Sample 0 is the first of each direction, and without `utc` the first of a DFN period: programs that know no other time
+//! count subframes from it. The peer has to send as much as it wants to hear: srsRAN does so by itself, and a UE of this
+//! project promises each subframe ([`Transmit::advance`]). A peer that only listens (no `rx_port`) is heard as silence, as
+//! fast as it fetches; for one that only sends (no `tx_port`) nothing is bound.
 //!
 //! ```text
 //! wire.rs   octets <-> samples, addresses
@@ -15,14 +17,15 @@ mod wire;
 mod wires;
 
 use super::air::Pace;
-use super::{Anchor, Description, Event, Radio, RadioError, Receive, Received, Streams, Transmit};
-use super::{DeviceArgs, RadioSettings};
+use super::{Anchor, Description, Event, Interrupt, Radio, RadioError, Receive, Received, Streams, Transmit};
+use super::{DeviceArgs, HOST_UNCERTAINTY_NS, RadioSettings};
 use crate::Sample;
+use crate::clock::Clock;
 use crate::number::Number;
 use pipe::Pipe;
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use wire::Format;
 
 /// Seconds of samples that each direction holds before its writer has to wait.
@@ -41,20 +44,22 @@ struct ZmqRadio {
     utc: Option<f64>,
 }
 
-/// `driver=zmq,tx_port=tcp://*:2000,rx_port=tcp://localhost:2001[,base_srate=..][,tx_format=sc16][,rx_format=sc16][,pace=free]
+/// `driver=zmq[,tx_port=tcp://*:2000][,rx_port=tcp://localhost:2001][,base_srate=..][,tx_format=sc16][,rx_format=sc16][,pace=free]
 /// [,utc=SECONDS]`: srsRAN's words.
 ///
 /// # Errors
 /// Words that make no sense, or an address that cannot be bound.
 pub(super) fn open(mut args: DeviceArgs, settings: &RadioSettings) -> Result<Box<dyn Radio>, RadioError> {
     const WORDS: &str = "tx_port, rx_port, base_srate, tx_format, rx_format, pace, utc";
-    let mut address = |key: &str, example: &str| {
-        let text = args.take(key).ok_or_else(|| {
-            RadioError::unusable(format!("driver=zmq lacks {key}"), format!("write {key}={example}"))
-        })?;
-        wire::address(key, &text, example)
-    };
+    let mut address =
+        |key: &str, example: &str| args.take(key).map(|text| wire::address(key, &text, example)).transpose();
     let (bind, connect) = (address("tx_port", "tcp://*:2000")?, address("rx_port", "tcp://localhost:2001")?);
+    if bind.is_none() && connect.is_none() {
+        return Err(RadioError::unusable(
+            "driver=zmq has no peer",
+            "write tx_port=tcp://*:2000 (the peer fetches there), rx_port=tcp://localhost:2001 (its address), or both",
+        ));
+    }
     if let Some(base) = args.take_number("base_srate")?
         && base != settings.rate
     {
@@ -96,15 +101,20 @@ impl Radio for ZmqRadio {
     fn start(self: Box<Self>) -> Result<Streams, RadioError> {
         let rate = self.description.rate;
         let began = self.wires.is_paced().then(Instant::now);
+        let anchor = match self.utc {
+            Some(s) => Anchor { utc_ns: (s * 1e9) as i64, uncertainty_ns: 0 },
+            None => dfn_zero(),
+        };
         let wires::Ends { heard, sent, working } = self.wires.start()?;
+        let source = match (heard, &sent) {
+            (Some(heard), _) => Source::Peer(heard),
+            (None, Some(sent)) => Source::Silence(Arc::clone(sent)),
+            (None, None) => {
+                return Err(RadioError::unusable("driver=zmq has no peer", "write tx_port or rx_port"));
+            }
+        };
         Ok(Streams {
-            receive: Box::new(ReceiveEnd {
-                pipe: heard,
-                next: 0,
-                rate,
-                began,
-                _working: Arc::clone(&working),
-            }),
+            receive: Box::new(ReceiveEnd { source, next: 0, rate, began, _working: Arc::clone(&working) }),
             transmit: Box::new(TransmitEnd {
                 pipe: sent,
                 sent: 0,
@@ -113,13 +123,28 @@ impl Radio for ZmqRadio {
                 events: VecDeque::new(),
                 _working: working,
             }),
-            anchor: self.utc.map(|s| Anchor { utc_ns: (s * 1e9) as i64, uncertainty_ns: 0 }),
+            anchor: Some(anchor),
         })
     }
 }
 
+/// The next beginning of a DFN period by this computer's clock.
+fn dfn_zero() -> Anchor {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let utc_ns = i64::try_from(since.as_nanos()).unwrap_or(i64::MAX / 2);
+    Anchor { utc_ns: Clock::next_dfn_period(utc_ns), uncertainty_ns: HOST_UNCERTAINTY_NS }
+}
+
+/// Where received samples come from.
+enum Source {
+    /// The peer.
+    Peer(Arc<Pipe>),
+    /// Nowhere: silence, as long as what is sent is fetched.
+    Silence(Arc<Pipe>),
+}
+
 struct ReceiveEnd {
-    pipe: Arc<Pipe>,
+    source: Source,
     next: u64,
     rate: f64,
     /// When sample 0 was due, where samples come no faster than they are taken.
@@ -144,7 +169,14 @@ impl Receive for ReceiveEnd {
                 None => *began += now - due,
             }
         }
-        let count = self.pipe.read(into, patience)?;
+        let count = match &self.source {
+            Source::Peer(pipe) => pipe.read(into, patience)?,
+            Source::Silence(sent) if sent.has_room(patience)? => {
+                into.fill(Sample::default());
+                into.len()
+            }
+            Source::Silence(_) => 0,
+        };
         self.next += count as u64;
         Ok(Received { first, count })
     }
@@ -152,12 +184,15 @@ impl Receive for ReceiveEnd {
 
 impl Drop for ReceiveEnd {
     fn drop(&mut self) {
-        self.pipe.close();
+        if let Source::Peer(pipe) = &self.source {
+            pipe.close();
+        }
     }
 }
 
 struct TransmitEnd {
-    pipe: Arc<Pipe>,
+    /// Nowhere, if nobody fetches.
+    pipe: Option<Arc<Pipe>>,
     /// Samples that went into the pipe.
     sent: u64,
     /// What comes after them.
@@ -191,9 +226,17 @@ impl Transmit for TransmitEnd {
         let count = until.saturating_sub(self.sent) as usize;
         let silence = count.saturating_sub(self.ahead.len());
         let burst = self.ahead.drain(..count - silence);
-        self.pipe.write(burst.chain(std::iter::repeat_n(Sample::default(), silence)))?;
+        match &self.pipe {
+            Some(pipe) => pipe.write(burst.chain(std::iter::repeat_n(Sample::default(), silence)))?,
+            None => drop(burst),
+        }
         self.sent += count as u64;
         Ok(())
+    }
+
+    fn interrupt(&self) -> Option<Interrupt> {
+        let pipe = Arc::clone(self.pipe.as_ref()?);
+        Some(Box::new(move || pipe.interrupt()))
     }
 
     fn poll_event(&mut self) -> Option<Event> {
@@ -203,8 +246,10 @@ impl Transmit for TransmitEnd {
 
 impl Drop for TransmitEnd {
     fn drop(&mut self) {
-        self.pipe.drain(FAREWELL);
-        self.pipe.close();
+        if let Some(pipe) = &self.pipe {
+            pipe.drain(FAREWELL);
+            pipe.close();
+        }
     }
 }
 

@@ -11,8 +11,8 @@
 
 use super::{Budget, Stage};
 use crate::Sample;
-use crate::radio::{RadioError, Receive, Streams, Transmit};
-use crossbeam::channel::{Receiver, Sender, bounded};
+use crate::radio::{Interrupt, RadioError, Receive, Streams, Transmit};
+use crossbeam::channel::{Receiver, RecvTimeoutError, Sender, bounded};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::JoinHandle;
@@ -31,6 +31,8 @@ pub struct ThreadOptions {
     pub cpu: Option<usize>,
     /// Ask for real-time priority.
     pub real_time: bool,
+    /// End after this long, by the clock or by the samples, whichever comes first.
+    pub duration: Option<Duration>,
 }
 
 /// Who takes samples from a radio and sends bursts: a UE, an intruder.
@@ -72,8 +74,38 @@ pub trait Observer<P>: Send {
 
 /// A participant that runs.
 pub struct Running<P> {
-    stop: Arc<AtomicBool>,
+    end: Arc<End>,
     thread: JoinHandle<(P, Result<(), RadioError>)>,
+}
+
+/// What ends a participant.
+struct End {
+    stop: Arc<AtomicBool>,
+    /// Ends calls of the radio that wait for a peer.
+    interrupt: Option<Interrupt>,
+    /// Samples after which it is over.
+    samples: Option<u64>,
+}
+
+impl End {
+    fn now(&self) {
+        self.stop.store(true, Ordering::Relaxed);
+        if let Some(interrupt) = &self.interrupt {
+            interrupt();
+        }
+    }
+
+    fn is_over(&self, taken: u64) -> bool {
+        self.stop.load(Ordering::Relaxed) || self.samples.is_some_and(|samples| taken >= samples)
+    }
+
+    /// What a participant that was told to end says of its radio does not count.
+    fn judge(&self, result: Result<(), RadioError>) -> Result<(), RadioError> {
+        match result {
+            Err(RadioError::Ended) if self.stop.load(Ordering::Relaxed) => Ok(()),
+            other => other,
+        }
+    }
 }
 
 impl<P: Participant> Running<P> {
@@ -88,20 +120,35 @@ impl<P: Participant> Running<P> {
         options: ThreadOptions,
         mut observer: Option<Box<dyn Observer<P>>>,
     ) -> std::io::Result<Self> {
-        let stop = Arc::new(AtomicBool::new(false));
-        let stopped = Arc::clone(&stop);
         let n = ue.subframe_samples();
-        let name = format!("ue {}", ue.name());
-        let thread = std::thread::Builder::new().name(name).spawn(move || {
+        let duration = options.duration;
+        let end = Arc::new(End {
+            stop: Arc::default(),
+            interrupt: streams.transmit.interrupt(),
+            samples: duration.map(|duration| (duration.as_secs_f64() * 1e3 * n as f64) as u64),
+        });
+        let (ended, running) = bounded::<()>(0);
+        let known = Arc::clone(&end);
+        let thread = std::thread::Builder::new().name(format!("ue {}", ue.name())).spawn(move || {
+            // dropped at its end, whatever that is
+            let _ended = ended;
             apply(&options);
             let result = if real_time {
-                in_real_time(&mut ue, streams, n, &stopped, &mut observer)
+                in_real_time(&mut ue, streams, n, &known, &mut observer)
             } else {
-                in_lock_step(&mut ue, streams, n, &stopped, &mut observer)
+                in_lock_step(&mut ue, streams, n, &known, &mut observer)
             };
-            (ue, result)
+            (ue, known.judge(result))
         })?;
-        Ok(Self { stop, thread })
+        if let Some(duration) = duration {
+            let known = Arc::clone(&end);
+            std::thread::Builder::new().name("end".to_owned()).spawn(move || {
+                if running.recv_timeout(duration) == Err(RecvTimeoutError::Timeout) {
+                    known.now();
+                }
+            })?;
+        }
+        Ok(Self { end, thread })
     }
 
     /// Whether it has ended by itself.
@@ -111,7 +158,7 @@ impl<P: Participant> Running<P> {
 
     /// The flag that ends it.
     pub fn stop_flag(&self) -> Arc<AtomicBool> {
-        Arc::clone(&self.stop)
+        Arc::clone(&self.end.stop)
     }
 
     /// End it, and get the UE back with why it ended before it was told to.
@@ -119,7 +166,7 @@ impl<P: Participant> Running<P> {
     /// # Errors
     /// The UE's thread has panicked.
     pub fn stop(self) -> std::thread::Result<(P, Result<(), RadioError>)> {
-        self.stop.store(true, Ordering::Relaxed);
+        self.end.now();
         self.thread.join()
     }
 
@@ -149,18 +196,20 @@ fn in_lock_step<P: Participant>(
     ue: &mut P,
     streams: Streams,
     n: usize,
-    stop: &AtomicBool,
+    end: &End,
     observer: &mut Option<Box<dyn Observer<P>>>,
 ) -> Result<(), RadioError> {
     let Streams { mut receive, mut transmit, .. } = streams;
     let mut buffer = vec![Sample::default(); n.div_ceil(2)];
+    let mut taken = 0;
     transmit.advance(ue.first_promise())?;
-    while !stop.load(Ordering::Relaxed) && !ue.is_done() {
+    while !end.is_over(taken) && !ue.is_done() {
         let received = match receive.receive(&mut buffer, PATIENCE) {
             Err(RadioError::Ended) => break,
             other => other?,
         };
         if received.count > 0 {
+            taken += received.count as u64;
             let newest = received.first + received.count as u64;
             ue.process(received.first, &buffer[..received.count], newest, &mut *transmit)?;
         }
@@ -183,7 +232,7 @@ fn in_real_time<P: Participant>(
     ue: &mut P,
     streams: Streams,
     n: usize,
-    stop: &Arc<AtomicBool>,
+    end: &Arc<End>,
     observer: &mut Option<Box<dyn Observer<P>>>,
 ) -> Result<(), RadioError> {
     let Streams { receive, mut transmit, .. } = streams;
@@ -193,14 +242,15 @@ fn in_real_time<P: Participant>(
         let _ = give_back.send(vec![Sample::default(); n.div_ceil(2)]);
     }
     let newest = Arc::new(AtomicU64::new(0));
-    let (told, stopped) = (Arc::clone(&newest), Arc::clone(stop));
+    let (told, stopped) = (Arc::clone(&newest), Arc::clone(&end.stop));
     transmit.advance(ue.first_promise())?;
     let fetcher = std::thread::Builder::new()
         .name(format!("in {}", ue.name()))
         .spawn(move || fetch(receive, &full, &empty, &told, &stopped))
         .map_err(|e| RadioError::Lost(format!("no thread to receive with: {e}")))?;
-    let result = work(ue, &filled, &give_back, &newest, stop, &mut *transmit, observer);
-    stop.store(true, Ordering::Relaxed);
+    let queue = Queue { filled: &filled, give_back: &give_back, newest: &newest };
+    let result = work(ue, &queue, end, &mut *transmit, observer);
+    end.stop.store(true, Ordering::Relaxed);
     drop(filled);
     let fetched =
         fetcher.join().unwrap_or_else(|_| Err(RadioError::Lost("the receiving thread failed".to_owned())));
@@ -238,30 +288,151 @@ fn fetch(
     Ok(())
 }
 
+/// The ends of the queue at the UE's thread.
+struct Queue<'a> {
+    filled: &'a Receiver<Filled>,
+    give_back: &'a Sender<Vec<Sample>>,
+    /// The number after the newest sample that the radio gave.
+    newest: &'a AtomicU64,
+}
+
 fn work<P: Participant>(
     ue: &mut P,
-    filled: &Receiver<Filled>,
-    give_back: &Sender<Vec<Sample>>,
-    newest: &AtomicU64,
-    stop: &AtomicBool,
+    queue: &Queue<'_>,
+    end: &End,
     transmit: &mut dyn Transmit,
     observer: &mut Option<Box<dyn Observer<P>>>,
 ) -> Result<(), RadioError> {
-    while !stop.load(Ordering::Relaxed) && !ue.is_done() {
-        match filled.recv_timeout(PATIENCE) {
+    let mut taken = 0;
+    while !end.is_over(taken) && !ue.is_done() {
+        match queue.filled.recv_timeout(PATIENCE) {
             Ok(Filled { first, count, samples, arrived }) => {
                 if let Some(budget) = ue.budget() {
                     budget.record(Stage::Samples, arrived.elapsed());
                 }
-                ue.process(first, &samples[..count], newest.load(Ordering::Relaxed), transmit)?;
-                let _ = give_back.send(samples);
+                taken += count as u64;
+                ue.process(first, &samples[..count], queue.newest.load(Ordering::Relaxed), transmit)?;
+                let _ = queue.give_back.send(samples);
             }
-            Err(crossbeam::channel::RecvTimeoutError::Timeout) => {}
-            Err(crossbeam::channel::RecvTimeoutError::Disconnected) => return Ok(()),
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => return Ok(()),
         }
         if let Some(observer) = observer {
             observer.look(ue);
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::radio::{Event, Received};
+
+    /// Nothing but how much was processed.
+    struct Counter(u64);
+
+    impl Participant for Counter {
+        fn name(&self) -> &str {
+            "counter"
+        }
+
+        fn subframe_samples(&self) -> usize {
+            100
+        }
+
+        fn first_promise(&self) -> u64 {
+            0
+        }
+
+        fn process(
+            &mut self,
+            _: u64,
+            samples: &[Sample],
+            _: u64,
+            radio: &mut dyn Transmit,
+        ) -> Result<(), RadioError> {
+            self.0 += samples.len() as u64;
+            radio.advance(self.0)
+        }
+
+        fn is_done(&self) -> bool {
+            false
+        }
+
+        fn budget(&mut self) -> Option<&mut Budget> {
+            None
+        }
+    }
+
+    /// A radio that gives samples as fast as they are taken, or none, or waits for a peer when it sends.
+    #[derive(Clone, Copy, PartialEq)]
+    enum Stub {
+        Fast,
+        Silent,
+        Waits,
+    }
+
+    struct StubEnd(Stub, u64, Arc<AtomicBool>);
+
+    impl Receive for StubEnd {
+        fn receive(&mut self, into: &mut [Sample], patience: Duration) -> Result<Received, RadioError> {
+            if self.0 == Stub::Silent {
+                std::thread::sleep(patience.min(Duration::from_millis(5)));
+                return Ok(Received { first: self.1, count: 0 });
+            }
+            let first = self.1;
+            self.1 += into.len() as u64;
+            Ok(Received { first, count: into.len() })
+        }
+    }
+
+    impl Transmit for StubEnd {
+        fn transmit(&mut self, _: u64, _: &[Sample]) -> Result<(), RadioError> {
+            Ok(())
+        }
+
+        fn advance(&mut self, until: u64) -> Result<(), RadioError> {
+            while self.0 == Stub::Waits && until > 1000 {
+                if self.2.load(Ordering::Relaxed) {
+                    return Err(RadioError::Ended);
+                }
+                std::thread::sleep(Duration::from_millis(1));
+            }
+            Ok(())
+        }
+
+        fn interrupt(&self) -> Option<Interrupt> {
+            let interrupted = Arc::clone(&self.2);
+            Some(Box::new(move || interrupted.store(true, Ordering::Relaxed)))
+        }
+
+        fn poll_event(&mut self) -> Option<Event> {
+            None
+        }
+    }
+
+    fn run(stub: Stub, real_time: bool, duration: Duration) -> u64 {
+        let interrupted = Arc::default();
+        let streams = Streams {
+            receive: Box::new(StubEnd(stub, 0, Arc::clone(&interrupted))),
+            transmit: Box::new(StubEnd(stub, 0, interrupted)),
+            anchor: None,
+        };
+        let options = ThreadOptions { duration: Some(duration), ..ThreadOptions::default() };
+        let running = Running::start(Counter(0), streams, real_time, options, None).unwrap();
+        let (counter, result) = running.join().unwrap();
+        result.unwrap();
+        counter.0
+    }
+
+    #[test]
+    fn a_duration_ends_by_the_air_or_by_the_clock_whichever_comes_first() {
+        // ten minutes of air pass at once; 100 samples are a millisecond
+        assert_eq!(run(Stub::Fast, false, Duration::from_secs(600)), 60_000_000);
+        for real_time in [false, true] {
+            assert_eq!(run(Stub::Silent, real_time, Duration::from_millis(150)), 0);
+            assert!((1..=1100).contains(&run(Stub::Waits, real_time, Duration::from_millis(150))));
+        }
+    }
 }

@@ -26,6 +26,8 @@ pub(super) struct Pipe {
 struct State {
     samples: VecDeque<Sample>,
     closed: bool,
+    /// The thread shall wait no more.
+    interrupted: bool,
     /// Why the socket gave up.
     failed: Option<String>,
 }
@@ -74,7 +76,9 @@ impl Pipe {
 
     /// By the thread: all of these, when those before them are few enough.
     pub(super) fn write(&self, samples: impl Iterator<Item = Sample>) -> Result<(), RadioError> {
-        let full = |state: &mut State| state.samples.len() > self.limit && state.failed.is_none();
+        let full = |state: &mut State| {
+            state.samples.len() > self.limit && state.failed.is_none() && !state.interrupted
+        };
         let mut state = self.state();
         loop {
             let waited;
@@ -86,10 +90,30 @@ impl Pipe {
             tracing::warn!("{} asks for no samples: waiting for it", self.peer);
         }
         state.check()?;
+        if state.interrupted && state.samples.len() > self.limit {
+            return Err(RadioError::Ended);
+        }
         state.samples.extend(samples);
         drop(state);
         self.notify.notify_waiters();
         Ok(())
+    }
+
+    /// By the thread: whether there is room for more, at the latest after so much time.
+    pub(super) fn has_room(&self, patience: Duration) -> Result<bool, RadioError> {
+        let full = |state: &mut State| state.samples.len() > self.limit && state.failed.is_none();
+        let (state, _) = self
+            .changed
+            .wait_timeout_while(self.state(), patience, full)
+            .unwrap_or_else(PoisonError::into_inner);
+        state.check()?;
+        Ok(state.samples.len() <= self.limit)
+    }
+
+    /// By any thread: nobody waits for room any more.
+    pub(super) fn interrupt(&self) {
+        self.state().interrupted = true;
+        self.changed.notify_all();
     }
 
     /// By the thread: wait until everything was fetched, for so long.

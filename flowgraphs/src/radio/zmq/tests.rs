@@ -102,8 +102,8 @@ fn what_is_wrong_with_the_words_is_told() {
     let port = taken.local_addr().unwrap().port();
     let good = "rx_port=tcp://localhost:2001";
     for (args, words) in [
-        ("rx_port=tcp://localhost:2001".to_owned(), "tx_port=tcp://*:2000"),
-        ("tx_port=tcp://*:2000".to_owned(), "rx_port=tcp://localhost:2001"),
+        ("pace=free".to_owned(), "tx_port=tcp://*:2000"),
+        ("pace=free".to_owned(), "rx_port=tcp://localhost:2001"),
         (format!("tx_port=2000,{good}"), "tx_port=2000 is no address"),
         (format!("tx_port=tcp://*:99999,{good}"), "no address"),
         (format!("tx_port=tcp://127.0.0.1:{port},{good}"), "another program"),
@@ -127,4 +127,68 @@ fn blocks_that_are_no_samples_end_the_radio_with_a_word() {
     let mut buffer = [Sample::default(); 16];
     let error = (0..100).find_map(|_| alice.receive.receive(&mut buffer, WAIT).err()).unwrap().to_string();
     assert!(error.contains("rx_format"), "{error}");
+}
+
+/// A radio with one side only.
+fn half(words: &str) -> Streams {
+    open_radio(&format!("driver=zmq,{words}"), &RadioSettings::new("ue", RATE)).unwrap().start().unwrap()
+}
+
+#[test]
+fn a_peer_that_only_listens_is_sent_to_at_its_own_pace() {
+    let [a, _] = ports();
+    let mut alice = half(&format!("tx_port=tcp://127.0.0.1:{a},pace=free"));
+    // nobody fetches: time goes on only as far as samples are held, and no call waits for ever
+    let mut buffer = vec![Sample::new(1.0, 1.0); 1920];
+    let (mut next, mut waited) = (0, 0);
+    while waited < 3 {
+        let received = alice.receive.receive(&mut buffer, Duration::from_millis(5)).unwrap();
+        assert_eq!(received.first, next);
+        next += received.count as u64;
+        waited += u64::from(received.count == 0);
+        alice.transmit.advance(next + 4 * 1920).unwrap();
+    }
+    let held = (HELD * RATE) as u64;
+    assert!((held - 4 * 1920..held + 8 * 1920).contains(&next), "{next} samples, {held} are held");
+    assert!(buffer.iter().all(|sample| *sample == Sample::default()), "silence");
+    // somebody does
+    let mut bob = half(&format!("rx_port=tcp://localhost:{a},pace=free"));
+    alice.transmit.transmit(next + 8 * 1920, &ramp(0, 100)).unwrap();
+    let mut heard = Vec::new();
+    while heard.len() < next as usize + 9 * 1920 {
+        next += alice.receive.receive(&mut buffer, Duration::from_millis(5)).unwrap().count as u64;
+        alice.transmit.advance(next + 4 * 1920).unwrap();
+        let received = bob.receive.receive(&mut buffer, Duration::from_millis(5)).unwrap();
+        heard.extend_from_slice(&buffer[..received.count]);
+        // what it sends is wanted by nobody
+        bob.transmit.advance(heard.len() as u64 + 1920).unwrap();
+    }
+    let at = heard.iter().position(|s| s.norm() > 0.0).unwrap();
+    assert_eq!(heard[at..at + 100], ramp(0, 100));
+}
+
+#[test]
+fn sample_0_begins_a_dfn_period_unless_told() {
+    let [a, b] = ports();
+    let anchor = half(&format!("tx_port=tcp://127.0.0.1:{a}")).anchor.unwrap();
+    assert_eq!(Clock::next_dfn_period(anchor.utc_ns), anchor.utc_ns);
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_nanos() as i64;
+    assert!((anchor.utc_ns - now).abs() < 12_000_000_000);
+    let anchor = half(&format!("tx_port=tcp://127.0.0.1:{b},utc=1700000000.25")).anchor.unwrap();
+    assert_eq!(anchor.utc_ns, 1_700_000_000_250_000_000);
+}
+
+#[test]
+fn a_wait_for_a_peer_can_be_ended() {
+    let [a, b] = ports();
+    let mut alice = radio(a, b, "");
+    let interrupt = alice.transmit.interrupt().unwrap();
+    let waiting = std::thread::spawn(move || {
+        let result = (1..1000).map(|k| alice.transmit.advance(k * 1920)).find(Result::is_err);
+        (alice, result)
+    });
+    std::thread::sleep(Duration::from_millis(50));
+    interrupt();
+    let (_alice, result) = waiting.join().unwrap();
+    assert!(matches!(result, Some(Err(RadioError::Ended))), "{result:?}");
 }

@@ -26,9 +26,10 @@ const PAUSE: Duration = Duration::from_millis(50);
 /// Sockets that are bound and not yet connected.
 pub(super) struct Wires {
     runtime: Runtime,
-    answers: RepSocket,
-    bound: String,
-    connect: String,
+    /// Where the peer fetches what is sent.
+    answers: Option<(RepSocket, String)>,
+    /// Where the peer gives what is heard.
+    connect: Option<String>,
     send: Format,
     hear: Format,
     held: usize,
@@ -38,21 +39,22 @@ pub(super) struct Wires {
 impl Wires {
     /// Bind the address of what is sent; `formats` of what is sent and heard.
     pub(super) fn bind(
-        address: String,
-        connect: String,
+        address: Option<String>,
+        connect: Option<String>,
         (send, hear): (Format, Format),
         held: usize,
     ) -> Result<Self, RadioError> {
-        let runtime = Builder::new_current_thread().enable_all().build().map_err(|e| {
-            RadioError::unusable(format!("no thread for ZMQ: {e}"), "end other programs and try again")
-        })?;
-        let mut answers = RepSocket::new();
-        let bound = runtime.block_on(answers.bind(&address)).map_err(|e| {
-            let remedy = "is another program bound to it? take another tx_port";
-            RadioError::unusable(format!("tx_port={address} cannot be bound: {e}"), remedy)
-        })?;
-        let bound = bound.to_string();
-        Ok(Self { runtime, answers, bound, connect, send, hear, held, paced: true })
+        let runtime = Builder::new_current_thread().enable_all().build().map_err(|e| no_thread(&e))?;
+        let bind = |address: String| {
+            let mut answers = RepSocket::new();
+            let bound = runtime.block_on(answers.bind(&address)).map_err(|e| {
+                let remedy = "is another program bound to it? take another tx_port";
+                RadioError::unusable(format!("tx_port={address} cannot be bound: {e}"), remedy)
+            })?;
+            Ok((answers, bound.to_string()))
+        };
+        let answers = address.map(bind).transpose()?;
+        Ok(Self { runtime, answers, connect, send, hear, held, paced: true })
     }
 
     /// Whether samples come no faster than they are taken.
@@ -67,51 +69,65 @@ impl Wires {
 
     /// Both addresses.
     pub(super) fn name(&self) -> String {
-        format!("sending at {}, hearing {}", self.bound, self.connect)
+        let sending = self.answers.as_ref().map(|(_, bound)| format!("sending at {bound}"));
+        let hearing = self.connect.as_ref().map(|address| format!("hearing {address}"));
+        sending.into_iter().chain(hearing).collect::<Vec<_>>().join(", ")
     }
 
     /// Call the peer.
     pub(super) fn start(self) -> Result<Ends, RadioError> {
-        let Self { runtime, answers, connect, send, hear, held, bound, .. } = self;
-        let heard = Arc::new(Pipe::new(held, &connect));
-        let sent = Arc::new(Pipe::new(held, &format!("whoever listens at {bound}")));
-        let ends = (Arc::clone(&heard), Arc::clone(&sent));
+        let Self { runtime, answers, connect, send, hear, held, .. } = self;
+        let heard = connect.as_ref().map(|address| Arc::new(Pipe::new(held, address)));
+        let sent = answers
+            .as_ref()
+            .map(|(_, bound)| Arc::new(Pipe::new(held, &format!("whoever listens at {bound}"))));
+        let ends = (heard.clone(), sent.clone());
         let work = move || {
             runtime.block_on(async {
-                let (over, is_over) = watch::channel(false);
                 let asking = async {
+                    let (Some(heard), Some(address)) = (&heard, &connect) else { return };
                     tokio::select! {
-                        () = ask(&heard, &connect, hear) => {}
+                        () = ask(heard, address, hear) => {}
                         () = heard.closed() => {}
                     }
                 };
-                let ending = async {
-                    sent.closed().await;
-                    let _ = over.send(true);
-                    tokio::time::sleep(PAUSE).await;
-                };
                 let answering = async {
-                    tokio::select! {
-                        () = answer(&sent, answers, send, is_over) => {}
-                        () = ending => {}
-                    }
+                    let (Some(sent), Some((answers, _))) = (&sent, answers) else { return };
+                    serve(sent, answers, send).await;
                 };
                 tokio::join!(asking, answering);
             });
         };
-        let thread = std::thread::Builder::new().name("zmq".to_owned()).spawn(work).map_err(|e| {
-            RadioError::unusable(format!("no thread for ZMQ: {e}"), "end other programs and try again")
-        })?;
+        let thread =
+            std::thread::Builder::new().name("zmq".to_owned()).spawn(work).map_err(|e| no_thread(&e))?;
         Ok(Ends { heard: ends.0, sent: ends.1, working: Arc::new(Working(Some(thread))) })
+    }
+}
+
+fn no_thread(error: &std::io::Error) -> RadioError {
+    RadioError::unusable(format!("no thread for ZMQ: {error}"), "end other programs and try again")
+}
+
+/// Answer whoever asks until the pipe is closed.
+async fn serve(sent: &Pipe, answers: RepSocket, format: Format) {
+    let (over, is_over) = watch::channel(false);
+    let ending = async {
+        sent.closed().await;
+        let _ = over.send(true);
+        tokio::time::sleep(PAUSE).await;
+    };
+    tokio::select! {
+        () = answer(sent, answers, format, is_over) => {}
+        () = ending => {}
     }
 }
 
 /// What connects the sockets with the rest.
 pub(super) struct Ends {
-    /// What the peer says.
-    pub(super) heard: Arc<Pipe>,
-    /// What it will hear.
-    pub(super) sent: Arc<Pipe>,
+    /// What the peer says, if it does.
+    pub(super) heard: Option<Arc<Pipe>>,
+    /// What it will hear, if it does.
+    pub(super) sent: Option<Arc<Pipe>>,
     /// The thread between.
     pub(super) working: Arc<Working>,
 }
