@@ -311,6 +311,75 @@ fn soapysdr_util_probes_and_streams() {
     }
 }
 
+/// The edges of bursts that begin with every tenth millisecond of UTC, by the clock of a device of these words; and that
+/// clock before it ran, against this computer's.
+fn edges(test: &str, words: &str) -> Option<(i64, Vec<i64>)> {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("python/soapy_time.py");
+    let there = Command::new("python3").args(["-c", "import SoapySDR, numpy"]).output();
+    if !there.is_ok_and(|output| output.status.success()) {
+        eprintln!("SKIPPED: python3 has no SoapySDR (apt-get install python3-soapysdr python3-numpy)");
+        return None;
+    }
+    let medium = medium(test);
+    let radio = radio::open(&format!("driver=air,medium={medium},snr=60"), &RadioSettings::new("a", RATE));
+    let mut streams = radio.unwrap().start().unwrap();
+    let python = Command::new("python3")
+        .arg(script)
+        .args([format!("driver=virtualair,medium={medium}{words}"), RATE.to_string(), "0.5".into()])
+        .env("SOAPY_SDR_PLUGIN_PATH", folder())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let utc_ns = streams.anchor.unwrap().utc_ns;
+    let burst = [Sample::new(1.0, 0.0); 960];
+    let mut python = Some(python);
+    let (mut buffer, mut burst_ns) = (vec![Sample::default(); 1920], (utc_ns / 10_000_000 + 1) * 10_000_000);
+    let began = Instant::now();
+    while python.as_mut().is_some_and(|p| p.try_wait().unwrap().is_none()) {
+        assert!(began.elapsed() < Duration::from_secs(60), "it does not end");
+        let (first, count) = fetch(&mut *streams.receive, &mut buffer);
+        // twenty milliseconds ahead
+        let until = utc_ns + ((first + count as u64) as f64 / RATE * 1e9) as i64 + 20_000_000;
+        while burst_ns < until {
+            let at = ((burst_ns - utc_ns) as f64 * 1e-9 * RATE).round() as u64;
+            streams.transmit.transmit(at, &burst).unwrap();
+            burst_ns += 10_000_000;
+        }
+    }
+    let output = python.take().unwrap().wait_with_output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let text = String::from_utf8(output.stdout).unwrap();
+    let mut lines = text.lines().filter(|line| line.starts_with(|c: char| c.is_ascii_digit()));
+    let (device, host) = lines.next().unwrap().split_once(' ').unwrap();
+    let before = device.parse::<i64>().unwrap() - host.parse::<i64>().unwrap();
+    Some((before, lines.map(|line| line.parse().unwrap()).collect()))
+}
+
+#[test]
+fn subframes_begin_at_whole_milliseconds_of_the_time_of_the_device() {
+    let Some((before, edges)) = edges("utc", "") else { return };
+    assert!(before.abs() < 100_000_000, "{before} ns from UTC before it runs");
+    assert!(edges.len() >= 30, "{edges:?}");
+    for edge in edges {
+        let off = (edge + 5_000_000).rem_euclid(10_000_000) - 5_000_000;
+        assert!(off.abs() < 1100, "{off} ns");
+        assert!((edge - utc_ns_now()).abs() < 10_000_000_000, "{edge} is not UTC");
+    }
+}
+
+#[test]
+fn a_device_that_shall_begins_at_time_0() {
+    let Some((before, edges)) = edges("zero", ",time=zero") else { return };
+    assert!(before < -1_000_000_000_000_000_000, "{before}");
+    assert!(edges.len() >= 30 && edges[0] < 60_000_000_000, "{edges:?}");
+}
+
+fn utc_ns_now() -> i64 {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
+    since.as_nanos() as i64
+}
+
 /// The command `sidelink ue`, by the file that the environment names.
 fn ue() {
     let file = std::env::var("SIDELINK_UE").unwrap();

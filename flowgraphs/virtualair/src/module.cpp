@@ -8,6 +8,7 @@
 #include <SoapySDR/Time.hpp>
 
 #include <atomic>
+#include <chrono>
 #include <cmath>
 #include <complex>
 #include <stdexcept>
@@ -94,6 +95,13 @@ public:
                 catch (const std::exception &) { throw std::runtime_error("rate=" + word.second + ": write it as 15.36e6"); }
                 continue;
             }
+            if (word.first == "time")
+            {
+                if (word.second != "utc" && word.second != "zero")
+                    throw std::runtime_error("time=" + word.second + ": write time=utc or time=zero");
+                from_utc = word.second == "utc";
+                continue;
+            }
             words += (words.empty() ? "" : ",") + word.first + "=" + word.second;
         }
         double there = 0, carrier = 0;
@@ -155,6 +163,9 @@ public:
         const double carrier = frequency[of(stream)->direction];
         if (sidelink_virtualair_start(device, rate, carrier, receiving, error, sizeof error) != 0)
             throw std::runtime_error(error);
+        // Programs that take subframes from the time of a device take them from its UTC.
+        const long long utc = sidelink_virtualair_utc(device);
+        if (from_utc && !time_was_set && utc != 0) offset = utc;
         if (!of(stream)->active) ++active;
         of(stream)->active = true;
         return 0;
@@ -332,6 +343,8 @@ public:
 
     long long getHardwareTime(const std::string &) const override
     {
+        // Before it runs, the air's UTC is that of this computer.
+        if (active == 0 && from_utc && !time_was_set) return host_utc();
         return time_of(sidelink_virtualair_now(device));
     }
 
@@ -341,6 +354,7 @@ public:
         if (what != "PPS")
         {
             offset = timeNs - now;
+            time_was_set = true;
             return;
         }
         const long long utc = sidelink_virtualair_utc(device);
@@ -349,6 +363,7 @@ public:
         // From now on as it will be behind the next second.
         const long long next = ((utc + now) / SECOND + 1) * SECOND;
         offset = timeNs - (next - utc);
+        time_was_set = true;
     }
 
 private:
@@ -357,6 +372,12 @@ private:
         for (const auto &one : offered)
             if (one == source) return;
         throw std::runtime_error("virtualair has no source " + source);
+    }
+
+    static long long host_utc()
+    {
+        const auto since = std::chrono::system_clock::now().time_since_epoch();
+        return std::chrono::duration_cast<std::chrono::nanoseconds>(since).count();
     }
 
     long long time_of(int64_t sample) const { return SoapySDR::ticksToTimeNs(sample, rate) + offset; }
@@ -378,6 +399,9 @@ private:
     double frequency[2] = {0, 0};
     double gain[2] = {0, 0};
     std::string time_source = "none";
+    // Whether time 0 is that of UTC, or sample 0.
+    bool from_utc = true;
+    std::atomic<bool> time_was_set{false};
     // The device's clock at sample 0.
     std::atomic<long long> offset{0};
     std::atomic<int> active{0};
