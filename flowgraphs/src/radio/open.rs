@@ -82,6 +82,15 @@ impl DeviceArgs {
         self.0.remove(key)
     }
 
+    /// The words whose keys begin with `prefix`, taken out and without it.
+    #[cfg(any(test, feature = "soapysdr"))]
+    pub fn take_prefixed(&mut self, prefix: &str) -> Self {
+        let all = std::mem::take(&mut self.0).into_iter();
+        let (taken, kept): (BTreeMap<_, _>, _) = all.partition(|(key, _)| key.starts_with(prefix));
+        self.0 = kept;
+        Self(taken.into_iter().map(|(key, value)| (key[prefix.len()..].to_owned(), value)).collect())
+    }
+
     /// A number taken out.
     ///
     /// # Errors
@@ -303,6 +312,9 @@ mod tests {
         let mut args = DeviceArgs::parse("driver=uhd, serial=30A,clock_source=external,fast").unwrap();
         assert_eq!(args.take("driver").as_deref(), Some("uhd"));
         assert_eq!(args.rest(), "clock_source=external,fast=yes,serial=30A");
+        let mut remote = DeviceArgs::parse("driver=remote,stream:remote:prot=tcp,remote:driver=uhd").unwrap();
+        assert_eq!(remote.take_prefixed("stream:").rest(), "remote:prot=tcp");
+        assert_eq!(remote.rest(), "driver=remote,remote:driver=uhd");
         assert!(args.finish("air", "medium").is_err());
         assert!(DeviceArgs::parse("a=1,a=2").is_err());
         assert!(DeviceArgs::parse("=2").is_err());

@@ -39,12 +39,15 @@ struct SoapyRadio {
     device: Device,
     description: Description,
     time_source: Option<String>,
+    /// Words of the streams.
+    stream: String,
 }
 
 /// Open the device of these words, `driver` among them, and set it up.
 pub(super) fn open(mut args: DeviceArgs, settings: &RadioSettings) -> Result<Box<dyn Radio>, RadioError> {
     let clock_source = args.take("clock_source").or_else(|| args.take("clock"));
     let time_source = args.take("time_source");
+    let stream = args.take_prefixed("stream:").rest();
     let words = args.rest();
     let device = Device::open(&words).map_err(|e| not_there(&words, &e))?;
     setup::apply(&device, settings, clock_source.as_deref(), time_source.as_deref())?;
@@ -57,7 +60,7 @@ pub(super) fn open(mut args: DeviceArgs, settings: &RadioSettings) -> Result<Box
     };
     // Nobody waits for the pulse of a source that has none.
     let time_source = time_source.filter(|s| !matches!(s.as_str(), "none" | "internal"));
-    Ok(Box::new(SoapyRadio { device, description, time_source }))
+    Ok(Box::new(SoapyRadio { device, description, time_source, stream }))
 }
 
 /// No such device: with those that there are.
@@ -88,11 +91,13 @@ impl Radio for SoapyRadio {
                 "is another program using it? `sidelink probe` shows what it can do",
             )
         };
-        let mut receive =
-            self.device.stream(Direction::Receive).map_err(|e| refused("no receive stream", &e))?;
+        let mut receive = self
+            .device
+            .stream(Direction::Receive, &self.stream)
+            .map_err(|e| refused("no receive stream", &e))?;
         let mut transmit = None;
         if self.device.channels(Direction::Transmit) > 0 {
-            let stream = self.device.stream(Direction::Transmit);
+            let stream = self.device.stream(Direction::Transmit, &self.stream);
             transmit = Some(stream.map_err(|e| refused("no transmit stream", &e))?);
         }
         receive.activate().map_err(|e| refused("reception does not start", &e))?;

@@ -88,7 +88,9 @@ public:
         std::string words;
         for (const auto &word : args)
         {
-            if (word.first == "driver" || word.first == "label") continue;
+            // SoapyRemote's server adds words of its own.
+            if (word.first == "driver" || word.first == "label" || word.first == "remote") continue;
+            if (word.first.rfind("soapy_remote", 0) == 0) continue;
             if (word.first == "rate")
             {
                 try { rate = std::stod(word.second); }

@@ -399,14 +399,18 @@ impl Device {
         }
     }
 
-    /// A stream of channel 0 in complex floats.
-    pub(super) fn stream(&self, direction: Direction) -> Result<Stream, Fault> {
+    /// A stream of channel 0 in complex floats, with these words of its own.
+    pub(super) fn stream(&self, direction: Direction, words: &str) -> Result<Stream, Fault> {
         let channel = 0usize;
-        // SAFETY: the device is open; format and channel outlive the call; null words are none.
+        let words = text(words)?;
+        // SAFETY: the device is open; format, channel and words outlive the call; the words are ours and are freed.
         #[allow(unsafe_code)]
         let raw = unsafe {
             let format = SOAPY_SDR_CF32.as_ptr().cast::<c_char>();
-            SoapySDRDevice_setupStream(self.raw(), direction.raw(), format, &channel, 1, std::ptr::null())
+            let mut words = SoapySDRKwargs_fromString(words.as_ptr());
+            let raw = SoapySDRDevice_setupStream(self.raw(), direction.raw(), format, &channel, 1, &words);
+            SoapySDRKwargs_clear(&mut words);
+            raw
         };
         if raw.is_null() {
             return Err(last_fault().unwrap_or_else(|| fault(-1, "the device gives no stream of CF32")));

@@ -271,7 +271,8 @@ proptest! {
         let mut draw = entropy(seed);
         let mut chance = move |n: u32| uniform(&mut draw, n);
         let mut now = 3000;
-        for (subframes, missed, skipped) in stretches as Vec<Stretch> {
+        let stretches: Vec<Stretch> = stretches;
+        for (subframes, missed, skipped) in stretches {
             for _ in 0..subframes {
                 let heard = chance(100) >= missed;
                 let row = heard.then(|| (0..subchannels).map(|_| Dbm(-110.0 + chance(60) as f32)).collect());
