@@ -7,6 +7,7 @@ mod counting;
 mod ue;
 
 use counting::without_allocation;
+use sidelink_mac::grant::sensing::{self, Dbm, HeardSci, Period, Request};
 use sidelink_phy::Sample;
 use sidelink_phy::channel::pssch::Grant;
 use sidelink_phy::channel::{psbch, pscch, psdch, pssch};
@@ -497,4 +498,31 @@ fn receiver_of_modes_3_and_4() {
     config.v2x = Some(pool);
     let heard = receive("Receiver, with a pool", &config, &sender.subframes);
     assert!(heard.0.iter().take(4).all(|&n| n > 0), "with a pool: {heard:?}");
+}
+
+#[test]
+fn sensing_of_mode_4() {
+    let mut sensing = sensing::Sensing::new(sensing::Config::new(5, 1)).unwrap();
+    let period = Period::from_milliseconds(20).unwrap();
+    let request = Request { now: 7000, length: 2, priority: 3, period, retransmit: true, t2: None };
+    let mut draw = 1_u64;
+    let mut entropy = move || {
+        draw = draw.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        draw
+    };
+    without_allocation("sensing", || {
+        for subframe in 5000..7000 {
+            // some are missed, and everything is reserved
+            sensing.record_subframe(subframe, (subframe % 10 > 0).then_some(&[Dbm(-100.0); 5]));
+            for first in 0..5 {
+                let rsrp = Dbm(-100.0 + first as f32);
+                let other = Some((7, 4 - first));
+                let period = Some(period);
+                sensing.record_sci(HeardSci { subframe, first, length: 1, priority: 1, period, rsrp, other });
+            }
+        }
+        for _ in 0..10 {
+            assert!(sensing.candidates(&request, 250, &mut entropy).is_ok());
+        }
+    });
 }
