@@ -224,6 +224,10 @@ impl Transmit for TransmitEnd {
 
     fn advance(&mut self, until: u64) -> Result<(), RadioError> {
         let count = until.saturating_sub(self.sent) as usize;
+        if count == 0 {
+            // nothing to wait for
+            return Ok(());
+        }
         let silence = count.saturating_sub(self.ahead.len());
         let burst = self.ahead.drain(..count - silence);
         match &self.pipe {
