@@ -175,7 +175,8 @@ fn sample_0_begins_a_dfn_period_unless_told() {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_nanos() as i64;
     assert!((anchor.utc_ns - now).abs() < 12_000_000_000);
     let anchor = half(&format!("tx_port=tcp://127.0.0.1:{b},utc=1700000000.25")).anchor.unwrap();
-    assert_eq!(anchor.utc_ns, 1_700_000_000_250_000_000);
+    // to what a number of seconds can say
+    assert!((anchor.utc_ns - 1_700_000_000_250_000_000).abs() < 1000, "{anchor:?}");
 }
 
 #[test]

@@ -139,9 +139,7 @@ fn what_mode_2_cannot_send_in_time_stays_queued() {
     late.run(1000, |_| 40);
     assert_eq!(late.ue.totals().sent, [0; 4]);
     late.run(500, |_| 0);
-    // all twelve, four times each in one block or several
-    let blocks = late.ue.totals().sent[2];
-    assert!(blocks >= 4 && blocks.is_multiple_of(4), "{blocks}");
+    assert!(late.ue.totals().sent[2] >= 4, "{:?}", late.ue.totals());
     let mut bob = ue("bob", 2, "utc", "", &keys, &late.diary);
     let mut bobs = Antenna::default();
     let n = bob.subframe_samples();
