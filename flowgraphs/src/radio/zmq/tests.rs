@@ -154,8 +154,8 @@ fn a_peer_that_only_listens_is_sent_to_at_its_own_pace() {
     // somebody does
     let mut bob = half(&format!("rx_port=tcp://localhost:{a},pace=free"));
     alice.transmit.transmit(next + 8 * 1920, &ramp(0, 100)).unwrap();
-    let mut heard = Vec::new();
-    while heard.len() < next as usize + 9 * 1920 {
+    let (mut heard, end) = (Vec::new(), next as usize + 9 * 1920);
+    while heard.len() < end {
         next += alice.receive.receive(&mut buffer, Duration::from_millis(5)).unwrap().count as u64;
         alice.transmit.advance(next + 4 * 1920).unwrap();
         let received = bob.receive.receive(&mut buffer, Duration::from_millis(5)).unwrap();
