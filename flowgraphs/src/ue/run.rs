@@ -393,13 +393,13 @@ mod tests {
         }
 
         fn advance(&mut self, until: u64) -> Result<(), RadioError> {
-            while self.0 == Stub::Waits && until > 1000 {
-                if self.2.load(Ordering::Relaxed) {
-                    return Err(RadioError::Ended);
-                }
+            if self.0 != Stub::Waits || until <= 1000 {
+                return Ok(());
+            }
+            while !self.2.load(Ordering::Relaxed) {
                 std::thread::sleep(Duration::from_millis(1));
             }
-            Ok(())
+            Err(RadioError::Ended)
         }
 
         fn interrupt(&self) -> Option<Interrupt> {
