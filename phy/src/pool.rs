@@ -11,6 +11,7 @@
 mod communication;
 mod discovery;
 mod hopping;
+pub mod infer;
 mod trp;
 mod v2x;
 
