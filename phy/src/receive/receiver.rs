@@ -258,6 +258,16 @@ impl Receiver {
         self.v2x.as_ref().map_or(Vec::new(), |v2x| v2x.learnt(self.time_zero.is_some()))
     }
 
+    /// The pools of modes 1 and 2 that were learnt, where none was told. Allocates.
+    pub fn learnt_communication(&mut self) -> Vec<Learnt<CommunicationPlace>> {
+        self.d2d.iter_mut().filter_map(d2d::D2d::learnt).collect()
+    }
+
+    /// The discovery pools that were learnt, where none was told. Allocates.
+    pub fn learnt_discovery(&mut self) -> Vec<Learnt<DiscoveryPlace>> {
+        self.discovery.iter_mut().filter_map(discovery::Discovery::learnt).collect()
+    }
+
     /// Receive capture subframe `k`: `samples` are exactly one subframe. Returns how many things were heard.
     pub fn process(&mut self, k: u64, samples: &[Sample], emit: &mut dyn FnMut(Event<'_>)) -> usize {
         self.process_marked(k, samples, emit, &mut |_| {})

@@ -485,6 +485,45 @@ fn receiver_of_modes_1_and_2() {
 }
 
 #[test]
+fn receiver_that_learns_pools() {
+    const PERIOD: usize = 80;
+    let n = Numerology::standard(Bandwidth::Prb25, CyclicPrefix::Normal);
+    let pool = CommunicationPool {
+        period: PERIOD as u32,
+        offset: 0,
+        control_bitmap: on_off("01111000"),
+        control_prbs: PoolPrbs { start: 2, end: 22, num: 10 },
+        data: PsschSubframes::Bitmap { offset: 30, bitmap: on_off("11101111") },
+        data_prbs: PoolPrbs::whole(25),
+        trp_set: TrpSet::Eight,
+        hopping: HoppingConfig::default(),
+    };
+    let discovery = DiscoveryPool {
+        period: PERIOD as u32,
+        offset: 0,
+        bitmap: on_off("00000000000000001111"),
+        repetitions: 1,
+        transmissions: 2,
+        prbs: PoolPrbs::whole(25),
+    };
+    let config = Config::new(n, TransmissionMode::Tm2);
+    let mut sender = Sender::new(&config, PERIOD);
+    sender.communication(&pool);
+    sender.discovery(&discovery);
+    let mut receiver = Receiver::new(config);
+    receiver.set_time(0, DfnSubframe::from_count(0));
+    let mut heard = Heard::default();
+    without_allocation("Receiver, learning", || {
+        for k in 0..20 * PERIOD {
+            receiver.process(k as u64, &sender.subframes[k % PERIOD], &mut |event| heard.note(&event));
+        }
+    });
+    let periods = |learnt: Vec<u32>| assert_eq!(learnt, [PERIOD as u32], "{heard:?}");
+    periods(receiver.learnt_communication().iter().map(|l| l.pool.pool.period).collect());
+    periods(receiver.learnt_discovery().iter().map(|l| l.pool.pool.period).collect());
+}
+
+#[test]
 fn receiver_of_modes_3_and_4() {
     let n = Numerology::standard(Bandwidth::Prb50, CyclicPrefix::Normal);
     let pool = V2xPool { sync_offset: Some(0), ..V2xPool::simple(10, 5) };

@@ -1,29 +1,39 @@
 //! Modes 1 and 2: search for SCI format 0, and receive the PSSCH that each announces for its whole period.
+//!
+//! ```text
+//! layout.rs     a pool, laid out by subframe in the period
+//! grant.rs      an SCI that is followed
+//! blind.rs      its PSSCH by their DMRS, without a pool or the time
+//! learning.rs   the pool that nobody told: believed, used, given up
+//! ```
+
+mod blind;
+mod grant;
+mod layout;
+mod learning;
 
 use super::event::{ControlInformation, Event, SharedBlock, Undelivered};
 use super::front::{Front, with_common};
 use super::{CommunicationPlace, Config, Tuning};
-use crate::channel::layout::Layout;
 use crate::channel::pssch::{self, Grant, Process, REDUNDANCY_VERSIONS};
 use crate::grid::Grid;
 use crate::numerology::Numerology;
-use crate::pool::{CommunicationPool, Hopping, HoppingConfig, PsschSubframes, TrpSet, time_resource_pattern};
+use crate::pool::infer::{ControlSighting, DataSighting};
+use crate::pool::{Hopping, TrpSet, time_resource_pattern};
+use crate::receive::learn::Learnt;
 use crate::receive::presence::Presence;
 use crate::receive::search::{ControlSearch, Found};
 use crate::sci::{Format0, MAX_BITS};
-use crate::sequence::dmrs::{Dmrs, References};
+use crate::sequence::dmrs::References;
 use crate::tables;
 use crate::units::{Bandwidth, CyclicPrefix, DfnSubframe, Modulation, PrbRange};
+use grant::{Following, Origin};
+use layout::PoolLayout;
+use learning::Learning;
 use std::sync::Arc;
 
 /// SCIs that are followed at a time.
 const GRANTS: usize = 48;
-
-/// Longest sc-Period in subframes (TS 36.331 §6.3.8): how long an SCI is followed when the pool is not known.
-const LONGEST_PERIOD: u32 = 320;
-
-/// Subframes within which the same SCI again is its second transmission, when the pool is not known.
-const CONTROL_WINDOW: u64 = 40;
 
 /// Carrier offset in Hz that may stay when a PSSCH is demodulated.
 const TOLERANCE_QPSK: f32 = 450.0;
@@ -34,44 +44,41 @@ pub(super) struct D2d {
     control_cp: CyclicPrefix,
     cp: CyclicPrefix,
     tuning: Tuning,
-    pool: Option<Pool>,
+    told: Option<PoolLayout>,
+    learning: Learning,
+    /// Whether the DFN is known, and whether a pool places what is sent.
+    is_timed: bool,
+    is_settled: bool,
     presence: Presence,
     search: ControlSearch,
     shared: pssch::Decoder,
-    heard: Vec<(Format0, [u8; MAX_BITS], f32)>,
+    heard: Vec<Heard>,
     grants: Vec<Following>,
+    /// Numbers of the grants of a subframe, in the order in which they are received.
+    order: Vec<usize>,
+    /// PSSCH of the subframe that have decoded: no other grant gets them.
+    taken: Vec<(u16, PrbRange)>,
+    /// For a transmission by itself.
+    single: Process,
     block: Vec<u8>,
 }
 
-/// The pool, laid out by subframe in the period.
-struct Pool {
-    pool: CommunicationPool,
-    is_control: Vec<bool>,
-    control_prbs: Vec<usize>,
-    /// Index j of the PSSCH pool.
-    data_index: Vec<Option<u32>>,
-    data_count: u32,
-    hopping_prbs: usize,
+/// An SCI of the subframe at hand.
+struct Heard {
+    sci: Format0,
+    bits: [u8; MAX_BITS],
+    prb: usize,
+    cfo_hz: f32,
 }
 
-/// An SCI and the transport blocks that it announces.
-struct Following {
-    /// Capture subframes in which it is followed; empty when the slot is free.
-    from: u64,
-    until: u64,
-    bits: [u8; MAX_BITS],
-    sci: Format0,
-    prbs: PrbRange,
-    hopping: Option<Hopping>,
-    modulation: Modulation,
-    size: usize,
-    cfo_hz: f32,
-    /// Capture subframe at which the period begins, as far as it is known. It may lie before the capture.
-    period_start: Option<i64>,
-    process: Process,
-    rv: [u8; 4],
-    block_index: Option<u32>,
-    delivered: bool,
+/// The samples of a transmission that is received.
+struct Air<'a> {
+    k: u64,
+    grid: &'a Grid,
+    /// Carrier offset in Hz that is left on the grid.
+    near: f32,
+    /// Carrier offset in Hz that was taken out of the samples for everybody.
+    common: f64,
 }
 
 impl D2d {
@@ -85,51 +92,50 @@ impl D2d {
         let cp = place.map_or(config.numerology.cp(), |p| p.data_cp);
         let numerology = config.numerology.with_cp(cp);
         let carrier_prbs = numerology.bandwidth().prbs();
-        let empty = Format0 {
-            hopping: false,
-            rb_assignment: 0,
-            trp: 0,
-            mcs: 0,
-            timing_advance: 0,
-            group_destination: 0,
-        };
         Self {
             numerology,
             control_cp,
             cp,
             tuning: config.tuning,
-            pool: place.map(|p| Pool::new(&p.pool, carrier_prbs)),
+            told: place.map(|p| PoolLayout::told(&p.pool, carrier_prbs)),
+            learning: Learning::new(carrier_prbs),
+            is_timed: false,
+            is_settled: false,
             presence: Presence::new(carrier_prbs, references.clone()),
             search: ControlSearch::new(numerology.with_cp(control_cp), config.mode, references.clone()),
             shared: pssch::Decoder::new(numerology, config.mode, references),
             heard: Vec::with_capacity(carrier_prbs),
-            grants: (0..GRANTS)
-                .map(|_| Following {
-                    from: 0,
-                    until: 0,
-                    bits: [0; MAX_BITS],
-                    sci: empty,
-                    prbs: PrbRange { start: 0, len: 0 },
-                    hopping: None,
-                    modulation: Modulation::Qpsk,
-                    size: 0,
-                    cfo_hz: 0.0,
-                    period_start: None,
-                    process: Process::new(carrier_prbs),
-                    rv: [0; 4],
-                    block_index: None,
-                    delivered: false,
-                })
-                .collect(),
+            grants: (0..GRANTS).map(|_| Following::new(carrier_prbs)).collect(),
+            order: Vec::with_capacity(GRANTS),
+            taken: Vec::with_capacity(GRANTS),
+            single: Process::new(carrier_prbs),
             block: vec![0; pssch::max_transport_block(carrier_prbs) / 8],
         }
     }
 
+    /// The pool that was learnt, where none was told. Allocates.
+    pub(super) fn learnt(&mut self) -> Option<Learnt<CommunicationPlace>> {
+        let Learnt { pool, evidence } = self.learning.learnt().filter(|_| self.told.is_none())?;
+        let place = CommunicationPlace { pool, control_cp: self.control_cp, data_cp: self.cp };
+        Some(Learnt { pool: place, evidence })
+    }
+
     /// Receive what was announced before. It goes before [`Self::control`]: an SCI never announces its own subframe.
     pub(super) fn shared(&mut self, k: u64, front: &mut Front, emit: &mut dyn FnMut(Event<'_>)) {
-        for i in 0..self.grants.len() {
-            if (self.grants[i].from..self.grants[i].until).contains(&k) {
-                self.receive(i, k, front, emit);
+        let Self { order, grants, taken, .. } = self;
+        taken.clear();
+        order.clear();
+        order.extend((0..grants.len()).filter(|&i| grants[i].is_active(k)));
+        // what the pool places goes before what is looked for, a new SCI before an old one
+        order.sort_unstable_by_key(|&i| {
+            (grants[i].origin == Origin::Blind, std::cmp::Reverse(grants[i].from), i)
+        });
+        for at in 0..self.order.len() {
+            let i = self.order[at];
+            self.receive(i, k, front, emit);
+            let g = &self.grants[i];
+            if matches!(g.origin, Origin::Learnt(_)) && g.until == k + 1 && g.decoded.is_none() {
+                self.learning.came_to_nothing();
             }
         }
     }
@@ -142,20 +148,69 @@ impl D2d {
         front: &mut Front,
         emit: &mut dyn FnMut(Event<'_>),
     ) {
-        let mut period_start = None;
-        if let (Some(pool), Some(time)) = (&self.pool, time) {
-            let Some(start) = pool.pool.period_start(time.count()) else { return };
-            let into = time.count() - start;
-            if !pool.is_control.get(into as usize).copied().unwrap_or(false) {
-                return;
+        if self.told.is_none() || time.is_none() {
+            self.learning.set_time(k, time);
+            if self.learning.judge(k) {
+                self.end_grants(k, |origin| matches!(origin, Origin::Learnt(_)));
             }
-            period_start = Some(k as i64 - into as i64);
         }
+        self.is_timed = time.is_some();
+        let period = self.period(k, time);
+        if !self.is_searched(k, period) {
+            return;
+        }
+        let period_start = period.map(|(start, _)| start);
+        self.hear(k, period_start, front, emit);
+        for i in 0..self.heard.len() {
+            let Heard { sci, bits, prb, cfo_hz } = self.heard[i];
+            let sighting = ControlSighting { subframe: k, prb };
+            let origin = match period_start {
+                Some(start) if self.told.is_some() && self.is_timed => Origin::Told(start),
+                Some(start) if self.learning.has_control(&sighting) => Origin::Learnt(start),
+                _ => Origin::Blind,
+            };
+            if !self.is_known(k, (origin, period), &bits, sighting) {
+                self.follow(k, origin, sci, (&bits, sighting), cfo_hz);
+            }
+        }
+    }
+
+    /// Capture subframe in which the period began and the one in which it ends, if a pool tells.
+    fn period(&mut self, k: u64, time: Option<DfnSubframe>) -> Option<(i64, u64)> {
+        let (into, period) = match (&self.told, time) {
+            (Some(pool), Some(time)) => (time.count().checked_sub(pool.offset)? % pool.period, pool.period),
+            _ => (self.learning.phase(k)? as u32, self.learning.layout.period),
+        };
+        let start = k as i64 - into as i64;
+        let end = (start + period as i64) as u64;
+        if !std::mem::replace(&mut self.is_settled, true) {
+            // what was followed without a pool lasts for the period that has begun
+            let blind = self.grants.iter_mut().filter(|g| g.origin == Origin::Blind);
+            blind.for_each(|g| g.until = g.until.min(end));
+        }
+        Some((start, end))
+    }
+
+    /// Whether PSCCH is looked for in capture subframe `k`.
+    fn is_searched(&mut self, k: u64, period: Option<(i64, u64)>) -> bool {
+        let Some((start, _)) = period else {
+            self.is_settled = false;
+            // before the first period of a pool that is told, and whose place in time is known, nothing is sent
+            return self.told.is_none() || !self.is_timed;
+        };
+        let into = (k as i64 - start) as usize;
+        match (&self.told, self.is_timed) {
+            (Some(pool), true) => pool.is_control.get(into).copied().unwrap_or(false),
+            _ => self.learning.layout.is_control[into] || self.learning.is_audited(k),
+        }
+    }
+
+    fn hear(&mut self, k: u64, start: Option<i64>, front: &mut Front, emit: &mut dyn FnMut(Event<'_>)) {
         let common = front.common_cfo();
         let grid = front.grid(self.control_cp);
         let bandwidth = self.numerology.bandwidth();
         let width = self.search.bits();
-        let trp_set = self.pool.as_ref().map_or(TrpSet::default(), |p| p.pool.trp_set);
+        let trp_set = self.told.as_ref().map_or(TrpSet::default(), |pool| pool.trp_set);
         let heard = &mut self.heard;
         heard.clear();
         let mut report = |found: &Found| {
@@ -171,47 +226,68 @@ impl D2d {
                 measurement: with_common(found.decoded.measurement, common),
                 evm_percent: found.decoded.evm_percent,
             });
-            heard.push((sci, found.bits, found.decoded.measurement.offset_hz));
+            let cfo_hz = found.decoded.measurement.offset_hz;
+            heard.push(Heard { sci, bits: found.bits, prb: found.prb, cfo_hz });
         };
-        match &self.pool {
-            Some(p) => {
-                self.search.search(grid, &mut p.control_prbs.iter().copied(), &self.tuning, &mut report)
+        let learnt = (start.is_some() && !self.learning.is_audited(k)).then_some(&self.learning.layout);
+        match self.told.as_ref().or(learnt) {
+            Some(pool) => {
+                let places = &mut pool.control_prbs.iter().copied();
+                self.search.search(grid, places, &self.tuning, &mut report);
             }
             None => self.search.search(grid, &mut (0..bandwidth.prbs()), &self.tuning, &mut report),
         }
-        for i in 0..self.heard.len() {
-            let (sci, bits, cfo_hz) = self.heard[i];
-            self.follow(k, period_start, sci, &bits, cfo_hz);
-        }
     }
 
-    /// Note an SCI; its second transmission adds nothing.
+    /// Whether an SCI is the second transmission of one that is followed; the learner is told.
+    fn is_known(
+        &mut self,
+        k: u64,
+        (origin, period): (Origin, Option<(i64, u64)>),
+        bits: &[u8; MAX_BITS],
+        sighting: ControlSighting,
+    ) -> bool {
+        let second = |g: &&mut Following| {
+            let same_period = match (g.origin, origin) {
+                (Origin::Blind, Origin::Blind) => g.is_second(k),
+                (Origin::Blind, _) => g.is_second(k) || period.is_some_and(|(_, end)| g.until <= end),
+                (a, b) => a == b,
+            };
+            g.until > k && g.bits == *bits && same_period
+        };
+        let Some(g) = self.grants.iter_mut().find(second) else {
+            // the same SCI begins another period
+            let earlier = |g: &&mut Following| g.origin == Origin::Blind && g.bits == *bits && g.until > k;
+            self.grants.iter_mut().filter(earlier).for_each(|g| g.until = k);
+            return false;
+        };
+        if g.control_count < 2 {
+            g.controls[1] = sighting;
+            g.control_count = 2;
+            if g.decoded.is_some() {
+                self.learning.control(sighting);
+                self.learning.pair(g.controls);
+            }
+        }
+        true
+    }
+
+    /// Follow an SCI.
     fn follow(
         &mut self,
         k: u64,
-        period_start: Option<i64>,
+        origin: Origin,
         sci: Format0,
-        bits: &[u8; MAX_BITS],
+        (bits, sighting): (&[u8; MAX_BITS], ControlSighting),
         cfo_hz: f32,
     ) {
-        let window = self.pool.as_ref().map_or(CONTROL_WINDOW, |p| p.pool.period as u64);
-        let again = self.grants.iter().any(|g| {
-            let same_period = match (g.period_start, period_start) {
-                (Some(a), Some(b)) => a == b,
-                _ => k - g.from.min(k) < window,
-            };
-            g.until > k && g.bits == *bits && same_period
-        });
-        if again {
-            return;
-        }
         let carrier = self.numerology.bandwidth();
-        let (over, config) = match &self.pool {
-            Some(p) => (p.hopping_prbs, p.pool.hopping),
-            None => (carrier.prbs(), HoppingConfig::default()),
+        let pool = match origin {
+            Origin::Learnt(_) => &self.learning.layout,
+            _ => self.told.as_ref().unwrap_or(&self.learning.layout),
         };
         let hopping = if sci.hopping {
-            match Hopping::new(sci.rb_assignment, carrier.prbs(), over, config) {
+            match Hopping::new(sci.rb_assignment, carrier.prbs(), pool.hopping_prbs, pool.hopping) {
                 Some(h) => Some(h),
                 None => return,
             }
@@ -225,112 +301,79 @@ impl D2d {
         let Some(prbs) = prbs else { return };
         let grant = Grant { prbs, mcs: sci.mcs, rv: 0, n_id: 0, n_ssf: 0, transmission_format: false };
         let Ok((modulation, size)) = grant.size(false) else { return };
-        let set = self.pool.as_ref().map_or(TrpSet::default(), |p| p.pool.trp_set);
-        if time_resource_pattern(set, sci.trp).is_none() || !tables::is_precoding_size(prbs.len) {
+        if time_resource_pattern(pool.trp_set, sci.trp).is_none()
+            || !tables::is_precoding_size(prbs.len)
+        {
             return;
         }
-        let period = self.pool.as_ref().map_or(LONGEST_PERIOD, |p| p.pool.period);
+        let until = match origin {
+            Origin::Blind => Following::longest(k),
+            Origin::Told(start) | Origin::Learnt(start) => (start + pool.period as i64).max(0) as u64,
+        };
         let Some(slot) = (0..GRANTS).min_by_key(|&i| self.grants[i].until) else { return };
         let g = &mut self.grants[slot];
         if g.process.start(size).is_err() {
             return;
         }
-        g.from = k + 1;
-        g.until = match period_start {
-            Some(start) => (start + period as i64).max(0) as u64,
-            None => k + 1 + period as u64,
-        };
         g.bits = *bits;
         (g.sci, g.prbs, g.hopping, g.modulation, g.size) = (sci, prbs, hopping, modulation, size);
-        (g.cfo_hz, g.period_start, g.block_index, g.delivered) = (cfo_hz, period_start, None, false);
+        g.cfo_hz = cfo_hz;
+        g.begin(k, until, origin, sighting);
+    }
+
+    /// End grants of an origin: the pool that placed them is no longer believed.
+    fn end_grants(&mut self, k: u64, is_meant: impl Fn(Origin) -> bool) {
+        for g in self.grants.iter_mut().filter(|g| g.until > k && is_meant(g.origin)) {
+            g.until = k;
+        }
     }
 
     /// Receive the PSSCH of a followed SCI in subframe `k`, if there is one.
     fn receive(&mut self, i: usize, k: u64, front: &mut Front, emit: &mut dyn FnMut(Event<'_>)) {
-        let tolerance =
-            if self.grants[i].modulation == Modulation::Qpsk { TOLERANCE_QPSK } else { TOLERANCE_QAM };
-        let cfo = self.grants[i].cfo_hz;
-        let common = front.common_cfo();
-        if let Some(start) = self.grants[i].period_start {
-            let Some((j, index)) = self.position(i, (k as i64 - start) as u32) else { return };
-            let g = &self.grants[i];
-            let Some(prbs) = g.hopping.map_or(Some(g.prbs), |h| h.prbs((j % 10) as u8)) else { return };
-            let (grid, near) = front.grid_for(self.cp, cfo, tolerance, prbs);
-            self.transmission(i, k, (j % 10) as u8, index, grid, near, common, emit);
-            return;
-        }
-        // neither time nor period: what the DMRS say is the pool index modulo 10
         let g = &self.grants[i];
-        let carrier = PrbRange { start: 0, len: self.numerology.bandwidth().prbs() };
-        // where a hopping allocation lies depends on n_ssf
-        let prbs = if g.hopping.is_some() { carrier } else { g.prbs };
-        let (grid, near) = front.grid_for(self.cp, cfo, tolerance, prbs);
-        let Some(n_ssf) = self.present(i, grid) else { return };
-        let Some((start, index)) = self.anchor(i, k, n_ssf) else { return };
-        if self.transmission(i, k, n_ssf, index, grid, near, common, emit) {
-            self.grants[i].period_start = Some(start);
-        }
-    }
-
-    /// Pool index j and number of the transmission for subframe `into` of the period.
-    fn position(&self, i: usize, into: u32) -> Option<(u32, u32)> {
-        let g = &self.grants[i];
-        let (set, j, count) = match &self.pool {
-            Some(p) => (p.pool.trp_set, (*p.data_index.get(into as usize)?)?, p.data_count),
-            None => (TrpSet::default(), into, LONGEST_PERIOD),
-        };
-        let pattern = time_resource_pattern(set, g.sci.trp)? as u32;
-        let n = set.len() as u32;
-        let used_before =
-            |j: u32| j / n * pattern.count_ones() + (pattern & ((1 << (j % n)) - 1)).count_ones();
-        let usable = used_before(count) / 4 * 4;
-        let index = used_before(j);
-        (pattern >> (j % n) & 1 == 1 && index < usable).then_some((j, index))
-    }
-
-    /// The n_ssf whose reference signals are in the grid.
-    fn present(&mut self, i: usize, grid: &Grid) -> Option<u8> {
-        let g = &self.grants[i];
-        let layout = Layout::shared(false, self.cp);
-        let all = Dmrs::pssch_all(g.sci.group_destination as u16, false);
-        let mut best = (0, 0.0);
-        for (n_ssf, dmrs) in all.iter().enumerate() {
-            let Some(prbs) = g.hopping.map_or(Some(g.prbs), |h| h.prbs(n_ssf as u8)) else { continue };
-            let metric = self.presence.wide(grid, prbs.first_subcarrier(), prbs.subcarriers(), layout, dmrs);
-            if metric > best.1 {
-                best = (n_ssf as u8, metric);
+        let tolerance = if g.modulation == Modulation::Qpsk { TOLERANCE_QPSK } else { TOLERANCE_QAM };
+        let place = match g.origin {
+            Origin::Blind => None,
+            Origin::Told(start) => {
+                let Some(pool) = &self.told else { return };
+                let Some(place) = pool.position(g.sci.trp, (k as i64 - start) as u32) else { return };
+                Some(place)
             }
+            Origin::Learnt(start) => {
+                let pool = &self.learning.layout;
+                let Some(place) = pool.position(g.sci.trp, (k as i64 - start) as u32) else { return };
+                Some(place)
+            }
+        };
+        let common = front.common_cfo();
+        // where a hopping allocation lies depends on n_ssf
+        let carrier = PrbRange { start: 0, len: self.numerology.bandwidth().prbs() };
+        let prbs = if g.hopping.is_some() { carrier } else { g.prbs };
+        let (grid, near) = front.grid_for(self.cp, g.cfo_hz, tolerance, prbs);
+        let air = Air { k, grid, near, common };
+        match place {
+            Some((j, index)) => {
+                self.transmission(i, &air, (j % 10) as u8, index, emit);
+            }
+            None => self.receive_blind(i, &air, emit),
         }
-        // one PRB explains a twelfth of noise on average, and the best of ten much more
-        let spread = 1.0 / (best_pilots(g.prbs) as f32).sqrt();
-        (best.1 > self.tuning.shared + 0.6 * spread).then_some(best.0)
     }
 
-    /// Start of the period and number of the transmission, if subframe `k` has pool index `n_ssf` modulo 10: the earliest
-    /// index that the pattern uses.
-    fn anchor(&self, i: usize, k: u64, n_ssf: u8) -> Option<(i64, u32)> {
-        let last = self.pool.as_ref().map_or(LONGEST_PERIOD, |p| p.pool.period);
-        (0..last).find_map(|into| {
-            let (j, index) = self.position(i, into)?;
-            (j % 10 == n_ssf as u32).then_some((k as i64 - into as i64, index))
-        })
-    }
-
-    /// Receive transmission number `index`; `true` when its block decodes.
+    /// Receive transmission number `index` of the period; `true` when its block decodes.
     fn transmission(
         &mut self,
         i: usize,
-        k: u64,
+        air: &Air<'_>,
         n_ssf: u8,
         index: u32,
-        grid: &Grid,
-        near: f32,
-        common: f64,
         emit: &mut dyn FnMut(Event<'_>),
     ) -> bool {
         let g = &mut self.grants[i];
-        let Some(prbs) = g.hopping.map_or(Some(g.prbs), |h| h.prbs(n_ssf)) else { return false };
         let rv = REDUNDANCY_VERSIONS[index as usize % 4];
+        let Some(grant) = g.grant(n_ssf, rv) else { return false };
+        if self.taken.contains(&(grant.n_id, grant.prbs)) {
+            return false;
+        }
         if g.block_index != Some(index / 4) {
             if g.process.start(g.size).is_err() {
                 return false;
@@ -338,33 +381,60 @@ impl D2d {
             g.block_index = Some(index / 4);
             g.delivered = false;
         }
-        let grant = Grant {
-            prbs,
-            mcs: g.sci.mcs,
-            rv,
-            n_id: g.sci.group_destination as u16,
-            n_ssf,
-            transmission_format: false,
-        };
+        // a block that has decoded before decodes with whatever is added: what is added proves nothing
+        let proves = !g.delivered || (g.origin == Origin::Blind && self.decodes_alone(i, air, &grant));
+        let g = &mut self.grants[i];
         let count = g.process.transmissions() as usize;
-        let Ok(received) = self.shared.receive(grid, &grant, near, &mut g.process) else { return false };
+        let Ok(received) = self.shared.receive(air.grid, &grant, air.near, &mut g.process) else {
+            return false;
+        };
         g.rv[count.min(3)] = rv;
-        let out = &mut self.block[..g.size / 8];
-        if self.shared.decode(&mut g.process, out).is_none() {
+        if self.shared.decode(&mut g.process, &mut self.block[..g.size / 8]).is_none() {
             return false;
         }
+        self.deliver(i, air, grant, received, proves.then_some(index), emit);
+        true
+    }
+
+    /// Whether the block of a grant decodes from one transmission by itself.
+    fn decodes_alone(&mut self, i: usize, air: &Air<'_>, grant: &Grant) -> bool {
+        let size = self.grants[i].size;
+        self.single.start(size).is_ok()
+            && self.shared.receive(air.grid, grant, air.near, &mut self.single).is_ok()
+            && self.shared.decode(&mut self.single, &mut self.block[..size / 8]).is_some()
+    }
+
+    /// Report the block that has decoded; tell the learner when it proves that transmission number `proved` was here.
+    fn deliver(
+        &mut self,
+        i: usize,
+        air: &Air<'_>,
+        grant: Grant,
+        received: pssch::Received,
+        proved: Option<u32>,
+        emit: &mut dyn FnMut(Event<'_>),
+    ) {
+        let g = &mut self.grants[i];
+        let block = &self.block[..g.size / 8];
+        self.taken.push((grant.n_id, grant.prbs));
+        // zeros are no evidence: their CRC always holds. Where a hopping PSSCH lies depends on what is not learnt
+        let is_evidence =
+            block.iter().any(|&b| b != 0) && !g.sci.hopping && !matches!(g.origin, Origin::Told(_));
+        if let Some(index) = proved.filter(|_| is_evidence) {
+            confirm(&mut self.learning, g, air.k, &grant, index);
+        }
         emit(Event::SlSch(SharedBlock {
-            subframe: k,
-            rv: &g.rv[..(count + 1).min(4)],
+            subframe: air.k,
+            rv: &g.rv[..(g.process.transmissions() as usize).clamp(1, 4)],
             grant,
             information: ControlInformation::Format0(g.sci),
-            block: out,
+            block,
             repeat: g.delivered,
-            measurement: with_common(received.measurement, common + (g.cfo_hz - near) as f64),
+            measurement: with_common(received.measurement, air.common + (g.cfo_hz - air.near) as f64),
             evm_percent: received.evm_percent,
         }));
         g.delivered = true;
-        true
+        g.decoded = Some(air.k);
     }
 }
 
@@ -392,37 +462,24 @@ fn hopeless(sci: &Format0, bandwidth: Bandwidth, trp_set: TrpSet) -> Option<Unde
     grant.exceeds_code_rate_1(false, REDUNDANCY_VERSIONS.len()).then_some(Undelivered::CodeRate)
 }
 
-/// Correlations that the presence of an allocation is the mean of.
-fn best_pilots(prbs: PrbRange) -> usize {
-    2 * prbs.len
-}
-
-impl Pool {
-    fn new(pool: &CommunicationPool, carrier_prbs: usize) -> Self {
-        let period = pool.period as usize;
-        let mut is_control = vec![false; period];
-        for s in pool.control_subframes() {
-            is_control[s as usize] = true;
-        }
-        let mut data_index = vec![None; period];
-        let data = pool.data_subframes();
-        for (j, &s) in data.iter().enumerate() {
-            if let Some(place) = data_index.get_mut(s as usize) {
-                *place = Some(j as u32);
-            }
-        }
-        // mode 2 hops over the PRBs of the pool, mode 1 over the carrier
-        let hopping_prbs = match pool.data {
-            PsschSubframes::AfterControl => carrier_prbs,
-            PsschSubframes::Bitmap { .. } => pool.data_prbs.list(carrier_prbs).len(),
-        };
-        Self {
-            is_control,
-            control_prbs: pool.control_prbs.list(carrier_prbs),
-            data_count: data.len() as u32,
-            data_index,
-            hopping_prbs,
-            pool: pool.clone(),
+/// Tell the learner of a block that has decoded, and of its SCI when it is the first.
+fn confirm(learning: &mut Learning, g: &Following, k: u64, grant: &Grant, index: u32) {
+    let [first, second] = g.controls;
+    if g.decoded.is_none() {
+        learning.control(first);
+        if g.control_count == 2 {
+            learning.control(second);
+            learning.pair(g.controls);
         }
     }
+    let sighting = DataSighting {
+        subframe: k,
+        control: if g.control_count == 2 { second.subframe } else { first.subframe },
+        trp: g.sci.trp,
+        n_ssf: grant.n_ssf,
+        transmission: (index % 4) as u8,
+        prbs: grant.prbs,
+        is_new: !g.delivered,
+    };
+    learning.data(sighting, matches!(g.origin, Origin::Learnt(_)));
 }

@@ -1,14 +1,24 @@
 //! PSDCH: every resource of the discovery pool, transmissions combined; without a pool every pair of PRBs.
+//!
+//! ```text
+//! schedule.rs   a pool, laid out by subframe in the period
+//! learning.rs   the pool that nobody told: believed, used, given up
+//! ```
+
+mod learning;
+mod schedule;
 
 use super::event::Event;
 use super::front::{Front, with_common};
 use super::{Config, DiscoveryPlace};
 use crate::channel::layout::Layout;
 use crate::channel::psdch::{self, MESSAGE_BYTES, Process, REDUNDANCY_VERSIONS};
-use crate::pool::DiscoveryPool;
+use crate::receive::learn::Learnt;
 use crate::receive::presence::Presence;
 use crate::sequence::dmrs::{Dmrs, References};
 use crate::units::{CyclicPrefix, DfnSubframe};
+use learning::Learning;
+use schedule::{Schedule, Slot};
 use std::sync::Arc;
 
 pub(super) struct Discovery {
@@ -19,33 +29,18 @@ pub(super) struct Discovery {
     rv: [u8; 4],
     presence: Presence,
     decoder: psdch::Decoder,
-    schedule: Option<Schedule>,
+    told: Option<Schedule>,
+    learning: Learning,
+    /// The pool that is believed.
+    learnt: Schedule,
     blind: Process,
 }
 
-/// The pool, laid out by subframe.
-struct Schedule {
-    pool: DiscoveryPool,
-    /// Index l of the pool subframe, by subframe in the period.
-    index: Vec<Option<u32>>,
-    /// The other way round.
-    subframes: Vec<u32>,
-    transmissions: usize,
-    /// First PRB of the transmission j of the resources with a_1 = a, by `a * transmissions + j`.
-    prbs: Vec<Option<usize>>,
-    /// One resource in frequency each.
-    slots: Vec<Slot>,
-    /// Capture subframe at which the period began, and the group of transmissions in it, that the slots hold.
-    group: Option<(i64, u32)>,
-}
-
-struct Slot {
-    /// Soft bits, resolved to an offset on either side of zero where the reference signals allow both.
-    sides: [Process; 2],
-    rv: [u8; 4],
-    count: usize,
-    presence: f32,
-    delivered: bool,
+/// By which pool a subframe is received.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum By {
+    Told,
+    Learnt,
 }
 
 impl Discovery {
@@ -62,9 +57,17 @@ impl Discovery {
             rv: config.discovery_rv,
             presence: Presence::new(carrier_prbs, references.clone()),
             decoder: psdch::Decoder::new(numerology, references),
-            schedule: place.map(|p| Schedule::new(&p.pool, carrier_prbs)),
+            told: place.map(|p| Schedule::told(&p.pool, carrier_prbs)),
+            learning: Learning::new(carrier_prbs),
+            learnt: Schedule::empty(carrier_prbs),
             blind: Process::new(),
         }
+    }
+
+    /// The pool that was learnt, where none was told. Allocates.
+    pub(super) fn learnt(&mut self) -> Option<Learnt<DiscoveryPlace>> {
+        let Learnt { pool, evidence } = self.learning.learnt().filter(|_| self.told.is_none())?;
+        Some(Learnt { pool: DiscoveryPlace { pool, cp: self.cp }, evidence })
     }
 
     pub(super) fn process(
@@ -74,17 +77,30 @@ impl Discovery {
         front: &mut Front,
         emit: &mut dyn FnMut(Event<'_>),
     ) {
-        match (self.schedule.is_some(), time) {
-            (true, Some(time)) => self.scheduled(k, time, front, emit),
-            // the pool is known but not the time: the PRBs still are
-            _ => self.search(k, front, emit),
+        if let (Some(pool), Some(time)) = (&self.told, time) {
+            let Some(since) = time.count().checked_sub(pool.offset) else { return };
+            let into = since % pool.period;
+            return self.scheduled(k, By::Told, into as usize, front, emit);
+        }
+        self.learning.set_time(k, time);
+        if let Some(fit) = self.learning.judge(k) {
+            self.learnt.learn(&fit, self.carrier_prbs);
+        }
+        let phase = self.learning.phase(k);
+        if let Some(into) = phase {
+            self.scheduled(k, By::Learnt, into, front, emit);
+        }
+        if self.learning.is_audited(k) {
+            self.search(k, phase, front, emit);
         }
     }
 
-    fn scheduled(&mut self, k: u64, time: DfnSubframe, front: &mut Front, emit: &mut dyn FnMut(Event<'_>)) {
-        let Some(schedule) = &mut self.schedule else { return };
-        let Some(start) = schedule.pool.period_start(time.count()) else { return };
-        let into = (time.count() - start) as usize;
+    fn scheduled(&mut self, k: u64, by: By, into: usize, front: &mut Front, emit: &mut dyn FnMut(Event<'_>)) {
+        let Self { told, learnt, learning, .. } = self;
+        let schedule = match (by, told) {
+            (By::Told, Some(told)) => told,
+            _ => learnt,
+        };
         let Some(Some(l)) = schedule.index.get(into) else { return };
         let j = *l as usize % schedule.transmissions;
         let since_first = into as u32 - schedule.subframes[*l as usize - j];
@@ -98,7 +114,7 @@ impl Discovery {
         let dmrs = Dmrs::pscch_or_psdch();
         let common = front.common_cfo();
         let grid = front.grid(self.cp);
-        for (a, slot) in schedule.slots.iter_mut().enumerate() {
+        for (a, slot) in schedule.slots.iter_mut().take(schedule.resources).enumerate() {
             let Some(prb) = schedule.prbs[a * schedule.transmissions + j] else { continue };
             slot.presence += self.presence.narrow(grid, 12 * prb, 12 * psdch::PRBS, layout, &dmrs);
             slot.rv[slot.count] = self.rv[j % 4];
@@ -112,6 +128,11 @@ impl Discovery {
             let mut message = [0; MESSAGE_BYTES];
             let sides = slot.sides.iter_mut();
             if sides.into_iter().any(|side| decode(&mut self.decoder, side, &mut message)) {
+                slot.places[j % 4] = Some(prb);
+                let first = k.saturating_sub(since_first as u64);
+                if !slot.delivered {
+                    slot.delivered = !learning.inside((first, k), &message, j as u8, slot.places);
+                }
                 emit(Event::SlDch {
                     subframe: k,
                     since_first,
@@ -127,8 +148,9 @@ impl Discovery {
         }
     }
 
-    /// Each pair of PRBs alone: without the pool it is not known which transmissions belong together.
-    fn search(&mut self, k: u64, front: &mut Front, emit: &mut dyn FnMut(Event<'_>)) {
+    /// Each pair of PRBs alone: without the pool it is not known which transmissions belong together before they are read.
+    /// What the believed pool has in subframe `phase` of its period is left to it.
+    fn search(&mut self, k: u64, phase: Option<usize>, front: &mut Front, emit: &mut dyn FnMut(Event<'_>)) {
         let layout = Layout::shared(false, self.cp);
         let dmrs = Dmrs::pscch_or_psdch();
         let common = front.common_cfo();
@@ -149,17 +171,22 @@ impl Discovery {
                 if !decode(&mut self.decoder, &mut self.blind, &mut message) {
                     continue;
                 }
+                taken = prb + psdch::PRBS;
+                let transmission = self.rv.iter().position(|&v| v == rv).unwrap_or(0);
+                if phase.is_some_and(|into| self.learnt.has(into, prb, transmission)) {
+                    break;
+                }
+                let is_new = self.learning.outside(k, &message, transmission as u8, prb);
                 emit(Event::SlDch {
                     subframe: k,
                     since_first: 0,
                     rv: &[rv],
                     prb_start: prb,
                     message: &message,
-                    repeat: false,
+                    repeat: !is_new,
                     measurement: with_common(received.measurement, common),
                     evm_percent: received.evm_percent,
                 });
-                taken = prb + psdch::PRBS;
                 break;
             }
         }
@@ -171,47 +198,6 @@ fn decode(decoder: &mut psdch::Decoder, process: &mut Process, message: &mut [u8
     decoder.decode(process, message).is_some() && message.iter().any(|&b| b != 0)
 }
 
-impl Schedule {
-    fn new(pool: &DiscoveryPool, carrier_prbs: usize) -> Self {
-        let mut index = vec![None; pool.period as usize];
-        let n_tx = pool.transmissions.clamp(1, 4) as usize;
-        let usable = pool.n_t() * n_tx;
-        let subframes: Vec<u32> = pool.subframes().into_iter().take(usable).collect();
-        for (l, s) in subframes.iter().enumerate() {
-            index[*s as usize] = Some(l as u32);
-        }
-        let n_f = pool.n_f(carrier_prbs);
-        let mut prbs = Vec::with_capacity(n_f * n_tx);
-        for a in 0..n_f {
-            let places = pool.type2b(carrier_prbs, (a as u32, 0));
-            prbs.extend(
-                (0..n_tx).map(|j| places.as_ref().and_then(|p| p.get(j)).map(|&(_, range)| range.start)),
-            );
-        }
-        let slots = (0..n_f).map(|_| Slot::new()).collect();
-        Self { pool: pool.clone(), index, subframes, transmissions: n_tx, prbs, slots, group: None }
-    }
-}
-
-impl Slot {
-    fn new() -> Self {
-        Self {
-            sides: [Process::new(), Process::new()],
-            rv: [0; 4],
-            count: 0,
-            presence: 0.0,
-            delivered: false,
-        }
-    }
-
-    fn clear(&mut self) {
-        self.sides.iter_mut().for_each(Process::reset);
-        self.count = 0;
-        self.presence = 0.0;
-        self.delivered = false;
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::Receiver;
@@ -219,7 +205,7 @@ mod tests {
     use crate::Sample;
     use crate::impair::awgn::Awgn;
     use crate::numerology::Numerology;
-    use crate::pool::PoolPrbs;
+    use crate::pool::{DiscoveryPool, PoolPrbs};
     use crate::units::{Bandwidth, CyclicPrefix, TransmissionMode};
 
     /// A UE that sends hears nothing in that subframe, and one that is too slow leaves some out: whichever transmissions of a
