@@ -26,7 +26,7 @@ use std::path::{Path, PathBuf};
 /// Whether recordings that exist may be replaced.
 #[derive(Clone, Copy, Debug, Default, Args)]
 pub struct ForceArgs {
-    /// Replace recordings that exist (never an input).
+    /// Replace recordings that exist, and the file of --learn (never an input).
     #[arg(long)]
     pub force: bool,
 }
@@ -164,6 +164,22 @@ impl Outputs {
     pub fn claim_all(&mut self, outputs: &[(&str, Option<&Path>)]) -> Result<(), ConfigError> {
         let named = outputs.iter().filter_map(|(option, path)| Some((option, (*path)?)));
         named.into_iter().try_for_each(|(option, path)| self.claim(option, path).map(drop))
+    }
+
+    /// As [`Self::claim`] for a file that people may have edited since it was written: one that exists is kept, too.
+    ///
+    /// # Errors
+    /// As [`Self::claim`], and that the file exists.
+    pub fn claim_new(&mut self, option: &str, path: &Path) -> Result<Place, ConfigError> {
+        let there = fs::metadata(path).is_ok_and(|about| about.is_file() && about.len() > 0);
+        if self.existing == Existing::Keep && there {
+            return Err(ConfigError::new(
+                format!("{option} would replace a file that exists"),
+                path.display().to_string(),
+                "name another file, or say --force",
+            ));
+        }
+        self.claim(option, path)
     }
 
     /// Takes the places of a recording that a [`sidelink_recordings::Writer`] will make of `path`.

@@ -3,19 +3,20 @@
 //! ```text
 //! plan.rs      the receiver that an input asks for: bandwidth, mode, resampling
 //! findings.rs  what the operator should know of the recording: inverted, beside the centre, another bandwidth
+//! learnt.rs    what was learnt of the radio, as a file for `--config`
 //! ```
 
 mod findings;
+mod learnt;
 mod plan;
 
+pub use learnt::{LearntRadio, SyncSeen};
 pub use plan::{Plan, plan, receiver_config};
 
 use crate::Sample;
 use crate::input::Input;
 use findings::Findings;
 use sidelink_phy::impair::resample::Resampler;
-use sidelink_phy::pool::V2xPool;
-use sidelink_phy::receive::learn::Learnt;
 use sidelink_phy::receive::receiver::Event;
 use sidelink_phy::receive::stream::{Alignment, StreamReceiver};
 use sidelink_recordings::{Gap, GapSize};
@@ -40,12 +41,12 @@ pub struct Outcome {
     pub first_sample: i64,
     /// How the timing was found.
     pub alignment: Option<Alignment>,
-    /// The V2X pools that were learnt.
-    pub learnt_v2x: Vec<Learnt<V2xPool>>,
     /// Carrier offset in Hz that was taken out of everything at the end.
     pub cfo_hz: f64,
     /// What is unusual about the recording, in words.
     pub warnings: Vec<String>,
+    /// What was learnt of the radio.
+    pub learnt: LearntRadio,
     /// Samples that were damaged and replaced.
     pub damaged: u64,
 }
@@ -70,6 +71,8 @@ pub fn run(
     let mut failure = None;
     let mut findings = Findings::default();
     let mut gaps = Gaps::new(&input.recording.info().gaps);
+    let mut sync = SyncSeen::default();
+    let v2x = plan.config.mode.is_v2x();
     let mut block = vec![Sample::default(); BLOCK];
     let mut converted = Vec::new();
     let mut samples = 0u64;
@@ -88,6 +91,7 @@ pub fn run(
         let skipped = gaps.skipped;
         let mut forward = |event: Event<'_>, sample: i64| {
             findings.note(&event);
+            sync.event(&event, v2x);
             if failure.is_none() {
                 failure = emit(event, (sample as f64 * scale).round() as i64 - skipped as i64).err();
             }
@@ -113,9 +117,9 @@ pub fn run(
         work: start.elapsed(),
         first_sample: receiver.first_sample().map_or(0, |s| (s as f64 * scale).round() as i64),
         alignment: receiver.alignment(),
-        learnt_v2x: receiver.receiver().learnt_v2x(),
         cfo_hz: receiver.receiver().common_cfo(),
         warnings: findings.warnings(&receiver, input.radio.frequency),
+        learnt: LearntRadio::new(receiver.receiver_mut(), sync),
         damaged: input.recording.damage().samples(),
     })
 }

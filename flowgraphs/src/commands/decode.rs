@@ -39,6 +39,9 @@ pub struct DecodeArgs {
     /// Verify and open what was decoded with the keys of this key store, or of its TOML form.
     #[arg(long, value_name = "STORE")]
     pub keys: Option<PathBuf>,
+    /// Write the pools and the synchronisation that were learnt, with their evidence, as a file for `--config`.
+    #[arg(long, value_name = "FILE")]
+    pub learn: Option<PathBuf>,
     /// UTC in seconds of the first sample, instead of what the recording says (core:datetime).
     #[arg(long, value_name = "SECONDS", value_parser = parse_utc)]
     pub utc: Option<UtcMicros>,
@@ -51,6 +54,7 @@ pub struct DecodeArgs {
 struct Places {
     reports: Vec<(Form, Place)>,
     pcap: Option<Place>,
+    learn: Option<Place>,
 }
 
 impl Places {
@@ -59,6 +63,7 @@ impl Places {
         outputs.reads_recordings(&args.files);
         outputs.reads(args.radio.config.iter().chain(&args.keys));
         let pcap = args.pcap.as_deref().map(|path| outputs.claim("--pcap", path)).transpose()?;
+        let learn = args.learn.as_deref().map(|path| outputs.claim_new("--learn", path)).transpose()?;
         let option = |form: Form| format!("-F {form}");
         let reports = args.output.iter().map(|output| {
             let place = match &output.file {
@@ -67,7 +72,7 @@ impl Places {
             };
             Ok((output.form, place))
         });
-        Ok(Self { reports: reports.collect::<Result<_, ConfigError>>()?, pcap })
+        Ok(Self { reports: reports.collect::<Result<_, ConfigError>>()?, pcap, learn })
     }
 
     fn open(self, repeats: Repeats) -> anyhow::Result<Sinks> {
@@ -76,7 +81,7 @@ impl Places {
         };
         let reports = self.reports.into_iter().map(open).collect::<std::io::Result<_>>()?;
         let pcap = self.pcap.map(|place| PcapReport::create(place.create()?)).transpose()?;
-        Ok(Sinks { reports, pcap })
+        Ok(Sinks { reports, pcap, learn: self.learn })
     }
 }
 
@@ -84,6 +89,7 @@ impl Places {
 struct Sinks {
     reports: Vec<Report>,
     pcap: Option<PcapReport>,
+    learn: Option<Place>,
 }
 
 /// Decode. Several files are decoded at once, each in its own order.
@@ -91,6 +97,10 @@ struct Sinks {
 /// # Errors
 /// A file that cannot be read, or a configuration that is wrong. The other files are decoded all the same.
 pub fn run(args: DecodeArgs) -> anyhow::Result<()> {
+    if args.learn.is_some() && args.files.len() > 1 {
+        let remedy = "decode one of them: another may be of another radio";
+        return Err(ConfigError::usage("--learn with several recordings", remedy).into());
+    }
     let places = Places::claim(&args)?;
     let keys = args.keys.as_deref().map(keystore::read).transpose()?;
     let sinks = Mutex::new(places.open(Repeats::from_flag(args.repeats))?);
@@ -178,7 +188,14 @@ fn decode(path: &Path, args: &DecodeArgs, keys: Option<&Keys>, sinks: &Mutex<Sin
         &mut |samples| bar.set_position(samples),
     )?;
     bar.finish_and_clear();
-    plan.assumed.extend(outcome.learnt_v2x.iter().map(report::learnt_v2x));
+    plan.assumed.extend(outcome.learnt.v2x().iter().map(report::learnt_v2x));
+    plan.assumed.extend(outcome.learnt.in_words());
+    if let Some(place) = &lock(sinks).learn {
+        outcome.learnt.write(place, &name)?;
+        if outcome.learnt.pools() == 0 {
+            tracing::warn!("{name}: no pool was learnt; the file of --learn says why");
+        }
+    }
     for run in input.recording.damage().runs() {
         tracing::warn!("{name}: {run}");
     }

@@ -12,7 +12,7 @@ use crate::open::{Opened, Opener};
 use crate::outputs::{ForceArgs, Outputs, Place};
 use crate::radio::record::{Annotator, Recorded};
 use crate::radio::{self, Radio, RadioError, RadioSettings, Receive};
-use crate::receive::receiver_config;
+use crate::receive::{LearntRadio, SyncSeen, receiver_config};
 use crate::report::{Board, Counts, PcapReport, Repeats, Report, annotation};
 use crate::terminal;
 use clap::Args;
@@ -92,6 +92,9 @@ pub struct ListenArgs {
     /// Keep everything that is received as a recording.
     #[arg(long, value_name = "OUT")]
     pub record: Option<PathBuf>,
+    /// Write the pools and the synchronisation that were learnt, with their evidence, as a file for `--config`, at the end.
+    #[arg(long, value_name = "FILE")]
+    pub learn: Option<PathBuf>,
     /// Recordings that exist.
     #[command(flatten)]
     pub force: ForceArgs,
@@ -104,6 +107,7 @@ pub struct ListenArgs {
 struct Places {
     report: Place,
     pcap: Option<Place>,
+    learn: Option<Place>,
 }
 
 impl Places {
@@ -115,17 +119,18 @@ impl Places {
             outputs.claim_recording("--record", path)?;
         }
         let pcap = args.pcap.as_deref().map(|path| outputs.claim("--pcap", path)).transpose()?;
+        let learn = args.learn.as_deref().map(|path| outputs.claim_new("--learn", path)).transpose()?;
         let option = format!("-F {}", args.output.form);
         let report = match &args.output.file {
             Some(path) => outputs.claim(&option, path)?,
             None => outputs.for_people(&option)?,
         };
-        Ok(Self { report, pcap })
+        Ok(Self { report, pcap, learn })
     }
 
     /// Live, so that they are read while they are written. A table in place needs no report.
     fn open(self, form: Form, in_place: bool) -> std::io::Result<(Option<Report>, Option<PcapReport>)> {
-        let Self { report, pcap } = self;
+        let Self { report, pcap, .. } = self;
         let open = || Ok::<_, std::io::Error>(Report::new(form, report.live()?, report.has_colours()));
         let report = (!in_place).then(open).transpose()?;
         Ok((report, pcap.map(PcapReport::live).transpose()?))
@@ -147,6 +152,8 @@ struct Sinks {
     annotator: Option<(Annotator, Numerology, f64)>,
     /// The radio's number of the receiver's first sample.
     first: u64,
+    sync: SyncSeen,
+    v2x: bool,
 }
 
 /// Listen until Ctrl-C, the duration or the radio's end.
@@ -198,6 +205,7 @@ pub fn run(args: ListenArgs, discovery_only: bool) -> anyhow::Result<()> {
         && args.output.form == Form::Table
         && !args.lines
         && terminal::colours_on_stdout();
+    let learn = places.learn.clone();
     let (report, pcap) = places.open(args.output.form, in_place)?;
     let report = report.map(|report| report.repeats(Repeats::from_flag(args.repeats)));
     let mut sinks = Sinks {
@@ -212,12 +220,20 @@ pub fn run(args: ListenArgs, discovery_only: bool) -> anyhow::Result<()> {
         clock: None,
         annotator,
         first: 0,
+        sync: SyncSeen::default(),
+        v2x: receiver.mode.is_v2x(),
     };
     eprintln!("{name}, {:.2} MS/s; Ctrl-C ends it", rate / 1e6);
     if in_place {
         terminal::print("\x1b[2J")?;
     }
-    let result = listen(radio, StreamReceiver::new(receiver), &mut sinks, args.duration, &stop);
+    let mut receiver = StreamReceiver::new(receiver);
+    let result = listen(radio, &mut receiver, &mut sinks, args.duration, &stop);
+    if let Some(place) = &learn {
+        let learnt = LearntRadio::new(receiver.receiver_mut(), std::mem::take(&mut sinks.sync));
+        learnt.write(place, &name)?;
+        eprintln!("{} pools learnt", learnt.pools());
+    }
     let Counts { psbch, sci, sl_sch, sl_dch, .. } = sinks.counts;
     eprintln!("heard {psbch} MIBs, {sci} SCIs, {sl_sch} SL-SCH blocks, {sl_dch} discovery messages");
     result
@@ -252,7 +268,7 @@ struct Filled {
 
 fn listen(
     radio: Box<dyn Radio>,
-    receiver: StreamReceiver,
+    receiver: &mut StreamReceiver,
     sinks: &mut Sinks,
     duration: Option<Duration>,
     stop: &Arc<AtomicBool>,
@@ -342,8 +358,8 @@ fn fetch(
 }
 
 /// The receiver of a stream with gaps.
-struct Ear {
-    receiver: StreamReceiver,
+struct Ear<'a> {
+    receiver: &'a mut StreamReceiver,
     /// Samples before the first one that the receiver was given.
     before: u64,
     /// Number of the sample that comes next.
@@ -353,8 +369,8 @@ struct Ear {
     longest_gap: u64,
 }
 
-impl Ear {
-    fn new(receiver: StreamReceiver, rate: f64) -> Self {
+impl<'a> Ear<'a> {
+    fn new(receiver: &'a mut StreamReceiver, rate: f64) -> Self {
         let longest_gap = (rate * LONGEST_GAP_SECONDS) as u64;
         Self { receiver, before: 0, next: None, taken: 0, lost: 0, longest_gap }
     }
@@ -369,7 +385,7 @@ impl Ear {
         self.lost += gap;
         if gap > self.longest_gap {
             self.finish(sinks)?;
-            self.receiver = StreamReceiver::new(self.receiver.receiver().config().clone());
+            *self.receiver = StreamReceiver::new(self.receiver.receiver().config().clone());
             self.before = self.taken + self.lost;
             // its subframes are counted anew
             sinks.clock = None;
@@ -411,6 +427,7 @@ impl Ear {
 
 impl Sinks {
     fn event(&mut self, event: &Event<'_>, sample: i64) -> anyhow::Result<()> {
+        self.sync.event(event, self.v2x);
         if self.discovery_only && !matches!(event, Event::SlDch { .. }) {
             return Ok(());
         }

@@ -301,9 +301,7 @@ impl D2d {
         let Some(prbs) = prbs else { return };
         let grant = Grant { prbs, mcs: sci.mcs, rv: 0, n_id: 0, n_ssf: 0, transmission_format: false };
         let Ok((modulation, size)) = grant.size(false) else { return };
-        if time_resource_pattern(pool.trp_set, sci.trp).is_none()
-            || !tables::is_precoding_size(prbs.len)
-        {
+        if time_resource_pattern(pool.trp_set, sci.trp).is_none() || !tables::is_precoding_size(prbs.len) {
             return;
         }
         let until = match origin {
