@@ -249,15 +249,21 @@ impl CommunicationLearner {
         let start = if exact.is_some() || !is_whole { starts.last } else { starts.first };
         let earlier = (starts.last + fold.period as usize - start) % fold.period as usize;
         let controls = || cells(start).enumerate().filter(|(_, cell)| cell.control > 0).map(|(into, _)| into);
-        let last_control = controls().last()?;
         let used = controls().fold(0, |bits, into| bits | 1u64 << into);
+        let data_offset = data.offset + earlier;
+        let last_used = controls().last()?;
+        // PSCCH that was not seen comes before PSSCH as well
+        let last_control = match exact {
+            Some(()) => last_used,
+            None => last_used.max(data_offset.clamp(1, CONTROL_SPAN) - 1),
+        };
         let all = (1u64 << (last_control + 1)) - 1;
         Some(CommunicationFit {
             period: fold.period,
             offset: start as u32,
             control: (last_control + 1, if exact.is_some() { used } else { all }),
             control_prbs,
-            data: (data.offset + earlier, data.len, data.bits),
+            data: (data_offset, data.len, data.bits),
             data_prbs: self.data_prbs.prbs(),
             is_control_exact: exact.is_some(),
             is_data_exact: data.unique,
