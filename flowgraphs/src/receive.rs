@@ -153,7 +153,8 @@ impl Gaps {
 
     /// The samples that are missing before sample `at`.
     fn at(&mut self, at: u64) -> Option<u64> {
-        let (_, size) = self.ahead.pop_front_if(|gap| gap.0 <= at)?;
+        let (_, size) = *self.ahead.front().filter(|gap| gap.0 <= at)?;
+        self.ahead.pop_front();
         self.skipped += size;
         Some(size)
     }

@@ -24,7 +24,7 @@ fn receive(scenario: &Scenario, config: Config) -> (Heard, usize, LearntRadio) {
         sync.event(&event, false);
         let new = match event {
             Event::SlSch(block) if !block.repeat => (block.subframe, block.block),
-            Event::SlDch { subframe, message, repeat: false, .. } => (subframe, &message[..]),
+            Event::SlDch { subframe, message, repeat: false, .. } => (subframe, message),
             _ => return,
         };
         reported += 1;
@@ -165,11 +165,11 @@ fn campaign(pools: u64, seed: u64, least: u64) {
         let text = if n % 2 == 0 { random_communication(&mut rng) } else { random_discovery(&mut rng) };
         match learn(&text) {
             Fate::Learnt => learnt += 1,
-            Fate::Open => println!("pool {n} is not learnt:\n{text}"),
+            Fate::Open => eprintln!("pool {n} is not learnt:\n{text}"),
             Fate::Wrong(why) => wrong.push(format!("pool {n}: {why}\n{text}")),
         }
     }
-    println!("{learnt} of {pools} learnt, {} wrong", wrong.len());
+    eprintln!("{learnt} of {pools} learnt, {} wrong", wrong.len());
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     assert!(learnt >= least, "{learnt} of {pools}");
 }

@@ -12,15 +12,13 @@ use crate::radio::{self, Anchor, HOST_UNCERTAINTY_NS, Radio as _, RadioSettings}
 use crate::report::{PcapReport, annotation};
 use crate::ue::control::{self, Board, ControlConfig, Server};
 use crate::ue::{
-    AddressBook, Application, Form, NoStore, Observer, RadioFacts, Reporter, Running, Stage, ThreadOptions,
-    TimeSource, Ue, UeConfig,
+    AddressBook, Application, Form, Listener, NoStore, Observer, RadioFacts, Reporter, Running, Stage,
+    ThreadOptions, TimeSource, Ue, UeConfig,
 };
 use clap::Args;
 pub use example::Example;
 use sidelink_phy::numerology::Numerology;
-use sidelink_phy::receive::receiver::Event;
 use sidelink_recordings::{UtcMicros, WriterOptions, hints_of_name};
-use sidelink_security::counter::UtcTime;
 use std::io::Write;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -220,10 +218,7 @@ impl Places {
 }
 
 /// Writes what a UE hears to a capture and into the recording of its radio.
-fn listener(
-    mut pcap: Option<PcapReport>,
-    annotator: Option<(Annotator, Numerology, f64)>,
-) -> Box<dyn FnMut(&Event<'_>, i64, UtcTime) + Send> {
+fn listener(mut pcap: Option<PcapReport>, annotator: Option<(Annotator, Numerology, f64)>) -> Listener {
     Box::new(move |event, sample, utc| {
         let time = Clock::dfn(event.subframe());
         if let Some((annotator, numerology, frequency)) = &annotator

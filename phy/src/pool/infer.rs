@@ -41,6 +41,6 @@ impl Clock {
     /// Whether periods run on from one subframe to the other.
     fn is_continuous(self, from: u64, to: u64, period: u32) -> bool {
         let cycle = SUBFRAMES_PER_DFN_PERIOD;
-        self == Self::Capture || cycle % period == 0 || from / cycle as u64 == to / cycle as u64
+        self == Self::Capture || cycle.is_multiple_of(period) || from / cycle as u64 == to / cycle as u64
     }
 }

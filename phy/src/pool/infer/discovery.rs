@@ -202,7 +202,7 @@ impl DiscoveryLearner {
         let (best, Cost { nats, start, periods }) = all.min_by(|a, b| a.1.nats.total_cmp(&b.1.nats))?;
         let period = PERIODS[best];
         // a multiple of the right period agrees with everything too
-        let competes = |i: usize| i != best && PERIODS[i] % period != 0;
+        let competes = |i: usize| i != best && !PERIODS[i].is_multiple_of(period);
         let is_likelier = |other: &Option<Cost>| other.is_none_or(|other| other.nats >= nats + MARGIN);
         let is_clear = (0..costs.len()).filter(|&i| competes(i)).all(|i| is_likelier(&costs[i]));
         if periods < AGREEING_PERIODS || !is_clear {

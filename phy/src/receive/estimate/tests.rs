@@ -89,7 +89,8 @@ fn motion_is_told_from_noise_and_from_an_offset() {
             left += usize::from(m.offset_hz == 0.0 || m.cfo_hz.abs() < 40.0);
         }
         let excess = crate::units::decibel(noise) + SNR_DB as f32;
-        assert!(excess.abs() < 1.0, "{doppler} Hz: noise is {excess} dB off");
+        // what the estimate misses of a channel that moves counts as noise
+        assert!((-1.0..1.5).contains(&excess), "{doppler} Hz: noise is {excess} dB off");
         assert!(near > 45, "{doppler} Hz: Doppler near {near} of {trials}");
         assert!(left >= 35, "{doppler} Hz: offset left in {left} of {trials}");
     }

@@ -141,12 +141,12 @@ fn random_pools_are_learnt_from_three_ues() {
         let mut air = Air::new(pool.clone(), carrier, &trps, rng.below(10_000), n as u64);
         air.play(&mut learner, 9 * pool.period as u64, &|_| true);
         let Some(fit) = learner.fit() else {
-            println!("not learnt: {pool:?} {trps:?}");
+            eprintln!("not learnt: {pool:?} {trps:?}");
             continue;
         };
         learnt += 1;
         assert!(explains(&fit.pool(), &pool, carrier, &trps, 9), "{pool:?} {trps:?} is not {fit:?}");
     }
-    println!("{learnt} of {tried}");
+    eprintln!("{learnt} of {tried}");
     assert!(learnt * 100 >= tried * 95, "{learnt} of {tried}");
 }

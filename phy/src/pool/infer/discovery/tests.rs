@@ -73,7 +73,7 @@ fn explains(fit: &DiscoveryFit, pool: &DiscoveryPool, carrier: usize, learner: &
         let numbers: Vec<Option<usize>> =
             places.iter().map(|&(s, _)| subframes.iter().position(|&l| l == late(s))).collect();
         let first = numbers[0].unwrap_or(usize::MAX);
-        numbers.iter().enumerate().all(|(j, &l)| l == Some(first + j)) && first % places.len() == 0
+        numbers.iter().enumerate().all(|(j, &l)| l == Some(first + j)) && first.is_multiple_of(places.len())
     })
 }
 
@@ -89,7 +89,7 @@ fn random_pools_are_learnt_from_three_ues() {
         // as long as DFN time allows
         play(&mut learner, &pool, carrier, 3, (9_000 / pool.period as u64).min(40), &mut rng);
         let Some(fit) = learner.fit() else {
-            println!("not learnt: {pool:?}");
+            eprintln!("not learnt: {pool:?}");
             continue;
         };
         learnt += 1;

@@ -93,7 +93,7 @@ impl Learning {
     /// Whether PSCCH is looked for outside of the believed pool too.
     pub(super) fn is_audited(&self, k: u64) -> bool {
         self.believed.is_none_or(|fit| {
-            k % AUDIT == 0 || k.saturating_sub(self.last_inside) > IDLE_PERIODS * fit.period as u64
+            k.is_multiple_of(AUDIT) || k.saturating_sub(self.last_inside) > IDLE_PERIODS * fit.period as u64
         })
     }
 

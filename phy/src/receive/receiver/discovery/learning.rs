@@ -99,7 +99,7 @@ impl Learning {
             let known = fit.bitmap.0 * fit.repetitions as usize;
             let is_near = self.phase(k).is_some_and(|into| into < known + BEYOND);
             let is_idle = k.saturating_sub(self.last_inside) > IDLE_PERIODS * fit.period as u64;
-            is_near || is_idle || k % AUDIT == 0
+            is_near || is_idle || k.is_multiple_of(AUDIT)
         })
     }
 
