@@ -168,7 +168,7 @@ fn the_validation_can_fail() {
         ("\"core:version\": \"1.2.6\"", "\"core:version\": 1"),
         ("\"name\": \"sidelink\"", "\"name\": \"other\""),
         ("\"core:sha512\": \"", "\"core:sha512\": \"00"),
-        ("\"core:sample_start\": 1000", "\"core:sample_start\": -1"),
+        ("\"core:sample_start\":1000", "\"core:sample_start\":-1"),
     ] {
         let changed = text.replace(from, to);
         assert_ne!(changed, text, "{from}");
