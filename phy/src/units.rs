@@ -232,6 +232,12 @@ impl DfnSubframe {
         Self((count % SUBFRAMES_PER_DFN_PERIOD as u64) as u16)
     }
 
+    /// Returns the subframe count, 0 to 10239, of capture subframe 0 where capture subframe `k` is this one.
+    pub fn count_of_capture_start(self, k: u64) -> u32 {
+        let period = SUBFRAMES_PER_DFN_PERIOD as u64;
+        ((self.count() as u64 + period - k % period) % period) as u32
+    }
+
     /// From the two fields of MIB-SL; `None` when one is out of range.
     pub fn new(dfn: u16, subframe: u8) -> Option<Self> {
         (dfn < 1024 && subframe < 10).then_some(Self(dfn * 10 + subframe as u16))

@@ -28,7 +28,7 @@ use crate::pool::{CommunicationPool, DiscoveryPool, V2xPool};
 use crate::receive::learn::Learnt;
 use crate::receive::slss::Detector;
 use crate::sequence::dmrs::References;
-use crate::units::{CyclicPrefix, DfnSubframe, PrbRange, SUBFRAMES_PER_DFN_PERIOD, TransmissionMode};
+use crate::units::{CyclicPrefix, DfnSubframe, PrbRange, TransmissionMode};
 use std::sync::Arc;
 
 /// What a receiver has to know, and what it may.
@@ -219,8 +219,7 @@ impl Receiver {
 
     /// Say what the time is at capture subframe `k`.
     pub fn set_time(&mut self, k: u64, time: DfnSubframe) {
-        let period = SUBFRAMES_PER_DFN_PERIOD as u64;
-        self.time_zero = Some(((time.count() as u64 + period - k % period) % period) as u32);
+        self.time_zero = Some(time.count_of_capture_start(k));
         self.time_source = TimeSource::Caller;
     }
 

@@ -5,7 +5,7 @@ use super::layout::PoolLayout;
 use crate::pool::CommunicationPool;
 use crate::pool::infer::{Clock, CommunicationFit, CommunicationLearner, ControlSighting, DataSighting};
 use crate::receive::learn::{Evidence, Learnt, Open, OpenValue, Part};
-use crate::units::{DfnSubframe, SUBFRAMES_PER_DFN_PERIOD};
+use crate::units::DfnSubframe;
 
 /// Blocks outside of a pool that is believed, after which it is given up.
 const CONTRADICTING_BLOCKS: u32 = 3;
@@ -61,8 +61,7 @@ impl Learning {
 
     /// Note what the time is in capture subframe `k`. A time that jumps makes everything that was learnt worthless.
     pub(super) fn set_time(&mut self, k: u64, time: Option<DfnSubframe>) {
-        let cycle = SUBFRAMES_PER_DFN_PERIOD as u64;
-        let zero = time.map(|t| ((t.count() as u64 + cycle - k % cycle) % cycle) as u32);
+        let zero = time.map(|t| t.count_of_capture_start(k));
         if zero != self.zero {
             self.zero = zero;
             self.restart();

@@ -4,7 +4,7 @@ use crate::channel::psdch::MESSAGE_BYTES;
 use crate::pool::DiscoveryPool;
 use crate::pool::infer::{Clock, DiscoveryFit, DiscoveryLearner, DiscoverySighting};
 use crate::receive::learn::{Evidence, Learnt, Open, OpenValue, Part};
-use crate::units::{DfnSubframe, SUBFRAMES_PER_DFN_PERIOD};
+use crate::units::DfnSubframe;
 
 /// Messages whose transmissions are waited for at a time.
 const MESSAGES: usize = 64;
@@ -70,8 +70,7 @@ impl Learning {
 
     /// Note what the time is in capture subframe `k`. A time that jumps makes everything that was learnt worthless.
     pub(super) fn set_time(&mut self, k: u64, time: Option<DfnSubframe>) {
-        let cycle = SUBFRAMES_PER_DFN_PERIOD as u64;
-        let zero = time.map(|t| ((t.count() as u64 + cycle - k % cycle) % cycle) as u32);
+        let zero = time.map(|t| t.count_of_capture_start(k));
         if zero != self.zero {
             self.zero = zero;
             self.restart();
