@@ -1,12 +1,15 @@
-//! What is wrong with a receiver's samples before anything is known of the signal: a line at 0 Hz, a level far from 1, an
-//! inverted spectrum. All three are put right here, block by block, so that nothing behind has to know of them.
+//! What is wrong with a receiver's samples before anything is known of the signal: a line at 0 Hz, other lines (spurs), a level
+//! far from 1, an inverted spectrum. All are put right here, block by block, so that nothing behind has to know of them.
 //!
 //! The line of direct-conversion receivers (local oscillator leakage, converter offset) stands between the two central
 //! subcarriers of SC-FDMA, which are shifted by half a subcarrier spacing (TS 36.211 §9.3.3), and leaks into all of them.
 //! It is the mean of the samples: blocks are averaged with the inverse of their power as weight, since the mean of a quiet
 //! block tells most of the line, and of a busy one least.
 
+mod spurs;
+
 use crate::Sample;
+use spurs::Spurs;
 
 /// Share of what was known that a block leaves: a memory of about 32 blocks.
 const MEMORY: f64 = 1.0 - 1.0 / 32.0;
@@ -31,8 +34,8 @@ pub enum Spectrum {
     Inverted,
 }
 
-/// Conditions a stream of samples.
-#[derive(Clone, Debug, Default)]
+/// Conditions a stream of samples. Allocates nothing after construction.
+#[derive(Clone)]
 pub struct Conditioner {
     spectrum: Spectrum,
     /// Factor of every sample, a power of two; 0 before the first block with any power.
@@ -40,15 +43,27 @@ pub struct Conditioner {
     /// Weighted sum of the blocks' means, and of the weights.
     sum: [f64; 2],
     weight: f64,
+    spurs: Spurs,
 }
 
 impl Conditioner {
+    /// For blocks of `block` samples, about a subframe.
+    pub fn new(block: usize) -> Self {
+        Self { spectrum: Spectrum::Normal, gain: 0.0, sum: [0.0; 2], weight: 0.0, spurs: Spurs::new(block) }
+    }
+
     /// Changes the sense in which frequencies are read, from the next block on.
     pub fn set_spectrum(&mut self, spectrum: Spectrum) {
         if spectrum != self.spectrum {
             self.spectrum = spectrum;
             self.sum[1] = -self.sum[1];
+            self.spurs.mirror();
         }
+    }
+
+    /// Takes note that `count` samples were lost before the next block.
+    pub fn skip(&mut self, count: u64) {
+        self.spurs.pass(count);
     }
 
     /// The sense in which frequencies are read.
@@ -83,6 +98,8 @@ impl Conditioner {
             Spectrum::Normal => block.iter_mut().for_each(|x| *x -= line),
             Spectrum::Inverted => block.iter_mut().for_each(|x| *x = x.conj() - line),
         }
+        let of_line = mean[0] * mean[0] + mean[1] * mean[1];
+        self.spurs.process(block, (power - of_line).max(0.0) * gain * gain);
     }
 
     /// Squares and fourth powers of the samples must stay within single precision.
@@ -99,6 +116,7 @@ impl Conditioner {
             if self.gain == 0.0 || now > LEVELS.end || self.weight == 0.0 {
                 self.gain = (-rms.log2().round()).exp2() as f32;
                 (self.sum, self.weight) = ([0.0; 2], 0.0);
+                self.spurs.forget();
             }
         }
     }
@@ -174,7 +192,7 @@ mod tests {
     fn a_line_of_any_strength_is_gone_after_the_first_block() {
         for db in [-40.0f32, -10.0, 20.0] {
             let line = Sample::from_polar(10f32.powf(db / 20.0), 2.1);
-            let mut conditioner = Conditioner::default();
+            let mut conditioner = Conditioner::new(1920);
             for k in 0..40 {
                 let clean = noise(7680, 1.0, k);
                 let mut block: Vec<_> = clean.iter().map(|x| x + line).collect();
@@ -192,7 +210,7 @@ mod tests {
     #[test]
     fn quiet_blocks_tell_the_line_and_a_jump_is_followed_at_once() {
         let line = Sample::new(0.02, -0.01);
-        let mut conditioner = Conditioner::default();
+        let mut conditioner = Conditioner::new(1920);
         for k in 0..100 {
             let level = if k % 20 == 3 { 1.0 } else { 1e-2 };
             let mut block: Vec<_> = noise(7680, level, k).iter().map(|x| x + line).collect();
@@ -208,12 +226,12 @@ mod tests {
     #[test]
     fn levels_from_1e_9_to_1e9_come_out_near_1_and_others_as_they_are() {
         for level in [1e-9f32, 1e-5, 1e9] {
-            let mut conditioner = Conditioner::default();
+            let mut conditioner = Conditioner::new(1920);
             let mut block = noise(1920, level, 5);
             conditioner.process(&mut block);
             assert!((0.2..4.0).contains(&power(&block)), "{level}: {}", power(&block));
         }
-        let mut conditioner = Conditioner::default();
+        let mut conditioner = Conditioner::new(1920);
         let mut silence = vec![Sample::default(); 1920];
         conditioner.process(&mut silence);
         assert_eq!(power(&silence), 0.0);
@@ -224,7 +242,7 @@ mod tests {
 
     #[test]
     fn an_inverted_spectrum_is_turned_round_and_its_line_taken_out() {
-        let mut conditioner = Conditioner::default();
+        let mut conditioner = Conditioner::new(1920);
         let with_line =
             |k: u64| -> Vec<_> { noise(1920, 1.0, k).iter().map(|x| x + Sample::new(0.0, 3.0)).collect() };
         conditioner.process(&mut with_line(1));

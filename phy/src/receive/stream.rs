@@ -167,7 +167,7 @@ impl StreamReceiver {
             hunter: Hunter::new(&config, longest),
             receiver: Receiver::new(config),
             numerology,
-            conditioner: Conditioner::default(),
+            conditioner: Conditioner::new(n),
             incoming: Vec::with_capacity(n),
             history: History::new(longest),
             subframe: vec![Sample::default(); n],
@@ -240,6 +240,7 @@ impl StreamReceiver {
     pub fn skip(&mut self, count: u64, emit: &mut Emit<'_>) {
         let n = self.numerology.subframe_samples() as i64;
         self.flush();
+        self.conditioner.skip(count);
         let end = self.history.end() + count.min(i64::MAX as u64 / 2) as i64;
         // a stretch ends here: what it holds is tried now
         self.advance(self.lock.is_none(), emit);

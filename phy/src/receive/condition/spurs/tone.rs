@@ -1,0 +1,203 @@
+//! One line, followed.
+
+use super::LARGEST_MEAN;
+use crate::Sample;
+use num_complex::Complex64;
+use std::f64::consts::TAU;
+
+/// Share of what was known that a block leaves: a memory of about 32 blocks.
+const MEMORY: f64 = 1.0 - 1.0 / 32.0;
+
+/// Samples for which the phasors of a line are worked out once.
+const TABLE: usize = 64;
+
+/// Blocks after which a line is proven or given up.
+const TRIAL: u32 = 8;
+
+/// Times that a line may jump before it is proven: what jumps more often is none.
+const JUMPS: u32 = 3;
+
+/// What a block says of a line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Verdict {
+    /// It may be one.
+    Unproven,
+    /// It is one.
+    Proven,
+    /// It is none, or none any more.
+    Gone,
+}
+
+/// A line.
+#[derive(Clone, Debug)]
+pub(super) struct Tone {
+    /// Turns per sample.
+    step: f64,
+    /// Turns in the middle of the next block, which is where a mean over the block tells a phase.
+    phase: f64,
+    /// Samples from the start of a block to its middle.
+    half: f64,
+    /// Against a phasor of that phase.
+    amplitude: Complex64,
+    /// Sum of the weights of what `amplitude` is the mean of: inverse powers of blocks.
+    weight: f64,
+    /// Blocks that are remembered, old ones less than new ones.
+    span: f64,
+    blocks: u32,
+    jumps: u32,
+    /// Blocks since the last jump.
+    steady: u32,
+}
+
+impl Tone {
+    /// A line near frequency `at` (turns per sample) in `block`, behind which the next block begins.
+    pub(super) fn new(at: f64, block: &[Sample]) -> Self {
+        let mut tone = Self {
+            step: at,
+            phase: 0.0,
+            half: 0.0,
+            amplitude: Complex64::default(),
+            weight: 0.0,
+            span: 0.0,
+            blocks: 0,
+            jumps: 0,
+            steady: 0,
+        };
+        // the turn from one quarter of the block to the next tells the frequency to a tenth of the inverse of its length
+        let quarter = block.len() / 4;
+        let mut turn = Complex64::default();
+        let mut last: Option<Complex64> = None;
+        for part in block.chunks_exact(quarter.max(1)).take(4) {
+            let now = tone.mean(part);
+            tone.pass(quarter as u64);
+            turn += last.map_or(Complex64::default(), |last| now * last.conj());
+            last = Some(now);
+        }
+        tone.step += turn.arg() / TAU / quarter.max(1) as f64;
+        (tone.phase, tone.half) = (0.0, 0.5 * block.len() as f64);
+        tone
+    }
+
+    /// Distance to frequency `at` in turns per sample.
+    pub(super) fn apart(&self, at: f64) -> f64 {
+        let apart = (self.step - at).rem_euclid(1.0);
+        apart.min(1.0 - apart)
+    }
+
+    /// Takes a block of mean power `power` into account.
+    pub(super) fn follow(&mut self, block: &[Sample], power: f64) -> Verdict {
+        let mean = self.mean(block);
+        let rest = (power - mean.norm_sqr()).max(1e-6 * power);
+        let error = mean - self.amplitude;
+        if self.weight > 0.0 && error.norm_sqr() > LARGEST_MEAN * rest {
+            self.jump(mean, block.len());
+        }
+        let now = 1.0 / rest;
+        self.weight = MEMORY * self.weight + now;
+        self.span = MEMORY * self.span + 1.0;
+        let gain = now / self.weight;
+        if gain == 1.0 {
+            self.amplitude = mean;
+        } else {
+            self.correct(mean - self.amplitude, gain, block.len());
+        }
+        self.blocks = self.blocks.saturating_add(1);
+        self.steady = self.steady.saturating_add(1);
+        self.verdict()
+    }
+
+    /// Straight-line fit of the phase over all blocks so far, as a filter of two states: amplitude and frequency.
+    fn correct(&mut self, error: Complex64, gain: f64, block: usize) {
+        let blocks = (1.0 / gain).max(2.0);
+        self.amplitude += error * (2.0 * (2.0 * blocks - 1.0) / (blocks * (blocks + 1.0)));
+        let share = 6.0 / (blocks * (blocks + 1.0));
+        let turns =
+            (error * self.amplitude.conj()).im / self.amplitude.norm_sqr().max(f64::MIN_POSITIVE) / TAU;
+        // blocks from one that tells as much as this one to the next
+        let between = (self.span * gain).max(1.0);
+        self.step += share * turns.clamp(-0.25, 0.25) / (between * block as f64);
+    }
+
+    /// The phase or strength is another one. Samples were lost, where the frequency was proven; else the frequency is not
+    /// known well enough yet, and the turn tells it.
+    fn jump(&mut self, mean: Complex64, block: usize) {
+        if self.steady < TRIAL {
+            let turns = (mean * self.amplitude.conj()).arg() / TAU;
+            self.step += turns / block as f64;
+        }
+        self.jumps += 1;
+        (self.weight, self.span, self.steady) = (0.0, 0.0, 0);
+    }
+
+    fn verdict(&self) -> Verdict {
+        let stands_out = self.amplitude.norm_sqr() * self.weight > LARGEST_MEAN;
+        match (self.blocks >= TRIAL, stands_out) {
+            (false, _) if self.jumps > JUMPS => Verdict::Gone,
+            (false, _) => Verdict::Unproven,
+            (true, true) => Verdict::Proven,
+            (true, false) => Verdict::Gone,
+        }
+    }
+
+    /// Takes the line out of the block that was followed last.
+    pub(super) fn subtract(&self, block: &mut [Sample]) {
+        let table = self.table();
+        let (mut at, turn) = self.start();
+        at *= self.amplitude;
+        for run in block.chunks_mut(TABLE) {
+            let base = Sample::new(at.re as f32, at.im as f32);
+            run.iter_mut().zip(&table).for_each(|(x, t)| *x -= base * t);
+            at *= turn;
+        }
+    }
+
+    /// `count` samples pass.
+    pub(super) fn pass(&mut self, count: u64) {
+        self.phase = (self.phase + (self.step * count as f64).fract()).fract();
+    }
+
+    /// The same line where frequencies run the other way.
+    pub(super) fn mirror(&mut self) {
+        (self.step, self.phase, self.amplitude) = (-self.step, -self.phase, self.amplitude.conj());
+    }
+
+    /// Mean of the block, turned back by the line's frequency and phase.
+    fn mean(&self, block: &[Sample]) -> Complex64 {
+        let table = self.table();
+        let (mut at, turn) = self.start();
+        let mut sum = Complex64::default();
+        for run in block.chunks(TABLE) {
+            let mut part = Sample::default();
+            run.iter().zip(&table).for_each(|(x, t)| part += x * t.conj());
+            sum += Complex64::new(part.re.into(), part.im.into()) * at.conj();
+            at *= turn;
+        }
+        sum / block.len().max(1) as f64
+    }
+
+    /// Phasor of the first sample, and the turn from one run of [`TABLE`] samples to the next.
+    fn start(&self) -> (Complex64, Complex64) {
+        let turn = |turns: f64| Complex64::from_polar(1.0, TAU * turns.fract());
+        (turn(self.phase - self.step * self.half), turn(self.step * TABLE as f64))
+    }
+
+    fn table(&self) -> [Sample; TABLE] {
+        let one = Complex64::from_polar(1.0, TAU * self.step);
+        let mut at = Complex64::new(1.0, 0.0);
+        std::array::from_fn(|_| {
+            let now = Sample::new(at.re as f32, at.im as f32);
+            at *= one;
+            now
+        })
+    }
+
+    #[cfg(test)]
+    pub(super) fn frequency(&self) -> f64 {
+        self.step
+    }
+
+    #[cfg(test)]
+    pub(super) fn is_proven(&self) -> bool {
+        self.verdict() == Verdict::Proven
+    }
+}
