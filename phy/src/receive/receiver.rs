@@ -9,6 +9,7 @@
 //! The caller aligns the samples ([`super::stream`] does it for a recording or a radio). Nothing is allocated after
 //! construction.
 
+mod belief;
 mod d2d;
 mod discovery;
 mod event;

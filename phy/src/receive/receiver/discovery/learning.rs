@@ -1,8 +1,9 @@
 //! What is learnt of a discovery pool that nobody told: which transmissions are of one message, and the pool itself.
 
+use super::super::belief::Belief;
 use crate::channel::psdch::MESSAGE_BYTES;
 use crate::pool::DiscoveryPool;
-use crate::pool::infer::{Clock, DiscoveryFit, DiscoveryLearner, DiscoverySighting};
+use crate::pool::infer::{DiscoveryFit, DiscoveryLearner, DiscoverySighting};
 use crate::receive::learn::{Evidence, Learnt, Open, OpenValue, Part};
 use crate::units::DfnSubframe;
 
@@ -11,9 +12,6 @@ const MESSAGES: usize = 64;
 
 /// Subframes within which all transmissions of a message come, when the pool is not known.
 const WINDOW: u64 = 320;
-
-/// Messages outside of a pool that is believed, after which it is given up.
-const CONTRADICTING_MESSAGES: u32 = 3;
 
 /// Messages without any pool that agrees with them, after which everything is forgotten: something was wrong among them.
 const PATIENCE: u64 = 1000;
@@ -29,9 +27,6 @@ const AUDIT: u64 = 37;
 /// was in use is known.
 const BEYOND: usize = 40;
 
-/// Periods without a message in the pool, after which every subframe is searched whole again.
-const IDLE_PERIODS: u64 = 4;
-
 /// A message of which not all transmissions have come.
 struct Message {
     bytes: [u8; MESSAGE_BYTES],
@@ -42,63 +37,42 @@ struct Message {
 
 pub(super) struct Learning {
     learner: DiscoveryLearner,
-    /// The subframe count of DFN time of capture subframe 0.
-    zero: Option<u32>,
-    believed: Option<DiscoveryFit>,
+    belief: Belief<DiscoveryFit>,
     messages: Vec<Message>,
-    contradicting: u32,
-    contradictions: u64,
-    last_inside: u64,
-    fit_after: u64,
-    fitted: u64,
 }
 
 impl Learning {
     pub(super) fn new(carrier_prbs: usize) -> Self {
         Self {
             learner: DiscoveryLearner::new(carrier_prbs),
-            zero: None,
-            believed: None,
+            belief: Belief::new(BETWEEN_FITS),
             messages: Vec::with_capacity(MESSAGES),
-            contradicting: 0,
-            contradictions: 0,
-            last_inside: 0,
-            fit_after: 0,
-            fitted: 0,
         }
     }
 
     /// Note what the time is in capture subframe `k`. A time that jumps makes everything that was learnt worthless.
     pub(super) fn set_time(&mut self, k: u64, time: Option<DfnSubframe>) {
-        let zero = time.map(|t| t.count_of_capture_start(k));
-        if zero != self.zero {
-            self.zero = zero;
+        if self.belief.set_time(k, time) {
             self.restart();
         }
     }
 
     fn restart(&mut self) {
-        self.learner.restart(if self.zero.is_some() { Clock::Dfn } else { Clock::Capture });
-        self.believed = None;
-        (self.contradicting, self.fitted) = (0, 0);
-    }
-
-    fn count(&self, k: u64) -> u64 {
-        k + self.zero.unwrap_or(0) as u64
+        self.learner.restart(self.belief.clock());
+        self.belief.restart();
     }
 
     /// Subframe of the believed period that capture subframe `k` is.
     pub(super) fn phase(&self, k: u64) -> Option<usize> {
-        Some(self.believed?.phase(self.learner.clock(), self.count(k)))
+        Some(self.belief.pool()?.phase(self.learner.clock(), self.belief.count(k)))
     }
 
     /// Whether messages are looked for outside of the believed pool too.
     pub(super) fn is_audited(&self, k: u64) -> bool {
-        self.believed.is_none_or(|fit| {
+        self.belief.pool().is_none_or(|fit| {
             let known = fit.bitmap.0 * fit.repetitions as usize;
             let is_near = self.phase(k).is_some_and(|into| into < known + BEYOND);
-            let is_idle = k.saturating_sub(self.last_inside) > IDLE_PERIODS * fit.period as u64;
-            is_near || is_idle || k.is_multiple_of(AUDIT)
+            is_near || self.belief.is_idle(k, fit.period) || k.is_multiple_of(AUDIT)
         })
     }
 
@@ -115,10 +89,9 @@ impl Learning {
         message.places[transmission as usize & 3] = Some(prb);
         let places = message.places;
         self.learner.places(places);
-        self.learner.transmission(DiscoverySighting { subframe: self.count(k), transmission, is_new });
-        if self.believed.is_some() && is_new {
-            self.contradicting += 1;
-            self.contradictions += 1;
+        self.learner.transmission(DiscoverySighting { subframe: self.belief.count(k), transmission, is_new });
+        if is_new {
+            self.belief.contradict();
         }
         is_new
     }
@@ -135,9 +108,13 @@ impl Learning {
         // it may have been seen before the pool was known
         let seen = self.messages.iter().any(|m| m.bytes == *bytes && (first..k).contains(&m.last));
         self.message(k, bytes, transmission);
-        self.last_inside = k;
+        self.belief.agree(k);
         self.learner.places(places);
-        self.learner.transmission(DiscoverySighting { subframe: self.count(k), transmission, is_new: !seen });
+        self.learner.transmission(DiscoverySighting {
+            subframe: self.belief.count(k),
+            transmission,
+            is_new: !seen,
+        });
         !seen
     }
 
@@ -160,18 +137,15 @@ impl Learning {
 
     /// Believe a pool or give it up, after subframe `k`. Returns one that is believed from now on.
     pub(super) fn judge(&mut self, k: u64) -> Option<DiscoveryFit> {
-        if self.contradicting >= CONTRADICTING_MESSAGES {
-            (self.believed, self.contradicting) = (None, 0);
-        }
+        self.belief.review();
         let messages = self.learner.messages();
-        if self.believed.is_some() || k < self.fit_after || messages == self.fitted {
+        if !self.belief.is_due(k, messages) {
             return None;
         }
-        (self.fit_after, self.fitted) = (k + BETWEEN_FITS, messages);
         // while more subframes turn up, none is left out
         let fit = self.learner.fit().filter(|fit| fit.is_complete);
-        if fit.is_some() {
-            (self.believed, self.last_inside) = (fit, k);
+        if let Some(fit) = fit {
+            self.belief.believe(k, fit);
         } else if messages > PATIENCE {
             self.restart();
         }
@@ -180,8 +154,8 @@ impl Learning {
 
     /// The pool as it is known now, with what was seen since it was believed. Allocates.
     pub(super) fn learnt(&mut self) -> Option<Learnt<DiscoveryPool>> {
-        let fit = self.learner.fit().or(self.believed)?;
-        let timed = self.zero.is_some();
+        let fit = self.learner.fit().or(self.belief.pool())?;
+        let timed = self.belief.is_timed();
         let mut open = vec![Open { part: Part::Bitmap, value: OpenValue::Seen }];
         if !fit.is_prbs_exact {
             open.push(Open { part: Part::Prbs, value: OpenValue::Most });
@@ -190,7 +164,7 @@ impl Learning {
             open.push(Open { part: Part::Offset, value: OpenValue::Default });
         }
         let (control, blocks) = fit.agreeing;
-        let contradictions = fit.contradictions + self.contradictions;
+        let contradictions = fit.contradictions + self.belief.contradictions();
         Some(Learnt { pool: fit.pool(), evidence: Evidence { control, blocks, contradictions, timed, open } })
     }
 }
