@@ -120,6 +120,20 @@ fn a_line_at_0_hz_of_any_strength() {
     }
 }
 
+/// As strong as the signal, which no block survives, once they are known.
+#[test]
+fn two_spurs() {
+    let tone = |hertz: f64, i: usize| {
+        Sample::from_polar(burst(), (2.0 * PI * (hertz * i as f64 / RATE).fract()) as f32)
+    };
+    let spurs = |(i, x): (usize, &Sample)| x + tone(-613_070.0, i) + tone(351_410.0, i);
+    let damaged: Vec<_> = air().iter().enumerate().map(spurs).collect();
+    let summary = decode("spurs", &damaged, &[]).pop().unwrap();
+    assert_eq!(summary["sci"], SENT, "{summary}");
+    // the first two come before the spurs are known
+    assert!(summary["sl_sch"].as_u64().unwrap() >= SENT - 2, "{summary}");
+}
+
 #[test]
 fn an_idle_start_with_a_line() {
     // the noise of the last subframes, in which nobody sends
