@@ -10,6 +10,11 @@
 //! | [`awgn`] | adds white Gaussian noise |
 //! | [`fading`] | sends it through the multipath channels EPA, EVA and ETU |
 //! | [`offset`] | shifts it in frequency, time and speed; gain, phase and saturation |
+//! | [`tone`] | adds a line: DC, a spur |
+//! | [`imbalance`] | sets its I and Q branches apart in gain and phase |
+//! | [`phase_noise`] | turns it by a phase that walks at random |
+//! | [`impulse`] | adds short bursts of noise |
+//! | [`loss`] | takes runs of samples out of it |
 //! | [`measure`] | nothing: tells its level, peaks, offset and faults |
 //! | [`ceiling`] | nothing: tells whether it was limited |
 //! | [`path`] | all of the above in its place: one transmitter's way to a receiver |
@@ -23,12 +28,17 @@ pub mod awgn;
 pub mod ceiling;
 mod elementary;
 pub mod fading;
+pub mod imbalance;
+pub mod impulse;
+pub mod loss;
 pub mod measure;
 pub mod offset;
 pub mod path;
+pub mod phase_noise;
 pub mod resample;
 pub mod rng;
 pub mod spectrum;
+pub mod tone;
 
 #[cfg(test)]
 mod testing;
