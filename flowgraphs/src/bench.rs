@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! bler.rs     block error rates: a channel of the physical layer over noise and fading          bler/
+//! damage.rs   what damage to the samples costs: SCIs and blocks heard of those that were sent          damage/
 //! latency.rs  time of each stage of UEs in real time, deadlines, turn-round                         latency/
 //! phy.rs      time of each stage of the physical layer                                           phy/
 //! security.rs what protection costs: ciphers, discovery, a protected frame                       security/
@@ -9,6 +10,7 @@
 //! ```
 
 pub mod bler;
+pub mod damage;
 pub mod latency;
 pub mod phy;
 pub mod security;

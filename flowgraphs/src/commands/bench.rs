@@ -1,5 +1,6 @@
 //! `sidelink bench`: what the testbed measures of itself.
 
+mod damage;
 mod latency;
 
 use crate::args::{Form, Output};
@@ -35,6 +36,8 @@ enum What {
     Bler(BlerArgs),
     /// What protection costs: bits, collisions, tables, ciphers, a protected frame.
     Security(SecurityArgs),
+    /// What damage to the samples costs: SCIs and blocks heard of those sent, over DC, spurs, lost samples, offsets, ..
+    Damage(damage::DamageArgs),
     /// UEs in real time: time of each stage, missed deadlines, turn-round, application to application.
     Latency(latency::LatencyArgs),
 }
@@ -106,6 +109,7 @@ pub fn run(args: BenchArgs) -> anyhow::Result<()> {
         What::Phy(args) => (&args.output, None),
         What::Bler(args) => (&args.output, None),
         What::Security(args) => (&args.output, args.plot.as_deref()),
+        What::Damage(args) => (&args.output, None),
         What::Latency(args) => (&args.output, args.html.as_deref()),
     };
     let outputs = [("-F", output.file.as_deref()), ("--plot", other)];
@@ -114,6 +118,7 @@ pub fn run(args: BenchArgs) -> anyhow::Result<()> {
         What::Phy(args) => run_phy(&args),
         What::Bler(args) => run_bler(&args),
         What::Security(args) => run_security(&args),
+        What::Damage(args) => damage::run(&args),
         What::Latency(args) => latency::run(&args),
     }
 }

@@ -1,0 +1,153 @@
+//! A signal and a damage to samples.
+
+use super::{Damage, Signal};
+use crate::Sample;
+use sidelink_phy::impair::imbalance::IqImbalance;
+use sidelink_phy::impair::impulse::ImpulseNoise;
+use sidelink_phy::impair::loss::SampleLoss;
+use sidelink_phy::impair::offset::{ClockDrift, FrequencyOffset, Saturation};
+use sidelink_phy::impair::phase_noise::PhaseNoise;
+use sidelink_phy::impair::tone::Tone;
+use std::ops::Range;
+
+/// Where the spurs are, in Hz from the carrier.
+const SPURS_HZ: [f64; 2] = [1.2345e6, -1.1003e6];
+
+/// Length of an impulse in seconds.
+const IMPULSE: f64 = 1e-6;
+
+/// Share of a subframe after whose beginning samples are lost.
+const INTO_SUBFRAME: f64 = 0.4;
+
+/// Zeros behind a drifting signal, which let the interpolation reach its end.
+const TAIL: usize = 64;
+
+/// Samples after the damage.
+pub struct Damaged {
+    /// The samples.
+    pub samples: Vec<Sample>,
+    /// Where in them everything went.
+    pub places: Places,
+}
+
+/// From samples before a damage to samples behind it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Places {
+    /// Samples behind the damage for each before it.
+    stretch: f64,
+    loss: Option<SampleLoss>,
+    /// End of the only loss, in samples before the damage.
+    loss_end: Option<i64>,
+}
+
+impl Places {
+    /// Everything stays where it was.
+    pub const UNMOVED: Self = Self { stretch: 1.0, loss: None, loss_end: None };
+
+    fn lossy(loss: SampleLoss, loss_end: Option<i64>) -> Self {
+        Self { loss: Some(loss), loss_end, ..Self::UNMOVED }
+    }
+
+    /// Where a sample went; the next one that stayed where it was lost.
+    pub fn at(&self, sample: i64) -> i64 {
+        match (&self.loss, u64::try_from(sample)) {
+            (Some(loss), Ok(sample)) => loss.position(sample) as i64,
+            _ => (sample as f64 * self.stretch).round() as i64,
+        }
+    }
+
+    /// Whether any of these samples is lost.
+    pub fn is_hit(&self, samples: Range<i64>) -> bool {
+        let [start, end] = [samples.start, samples.end].map(|n| n.max(0) as u64);
+        self.loss.is_some_and(|loss| loss.hits(start..end))
+    }
+
+    /// End of the loss in samples before the damage, where there is one and no other.
+    pub fn only_loss_end(&self) -> Option<i64> {
+        self.loss_end
+    }
+}
+
+impl Damage {
+    /// Damages a signal; what is random is drawn from `seed`.
+    pub fn apply(&self, signal: &Signal, seed: u64) -> Damaged {
+        let mut samples = signal.samples.clone();
+        let rate = signal.numerology.sample_rate();
+        let amplitude = |db: f64| (signal.power * 10_f64.powf(db / 10.0)).sqrt() as f32;
+        let mut places = Places::UNMOVED;
+        match *self {
+            Self::None => {}
+            Self::Dc { level_db } => {
+                let level = Sample::from_polar(amplitude(level_db), 0.7);
+                Tone::dc(level).process(&mut samples);
+            }
+            Self::Spurs { count, level_db } => {
+                for hz in &SPURS_HZ[..count.min(2)] {
+                    let level = Sample::new(amplitude(level_db), 0.0);
+                    Tone::new(level, *hz, rate).process(&mut samples);
+                }
+            }
+            Self::LossOnce { count } => {
+                let first = middle(signal);
+                places = Places::lossy(SampleLoss::once(first, count), Some((first + count) as i64));
+            }
+            Self::LossEvery { count, period_ms } => {
+                let period = (rate * 1e-3 * period_ms as f64).round() as u64;
+                let first = period / 2 + into_subframe(signal);
+                places = Places::lossy(SampleLoss::every(period, first, count), None);
+            }
+            Self::Offset { hz } => FrequencyOffset::new(hz, rate).process(&mut samples),
+            Self::Drift { ppm } => {
+                samples = drifted(samples, ppm);
+                places.stretch = 1.0 + ppm * 1e-6;
+            }
+            Self::Imbalance { gain_db, phase_degrees } => {
+                IqImbalance::new(gain_db, phase_degrees).process(&mut samples)
+            }
+            Self::PhaseNoise { linewidth_hz } => {
+                PhaseNoise::new(linewidth_hz, rate, seed).process(&mut samples)
+            }
+            Self::Clipping { level_db } => {
+                Saturation::new(amplitude(level_db)).process(&mut samples);
+            }
+            Self::Words { level_dbfs, dc_steps } => quantise(&mut samples, amplitude(-level_dbfs), dc_steps),
+            Self::Impulses { per_second, level_db } => {
+                let power = f64::from(amplitude(level_db)).powi(2);
+                let length = (IMPULSE * rate).round() as usize;
+                ImpulseNoise::new(per_second / rate, length, power, seed).process(&mut samples);
+            }
+        }
+        if let Some(mut loss) = places.loss {
+            let kept = loss.process(&mut samples);
+            samples.truncate(kept);
+        }
+        Damaged { samples, places }
+    }
+}
+
+fn into_subframe(signal: &Signal) -> u64 {
+    (INTO_SUBFRAME * signal.numerology.subframe_samples() as f64) as u64
+}
+
+/// A sample in the middle of the signal, within a subframe.
+fn middle(signal: &Signal) -> u64 {
+    let n = signal.numerology.subframe_samples() as u64;
+    signal.samples.len() as u64 / n / 2 * n + into_subframe(signal)
+}
+
+/// The same signal in samples of a clock that is `ppm` too fast.
+fn drifted(mut samples: Vec<Sample>, ppm: f64) -> Vec<Sample> {
+    let Ok(mut drift) = ClockDrift::new(ppm) else { return samples };
+    samples.resize(samples.len() + TAIL, Sample::default());
+    let mut out = vec![Sample::default(); drift.output_len(samples.len())];
+    let written = drift.process(&samples, &mut out);
+    out.truncate(written);
+    out
+}
+
+/// To words of 8 bits with this full scale, after `dc_steps` steps were added to I and to Q.
+fn quantise(samples: &mut [Sample], full_scale: f32, dc_steps: f64) {
+    let dc = full_scale / 128.0 * dc_steps as f32;
+    Tone::dc(Sample::new(dc, dc)).process(samples);
+    Saturation::with_word_length(full_scale, 8).process(samples);
+}

@@ -1,0 +1,230 @@
+//! The kinds of damage, and the strengths that are tried of each.
+
+use clap::ValueEnum;
+use std::fmt;
+
+/// What is damaged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Kind {
+    /// Nothing: what the signal itself allows.
+    None,
+    /// A DC line.
+    Dc,
+    /// Lines beside the carrier.
+    Spur,
+    /// Samples are lost, and nobody says so.
+    Loss,
+    /// The carrier is off.
+    Offset,
+    /// The sample clock is off, and the carrier is not.
+    Drift,
+    /// The I and Q branches differ.
+    Iq,
+    /// The oscillator's phase walks at random.
+    PhaseNoise,
+    /// The converter is overdriven.
+    Clip,
+    /// The words are short.
+    Bits,
+    /// Short bursts of noise.
+    Impulse,
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let value = self.to_possible_value();
+        f.pad(value.as_ref().map_or("", |value| value.get_name()))
+    }
+}
+
+/// One damage. Levels in dB refer to [`Signal::power`](super::Signal::power).
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Damage {
+    /// None.
+    None,
+    /// A constant of this level.
+    Dc {
+        /// dB.
+        level_db: f64,
+    },
+    /// Lines at +1.2345 MHz, and a second at -1.1003 MHz.
+    Spurs {
+        /// One or two.
+        count: usize,
+        /// Of each, in dB.
+        level_db: f64,
+    },
+    /// A run of samples is lost in the middle of the signal.
+    LossOnce {
+        /// Samples.
+        count: u64,
+    },
+    /// A run of samples is lost again and again.
+    LossEvery {
+        /// Samples of a run.
+        count: u64,
+        /// From one to the next, in milliseconds.
+        period_ms: u64,
+    },
+    /// Everything is this much too high.
+    Offset {
+        /// Hz.
+        hz: f64,
+    },
+    /// The receiver's sample clock is this much too fast.
+    Drift {
+        /// Parts per million.
+        ppm: f64,
+    },
+    /// I/Q imbalance.
+    Imbalance {
+        /// dB.
+        gain_db: f64,
+        /// Degrees.
+        phase_degrees: f64,
+    },
+    /// Phase noise of a free-running oscillator.
+    PhaseNoise {
+        /// Hz.
+        linewidth_hz: f64,
+    },
+    /// I and Q saturate.
+    Clipping {
+        /// At this level in dB.
+        level_db: f64,
+    },
+    /// Words of 8 bits.
+    Words {
+        /// Level of the signal in dB of full scale.
+        level_dbfs: f64,
+        /// Constant that is added to I and to Q before, in steps.
+        dc_steps: f64,
+    },
+    /// Bursts of noise of 1 µs.
+    Impulses {
+        /// Mean number a second.
+        per_second: f64,
+        /// Of each, in dB.
+        level_db: f64,
+    },
+}
+
+impl Damage {
+    /// Its kind.
+    pub fn kind(&self) -> Kind {
+        match self {
+            Self::None => Kind::None,
+            Self::Dc { .. } => Kind::Dc,
+            Self::Spurs { .. } => Kind::Spur,
+            Self::LossOnce { .. } | Self::LossEvery { .. } => Kind::Loss,
+            Self::Offset { .. } => Kind::Offset,
+            Self::Drift { .. } => Kind::Drift,
+            Self::Imbalance { .. } => Kind::Iq,
+            Self::PhaseNoise { .. } => Kind::PhaseNoise,
+            Self::Clipping { .. } => Kind::Clip,
+            Self::Words { .. } => Kind::Bits,
+            Self::Impulses { .. } => Kind::Impulse,
+        }
+    }
+
+    /// A name for files: kind and strength, of letters, digits and `+-._`.
+    pub fn slug(&self) -> String {
+        let name = format!("{} {self}", self.kind()).replace(", ", " ");
+        name.trim_end().replace(|c: char| !(c.is_ascii_alphanumeric() || "+-.".contains(c)), "_")
+    }
+}
+
+/// The strength.
+impl fmt::Display for Damage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text = match self {
+            Self::None => String::new(),
+            Self::Dc { level_db } => format!("{level_db:+} dB"),
+            Self::Spurs { count, level_db } => format!("{count} at {level_db:+} dB"),
+            Self::LossOnce { count } => format!("{count} samples once"),
+            Self::LossEvery { count, period_ms } => format!("{count} samples every {period_ms} ms"),
+            Self::Offset { hz } => format!("{:+} kHz", hz / 1e3),
+            Self::Drift { ppm } => format!("{ppm:+} ppm"),
+            Self::Imbalance { gain_db, phase_degrees } => format!("{gain_db} dB, {phase_degrees} deg"),
+            Self::PhaseNoise { linewidth_hz } => format!("{linewidth_hz} Hz"),
+            Self::Clipping { level_db } => format!("{level_db:+} dB"),
+            Self::Words { level_dbfs, dc_steps: 0.0 } => format!("8 bits, {level_dbfs} dBFS"),
+            Self::Words { level_dbfs, dc_steps } => format!("8 bits, {level_dbfs} dBFS, DC {dc_steps} LSB"),
+            Self::Impulses { per_second, level_db } => format!("{per_second} /s at {level_db:+} dB"),
+        };
+        f.pad(&text)
+    }
+}
+
+const fn dc(level_db: f64) -> Damage {
+    Damage::Dc { level_db }
+}
+
+const fn spurs(count: usize, level_db: f64) -> Damage {
+    Damage::Spurs { count, level_db }
+}
+
+const fn khz(khz: f64) -> Damage {
+    Damage::Offset { hz: 1e3 * khz }
+}
+
+const fn iq(gain_db: f64, phase_degrees: f64) -> Damage {
+    Damage::Imbalance { gain_db, phase_degrees }
+}
+
+const fn words(level_dbfs: f64, dc_steps: f64) -> Damage {
+    Damage::Words { level_dbfs, dc_steps }
+}
+
+const fn impulses(per_second: f64, level_db: f64) -> Damage {
+    Damage::Impulses { per_second, level_db }
+}
+
+/// Everything that is tried, kind by kind, from weak to strong.
+pub const CASES: &[Damage] = &[
+    Damage::None,
+    dc(-40.0),
+    dc(-20.0),
+    dc(-10.0),
+    dc(0.0),
+    dc(10.0),
+    dc(20.0),
+    spurs(1, -30.0),
+    spurs(1, -15.0),
+    spurs(2, -15.0),
+    spurs(2, 0.0),
+    Damage::LossOnce { count: 10 },
+    Damage::LossOnce { count: 1000 },
+    Damage::LossOnce { count: 100_000 },
+    Damage::LossOnce { count: 1_000_000 },
+    Damage::LossEvery { count: 1000, period_ms: 330 },
+    khz(1.0),
+    khz(-10.0),
+    khz(30.0),
+    khz(-100.0),
+    khz(100.0),
+    Damage::Drift { ppm: 1.0 },
+    Damage::Drift { ppm: -10.0 },
+    Damage::Drift { ppm: 25.0 },
+    Damage::Drift { ppm: -50.0 },
+    iq(0.5, 2.0),
+    iq(1.0, 5.0),
+    iq(2.0, 10.0),
+    Damage::PhaseNoise { linewidth_hz: 1.0 },
+    Damage::PhaseNoise { linewidth_hz: 10.0 },
+    Damage::PhaseNoise { linewidth_hz: 100.0 },
+    Damage::PhaseNoise { linewidth_hz: 1000.0 },
+    Damage::Clipping { level_db: 6.0 },
+    Damage::Clipping { level_db: 0.0 },
+    Damage::Clipping { level_db: -6.0 },
+    Damage::Clipping { level_db: -12.0 },
+    words(-12.0, 0.0),
+    words(-36.0, 0.0),
+    words(-48.0, 0.0),
+    words(-12.0, 3.0),
+    words(-24.0, 3.0),
+    words(-36.0, 3.0),
+    impulses(100.0, 20.0),
+    impulses(1000.0, 20.0),
+    impulses(1000.0, 40.0),
+];

@@ -1,0 +1,70 @@
+//! `sidelink bench damage`: its lines, its recordings, its errors.
+#![allow(clippy::disallowed_methods)]
+
+use clap::Parser;
+use serde_json::Value;
+use sidelink_flowgraphs::commands::{self, Cli};
+use std::path::{Path, PathBuf};
+
+fn temporary(name: &str) -> PathBuf {
+    std::env::temp_dir().join(format!("sidelink-damage-{}-{name}", std::process::id()))
+}
+
+fn command(args: &[&str]) -> Result<(), String> {
+    let words = ["sidelink"].iter().chain(args);
+    let cli = Cli::try_parse_from(words).map_err(|e| e.to_string())?;
+    commands::run(cli.command).map_err(|e| format!("{e:#}"))
+}
+
+fn lines(path: &Path) -> Vec<Value> {
+    let text = std::fs::read_to_string(path).expect("the output is there");
+    text.lines().map(|line| serde_json::from_str(line).expect("one JSON object a line")).collect()
+}
+
+/// What is written is what was received: decoded with the pools that the recording itself tells, it gives as many blocks.
+#[test]
+fn damage_is_counted_and_written() {
+    let (folder, out, decoded) = (temporary("out"), temporary("json"), temporary("decoded"));
+    std::fs::create_dir_all(&folder).unwrap();
+    let (written, form) = (folder.to_str().unwrap(), format!("json:{}", out.display()));
+    let damage = ["bench", "damage", "--signal", "d2d", "--duration", "0.4", "--seed", "5"];
+    let args = |kind| [&damage[..], &["--kind", kind, "--write", written, "-F", &form]].concat();
+    command(&args("none,loss")).unwrap();
+    let rows = lines(&out);
+    assert_eq!(rows.iter().filter(|row| row["kind"] == "none").count(), 1);
+    let blocks = &rows[0]["sl_sch"];
+    assert!(blocks["sent"].as_u64() > Some(90), "{blocks}");
+    assert_eq!((&blocks["heard"], &blocks["false"]), (&blocks["sent"], &0.into()), "{blocks}");
+    let loss = rows.iter().find(|row| row["strength"] == "1000 samples once").expect("the loss");
+    // it lies in the synchronisation subframe in the middle
+    assert_eq!(loss["mib"]["clear"].as_u64().map(|n| n + 1), loss["mib"]["sent"].as_u64(), "{loss}");
+
+    let recording = folder.join("d2d_none.sigmf-meta");
+    let form = format!("json:{}", decoded.display());
+    command(&["decode", recording.to_str().unwrap(), "-F", &form]).unwrap();
+    let new = |line: &&Value| line["type"] == "sl-sch" && line["repeat"] == false;
+    let heard = lines(&decoded).iter().filter(new).count() as u64;
+    // the last subframe, which is not counted, may hold the end of more
+    assert!((0..=6).contains(&(heard - blocks["heard"].as_u64().unwrap())), "{heard} of {blocks}");
+    let meta = std::fs::read_to_string(&recording).unwrap();
+    assert!(meta.contains("\"sidelink:fields\"") && meta.contains("damage: none"));
+
+    let error = command(&args("none")).unwrap_err();
+    assert!(error.contains("would overwrite a recording"), "{error}");
+    std::fs::remove_dir_all(folder).unwrap();
+    [out, decoded].iter().for_each(|file| std::fs::remove_file(file).unwrap());
+}
+
+#[test]
+fn wrong_names_and_values_are_refused() {
+    for (args, what) in [
+        (&["--kind", "rust"][..], "phase-noise"),
+        (&["--signal", "tm1"], "v2x-gnss"),
+        (&["--duration", "0"], "0.1 s to 60 s"),
+        (&["-F", "csv"], "table, json"),
+        (&["--kind", "none", "--write", "/nowhere/at/all"], "folder"),
+    ] {
+        let error = command(&[&["bench", "damage"], args].concat()).unwrap_err();
+        assert!(error.contains(what), "{args:?}: {error}");
+    }
+}
