@@ -58,9 +58,14 @@ pub struct Measurement {
 }
 
 impl Measurement {
+    /// Signal to noise ratio.
+    pub fn ratio(&self) -> f32 {
+        self.signal / self.noise.max(1e-12)
+    }
+
     /// Signal to noise ratio in dB.
     pub fn snr_db(&self) -> f32 {
-        crate::units::decibel((self.signal / self.noise.max(1e-12)).max(1e-6))
+        crate::units::decibel(self.ratio().max(1e-6))
     }
 }
 

@@ -10,6 +10,7 @@
 //! construction.
 
 mod belief;
+mod credible;
 mod d2d;
 mod discovery;
 mod event;

@@ -12,9 +12,11 @@ mod grant;
 mod layout;
 mod learning;
 
+use super::credible;
 use super::event::{ControlInformation, Event, SharedBlock, Undelivered};
 use super::front::{Front, with_common};
 use super::{CommunicationPlace, Config, Tuning};
+use crate::channel::layout::Layout;
 use crate::channel::pssch::{self, Grant, Process, REDUNDANCY_VERSIONS};
 use crate::grid::Grid;
 use crate::numerology::Numerology;
@@ -377,7 +379,7 @@ impl D2d {
                 return false;
             }
             g.block_index = Some(index / 4);
-            g.delivered = false;
+            (g.delivered, g.snr) = (false, 0.0);
         }
         // a block that has decoded before decodes with whatever is added: what is added proves nothing
         let proves = !g.delivered || (g.origin == Origin::Blind && self.decodes_alone(i, air, &grant));
@@ -387,7 +389,13 @@ impl D2d {
             return false;
         };
         g.rv[count.min(3)] = rv;
-        if self.shared.decode(&mut g.process, &mut self.block[..g.size / 8]).is_none() {
+        g.snr += received.measurement.ratio();
+        let block = &mut self.block[..g.size / 8];
+        if self.shared.decode(&mut g.process, block).is_none() {
+            return false;
+        }
+        let least = credible::least_snr(g.size, sent_elements(grant.prbs, self.cp));
+        if credible::check(block, g.snr, least, || self.shared.agreement(&g.process)).is_err() {
             return false;
         }
         self.deliver(i, air, grant, received, proves.then_some(index), emit);
@@ -434,6 +442,11 @@ impl D2d {
         g.delivered = true;
         g.decoded = Some(air.k);
     }
+}
+
+/// Resource elements of a PSSCH that carry data and are sent.
+fn sent_elements(prbs: PrbRange, cp: CyclicPrefix) -> usize {
+    prbs.subcarriers() * (Layout::shared(false, cp).data.len() - 1)
 }
 
 /// Why the blocks of an SCI cannot come, if so.

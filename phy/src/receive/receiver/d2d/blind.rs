@@ -1,7 +1,8 @@
 //! PSSCH whose place in time nobody knows: the DMRS of a subframe say its pool index modulo 10, and the pattern of the SCI
 //! what comes next.
 
-use super::{Air, D2d};
+use super::super::credible;
+use super::{Air, D2d, sent_elements};
 use crate::channel::layout::Layout;
 use crate::channel::pssch::REDUNDANCY_VERSIONS;
 use crate::grid::Grid;
@@ -53,12 +54,18 @@ impl D2d {
             return false;
         };
         let out = &mut self.block[..g.size / 8];
+        // zeros are the same in every version: they tell no place in time
         if self.shared.decode(&mut self.single, out).is_none() || out.iter().all(|&b| b == 0) {
+            return false;
+        }
+        let snr = received.measurement.ratio();
+        let least = credible::least_snr(g.size, sent_elements(grant.prbs, self.cp));
+        if credible::check(out, snr, least, || self.shared.agreement(&self.single)).is_err() {
             return false;
         }
         let Some((j, index)) = g.next_index(air.k, n_ssf, set, Some(number)) else { return false };
         std::mem::swap(&mut self.single, &mut g.process);
-        g.rv[0] = rv;
+        (g.rv[0], g.snr) = (rv, snr);
         g.delivered &= g.block_index == Some(index / 4);
         (g.tracked, g.block_index) = (Some((j, air.k)), Some(index / 4));
         self.deliver(i, air, grant, received, Some(index), emit);

@@ -45,6 +45,8 @@ pub(super) struct Following {
     /// Pool index that was seen last, as it is reckoned, and its subframe.
     pub(super) tracked: Option<(u32, u64)>,
     pub(super) process: Process,
+    /// Sum of the signal to noise ratios of what the process holds.
+    pub(super) snr: f32,
     pub(super) rv: [u8; 4],
     pub(super) block_index: Option<u32>,
     pub(super) delivered: bool,
@@ -76,6 +78,7 @@ impl Following {
             decoded: None,
             tracked: None,
             process: Process::new(carrier_prbs),
+            snr: 0.0,
             rv: [0; 4],
             block_index: None,
             delivered: false,

@@ -1,5 +1,6 @@
 //! Transport blocks of PSSCH: one transmission or two of each, and whether what decodes can be believed.
 
+use super::super::credible;
 use super::super::event::{SharedBlock, Undelivered};
 use super::super::front::{Front, with_common};
 use super::super::{Config, ControlInformation, Event};
@@ -31,15 +32,7 @@ const TOLERANCE_QAM: f32 = 150.0;
 const MAX_TRIES: usize = 4;
 
 /// Symbols of a PSSCH that carry data and are sent.
-const SENT_SYMBOLS: f32 = 9.0;
-
-/// Factor by which the signal to noise ratio of a block may lie below what Shannon asks for, for the error of its
-/// measurement: 6 dB. What is left by chance where no block was lies tens of dB below.
-const DOUBT: f32 = 4.0;
-
-/// Least agreement of the soft bits with a block of one octet over and over. Where nothing was received every soft bit is
-/// about 0, which decodes to zeros, and zeros have a CRC of zeros; their agreement is about 0.
-const LEAST_AGREEMENT: f32 = 0.35;
+const SENT_SYMBOLS: usize = 9;
 
 /// Where an SCI says that its block is.
 #[derive(Clone, Copy, Debug)]
@@ -236,9 +229,8 @@ impl Blocks {
         let process = &mut waiting.process;
         let received =
             self.shared.receive(grid, grant, near, process).map_err(|_| Undelivered::Allocation)?;
-        waiting.snr += received.measurement.signal / received.measurement.noise.max(1e-12);
-        let sent = grant.prbs.subcarriers() as f32 * SENT_SYMBOLS;
-        let needed = (size as f32 / sent).exp2() - 1.0;
+        waiting.snr += received.measurement.ratio();
+        let needed = credible::least_snr(size, grant.prbs.subcarriers() * SENT_SYMBOLS);
         let out = &mut self.block[..size / 8];
         if self.shared.decode(process, out).is_none() {
             return Err(if grant.exceeds_code_rate_1(true, process.transmissions() as usize) {
@@ -249,18 +241,12 @@ impl Blocks {
                 Undelivered::CrcFailed
             });
         }
-        if DOUBT * waiting.snr < needed {
-            return Err(Undelivered::TooNoisy);
-        }
-        let constant = out.iter().all(|&o| o == out[0]);
-        if constant && self.shared.agreement(process) < LEAST_AGREEMENT {
-            return Err(Undelivered::Empty);
-        }
+        credible::check(out, waiting.snr, needed, || self.shared.agreement(process))?;
         Ok(Delivered {
             grant: *grant,
             octets: out.len(),
             content: CRC24A.bytes(out),
-            constant,
+            constant: credible::is_constant(out),
             rv: [grant.rv; 2],
             transmissions: 1,
             repeat: false,
