@@ -1,9 +1,9 @@
 //! A UE on the air: takes samples, knows the time, hears, decides, and sends bursts.
 //!
 //! ```text
-//! samples -> framer -> subframe t -> phy receiver -> layer 2 -> applications
-//!              |           ^                            |
-//!              '-> sync ---' clock                      v
+//! samples -> framer, notch -> subframe t -> phy receiver -> layer 2 -> applications
+//!              |                  ^                            |
+//!              '-> sync ----------' clock                      v
 //! radio  <- samples <- front end <- planner for subframe t + lead
 //! ```
 //!
@@ -12,6 +12,7 @@
 //!
 //! ```text
 //! framer.rs       samples as they come -> whole subframes
+//! notch.rs        the line at 0 Hz of the radio, taken out
 //! timing.rs       how a UE finds its time, keeps it and loses it
 //! sync.rs         whose time is followed, and which synchronisation signals are sent                      sync/
 //! layer2.rs       the engine with its errands and names
@@ -47,6 +48,7 @@ mod link_event;
 mod link_rules;
 mod link_status;
 mod links;
+mod notch;
 mod outlaw;
 mod planner;
 mod reporter;
@@ -83,6 +85,7 @@ pub use silence::Hindrance;
 pub use sync::{Candidate, Role, Sync, SyncConfig, Transmit as SyncTransmit};
 pub use transfer::{FileReceiver, FileSender, Progress};
 
+use notch::Notch;
 use silence::{Lateness, Silence};
 use timing::SEARCH_MARGIN;
 
@@ -170,6 +173,7 @@ pub struct Ue {
     name: String,
     numerology: Numerology,
     framer: Framer,
+    notch: Notch,
     clock: Option<Clock>,
     anchor: Anchor,
     receiver: Receiver,
@@ -236,6 +240,7 @@ impl Ue {
             name: parts.name,
             numerology,
             framer: Framer::new(2 * stretch),
+            notch: Notch::new(n),
             next: clock.as_ref().map_or(0, |clock| first_whole(clock, 0)),
             clock,
             anchor: parts.anchor,
@@ -369,6 +374,25 @@ impl Ue {
     ) -> Result<(), RadioError> {
         self.radio_events(radio);
         self.answer_jump(first);
+        // cut at fixed numbers: what is planned from one block is known before the next one is looked at
+        let (mut first, mut rest) = (first, samples);
+        loop {
+            let (now, later) = rest.split_at(self.notch.room(first).min(rest.len()));
+            self.take(first, now);
+            self.work(newest, radio)?;
+            (first, rest) = (first + now.len() as u64, later);
+            if rest.is_empty() {
+                break;
+            }
+        }
+        let keep = (self.numerology.subframe_samples()
+            * (self.sync.config().period as usize + SEARCH_MARGIN + 1)) as i64;
+        self.framer.forget(self.framer.next() as i64 - keep);
+        Ok(())
+    }
+
+    /// Takes samples of one block of the notch.
+    fn take(&mut self, first: u64, samples: &[Sample]) {
         match self.framer.push(first, samples) {
             Continuity::Whole => {}
             Continuity::Gap(count) => {
@@ -386,6 +410,11 @@ impl Ue {
                 }
             }
         }
+        self.notch.process(first, &mut self.framer, samples.len());
+    }
+
+    /// Receives the subframes that are whole, and sends what is planned.
+    fn work(&mut self, newest: u64, radio: &mut dyn radio::Transmit) -> Result<(), RadioError> {
         if self.clock.is_none() {
             self.look_for_time();
         }
@@ -400,17 +429,12 @@ impl Ue {
             let start = clock.start_of(t).round() as i64;
             if start + n as i64 > self.framer.next() as i64 {
                 let promise = clock.start_of(t + self.lead) as i64 - self.transmit_advance;
-                radio.advance(promise.max(0) as u64)?;
-                break;
+                return radio.advance(promise.max(0) as u64);
             }
             let behind = (newest as i64 - start) / n as i64;
             self.subframe(t, start, behind.max(0) as u64, radio)?;
             self.next += 1;
         }
-        let keep = (self.numerology.subframe_samples()
-            * (self.sync.config().period as usize + SEARCH_MARGIN + 1)) as i64;
-        self.framer.forget(self.framer.next() as i64 - keep);
-        Ok(())
     }
 
     fn subframe(
@@ -587,6 +611,8 @@ impl Ue {
             if at >= 0 {
                 radio.transmit(at as u64, &self.burst)?;
                 self.totals.bursts += 1;
+                let end = at.max(first) as u64 + self.burst.len() as u64;
+                self.notch.transmitted(at.min(first).max(0) as u64..end);
             }
             self.sent[t as usize % self.sent.len()] = t;
         }

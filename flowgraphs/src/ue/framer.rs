@@ -70,6 +70,12 @@ impl Framer {
         self.buffer.get(from..from + count)
     }
 
+    /// The last `count` samples, or all where there are fewer.
+    pub fn last_mut(&mut self, count: usize) -> &mut [Sample] {
+        let from = self.buffer.len().saturating_sub(count);
+        &mut self.buffer[from..]
+    }
+
     /// Give up what lies before number `before`, when that is worth the copy.
     pub fn forget(&mut self, before: i64) {
         let useless = (before - self.first as i64).clamp(0, self.buffer.len() as i64) as usize;

@@ -4,6 +4,7 @@ use crate::radio::Transmit;
 use std::sync::{Arc, Mutex};
 
 mod late;
+mod line;
 
 /// What a UE sent: pieces by their first samples.
 #[derive(Default)]
@@ -31,6 +32,11 @@ impl Transmit for Antenna {
 
 /// Every UE hears the others, each with its own delay in samples on the way out, over a little noise.
 fn air(ues: &mut [(Ue, i64)], subframes: usize) {
+    air_with_line(ues, subframes, Sample::default());
+}
+
+/// The same through receivers that add a line at 0 Hz.
+fn air_with_line(ues: &mut [(Ue, i64)], subframes: usize, line: Sample) {
     let n = ues[0].0.subframe_samples();
     let mut antennas: Vec<Antenna> = ues.iter().map(|_| Antenna::default()).collect();
     let mut noise: Vec<_> =
@@ -52,6 +58,7 @@ fn air(ues: &mut [(Ue, i64)], subframes: usize) {
                 }
             }
             noise[i].process(&mut samples);
+            samples.iter_mut().for_each(|x| *x += line);
             let newest = (first + len) as u64;
             ues[i].0.process(first as u64, &samples, newest, &mut antennas[i]).unwrap();
         }

@@ -18,6 +18,9 @@ const MEMORY: f64 = 1.0 - 1.0 / 32.0;
 /// kHz wide and a block 1 ms long, so that the mean holds 1/180 of the power on average, and ten times that once in 20 000.
 const LARGEST_MEAN: f64 = 10.0 / 180.0;
 
+/// Share of a block's power that is taken to be no line at least: what rounding leaves.
+const SMALLEST_REST: f64 = 1e-12;
+
 /// Samples that are summed in single precision.
 const RUN: usize = 256;
 
@@ -34,29 +37,94 @@ pub enum Spectrum {
     Inverted,
 }
 
+/// Tracks the line at 0 Hz from block to block.
+#[derive(Clone, Debug, Default)]
+pub struct LineTracker {
+    /// Weighted sum of the blocks' means, and of the weights.
+    sum: [f64; 2],
+    weight: f64,
+}
+
+impl LineTracker {
+    /// The line, in units of the samples; 0 before the first block.
+    pub fn line(&self) -> Sample {
+        if self.weight > 0.0 {
+            Sample::new((self.sum[0] / self.weight) as f32, (self.sum[1] / self.weight) as f32)
+        } else {
+            Sample::default()
+        }
+    }
+
+    /// The line where it is stronger than the mean of signals without one; 0 where it is not.
+    pub fn certain_line(&self) -> Sample {
+        let line = self.line();
+        let certain = f64::from(line.norm_sqr()) * self.weight > LARGEST_MEAN;
+        if certain { line } else { Sample::default() }
+    }
+
+    /// Takes note of a block of about a subframe from which `removed` was taken out already.
+    pub fn observe(&mut self, block: &[Sample], removed: Sample) {
+        if block.is_empty() {
+            return;
+        }
+        let (mean, power) = moments(block);
+        let rest = power - (mean[0] * mean[0] + mean[1] * mean[1]);
+        let mean = [mean[0] + f64::from(removed.re), mean[1] + f64::from(removed.im)];
+        self.track(mean, rest.max(SMALLEST_REST * power));
+    }
+
+    /// Takes note of the mean of a block, and of the power that it has beside its mean.
+    fn track(&mut self, mean: [f64; 2], rest: f64) {
+        if rest <= 0.0 || !rest.is_finite() {
+            return;
+        }
+        if self.weight > 0.0 {
+            let known = [self.sum[0] / self.weight, self.sum[1] / self.weight];
+            let apart = (mean[0] - known[0]).powi(2) + (mean[1] - known[1]).powi(2);
+            if apart > LARGEST_MEAN * rest {
+                // the line itself moved: another gain, another channel
+                *self = Self::default();
+            }
+        }
+        let weight = 1.0 / rest;
+        for (sum, mean) in self.sum.iter_mut().zip(mean) {
+            *sum = MEMORY * *sum + weight * mean;
+        }
+        self.weight = MEMORY * self.weight + weight;
+    }
+
+    /// Follows a change of the sense of frequencies.
+    fn conjugate(&mut self) {
+        self.sum[1] = -self.sum[1];
+    }
+}
+
 /// Conditions a stream of samples. Allocates nothing after construction.
 #[derive(Clone)]
 pub struct Conditioner {
     spectrum: Spectrum,
     /// Factor of every sample, a power of two; 0 before the first block with any power.
     gain: f32,
-    /// Weighted sum of the blocks' means, and of the weights.
-    sum: [f64; 2],
-    weight: f64,
+    tracker: LineTracker,
     spurs: Spurs,
 }
 
 impl Conditioner {
     /// For blocks of `block` samples, about a subframe.
     pub fn new(block: usize) -> Self {
-        Self { spectrum: Spectrum::Normal, gain: 0.0, sum: [0.0; 2], weight: 0.0, spurs: Spurs::new(block) }
+        Self {
+            spectrum: Spectrum::Normal,
+            gain: 0.0,
+            tracker: LineTracker::default(),
+            spurs: Spurs::new(block),
+        }
     }
 
     /// Changes the sense in which frequencies are read, from the next block on.
     pub fn set_spectrum(&mut self, spectrum: Spectrum) {
         if spectrum != self.spectrum {
             self.spectrum = spectrum;
-            self.sum[1] = -self.sum[1];
+            self.tracker.conjugate();
             self.spurs.mirror();
         }
     }
@@ -73,11 +141,7 @@ impl Conditioner {
 
     /// The line at 0 Hz, in units of the conditioned samples.
     pub fn line(&self) -> Sample {
-        if self.weight > 0.0 {
-            Sample::new((self.sum[0] / self.weight) as f32, (self.sum[1] / self.weight) as f32)
-        } else {
-            Sample::default()
-        }
+        self.tracker.line()
     }
 
     /// Conditions a block in place. Blocks are about a subframe long: their means are what is tracked.
@@ -113,9 +177,9 @@ impl Conditioner {
             self.gain = 1.0;
         } else if self.gain == 0.0 || !LEVELS.contains(&now) {
             // silence between bursts is no reason: only what is loud moves the level of what was heard before
-            if self.gain == 0.0 || now > LEVELS.end || self.weight == 0.0 {
+            if self.gain == 0.0 || now > LEVELS.end || self.tracker.weight == 0.0 {
                 self.gain = (-rms.log2().round()).exp2() as f32;
-                (self.sum, self.weight) = ([0.0; 2], 0.0);
+                self.tracker = LineTracker::default();
                 self.spurs.forget();
             }
         }
@@ -126,23 +190,7 @@ impl Conditioner {
             mean[1] = -mean[1];
         }
         let of_line = mean[0] * mean[0] + mean[1] * mean[1];
-        let rest = (power - of_line).max(1e-12 * power);
-        if rest <= 0.0 {
-            return;
-        }
-        if self.weight > 0.0 {
-            let known = [self.sum[0] / self.weight, self.sum[1] / self.weight];
-            let apart = (mean[0] - known[0]).powi(2) + (mean[1] - known[1]).powi(2);
-            if apart > LARGEST_MEAN * rest {
-                // the line itself moved: another gain, another channel
-                (self.sum, self.weight) = ([0.0; 2], 0.0);
-            }
-        }
-        let weight = 1.0 / rest;
-        for (sum, mean) in self.sum.iter_mut().zip(mean) {
-            *sum = MEMORY * *sum + weight * mean;
-        }
-        self.weight = MEMORY * self.weight + weight;
+        self.tracker.track(mean, (power - of_line).max(SMALLEST_REST * power));
     }
 }
 
@@ -221,6 +269,24 @@ mod tests {
         let mut block: Vec<_> = noise(7680, 1e-2, 7).iter().map(|x| x + jumped).collect();
         conditioner.process(&mut block);
         assert!((conditioner.line() - jumped).norm() < 1e-3, "{}", conditioner.line());
+    }
+
+    #[test]
+    fn a_line_is_certain_when_it_is_stronger_than_the_mean_of_a_signal() {
+        let mut tracker = LineTracker::default();
+        for k in 0..100 {
+            tracker.observe(&noise(1920, 1.0, k), Sample::default());
+            assert_eq!(tracker.certain_line(), Sample::default(), "block {k}");
+            assert_ne!(tracker.line(), Sample::default());
+        }
+        let line = Sample::from_polar(0.1, 0.7);
+        let mut removed = Sample::default();
+        for k in 0..100 {
+            let block: Vec<_> = noise(1920, 1.0, k).iter().map(|x| x + line - removed).collect();
+            tracker.observe(&block, removed);
+            removed = tracker.certain_line();
+        }
+        assert!((removed - line).norm() < 1e-2, "{removed}");
     }
 
     #[test]
