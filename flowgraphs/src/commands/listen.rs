@@ -1,4 +1,10 @@
 //! `sidelink listen` and `sidelink monitor`: what is on the air, while it is.
+//!
+//! ```text
+//! ear.rs   the receiver of samples with gaps
+//! ```
+
+mod ear;
 
 use super::announce::CARRIER;
 use super::decode::{open, since_first};
@@ -17,6 +23,7 @@ use crate::report::{Board, Counts, PcapReport, Repeats, Report, annotation};
 use crate::terminal;
 use clap::Args;
 use crossbeam::channel::{Receiver, RecvTimeoutError, Sender, bounded};
+use ear::{Ear, Listener};
 use sidelink_phy::numerology::Numerology;
 use sidelink_phy::receive::receiver::Event;
 use sidelink_phy::receive::stream::StreamReceiver;
@@ -34,9 +41,6 @@ const BUFFERS: usize = 256;
 
 /// Samples of a buffer.
 const BUFFER: usize = 8192;
-
-/// A longer gap makes the receiver look for its timing anew.
-const LONGEST_GAP_SECONDS: f64 = 0.5;
 
 /// How long to wait for samples before looking whether to stop.
 const PATIENCE: Duration = Duration::from_millis(100);
@@ -298,7 +302,7 @@ fn listen(
             || duration.is_some_and(|duration| began.elapsed() >= duration)
     };
     let mut result = Ok(());
-    while result.is_ok() && !is_over(ear.taken) {
+    while result.is_ok() && !is_over(ear.taken()) {
         let Filled { first, count, samples } = match filled.recv_timeout(PATIENCE) {
             Ok(filled) => filled,
             Err(RecvTimeoutError::Timeout) => continue,
@@ -306,7 +310,7 @@ fn listen(
         };
         result = ear.take(first, &samples[..count], sinks);
         let _ = give_back.try_send(samples);
-        sinks.show(&mut out, ear.taken as f64 / sinks.rate, ear.lost)?;
+        sinks.show(&mut out, ear.seconds(), ear.lost())?;
     }
     over.store(true, Ordering::Relaxed);
     drop(filled);
@@ -316,9 +320,9 @@ fn listen(
     let fetched =
         fetcher.join().unwrap_or_else(|_| Err(RadioError::Lost("the receiving thread failed".to_owned())));
     result?;
-    sinks.show(&mut out, ear.taken as f64 / sinks.rate, ear.lost)?;
-    if ear.lost > 0 {
-        eprintln!("{} samples were lost: the radio or this machine is too slow for the rate", ear.lost);
+    sinks.show(&mut out, ear.seconds(), ear.lost())?;
+    if ear.lost() > 0 {
+        eprintln!("{} samples were lost: the radio or this machine is too slow for the rate", ear.lost());
     }
     Ok(fetched?)
 }
@@ -357,75 +361,16 @@ fn fetch(
     Ok(())
 }
 
-/// The receiver of a stream with gaps.
-struct Ear<'a> {
-    receiver: &'a mut StreamReceiver,
-    /// Samples before the first one that the receiver was given.
-    before: u64,
-    /// Number of the sample that comes next.
-    next: Option<u64>,
-    taken: u64,
-    lost: u64,
-    longest_gap: u64,
-}
-
-impl<'a> Ear<'a> {
-    fn new(receiver: &'a mut StreamReceiver, rate: f64) -> Self {
-        let longest_gap = (rate * LONGEST_GAP_SECONDS) as u64;
-        Self { receiver, before: 0, next: None, taken: 0, lost: 0, longest_gap }
+impl Listener for Sinks {
+    fn begin(&mut self, first: u64) {
+        self.first = first;
     }
 
-    /// Takes the samples from number `first` on. What is missing before them is silence, if it is not too much: a subframe
-    /// that had come before it may be heard only while it is filled.
-    fn take(&mut self, first: u64, samples: &[Sample], sinks: &mut Sinks) -> anyhow::Result<()> {
-        if self.next.is_none() {
-            sinks.first = first;
-        }
-        let gap = self.next.map_or(0, |next| first.saturating_sub(next));
-        self.lost += gap;
-        if gap > self.longest_gap {
-            self.finish(sinks)?;
-            *self.receiver = StreamReceiver::new(self.receiver.receiver().config().clone());
-            self.before = self.taken + self.lost;
-            // its subframes are counted anew
-            sinks.clock = None;
-        } else {
-            const SILENCE: [Sample; 1024] = [Sample { re: 0.0, im: 0.0 }; 1024];
-            let mut left = gap as usize;
-            while left > 0 {
-                let part = left.min(SILENCE.len());
-                self.push(&SILENCE[..part], sinks)?;
-                left -= part;
-            }
-        }
-        self.next = Some(first + samples.len() as u64);
-        self.taken += samples.len() as u64;
-        self.push(samples, sinks)
+    fn restart(&mut self) {
+        // its subframes are counted anew
+        self.clock = None;
     }
 
-    fn push(&mut self, samples: &[Sample], sinks: &mut Sinks) -> anyhow::Result<()> {
-        let (before, mut failure) = (self.before as i64, None);
-        self.receiver.push(samples, &mut |event, sample| {
-            if failure.is_none() {
-                failure = sinks.event(&event, before + sample).err();
-            }
-        });
-        failure.map_or(Ok(()), Err)
-    }
-
-    /// Hears what is left.
-    fn finish(&mut self, sinks: &mut Sinks) -> anyhow::Result<()> {
-        let (before, mut failure) = (self.before as i64, None);
-        self.receiver.finish(&mut |event, sample| {
-            if failure.is_none() {
-                failure = sinks.event(&event, before + sample).err();
-            }
-        });
-        failure.map_or(Ok(()), Err)
-    }
-}
-
-impl Sinks {
     fn event(&mut self, event: &Event<'_>, sample: i64) -> anyhow::Result<()> {
         self.sync.event(event, self.v2x);
         if self.discovery_only && !matches!(event, Event::SlDch { .. }) {
@@ -472,7 +417,9 @@ impl Sinks {
         })?;
         failure.map_or(Ok(()), |e| Err(e.into()))
     }
+}
 
+impl Sinks {
     fn show(&mut self, out: &mut dyn Write, seconds: f64, lost: u64) -> std::io::Result<()> {
         if let Some(report) = &mut self.report {
             report.flush()?;
