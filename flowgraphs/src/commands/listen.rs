@@ -188,7 +188,7 @@ pub fn run(args: ListenArgs, discovery_only: bool) -> anyhow::Result<()> {
     } else {
         args.args.clone()
     };
-    let mut radio = radio::open(&device, &settings)?;
+    let mut radio = radio::open(&device, &settings.for_duration(args.duration))?;
     let name = radio.description().name.clone();
     let mut annotator = None;
     if let Some(path) = &args.record {

@@ -115,7 +115,7 @@ pub(super) fn run_config(
 ) -> anyhow::Result<()> {
     let places = Places::claim(config, args)?;
     let stop = stop_on_signals()?;
-    let mut radio = radio::open(&config.device.args, &settings(config)?)?;
+    let mut radio = radio::open(&config.device.args, &settings(config)?.for_duration(args.duration))?;
     let numerology = config.numerology()?;
     let mut annotator = None;
     if let Some(path) = &args.record {
@@ -241,13 +241,12 @@ fn listener(mut pcap: Option<PcapReport>, annotator: Option<(Annotator, Numerolo
 pub(super) fn settings(config: &UeConfig) -> Result<RadioSettings, ConfigError> {
     let device = &config.device;
     Ok(RadioSettings {
-        name: config.name.clone(),
-        rate: config.rate()?,
         frequency: config.radio.frequency.map(|f| f.0),
         prb: config.radio.prb,
         tx_gain: device.tx_gain.clone(),
         rx_gain: device.rx_gain.clone(),
         antenna: device.antenna.clone(),
+        ..RadioSettings::new(&config.name, config.rate()?)
     })
 }
 

@@ -39,6 +39,9 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::{AcqRel, Release};
 use std::time::{Duration, Instant};
 
+/// How long a start waits for the others that it has to wait for, unless somebody says less.
+pub(super) const PATIENCE: Duration = Duration::from_secs(60);
+
 /// A medium to which radios attach.
 #[derive(Clone)]
 pub struct Air {
@@ -126,11 +129,24 @@ impl Air {
         self.medium.config()
     }
 
-    /// A radio in this air. It is there, and waited for, from now on.
+    /// A radio in this air. It is there, and waited for, from now on. Its start waits up to a minute for others
+    /// ([`AirConfig::wait_for`]).
     ///
     /// # Errors
     /// A number out of range, a name that is taken, or no room.
     pub fn attach(&self, port: PortConfig) -> Result<Box<dyn Radio>, RadioError> {
+        self.attach_with_patience(port, PATIENCE)
+    }
+
+    /// The same; its start waits for others for `patience` at most.
+    ///
+    /// # Errors
+    /// As [`Self::attach`].
+    pub fn attach_with_patience(
+        &self,
+        port: PortConfig,
+        patience: Duration,
+    ) -> Result<Box<dyn Radio>, RadioError> {
         port.check()
             .map_err(|e| RadioError::unusable(e.to_string(), "mend the configuration of the port"))?;
         let slot = self.medium.attach(&port).map_err(|e| {
@@ -144,7 +160,7 @@ impl Air {
             };
             RadioError::unusable(what, remedy)
         })?;
-        Ok(Box::new(port::Port::new(Arc::clone(&self.medium), slot, port)))
+        Ok(Box::new(port::Port::new(Arc::clone(&self.medium), slot, port, patience)))
     }
 
     /// The port that the air's configuration names, or one with everything at its default.

@@ -1,6 +1,6 @@
 //! `driver=..,key=value,..`: a radio by its words, as SoapySDR and UHD take them.
 
-use super::air::{Air, AirConfig, Pace, PortConfig};
+use super::air::{self, Air, AirConfig, Pace, PortConfig};
 use super::file::{FileRadio, FileRadioOptions};
 use super::{Radio, RadioError};
 use crate::number::Number;
@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
+use std::time::Duration;
 
 /// Name of the medium where neither the words nor the environment name one.
 const MEDIUM: &str = "sidelink";
@@ -36,6 +37,8 @@ pub struct RadioSettings {
     pub rx_gain: Option<String>,
     /// Antenna; `tx:NAME` or `rx:NAME` for one direction.
     pub antenna: Option<String>,
+    /// How long a start waits for other radios that must be there first, at most.
+    pub patience: Duration,
 }
 
 impl RadioSettings {
@@ -49,7 +52,15 @@ impl RadioSettings {
             tx_gain: None,
             rx_gain: None,
             antenna: None,
+            patience: air::PATIENCE,
         }
+    }
+
+    /// With a start that waits for others no longer than what is started shall run.
+    #[must_use]
+    pub fn for_duration(mut self, duration: Option<Duration>) -> Self {
+        self.patience = duration.map_or(self.patience, |duration| duration.min(self.patience));
+        self
     }
 }
 
@@ -246,7 +257,7 @@ fn open_air(mut args: DeviceArgs, settings: &RadioSettings) -> Result<Box<dyn Ra
     // The port may be another in the air that was there already.
     let mut port = air.config().port_named(&name);
     take_port(&mut args, &mut port)?;
-    air.attach(port)
+    air.attach_with_patience(port, settings.patience)
 }
 
 fn take_port(args: &mut DeviceArgs, port: &mut PortConfig) -> Result<(), RadioError> {
@@ -305,7 +316,6 @@ fn open_file(mut args: DeviceArgs, settings: &RadioSettings) -> Result<Box<dyn R
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::time::Duration;
 
     #[test]
     fn words_are_taken_apart_and_none_is_lost() {
@@ -343,6 +353,21 @@ mod tests {
             assert!(error.contains(words), "{args}: {error}");
         }
         assert!(Air::open("never").is_err());
+    }
+
+    #[test]
+    fn a_start_waits_for_others_no_longer_than_it_shall_run() {
+        let settings = RadioSettings::new("ue", 1.92e6).for_duration(Some(Duration::from_millis(300)));
+        assert_eq!(settings.clone().for_duration(Some(Duration::from_secs(3))).patience, settings.patience);
+        let medium = format!("open-patience-{}", std::process::id());
+        for pace in ["free", "realtime"] {
+            let args = format!("driver=air,medium={medium}-{pace},pace={pace},wait-for=2");
+            let radio = open(&args, &settings).unwrap();
+            let began = std::time::Instant::now();
+            let error = radio.start().err().unwrap().to_string();
+            assert!(error.contains("1 of 2 ports") && error.contains("0.3 s"), "{error}");
+            assert!(began.elapsed() < Duration::from_secs(20));
+        }
     }
 
     #[test]

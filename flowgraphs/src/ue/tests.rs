@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 
 mod late;
 mod line;
+mod skip;
 
 /// What a UE sent: pieces by their first samples.
 #[derive(Default)]

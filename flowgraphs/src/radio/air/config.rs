@@ -196,14 +196,17 @@ impl AirConfig {
     /// Read the table `[air]` of a TOML text; the rest of it is left to others. `name` is that of the file.
     ///
     /// # Errors
-    /// The line, and the nearest key that exists.
+    /// The line, and the nearest key that exists; or that there is no such table.
     pub fn from_toml(text: &str, name: &str) -> Result<Self, ConfigError> {
         #[derive(Deserialize)]
         struct File {
-            #[serde(default)]
-            air: AirConfig,
+            air: Option<AirConfig>,
         }
-        let config = parse_toml::<File>(text, name)?.air;
+        let Some(config) = parse_toml::<File>(text, name)?.air else {
+            let remedy =
+                "write a table [air], as [air] pace = \"free\"; or do not name this file as that of an air";
+            return Err(ConfigError::new("the file says nothing of an air", name, remedy));
+        };
         config.check().map_err(|e| e.within(name))?;
         Ok(config)
     }

@@ -15,8 +15,6 @@ use std::time::{Duration, Instant};
 
 /// Longest time without a look around: at ports whose process has died, at orders to end.
 const LOOK_AROUND: Duration = Duration::from_millis(50);
-/// How long a start waits for the others that it has to wait for.
-const COMPANY: Duration = Duration::from_secs(60);
 /// Events that are kept for who does not ask for them.
 const EVENTS: usize = 256;
 
@@ -24,6 +22,8 @@ const EVENTS: usize = 256;
 pub(super) struct Port {
     shared: Arc<Shared>,
     description: Description,
+    /// How long a start waits for the others that it has to wait for.
+    patience: Duration,
 }
 
 /// What both ends know.
@@ -83,7 +83,7 @@ impl Drop for Shared {
 }
 
 impl Port {
-    pub(super) fn new(medium: Arc<Medium>, slot: usize, port: PortConfig) -> Self {
+    pub(super) fn new(medium: Arc<Medium>, slot: usize, port: PortConfig, patience: Duration) -> Self {
         let config = medium.config();
         let description = Description {
             name: format!("virtual air, port {:?}", port.name),
@@ -95,14 +95,14 @@ impl Port {
         let generation = medium.word(slot, Word::Generation).load(Acquire);
         let events = ArrayQueue::new(EVENTS);
         let shared = Shared { medium, slot, generation, port, jumped: AtomicI64::new(0), events };
-        Self { shared: Arc::new(shared), description }
+        Self { shared: Arc::new(shared), description, patience }
     }
 
     /// Wait for those who have to be there, and begin.
     fn begin(&self) -> Result<(), RadioError> {
         let medium = &self.shared.medium;
         let wanted = medium.config().wait_for;
-        let deadline = Instant::now() + COMPANY;
+        let deadline = Instant::now() + self.patience;
         while !medium.began() {
             let heard = medium.bell().rings();
             if medium.present() >= wanted {
@@ -113,7 +113,7 @@ impl Port {
                 let what = format!(
                     "only {} of {wanted} ports came to the virtual air within {} s",
                     medium.present(),
-                    COMPANY.as_secs()
+                    self.patience.as_secs_f64()
                 );
                 return Err(RadioError::unusable(what, "start the others, or lower wait-for"));
             };

@@ -307,6 +307,8 @@ fn configurations_are_checked() {
     let air = AirConfig::from_toml(text, "x.toml").unwrap();
     assert!(air.port_named("a").half_duplex && !air.port_named("b").half_duplex);
     for (text, word) in [
+        ("", "nothing of an air"),
+        ("[radio]\nprb = 25\n[[ue]]\nname = \"a\"", "[air]"),
         ("[air]\nseeds = 1", "seed"),
         ("[air]\nrate = 5", "samples a second"),
         ("[air]\nmemory = nan", "milliseconds"),

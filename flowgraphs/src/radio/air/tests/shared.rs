@@ -10,7 +10,13 @@ const ROLE: &str = "SIDELINK_TEST_ROLE";
 #[test]
 #[ignore = "the tests below start it"]
 fn other_process() {
-    let air = Air::open(&std::env::var(NAME).unwrap()).unwrap();
+    let name = std::env::var(NAME).unwrap();
+    if std::env::var(ROLE).unwrap() == "make" {
+        let air = Air::make(Path::new(&name), config()).unwrap().ok().unwrap();
+        let _port = air.attach_named("other").unwrap();
+        std::process::abort();
+    }
+    let air = Air::open(&name).unwrap();
     let mut port = air.attach_named("other").unwrap().start().unwrap();
     port.transmit.transmit(3000, &burst(500)).unwrap();
     port.transmit.advance(6000).unwrap();
@@ -98,4 +104,60 @@ fn what_all_have_left_is_made_anew() {
     assert!(other.medium.is_abandoned());
     drop(other);
     assert!(!path.exists());
+}
+
+/// A folder of media that no other test or program tidies.
+struct Media(PathBuf);
+
+impl Media {
+    fn new(test: &str) -> Self {
+        let path = folder().join(format!("sidelink-test-{}-{test}", std::process::id()));
+        std::fs::create_dir_all(&path).unwrap();
+        Self(path)
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.join(format!("{PREFIX}{name}"))
+    }
+
+    /// The medium of a process that made it, attached to it and died.
+    fn dead(&self, name: &str) -> PathBuf {
+        let path = self.path(name);
+        assert!(!spawn(path.to_str().unwrap(), "make").wait().unwrap().success());
+        assert!(path.exists(), "nobody was left to remove it");
+        path
+    }
+}
+
+impl Drop for Media {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+#[test]
+fn the_medium_of_a_process_that_died_is_removed_by_whoever_makes_the_next_one() {
+    let media = Media::new("dead");
+    let alive = Air::make(&media.path("alive"), config()).unwrap().ok().unwrap();
+    let radio = alive.attach(PortConfig::named("a")).unwrap();
+    let dead = media.dead("dead");
+    let error = Air::find(&dead).err().unwrap();
+    assert!(Words(&error).to_string().contains("have died"));
+    std::fs::write(media.path("foreign"), [7; 100_000]).unwrap();
+    let another = media.dead("another");
+    // finding that one is dead removes it; the next user removes those of other names
+    assert!(!dead.exists() && another.exists());
+    let next = Air::make(&media.path("next"), config()).unwrap().ok().unwrap();
+    assert!(!another.exists());
+    assert!(media.path("alive").exists() && media.path("foreign").exists());
+    drop((next, radio, alive));
+}
+
+#[test]
+fn the_name_of_a_medium_in_which_all_died_is_free_again() {
+    let media = Media::new("dead-name");
+    let path = media.dead("dead");
+    let air = Air::make(&path, AirConfig { seed: 77, ..config() }).unwrap().ok().unwrap();
+    assert_eq!(air.config().seed, 77);
+    assert!(!air.has_port("other"));
 }
