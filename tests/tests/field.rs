@@ -2,12 +2,10 @@
 
 #![allow(clippy::disallowed_methods)] // tests write files
 
-use clap::Parser;
 use num_complex::Complex;
 use serde_json::Value;
-use sidelink_flowgraphs::commands::{self, Cli};
+use sidelink_tests::command::{Folder, run, text};
 use std::f64::consts::PI;
-use std::path::PathBuf;
 use std::sync::OnceLock;
 
 type Sample = Complex<f32>;
@@ -41,21 +39,15 @@ mcs = 7
 payload = "random"
 "#;
 
-fn temporary(name: &str) -> PathBuf {
-    std::env::temp_dir().join(format!("sidelink-field-{}-{name}", std::process::id()))
-}
-
 fn command(args: &[&str]) {
-    let cli = Cli::try_parse_from(["sidelink"].iter().chain(args)).unwrap_or_else(|e| panic!("{e}"));
-    commands::run(cli.command).unwrap_or_else(|e| panic!("{args:?}: {e:#}"));
+    run(args).unwrap_or_else(|e| panic!("{args:?}: {e}"));
 }
 
 fn generate(name: &str, scenario: &str) -> Vec<Sample> {
-    let (toml, raw) = (temporary(&format!("{name}.toml")), temporary(&format!("{name}.cf32")));
-    std::fs::write(&toml, scenario).unwrap();
-    command(&["generate", "-c", toml.to_str().unwrap(), "-w", raw.to_str().unwrap()]);
+    let folder = Folder::new(&format!("field-{name}"));
+    let (toml, raw) = (folder.put("s.toml", scenario), folder.path("s.cf32"));
+    command(&["generate", "-c", text(&toml), "-w", text(&raw)]);
     let bytes = std::fs::read(&raw).unwrap();
-    let _ = (std::fs::remove_file(toml), std::fs::remove_file(raw));
     let float = |b: &[u8]| f32::from_le_bytes(b.try_into().unwrap());
     bytes.chunks_exact(8).map(|b| Sample::new(float(&b[..4]), float(&b[4..]))).collect()
 }
@@ -74,16 +66,14 @@ fn burst() -> f32 {
 
 /// The lines of `sidelink decode -F json`, the summary last.
 fn decode(name: &str, samples: &[Sample], more: &[&str]) -> Vec<Value> {
-    let (raw, json) = (temporary(&format!("{name}-in.cf32")), temporary(&format!("{name}.json")));
+    let folder = Folder::new(&format!("field-decode-{name}"));
     let bytes: Vec<u8> = samples.iter().flat_map(|x| [x.re, x.im]).flat_map(f32::to_le_bytes).collect();
-    std::fs::write(&raw, bytes).unwrap();
+    let (raw, json) = (folder.put("in.cf32", bytes), folder.path("out.json"));
     let output = format!("json:{}", json.display());
-    let args =
-        ["decode", raw.to_str().unwrap(), "--rate", "3.84M", "--prb", "15", "--tm", "4", "-F", &output];
+    let args = ["decode", text(&raw), "--rate", "3.84M", "--prb", "15", "--tm", "4", "-F", &output];
     command(&[&args, more].concat());
-    let text = std::fs::read_to_string(&json).unwrap();
-    let _ = (std::fs::remove_file(raw), std::fs::remove_file(json));
-    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    let lines = std::fs::read_to_string(&json).unwrap();
+    lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
 fn turned(samples: &[Sample], hertz: f64) -> Vec<Sample> {

@@ -2,10 +2,9 @@
 //! own, and is decoded, or refused with what to do. And what the command leaves alone: inputs, and recordings that exist.
 #![allow(clippy::disallowed_methods)]
 
-use clap::Parser;
 use serde_json::{Value, json};
-use sidelink_flowgraphs::commands::{self, Cli};
 use sidelink_recordings::{OpenOptions, Recording, Sample, SampleFormat};
+use sidelink_tests::command::{Folder, Refusal, run, text};
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
@@ -29,41 +28,6 @@ length = 2
 mcs = 7
 payload = "random"
 "#;
-
-struct Folder(PathBuf);
-
-impl Folder {
-    fn new(test: &str) -> Self {
-        let path = std::env::temp_dir().join(format!("sidelink-files-{test}-{}", std::process::id()));
-        let _ = std::fs::remove_dir_all(&path);
-        std::fs::create_dir_all(&path).unwrap();
-        Self(path)
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.0.join(name)
-    }
-
-    fn put(&self, name: &str, bytes: impl AsRef<[u8]>) -> PathBuf {
-        std::fs::write(self.path(name), bytes).unwrap();
-        self.path(name)
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
-}
-
-fn run(words: &[&str]) -> Result<(), String> {
-    let cli = Cli::try_parse_from([&["sidelink"], words].concat()).map_err(|e| e.to_string())?;
-    commands::run(cli.command).map_err(|e| format!("{e:#}"))
-}
-
-fn text(path: &Path) -> &str {
-    path.to_str().unwrap()
-}
 
 /// The clean signal: cars that send now and then.
 fn clean() -> &'static [Sample] {
@@ -108,7 +72,7 @@ fn pair(folder: &Folder, name: &str, meta: impl AsRef<[u8]>, data: &[u8]) -> Pat
 }
 
 /// What of the clean signal is heard in a file: transport blocks; or why it is not read.
-fn blocks(folder: &Folder, file: &Path, more: &[&str]) -> Result<usize, String> {
+fn blocks(folder: &Folder, file: &Path, more: &[&str]) -> Result<usize, Refusal> {
     let json = folder.path("heard.json");
     let _ = std::fs::remove_file(&json);
     let form = format!("json:{}", text(&json));

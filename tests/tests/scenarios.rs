@@ -3,31 +3,20 @@
 
 #![allow(clippy::disallowed_methods)] // tests write files
 
-use clap::Parser;
 use serde_json::Value;
-use sidelink_flowgraphs::commands::{self, Cli};
-use std::path::PathBuf;
+use sidelink_tests::command::{Folder, run, text};
 use std::sync::atomic::{AtomicU32, Ordering};
-
-fn temporary(name: &str) -> PathBuf {
-    std::env::temp_dir().join(format!("sidelink-scenario-{}-{name}", std::process::id()))
-}
-
-fn command(args: &[&str]) -> Result<(), String> {
-    let cli = Cli::try_parse_from(["sidelink"].iter().chain(args)).map_err(|e| e.to_string())?;
-    commands::run(cli.command).map_err(|e| format!("{e:#}"))
-}
 
 /// Run a command and read the lines of JSON that it writes.
 fn json(args: &[&str]) -> Vec<Value> {
     static CALLS: AtomicU32 = AtomicU32::new(0);
-    let path = temporary(&format!("call-{}.json", CALLS.fetch_add(1, Ordering::Relaxed)));
+    let folder = Folder::new(&format!("scenario-{}", CALLS.fetch_add(1, Ordering::Relaxed)));
+    let path = folder.path("costs.json");
     let output = format!("json:{}", path.display());
     let all: Vec<&str> = args.iter().copied().chain(["-F", output.as_str()]).collect();
-    command(&all).unwrap_or_else(|e| panic!("{e}"));
-    let text = std::fs::read_to_string(&path).unwrap();
-    let _ = std::fs::remove_file(path);
-    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    run(&all).unwrap_or_else(|e| panic!("{e}"));
+    let lines = std::fs::read_to_string(&path).unwrap();
+    lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
 fn play(args: &[&str]) -> Vec<Value> {
@@ -160,10 +149,11 @@ fn attackers_with_a_radio_get_what_is_stated() {
 
 #[test]
 fn configurations_are_compared() {
-    let plot = temporary("compare.svg");
+    let folder = Folder::new("scenario-compare");
+    let plot = folder.path("compare.svg");
     let args =
         ["compare", "direct-psk", "direct-certificate", "--period", "40,160", "--runs", "2", "--snr", "0,10"];
-    let groups = json(&[&args[..], &["--plot", plot.to_str().unwrap()]].concat());
+    let groups = json(&[&args[..], &["--plot", text(&plot)]].concat());
     assert_eq!(groups.len(), 8);
     let group = |name: &str, period: u64| {
         let mut found =
@@ -182,36 +172,34 @@ fn configurations_are_compared() {
         assert!(certificate["setup_ms_mean"].as_f64() > psk["setup_ms_mean"].as_f64(), "{certificate}");
     }
     assert!(std::fs::read_to_string(&plot).unwrap().contains("direct-psk, P = 160"));
-    std::fs::remove_file(plot).unwrap();
+    assert_eq!(folder.names(), ["compare.svg"]);
 }
 
 #[test]
 fn earlier_runs_are_compared_with_new_ones() {
-    let (saved, foreign) = (temporary("saved.json"), temporary("foreign.json"));
-    command(&["scenario", "direct-psk", "--seed", "7", "-F", &format!("json:{}", saved.display())]).unwrap();
-    let path = saved.to_str().unwrap();
+    let folder = Folder::new("scenario-earlier");
+    let saved = folder.path("saved.json");
+    run(&["scenario", "direct-psk", "--seed", "7", "-F", &format!("json:{}", saved.display())]).unwrap();
+    let path = text(&saved);
     let groups = json(&["compare", path, path, "direct-psk"]);
     assert_eq!((groups.len(), &groups[0]["runs"]), (1, &3.into()), "one configuration, three runs");
-    std::fs::write(&foreign, "{\"name\": 1}\n").unwrap();
-    let error = command(&["compare", foreign.to_str().unwrap()]).unwrap_err();
+    let foreign = folder.put("foreign.json", "{\"name\": 1}\n");
+    let error = run(&["compare", text(&foreign)]).unwrap_err();
     assert!(error.contains("line 1"), "{error}");
-    let error = command(&["compare", "no-such-thing"]).unwrap_err();
+    let error = run(&["compare", "no-such-thing"]).unwrap_err();
     assert!(error.contains("neither a scenario nor a file"), "{error}");
-    for path in [saved, foreign] {
-        std::fs::remove_file(path).unwrap();
-    }
 }
 
 #[test]
 fn csv_has_a_line_for_each_message() {
-    let path = temporary("messages.csv");
-    command(&["scenario", "direct-psk", "--messages", "-F", &format!("csv:{}", path.display())]).unwrap();
+    let folder = Folder::new("scenario-csv");
+    let path = folder.path("messages.csv");
+    run(&["scenario", "direct-psk", "--messages", "-F", &format!("csv:{}", path.display())]).unwrap();
     let text = std::fs::read_to_string(&path).unwrap();
     let lines: Vec<Vec<&str>> = text.lines().map(|line| line.split(',').collect()).collect();
     assert_eq!(lines.len(), 5, "{text}");
     assert!(lines.iter().all(|line| line.len() == lines[0].len()), "{text}");
     assert_eq!(lines[1][6], "DIRECT_COMMUNICATION_REQUEST");
-    std::fs::remove_file(path).unwrap();
 }
 
 #[test]
@@ -226,7 +214,7 @@ fn wrong_names_and_values_are_refused() {
         (&["compare", "direct-psk", "--plot", "out.pdf"], "svg"),
         (&["compare"], "NAME|FILE"),
     ] {
-        let error = command(args).unwrap_err();
+        let error = run(args).unwrap_err();
         assert!(error.contains(what), "{args:?}: {error}");
     }
 }

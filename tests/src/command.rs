@@ -1,0 +1,92 @@
+//! The command `sidelink` within a test, and files for it that are gone afterwards.
+
+use clap::Parser;
+use sidelink_flowgraphs::commands::{self, Cli};
+use std::fmt;
+use std::ops::Deref;
+use std::path::{Path, PathBuf};
+
+/// What a command said when it would not, or could not.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal(String);
+
+impl Deref for Refusal {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Runs `sidelink` with these words behind it.
+///
+/// # Errors
+/// What the command says.
+pub fn run(words: &[&str]) -> Result<(), Refusal> {
+    let cli = Cli::try_parse_from(["sidelink"].iter().chain(words)).map_err(|e| Refusal(e.to_string()))?;
+    commands::run(cli.command).map_err(|e| Refusal(format!("{e:#}")))
+}
+
+/// A folder of its own among the temporary files.
+#[derive(Debug)]
+pub struct Folder(PathBuf);
+
+impl Folder {
+    /// Makes one for the test of this name.
+    ///
+    /// # Panics
+    /// It cannot be made.
+    pub fn new(test: &str) -> Self {
+        let path = std::env::temp_dir().join(format!("sidelink-test-{test}-{}", std::process::id()));
+        let _ = std::fs::remove_dir_all(&path);
+        std::fs::create_dir_all(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+        Self(path)
+    }
+
+    /// The path of a file in it.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.0.join(name)
+    }
+
+    /// Writes a file, and returns its path.
+    ///
+    /// # Panics
+    /// It cannot be written.
+    pub fn put(&self, name: &str, bytes: impl AsRef<[u8]>) -> PathBuf {
+        let path = self.path(name);
+        std::fs::write(&path, bytes).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+        path
+    }
+
+    /// Names of what is in it, in order.
+    ///
+    /// # Panics
+    /// It cannot be read.
+    pub fn names(&self) -> Vec<String> {
+        let entries = std::fs::read_dir(&self.0).unwrap_or_else(|e| panic!("{}: {e}", self.0.display()));
+        let mut names: Vec<_> =
+            entries.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
+        names.sort();
+        names
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+/// A path as a word of a command.
+///
+/// # Panics
+/// It is no text.
+pub fn text(path: &Path) -> &str {
+    path.to_str().unwrap_or_else(|| panic!("{}: no text", path.display()))
+}
