@@ -2,6 +2,7 @@
 
 use crate::config::{ConfigError, CyclicPrefixName, RadioConfig, Said, V2xConfig};
 use crate::number::Number;
+use crate::outputs::{Outputs, Place};
 use clap::Args;
 use sidelink_recordings::{SampleFormat, UtcMicros};
 use std::fmt;
@@ -97,6 +98,20 @@ impl fmt::Display for Form {
     }
 }
 
+impl Output {
+    /// Takes its place among the outputs of a command; those of data come before it.
+    ///
+    /// # Errors
+    /// As [`Outputs::claim`].
+    pub fn claim(&self, outputs: &mut Outputs) -> Result<Place, ConfigError> {
+        let option = format!("-F {}", self.form);
+        match &self.file {
+            Some(path) => outputs.claim(&option, path),
+            None => outputs.for_people(&option),
+        }
+    }
+}
+
 impl FromStr for Output {
     type Err = String;
 
@@ -134,9 +149,49 @@ pub fn parse_utc(text: &str) -> Result<UtcMicros, String> {
     }
 }
 
+/// The largest magnitude of a recording.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Peak {
+    /// Whatever it is.
+    AsIs,
+    /// In dB of full scale.
+    Dbfs(f32),
+}
+
+impl Peak {
+    /// The magnitude against full scale, if there is to be one.
+    pub fn magnitude(self) -> Option<f32> {
+        match self {
+            Self::AsIs => None,
+            Self::Dbfs(level) => Some(10_f32.powf(level / 20.0)),
+        }
+    }
+}
+
+impl FromStr for Peak {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let number = ["dBFS", "dbfs", "dB"].iter().find_map(|unit| text.strip_suffix(unit)).unwrap_or(text);
+        match number.trim().parse::<f32>() {
+            _ if text == "none" => Ok(Self::AsIs),
+            Ok(level) if (-120.0..=60.0).contains(&level) => Ok(Self::Dbfs(level)),
+            _ => Err(format!("{text:?} is no level; write -3dBFS (from -120 to 60), or none")),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn peaks() {
+        assert_eq!("none".parse(), Ok(Peak::AsIs));
+        assert_eq!("-6dBFS".parse(), Ok(Peak::Dbfs(-6.0)));
+        assert!((Peak::Dbfs(-20.0).magnitude().unwrap() - 0.1).abs() < 1e-6);
+        assert!("loud".parse::<Peak>().is_err() && "99".parse::<Peak>().is_err());
+    }
 
     #[test]
     fn outputs() {

@@ -157,13 +157,45 @@ impl Outputs {
         Ok(place)
     }
 
-    /// Takes the places of outputs that are opened later by their names.
+    /// As [`Self::claim`] for a secret or what belongs to one: a file that exists is never replaced.
     ///
     /// # Errors
-    /// As [`Self::claim`].
-    pub fn claim_all(&mut self, outputs: &[(&str, Option<&Path>)]) -> Result<(), ConfigError> {
-        let named = outputs.iter().filter_map(|(option, path)| Some((option, (*path)?)));
-        named.into_iter().try_for_each(|(option, path)| self.claim(option, path).map(drop))
+    /// As [`Self::claim`], and that the file exists.
+    pub fn claim_fresh(&mut self, option: &str, path: &Path) -> Result<Place, ConfigError> {
+        match self.claim(option, path)? {
+            Place::File(path) if fs::symlink_metadata(&path).is_ok() => Err(ConfigError::new(
+                format!("{option} would replace a file that exists"),
+                path.display().to_string(),
+                "nothing is overwritten here: name another file, or remove it",
+            )),
+            place => Ok(place),
+        }
+    }
+
+    /// Takes a folder that is there or will be made, with the places of new files in it. `files` are their names.
+    ///
+    /// # Errors
+    /// It is no folder, the one above it is missing, or one of the files exists.
+    pub fn claim_folder(&mut self, option: &str, folder: &Path, files: &[String]) -> Result<(), ConfigError> {
+        if folder.as_os_str() == "-" {
+            return Err(ConfigError::usage(
+                format!("{option} - names no folder"),
+                "name one, which may be new",
+            ));
+        }
+        match fs::metadata(folder) {
+            Ok(about) if about.is_dir() => {
+                files.iter().try_for_each(|name| self.claim_fresh(option, &folder.join(name)).map(drop))
+            }
+            Ok(_) => {
+                let what = format!("{option} names a file");
+                Err(ConfigError::new(what, folder.display().to_string(), "name a folder, which may be new"))
+            }
+            Err(_) => {
+                let key = key(option, folder)?;
+                self.take(option, key, None)
+            }
+        }
     }
 
     /// As [`Self::claim`] for a file that people may have edited since it was written: one that exists is kept, too.

@@ -1,5 +1,6 @@
 //! `sidelink announce`: the first half of a first discovery test; `sidelink monitor` is the other.
 
+use super::record::RecordArgs;
 use super::ue::{UeArgs, run_config};
 use crate::args::{Form, Output};
 use crate::config::ConfigError;
@@ -84,7 +85,7 @@ pub fn run(args: AnnounceArgs) -> anyhow::Result<()> {
         duration: args.duration,
         output: Output { form: Form::Table, file: None },
         pcap: None,
-        record: None,
+        record: RecordArgs::default(),
         force: ForceArgs::default(),
         all: true,
         control: None,

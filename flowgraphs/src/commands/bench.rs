@@ -9,14 +9,12 @@ use crate::bench::phy;
 use crate::bench::security::{self, Row};
 use crate::bench::timing::Timing;
 use crate::config::ConfigError;
-use crate::inspect::plot::check_name;
-use crate::outputs::{Existing, Outputs};
-use crate::terminal;
+use crate::inspect::plot;
+use crate::outputs::{Existing, OutputFile, Outputs, Place};
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 use sidelink_phy::impair::fading::ChannelModel;
-use std::fs::File;
-use std::io::{BufWriter, Write};
+use std::io::Write;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -105,39 +103,34 @@ struct BlerArgs {
 /// # Errors
 /// A case that does not exist, or output that cannot be written.
 pub fn run(args: BenchArgs) -> anyhow::Result<()> {
-    let (output, other) = match &args.what {
-        What::Phy(args) => (&args.output, None),
-        What::Bler(args) => (&args.output, None),
-        What::Security(args) => (&args.output, args.plot.as_deref()),
-        What::Damage(args) => (&args.output, None),
-        What::Latency(args) => (&args.output, args.html.as_deref()),
-    };
-    let outputs = [("-F", output.file.as_deref()), ("--plot", other)];
-    Outputs::new(Existing::Keep).claim_all(&outputs)?;
+    let mut outputs = Outputs::new(Existing::Keep);
     match args.what {
-        What::Phy(args) => run_phy(&args),
-        What::Bler(args) => run_bler(&args),
-        What::Security(args) => run_security(&args),
-        What::Damage(args) => damage::run(&args),
-        What::Latency(args) => latency::run(&args),
+        What::Phy(args) => finish(run_phy(&args, open(&args.output, &mut outputs)?)),
+        What::Bler(args) => finish(run_bler(&args, open(&args.output, &mut outputs)?)),
+        What::Security(args) => {
+            let picture = args.plot.as_deref().map(|path| plot::claim(&mut outputs, path)).transpose()?;
+            finish(run_security(&args, picture.as_ref(), open(&args.output, &mut outputs)?))
+        }
+        What::Damage(args) => finish(damage::run(&args)),
+        What::Latency(args) => latency::run(&args, &mut outputs),
     }
 }
 
-fn open(output: &Output) -> anyhow::Result<Box<dyn Write>> {
+/// Opens where the figures go, before the time is spent on measuring.
+fn open(output: &Output, outputs: &mut Outputs) -> anyhow::Result<OutputFile> {
     if output.form == Form::Csv {
         let remedy = "write table, json or json:FILE";
         return Err(ConfigError::usage("csv is a form of what decode and listen hear", remedy).into());
     }
-    Ok(match &output.file {
-        None => Box::new(terminal::stdout()),
-        Some(path) => Box::new(BufWriter::new(
-            File::create(path).map_err(|e| anyhow::anyhow!("{}: {e}", path.display()))?,
-        )),
-    })
+    Ok(output.claim(outputs)?.create()?)
 }
 
-fn run_phy(args: &PhyArgs) -> anyhow::Result<()> {
-    let mut out = open(&args.output)?;
+/// A file gets its name when everything is in it.
+fn finish(measured: anyhow::Result<OutputFile>) -> anyhow::Result<()> {
+    Ok(measured?.finish()?)
+}
+
+fn run_phy(args: &PhyArgs, mut out: OutputFile) -> anyhow::Result<OutputFile> {
     if args.output.form == Form::Table {
         let line = ("stage", "median us", "p99 us", "1 ms, %", "rate", "peer us", "faster", "wanted");
         writeln!(out, "{}", phy_line(line))?;
@@ -157,7 +150,7 @@ fn run_phy(args: &PhyArgs) -> anyhow::Result<()> {
     if count == 0 {
         anyhow::bail!("no stage has {:?} in its name; `sidelink bench phy` lists them all", args.case);
     }
-    failure.map_or(Ok(()), |e| Err(e.into()))
+    failure.map_or(Ok(out), |e| Err(e.into()))
 }
 
 fn phy_line(c: (&str, &str, &str, &str, &str, &str, &str, &str)) -> String {
@@ -192,10 +185,12 @@ fn phy_json(t: &Timing) -> Value {
     })
 }
 
-fn run_security(args: &SecurityArgs) -> anyhow::Result<()> {
-    args.plot.as_deref().map_or(Ok(()), check_name)?;
+fn run_security(
+    args: &SecurityArgs,
+    picture: Option<&Place>,
+    mut out: OutputFile,
+) -> anyhow::Result<OutputFile> {
     let mut rows = Vec::new();
-    let mut out = open(&args.output)?;
     let mut failure = None;
     let mut last = "";
     security::run(Duration::from_millis(args.time), &args.case, args.keys, &mut |row: &Row| {
@@ -213,7 +208,8 @@ fn run_security(args: &SecurityArgs) -> anyhow::Result<()> {
         anyhow::bail!("nothing has {:?} in its name; `sidelink bench security` lists all", args.case);
     }
     failure.map_or(Ok(()), Err)?;
-    args.plot.as_deref().map_or(Ok(()), |path| security::draw(path, &rows))
+    picture.map_or(Ok(()), |place| security::draw(place, &rows))?;
+    Ok(out)
 }
 
 fn security_json(row: &Row) -> Value {
@@ -241,12 +237,11 @@ fn security_row(out: &mut dyn Write, row: &Row, first: bool) -> std::io::Result<
     writeln!(out, "  {:<60}{values}", row.name)
 }
 
-fn run_bler(args: &BlerArgs) -> anyhow::Result<()> {
-    let mut out = open(&args.output)?;
+fn run_bler(args: &BlerArgs, mut out: OutputFile) -> anyhow::Result<OutputFile> {
     for &channel in &args.channel {
-        run_bler_over(args, channel, &mut *out)?;
+        run_bler_over(args, channel, &mut out)?;
     }
-    Ok(())
+    Ok(out)
 }
 
 fn run_bler_over(args: &BlerArgs, channel: ChannelModel, out: &mut dyn Write) -> anyhow::Result<()> {

@@ -4,7 +4,7 @@ use crate::args::{Form, Output, RadioArgs, parse_utc};
 use crate::config::ConfigError;
 use crate::keystore::{self, Keys};
 use crate::open::{Opened, Opener};
-use crate::outputs::{ForceArgs, Outputs, Place};
+use crate::outputs::{ForceArgs, OutputFile, Outputs, Place};
 use crate::receive::{self, Outcome};
 use crate::report::{self, Counts, PcapReport, Repeats, Report};
 use crate::{input, terminal};
@@ -64,14 +64,7 @@ impl Places {
         outputs.reads(args.radio.config.iter().chain(&args.keys));
         let pcap = args.pcap.as_deref().map(|path| outputs.claim("--pcap", path)).transpose()?;
         let learn = args.learn.as_deref().map(|path| outputs.claim_new("--learn", path)).transpose()?;
-        let option = |form: Form| format!("-F {form}");
-        let reports = args.output.iter().map(|output| {
-            let place = match &output.file {
-                Some(path) => outputs.claim(&option(output.form), path)?,
-                None => outputs.for_people(&option(output.form))?,
-            };
-            Ok((output.form, place))
-        });
+        let reports = args.output.iter().map(|output| Ok((output.form, output.claim(&mut outputs)?)));
         Ok(Self { reports: reports.collect::<Result<_, ConfigError>>()?, pcap, learn })
     }
 
@@ -81,7 +74,8 @@ impl Places {
         };
         let reports = self.reports.into_iter().map(open).collect::<std::io::Result<_>>()?;
         let pcap = self.pcap.map(|place| PcapReport::create(place.create()?)).transpose()?;
-        Ok(Sinks { reports, pcap, learn: self.learn })
+        let learn = self.learn.map(|place| place.create()).transpose()?;
+        Ok(Sinks { reports, pcap, learn })
     }
 }
 
@@ -89,7 +83,7 @@ impl Places {
 struct Sinks {
     reports: Vec<Report>,
     pcap: Option<PcapReport>,
-    learn: Option<Place>,
+    learn: Option<OutputFile>,
 }
 
 /// Decode. Several files are decoded at once, each in its own order.
@@ -190,8 +184,8 @@ fn decode(path: &Path, args: &DecodeArgs, keys: Option<&Keys>, sinks: &Mutex<Sin
     bar.finish_and_clear();
     plan.assumed.extend(outcome.learnt.v2x().iter().map(report::learnt_v2x));
     plan.assumed.extend(outcome.learnt.in_words());
-    if let Some(place) = &lock(sinks).learn {
-        outcome.learnt.write(place, &name)?;
+    if let Some(file) = lock(sinks).learn.take() {
+        outcome.learnt.write(file, &name)?;
         if outcome.learnt.pools() == 0 {
             tracing::warn!("{name}: no pool was learnt; the file of --learn says why");
         }

@@ -1,7 +1,7 @@
 //! `sidelink generate`: a recording with its ground truth from a scenario.
 
 use crate::Sample;
-use crate::args::parse_utc;
+use crate::args::{Peak, parse_utc};
 use crate::config::{ConfigError, CyclicPrefixName, to_sigmf};
 use crate::keystore::{self, KeyStore};
 use crate::number::Number;
@@ -18,7 +18,6 @@ use sidelink_security::counter::UtcTime;
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::str::FromStr;
 
 /// Arguments of `sidelink generate`.
 #[derive(Debug, Args)]
@@ -76,37 +75,6 @@ pub enum Example {
     V2x,
     /// Announcements and a group, protected by a key store, with the commands that make it.
     Protected,
-}
-
-/// The largest magnitude of a recording.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Peak {
-    /// Whatever it is.
-    AsIs,
-    /// In dB of full scale.
-    Dbfs(f32),
-}
-
-impl Peak {
-    fn magnitude(self) -> Option<f32> {
-        match self {
-            Self::AsIs => None,
-            Self::Dbfs(level) => Some(10_f32.powf(level / 20.0)),
-        }
-    }
-}
-
-impl FromStr for Peak {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let number = ["dBFS", "dbfs", "dB"].iter().find_map(|unit| text.strip_suffix(unit)).unwrap_or(text);
-        match number.trim().parse::<f32>() {
-            _ if text == "none" => Ok(Self::AsIs),
-            Ok(level) if (-120.0..=60.0).contains(&level) => Ok(Self::Dbfs(level)),
-            _ => Err(format!("{text:?} is no level; write -3dBFS (from -120 to 60), or none")),
-        }
-    }
 }
 
 /// Generate.

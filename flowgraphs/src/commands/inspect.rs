@@ -31,13 +31,10 @@ const SLICES: usize = 48;
 /// # Errors
 /// A file that cannot be read, a configuration that is wrong, or a picture that cannot be written.
 pub fn run(args: InspectArgs) -> anyhow::Result<()> {
-    if let Some(path) = &args.plot {
-        plot::check_name(path)?;
-        let mut outputs = Outputs::new(Existing::Keep);
-        outputs.reads_recordings([&args.file]);
-        outputs.reads(&args.radio.config);
-        outputs.claim("--plot", path)?;
-    }
+    let mut outputs = Outputs::new(Existing::Keep);
+    outputs.reads_recordings([&args.file]);
+    outputs.reads(&args.radio.config);
+    let picture = args.plot.as_deref().map(|path| plot::claim(&mut outputs, path)).transpose()?;
     let mut input = input::open(&args.file, &args.radio)?;
     let bands = match input.bandwidth() {
         Some(bandwidth) if bandwidth.subcarriers() as f64 * 15e3 <= input.rate => Bands::prbs(bandwidth),
@@ -55,15 +52,15 @@ pub fn run(args: InspectArgs) -> anyhow::Result<()> {
         tracing::warn!("{}: {damage}", args.file.display());
     }
     inspect::show(&scan, colours, terminal::width(), &mut out)?;
-    if let Some(path) = &args.plot {
+    if let Some(place) = &picture {
         let name = args.file.display().to_string();
         // a recording that no receiver fits still has a spectrum
         let heard = inspect::hear(&mut input, &name).unwrap_or_else(|e| {
             tracing::warn!("{name}: nothing is drawn of what the receiver hears: {e:#}");
             Heard::default()
         });
-        plot::draw(path, &name, &panels(&scan, &heard))?;
-        writeln!(out, "\n{}", path.display())?;
+        plot::draw(place, &name, &panels(&scan, &heard))?;
+        writeln!(out, "\n{place}")?;
     }
     Ok(out.flush()?)
 }

@@ -6,10 +6,12 @@ use crate::config::ConfigError;
 use crate::keystore::{
     self, Cipher, Discovery, Group, Hex, KeyStore, Keys, Member, PgkEntry, Protection, Secret, VariantName,
 };
+use crate::outputs::{Existing, Outputs, Place};
 use crate::readable::seconds_and_date;
 use crate::terminal;
 use clap::{Args, Subcommand};
 use std::fmt::Write;
+use std::io::Write as _;
 use std::path::PathBuf;
 use zeroize::Zeroizing;
 
@@ -166,7 +168,7 @@ struct Export {
     /// The UE; without it everything is written.
     #[arg(long = "for", value_name = "UE")]
     ue: Option<String>,
-    /// Write to this new file (mode 0600) instead of standard output.
+    /// Write to this new file (mode 0600), a pipe, or - for standard output, which it is without.
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
 }
@@ -400,6 +402,12 @@ fn show(args: &Show) -> anyhow::Result<()> {
 }
 
 fn export(args: &Export) -> anyhow::Result<()> {
+    let mut outputs = Outputs::new(Existing::Keep);
+    outputs.reads([&args.store.store]);
+    let place = match &args.output {
+        Some(path) => outputs.claim_fresh("-o", path)?,
+        None => Place::Standard,
+    };
     let mut keys = keystore::read(&args.store.store)?;
     if let Some(ue) = &args.ue {
         keys = keys.for_ue(ue);
@@ -410,11 +418,12 @@ fn export(args: &Export) -> anyhow::Result<()> {
         }
     }
     let text: Zeroizing<String> = keys.to_toml()?;
-    match &args.output {
-        Some(path) => keystore::write_private(path, &text)?,
-        None => terminal::print(&text)?,
+    if let Place::File(path) = &place {
+        return Ok(keystore::write_private(path, &text)?);
     }
-    Ok(())
+    let mut out = place.live()?;
+    out.write_all(text.as_bytes())?;
+    Ok(out.finish()?)
 }
 
 fn revoke(args: &Revoke) -> anyhow::Result<()> {

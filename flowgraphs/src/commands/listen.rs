@@ -8,15 +8,15 @@ mod ear;
 
 use super::announce::CARRIER;
 use super::decode::{open, since_first};
+use super::record::{Annotations, RecordArgs};
 use super::ue::{host_time, parse_duration, stop_on_signals};
 use crate::Sample;
 use crate::args::{Form, Output};
-use crate::config::{ConfigError, CyclicPrefixName, RadioConfig, V2xConfig, to_sigmf};
+use crate::config::{ConfigError, CyclicPrefixName, RadioConfig, V2xConfig};
 use crate::keystore;
 use crate::number::Number;
 use crate::open::{Opened, Opener};
-use crate::outputs::{ForceArgs, Outputs, Place};
-use crate::radio::record::{Annotator, Recorded};
+use crate::outputs::{ForceArgs, OutputFile, Outputs, Place};
 use crate::radio::{self, Radio, RadioError, RadioSettings, Receive};
 use crate::receive::{LearntRadio, SyncSeen, receiver_config};
 use crate::report::{Board, Counts, PcapReport, Repeats, Report, annotation};
@@ -24,11 +24,10 @@ use crate::terminal;
 use clap::Args;
 use crossbeam::channel::{Receiver, RecvTimeoutError, Sender, bounded};
 use ear::{Ear, Listener};
-use sidelink_phy::numerology::Numerology;
 use sidelink_phy::receive::receiver::Event;
 use sidelink_phy::receive::stream::StreamReceiver;
 use sidelink_phy::units::{CyclicPrefix, DfnSubframe, TransmissionMode};
-use sidelink_recordings::{UtcMicros, WriterOptions, hints_of_name};
+use sidelink_recordings::UtcMicros;
 use sidelink_security::counter::UtcTime;
 use std::io::Write;
 use std::path::PathBuf;
@@ -93,9 +92,9 @@ pub struct ListenArgs {
     /// Verify and open what is decoded with the keys of this key store.
     #[arg(long, value_name = "STORE")]
     pub keys: Option<PathBuf>,
-    /// Keep everything that is received as a recording.
-    #[arg(long, value_name = "OUT")]
-    pub record: Option<PathBuf>,
+    /// The recording of what is received.
+    #[command(flatten)]
+    pub record: RecordArgs,
     /// Write the pools and the synchronisation that were learnt, with their evidence, as a file for `--config`, at the end.
     #[arg(long, value_name = "FILE")]
     pub learn: Option<PathBuf>,
@@ -119,26 +118,30 @@ impl Places {
         let mut outputs = Outputs::new(args.force);
         outputs.reads(args.config.iter().chain(&args.keys));
         outputs.device(&args.args)?;
-        if let Some(path) = &args.record {
-            outputs.claim_recording("--record", path)?;
-        }
+        args.record.claim(&mut outputs)?;
         let pcap = args.pcap.as_deref().map(|path| outputs.claim("--pcap", path)).transpose()?;
         let learn = args.learn.as_deref().map(|path| outputs.claim_new("--learn", path)).transpose()?;
-        let option = format!("-F {}", args.output.form);
-        let report = match &args.output.file {
-            Some(path) => outputs.claim(&option, path)?,
-            None => outputs.for_people(&option)?,
-        };
-        Ok(Self { report, pcap, learn })
+        Ok(Self { report: args.output.claim(&mut outputs)?, pcap, learn })
     }
 
-    /// Live, so that they are read while they are written. A table in place needs no report.
-    fn open(self, form: Form, in_place: bool) -> std::io::Result<(Option<Report>, Option<PcapReport>)> {
-        let Self { report, pcap, .. } = self;
+    /// Live, so that they are read while they are written, but for what is written at the end. A table in place needs no
+    /// report.
+    fn open(self, form: Form, in_place: bool) -> std::io::Result<Open> {
+        let Self { report, pcap, learn } = self;
         let open = || Ok::<_, std::io::Error>(Report::new(form, report.live()?, report.has_colours()));
-        let report = (!in_place).then(open).transpose()?;
-        Ok((report, pcap.map(PcapReport::live).transpose()?))
+        Ok(Open {
+            report: (!in_place).then(open).transpose()?,
+            pcap: pcap.map(PcapReport::live).transpose()?,
+            learn: learn.map(|place| place.create()).transpose()?,
+        })
     }
+}
+
+/// Outputs that are open.
+struct Open {
+    report: Option<Report>,
+    pcap: Option<PcapReport>,
+    learn: Option<OutputFile>,
 }
 
 /// Where everything goes.
@@ -152,8 +155,8 @@ struct Sinks {
     rate: f64,
     discovery_only: bool,
     clock: Option<(u64, DfnSubframe)>,
-    /// Of the recording, if one is made: with the sizes of a subframe and the carrier.
-    annotator: Option<(Annotator, Numerology, f64)>,
+    /// Of the recording, if one is made.
+    annotations: Option<Annotations>,
     /// The radio's number of the receiver's first sample.
     first: u64,
     sync: SyncSeen,
@@ -188,18 +191,9 @@ pub fn run(args: ListenArgs, discovery_only: bool) -> anyhow::Result<()> {
     } else {
         args.args.clone()
     };
-    let mut radio = radio::open(&device, &settings.for_duration(args.duration))?;
+    let radio = radio::open(&device, &settings.for_duration(args.duration))?;
     let name = radio.description().name.clone();
-    let mut annotator = None;
-    if let Some(path) = &args.record {
-        let mut options = WriterOptions::new(rate);
-        options.format = hints_of_name(path).format.unwrap_or(options.format);
-        options.radio = to_sigmf(&config);
-        options.recorder = concat!("sidelink ", env!("CARGO_PKG_VERSION")).to_owned();
-        let mut recorded = Recorded::new(radio, path, options)?;
-        annotator = Some((recorded.annotator(), numerology, recorded.description().frequency));
-        radio = Box::new(recorded);
-    }
+    let (radio, annotations) = args.record.open(radio, &config, numerology)?;
     let keys = args.keys.as_deref().map(keystore::read).transpose()?;
     let opener = match keys {
         Some(keys) => Opener::with_keys(keys)?,
@@ -209,8 +203,7 @@ pub fn run(args: ListenArgs, discovery_only: bool) -> anyhow::Result<()> {
         && args.output.form == Form::Table
         && !args.lines
         && terminal::colours_on_stdout();
-    let learn = places.learn.clone();
-    let (report, pcap) = places.open(args.output.form, in_place)?;
+    let Open { report, pcap, learn } = places.open(args.output.form, in_place)?;
     let report = report.map(|report| report.repeats(Repeats::from_flag(args.repeats)));
     let mut sinks = Sinks {
         report,
@@ -222,7 +215,7 @@ pub fn run(args: ListenArgs, discovery_only: bool) -> anyhow::Result<()> {
         rate,
         discovery_only,
         clock: None,
-        annotator,
+        annotations,
         first: 0,
         sync: SyncSeen::default(),
         v2x: receiver.mode.is_v2x(),
@@ -233,9 +226,9 @@ pub fn run(args: ListenArgs, discovery_only: bool) -> anyhow::Result<()> {
     }
     let mut receiver = StreamReceiver::new(receiver);
     let result = listen(radio, &mut receiver, &mut sinks, args.duration, &stop);
-    if let Some(place) = &learn {
+    if let Some(file) = learn {
         let learnt = LearntRadio::new(receiver.receiver_mut(), std::mem::take(&mut sinks.sync));
-        learnt.write(place, &name)?;
+        learnt.write(file, &name)?;
         eprintln!("{} pools learnt", learnt.pools());
     }
     let Counts { psbch, sci, sl_sch, sl_dch, .. } = sinks.counts;
@@ -316,7 +309,7 @@ fn listen(
     drop(filled);
     let result = result.and_then(|()| ear.finish(sinks));
     // the recording waits for the last annotation
-    sinks.annotator = None;
+    sinks.annotations = None;
     let fetched =
         fetcher.join().unwrap_or_else(|_| Err(RadioError::Lost("the receiving thread failed".to_owned())));
     result?;
@@ -384,7 +377,7 @@ impl Listener for Sinks {
         let dfn = |(k, t): (u64, DfnSubframe)| {
             DfnSubframe::from_count(t.count() as u64 + event.subframe().saturating_sub(k))
         };
-        if let Some((annotator, numerology, frequency)) = &self.annotator {
+        if let Some(Annotations { annotator, numerology, frequency }) = &self.annotations {
             let at = self.first.saturating_add_signed(sample);
             let annotation = annotation(event, at, numerology, *frequency, self.clock.map(dfn));
             annotation.into_iter().for_each(|annotation| annotator.add(annotation));

@@ -11,6 +11,7 @@ pub mod keys;
 pub mod link;
 pub mod listen;
 pub mod radio;
+pub mod record;
 pub mod scenario;
 pub mod ue;
 pub mod wireshark;

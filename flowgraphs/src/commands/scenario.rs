@@ -10,13 +10,14 @@ mod meter;
 mod output;
 mod plots;
 
+use crate::args::Output;
 use crate::config::ConfigError;
 use crate::outputs::{Existing, Outputs};
 use crate::terminal;
 use cases::Expect;
 use clap::Args;
 use meter::{Case, Costs};
-use output::{Detail, Output};
+use output::Detail;
 use std::io::Write;
 use std::path::PathBuf;
 
@@ -131,19 +132,23 @@ pub fn run(args: ScenarioArgs) -> anyhow::Result<()> {
         out.flush()?;
         return Ok(());
     }
-    let outputs = [("-F", args.output.file.as_deref()), ("--diagram", args.diagram.as_deref())];
-    Outputs::new(Existing::Keep).claim_all(&outputs)?;
+    let mut outputs = Outputs::new(Existing::Keep);
+    let drawing = args.diagram.as_deref().map(|path| outputs.claim("--diagram", path)).transpose()?;
+    let mut out = args.output.claim(&mut outputs)?.create()?;
+    let mut drawing = drawing.map(|place| place.create()).transpose()?;
+    let format = diagram::Format::of(args.diagram.as_deref());
     let mut all: Vec<Costs> = Vec::new();
     args.cases.play(&args.name, |_, costs| {
-        if all.is_empty()
-            && let Some(path) = &args.diagram
-        {
-            diagram::draw(&costs.messages, path)?;
+        if let Some(mut file) = drawing.take() {
+            file.write_all(diagram::draw(&costs.messages, format).as_bytes())?;
+            file.finish()?;
         }
         all.push(costs);
         Ok(())
     })?;
-    args.output.write(&all, if args.messages { Detail::Messages } else { Detail::Phases })?;
+    let detail = if args.messages { Detail::Messages } else { Detail::Phases };
+    output::write(args.output.form, &all, detail, &mut out)?;
+    out.finish()?;
     outcomes(&all)
 }
 

@@ -4,11 +4,11 @@ mod example;
 
 use crate::args::{Form as OutputForm, Output};
 use crate::clock::Clock;
-use crate::config::{ConfigError, to_sigmf};
+use crate::commands::record::{Annotations, RecordArgs};
+use crate::config::ConfigError;
 use crate::keystore::{self, Keys};
 use crate::outputs::{ForceArgs, Outputs, Place};
-use crate::radio::record::{Annotator, Recorded};
-use crate::radio::{self, Anchor, HOST_UNCERTAINTY_NS, Radio as _, RadioSettings};
+use crate::radio::{self, Anchor, HOST_UNCERTAINTY_NS, RadioSettings};
 use crate::report::{PcapReport, annotation};
 use crate::ue::control::{self, Board, ControlConfig, Server};
 use crate::ue::{
@@ -17,8 +17,7 @@ use crate::ue::{
 };
 use clap::Args;
 pub use example::Example;
-use sidelink_phy::numerology::Numerology;
-use sidelink_recordings::{UtcMicros, WriterOptions, hints_of_name};
+use sidelink_recordings::UtcMicros;
 use std::io::Write;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -57,9 +56,9 @@ pub struct UeArgs {
     /// Write what is heard for Wireshark, at once: a file, a pipe, or - for standard output.
     #[arg(long, value_name = "FILE")]
     pub pcap: Option<PathBuf>,
-    /// Keep everything that is received as a recording, with what was heard as its annotations.
-    #[arg(long, value_name = "OUT")]
-    pub record: Option<PathBuf>,
+    /// The recording of what is received.
+    #[command(flatten)]
+    pub record: RecordArgs,
     /// Recordings that exist.
     #[command(flatten)]
     pub force: ForceArgs,
@@ -115,18 +114,8 @@ pub(super) fn run_config(
 ) -> anyhow::Result<()> {
     let places = Places::claim(config, args)?;
     let stop = stop_on_signals()?;
-    let mut radio = radio::open(&config.device.args, &settings(config)?.for_duration(args.duration))?;
-    let numerology = config.numerology()?;
-    let mut annotator = None;
-    if let Some(path) = &args.record {
-        let mut options = WriterOptions::new(numerology.sample_rate());
-        options.format = hints_of_name(path).format.unwrap_or(options.format);
-        options.radio = to_sigmf(&config.radio);
-        options.recorder = concat!("sidelink ", env!("CARGO_PKG_VERSION")).to_owned();
-        let mut recorded = Recorded::new(radio, path, options)?;
-        annotator = Some((recorded.annotator(), numerology, recorded.description().frequency));
-        radio = Box::new(recorded);
-    }
+    let radio = radio::open(&config.device.args, &settings(config)?.for_duration(args.duration))?;
+    let (radio, annotations) = args.record.open(radio, &config.radio, config.numerology()?)?;
     let description = radio.description().clone();
     let token = args.control_token_file.as_deref().map(read_token).transpose()?;
     let streams = radio.start()?;
@@ -148,8 +137,8 @@ pub(super) fn run_config(
         None => config.build(facts, applications)?,
     };
     let pcap = places.pcap.map(PcapReport::live).transpose()?;
-    if pcap.is_some() || annotator.is_some() {
-        ue.set_listener(listener(pcap, annotator));
+    if pcap.is_some() || annotations.is_some() {
+        ue.set_listener(listener(pcap, annotations));
     }
     if let Some(duration) = args.duration {
         ue.set_duration(duration.as_millis() as u64);
@@ -204,24 +193,17 @@ impl Places {
         let mut outputs = Outputs::new(args.force);
         outputs.reads(args.config.iter().chain(&args.control_token_file).chain(&config.keys));
         outputs.device(&config.device.args)?;
-        if let Some(path) = &args.record {
-            outputs.claim_recording("--record", path)?;
-        }
+        args.record.claim(&mut outputs)?;
         let pcap = args.pcap.as_deref().map(|path| outputs.claim("--pcap", path)).transpose()?;
-        let option = format!("-F {}", args.output.form);
-        let report = match &args.output.file {
-            Some(path) => outputs.claim(&option, path)?,
-            None => outputs.for_people(&option)?,
-        };
-        Ok(Self { report, pcap })
+        Ok(Self { report: args.output.claim(&mut outputs)?, pcap })
     }
 }
 
 /// Writes what a UE hears to a capture and into the recording of its radio.
-fn listener(mut pcap: Option<PcapReport>, annotator: Option<(Annotator, Numerology, f64)>) -> Listener {
+fn listener(mut pcap: Option<PcapReport>, annotations: Option<Annotations>) -> Listener {
     Box::new(move |event, sample, utc| {
         let time = Clock::dfn(event.subframe());
-        if let Some((annotator, numerology, frequency)) = &annotator
+        if let Some(Annotations { annotator, numerology, frequency }) = &annotations
             && let Ok(sample) = u64::try_from(sample)
             && let Some(annotation) = annotation(event, sample, numerology, *frequency, Some(time))
         {

@@ -11,9 +11,10 @@ mod panels;
 use super::Scan;
 use crate::Sample;
 use crate::config::ConfigError;
+use crate::outputs::{Outputs, Place};
 use plotters::prelude::*;
 use plotters::style::register_font;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Something to draw.
 #[derive(Clone, Debug)]
@@ -87,12 +88,45 @@ fn extension(path: &Path) -> String {
     path.extension().map(|e| e.to_string_lossy().to_lowercase()).unwrap_or_default()
 }
 
-/// Draw `panels` under `title` into the file `path`, whose extension says how.
+/// Takes the place of a picture, and finds out whether it can be written.
+///
+/// # Errors
+/// As [`check_name`] and [`Outputs::claim`].
+pub fn claim(outputs: &mut Outputs, path: &Path) -> anyhow::Result<Place> {
+    check_name(path)?;
+    let place = outputs.claim("--plot", path)?;
+    place.probe()?;
+    Ok(place)
+}
+
+/// Draw `panels` under `title`; the extension of the name says how. A regular file has its name when it is whole.
 ///
 /// # Errors
 /// As [`check_name`], or that the file cannot be written.
-pub fn draw(path: &Path, title: &str, panels: &[Panel<'_>]) -> anyhow::Result<()> {
+pub fn draw(place: &Place, title: &str, panels: &[Panel<'_>]) -> anyhow::Result<()> {
+    let path = match place {
+        Place::File(path) | Place::Stream(path) => path.as_path(),
+        Place::Standard | Place::StandardError => Path::new("-"),
+    };
     check_name(path)?;
+    let part = part_of(place, path);
+    draw_to(&part, title, panels)?;
+    if part != path {
+        std::fs::rename(&part, path)
+            .map_err(|e| ConfigError::new(format!("cannot write it: {e}"), path.display().to_string(), ""))?;
+    }
+    Ok(())
+}
+
+/// The file in the making, whose extension says how it is drawn as well.
+fn part_of(place: &Place, path: &Path) -> PathBuf {
+    match place {
+        Place::File(_) => path.with_extension(format!("part.{}", extension(path))),
+        _ => path.to_owned(),
+    }
+}
+
+fn draw_to(path: &Path, title: &str, panels: &[Panel<'_>]) -> anyhow::Result<()> {
     // The font is a part of the program: it is one that can be read.
     let _ = register_font("sans-serif", FontStyle::Normal, dejavu::sans::regular());
     let rows = layout(panels);

@@ -1,6 +1,7 @@
 use super::plot::{Panel, check_name, draw};
 use super::*;
 use crate::Sample;
+use crate::outputs::Place;
 use crate::scenario::{Generator, Scenario};
 use sidelink_phy::units::Bandwidth;
 use sidelink_recordings::{OpenOptions, Recording, Writer, WriterOptions};
@@ -143,7 +144,7 @@ fn pictures_of_every_panel_are_written() {
     ];
     for (name, head) in [("p.png", &b"\x89PNG"[..]), ("p.svg", b"<svg")] {
         let path = folder.0.join(name);
-        draw(&path, "title", &panels).unwrap();
+        draw(&Place::File(path.clone()), "title", &panels).unwrap();
         let bytes = std::fs::read(&path).unwrap();
         assert!(bytes.starts_with(head) && bytes.len() > 10_000, "{name}: {} bytes", bytes.len());
     }
@@ -152,5 +153,7 @@ fn pictures_of_every_panel_are_written() {
         assert!(svg.contains(label), "{label}");
     }
     assert!(check_name("x.pdf".as_ref()).unwrap_err().to_string().contains("OUT.png"));
-    assert!(draw(&folder.0.join("no/such/folder.png"), "", &panels[..1]).is_err());
+    assert!(draw(&Place::File(folder.0.join("no/such/folder.png")), "", &panels[..1]).is_err());
+    let names = std::fs::read_dir(&folder.0).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap());
+    assert!(names.into_iter().all(|name| !name.contains("part")));
 }

@@ -32,6 +32,17 @@ impl Place {
         Ok(OutputFile { name, out, unfinished: Some((part, path)), touched: false })
     }
 
+    /// Finds out whether it can be written, where others write it by its name; leaves nothing behind.
+    ///
+    /// # Errors
+    /// What the system says, with the name.
+    pub fn probe(&self) -> io::Result<()> {
+        match self {
+            Self::File(_) => self.create().map(drop),
+            _ => Ok(()),
+        }
+    }
+
     /// Opens it to be read while it is written.
     ///
     /// # Errors

@@ -176,3 +176,53 @@ fn a_full_disk_names_the_file() {
     let message = out.finish().unwrap_err().to_string();
     assert!(message.contains("full.json: cannot write it: No space left"), "{message}");
 }
+
+#[test]
+fn what_belongs_to_a_secret_is_never_replaced() {
+    let folder = Folder::new();
+    let old = folder.put("alice.key", "");
+    for existing in [Existing::Keep, Existing::Replace] {
+        let message = refused(Outputs::new(existing).claim_fresh("-o", &old));
+        assert!(message.starts_with("-o would replace a file that exists"), "{message}");
+    }
+    // a link to nowhere is a name that is taken
+    std::os::unix::fs::symlink(folder.path("nowhere"), folder.path("link")).unwrap();
+    refused(Outputs::new(Existing::Keep).claim_fresh("-o", &folder.path("link")));
+    let place = Outputs::new(Existing::Keep).claim_fresh("-o", &folder.path("new.key")).unwrap();
+    assert_eq!(place, Place::File(folder.path("new.key")));
+}
+
+#[test]
+fn a_folder_of_new_files_is_new_or_lacks_them() {
+    let folder = Folder::new();
+    let names = ["a.toml", "README"].map(str::to_owned);
+    let claim = |path: &Path| Outputs::new(Existing::Keep).claim_folder("-w", path, &names);
+    claim(&folder.path("lab")).unwrap();
+    claim(&folder.path("lab/")).unwrap();
+    let message = claim(&folder.path("no/lab")).unwrap_err().to_string();
+    assert!(message.starts_with("the folder of -w is not there"), "{message}");
+    folder.put("other", "");
+    claim(&folder.0).unwrap();
+    folder.put("README", "mine");
+    let message = claim(&folder.0).unwrap_err().to_string();
+    assert!(message.starts_with("-w would replace a file that exists") && message.contains("README"));
+    let message = claim(Path::new("-")).unwrap_err().to_string();
+    assert!(message.starts_with("-w - names no folder"), "{message}");
+    let message = claim(&folder.path("README")).unwrap_err().to_string();
+    assert!(message.starts_with("-w names a file"), "{message}");
+}
+
+#[test]
+fn a_probe_leaves_nothing_behind() {
+    let folder = Folder::new();
+    let old = folder.put("old.svg", "old");
+    for path in [&old, &folder.path("new.svg")] {
+        Outputs::new(Existing::Keep).claim("--plot", path).unwrap().probe().unwrap();
+    }
+    assert_eq!(folder.names(), ["old.svg"]);
+    assert_eq!(fs::read_to_string(&old).unwrap(), "old");
+    // somebody made a folder of the name in the making
+    fs::create_dir(folder.path("new.svg.part")).unwrap();
+    let message = Place::File(folder.path("new.svg")).probe().unwrap_err().to_string();
+    assert!(message.contains("new.svg: cannot write it"), "{message}");
+}

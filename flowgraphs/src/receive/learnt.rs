@@ -3,7 +3,7 @@
 use crate::config::{
     Bitmap, CommunicationConfig, DiscoveryConfig, OneOrMany, PrbSet, RadioConfig, SyncConfig, V2xConfig,
 };
-use crate::outputs::Place;
+use crate::outputs::OutputFile;
 use sidelink_phy::pool::{PoolPrbs, PsschSubframes, V2xPool};
 use sidelink_phy::receive::learn::{Evidence, Learnt, OpenValue, Part};
 use sidelink_phy::receive::receiver::{CommunicationPlace, Config, DiscoveryPlace, Event, Receiver};
@@ -156,8 +156,7 @@ impl LearntRadio {
     ///
     /// # Errors
     /// What the system says, with the name.
-    pub fn write(&self, place: &Place, of: &str) -> std::io::Result<()> {
-        let mut file = place.create()?;
+    pub fn write(&self, mut file: OutputFile, of: &str) -> std::io::Result<()> {
         file.write_all(self.to_toml(of).as_bytes())?;
         file.finish()
     }

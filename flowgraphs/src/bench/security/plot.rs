@@ -2,19 +2,19 @@
 
 use super::Row;
 use crate::inspect::plot::{self, Panel};
+use crate::outputs::Place;
 use std::collections::BTreeMap;
-use std::path::Path;
 
 /// Draw what `rows` hold: what each protection costs, each cipher, and how likely codes collide.
 ///
 /// # Errors
 /// No such rows, or the file cannot be written.
-pub fn draw(path: &Path, rows: &[Row]) -> anyhow::Result<()> {
+pub fn draw(place: &Place, rows: &[Row]) -> anyhow::Result<()> {
     let panels = panels(rows);
     if panels.is_empty() {
-        anyhow::bail!("{}: there is nothing to draw; leave out --case", path.display());
+        anyhow::bail!("{place}: there is nothing to draw; leave out --case");
     }
-    plot::draw(path, "What protection costs: measured on one core of this machine", &panels)
+    plot::draw(place, "What protection costs: measured on one core of this machine", &panels)
 }
 
 fn panels(rows: &[Row]) -> Vec<Panel<'static>> {
@@ -95,10 +95,10 @@ mod tests {
         assert_eq!(values, 7 + 5 + 30 + 20 + 5 + 2);
         for name in ["x.svg", "x.png"] {
             let path = std::env::temp_dir().join(format!("sidelink-security-{}-{name}", std::process::id()));
-            draw(&path, &rows).unwrap();
+            draw(&Place::File(path.clone()), &rows).unwrap();
             assert!(std::fs::metadata(&path).unwrap().len() > 10_000);
             std::fs::remove_file(path).unwrap();
         }
-        assert!(draw(Path::new("x.svg"), &[]).is_err());
+        assert!(draw(&Place::File("x.svg".into()), &[]).is_err());
     }
 }

@@ -3,8 +3,7 @@
 use crate::args::{Form, Output};
 use crate::bench::damage::{self, CASES, Damage, Kind, Score, Signal, SignalName, Tally};
 use crate::commands::ue::parse_duration;
-use crate::config::ConfigError;
-use crate::outputs::{ForceArgs, Outputs};
+use crate::outputs::{ForceArgs, OutputFile, Outputs};
 use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
 use std::io::Write;
@@ -56,18 +55,18 @@ impl DamageArgs {
         self.write.as_ref().map(|folder| folder.join(format!("{signal}_{}.sigmf-meta", damage.slug())))
     }
 
-    /// Takes the places of all recordings before the time is spent.
-    fn claim(&self) -> Result<(), ConfigError> {
+    /// Takes the places of all recordings, and opens where the figures go, before the time is spent.
+    fn claim(&self) -> anyhow::Result<OutputFile> {
         let mut outputs = Outputs::new(self.force);
         let names = self.signals().iter().flat_map(|signal| self.cases().map(|case| (*signal, case)));
         let paths = names.filter_map(|(signal, case)| self.path(signal, case));
-        paths.into_iter().try_for_each(|path| outputs.claim_recording("--write", &path))
+        paths.into_iter().try_for_each(|path| outputs.claim_recording("--write", &path))?;
+        super::open(&self.output, &mut outputs)
     }
 }
 
-pub(super) fn run(args: &DamageArgs) -> anyhow::Result<()> {
-    args.claim()?;
-    let mut out = super::open(&args.output)?;
+pub(super) fn run(args: &DamageArgs) -> anyhow::Result<OutputFile> {
+    let mut out = args.claim()?;
     if args.output.form == Form::Table {
         writeln!(out, "{}", header())?;
     }
@@ -83,7 +82,7 @@ pub(super) fn run(args: &DamageArgs) -> anyhow::Result<()> {
             out.flush()?;
         }
     }
-    Ok(())
+    Ok(out)
 }
 
 fn measure(signal: &Signal, case: &Damage, seed: u64, path: Option<&Path>) -> anyhow::Result<Measured> {

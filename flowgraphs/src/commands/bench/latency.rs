@@ -3,7 +3,7 @@
 use crate::args::{Form, Output};
 use crate::bench::latency::{self, Machine, OpenRadio, Plan, Run, Security};
 use crate::commands::ue::{host_time, parse_duration, settings, stop_on_signals};
-use crate::config::ConfigError;
+use crate::outputs::{OutputFile, Outputs};
 use crate::radio;
 use crate::ue::{Stage, UeConfig};
 use clap::{Args, ValueEnum};
@@ -66,7 +66,12 @@ fn octets(text: &str) -> Result<usize, String> {
     text.parse().ok().filter(|n| (20..=1500).contains(n)).ok_or_else(|| format!("{text:?} is not 20 to 1500"))
 }
 
-pub(super) fn run(args: &LatencyArgs) -> anyhow::Result<()> {
+pub(super) fn run(args: &LatencyArgs, outputs: &mut Outputs) -> anyhow::Result<()> {
+    args.args.as_deref().map_or(Ok(()), |device| outputs.device(device))?;
+    // before the time is spent on measuring
+    let page = args.html.as_deref().map(|path| outputs.claim("--html", path)).transpose()?;
+    let mut out = super::open(&args.output, outputs)?;
+    let page = page.map(|place| place.create()).transpose()?;
     let stop = stop_on_signals()?;
     let plan = Plan {
         prb: args.prb,
@@ -81,11 +86,6 @@ pub(super) fn run(args: &LatencyArgs) -> anyhow::Result<()> {
     };
     let n = plan.subframe_samples()?;
     let machine = Machine::here();
-    // before the time is spent on measuring
-    let mut page =
-        args.html.as_ref().map(|path| std::fs::File::create(path).map_err(|e| unwritable(path, &e)));
-    let mut page = page.take().transpose()?;
-    let mut out = super::open(&args.output)?;
     let one = [1];
     let counts: &[u8] = if args.args.is_some() { &one } else { &args.ues };
     let security: &[Security] =
@@ -115,16 +115,13 @@ pub(super) fn run(args: &LatencyArgs) -> anyhow::Result<()> {
             break;
         }
     }
-    if let (Some(page), Some(path)) = (&mut page, &args.html) {
+    out.finish()?;
+    let write = |mut page: OutputFile| {
         let command = std::env::args().collect::<Vec<_>>().join(" ");
-        let text = latency::html(&machine, &plan, &command, n, &runs);
-        page.write_all(text.as_bytes()).map_err(|e| unwritable(path, &e))?;
-    }
-    Ok(())
-}
-
-fn unwritable(path: &std::path::Path, e: &std::io::Error) -> ConfigError {
-    ConfigError::new(format!("cannot write it: {e}"), path.display().to_string(), "choose another file")
+        page.write_all(latency::html(&machine, &plan, &command, n, &runs).as_bytes())?;
+        page.finish()
+    };
+    Ok(page.map_or(Ok(()), write)?)
 }
 
 fn table(out: &mut dyn Write, run: &Run, plan: &Plan, n: usize) -> std::io::Result<()> {

@@ -4,6 +4,7 @@ use super::DAY;
 use crate::config::ConfigError;
 use crate::credential::{CERTIFICATE, CRL, read_issuer, read_key, read_pem, to_pem, write_key};
 use crate::keystore;
+use crate::outputs::{Existing, Outputs};
 use crate::terminal;
 use clap::Args;
 use sidelink_security::counter::UtcTime;
@@ -97,7 +98,16 @@ pub(in crate::commands) fn make_issuer(name: &str, output: &Path, days: u32) -> 
     write_new(&with(output, ".pem"), &to_pem(CERTIFICATE, &certificate))
 }
 
+/// Takes the places of FILE.key and FILE.pem, which are new.
+fn claim_pair(outputs: &mut Outputs, output: &Path) -> Result<(), ConfigError> {
+    if output.as_os_str() == "-" {
+        return Err(ConfigError::usage("-o - names no files", "a key and a certificate are two: -o FILE"));
+    }
+    [".key", ".pem"].iter().try_for_each(|end| outputs.claim_fresh("-o", &with(output, end)).map(drop))
+}
+
 pub(super) fn new_issuer(args: &NewIssuer) -> anyhow::Result<()> {
+    claim_pair(&mut Outputs::new(Existing::Keep), &args.output)?;
     make_issuer(&args.name, &args.output, args.days)?;
     terminal::print(&format!(
         "issuer {:?}: keep {} to yourself; every UE needs trust = [\"{}\"]\n",
@@ -147,6 +157,9 @@ pub(in crate::commands) fn make_certificate(
 }
 
 pub(super) fn certify(args: &Certify) -> anyhow::Result<()> {
+    let mut outputs = Outputs::new(Existing::Keep);
+    outputs.reads(&[with(&args.issuer, ".key"), with(&args.issuer, ".pem")]);
+    claim_pair(&mut outputs, &args.output)?;
     let serial = make_certificate(&args.name, &args.issuer, &args.output, args.days)?;
     terminal::print(&format!(
         "[credential]            # of {:?}, valid for {} days, serial number {serial:08x}\n\
@@ -161,6 +174,11 @@ pub(super) fn certify(args: &Certify) -> anyhow::Result<()> {
 }
 
 pub(super) fn revoke(args: &RevokeCertificates) -> anyhow::Result<()> {
+    let mut outputs = Outputs::new(Existing::Keep);
+    outputs.reads(&[with(&args.issuer, ".key"), with(&args.issuer, ".pem")]);
+    outputs.reads(&args.certificates);
+    let mut out = outputs.claim("-o", &args.output)?.create()?;
+    let mut people = outputs.for_people("what is said")?.live()?;
     let issuer = issuer(&args.issuer)?;
     let mut serials = Vec::new();
     for path in &args.certificates {
@@ -179,13 +197,8 @@ pub(super) fn revoke(args: &RevokeCertificates) -> anyhow::Result<()> {
     // Seconds, so that a later list has a higher number.
     let now = keystore::utc_now();
     let list = issuer.revoke(now, &serials, UtcTime::from_millis(u64::from(now) * 1000));
-    std::fs::write(&args.output, to_pem(CRL, &list)).map_err(|e| {
-        ConfigError::new(
-            format!("cannot write it: {e}"),
-            args.output.display().to_string(),
-            "name another file",
-        )
-    })?;
-    terminal::print(&format!("revocation list {now} with {} certificates\n", serials.len()))?;
-    Ok(())
+    out.write_all(to_pem(CRL, &list).as_bytes())?;
+    out.finish()?;
+    writeln!(people, "revocation list {now} with {} certificates", serials.len())?;
+    Ok(people.flush()?)
 }

@@ -2,8 +2,9 @@
 
 use super::accounts::Spent;
 use super::meter::Costs;
-use super::output::{Output, Rows};
+use super::output::{self, Rows};
 use super::{Cases, cases};
+use crate::args::Output;
 use crate::config::ConfigError;
 use crate::inspect::plot::{self, Panel};
 use crate::outputs::{Existing, Outputs};
@@ -32,12 +33,10 @@ pub struct CompareArgs {
 /// # Errors
 /// A name that is neither a scenario nor a file, a file of something else, or something that must never be.
 pub fn run(args: &CompareArgs) -> anyhow::Result<()> {
-    if let Some(path) = &args.plot {
-        plot::check_name(path)?;
-    }
     let mut outputs = Outputs::new(Existing::Keep);
     outputs.reads(&args.what.iter().map(PathBuf::from).collect::<Vec<_>>());
-    outputs.claim_all(&[("-F", args.output.file.as_deref()), ("--plot", args.plot.as_deref())])?;
+    let picture = args.plot.as_deref().map(|path| plot::claim(&mut outputs, path)).transpose()?;
+    let mut out = args.output.claim(&mut outputs)?.create()?;
     let (mut names, mut all) = (Vec::new(), Vec::new());
     for what in &args.what {
         if cases::ALL.iter().any(|s| s.name == what) {
@@ -57,9 +56,10 @@ pub fn run(args: &CompareArgs) -> anyhow::Result<()> {
         Ok(())
     })?;
     let groups = groups(&all);
-    args.output.write_as(&groups, || rows(&groups))?;
-    if let Some(path) = &args.plot {
-        plot::draw(path, "What a link costs on the air", &panels(&groups))?;
+    output::write_as(args.output.form, &groups, || rows(&groups), &mut out)?;
+    out.finish()?;
+    if let Some(place) = &picture {
+        plot::draw(place, "What a link costs on the air", &panels(&groups))?;
     }
     let failed: Vec<_> = all
         .iter()

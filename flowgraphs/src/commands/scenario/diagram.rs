@@ -1,9 +1,7 @@
 //! Who sent what when: a sequence diagram as text or SVG.
 
 use super::accounts::Message;
-use crate::terminal;
-use std::fmt::Write as _;
-use std::io::Write;
+use std::fmt::Write;
 use std::path::Path;
 
 /// Points from message to message in the drawing.
@@ -11,18 +9,31 @@ const STEP: usize = 34;
 const LEFT: usize = 150;
 const RIGHT: usize = 560;
 
-/// Draw to a `.svg` file, or as text to any other, `-` being standard output.
-///
-/// # Errors
-/// A file that cannot be written.
-pub(super) fn draw(messages: &[Message], path: &Path) -> anyhow::Result<()> {
-    if path.as_os_str() == "-" {
-        let mut out = terminal::stdout();
-        out.write_all(text(messages).as_bytes())?;
-        return Ok(out.flush()?);
+/// How it is drawn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Format {
+    /// Lines of characters.
+    Text,
+    /// A drawing.
+    Svg,
+}
+
+impl Format {
+    /// By the extension of a file: `.svg`, or text.
+    pub(super) fn of(path: Option<&Path>) -> Self {
+        match path.and_then(Path::extension) {
+            Some(extension) if extension == "svg" => Self::Svg,
+            _ => Self::Text,
+        }
     }
-    let drawing = if path.extension().is_some_and(|e| e == "svg") { svg(messages) } else { text(messages) };
-    std::fs::write(path, drawing).map_err(|e| anyhow::anyhow!("{}: {e}", path.display()))
+}
+
+/// Returns the drawing.
+pub(super) fn draw(messages: &[Message], format: Format) -> String {
+    match format {
+        Format::Text => text(messages),
+        Format::Svg => svg(messages),
+    }
 }
 
 fn text(messages: &[Message]) -> String {

@@ -2,47 +2,8 @@
 
 use super::accounts::Spent;
 use super::meter::Costs;
-use crate::terminal;
+use crate::args::Form;
 use std::io::Write;
-use std::path::{Path, PathBuf};
-use std::str::FromStr;
-
-/// A form of output and where it goes: `table`, `json`, `csv`, `csv:FILE`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Output {
-    form: Form,
-    pub(super) file: Option<PathBuf>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Form {
-    Table,
-    Json,
-    Csv,
-}
-
-impl FromStr for Output {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let (name, file) = match text.split_once(':') {
-            Some((name, "")) => return Err(format!("{text:?} names no file; write {name}:out.{name}")),
-            Some((name, file)) => (name, Some(PathBuf::from(file))),
-            None => (text, None),
-        };
-        let form = match name {
-            "table" => Form::Table,
-            "json" => Form::Json,
-            "csv" => Form::Csv,
-            _ => {
-                return Err(format!(
-                    "{name:?} is no form of output; table, json, csv, or one of them as csv:FILE"
-                ));
-            }
-        };
-        Ok(Self { form, file })
-    }
-}
 
 /// A table: its head, and its lines.
 pub(super) struct Rows {
@@ -59,46 +20,44 @@ pub(super) enum Detail {
     Messages,
 }
 
-impl Output {
-    /// Write what was measured.
-    ///
-    /// # Errors
-    /// A file that cannot be written.
-    pub(super) fn write(&self, all: &[Costs], detail: Detail) -> anyhow::Result<()> {
-        let rows = || match detail {
-            Detail::Phases => phases(all),
-            Detail::Messages => messages(all),
-        };
-        self.write_as(all, rows)
-    }
+/// Write what was measured.
+///
+/// # Errors
+/// What cannot be written.
+pub(super) fn write(form: Form, all: &[Costs], detail: Detail, out: &mut dyn Write) -> anyhow::Result<()> {
+    let rows = || match detail {
+        Detail::Phases => phases(all),
+        Detail::Messages => messages(all),
+    };
+    write_as(form, all, rows, out)
+}
 
-    /// Objects as JSON; else the rows.
-    ///
-    /// # Errors
-    /// As [`Self::write`].
-    pub(super) fn write_as<T: serde::Serialize>(
-        &self,
-        objects: &[T],
-        rows: impl FnOnce() -> Rows,
-    ) -> anyhow::Result<()> {
-        let mut out = open(self.file.as_deref())?;
-        match self.form {
-            Form::Json => {
-                for object in objects {
-                    writeln!(out, "{}", serde_json::to_string(object)?)?;
-                }
+/// Objects as JSON; else the rows.
+///
+/// # Errors
+/// As [`write`].
+pub(super) fn write_as<T: serde::Serialize>(
+    form: Form,
+    objects: &[T],
+    rows: impl FnOnce() -> Rows,
+    out: &mut dyn Write,
+) -> anyhow::Result<()> {
+    match form {
+        Form::Json => {
+            for object in objects {
+                writeln!(out, "{}", serde_json::to_string(object)?)?;
             }
-            Form::Csv => {
-                let rows = rows();
-                writeln!(out, "{}", rows.head.iter().map(|h| field(h)).collect::<Vec<_>>().join(","))?;
-                for line in &rows.lines {
-                    writeln!(out, "{}", line.iter().map(|v| field(v)).collect::<Vec<_>>().join(","))?;
-                }
-            }
-            Form::Table => aligned(&rows(), &mut *out)?,
         }
-        Ok(out.flush()?)
+        Form::Csv => {
+            let rows = rows();
+            writeln!(out, "{}", rows.head.iter().map(|h| field(h)).collect::<Vec<_>>().join(","))?;
+            for line in &rows.lines {
+                writeln!(out, "{}", line.iter().map(|v| field(v)).collect::<Vec<_>>().join(","))?;
+            }
+        }
+        Form::Table => aligned(&rows(), out)?,
     }
+    Ok(out.flush()?)
 }
 
 /// RFC 4180.
@@ -217,26 +176,9 @@ fn start(c: &Costs) -> Vec<String> {
     vec![c.name.clone(), c.period.to_string(), c.snr_db.to_string(), c.mcs.to_string(), c.seed.to_string()]
 }
 
-fn open(file: Option<&Path>) -> anyhow::Result<Box<dyn Write>> {
-    Ok(match file {
-        Some(path) => {
-            let file = std::fs::File::create(path).map_err(|e| anyhow::anyhow!("{}: {e}", path.display()))?;
-            Box::new(std::io::BufWriter::new(file))
-        }
-        None => Box::new(terminal::stdout()),
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn forms() {
-        assert_eq!("csv:a".parse(), Ok(Output { form: Form::Csv, file: Some("a".into()) }));
-        assert!("xml".parse::<Output>().unwrap_err().contains("csv:FILE"));
-        assert!("json:".parse::<Output>().unwrap_err().contains("json:out.json"));
-    }
 
     #[test]
     fn csv_quotes_what_it_must() {

@@ -5,6 +5,7 @@ use crate::config::ConfigError;
 use crate::keystore::{
     Cipher, Discovery, Group, Hex, KeyStore, Keys, Member, Protection, VariantName, random, utc_now,
 };
+use crate::outputs::{Existing, Outputs};
 use crate::terminal;
 use crate::ue::EXAMPLE;
 use clap::ValueEnum;
@@ -75,6 +76,8 @@ pub(super) fn write(example: Example, folder: Option<&Path>) -> anyhow::Result<(
     match (example.parts(), folder) {
         (None, None) => terminal::print(EXAMPLE)?,
         (Some(parts), Some(folder)) => {
+            // half a pair beside an old one helps nobody
+            Outputs::new(Existing::Keep).claim_folder("-w", folder, &files(&parts))?;
             pair(&parts, folder)?;
             let readme = readme(&parts);
             write_new(folder, "README", &readme)?;
@@ -92,18 +95,27 @@ pub(super) fn write(example: Example, folder: Option<&Path>) -> anyhow::Result<(
     Ok(())
 }
 
-/// Writes configurations, key stores and certificates of both UEs. Nothing is overwritten.
+/// Names of the files of a pair.
+fn files(parts: &Parts) -> Vec<String> {
+    let ends = |has: bool, ends: &'static [&'static str]| if has { ends } else { &[] };
+    let mut names = Vec::new();
+    for name in NAMES {
+        let ends =
+            [&[".toml"][..], ends(!parts.v2x, &[".keys"]), ends(parts.link, &[".key", ".pem"])].concat();
+        names.extend(ends.iter().map(|end| format!("{name}{end}")));
+    }
+    names.extend(ends(parts.link, &["ca.key", "ca.pem"]).iter().map(|name| (*name).to_owned()));
+    names.extend(parts.group.then(|| WATCHER.to_owned()));
+    names.push("README".to_owned());
+    names
+}
+
+/// Writes configurations, key stores and certificates of both UEs.
 fn pair(parts: &Parts, folder: &Path) -> anyhow::Result<()> {
     std::fs::create_dir_all(folder).map_err(|e| {
-        ConfigError::new(format!("cannot make the folder: {e}"), place(folder), "name another")
+        let place = folder.display().to_string();
+        ConfigError::new(format!("cannot make the folder: {e}"), place, "name another")
     })?;
-    // checked first: half a pair beside an old one helps nobody
-    if let Some(taken) =
-        NAMES.iter().map(|name| folder.join(format!("{name}.toml"))).find(|path| path.exists())
-    {
-        let remedy = "nothing is overwritten: name another folder, or remove this one";
-        return Err(ConfigError::new("it exists already", place(&taken), remedy).into());
-    }
     let keys = keys(parts)?;
     if parts.link {
         certificates::make_issuer("the lab", &folder.join("ca"), DAYS)?;
@@ -235,8 +247,4 @@ fn readme(parts: &Parts) -> String {
 
 fn write_new(folder: &Path, name: &str, text: &str) -> Result<(), ConfigError> {
     certificates::write_new(&folder.join(name), text)
-}
-
-fn place(path: &Path) -> String {
-    path.display().to_string()
 }

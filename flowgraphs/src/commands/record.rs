@@ -1,0 +1,85 @@
+//! What is received, kept as a recording: `--record` of the commands that use a radio.
+
+use crate::args::Peak;
+use crate::config::{ConfigError, RadioConfig, to_sigmf};
+use crate::outputs::Outputs;
+use crate::radio::Radio;
+use crate::radio::record::{Annotator, Recorded};
+use clap::Args;
+use sidelink_phy::numerology::Numerology;
+use sidelink_recordings::{Container, SampleFormat, WriterOptions, hints_of_name};
+use std::path::{Path, PathBuf};
+
+/// Whether a recording is made, and how.
+#[derive(Clone, Debug, Args)]
+pub struct RecordArgs {
+    /// Keep everything that is received as a recording, with what was heard as its annotations.
+    #[arg(long, value_name = "OUT")]
+    pub record: Option<PathBuf>,
+    /// The largest magnitude of the recording against full scale (1.0), as -3dBFS; without it, samples stay as they are.
+    #[arg(
+        long,
+        value_name = "LEVEL",
+        default_value = "none",
+        allow_hyphen_values = true,
+        requires = "record"
+    )]
+    pub peak: Peak,
+}
+
+impl Default for RecordArgs {
+    fn default() -> Self {
+        Self { record: None, peak: Peak::AsIs }
+    }
+}
+
+/// Says what lies where in a recording.
+pub(super) struct Annotations {
+    pub(super) annotator: Annotator,
+    pub(super) numerology: Numerology,
+    /// Carrier in Hz.
+    pub(super) frequency: f64,
+}
+
+impl RecordArgs {
+    /// Takes the places of the recording.
+    ///
+    /// # Errors
+    /// As [`Outputs::claim_recording`], or a peak that this recording cannot have.
+    pub(super) fn claim(&self, outputs: &mut Outputs) -> Result<(), ConfigError> {
+        let Some(path) = &self.record else { return Ok(()) };
+        let floats = format_of(path) == SampleFormat::CF32_LE;
+        let scaled_later = floats && Container::of_output(path) != Container::Stream;
+        if self.peak != Peak::AsIs && !scaled_later {
+            let what = "--peak is known at the end, and these samples cannot be changed then";
+            return Err(ConfigError::usage(what, "record floats to a file, as --record out.cf32"));
+        }
+        outputs.claim_recording("--record", path)
+    }
+
+    /// A radio that keeps what it receives, if that is wanted.
+    ///
+    /// # Errors
+    /// The file cannot be made.
+    pub(super) fn open(
+        &self,
+        radio: Box<dyn Radio>,
+        config: &RadioConfig,
+        numerology: Numerology,
+    ) -> anyhow::Result<(Box<dyn Radio>, Option<Annotations>)> {
+        let Some(path) = &self.record else { return Ok((radio, None)) };
+        let mut options = WriterOptions::new(numerology.sample_rate());
+        options.format = format_of(path);
+        options.peak = self.peak.magnitude();
+        options.radio = to_sigmf(config);
+        options.recorder = concat!("sidelink ", env!("CARGO_PKG_VERSION")).to_owned();
+        let mut recorded = Recorded::new(radio, path, options)?;
+        let frequency = recorded.description().frequency;
+        let annotations = Annotations { annotator: recorded.annotator(), numerology, frequency };
+        Ok((Box::new(recorded), Some(annotations)))
+    }
+}
+
+fn format_of(path: &Path) -> SampleFormat {
+    hints_of_name(path).format.unwrap_or(SampleFormat::CF32_LE)
+}

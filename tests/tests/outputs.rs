@@ -1,0 +1,162 @@
+//! The outputs of the commands: what is wrong with them is said before anything runs, and nothing that exists is lost.
+#![allow(clippy::disallowed_methods)] // tests write files
+
+use sidelink_recordings::{OpenOptions, Recording, Sample};
+use sidelink_tests::command::{Folder, Refusal, run, text};
+use std::time::{Duration, Instant};
+
+/// A key store with a group.
+fn store(folder: &Folder) -> String {
+    let store = folder.path("a.keys");
+    let words = ["keys", "new-group", "fire", "-s", text(&store), "--group-id", "0001a2"];
+    run(&[&words[..], &["--member", "alice=0000a1"]].concat()).unwrap();
+    text(&store).to_owned()
+}
+
+#[test]
+fn a_folder_that_is_not_there_is_told_before_anything_runs() {
+    let folder = Folder::new("outputs-folder");
+    let store = store(&folder);
+    let issuer = folder.path("ca");
+    run(&["keys", "new-issuer", "lab", "-o", text(&issuer)]).unwrap();
+    let made = folder.names();
+    let to = |name: &str| text(&folder.path("no").join(name)).to_owned();
+    let (json, svg, any) = (format!("json:{}", to("x")), to("x.svg"), to("x"));
+    let long = ["scenario", "direct-certificate", "--runs", "100000"];
+    let bench = ["bench", "phy", "--time", "100000"];
+    let issue = ["keys", "certify", "alice", "--issuer", text(&issuer)];
+    let began = Instant::now();
+    for (words, option) in [
+        ([&long[..], &["-F", &json]].concat(), "-F json"),
+        ([&long[..], &["--diagram", &svg]].concat(), "--diagram"),
+        ([&["compare"], &long[1..], &["-F", &json]].concat(), "-F json"),
+        ([&["compare"], &long[1..], &["--plot", &svg]].concat(), "--plot"),
+        ([&bench[..], &["-F", &json]].concat(), "-F json"),
+        (["bench", "bler", "-F", &json].to_vec(), "-F json"),
+        (["bench", "security", "--plot", &svg].to_vec(), "--plot"),
+        (["bench", "latency", "--html", &any].to_vec(), "--html"),
+        (["bench", "latency", "-F", &json].to_vec(), "-F json"),
+        (["keys", "export", "-s", &store, "-o", &any].to_vec(), "-o"),
+        (["keys", "new-issuer", "lab", "-o", &any].to_vec(), "-o"),
+        ([&issue[..], &["-o", &any]].concat(), "-o"),
+        (["keys", "revoke-certificates", "--issuer", text(&issuer), "-o", &any].to_vec(), "-o"),
+        (["ue", "--example=pair", "-w", &any].to_vec(), "-w"),
+        (["listen", "--prb", "25", "--learn", &any].to_vec(), "--learn"),
+        (["listen", "--prb", "25", "--record", &any].to_vec(), "--record"),
+    ] {
+        let message = run(&words).unwrap_err();
+        assert!(message.starts_with(&format!("the folder of {option} is not there")), "{words:?}: {message}");
+    }
+    assert!(began.elapsed() < Duration::from_secs(60));
+    assert_eq!(folder.names(), made);
+}
+
+#[test]
+fn recordings_inputs_and_secrets_that_exist_are_kept() {
+    let folder = Folder::new("outputs-exist");
+    let store = store(&folder);
+    let old = text(&folder.put("old.cf32", "samples")).to_owned();
+    let issuer = folder.path("ca");
+    let json = format!("json:{old}");
+    for words in [
+        ["scenario", "direct-psk", "-F", &json].to_vec(),
+        ["scenario", "direct-psk", "--diagram", &old].to_vec(),
+        ["compare", "direct-psk", "-F", &json].to_vec(),
+        ["bench", "phy", "-F", &json].to_vec(),
+        ["keys", "export", "-s", &store, "-o", &old].to_vec(),
+    ] {
+        let message = run(&words).unwrap_err();
+        assert!(message.contains("would overwrite a recording"), "{words:?}: {message}");
+    }
+    let message = run(&["keys", "export", "-s", &store, "-o", &store]).unwrap_err();
+    assert!(message.starts_with("-o would overwrite an input"), "{message}");
+    // of two files one exists: the other is not made
+    folder.put("ca.pem", "mine");
+    let message = run(&["keys", "new-issuer", "lab", "-o", text(&issuer)]).unwrap_err();
+    assert!(message.starts_with("-o would replace a file that exists"), "{message}");
+    let lab = folder.path("lab");
+    std::fs::create_dir(&lab).unwrap();
+    std::fs::write(lab.join("README"), "mine").unwrap();
+    let message = run(&["ue", "--example=pair", "-w", text(&lab)]).unwrap_err();
+    assert!(message.contains("README") && message.contains("nothing is overwritten"), "{message}");
+    assert_eq!(std::fs::read_dir(&lab).unwrap().count(), 1);
+    assert_eq!(folder.names(), ["a.keys", "ca.pem", "lab", "old.cf32"]);
+    assert_eq!(std::fs::read_to_string(&old).unwrap(), "samples");
+}
+
+#[test]
+fn a_pair_has_the_files_that_were_claimed() {
+    let folder = Folder::new("outputs-pair");
+    for (example, files) in [("pair", 12), ("link", 11), ("group", 6), ("v2x", 3)] {
+        let lab = folder.path(example);
+        run(&["ue", &format!("--example={example}"), "-w", text(&lab)]).unwrap();
+        let names = std::fs::read_dir(&lab).unwrap().map(|e| e.unwrap().file_name());
+        let names: Vec<_> = names.collect();
+        assert_eq!(names.len(), files, "{example}: {names:?}");
+        // whichever of them is there, nothing else is made
+        for name in &names {
+            let again = folder.path("again");
+            std::fs::create_dir(&again).unwrap();
+            std::fs::write(again.join(name), "mine").unwrap();
+            let refusal = run(&["ue", &format!("--example={example}"), "-w", text(&again)]).unwrap_err();
+            assert!(refusal.contains("would replace a file that exists"), "{name:?}: {refusal}");
+            assert_eq!(std::fs::read_dir(&again).unwrap().count(), 1);
+            std::fs::remove_dir_all(again).unwrap();
+        }
+    }
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_full_disk_names_the_output() {
+    let folder = Folder::new("outputs-full");
+    let full = folder.path("full.svg");
+    std::os::unix::fs::symlink("/dev/full", &full).unwrap();
+    let store = store(&folder);
+    let json = format!("json:{}", text(&full));
+    for words in [
+        ["scenario", "direct-psk", "-F", &json].to_vec(),
+        ["scenario", "direct-psk", "--diagram", text(&full)].to_vec(),
+        ["compare", "direct-psk", "-F", &json].to_vec(),
+        ["bench", "security", "--case", "EEA2", "--time", "1", "-F", &json].to_vec(),
+        ["keys", "export", "-s", &store, "-o", text(&full)].to_vec(),
+    ] {
+        let message = run(&words).unwrap_err();
+        assert!(message.contains("full.svg") && message.contains("No space left"), "{words:?}: {message}");
+    }
+}
+
+const SCENARIO: &str = r#"
+duration = 60
+[radio]
+prb = 6
+tm = 2
+[[ue]]
+name = "a"
+sync = { id = 3 }
+"#;
+
+#[test]
+fn what_is_listened_to_is_recorded_at_the_peak_that_is_asked_for() {
+    let folder = Folder::new("outputs-peak");
+    let (scenario, air) = (folder.put("s.toml", SCENARIO), folder.path("air.cf32"));
+    run(&["generate", "-c", text(&scenario), "-w", text(&air), "--peak", "-30dBFS"]).unwrap();
+    let device = format!("driver=file,read={},pace=free", text(&air));
+    let listen = ["listen", "--prb", "6", "--tm", "2", "-a", &device, "--lines", "--record"];
+    let peak = |name: &str, more: &[&str]| -> Result<f32, Refusal> {
+        let out = folder.path(name);
+        run(&[&listen[..], &[text(&out)], more].concat())?;
+        let options = OpenOptions { rate: Some(1.92e6), ..OpenOptions::default() };
+        let mut recording = Recording::open(&out, &options).unwrap();
+        let mut samples = vec![Sample::default(); recording.info().length as usize];
+        assert_eq!(recording.read(&mut samples).unwrap(), samples.len());
+        Ok(samples.iter().map(|s| s.norm()).fold(0.0, f32::max))
+    };
+    let scaled = |name: &str| peak(name, &["--peak", "-6dBFS"]);
+    assert!((peak("as-is.cf32", &[]).unwrap() - 0.0316).abs() < 1e-3);
+    assert!((scaled("loud.cf32").unwrap() - 0.501).abs() < 1e-3);
+    assert!((scaled("pair").unwrap() - 0.501).abs() < 1e-3);
+    // what was written cannot be scaled any more
+    assert!(scaled("out.ci16").unwrap_err().contains("record floats to a file"));
+    assert!(run(&["listen", "--prb", "6", "--peak", "-6dBFS"]).unwrap_err().contains("--record"));
+}
