@@ -26,6 +26,7 @@ interval = 20
 subchannel = 0
 length = 2
 mcs = 7
+priority = 7
 payload = "random"
 "#;
 
@@ -201,10 +202,16 @@ fn a_table_of_rows_has_every_event() {
         assert_eq!(row.len(), header.len());
         assert_eq!(row[column("type")], object["type"]);
         assert_eq!(row[column("subframe")], object["subframe"].to_string());
+        for (key, value) in object.as_object().unwrap().iter().filter(|(_, value)| value.is_u64()) {
+            assert_eq!(row[column(key)], value.to_string(), "{key}");
+        }
         count += 1;
     }
     assert_eq!(count, objects.len() - 1);
     assert!(count > 3, "{count}");
+    // PPPP as the scenario has it
+    let priorities = objects.iter().filter(|o| o["type"] == "sci").map(|o| o["priority"].as_u64());
+    assert!(priorities.into_iter().all(|priority| priority == Some(7)));
 }
 
 #[test]

@@ -6,7 +6,9 @@ use crate::config::{ConfigError, CyclicPrefixName, to_sigmf};
 use crate::keystore::{self, KeyStore};
 use crate::number::Number;
 use crate::outputs::{ForceArgs, Outputs, Place};
-use crate::scenario::{Channel, EXAMPLE_D2D, EXAMPLE_PROTECTED, EXAMPLE_V2X, Generator, Scenario, Secrets};
+use crate::scenario::{
+    Channel, Content, EXAMPLE_D2D, EXAMPLE_PROTECTED, EXAMPLE_V2X, Generator, Scenario, Secrets,
+};
 use crate::terminal::{self, Ink, paint};
 use clap::{Args, ValueEnum};
 use sidelink_phy::impair::measure::Levels;
@@ -15,7 +17,7 @@ use sidelink_recordings::{
     Container, SampleFormat, Summary, UtcMicros, Writer, WriterOptions, hints_of_name,
 };
 use sidelink_security::counter::UtcTime;
-use std::collections::BTreeMap;
+use std::fmt;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
@@ -116,13 +118,13 @@ pub fn run(args: GenerateArgs) -> anyhow::Result<()> {
     let options = WriterOptions { start, scale, peak, ..options(&scenario, &generator, format) };
     let (numerology, out_of) = (generator.numerology(), options.scale);
     let mut writer = Writer::create(&out, options)?;
-    let counts = write(generator, &scenario, &mut writer)?;
+    let sent = write(generator, &scenario, &mut writer)?;
     let scale = out_of * writer.scale_to_come();
     let amplitude = scale / (numerology.subcarriers() as f32).sqrt();
     writer.set_description(description(&scenario, amplitude));
     warn_above_full_scale(&out, writer.peak() * writer.scale_to_come());
     let summary = writer.finish()?;
-    Ok(report(&summary, &scenario, &counts, &out)?)
+    Ok(report(&summary, &scenario, &sent, &out)?)
 }
 
 /// The keys of a scenario that needs some, and when its recording begins, if that matters or is said.
@@ -231,47 +233,77 @@ fn options(scenario: &Scenario, generator: &Generator, format: SampleFormat) -> 
     }
 }
 
-/// Write all subframes; how often each channel was sent.
-fn write(
-    mut generator: Generator,
-    scenario: &Scenario,
-    writer: &mut Writer,
-) -> anyhow::Result<BTreeMap<&'static str, u64>> {
+/// What was sent, counted as `decode` counts what it hears.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Sent {
+    mibs: u64,
+    scis: u64,
+    /// Blocks, and how often they were transmitted.
+    sl_sch: [u64; 2],
+    /// Discovery messages, each once a period, and how often they were transmitted.
+    sl_dch: [u64; 2],
+}
+
+impl Sent {
+    fn add(&mut self, content: &Content) {
+        let count = |counts: &mut [u64; 2], is_first: bool| {
+            *counts = [counts[0] + u64::from(is_first), counts[1] + 1];
+        };
+        match content {
+            Content::Sync { .. } => self.mibs += 1,
+            Content::Sci { .. } => self.scis += 1,
+            Content::SlSch { grant, .. } => count(&mut self.sl_sch, grant.rv == 0),
+            Content::SlDch { transmission, .. } => count(&mut self.sl_dch, *transmission == 1),
+        }
+    }
+}
+
+impl fmt::Display for Sent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut parts = Vec::new();
+        let mut part = |count: u64, what: &str, more: String| {
+            if count > 0 {
+                parts.push(format!("{count} {what}{more}"));
+            }
+        };
+        part(self.mibs, "MIBs", String::new());
+        part(self.scis, "SCIs", String::new());
+        part(self.sl_sch[0], "SL-SCH blocks", format!(" in {} PSSCH transmissions", self.sl_sch[1]));
+        part(self.sl_dch[0], "discovery messages", format!(" in {} PSDCH transmissions", self.sl_dch[1]));
+        f.write_str(&if parts.is_empty() { "nothing was sent".to_owned() } else { parts.join(", ") })
+    }
+}
+
+/// Writes all subframes; returns what was sent in them.
+fn write(mut generator: Generator, scenario: &Scenario, writer: &mut Writer) -> anyhow::Result<Sent> {
     let numerology = generator.numerology();
     let frequency = scenario.radio.frequency.map_or(0.0, |f| f.0);
     let length = scenario.duration.saturating_mul(numerology.subframe_samples() as u64);
     let mut samples = vec![Sample::default(); generator.subframe_samples()];
-    let mut counts = BTreeMap::new();
+    let mut sent = Sent::default();
     let bar = terminal::progress(scenario.duration, "generating");
     for _ in 0..scenario.duration {
         let events = generator.next_subframe(&mut samples);
         writer.write(&samples)?;
         for event in &events {
             if let Some(a) = event.annotation(numerology, length, frequency, generator.ue_name(event.ue)) {
-                *counts.entry(event.transmission.channel()).or_insert(0) += 1;
+                sent.add(&event.transmission.content);
                 writer.annotate(a)?;
             }
         }
         bar.inc(1);
     }
     bar.finish_and_clear();
-    Ok(counts)
+    Ok(sent)
 }
 
-fn report(
-    summary: &Summary,
-    scenario: &Scenario,
-    counts: &BTreeMap<&'static str, u64>,
-    out: &Path,
-) -> std::io::Result<()> {
+fn report(summary: &Summary, scenario: &Scenario, sent: &Sent, out: &Path) -> std::io::Result<()> {
     // standard output may carry the samples
     let place = if out.as_os_str() == "-" { Place::StandardError } else { Place::Standard };
     let colours = place.has_colours();
     let mut stdout = place.live()?;
     let files: Vec<String> = summary.files.iter().map(|f| f.display().to_string()).collect();
     writeln!(stdout, "{}", paint(colours, Ink::Bold, &files.join(", ")))?;
-    let sent: Vec<String> = counts.iter().map(|(channel, n)| format!("{n} {channel}")).collect();
-    let sent = if sent.is_empty() { "nothing was sent".to_owned() } else { sent.join(", ") };
     writeln!(stdout, "{} subframes, {} samples: {sent}", scenario.duration, summary.samples)?;
     if summary.annotations_lost > 0 {
         let advice = "a raw file has no place for the ground truth; use a name without extension for SigMF";
@@ -281,4 +313,31 @@ fn report(
         tracing::warn!("{}: {} components were clipped", out.display(), summary.clipped);
     }
     stdout.flush()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn blocks_are_counted_apart_from_their_transmissions() {
+        let sent_by = |example: &str| {
+            let scenario = Scenario::from_toml(example, "test").unwrap();
+            let mut generator = Generator::new(&scenario).unwrap();
+            let mut block = vec![Sample::default(); generator.subframe_samples()];
+            let mut sent = Sent::default();
+            for _ in 0..scenario.duration {
+                generator.next_subframe(&mut block).iter().for_each(|e| sent.add(&e.transmission.content));
+            }
+            sent
+        };
+        // car 1: 4 blocks sent twice; car 2: 7 blocks; the roadside unit: 16
+        let sent = sent_by(EXAMPLE_V2X);
+        assert_eq!(sent, Sent { mibs: 2, scis: 31, sl_sch: [27, 31], sl_dch: [0, 0] });
+        assert_eq!(sent.to_string(), "2 MIBs, 31 SCIs, 27 SL-SCH blocks in 31 PSSCH transmissions");
+        let sent = sent_by(EXAMPLE_D2D);
+        assert_eq!((sent.mibs, sent.scis, sent.sl_dch), (8, 16, [1, 2]));
+        assert_eq!(4 * sent.sl_sch[0], sent.sl_sch[1]);
+        assert_eq!(Sent::default().to_string(), "nothing was sent");
+    }
 }

@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 use std::io;
 
 /// The columns, documented in the README: changing one changes the product. `file` is the recording.
-pub(super) const COLUMNS: [&str; 44] = [
+pub(super) const COLUMNS: [&str; 60] = [
     "file",
     "type",
     "subframe",
@@ -49,6 +49,22 @@ pub(super) const COLUMNS: [&str; 44] = [
     "code",
     "payload",
     "hex",
+    "bits",
+    "tdd_config",
+    "cyclic_shift",
+    "resource_reservation",
+    "transmission_format",
+    "reserved",
+    "version",
+    "pgk_index",
+    "ptk_id",
+    "kd_sess_id",
+    "pgk_id",
+    "message_type",
+    "counter",
+    "period",
+    "since_sample",
+    "shift",
 ];
 
 /// The row with the names of the columns.
@@ -76,6 +92,30 @@ fn line(fields: [String; COLUMNS.len()]) -> io::Result<Vec<u8>> {
 mod tests {
     use super::*;
     use serde_json::json;
+
+    /// Keys of the events in a table of the documentation: what stands in `` ` `` in its second column.
+    fn documented() -> Vec<&'static str> {
+        let text = include_str!("../../../docs/json.md");
+        let rows = text.lines().filter(|line| line.starts_with("| `") && !line.starts_with("| `summary`"));
+        let keys = rows.flat_map(|row| row.splitn(3, '|').nth(2).unwrap_or("").split('`').skip(1).step_by(2));
+        let is_key =
+            |key: &&str| key.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_');
+        keys.filter(is_key).collect()
+    }
+
+    #[test]
+    fn every_key_of_an_event_has_a_column_and_every_column_is_documented() {
+        let keys = documented();
+        assert!(keys.len() > 60, "{keys:?}");
+        for key in &keys {
+            assert!(COLUMNS.contains(key), "{key} has no column");
+        }
+        let common =
+            ["file", "type", "subframe", "evm_percent", "snr_db", "cfo_hz", "delay_us", "bits", "hex"];
+        for column in COLUMNS {
+            assert!(keys.contains(&column) || common.contains(&column), "{column} is not documented");
+        }
+    }
 
     #[test]
     fn rows_have_the_columns_of_the_header_whatever_the_event() {

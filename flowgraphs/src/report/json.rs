@@ -146,7 +146,7 @@ fn control(put: &mut dyn FnMut(&str, Value), information: &ControlInformation) {
         ControlInformation::Format1(sci) => {
             put("format", 1.into());
             let Some(sci) = sci else { return };
-            put("priority", sci.priority.into());
+            put("priority", (sci.priority + 1).into());
             put("resource_reservation", sci.reservation.into());
             put("resource_reservation_ms", sci.reservation_ms().into());
             put("frequency_resource", sci.frequency_resource.into());

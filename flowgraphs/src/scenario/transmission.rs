@@ -237,7 +237,7 @@ impl SciFields {
             }),
             Self::Format1(f, _) => json!({
                 "format": 1,
-                "priority": f.priority,
+                "priority": f.priority + 1,
                 "reservation": f.reservation,
                 "frequency_resource": f.frequency_resource,
                 "time_gap": f.time_gap,
