@@ -6,9 +6,7 @@ use sidelink_phy::numerology::SUBCARRIER_HZ;
 use sidelink_phy::receive::condition::Spectrum;
 use sidelink_phy::receive::receiver::Event;
 use sidelink_phy::receive::stream::StreamReceiver;
-
-/// Carrier offset in Hz that no radio has: 15 ppm at 5.9 GHz and some.
-const LARGEST_OFFSET: f64 = 100e3;
+use sidelink_phy::receive::sync::PREPARED;
 
 /// Bandwidth of a PRB in Hz.
 const PRB_HZ: f64 = 12.0 * SUBCARRIER_HZ;
@@ -46,7 +44,8 @@ impl Findings {
             );
         }
         let cfo = receiver.receiver().common_cfo();
-        if cfo.abs() > LARGEST_OFFSET {
+        // no radio is that far off: 15 ppm at 5.9 GHz are less
+        if cfo.abs() > PREPARED {
             let prbs = (cfo / PRB_HZ).round();
             let side = if cfo > 0.0 { "above" } else { "below" };
             let rest = cfo - prbs * PRB_HZ;
