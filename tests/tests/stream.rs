@@ -1,0 +1,108 @@
+//! The receiver of a stream as a live radio feeds it, a subframe at a time: how soon it follows, and what it keeps.
+
+use num_complex::Complex;
+use sidelink_phy::numerology::Numerology;
+use sidelink_phy::receive::receiver::{Config, Event};
+use sidelink_phy::receive::stream::StreamReceiver;
+use sidelink_phy::units::{Bandwidth, CyclicPrefix, TransmissionMode};
+use sidelink_tests::command::{Folder, run, text};
+
+type Sample = Complex<f32>;
+
+const SUBFRAME: usize = 3840;
+
+/// Three cars, a block every seven subframes on average; the first one has synchronisation signals.
+const SCENARIO: &str = r#"
+duration = 400
+snr = 25
+seed = 1
+[radio]
+prb = 15
+tm = 4
+[radio.sync]
+offset = 0
+[radio.v2x]
+size = 5
+num = 3
+start = 0
+adjacent = true
+[[ue]]
+name = "a"
+sync = { id = 77 }
+v2x = [{ from = 3, interval = 20, subchannel = 0, length = 2, mcs = 7, payload = "random" }]
+[[ue]]
+name = "b"
+v2x = [{ from = 8, interval = 20, subchannel = 1, length = 1, mcs = 5, payload = "random" }]
+[[ue]]
+name = "c"
+v2x = [{ from = 15, interval = 20, subchannel = 2, length = 1, mcs = 5, payload = "random" }]
+"#;
+
+fn generate(name: &str, scenario: &str) -> Vec<Sample> {
+    let folder = Folder::new(&format!("stream-{name}"));
+    let (toml, raw) = (folder.put("s.toml", scenario), folder.path("s.cf32"));
+    run(&["generate", "-c", text(&toml), "-w", text(&raw)]).unwrap_or_else(|e| panic!("{e}"));
+    let bytes = std::fs::read(&raw).unwrap();
+    let float = |b: &[u8]| f32::from_le_bytes(b.try_into().unwrap());
+    bytes.chunks_exact(8).map(|b| Sample::new(float(&b[..4]), float(&b[4..]))).collect()
+}
+
+fn receiver() -> StreamReceiver {
+    let numerology = Numerology::standard(Bandwidth::Prb15, CyclicPrefix::Normal);
+    StreamReceiver::new(Config::new(numerology, TransmissionMode::Tm4))
+}
+
+/// Samples of the stream that have come when an SCI is told that began at sample `from` or later, the first of them.
+fn told_at(samples: &[Sample], from: usize) -> Option<usize> {
+    let mut receiver = receiver();
+    for (k, subframe) in samples.chunks(SUBFRAME).enumerate() {
+        let mut heard = false;
+        receiver.push(subframe, &mut |event, sample| {
+            heard |= matches!(event, Event::Sci { .. }) && sample >= from as i64 - SUBFRAME as i64;
+        });
+        if heard {
+            return Some((k + 1) * SUBFRAME);
+        }
+    }
+    None
+}
+
+/// Not after the whole history was searched: the subframes with power that explain nothing say that something is wrong.
+#[test]
+fn a_loss_is_followed_within_a_few_bursts() {
+    let air = generate("loss", SCENARIO);
+    for (place, lost) in [(200, 333), (211, 1000), (260, SUBFRAME / 2)] {
+        let damaged = [&air[..place * SUBFRAME], &air[place * SUBFRAME + lost..]].concat();
+        let told = told_at(&damaged, place * SUBFRAME).unwrap();
+        let waited = told / SUBFRAME - place;
+        assert!(waited <= 25, "{lost} samples at {place}: told after {waited} subframes");
+    }
+}
+
+/// A timing that was tried and not taken leaves what was known of the time.
+#[test]
+fn a_try_in_vain_leaves_the_time() {
+    let quiet = SCENARIO.replace("duration = 400", "duration = 300");
+    let mut air = generate("vain", &quiet);
+    let stranger = generate("stranger", &SCENARIO.replace("snr = 25\n", ""));
+    for subframe in [212, 216] {
+        let start = subframe * SUBFRAME + SUBFRAME / 2;
+        // so weak that SCIs decode and no block does
+        let burst = stranger[3 * SUBFRAME..4 * SUBFRAME].iter().map(|x| x * 10f32.powf(-23.0 / 20.0));
+        air[start..].iter_mut().zip(burst).for_each(|(x, b)| *x += b);
+    }
+    let mut receiver = receiver();
+    let (mut known, mut mibs) = (Vec::new(), Vec::new());
+    for (k, subframe) in air.chunks(SUBFRAME).enumerate() {
+        receiver.push(subframe, &mut |event, _| {
+            if matches!(event, Event::Mib { .. }) {
+                mibs.push(k);
+            }
+        });
+        known.push(receiver.receiver().time(k as u64).map(|t| t.count().wrapping_sub(k as u32)));
+    }
+    assert!(mibs.len() >= 2 && mibs[1] < 200 && known[200].is_some(), "MIBs with subframes {mibs:?}");
+    let next = mibs.iter().copied().find(|&k| k > 212).unwrap_or(known.len());
+    assert!(next > 240, "{mibs:?}");
+    assert!((200..next).all(|k| known[k] == known[200]), "{:?}", &known[200..next]);
+}
