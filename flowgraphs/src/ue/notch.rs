@@ -1,4 +1,5 @@
-//! The line at 0 Hz taken out of what a UE hears: leakage of the local oscillator and offsets of the converters of its radio.
+//! Lines taken out of what a UE hears: that at 0 Hz (leakage of the local oscillator and offsets of the converters of its radio),
+//! and spurs.
 //!
 //! A block of one subframe's length begins at every multiple of that length by the radio's count of samples. What is taken
 //! out of a block is the line as the blocks before it have shown it: no sample is delayed, and it makes no difference how
@@ -7,19 +8,22 @@
 
 use crate::Sample;
 use crate::ue::Framer;
-use sidelink_phy::receive::condition::LineTracker;
+use sidelink_phy::receive::condition::{LineTracker, SpurTracker};
 use std::ops::Range;
 
 /// Bursts of one's own that are remembered: more than are planned ahead.
 const BURSTS: usize = 64;
 
-/// Takes out the line. Nothing is allocated after construction.
+/// Takes out lines. Nothing is allocated after construction.
 pub(super) struct Notch {
     /// Samples of a block.
     block: u64,
     tracker: LineTracker,
     /// What is taken out of this block.
     line: Sample,
+    spurs: SpurTracker,
+    /// Number of the first sample of the block that `spurs` is at.
+    at: u64,
     /// Number of the sample that comes next.
     next: u64,
     /// Nothing is missing from this sample on.
@@ -36,6 +40,8 @@ impl Notch {
             block: block as u64,
             tracker: LineTracker::default(),
             line: Sample::default(),
+            spurs: SpurTracker::new(block),
+            at: 0,
             next: 0,
             whole_from: 0,
             bursts: [(0, 0); BURSTS],
@@ -54,7 +60,7 @@ impl Notch {
         (self.block - first % self.block) as usize
     }
 
-    /// Takes the line out of the last `count` samples of `framer`, of which the first has number `first`; they do not go
+    /// Takes the lines out of the last `count` samples of `framer`, of which the first has number `first`; they do not go
     /// beyond the end of their block.
     pub(super) fn process(&mut self, first: u64, framer: &mut Framer, count: usize) {
         if first != self.next {
@@ -64,6 +70,14 @@ impl Notch {
         if self.line != Sample::default() {
             framer.last_mut(count).iter_mut().for_each(|x| *x -= self.line);
         }
+        let start = first - first % self.block;
+        if start < self.at {
+            self.spurs.forget();
+        } else {
+            self.spurs.pass(start - self.at);
+        }
+        self.at = start;
+        self.spurs.subtract((first - start) as usize, framer.last_mut(count));
         if count > 0 && self.next.is_multiple_of(self.block) {
             self.learn(framer);
         }
@@ -85,6 +99,8 @@ impl Notch {
         if let Some(block) = framer.cut(start as i64, self.block as usize) {
             self.tracker.observe(block, self.line);
             self.line = self.tracker.certain_line();
+            self.spurs.observe(block);
+            self.at = self.next;
         }
     }
 }
@@ -141,6 +157,25 @@ mod tests {
         let settled = &whole.framer.samples()[3 * BLOCK as usize..];
         let mean = settled.iter().sum::<Sample>() / settled.len() as f32;
         assert!(mean.norm() < 0.02, "{mean}");
+    }
+
+    #[test]
+    fn a_spur_is_taken_out_once_it_is_known_however_the_samples_are_cut() {
+        let clean = heard(80, Sample::default(), 7);
+        let spur = |i: usize| Sample::from_polar(1.0, (0.31 * i as f64 % std::f64::consts::TAU) as f32);
+        let samples: Vec<_> = clean.iter().enumerate().map(|(i, x)| x + spur(i)).collect();
+        let mut whole = Stream::new();
+        whole.push(0, &samples);
+        let from = 60 * BLOCK as usize;
+        let kept = whole.framer.cut(from as i64, samples.len() - from).unwrap();
+        let rest = kept.iter().zip(&clean[from..]).map(|(a, b)| (a - b).norm_sqr()).sum::<f32>();
+        assert!(rest / (kept.len() as f32) < 0.01, "{}", rest / kept.len() as f32);
+        let mut pieces = Stream::new();
+        for (i, piece) in samples.chunks(777).enumerate() {
+            pieces.push((i * 777) as u64, piece);
+        }
+        let apart = pieces.framer.samples().iter().zip(whole.framer.samples()).map(|(a, b)| (a - b).norm());
+        assert!(apart.fold(0.0, f32::max) < 1e-4);
     }
 
     #[test]

@@ -9,6 +9,7 @@
 mod spurs;
 
 use crate::Sample;
+pub use spurs::SpurTracker;
 use spurs::Spurs;
 
 /// Share of what was known that a block leaves: a memory of about 32 blocks.

@@ -45,14 +45,32 @@ impl Spurs {
             Verdict::Gone => false,
             Verdict::Unproven => true,
             Verdict::Proven => {
-                tone.subtract(block);
+                tone.subtract(0, block);
                 true
             }
         });
         self.pass(block.len() as u64);
+        self.look(block);
+    }
+
+    /// Takes note of a block from which what was known to be a spur was taken out already.
+    fn observe(&mut self, block: &[Sample]) {
+        let power = super::moments(block).1;
+        if power <= 0.0 || !power.is_finite() {
+            self.pass(block.len() as u64);
+            return;
+        }
+        self.tones.retain_mut(|tone| tone.follow_cleaned(block, power) != Verdict::Gone);
+        self.pass(block.len() as u64);
+        self.look(block);
+    }
+
+    /// Looks for lines that are not known yet in a block that has passed.
+    fn look(&mut self, block: &[Sample]) {
         let Self { watch, tones } = self;
         watch.look(block, |at| {
-            if tones.len() < MOST && tones.iter().all(|t| t.apart(at) * block.len() as f64 > RESOLUTION) {
+            let is_new = tones.iter().all(|t| t.apart(at) * block.len() as f64 > RESOLUTION);
+            if tones.len() < MOST && is_new {
                 tones.push(Tone::new(at, block));
             }
         });
@@ -79,6 +97,38 @@ impl Spurs {
     #[cfg(test)]
     pub(super) fn frequencies(&self) -> impl Iterator<Item = f64> {
         self.tones.iter().filter(|t| t.is_proven()).map(Tone::frequency)
+    }
+}
+
+/// Takes spurs out of samples as they come, in pieces of blocks: by what the blocks before have shown, so that no sample is
+/// delayed. Allocates nothing after construction.
+#[derive(Clone)]
+pub struct SpurTracker(Spurs);
+
+impl SpurTracker {
+    /// For blocks of `block` samples, about a subframe.
+    pub fn new(block: usize) -> Self {
+        Self(Spurs::new(block))
+    }
+
+    /// Takes out of `samples` what is known, of which the first is number `offset` of the block at hand.
+    pub fn subtract(&self, offset: usize, samples: &mut [Sample]) {
+        self.0.tones.iter().filter(|t| t.is_proven()).for_each(|t| t.subtract(offset, samples));
+    }
+
+    /// Takes note of the block at hand, whole, from which [`Self::subtract`] has taken what was known; another begins.
+    pub fn observe(&mut self, block: &[Sample]) {
+        self.0.observe(block);
+    }
+
+    /// `count` samples pass of which nothing is learnt.
+    pub fn pass(&mut self, count: u64) {
+        self.0.pass(count);
+    }
+
+    /// Nothing that was known holds any more.
+    pub fn forget(&mut self) {
+        self.0.forget();
     }
 }
 

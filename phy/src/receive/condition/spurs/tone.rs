@@ -86,11 +86,20 @@ impl Tone {
 
     /// Takes a block of mean power `power` into account.
     pub(super) fn follow(&mut self, block: &[Sample], power: f64) -> Verdict {
-        let mean = self.mean(block);
+        self.take_in(self.mean(block), block.len(), power)
+    }
+
+    /// The same of a block from which the line was taken out already, where it is proven.
+    pub(super) fn follow_cleaned(&mut self, block: &[Sample], power: f64) -> Verdict {
+        let removed = if self.is_proven() { self.amplitude } else { Complex64::default() };
+        self.take_in(self.mean(block) + removed, block.len(), power + removed.norm_sqr())
+    }
+
+    fn take_in(&mut self, mean: Complex64, block: usize, power: f64) -> Verdict {
         let rest = (power - mean.norm_sqr()).max(1e-6 * power);
         let error = mean - self.amplitude;
         if self.weight > 0.0 && error.norm_sqr() > LARGEST_MEAN * rest {
-            self.jump(mean, block.len());
+            self.jump(mean, block);
         }
         let now = 1.0 / rest;
         self.weight = MEMORY * self.weight + now;
@@ -99,7 +108,7 @@ impl Tone {
         if gain == 1.0 {
             self.amplitude = mean;
         } else {
-            self.correct(mean - self.amplitude, gain, block.len());
+            self.correct(mean - self.amplitude, gain, block);
         }
         self.blocks = self.blocks.saturating_add(1);
         self.steady = self.steady.saturating_add(1);
@@ -139,12 +148,12 @@ impl Tone {
         }
     }
 
-    /// Takes the line out of the block that was followed last.
-    pub(super) fn subtract(&self, block: &mut [Sample]) {
+    /// Takes the line out of samples of the block at hand, from its sample `offset` on.
+    pub(super) fn subtract(&self, offset: usize, samples: &mut [Sample]) {
         let table = self.table();
         let (mut at, turn) = self.start();
-        at *= self.amplitude;
-        for run in block.chunks_mut(TABLE) {
+        at *= self.amplitude * Complex64::from_polar(1.0, TAU * (self.step * offset as f64).fract());
+        for run in samples.chunks_mut(TABLE) {
             let base = Sample::new(at.re as f32, at.im as f32);
             run.iter_mut().zip(&table).for_each(|(x, t)| *x -= base * t);
             at *= turn;
@@ -196,7 +205,7 @@ impl Tone {
         self.step
     }
 
-    #[cfg(test)]
+    /// Whether it is taken out.
     pub(super) fn is_proven(&self) -> bool {
         self.verdict() == Verdict::Proven
     }
