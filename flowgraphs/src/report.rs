@@ -22,7 +22,6 @@ mod table;
 
 pub use annotation::annotation;
 pub use board::Board;
-pub(crate) use json::mib_prbs;
 pub use pcap::PcapReport;
 
 use crate::args::Form;

@@ -23,7 +23,8 @@ mod tabled;
 
 pub use announcer::{Announcer, AnnouncerKey};
 pub use model_b::{Answering, Asking, Discoveree, DiscovereeConfig, Discoverer};
-pub use monitor::{Discovered, Dropped, Finding, Follow, Monitor, MonitorConfig, Who};
+pub use monitor::{Discovered, Dropped, Finding, Follow, Monitor, MonitorConfig};
+pub use seen::Who;
 pub use tabled::Job;
 
 /// What two clocks say of one discovery slot: the air clock of its first subframe, and the ProSe clock.

@@ -17,9 +17,9 @@ use crate::raw::name::hints_of_name;
 use crate::sigmf::{Annotation, FieldError, Metadata};
 use crate::{DamageKind, DamageLog, Error, Sample, SampleFormat, UtcMicros, Warning};
 pub use gaps::{Gap, GapSize};
-use locate::Located;
+use locate::{DataRange, Located};
 pub use locate::{files_of, is_recording};
-use segments::{DataRange, Segment};
+use segments::Segment;
 use source::Source;
 
 /// What the operator says about a file. What is said here goes before what the file says.

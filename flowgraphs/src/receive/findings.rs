@@ -1,7 +1,6 @@
 //! What the operator should know of a recording, beside what was heard in it.
 
 use crate::link::parse_mib_sl;
-use crate::report::mib_prbs;
 use sidelink_phy::numerology::SUBCARRIER_HZ;
 use sidelink_phy::receive::condition::Spectrum;
 use sidelink_phy::receive::receiver::Event;
@@ -22,7 +21,7 @@ impl Findings {
     pub(super) fn note(&mut self, event: &Event<'_>) {
         let Event::Mib { bits, .. } = event else { return };
         let Some(mib) = parse_mib_sl(bits) else { return };
-        let prb = mib_prbs(mib.bandwidth);
+        let prb = mib.bandwidth.prbs();
         self.mib = match self.mib {
             Some((before, count)) if before == prb => Some((prb, count + 1)),
             _ => Some((prb, 1)),

@@ -2,7 +2,7 @@
 
 use super::Counts;
 use crate::hex;
-use crate::link::mib_sl;
+
 use crate::receive::Outcome;
 use serde_json::{Map, Value, json};
 use sidelink_phy::receive::estimate::Measurement;
@@ -35,7 +35,7 @@ pub(super) fn event(event: &Event<'_>, sample: i64) -> Option<Object> {
             put("subframe_number", time.map(|t| t.subframe()).into());
             if let Some(mib) = crate::link::parse_mib_sl(bits) {
                 put("in_coverage", mib.in_coverage.into());
-                put("prb", mib_prbs(mib.bandwidth).into());
+                put("prb", mib.bandwidth.prbs().into());
                 put("tdd_config", mib.tdd_config.into());
             }
             quality(&mut put, measurement, *evm_percent);
@@ -170,15 +170,4 @@ fn quality(put: &mut dyn FnMut(&str, Value), measurement: &Measurement, evm_perc
 fn number(v: f32, digits: i32) -> Value {
     let scale = 10f64.powi(digits);
     ((v as f64 * scale).round() / scale).into()
-}
-
-pub(crate) fn mib_prbs(bandwidth: mib_sl::Bandwidth) -> u16 {
-    match bandwidth {
-        mib_sl::Bandwidth::N6 => 6,
-        mib_sl::Bandwidth::N15 => 15,
-        mib_sl::Bandwidth::N25 => 25,
-        mib_sl::Bandwidth::N50 => 50,
-        mib_sl::Bandwidth::N75 => 75,
-        mib_sl::Bandwidth::N100 => 100,
-    }
 }

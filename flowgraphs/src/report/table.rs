@@ -1,7 +1,6 @@
 //! One line an event, for people.
 
 use super::Counts;
-use super::json::mib_prbs;
 use crate::hex;
 use crate::readable::{hex_and_text, text};
 use crate::receive::Outcome;
@@ -115,7 +114,7 @@ fn mib(bits: &[u8], time: Option<sidelink_phy::units::DfnSubframe>) -> String {
     let at = time.map_or("DFN ?".to_owned(), |t| format!("DFN {}.{}", t.dfn(), t.subframe()));
     let rest = crate::link::parse_mib_sl(bits).map_or(String::new(), |m| {
         let coverage = if m.in_coverage { "in coverage" } else { "out of coverage" };
-        format!(", {} PRB, {coverage}", mib_prbs(m.bandwidth))
+        format!(", {} PRB, {coverage}", m.bandwidth.prbs())
     });
     format!("MIB-SL {} {at}{rest}", hex::of_bits(bits))
 }

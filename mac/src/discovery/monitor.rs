@@ -7,7 +7,7 @@ use std::hash::BuildHasherDefault;
 
 use sidelink_security::counter::{UtcCounter, UtcTime};
 use sidelink_security::discovery::book::{
-    CodeBook, NoIntegrityKey, NonceNotFollowable, RestrictedBook, RotatingBook, Slot,
+    CodeBook, NoIntegrityKey, NonceNotFollowable, RestrictedBook, RotatingBook,
 };
 use sidelink_security::discovery::matching::TableError;
 use sidelink_security::discovery::open;
@@ -17,26 +17,11 @@ use sidelink_security::discovery::rotation::PeriodIndex;
 use sidelink_security::discovery::{Announcement, Code, CodeFilter, Message, Profile, Refusal, Verified};
 use sidelink_security::keys::ApplicationKey;
 
-use super::seen::{Note, Seen};
+use super::seen::{Note, Seen, Who};
 use super::tabled::{Inner, Job, Tabled};
 use super::{AirTime, TimePolicy, checked, more_telling};
 use crate::wire;
 use crate::wire::pc5_discovery::MessageType;
-
-/// Which followed identity. The number is the place that `follow_*` gave.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Who {
-    /// A changing identifier of the table.
-    Rotating(Slot),
-    /// A changing identifier whose sender sends a nonce.
-    Nonce(u32),
-    /// An exact restricted code of the table.
-    Code(Slot),
-    /// A set of filters under one material.
-    Filter(u32),
-    /// An open code.
-    Open(u32),
-}
 
 /// What a monitor may conclude.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

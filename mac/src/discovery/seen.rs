@@ -1,8 +1,22 @@
 //! What was heard lately, by whom: for debouncing and against replays. A fixed number of places.
 
 use sidelink_security::counter::UtcTime;
+use sidelink_security::discovery::book::Slot;
 
-use super::monitor::Who;
+/// Which followed identity. The number is the place that `follow_*` gave.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Who {
+    /// A changing identifier of the table.
+    Rotating(Slot),
+    /// A changing identifier whose sender sends a nonce.
+    Nonce(u32),
+    /// An exact restricted code of the table.
+    Code(Slot),
+    /// A set of filters under one material.
+    Filter(u32),
+    /// An open code.
+    Open(u32),
+}
 
 /// Which announcement: the identity that is followed, and a digest of the code where one identity has several.
 pub(super) type Key = (Who, u64);

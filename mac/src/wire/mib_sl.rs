@@ -37,6 +37,11 @@ pub enum Bandwidth {
 }
 
 impl Bandwidth {
+    /// Resource blocks.
+    pub const fn prbs(self) -> u16 {
+        [6, 15, 25, 50, 75, 100][self as usize]
+    }
+
     /// From the 3-bit field.
     pub const fn from_bits(bits: u8) -> Result<Self, Error> {
         Ok(match bits {

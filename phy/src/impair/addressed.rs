@@ -7,7 +7,6 @@
 //! Time is counted in samples of the nominal rate, the *common time*. A [`SampleClock`] says when a radio takes its
 //! samples, a path leads from the transmitter's sample numbers to the receiver's.
 
-use super::elementary::{cos_sin, power_of_decibel};
 use super::fading::{ChannelModel, FadingError, Path, Profile, Rayleigh};
 use super::offset::phase_of_turns;
 use super::path::PathError;
@@ -16,6 +15,7 @@ use super::rng::Rng;
 use crate::Sample;
 use crate::kernel::Backend;
 use crate::kernel::channel::{Loops, loops};
+use crate::kernel::elementary::{cos_sin, power_of_decibel};
 use core::ops::Range;
 
 /// White Gaussian noise whose every sample is known by its number.

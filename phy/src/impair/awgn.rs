@@ -1,8 +1,8 @@
 //! White Gaussian noise, and the conversion from Es/N0 to its power.
 
-use super::elementary::power_of_decibel;
 use super::rng::Rng;
 use crate::Sample;
+use crate::kernel::elementary::power_of_decibel;
 
 /// Adds circular complex white Gaussian noise to a stream.
 #[derive(Clone, Debug)]

@@ -10,13 +10,13 @@
 //!
 //! has mean power 1 in every realisation, and over the realisations the autocorrelation `J0(2π f_d τ)` exactly.
 
-use super::elementary::{cos_sin, cos_sin_turns, power_of_decibel};
 use super::offset::phase_of_turns;
 use super::resample::windowed_sinc::interpolation_weights;
 use super::rng::Rng;
 use crate::Sample;
 use crate::kernel::Backend;
 use crate::kernel::channel::{Loops, loops};
+use crate::kernel::elementary::{cos_sin, cos_sin_turns, power_of_decibel};
 use core::fmt;
 use core::str::FromStr;
 

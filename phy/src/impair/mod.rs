@@ -26,7 +26,6 @@
 pub mod addressed;
 pub mod awgn;
 pub mod ceiling;
-mod elementary;
 pub mod fading;
 pub mod imbalance;
 pub mod impulse;

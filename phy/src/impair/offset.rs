@@ -1,11 +1,11 @@
 //! Offsets between two radios: carrier frequency, sample clock, delay, gain and phase; and the converter's limits.
 
-use super::elementary::{cos_sin, cos_sin_turns, power_of_decibel};
 use super::resample::windowed_sinc::interpolation_weights;
 use super::resample::{Resampler, UnsupportedRatio};
 use crate::Sample;
 use crate::kernel::Backend;
 use crate::kernel::channel::{Loops, loops};
+use crate::kernel::elementary::{cos_sin, cos_sin_turns, power_of_decibel};
 
 /// Shifts a stream in frequency: sample `n` is multiplied by `exp(j 2 pi (phase + n frequency / sample_rate))`.
 ///

@@ -4,9 +4,8 @@
 //! Softw. 47(4), 2021), its state filled by splitmix64 (G. Steele, D. Lea, C. Flood, "Fast splittable pseudorandom
 //! number generators", OOPSLA 2014) as its authors advise. Not for secrets.
 
-use super::elementary::{cos_sin, minus_ln_unit};
 use crate::Sample;
-use crate::kernel::channel::{DRAWS, Loops};
+use crate::kernel::channel::{DRAWS, Loops, box_muller};
 
 /// Deterministic generator: one seed, one sequence.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -116,14 +115,6 @@ fn splitmix64(state: &mut u64) -> u64 {
     z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
     z ^ (z >> 31)
-}
-
-/// Two independent Gaussians of variance 1/2 from 63 uniform bits.
-#[inline(always)]
-pub(crate) fn box_muller(bits: u64) -> (f32, f32) {
-    let radius = minus_ln_unit((bits >> 33) as u32).sqrt();
-    let (cos, sin) = cos_sin(bits as u32);
-    (radius * cos, radius * sin)
 }
 
 #[cfg(test)]

@@ -1,13 +1,21 @@
 //! Loops of the channel models over samples: filters and noise.
 
 use super::Backend;
-use crate::impair::rng::box_muller;
+use super::elementary::{cos_sin, minus_ln_unit};
 
 /// Draws that are turned into noise at a time.
 pub(crate) const DRAWS: usize = 64;
 
 /// Real and imaginary part.
 type Pair = [f32; 2];
+
+/// Two independent Gaussians of variance 1/2 from 63 uniform bits.
+#[inline(always)]
+pub(crate) fn box_muller(bits: u64) -> (f32, f32) {
+    let radius = minus_ln_unit((bits >> 33) as u32).sqrt();
+    let (cos, sin) = cos_sin(bits as u32);
+    (radius * cos, radius * sin)
+}
 
 /// The loops of one backend.
 #[derive(Clone, Copy, Debug)]

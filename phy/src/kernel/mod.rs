@@ -6,6 +6,7 @@
 
 pub(crate) mod channel;
 pub(crate) mod crc;
+pub(crate) mod elementary;
 pub(crate) mod reduce;
 pub(crate) mod transpose;
 pub(crate) mod turbo;

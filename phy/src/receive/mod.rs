@@ -31,3 +31,4 @@ pub mod search;
 pub mod slss;
 pub mod stream;
 pub mod sync;
+mod tuning;

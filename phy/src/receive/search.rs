@@ -1,7 +1,7 @@
 //! Blind search for control information: every place is screened, what passes is decoded.
 
 use super::presence::Presence;
-use super::receiver::Tuning;
+use super::tuning::Tuning;
 use crate::channel::layout::Layout;
 use crate::channel::pscch::{self, Decoded};
 use crate::grid::Grid;

@@ -11,8 +11,14 @@ use crate::wav::{self, Wav, WavError};
 use crate::{Error, SampleFormat, Warning};
 
 use super::Container;
-use super::segments::DataRange;
 use super::source::{ENDLESS, Source};
+
+/// The bytes of a file that are the data: all of it, or a member of an archive.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct DataRange {
+    pub(super) offset: u64,
+    pub(super) length: u64,
+}
 
 /// What a path turned out to be.
 pub(super) struct Located {

@@ -5,14 +5,7 @@ use std::path::Path;
 use crate::sigmf::{FieldError, Metadata};
 use crate::{Error, SampleFormat, Warning};
 
-use super::locate::Annotated;
-
-/// The bytes of a file that are the data: all of it, or a member of an archive.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct DataRange {
-    pub(super) offset: u64,
-    pub(super) length: u64,
-}
+use super::locate::{Annotated, DataRange};
 
 /// Samples that lie one after the other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

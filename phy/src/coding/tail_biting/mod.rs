@@ -10,6 +10,7 @@ pub use decoder::{ControlDecode, ControlDecoder};
 pub use encoder::ControlEncoder;
 
 use super::rate_match::convolutional_order;
+use crate::kernel::viterbi::POLYNOMIALS;
 
 /// Parity bits of SCI and SL-BCH.
 pub const CRC_BITS: usize = 16;
@@ -19,10 +20,6 @@ const MIN_K: usize = CRC_BITS + 1;
 
 /// Most bits of a block: what a word of coded bits holds.
 const MAX_K: usize = 128;
-
-/// The three polynomials, bit 6 for the input and bit 6 - n for the bit n before it. Octal 133, 171, 165.
-/// TS 36.212 §5.1.3.1
-pub(crate) const POLYNOMIALS: [u8; 3] = [0o133, 0o171, 0o165];
 
 /// Encodes the `k` low bits of a word, the first bit lowest, into three words. The shift register begins with the last
 /// six bits, so that a delay is a rotation. TS 36.212 §5.1.3.1

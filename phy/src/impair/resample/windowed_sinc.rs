@@ -4,7 +4,7 @@
 //! and Systems, 1974: an attenuation of `A` dB takes `β = 0.1102 (A - 8.7)` for `A > 50`, and `taps` taps then leave a
 //! transition of `(A - 8) / (14.36 (taps - 1))` cycles per sample, centred on the cut-off.
 
-use crate::impair::elementary::cos_sin_turns;
+use crate::kernel::elementary::cos_sin_turns;
 use core::f64::consts::PI;
 
 /// Weights that interpolate a stream `fraction` of a sample after the tap `taps / 2 - 1`.

@@ -16,6 +16,10 @@ use super::Backend;
 
 pub(crate) const STATES: usize = 64;
 
+/// The three polynomials, bit 6 for the input and bit 6 - n for the bit n before it. Octal 133, 171, 165.
+/// TS 36.212 §5.1.3.1
+pub(crate) const POLYNOMIALS: [u8; 3] = [0o133, 0o171, 0o165];
+
 /// Limit of a soft value.
 ///
 /// A branch metric is at most 3 * 255 = 765. Any state reaches any other in 6 steps, so that two metrics differ by at
@@ -41,7 +45,7 @@ static PATTERN: [u8; 32] = {
         let window = (i as u8).reverse_bits() >> 2;
         let mut p = 0;
         while p < 3 {
-            let bit = (window & crate::coding::tail_biting::POLYNOMIALS[p]).count_ones() as u8 & 1;
+            let bit = (window & POLYNOMIALS[p]).count_ones() as u8 & 1;
             pattern[i] = pattern[i] << 1 | bit;
             p += 1;
         }

@@ -1,0 +1,22 @@
+//! Thresholds of the receiver.
+
+/// Thresholds of the search; the values are measured in `docs/performance.md`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Tuning {
+    /// Least presence of a PSCCH of modes 1 and 2 that is decoded.
+    pub control: f32,
+    /// The same in modes 3 and 4, with twice the pilots on twice the symbols.
+    pub control_v2x: f32,
+    /// Least presence of PSDCH, over all transmissions so far.
+    pub discovery: f32,
+    /// Least presence of PSSCH where its place in time is not known.
+    pub shared: f32,
+    /// Largest carrier offset in Hz that is tried against the common one.
+    pub max_cfo: f32,
+}
+
+impl Default for Tuning {
+    fn default() -> Self {
+        Self { control: 0.15, control_v2x: 0.09, discovery: 0.09, shared: 0.12, max_cfo: 1500.0 }
+    }
+}
