@@ -69,7 +69,7 @@ pub use framer::{Continuity, Framer};
 pub use intruder::Replayer;
 pub use ip::{Ip, IpConfig};
 pub use layer2::{Happening, Layer2, Names, Tell, Waiting};
-pub use link_event::{LinkEvent, certify, link_event, message_name};
+pub use link_event::{LinkEvent, certify, link_event};
 pub use link_rules::LinkRules;
 pub use link_status::LinkStatus;
 pub use links::{LinkAction, LinkConfig, Links};

@@ -110,6 +110,8 @@ impl Lcid {
     pub const PC5_S_SECURITY_MODE: Self = Self(29);
     /// All other protected PC5 signalling.
     pub const PC5_S_PROTECTED: Self = Self(30);
+    /// Data of a link: what our UEs use.
+    pub const LINK_DATA: Self = Self(3);
 
     /// A traffic channel (1 to 10), or one of the three signalling channels (28 to 30).
     pub const fn new(value: u8) -> Result<Self, Error> {

@@ -16,7 +16,12 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 /// Channels of a link with their priorities: signalling first.
-const LINK_CHANNELS: [(u8, u8); 4] = [(28, 1), (29, 1), (30, 1), (3, 4)];
+const LINK_CHANNELS: [(Lcid, u8); 4] = [
+    (Lcid::PC5_S_UNPROTECTED, 1),
+    (Lcid::PC5_S_SECURITY_MODE, 1),
+    (Lcid::PC5_S_PROTECTED, 1),
+    (Lcid::LINK_DATA, 4),
+];
 
 /// Something that people, programs and applications are told.
 #[derive(Clone, Copy, Debug)]
@@ -247,11 +252,8 @@ impl Layer2 {
                     if !self.link_bearers.contains(&peer) {
                         self.link_bearers.push(peer);
                         for (lcid, priority) in LINK_CHANNELS {
-                            if let Ok(lcid) = Lcid::new(lcid) {
-                                // one that is there stays
-                                let _ =
-                                    self.engine.add_bearer(Bearer { priority, ..Bearer::new(address, lcid) });
-                            }
+                            // one that is there stays
+                            let _ = self.engine.add_bearer(Bearer { priority, ..Bearer::new(address, lcid) });
                         }
                     }
                     let input = Input::SendPdu { now: self.now, address, lcid, pdu: &pdu.octets };

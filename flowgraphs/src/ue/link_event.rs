@@ -3,6 +3,7 @@
 use super::{Happening, Ue};
 use crate::radio::Anchor;
 use sidelink_mac::direct_link::State;
+use sidelink_mac::wire::pc5_signalling::MessageType;
 use sidelink_security::counter::UtcTime;
 use sidelink_security::direct::signed::issue::{Issuer, Validity};
 use sidelink_security::direct::signed::{Credential, Root, Trust};
@@ -24,7 +25,7 @@ pub enum LinkEvent {
     /// A message of PC5 signalling was sent.
     Sent {
         /// Its type.
-        message: u8,
+        message: MessageType,
         /// Octets of the message.
         l3_octets: usize,
         /// Octets of the PDCP PDU.
@@ -33,7 +34,7 @@ pub enum LinkEvent {
     /// A message of PC5 signalling was heard and believed, or understood where it cannot be proven.
     Heard {
         /// Its type.
-        message: u8,
+        message: MessageType,
     },
     /// Data came; their number, where they end with one.
     Data(Option<u64>),
@@ -61,29 +62,6 @@ pub fn link_event(happening: &Happening<'_>) -> Option<LinkEvent> {
         Happening::Note(note) => LinkEvent::Note((*note).to_owned()),
         _ => return None,
     })
-}
-
-/// What a message type is called (TS 24.334 §12.5.1.2 through an implementation; 0xE0 to 0xE2 are ours).
-pub const fn message_name(message: u8) -> &'static str {
-    match message {
-        1 => "DIRECT_COMMUNICATION_REQUEST",
-        2 => "DIRECT_COMMUNICATION_ACCEPT",
-        3 => "DIRECT_COMMUNICATION_REJECT",
-        4 => "DIRECT_COMMUNICATION_KEEPALIVE",
-        5 => "DIRECT_COMMUNICATION_KEEPALIVE_ACK",
-        6 => "DIRECT_COMMUNICATION_RELEASE",
-        7 => "DIRECT_COMMUNICATION_RELEASE_ACCEPT",
-        12 => "DIRECT_SECURITY_MODE_COMMAND",
-        13 => "DIRECT_SECURITY_MODE_COMPLETE",
-        14 => "DIRECT_SECURITY_MODE_REJECT",
-        15 => "DIRECT_REKEYING_REQUEST",
-        16 => "DIRECT_REKEYING_RESPONSE",
-        17 => "DIRECT_REKEYING_TRIGGER",
-        0xe0 => "DIRECT_AUTH_REQUEST",
-        0xe1 => "DIRECT_AUTH_RESPONSE",
-        0xe2 => "DIRECT_AUTH_REJECT",
-        _ => "message",
-    }
 }
 
 /// Give a UE of an exercise a certificate of an issuer that every UE of it trusts. The issuer's key is no secret.

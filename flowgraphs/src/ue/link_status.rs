@@ -1,13 +1,10 @@
 //! What became of each link, for people and programs: names of keys, never keys.
 
-use super::reporter::state_in_words;
 use serde::Serialize;
 use sidelink_mac::direct_link::{Metered, State};
 use sidelink_mac::ids::Layer2Id;
+use sidelink_mac::wire::pc5_signalling::MessageType;
 use sidelink_security::counter::UtcTime;
-
-/// DIRECT_COMMUNICATION_KEEPALIVE and its ACK (TS 24.334 §12.5.1.2): what round trips are told by.
-const KEEPALIVE: [u8; 2] = [4, 5];
 
 /// One peer.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -79,7 +76,7 @@ impl LinkBoard {
 
     pub(super) fn changed(&mut self, now: UtcTime, peer: Layer2Id, state: &State) {
         let link = self.of(peer);
-        link.state = state_in_words(state);
+        link.state = state.to_string();
         link.since_ms = now.millis();
         link.up = matches!(state, State::Up { .. } | State::Rekeyed { .. } | State::Renamed { .. });
         link.rekeyings += u64::from(matches!(state, State::Rekeyed { .. }));
@@ -101,11 +98,12 @@ impl LinkBoard {
         let link = self.of(metered.peer);
         link.messages[usize::from(!metered.sent)] += 1;
         match (metered.sent, metered.message) {
-            (true, m) if m == KEEPALIVE[0] => {
+            // a keep-alive and its answer tell round trips
+            (true, MessageType::Keepalive) => {
                 // one that is repeated counts from the first
                 link.asked.get_or_insert(now.millis());
             }
-            (false, m) if m == KEEPALIVE[1] => {
+            (false, MessageType::KeepaliveAck) => {
                 let Some(asked) = link.asked.take() else { return };
                 let took = now.millis().saturating_sub(asked);
                 let [_, least, most] = link.round_trip_ms.unwrap_or([took; 3]);
@@ -129,12 +127,12 @@ mod tests {
         let at = UtcTime::from_millis;
         let metered = |sent, message| Metered { peer, sent, message, l3_octets: 7, pdu_octets: 16 };
         for (ms, sent, message) in [
-            (100, false, 5),
-            (1000, true, 4),
-            (1100, true, 4),
-            (1120, false, 5),
-            (2000, true, 4),
-            (2050, false, 5),
+            (100, false, MessageType::KeepaliveAck),
+            (1000, true, MessageType::Keepalive),
+            (1100, true, MessageType::Keepalive),
+            (1120, false, MessageType::KeepaliveAck),
+            (2000, true, MessageType::Keepalive),
+            (2050, false, MessageType::KeepaliveAck),
         ] {
             board.message(at(ms), &metered(sent, message));
         }

@@ -19,9 +19,6 @@ use std::collections::VecDeque;
 use std::fmt::Display;
 use std::time::{Duration, Instant};
 
-/// Channel of link data.
-const DATA: u8 = 3;
-
 /// `[[link]]`: a peer that a UE may have a link with.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
@@ -274,7 +271,7 @@ impl Links {
     ) -> Result<(), String> {
         let link = self.up.iter().find(|(_, p)| *p == peer).map(|(link, _)| *link);
         let link = link.ok_or_else(|| format!("there is no link with {peer}"))?;
-        let lcid = Lcid::new(DATA).map_err(|e| e.to_string())?;
+        let lcid = Lcid::LINK_DATA;
         let result = timed(&mut self.hub, &mut self.spent, Input::Send { now, link, lcid, sdu_type, data });
         if result.is_ok() {
             self.board.data(peer, 0, data.len());

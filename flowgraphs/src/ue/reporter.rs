@@ -9,7 +9,6 @@ use crate::readable::{date, payload};
 use crate::terminal::{Ink, paint};
 use crossbeam::channel::{Sender, bounded};
 use serde_json::{Value, json};
-use sidelink_mac::direct_link::{Keys, State};
 use sidelink_mac::ids::Layer2Id;
 use sidelink_mac::mux::Address;
 use std::io::Write;
@@ -177,13 +176,14 @@ fn what_people_read(names: &AddressBook, happening: &Happening<'_>, all: bool) -
                 format!("from {} by link: {} ({} octets)", ue(*peer), payload(data, SHOWN), data.len());
             (Ink::Green, what)
         }
-        Happening::Link { peer, state } => {
-            (Ink::Bold, format!("link {}: {}", ue(*peer), state_in_words(state)))
-        }
+        Happening::Link { peer, state } => (Ink::Bold, format!("link {}: {}", ue(*peer), state.to_string())),
         Happening::Note(note) => (Ink::Yellow, (*note).to_owned()),
         Happening::Meter(metered) if all => {
             let way = if metered.sent { "sent" } else { "believed" };
-            (Ink::Bold, format!("PC5-S message {} {way} ({} octets)", metered.message, metered.l3_octets))
+            (
+                Ink::Bold,
+                format!("PC5-S message {} {way} ({} octets)", metered.message.lte(), metered.l3_octets),
+            )
         }
         Happening::Meter(_) | Happening::Announced { .. } | Happening::Dropped { .. } => return None,
         Happening::LinkPdu(_) | Happening::LinkStep { .. } | Happening::OnAir(_) => return None,
@@ -238,14 +238,14 @@ fn json_line(name: &str, names: &AddressBook, now: Moment, happening: &Happening
             "payload": hex::of_bytes(data),
         }),
         Happening::Link { peer, state } => {
-            json!({"type": "link", "peer": peer.to_string(), "state": state_in_words(state)})
+            json!({"type": "link", "peer": peer.to_string(), "state": state.to_string()})
         }
         Happening::Note(note) => json!({"type": "note", "what": note}),
         Happening::Meter(metered) => json!({
             "type": "pc5-s",
             "peer": metered.peer.to_string(),
             "sent": metered.sent,
-            "message": metered.message,
+            "message": metered.message.lte(),
             "l3_octets": metered.l3_octets,
             "pdu_octets": metered.pdu_octets,
         }),
@@ -257,32 +257,4 @@ fn json_line(name: &str, names: &AddressBook, now: Moment, happening: &Happening
         map.insert("utc_ms".to_owned(), json!(now.utc.millis()));
     }
     Some(line)
-}
-
-/// Keys by their identities only.
-pub(super) fn state_in_words(state: &State) -> String {
-    match state {
-        State::Connecting => "connecting".to_owned(),
-        State::Up { initiator, keys } => {
-            let role = if *initiator { "UE_1" } else { "UE_2" };
-            format!(
-                "up as {role}, KD {:08x}, KD-sess {:04x}, {}",
-                keys.kd.0,
-                keys.session.value(),
-                chosen(keys)
-            )
-        }
-        State::Rekeyed { keys, new_kd } => {
-            let kd = if *new_kd { "new KD" } else { "same KD" };
-            format!("re-keyed, {kd} {:08x}, KD-sess {:04x}", keys.kd.0, keys.session.value())
-        }
-        State::Renamed { source, keys } => {
-            format!("renamed: from {source}, KD-sess {:04x}", keys.session.value())
-        }
-        State::Closed { why } => format!("closed: {why}"),
-    }
-}
-
-fn chosen(keys: &Keys) -> String {
-    format!("{:?} {:?}", keys.chosen.eea, keys.chosen.eia)
 }

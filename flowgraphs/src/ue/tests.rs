@@ -85,7 +85,7 @@ impl Application for Diary {
             Happening::Dropped { outcome, .. } => format!("dropped {}", outcome.as_str()),
             Happening::Trouble(what) => format!("trouble {what}"),
             Happening::Silent { name, why } => format!("silent {name} {why}"),
-            Happening::Link { state, .. } => format!("link {}", reporter::state_in_words(state)),
+            Happening::Link { state, .. } => format!("link {state}"),
             Happening::LinkData { data, .. } => format!("over the link {}", String::from_utf8_lossy(data)),
             Happening::Note(note) => format!("note {note}"),
             Happening::Announced { .. } | Happening::Answered { .. } | Happening::Meter(_) => return,

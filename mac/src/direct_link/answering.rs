@@ -18,7 +18,7 @@ use super::note::{Cause, Note};
 use crate::ids::{Layer2Id, Lcid};
 use crate::pdcp;
 use crate::wire::pc5_signalling::{
-    Algorithms, Body, CommunicationRequest, SecurityModeCommand, UserInfo, UserPlane,
+    Algorithms, Body, CommunicationRequest, MessageType, SecurityModeCommand, UserInfo, UserPlane,
 };
 use crate::wire::pdcp::{HEADER_LEN, OneToOneRepr, SduType};
 
@@ -91,7 +91,14 @@ impl Hub {
                     };
                 let session = answering.session();
                 self.remember(HalfOpen { source, identity, answering });
-                self.send_octets(source, Lcid::PC5_S_SECURITY_MODE, 12, session, message, pdu);
+                self.send_octets(
+                    source,
+                    Lcid::PC5_S_SECURITY_MODE,
+                    MessageType::SecurityModeCommand,
+                    session,
+                    message,
+                    pdu,
+                );
             }
         }
     }
@@ -204,7 +211,7 @@ impl Hub {
             return Ok(());
         };
         let source = half.source;
-        self.meter(source, false, 13, l3_octets, octets.len());
+        self.meter(source, false, MessageType::SecurityModeComplete, l3_octets, octets.len());
         if let Some(peer) = up_policy {
             match self.config.policy.user_plane(peer, active.chosen()) {
                 Ok(on) => active.agree_up_integrity(on),

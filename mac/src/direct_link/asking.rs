@@ -7,7 +7,7 @@ use sidelink_security::direct::{
     Stated, Terms, pick_half,
 };
 
-use super::auth::{self, Signing};
+use super::auth;
 use super::config::NewKd;
 use super::connection;
 use super::frame;
@@ -15,12 +15,12 @@ use super::hearing::parse;
 use super::hub::Hub;
 use super::io::{Closed, Error, State};
 use super::kd::{Change, Identity, KdRecord, Ticket};
-use super::link::{Asked, Asking, Link, Stage};
+use super::link::{Asked, Asking, Link, Signing, Stage};
 use super::note::{Cause, Note};
 use crate::ids::{Layer2Id, Lcid};
 use crate::pdcp;
 use crate::wire::pc5_signalling::{
-    self as pc5, Body, CommunicationRequest, RekeyingRequest, UserInfo, UserPlane,
+    self as pc5, Body, CommunicationRequest, MessageType, RekeyingRequest, UserInfo, UserPlane,
 };
 use crate::wire::pdcp::{HEADER_LEN, MAC_I_LEN, OneToOneRepr};
 use sidelink_security::group::PduRefusal;
@@ -108,7 +108,7 @@ impl Hub {
             tries: 0,
             rekeying: false,
         });
-        self.send_plain(peer, 1, &message);
+        self.send_plain(peer, MessageType::CommunicationRequest, &message);
     }
 
     /// An authentication to offer, if wanted and possible, and our half of the name that its KD would get. `None` without
@@ -315,7 +315,7 @@ impl Hub {
             self.refuse_command(index, &Disagreement::Identity);
             return Ok(());
         }
-        self.meter(peer, false, 12, l3_octets, octets.len());
+        self.meter(peer, false, MessageType::SecurityModeCommand, l3_octets, octets.len());
         let link = &mut self.links[index];
         link.heard = now;
         let identity = link.identity.clone();

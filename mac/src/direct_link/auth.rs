@@ -10,10 +10,10 @@ use sidelink_security::keys::Kd;
 use super::frame;
 use super::hub::Hub;
 use super::kd::{Connection, Identity, KdRecord, Method};
-use super::link::{Answering, Asked, Commanded, HalfOpen, KdInUse, Stage};
+use super::link::{Answering, Asked, Commanded, HalfOpen, KdInUse, Signer, Stage};
 use super::note::{Cause, Note};
 use crate::ids::{Layer2Id, Lcid};
-use crate::wire::pc5_signalling::{AuthenticationPhase, Body};
+use crate::wire::pc5_signalling::{AuthenticationPhase, Body, MessageType};
 
 /// The method octet of a refusal, which has none.
 const NO_METHOD: u8 = 0;
@@ -23,22 +23,6 @@ const COOKIE_METHOD: u8 = 0xc0;
 
 /// SC periods that the containers add to a handshake, and as many again for their blocks.
 pub(super) const TURNS: u64 = 4;
-
-/// What this UE proves itself with, and whom it believes.
-#[derive(Debug)]
-pub(super) struct Signer {
-    pub(super) credential: Credential,
-    pub(super) trust: Trust,
-}
-
-/// UE_1's part of an authentication.
-#[derive(Debug)]
-pub(super) struct Signing {
-    pub(super) ephemeral: Ephemeral,
-    /// The request, which both sign.
-    pub(super) request: Vec<u8>,
-    pub(super) agreed: Option<Kd>,
-}
 
 impl From<&Failure> for Cause {
     fn from(failure: &Failure) -> Self {
@@ -237,7 +221,14 @@ impl Hub {
                     if let Some((l3, pdu, answering)) = self.propose_new(source, offer, record, None) {
                         let session = answering.session();
                         self.half_open[at].answering = answering;
-                        self.send_octets(source, Lcid::PC5_S_SECURITY_MODE, 12, session, l3, pdu);
+                        self.send_octets(
+                            source,
+                            Lcid::PC5_S_SECURITY_MODE,
+                            MessageType::SecurityModeCommand,
+                            session,
+                            l3,
+                            pdu,
+                        );
                     }
                     return;
                 }
@@ -264,7 +255,14 @@ impl Hub {
                 if let Some((l3, pdu, answering)) = self.propose_new(peer, offer, record, in_use) {
                     let session = answering.session();
                     self.links[index].answering = Some(answering);
-                    self.send_octets(peer, Lcid::PC5_S_SECURITY_MODE, 12, session, l3, pdu);
+                    self.send_octets(
+                        peer,
+                        Lcid::PC5_S_SECURITY_MODE,
+                        MessageType::SecurityModeCommand,
+                        session,
+                        l3,
+                        pdu,
+                    );
                 }
             }
             Err(failure) => self.not_authenticated(peer, &failure, Some(index)),

@@ -10,15 +10,14 @@ use sidelink_security::direct::{Entropy, Fingerprint, KdSessId, Profile};
 use sidelink_security::kdf::own::stream_id;
 use sidelink_security::keys::Secret256;
 
-use super::auth::Signer;
 use super::config::Config;
 use super::frame;
 use super::io::{Closed, Error, Input, Keys, LinkId, Metered, Output, Pdu, State};
 use super::kd::{Change, KdRecord, Keyring, MAX_IDENTITY, Ticket};
-use super::link::{Asked, HalfOpen, Link, Stage};
+use super::link::{Asked, HalfOpen, Link, Signer, Stage};
 use super::note::Note;
 use crate::ids::{Layer2Id, Lcid};
-use crate::wire::pc5_signalling::Body;
+use crate::wire::pc5_signalling::{Body, MessageType};
 use crate::wire::pdcp::{MAX_SDU_LEN, SduType};
 
 /// Session numbers that one UE may use in its life.
@@ -310,7 +309,7 @@ impl Hub {
     }
 
     /// Sends a message without protection.
-    pub(super) fn send_plain(&mut self, peer: Layer2Id, kind: u8, message: &[u8]) {
+    pub(super) fn send_plain(&mut self, peer: Layer2Id, kind: MessageType, message: &[u8]) {
         self.send_octets(peer, Lcid::PC5_S_UNPROTECTED, kind, None, message.len(), frame::plain(message));
     }
 
@@ -318,7 +317,7 @@ impl Hub {
         &mut self,
         peer: Layer2Id,
         lcid: Lcid,
-        kind: u8,
+        kind: MessageType,
         session: Option<Fingerprint>,
         l3: usize,
         octets: Vec<u8>,
@@ -329,7 +328,7 @@ impl Hub {
         self.push(Output::Pdu(Pdu { source, peer, lcid, message: Some(kind), session, octets }));
     }
 
-    pub(super) fn meter(&mut self, peer: Layer2Id, sent: bool, message: u8, l3: usize, pdu: usize) {
+    pub(super) fn meter(&mut self, peer: Layer2Id, sent: bool, message: MessageType, l3: usize, pdu: usize) {
         self.push(Output::Meter(Metered { peer, sent, message, l3_octets: l3, pdu_octets: pdu }));
     }
 

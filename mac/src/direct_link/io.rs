@@ -10,6 +10,7 @@ use super::kd::{Change, Identity, Ticket};
 use super::note::{Cause, Note};
 use crate::ids::{Layer2Id, Lcid};
 use crate::pdcp::Assurance;
+use crate::wire::pc5_signalling::MessageType;
 use crate::wire::pdcp::SduType;
 
 /// Name of a link, for as long as the hub lives.
@@ -202,8 +203,8 @@ pub struct Pdu {
     pub peer: Layer2Id,
     /// Logical channel.
     pub lcid: Lcid,
-    /// Type of the PC5 signalling message, in the numbers of LTE whatever the profile; none for user data.
-    pub message: Option<u8>,
+    /// Type of the PC5 signalling message; none for user data.
+    pub message: Option<MessageType>,
     /// The session key that protects it, by its public name.
     pub session: Option<Fingerprint>,
     /// The PDU.
@@ -271,6 +272,32 @@ pub enum State {
     },
 }
 
+/// Keys by their identities only.
+impl fmt::Display for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Connecting => f.write_str("connecting"),
+            Self::Up { initiator, keys } => {
+                let role = if *initiator { "UE_1" } else { "UE_2" };
+                let (kd, session, chosen) = (keys.kd.0, keys.session.value(), keys.chosen);
+                write!(
+                    f,
+                    "up as {role}, KD {kd:08x}, KD-sess {session:04x}, {:?} {:?}",
+                    chosen.eea, chosen.eia
+                )
+            }
+            Self::Rekeyed { keys, new_kd } => {
+                let kd = if *new_kd { "new KD" } else { "same KD" };
+                write!(f, "re-keyed, {kd} {:08x}, KD-sess {:04x}", keys.kd.0, keys.session.value())
+            }
+            Self::Renamed { source, keys } => {
+                write!(f, "renamed: from {source}, KD-sess {:04x}", keys.session.value())
+            }
+            Self::Closed { why } => write!(f, "closed: {why}"),
+        }
+    }
+}
+
 /// Why a link is gone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
@@ -321,8 +348,8 @@ pub struct Metered {
     pub peer: Layer2Id,
     /// Sent, or received and believed.
     pub sent: bool,
-    /// Message type of PC5 signalling.
-    pub message: u8,
+    /// The message.
+    pub message: MessageType,
     /// Octets of the message.
     pub l3_octets: usize,
     /// Octets of the PDCP PDU.

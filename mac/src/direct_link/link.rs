@@ -1,17 +1,33 @@
 //! What one end knows of a link, and of a link to be.
 
 use sidelink_security::counter::UtcTime;
-use sidelink_security::direct::signed::Challenged;
+use sidelink_security::direct::signed::{Challenged, Credential, Ephemeral, Trust};
 use sidelink_security::direct::{
     Active, Fingerprint, KdId, KdSessId, Offer, Proposed, Renamed, Requested, Retired,
 };
+use sidelink_security::keys::Kd;
 
-use super::auth::Signing;
 use super::io::{Keys, LinkId};
 use super::kd::{Identity, KdRecord, Ticket};
 use super::note::Cause;
 use crate::ids::Layer2Id;
 use crate::wire::pc5_signalling::Identifiers;
+
+/// What this UE proves itself with, and whom it believes.
+#[derive(Debug)]
+pub(super) struct Signer {
+    pub(super) credential: Credential,
+    pub(super) trust: Trust,
+}
+
+/// UE_1's part of an authentication.
+#[derive(Debug)]
+pub(super) struct Signing {
+    pub(super) ephemeral: Ephemeral,
+    /// The request, which both sign.
+    pub(super) request: Vec<u8>,
+    pub(super) agreed: Option<Kd>,
+}
 
 /// Where a link stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -7,6 +7,7 @@ use sidelink_security::direct::Disagreement;
 use super::kd::Identity;
 use crate::ids::{Layer2Id, Lcid};
 use crate::pdcp;
+use crate::wire::pc5_signalling::MessageType;
 
 macro_rules! causes {
     ($($(#[$doc:meta])* $name:ident = $value:literal, $text:literal;)*) => {
@@ -115,7 +116,7 @@ pub enum Note {
         /// Channel.
         lcid: Lcid,
         /// Its type.
-        message: u8,
+        message: MessageType,
         /// What the machine thought of it.
         why: &'static str,
     },
@@ -201,7 +202,12 @@ impl fmt::Display for Note {
                 write!(f, "dropped a PDU from {source} on channel {}: {error}", lcid.value())
             }
             Self::Unexpected { source, lcid, message, why } => {
-                write!(f, "ignored message {message} from {source} on channel {}: {why}", lcid.value())
+                write!(
+                    f,
+                    "ignored message {} from {source} on channel {}: {why}",
+                    message.lte(),
+                    lcid.value()
+                )
             }
             Self::Disagreed { peer, disagreement } => write!(f, "no agreement with {peer}: {disagreement}"),
             Self::UnknownKd { identity, source } => write!(

@@ -13,7 +13,7 @@ use super::link::{Answer, Answering, Asked, Commanded, KdInUse, Stage, Update};
 use super::note::{Cause, Note};
 use crate::ids::Lcid;
 use crate::pdcp;
-use crate::wire::pc5_signalling::{Body, RekeyingRequest};
+use crate::wire::pc5_signalling::{Body, MessageType, RekeyingRequest};
 use crate::wire::pdcp::{HEADER_LEN, OneToOneRepr};
 
 impl Hub {
@@ -83,7 +83,14 @@ impl Hub {
                 if let Some((message, pdu, answering)) = command {
                     let session = answering.session();
                     self.links[index].answering = Some(answering);
-                    self.send_octets(peer, Lcid::PC5_S_SECURITY_MODE, 12, session, message, pdu);
+                    self.send_octets(
+                        peer,
+                        Lcid::PC5_S_SECURITY_MODE,
+                        MessageType::SecurityModeCommand,
+                        session,
+                        message,
+                        pdu,
+                    );
                 }
             }
         }
@@ -134,7 +141,7 @@ impl Hub {
         let proven = prove(self.config.profile, answering, header, octets)?;
         let Some(Proven { active, kd, lsb, l3_octets, .. }) = proven else { return Ok(()) };
         let peer = link.peer;
-        self.meter(peer, false, 13, l3_octets, octets.len());
+        self.meter(peer, false, MessageType::SecurityModeComplete, l3_octets, octets.len());
         match (kd, lsb) {
             (KdInUse::Known(kd), _) => self.respond(index, active, kd, false),
             (KdInUse::New(record), Some(lsb)) => {
@@ -178,7 +185,14 @@ impl Hub {
             Commanded::Proposed { proposed, .. } if again => {
                 if let Ok(pdu) = frame::seal_command(proposed, &answering.command) {
                     let (session, l3_octets) = (Some(proposed.fingerprint()), answering.command.len());
-                    self.send_octets(peer, Lcid::PC5_S_SECURITY_MODE, 12, session, l3_octets, pdu);
+                    self.send_octets(
+                        peer,
+                        Lcid::PC5_S_SECURITY_MODE,
+                        MessageType::SecurityModeCommand,
+                        session,
+                        l3_octets,
+                        pdu,
+                    );
                 }
             }
             // The store is slow: wait for it as often as for the peer.

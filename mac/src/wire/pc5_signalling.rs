@@ -24,12 +24,14 @@ use element::{Reader, Writer};
 mod body;
 mod element;
 mod lte;
+mod message_type;
 mod nr;
 
 pub use body::{
     Algorithms, AuthenticationPhase, Body, Capabilities, CommunicationRequest, Identifiers, RekeyingRequest,
     SecurityModeCommand, SecurityPolicy, UserInfo, UserPlane,
 };
+pub use message_type::MessageType;
 pub use nr::{Row as NrRow, Standing, TABLE as nr_table};
 
 /// Octets of an ECCSI signature: r, s and PVT.
@@ -136,7 +138,7 @@ impl<'a> Repr<'a> {
             Coding::Lte => {
                 lte::check(&self.body)?;
                 buffer[field::SEQUENCE..][..2].copy_from_slice(&sequence);
-                self.body.message_type()
+                self.body.message_type().lte()
             }
             Coding::Nr => {
                 fits("sequence number", self.sequence.into(), 0xff)?;

@@ -3,6 +3,7 @@
 use super::{Row, figure};
 use sidelink_mac::direct_link::{Config, Hub, Identity, Input, KdRecord, Output};
 use sidelink_mac::ids::{Layer2Id, Lcid};
+use sidelink_mac::wire::pc5_signalling::MessageType;
 use sidelink_mac::wire::pdcp::SduType;
 use sidelink_security::counter::UtcTime;
 use sidelink_security::counter::reserve::{CounterStore, StreamId};
@@ -76,19 +77,20 @@ fn hub(ue: usize, method: usize, seed: u64) -> Option<Hub> {
 /// What one end was given, and how long it took to do all that follows from it.
 struct Step {
     ue: usize,
-    message: u8,
+    /// What it takes; none for the one who begins.
+    message: Option<MessageType>,
     micros: f64,
 }
 
 /// Gives an input to one end and takes its outputs; PDUs go to `out`.
-fn give(hub: &mut Hub, input: Input<'_>, out: &mut Vec<(u8, Lcid, Vec<u8>)>) -> f64 {
+fn give(hub: &mut Hub, input: Input<'_>, out: &mut Vec<(Option<MessageType>, Lcid, Vec<u8>)>) -> f64 {
     let before = Instant::now();
     // A refusal would show as a link that does not come up.
     let _ = hub.handle_input(input);
     loop {
         let now = NOW;
         match hub.poll_output() {
-            Output::Pdu(pdu) => out.push((pdu.message.unwrap_or(0), pdu.lcid, pdu.octets)),
+            Output::Pdu(pdu) => out.push((pdu.message, pdu.lcid, pdu.octets)),
             Output::Store { ticket, .. } => _ = hub.handle_input(Input::Stored { now, ticket }),
             Output::Reserve(reservation) => match reservation.commit(&mut Memory(0)) {
                 Ok(granted) => _ = hub.handle_input(Input::Granted { now, granted }),
@@ -107,7 +109,7 @@ fn once(method: usize, seed: u64) -> Option<(Vec<Step>, [Hub; 2])> {
     let sources = [Layer2Id::new(0x10).ok()?, Layer2Id::new(0x11).ok()?];
     let mut out = Vec::new();
     let connect = Input::Connect { now: NOW, peer: sources[1], identity: name(1) };
-    let mut steps = vec![Step { ue: 0, message: 0, micros: give(&mut hubs[0], connect, &mut out) }];
+    let mut steps = vec![Step { ue: 0, message: None, micros: give(&mut hubs[0], connect, &mut out) }];
     let mut from = 0;
     while !out.is_empty() {
         let mut next = Vec::new();
@@ -123,7 +125,7 @@ fn once(method: usize, seed: u64) -> Option<(Vec<Step>, [Hub; 2])> {
 }
 
 fn set_up(budget: Duration, method: usize, name: &str, done: &mut dyn FnMut(Row)) {
-    let mut times: BTreeMap<(usize, usize, u8), Vec<f64>> = BTreeMap::new();
+    let mut times: BTreeMap<(usize, usize, Option<MessageType>), Vec<f64>> = BTreeMap::new();
     let mut sides = [Vec::new(), Vec::new()];
     let start = Instant::now();
     let mut runs = 0;
@@ -139,7 +141,8 @@ fn set_up(budget: Duration, method: usize, name: &str, done: &mut dyn FnMut(Row)
         runs += 1;
     }
     for ((_, ue, message), micros) in times {
-        let what = if message == 0 { "begins".into() } else { format!("takes message {message}") };
+        let takes = |message: MessageType| format!("takes message {}", message.lte());
+        let what = message.map_or_else(|| "begins".to_owned(), takes);
         row(format!("{name}: UE_{} {what}", ue + 1), micros, done);
     }
     for (ue, micros) in sides.into_iter().enumerate() {

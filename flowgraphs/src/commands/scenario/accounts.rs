@@ -4,8 +4,9 @@
 //! its first block. A step of the processor belongs to the message that it made, else to the one that it judged.
 
 use super::ledger::{Entries, Entry};
-use crate::ue::{LinkEvent, message_name};
+use crate::ue::LinkEvent;
 use serde::{Deserialize, Serialize};
+use sidelink_mac::wire::pc5_signalling::MessageType;
 use std::collections::{BTreeMap, HashMap, VecDeque};
 
 /// What a message or data is for.
@@ -32,12 +33,16 @@ impl Phase {
     }
 
     /// Of a message; one that serves two phases belongs to the one that was begun last.
-    fn of(message: u8, last: Self) -> Self {
+    fn of(message: MessageType, last: Self) -> Self {
         match message {
-            1..=3 => Self::SetUp,
-            15..=17 => Self::Rekeying,
-            4 | 5 => Self::KeepAlive,
-            6 | 7 => Self::Release,
+            MessageType::CommunicationRequest
+            | MessageType::CommunicationAccept
+            | MessageType::CommunicationReject => Self::SetUp,
+            MessageType::RekeyingRequest | MessageType::RekeyingResponse | MessageType::RekeyingTrigger => {
+                Self::Rekeying
+            }
+            MessageType::Keepalive | MessageType::KeepaliveAck => Self::KeepAlive,
+            MessageType::Release | MessageType::ReleaseAccept => Self::Release,
             _ => last,
         }
     }
@@ -92,7 +97,9 @@ pub(super) struct Message {
     pub(super) heard_ms: Option<i64>,
     /// 0 for UE_1.
     pub(super) from: usize,
-    pub(super) message: u8,
+    /// By its number of LTE in files.
+    #[serde(with = "number")]
+    pub(super) message: MessageType,
     pub(super) name: String,
     pub(super) phase: Phase,
     /// Which try of the same exchange, from 1.
@@ -102,6 +109,24 @@ pub(super) struct Message {
     /// Time of the peer's step that judged it; what it answered was made in the same step.
     pub(super) heard_cpu_us: f64,
     pub(super) heard_durable_writes: u64,
+}
+
+/// Types of messages in files.
+mod number {
+    use serde::de::{Deserialize, Deserializer, Error, Unexpected};
+    use serde::ser::Serializer;
+    use sidelink_mac::wire::pc5_signalling::MessageType;
+
+    pub(super) fn serialize<S: Serializer>(message: &MessageType, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_u8(message.lte())
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<MessageType, D::Error> {
+        let octet = u8::deserialize(from)?;
+        let expected = &"a message type of PC5 signalling";
+        MessageType::from_lte(octet)
+            .ok_or_else(|| D::Error::invalid_value(Unexpected::Unsigned(octet.into()), expected))
+    }
 }
 
 /// Accounts of a case.
@@ -122,7 +147,7 @@ enum For {
 
 struct Heard {
     at_ms: i64,
-    message: u8,
+    message: MessageType,
     cpu_us: f64,
     writes: u64,
     /// The message that it was, once that is known.
@@ -207,7 +232,7 @@ fn one(from: usize, entries: &Entries, start: u64) -> One {
     let (mut l3_octets, mut step) = (0, For::Data);
     let (mut judged, mut made) = (0, 0);
     let (mut scis, mut block) = (0, None);
-    let mut attempts: HashMap<u8, u64> = HashMap::new();
+    let mut attempts: HashMap<MessageType, u64> = HashMap::new();
     for (t, entry) in entries {
         match entry {
             Entry::Link(LinkEvent::Sent { l3_octets: octets, .. }) => l3_octets = *octets as u64,
@@ -222,7 +247,8 @@ fn one(from: usize, entries: &Entries, start: u64) -> One {
                 let of = message.map(|message| {
                     let attempt = attempts.entry(message).or_default();
                     *attempt += 1;
-                    let again = *attempt > 1 && !matches!(message, 4 | 5);
+                    let again = *attempt > 1
+                        && !matches!(message, MessageType::Keepalive | MessageType::KeepaliveAck);
                     let spent = Spent {
                         msgs: 1,
                         l3_octets: std::mem::take(&mut l3_octets),
@@ -236,7 +262,7 @@ fn one(from: usize, entries: &Entries, start: u64) -> One {
                         heard_ms: None,
                         from,
                         message,
-                        name: message_name(message).to_owned(),
+                        name: message.to_string(),
                         phase: Phase::SetUp,
                         attempt: *attempt,
                         spent,

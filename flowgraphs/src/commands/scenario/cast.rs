@@ -2,7 +2,7 @@
 
 use super::cases::By;
 use super::cases::Scenario;
-use super::ledger::Ledger;
+use super::ledger::{Ledger, TEXT};
 use super::meter::{Case, Played};
 use super::plots::{Kind, Scheme};
 use crate::config::ConfigError;
@@ -63,9 +63,6 @@ trpt-subset = 4
 
 /// Layer-2 identities of UE_1 and UE_2.
 const PAIR: [u32; 2] = [0x10, 0x11];
-
-/// What UE_1 says begins with it.
-pub(super) const TEXT: &str = "n";
 
 /// Somebody who is no party to the link.
 enum Other {

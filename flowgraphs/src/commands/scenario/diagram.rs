@@ -85,7 +85,7 @@ fn svg(messages: &[Message]) -> String {
 mod tests {
     use super::*;
     use crate::commands::scenario::accounts::{Phase, Spent};
-    use crate::ue::message_name;
+    use sidelink_mac::wire::pc5_signalling::MessageType;
 
     #[test]
     fn every_message_has_its_arrow() {
@@ -95,14 +95,19 @@ mod tests {
             heard_ms: None,
             from,
             message,
-            name: message_name(message).to_owned(),
+            name: message.to_string(),
             phase: Phase::SetUp,
             attempt: 1,
             spent: Spent { l3_octets: 37, ..Spent::default() },
             heard_cpu_us: 0.0,
             heard_durable_writes: 0,
         };
-        let all = [message(0, 0, 1), message(40, 1, 12), message(80, 0, 13), message(120, 1, 2)];
+        let all = [
+            message(0, 0, MessageType::CommunicationRequest),
+            message(40, 1, MessageType::SecurityModeCommand),
+            message(80, 0, MessageType::SecurityModeComplete),
+            message(120, 1, MessageType::CommunicationAccept),
+        ];
         let text = text(&all);
         assert_eq!(text.lines().count(), 5);
         assert!(text.contains("DIRECT_COMMUNICATION_REQUEST (37)"), "{text}");

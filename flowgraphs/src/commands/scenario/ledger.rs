@@ -1,13 +1,16 @@
 //! Writes down what one UE of a case does: what its links say, and every channel that it sends.
 
-use super::cast::TEXT;
 use crate::scenario::Content;
 use crate::ue::{Application, Happening, LinkEvent, Moment, Send as SendData, link_event};
 use sidelink_mac::ids::GroupDestinationId;
 use sidelink_mac::mux::Address;
+use sidelink_mac::wire::pc5_signalling::MessageType;
 use sidelink_mac::wire::{rlc_um, sl_sch};
 use sidelink_security::direct::Fingerprint;
 use std::sync::{Arc, Mutex, PoisonError};
+
+/// What UE_1 says begins with it.
+pub(super) const TEXT: &str = "n";
 
 /// One thing that happened.
 #[derive(Clone, Debug, PartialEq)]
@@ -15,7 +18,14 @@ pub(super) enum Entry {
     /// To a link.
     Link(LinkEvent),
     /// A PDCP PDU was handed to RLC: a message, or data where there is none.
-    Pdu { to: u32, lcid: u8, message: Option<u8>, octets: usize, session: Option<Fingerprint>, sn: u16 },
+    Pdu {
+        to: u32,
+        lcid: u8,
+        message: Option<MessageType>,
+        octets: usize,
+        session: Option<Fingerprint>,
+        sn: u16,
+    },
     /// What the links said since the last step took so long, and so many durable writes.
     Step { cpu_us: f64, writes: u64 },
     /// Data came that nobody sent so.

@@ -5,6 +5,7 @@ use super::cases::{Expect, Scenario};
 use super::ledger::{Entries, Entry};
 use crate::ue::LinkEvent;
 use serde::{Deserialize, Serialize};
+use sidelink_mac::wire::pc5_signalling::MessageType;
 use std::collections::{BTreeMap, HashSet};
 
 /// One run to do.
@@ -99,8 +100,9 @@ impl Played {
 
     /// Times from the request of a re-keying to its end at `ue`, in milliseconds.
     fn rekey_ms(&self, ue: usize) -> Option<f64> {
-        let requested =
-            |(t, e): (u64, &LinkEvent)| matches!(e, LinkEvent::Sent { message: 15, .. }).then_some(t);
+        let requested = |(t, e): (u64, &LinkEvent)| {
+            matches!(e, LinkEvent::Sent { message: MessageType::RekeyingRequest, .. }).then_some(t)
+        };
         let requests: Vec<u64> =
             [0, 1].into_iter().flat_map(|ue| self.events(ue).filter_map(requested)).collect();
         let ends = self.events(ue).filter(|(_, e)| matches!(e, LinkEvent::Rekeyed { .. }));

@@ -15,8 +15,9 @@ pub(super) fn flipped_bits_never_give_a_link_that_disagrees() {
             let mut air = Air::new(2);
             let mut hit = false;
             air.channel = Box::new(move |mut flying| {
+                let is_it = flying.message() == Some(message);
                 let octets = &mut flying.pdu.octets;
-                if flying.pdu.message == Some(message) && !hit && bit / 8 < octets.len() {
+                if is_it && !hit && bit / 8 < octets.len() {
                     octets[bit / 8] ^= 0x80 >> (bit % 8);
                     hit = true;
                 }
@@ -36,7 +37,7 @@ pub(super) fn flipped_bits_never_give_a_link_that_disagrees() {
 pub(super) fn bidding_down_ends_without_a_link() {
     let mut air = Air::new(2);
     air.channel = Box::new(|mut flying| {
-        if flying.pdu.message == Some(1) {
+        if flying.message() == Some(1) {
             let at = flying.pdu.octets.len() - 8;
             assert_eq!(flying.pdu.octets[at..at + 2], [0x70, 0x70]);
             flying.pdu.octets[at] = 0x40;
@@ -175,7 +176,7 @@ pub(super) fn an_insider_reads_nothing_of_others() {
     air.inject(l2(0x10), 1, Lcid::PC5_S_UNPROTECTED, request);
     air.run(100);
     assert!(air.agreed(0, 1));
-    let refused = air.log.iter().filter(|f| f.pdu.message == Some(3)).count();
+    let refused = air.log.iter().filter(|f| f.message() == Some(3)).count();
     assert_eq!(refused, 1, "cause 3, layer-2 ID conflict");
 }
 

@@ -49,7 +49,7 @@ pub(super) fn six_messages_make_a_link_and_a_durable_kd() {
         air.connect(0, 1);
         air.run(6 * PERIOD);
         assert!(air.agreed(0, 1), "{:?} {:?}", air.ues[0].notes, air.ues[1].notes);
-        let sent: Vec<_> = air.log.iter().map(|f| f.pdu.message.unwrap()).collect();
+        let sent: Vec<_> = air.log.iter().map(|f| f.message().unwrap()).collect();
         assert_eq!(sent, [1, 0xe0, 0xe1, 12, 13, 2]);
         for ue in &air.ues {
             assert_eq!(ue.disk.keys.len(), 1);
@@ -92,8 +92,9 @@ pub(super) fn flipped_bits_of_the_containers_give_no_link_that_disagrees() {
             let mut air = certified();
             let mut hit = false;
             air.channel = Box::new(move |mut flying| {
+                let is_it = flying.message() == Some(message);
                 let octets = &mut flying.pdu.octets;
-                if flying.pdu.message == Some(message) && !hit && octet < octets.len() {
+                if is_it && !hit && octet < octets.len() {
                     octets[octet] ^= 0x04;
                     hit = true;
                 }
@@ -197,7 +198,7 @@ pub(super) fn re_keying_with_a_new_kd() {
         }
         air.run(1500);
     }
-    let types: Vec<_> = air.log.iter().filter_map(|f| f.pdu.message).collect();
+    let types: Vec<_> = air.log.iter().filter_map(|f| f.message()).collect();
     assert!(types.windows(6).any(|w| w == [15, 0xe0, 0xe1, 12, 13, 16]));
 }
 
@@ -220,5 +221,5 @@ pub(super) fn a_flood_costs_cookies_not_signatures() {
         assert!(air.ues[1].hub.half_open() <= 33, "{}", air.ues[1].hub.half_open());
     }
     assert!(air.agreed(2, 1), "{:?}", air.ues[2].notes);
-    assert!(air.log.iter().any(|f| f.pdu.message == Some(0xe2)));
+    assert!(air.log.iter().any(|f| f.message() == Some(0xe2)));
 }

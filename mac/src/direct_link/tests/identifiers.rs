@@ -38,7 +38,7 @@ fn identifiers_change_under_traffic() {
             let (_, old) = air.up(0, 1).unwrap();
             let mut left = copies;
             air.channel = Box::new(move |flying| {
-                let hit = message.is_some() && flying.pdu.message == message && left > 0;
+                let hit = message.is_some() && flying.message() == message && left > 0;
                 left -= i32::from(hit);
                 if hit { vec![] } else { vec![flying] }
             });
@@ -173,7 +173,7 @@ fn refusals() {
         if own {
             assert!(refuses(&air, 0, Cause::Layer2IdConflict), "{:?}", air.ues[0].notes);
         } else {
-            let told = air.log.iter().filter(|f| f.pdu.message == Some(0xf3)).count();
+            let told = air.log.iter().filter(|f| f.message() == Some(0xf3)).count();
             assert_eq!(told, 1, "cause 9");
         }
         assert_eq!(air.up(0, 1).unwrap(), before);

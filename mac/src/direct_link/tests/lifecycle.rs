@@ -11,7 +11,7 @@ pub(super) fn a_shared_kd_takes_four_messages_and_four_periods() {
     air.connect(0, 1);
     air.run(4 * PERIOD);
     assert!(air.agreed(0, 1));
-    let sent: Vec<_> = air.log.iter().map(|f| f.pdu.message.unwrap()).collect();
+    let sent: Vec<_> = air.log.iter().map(|f| f.message().unwrap()).collect();
     assert_eq!(sent, [1, 12, 13, 2]);
     let octets: usize = air.ues.iter().flat_map(|ue| &ue.meter).filter(|m| m.sent).map(|m| m.l3_octets).sum();
     assert_eq!(octets, 68, "the user info of this UE is four octets");
@@ -70,7 +70,7 @@ pub(super) fn re_keying_survives_losses_under_traffic() {
             let (_, old) = air.up(0, 1).unwrap();
             let mut left = copies;
             air.channel = Box::new(move |flying| {
-                let hit = flying.pdu.message == Some(message) && left > 0;
+                let hit = flying.message() == Some(message) && left > 0;
                 left -= i32::from(hit);
                 if hit { vec![] } else { vec![flying] }
             });
@@ -133,7 +133,7 @@ pub(super) fn the_peer_can_be_asked_to_ask() {
     air.run(6 * PERIOD);
     assert!(air.agreed(0, 1));
     assert_ne!(air.up(0, 1).unwrap().1.fingerprint, old.fingerprint);
-    let types: Vec<_> = air.log.iter().filter_map(|f| f.pdu.message).collect();
+    let types: Vec<_> = air.log.iter().filter_map(|f| f.message()).collect();
     assert!(types.ends_with(&[17, 15, 12, 13, 16]), "{types:?}");
 }
 
@@ -166,7 +166,7 @@ pub(super) fn counters_never_run_out_in_use() {
     for deaf in [false, true] {
         let mut air = Air::linked();
         air.run(1000);
-        air.channel = Box::new(move |f| if deaf && f.pdu.message == Some(15) { vec![] } else { vec![f] });
+        air.channel = Box::new(move |f| if deaf && f.message() == Some(15) { vec![] } else { vec![f] });
         let (_, old) = air.up(0, 1).unwrap();
         let mut sent = 0;
         while let Some((_, keys)) = air.up(0, 1) {
@@ -224,8 +224,8 @@ pub(super) fn keep_alive_holds_a_quiet_link_and_silence_ends_it() {
     let mut air = Air::linked();
     air.run(60_000);
     assert!(air.agreed(0, 1));
-    assert!(air.log.iter().any(|f| f.pdu.message == Some(4)));
-    assert!(air.log.iter().any(|f| f.pdu.message == Some(5)));
+    assert!(air.log.iter().any(|f| f.message() == Some(4)));
+    assert!(air.log.iter().any(|f| f.message() == Some(5)));
     let limit = air.ues[0].config.inactivity;
     air.channel = Box::new(|_| vec![]);
     air.run(limit + 1000);
@@ -241,7 +241,7 @@ pub(super) fn release_ends_both_sides_even_when_its_messages_are_lost() {
         let mut air = Air::linked();
         let mut left = 2;
         air.channel = Box::new(move |flying| {
-            let hit = lost.is_some() && flying.pdu.message == lost && left > 0;
+            let hit = lost.is_some() && flying.message() == lost && left > 0;
             left -= i32::from(hit);
             if hit { vec![] } else { vec![flying] }
         });
@@ -265,7 +265,7 @@ pub(super) fn a_peer_that_stops_leaves_no_state() {
         let mut stopped = false;
         air.channel = Box::new(move |flying| {
             let gone = stopped;
-            stopped |= flying.pdu.message == Some(after);
+            stopped |= flying.message() == Some(after);
             if gone { vec![] } else { vec![flying] }
         });
         air.connect(0, 1);

@@ -67,7 +67,7 @@ fn four_messages_of_nr() {
     air.connect(0, 1);
     air.run(4 * PERIOD);
     assert!(air.agreed(0, 1), "{:?} {:?}", air.ues[0].notes, air.ues[1].notes);
-    let sent: Vec<_> = air.log.iter().map(|f| f.pdu.message.unwrap()).collect();
+    let sent: Vec<_> = air.log.iter().map(|f| f.message().unwrap()).collect();
     assert_eq!(sent, [1, 12, 13, 2], "request, command, complete, accept");
     assert_eq!([air.log[0].pdu.octets[5], air.log[1].pdu.octets[5]], [1, 14], "message types of NR");
     let octets: usize = air.ues.iter().flat_map(|ue| &ue.meter).filter(|m| m.sent).map(|m| m.l3_octets).sum();
@@ -133,7 +133,7 @@ fn bidding_down_ends_without_a_link() {
             config.policy = Policy { ciphering: Need::Preferred, ..Policy::default() };
         });
         air.channel = Box::new(move |mut flying| {
-            if flying.pdu.message == Some(1) {
+            if flying.message() == Some(1) {
                 let octets = &mut flying.pdu.octets;
                 let Body::CommunicationRequest(request) = body(octets) else { panic!("not a request") };
                 let policy = request.policy.unwrap();

@@ -10,6 +10,7 @@ use sidelink_security::keys::Kd;
 
 use super::super::*;
 use crate::ids::{Layer2Id, Lcid};
+use crate::wire::pc5_signalling::MessageType;
 use crate::wire::pdcp::SduType;
 use sidelink_security::counter::UtcTime;
 
@@ -83,6 +84,13 @@ pub(super) struct Flying {
     pub(super) from: Layer2Id,
     pub(super) to: Layer2Id,
     pub(super) pdu: Pdu,
+}
+
+impl Flying {
+    /// Type of its message, by the number of LTE.
+    pub(super) fn message(&self) -> Option<u8> {
+        self.pdu.message.map(MessageType::lte)
+    }
 }
 
 pub(super) struct Air {

@@ -10,7 +10,7 @@ use super::super::*;
 use super::authentication::equip;
 use super::rig::{Air, Flying, PROFILE};
 use crate::ids::{Layer2Id, Lcid};
-use crate::wire::pc5_signalling::Body;
+use crate::wire::pc5_signalling::{Body, MessageType};
 use crate::wire::pdcp::HEADER_LEN;
 
 const POLICY: fn() -> Policy = Policy::default;
@@ -171,7 +171,7 @@ fn a_session_key_opens_nothing_older() {
     air.ues[1].hub.handle_input(Input::TriggerRekey { now, link }).unwrap();
     air.drain(1);
     let old = air.log.last().unwrap().pdu.clone();
-    assert_eq!(old.message, Some(17));
+    assert_eq!(old.message, Some(MessageType::RekeyingTrigger));
     air.run(1500);
     let stolen = air.ues[0].hub.links[0].active.as_mut().unwrap();
     let sn = u16::from_be_bytes([old.octets[3], old.octets[4]]) + 0x1000;

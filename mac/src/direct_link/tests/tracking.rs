@@ -95,7 +95,7 @@ fn two_links_of_one_ue_are_linked_by_what_a_request_says() {
             air.restart(1);
         }
         let [one, two] =
-            [0, 1].map(|link: usize| seen[link].iter().find(|f| f.pdu.message == Some(1)).unwrap());
+            [0, 1].map(|link: usize| seen[link].iter().find(|f| f.message() == Some(1)).unwrap());
         assert_eq!((one.from, one.to), (two.from, two.to), "(X) layer-2 identities");
         for mark in [&b"mary"[..], &super::rig::shared(0, 1).id.0.to_be_bytes()] {
             let says = |f: &Flying| f.pdu.octets.windows(4).any(|w| w == mark);
@@ -167,8 +167,7 @@ fn connection_identities_hide_who_asks() {
                 shared.intersection(&others).copied().filter(|mark| mark.0 == "layer 2").collect();
             assert!(both.iter().all(|mark| home.contains(mark)), "{at}: {both:x?}");
         }
-        let asks =
-            |link: &[Flying]| link.iter().find(|f| f.pdu.message == Some(1)).unwrap().pdu.octets.clone();
+        let asks = |link: &[Flying]| link.iter().find(|f| f.message() == Some(1)).unwrap().pdu.octets.clone();
         let request = asks(link);
         assert_eq!(request[8..10], [5, 0xc1], "a one-time name of four octets");
         for (_, other) in &links[..at] {
@@ -196,7 +195,7 @@ fn names_that_are_lost() {
     // The accept is lost for good: the old name still serves, as long as the new one was not used.
     let mut air = Air::with(2, private, |_, _| {});
     one_link(&mut air, 0, 1);
-    air.channel = Box::new(|f| if f.pdu.message == Some(2) { vec![] } else { vec![f] });
+    air.channel = Box::new(|f| if f.message() == Some(2) { vec![] } else { vec![f] });
     air.connect(0, 1);
     air.run(20_000);
     assert!(air.up(0, 1).is_none());

@@ -1,6 +1,7 @@
 //! The elements of each PC5-S message.
 
 use super::SIGNATURE_LEN;
+use super::message_type::MessageType;
 
 /// Which identity User Info carries: an octet whose values but 3 (IMSI) are unknown, and the value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -135,14 +136,13 @@ pub struct RekeyingRequest<'a> {
 
 /// Which of the project's authentication messages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[repr(u8)]
 pub enum AuthenticationPhase {
     /// UE_2 asks.
-    Request = 0xe0,
+    Request,
     /// UE_1 answers.
-    Response = 0xe1,
+    Response,
     /// Either refuses.
-    Reject = 0xe2,
+    Reject,
 }
 
 /// The elements of a message.
@@ -255,28 +255,36 @@ pub enum Body<'a> {
 impl Body<'_> {
     /// The message type of LTE, which names the message in logs and meters whatever the coding. Those that only NR has
     /// get the project's own numbers.
-    pub const fn message_type(&self) -> u8 {
+    pub const fn message_type(&self) -> MessageType {
         match self {
-            Self::CommunicationRequest(_) => 1,
-            Self::CommunicationAccept { .. } => 2,
-            Self::CommunicationReject { .. } => 3,
-            Self::Keepalive { .. } => 4,
-            Self::KeepaliveAck { .. } => 5,
-            Self::Release { .. } => 6,
-            Self::ReleaseAccept => 7,
-            Self::SecurityModeCommand(_) => 12,
-            Self::SecurityModeComplete { .. } => 13,
-            Self::SecurityModeReject { .. } => 14,
-            Self::RekeyingRequest(_) => 15,
-            Self::RekeyingResponse => 16,
-            Self::RekeyingTrigger => 17,
-            Self::RemoteUeInfoRequest { .. } => 18,
-            Self::RemoteUeInfoResponse { .. } => 19,
-            Self::Authentication { phase, .. } => *phase as u8,
-            Self::IdentifierUpdateRequest(_) => 0xf0,
-            Self::IdentifierUpdateAccept { .. } => 0xf1,
-            Self::IdentifierUpdateAck(_) => 0xf2,
-            Self::IdentifierUpdateReject { .. } => 0xf3,
+            Self::CommunicationRequest(_) => MessageType::CommunicationRequest,
+            Self::CommunicationAccept { .. } => MessageType::CommunicationAccept,
+            Self::CommunicationReject { .. } => MessageType::CommunicationReject,
+            Self::Keepalive { .. } => MessageType::Keepalive,
+            Self::KeepaliveAck { .. } => MessageType::KeepaliveAck,
+            Self::Release { .. } => MessageType::Release,
+            Self::ReleaseAccept => MessageType::ReleaseAccept,
+            Self::SecurityModeCommand(_) => MessageType::SecurityModeCommand,
+            Self::SecurityModeComplete { .. } => MessageType::SecurityModeComplete,
+            Self::SecurityModeReject { .. } => MessageType::SecurityModeReject,
+            Self::RekeyingRequest(_) => MessageType::RekeyingRequest,
+            Self::RekeyingResponse => MessageType::RekeyingResponse,
+            Self::RekeyingTrigger => MessageType::RekeyingTrigger,
+            Self::RemoteUeInfoRequest { .. } => MessageType::RemoteUeInfoRequest,
+            Self::RemoteUeInfoResponse { .. } => MessageType::RemoteUeInfoResponse,
+            Self::Authentication { phase: AuthenticationPhase::Request, .. } => {
+                MessageType::AuthenticationRequest
+            }
+            Self::Authentication { phase: AuthenticationPhase::Response, .. } => {
+                MessageType::AuthenticationResponse
+            }
+            Self::Authentication { phase: AuthenticationPhase::Reject, .. } => {
+                MessageType::AuthenticationReject
+            }
+            Self::IdentifierUpdateRequest(_) => MessageType::IdentifierUpdateRequest,
+            Self::IdentifierUpdateAccept { .. } => MessageType::IdentifierUpdateAccept,
+            Self::IdentifierUpdateAck(_) => MessageType::IdentifierUpdateAck,
+            Self::IdentifierUpdateReject { .. } => MessageType::IdentifierUpdateReject,
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use super::element::{Reader, Writer};
 use super::{
-    Algorithms, AuthenticationPhase, Body, CommunicationRequest, Error, MAX_AUTHENTICATION_LEN,
+    Algorithms, AuthenticationPhase, Body, CommunicationRequest, Error, MAX_AUTHENTICATION_LEN, MessageType,
     RekeyingRequest, SecurityModeCommand, UserInfo, absent, fits,
 };
 
@@ -33,9 +33,9 @@ mod iei {
 /// The elements of a message behind its header.
 pub(super) fn parse<'a>(message_type: u8, mut reader: Reader<'a>) -> Result<Body<'a>, Error> {
     let reader = &mut reader;
-    let body = match message_type {
-        1 => parse_request(reader)?,
-        2 => {
+    let body = match MessageType::from_lte(message_type) {
+        Some(MessageType::CommunicationRequest) => parse_request(reader)?,
+        Some(MessageType::CommunicationAccept) => {
             let ip_config = reader.octet("IP Address Config")?;
             let (mut link_local, mut connection) = (None, None);
             reader.optional(|iei, reader| match iei {
@@ -45,8 +45,10 @@ pub(super) fn parse<'a>(message_type: u8, mut reader: Reader<'a>) -> Result<Body
             })?;
             Body::CommunicationAccept { ip_config, link_local, user_info: None, up: None, connection }
         }
-        3 => reader.end(|r| Ok(Body::CommunicationReject { cause: r.octet("PC5 cause")? }))?,
-        4 => {
+        Some(MessageType::CommunicationReject) => {
+            reader.end(|r| Ok(Body::CommunicationReject { cause: r.octet("PC5 cause")? }))?
+        }
+        Some(MessageType::Keepalive) => {
             let counter = u32::from_be_bytes(reader.take("Keepalive Counter")?);
             let mut maximum = None;
             reader.optional(|iei, reader| match iei {
@@ -55,12 +57,14 @@ pub(super) fn parse<'a>(message_type: u8, mut reader: Reader<'a>) -> Result<Body
             })?;
             Body::Keepalive { counter, maximum_inactivity: maximum.map(u32::from_be_bytes) }
         }
-        5 => reader
+        Some(MessageType::KeepaliveAck) => reader
             .end(|r| Ok(Body::KeepaliveAck { counter: u32::from_be_bytes(r.take("Keepalive Counter")?) }))?,
-        6 => reader.end(|r| Ok(Body::Release { reason: r.octet("Release Reason")? }))?,
-        7 => reader.end(|_| Ok(Body::ReleaseAccept))?,
-        12 => parse_command(reader)?,
-        13 => {
+        Some(MessageType::Release) => {
+            reader.end(|r| Ok(Body::Release { reason: r.octet("Release Reason")? }))?
+        }
+        Some(MessageType::ReleaseAccept) => reader.end(|_| Ok(Body::ReleaseAccept))?,
+        Some(MessageType::SecurityModeCommand) => parse_command(reader)?,
+        Some(MessageType::SecurityModeComplete) => {
             let (mut kd_id_lsb, mut connection) = (None, None);
             reader.optional(|iei, reader| match iei {
                 iei::CONNECTION => reader.four(&mut connection, "connection identity"),
@@ -69,7 +73,7 @@ pub(super) fn parse<'a>(message_type: u8, mut reader: Reader<'a>) -> Result<Body
             })?;
             Body::SecurityModeComplete { kd_id_lsb, up_policy: None, connection }
         }
-        14 => {
+        Some(MessageType::SecurityModeReject) => {
             let cause = reader.octet("PC5 cause")?;
             let (mut rand, mut auts) = (None, None);
             reader.optional(|iei, reader| match iei {
@@ -79,11 +83,13 @@ pub(super) fn parse<'a>(message_type: u8, mut reader: Reader<'a>) -> Result<Body
             })?;
             Body::SecurityModeReject { cause, rand, auts }
         }
-        15 => parse_rekeying(reader)?,
-        16 => reader.end(|_| Ok(Body::RekeyingResponse))?,
-        17 => reader.end(|_| Ok(Body::RekeyingTrigger))?,
-        18 => reader.end(|r| Ok(Body::RemoteUeInfoRequest { kind: r.octet("Remote UE Info Type")? }))?,
-        19 => {
+        Some(MessageType::RekeyingRequest) => parse_rekeying(reader)?,
+        Some(MessageType::RekeyingResponse) => reader.end(|_| Ok(Body::RekeyingResponse))?,
+        Some(MessageType::RekeyingTrigger) => reader.end(|_| Ok(Body::RekeyingTrigger))?,
+        Some(MessageType::RemoteUeInfoRequest) => {
+            reader.end(|r| Ok(Body::RemoteUeInfoRequest { kind: r.octet("Remote UE Info Type")? }))?
+        }
+        Some(MessageType::RemoteUeInfoResponse) => {
             let mut identity = None;
             reader.optional(|iei, reader| match iei {
                 iei::REMOTE_IDENTITY => {
@@ -95,10 +101,15 @@ pub(super) fn parse<'a>(message_type: u8, mut reader: Reader<'a>) -> Result<Body
             })?;
             Body::RemoteUeInfoResponse { identity }
         }
-        0xe0 => parse_authentication(reader, AuthenticationPhase::Request)?,
-        0xe1 => parse_authentication(reader, AuthenticationPhase::Response)?,
-        0xe2 => parse_authentication(reader, AuthenticationPhase::Reject)?,
-        value => return Err(Error::Reserved { what: "message type of PC5-S", value: u32::from(value) }),
+        Some(MessageType::AuthenticationRequest) => {
+            parse_authentication(reader, AuthenticationPhase::Request)?
+        }
+        Some(MessageType::AuthenticationResponse) => {
+            parse_authentication(reader, AuthenticationPhase::Response)?
+        }
+        Some(MessageType::AuthenticationReject) => parse_authentication(reader, AuthenticationPhase::Reject)?,
+        // identifiers are changed in the coding of NR only
+        _ => return Err(Error::Reserved { what: "message type of PC5-S", value: message_type.into() }),
     };
     Ok(body)
 }

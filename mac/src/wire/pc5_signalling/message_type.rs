@@ -1,0 +1,110 @@
+//! The messages of PC5 signalling, whatever their numbers are in a coding.
+
+use core::fmt;
+
+/// Type of a message. `Display` gives its name (TS 24.334 §10.4, TS 24.587 §7.3; `DIRECT_AUTH_*` are of this project).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum MessageType {
+    /// Asks for a link.
+    CommunicationRequest,
+    /// Grants it.
+    CommunicationAccept,
+    /// Refuses it.
+    CommunicationReject,
+    /// Is the peer still there?
+    Keepalive,
+    /// It is.
+    KeepaliveAck,
+    /// Ends a link.
+    Release,
+    /// Agrees.
+    ReleaseAccept,
+    /// Starts protection with a chosen pair of algorithms.
+    SecurityModeCommand,
+    /// Confirms it.
+    SecurityModeComplete,
+    /// Refuses it.
+    SecurityModeReject,
+    /// Asks for a new session key.
+    RekeyingRequest,
+    /// Ends re-keying.
+    RekeyingResponse,
+    /// Has the peer ask for re-keying.
+    RekeyingTrigger,
+    /// A relay asks who is behind a link.
+    RemoteUeInfoRequest,
+    /// Answers.
+    RemoteUeInfoResponse,
+    /// Asks for a proof of identity.
+    AuthenticationRequest,
+    /// Gives it.
+    AuthenticationResponse,
+    /// Refuses one.
+    AuthenticationReject,
+    /// Changes identifiers.
+    IdentifierUpdateRequest,
+    /// Agrees, with the other end's.
+    IdentifierUpdateAccept,
+    /// Confirms.
+    IdentifierUpdateAck,
+    /// Refuses.
+    IdentifierUpdateReject,
+}
+
+/// Types, their numbers in the coding of LTE, and names. 0xE0 to 0xF3 are of this project: LTE has no such messages.
+const TABLE: [(MessageType, u8, &str); 22] = [
+    (MessageType::CommunicationRequest, 1, "DIRECT_COMMUNICATION_REQUEST"),
+    (MessageType::CommunicationAccept, 2, "DIRECT_COMMUNICATION_ACCEPT"),
+    (MessageType::CommunicationReject, 3, "DIRECT_COMMUNICATION_REJECT"),
+    (MessageType::Keepalive, 4, "DIRECT_COMMUNICATION_KEEPALIVE"),
+    (MessageType::KeepaliveAck, 5, "DIRECT_COMMUNICATION_KEEPALIVE_ACK"),
+    (MessageType::Release, 6, "DIRECT_COMMUNICATION_RELEASE"),
+    (MessageType::ReleaseAccept, 7, "DIRECT_COMMUNICATION_RELEASE_ACCEPT"),
+    (MessageType::SecurityModeCommand, 12, "DIRECT_SECURITY_MODE_COMMAND"),
+    (MessageType::SecurityModeComplete, 13, "DIRECT_SECURITY_MODE_COMPLETE"),
+    (MessageType::SecurityModeReject, 14, "DIRECT_SECURITY_MODE_REJECT"),
+    (MessageType::RekeyingRequest, 15, "DIRECT_REKEYING_REQUEST"),
+    (MessageType::RekeyingResponse, 16, "DIRECT_REKEYING_RESPONSE"),
+    (MessageType::RekeyingTrigger, 17, "DIRECT_REKEYING_TRIGGER"),
+    (MessageType::RemoteUeInfoRequest, 18, "REMOTE_UE_INFO_REQUEST"),
+    (MessageType::RemoteUeInfoResponse, 19, "REMOTE_UE_INFO_RESPONSE"),
+    (MessageType::AuthenticationRequest, 0xe0, "DIRECT_AUTH_REQUEST"),
+    (MessageType::AuthenticationResponse, 0xe1, "DIRECT_AUTH_RESPONSE"),
+    (MessageType::AuthenticationReject, 0xe2, "DIRECT_AUTH_REJECT"),
+    (MessageType::IdentifierUpdateRequest, 0xf0, "DIRECT_LINK_IDENTIFIER_UPDATE_REQUEST"),
+    (MessageType::IdentifierUpdateAccept, 0xf1, "DIRECT_LINK_IDENTIFIER_UPDATE_ACCEPT"),
+    (MessageType::IdentifierUpdateAck, 0xf2, "DIRECT_LINK_IDENTIFIER_UPDATE_ACK"),
+    (MessageType::IdentifierUpdateReject, 0xf3, "DIRECT_LINK_IDENTIFIER_UPDATE_REJECT"),
+];
+
+impl MessageType {
+    /// Its number in the coding of LTE, which reports use whatever the coding.
+    pub const fn lte(self) -> u8 {
+        TABLE[self as usize].1
+    }
+
+    /// The type of a number of the coding of LTE.
+    pub fn from_lte(octet: u8) -> Option<Self> {
+        TABLE.iter().find(|row| row.1 == octet).map(|row| row.0)
+    }
+}
+
+impl fmt::Display for MessageType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(TABLE[*self as usize].2)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_is_in_the_order_of_the_types_and_turns_round() {
+        for (at, (kind, octet, name)) in TABLE.into_iter().enumerate() {
+            assert_eq!((kind as usize, kind.lte(), kind.to_string().as_str()), (at, octet, name));
+            assert_eq!(MessageType::from_lte(octet), Some(kind));
+        }
+        assert_eq!((0..=255).filter(|&octet| MessageType::from_lte(octet).is_some()).count(), TABLE.len());
+    }
+}
