@@ -13,12 +13,9 @@
 //!
 //! [`Clock::steer`] then keeps it on what is measured.
 
-use crate::radio::Anchor;
+use crate::radio::{Anchor, T_REF_MS};
 use sidelink_phy::units::DfnSubframe;
 use sidelink_security::counter::UtcTime;
-
-/// Milliseconds from 1900-01-01 to 1970-01-01, T_ref of TS 36.331 §5.10.13 (from memory) against the Unix epoch.
-const T_REF_MS: i64 = 2_208_988_800_000;
 
 /// Share of a measured error of timing that is taken out at once.
 const GAIN: f64 = 0.5;
@@ -76,14 +73,6 @@ impl Clock {
     pub fn rough_count(utc: Option<Anchor>) -> u64 {
         let ms = utc.map_or(0, |anchor| anchor.utc_ns.div_euclid(1_000_000));
         (ms + T_REF_MS).max(0) as u64
-    }
-
-    /// The first moment from `utc_ns` on at which a DFN period begins: subframe 0 of DFN 0.
-    pub fn next_dfn_period(utc_ns: i64) -> i64 {
-        let period = i64::from(sidelink_phy::units::SUBFRAMES_PER_DFN_PERIOD);
-        let ms = utc_ns.div_euclid(1_000_000) + i64::from(utc_ns.rem_euclid(1_000_000) > 0);
-        let into = (ms + T_REF_MS).rem_euclid(period);
-        (ms + (period - into) % period) * 1_000_000
     }
 
     /// Samples a second.
@@ -156,6 +145,7 @@ impl Clock {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::radio::next_dfn_period;
 
     const RATE: f64 = 15.36e6;
 
@@ -176,12 +166,12 @@ mod tests {
     #[test]
     fn a_dfn_period_begins_at_most_10_24_s_later() {
         for utc_ns in [1_700_000_000_000_250_000, 1_700_000_000_000_000_000, 1_700_000_005_120_000_000, 0] {
-            let at = Clock::next_dfn_period(utc_ns);
+            let at = next_dfn_period(utc_ns);
             assert!((utc_ns..utc_ns + 10_240_000_000).contains(&at), "{at}");
             let clock = Clock::from_utc(RATE, Anchor { utc_ns: at, uncertainty_ns: 0 });
             let first = clock.subframe_at(0.0);
             assert_eq!((clock.start_of(first), Clock::dfn(first).count()), (0.0, 0));
-            assert_eq!(Clock::next_dfn_period(at), at);
+            assert_eq!(next_dfn_period(at), at);
         }
     }
 

@@ -5,10 +5,12 @@
 //!
 //! ```text
 //! open.rs    driver=..,key=value: a radio by its words
+//! settings.rs  what a radio is asked for
 //! air/       the virtual air: any number of UEs, in one process or several, each pair with its own path
 //! file.rs    a recording, replayed; what is sent goes to another
 //! zmq.rs     another program, as srsRAN 4G speaks ZMQ                                                  zmq/
 //! soapy.rs   whatever SoapySDR has a driver for (feature `soapysdr`)                                  soapy/
+//! utc.rs     when DFN periods begin
 //! trial.rs   what a radio achieves: its rate, the delay from sending to hearing
 //! record.rs  any radio, with what it receives kept in a recording
 //! ```
@@ -23,12 +25,16 @@ pub mod air;
 pub mod file;
 mod open;
 pub mod record;
+mod settings;
 #[cfg(feature = "soapysdr")]
 pub mod soapy;
 pub mod trial;
+mod utc;
 mod zmq;
 
-pub use open::{DeviceArgs, RadioSettings, drivers, files_of, open};
+pub use open::{drivers, files_of, open};
+pub use settings::{DeviceArgs, RadioSettings};
+pub use utc::{T_REF_MS, next_dfn_period};
 
 use crate::Sample;
 use std::fmt;

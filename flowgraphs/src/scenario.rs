@@ -25,14 +25,15 @@ mod tests;
 mod transmission;
 mod ue;
 
+pub use crate::radio::air::Channel;
 pub use front_end::FrontEnd;
 pub use generator::Generator;
 pub use payload::Payload;
 pub use protected::Secrets;
 pub use transmission::{Content, Event, SciFields, Transmission};
 pub use ue::{
-    Channel, Choice, CommunicationEntry, DiscoveryEntry, ProtectedData, ProtectedMessage, SduKind, SyncEntry,
-    Type2b, Ue, V2xEntry,
+    Choice, CommunicationEntry, DiscoveryEntry, ProtectedData, ProtectedMessage, SduKind, SyncEntry, Type2b,
+    Ue, V2xEntry,
 };
 
 use crate::config::{ConfigError, RadioConfig, parse_toml};

@@ -104,6 +104,7 @@ mod io;
 mod kd;
 mod link;
 mod note;
+mod ports;
 mod rekeying;
 mod upkeep;
 
@@ -112,6 +113,7 @@ pub use hub::Hub;
 pub use io::{Closed, Error, Input, Keys, LinkId, Metered, Output, Pdu, Received, State};
 pub use kd::{Change, Connection, Identity, KdRecord, MAX_IDENTITY, Method, Ticket};
 pub use note::{Cause, Note};
+pub use ports::KdStore;
 
 #[cfg(test)]
 mod tests;

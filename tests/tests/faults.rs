@@ -10,10 +10,9 @@ use sidelink_flowgraphs::number::Number;
 use sidelink_flowgraphs::radio::air::{Air, AirConfig, Fault, PortConfig};
 use sidelink_flowgraphs::radio::{Anchor, Event, RadioError, Receive, Received, Streams, Transmit};
 use sidelink_flowgraphs::ue::{
-    Application, Happening, KdStore, Moment, RadioFacts, Running, Send as SendData, ThreadOptions, Ue,
-    UeConfig,
+    Application, Happening, Moment, RadioFacts, Running, Send as SendData, ThreadOptions, Ue, UeConfig,
 };
-use sidelink_mac::direct_link::{Change, KdRecord};
+use sidelink_mac::direct_link::{Change, KdRecord, KdStore};
 use sidelink_phy::Sample;
 use sidelink_security::counter::reserve::{CounterStore, StreamId};
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
@@ -77,11 +76,13 @@ impl CounterStore for Store {
 }
 
 impl KdStore for Store {
-    fn apply(&mut self, _changes: &[Change]) -> Result<(), String> {
+    type Error = std::convert::Infallible;
+
+    fn apply(&mut self, _changes: &[Change]) -> Result<(), Self::Error> {
         Ok(())
     }
 
-    fn kds(&self) -> Result<Vec<KdRecord>, String> {
+    fn kds(&self) -> Result<Vec<KdRecord>, Self::Error> {
         Ok(Vec::new())
     }
 }

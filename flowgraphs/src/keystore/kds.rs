@@ -2,9 +2,8 @@
 
 use super::{KeyStore, checksum, damaged};
 use crate::config::ConfigError;
-use crate::ue::KdStore;
 use redb::{ReadableDatabase, ReadableTable, TableDefinition, TableError};
-use sidelink_mac::direct_link::{Change, Connection, Identity, KdRecord, Method};
+use sidelink_mac::direct_link::{Change, Connection, Identity, KdRecord, KdStore, Method};
 use sidelink_security::counter::UtcTime;
 use sidelink_security::direct::KdId;
 use sidelink_security::keys::Kd;
@@ -69,8 +68,10 @@ fn record(key: &[u8], value: &[u8]) -> Option<KdRecord> {
 }
 
 impl KdStore for KeyStore {
-    fn apply(&mut self, changes: &[Change]) -> Result<(), String> {
-        let result = self.write(|transaction| {
+    type Error = ConfigError;
+
+    fn apply(&mut self, changes: &[Change]) -> Result<(), Self::Error> {
+        self.write(|transaction| {
             let mut table = transaction.open_table(KDS).map_err(redb::Error::from)?;
             for change in changes {
                 match change {
@@ -83,11 +84,10 @@ impl KdStore for KeyStore {
                 }
             }
             Ok(())
-        });
-        result.map_err(|e| e.to_string())
+        })
     }
 
-    fn kds(&self) -> Result<Vec<KdRecord>, String> {
+    fn kds(&self) -> Result<Vec<KdRecord>, Self::Error> {
         let read = || -> Result<Vec<KdRecord>, ConfigError> {
             let broken = |e: redb::Error| damaged(&self.path, &e.to_string());
             let transaction = self.database.begin_read().map_err(|e| broken(e.into()))?;
@@ -110,7 +110,7 @@ impl KdStore for KeyStore {
             all.sort_by_key(|record| record.born);
             Ok(all)
         };
-        read().map_err(|e| e.to_string())
+        read()
     }
 }
 

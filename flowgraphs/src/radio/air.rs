@@ -18,6 +18,7 @@
 //! process.rs  whether the process of a port still lives
 //! ```
 
+mod channel;
 mod config;
 mod medium;
 mod memory;
@@ -28,6 +29,7 @@ mod process;
 #[cfg(test)]
 mod tests;
 
+pub use channel::Channel;
 pub use config::{AirConfig, Every, Interference, Pace, PathLoss, PortConfig};
 
 use super::{Radio, RadioError};

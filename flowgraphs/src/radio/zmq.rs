@@ -20,7 +20,6 @@ use super::air::Pace;
 use super::{Anchor, Description, Event, Interrupt, Radio, RadioError, Receive, Received, Streams, Transmit};
 use super::{DeviceArgs, HOST_UNCERTAINTY_NS, RadioSettings};
 use crate::Sample;
-use crate::clock::Clock;
 use crate::number::Number;
 use pipe::Pipe;
 use std::collections::VecDeque;
@@ -132,7 +131,7 @@ impl Radio for ZmqRadio {
 fn dfn_zero() -> Anchor {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let utc_ns = i64::try_from(since.as_nanos()).unwrap_or(i64::MAX / 2);
-    Anchor { utc_ns: Clock::next_dfn_period(utc_ns), uncertainty_ns: HOST_UNCERTAINTY_NS }
+    Anchor { utc_ns: super::next_dfn_period(utc_ns), uncertainty_ns: HOST_UNCERTAINTY_NS }
 }
 
 /// Where received samples come from.

@@ -5,7 +5,7 @@
 //! time it is handed back when it is done, and counted.
 
 use crossbeam::channel::{Receiver, Sender, bounded};
-use sidelink_mac::direct_link::{Change, KdRecord, Ticket};
+use sidelink_mac::direct_link::{Change, KdRecord, KdStore, Ticket};
 use sidelink_mac::discovery::Job;
 use sidelink_security::counter::reserve::{CounterStore, Granted, Reservation, StreamId};
 use std::collections::VecDeque;
@@ -35,23 +35,10 @@ pub enum Done {
     Failed(StreamId, String),
     /// Built.
     Table(Job),
-    /// Keys are durable, or why not.
-    Keys(Ticket, Result<(), String>),
-}
-
-/// Where keys of links are durable.
-pub trait KdStore {
-    /// Make all changes durable, or none.
-    ///
-    /// # Errors
-    /// Why not.
-    fn apply(&mut self, changes: &[Change]) -> Result<(), String>;
-
-    /// All that are durable, in the order in which they were made.
-    ///
-    /// # Errors
-    /// A damaged store.
-    fn kds(&self) -> Result<Vec<KdRecord>, String>;
+    /// Keys are durable.
+    KeysStored(Ticket),
+    /// Keys are not durable, and why.
+    KeysFailed(Ticket, String),
 }
 
 /// Errands and who runs them.
@@ -68,7 +55,7 @@ impl Errands {
     pub fn new<S>(mut store: S, waits: bool) -> Self
     where
         S: CounterStore + KdStore + Send + 'static,
-        S::Error: Display,
+        <S as CounterStore>::Error: Display,
     {
         let (to_worker, errands) = bounded::<Errand>(MOST);
         let (done, from_worker) = bounded(MOST);
@@ -82,7 +69,10 @@ impl Errands {
                             Err(error) => Done::Failed(stream, error.to_string()),
                         }
                     }
-                    Errand::Keys(ticket, changes) => Done::Keys(ticket, store.apply(&changes)),
+                    Errand::Keys(ticket, changes) => match store.apply(&changes) {
+                        Ok(()) => Done::KeysStored(ticket),
+                        Err(error) => Done::KeysFailed(ticket, error.to_string()),
+                    },
                     Errand::Build(mut job) => {
                         while !job.run(4096) {}
                         Done::Table(job)
@@ -152,11 +142,13 @@ impl CounterStore for NoStore {
 }
 
 impl KdStore for NoStore {
-    fn apply(&mut self, _changes: &[Change]) -> Result<(), String> {
+    type Error = std::convert::Infallible;
+
+    fn apply(&mut self, _changes: &[Change]) -> Result<(), Self::Error> {
         Ok(())
     }
 
-    fn kds(&self) -> Result<Vec<KdRecord>, String> {
+    fn kds(&self) -> Result<Vec<KdRecord>, Self::Error> {
         Ok(Vec::new())
     }
 }

@@ -206,17 +206,19 @@ impl Layer2 {
                     links.reservation_failed(utc, stream);
                     continue;
                 }
-                (Done::Keys(ticket, result), Some(links)) => {
-                    if let Err(why) = &result {
-                        tell(Happening::Trouble(why));
-                    }
-                    links.stored(utc, ticket, result.is_ok());
+                (Done::KeysStored(ticket), Some(links)) => {
+                    links.stored(utc, ticket, true);
+                    continue;
+                }
+                (Done::KeysFailed(ticket, why), Some(links)) => {
+                    tell(Happening::Trouble(&why));
+                    links.stored(utc, ticket, false);
                     continue;
                 }
                 (done, _) => done,
             };
             let input = match done {
-                Done::Keys(..) => continue,
+                Done::KeysStored(_) | Done::KeysFailed(..) => continue,
                 Done::Granted(granted) => Input::Granted { now, granted },
                 Done::Failed(stream, why) => {
                     tell(Happening::Trouble(&why));

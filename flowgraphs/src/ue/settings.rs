@@ -13,9 +13,11 @@ use crate::link::{Mode2, Mode4, Mode4Use, Type1};
 use crate::radio::Anchor;
 use crate::receive::receiver_config;
 use serde::Deserialize;
+use sidelink_mac::direct_link::KdStore;
 use sidelink_phy::numerology::Numerology;
 use sidelink_phy::pool::V2xPool;
 use sidelink_phy::units::{CyclicPrefix, TransmissionMode};
+use sidelink_security::counter::reserve::CounterStore;
 use std::path::{Path, PathBuf};
 
 /// An example with comments: what `sidelink ue --example` prints.
@@ -344,8 +346,8 @@ impl UeConfig {
         mut applications: Vec<Box<dyn Application>>,
     ) -> Result<Ue, ConfigError>
     where
-        S: sidelink_security::counter::reserve::CounterStore + super::KdStore + Send + 'static,
-        S::Error: std::fmt::Display,
+        S: CounterStore + KdStore + Send + 'static,
+        <S as CounterStore>::Error: std::fmt::Display,
     {
         let radio = self.resolve()?;
         let numerology = self

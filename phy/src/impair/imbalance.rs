@@ -1,7 +1,7 @@
 //! I/Q imbalance: two branches of a quadrature mixer that are not alike.
 
-use super::elementary::{cos_sin_turns, power_of_decibel};
 use crate::Sample;
+use crate::kernel::elementary::{cos_sin_turns, power_of_decibel};
 
 /// Gain and phase error between the I and the Q branch.
 ///

@@ -1,9 +1,9 @@
 //! Phase noise of a free-running oscillator.
 
-use super::elementary::cos_sin;
 use super::offset::phase_of_turns;
 use super::rng::Rng;
 use crate::Sample;
+use crate::kernel::elementary::cos_sin;
 
 /// Turns a stream by a phase that walks at random (a Wiener process): the line of a free-running oscillator.
 ///

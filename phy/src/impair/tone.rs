@@ -1,8 +1,8 @@
 //! Spectral lines that a receiver makes itself: the DC line of a direct conversion, spurs of clocks and synthesizers.
 
-use super::elementary::cos_sin;
 use super::offset::phase_of_turns;
 use crate::Sample;
+use crate::kernel::elementary::cos_sin;
 
 /// Adds a line to a stream: sample `n` gains `amplitude * exp(j 2 pi n frequency / sample_rate)`.
 #[derive(Clone, Copy, Debug)]

@@ -1,8 +1,8 @@
 //! What the air is like and who is in it: `[air]` and `[[air.port]]`.
 
+use super::channel::Channel;
 use crate::config::{ConfigError, bandwidth_of_rate, parse_toml, read_text};
 use crate::number::Number;
-use crate::scenario::Channel;
 use serde::{Deserialize, Serialize};
 use sidelink_phy::impair::awgn::noise_power_per_sample;
 use sidelink_phy::impair::rng::Rng;

@@ -4,7 +4,8 @@ use super::{RadioFacts, UeConfig};
 use crate::config::ConfigError;
 use crate::keystore::{Hex, Keys, random};
 use crate::provision::{DATA, Wish, provision};
-use crate::ue::{Application, Errands, Ip, KdStore, Layer2, Links, Names, Talker};
+use crate::ue::{Application, Errands, Ip, Layer2, Links, Names, Talker};
+use sidelink_mac::direct_link::KdStore;
 use sidelink_mac::engine::Config as EngineConfig;
 use sidelink_mac::ids::{Layer2Id, Lcid};
 use sidelink_mac::mux::Address;
@@ -23,7 +24,7 @@ pub(super) fn layer2<S>(
 ) -> Result<Layer2, ConfigError>
 where
     S: CounterStore + KdStore + Send + 'static,
-    S::Error: std::fmt::Display,
+    <S as CounterStore>::Error: std::fmt::Display,
 {
     let id = config.layer2_id.as_ref().map(|id| layer2_id(id, "layer2-id")).transpose()?;
     let mut base = EngineConfig {
@@ -55,7 +56,7 @@ where
                 let (credential, trust) = credential.read()?;
                 links.authenticate_with(credential, trust);
             }
-            for record in store.kds().map_err(|e| ConfigError::new(e, "the key store", ""))? {
+            for record in store.kds().map_err(|e| ConfigError::new(e.to_string(), "the key store", ""))? {
                 links.add_kd(record);
             }
             Some(links)
