@@ -60,10 +60,11 @@ impl RadioArgs {
     }
 }
 
-pub(crate) fn parse_prb(text: &str) -> Result<u32, String> {
-    let prb = text.parse().map_err(|_| format!("{text:?} is no number of PRBs"))?;
+pub(crate) fn parse_prb(text: &str) -> Result<u32, ConfigError> {
+    let wrong = || ConfigError::new(format!("{text:?} is no number of PRBs"), "", "");
+    let prb = text.parse().map_err(|_| wrong())?;
     if sidelink_phy::units::Bandwidth::from_prbs(prb as usize).is_none() {
-        return Err(format!("no carrier has {prb} PRBs; 6, 15, 25, 50, 75 or 100"));
+        return Err(ConfigError::new(format!("no carrier has {prb} PRBs"), "", "6, 15, 25, 50, 75 or 100"));
     }
     Ok(prb)
 }
@@ -113,11 +114,13 @@ impl Output {
 }
 
 impl FromStr for Output {
-    type Err = String;
+    type Err = ConfigError;
 
-    fn from_str(text: &str) -> Result<Self, String> {
+    fn from_str(text: &str) -> Result<Self, ConfigError> {
         let (name, file) = match text.split_once(':') {
-            Some((_, "")) => return Err(format!("{text:?} names no file; write json:out.json")),
+            Some((_, "")) => {
+                return Err(ConfigError::new(format!("{text:?} names no file"), "", "write json:out.json"));
+            }
             Some((name, "-")) => (name, None),
             Some((name, file)) => (name, Some(PathBuf::from(file))),
             None => (text, None),
@@ -127,8 +130,10 @@ impl FromStr for Output {
             "json" => Form::Json,
             "csv" => Form::Csv,
             _ => {
-                return Err(format!(
-                    "{name:?} is no form of output; table, json, csv or json:FILE, csv:FILE"
+                return Err(ConfigError::new(
+                    format!("{name:?} is no form of output"),
+                    "",
+                    "table, json, csv or json:FILE, csv:FILE",
                 ));
             }
         };
@@ -140,12 +145,16 @@ impl FromStr for Output {
 ///
 /// # Errors
 /// What is not one.
-pub fn parse_utc(text: &str) -> Result<UtcMicros, String> {
+pub fn parse_utc(text: &str) -> Result<UtcMicros, ConfigError> {
     match text.parse::<f64>() {
         Ok(seconds) if (0.0..4_294_967_296.0).contains(&seconds) => {
             Ok(UtcMicros((seconds * 1e6).round() as u64))
         }
-        _ => Err(format!("{text:?} is no UTC; write seconds since 1970, such as 1795238400")),
+        _ => Err(ConfigError::new(
+            format!("{text:?} is no UTC"),
+            "",
+            "write seconds since 1970, such as 1795238400",
+        )),
     }
 }
 
@@ -169,14 +178,18 @@ impl Peak {
 }
 
 impl FromStr for Peak {
-    type Err = String;
+    type Err = ConfigError;
 
-    fn from_str(text: &str) -> Result<Self, String> {
+    fn from_str(text: &str) -> Result<Self, ConfigError> {
         let number = ["dBFS", "dbfs", "dB"].iter().find_map(|unit| text.strip_suffix(unit)).unwrap_or(text);
         match number.trim().parse::<f32>() {
             _ if text == "none" => Ok(Self::AsIs),
             Ok(level) if (-120.0..=60.0).contains(&level) => Ok(Self::Dbfs(level)),
-            _ => Err(format!("{text:?} is no level; write -3dBFS (from -120 to 60), or none")),
+            _ => Err(ConfigError::new(
+                format!("{text:?} is no level"),
+                "",
+                "write -3dBFS (from -120 to 60), or none",
+            )),
         }
     }
 }
@@ -200,6 +213,6 @@ mod tests {
         assert_eq!("json:-".parse(), Ok(Output { form: Form::Json, file: None }));
         assert!("json:".parse::<Output>().is_err());
         assert_eq!("csv:a".parse(), Ok(Output { form: Form::Csv, file: Some("a".into()) }));
-        assert!("xml".parse::<Output>().unwrap_err().contains("json:FILE"));
+        assert!("xml".parse::<Output>().unwrap_err().to_string().contains("json:FILE"));
     }
 }

@@ -100,7 +100,10 @@ pub fn run(args: AnnounceArgs) -> anyhow::Result<()> {
 fn open_announcement(text: &str, name: &str) -> Result<Keys, ConfigError> {
     let code = match text.strip_prefix("hex:") {
         Some(digits) => {
-            digits.parse::<Hex>().map_err(|e| ConfigError::new(e, "the code", "46 hexadecimal digits"))?.0
+            digits
+                .parse::<Hex>()
+                .map_err(|e| ConfigError::new(e.to_string(), "the code", "46 hexadecimal digits"))?
+                .0
         }
         None => text.as_bytes().to_vec(),
     };

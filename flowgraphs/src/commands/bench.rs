@@ -377,7 +377,8 @@ fn run_false_sci(args: &BlerArgs, json: bool, out: &mut dyn Write) -> std::io::R
     Ok(())
 }
 
-fn parse_range(text: &str) -> Result<(f64, f64), String> {
+fn parse_range(text: &str) -> Result<(f64, f64), ConfigError> {
+    let wrong = || ConfigError::new(format!("{text:?} is no range"), "", "write -10..5");
     let both = text.split_once("..").and_then(|(a, b)| Some((a.parse().ok()?, b.parse().ok()?)));
-    both.filter(|(a, b)| a <= b).ok_or_else(|| format!("{text:?} is no range; write -10..5"))
+    both.filter(|(a, b)| a <= b).ok_or_else(wrong)
 }

@@ -335,8 +335,8 @@ fn summary(ue: &mut Ue, stages: bool) -> String {
 }
 
 /// `90`, `90s`, `5m`, `1h30m`, `01:30`.
-pub(super) fn parse_duration(text: &str) -> Result<Duration, String> {
-    let wrong = || format!("{text:?} is no time; write 90, 5m, 1h30m or 01:30");
+pub(super) fn parse_duration(text: &str) -> Result<Duration, ConfigError> {
+    let wrong = || ConfigError::new(format!("{text:?} is no time"), "", "write 90, 5m, 1h30m or 01:30");
     if let Some((minutes, seconds)) = text.split_once(':') {
         let minutes: u64 = minutes.parse().map_err(|_| wrong())?;
         let seconds: u64 = seconds.parse().map_err(|_| wrong())?;

@@ -129,7 +129,7 @@ fn the_flag_reads_like_the_table() {
         ("size=10,num=5,bitmap=", "bitmap"),
     ] {
         let e = text.parse::<V2xConfig>().unwrap_err();
-        assert!(e.contains(part), "{text}: {e}");
+        assert!(e.to_string().contains(part), "{text}: {e}");
     }
 }
 

@@ -1,5 +1,6 @@
 //! Values that several tables share.
 
+use super::error::ConfigError;
 use serde::de::{self, Deserializer, Visitor};
 use serde::{Deserialize, Serialize, Serializer};
 use sidelink_phy::units::CyclicPrefix;
@@ -20,9 +21,9 @@ impl Bitmap {
 }
 
 impl FromStr for Bitmap {
-    type Err = String;
+    type Err = ConfigError;
 
-    fn from_str(text: &str) -> Result<Self, String> {
+    fn from_str(text: &str) -> Result<Self, ConfigError> {
         let bits = text.chars().filter(|c| !matches!(c, ' ' | '_'));
         let bits: Option<Vec<bool>> = bits
             .map(|c| match c {
@@ -31,9 +32,9 @@ impl FromStr for Bitmap {
                 _ => None,
             })
             .collect();
-        bits.filter(|b| !b.is_empty())
-            .map(Self)
-            .ok_or_else(|| format!("{text:?} is no bitmap; a bitmap is {}", Self::HOW))
+        bits.filter(|b| !b.is_empty()).map(Self).ok_or_else(|| {
+            ConfigError::new(format!("{text:?} is no bitmap"), "", format!("a bitmap is {}", Self::HOW))
+        })
     }
 }
 

@@ -65,12 +65,12 @@ impl<'de> Deserialize<'de> for Hex {
 }
 
 impl std::str::FromStr for Hex {
-    type Err = String;
+    type Err = ConfigError;
 
-    fn from_str(text: &str) -> Result<Self, String> {
-        hex::bytes(text)
-            .map(Self)
-            .ok_or_else(|| format!("{text:?} is not of whole octets of hexadecimal digits"))
+    fn from_str(text: &str) -> Result<Self, ConfigError> {
+        let wrong =
+            || ConfigError::new(format!("{text:?} is not of whole octets of hexadecimal digits"), "", "");
+        hex::bytes(text).map(Self).ok_or_else(wrong)
     }
 }
 
@@ -151,11 +151,11 @@ pub struct Member {
 }
 
 impl std::str::FromStr for Member {
-    type Err = String;
+    type Err = ConfigError;
 
-    fn from_str(text: &str) -> Result<Self, String> {
-        let (ue, id) =
-            text.split_once('=').ok_or_else(|| format!("{text:?} is no member; write NAME=0000a1"))?;
+    fn from_str(text: &str) -> Result<Self, ConfigError> {
+        let wrong = || ConfigError::new(format!("{text:?} is no member"), "", "write NAME=0000a1");
+        let (ue, id) = text.split_once('=').ok_or_else(wrong)?;
         Ok(Self { ue: ue.to_owned(), id: id.parse()? })
     }
 }

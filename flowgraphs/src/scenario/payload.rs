@@ -82,9 +82,9 @@ impl Payload {
 }
 
 impl std::str::FromStr for Block {
-    type Err = String;
+    type Err = ConfigError;
 
-    fn from_str(text: &str) -> Result<Self, String> {
+    fn from_str(text: &str) -> Result<Self, ConfigError> {
         if text == "random" {
             return Ok(Self::Random);
         }
@@ -93,9 +93,8 @@ impl std::str::FromStr for Block {
         }
         let octets = hex::bytes(text).filter(|o| !o.is_empty());
         octets.map(Self::Octets).ok_or_else(|| {
-            format!(
-                "{text:?} is no payload; write \"random\", whole octets in hexadecimal, or \"text:hello\""
-            )
+            let remedy = "write \"random\", whole octets in hexadecimal, or \"text:hello\"";
+            ConfigError::new(format!("{text:?} is no payload"), "", remedy)
         })
     }
 }

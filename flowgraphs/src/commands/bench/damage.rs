@@ -3,6 +3,7 @@
 use crate::args::{Form, Output};
 use crate::bench::damage::{self, CASES, Damage, Kind, Score, Signal, SignalName, Tally};
 use crate::commands::ue::parse_duration;
+use crate::config::ConfigError;
 use crate::outputs::{ForceArgs, OutputFile, Outputs};
 use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
@@ -35,9 +36,9 @@ pub(super) struct DamageArgs {
     pub(super) output: Output,
 }
 
-fn duration(text: &str) -> Result<Duration, String> {
+fn duration(text: &str) -> Result<Duration, ConfigError> {
     let range = Duration::from_millis(100)..=Duration::from_secs(60);
-    let error = || format!("{text:?} is not 0.1 s to 60 s");
+    let error = || ConfigError::new(format!("{text:?} is not 0.1 s to 60 s"), "", "");
     parse_duration(text).ok().filter(|duration| range.contains(duration)).ok_or_else(error)
 }
 

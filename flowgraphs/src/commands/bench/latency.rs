@@ -3,6 +3,7 @@
 use crate::args::{Form, Output};
 use crate::bench::latency::{self, Machine, OpenRadio, Plan, Run, Security};
 use crate::commands::ue::{host_time, parse_duration, settings, stop_on_signals};
+use crate::config::ConfigError;
 use crate::outputs::{OutputFile, Outputs};
 use crate::radio;
 use crate::ue::{Stage, UeConfig};
@@ -62,8 +63,9 @@ pub(super) struct LatencyArgs {
     pub(super) html: Option<PathBuf>,
 }
 
-fn octets(text: &str) -> Result<usize, String> {
-    text.parse().ok().filter(|n| (20..=1500).contains(n)).ok_or_else(|| format!("{text:?} is not 20 to 1500"))
+fn octets(text: &str) -> Result<usize, ConfigError> {
+    let wrong = || ConfigError::new(format!("{text:?} is not 20 to 1500"), "", "");
+    text.parse().ok().filter(|n| (20..=1500).contains(n)).ok_or_else(wrong)
 }
 
 pub(super) fn run(args: &LatencyArgs, outputs: &mut Outputs) -> anyhow::Result<()> {
