@@ -30,7 +30,7 @@ mod process;
 mod tests;
 
 pub use channel::Channel;
-pub use config::{AirConfig, Every, Interference, Pace, PathLoss, PortConfig};
+pub use config::{AirConfig, Every, Interference, Pace, PathLoss, PortConfig, UnknownPace};
 
 use super::{Radio, RadioError};
 use crate::config::ConfigError;

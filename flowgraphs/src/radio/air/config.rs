@@ -8,6 +8,7 @@ use sidelink_phy::impair::awgn::noise_power_per_sample;
 use sidelink_phy::impair::rng::Rng;
 use sidelink_phy::numerology::Numerology;
 use sidelink_phy::units::{Bandwidth, CyclicPrefix};
+use std::fmt;
 use std::ops::Range;
 use std::path::Path;
 use std::str::FromStr;
@@ -84,14 +85,26 @@ pub enum Pace {
     Realtime,
 }
 
-impl FromStr for Pace {
-    type Err = String;
+/// A word that names no [`Pace`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UnknownPace(String);
 
-    fn from_str(text: &str) -> Result<Self, String> {
+impl fmt::Display for UnknownPace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?} is no pace; free or realtime", self.0)
+    }
+}
+
+impl std::error::Error for UnknownPace {}
+
+impl FromStr for Pace {
+    type Err = UnknownPace;
+
+    fn from_str(text: &str) -> Result<Self, UnknownPace> {
         match text {
             "free" => Ok(Self::Free),
             "realtime" => Ok(Self::Realtime),
-            _ => Err(format!("{text:?} is no pace; free or realtime")),
+            _ => Err(UnknownPace(text.to_owned())),
         }
     }
 }

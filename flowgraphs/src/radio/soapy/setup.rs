@@ -3,6 +3,7 @@
 use super::library::{Device, Direction, Fault, Span};
 use crate::number::Number;
 use crate::radio::{RadioError, RadioSettings};
+use std::fmt;
 
 /// How far a rate may be from what was asked, of itself.
 const RATE_TOLERANCE: f64 = 1e-6;
@@ -110,17 +111,35 @@ fn set_gain(device: &Device, direction: Direction, text: &str) -> Result<(), Rad
     Ok(())
 }
 
+/// Why a text is no gain.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum GainError {
+    /// This part is no number of dB.
+    Number(String),
+    /// This part of a list names no element.
+    NoElement(String),
+}
+
+impl fmt::Display for GainError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Number(text) => write!(f, "{text:?} is no number of dB"),
+            Self::NoElement(word) => write!(f, "{word:?} names no element"),
+        }
+    }
+}
+
 /// Gains in dB by their elements, or one without.
-fn parse_gain(text: &str) -> Result<Vec<(Option<String>, f64)>, String> {
+fn parse_gain(text: &str) -> Result<Vec<(Option<String>, f64)>, GainError> {
     let number = |text: &str| {
         let gain = text.trim().parse::<f64>().ok().filter(|g| g.is_finite());
-        gain.ok_or_else(|| format!("{text:?} is no number of dB"))
+        gain.ok_or_else(|| GainError::Number(text.to_owned()))
     };
     if !text.contains('=') {
         return Ok(vec![(None, number(text)?)]);
     }
     let one = |word: &str| {
-        let (element, gain) = word.split_once('=').ok_or_else(|| format!("{word:?} names no element"))?;
+        let (element, gain) = word.split_once('=').ok_or_else(|| GainError::NoElement(word.to_owned()))?;
         Ok((Some(element.trim().to_owned()), number(gain)?))
     };
     text.split(',').map(one).collect()

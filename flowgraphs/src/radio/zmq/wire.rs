@@ -2,6 +2,7 @@
 
 use crate::Sample;
 use crate::radio::RadioError;
+use std::fmt;
 use std::str::FromStr;
 
 /// Full scale of `sc16`.
@@ -17,14 +18,47 @@ pub(super) enum Format {
     Sc16,
 }
 
+/// A word that names no [`Format`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct UnknownFormat;
+
+impl fmt::Display for UnknownFormat {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("write fc32 or sc16")
+    }
+}
+
+/// What a peer sent instead of a block of samples.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum FrameError {
+    /// A message of this many parts; a block has one.
+    Parts(usize),
+    /// A block of more samples than srsRAN has room for.
+    TooLong(usize),
+    /// This many octets, which are not whole samples.
+    Octets(usize),
+}
+
+impl fmt::Display for FrameError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Parts(parts) => write!(f, "a message of {parts} parts"),
+            Self::TooLong(samples) => write!(f, "a block of {samples} samples"),
+            Self::Octets(octets) => {
+                write!(f, "{octets} octets, not whole samples: is rx_format its tx_format?")
+            }
+        }
+    }
+}
+
 impl FromStr for Format {
-    type Err = &'static str;
+    type Err = UnknownFormat;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         match text {
             "fc32" => Ok(Self::Fc32),
             "sc16" => Ok(Self::Sc16),
-            _ => Err("write fc32 or sc16"),
+            _ => Err(UnknownFormat),
         }
     }
 }

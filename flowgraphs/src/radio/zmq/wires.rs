@@ -2,7 +2,7 @@
 //! where it stopped.
 
 use super::pipe::Pipe;
-use super::wire::Format;
+use super::wire::{Format, FrameError};
 use crate::Sample;
 use crate::radio::RadioError;
 use std::sync::Arc;
@@ -183,13 +183,13 @@ async fn ask(heard: &Pipe, address: &str, format: Format) {
 }
 
 /// The samples of a block.
-fn samples(message: ZmqMessage, format: Format) -> Result<Vec<Sample>, String> {
+fn samples(message: ZmqMessage, format: Format) -> Result<Vec<Sample>, FrameError> {
     let parts = message.into_vec();
-    let [block] = &parts[..] else { return Err(format!("a message of {} parts", parts.len())) };
+    let [block] = &parts[..] else { return Err(FrameError::Parts(parts.len())) };
     match format.decode(block) {
         Some(samples) if samples.len() <= PEERS_BLOCK => Ok(samples),
-        Some(samples) => Err(format!("a block of {} samples", samples.len())),
-        None => Err(format!("{} octets, not whole samples: is rx_format its tx_format?", block.len())),
+        Some(samples) => Err(FrameError::TooLong(samples.len())),
+        None => Err(FrameError::Octets(block.len())),
     }
 }
 
