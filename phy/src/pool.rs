@@ -19,7 +19,7 @@ pub use communication::{CommunicationPool, PsschSubframes};
 pub use discovery::{DiscoveryPool, Type2bParameters};
 pub use hopping::{Hopping, HoppingConfig};
 pub use trp::{TrpSet, time_resource_pattern};
-pub use v2x::V2xPool;
+pub use v2x::{PoolError, V2xPool};
 
 use crate::units::PrbRange;
 

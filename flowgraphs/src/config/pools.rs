@@ -314,7 +314,7 @@ impl V2xConfig {
         let carrier = carrier.unwrap_or(100);
         pool.check(carrier).map_err(|why| {
             ConfigError::new(
-                why,
+                why.to_string(),
                 format!("{place} (size {}, num {}, start {})", self.size, self.num, self.start),
                 format!("the carrier has {carrier} PRBs"),
             )

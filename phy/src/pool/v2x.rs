@@ -3,6 +3,7 @@
 use crate::sci;
 use crate::tables::largest_precoding_size;
 use crate::units::{PrbRange, SUBFRAMES_PER_DFN_PERIOD};
+use core::fmt;
 
 /// A V2X pool (SL-CommResourcePoolV2X, TS 36.331 §6.3.8) with the clauses' formulas over it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,6 +24,32 @@ pub struct V2xPool {
     pub sync_offset: Option<u32>,
 }
 
+/// Why a pool does not fit a carrier.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PoolError {
+    /// numSubchannel is 0 or above 20.
+    Number,
+    /// sizeSubchannel is too small.
+    Size,
+    /// The sub-channels do not end inside the carrier.
+    BeyondCarrier,
+    /// The PSCCH resources do not end inside the carrier.
+    ControlBeyondCarrier,
+}
+
+impl fmt::Display for PoolError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Number => "num must be 1 to 20",
+            Self::Size => "size is too small: a sub-channel has 4 PRBs or more",
+            Self::BeyondCarrier => "start + size x num goes beyond the carrier",
+            Self::ControlBeyondCarrier => "the PSCCH pool goes beyond the carrier",
+        })
+    }
+}
+
+impl core::error::Error for PoolError {}
+
 /// Period of synchronisation subframes in modes 3 and 4, in subframes (TS 36.331 §5.10.7).
 pub(crate) const V2X_SYNC_PERIOD: u32 = 160;
 
@@ -40,19 +67,22 @@ impl V2xPool {
         }
     }
 
-    /// Why the pool does not fit a carrier, if so.
-    pub fn check(&self, carrier_prbs: usize) -> Result<(), &'static str> {
+    /// Checks that the pool fits a carrier of `carrier_prbs`.
+    ///
+    /// # Errors
+    /// Why it does not.
+    pub fn check(&self, carrier_prbs: usize) -> Result<(), PoolError> {
         if self.num == 0 || self.num > sci::MAX_SUBCHANNELS {
-            return Err("num must be 1 to 20");
+            return Err(PoolError::Number);
         }
         if self.size < if self.adjacent { 4 } else { 1 } {
-            return Err("size is too small: a sub-channel has 4 PRBs or more");
+            return Err(PoolError::Size);
         }
         if self.start + self.size * self.num > carrier_prbs {
-            return Err("start + size x num goes beyond the carrier");
+            return Err(PoolError::BeyondCarrier);
         }
         if !self.adjacent && self.control_start + 2 * self.num > carrier_prbs {
-            return Err("the PSCCH pool goes beyond the carrier");
+            return Err(PoolError::ControlBeyondCarrier);
         }
         Ok(())
     }
