@@ -21,9 +21,6 @@ use std::fmt::Display;
 /// How long a discoverer waits for an answer, milliseconds.
 const PATIENCE_MS: u64 = 10_000;
 
-/// The bearer of group data.
-pub const DATA: u8 = 1;
-
 /// What one UE of a store is set up with.
 pub struct Provisioned {
     /// Layer 2 with all keys.
@@ -101,8 +98,7 @@ impl Provisioned {
     }
 
     fn add_bearer(&mut self, name: &str, address: Address) -> Result<(), ConfigError> {
-        let lcid = Lcid::new(DATA).unwrap_or(Lcid::PC5_S_UNPROTECTED);
-        self.engine.add_bearer(Bearer::new(address, lcid)).map_err(|e| {
+        self.engine.add_bearer(Bearer::new(address, Lcid::GROUP_DATA)).map_err(|e| {
             ConfigError::new(e.to_string(), format!("group {name:?}"), "name each group once")
         })?;
         self.groups.insert(name.to_owned(), address);

@@ -30,6 +30,7 @@
 //! budget.rs       how long each stage took
 //! silence.rs      when a UE cannot send, and since when
 //! settings.rs     ue.toml                                                                                 example.toml
+//! refused.rs      why it does not do what it is asked
 //! run.rs          threads between a radio and a UE
 //! reporter.rs     what happens, as lines for people or programs
 //! control.rs      status, metrics and commands over local HTTP                                            control/
@@ -51,6 +52,7 @@ mod links;
 mod notch;
 mod outlaw;
 mod planner;
+mod refused;
 mod reporter;
 mod run;
 mod settings;
@@ -78,6 +80,7 @@ pub use planner::{
     Communication, CommunicationSettings, Discovery, DiscoverySettings, Mode4Communication, Mode4Settings,
     Planner,
 };
+pub use refused::Refused;
 pub use reporter::{Form, Reporter};
 pub use run::{Observer, Participant, Running, ThreadOptions};
 pub use settings::{EXAMPLE, RadioFacts, TimeSource, UeConfig};
@@ -340,7 +343,7 @@ impl Ue {
     ///
     /// # Errors
     /// Why nothing was sent.
-    pub fn say(&mut self, group: &str, data: &[u8]) -> Result<(), String> {
+    pub fn say(&mut self, group: &str, data: &[u8]) -> Result<(), Refused> {
         self.layer2.say(group, data, &mut |_| {})
     }
 

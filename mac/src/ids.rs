@@ -110,6 +110,8 @@ impl Lcid {
     pub const PC5_S_SECURITY_MODE: Self = Self(29);
     /// All other protected PC5 signalling.
     pub const PC5_S_PROTECTED: Self = Self(30);
+    /// Data of a group: what our UEs use.
+    pub const GROUP_DATA: Self = Self(1);
     /// Data of a link: what our UEs use.
     pub const LINK_DATA: Self = Self(3);
 

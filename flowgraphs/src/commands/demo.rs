@@ -129,7 +129,7 @@ pub fn run(args: DemoArgs) -> anyhow::Result<()> {
     let air = Air::new(scene::air(args.seed, rate, real_time, args.record.is_some()))?;
     let duration = args.seconds * 1000;
     let address = Address::Group(Layer2Id::from_octets(scene::GROUP_ID));
-    let lcid = Lcid::new(crate::provision::DATA)?;
+    let lcid = Lcid::GROUP_DATA;
     let file: Vec<u8> = (0..FILE_OCTETS).map(|i| (i * i % 251) as u8).collect();
     let (sender, sent) = FileSender::new(address, lcid, file.clone());
     let (receiver, received) = FileReceiver::new(address, lcid);

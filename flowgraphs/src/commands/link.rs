@@ -3,7 +3,7 @@
 use super::ue::{UeArgs, run_config};
 use crate::config::ConfigError;
 use crate::terminal;
-use crate::ue::control::{Board, Command, Status};
+use crate::ue::control::{Board, Command, CommandError, Status};
 use crate::ue::{LinkAction, LinkStatus};
 use clap::Args;
 use std::io::BufRead;
@@ -98,7 +98,7 @@ fn converse(peer: &str, board: &Board, lines: impl BufRead) {
                         std::thread::sleep(time);
                         Ok(String::new())
                     }
-                    None => Err(format!("{seconds:?} is no number of seconds")),
+                    None => Err(anyhow::anyhow!("{seconds:?} is no number of seconds")),
                 }
             }
             _ => tell(board, say(peer, line.trim())),
@@ -123,10 +123,11 @@ fn act(peer: &str, action: LinkAction) -> Command {
     Command::Link { peer: peer.to_owned(), action }
 }
 
-fn tell(board: &Board, command: Command) -> Result<String, String> {
+fn tell(board: &Board, command: Command) -> anyhow::Result<String> {
     let answer = board.command(command)?;
-    let done = answer.recv_timeout(PATIENCE).map_err(|_| "the UE did not answer".to_owned())?;
-    done.map(|()| String::new())
+    let done = answer.recv_timeout(PATIENCE).map_err(|_| CommandError::NoAnswer)?;
+    done.map_err(CommandError::Refused)?;
+    Ok(String::new())
 }
 
 fn state(peer: &str, status: &Status) -> String {

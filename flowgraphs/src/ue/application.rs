@@ -1,6 +1,7 @@
 //! Who uses a UE.
 
 use super::layer2::Happening;
+use super::refused::Refused;
 use sidelink_mac::ids::Lcid;
 use sidelink_mac::mux::Address;
 use sidelink_mac::wire::pdcp::SduType;
@@ -29,7 +30,7 @@ pub struct Outgoing<'a> {
 }
 
 /// Sends data; an error says that nothing was sent and why.
-pub type Send<'a> = dyn FnMut(Outgoing<'_>) -> Result<(), String> + 'a;
+pub type Send<'a> = dyn FnMut(Outgoing<'_>) -> Result<(), Refused> + 'a;
 
 /// Uses a UE. Called in the sample path: what may wait belongs behind a channel.
 pub trait Application: core::marker::Send {

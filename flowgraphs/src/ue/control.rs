@@ -13,13 +13,13 @@ pub use server::{ControlConfig, Server};
 
 use super::layer2::Layer2;
 use super::run::Observer;
-use super::{LinkAction, LinkStatus, Role, Stage, Totals, Ue};
+use super::{LinkAction, LinkStatus, Refused, Role, Stage, Totals, Ue};
 use crate::clock::Clock;
 use crossbeam::channel::{Receiver, Sender, bounded};
 use serde::Serialize;
 use sidelink_mac::engine::Outcome;
 use std::collections::BTreeMap;
-use std::fmt::Write;
+use std::fmt::{self, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -88,10 +88,37 @@ pub enum Command {
     Look,
 }
 
+/// What a UE answers to a command.
+pub type Answer = Result<(), Refused>;
+
+/// Why a command was not carried out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum CommandError {
+    /// Too many commands wait, or the UE has ended.
+    Busy,
+    /// The UE did not answer in time.
+    NoAnswer,
+    /// The UE refused.
+    Refused(Refused),
+}
+
+impl fmt::Display for CommandError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Busy => f.write_str("the UE takes no more commands now"),
+            Self::NoAnswer => f.write_str("the UE did not answer"),
+            Self::Refused(why) => why.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for CommandError {}
+
 /// What control and UE share.
 pub struct Board {
     status: Mutex<Arc<Status>>,
-    commands: Sender<(Command, Sender<Result<(), String>>)>,
+    commands: Sender<(Command, Sender<Answer>)>,
     stop: Arc<AtomicBool>,
 }
 
@@ -113,11 +140,9 @@ impl Board {
     ///
     /// # Errors
     /// Too many wait, or the UE has ended.
-    pub fn command(&self, command: Command) -> Result<Receiver<Result<(), String>>, String> {
+    pub fn command(&self, command: Command) -> Result<Receiver<Answer>, CommandError> {
         let (answer, receiver) = bounded(1);
-        self.commands
-            .try_send((command, answer))
-            .map_err(|_| "the UE takes no more commands now".to_owned())?;
+        self.commands.try_send((command, answer)).map_err(|_| CommandError::Busy)?;
         Ok(receiver)
     }
 
@@ -136,7 +161,7 @@ impl Board {
 /// The UE's side of a [`Board`].
 pub struct Panel {
     board: Arc<Board>,
-    waiting: Receiver<(Command, Sender<Result<(), String>>)>,
+    waiting: Receiver<(Command, Sender<Answer>)>,
     last: u64,
 }
 
@@ -154,7 +179,7 @@ impl Observer<Ue> for Panel {
                 Command::Send { to, text } => ue.say(&to, text.as_bytes()),
                 Command::Link { peer, action } => match ue.layer2().links() {
                     Some(links) => links.act(&peer, action),
-                    None => Err("this UE has no [[link]]".to_owned()),
+                    None => Err(Refused::NoLinks),
                 },
                 Command::Look => {
                     self.board.put(Status::of(ue));

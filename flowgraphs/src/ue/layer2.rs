@@ -2,6 +2,7 @@
 
 use super::errands::{Done, Errand, Errands};
 use super::links::{Links, Wish};
+use super::refused::Refused;
 use crate::scenario::Content;
 use sidelink_mac::direct_link::{Metered, Pdu, State};
 use sidelink_mac::discovery::{AirTime, Discovered, Finding, Who};
@@ -314,7 +315,7 @@ impl Layer2 {
         sdu_type: SduType,
         data: &[u8],
         tell: &mut Tell<'_>,
-    ) -> Result<(), String> {
+    ) -> Result<(), Refused> {
         if let (Address::Ue(peer), Some(links)) = (address, &mut self.links) {
             let result = links.send(self.now.slot, peer, sdu_type, data);
             self.serve_links(tell);
@@ -322,19 +323,18 @@ impl Layer2 {
         }
         let result = self.engine.handle_input(Input::Send { now: self.now, address, lcid, sdu_type, data });
         self.pump(None, tell);
-        result.map_err(|e| e.to_string())
+        Ok(result?)
     }
 
     /// Send `data` to a group by its name.
     ///
     /// # Errors
     /// Why nothing was sent.
-    pub fn say(&mut self, group: &str, data: &[u8], tell: &mut Tell<'_>) -> Result<(), String> {
+    pub fn say(&mut self, group: &str, data: &[u8], tell: &mut Tell<'_>) -> Result<(), Refused> {
         let Some(&address) = self.names.groups.get(group) else {
-            return Err(format!("there is no group {group:?}"));
+            return Err(Refused::NoGroup(group.to_owned()));
         };
-        let lcid = Lcid::new(crate::provision::DATA).map_err(|e| e.to_string())?;
-        self.send(address, lcid, SduType::NonIp, data, tell)
+        self.send(address, Lcid::GROUP_DATA, SduType::NonIp, data, tell)
     }
 
     /// Whose data is most urgent: the address, its octet for the SCI, the octets that wait, and their priority.

@@ -2,6 +2,7 @@
 
 use super::link_rules::LinkRules;
 use super::link_status::{LinkBoard, LinkStatus};
+use super::refused::Refused;
 use crate::config::ConfigError;
 use crate::keystore::{Hex, Secret};
 use serde::Deserialize;
@@ -204,14 +205,14 @@ impl Links {
     ///
     /// # Errors
     /// No such peer, or not now.
-    pub fn act(&mut self, peer: &str, action: LinkAction) -> Result<(), String> {
+    pub fn act(&mut self, peer: &str, action: LinkAction) -> Result<(), Refused> {
         let now = self.now;
         let Some(plan) = self.plans.iter().find(|plan| plan.identity.value == peer.as_bytes()) else {
-            let known: Vec<_> = self.peers().map(|(name, _)| name).collect();
-            return Err(format!("no [[link]] has the peer {peer:?}; there is {}", known.join(", ")));
+            let known = self.peers().map(|(name, _)| name).collect();
+            return Err(Refused::NoPeer { peer: peer.to_owned(), known });
         };
         let link = self.up.iter().find(|(_, known)| *known == plan.peer).map(|(link, _)| *link);
-        let up = || link.ok_or_else(|| format!("there is no link with {peer}"));
+        let up = || link.ok_or_else(|| Refused::NotUp(peer.to_owned()));
         let input = match action {
             LinkAction::Connect => Input::Connect { now, peer: plan.peer, identity: plan.identity.clone() },
             LinkAction::Rekey => Input::Rekey { now, link: up()?, reauthenticate: false },
@@ -220,7 +221,7 @@ impl Links {
         };
         let result = timed(&mut self.hub, &mut self.spent, input);
         self.drain();
-        result.map_err(|e| e.to_string())
+        Ok(result?)
     }
 
     /// Subframe `t` begins at `now`.
@@ -268,16 +269,16 @@ impl Links {
         peer: Layer2Id,
         sdu_type: SduType,
         data: &[u8],
-    ) -> Result<(), String> {
+    ) -> Result<(), Refused> {
         let link = self.up.iter().find(|(_, p)| *p == peer).map(|(link, _)| *link);
-        let link = link.ok_or_else(|| format!("there is no link with {peer}"))?;
+        let link = link.ok_or(Refused::NoLink(peer))?;
         let lcid = Lcid::LINK_DATA;
         let result = timed(&mut self.hub, &mut self.spent, Input::Send { now, link, lcid, sdu_type, data });
         if result.is_ok() {
             self.board.data(peer, 0, data.len());
         }
         self.drain();
-        result.map_err(|e| e.to_string())
+        Ok(result?)
     }
 
     pub(super) fn granted(&mut self, now: UtcTime, granted: Granted) {

@@ -1,6 +1,5 @@
 //! An application that says when it spoke, and counts how long that took to arrive.
 
-use crate::provision::DATA;
 use crate::ue::{Application, Happening, Moment, Outgoing, Send};
 use hdrhistogram::Histogram;
 use sidelink_mac::ids::{Layer2Id, Lcid};
@@ -112,7 +111,7 @@ impl Application for Probe {
         self.data[4..12].copy_from_slice(&now.t.to_be_bytes());
         self.data[12..20].copy_from_slice(&ns.to_be_bytes());
         let address = Address::Group(Layer2Id::from_octets(super::scene::GROUP_ID));
-        let lcid = Lcid::new(DATA).unwrap_or(Lcid::PC5_S_UNPROTECTED);
+        let lcid = Lcid::GROUP_DATA;
         let result = send(Outgoing { address, lcid, sdu_type: SduType::Ip, data: &self.data });
         let mut arrivals = super::lock(&self.arrivals);
         match result {

@@ -1,6 +1,6 @@
 //! The HTTP side: a thread with a tokio runtime.
 
-use super::{Board, Command};
+use super::{Board, Command, CommandError};
 use crate::config::ConfigError;
 use crate::ue::LinkAction;
 use axum::extract::State;
@@ -128,13 +128,13 @@ impl Shared {
     async fn command(&self, command: Command) -> Response {
         let answer = match self.board.command(command) {
             Ok(answer) => answer,
-            Err(why) => return refusal(StatusCode::SERVICE_UNAVAILABLE, &why),
+            Err(why) => return refusal(StatusCode::SERVICE_UNAVAILABLE, &why.to_string()),
         };
         let waited = tokio::task::spawn_blocking(move || answer.recv_timeout(PATIENCE)).await;
         match waited {
             Ok(Ok(Ok(()))) => Json(json!({"ok": true})).into_response(),
-            Ok(Ok(Err(why))) => refusal(StatusCode::UNPROCESSABLE_ENTITY, &why),
-            _ => refusal(StatusCode::GATEWAY_TIMEOUT, "the UE did not answer"),
+            Ok(Ok(Err(why))) => refusal(StatusCode::UNPROCESSABLE_ENTITY, &why.to_string()),
+            _ => refusal(StatusCode::GATEWAY_TIMEOUT, &CommandError::NoAnswer.to_string()),
         }
     }
 }

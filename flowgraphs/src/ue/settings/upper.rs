@@ -3,7 +3,7 @@
 use super::{RadioFacts, UeConfig};
 use crate::config::ConfigError;
 use crate::keystore::{Hex, Keys, random};
-use crate::provision::{DATA, Wish, provision};
+use crate::provision::{Wish, provision};
 use crate::ue::{Application, Errands, Ip, Layer2, Links, Names, Talker};
 use sidelink_mac::direct_link::KdStore;
 use sidelink_mac::engine::Config as EngineConfig;
@@ -75,12 +75,12 @@ where
     for (i, talk) in config.talk.iter().enumerate() {
         let address = address(&config.name, &groups, &talk.to, &format!("talk[{i}]"))?;
         let count = talk.count.unwrap_or(u64::MAX);
-        let talker = Talker::new(address, data_lcid(), talk.every, count, &talk.text, talk.octets);
+        let talker = Talker::new(address, Lcid::GROUP_DATA, talk.every, count, &talk.text, talk.octets);
         applications.push(Box::new(talker));
     }
     if let Some(ip) = &config.ip {
         let address = address(&config.name, &groups, &ip.to, "[ip]")?;
-        applications.push(Box::new(Ip::open(ip, address, data_lcid())?));
+        applications.push(Box::new(Ip::open(ip, address, Lcid::GROUP_DATA)?));
     }
     let names = Names { who: provisioned.who, origin: provisioned.origin, groups };
     let layer2 = Layer2::new(provisioned.engine, names, Errands::new(store, !facts.real_time));
@@ -121,8 +121,4 @@ fn layer2_id(hex: &Hex, place: &str) -> Result<Layer2Id, ConfigError> {
         ConfigError::new(format!("{} octets", hex.0.len()), place, "a Layer-2 ID has six hexadecimal digits")
     })?;
     Ok(Layer2Id::from_octets(octets))
-}
-
-fn data_lcid() -> Lcid {
-    Lcid::new(DATA).unwrap_or(Lcid::PC5_S_UNPROTECTED)
 }
