@@ -1,4 +1,5 @@
 //! The receiver of a stream as a live radio feeds it, a subframe at a time: how soon it follows, and what it keeps.
+#![allow(clippy::disallowed_methods)]
 
 use num_complex::Complex;
 use sidelink_phy::numerology::Numerology;

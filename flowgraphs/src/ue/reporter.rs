@@ -176,7 +176,7 @@ fn what_people_read(names: &AddressBook, happening: &Happening<'_>, all: bool) -
                 format!("from {} by link: {} ({} octets)", ue(*peer), payload(data, SHOWN), data.len());
             (Ink::Green, what)
         }
-        Happening::Link { peer, state } => (Ink::Bold, format!("link {}: {}", ue(*peer), state)),
+        Happening::Link { peer, state } => (Ink::Bold, format!("link {}: {state}", ue(*peer))),
         Happening::Note(note) => (Ink::Yellow, (*note).to_owned()),
         Happening::Meter(metered) if all => {
             let way = if metered.sent { "sent" } else { "believed" };
