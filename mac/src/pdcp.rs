@@ -9,8 +9,8 @@
 //! t-Reordering, which is the receiver's choice; ours is 0: what is new is delivered at once, a copy and what is behind
 //! the window are dropped. RLC with its window of 0 keeps the order already.
 //!
-//! One-to-one: the header is known; KD-sess ID 0 is delivered as unprotected, any other needs a link, of which there is
-//! none yet.
+//! One-to-one: the header is known; KD-sess ID 0 is delivered as unprotected, any other is refused here: links
+//! ([`crate::direct_link`]) take their PDUs before.
 
 use core::fmt;
 

@@ -415,7 +415,6 @@ impl Layer2 {
                     name: name(&self.names.origin, &Origin::Discoverer(discoverer)),
                     outcome: outcome(&finding),
                 }),
-                // `one_to_one` is off: this UE holds no links.
                 Output::OneToOne { source, lcid, pdu, .. } => {
                     self.for_links.push((source, lcid, pdu.to_vec()))
                 }
