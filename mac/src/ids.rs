@@ -134,10 +134,6 @@ impl Lcid {
     }
 }
 
-/// A 16-bit PDCP sequence number of a sidelink radio bearer. TS 36.323 §7.3.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
-pub struct PdcpSn(pub u16);
-
 /// The scope of a ProSe Application Code. TS 23.003 §24.3.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Scope {

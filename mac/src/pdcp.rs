@@ -83,9 +83,6 @@ pub enum PlainSn {
 }
 
 impl PlainSn {
-    /// The Rel-15 profile from its start.
-    pub const REL_15: Self = Self::Counting(1);
-
     const fn take(&mut self) -> u16 {
         match self {
             Self::Zero => 0,

@@ -68,16 +68,6 @@ impl Bandwidth {
             Self::Prb100 => &[2048, 1536],
         }
     }
-
-    /// The value of sl-Bandwidth in MIB-SL (TS 36.331 §6.5.2).
-    pub fn mib_index(self) -> u8 {
-        self as u8
-    }
-
-    /// The bandwidth of a value of sl-Bandwidth in MIB-SL.
-    pub fn from_mib_index(index: u8) -> Option<Self> {
-        Self::ALL.get(index as usize).copied()
-    }
 }
 
 impl fmt::Display for Bandwidth {

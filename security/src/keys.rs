@@ -159,8 +159,6 @@ keys! {
     Kd: 32;
     /// Session key of a one-to-one link. TS 33.303 §6.5 (from memory, not read).
     KdSess: 32;
-    /// ProSe Relay User Key. TS 33.303 §6.7 (from memory, not read).
-    Pruk: 32;
     /// Public Safety Discovery Key, of a relay service code or discovery group. TS 24.334 §10A.2.1.
     Psdk: 32;
     /// ProSe Application Key of TR 33.833 §6.2.1.4.
@@ -181,8 +179,6 @@ keys! {
     KausfP: 32;
     /// CP-PRUK. TS 33.503 §A.2.
     CpPruk: 32;
-    /// K_NR_ProSe. TS 33.503 §A.4.
-    KnrProse: 32;
     /// Ks of the generic bootstrapping architecture, CK || IK. TS 33.220 §B.3.
     Ks: 32;
     /// Ks_NAF, Ks_ext_NAF or Ks_int_NAF. TS 33.220 §B.3.

@@ -8,17 +8,17 @@
 //! # The keys
 //!
 //! ```text
-//! key management function                     ProSe Function                      two UEs
-//!   |            |         |                    |        |                          |
-//!  PGK         PSDK      PRUK            Discovery   DUSK DUIK DUCK     KD  <---- PRUK, nonce, freshness
-//!   | member,    | RSC or   |              Key        (code sending,    |         (relay), SSV, half keys,
-//!   | PTK id,    | group    | KD of a       |         code receiving)   |         MSK, SDES (own)
-//!   | group      | id       | relay         |          |    |    |      | Nonce_1, Nonce_2
-//!   v            v          v              MIC    scramble MIC  mask    v
-//!  PTK    DUSK DUIK DUCK   KD                                        KD-sess
-//!   | algorithm                                                         | algorithm
-//!   v                                                                   v
-//!  PEK [PIK, own]                                                    PEK, PIK
+//! key management function      ProSe Function                two UEs
+//!   |            |               |        |                       |
+//!  PGK         PSDK       Discovery   DUSK DUIK DUCK              KD
+//!   | member,    | RSC or   Key        (code sending,             |
+//!   | PTK id,    | group     |         code receiving)            |
+//!   | group      | id        |          |    |    |               | Nonce_1, Nonce_2
+//!   v            v          MIC    scramble MIC  mask             v
+//!  PTK    DUSK DUIK DUCK                                       KD-sess
+//!   | algorithm                                                   | algorithm
+//!   v                                                             v
+//!  PEK [PIK, own]                                              PEK, PIK
 //!
 //! ProSe ID + ProSe Application Key --period, nonce--> over-the-air id         (TR 33.833 §6.2.1.4)
 //! pre-shared secret --role, query code--> DUIK of requests, DUIK of responses (TR 33.833 §6.2.2.2)

@@ -156,11 +156,6 @@ impl<P: Participant> Running<P> {
         self.thread.is_finished()
     }
 
-    /// The flag that ends it.
-    pub fn stop_flag(&self) -> Arc<AtomicBool> {
-        Arc::clone(&self.end.stop)
-    }
-
     /// End it, and get the UE back with why it ended before it was told to.
     ///
     /// # Errors

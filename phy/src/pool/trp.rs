@@ -28,15 +28,6 @@ impl TrpSet {
     pub fn is_empty(self) -> bool {
         false
     }
-
-    /// Numbers of ones that mode 2 may use (TS 36.213 Table 14.1.1.3-1; for N_TRP = 6 the table's row for TDD 3 and 6).
-    pub fn mode2_weights(self) -> &'static [u32] {
-        match self {
-            Self::Eight => &[1, 2, 4],
-            Self::Seven => &[1, 2, 3, 4, 5],
-            Self::Six => &[1, 2, 3, 4],
-        }
-    }
 }
 
 /// The bitmap b' of `i_trp`, b'_0 in bit 0; `None` for a reserved value.

@@ -7,7 +7,7 @@ use super::fc::{self, Fc};
 use super::{derive, low_128};
 use crate::cipher::Algorithm;
 use crate::counter::UtcCounter;
-use crate::keys::{Duck, Duik, Dusk, Kd, KdSess, Pek, Pgk, Pik, Pruk, Psdk, Ptk};
+use crate::keys::{Duck, Duik, Dusk, Kd, KdSess, Pek, Pgk, Pik, Psdk, Ptk};
 
 /// Octets of the input string of a MIC: FC, three parameters and their lengths.
 pub(crate) const MIC_INPUT: usize = 2 + (1 + 2) + (23 + 2) + (4 + 2);
@@ -105,18 +105,6 @@ pub fn pek(root: &impl TrafficRoot, algorithm: Algorithm) -> Pek {
 /// PIK = 128 LSB of KDF(PTK or KD-sess, 0x4B, 0x01, algorithm). TS 33.303 §A.4 (from memory, as [`pek`]).
 pub fn pik(root: &impl TrafficRoot, algorithm: Algorithm) -> Pik {
     Pik::from(low_128(&derive(root.root(), fc::PEK_PIK, &[&[0x01], &[algorithm.id()]])))
-}
-
-/// KD of a UE-to-network relay: KDF(PRUK, ?, relay service code, Nonce_1, KD freshness parameter).
-/// TS 33.303 §A.7 (from memory, by analogy with TS 33.503 §A.8; FC unknown: [`fc::RELAY_KD`] is a placeholder).
-pub fn relay_kd(
-    fc: Fc,
-    pruk: &Pruk,
-    relay_service_code: [u8; 3],
-    nonce_1: &[u8; 16],
-    kd_freshness: &[u8; 16],
-) -> Kd {
-    Kd::from(*derive(pruk.as_bytes(), fc, &[&relay_service_code, nonce_1, kd_freshness]))
 }
 
 /// KD-sess = KDF(KD, ?, Nonce_1, Nonce_2). TS 33.303 §6.5 (from memory, by the 5G twin TS 33.536 §A.4; FC unknown:

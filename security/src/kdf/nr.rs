@@ -2,10 +2,9 @@
 
 use zeroize::Zeroizing;
 
-use super::fc::{self, Fc};
-use super::{ParameterTooLong, derive, kdf, low_128};
+use super::{ParameterTooLong, derive, fc, kdf, low_128};
 use crate::counter::UtcCounter;
-use crate::keys::{CpPruk, Duck, KausfP, KnrProse, Knrp, KnrpSess, Nrpek, Nrpik, Pek, UpPruk};
+use crate::keys::{CpPruk, KausfP, Knrp, KnrpSess, Nrpek, Nrpik, UpPruk};
 
 /// K_NRP-sess = KDF(K_NRP, 0x7F, Nonce_1, Nonce_2). TS 33.536 §A.4.
 pub fn knrp_sess(knrp: &Knrp, nonce_1: &[u8; 16], nonce_2: &[u8; 16]) -> KnrpSess {
@@ -32,29 +31,6 @@ pub fn cp_pruk(
     Ok(CpPruk::from(*derived))
 }
 
-/// CP-PRUK ID* = KDF(K_AUSF_P, 0x86, "PRUK-ID", relay service code, SUPI). TS 33.503 §A.3.
-pub fn cp_pruk_id(
-    kausf_p: &KausfP,
-    relay_service_code: [u8; 3],
-    supi: &str,
-) -> Result<[u8; 32], ParameterTooLong> {
-    let parameters: [&[u8]; 3] = [b"PRUK-ID", &relay_service_code, supi.as_bytes()];
-    Ok(*kdf(kausf_p.as_bytes(), fc::CP_PRUK_ID, &parameters)?)
-}
-
-/// K_NR_ProSe = KDF(CP-PRUK, 0x87, Nonce_2, Nonce_1, further). TS 33.503 §A.4, of which P0 and P1 were read and what
-/// follows was not: `further` is for whoever has the text.
-pub fn knr_prose(
-    cp_pruk: &CpPruk,
-    nonce_2: &[u8; 16],
-    nonce_1: &[u8; 16],
-    further: &[&[u8]],
-) -> Result<KnrProse, ParameterTooLong> {
-    let mut parameters: Vec<&[u8]> = vec![nonce_2, nonce_1];
-    parameters.extend_from_slice(further);
-    Ok(KnrProse::from(*kdf(cp_pruk.as_bytes(), fc::KNR_PROSE, &parameters)?))
-}
-
 /// The keystream that hides RSC and UP-PRUK ID in a direct communication request: the `N` last octets of
 /// KDF(key, 0x88, UTC-based counter, relay service code). TS 33.503 §A.5. `N` is at most 32.
 pub fn dcr_keystream<const N: usize>(
@@ -78,10 +54,4 @@ pub fn knrp_from_up_pruk(
 ) -> Knrp {
     let parameters: [&[u8]; 3] = [&relay_service_code, freshness_1, freshness_2];
     Knrp::from(*derive(up_pruk.as_bytes(), fc::KNRP_FROM_UP_PRUK, &parameters))
-}
-
-/// The key of the message-specific confidentiality of 5G discovery: 128 LSB of KDF(DUCK, UTC-based counter, MIC),
-/// to run an NEA with COUNT = UTC-based counter, BEARER 0, DIRECTION 0. TS 33.503 §A.7 (FC unknown).
-pub fn discovery_confidentiality_key(fc: Fc, duck: &Duck, counter: UtcCounter, mic: &[u8; 4]) -> Pek {
-    Pek::from(low_128(&derive(duck.as_bytes(), fc, &[&counter.value().to_be_bytes(), mic])))
 }

@@ -59,11 +59,6 @@ impl Mode4Communication {
         })
     }
 
-    /// Octets of a block.
-    pub fn block_octets(&self) -> usize {
-        self.block.len()
-    }
-
     /// The pool's selection, for its counters.
     pub(super) fn selection(&self) -> &Mode4 {
         &self.settings.draw
