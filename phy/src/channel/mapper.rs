@@ -10,6 +10,19 @@ use crate::sequence::dmrs::{Dmrs, References};
 use crate::units::{Modulation, PrbRange};
 use std::sync::Arc;
 
+/// Where one channel goes on a grid, and how.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// First subcarrier: on a carrier of an odd number of PRBs, PSBCH starts in the middle of a PRB.
+    pub first: usize,
+    /// Width in PRBs.
+    pub prbs: usize,
+    /// Symbols of the subframe.
+    pub layout: Layout,
+    /// Modulation of the data.
+    pub modulation: Modulation,
+}
+
 /// Maps the scrambled bits of one channel onto a grid.
 pub struct Mapper {
     precoding: Precoding,
@@ -27,21 +40,19 @@ impl Mapper {
         }
     }
 
-    /// Write one channel: `bits` are scrambled and in mapping order, first subcarrier `first` (PSBCH of an odd number of
-    /// PRBs starts in the middle of a PRB), `prbs` PRBs wide. The last symbol of the subframe stays as it is.
+    /// Write one channel at `place`: `bits` are scrambled and in mapping order. The last symbol of the subframe stays as
+    /// it is.
     ///
     /// `amplitude` scales data and reference signals alike.
     pub fn map(
         &mut self,
         grid: &mut Grid,
-        first: usize,
-        prbs: usize,
-        layout: Layout,
-        modulation: Modulation,
+        place: Place,
         bits: &[u8],
         dmrs: &Dmrs,
         amplitude: f32,
     ) -> Result<(), Error> {
+        let Place { first, prbs, layout, modulation } = place;
         let m_sc = 12 * prbs;
         let bad = Error::Allocation { start: first / 12, len: prbs };
         if prbs == 0 || first + m_sc > grid.subcarriers() || !self.references.has(prbs) {

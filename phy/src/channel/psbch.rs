@@ -3,7 +3,7 @@
 
 use super::Error;
 use super::layout::{Layout, SlssLayout};
-use super::mapper::Mapper;
+use super::mapper::{Mapper, Place};
 use crate::coding::interleave;
 use crate::coding::scramble;
 use crate::coding::tail_biting::{ControlDecoder, ControlEncoder};
@@ -87,9 +87,13 @@ impl Encoder {
             .map_err(|_| Error::Coding)?;
         Gold::new(id.value() as u32).fill(&mut self.scrambling);
         scramble::scramble_bits(&mut self.bits, &self.scrambling);
-        let first = first_subcarrier(grid);
-        let dmrs = Dmrs::psbch(id, self.v2x);
-        self.mapper.map(grid, first, PRBS, self.layout, Modulation::Qpsk, &self.bits, &dmrs, amplitude)?;
+        let place = Place {
+            first: first_subcarrier(grid),
+            prbs: PRBS,
+            layout: self.layout,
+            modulation: Modulation::Qpsk,
+        };
+        self.mapper.map(grid, place, &self.bits, &Dmrs::psbch(id, self.v2x), amplitude)?;
         self.synchronisation(id, amplitude, grid);
         Ok(())
     }

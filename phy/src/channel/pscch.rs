@@ -2,7 +2,7 @@
 
 use super::Error;
 use super::layout::Layout;
-use super::mapper::Mapper;
+use super::mapper::{Mapper, Place};
 use crate::Llr;
 use crate::coding::interleave;
 use crate::coding::scramble;
@@ -77,17 +77,13 @@ impl Encoder {
             .map_err(|_| Error::Coding)?;
         scramble::scramble_bits(&mut self.bits, &self.scrambling);
         let dmrs = if self.v2x { Dmrs::pscch_v2x(n_cs) } else { Dmrs::pscch_or_psdch() };
-        let width = prbs(self.v2x);
-        self.mapper.map(
-            grid,
-            12 * prb,
-            width,
-            self.layout,
-            Modulation::Qpsk,
-            &self.bits,
-            &dmrs,
-            amplitude,
-        )?;
+        let place = Place {
+            first: 12 * prb,
+            prbs: prbs(self.v2x),
+            layout: self.layout,
+            modulation: Modulation::Qpsk,
+        };
+        self.mapper.map(grid, place, &self.bits, &dmrs, amplitude)?;
         Ok(crc)
     }
 }

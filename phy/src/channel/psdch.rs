@@ -2,7 +2,7 @@
 
 use super::Error;
 use super::layout::Layout;
-use super::mapper::Mapper;
+use super::mapper::{Mapper, Place};
 use crate::Llr;
 use crate::coding::interleave;
 use crate::coding::scramble;
@@ -76,7 +76,8 @@ impl Encoder {
             .map_err(|_| Error::Coding)?;
         scramble::scramble_bits(&mut self.bits, &self.scrambling);
         let dmrs = Dmrs::pscch_or_psdch();
-        self.mapper.map(grid, 12 * prb, PRBS, self.layout, Modulation::Qpsk, &self.bits, &dmrs, amplitude)
+        let place = Place { first: 12 * prb, prbs: PRBS, layout: self.layout, modulation: Modulation::Qpsk };
+        self.mapper.map(grid, place, &self.bits, &dmrs, amplitude)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::Error;
 use super::layout::Layout;
-use super::mapper::Mapper;
+use super::mapper::{Mapper, Place};
 use crate::Llr;
 use crate::coding::interleave;
 use crate::coding::scramble;
@@ -134,8 +134,8 @@ impl Encoder {
         Gold::new(grant.scrambling()).fill(&mut self.scrambling[..g]);
         scramble::scramble_bits(&mut self.bits[..g], &self.scrambling[..g]);
         let dmrs = Dmrs::pssch(grant.n_id, grant.n_ssf, self.v2x);
-        let first = grant.prbs.first_subcarrier();
-        self.mapper.map(grid, first, grant.prbs.len, layout, modulation, &self.bits[..g], &dmrs, amplitude)
+        let place = Place { first: grant.prbs.first_subcarrier(), prbs: grant.prbs.len, layout, modulation };
+        self.mapper.map(grid, place, &self.bits[..g], &dmrs, amplitude)
     }
 }
 
