@@ -283,7 +283,9 @@ pub fn respond(
     let x2: [u8; 32] = reader.take().ok_or(malformed.clone())?;
     let _capabilities: [u8; 2] = reader.take().ok_or(malformed.clone())?;
     let _crl_number: [u8; 4] = reader.take().ok_or(malformed.clone())?;
-    trust.verify(reader.0, peer, now, LABEL_2, &h1, unsigned, signature, malformed)?;
+    let claim =
+        Claim { credential: reader.0, identity: peer, label: LABEL_2, hash: &h1, unsigned, signature };
+    trust.verify(&claim, now, malformed)?;
     let h2 = hash(&[&h1, content]);
     let mut answer = trust.crl_number().to_be_bytes().to_vec();
     credential.write(&mut answer);
@@ -308,9 +310,32 @@ impl Challenged {
         let (unsigned, signature) = split(content).ok_or(malformed.clone())?;
         let mut reader = Reader(unsigned);
         let _crl_number: [u8; 4] = reader.take().ok_or(malformed.clone())?;
-        trust.verify(reader.0, peer, now, LABEL_1, &self.transcript, unsigned, signature, malformed)?;
+        let claim = Claim {
+            credential: reader.0,
+            identity: peer,
+            label: LABEL_1,
+            hash: &self.transcript,
+            unsigned,
+            signature,
+        };
+        trust.verify(&claim, now, malformed)?;
         self.ephemeral.agree(self.peer, &hash(&[&self.transcript, content]), own)
     }
+}
+
+/// What a peer says of itself, and signs.
+struct Claim<'a> {
+    /// As it came: kind, length, key or certificate.
+    credential: &'a [u8],
+    /// Who it has to be.
+    identity: &'a [u8],
+    /// Label of the role that signs.
+    label: &'a [u8],
+    /// Hash of what went before.
+    hash: &'a [u8; 32],
+    /// What is signed, after the label and the hash.
+    unsigned: &'a [u8],
+    signature: &'a [u8; 64],
 }
 
 impl Trust {
@@ -319,17 +344,9 @@ impl Trust {
         self.roots.iter().map(Root::crl_number).max().unwrap_or(0)
     }
 
-    fn verify(
-        &self,
-        credential: &[u8],
-        identity: &[u8],
-        now: UtcTime,
-        label: &[u8],
-        hash: &[u8; 32],
-        unsigned: &[u8],
-        signature: &[u8; 64],
-        malformed: Failure,
-    ) -> Result<(), Failure> {
+    /// Checks the credential and the signature of `claim` at `now`; `malformed` is the error for what cannot be read.
+    fn verify(&self, claim: &Claim<'_>, now: UtcTime, malformed: Failure) -> Result<(), Failure> {
+        let &Claim { credential, identity, label, hash, unsigned, signature } = claim;
         let mut reader = Reader(credential);
         let [kind] = reader.take().ok_or(malformed.clone())?;
         let length = u16::from_be_bytes(reader.take().ok_or(malformed.clone())?);
