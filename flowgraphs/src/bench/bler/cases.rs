@@ -193,7 +193,8 @@ impl Link {
                 if encoder.encode(&block, &grant, 1.0, grid).is_err() || !front.load(air.carry(grid), 0.0) {
                     return false;
                 }
-                receive_pssch(front, decoder, process, &grant, modulation, size, tuning.max_cfo, &block)
+                let sent = Sent { grant: &grant, modulation, size, block: &block };
+                receive_pssch(front, decoder, process, &sent, tuning.max_cfo)
             }
             Ends::Psdch { transmissions, encoder, decoder, sides, presence } => {
                 let mut message = [0u8; psdch::MESSAGE_BYTES];
@@ -225,18 +226,25 @@ impl Link {
     }
 }
 
+/// A transport block that was sent on PSSCH.
+struct Sent<'a> {
+    grant: &'a pssch::Grant,
+    modulation: Modulation,
+    /// Bits of the block.
+    size: usize,
+    block: &'a [u8],
+}
+
 /// Receive one transmission as the receiver does that knows the allocation but not the carrier offset: the control
 /// channel beside it would tell the offset; here the reference signals do, and each of their aliases is tried.
 fn receive_pssch(
     front: &mut Front,
     decoder: &mut pssch::Decoder,
     process: &mut pssch::Process,
-    grant: &pssch::Grant,
-    modulation: Modulation,
-    size: usize,
+    sent: &Sent<'_>,
     max_cfo: f32,
-    sent: &[u8],
 ) -> bool {
+    let &Sent { grant, modulation, size, block } = sent;
     let tolerance = if modulation == Modulation::Qpsk { 450.0 } else { 150.0 };
     let mut got = vec![0; size / 8];
     let mut attempt = |cfo: f32| {
@@ -246,7 +254,7 @@ fn receive_pssch(
         let (grid, near) = front.grid_for(CyclicPrefix::Normal, cfo, tolerance, grant.prbs);
         let Ok(received) = decoder.receive(grid, grant, near, process) else { return (None, 0.0, 0.0) };
         let m = received.measurement;
-        let arrived = decoder.decode(process, &mut got).is_some().then(|| got == sent);
+        let arrived = decoder.decode(process, &mut got).is_some().then(|| got == block);
         (arrived, m.cfo_hz + cfo - near, m.cfo_ambiguity_hz)
     };
     let (arrived, cfo, ambiguity) = attempt(0.0);
