@@ -41,7 +41,6 @@ pub mod clock;
 pub mod commands;
 pub mod config;
 pub mod credential;
-mod hex;
 pub mod input;
 pub mod inspect;
 pub mod keystore;

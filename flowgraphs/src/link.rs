@@ -11,12 +11,12 @@ mod mode4;
 pub use mac_pdu::{MacPdu, mac_pdu};
 pub use mode4::{Mode4, Mode4Use, Occasion, sub_channels};
 
-use sidelink_mac::grant::{self, Entropy, Mode2Pool, TrpLength, TxProbability};
+use sidelink_mac::grant::{self, Mode2Pool, TrpLength, TxProbability};
 pub use sidelink_mac::pdcp::Header as PdcpHeader;
-pub use sidelink_mac::wire::mib_sl;
 use sidelink_phy::impair::rng::Rng;
 use sidelink_phy::pool::{CommunicationPool, DiscoveryPool, TrpSet};
 use sidelink_phy::units::{Bandwidth, DfnSubframe, PrbRange};
+pub use sidelink_wire::mib_sl;
 
 /// MIB-SL (5 octets) or MIB-SL-V2X (6) of a subframe, FDD, reserved bits 0 (TS 36.331 §6.5.2).
 pub fn mib_sl(bandwidth: Bandwidth, v2x: bool, at: DfnSubframe, in_coverage: bool) -> Vec<u8> {
@@ -70,7 +70,7 @@ pub fn parse_mib_sl(bits: &[u8]) -> Option<mib_sl::Repr> {
 /// Random numbers of the channel models as layer 2 takes them: resources are no secrets.
 pub struct Chance(pub Rng);
 
-impl Entropy for Chance {
+impl sidelink_wire::rng::Rng for Chance {
     fn next_u64(&mut self) -> u64 {
         self.0.next_u64()
     }

@@ -16,13 +16,13 @@ use crate::keystore::Keys;
 use follow::Followers;
 use sidelink_mac::discovery::{AirTime, TimePolicy};
 use sidelink_mac::engine::{Cause, Outcome};
-use sidelink_mac::ids::{GroupDestinationId, Layer2Id, Lcid};
 use sidelink_mac::mux::{Address, Demultiplexed};
 use sidelink_mac::pdcp::{self, Assurance, Header};
 use sidelink_mac::rlc_um::{self, Key};
-use sidelink_mac::wire::pdcp::HEADER_LEN;
 use sidelink_security::counter::UtcTime;
 use sidelink_security::group::{self, ReceiverConfig};
+use sidelink_wire::ids::{GroupDestinationId, Layer2Id, Lcid};
+use sidelink_wire::pdcp::HEADER_LEN;
 use std::fmt;
 
 /// What was found in a block.

@@ -4,7 +4,6 @@ use crate::config::ConfigError;
 use crate::keystore::{Discovery, Followed, Keys, Protection};
 use sidelink_mac::discovery::{Announcer, AnnouncerKey, Answering, Asking, Discoverer, Follow, Who};
 use sidelink_mac::engine::{Bearer, Config, Engine, Origin};
-use sidelink_mac::ids::{Layer2Id, Lcid};
 use sidelink_mac::mux::Address;
 use sidelink_mac::pdcp::{PlainSn, Protection as Sending};
 use sidelink_security::counter::UtcCounter;
@@ -15,6 +14,7 @@ use sidelink_security::discovery::ota::{OtaConfig, OtaIdentity, ProseId};
 use sidelink_security::discovery::restricted::{MicCheck, Receiver, Sender};
 use sidelink_security::group;
 use sidelink_security::keys::{ApplicationKey, DiscoveryKey};
+use sidelink_wire::ids::{Layer2Id, Lcid};
 use std::collections::HashMap;
 use std::fmt::Display;
 

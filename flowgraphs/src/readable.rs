@@ -1,7 +1,7 @@
 //! Octets and times as people read them: text where octets are text, a date beside seconds.
 
-use crate::hex;
 use sidelink_recordings::UtcMicros;
+use sidelink_wire::hex;
 
 /// Fewest characters that are taken for text within other octets.
 const FEWEST: usize = 6;

@@ -34,8 +34,8 @@
 //!
 //! ```
 //! use sidelink_mac::direct_link::{Config, Hub, Identity, Input, KdRecord, Output, State};
-//! use sidelink_mac::ids::{Layer2Id, Lcid};
-//! use sidelink_mac::wire::pdcp::SduType;
+//! use sidelink_wire::ids::{Layer2Id, Lcid};
+//! use sidelink_wire::pdcp::SduType;
 //! use sidelink_security::counter::UtcTime;
 //! use sidelink_security::counter::reserve::{CounterStore, StreamId};
 //! use sidelink_security::direct::KdId;

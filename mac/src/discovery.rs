@@ -12,8 +12,8 @@ use sidelink_security::counter::{UtcCounter, UtcTime};
 use sidelink_security::discovery::rotation::{RotationPeriod, Window};
 use sidelink_security::discovery::{Freshness, Message, Refusal};
 
-use crate::wire;
-use crate::wire::pc5_discovery::{LEN, MessageType, Packet};
+use sidelink_wire as wire;
+use sidelink_wire::pc5_discovery::{LEN, MessageType, Packet};
 
 mod announcer;
 mod model_b;

@@ -15,10 +15,10 @@
 //! ```
 //! use sidelink_mac::discovery::AirTime;
 //! use sidelink_mac::engine::{Bearer, Config, Engine, Input, Output};
-//! use sidelink_mac::ids::{Layer2Id, Lcid};
+//! use sidelink_wire::ids::{Layer2Id, Lcid};
 //! use sidelink_mac::mux::Address;
 //! use sidelink_mac::pdcp::{PlainSn, Protection};
-//! use sidelink_mac::wire::pdcp::SduType;
+//! use sidelink_wire::pdcp::SduType;
 //! use sidelink_security::counter::UtcTime;
 //!
 //! let group = Address::Group(Layer2Id::new(0x0001a2)?);
@@ -65,12 +65,12 @@ use sidelink_security::group;
 use crate::discovery::{
     AirTime, Announcer, Discovered, Discoveree, Discoverer, Dropped, Finding, Monitor, checked, more_telling,
 };
-use crate::ids::{GroupDestinationId, Layer2Id, Lcid};
 use crate::mux::{Address, Built, Demultiplexed, Filter, Multiplexer};
 use crate::pdcp::{self, Header, Protection, Transmitter};
 use crate::rlc_um::{self, Key, ReceiverCounters};
-use crate::wire::mib_sl;
-use crate::wire::pc5_discovery::MessageType;
+use sidelink_wire::ids::{GroupDestinationId, Layer2Id, Lcid};
+use sidelink_wire::mib_sl;
+use sidelink_wire::pc5_discovery::MessageType;
 
 mod io;
 mod outcome;

@@ -7,26 +7,16 @@
 //! - [`sensing`]: transmission mode 4.
 //! - [`Repetitions`]: the blind HARQ transmissions of one transport block and their redundancy versions.
 //!
-//! Random numbers are an argument, [`Entropy`]: the same numbers give the same choices.
+//! Random numbers are an argument, [`Rng`]: the same numbers give the same choices.
 
 use core::fmt;
 
+use sidelink_wire::rng::Rng;
+
 pub mod sensing;
 
-/// A source of random numbers. The caller's generator decides how good they are.
-pub trait Entropy {
-    /// 64 independent random bits.
-    fn next_u64(&mut self) -> u64;
-}
-
-impl<F: FnMut() -> u64> Entropy for F {
-    fn next_u64(&mut self) -> u64 {
-        self()
-    }
-}
-
 /// A number of `0..n`, each with the same probability; 0 when `n` is 0.
-pub fn uniform(entropy: &mut (impl Entropy + ?Sized), n: u32) -> u32 {
+pub fn uniform(entropy: &mut (impl Rng + ?Sized), n: u32) -> u32 {
     // Multiply and take the high half; the few values that would favour some results are drawn again.
     let threshold = n.wrapping_neg().checked_rem(n).unwrap_or(0);
     loop {
@@ -249,7 +239,7 @@ impl Mode2Pool {
 
     /// Draws a grant of `blocks` contiguous resource blocks: each allowed n_PSCCH, I_TRP and place in frequency has
     /// the same probability.
-    pub fn draw(&self, blocks: u32, entropy: &mut (impl Entropy + ?Sized)) -> Result<Mode2Grant, Error> {
+    pub fn draw(&self, blocks: u32, entropy: &mut (impl Rng + ?Sized)) -> Result<Mode2Grant, Error> {
         within("resource blocks of a grant", blocks, 1, self.resource_blocks)?;
         let n_pscch = uniform(entropy, self.pscch_resources);
         let allowed = || {
@@ -305,11 +295,7 @@ impl DiscoveryPool {
 
     /// Draws n_PSDCH for one message in one period, or none when chance says to be silent. `taken` tells which
     /// resources cannot be used, such as those of subframes in which the UE sends another message.
-    pub fn draw(
-        &self,
-        entropy: &mut (impl Entropy + ?Sized),
-        mut taken: impl FnMut(u32) -> bool,
-    ) -> Option<u32> {
+    pub fn draw(&self, entropy: &mut (impl Rng + ?Sized), mut taken: impl FnMut(u32) -> bool) -> Option<u32> {
         if uniform(entropy, 4) >= self.tx_probability as u32 {
             return None;
         }

@@ -12,8 +12,6 @@
 //! engine    all of it composed: handle_input, poll_output; the run-loop contract stands there
 //! direct_link  one-to-one links: set-up, re-keying, keep-alive, release; the same contract
 //! grant     which resource: modes 2 and 4, discovery type 1, redundancy versions
-//! wire/     formats, bytes <-> values: sl_sch rlc_um pdcp mib_sl pc5_discovery pc5_signalling
-//! ids       identities as newtypes
 //! ```
 //!
 //! What is protected, and how, is `sidelink_security`; which subframe and which resource block is `sidelink_phy`, which
@@ -31,8 +29,6 @@ pub mod direct_link;
 pub mod discovery;
 pub mod engine;
 pub mod grant;
-pub mod ids;
 pub mod mux;
 pub mod pdcp;
 pub mod rlc_um;
-pub mod wire;

@@ -7,10 +7,10 @@
 
 use core::fmt;
 
-use crate::ids::{GroupDestinationId, Layer2Id, Lcid};
 use crate::rlc_um::{self, Transmitter};
-use crate::wire;
-use crate::wire::sl_sch;
+use sidelink_wire as wire;
+use sidelink_wire::ids::{GroupDestinationId, Layer2Id, Lcid};
+use sidelink_wire::sl_sch;
 
 /// Octets of the largest transport block that a [`Multiplexer`] fills: above the 75376 bits of 110 resource blocks.
 pub const MAX_TRANSPORT_BLOCK: usize = 9_600;

@@ -18,11 +18,11 @@ use sidelink_security::counter::replay::{ReplayWindow, Replayed};
 use sidelink_security::counter::{Count, UtcCounter};
 use sidelink_security::group::{self, Incoming, PduRefusal, SendError};
 
-use crate::ids::{Layer2Id, Lcid};
 use crate::mux::Address;
 use crate::rlc_um::Key;
-use crate::wire;
-use crate::wire::pdcp::{HEADER_LEN, MAC_I_LEN, MAX_SDU_LEN, OneToManyRepr, OneToOneRepr, Packet, SduType};
+use sidelink_wire as wire;
+use sidelink_wire::ids::{Layer2Id, Lcid};
+use sidelink_wire::pdcp::{HEADER_LEN, MAC_I_LEN, MAX_SDU_LEN, OneToManyRepr, OneToOneRepr, Packet, SduType};
 
 /// Why a PDU was not built or not believed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

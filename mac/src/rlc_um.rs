@@ -9,9 +9,9 @@
 use core::fmt;
 use std::collections::VecDeque;
 
-use crate::ids::{Layer2Id, Lcid};
-use crate::wire;
-use crate::wire::rlc_um::{FramingInfo, MAX_ELEMENTS, MAX_LI, Packet, Repr, SN_MODULUS};
+use sidelink_wire as wire;
+use sidelink_wire::ids::{Layer2Id, Lcid};
+use sidelink_wire::rlc_um::{FramingInfo, MAX_ELEMENTS, MAX_LI, Packet, Repr, SN_MODULUS};
 
 /// The largest RLC SDU, in octets: the largest PDCP PDU.
 pub const MAX_SDU_LEN: usize = wire::pdcp::HEADER_LEN + wire::pdcp::MAX_SDU_LEN + wire::pdcp::MAC_I_LEN;

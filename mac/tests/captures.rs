@@ -3,10 +3,10 @@
 
 use std::path::PathBuf;
 
-use sidelink_mac::ids::{Layer2Id, Lcid};
 use sidelink_mac::mux::{Address, Demultiplexed};
 use sidelink_mac::rlc_um::{Key, MAX_SDU_LEN, Receiver, ReceiverConfig};
-use sidelink_mac::wire::{Error, mib_sl, pdcp, rlc_um, sl_sch};
+use sidelink_wire::ids::{Layer2Id, Lcid};
+use sidelink_wire::{Error, mib_sl, pdcp, rlc_um, sl_sch};
 
 /// The transport blocks and SL-BCH blocks of one file, in order.
 struct Capture {

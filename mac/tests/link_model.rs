@@ -9,11 +9,11 @@ use std::convert::Infallible;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use sidelink_mac::direct_link::{Config, Hub, Identity, Input, KdRecord, Output, Pdu, State};
-use sidelink_mac::ids::Layer2Id;
 use sidelink_security::counter::UtcTime;
 use sidelink_security::counter::reserve::{CounterStore, StreamId};
 use sidelink_security::direct::{Fingerprint, KdId, Profile};
 use sidelink_security::keys::Kd;
+use sidelink_wire::ids::Layer2Id;
 use stateright::{Checker, Model, Property};
 
 struct Memory(u64);

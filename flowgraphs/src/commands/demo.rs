@@ -15,8 +15,8 @@ use crate::ue::{
 use clap::Args;
 use recording::Recording;
 use sidelink_mac::engine::Outcome;
-use sidelink_mac::ids::{Layer2Id, Lcid};
 use sidelink_mac::mux::Address;
+use sidelink_wire::ids::{Layer2Id, Lcid};
 use std::io::Write;
 use std::path::PathBuf;
 use std::sync::atomic::Ordering;

@@ -356,7 +356,7 @@ fn list(args: &StoreArgs) -> anyhow::Result<()> {
             text,
             "group      {:<20} {} {} members, {live} of {} PGKs valid",
             group.name,
-            crate::hex::of_bytes(&group.group_id.0),
+            sidelink_wire::hex::of_bytes(&group.group_id.0),
             group.member.len(),
             group.pgk.len()
         )?;

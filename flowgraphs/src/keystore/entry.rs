@@ -2,10 +2,10 @@
 
 use super::VERSION;
 use crate::config::ConfigError;
-use crate::hex;
 use serde::de::{self, Deserializer};
 use serde::{Deserialize, Serialize, Serializer};
 use sidelink_security::cipher::Algorithm;
+use sidelink_wire::hex;
 use std::collections::BTreeSet;
 use std::fmt;
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};

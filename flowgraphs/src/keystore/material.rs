@@ -2,7 +2,6 @@
 
 use super::entry::{Discovery, Group, Hex, PgkEntry, Protection, Secret, VariantName};
 use crate::config::ConfigError;
-use sidelink_mac::wire::pc5_discovery::{Content, LEN, MessageType, Packet, Repr};
 use sidelink_security::cipher::Algorithm;
 use sidelink_security::counter::UtcCounter;
 use sidelink_security::discovery::open::OpenKey;
@@ -16,6 +15,7 @@ use sidelink_security::group::{GroupConfig, GroupKey};
 use sidelink_security::keys::{
     ApplicationKey, DiscoveryKey, Duck, Duik, Dusk, KeyLengthError, Pgk, PresharedSecret, Psdk,
 };
+use sidelink_wire::pc5_discovery::{Content, LEN, MessageType, Packet, Repr};
 
 /// Keys of one entry, ready for whoever receives.
 #[allow(clippy::large_enum_variant)] // one per entry, built once

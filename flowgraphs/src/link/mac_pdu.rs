@@ -1,8 +1,8 @@
 //! What the outside of a transport block shows without keys: whether it is a MAC PDU, and of whom.
 
-use sidelink_mac::ids::Lcid;
-use sidelink_mac::wire::{rlc_um, sl_sch};
 use sidelink_phy::receive::receiver::ControlInformation;
+use sidelink_wire::ids::Lcid;
+use sidelink_wire::{rlc_um, sl_sch};
 
 /// The addresses of an SL-SCH MAC PDU.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -7,13 +7,13 @@ use sidelink_mac::discovery::{
     AirTime, Discovered, Dropped, Finding, Follow, Monitor, MonitorConfig, TimePolicy, Who,
 };
 use sidelink_mac::engine::{Cause, Outcome};
-use sidelink_mac::wire::pc5_discovery::MessageType;
 use sidelink_security::counter::{UtcCounter, UtcTime};
 use sidelink_security::discovery::open::{MatchReport, OpenKey};
 use sidelink_security::discovery::ota::{OtaConfig, OtaIdentity};
 use sidelink_security::discovery::request_response::{AnsweredRequests, Pending, RateLimit, Session};
 use sidelink_security::discovery::restricted::{MicCheck, Receiver};
 use sidelink_security::discovery::{Announcement, Freshness, Message, Mic, Profile, Refusal};
+use sidelink_wire::pc5_discovery::MessageType;
 use std::collections::{HashMap, VecDeque};
 
 /// Requests that may be open at once.

@@ -3,8 +3,6 @@ use crate::keystore::{Cipher, Discovery, Group, Hex, Protection, Secret, Variant
 use sidelink_mac::discovery::{Announcer, AnnouncerKey};
 use sidelink_mac::engine::{Bearer, Config, Engine, Input, Output};
 use sidelink_mac::pdcp::{PlainSn, Protection as Ciphering};
-use sidelink_mac::wire::pc5_discovery::{Content, MessageType, Packet, Repr};
-use sidelink_mac::wire::pdcp::SduType;
 use sidelink_security::counter::UtcCounter;
 use sidelink_security::counter::reserve::{CounterStore, ReserveConfig, StreamId};
 use sidelink_security::discovery::open::OpenKey;
@@ -12,6 +10,8 @@ use sidelink_security::discovery::ota::OtaIdentity;
 use sidelink_security::discovery::restricted::Sender;
 use sidelink_security::discovery::{Freshness, Message, Profile};
 use sidelink_security::keys::DiscoveryKey;
+use sidelink_wire::pc5_discovery::{Content, MessageType, Packet, Repr};
+use sidelink_wire::pdcp::SduType;
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 
@@ -311,7 +311,7 @@ fn a_recording_is_decoded_verified_and_opened() {
     let blocks = blocks(&group, &[b"hello, group"], 1256 / 8, false);
     let mut keys = everybody();
     keys.group = vec![group];
-    let hex = |bytes: &[u8]| crate::hex::of_bytes(bytes);
+    let hex = |bytes: &[u8]| sidelink_wire::hex::of_bytes(bytes);
     let restricted = announce(&keys.discovery[1], NOW);
     let rotating = announce(&keys.discovery[3], NOW);
     let example = include_str!("../scenario/example_d2d.toml");

@@ -1,11 +1,11 @@
 //! Who is on the air, as a table that stays in its place on a terminal: a row for each, the latest of each.
 
-use crate::hex;
 use crate::open::Opened;
 use crate::readable::{hex_and_text, text};
 use crate::terminal::{self, Ink, paint};
 use sidelink_phy::receive::estimate::Measurement;
 use sidelink_phy::receive::receiver::{ControlInformation, Event};
+use sidelink_wire::hex;
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::time::{Duration, Instant};

@@ -1,7 +1,7 @@
 //! One JSON object a line. The keys are documented in the README: changing one changes the product.
 
 use super::Counts;
-use crate::hex;
+use sidelink_wire::hex;
 
 use crate::receive::Outcome;
 use serde_json::{Map, Value, json};

@@ -1,14 +1,14 @@
 //! What the blocks held: a line or an object each PDCP PDU and each discovery message.
 
-use crate::hex;
 use crate::open::{Channel, DiscoveryReport, Judgement, Opened, PdcpReport};
 use crate::readable;
 use crate::terminal::{Ink, paint};
 use serde_json::{Map, Value};
-use sidelink_mac::ids::Layer2Id;
 use sidelink_mac::mux::Address;
 use sidelink_mac::pdcp::Header;
-use sidelink_mac::wire::pdcp::SduType;
+use sidelink_wire::hex;
+use sidelink_wire::ids::Layer2Id;
+use sidelink_wire::pdcp::SduType;
 use std::io::{self, Write};
 
 /// Octets of a payload that are shown.

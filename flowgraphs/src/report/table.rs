@@ -1,12 +1,12 @@
 //! One line an event, for people.
 
 use super::Counts;
-use crate::hex;
 use crate::readable::{hex_and_text, text};
 use crate::receive::Outcome;
 use crate::terminal::{Ink, paint};
 use sidelink_phy::receive::receiver::{ControlInformation, Event};
 use sidelink_phy::receive::stream::Alignment;
+use sidelink_wire::hex;
 use std::io::{self, Write};
 
 /// Octets of a payload that are shown.

@@ -1,10 +1,10 @@
 //! What is in a transport block.
 
 use crate::config::{ConfigError, OneOrMany};
-use crate::hex;
 use serde::Deserialize;
 use serde::de::{self, Deserializer};
 use sidelink_phy::impair::rng::Rng;
+use sidelink_wire::hex;
 
 /// Octets of transport blocks or messages: `"random"`, hexadecimal digits, `"text:hello"`, or a list of these that is gone
 /// through again and again. What is too short is padded with zeros.

@@ -1,6 +1,5 @@
 //! One channel in one subframe: what is sent, and how it is told.
 
-use crate::hex;
 use serde_json::{Map, Value, json};
 use sidelink_phy::channel::pscch;
 use sidelink_phy::channel::psdch::{self, MESSAGE_BITS, MESSAGE_BYTES};
@@ -9,6 +8,7 @@ use sidelink_phy::numerology::{Numerology, SUBCARRIER_HZ};
 use sidelink_phy::sci::{Format0, Format1};
 use sidelink_phy::units::{Bandwidth, CyclicPrefix, DfnSubframe, Modulation, SlssId};
 use sidelink_recordings::sigmf::Annotation;
+use sidelink_wire::hex;
 use std::ops::Range;
 
 /// What one UE sends on one channel in one subframe.

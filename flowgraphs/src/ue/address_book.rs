@@ -2,7 +2,7 @@
 
 use super::UeConfig;
 use crate::keystore::{Hex, Keys};
-use sidelink_mac::ids::Layer2Id;
+use sidelink_wire::ids::Layer2Id;
 use std::collections::HashMap;
 
 /// Names of layer-2 IDs.

@@ -2,10 +2,10 @@
 
 use super::layer2::Happening;
 use super::refused::Refused;
-use sidelink_mac::ids::Lcid;
 use sidelink_mac::mux::Address;
-use sidelink_mac::wire::pdcp::SduType;
 use sidelink_security::counter::UtcTime;
+use sidelink_wire::ids::Lcid;
+use sidelink_wire::pdcp::SduType;
 
 /// A subframe.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -8,9 +8,9 @@ use super::layer2::Happening;
 use crate::config::ConfigError;
 use crossbeam::channel::{Receiver, Sender, bounded};
 use serde::Deserialize;
-use sidelink_mac::ids::Lcid;
 use sidelink_mac::mux::Address;
-use sidelink_mac::wire::pdcp::SduType;
+use sidelink_wire::ids::Lcid;
+use sidelink_wire::pdcp::SduType;
 use std::net::{SocketAddr, UdpSocket};
 use std::sync::Arc;
 
@@ -256,7 +256,7 @@ mod tests {
     #[test]
     fn neither_is_refused() {
         let config = IpConfig { to: "fire".into(), tun: None, address: None, local: None, remote: None };
-        let address = Address::Group(sidelink_mac::ids::Layer2Id::from_octets([0, 0, 1]));
+        let address = Address::Group(sidelink_wire::ids::Layer2Id::from_octets([0, 0, 1]));
         let error = Ip::open(&config, address, Lcid::PC5_S_UNPROTECTED).err().unwrap();
         assert!(error.to_string().contains("local and remote"), "{error}");
     }

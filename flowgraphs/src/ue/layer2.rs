@@ -7,12 +7,12 @@ use crate::scenario::Content;
 use sidelink_mac::direct_link::{Metered, Pdu, State};
 use sidelink_mac::discovery::{AirTime, Discovered, Finding, Who};
 use sidelink_mac::engine::{Bearer, Cause, Counters, Drop, Engine, Input, Origin, Outcome, Output};
-use sidelink_mac::ids::{GroupDestinationId, Layer2Id, Lcid};
 use sidelink_mac::mux::Address;
 use sidelink_mac::pdcp::{Assurance, Header};
-use sidelink_mac::wire::pdcp::SduType;
 use sidelink_security::counter::reserve::StreamId;
 use sidelink_security::counter::{UtcCounter, UtcTime};
+use sidelink_wire::ids::{GroupDestinationId, Layer2Id, Lcid};
+use sidelink_wire::pdcp::SduType;
 use std::collections::HashMap;
 use std::time::Duration;
 

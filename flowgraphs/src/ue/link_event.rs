@@ -3,10 +3,10 @@
 use super::{Happening, Ue};
 use crate::radio::Anchor;
 use sidelink_mac::direct_link::State;
-use sidelink_mac::wire::pc5_signalling::MessageType;
 use sidelink_security::counter::UtcTime;
 use sidelink_security::direct::signed::issue::{Issuer, Validity};
 use sidelink_security::direct::signed::{Credential, Root, Trust};
+use sidelink_wire::pc5_signalling::MessageType;
 
 /// Something that happened to a link.
 #[derive(Clone, Debug, PartialEq, Eq)]

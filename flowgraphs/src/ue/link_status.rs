@@ -2,9 +2,9 @@
 
 use serde::Serialize;
 use sidelink_mac::direct_link::{Metered, State};
-use sidelink_mac::ids::Layer2Id;
-use sidelink_mac::wire::pc5_signalling::MessageType;
 use sidelink_security::counter::UtcTime;
+use sidelink_wire::ids::Layer2Id;
+use sidelink_wire::pc5_signalling::MessageType;
 
 /// One peer.
 #[derive(Clone, Debug, PartialEq, Serialize)]

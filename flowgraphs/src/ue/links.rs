@@ -9,13 +9,13 @@ use serde::Deserialize;
 use sidelink_mac::direct_link::{
     Change, Config, Error, Hub, Identity, Input, KdRecord, LinkId, Metered, Output, Pdu, State, Ticket,
 };
-use sidelink_mac::ids::{Layer2Id, Lcid};
-use sidelink_mac::wire::pdcp::SduType;
 use sidelink_security::counter::UtcTime;
 use sidelink_security::counter::reserve::{CounterStore, Granted, Reservation, StreamId};
 use sidelink_security::direct::KdId;
 use sidelink_security::direct::signed::{Credential, Trust};
 use sidelink_security::keys::Kd;
+use sidelink_wire::ids::{Layer2Id, Lcid};
+use sidelink_wire::pdcp::SduType;
 use std::collections::VecDeque;
 use std::fmt::Display;
 use std::time::{Duration, Instant};

@@ -2,7 +2,7 @@
 
 use sidelink_mac::direct_link;
 use sidelink_mac::engine;
-use sidelink_mac::ids::Layer2Id;
+use sidelink_wire::ids::Layer2Id;
 use std::fmt;
 
 /// Why nothing was sent, or no link was touched.

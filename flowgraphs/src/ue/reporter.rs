@@ -4,13 +4,13 @@
 use super::address_book::AddressBook;
 use super::application::{Application, Moment, Send};
 use super::layer2::Happening;
-use crate::hex;
 use crate::readable::{date, payload};
 use crate::terminal::{Ink, paint};
 use crossbeam::channel::{Sender, bounded};
 use serde_json::{Value, json};
-use sidelink_mac::ids::Layer2Id;
 use sidelink_mac::mux::Address;
+use sidelink_wire::hex;
+use sidelink_wire::ids::Layer2Id;
 use std::io::Write;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -11,9 +11,9 @@
 use super::application::{Application, Moment, Outgoing, Send};
 use super::ip::{unwrapped, wrapped};
 use super::layer2::Happening;
-use sidelink_mac::ids::Lcid;
 use sidelink_mac::mux::Address;
-use sidelink_mac::wire::pdcp::SduType;
+use sidelink_wire::ids::Lcid;
+use sidelink_wire::pdcp::SduType;
 use std::sync::{Arc, Mutex};
 
 /// Content of a datagram.
@@ -180,9 +180,9 @@ impl Application for FileReceiver {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use sidelink_mac::ids::Layer2Id;
     use sidelink_mac::pdcp::{Assurance, Header};
     use sidelink_security::counter::UtcTime;
+    use sidelink_wire::ids::Layer2Id;
 
     #[test]
     fn a_file_arrives_though_a_third_is_lost() {

@@ -15,12 +15,12 @@ use super::io::{Closed, State};
 use super::kd::{Change, Identity, KdRecord, MAX_IDENTITY, Ticket};
 use super::link::{Answer, Answering, Asked, Commanded, HalfOpen, KdInUse, Link, Stage};
 use super::note::{Cause, Note};
-use crate::ids::{Layer2Id, Lcid};
 use crate::pdcp;
-use crate::wire::pc5_signalling::{
+use sidelink_wire::ids::{Layer2Id, Lcid};
+use sidelink_wire::pc5_signalling::{
     Algorithms, Body, CommunicationRequest, MessageType, SecurityModeCommand, UserInfo, UserPlane,
 };
-use crate::wire::pdcp::{HEADER_LEN, OneToOneRepr, SduType};
+use sidelink_wire::pdcp::{HEADER_LEN, OneToOneRepr, SduType};
 
 impl Hub {
     /// A request in the clear: anybody can have sent it, so that it costs little and ends nothing.

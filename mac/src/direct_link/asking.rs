@@ -17,13 +17,13 @@ use super::io::{Closed, Error, State};
 use super::kd::{Change, Identity, KdRecord, Ticket};
 use super::link::{Asked, Asking, Link, Signing, Stage};
 use super::note::{Cause, Note};
-use crate::ids::{Layer2Id, Lcid};
 use crate::pdcp;
-use crate::wire::pc5_signalling::{
+use sidelink_security::group::PduRefusal;
+use sidelink_wire::ids::{Layer2Id, Lcid};
+use sidelink_wire::pc5_signalling::{
     self as pc5, Body, CommunicationRequest, MessageType, RekeyingRequest, UserInfo, UserPlane,
 };
-use crate::wire::pdcp::{HEADER_LEN, MAC_I_LEN, OneToOneRepr};
-use sidelink_security::group::PduRefusal;
+use sidelink_wire::pdcp::{HEADER_LEN, MAC_I_LEN, OneToOneRepr};
 
 /// SC periods from a request to its end by a shared KD: command, complete, accept, and the request itself.
 const TURNS: u64 = 4;

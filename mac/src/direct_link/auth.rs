@@ -12,8 +12,8 @@ use super::hub::Hub;
 use super::kd::{Connection, Identity, KdRecord, Method};
 use super::link::{Answering, Asked, Commanded, HalfOpen, KdInUse, Signer, Stage};
 use super::note::{Cause, Note};
-use crate::ids::{Layer2Id, Lcid};
-use crate::wire::pc5_signalling::{AuthenticationPhase, Body, MessageType};
+use sidelink_wire::ids::{Layer2Id, Lcid};
+use sidelink_wire::pc5_signalling::{AuthenticationPhase, Body, MessageType};
 
 /// The method octet of a refusal, which has none.
 const NO_METHOD: u8 = 0;

@@ -3,7 +3,7 @@
 use sidelink_security::direct::{Policy, Profile};
 
 use super::kd::Identity;
-use crate::ids::Layer2Id;
+use sidelink_wire::ids::Layer2Id;
 
 /// When UE_2 makes a new KD in a re-keying. The texts differ; all keep to the Re-auth flag.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]

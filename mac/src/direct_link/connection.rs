@@ -7,8 +7,8 @@ use sidelink_security::direct::{KdId, Profile};
 
 use super::hub::Hub;
 use super::kd::{Change, Connection, Identity};
-use crate::ids::Layer2Id;
-use crate::wire::pc5_signalling::UserInfo;
+use sidelink_wire::ids::Layer2Id;
+use sidelink_wire::pc5_signalling::UserInfo;
 
 /// The type of identity of a User Info that holds one: ours, far from the known ones.
 pub(super) const KIND: u8 = 0xc1;

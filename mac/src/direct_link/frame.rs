@@ -2,9 +2,9 @@
 
 use sidelink_security::direct::{Active, Kind, Need, Profile, Proposed, SendError, Stated, Ticket};
 
-use crate::ids::Lcid;
-use crate::wire::pc5_signalling::{Body, Coding, Repr, SecurityPolicy};
-use crate::wire::pdcp::{HEADER_LEN, MAC_I_LEN, OneToOneRepr, SduType};
+use sidelink_wire::ids::Lcid;
+use sidelink_wire::pc5_signalling::{Body, Coding, Repr, SecurityPolicy};
+use sidelink_wire::pdcp::{HEADER_LEN, MAC_I_LEN, OneToOneRepr, SduType};
 
 fn pdu(sdu_type: SduType, kd_sess_id: u16, sn: u16, data: &[u8], mac_octets: usize) -> Vec<u8> {
     let mut pdu = vec![0; HEADER_LEN + data.len() + mac_octets];

@@ -7,10 +7,10 @@ use super::hub::Hub;
 use super::io::{Output, Received};
 use super::link::{Link, Stage, Update};
 use super::note::{Cause, Note};
-use crate::ids::{Layer2Id, Lcid};
 use crate::pdcp::{self, Assurance};
-use crate::wire::pc5_signalling::{self, Body, Repr};
-use crate::wire::pdcp::{HEADER_LEN, OneToOneRepr, Packet, SduType};
+use sidelink_wire::ids::{Layer2Id, Lcid};
+use sidelink_wire::pc5_signalling::{self, Body, Repr};
+use sidelink_wire::pdcp::{HEADER_LEN, OneToOneRepr, Packet, SduType};
 
 impl Hub {
     /// A PDU for this UE: which link, which key, what is in it.
@@ -167,7 +167,7 @@ impl Hub {
 }
 
 /// The message of a profile.
-pub(super) fn parse(profile: Profile, message: &[u8]) -> Result<Repr<'_>, crate::wire::Error> {
+pub(super) fn parse(profile: Profile, message: &[u8]) -> Result<Repr<'_>, sidelink_wire::Error> {
     Repr::parse(&pc5_signalling::Packet::new_checked(frame::coding(profile), message)?)
 }
 

@@ -16,9 +16,9 @@ use super::io::{Closed, Error, Input, Keys, LinkId, Metered, Output, Pdu, State}
 use super::kd::{Change, KdRecord, Keyring, MAX_IDENTITY, Ticket};
 use super::link::{Asked, HalfOpen, Link, Signer, Stage};
 use super::note::Note;
-use crate::ids::{Layer2Id, Lcid};
-use crate::wire::pc5_signalling::{Body, MessageType};
-use crate::wire::pdcp::{MAX_SDU_LEN, SduType};
+use sidelink_wire::ids::{Layer2Id, Lcid};
+use sidelink_wire::pc5_signalling::{Body, MessageType};
+use sidelink_wire::pdcp::{MAX_SDU_LEN, SduType};
 
 /// Session numbers that one UE may use in its life.
 const SESSION_LIMIT: u64 = 1 << 48;

@@ -13,11 +13,11 @@ use super::hub::Hub;
 use super::io::{Error, State};
 use super::link::{Link, Repeat, Stage, Update};
 use super::note::{Cause, Note};
-use crate::ids::{Layer2Id, Lcid};
 use crate::pdcp;
-use crate::wire::pc5_signalling::{Body, Identifiers};
-use crate::wire::pdcp::{HEADER_LEN, OneToOneRepr};
 use sidelink_security::cipher::Algorithm;
+use sidelink_wire::ids::{Layer2Id, Lcid};
+use sidelink_wire::pc5_signalling::{Body, Identifiers};
+use sidelink_wire::pdcp::{HEADER_LEN, OneToOneRepr};
 
 impl Hub {
     pub(super) fn update_identifiers(&mut self, index: usize) -> Result<(), Error> {

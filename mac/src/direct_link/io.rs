@@ -8,10 +8,10 @@ use sidelink_security::direct::{Chosen, Fingerprint, KdId, KdSessId};
 
 use super::kd::{Change, Identity, Ticket};
 use super::note::{Cause, Note};
-use crate::ids::{Layer2Id, Lcid};
 use crate::pdcp::Assurance;
-use crate::wire::pc5_signalling::MessageType;
-use crate::wire::pdcp::SduType;
+use sidelink_wire::ids::{Layer2Id, Lcid};
+use sidelink_wire::pc5_signalling::MessageType;
+use sidelink_wire::pdcp::SduType;
 
 /// Name of a link, for as long as the hub lives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -142,7 +142,7 @@ pub enum Error {
     NothingToRekey,
     /// A re-keying of this link runs, or one ended less than the least interval ago.
     RekeyingTooSoon,
-    /// Our misuse: the SDU is empty, or longer than [`crate::wire::pdcp::MAX_SDU_LEN`], or the channel carries signalling.
+    /// Our misuse: the SDU is empty, or longer than [`sidelink_wire::pdcp::MAX_SDU_LEN`], or the channel carries signalling.
     Sdu {
         /// Octets of the SDU.
         len: usize,

@@ -10,8 +10,8 @@ use sidelink_security::keys::Kd;
 use super::io::{Keys, LinkId};
 use super::kd::{Identity, KdRecord, Ticket};
 use super::note::Cause;
-use crate::ids::Layer2Id;
-use crate::wire::pc5_signalling::Identifiers;
+use sidelink_wire::ids::Layer2Id;
+use sidelink_wire::pc5_signalling::Identifiers;
 
 /// What this UE proves itself with, and whom it believes.
 #[derive(Debug)]

@@ -5,9 +5,9 @@ use core::fmt;
 use sidelink_security::direct::Disagreement;
 
 use super::kd::Identity;
-use crate::ids::{Layer2Id, Lcid};
 use crate::pdcp;
-use crate::wire::pc5_signalling::MessageType;
+use sidelink_wire::ids::{Layer2Id, Lcid};
+use sidelink_wire::pc5_signalling::MessageType;
 
 macro_rules! causes {
     ($($(#[$doc:meta])* $name:ident = $value:literal, $text:literal;)*) => {

@@ -11,10 +11,10 @@ use super::io::{Closed, Error, State};
 use super::kd::KdRecord;
 use super::link::{Answer, Answering, Asked, Commanded, KdInUse, Stage, Update};
 use super::note::{Cause, Note};
-use crate::ids::Lcid;
 use crate::pdcp;
-use crate::wire::pc5_signalling::{Body, MessageType, RekeyingRequest};
-use crate::wire::pdcp::{HEADER_LEN, OneToOneRepr};
+use sidelink_wire::ids::Lcid;
+use sidelink_wire::pc5_signalling::{Body, MessageType, RekeyingRequest};
+use sidelink_wire::pdcp::{HEADER_LEN, OneToOneRepr};
 
 impl Hub {
     /// A request to re-key, under the current key.

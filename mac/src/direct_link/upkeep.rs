@@ -4,8 +4,8 @@ use super::hub::Hub;
 use super::io::{Closed, Error, LinkId};
 use super::link::{Asked, Repeat, Stage};
 use super::note::{Cause, Note};
-use crate::ids::Lcid;
-use crate::wire::pc5_signalling::{AuthenticationPhase, Body, Repr};
+use sidelink_wire::ids::Lcid;
+use sidelink_wire::pc5_signalling::{AuthenticationPhase, Body, Repr};
 
 impl Hub {
     /// A message that a key of the link opened; `current` when it is the one that sends.

@@ -9,9 +9,9 @@ use sidelink_security::discovery::{Message, Refusal};
 use sidelink_security::keys::ApplicationKey;
 
 use super::{AirTime, TimePolicy};
-use crate::grant::Entropy;
-use crate::wire;
-use crate::wire::pc5_discovery::{Content, LEN, Repr};
+use sidelink_wire as wire;
+use sidelink_wire::pc5_discovery::{Content, LEN, Repr};
+use sidelink_wire::rng::Rng;
 
 /// The most octets of nonce that a changing identifier sends.
 const MAX_NONCE: usize = 16;
@@ -100,7 +100,7 @@ impl Announcer {
         &mut self,
         now: &AirTime,
         policy: &TimePolicy,
-        entropy: &mut (impl Entropy + ?Sized),
+        entropy: &mut (impl Rng + ?Sized),
     ) -> Result<Message, Refusal> {
         let freshness = policy.freshness(now);
         freshness.may_announce()?;

@@ -11,8 +11,8 @@ use sidelink_security::discovery::{Announcement, Code, Message, Mic, Refusal, Ve
 
 use super::monitor::Finding;
 use super::{AirTime, TimePolicy, more_telling};
-use crate::wire;
-use crate::wire::pc5_discovery::{Content, LEN, MessageType, Repr};
+use sidelink_wire as wire;
+use sidelink_wire::pc5_discovery::{Content, LEN, MessageType, Repr};
 
 /// Questions of one discoverer that may still be answered.
 const PENDING: usize = 4;

@@ -20,8 +20,8 @@ use sidelink_security::keys::ApplicationKey;
 use super::seen::{Note, Seen, Who};
 use super::tabled::{Inner, Job, Tabled};
 use super::{AirTime, TimePolicy, checked, more_telling};
-use crate::wire;
-use crate::wire::pc5_discovery::MessageType;
+use sidelink_wire as wire;
+use sidelink_wire::pc5_discovery::MessageType;
 
 /// What a monitor may conclude.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

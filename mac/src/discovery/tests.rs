@@ -10,7 +10,7 @@ use sidelink_security::keys::{ApplicationKey, DiscoveryKey, Duck, Duik, Dusk, Pr
 
 use super::*;
 use crate::grant::tests::entropy;
-use crate::wire::pc5_discovery::Content;
+use sidelink_wire::pc5_discovery::Content;
 
 const POLICY: TimePolicy = TimePolicy { max_offset: 32, strict: None, uncertainty_millis: 20 };
 const FOREVER: UtcCounter = UtcCounter::new(u32::MAX);

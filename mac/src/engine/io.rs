@@ -10,13 +10,13 @@ use sidelink_security::discovery::{Message, Refusal};
 use crate::discovery::{
     AirTime, Discovered, DiscovereeConfig, Dropped, Finding, Job, MonitorConfig, TimePolicy,
 };
-use crate::ids::{GroupDestinationId, Layer2Id, Lcid};
 use crate::mux::{self, Address, Built};
 use crate::pdcp::{self, Assurance, Header};
 use crate::rlc_um;
-use crate::wire;
-use crate::wire::mib_sl;
-use crate::wire::pdcp::SduType;
+use sidelink_wire as wire;
+use sidelink_wire::ids::{GroupDestinationId, Layer2Id, Lcid};
+use sidelink_wire::mib_sl;
+use sidelink_wire::pdcp::SduType;
 
 /// Sizes and rules. All memory of the data path is allocated by [`Engine::new`](super::Engine::new) and by what adds a bearer or a key.
 #[derive(Debug, Clone, Copy)]

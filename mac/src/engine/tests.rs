@@ -12,11 +12,11 @@ use sidelink_security::keys::{ApplicationKey, Pgk, PresharedSecret};
 
 use super::*;
 use crate::discovery::{Answering, Asking, MonitorConfig};
-use crate::ids::Lcid;
 use crate::mux;
 use crate::pdcp::tests::Store;
 use crate::pdcp::{Assurance, PlainSn};
-use crate::wire::pdcp::SduType;
+use sidelink_wire::ids::Lcid;
+use sidelink_wire::pdcp::SduType;
 
 const START: u64 = 1_700_000_000_000;
 const FOREVER: UtcCounter = UtcCounter::new(u32::MAX);

@@ -21,7 +21,9 @@
 //! same procedure in NR does (TS 38.214 §8.1.4, from memory). Not in the first second of sensing, and not
 //! while less than [`LEAST_MONITORED`] of the last P_step subframes were heard: whoever hears nothing stays silent.
 
-use super::{Entropy, Error, within};
+use sidelink_wire::rng::Rng;
+
+use super::{Error, within};
 
 mod config;
 mod monitored;
@@ -151,7 +153,7 @@ impl Sensing {
         &mut self,
         request: &Request,
         c_resel: u32,
-        entropy: &mut (impl Entropy + ?Sized),
+        entropy: &mut (impl Rng + ?Sized),
     ) -> Result<Candidates<'_>, Error> {
         within("sub-channels of a request", request.length.into(), 1, self.config.subchannels.into())?;
         if let Some(t2) = request.t2 {
@@ -203,7 +205,7 @@ impl Sensing {
 
     /// Steps 8 and 9: the mean S-RSSI of each remaining resource one period back, two, ..., lowest first. Only the best
     /// `needed` are kept.
-    fn rank(&mut self, window: &Window, needed: usize, entropy: &mut (impl Entropy + ?Sized)) {
+    fn rank(&mut self, window: &Window, needed: usize, entropy: &mut (impl Rng + ?Sized)) {
         let per_subframe = usize::from(self.config.subchannels);
         let long = window.period.milliseconds() >= 100;
         let back = if long { u64::from(self.config.p_step) } else { window.steps };

@@ -4,13 +4,13 @@
 
 use super::{Bytes, Target};
 use sidelink_mac::direct_link::{Config, Hub, Identity, Input, KdRecord, Output, Pdu};
-use sidelink_mac::ids::{Layer2Id, Lcid};
-use sidelink_mac::wire::pdcp::SduType;
 use sidelink_security::counter::UtcTime;
 use sidelink_security::counter::reserve::{CounterStore, StreamId};
 use sidelink_security::direct::signed::{Credential, Trust};
 use sidelink_security::direct::{Fingerprint, KdId, Need, Profile};
 use sidelink_security::keys::Kd;
+use sidelink_wire::ids::{Layer2Id, Lcid};
+use sidelink_wire::pdcp::SduType;
 use std::collections::BTreeSet;
 use std::convert::Infallible;
 

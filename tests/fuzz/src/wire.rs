@@ -1,7 +1,7 @@
 //! Formats of layer 2 and PC5: what parses comes back.
 
 use super::Target;
-use sidelink_mac::wire::{Error, mib_sl, pc5_discovery, pc5_signalling, pdcp, rlc_um, sl_sch};
+use sidelink_wire::{Error, mib_sl, pc5_discovery, pc5_signalling, pdcp, rlc_um, sl_sch};
 
 /// SL-SCH MAC PDUs.
 pub const SL_SCH: Target = Target { name: "wire_sl_sch", run: sl_sch, seeds: sl_sch_seeds };

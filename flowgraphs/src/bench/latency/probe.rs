@@ -2,9 +2,9 @@
 
 use crate::ue::{Application, Happening, Moment, Outgoing, Send};
 use hdrhistogram::Histogram;
-use sidelink_mac::ids::{Layer2Id, Lcid};
 use sidelink_mac::mux::Address;
-use sidelink_mac::wire::pdcp::SduType;
+use sidelink_wire::ids::{Layer2Id, Lcid};
+use sidelink_wire::pdcp::SduType;
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 

@@ -2,15 +2,15 @@
 
 use super::{Row, figure};
 use sidelink_mac::direct_link::{Config, Hub, Identity, Input, KdRecord, Output};
-use sidelink_mac::ids::{Layer2Id, Lcid};
-use sidelink_mac::wire::pc5_signalling::MessageType;
-use sidelink_mac::wire::pdcp::SduType;
 use sidelink_security::counter::UtcTime;
 use sidelink_security::counter::reserve::{CounterStore, StreamId};
 use sidelink_security::direct::KdId;
 use sidelink_security::direct::signed::issue::{Issuer, Validity};
 use sidelink_security::direct::signed::{Credential, Root, Trust};
 use sidelink_security::keys::Kd;
+use sidelink_wire::ids::{Layer2Id, Lcid};
+use sidelink_wire::pc5_signalling::MessageType;
+use sidelink_wire::pdcp::SduType;
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::time::{Duration, Instant};

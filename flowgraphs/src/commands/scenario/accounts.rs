@@ -6,7 +6,7 @@
 use super::ledger::{Entries, Entry};
 use crate::ue::LinkEvent;
 use serde::{Deserialize, Serialize};
-use sidelink_mac::wire::pc5_signalling::MessageType;
+use sidelink_wire::pc5_signalling::MessageType;
 use std::collections::{BTreeMap, HashMap, VecDeque};
 
 /// What a message or data is for.
@@ -115,7 +115,7 @@ pub(super) struct Message {
 mod number {
     use serde::de::{Deserialize, Deserializer, Error, Unexpected};
     use serde::ser::Serializer;
-    use sidelink_mac::wire::pc5_signalling::MessageType;
+    use sidelink_wire::pc5_signalling::MessageType;
 
     pub(super) fn serialize<S: Serializer>(message: &MessageType, to: S) -> Result<S::Ok, S::Error> {
         to.serialize_u8(message.lte())

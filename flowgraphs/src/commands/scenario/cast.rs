@@ -14,7 +14,7 @@ use crate::ue::{
     Application, NoStore, Outlaw, Participant, RadioFacts, Replayer, Running, ThreadOptions, Ue, UeConfig,
     certify,
 };
-use sidelink_mac::ids::Layer2Id;
+use sidelink_wire::ids::Layer2Id;
 use std::collections::BTreeMap;
 
 /// Subframes before the link is asked for.

@@ -85,7 +85,7 @@ fn svg(messages: &[Message]) -> String {
 mod tests {
     use super::*;
     use crate::commands::scenario::accounts::{Phase, Spent};
-    use sidelink_mac::wire::pc5_signalling::MessageType;
+    use sidelink_wire::pc5_signalling::MessageType;
 
     #[test]
     fn every_message_has_its_arrow() {

@@ -2,11 +2,11 @@
 
 use crate::scenario::Content;
 use crate::ue::{Application, Happening, LinkEvent, Moment, Send as SendData, link_event};
-use sidelink_mac::ids::GroupDestinationId;
 use sidelink_mac::mux::Address;
-use sidelink_mac::wire::pc5_signalling::MessageType;
-use sidelink_mac::wire::{rlc_um, sl_sch};
 use sidelink_security::direct::Fingerprint;
+use sidelink_wire::ids::GroupDestinationId;
+use sidelink_wire::pc5_signalling::MessageType;
+use sidelink_wire::{rlc_um, sl_sch};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// What UE_1 says begins with it.

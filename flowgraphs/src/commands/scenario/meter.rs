@@ -5,7 +5,7 @@ use super::cases::{Expect, Scenario};
 use super::ledger::{Entries, Entry};
 use crate::ue::LinkEvent;
 use serde::{Deserialize, Serialize};
-use sidelink_mac::wire::pc5_signalling::MessageType;
+use sidelink_wire::pc5_signalling::MessageType;
 use std::collections::{BTreeMap, HashSet};
 
 /// One run to do.

@@ -1,13 +1,13 @@
 //! What outlaws do with the blocks that they hear: the adversaries of T4.1 and TRK that a radio can be.
 
 use crate::ue::{Means, Plot, Saying};
-use sidelink_mac::ids::{GroupDestinationId, Layer2Id, Lcid};
 use sidelink_mac::mux::{Address, Multiplexer};
-use sidelink_mac::wire::pc5_signalling::{
+use sidelink_wire::ids::{GroupDestinationId, Layer2Id, Lcid};
+use sidelink_wire::pc5_signalling::{
     self as pc5, Body, Coding, CommunicationRequest, RekeyingRequest, Repr, UserInfo,
 };
-use sidelink_mac::wire::pdcp::{HEADER_LEN, MAC_I_LEN, OneToOneRepr, Packet, SduType};
-use sidelink_mac::wire::{rlc_um, sl_sch};
+use sidelink_wire::pdcp::{HEADER_LEN, MAC_I_LEN, OneToOneRepr, Packet, SduType};
+use sidelink_wire::{rlc_um, sl_sch};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What can be done to a PDU on its way.

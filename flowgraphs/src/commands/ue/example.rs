@@ -170,7 +170,7 @@ fn keys(parts: &Parts) -> Result<Keys, ConfigError> {
 /// The file of UE `k`.
 fn configuration(parts: &Parts, k: usize) -> String {
     let (name, peer) = (NAMES[k], NAMES[1 - k]);
-    let id = crate::hex::of_bytes(&IDS[k]);
+    let id = sidelink_wire::hex::of_bytes(&IDS[k]);
     let carrier = if parts.v2x { CARRIER_V2X } else { CARRIER_D2D };
     let keys = if parts.v2x { String::new() } else { format!("keys = \"{name}.keys\"\n") };
     let mut text = format!(
@@ -202,7 +202,7 @@ fn configuration(parts: &Parts, k: usize) -> String {
              [credential]                # what {name} proves itself with, and whom it believes\n\
              key = \"{name}.key\"\ncertificate = \"{name}.pem\"\ntrust = [\"ca.pem\"]\n\n\
              [[talk]]\nto = \"link:{peer}\"\nevery = {}\ntext = \"{name} to {peer} alone\"\n",
-            crate::hex::of_bytes(&IDS[1 - k]),
+            sidelink_wire::hex::of_bytes(&IDS[1 - k]),
             3000 + apart
         );
     }

@@ -7,9 +7,9 @@ use crate::provision::{Wish, provision};
 use crate::ue::{Application, Errands, Ip, Layer2, Links, Names, Talker};
 use sidelink_mac::direct_link::KdStore;
 use sidelink_mac::engine::Config as EngineConfig;
-use sidelink_mac::ids::{Layer2Id, Lcid};
 use sidelink_mac::mux::Address;
 use sidelink_security::counter::reserve::{CounterStore, ReserveConfig};
+use sidelink_wire::ids::{Layer2Id, Lcid};
 use std::collections::HashMap;
 use zeroize::Zeroizing;
 

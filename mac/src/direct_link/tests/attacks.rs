@@ -4,7 +4,7 @@ use sidelink_security::direct::Profile;
 
 use super::super::*;
 use super::rig::{Air, Flying, PERIOD, l2, name};
-use crate::ids::Lcid;
+use sidelink_wire::ids::Lcid;
 
 /// T4.1-1, T4.1-2: every bit of every message of a set-up and a re-keying flipped on the way, one at a time. Either
 /// the exchange survives by a new try, or it ends; it never ends in two ends that disagree, and never in weaker keys.
@@ -92,7 +92,7 @@ pub(super) fn replay_and_reflection_change_nothing() {
 /// T4.1-8, TRK-2: messages without protection in the peer's name neither release a link nor re-key it.
 #[test]
 pub(super) fn unprotected_messages_end_nothing() {
-    use crate::wire::pc5_signalling::Body;
+    use sidelink_wire::pc5_signalling::Body;
     let bodies = [
         Body::Release { reason: 1 },
         Body::CommunicationReject { cause: 1 },

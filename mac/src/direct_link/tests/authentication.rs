@@ -212,8 +212,8 @@ pub(super) fn a_flood_costs_cookies_not_signatures() {
     for number in 0u32..1000 {
         let mut octets = request.clone();
         octets[20..24].copy_from_slice(&number.to_be_bytes());
-        let source = crate::ids::Layer2Id::new(0x1000 + number).unwrap();
-        air.inject(source, 1, crate::ids::Lcid::PC5_S_UNPROTECTED, octets);
+        let source = sidelink_wire::ids::Layer2Id::new(0x1000 + number).unwrap();
+        air.inject(source, 1, sidelink_wire::ids::Lcid::PC5_S_UNPROTECTED, octets);
         air.run(PERIOD / 4);
         if number == 500 {
             air.connect(2, 1);

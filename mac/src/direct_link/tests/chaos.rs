@@ -44,7 +44,7 @@ fn channel(seed: u64, hostile: bool) -> Box<dyn FnMut(Flying) -> Vec<Flying>> {
                 3 => std::mem::swap(&mut again.from, &mut again.to),
                 4 => {
                     let lcid = [3, 28, 29, 30][chance.next(4) as usize];
-                    again.pdu.lcid = crate::ids::Lcid::new(lcid).unwrap();
+                    again.pdu.lcid = sidelink_wire::ids::Lcid::new(lcid).unwrap();
                 }
                 _ => {}
             }
@@ -151,7 +151,7 @@ proptest! {
         air.connect(0, 1);
         air.run(wait);
         for (octets, lcid, to) in pdus {
-            let lcid = crate::ids::Lcid::new([3, 28, 29, 30][lcid]).unwrap();
+            let lcid = sidelink_wire::ids::Lcid::new([3, 28, 29, 30][lcid]).unwrap();
             let from = super::rig::l2(if to { 0x10 } else { 0x11 });
             air.inject(from, usize::from(to), lcid, octets);
         }

@@ -4,8 +4,8 @@ use sidelink_security::direct::Profile;
 
 use super::super::*;
 use super::rig::{Air, PERIOD, PROFILE, Ue, l2};
-use crate::ids::Lcid;
-use crate::wire::pc5_signalling::{Body, Identifiers};
+use sidelink_wire::ids::Lcid;
+use sidelink_wire::pc5_signalling::{Body, Identifiers};
 
 pub(super) fn linked(configure: fn(usize, &mut Config)) -> Air {
     PROFILE.set(Profile::Nr);
@@ -21,7 +21,7 @@ pub(super) fn linked(configure: fn(usize, &mut Config)) -> Air {
 }
 
 fn addresses(air: &Air, index: usize) -> Vec<u32> {
-    air.ues[index].hub.addresses().map(crate::ids::Layer2Id::value).collect()
+    air.ues[index].hub.addresses().map(sidelink_wire::ids::Layer2Id::value).collect()
 }
 
 fn renamed(ue: &Ue) -> usize {

@@ -5,9 +5,9 @@ use sidelink_security::direct::{Need, Policy, Profile};
 use super::super::*;
 use super::rig::{Air, PERIOD, PROFILE, l2};
 use super::{attacks, authentication, lifecycle};
-use crate::ids::Lcid;
 use crate::pdcp::Assurance;
-use crate::wire::pc5_signalling::{Body, Coding, Packet, Repr};
+use sidelink_wire::ids::Lcid;
+use sidelink_wire::pc5_signalling::{Body, Coding, Packet, Repr};
 
 /// The tests of the other files, once more under NR.
 macro_rules! in_nr {

@@ -9,10 +9,10 @@ use sidelink_security::direct::{Fingerprint, KdId, Profile};
 use sidelink_security::keys::Kd;
 
 use super::super::*;
-use crate::ids::{Layer2Id, Lcid};
-use crate::wire::pc5_signalling::MessageType;
-use crate::wire::pdcp::SduType;
 use sidelink_security::counter::UtcTime;
+use sidelink_wire::ids::{Layer2Id, Lcid};
+use sidelink_wire::pc5_signalling::MessageType;
+use sidelink_wire::pdcp::SduType;
 
 pub(super) const PERIOD: u64 = 40;
 pub(super) const DATA: Lcid = match Lcid::new(3) {

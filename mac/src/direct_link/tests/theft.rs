@@ -9,9 +9,9 @@ use super::super::hearing::parse;
 use super::super::*;
 use super::authentication::equip;
 use super::rig::{Air, Flying, PROFILE};
-use crate::ids::{Layer2Id, Lcid};
-use crate::wire::pc5_signalling::{Body, MessageType};
-use crate::wire::pdcp::HEADER_LEN;
+use sidelink_wire::ids::{Layer2Id, Lcid};
+use sidelink_wire::pc5_signalling::{Body, MessageType};
+use sidelink_wire::pdcp::HEADER_LEN;
 
 const POLICY: fn() -> Policy = Policy::default;
 

@@ -1,6 +1,8 @@
 //! How long a resource is kept: the counter and its end.
 
-use super::super::{Entropy, Error, uniform};
+use sidelink_wire::rng::Rng;
+
+use super::super::{Error, uniform};
 use super::{Period, Request, Resource, Sensing};
 
 /// A semi-persistent choice and its counter. TS 36.321 §5.14.1.1.
@@ -23,7 +25,7 @@ impl Reservation {
     pub fn select(
         sensing: &mut Sensing,
         request: Request,
-        entropy: &mut (impl Entropy + ?Sized),
+        entropy: &mut (impl Rng + ?Sized),
     ) -> Result<Self, Error> {
         let counter = draw_counter(request.period, entropy);
         let steps = request.period.steps(sensing.config().p_step).max(1);
@@ -68,7 +70,7 @@ impl Reservation {
     }
 
     /// Moves on after a transmission. Returns whether the resource stays; when it does not, select anew.
-    pub fn advance(&mut self, entropy: &mut (impl Entropy + ?Sized)) -> bool {
+    pub fn advance(&mut self, entropy: &mut (impl Rng + ?Sized)) -> bool {
         self.counter = self.counter.saturating_sub(1);
         if self.counter == 0 {
             if !self.keeps {
@@ -84,12 +86,12 @@ impl Reservation {
         true
     }
 
-    fn decide(&mut self, entropy: &mut (impl Entropy + ?Sized)) {
+    fn decide(&mut self, entropy: &mut (impl Rng + ?Sized)) {
         self.keeps = self.counter == 1 && uniform(entropy, 5) < u32::from(self.keep_fifths);
     }
 }
 
-fn draw_counter(period: Period, entropy: &mut (impl Entropy + ?Sized)) -> u32 {
+fn draw_counter(period: Period, entropy: &mut (impl Rng + ?Sized)) -> u32 {
     let (low, high) = period.counter_range();
     low + uniform(entropy, high - low + 1)
 }

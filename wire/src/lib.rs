@@ -1,9 +1,9 @@
-//! Wire formats of layer 2 and of the PC5 messages: bytes in, meaning out, and back.
+//! Formats of layer 2 and of the PC5 messages: bytes in, meaning out, and back. Imports nothing of the house.
 //!
 //! One file per format, each in the same order: figure and clause, `mod field` (offsets), `Packet` (a view
 //! over bytes: offsets only, it never judges), `Repr` (only valid states: `parse`, `buffer_len`, `emit`), tests.
 //! The formats import nothing from the rest of the project: identities are octets and numbers here, and get
-//! their meaning in [`crate::ids`].
+//! their meaning in [`ids`].
 //!
 //! # Panic contract
 //!
@@ -15,13 +15,19 @@
 //! - `Repr::emit` never panics: a buffer that is too short or a field that does not fit is an [`Error`].
 //! - A field narrower than its type says so in its doc comment; `parse` never exceeds it and `emit` refuses more.
 
+#![forbid(unsafe_code)]
+#![warn(missing_docs)]
+
 use core::fmt;
 
+pub mod hex;
+pub mod ids;
 pub mod mib_sl;
 pub mod pc5_discovery;
 pub mod pc5_signalling;
 pub mod pdcp;
 pub mod rlc_um;
+pub mod rng;
 pub mod sl_sch;
 
 /// Why bytes were not understood, or a value not written.

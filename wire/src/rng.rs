@@ -1,0 +1,13 @@
+//! Random numbers as an argument.
+
+/// A source of random numbers. The caller's generator decides how good they are.
+pub trait Rng {
+    /// Returns 64 independent random bits.
+    fn next_u64(&mut self) -> u64;
+}
+
+impl<F: FnMut() -> u64> Rng for F {
+    fn next_u64(&mut self) -> u64 {
+        self()
+    }
+}
