@@ -15,13 +15,13 @@ use sidelink_mac::grant::{self, Mode2Pool, TrpLength, TxProbability};
 pub use sidelink_mac::pdcp::Header as PdcpHeader;
 use sidelink_phy::impair::rng::Rng;
 use sidelink_phy::pool::{CommunicationPool, DiscoveryPool, TrpSet};
-use sidelink_phy::units::{Bandwidth, DfnSubframe, PrbRange};
+use sidelink_phy::units::{Bandwidth, DfnSubframe, PrbRange, SidelinkMode};
 pub use sidelink_wire::mib_sl;
 
 /// MIB-SL (5 octets) or MIB-SL-V2X (6) of a subframe, FDD, reserved bits 0 (TS 36.331 §6.5.2).
-pub fn mib_sl(bandwidth: Bandwidth, v2x: bool, at: DfnSubframe, in_coverage: bool) -> Vec<u8> {
+pub fn mib_sl(bandwidth: Bandwidth, sidelink: SidelinkMode, at: DfnSubframe, in_coverage: bool) -> Vec<u8> {
     let mut octets = Vec::new();
-    fill_mib_sl(&mut octets, bandwidth, v2x, at, in_coverage);
+    fill_mib_sl(&mut octets, bandwidth, sidelink, at, in_coverage);
     octets
 }
 
@@ -29,12 +29,15 @@ pub fn mib_sl(bandwidth: Bandwidth, v2x: bool, at: DfnSubframe, in_coverage: boo
 pub fn fill_mib_sl(
     octets: &mut Vec<u8>,
     bandwidth: Bandwidth,
-    v2x: bool,
+    sidelink: SidelinkMode,
     at: DfnSubframe,
     in_coverage: bool,
 ) {
     let repr = mib_sl::Repr {
-        kind: if v2x { mib_sl::Kind::V2x } else { mib_sl::Kind::D2d },
+        kind: match sidelink {
+            SidelinkMode::V2x => mib_sl::Kind::V2x,
+            SidelinkMode::D2d => mib_sl::Kind::D2d,
+        },
         bandwidth: match bandwidth {
             Bandwidth::Prb6 => mib_sl::Bandwidth::N6,
             Bandwidth::Prb15 => mib_sl::Bandwidth::N15,
@@ -193,11 +196,14 @@ mod tests {
     #[test]
     fn as_other_makers_send_it() {
         let at = DfnSubframe::from_count(10_231);
-        assert_eq!(mib_sl(Bandwidth::Prb25, false, at, true), [0x43, 0xff, 0x18, 0, 0]);
+        assert_eq!(mib_sl(Bandwidth::Prb25, SidelinkMode::D2d, at, true), [0x43, 0xff, 0x18, 0, 0]);
         assert_eq!(
-            mib_sl(Bandwidth::Prb25, true, DfnSubframe::from_count(641), true),
+            mib_sl(Bandwidth::Prb25, SidelinkMode::V2x, DfnSubframe::from_count(641), true),
             [0x40, 0x40, 0x18, 0, 0, 0]
         );
-        assert_eq!(mib_sl(Bandwidth::Prb50, false, DfnSubframe::from_count(0), false), [0x60, 0, 0, 0, 0]);
+        assert_eq!(
+            mib_sl(Bandwidth::Prb50, SidelinkMode::D2d, DfnSubframe::from_count(0), false),
+            [0x60, 0, 0, 0, 0]
+        );
     }
 }

@@ -40,8 +40,8 @@ pub struct Wish<'a> {
     pub ue: &'a str,
     /// Its Layer-2 ID; that of its groups without one.
     pub layer2_id: Option<Layer2Id>,
-    /// Whether destinations are those of modes 3 and 4.
-    pub v2x: bool,
+    /// Destinations of groups: [`Address::Group`], or in modes 3 and 4 [`Address::V2x`].
+    pub to_group: fn(Layer2Id) -> Address,
     /// How far ahead counters are reserved.
     pub reserve: ReserveConfig,
     /// Outputs and tables sized as here; the source is replaced.
@@ -117,7 +117,7 @@ impl Provisioned {
     {
         let config = group.config()?;
         let id = Layer2Id::from_octets(config.group_id);
-        let address = if wish.v2x { Address::V2x(id) } else { Address::Group(id) };
+        let address = (wish.to_group)(id);
         let mut receiver = group::Receiver::new(group::ReceiverConfig::new(config));
         let mut sender = group::Sender::new(config, group.member_id(wish.ue)?);
         for entry in &group.pgk {

@@ -72,7 +72,7 @@ pub fn run(
     let mut findings = Findings::default();
     let mut gaps = Gaps::new(&input.recording.info().gaps);
     let mut sync = SyncSeen::default();
-    let v2x = plan.config.mode.is_v2x();
+    let sidelink = plan.config.mode.sidelink();
     let mut block = vec![Sample::default(); BLOCK];
     let mut converted = Vec::new();
     let mut samples = 0u64;
@@ -91,7 +91,7 @@ pub fn run(
         let skipped = gaps.skipped;
         let mut forward = |event: Event<'_>, sample: i64| {
             findings.note(&event);
-            sync.event(&event, v2x);
+            sync.event(&event, sidelink);
             if failure.is_none() {
                 failure = emit(event, (sample as f64 * scale).round() as i64 - skipped as i64).err();
             }

@@ -223,9 +223,9 @@ impl Ue {
         let n = numerology.subframe_samples();
         let stretch = (parts.sync.period as usize + SEARCH_MARGIN) * n;
         let mut rng = Rng::new(parts.seed);
-        let extended = parts.communication.iter().flat_map(|c| [c.control_cp, c.data_cp]);
-        let mut extended = extended.chain(parts.discovery.iter().map(|d| d.cp)).chain([numerology.cp()]);
-        let extended = extended.any(|cp| cp == sidelink_phy::units::CyclicPrefix::Extended);
+        let prefixes = parts.communication.iter().flat_map(|c| [c.control_cp, c.data_cp]);
+        let prefixes: Vec<_> =
+            prefixes.chain(parts.discovery.iter().map(|d| d.cp)).chain([numerology.cp()]).collect();
         let communication = parts
             .communication
             .into_iter()
@@ -247,7 +247,7 @@ impl Ue {
             next: clock.as_ref().map_or(0, |clock| first_whole(clock, 0)),
             clock,
             anchor: parts.anchor,
-            search: ReferenceSearch::new(numerology, mode.is_v2x(), stretch),
+            search: ReferenceSearch::new(numerology, mode.sidelink(), stretch),
             receiver: Receiver::new(parts.receiver),
             sync,
             layer2: parts.layer2,
@@ -260,7 +260,7 @@ impl Ue {
                 parts.mode4,
                 chance,
             ),
-            front_end: FrontEnd::new(numerology, mode, extended),
+            front_end: FrontEnd::new(numerology, mode, &prefixes),
             applications: parts.applications,
             rng,
             lead: parts.lead.max(2),

@@ -96,6 +96,15 @@ impl CyclicPrefix {
     }
 }
 
+/// The two families of transmission modes: their channels, formats and synchronisation differ.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum SidelinkMode {
+    /// ProSe communication and discovery: transmission modes 1 and 2.
+    D2d,
+    /// V2X communication: transmission modes 3 and 4.
+    V2x,
+}
+
 /// Sidelink transmission mode (TS 36.213 §14).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum TransmissionMode {
@@ -120,9 +129,17 @@ impl TransmissionMode {
         self as u8
     }
 
-    /// The two families that differ on the air: modes 1 and 2 against modes 3 and 4.
+    /// The family, which is what differs on the air.
+    pub fn sidelink(self) -> SidelinkMode {
+        match self {
+            Self::Tm1 | Self::Tm2 => SidelinkMode::D2d,
+            Self::Tm3 | Self::Tm4 => SidelinkMode::V2x,
+        }
+    }
+
+    /// Whether this is a mode of V2X.
     pub fn is_v2x(self) -> bool {
-        matches!(self, Self::Tm3 | Self::Tm4)
+        self.sidelink() == SidelinkMode::V2x
     }
 }
 

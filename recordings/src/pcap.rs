@@ -90,6 +90,15 @@ impl PdcpHeader {
     }
 }
 
+/// Which message of SL-BCH.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mib {
+    /// MIB-SL, [`MIB_SL_LEN`] octets.
+    Sl,
+    /// MIB-SL-V2X, [`MIB_SL_V2X_LEN`] octets.
+    SlV2x,
+}
+
 /// Writes PDUs, one packet each, to a file, or to a pipe for live viewing.
 ///
 /// Every method fails with the writer's error, or with [`io::ErrorKind::InvalidInput`] for an argument out of its range;
@@ -183,11 +192,11 @@ impl<W: Write> PcapWriter<W> {
         self.packet(time, "mac-lte-framed", &[&context, transport_block])
     }
 
-    /// A MIB-SL ([`MIB_SL_LEN`] octets), or with `v2x` a MIB-SL-V2X ([`MIB_SL_V2X_LEN`] octets).
-    pub fn mib_sl(&mut self, time: UtcMicros, v2x: bool, mib: &[u8]) -> io::Result<()> {
-        let (dissector, length) = match v2x {
-            false => ("lte-rrc.sbcch.sl.bch", MIB_SL_LEN),
-            true => ("lte-rrc.sbcch.sl.bch.v2x", MIB_SL_V2X_LEN),
+    /// The message of SL-BCH, as long as its kind is.
+    pub fn mib_sl(&mut self, time: UtcMicros, kind: Mib, mib: &[u8]) -> io::Result<()> {
+        let (dissector, length) = match kind {
+            Mib::Sl => ("lte-rrc.sbcch.sl.bch", MIB_SL_LEN),
+            Mib::SlV2x => ("lte-rrc.sbcch.sl.bch.v2x", MIB_SL_V2X_LEN),
         };
         if mib.len() != length {
             return Err(invalid(format!("a MIB of {length} octets is meant, and {} are given", mib.len())));

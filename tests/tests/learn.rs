@@ -8,7 +8,7 @@ use sidelink_phy::Sample;
 use sidelink_phy::impair::rng::Rng;
 use sidelink_phy::receive::receiver::{Config, Event};
 use sidelink_phy::receive::stream::StreamReceiver;
-use sidelink_phy::units::{CyclicPrefix, TransmissionMode};
+use sidelink_phy::units::{CyclicPrefix, SidelinkMode, TransmissionMode};
 use std::collections::BTreeSet;
 
 /// Blocks and messages, each with the subframe in which it was first reported.
@@ -21,7 +21,7 @@ fn receive(scenario: &Scenario, config: Config) -> (Heard, usize, LearntRadio) {
     let mut samples = vec![Sample::default(); generator.subframe_samples()];
     let (mut heard, mut reported, mut sync) = (Heard::new(), 0, SyncSeen::default());
     let mut emit = |event: Event<'_>, _: i64| {
-        sync.event(&event, false);
+        sync.event(&event, SidelinkMode::D2d);
         let new = match event {
             Event::SlSch(block) if !block.repeat => (block.subframe, block.block),
             Event::SlDch { subframe, message, repeat: false, .. } => (subframe, message),

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use serde_json::{Value, json};
-use sidelink_recordings::pcap::{PcapWriter, PdcpHeader};
+use sidelink_recordings::pcap::{Mib, PcapWriter, PdcpHeader};
 use sidelink_recordings::sigmf::{Annotation, CyclicPrefix, RadioConfig};
 use sidelink_recordings::{
     Container, HashCheck, OpenOptions, Recording, Sample, SampleFormat, UtcMicros, Warning, Writer,
@@ -282,8 +282,8 @@ fn tshark_reads_mib_sl_without_a_preference() {
     let path = folder.path("x.pcap");
     write_pcap(&path, |pcap| {
         // 50 PRB, FDD, DFN 0x155, subframe 6, in coverage.
-        pcap.mib_sl(NOW, false, &hex("61 55 68 00 00"))?;
-        pcap.mib_sl(NOW, true, &hex("61 55 68 00 00 00"))
+        pcap.mib_sl(NOW, Mib::Sl, &hex("61 55 68 00 00"))?;
+        pcap.mib_sl(NOW, Mib::SlV2x, &hex("61 55 68 00 00 00"))
     });
     for (row, release) in [(0, "r12"), (1, "r14")] {
         // TDD-ConfigSL-r12 is part of both.

@@ -14,6 +14,7 @@ use crate::outputs::{Existing, OutputFile, Outputs, Place};
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 use sidelink_phy::impair::fading::ChannelModel;
+use sidelink_phy::units::SidelinkMode;
 use std::io::Write;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -331,11 +332,13 @@ fn point_line(
     )
 }
 
+/// A mode of each family, by its name in the output.
+const FAMILIES: [(SidelinkMode, &str); 2] = [(SidelinkMode::D2d, "tm2"), (SidelinkMode::V2x, "tm4")];
+
 fn run_slss(args: &BlerArgs, air: &AirConfig, json: bool, out: &mut dyn Write) -> std::io::Result<()> {
-    for v2x in [false, true] {
+    for (sidelink, mode) in FAMILIES {
         for es_n0_db in [Some(-4.0), Some(-6.0), None] {
-            let o = bler::slss::run(es_n0_db, air, v2x, args.trials);
-            let mode = if v2x { "tm4" } else { "tm2" };
+            let o = bler::slss::run(es_n0_db, air, sidelink, args.trials);
             if json {
                 let line = json!({
                     "type": "slss-search", "mode": mode, "es_n0_db": es_n0_db, "trials": o.trials,
@@ -358,9 +361,8 @@ fn run_slss(args: &BlerArgs, air: &AirConfig, json: bool, out: &mut dyn Write) -
 }
 
 fn run_false_sci(args: &BlerArgs, json: bool, out: &mut dyn Write) -> std::io::Result<()> {
-    for v2x in [false, true] {
-        let o = bler::false_sci::run(v2x, 10 * args.trials, args.seed);
-        let mode = if v2x { "tm4" } else { "tm2" };
+    for (sidelink, mode) in FAMILIES {
+        let o = bler::false_sci::run(sidelink, 10 * args.trials, args.seed);
         if json {
             let line = json!({
                 "type": "false-sci", "mode": mode, "screened": o.screened, "decoded": o.decoded, "found": o.found,

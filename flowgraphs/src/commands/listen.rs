@@ -26,7 +26,7 @@ use crossbeam::channel::{Receiver, RecvTimeoutError, Sender, bounded};
 use ear::{Ear, Listener};
 use sidelink_phy::receive::receiver::Event;
 use sidelink_phy::receive::stream::StreamReceiver;
-use sidelink_phy::units::{CyclicPrefix, DfnSubframe, TransmissionMode};
+use sidelink_phy::units::{CyclicPrefix, DfnSubframe, SidelinkMode, TransmissionMode};
 use sidelink_recordings::UtcMicros;
 use sidelink_security::counter::UtcTime;
 use std::io::Write;
@@ -160,7 +160,7 @@ struct Sinks {
     /// The radio's number of the receiver's first sample.
     first: u64,
     sync: SyncSeen,
-    v2x: bool,
+    sidelink: SidelinkMode,
 }
 
 /// Listen until Ctrl-C, the duration or the radio's end.
@@ -218,7 +218,7 @@ pub fn run(args: ListenArgs, discovery_only: bool) -> anyhow::Result<()> {
         annotations,
         first: 0,
         sync: SyncSeen::default(),
-        v2x: receiver.mode.is_v2x(),
+        sidelink: receiver.mode.sidelink(),
     };
     eprintln!("{name}, {:.2} MS/s; Ctrl-C ends it", rate / 1e6);
     if in_place {
@@ -365,7 +365,7 @@ impl Listener for Sinks {
     }
 
     fn event(&mut self, event: &Event<'_>, sample: i64) -> anyhow::Result<()> {
-        self.sync.event(event, self.v2x);
+        self.sync.event(event, self.sidelink);
         if self.discovery_only && !matches!(event, Event::SlDch { .. }) {
             return Ok(());
         }

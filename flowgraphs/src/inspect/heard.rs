@@ -9,6 +9,7 @@ use sidelink_phy::grid::Grid;
 use sidelink_phy::receive::receiver::Event;
 use sidelink_phy::sc_fdma::Demodulator;
 use sidelink_phy::sequence::dmrs::References;
+use sidelink_phy::units::SidelinkMode;
 use std::sync::Arc;
 
 /// Transport blocks whose symbols are drawn.
@@ -69,7 +70,7 @@ fn look_again(
     blocks: &[(i64, Grant, f32)],
     heard: &mut Heard,
 ) -> anyhow::Result<()> {
-    let v2x = plan.config.mode.is_v2x();
+    let sidelink = plan.config.mode.sidelink();
     let cp = plan.config.communication.first().map_or(plan.config.numerology.cp(), |p| p.data_cp);
     let numerology = plan.config.numerology.with_cp(cp);
     let carrier = numerology.bandwidth().prbs();
@@ -80,7 +81,9 @@ fn look_again(
     let mut grid = Grid::new(numerology);
     let mut samples = vec![Sample::default(); numerology.subframe_samples()];
     for (sample, grant, cfo_hz) in blocks {
-        let (Ok(from), Ok((modulation, size))) = (u64::try_from(*sample), grant.size(v2x)) else { continue };
+        let (Ok(from), Ok((modulation, size))) = (u64::try_from(*sample), grant.size(sidelink)) else {
+            continue;
+        };
         input.recording.seek(from)?;
         if input.recording.read(&mut samples)? < samples.len() || process.start(size).is_err() {
             continue;
@@ -89,8 +92,12 @@ fn look_again(
         if decoder.receive(&grid, grant, 0.0, &mut process).is_err() {
             continue;
         }
-        let layout = Layout::shared(v2x, cp);
-        let layout = if v2x && grant.transmission_format { layout.without_last() } else { layout };
+        let layout = Layout::shared(sidelink, cp);
+        let layout = if sidelink == SidelinkMode::V2x && grant.transmission_format {
+            layout.without_last()
+        } else {
+            layout
+        };
         let (estimator, equaliser) = decoder.front_end();
         equaliser.constellation(estimator, &grid, layout, modulation, &mut heard.points);
         if heard.channel.is_empty() {

@@ -24,7 +24,7 @@ fn wish(ue: &str) -> Wish<'_> {
     Wish {
         ue,
         layer2_id: None,
-        v2x: false,
+        to_group: Address::Group,
         reserve: ReserveConfig::default(),
         base: Config::new(Layer2Id::from_octets([0; 3])),
     }

@@ -7,7 +7,7 @@ use crate::outputs::OutputFile;
 use sidelink_phy::pool::{PoolPrbs, PsschSubframes, V2xPool};
 use sidelink_phy::receive::learn::{Evidence, Learnt, OpenValue, Part};
 use sidelink_phy::receive::receiver::{CommunicationPlace, Config, DiscoveryPlace, Event, Receiver};
-use sidelink_phy::units::CyclicPrefix;
+use sidelink_phy::units::{CyclicPrefix, SidelinkMode};
 use std::fmt::Write as _;
 use std::io::Write as _;
 
@@ -33,9 +33,9 @@ pub struct LearntRadio {
 
 impl SyncSeen {
     /// Take in what was heard.
-    pub fn event(&mut self, event: &Event<'_>, v2x: bool) {
+    pub fn event(&mut self, event: &Event<'_>, sidelink: SidelinkMode) {
         let Event::Mib { id, time: Some(time), .. } = event else { return };
-        let offset = time.count() % sync_period(v2x);
+        let offset = time.count() % sync_period(sidelink);
         match self.offsets.iter_mut().find(|(at, ..)| *at == offset) {
             Some((_, count, last)) => (*count, *last) = (*count + 1, id.value()),
             None => self.offsets.push((offset, 1, id.value())),
@@ -43,8 +43,11 @@ impl SyncSeen {
     }
 }
 
-fn sync_period(v2x: bool) -> u32 {
-    if v2x { 160 } else { 40 }
+fn sync_period(sidelink: SidelinkMode) -> u32 {
+    match sidelink {
+        SidelinkMode::V2x => 160,
+        SidelinkMode::D2d => 40,
+    }
 }
 
 impl LearntRadio {
@@ -92,10 +95,13 @@ impl LearntRadio {
 
     /// The file.
     pub fn to_toml(&self, of: &str) -> String {
-        let v2x = self.config.mode.is_v2x();
+        let sidelink = self.config.mode.sidelink();
         let head = RadioConfig {
             prb: u32::try_from(self.config.numerology.bandwidth().prbs()).ok(),
-            tm: Some(if v2x { 4 } else { 2 }),
+            tm: Some(match sidelink {
+                SidelinkMode::V2x => 4,
+                SidelinkMode::D2d => 2,
+            }),
             cp: (self.config.numerology.cp() == CyclicPrefix::Extended)
                 .then(|| CyclicPrefix::Extended.into()),
             ..RadioConfig::default()
@@ -103,7 +109,7 @@ impl LearntRadio {
         let mut text = format!("# What was learnt of {of}. `-c` takes this file.\n");
         text += "# tm tells V2X (4) from D2D (2): whether a base station gave the resources (1, 3) was not learnt.\n";
         text += &toml_of(&head);
-        self.write_sync(&mut text, v2x);
+        self.write_sync(&mut text, sidelink);
         for learnt in &self.communication {
             write_pool(&mut text, &learnt.evidence, "PSCCH", "blocks", |open| {
                 open != Part::DataPrbs || !is_whole(&learnt.pool)
@@ -131,7 +137,7 @@ impl LearntRadio {
         text
     }
 
-    fn write_sync(&self, text: &mut String, v2x: bool) {
+    fn write_sync(&self, text: &mut String, sidelink: SidelinkMode) {
         let seen = self.sync.offsets.iter().filter(|(_, count, _)| *count >= AGREEING_MIBS);
         let mut seen: Vec<_> = seen.copied().collect();
         seen.sort_by_key(|&(_, count, _)| std::cmp::Reverse(count));
@@ -148,7 +154,7 @@ impl LearntRadio {
         let offset =
             if offsets.len() == 1 { OneOrMany::One(offsets.remove(0)) } else { OneOrMany::Many(offsets) };
         let sync =
-            SyncConfig { offset: Some(offset), period: Some(sync_period(v2x)), ..SyncConfig::default() };
+            SyncConfig { offset: Some(offset), period: Some(sync_period(sidelink)), ..SyncConfig::default() };
         *text += &toml_of(&RadioConfig { sync: Some(sync), ..RadioConfig::default() });
     }
 

@@ -9,7 +9,7 @@ use sidelink_phy::receive::estimate::Measurement;
 use sidelink_phy::receive::receiver::{ControlInformation, Event};
 use sidelink_phy::units::DfnSubframe;
 use sidelink_recordings::UtcMicros;
-use sidelink_recordings::pcap::{Channel, Metadata, PcapWriter, PdcpHeader, Quality, SciFields};
+use sidelink_recordings::pcap::{Channel, Metadata, Mib, PcapWriter, PdcpHeader, Quality, SciFields};
 use std::io::{self, Write};
 
 /// Writes events to a pcap file.
@@ -74,7 +74,8 @@ impl PcapReport {
                 for (byte, bits) in bytes.iter_mut().zip(bits.chunks(8)) {
                     *byte = bits.iter().fold(0, |v, b| v << 1 | b);
                 }
-                self.writer.mib_sl(at, bits.len() == 48, &bytes[..bits.len() / 8])
+                let kind = if bits.len() == 48 { Mib::SlV2x } else { Mib::Sl };
+                self.writer.mib_sl(at, kind, &bytes[..bits.len() / 8])
             }
             Event::SlSch(b) if !b.repeat => {
                 self.last = Some(about);

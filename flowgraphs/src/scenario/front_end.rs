@@ -28,8 +28,9 @@ struct Chain {
 }
 
 impl FrontEnd {
-    /// For a carrier and a mode; `extended` where some channel has the extended cyclic prefix.
-    pub fn new(numerology: Numerology, mode: TransmissionMode, extended: bool) -> Self {
+    /// For a carrier, a mode, and the cyclic prefixes that its channels have.
+    pub fn new(numerology: Numerology, mode: TransmissionMode, prefixes: &[CyclicPrefix]) -> Self {
+        let extended = prefixes.contains(&CyclicPrefix::Extended);
         let references = Arc::new(References::new(numerology.bandwidth().prbs()));
         let chain = |cp| Chain::new(numerology.with_cp(cp), mode, &references);
         Self {
@@ -60,10 +61,10 @@ impl FrontEnd {
 
 impl Chain {
     fn new(numerology: Numerology, mode: TransmissionMode, references: &Arc<References>) -> Self {
-        let v2x = mode.is_v2x();
+        let sidelink = mode.sidelink();
         Self {
-            psbch: psbch::Encoder::new(numerology, v2x, Arc::clone(references)),
-            pscch: pscch::Encoder::new(numerology, v2x, Arc::clone(references)),
+            psbch: psbch::Encoder::new(numerology, sidelink, Arc::clone(references)),
+            pscch: pscch::Encoder::new(numerology, sidelink, Arc::clone(references)),
             pssch: pssch::Encoder::new(numerology, mode, Arc::clone(references)),
             psdch: psdch::Encoder::new(numerology, Arc::clone(references)),
             grid: Grid::new(numerology),

@@ -106,8 +106,7 @@ impl Generator {
             })
         });
         let ues = states.collect::<Result<Vec<_>, ConfigError>>()?;
-        let prefixes = ues.iter().flat_map(|ue| &ue.sources).flat_map(|s| s.prefixes());
-        let extended = prefixes.into_iter().any(|cp| cp == CyclicPrefix::Extended);
+        let prefixes: Vec<_> = ues.iter().flat_map(|ue| &ue.sources).flat_map(|s| s.prefixes()).collect();
         let noise = match scenario.snr {
             Some(snr) if !(-200.0..=200.0).contains(&snr) => {
                 return Err(ConfigError::new(
@@ -130,7 +129,7 @@ impl Generator {
             first: u64::from(scenario.first_subframe),
             subframe: 0,
             ues,
-            front_end: FrontEnd::new(numerology, mode, extended),
+            front_end: FrontEnd::new(numerology, mode, &prefixes),
             noise,
         })
     }

@@ -6,7 +6,7 @@ use sidelink_phy::channel::psdch::{self, MESSAGE_BITS, MESSAGE_BYTES};
 use sidelink_phy::channel::pssch::Grant;
 use sidelink_phy::numerology::{Numerology, SUBCARRIER_HZ};
 use sidelink_phy::sci::{Format0, Format1};
-use sidelink_phy::units::{Bandwidth, CyclicPrefix, DfnSubframe, Modulation, SlssId};
+use sidelink_phy::units::{Bandwidth, CyclicPrefix, DfnSubframe, Modulation, SidelinkMode, SlssId};
 use sidelink_recordings::sigmf::Annotation;
 use sidelink_wire::hex;
 use std::ops::Range;
@@ -106,7 +106,11 @@ impl Transmission {
                 first..first + 72
             }
             Content::Sci { fields, prb, .. } => {
-                let prbs = pscch::prbs(matches!(fields, SciFields::Format1(..)));
+                let sidelink = match fields {
+                    SciFields::Format0(..) => SidelinkMode::D2d,
+                    SciFields::Format1(..) => SidelinkMode::V2x,
+                };
+                let prbs = pscch::prbs(sidelink);
                 12 * prb..12 * (prb + prbs)
             }
             Content::SlSch { grant, .. } => grant.prbs.first_subcarrier()..12 * grant.prbs.end(),

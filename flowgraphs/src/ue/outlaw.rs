@@ -19,7 +19,7 @@ use sidelink_phy::pool::CommunicationPool;
 use sidelink_phy::receive::receiver::{ControlInformation, Event, Receiver};
 use sidelink_phy::sci::{Format0, riv_encode};
 use sidelink_phy::tables::is_precoding_size;
-use sidelink_phy::units::{CyclicPrefix, Modulation, PrbRange, TransmissionMode};
+use sidelink_phy::units::{CyclicPrefix, Modulation, PrbRange, SidelinkMode, TransmissionMode};
 use std::collections::{BTreeMap, VecDeque};
 
 /// Subframes from the last one heard to the one that is planned.
@@ -100,7 +100,7 @@ impl<P: Plot> Outlaw<P> {
         let prbs = (1..=usage.prbs.min(draw.widest())).rev().find(|&n| is_precoding_size(n));
         let prbs = prbs.ok_or_else(|| lacks("no PRBs"))?;
         let (modulation, bits) = grant(PrbRange { start: 0, len: prbs }, usage.mcs, 0)
-            .size(false)
+            .size(SidelinkMode::D2d)
             .map_err(|_| lacks("no block of this MCS"))?;
         let clock = Clock::from_utc(numerology.sample_rate(), anchor);
         let n = numerology.subframe_samples();
@@ -111,7 +111,7 @@ impl<P: Plot> Outlaw<P> {
             next: first_whole(&clock, 0),
             clock,
             receiver: Receiver::new(receiver),
-            front_end: FrontEnd::new(numerology, mode, false),
+            front_end: FrontEnd::new(numerology, mode, &[]),
             control: pool.pool.control_subframes(),
             pool: pool.pool.clone(),
             draw,
@@ -238,7 +238,7 @@ impl<P: Plot> Outlaw<P> {
             while let Some(len) = (1..=rest.len()).rev().find(|&n| is_precoding_size(n)) {
                 let grant = grant(PrbRange { start: rest[0], len }, 0, 0);
                 rest = &rest[len..];
-                let Ok((modulation, bits)) = grant.size(false) else { continue };
+                let Ok((modulation, bits)) = grant.size(SidelinkMode::D2d) else { continue };
                 let block = (0..bits / 8).map(|_| self.chance.0.next_u64() as u8).collect();
                 self.schedule(t, self.cp[0], Content::SlSch { grant, modulation, block, number: 0 });
             }

@@ -94,7 +94,7 @@ impl Planner {
         if let Some(signal) = sync.signal(t, chance) {
             let mut mib = self.spare.one();
             let bandwidth = self.numerology.bandwidth();
-            link::fill_mib_sl(&mut mib, bandwidth, self.mode.is_v2x(), at, signal.in_coverage);
+            link::fill_mib_sl(&mut mib, bandwidth, self.mode.sidelink(), at, signal.in_coverage);
             let content = Content::Sync { id: signal.id, mib, at, in_coverage: signal.in_coverage };
             out.push(Transmission { cp: self.sync_cp, amplitude: 1.0, content });
         }

@@ -10,7 +10,7 @@
 //! others, modes 3 and 4               D D R D D R D D R D D R D G
 //! ```
 
-use crate::units::CyclicPrefix;
+use crate::units::{CyclicPrefix, SidelinkMode};
 
 /// Symbols of one channel in a subframe. The last data symbol is the one that is never sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,22 +32,24 @@ pub struct SlssLayout {
 
 impl Layout {
     /// PSBCH. Modes 3 and 4 have the normal cyclic prefix whatever `cp` says.
-    pub fn psbch(v2x: bool, cp: CyclicPrefix) -> Self {
-        match (v2x, cp) {
-            (true, _) => Self { data: &[0, 3, 5, 7, 8, 10, 13], dmrs: &[4, 6, 9] },
-            (false, CyclicPrefix::Normal) => Self { data: &[0, 4, 5, 6, 7, 8, 9, 13], dmrs: &[3, 10] },
-            (false, CyclicPrefix::Extended) => Self { data: &[3, 4, 5, 6, 7, 11], dmrs: &[2, 8] },
+    pub fn psbch(sidelink: SidelinkMode, cp: CyclicPrefix) -> Self {
+        match (sidelink, cp) {
+            (SidelinkMode::V2x, _) => Self { data: &[0, 3, 5, 7, 8, 10, 13], dmrs: &[4, 6, 9] },
+            (SidelinkMode::D2d, CyclicPrefix::Normal) => {
+                Self { data: &[0, 4, 5, 6, 7, 8, 9, 13], dmrs: &[3, 10] }
+            }
+            (SidelinkMode::D2d, CyclicPrefix::Extended) => Self { data: &[3, 4, 5, 6, 7, 11], dmrs: &[2, 8] },
         }
     }
 
     /// PSCCH, PSSCH and PSDCH.
-    pub fn shared(v2x: bool, cp: CyclicPrefix) -> Self {
-        match (v2x, cp) {
-            (true, _) => Self { data: &[0, 1, 3, 4, 6, 7, 9, 10, 12, 13], dmrs: &[2, 5, 8, 11] },
-            (false, CyclicPrefix::Normal) => {
+    pub fn shared(sidelink: SidelinkMode, cp: CyclicPrefix) -> Self {
+        match (sidelink, cp) {
+            (SidelinkMode::V2x, _) => Self { data: &[0, 1, 3, 4, 6, 7, 9, 10, 12, 13], dmrs: &[2, 5, 8, 11] },
+            (SidelinkMode::D2d, CyclicPrefix::Normal) => {
                 Self { data: &[0, 1, 2, 4, 5, 6, 7, 8, 9, 11, 12, 13], dmrs: &[3, 10] }
             }
-            (false, CyclicPrefix::Extended) => {
+            (SidelinkMode::D2d, CyclicPrefix::Extended) => {
                 Self { data: &[0, 1, 3, 4, 5, 6, 7, 9, 10, 11], dmrs: &[2, 8] }
             }
         }

@@ -13,7 +13,7 @@ use crate::receive::equalise::Equaliser;
 use crate::receive::estimate::{Estimator, Measurement};
 use crate::sequence::dmrs::{Dmrs, References};
 use crate::sequence::{Gold, SSSS_LEN, SsssForm, psss, ssss};
-use crate::units::{CyclicPrefix, DfnSubframe, Modulation, SlssId};
+use crate::units::{CyclicPrefix, DfnSubframe, Modulation, SidelinkMode, SlssId};
 use crate::{Llr, Sample};
 use std::sync::Arc;
 
@@ -21,13 +21,16 @@ use std::sync::Arc;
 const PRBS: usize = 6;
 
 /// Bits of MIB-SL or MIB-SL-V2X.
-pub fn payload_bits(v2x: bool) -> usize {
-    if v2x { 48 } else { 40 }
+pub fn payload_bits(sidelink: SidelinkMode) -> usize {
+    match sidelink {
+        SidelinkMode::V2x => 48,
+        SidelinkMode::D2d => 40,
+    }
 }
 
 /// Coded bits in a subframe: 1152, 864 (extended CP) or 1008 (modes 3 and 4).
-pub fn coded_bits(v2x: bool, cp: CyclicPrefix) -> usize {
-    Layout::psbch(v2x, cp).data.len() * 2 * 12 * PRBS
+pub fn coded_bits(sidelink: SidelinkMode, cp: CyclicPrefix) -> usize {
+    Layout::psbch(sidelink, cp).data.len() * 2 * 12 * PRBS
 }
 
 /// Direct frame number and subframe number of a MIB, the part of it that the physical layer lives by
@@ -44,13 +47,16 @@ pub fn first_subcarrier(grid: &Grid) -> usize {
 }
 
 /// The form of SSSS that a mode family uses.
-pub fn ssss_form(v2x: bool) -> SsssForm {
-    if v2x { SsssForm::Subframe5 } else { SsssForm::Subframe0 }
+pub fn ssss_form(sidelink: SidelinkMode) -> SsssForm {
+    match sidelink {
+        SidelinkMode::V2x => SsssForm::Subframe5,
+        SidelinkMode::D2d => SsssForm::Subframe0,
+    }
 }
 
 /// A MIB to resource elements, PSSS and SSSS included.
 pub struct Encoder {
-    v2x: bool,
+    sidelink: SidelinkMode,
     cp: CyclicPrefix,
     layout: Layout,
     coder: ControlEncoder,
@@ -62,13 +68,13 @@ pub struct Encoder {
 
 impl Encoder {
     /// For a carrier and a mode family; nothing is allocated afterwards.
-    pub fn new(numerology: Numerology, v2x: bool, references: Arc<References>) -> Self {
-        let e = coded_bits(v2x, numerology.cp());
+    pub fn new(numerology: Numerology, sidelink: SidelinkMode, references: Arc<References>) -> Self {
+        let e = coded_bits(sidelink, numerology.cp());
         Self {
-            v2x,
+            sidelink,
             cp: numerology.cp(),
-            layout: Layout::psbch(v2x, numerology.cp()),
-            coder: ControlEncoder::new(payload_bits(v2x) + 16),
+            layout: Layout::psbch(sidelink, numerology.cp()),
+            coder: ControlEncoder::new(payload_bits(sidelink) + 16),
             mapper: Mapper::new(numerology.bandwidth().prbs(), references),
             scrambling: vec![0; e],
             coded: vec![0; e],
@@ -78,7 +84,7 @@ impl Encoder {
 
     /// Write PSBCH, PSSS and SSSS of one subframe: `mib` has 40 or 48 bits, one a byte.
     pub fn encode(&mut self, mib: &[u8], id: SlssId, amplitude: f32, grid: &mut Grid) -> Result<(), Error> {
-        let want = payload_bits(self.v2x);
+        let want = payload_bits(self.sidelink);
         if mib.len() != want {
             return Err(Error::Payload { got: mib.len(), want });
         }
@@ -93,7 +99,7 @@ impl Encoder {
             layout: self.layout,
             modulation: Modulation::Qpsk,
         };
-        self.mapper.map(grid, place, &self.bits, &Dmrs::psbch(id, self.v2x), amplitude)?;
+        self.mapper.map(grid, place, &self.bits, &Dmrs::psbch(id, self.sidelink), amplitude)?;
         self.synchronisation(id, amplitude, grid);
         Ok(())
     }
@@ -105,7 +111,7 @@ impl Encoder {
         let first = grid.subcarriers() / 2 - SSSS_LEN / 2;
         let at = SlssLayout::new(self.cp);
         let primary = psss(id.is_in_network());
-        let secondary = ssss(id, ssss_form(self.v2x));
+        let secondary = ssss(id, ssss_form(self.sidelink));
         for (l, s) in at.psss.into_iter().zip(at.ssss) {
             for (x, d) in grid.symbol_mut(l)[first..].iter_mut().zip(primary) {
                 *x = d * gain;
@@ -137,7 +143,7 @@ const MIN_SIGNAL: f32 = 0.05;
 
 /// Resource elements to a MIB.
 pub struct Decoder {
-    v2x: bool,
+    sidelink: SidelinkMode,
     cp: CyclicPrefix,
     layout: Layout,
     coder: ControlDecoder,
@@ -150,13 +156,13 @@ pub struct Decoder {
 
 impl Decoder {
     /// For a carrier and a mode family; nothing is allocated afterwards.
-    pub fn new(numerology: Numerology, v2x: bool, references: Arc<References>) -> Self {
-        let e = coded_bits(v2x, numerology.cp());
+    pub fn new(numerology: Numerology, sidelink: SidelinkMode, references: Arc<References>) -> Self {
+        let e = coded_bits(sidelink, numerology.cp());
         Self {
-            v2x,
+            sidelink,
             cp: numerology.cp(),
-            layout: Layout::psbch(v2x, numerology.cp()),
-            coder: ControlDecoder::new(payload_bits(v2x) + 16),
+            layout: Layout::psbch(sidelink, numerology.cp()),
+            coder: ControlDecoder::new(payload_bits(sidelink) + 16),
             estimator: Estimator::new(numerology, references),
             equaliser: Equaliser::new(PRBS),
             scrambling: vec![0; e],
@@ -170,12 +176,12 @@ impl Decoder {
     /// The carrier offset comes from the two pairs of equal symbols of the synchronisation signals, so that it is unique
     /// up to ±7 kHz.
     pub fn decode(&mut self, grid: &Grid, id: SlssId, mib: &mut [u8]) -> Option<Decoded> {
-        if mib.len() != payload_bits(self.v2x) {
+        if mib.len() != payload_bits(self.sidelink) {
             return None;
         }
         let first = first_subcarrier(grid);
         let near = self.offset_of_pairs(grid, id);
-        let dmrs = Dmrs::psbch(id, self.v2x);
+        let dmrs = Dmrs::psbch(id, self.sidelink);
         let measurement = self.estimator.estimate(grid, first, 12 * PRBS, self.layout, &dmrs, near);
         if measurement.signal < MIN_SIGNAL * measurement.noise {
             return None;
@@ -198,7 +204,7 @@ impl Decoder {
         let at = SlssLayout::new(self.cp);
         let first = grid.subcarriers() / 2 - SSSS_LEN / 2;
         let primary = psss(id.is_in_network());
-        let secondary = ssss(id, ssss_form(self.v2x));
+        let secondary = ssss(id, ssss_form(self.sidelink));
         let values = |l: usize| &grid.symbol(l)[first..first + SSSS_LEN];
         // stripping the sequences lets neighbouring subcarriers be summed before the product
         let sums = |l: usize, strip: &dyn Fn(usize) -> Sample| -> [Sample; 4] {

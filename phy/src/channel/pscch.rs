@@ -14,30 +14,36 @@ use crate::receive::estimate::{Estimator, Measurement};
 use crate::sci;
 use crate::sequence::dmrs::{Dmrs, References};
 use crate::sequence::gold_sequence;
-use crate::units::{CyclicPrefix, Modulation};
+use crate::units::{CyclicPrefix, Modulation, SidelinkMode};
 use std::sync::Arc;
 
 /// c_init of PSCCH scrambling (TS 36.211 §9.4.1).
 const SCRAMBLING: u32 = 510;
 
 /// PRBs of a PSCCH.
-pub fn prbs(v2x: bool) -> usize {
-    if v2x { 2 } else { 1 }
+pub fn prbs(sidelink: SidelinkMode) -> usize {
+    match sidelink {
+        SidelinkMode::V2x => 2,
+        SidelinkMode::D2d => 1,
+    }
 }
 
 /// Coded bits in a subframe: 288, 240 (extended CP) or 480 (modes 3 and 4).
-pub fn coded_bits(v2x: bool, cp: CyclicPrefix) -> usize {
-    Layout::shared(v2x, cp).data.len() * 24 * prbs(v2x)
+pub fn coded_bits(sidelink: SidelinkMode, cp: CyclicPrefix) -> usize {
+    Layout::shared(sidelink, cp).data.len() * 24 * prbs(sidelink)
 }
 
 /// SCI bits of a carrier, without CRC.
-pub fn sci_bits(v2x: bool, numerology: Numerology) -> usize {
-    if v2x { sci::Format1::BITS } else { sci::Format0::bits(numerology.bandwidth()) }
+pub fn sci_bits(sidelink: SidelinkMode, numerology: Numerology) -> usize {
+    match sidelink {
+        SidelinkMode::V2x => sci::Format1::BITS,
+        SidelinkMode::D2d => sci::Format0::bits(numerology.bandwidth()),
+    }
 }
 
 /// SCI bits to resource elements.
 pub struct Encoder {
-    v2x: bool,
+    sidelink: SidelinkMode,
     layout: Layout,
     coder: ControlEncoder,
     mapper: Mapper,
@@ -48,12 +54,12 @@ pub struct Encoder {
 
 impl Encoder {
     /// For a carrier and a mode family; nothing is allocated afterwards.
-    pub fn new(numerology: Numerology, v2x: bool, references: Arc<References>) -> Self {
-        let e = coded_bits(v2x, numerology.cp());
+    pub fn new(numerology: Numerology, sidelink: SidelinkMode, references: Arc<References>) -> Self {
+        let e = coded_bits(sidelink, numerology.cp());
         Self {
-            v2x,
-            layout: Layout::shared(v2x, numerology.cp()),
-            coder: ControlEncoder::new(sci_bits(v2x, numerology) + 16),
+            sidelink,
+            layout: Layout::shared(sidelink, numerology.cp()),
+            coder: ControlEncoder::new(sci_bits(sidelink, numerology) + 16),
             mapper: Mapper::new(numerology.bandwidth().prbs(), references),
             scrambling: gold_sequence(SCRAMBLING, e),
             coded: vec![0; e],
@@ -76,10 +82,13 @@ impl Encoder {
         interleave::interleave_bits(2, self.layout.data.len(), &self.coded, &mut self.bits)
             .map_err(|_| Error::Coding)?;
         scramble::scramble_bits(&mut self.bits, &self.scrambling);
-        let dmrs = if self.v2x { Dmrs::pscch_v2x(n_cs) } else { Dmrs::pscch_or_psdch() };
+        let dmrs = match self.sidelink {
+            SidelinkMode::V2x => Dmrs::pscch_v2x(n_cs),
+            SidelinkMode::D2d => Dmrs::pscch_or_psdch(),
+        };
         let place = Place {
             first: 12 * prb,
-            prbs: prbs(self.v2x),
+            prbs: prbs(self.sidelink),
             layout: self.layout,
             modulation: Modulation::Qpsk,
         };
@@ -140,7 +149,7 @@ const MIN_SIGNAL: f32 = 0.1;
 
 /// Resource elements to SCI bits.
 pub struct Decoder {
-    v2x: bool,
+    sidelink: SidelinkMode,
     layout: Layout,
     coder: ControlDecoder,
     estimator: Estimator,
@@ -153,12 +162,12 @@ pub struct Decoder {
 
 impl Decoder {
     /// For a carrier and a mode family; nothing is allocated afterwards.
-    pub fn new(numerology: Numerology, v2x: bool, references: Arc<References>) -> Self {
-        let e = coded_bits(v2x, numerology.cp());
-        let payload = sci_bits(v2x, numerology);
+    pub fn new(numerology: Numerology, sidelink: SidelinkMode, references: Arc<References>) -> Self {
+        let e = coded_bits(sidelink, numerology.cp());
+        let payload = sci_bits(sidelink, numerology);
         Self {
-            v2x,
-            layout: Layout::shared(v2x, numerology.cp()),
+            sidelink,
+            layout: Layout::shared(sidelink, numerology.cp()),
             coder: ControlDecoder::new(payload + 16),
             estimator: Estimator::new(numerology, references),
             equaliser: Equaliser::new(6),
@@ -186,8 +195,11 @@ impl Decoder {
         max_cfo: f32,
         bits: &mut [u8],
     ) -> Option<Decoded> {
-        let dmrs = if self.v2x { Dmrs::pscch_v2x(n_cs) } else { Dmrs::pscch_or_psdch() };
-        let m_sc = 12 * prbs(self.v2x);
+        let dmrs = match self.sidelink {
+            SidelinkMode::V2x => Dmrs::pscch_v2x(n_cs),
+            SidelinkMode::D2d => Dmrs::pscch_or_psdch(),
+        };
+        let m_sc = 12 * prbs(self.sidelink);
         if 12 * prb + m_sc > grid.subcarriers() || bits.len() != self.payload {
             return None;
         }
@@ -215,7 +227,7 @@ impl Decoder {
                 measurement,
                 evm_percent: vector.percent(),
             };
-            let family = usize::from(self.v2x);
+            let family = usize::from(self.sidelink == SidelinkMode::V2x);
             if decode.crc_ok
                 && decoded.correlation > MIN_CORRELATION[family]
                 && decoded.quality() > MIN_QUALITY[family]

@@ -15,7 +15,7 @@ use crate::receive::equalise::Equaliser;
 use crate::receive::estimate::{Estimator, Measurement};
 use crate::sequence::dmrs::{Dmrs, References};
 use crate::sequence::gold_sequence;
-use crate::units::{CyclicPrefix, Modulation};
+use crate::units::{CyclicPrefix, Modulation, SidelinkMode};
 use std::sync::Arc;
 
 /// Bits of a discovery message (TS 36.213 §14.3.1).
@@ -35,7 +35,7 @@ pub const REDUNDANCY_VERSIONS: [u8; 4] = [0, 2, 3, 1];
 
 /// Coded bits in a subframe: 576 or 480 (extended CP).
 pub fn coded_bits(cp: CyclicPrefix) -> usize {
-    Layout::shared(false, cp).data.len() * 24 * PRBS
+    Layout::shared(SidelinkMode::D2d, cp).data.len() * 24 * PRBS
 }
 
 /// Discovery messages to resource elements.
@@ -53,7 +53,7 @@ impl Encoder {
     pub fn new(numerology: Numerology, references: Arc<References>) -> Self {
         let e = coded_bits(numerology.cp());
         Self {
-            layout: Layout::shared(false, numerology.cp()),
+            layout: Layout::shared(SidelinkMode::D2d, numerology.cp()),
             coder: TransportEncoder::new(MESSAGE_BITS),
             mapper: Mapper::new(numerology.bandwidth().prbs(), references),
             scrambling: gold_sequence(SCRAMBLING, e),
@@ -139,7 +139,7 @@ impl Decoder {
     pub fn new(numerology: Numerology, references: Arc<References>) -> Self {
         let e = coded_bits(numerology.cp());
         Self {
-            layout: Layout::shared(false, numerology.cp()),
+            layout: Layout::shared(SidelinkMode::D2d, numerology.cp()),
             coder: TransportDecoder::new(MESSAGE_BITS, DecoderConfig::default()),
             estimator: Estimator::new(numerology, references),
             equaliser: Equaliser::new(PRBS),

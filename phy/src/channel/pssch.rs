@@ -16,7 +16,7 @@ use crate::receive::estimate::{Estimator, Measurement};
 use crate::sequence::Gold;
 use crate::sequence::dmrs::{Dmrs, References};
 use crate::tables;
-use crate::units::{CyclicPrefix, Modulation, PrbRange, TransmissionMode};
+use crate::units::{CyclicPrefix, Modulation, PrbRange, SidelinkMode, TransmissionMode};
 use std::sync::Arc;
 
 /// Redundancy version of the j-th transmission in modes 1 and 2 (TS 36.321 §5.14.1.2).
@@ -44,8 +44,8 @@ pub struct Grant {
 
 impl Grant {
     /// Modulation and transport block size in bits.
-    pub fn size(&self, v2x: bool) -> Result<(Modulation, usize), Error> {
-        let release15 = v2x && self.transmission_format;
+    pub fn size(&self, sidelink: SidelinkMode) -> Result<(Modulation, usize), Error> {
+        let release15 = sidelink == SidelinkMode::V2x && self.transmission_format;
         let (modulation, i_tbs) =
             if release15 { tables::mcs_release15(self.mcs) } else { tables::mcs(self.mcs) }
                 .ok_or(Error::Mcs(self.mcs))?;
@@ -56,9 +56,9 @@ impl Grant {
 
     /// Whether the transport block with its CRC has more bits than `transmissions` with the normal cyclic prefix carry: it
     /// cannot be decoded, however well it is received.
-    pub fn exceeds_code_rate_1(&self, v2x: bool, transmissions: usize) -> bool {
-        let symbols = Layout::shared(v2x, CyclicPrefix::Normal).data.len() - 1;
-        self.size(v2x).is_ok_and(|(modulation, size)| {
+    pub fn exceeds_code_rate_1(&self, sidelink: SidelinkMode, transmissions: usize) -> bool {
+        let symbols = Layout::shared(sidelink, CyclicPrefix::Normal).data.len() - 1;
+        self.size(sidelink).is_ok_and(|(modulation, size)| {
             size + 24 > self.prbs.subcarriers() * symbols * modulation.bits() * transmissions
         })
     }
@@ -74,9 +74,9 @@ pub fn max_transport_block(carrier_prbs: usize) -> usize {
     tables::transport_block_size(33, carrier_prbs).unwrap_or(0)
 }
 
-fn layout_of(v2x: bool, numerology: Numerology, grant: &Grant) -> Layout {
-    let layout = Layout::shared(v2x, numerology.cp());
-    if v2x && grant.transmission_format { layout.without_last() } else { layout }
+fn layout_of(sidelink: SidelinkMode, numerology: Numerology, grant: &Grant) -> Layout {
+    let layout = Layout::shared(sidelink, numerology.cp());
+    if sidelink == SidelinkMode::V2x && grant.transmission_format { layout.without_last() } else { layout }
 }
 
 fn max_coded_bits(numerology: Numerology) -> usize {
@@ -85,7 +85,7 @@ fn max_coded_bits(numerology: Numerology) -> usize {
 
 /// Transport blocks to resource elements.
 pub struct Encoder {
-    v2x: bool,
+    sidelink: SidelinkMode,
     numerology: Numerology,
     coder: TransportEncoder,
     mapper: Mapper,
@@ -100,7 +100,7 @@ impl Encoder {
         let carrier = numerology.bandwidth().prbs();
         let e = max_coded_bits(numerology);
         Self {
-            v2x: mode.is_v2x(),
+            sidelink: mode.sidelink(),
             numerology,
             coder: TransportEncoder::new(max_transport_block(carrier)),
             mapper: Mapper::new(carrier, references),
@@ -118,12 +118,12 @@ impl Encoder {
         amplitude: f32,
         grid: &mut Grid,
     ) -> Result<(), Error> {
-        let (modulation, bits) = grant.size(self.v2x)?;
+        let (modulation, bits) = grant.size(self.sidelink)?;
         if transport_block.len() * 8 != bits {
             return Err(Error::Payload { got: transport_block.len() * 8, want: bits });
         }
         self.mapper.check(grant.prbs, self.numerology.bandwidth().prbs())?;
-        let layout = layout_of(self.v2x, self.numerology, grant);
+        let layout = layout_of(self.sidelink, self.numerology, grant);
         let q_m = modulation.bits();
         let g = grant.prbs.subcarriers() * q_m * layout.data.len();
         self.coder
@@ -133,7 +133,7 @@ impl Encoder {
             .map_err(|_| Error::Coding)?;
         Gold::new(grant.scrambling()).fill(&mut self.scrambling[..g]);
         scramble::scramble_bits(&mut self.bits[..g], &self.scrambling[..g]);
-        let dmrs = Dmrs::pssch(grant.n_id, grant.n_ssf, self.v2x);
+        let dmrs = Dmrs::pssch(grant.n_id, grant.n_ssf, self.sidelink);
         let place = Place { first: grant.prbs.first_subcarrier(), prbs: grant.prbs.len, layout, modulation };
         self.mapper.map(grid, place, &self.bits[..g], &dmrs, amplitude)
     }
@@ -182,7 +182,7 @@ pub struct Received {
 
 /// Resource elements to transport blocks.
 pub struct Decoder {
-    v2x: bool,
+    sidelink: SidelinkMode,
     numerology: Numerology,
     coder: TransportDecoder,
     estimator: Estimator,
@@ -198,7 +198,7 @@ impl Decoder {
         let carrier = numerology.bandwidth().prbs();
         let e = max_coded_bits(numerology);
         Self {
-            v2x: mode.is_v2x(),
+            sidelink: mode.sidelink(),
             numerology,
             coder: TransportDecoder::new(max_transport_block(carrier), DecoderConfig::default()),
             estimator: Estimator::new(numerology, references),
@@ -219,7 +219,7 @@ impl Decoder {
         cfo_near: f32,
         process: &mut Process,
     ) -> Result<Received, Error> {
-        let (modulation, bits) = grant.size(self.v2x)?;
+        let (modulation, bits) = grant.size(self.sidelink)?;
         if bits != process.bits {
             return Err(Error::Payload { got: process.bits, want: bits });
         }
@@ -227,10 +227,10 @@ impl Decoder {
         if grant.prbs.end() * 12 > grid.subcarriers() || !tables::is_precoding_size(grant.prbs.len) {
             return Err(bad);
         }
-        let layout = layout_of(self.v2x, self.numerology, grant);
+        let layout = layout_of(self.sidelink, self.numerology, grant);
         let q_m = modulation.bits();
         let g = grant.prbs.subcarriers() * q_m * layout.data.len();
-        let dmrs = Dmrs::pssch(grant.n_id, grant.n_ssf, self.v2x);
+        let dmrs = Dmrs::pssch(grant.n_id, grant.n_ssf, self.sidelink);
         let (first, m_sc) = (grant.prbs.first_subcarrier(), grant.prbs.subcarriers());
         let measurement = self.estimator.estimate(grid, first, m_sc, layout, &dmrs, cfo_near);
         let soft = &mut self.soft[..g];

@@ -10,6 +10,7 @@ use crate::numerology::{Numerology, SUBCARRIER_HZ};
 use crate::sc_fdma::Demodulator;
 use crate::sci::MAX_BITS;
 use crate::sequence::dmrs::{Dmrs, References};
+use crate::units::SidelinkMode;
 use std::sync::Arc;
 
 /// Presence that noise does not reach at any of a thousand places.
@@ -32,7 +33,7 @@ pub struct Shift {
 
 /// Ranks shifts of the grid. Nothing is allocated after construction.
 pub struct CarrierSearch {
-    v2x: bool,
+    sidelink: SidelinkMode,
     demodulator: Demodulator,
     grid: Grid,
     layout: Layout,
@@ -51,18 +52,18 @@ impl CarrierSearch {
     /// are known.
     pub fn new(
         numerology: Numerology,
-        v2x: bool,
+        sidelink: SidelinkMode,
         places: Vec<usize>,
         reach: i32,
         references: Arc<References>,
     ) -> Self {
         Self {
-            v2x,
+            sidelink,
             demodulator: Demodulator::new(numerology, numerology.fft() * 72 / 2048),
             grid: Grid::new(numerology),
-            layout: Layout::shared(v2x, numerology.cp()),
+            layout: Layout::shared(sidelink, numerology.cp()),
             presence: Presence::new(numerology.bandwidth().prbs(), references.clone()),
-            decoder: pscch::Decoder::new(numerology, v2x, references),
+            decoder: pscch::Decoder::new(numerology, sidelink, references),
             bits: [0; MAX_BITS],
             places,
             scores: (-reach..=reach).map(|subcarriers| Shift { subcarriers, score: 0.0 }).collect(),
@@ -131,7 +132,7 @@ impl CarrierSearch {
     /// Presence of a channel whose first subcarrier is `first`, and the cyclic shift of its reference signals.
     fn at(&mut self, first: usize) -> (f32, u8) {
         let last = self.grid.subcarriers();
-        if self.v2x {
+        if self.sidelink == SidelinkMode::V2x {
             if first + 24 > last {
                 return (0.0, 0);
             }

@@ -151,7 +151,7 @@ fn quarter_turns(r: [Sample; 4]) -> [Sample; 4] {
 mod tests {
     use super::*;
     use crate::numerology::Numerology;
-    use crate::units::{Bandwidth, CyclicPrefix};
+    use crate::units::{Bandwidth, CyclicPrefix, SidelinkMode};
 
     #[test]
     fn a_reference_explains_itself_and_noise_is_not_explained() {
@@ -161,7 +161,7 @@ mod tests {
         let mut rng = crate::impair::rng::Rng::new(1);
         for n_cs in [0, 3, 6, 9] {
             let mut grid = Grid::new(numerology);
-            let layout = Layout::shared(true, CyclicPrefix::Normal);
+            let layout = Layout::shared(SidelinkMode::V2x, CyclicPrefix::Normal);
             let dmrs = Dmrs::pscch_v2x(n_cs);
             for (m, &l) in layout.dmrs.iter().enumerate() {
                 references.emit(&dmrs, m, &mut grid.symbol_mut(l as usize)[60..84]);
@@ -171,7 +171,7 @@ mod tests {
             assert!(metric > 0.999, "{metric}");
             assert!(presence.control_v2x(&grid, 120, layout).1 == 0.0, "silence is not explained");
         }
-        let layout = Layout::shared(false, CyclicPrefix::Normal);
+        let layout = Layout::shared(SidelinkMode::D2d, CyclicPrefix::Normal);
         let mut grid = Grid::new(numerology);
         let mut total = 0.0;
         for _ in 0..200 {
@@ -179,7 +179,7 @@ mod tests {
                 grid.symbol_mut(l).fill_with(|| rng.complex_gaussian());
             }
             total += presence.narrow(&grid, 12, 24, layout, &Dmrs::pscch_or_psdch());
-            assert!(presence.wide(&grid, 0, 240, layout, &Dmrs::pssch(77, 3, false)) < 0.2);
+            assert!(presence.wide(&grid, 0, 240, layout, &Dmrs::pssch(77, 3, SidelinkMode::D2d)) < 0.2);
         }
         assert!(total / 200.0 < 0.1, "{}", total / 200.0);
     }

@@ -31,7 +31,7 @@ use crate::pool::{CommunicationPool, DiscoveryPool, V2xPool};
 use crate::receive::learn::Learnt;
 use crate::receive::slss::Detector;
 use crate::sequence::dmrs::References;
-use crate::units::{CyclicPrefix, DfnSubframe, PrbRange, TransmissionMode};
+use crate::units::{CyclicPrefix, DfnSubframe, PrbRange, SidelinkMode, TransmissionMode};
 use std::sync::Arc;
 
 /// What a receiver has to know, and what it may.
@@ -141,10 +141,10 @@ pub struct Receiver {
 impl Receiver {
     /// Build everything that receiving needs.
     pub fn new(config: Config) -> Self {
-        let v2x_mode = config.mode.is_v2x();
+        let sidelink = config.mode.sidelink();
         let references = Arc::new(References::new(config.numerology.bandwidth().prbs()));
         let blind = config.is_blind();
-        let searched = blind && !v2x_mode;
+        let searched = blind && sidelink == SidelinkMode::D2d;
         let mut d2d: Vec<_> = config
             .communication
             .iter()
@@ -165,9 +165,9 @@ impl Receiver {
         numerologies.extend(prefixes.map(|cp| config.numerology.with_cp(cp)));
         Self {
             front: Front::new(&numerologies),
-            detector: Detector::new(psbch::ssss_form(v2x_mode), config.numerology.cp()),
-            psbch: psbch::Decoder::new(config.numerology, v2x_mode, references.clone()),
-            v2x: v2x_mode.then(|| v2x::V2x::new(&config, references)),
+            detector: Detector::new(psbch::ssss_form(sidelink), config.numerology.cp()),
+            psbch: psbch::Decoder::new(config.numerology, sidelink, references.clone()),
+            v2x: (sidelink == SidelinkMode::V2x).then(|| v2x::V2x::new(&config, references)),
             d2d,
             discovery,
             time_zero: None,
@@ -301,7 +301,7 @@ impl Receiver {
         let grid = self.front.grid(self.config.numerology.cp());
         let mut correction = None;
         for seen in self.detector.detect(grid).into_iter().flatten() {
-            let bits = &mut self.mib[..psbch::payload_bits(self.config.mode.is_v2x())];
+            let bits = &mut self.mib[..psbch::payload_bits(self.config.mode.sidelink())];
             let decoded = self.psbch.decode(grid, seen.id, bits);
             if decoded.is_some() || seen.confident {
                 emit(Event::Slss {

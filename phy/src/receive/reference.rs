@@ -9,7 +9,7 @@ use crate::grid::Grid;
 use crate::numerology::Numerology;
 use crate::sc_fdma::Demodulator;
 use crate::sequence::dmrs::References;
-use crate::units::{DfnSubframe, SlssId};
+use crate::units::{DfnSubframe, SidelinkMode, SlssId};
 use std::sync::Arc;
 
 /// A UE that one could take the time from.
@@ -30,7 +30,7 @@ pub struct Candidate {
 /// Looks for references. Nothing is allocated after construction.
 pub struct ReferenceSearch {
     numerology: Numerology,
-    v2x: bool,
+    sidelink: SidelinkMode,
     search: Search,
     found: Vec<Detection>,
     demodulator: Demodulator,
@@ -40,17 +40,18 @@ pub struct ReferenceSearch {
 
 impl ReferenceSearch {
     /// For stretches of at most `max_samples`; `None` at a rate at which there is no search ([`Search::new`]).
-    pub fn new(numerology: Numerology, v2x: bool, max_samples: usize) -> Option<Self> {
-        let search = Search::new(numerology, psbch::ssss_form(v2x), max_samples, SearchConfig::default())?;
+    pub fn new(numerology: Numerology, sidelink: SidelinkMode, max_samples: usize) -> Option<Self> {
+        let search =
+            Search::new(numerology, psbch::ssss_form(sidelink), max_samples, SearchConfig::default())?;
         let references = Arc::new(References::new(numerology.bandwidth().prbs()));
         Some(Self {
             numerology,
-            v2x,
+            sidelink,
             search,
             found: Vec::with_capacity(32),
             demodulator: Demodulator::new(numerology, numerology.fft() * 72 / 2048),
             grid: Grid::new(numerology),
-            psbch: psbch::Decoder::new(numerology, v2x, references),
+            psbch: psbch::Decoder::new(numerology, sidelink, references),
         })
     }
 
@@ -67,7 +68,7 @@ impl ReferenceSearch {
             let Some(subframe) = samples.get(start as usize..).and_then(|s| s.get(..n)) else { continue };
             self.demodulator.demodulate(subframe, f64::from(detection.cfo_hz), &mut self.grid);
             let mut mib = [0; 48];
-            let bits = &mut mib[..psbch::payload_bits(self.v2x)];
+            let bits = &mut mib[..psbch::payload_bits(self.sidelink)];
             let Some(decoded) = self.psbch.decode(&self.grid, detection.id, bits) else { continue };
             let Some(time) = psbch::frame_time(bits) else { continue };
             let mut measurement = decoded.measurement;
@@ -90,7 +91,7 @@ mod tests {
         let numerology = Numerology::standard(Bandwidth::Prb15, CyclicPrefix::Normal);
         let n = numerology.subframe_samples();
         let references = Arc::new(References::new(15));
-        let mut encoder = psbch::Encoder::new(numerology, false, references);
+        let mut encoder = psbch::Encoder::new(numerology, SidelinkMode::D2d, references);
         let mut modulator = Modulator::new(numerology);
         let mut grid = Grid::new(numerology);
         let mut samples = vec![Sample::default(); 42 * n];
@@ -109,7 +110,7 @@ mod tests {
         }
         Awgn::new(1e-3, 5).process(&mut samples);
         let mut found = Vec::new();
-        let mut search = ReferenceSearch::new(numerology, false, samples.len()).unwrap();
+        let mut search = ReferenceSearch::new(numerology, SidelinkMode::D2d, samples.len()).unwrap();
         search.search(&samples, &mut |c| found.push((c.id.value(), c.time.count(), c.sample)));
         found.sort_by_key(|f| f.0);
         assert_eq!(found.len(), 2, "{found:?}");

@@ -9,7 +9,7 @@ use crate::numerology::Numerology;
 use crate::sci::{Format0, Format1, MAX_BITS, MAX_SUBCHANNELS};
 use crate::sequence::dmrs::{Dmrs, References};
 use crate::tables;
-use crate::units::{Bandwidth, TransmissionMode};
+use crate::units::{Bandwidth, SidelinkMode, TransmissionMode};
 use std::sync::Arc;
 
 /// Largest timing advance indication: floor(20512 / 16) (TS 36.213 §4.2.3, §14.2.1).
@@ -31,7 +31,7 @@ pub struct Found {
 /// Searches one subframe at a time for the SCI format of a mode family.
 pub struct ControlSearch {
     mode: TransmissionMode,
-    v2x: bool,
+    sidelink: SidelinkMode,
     bandwidth: Bandwidth,
     layout: Layout,
     presence: Presence,
@@ -43,14 +43,14 @@ pub struct ControlSearch {
 impl ControlSearch {
     /// For a carrier and a mode; nothing is allocated afterwards.
     pub fn new(numerology: Numerology, mode: TransmissionMode, references: Arc<References>) -> Self {
-        let (prbs, v2x) = (numerology.bandwidth().prbs(), mode.is_v2x());
+        let (prbs, sidelink) = (numerology.bandwidth().prbs(), mode.sidelink());
         Self {
             mode,
-            v2x,
+            sidelink,
             bandwidth: numerology.bandwidth(),
-            layout: Layout::shared(v2x, numerology.cp()),
+            layout: Layout::shared(sidelink, numerology.cp()),
             presence: Presence::new(prbs, references.clone()),
-            decoder: pscch::Decoder::new(numerology, v2x, references),
+            decoder: pscch::Decoder::new(numerology, sidelink, references),
             candidates: Vec::with_capacity(prbs),
             decoded: 0,
         }
@@ -75,7 +75,7 @@ impl ControlSearch {
         tuning: &Tuning,
         report: &mut dyn FnMut(&Found),
     ) {
-        let width = pscch::prbs(self.v2x);
+        let width = pscch::prbs(self.sidelink);
         self.candidates.clear();
         self.decoded = 0;
         for prb in places {
@@ -83,12 +83,17 @@ impl ControlSearch {
             {
                 continue;
             }
-            let (shift, metric) = if self.v2x {
+            let (shift, metric) = if self.sidelink == SidelinkMode::V2x {
                 self.presence.control_v2x(grid, 12 * prb, self.layout)
             } else {
                 (0, self.presence.narrow(grid, 12 * prb, 12, self.layout, &Dmrs::pscch_or_psdch()))
             };
-            if metric >= if self.v2x { tuning.control_v2x } else { tuning.control } {
+            if metric
+                >= match self.sidelink {
+                    SidelinkMode::V2x => tuning.control_v2x,
+                    SidelinkMode::D2d => tuning.control,
+                }
+            {
                 self.candidates.push((prb, shift, metric));
             }
         }
@@ -123,7 +128,10 @@ impl ControlSearch {
     /// Whether an SCI means something that UEs send. Of random bits, fewer than one in 2000 do in mode 2, but most in modes
     /// 3 and 4.
     fn is_usual(&self, bits: &[u8]) -> bool {
-        if self.v2x { self.is_usual_format_1(bits) } else { self.is_usual_format_0(bits) }
+        match self.sidelink {
+            SidelinkMode::V2x => self.is_usual_format_1(bits),
+            SidelinkMode::D2d => self.is_usual_format_0(bits),
+        }
     }
 
     fn is_usual_format_0(&self, bits: &[u8]) -> bool {
@@ -159,8 +167,8 @@ mod tests {
     fn found(mode: TransmissionMode, timing_advance: u16, es_n0_db: f32, count: usize) -> (usize, f32) {
         let numerology = Numerology::standard(Bandwidth::Prb25, CyclicPrefix::Normal);
         let references = Arc::new(References::new(25));
-        let v2x = mode.is_v2x();
-        let mut encoder = pscch::Encoder::new(numerology, v2x, references.clone());
+        let sidelink = mode.sidelink();
+        let mut encoder = pscch::Encoder::new(numerology, sidelink, references.clone());
         let mut search = ControlSearch::new(numerology, mode, references);
         let mut rng = Rng::new(4);
         let mut grid = Grid::new(numerology);
@@ -168,7 +176,7 @@ mod tests {
         let (mut found, mut least) = (0, f32::INFINITY);
         for _ in 0..count {
             let mut bits: Vec<u8> = (0..search.bits()).map(|_| rng.below(2) as u8).collect();
-            if !v2x {
+            if sidelink == SidelinkMode::D2d {
                 let sci = Format0 {
                     hopping: false,
                     rb_assignment: rng.below(25) as u16,

@@ -6,7 +6,7 @@ use super::base::group_hopping;
 use super::gold::Gold;
 use crate::Sample;
 use crate::tables::is_precoding_size;
-use crate::units::SlssId;
+use crate::units::{SidelinkMode, SlssId};
 
 /// Most DMRS symbols in a subframe of any channel.
 pub const MAX_DMRS: usize = 4;
@@ -27,14 +27,17 @@ pub struct Dmrs {
 
 impl Dmrs {
     /// PSBCH (TS 36.211 Table 9.8-3).
-    pub fn psbch(id: SlssId, v2x: bool) -> Self {
+    pub fn psbch(id: SlssId, sidelink: SidelinkMode) -> Self {
         let n = id.value();
         let sign = if n.is_multiple_of(2) { 1 } else { -1 };
         Self {
             u: [(n / 16 % 30) as u8; MAX_DMRS],
             n_cs: (n / 2 % 8) as u8,
             w: [1, sign, 1, 1],
-            count: if v2x { 3 } else { 2 },
+            count: match sidelink {
+                SidelinkMode::V2x => 3,
+                SidelinkMode::D2d => 2,
+            },
         }
     }
 
@@ -50,22 +53,22 @@ impl Dmrs {
 
     /// PSSCH (TS 36.211 Table 9.8-1): `n_id_x` is n_ID^SA in modes 1 and 2 and n_ID^X in modes 3 and 4; `n_ssf` the
     /// index of the subframe in the pool, modulo 10.
-    pub fn pssch(n_id_x: u16, n_ssf: u8, v2x: bool) -> Self {
-        Self::pssch_hopped(&GroupHopping::new(n_id_x as u32), n_id_x, n_ssf, v2x)
+    pub fn pssch(n_id_x: u16, n_ssf: u8, sidelink: SidelinkMode) -> Self {
+        Self::pssch_hopped(&GroupHopping::new(n_id_x as u32), n_id_x, n_ssf, sidelink)
     }
 
     /// PSSCH for each n_ssf, 0 to 9: for a receiver that does not know the time.
-    pub fn pssch_all(n_id_x: u16, v2x: bool) -> [Self; 10] {
+    pub fn pssch_all(n_id_x: u16, sidelink: SidelinkMode) -> [Self; 10] {
         let hop = GroupHopping::new(n_id_x as u32);
-        std::array::from_fn(|n_ssf| Self::pssch_hopped(&hop, n_id_x, n_ssf as u8, v2x))
+        std::array::from_fn(|n_ssf| Self::pssch_hopped(&hop, n_id_x, n_ssf as u8, sidelink))
     }
 
-    fn pssch_hopped(hop: &GroupHopping, n_id_x: u16, n_ssf: u8, v2x: bool) -> Self {
+    fn pssch_hopped(hop: &GroupHopping, n_id_x: u16, n_ssf: u8, sidelink: SidelinkMode) -> Self {
         let n_ssf = n_ssf as usize % 10;
         let odd = n_id_x % 2 == 1;
         let n_cs = (n_id_x / 2 % 8) as u8;
         let mut u = [0; MAX_DMRS];
-        if v2x {
+        if sidelink == SidelinkMode::V2x {
             // n_s runs over 2 n_ss and 2 n_ss + 1, that is 4 n_ssf + m
             let f_ss = n_id_x as usize / 16 % 30;
             for (m, u) in u.iter_mut().enumerate() {
@@ -223,7 +226,7 @@ mod tests {
     #[test]
     fn strip_undoes_emit() {
         let references = References::new(25);
-        let dmrs = Dmrs::pssch(48861, 7, true);
+        let dmrs = Dmrs::pssch(48861, 7, SidelinkMode::V2x);
         for m in 0..4 {
             let mut x = vec![Sample::default(); 12 * 20];
             references.emit(&dmrs, m, &mut x);

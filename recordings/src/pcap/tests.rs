@@ -30,8 +30,8 @@ fn each_pdu_names_its_dissector() {
         let length = usize::from(u16::from_be_bytes([bytes[42], bytes[43]]));
         String::from_utf8(bytes[44..44 + length].to_vec()).unwrap().trim_end_matches('\0').to_owned()
     };
-    assert_eq!(name(written(|p| p.mib_sl(NOW, false, &[0; 5]))), "lte-rrc.sbcch.sl.bch");
-    assert_eq!(name(written(|p| p.mib_sl(NOW, true, &[0; 6]))), "lte-rrc.sbcch.sl.bch.v2x");
+    assert_eq!(name(written(|p| p.mib_sl(NOW, Mib::Sl, &[0; 5]))), "lte-rrc.sbcch.sl.bch");
+    assert_eq!(name(written(|p| p.mib_sl(NOW, Mib::SlV2x, &[0; 6]))), "lte-rrc.sbcch.sl.bch.v2x");
     assert_eq!(name(written(|p| p.discovery(NOW, &[0; 29]))), "sidelink-pc5-discovery");
     assert_eq!(name(written(|p| p.pdcp(NOW, PdcpHeader::OneToMany, &[0; 5]))), "sidelink-pdcp");
     assert_eq!(name(written(|p| p.pdcp(NOW, PdcpHeader::OneToOne, &[]))), "sidelink-pdcp-one-to-one");
@@ -47,8 +47,8 @@ fn refused_arguments_write_nothing() {
     let refusals = [
         pcap.sl_sch(NOW, 1024, 0, &[]),
         pcap.sl_sch(NOW, 0, 10, &[]),
-        pcap.mib_sl(NOW, false, &[0; 6]),
-        pcap.mib_sl(NOW, true, &[0; 5]),
+        pcap.mib_sl(NOW, Mib::Sl, &[0; 6]),
+        pcap.mib_sl(NOW, Mib::SlV2x, &[0; 5]),
         pcap.sl_sch(UtcMicros((1 << 32) * 1_000_000), 0, 0, &[]),
         pcap.pdcp(NOW, PdcpHeader::OneToMany, &[0; MAX_PACKET]),
     ];

@@ -9,7 +9,7 @@ use sidelink_phy::grid::Grid;
 use sidelink_phy::numerology::Numerology;
 use sidelink_phy::sci::{Format0, Format1};
 use sidelink_phy::sequence::dmrs::References;
-use sidelink_phy::units::{Bandwidth, CyclicPrefix, PrbRange, SlssId, TransmissionMode};
+use sidelink_phy::units::{Bandwidth, CyclicPrefix, PrbRange, SidelinkMode, SlssId, TransmissionMode};
 use sidelink_phy::{Llr, Sample};
 use std::cell::RefCell;
 use std::sync::Arc;
@@ -203,21 +203,22 @@ fn is_empty(grid: &Grid) -> bool {
 }
 
 /// Normal prefix, extended prefix, modes 3 and 4.
-const KINDS: [(bool, bool); 3] = [(false, false), (false, true), (true, false)];
+const KINDS: [(SidelinkMode, bool); 3] =
+    [(SidelinkMode::D2d, false), (SidelinkMode::D2d, true), (SidelinkMode::V2x, false)];
 
 fn run_psbch(data: &[u8]) -> bool {
     thread_local! {
         static DECODERS: RefCell<Vec<psbch::Decoder>> = RefCell::new(
-            KINDS.map(|(v2x, extended)| psbch::Decoder::new(numerology(extended), v2x, references())).into(),
+            KINDS.map(|(sidelink, extended)| psbch::Decoder::new(numerology(extended), sidelink, references())).into(),
         );
     }
     let mut bytes = Bytes::new(data);
     let kind = bytes.byte() as usize % 3;
     let Some(id) = SlssId::new(bytes.u16() % 336) else { return false };
-    let (v2x, extended) = KINDS[kind];
+    let (sidelink, extended) = KINDS[kind];
     let grid = grid_of(numerology(extended), bytes.rest());
     DECODERS.with_borrow_mut(|decoders| {
-        let mut mib = vec![0; psbch::payload_bits(v2x)];
+        let mut mib = vec![0; psbch::payload_bits(sidelink)];
         let decoded = decoders[kind].decode(&grid, id, &mut mib);
         assert!(decoded.is_none() || !is_empty(&grid), "silence is not a MIB");
         let _ = psbch::frame_time(&mib);
@@ -226,12 +227,12 @@ fn run_psbch(data: &[u8]) -> bool {
 }
 
 fn psbch_seeds() -> Vec<Vec<u8>> {
-    let seed = |(kind, (v2x, extended)): (usize, (bool, bool))| {
+    let seed = |(kind, (sidelink, extended)): (usize, (SidelinkMode, bool))| {
         let n = numerology(extended);
         let mut grid = Grid::new(n);
-        let mib: Vec<u8> = (0..psbch::payload_bits(v2x)).map(|i| (i % 3 % 2) as u8).collect();
+        let mib: Vec<u8> = (0..psbch::payload_bits(sidelink)).map(|i| (i % 3 % 2) as u8).collect();
         let id = SlssId::new(77).expect("in range");
-        let mut encoder = psbch::Encoder::new(n, v2x, references());
+        let mut encoder = psbch::Encoder::new(n, sidelink, references());
         encoder.encode(&mib, id, 1.0, &mut grid).expect("fits");
         [&[kind as u8, 77, 0][..], &bytes_of(&grid)].concat()
     };
@@ -241,7 +242,7 @@ fn psbch_seeds() -> Vec<Vec<u8>> {
 fn run_pscch(data: &[u8]) -> bool {
     thread_local! {
         static DECODERS: RefCell<Vec<pscch::Decoder>> = RefCell::new(
-            KINDS.map(|(v2x, extended)| pscch::Decoder::new(numerology(extended), v2x, references())).into(),
+            KINDS.map(|(sidelink, extended)| pscch::Decoder::new(numerology(extended), sidelink, references())).into(),
         );
     }
     let mut bytes = Bytes::new(data);
@@ -258,12 +259,15 @@ fn run_pscch(data: &[u8]) -> bool {
 }
 
 fn pscch_seeds() -> Vec<Vec<u8>> {
-    let seed = |(kind, (v2x, extended)): (usize, (bool, bool))| {
+    let seed = |(kind, (sidelink, extended)): (usize, (SidelinkMode, bool))| {
         let n = numerology(extended);
         let mut grid = Grid::new(n);
-        let bits: Vec<u8> = (0..pscch::sci_bits(v2x, n)).map(|i| (i % 3 % 2) as u8).collect();
-        let n_cs = if v2x { 6 } else { 0 };
-        let mut encoder = pscch::Encoder::new(n, v2x, references());
+        let bits: Vec<u8> = (0..pscch::sci_bits(sidelink, n)).map(|i| (i % 3 % 2) as u8).collect();
+        let n_cs = match sidelink {
+            SidelinkMode::V2x => 6,
+            SidelinkMode::D2d => 0,
+        };
+        let mut encoder = pscch::Encoder::new(n, sidelink, references());
         encoder.encode(&bits, 2, n_cs, 1.0, &mut grid).expect("fits");
         [&[kind as u8, 2, n_cs][..], &bytes_of(&grid)].concat()
     };
@@ -312,8 +316,8 @@ fn run_pssch(data: &[u8]) -> bool {
     thread_local! {
         static DECODERS: RefCell<Vec<(pssch::Decoder, pssch::Process)>> = RefCell::new(
             KINDS
-                .map(|(v2x, extended)| {
-                    let mode = if v2x { TransmissionMode::Tm4 } else { TransmissionMode::Tm2 };
+                .map(|(sidelink, extended)| {
+                    let mode = match sidelink { SidelinkMode::V2x => TransmissionMode::Tm4, SidelinkMode::D2d => TransmissionMode::Tm2 };
                     (pssch::Decoder::new(numerology(extended), mode, references()), pssch::Process::new(6))
                 })
                 .into(),
@@ -321,7 +325,7 @@ fn run_pssch(data: &[u8]) -> bool {
     }
     let mut bytes = Bytes::new(data);
     let kind = bytes.byte() as usize % 3;
-    let (v2x, extended) = KINDS[kind];
+    let (sidelink, extended) = KINDS[kind];
     let grant = Grant {
         prbs: PrbRange { start: bytes.byte() as usize, len: bytes.byte() as usize % 9 },
         mcs: bytes.byte() % 33,
@@ -333,7 +337,7 @@ fn run_pssch(data: &[u8]) -> bool {
     let grid = grid_of(numerology(extended), bytes.rest());
     DECODERS.with_borrow_mut(|decoders| {
         let (decoder, process) = &mut decoders[kind];
-        let Ok((_, size)) = grant.size(v2x) else { return false };
+        let Ok((_, size)) = grant.size(sidelink) else { return false };
         if process.start(size).is_err() || decoder.receive(&grid, &grant, 0.0, process).is_err() {
             return false;
         }
@@ -346,7 +350,7 @@ fn run_pssch(data: &[u8]) -> bool {
 
 fn pssch_seeds() -> Vec<Vec<u8>> {
     let mut seeds = Vec::new();
-    for (kind, (v2x, extended)) in KINDS.into_iter().enumerate() {
+    for (kind, (sidelink, extended)) in KINDS.into_iter().enumerate() {
         for (start, len, mcs) in [(0, 6, 5), (1, 4, 14), (2, 1, 0)] {
             let n = numerology(extended);
             let mut grid = Grid::new(n);
@@ -358,8 +362,11 @@ fn pssch_seeds() -> Vec<Vec<u8>> {
                 n_ssf: 3,
                 transmission_format: false,
             };
-            let mode = if v2x { TransmissionMode::Tm4 } else { TransmissionMode::Tm2 };
-            let (_, size) = grant.size(v2x).expect("defined");
+            let mode = match sidelink {
+                SidelinkMode::V2x => TransmissionMode::Tm4,
+                SidelinkMode::D2d => TransmissionMode::Tm2,
+            };
+            let (_, size) = grant.size(sidelink).expect("defined");
             let block: Vec<u8> = (0..size / 8).map(|i| (i * 37 + 11) as u8).collect();
             let mut encoder = pssch::Encoder::new(n, mode, references());
             encoder.encode(&block, &grant, 1.0, &mut grid).expect("fits");

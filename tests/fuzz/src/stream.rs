@@ -10,7 +10,7 @@ use sidelink_phy::receive::receiver::{Config, Event};
 use sidelink_phy::receive::stream::StreamReceiver;
 use sidelink_phy::sc_fdma::Modulator;
 use sidelink_phy::sequence::dmrs::References;
-use sidelink_phy::units::{Bandwidth, CyclicPrefix, SlssId, TransmissionMode};
+use sidelink_phy::units::{Bandwidth, CyclicPrefix, SidelinkMode, SlssId, TransmissionMode};
 use std::sync::Arc;
 
 /// A byte that chooses the configuration, one that chooses the pieces, and I and Q of a byte each.
@@ -21,11 +21,23 @@ const MOST_SUBFRAMES: usize = 90;
 
 fn config(choice: u8) -> Config {
     let cp = if choice & 4 == 0 { CyclicPrefix::Normal } else { CyclicPrefix::Extended };
-    let v2x = choice & 1 == 1;
+    let sidelink = if choice & 1 == 1 { SidelinkMode::V2x } else { SidelinkMode::D2d };
     let bandwidth = if choice & 8 == 0 { Bandwidth::Prb6 } else { Bandwidth::Prb15 };
-    let numerology = Numerology::standard(bandwidth, if v2x { CyclicPrefix::Normal } else { cp });
-    let mut config = Config::new(numerology, if v2x { TransmissionMode::Tm4 } else { TransmissionMode::Tm2 });
-    if v2x && choice & 2 == 2 {
+    let numerology = Numerology::standard(
+        bandwidth,
+        match sidelink {
+            SidelinkMode::V2x => CyclicPrefix::Normal,
+            SidelinkMode::D2d => cp,
+        },
+    );
+    let mut config = Config::new(
+        numerology,
+        match sidelink {
+            SidelinkMode::V2x => TransmissionMode::Tm4,
+            SidelinkMode::D2d => TransmissionMode::Tm2,
+        },
+    );
+    if sidelink == SidelinkMode::V2x && choice & 2 == 2 {
         config.v2x = Some(V2xPool::simple(bandwidth.prbs(), 1));
     }
     config
@@ -62,21 +74,21 @@ fn stream_seeds() -> Vec<Vec<u8>> {
     for choice in [0u8, 1, 3, 4] {
         let config = config(choice);
         let numerology = config.numerology;
-        let v2x = config.mode.is_v2x();
+        let sidelink = config.mode.sidelink();
         let references = Arc::new(References::new(numerology.bandwidth().prbs()));
         let mut grid = Grid::new(numerology);
         let mut samples = vec![Sample::default(); 3 * numerology.subframe_samples()];
         let (first, second) = samples.split_at_mut(numerology.subframe_samples());
         let mut modulator = Modulator::new(numerology);
-        let mut mib = vec![0; psbch::payload_bits(v2x)];
+        let mut mib = vec![0; psbch::payload_bits(sidelink)];
         mib[6..20].copy_from_slice(&[0, 0, 0, 0, 0, 0, 1, 0, 1, 1, 0, 0, 0, 0]);
         let id = SlssId::new(200).expect("in range");
-        let mut encoder = psbch::Encoder::new(numerology, v2x, references.clone());
+        let mut encoder = psbch::Encoder::new(numerology, sidelink, references.clone());
         encoder.encode(&mib, id, 1.0, &mut grid).expect("fits");
         modulator.modulate(&grid, first);
         grid.clear();
-        let sci = vec![1; pscch::sci_bits(v2x, numerology)];
-        let mut encoder = pscch::Encoder::new(numerology, v2x, references);
+        let sci = vec![1; pscch::sci_bits(sidelink, numerology)];
+        let mut encoder = pscch::Encoder::new(numerology, sidelink, references);
         encoder.encode(&sci, 0, 0, 1.0, &mut grid).expect("fits");
         modulator.modulate(&grid, &mut second[..numerology.subframe_samples()]);
         // as large as it can be without clipping

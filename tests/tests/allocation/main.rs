@@ -26,7 +26,9 @@ use sidelink_phy::receive::sync::{Search, SearchConfig};
 use sidelink_phy::sc_fdma::{Demodulator, Modulator};
 use sidelink_phy::sci::{Format0, Format1, riv_encode};
 use sidelink_phy::sequence::dmrs::References;
-use sidelink_phy::units::{Bandwidth, CyclicPrefix, DfnSubframe, PrbRange, SlssId, TransmissionMode};
+use sidelink_phy::units::{
+    Bandwidth, CyclicPrefix, DfnSubframe, PrbRange, SidelinkMode, SlssId, TransmissionMode,
+};
 use std::sync::Arc;
 
 #[test]
@@ -80,17 +82,17 @@ fn noisy_grid(n: Numerology, seed: u64) -> Grid {
 fn psbch_both_ways() {
     for (mode, cp) in KINDS {
         let n = Numerology::standard(Bandwidth::Prb25, cp);
-        let v2x = mode.is_v2x();
-        let mut encoder = psbch::Encoder::new(n, v2x, references(n));
-        let mut decoder = psbch::Decoder::new(n, v2x, references(n));
+        let sidelink = mode.sidelink();
+        let mut encoder = psbch::Encoder::new(n, sidelink, references(n));
+        let mut decoder = psbch::Decoder::new(n, sidelink, references(n));
         let (mut grid, id) = (Grid::new(n), SlssId::new(200).unwrap());
-        let (mib, mut out) = (bits(psbch::payload_bits(v2x)), bits(psbch::payload_bits(v2x)));
+        let (mib, mut out) = (bits(psbch::payload_bits(sidelink)), bits(psbch::payload_bits(sidelink)));
         without_allocation("psbch::Encoder", || encoder.encode(&mib, id, 1.0, &mut grid)).unwrap();
         let decoded = without_allocation("psbch::Decoder", || decoder.decode(&grid, id, &mut out));
         assert!(decoded.is_some() && out == mib);
         let noise = noisy_grid(n, 1);
         without_allocation("psbch::Decoder on noise", || decoder.decode(&noise, id, &mut out));
-        let detector = Detector::new(psbch::ssss_form(v2x), cp);
+        let detector = Detector::new(psbch::ssss_form(sidelink), cp);
         let seen = without_allocation("slss::Detector", || [detector.detect(&grid), detector.detect(&noise)]);
         assert_eq!(seen[0][0].map(|s| s.id), Some(id));
     }
@@ -100,11 +102,11 @@ fn psbch_both_ways() {
 fn pscch_both_ways() {
     for (mode, cp) in KINDS {
         let n = Numerology::standard(Bandwidth::Prb50, cp);
-        let v2x = mode.is_v2x();
-        let mut encoder = pscch::Encoder::new(n, v2x, references(n));
-        let mut decoder = pscch::Decoder::new(n, v2x, references(n));
+        let sidelink = mode.sidelink();
+        let mut encoder = pscch::Encoder::new(n, sidelink, references(n));
+        let mut decoder = pscch::Decoder::new(n, sidelink, references(n));
         let mut grid = Grid::new(n);
-        let (sci, mut out) = (bits(pscch::sci_bits(v2x, n)), bits(pscch::sci_bits(v2x, n)));
+        let (sci, mut out) = (bits(pscch::sci_bits(sidelink, n)), bits(pscch::sci_bits(sidelink, n)));
         without_allocation("pscch::Encoder", || encoder.encode(&sci, 7, 0, 1.0, &mut grid)).unwrap();
         let decoded = without_allocation("pscch::Decoder", || decoder.decode(&grid, 7, 0, 3000.0, &mut out));
         assert!(decoded.is_some() && out == sci);
@@ -117,7 +119,7 @@ fn pscch_both_ways() {
 fn pssch_both_ways() {
     for (mode, cp) in KINDS {
         let n = Numerology::standard(Bandwidth::Prb100, cp);
-        let v2x = mode.is_v2x();
+        let sidelink = mode.sidelink();
         let mut encoder = pssch::Encoder::new(n, mode, references(n));
         let mut decoder = pssch::Decoder::new(n, mode, references(n));
         let mut process = pssch::Process::new(n.bandwidth().prbs());
@@ -126,7 +128,10 @@ fn pssch_both_ways() {
             (3, 1, 0, false),
             (0, 100, 9, false),
             (0, 96, 16, false),
-            (10, 90, if v2x { 26 } else { 13 }, v2x),
+            match sidelink {
+                SidelinkMode::V2x => (10, 90, 26, true),
+                SidelinkMode::D2d => (10, 90, 13, false),
+            },
         ] {
             let mut grid = Grid::new(n);
             let grant = Grant {
@@ -137,7 +142,7 @@ fn pssch_both_ways() {
                 n_ssf: 3,
                 transmission_format,
             };
-            let (_, size) = grant.size(v2x).unwrap();
+            let (_, size) = grant.size(sidelink).unwrap();
             let (block, mut out) = (octets(size / 8), vec![0; size / 8]);
             without_allocation("pssch::Encoder", || encoder.encode(&block, &grant, 1.0, &mut grid)).unwrap();
             // twice: the second transmission is combined with the first
@@ -224,12 +229,12 @@ fn sci_both_ways() {
 fn synchronisation_search() {
     for (mode, cp) in KINDS {
         let n = Numerology::standard(Bandwidth::Prb25, cp);
-        let v2x = mode.is_v2x();
+        let sidelink = mode.sidelink();
         let id = SlssId::new(30).unwrap();
         let mut samples = noise(42 * n.subframe_samples(), 6);
         let mut grid = Grid::new(n);
-        psbch::Encoder::new(n, v2x, references(n))
-            .encode(&bits(psbch::payload_bits(v2x)), id, 1.0, &mut grid)
+        psbch::Encoder::new(n, sidelink, references(n))
+            .encode(&bits(psbch::payload_bits(sidelink)), id, 1.0, &mut grid)
             .unwrap();
         let mut subframe = vec![Sample::default(); n.subframe_samples()];
         Modulator::new(n).modulate(&grid, &mut subframe);
@@ -238,7 +243,7 @@ fn synchronisation_search() {
             *x += s;
         }
         let silence = vec![Sample::default(); samples.len()];
-        let form = psbch::ssss_form(v2x);
+        let form = psbch::ssss_form(sidelink);
         let mut search = Search::new(n, form, samples.len(), SearchConfig::default()).unwrap();
         let mut found = Vec::with_capacity(16);
         without_allocation("Search", || search.search(&samples, &mut found));
@@ -290,23 +295,23 @@ impl Sender {
 
     /// Synchronisation signals and MIB in subframe `k`, which is also the time.
     fn synchronisation(&mut self, k: usize) {
-        let v2x = self.config.mode.is_v2x();
-        let mut mib = vec![0; psbch::payload_bits(v2x)];
+        let sidelink = self.config.mode.sidelink();
+        let mut mib = vec![0; psbch::payload_bits(sidelink)];
         for i in 0..10 {
             mib[6 + i] = (((k / 10) >> (9 - i)) & 1) as u8;
         }
         for i in 0..4 {
             mib[16 + i] = (((k % 10) >> (3 - i)) & 1) as u8;
         }
-        psbch::Encoder::new(self.config.numerology, v2x, self.references.clone())
+        psbch::Encoder::new(self.config.numerology, sidelink, self.references.clone())
             .encode(&mib, SlssId::new(200).unwrap(), 1.0, &mut self.grid)
             .unwrap();
         self.send(k);
     }
 
     fn control(&mut self, k: usize, prb: usize, sci: &[u8]) -> u16 {
-        let v2x = self.config.mode.is_v2x();
-        let crc = pscch::Encoder::new(self.config.numerology, v2x, self.references.clone())
+        let sidelink = self.config.mode.sidelink();
+        let crc = pscch::Encoder::new(self.config.numerology, sidelink, self.references.clone())
             .encode(sci, prb, 0, 1.0, &mut self.grid)
             .unwrap();
         self.send(k);
@@ -314,7 +319,7 @@ impl Sender {
     }
 
     fn shared(&mut self, k: usize, grant: &Grant) {
-        let (_, size) = grant.size(self.config.mode.is_v2x()).unwrap();
+        let (_, size) = grant.size(self.config.mode.sidelink()).unwrap();
         pssch::Encoder::new(self.config.numerology, self.config.mode, self.references.clone())
             .encode(&octets(size / 8), grant, 1.0, &mut self.grid)
             .unwrap();

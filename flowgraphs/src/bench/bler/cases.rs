@@ -11,7 +11,9 @@ use sidelink_phy::receive::presence::Presence;
 use sidelink_phy::receive::receiver::{Front, Tuning};
 use sidelink_phy::sci::MAX_BITS;
 use sidelink_phy::sequence::dmrs::{Dmrs, References};
-use sidelink_phy::units::{Bandwidth, CyclicPrefix, Modulation, PrbRange, SlssId, TransmissionMode};
+use sidelink_phy::units::{
+    Bandwidth, CyclicPrefix, Modulation, PrbRange, SidelinkMode, SlssId, TransmissionMode,
+};
 use std::sync::Arc;
 
 /// A channel to measure.
@@ -26,9 +28,9 @@ pub struct Case {
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum What {
-    Psbch { v2x: bool },
-    Pscch { v2x: bool },
-    Pssch { v2x: bool, prbs: usize, mcs: u8 },
+    Psbch { sidelink: SidelinkMode },
+    Pscch { sidelink: SidelinkMode },
+    Pssch { sidelink: SidelinkMode, prbs: usize, mcs: u8 },
     Psdch { transmissions: usize },
 }
 
@@ -38,15 +40,15 @@ const fn case(name: &'static str, target_db: f64, what: What) -> Case {
 
 /// Every case.
 pub const CASES: [Case; 13] = [
-    case("psbch-tm2", -6.5, What::Psbch { v2x: false }),
-    case("psbch-tm4", -5.3, What::Psbch { v2x: true }),
-    case("pscch-tm2", -1.0, What::Pscch { v2x: false }),
-    case("pscch-tm4", -4.0, What::Pscch { v2x: true }),
-    case("pssch-tm2-25prb-mcs5", -0.4, What::Pssch { v2x: false, prbs: 25, mcs: 5 }),
-    case("pssch-tm4-48prb-mcs5", 0.6, What::Pssch { v2x: true, prbs: 48, mcs: 5 }),
-    case("pssch-tm4-8prb-mcs12", 7.3, What::Pssch { v2x: true, prbs: 8, mcs: 12 }),
-    case("pssch-tm2-25prb-mcs15", 8.3, What::Pssch { v2x: false, prbs: 25, mcs: 15 }),
-    case("pssch-tm4-48prb-mcs15", 9.8, What::Pssch { v2x: true, prbs: 48, mcs: 15 }),
+    case("psbch-tm2", -6.5, What::Psbch { sidelink: SidelinkMode::D2d }),
+    case("psbch-tm4", -5.3, What::Psbch { sidelink: SidelinkMode::V2x }),
+    case("pscch-tm2", -1.0, What::Pscch { sidelink: SidelinkMode::D2d }),
+    case("pscch-tm4", -4.0, What::Pscch { sidelink: SidelinkMode::V2x }),
+    case("pssch-tm2-25prb-mcs5", -0.4, What::Pssch { sidelink: SidelinkMode::D2d, prbs: 25, mcs: 5 }),
+    case("pssch-tm4-48prb-mcs5", 0.6, What::Pssch { sidelink: SidelinkMode::V2x, prbs: 48, mcs: 5 }),
+    case("pssch-tm4-8prb-mcs12", 7.3, What::Pssch { sidelink: SidelinkMode::V2x, prbs: 8, mcs: 12 }),
+    case("pssch-tm2-25prb-mcs15", 8.3, What::Pssch { sidelink: SidelinkMode::D2d, prbs: 25, mcs: 15 }),
+    case("pssch-tm4-48prb-mcs15", 9.8, What::Pssch { sidelink: SidelinkMode::V2x, prbs: 48, mcs: 15 }),
     case("psdch-1", 2.2, What::Psdch { transmissions: 1 }),
     case("psdch-2", -1.3, What::Psdch { transmissions: 2 }),
     case("psdch-3", -3.0, What::Psdch { transmissions: 3 }),
@@ -63,18 +65,18 @@ pub(super) struct Link {
 
 enum Ends {
     Psbch {
-        v2x: bool,
+        sidelink: SidelinkMode,
         encoder: Box<psbch::Encoder>,
         decoder: Box<psbch::Decoder>,
     },
     Pscch {
-        v2x: bool,
+        sidelink: SidelinkMode,
         encoder: Box<pscch::Encoder>,
         decoder: Box<pscch::Decoder>,
         presence: Box<Presence>,
     },
     Pssch {
-        v2x: bool,
+        sidelink: SidelinkMode,
         prbs: usize,
         mcs: u8,
         encoder: Box<pssch::Encoder>,
@@ -94,31 +96,36 @@ impl Link {
     pub(super) fn new(case: &Case, air: &AirConfig) -> Self {
         let bandwidth = match case.what {
             What::Pssch { prbs, .. } if prbs > 25 => Bandwidth::Prb50,
-            What::Pssch { v2x: true, .. } | What::Pscch { v2x: true } => Bandwidth::Prb50,
+            What::Pssch { sidelink: SidelinkMode::V2x, .. } | What::Pscch { sidelink: SidelinkMode::V2x } => {
+                Bandwidth::Prb50
+            }
             _ => Bandwidth::Prb25,
         };
         let numerology = Numerology::standard(bandwidth, CyclicPrefix::Normal);
         let references = Arc::new(References::new(bandwidth.prbs()));
         let r = || references.clone();
-        let mode = |v2x| if v2x { TransmissionMode::Tm4 } else { TransmissionMode::Tm2 };
+        let mode = |sidelink| match sidelink {
+            SidelinkMode::V2x => TransmissionMode::Tm4,
+            SidelinkMode::D2d => TransmissionMode::Tm2,
+        };
         let ends = match case.what {
-            What::Psbch { v2x } => Ends::Psbch {
-                v2x,
-                encoder: Box::new(psbch::Encoder::new(numerology, v2x, r())),
-                decoder: Box::new(psbch::Decoder::new(numerology, v2x, r())),
+            What::Psbch { sidelink } => Ends::Psbch {
+                sidelink,
+                encoder: Box::new(psbch::Encoder::new(numerology, sidelink, r())),
+                decoder: Box::new(psbch::Decoder::new(numerology, sidelink, r())),
             },
-            What::Pscch { v2x } => Ends::Pscch {
-                v2x,
-                encoder: Box::new(pscch::Encoder::new(numerology, v2x, r())),
-                decoder: Box::new(pscch::Decoder::new(numerology, v2x, r())),
+            What::Pscch { sidelink } => Ends::Pscch {
+                sidelink,
+                encoder: Box::new(pscch::Encoder::new(numerology, sidelink, r())),
+                decoder: Box::new(pscch::Decoder::new(numerology, sidelink, r())),
                 presence: Box::new(Presence::new(bandwidth.prbs(), r())),
             },
-            What::Pssch { v2x, prbs, mcs } => Ends::Pssch {
-                v2x,
+            What::Pssch { sidelink, prbs, mcs } => Ends::Pssch {
+                sidelink,
                 prbs,
                 mcs,
-                encoder: Box::new(pssch::Encoder::new(numerology, mode(v2x), r())),
-                decoder: Box::new(pssch::Decoder::new(numerology, mode(v2x), r())),
+                encoder: Box::new(pssch::Encoder::new(numerology, mode(sidelink), r())),
+                decoder: Box::new(pssch::Decoder::new(numerology, mode(sidelink), r())),
                 process: Box::new(pssch::Process::new(bandwidth.prbs())),
             },
             What::Psdch { transmissions } => Ends::Psdch {
@@ -149,8 +156,8 @@ impl Link {
         let Self { air, grid, front, ends } = self;
         grid.clear();
         match ends {
-            Ends::Psbch { v2x, encoder, decoder } => {
-                let mib: Vec<u8> = random_bits(&mut air.rng, psbch::payload_bits(*v2x));
+            Ends::Psbch { sidelink, encoder, decoder } => {
+                let mib: Vec<u8> = random_bits(&mut air.rng, psbch::payload_bits(*sidelink));
                 let Some(id) = SlssId::new(air.rng.below(336) as u16) else { return false };
                 if encoder.encode(&mib, id, 1.0, grid).is_err() || !front.load(air.carry(grid), 0.0) {
                     return false;
@@ -158,16 +165,19 @@ impl Link {
                 let mut got = vec![0; mib.len()];
                 decoder.decode(front.grid(CyclicPrefix::Normal), id, &mut got).is_some() && got == mib
             }
-            Ends::Pscch { v2x, encoder, decoder, presence } => {
+            Ends::Pscch { sidelink, encoder, decoder, presence } => {
                 let sci = random_bits(&mut air.rng, decoder.payload_bits());
-                let shift = if *v2x { 3 * air.rng.below(4) as u8 } else { 0 };
+                let shift = match *sidelink {
+                    SidelinkMode::V2x => 3 * air.rng.below(4) as u8,
+                    SidelinkMode::D2d => 0,
+                };
                 let prb = air.rng.below(20) as usize;
                 if encoder.encode(&sci, prb, shift, 1.0, grid).is_err() || !front.load(air.carry(grid), 0.0) {
                     return false;
                 }
                 let grid = front.grid(CyclicPrefix::Normal);
-                let layout = Layout::shared(*v2x, CyclicPrefix::Normal);
-                let (shift, present) = if *v2x {
+                let layout = Layout::shared(*sidelink, CyclicPrefix::Normal);
+                let (shift, present) = if *sidelink == SidelinkMode::V2x {
                     let (shift, metric) = presence.control_v2x(grid, 12 * prb, layout);
                     (shift, metric >= tuning.control_v2x)
                 } else {
@@ -178,17 +188,23 @@ impl Link {
                 let got = &mut got[..sci.len()];
                 present && decoder.decode(grid, prb, shift, tuning.max_cfo, got).is_some() && *got == sci[..]
             }
-            Ends::Pssch { v2x, prbs, mcs, encoder, decoder, process } => {
-                let start = if *v2x { 2 } else { 0 };
+            Ends::Pssch { sidelink, prbs, mcs, encoder, decoder, process } => {
+                let start = match *sidelink {
+                    SidelinkMode::V2x => 2,
+                    SidelinkMode::D2d => 0,
+                };
                 let grant = pssch::Grant {
                     prbs: PrbRange { start, len: *prbs },
                     mcs: *mcs,
                     rv: 0,
-                    n_id: if *v2x { air.rng.below(1 << 16) } else { air.rng.below(256) } as u16,
+                    n_id: match *sidelink {
+                        SidelinkMode::V2x => air.rng.below(1 << 16),
+                        SidelinkMode::D2d => air.rng.below(256),
+                    } as u16,
                     n_ssf: air.rng.below(10) as u8,
                     transmission_format: false,
                 };
-                let Ok((modulation, size)) = grant.size(*v2x) else { return false };
+                let Ok((modulation, size)) = grant.size(*sidelink) else { return false };
                 let block: Vec<u8> = (0..size / 8).map(|_| air.rng.below(256) as u8).collect();
                 if encoder.encode(&block, &grant, 1.0, grid).is_err() || !front.load(air.carry(grid), 0.0) {
                     return false;
@@ -210,7 +226,7 @@ impl Link {
                         return false;
                     }
                     let grid = front.grid(CyclicPrefix::Normal);
-                    let layout = Layout::shared(false, CyclicPrefix::Normal);
+                    let layout = Layout::shared(SidelinkMode::D2d, CyclicPrefix::Normal);
                     seen += presence.narrow(grid, 12 * prb, 24, layout, &Dmrs::pscch_or_psdch());
                     if decoder.receive_both_sides(grid, prb, rv, tuning.max_cfo, sides).is_none() {
                         return false;

@@ -7,7 +7,7 @@ use sidelink_phy::numerology::Numerology;
 use sidelink_phy::receive::receiver::Tuning;
 use sidelink_phy::receive::search::ControlSearch;
 use sidelink_phy::sequence::dmrs::References;
-use sidelink_phy::units::{Bandwidth, CyclicPrefix, TransmissionMode};
+use sidelink_phy::units::{Bandwidth, CyclicPrefix, SidelinkMode, TransmissionMode};
 use std::sync::Arc;
 
 /// How noise fared.
@@ -22,10 +22,13 @@ pub struct Outcome {
 }
 
 /// Search `subframes` subframes of white noise at 50 PRBs, everywhere.
-pub fn run(v2x: bool, subframes: u32, seed: u64) -> Outcome {
+pub fn run(sidelink: SidelinkMode, subframes: u32, seed: u64) -> Outcome {
     let numerology = Numerology::standard(Bandwidth::Prb50, CyclicPrefix::Normal);
     let references = Arc::new(References::new(50));
-    let mode = if v2x { TransmissionMode::Tm4 } else { TransmissionMode::Tm2 };
+    let mode = match sidelink {
+        SidelinkMode::V2x => TransmissionMode::Tm4,
+        SidelinkMode::D2d => TransmissionMode::Tm2,
+    };
     let mut search = ControlSearch::new(numerology, mode, references);
     let tuning = Tuning::default();
     let mut rng = Rng::new(seed);
@@ -35,7 +38,7 @@ pub fn run(v2x: bool, subframes: u32, seed: u64) -> Outcome {
         for l in 0..grid.symbols() {
             grid.symbol_mut(l).fill_with(|| rng.complex_gaussian());
         }
-        let places = 50 - pscch::prbs(v2x) + 1;
+        let places = 50 - pscch::prbs(sidelink) + 1;
         outcome.screened += places as u64;
         search.search(&grid, &mut (0..places), &tuning, &mut |_| outcome.found += 1);
         outcome.decoded += search.decoded() as u64;

@@ -10,7 +10,7 @@ use sidelink_phy::impair::rng::Rng;
 use sidelink_phy::numerology::Numerology;
 use sidelink_phy::receive::sync::{Search, SearchConfig};
 use sidelink_phy::sequence::dmrs::References;
-use sidelink_phy::units::{Bandwidth, CyclicPrefix, SlssId};
+use sidelink_phy::units::{Bandwidth, CyclicPrefix, SidelinkMode, SlssId};
 use std::sync::Arc;
 
 /// Subframes in a search.
@@ -30,11 +30,11 @@ pub struct Outcome {
 }
 
 /// Search `trials` times in 40 ms that hold one SLSS subframe (`None`: noise alone) at a random place.
-pub fn run(es_n0_db: Option<f64>, air_config: &AirConfig, v2x: bool, trials: u32) -> Outcome {
+pub fn run(es_n0_db: Option<f64>, air_config: &AirConfig, sidelink: SidelinkMode, trials: u32) -> Outcome {
     let numerology = Numerology::standard(Bandwidth::Prb6, CyclicPrefix::Normal);
     let references = Arc::new(References::new(6));
     let n = numerology.subframe_samples();
-    let mut encoder = psbch::Encoder::new(numerology, v2x, references);
+    let mut encoder = psbch::Encoder::new(numerology, sidelink, references);
     let mut air = Air::new(numerology, *air_config);
     // the noise is added to the whole stretch, once
     air.set_es_n0(300.0);
@@ -43,7 +43,7 @@ pub fn run(es_n0_db: Option<f64>, air_config: &AirConfig, v2x: bool, trials: u32
     let mut noise = Awgn::new(power, air_config.seed ^ 0xa11);
     let mut rng = Rng::new(air_config.seed ^ 0x51);
     let Some(mut search) =
-        Search::new(numerology, psbch::ssss_form(v2x), SUBFRAMES * n, SearchConfig::default())
+        Search::new(numerology, psbch::ssss_form(sidelink), SUBFRAMES * n, SearchConfig::default())
     else {
         return Outcome::default();
     };
@@ -61,7 +61,7 @@ pub fn run(es_n0_db: Option<f64>, air_config: &AirConfig, v2x: bool, trials: u32
                 continue;
             };
             grid.clear();
-            let mib: Vec<u8> = (0..psbch::payload_bits(v2x)).map(|_| rng.below(2) as u8).collect();
+            let mib: Vec<u8> = (0..psbch::payload_bits(sidelink)).map(|_| rng.below(2) as u8).collect();
             if encoder.encode(&mib, id, 1.0, &mut grid).is_ok() {
                 samples[at..at + n].copy_from_slice(air.carry(&grid));
                 sent = Some((id, at));

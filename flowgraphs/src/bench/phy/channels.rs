@@ -14,7 +14,7 @@ use sidelink_phy::receive::search::ControlSearch;
 use sidelink_phy::sc_fdma::{Demodulator, Modulator};
 use sidelink_phy::sci::{Format1, riv_encode};
 use sidelink_phy::sequence::dmrs::References;
-use sidelink_phy::units::{Bandwidth, CyclicPrefix, PrbRange, SlssId, TransmissionMode};
+use sidelink_phy::units::{Bandwidth, CyclicPrefix, PrbRange, SidelinkMode, SlssId, TransmissionMode};
 use std::hint::black_box;
 use std::sync::Arc;
 use std::time::Duration;
@@ -33,35 +33,38 @@ struct Bench<'a> {
 pub(super) fn run(budget: Duration, only: &str, done: &mut dyn FnMut(&Timing)) {
     // bandwidth, demodulation, control estimate + decode, search, PSBCH estimate + decode of the peer
     let cases = [
-        (Bandwidth::Prb6, false, 1.3, 1.1 + 5.9, 41.0, 1.4 + 9.7),
-        (Bandwidth::Prb50, false, 10.2, 3.7 + 6.4, 503.0, 4.3 + 9.9),
-        (Bandwidth::Prb100, false, 20.5, 6.9 + 6.5, 1331.0, 7.5 + 9.7),
-        (Bandwidth::Prb50, true, 9.7, 3.7 + 6.4, 205.0, 4.2 + 9.2),
-        (Bandwidth::Prb100, true, 19.3, 6.9 + 6.4, 534.0, 0.0),
+        (Bandwidth::Prb6, SidelinkMode::D2d, 1.3, 1.1 + 5.9, 41.0, 1.4 + 9.7),
+        (Bandwidth::Prb50, SidelinkMode::D2d, 10.2, 3.7 + 6.4, 503.0, 4.3 + 9.9),
+        (Bandwidth::Prb100, SidelinkMode::D2d, 20.5, 6.9 + 6.5, 1331.0, 7.5 + 9.7),
+        (Bandwidth::Prb50, SidelinkMode::V2x, 9.7, 3.7 + 6.4, 205.0, 4.2 + 9.2),
+        (Bandwidth::Prb100, SidelinkMode::V2x, 19.3, 6.9 + 6.4, 534.0, 0.0),
     ];
-    for (bandwidth, v2x, demodulate, control, search, broadcast) in cases {
+    for (bandwidth, sidelink, demodulate, control, search, broadcast) in cases {
         let numerology = Numerology::standard(bandwidth, CyclicPrefix::Normal);
         let references = Arc::new(References::new(bandwidth.prbs()));
         let mut bench = Bench { numerology, references, budget, only, done };
-        let mode = if v2x { "TM4" } else { "TM2" };
+        let mode = match sidelink {
+            SidelinkMode::V2x => "TM4",
+            SidelinkMode::D2d => "TM2",
+        };
         let at = format!("{mode}, {} PRB", bandwidth.prbs());
         bench.demodulate(&at, demodulate);
-        bench.control(&at, v2x, control);
-        bench.search(&at, v2x, search);
+        bench.control(&at, sidelink, control);
+        bench.search(&at, sidelink, search);
         if broadcast > 0.0 {
-            bench.broadcast(&at, v2x, broadcast);
+            bench.broadcast(&at, sidelink, broadcast);
         }
     }
     // allocation, MCS, peer's DMRS + estimate + decode
     let shared = [
-        (Bandwidth::Prb50, true, 18, 6, 31.0 + 5.8 + 15.5),
-        (Bandwidth::Prb50, true, 8, 12, 13.9 + 4.4 + 12.1),
-        (Bandwidth::Prb100, true, 48, 12, 84.6 + 13.6 + 48.1),
+        (Bandwidth::Prb50, SidelinkMode::V2x, 18, 6, 31.0 + 5.8 + 15.5),
+        (Bandwidth::Prb50, SidelinkMode::V2x, 8, 12, 13.9 + 4.4 + 12.1),
+        (Bandwidth::Prb100, SidelinkMode::V2x, 48, 12, 84.6 + 13.6 + 48.1),
     ];
-    for (bandwidth, v2x, prbs, mcs, peer) in shared {
+    for (bandwidth, sidelink, prbs, mcs, peer) in shared {
         let numerology = Numerology::standard(bandwidth, CyclicPrefix::Normal);
         let references = Arc::new(References::new(bandwidth.prbs()));
-        Bench { numerology, references, budget, only, done }.shared(v2x, prbs, mcs, peer);
+        Bench { numerology, references, budget, only, done }.shared(sidelink, prbs, mcs, peer);
     }
     let numerology = Numerology::standard(Bandwidth::Prb50, CyclicPrefix::Normal);
     let references = Arc::new(References::new(50));
@@ -100,13 +103,13 @@ impl Bench<'_> {
         self.report(t.against(peer, 1.0));
     }
 
-    fn control(&mut self, at: &str, v2x: bool, peer: f64) {
+    fn control(&mut self, at: &str, sidelink: SidelinkMode, peer: f64) {
         let name = format!("PSCCH estimate and decode of a candidate, {at}");
         if !wanted(&name, self.only) {
             return;
         }
-        let mut encoder = pscch::Encoder::new(self.numerology, v2x, self.references.clone());
-        let mut decoder = pscch::Decoder::new(self.numerology, v2x, self.references.clone());
+        let mut encoder = pscch::Encoder::new(self.numerology, sidelink, self.references.clone());
+        let mut decoder = pscch::Decoder::new(self.numerology, sidelink, self.references.clone());
         let mut bits = vec![0; decoder.payload_bits()];
         bits.iter_mut().step_by(3).for_each(|b| *b = 1);
         let mut grid = Grid::new(self.numerology);
@@ -123,35 +126,35 @@ impl Bench<'_> {
     /// Search of a subframe with two SCIs in it, the rest noise: modes 1 and 2 over every PRB, as the peer does; modes 3
     /// and 4 over the sub-channels of a pool, four cyclic shifts each, which are the peer's candidates, and over the
     /// whole band, which it cannot.
-    fn search(&mut self, at: &str, v2x: bool, peer: f64) {
+    fn search(&mut self, at: &str, sidelink: SidelinkMode, peer: f64) {
         let prbs = self.numerology.bandwidth().prbs();
-        if !v2x {
+        if sidelink == SidelinkMode::D2d {
             return self.search_over(
                 &format!("blind SCI search of a subframe, {at}"),
-                v2x,
+                sidelink,
                 (0..prbs).collect(),
                 Some(peer),
             );
         }
         let places: Vec<usize> = (0..prbs).step_by(10).collect();
         let name = format!("blind SCI search of {} candidates, {at}", 4 * places.len());
-        self.search_over(&name, v2x, places, Some(peer));
+        self.search_over(&name, sidelink, places, Some(peer));
         self.search_over(
             &format!("blind SCI search of the whole band, {at}"),
-            v2x,
+            sidelink,
             (0..prbs).collect(),
             None,
         );
     }
 
-    fn search_over(&mut self, name: &str, v2x: bool, places: Vec<usize>, peer: Option<f64>) {
+    fn search_over(&mut self, name: &str, sidelink: SidelinkMode, places: Vec<usize>, peer: Option<f64>) {
         if !wanted(name, self.only) {
             return;
         }
-        let mut encoder = pscch::Encoder::new(self.numerology, v2x, self.references.clone());
+        let mut encoder = pscch::Encoder::new(self.numerology, sidelink, self.references.clone());
         let mut grid = Grid::new(self.numerology);
-        let bits = vec![1; pscch::sci_bits(v2x, self.numerology)];
-        let width = pscch::prbs(v2x);
+        let bits = vec![1; pscch::sci_bits(sidelink, self.numerology)];
+        let width = pscch::prbs(sidelink);
         let last = places.iter().rev().find(|&&p| p + width <= self.numerology.bandwidth().prbs());
         for prb in [Some(&0), last].into_iter().flatten() {
             if encoder.encode(&bits, *prb, 0, 1.0, &mut grid).is_err() {
@@ -159,7 +162,10 @@ impl Bench<'_> {
             }
         }
         let grid = self.noisy(&grid);
-        let mode = if v2x { TransmissionMode::Tm4 } else { TransmissionMode::Tm2 };
+        let mode = match sidelink {
+            SidelinkMode::V2x => TransmissionMode::Tm4,
+            SidelinkMode::D2d => TransmissionMode::Tm2,
+        };
         let mut search = ControlSearch::new(self.numerology, mode, self.references.clone());
         let tuning = Tuning::default();
         let mut found = 0;
@@ -176,14 +182,14 @@ impl Bench<'_> {
         });
     }
 
-    fn broadcast(&mut self, at: &str, v2x: bool, peer: f64) {
+    fn broadcast(&mut self, at: &str, sidelink: SidelinkMode, peer: f64) {
         let name = format!("PSBCH estimate and decode, {at}");
         if !wanted(&name, self.only) {
             return;
         }
-        let mut encoder = psbch::Encoder::new(self.numerology, v2x, self.references.clone());
-        let mut decoder = psbch::Decoder::new(self.numerology, v2x, self.references.clone());
-        let mut mib = vec![0; psbch::payload_bits(v2x)];
+        let mut encoder = psbch::Encoder::new(self.numerology, sidelink, self.references.clone());
+        let mut decoder = psbch::Decoder::new(self.numerology, sidelink, self.references.clone());
+        let mut mib = vec![0; psbch::payload_bits(sidelink)];
         mib[3] = 1;
         let Some(id) = SlssId::new(77) else { return };
         let mut grid = Grid::new(self.numerology);
@@ -197,7 +203,7 @@ impl Bench<'_> {
         self.report(t.against(peer, 1.0));
     }
 
-    fn shared(&mut self, v2x: bool, prbs: usize, mcs: u8, peer: f64) {
+    fn shared(&mut self, sidelink: SidelinkMode, prbs: usize, mcs: u8, peer: f64) {
         let grant = pssch::Grant {
             prbs: PrbRange { start: 2, len: prbs },
             mcs,
@@ -206,13 +212,16 @@ impl Bench<'_> {
             n_ssf: 3,
             transmission_format: false,
         };
-        let Ok((_, size)) = grant.size(v2x) else { return };
+        let Ok((_, size)) = grant.size(sidelink) else { return };
         let carrier = self.numerology.bandwidth().prbs();
         let name = format!("PSSCH estimate and decode, {carrier} PRB, {prbs} PRB MCS {mcs}, {size} bits");
         if !wanted(&name, self.only) {
             return;
         }
-        let mode = if v2x { TransmissionMode::Tm4 } else { TransmissionMode::Tm2 };
+        let mode = match sidelink {
+            SidelinkMode::V2x => TransmissionMode::Tm4,
+            SidelinkMode::D2d => TransmissionMode::Tm2,
+        };
         let mut encoder = pssch::Encoder::new(self.numerology, mode, self.references.clone());
         let mut decoder = pssch::Decoder::new(self.numerology, mode, self.references.clone());
         let mut process = pssch::Process::new(carrier);
@@ -240,7 +249,7 @@ impl Bench<'_> {
         }
         let pool = V2xPool::simple(10, 5);
         let mut grid = Grid::new(self.numerology);
-        let mut control = pscch::Encoder::new(self.numerology, true, self.references.clone());
+        let mut control = pscch::Encoder::new(self.numerology, SidelinkMode::V2x, self.references.clone());
         let mut shared = pssch::Encoder::new(self.numerology, TransmissionMode::Tm4, self.references.clone());
         let mut rng = Rng::new(9);
         for m in 0..5 {
@@ -264,7 +273,7 @@ impl Bench<'_> {
             };
             let Some(prbs) = pool.data(m, 1) else { return };
             let grant = pssch::Grant { prbs, mcs: 8, rv: 0, n_id: crc, n_ssf: 3, transmission_format: false };
-            let Ok((_, size)) = grant.size(true) else { return };
+            let Ok((_, size)) = grant.size(SidelinkMode::V2x) else { return };
             let block: Vec<u8> = (0..size / 8).map(|_| rng.below(256) as u8).collect();
             if shared.encode(&block, &grant, 1.0, &mut grid).is_err() {
                 return;

@@ -8,7 +8,7 @@ use sidelink_phy::numerology::Numerology;
 use sidelink_phy::receive::slss::Detector;
 use sidelink_phy::receive::sync::{Search, SearchConfig};
 use sidelink_phy::sequence::SsssForm;
-use sidelink_phy::units::{Bandwidth, CyclicPrefix};
+use sidelink_phy::units::{Bandwidth, CyclicPrefix, SidelinkMode};
 use std::time::Duration;
 
 pub(super) fn run(budget: Duration, only: &str, done: &mut dyn FnMut(&Timing)) {
@@ -40,7 +40,8 @@ pub(super) fn run(budget: Duration, only: &str, done: &mut dyn FnMut(&Timing)) {
     if wanted(name, only) {
         let mut grid = sidelink_phy::grid::Grid::new(numerology);
         let references = std::sync::Arc::new(sidelink_phy::sequence::dmrs::References::new(6));
-        let mut encoder = sidelink_phy::channel::psbch::Encoder::new(numerology, false, references);
+        let mut encoder =
+            sidelink_phy::channel::psbch::Encoder::new(numerology, SidelinkMode::D2d, references);
         let Some(id) = sidelink_phy::units::SlssId::new(7) else { return };
         if encoder.encode(&[0; 40], id, 1.0, &mut grid).is_err() {
             return;

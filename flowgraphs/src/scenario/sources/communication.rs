@@ -11,7 +11,7 @@ use sidelink_phy::impair::rng::Rng;
 use sidelink_phy::pool::{CommunicationPool, Hopping};
 use sidelink_phy::sci::{Format0, riv_encode};
 use sidelink_phy::tables::is_precoding_size;
-use sidelink_phy::units::{CyclicPrefix, Modulation, PrbRange, TransmissionMode};
+use sidelink_phy::units::{CyclicPrefix, Modulation, PrbRange, SidelinkMode, TransmissionMode};
 
 pub(super) struct CommunicationSource {
     pool: CommunicationPool,
@@ -153,8 +153,9 @@ impl CommunicationSource {
             n_ssf: 0,
             transmission_format: false,
         };
-        let (modulation, bits) =
-            grant.size(false).map_err(|e| ConfigError::new(e.to_string(), at("mcs"), "0 to 28"))?;
+        let (modulation, bits) = grant
+            .size(SidelinkMode::D2d)
+            .map_err(|e| ConfigError::new(e.to_string(), at("mcs"), "0 to 28"))?;
         if protected.is_none() {
             entry.payload.check(bits / 8, &at("payload"))?;
         }

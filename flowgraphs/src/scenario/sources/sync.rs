@@ -4,7 +4,7 @@ use super::{Air, Instant, Source};
 use crate::config::{ConfigError, slss_id};
 use crate::link;
 use crate::scenario::{Content, SyncEntry, Transmission};
-use sidelink_phy::units::{Bandwidth, CyclicPrefix, SlssId};
+use sidelink_phy::units::{Bandwidth, CyclicPrefix, SidelinkMode, SlssId};
 
 pub(super) struct SyncSource {
     id: SlssId,
@@ -13,14 +13,18 @@ pub(super) struct SyncSource {
     period: u32,
     cp: CyclicPrefix,
     bandwidth: Bandwidth,
-    v2x: bool,
+    sidelink: SidelinkMode,
 }
 
 impl SyncSource {
     pub(super) fn new(entry: &SyncEntry, air: &Air<'_>, place: &str) -> Result<Self, ConfigError> {
-        let v2x = air.mode.is_v2x();
+        let sidelink = air.mode.sidelink();
         let common = air.radio.sync.as_ref();
-        let period = entry.period.or(common.map(|s| s.period)).unwrap_or(if v2x { 160 } else { 40 });
+        let usual = match sidelink {
+            SidelinkMode::D2d => 40,
+            SidelinkMode::V2x => 160,
+        };
+        let period = entry.period.or(common.map(|s| s.period)).unwrap_or(usual);
         let offset = entry.offset.or(common.and_then(|s| s.offsets.first().copied())).unwrap_or(0);
         if !(1..=10_240).contains(&period) || offset >= period {
             let what = format!("offset {offset} with a period of {period} subframes");
@@ -37,7 +41,7 @@ impl SyncSource {
             period,
             cp: common.map_or(air.radio.default_cp(), |s| s.cp),
             bandwidth: air.numerology.bandwidth(),
-            v2x,
+            sidelink,
         })
     }
 }
@@ -47,7 +51,7 @@ impl Source for SyncSource {
         if now.at.count() % self.period != self.offset {
             return;
         }
-        let mib = link::mib_sl(self.bandwidth, self.v2x, now.at, self.in_coverage);
+        let mib = link::mib_sl(self.bandwidth, self.sidelink, now.at, self.in_coverage);
         let content = Content::Sync { id: self.id, mib, at: now.at, in_coverage: self.in_coverage };
         out.push(Transmission { cp: self.cp, amplitude: 1.0, content });
     }

@@ -9,7 +9,7 @@ use sidelink_phy::coding::crc::CRC16;
 use sidelink_phy::impair::rng::Rng;
 use sidelink_phy::pool::V2xPool;
 use sidelink_phy::sci::{Format1, riv_encode};
-use sidelink_phy::units::{CyclicPrefix, Modulation, PrbRange, SUBFRAMES_PER_DFN_PERIOD};
+use sidelink_phy::units::{CyclicPrefix, Modulation, PrbRange, SUBFRAMES_PER_DFN_PERIOD, SidelinkMode};
 use std::collections::VecDeque;
 
 pub(super) struct V2xSource {
@@ -122,9 +122,9 @@ impl V2xSource {
             .emit(pool.num, &mut [0; Format1::BITS])
             .map_err(|e| ConfigError::new(e.to_string(), place, "lower the number"))?;
         let (modulation, bits) =
-            Self::grant(entry.mcs, entry.transmission_format, prbs[0]).size(true).map_err(|e| {
-                ConfigError::new(e.to_string(), at("mcs"), "0 to 28; 29 to 31 with transmission-format")
-            })?;
+            Self::grant(entry.mcs, entry.transmission_format, prbs[0]).size(SidelinkMode::V2x).map_err(
+                |e| ConfigError::new(e.to_string(), at("mcs"), "0 to 28; 29 to 31 with transmission-format"),
+            )?;
         entry.payload.check(bits / 8, &at("payload"))?;
 
         let indices = pool.subframe_indices();

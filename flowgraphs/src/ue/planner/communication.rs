@@ -12,7 +12,7 @@ use sidelink_phy::numerology::Numerology;
 use sidelink_phy::pool::CommunicationPool;
 use sidelink_phy::sci::{Format0, MAX_BITS, riv_encode};
 use sidelink_phy::tables::is_precoding_size;
-use sidelink_phy::units::{CyclicPrefix, Modulation, PrbRange};
+use sidelink_phy::units::{CyclicPrefix, Modulation, PrbRange, SidelinkMode};
 
 /// A pool and how it is used.
 #[derive(Clone, Debug)]
@@ -66,7 +66,10 @@ impl Communication {
         let sizes: Vec<_> = (1..=widest)
             .filter(|&len| is_precoding_size(len))
             .filter_map(|len| {
-                Some((len, grant(PrbRange { start: 0, len }, settings.mcs, 0).size(false).ok()?.1 / 8))
+                Some((
+                    len,
+                    grant(PrbRange { start: 0, len }, settings.mcs, 0).size(SidelinkMode::D2d).ok()?.1 / 8,
+                ))
             })
             .filter(|(_, octets)| *octets > 2 * HEADERS)
             .collect();
@@ -157,7 +160,7 @@ impl Communication {
             resource.prbs = PrbRange { start: resource.prbs.start + (widest - len) / 2, len };
             let group = waiting.group_destination();
             let grant = grant(resource.prbs, settings.mcs, group);
-            let (modulation, _) = grant.size(false).ok()?;
+            let (modulation, _) = grant.size(SidelinkMode::D2d).ok()?;
             let bandwidth = self.numerology.bandwidth();
             let sci = Format0 {
                 hopping: false,

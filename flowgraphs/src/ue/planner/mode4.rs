@@ -10,7 +10,7 @@ use sidelink_phy::coding::crc::CRC16;
 use sidelink_phy::pool::V2xPool;
 use sidelink_phy::receive::receiver::Receiver;
 use sidelink_phy::sci::Format1;
-use sidelink_phy::units::{CyclicPrefix, Modulation, PrbRange};
+use sidelink_phy::units::{CyclicPrefix, Modulation, PrbRange, SidelinkMode};
 
 /// Amplitude of PSCCH against PSSCH: 3 dB (TS 36.213 §14.1.1.5, §14.2.1, from memory).
 const BOOST: f32 = std::f32::consts::SQRT_2;
@@ -46,7 +46,7 @@ impl Mode4Communication {
     /// Nothing planned yet. `None` when no block of this MCS fits so many sub-channels.
     pub fn new(settings: Mode4Settings) -> Option<Self> {
         let prbs = settings.pool.data(0, settings.sub_channels)?;
-        let (modulation, bits) = grant(prbs, settings.mcs).size(true).ok()?;
+        let (modulation, bits) = grant(prbs, settings.mcs).size(SidelinkMode::V2x).ok()?;
         let ranges = sub_channels(&settings.pool);
         Some(Self {
             modulation,

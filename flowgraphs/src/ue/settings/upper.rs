@@ -36,13 +36,9 @@ where
     if let Some(max_offset) = config.discovery.max_offset {
         base.time.max_offset = max_offset;
     }
-    let wish = Wish {
-        ue: &config.name,
-        layer2_id: id,
-        v2x: config.radio.v2x.is_some(),
-        reserve: ReserveConfig::default(),
-        base,
-    };
+    // in modes 3 and 4 the MAC header says V2X, and nothing else is heard there
+    let to_group = if config.radio.v2x.is_some() { Address::V2x } else { Address::Group };
+    let wish = Wish { ue: &config.name, layer2_id: id, to_group, reserve: ReserveConfig::default(), base };
     let mut provisioned = provision(&wish, keys, &mut store)?;
     let own = provisioned.engine.source();
     let links = match config.link.is_empty() {
@@ -64,9 +60,7 @@ where
     };
     for group in &config.group {
         let id = layer2_id(&group.id, &format!("group {:?}", group.name))?;
-        // in modes 3 and 4 the MAC header says V2X, and nothing else is heard there
-        let address = if config.radio.v2x.is_some() { Address::V2x(id) } else { Address::Group(id) };
-        provisioned.add_plain(&group.name, address)?;
+        provisioned.add_plain(&group.name, to_group(id))?;
     }
     let mut groups = provisioned.groups;
     if let Some(links) = &links {

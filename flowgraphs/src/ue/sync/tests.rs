@@ -17,7 +17,7 @@ fn config() -> SyncConfig {
 fn candidate(id: u16, in_coverage: bool, offset: u32, power_db: f32, heard: u64) -> Candidate {
     let mib = link::mib_sl(
         sidelink_phy::units::Bandwidth::Prb25,
-        false,
+        sidelink_phy::units::SidelinkMode::D2d,
         sidelink_phy::units::DfnSubframe::from_count(heard),
         in_coverage,
     );

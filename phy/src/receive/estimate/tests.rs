@@ -3,7 +3,7 @@ use crate::impair::awgn::{Awgn, noise_power_per_sample};
 use crate::impair::fading::{Fading, Profile};
 use crate::impair::offset::FrequencyOffset;
 use crate::sc_fdma::{Demodulator, Modulator};
-use crate::units::{Bandwidth, CyclicPrefix};
+use crate::units::{Bandwidth, CyclicPrefix, SidelinkMode};
 
 const FIRST: usize = 60;
 const SNR_DB: f64 = 15.0;
@@ -11,6 +11,7 @@ const SNR_DB: f64 = 15.0;
 /// Estimates PSSCH of modes 3 and 4, or of 1 and 2, sent over a channel again and again.
 struct Bench {
     numerology: Numerology,
+    sidelink: SidelinkMode,
     layout: Layout,
     references: Arc<References>,
     estimator: Estimator,
@@ -18,12 +19,13 @@ struct Bench {
 }
 
 impl Bench {
-    fn new(v2x: bool) -> Self {
+    fn new(sidelink: SidelinkMode) -> Self {
         let numerology = Numerology::standard(Bandwidth::Prb25, CyclicPrefix::Normal);
         let references = Arc::new(References::new(25));
         Self {
             numerology,
-            layout: Layout::shared(v2x, CyclicPrefix::Normal),
+            sidelink,
+            layout: Layout::shared(sidelink, CyclicPrefix::Normal),
             estimator: Estimator::new(numerology, references.clone()),
             references,
             seed: 0,
@@ -33,7 +35,7 @@ impl Bench {
     fn measure(&mut self, m_sc: usize, fading: Option<(Profile, f64)>, cfo: f64, near: f32) -> Measurement {
         let n = self.numerology;
         self.seed += 1;
-        let dmrs = Dmrs::pssch(self.seed as u16, 3, self.layout.dmrs.len() == 4);
+        let dmrs = Dmrs::pssch(self.seed as u16, 3, self.sidelink);
         let mut grid = Grid::new(n);
         for (m, &l) in self.layout.dmrs.iter().enumerate() {
             self.references.emit(&dmrs, m, &mut grid.symbol_mut(l as usize)[FIRST..FIRST + m_sc]);
@@ -62,14 +64,14 @@ impl Bench {
 /// A still channel has the offset that it has, and all of it is taken out.
 #[test]
 fn offsets_of_still_channels_are_measured() {
-    for v2x in [false, true] {
-        let mut bench = Bench::new(v2x);
+    for sidelink in [SidelinkMode::D2d, SidelinkMode::V2x] {
+        let mut bench = Bench::new(sidelink);
         for cfo in [-6900.0, -2000.0, -400.0, -150.0, 0.0, 60.0, 450.0, 7000.0] {
             for m_sc in [24, 96] {
                 let m = bench.measure(m_sc, None, cfo, cfo as f32 + 200.0);
-                assert!((m.cfo_hz - cfo as f32).abs() < 40.0, "{v2x} {cfo} Hz: {m:?}");
-                assert!((m.offset_hz - m.cfo_hz).abs() <= 20.0, "{v2x} {cfo} Hz: {m:?}");
-                assert!(m.doppler_hz <= 50.0, "{v2x} {cfo} Hz: {m:?}");
+                assert!((m.cfo_hz - cfo as f32).abs() < 40.0, "{sidelink:?} {cfo} Hz: {m:?}");
+                assert!((m.offset_hz - m.cfo_hz).abs() <= 20.0, "{sidelink:?} {cfo} Hz: {m:?}");
+                assert!(m.doppler_hz <= 50.0, "{sidelink:?} {cfo} Hz: {m:?}");
             }
         }
     }
@@ -78,7 +80,7 @@ fn offsets_of_still_channels_are_measured() {
 /// Motion is neither noise nor an offset, and an offset beside it is measured on the average.
 #[test]
 fn motion_is_told_from_noise_and_from_an_offset() {
-    let mut bench = Bench::new(true);
+    let mut bench = Bench::new(SidelinkMode::V2x);
     for doppler in [300.0, 600.0, 1000.0] {
         let trials = 60;
         let (mut noise, mut near, mut left) = (0.0, 0, 0);
@@ -99,8 +101,8 @@ fn motion_is_told_from_noise_and_from_an_offset() {
 /// Nothing in what was received is a number, or all of it is nothing.
 #[test]
 fn anything_can_be_estimated() {
-    for v2x in [false, true] {
-        let bench = Bench::new(v2x);
+    for sidelink in [SidelinkMode::D2d, SidelinkMode::V2x] {
+        let bench = Bench::new(sidelink);
         let mut estimator = bench.estimator;
         for value in [Sample::default(), Sample::new(f32::NAN, 0.0), Sample::new(f32::MAX, f32::INFINITY)] {
             let mut grid = Grid::new(bench.numerology);
@@ -108,7 +110,7 @@ fn anything_can_be_estimated() {
                 grid.symbol_mut(l).fill(value);
             }
             for m_sc in [12, 24, 96, 300] {
-                estimator.estimate(&grid, 0, m_sc, bench.layout, &Dmrs::pssch(5, 3, v2x), 0.0);
+                estimator.estimate(&grid, 0, m_sc, bench.layout, &Dmrs::pssch(5, 3, sidelink), 0.0);
             }
         }
     }

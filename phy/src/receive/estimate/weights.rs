@@ -88,14 +88,14 @@ fn solve(mut a: [[f64; MAX_DMRS]; MAX_DMRS], b: &mut [f64; MAX_DMRS], n: usize) 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::units::CyclicPrefix;
+    use crate::units::{CyclicPrefix, SidelinkMode};
 
     /// On a reference symbol itself and without noise there is nothing to estimate; half-way between two that a fast channel
     /// separates, much is missing.
     #[test]
     fn errors_grow_with_distance_speed_and_noise() {
         let times: Vec<f64> = (0..14).map(|l| l as f64 * 71.4e-6).collect();
-        let layout = Layout::shared(false, CyclicPrefix::Normal);
+        let layout = Layout::shared(SidelinkMode::D2d, CyclicPrefix::Normal);
         let dmrs = [times[3], times[10]];
         let weights = |doppler, noise| TimeWeights::moving(layout, &times, &dmrs, doppler, noise);
         // data symbols 2 and 6 are symbols 2 and 7

@@ -28,7 +28,7 @@ use crate::receive::search::{ControlSearch, Found};
 use crate::sci::{Format0, MAX_BITS};
 use crate::sequence::dmrs::References;
 use crate::tables;
-use crate::units::{Bandwidth, CyclicPrefix, DfnSubframe, Modulation, PrbRange};
+use crate::units::{Bandwidth, CyclicPrefix, DfnSubframe, Modulation, PrbRange, SidelinkMode};
 use grant::{Following, Origin};
 use layout::PoolLayout;
 use learning::Learning;
@@ -302,7 +302,7 @@ impl D2d {
         };
         let Some(prbs) = prbs else { return };
         let grant = Grant { prbs, mcs: sci.mcs, rv: 0, n_id: 0, n_ssf: 0, transmission_format: false };
-        let Ok((modulation, size)) = grant.size(false) else { return };
+        let Ok((modulation, size)) = grant.size(SidelinkMode::D2d) else { return };
         if time_resource_pattern(pool.trp_set, sci.trp).is_none() || !tables::is_precoding_size(prbs.len) {
             return;
         }
@@ -446,7 +446,7 @@ impl D2d {
 
 /// Resource elements of a PSSCH that carry data and are sent.
 fn sent_elements(prbs: PrbRange, cp: CyclicPrefix) -> usize {
-    prbs.subcarriers() * (Layout::shared(false, cp).data.len() - 1)
+    prbs.subcarriers() * (Layout::shared(SidelinkMode::D2d, cp).data.len() - 1)
 }
 
 /// Why the blocks of an SCI cannot come, if so.
@@ -470,7 +470,7 @@ fn hopeless(sci: &Format0, bandwidth: Bandwidth, trp_set: TrpSet) -> Option<Unde
         n_ssf: 0,
         transmission_format: false,
     };
-    grant.exceeds_code_rate_1(false, REDUNDANCY_VERSIONS.len()).then_some(Undelivered::CodeRate)
+    grant.exceeds_code_rate_1(SidelinkMode::D2d, REDUNDANCY_VERSIONS.len()).then_some(Undelivered::CodeRate)
 }
 
 /// Tell the learner of a block that has decoded, and of its SCI when it is the first.

@@ -16,7 +16,7 @@ use crate::channel::psdch::{self, MESSAGE_BYTES, Process, REDUNDANCY_VERSIONS};
 use crate::receive::learn::Learnt;
 use crate::receive::presence::Presence;
 use crate::sequence::dmrs::{Dmrs, References};
-use crate::units::{CyclicPrefix, DfnSubframe};
+use crate::units::{CyclicPrefix, DfnSubframe, SidelinkMode};
 use learning::Learning;
 use schedule::{Schedule, Slot};
 use std::sync::Arc;
@@ -110,7 +110,7 @@ impl Discovery {
             schedule.group = group;
             schedule.slots.iter_mut().for_each(Slot::clear);
         }
-        let layout = Layout::shared(false, self.cp);
+        let layout = Layout::shared(SidelinkMode::D2d, self.cp);
         let dmrs = Dmrs::pscch_or_psdch();
         let common = front.common_cfo();
         let grid = front.grid(self.cp);
@@ -151,7 +151,7 @@ impl Discovery {
     /// Each pair of PRBs alone: without the pool it is not known which transmissions belong together before they are read.
     /// What the believed pool has in subframe `phase` of its period is left to it.
     fn search(&mut self, k: u64, phase: Option<usize>, front: &mut Front, emit: &mut dyn FnMut(Event<'_>)) {
-        let layout = Layout::shared(false, self.cp);
+        let layout = Layout::shared(SidelinkMode::D2d, self.cp);
         let dmrs = Dmrs::pscch_or_psdch();
         let common = front.common_cfo();
         let grid = front.grid(self.cp);

@@ -9,7 +9,7 @@ use crate::impair::rng::Rng;
 use crate::numerology::Numerology;
 use crate::sc_fdma::{Modulator, rotate};
 use crate::sequence::dmrs::References;
-use crate::units::{Bandwidth, CyclicPrefix, PrbRange, TransmissionMode};
+use crate::units::{Bandwidth, CyclicPrefix, PrbRange, SidelinkMode, TransmissionMode};
 use rustfft::{Fft, FftPlanner};
 use std::sync::Arc;
 
@@ -185,7 +185,7 @@ impl Foreign {
                 n_ssf: (self.time % 10) as u8,
                 transmission_format: false,
             };
-            if let Ok((_, size)) = grant.size(which == 0) {
+            if let Ok((_, size)) = grant.size([SidelinkMode::V2x, SidelinkMode::D2d][which]) {
                 let block: Vec<u8> = (0..size / 8).map(|_| self.rng.below(256) as u8).collect();
                 self.encoders[which].encode(&block, &grant, 1.0, &mut self.grid).expect("it fits");
             }

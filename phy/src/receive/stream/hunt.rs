@@ -10,6 +10,7 @@ use crate::grid::Grid;
 use crate::numerology::{Numerology, SUBCARRIER_HZ};
 use crate::sc_fdma::Demodulator;
 use crate::sequence::dmrs::References;
+use crate::units::SidelinkMode;
 use std::sync::Arc;
 
 /// Carrier offset in Hz that is searched on either side: 15 ppm at 5.9 GHz are 89 kHz, the rest is for grids that are some
@@ -81,7 +82,7 @@ pub(super) struct Hunter {
     found: Vec<Detection>,
     acquisition: Acquisition,
     carrier: CarrierSearch,
-    v2x: bool,
+    sidelink: SidelinkMode,
     demodulator: Demodulator,
     grid: Grid,
     psbch: psbch::Decoder,
@@ -94,20 +95,26 @@ impl Hunter {
     /// For stretches of at most `longest` samples.
     pub(super) fn new(config: &Config, longest: usize) -> Self {
         let numerology = config.numerology;
-        let v2x = config.mode.is_v2x();
+        let sidelink = config.mode.sidelink();
         let places = places(config);
         let reach = BESIDE / SUBCARRIER_HZ;
         let references = Arc::new(References::new(numerology.bandwidth().prbs()));
         Self {
             numerology,
-            search: Search::new(numerology, psbch::ssss_form(v2x), longest, SearchConfig::default()),
+            search: Search::new(numerology, psbch::ssss_form(sidelink), longest, SearchConfig::default()),
             found: Vec::with_capacity(32),
             acquisition: Acquisition::new(numerology),
-            carrier: CarrierSearch::new(numerology, v2x, places, reach.ceil() as i32, references.clone()),
-            v2x,
+            carrier: CarrierSearch::new(
+                numerology,
+                sidelink,
+                places,
+                reach.ceil() as i32,
+                references.clone(),
+            ),
+            sidelink,
             demodulator: Demodulator::new(numerology, numerology.fft() * 72 / 2048),
             grid: Grid::new(numerology),
-            psbch: psbch::Decoder::new(numerology, v2x, references),
+            psbch: psbch::Decoder::new(numerology, sidelink, references),
             powers: Vec::with_capacity(longest / numerology.subframe_samples() + 2),
             hypotheses: Vec::with_capacity(32),
         }
@@ -168,7 +175,7 @@ impl Hunter {
         let Some(subframe) = subframe.and_then(|at| stretch.get(at..)?.get(..n)) else { return false };
         self.demodulator.demodulate(subframe, f64::from(detection.cfo_hz), &mut self.grid);
         let mut mib = [0; 48];
-        self.psbch.decode(&self.grid, detection.id, &mut mib[..psbch::payload_bits(self.v2x)]).is_some()
+        self.psbch.decode(&self.grid, detection.id, &mut mib[..psbch::payload_bits(self.sidelink)]).is_some()
     }
 
     fn note_found(&mut self) -> usize {

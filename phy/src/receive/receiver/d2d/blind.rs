@@ -9,7 +9,7 @@ use crate::grid::Grid;
 use crate::pool::TrpSet;
 use crate::receive::receiver::Event;
 use crate::sequence::dmrs::Dmrs;
-use crate::units::PrbRange;
+use crate::units::{PrbRange, SidelinkMode};
 
 impl D2d {
     /// Receive the PSSCH of a followed SCI in the subframe at hand, if there is one.
@@ -75,8 +75,8 @@ impl D2d {
     /// The n_ssf whose reference signals are in the grid.
     fn present(&mut self, i: usize, grid: &Grid) -> Option<u8> {
         let g = &self.grants[i];
-        let layout = Layout::shared(false, self.cp);
-        let all = Dmrs::pssch_all(g.sci.group_destination as u16, false);
+        let layout = Layout::shared(SidelinkMode::D2d, self.cp);
+        let all = Dmrs::pssch_all(g.sci.group_destination as u16, SidelinkMode::D2d);
         let mut best = (0, 0.0);
         for (n_ssf, dmrs) in all.iter().enumerate() {
             let Some(prbs) = g.hopping.map_or(Some(g.prbs), |h| h.prbs(n_ssf as u8)) else { continue };

@@ -14,7 +14,7 @@ use crate::receive::estimate::Measurement;
 use crate::receive::presence::Presence;
 use crate::sci::Format1;
 use crate::sequence::dmrs::{Dmrs, References};
-use crate::units::{CyclicPrefix, Modulation, PrbRange};
+use crate::units::{CyclicPrefix, Modulation, PrbRange, SidelinkMode};
 use std::sync::Arc;
 
 /// Transport blocks that are waiting for their retransmission at a time.
@@ -115,7 +115,7 @@ impl Blocks {
         };
         Self {
             least: config.tuning.shared,
-            layout: Layout::shared(true, CyclicPrefix::Normal),
+            layout: Layout::shared(SidelinkMode::V2x, CyclicPrefix::Normal),
             presence: Presence::new(carrier_prbs, references.clone()),
             shared: pssch::Decoder::new(numerology, config.mode, references),
             waiting: (0..PROCESSES).map(|_| free()).collect(),
@@ -147,7 +147,7 @@ impl Blocks {
             n_ssf: 0,
             transmission_format: sci.transmission_format,
         };
-        let (modulation, size) = grant.size(true).map_err(|_| Undelivered::ReservedMcs)?;
+        let (modulation, size) = grant.size(SidelinkMode::V2x).map_err(|_| Undelivered::ReservedMcs)?;
         let tolerance = if modulation == Modulation::Qpsk { TOLERANCE_QPSK } else { TOLERANCE_QAM };
         let common = front.common_cfo();
         let (grid, near) = front.grid_for(CyclicPrefix::Normal, heard.cfo_hz, tolerance, announced.prbs);
@@ -233,7 +233,7 @@ impl Blocks {
         let needed = credible::least_snr(size, grant.prbs.subcarriers() * SENT_SYMBOLS);
         let out = &mut self.block[..size / 8];
         if self.shared.decode(process, out).is_none() {
-            return Err(if grant.exceeds_code_rate_1(true, process.transmissions() as usize) {
+            return Err(if grant.exceeds_code_rate_1(SidelinkMode::V2x, process.transmissions() as usize) {
                 Undelivered::CodeRate
             } else if waiting.snr < needed {
                 Undelivered::TooNoisy
@@ -309,7 +309,7 @@ impl Blocks {
             Known::Nothing => (None, least_share(grant.prbs.len)),
         };
         let likely = time.or(self.likely_n_ssf(k));
-        let all = Dmrs::pssch_all(grant.n_id, true);
+        let all = Dmrs::pssch_all(grant.n_id, SidelinkMode::V2x);
         let mut metrics = [0.0f32; 10];
         let (first, m_sc) = (grant.prbs.first_subcarrier(), grant.prbs.subcarriers());
         if let Some(n) = likely {

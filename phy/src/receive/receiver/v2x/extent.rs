@@ -7,7 +7,7 @@ use crate::grid::Grid;
 use crate::receive::presence::Presence;
 use crate::sequence::dmrs::{Dmrs, References};
 use crate::tables::is_precoding_size;
-use crate::units::{CyclicPrefix, PrbRange};
+use crate::units::{CyclicPrefix, PrbRange, SidelinkMode};
 use std::sync::Arc;
 
 /// Places that are reported, the most likely first.
@@ -95,7 +95,7 @@ impl Finder {
     pub(super) fn new(carrier_prbs: usize, references: Arc<References>) -> Self {
         Self {
             presence: Presence::new(carrier_prbs, references),
-            layout: Layout::shared(true, CyclicPrefix::Normal),
+            layout: Layout::shared(SidelinkMode::V2x, CyclicPrefix::Normal),
             carrier_prbs,
             sizes: (1..=carrier_prbs).filter(|&n| is_precoding_size(n)).collect(),
             occupied: vec![0; carrier_prbs + 1],
@@ -119,7 +119,7 @@ impl Finder {
 
     /// PSSCH beside its PSCCH.
     pub(super) fn beside(&mut self, grid: &Grid, heard: &Heard, likely: Option<u8>) -> Best<PLACES> {
-        let dmrs = Dmrs::pssch_all(heard.crc16, true);
+        let dmrs = Dmrs::pssch_all(heard.crc16, SidelinkMode::V2x);
         let mut best = Best::new();
         if let Some(n) = likely {
             self.widths(
@@ -140,7 +140,7 @@ impl Finder {
 
     /// PSSCH anywhere on the carrier where power is. Nothing is found where too much was searched lately.
     pub(super) fn anywhere(&mut self, grid: &Grid, heard: &Heard, likely: Option<u8>) -> Best<PLACES> {
-        let dmrs = Dmrs::pssch_all(heard.crc16, true);
+        let dmrs = Dmrs::pssch_all(heard.crc16, SidelinkMode::V2x);
         let all: [_; 10] = std::array::from_fn(|n| (n as u8, dmrs[n]));
         let mut best = Best::new();
         self.occupy(grid, heard);

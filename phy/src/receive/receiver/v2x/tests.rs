@@ -13,7 +13,7 @@ use crate::receive::learn::{Learnt, Open, Part};
 use crate::sc_fdma::Modulator;
 use crate::sci::{Format1, riv_encode};
 use crate::sequence::dmrs::References;
-use crate::units::{Bandwidth, CyclicPrefix, PrbRange, TransmissionMode};
+use crate::units::{Bandwidth, CyclicPrefix, PrbRange, SidelinkMode, TransmissionMode};
 use std::sync::Arc;
 
 const NUM: [usize; 7] = [1, 3, 5, 8, 10, 15, 20];
@@ -100,7 +100,7 @@ impl Air {
         let power = noise_power_per_sample(es_n0_db, amplitude, numerology.fft());
         Self {
             numerology,
-            control: pscch::Encoder::new(numerology, true, references.clone()),
+            control: pscch::Encoder::new(numerology, SidelinkMode::V2x, references.clone()),
             data: pssch::Encoder::new(numerology, TransmissionMode::Tm4, references),
             modulator: Modulator::new(numerology),
             noise: Awgn::new(power, seed ^ 0x5eed),
@@ -146,7 +146,7 @@ impl Air {
 
     fn block(&mut self, ue: &Ue) -> Vec<u8> {
         let prbs = ue.pool.data(ue.first[0], ue.len).unwrap();
-        let size = grant(ue.mcs, prbs).size(true).map_or(0, |(_, size)| size);
+        let size = grant(ue.mcs, prbs).size(SidelinkMode::V2x).map_or(0, |(_, size)| size);
         (0..size / 8).map(|_| ue.payload.unwrap_or_else(|| self.rng.below(256) as u8)).collect()
     }
 
@@ -248,7 +248,7 @@ fn random_ue(rng: &mut Rng, pool: &V2xPool) -> Ue {
     let prbs = pool.data(first, len).unwrap();
     let mcs = loop {
         let mcs = rng.below(17) as u8;
-        let (m, size) = grant(mcs, prbs).size(true).unwrap();
+        let (m, size) = grant(mcs, prbs).size(SidelinkMode::V2x).unwrap();
         if ((size + 24) as f64) < 0.55 * (prbs.subcarriers() * 9 * m.bits()) as f64 {
             break mcs;
         }
