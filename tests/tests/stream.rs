@@ -79,31 +79,3 @@ fn a_loss_is_followed_within_a_few_bursts() {
         assert!(waited <= 25, "{lost} samples at {place}: told after {waited} subframes");
     }
 }
-
-/// A timing that was tried and not taken leaves what was known of the time.
-#[test]
-fn a_try_in_vain_leaves_the_time() {
-    let quiet = SCENARIO.replace("duration = 400", "duration = 300");
-    let mut air = generate("vain", &quiet);
-    let stranger = generate("stranger", &SCENARIO.replace("snr = 25\n", "").replace("mcs = 7", "mcs = 20"));
-    for subframe in [212, 216] {
-        let start = subframe * SUBFRAME + SUBFRAME / 2;
-        // 6 dB above the noise: enough for an SCI, not for a block of this MCS
-        let burst = stranger[3 * SUBFRAME..4 * SUBFRAME].iter().map(|x| x * 10f32.powf(-19.0 / 20.0));
-        air[start..].iter_mut().zip(burst).for_each(|(x, b)| *x += b);
-    }
-    let mut receiver = receiver();
-    let (mut known, mut mibs) = (Vec::new(), Vec::new());
-    for (k, subframe) in air.chunks(SUBFRAME).enumerate() {
-        receiver.push(subframe, &mut |event, _| {
-            if matches!(event, Event::Mib { .. }) {
-                mibs.push(k);
-            }
-        });
-        known.push(receiver.receiver().time(k as u64).map(|t| t.count().wrapping_sub(k as u32)));
-    }
-    assert!(mibs.len() >= 2 && mibs[1] < 200 && known[200].is_some(), "MIBs with subframes {mibs:?}");
-    let next = mibs.iter().copied().find(|&k| k > 212).unwrap_or(known.len());
-    assert!(next > 240, "{mibs:?}");
-    assert!((200..next).all(|k| known[k] == known[200]), "{:?}", &known[200..next]);
-}
