@@ -26,14 +26,6 @@ pub struct Input {
 /// # Errors
 /// What the file, the configuration or their contradiction is.
 pub fn open(path: &Path, args: &RadioArgs) -> anyhow::Result<Input> {
-    open_at(path, args, None)
-}
-
-/// The same, at `rate` where nobody says the rate.
-///
-/// # Errors
-/// As [`open`].
-pub fn open_at(path: &Path, args: &RadioArgs, rate: Option<f64>) -> anyhow::Result<Input> {
     let name = path.display().to_string();
     let options =
         OpenOptions { format: args.format, rate: args.rate.map(|rate| rate.0), ..OpenOptions::default() };
@@ -57,7 +49,6 @@ pub fn open_at(path: &Path, args: &RadioArgs, rate: Option<f64>) -> anyhow::Resu
         let source = if info.container == Container::Wav { "head of the file" } else { "file name" };
         assumed.push(format!("{rate} samples a second, from the {source}"));
     }
-    config.rate = config.rate.or(rate.map(crate::number::Number));
     let radio = config.resolve().map_err(|e| e.within(&name))?;
     let rate = match (radio.rate, radio.bandwidth) {
         (Some(rate), _) => rate,

@@ -2,8 +2,9 @@
 
 use super::{Anchor, Description, Event, Radio, RadioError, Receive, Received, Streams, Transmit};
 use crate::Sample;
-use crate::args::RadioArgs;
-use sidelink_recordings::{Recording, SampleFormat, Writer, WriterOptions};
+use sidelink_phy::numerology::Numerology;
+use sidelink_phy::units::{Bandwidth, CyclicPrefix};
+use sidelink_recordings::{Error, Info, OpenOptions, Recording, SampleFormat, Writer, WriterOptions};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -37,16 +38,20 @@ impl FileRadio {
     /// What is wrong with it, or that the other file cannot be made.
     pub fn open(path: &Path, options: FileRadioOptions) -> Result<Self, RadioError> {
         let name = path.display();
-        let args = RadioArgs { format: options.format, ..RadioArgs::default() };
-        let input = crate::input::open_at(path, &args, options.rate).map_err(|e| {
-            RadioError::unusable(format!("cannot replay {name}: {e:#}"), "check the recording")
-        })?;
-        let info = input.recording.info();
+        let refused =
+            |why: String| RadioError::unusable(format!("cannot replay {name}: {why}"), "check the recording");
+        let open_options = OpenOptions { format: options.format, ..OpenOptions::default() };
+        let recording = Recording::open(path, &open_options).map_err(|e| refused(with_cause(&e)))?;
+        for warning in recording.warnings() {
+            tracing::warn!("{name}: {warning}");
+        }
+        let info = recording.info();
+        let rate = rate_of(info, options.rate).map_err(|why| refused(why.text(path)))?;
         let frequency = info.frequency.unwrap_or(options.frequency);
         // SigMF knows microseconds, and who recorded it does not say how well it knew them.
         let anchor = info.start.and_then(|t| i64::try_from(t.0).ok()?.checked_mul(1000));
         let anchor = anchor.map(|utc_ns| Anchor { utc_ns, uncertainty_ns: 1000 });
-        let mut writer_options = WriterOptions::new(input.rate);
+        let mut writer_options = WriterOptions::new(rate);
         writer_options.frequency = Some(frequency);
         writer_options.start = info.start;
         writer_options.description = Some(format!("sent during a replay of {name}"));
@@ -57,16 +62,55 @@ impl FileRadio {
         Ok(Self {
             description: Description {
                 name: format!("replay of {name}"),
-                rate: input.rate,
+                rate,
                 frequency,
                 full_duplex: true,
                 real_time: options.real_time,
             },
             writer: writer.transpose()?,
-            recording: input.recording,
+            recording,
             anchor,
         })
     }
+}
+
+/// An error and its cause, as one line.
+fn with_cause(error: &Error) -> String {
+    match std::error::Error::source(error) {
+        Some(cause) => format!("{error}: {cause}"),
+        None => error.to_string(),
+    }
+}
+
+/// Why a recording has no sample rate to replay it at.
+enum BadRate {
+    Unknown,
+    OutOfRange(f64),
+}
+
+impl BadRate {
+    fn text(self, path: &Path) -> String {
+        let name = path.display();
+        match self {
+            Self::Unknown => format!(
+                "the sample rate is unknown; {name}; give --rate (such as 15.36M) or --prb (such as 50)"
+            ),
+            Self::OutOfRange(rate) => {
+                format!("{rate} samples a second; {name} rate; samples a second, such as 15.36M")
+            }
+        }
+    }
+}
+
+/// Samples a second: of the recording, else `fallback`, else the standard rate of the recording's bandwidth.
+fn rate_of(info: &Info, fallback: Option<f64>) -> Result<f64, BadRate> {
+    let standard = || {
+        let prbs = info.metadata.as_ref()?.global.radio.prb?;
+        let bandwidth = Bandwidth::from_prbs(prbs.into())?;
+        Some(Numerology::standard(bandwidth, CyclicPrefix::Normal).sample_rate())
+    };
+    let rate = info.rate.or(fallback).or_else(standard).ok_or(BadRate::Unknown)?;
+    if (1e3..=1e9).contains(&rate) { Ok(rate) } else { Err(BadRate::OutOfRange(rate)) }
 }
 
 impl Radio for FileRadio {

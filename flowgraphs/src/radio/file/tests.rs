@@ -34,7 +34,7 @@ fn a_replay_delivers_every_sample_and_keeps_what_is_sent() {
     streams.transmit.transmit(2900, &[Sample::new(1.0, 1.0); 10]).unwrap();
     assert_eq!(streams.transmit.poll_event(), Some(Event::Late { first: 2900 }));
     drop(streams);
-    let mut sent = Recording::open(&sent, &sidelink_recordings::OpenOptions::default()).unwrap();
+    let mut sent = Recording::open(&sent, &OpenOptions::default()).unwrap();
     assert_eq!(sent.info().length, 2010);
     assert_eq!(sent.read(&mut into).unwrap(), 2010);
     assert!(into[..2000].iter().all(|s| s.norm() == 0.0) && into[2000..2010].iter().all(|s| s.re == 1.0));
