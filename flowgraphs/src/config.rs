@@ -29,7 +29,7 @@ pub use combine::{Said, combine};
 pub use error::ConfigError;
 pub use pools::{CommunicationConfig, DiscoveryConfig, HoppingSection, PrbSet, SyncConfig, V2xConfig};
 pub(crate) use resolve::slss_id;
-pub use resolve::{Communication, Discovery, Radio, Sync, bandwidth_of_rate};
+pub use resolve::{Communication, Discovery, Radio, Sync};
 pub use sigmf::{from_sigmf, to_sigmf};
 pub(crate) use text::{parse_toml, read as read_text};
 pub use types::{Bitmap, CyclicPrefixName, OneOrMany};

@@ -1,9 +1,9 @@
 //! A recording opened with everything that its metadata, a file and the flags say of it.
 
 use crate::args::RadioArgs;
-use crate::config::{self, ConfigError, Radio, RadioConfig, Said, bandwidth_of_rate};
+use crate::config::{self, ConfigError, Radio, RadioConfig, Said};
 use sidelink_phy::numerology::Numerology;
-use sidelink_phy::units::CyclicPrefix;
+use sidelink_phy::units::{Bandwidth, CyclicPrefix};
 use sidelink_recordings::{Container, OpenOptions, Recording};
 use std::path::Path;
 
@@ -67,9 +67,9 @@ pub fn open(path: &Path, args: &RadioArgs) -> anyhow::Result<Input> {
 
 impl Input {
     /// The bandwidth: as said, else what the rate suggests, which is then noted as an assumption.
-    pub fn bandwidth(&mut self) -> Option<sidelink_phy::units::Bandwidth> {
+    pub fn bandwidth(&mut self) -> Option<Bandwidth> {
         if self.radio.bandwidth.is_none()
-            && let Some(guess) = bandwidth_of_rate(self.rate)
+            && let Some(guess) = Bandwidth::of_rate(self.rate)
         {
             self.radio.bandwidth = Some(guess);
             self.assumed.push(format!("{guess}, from {} samples a second", self.rate));

@@ -36,6 +36,19 @@ impl fmt::Display for UnsupportedRate {
 
 impl std::error::Error for UnsupportedRate {}
 
+impl Bandwidth {
+    /// The bandwidth that a sample rate suggests: the widest one that runs at it as its standard rate, else the widest one
+    /// that runs at it at all.
+    pub fn of_rate(rate: f64) -> Option<Self> {
+        let runs = |b: &&Self, sizes: &[usize]| {
+            sizes.iter().any(|&n| (n as f64 * SUBCARRIER_HZ - rate).abs() < 0.5) && !b.fft_sizes().is_empty()
+        };
+        let widest_first = || Self::ALL.iter().rev();
+        let standard = widest_first().find(|b| runs(b, &[b.standard_fft()]));
+        standard.or_else(|| widest_first().find(|b| runs(b, b.fft_sizes()))).copied()
+    }
+}
+
 impl Numerology {
     /// At the standard sample rate of the bandwidth.
     pub fn standard(bandwidth: Bandwidth, cp: CyclicPrefix) -> Self {
@@ -143,5 +156,24 @@ mod tests {
     fn a_rate_that_fits_nothing_is_refused() {
         let e = Numerology::at_rate(Bandwidth::Prb50, CyclicPrefix::Normal, 10e6).unwrap_err();
         assert!(e.to_string().contains("15360000"), "{e}");
+    }
+
+    #[test]
+    fn rates_suggest_bandwidths() {
+        let of = |rate| Bandwidth::of_rate(rate).map(Bandwidth::prbs);
+        let cases = [
+            (1.92e6, 6),
+            (3.84e6, 15),
+            (7.68e6, 25),
+            (5.76e6, 25),
+            (15.36e6, 50),
+            (11.52e6, 50),
+            (23.04e6, 75),
+            (30.72e6, 100),
+        ];
+        for (rate, prbs) in cases {
+            assert_eq!(of(rate), Some(prbs), "{rate}");
+        }
+        assert_eq!(of(10e6), None);
     }
 }

@@ -1,7 +1,7 @@
 //! What a configuration means, in the types of the modem.
 
 use super::{ConfigError, RadioConfig};
-use sidelink_phy::numerology::{Numerology, SUBCARRIER_HZ};
+use sidelink_phy::numerology::Numerology;
 use sidelink_phy::pool::{CommunicationPool, DiscoveryPool, V2xPool};
 use sidelink_phy::units::{Bandwidth, CyclicPrefix, SlssId, TransmissionMode};
 
@@ -75,17 +75,6 @@ impl Radio {
     pub fn is_v2x(&self) -> bool {
         self.mode.map_or(self.v2x.is_some(), TransmissionMode::is_v2x)
     }
-}
-
-/// The bandwidth that a sample rate suggests: the widest one that runs at it as its standard rate, else the widest one
-/// that runs at it at all.
-pub fn bandwidth_of_rate(rate: f64) -> Option<Bandwidth> {
-    let runs = |b: &&Bandwidth, sizes: &[usize]| {
-        sizes.iter().any(|&n| (n as f64 * SUBCARRIER_HZ - rate).abs() < 0.5) && !b.fft_sizes().is_empty()
-    };
-    let widest_first = || Bandwidth::ALL.iter().rev();
-    let standard = widest_first().find(|b| runs(b, &[b.standard_fft()]));
-    standard.or_else(|| widest_first().find(|b| runs(b, b.fft_sizes()))).copied()
 }
 
 impl RadioConfig {

@@ -188,25 +188,6 @@ fn flags_go_before_the_file_and_both_before_sigmf() {
 }
 
 #[test]
-fn rates_suggest_bandwidths() {
-    let of = |rate| bandwidth_of_rate(rate).map(Bandwidth::prbs);
-    let cases = [
-        (1.92e6, 6),
-        (3.84e6, 15),
-        (7.68e6, 25),
-        (5.76e6, 25),
-        (15.36e6, 50),
-        (11.52e6, 50),
-        (23.04e6, 75),
-        (30.72e6, 100),
-    ];
-    for (rate, prbs) in cases {
-        assert_eq!(of(rate), Some(prbs), "{rate}");
-    }
-    assert_eq!(of(10e6), None);
-}
-
-#[test]
 fn a_v2x_pool_keeps_clear_of_the_synchronisation_subframes() {
     let text = "prb = 25\ntm = 4\n[sync]\noffset = 3\n[v2x]\nsize = 5\nnum = 5";
     let radio = RadioConfig::from_toml(text, "").unwrap().resolve().unwrap();

@@ -1,7 +1,7 @@
 //! What the air is like and who is in it: `[air]` and `[[air.port]]`.
 
 use super::channel::Channel;
-use crate::config::{ConfigError, bandwidth_of_rate, parse_toml, read_text};
+use crate::config::{ConfigError, parse_toml, read_text};
 use crate::number::Number;
 use serde::{Deserialize, Serialize};
 use sidelink_phy::impair::awgn::noise_power_per_sample;
@@ -299,7 +299,7 @@ impl AirConfig {
     fn bandwidth(&self) -> Option<Bandwidth> {
         match self.prb {
             Some(prb) => Bandwidth::from_prbs(prb as usize),
-            None => bandwidth_of_rate(self.rate.0),
+            None => Bandwidth::of_rate(self.rate.0),
         }
     }
 
