@@ -9,7 +9,7 @@
 //! resolve.rs   RadioConfig -> Radio: everything checked, every message names the key
 //! combine.rs   flags, file and SigMF put together; contradictions named
 //! sigmf.rs     to and from the `sidelink:` keys
-//! text.rs      TOML with messages for people: the line, the nearest known key
+//! text.rs      TOML and JSON, their errors as ConfigError
 //! types.rs     Bitmap, OneOrMany, CyclicPrefixName
 //! v2x_flag.rs  --v2x-pool size=10,num=5,..
 //! ```

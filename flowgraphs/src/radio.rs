@@ -10,6 +10,7 @@
 //! file.rs    a recording, replayed; what is sent goes to another
 //! zmq.rs     another program, as srsRAN 4G speaks ZMQ                                                  zmq/
 //! soapy.rs   whatever SoapySDR has a driver for (feature `soapysdr`)                                  soapy/
+//! text.rs    TOML with messages for people: the line, the nearest known key
 //! utc.rs     when DFN periods begin
 //! trial.rs   what a radio achieves: its rate, the delay from sending to hearing
 //! record.rs  any radio, with what it receives kept in a recording
@@ -28,6 +29,7 @@ pub mod record;
 mod settings;
 #[cfg(feature = "soapysdr")]
 pub mod soapy;
+pub mod text;
 pub mod trial;
 mod utc;
 mod zmq;

@@ -1,20 +1,19 @@
 //! What is wrong with a configuration: the operator's fault.
 
+use crate::radio::text::TextError;
 use std::fmt;
 
 /// What is wrong, where, and what to do. Shown as these three, with semicolons between them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConfigError {
-    what: String,
-    place: String,
-    remedy: String,
+    text: TextError,
     usage: bool,
 }
 
 impl ConfigError {
     /// `what` is wrong in `place`; `remedy` mends it. An empty part is left out.
     pub fn new(what: impl Into<String>, place: impl Into<String>, remedy: impl Into<String>) -> Self {
-        Self { what: what.into(), place: place.into(), remedy: remedy.into(), usage: false }
+        TextError::new(what, place, remedy).into()
     }
 
     /// The same for a command line that is wrong whatever the files hold.
@@ -29,20 +28,20 @@ impl ConfigError {
 
     /// The same, in a larger place: `place` goes in front of the place that is named.
     #[must_use]
-    pub fn within(mut self, place: &str) -> Self {
-        self.place = match self.place.as_str() {
-            "" => place.to_owned(),
-            inner => format!("{place} {inner}"),
-        };
-        self
+    pub fn within(self, place: &str) -> Self {
+        Self { text: self.text.within(place), ..self }
+    }
+}
+
+impl From<TextError> for ConfigError {
+    fn from(text: TextError) -> Self {
+        Self { text, usage: false }
     }
 }
 
 impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let parts = [&self.what, &self.place, &self.remedy];
-        let parts: Vec<&str> = parts.into_iter().map(String::as_str).filter(|p| !p.is_empty()).collect();
-        f.write_str(&parts.join("; "))
+        self.text.fmt(f)
     }
 }
 

@@ -130,19 +130,19 @@ impl RadioConfig {
                 data_cp: c.data_cp.map_or(default_cp, CyclicPrefix::from),
             })
         });
-        let communication = pools.collect::<Result<Vec<_>, _>>()?;
+        let communication = pools.collect::<Result<Vec<_>, ConfigError>>()?;
         let pools = self.discovery.iter().enumerate().map(|(i, d)| {
             let pool = d.resolve(carrier, &format!("discovery[{i}]"))?;
             Ok(Discovery { pool, cp: d.cp.map_or(default_cp, CyclicPrefix::from) })
         });
-        let discovery = pools.collect::<Result<Vec<_>, _>>()?;
+        let discovery = pools.collect::<Result<Vec<_>, ConfigError>>()?;
 
         let v2x_sync = sync.as_ref().filter(|s| s.period == 160).and_then(|s| s.offsets.first().copied());
         let v2x = self.v2x.as_ref().map(|v| v.resolve(carrier, v2x_sync, "v2x")).transpose()?;
         let others = self.v2x_also.iter().enumerate();
         let v2x_also = others
             .map(|(i, v)| v.resolve(carrier, v2x_sync, &format!("v2x-also[{i}]")))
-            .collect::<Result<Vec<_>, _>>()?;
+            .collect::<Result<Vec<_>, ConfigError>>()?;
         if v2x.is_none() && !v2x_also.is_empty() {
             return Err(ConfigError::new(
                 "further V2X pools without a first",

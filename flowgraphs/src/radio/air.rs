@@ -33,7 +33,7 @@ pub use channel::Channel;
 pub use config::{AirConfig, Every, Interference, Pace, PathLoss, PortConfig, UnknownPace};
 
 use super::{Radio, RadioError};
-use crate::config::ConfigError;
+use crate::radio::text::TextError;
 use medium::{Medium, MediumError, State, Word};
 use memory::Space;
 use std::path::{Path, PathBuf};
@@ -55,10 +55,10 @@ impl Air {
     ///
     /// # Errors
     /// What is wrong in the configuration.
-    pub fn new(config: AirConfig) -> Result<Self, ConfigError> {
+    pub fn new(config: AirConfig) -> Result<Self, TextError> {
         config.check()?;
         let medium = Medium::new(config).map_err(|e| {
-            ConfigError::new(
+            TextError::new(
                 format!("no room for the virtual air: {}", Words(&e)),
                 "[air]",
                 "lower memory or ports",

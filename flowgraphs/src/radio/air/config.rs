@@ -1,8 +1,8 @@
 //! What the air is like and who is in it: `[air]` and `[[air.port]]`.
 
 use super::channel::Channel;
-use crate::config::{ConfigError, parse_toml, read_text};
 use crate::number::Number;
+use crate::radio::text::{self, TextError, parse_toml};
 use serde::{Deserialize, Serialize};
 use sidelink_phy::impair::awgn::noise_power_per_sample;
 use sidelink_phy::impair::rng::Rng;
@@ -210,7 +210,7 @@ impl AirConfig {
     ///
     /// # Errors
     /// The line, and the nearest key that exists; or that there is no such table.
-    pub fn from_toml(text: &str, name: &str) -> Result<Self, ConfigError> {
+    pub fn from_toml(text: &str, name: &str) -> Result<Self, TextError> {
         #[derive(Deserialize)]
         struct File {
             air: Option<AirConfig>,
@@ -218,7 +218,7 @@ impl AirConfig {
         let Some(config) = parse_toml::<File>(text, name)?.air else {
             let remedy =
                 "write a table [air], as [air] pace = \"free\"; or do not name this file as that of an air";
-            return Err(ConfigError::new("the file says nothing of an air", name, remedy));
+            return Err(TextError::new("the file says nothing of an air", name, remedy));
         };
         config.check().map_err(|e| e.within(name))?;
         Ok(config)
@@ -228,16 +228,16 @@ impl AirConfig {
     ///
     /// # Errors
     /// As [`Self::from_toml`], or that there is no such file.
-    pub fn from_file(path: &Path) -> Result<Self, ConfigError> {
-        Self::from_toml(&read_text(path)?, &path.display().to_string())
+    pub fn from_file(path: &Path) -> Result<Self, TextError> {
+        Self::from_toml(&text::read(path)?, &path.display().to_string())
     }
 
     /// Every number in its range, every name once.
     ///
     /// # Errors
     /// The first key that is wrong, and what to write instead.
-    pub fn check(&self) -> Result<(), ConfigError> {
-        let wrong = |what: String, remedy: &str| Err(ConfigError::new(what, "[air]", remedy));
+    pub fn check(&self) -> Result<(), TextError> {
+        let wrong = |what: String, remedy: &str| Err(TextError::new(what, "[air]", remedy));
         if !(1e5..=1e9).contains(&self.rate.0) {
             return wrong(
                 format!("rate {}", self.rate),
@@ -347,9 +347,9 @@ impl PortConfig {
     ///
     /// # Errors
     /// The first key that is wrong, and what to write instead.
-    pub fn check(&self) -> Result<(), ConfigError> {
+    pub fn check(&self) -> Result<(), TextError> {
         let place = format!("[[air.port]] {:?}", self.name);
-        let wrong = |what: String, remedy: &str| Err(ConfigError::new(what, place.clone(), remedy));
+        let wrong = |what: String, remedy: &str| Err(TextError::new(what, place.clone(), remedy));
         if self.name.is_empty() || self.name.len() > 100 {
             return wrong("no name, or one beyond 100 letters".into(), "write name = \"ue1\"");
         }
