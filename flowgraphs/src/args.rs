@@ -1,9 +1,9 @@
 //! Arguments that several sub-commands share.
 
 use crate::config::{ConfigError, CyclicPrefixName, RadioConfig, Said, V2xConfig};
-use crate::number::Number;
 use crate::outputs::{Outputs, Place};
 use clap::Args;
+use sidelink_radio::number::Number;
 use sidelink_recordings::{SampleFormat, UtcMicros};
 use std::fmt;
 use std::path::PathBuf;

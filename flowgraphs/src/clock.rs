@@ -13,8 +13,8 @@
 //!
 //! [`Clock::steer`] then keeps it on what is measured.
 
-use crate::radio::{Anchor, T_REF_MS};
 use sidelink_phy::units::DfnSubframe;
+use sidelink_radio::{Anchor, T_REF_MS};
 use sidelink_security::counter::UtcTime;
 
 /// Share of a measured error of timing that is taken out at once.
@@ -145,7 +145,7 @@ impl Clock {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::radio::next_dfn_period;
+    use sidelink_radio::next_dfn_period;
 
     const RATE: f64 = 15.36e6;
 

@@ -34,8 +34,8 @@ pub use sigmf::{from_sigmf, to_sigmf};
 pub(crate) use text::{parse_toml, read as read_text};
 pub use types::{Bitmap, CyclicPrefixName, OneOrMany};
 
-use crate::number::Number;
 use serde::{Deserialize, Serialize};
+use sidelink_radio::number::Number;
 use std::path::Path;
 
 /// What was said about the radio. Every key is optional: a receiver searches for what it is not told.

@@ -45,7 +45,7 @@ pub fn open(path: &Path, args: &RadioArgs) -> anyhow::Result<Input> {
     if config.rate.is_none()
         && let Some(rate) = info.rate
     {
-        config.rate = Some(crate::number::Number(rate));
+        config.rate = Some(sidelink_radio::number::Number(rate));
         let source = if info.container == Container::Wav { "head of the file" } else { "file name" };
         assumed.push(format!("{rate} samples a second, from the {source}"));
     }

@@ -1,10 +1,9 @@
-//! The `sidelink` command: what it is made of. The only crate with threads, files, clocks and random seeds.
+//! The `sidelink` command: what it is made of. Threads, files and clocks are here and in the crate `radio`, random seeds only here.
 //!
 //! ```text
 //! main.rs       calls commands::main
 //! commands/     parse the arguments, log, print the error; one file a sub-command: arguments and wiring only
 //! args.rs       arguments that several sub-commands share
-//! number.rs     15.36M, 5.92e9: numbers as people type them
 //! config.rs     the radio configuration: TOML, SigMF `sidelink:` keys and flags, one set of types      config/
 //! readable.rs   octets and times as people read them: text beside hex, dates beside seconds
 //! input.rs      a recording opened with everything that its metadata, a file and the flags say of it
@@ -17,7 +16,6 @@
 //! keystore.rs   keys and the counters used under them, in one file                                       keystore/
 //! open.rs       what transport blocks hold, with keys or without: MAC, RLC, PDCP, discovery              open/
 //! outputs.rs    all outputs of a command as a set, looked at and opened before anything runs            outputs/
-//! radio.rs      timed samples in, timed bursts out: what every radio is                              radio/
 //! link.rs       MAC <-> PHY: the only file that names both
 //! clock.rs      sample counter <-> subframe <-> DFN <-> UTC: the single place where time is made
 //! provision.rs  a key store into the layer 2 of one UE
@@ -30,7 +28,6 @@
 //! What an operator did wrong is a [`config::ConfigError`] or a [`sidelink_recordings::Error`]: what, where, and what to
 //! do. `main` prints it after `error: ` and ends with status 1, or 2 where the command line itself is wrong.
 
-// Shared memory is in one file that says why: radio/air/memory.rs.
 #![deny(unsafe_code)]
 // This is the crate that may: files, clocks, threads (ARCHITECTURE.md).
 #![allow(clippy::disallowed_methods)]
@@ -45,11 +42,9 @@ pub mod input;
 pub mod inspect;
 pub mod keystore;
 pub mod link;
-pub mod number;
 pub mod open;
 pub mod outputs;
 pub mod provision;
-pub mod radio;
 mod readable;
 pub mod receive;
 pub mod report;

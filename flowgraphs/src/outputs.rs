@@ -242,7 +242,7 @@ impl Outputs {
     /// # Errors
     /// As [`Self::claim`].
     pub fn device(&mut self, args: &str) -> Result<(), ConfigError> {
-        let (read, written) = crate::radio::files_of(args);
+        let (read, written) = sidelink_radio::files_of(args);
         self.reads_recordings(&read);
         written.map_or(Ok(()), |path| self.claim_recording("write=", &path))
     }

@@ -25,11 +25,11 @@ mod tests;
 mod transmission;
 mod ue;
 
-pub use crate::radio::air::Channel;
 pub use front_end::FrontEnd;
 pub use generator::Generator;
 pub use payload::Payload;
 pub use protected::Secrets;
+pub use sidelink_radio::air::Channel;
 pub use transmission::{Content, Event, SciFields, Transmission};
 pub use ue::{
     Choice, CommunicationEntry, DiscoveryEntry, ProtectedData, ProtectedMessage, SduKind, SyncEntry, Type2b,
@@ -37,8 +37,8 @@ pub use ue::{
 };
 
 use crate::config::{ConfigError, RadioConfig, parse_toml};
-use crate::number::Number;
 use serde::Deserialize;
+use sidelink_radio::number::Number;
 use std::path::Path;
 
 /// A D2D scenario (modes 1 and 2, discovery) with comments.

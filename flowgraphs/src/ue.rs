@@ -95,8 +95,8 @@ use timing::SEARCH_MARGIN;
 use crate::Sample;
 use crate::clock::Clock;
 use crate::link;
-use crate::radio::{self, Anchor, RadioError};
 use crate::scenario::{FrontEnd, Transmission};
+use sidelink_radio::{self as radio, Anchor, RadioError};
 
 use sidelink_phy::impair::offset::FrequencyOffset;
 use sidelink_phy::impair::rng::Rng;

@@ -6,14 +6,14 @@
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use sidelink_flowgraphs::keystore::{Cipher, Discovery, Group, Hex, Keys, Protection, random};
-use sidelink_flowgraphs::number::Number;
-use sidelink_flowgraphs::radio::air::{Air, AirConfig, Fault, PortConfig};
-use sidelink_flowgraphs::radio::{Anchor, Event, RadioError, Receive, Received, Streams, Transmit};
 use sidelink_flowgraphs::ue::{
     Application, Happening, Moment, RadioFacts, Running, Send as SendData, ThreadOptions, Ue, UeConfig,
 };
 use sidelink_mac::direct_link::{Change, KdRecord, KdStore};
 use sidelink_phy::Sample;
+use sidelink_radio::air::{Air, AirConfig, Fault, PortConfig};
+use sidelink_radio::number::Number;
+use sidelink_radio::{Anchor, Event, RadioError, Receive, Received, Streams, Transmit};
 use sidelink_security::counter::reserve::{CounterStore, StreamId};
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -8,11 +8,11 @@ use sidelink_flowgraphs::config::{
     CommunicationConfig, CyclicPrefixName, DiscoveryConfig, OneOrMany, PrbSet, RadioConfig, SyncConfig,
     V2xConfig,
 };
-use sidelink_flowgraphs::number::Number;
 use sidelink_flowgraphs::scenario::{
     Channel, Choice, CommunicationEntry, Content, DiscoveryEntry, Event, Generator, Payload, Scenario,
     SyncEntry, Ue, V2xEntry,
 };
+use sidelink_radio::number::Number;
 use std::path::{Path, PathBuf};
 
 /// Residual power over the power of the reference.

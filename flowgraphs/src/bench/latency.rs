@@ -20,11 +20,11 @@ pub use page::html;
 pub use scene::Security;
 
 use crate::config::ConfigError;
-use crate::radio::air::Air;
-use crate::radio::{Anchor, Radio, Streams};
 use crate::ue::{Budget, NoStore, Observer, RadioFacts, Running, Stage, ThreadOptions, Totals, Ue, UeConfig};
 use probe::{Arrivals, Probe};
 use serde_json::{Value, json};
+use sidelink_radio::air::Air;
+use sidelink_radio::{Anchor, Radio, Streams};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 

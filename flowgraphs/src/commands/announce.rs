@@ -48,7 +48,7 @@ pub struct AnnounceArgs {
     pub args: String,
     /// Carrier frequency, such as 5.92G.
     #[arg(short, long, value_name = "HZ")]
-    pub freq: Option<crate::number::Number>,
+    pub freq: Option<sidelink_radio::number::Number>,
     /// Transmit gain: dB, or elements as PAD=40,IAMP=3.
     #[arg(short, long, value_name = "GAIN")]
     pub gain: Option<String>,

@@ -5,8 +5,6 @@ mod scene;
 
 use super::ue::stop_on_signals;
 use crate::outputs::{ForceArgs, Outputs};
-use crate::radio::air::Air;
-use crate::radio::{Anchor, RadioError};
 use crate::terminal::{self, Ink, paint};
 use crate::ue::{
     AddressBook, Application, FileReceiver, FileSender, Form, Happening, Moment, Participant, Progress,
@@ -16,6 +14,8 @@ use clap::Args;
 use recording::Recording;
 use sidelink_mac::engine::Outcome;
 use sidelink_mac::mux::Address;
+use sidelink_radio::air::Air;
+use sidelink_radio::{Anchor, RadioError};
 use sidelink_wire::ids::{Layer2Id, Lcid};
 use std::io::Write;
 use std::path::PathBuf;
@@ -150,7 +150,7 @@ pub fn run(args: DemoArgs) -> anyhow::Result<()> {
     let recorder =
         recorder.map(|(radio, path)| Recording::start(radio, path, duration * n as u64)).transpose()?;
     let start = |ue: UeConfig,
-                 radio: Result<Box<dyn crate::radio::Radio>, RadioError>,
+                 radio: Result<Box<dyn sidelink_radio::Radio>, RadioError>,
                  applications: Vec<Box<dyn Application>>| {
         begin(&ue, radio?, applications, duration, real_time)
     };
@@ -267,7 +267,7 @@ pub fn run(args: DemoArgs) -> anyhow::Result<()> {
 
 fn begin(
     config: &UeConfig,
-    radio: Box<dyn crate::radio::Radio>,
+    radio: Box<dyn sidelink_radio::Radio>,
     applications: Vec<Box<dyn Application>>,
     duration: u64,
     real_time: bool,

@@ -4,7 +4,6 @@ use crate::Sample;
 use crate::args::{Peak, parse_utc};
 use crate::config::{ConfigError, CyclicPrefixName, to_sigmf};
 use crate::keystore::{self, KeyStore};
-use crate::number::Number;
 use crate::outputs::{ForceArgs, Outputs, Place};
 use crate::scenario::{
     Channel, Content, EXAMPLE_D2D, EXAMPLE_PROTECTED, EXAMPLE_V2X, Generator, Scenario, Secrets,
@@ -13,6 +12,7 @@ use crate::terminal::{self, Ink, paint};
 use clap::{Args, ValueEnum};
 use sidelink_phy::impair::measure::Levels;
 use sidelink_phy::units::CyclicPrefix;
+use sidelink_radio::number::Number;
 use sidelink_recordings::{
     Container, SampleFormat, Summary, UtcMicros, Writer, WriterOptions, hints_of_name,
 };

@@ -1,11 +1,11 @@
 //! `sidelink find`, `sidelink probe`, `sidelink radio-test`: which radios there are, what they can do, what they achieve.
 
 use super::ue::parse_duration;
-use crate::number::Number;
-use crate::radio::trial::{Measured, Trial, measure};
-use crate::radio::{self, RadioSettings};
 use crate::terminal;
 use clap::Args;
+use sidelink_radio::number::Number;
+use sidelink_radio::trial::{Measured, Trial, measure};
+use sidelink_radio::{self as radio, RadioSettings};
 use std::fmt::Write;
 use std::time::Duration;
 

@@ -3,10 +3,10 @@
 use crate::args::Peak;
 use crate::config::{ConfigError, RadioConfig, to_sigmf};
 use crate::outputs::Outputs;
-use crate::radio::Radio;
-use crate::radio::record::{Annotator, Recorded};
 use clap::Args;
 use sidelink_phy::numerology::Numerology;
+use sidelink_radio::Radio;
+use sidelink_radio::record::{Annotator, Recorded};
 use sidelink_recordings::{Container, SampleFormat, WriterOptions, hints_of_name};
 use std::path::{Path, PathBuf};
 

@@ -8,7 +8,6 @@ use crate::commands::record::{Annotations, RecordArgs};
 use crate::config::ConfigError;
 use crate::keystore::{self, Keys};
 use crate::outputs::{ForceArgs, Outputs, Place};
-use crate::radio::{self, Anchor, HOST_UNCERTAINTY_NS, RadioSettings};
 use crate::report::{PcapReport, annotation};
 use crate::ue::control::{self, Board, ControlConfig, Server};
 use crate::ue::{
@@ -17,6 +16,7 @@ use crate::ue::{
 };
 use clap::Args;
 pub use example::Example;
+use sidelink_radio::{self as radio, Anchor, HOST_UNCERTAINTY_NS, RadioSettings};
 use sidelink_recordings::UtcMicros;
 use std::io::Write;
 use std::net::SocketAddr;

@@ -1,7 +1,7 @@
 //! Flags, a file and SigMF put together.
 
 use super::RadioConfig;
-use crate::number::Number;
+use sidelink_radio::number::Number;
 use std::cell::RefCell;
 use std::fmt::Display;
 

@@ -1,6 +1,6 @@
 //! What is wrong with a configuration: the operator's fault.
 
-use crate::radio::text::TextError;
+use sidelink_radio::text::TextError;
 use std::fmt;
 
 /// What is wrong, where, and what to do. Shown as these three, with semicolons between them.

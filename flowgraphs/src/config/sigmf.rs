@@ -5,8 +5,8 @@
 
 use super::text::parse_json;
 use super::{ConfigError, CyclicPrefixName, RadioConfig};
-use crate::number::Number;
 use serde_json::{Map, Value};
+use sidelink_radio::number::Number;
 use sidelink_recordings::sigmf::{CyclicPrefix, Metadata, RadioConfig as SigmfRadio};
 
 /// The `sidelink:` keys for a configuration.

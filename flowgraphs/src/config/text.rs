@@ -1,8 +1,8 @@
 //! TOML and JSON with messages for people.
 
 use super::ConfigError;
-use crate::radio::text;
 use serde::de::DeserializeOwned;
+use sidelink_radio::text;
 use std::path::Path;
 
 /// The text of a file, or of standard input (`-`).

@@ -1,7 +1,7 @@
 //! `--v2x-pool size=10,num=5,start=0,adjacent=yes`.
 
 use super::{Bitmap, ConfigError, V2xConfig};
-use crate::radio::text::nearest;
+use sidelink_radio::text::nearest;
 use std::str::FromStr;
 
 /// A pool as it is written.

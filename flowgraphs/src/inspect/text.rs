@@ -3,8 +3,8 @@
 use super::Scan;
 use super::scan::ABOVE_FLOOR_DB;
 use crate::input::Input;
-use crate::number::Number;
 use crate::terminal::{Ink, paint};
+use sidelink_radio::number::Number;
 use sidelink_recordings::Container;
 use sidelink_recordings::sigmf::Annotation;
 use std::collections::BTreeMap;

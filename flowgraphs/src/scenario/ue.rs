@@ -1,9 +1,9 @@
 //! The tables of a UE, as they are written.
 
 use super::{Channel, Payload};
-use crate::number::Number;
 use serde::Deserialize;
 use serde::de::{self, Deserializer, Visitor};
+use sidelink_radio::number::Number;
 use std::fmt;
 
 /// One transmitter: where it is in the air, and what it sends.

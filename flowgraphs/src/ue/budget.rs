@@ -39,7 +39,7 @@ pub enum Stage {
     /// The processor time of the UE's thread in it: what is left where the machine gave the processor to others is its own.
     Processor,
     /// From the last sample of a subframe on the air to the moment at which the burst that may answer it is with the radio.
-    /// Known of radios that tell their time ([`crate::radio::Transmit::now`]).
+    /// Known of radios that tell their time ([`sidelink_radio::Transmit::now`]).
     TurnRound,
 }
 

@@ -6,9 +6,9 @@ use super::run::Participant;
 use super::{Budget, first_whole};
 use crate::Sample;
 use crate::clock::Clock;
-use crate::radio::{Anchor, RadioError, Transmit};
 use sidelink_phy::impair::measure::Levels;
 use sidelink_phy::numerology::Numerology;
+use sidelink_radio::{Anchor, RadioError, Transmit};
 use std::collections::VecDeque;
 
 /// A subframe this much above the quietest one is worth keeping, in dB: a few PRBs at 5 dB, and not noise alone, which the

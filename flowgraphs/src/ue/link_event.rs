@@ -1,8 +1,8 @@
 //! What happens to links, in words that need no key: for meters and diagrams. And credentials for exercises.
 
 use super::{Happening, Ue};
-use crate::radio::Anchor;
 use sidelink_mac::direct_link::State;
+use sidelink_radio::Anchor;
 use sidelink_security::counter::UtcTime;
 use sidelink_security::direct::signed::issue::{Issuer, Validity};
 use sidelink_security::direct::signed::{Credential, Root, Trust};

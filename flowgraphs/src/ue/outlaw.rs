@@ -8,7 +8,6 @@ use crate::Sample;
 use crate::clock::Clock;
 use crate::config::ConfigError;
 use crate::link::{Chance, Mode2};
-use crate::radio::{Anchor, RadioError, Transmit};
 use crate::receive::receiver_config;
 use crate::scenario::{Content, FrontEnd, SciFields, Transmission};
 use sidelink_phy::channel::pssch::{Grant, REDUNDANCY_VERSIONS};
@@ -20,6 +19,7 @@ use sidelink_phy::receive::receiver::{ControlInformation, Event, Receiver};
 use sidelink_phy::sci::{Format0, riv_encode};
 use sidelink_phy::tables::is_precoding_size;
 use sidelink_phy::units::{CyclicPrefix, Modulation, PrbRange, SidelinkMode, TransmissionMode};
+use sidelink_radio::{Anchor, RadioError, Transmit};
 use std::collections::{BTreeMap, VecDeque};
 
 /// Subframes from the last one heard to the one that is planned.

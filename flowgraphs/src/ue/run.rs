@@ -11,8 +11,8 @@
 
 use super::{Budget, Stage};
 use crate::Sample;
-use crate::radio::{Interrupt, RadioError, Receive, Streams, Transmit};
 use crossbeam::channel::{Receiver, RecvTimeoutError, Sender, bounded};
+use sidelink_radio::{Interrupt, RadioError, Receive, Streams, Transmit};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::JoinHandle;
@@ -322,7 +322,7 @@ fn work<P: Participant>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::radio::{Event, Received};
+    use sidelink_radio::{Event, Received};
 
     /// Nothing but how much was processed.
     struct Counter(u64);

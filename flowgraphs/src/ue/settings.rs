@@ -10,13 +10,13 @@ use crate::config::{ConfigError, Radio, RadioConfig, parse_toml, slss_id};
 use crate::credential::CredentialConfig;
 use crate::keystore::{Hex, KeyStore, Keys};
 use crate::link::{Mode2, Mode4, Mode4Use, Type1};
-use crate::radio::Anchor;
 use crate::receive::receiver_config;
 use serde::Deserialize;
 use sidelink_mac::direct_link::KdStore;
 use sidelink_phy::numerology::Numerology;
 use sidelink_phy::pool::V2xPool;
 use sidelink_phy::units::{CyclicPrefix, TransmissionMode};
+use sidelink_radio::Anchor;
 use sidelink_security::counter::reserve::CounterStore;
 use std::path::{Path, PathBuf};
 

@@ -1,6 +1,6 @@
 use super::*;
 use crate::keystore::{Cipher, Discovery as Code, Group, Hex, Keys, Protection, random};
-use crate::radio::Transmit;
+use sidelink_radio::Transmit;
 use std::sync::{Arc, Mutex};
 
 mod late;

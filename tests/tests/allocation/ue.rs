@@ -2,9 +2,9 @@
 
 use super::counting::counted;
 use sidelink_flowgraphs::keystore::{Discovery, Hex, Keys, Protection};
-use sidelink_flowgraphs::radio::{Anchor, Event, RadioError, Transmit};
 use sidelink_flowgraphs::ue::{NoStore, RadioFacts, Ue, UeConfig};
 use sidelink_phy::Sample;
+use sidelink_radio::{Anchor, Event, RadioError, Transmit};
 
 /// Subframes until everything has grown as far as it grows: decoders, tables, queues.
 const WARM_UP: u64 = 700;

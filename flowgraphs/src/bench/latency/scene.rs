@@ -5,10 +5,10 @@ use crate::config::ConfigError;
 use crate::keystore::{
     Cipher, Discovery, Group, Hex, Keys, Member, Protection, VariantName, random, utc_now,
 };
-use crate::number::Number;
-use crate::radio::air::{AirConfig, Pace};
 use crate::ue::UeConfig;
 use clap::ValueEnum;
+use sidelink_radio::air::{AirConfig, Pace};
+use sidelink_radio::number::Number;
 
 /// Subframes of a scheduling period.
 pub(super) const PERIOD: u64 = 40;

@@ -3,9 +3,9 @@
 use crate::Sample;
 use crate::config::{ConfigError, RadioConfig, to_sigmf};
 use crate::keystore::{KeyStore, Keys};
-use crate::radio::air::Air;
-use crate::radio::record::Recorded;
-use crate::radio::{Radio, RadioError};
+use sidelink_radio::air::Air;
+use sidelink_radio::record::Recorded;
+use sidelink_radio::{Radio, RadioError};
 use sidelink_recordings::{Container, SampleFormat, WriterOptions};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

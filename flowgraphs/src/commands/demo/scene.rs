@@ -4,9 +4,9 @@ use crate::config::ConfigError;
 use crate::keystore::{
     Cipher, Discovery, Group, Hex, KeyStore, Keys, Member, Protection, VariantName, random, utc_now,
 };
-use crate::number::Number;
-use crate::radio::air::{AirConfig, Pace, PortConfig};
 use crate::ue::UeConfig;
+use sidelink_radio::air::{AirConfig, Pace, PortConfig};
+use sidelink_radio::number::Number;
 use std::path::{Path, PathBuf};
 
 const CARRIER: &str = include_str!("ue.toml");

@@ -7,13 +7,13 @@ use super::meter::{Case, Played};
 use super::plots::{Kind, Scheme};
 use crate::config::ConfigError;
 use crate::keystore::Keys;
-use crate::number::Number;
-use crate::radio::air::{Air, AirConfig, Pace, PortConfig};
-use crate::radio::{Anchor, Radio};
 use crate::ue::{
     Application, NoStore, Outlaw, Participant, RadioFacts, Replayer, Running, ThreadOptions, Ue, UeConfig,
     certify,
 };
+use sidelink_radio::air::{Air, AirConfig, Pace, PortConfig};
+use sidelink_radio::number::Number;
+use sidelink_radio::{Anchor, Radio};
 use sidelink_wire::ids::Layer2Id;
 use std::collections::BTreeMap;
 

@@ -3,9 +3,7 @@
 //! Numbers count from the start of the port. In lock-step a read promises that nothing more is sent in what it asks for.
 
 use num_complex::Complex32 as Sample;
-use sidelink_flowgraphs::radio::{
-    self, Anchor, Event, RadioError, RadioSettings, Receive, Streams, Transmit,
-};
+use sidelink_radio::{self as radio, Anchor, Event, RadioError, RadioSettings, Receive, Streams, Transmit};
 use std::collections::VecDeque;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::atomic::{AtomicBool, AtomicI64};

@@ -1,7 +1,7 @@
 //! Samples between a thread that may wait and a socket's task that must not.
 
+use crate::RadioError;
 use crate::Sample;
-use crate::radio::RadioError;
 use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};

@@ -3,7 +3,7 @@
 use super::library::{Device, Fault, Stream, code};
 use super::time::Ticks;
 use crate::Sample;
-use crate::radio::{Event, RadioError, Receive, Received, Transmit};
+use crate::{Event, RadioError, Receive, Received, Transmit};
 use crossbeam::queue::ArrayQueue;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;

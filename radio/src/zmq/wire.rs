@@ -1,7 +1,7 @@
 //! Octets and samples: blocks of interleaved I and Q, in this computer's order of octets, without any header.
 
+use crate::RadioError;
 use crate::Sample;
-use crate::radio::RadioError;
 use std::fmt;
 use std::str::FromStr;
 

@@ -2,7 +2,7 @@
 
 use super::library::{Device, Direction, Fault, Span};
 use crate::number::Number;
-use crate::radio::{RadioError, RadioSettings};
+use crate::{RadioError, RadioSettings};
 use std::fmt;
 
 /// How far a rate may be from what was asked, of itself.

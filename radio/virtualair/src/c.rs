@@ -6,7 +6,7 @@
 
 use crate::device::{Device, Trouble};
 use num_complex::Complex32 as Sample;
-use sidelink_flowgraphs::radio::air::Air;
+use sidelink_radio::air::Air;
 use std::ffi::{CStr, c_char, c_int};
 use std::time::Duration;
 

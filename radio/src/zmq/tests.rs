@@ -1,5 +1,5 @@
 use super::*;
-use crate::radio::open as open_radio;
+use crate::open as open_radio;
 
 const RATE: f64 = 1.92e6;
 const WAIT: Duration = Duration::from_secs(10);
@@ -171,7 +171,7 @@ fn a_peer_that_only_listens_is_sent_to_at_its_own_pace() {
 fn sample_0_begins_a_dfn_period_unless_told() {
     let [a, b] = ports();
     let anchor = half(&format!("tx_port=tcp://127.0.0.1:{a}")).anchor.unwrap();
-    assert_eq!(crate::radio::next_dfn_period(anchor.utc_ns), anchor.utc_ns);
+    assert_eq!(crate::next_dfn_period(anchor.utc_ns), anchor.utc_ns);
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_nanos() as i64;
     assert!((anchor.utc_ns - now).abs() < 12_000_000_000);
     let anchor = half(&format!("tx_port=tcp://127.0.0.1:{b},utc=1700000000.25")).anchor.unwrap();

@@ -5,7 +5,7 @@ use super::medium::{Medium, State, Word};
 use super::mix::Mixer;
 use super::pace::left;
 use crate::Sample;
-use crate::radio::{Anchor, Description, Event, Radio, RadioError, Receive, Received, Streams, Transmit};
+use crate::{Anchor, Description, Event, Radio, RadioError, Receive, Received, Streams, Transmit};
 use crossbeam::queue::ArrayQueue;
 use sidelink_phy::impair::addressed::SampleClock;
 use std::sync::Arc;

@@ -5,7 +5,7 @@
 //! in real time, whatever the threads do ([`mix`]).
 //!
 //! In lock-step ([`Pace::Free`]) nobody hears a sample before everybody has promised to send nothing more in it
-//! ([`crate::radio::Transmit::advance`]). Promise before you listen: two ports that both listen first wait for each other.
+//! ([`crate::Transmit::advance`]). Promise before you listen: two ports that both listen first wait for each other.
 //! In real time ([`Pace::Realtime`]) samples come by the wall clock, and what was not sent by then is late.
 //!
 //! ```text
@@ -33,7 +33,7 @@ pub use channel::Channel;
 pub use config::{AirConfig, Every, Interference, Pace, PathLoss, PortConfig, UnknownPace};
 
 use super::{Radio, RadioError};
-use crate::radio::text::TextError;
+use crate::text::TextError;
 use medium::{Medium, MediumError, State, Word};
 use memory::Space;
 use std::path::{Path, PathBuf};

@@ -5,8 +5,8 @@
 
 use super::config::{AirConfig, Every, Interference, PortConfig};
 use super::medium::{Medium, State, Word};
+use crate::RadioError;
 use crate::Sample;
-use crate::radio::RadioError;
 use sidelink_phy::impair::addressed::{AddressedConfig, AddressedNoise, AddressedPath, SampleClock};
 use std::ops::Range;
 use std::sync::Arc;

@@ -32,7 +32,7 @@ fn other_process() {
 
 fn spawn(name: &str, role: &str) -> Child {
     let mut command = Command::new(std::env::current_exe().unwrap());
-    command.args(["--exact", "radio::air::tests::shared::other_process", "--ignored"]);
+    command.args(["--exact", "air::tests::shared::other_process", "--ignored"]);
     command.env(NAME, name).env(ROLE, role);
     command.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null()).spawn().unwrap()
 }

@@ -1,14 +1,15 @@
 //! Radios: timed samples in, timed bursts out. Hardware, a shared virtual air, other programs and files behind one trait.
 //!
 //! The only time here is the number of a sample on the radio's own clock: sample 0 is the first after [`Radio::start`].
-//! What that means in frames and in UTC is `clock.rs`'s.
+//! What that means in frames and in UTC is decided by whoever drives the radio.
 //!
 //! ```text
+//! number.rs  15.36M, 5.92e9: numbers as people type them
 //! open.rs    driver=..,key=value: a radio by its words
 //! settings.rs  what a radio is asked for
 //! air/       the virtual air: any number of UEs, in one process or several, each pair with its own path
 //! file.rs    a recording, replayed; what is sent goes to another
-//! zmq.rs     another program, as srsRAN 4G speaks ZMQ                                                  zmq/
+//! zmq.rs     another program, as srsRAN 4G speaks ZMQ (feature `zmq`)                                    zmq/
 //! soapy.rs   whatever SoapySDR has a driver for (feature `soapysdr`)                                  soapy/
 //! text.rs    TOML with messages for people: the line, the nearest known key
 //! utc.rs     when DFN periods begin
@@ -22,8 +23,15 @@
 //! asked for that cannot be. What goes wrong in passing is an [`Event`] or a gap in [`Received`]: it is counted, answered
 //! and survived.
 
+// Shared memory is in one file that says why: air/memory.rs.
+#![deny(unsafe_code)]
+#![warn(missing_docs)]
+// Radios live by the wall clock, threads and files (ARCHITECTURE.md).
+#![allow(clippy::disallowed_methods)]
+
 pub mod air;
 pub mod file;
+pub mod number;
 mod open;
 pub mod record;
 mod settings;
@@ -32,15 +40,18 @@ pub mod soapy;
 pub mod text;
 pub mod trial;
 mod utc;
+#[cfg(feature = "zmq")]
 mod zmq;
 
 pub use open::{drivers, files_of, open};
 pub use settings::{DeviceArgs, RadioSettings};
 pub use utc::{T_REF_MS, next_dfn_period};
 
-use crate::Sample;
 use std::fmt;
 use std::time::Duration;
+
+/// One complex baseband sample.
+pub type Sample = num_complex::Complex32;
 
 /// What a radio is.
 #[derive(Clone, Debug, PartialEq)]
@@ -67,7 +78,7 @@ pub struct Anchor {
 }
 
 /// How far this computer's clock may be off, where nothing better is known: NTP over the internet.
-pub(crate) const HOST_UNCERTAINTY_NS: u64 = 50_000_000;
+pub const HOST_UNCERTAINTY_NS: u64 = 50_000_000;
 
 /// A radio that was opened and set up.
 pub trait Radio: Send {

@@ -3,8 +3,8 @@
 
 use super::pipe::Pipe;
 use super::wire::{Format, FrameError};
+use crate::RadioError;
 use crate::Sample;
-use crate::radio::RadioError;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;

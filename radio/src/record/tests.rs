@@ -1,6 +1,6 @@
 use super::*;
+use crate::air::{Air, AirConfig, Fault, PortConfig};
 use crate::number::Number;
-use crate::radio::air::{Air, AirConfig, Fault, PortConfig};
 use sidelink_recordings::{OpenOptions, Recording};
 
 const PATIENCE: Duration = Duration::from_secs(20);

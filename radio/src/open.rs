@@ -19,7 +19,7 @@ const SNR: f64 = 25.0;
 
 /// Drivers that are built in, for messages.
 pub fn drivers() -> &'static str {
-    "air, file, zmq"
+    if cfg!(feature = "zmq") { "air, file, zmq" } else { "air, file" }
 }
 
 /// Open a radio.
@@ -31,6 +31,7 @@ pub fn open(args: &str, settings: &RadioSettings) -> Result<Box<dyn Radio>, Radi
     match args.take("driver").as_deref() {
         Some("air") | None => open_air(args, settings),
         Some("file") => open_file(args, settings),
+        #[cfg(feature = "zmq")]
         Some("zmq") => super::zmq::open(args, settings),
         Some(other) => open_soapy(other, args, settings),
     }

@@ -1,7 +1,7 @@
 use super::*;
 use crate::Sample;
 use crate::number::Number;
-use crate::radio::{Event, Receive, Streams};
+use crate::{Event, Receive, Streams};
 use std::time::Duration;
 
 const PATIENCE: Duration = Duration::from_secs(20);

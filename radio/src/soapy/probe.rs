@@ -2,7 +2,7 @@
 
 use super::library::{self, Device, Direction, Fault, Span};
 use super::setup::spans;
-use crate::radio::RadioError;
+use crate::RadioError;
 use std::fmt::{self, Write};
 
 /// A device that was found: its words.

@@ -4,7 +4,7 @@
 //! right to a third of a second.
 
 use super::library::Device;
-use crate::radio::{Anchor, RadioError};
+use crate::{Anchor, RadioError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// How far the device's clock is from UTC once a pulse has set it: pulses of GNSS receivers are within 0.1 us, cables and

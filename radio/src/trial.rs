@@ -163,7 +163,7 @@ impl Run {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::radio::{Receive, Transmit};
+    use crate::{Receive, Transmit};
     use std::sync::{Arc, Mutex};
 
     /// Number of the first sample, and the samples.

@@ -2,7 +2,7 @@
 
 use super::channel::Channel;
 use crate::number::Number;
-use crate::radio::text::{self, TextError, parse_toml};
+use crate::text::{self, TextError, parse_toml};
 use serde::{Deserialize, Serialize};
 use sidelink_phy::impair::awgn::noise_power_per_sample;
 use sidelink_phy::impair::rng::Rng;
