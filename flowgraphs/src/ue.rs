@@ -66,7 +66,7 @@ mod transfer;
 pub use address_book::AddressBook;
 pub use application::{Application, Moment, Outgoing, Send, Talker};
 pub use budget::{Budget, Stage};
-pub use errands::{Errands, NoStore};
+pub use errands::{Errands, KdStore, NoStore};
 pub use framer::{Continuity, Framer};
 pub use intruder::Replayer;
 pub use ip::{Ip, IpConfig};

@@ -5,7 +5,8 @@
 //! time it is handed back when it is done, and counted.
 
 use crossbeam::channel::{Receiver, Sender, bounded};
-use sidelink_mac::direct_link::{Change, KdRecord, KdStore, Ticket};
+pub use sidelink_mac::direct_link::KdStore;
+use sidelink_mac::direct_link::{Change, KdRecord, Ticket};
 use sidelink_mac::discovery::Job;
 use sidelink_security::counter::reserve::{CounterStore, Granted, Reservation, StreamId};
 use std::collections::VecDeque;

@@ -3,8 +3,8 @@
 mod upper;
 
 use super::{
-    Application, CommunicationSettings, DiscoverySettings, Mode4Communication, Mode4Settings, NoStore, Parts,
-    SyncConfig, SyncTransmit, Ue,
+    Application, CommunicationSettings, DiscoverySettings, KdStore, Mode4Communication, Mode4Settings,
+    NoStore, Parts, SyncConfig, SyncTransmit, Ue,
 };
 use crate::config::{ConfigError, Radio, RadioConfig, parse_toml, slss_id};
 use crate::credential::CredentialConfig;
@@ -12,7 +12,6 @@ use crate::keystore::{Hex, KeyStore, Keys};
 use crate::link::{Mode2, Mode4, Mode4Use, Type1};
 use crate::receive::receiver_config;
 use serde::Deserialize;
-use sidelink_mac::direct_link::KdStore;
 use sidelink_phy::numerology::Numerology;
 use sidelink_phy::pool::V2xPool;
 use sidelink_phy::units::{CyclicPrefix, TransmissionMode};
