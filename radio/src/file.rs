@@ -4,7 +4,7 @@ use super::{Anchor, Description, Event, Radio, RadioError, Receive, Received, St
 use crate::Sample;
 use sidelink_phy::numerology::Numerology;
 use sidelink_phy::units::{Bandwidth, CyclicPrefix};
-use sidelink_recordings::{Error, Info, OpenOptions, Recording, SampleFormat, Writer, WriterOptions};
+use sidelink_recordings::{Info, OpenOptions, Recording, SampleFormat, Writer, WriterOptions};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -41,7 +41,7 @@ impl FileRadio {
         let refused =
             |why: String| RadioError::unusable(format!("cannot replay {name}: {why}"), "check the recording");
         let open_options = OpenOptions { format: options.format, ..OpenOptions::default() };
-        let recording = Recording::open(path, &open_options).map_err(|e| refused(with_cause(&e)))?;
+        let recording = Recording::open(path, &open_options).map_err(|e| refused(with_causes(&e)))?;
         for warning in recording.warnings() {
             tracing::warn!("{name}: {warning}");
         }
@@ -74,12 +74,10 @@ impl FileRadio {
     }
 }
 
-/// An error and its cause, as one line.
-fn with_cause(error: &Error) -> String {
-    match std::error::Error::source(error) {
-        Some(cause) => format!("{error}: {cause}"),
-        None => error.to_string(),
-    }
+/// An error and its causes, as one line.
+fn with_causes(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(error.source(), |cause| cause.source());
+    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
 }
 
 /// Why a recording has no sample rate to replay it at.

@@ -54,3 +54,29 @@ fn a_replay_in_real_time_takes_its_time() {
     streams.transmit.transmit(10, &into[..5]).unwrap();
     assert_eq!(streams.transmit.poll_event(), Some(Event::Late { first: 10 }));
 }
+
+#[test]
+fn a_recording_without_a_rate_takes_the_radios_and_a_refusal_says_what_to_do() {
+    let (with_rate, _) = recording("refused", 10);
+    let folder = with_rate.parent().unwrap();
+    let path = folder.join("nameless.cf32");
+    std::fs::write(&path, [0; 80]).unwrap();
+    let name = path.display();
+    let open = |path: &Path, rate| {
+        let options = FileRadioOptions { rate, ..FileRadioOptions::default() };
+        FileRadio::open(path, options).map(|radio| radio.description().rate).map_err(|e| e.to_string())
+    };
+    assert_eq!(open(&path, Some(3.84e6)), Ok(3.84e6));
+    assert_eq!(open(&with_rate, Some(3.84e6)), Ok(1.92e6));
+    let unknown = format!(
+        "cannot replay {name}: the sample rate is unknown; {name}; give --rate (such as 15.36M) or --prb (such as 50): \
+         check the recording"
+    );
+    assert_eq!(open(&path, None), Err(unknown));
+    let outside = format!(
+        "cannot replay {name}: 5 samples a second; {name} rate; samples a second, such as 15.36M: check the recording"
+    );
+    assert_eq!(open(&path, Some(5.0)), Err(outside));
+    let absent = open(&folder.join("absent.cf32"), None).unwrap_err();
+    assert!(absent.starts_with("cannot replay ") && absent.ends_with(": check the recording"), "{absent}");
+}
