@@ -26,6 +26,7 @@ pub struct V2xPool {
 
 /// Why a pool does not fit a carrier.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum PoolError {
     /// numSubchannel is 0 or above 20.
     Number,
