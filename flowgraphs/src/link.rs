@@ -15,6 +15,7 @@ use sidelink_mac::grant::{self, Mode2Pool, TrpLength, TxProbability};
 pub use sidelink_mac::pdcp::Header as PdcpHeader;
 use sidelink_phy::impair::rng::Rng;
 use sidelink_phy::pool::{CommunicationPool, DiscoveryPool, TrpSet};
+pub use sidelink_phy::transmit;
 use sidelink_phy::units::{Bandwidth, DfnSubframe, PrbRange, SidelinkMode};
 pub use sidelink_wire::mib_sl;
 

@@ -9,28 +9,25 @@
 //! payload.rs       what is in a transport block
 //! protected.rs     what is protected by keys instead: the layer 2 of every UE
 //! sources.rs       when and where each entry sends: one planner per channel    sources/{sync,discovery,communication,v2x}.rs
-//! transmission.rs  one channel in one subframe; its words, its fields, its annotation
-//! front_end.rs     transmissions -> samples of one UE's subframe
+//! truth.rs         what was sent where: its words, its fields, its annotation
 //! generator.rs     all UEs through their paths, added up, with noise
 //! example_*.toml   what `sidelink generate --example` prints
 //! ```
 
-mod front_end;
 mod generator;
 mod payload;
 mod protected;
 mod sources;
 #[cfg(test)]
 mod tests;
-mod transmission;
+mod truth;
 mod ue;
 
-pub use front_end::FrontEnd;
 pub use generator::Generator;
 pub use payload::Payload;
 pub use protected::Secrets;
 pub use sidelink_radio::air::Channel;
-pub use transmission::{Content, Event, SciFields, Transmission};
+pub use truth::Event;
 pub use ue::{
     Choice, CommunicationEntry, DiscoveryEntry, ProtectedData, ProtectedMessage, SduKind, SyncEntry, Type2b,
     Ue, V2xEntry,

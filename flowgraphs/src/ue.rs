@@ -95,7 +95,7 @@ use timing::SEARCH_MARGIN;
 use crate::Sample;
 use crate::clock::Clock;
 use crate::link;
-use crate::scenario::{FrontEnd, Transmission};
+use crate::link::transmit::{Modulator, Transmission};
 use sidelink_radio::{self as radio, Anchor, RadioError};
 
 use sidelink_phy::impair::offset::FrequencyOffset;
@@ -184,7 +184,7 @@ pub struct Ue {
     sync: Sync,
     layer2: Layer2,
     planner: Planner,
-    front_end: FrontEnd,
+    front_end: Modulator,
     applications: Vec<Box<dyn Application>>,
     rng: Rng,
     lead: u64,
@@ -260,7 +260,7 @@ impl Ue {
                 parts.mode4,
                 chance,
             ),
-            front_end: FrontEnd::new(numerology, mode, &prefixes),
+            front_end: Modulator::new(numerology, mode, &prefixes),
             applications: parts.applications,
             rng,
             lead: parts.lead.max(2),
@@ -593,7 +593,7 @@ impl Ue {
         if !transmissions.is_empty() {
             for transmission in transmissions.iter_mut() {
                 transmission.amplitude *= self.gain;
-                use crate::scenario::Content::{Sci, SlDch, SlSch, Sync};
+                use crate::link::transmit::Content::{Sci, SlDch, SlSch, Sync};
                 let kind = match transmission.content {
                     Sync { .. } => 0,
                     Sci { .. } => 1,

@@ -13,6 +13,7 @@
 //! | [`grid`], [`sc_fdma`] | one subframe of resource elements; to samples and back (TS 36.211 §5.6) |
 //! | [`sci`] | sidelink control information (TS 36.212 §5.4.3) |
 //! | [`channel`] | PSBCH, PSCCH, PSSCH, PSDCH: an encoder and a decoder each (TS 36.211 §9) |
+//! | [`transmit`] | what one UE sends in a subframe, and its samples |
 //! | [`receive`] | estimation, equalisation, synchronisation, the blind receiver |
 //! | [`pool`] | resource pools: which subframe, which PRB (TS 36.213 §14) |
 //! | [`coding`] | CRC, turbo and convolutional codes, rate matching, interleaving (TS 36.212) |
@@ -33,6 +34,7 @@ pub mod sc_fdma;
 pub mod sci;
 pub mod sequence;
 pub mod tables;
+pub mod transmit;
 pub mod units;
 
 /// One complex baseband sample.

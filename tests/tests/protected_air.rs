@@ -10,7 +10,8 @@ use sidelink_flowgraphs::keystore::{
     Cipher, Discovery, Group, Hex, KeyStore, Keys, Protection, Secret, VariantName,
 };
 use sidelink_flowgraphs::open::{Opened, Opener};
-use sidelink_flowgraphs::scenario::{Content, Generator, Scenario, Secrets};
+use sidelink_flowgraphs::scenario::{Generator, Scenario, Secrets};
+use sidelink_phy::transmit::Content;
 use sidelink_security::counter::UtcTime;
 use std::collections::BTreeMap;
 use std::path::PathBuf;

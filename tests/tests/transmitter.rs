@@ -9,9 +9,10 @@ use sidelink_flowgraphs::config::{
     V2xConfig,
 };
 use sidelink_flowgraphs::scenario::{
-    Channel, Choice, CommunicationEntry, Content, DiscoveryEntry, Event, Generator, Payload, Scenario,
-    SyncEntry, Ue, V2xEntry,
+    Channel, Choice, CommunicationEntry, DiscoveryEntry, Event, Generator, Payload, Scenario, SyncEntry, Ue,
+    V2xEntry,
 };
+use sidelink_phy::transmit::Content;
 use sidelink_radio::number::Number;
 use std::path::{Path, PathBuf};
 

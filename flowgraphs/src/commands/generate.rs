@@ -4,10 +4,9 @@ use crate::Sample;
 use crate::args::{Peak, parse_utc};
 use crate::config::{ConfigError, CyclicPrefixName, to_sigmf};
 use crate::keystore::{self, KeyStore};
+use crate::link::transmit::Content;
 use crate::outputs::{ForceArgs, Outputs, Place};
-use crate::scenario::{
-    Channel, Content, EXAMPLE_D2D, EXAMPLE_PROTECTED, EXAMPLE_V2X, Generator, Scenario, Secrets,
-};
+use crate::scenario::{Channel, EXAMPLE_D2D, EXAMPLE_PROTECTED, EXAMPLE_V2X, Generator, Scenario, Secrets};
 use crate::terminal::{self, Ink, paint};
 use clap::{Args, ValueEnum};
 use sidelink_phy::impair::measure::Levels;

@@ -1,15 +1,16 @@
 //! All UEs through their paths, added up, with noise.
 
-use super::front_end::FrontEnd;
 use super::protected::{Secrets, Speakers};
 use super::sources::{Air, Instant, Source, sources};
-use super::{Content, Event, Scenario, Transmission};
+use super::{Event, Scenario};
 use crate::Sample;
 use crate::config::{ConfigError, Radio};
 use sidelink_phy::impair::awgn::{Awgn, noise_power_per_sample};
 use sidelink_phy::impair::path::{PathConfig, RadioPath, add};
 use sidelink_phy::impair::rng::Rng;
 use sidelink_phy::numerology::Numerology;
+use sidelink_phy::transmit::Modulator;
+use sidelink_phy::transmit::{Content, Transmission};
 use sidelink_phy::units::{CyclicPrefix, DfnSubframe, SUBFRAMES_PER_DFN_PERIOD, TransmissionMode};
 use std::collections::VecDeque;
 
@@ -24,7 +25,7 @@ pub struct Generator {
     first: u64,
     subframe: u64,
     ues: Vec<UeState>,
-    front_end: FrontEnd,
+    front_end: Modulator,
     noise: Option<Awgn>,
 }
 
@@ -129,7 +130,7 @@ impl Generator {
             first: u64::from(scenario.first_subframe),
             subframe: 0,
             ues,
-            front_end: FrontEnd::new(numerology, mode, &prefixes),
+            front_end: Modulator::new(numerology, mode, &prefixes),
             noise,
         })
     }
@@ -182,7 +183,7 @@ impl Generator {
 
 impl UeState {
     /// Send the next subframe.
-    fn send(&mut self, first: u64, radio: &Radio, numerology: Numerology, front_end: &mut FrontEnd) {
+    fn send(&mut self, first: u64, radio: &Radio, numerology: Numerology, front_end: &mut Modulator) {
         let now = Instant { subframe: self.next, at: DfnSubframe::from_count(first + self.next) };
         self.transmissions.clear();
         for source in &mut self.sources {

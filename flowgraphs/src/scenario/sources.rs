@@ -5,11 +5,12 @@ mod discovery;
 mod sync;
 mod v2x;
 
+use super::Ue;
 use super::protected::SharedSpeakers;
-use super::{Transmission, Ue};
 use crate::config::{ConfigError, Radio};
 use sidelink_phy::impair::rng::Rng;
 use sidelink_phy::numerology::Numerology;
+use sidelink_phy::transmit::Transmission;
 use sidelink_phy::units::{CyclicPrefix, DfnSubframe, TransmissionMode};
 
 /// A subframe, as a sender counts it.

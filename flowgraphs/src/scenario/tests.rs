@@ -1,6 +1,7 @@
 use super::*;
 use crate::Sample;
 use sidelink_phy::impair::measure::Levels;
+use sidelink_phy::transmit::{Content, SciFields};
 
 fn scenario(text: &str) -> Scenario {
     Scenario::from_toml(text, "scenario.toml").unwrap()

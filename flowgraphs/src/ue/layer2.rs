@@ -3,7 +3,7 @@
 use super::errands::{Done, Errand, Errands};
 use super::links::{Links, Wish};
 use super::refused::Refused;
-use crate::scenario::Content;
+use crate::link::transmit::Content;
 use sidelink_mac::direct_link::{Metered, Pdu, State};
 use sidelink_mac::discovery::{AirTime, Discovered, Finding, Who};
 use sidelink_mac::engine::{Bearer, Cause, Counters, Drop, Engine, Input, Origin, Outcome, Output};

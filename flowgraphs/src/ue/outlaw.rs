@@ -7,9 +7,9 @@ use super::{Budget, UeConfig, first_whole};
 use crate::Sample;
 use crate::clock::Clock;
 use crate::config::ConfigError;
+use crate::link::transmit::{Content, Modulator, SciFields, Transmission};
 use crate::link::{Chance, Mode2};
 use crate::receive::receiver_config;
-use crate::scenario::{Content, FrontEnd, SciFields, Transmission};
 use sidelink_phy::channel::pssch::{Grant, REDUNDANCY_VERSIONS};
 use sidelink_phy::coding::crc::CRC16;
 use sidelink_phy::impair::rng::Rng;
@@ -61,7 +61,7 @@ pub struct Outlaw<P> {
     framer: Framer,
     clock: Clock,
     receiver: Receiver,
-    front_end: FrontEnd,
+    front_end: Modulator,
     pool: CommunicationPool,
     draw: Mode2,
     control: Vec<u32>,
@@ -111,7 +111,7 @@ impl<P: Plot> Outlaw<P> {
             next: first_whole(&clock, 0),
             clock,
             receiver: Receiver::new(receiver),
-            front_end: FrontEnd::new(numerology, mode, &[]),
+            front_end: Modulator::new(numerology, mode, &[]),
             control: pool.pool.control_subframes(),
             pool: pool.pool.clone(),
             draw,

@@ -1,7 +1,8 @@
 //! What was heard against what was sent.
 
 use super::Places;
-use crate::scenario::{Content, Event};
+use crate::scenario::Event;
+use sidelink_phy::transmit::Content;
 use std::collections::HashMap;
 
 /// What is counted.

@@ -1,8 +1,8 @@
 use super::*;
 use crate::Sample;
-use crate::scenario::Content;
 use clap::ValueEnum;
 use sidelink_phy::impair::measure::Levels;
+use sidelink_phy::transmit::Content;
 use std::collections::BTreeSet;
 
 fn signal(name: SignalName, subframes: u64) -> Signal {

@@ -1,6 +1,6 @@
 //! Writes down what one UE of a case does: what its links say, and every channel that it sends.
 
-use crate::scenario::Content;
+use crate::link::transmit::Content;
 use crate::ue::{Application, Happening, LinkEvent, Moment, Send as SendData, link_event};
 use sidelink_mac::mux::Address;
 use sidelink_security::direct::Fingerprint;

@@ -4,13 +4,14 @@
 use super::{Air, Instant, Source};
 use crate::config::ConfigError;
 use crate::scenario::protected::{SharedSpeakers, TalkerId, lock};
-use crate::scenario::{Choice, CommunicationEntry, Content, Payload, SciFields, Transmission};
+use crate::scenario::{Choice, CommunicationEntry, Payload};
 use sidelink_phy::channel::pssch::{Grant, REDUNDANCY_VERSIONS};
 use sidelink_phy::coding::crc::CRC16;
 use sidelink_phy::impair::rng::Rng;
 use sidelink_phy::pool::{CommunicationPool, Hopping};
 use sidelink_phy::sci::{Format0, riv_encode};
 use sidelink_phy::tables::is_precoding_size;
+use sidelink_phy::transmit::{Content, SciFields, Transmission};
 use sidelink_phy::units::{CyclicPrefix, Modulation, PrbRange, SidelinkMode, TransmissionMode};
 
 pub(super) struct CommunicationSource {

@@ -3,10 +3,11 @@
 use super::{Air, Instant, Source};
 use crate::config::ConfigError;
 use crate::scenario::protected::{MessengerId, SharedSpeakers, lock};
-use crate::scenario::{Choice, Content, DiscoveryEntry, Payload, Transmission, Type2b};
+use crate::scenario::{Choice, DiscoveryEntry, Payload, Type2b};
 use sidelink_phy::channel::psdch::{MESSAGE_BYTES, REDUNDANCY_VERSIONS};
 use sidelink_phy::impair::rng::Rng;
 use sidelink_phy::pool::{DiscoveryPool, Type2bParameters};
+use sidelink_phy::transmit::{Content, Transmission};
 use sidelink_phy::units::{CyclicPrefix, PrbRange};
 
 pub(super) struct DiscoverySource {

@@ -3,7 +3,8 @@
 use super::{Air, Instant, Source};
 use crate::config::{ConfigError, slss_id};
 use crate::link;
-use crate::scenario::{Content, SyncEntry, Transmission};
+use crate::scenario::SyncEntry;
+use sidelink_phy::transmit::{Content, Transmission};
 use sidelink_phy::units::{Bandwidth, CyclicPrefix, SidelinkMode, SlssId};
 
 pub(super) struct SyncSource {

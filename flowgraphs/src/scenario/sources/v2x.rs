@@ -3,12 +3,13 @@
 
 use super::{Air, Instant, Source};
 use crate::config::ConfigError;
-use crate::scenario::{Choice, Content, Payload, SciFields, Transmission, V2xEntry};
+use crate::scenario::{Choice, Payload, V2xEntry};
 use sidelink_phy::channel::pssch::{Grant, REDUNDANCY_VERSIONS_V2X};
 use sidelink_phy::coding::crc::CRC16;
 use sidelink_phy::impair::rng::Rng;
 use sidelink_phy::pool::V2xPool;
 use sidelink_phy::sci::{Format1, riv_encode};
+use sidelink_phy::transmit::{Content, SciFields, Transmission};
 use sidelink_phy::units::{CyclicPrefix, Modulation, PrbRange, SUBFRAMES_PER_DFN_PERIOD, SidelinkMode};
 use std::collections::VecDeque;
 

@@ -4,8 +4,8 @@
 use super::super::layer2::{Layer2, Tell};
 use super::spare::Spare;
 use crate::clock::Clock;
+use crate::link::transmit::{Content, SciFields, Transmission};
 use crate::link::{Chance, Mode2, SharedResource};
-use crate::scenario::{Content, SciFields, Transmission};
 use sidelink_phy::channel::pssch::{Grant, REDUNDANCY_VERSIONS};
 use sidelink_phy::coding::crc::CRC16;
 use sidelink_phy::numerology::Numerology;

@@ -2,8 +2,8 @@
 
 use super::super::layer2::{Layer2, Tell};
 use crate::clock::Clock;
+use crate::link::transmit::{Content, Transmission};
 use crate::link::{Chance, Type1};
-use crate::scenario::{Content, Transmission};
 use sidelink_phy::channel::psdch::REDUNDANCY_VERSIONS;
 use sidelink_phy::pool::DiscoveryPool;
 use sidelink_phy::units::{CyclicPrefix, PrbRange};

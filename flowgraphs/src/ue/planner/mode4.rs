@@ -3,8 +3,8 @@
 
 use super::super::layer2::{Layer2, Tell};
 use super::spare::Spare;
+use crate::link::transmit::{Content, SciFields, Transmission};
 use crate::link::{Chance, Mode4, Occasion, sub_channels};
-use crate::scenario::{Content, SciFields, Transmission};
 use sidelink_phy::channel::pssch::{Grant, REDUNDANCY_VERSIONS_V2X};
 use sidelink_phy::coding::crc::CRC16;
 use sidelink_phy::pool::V2xPool;

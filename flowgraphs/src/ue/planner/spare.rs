@@ -1,6 +1,6 @@
 //! Octets of transmissions that were sent, for the next ones: nothing is allocated for each subframe.
 
-use crate::scenario::{Content, Transmission};
+use crate::link::transmit::{Content, Transmission};
 use sidelink_phy::channel::pssch::max_transport_block;
 use sidelink_phy::numerology::Numerology;
 

@@ -1,7 +1,7 @@
 //! What a UE of mode 2 leaves out when it is late, and what it hears beside a gap.
 
 use super::*;
-use crate::scenario::Content;
+use crate::link::transmit::Content;
 use std::ops::Range;
 
 /// Subframes of a period of communication, and of discovery with its offset.

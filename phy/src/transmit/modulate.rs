@@ -2,17 +2,16 @@
 
 use super::{Content, Transmission};
 use crate::Sample;
-use sidelink_phy::channel::{Error, psbch, pscch, psdch, pssch};
-use sidelink_phy::grid::Grid;
-use sidelink_phy::impair::path::add;
-use sidelink_phy::numerology::Numerology;
-use sidelink_phy::sc_fdma::Modulator;
-use sidelink_phy::sequence::dmrs::References;
-use sidelink_phy::units::{CyclicPrefix, TransmissionMode};
+use crate::channel::{Error, psbch, pscch, psdch, pssch};
+use crate::grid::Grid;
+use crate::numerology::Numerology;
+use crate::sc_fdma;
+use crate::sequence::dmrs::References;
+use crate::units::{CyclicPrefix, TransmissionMode};
 use std::sync::Arc;
 
 /// Makes the subframes of any UE. Nothing is allocated after construction.
-pub struct FrontEnd {
+pub struct Modulator {
     normal: Chain,
     extended: Option<Chain>,
     other: Vec<Sample>,
@@ -24,10 +23,10 @@ struct Chain {
     pssch: pssch::Encoder,
     psdch: psdch::Encoder,
     grid: Grid,
-    modulator: Modulator,
+    modulator: sc_fdma::Modulator,
 }
 
-impl FrontEnd {
+impl Modulator {
     /// For a carrier, a mode, and the cyclic prefixes that its channels have.
     pub fn new(numerology: Numerology, mode: TransmissionMode, prefixes: &[CyclicPrefix]) -> Self {
         let extended = prefixes.contains(&CyclicPrefix::Extended);
@@ -53,7 +52,7 @@ impl FrontEnd {
         }
         if let Some(extended) = self.extended.as_mut().filter(|_| has(CyclicPrefix::Extended)) {
             result = result.and(extended.render(transmissions, CyclicPrefix::Extended, &mut self.other));
-            add(out, &self.other);
+            out.iter_mut().zip(&self.other).for_each(|(x, y)| *x += y);
         }
         result
     }
@@ -68,7 +67,7 @@ impl Chain {
             pssch: pssch::Encoder::new(numerology, mode, Arc::clone(references)),
             psdch: psdch::Encoder::new(numerology, Arc::clone(references)),
             grid: Grid::new(numerology),
-            modulator: Modulator::new(numerology),
+            modulator: sc_fdma::Modulator::new(numerology),
         }
     }
 
