@@ -55,6 +55,21 @@ fn damage_is_counted_and_written() {
     [out, decoded].iter().for_each(|file| std::fs::remove_file(file).unwrap());
 }
 
+/// Beside strong impulses every soft bit is about 0, which decodes to zeros, and zeros have a CRC of zeros.
+#[test]
+fn impulses_give_no_blocks_of_zeros_in_modes_1_and_2() {
+    let out = temporary("impulse");
+    let form = format!("json:{}", out.display());
+    command(&["bench", "damage", "--signal", "d2d", "--kind", "impulse", "-F", &form]).unwrap();
+    let rows = lines(&out);
+    assert_eq!(rows.len(), 3);
+    for row in rows {
+        assert_eq!(row["sl_sch"]["false"], 0, "{row}");
+        assert!(row["sl_sch"]["heard"].as_u64() > Some(850), "{row}");
+    }
+    std::fs::remove_file(out).unwrap();
+}
+
 #[test]
 fn wrong_names_and_values_are_refused() {
     for (args, what) in [
