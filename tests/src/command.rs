@@ -1,6 +1,7 @@
 //! The command `sidelink` within a test, and files for it that are gone afterwards.
 
 use clap::Parser;
+use num_complex::Complex;
 use sidelink_flowgraphs::commands::{self, Cli};
 use std::fmt;
 use std::ops::Deref;
@@ -81,6 +82,19 @@ impl Drop for Folder {
     fn drop(&mut self) {
         let _ = std::fs::remove_dir_all(&self.0);
     }
+}
+
+/// Runs `sidelink generate` on a scenario, and returns the samples.
+///
+/// # Panics
+/// The scenario is refused, or nothing can be written.
+pub fn generate(name: &str, scenario: &str) -> Vec<Complex<f32>> {
+    let folder = Folder::new(name);
+    let (toml, raw) = (folder.put("s.toml", scenario), folder.path("s.cf32"));
+    run(&["generate", "-c", text(&toml), "-w", text(&raw)]).unwrap_or_else(|e| panic!("{name}: {e}"));
+    let bytes = std::fs::read(&raw).unwrap_or_else(|e| panic!("{}: {e}", raw.display()));
+    let float = |at: usize| f32::from_le_bytes(std::array::from_fn(|i| bytes[at + i]));
+    (0..bytes.len() / 8).map(|i| Complex::new(float(8 * i), float(8 * i + 4))).collect()
 }
 
 /// A path as a word of a command.

@@ -1,20 +1,9 @@
 //! `sidelink bench damage`: its lines, its recordings, its errors.
 #![allow(clippy::disallowed_methods)]
 
-use clap::Parser;
 use serde_json::Value;
-use sidelink_flowgraphs::commands::{self, Cli};
-use std::path::{Path, PathBuf};
-
-fn temporary(name: &str) -> PathBuf {
-    std::env::temp_dir().join(format!("sidelink-damage-{}-{name}", std::process::id()))
-}
-
-fn command(args: &[&str]) -> Result<(), String> {
-    let words = ["sidelink"].iter().chain(args);
-    let cli = Cli::try_parse_from(words).map_err(|e| e.to_string())?;
-    commands::run(cli.command).map_err(|e| format!("{e:#}"))
-}
+use sidelink_tests::command::{Folder, run, text};
+use std::path::Path;
 
 fn lines(path: &Path) -> Vec<Value> {
     let text = std::fs::read_to_string(path).expect("the output is there");
@@ -24,12 +13,14 @@ fn lines(path: &Path) -> Vec<Value> {
 /// What is written is what was received: decoded with the pools that the recording itself tells, it gives as many blocks.
 #[test]
 fn damage_is_counted_and_written() {
-    let (folder, out, decoded) = (temporary("out"), temporary("json"), temporary("decoded"));
-    std::fs::create_dir_all(&folder).unwrap();
-    let (written, form) = (folder.to_str().unwrap(), format!("json:{}", out.display()));
+    let folder = Folder::new("damage-written");
+    let (written, out, decoded) =
+        (folder.path("written"), folder.path("out.json"), folder.path("decoded.json"));
+    std::fs::create_dir_all(&written).unwrap();
+    let form = format!("json:{}", out.display());
     let damage = ["bench", "damage", "--signal", "d2d", "--duration", "0.4", "--seed", "5"];
-    let args = |kind| [&damage[..], &["--kind", kind, "--write", written, "-F", &form]].concat();
-    command(&args("none,loss")).unwrap();
+    let args = |kind| [&damage[..], &["--kind", kind, "--write", text(&written), "-F", &form]].concat();
+    run(&args("none,loss")).unwrap();
     let rows = lines(&out);
     assert_eq!(rows.iter().filter(|row| row["kind"] == "none").count(), 1);
     let blocks = &rows[0]["sl_sch"];
@@ -39,9 +30,9 @@ fn damage_is_counted_and_written() {
     // it lies in the synchronisation subframe in the middle
     assert_eq!(loss["mib"]["clear"].as_u64().map(|n| n + 1), loss["mib"]["sent"].as_u64(), "{loss}");
 
-    let recording = folder.join("d2d_none.sigmf-meta");
+    let recording = written.join("d2d_none.sigmf-meta");
     let form = format!("json:{}", decoded.display());
-    command(&["decode", recording.to_str().unwrap(), "-F", &form]).unwrap();
+    run(&["decode", text(&recording), "-F", &form]).unwrap();
     let new = |line: &&Value| line["type"] == "sl-sch" && line["repeat"] == false;
     let heard = lines(&decoded).iter().filter(new).count() as u64;
     // the last subframe, which is not counted, may hold the end of more
@@ -49,25 +40,23 @@ fn damage_is_counted_and_written() {
     let meta = std::fs::read_to_string(&recording).unwrap();
     assert!(meta.contains("\"sidelink:fields\"") && meta.contains("damage: none"));
 
-    let error = command(&args("none")).unwrap_err();
+    let error = run(&args("none")).unwrap_err();
     assert!(error.contains("would overwrite a recording"), "{error}");
-    std::fs::remove_dir_all(folder).unwrap();
-    [out, decoded].iter().for_each(|file| std::fs::remove_file(file).unwrap());
 }
 
 /// Beside strong impulses every soft bit is about 0, which decodes to zeros, and zeros have a CRC of zeros.
 #[test]
 fn impulses_give_no_blocks_of_zeros_in_modes_1_and_2() {
-    let out = temporary("impulse");
+    let folder = Folder::new("damage-impulse");
+    let out = folder.path("out.json");
     let form = format!("json:{}", out.display());
-    command(&["bench", "damage", "--signal", "d2d", "--kind", "impulse", "-F", &form]).unwrap();
+    run(&["bench", "damage", "--signal", "d2d", "--kind", "impulse", "-F", &form]).unwrap();
     let rows = lines(&out);
     assert_eq!(rows.len(), 3);
     for row in rows {
         assert_eq!(row["sl_sch"]["false"], 0, "{row}");
         assert!(row["sl_sch"]["heard"].as_u64() > Some(850), "{row}");
     }
-    std::fs::remove_file(out).unwrap();
 }
 
 #[test]
@@ -79,7 +68,7 @@ fn wrong_names_and_values_are_refused() {
         (&["-F", "csv"], "table, json"),
         (&["--kind", "none", "--write", "/nowhere/at/all"], "folder"),
     ] {
-        let error = command(&[&["bench", "damage"], args].concat()).unwrap_err();
+        let error = run(&[&["bench", "damage"], args].concat()).unwrap_err();
         assert!(error.contains(what), "{args:?}: {error}");
     }
 }

@@ -4,7 +4,7 @@
 
 use num_complex::Complex;
 use serde_json::Value;
-use sidelink_tests::command::{Folder, run, text};
+use sidelink_tests::command::{Folder, generate, run, text};
 use std::f64::consts::PI;
 use std::sync::OnceLock;
 
@@ -43,19 +43,10 @@ fn command(args: &[&str]) {
     run(args).unwrap_or_else(|e| panic!("{args:?}: {e}"));
 }
 
-fn generate(name: &str, scenario: &str) -> Vec<Sample> {
-    let folder = Folder::new(&format!("field-{name}"));
-    let (toml, raw) = (folder.put("s.toml", scenario), folder.path("s.cf32"));
-    command(&["generate", "-c", text(&toml), "-w", text(&raw)]);
-    let bytes = std::fs::read(&raw).unwrap();
-    let float = |b: &[u8]| f32::from_le_bytes(b.try_into().unwrap());
-    bytes.chunks_exact(8).map(|b| Sample::new(float(&b[..4]), float(&b[4..]))).collect()
-}
-
 /// The undamaged air: 25 dB above the noise.
 fn air() -> &'static [Sample] {
     static AIR: OnceLock<Vec<Sample>> = OnceLock::new();
-    AIR.get_or_init(|| generate("air", SCENARIO))
+    AIR.get_or_init(|| generate("field-air", SCENARIO))
 }
 
 /// Root mean square of a busy subframe.
@@ -96,7 +87,7 @@ fn all_arrives(name: &str, samples: &[Sample]) -> Value {
 
 #[test]
 fn without_noise_and_without_synchronisation_signals() {
-    let silent = generate("silent", &SCENARIO.replace("snr = 25\n", ""));
+    let silent = generate("field-silent", &SCENARIO.replace("snr = 25\n", ""));
     let summary = all_arrives("silent", &silent);
     assert_eq!((summary["slss"].as_u64(), summary["timing"].as_str()), (Some(0), Some("cyclic-prefix")));
 }
@@ -179,7 +170,8 @@ fn a_carrier_up_to_100_khz_off_and_a_grid_beside_the_centre() {
 /// Somebody of another timing, of whom two SCIs decode and no block: chance can look like that.
 #[test]
 fn two_scis_do_not_replace_a_timing() {
-    let stranger = generate("stranger", &SCENARIO.replace("mcs = 7", "mcs = 20").replace("snr = 25\n", ""));
+    let stranger =
+        generate("field-stranger", &SCENARIO.replace("mcs = 7", "mcs = 20").replace("snr = 25\n", ""));
     let mut damaged = air().to_vec();
     for subframe in [108, 112] {
         let start = subframe * SUBFRAME + SUBFRAME / 2;

@@ -6,7 +6,7 @@ use sidelink_phy::numerology::Numerology;
 use sidelink_phy::receive::receiver::{Config, Event};
 use sidelink_phy::receive::stream::StreamReceiver;
 use sidelink_phy::units::{Bandwidth, CyclicPrefix, TransmissionMode};
-use sidelink_tests::command::{Folder, run, text};
+use sidelink_tests::command::generate;
 
 type Sample = Complex<f32>;
 
@@ -39,15 +39,6 @@ name = "c"
 v2x = [{ from = 15, interval = 20, subchannel = 2, length = 1, mcs = 5, payload = "random" }]
 "#;
 
-fn generate(name: &str, scenario: &str) -> Vec<Sample> {
-    let folder = Folder::new(&format!("stream-{name}"));
-    let (toml, raw) = (folder.put("s.toml", scenario), folder.path("s.cf32"));
-    run(&["generate", "-c", text(&toml), "-w", text(&raw)]).unwrap_or_else(|e| panic!("{e}"));
-    let bytes = std::fs::read(&raw).unwrap();
-    let float = |b: &[u8]| f32::from_le_bytes(b.try_into().unwrap());
-    bytes.chunks_exact(8).map(|b| Sample::new(float(&b[..4]), float(&b[4..]))).collect()
-}
-
 fn receiver() -> StreamReceiver {
     let numerology = Numerology::standard(Bandwidth::Prb15, CyclicPrefix::Normal);
     StreamReceiver::new(Config::new(numerology, TransmissionMode::Tm4))
@@ -71,7 +62,7 @@ fn told_at(samples: &[Sample], from: usize) -> Option<usize> {
 /// Not after the whole history was searched: the subframes with power that explain nothing say that something is wrong.
 #[test]
 fn a_loss_is_followed_within_a_few_bursts() {
-    let air = generate("loss", SCENARIO);
+    let air = generate("stream-loss", SCENARIO);
     for (place, lost) in [(200, 333), (211, 1000), (260, SUBFRAME / 2)] {
         let damaged = [&air[..place * SUBFRAME], &air[place * SUBFRAME + lost..]].concat();
         let told = told_at(&damaged, place * SUBFRAME).unwrap();

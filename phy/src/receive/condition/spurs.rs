@@ -11,7 +11,7 @@
 mod tone;
 mod watch;
 
-use super::LARGEST_MEAN;
+use super::{LARGEST_MEAN, MEMORY};
 use crate::Sample;
 use tone::{Tone, Verdict};
 use watch::Watch;

@@ -1,12 +1,9 @@
 //! One line, followed.
 
-use super::LARGEST_MEAN;
+use super::{LARGEST_MEAN, MEMORY};
 use crate::Sample;
 use num_complex::Complex64;
 use std::f64::consts::TAU;
-
-/// Share of what was known that a block leaves: a memory of about 32 blocks.
-const MEMORY: f64 = 1.0 - 1.0 / 32.0;
 
 /// Samples for which the phasors of a line are worked out once.
 const TABLE: usize = 64;
