@@ -45,7 +45,10 @@ fn main() -> ExitCode {
     trials.push(Trial::test("what differs is found", compare::what_differs_is_found));
     trials.extend(pair::trials());
     trials.extend(wireshark::trials());
-    libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
+    let mut arguments = Arguments::from_args();
+    // examples and documents have fixed UDP ports, which two at once cannot have
+    arguments.test_threads.get_or_insert(1);
+    libtest_mimic::run(&arguments, trials).exit_code()
 }
 
 fn root() -> PathBuf {
