@@ -15,12 +15,13 @@ use crate::config::ConfigError;
 use crate::keystore::Keys;
 use follow::Followers;
 use sidelink_mac::discovery::{AirTime, TimePolicy};
-use sidelink_mac::engine::{Cause, Outcome};
 use sidelink_mac::mux::{Address, Demultiplexed};
-use sidelink_mac::pdcp::{self, Assurance, Header};
+use sidelink_mac::pdcp::{self, Header};
 use sidelink_mac::rlc_um::{self, Key};
 use sidelink_security::counter::UtcTime;
 use sidelink_security::group::{self, ReceiverConfig};
+use sidelink_security::outcome::Outcome;
+use sidelink_security::pdu::Assurance;
 use sidelink_wire::ids::{GroupDestinationId, Layer2Id, Lcid};
 use sidelink_wire::pdcp::HEADER_LEN;
 use std::fmt;
@@ -231,7 +232,7 @@ impl Opener {
                             report.data = Some(delivered.data);
                             return emit(Opened::Pdcp(report));
                         }
-                        Err(error) => report.result = Judgement::Of(Outcome::of_cause(&Cause::Pdcp(error))),
+                        Err(error) => report.result = Judgement::Of(error.outcome()),
                     }
                 } else if report.header.is_some_and(|header| header.count().identity() == 0) {
                     report.data = sdu.get(HEADER_LEN..);

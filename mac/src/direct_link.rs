@@ -112,7 +112,7 @@ pub use config::{Config, NewKd};
 pub use hub::Hub;
 pub use io::{Closed, Error, Input, Keys, LinkId, Metered, Output, Pdu, Received, State};
 pub use kd::{Change, Connection, Identity, KdRecord, MAX_IDENTITY, Method, Ticket};
-pub use note::{Cause, Note};
+pub use note::{Cause, Note, PduError};
 pub use ports::KdStore;
 
 #[cfg(test)]

@@ -61,6 +61,7 @@ use sidelink_security::counter::reserve::StreamId;
 use sidelink_security::discovery::book::NonceNotFollowable;
 use sidelink_security::discovery::{Message, Refusal};
 use sidelink_security::group;
+use sidelink_security::outcome::{Counters, Outcome};
 
 use crate::discovery::{
     AirTime, Announcer, Discovered, Discoveree, Discoverer, Dropped, Finding, Monitor, checked, more_telling,
@@ -73,10 +74,8 @@ use sidelink_wire::mib_sl;
 use sidelink_wire::pc5_discovery::MessageType;
 
 mod io;
-mod outcome;
 
 pub use io::{Bearer, Cause, Config, Drop, Error, Input, Origin, Output, Received};
-pub use outcome::{Counters, Outcome};
 
 /// An output that waits; octets lie in the engine's buffer.
 enum Event {
@@ -441,7 +440,7 @@ impl Engine {
             for (index, (discoverer, _)) in self.discoverers.iter_mut().enumerate() {
                 match discoverer.receive(policy, now, message_type, message) {
                     Ok(finding) => {
-                        self.outbox.counters.count(Outcome::of_finding(&finding));
+                        self.outbox.counters.count(finding.outcome());
                         return self.outbox.push(Event::Answered { discoverer: index, finding });
                     }
                     Err(other) => refusal = more_telling(refusal, other),
@@ -450,7 +449,7 @@ impl Engine {
         }
         match self.monitor.receive(policy, now, block) {
             Ok(discovered) => {
-                self.outbox.counters.count(Outcome::of_finding(&discovered.finding));
+                self.outbox.counters.count(discovered.finding.outcome());
                 self.outbox.push(Event::Discovered(discovered));
             }
             Err(Dropped::Refused(other)) => {
@@ -565,7 +564,7 @@ impl Outbox {
     }
 
     fn deliver(&mut self, fixed: Received<'static>, data: &[u8]) {
-        self.counters.count(Outcome::of_assurance(fixed.assurance));
+        self.counters.count(fixed.assurance.into());
         if !self.has_room(data.len()) {
             self.counters.count(Outcome::OutputFull);
             return;
@@ -593,7 +592,7 @@ impl Outbox {
     }
 
     fn drop(&mut self, from: Option<(Layer2Id, Address)>, header: Option<Header>, cause: Cause) {
-        self.counters.count(Outcome::of_cause(&cause));
+        self.counters.count(cause.outcome());
         self.push(Event::Dropped(Drop { from, header, cause }));
     }
 }

@@ -16,7 +16,9 @@ use core::fmt;
 
 use sidelink_security::counter::replay::{ReplayWindow, Replayed};
 use sidelink_security::counter::{Count, UtcCounter};
-use sidelink_security::group::{self, Incoming, PduRefusal, SendError};
+use sidelink_security::group::{self, Incoming, SendError};
+use sidelink_security::outcome::Outcome;
+use sidelink_security::pdu::{Assurance, PduRefusal};
 
 use crate::mux::Address;
 use crate::rlc_um::Key;
@@ -39,6 +41,16 @@ pub enum Error {
         /// Octets of the SDU.
         len: usize,
     },
+}
+
+impl Error {
+    /// What became of a PDU, in the words of reports.
+    pub fn outcome(&self) -> Outcome {
+        match self {
+            Self::Refused(refusal) => (*refusal).into(),
+            _ => Outcome::Malformed,
+        }
+    }
 }
 
 impl fmt::Display for Error {
@@ -163,27 +175,6 @@ impl Transmitter {
             }
         }
         Ok(&self.pdu[..len])
-    }
-}
-
-/// How much is known of a PDU that was delivered.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Assurance {
-    /// The MAC-I shows that a holder of the key sent it.
-    Verified,
-    /// Deciphered; nothing shows that the octets are right.
-    Deciphered,
-    /// It came without protection.
-    Unprotected,
-}
-
-impl From<&group::Assurance> for Assurance {
-    fn from(assurance: &group::Assurance) -> Self {
-        match assurance {
-            group::Assurance::Integrity(_) => Self::Verified,
-            group::Assurance::Deciphered => Self::Deciphered,
-            group::Assurance::Unprotected => Self::Unprotected,
-        }
     }
 }
 
@@ -330,7 +321,7 @@ impl Receiver {
                     sn: fields.sn,
                 };
                 let opened = group.open(now, incoming, buffer, HEADER_LEN)?;
-                (opened.end, Assurance::from(&opened.assurance), opened.pgk_id)
+                (opened.end, Assurance::from(&opened.proof), opened.pgk_id)
             }
             None if !plain => return Err(PduRefusal::UnknownKey.into()),
             None if !self.config.accept_unprotected => return Err(PduRefusal::Unprotected.into()),

@@ -41,13 +41,11 @@ mod policy;
 mod session;
 pub mod signed;
 
-pub use context::{Assurance, Fingerprint, Kind, Opened, SendError, Ticket};
+pub use context::{Fingerprint, Kind, Opened, SendError, Ticket};
 pub use entropy::Entropy;
 pub use identity::{KdId, KdSessId, pick_half};
 pub use policy::{Capabilities, Chosen, Disagreement, Need, Policy, Stated};
 pub use session::{Active, Command, Offer, Proposed, Renamed, Requested, Retired, Terms, Unproven};
-
-pub use crate::group::PduRefusal;
 
 /// Nonce_1 or Nonce_2. TS 33.536 §A.4.
 pub type Nonce = [u8; 16];

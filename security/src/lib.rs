@@ -54,6 +54,8 @@
 //! - [`counter`], COUNT, UTC-based counter, replay windows, reservation ahead, the clock guard
 //! - [`discovery`], the 29 octets of PC5_DISCOVERY, and a million of them
 //! - [`group`], one-to-many
+//! - [`pdu`], what a receiver says of a PDU: refused, or how much is known of it
+//! - [`outcome`], the words of reports for all of these, and their counts
 //! - [`direct`], one-to-one: KD, KD-sess, PEK and PIK, a type per state
 
 #![forbid(unsafe_code)]
@@ -67,3 +69,5 @@ pub mod group;
 mod hmac;
 pub mod kdf;
 pub mod keys;
+pub mod outcome;
+pub mod pdu;

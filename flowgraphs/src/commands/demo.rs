@@ -12,10 +12,10 @@ use crate::ue::{
 };
 use clap::Args;
 use recording::Recording;
-use sidelink_mac::engine::Outcome;
 use sidelink_mac::mux::Address;
 use sidelink_radio::air::Air;
 use sidelink_radio::{Anchor, RadioError};
+use sidelink_security::outcome::Outcome;
 use sidelink_wire::ids::{Layer2Id, Lcid};
 use std::io::Write;
 use std::path::PathBuf;

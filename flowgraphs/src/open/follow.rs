@@ -6,13 +6,13 @@ use crate::keystore::{Followed, Keys};
 use sidelink_mac::discovery::{
     AirTime, Discovered, Dropped, Finding, Follow, Monitor, MonitorConfig, TimePolicy, Who,
 };
-use sidelink_mac::engine::{Cause, Outcome};
 use sidelink_security::counter::{UtcCounter, UtcTime};
 use sidelink_security::discovery::open::{MatchReport, OpenKey};
 use sidelink_security::discovery::ota::{OtaConfig, OtaIdentity};
 use sidelink_security::discovery::request_response::{AnsweredRequests, Pending, RateLimit, Session};
 use sidelink_security::discovery::restricted::{MicCheck, Receiver};
 use sidelink_security::discovery::{Announcement, Freshness, Message, Mic, Profile, Refusal};
+use sidelink_security::outcome::Outcome;
 use sidelink_wire::pc5_discovery::MessageType;
 use std::collections::{HashMap, VecDeque};
 
@@ -143,7 +143,7 @@ impl Followers {
         match self.monitor.receive(policy, now, block) {
             Ok(Discovered { who, finding, .. }) => {
                 report.name = self.names.get(&who).and_then(|&entry| self.entries.get(entry)).cloned();
-                let mut result = Outcome::of_finding(&finding);
+                let mut result = finding.outcome();
                 match &finding {
                     Finding::Identity(period) => report.period = Some(period.0),
                     Finding::Verified(announcement) => report.say(announcement),
@@ -160,7 +160,7 @@ impl Followers {
             Err(Dropped::Malformed(error)) => {
                 return Ok(Opened::Malformed { channel: Channel::SlDch, why: format!("discovery: {error}") });
             }
-            Err(dropped) => report.result = Judgement::Of(Outcome::of_cause(&Cause::Discovery(dropped))),
+            Err(dropped) => report.result = Judgement::Of(dropped.outcome()),
         }
         Ok(Opened::Discovery(report))
     }
@@ -199,10 +199,7 @@ impl PreShared {
             }
             // Not for this secret.
             Err(Refusal::Unknown | Refusal::Type) => None,
-            Err(refusal) => Some((
-                Outcome::of_cause(&Cause::Discovery(Dropped::Refused(refusal))),
-                said(freshness, message),
-            )),
+            Err(refusal) => Some((refusal.into(), said(freshness, message))),
         }
     }
 
@@ -257,7 +254,7 @@ impl DiscoveryReport {
 fn reported(key: &OpenKey, policy: &TimePolicy, now: &AirTime, announcement: &Announcement) -> Outcome {
     match key.verify(&MatchReport(*announcement), now.prose_clock, policy.max_offset, 0) {
         Ok(_) => Outcome::Verified,
-        Err(refusal) => Outcome::of_cause(&Cause::Discovery(Dropped::Refused(refusal))),
+        Err(refusal) => refusal.into(),
     }
 }
 

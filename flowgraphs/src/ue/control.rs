@@ -17,7 +17,7 @@ use super::{LinkAction, LinkStatus, Refused, Role, Stage, Totals, Ue};
 use crate::clock::Clock;
 use crossbeam::channel::{Receiver, Sender, bounded};
 use serde::Serialize;
-use sidelink_mac::engine::Outcome;
+use sidelink_security::outcome::Outcome;
 use std::collections::BTreeMap;
 use std::fmt::{self, Write};
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -5,12 +5,14 @@ use super::links::{Links, Wish};
 use super::refused::Refused;
 use crate::link::transmit::Content;
 use sidelink_mac::direct_link::{Metered, Pdu, State};
-use sidelink_mac::discovery::{AirTime, Discovered, Finding, Who};
-use sidelink_mac::engine::{Bearer, Cause, Counters, Drop, Engine, Input, Origin, Outcome, Output};
+use sidelink_mac::discovery::{AirTime, Discovered, Who};
+use sidelink_mac::engine::{Bearer, Drop, Engine, Input, Origin, Output};
 use sidelink_mac::mux::Address;
-use sidelink_mac::pdcp::{Assurance, Header};
+use sidelink_mac::pdcp::Header;
 use sidelink_security::counter::reserve::StreamId;
 use sidelink_security::counter::{UtcCounter, UtcTime};
+use sidelink_security::outcome::{Counters, Outcome};
+use sidelink_security::pdu::Assurance;
 use sidelink_wire::ids::{GroupDestinationId, Layer2Id, Lcid};
 use sidelink_wire::pdcp::SduType;
 use std::collections::HashMap;
@@ -408,19 +410,19 @@ impl Layer2 {
                 }),
                 Output::Discovered(Discovered { who, finding, report }) => tell(Happening::Discovered {
                     name: name(&self.names.who, &who),
-                    outcome: outcome(&finding),
+                    outcome: finding.outcome(),
                     news: report,
                 }),
                 Output::Answered { discoverer, finding } => tell(Happening::Answered {
                     name: name(&self.names.origin, &Origin::Discoverer(discoverer)),
-                    outcome: outcome(&finding),
+                    outcome: finding.outcome(),
                 }),
                 Output::OneToOne { source, lcid, pdu, .. } => {
                     self.for_links.push((source, lcid, pdu.to_vec()))
                 }
                 Output::Asked | Output::Synchronisation(_) => {}
                 Output::Dropped(Drop { from, cause, .. }) => {
-                    tell(Happening::Dropped { from, outcome: outcome_of(&cause) });
+                    tell(Happening::Dropped { from, outcome: cause.outcome() });
                 }
                 Output::Reserve(reservation) => {
                     let stream = reservation.stream();
@@ -459,14 +461,6 @@ impl Waiting {
     pub fn group_destination(&self) -> u8 {
         self.address.group_destination().map_or(0, |g| g.0)
     }
-}
-
-fn outcome(finding: &Finding) -> Outcome {
-    Outcome::of_finding(finding)
-}
-
-fn outcome_of(cause: &Cause) -> Outcome {
-    Outcome::of_cause(cause)
 }
 
 fn name<'a, K: std::hash::Hash + Eq>(names: &'a HashMap<K, String>, key: &K) -> &'a str {

@@ -180,8 +180,9 @@ impl Application for FileReceiver {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use sidelink_mac::pdcp::{Assurance, Header};
+    use sidelink_mac::pdcp::Header;
     use sidelink_security::counter::UtcTime;
+    use sidelink_security::pdu::Assurance;
     use sidelink_wire::ids::Layer2Id;
 
     #[test]

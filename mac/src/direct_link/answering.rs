@@ -14,8 +14,7 @@ use super::hub::Hub;
 use super::io::{Closed, State};
 use super::kd::{Change, Identity, KdRecord, MAX_IDENTITY, Ticket};
 use super::link::{Answer, Answering, Asked, Commanded, HalfOpen, KdInUse, Link, Stage};
-use super::note::{Cause, Note};
-use crate::pdcp;
+use super::note::{Cause, Note, PduError};
 use sidelink_wire::ids::{Layer2Id, Lcid};
 use sidelink_wire::pc5_signalling::{
     Algorithms, Body, CommunicationRequest, MessageType, SecurityModeCommand, UserInfo, UserPlane,
@@ -204,7 +203,7 @@ impl Hub {
         at: usize,
         header: OneToOneRepr,
         octets: &mut [u8],
-    ) -> Result<(), pdcp::Error> {
+    ) -> Result<(), PduError> {
         let Some(half) = self.half_open.get_mut(at) else { return Ok(()) };
         let proven = prove(self.config.profile, &mut half.answering, header, octets)?;
         let Some(Proven { mut active, kd, lsb, up_policy, connection, l3_octets }) = proven else {
@@ -239,7 +238,7 @@ impl Hub {
     }
 
     /// The peer is proven, and wants for its user data what this UE does not.
-    fn refuse_proven(&mut self, peer: Layer2Id, mut active: Active) -> Result<(), pdcp::Error> {
+    fn refuse_proven(&mut self, peer: Layer2Id, mut active: Active) -> Result<(), PduError> {
         let body = Body::CommunicationReject { cause: Cause::NotAligned.value() };
         let message = frame::message(self.config.profile, 0, body);
         let (lcid, session) = (Lcid::PC5_S_PROTECTED, Some(active.fingerprint()));
@@ -391,7 +390,7 @@ pub(super) fn prove(
     answering: &mut Answering,
     header: OneToOneRepr,
     octets: &mut [u8],
-) -> Result<Option<Proven>, pdcp::Error> {
+) -> Result<Option<Proven>, PduError> {
     let (proposed, kd) = match take(answering) {
         Commanded::Proposed { proposed, kd } => (proposed, kd),
         other => {

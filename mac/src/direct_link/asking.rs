@@ -16,9 +16,8 @@ use super::hub::Hub;
 use super::io::{Closed, Error, State};
 use super::kd::{Change, Identity, KdRecord, Ticket};
 use super::link::{Asked, Asking, Link, Signing, Stage};
-use super::note::{Cause, Note};
-use crate::pdcp;
-use sidelink_security::group::PduRefusal;
+use super::note::{Cause, Note, PduError};
+use sidelink_security::pdu::PduRefusal;
 use sidelink_wire::ids::{Layer2Id, Lcid};
 use sidelink_wire::pc5_signalling::{
     self as pc5, Body, CommunicationRequest, MessageType, RekeyingRequest, UserInfo, UserPlane,
@@ -271,7 +270,7 @@ impl Hub {
         index: usize,
         header: OneToOneRepr,
         octets: &mut [u8],
-    ) -> Result<(), pdcp::Error> {
+    ) -> Result<(), PduError> {
         let lcid = Lcid::PC5_S_SECURITY_MODE;
         let end = octets.len().checked_sub(MAC_I_LEN).filter(|end| *end >= HEADER_LEN);
         let message = octets.get(HEADER_LEN..end.unwrap_or(0)).ok_or(PduRefusal::TooShort)?;

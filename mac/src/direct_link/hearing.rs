@@ -1,20 +1,21 @@
 //! What comes in: which link and which key a PDU belongs to, and what is in it.
 
-use sidelink_security::direct::{KdSessId, Kind, Opened, PduRefusal, Profile};
+use sidelink_security::direct::{KdSessId, Kind, Opened, Profile};
 
 use super::frame;
 use super::hub::Hub;
 use super::io::{Output, Received};
 use super::link::{Link, Stage, Update};
-use super::note::{Cause, Note};
-use crate::pdcp::{self, Assurance};
+use super::note::{Cause, Note, PduError};
+use sidelink_security::pdu::Assurance;
+use sidelink_security::pdu::PduRefusal;
 use sidelink_wire::ids::{Layer2Id, Lcid};
 use sidelink_wire::pc5_signalling::{self, Body, Repr};
 use sidelink_wire::pdcp::{HEADER_LEN, OneToOneRepr, Packet, SduType};
 
 impl Hub {
     /// A PDU for this UE: which link, which key, what is in it.
-    pub(super) fn receive(&mut self, source: Layer2Id, lcid: Lcid, pdu: &[u8]) -> Result<(), pdcp::Error> {
+    pub(super) fn receive(&mut self, source: Layer2Id, lcid: Lcid, pdu: &[u8]) -> Result<(), PduError> {
         let header = OneToOneRepr::parse(&Packet::new_checked(pdu)?)?;
         let Some(id) = session_id(header.kd_sess_id) else {
             return self.receive_plain(source, lcid, header, pdu);
@@ -46,7 +47,7 @@ impl Hub {
         lcid: Lcid,
         header: OneToOneRepr,
         octets: &mut [u8],
-    ) -> Result<(), pdcp::Error> {
+    ) -> Result<(), PduError> {
         let link = &mut self.links[index];
         if link.answering.as_ref().and_then(super::link::Answering::id) == Some(id) {
             return self.receive_on_proposed(index, lcid, header, octets);
@@ -91,7 +92,7 @@ impl Hub {
     ) {
         let data = &octets[HEADER_LEN..opened.end];
         let link = &mut self.links[index];
-        let assurance = assurance(opened);
+        let assurance = Assurance::from(&opened.proof);
         if assurance == Assurance::Verified || lcid.is_signalling() {
             link.heard = self.now;
             link.keepalive = None;
@@ -129,7 +130,7 @@ impl Hub {
         lcid: Lcid,
         header: OneToOneRepr,
         pdu: &[u8],
-    ) -> Result<(), pdcp::Error> {
+    ) -> Result<(), PduError> {
         if lcid != Lcid::PC5_S_UNPROTECTED || header.sdu_type != SduType::Pc5Signalling {
             return Err(PduRefusal::Unprotected.into());
         }
@@ -169,15 +170,6 @@ impl Hub {
 /// The message of a profile.
 pub(super) fn parse(profile: Profile, message: &[u8]) -> Result<Repr<'_>, sidelink_wire::Error> {
     Repr::parse(&pc5_signalling::Packet::new_checked(frame::coding(profile), message)?)
-}
-
-pub(super) const fn assurance(opened: &Opened) -> Assurance {
-    use sidelink_security::direct::Assurance as Known;
-    match opened.assurance {
-        Known::Integrity(_) => Assurance::Verified,
-        Known::Deciphered => Assurance::Deciphered,
-        Known::Unprotected => Assurance::Unprotected,
-    }
 }
 
 const fn session_id(value: u16) -> Option<KdSessId> {

@@ -6,14 +6,13 @@
 //! on, and uses the new ones once anything came that proves that the peer has them. The keys stay.
 
 use sidelink_security::counter::UtcTime;
-use sidelink_security::direct::{Assurance, KdSessId, Kind, Profile, pick_half};
-use sidelink_security::group::PduRefusal;
+use sidelink_security::direct::{KdSessId, Kind, Profile, pick_half};
+use sidelink_security::pdu::{PduRefusal, Proof};
 
 use super::hub::Hub;
 use super::io::{Error, State};
 use super::link::{Link, Repeat, Stage, Update};
-use super::note::{Cause, Note};
-use crate::pdcp;
+use super::note::{Cause, Note, PduError};
 use sidelink_security::cipher::Algorithm;
 use sidelink_wire::ids::{Layer2Id, Lcid};
 use sidelink_wire::pc5_signalling::{Body, Identifiers};
@@ -149,14 +148,14 @@ impl Hub {
         lcid: Lcid,
         header: OneToOneRepr,
         octets: &mut [u8],
-    ) -> Result<(), pdcp::Error> {
+    ) -> Result<(), PduError> {
         if lcid == Lcid::PC5_S_SECURITY_MODE {
             return Err(PduRefusal::UnknownKey.into());
         }
         let Some(Update::Answering { renamed, .. }) = &mut self.links[index].update else { return Ok(()) };
         let kind = if lcid.is_signalling() { Kind::Signalling } else { Kind::User };
         let opened = renamed.open(header.sn, lcid.value(), kind, octets, HEADER_LEN)?;
-        if matches!(opened.assurance, Assurance::Integrity(_)) {
+        if matches!(opened.proof, Proof::Integrity(_)) {
             self.updated(index);
         }
         self.opened(index, true, lcid, header, &opened, octets);

@@ -8,7 +8,7 @@ use sidelink_security::direct::{Chosen, Fingerprint, KdId, KdSessId};
 
 use super::kd::{Change, Identity, Ticket};
 use super::note::{Cause, Note};
-use crate::pdcp::Assurance;
+use sidelink_security::pdu::Assurance;
 use sidelink_wire::ids::{Layer2Id, Lcid};
 use sidelink_wire::pc5_signalling::MessageType;
 use sidelink_wire::pdcp::SduType;

@@ -3,9 +3,10 @@
 use core::fmt;
 
 use sidelink_security::direct::Disagreement;
+use sidelink_security::pdu::PduRefusal;
 
 use super::kd::Identity;
-use crate::pdcp;
+use sidelink_wire as wire;
 use sidelink_wire::ids::{Layer2Id, Lcid};
 use sidelink_wire::pc5_signalling::MessageType;
 
@@ -96,6 +97,39 @@ impl From<&Disagreement> for Cause {
     }
 }
 
+/// Why a PDU of a link was not believed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum PduError {
+    /// Malformed bytes.
+    Malformed(wire::Error),
+    /// The peer's fault, or an attacker's.
+    Refused(PduRefusal),
+}
+
+impl fmt::Display for PduError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Malformed(error) => error.fmt(f),
+            Self::Refused(refusal) => refusal.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for PduError {}
+
+impl From<wire::Error> for PduError {
+    fn from(error: wire::Error) -> Self {
+        Self::Malformed(error)
+    }
+}
+
+impl From<PduRefusal> for PduError {
+    fn from(refusal: PduRefusal) -> Self {
+        Self::Refused(refusal)
+    }
+}
+
 /// A line for the log. `Display` is what an operator reads.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
@@ -107,7 +141,7 @@ pub enum Note {
         /// Channel.
         lcid: Lcid,
         /// Why.
-        error: pdcp::Error,
+        error: PduError,
     },
     /// A message that does not belong where it came: unprotected, or in the wrong state.
     Unexpected {

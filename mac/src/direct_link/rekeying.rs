@@ -1,17 +1,16 @@
 //! UE_2 in re-keying, and when re-keying begins by itself.
 
-use sidelink_security::direct::{Active, Capabilities, KdId, Offer, PduRefusal};
+use sidelink_security::direct::{Active, Capabilities, KdId, Offer};
 
 use super::answering::{Proven, prove};
 use super::config::NewKd;
 use super::frame;
-use super::hearing::assurance;
 use super::hub::Hub;
 use super::io::{Closed, Error, State};
 use super::kd::KdRecord;
 use super::link::{Answer, Answering, Asked, Commanded, KdInUse, Stage, Update};
-use super::note::{Cause, Note};
-use crate::pdcp;
+use super::note::{Cause, Note, PduError};
+use sidelink_security::pdu::PduRefusal;
 use sidelink_wire::ids::Lcid;
 use sidelink_wire::pc5_signalling::{Body, MessageType, RekeyingRequest};
 use sidelink_wire::pdcp::{HEADER_LEN, OneToOneRepr};
@@ -117,7 +116,7 @@ impl Hub {
         lcid: Lcid,
         header: OneToOneRepr,
         octets: &mut [u8],
-    ) -> Result<(), pdcp::Error> {
+    ) -> Result<(), PduError> {
         let link = &mut self.links[index];
         let Some(answering) = &mut link.answering else { return Ok(()) };
         if !lcid.is_signalling() {
@@ -131,7 +130,13 @@ impl Hub {
                 }
                 Commanded::Challenged(_) | Commanded::Moving => return Ok(()),
             };
-            self.deliver(index, lcid, header.sdu_type, assurance(&opened), &octets[HEADER_LEN..opened.end]);
+            self.deliver(
+                index,
+                lcid,
+                header.sdu_type,
+                (&opened.proof).into(),
+                &octets[HEADER_LEN..opened.end],
+            );
             return Ok(());
         }
         if lcid != Lcid::PC5_S_SECURITY_MODE {

@@ -16,6 +16,7 @@ use sidelink_security::discovery::restricted::{Material, Received, Receiver};
 use sidelink_security::discovery::rotation::PeriodIndex;
 use sidelink_security::discovery::{Announcement, Code, CodeFilter, Message, Profile, Refusal, Verified};
 use sidelink_security::keys::ApplicationKey;
+use sidelink_security::outcome::Outcome;
 
 use super::seen::{Note, Seen, Who};
 use super::tabled::{Inner, Job, Tabled};
@@ -37,6 +38,17 @@ pub enum Finding {
     Unprotected(Announcement),
 }
 
+impl Finding {
+    /// What became of the message, in the words of reports.
+    pub const fn outcome(&self) -> Outcome {
+        match self {
+            Self::Identity(_) | Self::Verified(_) => Outcome::Verified,
+            Self::ToReport(_) => Outcome::ToReport,
+            Self::Unprotected(_) => Outcome::Unprotected,
+        }
+    }
+}
+
 /// A message that was believed as far as `finding` says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Discovered {
@@ -56,6 +68,16 @@ pub enum Dropped {
     Malformed(wire::Error),
     /// The peer, an attacker or a clock.
     Refused(Refusal),
+}
+
+impl Dropped {
+    /// What became of the message, in the words of reports.
+    pub fn outcome(&self) -> Outcome {
+        match self {
+            Self::Malformed(_) => Outcome::Malformed,
+            Self::Refused(refusal) => (*refusal).into(),
+        }
+    }
 }
 
 impl fmt::Display for Dropped {

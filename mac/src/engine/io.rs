@@ -11,8 +11,10 @@ use crate::discovery::{
     AirTime, Discovered, DiscovereeConfig, Dropped, Finding, Job, MonitorConfig, TimePolicy,
 };
 use crate::mux::{self, Address, Built};
-use crate::pdcp::{self, Assurance, Header};
+use crate::pdcp::{self, Header};
 use crate::rlc_um;
+use sidelink_security::outcome::Outcome;
+use sidelink_security::pdu::Assurance;
 use sidelink_wire as wire;
 use sidelink_wire::ids::{GroupDestinationId, Layer2Id, Lcid};
 use sidelink_wire::mib_sl;
@@ -231,6 +233,19 @@ pub enum Cause {
     Mib(wire::Error),
     /// A block under our own source identity: our own, sent again by somebody else, or a forgery.
     Reflected,
+}
+
+impl Cause {
+    /// What became of it, in the words of reports.
+    pub fn outcome(&self) -> Outcome {
+        match self {
+            Self::Mac(mux::Error::NoGroupDestination) => Outcome::Misused,
+            Self::Reflected => Outcome::Reflected,
+            Self::Pdcp(error) => error.outcome(),
+            Self::Discovery(dropped) => dropped.outcome(),
+            _ => Outcome::Malformed,
+        }
+    }
 }
 
 impl fmt::Display for Cause {

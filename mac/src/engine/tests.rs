@@ -13,8 +13,9 @@ use sidelink_security::keys::{ApplicationKey, Pgk, PresharedSecret};
 use super::*;
 use crate::discovery::{Answering, Asking, MonitorConfig};
 use crate::mux;
+use crate::pdcp::PlainSn;
 use crate::pdcp::tests::Store;
-use crate::pdcp::{Assurance, PlainSn};
+use sidelink_security::pdu::Assurance;
 use sidelink_wire::ids::Lcid;
 use sidelink_wire::pdcp::SduType;
 
@@ -159,7 +160,7 @@ impl Heard {
             Output::Synchronisation(mib) => self.log.push(format!("{mib:?}")),
             Output::Dropped(drop) => {
                 self.log.push(format!("{drop:?}"));
-                self.drops.push(Outcome::of_cause(&drop.cause));
+                self.drops.push(drop.cause.outcome());
             }
             Output::Unfollowable(error) => self.log.push(error.to_string()),
             Output::OneToOne { .. } => unreachable!("these engines have no links"),

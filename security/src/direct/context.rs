@@ -3,13 +3,14 @@
 use std::fmt;
 use std::sync::Arc;
 
-use super::{Chosen, KdSessId, PduRefusal, Profile};
-use crate::cipher::{Algorithm, Bearer, Direction, Eea, Eia, Inputs, Integrity, MacI, MacIVerified};
+use super::{Chosen, KdSessId, Profile};
+use crate::cipher::{Algorithm, Bearer, Direction, Eea, Eia, Inputs, Integrity, MacI};
 use crate::counter::Count;
 use crate::counter::replay::{ReplayWindow, Replayed};
 use crate::kdf::own::stream_id;
 use crate::kdf::{lte, nr};
 use crate::keys::{KdSess, KnrpSess, Pek, Pik};
+use crate::pdu::{PduRefusal, Proof};
 
 /// Octets of a MAC-I.
 const MAC_I: usize = 4;
@@ -66,17 +67,6 @@ impl fmt::Display for SendError {
 
 impl std::error::Error for SendError {}
 
-/// How much is known of a PDU that was opened.
-#[derive(Debug, PartialEq, Eq)]
-pub enum Assurance {
-    /// The MAC-I shows that the peer sent it.
-    Integrity(MacIVerified),
-    /// Deciphered; nothing shows that the octets are right.
-    Deciphered,
-    /// Null algorithms: nothing is known.
-    Unprotected,
-}
-
 /// A PDU that was opened.
 #[derive(Debug, PartialEq, Eq)]
 #[must_use]
@@ -84,7 +74,7 @@ pub struct Opened {
     /// Where its data end in the buffer; they begin after the header.
     pub end: usize,
     /// How much is known of them.
-    pub assurance: Assurance,
+    pub proof: Proof,
 }
 
 /// A public name of a session key, which follows from the key itself: two keys that are one have one name. It reveals
@@ -279,20 +269,20 @@ impl Context {
         if kind != Kind::Command {
             self.eea.apply(inputs, &mut pdu[header..]);
         }
-        let assurance = if mac_octets > 0 {
+        let proof = if mac_octets > 0 {
             let mac_i = MacI([pdu[end], pdu[end + 1], pdu[end + 2], pdu[end + 3]]);
             match self.eia.verify(inputs, &pdu[..end], &mac_i) {
-                Ok(Integrity::Verified(proof)) => Assurance::Integrity(proof),
-                Ok(Integrity::NotProtected) => Assurance::Unprotected,
+                Ok(Integrity::Verified(proof)) => Proof::Integrity(proof),
+                Ok(Integrity::NotProtected) => Proof::Unprotected,
                 Err(_) => return Err(PduRefusal::BadMac),
             }
         } else if self.chosen.eea == Algorithm::Null {
-            Assurance::Unprotected
+            Proof::Unprotected
         } else {
-            Assurance::Deciphered
+            Proof::Deciphered
         };
         self.windows[window].accept(inputs.count).map_err(refuse)?;
-        Ok(Opened { end, assurance })
+        Ok(Opened { end, proof })
     }
 }
 

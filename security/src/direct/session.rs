@@ -1,9 +1,10 @@
 //! The states of an agreement on a session key, for either side.
 
 use super::context::{Context, Fingerprint, Kind, Opened, Root, SendError, Ticket};
-use super::{Capabilities, Chosen, Disagreement, KdSessId, Nonce, PduRefusal, Policy, Profile, Stated};
+use super::{Capabilities, Chosen, Disagreement, KdSessId, Nonce, Policy, Profile, Stated};
 use crate::cipher::Algorithm;
 use crate::keys::Kd;
+use crate::pdu::PduRefusal;
 
 /// What UE_1 asks with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

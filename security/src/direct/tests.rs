@@ -3,6 +3,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::cipher::Algorithm;
 use crate::keys::Kd;
+use crate::pdu::{PduRefusal, Proof};
 
 const LCID: u8 = 29;
 const HEADER: usize = 5;
@@ -75,7 +76,7 @@ fn two_ues_agree_and_talk_in_both_profiles() {
             let again = sent.clone();
             let opened = receiver.open(sn(&sent), 30, Kind::Signalling, &mut sent, HEADER).unwrap();
             assert_eq!(&sent[HEADER..opened.end], to);
-            assert!(matches!(opened.assurance, Assurance::Integrity(_)));
+            assert!(matches!(opened.proof, Proof::Integrity(_)));
             let mut again = again;
             assert_eq!(
                 receiver.open(sn(&again), 30, Kind::Signalling, &mut again, HEADER),
@@ -182,7 +183,7 @@ fn null_integrity_never_under_ciphering() {
     let mut sent = send(&mut ue_1, 30, Kind::Signalling, b"open");
     assert_eq!(&sent[HEADER..9], b"open");
     let opened = ue_2.open(sn(&sent), 30, Kind::Signalling, &mut sent, HEADER).unwrap();
-    assert_eq!(opened.assurance, Assurance::Unprotected);
+    assert_eq!(opened.proof, Proof::Unprotected);
 }
 
 /// TRK-3: re-keying switches no protection on or off.
@@ -263,7 +264,7 @@ proptest! {
         let opened = ue_1.open(number, lcid, kind, &mut bytes, HEADER);
         if let Ok(opened) = opened {
             prop_assert_eq!(kind, Kind::User);
-            prop_assert_eq!(opened.assurance, Assurance::Deciphered);
+            prop_assert_eq!(opened.proof, Proof::Deciphered);
         }
     }
 }

@@ -18,10 +18,10 @@
 mod receiver;
 mod sender;
 
-pub use receiver::{Incoming, Opened, PduRefusal, PtkOrder, Receiver, ReceiverConfig};
+pub use receiver::{Incoming, Opened, PtkOrder, Receiver, ReceiverConfig};
 pub use sender::{InstallError, SendError, Sender, Ticket};
 
-use crate::cipher::{Algorithm, Eea, Eia, MacIVerified};
+use crate::cipher::{Algorithm, Eea, Eia};
 use crate::counter::{Count, UtcCounter};
 use crate::kdf::lte;
 use crate::keys::Pgk;
@@ -67,17 +67,6 @@ impl GroupKey {
     pub const fn index(&self) -> u8 {
         self.pgk_id & 0x1f
     }
-}
-
-/// How much is known of a PDU that was opened.
-#[derive(Debug, PartialEq, Eq)]
-pub enum Assurance {
-    /// The group's MAC-I shows that a member sent it.
-    Integrity(MacIVerified),
-    /// Deciphered; nothing shows that the octets are right.
-    Deciphered,
-    /// It came without protection.
-    Unprotected,
 }
 
 /// Cipher and MAC of one PTK.

@@ -1,11 +1,10 @@
 //! The receiving side of a group.
 
-use std::fmt;
-
-use super::{Assurance, GroupConfig, GroupKey, Traffic};
+use super::{GroupConfig, GroupKey, Traffic};
 use crate::cipher::{Bearer, Direction, Inputs, Integrity, MacI};
-use crate::counter::replay::{ReplayWindow, Replayed};
+use crate::counter::replay::ReplayWindow;
 use crate::counter::{Count, UtcCounter};
+use crate::pdu::{PduRefusal, Proof};
 
 /// How the PTK identities of a sender follow each other.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -72,65 +71,10 @@ pub struct Opened {
     /// Where its data end in the buffer; they begin after the header.
     pub end: usize,
     /// How much is known of them.
-    pub assurance: Assurance,
+    pub proof: Proof,
     /// The PGK that opened it; `None` without protection.
     pub pgk_id: Option<u8>,
 }
-
-/// A PDU that is dropped, and why.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum PduRefusal {
-    /// No PGK has this index.
-    UnknownKey,
-    /// The PGK expired and its grace is over, or its validity has not begun.
-    Expired,
-    /// This COUNT was accepted before.
-    Replay,
-    /// The COUNT is behind the replay window.
-    Late,
-    /// The group's MAC-I is wrong.
-    BadMac,
-    /// Shorter than header and MAC-I.
-    TooShort,
-    /// It came without protection, which this group does not accept.
-    Unprotected,
-    /// All replay windows are taken by other senders.
-    TooManySenders,
-}
-
-impl PduRefusal {
-    /// The word that reports use.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::UnknownKey => "unknown_key",
-            Self::Expired => "expired",
-            Self::Replay => "replay",
-            Self::Late => "late",
-            Self::BadMac => "bad_mac",
-            Self::TooShort => "too_short",
-            Self::Unprotected => "unprotected",
-            Self::TooManySenders => "too_many_senders",
-        }
-    }
-}
-
-impl fmt::Display for PduRefusal {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::UnknownKey => "no PGK has this index",
-            Self::Expired => "the PGK is not valid now",
-            Self::Replay => "this COUNT was accepted before",
-            Self::Late => "the COUNT is behind the replay window",
-            Self::BadMac => "wrong MAC-I",
-            Self::TooShort => "shorter than header and MAC-I",
-            Self::Unprotected => "without protection, which this group does not accept",
-            Self::TooManySenders => "all replay windows are taken by other senders",
-        })
-    }
-}
-
-impl std::error::Error for PduRefusal {}
 
 /// One group as a receiver holds it. Allocates when made and when a key is installed, not per PDU.
 pub struct Receiver {
@@ -191,7 +135,7 @@ impl Receiver {
         if incoming.pgk_index == 0 && incoming.ptk_identity == 0 {
             return match self.config.accept_unprotected {
                 true if pdu.len() >= header => {
-                    Ok(Opened { end: pdu.len(), assurance: Assurance::Unprotected, pgk_id: None })
+                    Ok(Opened { end: pdu.len(), proof: Proof::Unprotected, pgk_id: None })
                 }
                 true => Err(PduRefusal::TooShort),
                 false => Err(PduRefusal::Unprotected),
@@ -226,14 +170,14 @@ impl Receiver {
         let bearer = Bearer::from_lcid(incoming.lcid);
         let inputs = Inputs { count, bearer, direction: Direction::Zero };
         traffic.eea.apply(inputs, &mut pdu[header..]);
-        let assurance = match &traffic.eia {
-            None => Assurance::Deciphered,
+        let proof = match &traffic.eia {
+            None => Proof::Deciphered,
             Some(eia) => {
                 let (message, tag) = pdu.split_at(end);
                 let mac_i = tag.first_chunk().map(|tag| MacI(*tag)).ok_or(PduRefusal::TooShort)?;
                 match eia.verify(inputs, message, &mac_i) {
-                    Ok(Integrity::Verified(proof)) => Assurance::Integrity(proof),
-                    Ok(Integrity::NotProtected) => Assurance::Deciphered,
+                    Ok(Integrity::Verified(proof)) => Proof::Integrity(proof),
+                    Ok(Integrity::NotProtected) => Proof::Deciphered,
                     Err(_) => {
                         pdu[header..].fill(0);
                         return Err(PduRefusal::BadMac);
@@ -242,16 +186,7 @@ impl Receiver {
             }
         };
         self.windows.get_or_insert_with(window_key, ReplayWindow::new).accept(count)?;
-        Ok(Opened { end, assurance, pgk_id: Some(key.pgk_id) })
-    }
-}
-
-impl From<Replayed> for PduRefusal {
-    fn from(replayed: Replayed) -> Self {
-        match replayed {
-            Replayed::Seen => Self::Replay,
-            Replayed::Late => Self::Late,
-        }
+        Ok(Opened { end, proof, pgk_id: Some(key.pgk_id) })
     }
 }
 

@@ -1,5 +1,6 @@
 use super::*;
 use crate::counter::reserve::{CounterStore, ReserveConfig, StreamId};
+use crate::pdu::{PduRefusal, Proof};
 use proptest::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -90,8 +91,8 @@ fn what_is_sent_is_what_is_opened_under_every_algorithm() {
             assert_eq!(&pdu[HEADER..opened.end], text, "{config:?}");
             assert_eq!(opened.pgk_id, Some(1));
             match config.mac {
-                None => assert_eq!(opened.assurance, Assurance::Deciphered),
-                Some(_) => assert!(matches!(opened.assurance, Assurance::Integrity(_))),
+                None => assert_eq!(opened.proof, Proof::Deciphered),
+                Some(_) => assert!(matches!(opened.proof, Proof::Integrity(_))),
             }
         }
     }
@@ -297,7 +298,7 @@ fn unprotected_pdus_pass_only_where_they_are_wanted() {
     assert_eq!(receiver(config).open(now(), incoming, &mut pdu, HEADER), Err(PduRefusal::Unprotected));
     let mut open = Receiver::new(ReceiverConfig { accept_unprotected: true, ..ReceiverConfig::new(config) });
     let opened = open.open(now(), incoming, &mut pdu, HEADER).unwrap();
-    assert_eq!((opened.assurance, opened.end, &pdu[HEADER..]), (Assurance::Unprotected, 10, &b"plain"[..]));
+    assert_eq!((opened.proof, opened.end, &pdu[HEADER..]), (Proof::Unprotected, 10, &b"plain"[..]));
 }
 
 #[test]

@@ -2,8 +2,8 @@
 
 use super::super::*;
 use super::rig::{Air, PERIOD, T0, l2, name};
-use crate::pdcp::Assurance;
 use sidelink_security::direct::Active;
+use sidelink_security::pdu::Assurance;
 
 #[test]
 pub(super) fn a_shared_kd_takes_four_messages_and_four_periods() {

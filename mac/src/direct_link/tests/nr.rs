@@ -5,7 +5,7 @@ use sidelink_security::direct::{Need, Policy, Profile};
 use super::super::*;
 use super::rig::{Air, PERIOD, PROFILE, l2};
 use super::{attacks, authentication, lifecycle};
-use crate::pdcp::Assurance;
+use sidelink_security::pdu::Assurance;
 use sidelink_wire::ids::Lcid;
 use sidelink_wire::pc5_signalling::{Body, Coding, Packet, Repr};
 

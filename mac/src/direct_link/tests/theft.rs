@@ -176,7 +176,7 @@ fn a_session_key_opens_nothing_older() {
     let stolen = air.ues[0].hub.links[0].active.as_mut().unwrap();
     let sn = u16::from_be_bytes([old.octets[3], old.octets[4]]) + 0x1000;
     let opened = stolen.open(sn, old.lcid.value(), Kind::Signalling, &mut old.octets.clone(), HEADER_LEN);
-    assert_eq!(opened, Err(sidelink_security::direct::PduRefusal::BadMac));
+    assert_eq!(opened, Err(sidelink_security::pdu::PduRefusal::BadMac));
 }
 
 /// The variants of the texts: UE_2 makes a new KD without the flag always, when it is due, or not.

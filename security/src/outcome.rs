@@ -1,12 +1,9 @@
 //! What became of what was received: the words that reports use, and their counts.
 
-use sidelink_security::discovery::Refusal;
-use sidelink_security::group::PduRefusal;
+use core::ops::Add;
 
-use super::Cause;
-use crate::discovery::{Dropped, Finding};
-use crate::mux;
-use crate::pdcp::{self, Assurance};
+use crate::discovery::Refusal;
+use crate::pdu::{Assurance, PduRefusal};
 
 macro_rules! outcomes {
     ($($(#[$doc:meta])* $name:ident = $word:literal,)*) => {
@@ -78,49 +75,33 @@ outcomes! {
     OutputFull = "output_full",
 }
 
-impl Outcome {
-    pub(super) const fn of_assurance(assurance: Assurance) -> Self {
+impl From<Assurance> for Outcome {
+    fn from(assurance: Assurance) -> Self {
         match assurance {
             Assurance::Verified => Self::Verified,
             Assurance::Deciphered => Self::Deciphered,
             Assurance::Unprotected => Self::Unprotected,
         }
     }
+}
 
-    /// The outcome of a discovery message that was believed.
-    pub const fn of_finding(finding: &Finding) -> Self {
-        match finding {
-            Finding::Identity(_) | Finding::Verified(_) => Self::Verified,
-            Finding::ToReport(_) => Self::ToReport,
-            Finding::Unprotected(_) => Self::Unprotected,
-        }
-    }
-
-    /// The outcome of what was dropped.
-    pub const fn of_cause(cause: &Cause) -> Self {
-        match cause {
-            Cause::Mac(mux::Error::NoGroupDestination) => Self::Misused,
-            Cause::Reflected => Self::Reflected,
-            Cause::Pdcp(pdcp::Error::Refused(refusal)) => Self::of_pdu(*refusal),
-            Cause::Discovery(Dropped::Refused(refusal)) => Self::of_refusal(*refusal),
-            _ => Self::Malformed,
-        }
-    }
-
-    const fn of_pdu(refusal: PduRefusal) -> Self {
+impl From<PduRefusal> for Outcome {
+    fn from(refusal: PduRefusal) -> Self {
         match refusal {
             PduRefusal::UnknownKey => Self::UnknownKey,
             PduRefusal::Expired => Self::Expired,
             PduRefusal::Replay => Self::Replay,
             PduRefusal::Late => Self::Late,
             PduRefusal::BadMac => Self::BadMac,
+            PduRefusal::TooShort => Self::Malformed,
             PduRefusal::Unprotected => Self::Unprotected,
             PduRefusal::TooManySenders => Self::TooManySenders,
-            _ => Self::Malformed,
         }
     }
+}
 
-    const fn of_refusal(refusal: Refusal) -> Self {
+impl From<Refusal> for Outcome {
+    fn from(refusal: Refusal) -> Self {
         match refusal {
             Refusal::BadMic => Self::BadMic,
             Refusal::Replay => Self::Replay,
@@ -146,7 +127,8 @@ impl Default for Counters {
 }
 
 impl Counters {
-    pub(super) const fn count(&mut self, outcome: Outcome) {
+    /// One more of this outcome.
+    pub const fn count(&mut self, outcome: Outcome) {
         self.0[outcome as usize] += 1;
     }
 
@@ -158,5 +140,16 @@ impl Counters {
     /// All that came at least once.
     pub fn iter(&self) -> impl Iterator<Item = (Outcome, u64)> + '_ {
         Outcome::ALL.into_iter().map(|outcome| (outcome, self.of(outcome))).filter(|(_, count)| *count > 0)
+    }
+}
+
+impl Add for Counters {
+    type Output = Self;
+
+    fn add(mut self, other: Self) -> Self {
+        for (count, more) in self.0.iter_mut().zip(other.0) {
+            *count += more;
+        }
+        self
     }
 }
