@@ -10,7 +10,6 @@
 //! SL-SCH transport block                SL-DCH block (232 bits)
 //!
 //! engine    all of it composed: handle_input, poll_output; the run-loop contract stands there
-//! direct_link  one-to-one links: set-up, re-keying, keep-alive, release; the same contract
 //! grant     which resource: modes 2 and 4, discovery type 1, redundancy versions
 //! ```
 //!
@@ -25,7 +24,6 @@
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 
-pub mod direct_link;
 pub mod discovery;
 pub mod engine;
 pub mod grant;

@@ -10,7 +10,7 @@
 //! the window are dropped. RLC with its window of 0 keeps the order already.
 //!
 //! One-to-one: the header is known; KD-sess ID 0 is delivered as unprotected, any other is refused here: links
-//! ([`crate::direct_link`]) take their PDUs before.
+//! (`sidelink_prose::direct_link`) take their PDUs before.
 
 use core::fmt;
 

@@ -190,7 +190,7 @@ fn crates_depend_along_the_arrows() {
     assert_eq!(of_house(&dependencies("radio/virtualair")), ["radio"], "the module is a radio and no more");
     assert_eq!(
         of_house(&dependencies("flowgraphs")),
-        ["mac", "phy", "radio", "recordings", "security", "wire"]
+        ["mac", "phy", "prose", "radio", "recordings", "security", "wire"]
     );
     for room in ["phy", "wire", "mac", "security", "recordings", "radio", "radio/virtualair", "flowgraphs"] {
         assert!(!of_house(&dependencies(room)).contains(&"tests"), "{room}");
@@ -225,7 +225,7 @@ fn leaves_bring_no_clock_no_chance_and_no_files() {
         "File",
     ];
     let mut broken = Vec::new();
-    for room in ["phy", "wire", "mac", "security"] {
+    for room in ["phy", "wire", "mac", "prose", "security"] {
         let dependencies = dependencies(room);
         broken.extend(banned.iter().filter(|b| dependencies.contains(**b)).map(|b| format!("{room}: {b}")));
         for (path, text) in sources(&format!("{room}/src")) {
@@ -246,13 +246,27 @@ fn nobody_names_who_they_do_not_know() {
             "phy",
             &[
                 "sidelink_mac",
+                "sidelink_prose",
                 "sidelink_security",
                 "sidelink_recordings",
                 "sidelink_radio",
                 "sidelink_flowgraphs",
             ][..],
         ),
-        ("mac", &["sidelink_phy", "sidelink_recordings", "sidelink_radio", "sidelink_flowgraphs"]),
+        (
+            "mac",
+            &[
+                "sidelink_phy",
+                "sidelink_prose",
+                "sidelink_recordings",
+                "sidelink_radio",
+                "sidelink_flowgraphs",
+            ],
+        ),
+        (
+            "prose",
+            &["sidelink_phy", "sidelink_mac", "sidelink_recordings", "sidelink_radio", "sidelink_flowgraphs"],
+        ),
         (
             "security",
             &["sidelink_phy", "sidelink_mac", "sidelink_recordings", "sidelink_radio", "sidelink_flowgraphs"],
@@ -407,6 +421,7 @@ fn unsafe_stands_in_the_kernels_at_shared_memory_and_at_c_only() {
     for (room, lint) in [
         ("phy", "#![deny(unsafe_code)]"),
         ("wire", "#![forbid(unsafe_code)]"),
+        ("prose", "#![forbid(unsafe_code)]"),
         ("mac", "#![forbid(unsafe_code)]"),
         ("security", "#![forbid(unsafe_code)]"),
         ("recordings", "#![forbid(unsafe_code)]"),

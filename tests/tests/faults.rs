@@ -9,8 +9,8 @@ use sidelink_flowgraphs::keystore::{Cipher, Discovery, Group, Hex, Keys, Protect
 use sidelink_flowgraphs::ue::{
     Application, Happening, Moment, RadioFacts, Running, Send as SendData, ThreadOptions, Ue, UeConfig,
 };
-use sidelink_mac::direct_link::{Change, KdRecord, KdStore};
 use sidelink_phy::Sample;
+use sidelink_prose::direct_link::{Change, KdRecord, KdStore};
 use sidelink_radio::air::{Air, AirConfig, Fault, PortConfig};
 use sidelink_radio::number::Number;
 use sidelink_radio::{Anchor, Event, RadioError, Receive, Received, Streams, Transmit};

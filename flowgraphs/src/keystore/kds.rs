@@ -3,7 +3,7 @@
 use super::{KeyStore, checksum, damaged};
 use crate::config::ConfigError;
 use redb::{ReadableDatabase, ReadableTable, TableDefinition, TableError};
-use sidelink_mac::direct_link::{Change, Connection, Identity, KdRecord, KdStore, Method};
+use sidelink_prose::direct_link::{Change, Connection, Identity, KdRecord, KdStore, Method};
 use sidelink_security::counter::UtcTime;
 use sidelink_security::direct::KdId;
 use sidelink_security::keys::Kd;

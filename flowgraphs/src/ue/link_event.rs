@@ -1,7 +1,7 @@
 //! What happens to links, in words that need no key: for meters and diagrams. And credentials for exercises.
 
 use super::{Happening, Ue};
-use sidelink_mac::direct_link::State;
+use sidelink_prose::direct_link::State;
 use sidelink_radio::Anchor;
 use sidelink_security::counter::UtcTime;
 use sidelink_security::direct::signed::issue::{Issuer, Validity};

@@ -2,7 +2,7 @@
 
 use crate::config::ConfigError;
 use serde::Deserialize;
-use sidelink_mac::direct_link::{Config, NewKd};
+use sidelink_prose::direct_link::{Config, NewKd};
 use sidelink_security::direct::{Need, Policy, Profile};
 
 /// Rules of all links of a UE.

@@ -1,7 +1,7 @@
 //! What became of each link, for people and programs: names of keys, never keys.
 
 use serde::Serialize;
-use sidelink_mac::direct_link::{Metered, State};
+use sidelink_prose::direct_link::{Metered, State};
 use sidelink_security::counter::UtcTime;
 use sidelink_wire::ids::Layer2Id;
 use sidelink_wire::pc5_signalling::MessageType;
@@ -117,7 +117,7 @@ impl LinkBoard {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use sidelink_mac::direct_link::Closed;
+    use sidelink_prose::direct_link::Closed;
 
     #[test]
     fn a_round_trip_is_from_a_keep_alive_to_its_answer() {

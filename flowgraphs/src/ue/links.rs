@@ -1,4 +1,4 @@
-//! One-to-one links of a UE: the hub of `sidelink_mac::direct_link`, in time, with what it sends and stores.
+//! One-to-one links of a UE: the hub of `sidelink_prose::direct_link`, in time, with what it sends and stores.
 
 use super::link_rules::LinkRules;
 use super::link_status::{LinkBoard, LinkStatus};
@@ -6,7 +6,7 @@ use super::refused::Refused;
 use crate::config::ConfigError;
 use crate::keystore::{Hex, Secret};
 use serde::Deserialize;
-use sidelink_mac::direct_link::{
+use sidelink_prose::direct_link::{
     Change, Config, Error, Hub, Identity, Input, KdRecord, LinkId, Metered, Output, Pdu, State, Ticket,
 };
 use sidelink_security::counter::UtcTime;

@@ -1,7 +1,7 @@
 //! Why a UE does not do what it is asked.
 
-use sidelink_mac::direct_link;
 use sidelink_mac::engine;
+use sidelink_prose::direct_link;
 use sidelink_wire::ids::Layer2Id;
 use std::fmt;
 

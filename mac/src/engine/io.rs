@@ -35,7 +35,7 @@ pub struct Config {
     pub monitor: MonitorConfig,
     /// How questions are answered.
     pub discoveree: DiscovereeConfig,
-    /// Gives PDUs to one UE to its links ([`crate::direct_link::Hub`]) as they are, by [`Output::OneToOne`], instead of
+    /// Gives PDUs to one UE to its links (`sidelink_prose::direct_link`) as they are, by [`Output::OneToOne`], instead of
     /// delivering the unprotected and refusing the others.
     pub one_to_one: bool,
     /// Takes PDUs of every destination: a decoder, not a UE.
@@ -165,7 +165,7 @@ pub enum Input<'a> {
         /// The data.
         data: &'a [u8],
     },
-    /// A PDCP PDU of a link ([`crate::direct_link::Pdu`]) is to be sent over a bearer.
+    /// A PDCP PDU of a link is to be sent over a bearer.
     SendPdu {
         /// The time.
         now: AirTime,
@@ -331,7 +331,7 @@ pub enum Output<'a> {
     },
     /// Give data to the application.
     Received(Received<'a>),
-    /// Give a PDCP PDU to the links of this UE: [`crate::direct_link::Input::Pdu`].
+    /// Give a PDCP PDU to the links of this UE (`sidelink_prose::direct_link`).
     OneToOne {
         /// Sender.
         source: Layer2Id,

@@ -3,7 +3,7 @@
 //! a link comes up in the end whose ends agree.
 
 use super::{Bytes, Target};
-use sidelink_mac::direct_link::{Config, Hub, Identity, Input, KdRecord, Output, Pdu};
+use sidelink_prose::direct_link::{Config, Hub, Identity, Input, KdRecord, Output, Pdu};
 use sidelink_security::counter::UtcTime;
 use sidelink_security::counter::reserve::{CounterStore, StreamId};
 use sidelink_security::direct::signed::{Credential, Trust};

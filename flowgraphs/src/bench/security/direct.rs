@@ -1,7 +1,7 @@
 //! CPU of a direct link: each step of its set-up, for each end, and each PDU after it.
 
 use super::{Row, figure};
-use sidelink_mac::direct_link::{Config, Hub, Identity, Input, KdRecord, Output};
+use sidelink_prose::direct_link::{Config, Hub, Identity, Input, KdRecord, Output};
 use sidelink_security::counter::UtcTime;
 use sidelink_security::counter::reserve::{CounterStore, StreamId};
 use sidelink_security::direct::KdId;

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use std::convert::Infallible;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-use sidelink_mac::direct_link::{Config, Hub, Identity, Input, KdRecord, Output, Pdu, State};
+use sidelink_prose::direct_link::{Config, Hub, Identity, Input, KdRecord, Output, Pdu, State};
 use sidelink_security::counter::UtcTime;
 use sidelink_security::counter::reserve::{CounterStore, StreamId};
 use sidelink_security::direct::{Fingerprint, KdId, Profile};

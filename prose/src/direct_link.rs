@@ -18,8 +18,8 @@
 //! ```
 //!
 //! A [`Hub`] holds all links of a UE. It has no clock, no chance, no store and no radio: time and seeds are inputs,
-//! what must be durable is an output, and the PDUs go through [`crate::mux`] and [`crate::rlc_um`] of whoever drives it.
-//! The run loop is that of [`crate::engine`]: one [`Input`], then [`Hub::poll_output`] until [`Output::Timeout`].
+//! what must be durable is an output, and the PDUs go through the layer 2 of whoever drives it. The run loop is that of
+//! `sidelink_mac::engine`: one [`Input`], then [`Hub::poll_output`] until [`Output::Timeout`].
 //!
 //! - **Whoever is not proven ends nothing.** Unprotected refusals are hints, a wrong PDU changes no state, a request
 //!   in the clear takes a place in a bounded table and no more.
@@ -33,7 +33,7 @@
 //! - **Keys**: a new KD is durable on both sides before its predecessor goes; session keys are never durable.
 //!
 //! ```
-//! use sidelink_mac::direct_link::{Config, Hub, Identity, Input, KdRecord, Output, State};
+//! use sidelink_prose::direct_link::{Config, Hub, Identity, Input, KdRecord, Output, State};
 //! use sidelink_wire::ids::{Layer2Id, Lcid};
 //! use sidelink_wire::pdcp::SduType;
 //! use sidelink_security::counter::UtcTime;

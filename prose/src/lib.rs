@@ -1,0 +1,14 @@
+//! ProSe protocols without I/O: direct discovery and one-to-one links. They know neither a layer 2 nor a radio.
+//!
+//! ```text
+//! direct_link  one-to-one links: set-up, re-keying, keep-alive, release
+//! ```
+//!
+//! The run loop is that of `sidelink_mac::engine`: one input, then outputs until a timeout. Time, random numbers and
+//! storage are arguments or requests.
+//!
+//! Specifications are cited as of Release 15 (TS 24.334, TS 33.303). What rests on memory says so where it stands.
+#![forbid(unsafe_code)]
+#![warn(missing_docs)]
+
+pub mod direct_link;

@@ -1,0 +1,100 @@
+//! A link through the whole of layer 2: transport blocks on the air, PDUs between the engine and the links.
+
+use sidelink_mac::discovery::AirTime;
+use sidelink_mac::engine::{Bearer, Config, Engine, Input, Output};
+use sidelink_mac::mux::Address;
+use sidelink_prose::direct_link::{self as links, Hub, Identity, KdRecord, State};
+use sidelink_security::counter::UtcTime;
+use sidelink_security::counter::reserve::{CounterStore, StreamId};
+use sidelink_security::direct::KdId;
+use sidelink_security::keys::Kd;
+use sidelink_wire::ids::{Layer2Id, Lcid};
+use sidelink_wire::pdcp::SduType;
+use std::collections::BTreeMap;
+use std::convert::Infallible;
+
+/// Counters in memory.
+#[derive(Default)]
+struct Store(BTreeMap<StreamId, u64>);
+
+impl CounterStore for Store {
+    type Error = Infallible;
+
+    fn reserved(&self, stream: &StreamId) -> Result<u64, Infallible> {
+        Ok(self.0.get(stream).copied().unwrap_or(0))
+    }
+
+    fn raise(&mut self, stream: &StreamId, from: u64, to: u64) -> Result<bool, Infallible> {
+        let meets = self.reserved(stream)? == from;
+        if meets {
+            self.0.insert(*stream, to);
+        }
+        Ok(meets)
+    }
+}
+
+/// Two UEs set up a link through the whole of layer 2: blocks on the air, PDUs between engine and links.
+#[test]
+fn a_link_over_transport_blocks() {
+    let names = [Identity::user("mary"), Identity::user("john")];
+    let ids = [Layer2Id::new(0x10).unwrap(), Layer2Id::new(0x11).unwrap()];
+    let mut ues: Vec<(Engine, Hub)> = (0..2)
+        .map(|own| {
+            let mut engine = Engine::new(Config { one_to_one: true, ..Config::new(ids[own]) }).unwrap();
+            engine.listen(Address::Ue(ids[own]));
+            for (lcid, priority) in [(28, 1), (29, 1), (30, 1), (3, 4)] {
+                let bearer = Bearer::new(Address::Ue(ids[1 - own]), Lcid::new(lcid).unwrap());
+                engine.add_bearer(Bearer { priority, ..bearer }).unwrap();
+            }
+            let config = links::Config::new(ids[own], names[own].clone(), 40);
+            let mut hub = Hub::open(config, &[own as u8; 32], &mut Store::default()).unwrap();
+            hub.add_kd(KdRecord::pre_shared(KdId(1), Kd::from([1; 32]), names[1 - own].clone()));
+            (engine, hub)
+        })
+        .collect();
+    let time = UtcTime::from_millis(1_700_000_000_000);
+    let now = AirTime::at(time);
+    let connect = links::Input::Connect { now: time, peer: ids[1], identity: names[1].clone() };
+    ues[0].1.handle_input(connect).unwrap();
+    let mut heard = Vec::new();
+    for _ in 0..8 {
+        for own in 0..2 {
+            let (engine, hub) = &mut ues[own];
+            loop {
+                match hub.poll_output() {
+                    links::Output::Pdu(pdu) => {
+                        let (address, lcid) = (Address::Ue(pdu.peer), pdu.lcid);
+                        let input = Input::SendPdu { now, address, lcid, pdu: &pdu.octets };
+                        engine.handle_input(input).unwrap();
+                    }
+                    links::Output::State { link, state: State::Up { .. }, .. } => {
+                        let (lcid, sdu_type) = (Lcid::new(3).unwrap(), SduType::Ip);
+                        let data = &[own as u8; 300];
+                        hub.handle_input(links::Input::Send { now: time, link, lcid, sdu_type, data })
+                            .unwrap();
+                    }
+                    links::Output::Received(received) => heard.push((own, received.data)),
+                    links::Output::Timeout(_) => break,
+                    _ => {}
+                }
+            }
+            let mut blocks = Vec::new();
+            for _ in 0..8 {
+                engine.handle_input(Input::SlSchOpportunity { now, address: None, len: 109 }).unwrap();
+                while let Output::SlSch { address, block, .. } = engine.poll_output() {
+                    blocks.push((address, block.to_vec()));
+                }
+            }
+            let (engine, hub) = &mut ues[1 - own];
+            for (address, block) in blocks {
+                let group = address.group_destination();
+                engine.handle_input(Input::SlSch { now, group, block: &block }).unwrap();
+                while let Output::OneToOne { source, lcid, pdu, .. } = engine.poll_output() {
+                    hub.handle_input(links::Input::Pdu { now: time, source, lcid, pdu }).unwrap();
+                }
+            }
+        }
+    }
+    heard.sort();
+    assert_eq!(heard, [(0, vec![1; 300]), (1, vec![0; 300])]);
+}
