@@ -2,10 +2,11 @@
 
 use crate::config::ConfigError;
 use crate::keystore::{Discovery, Followed, Keys, Protection};
-use sidelink_mac::discovery::{Announcer, AnnouncerKey, Answering, Asking, Discoverer, Follow, Who};
-use sidelink_mac::engine::{Bearer, Config, Engine, Origin};
+use sidelink_mac::engine::{Bearer, Config, Engine};
 use sidelink_mac::mux::Address;
 use sidelink_mac::pdcp::{PlainSn, Protection as Sending};
+use sidelink_prose::discovery::agent::{self, Agent, Origin};
+use sidelink_prose::discovery::{Announcer, AnnouncerKey, Answering, Asking, Discoverer, Follow, Who};
 use sidelink_security::counter::UtcCounter;
 use sidelink_security::counter::reserve::{CounterStore, ReserveConfig};
 use sidelink_security::discovery::Profile;
@@ -23,8 +24,10 @@ const PATIENCE_MS: u64 = 10_000;
 
 /// What one UE of a store is set up with.
 pub struct Provisioned {
-    /// Layer 2 with all keys.
+    /// Layer 2 with the keys of groups.
     pub engine: Engine,
+    /// Discovery with its codes and keys.
+    pub agent: Agent,
     /// Followed identities by their names in the store.
     pub who: HashMap<Who, String>,
     /// Announcers, discoverers and the discoveree by their names in the store.
@@ -44,8 +47,10 @@ pub struct Wish<'a> {
     pub to_group: fn(Layer2Id) -> Address,
     /// How far ahead counters are reserved.
     pub reserve: ReserveConfig,
-    /// Outputs and tables sized as here; the source is replaced.
-    pub base: Config,
+    /// Layer 2, sized as here; the source is replaced.
+    pub layer2: Config,
+    /// Discovery: its clocks, its tables sized as here.
+    pub discovery: agent::Config,
 }
 
 /// Layer 2 of `wish.ue`, with what `keys` gives it. Waits for the store.
@@ -58,13 +63,14 @@ where
     S: CounterStore,
     S::Error: Display,
 {
-    let mut base = wish.base;
-    base.source = source(wish, keys)?;
-    base.monitor.rotating = rotating(wish.ue, keys)?;
-    base.monitor.heard = base.monitor.heard.max(2 * keys.discovery.len());
-    let engine = Engine::new(base)
+    let engine = Engine::new(Config { source: source(wish, keys)?, ..wish.layer2 });
+    let mut discovery = wish.discovery;
+    discovery.monitor.rotating = rotating(wish.ue, keys)?;
+    discovery.monitor.heard = discovery.monitor.heard.max(2 * keys.discovery.len());
+    let agent = Agent::new(discovery)
         .map_err(|_| ConfigError::new("identities with a nonce cannot be tabled", wish.ue, ""))?;
-    let mut all = Provisioned { engine, who: HashMap::new(), origin: HashMap::new(), groups: HashMap::new() };
+    let (who, origin, groups) = (HashMap::new(), HashMap::new(), HashMap::new());
+    let mut all = Provisioned { engine, agent, who, origin, groups };
     for group in keys.group.iter().filter(|g| g.member.iter().any(|m| m.ue == wish.ue)) {
         all.add_group(wish, group, store)?;
     }
@@ -75,12 +81,12 @@ where
         if announces {
             all.announce(entry)?;
         }
-        if monitors && let Some(identity) = all.follow(entry, base.monitor.rotating)? {
+        if monitors && let Some(identity) = all.follow(entry, discovery.monitor.rotating)? {
             tabled.push((entry.name.clone(), identity, UtcCounter::new(entry.valid_until)));
         }
     }
     let identities = tabled.iter().map(|(_, (id, key), valid_until)| (*id, key, *valid_until));
-    if let Some(followed) = all.engine.monitor().follow_rotating(identities) {
+    if let Some(followed) = all.agent.monitor().follow_rotating(identities) {
         all.who.extend(followed.into_iter().zip(tabled.iter().map(|(name, ..)| name.clone())));
     }
     Ok(all)
@@ -149,7 +155,7 @@ impl Provisioned {
             }
             (Followed::PreShared(_), _) => {
                 let Some(Followed::PreShared(session)) = entry.followed()? else { return Ok(()) };
-                self.engine.discoveree().answer(Answering::Preshared(session, entry.code()?), valid_until);
+                self.agent.discoveree().answer(Answering::Preshared(session, entry.code()?), valid_until);
                 self.origin.insert(Origin::Discoveree, entry.name.clone());
                 return Ok(());
             }
@@ -172,7 +178,7 @@ impl Provisioned {
     }
 
     fn add_announcer(&mut self, name: &str, announcer: Announcer) {
-        let place = self.engine.add_announcer(announcer);
+        let place = self.agent.add_announcer(announcer);
         self.origin.insert(Origin::Announcer(place), name.to_owned());
     }
 
@@ -183,7 +189,7 @@ impl Provisioned {
         tabled: Option<OtaConfig>,
     ) -> Result<Option<Identity>, ConfigError> {
         let valid_until = UtcCounter::new(entry.valid_until);
-        let monitor = self.engine.monitor();
+        let monitor = self.agent.monitor();
         let who = match entry.followed()? {
             None => return Ok(None),
             Some(Followed::Open(filter, _)) => monitor.follow(Follow::Open(filter, valid_until)),
@@ -199,7 +205,7 @@ impl Provisioned {
             }
             Some(Followed::PreShared(session)) => {
                 let asking = Discoverer::new(Asking::Preshared(session), valid_until, PATIENCE_MS);
-                let place = self.engine.add_discoverer(asking);
+                let place = self.agent.add_discoverer(asking);
                 self.origin.insert(Origin::Discoverer(place), entry.name.clone());
                 return Ok(None);
             }

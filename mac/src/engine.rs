@@ -13,7 +13,6 @@
 //! that is for our own mistakes and the operator's.
 //!
 //! ```
-//! use sidelink_mac::discovery::AirTime;
 //! use sidelink_mac::engine::{Bearer, Config, Engine, Input, Output};
 //! use sidelink_wire::ids::{Layer2Id, Lcid};
 //! use sidelink_mac::mux::Address;
@@ -23,14 +22,14 @@
 //!
 //! let group = Address::Group(Layer2Id::new(0x0001a2)?);
 //! let lcid = Lcid::new(1)?;
-//! let (mut alice, mut bob) = (Engine::new(Config::new(Layer2Id::new(1)?))?, Engine::new(Config::new(Layer2Id::new(2)?))?);
+//! let (mut alice, mut bob) = (Engine::new(Config::new(Layer2Id::new(1)?)), Engine::new(Config::new(Layer2Id::new(2)?)));
 //! alice.add_destination(group, Protection::Plain(PlainSn::Zero));
 //! alice.add_bearer(Bearer::new(group, lcid))?;
 //! bob.listen(group);
 //!
-//! let now = AirTime::at(UtcTime::from_millis(1_700_000_000_000));
+//! let now = UtcTime::from_millis(1_700_000_000_000);
 //! alice.handle_input(Input::Send { now, address: group, lcid, sdu_type: SduType::Ip, data: b"hello" })?;
-//! alice.handle_input(Input::SlSchOpportunity { now, address: None, len: 40 })?;
+//! alice.handle_input(Input::Opportunity { address: None, len: 40 })?;
 //! let mut heard = Vec::new();
 //! loop {
 //!     match alice.poll_output() {
@@ -56,38 +55,25 @@
 use core::ops::Range;
 use std::collections::VecDeque;
 
-use sidelink_security::counter::clock_guard::ClockGuard;
+use sidelink_security::counter::UtcTime;
 use sidelink_security::counter::reserve::StreamId;
-use sidelink_security::discovery::book::NonceNotFollowable;
-use sidelink_security::discovery::{Message, Refusal};
 use sidelink_security::group;
 use sidelink_security::outcome::{Counters, Outcome};
 
-use crate::discovery::{
-    AirTime, Announcer, Discovered, Discoveree, Discoverer, Dropped, Finding, Monitor, checked, more_telling,
-};
 use crate::mux::{Address, Built, Demultiplexed, Filter, Multiplexer};
 use crate::pdcp::{self, Header, Protection, Transmitter};
 use crate::rlc_um::{self, Key, ReceiverCounters};
 use sidelink_wire::ids::{GroupDestinationId, Layer2Id, Lcid};
-use sidelink_wire::mib_sl;
-use sidelink_wire::pc5_discovery::MessageType;
 
 mod io;
 
-pub use io::{Bearer, Cause, Config, Drop, Error, Input, Origin, Output, Received};
+pub use io::{Bearer, Cause, Config, Drop, Error, Input, Output, Received};
 
 /// An output that waits; octets lie in the engine's buffer.
 enum Event {
     SlSch { address: Address, built: Built, octets: Range<usize> },
-    SlDch { origin: Origin, message: Message },
-    Silent { origin: Origin, refusal: Refusal },
     Received { fixed: Received<'static>, octets: Range<usize> },
     OneToOne { source: Layer2Id, address: Address, lcid: Lcid, octets: Range<usize> },
-    Discovered(Discovered),
-    Answered { discoverer: usize, finding: Finding },
-    Asked,
-    Synchronisation(mib_sl::Repr),
     Dropped(Drop),
 }
 
@@ -100,52 +86,29 @@ struct Outbox {
     counters: Counters,
 }
 
-/// Whose counters are reserved.
-#[derive(Debug, Clone, Copy)]
-enum Owner {
-    Destination(Address),
-    Clock,
-}
-
 /// Layer 2 of one UE.
 pub struct Engine {
     config: Config,
-    now: Option<AirTime>,
     mux: Multiplexer,
     filter: Filter,
     rlc: rlc_um::Receiver,
     pdcp: pdcp::Receiver,
     transmitters: Vec<(Address, Transmitter)>,
     /// Whose reservations are on their way to the store.
-    reserving: Vec<(StreamId, Owner)>,
-    /// Refuses a clock that went back, across restarts too.
-    clock_guard: Option<ClockGuard>,
-    monitor: Monitor,
-    /// The followed codes could not be tabled.
-    unfollowable: bool,
-    announcers: Vec<(Announcer, Option<u64>)>,
-    discoverers: Vec<(Discoverer, Option<u64>)>,
-    discoveree: Discoveree,
+    reserving: Vec<(StreamId, Address)>,
     outbox: Outbox,
 }
 
 impl Engine {
     /// A UE that knows nobody.
-    pub fn new(config: Config) -> Result<Self, NonceNotFollowable> {
-        Ok(Self {
-            now: None,
+    pub fn new(config: Config) -> Self {
+        Self {
             mux: Multiplexer::new(config.source),
             filter: if config.promiscuous { Filter::everything() } else { Filter::new() },
             rlc: rlc_um::Receiver::new(config.rlc),
             pdcp: pdcp::Receiver::new(config.pdcp),
             transmitters: Vec::new(),
             reserving: Vec::new(),
-            clock_guard: None,
-            monitor: Monitor::new(config.monitor)?,
-            unfollowable: false,
-            announcers: Vec::new(),
-            discoverers: Vec::new(),
-            discoveree: Discoveree::new(config.discoveree, &config.time),
             outbox: Outbox {
                 events: VecDeque::with_capacity(config.outputs),
                 capacity: config.outputs,
@@ -154,7 +117,7 @@ impl Engine {
                 counters: Counters::default(),
             },
             config,
-        })
+        }
     }
 
     /// Our Layer-2 identity.
@@ -196,43 +159,10 @@ impl Engine {
         self.transmitters.iter_mut().find(|(known, _)| *known == address).map(|(_, transmitter)| transmitter)
     }
 
-    /// Guards the clock of discovery: while it shows less than the durable mark, nothing is announced and nothing believed.
-    pub fn guard_clock(&mut self, guard: ClockGuard) {
-        self.clock_guard = Some(guard);
-    }
-
     /// Adds a bearer for sending.
     pub fn add_bearer(&mut self, bearer: Bearer) -> Result<(), Error> {
         let Bearer { address, lcid, priority, queue_octets, queue_sdus } = bearer;
         Ok(self.mux.add_channel(address, lcid, priority, queue_octets, queue_sdus)?)
-    }
-
-    /// Adds an announcer.
-    pub fn add_announcer(&mut self, announcer: Announcer) -> usize {
-        self.announcers.push((announcer, None));
-        self.announcers.len() - 1
-    }
-
-    /// An announcer, to give it a new code or key.
-    pub fn announcer(&mut self, index: usize) -> Option<&mut Announcer> {
-        self.announcers.get_mut(index).map(|(announcer, _)| announcer)
-    }
-
-    /// Adds a discoverer.
-    pub fn add_discoverer(&mut self, discoverer: Discoverer) -> usize {
-        self.discoverers.push((discoverer, None));
-        self.discoverers.len() - 1
-    }
-
-    /// What is followed.
-    pub const fn monitor(&mut self) -> &mut Monitor {
-        self.unfollowable = false;
-        &mut self.monitor
-    }
-
-    /// What is answered.
-    pub const fn discoveree(&mut self) -> &mut Discoveree {
-        &mut self.discoveree
     }
 
     /// Whose data is most urgent, and its priority: for whom to draw a grant.
@@ -261,40 +191,20 @@ impl Engine {
             self.outbox.octets.clear();
         }
         match input {
-            Input::Tick { now } => self.now = Some(now),
-            Input::SlSch { now, group, block } => {
-                self.now = Some(now);
-                self.receive_sl_sch(&now, group, block);
-            }
-            Input::SlDch { now, block } => {
-                self.now = Some(now);
-                self.receive_sl_dch(&now, block);
-            }
-            Input::SlBch { now, block } => {
-                self.now = Some(now);
-                let parsed =
-                    mib_sl::Packet::new_checked(block).and_then(|packet| mib_sl::Repr::parse(&packet));
-                match parsed {
-                    Ok(mib) => self.outbox.push(Event::Synchronisation(mib)),
-                    Err(error) => self.outbox.drop(None, None, Cause::Mib(error)),
-                }
-            }
+            Input::SlSch { now, group, block } => self.receive_sl_sch(now, group, block),
             Input::Send { now, address, lcid, sdu_type, data } => {
-                self.now = Some(now);
                 let transmitter = self.transmitters.iter_mut().find(|(known, _)| *known == address);
                 let (_, transmitter) = transmitter.ok_or(Error::NoDestination(address))?;
                 // Asked first: a COUNT is not spent on what cannot be queued.
                 self.mux.check_room(address, lcid, transmitter.pdu_len(data.len()))?;
-                let pdu = transmitter.emit_pdu(now.slot.counter(), lcid, sdu_type, data)?;
+                let pdu = transmitter.emit_pdu(now.counter(), lcid, sdu_type, data)?;
                 self.mux.push(address, lcid, pdu)?;
             }
-            Input::SendPdu { now, address, lcid, pdu } => {
-                self.now = Some(now);
+            Input::SendPdu { address, lcid, pdu } => {
                 self.mux.check_room(address, lcid, pdu.len())?;
                 self.mux.push(address, lcid, pdu)?;
             }
-            Input::SlSchOpportunity { now, address, len } => {
-                self.now = Some(now);
+            Input::Opportunity { address, len } => {
                 let waiting = address.filter(|&address| self.mux.queued(address) > 0);
                 let next = || self.mux.next_address().map(|(address, _)| address);
                 let address = if address.is_some() { waiting } else { next() };
@@ -302,45 +212,15 @@ impl Engine {
                     self.fill(address, len)?;
                 }
             }
-            Input::SlDchOpportunity { now, period, nonce } => {
-                self.now = Some(now);
-                self.discover(&now, period, nonce);
-            }
-            Input::Granted { now, granted } => {
-                self.now = Some(now);
-                match self.reserving(granted.stream()) {
-                    Some(Owner::Clock) => {
-                        if let Some(guard) = &mut self.clock_guard {
-                            guard.grant(granted);
-                        }
-                    }
-                    Some(Owner::Destination(address)) => {
-                        if let Some(sender) = self.destination(address).and_then(Transmitter::group) {
-                            sender.grant(granted);
-                        }
-                    }
-                    None => {}
+            Input::Granted(granted) => {
+                if let Some(sender) = self.reserving(granted.stream()) {
+                    sender.grant(granted);
                 }
             }
-            Input::ReservationFailed { now, stream } => {
-                self.now = Some(now);
-                match self.reserving(stream) {
-                    Some(Owner::Clock) => {
-                        if let Some(guard) = &mut self.clock_guard {
-                            guard.failed();
-                        }
-                    }
-                    Some(Owner::Destination(address)) => {
-                        if let Some(sender) = self.destination(address).and_then(Transmitter::group) {
-                            sender.failed(stream);
-                        }
-                    }
-                    None => {}
+            Input::ReservationFailed(stream) => {
+                if let Some(sender) = self.reserving(stream) {
+                    sender.failed(stream);
                 }
-            }
-            Input::Table { now, job } => {
-                self.now = Some(now);
-                self.monitor.install(job);
             }
         }
         Ok(())
@@ -355,29 +235,14 @@ impl Engine {
             if let Some(sender) = transmitter.group()
                 && let Some(reservation) = sender.wanted().next()
             {
-                self.reserving.push((reservation.stream(), Owner::Destination(*address)));
+                self.reserving.push((reservation.stream(), *address));
                 return Output::Reserve(reservation);
             }
         }
-        if let Some(reservation) = self.clock_guard.as_mut().and_then(ClockGuard::wanted) {
-            self.reserving.push((reservation.stream(), Owner::Clock));
-            return Output::Reserve(reservation);
-        }
-        let Some(now) = &self.now else { return Output::Timeout(None) };
-        if !self.unfollowable {
-            match self.monitor.job(&self.config.time, now) {
-                Ok(Some(job)) => return Output::Build(job),
-                Ok(None) => {}
-                Err(error) => {
-                    self.unfollowable = true;
-                    return Output::Unfollowable(error);
-                }
-            }
-        }
-        Output::Timeout(self.monitor.next_edge(now))
+        Output::Timeout(None)
     }
 
-    fn receive_sl_sch(&mut self, now: &AirTime, group: Option<GroupDestinationId>, block: &[u8]) {
+    fn receive_sl_sch(&mut self, now: UtcTime, group: Option<GroupDestinationId>, block: &[u8]) {
         let Self { config, filter, rlc, pdcp, outbox, .. } = self;
         let pdu = match Demultiplexed::parse(block, group) {
             Ok(pdu) => pdu,
@@ -398,7 +263,7 @@ impl Engine {
                 if one_to_one {
                     return outbox.one_to_one(source, address, lcid, sdu);
                 }
-                match pdcp.receive(now.slot.counter(), source, address, lcid, sdu) {
+                match pdcp.receive(now.counter(), source, address, lcid, sdu) {
                     Ok(delivered) => {
                         let pdcp::Delivered { header, data, assurance, pgk_id } = delivered;
                         let fixed = Received { source, address, lcid, header, assurance, pgk_id, data: &[] };
@@ -413,50 +278,6 @@ impl Engine {
             if let Err(error) = received {
                 outbox.drop(Some((source, address)), None, Cause::Rlc(error));
             }
-        }
-    }
-
-    fn receive_sl_dch(&mut self, now: &AirTime, block: &[u8]) {
-        if let Err(refusal) = self.check_clock(now) {
-            return self.outbox.drop(None, None, Cause::Discovery(Dropped::Refused(refusal)));
-        }
-        let policy = &self.config.time;
-        let (message_type, message) = match checked(block) {
-            Ok(checked) => checked,
-            Err(error) => {
-                return self.outbox.drop(None, None, Cause::Discovery(Dropped::Malformed(error)));
-            }
-        };
-        let mut refusal = Refusal::Unknown;
-        if is_question(message_type) {
-            match self.discoveree.receive(policy, now, message_type, message) {
-                Ok(()) => {
-                    self.outbox.counters.count(Outcome::Verified);
-                    return self.outbox.push(Event::Asked);
-                }
-                Err(other) => refusal = more_telling(refusal, other),
-            }
-        } else if message_type.is_model_b() {
-            for (index, (discoverer, _)) in self.discoverers.iter_mut().enumerate() {
-                match discoverer.receive(policy, now, message_type, message) {
-                    Ok(finding) => {
-                        self.outbox.counters.count(finding.outcome());
-                        return self.outbox.push(Event::Answered { discoverer: index, finding });
-                    }
-                    Err(other) => refusal = more_telling(refusal, other),
-                }
-            }
-        }
-        match self.monitor.receive(policy, now, block) {
-            Ok(discovered) => {
-                self.outbox.counters.count(discovered.finding.outcome());
-                self.outbox.push(Event::Discovered(discovered));
-            }
-            Err(Dropped::Refused(other)) => {
-                let dropped = Dropped::Refused(more_telling(refusal, other));
-                self.outbox.drop(None, None, Cause::Discovery(dropped));
-            }
-            Err(dropped) => self.outbox.drop(None, None, Cause::Discovery(dropped)),
         }
     }
 
@@ -479,51 +300,12 @@ impl Engine {
         }
     }
 
-    /// One message for one resource: an answer that waits, else a question, else an announcement, each once a period.
-    fn discover(&mut self, now: &AirTime, period: u64, nonce: [u64; 2]) {
-        if let Err(refusal) = self.check_clock(now) {
-            return self.outbox.push(Event::Silent { origin: Origin::Clock, refusal });
-        }
-        let policy = &self.config.time;
-        if let Some(answer) = self.discoveree.respond(policy, now) {
-            return self.outbox.announce(Origin::Discoveree, answer);
-        }
-        for (index, (discoverer, last)) in self.discoverers.iter_mut().enumerate() {
-            if last.replace(period) != Some(period) {
-                return self.outbox.announce(Origin::Discoverer(index), discoverer.solicit(policy, now));
-            }
-        }
-        let mut nonce = nonce.into_iter();
-        let mut entropy = || nonce.next().unwrap_or(0);
-        for (index, (announcer, last)) in self.announcers.iter_mut().enumerate() {
-            if last.replace(period) != Some(period) {
-                let message = announcer.announce(now, policy, &mut entropy);
-                return self.outbox.announce(Origin::Announcer(index), message);
-            }
-        }
-    }
-
-    /// Who asked for a reservation of this stream; asked no more.
-    fn reserving(&mut self, stream: StreamId) -> Option<Owner> {
+    /// Takes the pending reservation of a stream: the sender that asked for it.
+    fn reserving(&mut self, stream: StreamId) -> Option<&mut group::Sender> {
         let index = self.reserving.iter().position(|(known, _)| *known == stream)?;
-        Some(self.reserving.swap_remove(index).1)
+        let (_, address) = self.reserving.swap_remove(index);
+        self.destination(address).and_then(Transmitter::group)
     }
-
-    /// Whether the clock may be used for discovery.
-    fn check_clock(&mut self, now: &AirTime) -> Result<(), Refusal> {
-        match &mut self.clock_guard {
-            Some(guard) => guard.check(now.slot.counter()).map(|_| ()).map_err(|_| Refusal::Clock),
-            None => Ok(()),
-        }
-    }
-}
-
-/// Questions of model B, which a discoveree hears.
-const fn is_question(message_type: MessageType) -> bool {
-    matches!(
-        message_type,
-        MessageType::RestrictedQuery | MessageType::RelaySolicitation | MessageType::GroupMemberSolicitation
-    )
 }
 
 impl Event {
@@ -532,18 +314,12 @@ impl Event {
             Self::SlSch { address, built, octets: range } => {
                 Output::SlSch { address, built, block: &octets[range] }
             }
-            Self::SlDch { origin, message } => Output::SlDch { origin, message },
-            Self::Silent { origin, refusal } => Output::Silent { origin, refusal },
             Self::Received { fixed, octets: range } => {
                 Output::Received(Received { data: &octets[range], ..fixed })
             }
             Self::OneToOne { source, address, lcid, octets: range } => {
                 Output::OneToOne { source, address, lcid, pdu: &octets[range] }
             }
-            Self::Discovered(discovered) => Output::Discovered(discovered),
-            Self::Answered { discoverer, finding } => Output::Answered { discoverer, finding },
-            Self::Asked => Output::Asked,
-            Self::Synchronisation(mib) => Output::Synchronisation(mib),
             Self::Dropped(drop) => Output::Dropped(drop),
         }
     }
@@ -582,13 +358,6 @@ impl Outbox {
         let start = self.octets.len();
         self.octets.extend_from_slice(pdu);
         self.push(Event::OneToOne { source, address, lcid, octets: start..start + pdu.len() });
-    }
-
-    fn announce(&mut self, origin: Origin, message: Result<Message, Refusal>) {
-        self.push(match message {
-            Ok(message) => Event::SlDch { origin, message },
-            Err(refusal) => Event::Silent { origin, refusal },
-        });
     }
 
     fn drop(&mut self, from: Option<(Layer2Id, Address)>, header: Option<Header>, cause: Cause) {

@@ -1,13 +1,14 @@
-//! LTE sidelink layer 2 and the PC5 messages, without I/O: opportunities and blocks in, transport blocks and results out.
+//! Layer 2 of the SL-SCH, without I/O: data and opportunities in, transport blocks and results out. Discovery has no MAC,
+//! RLC or PDCP header: its messages are `sidelink_prose`'s and go to the SL-DCH as they are.
 //!
 //! ```text
-//! application data                      discovery codes
-//!       |                                     |
-//! pdcp      header, COUNT, cipher       discovery   announcer, monitor, discoverer, discoveree
-//! rlc_um    segments, window 0                |
-//! mux       channels -> block, filters        |
-//!       |                                     |
-//! SL-SCH transport block                SL-DCH block (232 bits)
+//! application data, PC5 signalling
+//!       |
+//! pdcp      header, COUNT, cipher
+//! rlc_um    segments, window 0
+//! mux       channels -> block, filters
+//!       |
+//! SL-SCH transport block
 //!
 //! engine    all of it composed: handle_input, poll_output; the run-loop contract stands there
 //! grant     which resource: modes 2 and 4, discovery type 1, redundancy versions
@@ -18,13 +19,12 @@
 //! outputs. Nothing here panics on bytes from outside, and the data path allocates only when it is set up, or when
 //! keys and bearers come.
 //!
-//! Specifications are cited as of Release 15 (TS 36.321, TS 36.322, TS 36.323, TS 36.331, TS 24.334, TS 33.303). Not
+//! Specifications are cited as of Release 15 (TS 36.321, TS 36.322, TS 36.323, TS 36.331). Not
 //! all of their text was at hand: what rests on memory, on another implementation or on a capture says so where it
 //! stands.
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 
-pub mod discovery;
 pub mod engine;
 pub mod grant;
 pub mod mux;

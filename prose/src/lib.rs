@@ -1,6 +1,7 @@
 //! ProSe protocols without I/O: direct discovery and one-to-one links. They know neither a layer 2 nor a radio.
 //!
 //! ```text
+//! discovery    announcer, monitor, discoverer, discoveree, and the agent that runs them
 //! direct_link  one-to-one links: set-up, re-keying, keep-alive, release
 //! ```
 //!
@@ -12,3 +13,4 @@
 #![warn(missing_docs)]
 
 pub mod direct_link;
+pub mod discovery;

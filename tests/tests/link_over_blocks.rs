@@ -1,6 +1,5 @@
 //! A link through the whole of layer 2: transport blocks on the air, PDUs between the engine and the links.
 
-use sidelink_mac::discovery::AirTime;
 use sidelink_mac::engine::{Bearer, Config, Engine, Input, Output};
 use sidelink_mac::mux::Address;
 use sidelink_prose::direct_link::{self as links, Hub, Identity, KdRecord, State};
@@ -40,7 +39,7 @@ fn a_link_over_transport_blocks() {
     let ids = [Layer2Id::new(0x10).unwrap(), Layer2Id::new(0x11).unwrap()];
     let mut ues: Vec<(Engine, Hub)> = (0..2)
         .map(|own| {
-            let mut engine = Engine::new(Config { one_to_one: true, ..Config::new(ids[own]) }).unwrap();
+            let mut engine = Engine::new(Config { one_to_one: true, ..Config::new(ids[own]) });
             engine.listen(Address::Ue(ids[own]));
             for (lcid, priority) in [(28, 1), (29, 1), (30, 1), (3, 4)] {
                 let bearer = Bearer::new(Address::Ue(ids[1 - own]), Lcid::new(lcid).unwrap());
@@ -53,7 +52,6 @@ fn a_link_over_transport_blocks() {
         })
         .collect();
     let time = UtcTime::from_millis(1_700_000_000_000);
-    let now = AirTime::at(time);
     let connect = links::Input::Connect { now: time, peer: ids[1], identity: names[1].clone() };
     ues[0].1.handle_input(connect).unwrap();
     let mut heard = Vec::new();
@@ -64,7 +62,7 @@ fn a_link_over_transport_blocks() {
                 match hub.poll_output() {
                     links::Output::Pdu(pdu) => {
                         let (address, lcid) = (Address::Ue(pdu.peer), pdu.lcid);
-                        let input = Input::SendPdu { now, address, lcid, pdu: &pdu.octets };
+                        let input = Input::SendPdu { address, lcid, pdu: &pdu.octets };
                         engine.handle_input(input).unwrap();
                     }
                     links::Output::State { link, state: State::Up { .. }, .. } => {
@@ -80,7 +78,7 @@ fn a_link_over_transport_blocks() {
             }
             let mut blocks = Vec::new();
             for _ in 0..8 {
-                engine.handle_input(Input::SlSchOpportunity { now, address: None, len: 109 }).unwrap();
+                engine.handle_input(Input::Opportunity { address: None, len: 109 }).unwrap();
                 while let Output::SlSch { address, block, .. } = engine.poll_output() {
                     blocks.push((address, block.to_vec()));
                 }
@@ -88,7 +86,7 @@ fn a_link_over_transport_blocks() {
             let (engine, hub) = &mut ues[1 - own];
             for (address, block) in blocks {
                 let group = address.group_destination();
-                engine.handle_input(Input::SlSch { now, group, block: &block }).unwrap();
+                engine.handle_input(Input::SlSch { now: time, group, block: &block }).unwrap();
                 while let Output::OneToOne { source, lcid, pdu, .. } = engine.poll_output() {
                     hub.handle_input(links::Input::Pdu { now: time, source, lcid, pdu }).unwrap();
                 }

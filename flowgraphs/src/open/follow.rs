@@ -3,7 +3,7 @@
 use super::{Channel, DiscoveryReport, Judgement, Opened};
 use crate::config::ConfigError;
 use crate::keystore::{Followed, Keys};
-use sidelink_mac::discovery::{
+use sidelink_prose::discovery::{
     AirTime, Discovered, Dropped, Finding, Follow, Monitor, MonitorConfig, TimePolicy, Who,
 };
 use sidelink_security::counter::{UtcCounter, UtcTime};

@@ -1,8 +1,8 @@
 use super::*;
 use crate::keystore::{Cipher, Discovery, Group, Hex, Protection, Secret, VariantName};
-use sidelink_mac::discovery::{Announcer, AnnouncerKey};
 use sidelink_mac::engine::{Bearer, Config, Engine, Input, Output};
 use sidelink_mac::pdcp::{PlainSn, Protection as Ciphering};
+use sidelink_prose::discovery::{Announcer, AnnouncerKey};
 use sidelink_security::counter::UtcCounter;
 use sidelink_security::counter::reserve::{CounterStore, ReserveConfig, StreamId};
 use sidelink_security::discovery::open::OpenKey;
@@ -48,10 +48,10 @@ fn group(mac: Option<Cipher>) -> Group {
 
 /// The blocks of Alice, who sends `data` to `group` in blocks of `len` octets.
 fn blocks(group: &Group, data: &[&[u8]], len: usize, plain: bool) -> Vec<Vec<u8>> {
-    let now = AirTime::at(NOW);
+    let now = NOW;
     let address = Address::Group(Layer2Id::from_octets([0, 1, 0xa2]));
     let lcid = Lcid::new(1).unwrap();
-    let mut engine = Engine::new(Config::new(Layer2Id::from_octets([0, 0, 0xa1]))).unwrap();
+    let mut engine = Engine::new(Config::new(Layer2Id::from_octets([0, 0, 0xa1])));
     let ciphering = if plain {
         Ciphering::Plain(PlainSn::Zero)
     } else {
@@ -67,7 +67,7 @@ fn blocks(group: &Group, data: &[&[u8]], len: usize, plain: bool) -> Vec<Vec<u8>
     }
     let mut blocks = Vec::new();
     loop {
-        engine.handle_input(Input::SlSchOpportunity { now, address: None, len }).unwrap();
+        engine.handle_input(Input::Opportunity { address: None, len }).unwrap();
         match engine.poll_output() {
             Output::SlSch { block, .. } => blocks.push(block.to_vec()),
             _ => return blocks,

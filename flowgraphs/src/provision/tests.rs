@@ -26,7 +26,8 @@ fn wish(ue: &str) -> Wish<'_> {
         layer2_id: None,
         to_group: Address::Group,
         reserve: ReserveConfig::default(),
-        base: Config::new(Layer2Id::from_octets([0; 3])),
+        layer2: Config::new(Layer2Id::from_octets([0; 3])),
+        discovery: agent::Config::default(),
     }
 }
 

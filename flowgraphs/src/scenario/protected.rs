@@ -1,16 +1,17 @@
 //! Messages and data that are protected by the keys of a store: the layer 2 of every UE of a scenario.
 //!
-//! One engine speaks for all groups of a UE, and one for its messages in each discovery pool. They hear each other's
+//! One engine speaks for all groups of a UE, and one agent for its messages in each discovery pool. They hear each other's
 //! questions of discovery without error and in the next period, so that whoever answers has something to answer; all else
 //! goes through the air only.
 
 use super::{ProtectedData, ProtectedMessage, SduKind};
 use crate::config::ConfigError;
 use crate::keystore::{Discovery, Followed, Group, KeyStore, Keys, Protection};
-use sidelink_mac::discovery::{AirTime, Announcer, AnnouncerKey, Answering, Asking, Discoverer};
 use sidelink_mac::engine::{Bearer, Config, Engine, Input, Output};
 use sidelink_mac::mux::Address;
 use sidelink_mac::pdcp;
+use sidelink_prose::discovery::agent::{self, Agent};
+use sidelink_prose::discovery::{AirTime, Announcer, AnnouncerKey, Answering, Asking, Discoverer};
 use sidelink_security::counter::reserve::{CounterStore, ReserveConfig, StreamId};
 use sidelink_security::counter::{UtcCounter, UtcTime};
 use sidelink_security::discovery::restricted::{MicCheck, Receiver, Sender};
@@ -119,7 +120,7 @@ struct Messenger {
     ue: usize,
     pool: usize,
     name: String,
-    engine: Engine,
+    agent: Agent,
     answers: bool,
     /// Questions that others asked, and in which subframe.
     heard: Vec<(u64, Message)>,
@@ -186,22 +187,24 @@ impl Speakers {
         let index = match known {
             Some(index) => index,
             None => {
-                let engine = engine(Layer2Id::from_octets([0; 3]))?;
+                // That cannot fail: nothing with a nonce is followed.
+                let agent = Agent::new(agent::Config::default())
+                    .map_err(|e| ConfigError::new(e.to_string(), "protected", ""))?;
                 let name = name.to_owned();
-                self.messengers.push(Messenger { ue, pool, name, engine, answers: false, heard: Vec::new() });
+                self.messengers.push(Messenger { ue, pool, name, agent, answers: false, heard: Vec::new() });
                 self.messengers.len() - 1
             }
         };
         let messenger = &mut self.messengers[index];
         match speech {
             Speech::Announce(announcer) => {
-                messenger.engine.add_announcer(*announcer);
+                messenger.agent.add_announcer(*announcer);
             }
             Speech::Ask(discoverer) => {
-                messenger.engine.add_discoverer(*discoverer);
+                messenger.agent.add_discoverer(*discoverer);
             }
             Speech::Answer(answering, until) => {
-                messenger.engine.discoveree().answer(*answering, until);
+                messenger.agent.discoveree().answer(*answering, until);
                 messenger.answers = true;
             }
         }
@@ -218,23 +221,22 @@ impl Speakers {
         nonce: [u64; 2],
     ) -> Option<Message> {
         let now = self.now(subframe);
-        let Messenger { ue, engine, answers, heard, name, .. } = self.messengers.get_mut(index)?;
+        let Messenger { ue, agent, answers, heard, name, .. } = self.messengers.get_mut(index)?;
         if *answers {
             for (_, block) in heard.extract_if(.., |(asked, _)| *asked < period) {
                 // What is not believed is an output, which is of no interest here.
-                let _ = engine.handle_input(Input::SlDch { now, block: &block });
-                while !matches!(engine.poll_output(), Output::Timeout(_)) {}
+                agent.handle_input(agent::Input::Message { now, block: &block });
+                while !matches!(agent.poll_output(), agent::Output::Timeout(_)) {}
             }
         }
         let mut found = None;
         let mut silent = None;
-        // That cannot fail: an opportunity asks for no key.
-        let _ = engine.handle_input(Input::SlDchOpportunity { now, period, nonce });
+        agent.handle_input(agent::Input::Opportunity { now, period, nonce });
         loop {
-            match engine.poll_output() {
-                Output::SlDch { message, .. } => found = Some(message),
-                Output::Silent { refusal, .. } => silent = Some(refusal),
-                Output::Timeout(_) => break,
+            match agent.poll_output() {
+                agent::Output::Message { message, .. } => found = Some(message),
+                agent::Output::Silent { refusal, .. } => silent = Some(refusal),
+                agent::Output::Timeout(_) => break,
                 _ => {}
             }
         }
@@ -278,7 +280,7 @@ impl Speakers {
             }
             Some(known) => known,
             None => {
-                let (engine, addresses) = (engine(layer2)?, Vec::new());
+                let (engine, addresses) = (Engine::new(Config::new(layer2)), Vec::new());
                 self.talkers.push(Talker { ue, name: name.to_owned(), source: layer2, engine, addresses });
                 self.talkers.len() - 1
             }
@@ -305,7 +307,7 @@ impl Speakers {
         len: usize,
         next: impl FnOnce() -> Vec<u8>,
     ) -> Option<Vec<u8>> {
-        let now = self.now(subframe);
+        let now = self.now(subframe).slot;
         let Talker { name, engine, .. } = self.talkers.get_mut(id.talker)?;
         let counters = &mut self.secrets.as_mut()?.counters;
         let TalkerId { address, lcid, sdu_type, .. } = id;
@@ -314,7 +316,7 @@ impl Speakers {
             let sent = engine.handle_input(Input::Send { now, address, lcid, sdu_type, data: &next() });
             failure = sent.err().map(|e| e.to_string());
         }
-        let built = engine.handle_input(Input::SlSchOpportunity { now, address: Some(address), len });
+        let built = engine.handle_input(Input::Opportunity { address: Some(address), len });
         failure = failure.or(built.err().map(|e| e.to_string()));
         let mut found = None;
         loop {
@@ -328,11 +330,11 @@ impl Speakers {
                 _ => continue,
             };
             let input = match committed {
-                (_, Ok(granted)) => Input::Granted { now, granted },
+                (_, Ok(granted)) => Input::Granted(granted),
                 (stream, Err(e)) => {
                     // Asked for again with the next block; until then what is reserved is used.
                     failure.get_or_insert(e.to_string());
-                    let _ = engine.handle_input(Input::ReservationFailed { now, stream });
+                    let _ = engine.handle_input(Input::ReservationFailed(stream));
                     break;
                 }
             };
@@ -501,10 +503,6 @@ fn sender(
         return Err(ConfigError::new(what, place, remedy));
     }
     Ok(sender)
-}
-
-fn engine(source: Layer2Id) -> Result<Engine, ConfigError> {
-    Engine::new(Config::new(source)).map_err(|e| ConfigError::new(e.to_string(), "protected", ""))
 }
 
 fn no_keys() -> ConfigError {

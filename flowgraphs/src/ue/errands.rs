@@ -5,9 +5,9 @@
 //! time it is handed back when it is done, and counted.
 
 use crossbeam::channel::{Receiver, Sender, bounded};
-use sidelink_mac::discovery::Job;
 pub use sidelink_prose::direct_link::KdStore;
 use sidelink_prose::direct_link::{Change, KdRecord, Ticket};
+use sidelink_prose::discovery::Job;
 use sidelink_security::counter::reserve::{CounterStore, Granted, Reservation, StreamId};
 use std::collections::VecDeque;
 use std::fmt::Display;

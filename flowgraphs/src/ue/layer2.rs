@@ -4,11 +4,12 @@ use super::errands::{Done, Errand, Errands};
 use super::links::{Links, Wish};
 use super::refused::Refused;
 use crate::link::transmit::Content;
-use sidelink_mac::discovery::{AirTime, Discovered, Who};
-use sidelink_mac::engine::{Bearer, Drop, Engine, Input, Origin, Output};
+use sidelink_mac::engine::{Bearer, Drop, Engine, Input, Output};
 use sidelink_mac::mux::Address;
 use sidelink_mac::pdcp::Header;
 use sidelink_prose::direct_link::{Metered, Pdu, State};
+use sidelink_prose::discovery::agent::{self, Agent, Origin};
+use sidelink_prose::discovery::{AirTime, Discovered, Who};
 use sidelink_security::counter::reserve::StreamId;
 use sidelink_security::counter::{UtcCounter, UtcTime};
 use sidelink_security::outcome::{Counters, Outcome};
@@ -131,6 +132,7 @@ pub struct Names {
 /// Layer 2 of a UE in time.
 pub struct Layer2 {
     engine: Engine,
+    agent: Agent,
     errands: Errands,
     names: Names,
     now: AirTime,
@@ -145,13 +147,14 @@ pub struct Layer2 {
 }
 
 impl Layer2 {
-    /// With an engine that knows its keys.
-    pub fn new(engine: Engine, names: Names, errands: Errands) -> Self {
+    /// With an engine and an agent that know their keys.
+    pub fn new((engine, agent): (Engine, Agent), names: Names, errands: Errands) -> Self {
         let messages =
             names.origin.keys().filter(|o| !matches!(o, Origin::Discoveree | Origin::Clock)).count();
         let now = AirTime::at(UtcTime::from_millis(0));
         Self {
             engine,
+            agent,
             errands,
             names,
             now,
@@ -178,14 +181,14 @@ impl Layer2 {
         self.links.as_mut()
     }
 
-    /// The engine: to change what it knows.
-    pub fn engine(&mut self) -> &mut Engine {
-        &mut self.engine
+    /// Discovery: to change what it follows and announces.
+    pub fn agent(&mut self) -> &mut Agent {
+        &mut self.agent
     }
 
     /// What became of everything that was received.
-    pub fn counters(&self) -> &Counters {
-        self.engine.counters()
+    pub fn counters(&self) -> Counters {
+        *self.engine.counters() + *self.agent.counters()
     }
 
     /// Subframes in which an errand was late.
@@ -220,19 +223,25 @@ impl Layer2 {
                 }
                 (done, _) => done,
             };
-            let input = match done {
-                Done::KeysStored(_) | Done::KeysFailed(..) => continue,
-                Done::Granted(granted) => Input::Granted { now, granted },
+            match done {
+                Done::KeysStored(_) | Done::KeysFailed(..) => {}
+                Done::Granted(granted) if self.agent.reserves(granted.stream()) => {
+                    self.discover(agent::Input::Granted { now, granted }, tell);
+                }
+                Done::Granted(granted) => self.input(Input::Granted(granted), tell),
                 Done::Failed(stream, why) => {
                     tell(Happening::Trouble(&why));
-                    Input::ReservationFailed { now, stream }
+                    if self.agent.reserves(stream) {
+                        self.discover(agent::Input::ReservationFailed { now, stream }, tell);
+                    } else {
+                        self.input(Input::ReservationFailed(stream), tell);
+                    }
                 }
-                Done::Table(job) => Input::Table { now, job },
-            };
-            self.input(input, tell);
+                Done::Table(job) => _ = self.discover(agent::Input::Table { now, job }, tell),
+            }
         }
         if t.is_multiple_of(10) {
-            self.input(Input::Tick { now: self.now }, tell);
+            self.discover(agent::Input::Tick { now: self.now }, tell);
         }
         if let Some(links) = &mut self.links {
             links.begin(t, utc);
@@ -261,7 +270,7 @@ impl Layer2 {
                             let _ = self.engine.add_bearer(Bearer { priority, ..Bearer::new(address, lcid) });
                         }
                     }
-                    let input = Input::SendPdu { now: self.now, address, lcid, pdu: &pdu.octets };
+                    let input = Input::SendPdu { address, lcid, pdu: &pdu.octets };
                     if let Err(error) = self.engine.handle_input(input) {
                         tell(Happening::Trouble(&error.to_string()));
                     }
@@ -296,14 +305,14 @@ impl Layer2 {
     /// A transport block was received in the subframe that began last.
     pub fn receive_sl_sch(&mut self, group: Option<u8>, block: &[u8], tell: &mut Tell<'_>) {
         let group = group.map(GroupDestinationId);
-        self.input(Input::SlSch { now: self.now, group, block }, tell);
+        self.input(Input::SlSch { now: self.now.slot, group, block }, tell);
         self.serve_links(tell);
     }
 
     /// A discovery message was received whose first transmission was `since_first` subframes ago.
     pub fn receive_sl_dch(&mut self, block: &[u8], since_first: u64, tell: &mut Tell<'_>) {
         let slot = self.now.slot.minus_millis(since_first);
-        self.input(Input::SlDch { now: AirTime { slot, ..self.now }, block }, tell);
+        self.discover(agent::Input::Message { now: AirTime { slot, ..self.now }, block }, tell);
     }
 
     /// An application sends.
@@ -323,8 +332,9 @@ impl Layer2 {
             self.serve_links(tell);
             return result;
         }
-        let result = self.engine.handle_input(Input::Send { now: self.now, address, lcid, sdu_type, data });
-        self.pump(None, tell);
+        let now = self.now.slot;
+        let result = self.engine.handle_input(Input::Send { now, address, lcid, sdu_type, data });
+        self.pump_engine(None, tell);
         Ok(result?)
     }
 
@@ -353,37 +363,34 @@ impl Layer2 {
 
     /// Fill a transport block of `block.len()` octets for `address`; `false` when nothing waits.
     pub fn fill(&mut self, address: Address, block: &mut [u8], tell: &mut Tell<'_>) -> bool {
-        let input = Input::SlSchOpportunity { now: self.now, address: Some(address), len: block.len() };
+        let input = Input::Opportunity { address: Some(address), len: block.len() };
         if let Err(error) = self.engine.handle_input(input) {
             tell(Happening::Trouble(&error.to_string()));
         }
-        self.pump(Some(block), tell).0
+        self.pump_engine(Some(block), tell)
     }
 
     /// Messages that want a resource in a discovery period.
     pub fn messages_wanted(&mut self) -> usize {
-        self.messages + self.engine.discoveree().waiting()
+        self.messages + self.agent.discoveree().waiting()
     }
 
     /// The message for a discovery resource; `None` when none is due in `period`.
     pub fn announce(&mut self, period: u64, nonce: [u64; 2], tell: &mut Tell<'_>) -> Option<[u8; 29]> {
-        let input = Input::SlDchOpportunity { now: self.now, period, nonce };
-        if let Err(error) = self.engine.handle_input(input) {
-            tell(Happening::Trouble(&error.to_string()));
-        }
-        self.pump(None, tell).1
+        self.discover(agent::Input::Opportunity { now: self.now, period, nonce }, tell)
     }
 
     fn input(&mut self, input: Input<'_>, tell: &mut Tell<'_>) {
         if let Err(error) = self.engine.handle_input(input) {
             tell(Happening::Trouble(&error.to_string()));
         }
-        self.pump(None, tell);
+        self.pump_engine(None, tell);
     }
 
-    /// Act on the outputs. A transport block goes into `block`, a message is returned.
-    fn pump(&mut self, mut block: Option<&mut [u8]>, tell: &mut Tell<'_>) -> (bool, Option<[u8; 29]>) {
-        let (mut filled, mut message) = (false, None);
+    /// Acts on the outputs of the engine, then lets discovery know the time. A transport block goes into `block`; `true`
+    /// when it was filled.
+    fn pump_engine(&mut self, mut block: Option<&mut [u8]>, tell: &mut Tell<'_>) -> bool {
+        let mut filled = false;
         loop {
             match self.engine.poll_output() {
                 Output::SlSch { block: built, .. } => {
@@ -391,14 +398,6 @@ impl Layer2 {
                         block.copy_from_slice(built);
                         filled = true;
                     }
-                }
-                Output::SlDch { origin, message: built } => {
-                    message = Some(built);
-                    tell(Happening::Announced { name: name(&self.names.origin, &origin) });
-                }
-                Output::Silent { origin, refusal } => {
-                    let why = refusal.to_string();
-                    tell(Happening::Silent { name: name(&self.names.origin, &origin), why: &why });
                 }
                 Output::Received(sdu) => tell(Happening::Received {
                     source: sdu.source,
@@ -408,38 +407,70 @@ impl Layer2 {
                     sdu_type: sdu.header.sdu_type(),
                     data: sdu.data,
                 }),
-                Output::Discovered(Discovered { who, finding, report }) => tell(Happening::Discovered {
-                    name: name(&self.names.who, &who),
-                    outcome: finding.outcome(),
-                    news: report,
-                }),
-                Output::Answered { discoverer, finding } => tell(Happening::Answered {
-                    name: name(&self.names.origin, &Origin::Discoverer(discoverer)),
-                    outcome: finding.outcome(),
-                }),
                 Output::OneToOne { source, lcid, pdu, .. } => {
                     self.for_links.push((source, lcid, pdu.to_vec()))
                 }
-                Output::Asked | Output::Synchronisation(_) => {}
                 Output::Dropped(Drop { from, cause, .. }) => {
                     tell(Happening::Dropped { from, outcome: cause.outcome() });
                 }
                 Output::Reserve(reservation) => {
                     let stream = reservation.stream();
                     if self.errands.begin(self.t, Errand::Reserve(reservation)).is_some() {
-                        let now = self.now;
                         // asked for again when there is room
-                        let _ = self.engine.handle_input(Input::ReservationFailed { now, stream });
+                        let _ = self.engine.handle_input(Input::ReservationFailed(stream));
                     }
                 }
-                Output::Build(job) => {
+                Output::Timeout(_) => break,
+            }
+        }
+        self.discover(agent::Input::Tick { now: self.now }, tell);
+        filled
+    }
+
+    /// Hands one event to discovery and acts on the outputs. Returns the message that is to go on the air, if any.
+    fn discover(&mut self, input: agent::Input<'_>, tell: &mut Tell<'_>) -> Option<[u8; 29]> {
+        let mut message = None;
+        self.agent.handle_input(input);
+        loop {
+            match self.agent.poll_output() {
+                agent::Output::Message { origin, message: built } => {
+                    message = Some(built);
+                    tell(Happening::Announced { name: name(&self.names.origin, &origin) });
+                }
+                agent::Output::Silent { origin, refusal } => {
+                    let why = refusal.to_string();
+                    tell(Happening::Silent { name: name(&self.names.origin, &origin), why: &why });
+                }
+                agent::Output::Discovered(Discovered { who, finding, report }) => {
+                    tell(Happening::Discovered {
+                        name: name(&self.names.who, &who),
+                        outcome: finding.outcome(),
+                        news: report,
+                    });
+                }
+                agent::Output::Answered { discoverer, finding } => tell(Happening::Answered {
+                    name: name(&self.names.origin, &Origin::Discoverer(discoverer)),
+                    outcome: finding.outcome(),
+                }),
+                agent::Output::Asked => {}
+                agent::Output::Dropped(dropped) => {
+                    tell(Happening::Dropped { from: None, outcome: dropped.outcome() });
+                }
+                agent::Output::Reserve(reservation) => {
+                    let stream = reservation.stream();
+                    if self.errands.begin(self.t, Errand::Reserve(reservation)).is_some() {
+                        // asked for again when there is room
+                        self.agent.handle_input(agent::Input::ReservationFailed { now: self.now, stream });
+                    }
+                }
+                agent::Output::Build(job) => {
                     if let Some(Errand::Build(job)) = self.errands.begin(self.t, Errand::Build(job)) {
                         tell(Happening::Trouble("too many errands: a table of codes is late"));
-                        let _ = self.engine.handle_input(Input::Table { now: self.now, job });
+                        self.agent.handle_input(agent::Input::Table { now: self.now, job });
                     }
                 }
-                Output::Unfollowable(error) => tell(Happening::Trouble(&error.to_string())),
-                Output::Timeout(_) => return (filled, message),
+                agent::Output::Unfollowable(error) => tell(Happening::Trouble(&error.to_string())),
+                agent::Output::Timeout(_) => return message,
             }
         }
     }

@@ -4,20 +4,13 @@ use core::fmt;
 
 use sidelink_security::counter::UtcTime;
 use sidelink_security::counter::reserve::{Granted, Reservation, StreamId};
-use sidelink_security::discovery::matching::TableError;
-use sidelink_security::discovery::{Message, Refusal};
 
-use crate::discovery::{
-    AirTime, Discovered, DiscovereeConfig, Dropped, Finding, Job, MonitorConfig, TimePolicy,
-};
 use crate::mux::{self, Address, Built};
 use crate::pdcp::{self, Header};
 use crate::rlc_um;
 use sidelink_security::outcome::Outcome;
 use sidelink_security::pdu::Assurance;
-use sidelink_wire as wire;
 use sidelink_wire::ids::{GroupDestinationId, Layer2Id, Lcid};
-use sidelink_wire::mib_sl;
 use sidelink_wire::pdcp::SduType;
 
 /// Sizes and rules. All memory of the data path is allocated by [`Engine::new`](super::Engine::new) and by what adds a bearer or a key.
@@ -25,16 +18,10 @@ use sidelink_wire::pdcp::SduType;
 pub struct Config {
     /// Layer-2 identity of this UE.
     pub source: Layer2Id,
-    /// Clocks.
-    pub time: TimePolicy,
     /// Receiving RLC entities.
     pub rlc: rlc_um::ReceiverConfig,
     /// What PDCP accepts without keys.
     pub pdcp: pdcp::ReceiverConfig,
-    /// What is followed.
-    pub monitor: MonitorConfig,
-    /// How questions are answered.
-    pub discoveree: DiscovereeConfig,
     /// Gives PDUs to one UE to its links (`sidelink_prose::direct_link`) as they are, by [`Output::OneToOne`], instead of
     /// delivering the unprotected and refusing the others.
     pub one_to_one: bool,
@@ -51,11 +38,8 @@ impl Config {
     pub fn new(source: Layer2Id) -> Self {
         Self {
             source,
-            time: TimePolicy::default(),
             rlc: rlc_um::ReceiverConfig::default(),
             pdcp: pdcp::ReceiverConfig::default(),
-            monitor: MonitorConfig::default(),
-            discoveree: DiscovereeConfig::default(),
             one_to_one: false,
             promiscuous: false,
             outputs: 512,
@@ -124,38 +108,19 @@ impl From<pdcp::Error> for Error {
 
 /// What happened.
 pub enum Input<'a> {
-    /// Time went on.
-    Tick {
-        /// The time.
-        now: AirTime,
-    },
     /// A transport block of SL-SCH was decoded.
     SlSch {
         /// Its subframe.
-        now: AirTime,
+        now: UtcTime,
         /// The group destination ID of its SCI; none in transmission modes 3 and 4.
         group: Option<GroupDestinationId>,
-        /// The block.
-        block: &'a [u8],
-    },
-    /// A block of SL-DCH was decoded.
-    SlDch {
-        /// The first subframe of its slot.
-        now: AirTime,
-        /// The block.
-        block: &'a [u8],
-    },
-    /// A block of SL-BCH was decoded.
-    SlBch {
-        /// Its subframe.
-        now: AirTime,
         /// The block.
         block: &'a [u8],
     },
     /// The application sends.
     Send {
         /// The time.
-        now: AirTime,
+        now: UtcTime,
         /// To whom.
         address: Address,
         /// On which bearer.
@@ -167,8 +132,6 @@ pub enum Input<'a> {
     },
     /// A PDCP PDU of a link is to be sent over a bearer.
     SendPdu {
-        /// The time.
-        now: AirTime,
         /// To whom.
         address: Address,
         /// On which bearer.
@@ -177,44 +140,16 @@ pub enum Input<'a> {
         pdu: &'a [u8],
     },
     /// A grant has room for a transport block.
-    SlSchOpportunity {
-        /// The subframe of its first transmission.
-        now: AirTime,
+    Opportunity {
         /// For whom the grant is; none for whom has the most urgent data.
         address: Option<Address>,
         /// Octets of the block.
         len: usize,
     },
-    /// A discovery resource was drawn.
-    SlDchOpportunity {
-        /// The first subframe of the slot.
-        now: AirTime,
-        /// Number of the discovery period: each announcer and discoverer sends once in one.
-        period: u64,
-        /// Fresh random bits for a nonce.
-        nonce: [u64; 2],
-    },
-    /// A reservation of counters is durable.
-    Granted {
-        /// The time.
-        now: AirTime,
-        /// The proof.
-        granted: Granted,
-    },
-    /// A reservation of counters could not be made durable.
-    ReservationFailed {
-        /// The time.
-        now: AirTime,
-        /// Of which stream.
-        stream: StreamId,
-    },
-    /// A table of codes came back from where it was built.
-    Table {
-        /// The time.
-        now: AirTime,
-        /// The table.
-        job: Job,
-    },
+    /// A reservation of counters is durable: the proof.
+    Granted(Granted),
+    /// A reservation of counters of this stream could not be made durable.
+    ReservationFailed(StreamId),
 }
 
 /// Why and where something was dropped.
@@ -227,10 +162,6 @@ pub enum Cause {
     Rlc(rlc_um::Error),
     /// PDCP PDU.
     Pdcp(pdcp::Error),
-    /// Discovery message.
-    Discovery(Dropped),
-    /// MIB.
-    Mib(wire::Error),
     /// A block under our own source identity: our own, sent again by somebody else, or a forgery.
     Reflected,
 }
@@ -242,7 +173,6 @@ impl Cause {
             Self::Mac(mux::Error::NoGroupDestination) => Outcome::Misused,
             Self::Reflected => Outcome::Reflected,
             Self::Pdcp(error) => error.outcome(),
-            Self::Discovery(dropped) => dropped.outcome(),
             _ => Outcome::Malformed,
         }
     }
@@ -254,8 +184,6 @@ impl fmt::Display for Cause {
             Self::Mac(error) => write!(f, "MAC: {error}"),
             Self::Rlc(error) => write!(f, "RLC: {error}"),
             Self::Pdcp(error) => write!(f, "PDCP: {error}"),
-            Self::Discovery(error) => write!(f, "discovery: {error}"),
-            Self::Mib(error) => write!(f, "MIB-SL: {error}"),
             Self::Reflected => f.write_str("MAC: our own source identity"),
         }
     }
@@ -291,19 +219,6 @@ pub struct Received<'a> {
     pub data: &'a [u8],
 }
 
-/// Who of this UE sends a discovery message. The number is the place that `add_*` gave.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Origin {
-    /// An announcer.
-    Announcer(usize),
-    /// A discoverer.
-    Discoverer(usize),
-    /// The discoveree.
-    Discoveree,
-    /// Nobody: the clock is not believed, see [`Engine::guard_clock`](super::Engine::guard_clock).
-    Clock,
-}
-
 /// What is to be done.
 pub enum Output<'a> {
     /// Transmit a transport block of SL-SCH, and repeat it as the mode says.
@@ -314,20 +229,6 @@ pub enum Output<'a> {
         built: Built,
         /// The block.
         block: &'a [u8],
-    },
-    /// Transmit a block of SL-DCH.
-    SlDch {
-        /// Whose.
-        origin: Origin,
-        /// The block.
-        message: Message,
-    },
-    /// One of ours keeps silent in this period.
-    Silent {
-        /// Whose.
-        origin: Origin,
-        /// Why.
-        refusal: Refusal,
     },
     /// Give data to the application.
     Received(Received<'a>),
@@ -342,27 +243,10 @@ pub enum Output<'a> {
         /// The PDU.
         pdu: &'a [u8],
     },
-    /// Somebody who is followed was heard.
-    Discovered(Discovered),
-    /// A question of ours was answered.
-    Answered {
-        /// Whose question.
-        discoverer: usize,
-        /// The answer.
-        finding: Finding,
-    },
-    /// A question was believed; its answer goes into a coming [`Input::SlDchOpportunity`].
-    Asked,
-    /// A MIB was heard.
-    Synchronisation(mib_sl::Repr),
     /// Something was dropped.
     Dropped(Drop),
     /// Make this durable, off the sample path, and hand back [`Input::Granted`] or [`Input::ReservationFailed`].
     Reserve(Reservation),
-    /// Build this table, off the sample path, and hand it back by [`Input::Table`].
-    Build(Job),
-    /// The followed codes cannot be tabled; told once, until what is followed changes.
-    Unfollowable(TableError),
-    /// Nothing more now. Call again with the next input, or with a tick at this time.
+    /// Nothing more now. Call again after the next input: layer 2 has no time-outs of its own.
     Timeout(Option<UtcTime>),
 }

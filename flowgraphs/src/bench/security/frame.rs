@@ -2,7 +2,6 @@
 
 use super::{Row, figure};
 use crate::bench::timing::time;
-use sidelink_mac::discovery::AirTime;
 use sidelink_mac::engine::{Bearer, Config, Engine, Input, Output};
 use sidelink_mac::mux::Address;
 use sidelink_mac::pdcp::{PlainSn, Protection};
@@ -60,7 +59,7 @@ pub(super) fn run(budget: Duration, done: &mut dyn FnMut(Row)) {
 }
 
 fn case(budget: Duration, name: &str, protection: Option<(Algorithm, Option<Algorithm>)>) -> Option<Row> {
-    let now = AirTime::at(UtcTime::from_millis(1_795_238_400_500));
+    let now = UtcTime::from_millis(1_795_238_400_500);
     let (source, group) = (Layer2Id::from_octets([0, 0, 1]), Layer2Id::from_octets([0, 1, 0xa2]));
     let (address, lcid) = (Address::Group(group), Lcid::new(1).ok()?);
     let mut store = Memory::default();
@@ -74,7 +73,7 @@ fn case(budget: Duration, name: &str, protection: Option<(Algorithm, Option<Algo
             Protection::Group(sender)
         }
     };
-    let mut engine = Engine::new(Config::new(source)).ok()?;
+    let mut engine = Engine::new(Config::new(source));
     engine.add_destination(address, protection);
     engine.add_bearer(Bearer::new(address, lcid)).ok()?;
     let data = [0x5a; PACKET];
@@ -89,7 +88,7 @@ fn case(budget: Duration, name: &str, protection: Option<(Algorithm, Option<Algo
                 break;
             }
         }
-        let opportunity = Input::SlSchOpportunity { now, address: Some(address), len: BLOCK };
+        let opportunity = Input::Opportunity { address: Some(address), len: BLOCK };
         if engine.handle_input(opportunity).is_err() {
             return;
         }
@@ -105,7 +104,7 @@ fn case(budget: Duration, name: &str, protection: Option<(Algorithm, Option<Algo
                 _ => continue,
             };
             let Ok(granted) = granted else { return };
-            if engine.handle_input(Input::Granted { now, granted }).is_err() {
+            if engine.handle_input(Input::Granted(granted)).is_err() {
                 return;
             }
         }

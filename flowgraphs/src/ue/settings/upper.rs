@@ -8,6 +8,7 @@ use crate::ue::{Application, Errands, Ip, Layer2, Links, Names, Talker};
 use sidelink_mac::engine::Config as EngineConfig;
 use sidelink_mac::mux::Address;
 use sidelink_prose::direct_link::KdStore;
+use sidelink_prose::discovery::agent;
 use sidelink_security::counter::reserve::{CounterStore, ReserveConfig};
 use sidelink_wire::ids::{Layer2Id, Lcid};
 use std::collections::HashMap;
@@ -27,18 +28,20 @@ where
     <S as CounterStore>::Error: std::fmt::Display,
 {
     let id = config.layer2_id.as_ref().map(|id| layer2_id(id, "layer2-id")).transpose()?;
-    let mut base = EngineConfig {
+    let layer2 = EngineConfig {
         one_to_one: !config.link.is_empty(),
         ..EngineConfig::new(Layer2Id::from_octets([0; 3]))
     };
     let radio_ms = facts.anchor.uncertainty_ns.div_ceil(1_000_000);
-    base.time.uncertainty_millis = config.time.uncertainty + radio_ms;
+    let mut discovery = agent::Config::default();
+    discovery.time.uncertainty_millis = config.time.uncertainty + radio_ms;
     if let Some(max_offset) = config.discovery.max_offset {
-        base.time.max_offset = max_offset;
+        discovery.time.max_offset = max_offset;
     }
     // in modes 3 and 4 the MAC header says V2X, and nothing else is heard there
     let to_group = if config.radio.v2x.is_some() { Address::V2x } else { Address::Group };
-    let wish = Wish { ue: &config.name, layer2_id: id, to_group, reserve: ReserveConfig::default(), base };
+    let reserve = ReserveConfig::default();
+    let wish = Wish { ue: &config.name, layer2_id: id, to_group, reserve, layer2, discovery };
     let mut provisioned = provision(&wish, keys, &mut store)?;
     let own = provisioned.engine.source();
     let links = match config.link.is_empty() {
@@ -77,7 +80,8 @@ where
         applications.push(Box::new(Ip::open(ip, address, Lcid::GROUP_DATA)?));
     }
     let names = Names { who: provisioned.who, origin: provisioned.origin, groups };
-    let layer2 = Layer2::new(provisioned.engine, names, Errands::new(store, !facts.real_time));
+    let layer2 =
+        Layer2::new((provisioned.engine, provisioned.agent), names, Errands::new(store, !facts.real_time));
     Ok(match links {
         Some(links) => layer2.with_links(links),
         None => layer2,

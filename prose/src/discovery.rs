@@ -6,6 +6,8 @@
 //!   known ahead; debounced; nothing older than what an identity already sent is believed.
 //! - [`Discoverer`] and [`Discoveree`]: model B, question and answer.
 //!
+//! - [`agent::Agent`]: all of them in one UE.
+//!
 //! The protections themselves are `sidelink_security::discovery`; what is decided here is *when* and *for whom*.
 
 use sidelink_security::counter::{UtcCounter, UtcTime};
@@ -15,6 +17,7 @@ use sidelink_security::discovery::{Freshness, Message, Refusal};
 use sidelink_wire as wire;
 use sidelink_wire::pc5_discovery::{LEN, MessageType, Packet};
 
+pub mod agent;
 mod announcer;
 mod model_b;
 mod monitor;

@@ -9,8 +9,18 @@ use sidelink_security::discovery::{CodeFilter, Profile};
 use sidelink_security::keys::{ApplicationKey, DiscoveryKey, Duck, Duik, Dusk, PresharedSecret, Psdk};
 
 use super::*;
-use crate::grant::tests::entropy;
 use sidelink_wire::pc5_discovery::Content;
+
+/// A small deterministic generator (SplitMix64).
+pub(super) fn random(mut seed: u64) -> impl FnMut() -> u64 {
+    move || {
+        seed = seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = seed;
+        z = (z ^ z >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ z >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ z >> 31
+    }
+}
 
 const POLICY: TimePolicy = TimePolicy { max_offset: 32, strict: None, uncertainty_millis: 20 };
 const FOREVER: UtcCounter = UtcCounter::new(u32::MAX);
@@ -44,7 +54,7 @@ fn monitor(rotating: OtaConfig, followed: &[u8]) -> (Monitor, Vec<Who>) {
 }
 
 fn announce(announcer: &mut Announcer, now: &AirTime) -> Message {
-    announcer.announce(now, &POLICY, &mut entropy(now.slot.millis())).unwrap()
+    announcer.announce(now, &POLICY, &mut random(now.slot.millis())).unwrap()
 }
 
 /// Builds what is wanted and judges a message.
@@ -71,7 +81,7 @@ fn code_rotates_at_the_edge_of_its_period() {
 #[test]
 fn nonce_makes_every_announcement_new() {
     let mut announcer = changing(config(64, 1000), 1);
-    let mut entropy = entropy(7);
+    let mut entropy = random(7);
     let mut codes: Vec<Message> =
         (0..50).map(|_| announcer.announce(&at(0), &POLICY, &mut entropy).unwrap()).collect();
     codes.sort_unstable();
@@ -372,17 +382,17 @@ fn tables_are_built_in_parts_while_matching_goes_on() {
 #[test]
 fn announcer_is_silent_when_it_should_be() {
     let mut announcer = changing(config(0, 1000), 1);
-    let mut refused = |now: AirTime| announcer.announce(&now, &POLICY, &mut entropy(0)).unwrap_err();
+    let mut refused = |now: AirTime| announcer.announce(&now, &POLICY, &mut random(0)).unwrap_err();
     let skewed = AirTime { prose_clock: at(40_000).slot.counter(), ..at(0) };
     assert_eq!(refused(skewed), Refusal::OutsideMaxOffset);
     announce(&mut announcer, &at(5000));
-    let back = announcer.announce(&at(4999), &POLICY, &mut entropy(0));
+    let back = announcer.announce(&at(4999), &POLICY, &mut random(0));
     assert_eq!(back, Err(Refusal::Clock), "a clock that went back repeats no code");
     let until = at(6000).slot.counter();
     announcer.replace(Announcer::changing(config(0, 1000), [8; 20], &ApplicationKey::from([8; 32]), until));
-    assert!(announcer.announce(&at(5999), &POLICY, &mut entropy(0)).is_ok());
-    assert_eq!(announcer.announce(&at(6000), &POLICY, &mut entropy(0)), Err(Refusal::Expired));
-    assert_eq!(announcer.announce(&at(5000), &POLICY, &mut entropy(0)), Err(Refusal::Clock));
+    assert!(announcer.announce(&at(5999), &POLICY, &mut random(0)).is_ok());
+    assert_eq!(announcer.announce(&at(6000), &POLICY, &mut random(0)), Err(Refusal::Expired));
+    assert_eq!(announcer.announce(&at(5000), &POLICY, &mut random(0)), Err(Refusal::Clock));
 }
 
 #[test]

@@ -1,0 +1,295 @@
+//! Discovery of one UE, composed: messages, opportunities and time in; messages, findings and requests out.
+//!
+//! The run loop is that of `sidelink_mac::engine`: hand over one [`Input`] by [`Agent::handle_input`], then call
+//! [`Agent::poll_output`] until it gives [`Output::Timeout`]. The agent has no clock, thread, random source or I/O.
+//!
+//! ```
+//! use sidelink_prose::discovery::agent::{Agent, Config, Input, Origin, Output};
+//! use sidelink_prose::discovery::{AirTime, Announcer, MonitorConfig};
+//! use sidelink_security::counter::{UtcCounter, UtcTime};
+//! use sidelink_security::discovery::ota::{OtaConfig, Variant};
+//! use sidelink_security::discovery::rotation::RotationPeriod;
+//! use sidelink_security::keys::ApplicationKey;
+//!
+//! let codes = OtaConfig::new(Variant::Keyed, 64, 0, RotationPeriod::SECOND)?;
+//! let (key, end) = (ApplicationKey::from([7; 32]), UtcCounter::new(u32::MAX));
+//! let monitor = MonitorConfig { rotating: Some(codes), ..MonitorConfig::default() };
+//! let (mut alice, mut bob) = (Agent::new(Config::default())?, Agent::new(Config { monitor, ..Config::default() })?);
+//! alice.add_announcer(Announcer::changing(codes, [1; 20], &key, end));
+//! bob.monitor().follow_rotating([([1; 20], &key, end)]);
+//!
+//! let now = AirTime::at(UtcTime::from_millis(1_700_000_000_000));
+//! bob.handle_input(Input::Tick { now });
+//! while let Output::Build(mut job) = bob.poll_output() {
+//!     while !job.run(1000) {}
+//!     bob.handle_input(Input::Table { now, job });
+//! }
+//! alice.handle_input(Input::Opportunity { now, period: 0, nonce: [0; 2] });
+//! let Output::Message { origin: Origin::Announcer(0), message } = alice.poll_output() else { unreachable!() };
+//! bob.handle_input(Input::Message { now, block: &message });
+//! assert!(matches!(bob.poll_output(), Output::Discovered(_)));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+use std::collections::VecDeque;
+
+use sidelink_security::counter::clock_guard::ClockGuard;
+use sidelink_security::counter::reserve::StreamId;
+use sidelink_security::discovery::book::NonceNotFollowable;
+use sidelink_security::discovery::{Message, Refusal};
+use sidelink_security::outcome::{Counters, Outcome};
+
+use super::{AirTime, Announcer, Discoveree, Discoverer, Dropped, Monitor, checked, more_telling};
+use sidelink_wire::pc5_discovery::MessageType;
+
+mod io;
+
+pub use io::{Config, Input, Origin, Output};
+
+/// The outputs that wait, a fixed number of them.
+struct Outbox {
+    outputs: VecDeque<Output>,
+    capacity: usize,
+    counters: Counters,
+}
+
+/// Discovery of one UE.
+pub struct Agent {
+    config: Config,
+    now: Option<AirTime>,
+    /// Refuses a clock that went back, across restarts too.
+    clock_guard: Option<ClockGuard>,
+    /// The stream of the guard's reservation that is on its way to the store.
+    reserving: Option<StreamId>,
+    monitor: Monitor,
+    /// The followed codes could not be tabled.
+    unfollowable: bool,
+    announcers: Vec<(Announcer, Option<u64>)>,
+    discoverers: Vec<(Discoverer, Option<u64>)>,
+    discoveree: Discoveree,
+    outbox: Outbox,
+}
+
+impl Agent {
+    /// A UE that follows and announces nothing yet. Allocates its tables here.
+    ///
+    /// # Errors
+    /// Identities with a nonce as the tabled configuration.
+    pub fn new(config: Config) -> Result<Self, NonceNotFollowable> {
+        Ok(Self {
+            now: None,
+            clock_guard: None,
+            reserving: None,
+            monitor: Monitor::new(config.monitor)?,
+            unfollowable: false,
+            announcers: Vec::new(),
+            discoverers: Vec::new(),
+            discoveree: Discoveree::new(config.discoveree, &config.time),
+            outbox: Outbox {
+                outputs: VecDeque::with_capacity(config.outputs),
+                capacity: config.outputs,
+                counters: Counters::default(),
+            },
+            config,
+        })
+    }
+
+    /// Guards the clock of discovery: while it shows less than the durable mark, nothing is announced and nothing believed.
+    pub fn guard_clock(&mut self, guard: ClockGuard) {
+        self.clock_guard = Some(guard);
+    }
+
+    /// Adds an announcer.
+    pub fn add_announcer(&mut self, announcer: Announcer) -> usize {
+        self.announcers.push((announcer, None));
+        self.announcers.len() - 1
+    }
+
+    /// An announcer, to give it a new code or key.
+    pub fn announcer(&mut self, index: usize) -> Option<&mut Announcer> {
+        self.announcers.get_mut(index).map(|(announcer, _)| announcer)
+    }
+
+    /// Adds a discoverer.
+    pub fn add_discoverer(&mut self, discoverer: Discoverer) -> usize {
+        self.discoverers.push((discoverer, None));
+        self.discoverers.len() - 1
+    }
+
+    /// What is followed.
+    pub const fn monitor(&mut self) -> &mut Monitor {
+        self.unfollowable = false;
+        &mut self.monitor
+    }
+
+    /// What is answered.
+    pub const fn discoveree(&mut self) -> &mut Discoveree {
+        &mut self.discoveree
+    }
+
+    /// What became of everything that was received.
+    pub const fn counters(&self) -> &Counters {
+        &self.outbox.counters
+    }
+
+    /// Whether a reservation of this stream was asked for and is still under way.
+    pub fn reserves(&self, stream: StreamId) -> bool {
+        self.reserving == Some(stream)
+    }
+
+    /// Takes one event. Drain [`Self::poll_output`] afterwards.
+    pub fn handle_input(&mut self, input: Input<'_>) {
+        let now = input.now();
+        self.now = Some(now);
+        match input {
+            Input::Tick { .. } => {}
+            Input::Message { block, .. } => self.receive(&now, block),
+            Input::Opportunity { period, nonce, .. } => self.announce(&now, period, nonce),
+            Input::Granted { granted, .. } => {
+                if self.reserving.take_if(|stream| *stream == granted.stream()).is_some()
+                    && let Some(guard) = &mut self.clock_guard
+                {
+                    guard.grant(granted);
+                }
+            }
+            Input::ReservationFailed { stream, .. } => {
+                if self.reserving.take_if(|reserving| *reserving == stream).is_some()
+                    && let Some(guard) = &mut self.clock_guard
+                {
+                    guard.failed();
+                }
+            }
+            Input::Table { job, .. } => self.monitor.install(job),
+        }
+    }
+
+    /// The next thing to do; [`Output::Timeout`] when there is none.
+    pub fn poll_output(&mut self) -> Output {
+        if let Some(output) = self.outbox.outputs.pop_front() {
+            return output;
+        }
+        if let Some(reservation) = self.clock_guard.as_mut().and_then(ClockGuard::wanted) {
+            self.reserving = Some(reservation.stream());
+            return Output::Reserve(reservation);
+        }
+        let Some(now) = &self.now else { return Output::Timeout(None) };
+        if !self.unfollowable {
+            match self.monitor.job(&self.config.time, now) {
+                Ok(Some(job)) => return Output::Build(job),
+                Ok(None) => {}
+                Err(error) => {
+                    self.unfollowable = true;
+                    return Output::Unfollowable(error);
+                }
+            }
+        }
+        Output::Timeout(self.monitor.next_edge(now))
+    }
+
+    fn receive(&mut self, now: &AirTime, block: &[u8]) {
+        if let Err(refusal) = self.check_clock(now) {
+            return self.outbox.drop(Dropped::Refused(refusal));
+        }
+        let policy = &self.config.time;
+        let (message_type, message) = match checked(block) {
+            Ok(checked) => checked,
+            Err(error) => return self.outbox.drop(Dropped::Malformed(error)),
+        };
+        let mut refusal = Refusal::Unknown;
+        if is_question(message_type) {
+            match self.discoveree.receive(policy, now, message_type, message) {
+                Ok(()) => {
+                    self.outbox.counters.count(Outcome::Verified);
+                    return self.outbox.push(Output::Asked);
+                }
+                Err(other) => refusal = more_telling(refusal, other),
+            }
+        } else if message_type.is_model_b() {
+            for (index, (discoverer, _)) in self.discoverers.iter_mut().enumerate() {
+                match discoverer.receive(policy, now, message_type, message) {
+                    Ok(finding) => {
+                        self.outbox.counters.count(finding.outcome());
+                        return self.outbox.push(Output::Answered { discoverer: index, finding });
+                    }
+                    Err(other) => refusal = more_telling(refusal, other),
+                }
+            }
+        }
+        match self.monitor.receive(policy, now, block) {
+            Ok(discovered) => {
+                self.outbox.counters.count(discovered.finding.outcome());
+                self.outbox.push(Output::Discovered(discovered));
+            }
+            Err(Dropped::Refused(other)) => {
+                self.outbox.drop(Dropped::Refused(more_telling(refusal, other)));
+            }
+            Err(dropped) => self.outbox.drop(dropped),
+        }
+    }
+
+    /// One message for one resource: an answer that waits, else a question, else an announcement, each once a period.
+    fn announce(&mut self, now: &AirTime, period: u64, nonce: [u64; 2]) {
+        if let Err(refusal) = self.check_clock(now) {
+            return self.outbox.push(Output::Silent { origin: Origin::Clock, refusal });
+        }
+        let policy = &self.config.time;
+        if let Some(answer) = self.discoveree.respond(policy, now) {
+            return self.outbox.message(Origin::Discoveree, answer);
+        }
+        for (index, (discoverer, last)) in self.discoverers.iter_mut().enumerate() {
+            if last.replace(period) != Some(period) {
+                return self.outbox.message(Origin::Discoverer(index), discoverer.solicit(policy, now));
+            }
+        }
+        let mut nonce = nonce.into_iter();
+        let mut entropy = || nonce.next().unwrap_or(0);
+        for (index, (announcer, last)) in self.announcers.iter_mut().enumerate() {
+            if last.replace(period) != Some(period) {
+                let message = announcer.announce(now, policy, &mut entropy);
+                return self.outbox.message(Origin::Announcer(index), message);
+            }
+        }
+    }
+
+    /// Whether the clock may be used for discovery.
+    fn check_clock(&mut self, now: &AirTime) -> Result<(), Refusal> {
+        match &mut self.clock_guard {
+            Some(guard) => guard.check(now.slot.counter()).map(|_| ()).map_err(|_| Refusal::Clock),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Questions of model B, which a discoveree hears.
+const fn is_question(message_type: MessageType) -> bool {
+    matches!(
+        message_type,
+        MessageType::RestrictedQuery | MessageType::RelaySolicitation | MessageType::GroupMemberSolicitation
+    )
+}
+
+impl Outbox {
+    /// A driver that does not drain loses outputs, and the counters say so.
+    fn push(&mut self, output: Output) {
+        if self.outputs.len() < self.capacity {
+            self.outputs.push_back(output);
+        } else {
+            self.counters.count(Outcome::OutputFull);
+        }
+    }
+
+    fn message(&mut self, origin: Origin, message: Result<Message, Refusal>) {
+        self.push(match message {
+            Ok(message) => Output::Message { origin, message },
+            Err(refusal) => Output::Silent { origin, refusal },
+        });
+    }
+
+    fn drop(&mut self, dropped: Dropped) {
+        self.counters.count(dropped.outcome());
+        self.push(Output::Dropped(dropped));
+    }
+}
+
+#[cfg(test)]
+mod tests;

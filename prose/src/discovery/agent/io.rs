@@ -1,0 +1,147 @@
+//! What goes into an agent and what comes out.
+
+use sidelink_security::counter::UtcTime;
+use sidelink_security::counter::reserve::{Granted, Reservation, StreamId};
+use sidelink_security::discovery::matching::TableError;
+use sidelink_security::discovery::{Message, Refusal};
+
+use crate::discovery::{
+    AirTime, Discovered, DiscovereeConfig, Dropped, Finding, Job, MonitorConfig, TimePolicy,
+};
+
+/// Sizes and rules. The memory for receiving is allocated by [`Agent::new`](super::Agent::new) and by what adds codes.
+#[derive(Debug, Clone, Copy)]
+pub struct Config {
+    /// Clocks.
+    pub time: TimePolicy,
+    /// What is followed.
+    pub monitor: MonitorConfig,
+    /// How questions are answered.
+    pub discoveree: DiscovereeConfig,
+    /// Outputs that may wait.
+    pub outputs: usize,
+}
+
+impl Default for Config {
+    /// A UE with room for what one subframe brings.
+    fn default() -> Self {
+        Self {
+            time: TimePolicy::default(),
+            monitor: MonitorConfig::default(),
+            discoveree: DiscovereeConfig::default(),
+            outputs: 512,
+        }
+    }
+}
+
+/// What happened.
+pub enum Input<'a> {
+    /// Time went on.
+    Tick {
+        /// The time.
+        now: AirTime,
+    },
+    /// A block of SL-DCH was decoded.
+    Message {
+        /// The first subframe of its slot.
+        now: AirTime,
+        /// The block.
+        block: &'a [u8],
+    },
+    /// A discovery resource was drawn.
+    Opportunity {
+        /// The first subframe of the slot.
+        now: AirTime,
+        /// Number of the discovery period: each announcer and discoverer sends once in one.
+        period: u64,
+        /// Fresh random bits for a nonce.
+        nonce: [u64; 2],
+    },
+    /// A reservation is durable.
+    Granted {
+        /// The time.
+        now: AirTime,
+        /// The proof.
+        granted: Granted,
+    },
+    /// A reservation could not be made durable.
+    ReservationFailed {
+        /// The time.
+        now: AirTime,
+        /// Of which stream.
+        stream: StreamId,
+    },
+    /// A table of codes came back from where it was built.
+    Table {
+        /// The time.
+        now: AirTime,
+        /// The table.
+        job: Job,
+    },
+}
+
+impl Input<'_> {
+    /// The time in it.
+    pub(super) const fn now(&self) -> AirTime {
+        match self {
+            Self::Tick { now }
+            | Self::Message { now, .. }
+            | Self::Opportunity { now, .. }
+            | Self::Granted { now, .. }
+            | Self::ReservationFailed { now, .. }
+            | Self::Table { now, .. } => *now,
+        }
+    }
+}
+
+/// The part of this UE that sends a discovery message. The number is the place that `add_*` gave.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Origin {
+    /// An announcer.
+    Announcer(usize),
+    /// A discoverer.
+    Discoverer(usize),
+    /// The discoveree.
+    Discoveree,
+    /// Nobody: the clock is not believed, see [`Agent::guard_clock`](super::Agent::guard_clock).
+    Clock,
+}
+
+/// What is to be done.
+pub enum Output {
+    /// Transmit a block of SL-DCH.
+    Message {
+        /// Whose.
+        origin: Origin,
+        /// The block.
+        message: Message,
+    },
+    /// One of ours keeps silent in this period.
+    Silent {
+        /// Whose.
+        origin: Origin,
+        /// Why.
+        refusal: Refusal,
+    },
+    /// A followed identity was heard.
+    Discovered(Discovered),
+    /// A question of ours was answered.
+    Answered {
+        /// Whose question.
+        discoverer: usize,
+        /// The answer.
+        finding: Finding,
+    },
+    /// A question was believed; its answer goes into a coming [`Input::Opportunity`].
+    Asked,
+    /// A message was dropped.
+    Dropped(Dropped),
+    /// Make this durable, off the sample path, and hand back [`Input::Granted`] or [`Input::ReservationFailed`].
+    Reserve(Reservation),
+    /// Build this table, off the sample path, and hand it back by [`Input::Table`].
+    Build(Job),
+    /// The followed codes cannot be tabled; told once, until what is followed changes.
+    Unfollowable(TableError),
+    /// Nothing more now. Call again with the next input, or with a tick at this time.
+    Timeout(Option<UtcTime>),
+}
