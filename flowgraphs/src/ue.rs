@@ -45,6 +45,7 @@ mod framer;
 mod intruder;
 mod ip;
 mod layer2;
+mod link_bearers;
 mod link_event;
 mod link_rules;
 mod link_status;

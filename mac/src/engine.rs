@@ -165,6 +165,19 @@ impl Engine {
         Ok(self.mux.add_channel(address, lcid, priority, queue_octets, queue_sdus)?)
     }
 
+    /// How many bearers there are.
+    pub const fn bearers(&self) -> usize {
+        self.mux.channels()
+    }
+
+    /// Removes a bearer with what waits in it.
+    ///
+    /// # Errors
+    /// No such bearer.
+    pub fn remove_bearer(&mut self, address: Address, lcid: Lcid) -> Result<(), Error> {
+        Ok(self.mux.remove_channel(address, lcid)?)
+    }
+
     /// Whose data is most urgent, and its priority: for whom to draw a grant.
     pub fn next_address(&self) -> Option<(Address, u8)> {
         self.mux.next_address()

@@ -178,6 +178,11 @@ impl Multiplexer {
         Ok(())
     }
 
+    /// How many channels there are.
+    pub const fn channels(&self) -> usize {
+        self.channels.len()
+    }
+
     /// Removes a channel with what waits in it.
     pub fn remove_channel(&mut self, address: Address, lcid: Lcid) -> Result<(), Error> {
         let index = self.position(address, lcid).ok_or(Error::Channel(lcid))?;

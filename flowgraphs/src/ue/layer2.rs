@@ -1,10 +1,11 @@
 //! The engine of layer 2 with its errands and its names: blocks and opportunities in; blocks, and what happened, out.
 
 use super::errands::{Done, Errand, Errands};
+use super::link_bearers::LinkBearers;
 use super::links::{Links, Wish};
 use super::refused::Refused;
 use crate::link::transmit::Content;
-use sidelink_mac::engine::{Bearer, Drop, Engine, Input, Output};
+use sidelink_mac::engine::{Drop, Engine, Input, Output};
 use sidelink_mac::mux::Address;
 use sidelink_mac::pdcp::Header;
 use sidelink_prose::direct_link::{Metered, Pdu, State};
@@ -18,14 +19,6 @@ use sidelink_wire::ids::{GroupDestinationId, Layer2Id, Lcid};
 use sidelink_wire::pdcp::SduType;
 use std::collections::HashMap;
 use std::time::Duration;
-
-/// Channels of a link with their priorities: signalling first.
-const LINK_CHANNELS: [(Lcid, u8); 4] = [
-    (Lcid::PC5_S_UNPROTECTED, 1),
-    (Lcid::PC5_S_SECURITY_MODE, 1),
-    (Lcid::PC5_S_PROTECTED, 1),
-    (Lcid::LINK_DATA, 4),
-];
 
 /// Something that people, programs and applications are told.
 #[derive(Clone, Copy, Debug)]
@@ -140,9 +133,9 @@ pub struct Layer2 {
     /// Messages that want to go out in every discovery period.
     messages: usize,
     links: Option<Links>,
-    /// PDUs for the links, and whose channels are there.
+    /// PDUs for the links.
     for_links: Vec<(Layer2Id, Lcid, Vec<u8>)>,
-    link_bearers: Vec<Layer2Id>,
+    link_bearers: LinkBearers,
     link_streams: Vec<StreamId>,
 }
 
@@ -162,7 +155,7 @@ impl Layer2 {
             messages,
             links: None,
             for_links: Vec::new(),
-            link_bearers: Vec::new(),
+            link_bearers: LinkBearers::default(),
             link_streams: Vec::new(),
         }
     }
@@ -184,6 +177,12 @@ impl Layer2 {
     /// Discovery: to change what it follows and announces.
     pub fn agent(&mut self) -> &mut Agent {
         &mut self.agent
+    }
+
+    /// Logical channels towards the peers of links.
+    #[cfg(test)]
+    pub(super) fn link_channels(&self) -> usize {
+        self.engine.bearers()
     }
 
     /// What became of everything that was received.
@@ -245,6 +244,9 @@ impl Layer2 {
         }
         if let Some(links) = &mut self.links {
             links.begin(t, utc);
+            if t.is_multiple_of(100) {
+                self.link_bearers.close_unused(&mut self.engine, t, |id| links.is_up(id));
+            }
         }
         self.serve_links(tell);
     }
@@ -263,13 +265,7 @@ impl Layer2 {
                     let Pdu { peer, lcid, .. } = pdu;
                     tell(Happening::LinkPdu(&pdu));
                     let address = Address::Ue(peer);
-                    if !self.link_bearers.contains(&peer) {
-                        self.link_bearers.push(peer);
-                        for (lcid, priority) in LINK_CHANNELS {
-                            // one that is there stays
-                            let _ = self.engine.add_bearer(Bearer { priority, ..Bearer::new(address, lcid) });
-                        }
-                    }
+                    self.link_bearers.open(&mut self.engine, (peer, lcid), self.t, |id| links.is_up(id));
                     let input = Input::SendPdu { address, lcid, pdu: &pdu.octets };
                     if let Err(error) = self.engine.handle_input(input) {
                         tell(Happening::Trouble(&error.to_string()));

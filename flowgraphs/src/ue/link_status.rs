@@ -37,6 +37,9 @@ pub struct LinkStatus {
     id: Layer2Id,
 }
 
+/// Peers without a name in the configuration that are shown at once: any sender of a request would be one.
+pub(super) const STRANGERS: usize = 32;
+
 /// All peers.
 #[derive(Default)]
 pub(super) struct LinkBoard(Vec<LinkStatus>);
@@ -70,7 +73,20 @@ impl LinkBoard {
     fn of(&mut self, id: Layer2Id) -> &mut LinkStatus {
         match self.0.iter().position(|link| link.id == id) {
             Some(i) => &mut self.0[i],
-            None => self.add(id, None),
+            None => {
+                self.make_room();
+                self.add(id, None)
+            }
+        }
+    }
+
+    /// Forgets the oldest of [`STRANGERS`] peers without a name and a link.
+    fn make_room(&mut self) {
+        let is_stranger = |link: &LinkStatus| link.peer.is_none() && !link.up;
+        if self.0.iter().filter(|link| is_stranger(link)).count() >= STRANGERS
+            && let Some(oldest) = self.0.iter().position(is_stranger)
+        {
+            self.0.remove(oldest);
         }
     }
 

@@ -193,6 +193,11 @@ impl Links {
         self.plans.iter().map(|plan| (String::from_utf8_lossy(&plan.identity.value).into_owned(), plan.peer))
     }
 
+    /// Whether a link with this peer is up.
+    pub(super) fn is_up(&self, peer: Layer2Id) -> bool {
+        self.up.iter().any(|(_, known)| *known == peer)
+    }
+
     /// What became of each.
     pub fn status(&mut self) -> &[LinkStatus] {
         for (link, peer) in &self.up {

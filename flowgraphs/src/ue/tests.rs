@@ -3,6 +3,7 @@ use crate::keystore::{Cipher, Discovery as Code, Group, Hex, Keys, Protection, r
 use sidelink_radio::Transmit;
 use std::sync::{Arc, Mutex};
 
+mod hostile;
 mod late;
 mod line;
 mod skip;

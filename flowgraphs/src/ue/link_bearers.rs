@@ -1,0 +1,93 @@
+//! Logical channels towards the peers of links. Whoever asks for a link chooses the layer-2 ID that is answered: peers
+//! without a link are few, take little memory and leave again.
+
+use sidelink_mac::engine::{Bearer, Engine};
+use sidelink_mac::mux::Address;
+use sidelink_wire::ids::{Layer2Id, Lcid};
+
+/// Channels of PC5 signalling. User data has [`Lcid::LINK_DATA`], at a lower priority.
+const SIGNALLING: [Lcid; 3] = [Lcid::PC5_S_UNPROTECTED, Lcid::PC5_S_SECURITY_MODE, Lcid::PC5_S_PROTECTED];
+
+/// Peers without a link that have channels at once: as many as links can be half open.
+pub(super) const STRANGERS: usize = 128;
+
+/// Subframes for which an unused channel stays without a link. A try of a set-up is shorter.
+const UNUSED: u64 = 2000;
+
+/// Octets and SDUs of signalling that may wait towards one peer on one channel: a certificate has less than 1000.
+const SIGNALLING_QUEUE: (usize, usize) = (4096, 16);
+
+/// The peers that have channels.
+#[derive(Default)]
+pub(super) struct LinkBearers {
+    peers: Vec<Peer>,
+}
+
+struct Peer {
+    id: Layer2Id,
+    last_used: u64,
+    has_data: bool,
+}
+
+impl LinkBearers {
+    /// Makes sure that `peer` has the channel `lcid` in subframe `t`. With [`STRANGERS`] others there, the one of which
+    /// `has_link` is false that was unused for longest loses its channels and what waits in them.
+    pub(super) fn open(
+        &mut self,
+        engine: &mut Engine,
+        (peer, lcid): (Layer2Id, Lcid),
+        t: u64,
+        has_link: impl Fn(Layer2Id) -> bool,
+    ) {
+        let address = Address::Ue(peer);
+        let index = match self.peers.iter().position(|known| known.id == peer) {
+            Some(index) => index,
+            None => {
+                self.make_room(engine, has_link);
+                for lcid in SIGNALLING {
+                    let (queue_octets, queue_sdus) = SIGNALLING_QUEUE;
+                    let bearer =
+                        Bearer { priority: 1, queue_octets, queue_sdus, ..Bearer::new(address, lcid) };
+                    // a channel of this address that is there stays as it is
+                    let _ = engine.add_bearer(bearer);
+                }
+                self.peers.push(Peer { id: peer, last_used: t, has_data: false });
+                self.peers.len() - 1
+            }
+        };
+        let known = &mut self.peers[index];
+        known.last_used = t;
+        if lcid == Lcid::LINK_DATA && !known.has_data {
+            known.has_data = true;
+            let _ = engine.add_bearer(Bearer::new(address, lcid));
+        }
+    }
+
+    /// Closes the channels of peers without a link that were not used for a while.
+    pub(super) fn close_unused(&mut self, engine: &mut Engine, t: u64, has_link: impl Fn(Layer2Id) -> bool) {
+        self.peers.retain(|peer| {
+            let keep = has_link(peer.id) || t < peer.last_used + UNUSED;
+            if !keep {
+                close(engine, peer.id);
+            }
+            keep
+        });
+    }
+
+    fn make_room(&mut self, engine: &mut Engine, has_link: impl Fn(Layer2Id) -> bool) {
+        let strangers = || self.peers.iter().enumerate().filter(|(_, peer)| !has_link(peer.id));
+        if strangers().count() < STRANGERS {
+            return;
+        }
+        if let Some((oldest, _)) = strangers().min_by_key(|(_, peer)| peer.last_used) {
+            close(engine, self.peers.remove(oldest).id);
+        }
+    }
+}
+
+fn close(engine: &mut Engine, peer: Layer2Id) {
+    for lcid in SIGNALLING.into_iter().chain([Lcid::LINK_DATA]) {
+        // data has no channel where no link was up
+        let _ = engine.remove_bearer(Address::Ue(peer), lcid);
+    }
+}
