@@ -2,6 +2,10 @@
 
 use super::{Count, UtcCounter};
 
+mod unproven;
+
+pub use unproven::UnprovenWindow;
+
 /// Why a COUNT is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Replayed {
@@ -43,6 +47,15 @@ impl ReplayWindow {
             Some(behind) if behind >= Self::WIDTH => Err(Replayed::Late),
             Some(behind) if self.seen >> behind & 1 == 1 => Err(Replayed::Seen),
             Some(_) => Ok(()),
+        }
+    }
+
+    /// Counts everything below `count` as accepted.
+    const fn close_below(&mut self, count: u32) {
+        let Some(highest) = self.highest else { return };
+        let open = highest.value().saturating_sub(count).saturating_add(1);
+        if open < Self::WIDTH {
+            self.seen |= !0 << open;
         }
     }
 

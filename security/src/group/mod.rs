@@ -6,7 +6,8 @@
 //! SN of a PTK are used up the next PTK identity is taken, with a new PTK; when those are, a new PGK is needed.
 //!
 //! The standard ciphers and has no MAC-I here (TS 36.323 §6.1.1, §5.7): **a flipped bit reaches the application**, a
-//! forged PDU is deciphered to noise, and a forged COUNT moves the replay window. With `mac` set (our own, TR 33.833
+//! forged PDU is deciphered to noise, and a forged COUNT takes one of the few ranges that a window tells apart
+//! ([`UnprovenWindow`](crate::counter::replay::UnprovenWindow)). With `mac` set (our own, TR 33.833
 //! key issue 3.2), a MAC-I under a PIK of the PTK covers header and data and is ciphered with them, as on one-to-one
 //! links (TS 36.323 §5.6.0, §5.7); then all three are caught, except against members, who all hold the key.
 //!

@@ -2,7 +2,7 @@
 
 use super::{GroupConfig, GroupKey, Traffic};
 use crate::cipher::{Bearer, Direction, Inputs, Integrity, MacI};
-use crate::counter::replay::ReplayWindow;
+use crate::counter::replay::{ReplayWindow, Replayed, UnprovenWindow};
 use crate::counter::{Count, UtcCounter};
 use crate::pdu::{PduRefusal, Proof};
 
@@ -28,8 +28,8 @@ pub struct ReceiverConfig {
     pub grace: u32,
     /// Order of PTK identities.
     pub ptk_order: PtkOrder,
-    /// Replay windows that are kept: (sender, PGK, logical channel). With a MAC-I only verified senders take one, and
-    /// when all are taken a new sender is refused; without, the one that was silent longest is given up.
+    /// Replay windows that are kept: (sender, PGK, logical channel). With a MAC-I only verified senders take one. When
+    /// all are taken a new sender is refused until a PGK expires: a window that was given up would let its PDUs in again.
     pub windows: usize,
     /// Ciphers that are kept ready: (sender, PTK identity). Given up ones are derived again.
     pub ciphers: usize,
@@ -80,7 +80,7 @@ pub struct Opened {
 pub struct Receiver {
     config: ReceiverConfig,
     keys: Vec<GroupKey>,
-    windows: Remembered<WindowKey, ReplayWindow>,
+    windows: Remembered<WindowKey, Window>,
     ciphers: Remembered<CipherKey, Traffic>,
 }
 
@@ -157,9 +157,8 @@ impl Receiver {
         };
         match self.windows.get(&window_key) {
             Some(window) => window.check(count)?,
-            None if group.eia().is_some() && self.windows.is_full() => {
-                return Err(PduRefusal::TooManySenders);
-            }
+            // A window that was given up would let its PDUs in again.
+            None if self.windows.is_full() => return Err(PduRefusal::TooManySenders),
             None => {}
         }
 
@@ -185,8 +184,40 @@ impl Receiver {
                 }
             }
         };
-        self.windows.get_or_insert_with(window_key, ReplayWindow::new).accept(count)?;
+        let new = || Window::new(&group);
+        self.windows.get_or_insert_with(window_key, new).accept(count)?;
         Ok(Opened { end, proof, pgk_id: Some(key.pgk_id) })
+    }
+}
+
+/// What was received of one sender: proven by a MAC-I, or not.
+// Not boxed: a new sender allocates nothing.
+#[allow(clippy::large_enum_variant)]
+enum Window {
+    Proven(ReplayWindow),
+    Unproven(UnprovenWindow),
+}
+
+impl Window {
+    fn new(group: &GroupConfig) -> Self {
+        match group.eia() {
+            Some(_) => Self::Proven(ReplayWindow::new()),
+            None => Self::Unproven(UnprovenWindow::new()),
+        }
+    }
+
+    fn check(&self, count: Count) -> Result<(), Replayed> {
+        match self {
+            Self::Proven(window) => window.check(count),
+            Self::Unproven(window) => window.check(count),
+        }
+    }
+
+    fn accept(&mut self, count: Count) -> Result<(), Replayed> {
+        match self {
+            Self::Proven(window) => window.accept(count),
+            Self::Unproven(window) => window.accept(count),
+        }
     }
 }
 

@@ -302,7 +302,7 @@ fn unprotected_pdus_pass_only_where_they_are_wanted() {
 }
 
 #[test]
-fn full_windows_refuse_strangers_with_a_mac_and_forget_the_silent_without() {
+fn full_windows_refuse_strangers_and_let_nothing_in_again() {
     for mac in [None, Some(Algorithm::Aes)] {
         let config = group(Algorithm::Aes, mac);
         let mut receiver =
@@ -317,9 +317,35 @@ fn full_windows_refuse_strangers_with_a_mac_and_forget_the_silent_without() {
                 receiver.open(now(), incoming, &mut pdu, HEADER).err()
             })
             .collect();
-        let last = mac.map(|_| PduRefusal::TooManySenders);
-        assert_eq!(results, [None, None, None, last, last]);
+        let full = Some(PduRefusal::TooManySenders);
+        assert_eq!(results, [None, None, None, full, full]);
     }
+}
+
+/// Without a MAC-I anyone can send any COUNT in anyone's name.
+#[test]
+fn a_forged_count_silences_no_sender_and_lets_nothing_in_again() {
+    let config = group(Algorithm::Aes, None);
+    let mut sender = Sender::new(config, ME);
+    let all = ReserveConfig { block: 4096, low_water: 64 };
+    sender.install(key(1, 2_000_000), all, &mut Memory::default()).unwrap();
+    let mut receiver = receiver(config);
+    let mut open = |incoming, pdu: &[u8]| receiver.open(now(), incoming, &mut pdu.to_vec(), HEADER).err();
+    let (first, pdu) = send(&mut sender, b"once");
+    assert_eq!(open(first, &pdu), None);
+    let forged = Incoming { ptk_identity: 0xffff, sn: 0xffff, ..first };
+    assert_eq!(open(forged, &pdu), None, "nothing tells that it is forged");
+    for n in 0..1000 {
+        let (incoming, pdu) = send(&mut sender, b"and so on");
+        assert_eq!(open(incoming, &pdu), None, "{n}");
+        assert_eq!(open(incoming, &pdu), Some(PduRefusal::Replay), "{n}");
+    }
+    assert_eq!(open(first, &pdu), Some(PduRefusal::Late));
+    for n in 0..300u32 {
+        let [_, a, b, c] = n.to_be_bytes();
+        let _ = open(Incoming { source: [0x80 | a, b, c], ..first }, &pdu);
+    }
+    assert_eq!(open(first, &pdu), Some(PduRefusal::Late), "however many names are made up");
 }
 
 #[test]
