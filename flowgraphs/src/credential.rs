@@ -5,8 +5,12 @@ use crate::keystore::{self, Hex};
 use pkcs8::der::pem::{self, LineEnding};
 use pkcs8::{ObjectIdentifier, PrivateKeyInfoRef};
 use serde::Deserialize;
+use sidelink_security::counter::reserve::{CounterStore, StreamId};
 use sidelink_security::direct::signed::issue::Issuer;
-use sidelink_security::direct::signed::{Credential, Root, Trust};
+use sidelink_security::direct::signed::{CertificateError, Credential, Root, Trust};
+use sidelink_security::kdf::own::stream_id;
+use std::collections::BTreeMap;
+use std::fmt::Display;
 use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
 
@@ -89,20 +93,16 @@ impl CredentialConfig {
                 Credential::certified(&seed, certificate)
             }
         };
-        let mut roots = Vec::new();
+        let mut trust = Trust { roots: Vec::new(), raw: Vec::new(), guard: self.guard };
         for path in &self.trust {
             for der in read_pem(path, CERTIFICATE)? {
                 let remedy = "an issuer's own certificate with an Ed25519 key is wanted";
-                roots.push(Root::from_der(&der).map_err(|e| wrong(path, e.to_string(), remedy))?);
+                trust.roots.push(Root::from_der(&der).map_err(|e| wrong(path, e.to_string(), remedy))?);
             }
         }
         for path in &self.revoked {
             for der in read_pem(path, CRL)? {
-                if !roots.iter_mut().any(|root| root.install_crl(&der).is_ok()) {
-                    let what =
-                        "no trusted issuer signed this list, or a newer one of it is named too".to_owned();
-                    return Err(wrong(path, what, "add its issuer to trust, or remove it"));
-                }
+                trust.install_crl(&der).map_err(|e| wrong_list(path, e))?;
             }
         }
         let raw = self.peer.iter().map(|known| {
@@ -116,13 +116,67 @@ impl CredentialConfig {
             })?;
             Ok((known.name.clone().into_bytes(), key))
         });
-        let raw = raw.collect::<Result<Vec<_>, ConfigError>>()?;
-        if roots.is_empty() && raw.is_empty() {
+        trust.raw = raw.collect::<Result<Vec<_>, ConfigError>>()?;
+        if trust.roots.is_empty() && trust.raw.is_empty() {
             let remedy = "name issuers (trust) or peers with their keys ([[credential.peer]])";
             return Err(ConfigError::new("no issuer and no peer is trusted", "[credential]", remedy));
         }
-        Ok((credential, Trust { roots, raw, guard: self.guard }))
+        Ok((credential, trust))
     }
+}
+
+/// Remembers in `store` the numbers of the revocation lists in use, and refuses a list that is older than one that was
+/// used before, or its absence: an older copy would make valid again what was revoked since.
+///
+/// # Errors
+/// Which issuer's list is too old, or the store.
+pub fn remember_lists<S: CounterStore>(trust: &Trust, store: &mut S) -> Result<(), ConfigError>
+where
+    S::Error: Display,
+{
+    let failed = |e: S::Error| ConfigError::new(e.to_string(), "the key store", "");
+    // Roots of one key share its lists.
+    let mut numbers = BTreeMap::<[u8; 32], u32>::new();
+    for root in &trust.roots {
+        let number = numbers.entry(*root.public()).or_default();
+        *number = root.crl_number().max(*number);
+    }
+    for (key, number) in numbers {
+        let stream = StreamId(stream_id(&key, b"crlnum"));
+        let used = store.reserved(&stream).map_err(failed)?;
+        let now = u64::from(number);
+        if now < used {
+            let named = if now == 0 { "none is named".to_owned() } else { format!("{now} is named") };
+            let key: String = key[..4].iter().map(|octet| format!("{octet:02x}")).collect();
+            return Err(ConfigError::new(
+                format!(
+                    "revocation list {used} of the issuer with key {key}.. was in use before, {named} now"
+                ),
+                "[credential] revoked",
+                "name the newest list of every issuer",
+            ));
+        }
+        if now > used && !store.raise(&stream, used, now).map_err(failed)? {
+            let what = "another process changed the number of a revocation list";
+            return Err(ConfigError::new(what, "the key store", "start again"));
+        }
+    }
+    Ok(())
+}
+
+fn wrong_list(path: &Path, error: CertificateError) -> ConfigError {
+    let (what, remedy) = match error {
+        CertificateError::Issuer | CertificateError::Signature => {
+            ("no trusted issuer signed this list".to_owned(), "add its issuer to trust, or remove it")
+        }
+        CertificateError::NotNewer => {
+            ("a newer list of its issuer is named before it".to_owned(), "name the newest list alone")
+        }
+        other => {
+            (other.to_string(), "a full list of `sidelink keys revoke-certificates` or OpenSSL is wanted")
+        }
+    };
+    wrong(path, what, remedy)
 }
 
 /// A key of a PEM file with mode 0600.

@@ -1,6 +1,7 @@
 //! `sidelink keys`: make, show, hand out and revoke keys.
 
 pub(in crate::commands) mod certificates;
+mod list_number;
 
 use crate::config::ConfigError;
 use crate::keystore::{

@@ -66,7 +66,7 @@ fn what_openssl_made_is_read() {
 #[test]
 fn certificates_of_openssl_prove_a_peer() {
     use sidelink_security::direct::Capabilities;
-    use sidelink_security::direct::signed::{Ephemeral, KeyInfo, challenge, respond};
+    use sidelink_security::direct::signed::{Ephemeral, KeyInfo, Subject, challenge, respond};
     let folder = Folder::new("exchange");
     let roots = |own: &[u8]| {
         let theirs = pem::decode_vec(OPENSSL_ROOT.as_bytes()).unwrap().1;
@@ -86,9 +86,11 @@ fn certificates_of_openssl_prove_a_peer() {
     let capabilities = Capabilities { eea: 0x70, eia: 0x70 };
     let request = b"the request";
     let (challenged, first) = challenge(&john, &trust, request, &info, capabilities, two).unwrap();
-    let (second, _) = respond(&one, &mary, &trust, now, b"john", request, &first).unwrap();
-    challenged.finish(&trust, now, b"mary", b"john", &second).unwrap();
-    assert!(challenged.finish(&trust, now, b"maria", b"john", &second).is_err());
+    let names = [&b"john"[..], b"mary", b"maria"].map(Subject::user);
+    let [john_is, mary_is, maria_is] = names;
+    let second = respond(&one, &mary, &trust, now, john_is, request, &first).unwrap().content;
+    challenged.finish(&trust, now, mary_is, john_is, &second).unwrap();
+    assert!(challenged.finish(&trust, now, maria_is, john_is, &second).is_err());
 }
 
 #[test]
@@ -135,6 +137,58 @@ fn what_is_wrong_with_files_is_told() {
         (known, "31 octets"),
     ] {
         let error = config.read().unwrap_err().to_string();
+        assert!(error.contains(words), "{words}: {error}");
+    }
+}
+
+/// A store remembers the newest list of each issuer: an older one, or none, is refused from then on.
+#[test]
+fn an_older_revocation_list_is_refused_after_a_restart() {
+    let folder = Folder::new("lists");
+    let path = folder.0.join("store");
+    let (ca, other) = (Issuer::new("ca", &[1; 32]), Issuer::new("other", &[2; 32]));
+    let start = |numbers: [u32; 2]| {
+        let mut store = keystore::KeyStore::open_or_create(&path).unwrap();
+        let roots = [&ca, &other].map(|issuer| Root::from_der(&issuer.certificate(validity())).unwrap());
+        // A second certificate of the same key has no list of its own.
+        let again = Root::from_der(&ca.certificate(validity())).unwrap();
+        let mut roots: Vec<Root> = roots.into_iter().chain([again]).collect();
+        for ((root, issuer), number) in roots.iter_mut().zip([&ca, &other]).zip(numbers) {
+            if number > 0 {
+                root.install_crl(&issuer.revoke(number, &[], UtcTime::from_millis(0))).unwrap();
+            }
+        }
+        let trust = Trust { roots, ..Trust::default() };
+        remember_lists(&trust, &mut store).map_err(|e| e.to_string())
+    };
+    assert_eq!(start([0, 0]), Ok(()));
+    assert_eq!(start([5, 0]), Ok(()));
+    assert_eq!(start([5, 7]), Ok(()), "the same list once more, and the first of another issuer");
+    let error = start([4, 7]).unwrap_err();
+    assert!(error.contains("list 5") && error.contains("4 is named now"), "{error}");
+    let error = start([0, 7]).unwrap_err();
+    assert!(error.contains("list 5") && error.contains("none is named"), "{error}");
+    assert_eq!(start([6, 7]), Ok(()));
+    assert!(start([5, 7]).is_err());
+}
+
+/// Lists that are refused say why.
+#[test]
+fn what_is_wrong_with_a_list_is_told() {
+    let folder = Folder::new("wrong-list");
+    let issuer = Issuer::new("ca", &[1; 32]);
+    let key = folder.0.join("a.key");
+    write_key(&key, &[2; 32]).unwrap();
+    let root = folder.write("ca.pem", &to_pem(CERTIFICATE, &issuer.certificate(validity())));
+    let list = |number| to_pem(CRL, &issuer.revoke(number, &[], UtcTime::from_millis(0)));
+    for (text, words) in [
+        (format!("{}{}", list(2), list(1)), "a newer list of its issuer"),
+        (list(0), "a number between"),
+        (to_pem(CRL, b"no list"), "malformed DER"),
+    ] {
+        let path = folder.write("list", &text);
+        let good = config(key.clone(), None, vec![root.clone()]);
+        let error = CredentialConfig { revoked: vec![path], ..good }.read().unwrap_err().to_string();
         assert!(error.contains(words), "{words}: {error}");
     }
 }

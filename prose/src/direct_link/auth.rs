@@ -1,7 +1,7 @@
 //! Method 2 between two ends: the containers 0xE0 to 0xE2, in set-up in the clear, in re-keying under the old key.
 
 use sidelink_security::direct::signed::{
-    Challenged, Credential, Ephemeral, Failure, KeyInfo, METHOD, Trust, challenge, respond,
+    Challenged, Credential, Ephemeral, Failure, KeyInfo, METHOD, Response, Subject, Trust, challenge, respond,
 };
 use sidelink_security::direct::{Capabilities, KdId, Offer, pick_half};
 use sidelink_security::kdf::own::stream_id;
@@ -23,6 +23,10 @@ const COOKIE_METHOD: u8 = 0xc0;
 
 /// SC periods that the containers add to a handshake, and as many again for their blocks.
 pub(super) const TURNS: u64 = 4;
+
+fn subject(identity: &Identity) -> Subject<'_> {
+    Subject { kind: identity.kind, value: &identity.value }
+}
 
 impl From<&Failure> for Cause {
     fn from(failure: &Failure) -> Self {
@@ -179,11 +183,12 @@ impl Hub {
             return;
         };
         let (Some(signing), Some(signer)) = (asking.signing.as_mut(), &self.signer) else { return };
-        let (identity, request) = (&link.identity.value, &signing.request);
+        let (identity, request) = (subject(&link.identity), &signing.request);
         let Signer { credential, trust } = signer;
         match respond(&signing.ephemeral, credential, trust, now, identity, request, content) {
-            Ok((answer, kd)) => {
+            Ok(Response { content: answer, kd, capabilities }) => {
                 signing.agreed = Some(kd);
+                asking.requested.hear(capabilities);
                 asking.deadline = now.plus_millis(turns);
                 let phase = AuthenticationPhase::Response;
                 let body = Body::Authentication { phase, method: METHOD, content: &answer };
@@ -271,8 +276,8 @@ impl Hub {
 
     fn finish(&self, challenged: &Challenged, identity: &Identity, content: &[u8]) -> Result<Kd, Failure> {
         let signer = self.signer.as_ref().ok_or(Failure::UnknownKey)?;
-        let own = &self.config.identity.value;
-        challenged.finish(&signer.trust, self.now, &identity.value, own, content)
+        let own = subject(&self.config.identity);
+        challenged.finish(&signer.trust, self.now, subject(identity), own, content)
     }
 
     /// A KD that was agreed on; its name has UE_2's half so far.

@@ -75,6 +75,11 @@ impl Capabilities {
     pub const fn stated(self) -> Stated {
         Stated { integrity: Need::from_offer(self.eia), ciphering: Need::from_offer(self.eea) }
     }
+
+    /// Whether both algorithms are among these.
+    pub(super) const fn has(self, chosen: Chosen) -> bool {
+        self.eea & bit(chosen.eea) != 0 && self.eia & bit(chosen.eia) != 0
+    }
 }
 
 /// The rules of one UE for one kind of link.
@@ -140,6 +145,8 @@ pub enum Disagreement {
     PolicyMismatch,
     /// The peer chose an algorithm that we did not offer.
     NotOffered(Chosen),
+    /// The peer chose an algorithm that is not among those that it signed.
+    NotSigned(Chosen),
     /// A null algorithm against our policy, or a null integrity under ciphering.
     NullRefused(Chosen),
     /// Re-keying would switch a protection on or off: TR 33.847 note, it stays for the life of a link.
@@ -162,6 +169,9 @@ impl fmt::Display for Disagreement {
                 f.write_str("one UE requires a protection that the other does without: compare the policies")
             }
             Self::NotOffered(chosen) => write!(f, "the peer chose {chosen}, which was not offered"),
+            Self::NotSigned(chosen) => {
+                write!(f, "the peer chose {chosen}, which it did not sign that it accepts")
+            }
             Self::NullRefused(chosen) => write!(f, "{chosen} leaves off what the policy requires"),
             Self::ActivationChanges(chosen) => {
                 write!(f, "{chosen} would switch a protection on or off during the link")
@@ -217,7 +227,7 @@ impl Policy {
 
     /// UE_1's check of UE_2's choice.
     pub(super) fn check(&self, offered: Capabilities, chosen: Chosen) -> Result<(), Disagreement> {
-        if offered.eea & bit(chosen.eea) == 0 || offered.eia & bit(chosen.eia) == 0 {
+        if !offered.has(chosen) {
             return Err(Disagreement::NotOffered(chosen));
         }
         self.check_null(chosen)

@@ -63,12 +63,19 @@ pub struct Requested {
     terms: Terms,
     offer: Offer,
     policy: Policy,
+    /// What UE_2 signed that it accepts.
+    peer: Option<Capabilities>,
 }
 
 impl Requested {
     /// Asks with `offer`, whose capabilities must be those of the policy.
     pub const fn new(terms: Terms, offer: Offer, policy: Policy) -> Self {
-        Self { terms, offer, policy }
+        Self { terms, offer, policy, peer: None }
+    }
+
+    /// Takes what UE_2 signed that it accepts: a command that leaves it is refused.
+    pub const fn hear(&mut self, capabilities: Capabilities) {
+        self.peer = Some(capabilities);
     }
 
     /// What was asked.
@@ -86,6 +93,9 @@ impl Requested {
             return Err(Disagreement::PolicyEchoDiffers);
         }
         self.policy.check(self.offer.capabilities, command.chosen)?;
+        if self.peer.is_some_and(|peer| !peer.has(command.chosen)) {
+            return Err(Disagreement::NotSigned(command.chosen));
+        }
         self.terms.check(command.chosen)?;
         let id = KdSessId::from_halves(self.offer.msb, command.lsb).ok_or(Disagreement::Identity)?;
         let root = Root::derive(self.terms.profile, kd, &self.offer.nonce_1, &command.nonce_2);

@@ -11,6 +11,10 @@
 //!
 //! The request holds UE_1's identity, nonce and capabilities: both signatures cover both ephemeral keys, both
 //! identities and both capability sets. The proof that both hold KD is the security mode procedure that follows.
+//! UE_1 holds UE_2 to the capabilities that it signed ([`Requested::hear`](super::Requested::hear)).
+//!
+//! The CRL numbers are signed as well, and are for people who look at a capture: no UE refuses a peer by them. A peer's
+//! number does not say of which issuer it is, and a peer that said a huge one would shut everybody else out.
 
 use std::fmt;
 
@@ -24,9 +28,14 @@ use crate::kdf::{derive, fc};
 use crate::keys::Kd;
 
 pub mod certificate;
+mod extension;
+mod failure;
 pub mod issue;
+mod root;
 
-pub use certificate::{CertificateError, Root};
+pub use certificate::CertificateError;
+pub use failure::{Dated, Failure};
+pub use root::Root;
 
 /// The octet of this method in the containers.
 pub const METHOD: u8 = 2;
@@ -36,6 +45,30 @@ const LABEL_2: &[u8] = b"sidelink PC5 signed ephemeral, UE_2";
 const COOKIE: usize = 16;
 /// The most root hints of one request.
 const MAX_HINTS: usize = 16;
+
+/// Who a peer has to be: User Info of PC5, a type of identity and its value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Subject<'a> {
+    /// Type. Certificates and raw keys prove names of users ([`Self::USER`]) and nothing else.
+    pub kind: u8,
+    /// The identity.
+    pub value: &'a [u8],
+}
+
+impl<'a> Subject<'a> {
+    /// Upper-layer user info: the type that common names and raw keys are of.
+    pub const USER: u8 = 1;
+
+    /// The name of a user.
+    pub const fn user(value: &'a [u8]) -> Self {
+        Self { kind: Self::USER, value }
+    }
+
+    /// The name, where it is that of a user.
+    fn name(self) -> Result<&'a [u8], Failure> {
+        if self.kind == Self::USER { Ok(self.value) } else { Err(Failure::WrongIdentity) }
+    }
+}
 
 /// What a UE proves itself with.
 pub struct Credential {
@@ -91,70 +124,6 @@ pub struct Trust {
     pub guard: u64,
 }
 
-/// Why a peer is not believed.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Failure {
-    /// Malformed octets.
-    Malformed(&'static str),
-    /// A certificate that cannot be read, or says what is not understood.
-    Certificate(CertificateError),
-    /// A raw key that is not that of this identity.
-    UnknownKey,
-    /// No root in common with the peer.
-    NoCommonRoot,
-    /// Nobody trusted issued the certificate.
-    UnknownIssuer {
-        /// It is signed by itself.
-        self_signed: bool,
-    },
-    /// The validity is over by our clock, the guard included.
-    Expired {
-        /// For how long, in milliseconds.
-        by: u64,
-    },
-    /// The validity has not begun by our clock, the guard included.
-    NotYetValid {
-        /// For how long, in milliseconds.
-        by: u64,
-    },
-    /// The serial number is on the revocation list of its issuer.
-    Revoked,
-    /// The certificate names somebody else.
-    WrongIdentity,
-    /// The signature is wrong: forged, or over other messages than these.
-    WrongSignature,
-    /// An ephemeral key of low order: the shared secret would be known to everybody.
-    WeakKey,
-}
-
-impl fmt::Display for Failure {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Malformed(what) => write!(f, "{what} is malformed"),
-            Self::Certificate(error) => write!(f, "the certificate: {error}"),
-            Self::UnknownKey => f.write_str("the raw key is not the one that is known for this identity"),
-            Self::NoCommonRoot => f.write_str("the peer trusts none of our certificate's issuers"),
-            Self::UnknownIssuer { self_signed: true } => {
-                f.write_str("the certificate is signed by itself, and is no root here")
-            }
-            Self::UnknownIssuer { self_signed: false } => {
-                f.write_str("no trusted root issued the certificate")
-            }
-            Self::Expired { by } => write!(f, "the certificate expired {} s ago by this clock", by / 1000),
-            Self::NotYetValid { by } => {
-                write!(f, "the certificate begins to be valid in {} s by this clock", by / 1000)
-            }
-            Self::Revoked => f.write_str("the certificate is on the revocation list"),
-            Self::WrongIdentity => f.write_str("the certificate names somebody else"),
-            Self::WrongSignature => f.write_str("the signature is wrong"),
-            Self::WeakKey => f.write_str("the ephemeral key is of low order"),
-        }
-    }
-}
-
-impl std::error::Error for Failure {}
-
 /// An ephemeral key pair, for one exchange.
 pub struct Ephemeral(StaticSecret);
 
@@ -169,13 +138,15 @@ impl Ephemeral {
         PublicKey::from(&self.0).to_bytes()
     }
 
-    fn agree(&self, peer: [u8; 32], transcript: &[u8; 32], identity_2: &[u8]) -> Result<Kd, Failure> {
+    fn agree(&self, peer: [u8; 32], transcript: &[u8; 32], ue_2: Subject<'_>) -> Result<Kd, Failure> {
         let shared = self.0.diffie_hellman(&PublicKey::from(peer));
         if !shared.was_contributory() {
             return Err(Failure::WeakKey);
         }
-        let identity_2 = &identity_2[..identity_2.len().min(0xffff)];
-        Ok(Kd::from(*derive(shared.as_bytes(), fc::OWN_KD_FROM_SIGNED, &[transcript, identity_2])))
+        // An identity is one octet of type and at most 255 of value; the length of a parameter has 16 bits.
+        let value = &ue_2.value[..ue_2.value.len().min(0xfffe)];
+        let identity = [&[ue_2.kind], value].concat();
+        Ok(Kd::from(*derive(shared.as_bytes(), fc::OWN_KD_FROM_SIGNED, &[transcript, &identity])))
     }
 }
 
@@ -249,9 +220,9 @@ pub fn challenge(
     ephemeral: Ephemeral,
 ) -> Result<(Challenged, Vec<u8>), Failure> {
     if let Some(der) = &credential.certificate {
-        let issuer = trust.roots.iter().find(|root| root.issued(der)).map(Root::hint);
+        let mut issuers = trust.roots.iter().filter(|root| root.issued(der)).map(Root::hint).peekable();
         // Without the issuer's certificate here nothing is known: the peer decides.
-        if issuer.is_some_and(|hint| !info.hints.contains(&hint)) {
+        if issuers.peek().is_some() && !issuers.any(|hint| info.hints.contains(&hint)) {
             return Err(Failure::NoCommonRoot);
         }
     }
@@ -266,22 +237,33 @@ pub fn challenge(
     Ok((Challenged { ephemeral, peer: info.ephemeral, transcript }, content))
 }
 
-/// UE_1 judges 0xE0 and answers: the content of 0xE1, and KD. `peer` is who UE_2 must be.
+/// What UE_1 makes of 0xE0.
+#[derive(Debug)]
+pub struct Response {
+    /// The content of 0xE1.
+    pub content: Vec<u8>,
+    /// The key.
+    pub kd: Kd,
+    /// What UE_2 signed that it accepts: its command must keep to it.
+    pub capabilities: Capabilities,
+}
+
+/// UE_1 judges 0xE0 and answers. `peer` is who UE_2 must be.
 pub fn respond(
     ephemeral: &Ephemeral,
     credential: &Credential,
     trust: &Trust,
     now: UtcTime,
-    peer: &[u8],
+    peer: Subject<'_>,
     request: &[u8],
     content: &[u8],
-) -> Result<(Vec<u8>, Kd), Failure> {
+) -> Result<Response, Failure> {
     let h1 = hash(&[request]);
     let malformed = Failure::Malformed("the authentication request");
     let (unsigned, signature) = split(content).ok_or(malformed.clone())?;
     let mut reader = Reader(unsigned);
     let x2: [u8; 32] = reader.take().ok_or(malformed.clone())?;
-    let _capabilities: [u8; 2] = reader.take().ok_or(malformed.clone())?;
+    let [eea, eia] = reader.take().ok_or(malformed.clone())?;
     let _crl_number: [u8; 4] = reader.take().ok_or(malformed.clone())?;
     let claim =
         Claim { credential: reader.0, identity: peer, label: LABEL_2, hash: &h1, unsigned, signature };
@@ -292,7 +274,7 @@ pub fn respond(
     let signature = credential.sign(LABEL_1, &h2, &answer);
     answer.extend(signature);
     let kd = ephemeral.agree(x2, &hash(&[&h2, &answer]), peer)?;
-    Ok((answer, kd))
+    Ok(Response { content: answer, kd, capabilities: Capabilities { eea, eia } })
 }
 
 impl Challenged {
@@ -302,8 +284,8 @@ impl Challenged {
         &self,
         trust: &Trust,
         now: UtcTime,
-        peer: &[u8],
-        own: &[u8],
+        peer: Subject<'_>,
+        own: Subject<'_>,
         content: &[u8],
     ) -> Result<Kd, Failure> {
         let malformed = Failure::Malformed("the authentication response");
@@ -328,7 +310,7 @@ struct Claim<'a> {
     /// As it came: kind, length, key or certificate.
     credential: &'a [u8],
     /// Who it has to be.
-    identity: &'a [u8],
+    identity: Subject<'a>,
     /// Label of the role that signs.
     label: &'a [u8],
     /// Hash of what went before.
@@ -339,6 +321,23 @@ struct Claim<'a> {
 }
 
 impl Trust {
+    /// Uses a revocation list (DER) for every root that signed it.
+    ///
+    /// # Errors
+    /// Why no root takes it.
+    pub fn install_crl(&mut self, der: &[u8]) -> Result<(), CertificateError> {
+        let mut result = Err(CertificateError::Issuer);
+        for root in &mut self.roots {
+            result = match (result, root.install_crl(der)) {
+                // Roots of one name are told apart by the signature alone: what the signing one says counts.
+                (said, Err(CertificateError::Issuer)) => said,
+                (said, Err(CertificateError::Signature)) if said != Err(CertificateError::Issuer) => said,
+                (_, new) => new,
+            };
+        }
+        result
+    }
+
     /// The highest number of the revocation lists, for the peer to see whose are newer.
     fn crl_number(&self) -> u32 {
         self.roots.iter().map(Root::crl_number).max().unwrap_or(0)
@@ -356,7 +355,8 @@ impl Trust {
         let key = match kind {
             0 => {
                 let key = reader.take::<32>().filter(|_| length == 32).ok_or(malformed)?;
-                let known = self.raw.iter().any(|(who, theirs)| who == identity && *theirs == key);
+                let name = identity.name()?;
+                let known = self.raw.iter().any(|(who, theirs)| who == name && *theirs == key);
                 known.then_some(key).ok_or(Failure::UnknownKey)?
             }
             1 => certificate::verify(reader.0, &self.roots, identity, now, self.guard)?,

@@ -145,6 +145,23 @@ fn bidding_down_shows_in_the_echo() {
     assert_eq!(refused.err(), Some(Disagreement::NotOffered(chosen)));
 }
 
+/// Method 2: UE_2's command keeps to the capabilities that UE_2 signed, in both algorithms.
+#[test]
+fn the_command_keeps_to_what_ue_2_signed() {
+    let policy = Policy::default();
+    let offered = offer(&policy);
+    let judge = |signed: Capabilities| {
+        let mut requested = Requested::new(terms(Profile::Lte), offered, policy);
+        requested.hear(signed);
+        let chosen = Chosen { eea: Algorithm::Aes, eia: Algorithm::Zuc };
+        requested.command(&Kd::from([7; 32]), &command(chosen, offered.capabilities)).map(drop)
+    };
+    let chosen = Chosen { eea: Algorithm::Aes, eia: Algorithm::Zuc };
+    assert_eq!(judge(Capabilities { eea: 0x20, eia: 0x10 }), Ok(()));
+    assert_eq!(judge(Capabilities { eea: 0x50, eia: 0x10 }), Err(Disagreement::NotSigned(chosen)));
+    assert_eq!(judge(Capabilities { eea: 0x20, eia: 0x60 }), Err(Disagreement::NotSigned(chosen)));
+}
+
 #[test]
 fn policies_meet_as_the_table_says() {
     use Need::{NotNeeded, Preferred, Required};

@@ -1,6 +1,6 @@
 //! Issuers and certificates of method 2, for who has no PKI: small, and readable by OpenSSL.
 
-use super::DAY;
+use super::{DAY, list_number};
 use crate::config::ConfigError;
 use crate::credential::{CERTIFICATE, CRL, read_issuer, read_key, read_pem, to_pem, write_key};
 use crate::keystore;
@@ -55,6 +55,9 @@ pub(super) struct RevokeCertificates {
     /// The list, for `revoked` in [credential]; it is replaced.
     #[arg(short, long, value_name = "FILE")]
     output: PathBuf,
+    /// Days until which a newer list must be there: after them UEs believe no certificate of the issuer.
+    #[arg(long, default_value_t = 365, value_name = "DAYS")]
+    days: u32,
 }
 
 fn validity(days: u32) -> issue::Validity {
@@ -73,7 +76,7 @@ fn seed() -> Result<Zeroizing<[u8; 32]>, ConfigError> {
     Ok(seed)
 }
 
-fn with(path: &Path, extension: &str) -> PathBuf {
+pub(super) fn with(path: &Path, extension: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(extension);
     name.into()
@@ -177,6 +180,7 @@ pub(super) fn revoke(args: &RevokeCertificates) -> anyhow::Result<()> {
     let mut outputs = Outputs::new(Existing::Keep);
     outputs.reads(&[with(&args.issuer, ".key"), with(&args.issuer, ".pem")]);
     outputs.reads(&args.certificates);
+    outputs.claim("the number of the list", &list_number::place(&args.issuer))?;
     let mut out = outputs.claim("-o", &args.output)?.create()?;
     let mut people = outputs.for_people("what is said")?.live()?;
     let issuer = issuer(&args.issuer)?;
@@ -194,11 +198,10 @@ pub(super) fn revoke(args: &RevokeCertificates) -> anyhow::Result<()> {
             serials.push(serial);
         }
     }
-    // Seconds, so that a later list has a higher number.
-    let now = keystore::utc_now();
-    let list = issuer.revoke(now, &serials, UtcTime::from_millis(u64::from(now) * 1000));
+    let number = list_number::next(&args.issuer, &args.output, keystore::utc_now())?;
+    let list = issuer.revoke_within(number, &serials, validity(args.days));
     out.write_all(to_pem(CRL, &list).as_bytes())?;
     out.finish()?;
-    writeln!(people, "revocation list {now} with {} certificates", serials.len())?;
+    writeln!(people, "revocation list {number} with {} certificates", serials.len())?;
     Ok(people.flush()?)
 }

@@ -2,6 +2,7 @@
 
 use super::{RadioFacts, UeConfig};
 use crate::config::ConfigError;
+use crate::credential::remember_lists;
 use crate::keystore::{Hex, Keys, random};
 use crate::provision::{Wish, provision};
 use crate::ue::{Application, Errands, Ip, Layer2, Links, Names, Talker};
@@ -53,6 +54,7 @@ where
                 Links::open(&config.name, own, (&config.links, &config.link), sc_period, &seed, &mut store)?;
             if let Some(credential) = &config.credential {
                 let (credential, trust) = credential.read()?;
+                remember_lists(&trust, &mut store)?;
                 links.authenticate_with(credential, trust);
             }
             for record in store.kds().map_err(|e| ConfigError::new(e.to_string(), "the key store", ""))? {

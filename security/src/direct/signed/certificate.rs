@@ -1,27 +1,28 @@
 //! X.509 certificates (RFC 5280) with Ed25519 keys (RFC 8410): one root, one leaf, a revocation list.
+//!
+//! The path is two certificates long, and what RFC 5280 §6 asks of it is done here, in `root` and in `extension`: names,
+//! signatures, algorithms, validities, key usage, basic constraints, revocation. Extensions that would need more of
+//! path validation (name constraints, policies) are refused.
 
 use std::fmt;
 
 use ed25519_dalek::{Signature, VerifyingKey};
-use sha2::{Digest, Sha256};
-use x509_cert::Certificate;
-use x509_cert::crl::CertificateList;
-use x509_cert::der::asn1::ObjectIdentifier;
-use x509_cert::der::{Decode, Encode};
+use x509_cert::der::asn1::{Any, BitString, ObjectIdentifier};
+use x509_cert::der::{Decode, Encode, Tag, Tagged};
+use x509_cert::ext::pkix::KeyUsage;
+use x509_cert::spki::AlgorithmIdentifierOwned;
 use x509_cert::time::Time;
+use x509_cert::{Certificate, Version};
 
-use super::Failure;
+use super::extension::Allowed;
+use super::root::{Root, in_time};
+use super::{Dated, Failure, Subject};
 use crate::counter::UtcTime;
 
 /// id-Ed25519, RFC 8410 §3.
 pub(super) const ED25519: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.101.112");
 /// id-at-commonName, RFC 5280 Appendix A.
 pub(super) const COMMON_NAME: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.4.3");
-/// id-ce-cRLNumber, RFC 5280 §5.2.3.
-pub(super) const CRL_NUMBER: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.20");
-/// id-ce-basicConstraints, RFC 5280 §4.2.1.9.
-pub(super) const BASIC_CONSTRAINTS: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.19");
-const KEY_USAGE: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.15");
 
 /// The longest certificate that is looked at, in octets.
 const MAX_LEN: usize = 4096;
@@ -32,14 +33,32 @@ const MAX_LEN: usize = 4096;
 pub enum CertificateError {
     /// Not DER, not canonical, or too long.
     Malformed,
-    /// Key or signature are not Ed25519.
+    /// Key or signature are not Ed25519, or the algorithm inside differs from that outside.
     Algorithm,
     /// A critical extension that is not understood.
     CriticalExtension,
+    /// An extension that stands in it twice.
+    RepeatedExtension,
+    /// Name constraints, which are not evaluated.
+    NameConstraints,
+    /// The key is not for what it is used for: keyUsage or extKeyUsage.
+    Usage,
+    /// A root that is no issuer: basicConstraints without the CA flag.
+    NotIssuer,
+    /// An issuer's certificate where that of a UE is wanted.
+    IsIssuer,
+    /// A root that another one issued.
+    NotSelfSigned,
+    /// A common name of a string type that is not read.
+    NameType,
     /// The signature of the issuer is wrong.
     Signature,
     /// A revocation list of another issuer.
     Issuer,
+    /// A revocation list that holds part of what is revoked, or changes to another one.
+    PartialList,
+    /// A revocation list without a number, or with 0, or one of more than 32 bits.
+    ListNumber,
     /// A revocation list that is not newer than the one in use.
     NotNewer,
 }
@@ -50,8 +69,17 @@ impl fmt::Display for CertificateError {
             Self::Malformed => "malformed DER",
             Self::Algorithm => "not Ed25519",
             Self::CriticalExtension => "a critical extension that is not understood",
+            Self::RepeatedExtension => "an extension stands in it twice",
+            Self::NameConstraints => "it constrains names, which is not supported",
+            Self::Usage => "its key is not for this use (keyUsage, extKeyUsage)",
+            Self::NotIssuer => "not an issuer's certificate (basicConstraints without CA)",
+            Self::IsIssuer => "an issuer's certificate, not that of a UE",
+            Self::NotSelfSigned => "not signed by itself: it is no root",
+            Self::NameType => "its common name is neither UTF8String nor PrintableString",
             Self::Signature => "the issuer's signature is wrong",
             Self::Issuer => "of another issuer",
+            Self::PartialList => "not a full revocation list (delta, or of one distribution point)",
+            Self::ListNumber => "a revocation list without a number between 1 and 4294967295",
             Self::NotNewer => "not newer than the one in use",
         })
     }
@@ -59,74 +87,12 @@ impl fmt::Display for CertificateError {
 
 impl std::error::Error for CertificateError {}
 
-/// A root that is trusted, and what it revoked.
-#[derive(Debug)]
-pub struct Root {
-    /// Subject, DER.
-    name: Vec<u8>,
-    key: [u8; 32],
-    crl_number: u32,
-    revoked: Vec<Vec<u8>>,
-}
-
-impl Root {
-    /// From its own certificate (DER), which signs itself.
-    pub fn from_der(der: &[u8]) -> Result<Self, CertificateError> {
-        let certificate = parse(der)?;
-        let key = key(&certificate)?;
-        let name =
-            certificate.tbs_certificate().subject().to_der().map_err(|_| CertificateError::Malformed)?;
-        verify_signature(&certificate, &key)?;
-        Ok(Self { name, key, crl_number: 0, revoked: Vec::new() })
-    }
-
-    /// First 4 octets of the hash of its key: how requests name it.
-    pub fn hint(&self) -> [u8; 4] {
-        let [a, b, c, d, ..]: [u8; 32] = Sha256::digest(self.key).into();
-        [a, b, c, d]
-    }
-
-    /// The number of the revocation list in use; 0 without one. The caller keeps it durable, and installs the list of
-    /// that number again after a start.
-    pub const fn crl_number(&self) -> u32 {
-        self.crl_number
-    }
-
-    /// Uses a revocation list (DER) that is newer than the one in use.
-    pub fn install_crl(&mut self, der: &[u8]) -> Result<(), CertificateError> {
-        let malformed = |_| CertificateError::Malformed;
-        let list: CertificateList = CertificateList::from_der(der).map_err(malformed)?;
-        let tbs = &list.tbs_cert_list;
-        if tbs.issuer.to_der().map_err(malformed)? != self.name {
-            return Err(CertificateError::Issuer);
-        }
-        let signed = tbs.to_der().map_err(malformed)?;
-        check(&self.key, &signed, list.signature.raw_bytes())?;
-        let number = tbs.crl_extensions.iter().flatten().find(|e| e.extn_id == CRL_NUMBER);
-        let number = number.and_then(|e| u32::from_der(e.extn_value.as_bytes()).ok());
-        let number = number.ok_or(CertificateError::Malformed)?;
-        if number <= self.crl_number {
-            return Err(CertificateError::NotNewer);
-        }
-        self.crl_number = number;
-        let revoked = tbs.revoked_certificates.iter().flatten();
-        self.revoked = revoked.map(|r| r.serial_number.as_bytes().to_vec()).collect();
-        Ok(())
-    }
-
-    /// Whether a certificate names this root as its issuer.
-    pub(super) fn issued(&self, der: &[u8]) -> bool {
-        let issuer = parse(der).ok().and_then(|c| c.tbs_certificate().issuer().to_der().ok());
-        issuer.is_some_and(|issuer| issuer == self.name)
-    }
-}
-
 /// The key of a certificate that a trusted root issued to `identity` and that is valid `now`, give or take `guard`
 /// milliseconds.
 pub(super) fn verify(
     der: &[u8],
     roots: &[Root],
-    identity: &[u8],
+    identity: Subject<'_>,
     now: UtcTime,
     guard: u64,
 ) -> Result<[u8; 32], Failure> {
@@ -134,42 +100,52 @@ pub(super) fn verify(
     let tbs = certificate.tbs_certificate();
     let malformed = |_| Failure::Certificate(CertificateError::Malformed);
     let issuer = tbs.issuer().to_der().map_err(malformed)?;
-    let self_signed = issuer == tbs.subject().to_der().map_err(malformed)?;
-    let root = roots.iter().find(|root| root.name == issuer).ok_or(Failure::UnknownIssuer { self_signed })?;
-    if verify_signature(&certificate, &root.key).is_err() {
+    let self_signed = tbs.issuer() == tbs.subject();
+    // An issuer with a new key keeps its name, and one with a new certificate its key as well.
+    let named = roots.iter().filter(|root| root.name == issuer);
+    let issuers: Vec<&Root> = named.filter(|r| verify_signature(&certificate, &r.key).is_ok()).collect();
+    let allowed = Allowed::read(tbs.extensions().map_or(&[], |all| all)).map_err(Failure::Certificate)?;
+    if issuers.is_empty() {
         return Err(Failure::UnknownIssuer { self_signed });
     }
-    let critical = |e: &&x509_cert::ext::Extension| {
-        e.critical && e.extn_id != BASIC_CONSTRAINTS && e.extn_id != KEY_USAGE
-    };
-    if tbs.extensions().is_some_and(|all| all.iter().any(|e| critical(&e))) {
-        return Err(Failure::Certificate(CertificateError::CriticalExtension));
+    if allowed.ca {
+        return Err(Failure::Certificate(CertificateError::IsIssuer));
+    }
+    if !allowed.allows(KeyUsage::digital_signature) {
+        return Err(Failure::Certificate(CertificateError::Usage));
     }
     let (from, until) = (millis(&tbs.validity().not_before), millis(&tbs.validity().not_after));
-    if now.millis().saturating_add(guard) < from {
-        return Err(Failure::NotYetValid { by: from - now.millis() });
-    }
-    // notAfter is the last second of validity.
-    if now.millis() >= until.saturating_add(1000).saturating_add(guard) {
-        return Err(Failure::Expired { by: now.millis() - until });
-    }
-    if root.revoked.iter().any(|serial| serial == tbs.serial_number().as_bytes()) {
+    in_time(Dated::Certificate, from, Some(until), now, guard)?;
+    if issuers.iter().any(|root| root.has_revoked(tbs.serial_number().as_bytes())) {
         return Err(Failure::Revoked);
     }
-    let names = tbs.subject().iter().filter(|name| name.oid == COMMON_NAME);
-    let mut values = names.map(|name| name.value.value());
-    if values.next() != Some(identity) || values.next().is_some() {
+    // One that is valid now is enough; else the last one says why not.
+    issuers.iter().fold(Err(Failure::UnknownIssuer { self_signed }), |result, root| {
+        result.or_else(|_| root.check_times(now, guard))
+    })?;
+    if subject_name(&certificate)? != identity.name()? {
         return Err(Failure::WrongIdentity);
     }
     key(&certificate).map_err(Failure::Certificate)
 }
 
-/// The common name of a certificate's subject (DER), where there is exactly one.
+/// The octets of the one common name of a subject: UTF-8, or ASCII, which is the same.
+fn subject_name(certificate: &Certificate) -> Result<&[u8], Failure> {
+    let mut names = certificate.tbs_certificate().subject().iter().filter(|name| name.oid == COMMON_NAME);
+    let (Some(name), None) = (names.next(), names.next()) else { return Err(Failure::WrongIdentity) };
+    readable(&name.value).ok_or(Failure::Certificate(CertificateError::NameType))
+}
+
+/// A DirectoryString (RFC 5280 §4.1.2.4) whose octets are its characters in UTF-8. The other types (BMPString and so on)
+/// say other characters by the same octets.
+fn readable(value: &Any) -> Option<&[u8]> {
+    matches!(value.tag(), Tag::Utf8String | Tag::PrintableString).then(|| value.value())
+}
+
+/// The common name of a certificate's subject (DER), where there is exactly one that can be read.
 pub fn common_name(der: &[u8]) -> Option<String> {
     let certificate = parse(der).ok()?;
-    let mut names = certificate.tbs_certificate().subject().iter().filter(|name| name.oid == COMMON_NAME);
-    let name = String::from_utf8(names.next()?.value.value().to_vec()).ok();
-    name.filter(|_| names.next().is_none())
+    String::from_utf8(subject_name(&certificate).ok()?.to_vec()).ok()
 }
 
 /// Its serial number, where that is a positive one of at most 32 bits.
@@ -181,43 +157,60 @@ pub fn serial_number(der: &[u8]) -> Option<u32> {
     (positive && octets.len() <= 4).then(|| octets.iter().fold(0, |all, octet| all << 8 | u32::from(*octet)))
 }
 
-fn parse(der: &[u8]) -> Result<Certificate, CertificateError> {
+pub(super) fn parse(der: &[u8]) -> Result<Certificate, CertificateError> {
     if der.len() > MAX_LEN {
         return Err(CertificateError::Malformed);
     }
     let certificate = Certificate::from_der(der).map_err(|_| CertificateError::Malformed)?;
     // What is verified is the encoding of what was read: it must be what came.
-    match certificate.to_der() {
-        Ok(again) if again == der => Ok(certificate),
-        _ => Err(CertificateError::Malformed),
+    if !certificate.to_der().is_ok_and(|again| again == der) {
+        return Err(CertificateError::Malformed);
     }
+    let tbs = certificate.tbs_certificate();
+    if tbs.extensions().is_some() && tbs.version() != Version::V3 {
+        return Err(CertificateError::Malformed);
+    }
+    Ok(certificate)
 }
 
-fn key(certificate: &Certificate) -> Result<[u8; 32], CertificateError> {
+pub(super) fn key(certificate: &Certificate) -> Result<[u8; 32], CertificateError> {
     let info = certificate.tbs_certificate().subject_public_key_info();
-    let key = info.subject_public_key.raw_bytes();
-    match <[u8; 32]>::try_from(key) {
-        Ok(key) if info.algorithm.oid == ED25519 => Ok(key),
+    let key = info.subject_public_key.as_bytes().map(<[u8; 32]>::try_from);
+    match key {
+        Some(Ok(key)) if is_ed25519(&info.algorithm) => Ok(key),
         _ => Err(CertificateError::Algorithm),
     }
 }
 
-fn verify_signature(certificate: &Certificate, key: &[u8; 32]) -> Result<(), CertificateError> {
-    if certificate.signature_algorithm().oid != ED25519 {
-        return Err(CertificateError::Algorithm);
-    }
+pub(super) fn verify_signature(certificate: &Certificate, key: &[u8; 32]) -> Result<(), CertificateError> {
+    same_ed25519(certificate.tbs_certificate().signature(), certificate.signature_algorithm())?;
     let tbs = certificate.tbs_certificate().to_der().map_err(|_| CertificateError::Malformed)?;
-    check(key, &tbs, certificate.signature().raw_bytes())
+    check(key, &tbs, certificate.signature())
 }
 
-fn check(key: &[u8; 32], signed: &[u8], signature: &[u8]) -> Result<(), CertificateError> {
+/// The algorithm inside what is signed is that outside of it (RFC 5280 §4.1.1.2, §5.1.1.2), and Ed25519.
+pub(super) fn same_ed25519(
+    inner: &AlgorithmIdentifierOwned,
+    outer: &AlgorithmIdentifierOwned,
+) -> Result<(), CertificateError> {
+    if inner == outer && is_ed25519(outer) { Ok(()) } else { Err(CertificateError::Algorithm) }
+}
+
+/// Ed25519 has no parameters (RFC 8410 §3).
+fn is_ed25519(algorithm: &AlgorithmIdentifierOwned) -> bool {
+    algorithm.oid == ED25519 && algorithm.parameters.is_none()
+}
+
+/// Verifies a signature, which is whole octets: unused bits would be another encoding of the same.
+pub(super) fn check(key: &[u8; 32], signed: &[u8], signature: &BitString) -> Result<(), CertificateError> {
     let wrong = |_| CertificateError::Signature;
     let key = VerifyingKey::from_bytes(key).map_err(wrong)?;
+    let signature = signature.as_bytes().ok_or(CertificateError::Signature)?;
     let signature = Signature::from_slice(signature).map_err(wrong)?;
     key.verify_strict(signed, &signature).map_err(wrong)
 }
 
-fn millis(time: &Time) -> u64 {
+pub(super) fn millis(time: &Time) -> u64 {
     let duration = match time {
         Time::UtcTime(time) => time.to_unix_duration(),
         Time::GeneralTime(time) => time.to_unix_duration(),

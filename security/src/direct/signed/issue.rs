@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use ed25519_dalek::{Signer, SigningKey};
 use x509_cert::der::Encode;
-use x509_cert::der::asn1::{GeneralizedTime, UtcTime as ShortTime};
+use x509_cert::der::asn1::{GeneralizedTime, ObjectIdentifier, UtcTime as ShortTime};
 use x509_cert::time::Time;
 
-use super::certificate::{BASIC_CONSTRAINTS, COMMON_NAME, CRL_NUMBER, ED25519};
+use super::certificate::{COMMON_NAME, ED25519};
+use super::extension::{BASIC_CONSTRAINTS, CRL_NUMBER, KEY_USAGE};
 use crate::counter::UtcTime;
 
 /// BOOLEAN TRUE.
@@ -36,20 +37,20 @@ impl Issuer {
 
     /// Its own certificate, for others to trust.
     pub fn certificate(&self, validity: Validity) -> Vec<u8> {
-        // basicConstraints, critical: it is a CA (RFC 5280 §4.2.1.9)
-        let ca = tlv(0x04, &tlv(0x30, &YES));
-        let constraints = [BASIC_CONSTRAINTS.to_der().unwrap_or_default(), YES.to_vec(), ca].concat();
-        let extensions = tlv(0xa3, &tlv(0x30, &tlv(0x30, &constraints)));
+        // It is a CA (RFC 5280 §4.2.1.9), and its key signs certificates and their lists: bits 5 and 6 (§4.2.1.3).
+        let ca = extension(BASIC_CONSTRAINTS, true, &tlv(0x30, &YES));
+        let usage = extension(KEY_USAGE, true, &tlv(0x03, &[0x01, 0x06]));
         let key = self.key.verifying_key().to_bytes();
-        self.certified(self.name.as_bytes(), 1, &key, validity, &extensions)
+        self.certified(&name(self.name.as_bytes()), 1, &key, validity, &[ca, usage].concat())
     }
 
     /// A certificate of `subject` (UTF-8) and its public key.
     pub fn issue(&self, subject: &[u8], serial: u32, key: &[u8; 32], validity: Validity) -> Vec<u8> {
-        self.certified(subject, serial, key, validity, &[])
+        self.certified(&name(subject), serial, key, validity, &[])
     }
 
-    fn certified(
+    /// A certificate of a whole subject, with these extensions.
+    pub(super) fn certified(
         &self,
         subject: &[u8],
         serial: u32,
@@ -61,29 +62,64 @@ impl Issuer {
         let dates = tlv(0x30, &[time(validity.from), time(validity.until)].concat());
         let info = tlv(0x30, &[algorithm(), bits(key)].concat());
         let issuer = name(self.name.as_bytes());
-        let parts = [version, integer(serial), algorithm(), issuer, dates, name(subject), info];
-        self.signed(&tlv(0x30, &[&parts.concat(), extensions].concat()))
+        let parts = [version, integer(serial), algorithm(), issuer, dates, subject.to_vec(), info];
+        let extensions = match extensions {
+            [] => Vec::new(),
+            all => tlv(0xa3, &tlv(0x30, all)),
+        };
+        self.signed(&tlv(0x30, &[parts.concat(), extensions].concat()))
     }
 
-    /// A revocation list.
+    /// A revocation list without a time for the next one.
     pub fn revoke(&self, number: u32, serials: &[u32], now: UtcTime) -> Vec<u8> {
-        let entries: Vec<u8> =
-            serials.iter().flat_map(|serial| tlv(0x30, &[integer(*serial), time(now)].concat())).collect();
-        let entries = if serials.is_empty() { Vec::new() } else { tlv(0x30, &entries) };
-        let oid = CRL_NUMBER.to_der().unwrap_or_default();
-        let extension = tlv(0x30, &[oid, tlv(0x04, &integer(number))].concat());
-        let extensions = tlv(0xa0, &tlv(0x30, &extension));
-        let parts = [integer(1), algorithm(), name(self.name.as_bytes()), time(now), entries, extensions];
+        self.list(number, &entries(serials, now), now, None, &[])
+    }
+
+    /// A revocation list that holds within `validity`: another one has to come until its end.
+    pub fn revoke_within(&self, number: u32, serials: &[u32], validity: Validity) -> Vec<u8> {
+        self.list(number, &entries(serials, validity.from), validity.from, Some(validity.until), &[])
+    }
+
+    /// A list of entries, with extensions beside its number.
+    pub(super) fn list(
+        &self,
+        number: u32,
+        entries: &[u8],
+        now: UtcTime,
+        next: Option<UtcTime>,
+        extensions: &[u8],
+    ) -> Vec<u8> {
+        let entries = if entries.is_empty() { Vec::new() } else { tlv(0x30, entries) };
+        let number = extension(CRL_NUMBER, false, &integer(number));
+        let extensions = tlv(0xa0, &tlv(0x30, &[&number, extensions].concat()));
+        let dates = [time(now), next.map(time).unwrap_or_default()].concat();
+        let parts = [integer(1), algorithm(), name(self.name.as_bytes()), dates, entries, extensions];
         self.signed(&tlv(0x30, &parts.concat()))
     }
 
-    fn signed(&self, tbs: &[u8]) -> Vec<u8> {
+    pub(super) fn signed(&self, tbs: &[u8]) -> Vec<u8> {
         let signature = self.key.sign(tbs).to_bytes();
         tlv(0x30, &[tbs, &algorithm(), &bits(&signature)].concat())
     }
 }
 
-fn tlv(tag: u8, value: &[u8]) -> Vec<u8> {
+fn entries(serials: &[u32], at: UtcTime) -> Vec<u8> {
+    serials.iter().flat_map(|serial| entry(*serial, at, &[])).collect()
+}
+
+/// An entry of a revocation list, with its extensions.
+pub(super) fn entry(serial: u32, at: UtcTime, extensions: &[u8]) -> Vec<u8> {
+    let extensions = if extensions.is_empty() { Vec::new() } else { tlv(0x30, extensions) };
+    tlv(0x30, &[integer(serial), time(at), extensions].concat())
+}
+
+/// An extension; DER leaves out that it is not critical.
+pub(super) fn extension(oid: ObjectIdentifier, critical: bool, value: &[u8]) -> Vec<u8> {
+    let critical = if critical { &YES[..] } else { &[] };
+    tlv(0x30, &[&oid.to_der().unwrap_or_default(), critical, &tlv(0x04, value)].concat())
+}
+
+pub(super) fn tlv(tag: u8, value: &[u8]) -> Vec<u8> {
     let mut out = vec![tag];
     match value.len() {
         len @ 0..0x80 => out.push(len as u8),
@@ -95,27 +131,31 @@ fn tlv(tag: u8, value: &[u8]) -> Vec<u8> {
 }
 
 /// Positive, in as few octets as DER wants.
-fn integer(value: u32) -> Vec<u8> {
+pub(super) fn integer(value: u32) -> Vec<u8> {
     let octets = [&[0][..], &value.to_be_bytes()].concat();
     let zeros = octets.windows(2).take_while(|w| w[0] == 0 && w[1] < 0x80).count();
     tlv(0x02, &octets[zeros..])
 }
 
-fn algorithm() -> Vec<u8> {
+pub(super) fn algorithm() -> Vec<u8> {
     tlv(0x30, &ED25519.to_der().unwrap_or_default())
 }
 
-fn bits(octets: &[u8]) -> Vec<u8> {
+pub(super) fn bits(octets: &[u8]) -> Vec<u8> {
     tlv(0x03, &[&[0], octets].concat())
 }
 
 fn name(common: &[u8]) -> Vec<u8> {
-    let pair = tlv(0x30, &[COMMON_NAME.to_der().unwrap_or_default(), tlv(0x0c, common)].concat());
-    tlv(0x30, &tlv(0x31, &pair))
+    tlv(0x30, &common_name(0x0c, common))
+}
+
+/// A part of a name: a common name of a string type.
+pub(super) fn common_name(tag: u8, value: &[u8]) -> Vec<u8> {
+    tlv(0x31, &tlv(0x30, &[COMMON_NAME.to_der().unwrap_or_default(), tlv(tag, value)].concat()))
 }
 
 /// UTCTime until 2049, GeneralizedTime from then on (RFC 5280 §4.1.2.5). Beyond the year 9999: that year's last second.
-fn time(at: UtcTime) -> Vec<u8> {
+pub(super) fn time(at: UtcTime) -> Vec<u8> {
     let at = Duration::from_secs(at.millis() / 1000);
     let last = Duration::from_secs(253_402_300_799);
     let short = ShortTime::from_unix_duration(at).map(Time::UtcTime);
