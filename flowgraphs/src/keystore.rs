@@ -310,7 +310,7 @@ fn create_private(path: &Path) -> Result<File, ConfigError> {
     })
 }
 
-/// Secrets are for their owner alone.
+/// Secrets are for their owner alone: key stores and their TOML form, keys in PEM, tokens, and `ue.toml` with a `kd`.
 ///
 /// # Errors
 /// No such file, or one that others may read or write.
@@ -330,7 +330,7 @@ pub fn check_mode(path: &Path) -> Result<(), ConfigError> {
     {
         let mode = std::os::unix::fs::PermissionsExt::mode(&metadata.permissions()) & 0o777;
         if mode & 0o077 != 0 {
-            let what = format!("keys that others may read or write (mode {mode:04o})");
+            let what = format!("secrets that others may read or write (mode {mode:04o})");
             return Err(ConfigError::new(what, place.clone(), format!("chmod 600 {place}")));
         }
     }

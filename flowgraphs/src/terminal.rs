@@ -1,6 +1,7 @@
 //! Colours, width and progress: only where there is a terminal. A reader that goes away is no error.
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use sidelink_recordings::Plain;
 use std::io::{self, BufWriter, IsTerminal, Write};
 
 /// Standard output through a buffer. Write errors come back as [`io::Error`]; `main` ends quietly on a broken pipe.
@@ -81,16 +82,19 @@ pub fn progress(total: u64, what: &str) -> ProgressBar {
     }
 }
 
-/// An error and what it came from, on one line. A cause that its effect already tells is not told again.
+/// An error and what it came from, on one line. A cause that its effect already tells is not told again. What came from files
+/// or from the air is [`Plain`] in it.
 pub fn message(error: &anyhow::Error) -> String {
-    error.chain().fold(String::new(), |mut told, cause| {
+    let told = error.chain().fold(String::new(), |mut told, cause| {
         let text = cause.to_string();
         if !told.contains(&text) {
             told.push_str(if told.is_empty() { "" } else { ": " });
             told.push_str(&text);
         }
         told
-    })
+    });
+    let lines: Vec<String> = told.lines().map(|line| Plain(line).to_string()).collect();
+    lines.join("\n")
 }
 
 /// Whether an error, or one that it came from, is a reader of the output that went away.
@@ -122,6 +126,12 @@ mod tests {
         assert_eq!(message(&e), "cannot write: no room");
         let e = anyhow::Error::new(cause()).context("cannot write");
         assert_eq!(message(&e), "cannot write: no room");
+    }
+
+    #[test]
+    fn messages_do_not_command_the_terminal() {
+        let e = anyhow::Error::new(io::Error::other("\u{1b}]0;mine\u{7}")).context("a\nb\u{9b}2J");
+        assert_eq!(message(&e), "a\nb\\u{9b}2J: \\u{1b}]0;mine\\u{7}");
     }
 
     #[test]

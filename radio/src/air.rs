@@ -81,10 +81,7 @@ impl Air {
     /// # Errors
     /// There is none of that name.
     pub fn open(name: &str) -> Result<Self, RadioError> {
-        Self::find(&path_of(name)?).map_err(|e| {
-            let what = format!("cannot open the virtual air {name:?}: {}", Words(&e));
-            RadioError::unusable(what, "start the program that makes it first, with the same name")
-        })
+        Self::find(&path_of(name)?).map_err(|e| cannot("open", name, &e))
     }
 
     /// The air of a name; where there is none, one is made. Several may try at once.
@@ -97,8 +94,10 @@ impl Air {
         let path = path_of(name)?;
         let deadline = Instant::now() + PATIENCE;
         loop {
-            if let Ok(air) = Self::find(&path) {
-                return Ok(air);
+            match Self::find(&path) {
+                Ok(air) => return Ok(air),
+                Err(e) if is_refused(&e) => return Err(cannot("open", name, &e)),
+                Err(_) => {}
             }
             match Self::make(&path, config.clone())? {
                 Ok(air) => return Ok(air),
@@ -216,7 +215,8 @@ impl std::fmt::Display for Words<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self.0 {
             MediumError::Io(e) => e.fmt(f),
-            MediumError::Foreign => f.write_str("it is no virtual air of this version"),
+            MediumError::Foreign => f.write_str("it is no virtual air of this version, or is cut off"),
+            MediumError::Config(e) => e.fmt(f),
             MediumError::Full(ports) => write!(f, "it has {ports} ports and all are taken"),
             MediumError::Taken(name) => write!(f, "there is a port {name:?} already"),
             MediumError::TooLong => f.write_str("its configuration is too long"),
@@ -239,13 +239,27 @@ fn is_taken(error: &MediumError) -> bool {
     matches!(error, MediumError::Io(e) if e.kind() == std::io::ErrorKind::AlreadyExists)
 }
 
+/// Whether there is an air that must not be used, however long one waits.
+fn is_refused(error: &MediumError) -> bool {
+    match error {
+        MediumError::Io(e) => e.kind() == std::io::ErrorKind::PermissionDenied,
+        MediumError::Config(_) => true,
+        _ => false,
+    }
+}
+
 fn cannot(verb: &str, name: &str, error: &MediumError) -> RadioError {
     let remedy = match error {
         error if is_taken(error) => {
             let path = folder().join(format!("{PREFIX}{name}"));
             format!("attach to it, take another name, or delete {} if nobody uses it", path.display())
         }
+        error if is_refused(error) => {
+            let path = folder().join(format!("{PREFIX}{name}"));
+            format!("take another name (medium=..), or have {} removed by its owner", path.display())
+        }
         MediumError::NoRoom { .. } => more_room(error),
+        _ if verb == "open" => "start the program that makes it first, with the same name".to_owned(),
         _ => "lower memory or ports of the air".to_owned(),
     };
     RadioError::unusable(format!("cannot {verb} the virtual air {name:?}: {}", Words(error)), remedy)

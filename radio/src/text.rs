@@ -52,11 +52,17 @@ pub fn read(path: &Path) -> Result<String, TextError> {
     let remedy =
         "check the name; `sidelink generate --example` and `sidelink ue --example` print files to start from";
     let failed = |e: std::io::Error| TextError::new(format!("cannot read it: {e}"), place.clone(), remedy);
+    // With room from the start, so that no copies of it are left in memory while it grows: it may hold keys.
+    let mut bytes = Vec::new();
     let mut input: Box<dyn Read> = match path.as_os_str() == "-" {
         true => Box::new(std::io::stdin()),
-        false => Box::new(std::fs::File::open(path).map_err(failed)?),
+        false => {
+            let file = std::fs::File::open(path).map_err(failed)?;
+            let length = file.metadata().map_or(0, |about| about.len());
+            bytes.reserve_exact(length.min(MAX_BYTES) as usize + 64);
+            Box::new(file)
+        }
     };
-    let mut bytes = Vec::new();
     Read::by_ref(&mut input).take(MAX_BYTES + 1).read_to_end(&mut bytes).map_err(failed)?;
     if bytes.len() as u64 > MAX_BYTES {
         return Err(TextError::new("larger than any configuration", place, "is it a recording?"));

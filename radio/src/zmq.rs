@@ -10,11 +10,13 @@
 //! wire.rs   octets <-> samples, addresses
 //! pipe.rs   samples between the radio's thread and the sockets
 //! wires.rs  the two sockets: REQ connects and asks, REP is bound and answers
+//! zmtp.rs   frames of ZeroMQ over TCP, each limited before it is read
 //! ```
 
 mod pipe;
 mod wire;
 mod wires;
+mod zmtp;
 
 use super::air::Pace;
 use super::{Anchor, Description, Event, Interrupt, Radio, RadioError, Receive, Received, Streams, Transmit};
@@ -43,7 +45,7 @@ struct ZmqRadio {
     utc: Option<f64>,
 }
 
-/// `driver=zmq[,tx_port=tcp://*:2000][,rx_port=tcp://localhost:2001][,base_srate=..][,tx_format=sc16][,rx_format=sc16][,pace=free]
+/// `driver=zmq[,tx_port=2000][,rx_port=tcp://localhost:2001][,base_srate=..][,tx_format=sc16][,rx_format=sc16][,pace=free]
 /// [,utc=SECONDS]`: srsRAN's words.
 ///
 /// # Errors
@@ -52,11 +54,12 @@ pub(super) fn open(mut args: DeviceArgs, settings: &RadioSettings) -> Result<Box
     const WORDS: &str = "tx_port, rx_port, base_srate, tx_format, rx_format, pace, utc";
     let mut address =
         |key: &str, example: &str| args.take(key).map(|text| wire::address(key, &text, example)).transpose();
-    let (bind, connect) = (address("tx_port", "tcp://*:2000")?, address("rx_port", "tcp://localhost:2001")?);
+    let (bind, connect) =
+        (address("tx_port", "tcp://127.0.0.1:2000")?, address("rx_port", "tcp://localhost:2001")?);
     if bind.is_none() && connect.is_none() {
         return Err(RadioError::unusable(
             "driver=zmq has no peer",
-            "write tx_port=tcp://*:2000 (the peer fetches there), rx_port=tcp://localhost:2001 (its address), or both",
+            "write tx_port=tcp://127.0.0.1:2000 (the peer fetches there; tcp://*:2000 for other computers), rx_port=tcp://localhost:2001 (its address), or both",
         ));
     }
     if let Some(base) = args.take_number("base_srate")?

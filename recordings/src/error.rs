@@ -5,6 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::SampleFormat;
+use crate::plain::Escaping;
 
 /// Why a recording could not be opened, read or written: sorted by blame, see [`Error::blame`].
 ///
@@ -126,7 +127,14 @@ impl Error {
 }
 
 impl fmt::Display for Error {
+    /// Names that came from a file are [`Plain`](crate::Plain) in it.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.words(&mut Escaping(f))
+    }
+}
+
+impl Error {
+    fn words(&self, f: &mut impl fmt::Write) -> fmt::Result {
         match self {
             Self::Empty { path } => write!(f, "{}: empty: there is no sample in it", path.display()),
             Self::PartialSample { path, bytes, format } => {

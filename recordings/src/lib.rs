@@ -30,6 +30,7 @@
 mod damage;
 mod error;
 pub mod pcap;
+mod plain;
 mod raw;
 mod reader;
 pub mod sigmf;
@@ -41,6 +42,7 @@ mod writer;
 
 pub use damage::{Damage, DamageKind, DamageLog, Warning};
 pub use error::{Blame, Error};
+pub use plain::Plain;
 pub use raw::name::{NameHints, hints_of_name};
 pub use raw::{Losses, ParseFormatError, SampleFormat};
 pub use reader::{Container, Gap, GapSize, HashCheck, Info, OpenOptions, Recording, files_of, is_recording};

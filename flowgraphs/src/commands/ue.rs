@@ -24,6 +24,7 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use zeroize::Zeroizing;
 
 /// Arguments of `sidelink ue`.
 #[derive(Debug, Args)]
@@ -255,10 +256,13 @@ pub(super) fn host_time() -> Anchor {
     }
 }
 
-fn read_token(path: &std::path::Path) -> Result<String, ConfigError> {
+fn read_token(path: &std::path::Path) -> Result<Zeroizing<String>, ConfigError> {
     let place = || path.display().to_string();
-    let text = std::fs::read_to_string(path)
-        .map_err(|e| ConfigError::new(format!("cannot read it: {e}"), place(), "write the token into it"))?;
+    let failed =
+        |e| ConfigError::new(format!("cannot read it: {e}"), place(), "openssl rand -hex 16 makes a token");
+    std::fs::metadata(path).map_err(failed)?;
+    keystore::check_mode(path)?;
+    let text = Zeroizing::new(std::fs::read_to_string(path).map_err(failed)?);
     let token = text.trim();
     if token.len() < 16 {
         return Err(ConfigError::new(
@@ -267,7 +271,7 @@ fn read_token(path: &std::path::Path) -> Result<String, ConfigError> {
             "make one: openssl rand -hex 16",
         ));
     }
-    Ok(token.to_owned())
+    Ok(Zeroizing::new(token.to_owned()))
 }
 
 /// A flag that Ctrl-C and a polite kill set; the second Ctrl-C ends the program at once.
@@ -365,6 +369,42 @@ pub(super) fn parse_duration(text: &str) -> Result<Duration, ConfigError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// A configuration with a key in it, and a token, are for their owner alone; a configuration without is not.
+    #[cfg(unix)]
+    #[test]
+    fn files_with_secrets_are_for_their_owner_alone() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = std::env::temp_dir().join(format!("sidelink-ue-secrets-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let path = folder.join("file");
+        let write = |text: &str, mode: u32| {
+            std::fs::write(&path, text).unwrap();
+            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
+        };
+        let refused = |error: Option<ConfigError>, mode: &str| {
+            let error = error.map(|e| e.to_string()).unwrap_or_default();
+            let words = format!("secrets that others may read or write (mode {mode})");
+            assert!(error.contains(&words) && error.contains("chmod 600"), "{error}");
+        };
+        let link = "name = \"a\"\n[radio]\nprb = 25\n[[link]]\npeer = \"b\"\nid = \"0000b2\"\n";
+        let with_key = format!("{link}kd = \"{}\"\n", "07".repeat(32));
+        for mode in [0o644, 0o620] {
+            write(&with_key, mode);
+            refused(UeConfig::from_file(&path).err(), &format!("{mode:04o}"));
+            write("a token of 22 letters", mode);
+            refused(read_token(&path).err(), &format!("{mode:04o}"));
+        }
+        write(&with_key, 0o600);
+        assert!(UeConfig::from_file(&path).is_ok());
+        write(link, 0o644);
+        assert!(UeConfig::from_file(&path).is_ok());
+        write("a token of 22 letters\n", 0o600);
+        assert_eq!(*read_token(&path).unwrap(), "a token of 22 letters");
+        let error = read_token(&folder.join("none")).unwrap_err().to_string();
+        assert!(error.contains("cannot read it") && error.contains("openssl rand"), "{error}");
+        let _ = std::fs::remove_dir_all(&folder);
+    }
 
     #[test]
     fn times_as_people_write_them() {

@@ -157,3 +157,22 @@ fn pictures_of_every_panel_are_written() {
     let names = std::fs::read_dir(&folder.0).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap());
     assert!(names.into_iter().all(|name| !name.contains("part")));
 }
+
+/// What a recording says of itself does not command the terminal.
+#[test]
+fn descriptions_and_channels_are_shown_plain() {
+    let folder = Folder::new("plain");
+    let meta = r#"{"global": {"core:datatype": "cf32_le", "core:version": "1.2.6", "core:sample_rate": 1920000,
+        "core:description": "a\u001b]0;mine\u0007b"}, "captures": [{"core:sample_start": 0}],
+        "annotations": [{"core:sample_start": 0, "sidelink:channel": "\u001b[2J"}]}"#;
+    std::fs::write(folder.0.join("x.sigmf-meta"), meta).unwrap();
+    std::fs::write(folder.0.join("x.sigmf-data"), [0; 8 * 64]).unwrap();
+    let input =
+        crate::input::open(&folder.0.join("x.sigmf-meta"), &crate::args::RadioArgs::default()).unwrap();
+    let mut out = Vec::new();
+    describe(&input, false, &mut out).unwrap();
+    let said = String::from_utf8(out).unwrap();
+    assert!(!said.contains('\u{1b}') && !said.contains('\u{7}'), "{said:?}");
+    assert!(said.contains(r"description: a\u{1b}]0;mine\u{7}b"), "{said}");
+    assert!(said.contains(r"annotations: 1 \u{1b}[2J"), "{said}");
+}

@@ -5,8 +5,8 @@ use super::scan::ABOVE_FLOOR_DB;
 use crate::input::Input;
 use crate::terminal::{Ink, paint};
 use sidelink_radio::number::Number;
-use sidelink_recordings::Container;
 use sidelink_recordings::sigmf::Annotation;
+use sidelink_recordings::{Container, Plain};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io::{self, Write};
@@ -59,7 +59,7 @@ pub fn describe(input: &Input, colours: bool, out: &mut dyn Write) -> io::Result
     }
     if let Some(metadata) = &info.metadata {
         if let Some(text) = &metadata.global.description {
-            writeln!(out, "description: {}", text.replace('\n', " "))?;
+            writeln!(out, "description: {}", Plain(text.replace('\n', " ")))?;
         }
         let mut kinds = BTreeMap::<String, usize>::new();
         let mut count = |a: Annotation| {
@@ -74,7 +74,7 @@ pub fn describe(input: &Input, colours: bool, out: &mut dyn Write) -> io::Result
         };
         input.recording.annotations(&mut count).map_err(io::Error::other)?;
         if !kinds.is_empty() {
-            let kinds: Vec<String> = kinds.iter().map(|(k, n)| format!("{n} {k}")).collect();
+            let kinds: Vec<String> = kinds.iter().map(|(k, n)| format!("{n} {}", Plain(k))).collect();
             writeln!(out, "annotations: {}", kinds.join(", "))?;
         }
     }

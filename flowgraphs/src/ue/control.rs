@@ -2,11 +2,14 @@
 //!
 //! ```text
 //! UE thread: Panel::look, now and then: a snapshot into the board if nobody reads it, waiting commands out of it
-//! control thread (tokio): GET /status, GET /metrics, POST /send, POST /link, POST /shutdown          server.rs
+//! control thread (tokio): GET /status, GET /metrics, POST /send, POST /link, POST /shutdown          routes.rs
+//!                         connections, each with its limits                                        server.rs
 //! ```
 //!
-//! Bound to loopback unless told otherwise, and then only with a token.
+//! Bound to loopback unless told otherwise, and then only with a token. Without a token a caller has to name a host that is
+//! loopback, and must be no page: a browser on this machine visits pages whose name may be made to mean this machine.
 
+mod routes;
 mod server;
 
 pub use server::{ControlConfig, Server};

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::config::{ConfigError, Radio, RadioConfig, parse_toml, slss_id};
 use crate::credential::CredentialConfig;
-use crate::keystore::{Hex, KeyStore, Keys};
+use crate::keystore::{self, Hex, KeyStore, Keys};
 use crate::link::{Mode2, Mode4, Mode4Use, Type1};
 use crate::receive::receiver_config;
 use serde::Deserialize;
@@ -18,6 +18,7 @@ use sidelink_phy::units::{CyclicPrefix, TransmissionMode};
 use sidelink_radio::Anchor;
 use sidelink_security::counter::reserve::CounterStore;
 use std::path::{Path, PathBuf};
+use zeroize::Zeroizing;
 
 /// An example with comments: what `sidelink ue --example` prints.
 pub const EXAMPLE: &str = include_str!("example.toml");
@@ -268,13 +269,23 @@ impl UeConfig {
         parse_toml(text, name)
     }
 
+    /// Whether keys stand in the file itself, which is for its owner alone then.
+    fn holds_keys(&self) -> bool {
+        self.link.iter().any(|link| link.kd.is_some())
+    }
+
     /// Read a TOML file. Relative key stores and certificates are those beside the file.
     ///
     /// # Errors
-    /// As [`Self::from_toml`], or that there is no such file.
+    /// As [`Self::from_toml`], that there is no such file, or that it holds keys and others may read or write it.
     pub fn from_file(path: &Path) -> Result<Self, ConfigError> {
-        let text = crate::config::read_text(path)?;
+        // Wiped: it may hold keys. Its parser reads them where they stand, so that no copies are left behind, but for
+        // strings with escapes, which no key has.
+        let text = Zeroizing::new(crate::config::read_text(path)?);
         let mut config = Self::from_toml(&text, &path.display().to_string())?;
+        if config.holds_keys() && path.as_os_str() != "-" {
+            keystore::check_mode(path)?;
+        }
         if let Some(folder) = path.parent() {
             if let Some(keys) = &mut config.keys {
                 *keys = folder.join(&*keys);

@@ -18,6 +18,7 @@ use super::memory::{Memory, Space};
 use super::pace::{Bell, now_ns};
 use super::process::Process;
 use crate::Sample;
+use crate::text::TextError;
 use sidelink_phy::impair::addressed::SampleClock;
 use std::io;
 use std::ops::Range;
@@ -116,8 +117,10 @@ impl State {
 #[derive(Debug)]
 pub(super) enum MediumError {
     Io(io::Error),
-    /// The file is something else, or of another version.
+    /// The file is something else, of another version, or cut off.
     Foreign,
+    /// What it says of the air is out of range.
+    Config(TextError),
     /// More ports than fit in.
     Full(usize),
     /// A port of that name is there.
@@ -182,7 +185,11 @@ impl Medium {
             return Err(MediumError::Foreign);
         }
         let text = load_text(&words[HEADER_WORDS..], bytes);
-        let config = serde_json::from_str(&text).map_err(|_| MediumError::Foreign)?;
+        let config: AirConfig = serde_json::from_str(&text).map_err(|_| MediumError::Foreign)?;
+        config.check().map_err(MediumError::Config)?;
+        if Self::sizes(&config) != (slots, ring) {
+            return Err(MediumError::Foreign);
+        }
         Ok(Self {
             memory,
             config,
@@ -300,11 +307,14 @@ impl Medium {
         SampleClock { start: self.start(slot), drift_ppm }
     }
 
-    /// The configuration that a port came with.
+    /// The configuration that a port came with; none where it makes no sense.
     pub(super) fn port(&self, slot: usize) -> Option<PortConfig> {
         let bytes = self.word(slot, Word::PortBytes).load(Acquire) as usize;
         let words = &self.slot(slot)[SLOT_WORDS..SLOT_WORDS + PORT_WORDS];
-        (bytes <= PORT_WORDS * 8).then(|| serde_json::from_str(&load_text(words, bytes)).ok())?
+        let port = |text: String| serde_json::from_str::<PortConfig>(&text).ok();
+        let port = (bytes <= PORT_WORDS * 8).then(|| port(load_text(words, bytes)))?;
+        // Another process wrote it.
+        port.filter(|port| port.check().is_ok())
     }
 
     /// The slot of the port of a name that is in the air.

@@ -46,9 +46,21 @@ impl Memory {
         Self::map(file)
     }
 
-    /// A file that another process made.
+    /// A file that another process of this user made.
+    ///
+    /// # Errors
+    /// [`io::ErrorKind::PermissionDenied`] for one that others made or may use: they could change what is read from it, or
+    /// end this program by making it shorter.
     pub(super) fn open(path: &Path) -> io::Result<Self> {
-        Self::map(OpenOptions::new().read(true).write(true).open(path)?)
+        let mut options = OpenOptions::new();
+        options.read(true).write(true);
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::custom_flags(&mut options, NO_LINK);
+        let file = options.open(path)?;
+        // What is open, not what has the name by now.
+        #[cfg(unix)]
+        check_owner(&file.metadata()?, rustix::process::geteuid().as_raw())?;
+        Self::map(file)
     }
 
     fn map(file: File) -> io::Result<Self> {
@@ -103,6 +115,25 @@ impl Memory {
     }
 }
 
+/// A symbolic link is not followed: it may be somebody else's.
+#[cfg(unix)]
+const NO_LINK: i32 = rustix::fs::OFlags::NOFOLLOW.bits() as i32;
+
+/// Whether a file is a regular one of `user` alone.
+#[cfg(unix)]
+fn check_owner(file: &std::fs::Metadata, user: u32) -> io::Result<()> {
+    use std::os::unix::fs::MetadataExt;
+    let denied = |what: String| Err(io::Error::new(io::ErrorKind::PermissionDenied, what));
+    match (file.uid(), file.mode() & 0o777) {
+        _ if !file.is_file() => denied("it is no file".to_owned()),
+        (owner, _) if owner != user => {
+            denied(format!("it belongs to user {owner}, and this program runs as user {user}"))
+        }
+        (_, mode) if mode & 0o077 != 0 => denied(format!("others may read or write it (mode {mode:04o})")),
+        _ => Ok(()),
+    }
+}
+
 #[cfg(target_os = "linux")]
 fn reserve(file: &File, first: u64, length: u64) -> io::Result<()> {
     use rustix::fs::{FallocateFlags, fallocate};
@@ -147,4 +178,43 @@ fn same(_: &std::fs::Metadata, _: &std::fs::Metadata) -> bool {
 fn bytes(words: usize) -> io::Result<usize> {
     let bytes = words.max(1).checked_mul(8).and_then(|b| b.checked_add(HEAD));
     bytes.ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "beyond all memory"))
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::{PermissionsExt, symlink};
+
+    #[test]
+    fn only_files_of_this_user_alone_are_opened() {
+        let folder = std::env::temp_dir().join(format!("sidelink-memory-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let path = folder.join("medium");
+        drop(Memory::create(&path, 100).unwrap());
+        assert!(Memory::open(&path).is_ok());
+        let error = || Memory::open(&path).err().map(|e| (e.kind(), e.to_string())).unwrap();
+        for mode in [0o666, 0o604, 0o620, 0o601] {
+            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
+            let (kind, words) = error();
+            assert_eq!(kind, io::ErrorKind::PermissionDenied);
+            assert!(words.contains(&format!("mode {mode:04o}")), "{words}");
+        }
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
+        let metadata = File::open(&path).unwrap().metadata().unwrap();
+        let me = rustix::process::geteuid().as_raw();
+        assert!(check_owner(&metadata, me).is_ok());
+        let words = check_owner(&metadata, me + 1).unwrap_err().to_string();
+        assert!(words.contains(&format!("belongs to user {me}")), "{words}");
+        if std::os::unix::fs::chown(&path, Some(me + 1), None).is_ok() {
+            let (kind, words) = error();
+            assert_eq!(kind, io::ErrorKind::PermissionDenied);
+            assert!(words.contains(&format!("belongs to user {}", me + 1)), "{words}");
+        }
+        let (link, other) = (folder.join("link"), folder.join("other"));
+        drop(Memory::create(&other, 100).unwrap());
+        symlink(&other, &link).unwrap();
+        assert!(Memory::open(&other).is_ok() && Memory::open(&link).is_err(), "a symbolic link");
+        assert!(Memory::open(&folder).is_err());
+        let _ = std::fs::remove_dir_all(&folder);
+    }
 }

@@ -102,9 +102,9 @@ fn what_is_wrong_with_the_words_is_told() {
     let port = taken.local_addr().unwrap().port();
     let good = "rx_port=tcp://localhost:2001";
     for (args, words) in [
-        ("pace=free".to_owned(), "tx_port=tcp://*:2000"),
+        ("pace=free".to_owned(), "tx_port=tcp://127.0.0.1:2000"),
         ("pace=free".to_owned(), "rx_port=tcp://localhost:2001"),
-        (format!("tx_port=2000,{good}"), "tx_port=2000 is no address"),
+        (format!("tx_port=localhost,{good}"), "tx_port=localhost is no address"),
         (format!("tx_port=tcp://*:99999,{good}"), "no address"),
         (format!("tx_port=tcp://127.0.0.1:{port},{good}"), "another program"),
         (format!("tx_port=tcp://*:0,{good},base_srate=23.04e6"), "same rate"),
@@ -192,4 +192,151 @@ fn a_wait_for_a_peer_can_be_ended() {
     interrupt();
     let (_alice, result) = waiting.join().unwrap();
     assert!(matches!(result, Some(Err(RadioError::Ended))), "{result:?}");
+}
+
+/// The greeting of a ZMTP 3 peer.
+fn greeting() -> Vec<u8> {
+    let mut greeting = vec![0; 64];
+    (greeting[0], greeting[9], greeting[10]) = (0xff, 0x7f, 3);
+    greeting[12..16].copy_from_slice(b"NULL");
+    greeting
+}
+
+fn ready(kind: &str) -> Vec<u8> {
+    let body = [b"\x05READY\x0bSocket-Type\x00\x00\x00", &[kind.len() as u8][..], kind.as_bytes()].concat();
+    [&[0x04, body.len() as u8][..], &body].concat()
+}
+
+/// 64 TiB, says the length of a frame.
+const HUGE: [u8; 9] = [0x02, 0x00, 0x00, 0x40, 0x00, 0x00, 0x00, 0x00, 0x00];
+
+/// Whoever comes to `tx_port` with lengths that it does not mean, with too many parts, with no end, or says nothing, is turned
+/// away, and the next one is served.
+#[test]
+fn hostile_peers_at_tx_port_are_turned_away() {
+    use std::io::{Read, Write};
+    let [a, b] = ports();
+    let mut alice = half(&format!("tx_port=tcp://127.0.0.1:{a},pace=free"));
+    let request = [0x00, 0x01, 0xff];
+    let empty = [0x01, 0x00];
+    let long = [&empty[..], &[0x02, 0, 0, 0, 0, 0, 0, 0x04, 0x01], &[0; 1025]].concat();
+    let many = [&empty[..], &[0x01, 0x00].repeat(1000)].concat();
+    let huge = |before: &[u8]| [before, &HUGE].concat();
+    let greeted = [greeting(), ready("REQ")].concat();
+    for said in [
+        huge(&greeting()),
+        [&greeting()[..], &[0x06], &HUGE[1..]].concat(),
+        huge(&greeted),
+        huge(&[&greeted[..], &empty].concat()),
+        [&greeted[..], &[0x06], &HUGE[1..]].concat(),
+        [&greeted[..], &long].concat(),
+        [&greeted[..], &many].concat(),
+        [&greeted[..], &request].concat(),
+        [&greeted[..], &[0xf8, 0x00]].concat(),
+        [greeting(), ready("PUB")].concat(),
+        [greeting(), vec![0x04, 0x06, 0x05, b'R', b'E', b'A', b'D', b'Y']].concat(),
+        b"GET / HTTP/1.1\r\nHost: here\r\n\r\n".repeat(4),
+    ] {
+        let mut stream = std::net::TcpStream::connect(("127.0.0.1", a)).unwrap();
+        stream.set_read_timeout(Some(WAIT)).unwrap();
+        let _ = stream.write_all(&said);
+        let mut answer = Vec::new();
+        // To the end, or a reset: the connection is over.
+        match stream.read_to_end(&mut answer) {
+            Err(e) if e.kind() != std::io::ErrorKind::ConnectionReset => panic!("{said:02x?}: {e}"),
+            _ => assert!(answer.len() < 200, "{said:02x?} was answered"),
+        }
+    }
+    let mut bob = half(&format!("rx_port=tcp://localhost:{a},pace=free"));
+    alice.transmit.transmit(0, &ramp(0, 100)).unwrap();
+    alice.transmit.advance(100).unwrap();
+    assert_eq!(hear(&mut bob, 0, 100), ramp(0, 100));
+    let _ = b;
+}
+
+/// Whoever comes beyond the most that are heard is turned away at once; those who say nothing make room.
+#[test]
+fn silent_peers_at_tx_port_make_room() {
+    use std::io::Read;
+    let [a, _] = ports();
+    let mut alice = half(&format!("tx_port=tcp://127.0.0.1:{a},pace=free"));
+    let mut silent: Vec<_> =
+        (0..40).map(|_| std::net::TcpStream::connect(("127.0.0.1", a)).unwrap()).collect();
+    let mut turned_away = 0;
+    for stream in &mut silent {
+        stream.set_read_timeout(Some(Duration::from_millis(100))).unwrap();
+        // 64 octets of greeting come at once to those who are heard.
+        let mut greeting = [0; 64];
+        turned_away += usize::from(stream.read_exact(&mut greeting).is_err());
+    }
+    assert_eq!(turned_away, 40 - 16);
+    let mut bob = half(&format!("rx_port=tcp://localhost:{a},pace=free"));
+    alice.transmit.advance(100).unwrap();
+    assert_eq!(hear(&mut bob, 0, 100).len(), 100, "after their time is over");
+}
+
+/// A hostile server at `rx_port`: each ends the radio with a word, before anything was reserved.
+#[test]
+fn hostile_servers_at_rx_port_end_the_radio_with_a_word() {
+    use std::io::{Read, Write};
+    let greeted = [greeting(), ready("REP")].concat();
+    let most = 3_072_000_u64 * 8;
+    let block = |length: u64| [&greeted[..], &[0x01, 0x00, 0x02], &length.to_be_bytes()].concat();
+    for (said, words) in [
+        ([&greeting()[..], &HUGE].concat(), "octets"),
+        ([&greeted[..], &HUGE].concat(), "a frame that is none"),
+        ([&greeted[..], &[0x01, 0x00], &HUGE].concat(), "70368744177664 octets"),
+        (block(most + 1), "24576001 octets"),
+        ([&greeted[..], &[0x01, 0x00, 0x01, 0x01, 0xff, 0x00, 0x01, 0xff]].concat(), "2 parts"),
+        ([&greeted[..], &[0x01, 0x00], &[0x01, 0x00].repeat(99)].concat(), "64 parts"),
+        ([greeting(), ready("PUB")].concat(), "\"PUB\" socket"),
+        (b"HTTP/1.1 400 Bad Request\r\n\r\n".repeat(4), "is it ZeroMQ?"),
+    ] {
+        let server = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = server.local_addr().unwrap().port();
+        let serving = std::thread::spawn(move || {
+            let (mut stream, _) = server.accept().unwrap();
+            let _ = stream.write_all(&said);
+            let _ = stream.read_to_end(&mut Vec::new());
+        });
+        let mut alice = half(&format!("rx_port=tcp://127.0.0.1:{port},pace=free"));
+        let mut buffer = [Sample::default(); 16];
+        let error = alice.receive.receive(&mut buffer, WAIT).unwrap_err().to_string();
+        assert!(error.contains(words), "{words}: {error}");
+        drop(alice);
+        serving.join().unwrap();
+    }
+}
+
+/// The largest block that srsRAN sends is heard, in as many pieces as it comes.
+#[test]
+fn the_largest_block_is_heard() {
+    use std::io::{Read, Write};
+    let server = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = server.local_addr().unwrap().port();
+    let serving = std::thread::spawn(move || {
+        let (mut stream, _) = server.accept().unwrap();
+        let octets = 3_072_000_u64 * 8;
+        let head = [&greeting()[..], &ready("REP"), &[0x01, 0x00, 0x02], &octets.to_be_bytes()].concat();
+        stream.write_all(&head).unwrap();
+        let part = [0; 9_600 * 8];
+        for _ in 0..320 {
+            stream.write_all(&part).unwrap();
+        }
+        let _ = stream.read_to_end(&mut Vec::new());
+    });
+    let mut alice = half(&format!("rx_port=tcp://127.0.0.1:{port},pace=free"));
+    assert_eq!(hear(&mut alice, 0, 3_072_000).len(), 3_072_000);
+    drop(alice);
+    serving.join().unwrap();
+}
+
+/// A port alone is one of this computer, which other computers do not reach; `*` says every interface.
+#[test]
+fn a_port_alone_listens_on_loopback() {
+    for (args, bound) in [("tx_port=0", "127.0.0.1:"), ("tx_port=tcp://*:0", "0.0.0.0:")] {
+        let radio = open_radio(&format!("driver=zmq,{args}"), &RadioSettings::new("ue", RATE)).unwrap();
+        let name = &radio.description().name;
+        assert!(name.contains(&format!("sending at tcp://{bound}")), "{args}: {name}");
+    }
 }

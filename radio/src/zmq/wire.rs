@@ -28,26 +28,13 @@ impl fmt::Display for UnknownFormat {
     }
 }
 
-/// What a peer sent instead of a block of samples.
+/// What a peer sent instead of a block of samples: this many octets, which are not whole samples.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum FrameError {
-    /// A message of this many parts; a block has one.
-    Parts(usize),
-    /// A block of more samples than srsRAN has room for.
-    TooLong(usize),
-    /// This many octets, which are not whole samples.
-    Octets(usize),
-}
+pub(super) struct FrameError(pub(super) usize);
 
 impl fmt::Display for FrameError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Parts(parts) => write!(f, "a message of {parts} parts"),
-            Self::TooLong(samples) => write!(f, "a block of {samples} samples"),
-            Self::Octets(octets) => {
-                write!(f, "{octets} octets, not whole samples: is rx_format its tx_format?")
-            }
-        }
+        write!(f, "{} octets, not whole samples: is rx_format its tx_format?", self.0)
     }
 }
 
@@ -64,7 +51,8 @@ impl FromStr for Format {
 }
 
 impl Format {
-    fn octets(self) -> usize {
+    /// Octets of a sample.
+    pub(super) const fn octets(self) -> usize {
         match self {
             Self::Fc32 => 8,
             Self::Sc16 => 4,
@@ -98,15 +86,19 @@ impl Format {
     }
 }
 
-/// An address as srsRAN writes it; `*` is every interface.
+/// An address as srsRAN writes it; `*` is every interface. A port alone is one of this computer, which others do not reach.
 pub(super) fn address(key: &str, text: &str, example: &str) -> Result<String, RadioError> {
+    if text.parse::<u16>().is_ok() {
+        return Ok(format!("tcp://127.0.0.1:{text}"));
+    }
     let port = text.strip_prefix("tcp://").and_then(|rest| rest.rsplit_once(':'));
     match port {
         Some((host, port)) if !host.is_empty() && port.parse::<u16>().is_ok() => {
             Ok(format!("tcp://{}:{port}", if host == "*" { "0.0.0.0" } else { host }))
         }
-        _ => {
-            Err(RadioError::unusable(format!("{key}={text} is no address"), format!("write {key}={example}")))
-        }
+        _ => Err(RadioError::unusable(
+            format!("{key}={text} is no address"),
+            format!("write {key}={example}, or a port of this computer alone"),
+        )),
     }
 }

@@ -3,14 +3,19 @@
 
 use super::pipe::Pipe;
 use super::wire::{Format, FrameError};
+use super::zmtp::{Reading, Role, Writing, ZmtpError, greet};
 use crate::RadioError;
 use crate::Sample;
+use std::io;
+use std::net::TcpListener;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
+use tokio::net::TcpStream;
 use tokio::runtime::{Builder, Runtime};
-use tokio::sync::watch;
-use zeromq::{RepSocket, ReqSocket, Socket, SocketRecv, SocketSend, ZmqMessage};
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::task::JoinSet;
+use tokio::time::timeout;
 
 /// What asks for a block. Its content means nothing.
 const REQUEST: u8 = 0xff;
@@ -20,6 +25,12 @@ const BLOCK: usize = 30_720;
 const PEERS_BLOCK: usize = 3_072_000;
 /// How long a call for the peer takes before the next begins.
 const CALL: Duration = Duration::from_secs(1);
+/// How long a peer that asked may take to read its block.
+const HANDOVER: Duration = Duration::from_secs(2);
+/// The most octets of a request.
+const MOST_OF_REQUEST: usize = 1024;
+/// The most peers at a time that may ask.
+const MOST_PEERS: usize = 16;
 /// Between two tries after a peer went away.
 const PAUSE: Duration = Duration::from_millis(50);
 
@@ -27,7 +38,7 @@ const PAUSE: Duration = Duration::from_millis(50);
 pub(super) struct Wires {
     runtime: Runtime,
     /// Where the peer fetches what is sent.
-    answers: Option<(RepSocket, String)>,
+    answers: Option<(TcpListener, String)>,
     /// Where the peer gives what is heard.
     connect: Option<String>,
     send: Format,
@@ -46,12 +57,13 @@ impl Wires {
     ) -> Result<Self, RadioError> {
         let runtime = Builder::new_current_thread().enable_all().build().map_err(|e| no_thread(&e))?;
         let bind = |address: String| {
-            let mut answers = RepSocket::new();
-            let bound = runtime.block_on(answers.bind(&address)).map_err(|e| {
+            let listener = TcpListener::bind(host_and_port(&address));
+            let listener = listener.and_then(|l| l.set_nonblocking(true).map(|()| l)).map_err(|e| {
                 let remedy = "is another program bound to it? take another tx_port";
                 RadioError::unusable(format!("tx_port={address} cannot be bound: {e}"), remedy)
             })?;
-            Ok((answers, bound.to_string()))
+            let bound = listener.local_addr().map_or(address, |bound| format!("tcp://{bound}"));
+            Ok((listener, bound))
         };
         let answers = address.map(bind).transpose()?;
         Ok(Self { runtime, answers, connect, send, hear, held, paced: true })
@@ -104,21 +116,87 @@ impl Wires {
     }
 }
 
-fn no_thread(error: &std::io::Error) -> RadioError {
+fn no_thread(error: &io::Error) -> RadioError {
     RadioError::unusable(format!("no thread for ZMQ: {error}"), "end other programs and try again")
 }
 
+/// What stands behind `tcp://`.
+fn host_and_port(address: &str) -> &str {
+    address.strip_prefix("tcp://").unwrap_or(address)
+}
+
 /// Answer whoever asks until the pipe is closed.
-async fn serve(sent: &Pipe, answers: RepSocket, format: Format) {
+async fn serve(sent: &Pipe, listener: TcpListener, format: Format) {
+    let listener = match tokio::net::TcpListener::from_std(listener) {
+        Ok(listener) => listener,
+        Err(e) => return sent.fail(format!("cannot listen for whoever fetches samples: {e}")),
+    };
     let (over, is_over) = watch::channel(false);
+    let (ask, asked) = mpsc::channel(1);
     let ending = async {
         sent.closed().await;
         let _ = over.send(true);
         tokio::time::sleep(PAUSE).await;
     };
     tokio::select! {
-        () = answer(sent, answers, format, is_over) => {}
+        () = accept(&listener, &ask) => {}
+        () = answer(sent, asked, format, is_over) => {}
         () = ending => {}
+    }
+}
+
+/// Hears peers that come, a few at a time.
+async fn accept(listener: &tokio::net::TcpListener, ask: &mpsc::Sender<Asked>) {
+    let mut peers = JoinSet::new();
+    loop {
+        tokio::select! {
+            came = listener.accept() => match came {
+                Ok((stream, _)) if peers.len() < MOST_PEERS => {
+                    peers.spawn(hear_peer(stream, ask.clone()));
+                }
+                Ok((_, peer)) => tracing::warn!("{peer} refused: {MOST_PEERS} listen already"),
+                // No file descriptors, say: it passes.
+                Err(e) => {
+                    tracing::warn!("cannot accept whoever listens: {e}");
+                    tokio::time::sleep(PAUSE).await;
+                }
+            },
+            Some(_) = peers.join_next(), if !peers.is_empty() => {}
+        }
+    }
+}
+
+/// Somebody who asked for a block.
+struct Asked {
+    writing: Writing,
+    /// Gives the connection back; closed when the peer has gone.
+    back: oneshot::Sender<Writing>,
+}
+
+/// Hands on each request of a peer, and waits for the answer to it.
+async fn hear_peer(stream: TcpStream, ask: mpsc::Sender<Asked>) {
+    let (mut reading, mut writing) = match timeout(CALL, greet(stream, Role::Rep)).await {
+        Ok(Ok(halves)) => halves,
+        Ok(Err(e)) => return tracing::warn!("whoever came to listen said {e}"),
+        Err(_) => return tracing::warn!("whoever came to listen said nothing"),
+    };
+    loop {
+        match reading.message(MOST_OF_REQUEST).await {
+            Ok(_) => {}
+            Err(ZmtpError::Io(e)) => return tracing::debug!("whoever listened went away: {e}"),
+            Err(e) => return tracing::warn!("whoever listened asked with {e}"),
+        }
+        let (back, answered) = oneshot::channel();
+        if ask.send(Asked { writing, back }).await.is_err() {
+            return;
+        }
+        tokio::select! {
+            answered = answered => match answered {
+                Ok(again) => writing = again,
+                Err(_) => return,
+            },
+            () = reading.gone() => return,
+        }
     }
 }
 
@@ -147,77 +225,123 @@ impl Drop for Working {
 async fn ask(heard: &Pipe, address: &str, format: Format) {
     let mut told = false;
     loop {
-        let mut socket = ReqSocket::new();
-        match tokio::time::timeout(CALL, socket.connect(address)).await {
-            Ok(Ok(())) => {}
-            Ok(Err(e)) => {
-                heard.fail(format!("rx_port={address}: {e}"));
-                return;
+        let (mut reading, mut writing) = match timeout(CALL, call(address)).await {
+            Ok(Ok(halves)) => halves,
+            Ok(Err(ZmtpError::Io(e))) if !is_waited_for(&e) => {
+                return heard.fail(format!("rx_port={address}: {e}"));
             }
-            Err(_) => {
+            Ok(Err(ZmtpError::Io(_))) | Err(_) => {
                 if !std::mem::replace(&mut told, true) {
                     tracing::warn!("nobody answers at {address} yet: waiting");
                 }
+                tokio::time::sleep(PAUSE).await;
                 continue;
             }
-        }
+            Ok(Err(e)) => return heard.fail(format!("{address} sent {e}")),
+        };
         tracing::info!("hearing {address}");
         told = false;
-        while socket.send(ZmqMessage::from(vec![REQUEST])).await.is_ok() {
-            let Ok(message) = socket.recv().await else { break };
-            match samples(message, format) {
-                Ok(samples) => {
-                    if !heard.push(&samples).await {
-                        return;
-                    }
-                }
-                Err(what) => {
-                    heard.fail(format!("{address} sent {what}"));
-                    return;
-                }
-            }
+        match blocks(heard, (&mut reading, &mut writing), format).await {
+            Ok(()) => return,
+            Err(Refused::Gone) => {}
+            Err(Refused::Sent(what)) => return heard.fail(format!("{address} sent {what}")),
         }
         tracing::warn!("{address} went away: waiting for it");
         tokio::time::sleep(PAUSE).await;
     }
 }
 
-/// The samples of a block.
-fn samples(message: ZmqMessage, format: Format) -> Result<Vec<Sample>, FrameError> {
-    let parts = message.into_vec();
-    let [block] = &parts[..] else { return Err(FrameError::Parts(parts.len())) };
-    match format.decode(block) {
-        Some(samples) if samples.len() <= PEERS_BLOCK => Ok(samples),
-        Some(samples) => Err(FrameError::TooLong(samples.len())),
-        None => Err(FrameError::Octets(block.len())),
+/// Calls the peer.
+async fn call(address: &str) -> Result<(Reading, Writing), ZmtpError> {
+    greet(TcpStream::connect(host_and_port(address)).await?, Role::Req).await
+}
+
+/// Whether somebody may still come to the address.
+fn is_waited_for(error: &io::Error) -> bool {
+    use io::ErrorKind as Kind;
+    matches!(
+        error.kind(),
+        Kind::ConnectionRefused
+            | Kind::ConnectionReset
+            | Kind::ConnectionAborted
+            | Kind::BrokenPipe
+            | Kind::UnexpectedEof
+            | Kind::TimedOut
+            | Kind::HostUnreachable
+            | Kind::NetworkUnreachable
+    )
+}
+
+/// Why no more blocks come from a peer.
+enum Refused {
+    /// It went away.
+    Gone,
+    /// It sent something else.
+    Sent(String),
+}
+
+/// Fetches blocks until nobody wants them any more.
+async fn blocks(
+    heard: &Pipe,
+    (reading, writing): (&mut Reading, &mut Writing),
+    format: Format,
+) -> Result<(), Refused> {
+    loop {
+        writing.message(&[REQUEST]).await.map_err(|_| Refused::Gone)?;
+        let block = reading.message(PEERS_BLOCK * format.octets()).await.map_err(|e| match e {
+            ZmtpError::Io(_) => Refused::Gone,
+            other => Refused::Sent(other.to_string()),
+        })?;
+        let wrong = || Refused::Sent(FrameError(block.len()).to_string());
+        if !heard.push(&format.decode(&block).ok_or_else(wrong)?).await {
+            return Ok(());
+        }
     }
 }
 
 /// Give whoever asked last the next block: who asked before and has gone would take it away.
-async fn answer(sent: &Pipe, mut socket: RepSocket, format: Format, mut over: watch::Receiver<bool>) {
+async fn answer(
+    sent: &Pipe,
+    mut requests: mpsc::Receiver<Asked>,
+    format: Format,
+    mut over: watch::Receiver<bool>,
+) {
     // A block that could not be handed over is for whoever asks next.
     let mut kept: Option<Vec<Sample>> = None;
-    let mut asked = false;
+    let mut asked: Option<Asked> = None;
     loop {
         tokio::select! {
             biased;
-            request = socket.recv() => {
-                asked = request.is_ok();
-                if let Err(e) = request {
-                    tracing::debug!("whoever listened went away: {e}");
-                    tokio::time::sleep(PAUSE).await;
-                }
-            }
-            block = next(sent, &mut kept), if asked => {
+            Some(request) = requests.recv() => asked = Some(request),
+            () = gone(&mut asked) => asked = None,
+            block = next(sent, &mut kept), if asked.is_some() => {
                 let Some(block) = block else { return };
-                asked = false;
-                if let Err(e) = socket.send(ZmqMessage::from(format.encode(&block))).await {
-                    tracing::debug!("whoever listened went away: {e}");
-                    kept = Some(block);
+                let Some(Asked { mut writing, back }) = asked.take() else { continue };
+                match timeout(HANDOVER, writing.message(&format.encode(&block))).await {
+                    Ok(Ok(())) => {
+                        // Who has gone since asks no more.
+                        let _ = back.send(writing);
+                    }
+                    Ok(Err(e)) => {
+                        tracing::debug!("whoever listened went away: {e}");
+                        kept = Some(block);
+                    }
+                    Err(_) => {
+                        tracing::warn!("whoever listened asked for a block and does not read it");
+                        kept = Some(block);
+                    }
                 }
             }
-            _ = over.wait_for(|over| *over), if !asked => return,
+            _ = over.wait_for(|over| *over), if asked.is_none() => return,
         }
+    }
+}
+
+/// Until whoever asked has gone; for ever where nobody asked.
+async fn gone(asked: &mut Option<Asked>) {
+    match asked {
+        Some(asked) => asked.back.closed().await,
+        None => std::future::pending().await,
     }
 }
 

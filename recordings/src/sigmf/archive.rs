@@ -20,6 +20,8 @@ pub(crate) const BLOCK: u64 = 512;
 const MAX_EXTENDED: u64 = 1 << 20;
 /// An archive with more members than this is refused: a recording has two.
 const MAX_MEMBERS: usize = 65_536;
+/// So is one with more bytes in their names.
+const MAX_NAMES: usize = 8 << 20;
 
 /// A regular file in an archive.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,7 +40,7 @@ pub(crate) struct Member {
 /// [`Error::Archive`] where a header is none, [`Error::Unsupported`] for a compressed file, [`Error::Io`].
 pub(crate) fn members(path: &Path, file: &mut File, length: u64) -> Result<Vec<Member>, Error> {
     let mut members = Vec::new();
-    let mut at = 0;
+    let (mut at, mut names) = (0, 0);
     let mut extended = Extended::default();
     while let Some(header) = header_at(path, file, at, length)? {
         let broken =
@@ -67,8 +69,9 @@ pub(crate) fn members(path: &Path, file: &mut File, length: u64) -> Result<Vec<M
                 let name = extended.name.take().unwrap_or_else(|| text(&header.path_bytes()));
                 extended = Extended::default();
                 if is_file(kind) {
-                    if members.len() == MAX_MEMBERS {
-                        return Err(broken("too many members for a recording"));
+                    names += name.len();
+                    if members.len() == MAX_MEMBERS || names > MAX_NAMES {
+                        return Err(broken("too many members for a recording, or too long names"));
                     }
                     members.push(Member { name, offset, size });
                 }

@@ -5,6 +5,7 @@ use std::fmt;
 use serde_json::Value;
 
 use super::Object;
+use crate::Plain;
 
 /// The largest whole number of SigMF: 2^63 - 1.
 const MAX_COUNT: u64 = i64::MAX as u64;
@@ -20,7 +21,7 @@ pub struct FieldError {
 
 impl fmt::Display for FieldError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.place, self.problem)
+        write!(f, "{}: {}", Plain(&self.place), Plain(&self.problem))
     }
 }
 

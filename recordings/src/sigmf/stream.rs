@@ -11,8 +11,19 @@ use super::fields::{FieldError, Fields};
 use super::global::Global;
 use super::{Annotation, Capture, Metadata, Object};
 
-/// Bytes of metadata that are held at once: everything but the annotations, or one annotation.
-const MAX_HELD: u64 = 64 << 20;
+/// Bytes of memory, reckoned, that metadata may take at once: everything but the annotations, or one annotation. It is room for
+/// some 100 000 captures.
+pub(super) const MAX_HELD: u64 = 128 << 20;
+
+/// Bytes of memory that a byte of JSON may take once it is read. A value is 32 bytes, an object with one key in it a node of
+/// 632, a list of one has room for four; vectors grow by doubling. Brackets within strings are reckoned too, which does no harm.
+const fn cost(byte: u8) -> u64 {
+    match byte {
+        b'{' => 704,
+        b'[' | b',' => 160,
+        _ => 2,
+    }
+}
 /// A byte order mark, which some editors of Windows write.
 const MARK: [u8; 3] = [0xef, 0xbb, 0xbf];
 
@@ -64,7 +75,7 @@ fn pass_mark(input: &mut impl Read) -> io::Result<Vec<u8>> {
     Ok(if start == MARK { Vec::new() } else { start })
 }
 
-/// Counts what was read since somebody let go of it.
+/// Counts the memory that what was read may take since somebody let go of it.
 struct Counted<'a, R> {
     input: R,
     held: &'a Cell<u64>,
@@ -73,9 +84,12 @@ struct Counted<'a, R> {
 impl<R: Read> Read for Counted<'_, R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let read = self.input.read(buffer)?;
-        self.held.set(self.held.get() + read as u64);
+        let taken: u64 = buffer[..read].iter().map(|byte| cost(*byte)).sum();
+        self.held.set(self.held.get() + taken);
         if self.held.get() > MAX_HELD {
-            let problem = format!("more than {MAX_HELD} bytes that are no annotations");
+            let most = MAX_HELD >> 20;
+            let problem =
+                format!("more than {most} MiB of memory for what is no annotation, or for one of them");
             return Err(io::Error::new(io::ErrorKind::InvalidData, problem));
         }
         Ok(read)

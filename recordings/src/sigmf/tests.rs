@@ -130,11 +130,36 @@ fn annotations_pass_by_and_everything_else_is_bounded() {
     for start in [r#"{"other": ["#, r#"{"captures": [{"core:sample_start": 0}, "#, r#"{"annotations": [["#] {
         let (result, ..) = read(head(start), format!("[\"{}\"], ", "x".repeat(1 << 20)), 65);
         let message = result.unwrap_err();
-        assert!(
-            message.contains("bytes that are no annotations") || message.contains("captures[1]"),
-            "{message}"
-        );
+        assert!(message.contains("MiB of memory") || message.contains("captures[1]"), "{message}");
     }
+}
+
+/// What is short as JSON and large in memory is refused by its size in memory; 90 000 captures are none of that.
+#[test]
+fn small_values_are_reckoned_by_their_memory() {
+    let most = |element: &str, per: u64| {
+        let few = super::stream::MAX_HELD / per;
+        assert!(few < 500_000, "{few} of {element}");
+        let read = |left: u64| {
+            let pending = br#"{"other": ["#.to_vec();
+            let input = Endless { pending, element: element.as_bytes().to_vec(), left: left as usize };
+            Metadata::read(input, &mut |_| {}).unwrap_err().to_string()
+        };
+        assert!(read(few + 9).contains("MiB of memory"), "{element}");
+        assert!(read(few - 9).contains("not JSON"), "{element}");
+    };
+    most(r#"{"":0},"#, 704 + 160 + 5 * 2);
+    most("[0],", 160 + 160 + 2 * 2);
+    let captures = |count: usize| {
+        let captures: String =
+            (0..count).map(|n| format!(r#"{{"core:sample_start": {n}, "core:frequency": 1e9}},"#)).collect();
+        let text = format!(
+            r#"{{"global": {{"core:datatype": "cf32_le", "core:version": "1.2.6"}}, "captures": [{}]}}"#,
+            captures.trim_end_matches(',')
+        );
+        Metadata::parse(text.as_bytes()).map(|metadata| metadata.captures.len())
+    };
+    assert_eq!(captures(90_000).unwrap(), 90_000);
 }
 
 #[test]

@@ -1,23 +1,30 @@
-//! The HTTP side: a thread with a tokio runtime.
+//! The HTTP side: a thread with a tokio runtime, and what a connection may cost before its caller is known.
 
-use super::{Board, Command, CommandError};
+use super::Board;
+use super::routes::{Guard, router};
 use crate::config::ConfigError;
-use crate::ue::LinkAction;
-use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode, header};
-use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
-use axum::{Json, Router};
-use serde::Deserialize;
-use serde_json::json;
+use axum::Router;
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use std::collections::VecDeque;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
-use subtle::ConstantTimeEq;
+use tokio::net::TcpStream;
+use tokio::sync::watch;
+use tokio::task::{AbortHandle, JoinSet};
+use zeroize::Zeroizing;
 
-/// How long a command may wait for the UE.
-const PATIENCE: Duration = Duration::from_secs(2);
+/// Connections at a time. Beyond them the oldest ends: half requests keep nobody out.
+pub(super) const CONNECTIONS: usize = 64;
+
+/// How long the head of a request may take, and a connection may wait for the next.
+pub(super) const HEAD: Duration = Duration::from_secs(5);
+
+/// How long answers may take that were begun when the server ends.
+const FAREWELL: Duration = Duration::from_millis(250);
 
 /// Where control listens.
 #[derive(Clone, PartialEq, Eq)]
@@ -25,19 +32,14 @@ pub struct ControlConfig {
     /// Address and port; port 0 takes a free one.
     pub listen: SocketAddr,
     /// What a caller must show as `Authorization: Bearer ..`.
-    pub token: Option<String>,
+    pub token: Option<Zeroizing<String>>,
 }
 
 /// A server that runs.
 pub struct Server {
     address: SocketAddr,
-    end: Option<tokio::sync::oneshot::Sender<()>>,
+    end: watch::Sender<bool>,
     thread: Option<JoinHandle<()>>,
-}
-
-struct Shared {
-    board: Arc<Board>,
-    token: Option<String>,
 }
 
 impl Server {
@@ -62,21 +64,18 @@ impl Server {
         listener.set_nonblocking(true).map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
-        let (end, ended) = tokio::sync::oneshot::channel::<()>();
-        let app = router(Arc::new(Shared { board, token: config.token }));
+        let (end, ended) = watch::channel(false);
+        let app = router(board, Guard { token: config.token });
         let thread = std::thread::spawn(move || {
             runtime.block_on(async {
-                let Ok(listener) = tokio::net::TcpListener::from_std(listener) else { return };
-                let serving = axum::serve(listener, app).with_graceful_shutdown(async {
-                    let _ = ended.await;
-                });
-                if let Err(e) = serving.await {
-                    tracing::warn!("control: {e}");
+                match tokio::net::TcpListener::from_std(listener) {
+                    Ok(listener) => serve(&listener, &app, ended).await,
+                    Err(e) => tracing::warn!("control: {e}"),
                 }
             });
             runtime.shutdown_timeout(Duration::from_millis(100));
         });
-        Ok(Self { address, end: Some(end), thread: Some(thread) })
+        Ok(Self { address, end, thread: Some(thread) })
     }
 
     /// Where it listens.
@@ -87,129 +86,57 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        if let Some(end) = self.end.take() {
-            let _ = end.send(());
-        }
+        let _ = self.end.send(true);
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
         }
     }
 }
 
-fn router(shared: Arc<Shared>) -> Router {
-    Router::new()
-        .route("/status", get(status))
-        .route("/metrics", get(metrics))
-        .route("/send", post(send))
-        .route("/link", post(link))
-        .route("/reset-stages", post(reset))
-        .route("/shutdown", post(shutdown))
-        .with_state(shared)
-}
-
-impl Shared {
-    /// # Errors
-    /// A caller without the token.
-    fn admit(&self, headers: &HeaderMap) -> Result<(), Box<Response>> {
-        let Some(token) = &self.token else {
-            // a page in a browser on this machine must not make the UE send
-            let foreign = headers.contains_key(header::ORIGIN);
-            return if foreign { Err(Box::new(refusal(StatusCode::FORBIDDEN, "no pages"))) } else { Ok(()) };
-        };
-        let shown = headers.get(header::AUTHORIZATION).and_then(|v| v.to_str().ok());
-        let shown = shown.and_then(|v| v.strip_prefix("Bearer ")).unwrap_or("");
-        if bool::from(shown.as_bytes().ct_eq(token.as_bytes())) {
-            Ok(())
-        } else {
-            Err(Box::new(refusal(StatusCode::UNAUTHORIZED, "show the token as Authorization: Bearer ..")))
+/// Accepts connections until the end, and then waits for what they answer for a moment at most.
+async fn serve(listener: &tokio::net::TcpListener, app: &Router, mut ended: watch::Receiver<bool>) {
+    let told = ended.clone();
+    let mut open = JoinSet::new();
+    let mut oldest = VecDeque::<AbortHandle>::new();
+    loop {
+        tokio::select! {
+            came = listener.accept() => match came {
+                Ok((stream, _)) => {
+                    oldest.retain(|connection| !connection.is_finished());
+                    while oldest.len() >= CONNECTIONS {
+                        oldest.pop_front().inspect(AbortHandle::abort);
+                    }
+                    oldest.push_back(open.spawn(connection(stream, app.clone(), told.clone())));
+                }
+                // No file descriptors, say: it passes.
+                Err(e) => {
+                    tracing::warn!("control: {e}");
+                    tokio::time::sleep(Duration::from_millis(50)).await;
+                }
+            },
+            Some(_) = open.join_next(), if !open.is_empty() => {}
+            _ = ended.wait_for(|ended| *ended) => break,
         }
     }
+    let _ = tokio::time::timeout(FAREWELL, async { while open.join_next().await.is_some() {} }).await;
+}
 
-    async fn command(&self, command: Command) -> Response {
-        let answer = match self.board.command(command) {
-            Ok(answer) => answer,
-            Err(why) => return refusal(StatusCode::SERVICE_UNAVAILABLE, &why.to_string()),
-        };
-        let waited = tokio::task::spawn_blocking(move || answer.recv_timeout(PATIENCE)).await;
-        match waited {
-            Ok(Ok(Ok(()))) => Json(json!({"ok": true})).into_response(),
-            Ok(Ok(Err(why))) => refusal(StatusCode::UNPROCESSABLE_ENTITY, &why.to_string()),
-            _ => refusal(StatusCode::GATEWAY_TIMEOUT, &CommandError::NoAnswer.to_string()),
+async fn connection(stream: TcpStream, app: Router, mut ended: watch::Receiver<bool>) {
+    let mut http = http1::Builder::new();
+    http.timer(TokioTimer::new()).header_read_timeout(HEAD).max_buf_size(16 << 10);
+    let serving = http.serve_connection(TokioIo::new(stream), TowerToHyperService::new(app));
+    let mut serving = std::pin::pin!(serving);
+    let end = async {
+        let _ = ended.wait_for(|ended| *ended).await;
+    };
+    let result = tokio::select! {
+        result = &mut serving => result,
+        () = end => {
+            serving.as_mut().graceful_shutdown();
+            serving.await
         }
-    }
-}
-
-fn refusal(status: StatusCode, why: &str) -> Response {
-    (status, Json(json!({"ok": false, "error": why}))).into_response()
-}
-
-async fn status(State(shared): State<Arc<Shared>>, headers: HeaderMap) -> Response {
-    match shared.admit(&headers) {
-        Ok(()) => Json(&*shared.board.status()).into_response(),
-        Err(refusal) => *refusal,
-    }
-}
-
-async fn metrics(State(shared): State<Arc<Shared>>, headers: HeaderMap) -> Response {
-    match shared.admit(&headers) {
-        Ok(()) => {
-            let kind = [(header::CONTENT_TYPE, "text/plain; version=0.0.4")];
-            (kind, shared.board.status().metrics()).into_response()
-        }
-        Err(refusal) => *refusal,
-    }
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Text {
-    to: String,
-    text: String,
-}
-
-async fn send(State(shared): State<Arc<Shared>>, headers: HeaderMap, body: axum::body::Bytes) -> Response {
-    if let Err(refusal) = shared.admit(&headers) {
-        return *refusal;
-    }
-    match serde_json::from_slice::<Text>(&body) {
-        Ok(Text { to, text }) => shared.command(Command::Send { to, text }).await,
-        Err(e) => refusal(StatusCode::BAD_REQUEST, &format!("{e}; write {{\"to\": GROUP, \"text\": ..}}")),
-    }
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Action {
-    peer: String,
-    action: LinkAction,
-}
-
-async fn link(State(shared): State<Arc<Shared>>, headers: HeaderMap, body: axum::body::Bytes) -> Response {
-    if let Err(refusal) = shared.admit(&headers) {
-        return *refusal;
-    }
-    match serde_json::from_slice::<Action>(&body) {
-        Ok(Action { peer, action }) => shared.command(Command::Link { peer, action }).await,
-        Err(e) => {
-            let usage = "write {\"peer\": NAME, \"action\": \"connect\", \"rekey\", \"reauthenticate\" or \"release\"}";
-            refusal(StatusCode::BAD_REQUEST, &format!("{e}; {usage}"))
-        }
-    }
-}
-
-async fn reset(State(shared): State<Arc<Shared>>, headers: HeaderMap) -> Response {
-    match shared.admit(&headers) {
-        Ok(()) => shared.command(Command::ResetStages).await,
-        Err(refusal) => *refusal,
-    }
-}
-
-async fn shutdown(State(shared): State<Arc<Shared>>, headers: HeaderMap) -> Response {
-    match shared.admit(&headers) {
-        Ok(()) => {
-            shared.board.shutdown();
-            Json(json!({"ok": true})).into_response()
-        }
-        Err(refusal) => *refusal,
+    };
+    if let Err(e) = result {
+        tracing::debug!("control: {e}");
     }
 }

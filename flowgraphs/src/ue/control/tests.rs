@@ -1,5 +1,7 @@
 #![allow(clippy::disallowed_methods)]
 
+mod guard;
+
 use super::*;
 use std::collections::BTreeSet;
 use std::io::Write as _;

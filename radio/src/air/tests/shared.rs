@@ -92,6 +92,11 @@ fn what_all_have_left_is_made_anew() {
     let name = format!("test-{}-anew", std::process::id());
     let path = path_of(&name).unwrap();
     std::fs::write(&path, [7; 100_000]).unwrap();
+    #[cfg(unix)]
+    {
+        let private = std::os::unix::fs::PermissionsExt::from_mode(0o600);
+        std::fs::set_permissions(&path, private).unwrap();
+    }
     assert!(Air::open(&name).is_err_and(|e| e.to_string().contains("no virtual air")));
     assert!(Air::create(&name, config()).is_err_and(|e| e.to_string().contains("delete")));
     std::fs::remove_file(&path).unwrap();
@@ -160,4 +165,69 @@ fn the_name_of_a_medium_in_which_all_died_is_free_again() {
     let air = Air::make(&path, AirConfig { seed: 77, ..config() }).unwrap().ok().unwrap();
     assert_eq!(air.config().seed, 77);
     assert!(!air.has_port("other"));
+}
+
+/// A medium whose owner or others wrote what no configuration allows, or cut it off, is refused before it is used.
+#[test]
+fn what_stands_in_a_medium_is_checked() {
+    let every = |period, length| Some(Every { period, length });
+    let silent = |silent| PortConfig { silent, ..PortConfig::named("a") };
+    for (at, (broken, words)) in [
+        (AirConfig { stall: -1.0, ..config() }, "stall -1"),
+        (
+            AirConfig {
+                interference: vec![Interference { gain: 0.0, every: every(0.0, 0.0), position: [0.0; 2] }],
+                ..config()
+            },
+            "interference",
+        ),
+        (AirConfig { port: vec![silent(vec![[2.0, 1.0]])], ..config() }, "silent"),
+        (AirConfig { memory: 10.0, ..config() }, ""),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let name = format!("test-{}-broken-{at}", std::process::id());
+        let path = path_of(&name).unwrap();
+        let medium = Medium::create(&path, broken).unwrap();
+        if words.is_empty() {
+            assert!(Air::open(&name).is_ok());
+            std::fs::File::options().write(true).open(&path).unwrap().set_len(3 * 4096).unwrap();
+        }
+        let words = if words.is_empty() { "cut off" } else { words };
+        let error = Air::open(&name).err().unwrap().to_string();
+        assert!(error.contains(words), "{words}: {error}");
+        if words != "cut off" {
+            let error = Air::open_or_create(&name, &config()).err().unwrap().to_string();
+            assert!(error.contains(words) && error.contains("another name"), "{words}: {error}");
+        }
+        std::fs::remove_file(&path).unwrap();
+        // It maps what is no more there.
+        std::mem::forget(medium);
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn an_air_that_others_may_use_is_refused() {
+    use std::os::unix::fs::PermissionsExt;
+    let (name, air) = medium("open-to-all", config());
+    let path = path_of(&name).unwrap();
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o666)).unwrap();
+    for error in [Air::open(&name).err().unwrap(), Air::open_or_create(&name, &config()).err().unwrap()] {
+        let error = error.to_string();
+        assert!(error.contains("mode 0666") && error.contains("another name"), "{error}");
+    }
+    drop(air);
+}
+
+/// What another process says of its port is checked as well: a port that makes no sense is not there.
+#[test]
+fn a_port_that_makes_no_sense_is_not_there() {
+    let medium = Medium::new(config()).unwrap();
+    let broken = PortConfig { silent: vec![[2.0, 1.0]], ..PortConfig::named("broken") };
+    let slot = medium.attach(&broken).unwrap();
+    assert_eq!((medium.port(slot), medium.find("broken")), (None, None));
+    let good = medium.attach(&PortConfig::named("good")).unwrap();
+    assert_eq!(medium.find("good"), Some(good));
 }

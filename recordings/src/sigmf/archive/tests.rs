@@ -200,3 +200,36 @@ proptest! {
         }
     }
 }
+
+/// Names are held while an archive is looked through: their sum is bounded, whatever the number of members.
+#[test]
+fn the_names_of_members_have_a_limit() {
+    let folder = Folder::new();
+    let name = "n".repeat((1 << 20) - 1);
+    let long = |count: usize| {
+        let members: Vec<_> = (0..count)
+            .flat_map(|_| [member("././@LongLink", b'L', name.as_bytes()), member("short", b'0', b"")])
+            .collect();
+        message(&folder, &tar(&members))
+    };
+    assert!(long(8).contains("without a .sigmf-meta"), "{}", long(8));
+    assert!(long(9).contains("too long names"), "{}", long(9));
+}
+
+/// What a terminal would obey is written out, in names of members and of data.
+#[test]
+fn names_do_not_command_the_terminal() {
+    let folder = Folder::new();
+    let two = tar(&[
+        member("a\u{1b}[2J.sigmf-meta", b'0', META.as_bytes()),
+        member("b\u{1b}]0;mine\u{7}.sigmf-meta", b'0', META.as_bytes()),
+    ]);
+    let meta = META.replace("cf32_le\"", "cf32_le\", \"core:dataset\": \"\\u001b[2Jx\"");
+    let elsewhere = tar(&[member("x.sigmf-meta", b'0', meta.as_bytes())]);
+    let wrong = META.replace("[], \"ann", "[{\"core:sample_start\": \"\\u001b[2J\"}], \"ann");
+    let wrong = tar(&[member("x.sigmf-meta", b'0', wrong.as_bytes())]);
+    for bytes in [two, elsewhere, wrong] {
+        let said = message(&folder, &bytes);
+        assert!(said.contains(r"\u{1b}[2J") && !said.contains('\u{1b}'), "{said:?}");
+    }
+}
