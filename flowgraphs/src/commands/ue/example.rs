@@ -177,8 +177,7 @@ fn configuration(parts: &Parts, k: usize) -> String {
         "# {name}, one of two UEs: `sidelink ue -c {name}.toml`; the other is {peer}.toml.\n\
          # `sidelink ue --example` shows every setting.\n\
          name = \"{name}\"              # its name in the key store and in the certificate\n{keys}\
-         layer2-id = \"{id}\"\nseed = {}\n\n{carrier}",
-        k + 1
+         layer2-id = \"{id}\"\n\n{carrier}"
     );
     // milliseconds: a UE that sends hears nothing, so both talk at different times
     let apart = 300 * k;
