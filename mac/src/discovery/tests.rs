@@ -12,6 +12,8 @@ use super::*;
 use crate::grant::tests::entropy;
 use sidelink_wire::pc5_discovery::Content;
 
+mod rules;
+
 const POLICY: TimePolicy = TimePolicy { max_offset: 32, strict: None, uncertainty_millis: 20 };
 const FOREVER: UtcCounter = UtcCounter::new(u32::MAX);
 /// A time on the edge of a second and of every period used here.
