@@ -293,7 +293,8 @@ impl Speakers {
         };
         let Talker { engine, addresses, .. } = &mut self.talkers[talker];
         if !addresses.iter().any(|(known, _)| *known == address) {
-            let sender = sender(group, source, secrets.start.counter(), &mut secrets.counters)?;
+            let sender =
+                sender((&secrets.keys, group), member, secrets.start.counter(), &mut secrets.counters)?;
             engine.add_destination(address, pdcp::Protection::Group(sender));
         }
         if !addresses.contains(&(address, lcid)) {
@@ -485,20 +486,27 @@ impl From<SduKind> for SduType {
 
 /// Who sends to a group, with every PGK that is not over.
 fn sender(
-    group: &Group,
-    member: [u8; 3],
+    (keys, group): (&Keys, &Group),
+    ue: &str,
     now: UtcCounter,
     counters: &mut Counters,
 ) -> Result<group::Sender, ConfigError> {
     let place = format!("group {:?}", group.name);
-    let mut sender = group::Sender::new(group.config()?, member);
-    let mut valid = false;
+    let mut sender = group::Sender::new(group.config()?, group.member_id(ue)?);
+    let (mut valid, mut refused) = (false, None);
     for entry in group.pgk.iter().filter(|entry| entry.expiry > now.value()) {
         if let Some(key) = group.pgk(entry)? {
+            if let Err(why) = keys.may_send(group, entry, ue) {
+                refused = Some(why);
+                continue;
+            }
             valid |= key.valid_from <= now;
             let installed = sender.install(key, ReserveConfig::default(), counters);
             installed.map_err(|e| ConfigError::new(e.to_string(), &place, ""))?;
         }
+    }
+    if let (false, Some(why)) = (valid, refused) {
+        return Err(why);
     }
     if !valid {
         let what = format!("no PGK is valid at {}, when the recording begins", now.value());

@@ -3,6 +3,7 @@
 use super::errands::{Done, Errand, Errands};
 use super::links::{Links, Wish};
 use super::refused::Refused;
+use crate::config::ConfigError;
 use crate::link::transmit::Content;
 use sidelink_mac::direct_link::{Metered, Pdu, State};
 use sidelink_mac::discovery::{AirTime, Discovered, Finding, Who};
@@ -124,6 +125,8 @@ pub struct Names {
     pub origin: HashMap<Origin, String>,
     /// Groups that it can send to.
     pub groups: HashMap<String, Address>,
+    /// Groups to which it cannot send, and why.
+    pub receive_only: HashMap<String, ConfigError>,
 }
 
 /// Layer 2 of a UE in time.
@@ -334,6 +337,9 @@ impl Layer2 {
         let Some(&address) = self.names.groups.get(group) else {
             return Err(Refused::NoGroup(group.to_owned()));
         };
+        if let Some(why) = self.names.receive_only.get(group) {
+            return Err(Refused::ReceiveOnly(why.clone()));
+        }
         self.send(address, Lcid::GROUP_DATA, SduType::NonIp, data, tell)
     }
 

@@ -281,6 +281,8 @@ mcs = 5
 fn ues_of_mode_4_sense_and_keep_clear_of_each_other() {
     let mut keys = keys();
     keys.group[0].member.extend(["carol=0000c3", "dave=0000d4"].map(|m| m.parse().unwrap()));
+    keys.group[0].pgk.clear();
+    keys.group[0].new_pgk(0, u32::MAX).unwrap();
     let names = ["alice", "bob", "carol", "dave"];
     let diaries = names.map(|_| Diary::default());
     let mut ues: Vec<_> = names
