@@ -5,6 +5,9 @@
 //! material.rs   entries -> keys of sidelink-security, checked
 //! kds.rs        root keys that links agreed on
 //! fresh.rs      new keys from the system's random source; revocation
+//! sending.rs    who may send under which PGK from here
+//! place.rs      where the store belongs, and the witness of how far it has come
+//! handover.rs   rights to send on their way from store to file to store
 //! ```
 //!
 //! The file is an embedded database (redb): a table of entries, a table of counters, a format version. What holds of it:
@@ -19,19 +22,24 @@
 //!   commit alone, which brings back the state before it.
 //! - **counters survive**: [`CounterStore::raise`] returns when the new number is on the disk (fsync). A sender that
 //!   crashes skips at most [`ReserveConfig::max_skip`](sidelink_security::counter::reserve::ReserveConfig::max_skip)
-//!   counters, 1536 as configured by default, and repeats none. Whoever restores an old copy of the file repeats counters:
-//!   a backup holds keys, `sidelink keys export` makes it, without counters.
+//!   counters, 1536 as configured by default, and repeats none. A right to send is in one place, and moves with its counters: a
+//!   store that was copied or put back, and a file without rights, may receive and not send.
 //! - **wiped**: secrets in our own memory are overwritten when dropped. Pages that the database caches and blocks that the
 //!   disk gives up are not.
 
 mod entry;
 mod fresh;
+mod handover;
 mod kds;
 mod material;
+mod place;
+mod sending;
 
 pub use entry::{Cipher, Discovery, Group, Hex, Keys, Member, PgkEntry, Protection, Secret, VariantName};
 pub use fresh::{random, revoke, revoke_ue, utc_now};
+pub use handover::{Handed, write_handed};
 pub use material::{Followed, content, rotating};
+pub use sending::{Right, Sending, Suspension};
 
 use crate::config::ConfigError;
 use redb::backends::InMemoryBackend;
@@ -68,6 +76,7 @@ type Stored = (String, Zeroizing<Vec<u8>>);
 pub struct KeyStore {
     path: PathBuf,
     database: Database,
+    suspended: Option<Suspension>,
 }
 
 impl KeyStore {
@@ -78,7 +87,7 @@ impl KeyStore {
     pub fn create(path: &Path) -> Result<Self, ConfigError> {
         let file = create_private(path)?;
         let database = Database::builder().create_file(file).map_err(|e| refused(path, e))?;
-        let store = Self { path: path.to_owned(), database };
+        let mut store = Self { path: path.to_owned(), database, suspended: None };
         store.write(|transaction| {
             transaction.open_table(META).map_err(redb::Error::from)?.insert("version", VERSION)?;
             transaction.open_table(GROUPS).map_err(redb::Error::from)?;
@@ -86,6 +95,7 @@ impl KeyStore {
             transaction.open_table(COUNTERS).map_err(redb::Error::from)?;
             Ok(())
         })?;
+        store.settle()?;
         Ok(store)
     }
 
@@ -101,8 +111,9 @@ impl KeyStore {
         }
         check_copy(path)?;
         let database = Database::builder().open(path).map_err(|e| refused(path, e))?;
-        let store = Self { path: path.to_owned(), database };
+        let mut store = Self { path: path.to_owned(), database, suspended: None };
         store.check()?;
+        store.look_around()?;
         Ok(store)
     }
 
@@ -119,7 +130,8 @@ impl KeyStore {
     /// # Errors
     /// A damaged file.
     pub fn keys(&self) -> Result<Keys, ConfigError> {
-        Ok(Keys { version: VERSION, group: self.all(GROUPS)?, discovery: self.all(DISCOVERY)? })
+        let (group, discovery) = (self.all(GROUPS)?, self.all(DISCOVERY)?);
+        Ok(Keys { version: VERSION, group, discovery, suspended: self.suspended.clone() })
     }
 
     /// Put the entries of `keys` into the store, all or none; one of the same name is replaced.
@@ -127,6 +139,11 @@ impl KeyStore {
     /// # Errors
     /// An entry that makes no sense, or the disk.
     pub fn put(&self, keys: &Keys) -> Result<(), ConfigError> {
+        self.put_with(keys, &[])
+    }
+
+    /// The same, and no counter of a stream in `counters` below its number is handed out from now on.
+    fn put_with(&self, keys: &Keys, counters: &[(StreamId, u64)]) -> Result<(), ConfigError> {
         keys.check()?;
         let mut groups = Vec::new();
         let mut discovery = Vec::new();
@@ -136,7 +153,14 @@ impl KeyStore {
         for entry in &keys.discovery {
             discovery.push((entry.name.as_str(), sealed(&entry.name, entry)?));
         }
-        self.write(|transaction| {
+        self.write_witnessed(|transaction| {
+            let mut table = transaction.open_table(COUNTERS).map_err(redb::Error::from)?;
+            for (stream, next) in counters {
+                let stored = table.get(stream.0)?.map_or(0, |value| value.value().0);
+                let next = stored.max(*next);
+                table.insert(stream.0, (next, checksum(&[&stream.0, &next.to_be_bytes()])))?;
+            }
+            drop(table);
             for (table, entries) in [(GROUPS, &groups), (DISCOVERY, &discovery)] {
                 let mut table = transaction.open_table(table).map_err(redb::Error::from)?;
                 for (name, bytes) in entries {
@@ -256,7 +280,7 @@ impl CounterStore for KeyStore {
         if self.reserved(stream)? != from || to < from {
             return Ok(false);
         }
-        self.write(|transaction| {
+        self.write_witnessed(|transaction| {
             let mut table = transaction.open_table(COUNTERS).map_err(redb::Error::from)?;
             table.insert(stream.0, (to, checksum(&[&stream.0, &to.to_be_bytes()])))?;
             Ok(true)
@@ -273,6 +297,10 @@ pub fn read(path: &Path) -> Result<Keys, ConfigError> {
     if is_database(path)? {
         return KeyStore::open(path)?.keys();
     }
+    read_toml(path)
+}
+
+fn read_toml(path: &Path) -> Result<Keys, ConfigError> {
     let mut text = Zeroizing::new(String::new());
     let place = path.display().to_string();
     let file = File::open(path).and_then(|file| file.take(256 << 20).read_to_string(&mut text));
@@ -296,7 +324,11 @@ pub fn write_private(path: &Path, text: &str) -> Result<(), ConfigError> {
     written.map_err(|e| ConfigError::new(format!("cannot write it: {e}"), path.display().to_string(), ""))
 }
 
-fn create_private(path: &Path) -> Result<File, ConfigError> {
+/// Create a file that only its owner may read.
+///
+/// # Errors
+/// When it exists or cannot be made.
+pub fn create_private(path: &Path) -> Result<File, ConfigError> {
     let mut options = OpenOptions::new();
     options.read(true).write(true).create_new(true);
     #[cfg(unix)]
@@ -396,7 +428,7 @@ fn check_copy(path: &Path) -> Result<(), ConfigError> {
         copy.set_len(bytes.len() as u64).and_then(|()| copy.write(0, &bytes)).map_err(failed)?;
         let mut database = Database::builder().create_with_backend(copy).map_err(|e| refused(path, e))?;
         match database.check_integrity() {
-            Ok(true) => KeyStore { path: path.to_owned(), database }.check(),
+            Ok(true) => KeyStore { path: path.to_owned(), database, suspended: None }.check(),
             Ok(false) => Err(damaged(path, "the database does not hold together")),
             Err(e) => Err(refused(path, e)),
         }

@@ -16,6 +16,7 @@
 //! keystore.rs   keys and the counters used under them, in one file                                       keystore/
 //! open.rs       what transport blocks hold, with keys or without: MAC, RLC, PDCP, discovery              open/
 //! outputs.rs    all outputs of a command as a set, looked at and opened before anything runs            outputs/
+//! chance.rs     random numbers for what goes on the air: the system's, or a simulation's by its seed
 //! link.rs       MAC <-> PHY: the only file that names both
 //! clock.rs      sample counter <-> subframe <-> DFN <-> UTC: the single place where time is made
 //! provision.rs  a key store into the layer 2 of one UE
@@ -34,6 +35,7 @@
 
 pub mod args;
 pub mod bench;
+pub mod chance;
 pub mod clock;
 pub mod commands;
 pub mod config;

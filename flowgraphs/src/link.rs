@@ -13,11 +13,11 @@ pub use mode4::{Mode4, Mode4Use, Occasion, sub_channels};
 
 use sidelink_mac::grant::{self, Mode2Pool, TrpLength, TxProbability};
 pub use sidelink_mac::pdcp::Header as PdcpHeader;
-use sidelink_phy::impair::rng::Rng;
 use sidelink_phy::pool::{CommunicationPool, DiscoveryPool, TrpSet};
 pub use sidelink_phy::transmit;
 use sidelink_phy::units::{Bandwidth, DfnSubframe, PrbRange, SidelinkMode};
 pub use sidelink_wire::mib_sl;
+use sidelink_wire::rng::Rng;
 
 /// MIB-SL (5 octets) or MIB-SL-V2X (6) of a subframe, FDD, reserved bits 0 (TS 36.331 §6.5.2).
 pub fn mib_sl(bandwidth: Bandwidth, sidelink: SidelinkMode, at: DfnSubframe, in_coverage: bool) -> Vec<u8> {
@@ -69,15 +69,6 @@ pub fn parse_mib_sl(bits: &[u8]) -> Option<mib_sl::Repr> {
         *octet = bits.iter().fold(0, |v, bit| v << 1 | bit);
     }
     mib_sl::Repr::parse(&mib_sl::Packet::new_checked(&*octets).ok()?).ok()
-}
-
-/// Random numbers of the channel models as layer 2 takes them: resources are no secrets.
-pub struct Chance(pub Rng);
-
-impl sidelink_wire::rng::Rng for Chance {
-    fn next_u64(&mut self) -> u64 {
-        self.0.next_u64()
-    }
 }
 
 /// What transmission mode 2 draws for one SC period, in terms of the pool.
@@ -135,7 +126,7 @@ impl Mode2 {
 
     /// Draw PSCCH, pattern and `blocks` PRBs (TS 36.213 §14.1.1.3, §14.2.1.2; each with equal probability). `None` when
     /// nothing that was drawn lies side by side or has four subframes.
-    pub fn draw(&self, blocks: usize, chance: &mut Chance) -> Option<SharedResource> {
+    pub fn draw(&self, blocks: usize, chance: &mut impl Rng) -> Option<SharedResource> {
         (0..64).find_map(|_| {
             let grant = self.draw.draw(blocks as u32, chance).ok()?;
             let prbs =
@@ -180,7 +171,7 @@ impl Type1 {
 
     /// Draw a resource for one message, none of whose subframes is in `busy`, and add its own; `None` when chance says to be
     /// silent, or nothing is free (TS 36.213 §14.3.1).
-    pub fn draw(&self, busy: &mut Vec<u32>, chance: &mut Chance) -> Option<Vec<(u32, PrbRange)>> {
+    pub fn draw(&self, busy: &mut Vec<u32>, chance: &mut impl Rng) -> Option<Vec<(u32, PrbRange)>> {
         let places = |n: u32| self.places.get(n as usize)?.as_ref();
         let taken =
             |n: u32| places(n).is_none_or(|all| all.iter().any(|(subframe, _)| busy.contains(subframe)));

@@ -34,6 +34,8 @@ pub struct Provisioned {
     pub origin: HashMap<Origin, String>,
     /// Groups by their names, with their addresses.
     pub groups: HashMap<String, Address>,
+    /// Groups to which it cannot send, and why.
+    pub receive_only: HashMap<String, ConfigError>,
 }
 
 /// What is asked of a store.
@@ -69,10 +71,16 @@ where
     discovery.monitor.heard = discovery.monitor.heard.max(2 * keys.discovery.len());
     let agent = Agent::new(discovery)
         .map_err(|_| ConfigError::new("identities with a nonce cannot be tabled", wish.ue, ""))?;
-    let (who, origin, groups) = (HashMap::new(), HashMap::new(), HashMap::new());
-    let mut all = Provisioned { engine, agent, who, origin, groups };
+    let mut all = Provisioned {
+        engine,
+        agent,
+        who: HashMap::new(),
+        origin: HashMap::new(),
+        groups: HashMap::new(),
+        receive_only: HashMap::new(),
+    };
     for group in keys.group.iter().filter(|g| g.member.iter().any(|m| m.ue == wish.ue)) {
-        all.add_group(wish, group, store)?;
+        all.add_group(wish, keys, group, store)?;
     }
     let mut tabled = Vec::new();
     for entry in keys.discovery.iter().filter(|entry| !entry.revoked) {
@@ -114,6 +122,7 @@ impl Provisioned {
     fn add_group<S>(
         &mut self,
         wish: &Wish<'_>,
+        keys: &Keys,
         group: &crate::keystore::Group,
         store: &mut S,
     ) -> Result<(), ConfigError>
@@ -126,17 +135,26 @@ impl Provisioned {
         let address = (wish.to_group)(id);
         let mut receiver = group::Receiver::new(group::ReceiverConfig::new(config));
         let mut sender = group::Sender::new(config, group.member_id(wish.ue)?);
+        let (mut sends, mut refused) = (false, None);
         for entry in &group.pgk {
             if let Some(key) = group.pgk(entry)? {
                 // `Keys::check` leaves no two keys of one index
                 let _ = receiver.install(key);
             }
-            if let Some(key) = group.pgk(entry)? {
+            let may_send = keys.may_send(group, entry, wish.ue);
+            if let (Some(key), Ok(())) = (group.pgk(entry)?, &may_send) {
                 sender.install(key, wish.reserve, store).map_err(|e| {
                     let place = format!("group {:?} PGK {}", group.name, entry.id);
                     ConfigError::new(e.to_string(), place, "nothing was sent under it")
                 })?;
+                sends = true;
             }
+            if let (Some(_), Err(why)) = (&entry.key, may_send) {
+                refused = Some(why);
+            }
+        }
+        if let (false, Some(why)) = (sends, refused) {
+            self.receive_only.insert(group.name.clone(), why);
         }
         self.engine.add_group(receiver);
         self.engine.listen(address);

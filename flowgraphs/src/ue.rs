@@ -7,7 +7,7 @@
 //! radio  <- samples <- front end <- planner for subframe t + lead
 //! ```
 //!
-//! A [`Ue`] has no thread and reads no clock but for measuring: the same samples, inputs and seed give the same bursts. What
+//! A [`Ue`] has no thread and reads no clock but for measuring: the same samples, inputs and draws give the same bursts. What
 //! runs it in real time is `run.rs`.
 //!
 //! ```text
@@ -84,7 +84,7 @@ pub use planner::{
 pub use refused::Refused;
 pub use reporter::{Form, Reporter};
 pub use run::{Observer, Participant, Running, ThreadOptions};
-pub use settings::{EXAMPLE, RadioFacts, TimeSource, UeConfig};
+pub use settings::{Draws, EXAMPLE, RadioFacts, TimeSource, UeConfig};
 pub use silence::Hindrance;
 pub use sync::{Candidate, Role, Sync, SyncConfig, Transmit as SyncTransmit};
 pub use transfer::{FileReceiver, FileSender, Progress};
@@ -94,13 +94,13 @@ use silence::{Lateness, Silence};
 use timing::SEARCH_MARGIN;
 
 use crate::Sample;
+use crate::chance::{Chance, UeChance};
 use crate::clock::Clock;
 use crate::link;
 use crate::link::transmit::{Modulator, Transmission};
 use sidelink_radio::{self as radio, Anchor, RadioError};
 
 use sidelink_phy::impair::offset::FrequencyOffset;
-use sidelink_phy::impair::rng::Rng;
 use sidelink_phy::numerology::Numerology;
 use sidelink_phy::receive::receiver::{self, ControlInformation, Event, Part, Receiver};
 use sidelink_phy::receive::reference::ReferenceSearch;
@@ -137,7 +137,7 @@ pub struct Parts {
     /// Subframes of searching before it is a reference of its own.
     pub patience: u64,
     /// Draws resources, nonces, identities.
-    pub seed: u64,
+    pub chance: UeChance,
 }
 
 /// What was counted.
@@ -187,7 +187,7 @@ pub struct Ue {
     planner: Planner,
     front_end: Modulator,
     applications: Vec<Box<dyn Application>>,
-    rng: Rng,
+    rng: Chance,
     lead: u64,
     transmit_advance: i64,
     gain: f32,
@@ -223,7 +223,7 @@ impl Ue {
         let mode = parts.receiver.mode;
         let n = numerology.subframe_samples();
         let stretch = (parts.sync.period as usize + SEARCH_MARGIN) * n;
-        let mut rng = Rng::new(parts.seed);
+        let UeChance { timing: mut rng, planner: chance } = parts.chance;
         let prefixes = parts.communication.iter().flat_map(|c| [c.control_cp, c.data_cp]);
         let prefixes: Vec<_> =
             prefixes.chain(parts.discovery.iter().map(|d| d.cp)).chain([numerology.cp()]).collect();
@@ -237,7 +237,6 @@ impl Ue {
             .collect();
         let discovery = parts.discovery.into_iter().map(Discovery::new).collect();
         let absolute = parts.sync.absolute;
-        let chance = link::Chance(rng.fork(2));
         let sync = Sync::new(parts.sync, rng.next_u64());
         let clock = absolute.then(|| Clock::from_utc(numerology.sample_rate(), parts.anchor));
         Self {

@@ -1,7 +1,9 @@
 //! UEs over the virtual air, in lock-step: the same seed gives the same samples, and clocks that run free stay together.
 
 use sidelink_flowgraphs::keystore::{Cipher, Discovery, Group, Hex, Keys, Protection, random};
-use sidelink_flowgraphs::ue::{NoStore, Observer, RadioFacts, Role, Running, ThreadOptions, Ue, UeConfig};
+use sidelink_flowgraphs::ue::{
+    Draws, NoStore, Observer, RadioFacts, Role, Running, ThreadOptions, Ue, UeConfig,
+};
 use sidelink_phy::Sample;
 use sidelink_radio::air::{Air, AirConfig, Pace, PortConfig};
 use sidelink_radio::number::Number;
@@ -68,7 +70,7 @@ fn start(
 ) -> Running<Ue> {
     let anchor = streams.anchor.unwrap_or(Anchor { utc_ns: 1_800_000_000_000_000_000, uncertainty_ns: 0 });
     let real_time = pace == Pace::Realtime;
-    let facts = RadioFacts { anchor, real_time };
+    let facts = RadioFacts { anchor, real_time, draws: Draws::Seeded };
     let mut ue = config.build_with(keys, NoStore::default(), facts, Vec::new()).unwrap();
     ue.set_duration(subframes);
     Running::start(ue, streams, real_time, ThreadOptions::default(), observer).unwrap()

@@ -7,7 +7,7 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use sidelink_flowgraphs::keystore::{Cipher, Discovery, Group, Hex, Keys, Protection, random};
 use sidelink_flowgraphs::ue::{
-    Application, Happening, Moment, RadioFacts, Running, Send as SendData, ThreadOptions, Ue, UeConfig,
+    Application, Draws, Happening, Moment, RadioFacts, Running, Send as SendData, ThreadOptions, Ue, UeConfig,
 };
 use sidelink_phy::Sample;
 use sidelink_prose::direct_link::{Change, KdRecord, KdStore};
@@ -289,7 +289,7 @@ impl Member {
         let anchor = streams
             .anchor
             .unwrap_or(Anchor { utc_ns: 1_800_000_000_000_000_000, uncertainty_ns: 50_000_000 });
-        let facts = RadioFacts { anchor, real_time: false };
+        let facts = RadioFacts { anchor, real_time: false, draws: Draws::Seeded };
         let life = Arc::clone(&self.life);
         let ears: Vec<Box<dyn Application>> = vec![Box::new(Diary(Arc::clone(&life)))];
         let ue = self.config.build_with(keys, self.store.clone(), facts, ears).unwrap();

@@ -190,7 +190,12 @@ fn every_rule_is_missed_when_it_is_taken_out() {
             let survived = tests_pass(&place, package);
             fs::write(&path, &text).unwrap();
             count = (count.0 + 1, count.1 + u32::from(survived));
-            println!("{} {}:{}", if survived { "SURVIVED" } else { "noticed " }, mutation.name(), mutation.line + 1);
+            println!(
+                "{} {}:{}",
+                if survived { "SURVIVED" } else { "noticed " },
+                mutation.name(),
+                mutation.line + 1
+            );
             if survived != known.contains(&mutation.name()) {
                 wrong.push(mutation.name());
             }

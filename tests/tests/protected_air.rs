@@ -315,7 +315,7 @@ fn discovery_only() -> Air {
     let text = scenario();
     let (radio, announcers) =
         (text.split("[[ue]]").next().unwrap(), text.split_once("[[ue]]\nname = \"announcer").unwrap().1);
-    on_air(&format!("{radio}[[ue]]\nname = \"announcer{announcers}"), Secrets::of_keys(keys, START))
+    on_air(&format!("{radio}[[ue]]\nname = \"announcer{announcers}"), Secrets::of_keys(keys, START).unwrap())
 }
 
 fn at(subframe: u64) -> UtcTime {

@@ -5,7 +5,7 @@
 
 use sidelink_flowgraphs::keystore::Keys;
 use sidelink_flowgraphs::receive::receiver_config;
-use sidelink_flowgraphs::ue::{NoStore, RadioFacts, Running, ThreadOptions, UeConfig};
+use sidelink_flowgraphs::ue::{Draws, NoStore, RadioFacts, Running, ThreadOptions, UeConfig};
 use sidelink_phy::Sample;
 use sidelink_phy::receive::receiver::{Event, Receiver};
 use sidelink_phy::units::DfnSubframe;
@@ -158,7 +158,7 @@ fn whoever_only_listens_and_counts_subframes_from_sample_0_decodes_a_ue() {
     let args = format!("driver=zmq,tx_port=tcp://*:{port},pace=free");
     let radio = open(&args, &RadioSettings::new("alice", numerology.sample_rate())).unwrap();
     let streams = radio.start().unwrap();
-    let facts = RadioFacts { anchor: streams.anchor.unwrap(), real_time: false };
+    let facts = RadioFacts { anchor: streams.anchor.unwrap(), real_time: false, draws: Draws::Seeded };
     let ue = config.build_with(&Keys::default(), NoStore::default(), facts, Vec::new()).unwrap();
     let running = Running::start(ue, streams, false, ThreadOptions::default(), None).unwrap();
     let file = std::env::temp_dir().join(format!("sidelink-zmq-{}.cf32", std::process::id()));

@@ -20,7 +20,9 @@ pub use page::html;
 pub use scene::Security;
 
 use crate::config::ConfigError;
-use crate::ue::{Budget, NoStore, Observer, RadioFacts, Running, Stage, ThreadOptions, Totals, Ue, UeConfig};
+use crate::ue::{
+    Budget, Draws, NoStore, Observer, RadioFacts, Running, Stage, ThreadOptions, Totals, Ue, UeConfig,
+};
 use probe::{Arrivals, Probe};
 use serde_json::{Value, json};
 use sidelink_radio::air::Air;
@@ -136,7 +138,7 @@ pub fn run(
     let mut built = Vec::with_capacity(ues);
     for (i, (config, streams)) in configs.iter().zip(streams).enumerate() {
         let anchor = streams.anchor.or(host).unwrap_or(Anchor { utc_ns: 0, uncertainty_ns: 0 });
-        let facts = RadioFacts { anchor, real_time };
+        let facts = RadioFacts { anchor, real_time, draws: Draws::Seeded };
         let (probe, heard) = Probe::new(every, every * i as u64 / ues as u64, plan.octets, epoch);
         let mut ue = config.build_with(&keys, NoStore::default(), facts, vec![Box::new(probe)])?;
         ue.set_duration(WARM_UP + plan.duration.as_millis() as u64);

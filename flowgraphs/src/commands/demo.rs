@@ -7,8 +7,8 @@ use super::ue::stop_on_signals;
 use crate::outputs::{ForceArgs, Outputs};
 use crate::terminal::{self, Ink, paint};
 use crate::ue::{
-    AddressBook, Application, FileReceiver, FileSender, Form, Happening, Moment, Participant, Progress,
-    RadioFacts, Replayer, Reporter, Running, Send as SendData, Stage, ThreadOptions, Ue, UeConfig,
+    AddressBook, Application, Draws, FileReceiver, FileSender, Form, Happening, Moment, Participant,
+    Progress, RadioFacts, Replayer, Reporter, Running, Send as SendData, Stage, ThreadOptions, Ue, UeConfig,
 };
 use clap::Args;
 use recording::Recording;
@@ -273,7 +273,8 @@ fn begin(
     real_time: bool,
 ) -> anyhow::Result<Running<Ue>> {
     let streams = radio.start()?;
-    let facts = RadioFacts { anchor: super::ue::anchor(config, streams.anchor), real_time };
+    let facts =
+        RadioFacts { anchor: super::ue::anchor(config, streams.anchor), real_time, draws: Draws::Seeded };
     let mut ue = config.build(facts, applications)?;
     ue.set_duration(duration);
     Ok(Running::start(ue, streams, real_time, ThreadOptions::default(), None)?)

@@ -148,7 +148,7 @@ fn secrets(
         }
         Secrets::of_store(KeyStore::open(path)?, start)?
     } else {
-        Secrets::of_keys(keystore::read(path)?, start)
+        Secrets::of_keys(keystore::read(path)?, start)?
     };
     Ok((Some(secrets), Some(UtcMicros(1000 * millis))))
 }

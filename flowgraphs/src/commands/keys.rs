@@ -13,7 +13,7 @@ use crate::terminal;
 use clap::{Args, Subcommand};
 use std::fmt::Write;
 use std::io::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
 
 /// Seconds of a day.
@@ -46,13 +46,14 @@ enum What {
     Certify(certificates::Certify),
     /// Make a revocation list.
     RevokeCertificates(certificates::RevokeCertificates),
-    /// Take over the entries of a TOML file or another store.
+    /// Take over the entries of a TOML file or another store, and the rights to send out of the file.
     Import(Import),
     /// List what the store holds, a line an entry, without secrets.
     List(StoreArgs),
     /// Show one entry.
     Show(Show),
-    /// Write what one UE is entitled to, secrets included, as TOML.
+    /// Write what one UE is entitled to, secrets included, as TOML; its right to send to groups moves into the file. Without a
+    /// UE: a back-up of everything, from which nobody sends.
     Export(Export),
     /// Revoke an entry, or a UE everywhere: those still authorised get fresh keys.
     Revoke(Revoke),
@@ -211,7 +212,8 @@ fn new_group(args: NewGroup) -> anyhow::Result<()> {
             ConfigError::usage("a new group needs its --group-id", "such as --group-id 0001a2").into()
         );
     }
-    let store = KeyStore::open_or_create(&args.store.store)?;
+    let mut store = KeyStore::open_or_create(&args.store.store)?;
+    store.settle_for_new_rights()?;
     let known = store.keys()?.group.into_iter().find(|group| group.name == args.name);
     let is_new = known.is_none();
     let mut group = match (known, args.group_id) {
@@ -322,23 +324,15 @@ fn random_code(entry: &Discovery, identity: Option<&Hex>) -> Result<Hex, ConfigE
 }
 
 fn import(args: &Import) -> anyhow::Result<()> {
-    let new = keystore::read(&args.file)?;
-    let store = KeyStore::open_or_create(&args.store.store)?;
-    let old = store.keys()?;
-    let names = |keys: &Keys| -> Vec<String> {
-        let groups = keys.group.iter().map(|group| group.name.clone());
-        groups.chain(keys.discovery.iter().map(|entry| entry.name.clone())).collect()
-    };
-    let known = names(&old);
-    if let Some(taken) = names(&new).into_iter().find(|name| !args.replace && known.contains(name)) {
-        return Err(ConfigError::new(
-            format!("the store has an entry {taken:?}"),
-            "",
-            "give --replace to replace it",
-        )
-        .into());
+    let mut store = KeyStore::open_or_create(&args.store.store)?;
+    let (new, refused) = store.take_over(&args.file, args.replace)?;
+    if let Some(why) = &refused {
+        tracing::warn!("{why}");
+    } else if !new.group.is_empty() && !new.has_rights() {
+        tracing::warn!(
+            "no right to send came along: the store receives for these groups, and sends under new PGKs only"
+        );
     }
-    store.put(&new)?;
     terminal::print(&format!("{} groups, {} discovery keys\n", new.group.len(), new.discovery.len()))?;
     Ok(())
 }
@@ -417,8 +411,18 @@ fn export(args: &Export) -> anyhow::Result<()> {
             let remedy = "name it by `new-group --member` or `new-discovery --monitor`";
             return Err(ConfigError::new(format!("nothing is for the UE {ue:?}"), place, remedy).into());
         }
+        if let Place::File(path) = &place
+            && keystore::is_store(&args.store.store)?
+        {
+            return export_rights(&args.store.store, ue, path);
+        }
+        if !keys.group.is_empty() {
+            tracing::warn!(
+                "the right to send does not go along: it moves from a key store into a file, by -o FILE"
+            );
+        }
     }
-    let text: Zeroizing<String> = keys.to_toml()?;
+    let text: Zeroizing<String> = keys.receive_only().to_toml()?;
     if let Place::File(path) = &place {
         return Ok(keystore::write_private(path, &text)?);
     }
@@ -427,8 +431,24 @@ fn export(args: &Export) -> anyhow::Result<()> {
     Ok(out.finish()?)
 }
 
+/// Moves the rights of `ue` to send into its file. The file is there, empty, before they are taken out of the store.
+fn export_rights(store: &Path, ue: &str, path: &Path) -> anyhow::Result<()> {
+    let mut store = KeyStore::open(store)?;
+    let mut file = keystore::create_private(path)?;
+    let handed = store.hand_out(ue).inspect_err(|_| {
+        let _ = std::fs::remove_file(path);
+    })?;
+    for why in &handed.missing {
+        tracing::warn!("{why}");
+    }
+    Ok(keystore::write_handed(path, &mut file, &handed.keys.to_toml()?)?)
+}
+
 fn revoke(args: &Revoke) -> anyhow::Result<()> {
-    let store = KeyStore::open(&args.store.store)?;
+    let mut store = KeyStore::open(&args.store.store)?;
+    if args.ue.is_some() {
+        store.settle_for_new_rights()?;
+    }
     let mut keys = store.keys()?;
     let changed = match (&args.name, &args.ue) {
         (Some(name), _) if keystore::revoke(&mut keys, name) => vec![name.clone()],

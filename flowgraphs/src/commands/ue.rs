@@ -11,7 +11,7 @@ use crate::outputs::{ForceArgs, Outputs, Place};
 use crate::report::{PcapReport, annotation};
 use crate::ue::control::{self, Board, ControlConfig, Server};
 use crate::ue::{
-    AddressBook, Application, Form, Listener, NoStore, Observer, RadioFacts, Reporter, Running, Stage,
+    AddressBook, Application, Draws, Form, Listener, NoStore, Observer, RadioFacts, Reporter, Running, Stage,
     ThreadOptions, TimeSource, Ue, UeConfig,
 };
 use clap::Args;
@@ -120,7 +120,11 @@ pub(super) fn run_config(
     let description = radio.description().clone();
     let token = args.control_token_file.as_deref().map(read_token).transpose()?;
     let streams = radio.start()?;
-    let facts = RadioFacts { anchor: anchor(config, streams.anchor), real_time: description.real_time };
+    let facts = RadioFacts {
+        anchor: anchor(config, streams.anchor),
+        real_time: description.real_time,
+        draws: Draws::on(&description),
+    };
     let form = match args.output.form {
         OutputForm::Json => Form::Json,
         OutputForm::Csv => {

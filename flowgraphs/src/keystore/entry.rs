@@ -1,6 +1,7 @@
 //! Entries of a key store, as they stand in the file and in the TOML form. Secrets are hexadecimal digits there.
 
 use super::VERSION;
+use super::sending::{Right, Sending, Suspension};
 use crate::config::ConfigError;
 use serde::de::{self, Deserializer};
 use serde::{Deserialize, Serialize, Serializer};
@@ -111,11 +112,14 @@ pub struct Keys {
     /// Discovery keys.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub discovery: Vec<Discovery>,
+    /// Why no right to send that is in it may be used: the store is a copy, or was put back.
+    #[serde(skip)]
+    pub suspended: Option<Suspension>,
 }
 
 impl Default for Keys {
     fn default() -> Self {
-        Self { version: VERSION, group: Vec::new(), discovery: Vec::new() }
+        Self { version: VERSION, group: Vec::new(), discovery: Vec::new(), suspended: None }
     }
 }
 
@@ -174,6 +178,9 @@ pub struct PgkEntry {
     pub valid_from: u32,
     /// First second after it.
     pub expiry: u32,
+    /// Which members may send under it from here.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sending: Vec<Sending>,
 }
 
 /// How discovery messages are protected.
@@ -353,7 +360,8 @@ impl Keys {
         toml::to_string(self).map(Zeroizing::new).map_err(|e| ConfigError::new(e.to_string(), "", ""))
     }
 
-    /// What `ue` is entitled to: the groups it belongs to, the discovery keys it announces or monitors.
+    /// What `ue` is entitled to: the groups it belongs to, with its own rights to send, the discovery keys it announces or
+    /// monitors. A copy: [`KeyStore::hand_out`](super::KeyStore::hand_out) moves the rights.
     #[must_use]
     pub fn for_ue(&self, ue: &str) -> Self {
         let group = self.group.iter().filter(|group| group.member.iter().any(|m| m.ue == ue));
@@ -362,9 +370,14 @@ impl Keys {
             version: VERSION,
             group: group.cloned().collect(),
             discovery: discovery.cloned().collect(),
+            suspended: self.suspended.clone(),
         };
         for group in &mut keys.group {
             group.pgk.retain(|pgk| pgk.key.is_some());
+            let own = group.member.iter().find(|member| member.ue == ue).map(|member| member.id.clone());
+            for pgk in &mut group.pgk {
+                pgk.sending.retain(|s| s.right == Right::Here && Some(&s.id) == own.as_ref());
+            }
         }
         // The key of an open code is its announcer's and the network's: a monitor reports what it hears.
         for entry in &mut keys.discovery {
@@ -403,6 +416,9 @@ impl Keys {
                     ));
                 }
                 group.pgk(pgk)?;
+                for sending in &pgk.sending {
+                    group.stream(pgk, &sending.id)?;
+                }
             }
             for member in &group.member {
                 group.member_id(&member.ue)?;

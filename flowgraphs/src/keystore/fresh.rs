@@ -1,6 +1,7 @@
 //! New keys from the system's random source, and revocation.
 
 use super::entry::{Discovery, Group, Keys, PgkEntry, Protection, Secret};
+use super::sending::Sending;
 use crate::config::ConfigError;
 use rand::TryRngCore;
 use rand::rngs::OsRng;
@@ -24,7 +25,7 @@ pub fn utc_now() -> u32 {
 }
 
 impl Group {
-    /// Add a fresh PGK under the next free PGK ID, whose index no key in use has. Index 0 is avoided: with PTK identity 0
+    /// Add a fresh PGK, with every member's right to send, under the next free PGK ID, whose index no key in use has. Index 0 is avoided: with PTK identity 0
     /// it marks what is not ciphered.
     ///
     /// # Errors
@@ -39,7 +40,11 @@ impl Group {
         let id = (after.saturating_add(1)..=255).chain(1..=255).find(free).ok_or_else(|| {
             ConfigError::new("no PGK ID is free", format!("group {:?}", self.name), "revoke one first")
         })?;
-        self.pgk.push(PgkEntry { id, key: Some(random(32)?), valid_from, expiry });
+        let mut entry = PgkEntry { id, key: Some(random(32)?), valid_from, expiry, sending: Vec::new() };
+        for member in &self.member {
+            entry.set_right(Sending::here(member.id.clone()));
+        }
+        self.pgk.push(entry);
         Ok(id)
     }
 
@@ -48,6 +53,7 @@ impl Group {
         let last = self.pgk.iter().filter(|p| p.key.is_some()).map(|p| p.expiry).max();
         for pgk in &mut self.pgk {
             pgk.key = None;
+            pgk.sending.clear();
         }
         last.unwrap_or(0)
     }

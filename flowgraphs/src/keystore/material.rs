@@ -263,7 +263,7 @@ fn missing(field: &str, place: &str) -> ConfigError {
     ConfigError::new(format!("no {field}"), place, "this protection needs it")
 }
 
-fn exactly<const N: usize>(field: &str, hex: &Hex, place: &str) -> Result<[u8; N], ConfigError> {
+pub(super) fn exactly<const N: usize>(field: &str, hex: &Hex, place: &str) -> Result<[u8; N], ConfigError> {
     hex.0.as_slice().try_into().map_err(|_| wrong(field, N, hex.0.len(), place))
 }
 

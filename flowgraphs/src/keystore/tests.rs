@@ -3,6 +3,8 @@ use sidelink_security::counter::UtcCounter;
 use sidelink_security::counter::reserve::{Lease, ReserveConfig};
 use std::os::unix::fs::PermissionsExt;
 
+mod sending;
+
 /// A folder of its own, removed at the end.
 struct Folder(PathBuf);
 
@@ -43,7 +45,7 @@ fn example() -> Keys {
     friend.application_key = Some(random(32).unwrap());
     friend.announcer = Some("alice".into());
     friend.monitors = vec!["bob".into(), "carol".into()];
-    Keys { version: VERSION, group: vec![group], discovery: vec![open, friend] }
+    Keys { group: vec![group], discovery: vec![open, friend], ..Keys::default() }
 }
 
 #[test]

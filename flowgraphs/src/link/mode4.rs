@@ -7,7 +7,7 @@ use sidelink_phy::pool::V2xPool;
 use sidelink_phy::sci::{Format1, riv_encode};
 use sidelink_phy::units::{PrbRange, SUBFRAMES_PER_DFN_PERIOD, decibel};
 
-use super::Chance;
+use crate::chance::Chance;
 
 /// SL-ThresPSSCH-RSRP of every pair of priorities: -128 dBm in the scale of the samples, below everything that can be
 /// decoded. So whatever was reserved is left alone at first, and the weakest is given up first where too little remains.
@@ -291,7 +291,6 @@ pub fn sub_channels(pool: &V2xPool) -> Vec<PrbRange> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use sidelink_phy::impair::rng::Rng;
 
     fn usage() -> Mode4Use {
         Mode4Use { period: 100, priority: 3, sub_channels: 2, retransmit: true, keep_fifths: 0, lead: 4 }
@@ -312,7 +311,7 @@ mod tests {
 
     #[test]
     fn a_resource_comes_back_every_period_until_it_is_drawn_anew() {
-        let mut chance = Chance(Rng::new(5));
+        let mut chance = Chance::seeded(5, "");
         let start = 30_000;
         let mut mode4 = listened(start, usage());
         let mut all = Vec::new();
@@ -374,7 +373,7 @@ mod tests {
                 .filter_map(|t| mode4.index(t))
                 .map(|k| k + 100)
                 .collect();
-            let mut chance = Chance(Rng::new(seed));
+            let mut chance = Chance::seeded(seed, "");
             let (t, occasion) =
                 (start + 3..).find_map(|t| Some((t, mode4.occasion(t, true, &mut chance)?))).unwrap();
             let k = mode4.index(t).unwrap();
@@ -384,7 +383,7 @@ mod tests {
 
     #[test]
     fn who_says_nothing_gives_the_resource_back() {
-        let mut chance = Chance(Rng::new(1));
+        let mut chance = Chance::seeded(1, "");
         let start = 20_000;
         let mut mode4 = listened(start, usage());
         let mut occasions = 0;

@@ -5,6 +5,7 @@
 //! goes through the air only.
 
 use super::{ProtectedData, ProtectedMessage, SduKind};
+use crate::chance::Chance;
 use crate::config::ConfigError;
 use crate::keystore::{Discovery, Followed, Group, KeyStore, Keys, Protection};
 use sidelink_mac::engine::{Bearer, Config, Engine, Input, Output};
@@ -30,6 +31,8 @@ const PATIENCE_MILLIS: u64 = 10_000;
 pub struct Secrets {
     keys: Keys,
     counters: Counters,
+    /// Nonces: the system's, whatever the scenario's seed.
+    chance: Chance,
     start: UtcTime,
 }
 
@@ -41,26 +44,30 @@ struct Counters {
 
 impl Secrets {
     /// Keys without counters, for discovery alone. `start` is the time of the first subframe.
-    pub const fn of_keys(keys: Keys, start: UtcTime) -> Self {
-        Self { keys, counters: Counters { store: None, rehearsed: None }, start }
+    ///
+    /// # Errors
+    /// The system has no random source.
+    pub fn of_keys(keys: Keys, start: UtcTime) -> Result<Self, ConfigError> {
+        let counters = Counters { store: None, rehearsed: None };
+        Ok(Self { keys, counters, chance: Chance::of_system()?, start })
     }
 
     /// Keys and counters of a store.
     ///
     /// # Errors
-    /// A damaged store.
+    /// A damaged store, or a system without a random source.
     pub fn of_store(store: KeyStore, start: UtcTime) -> Result<Self, ConfigError> {
         let keys = store.keys()?;
         let counters = Counters { store: Some(Arc::new(Mutex::new(store))), rehearsed: None };
-        Ok(Self { keys, counters, start })
+        Ok(Self { keys, counters, chance: Chance::of_system()?, start })
     }
 
-    /// The same for a run that nobody ever hears: it uses the counters that the run after it will use, and no store learns
-    /// of it.
+    /// The same for a run that nobody ever hears: it uses the counters and nonces that the run after it will use, and no
+    /// store learns of it.
     #[must_use]
     pub fn rehearsal(&self) -> Self {
         let counters = Counters { store: self.counters.store.clone(), rehearsed: Some(BTreeMap::new()) };
-        Self { keys: self.keys.clone(), counters, start: self.start }
+        Self { keys: self.keys.clone(), counters, chance: self.chance.clone(), start: self.start }
     }
 }
 
@@ -212,15 +219,16 @@ impl Speakers {
     }
 
     /// What a UE sends in the resource whose first transmission is in `subframe` of the recording, in the period that began
-    /// in subframe `period`; `nonce` is fresh.
+    /// in subframe `period`.
     pub(super) fn message(
         &mut self,
         MessengerId(index): MessengerId,
         subframe: u64,
         period: u64,
-        nonce: [u64; 2],
     ) -> Option<Message> {
         let now = self.now(subframe);
+        let chance = &mut self.secrets.as_mut()?.chance;
+        let nonce = [chance.next_u64(), chance.next_u64()];
         let Messenger { ue, agent, answers, heard, name, .. } = self.messengers.get_mut(index)?;
         if *answers {
             for (_, block) in heard.extract_if(.., |(asked, _)| *asked < period) {
@@ -287,7 +295,8 @@ impl Speakers {
         };
         let Talker { engine, addresses, .. } = &mut self.talkers[talker];
         if !addresses.iter().any(|(known, _)| *known == address) {
-            let sender = sender(group, source, secrets.start.counter(), &mut secrets.counters)?;
+            let sender =
+                sender((&secrets.keys, group), member, secrets.start.counter(), &mut secrets.counters)?;
             engine.add_destination(address, pdcp::Protection::Group(sender));
         }
         if !addresses.contains(&(address, lcid)) {
@@ -479,20 +488,27 @@ impl From<SduKind> for SduType {
 
 /// Who sends to a group, with every PGK that is not over.
 fn sender(
-    group: &Group,
-    member: [u8; 3],
+    (keys, group): (&Keys, &Group),
+    ue: &str,
     now: UtcCounter,
     counters: &mut Counters,
 ) -> Result<group::Sender, ConfigError> {
     let place = format!("group {:?}", group.name);
-    let mut sender = group::Sender::new(group.config()?, member);
-    let mut valid = false;
+    let mut sender = group::Sender::new(group.config()?, group.member_id(ue)?);
+    let (mut valid, mut refused) = (false, None);
     for entry in group.pgk.iter().filter(|entry| entry.expiry > now.value()) {
         if let Some(key) = group.pgk(entry)? {
+            if let Err(why) = keys.may_send(group, entry, ue) {
+                refused = Some(why);
+                continue;
+            }
             valid |= key.valid_from <= now;
             let installed = sender.install(key, ReserveConfig::default(), counters);
             installed.map_err(|e| ConfigError::new(e.to_string(), &place, ""))?;
         }
+    }
+    if let (false, Some(why)) = (valid, refused) {
+        return Err(why);
     }
     if !valid {
         let what = format!("no PGK is valid at {}, when the recording begins", now.value());

@@ -266,3 +266,43 @@ fn annotations_stay_within_the_recording() {
     assert_eq!(all[1].channel.as_deref(), Some("PSBCH"));
     assert!(events[1].annotation(numerology, 7000, 0.0, "A").is_none());
 }
+
+/// A recording that is made again by its seed has the same resources and other nonces; a rehearsal has the same nonces.
+#[test]
+fn nonces_come_from_no_seed() {
+    use crate::keystore::{Discovery, Keys, Protection, random};
+    use crate::scenario::Secrets;
+    let mut entry = Discovery::new("anna", Protection::Rotating, u32::MAX);
+    entry.prose_id = Some(random(20).unwrap());
+    entry.application_key = Some(random(32).unwrap());
+    (entry.nonce_bits, entry.code_bits) = (Some(64), Some(128));
+    let keys = Keys { discovery: vec![entry], ..Keys::default() };
+    let text = "duration = 400\nseed = 1\n[radio]\nprb = 15\ntm = 2\n[[radio.discovery]]\nperiod = 80\n\
+        bitmap = \"1111 1111\"\nprb = { start = 0, end = 14, num = 7 }\n[[ue]]\n[[ue.discovery]]\n\
+        protected = { key = \"anna\" }\n";
+    let scenario = Scenario::from_toml(text, "test").unwrap();
+    let start = sidelink_security::counter::UtcTime::from_millis(1_800_000_000_000);
+    let messages = |secrets: Secrets| -> Vec<(usize, [u8; 29])> {
+        let mut generator = Generator::with_secrets(&scenario, Some(secrets)).unwrap();
+        let mut samples = vec![Sample::default(); generator.subframe_samples()];
+        let mut all = Vec::new();
+        for _ in 0..scenario.duration {
+            for event in generator.next_subframe(&mut samples) {
+                if let Content::SlDch { message, prb, transmission: 1, .. } = event.transmission.content {
+                    all.push((prb, message));
+                }
+            }
+        }
+        all
+    };
+    let secrets = || Secrets::of_keys(keys.clone(), start).unwrap();
+    let first = secrets();
+    let (rehearsed, first, second) = (messages(first.rehearsal()), messages(first), messages(secrets()));
+    assert!(first.len() >= 4, "{} messages", first.len());
+    assert_eq!(rehearsed, first);
+    let mut nonces: Vec<_> = first.iter().chain(&second).map(|(_, message)| message[1..9].to_vec()).collect();
+    nonces.sort_unstable();
+    nonces.dedup();
+    assert_eq!(nonces.len(), first.len() + second.len(), "a nonce came twice");
+    assert!(first.iter().zip(&second).all(|(a, b)| a.0 == b.0), "resources are the seed's");
+}

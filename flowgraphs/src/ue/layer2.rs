@@ -4,6 +4,7 @@ use super::errands::{Done, Errand, Errands};
 use super::link_bearers::LinkBearers;
 use super::links::{Links, Wish};
 use super::refused::Refused;
+use crate::config::ConfigError;
 use crate::link::transmit::Content;
 use sidelink_mac::engine::{Drop, Engine, Input, Output};
 use sidelink_mac::mux::Address;
@@ -120,6 +121,8 @@ pub struct Names {
     pub origin: HashMap<Origin, String>,
     /// Groups that it can send to.
     pub groups: HashMap<String, Address>,
+    /// Groups to which it cannot send, and why.
+    pub receive_only: HashMap<String, ConfigError>,
 }
 
 /// Layer 2 of a UE in time.
@@ -342,6 +345,9 @@ impl Layer2 {
         let Some(&address) = self.names.groups.get(group) else {
             return Err(Refused::NoGroup(group.to_owned()));
         };
+        if let Some(why) = self.names.receive_only.get(group) {
+            return Err(Refused::ReceiveOnly(why.clone()));
+        }
         self.send(address, Lcid::GROUP_DATA, SduType::NonIp, data, tell)
     }
 

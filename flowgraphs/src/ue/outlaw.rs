@@ -5,14 +5,14 @@ use super::framer::{Continuity, Framer};
 use super::run::Participant;
 use super::{Budget, UeConfig, first_whole};
 use crate::Sample;
+use crate::chance::Chance;
 use crate::clock::Clock;
 use crate::config::ConfigError;
+use crate::link::Mode2;
 use crate::link::transmit::{Content, Modulator, SciFields, Transmission};
-use crate::link::{Chance, Mode2};
 use crate::receive::receiver_config;
 use sidelink_phy::channel::pssch::{Grant, REDUNDANCY_VERSIONS};
 use sidelink_phy::coding::crc::CRC16;
-use sidelink_phy::impair::rng::Rng;
 use sidelink_phy::numerology::Numerology;
 use sidelink_phy::pool::CommunicationPool;
 use sidelink_phy::receive::receiver::{ControlInformation, Event, Receiver};
@@ -120,7 +120,9 @@ impl<P: Plot> Outlaw<P> {
             modulation,
             cp: [pool.control_cp, pool.data_cp],
             amplitude: 10f32.powf(config.device.level as f32 / 20.0),
-            chance: Chance(Rng::new(config.seed)),
+            chance: config
+                .seed
+                .map_or_else(Chance::of_system, |seed| Ok(Chance::seeded(seed, &config.name)))?,
             means: Means { octets: bits / 8, ..Means::default() },
             plot,
             agenda: BTreeMap::new(),
@@ -239,7 +241,7 @@ impl<P: Plot> Outlaw<P> {
                 let grant = grant(PrbRange { start: rest[0], len }, 0, 0);
                 rest = &rest[len..];
                 let Ok((modulation, bits)) = grant.size(SidelinkMode::D2d) else { continue };
-                let block = (0..bits / 8).map(|_| self.chance.0.next_u64() as u8).collect();
+                let block = (0..bits / 8).map(|_| self.chance.next_u64() as u8).collect();
                 self.schedule(t, self.cp[0], Content::SlSch { grant, modulation, block, number: 0 });
             }
         }

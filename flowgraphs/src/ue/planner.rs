@@ -12,9 +12,10 @@ pub use mode4::{Mode4Communication, Mode4Settings};
 use self::spare::Spare;
 use super::layer2::{Layer2, Tell};
 use super::sync::Sync;
+use crate::chance::PlannerChance;
 use crate::clock::Clock;
 use crate::link::transmit::{Content, Transmission};
-use crate::link::{self, Chance, Mode4};
+use crate::link::{self, Mode4};
 use sidelink_phy::numerology::Numerology;
 use sidelink_phy::receive::receiver::{ControlInformation, Receiver};
 use sidelink_phy::units::{CyclicPrefix, TransmissionMode};
@@ -28,7 +29,7 @@ pub struct Planner {
     discovery: Vec<Discovery>,
     communication: Vec<Communication>,
     mode4: Option<Mode4Communication>,
-    chance: Chance,
+    chance: PlannerChance,
     used: Vec<Range<usize>>,
     spare: Spare,
 }
@@ -42,7 +43,7 @@ impl Planner {
         discovery: Vec<Discovery>,
         communication: Vec<Communication>,
         mode4: Option<Mode4Communication>,
-        chance: Chance,
+        chance: PlannerChance,
     ) -> Self {
         let spare = Spare::new(numerology);
         let used = Vec::with_capacity(16);
@@ -89,7 +90,7 @@ impl Planner {
         tell: &mut Tell<'_>,
     ) {
         self.spare.take_back(out);
-        let chance = self.chance.0.next_u64();
+        let chance = self.chance.resources.next_u64();
         let at = Clock::dfn(t);
         if let Some(signal) = sync.signal(t, chance) {
             let mut mib = self.spare.one();
@@ -102,10 +103,10 @@ impl Planner {
             discovery.plan(t, layer2, &mut self.chance, out, tell);
         }
         for communication in &mut self.communication {
-            communication.plan(t, layer2, &mut self.chance, &mut self.spare, out, tell);
+            communication.plan(t, layer2, &mut self.chance.resources, &mut self.spare, out, tell);
         }
         if let Some(mode4) = &mut self.mode4 {
-            mode4.plan(t, layer2, &mut self.chance, &mut self.spare, out, tell);
+            mode4.plan(t, layer2, &mut self.chance.resources, &mut self.spare, out, tell);
         }
         self.keep_possible(t, sync, out);
     }

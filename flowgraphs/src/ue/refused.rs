@@ -1,5 +1,6 @@
 //! Why a UE does not do what it is asked.
 
+use crate::config::ConfigError;
 use sidelink_mac::engine;
 use sidelink_prose::direct_link;
 use sidelink_wire::ids::Layer2Id;
@@ -11,6 +12,8 @@ use std::fmt;
 pub enum Refused {
     /// No group has this name.
     NoGroup(String),
+    /// The key store has no right to send to the group.
+    ReceiveOnly(ConfigError),
     /// The UE has no one-to-one links.
     NoLinks,
     /// No link is configured with this peer.
@@ -34,6 +37,7 @@ impl fmt::Display for Refused {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NoGroup(group) => write!(f, "there is no group {group:?}"),
+            Self::ReceiveOnly(why) => why.fmt(f),
             Self::NoLinks => f.write_str("this UE has no [[link]]"),
             Self::NoPeer { peer, known } => {
                 write!(f, "no [[link]] has the peer {peer:?}; there is {}", known.join(", "))

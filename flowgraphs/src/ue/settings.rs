@@ -6,6 +6,7 @@ use super::{
     Application, CommunicationSettings, DiscoverySettings, KdStore, Mode4Communication, Mode4Settings,
     NoStore, Parts, SyncConfig, SyncTransmit, Ue,
 };
+use crate::chance::{Chance, UeChance};
 use crate::config::{ConfigError, Radio, RadioConfig, parse_toml, slss_id};
 use crate::credential::CredentialConfig;
 use crate::keystore::{self, Hex, KeyStore, Keys};
@@ -15,7 +16,7 @@ use serde::Deserialize;
 use sidelink_phy::numerology::Numerology;
 use sidelink_phy::pool::V2xPool;
 use sidelink_phy::units::{CyclicPrefix, TransmissionMode};
-use sidelink_radio::Anchor;
+use sidelink_radio::{Anchor, Description};
 use sidelink_security::counter::reserve::CounterStore;
 use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
@@ -35,9 +36,9 @@ pub struct UeConfig {
     /// Layer-2 ID, six hexadecimal digits; that of the groups in the key store where it is not given.
     #[serde(default)]
     pub layer2_id: Option<Hex>,
-    /// Draws resources and identities.
-    #[serde(default = "one")]
-    pub seed: u64,
+    /// Draws resources and identities in lock-step, where all else is the same each time; in real time the system draws.
+    #[serde(default)]
+    pub seed: Option<u64>,
     /// Subframes from the last one received to the one that is planned.
     #[serde(default = "lead")]
     pub lead: u64,
@@ -239,10 +240,6 @@ pub struct TalkConfig {
     pub octets: usize,
 }
 
-fn one() -> u64 {
-    1
-}
-
 fn lead() -> u64 {
     4
 }
@@ -258,6 +255,24 @@ pub struct RadioFacts {
     pub anchor: Anchor,
     /// Whether samples come at the pace of the air.
     pub real_time: bool,
+    /// What a seed of the UE's file is good for there.
+    pub draws: Draws,
+}
+
+/// Where a UE draws resources, identities and times from. Nonces are the system's in either case.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Draws {
+    /// The system's random source, whatever seed the file says: others may listen.
+    System,
+    /// The seed of the file, where it says one: a simulation.
+    Seeded,
+}
+
+impl Draws {
+    /// A radio that runs in lock-step is a simulation.
+    pub const fn on(description: &Description) -> Self {
+        if description.real_time { Self::System } else { Self::Seeded }
+    }
 }
 
 impl UeConfig {
@@ -418,8 +433,22 @@ impl UeConfig {
             transmit_advance: self.device.transmit_advance,
             gain_db: self.device.level,
             patience: self.time.patience,
-            seed: self.seed ^ of_name(&self.name),
+            chance: UeChance::new(self.chance(facts.draws)?)?,
         }))
+    }
+
+    pub(super) fn chance(&self, draws: Draws) -> Result<Chance, ConfigError> {
+        match (draws, self.seed) {
+            (Draws::Seeded, Some(seed)) => Ok(Chance::seeded(seed, &self.name)),
+            (Draws::System, Some(seed)) => {
+                tracing::warn!(
+                    "{}: seed = {seed} is not used: it counts in lock-step only, as everybody could compute what is sent",
+                    self.name
+                );
+                Chance::of_system()
+            }
+            (_, None) => Chance::of_system(),
+        }
     }
 
     fn mode4(&self, pool: &V2xPool) -> Result<Mode4Communication, ConfigError> {
@@ -472,10 +501,4 @@ impl UeConfig {
             hysteresis_db: time.hysteresis,
         })
     }
-}
-
-/// Two UEs with files that differ in the name alone must not draw the same resources. FNV-1a.
-fn of_name(name: &str) -> u64 {
-    name.bytes()
-        .fold(0xcbf2_9ce4_8422_2325, |hash, octet| (hash ^ u64::from(octet)).wrapping_mul(0x100_0000_01b3))
 }

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 mod hostile;
 mod late;
 mod line;
+mod privacy;
 mod skip;
 
 /// What a UE sent: pieces by their first samples.
@@ -147,7 +148,7 @@ fn ue(name: &str, seed: u64, source: &str, more: &str, keys: &Keys, diary: &Diar
     let text = format!("name = \"{name}\"\nseed = {seed}\n{RADIO}\n[time]\nsource = \"{source}\"\n{more}");
     let config = UeConfig::from_toml(&text, "test").unwrap();
     let anchor = Anchor { utc_ns: UTC * 1_000_000_000 + 300_000, uncertainty_ns: 0 };
-    let facts = RadioFacts { anchor, real_time: false };
+    let facts = RadioFacts { anchor, real_time: false, draws: Draws::Seeded };
     config.build_with(keys, NoStore::default(), facts, vec![Box::new(diary.clone())]).unwrap()
 }
 
@@ -221,7 +222,7 @@ fn a_gap_and_a_break_are_survived() {
 fn the_example_is_a_ue() {
     let config = UeConfig::from_toml(EXAMPLE, "example").unwrap();
     let anchor = Anchor { utc_ns: UTC * 1_000_000_000, uncertainty_ns: 0 };
-    let facts = RadioFacts { anchor, real_time: false };
+    let facts = RadioFacts { anchor, real_time: false, draws: Draws::Seeded };
     let ue = config.build_with(&Keys::default(), NoStore::default(), facts, Vec::new()).unwrap();
     assert_eq!(ue.subframe_samples(), 7680);
 }
@@ -229,7 +230,7 @@ fn the_example_is_a_ue() {
 #[test]
 fn what_is_wrong_is_said_with_its_place() {
     let anchor = Anchor { utc_ns: 0, uncertainty_ns: 0 };
-    let facts = RadioFacts { anchor, real_time: false };
+    let facts = RadioFacts { anchor, real_time: false, draws: Draws::Seeded };
     let build = |text: &str| {
         let config = UeConfig::from_toml(text, "test")?;
         config.build_with(&keys(), NoStore::default(), facts, Vec::new()).map(|_| ())
@@ -281,6 +282,8 @@ mcs = 5
 fn ues_of_mode_4_sense_and_keep_clear_of_each_other() {
     let mut keys = keys();
     keys.group[0].member.extend(["carol=0000c3", "dave=0000d4"].map(|m| m.parse().unwrap()));
+    keys.group[0].pgk.clear();
+    keys.group[0].new_pgk(0, u32::MAX).unwrap();
     let names = ["alice", "bob", "carol", "dave"];
     let diaries = names.map(|_| Diary::default());
     let mut ues: Vec<_> = names
@@ -295,7 +298,7 @@ fn ues_of_mode_4_sense_and_keep_clear_of_each_other() {
             );
             let config = UeConfig::from_toml(&text, "test").unwrap();
             let anchor = Anchor { utc_ns: UTC * 1_000_000_000 + 300_000, uncertainty_ns: 0 };
-            let facts = RadioFacts { anchor, real_time: false };
+            let facts = RadioFacts { anchor, real_time: false, draws: Draws::Seeded };
             let ue =
                 config.build_with(&keys, NoStore::default(), facts, vec![Box::new(diary.clone())]).unwrap();
             (ue, 3 * i as i64)

@@ -18,7 +18,7 @@ use sidelink_security::discovery::{Announcement, Code, CodeFilter, Message, Prof
 use sidelink_security::keys::ApplicationKey;
 use sidelink_security::outcome::Outcome;
 
-use super::seen::{Note, Seen, Who};
+use super::seen::{Note, Proof, Seen, Who};
 use super::tabled::{Inner, Job, Tabled};
 use super::{AirTime, TimePolicy, checked, more_telling};
 use sidelink_wire as wire;
@@ -100,7 +100,8 @@ pub struct MonitorConfig {
     pub profile: Profile,
     /// An identity is reported again after this time (T4006, match report refresh), milliseconds.
     pub report_interval_millis: u64,
-    /// Identities heard at once that are remembered for debouncing and against replays.
+    /// Identities heard at once that are remembered against replays and for debouncing; as many again that are not proven,
+    /// for debouncing.
     pub heard: usize,
 }
 
@@ -287,7 +288,7 @@ impl Monitor {
     ) -> Result<Discovered, Dropped> {
         let (message_type, message) = checked(bytes).map_err(Dropped::Malformed)?;
         match self.find(policy, now, message_type, message) {
-            Ok((who, finding)) => self.accept(now, who, finding).map_err(Dropped::Refused),
+            Ok((who, finding)) => self.accept(policy, now, who, finding).map_err(Dropped::Refused),
             Err(refusal) => Err(Dropped::Refused(refusal)),
         }
     }
@@ -344,17 +345,26 @@ impl Monitor {
     }
 
     /// Debounces, and refuses what is older than what the same identity sent. Only what was proven moves the limit.
-    fn accept(&mut self, now: &AirTime, who: Who, finding: Finding) -> Result<Discovered, Refusal> {
-        let (digest, number, ordered) = match &finding {
-            Finding::Identity(period) => (0, period.0, true),
-            Finding::Verified(a) => (digest(&a.code), u64::from(a.counter.value()), true),
-            Finding::ToReport(a) | Finding::Unprotected(a) => (digest(&a.code), 0, false),
+    fn accept(
+        &mut self,
+        policy: &TimePolicy,
+        now: &AirTime,
+        who: Who,
+        finding: Finding,
+    ) -> Result<Discovered, Refusal> {
+        let (digest, proof) = match &finding {
+            Finding::Identity(period) => (0, Proof::Proven(period.0)),
+            Finding::Verified(a) => (digest(&a.code), Proof::Proven(u64::from(a.counter.value()))),
+            Finding::ToReport(a) | Finding::Unprotected(a) => (digest(&a.code), Proof::Unproven),
         };
         let interval = self.config.report_interval_millis;
-        match self.seen.note((who, digest), number, ordered, now.slot, interval) {
+        // a counter may be MAX_OFFSET ahead of the clock, and passes until it is as far behind
+        let keep = 2 * (1000 * u64::from(policy.max_offset) + policy.uncertainty_millis);
+        match self.seen.note((who, digest), proof, now.slot, interval, keep) {
             Note::Report => Ok(Discovered { who, finding, report: true }),
             Note::Debounced => Ok(Discovered { who, finding, report: false }),
             Note::Replay => Err(Refusal::Replay),
+            Note::Full => Err(Refusal::RateLimited),
         }
     }
 }

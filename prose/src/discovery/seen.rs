@@ -39,38 +39,88 @@ pub(super) enum Note {
     Debounced,
     /// Older than what this identity sent before.
     Replay,
+    /// Proven, and no place is free: all are of identities of which a copy could still pass.
+    Full,
 }
 
-/// Identities heard lately, sorted by key.
+/// How far what was heard is proven.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Proof {
+    /// In this period or counter: an older one of the same identity is a replay.
+    Proven(u64),
+    /// Anybody may have sent it.
+    Unproven,
+}
+
+/// Identities heard lately. What is not proven has places of its own, so that it pushes out nothing that is.
 #[derive(Debug, Clone)]
 pub(super) struct Seen {
+    proven: Places,
+    unproven: Places,
+}
+
+/// A fixed number of places, sorted by key.
+#[derive(Debug, Clone)]
+struct Places {
     places: Vec<Place>,
     capacity: usize,
 }
 
 impl Seen {
+    /// `capacity` places of each kind.
     pub(super) fn new(capacity: usize) -> Self {
+        Self { proven: Places::new(capacity), unproven: Places::new(capacity) }
+    }
+
+    /// Notes that `key` was heard. A proven identity keeps its place for `keep_millis`, for as long as an older message of it
+    /// would not be refused for its age; an unproven one until others need it.
+    pub(super) fn note(
+        &mut self,
+        key: Key,
+        proof: Proof,
+        now: UtcTime,
+        interval_millis: u64,
+        keep_millis: u64,
+    ) -> Note {
+        match proof {
+            Proof::Proven(number) => {
+                let free = |place: &Place| now > place.heard.plus_millis(keep_millis);
+                self.proven.note(key, number, now, interval_millis, free)
+            }
+            Proof::Unproven => self.unproven.note(key, 0, now, interval_millis, |_| true),
+        }
+    }
+
+    /// Forgets an identity that is no longer followed.
+    pub(super) fn forget(&mut self, who: Who) {
+        for places in [&mut self.proven, &mut self.unproven] {
+            places.places.retain(|place| place.key.0 != who);
+        }
+    }
+}
+
+impl Places {
+    fn new(capacity: usize) -> Self {
         let capacity = capacity.max(1);
         Self { places: Vec::with_capacity(capacity), capacity }
     }
 
-    /// Notes that `key` was heard in period or counter `number`; `ordered` when what is older than the newest is a
-    /// replay. An identity that is new takes the place of the one that was silent the longest.
-    pub(super) fn note(
+    /// An identity that is new takes the place of the one that was silent the longest, if that one is `free`.
+    fn note(
         &mut self,
         key: Key,
         number: u64,
-        ordered: bool,
         now: UtcTime,
         interval_millis: u64,
+        free: impl Fn(&Place) -> bool,
     ) -> Note {
         match self.places.binary_search_by_key(&key, |place| place.key) {
             Ok(at) => {
                 let place = &mut self.places[at];
-                if ordered && number < place.newest {
+                if number < place.newest {
                     return Note::Replay;
                 }
-                place.newest = place.newest.max(number);
+                place.newest = number;
                 place.heard = now;
                 if now < place.reported.plus_millis(interval_millis) {
                     return Note::Debounced;
@@ -81,6 +131,9 @@ impl Seen {
                 if self.places.len() == self.capacity {
                     let oldest =
                         (0..self.capacity).min_by_key(|&index| self.places[index].heard).unwrap_or(0);
+                    if !free(&self.places[oldest]) {
+                        return Note::Full;
+                    }
                     self.places.remove(oldest);
                     at -= usize::from(oldest < at);
                 }
@@ -88,10 +141,5 @@ impl Seen {
             }
         }
         Note::Report
-    }
-
-    /// Forgets an identity that is no longer followed.
-    pub(super) fn forget(&mut self, who: Who) {
-        self.places.retain(|place| place.key.0 != who);
     }
 }

@@ -11,6 +11,8 @@ use sidelink_security::keys::{ApplicationKey, DiscoveryKey, Duck, Duik, Dusk, Pr
 use super::*;
 use sidelink_wire::pc5_discovery::Content;
 
+mod rules;
+
 /// A small deterministic generator (SplitMix64).
 pub(super) fn random(mut seed: u64) -> impl FnMut() -> u64 {
     move || {

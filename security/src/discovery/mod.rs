@@ -193,7 +193,7 @@ pub enum Refusal {
     NotAuthorised,
     /// The message type is not one that this protection carries.
     Type,
-    /// More answers were asked for than the rate allows.
+    /// More answers were asked for than the rate allows, or more was heard at once than is remembered.
     RateLimited,
 }
 
@@ -225,7 +225,7 @@ impl fmt::Display for Refusal {
             Self::Expired => "the validity of key or code is over",
             Self::NotAuthorised => "the sender is not authorised for this",
             Self::Type => "the message type is not one of this protection",
-            Self::RateLimited => "more answers were asked for than the rate allows",
+            Self::RateLimited => "more came at once than there is time or memory for",
         })
     }
 }

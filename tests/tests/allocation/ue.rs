@@ -2,7 +2,7 @@
 
 use super::counting::counted;
 use sidelink_flowgraphs::keystore::{Discovery, Hex, Keys, Protection};
-use sidelink_flowgraphs::ue::{NoStore, RadioFacts, Ue, UeConfig};
+use sidelink_flowgraphs::ue::{Draws, NoStore, RadioFacts, Ue, UeConfig};
 use sidelink_phy::Sample;
 use sidelink_radio::{Anchor, Event, RadioError, Transmit};
 
@@ -67,7 +67,7 @@ fn ue(name: &str, id: &str, more: &str) -> Ue {
     );
     let config = UeConfig::from_toml(&text, "test").unwrap();
     let anchor = Anchor { utc_ns: 1_800_000_000_000_000_000, uncertainty_ns: 0 };
-    let facts = RadioFacts { anchor, real_time: false };
+    let facts = RadioFacts { anchor, real_time: false, draws: Draws::Seeded };
     config.build_with(&keys, NoStore::default(), facts, Vec::new()).unwrap()
 }
 

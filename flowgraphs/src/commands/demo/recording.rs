@@ -39,7 +39,7 @@ pub(super) fn keep_keys(path: &Path, keys: &Keys) -> Result<(), ConfigError> {
         let what = "the keys of the recording would go into a file that exists";
         return Err(ConfigError::new(what, store.display().to_string(), remedy));
     }
-    KeyStore::create(&store)?.put(keys)
+    KeyStore::create(&store)?.put(&keys.clone().receive_only())
 }
 
 /// A port that listens while the demo runs.

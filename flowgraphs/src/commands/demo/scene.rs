@@ -117,7 +117,7 @@ pub(super) fn forged_keys() -> Result<Keys, ConfigError> {
 /// A store file with the keys.
 pub(super) fn store(folder: &Path, ue: &str, keys: &Keys) -> Result<PathBuf, ConfigError> {
     let path = folder.join(format!("{ue}.keys"));
-    KeyStore::create(&path)?.put(keys)?;
+    KeyStore::create(&path)?.put(&keys.for_ue(ue))?;
     Ok(path)
 }
 

@@ -8,8 +8,8 @@ use super::plots::{Kind, Scheme};
 use crate::config::ConfigError;
 use crate::keystore::Keys;
 use crate::ue::{
-    Application, NoStore, Outlaw, Participant, RadioFacts, Replayer, Running, ThreadOptions, Ue, UeConfig,
-    certify,
+    Application, Draws, NoStore, Outlaw, Participant, RadioFacts, Replayer, Running, ThreadOptions, Ue,
+    UeConfig, certify,
 };
 use sidelink_radio::air::{Air, AirConfig, Pace, PortConfig};
 use sidelink_radio::number::Number;
@@ -233,7 +233,7 @@ fn begin(
 ) -> anyhow::Result<Running<Ue>> {
     let streams = radio.start()?;
     let anchor = streams.anchor.unwrap_or(NO_ANCHOR);
-    let facts = RadioFacts { anchor, real_time: false };
+    let facts = RadioFacts { anchor, real_time: false, draws: Draws::Seeded };
     let mut ue = config.build_with(&Keys::default(), NoStore::default(), facts, applications)?;
     if certificates {
         certify(&mut ue, &config.name, anchor)?;

@@ -100,12 +100,16 @@ fn files(parts: &Parts) -> Vec<String> {
     let ends = |has: bool, ends: &'static [&'static str]| if has { ends } else { &[] };
     let mut names = Vec::new();
     for name in NAMES {
-        let ends =
-            [&[".toml"][..], ends(!parts.v2x, &[".keys"]), ends(parts.link, &[".key", ".pem"])].concat();
+        let ends = [
+            &[".toml"][..],
+            ends(!parts.v2x, &[".keys", ".keys.witness"]),
+            ends(parts.link, &[".key", ".pem"]),
+        ]
+        .concat();
         names.extend(ends.iter().map(|end| format!("{name}{end}")));
     }
     names.extend(ends(parts.link, &["ca.key", "ca.pem"]).iter().map(|name| (*name).to_owned()));
-    names.extend(parts.group.then(|| WATCHER.to_owned()));
+    names.extend(ends(parts.group, &["", ".witness"]).iter().map(|end| format!("{WATCHER}{end}")));
     names.push("README".to_owned());
     names
 }
@@ -131,7 +135,7 @@ fn pair(parts: &Parts, folder: &Path) -> anyhow::Result<()> {
     }
     if parts.group {
         // a store is held by the UE that uses it
-        KeyStore::create(&folder.join(WATCHER))?.put(&keys)?;
+        KeyStore::create(&folder.join(WATCHER))?.put(&keys.receive_only())?;
     }
     Ok(())
 }
@@ -177,8 +181,7 @@ fn configuration(parts: &Parts, k: usize) -> String {
         "# {name}, one of two UEs: `sidelink ue -c {name}.toml`; the other is {peer}.toml.\n\
          # `sidelink ue --example` shows every setting.\n\
          name = \"{name}\"              # its name in the key store and in the certificate\n{keys}\
-         layer2-id = \"{id}\"\nseed = {}\n\n{carrier}",
-        k + 1
+         layer2-id = \"{id}\"\n\n{carrier}"
     );
     // milliseconds: a UE that sends hears nothing, so both talk at different times
     let apart = 300 * k;

@@ -143,10 +143,8 @@ impl DiscoverySource {
         match &self.protected {
             None => self.message.fill(self.periods - 1, &self.rng, &mut message),
             Some((speakers, id)) => {
-                let mut rng = self.rng.fork(!self.periods);
-                let nonce = [rng.next_u64(), rng.next_u64()];
                 let period = now.subframe.saturating_sub(u64::from(into));
-                message = lock(speakers).message(*id, now.subframe, period, nonce)?;
+                message = lock(speakers).message(*id, now.subframe, period)?;
             }
         }
         Some(message)

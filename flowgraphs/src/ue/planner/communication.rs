@@ -3,9 +3,10 @@
 
 use super::super::layer2::{Layer2, Tell};
 use super::spare::Spare;
+use crate::chance::Chance;
 use crate::clock::Clock;
 use crate::link::transmit::{Content, SciFields, Transmission};
-use crate::link::{Chance, Mode2, SharedResource};
+use crate::link::{Mode2, SharedResource};
 use sidelink_phy::channel::pssch::{Grant, REDUNDANCY_VERSIONS};
 use sidelink_phy::coding::crc::CRC16;
 use sidelink_phy::numerology::Numerology;

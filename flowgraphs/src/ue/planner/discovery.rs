@@ -1,9 +1,10 @@
 //! PSDCH, type 1: in every discovery period a resource for each message that wants one (TS 36.213 §14.3.1).
 
 use super::super::layer2::{Layer2, Tell};
+use crate::chance::PlannerChance;
 use crate::clock::Clock;
+use crate::link::Type1;
 use crate::link::transmit::{Content, Transmission};
-use crate::link::{Chance, Type1};
 use sidelink_phy::channel::psdch::REDUNDANCY_VERSIONS;
 use sidelink_phy::pool::DiscoveryPool;
 use sidelink_phy::units::{CyclicPrefix, PrbRange};
@@ -43,7 +44,7 @@ impl Discovery {
         &mut self,
         t: u64,
         layer2: &mut Layer2,
-        chance: &mut Chance,
+        chance: &mut PlannerChance,
         out: &mut Vec<Transmission>,
         tell: &mut Tell<'_>,
     ) {
@@ -59,7 +60,7 @@ impl Discovery {
         for resource in &mut self.current {
             for (j, (_, prbs)) in resource.places.iter().enumerate().filter(|(_, (s, _))| *s == into) {
                 if j == 0 {
-                    let nonce = [chance.0.next_u64(), chance.0.next_u64()];
+                    let nonce = [chance.nonces.next_u64(), chance.nonces.next_u64()];
                     resource.message = layer2.announce(period, nonce, tell);
                 }
                 let Some(message) = resource.message else { continue };
@@ -77,11 +78,11 @@ impl Discovery {
         }
     }
 
-    fn begin(&mut self, wanted: usize, chance: &mut Chance) {
+    fn begin(&mut self, wanted: usize, chance: &mut PlannerChance) {
         self.current.clear();
         self.busy.clear();
         for _ in 0..wanted {
-            if let Some(places) = self.settings.draw.draw(&mut self.busy, chance) {
+            if let Some(places) = self.settings.draw.draw(&mut self.busy, &mut chance.resources) {
                 self.current.push(Resource { places, message: None });
             }
         }

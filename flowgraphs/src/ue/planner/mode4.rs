@@ -3,8 +3,9 @@
 
 use super::super::layer2::{Layer2, Tell};
 use super::spare::Spare;
+use crate::chance::Chance;
 use crate::link::transmit::{Content, SciFields, Transmission};
-use crate::link::{Chance, Mode4, Occasion, sub_channels};
+use crate::link::{Mode4, Occasion, sub_channels};
 use sidelink_phy::channel::pssch::{Grant, REDUNDANCY_VERSIONS_V2X};
 use sidelink_phy::coding::crc::CRC16;
 use sidelink_phy::pool::V2xPool;
@@ -102,7 +103,7 @@ impl Mode4Communication {
             }
             self.blocks += 1;
         }
-        let n_cs = SHIFTS[(chance.0.next_u64() % 4) as usize];
+        let n_cs = SHIFTS[(chance.next_u64() % 4) as usize];
         self.send(&occasion, n_cs, spare, out);
     }
 

@@ -67,21 +67,25 @@ where
         let id = layer2_id(&group.id, &format!("group {:?}", group.name))?;
         provisioned.add_plain(&group.name, to_group(id))?;
     }
-    let mut groups = provisioned.groups;
+    for why in provisioned.receive_only.values() {
+        tracing::warn!("{why}");
+    }
+    let (mut groups, receive_only) = (provisioned.groups, provisioned.receive_only);
     if let Some(links) = &links {
         groups.extend(links.peers().map(|(name, peer)| (format!("link:{name}"), Address::Ue(peer))));
     }
     for (i, talk) in config.talk.iter().enumerate() {
-        let address = address(&config.name, &groups, &talk.to, &format!("talk[{i}]"))?;
+        let place = format!("talk[{i}]");
+        let address = address(&config.name, (&groups, &receive_only), &talk.to, &place)?;
         let count = talk.count.unwrap_or(u64::MAX);
         let talker = Talker::new(address, Lcid::GROUP_DATA, talk.every, count, &talk.text, talk.octets);
         applications.push(Box::new(talker));
     }
     if let Some(ip) = &config.ip {
-        let address = address(&config.name, &groups, &ip.to, "[ip]")?;
+        let address = address(&config.name, (&groups, &receive_only), &ip.to, "[ip]")?;
         applications.push(Box::new(Ip::open(ip, address, Lcid::GROUP_DATA)?));
     }
-    let names = Names { who: provisioned.who, origin: provisioned.origin, groups };
+    let names = Names { who: provisioned.who, origin: provisioned.origin, groups, receive_only };
     let layer2 =
         Layer2::new((provisioned.engine, provisioned.agent), names, Errands::new(store, !facts.real_time));
     Ok(match links {
@@ -100,10 +104,13 @@ fn seed() -> Result<Zeroizing<[u8; 32]>, ConfigError> {
 
 fn address(
     ue: &str,
-    groups: &HashMap<String, Address>,
+    (groups, receive_only): (&HashMap<String, Address>, &HashMap<String, ConfigError>),
     name: &str,
     place: &str,
 ) -> Result<Address, ConfigError> {
+    if let Some(why) = receive_only.get(name) {
+        return Err(why.clone().within(place));
+    }
     groups.get(name).copied().ok_or_else(|| {
         let mut known: Vec<_> = groups.keys().map(String::as_str).collect();
         known.sort_unstable();

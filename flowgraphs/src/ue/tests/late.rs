@@ -18,7 +18,7 @@ impl Late {
         let text = format!("name = \"alice\"\nseed = 3\n{V2X}\n{more}{talk}");
         let config = UeConfig::from_toml(&text, "test").unwrap();
         let anchor = Anchor { utc_ns: UTC * 1_000_000_000 + 300_000, uncertainty_ns: 0 };
-        let facts = RadioFacts { anchor, real_time: false };
+        let facts = RadioFacts { anchor, real_time: false, draws: Draws::Seeded };
         let ue =
             config.build_with(&keys(), NoStore::default(), facts, vec![Box::new(diary.clone())]).unwrap();
         let noise = sidelink_phy::impair::awgn::Awgn::new(1e-4, 1);

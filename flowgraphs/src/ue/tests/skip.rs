@@ -42,7 +42,7 @@ fn sent(keys: &Keys, late: &[u64]) -> Vec<(u64, What)> {
     let text = format!("name = \"alice\"\nseed = 1\n{RADIO}\n[time]\nsource = \"utc\"\n{talk}");
     let config = UeConfig::from_toml(&text, "test").unwrap();
     let anchor = Anchor { utc_ns: UTC * 1_000_000_000 + 300_000, uncertainty_ns: 0 };
-    let facts = RadioFacts { anchor, real_time: false };
+    let facts = RadioFacts { anchor, real_time: false, draws: Draws::Seeded };
     let mut ue = config.build_with(keys, NoStore::default(), facts, vec![Box::new(log.clone())]).unwrap();
     let (n, lead) = (ue.subframe_samples(), ue.lead);
     let mut noise = sidelink_phy::impair::awgn::Awgn::new(1e-4, 1);

@@ -1,0 +1,188 @@
+//! Rights to send on their way: store -> file -> store. Each is durably gone from where it was before it is where it goes:
+//! what stops in between loses it, and nothing doubles it.
+
+use super::entry::Keys;
+use super::place::sync_folder;
+use super::sending::{Right, Sending};
+use super::{KeyStore, check_mode, create_private, is_database, read_toml, utc_now};
+use crate::config::ConfigError;
+use sidelink_security::counter::reserve::CounterStore;
+use std::fs::File;
+use std::io::Write;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+
+/// Keys for one UE, and what it may not send under.
+pub struct Handed {
+    /// For its file.
+    pub keys: Keys,
+    /// Each PGK whose right to send was not there to be handed out, and why.
+    pub missing: Vec<ConfigError>,
+}
+
+impl KeyStore {
+    /// Hands out what is for `ue`, with its rights to send: when this returns they are gone from here.
+    ///
+    /// # Errors
+    /// A damaged store, or the disk.
+    pub fn hand_out(&mut self, ue: &str) -> Result<Handed, ConfigError> {
+        let mut all = self.keys()?;
+        let mut keys = all.for_ue(ue);
+        let mut missing = Vec::new();
+        let mut given = false;
+        for out in &mut keys.group {
+            for pgk in &mut out.pgk {
+                pgk.sending.clear();
+            }
+            let Some(group) = all.group.iter().find(|group| group.name == out.name).cloned() else {
+                continue;
+            };
+            let Some(id) = group.member.iter().find(|m| m.ue == ue).map(|m| m.id.clone()) else { continue };
+            for pgk in group.pgk.iter().filter(|pgk| pgk.key.is_some()) {
+                if let Err(why) = all.may_send(&group, pgk, ue) {
+                    missing.push(why);
+                    continue;
+                }
+                let Some(stream) = group.stream(pgk, &id)? else { continue };
+                let next = Some(self.reserved(&stream)?);
+                let gone =
+                    Sending { id: id.clone(), right: Right::HandedOut, since: Some(utc_now()), next: None };
+                let here = all.group.iter_mut().find(|g| g.name == out.name);
+                if let Some(here) = here.and_then(|g| g.pgk.iter_mut().find(|p| p.id == pgk.id)) {
+                    here.set_right(gone);
+                }
+                if let Some(there) = out.pgk.iter_mut().find(|p| p.id == pgk.id) {
+                    there.set_right(Sending { next, ..Sending::here(id.clone()) });
+                }
+                given = true;
+            }
+        }
+        if given {
+            self.put(&Keys { discovery: Vec::new(), ..all })?;
+        }
+        Ok(Handed { keys, missing })
+    }
+
+    /// Takes over the entries of a file with the rights that are in it; `replace` those of the same name. The file keeps no
+    /// right. Returns what came, and why rights that are in the file did not.
+    ///
+    /// # Errors
+    /// An entry of the same name, a file or an entry that makes no sense, or the disk.
+    pub fn take_over(
+        &mut self,
+        path: &Path,
+        replace: bool,
+    ) -> Result<(Keys, Option<ConfigError>), ConfigError> {
+        let source = Source::open(path)?;
+        let old = self.keys()?;
+        let known = |name: &str| {
+            old.group.iter().any(|g| g.name == name) || old.discovery.iter().any(|d| d.name == name)
+        };
+        let names = source.keys.group.iter().map(|g| &g.name);
+        let mut names = names.chain(source.keys.discovery.iter().map(|d| &d.name));
+        if let Some(taken) = names.find(|name| !replace && known(name)) {
+            let what = format!("the store has an entry {taken:?}");
+            return Err(ConfigError::new(what, "", "give --replace to replace it"));
+        }
+        if source.keys.has_rights() {
+            self.settle_for_new_rights()?;
+        }
+        let (mut keys, refused) = source.take();
+        let counters = keys.take_counters()?;
+        keys.keep_rights(&self.keys()?);
+        self.put_with(&keys, &counters)?;
+        Ok((keys, refused))
+    }
+}
+
+/// A file whose entries are to be taken over, held against others who would.
+pub(super) struct Source<'a> {
+    path: &'a Path,
+    /// Not of a store.
+    file: Option<File>,
+    keys: Keys,
+}
+
+impl<'a> Source<'a> {
+    pub(super) fn open(path: &'a Path) -> Result<Self, ConfigError> {
+        check_mode(path)?;
+        if is_database(path)? {
+            return Ok(Self { path, file: None, keys: super::read(path)?.receive_only() });
+        }
+        let place = path.display().to_string();
+        let failed = |e: std::io::Error| ConfigError::new(format!("cannot read it: {e}"), place.clone(), "");
+        loop {
+            let file = File::open(path).map_err(failed)?;
+            file.lock().map_err(failed)?;
+            // who held it before may have put another in its place
+            let (held, there) = (file.metadata().map_err(failed)?, std::fs::metadata(path).map_err(failed)?);
+            if (held.dev(), held.ino()) == (there.dev(), there.ino()) {
+                let keys = read_toml(path)?;
+                return Ok(Self { path, file: Some(file), keys });
+            }
+        }
+    }
+
+    /// The keys; their rights to send are gone from the file when this returns. If that cannot be, they come without.
+    pub(super) fn take(self) -> (Keys, Option<ConfigError>) {
+        if !self.keys.has_rights() {
+            return (self.keys, None);
+        }
+        match self.end_rights() {
+            Ok(()) => (self.keys, None),
+            Err(e) => {
+                let what = format!("the right to send stays in the file, which cannot be written anew: {e}");
+                let remedy = "only receiving is possible; import it again from a folder that can be written";
+                (
+                    self.keys.receive_only(),
+                    Some(ConfigError::new(what, self.path.display().to_string(), remedy)),
+                )
+            }
+        }
+    }
+
+    fn end_rights(&self) -> std::io::Result<()> {
+        let other = |what: &str| std::io::Error::other(what.to_owned());
+        let path = std::fs::canonicalize(self.path)?;
+        let held = self.file.as_ref().ok_or_else(|| other("it is not a file of its own"))?.metadata()?;
+        let there = std::fs::metadata(&path)?;
+        if (held.dev(), held.ino()) != (there.dev(), there.ino()) || held.nlink() != 1 {
+            return Err(other("it has other names"));
+        }
+        let mut keys = self.keys.clone();
+        keys.end_rights(Right::HandedOut, utc_now());
+        let text = keys.to_toml().map_err(|e| other(&e.to_string()))?;
+        let mut new = path.clone().into_os_string();
+        new.push(format!(".{}.new", std::process::id()));
+        let new = std::path::PathBuf::from(new);
+        let write = || -> std::io::Result<()> {
+            let mut file = create_private(&new).map_err(|e| other(&e.to_string()))?;
+            file.write_all(text.as_bytes())?;
+            file.set_permissions(held.permissions())?;
+            // another's file stays theirs, where we may say so
+            let _ = std::os::unix::fs::fchown(&file, Some(held.uid()), Some(held.gid()));
+            file.sync_all()?;
+            std::fs::rename(&new, &path)?;
+            sync_folder(&path)
+        };
+        write().inspect_err(|_| {
+            let _ = std::fs::remove_file(&new);
+        })
+    }
+}
+
+/// Writes what was handed out to a new file, durably. `file` is empty and private.
+///
+/// # Errors
+/// The disk: the rights that were handed out are lost then.
+pub fn write_handed(path: &Path, file: &mut File, text: &str) -> Result<(), ConfigError> {
+    let write =
+        file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).and_then(|()| sync_folder(path));
+    write.map_err(|e| {
+        ConfigError::new(
+            format!("cannot write it: {e}"),
+            path.display().to_string(),
+            "rights to send that were to be in it are lost: `sidelink keys new-group` makes a new PGK",
+        )
+    })
+}

@@ -1,0 +1,219 @@
+//! A store knows its place, and a small file beside it, `STORE.witness`, knows how far the store has come. A copy is at
+//! another place; an older state that came back is behind its witness. Either may receive and not send.
+//!
+//! What gives or takes a right to send, and each reservation of counters, is one epoch: committed in the store, then in the
+//! witness, then used. So a store one epoch ahead of its witness was stopped between the two and has used nothing of it.
+
+use super::sending::{Right, Suspension};
+use super::{KeyStore, damaged, sealed, unsealed, utc_now};
+use crate::config::ConfigError;
+use redb::{ReadableDatabase, TableDefinition, TableError, WriteTransaction};
+use serde::{Deserialize, Serialize};
+use std::fs::{File, OpenOptions};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+/// One entry, [`NAME`].
+const PLACE: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("place");
+
+const NAME: &str = "place";
+
+/// How a witness begins.
+const TITLE: &str = "sidelink key store witness 1";
+
+/// What a store knows of itself.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Identity {
+    /// Drawn when it was made, and anew when it takes another place.
+    id: String,
+    position: Position,
+    /// Where its witness is.
+    witness: PathBuf,
+    epoch: u64,
+}
+
+/// Where a file is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Position {
+    file_system: u64,
+    inode: u64,
+    /// A checksum of the machine's name for itself, where it has one.
+    machine: Option<u64>,
+}
+
+impl Position {
+    fn of(path: &Path) -> std::io::Result<Self> {
+        // the number of a device changes from boot to boot for some file systems, that of the file system does not
+        let file_system = rustix::fs::statvfs(path)?.f_fsid;
+        let inode = std::os::unix::fs::MetadataExt::ino(&std::fs::metadata(path)?);
+        let machine = ["/etc/machine-id", "/var/lib/dbus/machine-id"];
+        let machine = machine.iter().find_map(|path| std::fs::read(path).ok());
+        Ok(Self { file_system, inode, machine: machine.map(|name| super::checksum(&[&name])) })
+    }
+}
+
+/// The file beside a store.
+pub(super) fn witness_of(path: &Path) -> PathBuf {
+    let path = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    let mut name = path.into_os_string();
+    name.push(".witness");
+    name.into()
+}
+
+impl KeyStore {
+    /// Whether it is where it was left, and as new as its witness. Follows a store that was moved.
+    pub(super) fn look_around(&mut self) -> Result<(), ConfigError> {
+        self.suspended = match self.identity()? {
+            None => Some(Suspension("the store does not say where it belongs: an earlier version made it")),
+            Some(identity) => self.suspicion(identity)?,
+        };
+        Ok(())
+    }
+
+    fn suspicion(&self, identity: Identity) -> Result<Option<Suspension>, ConfigError> {
+        let failed = |e: std::io::Error| ConfigError::new(format!("cannot read it: {e}"), self.place(), "");
+        if Position::of(&self.path).map_err(failed)? != identity.position {
+            return Ok(Some(Suspension("the store is a copy, or was restored at another place")));
+        }
+        let beside = witness_of(&self.path);
+        let witnessed = match read_witness(&beside) {
+            Some((id, epoch)) if id == identity.id => Some(epoch),
+            Some(_) => None,
+            None => match read_witness(&identity.witness) {
+                // the store was moved: its witness follows
+                Some((id, epoch)) if id == identity.id => {
+                    write_witness(&beside, &id, epoch)?;
+                    let moved = Identity { witness: beside.clone(), ..identity.clone() };
+                    self.write(|transaction| set(transaction, &moved))?;
+                    if beside != identity.witness {
+                        let _ = std::fs::remove_file(&identity.witness);
+                    }
+                    Some(epoch)
+                }
+                _ => None,
+            },
+        };
+        Ok(match witnessed {
+            None => Some(Suspension("the store's witness, the file NAME.witness beside it, is gone")),
+            Some(epoch) if epoch == identity.epoch || epoch + 1 == identity.epoch => None,
+            Some(_) => Some(Suspension("the store is older than its witness: an earlier state was put back")),
+        })
+    }
+
+    /// Gives it an identity at its place, which no witness knows yet.
+    pub(super) fn settle(&mut self) -> Result<(), ConfigError> {
+        let id = sidelink_wire::hex::of_bytes(super::random(16)?.as_bytes());
+        let position = Position::of(&self.path)
+            .map_err(|e| ConfigError::new(format!("cannot read it: {e}"), self.place(), ""))?;
+        let identity = Identity { id, position, witness: witness_of(&self.path), epoch: 1 };
+        self.write(|transaction| set(transaction, &identity))?;
+        write_witness(&identity.witness, &identity.id, identity.epoch)?;
+        self.suspended = None;
+        Ok(())
+    }
+
+    /// Makes it ready for new rights to send. A store that may not send loses the rights that stand in it, for good, and has
+    /// its place here from now on.
+    ///
+    /// # Errors
+    /// The disk.
+    pub fn settle_for_new_rights(&mut self) -> Result<(), ConfigError> {
+        if self.suspended.is_some() {
+            let mut keys = self.keys()?;
+            keys.end_rights(Right::Lost, utc_now());
+            self.put(&keys)?;
+            self.settle()?;
+        }
+        Ok(())
+    }
+
+    /// Why no right that stands in it may be used, if that is so.
+    pub fn suspended(&self) -> Option<&Suspension> {
+        self.suspended.as_ref()
+    }
+
+    /// A change of counters or rights: an epoch, which the witness knows when this returns.
+    pub(super) fn write_witnessed<T>(
+        &self,
+        change: impl FnOnce(&WriteTransaction) -> Result<T, redb::Error>,
+    ) -> Result<T, ConfigError> {
+        if self.suspended.is_some() {
+            return self.write(change);
+        }
+        let Some(mut identity) = self.identity()? else { return self.write(change) };
+        let witness = |identity: &Identity| write_witness(&identity.witness, &identity.id, identity.epoch);
+        if read_witness(&identity.witness).is_none_or(|(_, epoch)| epoch != identity.epoch) {
+            // the last one was committed, and its witness could not be written
+            witness(&identity)?;
+        }
+        identity.epoch += 1;
+        let result = self.write(|transaction| {
+            set(transaction, &identity)?;
+            change(transaction)
+        })?;
+        witness(&identity)?;
+        Ok(result)
+    }
+
+    fn identity(&self) -> Result<Option<Identity>, ConfigError> {
+        let broken = |e: redb::Error| damaged(&self.path, &e.to_string());
+        let transaction = self.database.begin_read().map_err(|e| broken(e.into()))?;
+        let table = match transaction.open_table(PLACE) {
+            Ok(table) => table,
+            Err(TableError::TableDoesNotExist(_)) => return Ok(None),
+            Err(e) => return Err(broken(e.into())),
+        };
+        let entry = table.get(NAME).map_err(|e| broken(e.into()))?;
+        entry.map(|entry| unsealed(&self.path, NAME, entry.value())).transpose()
+    }
+
+    fn place(&self) -> String {
+        self.path.display().to_string()
+    }
+}
+
+fn set(transaction: &WriteTransaction, identity: &Identity) -> Result<(), redb::Error> {
+    let bytes = sealed(NAME, identity).map_err(|e| redb::Error::Corrupted(e.to_string()))?;
+    transaction.open_table(PLACE).map_err(redb::Error::from)?.insert(NAME, bytes.as_slice())?;
+    Ok(())
+}
+
+fn read_witness(path: &Path) -> Option<(String, u64)> {
+    let text = std::fs::read_to_string(path).ok()?;
+    let mut lines = text.strip_suffix('\n')?.lines();
+    if lines.next()? != TITLE {
+        return None;
+    }
+    let id = lines.next()?.strip_prefix("store ")?;
+    let epoch = lines.next()?.strip_prefix("epoch ")?.parse().ok()?;
+    lines.next().is_none().then(|| (id.to_owned(), epoch))
+}
+
+/// On the disk when it returns.
+fn write_witness(path: &Path, id: &str, epoch: u64) -> Result<(), ConfigError> {
+    let mut new = path.to_owned().into_os_string();
+    new.push(".new");
+    let write = || -> std::io::Result<()> {
+        let mut options = OpenOptions::new();
+        options.write(true).create(true).truncate(true);
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        let mut file = options.open(&new)?;
+        file.write_all(format!("{TITLE}\nstore {id}\nepoch {epoch}\n").as_bytes())?;
+        file.sync_all()?;
+        std::fs::rename(&new, path)?;
+        sync_folder(path)
+    };
+    write().map_err(|e| {
+        ConfigError::new(
+            format!("cannot write the witness of a key store: {e}"),
+            path.display().to_string(),
+            "nothing was sent under it; make room, or make the folder writable",
+        )
+    })
+}
+
+/// Makes the names in the folder of `path` durable.
+pub(super) fn sync_folder(path: &Path) -> std::io::Result<()> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
+}

@@ -1,0 +1,161 @@
+//! The right to send: which UE may send under which PGK from here. It moves and is never copied, because the counters that
+//! were used move with it: two places that send as one member under one PGK repeat counters.
+
+use super::entry::{Group, Hex, Keys, PgkEntry};
+use crate::config::ConfigError;
+use crate::readable::seconds_and_date;
+use serde::{Deserialize, Serialize};
+use sidelink_security::counter::reserve::StreamId;
+use sidelink_security::group::Sender;
+
+/// Whether a member may send under a PGK from here. Without an entry for it: no.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Sending {
+    /// Group Member Identity, 24 bits: the counters are this identity's, whatever the UE is called.
+    pub id: Hex,
+    /// Where the right is.
+    pub right: Right,
+    /// UTC in seconds since when it is gone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<u32>,
+    /// On its way in a file: counters below it were used.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<u64>,
+}
+
+/// Where a right to send is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Right {
+    /// In this store, or in this file on its way to one.
+    Here,
+    /// It went to another store, or into a file.
+    HandedOut,
+    /// This store was a copy, or an older state came back: what was used since is not known.
+    Lost,
+}
+
+/// Why a store may not send under any right that stands in it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Suspension(pub(super) &'static str);
+
+impl Sending {
+    pub(super) const fn here(id: Hex) -> Self {
+        Self { id, right: Right::Here, since: None, next: None }
+    }
+}
+
+impl PgkEntry {
+    pub(super) fn right(&self, id: &Hex) -> Option<&Sending> {
+        self.sending.iter().find(|sending| sending.id == *id)
+    }
+
+    pub(super) fn set_right(&mut self, new: Sending) {
+        self.sending.retain(|sending| sending.id != new.id);
+        self.sending.push(new);
+    }
+}
+
+impl Group {
+    /// The stream of counters of a PGK and a member; `None` when the PGK was revoked.
+    pub(super) fn stream(&self, entry: &PgkEntry, id: &Hex) -> Result<Option<StreamId>, ConfigError> {
+        let place = format!("group {:?} PGK {}", self.name, entry.id);
+        let member = super::material::exactly("sending.id", id, &place)?;
+        let sender = Sender::new(self.config()?, member);
+        Ok(self.pgk(entry)?.map(|key| sender.stream(&key)))
+    }
+}
+
+impl Keys {
+    /// May `ue` send under a PGK with what is here?
+    ///
+    /// # Errors
+    /// Where the right to is instead, and what to do.
+    pub fn may_send(&self, group: &Group, entry: &PgkEntry, ue: &str) -> Result<(), ConfigError> {
+        let id = group.member.iter().find(|member| member.ue == ue).map(|member| &member.id);
+        let right = id.and_then(|id| entry.right(id));
+        let since = |sending: &Sending| {
+            sending.since.map_or_else(String::new, |since| format!(" at {}", seconds_and_date(since.into())))
+        };
+        let why = match (right, &self.suspended) {
+            (Some(Sending { right: Right::Here, .. }), None) => return Ok(()),
+            (Some(Sending { right: Right::Here, .. }), Some(Suspension(why))) => (*why).to_owned(),
+            (Some(sending @ Sending { right: Right::HandedOut, .. }), _) => {
+                format!("the right to send was handed out{}", since(sending))
+            }
+            (Some(sending @ Sending { right: Right::Lost, .. }), _) => {
+                format!("the right to send ended{}, when the store was found to be a copy", since(sending))
+            }
+            (None, _) => "the right to send did not come with the key".to_owned(),
+        };
+        Err(ConfigError::new(
+            format!("{ue:?} may receive here, not send: {why}"),
+            format!("group {:?} PGK {}", group.name, entry.id),
+            format!(
+                "send from the store that has it, or make a new PGK: `sidelink keys new-group {:?} -s STORE`, then export it",
+                group.name
+            ),
+        ))
+    }
+
+    /// The same keys without any right to send: what a back-up holds.
+    #[must_use]
+    pub fn receive_only(mut self) -> Self {
+        for pgk in self.group.iter_mut().flat_map(|group| &mut group.pgk) {
+            pgk.sending.clear();
+        }
+        self
+    }
+
+    /// Whether a right to send is in it.
+    pub fn has_rights(&self) -> bool {
+        let mut all = self.group.iter().flat_map(|group| &group.pgk).flat_map(|pgk| &pgk.sending);
+        all.any(|sending| sending.right == Right::Here)
+    }
+
+    /// Marks every right that is here as gone.
+    pub(super) fn end_rights(&mut self, why: Right, now: u32) {
+        let all = self.group.iter_mut().flat_map(|group| &mut group.pgk).flat_map(|pgk| &mut pgk.sending);
+        for sending in all.filter(|sending| sending.right == Right::Here) {
+            *sending = Sending { id: sending.id.clone(), right: why, since: Some(now), next: None };
+        }
+    }
+
+    /// Takes the counters that came with rights out of the entries.
+    pub(super) fn take_counters(&mut self) -> Result<Vec<(StreamId, u64)>, ConfigError> {
+        let mut counters = Vec::new();
+        for group in &mut self.group {
+            for at in 0..group.pgk.len() {
+                for sending in group.pgk[at].sending.clone() {
+                    if let Some(next) = sending.next
+                        && let Some(stream) = group.stream(&group.pgk[at], &sending.id)?
+                    {
+                        counters.push((stream, next));
+                    }
+                }
+                group.pgk[at].sending.iter_mut().for_each(|sending| sending.next = None);
+            }
+        }
+        Ok(counters)
+    }
+
+    /// Keeps rights that `old`, which these entries replace, has under the same keys.
+    pub(super) fn keep_rights(&mut self, old: &Self) {
+        for group in &mut self.group {
+            let Some(old) = old.group.iter().find(|o| o.name == group.name && o.group_id == group.group_id)
+            else {
+                continue;
+            };
+            for pgk in &mut group.pgk {
+                let key = pgk.key.clone();
+                let same = old.pgk.iter().filter(|o| o.key.is_some() && o.key == key);
+                for sending in same.flat_map(|o| &o.sending).filter(|s| s.right == Right::Here) {
+                    if pgk.right(&sending.id).is_none_or(|new| new.right != Right::Here) {
+                        pgk.set_right(sending.clone());
+                    }
+                }
+            }
+        }
+    }
+}
