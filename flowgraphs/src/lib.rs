@@ -12,8 +12,6 @@
 //! bench.rs      speed, sensitivity and security measured                                                bench/
 //! scenario.rs   who sends what: from TOML to samples with their ground truth, subframe by subframe     scenario/
 //! inspect.rs    what a recording looks like from outside                                               inspect/
-//! credential.rs keys and certificates of one-to-one links, in PEM
-//! keystore.rs   keys and the counters used under them, in one file                                       keystore/
 //! open.rs       what transport blocks hold, with keys or without: MAC, RLC, PDCP, discovery              open/
 //! outputs.rs    all outputs of a command as a set, looked at and opened before anything runs            outputs/
 //! chance.rs     random numbers for what goes on the air: the system's, or a simulation's by its seed
@@ -39,10 +37,8 @@ pub mod chance;
 pub mod clock;
 pub mod commands;
 pub mod config;
-pub mod credential;
 pub mod input;
 pub mod inspect;
-pub mod keystore;
 pub mod link;
 pub mod open;
 pub mod outputs;

@@ -12,7 +12,6 @@
 mod follow;
 
 use crate::config::ConfigError;
-use crate::keystore::Keys;
 use follow::Followers;
 use sidelink_mac::mux::{Address, Demultiplexed};
 use sidelink_mac::pdcp::{self, Header};
@@ -22,6 +21,7 @@ use sidelink_security::counter::UtcTime;
 use sidelink_security::group::{self, ReceiverConfig};
 use sidelink_security::outcome::Outcome;
 use sidelink_security::pdu::Assurance;
+use sidelink_store::Keys;
 use sidelink_wire::ids::{GroupDestinationId, Layer2Id, Lcid};
 use sidelink_wire::pdcp::HEADER_LEN;
 use std::fmt;

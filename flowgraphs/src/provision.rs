@@ -1,7 +1,6 @@
 //! A UE's layer 2 out of a key store: the groups it is a member of, the codes it announces, and those it may look for.
 
 use crate::config::ConfigError;
-use crate::keystore::{Discovery, Followed, Keys, Protection};
 use sidelink_mac::engine::{Bearer, Config, Engine};
 use sidelink_mac::mux::Address;
 use sidelink_mac::pdcp::{PlainSn, Protection as Sending};
@@ -15,6 +14,7 @@ use sidelink_security::discovery::ota::{OtaConfig, OtaIdentity, ProseId};
 use sidelink_security::discovery::restricted::{MicCheck, Receiver, Sender};
 use sidelink_security::group;
 use sidelink_security::keys::{ApplicationKey, DiscoveryKey};
+use sidelink_store::{Discovery, Followed, Keys, Protection};
 use sidelink_wire::ids::{Layer2Id, Lcid};
 use std::collections::HashMap;
 use std::fmt::Display;
@@ -123,7 +123,7 @@ impl Provisioned {
         &mut self,
         wish: &Wish<'_>,
         keys: &Keys,
-        group: &crate::keystore::Group,
+        group: &sidelink_store::Group,
         store: &mut S,
     ) -> Result<(), ConfigError>
     where
@@ -154,7 +154,7 @@ impl Provisioned {
             }
         }
         if let (false, Some(why)) = (sends, refused) {
-            self.receive_only.insert(group.name.clone(), why);
+            self.receive_only.insert(group.name.clone(), why.into());
         }
         self.engine.add_group(receiver);
         self.engine.listen(address);

@@ -1,5 +1,6 @@
 //! Colours, width and progress: only where there is a terminal. A reader that goes away is no error.
 
+use crate::config::ConfigError;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use sidelink_recordings::Plain;
 use std::io::{self, BufWriter, IsTerminal, Write};
@@ -86,7 +87,11 @@ pub fn progress(total: u64, what: &str) -> ProgressBar {
 /// or from the air is [`Plain`] in it.
 pub fn message(error: &anyhow::Error) -> String {
     let told = error.chain().fold(String::new(), |mut told, cause| {
-        let text = cause.to_string();
+        // what a parser of keys says becomes a text for people here, and nowhere else
+        let text = match cause.downcast_ref::<sidelink_store::Error>() {
+            Some(error) => ConfigError::from(error.clone()).to_string(),
+            None => cause.to_string(),
+        };
         if !told.contains(&text) {
             told.push_str(if told.is_empty() { "" } else { ": " });
             told.push_str(&text);

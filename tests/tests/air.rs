@@ -1,6 +1,5 @@
 //! UEs over the virtual air, in lock-step: the same seed gives the same samples, and clocks that run free stay together.
 
-use sidelink_flowgraphs::keystore::{Cipher, Discovery, Group, Hex, Keys, Protection, random};
 use sidelink_flowgraphs::ue::{
     Draws, NoStore, Observer, RadioFacts, Role, Running, ThreadOptions, Ue, UeConfig,
 };
@@ -8,6 +7,7 @@ use sidelink_phy::Sample;
 use sidelink_radio::air::{Air, AirConfig, Pace, PortConfig};
 use sidelink_radio::number::Number;
 use sidelink_radio::{Anchor, Radio, RadioError, Streams};
+use sidelink_store::{Cipher, Discovery, Group, Hex, Keys, Protection, random};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 

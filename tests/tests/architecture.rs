@@ -186,13 +186,29 @@ fn crates_depend_along_the_arrows() {
         ["sidelink-security", "sidelink-wire"],
         "mac knows security and wire"
     );
+    assert_eq!(
+        of_house(&dependencies("store")),
+        ["prose", "security", "wire"],
+        "store implements what prose asks for"
+    );
     assert_eq!(of_house(&dependencies("radio")), ["phy", "recordings"], "radio knows samples");
     assert_eq!(of_house(&dependencies("radio/virtualair")), ["radio"], "the module is a radio and no more");
     assert_eq!(
         of_house(&dependencies("flowgraphs")),
-        ["mac", "phy", "prose", "radio", "recordings", "security", "wire"]
+        ["mac", "phy", "prose", "radio", "recordings", "security", "store", "wire"]
     );
-    for room in ["phy", "wire", "mac", "security", "recordings", "radio", "radio/virtualair", "flowgraphs"] {
+    for room in [
+        "phy",
+        "wire",
+        "mac",
+        "prose",
+        "security",
+        "recordings",
+        "store",
+        "radio",
+        "radio/virtualair",
+        "flowgraphs",
+    ] {
         assert!(!of_house(&dependencies(room)).contains(&"tests"), "{room}");
     }
 }
@@ -275,7 +291,11 @@ fn nobody_names_who_they_do_not_know() {
             "recordings",
             &["sidelink_phy", "sidelink_mac", "sidelink_security", "sidelink_radio", "sidelink_flowgraphs"],
         ),
-        ("radio", &["sidelink_mac", "sidelink_security", "sidelink_flowgraphs"]),
+        (
+            "store",
+            &["sidelink_phy", "sidelink_mac", "sidelink_recordings", "sidelink_radio", "sidelink_flowgraphs"],
+        ),
+        ("radio", &["sidelink_store", "sidelink_mac", "sidelink_security", "sidelink_flowgraphs"]),
     ];
     let mut broken = Vec::new();
     for (room, strangers) in strangers {
@@ -425,6 +445,7 @@ fn unsafe_stands_in_the_kernels_at_shared_memory_and_at_c_only() {
         ("mac", "#![forbid(unsafe_code)]"),
         ("security", "#![forbid(unsafe_code)]"),
         ("recordings", "#![forbid(unsafe_code)]"),
+        ("store", "#![forbid(unsafe_code)]"),
         ("flowgraphs", "#![deny(unsafe_code)]"),
         ("radio", "#![deny(unsafe_code)]"),
         ("radio/virtualair", "#![deny(unsafe_code)]"),

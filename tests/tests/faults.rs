@@ -5,7 +5,6 @@
 
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use sidelink_flowgraphs::keystore::{Cipher, Discovery, Group, Hex, Keys, Protection, random};
 use sidelink_flowgraphs::ue::{
     Application, Draws, Happening, Moment, RadioFacts, Running, Send as SendData, ThreadOptions, Ue, UeConfig,
 };
@@ -15,6 +14,7 @@ use sidelink_radio::air::{Air, AirConfig, Fault, PortConfig};
 use sidelink_radio::number::Number;
 use sidelink_radio::{Anchor, Event, RadioError, Receive, Received, Streams, Transmit};
 use sidelink_security::counter::reserve::{CounterStore, StreamId};
+use sidelink_store::{Cipher, Discovery, Group, Hex, Keys, Protection, random};
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};

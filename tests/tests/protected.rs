@@ -1,10 +1,10 @@
 //! Counters of protected frames across kill -9: the sender of these tests is this very program, run again.
 #![allow(clippy::disallowed_methods, clippy::print_stdout)]
 
-use sidelink_flowgraphs::keystore::{Cipher, Group, Hex, KeyStore, Keys};
 use sidelink_security::counter::UtcCounter;
 use sidelink_security::counter::reserve::ReserveConfig;
 use sidelink_security::group::{SendError, Sender};
+use sidelink_store::{Cipher, Group, Hex, KeyStore, Keys};
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};

@@ -6,13 +6,11 @@ use clap::Parser;
 use serde_json::Value;
 use sidelink_flowgraphs::Sample;
 use sidelink_flowgraphs::commands::{self, Cli};
-use sidelink_flowgraphs::keystore::{
-    Cipher, Discovery, Group, Hex, KeyStore, Keys, Protection, Secret, VariantName,
-};
 use sidelink_flowgraphs::open::{Opened, Opener};
 use sidelink_flowgraphs::scenario::{Generator, Scenario, Secrets};
 use sidelink_phy::transmit::Content;
 use sidelink_security::counter::UtcTime;
+use sidelink_store::{Cipher, Discovery, Group, Hex, KeyStore, Keys, Protection, Secret, VariantName};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::Command;

@@ -8,11 +8,11 @@
 use clap::Parser;
 use sidelink_flowgraphs::Sample;
 use sidelink_flowgraphs::commands::{self, Cli};
-use sidelink_flowgraphs::keystore::{
-    Cipher, Discovery, Group, Hex, KeyStore, Keys, Member, Protection, VariantName, random, utc_now,
-};
 use sidelink_radio::air::{Air, Fault};
 use sidelink_radio::{self as radio, Anchor, Event, RadioError, RadioSettings, Receive, Streams, Transmit};
+use sidelink_store::{
+    Cipher, Discovery, Group, Hex, KeyStore, Keys, Member, Protection, VariantName, random, utc_now,
+};
 use std::net::{SocketAddr, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};

@@ -4,10 +4,10 @@ use super::record::RecordArgs;
 use super::ue::{UeArgs, run_config};
 use crate::args::{Form, Output};
 use crate::config::ConfigError;
-use crate::keystore::{Discovery, Hex, Keys, Protection};
 use crate::outputs::ForceArgs;
 use crate::ue::UeConfig;
 use clap::Args;
+use sidelink_store::{Discovery, Hex, Keys, Protection};
 use std::path::PathBuf;
 use std::time::Duration;
 

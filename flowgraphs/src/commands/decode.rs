@@ -2,7 +2,6 @@
 
 use crate::args::{Form, Output, RadioArgs, parse_utc};
 use crate::config::ConfigError;
-use crate::keystore::{self, Keys};
 use crate::open::{Opened, Opener};
 use crate::outputs::{ForceArgs, OutputFile, Outputs, Place};
 use crate::receive::{self, Outcome};
@@ -14,6 +13,7 @@ use sidelink_phy::receive::receiver::{ControlInformation, Event};
 use sidelink_phy::units::DfnSubframe;
 use sidelink_recordings::{Container, UtcMicros};
 use sidelink_security::counter::UtcTime;
+use sidelink_store::{self as keystore, Keys};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};

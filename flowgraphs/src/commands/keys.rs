@@ -4,13 +4,14 @@ pub(in crate::commands) mod certificates;
 mod list_number;
 
 use crate::config::ConfigError;
-use crate::keystore::{
-    self, Cipher, Discovery, Group, Hex, KeyStore, Keys, Member, PgkEntry, Protection, Secret, VariantName,
-};
 use crate::outputs::{Existing, Outputs, Place};
 use crate::readable::seconds_and_date;
 use crate::terminal;
 use clap::{Args, Subcommand};
+use sidelink_store::{
+    self as keystore, Cipher, Discovery, Group, Hex, KeyStore, Keys, Member, PgkEntry, Protection, Secret,
+    VariantName,
+};
 use std::fmt::Write;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};

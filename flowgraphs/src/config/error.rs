@@ -39,6 +39,23 @@ impl From<TextError> for ConfigError {
     }
 }
 
+impl From<sidelink_store::Error> for ConfigError {
+    fn from(error: sidelink_store::Error) -> Self {
+        let place = error.place();
+        match &error {
+            sidelink_store::Error::Toml { message, .. } => {
+                let (what, remedy) = sidelink_radio::text::explain(message);
+                Self::new(what, place, remedy)
+            }
+            _ => Self::new(
+                error.what_dated(&|seconds| crate::readable::seconds_and_date(seconds.into())),
+                place,
+                error.remedy(),
+            ),
+        }
+    }
+}
+
 impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.text.fmt(f)

@@ -2,7 +2,6 @@
 
 use super::{Channel, DiscoveryReport, Judgement, Opened};
 use crate::config::ConfigError;
-use crate::keystore::{Followed, Keys};
 use sidelink_prose::discovery::{
     AirTime, Discovered, Dropped, Finding, Follow, Monitor, MonitorConfig, TimePolicy, Who,
 };
@@ -13,6 +12,7 @@ use sidelink_security::discovery::request_response::{AnsweredRequests, Pending, 
 use sidelink_security::discovery::restricted::{MicCheck, Receiver};
 use sidelink_security::discovery::{Announcement, Freshness, Message, Mic, Profile, Refusal};
 use sidelink_security::outcome::Outcome;
+use sidelink_store::{Followed, Keys};
 use sidelink_wire::pc5_discovery::MessageType;
 use std::collections::{HashMap, VecDeque};
 

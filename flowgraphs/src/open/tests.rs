@@ -1,5 +1,4 @@
 use super::*;
-use crate::keystore::{Cipher, Discovery, Group, Hex, Protection, Secret, VariantName};
 use sidelink_mac::engine::{Bearer, Config, Engine, Input, Output};
 use sidelink_mac::pdcp::{PlainSn, Protection as Ciphering};
 use sidelink_prose::discovery::{Announcer, AnnouncerKey};
@@ -10,6 +9,7 @@ use sidelink_security::discovery::ota::OtaIdentity;
 use sidelink_security::discovery::restricted::Sender;
 use sidelink_security::discovery::{Freshness, Message, Profile};
 use sidelink_security::keys::DiscoveryKey;
+use sidelink_store::{Cipher, Discovery, Group, Hex, Protection, Secret, VariantName};
 use sidelink_wire::pc5_discovery::{Content, MessageType, Packet, Repr};
 use sidelink_wire::pdcp::SduType;
 use std::collections::BTreeMap;
@@ -182,20 +182,20 @@ fn announce(entry: &Discovery, now: UtcTime) -> Message {
     let mut message = [0; 29];
     message[1..24].fill(entry.code.as_ref().map_or(0, |code| code.0[0]));
     match entry.followed().unwrap().unwrap() {
-        crate::keystore::Followed::Open(..) => {
+        sidelink_store::Followed::Open(..) => {
             message[0] = MessageType::OpenAnnouncement.octet();
             let key = DiscoveryKey::try_from(entry.key.as_ref().unwrap().as_bytes()).unwrap();
             OpenKey::new(&key, Profile::default()).protect(&freshness, &mut message).unwrap();
         }
-        crate::keystore::Followed::Restricted(message_type, _, material) => {
+        sidelink_store::Followed::Restricted(message_type, _, material) => {
             message[0] = message_type.octet();
             Sender::new(&material, Profile::default()).protect(&freshness, &mut message).unwrap();
         }
-        crate::keystore::Followed::Rotating(config, id, key) => {
+        sidelink_store::Followed::Rotating(config, id, key) => {
             let nonce = vec![9; usize::from(config.nonce_bits()) / 8];
             message = OtaIdentity::new(config, id, &key).announce(now, &nonce).unwrap();
         }
-        crate::keystore::Followed::PreShared(session) => message = session.solicit(&freshness).unwrap().0,
+        sidelink_store::Followed::PreShared(session) => message = session.solicit(&freshness).unwrap().0,
     }
     message
 }
@@ -346,7 +346,7 @@ resource = 9
     std::fs::write(file("scenario.toml"), scenario).unwrap();
     let store = folder.join("keys.toml");
     let _ = std::fs::remove_file(&store);
-    crate::keystore::write_private(&store, &keys.to_toml().unwrap()).unwrap();
+    sidelink_store::write_private(&store, &keys.to_toml().unwrap()).unwrap();
     command(&["generate", "-c", &file("scenario.toml"), "-w", &file("air")]).unwrap();
     let (json, air) = (format!("json:{}", file("out.json")), file("air.sigmf-meta"));
     let decode = ["decode", &air, "-F", &json, "--utc", "1795238400.2"];

@@ -1,6 +1,6 @@
 use super::*;
-use crate::keystore::{Cipher, Group, Hex, random};
 use crate::ue::NoStore;
+use sidelink_store::{Cipher, Group, Hex, random};
 
 fn keys() -> Keys {
     let mut group = Group {

@@ -7,7 +7,6 @@
 use super::{ProtectedData, ProtectedMessage, SduKind};
 use crate::chance::Chance;
 use crate::config::ConfigError;
-use crate::keystore::{Discovery, Followed, Group, KeyStore, Keys, Protection};
 use sidelink_mac::engine::{Bearer, Config, Engine, Input, Output};
 use sidelink_mac::mux::Address;
 use sidelink_mac::pdcp;
@@ -18,6 +17,7 @@ use sidelink_security::counter::{UtcCounter, UtcTime};
 use sidelink_security::discovery::restricted::{MicCheck, Receiver, Sender};
 use sidelink_security::discovery::{Message, Profile};
 use sidelink_security::group;
+use sidelink_store::{Discovery, Followed, Group, KeyStore, Keys, Protection};
 use sidelink_wire::ids::{Layer2Id, Lcid};
 use sidelink_wire::pc5_discovery::MessageType;
 use sidelink_wire::pdcp::{MAX_SDU_LEN, SduType};
@@ -78,7 +78,7 @@ impl CounterStore for Counters {
         if let Some(number) = self.rehearsed.as_ref().and_then(|rehearsed| rehearsed.get(stream)) {
             return Ok(*number);
         }
-        self.store.as_ref().map_or(Err(no_store()), |store| lock(store).reserved(stream))
+        self.store.as_ref().map_or(Err(no_store()), |store| Ok(lock(store).reserved(stream)?))
     }
 
     fn raise(&mut self, stream: &StreamId, from: u64, to: u64) -> Result<bool, ConfigError> {
@@ -90,7 +90,7 @@ impl CounterStore for Counters {
                 rehearsed.insert(*stream, to);
                 Ok(true)
             }
-            (None, Some(store)) => lock(store).raise(stream, from, to),
+            (None, Some(store)) => Ok(lock(store).raise(stream, from, to)?),
             (None, None) => Err(no_store()),
         }
     }
@@ -508,7 +508,7 @@ fn sender(
         }
     }
     if let (false, Some(why)) = (valid, refused) {
-        return Err(why);
+        return Err(why.into());
     }
     if !valid {
         let what = format!("no PGK is valid at {}, when the recording begins", now.value());

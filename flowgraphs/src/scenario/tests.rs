@@ -270,8 +270,8 @@ fn annotations_stay_within_the_recording() {
 /// A recording that is made again by its seed has the same resources and other nonces; a rehearsal has the same nonces.
 #[test]
 fn nonces_come_from_no_seed() {
-    use crate::keystore::{Discovery, Keys, Protection, random};
     use crate::scenario::Secrets;
+    use sidelink_store::{Discovery, Keys, Protection, random};
     let mut entry = Discovery::new("anna", Protection::Rotating, u32::MAX);
     entry.prose_id = Some(random(20).unwrap());
     entry.application_key = Some(random(32).unwrap());

@@ -1,7 +1,7 @@
 //! Layer-2 IDs of UEs and groups by the names that an operator gave them.
 
 use super::UeConfig;
-use crate::keystore::{Hex, Keys};
+use sidelink_store::{Hex, Keys};
 use sidelink_wire::ids::Layer2Id;
 use std::collections::HashMap;
 

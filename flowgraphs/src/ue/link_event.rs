@@ -72,7 +72,7 @@ pub fn certify(ue: &mut Ue, name: &str, anchor: Anchor) -> anyhow::Result<()> {
     let now = UtcTime::from_millis((anchor.utc_ns / 1_000_000).max(0) as u64);
     let validity = Validity { from: now.minus_millis(3_600_000), until: now.plus_millis(24 * 3_600_000) };
     let issuer = Issuer::new("sidelink exercise", &[0x11; 32]);
-    let secret = crate::keystore::random(32)?;
+    let secret = sidelink_store::random(32)?;
     let mut seed = zeroize::Zeroizing::new([0; 32]);
     seed.copy_from_slice(secret.as_bytes());
     let public = Credential::raw(&seed).public();

@@ -4,7 +4,6 @@ use super::link_rules::LinkRules;
 use super::link_status::{LinkBoard, LinkStatus};
 use super::refused::Refused;
 use crate::config::ConfigError;
-use crate::keystore::{Hex, Secret};
 use serde::Deserialize;
 use sidelink_prose::direct_link::{
     Change, Config, Error, Hub, Identity, Input, KdRecord, LinkId, Metered, Output, Pdu, State, Ticket,
@@ -14,6 +13,7 @@ use sidelink_security::counter::reserve::{CounterStore, Granted, Reservation, St
 use sidelink_security::direct::KdId;
 use sidelink_security::direct::signed::{Credential, Trust};
 use sidelink_security::keys::Kd;
+use sidelink_store::{Hex, Secret};
 use sidelink_wire::ids::{Layer2Id, Lcid};
 use sidelink_wire::pdcp::SduType;
 use std::collections::VecDeque;

@@ -8,8 +8,6 @@ use super::{
 };
 use crate::chance::{Chance, UeChance};
 use crate::config::{ConfigError, Radio, RadioConfig, parse_toml, slss_id};
-use crate::credential::CredentialConfig;
-use crate::keystore::{self, Hex, KeyStore, Keys};
 use crate::link::{Mode2, Mode4, Mode4Use, Type1};
 use crate::receive::receiver_config;
 use serde::Deserialize;
@@ -18,6 +16,8 @@ use sidelink_phy::pool::V2xPool;
 use sidelink_phy::units::{CyclicPrefix, TransmissionMode};
 use sidelink_radio::{Anchor, Description};
 use sidelink_security::counter::reserve::CounterStore;
+use sidelink_store::credential::CredentialConfig;
+use sidelink_store::{self as keystore, Hex, KeyStore, Keys};
 use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
 

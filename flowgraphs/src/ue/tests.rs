@@ -1,6 +1,6 @@
 use super::*;
-use crate::keystore::{Cipher, Discovery as Code, Group, Hex, Keys, Protection, random};
 use sidelink_radio::Transmit;
+use sidelink_store::{Cipher, Discovery as Code, Group, Hex, Keys, Protection, random};
 use std::sync::{Arc, Mutex};
 
 mod hostile;

@@ -138,7 +138,7 @@ fn annotations_pass_by_and_everything_else_is_bounded() {
 #[test]
 fn small_values_are_reckoned_by_their_memory() {
     let most = |element: &str, per: u64| {
-        let few = super::stream::MAX_HELD / per;
+        let few = stream::MAX_HELD / per;
         assert!(few < 500_000, "{few} of {element}");
         let read = |left: u64| {
             let pending = br#"{"other": ["#.to_vec();

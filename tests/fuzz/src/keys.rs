@@ -6,9 +6,7 @@
 
 use super::Target;
 use super::files::Folder;
-use sidelink_flowgraphs::keystore::{
-    self, Cipher, Discovery, Group, Hex, KeyStore, Keys, Protection, Secret,
-};
+use sidelink_store::{self as keystore, Cipher, Discovery, Group, Hex, KeyStore, Keys, Protection, Secret};
 use std::path::Path;
 
 /// The bytes of the file.

@@ -2,13 +2,11 @@
 
 use super::Plan;
 use crate::config::ConfigError;
-use crate::keystore::{
-    Cipher, Discovery, Group, Hex, Keys, Member, Protection, VariantName, random, utc_now,
-};
 use crate::ue::UeConfig;
 use clap::ValueEnum;
 use sidelink_radio::air::{AirConfig, Pace};
 use sidelink_radio::number::Number;
+use sidelink_store::{Cipher, Discovery, Group, Hex, Keys, Member, Protection, VariantName, random, utc_now};
 
 /// Subframes of a scheduling period.
 pub(super) const PERIOD: u64 = 40;

@@ -2,11 +2,11 @@
 
 use crate::Sample;
 use crate::config::{ConfigError, RadioConfig, to_sigmf};
-use crate::keystore::{KeyStore, Keys};
 use sidelink_radio::air::Air;
 use sidelink_radio::record::Recorded;
 use sidelink_radio::{Radio, RadioError};
 use sidelink_recordings::{Container, SampleFormat, WriterOptions};
+use sidelink_store::{KeyStore, Keys};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -39,7 +39,7 @@ pub(super) fn keep_keys(path: &Path, keys: &Keys) -> Result<(), ConfigError> {
         let what = "the keys of the recording would go into a file that exists";
         return Err(ConfigError::new(what, store.display().to_string(), remedy));
     }
-    KeyStore::create(&store)?.put(&keys.clone().receive_only())
+    Ok(KeyStore::create(&store)?.put(&keys.clone().receive_only())?)
 }
 
 /// A port that listens while the demo runs.

@@ -1,12 +1,12 @@
 //! Who takes part in the demo, with which keys, in which air.
 
 use crate::config::ConfigError;
-use crate::keystore::{
-    Cipher, Discovery, Group, Hex, KeyStore, Keys, Member, Protection, VariantName, random, utc_now,
-};
 use crate::ue::UeConfig;
 use sidelink_radio::air::{AirConfig, Pace, PortConfig};
 use sidelink_radio::number::Number;
+use sidelink_store::{
+    Cipher, Discovery, Group, Hex, KeyStore, Keys, Member, Protection, VariantName, random, utc_now,
+};
 use std::path::{Path, PathBuf};
 
 const CARRIER: &str = include_str!("ue.toml");

@@ -2,14 +2,14 @@
 
 use super::{DAY, list_number};
 use crate::config::ConfigError;
-use crate::credential::{CERTIFICATE, CRL, read_issuer, read_key, read_pem, to_pem, write_key};
-use crate::keystore;
 use crate::outputs::{Existing, Outputs};
 use crate::terminal;
 use clap::Args;
 use sidelink_security::counter::UtcTime;
 use sidelink_security::direct::signed::issue::{self, Issuer};
 use sidelink_security::direct::signed::{Credential, Root, certificate};
+use sidelink_store as keystore;
+use sidelink_store::credential::{CERTIFICATE, CRL, read_issuer, read_key, read_pem, to_pem, write_key};
 use std::fs::OpenOptions;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -135,7 +135,7 @@ fn issuer(path: &Path) -> Result<Issuer, ConfigError> {
         let what = format!("it is of another key than {}", key.display());
         return Err(wrong(what, "name the issuer's own key"));
     }
-    read_issuer(&key, &name)
+    Ok(read_issuer(&key, &name)?)
 }
 
 /// Writes a key and its certificate by `issuer` to `output`.key and `output`.pem. Returns the serial number.

@@ -2,8 +2,8 @@
 
 use super::certificates::with;
 use crate::config::ConfigError;
-use crate::credential::{CERTIFICATE, CRL, read_pem};
 use sidelink_security::direct::signed::Root;
+use sidelink_store::credential::{CERTIFICATE, CRL, read_pem};
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -78,8 +78,8 @@ fn keep(path: &Path, number: u32) -> io::Result<()> {
 mod tests {
     use super::*;
     use crate::commands::keys::certificates::make_issuer;
-    use crate::credential::{read_issuer, to_pem};
     use sidelink_security::counter::UtcTime;
+    use sidelink_store::credential::{read_issuer, to_pem};
 
     struct Issuer(PathBuf);
 

@@ -6,7 +6,6 @@ use super::ledger::{Ledger, TEXT};
 use super::meter::{Case, Played};
 use super::plots::{Kind, Scheme};
 use crate::config::ConfigError;
-use crate::keystore::Keys;
 use crate::ue::{
     Application, Draws, NoStore, Outlaw, Participant, RadioFacts, Replayer, Running, ThreadOptions, Ue,
     UeConfig, certify,
@@ -14,6 +13,7 @@ use crate::ue::{
 use sidelink_radio::air::{Air, AirConfig, Pace, PortConfig};
 use sidelink_radio::number::Number;
 use sidelink_radio::{Anchor, Radio};
+use sidelink_store::Keys;
 use sidelink_wire::ids::Layer2Id;
 use std::collections::BTreeMap;
 

@@ -2,13 +2,13 @@
 
 use super::super::keys::certificates;
 use crate::config::ConfigError;
-use crate::keystore::{
-    Cipher, Discovery, Group, Hex, KeyStore, Keys, Member, Protection, VariantName, random, utc_now,
-};
 use crate::outputs::{Existing, Outputs};
 use crate::terminal;
 use crate::ue::EXAMPLE;
 use clap::ValueEnum;
+use sidelink_store::{
+    Cipher, Discovery, Group, Hex, KeyStore, Keys, Member, Protection, VariantName, random, utc_now,
+};
 use std::path::Path;
 
 const CARRIER_D2D: &str = include_str!("carrier_d2d.toml");

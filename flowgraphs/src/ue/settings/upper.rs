@@ -2,8 +2,6 @@
 
 use super::{RadioFacts, UeConfig};
 use crate::config::ConfigError;
-use crate::credential::remember_lists;
-use crate::keystore::{Hex, Keys, random};
 use crate::provision::{Wish, provision};
 use crate::ue::{Application, Errands, Ip, Layer2, Links, Names, Talker};
 use sidelink_mac::engine::Config as EngineConfig;
@@ -11,6 +9,8 @@ use sidelink_mac::mux::Address;
 use sidelink_prose::direct_link::KdStore;
 use sidelink_prose::discovery::agent;
 use sidelink_security::counter::reserve::{CounterStore, ReserveConfig};
+use sidelink_store::credential::remember_lists;
+use sidelink_store::{Hex, Keys, random};
 use sidelink_wire::ids::{Layer2Id, Lcid};
 use std::collections::HashMap;
 use zeroize::Zeroizing;

@@ -5,7 +5,6 @@ use super::super::layer2::{Layer2, Names};
 use super::super::link_rules::LinkRules;
 use super::super::links::{LinkConfig, Links};
 use super::super::{link_bearers, link_status};
-use crate::keystore::{Hex, Secret};
 use sidelink_mac::engine::{Bearer, Config, Engine, Input, Output};
 use sidelink_mac::mux::Address;
 use sidelink_prose::direct_link::{self as links, Hub, Identity, KdRecord};
@@ -13,6 +12,7 @@ use sidelink_prose::discovery::agent::{self, Agent};
 use sidelink_security::counter::UtcTime;
 use sidelink_security::direct::KdId;
 use sidelink_security::keys::Kd;
+use sidelink_store::{Hex, Secret};
 use sidelink_wire::ids::{Layer2Id, Lcid};
 
 const JOHN: Layer2Id = Layer2Id::from_octets([0, 0, 1]);

@@ -3,6 +3,8 @@
 //! ```text
 //! entry.rs      groups and discovery keys as they stand in the file and in the TOML form
 //! material.rs   entries -> keys of sidelink-security, checked
+//! credential.rs keys and certificates of one-to-one links, in PEM
+//! error.rs      what can be wrong
 //! kds.rs        root keys that links agreed on
 //! fresh.rs      new keys from the system's random source; revocation
 //! sending.rs    who may send under which PGK from here
@@ -27,7 +29,14 @@
 //! - **wiped**: secrets in our own memory are overwritten when dropped. Pages that the database caches and blocks that the
 //!   disk gives up are not.
 
+#![forbid(unsafe_code)]
+#![warn(missing_docs)]
+// A store is a file, and new keys are the system's chance (ARCHITECTURE.md).
+#![allow(clippy::disallowed_methods)]
+
+pub mod credential;
 mod entry;
+mod error;
 mod fresh;
 mod handover;
 mod kds;
@@ -35,13 +44,15 @@ mod material;
 mod place;
 mod sending;
 
+pub use credential::CredentialConfig;
 pub use entry::{Cipher, Discovery, Group, Hex, Keys, Member, PgkEntry, Protection, Secret, VariantName};
+pub use error::{CredentialFault, Doing, Error, Fault, Foreign, Format, NoRight};
 pub use fresh::{random, revoke, revoke_ue, utc_now};
-pub use handover::{Handed, write_handed};
+pub use handover::{Handed, Source, write_handed};
 pub use material::{Followed, content, rotating};
+pub use place::witness_of;
 pub use sending::{Right, Sending, Suspension};
 
-use crate::config::ConfigError;
 use redb::backends::InMemoryBackend;
 use redb::{
     Database, DatabaseError, ReadableDatabase, ReadableTable, StorageBackend, TableDefinition, TableError,
@@ -84,7 +95,7 @@ impl KeyStore {
     ///
     /// # Errors
     /// When the file exists or cannot be made.
-    pub fn create(path: &Path) -> Result<Self, ConfigError> {
+    pub fn create(path: &Path) -> Result<Self, Error> {
         let file = create_private(path)?;
         let database = Database::builder().create_file(file).map_err(|e| refused(path, e))?;
         let mut store = Self { path: path.to_owned(), database, suspended: None };
@@ -103,11 +114,10 @@ impl KeyStore {
     ///
     /// # Errors
     /// No such file, one that others may read, that another process holds, of another version, or damaged.
-    pub fn open(path: &Path) -> Result<Self, ConfigError> {
+    pub fn open(path: &Path) -> Result<Self, Error> {
         check_mode(path)?;
         if !is_database(path)? {
-            let remedy = "`sidelink keys new-group` and `new-discovery` make one; the file was left as it is";
-            return Err(ConfigError::new("not a key store", path.display().to_string(), remedy));
+            return Err(Error::Foreign(path.to_owned(), Foreign::File));
         }
         check_copy(path)?;
         let database = Database::builder().open(path).map_err(|e| refused(path, e))?;
@@ -121,7 +131,7 @@ impl KeyStore {
     ///
     /// # Errors
     /// As [`Self::open`] and [`Self::create`].
-    pub fn open_or_create(path: &Path) -> Result<Self, ConfigError> {
+    pub fn open_or_create(path: &Path) -> Result<Self, Error> {
         if path.exists() { Self::open(path) } else { Self::create(path) }
     }
 
@@ -129,7 +139,7 @@ impl KeyStore {
     ///
     /// # Errors
     /// A damaged file.
-    pub fn keys(&self) -> Result<Keys, ConfigError> {
+    pub fn keys(&self) -> Result<Keys, Error> {
         let (group, discovery) = (self.all(GROUPS)?, self.all(DISCOVERY)?);
         Ok(Keys { version: VERSION, group, discovery, suspended: self.suspended.clone() })
     }
@@ -138,12 +148,12 @@ impl KeyStore {
     ///
     /// # Errors
     /// An entry that makes no sense, or the disk.
-    pub fn put(&self, keys: &Keys) -> Result<(), ConfigError> {
+    pub fn put(&self, keys: &Keys) -> Result<(), Error> {
         self.put_with(keys, &[])
     }
 
     /// The same, and no counter of a stream in `counters` below its number is handed out from now on.
-    fn put_with(&self, keys: &Keys, counters: &[(StreamId, u64)]) -> Result<(), ConfigError> {
+    fn put_with(&self, keys: &Keys, counters: &[(StreamId, u64)]) -> Result<(), Error> {
         keys.check()?;
         let mut groups = Vec::new();
         let mut discovery = Vec::new();
@@ -171,7 +181,7 @@ impl KeyStore {
         })
     }
 
-    fn all<T: DeserializeOwned>(&self, table: Entries) -> Result<Vec<T>, ConfigError> {
+    fn all<T: DeserializeOwned>(&self, table: Entries) -> Result<Vec<T>, Error> {
         let read = || -> Result<Vec<Stored>, redb::Error> {
             let transaction = self.database.begin_read()?;
             let table = transaction.open_table(table)?;
@@ -187,13 +197,13 @@ impl KeyStore {
     }
 
     /// Everything in it can be read and makes sense.
-    fn check(&self) -> Result<(), ConfigError> {
+    fn check(&self) -> Result<(), Error> {
         self.check_version()?;
         self.keys()?;
         self.check_counters()
     }
 
-    fn check_version(&self) -> Result<(), ConfigError> {
+    fn check_version(&self) -> Result<(), Error> {
         let place = self.path.display().to_string();
         let transaction = self.database.begin_read().map_err(|e| damaged(&self.path, &e.to_string()))?;
         let version = match transaction.open_table(META) {
@@ -201,26 +211,18 @@ impl KeyStore {
                 table.get("version").map_err(|e| damaged(&self.path, &e.to_string()))?.map(|v| v.value())
             }
             Err(TableError::TableDoesNotExist(_)) => {
-                return Err(ConfigError::new(
-                    "a database, but not a key store",
-                    place,
-                    "the file was left as it is",
-                ));
+                return Err(Error::Foreign(self.path.clone(), Foreign::Database));
             }
             Err(e) => return Err(damaged(&self.path, &e.to_string())),
         };
         match version {
             Some(VERSION) => Ok(()),
-            Some(other) => Err(ConfigError::new(
-                format!("a key store of format {other}; this program knows format {VERSION}"),
-                place,
-                "use the program that made it to `keys export` what it holds; the file was left as it is",
-            )),
+            Some(other) => Err(Error::Version { place, found: Format::Store(other) }),
             None => Err(damaged(&self.path, "no format version")),
         }
     }
 
-    fn check_counters(&self) -> Result<(), ConfigError> {
+    fn check_counters(&self) -> Result<(), Error> {
         let read = || -> Result<bool, redb::Error> {
             let transaction = self.database.begin_read()?;
             for entry in transaction.open_table(COUNTERS)?.iter()? {
@@ -242,7 +244,7 @@ impl KeyStore {
     fn write<T>(
         &self,
         change: impl FnOnce(&redb::WriteTransaction) -> Result<T, redb::Error>,
-    ) -> Result<T, ConfigError> {
+    ) -> Result<T, Error> {
         let run = || -> Result<T, redb::Error> {
             // Durability::Immediate is the default: committed is on the disk.
             let transaction = self.database.begin_write()?;
@@ -250,20 +252,19 @@ impl KeyStore {
             transaction.commit()?;
             Ok(result)
         };
-        run().map_err(|e| {
-            ConfigError::new(
-                format!("cannot write it: {e}"),
-                self.path.display().to_string(),
-                "nothing was changed",
-            )
+        run().map_err(|e| Error::Io {
+            path: self.path.clone(),
+            doing: Doing::Change,
+            kind: std::io::ErrorKind::Other,
+            why: e.to_string(),
         })
     }
 }
 
 impl CounterStore for KeyStore {
-    type Error = ConfigError;
+    type Error = Error;
 
-    fn reserved(&self, stream: &StreamId) -> Result<u64, ConfigError> {
+    fn reserved(&self, stream: &StreamId) -> Result<u64, Error> {
         let read = || -> Result<Option<(u64, u64)>, redb::Error> {
             let transaction = self.database.begin_read()?;
             Ok(transaction.open_table(COUNTERS)?.get(stream.0)?.map(|v| v.value()))
@@ -276,7 +277,7 @@ impl CounterStore for KeyStore {
         }
     }
 
-    fn raise(&mut self, stream: &StreamId, from: u64, to: u64) -> Result<bool, ConfigError> {
+    fn raise(&mut self, stream: &StreamId, from: u64, to: u64) -> Result<bool, Error> {
         if self.reserved(stream)? != from || to < from {
             return Ok(false);
         }
@@ -292,7 +293,7 @@ impl CounterStore for KeyStore {
 ///
 /// # Errors
 /// As [`KeyStore::open`], or TOML that makes no sense.
-pub fn read(path: &Path) -> Result<Keys, ConfigError> {
+pub fn read(path: &Path) -> Result<Keys, Error> {
     check_mode(path)?;
     if is_database(path)? {
         return KeyStore::open(path)?.keys();
@@ -300,17 +301,11 @@ pub fn read(path: &Path) -> Result<Keys, ConfigError> {
     read_toml(path)
 }
 
-fn read_toml(path: &Path) -> Result<Keys, ConfigError> {
+fn read_toml(path: &Path) -> Result<Keys, Error> {
     let mut text = Zeroizing::new(String::new());
     let place = path.display().to_string();
     let file = File::open(path).and_then(|file| file.take(256 << 20).read_to_string(&mut text));
-    file.map_err(|e| {
-        ConfigError::new(
-            format!("neither a key store nor its TOML form: {e}"),
-            place.clone(),
-            "the file was left as it is",
-        )
-    })?;
+    file.map_err(|e| Error::Foreign(path.to_owned(), Foreign::Binary(e.to_string())))?;
     Keys::from_toml(&text, &place)
 }
 
@@ -318,52 +313,38 @@ fn read_toml(path: &Path) -> Result<Keys, ConfigError> {
 ///
 /// # Errors
 /// When it exists or cannot be made.
-pub fn write_private(path: &Path, text: &str) -> Result<(), ConfigError> {
+pub fn write_private(path: &Path, text: &str) -> Result<(), Error> {
     let mut file = create_private(path)?;
     let written = file.write_all(text.as_bytes()).and_then(|()| file.sync_all());
-    written.map_err(|e| ConfigError::new(format!("cannot write it: {e}"), path.display().to_string(), ""))
+    written.map_err(|e| Error::io(path, Doing::Write, &e))
 }
 
 /// Create a file that only its owner may read.
 ///
 /// # Errors
 /// When it exists or cannot be made.
-pub fn create_private(path: &Path) -> Result<File, ConfigError> {
+pub fn create_private(path: &Path) -> Result<File, Error> {
     let mut options = OpenOptions::new();
     options.read(true).write(true).create_new(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path).map_err(|e| {
-        let remedy = match e.kind() {
-            std::io::ErrorKind::AlreadyExists => "nothing is overwritten: name another file or remove it",
-            _ => "check the name of the folder",
-        };
-        ConfigError::new(format!("cannot make it: {e}"), path.display().to_string(), remedy)
-    })
+    options.open(path).map_err(|e| Error::io(path, Doing::Make, &e))
 }
 
 /// Secrets are for their owner alone: key stores and their TOML form, keys in PEM, tokens, and `ue.toml` with a `kd`.
 ///
 /// # Errors
 /// No such file, or one that others may read or write.
-pub fn check_mode(path: &Path) -> Result<(), ConfigError> {
-    let place = path.display().to_string();
-    let metadata = std::fs::metadata(path).map_err(|e| {
-        ConfigError::new(
-            format!("cannot read it: {e}"),
-            place.clone(),
-            "`sidelink keys` makes key stores and keys",
-        )
-    })?;
+pub fn check_mode(path: &Path) -> Result<(), Error> {
+    let metadata = std::fs::metadata(path).map_err(|e| Error::io(path, Doing::Find, &e))?;
     if !metadata.is_file() {
-        return Err(ConfigError::new("not a file", place, "name a file with keys"));
+        return Err(Error::NotAFile(path.to_owned()));
     }
     #[cfg(unix)]
     {
         let mode = std::os::unix::fs::PermissionsExt::mode(&metadata.permissions()) & 0o777;
         if mode & 0o077 != 0 {
-            let what = format!("secrets that others may read or write (mode {mode:04o})");
-            return Err(ConfigError::new(what, place.clone(), format!("chmod 600 {place}")));
+            return Err(Error::Exposed(path.to_owned(), mode));
         }
     }
     Ok(())
@@ -373,45 +354,35 @@ pub fn check_mode(path: &Path) -> Result<(), ConfigError> {
 ///
 /// # Errors
 /// It cannot be read, or others may read it.
-pub fn is_store(path: &Path) -> Result<bool, ConfigError> {
+pub fn is_store(path: &Path) -> Result<bool, Error> {
     check_mode(path)?;
     is_database(path)
 }
 
-fn is_database(path: &Path) -> Result<bool, ConfigError> {
+fn is_database(path: &Path) -> Result<bool, Error> {
     let mut start = [0; MAGIC.len()];
-    let mut file = File::open(path)
-        .map_err(|e| ConfigError::new(format!("cannot read it: {e}"), path.display().to_string(), ""))?;
+    let mut file = File::open(path).map_err(|e| Error::io(path, Doing::Read, &e))?;
     Ok(file.read_exact(&mut start).is_ok() && start == *MAGIC)
 }
 
-fn refused(path: &Path, error: DatabaseError) -> ConfigError {
-    let place = path.display().to_string();
+fn refused(path: &Path, error: DatabaseError) -> Error {
     match error {
-        DatabaseError::DatabaseAlreadyOpen => ConfigError::new(
-            "another process uses this key store: two senders on one store would repeat counters",
-            place,
-            "end the other process first; to only read keys, give the file that `sidelink keys export` wrote",
-        ),
-        DatabaseError::UpgradeRequired(version) => ConfigError::new(
-            format!("a database of format {version}, which this program does not know"),
-            place,
-            "use the program that made it; the file was left as it is",
-        ),
+        DatabaseError::DatabaseAlreadyOpen => Error::InUse(path.to_owned()),
+        DatabaseError::UpgradeRequired(version) => {
+            Error::Version { place: path.display().to_string(), found: Format::Database(version) }
+        }
         other => damaged(path, &other.to_string()),
     }
 }
 
-fn damaged(path: &Path, why: &str) -> ConfigError {
-    let remedy = "the file was left as it is; make a new one and `sidelink keys import` the TOML form, with new PGKs for every sender";
-    ConfigError::new(format!("damaged key store: {why}"), path.display().to_string(), remedy)
+fn damaged(path: &Path, why: &str) -> Error {
+    Error::Damaged(path.to_owned(), why.to_owned())
 }
 
 /// Open a copy of the file in memory, mend it there as after a crash, and read all of it: what does not hold together is
 /// found before the database touches the file.
-fn check_copy(path: &Path) -> Result<(), ConfigError> {
-    let failed =
-        |e: std::io::Error| ConfigError::new(format!("cannot read it: {e}"), path.display().to_string(), "");
+fn check_copy(path: &Path) -> Result<(), Error> {
+    let failed = |e: std::io::Error| Error::io(path, Doing::Read, &e);
     let mut file = File::open(path).map_err(failed)?;
     match file.try_lock_shared() {
         Ok(()) => {}
@@ -437,16 +408,16 @@ fn check_copy(path: &Path) -> Result<(), ConfigError> {
 }
 
 /// An entry with its checksum in front.
-fn sealed(name: &str, entry: &impl Serialize) -> Result<Zeroizing<Vec<u8>>, ConfigError> {
+fn sealed(name: &str, entry: &impl Serialize) -> Result<Zeroizing<Vec<u8>>, Error> {
     let text = serde_json::to_vec(entry).map(Zeroizing::new);
-    let text = text.map_err(|e| ConfigError::new(e.to_string(), name, ""))?;
+    let text = text.map_err(|e| Error::entry(name, Fault::Unwritable(e.to_string())))?;
     let mut bytes = Zeroizing::new(Vec::with_capacity(8 + text.len()));
     bytes.extend_from_slice(&checksum(&[name.as_bytes(), &text]).to_be_bytes());
     bytes.extend_from_slice(&text);
     Ok(bytes)
 }
 
-fn unsealed<T: DeserializeOwned>(path: &Path, name: &str, bytes: &[u8]) -> Result<T, ConfigError> {
+fn unsealed<T: DeserializeOwned>(path: &Path, name: &str, bytes: &[u8]) -> Result<T, Error> {
     let broken = || damaged(path, &format!("the entry {name:?} has a wrong checksum"));
     let (sum, text) = bytes.split_first_chunk::<8>().ok_or_else(broken)?;
     if checksum(&[name.as_bytes(), text]) != u64::from_be_bytes(*sum) {

@@ -3,8 +3,6 @@ use sidelink_security::counter::UtcCounter;
 use sidelink_security::counter::reserve::{Lease, ReserveConfig};
 use std::os::unix::fs::PermissionsExt;
 
-mod sending;
-
 /// A folder of its own, removed at the end.
 struct Folder(PathBuf);
 

@@ -2,10 +2,10 @@
 //! what stops in between loses it, and nothing doubles it.
 
 use super::entry::Keys;
+use super::error::{Doing, Error, Fault};
 use super::place::sync_folder;
 use super::sending::{Right, Sending};
 use super::{KeyStore, check_mode, create_private, is_database, read_toml, utc_now};
-use crate::config::ConfigError;
 use sidelink_security::counter::reserve::CounterStore;
 use std::fs::File;
 use std::io::Write;
@@ -17,7 +17,7 @@ pub struct Handed {
     /// For its file.
     pub keys: Keys,
     /// Each PGK whose right to send was not there to be handed out, and why.
-    pub missing: Vec<ConfigError>,
+    pub missing: Vec<Error>,
 }
 
 impl KeyStore {
@@ -25,7 +25,7 @@ impl KeyStore {
     ///
     /// # Errors
     /// A damaged store, or the disk.
-    pub fn hand_out(&mut self, ue: &str) -> Result<Handed, ConfigError> {
+    pub fn hand_out(&mut self, ue: &str) -> Result<Handed, Error> {
         let mut all = self.keys()?;
         let mut keys = all.for_ue(ue);
         let mut missing = Vec::new();
@@ -68,11 +68,7 @@ impl KeyStore {
     ///
     /// # Errors
     /// An entry of the same name, a file or an entry that makes no sense, or the disk.
-    pub fn take_over(
-        &mut self,
-        path: &Path,
-        replace: bool,
-    ) -> Result<(Keys, Option<ConfigError>), ConfigError> {
+    pub fn take_over(&mut self, path: &Path, replace: bool) -> Result<(Keys, Option<Error>), Error> {
         let source = Source::open(path)?;
         let old = self.keys()?;
         let known = |name: &str| {
@@ -81,8 +77,7 @@ impl KeyStore {
         let names = source.keys.group.iter().map(|g| &g.name);
         let mut names = names.chain(source.keys.discovery.iter().map(|d| &d.name));
         if let Some(taken) = names.find(|name| !replace && known(name)) {
-            let what = format!("the store has an entry {taken:?}");
-            return Err(ConfigError::new(what, "", "give --replace to replace it"));
+            return Err(Error::entry("", Fault::Exists(taken.clone())));
         }
         if source.keys.has_rights() {
             self.settle_for_new_rights()?;
@@ -96,7 +91,7 @@ impl KeyStore {
 }
 
 /// A file whose entries are to be taken over, held against others who would.
-pub(super) struct Source<'a> {
+pub struct Source<'a> {
     path: &'a Path,
     /// Not of a store.
     file: Option<File>,
@@ -104,13 +99,16 @@ pub(super) struct Source<'a> {
 }
 
 impl<'a> Source<'a> {
-    pub(super) fn open(path: &'a Path) -> Result<Self, ConfigError> {
+    /// Opens an export or a store, and keeps others out of an export until it is dropped.
+    ///
+    /// # Errors
+    /// No such file, one that others may read, or a damaged one.
+    pub fn open(path: &'a Path) -> Result<Self, Error> {
         check_mode(path)?;
         if is_database(path)? {
             return Ok(Self { path, file: None, keys: super::read(path)?.receive_only() });
         }
-        let place = path.display().to_string();
-        let failed = |e: std::io::Error| ConfigError::new(format!("cannot read it: {e}"), place.clone(), "");
+        let failed = |e: std::io::Error| Error::io(path, Doing::Read, &e);
         loop {
             let file = File::open(path).map_err(failed)?;
             file.lock().map_err(failed)?;
@@ -124,19 +122,14 @@ impl<'a> Source<'a> {
     }
 
     /// The keys; their rights to send are gone from the file when this returns. If that cannot be, they come without.
-    pub(super) fn take(self) -> (Keys, Option<ConfigError>) {
+    pub fn take(self) -> (Keys, Option<Error>) {
         if !self.keys.has_rights() {
             return (self.keys, None);
         }
         match self.end_rights() {
             Ok(()) => (self.keys, None),
             Err(e) => {
-                let what = format!("the right to send stays in the file, which cannot be written anew: {e}");
-                let remedy = "only receiving is possible; import it again from a folder that can be written";
-                (
-                    self.keys.receive_only(),
-                    Some(ConfigError::new(what, self.path.display().to_string(), remedy)),
-                )
+                (self.keys.receive_only(), Some(Error::RightsStay(self.path.to_owned(), e.to_string())))
             }
         }
     }
@@ -175,14 +168,8 @@ impl<'a> Source<'a> {
 ///
 /// # Errors
 /// The disk: the rights that were handed out are lost then.
-pub fn write_handed(path: &Path, file: &mut File, text: &str) -> Result<(), ConfigError> {
+pub fn write_handed(path: &Path, file: &mut File, text: &str) -> Result<(), Error> {
     let write =
         file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).and_then(|()| sync_folder(path));
-    write.map_err(|e| {
-        ConfigError::new(
-            format!("cannot write it: {e}"),
-            path.display().to_string(),
-            "rights to send that were to be in it are lost: `sidelink keys new-group` makes a new PGK",
-        )
-    })
+    write.map_err(|e| Error::io(path, Doing::HandOut, &e))
 }

@@ -1,7 +1,7 @@
 //! Root keys of one-to-one links, which the links agree on themselves: made durable before they are used.
 
 use super::{KeyStore, checksum, damaged};
-use crate::config::ConfigError;
+use crate::error::Error;
 use redb::{ReadableDatabase, ReadableTable, TableDefinition, TableError};
 use sidelink_prose::direct_link::{Change, Connection, Identity, KdRecord, KdStore, Method};
 use sidelink_security::counter::UtcTime;
@@ -68,7 +68,7 @@ fn record(key: &[u8], value: &[u8]) -> Option<KdRecord> {
 }
 
 impl KdStore for KeyStore {
-    type Error = ConfigError;
+    type Error = Error;
 
     fn apply(&mut self, changes: &[Change]) -> Result<(), Self::Error> {
         self.write(|transaction| {
@@ -88,7 +88,7 @@ impl KdStore for KeyStore {
     }
 
     fn kds(&self) -> Result<Vec<KdRecord>, Self::Error> {
-        let read = || -> Result<Vec<KdRecord>, ConfigError> {
+        let read = || -> Result<Vec<KdRecord>, Error> {
             let broken = |e: redb::Error| damaged(&self.path, &e.to_string());
             let transaction = self.database.begin_read().map_err(|e| broken(e.into()))?;
             let table = match transaction.open_table(KDS) {

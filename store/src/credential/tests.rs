@@ -148,7 +148,7 @@ fn an_older_revocation_list_is_refused_after_a_restart() {
     let path = folder.0.join("store");
     let (ca, other) = (Issuer::new("ca", &[1; 32]), Issuer::new("other", &[2; 32]));
     let start = |numbers: [u32; 2]| {
-        let mut store = keystore::KeyStore::open_or_create(&path).unwrap();
+        let mut store = crate::KeyStore::open_or_create(&path).unwrap();
         let roots = [&ca, &other].map(|issuer| Root::from_der(&issuer.certificate(validity())).unwrap());
         // A second certificate of the same key has no list of its own.
         let again = Root::from_der(&ca.certificate(validity())).unwrap();

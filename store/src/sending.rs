@@ -2,8 +2,7 @@
 //! were used move with it: two places that send as one member under one PGK repeat counters.
 
 use super::entry::{Group, Hex, Keys, PgkEntry};
-use crate::config::ConfigError;
-use crate::readable::seconds_and_date;
+use super::error::{Error, Fault, NoRight};
 use serde::{Deserialize, Serialize};
 use sidelink_security::counter::reserve::StreamId;
 use sidelink_security::group::Sender;
@@ -59,7 +58,7 @@ impl PgkEntry {
 
 impl Group {
     /// The stream of counters of a PGK and a member; `None` when the PGK was revoked.
-    pub(super) fn stream(&self, entry: &PgkEntry, id: &Hex) -> Result<Option<StreamId>, ConfigError> {
+    pub fn stream(&self, entry: &PgkEntry, id: &Hex) -> Result<Option<StreamId>, Error> {
         let place = format!("group {:?} PGK {}", self.name, entry.id);
         let member = super::material::exactly("sending.id", id, &place)?;
         let sender = Sender::new(self.config()?, member);
@@ -72,30 +71,20 @@ impl Keys {
     ///
     /// # Errors
     /// Where the right to is instead, and what to do.
-    pub fn may_send(&self, group: &Group, entry: &PgkEntry, ue: &str) -> Result<(), ConfigError> {
+    pub fn may_send(&self, group: &Group, entry: &PgkEntry, ue: &str) -> Result<(), Error> {
         let id = group.member.iter().find(|member| member.ue == ue).map(|member| &member.id);
         let right = id.and_then(|id| entry.right(id));
-        let since = |sending: &Sending| {
-            sending.since.map_or_else(String::new, |since| format!(" at {}", seconds_and_date(since.into())))
-        };
+
         let why = match (right, &self.suspended) {
             (Some(Sending { right: Right::Here, .. }), None) => return Ok(()),
-            (Some(Sending { right: Right::Here, .. }), Some(Suspension(why))) => (*why).to_owned(),
-            (Some(sending @ Sending { right: Right::HandedOut, .. }), _) => {
-                format!("the right to send was handed out{}", since(sending))
-            }
-            (Some(sending @ Sending { right: Right::Lost, .. }), _) => {
-                format!("the right to send ended{}, when the store was found to be a copy", since(sending))
-            }
-            (None, _) => "the right to send did not come with the key".to_owned(),
+            (Some(Sending { right: Right::Here, .. }), Some(Suspension(why))) => NoRight::Suspended(why),
+            (Some(Sending { right: Right::HandedOut, since, .. }), _) => NoRight::HandedOut(*since),
+            (Some(Sending { right: Right::Lost, since, .. }), _) => NoRight::Lost(*since),
+            (None, _) => NoRight::NeverCame,
         };
-        Err(ConfigError::new(
-            format!("{ue:?} may receive here, not send: {why}"),
+        Err(Error::entry(
             format!("group {:?} PGK {}", group.name, entry.id),
-            format!(
-                "send from the store that has it, or make a new PGK: `sidelink keys new-group {:?} -s STORE`, then export it",
-                group.name
-            ),
+            Fault::MayNotSend { ue: ue.to_owned(), group: group.name.clone(), why },
         ))
     }
 
@@ -123,7 +112,7 @@ impl Keys {
     }
 
     /// Takes the counters that came with rights out of the entries.
-    pub(super) fn take_counters(&mut self) -> Result<Vec<(StreamId, u64)>, ConfigError> {
+    pub(super) fn take_counters(&mut self) -> Result<Vec<(StreamId, u64)>, Error> {
         let mut counters = Vec::new();
         for group in &mut self.group {
             for at in 0..group.pgk.len() {

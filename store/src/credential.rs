@@ -1,16 +1,18 @@
 //! Keys and certificates of method 2 in PEM files, as OpenSSL writes and reads them: Ed25519 in PKCS #8 (RFC 8410), X.509.
 
-use crate::config::ConfigError;
-use crate::keystore::{self, Hex};
+use crate::error::{CredentialFault, Doing, Error};
+use crate::{Hex, check_mode, write_private};
 use pkcs8::der::pem::{self, LineEnding};
 use pkcs8::{ObjectIdentifier, PrivateKeyInfoRef};
 use serde::Deserialize;
 use sidelink_security::counter::reserve::{CounterStore, StreamId};
 use sidelink_security::direct::signed::issue::Issuer;
-use sidelink_security::direct::signed::{CertificateError, Credential, Root, Trust};
+use sidelink_security::direct::signed::{Credential, Root, Trust};
 use sidelink_security::kdf::own::stream_id;
 use std::collections::BTreeMap;
 use std::fmt::Display;
+use std::fs::File;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
 
@@ -79,7 +81,7 @@ impl CredentialConfig {
     ///
     /// # Errors
     /// Which file is wrong, and how.
-    pub fn read(&self) -> Result<(Credential, Trust), ConfigError> {
+    pub fn read(&self) -> Result<(Credential, Trust), Error> {
         let seed = read_key(&self.key)?;
         let credential = match &self.certificate {
             None => Credential::raw(&seed),
@@ -87,8 +89,7 @@ impl CredentialConfig {
                 let certificate = read_pem(path, CERTIFICATE)?.swap_remove(0);
                 let public = Credential::raw(&seed).public();
                 if !certificate.windows(public.len()).any(|part| part == public) {
-                    let what = format!("it certifies another key than {}", self.key.display());
-                    return Err(wrong(path, what, "name the key that it was made for"));
+                    return Err(wrong(path, CredentialFault::CertifiesAnother(self.key.clone())));
                 }
                 Credential::certified(&seed, certificate)
             }
@@ -96,30 +97,26 @@ impl CredentialConfig {
         let mut trust = Trust { roots: Vec::new(), raw: Vec::new(), guard: self.guard };
         for path in &self.trust {
             for der in read_pem(path, CERTIFICATE)? {
-                let remedy = "an issuer's own certificate with an Ed25519 key is wanted";
-                trust.roots.push(Root::from_der(&der).map_err(|e| wrong(path, e.to_string(), remedy))?);
+                trust.roots.push(
+                    Root::from_der(&der).map_err(|e| wrong(path, CredentialFault::Root(e.to_string())))?,
+                );
             }
         }
         for path in &self.revoked {
             for der in read_pem(path, CRL)? {
-                trust.install_crl(&der).map_err(|e| wrong_list(path, e))?;
+                trust.install_crl(&der).map_err(|e| wrong(path, CredentialFault::List(e)))?;
             }
         }
         let raw = self.peer.iter().map(|known| {
             let key: [u8; 32] = known.key.0.as_slice().try_into().map_err(|_| {
                 let place = format!("[[credential.peer]] {:?}", known.name);
-                ConfigError::new(
-                    format!("a key of {} octets", known.key.0.len()),
-                    place,
-                    "an Ed25519 key has 32",
-                )
+                Error::credential(place, CredentialFault::PublicKey(known.key.0.len()))
             })?;
             Ok((known.name.clone().into_bytes(), key))
         });
-        trust.raw = raw.collect::<Result<Vec<_>, ConfigError>>()?;
+        trust.raw = raw.collect::<Result<Vec<_>, Error>>()?;
         if trust.roots.is_empty() && trust.raw.is_empty() {
-            let remedy = "name issuers (trust) or peers with their keys ([[credential.peer]])";
-            return Err(ConfigError::new("no issuer and no peer is trusted", "[credential]", remedy));
+            return Err(Error::credential("[credential]", CredentialFault::NobodyTrusted));
         }
         Ok((credential, trust))
     }
@@ -130,11 +127,11 @@ impl CredentialConfig {
 ///
 /// # Errors
 /// Which issuer's list is too old, or the store.
-pub fn remember_lists<S: CounterStore>(trust: &Trust, store: &mut S) -> Result<(), ConfigError>
+pub fn remember_lists<S: CounterStore>(trust: &Trust, store: &mut S) -> Result<(), Error>
 where
     S::Error: Display,
 {
-    let failed = |e: S::Error| ConfigError::new(e.to_string(), "the key store", "");
+    let failed = |e: S::Error| Error::credential("the key store", CredentialFault::Store(e.to_string()));
     // Roots of one key share its lists.
     let mut numbers = BTreeMap::<[u8; 32], u32>::new();
     for root in &trust.roots {
@@ -146,53 +143,32 @@ where
         let used = store.reserved(&stream).map_err(failed)?;
         let now = u64::from(number);
         if now < used {
-            let named = if now == 0 { "none is named".to_owned() } else { format!("{now} is named") };
             let key: String = key[..4].iter().map(|octet| format!("{octet:02x}")).collect();
-            return Err(ConfigError::new(
-                format!(
-                    "revocation list {used} of the issuer with key {key}.. was in use before, {named} now"
-                ),
+            return Err(Error::credential(
                 "[credential] revoked",
-                "name the newest list of every issuer",
+                CredentialFault::OldList { key, used, now },
             ));
         }
         if now > used && !store.raise(&stream, used, now).map_err(failed)? {
-            let what = "another process changed the number of a revocation list";
-            return Err(ConfigError::new(what, "the key store", "start again"));
+            return Err(Error::credential("the key store", CredentialFault::ListRaced));
         }
     }
     Ok(())
-}
-
-fn wrong_list(path: &Path, error: CertificateError) -> ConfigError {
-    let (what, remedy) = match error {
-        CertificateError::Issuer | CertificateError::Signature => {
-            ("no trusted issuer signed this list".to_owned(), "add its issuer to trust, or remove it")
-        }
-        CertificateError::NotNewer => {
-            ("a newer list of its issuer is named before it".to_owned(), "name the newest list alone")
-        }
-        other => {
-            (other.to_string(), "a full list of `sidelink keys revoke-certificates` or OpenSSL is wanted")
-        }
-    };
-    wrong(path, what, remedy)
 }
 
 /// A key of a PEM file with mode 0600.
 ///
 /// # Errors
 /// What is wrong with it.
-pub fn read_key(path: &Path) -> Result<Zeroizing<[u8; 32]>, ConfigError> {
-    keystore::check_mode(path)?;
+pub fn read_key(path: &Path) -> Result<Zeroizing<[u8; 32]>, Error> {
+    check_mode(path)?;
     let der = Zeroizing::new(read_pem(path, KEY)?.swap_remove(0));
-    let remedy = "an Ed25519 key is wanted: openssl genpkey -algorithm ed25519";
     let info = PrivateKeyInfoRef::try_from(der.as_slice());
-    let info = info.map_err(|e| wrong(path, format!("no private key in PKCS #8: {e}"), remedy))?;
+    let info = info.map_err(|e| wrong(path, CredentialFault::NotPkcs8(e.to_string())))?;
     let octets = info.private_key.as_bytes();
     match octets.strip_prefix(&[0x04, 0x20]).map(<[u8; 32]>::try_from) {
         Some(Ok(seed)) if info.algorithm.oid == ED25519 => Ok(Zeroizing::new(seed)),
-        _ => Err(wrong(path, "a private key of another kind".to_owned(), remedy)),
+        _ => Err(wrong(path, CredentialFault::OtherKey)),
     }
 }
 
@@ -200,16 +176,16 @@ pub fn read_key(path: &Path) -> Result<Zeroizing<[u8; 32]>, ConfigError> {
 ///
 /// # Errors
 /// A file that exists or cannot be written.
-pub fn write_key(path: &Path, seed: &[u8; 32]) -> Result<(), ConfigError> {
+pub fn write_key(path: &Path, seed: &[u8; 32]) -> Result<(), Error> {
     let der = Zeroizing::new([&BEFORE_KEY[..], seed].concat());
-    keystore::write_private(path, &Zeroizing::new(to_pem(KEY, &der)))
+    write_private(path, &Zeroizing::new(to_pem(KEY, &der)))
 }
 
 /// An issuer whose key and certificate lie in two files.
 ///
 /// # Errors
 /// What is wrong with them.
-pub fn read_issuer(key: &Path, name: &str) -> Result<Issuer, ConfigError> {
+pub fn read_issuer(key: &Path, name: &str) -> Result<Issuer, Error> {
     Ok(Issuer::new(name, &*read_key(key)?))
 }
 
@@ -223,27 +199,34 @@ pub fn to_pem(label: &'static str, der: &[u8]) -> String {
 ///
 /// # Errors
 /// What cannot be read, and a file without any.
-pub fn read_pem(path: &Path, label: &str) -> Result<Vec<Vec<u8>>, ConfigError> {
+pub fn read_pem(path: &Path, label: &str) -> Result<Vec<Vec<u8>>, Error> {
     const MARK: &str = "-----BEGIN ";
-    let text = Zeroizing::new(crate::config::read_text(path)?);
-    let remedy = "a PEM file is wanted (openssl .. -outform PEM)";
+    let text = read_text(path)?;
     let mut found = Vec::new();
     for (at, _) in text.match_indices(MARK) {
         let end = text[at + MARK.len()..].find(MARK).map_or(text.len(), |next| at + MARK.len() + next);
         let (kind, der) = pem::decode_vec(text[at..end].trim_end().as_bytes())
-            .map_err(|e| wrong(path, format!("not PEM: {e}"), remedy))?;
+            .map_err(|e| wrong(path, CredentialFault::NotPem(e.to_string())))?;
         if kind == label {
             found.push(der);
         }
     }
     if found.is_empty() {
-        return Err(wrong(path, format!("there is no {label} in it"), remedy));
+        return Err(wrong(path, CredentialFault::Without(label.to_owned())));
     }
     Ok(found)
 }
 
-fn wrong(path: &Path, what: String, remedy: &str) -> ConfigError {
-    ConfigError::new(what, path.display().to_string(), remedy)
+fn wrong(path: &Path, fault: CredentialFault) -> Error {
+    Error::credential(path.display().to_string(), fault)
+}
+
+/// The text of a file; no certificate is longer than a MiB.
+fn read_text(path: &Path) -> Result<Zeroizing<String>, Error> {
+    let mut text = Zeroizing::new(String::new());
+    let file = File::open(path).and_then(|file| file.take(1 << 20).read_to_string(&mut text));
+    file.map_err(|e| Error::io(path, Doing::Read, &e))?;
+    Ok(text)
 }
 
 #[cfg(test)]

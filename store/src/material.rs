@@ -1,7 +1,7 @@
 //! Entries as keys of `sidelink-security`, their lengths checked.
 
 use super::entry::{Discovery, Group, Hex, PgkEntry, Protection, Secret, VariantName};
-use crate::config::ConfigError;
+use crate::error::{Error, Fault};
 use sidelink_security::cipher::Algorithm;
 use sidelink_security::counter::UtcCounter;
 use sidelink_security::discovery::open::OpenKey;
@@ -35,7 +35,7 @@ impl Group {
     ///
     /// # Errors
     /// A group identity that has not 24 bits.
-    pub fn config(&self) -> Result<GroupConfig, ConfigError> {
+    pub fn config(&self) -> Result<GroupConfig, Error> {
         let place = format!("group {:?}", self.name);
         Ok(GroupConfig {
             group_id: exactly("group-id", &self.group_id, &place)?,
@@ -48,7 +48,7 @@ impl Group {
     ///
     /// # Errors
     /// A key that has not 256 bits.
-    pub fn pgk(&self, entry: &PgkEntry) -> Result<Option<GroupKey>, ConfigError> {
+    pub fn pgk(&self, entry: &PgkEntry) -> Result<Option<GroupKey>, Error> {
         let Some(key) = &entry.key else { return Ok(None) };
         let place = format!("group {:?} PGK {}", self.name, entry.id);
         Ok(Some(GroupKey {
@@ -63,17 +63,17 @@ impl Group {
     ///
     /// # Errors
     /// Not a member, or an identity that has not 24 bits.
-    pub fn member_id(&self, ue: &str) -> Result<[u8; 3], ConfigError> {
+    pub fn member_id(&self, ue: &str) -> Result<[u8; 3], Error> {
         let place = format!("group {:?} member {ue:?}", self.name);
         match self.member.iter().find(|member| member.ue == ue) {
             Some(member) => exactly("id", &member.id, &place),
-            None => Err(ConfigError::new("no such member", place, "add it to the group")),
+            None => Err(Error::entry(place, Fault::NoSuchMember)),
         }
     }
 }
 
 impl Discovery {
-    pub(super) fn check(&self) -> Result<(), ConfigError> {
+    pub(super) fn check(&self) -> Result<(), Error> {
         self.followed().map(|_| ())
     }
 
@@ -81,7 +81,7 @@ impl Discovery {
     ///
     /// # Errors
     /// A field that is missing or of the wrong length.
-    pub fn followed(&self) -> Result<Option<Followed>, ConfigError> {
+    pub fn followed(&self) -> Result<Option<Followed>, Error> {
         if self.revoked {
             return Ok(None);
         }
@@ -128,7 +128,7 @@ impl Discovery {
     ///
     /// # Errors
     /// A key or mask of the wrong length, or none at all.
-    pub fn material(&self) -> Result<Material, ConfigError> {
+    pub fn material(&self) -> Result<Material, Error> {
         let place = self.place();
         let mask = match &self.duck_mask {
             Some(mask) => exactly("duck-mask", mask, &place)?,
@@ -166,12 +166,12 @@ impl Discovery {
     ///
     /// # Errors
     /// None, or not of 184 bits.
-    pub fn code(&self) -> Result<Code, ConfigError> {
+    pub fn code(&self) -> Result<Code, Error> {
         let place = self.place();
         exactly("code", self.code.as_ref().ok_or_else(|| missing("code", &place))?, &place)
     }
 
-    fn filter(&self) -> Result<CodeFilter, ConfigError> {
+    fn filter(&self) -> Result<CodeFilter, Error> {
         let code = self.code()?;
         let mask =
             self.code_mask.as_ref().map(|mask| exactly("code-mask", mask, &self.place())).transpose()?;
@@ -182,7 +182,7 @@ impl Discovery {
     ///
     /// # Errors
     /// No such type.
-    pub fn message_type(&self) -> Result<MessageType, ConfigError> {
+    pub fn message_type(&self) -> Result<MessageType, Error> {
         let Some(octet) = &self.message_type else {
             return Ok(match self.protection {
                 Protection::None | Protection::Open => MessageType::OpenAnnouncement,
@@ -194,24 +194,18 @@ impl Discovery {
         };
         let place = self.place();
         let [octet] = exactly("message-type", octet, &place)?;
-        MessageType::from_octet(octet).map_err(|e| ConfigError::new(e.to_string(), place, ""))
+        MessageType::from_octet(octet).map_err(|e| Error::entry(place, Fault::MessageType(e.to_string())))
     }
 
     /// What is announced: the code as the fields of the message type.
     ///
     /// # Errors
     /// As [`Self::code`] and [`Self::message_type`], or a code in whose place this type has other fields.
-    pub fn content(&self) -> Result<Content, ConfigError> {
+    pub fn content(&self) -> Result<Content, Error> {
         let (message_type, code) = (self.message_type()?, self.code()?);
         match content(message_type, &code) {
             Some((content, same)) if same == code => Ok(content),
-            _ => {
-                let what = format!(
-                    "the code has bits where messages of type {:02x} are spare",
-                    message_type.octet()
-                );
-                Err(ConfigError::new(what, self.place(), "make them 0, or give it another message-type"))
-            }
+            _ => Err(Error::entry(self.place(), Fault::SpareBits(message_type.octet()))),
         }
     }
 
@@ -244,33 +238,33 @@ pub fn rotating(
     nonce_bits: u16,
     period_ms: u64,
     place: &str,
-) -> Result<OtaConfig, ConfigError> {
+) -> Result<OtaConfig, Error> {
     let (variant, limit) = match variant {
         VariantName::Literal => (Variant::Literal, 160),
         VariantName::Keyed => (Variant::Keyed, 216),
     };
     let bits = code_bits.unwrap_or(limit.min(216_u16.saturating_sub(nonce_bits)));
-    let period =
-        RotationPeriod::from_millis(period_ms).map_err(|e| ConfigError::new(e.to_string(), place, ""))?;
-    OtaConfig::new(variant, bits, nonce_bits, period).map_err(|e| ConfigError::new(e.to_string(), place, ""))
+    let unfit = |why: String| Error::entry(place, Fault::Rotation(why));
+    let period = RotationPeriod::from_millis(period_ms).map_err(|e| unfit(e.to_string()))?;
+    OtaConfig::new(variant, bits, nonce_bits, period).map_err(|e| unfit(e.to_string()))
 }
 
-fn needed<'a>(field: &str, secret: &'a Option<Secret>, place: &str) -> Result<&'a Secret, ConfigError> {
+fn needed<'a>(field: &str, secret: &'a Option<Secret>, place: &str) -> Result<&'a Secret, Error> {
     secret.as_ref().ok_or_else(|| missing(field, place))
 }
 
-fn missing(field: &str, place: &str) -> ConfigError {
-    ConfigError::new(format!("no {field}"), place, "this protection needs it")
+fn missing(field: &str, place: &str) -> Error {
+    Error::entry(place, Fault::Lacks(field.to_owned()))
 }
 
-pub(super) fn exactly<const N: usize>(field: &str, hex: &Hex, place: &str) -> Result<[u8; N], ConfigError> {
+pub(super) fn exactly<const N: usize>(field: &str, hex: &Hex, place: &str) -> Result<[u8; N], Error> {
     hex.0.as_slice().try_into().map_err(|_| wrong(field, N, hex.0.len(), place))
 }
 
-fn wrong(field: &str, wanted: usize, have: usize, place: &str) -> ConfigError {
-    ConfigError::new(format!("{field} has {have} octets, not {wanted}"), place, "")
+fn wrong(field: &str, wanted: usize, have: usize, place: &str) -> Error {
+    Error::entry(place, Fault::Length { field: field.to_owned(), wanted, have })
 }
 
-fn length(error: &KeyLengthError, place: &str) -> ConfigError {
-    ConfigError::new(error.to_string(), place, "")
+fn length(error: &KeyLengthError, place: &str) -> Error {
+    Error::entry(place, Fault::KeyLength(*error))
 }

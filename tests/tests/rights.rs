@@ -1,14 +1,19 @@
 //! A right to send is in one place, with the counters that were used under it.
 
-use super::*;
-use crate::keystore::handover::Source;
-use crate::keystore::place::witness_of;
-use crate::provision::{Wish, provision};
-use crate::scenario::{Generator, Scenario, Secrets};
+use sidelink_flowgraphs::Sample;
+use sidelink_flowgraphs::provision::{Wish, provision};
+use sidelink_flowgraphs::scenario::{Generator, Scenario, Secrets};
 use sidelink_mac::engine::Config;
 use sidelink_mac::mux::Address;
+use sidelink_prose::discovery::agent;
 use sidelink_security::counter::UtcTime;
+use sidelink_security::counter::reserve::{CounterStore, ReserveConfig, StreamId};
+use sidelink_store::{
+    Cipher, Group, Hex, KeyStore, Keys, Source, create_private, read, witness_of, write_handed, write_private,
+};
 use sidelink_wire::ids::Layer2Id;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
 
 const SCENARIO: &str = r#"
 duration = 80
@@ -34,9 +39,37 @@ payload = "text:meet me for coffee"
 protected = { group = "fire" }
 "#;
 
+/// A folder of its own, removed at the end.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new(name: &str) -> Self {
+        let path = std::env::temp_dir().join(format!("sidelink-rights-{name}-{}", std::process::id()));
+        let _ = std::fs::remove_dir_all(&path);
+        std::fs::create_dir_all(&path).unwrap();
+        Self(path)
+    }
+
+    fn file(&self, name: &str) -> PathBuf {
+        self.0.join(name)
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
 fn group() -> Keys {
-    let mut group = example().group.remove(0);
-    group.pgk.clear();
+    let mut group = Group {
+        name: "fire".into(),
+        group_id: Hex(vec![0, 1, 0xa2]),
+        cipher: Cipher::Aes,
+        mac: None,
+        member: vec!["alice=0000a1".parse().unwrap(), "bob=0000b2".parse().unwrap()],
+        pgk: Vec::new(),
+    };
     group.new_pgk(0, u32::MAX).unwrap();
     Keys { group: vec![group], ..Keys::default() }
 }
@@ -55,7 +88,7 @@ fn refusal(store: &mut KeyStore, ue: &str) -> Option<String> {
         to_group: Address::Group,
         reserve: ReserveConfig::default(),
         layer2: Config::new(Layer2Id::from_octets([0; 3])),
-        discovery: sidelink_prose::discovery::agent::Config::default(),
+        discovery: agent::Config::default(),
     };
     let keys = store.keys().unwrap();
     provision(&wish, &keys, store).unwrap().receive_only.remove("fire").map(|why| why.to_string())
@@ -67,7 +100,7 @@ fn generated(path: &Path) -> Result<(), String> {
     let start = UtcTime::from_millis(1_800_000_000_000);
     let secrets = Secrets::of_store(KeyStore::open(path).unwrap(), start).unwrap();
     let mut generator = Generator::with_secrets(&scenario, Some(secrets)).map_err(|e| e.to_string())?;
-    let mut samples = vec![crate::Sample::default(); generator.subframe_samples()];
+    let mut samples = vec![Sample::default(); generator.subframe_samples()];
     for _ in 0..scenario.duration {
         generator.next_subframe(&mut samples);
     }

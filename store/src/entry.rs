@@ -2,7 +2,7 @@
 
 use super::VERSION;
 use super::sending::{Right, Sending, Suspension};
-use crate::config::ConfigError;
+use crate::error::{Error, Fault, Format};
 use serde::de::{self, Deserializer};
 use serde::{Deserialize, Serialize, Serializer};
 use sidelink_security::cipher::Algorithm;
@@ -66,17 +66,16 @@ impl<'de> Deserialize<'de> for Hex {
 }
 
 impl std::str::FromStr for Hex {
-    type Err = ConfigError;
+    type Err = Error;
 
-    fn from_str(text: &str) -> Result<Self, ConfigError> {
-        let wrong =
-            || ConfigError::new(format!("{text:?} is not of whole octets of hexadecimal digits"), "", "");
-        hex::bytes(text).map(Self).ok_or_else(wrong)
+    fn from_str(text: &str) -> Result<Self, Error> {
+        hex::bytes(text).map(Self).ok_or_else(|| Error::entry("", Fault::NotHex(text.to_owned())))
     }
 }
 
 /// A ciphering or integrity algorithm by its number. TS 33.401 §5.1.3.2.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "clap", derive(clap::ValueEnum))]
 #[serde(rename_all = "kebab-case")]
 pub enum Cipher {
     /// EEA0, EIA0: none.
@@ -155,10 +154,10 @@ pub struct Member {
 }
 
 impl std::str::FromStr for Member {
-    type Err = ConfigError;
+    type Err = Error;
 
-    fn from_str(text: &str) -> Result<Self, ConfigError> {
-        let wrong = || ConfigError::new(format!("{text:?} is no member"), "", "write NAME=0000a1");
+    fn from_str(text: &str) -> Result<Self, Error> {
+        let wrong = || Error::entry("", Fault::NotAMember(text.to_owned()));
         let (ue, id) = text.split_once('=').ok_or_else(wrong)?;
         Ok(Self { ue: ue.to_owned(), id: id.parse()? })
     }
@@ -184,7 +183,8 @@ pub struct PgkEntry {
 }
 
 /// How discovery messages are protected.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, clap::ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "clap", derive(clap::ValueEnum))]
 #[serde(rename_all = "kebab-case")]
 pub enum Protection {
     /// None: the code is sent as it is.
@@ -216,7 +216,8 @@ impl Protection {
 }
 
 /// The one-way function of changing identifiers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "clap", derive(clap::ValueEnum))]
 #[serde(rename_all = "kebab-case")]
 pub enum VariantName {
     /// As the study writes it.
@@ -342,11 +343,15 @@ impl Keys {
     ///
     /// # Errors
     /// What is wrong and where.
-    pub fn from_toml(text: &str, place: &str) -> Result<Self, ConfigError> {
-        let keys: Self = crate::config::parse_toml(text, place)?;
+    pub fn from_toml(text: &str, place: &str) -> Result<Self, Error> {
+        let keys: Self = toml::from_str(text).map_err(|e| {
+            let before = e.span().and_then(|span| text.get(..span.start));
+            let line = before.map(|before| before.matches('\n').count() + 1);
+            let place = line.map_or_else(|| place.to_owned(), |line| format!("{place} line {line}"));
+            Error::Toml { place, message: e.message().trim().to_owned() }
+        })?;
         if keys.version != VERSION {
-            let what = format!("keys of format {}; this program knows format {VERSION}", keys.version);
-            return Err(ConfigError::new(what, place, "use the program that wrote it"));
+            return Err(Error::Version { place: place.to_owned(), found: Format::Toml(keys.version) });
         }
         keys.check().map_err(|e| e.within(place))?;
         Ok(keys)
@@ -356,8 +361,10 @@ impl Keys {
     ///
     /// # Errors
     /// None that is known.
-    pub fn to_toml(&self) -> Result<Zeroizing<String>, ConfigError> {
-        toml::to_string(self).map(Zeroizing::new).map_err(|e| ConfigError::new(e.to_string(), "", ""))
+    pub fn to_toml(&self) -> Result<Zeroizing<String>, Error> {
+        toml::to_string(self)
+            .map(Zeroizing::new)
+            .map_err(|e| Error::entry("", Fault::Unwritable(e.to_string())))
     }
 
     /// What `ue` is entitled to: the groups it belongs to, with its own rights to send, the discovery keys it announces or
@@ -392,15 +399,15 @@ impl Keys {
     ///
     /// # Errors
     /// The first entry that does not.
-    pub fn check(&self) -> Result<(), ConfigError> {
+    pub fn check(&self) -> Result<(), Error> {
         let names = self.group.iter().map(|g| &g.name).chain(self.discovery.iter().map(|d| &d.name));
         let mut seen = BTreeSet::new();
         for name in names {
             if name.is_empty() || name.chars().any(char::is_control) {
-                return Err(ConfigError::new(format!("{name:?} is no name"), "", "use letters and digits"));
+                return Err(Error::entry("", Fault::NoName(name.clone())));
             }
             if !seen.insert(name) {
-                return Err(ConfigError::new(format!("two entries are called {name:?}"), "", "rename one"));
+                return Err(Error::entry("", Fault::Twice(name.clone())));
             }
         }
         for group in &self.group {
@@ -408,12 +415,8 @@ impl Keys {
             let mut indexes = BTreeSet::new();
             for pgk in &group.pgk {
                 if pgk.key.is_some() && !indexes.insert(pgk.id & 0x1f) {
-                    let what = format!("two PGKs have the index {} (5 bits of the PGK ID)", pgk.id & 0x1f);
-                    return Err(ConfigError::new(
-                        what,
-                        format!("group {:?}", group.name),
-                        "give one another id",
-                    ));
+                    let fault = Fault::SameIndex(pgk.id & 0x1f);
+                    return Err(Error::entry(format!("group {:?}", group.name), fault));
                 }
                 group.pgk(pgk)?;
                 for sending in &pgk.sending {

@@ -4,9 +4,9 @@
 //! What gives or takes a right to send, and each reservation of counters, is one epoch: committed in the store, then in the
 //! witness, then used. So a store one epoch ahead of its witness was stopped between the two and has used nothing of it.
 
+use super::error::{Doing, Error};
 use super::sending::{Right, Suspension};
 use super::{KeyStore, damaged, sealed, unsealed, utc_now};
-use crate::config::ConfigError;
 use redb::{ReadableDatabase, TableDefinition, TableError, WriteTransaction};
 use serde::{Deserialize, Serialize};
 use std::fs::{File, OpenOptions};
@@ -53,7 +53,7 @@ impl Position {
 }
 
 /// The file beside a store.
-pub(super) fn witness_of(path: &Path) -> PathBuf {
+pub fn witness_of(path: &Path) -> PathBuf {
     let path = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
     let mut name = path.into_os_string();
     name.push(".witness");
@@ -62,7 +62,7 @@ pub(super) fn witness_of(path: &Path) -> PathBuf {
 
 impl KeyStore {
     /// Whether it is where it was left, and as new as its witness. Follows a store that was moved.
-    pub(super) fn look_around(&mut self) -> Result<(), ConfigError> {
+    pub(super) fn look_around(&mut self) -> Result<(), Error> {
         self.suspended = match self.identity()? {
             None => Some(Suspension("the store does not say where it belongs: an earlier version made it")),
             Some(identity) => self.suspicion(identity)?,
@@ -70,8 +70,8 @@ impl KeyStore {
         Ok(())
     }
 
-    fn suspicion(&self, identity: Identity) -> Result<Option<Suspension>, ConfigError> {
-        let failed = |e: std::io::Error| ConfigError::new(format!("cannot read it: {e}"), self.place(), "");
+    fn suspicion(&self, identity: Identity) -> Result<Option<Suspension>, Error> {
+        let failed = |e: std::io::Error| Error::io(&self.path, Doing::Read, &e);
         if Position::of(&self.path).map_err(failed)? != identity.position {
             return Ok(Some(Suspension("the store is a copy, or was restored at another place")));
         }
@@ -101,10 +101,9 @@ impl KeyStore {
     }
 
     /// Gives it an identity at its place, which no witness knows yet.
-    pub(super) fn settle(&mut self) -> Result<(), ConfigError> {
+    pub(super) fn settle(&mut self) -> Result<(), Error> {
         let id = sidelink_wire::hex::of_bytes(super::random(16)?.as_bytes());
-        let position = Position::of(&self.path)
-            .map_err(|e| ConfigError::new(format!("cannot read it: {e}"), self.place(), ""))?;
+        let position = Position::of(&self.path).map_err(|e| Error::io(&self.path, Doing::Read, &e))?;
         let identity = Identity { id, position, witness: witness_of(&self.path), epoch: 1 };
         self.write(|transaction| set(transaction, &identity))?;
         write_witness(&identity.witness, &identity.id, identity.epoch)?;
@@ -117,7 +116,7 @@ impl KeyStore {
     ///
     /// # Errors
     /// The disk.
-    pub fn settle_for_new_rights(&mut self) -> Result<(), ConfigError> {
+    pub fn settle_for_new_rights(&mut self) -> Result<(), Error> {
         if self.suspended.is_some() {
             let mut keys = self.keys()?;
             keys.end_rights(Right::Lost, utc_now());
@@ -136,7 +135,7 @@ impl KeyStore {
     pub(super) fn write_witnessed<T>(
         &self,
         change: impl FnOnce(&WriteTransaction) -> Result<T, redb::Error>,
-    ) -> Result<T, ConfigError> {
+    ) -> Result<T, Error> {
         if self.suspended.is_some() {
             return self.write(change);
         }
@@ -155,7 +154,7 @@ impl KeyStore {
         Ok(result)
     }
 
-    fn identity(&self) -> Result<Option<Identity>, ConfigError> {
+    fn identity(&self) -> Result<Option<Identity>, Error> {
         let broken = |e: redb::Error| damaged(&self.path, &e.to_string());
         let transaction = self.database.begin_read().map_err(|e| broken(e.into()))?;
         let table = match transaction.open_table(PLACE) {
@@ -165,10 +164,6 @@ impl KeyStore {
         };
         let entry = table.get(NAME).map_err(|e| broken(e.into()))?;
         entry.map(|entry| unsealed(&self.path, NAME, entry.value())).transpose()
-    }
-
-    fn place(&self) -> String {
-        self.path.display().to_string()
     }
 }
 
@@ -190,7 +185,7 @@ fn read_witness(path: &Path) -> Option<(String, u64)> {
 }
 
 /// On the disk when it returns.
-fn write_witness(path: &Path, id: &str, epoch: u64) -> Result<(), ConfigError> {
+fn write_witness(path: &Path, id: &str, epoch: u64) -> Result<(), Error> {
     let mut new = path.to_owned().into_os_string();
     new.push(".new");
     let write = || -> std::io::Result<()> {
@@ -203,13 +198,7 @@ fn write_witness(path: &Path, id: &str, epoch: u64) -> Result<(), ConfigError> {
         std::fs::rename(&new, path)?;
         sync_folder(path)
     };
-    write().map_err(|e| {
-        ConfigError::new(
-            format!("cannot write the witness of a key store: {e}"),
-            path.display().to_string(),
-            "nothing was sent under it; make room, or make the folder writable",
-        )
-    })
+    write().map_err(|e| Error::io(path, Doing::Witness, &e))
 }
 
 /// Makes the names in the folder of `path` durable.

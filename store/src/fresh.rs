@@ -2,7 +2,7 @@
 
 use super::entry::{Discovery, Group, Keys, PgkEntry, Protection, Secret};
 use super::sending::Sending;
-use crate::config::ConfigError;
+use crate::error::{Error, Fault};
 use rand::TryRngCore;
 use rand::rngs::OsRng;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -11,11 +11,9 @@ use std::time::{SystemTime, UNIX_EPOCH};
 ///
 /// # Errors
 /// The system has no random source.
-pub fn random(octets: usize) -> Result<Secret, ConfigError> {
+pub fn random(octets: usize) -> Result<Secret, Error> {
     let mut secret = vec![0; octets];
-    OsRng
-        .try_fill_bytes(&mut secret)
-        .map_err(|e| ConfigError::new(format!("the system's random source: {e}"), "", "no key was made"))?;
+    OsRng.try_fill_bytes(&mut secret).map_err(|e| Error::NoRandom(e.to_string()))?;
     Ok(Secret::new(secret))
 }
 
@@ -30,16 +28,17 @@ impl Group {
     ///
     /// # Errors
     /// All 31 indexes are in use.
-    pub fn new_pgk(&mut self, valid_from: u32, expiry: u32) -> Result<u8, ConfigError> {
+    pub fn new_pgk(&mut self, valid_from: u32, expiry: u32) -> Result<u8, Error> {
         let free = |id: &u8| {
             let index = id & 0x1f;
             let used = self.pgk.iter().any(|p| p.id == *id || (p.key.is_some() && p.id & 0x1f == index));
             index != 0 && !used
         };
         let after = self.pgk.iter().map(|p| p.id).max().unwrap_or(0);
-        let id = (after.saturating_add(1)..=255).chain(1..=255).find(free).ok_or_else(|| {
-            ConfigError::new("no PGK ID is free", format!("group {:?}", self.name), "revoke one first")
-        })?;
+        let id = (after.saturating_add(1)..=255)
+            .chain(1..=255)
+            .find(free)
+            .ok_or_else(|| Error::entry(format!("group {:?}", self.name), Fault::NoFreePgkId))?;
         let mut entry = PgkEntry { id, key: Some(random(32)?), valid_from, expiry, sending: Vec::new() };
         for member in &self.member {
             entry.set_right(Sending::here(member.id.clone()));
@@ -61,7 +60,7 @@ impl Group {
 
 impl Discovery {
     /// Put fresh secrets in the place of those that are there.
-    fn renew(&mut self) -> Result<(), ConfigError> {
+    fn renew(&mut self) -> Result<(), Error> {
         for (_, place) in self.secrets() {
             if let Some(old) = place {
                 *old = random(old.as_bytes().len())?;
@@ -90,7 +89,7 @@ pub fn revoke(keys: &mut Keys, name: &str) -> bool {
 ///
 /// # Errors
 /// No random source, no free PGK ID.
-pub fn revoke_ue(keys: &mut Keys, ue: &str, now: u32) -> Result<Vec<String>, ConfigError> {
+pub fn revoke_ue(keys: &mut Keys, ue: &str, now: u32) -> Result<Vec<String>, Error> {
     let mut changed = Vec::new();
     for group in keys.group.iter_mut().filter(|g| g.member.iter().any(|m| m.ue == ue)) {
         group.member.retain(|member| member.ue != ue);

@@ -1,0 +1,465 @@
+//! What can be wrong with keys: the machine's fault, a file's, or that of whoever wrote an entry.
+
+use crate::VERSION;
+use sidelink_security::direct::signed::CertificateError;
+use sidelink_security::keys::KeyLengthError;
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// Why keys cannot be read, used or kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Error {
+    /// The system does not do something with a file.
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What it was to do.
+        doing: Doing,
+        /// The kind of what it says.
+        kind: io::ErrorKind,
+        /// What it says.
+        why: String,
+    },
+    /// The system has no random source.
+    NoRandom(String),
+    /// Another process holds the store.
+    InUse(PathBuf),
+    /// A folder or a device.
+    NotAFile(PathBuf),
+    /// Others may read or write the file, whose mode this is.
+    Exposed(PathBuf, u32),
+    /// The file is something else.
+    Foreign(PathBuf, Foreign),
+    /// Keys of a format that is not known here.
+    Version {
+        /// The file.
+        place: String,
+        /// Which format of what.
+        found: Format,
+    },
+    /// The file does not hold together.
+    Damaged(PathBuf, String),
+    /// Rights to send stay in the file, which cannot be written anew.
+    RightsStay(PathBuf, String),
+    /// The TOML form cannot be read.
+    Toml {
+        /// The file, and the line where it is known.
+        place: String,
+        /// What the parser says.
+        message: String,
+    },
+    /// An entry makes no sense.
+    Entry {
+        /// Which.
+        place: String,
+        /// Why.
+        fault: Fault,
+    },
+    /// A key, certificate or list of method 2 is of no use.
+    Credential {
+        /// File or table.
+        place: String,
+        /// Why.
+        fault: CredentialFault,
+    },
+}
+
+/// What was to be done with a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Doing {
+    /// Find it.
+    Find,
+    /// Read it.
+    Read,
+    /// Make it.
+    Make,
+    /// Write it anew.
+    Write,
+    /// Change a store.
+    Change,
+    /// Write rights to send into it.
+    HandOut,
+    /// Write it: the witness of a store.
+    Witness,
+}
+
+/// What a file is that is no key store.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Foreign {
+    /// Anything.
+    File,
+    /// A database of somebody else.
+    Database,
+    /// Not even text.
+    Binary(String),
+}
+
+/// A format of keys.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// Of a store.
+    Store(u64),
+    /// Of the database below it.
+    Database(u8),
+    /// Of the TOML form.
+    Toml(u64),
+}
+
+/// What is wrong with an entry.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Fault {
+    /// It cannot be written.
+    Unwritable(String),
+    /// Not hexadecimal digits.
+    NotHex(String),
+    /// Not NAME=ID.
+    NotAMember(String),
+    /// An empty name, or one with control characters.
+    NoName(String),
+    /// The store has an entry of this name.
+    Exists(String),
+    /// The UE may receive and not send.
+    MayNotSend {
+        /// The UE.
+        ue: String,
+        /// The group.
+        group: String,
+        /// Why.
+        why: NoRight,
+    },
+    /// Two entries have this name.
+    Twice(String),
+    /// Two PGKs of a group have the index.
+    SameIndex(u8),
+    /// All PGK IDs are used.
+    NoFreePgkId,
+    /// The UE is not in the group.
+    NoSuchMember,
+    /// A field that the protection needs is missing.
+    Lacks(String),
+    /// A field of the wrong length, in octets.
+    Length {
+        /// The field.
+        field: String,
+        /// What it should have.
+        wanted: usize,
+        /// What it has.
+        have: usize,
+    },
+    /// A key of the wrong length.
+    KeyLength(KeyLengthError),
+    /// No such message type.
+    MessageType(String),
+    /// The code has bits that messages of this type do not carry.
+    SpareBits(u8),
+    /// Parameters of changing identifiers that do not fit.
+    Rotation(String),
+}
+
+/// Where a right to send is that is not here. Times are seconds since 1970.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NoRight {
+    /// The store may not use what stands in it.
+    Suspended(&'static str),
+    /// It went elsewhere.
+    HandedOut(Option<u32>),
+    /// It ended with a copy.
+    Lost(Option<u32>),
+    /// It did not come with the key.
+    NeverCame,
+}
+
+/// What is wrong with a key, a certificate or a list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum CredentialFault {
+    /// Not PEM.
+    NotPem(String),
+    /// Nothing of this label is in it.
+    Without(String),
+    /// Not PKCS #8.
+    NotPkcs8(String),
+    /// A key, but not of Ed25519.
+    OtherKey,
+    /// The certificate is of another key than this file's.
+    CertifiesAnother(PathBuf),
+    /// No certificate of an issuer.
+    Root(String),
+    /// The list is of no use.
+    List(CertificateError),
+    /// A list with a higher number was in use before.
+    OldList {
+        /// The first digits of the issuer's key.
+        key: String,
+        /// The number that was in use.
+        used: u64,
+        /// The number now; 0 where there is no list.
+        now: u64,
+    },
+    /// Another process changed the number of a list.
+    ListRaced,
+    /// The store does not tell the number of a list.
+    Store(String),
+    /// A public key of this many octets.
+    PublicKey(usize),
+    /// Nobody is trusted.
+    NobodyTrusted,
+}
+
+impl Error {
+    pub(crate) fn io(path: &Path, doing: Doing, error: &io::Error) -> Self {
+        Self::Io { path: path.to_owned(), doing, kind: error.kind(), why: error.to_string() }
+    }
+
+    pub(crate) fn entry(place: impl Into<String>, fault: Fault) -> Self {
+        Self::Entry { place: place.into(), fault }
+    }
+
+    pub(crate) fn credential(place: impl Into<String>, fault: CredentialFault) -> Self {
+        Self::Credential { place: place.into(), fault }
+    }
+
+    /// The same, in a larger place: `outer` goes in front of the entry that is named.
+    #[must_use]
+    pub fn within(mut self, outer: &str) -> Self {
+        if let Self::Entry { place, .. } = &mut self {
+            *place = if place.is_empty() { outer.to_owned() } else { format!("{outer} {place}") };
+        }
+        self
+    }
+
+    /// What is wrong; times in seconds since 1970.
+    pub fn what(&self) -> String {
+        self.what_dated(&|seconds| seconds.to_string())
+    }
+
+    /// What is wrong; times as `date` shows them.
+    pub fn what_dated(&self, date: &dyn Fn(u32) -> String) -> String {
+        match self {
+            Self::Entry { fault: Fault::MayNotSend { ue, why, .. }, .. } => {
+                let since =
+                    |since: &Option<u32>| since.map_or_else(String::new, |s| format!(" at {}", date(s)));
+                let why = match why {
+                    NoRight::Suspended(why) => (*why).to_owned(),
+                    NoRight::HandedOut(at) => format!("the right to send was handed out{}", since(at)),
+                    NoRight::Lost(at) => {
+                        format!("the right to send ended{}, when the store was found to be a copy", since(at))
+                    }
+                    NoRight::NeverCame => "the right to send did not come with the key".to_owned(),
+                };
+                format!("{ue:?} may receive here, not send: {why}")
+            }
+            Self::RightsStay(_, why) => {
+                format!("the right to send stays in the file, which cannot be written anew: {why}")
+            }
+            Self::Io { doing, why, .. } => match doing {
+                Doing::Find | Doing::Read => format!("cannot read it: {why}"),
+                Doing::Make => format!("cannot make it: {why}"),
+                Doing::Write | Doing::Change | Doing::HandOut => format!("cannot write it: {why}"),
+                Doing::Witness => format!("cannot write the witness of a key store: {why}"),
+            },
+            Self::NoRandom(why) => format!("the system's random source: {why}"),
+            Self::InUse(_) => {
+                "another process uses this key store: two senders on one store would repeat counters"
+                    .to_owned()
+            }
+            Self::NotAFile(_) => "not a file".to_owned(),
+            Self::Exposed(_, mode) => format!("secrets that others may read or write (mode {mode:04o})"),
+            Self::Foreign(_, Foreign::File) => "not a key store".to_owned(),
+            Self::Foreign(_, Foreign::Database) => "a database, but not a key store".to_owned(),
+            Self::Foreign(_, Foreign::Binary(why)) => {
+                format!("neither a key store nor its TOML form: {why}")
+            }
+            Self::Version { found: Format::Store(format), .. } => {
+                format!("a key store of format {format}; this program knows format {VERSION}")
+            }
+            Self::Version { found: Format::Database(format), .. } => {
+                format!("a database of format {format}, which this program does not know")
+            }
+            Self::Version { found: Format::Toml(format), .. } => {
+                format!("keys of format {format}; this program knows format {VERSION}")
+            }
+            Self::Damaged(_, why) => format!("damaged key store: {why}"),
+            Self::Toml { message, .. } => message.clone(),
+            Self::Entry { fault, .. } => fault.to_string(),
+            Self::Credential { fault, .. } => fault.to_string(),
+        }
+    }
+
+    /// Where: a file, an entry; empty where nobody can tell.
+    pub fn place(&self) -> String {
+        match self {
+            Self::NoRandom(_) => String::new(),
+            Self::Io { path, .. }
+            | Self::InUse(path)
+            | Self::NotAFile(path)
+            | Self::Exposed(path, _)
+            | Self::Foreign(path, _)
+            | Self::RightsStay(path, _)
+            | Self::Damaged(path, _) => path.display().to_string(),
+            Self::Version { place, .. }
+            | Self::Toml { place, .. }
+            | Self::Entry { place, .. }
+            | Self::Credential { place, .. } => place.clone(),
+        }
+    }
+
+    /// What to do, in terms of the command `sidelink`; empty where nothing is known.
+    pub fn remedy(&self) -> String {
+        let text = match self {
+            Self::Io { doing: Doing::Find, .. } => "`sidelink keys` makes key stores and keys",
+            Self::Io { doing: Doing::Make, kind: io::ErrorKind::AlreadyExists, .. } => {
+                "nothing is overwritten: name another file or remove it"
+            }
+            Self::Io { doing: Doing::Make, .. } => "check the name of the folder",
+            Self::Io { doing: Doing::Change, .. } => "nothing was changed",
+            Self::Io { doing: Doing::HandOut, .. } => {
+                "rights to send that were to be in it are lost: `sidelink keys new-group` makes a new PGK"
+            }
+            Self::Io { doing: Doing::Witness, .. } => {
+                "nothing was sent under it; make room, or make the folder writable"
+            }
+            Self::RightsStay(..) => {
+                "only receiving is possible; import it again from a folder that can be written"
+            }
+            Self::Entry { fault: Fault::MayNotSend { group, .. }, .. } => {
+                return format!(
+                    "send from the store that has it, or make a new PGK: `sidelink keys new-group {group:?} -s STORE`, then export it"
+                );
+            }
+            Self::Io { .. } | Self::Toml { .. } => "",
+            Self::NoRandom(_) => "no key was made",
+            Self::InUse(_) => {
+                "end the other process first; to only read keys, give the file that `sidelink keys export` wrote"
+            }
+            Self::NotAFile(_) => "name a file with keys",
+            Self::Exposed(path, _) => return format!("chmod 600 {}", path.display()),
+            Self::Foreign(_, Foreign::File) => {
+                "`sidelink keys new-group` and `new-discovery` make one; the file was left as it is"
+            }
+            Self::Foreign(..) => "the file was left as it is",
+            Self::Version { found: Format::Store(_), .. } => {
+                "use the program that made it to `keys export` what it holds; the file was left as it is"
+            }
+            Self::Version { found: Format::Database(_), .. } => {
+                "use the program that made it; the file was left as it is"
+            }
+            Self::Version { found: Format::Toml(_), .. } => "use the program that wrote it",
+            Self::Damaged(..) => {
+                "the file was left as it is; make a new one and `sidelink keys import` the TOML form, with new PGKs for every sender"
+            }
+            Self::Entry { fault, .. } => fault.remedy(),
+            Self::Credential { fault, .. } => fault.remedy(),
+        };
+        text.to_owned()
+    }
+}
+
+impl Fault {
+    fn remedy(&self) -> &'static str {
+        match self {
+            Self::NotAMember(_) => "write NAME=0000a1",
+            Self::NoName(_) => "use letters and digits",
+            Self::Exists(_) => "give --replace to replace it",
+            Self::Twice(_) => "rename one",
+            Self::SameIndex(_) => "give one another id",
+            Self::NoFreePgkId => "revoke one first",
+            Self::NoSuchMember => "add it to the group",
+            Self::Lacks(_) => "this protection needs it",
+            Self::SpareBits(_) => "make them 0, or give it another message-type",
+            _ => "",
+        }
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unwritable(why) | Self::MessageType(why) | Self::Rotation(why) => f.write_str(why),
+            Self::NotHex(text) => write!(f, "{text:?} is not of whole octets of hexadecimal digits"),
+            Self::NotAMember(text) => write!(f, "{text:?} is no member"),
+            Self::NoName(name) => write!(f, "{name:?} is no name"),
+            Self::Exists(name) => write!(f, "the store has an entry {name:?}"),
+            // the whole of it: [`Error::what_dated`]
+            Self::MayNotSend { ue, .. } => write!(f, "{ue:?} may receive here, not send"),
+            Self::Twice(name) => write!(f, "two entries are called {name:?}"),
+            Self::SameIndex(index) => write!(f, "two PGKs have the index {index} (5 bits of the PGK ID)"),
+            Self::NoFreePgkId => f.write_str("no PGK ID is free"),
+            Self::NoSuchMember => f.write_str("no such member"),
+            Self::Lacks(field) => write!(f, "no {field}"),
+            Self::Length { field, wanted, have } => write!(f, "{field} has {have} octets, not {wanted}"),
+            Self::KeyLength(error) => error.fmt(f),
+            Self::SpareBits(octet) => {
+                write!(f, "the code has bits where messages of type {octet:02x} are spare")
+            }
+        }
+    }
+}
+
+impl CredentialFault {
+    fn remedy(&self) -> &'static str {
+        match self {
+            Self::NotPem(_) | Self::Without(_) => "a PEM file is wanted (openssl .. -outform PEM)",
+            Self::NotPkcs8(_) | Self::OtherKey => {
+                "an Ed25519 key is wanted: openssl genpkey -algorithm ed25519"
+            }
+            Self::CertifiesAnother(_) => "name the key that it was made for",
+            Self::Root(_) => "an issuer's own certificate with an Ed25519 key is wanted",
+            Self::List(CertificateError::Issuer | CertificateError::Signature) => {
+                "add its issuer to trust, or remove it"
+            }
+            Self::List(CertificateError::NotNewer) => "name the newest list alone",
+            Self::List(_) => "a full list of `sidelink keys revoke-certificates` or OpenSSL is wanted",
+            Self::OldList { .. } => "name the newest list of every issuer",
+            Self::ListRaced => "start again",
+            Self::Store(_) => "",
+            Self::PublicKey(_) => "an Ed25519 key has 32",
+            Self::NobodyTrusted => "name issuers (trust) or peers with their keys ([[credential.peer]])",
+        }
+    }
+}
+
+impl fmt::Display for CredentialFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotPem(why) => write!(f, "not PEM: {why}"),
+            Self::Without(label) => write!(f, "there is no {label} in it"),
+            Self::NotPkcs8(why) => write!(f, "no private key in PKCS #8: {why}"),
+            Self::OtherKey => f.write_str("a private key of another kind"),
+            Self::CertifiesAnother(key) => write!(f, "it certifies another key than {}", key.display()),
+            Self::Root(why) => f.write_str(why),
+            Self::List(CertificateError::Issuer | CertificateError::Signature) => {
+                f.write_str("no trusted issuer signed this list")
+            }
+            Self::List(CertificateError::NotNewer) => {
+                f.write_str("a newer list of its issuer is named before it")
+            }
+            Self::List(error) => error.fmt(f),
+            Self::OldList { key, used, now } => {
+                let named = if *now == 0 { "none is named".to_owned() } else { format!("{now} is named") };
+                write!(
+                    f,
+                    "revocation list {used} of the issuer with key {key}.. was in use before, {named} now"
+                )
+            }
+            Self::ListRaced => f.write_str("another process changed the number of a revocation list"),
+            Self::Store(why) => f.write_str(why),
+            Self::PublicKey(octets) => write!(f, "a key of {octets} octets"),
+            Self::NobodyTrusted => f.write_str("no issuer and no peer is trusted"),
+        }
+    }
+}
+
+impl fmt::Display for Error {
+    /// What, where and what to do, with semicolons between them.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let parts = [self.what(), self.place(), self.remedy()];
+        let parts: Vec<&str> = parts.iter().map(String::as_str).filter(|part| !part.is_empty()).collect();
+        f.write_str(&parts.join("; "))
+    }
+}
+
+impl std::error::Error for Error {}
