@@ -11,11 +11,15 @@
 //! sigmf.rs     to and from the `sidelink:` keys
 //! text.rs      TOML and JSON, their errors as ConfigError
 //! types.rs     Bitmap, OneOrMany, CyclicPrefixName
+//! ue_toml.rs   ue.toml, and a UE out of it                         ue_toml/
+//! links.rs     [[link]] of it; link_rules.rs [links]
 //! v2x_flag.rs  --v2x-pool size=10,num=5,..
 //! ```
 
 mod combine;
 mod error;
+mod link_rules;
+mod links;
 mod pools;
 mod resolve;
 mod sigmf;
@@ -23,13 +27,16 @@ mod sigmf;
 mod tests;
 mod text;
 mod types;
+pub mod ue_toml;
 mod v2x_flag;
 
 pub use combine::{Said, combine};
 pub use error::ConfigError;
+pub use link_rules::LinkRules;
+pub use links::LinkConfig;
 pub use pools::{CommunicationConfig, DiscoveryConfig, HoppingSection, PrbSet, SyncConfig, V2xConfig};
 pub(crate) use resolve::slss_id;
-pub use resolve::{Communication, Discovery, Radio, Sync};
+pub use resolve::{Communication, Discovery, Radio, Sync, receiver_config};
 pub use sigmf::{from_sigmf, to_sigmf};
 pub(crate) use text::{parse_toml, read as read_text};
 pub use types::{Bitmap, CyclicPrefixName, OneOrMany};

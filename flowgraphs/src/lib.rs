@@ -14,11 +14,9 @@
 //! inspect.rs    what a recording looks like from outside                                               inspect/
 //! open.rs       what transport blocks hold, with keys or without: MAC, RLC, PDCP, discovery              open/
 //! outputs.rs    all outputs of a command as a set, looked at and opened before anything runs            outputs/
-//! chance.rs     random numbers for what goes on the air: the system's, or a simulation's by its seed
-//! link.rs       MAC <-> PHY: the only file that names both
-//! clock.rs      sample counter <-> subframe <-> DFN <-> UTC: the single place where time is made
-//! provision.rs  a key store into the layer 2 of one UE
-//! ue.rs         a UE on the air: time, receiver, layer 2, planner, radio                                    ue/
+//! control.rs    status, metrics and commands of a UE over local HTTP                                  control/
+//! attacks.rs    radios that keep no rule                                                            attacks/
+//! experiments.rs  exercises, and what they cost                                                     experiments/
 //! terminal.rs   colours, width and progress, only where there is a terminal
 //! ```
 //!
@@ -32,23 +30,21 @@
 #![allow(clippy::disallowed_methods)]
 
 pub mod args;
+pub mod attacks;
 pub mod bench;
-pub mod chance;
-pub mod clock;
 pub mod commands;
 pub mod config;
+pub mod control;
+pub mod experiments;
 pub mod input;
 pub mod inspect;
-pub mod link;
 pub mod open;
 pub mod outputs;
-pub mod provision;
 mod readable;
 pub mod receive;
 pub mod report;
 pub mod scenario;
 pub mod terminal;
-pub mod ue;
 
 /// One complex baseband sample.
 pub type Sample = num_complex::Complex32;

@@ -11,7 +11,7 @@ mod learnt;
 mod plan;
 
 pub use learnt::{LearntRadio, SyncSeen};
-pub use plan::{Plan, plan, receiver_config};
+pub use plan::{Plan, plan};
 
 use crate::Sample;
 use crate::input::Input;

@@ -8,12 +8,16 @@
 //! pcap.rs    link type 252
 //! annotation.rs  what was heard, in the metadata of the recording of it
 //! lossy.rs   a writer that never waits for its reader
+//! address_book.rs  names of layer-2 IDs
+//! happenings.rs    what happens to a UE, as lines
 //! board.rs   who is on the air, in place on a terminal
 //! ```
 
+pub mod address_book;
 mod annotation;
 mod board;
 mod csv;
+pub mod happenings;
 mod json;
 mod lossy;
 mod opened;

@@ -205,6 +205,11 @@ impl Header {
         }
     }
 
+    /// Whether it is the header of data between two UEs.
+    pub const fn is_one_to_one(&self) -> bool {
+        matches!(self, Self::OneToOne(_))
+    }
+
     /// COUNT: PTK Identity or KD-sess ID, and SN.
     pub const fn count(&self) -> Count {
         match self {

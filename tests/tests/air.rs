@@ -1,13 +1,12 @@
 //! UEs over the virtual air, in lock-step: the same seed gives the same samples, and clocks that run free stay together.
 
-use sidelink_flowgraphs::ue::{
-    Draws, NoStore, Observer, RadioFacts, Role, Running, ThreadOptions, Ue, UeConfig,
-};
+use sidelink_flowgraphs::config::ue_toml::{Draws, RadioFacts, UeConfig};
 use sidelink_phy::Sample;
 use sidelink_radio::air::{Air, AirConfig, Pace, PortConfig};
 use sidelink_radio::number::Number;
 use sidelink_radio::{Anchor, Radio, RadioError, Streams};
 use sidelink_store::{Cipher, Discovery, Group, Hex, Keys, Protection, random};
+use sidelink_ue::{NoStore, Observer, Role, Running, ThreadOptions, Ue};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 

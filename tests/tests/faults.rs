@@ -5,9 +5,7 @@
 
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use sidelink_flowgraphs::ue::{
-    Application, Draws, Happening, Moment, RadioFacts, Running, Send as SendData, ThreadOptions, Ue, UeConfig,
-};
+use sidelink_flowgraphs::config::ue_toml::{Draws, RadioFacts, UeConfig};
 use sidelink_phy::Sample;
 use sidelink_prose::direct_link::{Change, KdRecord, KdStore};
 use sidelink_radio::air::{Air, AirConfig, Fault, PortConfig};
@@ -15,6 +13,7 @@ use sidelink_radio::number::Number;
 use sidelink_radio::{Anchor, Event, RadioError, Receive, Received, Streams, Transmit};
 use sidelink_security::counter::reserve::{CounterStore, StreamId};
 use sidelink_store::{Cipher, Discovery, Group, Hex, Keys, Protection, random};
+use sidelink_ue::{Application, Happening, Moment, Running, Send as SendData, ThreadOptions, Ue};
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};

@@ -2,7 +2,8 @@
 //! receiver that is told the file hears what one hears that is told the truth.
 
 use sidelink_flowgraphs::config::RadioConfig;
-use sidelink_flowgraphs::receive::{LearntRadio, SyncSeen, receiver_config};
+use sidelink_flowgraphs::config::receiver_config;
+use sidelink_flowgraphs::receive::{LearntRadio, SyncSeen};
 use sidelink_flowgraphs::scenario::{Generator, Scenario};
 use sidelink_phy::Sample;
 use sidelink_phy::impair::rng::Rng;

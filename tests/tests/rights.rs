@@ -1,7 +1,6 @@
 //! A right to send is in one place, with the counters that were used under it.
 
 use sidelink_flowgraphs::Sample;
-use sidelink_flowgraphs::provision::{Wish, provision};
 use sidelink_flowgraphs::scenario::{Generator, Scenario, Secrets};
 use sidelink_mac::engine::Config;
 use sidelink_mac::mux::Address;
@@ -11,6 +10,7 @@ use sidelink_security::counter::reserve::{CounterStore, ReserveConfig, StreamId}
 use sidelink_store::{
     Cipher, Group, Hex, KeyStore, Keys, Source, create_private, read, witness_of, write_handed, write_private,
 };
+use sidelink_ue::provision::{Wish, provision};
 use sidelink_wire::ids::Layer2Id;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};

@@ -3,13 +3,14 @@
 //! Skipped, loudly, where the binding is not installed.
 #![allow(clippy::disallowed_methods)]
 
-use sidelink_flowgraphs::receive::receiver_config;
-use sidelink_flowgraphs::ue::{Draws, NoStore, RadioFacts, Running, ThreadOptions, UeConfig};
+use sidelink_flowgraphs::config::receiver_config;
+use sidelink_flowgraphs::config::ue_toml::{Draws, RadioFacts, UeConfig};
 use sidelink_phy::Sample;
 use sidelink_phy::receive::receiver::{Event, Receiver};
 use sidelink_phy::units::DfnSubframe;
 use sidelink_radio::{RadioSettings, open};
 use sidelink_store::Keys;
+use sidelink_ue::{NoStore, Running, ThreadOptions};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;

@@ -18,7 +18,7 @@ pub use cases::{CASES, Damage, Kind};
 pub use score::{Score, Tally};
 pub use signal::{Signal, SignalName};
 
-use crate::receive::receiver_config;
+use crate::config::receiver_config;
 use score::{Class, Truth};
 use sidelink_phy::receive::receiver::Event;
 use sidelink_phy::receive::stream::StreamReceiver;

@@ -20,13 +20,12 @@ pub use page::html;
 pub use scene::Security;
 
 use crate::config::ConfigError;
-use crate::ue::{
-    Budget, Draws, NoStore, Observer, RadioFacts, Running, Stage, ThreadOptions, Totals, Ue, UeConfig,
-};
+use crate::config::ue_toml::{Draws, RadioFacts, UeConfig};
 use probe::{Arrivals, Probe};
 use serde_json::{Value, json};
 use sidelink_radio::air::Air;
 use sidelink_radio::{Anchor, Radio, Streams};
+use sidelink_ue::{Budget, NoStore, Observer, Running, Stage, ThreadOptions, Totals, Ue};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 

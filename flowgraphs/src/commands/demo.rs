@@ -4,18 +4,22 @@ mod recording;
 mod scene;
 
 use super::ue::stop_on_signals;
+use crate::attacks::Replayer;
+use crate::config::ue_toml::{Draws, RadioFacts, UeConfig};
 use crate::outputs::{ForceArgs, Outputs};
+use crate::report::address_book::AddressBook;
+use crate::report::happenings::{Form, Reporter};
 use crate::terminal::{self, Ink, paint};
-use crate::ue::{
-    AddressBook, Application, Draws, FileReceiver, FileSender, Form, Happening, Moment, Participant,
-    Progress, RadioFacts, Replayer, Reporter, Running, Send as SendData, Stage, ThreadOptions, Ue, UeConfig,
-};
 use clap::Args;
 use recording::Recording;
 use sidelink_mac::mux::Address;
 use sidelink_radio::air::Air;
 use sidelink_radio::{Anchor, RadioError};
 use sidelink_security::outcome::Outcome;
+use sidelink_ue::{
+    Application, FileReceiver, FileSender, Happening, Moment, Participant, Progress, Running,
+    Send as SendData, Stage, ThreadOptions, Ue,
+};
 use sidelink_wire::ids::{Layer2Id, Lcid};
 use std::io::Write;
 use std::path::PathBuf;

@@ -3,7 +3,6 @@
 use crate::Sample;
 use crate::args::{Peak, parse_utc};
 use crate::config::{ConfigError, CyclicPrefixName, to_sigmf};
-use crate::link::transmit::Content;
 use crate::outputs::{ForceArgs, Outputs, Place};
 use crate::scenario::{Channel, EXAMPLE_D2D, EXAMPLE_PROTECTED, EXAMPLE_V2X, Generator, Scenario, Secrets};
 use crate::terminal::{self, Ink, paint};
@@ -16,6 +15,7 @@ use sidelink_recordings::{
 };
 use sidelink_security::counter::UtcTime;
 use sidelink_store::{self as keystore, KeyStore};
+use sidelink_ue::mapping::transmit::Content;
 use std::fmt;
 use std::io::Write;
 use std::path::{Path, PathBuf};

@@ -2,10 +2,10 @@
 
 use super::ue::{UeArgs, run_config};
 use crate::config::ConfigError;
+use crate::control::{Board, Command, CommandError, Status};
 use crate::terminal;
-use crate::ue::control::{Board, Command, CommandError, Status};
-use crate::ue::{LinkAction, LinkStatus};
 use clap::Args;
+use sidelink_ue::{LinkAction, LinkStatus};
 use std::io::BufRead;
 use std::sync::Arc;
 use std::time::Duration;
@@ -160,7 +160,7 @@ fn state(peer: &str, status: &Status) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ue::control;
+    use crate::control;
     use std::sync::atomic::{AtomicBool, Ordering};
 
     #[test]

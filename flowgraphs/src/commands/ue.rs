@@ -3,21 +3,21 @@
 mod example;
 
 use crate::args::{Form as OutputForm, Output};
-use crate::clock::Clock;
 use crate::commands::record::{Annotations, RecordArgs};
 use crate::config::ConfigError;
+use crate::config::ue_toml::{Draws, RadioFacts, TimeSource, UeConfig};
+use crate::control::{self, Board, ControlConfig, Server};
 use crate::outputs::{ForceArgs, Outputs, Place};
+use crate::report::address_book::AddressBook;
+use crate::report::happenings::{Form, Reporter};
 use crate::report::{PcapReport, annotation};
-use crate::ue::control::{self, Board, ControlConfig, Server};
-use crate::ue::{
-    AddressBook, Application, Draws, Form, Listener, NoStore, Observer, RadioFacts, Reporter, Running, Stage,
-    ThreadOptions, TimeSource, Ue, UeConfig,
-};
 use clap::Args;
 pub use example::Example;
 use sidelink_radio::{self as radio, Anchor, HOST_UNCERTAINTY_NS, RadioSettings};
 use sidelink_recordings::UtcMicros;
 use sidelink_store::{self as keystore, Keys};
+use sidelink_ue::clock::Clock;
+use sidelink_ue::{Application, Listener, NoStore, Observer, Running, Stage, ThreadOptions, Ue};
 use std::io::Write;
 use std::net::SocketAddr;
 use std::path::PathBuf;

@@ -56,6 +56,16 @@ impl From<sidelink_store::Error> for ConfigError {
     }
 }
 
+impl From<sidelink_ue::BuildError> for ConfigError {
+    fn from(error: sidelink_ue::BuildError) -> Self {
+        match error {
+            // the store's errors have an edge of their own: dates, the nearest key
+            sidelink_ue::BuildError::Store(error) => error.into(),
+            _ => Self::new(error.what(), error.place(), error.remedy()),
+        }
+    }
+}
+
 impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.text.fmt(f)

@@ -3,6 +3,7 @@
 use super::{ConfigError, RadioConfig};
 use sidelink_phy::numerology::Numerology;
 use sidelink_phy::pool::{CommunicationPool, DiscoveryPool, V2xPool};
+use sidelink_phy::receive::receiver;
 use sidelink_phy::units::{Bandwidth, CyclicPrefix, SlssId, TransmissionMode};
 
 /// A radio configuration with everything checked. What was not said is `None` or empty.
@@ -225,4 +226,22 @@ pub(crate) fn slss_id(id: u16, place: &str) -> Result<SlssId, ConfigError> {
 fn mode(tm: u8) -> Result<TransmissionMode, ConfigError> {
     TransmissionMode::from_number(tm)
         .ok_or_else(|| ConfigError::new(format!("no transmission mode {tm}"), "tm", "1, 2, 3 or 4"))
+}
+
+/// The receiver of a radio configuration; the mode is the caller's to set where it was not said.
+pub fn receiver_config(radio: &Radio, numerology: Numerology) -> receiver::Config {
+    let mut config = receiver::Config::new(numerology, radio.mode.unwrap_or(TransmissionMode::Tm4));
+    let places = radio.communication.iter();
+    config.communication = places
+        .map(|c| receiver::CommunicationPlace {
+            pool: c.pool.clone(),
+            control_cp: c.control_cp,
+            data_cp: c.data_cp,
+        })
+        .collect();
+    config.discovery =
+        radio.discovery.iter().map(|d| receiver::DiscoveryPlace { pool: d.pool.clone(), cp: d.cp }).collect();
+    config.v2x = radio.v2x.clone();
+    config.v2x_also = radio.v2x_also.clone();
+    config
 }

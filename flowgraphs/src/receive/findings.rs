@@ -1,11 +1,11 @@
 //! What the operator should know of a recording, beside what was heard in it.
 
-use crate::link::parse_mib_sl;
 use sidelink_phy::numerology::SUBCARRIER_HZ;
 use sidelink_phy::receive::condition::Spectrum;
 use sidelink_phy::receive::receiver::Event;
 use sidelink_phy::receive::stream::StreamReceiver;
 use sidelink_phy::receive::sync::PREPARED;
+use sidelink_ue::mapping::parse_mib_sl;
 
 /// Bandwidth of a PRB in Hz.
 const PRB_HZ: f64 = 12.0 * SUBCARRIER_HZ;

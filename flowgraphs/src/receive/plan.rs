@@ -2,10 +2,10 @@
 
 use super::findings::Findings;
 use crate::Sample;
-use crate::config::{ConfigError, Radio};
+use crate::config::{ConfigError, receiver_config};
 use crate::input::Input;
 use sidelink_phy::numerology::{Numerology, SUBCARRIER_HZ};
-use sidelink_phy::receive::receiver::{CommunicationPlace, Config, DiscoveryPlace, Event};
+use sidelink_phy::receive::receiver::{Config, Event};
 use sidelink_phy::receive::stream::StreamReceiver;
 use sidelink_phy::units::{Bandwidth, TransmissionMode};
 
@@ -87,20 +87,6 @@ pub fn plan(input: &mut Input, name: &str) -> anyhow::Result<Plan> {
         assumed.push("no pool is known: every PRB of every subframe is searched".to_owned());
     }
     Ok(Plan { config, resample, assumed })
-}
-
-/// The receiver of a radio configuration; the mode is the caller's to set where it was not said.
-pub fn receiver_config(radio: &Radio, numerology: Numerology) -> Config {
-    let mut config = Config::new(numerology, radio.mode.unwrap_or(TransmissionMode::Tm4));
-    let places = radio.communication.iter();
-    config.communication = places
-        .map(|c| CommunicationPlace { pool: c.pool.clone(), control_cp: c.control_cp, data_cp: c.data_cp })
-        .collect();
-    config.discovery =
-        radio.discovery.iter().map(|d| DiscoveryPlace { pool: d.pool.clone(), cp: d.cp }).collect();
-    config.v2x = radio.v2x.clone();
-    config.v2x_also = radio.v2x_also.clone();
-    config
 }
 
 fn widest_that_fits(rate: f64) -> Option<Bandwidth> {

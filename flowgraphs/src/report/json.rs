@@ -33,7 +33,7 @@ pub(super) fn event(event: &Event<'_>, sample: i64) -> Option<Object> {
             put("bits", bits.len().into());
             put("dfn", time.map(|t| t.dfn()).into());
             put("subframe_number", time.map(|t| t.subframe()).into());
-            if let Some(mib) = crate::link::parse_mib_sl(bits) {
+            if let Some(mib) = sidelink_ue::mapping::parse_mib_sl(bits) {
                 put("in_coverage", mib.in_coverage.into());
                 put("prb", mib.bandwidth.prbs().into());
                 put("tdd_config", mib.tdd_config.into());

@@ -2,7 +2,6 @@
 //! with what the receiver knows of it.
 
 use super::lossy::LossyWriter;
-use crate::link::{PdcpHeader as Header, mac_pdu};
 use crate::open::Opened;
 use crate::outputs::{OutputFile, Place};
 use sidelink_phy::receive::estimate::Measurement;
@@ -10,6 +9,7 @@ use sidelink_phy::receive::receiver::{ControlInformation, Event};
 use sidelink_phy::units::DfnSubframe;
 use sidelink_recordings::UtcMicros;
 use sidelink_recordings::pcap::{Channel, Metadata, Mib, PcapWriter, PdcpHeader, Quality, SciFields};
+use sidelink_ue::mapping::mac_pdu;
 use std::io::{self, Write};
 
 /// Writes events to a pcap file.
@@ -103,8 +103,8 @@ impl PcapReport {
     pub fn opened(&mut self, opened: &Opened<'_>, start: Option<UtcMicros>, seconds: f64) -> io::Result<()> {
         let Opened::Pdcp(report) = opened else { return Ok(()) };
         let header = match report.header {
-            Some(Header::OneToMany(_)) => PdcpHeader::OneToMany,
-            Some(Header::OneToOne(_)) => PdcpHeader::OneToOne,
+            Some(header) if header.is_one_to_one() => PdcpHeader::OneToOne,
+            Some(_) => PdcpHeader::OneToMany,
             None => return Ok(()),
         };
         let value = |octets: [u8; 3]| Some(octets.iter().fold(0, |all, octet| all << 8 | u32::from(*octet)));

@@ -112,7 +112,7 @@ pub(super) fn summary(
 
 fn mib(bits: &[u8], time: Option<sidelink_phy::units::DfnSubframe>) -> String {
     let at = time.map_or("DFN ?".to_owned(), |t| format!("DFN {}.{}", t.dfn(), t.subframe()));
-    let rest = crate::link::parse_mib_sl(bits).map_or(String::new(), |m| {
+    let rest = sidelink_ue::mapping::parse_mib_sl(bits).map_or(String::new(), |m| {
         let coverage = if m.in_coverage { "in coverage" } else { "out of coverage" };
         format!(", {} PRB, {coverage}", m.bandwidth.prbs())
     });

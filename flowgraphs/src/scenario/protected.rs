@@ -5,7 +5,6 @@
 //! goes through the air only.
 
 use super::{ProtectedData, ProtectedMessage, SduKind};
-use crate::chance::Chance;
 use crate::config::ConfigError;
 use sidelink_mac::engine::{Bearer, Config, Engine, Input, Output};
 use sidelink_mac::mux::Address;
@@ -18,6 +17,7 @@ use sidelink_security::discovery::restricted::{MicCheck, Receiver, Sender};
 use sidelink_security::discovery::{Message, Profile};
 use sidelink_security::group;
 use sidelink_store::{Discovery, Followed, Group, KeyStore, Keys, Protection};
+use sidelink_ue::chance::Chance;
 use sidelink_wire::ids::{Layer2Id, Lcid};
 use sidelink_wire::pc5_discovery::MessageType;
 use sidelink_wire::pdcp::{MAX_SDU_LEN, SduType};

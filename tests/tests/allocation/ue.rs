@@ -1,10 +1,11 @@
 //! A UE in steady state: who listens allocates nothing; who sends, at the beginnings of periods only.
 
 use super::counting::counted;
-use sidelink_flowgraphs::ue::{Draws, NoStore, RadioFacts, Ue, UeConfig};
+use sidelink_flowgraphs::config::ue_toml::{Draws, RadioFacts, UeConfig};
 use sidelink_phy::Sample;
 use sidelink_radio::{Anchor, Event, RadioError, Transmit};
 use sidelink_store::{Discovery, Hex, Keys, Protection};
+use sidelink_ue::{NoStore, Ue};
 
 /// Subframes until everything has grown as far as it grows: decoders, tables, queues.
 const WARM_UP: u64 = 700;

@@ -7,8 +7,8 @@
 mod chart;
 
 use super::{Machine, Plan, Run};
-use crate::ue::{Budget, Stage};
 use chart::{Bar, Curve};
+use sidelink_ue::{Budget, Stage};
 use std::fmt::Write;
 
 const STYLE: &str = "body{font:15px/1.45 system-ui,sans-serif;max-width:1060px;margin:2em auto;padding:0 1em;color:#222}\

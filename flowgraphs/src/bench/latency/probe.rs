@@ -1,8 +1,8 @@
 //! An application that says when it spoke, and counts how long that took to arrive.
 
-use crate::ue::{Application, Happening, Moment, Outgoing, Send};
 use hdrhistogram::Histogram;
 use sidelink_mac::mux::Address;
+use sidelink_ue::{Application, Happening, Moment, Outgoing, Send};
 use sidelink_wire::ids::{Layer2Id, Lcid};
 use sidelink_wire::pdcp::SduType;
 use std::sync::{Arc, Mutex};

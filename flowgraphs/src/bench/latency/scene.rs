@@ -2,7 +2,7 @@
 
 use super::Plan;
 use crate::config::ConfigError;
-use crate::ue::UeConfig;
+use crate::config::ue_toml::UeConfig;
 use clap::ValueEnum;
 use sidelink_radio::air::{AirConfig, Pace};
 use sidelink_radio::number::Number;

@@ -1,7 +1,7 @@
 //! Who takes part in the demo, with which keys, in which air.
 
 use crate::config::ConfigError;
-use crate::ue::UeConfig;
+use crate::config::ue_toml::UeConfig;
 use sidelink_radio::air::{AirConfig, Pace, PortConfig};
 use sidelink_radio::number::Number;
 use sidelink_store::{

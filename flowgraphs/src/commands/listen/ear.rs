@@ -103,7 +103,7 @@ impl<'a> Ear<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::receive::receiver_config;
+    use crate::config::receiver_config;
     use crate::scenario::{Generator, Scenario};
     use sidelink_phy::impair::rng::Rng;
     use sidelink_phy::receive::receiver::Config;

@@ -4,7 +4,7 @@
 //! its first block. A step of the processor belongs to the message that it made, else to the one that it judged.
 
 use super::ledger::{Entries, Entry};
-use crate::ue::LinkEvent;
+use crate::experiments::link_event::LinkEvent;
 use serde::{Deserialize, Serialize};
 use sidelink_wire::pc5_signalling::MessageType;
 use std::collections::{BTreeMap, HashMap, VecDeque};

@@ -5,15 +5,15 @@ use super::cases::Scenario;
 use super::ledger::{Ledger, TEXT};
 use super::meter::{Case, Played};
 use super::plots::{Kind, Scheme};
+use crate::attacks::{Outlaw, Replayer};
 use crate::config::ConfigError;
-use crate::ue::{
-    Application, Draws, NoStore, Outlaw, Participant, RadioFacts, Replayer, Running, ThreadOptions, Ue,
-    UeConfig, certify,
-};
+use crate::config::ue_toml::{Draws, RadioFacts, UeConfig};
+use crate::experiments::link_event::certify;
 use sidelink_radio::air::{Air, AirConfig, Pace, PortConfig};
 use sidelink_radio::number::Number;
 use sidelink_radio::{Anchor, Radio};
 use sidelink_store::Keys;
+use sidelink_ue::{Application, NoStore, Participant, Running, ThreadOptions, Ue};
 use sidelink_wire::ids::Layer2Id;
 use std::collections::BTreeMap;
 
@@ -121,8 +121,7 @@ pub(super) fn play(case: &Case<'_>) -> anyhow::Result<Played> {
     let numerology = mary.numerology()?;
     let mut running = Vec::new();
     for ((config, radio), ledger) in [mary, john].into_iter().zip(radios).zip(&ledgers) {
-        let ears: Vec<Box<dyn Application>> = vec![Box::new(ledger.clone())];
-        running.push(begin(&config, scenario.certificates, radio, ears, duration)?);
+        running.push(begin(&config, scenario.certificates, radio, ledger, duration)?);
     }
     let other = match (by, radio) {
         (Some(By::Replay), Some(radio)) => {
@@ -138,7 +137,7 @@ pub(super) fn play(case: &Case<'_>) -> anyhow::Result<Played> {
             let connect = format!("connect = {}\n", CONNECT / 2);
             let text = link(scenario, "john", PAIR[1], &connect, kd_id, OTHER);
             let config = config(case, "mary", PAIR[0], 77, 0.0, &text)?;
-            Some(Other::Ue(begin(&config, false, radio, Vec::new(), duration)?))
+            Some(Other::Ue(begin(&config, false, radio, &Ledger::default(), duration)?))
         }
         (Some(By::Outlaw(kind)), Some(radio)) => {
             let streams = radio.start()?;
@@ -228,13 +227,15 @@ fn begin(
     config: &UeConfig,
     certificates: bool,
     radio: Box<dyn Radio>,
-    applications: Vec<Box<dyn Application>>,
+    ledger: &Ledger,
     duration: u64,
 ) -> anyhow::Result<Running<Ue>> {
     let streams = radio.start()?;
     let anchor = streams.anchor.unwrap_or(NO_ANCHOR);
     let facts = RadioFacts { anchor, real_time: false, draws: Draws::Seeded };
-    let mut ue = config.build_with(&Keys::default(), NoStore::default(), facts, applications)?;
+    let ears: Vec<Box<dyn Application>> = vec![Box::new(ledger.clone())];
+    let mut ue = config.build_with(&Keys::default(), NoStore::default(), facts, ears)?;
+    ue.set_on_air(ledger.on_air());
     if certificates {
         certify(&mut ue, &config.name, anchor)?;
     }

@@ -1,12 +1,11 @@
 //! Writes down what one UE of a case does: what its links say, and every channel that it sends.
 
-use crate::link::transmit::Content;
-use crate::ue::{Application, Happening, LinkEvent, Moment, Send as SendData, link_event};
-use sidelink_mac::mux::Address;
+use crate::experiments::link_event::{LinkEvent, link_event};
 use sidelink_security::direct::Fingerprint;
-use sidelink_wire::ids::GroupDestinationId;
+use sidelink_ue::mapping::pdcp_parts;
+use sidelink_ue::mapping::transmit::Content;
+use sidelink_ue::{Application, Happening, Moment, OnAir, Send as SendData};
 use sidelink_wire::pc5_signalling::MessageType;
-use sidelink_wire::{rlc_um, sl_sch};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// What UE_1 says begins with it.
@@ -46,6 +45,16 @@ pub(super) type Entries = Vec<(u64, Entry)>;
 pub(super) struct Ledger(Arc<Mutex<Entries>>);
 
 impl Ledger {
+    /// Writes down what a UE sends.
+    pub(super) fn on_air(&self) -> OnAir {
+        let ledger = self.clone();
+        Box::new(move |now, content| {
+            if let Some(entry) = on_air(content) {
+                ledger.0.lock().unwrap_or_else(PoisonError::into_inner).push((now.t, entry));
+            }
+        })
+    }
+
     /// Everything so far; it begins anew.
     pub(super) fn take(&self) -> Entries {
         std::mem::take(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
@@ -71,7 +80,7 @@ impl Application for Ledger {
             Happening::LinkStep { took, writes } => {
                 Some(Entry::Step { cpu_us: took.as_secs_f64() * 1e6, writes: *writes })
             }
-            Happening::OnAir(content) => on_air(content),
+
             Happening::LinkData { data, .. } if !data.starts_with(TEXT.as_bytes()) => Some(Entry::Altered),
             other => link_event(other).map(Entry::Link),
         };
@@ -87,20 +96,8 @@ fn on_air(content: &Content) -> Option<Entry> {
         Content::Sci { .. } => Some(Entry::Sci),
         Content::SlDch { .. } => Some(Entry::Discovery),
         Content::SlSch { block, number, grant, .. } => {
-            let (to, parts) = parts(block, grant.n_id as u8).unwrap_or_default();
+            let (to, parts) = pdcp_parts(block, grant.n_id as u8).unwrap_or_default();
             Some(Entry::Block { number: *number, octets: block.len(), to, parts })
         }
     }
-}
-
-/// To whom a transport block goes, and what of PDCP is in it. Nothing where it is none of ours.
-fn parts(block: &[u8], group: u8) -> Option<(u32, Vec<(u8, usize)>)> {
-    let packet = sl_sch::Packet::new_checked(block).ok()?;
-    let repr = sl_sch::Repr::parse(&packet).ok()?;
-    let to = Address::from_wire(&repr.destination, Some(GroupDestinationId(group))).ok()?.layer2_id().value();
-    let octets = |data: &[u8]| {
-        let packet = rlc_um::Packet::new_checked(data).ok()?;
-        Some(packet.elements().map(<[u8]>::len).sum())
-    };
-    Some((to, repr.sdus().iter().filter_map(|sdu| Some((sdu.lcid, octets(sdu.data)?))).collect()))
 }

@@ -3,7 +3,7 @@
 use super::accounts::{Accounts, Message, Spent};
 use super::cases::{Expect, Scenario};
 use super::ledger::{Entries, Entry};
-use crate::ue::LinkEvent;
+use crate::experiments::link_event::LinkEvent;
 use serde::{Deserialize, Serialize};
 use sidelink_wire::pc5_signalling::MessageType;
 use std::collections::{BTreeMap, HashSet};

@@ -1,6 +1,6 @@
 //! What outlaws do with the blocks that they hear: the adversaries of T4.1 and TRK that a radio can be.
 
-use crate::ue::{Means, Plot, Saying};
+use crate::attacks::{Means, Plot, Saying};
 use sidelink_mac::mux::{Address, Multiplexer};
 use sidelink_wire::ids::{GroupDestinationId, Layer2Id, Lcid};
 use sidelink_wire::pc5_signalling::{

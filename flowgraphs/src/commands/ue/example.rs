@@ -2,9 +2,9 @@
 
 use super::super::keys::certificates;
 use crate::config::ConfigError;
+use crate::config::ue_toml::EXAMPLE;
 use crate::outputs::{Existing, Outputs};
 use crate::terminal;
-use crate::ue::EXAMPLE;
 use clap::ValueEnum;
 use sidelink_store::{
     Cipher, Discovery, Group, Hex, KeyStore, Keys, Member, Protection, VariantName, random, utc_now,

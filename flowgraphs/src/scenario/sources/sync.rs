@@ -2,10 +2,10 @@
 
 use super::{Air, Instant, Source};
 use crate::config::{ConfigError, slss_id};
-use crate::link;
 use crate::scenario::SyncEntry;
 use sidelink_phy::transmit::{Content, Transmission};
 use sidelink_phy::units::{Bandwidth, CyclicPrefix, SidelinkMode, SlssId};
+use sidelink_ue::mapping;
 
 pub(super) struct SyncSource {
     id: SlssId,
@@ -52,7 +52,7 @@ impl Source for SyncSource {
         if now.at.count() % self.period != self.offset {
             return;
         }
-        let mib = link::mib_sl(self.bandwidth, self.sidelink, now.at, self.in_coverage);
+        let mib = mapping::mib_sl(self.bandwidth, self.sidelink, now.at, self.in_coverage);
         let content = Content::Sync { id: self.id, mib, at: now.at, in_coverage: self.in_coverage };
         out.push(Transmission { cp: self.cp, amplitude: 1.0, content });
     }

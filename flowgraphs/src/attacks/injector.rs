@@ -1,0 +1,297 @@
+//! A radio that hears every block and sends whatever its plot says: capabilities A0, A1 and A3 of the proposals' digest. It
+//! has no layer 2 and no key, and keeps none of the rules of a UE: several transmissions in one subframe, any power.
+
+use crate::Sample;
+use crate::config::ConfigError;
+use crate::config::receiver_config;
+use crate::config::ue_toml::UeConfig;
+use sidelink_phy::channel::pssch::{Grant, REDUNDANCY_VERSIONS};
+use sidelink_phy::coding::crc::CRC16;
+use sidelink_phy::numerology::Numerology;
+use sidelink_phy::pool::CommunicationPool;
+use sidelink_phy::receive::receiver::{ControlInformation, Event, Receiver};
+use sidelink_phy::sci::{Format0, riv_encode};
+use sidelink_phy::tables::is_precoding_size;
+use sidelink_phy::units::{CyclicPrefix, Modulation, PrbRange, SidelinkMode, TransmissionMode};
+use sidelink_radio::{Anchor, RadioError, Transmit};
+use sidelink_ue::chance::Chance;
+use sidelink_ue::clock::Clock;
+use sidelink_ue::mapping::Mode2;
+use sidelink_ue::mapping::transmit::{Content, Modulator, SciFields, Transmission};
+use sidelink_ue::{Budget, Continuity, Framer, Participant};
+use std::collections::{BTreeMap, VecDeque};
+
+/// Subframes from the last one heard to the one that is planned.
+const LEAD: u64 = 4;
+
+/// A transport block, and the group destination ID that its SCI carries.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Saying {
+    /// Octet of the SCI.
+    pub group: u8,
+    /// The block: padded, or cut, to [`Means::octets`].
+    pub block: Vec<u8>,
+}
+
+/// What a plot may do.
+#[derive(Debug, Default)]
+pub struct Means {
+    /// Blocks that wait to be sent, from the next SC period on.
+    pub sayings: VecDeque<Saying>,
+    /// Whether every PSCCH of others is drowned.
+    pub jam: bool,
+    /// Octets of a block.
+    pub octets: usize,
+}
+
+/// What is done with what is heard.
+pub trait Plot: Send + 'static {
+    /// A block was heard for the first time; `group` is the octet of its SCI.
+    fn heard(&mut self, t: u64, group: u8, block: &[u8], means: &mut Means);
+
+    /// An SC period is planned.
+    fn period(&mut self, t: u64, means: &mut Means);
+}
+
+/// The radio of a plot.
+pub struct Outlaw<P> {
+    name: String,
+    numerology: Numerology,
+    framer: Framer,
+    clock: Clock,
+    receiver: Receiver,
+    front_end: Modulator,
+    pool: CommunicationPool,
+    draw: Mode2,
+    control: Vec<u32>,
+    mcs: u8,
+    prbs: usize,
+    modulation: Modulation,
+    cp: [CyclicPrefix; 2],
+    amplitude: f32,
+    chance: Chance,
+    means: Means,
+    plot: P,
+    agenda: BTreeMap<u64, Vec<Transmission>>,
+    burst: Vec<Sample>,
+    next: u64,
+    received: u64,
+    duration: u64,
+    sent: u64,
+}
+
+impl<P: Plot> Outlaw<P> {
+    /// In the carrier and the first communication pool of `config`, whose level it sends at. Knows the time by `anchor`.
+    ///
+    /// # Errors
+    /// What is wrong in the configuration.
+    pub fn new(config: &UeConfig, anchor: Anchor, plot: P) -> Result<Self, ConfigError> {
+        let radio = config.resolve()?;
+        let numerology = config.numerology()?;
+        let mode = radio.mode.unwrap_or(TransmissionMode::Tm2);
+        let mut receiver = receiver_config(&radio, numerology);
+        receiver.mode = mode;
+        let carrier = numerology.bandwidth().prbs();
+        let lacks = |what: &str| ConfigError::new(what, "[[radio.communication]]", "give the pool more room");
+        let pool = radio.communication.first().ok_or_else(|| lacks("there is no pool"))?;
+        let usage = &config.communication;
+        let draw = Mode2::new(&pool.pool, carrier, usage.trpt_subset).map_err(|e| lacks(&e.to_string()))?;
+        let prbs = (1..=usage.prbs.min(draw.widest())).rev().find(|&n| is_precoding_size(n));
+        let prbs = prbs.ok_or_else(|| lacks("no PRBs"))?;
+        let (modulation, bits) = grant(PrbRange { start: 0, len: prbs }, usage.mcs, 0)
+            .size(SidelinkMode::D2d)
+            .map_err(|_| lacks("no block of this MCS"))?;
+        let clock = Clock::from_utc(numerology.sample_rate(), anchor);
+        let n = numerology.subframe_samples();
+        Ok(Self {
+            name: config.name.clone(),
+            numerology,
+            framer: Framer::new(8 * n),
+            next: clock.first_whole(0),
+            clock,
+            receiver: Receiver::new(receiver),
+            front_end: Modulator::new(numerology, mode, &[]),
+            control: pool.pool.control_subframes(),
+            pool: pool.pool.clone(),
+            draw,
+            mcs: usage.mcs,
+            prbs,
+            modulation,
+            cp: [pool.control_cp, pool.data_cp],
+            amplitude: 10f32.powf(config.device.level as f32 / 20.0),
+            chance: config
+                .seed
+                .map_or_else(Chance::of_system, |seed| Ok(Chance::seeded(seed, &config.name)))?,
+            means: Means { octets: bits / 8, ..Means::default() },
+            plot,
+            agenda: BTreeMap::new(),
+            burst: vec![Sample::default(); n],
+            received: 0,
+            duration: u64::MAX,
+            sent: 0,
+        })
+    }
+
+    /// End after so many subframes.
+    pub fn set_duration(&mut self, subframes: u64) {
+        self.duration = subframes;
+    }
+
+    /// Transmissions on a channel that it made.
+    pub fn sent(&self) -> u64 {
+        self.sent
+    }
+
+    /// What it did.
+    pub fn plot(&self) -> &P {
+        &self.plot
+    }
+
+    fn subframe(&mut self, t: u64, start: i64, radio: &mut dyn Transmit) -> Result<(), RadioError> {
+        self.received += 1;
+        let Self { framer, receiver, plot, means, numerology, .. } = self;
+        if let Some(samples) = framer.cut(start, numerology.subframe_samples()) {
+            receiver.set_time(t, Clock::dfn(t));
+            receiver.process(t, samples, &mut |event| {
+                if let Event::SlSch(block) = event
+                    && !block.repeat
+                    && let ControlInformation::Format0(sci) = block.information
+                {
+                    plot.heard(t, sci.group_destination, block.block, means);
+                }
+            });
+        }
+        let coming = t + LEAD;
+        let count = Clock::dfn(coming).count();
+        if let Some(begin) = self.pool.period_start(count) {
+            if count == begin {
+                self.plot.period(coming, &mut self.means);
+                self.period(coming);
+            }
+            if self.means.jam && self.control.contains(&(count - begin)) {
+                self.jam(coming);
+            }
+        }
+        if let Some(transmissions) = self.agenda.remove(&coming) {
+            self.sent += transmissions.len() as u64;
+            if let Err(e) = self.front_end.render(&transmissions, &mut self.burst) {
+                tracing::error!("{}: subframe {coming} cannot be sent: {e}", self.name);
+            }
+            radio.transmit(self.clock.start_of(coming).round().max(0.0) as u64, &self.burst)?;
+        }
+        radio.advance(self.clock.start_of(coming + 1).round().max(0.0) as u64)
+    }
+
+    /// Plan the SC period that begins at `t`: as many blocks as a pattern holds, to one destination.
+    fn period(&mut self, t: u64) {
+        let Some(group) = self.means.sayings.front().map(|s| s.group) else { return };
+        let Some(resource) = self.draw.draw(self.prbs, &mut self.chance) else { return };
+        let bandwidth = self.numerology.bandwidth();
+        let Some(riv) = riv_encode(bandwidth.prbs(), resource.prbs.start, resource.prbs.len) else { return };
+        let sci = Format0 {
+            hopping: false,
+            rb_assignment: riv as u16,
+            trp: resource.trp,
+            mcs: self.mcs,
+            timing_advance: 0,
+            group_destination: group,
+        };
+        let mut bits = vec![0; Format0::bits(bandwidth)];
+        if sci.emit(bandwidth, &mut bits).is_err() {
+            return;
+        }
+        for (subframe, prb) in resource.control {
+            let fields = SciFields::Format0(sci);
+            let crc16 = CRC16.bits(&bits) as u16;
+            let content = Content::Sci { fields, bits: bits.clone(), prb, n_cs: 0, crc16 };
+            self.schedule(t + u64::from(subframe), self.cp[0], content);
+        }
+        for (number, places) in resource.data.chunks_exact(REDUNDANCY_VERSIONS.len()).enumerate() {
+            if self.means.sayings.front().is_none_or(|s| s.group != group) {
+                break;
+            }
+            let Some(mut saying) = self.means.sayings.pop_front() else { break };
+            saying.block.resize(self.means.octets, 0);
+            for (&(subframe, index), rv) in places.iter().zip(REDUNDANCY_VERSIONS) {
+                let n_ssf = (index % 10) as u8;
+                let grant = Grant { rv, n_ssf, ..grant(resource.prbs, self.mcs, group) };
+                let (modulation, block) = (self.modulation, saying.block.clone());
+                let content = Content::SlSch { grant, modulation, block, number: number as u64 };
+                self.schedule(t + u64::from(subframe), self.cp[1], content);
+            }
+        }
+    }
+
+    fn schedule(&mut self, t: u64, cp: CyclicPrefix, content: Content) {
+        let transmission = Transmission { cp, amplitude: self.amplitude, content };
+        self.agenda.entry(t).or_default().push(transmission);
+    }
+
+    /// Garbage on every PRB of subframe `t` that it does not use itself.
+    fn jam(&mut self, t: u64) {
+        let bandwidth = self.numerology.bandwidth();
+        let used: Vec<usize> = self.agenda.get(&t).map_or(Vec::new(), |all| {
+            all.iter().flat_map(|x| x.subcarriers(bandwidth)).map(|subcarrier| subcarrier / 12).collect()
+        });
+        let free: Vec<usize> = (0..bandwidth.prbs()).filter(|prb| !used.contains(prb)).collect();
+        for run in free.chunk_by(|a, b| a + 1 == *b) {
+            let mut rest = run;
+            while let Some(len) = (1..=rest.len()).rev().find(|&n| is_precoding_size(n)) {
+                let grant = grant(PrbRange { start: rest[0], len }, 0, 0);
+                rest = &rest[len..];
+                let Ok((modulation, bits)) = grant.size(SidelinkMode::D2d) else { continue };
+                let block = (0..bits / 8).map(|_| self.chance.next_u64() as u8).collect();
+                self.schedule(t, self.cp[0], Content::SlSch { grant, modulation, block, number: 0 });
+            }
+        }
+    }
+}
+
+fn grant(prbs: PrbRange, mcs: u8, group: u8) -> Grant {
+    Grant { prbs, mcs, rv: 0, n_id: u16::from(group), n_ssf: 0, transmission_format: false }
+}
+
+impl<P: Plot> Participant for Outlaw<P> {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn subframe_samples(&self) -> usize {
+        self.numerology.subframe_samples()
+    }
+
+    fn first_promise(&self) -> u64 {
+        self.clock.start_of(self.next + LEAD).max(0.0) as u64
+    }
+
+    fn process(
+        &mut self,
+        first: u64,
+        samples: &[Sample],
+        _newest: u64,
+        radio: &mut dyn Transmit,
+    ) -> Result<(), RadioError> {
+        if self.framer.push(first, samples) == Continuity::Break {
+            self.next = self.next.max(self.clock.first_whole(first));
+        }
+        while radio.poll_event().is_some() {}
+        let n = self.numerology.subframe_samples() as i64;
+        loop {
+            let start = self.clock.start_of(self.next).round() as i64;
+            if start + n > self.framer.next() as i64 {
+                self.framer.forget(start);
+                return Ok(());
+            }
+            self.subframe(self.next, start, radio)?;
+            self.next += 1;
+        }
+    }
+
+    fn is_done(&self) -> bool {
+        self.received >= self.duration
+    }
+
+    fn budget(&mut self) -> Option<&mut Budget> {
+        None
+    }
+}

@@ -1,0 +1,111 @@
+//! `[links]` of `ue.toml`: whose messages and formulas links use, and what they insist on.
+
+use super::ConfigError;
+use serde::Deserialize;
+use sidelink_prose::direct_link::{Config, NewKd};
+use sidelink_security::direct::{Need, Policy, Profile};
+
+/// Rules of all links of a UE.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(default, rename_all = "kebab-case", deny_unknown_fields)]
+pub struct LinkRules {
+    /// `lte`: TS 24.334 and TS 33.303; `nr`: TS 24.587 and TS 33.536.
+    pub profile: LinkProfile,
+    /// Answer who asks for a link.
+    pub accept: bool,
+    /// Integrity of signalling.
+    pub integrity: LinkNeed,
+    /// Ciphering of signalling and data.
+    pub ciphering: LinkNeed,
+    /// Integrity of data, `nr` only.
+    pub up_integrity: LinkNeed,
+    /// When a re-keying makes a new KD: `asked`, `due`, `always`.
+    pub new_kd: LinkNewKd,
+}
+
+impl Default for LinkRules {
+    fn default() -> Self {
+        Self {
+            profile: LinkProfile::Lte,
+            accept: true,
+            integrity: LinkNeed::Required,
+            ciphering: LinkNeed::Required,
+            up_integrity: LinkNeed::NotNeeded,
+            new_kd: LinkNewKd::Asked,
+        }
+    }
+}
+
+/// Whose messages and formulas.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum LinkProfile {
+    /// TS 24.334, TS 33.303.
+    Lte,
+    /// TS 24.587, TS 33.536.
+    Nr,
+}
+
+/// How much a protection is wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum LinkNeed {
+    /// Without it.
+    NotNeeded,
+    /// With it, if the peer can.
+    Preferred,
+    /// With it or not at all.
+    Required,
+}
+
+impl From<LinkNeed> for Need {
+    fn from(need: LinkNeed) -> Self {
+        match need {
+            LinkNeed::NotNeeded => Self::NotNeeded,
+            LinkNeed::Preferred => Self::Preferred,
+            LinkNeed::Required => Self::Required,
+        }
+    }
+}
+
+/// When a re-keying makes a new KD.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum LinkNewKd {
+    /// When UE_1 asks.
+    Asked,
+    /// Also when three quarters of its life are over.
+    Due,
+    /// Always.
+    Always,
+}
+
+impl LinkRules {
+    /// Into the rules of the links.
+    ///
+    /// # Errors
+    /// What the profile does not have.
+    pub fn apply(&self, config: &mut Config) -> Result<(), ConfigError> {
+        if self.profile == LinkProfile::Lte && self.up_integrity != LinkNeed::NotNeeded {
+            let what = "up-integrity: LTE has no integrity of user data";
+            return Err(ConfigError::new(what, "[links]", "say profile = \"nr\", or leave it out"));
+        }
+        config.profile = match self.profile {
+            LinkProfile::Lte => Profile::Lte,
+            LinkProfile::Nr => Profile::Nr,
+        };
+        config.accept = self.accept;
+        config.policy = Policy {
+            integrity: self.integrity.into(),
+            ciphering: self.ciphering.into(),
+            up_integrity: self.up_integrity.into(),
+            ..Policy::default()
+        };
+        config.new_kd = match self.new_kd {
+            LinkNewKd::Asked => NewKd::WhenAsked,
+            LinkNewKd::Due => NewKd::WhenDue,
+            LinkNewKd::Always => NewKd::Always,
+        };
+        Ok(())
+    }
+}

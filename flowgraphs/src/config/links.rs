@@ -1,0 +1,71 @@
+//! `[[link]]` of `ue.toml`: peers for one-to-one links.
+
+use super::ConfigError;
+use serde::Deserialize;
+use sidelink_prose::direct_link::Identity;
+use sidelink_security::direct::KdId;
+use sidelink_security::keys::Kd;
+use sidelink_store::{Hex, Secret};
+use sidelink_ue::Peer;
+use sidelink_wire::ids::Layer2Id;
+
+/// `[[link]]`: a peer that a UE may have a link with.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct LinkConfig {
+    /// User Info ID of the peer: its name.
+    pub peer: String,
+    /// Its Layer-2 ID, six hexadecimal digits.
+    pub id: Hex,
+    /// Pre-shared KD, 256 bits.
+    #[serde(default)]
+    pub kd: Option<Secret>,
+    /// Its KD ID.
+    #[serde(default = "one")]
+    pub kd_id: u32,
+    /// Milliseconds after the start at which to set up the link; without it the peer is to.
+    #[serde(default)]
+    pub connect: Option<u64>,
+    /// Milliseconds between two re-keyings.
+    #[serde(default)]
+    pub rekey: Option<u64>,
+    /// Whether re-keying makes a new KD too.
+    #[serde(default)]
+    pub reauthenticate: bool,
+    /// Least time in milliseconds between two re-keyings that the peer may ask for.
+    #[serde(default)]
+    pub rekey_interval: Option<u64>,
+}
+
+fn one() -> u32 {
+    1
+}
+
+impl LinkConfig {
+    /// The peer.
+    ///
+    /// # Errors
+    /// An identity or key of the wrong length.
+    pub fn peer(&self) -> Result<Peer, ConfigError> {
+        let place = format!("[[link]] {:?}", self.peer);
+        let wrong = |what: String, remedy: &str| ConfigError::new(what, &place, remedy);
+        let id: [u8; 3] = self.id.0.as_slice().try_into().map_err(|_| {
+            wrong(format!("{} octets", self.id.0.len()), "a Layer-2 ID has six hexadecimal digits")
+        })?;
+        let kd = self.kd.as_ref().map(|kd| -> Result<_, ConfigError> {
+            let kd: [u8; 32] = kd
+                .as_bytes()
+                .try_into()
+                .map_err(|_| wrong(format!("kd has {} octets", kd.as_bytes().len()), "a KD has 32 octets"))?;
+            Ok((KdId(self.kd_id), Kd::from(kd)))
+        });
+        Ok(Peer {
+            id: Layer2Id::from_octets(id),
+            identity: Identity::user(&self.peer),
+            kd: kd.transpose()?,
+            connect: self.connect,
+            rekey: self.rekey,
+            reauthenticate: self.reauthenticate,
+        })
+    }
+}

@@ -1,0 +1,505 @@
+//! `ue.toml`: what an operator says of a UE, and a [`Ue`] out of it.
+
+#[cfg(test)]
+mod tests;
+mod upper;
+
+use super::{ConfigError, LinkConfig, LinkRules, Radio, RadioConfig, parse_toml, receiver_config, slss_id};
+use serde::Deserialize;
+use sidelink_phy::numerology::Numerology;
+use sidelink_phy::pool::V2xPool;
+use sidelink_phy::units::{CyclicPrefix, TransmissionMode};
+use sidelink_radio::{Anchor, Description};
+use sidelink_security::counter::reserve::CounterStore;
+use sidelink_store::credential::CredentialConfig;
+use sidelink_store::{self as keystore, Hex, KeyStore, Keys};
+use sidelink_ue::chance::{Chance, UeChance};
+use sidelink_ue::mapping::{Mode2, Mode4, Mode4Use, Type1};
+use sidelink_ue::{
+    Application, CommunicationSettings, DiscoverySettings, KdStore, Mode4Communication, Mode4Settings,
+    NoStore, Parts, SyncConfig, SyncTransmit, Ue,
+};
+use std::path::{Path, PathBuf};
+use zeroize::Zeroizing;
+
+/// An example with comments: what `sidelink ue --example` prints.
+pub const EXAMPLE: &str = include_str!("ue_toml/example.toml");
+
+/// A UE as its file says it.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct UeConfig {
+    /// Name, that of the UE in the key store.
+    pub name: String,
+    /// Key store; without one nothing is protected.
+    #[serde(default)]
+    pub keys: Option<PathBuf>,
+    /// Layer-2 ID, six hexadecimal digits; that of the groups in the key store where it is not given.
+    #[serde(default)]
+    pub layer2_id: Option<Hex>,
+    /// Draws resources and identities in lock-step, where all else is the same each time; in real time the system draws.
+    #[serde(default)]
+    pub seed: Option<u64>,
+    /// Subframes from the last one received to the one that is planned.
+    #[serde(default = "lead")]
+    pub lead: u64,
+    /// Carrier and pools.
+    pub radio: RadioConfig,
+    /// The device.
+    #[serde(default)]
+    pub device: DeviceConfig,
+    /// Where the time comes from.
+    #[serde(default)]
+    pub time: TimeConfig,
+    /// How communication pools are used.
+    #[serde(default)]
+    pub communication: UseConfig,
+    /// How discovery pools are used.
+    #[serde(default)]
+    pub discovery: AnnounceConfig,
+    /// Peers for one-to-one links.
+    #[serde(default)]
+    pub link: Vec<LinkConfig>,
+    /// Rules of these links.
+    #[serde(default)]
+    pub links: LinkRules,
+    /// What this UE proves itself with on links without a shared KD.
+    #[serde(default)]
+    pub credential: Option<CredentialConfig>,
+    /// Groups without protection.
+    #[serde(default)]
+    pub group: Vec<PlainGroup>,
+    /// Messages sent every so often.
+    #[serde(default)]
+    pub talk: Vec<TalkConfig>,
+    /// IP packets over a group.
+    #[serde(default)]
+    pub ip: Option<sidelink_ue::IpConfig>,
+}
+
+/// The radio device.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(default, rename_all = "kebab-case", deny_unknown_fields)]
+pub struct DeviceConfig {
+    /// Which: `driver=uhd,serial=..`, `driver=air,medium=..`, `driver=file,..`, `driver=zmq,..`.
+    pub args: String,
+    /// Transmit gain in dB: one number, or elements as `PAD=40,IAMP=3`.
+    pub tx_gain: Option<String>,
+    /// Receive gain in dB, or `auto`.
+    pub rx_gain: Option<String>,
+    /// Antenna of both directions, or of one as `tx:TX/RX`.
+    pub antenna: Option<String>,
+    /// Samples by which the device sends too late; `sidelink radio-test` measures it.
+    pub transmit_advance: i64,
+    /// Level of what is sent in dB: 0 is a carrier of power 1 where one UE fills it.
+    pub level: f64,
+}
+
+impl Default for DeviceConfig {
+    fn default() -> Self {
+        Self {
+            args: String::new(),
+            tx_gain: None,
+            rx_gain: None,
+            antenna: None,
+            transmit_advance: 0,
+            level: -6.0,
+        }
+    }
+}
+
+/// Where the time comes from.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(default, rename_all = "kebab-case", deny_unknown_fields)]
+pub struct TimeConfig {
+    /// `utc` or `slss`.
+    pub source: TimeSource,
+    /// N_ID^SL to send under.
+    pub id: Option<u16>,
+    /// inCoverage of the own MIB, where the time is UTC.
+    pub in_coverage: bool,
+    /// When to send synchronisation signals: `auto` or `never`.
+    pub transmit: SyncTransmit,
+    /// syncTxThreshOoC in dB of the receiver's scale.
+    pub threshold: Option<f32>,
+    /// Least power of a reference in dB of the receiver's scale, with syncRefMinHyst.
+    pub least: f32,
+    /// syncRefDiffHyst in dB.
+    pub hysteresis: f32,
+    /// Milliseconds of searching before the UE is a reference itself.
+    pub patience: u64,
+    /// Milliseconds by which the air clocks of two UEs may differ, beyond what the radio says.
+    pub uncertainty: u64,
+}
+
+impl Default for TimeConfig {
+    fn default() -> Self {
+        Self {
+            source: TimeSource::Utc,
+            id: None,
+            in_coverage: false,
+            transmit: SyncTransmit::Auto,
+            threshold: None,
+            least: -120.0,
+            hysteresis: 3.0,
+            patience: 400,
+            uncertainty: 20,
+        }
+    }
+}
+
+/// Where the time comes from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum TimeSource {
+    /// UTC of the device (GNSS, PPS) or of the host.
+    #[default]
+    Utc,
+    /// Other UEs' synchronisation signals.
+    Slss,
+}
+
+/// How communication pools are used.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(default, rename_all = "kebab-case", deny_unknown_fields)]
+pub struct UseConfig {
+    /// I_MCS, 0 to 20 (QPSK and 16QAM).
+    pub mcs: u8,
+    /// PRBs of a grant, at most.
+    pub prbs: usize,
+    /// trpt-Subset: bit 0 allows patterns of the fewest subframes.
+    pub trpt_subset: Option<u8>,
+    /// Mode 4: milliseconds between two reserved resources: 20, 50, 100, 200 to 1000.
+    pub period: u16,
+    /// Mode 4: PPPP, 1 (the most urgent) to 8.
+    pub priority: u8,
+    /// Mode 4: sub-channels of a transport block.
+    pub sub_channels: u8,
+    /// Mode 4: whether each block is sent twice.
+    pub retransmit: bool,
+    /// Mode 4: probResourceKeep in fifths, 0 to 4.
+    pub keep: u8,
+}
+
+impl Default for UseConfig {
+    fn default() -> Self {
+        Self {
+            mcs: 9,
+            prbs: 10,
+            trpt_subset: None,
+            period: 100,
+            priority: 3,
+            sub_channels: 2,
+            retransmit: true,
+            keep: 0,
+        }
+    }
+}
+
+/// How discovery pools are used.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(default, rename_all = "kebab-case", deny_unknown_fields)]
+pub struct AnnounceConfig {
+    /// txProbability in percent: 25, 50, 75, 100.
+    pub probability: u8,
+    /// MAX_OFFSET in seconds.
+    pub max_offset: Option<u32>,
+}
+
+impl Default for AnnounceConfig {
+    fn default() -> Self {
+        Self { probability: 100, max_offset: None }
+    }
+}
+
+/// A group without protection.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct PlainGroup {
+    /// Name.
+    pub name: String,
+    /// ProSe Layer-2 group ID, six hexadecimal digits.
+    pub id: Hex,
+}
+
+/// Messages sent every so often.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct TalkConfig {
+    /// Name of the group.
+    pub to: String,
+    /// Milliseconds between two.
+    pub every: u64,
+    /// How many; without end where it is not given.
+    #[serde(default)]
+    pub count: Option<u64>,
+    /// What is said; a number is added.
+    #[serde(default = "hello")]
+    pub text: String,
+    /// Padded to so many octets.
+    #[serde(default)]
+    pub octets: usize,
+}
+
+fn lead() -> u64 {
+    4
+}
+
+fn hello() -> String {
+    "hello".to_owned()
+}
+
+/// What a radio tells that a UE needs.
+#[derive(Clone, Copy, Debug)]
+pub struct RadioFacts {
+    /// UTC at sample 0.
+    pub anchor: Anchor,
+    /// Whether samples come at the pace of the air.
+    pub real_time: bool,
+    /// What a seed of the UE's file is good for there.
+    pub draws: Draws,
+}
+
+/// Where a UE draws resources, identities and times from. Nonces are the system's in either case.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Draws {
+    /// The system's random source, whatever seed the file says: others may listen.
+    System,
+    /// The seed of the file, where it says one: a simulation.
+    Seeded,
+}
+
+impl Draws {
+    /// A radio that runs in lock-step is a simulation.
+    pub const fn on(description: &Description) -> Self {
+        if description.real_time { Self::System } else { Self::Seeded }
+    }
+}
+
+impl UeConfig {
+    /// Read a TOML text.
+    ///
+    /// # Errors
+    /// The line, and the nearest key that exists.
+    pub fn from_toml(text: &str, name: &str) -> Result<Self, ConfigError> {
+        parse_toml(text, name)
+    }
+
+    /// Whether keys stand in the file itself, which is for its owner alone then.
+    fn holds_keys(&self) -> bool {
+        self.link.iter().any(|link| link.kd.is_some())
+    }
+
+    /// Read a TOML file. Relative key stores and certificates are those beside the file.
+    ///
+    /// # Errors
+    /// As [`Self::from_toml`], that there is no such file, or that it holds keys and others may read or write it.
+    pub fn from_file(path: &Path) -> Result<Self, ConfigError> {
+        // Wiped: it may hold keys. Its parser reads them where they stand, so that no copies are left behind, but for
+        // strings with escapes, which no key has.
+        let text = Zeroizing::new(super::read_text(path)?);
+        let mut config = Self::from_toml(&text, &path.display().to_string())?;
+        if config.holds_keys() && path.as_os_str() != "-" {
+            keystore::check_mode(path)?;
+        }
+        if let Some(folder) = path.parent() {
+            if let Some(keys) = &mut config.keys {
+                *keys = folder.join(&*keys);
+            }
+            if let Some(credential) = &mut config.credential {
+                credential.within(folder);
+            }
+        }
+        Ok(config)
+    }
+
+    /// The carrier and pools, checked; what a UE needs and a receiver may guess is asked for.
+    ///
+    /// # Errors
+    /// The key that is wrong or missing.
+    pub fn resolve(&self) -> Result<Radio, ConfigError> {
+        let radio = self.radio.resolve().map_err(|e| e.within("[radio]"))?;
+        if radio.bandwidth.is_none() {
+            return Err(ConfigError::new("no bandwidth", "[radio]", "say prb = 6, 15, 25, 50, 75 or 100"));
+        }
+        if radio.is_v2x() && radio.v2x.is_none() {
+            let remedy = "say [radio.v2x] size = 5, num = 5; or use tm = 1 or 2";
+            return Err(ConfigError::new("no pool of modes 3 and 4", "[radio]", remedy));
+        }
+        Ok(radio)
+    }
+
+    /// The sizes of a subframe.
+    ///
+    /// # Errors
+    /// As [`Self::resolve`].
+    pub fn numerology(&self) -> Result<Numerology, ConfigError> {
+        self.radio.numerology(CyclicPrefix::Normal).map_err(|e| e.within("[radio]"))
+    }
+
+    /// Samples a second.
+    ///
+    /// # Errors
+    /// As [`Self::resolve`].
+    pub fn rate(&self) -> Result<f64, ConfigError> {
+        Ok(self.numerology()?.sample_rate())
+    }
+
+    /// Put a UE together. Opens the key store and holds it while the UE runs.
+    ///
+    /// # Errors
+    /// What is wrong where.
+    pub fn build(&self, facts: RadioFacts, more: Vec<Box<dyn Application>>) -> Result<Ue, ConfigError> {
+        let store = self.keys.as_deref().map(KeyStore::open).transpose()?;
+        match store {
+            Some(store) => {
+                let keys = store.keys()?;
+                self.build_with(&keys, store, facts, more)
+            }
+            None => self.build_with(&Keys::default(), NoStore::default(), facts, more),
+        }
+    }
+
+    /// The same with keys and a counter store that are at hand.
+    ///
+    /// # Errors
+    /// What is wrong where.
+    pub fn build_with<S>(
+        &self,
+        keys: &Keys,
+        store: S,
+        facts: RadioFacts,
+        mut applications: Vec<Box<dyn Application>>,
+    ) -> Result<Ue, ConfigError>
+    where
+        S: CounterStore + KdStore + Send + 'static,
+        <S as CounterStore>::Error: std::fmt::Display,
+    {
+        let radio = self.resolve()?;
+        let numerology = self
+            .radio
+            .numerology(radio.sync.as_ref().map_or(radio.default_cp(), |s| s.cp))
+            .map_err(|e| e.within("[radio]"))?;
+        let mode = radio.mode.unwrap_or(TransmissionMode::Tm2);
+        let mut receiver = receiver_config(&radio, numerology);
+        receiver.mode = mode;
+        let sc_period = match &radio.v2x {
+            Some(_) => u64::from(self.communication.period),
+            None => radio.communication.first().map_or(40, |c| u64::from(c.pool.period)),
+        };
+        let layer2 = upper::layer2(self, keys, store, facts, sc_period, &mut applications)?;
+        let prbs = numerology.bandwidth().prbs();
+        let usage = &self.communication;
+        let communication = radio.communication.iter().enumerate().map(|(i, c)| {
+            let place = format!("[[radio.communication]] {i}");
+            let draw = Mode2::new(&c.pool, prbs, usage.trpt_subset).map_err(|e| {
+                ConfigError::new(e.to_string(), &place, "give the pool more subframes or PRBs")
+            })?;
+            let settings = CommunicationSettings {
+                pool: c.pool.clone(),
+                control_cp: c.control_cp,
+                data_cp: c.data_cp,
+                draw,
+                mcs: usage.mcs,
+                prbs: usage.prbs,
+            };
+            sidelink_ue::Communication::new(settings.clone(), numerology.with_cp(c.data_cp))
+                .map(|_| settings)
+                .ok_or_else(|| {
+                    let what = format!("no block of MCS {} in at most {} PRBs", usage.mcs, usage.prbs);
+                    ConfigError::new(what, "[communication]", "mcs 0 to 28, more prbs, or a wider pool")
+                })
+        });
+        let communication = communication.collect::<Result<Vec<_>, _>>()?;
+        let discovery = radio.discovery.iter().enumerate().map(|(i, d)| {
+            let draw = Type1::new(&d.pool, prbs, self.discovery.probability).map_err(|e| {
+                let place = format!("[[radio.discovery]] {i}");
+                ConfigError::new(e.to_string(), place, "give the pool more subframes or PRBs")
+            })?;
+            Ok(DiscoverySettings { pool: d.pool.clone(), cp: d.cp, draw })
+        });
+        let discovery = discovery.collect::<Result<Vec<_>, ConfigError>>()?;
+        let mode4 = radio.v2x.as_ref().map(|pool| self.mode4(pool)).transpose()?;
+        Ok(Ue::new(Parts {
+            name: self.name.clone(),
+            receiver,
+            sync: self.sync_config(&radio)?,
+            discovery,
+            communication,
+            mode4,
+            layer2,
+            applications,
+            anchor: facts.anchor,
+            lead: self.lead,
+            transmit_advance: self.device.transmit_advance,
+            gain_db: self.device.level,
+            patience: self.time.patience,
+            chance: UeChance::new(self.chance(facts.draws)?)?,
+        }))
+    }
+
+    pub(super) fn chance(&self, draws: Draws) -> Result<Chance, ConfigError> {
+        match (draws, self.seed) {
+            (Draws::Seeded, Some(seed)) => Ok(Chance::seeded(seed, &self.name)),
+            (Draws::System, Some(seed)) => {
+                tracing::warn!(
+                    "{}: seed = {seed} is not used: it counts in lock-step only, as everybody could compute what is sent",
+                    self.name
+                );
+                Ok(Chance::of_system()?)
+            }
+            (_, None) => Ok(Chance::of_system()?),
+        }
+    }
+
+    fn mode4(&self, pool: &V2xPool) -> Result<Mode4Communication, ConfigError> {
+        let usage = &self.communication;
+        let lead = u8::try_from(self.lead).unwrap_or(u8::MAX);
+        let draw = Mode4::new(
+            pool,
+            Mode4Use {
+                period: usage.period,
+                priority: usage.priority,
+                sub_channels: usage.sub_channels,
+                retransmit: usage.retransmit,
+                keep_fifths: usage.keep,
+                lead,
+            },
+        );
+        let draw = draw.map_err(|e| {
+            let remedy = "period 20, 50, 100, 200 to 1000; priority 1 to 8; sub-channels as the pool has; keep 0 to 4; lead 2 to 4";
+            ConfigError::new(e.to_string(), "[communication]", remedy)
+        })?;
+        let sub_channels = usize::from(usage.sub_channels);
+        let settings = Mode4Settings { pool: pool.clone(), draw, sub_channels, mcs: usage.mcs };
+        Mode4Communication::new(settings).ok_or_else(|| {
+            let what = format!("no block of MCS {} in {sub_channels} sub-channels", usage.mcs);
+            ConfigError::new(what, "[communication]", "mcs 0 to 20, or more sub-channels")
+        })
+    }
+
+    fn sync_config(&self, radio: &Radio) -> Result<SyncConfig, ConfigError> {
+        let time = &self.time;
+        let period = radio.sync.as_ref().map_or(40, |s| s.period);
+        let offsets = radio.sync.as_ref().map_or(Vec::new(), |s| s.offsets.clone());
+        if offsets.is_empty() && time.source == TimeSource::Slss {
+            let remedy = "say [radio.sync] offset = [0, 20]: two, so that followers pass the time on";
+            return Err(ConfigError::new("no synchronisation subframe", "[radio.sync]", remedy));
+        }
+        // who has its time from GNSS says so under identity 0, so that all of them send the same (TS 36.331 §5.10.7.3, from memory)
+        let gnss = radio.is_v2x() && time.source == TimeSource::Utc;
+        let id = time.id.or(gnss.then_some(0));
+        let transmit = if radio.sync.is_none() { SyncTransmit::Never } else { time.transmit };
+        Ok(SyncConfig {
+            period,
+            offsets,
+            absolute: time.source == TimeSource::Utc,
+            id: id.map(|id| slss_id(id, "[time] id")).transpose()?,
+            in_coverage: time.in_coverage || gnss,
+            transmit,
+            tx_threshold_db: time.threshold,
+            min_db: time.least,
+            hysteresis_db: time.hysteresis,
+        })
+    }
+}

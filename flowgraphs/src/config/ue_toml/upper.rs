@@ -1,0 +1,137 @@
+//! Layer 2 and what is above it, out of `ue.toml` and the key store.
+
+use super::{RadioFacts, UeConfig};
+use crate::config::{ConfigError, LinkConfig};
+use sidelink_mac::engine::Config as EngineConfig;
+use sidelink_mac::mux::Address;
+use sidelink_prose::direct_link::{Config as LinkRulesOfMachine, Identity, KdStore};
+use sidelink_prose::discovery::agent;
+use sidelink_security::counter::reserve::{CounterStore, ReserveConfig};
+use sidelink_store::credential::remember_lists;
+use sidelink_store::{Hex, Keys, random};
+use sidelink_ue::BuildError;
+use sidelink_ue::provision::{Wish, provision};
+use sidelink_ue::{Application, Errands, Ip, Layer2, Links, Names, Talker};
+use sidelink_wire::ids::{Layer2Id, Lcid};
+use std::collections::HashMap;
+use zeroize::Zeroizing;
+
+/// Layer 2 of `config`, and its applications behind those that are there.
+pub(super) fn layer2<S>(
+    config: &UeConfig,
+    keys: &Keys,
+    mut store: S,
+    facts: RadioFacts,
+    sc_period: u64,
+    applications: &mut Vec<Box<dyn Application>>,
+) -> Result<Layer2, ConfigError>
+where
+    S: CounterStore + KdStore + Send + 'static,
+    <S as CounterStore>::Error: std::fmt::Display,
+{
+    let id = config.layer2_id.as_ref().map(|id| layer2_id(id, "layer2-id")).transpose()?;
+    let layer2 = EngineConfig {
+        one_to_one: !config.link.is_empty(),
+        ..EngineConfig::new(Layer2Id::from_octets([0; 3]))
+    };
+    let radio_ms = facts.anchor.uncertainty_ns.div_ceil(1_000_000);
+    let mut discovery = agent::Config::default();
+    discovery.time.uncertainty_millis = config.time.uncertainty + radio_ms;
+    if let Some(max_offset) = config.discovery.max_offset {
+        discovery.time.max_offset = max_offset;
+    }
+    // in modes 3 and 4 the MAC header says V2X, and nothing else is heard there
+    let to_group = if config.radio.v2x.is_some() { Address::V2x } else { Address::Group };
+    let reserve = ReserveConfig::default();
+    let wish = Wish { ue: &config.name, layer2_id: id, to_group, reserve, layer2, discovery };
+    let mut provisioned = provision(&wish, keys, &mut store)?;
+    let own = provisioned.engine.source();
+    let links = match config.link.is_empty() {
+        true => None,
+        false => {
+            provisioned.engine.listen(Address::Ue(own));
+            let seed = seed()?;
+            let mut rules = LinkRulesOfMachine::new(own, Identity::user(&config.name), sc_period);
+            config.links.apply(&mut rules)?;
+            if let Some(least) = config.link.iter().filter_map(|peer| peer.rekey_interval).min() {
+                rules.rekey_interval = least;
+            }
+            let peers = config.link.iter().map(LinkConfig::peer).collect::<Result<Vec<_>, _>>()?;
+            let mut links = Links::open(rules, peers, &seed, &mut store)?;
+            if let Some(credential) = &config.credential {
+                let (credential, trust) = credential.read()?;
+                remember_lists(&trust, &mut store)?;
+                links.authenticate_with(credential, trust);
+            }
+            for record in store.kds().map_err(|e| ConfigError::new(e.to_string(), "the key store", ""))? {
+                links.add_kd(record);
+            }
+            Some(links)
+        }
+    };
+    for group in &config.group {
+        let id = layer2_id(&group.id, &format!("group {:?}", group.name))?;
+        provisioned.add_plain(&group.name, to_group(id))?;
+    }
+    for why in provisioned.receive_only.values() {
+        tracing::warn!("{why}");
+    }
+    let (mut groups, receive_only) = (provisioned.groups, provisioned.receive_only);
+    if let Some(links) = &links {
+        groups.extend(links.peers().map(|(name, peer)| (format!("link:{name}"), Address::Ue(peer))));
+    }
+    for (i, talk) in config.talk.iter().enumerate() {
+        let place = format!("talk[{i}]");
+        let address = address(&config.name, (&groups, &receive_only), &talk.to, &place)?;
+        let count = talk.count.unwrap_or(u64::MAX);
+        let talker = Talker::new(address, Lcid::GROUP_DATA, talk.every, count, &talk.text, talk.octets);
+        applications.push(Box::new(talker));
+    }
+    if let Some(ip) = &config.ip {
+        let address = address(&config.name, (&groups, &receive_only), &ip.to, "[ip]")?;
+        applications.push(Box::new(Ip::open(ip, address, Lcid::GROUP_DATA)?));
+    }
+    let names = Names { who: provisioned.who, origin: provisioned.origin, groups, receive_only };
+    let layer2 =
+        Layer2::new((provisioned.engine, provisioned.agent), names, Errands::new(store, !facts.real_time));
+    Ok(match links {
+        Some(links) => layer2.with_links(links),
+        None => layer2,
+    })
+}
+
+/// Chance for nonces: the system's.
+fn seed() -> Result<Zeroizing<[u8; 32]>, ConfigError> {
+    let secret = random(32)?;
+    let mut seed = Zeroizing::new([0; 32]);
+    seed.copy_from_slice(secret.as_bytes());
+    Ok(seed)
+}
+
+fn address(
+    ue: &str,
+    (groups, receive_only): (&HashMap<String, Address>, &HashMap<String, BuildError>),
+    name: &str,
+    place: &str,
+) -> Result<Address, ConfigError> {
+    if let Some(why) = receive_only.get(name) {
+        return Err(ConfigError::from(why.clone()).within(place));
+    }
+    groups.get(name).copied().ok_or_else(|| {
+        let mut known: Vec<_> = groups.keys().map(String::as_str).collect();
+        known.sort_unstable();
+        let remedy = if known.is_empty() {
+            "add a [[group]], or make the UE a member of one in the key store".to_owned()
+        } else {
+            format!("it is in {}", known.join(", "))
+        };
+        ConfigError::new(format!("{ue:?} is in no group {name:?}"), place, remedy)
+    })
+}
+
+fn layer2_id(hex: &Hex, place: &str) -> Result<Layer2Id, ConfigError> {
+    let octets: [u8; 3] = hex.0.as_slice().try_into().map_err(|_| {
+        ConfigError::new(format!("{} octets", hex.0.len()), place, "a Layer-2 ID has six hexadecimal digits")
+    })?;
+    Ok(Layer2Id::from_octets(octets))
+}

@@ -1,0 +1,174 @@
+//! What is asked over HTTP, and who may ask. A caller is judged by the head of the request alone, before its body is read.
+
+use super::{Board, Command, CommandError};
+use axum::body::Bytes;
+use axum::extract::{DefaultBodyLimit, Request, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::middleware::{Next, from_fn};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use serde::Deserialize;
+use serde_json::json;
+use sidelink_ue::LinkAction;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+use subtle::ConstantTimeEq;
+use zeroize::Zeroizing;
+
+/// How long a command may wait for the UE.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// How long a request may take from its head to its answer.
+const REQUEST: Duration = Duration::from_secs(5);
+
+/// The most octets of a body: a command.
+const BODY: usize = 64 << 10;
+
+/// Who may ask.
+pub(super) struct Guard {
+    /// What a caller must show.
+    pub(super) token: Option<Zeroizing<String>>,
+}
+
+pub(super) fn router(board: Arc<Board>, guard: Guard) -> Router {
+    let guard = Arc::new(guard);
+    let admit = move |request: Request, next: Next| {
+        let guard = Arc::clone(&guard);
+        async move {
+            if let Err(refusal) = guard.admit(request.headers()) {
+                return refusal.into_response();
+            }
+            match tokio::time::timeout(REQUEST, next.run(request)).await {
+                Ok(response) => response,
+                Err(_) => refusal(StatusCode::REQUEST_TIMEOUT, "the request took too long"),
+            }
+        }
+    };
+    Router::new()
+        .route("/status", get(status))
+        .route("/metrics", get(metrics))
+        .route("/send", post(send))
+        .route("/link", post(link))
+        .route("/reset-stages", post(reset))
+        .route("/shutdown", post(shutdown))
+        .layer(DefaultBodyLimit::max(BODY))
+        .layer(from_fn(admit))
+        .with_state(board)
+}
+
+/// Why a caller is not heard.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stranger {
+    /// Without the token.
+    NoToken,
+    /// A page in a browser on this machine.
+    Page,
+    /// By a name that is not this machine's: a browser that was told that the name of a page is here (DNS rebinding).
+    Host,
+}
+
+impl IntoResponse for Stranger {
+    fn into_response(self) -> Response {
+        match self {
+            Self::NoToken => refusal(StatusCode::UNAUTHORIZED, "show the token as Authorization: Bearer .."),
+            Self::Page => refusal(StatusCode::FORBIDDEN, "no pages"),
+            Self::Host => {
+                refusal(StatusCode::FORBIDDEN, "no such host: ask localhost, or the address of --control")
+            }
+        }
+    }
+}
+
+impl Guard {
+    /// # Errors
+    /// A caller without the token; where there is none, a page in a browser: it must neither make the UE send nor read.
+    pub(super) fn admit(&self, headers: &HeaderMap) -> Result<(), Stranger> {
+        let Some(token) = &self.token else {
+            if headers.contains_key(header::ORIGIN) {
+                return Err(Stranger::Page);
+            }
+            return if is_here(headers) { Ok(()) } else { Err(Stranger::Host) };
+        };
+        let shown = headers.get(header::AUTHORIZATION).and_then(|v| v.to_str().ok());
+        let shown = shown.and_then(|v| v.strip_prefix("Bearer ")).unwrap_or("");
+        if bool::from(shown.as_bytes().ct_eq(token.as_bytes())) { Ok(()) } else { Err(Stranger::NoToken) }
+    }
+}
+
+/// Whether the one Host of a request is loopback by name or address. Without a token nothing else is listened at.
+fn is_here(headers: &HeaderMap) -> bool {
+    let mut hosts = headers.get_all(header::HOST).iter();
+    let (Some(host), None) = (hosts.next(), hosts.next()) else { return false };
+    let Ok(authority) = axum::http::uri::Authority::try_from(host.as_bytes()) else { return false };
+    let name = authority.host();
+    let address = name.strip_prefix('[').and_then(|name| name.strip_suffix(']')).unwrap_or(name);
+    name.eq_ignore_ascii_case("localhost") || address.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
+}
+
+async fn command(board: &Board, command: Command) -> Response {
+    let answer = match board.command(command) {
+        Ok(answer) => answer,
+        Err(why) => return refusal(StatusCode::SERVICE_UNAVAILABLE, &why.to_string()),
+    };
+    let waited = tokio::task::spawn_blocking(move || answer.recv_timeout(PATIENCE)).await;
+    match waited {
+        Ok(Ok(Ok(()))) => Json(json!({"ok": true})).into_response(),
+        Ok(Ok(Err(why))) => refusal(StatusCode::UNPROCESSABLE_ENTITY, &why.to_string()),
+        _ => refusal(StatusCode::GATEWAY_TIMEOUT, &CommandError::NoAnswer.to_string()),
+    }
+}
+
+fn refusal(status: StatusCode, why: &str) -> Response {
+    (status, Json(json!({"ok": false, "error": why}))).into_response()
+}
+
+async fn status(State(board): State<Arc<Board>>) -> Response {
+    Json(&*board.status()).into_response()
+}
+
+async fn metrics(State(board): State<Arc<Board>>) -> Response {
+    let kind = [(header::CONTENT_TYPE, "text/plain; version=0.0.4")];
+    (kind, board.status().metrics()).into_response()
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Text {
+    to: String,
+    text: String,
+}
+
+async fn send(State(board): State<Arc<Board>>, body: Bytes) -> Response {
+    match serde_json::from_slice::<Text>(&body) {
+        Ok(Text { to, text }) => command(&board, Command::Send { to, text }).await,
+        Err(e) => refusal(StatusCode::BAD_REQUEST, &format!("{e}; write {{\"to\": GROUP, \"text\": ..}}")),
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Action {
+    peer: String,
+    action: LinkAction,
+}
+
+async fn link(State(board): State<Arc<Board>>, body: Bytes) -> Response {
+    match serde_json::from_slice::<Action>(&body) {
+        Ok(Action { peer, action }) => command(&board, Command::Link { peer, action }).await,
+        Err(e) => {
+            let usage = "write {\"peer\": NAME, \"action\": \"connect\", \"rekey\", \"reauthenticate\" or \"release\"}";
+            refusal(StatusCode::BAD_REQUEST, &format!("{e}; {usage}"))
+        }
+    }
+}
+
+async fn reset(State(board): State<Arc<Board>>) -> Response {
+    command(&board, Command::ResetStages).await
+}
+
+async fn shutdown(State(board): State<Arc<Board>>) -> Response {
+    board.shutdown();
+    Json(json!({"ok": true})).into_response()
+}

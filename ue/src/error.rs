@@ -1,0 +1,146 @@
+//! Why a UE cannot be put together.
+
+use sidelink_wire::ids::Layer2Id;
+use std::fmt;
+use std::net::SocketAddr;
+
+/// What stands in the way of a UE: its keys, its counters, the network of this computer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum BuildError {
+    /// The key store.
+    Store(sidelink_store::Error),
+    /// Identities with a nonce were asked to be in the table of codes of this UE.
+    Untabled(String),
+    /// A group cannot be sent to.
+    Bearer {
+        /// The group.
+        group: String,
+        /// Why.
+        why: String,
+    },
+    /// Counters cannot be reserved.
+    Counters {
+        /// For what.
+        place: String,
+        /// Why.
+        why: String,
+    },
+    /// A key of discovery is of no use.
+    Discovery {
+        /// The entry.
+        name: String,
+        /// Why.
+        why: String,
+    },
+    /// A code cannot be announced.
+    Announcement {
+        /// The entry.
+        name: String,
+        /// Why.
+        why: String,
+    },
+    /// A UE has two Layer-2 IDs.
+    TwoIds {
+        /// The UE.
+        ue: String,
+        /// The group in which it has another.
+        group: String,
+        /// That one.
+        here: Layer2Id,
+        /// The one that it has elsewhere.
+        elsewhere: Layer2Id,
+    },
+    /// The store does not know the UE.
+    Unknown(String),
+    /// The system has no random source.
+    NoRandom(String),
+    /// IP has neither a TUN interface nor UDP ports.
+    NoPorts,
+    /// A port of UDP cannot be had.
+    Bind(SocketAddr, String),
+    /// The TUN interface has no address.
+    NoAddress,
+    /// What should be one is no address.
+    Address(String),
+    /// The TUN interface cannot be made.
+    Tun(String),
+}
+
+impl BuildError {
+    /// What is wrong.
+    pub fn what(&self) -> String {
+        match self {
+            Self::Store(error) => error.what(),
+            Self::Untabled(_) => "identities with a nonce cannot be tabled".to_owned(),
+            Self::Bearer { why, .. }
+            | Self::Counters { why, .. }
+            | Self::Discovery { why, .. }
+            | Self::Announcement { why, .. }
+            | Self::Tun(why) => why.clone(),
+            Self::TwoIds { ue, here, elsewhere, .. } => {
+                format!("{ue:?} has the Layer-2 ID {here} there and {elsewhere} elsewhere")
+            }
+            Self::Unknown(ue) => format!("the store knows no UE {ue:?}"),
+            Self::NoRandom(why) => format!("the system's random source: {why}"),
+            Self::NoPorts => "neither a TUN interface nor UDP ports".to_owned(),
+            Self::Bind(address, why) => format!("cannot listen on {address}: {why}"),
+            Self::NoAddress => "no address".to_owned(),
+            Self::Address(text) => format!("{text:?} is no address"),
+        }
+    }
+
+    /// Where; empty where nobody can tell.
+    pub fn place(&self) -> String {
+        match self {
+            Self::Store(error) => error.place(),
+            Self::Untabled(ue) => ue.clone(),
+            Self::Bearer { group, .. } | Self::TwoIds { group, .. } => format!("group {group:?}"),
+            Self::Counters { place, .. } => place.clone(),
+            Self::Discovery { name, .. } | Self::Announcement { name, .. } => name.clone(),
+            Self::Unknown(_) | Self::NoRandom(_) => String::new(),
+            Self::NoPorts | Self::NoAddress | Self::Address(_) => "[ip]".to_owned(),
+            Self::Bind(..) => "[ip] local".to_owned(),
+            Self::Tun(_) => "[ip] tun".to_owned(),
+        }
+    }
+
+    /// What to do; empty where nothing is known.
+    pub fn remedy(&self) -> String {
+        let text = match self {
+            Self::Store(error) => return error.remedy(),
+            Self::Untabled(_) | Self::Discovery { .. } => "",
+            Self::Bearer { .. } => "name each group once",
+            Self::Counters { .. } => "nothing was sent under it",
+            Self::Announcement { .. } => "mend its code",
+            Self::TwoIds { .. } => "a UE sends under one identity: give it the same in every group",
+            Self::Unknown(_) => {
+                "`sidelink keys list` tells whom it knows; a UE without keys needs a layer-2-id"
+            }
+            Self::NoRandom(_) => "nothing is sent without it: mend the system",
+            Self::NoPorts => "write tun = \"sl0\" with an address, or local and remote for UDP",
+            Self::Bind(..) => "choose another port",
+            Self::NoAddress => "say address = \"10.45.0.1/24\"",
+            Self::Address(_) => "as 10.45.0.1/24",
+            Self::Tun(_) => "run as root or with CAP_NET_ADMIN; or use local and remote instead",
+        };
+        text.to_owned()
+    }
+}
+
+impl From<sidelink_store::Error> for BuildError {
+    fn from(error: sidelink_store::Error) -> Self {
+        Self::Store(error)
+    }
+}
+
+impl fmt::Display for BuildError {
+    /// What, where and what to do, with semicolons between them.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let parts = [self.what(), self.place(), self.remedy()];
+        let parts: Vec<&str> = parts.iter().map(String::as_str).filter(|part| !part.is_empty()).collect();
+        f.write_str(&parts.join("; "))
+    }
+}
+
+impl std::error::Error for BuildError {}

@@ -1,0 +1,252 @@
+//! IP packets over a group: a TUN interface, or a pair of UDP sockets where there are no privileges for one.
+//!
+//! With UDP the other end is any program: a datagram that it sends to `local` becomes the payload of an IPv4/UDP packet on
+//! the air (from 10.45.0.1 to 10.45.0.255, the ports of the configuration), and what comes from the air goes to `remote`.
+
+use super::application::{Application, Moment, Outgoing, Send};
+use super::error::BuildError;
+use super::layer2::Happening;
+use crossbeam::channel::{Receiver, Sender, bounded};
+use serde::Deserialize;
+use sidelink_mac::mux::Address;
+use sidelink_wire::ids::Lcid;
+use sidelink_wire::pdcp::SduType;
+use std::net::{SocketAddr, UdpSocket};
+use std::sync::Arc;
+
+/// Packets that wait between the network and the air, each way.
+const QUEUE: usize = 256;
+
+/// Packets that go to layer 2 in one subframe at most.
+const BURST: usize = 32;
+
+/// The largest IP packet that is carried (TS 36.323 §4.3.1: an SDU has at most 8188 octets).
+const MTU: usize = 1500;
+
+/// Octets of an IPv4 header without options, and of a UDP header.
+const IPV4: usize = 20;
+const UDP: usize = 8;
+
+/// How IP gets in and out.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct IpConfig {
+    /// Name of the group.
+    pub to: String,
+    /// Name of a TUN interface to make, which takes privileges.
+    #[serde(default)]
+    pub tun: Option<String>,
+    /// Address of that interface, such as `10.45.0.1/24`.
+    #[serde(default)]
+    pub address: Option<String>,
+    /// Without a TUN interface: where datagrams to be sent are taken, such as `127.0.0.1:5001`.
+    #[serde(default)]
+    pub local: Option<SocketAddr>,
+    /// Where received datagrams go.
+    #[serde(default)]
+    pub remote: Option<SocketAddr>,
+}
+
+/// IP over one group.
+pub struct Ip {
+    address: Address,
+    lcid: Lcid,
+    to_air: Receiver<Vec<u8>>,
+    from_air: Sender<Vec<u8>>,
+    /// A packet that found the queue full.
+    held: Option<Vec<u8>>,
+    dropped: u64,
+}
+
+impl Ip {
+    /// Open the interface or the sockets, and start the threads that wait at them.
+    ///
+    /// # Errors
+    /// No privileges, an address in use: what to do instead.
+    pub fn open(config: &IpConfig, address: Address, lcid: Lcid) -> Result<Self, BuildError> {
+        let (to_air_tx, to_air) = bounded(QUEUE);
+        let (from_air, from_air_rx) = bounded(QUEUE);
+        match (&config.tun, config.local) {
+            (Some(name), None) => open_tun(name, config.address.as_deref(), to_air_tx, from_air_rx)?,
+            (None, Some(local)) => open_udp(local, config.remote, to_air_tx, from_air_rx)?,
+            (Some(name), Some(local)) => {
+                let tun = open_tun(name, config.address.as_deref(), to_air_tx.clone(), from_air_rx.clone());
+                if let Err(e) = tun {
+                    tracing::warn!("{e}. UDP is used instead: datagrams to {local} go on the air");
+                    open_udp(local, config.remote, to_air_tx, from_air_rx)?;
+                }
+            }
+            (None, None) => {
+                return Err(BuildError::NoPorts);
+            }
+        }
+        Ok(Self { address, lcid, to_air, from_air, held: None, dropped: 0 })
+    }
+
+    /// Packets from the air that nobody fetched in time.
+    pub fn dropped(&self) -> u64 {
+        self.dropped
+    }
+}
+
+impl Application for Ip {
+    fn work(&mut self, _now: Moment, send: &mut Send<'_>) {
+        for _ in 0..BURST {
+            let Some(packet) = self.held.take().or_else(|| self.to_air.try_recv().ok()) else { return };
+            let out =
+                Outgoing { address: self.address, lcid: self.lcid, sdu_type: SduType::Ip, data: &packet };
+            if send(out).is_err() {
+                // the queue is full, or counters are on their way to the disk: the sender's socket waits
+                self.held = Some(packet);
+                return;
+            }
+        }
+    }
+
+    fn happened(&mut self, _now: Moment, happening: &Happening<'_>) {
+        let data = match happening {
+            Happening::Received { address, sdu_type: SduType::Ip, data, .. } if *address == self.address => {
+                data
+            }
+            Happening::LinkData { peer, sdu_type: SduType::Ip, data }
+                if Address::Ue(*peer) == self.address =>
+            {
+                data
+            }
+            _ => return,
+        };
+        if self.from_air.try_send(data.to_vec()).is_err() {
+            self.dropped += 1;
+        }
+    }
+}
+
+fn open_udp(
+    local: SocketAddr,
+    remote: Option<SocketAddr>,
+    to_air: Sender<Vec<u8>>,
+    from_air: Receiver<Vec<u8>>,
+) -> Result<(), BuildError> {
+    let socket = UdpSocket::bind(local).map_err(|e| BuildError::Bind(local, e.to_string()))?;
+    let socket = Arc::new(socket);
+    let reader = Arc::clone(&socket);
+    let port = local.port();
+    std::thread::spawn(move || {
+        let mut buffer = [0; MTU];
+        while let Ok((len, _)) = reader.recv_from(&mut buffer) {
+            if len + IPV4 + UDP <= MTU && to_air.send(wrapped(&buffer[..len], port)).is_err() {
+                return;
+            }
+        }
+    });
+    std::thread::spawn(move || {
+        for packet in from_air {
+            if let (Some(remote), Some(payload)) = (remote, unwrapped(&packet)) {
+                // nobody listens there now: as on any network
+                let _ = socket.send_to(payload, remote);
+            }
+        }
+    });
+    Ok(())
+}
+
+fn open_tun(
+    name: &str,
+    address: Option<&str>,
+    to_air: Sender<Vec<u8>>,
+    from_air: Receiver<Vec<u8>>,
+) -> Result<(), BuildError> {
+    let address = address.ok_or(BuildError::NoAddress)?;
+    let parsed = address.split_once('/').and_then(|(ip, len)| {
+        Some((ip.parse::<std::net::Ipv4Addr>().ok()?, len.parse::<u8>().ok().filter(|len| *len <= 32)?))
+    });
+    let (ip, len) = parsed.ok_or_else(|| BuildError::Address(address.to_owned()))?;
+    let device = tun_rs::DeviceBuilder::new().name(name).ipv4(ip, len, None).mtu(MTU as u16).build_sync();
+    let device =
+        Arc::new(device.map_err(|e| BuildError::Tun(format!("cannot make the interface {name}: {e}")))?);
+    let reader = Arc::clone(&device);
+    std::thread::spawn(move || {
+        let mut buffer = [0; MTU + 4];
+        while let Ok(len) = reader.recv(&mut buffer) {
+            if to_air.send(buffer[..len].to_vec()).is_err() {
+                return;
+            }
+        }
+    });
+    std::thread::spawn(move || {
+        for packet in from_air {
+            // a packet that the system does not like is the sender's
+            let _ = device.send(&packet);
+        }
+    });
+    Ok(())
+}
+
+/// `payload` in an IPv4/UDP packet from and to `port` (RFC 791, RFC 768; no UDP checksum, which IPv4 allows).
+pub(super) fn wrapped(payload: &[u8], port: u16) -> Vec<u8> {
+    let mut packet = vec![0; IPV4 + UDP];
+    packet[0] = 0x45;
+    packet[2..4].copy_from_slice(&((IPV4 + UDP + payload.len()) as u16).to_be_bytes());
+    packet[8] = 1;
+    packet[9] = 17;
+    packet[12..16].copy_from_slice(&[10, 45, 0, 1]);
+    packet[16..20].copy_from_slice(&[10, 45, 0, 255]);
+    let sum = packet[..IPV4].chunks(2).map(|c| u32::from(u16::from_be_bytes([c[0], c[1]]))).sum::<u32>();
+    let sum = (sum & 0xffff) + (sum >> 16);
+    let checksum = !(((sum & 0xffff) + (sum >> 16)) as u16);
+    packet[10..12].copy_from_slice(&checksum.to_be_bytes());
+    packet[20..22].copy_from_slice(&port.to_be_bytes());
+    packet[22..24].copy_from_slice(&port.to_be_bytes());
+    packet[24..26].copy_from_slice(&((UDP + payload.len()) as u16).to_be_bytes());
+    packet.extend_from_slice(payload);
+    packet
+}
+
+/// The payload of an IPv4/UDP packet; `None` for anything else, and for lengths that lie.
+pub(super) fn unwrapped(packet: &[u8]) -> Option<&[u8]> {
+    let header = 4 * usize::from(packet.first()? & 0xf);
+    if packet[0] >> 4 != 4 || header < IPV4 || *packet.get(9)? != 17 {
+        return None;
+    }
+    let udp = packet.get(header..)?;
+    let len = usize::from(u16::from_be_bytes([*udp.get(4)?, *udp.get(5)?]));
+    udp.get(UDP..len)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn datagrams_are_wrapped_and_unwrapped() {
+        for payload in [&b""[..], b"x", &[7; 1472]] {
+            let packet = wrapped(payload, 5001);
+            assert_eq!(unwrapped(&packet), Some(payload));
+            // the header sums to all ones
+            let sum: u32 = packet[..20].chunks(2).map(|c| u32::from(u16::from_be_bytes([c[0], c[1]]))).sum();
+            assert_eq!((sum & 0xffff) + (sum >> 16), 0xffff);
+        }
+    }
+
+    #[test]
+    fn what_is_no_datagram_is_not_delivered() {
+        let good = wrapped(b"hello", 1);
+        for len in 0..good.len() {
+            assert!(unwrapped(&good[..len]).is_none(), "{len}");
+        }
+        let mut tcp = good.clone();
+        tcp[9] = 6;
+        assert!(unwrapped(&tcp).is_none());
+        let mut lies = good;
+        lies[24..26].copy_from_slice(&3_u16.to_be_bytes());
+        assert!(unwrapped(&lies).is_none());
+    }
+
+    #[test]
+    fn neither_is_refused() {
+        let config = IpConfig { to: "fire".into(), tun: None, address: None, local: None, remote: None };
+        let address = Address::Group(sidelink_wire::ids::Layer2Id::from_octets([0, 0, 1]));
+        let error = Ip::open(&config, address, Lcid::PC5_S_UNPROTECTED).err().unwrap();
+        assert!(error.to_string().contains("local and remote"), "{error}");
+    }
+}

@@ -1,0 +1,693 @@
+//! A UE on the air: takes samples, knows the time, hears, decides, and sends bursts.
+//!
+//! ```text
+//! samples -> framer, notch -> subframe t -> phy receiver -> layer 2 -> applications
+//!              |                  ^                            |
+//!              '-> sync ----------' clock                      v
+//! radio  <- samples <- front end <- planner for subframe t + lead
+//! ```
+//!
+//! A [`Ue`] has no thread and reads no clock but for measuring: the same samples, inputs and draws give the same bursts. What
+//! runs it in real time is `run.rs`.
+//!
+//! ```text
+//! framer.rs       samples as they come -> whole subframes
+//! notch.rs        the line at 0 Hz of the radio, taken out
+//! timing.rs       how a UE finds its time, keeps it and loses it
+//! sync.rs         whose time is followed, and which synchronisation signals are sent                      sync/
+//! clock.rs        sample counter <-> subframe <-> DFN <-> UTC: the single place where time is made
+//! mapping.rs      MAC <-> PHY: the only place that names both                                               mapping/
+//! provision.rs    a key store into the layer 2 of one UE
+//! error.rs        why a UE cannot be put together
+//! layer2.rs       the engine with its errands and names
+//! errands.rs      durable counters and tables, beside the sample path
+//! links.rs        one-to-one links: set-up, re-keying, what they send and store
+//! link_status.rs  what became of each link
+//! planner.rs      what is sent in which subframe                                                          planner/
+//! application.rs  who uses a UE: traffic, IP, people
+//! ip.rs           IP packets over a group: TUN or UDP
+//! transfer.rs     a file over IP, repeated until it is whole
+//! budget.rs       how long each stage took
+//! silence.rs      when a UE cannot send, and since when
+//! refused.rs      why it does not do what it is asked
+//! run.rs          threads between a radio and a UE
+//! ```
+
+#![forbid(unsafe_code)]
+#![warn(missing_docs)]
+// A UE runs in threads, by the clock of a radio, and measures what it takes (ARCHITECTURE.md).
+#![allow(clippy::disallowed_methods)]
+
+mod application;
+mod budget;
+pub mod chance;
+pub mod clock;
+mod errands;
+mod error;
+mod framer;
+mod ip;
+mod layer2;
+mod link_bearers;
+mod link_status;
+mod links;
+pub mod mapping;
+mod notch;
+mod planner;
+pub mod provision;
+mod refused;
+mod run;
+mod silence;
+mod sync;
+#[cfg(test)]
+mod tests;
+mod timing;
+mod transfer;
+
+pub use sidelink_radio::Sample;
+
+pub use application::{Application, Moment, Outgoing, Send, Talker};
+pub use budget::{Budget, Stage};
+pub use errands::{Errands, KdStore, NoStore};
+pub use error::BuildError;
+pub use framer::{Continuity, Framer};
+pub use ip::{Ip, IpConfig};
+pub use layer2::{Happening, Layer2, Names, Tell, Waiting};
+pub use link_status::LinkStatus;
+pub use links::{LinkAction, Links, Peer};
+pub use planner::{
+    Communication, CommunicationSettings, Discovery, DiscoverySettings, Mode4Communication, Mode4Settings,
+    Planner,
+};
+pub use refused::Refused;
+pub use run::{Observer, Participant, Running, ThreadOptions};
+pub use silence::Hindrance;
+pub use sync::{Candidate, Role, Sync, SyncConfig, Transmit as SyncTransmit};
+pub use transfer::{FileReceiver, FileSender, Progress};
+
+use notch::Notch;
+use silence::{Lateness, Silence};
+use timing::SEARCH_MARGIN;
+
+use crate::chance::{Chance, UeChance};
+use clock::Clock;
+use mapping::transmit::{Content, Modulator, Transmission};
+use sidelink_radio::{self as radio, Anchor, RadioError};
+
+use sidelink_phy::impair::offset::FrequencyOffset;
+use sidelink_phy::numerology::Numerology;
+use sidelink_phy::receive::receiver::{self, ControlInformation, Event, Part, Receiver};
+use sidelink_phy::receive::reference::ReferenceSearch;
+use sidelink_security::counter::UtcTime;
+use std::ops::Range;
+use std::time::{Duration, Instant};
+
+/// What a UE is made of.
+pub struct Parts {
+    /// Name, for messages.
+    pub name: String,
+    /// The modem's configuration, with the pools.
+    pub receiver: receiver::Config,
+    /// Synchronisation.
+    pub sync: SyncConfig,
+    /// Discovery pools.
+    pub discovery: Vec<DiscoverySettings>,
+    /// Communication pools.
+    pub communication: Vec<CommunicationSettings>,
+    /// The pool of mode 4.
+    pub mode4: Option<Mode4Communication>,
+    /// Layer 2.
+    pub layer2: Layer2,
+    /// Who uses it.
+    pub applications: Vec<Box<dyn Application>>,
+    /// UTC at sample 0 as the radio or the host knows it.
+    pub anchor: Anchor,
+    /// Subframes from the last one received to the one that is planned.
+    pub lead: u64,
+    /// Samples by which the device sends too late.
+    pub transmit_advance: i64,
+    /// Power of everything it sends, in dB against a carrier of power 1 that is filled by one UE.
+    pub gain_db: f64,
+    /// Subframes of searching before it is a reference of its own.
+    pub patience: u64,
+    /// Draws resources, nonces, identities.
+    pub chance: UeChance,
+}
+
+/// What was counted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
+pub struct Totals {
+    /// Subframes that were received.
+    pub subframes: u64,
+    /// Subframes that were given up because later ones waited, or because their samples were lost.
+    pub skipped: u64,
+    /// Subframes in which nothing could be sent: it was too late for them, or mode 4 found no resource for data that waited.
+    pub silent: u64,
+    /// Samples that the radio lost.
+    pub lost_samples: u64,
+    /// Times that the order of samples broke.
+    pub breaks: u64,
+    /// Subframes in which it sent itself and heard nothing.
+    pub deaf: u64,
+    /// Bursts sent.
+    pub bursts: u64,
+    /// Bursts that the radio said came too late.
+    pub late_bursts: u64,
+    /// Other troubles that the radio told of.
+    pub radio_events: u64,
+    /// MIBs, SCIs, blocks of SL-SCH, messages of SL-DCH.
+    pub heard: [u64; 4],
+    /// The same, sent.
+    pub sent: [u64; 4],
+    /// Times that the reference was lost or changed.
+    pub reference_changes: u64,
+}
+
+/// Hears what the receiver of a UE hears: an event, the radio's sample at which its subframe begins, and UTC there.
+pub type Listener = Box<dyn FnMut(&Event<'_>, i64, UtcTime) + core::marker::Send>;
+
+/// Told of every channel that a UE sends, with the subframe in which it does.
+pub type OnAir = Box<dyn FnMut(Moment, &Content) + core::marker::Send>;
+
+/// A UE.
+pub struct Ue {
+    name: String,
+    numerology: Numerology,
+    framer: Framer,
+    notch: Notch,
+    clock: Option<Clock>,
+    anchor: Anchor,
+    receiver: Receiver,
+    search: Option<ReferenceSearch>,
+    sync: Sync,
+    layer2: Layer2,
+    planner: Planner,
+    front_end: Modulator,
+    applications: Vec<Box<dyn Application>>,
+    rng: Chance,
+    lead: u64,
+    transmit_advance: i64,
+    gain: f32,
+    patience: u64,
+    /// Carrier offset of the air against our oscillator in Hz, as the reference has it.
+    cfo_hz: f64,
+    /// The next subframe to receive.
+    next: u64,
+    /// Samples that were lost last, and are kept as silence.
+    hole: Range<u64>,
+    silence: Silence,
+    /// By how many samples the radio's clock was set, told before the first sample of the new count came.
+    jump: i64,
+    /// Whether each of the last subframes carried a burst of ours.
+    sent: [u64; 64],
+    searched: u64,
+    /// From this subframe on a reference may contradict the time that we had.
+    contradicted_after: u64,
+    /// Subframes between two searches for other references; drawn anew each time.
+    search_after: u64,
+    transmissions: Vec<Transmission>,
+    burst: Vec<Sample>,
+    totals: Totals,
+    duration: u64,
+    budget: Budget,
+    listener: Option<Listener>,
+    on_air: Option<OnAir>,
+}
+
+impl Ue {
+    /// Put the parts together.
+    pub fn new(parts: Parts) -> Self {
+        let numerology = parts.receiver.numerology;
+        let mode = parts.receiver.mode;
+        let n = numerology.subframe_samples();
+        let stretch = (parts.sync.period as usize + SEARCH_MARGIN) * n;
+        let UeChance { timing: mut rng, planner: chance } = parts.chance;
+        let prefixes = parts.communication.iter().flat_map(|c| [c.control_cp, c.data_cp]);
+        let prefixes: Vec<_> =
+            prefixes.chain(parts.discovery.iter().map(|d| d.cp)).chain([numerology.cp()]).collect();
+        let communication = parts
+            .communication
+            .into_iter()
+            .filter_map(|settings| {
+                let numerology = numerology.with_cp(settings.data_cp);
+                Communication::new(settings, numerology)
+            })
+            .collect();
+        let discovery = parts.discovery.into_iter().map(Discovery::new).collect();
+        let absolute = parts.sync.absolute;
+        let sync = Sync::new(parts.sync, rng.next_u64());
+        let clock = absolute.then(|| Clock::from_utc(numerology.sample_rate(), parts.anchor));
+        Self {
+            name: parts.name,
+            numerology,
+            framer: Framer::new(2 * stretch),
+            notch: Notch::new(n),
+            next: clock.as_ref().map_or(0, |clock| clock.first_whole(0)),
+            clock,
+            anchor: parts.anchor,
+            search: ReferenceSearch::new(numerology, mode.sidelink(), stretch),
+            receiver: Receiver::new(parts.receiver),
+            sync,
+            layer2: parts.layer2,
+            planner: Planner::new(
+                numerology,
+                mode,
+                numerology.cp(),
+                discovery,
+                communication,
+                parts.mode4,
+                chance,
+            ),
+            front_end: Modulator::new(numerology, mode, &prefixes),
+            applications: parts.applications,
+            rng,
+            lead: parts.lead.max(2),
+            transmit_advance: parts.transmit_advance,
+            gain: 10f32.powf(parts.gain_db as f32 / 20.0),
+            patience: parts.patience,
+            cfo_hz: 0.0,
+            hole: 0..0,
+            silence: Silence::default(),
+            jump: 0,
+            sent: [u64::MAX; 64],
+            searched: 0,
+            contradicted_after: 0,
+            search_after: 0,
+            transmissions: Vec::with_capacity(32),
+            burst: vec![Sample::default(); n],
+            totals: Totals::default(),
+            duration: u64::MAX,
+            budget: Budget::new(),
+            listener: None,
+            on_air: None,
+        }
+    }
+
+    /// Samples of a subframe.
+    pub fn subframe_samples(&self) -> usize {
+        self.numerology.subframe_samples()
+    }
+
+    /// The subframe that is received next.
+    pub fn next_subframe(&self) -> u64 {
+        self.next
+    }
+
+    /// Tells `listener` everything that the receiver hears.
+    pub fn set_listener(&mut self, listener: Listener) {
+        self.listener = Some(listener);
+    }
+
+    /// Tells `on_air` everything that is sent.
+    pub fn set_on_air(&mut self, on_air: OnAir) {
+        self.on_air = Some(on_air);
+    }
+
+    /// End after so many subframes.
+    pub fn set_duration(&mut self, subframes: u64) {
+        self.duration = subframes;
+    }
+
+    /// Whether its duration is over.
+    pub fn is_done(&self) -> bool {
+        self.totals.subframes >= self.duration
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// What was counted.
+    pub fn totals(&self) -> &Totals {
+        &self.totals
+    }
+
+    /// How long the stages took.
+    pub fn budget(&mut self) -> &mut Budget {
+        &mut self.budget
+    }
+
+    /// Its time, once it has one.
+    pub fn clock(&self) -> Option<&Clock> {
+        self.clock.as_ref()
+    }
+
+    /// Whose time it follows.
+    pub fn sync(&self) -> &Sync {
+        &self.sync
+    }
+
+    /// Layer 2.
+    pub fn layer2(&mut self) -> &mut Layer2 {
+        &mut self.layer2
+    }
+
+    /// Send `data` to a group.
+    ///
+    /// # Errors
+    /// Why nothing was sent.
+    pub fn say(&mut self, group: &str, data: &[u8]) -> Result<(), Refused> {
+        self.layer2.say(group, data, &mut |_| {})
+    }
+
+    /// Why it sends nothing, while that lasts.
+    pub fn silence(&self) -> Option<Hindrance> {
+        self.silence.why()
+    }
+
+    /// The selection of resources of mode 4, for its counters.
+    pub fn selection(&self) -> Option<&mapping::Mode4> {
+        self.planner.selection()
+    }
+
+    /// Carrier offset of the air against its oscillator, in Hz.
+    pub fn cfo_hz(&self) -> f64 {
+        self.cfo_hz
+    }
+
+    /// Take samples of which the first has number `first`, receive the subframes that are whole, and send what is planned.
+    /// `newest` is the number after the newest sample that the radio holds: subframes that are further behind it than the
+    /// lead allows are given up.
+    ///
+    /// # Errors
+    /// The radio is gone.
+    pub fn process(
+        &mut self,
+        first: u64,
+        samples: &[Sample],
+        newest: u64,
+        radio: &mut dyn radio::Transmit,
+    ) -> Result<(), RadioError> {
+        self.radio_events(radio);
+        self.answer_jump(first);
+        // cut at fixed numbers: what is planned from one block is known before the next one is looked at
+        let (mut first, mut rest) = (first, samples);
+        loop {
+            let (now, later) = rest.split_at(self.notch.room(first).min(rest.len()));
+            self.take(first, now);
+            self.work(newest, radio)?;
+            (first, rest) = (first + now.len() as u64, later);
+            if rest.is_empty() {
+                break;
+            }
+        }
+        let keep = (self.numerology.subframe_samples()
+            * (self.sync.config().period as usize + SEARCH_MARGIN + 1)) as i64;
+        self.framer.forget(self.framer.next() as i64 - keep);
+        Ok(())
+    }
+
+    /// Takes samples of one block of the notch.
+    fn take(&mut self, first: u64, samples: &[Sample]) {
+        match self.framer.push(first, samples) {
+            Continuity::Whole => {}
+            Continuity::Gap(count) => {
+                self.totals.lost_samples += count;
+                let from = first.saturating_sub(count);
+                // of several losses in what is not yet received, what lies between them is not trusted either
+                let unread = self.clock.as_ref().map_or(0.0, |clock| clock.start_of(self.next));
+                let before = self.hole.end as f64 > unread;
+                self.hole = if before { self.hole.start } else { from }..first;
+            }
+            Continuity::Break => {
+                self.totals.breaks += 1;
+                if let Some(clock) = &self.clock {
+                    self.next = self.next.max(clock.first_whole(first));
+                }
+            }
+        }
+        self.notch.process(first, &mut self.framer, samples.len());
+    }
+
+    /// Receives the subframes that are whole, and sends what is planned.
+    fn work(&mut self, newest: u64, radio: &mut dyn radio::Transmit) -> Result<(), RadioError> {
+        if self.clock.is_none() {
+            self.look_for_time();
+        }
+        let n = self.numerology.subframe_samples();
+        loop {
+            let Some(clock) = &self.clock else {
+                // nothing will be sent before the time is known, and then not at once
+                let promise = self.framer.next() + self.lead * n as u64 / 2;
+                return radio.advance(promise);
+            };
+            let t = self.next;
+            let start = clock.start_of(t).round() as i64;
+            if start + n as i64 > self.framer.next() as i64 {
+                let promise = clock.start_of(t + self.lead) as i64 - self.transmit_advance;
+                return radio.advance(promise.max(0) as u64);
+            }
+            let behind = (newest as i64 - start) / n as i64;
+            self.subframe(t, start, behind.max(0) as u64, radio)?;
+            self.next += 1;
+        }
+    }
+
+    fn subframe(
+        &mut self,
+        t: u64,
+        start: i64,
+        behind: u64,
+        radio: &mut dyn radio::Transmit,
+    ) -> Result<(), RadioError> {
+        self.budget.begin();
+        let Self { layer2, applications, .. } = self;
+        let utc = utc(self.clock.as_ref(), t);
+        let mut tell = |happening: Happening<'_>| {
+            for application in applications.iter_mut() {
+                application.happened(Moment { t, utc }, &happening);
+            }
+        };
+        layer2.begin(t, utc, &mut tell);
+        let own = self.sent[t as usize % self.sent.len()] == t;
+        let lost = self.lost(start);
+        let whole = self.numerology.subframe_samples() as u64;
+        let time = Lateness::of(behind, self.lead);
+        if own || time == Lateness::Deaf || lost == whole {
+            self.totals.deaf += u64::from(own);
+            self.totals.skipped += u64::from(!own);
+            self.planner.sensed(t, None);
+        } else {
+            self.receive(t, start, lost == 0);
+        }
+        self.totals.subframes += 1;
+        self.budget.mark(Stage::Receive);
+        self.follow(t, if lost == whole { Lateness::Deaf } else { time });
+        self.applications(t);
+        self.budget.mark(Stage::Application);
+        if time == Lateness::InTime {
+            self.transmit(t + self.lead, radio)?;
+        } else {
+            self.planner.skip(t + self.lead);
+            self.budget.mark(Stage::Plan);
+            self.budget.end();
+        }
+        self.note_silence(t, time);
+        Ok(())
+    }
+
+    /// Hear a subframe; `whole`: none of its samples was lost.
+    fn receive(&mut self, t: u64, start: i64, whole: bool) {
+        let n = self.numerology.subframe_samples();
+        let Self { framer, receiver, layer2, planner, applications, totals, sync, clock, budget, .. } = self;
+        let listener = &mut self.listener;
+        let Some(samples) = framer.cut(start, n) else { return };
+        receiver.set_time(t, Clock::dfn(t));
+        receiver.set_common_cfo(self.cfo_hz);
+        let utc = utc(clock.as_ref(), t);
+        let mut tell = |happening: Happening<'_>| {
+            for application in applications.iter_mut() {
+                application.happened(Moment { t, utc }, &happening);
+            }
+        };
+        let period = u64::from(sync.config().period);
+        let mut reference = None;
+        // what of the time since the last mark was layer 2's
+        let layer2_time = std::cell::Cell::new(Duration::ZERO);
+        let (mut inside, mut last) = (Duration::ZERO, Instant::now());
+        let mut mark = |part: Part| {
+            let (now, within) = (Instant::now(), layer2_time.take());
+            budget.record(Stage::of(part), (now - last).saturating_sub(within));
+            (last, inside) = (now, inside + within);
+        };
+        let mut hear = |event: Event<'_>| {
+            if let Some(listener) = listener {
+                listener(&event, start, utc);
+            }
+            let began = Instant::now();
+            match &event {
+                Event::Mib { id, bits, measurement, time, .. } => {
+                    totals.heard[0] += 1;
+                    let same_time = time.is_some_and(|time| time == Clock::dfn(t));
+                    if let Some(mib) = mapping::parse_mib_sl(bits)
+                        && same_time
+                    {
+                        let offset = (t % period) as u32;
+                        let power_db = sidelink_phy::units::decibel(measurement.signal.max(1e-20));
+                        let followed_now = sync.heard(Candidate { id: *id, mib, offset, power_db, heard: t });
+                        if followed_now {
+                            totals.reference_changes += 1;
+                        }
+                        if sync.is_followed(*id, offset) {
+                            reference = Some(*measurement);
+                        }
+                    }
+                }
+                Event::Sci { prb, information, measurement, .. } => {
+                    totals.heard[1] += 1;
+                    planner.heard(t, *prb, information, measurement.signal);
+                }
+                Event::SlSch(block) if !block.repeat => {
+                    totals.heard[2] += 1;
+                    let group = match block.information {
+                        ControlInformation::Format0(sci) => Some(sci.group_destination),
+                        ControlInformation::Format1(_) => None,
+                    };
+                    layer2.receive_sl_sch(group, block.block, &mut tell);
+                }
+                Event::SlDch { message, repeat: false, since_first, .. } => {
+                    totals.heard[3] += 1;
+                    layer2.receive_sl_dch(message, u64::from(*since_first), &mut tell);
+                }
+                _ => {}
+            }
+            layer2_time.set(layer2_time.get() + began.elapsed());
+        };
+        receiver.process_marked(t, samples, &mut hear, &mut mark);
+        planner.sensed(t, whole.then_some(receiver));
+        budget.within(Stage::Layer2, inside);
+        if let (Some(measurement), Some(clock)) = (reference, clock) {
+            clock.steer(t, f64::from(measurement.delay));
+            self.cfo_hz += 0.5 * (f64::from(measurement.cfo_hz) - self.cfo_hz);
+        }
+    }
+
+    fn applications(&mut self, t: u64) {
+        let Self { applications, layer2, clock, .. } = self;
+        let moment = Moment { t, utc: utc(clock.as_ref(), t) };
+        for i in 0..applications.len() {
+            // what one asks for may be told to all
+            let mut asking = std::mem::replace(&mut applications[i], Box::new(application::Nobody));
+            asking.work(moment, &mut |out: Outgoing<'_>| {
+                let tell = &mut |happening: Happening<'_>| {
+                    for application in applications.iter_mut() {
+                        application.happened(moment, &happening);
+                    }
+                };
+                layer2.send(out.address, out.lcid, out.sdu_type, out.data, tell)
+            });
+            applications[i] = asking;
+        }
+    }
+
+    /// Plan and send subframe `t`.
+    fn transmit(&mut self, t: u64, radio: &mut dyn radio::Transmit) -> Result<(), RadioError> {
+        let Some(clock) = &self.clock else { return Ok(()) };
+        let (first, next) = (clock.start_of(t).round() as i64, clock.start_of(t + 1).round() as i64);
+        let Self { planner, layer2, sync, transmissions, applications, .. } = self;
+        let moment = Moment { t, utc: utc(Some(clock), t) };
+        let mut tell = |happening: Happening<'_>| {
+            for application in applications.iter_mut() {
+                application.happened(moment, &happening);
+            }
+        };
+        planner.plan(t, sync, layer2, transmissions, &mut tell);
+        self.budget.mark(Stage::Plan);
+        if !transmissions.is_empty() {
+            for transmission in transmissions.iter_mut() {
+                transmission.amplitude *= self.gain;
+                use crate::mapping::transmit::Content::{Sci, SlDch, SlSch, Sync};
+                let kind = match transmission.content {
+                    Sync { .. } => 0,
+                    Sci { .. } => 1,
+                    SlSch { .. } => 2,
+                    SlDch { .. } => 3,
+                };
+                self.totals.sent[kind] += 1;
+                if let Some(on_air) = &mut self.on_air {
+                    on_air(moment, &transmission.content);
+                }
+            }
+            if let Err(e) = self.front_end.render(transmissions, &mut self.burst) {
+                tracing::error!("{}: subframe {t} cannot be sent: {e}", self.name);
+            }
+            if self.cfo_hz != 0.0 {
+                FrequencyOffset::new(self.cfo_hz, self.numerology.sample_rate()).process(&mut self.burst);
+            }
+            self.budget.mark(Stage::Encode);
+            let at = first - self.transmit_advance;
+            if at >= 0 {
+                radio.transmit(at as u64, &self.burst)?;
+                self.totals.bursts += 1;
+                let end = at.max(first) as u64 + self.burst.len() as u64;
+                self.notch.transmitted(at.min(first).max(0) as u64..end);
+            }
+            self.sent[t as usize % self.sent.len()] = t;
+        }
+        let result = radio.advance((next - self.transmit_advance).max(0) as u64);
+        self.budget.mark(Stage::Send);
+        self.budget.end();
+        if let (Some(now), Some(clock)) = (radio.now(), &self.clock) {
+            // the subframe that can be answered is the last one that was received
+            let samples = now - clock.start_of((t + 1).saturating_sub(self.lead));
+            let seconds = samples / self.numerology.sample_rate();
+            self.budget.record(Stage::TurnRound, Duration::try_from_secs_f64(seconds).unwrap_or_default());
+        }
+        result
+    }
+
+    fn radio_events(&mut self, radio: &mut dyn radio::Transmit) {
+        while let Some(event) = radio.poll_event() {
+            match event {
+                radio::Event::Late { .. } => self.totals.late_bursts += 1,
+                radio::Event::ClockJump { by } => {
+                    self.totals.radio_events += 1;
+                    self.jump += by;
+                    tracing::warn!("{}: the radio's clock jumped by {by} samples", self.name);
+                }
+                _ => self.totals.radio_events += 1,
+            }
+        }
+    }
+}
+
+impl Participant for Ue {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn subframe_samples(&self) -> usize {
+        self.numerology.subframe_samples()
+    }
+
+    fn first_promise(&self) -> u64 {
+        match &self.clock {
+            Some(clock) => {
+                (clock.start_of(self.next + self.lead) as i64 - self.transmit_advance).max(0) as u64
+            }
+            None => self.lead * self.numerology.subframe_samples() as u64 / 2,
+        }
+    }
+
+    fn process(
+        &mut self,
+        first: u64,
+        samples: &[Sample],
+        newest: u64,
+        radio: &mut dyn radio::Transmit,
+    ) -> Result<(), RadioError> {
+        Self::process(self, first, samples, newest, radio)
+    }
+
+    fn is_done(&self) -> bool {
+        Self::is_done(self)
+    }
+
+    fn budget(&mut self) -> Option<&mut Budget> {
+        Some(&mut self.budget)
+    }
+}
+
+fn utc(clock: Option<&Clock>, t: u64) -> UtcTime {
+    clock.and_then(|clock| clock.utc(t)).unwrap_or(UtcTime::from_millis(0))
+}

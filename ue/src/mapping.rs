@@ -1,0 +1,200 @@
+//! MAC <-> PHY: the only place that names both.
+//!
+//! ```text
+//! mac_pdu.rs what a transport block shows without keys
+//! mode4.rs   sensing and reservation of transmission mode 4
+//! ```
+
+mod mac_pdu;
+mod mode4;
+
+pub use mac_pdu::{MacPdu, mac_pdu, pdcp_parts};
+pub use mode4::{Mode4, Mode4Use, Occasion, sub_channels};
+
+use sidelink_mac::grant::{self, Mode2Pool, TrpLength, TxProbability};
+use sidelink_phy::pool::{CommunicationPool, DiscoveryPool, TrpSet};
+pub use sidelink_phy::transmit;
+use sidelink_phy::units::{Bandwidth, DfnSubframe, PrbRange, SidelinkMode};
+pub use sidelink_wire::mib_sl;
+use sidelink_wire::rng::Rng;
+
+/// MIB-SL (5 octets) or MIB-SL-V2X (6) of a subframe, FDD, reserved bits 0 (TS 36.331 §6.5.2).
+pub fn mib_sl(bandwidth: Bandwidth, sidelink: SidelinkMode, at: DfnSubframe, in_coverage: bool) -> Vec<u8> {
+    let mut octets = Vec::new();
+    fill_mib_sl(&mut octets, bandwidth, sidelink, at, in_coverage);
+    octets
+}
+
+/// The same into `octets`, whose memory is used again.
+pub fn fill_mib_sl(
+    octets: &mut Vec<u8>,
+    bandwidth: Bandwidth,
+    sidelink: SidelinkMode,
+    at: DfnSubframe,
+    in_coverage: bool,
+) {
+    let repr = mib_sl::Repr {
+        kind: match sidelink {
+            SidelinkMode::V2x => mib_sl::Kind::V2x,
+            SidelinkMode::D2d => mib_sl::Kind::D2d,
+        },
+        bandwidth: match bandwidth {
+            Bandwidth::Prb6 => mib_sl::Bandwidth::N6,
+            Bandwidth::Prb15 => mib_sl::Bandwidth::N15,
+            Bandwidth::Prb25 => mib_sl::Bandwidth::N25,
+            Bandwidth::Prb50 => mib_sl::Bandwidth::N50,
+            Bandwidth::Prb75 => mib_sl::Bandwidth::N75,
+            Bandwidth::Prb100 => mib_sl::Bandwidth::N100,
+        },
+        tdd_config: None,
+        direct_frame_number: at.dfn(),
+        direct_subframe_number: at.subframe(),
+        in_coverage,
+        reserved: 0,
+    };
+    octets.clear();
+    octets.resize(repr.buffer_len(), 0);
+    // Emitting fails on fields that do not fit: a DFN and a subframe number always do.
+    if repr.emit(octets).is_err() {
+        octets.fill(0);
+    }
+}
+
+/// The fields of a received MIB-SL (40 bits, one a byte) or MIB-SL-V2X (48); `None` when they make no sense.
+pub fn parse_mib_sl(bits: &[u8]) -> Option<mib_sl::Repr> {
+    let mut octets = [0; 6];
+    let octets = octets.get_mut(..bits.len().div_ceil(8))?;
+    for (octet, bits) in octets.iter_mut().zip(bits.chunks(8)) {
+        *octet = bits.iter().fold(0, |v, bit| v << 1 | bit);
+    }
+    mib_sl::Repr::parse(&mib_sl::Packet::new_checked(&*octets).ok()?).ok()
+}
+
+/// What transmission mode 2 draws for one SC period, in terms of the pool.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SharedResource {
+    /// PSCCH: subframe in the period and PRB, twice.
+    pub control: [(u32, usize); 2],
+    /// I_TRP.
+    pub trp: u8,
+    /// PSSCH: subframes in the period, with the index in the pool of each; whole fours.
+    pub data: Vec<(u32, u32)>,
+    /// PRBs of PSSCH.
+    pub prbs: PrbRange,
+}
+
+/// A pool of mode 2 as layer 2 draws from it.
+#[derive(Clone, Debug)]
+pub struct Mode2 {
+    /// PSCCH resources by their numbers.
+    control: Vec<Option<[(u32, usize); 2]>>,
+    /// Subframes of PSSCH by I_TRP.
+    patterns: Vec<Vec<(u32, u32)>>,
+    list: Vec<usize>,
+    draw: Mode2Pool,
+}
+
+impl Mode2 {
+    /// `trpt_subset` selects among the numbers of ones that mode 2 may use, bit 0 the smallest; `None` for all.
+    ///
+    /// # Errors
+    /// A pool that has no resource.
+    pub fn new(
+        pool: &CommunicationPool,
+        carrier_prbs: usize,
+        trpt_subset: Option<u8>,
+    ) -> Result<Self, grant::Error> {
+        let list = pool.data_prbs.list(carrier_prbs);
+        let length = match pool.trp_set {
+            TrpSet::Eight => TrpLength::Eight,
+            TrpSet::Seven => TrpLength::Seven,
+            TrpSet::Six => TrpLength::Six,
+        };
+        let resources = pool.control_resources(carrier_prbs) as u32;
+        let draw = Mode2Pool::new(resources, list.len() as u32, length, trpt_subset.unwrap_or(u8::MAX), &[])?;
+        let control = (0..resources as usize).map(|n| pool.control_resource(carrier_prbs, n)).collect();
+        let patterns = (0..=u8::MAX).map(|i_trp| pool.pattern_subframes(i_trp)).collect();
+        Ok(Self { control, patterns, list, draw })
+    }
+
+    /// PRBs of PSSCH that lie side by side, at most.
+    pub fn widest(&self) -> usize {
+        let mut runs = self.list.chunk_by(|a, b| a + 1 == *b).map(<[usize]>::len);
+        runs.by_ref().max().unwrap_or(0)
+    }
+
+    /// Draw PSCCH, pattern and `blocks` PRBs (TS 36.213 §14.1.1.3, §14.2.1.2; each with equal probability). `None` when
+    /// nothing that was drawn lies side by side or has four subframes.
+    pub fn draw(&self, blocks: usize, chance: &mut impl Rng) -> Option<SharedResource> {
+        (0..64).find_map(|_| {
+            let grant = self.draw.draw(blocks as u32, chance).ok()?;
+            let prbs =
+                self.list.get(grant.first_block as usize..(grant.first_block + grant.blocks) as usize)?;
+            let (&first, &last) = (prbs.first()?, prbs.last()?);
+            if last - first + 1 != blocks {
+                return None;
+            }
+            let data = &self.patterns[usize::from(grant.i_trp)];
+            let control = (*self.control.get(grant.n_pscch as usize)?)?;
+            let prbs = PrbRange { start: first, len: blocks };
+            (!data.is_empty()).then(|| SharedResource { control, trp: grant.i_trp, data: data.clone(), prbs })
+        })
+    }
+}
+
+/// A discovery pool as type 1 draws from it.
+#[derive(Clone, Debug)]
+pub struct Type1 {
+    /// Transmissions of each resource; a pair across the gap of the pool cannot be sent.
+    places: Vec<Option<Vec<(u32, PrbRange)>>>,
+    draw: grant::DiscoveryPool,
+}
+
+impl Type1 {
+    /// `probability` is txProbability in percent: 25, 50, 75 or 100.
+    ///
+    /// # Errors
+    /// A pool that has no resource.
+    pub fn new(pool: &DiscoveryPool, carrier_prbs: usize, probability: u8) -> Result<Self, grant::Error> {
+        let probability = match probability {
+            0..=25 => TxProbability::P25,
+            26..=50 => TxProbability::P50,
+            51..=75 => TxProbability::P75,
+            _ => TxProbability::P100,
+        };
+        let resources = pool.resources(carrier_prbs);
+        let draw = grant::DiscoveryPool::new(resources as u32, probability)?;
+        let places = (0..resources).map(|n| pool.type1(carrier_prbs, n)).collect();
+        Ok(Self { places, draw })
+    }
+
+    /// Draw a resource for one message, none of whose subframes is in `busy`, and add its own; `None` when chance says to be
+    /// silent, or nothing is free (TS 36.213 §14.3.1).
+    pub fn draw(&self, busy: &mut Vec<u32>, chance: &mut impl Rng) -> Option<Vec<(u32, PrbRange)>> {
+        let places = |n: u32| self.places.get(n as usize)?.as_ref();
+        let taken =
+            |n: u32| places(n).is_none_or(|all| all.iter().any(|(subframe, _)| busy.contains(subframe)));
+        let all = places(self.draw.draw(chance, taken)?)?;
+        busy.extend(all.iter().map(|(subframe, _)| *subframe));
+        Some(all.clone())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn as_other_makers_send_it() {
+        let at = DfnSubframe::from_count(10_231);
+        assert_eq!(mib_sl(Bandwidth::Prb25, SidelinkMode::D2d, at, true), [0x43, 0xff, 0x18, 0, 0]);
+        assert_eq!(
+            mib_sl(Bandwidth::Prb25, SidelinkMode::V2x, DfnSubframe::from_count(641), true),
+            [0x40, 0x40, 0x18, 0, 0, 0]
+        );
+        assert_eq!(
+            mib_sl(Bandwidth::Prb50, SidelinkMode::D2d, DfnSubframe::from_count(0), false),
+            [0x60, 0, 0, 0, 0]
+        );
+    }
+}

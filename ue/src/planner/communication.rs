@@ -1,0 +1,195 @@
+//! PSCCH and PSSCH of mode 2: an SCI in every period in which something waits, and its transport blocks
+//! (TS 36.213 §14.1, §14.2).
+
+use super::super::layer2::{Layer2, Tell};
+use super::spare::Spare;
+use crate::chance::Chance;
+use crate::clock::Clock;
+use crate::mapping::transmit::{Content, SciFields, Transmission};
+use crate::mapping::{Mode2, SharedResource};
+use sidelink_phy::channel::pssch::{Grant, REDUNDANCY_VERSIONS};
+use sidelink_phy::coding::crc::CRC16;
+use sidelink_phy::numerology::Numerology;
+use sidelink_phy::pool::CommunicationPool;
+use sidelink_phy::sci::{Format0, MAX_BITS, riv_encode};
+use sidelink_phy::tables::is_precoding_size;
+use sidelink_phy::units::{CyclicPrefix, Modulation, PrbRange, SidelinkMode};
+
+/// A pool and how it is used.
+#[derive(Clone, Debug)]
+pub struct CommunicationSettings {
+    /// The pool.
+    pub pool: CommunicationPool,
+    /// Cyclic prefix of PSCCH.
+    pub control_cp: CyclicPrefix,
+    /// Cyclic prefix of PSSCH.
+    pub data_cp: CyclicPrefix,
+    /// The same as layer 2 sees it.
+    pub draw: Mode2,
+    /// I_MCS.
+    pub mcs: u8,
+    /// PRBs of a grant, at most.
+    pub prbs: usize,
+}
+
+/// Octets of MAC and RLC headers that a block spends, about.
+const HEADERS: usize = 10;
+
+/// Plans one pool.
+pub struct Communication {
+    settings: CommunicationSettings,
+    numerology: Numerology,
+    /// Sizes that can be precoded, with the octets of a block of each.
+    sizes: Vec<(usize, usize)>,
+    current: Option<Current>,
+    /// Bits of the SCI and the block of the grant; their memory is used again.
+    sci_bits: Vec<u8>,
+    block: Vec<u8>,
+}
+
+/// The grant of one period.
+struct Current {
+    address: super::super::layer2::Waiting,
+    resource: SharedResource,
+    grant: Grant,
+    modulation: Modulation,
+    sci: Format0,
+    filled: bool,
+    /// The SCI was sent in this period: without it nobody can decode the blocks.
+    announced: bool,
+    blocks: u64,
+}
+
+impl Communication {
+    /// Nothing planned yet. `None` when no block of this MCS fits the pool.
+    pub fn new(settings: CommunicationSettings, numerology: Numerology) -> Option<Self> {
+        let widest = settings.prbs.min(settings.draw.widest());
+        let sizes: Vec<_> = (1..=widest)
+            .filter(|&len| is_precoding_size(len))
+            .filter_map(|len| {
+                Some((
+                    len,
+                    grant(PrbRange { start: 0, len }, settings.mcs, 0).size(SidelinkMode::D2d).ok()?.1 / 8,
+                ))
+            })
+            .filter(|(_, octets)| *octets > 2 * HEADERS)
+            .collect();
+        (!sizes.is_empty()).then_some(Self {
+            settings,
+            numerology,
+            current: None,
+            sci_bits: Vec::with_capacity(MAX_BITS),
+            block: Vec::with_capacity(sizes.iter().fold(0, |most, (_, octets)| most.max(*octets))),
+            sizes,
+        })
+    }
+
+    pub(super) fn plan(
+        &mut self,
+        t: u64,
+        layer2: &mut Layer2,
+        chance: &mut Chance,
+        spare: &mut Spare,
+        out: &mut Vec<Transmission>,
+        tell: &mut Tell<'_>,
+    ) {
+        let count = Clock::dfn(t).count();
+        let Some(start) = self.settings.pool.period_start(count) else { return };
+        let into = count - start;
+        if into == 0 {
+            self.begin(layer2, chance);
+        }
+        let Self { current: Some(current), sci_bits, block, .. } = self else { return };
+        for (_, prb) in current.resource.control.iter().filter(|(subframe, _)| *subframe == into) {
+            let content = Content::Sci {
+                fields: SciFields::Format0(current.sci),
+                bits: spare.copy(sci_bits),
+                prb: *prb,
+                n_cs: 0,
+                crc16: CRC16.bits(sci_bits) as u16,
+            };
+            current.announced = true;
+            out.push(Transmission { cp: self.settings.control_cp, amplitude: 1.0, content });
+        }
+        let Some(i) = current.resource.data.iter().position(|(subframe, _)| *subframe == into) else {
+            return;
+        };
+        let repetition = i % REDUNDANCY_VERSIONS.len();
+        if repetition == 0 {
+            current.filled = current.announced && layer2.fill(current.address.address, block, tell);
+            current.blocks += u64::from(current.filled);
+        }
+        if current.filled {
+            let n_ssf = (current.resource.data[i].1 % 10) as u8;
+            let grant = Grant { n_ssf, rv: REDUNDANCY_VERSIONS[repetition], ..current.grant };
+            let (modulation, block) = (current.modulation, spare.copy(block));
+            let content = Content::SlSch { grant, modulation, block, number: current.blocks - 1 };
+            out.push(Transmission { cp: self.settings.data_cp, amplitude: 1.0, content });
+        }
+    }
+
+    /// Leaves subframe `t` out: no grant in a period whose first subframe it is; no repetitions of a block whose first
+    /// transmission it would have carried, so that the data stay queued.
+    pub(super) fn skip(&mut self, t: u64) {
+        let count = Clock::dfn(t).count();
+        let Some(start) = self.settings.pool.period_start(count) else { return };
+        let into = count - start;
+        if into == 0 {
+            self.current = None;
+        }
+        let Some(current) = &mut self.current else { return };
+        let at = current.resource.data.iter().position(|(subframe, _)| *subframe == into);
+        if at.is_some_and(|i| i % REDUNDANCY_VERSIONS.len() == 0) {
+            current.filled = false;
+        }
+    }
+
+    /// Whether anything waits, and where it goes. The narrowest grant that carries all of it in this period, else the widest.
+    fn begin(&mut self, layer2: &Layer2, chance: &mut Chance) {
+        self.current = layer2.waiting().and_then(|waiting| {
+            let settings = &self.settings;
+            let (widest, _) = *self.sizes.last()?;
+            // the pattern is drawn with the widest grant, then the grant is made as narrow as the data allow
+            let mut resource = settings.draw.draw(widest, chance)?;
+            let blocks = resource.data.len() / REDUNDANCY_VERSIONS.len();
+            let enough = |blocks: usize| {
+                let fits = |octets: usize| octets.saturating_sub(HEADERS) * blocks >= waiting.octets;
+                self.sizes.iter().find(|(_, octets)| fits(*octets))
+            };
+            // as few blocks as possible, each as narrow as possible
+            let &(len, octets) = (1..=blocks).find_map(enough).or(self.sizes.last())?;
+            resource.prbs = PrbRange { start: resource.prbs.start + (widest - len) / 2, len };
+            let group = waiting.group_destination();
+            let grant = grant(resource.prbs, settings.mcs, group);
+            let (modulation, _) = grant.size(SidelinkMode::D2d).ok()?;
+            let bandwidth = self.numerology.bandwidth();
+            let sci = Format0 {
+                hopping: false,
+                rb_assignment: riv_encode(bandwidth.prbs(), resource.prbs.start, len)? as u16,
+                trp: resource.trp,
+                mcs: settings.mcs,
+                timing_advance: 0,
+                group_destination: group,
+            };
+            self.sci_bits.clear();
+            self.sci_bits.resize(Format0::bits(bandwidth), 0);
+            sci.emit(bandwidth, &mut self.sci_bits).ok()?;
+            self.block.clear();
+            self.block.resize(octets, 0);
+            Some(Current {
+                address: waiting,
+                resource,
+                grant,
+                modulation,
+                sci,
+                filled: false,
+                announced: false,
+                blocks: 0,
+            })
+        });
+    }
+}
+
+fn grant(prbs: PrbRange, mcs: u8, group: u8) -> Grant {
+    Grant { prbs, mcs, rv: 0, n_id: u16::from(group), n_ssf: 0, transmission_format: false }
+}

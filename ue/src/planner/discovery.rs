@@ -1,0 +1,90 @@
+//! PSDCH, type 1: in every discovery period a resource for each message that wants one (TS 36.213 §14.3.1).
+
+use super::super::layer2::{Layer2, Tell};
+use crate::chance::PlannerChance;
+use crate::clock::Clock;
+use crate::mapping::Type1;
+use crate::mapping::transmit::{Content, Transmission};
+use sidelink_phy::channel::psdch::REDUNDANCY_VERSIONS;
+use sidelink_phy::pool::DiscoveryPool;
+use sidelink_phy::units::{CyclicPrefix, PrbRange};
+
+/// A pool and how it is used.
+#[derive(Clone, Debug)]
+pub struct DiscoverySettings {
+    /// The pool.
+    pub pool: DiscoveryPool,
+    /// Its cyclic prefix.
+    pub cp: CyclicPrefix,
+    /// The same as layer 2 sees it.
+    pub draw: Type1,
+}
+
+/// Plans one pool.
+pub struct Discovery {
+    settings: DiscoverySettings,
+    /// Resources of the current period; the message is asked for when the first subframe of its resource is planned, so that
+    /// it is of that time.
+    current: Vec<Resource>,
+    busy: Vec<u32>,
+}
+
+struct Resource {
+    places: Vec<(u32, PrbRange)>,
+    message: Option<[u8; 29]>,
+}
+
+impl Discovery {
+    /// Nothing planned yet.
+    pub fn new(settings: DiscoverySettings) -> Self {
+        Self { settings, current: Vec::new(), busy: Vec::new() }
+    }
+
+    pub(super) fn plan(
+        &mut self,
+        t: u64,
+        layer2: &mut Layer2,
+        chance: &mut PlannerChance,
+        out: &mut Vec<Transmission>,
+        tell: &mut Tell<'_>,
+    ) {
+        let pool = &self.settings.pool;
+        let count = Clock::dfn(t).count();
+        let Some(start) = pool.period_start(count) else { return };
+        let into = count - start;
+        if into == 0 {
+            self.begin(layer2.messages_wanted(), chance);
+        }
+        // unique for as long as a UE runs
+        let period = t - u64::from(into);
+        for resource in &mut self.current {
+            for (j, (_, prbs)) in resource.places.iter().enumerate().filter(|(_, (s, _))| *s == into) {
+                if j == 0 {
+                    let nonce = [chance.nonces.next_u64(), chance.nonces.next_u64()];
+                    resource.message = layer2.announce(period, nonce, tell);
+                }
+                let Some(message) = resource.message else { continue };
+                let rv = REDUNDANCY_VERSIONS[j % REDUNDANCY_VERSIONS.len()];
+                let content = Content::SlDch { message, rv, prb: prbs.start, transmission: j as u32 + 1 };
+                out.push(Transmission { cp: self.settings.cp, amplitude: 1.0, content });
+            }
+        }
+    }
+
+    /// Leaves subframe `t` out: a message whose first transmission was in it is not sent in this period.
+    pub(super) fn skip(&mut self, t: u64) {
+        if self.settings.pool.period_start(Clock::dfn(t).count()) == Some(Clock::dfn(t).count()) {
+            self.current.clear();
+        }
+    }
+
+    fn begin(&mut self, wanted: usize, chance: &mut PlannerChance) {
+        self.current.clear();
+        self.busy.clear();
+        for _ in 0..wanted {
+            if let Some(places) = self.settings.draw.draw(&mut self.busy, &mut chance.resources) {
+                self.current.push(Resource { places, message: None });
+            }
+        }
+    }
+}

@@ -1,0 +1,133 @@
+//! PSCCH and PSSCH of mode 4: an SCI and a block in the resource that sensing left, every period while something waits
+//! (TS 36.213 §14.1.1.6, §14.2.1; TS 36.321 §5.14.1.1).
+
+use super::super::layer2::{Layer2, Tell};
+use super::spare::Spare;
+use crate::chance::Chance;
+use crate::mapping::transmit::{Content, SciFields, Transmission};
+use crate::mapping::{Mode4, Occasion, sub_channels};
+use sidelink_phy::channel::pssch::{Grant, REDUNDANCY_VERSIONS_V2X};
+use sidelink_phy::coding::crc::CRC16;
+use sidelink_phy::pool::V2xPool;
+use sidelink_phy::receive::receiver::Receiver;
+use sidelink_phy::sci::Format1;
+use sidelink_phy::units::{CyclicPrefix, Modulation, PrbRange, SidelinkMode};
+
+/// Amplitude of PSCCH against PSSCH: 3 dB (TS 36.213 §14.1.1.5, §14.2.1, from memory).
+const BOOST: f32 = std::f32::consts::SQRT_2;
+
+/// Cyclic shifts of the DMRS of PSCCH (TS 36.211 §9.8).
+const SHIFTS: [u8; 4] = [0, 3, 6, 9];
+
+/// A pool and how it is used.
+pub struct Mode4Settings {
+    /// The pool.
+    pub pool: V2xPool,
+    /// The same as layer 2 sees it.
+    pub draw: Mode4,
+    /// Sub-channels of a block.
+    pub sub_channels: usize,
+    /// I_MCS.
+    pub mcs: u8,
+}
+
+/// Plans one pool.
+pub struct Mode4Communication {
+    settings: Mode4Settings,
+    modulation: Modulation,
+    /// The block that was sent last.
+    block: Vec<u8>,
+    sci_bits: Vec<u8>,
+    blocks: u64,
+    ranges: Vec<PrbRange>,
+    powers: Vec<f32>,
+}
+
+impl Mode4Communication {
+    /// Nothing planned yet. `None` when no block of this MCS fits so many sub-channels.
+    pub fn new(settings: Mode4Settings) -> Option<Self> {
+        let prbs = settings.pool.data(0, settings.sub_channels)?;
+        let (modulation, bits) = grant(prbs, settings.mcs).size(SidelinkMode::V2x).ok()?;
+        let ranges = sub_channels(&settings.pool);
+        Some(Self {
+            modulation,
+            block: vec![0; bits / 8],
+            sci_bits: vec![0; Format1::BITS],
+            blocks: 0,
+            powers: vec![0.0; ranges.len()],
+            ranges,
+            settings,
+        })
+    }
+
+    /// The pool's selection, for its counters.
+    pub(super) fn selection(&self) -> &Mode4 {
+        &self.settings.draw
+    }
+
+    /// An SCI was heard in subframe `t` at `prb`.
+    pub(super) fn heard(&mut self, t: u64, prb: usize, sci: &Format1, power: f32) {
+        if let Some(first) = self.settings.pool.control_index(prb) {
+            self.settings.draw.heard(t, first, sci, power);
+        }
+    }
+
+    /// Subframe `t` was received by this receiver, or missed.
+    pub(super) fn sensed(&mut self, t: u64, receiver: Option<&mut Receiver>) {
+        match receiver {
+            Some(receiver) => {
+                receiver.sub_channel_powers(&self.ranges, &mut self.powers);
+                self.settings.draw.sensed(t, Some(&self.powers));
+            }
+            None => self.settings.draw.sensed(t, None),
+        }
+    }
+
+    pub(super) fn plan(
+        &mut self,
+        t: u64,
+        layer2: &mut Layer2,
+        chance: &mut Chance,
+        spare: &mut Spare,
+        out: &mut Vec<Transmission>,
+        tell: &mut Tell<'_>,
+    ) {
+        let waiting = layer2.waiting();
+        let Some(occasion) = self.settings.draw.occasion(t, waiting.is_some(), chance) else { return };
+        if !occasion.retransmission {
+            self.block.fill(0);
+            let filled = waiting.is_some_and(|waiting| layer2.fill(waiting.address, &mut self.block, tell));
+            self.settings.draw.used(filled);
+            if !filled {
+                return;
+            }
+            self.blocks += 1;
+        }
+        let n_cs = SHIFTS[(chance.next_u64() % 4) as usize];
+        self.send(&occasion, n_cs, spare, out);
+    }
+
+    fn send(&mut self, occasion: &Occasion, n_cs: u8, spare: &mut Spare, out: &mut Vec<Transmission>) {
+        let Self { settings: Mode4Settings { pool, sub_channels, mcs, .. }, sci_bits, .. } = self;
+        let sci = Format1 { mcs: *mcs, ..occasion.sci };
+        let Some(prbs) = pool.data(occasion.first, *sub_channels) else { return };
+        if sci.emit(pool.num, sci_bits).is_err() {
+            return;
+        }
+        let crc16 = CRC16.bits(sci_bits) as u16;
+        let cp = CyclicPrefix::Normal;
+        let prb = pool.control(occasion.first).start;
+        let fields = SciFields::Format1(sci, pool.num);
+        let content = Content::Sci { fields, bits: spare.copy(sci_bits), prb, n_cs, crc16 };
+        out.push(Transmission { cp, amplitude: BOOST, content });
+        let rv = REDUNDANCY_VERSIONS_V2X[usize::from(occasion.retransmission)];
+        let grant = Grant { rv, n_id: crc16, n_ssf: occasion.n_ssf, ..grant(prbs, *mcs) };
+        let (modulation, block) = (self.modulation, spare.copy(&self.block));
+        let content = Content::SlSch { grant, modulation, block, number: self.blocks - 1 };
+        out.push(Transmission { cp, amplitude: 1.0, content });
+    }
+}
+
+fn grant(prbs: PrbRange, mcs: u8) -> Grant {
+    Grant { prbs, mcs, rv: 0, n_id: 0, n_ssf: 0, transmission_format: false }
+}

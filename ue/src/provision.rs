@@ -1,0 +1,285 @@
+//! A UE's layer 2 out of a key store: the groups it is a member of, the codes it announces, and those it may look for.
+
+use crate::BuildError;
+use sidelink_mac::engine::{Bearer, Config, Engine};
+use sidelink_mac::mux::Address;
+use sidelink_mac::pdcp::{PlainSn, Protection as Sending};
+use sidelink_prose::discovery::agent::{self, Agent, Origin};
+use sidelink_prose::discovery::{Announcer, AnnouncerKey, Answering, Asking, Discoverer, Follow, Who};
+use sidelink_security::counter::UtcCounter;
+use sidelink_security::counter::reserve::{CounterStore, ReserveConfig};
+use sidelink_security::discovery::Profile;
+use sidelink_security::discovery::open::OpenKey;
+use sidelink_security::discovery::ota::{OtaConfig, OtaIdentity, ProseId};
+use sidelink_security::discovery::restricted::{MicCheck, Receiver, Sender};
+use sidelink_security::group;
+use sidelink_security::keys::{ApplicationKey, DiscoveryKey};
+use sidelink_store::{Discovery, Followed, Keys, Protection};
+use sidelink_wire::ids::{Layer2Id, Lcid};
+use std::collections::HashMap;
+use std::fmt::Display;
+
+/// How long a discoverer waits for an answer, milliseconds.
+const PATIENCE_MS: u64 = 10_000;
+
+/// What one UE of a store is set up with.
+pub struct Provisioned {
+    /// Layer 2 with the keys of groups.
+    pub engine: Engine,
+    /// Discovery with its codes and keys.
+    pub agent: Agent,
+    /// Followed identities by their names in the store.
+    pub who: HashMap<Who, String>,
+    /// Announcers, discoverers and the discoveree by their names in the store.
+    pub origin: HashMap<Origin, String>,
+    /// Groups by their names, with their addresses.
+    pub groups: HashMap<String, Address>,
+    /// Groups to which it cannot send, and why.
+    pub receive_only: HashMap<String, BuildError>,
+}
+
+/// What is asked of a store.
+#[derive(Clone, Copy, Debug)]
+pub struct Wish<'a> {
+    /// Name of the UE.
+    pub ue: &'a str,
+    /// Its Layer-2 ID; that of its groups without one.
+    pub layer2_id: Option<Layer2Id>,
+    /// Destinations of groups: [`Address::Group`], or in modes 3 and 4 [`Address::V2x`].
+    pub to_group: fn(Layer2Id) -> Address,
+    /// How far ahead counters are reserved.
+    pub reserve: ReserveConfig,
+    /// Layer 2, sized as here; the source is replaced.
+    pub layer2: Config,
+    /// Discovery: its clocks, its tables sized as here.
+    pub discovery: agent::Config,
+}
+
+/// Layer 2 of `wish.ue`, with what `keys` gives it. Waits for the store.
+///
+/// # Errors
+/// A UE that the store does not know, member identities that differ, an entry that makes no sense, or counters that cannot be
+/// reserved.
+pub fn provision<S>(wish: &Wish<'_>, keys: &Keys, store: &mut S) -> Result<Provisioned, BuildError>
+where
+    S: CounterStore,
+    S::Error: Display,
+{
+    let engine = Engine::new(Config { source: source(wish, keys)?, ..wish.layer2 });
+    let mut discovery = wish.discovery;
+    discovery.monitor.rotating = rotating(wish.ue, keys)?;
+    discovery.monitor.heard = discovery.monitor.heard.max(2 * keys.discovery.len());
+    let agent = Agent::new(discovery).map_err(|_| BuildError::Untabled(wish.ue.to_owned()))?;
+    let mut all = Provisioned {
+        engine,
+        agent,
+        who: HashMap::new(),
+        origin: HashMap::new(),
+        groups: HashMap::new(),
+        receive_only: HashMap::new(),
+    };
+    for group in keys.group.iter().filter(|g| g.member.iter().any(|m| m.ue == wish.ue)) {
+        all.add_group(wish, keys, group, store)?;
+    }
+    let mut tabled = Vec::new();
+    for entry in keys.discovery.iter().filter(|entry| !entry.revoked) {
+        let announces = entry.announcer.as_deref() == Some(wish.ue);
+        let monitors = entry.monitors.iter().any(|m| m == wish.ue);
+        if announces {
+            all.announce(entry)?;
+        }
+        if monitors && let Some(identity) = all.follow(entry, discovery.monitor.rotating)? {
+            tabled.push((entry.name.clone(), identity, UtcCounter::new(entry.valid_until)));
+        }
+    }
+    let identities = tabled.iter().map(|(_, (id, key), valid_until)| (*id, key, *valid_until));
+    if let Some(followed) = all.agent.monitor().follow_rotating(identities) {
+        all.who.extend(followed.into_iter().zip(tabled.iter().map(|(name, ..)| name.clone())));
+    }
+    Ok(all)
+}
+
+impl Provisioned {
+    /// Data to `address` without protection, and from it.
+    ///
+    /// # Errors
+    /// An address that is set up already.
+    pub fn add_plain(&mut self, name: &str, address: Address) -> Result<(), BuildError> {
+        self.engine.listen(address);
+        self.engine.add_destination(address, Sending::Plain(PlainSn::Zero));
+        self.add_bearer(name, address)
+    }
+
+    fn add_bearer(&mut self, name: &str, address: Address) -> Result<(), BuildError> {
+        self.engine
+            .add_bearer(Bearer::new(address, Lcid::GROUP_DATA))
+            .map_err(|e| BuildError::Bearer { group: name.to_owned(), why: e.to_string() })?;
+        self.groups.insert(name.to_owned(), address);
+        Ok(())
+    }
+
+    fn add_group<S>(
+        &mut self,
+        wish: &Wish<'_>,
+        keys: &Keys,
+        group: &sidelink_store::Group,
+        store: &mut S,
+    ) -> Result<(), BuildError>
+    where
+        S: CounterStore,
+        S::Error: Display,
+    {
+        let config = group.config()?;
+        let id = Layer2Id::from_octets(config.group_id);
+        let address = (wish.to_group)(id);
+        let mut receiver = group::Receiver::new(group::ReceiverConfig::new(config));
+        let mut sender = group::Sender::new(config, group.member_id(wish.ue)?);
+        let (mut sends, mut refused) = (false, None);
+        for entry in &group.pgk {
+            if let Some(key) = group.pgk(entry)? {
+                // `Keys::check` leaves no two keys of one index
+                let _ = receiver.install(key);
+            }
+            let may_send = keys.may_send(group, entry, wish.ue);
+            if let (Some(key), Ok(())) = (group.pgk(entry)?, &may_send) {
+                sender.install(key, wish.reserve, store).map_err(|e| {
+                    let place = format!("group {:?} PGK {}", group.name, entry.id);
+                    BuildError::Counters { place, why: e.to_string() }
+                })?;
+                sends = true;
+            }
+            if let (Some(_), Err(why)) = (&entry.key, may_send) {
+                refused = Some(why);
+            }
+        }
+        if let (false, Some(why)) = (sends, refused) {
+            self.receive_only.insert(group.name.clone(), why.into());
+        }
+        self.engine.add_group(receiver);
+        self.engine.listen(address);
+        self.engine.add_destination(address, Sending::Group(sender));
+        self.add_bearer(&group.name, address)
+    }
+
+    /// The UE announces an entry, or answers under it.
+    fn announce(&mut self, entry: &Discovery) -> Result<(), BuildError> {
+        let valid_until = UtcCounter::new(entry.valid_until);
+        let Some(followed) = entry.followed()? else { return Ok(()) };
+        let key = match (&followed, entry.protection) {
+            (Followed::Rotating(config, id, key), _) => {
+                self.add_announcer(&entry.name, Announcer::changing(*config, *id, key, valid_until));
+                return Ok(());
+            }
+            (Followed::PreShared(_), _) => {
+                let Some(Followed::PreShared(session)) = entry.followed()? else { return Ok(()) };
+                self.agent.discoveree().answer(Answering::Preshared(session, entry.code()?), valid_until);
+                self.origin.insert(Origin::Discoveree, entry.name.clone());
+                return Ok(());
+            }
+            (_, Protection::None) => AnnouncerKey::Unprotected,
+            (_, Protection::Open) => match &entry.key {
+                Some(key) => {
+                    let key = DiscoveryKey::try_from(key.as_bytes()).map_err(|e| BuildError::Discovery {
+                        name: entry.name.clone(),
+                        why: e.to_string(),
+                    })?;
+                    AnnouncerKey::Open(OpenKey::new(&key, Profile::default()))
+                }
+                None => AnnouncerKey::Unprotected,
+            },
+            _ => AnnouncerKey::Restricted(Sender::new(&entry.material()?, Profile::default())),
+        };
+        let content = entry.content()?;
+        let announcer = Announcer::new(&content, key, valid_until)
+            .map_err(|e| BuildError::Announcement { name: entry.name.clone(), why: e.to_string() })?;
+        self.add_announcer(&entry.name, announcer);
+        Ok(())
+    }
+
+    fn add_announcer(&mut self, name: &str, announcer: Announcer) {
+        let place = self.agent.add_announcer(announcer);
+        self.origin.insert(Origin::Announcer(place), name.to_owned());
+    }
+
+    /// The UE looks for an entry. An identity of the one tabled configuration is handed back: all of those are added at once.
+    fn follow(
+        &mut self,
+        entry: &Discovery,
+        tabled: Option<OtaConfig>,
+    ) -> Result<Option<Identity>, BuildError> {
+        let valid_until = UtcCounter::new(entry.valid_until);
+        let monitor = self.agent.monitor();
+        let who = match entry.followed()? {
+            None => return Ok(None),
+            Some(Followed::Open(filter, _)) => monitor.follow(Follow::Open(filter, valid_until)),
+            Some(Followed::Restricted(message_type, filter, material)) => {
+                let receiver = Receiver::new(&material, MicCheck::Local, vec![filter], Profile::default());
+                monitor.follow(Follow::Filter(message_type, receiver, valid_until))
+            }
+            Some(Followed::Rotating(config, id, key)) if Some(config) == tabled => {
+                return Ok(Some((id, key)));
+            }
+            Some(Followed::Rotating(config, id, key)) => {
+                monitor.follow(Follow::Nonce(config, OtaIdentity::new(config, id, &key), valid_until))
+            }
+            Some(Followed::PreShared(session)) => {
+                let asking = Discoverer::new(Asking::Preshared(session), valid_until, PATIENCE_MS);
+                let place = self.agent.add_discoverer(asking);
+                self.origin.insert(Origin::Discoverer(place), entry.name.clone());
+                return Ok(None);
+            }
+        };
+        self.who.insert(who, entry.name.clone());
+        Ok(None)
+    }
+}
+
+type Identity = (ProseId, ApplicationKey);
+
+/// The Layer-2 ID of the UE: as said, or as all its groups call it.
+fn source(wish: &Wish<'_>, keys: &Keys) -> Result<Layer2Id, BuildError> {
+    let groups = keys.group.iter().filter(|g| g.member.iter().any(|m| m.ue == wish.ue));
+    let mut found = wish.layer2_id;
+    for group in groups {
+        let id = Layer2Id::from_octets(group.member_id(wish.ue)?);
+        match found {
+            Some(known) if known != id => {
+                return Err(BuildError::TwoIds {
+                    ue: wish.ue.to_owned(),
+                    group: group.name.clone(),
+                    here: id,
+                    elsewhere: known,
+                });
+            }
+            _ => found = Some(id),
+        }
+    }
+    let known = keys
+        .discovery
+        .iter()
+        .any(|d| d.announcer.as_deref() == Some(wish.ue) || d.monitors.iter().any(|m| m == wish.ue));
+    match found {
+        Some(id) => Ok(id),
+        None if known => Ok(Layer2Id::from_octets([0; 3])),
+        None => Err(BuildError::Unknown(wish.ue.to_owned())),
+    }
+}
+
+/// The configuration of changing identifiers that most of what `ue` looks for has: that one is tabled.
+fn rotating(ue: &str, keys: &Keys) -> Result<Option<OtaConfig>, BuildError> {
+    let mut counted: Vec<(OtaConfig, usize)> = Vec::new();
+    for entry in keys.discovery.iter().filter(|d| d.monitors.iter().any(|m| m == ue)) {
+        if let Some(Followed::Rotating(config, ..)) = entry.followed()?
+            && config.nonce_bits() == 0
+        {
+            match counted.iter_mut().find(|(known, _)| *known == config) {
+                Some((_, count)) => *count += 1,
+                None => counted.push((config, 1)),
+            }
+        }
+    }
+    Ok(counted.into_iter().max_by_key(|(_, count)| *count).map(|(config, _)| config))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,58 @@
+use super::*;
+use crate::NoStore;
+use sidelink_store::{Cipher, Group, Hex, random};
+
+fn keys() -> Keys {
+    let mut group = Group {
+        name: "fire".into(),
+        group_id: Hex(vec![0, 1, 0xa2]),
+        cipher: Cipher::Aes,
+        mac: None,
+        member: vec!["alice=0000a1".parse().unwrap(), "bob=0000b2".parse().unwrap()],
+        pgk: Vec::new(),
+    };
+    group.new_pgk(1000, 2_000_000_000).unwrap();
+    let mut friend = Discovery::new("friend", Protection::Rotating, 2_000_000_000);
+    friend.prose_id = Some(random(20).unwrap());
+    friend.application_key = Some(random(32).unwrap());
+    friend.announcer = Some("alice".into());
+    friend.monitors = vec!["bob".into(), "carol".into()];
+    Keys { group: vec![group], discovery: vec![friend], ..Keys::default() }
+}
+
+fn wish(ue: &str) -> Wish<'_> {
+    Wish {
+        ue,
+        layer2_id: None,
+        to_group: Address::Group,
+        reserve: ReserveConfig::default(),
+        layer2: Config::new(Layer2Id::from_octets([0; 3])),
+        discovery: agent::Config::default(),
+    }
+}
+
+#[test]
+fn a_ue_gets_what_the_store_says_of_it() {
+    let keys = keys();
+    let alice = provision(&wish("alice"), &keys, &mut NoStore::default()).unwrap();
+    assert_eq!(alice.origin.get(&Origin::Announcer(0)).map(String::as_str), Some("friend"));
+    assert!(alice.who.is_empty());
+    assert_eq!(alice.groups["fire"], Address::Group(Layer2Id::new(0x1a2).unwrap()));
+    let bob = provision(&wish("bob"), &keys, &mut NoStore::default()).unwrap();
+    assert_eq!(bob.who.values().collect::<Vec<_>>(), ["friend"]);
+    assert!(bob.origin.is_empty());
+}
+
+#[test]
+fn who_is_not_in_the_store_or_twice_is_refused_with_the_remedy() {
+    let mut keys = keys();
+    let error = provision(&wish("mallory"), &keys, &mut NoStore::default()).err().unwrap();
+    assert!(error.to_string().contains("mallory"), "{error}");
+    let mut other = keys.group[0].clone();
+    other.name = "police".into();
+    other.group_id = Hex(vec![0, 1, 0xa3]);
+    other.member = vec!["alice=0000a2".parse().unwrap()];
+    keys.group.push(other);
+    let error = provision(&wish("alice"), &keys, &mut NoStore::default()).err().unwrap();
+    assert!(error.to_string().contains("police"), "{error}");
+}

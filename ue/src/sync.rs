@@ -1,0 +1,296 @@
+//! Whose time a UE follows, and what it sends itself: TS 36.331 §5.10.7 and §5.10.8, all from memory.
+//!
+//! A candidate is a UE whose MIB-SL was received. Candidates are sorted into groups (§5.10.8.2: in coverage; out of coverage
+//! with an identity of a network; others), in a group by power. A reference is its identity together with the offset that it
+//! sends in: the followers of a reference send under the same identity with the *other* offset, and who would take those for
+//! the reference itself would follow its own echo.
+//!
+//! Ours, where the clause is silent:
+//!
+//! - of two UEs that both are references of the last group the lower identity wins, so that they never change places;
+//! - a reference that nobody told to be one leaves out one of its signals in [`LISTEN`], to hear others in the same subframe.
+
+use crate::mapping;
+use sidelink_phy::units::SlssId;
+
+/// Share of its own synchronisation subframes in which a free-running reference listens.
+const LISTEN: u64 = 8;
+
+/// Synchronisation periods without a signal after which a reference is lost.
+const LOST_AFTER: u64 = 10;
+
+/// Subframes in a row that may be missed without counting against anybody: a clock of 1 ppm drifts by the cyclic prefix in
+/// that time.
+const HELD: u32 = 5000;
+
+/// Filter of the power of a candidate: a = 1 / 2^(k/4) with filterCoefficient k = 4.
+const FILTER: f32 = 0.5;
+
+/// A UE that was heard.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Candidate {
+    /// Identity.
+    pub id: SlssId,
+    /// Its MIB.
+    pub mib: mapping::mib_sl::Repr,
+    /// Subframe modulo the period in which it sends.
+    pub offset: u32,
+    /// S-RSRP in dB of the receiver's scale, filtered.
+    pub power_db: f32,
+    /// Last subframe in which it was heard.
+    pub heard: u64,
+}
+
+/// What an operator decides.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SyncConfig {
+    /// Subframes between synchronisation subframes.
+    pub period: u32,
+    /// syncOffsetIndicators, one to three.
+    pub offsets: Vec<u32>,
+    /// Whether the time comes from elsewhere (GNSS, PPS, the host): then nobody is followed.
+    pub absolute: bool,
+    /// Identity to be a reference under; drawn from 168 to 335 without one.
+    pub id: Option<SlssId>,
+    /// inCoverage of the own MIB where `absolute`.
+    pub in_coverage: bool,
+    /// Whether to send at all.
+    pub transmit: Transmit,
+    /// syncTxThreshOoC in dB of the receiver's scale: a follower that hears its reference at least this well sends nothing.
+    pub tx_threshold_db: Option<f32>,
+    /// Least power of a candidate, plus syncRefMinHyst.
+    pub min_db: f32,
+    /// syncRefDiffHyst.
+    pub hysteresis_db: f32,
+}
+
+/// When to send synchronisation signals.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Transmit {
+    /// As the clauses say: as a reference, or as a follower that hears its reference weakly.
+    #[default]
+    Auto,
+    /// Never.
+    Never,
+}
+
+/// Where the time comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// Nothing is known yet.
+    Searching,
+    /// From outside the air.
+    Absolute,
+    /// A free-running reference of its own.
+    Reference,
+    /// From the UE of this identity that sends with this offset.
+    Following(SlssId, u32),
+}
+
+/// What a UE sends in a synchronisation subframe.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Signal {
+    /// Identity.
+    pub id: SlssId,
+    /// inCoverage.
+    pub in_coverage: bool,
+}
+
+/// The state.
+#[derive(Clone, Debug)]
+pub struct Sync {
+    config: SyncConfig,
+    role: Role,
+    own_id: SlssId,
+    own_offset: u32,
+    candidates: Vec<Candidate>,
+    /// Subframes in a row that were not received.
+    missed: u32,
+}
+
+/// Candidates that are remembered.
+const MOST: usize = 32;
+
+impl Sync {
+    /// `draw` are random bits: for the identity and offset of a reference of its own.
+    pub fn new(config: SyncConfig, draw: u64) -> Self {
+        let (own_id, own_offset) = drawn(&config, draw);
+        let role = if config.absolute { Role::Absolute } else { Role::Searching };
+        Self { config, role, own_id, own_offset, candidates: Vec::with_capacity(MOST), missed: 0 }
+    }
+
+    /// Where the time comes from.
+    pub fn role(&self) -> Role {
+        self.role
+    }
+
+    /// Who was heard lately.
+    pub fn candidates(&self) -> &[Candidate] {
+        &self.candidates
+    }
+
+    /// The period and offsets.
+    pub fn config(&self) -> &SyncConfig {
+        &self.config
+    }
+
+    /// A MIB was received in `candidate.heard`. Returns whether the UE follows another reference from now on: then its time
+    /// must be taken from that subframe.
+    pub fn heard(&mut self, candidate: Candidate) -> bool {
+        let known = self.candidates.iter_mut().find(|c| (c.id, c.offset) == (candidate.id, candidate.offset));
+        match known {
+            Some(known) => {
+                let power_db = known.power_db + FILTER * (candidate.power_db - known.power_db);
+                *known = Candidate { power_db, ..candidate };
+            }
+            None => {
+                if self.candidates.len() == MOST {
+                    let oldest = (0..MOST).min_by_key(|&i| self.candidates[i].heard).unwrap_or(0);
+                    self.candidates.swap_remove(oldest);
+                }
+                self.candidates.push(candidate);
+            }
+        }
+        self.select()
+    }
+
+    /// Whether a MIB of this identity and offset is from the UE that is followed.
+    pub fn is_followed(&self, id: SlssId, offset: u32) -> bool {
+        self.role == Role::Following(id, offset)
+    }
+
+    /// A subframe was not received: nobody is to blame for not having been heard in it.
+    pub fn missed(&mut self) {
+        if self.missed < HELD {
+            self.missed += 1;
+            for candidate in &mut self.candidates {
+                candidate.heard += 1;
+            }
+        }
+    }
+
+    /// Subframe `t` was received and has passed: forgets who is silent. Returns whether the reference was lost; the UE is then a reference of
+    /// its own, on the time that it has.
+    pub fn tick(&mut self, t: u64, draw: u64) -> bool {
+        self.missed = 0;
+        let patience = LOST_AFTER * u64::from(self.config.period);
+        self.candidates.retain(|c| c.heard + patience >= t);
+        if let Role::Following(id, offset) = self.role
+            && !self.candidates.iter().any(|c| (c.id, c.offset) == (id, offset))
+        {
+            self.begin(draw);
+            return true;
+        }
+        false
+    }
+
+    /// Whether the UE that is followed should have been heard twice since it was.
+    pub fn misses_reference(&self, t: u64) -> bool {
+        let Role::Following(id, offset) = self.role else { return false };
+        let followed = self.candidates.iter().find(|c| (c.id, c.offset) == (id, offset));
+        followed.is_some_and(|c| c.heard + 2 * u64::from(self.config.period) + 1 < t)
+    }
+
+    /// Follow this one, whatever the selection says: the UE that was followed is not heard where it was.
+    pub fn follow(&mut self, id: SlssId, offset: u32) {
+        self.role = Role::Following(id, offset);
+    }
+
+    /// Nobody was heard: be a reference.
+    pub fn begin(&mut self, draw: u64) {
+        (self.own_id, self.own_offset) = drawn(&self.config, draw);
+        self.role = Role::Reference;
+    }
+
+    /// The time was lost altogether.
+    pub fn restart(&mut self) {
+        self.candidates.clear();
+        if !self.config.absolute {
+            self.role = Role::Searching;
+        }
+    }
+
+    /// What to send in subframe `t`; `chance` are random bits.
+    pub fn signal(&self, t: u64, chance: u64) -> Option<Signal> {
+        if self.config.transmit == Transmit::Never {
+            return None;
+        }
+        let phase = (t % u64::from(self.config.period)) as u32;
+        match self.role {
+            Role::Searching => None,
+            Role::Absolute => {
+                let first = self.config.offsets.first();
+                (first == Some(&phase))
+                    .then_some(Signal { id: self.own_id, in_coverage: self.config.in_coverage })
+            }
+            Role::Reference => (self.own_offset == phase && !chance.is_multiple_of(LISTEN))
+                .then_some(Signal { id: self.own_id, in_coverage: false }),
+            Role::Following(id, offset) => {
+                let other = self.config.offsets.iter().find(|o| **o != offset);
+                if other != Some(&phase) {
+                    return None;
+                }
+                let reference = self.candidates.iter().find(|c| (c.id, c.offset) == (id, offset))?;
+                if self.config.tx_threshold_db.is_some_and(|limit| reference.power_db >= limit) {
+                    return None;
+                }
+                let network = !reference.mib.in_coverage && id.is_in_network();
+                let id = if network { SlssId::new(id.value() + 168).unwrap_or(id) } else { id };
+                Some(Signal { id, in_coverage: false })
+            }
+        }
+    }
+
+    fn select(&mut self) -> bool {
+        if matches!(self.role, Role::Absolute) {
+            return false;
+        }
+        let current = match self.role {
+            Role::Following(id, offset) => self.candidates.iter().find(|c| (c.id, c.offset) == (id, offset)),
+            _ => None,
+        };
+        let better = |c: &&Candidate| {
+            if c.power_db < self.config.min_db {
+                return false;
+            }
+            match (self.role, current) {
+                // our own followers, and references that should follow us
+                (Role::Reference, _) => group(c) < 3 || c.id < self.own_id,
+                (Role::Following(..), Some(now)) => {
+                    (c.id, c.offset) != (now.id, now.offset)
+                        && c.id != now.id
+                        && (group(c) < group(now)
+                            || group(c) == group(now)
+                                && c.power_db > now.power_db + self.config.hysteresis_db)
+                }
+                _ => true,
+            }
+        };
+        let rank = |c: &&Candidate| (group(c), (-c.power_db * 16.0) as i64);
+        let Some(best) = self.candidates.iter().filter(better).min_by_key(rank) else { return false };
+        self.role = Role::Following(best.id, best.offset);
+        true
+    }
+}
+
+/// Priority group of a candidate, 1 the highest.
+fn group(candidate: &Candidate) -> u8 {
+    match (candidate.mib.in_coverage, candidate.id.is_in_network()) {
+        (true, _) => 1,
+        (false, true) => 2,
+        (false, false) => 3,
+    }
+}
+
+fn drawn(config: &SyncConfig, draw: u64) -> (SlssId, u32) {
+    // 168 and 169 have a meaning of their own in modes 3 and 4
+    let drawn = SlssId::new(170 + (draw % 166) as u16);
+    let id = config.id.or(drawn).unwrap_or_else(|| unreachable!("170 to 335"));
+    let offsets = &config.offsets;
+    let offset = offsets.get((draw >> 32) as usize % offsets.len().clamp(1, 2)).copied().unwrap_or(0);
+    (id, offset)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,116 @@
+use super::*;
+
+fn config() -> SyncConfig {
+    SyncConfig {
+        period: 40,
+        offsets: vec![3, 13],
+        absolute: false,
+        id: None,
+        in_coverage: false,
+        transmit: Transmit::Auto,
+        tx_threshold_db: None,
+        min_db: -120.0,
+        hysteresis_db: 3.0,
+    }
+}
+
+fn candidate(id: u16, in_coverage: bool, offset: u32, power_db: f32, heard: u64) -> Candidate {
+    let mib = mapping::mib_sl(
+        sidelink_phy::units::Bandwidth::Prb25,
+        sidelink_phy::units::SidelinkMode::D2d,
+        sidelink_phy::units::DfnSubframe::from_count(heard),
+        in_coverage,
+    );
+    let bits: Vec<u8> = mib.iter().flat_map(|o| (0..8).rev().map(move |b| o >> b & 1)).collect();
+    Candidate {
+        id: SlssId::new(id).unwrap(),
+        mib: mapping::parse_mib_sl(&bits).unwrap(),
+        offset,
+        power_db,
+        heard,
+    }
+}
+
+fn id(value: u16) -> SlssId {
+    SlssId::new(value).unwrap()
+}
+
+#[test]
+fn groups_come_before_power() {
+    let mut sync = Sync::new(config(), 1);
+    assert_eq!(sync.role(), Role::Searching);
+    assert!(sync.heard(candidate(300, false, 3, -40.0, 3)));
+    assert_eq!(sync.role(), Role::Following(id(300), 3));
+    // a little stronger: within the hysteresis
+    assert!(!sync.heard(candidate(200, false, 13, -38.0, 13)));
+    assert!(sync.heard(candidate(100, false, 13, -70.0, 13)), "an identity of a network");
+    assert!(sync.heard(candidate(90, true, 3, -90.0, 43)), "in coverage");
+    assert!(!sync.heard(candidate(300, false, 3, -10.0, 43)));
+    assert_eq!(sync.role(), Role::Following(id(90), 3));
+}
+
+#[test]
+fn a_follower_sends_in_the_other_subframe_under_the_identity_that_the_clause_gives() {
+    let sent = |c: Candidate| {
+        let mut sync = Sync::new(config(), 1);
+        sync.heard(c);
+        (0..40)
+            .filter_map(|t| sync.signal(t, 1).map(|s| (t, s.id.value(), s.in_coverage)))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(sent(candidate(90, true, 3, -50.0, 3)), [(13, 90, false)]);
+    assert_eq!(sent(candidate(90, false, 13, -50.0, 13)), [(3, 258, false)]);
+    assert_eq!(sent(candidate(300, false, 3, -50.0, 3)), [(13, 300, false)]);
+}
+
+#[test]
+fn a_follower_that_hears_well_is_silent_where_asked() {
+    let mut sync = Sync::new(SyncConfig { tx_threshold_db: Some(-60.0), ..config() }, 1);
+    sync.heard(candidate(90, true, 3, -50.0, 3));
+    assert!((0..40).all(|t| sync.signal(t, 1).is_none()));
+    for t in [43, 83, 123, 163, 203] {
+        sync.heard(candidate(90, true, 3, -80.0, t));
+    }
+    assert!(sync.signal(213, 1).is_some());
+}
+
+#[test]
+fn who_loses_its_reference_becomes_one() {
+    let mut sync = Sync::new(config(), 1);
+    sync.heard(candidate(300, false, 3, -40.0, 3));
+    assert!(!sync.tick(403, 7));
+    assert!(sync.tick(404, 7));
+    assert_eq!(sync.role(), Role::Reference);
+    let sent: Vec<_> = (404..444).filter_map(|t| sync.signal(t, 1)).collect();
+    assert_eq!(sent, [Signal { id: id(177), in_coverage: false }]);
+    // in some of its subframes it listens
+    let silent = (0..8).filter(|&chance| (404..444).all(|t| sync.signal(t, chance).is_none())).count();
+    assert_eq!(silent, 1);
+}
+
+#[test]
+fn of_two_free_references_the_lower_identity_wins() {
+    let mut low = Sync::new(config(), 0);
+    let mut high = Sync::new(config(), 5);
+    low.begin(0);
+    high.begin(5);
+    assert!(!low.heard(candidate(175, false, 3, -40.0, 3)));
+    assert!(high.heard(candidate(170, false, 3, -40.0, 3)));
+    // the follower's echo of the own identity is not followed
+    assert!(!low.heard(candidate(170, false, 13, -40.0, 13)));
+    assert_eq!(low.role(), Role::Reference);
+}
+
+#[test]
+fn absolute_time_follows_nobody() {
+    let mut sync =
+        Sync::new(SyncConfig { absolute: true, in_coverage: true, id: Some(id(7)), ..config() }, 9);
+    assert!(!sync.heard(candidate(90, true, 3, -10.0, 3)));
+    assert_eq!(sync.signal(43, 8), Some(Signal { id: id(7), in_coverage: true }));
+    assert_eq!(sync.signal(53, 8), None);
+    let mut never = config();
+    never.transmit = Transmit::Never;
+    let mut never = Sync::new(never, 1);
+    never.begin(1);
+    assert!((0..80).all(|t| never.signal(t, 1).is_none()));
+}

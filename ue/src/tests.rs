@@ -1,0 +1,3 @@
+//! A UE from inside.
+
+mod hostile;

@@ -1,0 +1,177 @@
+//! How a UE finds its time, keeps it and loses it: the search for references, and the line that is made of one.
+
+use super::Ue;
+use super::budget::Stage;
+use super::silence::Lateness;
+use super::sync::{Candidate, Role, SyncConfig};
+use crate::clock::Clock;
+use crate::mapping;
+use sidelink_phy::receive::reference;
+
+/// Subframes of a search for references beyond one period: the signal's own, whole, wherever the stretch begins.
+pub(super) const SEARCH_MARGIN: usize = 2;
+
+/// Subframes between two searches while the reference is not heard where it was.
+const MISSED_AGAIN: u64 = 80;
+
+/// Subframes that a UE which has lost its reference keeps the time that it had against references that contradict it.
+const CONTRADICTED_AFTER: u64 = 5000;
+
+impl Ue {
+    /// Sample `first` comes next. If the radio's clock was set just before it, the count of subframes goes on, or is looked for
+    /// anew where others give it. What is still under way from before has the old count, and is not touched.
+    pub(super) fn answer_jump(&mut self, first: u64) {
+        let off = (first as i64).saturating_sub(self.framer.next() as i64);
+        if self.jump == 0 || off.saturating_sub(self.jump).abs() >= off.abs() {
+            return;
+        }
+        let by = std::mem::take(&mut self.jump);
+        // sample 0 of the new count was another moment
+        self.anchor.utc_ns -= (by as f64 / self.numerology.sample_rate() * 1e9).round() as i64;
+        if self.sync.config().absolute {
+            if let Some(clock) = &mut self.clock {
+                clock.jumped(by);
+            }
+        } else {
+            self.clock = None;
+            self.sync.restart();
+            self.framer.clear();
+        }
+    }
+
+    /// Who is silent is forgotten; now and then others are looked for, when there is `time` to: a search takes longer than a
+    /// subframe.
+    pub(super) fn follow(&mut self, t: u64, time: Lateness) {
+        if time == Lateness::Deaf {
+            return self.sync.missed();
+        }
+        let draw = self.rng.next_u64();
+        if self.sync.tick(t, draw) {
+            self.totals.reference_changes += 1;
+            let (name, id) = (&self.name, self.sync.role());
+            self.contradicted_after = t + CONTRADICTED_AFTER;
+            tracing::info!("{name}: the reference is lost in subframe {t}; now {id:?}");
+        }
+        if time != Lateness::InTime {
+            return;
+        }
+        let free = matches!(self.sync.role(), Role::Reference | Role::Following(..));
+        if free && t >= self.searched + self.search_after {
+            self.searched = t;
+            self.search_after = 1500 + draw % 1000;
+            let may_contradict = self.sync.role() == Role::Reference && t >= self.contradicted_after;
+            if let Some(candidate) = self.best_candidate(may_contradict, false) {
+                self.take_time(candidate);
+            }
+            self.budget.mark(Stage::Sync);
+        } else if t >= self.searched + MISSED_AGAIN && self.sync.misses_reference(t) {
+            self.searched = t;
+            if let Some(candidate) = self.best_candidate(false, true) {
+                self.take_time(candidate);
+            }
+            self.budget.mark(Stage::Sync);
+        }
+    }
+
+    /// Nothing is known of the time: search, or begin a count of our own.
+    pub(super) fn look_for_time(&mut self) {
+        let n = self.numerology.subframe_samples();
+        let stretch = (self.sync.config().period as usize + SEARCH_MARGIN) * n;
+        if self.framer.samples().len() < stretch {
+            return;
+        }
+        if let Some(candidate) = self.best_candidate(true, false) {
+            self.take_time(candidate);
+            return;
+        }
+        self.searched += (stretch / n) as u64;
+        if self.searched < self.patience {
+            // the next stretch overlaps this one by a subframe's margin
+            self.framer.keep_last(SEARCH_MARGIN * n);
+            return;
+        }
+        let draw = self.rng.next_u64();
+        self.sync.begin(draw);
+        let sample = self.framer.next();
+        let count = Clock::rough_count(Some(self.anchor)) + sample / n as u64;
+        let clock =
+            Clock::from_subframe(self.numerology.sample_rate(), count, sample as f64, Some(self.anchor));
+        tracing::info!("{}: no reference is heard; the UE becomes one itself", self.name);
+        self.set_clock(clock);
+    }
+
+    /// The best reference in what is kept, as the selection has it. Unless it `may_contradict` the time that we have, it is one
+    /// that agrees: anybody can repeat an old synchronisation signal. Where the reference is `missed`, the strongest that
+    /// agrees takes its place: mostly itself, begun anew some samples away.
+    fn best_candidate(&mut self, may_contradict: bool, missed: bool) -> Option<reference::Candidate> {
+        let Self { search, framer, sync, .. } = self;
+        let search = search.as_mut()?;
+        let n = self.numerology.subframe_samples() as f64;
+        let stretch = (sync.config().period as usize + SEARCH_MARGIN) * n as usize;
+        let all = framer.samples();
+        let skipped = all.len().saturating_sub(stretch);
+        let mut best = None;
+        let mut strongest = f32::NEG_INFINITY;
+        let followed = sync.role();
+        search.search(&all[skipped..], &mut |candidate| {
+            let Some(mib) = mapping::parse_mib_sl(payload(&candidate.mib, sync.config())) else { return };
+            let period = u64::from(sync.config().period);
+            let offset = (u64::from(candidate.time.count()) % period) as u32;
+            let power_db = sidelink_phy::units::decibel(candidate.measurement.signal.max(1e-20));
+            let rough = framer.first() as f64 + skipped as f64 + candidate.sample;
+            let near = match &self.clock {
+                Some(clock) => clock.subframe_at(rough),
+                None => Clock::rough_count(Some(self.anchor)) + (rough / n) as u64,
+            };
+            let heard = Clock::count_near(near, candidate.time);
+            let agrees = self.clock.as_ref().is_none_or(|clock| clock.subframe_at(rough + n / 2.0) == heard);
+            if !agrees && !may_contradict {
+                return;
+            }
+            let selected = sync.heard(Candidate { id: candidate.id, mib, offset, power_db, heard });
+            if !missed && selected {
+                best = Some(candidate);
+            } else if missed && power_db > strongest && !passes_on(followed, &candidate, offset) {
+                strongest = power_db;
+                sync.follow(candidate.id, offset);
+                best = Some(candidate);
+            }
+        });
+        best.map(|candidate| reference::Candidate {
+            sample: framer.first() as f64 + skipped as f64 + candidate.sample,
+            ..candidate
+        })
+    }
+
+    /// Follow a reference whose subframe began at sample `candidate.sample` of the stream.
+    fn take_time(&mut self, candidate: reference::Candidate) {
+        let n = self.numerology.subframe_samples();
+        let rough = Clock::rough_count(Some(self.anchor)) + (candidate.sample.max(0.0) / n as f64) as u64;
+        let near = self.clock.as_ref().map_or(rough, |clock| clock.subframe_at(candidate.sample));
+        let count = Clock::count_near(near, candidate.time);
+        self.cfo_hz = f64::from(candidate.measurement.cfo_hz);
+        self.totals.reference_changes += 1;
+        tracing::info!("{}: follows {} at sample {:.0}", self.name, candidate.id, candidate.sample);
+        let rate = self.numerology.sample_rate();
+        self.set_clock(Clock::from_subframe(rate, count, candidate.sample, Some(self.anchor)));
+    }
+
+    fn set_clock(&mut self, clock: Clock) {
+        // two subframes on, so that no promise of the old time is broken; the count itself may go back
+        self.next = clock.first_whole(self.framer.next() + 2 * self.numerology.subframe_samples() as u64);
+        self.searched = self.next;
+        self.search_after = 1500 + self.rng.next_u64() % 1000;
+        self.clock = Some(clock);
+    }
+}
+
+/// Whether a candidate passes on the time of the reference that is followed: it will lose it as we do, and two that took it
+/// from each other would drift away together.
+fn passes_on(followed: Role, candidate: &reference::Candidate, offset: u32) -> bool {
+    matches!(followed, Role::Following(id, at) if id == candidate.id && at != offset)
+}
+
+fn payload<'a>(mib: &'a [u8; 48], config: &SyncConfig) -> &'a [u8] {
+    // modes 3 and 4 have a period of 160 subframes and 48 bits
+    if config.period == 160 { mib } else { &mib[..40] }
+}
