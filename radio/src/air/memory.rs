@@ -119,13 +119,12 @@ impl Memory {
 #[cfg(unix)]
 const NO_LINK: i32 = rustix::fs::OFlags::NOFOLLOW.bits() as i32;
 
-/// Whether a file is a regular one of `user` alone.
+/// Whether a file is of `user` alone.
 #[cfg(unix)]
 fn check_owner(file: &std::fs::Metadata, user: u32) -> io::Result<()> {
     use std::os::unix::fs::MetadataExt;
     let denied = |what: String| Err(io::Error::new(io::ErrorKind::PermissionDenied, what));
     match (file.uid(), file.mode() & 0o777) {
-        _ if !file.is_file() => denied("it is no file".to_owned()),
         (owner, _) if owner != user => {
             denied(format!("it belongs to user {owner}, and this program runs as user {user}"))
         }

@@ -202,6 +202,13 @@ fn greeting() -> Vec<u8> {
     greeting
 }
 
+/// One that wants a password.
+fn plain() -> Vec<u8> {
+    let mut greeting = greeting();
+    greeting[12..17].copy_from_slice(b"PLAIN");
+    greeting
+}
+
 fn ready(kind: &str) -> Vec<u8> {
     let body = [b"\x05READY\x0bSocket-Type\x00\x00\x00", &[kind.len() as u8][..], kind.as_bytes()].concat();
     [&[0x04, body.len() as u8][..], &body].concat()
@@ -232,7 +239,8 @@ fn hostile_peers_at_tx_port_are_turned_away() {
         [&greeted[..], &long].concat(),
         [&greeted[..], &many].concat(),
         [&greeted[..], &request].concat(),
-        [&greeted[..], &[0xf8, 0x00]].concat(),
+        [&greeted[..], &[0xf9, 0x00], &request].concat(),
+        [plain(), ready("REQ")].concat(),
         [greeting(), ready("PUB")].concat(),
         [greeting(), vec![0x04, 0x06, 0x05, b'R', b'E', b'A', b'D', b'Y']].concat(),
         b"GET / HTTP/1.1\r\nHost: here\r\n\r\n".repeat(4),
@@ -289,7 +297,9 @@ fn hostile_servers_at_rx_port_end_the_radio_with_a_word() {
         (block(most + 1), "24576001 octets"),
         ([&greeted[..], &[0x01, 0x00, 0x01, 0x01, 0xff, 0x00, 0x01, 0xff]].concat(), "2 parts"),
         ([&greeted[..], &[0x01, 0x00], &[0x01, 0x00].repeat(99)].concat(), "64 parts"),
+        ([&greeted[..], &[0x01, 0x00, 0x01, 0x01, 0xff, 0x00, 0x00]].concat(), "2 parts"),
         ([greeting(), ready("PUB")].concat(), "\"PUB\" socket"),
+        ([plain(), ready("REP")].concat(), "without encryption"),
         (b"HTTP/1.1 400 Bad Request\r\n\r\n".repeat(4), "is it ZeroMQ?"),
     ] {
         let server = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
@@ -338,5 +348,25 @@ fn a_port_alone_listens_on_loopback() {
         let radio = open_radio(&format!("driver=zmq,{args}"), &RadioSettings::new("ue", RATE)).unwrap();
         let name = &radio.description().name;
         assert!(name.contains(&format!("sending at tcp://{bound}")), "{args}: {name}");
+    }
+}
+
+/// A peer that asked and has gone is given nothing: the next one hears what was sent in between.
+#[test]
+fn what_is_sent_while_nobody_is_there_is_for_the_next() {
+    let [a, _] = ports();
+    let mut alice = half(&format!("tx_port=tcp://127.0.0.1:{a},pace=free"));
+    for round in 0..3 {
+        let mut bob = half(&format!("rx_port=tcp://localhost:{a},pace=free"));
+        alice.transmit.transmit(200 * round, &ramp(0, 200)).unwrap();
+        alice.transmit.advance(200 * round + 100).unwrap();
+        let first = if round == 0 { 0 } else { 100 };
+        assert_eq!(hear(&mut bob, 0, 100), ramp(first, 100), "round {round}");
+        // It has asked for more by now.
+        std::thread::sleep(Duration::from_millis(100));
+        drop(bob);
+        std::thread::sleep(Duration::from_millis(100));
+        alice.transmit.advance(200 * round + 200).unwrap();
+        std::thread::sleep(Duration::from_millis(100));
     }
 }

@@ -106,14 +106,15 @@ pub(super) async fn greet(stream: TcpStream, own: Role) -> Result<(Reading, Writ
     if theirs[0] != 0xff || theirs[9] != 0x7f || theirs[10] < 3 || theirs[12..32] != greeting[12..32] {
         return Err(ZmtpError::Greeting);
     }
-    let mut writing = Writing(writing);
-    let ready = [property(b"Socket-Type", own.name().as_bytes()), property(b"Identity", b"")].concat();
-    writing.frame(flag::COMMAND, &[b"\x05READY", &ready[..]].concat()).await?;
+    let properties = [property(b"Socket-Type", own.name().as_bytes()), property(b"Identity", b"")].concat();
+    let mut ready = Vec::new();
+    frame(flag::COMMAND, &[b"\x05READY", &properties[..]].concat(), &mut ready);
+    writing.write_all(&ready).await?;
     let (flags, ready) = reading.frame(COMMAND).await?;
     let properties = ready.strip_prefix(b"\x05READY").filter(|_| flags & flag::COMMAND != 0);
     let kind = socket_type(properties.ok_or(ZmtpError::Form)?).ok_or(ZmtpError::Form)?;
     if own.peers().iter().any(|name| name.as_bytes() == kind) {
-        Ok((reading, writing))
+        Ok((reading, Writing(writing)))
     } else {
         Err(ZmtpError::Socket(String::from_utf8_lossy(kind).into_owned()))
     }
@@ -212,20 +213,21 @@ impl Reading {
 impl Writing {
     /// Sends a message: an empty part, and this one.
     pub(super) async fn message(&mut self, octets: &[u8]) -> io::Result<()> {
-        self.frame(flag::MORE, &[]).await?;
-        self.frame(0, octets).await
-    }
-
-    async fn frame(&mut self, flags: u8, octets: &[u8]) -> io::Result<()> {
-        let mut out = Vec::with_capacity(9 + octets.len());
-        match u8::try_from(octets.len()) {
-            Ok(length) => out.extend([flags, length]),
-            Err(_) => {
-                out.push(flags | flag::LONG);
-                out.extend((octets.len() as u64).to_be_bytes());
-            }
-        }
-        out.extend(octets);
+        let mut out = Vec::with_capacity(11 + octets.len());
+        frame(flag::MORE, &[], &mut out);
+        frame(0, octets, &mut out);
         self.0.write_all(&out).await
     }
+}
+
+/// Appends a frame to what is sent.
+fn frame(flags: u8, octets: &[u8], out: &mut Vec<u8>) {
+    match u8::try_from(octets.len()) {
+        Ok(length) => out.extend([flags, length]),
+        Err(_) => {
+            out.push(flags | flag::LONG);
+            out.extend((octets.len() as u64).to_be_bytes());
+        }
+    }
+    out.extend(octets);
 }

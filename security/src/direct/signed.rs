@@ -220,9 +220,9 @@ pub fn challenge(
     ephemeral: Ephemeral,
 ) -> Result<(Challenged, Vec<u8>), Failure> {
     if let Some(der) = &credential.certificate {
-        let mut issuers = trust.roots.iter().filter(|root| root.issued(der)).map(Root::hint).peekable();
+        let issuer = trust.roots.iter().find(|root| root.issued(der)).map(Root::hint);
         // Without the issuer's certificate here nothing is known: the peer decides.
-        if issuers.peek().is_some() && !issuers.any(|hint| info.hints.contains(&hint)) {
+        if issuer.is_some_and(|hint| !info.hints.contains(&hint)) {
             return Err(Failure::NoCommonRoot);
         }
     }

@@ -207,6 +207,20 @@ fn what_stands_in_a_medium_is_checked() {
     }
 }
 
+/// Sizes that are not those of its own configuration.
+#[cfg(unix)]
+#[test]
+fn the_sizes_of_a_medium_are_those_of_its_configuration() {
+    use std::os::unix::fs::FileExt;
+    let (name, air) = medium("sizes", config());
+    let file = std::fs::File::options().write(true).open(path_of(&name).unwrap()).unwrap();
+    assert!(Air::open(&name).is_ok());
+    // The samples that a slot remembers: the third word behind the first page.
+    file.write_all_at(&1024_u64.to_ne_bytes(), 4096 + 16).unwrap();
+    assert!(Air::open(&name).is_err_and(|e| e.to_string().contains("no virtual air")));
+    drop(air);
+}
+
 #[cfg(unix)]
 #[test]
 fn an_air_that_others_may_use_is_refused() {

@@ -120,9 +120,11 @@ pub(super) fn verify(
         return Err(Failure::Revoked);
     }
     // One that is valid now is enough; else the last one says why not.
-    issuers.iter().fold(Err(Failure::UnknownIssuer { self_signed }), |result, root| {
-        result.or_else(|_| root.check_times(now, guard))
-    })?;
+    let mut in_time = Err(Failure::UnknownIssuer { self_signed });
+    for root in issuers {
+        in_time = in_time.or_else(|_| root.check_times(now, guard));
+    }
+    in_time?;
     if subject_name(&certificate)? != identity.name()? {
         return Err(Failure::WrongIdentity);
     }
