@@ -197,7 +197,7 @@ pub enum Protection {
     PublicSafety,
     /// A changing identifier: `prose-id`, `application-key` (TR 33.833 solution 2.1).
     Rotating,
-    /// Request and response: `secret` (TR 33.833 solution 2.2).
+    /// Request and response: `secret`, `answer-secret` (TR 33.833 solution 2.2).
     PreShared,
 }
 
@@ -279,12 +279,19 @@ pub struct Discovery {
     pub variant: Option<VariantName>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub code_bits: Option<u16>,
+    /// Fewer bits of code than [`ENOUGH_BITS`](super::ENOUGH_BITS) are meant.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub short_code: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub nonce_bits: Option<u16>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub period_ms: Option<u64>,
+    /// Of questions; of answers too, where they have none of their own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub secret: Option<Secret>,
+    /// Of answers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub answer_secret: Option<Secret>,
 }
 
 impl Discovery {
@@ -311,14 +318,16 @@ impl Discovery {
             application_key: None,
             variant: None,
             code_bits: None,
+            short_code: false,
             nonce_bits: None,
             period_ms: None,
             secret: None,
+            answer_secret: None,
         }
     }
 
     /// The secrets that may be there, with their names.
-    pub fn secrets(&mut self) -> [(&'static str, &mut Option<Secret>); 8] {
+    pub fn secrets(&mut self) -> [(&'static str, &mut Option<Secret>); 9] {
         [
             ("key", &mut self.key),
             ("dusk", &mut self.dusk),
@@ -328,13 +337,23 @@ impl Discovery {
             ("prose-id", &mut self.prose_id),
             ("application-key", &mut self.application_key),
             ("secret", &mut self.secret),
+            ("answer-secret", &mut self.answer_secret),
         ]
     }
 
-    /// Does `ue` hold its keys? An entry that names nobody is everybody's.
+    /// Does `ue` hold its keys? An entry that names nobody is this store's alone.
     pub fn is_for(&self, ue: &str) -> bool {
-        let named = self.announcer.is_some() || !self.monitors.is_empty();
-        !named || self.announcer.as_deref() == Some(ue) || self.monitors.iter().any(|m| m == ue)
+        self.announcer.as_deref() == Some(ue) || self.monitors.iter().any(|m| m == ue)
+    }
+
+    /// Whether any UE may have its secrets: earlier versions handed to everybody what names nobody.
+    pub(super) fn may_be_everybodys(&self) -> bool {
+        self.names_nobody() && !matches!(self.protection, Protection::None | Protection::Open)
+    }
+
+    /// Whether it names no UE that holds its keys.
+    pub fn names_nobody(&self) -> bool {
+        self.announcer.is_none() && self.monitors.is_empty()
     }
 }
 

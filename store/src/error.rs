@@ -155,6 +155,8 @@ pub enum Fault {
     MessageType(String),
     /// The code has bits that messages of this type do not carry.
     SpareBits(u8),
+    /// Fewer bits of a code than keep strangers out, without being meant.
+    ShortCode(u16),
     /// Parameters of changing identifiers that do not fit.
     Rotation(String),
 }
@@ -369,6 +371,7 @@ impl Fault {
             Self::NoFreePgkId => "revoke one first",
             Self::NoSuchMember => "add it to the group",
             Self::Lacks(_) => "this protection needs it",
+            Self::ShortCode(_) => "take 64 bits or more; --short-code (short-code = true) if that is meant",
             Self::SpareBits(_) => "make them 0, or give it another message-type",
             _ => "",
         }
@@ -392,6 +395,10 @@ impl fmt::Display for Fault {
             Self::Lacks(field) => write!(f, "no {field}"),
             Self::Length { field, wanted, have } => write!(f, "{field} has {have} octets, not {wanted}"),
             Self::KeyLength(error) => error.fmt(f),
+            Self::ShortCode(bits) => write!(
+                f,
+                "a code of {bits} bits: an outsider's frame is believed with a probability of 2^-{bits}, for each identity that is looked for"
+            ),
             Self::SpareBits(octet) => {
                 write!(f, "the code has bits where messages of type {octet:02x} are spare")
             }

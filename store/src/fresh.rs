@@ -85,7 +85,8 @@ pub fn revoke(keys: &mut Keys, name: &str) -> bool {
 }
 
 /// Revoke the UE `ue`: it leaves every group and list, and what it knew is replaced for those who are still authorised
-/// (TR 33.833 §6.2.1.4: a new ProSe ID). What it announced itself is revoked. Returns the names of what was changed.
+/// (TR 33.833 §6.2.1.4: a new ProSe ID). Entries that name nobody are renewed as well: it may have them. What it announced
+/// itself is revoked. Returns the names of what was changed.
 ///
 /// # Errors
 /// No random source, no free PGK ID.
@@ -103,7 +104,7 @@ pub fn revoke_ue(keys: &mut Keys, ue: &str, now: u32) -> Result<Vec<String>, Err
     for entry in keys.discovery.iter_mut().filter(|entry| !entry.revoked) {
         if entry.announcer.as_deref() == Some(ue) {
             dead.push(entry.name.clone());
-        } else if entry.monitors.iter().any(|m| m == ue) {
+        } else if entry.monitors.iter().any(|m| m == ue) || entry.may_be_everybodys() {
             entry.monitors.retain(|m| m != ue);
             if entry.protection != Protection::Open {
                 entry.renew()?;

@@ -49,7 +49,7 @@ pub use entry::{Cipher, Discovery, Group, Hex, Keys, Member, PgkEntry, Protectio
 pub use error::{CredentialFault, Doing, Error, Fault, Foreign, Format, NoRight};
 pub use fresh::{random, revoke, revoke_ue, utc_now};
 pub use handover::{Handed, Source, write_handed};
-pub use material::{Followed, content, rotating};
+pub use material::{ENOUGH_BITS, Followed, content, rotating};
 pub use place::witness_of;
 pub use sending::{Right, Sending, Suspension};
 
@@ -77,6 +77,9 @@ const GROUPS: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("groups");
 const DISCOVERY: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("discovery");
 /// Stream -> (number, checksum).
 const COUNTERS: TableDefinition<'_, [u8; 16], (u64, u64)> = TableDefinition::new("counters");
+
+/// The time that was used: no clock below it is believed.
+pub const CLOCK: StreamId = StreamId(*b"sidelink:clock:1");
 
 type Entries = TableDefinition<'static, &'static str, &'static [u8]>;
 
@@ -177,6 +180,17 @@ impl KeyStore {
                     table.insert(*name, bytes.as_slice())?;
                 }
             }
+            Ok(())
+        })
+    }
+
+    /// Forgets the time that was used, which was a false one.
+    ///
+    /// # Errors
+    /// The disk.
+    pub fn reset_clock(&mut self) -> Result<(), Error> {
+        self.write(|transaction| {
+            transaction.open_table(COUNTERS).map_err(redb::Error::from)?.remove(CLOCK.0)?;
             Ok(())
         })
     }

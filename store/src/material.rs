@@ -17,6 +17,9 @@ use sidelink_security::keys::{
 };
 use sidelink_wire::pc5_discovery::{Content, LEN, MessageType, Packet, Repr};
 
+/// Bits of a rotating code from which on nobody guesses one.
+pub const ENOUGH_BITS: u16 = 64;
+
 /// Keys of one entry, ready for whoever receives.
 #[allow(clippy::large_enum_variant)] // one per entry, built once
 pub enum Followed {
@@ -74,7 +77,12 @@ impl Group {
 
 impl Discovery {
     pub(super) fn check(&self) -> Result<(), Error> {
-        self.followed().map(|_| ())
+        match self.followed()? {
+            Some(Followed::Rotating(config, ..)) if config.code_bits() < ENOUGH_BITS && !self.short_code => {
+                Err(Error::entry(self.place(), Fault::ShortCode(config.code_bits())))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// The keys; `None` when the entry was revoked.
@@ -118,8 +126,13 @@ impl Discovery {
             }
             Protection::PreShared => {
                 let secret = needed("secret", &self.secret, &place)?;
-                let secret = PresharedSecret::try_from(secret.as_bytes()).map_err(|e| length(&e, &place))?;
-                Followed::PreShared(Session::new(&secret, self.code()?, Binding::Bound, Profile::default()))
+                let answers = self.answer_secret.as_ref().unwrap_or(secret);
+                let absorbed = |secret: &Secret| {
+                    PresharedSecret::try_from(secret.as_bytes()).map_err(|e| length(&e, &place))
+                };
+                let secrets = [&absorbed(secret)?, &absorbed(answers)?];
+                let (code, profile) = (self.code()?, Profile::default());
+                Followed::PreShared(Session::with_secrets(secrets, code, Binding::Bound, profile))
             }
         }))
     }

@@ -140,6 +140,8 @@ impl KeyStore {
             return self.write(change);
         }
         let Some(mut identity) = self.identity()? else { return self.write(change) };
+        // where it is, not where the file says
+        identity.witness = witness_of(&self.path);
         let witness = |identity: &Identity| write_witness(&identity.witness, &identity.id, identity.epoch);
         if read_witness(&identity.witness).is_none_or(|(_, epoch)| epoch != identity.epoch) {
             // the last one was committed, and its witness could not be written

@@ -217,10 +217,13 @@ fn counters_go_on_where_the_store_says() {
 fn a_ue_gets_its_own_and_a_revoked_one_learns_nothing_new() {
     let mut keys = example();
     let bob = keys.for_ue("bob");
-    assert_eq!((bob.group.len(), bob.discovery.len()), (1, 2));
-    assert!(bob.discovery[0].key.is_none(), "the key of an open code is not for those who monitor it");
+    assert_eq!((bob.group.len(), bob.discovery.len()), (1, 1), "the open code names nobody");
     assert_eq!(keys.for_ue("carol").group.len(), 0);
-    assert_eq!(keys.for_ue("mallory").discovery.len(), 1, "the open code names nobody");
+    assert!(keys.for_ue("mallory").discovery.is_empty());
+    let mut heard = keys.clone();
+    heard.discovery[0].monitors = vec!["bob".into()];
+    let heard = heard.for_ue("bob");
+    assert!(heard.discovery[0].key.is_none(), "the key of an open code is not for those who monitor it");
 
     let changed = revoke_ue(&mut keys, "bob", 1500).unwrap();
     assert_eq!(changed, ["fire", "friend"]);
@@ -229,7 +232,7 @@ fn a_ue_gets_its_own_and_a_revoked_one_learns_nothing_new() {
     let fire = &keys.group[0];
     assert_eq!((fire.pgk.len(), fire.pgk[1].id, fire.pgk[1].valid_from), (2, 2, 1500));
     assert!(fire.pgk[0].key.is_none() && fire.pgk[1].key != bob.group[0].pgk[0].key);
-    let (old, new) = (&bob.discovery[1], &keys.discovery[1]);
+    let (old, new) = (&bob.discovery[0], &keys.discovery[1]);
     assert!(old.prose_id != new.prose_id && old.application_key != new.application_key);
     assert_eq!(new.monitors, ["carol"]);
 
@@ -266,5 +269,74 @@ fn what_makes_no_sense_is_refused() {
     for (text, word) in broken {
         let error = Keys::from_toml(&text, "keys.toml").unwrap_err().to_string();
         assert!(error.contains(word), "{word}: {error}");
+    }
+}
+
+/// What names nobody is handed to nobody, and renewed when anybody is revoked: earlier versions handed it to everybody.
+#[test]
+fn what_names_nobody_is_nobodys() {
+    let mut keys = Keys::default();
+    for (name, protection) in [("anna", Protection::Restricted), ("quiz", Protection::PreShared)] {
+        let mut entry = Discovery::new(name, protection, 2000);
+        entry.code = Some(Hex(vec![7; 23]));
+        let secret = if protection == Protection::PreShared { &mut entry.secret } else { &mut entry.duik };
+        *secret = Some(random(32).unwrap());
+        keys.discovery.push(entry);
+    }
+    for ue in ["alice", "mallory", ""] {
+        assert!(keys.for_ue(ue).discovery.is_empty(), "{ue}");
+    }
+    let before = keys.clone();
+    assert_eq!(revoke_ue(&mut keys, "mallory", 1500).unwrap(), ["anna", "quiz"]);
+    assert_ne!(keys.discovery[0].duik, before.discovery[0].duik);
+    assert_ne!(keys.discovery[1].secret, before.discovery[1].secret);
+}
+
+#[test]
+fn a_short_code_is_refused_unless_it_is_meant() {
+    let with = |bits, short| {
+        let mut keys = example();
+        (keys.discovery[1].code_bits, keys.discovery[1].short_code) = (Some(bits), short);
+        keys.check().map_err(|e| e.to_string())
+    };
+    assert_eq!(with(64, false), Ok(()));
+    let error = with(63, false).unwrap_err();
+    assert!(error.contains("2^-63") && error.contains("--short-code"), "{error}");
+    assert_eq!(with(8, true), Ok(()));
+}
+
+/// Questions and answers have secrets that tell nothing of each other: who has one of them plays one role.
+#[test]
+fn the_roles_of_questions_and_answers_have_keys_of_their_own() {
+    use sidelink_security::discovery::Freshness;
+    use sidelink_security::discovery::request_response::{AnsweredRequests, RateLimit, Session};
+    let mut entry = Discovery::new("quiz", Protection::PreShared, u32::MAX);
+    entry.code = Some(Hex(vec![7; 23]));
+    (entry.secret, entry.answer_secret) = (Some(random(32).unwrap()), Some(random(32).unwrap()));
+    let session = |entry: &Discovery| -> Session {
+        let Some(Followed::PreShared(session)) = entry.followed().unwrap() else { panic!("a session") };
+        session
+    };
+    let now = UtcCounter::new(1000);
+    let freshness = Freshness { slot: now, clock: now, max_offset: 32, strict: None };
+    // a thief of one of the secrets, who puts it or another in the other's place
+    for (steals, asks, answers) in [("secret", true, false), ("answer-secret", false, true)] {
+        let mut thief = entry.clone();
+        for (name, secret) in thief.secrets() {
+            if secret.is_some() && name != steals {
+                *secret =
+                    entry.secrets().into_iter().find(|(n, _)| *n == steals).and_then(|(_, s)| s.clone());
+            }
+        }
+        let (thief, honest) = (session(&thief), session(&entry));
+        let judged = |question: &[u8; 29]| {
+            let (mut cache, mut limit) = (AnsweredRequests::new(4), RateLimit::default());
+            honest.verify_request(&freshness, question, &mut cache, &mut limit)
+        };
+        assert_eq!(judged(&thief.solicit(&freshness).unwrap().0).is_ok(), asks, "{steals}");
+        let (question, pending) = honest.solicit(&freshness).unwrap();
+        let heard = judged(&question).unwrap();
+        let answer = thief.respond(&freshness, &heard, &[9; 23]).unwrap();
+        assert_eq!(honest.verify_response(&freshness, &pending, &answer).is_ok(), answers, "{steals}");
     }
 }

@@ -58,6 +58,8 @@ enum What {
     Export(Export),
     /// Revoke an entry, or a UE everywhere: those still authorised get fresh keys.
     Revoke(Revoke),
+    /// Forget the latest time that `sidelink ue` used, where a clock was wrong and ahead: it believes no earlier one.
+    ResetClock(StoreArgs),
 }
 
 #[derive(Debug, Args)]
@@ -132,7 +134,11 @@ struct NewDiscovery {
     /// Rotation period (rotating).
     #[arg(long, default_value_t = 1000, value_name = "MS")]
     period_ms: u64,
-    /// UE that announces it.
+    /// Accept --code-bits below 64: an outsider's frame is believed with a probability of 2^-BITS, for each identity that
+    /// is looked for.
+    #[arg(long)]
+    short_code: bool,
+    /// UE that announces it. An entry that names no UE stays in this store.
     #[arg(long, value_name = "UE")]
     announcer: Option<String>,
     /// UE that may look for it; several times.
@@ -204,6 +210,7 @@ pub fn run(args: KeysArgs) -> anyhow::Result<()> {
         What::Show(args) => show(&args),
         What::Export(args) => export(&args),
         What::Revoke(args) => revoke(&args),
+        What::ResetClock(args) => Ok(KeyStore::open(&args.store)?.reset_clock()?),
     }
 }
 
@@ -296,10 +303,14 @@ fn new_discovery(args: NewDiscovery) -> anyhow::Result<()> {
             entry.application_key = Some(keystore::random(32)?);
             entry.variant = Some(args.variant);
             entry.code_bits = args.code_bits;
+            entry.short_code = args.short_code;
             entry.nonce_bits = Some(args.nonce_bits);
             entry.period_ms = Some(args.period_ms);
         }
-        Protection::PreShared => entry.secret = Some(keystore::random(32)?),
+        Protection::PreShared => {
+            entry.secret = Some(keystore::random(32)?);
+            entry.answer_secret = Some(keystore::random(32)?);
+        }
     }
     entry.duck_mask = args.duck_mask;
     let line = format!(
@@ -406,11 +417,19 @@ fn export(args: &Export) -> anyhow::Result<()> {
     };
     let mut keys = keystore::read(&args.store.store)?;
     if let Some(ue) = &args.ue {
+        let nobodys = keys.discovery.iter().filter(|entry| entry.names_nobody() && !entry.revoked);
+        let nobodys: Vec<_> = nobodys.map(|entry| entry.name.clone()).collect();
         keys = keys.for_ue(ue);
         if keys.group.is_empty() && keys.discovery.is_empty() {
             let place = args.store.store.display().to_string();
             let remedy = "name it by `new-group --member` or `new-discovery --monitor`";
             return Err(ConfigError::new(format!("nothing is for the UE {ue:?}"), place, remedy).into());
+        }
+        if !nobodys.is_empty() {
+            tracing::warn!(
+                "left out, as they name no UE: {}; `new-discovery --announcer UE --monitor UE` makes one that does",
+                nobodys.join(", ")
+            );
         }
         if let Place::File(path) = &place
             && keystore::is_store(&args.store.store)?

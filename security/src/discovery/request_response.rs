@@ -71,13 +71,23 @@ impl Pending {
 }
 
 impl Session {
-    /// Derive the keys of `query_code`.
+    /// Derive the keys of `query_code` for both roles from one secret.
     pub fn new(secret: &PresharedSecret, query_code: Code, binding: Binding, profile: Profile) -> Self {
-        let keyed = |role| Keyed::new(discovery_session(secret, role, &query_code).as_bytes());
+        Self::with_secrets([secret, secret], query_code, binding, profile)
+    }
+
+    /// The same from a secret of requests and one of responses, which tell nothing of each other (TS 33.303 model B).
+    pub fn with_secrets(
+        [requests, responses]: [&PresharedSecret; 2],
+        query_code: Code,
+        binding: Binding,
+        profile: Profile,
+    ) -> Self {
+        let keyed = |secret, role| Keyed::new(discovery_session(secret, role, &query_code).as_bytes());
         Self {
             query_code,
-            request: keyed(DiscoveryRole::Request),
-            response: keyed(DiscoveryRole::Response),
+            request: keyed(requests, DiscoveryRole::Request),
+            response: keyed(responses, DiscoveryRole::Response),
             binding,
             profile,
         }

@@ -192,38 +192,3 @@ fn what_is_wrong_with_a_list_is_told() {
         assert!(error.contains(words), "{words}: {error}");
     }
 }
-
-/// The same by a UE that is put together from its file: its key store remembers.
-#[test]
-fn a_ue_does_not_start_with_an_older_list() {
-    use crate::ue::{RadioFacts, UeConfig};
-    let folder = Folder::new("ue-lists");
-    let issuer = Issuer::new("ca", &[1; 32]);
-    write_key(&folder.0.join("a.key"), &[2; 32]).unwrap();
-    folder.write("ca.pem", &to_pem(CERTIFICATE, &issuer.certificate(validity())));
-    drop(keystore::KeyStore::create(&folder.0.join("store")).unwrap());
-    let text = "name = \"a\"\nlayer2-id = \"0000a1\"\nkeys = \"store\"\n[radio]\nprb = 25\n[credential]\n\
-        key = \"a.key\"\ntrust = [\"ca.pem\"]\nrevoked = [\"list\"]\n[[link]]\npeer = \"b\"\nid = \"0000b2\"\n";
-    let path = folder.write("ue.toml", text);
-    let start = |number| {
-        let list = issuer.revoke(number, &[], UtcTime::from_millis(0));
-        folder.write("list", &to_pem(CRL, &list));
-        let anchor = sidelink_radio::Anchor { utc_ns: 1_800_000_000_000_000_000, uncertainty_ns: 0 };
-        let facts = RadioFacts { anchor, real_time: false };
-        UeConfig::from_file(&path).unwrap().build(facts, Vec::new()).map(drop).map_err(|e| e.to_string())
-    };
-    // The thread of a UE that has ended lets go of the store a little later.
-    let start = |number| {
-        let held =
-            |result: &Result<(), String>| result.as_ref().is_err_and(|e| e.contains("another process"));
-        (0..500).map(|_| start(number)).find(|result| {
-            let held = held(result);
-            std::thread::sleep(std::time::Duration::from_millis(if held { 10 } else { 0 }));
-            !held
-        })
-    };
-    assert_eq!(start(5), Some(Ok(())));
-    assert_eq!(start(5), Some(Ok(())));
-    let error = start(4).unwrap().unwrap_err();
-    assert!(error.contains("list 5"), "{error}");
-}

@@ -6,8 +6,10 @@ use sidelink_store::{Cipher, Discovery as Code, Group, Hex, Keys, Protection, ra
 use sidelink_ue::{Application, Happening, Moment, NoStore, Role, Sample, Send, Stage, Totals, Ue};
 use std::sync::{Arc, Mutex};
 
+mod clock_back;
 mod late;
 mod line;
+mod lists;
 mod privacy;
 mod skip;
 

@@ -1,20 +1,25 @@
 //! Layer 2 and what is above it, out of `ue.toml` and the key store.
 
-use super::{RadioFacts, UeConfig};
+use super::{Draws, RadioFacts, UeConfig};
 use crate::config::{ConfigError, LinkConfig};
 use sidelink_mac::engine::Config as EngineConfig;
 use sidelink_mac::mux::Address;
 use sidelink_prose::direct_link::{Config as LinkRulesOfMachine, Identity, KdStore};
 use sidelink_prose::discovery::agent;
+use sidelink_security::counter::UtcCounter;
+use sidelink_security::counter::clock_guard::ClockGuard;
 use sidelink_security::counter::reserve::{CounterStore, ReserveConfig};
 use sidelink_store::credential::remember_lists;
-use sidelink_store::{Hex, Keys, random};
+use sidelink_store::{CLOCK, Hex, Keys, random};
 use sidelink_ue::BuildError;
 use sidelink_ue::provision::{Wish, provision};
 use sidelink_ue::{Application, Errands, Ip, Layer2, Links, Names, Talker};
 use sidelink_wire::ids::{Layer2Id, Lcid};
 use std::collections::HashMap;
 use zeroize::Zeroizing;
+
+/// Seconds that are reserved at a time: a UE that starts again at once is silent for at most one and a half times as long.
+const CLOCK_AHEAD: u32 = 4;
 
 /// Layer 2 of `config`, and its applications behind those that are there.
 pub(super) fn layer2<S>(
@@ -45,6 +50,9 @@ where
     let reserve = ReserveConfig::default();
     let wish = Wish { ue: &config.name, layer2_id: id, to_group, reserve, layer2, discovery };
     let mut provisioned = provision(&wish, keys, &mut store)?;
+    if facts.draws == Draws::System {
+        provisioned.agent.guard_clock(clock_guard(&config.name, facts, &mut store)?);
+    }
     let own = provisioned.engine.source();
     let links = match config.link.is_empty() {
         true => None,
@@ -98,6 +106,26 @@ where
         Some(links) => layer2.with_links(links),
         None => layer2,
     })
+}
+
+/// The mark below which no clock is believed, kept in the store. In lock-step time is simulated, and leaves no mark.
+fn clock_guard<S>(ue: &str, facts: RadioFacts, store: &mut S) -> Result<ClockGuard, ConfigError>
+where
+    S: CounterStore,
+    S::Error: std::fmt::Display,
+{
+    let failed =
+        |e: String| ConfigError::new(e, "the key store", "the time that was used cannot be kept there");
+    let seconds = facts.anchor.utc_ns.div_euclid(1_000_000_000).clamp(0, i64::from(u32::MAX));
+    let now = UtcCounter::new(u32::try_from(seconds).unwrap_or(u32::MAX));
+    let mark = store.reserved(&CLOCK).map_err(|e| failed(e.to_string()))?;
+    let behind = mark.saturating_sub(u64::from(now.value()));
+    if behind > 2 * u64::from(CLOCK_AHEAD) {
+        tracing::warn!(
+            "{ue}: the clock is {behind} s behind a time that was used already: until then no discovery message is sent or believed; set the clock, or `sidelink keys reset-clock -s STORE` if that time was the false one"
+        );
+    }
+    ClockGuard::open(CLOCK, now, CLOCK_AHEAD, store).map_err(|e| failed(e.to_string()))
 }
 
 /// Chance for nonces: the system's.
