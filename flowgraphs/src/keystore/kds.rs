@@ -30,9 +30,9 @@ fn value(record: &KdRecord) -> Zeroizing<Vec<u8>> {
     value.extend_from_slice(record.kd.as_bytes());
     value.push(u8::from(record.method == Method::Signed));
     value.extend_from_slice(&record.expiry.millis().to_be_bytes());
-    value.extend_from_slice(&record.born.to_be_bytes());
-    let Connection { own, old, peer } = record.connection;
-    for name in [own, old, peer] {
+    value.extend_from_slice(&record.created_at.to_be_bytes());
+    let Connection { local, previous, remote } = record.connection;
+    for name in [local, previous, remote] {
         value.push(u8::from(name.is_some()));
         value.extend_from_slice(&name.unwrap_or_default());
     }
@@ -62,8 +62,8 @@ fn record(key: &[u8], value: &[u8]) -> Option<KdRecord> {
         peer: Identity { kind: *key.get(4)?, value: key.get(5..)?.to_vec() },
         method: if body[32] == 1 { Method::Signed } else { Method::PreShared },
         expiry: UtcTime::from_millis(number(33)?),
-        born: number(41)?,
-        connection: Connection { own: name(0), old: name(1), peer: name(2) },
+        created_at: number(41)?,
+        connection: Connection { local: name(0), previous: name(1), remote: name(2) },
     })
 }
 
@@ -107,7 +107,7 @@ impl KdStore for KeyStore {
                 );
             }
             // in the order in which they were made
-            all.sort_by_key(|record| record.born);
+            all.sort_by_key(|record| record.created_at);
             Ok(all)
         };
         read()
@@ -123,14 +123,14 @@ mod tests {
         let path = std::env::temp_dir().join(format!("sidelink-kds-{}", std::process::id()));
         let _ = std::fs::remove_file(&path);
         let peer = Identity::user("bob");
-        let make = |id: u32, born: u64| KdRecord {
+        let make = |id: u32, created_at: u64| KdRecord {
             id: KdId(id),
             kd: Kd::from([id as u8; 32]),
             peer: peer.clone(),
             method: Method::Signed,
             expiry: UtcTime::from_millis(77),
-            born,
-            connection: Connection { own: Some([id as u8; 4]), old: None, peer: Some([9; 4]) },
+            created_at,
+            connection: Connection { local: Some([id as u8; 4]), previous: None, remote: Some([9; 4]) },
         };
         let mut store = KeyStore::create(&path).unwrap();
         assert!(store.kds().unwrap().is_empty());

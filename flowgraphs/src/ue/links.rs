@@ -1,4 +1,4 @@
-//! One-to-one links of a UE: the hub of `sidelink_prose::direct_link`, in time, with what it sends and stores.
+//! One-to-one links of a UE: the manager of `sidelink_prose::direct_link`, in time, with what it sends and stores.
 
 use super::link_rules::LinkRules;
 use super::link_status::{LinkBoard, LinkStatus};
@@ -7,7 +7,8 @@ use crate::config::ConfigError;
 use crate::keystore::{Hex, Secret};
 use serde::Deserialize;
 use sidelink_prose::direct_link::{
-    Change, Config, Error, Hub, Identity, Input, KdRecord, LinkId, Metered, Output, Pdu, State, Ticket,
+    Change, Config, Error, Identity, Input, KdRecord, LinkId, LinkManager, Metered, Output, Pdu, State,
+    Ticket,
 };
 use sidelink_security::counter::UtcTime;
 use sidelink_security::counter::reserve::{CounterStore, Granted, Reservation, StreamId};
@@ -74,7 +75,7 @@ pub(super) enum Wish {
 
 /// The links of one UE.
 pub struct Links {
-    hub: Hub,
+    manager: LinkManager,
     plans: Vec<Plan>,
     /// Links that are up, with their peers.
     up: Vec<(LinkId, Layer2Id)>,
@@ -132,10 +133,10 @@ impl Links {
         if let Some(least) = peers.iter().filter_map(|peer| peer.rekey_interval).min() {
             config.rekey_interval = least;
         }
-        let hub = Hub::open(config, seed, store)
+        let manager = LinkManager::open(config, seed, store)
             .map_err(|e| ConfigError::new(e.to_string(), format!("links of {name:?}"), "nothing was sent"))?;
         let mut links = Self {
-            hub,
+            manager,
             plans: Vec::new(),
             up: Vec::new(),
             wishes: VecDeque::new(),
@@ -162,7 +163,7 @@ impl Links {
                         "a KD has 32 octets",
                     )
                 })?;
-                links.hub.add_kd(KdRecord::pre_shared(KdId(peer.kd_id), Kd::from(kd), identity.clone()));
+                links.manager.add_kd(KdRecord::pre_shared(KdId(peer.kd_id), Kd::from(kd), identity.clone()));
             }
             let id = Layer2Id::from_octets(id);
             links.board.add(id, Some(peer.peer.clone()));
@@ -180,12 +181,12 @@ impl Links {
 
     /// A KD that is durable.
     pub fn add_kd(&mut self, record: KdRecord) {
-        self.hub.add_kd(record);
+        self.manager.add_kd(record);
     }
 
     /// Authenticate with a signature where no KD is shared (method 2).
     pub fn authenticate_with(&mut self, credential: Credential, trust: Trust) {
-        self.hub.authenticate_with(credential, trust);
+        self.manager.authenticate_with(credential, trust);
     }
 
     /// Peers that are named in the configuration, by name.
@@ -196,7 +197,7 @@ impl Links {
     /// What became of each.
     pub fn status(&mut self) -> &[LinkStatus] {
         for (link, peer) in &self.up {
-            self.board.left(*peer, self.hub.left(*link));
+            self.board.left(*peer, self.manager.left(*link));
         }
         self.board.all()
     }
@@ -219,7 +220,7 @@ impl Links {
             LinkAction::Reauthenticate => Input::Rekey { now, link: up()?, reauthenticate: true },
             LinkAction::Release => Input::Release { now, link: up()? },
         };
-        let result = timed(&mut self.hub, &mut self.spent, input);
+        let result = timed(&mut self.manager, &mut self.spent, input);
         self.drain();
         Ok(result?)
     }
@@ -232,7 +233,8 @@ impl Links {
         for plan in &mut self.plans {
             if plan.connect == Some(age) {
                 let (peer, identity) = (plan.peer, plan.identity.clone());
-                if let Err(e) = timed(&mut self.hub, &mut self.spent, Input::Connect { now, peer, identity })
+                if let Err(e) =
+                    timed(&mut self.manager, &mut self.spent, Input::Connect { now, peer, identity })
                 {
                     self.wishes.push_back(Wish::Note(e.to_string()));
                 }
@@ -244,7 +246,7 @@ impl Links {
                 plan.last_rekey = age;
                 let reauthenticate = plan.reauthenticate;
                 if let Err(e) =
-                    timed(&mut self.hub, &mut self.spent, Input::Rekey { now, link, reauthenticate })
+                    timed(&mut self.manager, &mut self.spent, Input::Rekey { now, link, reauthenticate })
                 {
                     self.wishes.push_back(Wish::Note(e.to_string()));
                 }
@@ -273,7 +275,8 @@ impl Links {
         let link = self.up.iter().find(|(_, p)| *p == peer).map(|(link, _)| *link);
         let link = link.ok_or(Refused::NoLink(peer))?;
         let lcid = Lcid::LINK_DATA;
-        let result = timed(&mut self.hub, &mut self.spent, Input::Send { now, link, lcid, sdu_type, data });
+        let result =
+            timed(&mut self.manager, &mut self.spent, Input::Send { now, link, lcid, sdu_type, data });
         if result.is_ok() {
             self.board.data(peer, 0, data.len());
         }
@@ -301,7 +304,7 @@ impl Links {
     }
 
     fn input(&mut self, input: Input<'_>) {
-        if let Err(e) = timed(&mut self.hub, &mut self.spent, input) {
+        if let Err(e) = timed(&mut self.manager, &mut self.spent, input) {
             self.wishes.push_back(Wish::Note(e.to_string()));
         }
     }
@@ -309,7 +312,7 @@ impl Links {
     fn drain(&mut self) {
         let mut quiet = true;
         loop {
-            let wish = match self.hub.poll_output() {
+            let wish = match self.manager.poll_output() {
                 Output::Pdu(pdu) => Wish::Pdu(pdu),
                 Output::Received(received) => {
                     let peer = self.up.iter().find(|(link, _)| *link == received.link);
@@ -333,6 +336,11 @@ impl Links {
                 Output::Note(note) => Wish::Note(note.to_string()),
                 Output::Store { ticket, changes } => Wish::Store(ticket, changes),
                 Output::Reserve(reservation) => Wish::Reserve(reservation),
+                // No method of this UE asks a network.
+                Output::Ask { ticket, .. } => {
+                    self.input(Input::Answered { now: self.now, ticket, answer: None });
+                    continue;
+                }
                 Output::Timeout(_) => break,
             };
             quiet = false;
@@ -346,9 +354,9 @@ impl Links {
 }
 
 /// One input, and the time that it took: all of the cryptography is in it.
-fn timed(hub: &mut Hub, spent: &mut Duration, input: Input<'_>) -> Result<(), Error> {
+fn timed(manager: &mut LinkManager, spent: &mut Duration, input: Input<'_>) -> Result<(), Error> {
     let began = Instant::now();
-    let result = hub.handle_input(input);
+    let result = manager.handle_input(input);
     *spent += began.elapsed();
     result
 }

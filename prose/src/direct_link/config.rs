@@ -57,13 +57,13 @@ pub struct Config {
     /// Give peers connection identities, and ask by those that they gave: the draft's privacy of set-ups, LTE only. The
     /// last try of a set-up goes without.
     pub connection_ids: bool,
-    /// Ask for each link from a layer-2 identity of its own; see [`Self::updates`] for who drives the hub.
+    /// Ask for each link from a layer-2 identity of its own; see [`Self::updates`] for what the driver must do.
     pub fresh_source: bool,
     /// When a re-keying makes a new KD. Except for [`NewKd::WhenAsked`] every request to re-key offers to authenticate,
     /// since it is UE_2 that decides.
     pub new_kd: NewKd,
-    /// Change identifiers with a peer that asks, and on request: whoever drives the hub must then listen at
-    /// [`super::Hub::addresses`] and send from [`super::Pdu::source`]. NR only.
+    /// Change identifiers with a peer that asks, and on request: the driver must then listen at
+    /// [`super::LinkManager::addresses`] and send from [`super::Pdu::source`]. NR only.
     pub updates: bool,
     /// Change them by itself after so long: T5090, the privacy timer.
     pub privacy: Option<u64>,

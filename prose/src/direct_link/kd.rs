@@ -56,12 +56,12 @@ pub enum Method {
 /// name that the other's next request shall say instead of its own name and that of the KD.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub struct Connection {
-    /// What this UE gave the peer: by it the peer's next request is known.
-    pub own: Option<[u8; 4]>,
-    /// What it gave before: the peer may not have heard of the new one.
-    pub old: Option<[u8; 4]>,
-    /// What the peer gave: what the next request from here says.
-    pub peer: Option<[u8; 4]>,
+    /// The name that this UE gave: the peer's next request is known by it.
+    pub local: Option<[u8; 4]>,
+    /// The name that it gave before: the peer may not have received the new one.
+    pub previous: Option<[u8; 4]>,
+    /// The name that the peer gave: the next request of this UE carries it.
+    pub remote: Option<[u8; 4]>,
 }
 
 /// A KD with what is known of it.
@@ -78,7 +78,7 @@ pub struct KdRecord {
     /// First moment at which it is not valid any more.
     pub expiry: UtcTime,
     /// Session number of this UE when it was made: its use ends [`Self::SESSIONS`] later.
-    pub born: u64,
+    pub created_at: u64,
     /// One-time names.
     pub connection: Connection,
 }
@@ -95,9 +95,15 @@ impl KdRecord {
             peer,
             method: Method::PreShared,
             expiry: UtcTime::from_millis(u64::MAX),
-            born: u64::MAX,
-            connection: Connection { own: None, old: None, peer: None },
+            created_at: u64::MAX,
+            connection: Connection { local: None, previous: None, remote: None },
         }
+    }
+
+    /// A key that a method agreed on, in the session `number`.
+    pub(super) fn agreed(id: KdId, kd: Kd, peer: Identity, expiry: UtcTime, number: u64) -> Self {
+        let connection = Connection::default();
+        Self { id, kd, peer, method: Method::Signed, expiry, created_at: number, connection }
     }
 
     /// Whether three quarters of its life of `lifetime` milliseconds are over, or of its sessions. Never of a key that the
@@ -105,7 +111,7 @@ impl KdRecord {
     pub(super) fn due(&self, now: UtcTime, number: u64, lifetime: u64) -> bool {
         self.method == Method::Signed
             && (now.plus_millis(lifetime / 4) >= self.expiry
-                || number.saturating_sub(self.born) >= Self::SESSIONS / 4 * 3)
+                || number.saturating_sub(self.created_at) >= Self::SESSIONS / 4 * 3)
     }
 
     /// A second value of the same key: what makes it must see to it.
@@ -116,7 +122,7 @@ impl KdRecord {
             peer: self.peer.clone(),
             method: self.method,
             expiry: self.expiry,
-            born: self.born,
+            created_at: self.created_at,
             connection: self.connection,
         }
     }
@@ -133,6 +139,16 @@ pub enum Change {
     Put(KdRecord),
     /// Remove the key of this name and peer.
     Remove(KdId, Identity),
+}
+
+impl Change {
+    /// A second value of the same change: what makes it must see to it.
+    pub(super) fn copy(&self) -> Self {
+        match self {
+            Self::Put(record) => Self::Put(record.copy()),
+            Self::Remove(id, peer) => Self::Remove(*id, peer.clone()),
+        }
+    }
 }
 
 /// The keys in memory: what is durable, in the order in which it was made.
@@ -155,7 +171,7 @@ impl Keyring {
     }
 
     fn usable(record: &KdRecord, now: UtcTime, number: u64) -> bool {
-        now < record.expiry && number.saturating_sub(record.born) < KdRecord::SESSIONS
+        now < record.expiry && number.saturating_sub(record.created_at) < KdRecord::SESSIONS
     }
 
     /// The keys shared with a peer, the newest first.
@@ -175,7 +191,7 @@ impl Keyring {
 
     /// The key whose peer was given this name.
     pub(super) fn by_connection(&self, given: [u8; 4], now: UtcTime, number: u64) -> Option<&KdRecord> {
-        let known = |r: &&KdRecord| [r.connection.own, r.connection.old].contains(&Some(given));
+        let known = |r: &&KdRecord| [r.connection.local, r.connection.previous].contains(&Some(given));
         self.records.iter().find(|r| known(r) && Self::usable(r, now, number))
     }
 

@@ -1,6 +1,7 @@
 mod attacks;
 mod authentication;
 mod chaos;
+mod establishment;
 mod identifiers;
 mod lifecycle;
 mod nr;

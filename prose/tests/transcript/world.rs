@@ -5,7 +5,8 @@ use std::convert::Infallible;
 use std::fmt::Write as _;
 
 use sidelink_prose::direct_link::{
-    Change, Config, Hub as LinkManager, Identity, Input, KdRecord, LinkId, NewKd, Output, Pdu, State,
+    Change, Config, Connection, Identity, Input, KdRecord, LinkId, LinkManager, NewKd, Output, Pdu, Role,
+    State,
 };
 use sidelink_security::counter::UtcTime;
 use sidelink_security::counter::reserve::{CounterStore, StreamId};
@@ -263,6 +264,10 @@ impl World {
                     writeln!(self.out, "{at} {ue} meter {peer} {sent} {message:?} {l3} {octets}").unwrap();
                 }
                 Output::Note(note) => writeln!(self.out, "{at} {ue} {note:?}").unwrap(),
+                Output::Ask { ticket, .. } => {
+                    let refused = Input::Answered { now, ticket, answer: None };
+                    self.managers[ue].handle_input(refused).unwrap();
+                }
                 Output::Timeout(_) => return,
             }
         }
@@ -273,7 +278,9 @@ impl World {
         match change {
             Change::Put(record) => {
                 let (id, hex) = (record.id, record.kd.as_bytes()[0]);
-                writeln!(self.out, "{at} {ue} put {id} {hex:02x} {:?}", record.connection).unwrap();
+                let Connection { local, previous, remote } = record.connection;
+                let names = format!("Connection {{ own: {local:?}, old: {previous:?}, peer: {remote:?} }}");
+                writeln!(self.out, "{at} {ue} put {id} {hex:02x} {names}").unwrap();
                 self.disks[ue].keys.retain(|r| r.id != record.id || r.peer != record.peer);
                 self.disks[ue].keys.push(record);
             }
@@ -325,7 +332,7 @@ impl World {
 fn shown(state: &State) -> String {
     match state {
         State::Connecting => "connecting".to_owned(),
-        State::Up { initiator, keys } => format!("up {initiator} {keys:?}"),
+        State::Up { role, keys } => format!("up {} {keys:?}", *role == Role::Initiating),
         State::Renamed { source, keys } => format!("renamed {source} {keys:?}"),
         State::Rekeyed { keys, new_kd } => format!("rekeyed {new_kd} {keys:?}"),
         State::Closed { why } => format!("closed {why:?}"),

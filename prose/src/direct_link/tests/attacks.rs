@@ -86,7 +86,7 @@ pub(super) fn replay_and_reflection_change_nothing() {
     }
     air.run(2000);
     assert!(air.agreed(0, 1));
-    assert!(air.ues.iter().all(|ue| ue.hub.half_open() == 0), "replayed requests leave nothing");
+    assert!(air.ues.iter().all(|ue| ue.manager.half_open() == 0), "replayed requests leave nothing");
 }
 
 /// T4.1-8, TRK-2: messages without protection in the peer's name neither release a link nor re-key it.
@@ -129,7 +129,7 @@ pub(super) fn another_key_of_the_same_name_proves_nothing() {
     let mut air = Air::new(2);
     let mut wrong = super::rig::shared(1, 0);
     wrong.kd = sidelink_security::keys::Kd::from([0xee; 32]);
-    air.ues[1].hub.add_kd(wrong);
+    air.ues[1].manager.add_kd(wrong);
     air.connect(0, 1);
     air.run(10_000);
     assert!(air.up(0, 1).is_none() && air.up(1, 0).is_none());
@@ -198,12 +198,12 @@ pub(super) fn a_flood_of_requests_leaves_room_for_an_honest_ue() {
         if number == 500 {
             air.connect(2, 1);
         }
-        assert!(air.ues[1].hub.half_open() <= 128);
+        assert!(air.ues[1].manager.half_open() <= 128);
     }
     assert!(air.agreed(2, 1));
     air.run(1000);
-    assert_eq!(air.ues[1].hub.half_open(), 0);
-    assert_eq!(air.ues[1].hub.links().count(), 1);
+    assert_eq!(air.ues[1].manager.half_open(), 0);
+    assert_eq!(air.ues[1].manager.links().count(), 1);
 }
 
 /// TRK-10: a peer that asks to re-key without end is answered once a second.
@@ -241,7 +241,7 @@ pub(super) fn no_half_of_a_name_is_free() {
         air.inject(l2(0x1000 + number), 1, Lcid::PC5_S_UNPROTECTED, octets);
     }
     air.run(0);
-    assert_eq!(air.ues[1].hub.half_open(), 255);
+    assert_eq!(air.ues[1].manager.half_open(), 255);
     air.connect(2, 1);
     air.run(2 * PERIOD);
     let refusal =

@@ -1,0 +1,110 @@
+//! Method 2 as steps: signed ephemeral keys of `sidelink_security::direct::signed`.
+
+use core::mem;
+
+use sidelink_security::direct::signed::{
+    Challenged, Ephemeral, Failure, KeyInfo, METHOD, challenge, respond,
+};
+
+use super::key_establishment::{Credentials, Heard, KeyEstablishment, Party, Refusal, Step, Steps};
+use super::note::Cause;
+
+/// The method.
+#[derive(Debug)]
+pub(super) struct Signed;
+
+impl KeyEstablishment for Signed {
+    fn method(&self) -> u8 {
+        METHOD
+    }
+
+    fn initiate(
+        &self,
+        credentials: Option<&Credentials>,
+        seed: [u8; 32],
+        cookie: Option<[u8; 16]>,
+    ) -> Option<(Box<dyn Steps>, Vec<u8>)> {
+        let ephemeral = Ephemeral::new(seed);
+        let info = KeyInfo::new(&ephemeral, &credentials?.trust, cookie).emit();
+        Some((Box::new(Initiating(ephemeral)), info))
+    }
+
+    fn understands(&self, info: &[u8]) -> bool {
+        KeyInfo::parse(info).is_some()
+    }
+
+    fn cookie(&self, info: &[u8]) -> Option<[u8; 16]> {
+        KeyInfo::parse(info)?.cookie
+    }
+
+    fn answer(&self, info: &[u8], seed: [u8; 32]) -> Option<Box<dyn Steps>> {
+        let (info, ephemeral) = (KeyInfo::parse(info)?, Ephemeral::new(seed));
+        Some(Box::new(Target::Asked { info, ephemeral }))
+    }
+}
+
+/// The initiating UE, which waits for 0xE0.
+#[derive(Debug)]
+struct Initiating(Ephemeral);
+
+impl Steps for Initiating {
+    fn step(&mut self, party: &Party<'_>, heard: Heard<'_>) -> Result<Step, Refusal> {
+        let (Heard::Container(content), Some(own)) = (heard, party.credentials) else {
+            return Ok(Step::Wait);
+        };
+        let remote = &party.remote.value;
+        let Credentials { credential, trust } = own;
+        let (answer, kd) = respond(&self.0, credential, trust, party.clock, remote, party.request, content)?;
+        Ok(Step::SendAgreed(answer, kd))
+    }
+}
+
+/// The target UE.
+#[derive(Debug)]
+enum Target {
+    /// Before 0xE0.
+    Asked { info: KeyInfo, ephemeral: Ephemeral },
+    /// After it.
+    Challenged(Challenged),
+    /// It could not sign.
+    Ended,
+}
+
+impl Steps for Target {
+    fn step(&mut self, party: &Party<'_>, heard: Heard<'_>) -> Result<Step, Refusal> {
+        let Some(Credentials { credential, trust }) = party.credentials else { return Ok(Step::Wait) };
+        match (heard, &*self) {
+            (Heard::Begin, Self::Asked { .. }) => {
+                let Self::Asked { info, ephemeral } = mem::replace(self, Self::Ended) else {
+                    return Ok(Step::Wait);
+                };
+                let (challenged, content) =
+                    challenge(credential, trust, party.request, &info, party.capabilities, ephemeral)?;
+                *self = Self::Challenged(challenged);
+                Ok(Step::Send(content))
+            }
+            (Heard::Container(content), Self::Challenged(challenged)) => {
+                let (remote, local) = (&party.remote.value, &party.local.value);
+                Ok(Step::Agreed(challenged.finish(trust, party.clock, remote, local, content)?))
+            }
+            _ => Ok(Step::Wait),
+        }
+    }
+}
+
+impl From<&Failure> for Cause {
+    fn from(failure: &Failure) -> Self {
+        match failure {
+            Failure::Expired { .. } | Failure::NotYetValid { .. } => Self::Expired,
+            Failure::Revoked => Self::Revoked,
+            Failure::UnknownIssuer { .. } | Failure::NoCommonRoot => Self::UnknownIssuer,
+            _ => Self::AuthenticationFailure,
+        }
+    }
+}
+
+impl From<Failure> for Refusal {
+    fn from(failure: Failure) -> Self {
+        Self { cause: Cause::from(&failure), why: failure.to_string() }
+    }
+}
