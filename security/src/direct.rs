@@ -17,7 +17,8 @@
 //!  Retired: opens, never protects                               Retired
 //! ```
 //!
-//! - [`Requested::command`] checks the echo of the capabilities (bidding-down) and the policy before any key is used.
+//! - [`Unproven::prove`] verifies the MAC-I of a command first, and then its content: the echo of the capabilities
+//!   (bidding-down) and the policy.
 //! - [`Unproven`] and [`Proposed`] are consumed by the proof of the peer: a MAC-I under a key that only a holder of KD
 //!   can derive from both nonces.
 //! - A context counts each direction's SN once through, 1 to 0xFFFF, over all logical channels, and then refuses
@@ -45,7 +46,9 @@ pub use context::{Fingerprint, Kind, Opened, SendError, Ticket};
 pub use entropy::Entropy;
 pub use identity::{KdId, KdSessId, pick_half};
 pub use policy::{Capabilities, Chosen, Disagreement, Need, Policy, Stated};
-pub use session::{Active, Command, Offer, Proposed, Renamed, Requested, Retired, Terms, Unproven};
+pub use session::{
+    Active, Command, CommandRefusal, Offer, Proposed, Renamed, Requested, Retired, Terms, Unproven,
+};
 
 /// Nonce_1 or Nonce_2. TS 33.536 §A.4.
 pub type Nonce = [u8; 16];

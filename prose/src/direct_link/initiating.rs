@@ -2,6 +2,7 @@
 
 use sidelink_security::counter::UtcTime;
 use sidelink_security::direct::{Active, KdId};
+use sidelink_security::pdu::Assurance;
 
 use super::connection;
 use super::frame;
@@ -161,15 +162,13 @@ impl AwaitingSecurityMode {
     ) -> (Next, Result<(), super::note::PduError>) {
         let next = match self.request.on_command(link, local, header, octets, false) {
             Err(CommandError::Pdu(error)) => return (self.into(), Err(error)),
-            Err(CommandError::Disagrees(disagreement)) => {
+            Err(CommandError::Disagrees(disagreement, assurance)) => {
                 let cause = Cause::from(&disagreement);
                 local.note(Note::Disagreed { peer: link.remote, disagreement });
-                // Once a try: a forger cannot make this UE talk.
-                let body = Body::SecurityModeReject { cause: cause.value(), rand: None, auts: None };
-                if self.setup.hint != Some(cause) {
+                // Once a try, and only to who has proven itself: a forger cannot make this UE talk.
+                if assurance == Assurance::Verified && self.setup.hint != Some(cause) {
+                    let body = Body::SecurityModeReject { cause: cause.value(), rand: None, auts: None };
                     link.send_plain(local, body);
-                } else {
-                    link.next_sequence();
                 }
                 self.setup.hint = Some(cause);
                 self.into()

@@ -3,6 +3,7 @@
 use sidelink_security::cipher::Algorithm;
 use sidelink_security::counter::UtcTime;
 use sidelink_security::direct::{Active, Chosen, KdId};
+use sidelink_security::pdu::Assurance;
 
 use super::config::NewKd;
 use super::frame;
@@ -67,10 +68,17 @@ impl Up {
                 up.exchange = Exchange::Rekeying(rekeying);
                 return (up, Err(error));
             }
-            Err(CommandError::Disagrees(disagreement)) => {
+            // Anybody can send that: no answer, and the exchange goes on.
+            Err(CommandError::Disagrees(disagreement, assurance)) if assurance != Assurance::Verified => {
+                local.note(Note::Disagreed { peer: link.remote, disagreement });
+                up.exchange = Exchange::Rekeying(rekeying);
+            }
+            // The peer itself disagrees: it is told, and the exchange ends.
+            Err(CommandError::Disagrees(disagreement, _)) => {
                 local.note(Note::Disagreed { peer: link.remote, disagreement });
                 up.session.refuse_rekeying(link, local, Cause::from(&disagreement));
-                up.exchange = Exchange::Rekeying(rekeying);
+                up.session.rekeyed_at = local.now;
+                local.note(Note::RekeyingGivenUp { peer: link.remote });
             }
             Ok(commanded) => {
                 up.session.heard_at = local.now;

@@ -3,11 +3,11 @@
 
 use sidelink_security::cipher::Algorithm;
 use sidelink_security::direct::{
-    Active, Capabilities, Chosen, Command, Disagreement, KdId, KdSessId, Offer, Policy, Profile, Requested,
-    Stated, pick_half,
+    Active, Capabilities, Chosen, Command, CommandRefusal, Disagreement, KdId, KdSessId, Offer, Policy,
+    Profile, Requested, Stated, pick_half,
 };
 use sidelink_security::keys::Kd;
-use sidelink_security::pdu::PduRefusal;
+use sidelink_security::pdu::{Assurance, PduRefusal};
 
 use super::frame;
 use super::kd::{Identity, KdRecord};
@@ -67,13 +67,28 @@ pub(super) enum Commanded {
 pub(super) enum CommandError {
     /// The PDU is not believed.
     Pdu(PduError),
-    /// It does not fit the request.
-    Disagrees(Disagreement),
+    /// It does not fit the request, and whether its MAC-I is right.
+    Disagrees(Disagreement, Assurance),
 }
 
 impl From<PduRefusal> for CommandError {
     fn from(refusal: PduRefusal) -> Self {
         Self::Pdu(refusal.into())
+    }
+}
+
+impl From<CommandRefusal> for CommandError {
+    fn from(refusal: CommandRefusal) -> Self {
+        match refusal {
+            CommandRefusal::Pdu(refusal) => refusal.into(),
+            CommandRefusal::Disagrees { disagreement, proven: true } => {
+                Self::Disagrees(disagreement, Assurance::Verified)
+            }
+            CommandRefusal::Disagrees { disagreement, .. } => {
+                Self::Disagrees(disagreement, Assurance::Unprotected)
+            }
+            _ => Self::Disagrees(Disagreement::NothingInCommon, Assurance::Unprotected),
+        }
     }
 }
 
@@ -115,6 +130,16 @@ impl Request {
 
     pub(super) fn name(&mut self, kd: Option<KdId>) {
         self.kd = kd;
+    }
+
+    /// Remembers other capabilities than those that were sent: what comes back does not fit.
+    #[cfg(test)]
+    pub(super) fn forget_offer(&mut self) {
+        let offer = *self.requested.offer();
+        let capabilities = Capabilities { eea: 0x10, ..offer.capabilities };
+        let terms =
+            sidelink_security::direct::Terms { profile: Profile::Lte, up_integrity: false, in_use: None };
+        self.requested = Requested::new(terms, Offer { capabilities, ..offer }, Policy::default());
     }
 
     pub(super) const fn offer(&self) -> &Offer {
@@ -191,25 +216,22 @@ impl Request {
         let parsed = parse(local.config.profile, message).map_err(|error| CommandError::Pdu(error.into()))?;
         let Body::SecurityModeCommand(command) = parsed.body else { return Err(PduRefusal::BadMac.into()) };
         let (l3_octets, kd_id_msb) = (message.len(), command.kd_id_msb);
-        let chosen = chosen(command.algorithms).ok_or(Disagreement::NothingInCommon);
-        let command = chosen.map(|chosen| Command {
+        let unknown = CommandError::Disagrees(Disagreement::NothingInCommon, Assurance::Unprotected);
+        let command = Command {
             nonce_2: command.nonce,
             lsb: command.kd_sess_lsb,
-            chosen,
+            chosen: chosen(command.algorithms).ok_or(unknown)?,
             echo: Capabilities { eea: command.capabilities.eea, eia: command.capabilities.eia },
             echo_stated: command.policy.and_then(frame::stated),
-        });
+        };
         let (kd, kd_id) = self.kd_of(link, local, kd_id_msb).ok_or(PduRefusal::UnknownKey)?;
-        let command = command.map_err(CommandError::Disagrees)?;
-        if clashes {
-            return Err(CommandError::Disagrees(Disagreement::Identity));
-        }
-        let unproven = self.requested.command(kd, &command).map_err(CommandError::Disagrees)?;
+        let unproven = self.requested.command(kd, &command).ok_or(PduRefusal::UnknownKey)?;
         let lcid = Lcid::PC5_S_SECURITY_MODE.value();
-        let (active, _) = unproven.prove(header.sn, lcid, octets, HEADER_LEN)?;
-        if !local.is_new(active.fingerprint()) {
-            // Both nonces are those of an earlier session: its counters would repeat.
-            return Err(CommandError::Disagrees(Disagreement::Identity));
+        let (active, opened) = unproven.prove(header.sn, lcid, octets, HEADER_LEN)?;
+        // Both nonces can be those of an earlier session, whose counters would repeat; and a name serves one key.
+        if clashes || !local.is_new(active.fingerprint()) {
+            let assurance = Assurance::from(&opened.proof);
+            return Err(CommandError::Disagrees(Disagreement::Identity, assurance));
         }
         local.meter(link.remote, false, MessageType::SecurityModeCommand, [l3_octets, octets.len()]);
         let agreed = self.agreement.as_mut().and_then(|agreement| agreement.agreed.take());

@@ -102,7 +102,8 @@ fn reflection_and_moving_fail() {
 fn another_kd_or_a_changed_command_proves_nothing() {
     let (ue_1, _, mut pdu) = commanded(terms(Profile::Lte), [7; 32], [8; 32], Policy::default());
     let number = sn(&pdu);
-    assert_eq!(ue_1.prove(number, LCID, &mut pdu, HEADER).err(), Some(PduRefusal::BadMac));
+    let refused = ue_1.prove(number, LCID, &mut pdu, HEADER).err();
+    assert_eq!(refused, Some(CommandRefusal::Pdu(PduRefusal::BadMac)));
     for bit in 0..16 * 8 {
         let (ue_1, _, mut pdu) = commanded(terms(Profile::Lte), [7; 32], [7; 32], Policy::default());
         assert_eq!(pdu.len(), 16);
@@ -135,13 +136,13 @@ fn bidding_down_shows_in_the_echo() {
     let weaker = Capabilities { eea: 0x80, eia: 0x80 };
     let chosen = policy.choose(weaker, None).unwrap();
     assert_eq!(chosen, Chosen { eea: Algorithm::Null, eia: Algorithm::Null });
-    let refused = requested.command(&Kd::from([7; 32]), &command(chosen, weaker));
+    let refused = requested.judge(&command(chosen, weaker));
     assert_eq!(refused.err(), Some(Disagreement::EchoDiffers { sent: asked.capabilities, echoed: weaker }));
     // Where everything is required, null is refused before it is chosen.
     assert_eq!(Policy::default().choose(weaker, None), Err(Disagreement::PolicyMismatch));
     let strict = Policy::default();
     let requested = Requested::new(terms(Profile::Lte), offer(&strict), strict);
-    let refused = requested.command(&Kd::from([7; 32]), &command(chosen, strict.capabilities()));
+    let refused = requested.judge(&command(chosen, strict.capabilities()));
     assert_eq!(refused.err(), Some(Disagreement::NotOffered(chosen)));
 }
 
@@ -200,7 +201,7 @@ fn activation_stays_for_the_life_of_a_link() {
         let command = command(new, offer.capabilities);
         let kd = Kd::from([7; 32]);
         assert_eq!(Proposed::new(terms, &kd, &offer, &command).is_ok(), allowed);
-        assert_eq!(Requested::new(terms, offer, policy).command(&kd, &command).is_ok(), allowed);
+        assert_eq!(Requested::new(terms, offer, policy).judge(&command).is_ok(), allowed);
     }
 }
 
@@ -338,10 +339,42 @@ fn a_policy_that_comes_back_changed_is_refused() {
     let requested = Requested::new(terms(Profile::Nr), offer, policy);
     let chosen = policy.choose(offer.capabilities, offer.stated).unwrap();
     let right = Command { echo_stated: offer.stated, ..command(chosen, offer.capabilities) };
-    assert!(requested.command(&Kd::from([1; 32]), &right).is_ok());
+    assert!(requested.judge(&right).is_ok());
     let stated = Stated { ciphering: Need::NotNeeded, ..offer.stated.unwrap() };
     for echo_stated in [None, Some(stated)] {
-        let refused = requested.command(&Kd::from([1; 32]), &Command { echo_stated, ..right });
+        let refused = requested.judge(&Command { echo_stated, ..right });
         assert_eq!(refused.unwrap_err(), Disagreement::PolicyEchoDiffers);
     }
+}
+
+/// A command is judged once its MAC-I is right, and not before: what nobody has proven is a wrong MAC-I, whatever it
+/// says.
+#[test]
+fn the_mac_of_a_command_comes_before_its_content() {
+    let (policy, kd) = (Policy::default(), Kd::from([7; 32]));
+    let asked = offer(&policy);
+    let chosen = policy.choose(asked.capabilities, None).unwrap();
+    let changed = command(chosen, Capabilities { eea: 0x40, ..asked.capabilities });
+    let mut proposed = Proposed::new(terms(Profile::Lte), &kd, &asked, &changed).unwrap();
+    let ticket = proposed.begin().unwrap();
+    let number = ticket.sn();
+    let mut pdu = vec![0; HEADER + 8];
+    proposed.protect_command(ticket, LCID, &mut pdu, HEADER).unwrap();
+    for (flip, pdu_refusal) in [(1, true), (0, false)] {
+        let mut pdu = pdu.clone();
+        pdu[HEADER + 1] ^= flip;
+        let unproven = Requested::new(terms(Profile::Lte), asked, policy).command(&kd, &changed).unwrap();
+        match unproven.prove(number, LCID, &mut pdu, HEADER).unwrap_err() {
+            CommandRefusal::Pdu(PduRefusal::BadMac) => assert!(pdu_refusal),
+            CommandRefusal::Disagrees { disagreement: Disagreement::EchoDiffers { .. }, proven: true } => {
+                assert!(!pdu_refusal);
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+    // Under null integrity nothing is proven, and the content says so.
+    let null = command(Chosen { eea: Algorithm::Null, eia: Algorithm::Null }, asked.capabilities);
+    let unproven = Requested::new(terms(Profile::Lte), asked, policy).command(&kd, &null).unwrap();
+    let refused = unproven.prove(1, LCID, &mut [0; HEADER + 8], HEADER).unwrap_err();
+    assert!(matches!(refused, CommandRefusal::Disagrees { proven: false, .. }));
 }
