@@ -65,17 +65,18 @@ impl HalfOpenTable {
         self.0.iter().any(|half| half.source == source && half.offer.nonce_1 == offer.nonce_1)
     }
 
-    /// Makes room for an entry; where the table is full the oldest goes.
-    fn make_room(&mut self, local: &mut Local, source: Layer2Id) {
-        let of_source = |other: &HalfOpen| other.source == source;
-        if self.0.iter().filter(|other| of_source(other)).count() >= local.config.half_open_per_source {
-            let oldest = self.0.iter().position(of_source);
-            oldest.map(|at| self.0.remove(at));
-        } else if self.0.len() >= local.config.half_open.max(1)
+    /// Makes room for an entry; where the table is full the oldest goes. Sources do not matter: anybody can use any.
+    fn make_room(&mut self, local: &mut Local) {
+        while self.0.len() >= local.config.half_open.max(1)
             && let Some(oldest) = self.0.pop_front()
         {
             local.note(Note::HalfOpenFull { source: oldest.source });
         }
+    }
+
+    /// The sources of the entries.
+    pub(super) fn sources(&self) -> impl Iterator<Item = Layer2Id> + '_ {
+        self.0.iter().map(|half| half.source)
     }
 
     /// Where the entry is whose command has this name.
@@ -131,6 +132,10 @@ impl LinkManager {
         if self.half_open.has_copy(source, &offer) {
             return;
         }
+        // Entity authentication must not answer itself: a command for this nonce would fit the request of this end.
+        if self.links.iter().any(|link| link.state.asked_with(&offer.nonce_1)) {
+            return self.local.note(Note::Reflected { source });
+        }
         let asked = Asked { source, identity, kd, offer, info: request.key_info, message };
         match self.place_for(&asked) {
             Ok(true) => self.answer_request(&asked),
@@ -167,6 +172,9 @@ impl LinkManager {
             }
             return;
         };
+        if !self.local.may_answer() {
+            return self.local.note(Note::NoRoom { source, what: BUDGET });
+        }
         let terms = self.local.terms(None);
         match self.local.propose(terms, offer, &record.kd) {
             Err(Some(disagreement)) => {
@@ -185,13 +193,17 @@ impl LinkManager {
     /// Agrees on a KD with who asks, where none is shared. True when a method took care of it.
     fn establish(&mut self, asked: &Asked<'_>) -> bool {
         let Asked { source, ref identity, offer, message, .. } = *asked;
-        let method = |info: &&[u8]| self.local.methods.iter().find(|method| method.understands(info));
-        let Some((info, method)) = asked.info.and_then(|info| Some((info, method(&info)?))) else {
-            return false;
-        };
+        let understood = |info: &&[u8]| self.local.methods.iter().any(|method| method.understands(info));
+        let Some(info) = asked.info.filter(understood) else { return false };
+        if !self.local.may_answer() {
+            self.local.note(Note::NoRoom { source, what: BUDGET });
+            return true;
+        }
+        let method = self.local.methods.iter().find(|method| method.understands(info));
+        let cookie = method.and_then(|method| method.cookie(info));
         let addresses = [self.source_towards(source), source];
         let busy = self.half_open.len() >= self.local.config.half_open / 4;
-        if busy && method.cookie(info) != Some(self.cookie(source, &offer)) {
+        if busy && cookie != Some(self.cookie(source, &offer)) {
             // Signatures cost: first show that you hear.
             let content = self.cookie(source, &offer);
             self.send_container(addresses, AuthenticationPhase::Reject, COOKIE_METHOD, &content);
@@ -226,7 +238,7 @@ impl LinkManager {
                 return self.command_new(half, kd);
             }
         }
-        self.half_open.make_room(&mut self.local, half.source);
+        self.half_open.make_room(&mut self.local);
         self.half_open.0.push_back(half);
         if let Some(content) = say {
             self.send_container(addresses, AuthenticationPhase::Request, method, &content);
@@ -251,7 +263,7 @@ impl LinkManager {
     ) {
         let deadline = self.local.now.plus_millis(self.local.config.t4111());
         let addresses = [self.source_towards(source), source];
-        self.half_open.make_room(&mut self.local, source);
+        self.half_open.make_room(&mut self.local);
         state.transmit(&mut self.local, addresses, pdu);
         let state = Target::AwaitingComplete(state);
         self.half_open.0.push_back(HalfOpen { source, identity, offer, deadline, state });
@@ -450,3 +462,5 @@ impl LinkManager {
 }
 
 pub(super) const NO_NUMBER_OR_NAME: &str = "no session number, or no free KD-sess ID";
+
+const BUDGET: &str = "as many unproven requests as are answered in one SC period came already";

@@ -8,7 +8,7 @@
 //! ```
 
 use sidelink_security::counter::UtcTime;
-use sidelink_security::direct::{Active, KdSessId};
+use sidelink_security::direct::{Active, KdSessId, Nonce};
 
 use super::frame;
 use super::initiating::{AwaitingAccept, AwaitingSecurityMode, StoringKd};
@@ -156,6 +156,15 @@ impl State {
         matches!(self, Self::AwaitingSecurityMode(_) | Self::StoringKd(_) | Self::AwaitingAccept(_))
     }
 
+    /// Whether this end waits for a command to this nonce.
+    pub(super) fn asked_with(&self, nonce: &Nonce) -> bool {
+        match self {
+            Self::AwaitingSecurityMode(state) => state.request.offer().nonce_1 == *nonce,
+            Self::Up(up) => up.exchange.request().is_some_and(|request| request.offer().nonce_1 == *nonce),
+            _ => false,
+        }
+    }
+
     /// The key that sends.
     pub(super) const fn active(&self) -> Option<&Active> {
         match self {
@@ -252,18 +261,18 @@ impl Link {
         };
         requested.into_iter().for_each(|request| in_use.add_msb(request.msb()));
         self.addresses().for_each(|address| in_use.add_address(address));
-        let retired = match &self.state {
-            State::Up(up) => &up.session.retired[..],
-            State::Releasing(releasing) => &releasing.session.retired[..],
-            _ => &[],
-        };
-        let remote = match &self.state {
-            State::Up(up) => up.exchange.new_remote(),
-            _ => None,
+        self.remotes().for_each(|address| in_use.add_address(address));
+    }
+
+    /// Where the peer sends from: now, at first, before, and soon.
+    pub(super) fn remotes(&self) -> impl Iterator<Item = Layer2Id> + '_ {
+        let (retired, new) = match &self.state {
+            State::Up(up) => (&up.session.retired[..], up.exchange.new_remote()),
+            State::Releasing(releasing) => (&releasing.session.retired[..], None),
+            _ => (&[][..], None),
         };
         let old = retired.iter().map(|old| old.remote);
-        let heard = [self.common.remote, self.common.permanent].into_iter().chain(remote).chain(old);
-        heard.for_each(|address| in_use.add_address(address));
+        [self.common.remote, self.common.permanent].into_iter().chain(new).chain(old)
     }
 
     /// The keys in use.

@@ -22,6 +22,9 @@ use sidelink_wire::pc5_signalling::{Identifiers, MessageType};
 /// Session keys that are remembered.
 const SESSIONS: usize = 1024;
 
+/// Queued outputs above which lines and meters are dropped. One input makes a few of them.
+const WAITING: usize = 256;
+
 /// What every state of a link works with. A state gets it as an argument and keeps nothing of it.
 #[derive(Debug)]
 pub(super) struct Local {
@@ -42,8 +45,11 @@ pub(super) struct Local {
     pub(super) methods: Vec<Box<dyn KeyEstablishment>>,
     /// The secret of cookies.
     pub(super) cookies: Secret256,
-    /// Recently used session keys: none is used twice, whatever the nonces.
-    used: VecDeque<Fingerprint>,
+    /// Session keys that were proven: none is used twice, whatever the nonces.
+    sessions: VecDeque<Fingerprint>,
+    /// Answers to unproven UEs in this period.
+    answers: u32,
+    answers_since: Option<UtcTime>,
     /// When an unproven request was last refused with a message: once a period is enough.
     refused_at: Option<UtcTime>,
     /// Names and addresses in use before the event that is handled now.
@@ -112,7 +118,9 @@ impl Local {
             credentials: None,
             methods: Vec::new(),
             cookies,
-            used: VecDeque::with_capacity(SESSIONS),
+            sessions: VecDeque::with_capacity(SESSIONS),
+            answers: 0,
+            answers_since: None,
             refused_at: None,
             in_use: InUse::default(),
         }
@@ -163,16 +171,29 @@ impl Local {
         free.map(Layer2Id::from_octets)
     }
 
-    /// Whether a session key is new; it is remembered.
-    pub(super) fn is_new(&mut self, session: Fingerprint) -> bool {
-        let new = !self.used.contains(&session);
-        if new {
-            if self.used.len() >= SESSIONS {
-                self.used.pop_front();
-            }
-            self.used.push_back(session);
+    /// Whether a session key was proven here before.
+    pub(super) fn knows(&self, session: Fingerprint) -> bool {
+        self.sessions.contains(&session)
+    }
+
+    /// Remembers a session key that the peer has proven. Nothing that is unproven gets here, so that nobody can push a
+    /// key out.
+    pub(super) fn remember(&mut self, session: Fingerprint) {
+        if self.sessions.len() >= SESSIONS {
+            self.sessions.pop_front();
         }
-        new
+        self.sessions.push_back(session);
+    }
+
+    /// Whether an unproven UE may be answered now: so many answers a period, since an answer costs a transmission to an
+    /// address of its choice, and a signature may be in it.
+    pub(super) fn may_answer(&mut self) -> bool {
+        let ended = self.answers_since.is_none_or(|at| self.now >= at.plus_millis(self.config.sc_period));
+        if ended {
+            (self.answers_since, self.answers) = (Some(self.now), 0);
+        }
+        self.answers += 1;
+        self.answers <= self.config.answers
     }
 
     /// Whether a refusal in the clear may be sent now: once a period.
@@ -217,7 +238,7 @@ impl Local {
         let command = Command { nonce_2, lsb, chosen, echo, echo_stated };
         let proposed = Proposed::new(terms, kd, &offer, &command).map_err(Some)?;
         // Nonce reuse: a faulty RNG at both ends, or an attack on it.
-        if self.is_new(proposed.fingerprint()) { Ok((proposed, command)) } else { Err(None) }
+        if self.knows(proposed.fingerprint()) { Err(None) } else { Ok((proposed, command)) }
     }
 
     /// What a method is given of an exchange with `remote` that `request` began.
@@ -270,15 +291,20 @@ impl Local {
     /// Counts a message of so many octets in a PDU of so many.
     pub(super) fn meter(&mut self, peer: Layer2Id, sent: bool, message: MessageType, octets: [usize; 2]) {
         let [l3_octets, pdu_octets] = octets;
-        self.push(Output::Meter(Metered { peer, sent, message, l3_octets, pdu_octets }));
+        if self.outbox.len() < WAITING {
+            self.push(Output::Meter(Metered { peer, sent, message, l3_octets, pdu_octets }));
+        }
     }
 
     pub(super) fn push(&mut self, output: Output) {
         self.outbox.push_back(output);
     }
 
+    /// Reports a line for the log. If outputs are not polled, no more than [`WAITING`] of them wait for lines and meters.
     pub(super) fn note(&mut self, note: Note) {
-        self.push(Output::Note(note));
+        if self.outbox.len() < WAITING {
+            self.push(Output::Note(note));
+        }
     }
 
     /// The record of a KD that was agreed on now.

@@ -95,6 +95,12 @@ impl LinkManager {
         [self.local.config.source].into_iter().chain(self.links.iter().flat_map(Link::addresses))
     }
 
+    /// The layer-2 identities of peers that a link or a half-open entry names. A layer 2 can drop what it holds for any
+    /// other peer once it has sent what is queued: nobody will come back to it.
+    pub fn addresses_in_use(&self) -> impl Iterator<Item = Layer2Id> + '_ {
+        self.links.iter().flat_map(Link::remotes).chain(self.half_open.sources())
+    }
+
     /// SN that a link has left for sending under its key.
     pub fn left(&self, link: LinkId) -> Option<u32> {
         Some(self.links.iter().find(|l| l.common.id == link)?.state.active()?.left())

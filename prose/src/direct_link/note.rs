@@ -198,6 +198,11 @@ pub enum Note {
         /// Whose.
         source: Layer2Id,
     },
+    /// A request carries the nonce of one that this UE sent and still waits on: somebody reflects it.
+    Reflected {
+        /// From where.
+        source: Layer2Id,
+    },
     /// A request cannot be answered: no counters, no room.
     NoRoom {
         /// From where.
@@ -261,6 +266,9 @@ impl fmt::Display for Note {
             }
             Self::HalfOpenFull { source } => {
                 write!(f, "too many requests at once: gave up the oldest, of {source}")
+            }
+            Self::Reflected { source } => {
+                write!(f, "{source} sent back a request of this UE: reflected, and ignored")
             }
             Self::NoRoom { source, what } => write!(f, "cannot answer {source}: {what}"),
             Self::RekeyingGivenUp { peer } => {

@@ -184,14 +184,16 @@ impl Request {
         self.agreement.as_ref().map_or(0, |agreement| agreement.kd_lsb)
     }
 
-    /// A step of the authentication, if one is offered.
+    /// A step of the authentication, if one is offered and has not ended: a repeated container costs nothing, and renews
+    /// no timer.
     pub(super) fn step(
         &mut self,
         local: &Local,
         remote: &Identity,
         heard: Heard<'_>,
     ) -> Result<Step, Refusal> {
-        let Some(agreement) = &mut self.agreement else { return Ok(Step::Wait) };
+        let running = |agreement: &&mut Agreement| agreement.agreed.is_none();
+        let Some(agreement) = self.agreement.as_mut().filter(running) else { return Ok(Step::Wait) };
         agreement.steps.step(&local.party(remote, &agreement.message), heard)
     }
 
@@ -229,10 +231,11 @@ impl Request {
         let lcid = Lcid::PC5_S_SECURITY_MODE.value();
         let (active, opened) = unproven.prove(header.sn, lcid, octets, HEADER_LEN)?;
         // Both nonces can be those of an earlier session, whose counters would repeat; and a name serves one key.
-        if clashes || !local.is_new(active.fingerprint()) {
+        if clashes || local.knows(active.fingerprint()) {
             let assurance = Assurance::from(&opened.proof);
             return Err(CommandError::Disagrees(Disagreement::Identity, assurance));
         }
+        local.remember(active.fingerprint());
         local.meter(link.remote, false, MessageType::SecurityModeCommand, [l3_octets, octets.len()]);
         let agreed = self.agreement.as_mut().and_then(|agreement| agreement.agreed.take());
         Ok(match agreed.filter(|_| kd_id_msb.is_some()) {

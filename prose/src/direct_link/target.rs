@@ -225,6 +225,7 @@ impl AwaitingComplete {
         else {
             return Completed::Ended;
         };
+        local.remember(active.fingerprint());
         local.meter(peer, false, MessageType::SecurityModeComplete, [message.len(), octets.len()]);
         let (lsb, up_policy) = (kd_id_lsb.map(u16::from_be_bytes), up_policy.and_then(frame::stated));
         Completed::Proven(Box::new(Proven { active, kd, lsb, up_policy, connection }))

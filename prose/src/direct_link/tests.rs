@@ -5,6 +5,7 @@ mod establishment;
 mod identifiers;
 mod lifecycle;
 mod nr;
+mod reflection;
 mod rig;
 mod stores;
 mod theft;

@@ -231,8 +231,7 @@ pub(super) fn no_half_of_a_name_is_free() {
     let mut template = Air::new(3);
     template.connect(0, 1);
     let request = template.log[0].pdu.octets.clone();
-    let configure =
-        |_: usize, config: &mut Config| (config.half_open, config.half_open_per_source) = (300, 300);
+    let configure = |_: usize, config: &mut Config| (config.half_open, config.answers) = (300, 300);
     let mut air = Air::with(3, configure, |_, _| {});
     for number in 0u32..255 {
         let mut octets = request.clone();
