@@ -131,7 +131,7 @@ mod timers;
 pub use config::{Config, NewKd};
 pub use io::{Closed, Error, Input, Keys, LinkId, Metered, Output, Pdu, Received, Role, State};
 pub use kd::{Change, Connection, Identity, KdRecord, MAX_IDENTITY, Method, Ticket};
-pub use key_establishment::{Credentials, Heard, KeyEstablishment, Party, Refusal, Step, Steps};
+pub use key_establishment::{AgreedKd, Credentials, Heard, KeyEstablishment, Party, Refusal, Step, Steps};
 pub use manager::LinkManager;
 pub use note::{Cause, Note, PduError};
 pub use ports::KdStore;

@@ -28,8 +28,8 @@
 //! - Replay windows are one per logical channel, because a channel of higher priority overtakes.
 //!
 //! User data is ciphered and, as TR 33.833 key issue 4.2 wants it, **not** protected in its integrity: flipped bits
-//! reach the application, and a forged SN moves the window of that channel. `up_integrity` of [`Terms`] (the 5G twin)
-//! changes both.
+//! reach the application, and a forged SN moves the window of that channel, though not further than 4096 beyond what a
+//! MAC-I covered. `up_integrity` of [`Terms`] (the 5G twin) changes both.
 //!
 //! [`signed`] makes a KD where none is shared.
 //!

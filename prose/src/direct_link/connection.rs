@@ -21,13 +21,13 @@ impl Local {
     /// The one-time name that a request carries instead of this UE's name and the KD ID, if the peer gave one.
     pub(super) fn connection_to(&self, peer: &Identity, kd: Option<KdId>, tries: u8) -> Option<[u8; 4]> {
         let kd = kd.filter(|_| self.uses_connections() && tries < self.config.tries)?;
-        self.keyring.find(kd, peer, self.now, self.number())?.connection.remote
+        self.keyring.find(kd, peer, self.clock, self.number())?.connection.remote
     }
 
     /// The UE that asks by a name that this UE gave, and the KD.
     pub(super) fn connection_from(&self, user_info: &UserInfo<'_>) -> Option<(Identity, KdId)> {
         let given = user_info.value.try_into().ok().filter(|_| self.uses_connections())?;
-        let record = self.keyring.by_connection(given, self.now, self.number())?;
+        let record = self.keyring.by_connection(given, self.clock, self.number())?;
         Some((record.peer.clone(), record.id))
     }
 
@@ -66,7 +66,7 @@ impl Local {
                 Change::Put(record) if record.id == kd && record.peer == *peer => Some(record.copy()),
                 _ => None,
             });
-        let known = || self.keyring.find(kd, peer, self.now, 0).map(super::kd::KdRecord::copy);
+        let known = || self.keyring.find(kd, peer, self.clock, self.number()).map(super::kd::KdRecord::copy);
         let Some(mut record) = waiting.or_else(known) else { return false };
         record.connection = change(record.connection);
         self.store(vec![Change::Put(record)]);

@@ -8,7 +8,7 @@ use sidelink_security::kdf::own::stream_id;
 
 use super::connection;
 use super::frame;
-use super::io::{Closed, Pdu, Role, State as Reported};
+use super::io::{Closed, Pdu, Role};
 use super::kd::{Identity, KdRecord, MAX_IDENTITY, Ticket};
 use super::key_establishment::{Heard, Step};
 use super::link::{Common, Link, State};
@@ -163,8 +163,8 @@ impl LinkManager {
 
     fn answer_request(&mut self, asked: &Asked<'_>) {
         let Asked { source, ref identity, offer, .. } = *asked;
-        let (now, number) = (self.local.now, self.local.number());
-        let record = asked.kd.and_then(|id| self.local.keyring.find(id, identity, now, number));
+        let (clock, number) = (self.local.clock, self.local.number());
+        let record = asked.kd.and_then(|id| self.local.keyring.find(id, identity, clock, number));
         let Some(record) = record.map(KdRecord::copy) else {
             if !self.establish(asked) {
                 self.local.note(Note::UnknownKd { identity: identity.clone(), source });
@@ -246,7 +246,7 @@ impl LinkManager {
     }
 
     /// A KD was agreed on: the command under it.
-    fn command_new(&mut self, half: HalfOpen, kd: sidelink_security::keys::Kd) {
+    fn command_new(&mut self, half: HalfOpen, kd: super::key_establishment::AgreedKd) {
         let HalfOpen { source, identity, offer, .. } = half;
         if let Some(command) = self.local.command_under_new(source, &identity, offer, kd, None) {
             self.await_complete(source, identity, offer, command);
@@ -282,7 +282,7 @@ impl LinkManager {
     }
 
     /// A cookie is bound to who asks, with what, and when: 2^16 ms.
-    fn cookie(&self, source: Layer2Id, offer: &Offer) -> [u8; 16] {
+    pub(super) fn cookie(&self, source: Layer2Id, offer: &Offer) -> [u8; 16] {
         let epoch = (self.local.now.millis() >> 16).to_be_bytes();
         let [a, b, c] = source.octets();
         let secret = [&self.local.cookies.as_bytes()[..], &offer.nonce_1].concat();
@@ -452,7 +452,7 @@ impl LinkManager {
         let given = local.give_connection(kd, &common.identity);
         let mut session = Session::new(active, kd, Answer::Accept(given), local.now);
         send_accept(&mut session.active, &mut common, local, given);
-        common.report(local, Reported::Up { role: Role::Target, keys: session.keys() });
+        common.report_up(local, Role::Target, session.keys());
         let link = Link { common, state: State::Up(Up::new(session)) };
         match old {
             Some(index) => self.links[index] = link,

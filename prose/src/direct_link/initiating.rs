@@ -6,7 +6,7 @@ use sidelink_security::pdu::Assurance;
 
 use super::connection;
 use super::frame;
-use super::io::{Closed, Output, Role, State as Reported};
+use super::io::{Closed, Output, Role};
 use super::kd::{Change, Identity, Ticket};
 use super::key_establishment::{Heard, Step};
 use super::link::{Common, Message, Next};
@@ -81,7 +81,7 @@ pub(super) fn request(
     let number = local.number();
     let Some(mut request) = Request::new(local, None, None, false) else { return Err(setup) };
     // A crash may have left an older key than ours with the peer: every try names the next one.
-    let known: Vec<KdId> = local.keyring.of_peer(&link.identity, local.now, number).map(|r| r.id).collect();
+    let known: Vec<KdId> = local.keyring.of_peer(&link.identity, local.clock, number).map(|r| r.id).collect();
     let kd = known.get(usize::from(setup.tries) % known.len().max(1)).copied();
     request.name(kd);
     setup.tries += 1;
@@ -325,7 +325,7 @@ impl AwaitingAccept {
         local.take_connection(self.kd, &link.identity, connection);
         let mut session = Session::new(self.active, self.kd, Answer::Accept(None), local.now);
         session.renamed_at = link.created_at;
-        link.report(local, Reported::Up { role: Role::Initiating, keys: session.keys() });
+        link.report_up(local, Role::Initiating, session.keys());
         if self.new_kd {
             local.remove_others(&link.identity, self.kd);
         }

@@ -2,6 +2,7 @@
 
 use core::fmt;
 
+use sidelink_security::cipher::Algorithm;
 use sidelink_security::counter::UtcTime;
 use sidelink_security::counter::reserve::{Granted, Reservation, StreamId};
 use sidelink_security::direct::{Chosen, Fingerprint, KdId, KdSessId};
@@ -289,15 +290,28 @@ impl fmt::Display for Role {
     }
 }
 
+impl Keys {
+    /// What is known of the peer: null integrity proves nobody.
+    pub const fn assurance(&self) -> Assurance {
+        match self.chosen.eia {
+            Algorithm::Null => Assurance::Unprotected,
+            _ => Assurance::Verified,
+        }
+    }
+}
+
 /// What became of a link.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum State {
     /// A request is on its way.
     Connecting,
-    /// Both sides have proven each other.
+    /// It is in use.
     Up {
         /// The role of this UE in the set-up.
         role: Role,
+        /// [`Assurance::Verified`] when both ends have proven each other, [`Assurance::Unprotected`] under null
+        /// integrity, which proves nobody.
+        assurance: Assurance,
         /// The keys.
         keys: Keys,
     },
@@ -327,11 +341,15 @@ impl fmt::Display for State {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Connecting => f.write_str("connecting"),
-            Self::Up { role, keys } => {
+            Self::Up { role, keys, assurance } => {
+                let unproven = match assurance {
+                    Assurance::Verified => "",
+                    _ => ", NOT AUTHENTICATED",
+                };
                 let (kd, session, chosen) = (keys.kd.0, keys.session.value(), keys.chosen);
                 write!(
                     f,
-                    "up as {role}, KD {kd:08x}, KD-sess {session:04x}, {:?} {:?}",
+                    "up as {role}{unproven}, KD {kd:08x}, KD-sess {session:04x}, {:?} {:?}",
                     chosen.eea, chosen.eia
                 )
             }

@@ -4,6 +4,7 @@ use core::fmt;
 
 use sidelink_security::counter::UtcTime;
 use sidelink_security::direct::KdId;
+use sidelink_security::direct::signed::Vouched;
 use sidelink_security::keys::Kd;
 
 /// The most octets of an identity.
@@ -19,9 +20,12 @@ pub struct Identity {
 }
 
 impl Identity {
-    /// Upper-layer user info; the type is our own choice, the values of the table but 3 are unknown.
+    /// Type of upper-layer user info: our own choice, the values of the table but 3 are unknown.
+    pub const USER: u8 = 1;
+
+    /// Upper-layer user info.
     pub fn user(name: &str) -> Self {
-        Self { kind: 1, value: name.as_bytes().to_vec() }
+        Self { kind: Self::USER, value: name.as_bytes().to_vec() }
     }
 }
 
@@ -81,6 +85,8 @@ pub struct KdRecord {
     pub created_at: u64,
     /// One-time names.
     pub connection: Connection,
+    /// The certificate that vouched for the peer when the key was made, if one did: it ends with it.
+    pub vouched: Option<Vouched>,
 }
 
 impl KdRecord {
@@ -97,13 +103,8 @@ impl KdRecord {
             expiry: UtcTime::from_millis(u64::MAX),
             created_at: u64::MAX,
             connection: Connection { local: None, previous: None, remote: None },
+            vouched: None,
         }
-    }
-
-    /// A key that a method agreed on, in the session `number`.
-    pub(super) fn agreed(id: KdId, kd: Kd, peer: Identity, expiry: UtcTime, number: u64) -> Self {
-        let connection = Connection::default();
-        Self { id, kd, peer, method: Method::Signed, expiry, created_at: number, connection }
     }
 
     /// Whether three quarters of its life of `lifetime` milliseconds are over, or of its sessions. Never of a key that the
@@ -124,6 +125,7 @@ impl KdRecord {
             expiry: self.expiry,
             created_at: self.created_at,
             connection: self.connection,
+            vouched: self.vouched.clone(),
         }
     }
 }
@@ -198,6 +200,11 @@ impl Keyring {
     /// Whether a name's half is in use by any key.
     pub(super) fn half_taken(&self, half: impl Fn(KdId) -> bool) -> bool {
         self.records.iter().any(|r| half(r.id))
+    }
+
+    /// The keys that methods made.
+    pub(super) fn derived(&self) -> impl Iterator<Item = &KdRecord> {
+        self.records.iter().filter(|record| record.method == Method::Signed)
     }
 
     /// The derived keys of a peer but one.

@@ -16,7 +16,7 @@ use core::fmt;
 
 use sidelink_security::counter::UtcTime;
 use sidelink_security::direct::Capabilities;
-use sidelink_security::direct::signed::{Credential, Trust};
+use sidelink_security::direct::signed::{Credential, Trust, Vouched};
 use sidelink_security::keys::Kd;
 
 use super::kd::Identity;
@@ -69,9 +69,24 @@ pub enum Step {
     /// Ask the outside.
     Ask(Vec<u8>),
     /// Both ends can have the KD now.
-    Agreed(Kd),
+    Agreed(AgreedKd),
     /// They can once the peer has this container.
-    SendAgreed(Vec<u8>, Kd),
+    SendAgreed(Vec<u8>, AgreedKd),
+}
+
+/// A KD that a method agreed on.
+#[derive(Debug)]
+pub struct AgreedKd {
+    /// The key.
+    pub kd: Kd,
+    /// The certificate that vouched for the peer, if one did: the KD ends with it.
+    pub vouched: Option<Vouched>,
+}
+
+impl From<Kd> for AgreedKd {
+    fn from(kd: Kd) -> Self {
+        Self { kd, vouched: None }
+    }
 }
 
 /// Why a method does not agree on a KD with a peer.

@@ -9,10 +9,11 @@
 
 use sidelink_security::counter::UtcTime;
 use sidelink_security::direct::{Active, KdSessId, Nonce};
+use sidelink_security::pdu::Assurance;
 
 use super::frame;
 use super::initiating::{AwaitingAccept, AwaitingSecurityMode, StoringKd};
-use super::io::{Closed, Keys, LinkId, Output, Pdu};
+use super::io::{Closed, Keys, LinkId, Output, Pdu, Role};
 use super::kd::Identity;
 use super::local::{InUse, Local};
 use super::note::Note;
@@ -116,6 +117,15 @@ impl Common {
     /// Tells what the link is now.
     pub(super) fn report(&self, local: &mut Local, state: super::io::State) {
         local.push(Output::State { link: self.id, peer: self.remote, state });
+    }
+
+    /// Tells that the link is up, and warns when nobody has proven anything.
+    pub(super) fn report_up(&self, local: &mut Local, role: Role, keys: Keys) {
+        let assurance = keys.assurance();
+        self.report(local, super::io::State::Up { role, assurance, keys });
+        if assurance != Assurance::Verified {
+            local.note(Note::NotAuthenticatedLink { peer: self.remote });
+        }
     }
 
     /// Sends a message without protection.

@@ -5,16 +5,16 @@ use std::collections::VecDeque;
 use sidelink_security::counter::UtcTime;
 use sidelink_security::counter::reserve::Lease;
 use sidelink_security::direct::{
-    Capabilities, Chosen, Command, Disagreement, Entropy, Fingerprint, KdSessId, Offer, Profile, Proposed,
-    Stated, Terms, pick_half,
+    Capabilities, Chosen, Command, Disagreement, Entropy, Fingerprint, KdId, KdSessId, Offer, Profile,
+    Proposed, Stated, Terms, pick_half,
 };
 use sidelink_security::keys::{Kd, Secret256};
 
 use super::config::Config;
 use super::frame;
 use super::io::{LinkId, Metered, Output, Pdu};
-use super::kd::{Change, Identity, KdRecord, Keyring, Ticket};
-use super::key_establishment::{Credentials, KeyEstablishment, Party};
+use super::kd::{Change, Connection, Identity, KdRecord, Keyring, Method, Ticket};
+use super::key_establishment::{AgreedKd, Credentials, KeyEstablishment, Party};
 use super::note::Note;
 use sidelink_wire::ids::{Layer2Id, Lcid};
 use sidelink_wire::pc5_signalling::{Identifiers, MessageType};
@@ -25,15 +25,31 @@ const SESSIONS: usize = 1024;
 /// Queued outputs above which lines and meters are dropped. One input makes a few of them.
 const WAITING: usize = 256;
 
+/// Milliseconds by which the time of two inputs may differ at most for the clock to have gone on by itself.
+const CLOCK_SET_AHEAD: u64 = 3_600_000;
+
+/// Milliseconds by which the time of an input may be before that of the last one, and is taken for the same.
+const CLOCK_SET_BACK: u64 = 1000;
+
+/// Milliseconds for which the clock must have gone on without being set before a KD that expired is removed.
+const CLOCK_STEADY: u64 = 60_000;
+
 /// What every state of a link works with. A state gets it as an argument and keeps nothing of it.
 #[derive(Debug)]
 pub(super) struct Local {
     pub(super) config: Config,
+    /// Time of timers: goes on with the clock, and stays when the clock is set.
     pub(super) now: UtcTime,
+    /// What the clock says: validity of keys and certificates is judged by it.
+    pub(super) clock: UtcTime,
+    /// Since when, by the time of timers, the clock has gone on without being set.
+    pub(super) clock_set_at: UtcTime,
     pub(super) rng: Entropy,
     /// Numbers of sessions: durable, so that no nonce repeats.
     pub(super) numbers: Lease,
     pub(super) keyring: Keyring,
+    /// Whether keys or revocation lists came since the keys were last looked through.
+    pub(super) keys_changed: bool,
     /// Changes that are on their way to the store.
     pub(super) storing: Vec<(Ticket, Vec<Change>)>,
     pub(super) outbox: VecDeque<Output>,
@@ -108,9 +124,12 @@ impl Local {
         Self {
             config,
             now: UtcTime::from_millis(0),
+            clock: UtcTime::from_millis(0),
+            clock_set_at: UtcTime::from_millis(0),
             rng,
             numbers,
             keyring: Keyring::default(),
+            keys_changed: false,
             storing: Vec::new(),
             outbox: VecDeque::new(),
             next_ticket: 0,
@@ -124,6 +143,30 @@ impl Local {
             refused_at: None,
             in_use: InUse::default(),
         }
+    }
+
+    /// The clock says `clock`. It never goes back by a little; where it is set by much, the timers go on from where they
+    /// are, so that a time that was wrong once neither ends a link nor stays.
+    pub(super) fn set_clock(&mut self, clock: UtcTime) {
+        let (old, new) = (self.clock.millis(), clock.millis());
+        let (ahead, behind) = (new.saturating_sub(old), old.saturating_sub(new));
+        if self.now.millis() == 0 {
+            (self.now, self.clock_set_at) = (clock, clock);
+        } else if ahead > CLOCK_SET_AHEAD || behind > CLOCK_SET_BACK {
+            self.clock_set_at = self.now;
+            let by = i64::try_from(ahead).unwrap_or(i64::MAX) - i64::try_from(behind).unwrap_or(i64::MAX);
+            self.note(Note::ClockSet { by });
+        } else {
+            self.now = self.now.plus_millis(ahead);
+            self.clock = self.clock.max(clock);
+            return;
+        }
+        self.clock = clock;
+    }
+
+    /// When the clock will show the time of a timer.
+    pub(super) fn on_clock(&self, timer: UtcTime) -> UtcTime {
+        self.clock.plus_millis(timer.millis().saturating_sub(self.now.millis()))
     }
 
     pub(super) const fn is_nr(&self) -> bool {
@@ -244,7 +287,7 @@ impl Local {
     /// What a method is given of an exchange with `remote` that `request` began.
     pub(super) fn party<'a>(&'a self, remote: &'a Identity, request: &'a [u8]) -> Party<'a> {
         Party {
-            clock: self.now,
+            clock: self.clock,
             local: &self.config.identity,
             remote,
             request,
@@ -307,8 +350,59 @@ impl Local {
         }
     }
 
-    /// The record of a KD that was agreed on now.
-    pub(super) fn record(&self, id: sidelink_security::direct::KdId, kd: Kd, peer: Identity) -> KdRecord {
-        KdRecord::agreed(id, kd, peer, self.now.plus_millis(self.config.kd_lifetime), self.number())
+    /// The record of a KD that was agreed on now. It ends with the certificate that vouched for the peer.
+    pub(super) fn record(&self, id: KdId, agreed: AgreedKd, peer: Identity) -> KdRecord {
+        let AgreedKd { kd, vouched } = agreed;
+        let guard = self.credentials.as_ref().map_or(0, |own| own.trust.guard);
+        let end = vouched.as_ref().map(|vouched| vouched.end.plus_millis(guard));
+        let life = self.clock.plus_millis(self.config.kd_lifetime);
+        KdRecord {
+            id,
+            kd,
+            peer,
+            method: Method::Signed,
+            expiry: end.map_or(life, |end| life.min(end)),
+            created_at: self.number(),
+            connection: Connection::default(),
+            vouched,
+        }
+    }
+
+    /// Whether a revocation list names the certificate that vouched for a KD.
+    pub(super) fn is_revoked(&self, record: &KdRecord) -> bool {
+        let trust = self.credentials.as_ref().map(|own| &own.trust);
+        record.vouched.as_ref().zip(trust).is_some_and(|(vouched, trust)| trust.revokes(vouched))
+    }
+
+    /// Removes KDs whose certificate is revoked, and those that ended. Those that ended go only when the clock has shown
+    /// so for a while: it may be wrong. Gives those that are revoked.
+    pub(super) fn purge(&mut self) -> Vec<(KdId, Identity)> {
+        let steady = self.now >= self.clock_set_at.plus_millis(CLOCK_STEADY);
+        let ended = steady && self.keyring.derived().any(|record| self.clock >= record.expiry);
+        if !core::mem::take(&mut self.keys_changed) && !ended {
+            return Vec::new();
+        }
+        let (mut changes, mut revoked) = (Vec::new(), Vec::new());
+        for record in self.keyring.derived() {
+            let why = match self.is_revoked(record) {
+                true => "its certificate was revoked",
+                false if steady && self.clock >= record.expiry => "it expired",
+                false => continue,
+            };
+            changes.push((Change::Remove(record.id, record.peer.clone()), why));
+        }
+        for (change, why) in &changes {
+            if let Change::Remove(id, identity) = change {
+                self.keyring.apply(change.copy());
+                if *why != "it expired" {
+                    revoked.push((*id, identity.clone()));
+                }
+                self.note(Note::KdEnded { identity: identity.clone(), why });
+            }
+        }
+        if !changes.is_empty() {
+            self.store(changes.into_iter().map(|(change, _)| change).collect());
+        }
+        revoked
     }
 }

@@ -2,7 +2,7 @@
 
 use sidelink_security::counter::UtcTime;
 use sidelink_security::counter::reserve::{CommitError, CounterStore, Lease, ReserveConfig, StreamId};
-use sidelink_security::direct::signed::{Credential, Trust};
+use sidelink_security::direct::signed::{CertificateError, Credential, Trust};
 use sidelink_security::kdf::own::stream_id;
 
 use super::config::Config;
@@ -56,12 +56,14 @@ impl LinkManager {
     /// Adds a KD that is durable already: what the store holds, in the order in which it was made.
     pub fn add_kd(&mut self, record: KdRecord) {
         self.local.keyring.add(record);
+        self.local.keys_changed = true;
     }
 
     /// Lets this UE agree on a KD by signatures with peers of whom it has none, and make a new one when re-keying asks
     /// for it.
     pub fn authenticate_with(&mut self, credential: Credential, trust: Trust) {
         self.local.credentials = Some(Credentials { credential, trust });
+        self.local.keys_changed = true;
         self.establish_by(Box::new(Signed));
     }
 
@@ -71,12 +73,22 @@ impl LinkManager {
         self.local.methods.push(method);
     }
 
-    /// Whom this UE trusts: to install a revocation list.
-    pub const fn trust(&mut self) -> Option<&mut Trust> {
-        match &mut self.local.credentials {
-            Some(credentials) => Some(&mut credentials.trust),
-            None => None,
+    /// Uses a revocation list (DER). With the next input the KDs that its certificates made are removed, and their links
+    /// released.
+    ///
+    /// # Errors
+    /// No trusted root issued it, or it is not newer than the one in use.
+    pub fn install_crl(&mut self, der: &[u8]) -> Result<(), CertificateError> {
+        self.local.keys_changed = true;
+        let roots = self.local.credentials.iter_mut().flat_map(|own| &mut own.trust.roots);
+        let mut result = Err(CertificateError::Issuer);
+        for root in roots {
+            match root.install_crl(der) {
+                Err(CertificateError::Issuer) => {}
+                installed => result = installed,
+            }
         }
+        result
     }
 
     /// The rules.
@@ -170,14 +182,24 @@ impl LinkManager {
 
     fn deadline(&self) -> Option<UtcTime> {
         let links = self.links.iter().map(|link| link.state.deadline(&self.local));
-        links.chain(self.half_open.deadline()).min()
+        let first = links.chain(self.half_open.deadline()).min();
+        first.map(|timer| self.local.on_clock(timer))
     }
 
-    /// Time goes on, never back: what is due is done.
-    fn advance(&mut self, now: UtcTime) {
-        self.local.now = self.local.now.max(now);
+    /// Time goes on: what is due is done.
+    fn advance(&mut self, clock: UtcTime) {
+        self.local.set_clock(clock);
         let now = self.local.now;
         self.half_open.expire(now);
+        for (kd, identity) in self.local.purge() {
+            let of_kd = |link: &Link| {
+                link.common.identity == identity && link.keys().is_some_and(|keys| keys.kd == kd)
+            };
+            if let Some(id) = self.links.iter().find(|link| of_kd(link)).map(|link| link.common.id) {
+                // It is up: it can be released.
+                let _ = self.release(id);
+            }
+        }
         let mut index = 0;
         while let Some(link) = self.links.get(index) {
             let id = link.common.id;
@@ -254,8 +276,8 @@ impl LinkManager {
         if self.links.len() >= self.local.config.links {
             return Err(Error::TooManyLinks { max: self.local.config.links });
         }
-        let (now, number) = (self.local.now, self.local.number());
-        let shared = self.local.keyring.of_peer(&identity, now, number).next().is_some();
+        let (now, clock, number) = (self.local.now, self.local.clock, self.local.number());
+        let shared = self.local.keyring.of_peer(&identity, clock, number).next().is_some();
         if !shared && self.local.methods.is_empty() {
             return Err(Error::NoKey);
         }
@@ -319,6 +341,7 @@ impl LinkManager {
         let Some(at) = self.local.storing.iter().position(|(t, _)| *t == ticket) else { return };
         let (_, changes) = self.local.storing.remove(at);
         changes.into_iter().for_each(|change| self.local.keyring.apply(change));
+        self.local.keys_changed = true;
         self.mark_in_use();
         if self.half_open_stored(ticket) {
             return;

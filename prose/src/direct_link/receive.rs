@@ -83,7 +83,16 @@ impl LinkManager {
                 state => (Next::To(state), Ok(())),
             });
         }
-        let (opened, from) = link.state.open(id, (lcid, header), octets, self.local.config.profile)?;
+        let opened = link.state.open(id, (lcid, header), octets, self.local.config.profile);
+        if matches!(opened, Err(PduRefusal::Late | PduRefusal::TooFarAhead)) && !lcid.is_signalling() {
+            self.with(index, |mut state, link, local| {
+                if let State::Up(up) = &mut state {
+                    up.data_refused(link, local);
+                }
+                (Next::To(state), ())
+            });
+        }
+        let (opened, from) = opened?;
         if matches!(from, OpenedBy::Renamed) {
             self.with(index, |state, link, local| match state {
                 State::Up(up) => (up.updated(link, local).into(), ()),
@@ -112,7 +121,11 @@ impl LinkManager {
         let (id, peer) = (link.common.id, link.common.remote);
         if !lcid.is_signalling() {
             let (sdu_type, data) = (header.sdu_type, octets.to_vec());
-            return self.local.push(Output::Received(Received { link: id, lcid, sdu_type, assurance, data }));
+            self.local.push(Output::Received(Received { link: id, lcid, sdu_type, assurance, data }));
+            if let State::Up(up) = &mut link.state {
+                up.session.ask_for_proof(&mut link.common, &mut self.local);
+            }
+            return;
         }
         match parse(self.local.config.profile, octets) {
             Ok(repr) => {

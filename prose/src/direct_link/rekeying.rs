@@ -21,6 +21,9 @@ use sidelink_wire::ids::Lcid;
 use sidelink_wire::pc5_signalling::{AuthenticationPhase, Body, RekeyingRequest};
 use sidelink_wire::pdcp::OneToOneRepr;
 
+/// Data that is refused because of its SN before a re-keying begins. Some comes late on any air.
+const OUT_OF_STEP: u8 = 16;
+
 /// Initiating: the request is sent.
 #[derive(Debug)]
 pub(super) struct Rekeying {
@@ -123,6 +126,19 @@ impl Up {
             && self.start_rekeying(link, local, false) == Ok::<(), Error>(())
         {
             local.note(Note::RekeyingDue { peer: link.remote, left });
+        }
+    }
+
+    /// Data was refused because of its SN. A forged SN may have moved the window past what the peer sends: a new key gives
+    /// new windows.
+    pub(super) fn data_refused(&mut self, link: &mut Common, local: &mut Local) {
+        self.session.out_of_step = self.session.out_of_step.saturating_add(1);
+        if self.session.out_of_step >= OUT_OF_STEP
+            && !self.session.rekeyed_lately(local)
+            && self.start_rekeying(link, local, false) == Ok::<(), Error>(())
+        {
+            self.session.out_of_step = 0;
+            local.note(Note::OutOfStep { peer: link.remote });
         }
     }
 

@@ -11,7 +11,7 @@ use sidelink_security::pdu::{Assurance, PduRefusal};
 
 use super::frame;
 use super::kd::{Identity, KdRecord};
-use super::key_establishment::{Heard, Refusal, Step, Steps};
+use super::key_establishment::{AgreedKd, Heard, Refusal, Step, Steps};
 use super::link::Common;
 use super::local::{Half, Local};
 use super::note::PduError;
@@ -50,7 +50,7 @@ struct Agreement {
     cookie: bool,
     /// The request, which both ends authenticate.
     message: Vec<u8>,
-    agreed: Option<Kd>,
+    agreed: Option<AgreedKd>,
 }
 
 /// A command that fits, and is proven.
@@ -198,7 +198,7 @@ impl Request {
     }
 
     /// The KD that the authentication gave.
-    pub(super) fn agreed(&mut self, kd: Kd) {
+    pub(super) fn agreed(&mut self, kd: AgreedKd) {
         if let Some(agreement) = &mut self.agreement {
             agreement.agreed = Some(kd);
         }
@@ -249,13 +249,13 @@ impl Request {
     fn kd_of<'a>(&'a self, link: &Common, local: &'a Local, msb: Option<[u8; 2]>) -> Option<(&'a Kd, KdId)> {
         match msb {
             Some(msb) => {
-                let kd = self.agreement.as_ref()?.agreed.as_ref()?;
-                Some((kd, KdId::from_halves(u16::from_be_bytes(msb), self.kd_lsb())))
+                let agreed = self.agreement.as_ref()?.agreed.as_ref()?;
+                Some((&agreed.kd, KdId::from_halves(u16::from_be_bytes(msb), self.kd_lsb())))
             }
             None if self.reauthenticate => None,
             None => {
                 let kd = self.kd?;
-                Some((&local.keyring.find(kd, &link.identity, local.now, 0)?.kd, kd))
+                Some((&local.keyring.find(kd, &link.identity, local.clock, local.number())?.kd, kd))
             }
         }
     }

@@ -34,6 +34,8 @@ pub(super) struct Session {
     /// A keep-alive that is not answered yet.
     pub(super) keepalive: Option<Repeat>,
     pub(super) keepalive_counter: u32,
+    /// Data under the key that was refused because of its SN.
+    pub(super) out_of_step: u8,
 }
 
 /// What the target UE repeats when a complete comes again.
@@ -67,6 +69,7 @@ impl Session {
             acknowledged: None,
             keepalive: None,
             keepalive_counter: 0,
+            out_of_step: 0,
         }
     }
 
@@ -90,6 +93,7 @@ impl Session {
     /// New keys take over; the old ones still open.
     pub(super) fn switch(&mut self, active: Active, link: &Common, local: &Local) {
         let until = local.now.plus_millis(local.config.overlap);
+        self.out_of_step = 0;
         let old = core::mem::replace(&mut self.active, active).retire();
         self.retired.push(Old { retired: old, until, local: link.local, remote: link.remote });
         if self.retired.len() > local.config.retired {

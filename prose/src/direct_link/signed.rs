@@ -3,10 +3,11 @@
 use core::mem;
 
 use sidelink_security::direct::signed::{
-    Challenged, Ephemeral, Failure, KeyInfo, METHOD, challenge, respond,
+    Challenged, Ephemeral, Failure, KeyInfo, METHOD, Vouched, challenge, respond,
 };
 
-use super::key_establishment::{Credentials, Heard, KeyEstablishment, Party, Refusal, Step, Steps};
+use super::kd::Identity;
+use super::key_establishment::{AgreedKd, Credentials, Heard, KeyEstablishment, Party, Refusal, Step, Steps};
 use super::note::Cause;
 
 /// The method.
@@ -55,7 +56,7 @@ impl Steps for Initiating {
         let remote = &party.remote.value;
         let Credentials { credential, trust } = own;
         let (answer, kd) = respond(&self.0, credential, trust, party.clock, remote, party.request, content)?;
-        Ok(Step::SendAgreed(answer, kd))
+        Ok(Step::SendAgreed(answer, AgreedKd { kd, vouched: Vouched::of_challenge(content) }))
     }
 }
 
@@ -73,6 +74,7 @@ enum Target {
 impl Steps for Target {
     fn step(&mut self, party: &Party<'_>, heard: Heard<'_>) -> Result<Step, Refusal> {
         let Some(Credentials { credential, trust }) = party.credentials else { return Ok(Step::Wait) };
+        can_be_certified(party)?;
         match (heard, &*self) {
             (Heard::Begin, Self::Asked { .. }) => {
                 let Self::Asked { info, ephemeral } = mem::replace(self, Self::Ended) else {
@@ -85,11 +87,21 @@ impl Steps for Target {
             }
             (Heard::Container(content), Self::Challenged(challenged)) => {
                 let (remote, local) = (&party.remote.value, &party.local.value);
-                Ok(Step::Agreed(challenged.finish(trust, party.clock, remote, local, content)?))
+                let kd = challenged.finish(trust, party.clock, remote, local, content)?;
+                Ok(Step::Agreed(AgreedKd { kd, vouched: Vouched::of_response(content) }))
             }
             _ => Ok(Step::Wait),
         }
     }
+}
+
+/// Certificates and raw keys name users; nothing vouches for an identity of another type, such as an IMSI.
+fn can_be_certified(party: &Party<'_>) -> Result<(), Refusal> {
+    if party.remote.kind == Identity::USER {
+        return Ok(());
+    }
+    let why = format!("a credential names users, not identities of type {}", party.remote.kind);
+    Err(Refusal { cause: Cause::AuthenticationFailure, why })
 }
 
 impl From<&Failure> for Cause {

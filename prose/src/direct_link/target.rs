@@ -5,12 +5,11 @@ use sidelink_security::cipher::Algorithm;
 use sidelink_security::direct::{
     Active, Chosen, Command, KdId, KdSessId, Offer, Proposed, Stated, pick_half,
 };
-use sidelink_security::keys::Kd;
 
 use super::frame;
 use super::io::{Output, Pdu};
 use super::kd::{Change, Identity, KdRecord, Ticket};
-use super::key_establishment::{Heard, Refusal, Step, Steps};
+use super::key_establishment::{AgreedKd, Heard, Refusal, Step, Steps};
 use super::link::Common;
 use super::local::Local;
 use super::note::{Note, PduError};
@@ -276,7 +275,7 @@ impl Local {
         peer: Layer2Id,
         remote: &Identity,
         offer: Offer,
-        kd: Kd,
+        kd: AgreedKd,
         in_use: Option<(Chosen, bool)>,
     ) -> Option<(AwaitingComplete, Vec<u8>)> {
         let record = self.new_record(kd, remote.clone())?;
@@ -292,7 +291,7 @@ impl Local {
     }
 
     /// A KD that was agreed on; its ID has the target UE's half so far.
-    fn new_record(&mut self, kd: Kd, peer: Identity) -> Option<KdRecord> {
+    fn new_record(&mut self, kd: AgreedKd, peer: Identity) -> Option<KdRecord> {
         let drawn = self.draw()?;
         let wish = u16::from_be_bytes([drawn[0], drawn[1]]);
         let msb = pick_half(wish, u16::MAX, |half| self.keyring.half_taken(|id| id.msb() == half))?;

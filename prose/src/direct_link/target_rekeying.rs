@@ -78,8 +78,8 @@ impl Up {
             }
             return;
         }
-        let (now, number) = (local.now, local.number());
-        let record = local.keyring.find(self.session.kd, &link.identity, now, number).map(KdRecord::copy);
+        let (clock, number) = (local.clock, local.number());
+        let record = local.keyring.find(self.session.kd, &link.identity, clock, number).map(KdRecord::copy);
         let Some(record) = record else {
             return self.session.refuse_rekeying(link, local, Cause::AuthenticationFailure);
         };
@@ -173,7 +173,7 @@ impl Up {
         link: &Common,
         local: &mut Local,
         target: TargetRekeying,
-        kd: sidelink_security::keys::Kd,
+        kd: super::key_establishment::AgreedKd,
     ) {
         let (offer, in_use) = (target.offer, Some(self.in_use()));
         self.exchange = Exchange::TargetRekeying(target);
@@ -266,7 +266,7 @@ impl Local {
     fn wants_new_kd(&self, record: &KdRecord) -> bool {
         match self.config.new_kd {
             NewKd::WhenAsked => false,
-            NewKd::WhenDue => record.due(self.now, self.number(), self.config.kd_lifetime),
+            NewKd::WhenDue => record.due(self.clock, self.number(), self.config.kd_lifetime),
             NewKd::Always => true,
         }
     }

@@ -76,6 +76,13 @@ impl Session {
         None
     }
 
+    /// Asks the peer to prove its SN when much came that no MAC-I covers.
+    pub(super) fn ask_for_proof(&mut self, link: &mut Common, local: &mut Local) {
+        if self.keepalive.is_none() && self.active.wants_proof() {
+            self.keep_alive(link, local, 1);
+        }
+    }
+
     fn keep_alive(&mut self, link: &mut Common, local: &mut Local, tries: u8) {
         let deadline = local.now.plus_millis(local.config.t4101());
         self.keepalive = Some(Repeat { deadline, tries });

@@ -332,7 +332,7 @@ impl World {
 fn shown(state: &State) -> String {
     match state {
         State::Connecting => "connecting".to_owned(),
-        State::Up { role, keys } => format!("up {} {keys:?}", *role == Role::Initiating),
+        State::Up { role, keys, .. } => format!("up {} {keys:?}", *role == Role::Initiating),
         State::Renamed { source, keys } => format!("renamed {source} {keys:?}"),
         State::Rekeyed { keys, new_kd } => format!("rekeyed {new_kd} {keys:?}"),
         State::Closed { why } => format!("closed {why:?}"),

@@ -1,6 +1,6 @@
 //! The states of an agreement on a session key, for either side.
 
-use super::context::{Context, Fingerprint, Kind, Opened, Root, SendError, Ticket};
+use super::context::{Context, Fingerprint, Kind, Opened, Root, SendError, Ticket, UNPROVEN_AHEAD};
 use super::{Capabilities, Chosen, Disagreement, KdSessId, Nonce, Policy, Profile, Stated};
 use crate::cipher::Algorithm;
 use crate::keys::Kd;
@@ -265,6 +265,12 @@ impl Active {
     /// Whether so many SN are used, by either side, that a new key is due.
     pub fn wants_rekeying(&self) -> bool {
         self.0.left() <= 0x1_0000 - u32::from(Self::REKEY_AT) || self.0.heard() >= Self::REKEY_AT
+    }
+
+    /// Whether the peer has sent so much without a MAC-I that it should prove its SN: with the answer to a keep-alive,
+    /// before it is refused as too far ahead.
+    pub fn wants_proof(&self) -> bool {
+        self.0.unproven_ahead() > UNPROVEN_AHEAD / 2
     }
 
     /// Octets that protection adds behind the data.

@@ -25,8 +25,10 @@ use crate::keys::Kd;
 
 pub mod certificate;
 pub mod issue;
+mod vouched;
 
 pub use certificate::{CertificateError, Root};
+pub use vouched::Vouched;
 
 /// The octet of this method in the containers.
 pub const METHOD: u8 = 2;

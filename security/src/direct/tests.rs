@@ -134,8 +134,8 @@ fn bidding_down_shows_in_the_echo() {
     let requested = Requested::new(terms(Profile::Lte), asked, policy);
     // T4.1-2: the strong algorithms cleared on the way, down to null.
     let weaker = Capabilities { eea: 0x80, eia: 0x80 };
-    let chosen = policy.choose(weaker, None).unwrap();
-    assert_eq!(chosen, Chosen { eea: Algorithm::Null, eia: Algorithm::Null });
+    let chosen = Chosen { eea: Algorithm::Null, eia: Algorithm::Null };
+    assert_eq!(policy.choose(weaker, None), Err(Disagreement::NullRefused(chosen)));
     let refused = requested.judge(&command(chosen, weaker));
     assert_eq!(refused.err(), Some(Disagreement::EchoDiffers { sent: asked.capabilities, echoed: weaker }));
     // Where everything is required, null is refused before it is chosen.
@@ -377,4 +377,52 @@ fn the_mac_of_a_command_comes_before_its_content() {
     let unproven = Requested::new(terms(Profile::Lte), asked, policy).command(&kd, &null).unwrap();
     let refused = unproven.prove(1, LCID, &mut [0; HEADER + 8], HEADER).unwrap_err();
     assert!(matches!(refused, CommandRefusal::Disagrees { proven: false, .. }));
+}
+
+/// Whoever answers first would choose null integrity, and prove nobody: a policy that prefers integrity neither offers it
+/// nor follows it, at either end.
+#[test]
+fn null_integrity_is_only_for_who_wants_none() {
+    use Need::{NotNeeded, Preferred, Required};
+    let null = Chosen { eea: Algorithm::Null, eia: Algorithm::Null };
+    for integrity in [Required, Preferred, NotNeeded] {
+        let policy = Policy { integrity, ciphering: NotNeeded, ..Policy::default() };
+        assert_eq!(policy.capabilities().eia & 0x80 != 0, integrity == NotNeeded);
+        let offered = Capabilities { eea: 0x80, eia: 0xf0 };
+        let weak = Stated { integrity: NotNeeded, ciphering: NotNeeded };
+        assert_eq!(policy.choose(offered, Some(weak)).is_ok(), integrity == NotNeeded, "{integrity:?}");
+        assert_eq!(policy.check(offered, null).is_ok(), integrity == NotNeeded, "{integrity:?}");
+    }
+}
+
+/// What no MAC-I covers moves the window so far beyond what one covered, and no further: a forged SN silences no peer for
+/// good, and a peer that proves its SN is not refused.
+#[test]
+fn an_unproven_sn_moves_the_window_only_so_far() {
+    let (mut sender, mut receiver) = linked(terms(Profile::Lte), Policy::default());
+    let mut forged = vec![0x40, 0, 0, 0xff, 0xff, 1, 2, 3];
+    for sn in [0xffff, 0x2000, 1 + context::UNPROVEN_AHEAD + 1] {
+        let refused = receiver.open(sn, 3, Kind::User, &mut forged, HEADER);
+        assert_eq!(refused, Err(PduRefusal::TooFarAhead), "{sn:x}");
+    }
+    for number in 0..600u16 {
+        let mut sent = send(&mut sender, 3, Kind::User, &number.to_be_bytes());
+        assert!(receiver.open(sn(&sent), 3, Kind::User, &mut sent, HEADER).is_ok());
+    }
+    assert!(!receiver.wants_proof());
+    for _ in 600..context::UNPROVEN_AHEAD - 4 {
+        let mut sent = send(&mut sender, 3, Kind::User, b"data");
+        assert!(receiver.open(sn(&sent), 3, Kind::User, &mut sent, HEADER).is_ok());
+    }
+    assert!(receiver.wants_proof());
+    let mut proof = send(&mut sender, 30, Kind::Signalling, b"alive");
+    assert!(receiver.open(sn(&proof), 30, Kind::Signalling, &mut proof, HEADER).is_ok());
+    assert!(!receiver.wants_proof());
+    for _ in 0..context::UNPROVEN_AHEAD {
+        let mut sent = send(&mut sender, 3, Kind::User, b"data");
+        assert!(receiver.open(sn(&sent), 3, Kind::User, &mut sent, HEADER).is_ok());
+    }
+    let mut sent = send(&mut sender, 3, Kind::User, b"data");
+    let refused = receiver.open(sn(&sent), 3, Kind::User, &mut sent, HEADER);
+    assert_eq!(refused, Err(PduRefusal::TooFarAhead));
 }

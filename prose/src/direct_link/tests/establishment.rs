@@ -57,9 +57,11 @@ impl Steps for End {
                 Ok(Step::Send(b"ready".to_vec()))
             }
             (Heard::Answer(key), false) => {
-                Ok(Step::SendAgreed(b"ready".to_vec(), Kd::try_from(key).map_err(|_| refused())?))
+                Ok(Step::SendAgreed(b"ready".to_vec(), Kd::try_from(key).map_err(|_| refused())?.into()))
             }
-            (Heard::Container(b"ready"), true) => Ok(self.kd.take().map_or(Step::Wait, Step::Agreed)),
+            (Heard::Container(b"ready"), true) => {
+                Ok(self.kd.take().map_or(Step::Wait, |kd| Step::Agreed(kd.into())))
+            }
             _ => Err(refused()),
         }
     }

@@ -114,6 +114,16 @@ impl Root {
         Ok(())
     }
 
+    /// Its name, DER.
+    pub(super) fn name(&self) -> &[u8] {
+        &self.name
+    }
+
+    /// Whether its revocation list names this serial number.
+    pub(super) fn revokes(&self, serial: &[u8]) -> bool {
+        self.revoked.iter().any(|revoked| revoked == serial)
+    }
+
     /// Whether a certificate names this root as its issuer.
     pub(super) fn issued(&self, der: &[u8]) -> bool {
         let issuer = parse(der).ok().and_then(|c| c.tbs_certificate().issuer().to_der().ok());
@@ -162,6 +172,14 @@ pub(super) fn verify(
         return Err(Failure::WrongIdentity);
     }
     key(&certificate).map_err(Failure::Certificate)
+}
+
+/// Issuer (DER), serial number and first moment after the validity of a certificate.
+pub(super) fn ends(der: &[u8]) -> Option<(Vec<u8>, Vec<u8>, UtcTime)> {
+    let certificate = parse(der).ok()?;
+    let tbs = certificate.tbs_certificate();
+    let end = UtcTime::from_millis(millis(&tbs.validity().not_after).saturating_add(1000));
+    Some((tbs.issuer().to_der().ok()?, tbs.serial_number().as_bytes().to_vec(), end))
 }
 
 /// The common name of a certificate's subject (DER), where there is exactly one.
