@@ -2,7 +2,7 @@
 //! TS 24.334 §10.4 and TS 33.303 §6.5 (both from memory and an implementation), TR 33.833 §6.4.1, TS 24.554 §7.2.
 //!
 //! ```text
-//! UE_1                                                  UE_2
+//! initiating UE (UE_1)                                  target UE (UE_2)
 //!  | DIRECT_COMMUNICATION_REQUEST         LCID 28 ------> |  half open
 //!  | <------ 29  SECURITY_MODE_COMMAND, new MAC-I         |
 //!  | SECURITY_MODE_COMPLETE, ciphered          29 ------> |  up
@@ -17,23 +17,37 @@
 //!  | IDENTIFIER_UPDATE_ACK, new name           30 ------> |  uses the new name
 //! ```
 //!
-//! A [`Hub`] holds all links of a UE. It has no clock, no chance, no store and no radio: time and seeds are inputs,
-//! what must be durable is an output, and the PDUs go through the layer 2 of whoever drives it. The run loop is that of
-//! `sidelink_mac::engine`: one [`Input`], then [`Hub::poll_output`] until [`Output::Timeout`].
+//! A [`LinkManager`] holds all links of a UE. It has no clock, no source of randomness, no store and no radio: time and
+//! seeds are inputs, what must be durable is an output, and the PDUs go through the layer 2 of the driver. The run loop is
+//! that of `sidelink_mac::engine`: one [`Input`], then [`LinkManager::poll_output`] until [`Output::Timeout`].
 //!
-//! - **Whoever is not proven ends nothing.** Unprotected refusals are hints, a wrong PDU changes no state, a request
+//! ```text
+//! manager                     routes PDUs and events                     receive: which link, which key
+//! link                        what a link is, and its states             local: what all links share
+//! initiating                  set-up, UE_1     request: what both set-up and re-keying ask with
+//! half_open, target           set-up, UE_2     target: the states that both set-up and re-keying have
+//! session, timers             a link in use
+//! rekeying, target_rekeying, identifier_update                           exchanges on a link in use
+//! key_establishment, signed   how a KD comes to be                       connection: one-time names
+//! config, io, note, kd, ports, frame
+//! ```
+//!
+//! Every state is a struct that owns its keys, and moves by consuming itself. A link in use has one exchange at a time.
+//!
+//! - **An unproven message ends nothing.** Unprotected refusals are hints, a wrong PDU changes no state, a request
 //!   in the clear takes a place in a bounded table and no more.
-//! - **Tries** have fresh nonces, bound to a session number that is durable before it is used: no crash, and no broken
-//!   source of chance, makes a session key twice.
+//! - **Tries** have fresh nonces, bound to a session number that is durable before it is used: neither a crash nor a
+//!   faulty RNG makes a session key twice.
 //! - **Timers** follow the SC period: see [`Config`].
-//! - **Glare**: where both ask, the layer-2 identity that is lower stays UE_1.
+//! - **Glare**: where both ask, the lower layer-2 identity stays the initiating UE.
 //! - **Identifiers** (NR): layer-2 identities and the name of the session key change together, and SN begin again; the
-//!   old ones still hear for a while, so that nothing is lost.
-//! - **Connection identities** (LTE, off at first): a request says a name that the peer gave for one use, and no other.
-//! - **Keys**: a new KD is durable on both sides before its predecessor goes; session keys are never durable.
+//!   old ones are still heard for a while, so that nothing is lost.
+//! - **Connection identities** (LTE, off at first): a request carries a name that the peer gave for one use, and no other.
+//! - **Keys**: a new KD is durable on both sides before its predecessor goes; session keys are never durable. A method
+//!   that agrees on a KD is a [`KeyEstablishment`], which may ask a network.
 //!
 //! ```
-//! use sidelink_prose::direct_link::{Config, Hub, Identity, Input, KdRecord, Output, State};
+//! use sidelink_prose::direct_link::{Config, Identity, Input, KdRecord, LinkManager, Output, Role, State};
 //! use sidelink_wire::ids::{Layer2Id, Lcid};
 //! use sidelink_wire::pdcp::SduType;
 //! use sidelink_security::counter::UtcTime;
@@ -56,12 +70,12 @@
 //! let ids = [Layer2Id::new(1)?, Layer2Id::new(2)?];
 //! let mut ues = Vec::new();
 //! for (id, own, peer) in [(ids[0], &mary, &john), (ids[1], &john, &mary)] {
-//!     let mut hub = Hub::open(Config::new(id, own.clone(), 40), &[id.value() as u8; 32], &mut Memory(0)).unwrap();
-//!     hub.add_kd(KdRecord::pre_shared(KdId(7), Kd::from([9; 32]), peer.clone()));
-//!     ues.push(hub);
+//!     let mut manager = LinkManager::open(Config::new(id, own.clone(), 40), &[id.value() as u8; 32], &mut Memory(0)).unwrap();
+//!     manager.add_kd(KdRecord::pre_shared(KdId(7), Kd::from([9; 32]), peer.clone()));
+//!     ues.push(manager);
 //! }
 //!
-//! // What one sends the other hears; here without a radio, and without a store, since no KD is made.
+//! // Each hears what the other sends; here without a radio, and without a store, since no KD is made.
 //! let now = UtcTime::from_millis(1_700_000_000_000);
 //! let mut heard = Vec::new();
 //! ues[0].handle_input(Input::Connect { now, peer: ids[1], identity: john })?;
@@ -75,7 +89,7 @@
 //!                     let (source, lcid) = (ids[from], pdu.lcid);
 //!                     ues[1 - from].handle_input(Input::Pdu { now, source, lcid, pdu: &pdu.octets })?;
 //!                 }
-//!                 Output::State { link, state: State::Up { initiator: true, .. }, .. } => {
+//!                 Output::State { link, state: State::Up { role: Role::Initiating, .. }, .. } => {
 //!                     let (lcid, sdu_type) = (Lcid::new(3)?, SduType::Ip);
 //!                     ues[from].handle_input(Input::Send { now, link, lcid, sdu_type, data: b"hello" })?;
 //!                 }
@@ -91,27 +105,34 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
-mod answering;
-mod asking;
-mod auth;
 mod config;
 mod connection;
 mod frame;
-mod hearing;
-mod hub;
-mod identifiers;
+mod half_open;
+mod identifier_update;
+mod initiating;
 mod io;
 mod kd;
+mod key_establishment;
 mod link;
+mod local;
+mod manager;
 mod note;
 mod ports;
+mod receive;
 mod rekeying;
-mod upkeep;
+mod request;
+mod session;
+mod signed;
+mod target;
+mod target_rekeying;
+mod timers;
 
 pub use config::{Config, NewKd};
-pub use hub::Hub;
-pub use io::{Closed, Error, Input, Keys, LinkId, Metered, Output, Pdu, Received, State};
+pub use io::{Closed, Error, Input, Keys, LinkId, Metered, Output, Pdu, Received, Role, State};
 pub use kd::{Change, Connection, Identity, KdRecord, MAX_IDENTITY, Method, Ticket};
+pub use key_establishment::{AgreedKd, Credentials, Heard, KeyEstablishment, Party, Refusal, Step, Steps};
+pub use manager::LinkManager;
 pub use note::{Cause, Note, PduError};
 pub use ports::KdStore;
 

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use std::convert::Infallible;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-use sidelink_prose::direct_link::{Config, Hub, Identity, Input, KdRecord, Output, Pdu, State};
+use sidelink_prose::direct_link::{Config, Identity, Input, KdRecord, LinkManager, Output, Pdu, State};
 use sidelink_security::counter::UtcTime;
 use sidelink_security::counter::reserve::{CounterStore, StreamId};
 use sidelink_security::direct::{Fingerprint, KdId, Profile};
@@ -91,7 +91,7 @@ struct Links {
 }
 
 struct World {
-    hubs: [Hub; 2],
+    managers: [LinkManager; 2],
     now: u64,
     channel: Vec<(usize, Pdu)>,
     sent: BTreeSet<(usize, Fingerprint, [u8; 4])>,
@@ -127,18 +127,26 @@ fn forged(nr: bool) -> Vec<(usize, Pdu)> {
 
 impl World {
     fn new(key: u8, nr: bool) -> Self {
-        let hub = |ue: usize| {
+        let manager = |ue: usize| {
             let mut config = Config::new(id(ue), name(ue), 40);
             config.tries = 2;
             config.updates = nr;
             config.profile = if nr { Profile::Nr } else { Profile::Lte };
             config.rekey_interval = 0;
-            let mut hub = Hub::open(config, &[ue as u8 ^ key; 32], &mut Memory(0)).unwrap();
-            hub.add_kd(KdRecord::pre_shared(KdId(7), Kd::from([key; 32]), name(1 - ue)));
-            hub
+            let mut manager = LinkManager::open(config, &[ue as u8 ^ key; 32], &mut Memory(0)).unwrap();
+            manager.add_kd(KdRecord::pre_shared(KdId(7), Kd::from([key; 32]), name(1 - ue)));
+            manager
         };
         let (sent, own) = (BTreeSet::new(), [BTreeSet::new(), BTreeSet::new()]);
-        Self { hubs: [hub(0), hub(1)], now: T0, channel: Vec::new(), sent, counted: true, renames: nr, own }
+        Self {
+            managers: [manager(0), manager(1)],
+            now: T0,
+            channel: Vec::new(),
+            sent,
+            counted: true,
+            renames: nr,
+            own,
+        }
     }
 
     fn apply(&mut self, event: Event, forged: &[(usize, Pdu)]) {
@@ -147,20 +155,20 @@ impl World {
             Event::Connect(ue) => {
                 let connect = Input::Connect { now, peer: id(1 - ue), identity: name(1 - ue) };
                 // Refused where a link exists: nothing happens then.
-                let _ = self.hubs[ue].handle_input(connect);
+                let _ = self.managers[ue].handle_input(connect);
                 self.drain(ue);
             }
             Event::Rekey(ue) => {
-                let up = self.hubs[ue].links().next().filter(|(_, _, keys)| keys.is_some());
+                let up = self.managers[ue].links().next().filter(|(_, _, keys)| keys.is_some());
                 if let Some((link, _, _)) = up {
-                    let _ = self.hubs[ue].handle_input(Input::Rekey { now, link, reauthenticate: false });
+                    let _ = self.managers[ue].handle_input(Input::Rekey { now, link, reauthenticate: false });
                     self.drain(ue);
                 }
             }
             Event::Update(ue) => {
-                let up = self.hubs[ue].links().next().filter(|(_, _, keys)| keys.is_some());
+                let up = self.managers[ue].links().next().filter(|(_, _, keys)| keys.is_some());
                 if let Some((link, _, _)) = up {
-                    let _ = self.hubs[ue].handle_input(Input::UpdateIdentifiers { now, link });
+                    let _ = self.managers[ue].handle_input(Input::UpdateIdentifiers { now, link });
                     self.drain(ue);
                 }
             }
@@ -175,7 +183,7 @@ impl World {
                 self.now = next.map_or(self.now, UtcTime::millis).max(self.now);
                 for ue in 0..2 {
                     let now = UtcTime::from_millis(self.now);
-                    self.hubs[ue].handle_input(Input::Tick { now }).unwrap();
+                    self.managers[ue].handle_input(Input::Tick { now }).unwrap();
                     self.drain(ue);
                 }
             }
@@ -184,15 +192,15 @@ impl World {
 
     fn take(&mut self, to: usize, pdu: &Pdu) {
         let now = UtcTime::from_millis(self.now);
-        if self.hubs[to].addresses().any(|address| address == pdu.peer) {
+        if self.managers[to].addresses().any(|address| address == pdu.peer) {
             let input = Input::Pdu { now, source: pdu.source, lcid: pdu.lcid, pdu: &pdu.octets };
-            self.hubs[to].handle_input(input).unwrap();
+            self.managers[to].handle_input(input).unwrap();
         }
         self.drain(to);
     }
 
     fn deadline(&mut self, ue: usize) -> Option<UtcTime> {
-        match self.hubs[ue].poll_output() {
+        match self.managers[ue].poll_output() {
             Output::Timeout(at) => at,
             _ => panic!("not drained"),
         }
@@ -200,7 +208,7 @@ impl World {
 
     fn drain(&mut self, ue: usize) {
         loop {
-            match self.hubs[ue].poll_output() {
+            match self.managers[ue].poll_output() {
                 Output::Pdu(pdu) => {
                     if let Some(session) = pdu.session {
                         let count = pdu.octets[1..5].try_into().unwrap();
@@ -222,8 +230,8 @@ impl World {
     }
 
     fn trace(mut self, events: Vec<Event>) -> Trace {
-        let up = |hub: &Hub| hub.links().find_map(|(_, _, keys)| keys);
-        let keys = [up(&self.hubs[0]), up(&self.hubs[1])];
+        let up = |manager: &LinkManager| manager.links().find_map(|(_, _, keys)| keys);
+        let keys = [up(&self.managers[0]), up(&self.managers[1])];
         // Who is up is so with a key that the other derived too: from both nonces and the shared KD.
         let proven = (0..2).all(|ue| keys[ue].is_none_or(|k| self.own[1 - ue].contains(&k.fingerprint)));
         // One key has one KD and one choice of algorithms on both sides, and one name where none is changing.
@@ -235,9 +243,9 @@ impl World {
         };
         let deadlines = [self.deadline(0), self.deadline(1)];
         let idle = self.channel.is_empty() && deadlines == [None, None];
-        let links = [self.hubs[0].links().count(), self.hubs[1].links().count()];
+        let links = [self.managers[0].links().count(), self.managers[1].links().count()];
         let mut digest = DefaultHasher::new();
-        format!("{:?} {:?}", self.hubs[0], self.hubs[1]).hash(&mut digest);
+        format!("{:?} {:?}", self.managers[0], self.managers[1]).hash(&mut digest);
         self.now.hash(&mut digest);
         for (to, pdu) in &self.channel {
             (to, pdu.source, pdu.peer, pdu.lcid, &pdu.octets).hash(&mut digest);

@@ -17,7 +17,8 @@
 //!  Retired: opens, never protects                               Retired
 //! ```
 //!
-//! - [`Requested::command`] checks the echo of the capabilities (bidding-down) and the policy before any key is used.
+//! - [`Unproven::prove`] verifies the MAC-I of a command first, and then its content: the echo of the capabilities
+//!   (bidding-down) and the policy.
 //! - [`Unproven`] and [`Proposed`] are consumed by the proof of the peer: a MAC-I under a key that only a holder of KD
 //!   can derive from both nonces.
 //! - A context counts each direction's SN once through, 1 to 0xFFFF, over all logical channels, and then refuses
@@ -27,8 +28,8 @@
 //! - Replay windows are one per logical channel, because a channel of higher priority overtakes.
 //!
 //! User data is ciphered and, as TR 33.833 key issue 4.2 wants it, **not** protected in its integrity: flipped bits
-//! reach the application, and a forged SN moves the window of that channel. `up_integrity` of [`Terms`] (the 5G twin)
-//! changes both.
+//! reach the application, and a forged SN moves the window of that channel, though not further than 4096 beyond what a
+//! MAC-I covered. `up_integrity` of [`Terms`] (the 5G twin) changes both.
 //!
 //! [`signed`] makes a KD where none is shared.
 //!
@@ -45,7 +46,9 @@ pub use context::{Fingerprint, Kind, Opened, SendError, Ticket};
 pub use entropy::Entropy;
 pub use identity::{KdId, KdSessId, pick_half};
 pub use policy::{Capabilities, Chosen, Disagreement, Need, Policy, Stated};
-pub use session::{Active, Command, Offer, Proposed, Renamed, Requested, Retired, Terms, Unproven};
+pub use session::{
+    Active, Command, CommandRefusal, Offer, Proposed, Renamed, Requested, Retired, Terms, Unproven,
+};
 
 /// Nonce_1 or Nonce_2. TS 33.536 §A.4.
 pub type Nonce = [u8; 16];

@@ -45,6 +45,8 @@ outcomes! {
     Replay = "replay",
     /// Behind the replay window.
     Late = "late",
+    /// Too far ahead for what no MAC-I covers.
+    TooFarAhead = "too_far_ahead",
     /// No key of this index or destination.
     UnknownKey = "unknown_key",
     /// Nothing that is followed.
@@ -92,6 +94,7 @@ impl From<PduRefusal> for Outcome {
             PduRefusal::Expired => Self::Expired,
             PduRefusal::Replay => Self::Replay,
             PduRefusal::Late => Self::Late,
+            PduRefusal::TooFarAhead => Self::TooFarAhead,
             PduRefusal::BadMac => Self::BadMac,
             PduRefusal::TooShort => Self::Malformed,
             PduRefusal::Unprotected => Self::Unprotected,

@@ -49,6 +49,8 @@ pub enum PduRefusal {
     Replay,
     /// The COUNT is behind the replay window.
     Late,
+    /// No MAC-I covers the COUNT, and it is further ahead than unproven ones may move the window.
+    TooFarAhead,
     /// The group's MAC-I is wrong.
     BadMac,
     /// Shorter than header and MAC-I.
@@ -67,6 +69,7 @@ impl PduRefusal {
             Self::Expired => "expired",
             Self::Replay => "replay",
             Self::Late => "late",
+            Self::TooFarAhead => "too_far_ahead",
             Self::BadMac => "bad_mac",
             Self::TooShort => "too_short",
             Self::Unprotected => "unprotected",
@@ -82,6 +85,7 @@ impl fmt::Display for PduRefusal {
             Self::Expired => "the PGK is not valid now",
             Self::Replay => "this COUNT was accepted before",
             Self::Late => "the COUNT is behind the replay window",
+            Self::TooFarAhead => "the COUNT is too far ahead for a PDU without a MAC-I",
             Self::BadMac => "wrong MAC-I",
             Self::TooShort => "shorter than header and MAC-I",
             Self::Unprotected => "without protection, which this group does not accept",

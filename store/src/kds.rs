@@ -6,17 +6,25 @@ use redb::{ReadableDatabase, ReadableTable, TableDefinition, TableError};
 use sidelink_prose::direct_link::{Change, Connection, Identity, KdRecord, KdStore, Method};
 use sidelink_security::counter::UtcTime;
 use sidelink_security::direct::KdId;
+use sidelink_security::direct::signed::Vouched;
 use sidelink_security::keys::Kd;
 use zeroize::Zeroizing;
 
 /// KD ID (4 octets), kind of the peer's identity, the identity -> the rest of the record with a checksum.
 const KDS: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("kds");
 
-/// Octets of a record: KD, method, expiry, born, connection identities, checksum.
-const LEN: usize = 32 + 1 + 8 + 8 + NAMES + 8;
+/// Octets of a record without its checksum: KD, method, expiry, session number, connection identities, certificate.
+const LEN: usize = 32 + 1 + 8 + 8 + NAMES + VOUCHED;
 
 /// Octets of three connection identities, each behind an octet that says whether it is there.
 const NAMES: usize = 3 * 5;
+
+/// Octets of the certificate that vouched: length of its serial number (0: no certificate), the number, hash of the
+/// issuer's name, end of the validity.
+const VOUCHED: usize = 1 + SERIAL + 32 + 8;
+
+/// The longest serial number (RFC 5280 §4.1.2.2).
+const SERIAL: usize = 20;
 
 fn key(id: KdId, peer: &Identity) -> Vec<u8> {
     let mut key = id.0.to_be_bytes().to_vec();
@@ -26,25 +34,34 @@ fn key(id: KdId, peer: &Identity) -> Vec<u8> {
 }
 
 fn value(record: &KdRecord) -> Zeroizing<Vec<u8>> {
-    let mut value = Zeroizing::new(Vec::with_capacity(LEN));
+    let mut value = Zeroizing::new(Vec::with_capacity(LEN + 8));
     value.extend_from_slice(record.kd.as_bytes());
     value.push(u8::from(record.method == Method::Signed));
     value.extend_from_slice(&record.expiry.millis().to_be_bytes());
-    value.extend_from_slice(&record.born.to_be_bytes());
-    let Connection { own, old, peer } = record.connection;
-    for name in [own, old, peer] {
+    value.extend_from_slice(&record.created_at.to_be_bytes());
+    let Connection { local, previous, remote } = record.connection;
+    for name in [local, previous, remote] {
         value.push(u8::from(name.is_some()));
         value.extend_from_slice(&name.unwrap_or_default());
     }
+    let mut vouched = [0; VOUCHED];
+    if let Some(Vouched { issuer, serial, end }) = &record.vouched {
+        let length = serial.len().min(SERIAL);
+        vouched[0] = length as u8;
+        vouched[1..=length].copy_from_slice(&serial[..length]);
+        vouched[1 + SERIAL..33 + SERIAL].copy_from_slice(issuer);
+        vouched[33 + SERIAL..].copy_from_slice(&end.millis().to_be_bytes());
+    }
+    value.extend_from_slice(&vouched);
     let sum = checksum(&[&key(record.id, &record.peer), &value]);
     value.extend_from_slice(&sum.to_be_bytes());
     value
 }
 
 fn record(key: &[u8], value: &[u8]) -> Option<KdRecord> {
-    // What was stored before there were connection identities is shorter.
+    // What was stored before there were connection identities, or certificates, is shorter.
     let (body, sum) = value.split_at_checked(value.len().checked_sub(8)?)?;
-    if ![LEN - 8, LEN - 8 - NAMES].contains(&body.len()) {
+    if ![LEN, LEN - VOUCHED, LEN - VOUCHED - NAMES].contains(&body.len()) {
         return None;
     }
     if checksum(&[key, body]).to_be_bytes() != sum {
@@ -56,14 +73,22 @@ fn record(key: &[u8], value: &[u8]) -> Option<KdRecord> {
         let (flag, name) = body.get(49 + 5 * index..54 + 5 * index)?.split_first()?;
         name.try_into().ok().filter(|_| *flag == 1)
     };
+    let vouched = || {
+        let (length, vouched) = body.get(LEN - VOUCHED..)?.split_first()?;
+        let serial = vouched.get(..usize::from(*length)).filter(|serial| !serial.is_empty())?.to_vec();
+        let issuer = vouched.get(SERIAL..SERIAL + 32)?.try_into().ok()?;
+        let end = vouched.get(SERIAL + 32..)?.try_into().ok().map(u64::from_be_bytes)?;
+        Some(Vouched { issuer, serial, end: UtcTime::from_millis(end) })
+    };
     Some(KdRecord {
         id: KdId(u32::from_be_bytes(key.get(..4)?.try_into().ok()?)),
         kd: Kd::from(*kd),
         peer: Identity { kind: *key.get(4)?, value: key.get(5..)?.to_vec() },
         method: if body[32] == 1 { Method::Signed } else { Method::PreShared },
         expiry: UtcTime::from_millis(number(33)?),
-        born: number(41)?,
-        connection: Connection { own: name(0), old: name(1), peer: name(2) },
+        created_at: number(41)?,
+        connection: Connection { local: name(0), previous: name(1), remote: name(2) },
+        vouched: vouched(),
     })
 }
 
@@ -107,7 +132,7 @@ impl KdStore for KeyStore {
                 );
             }
             // in the order in which they were made
-            all.sort_by_key(|record| record.born);
+            all.sort_by_key(|record| record.created_at);
             Ok(all)
         };
         read()
@@ -123,14 +148,19 @@ mod tests {
         let path = std::env::temp_dir().join(format!("sidelink-kds-{}", std::process::id()));
         let _ = std::fs::remove_file(&path);
         let peer = Identity::user("bob");
-        let make = |id: u32, born: u64| KdRecord {
+        let make = |id: u32, created_at: u64| KdRecord {
             id: KdId(id),
             kd: Kd::from([id as u8; 32]),
             peer: peer.clone(),
             method: Method::Signed,
             expiry: UtcTime::from_millis(77),
-            born,
-            connection: Connection { own: Some([id as u8; 4]), old: None, peer: Some([9; 4]) },
+            created_at,
+            connection: Connection { local: Some([id as u8; 4]), previous: None, remote: Some([9; 4]) },
+            vouched: (id == 2).then(|| Vouched {
+                issuer: [7; 32],
+                serial: vec![1, 2, 3],
+                end: UtcTime::from_millis(88),
+            }),
         };
         let mut store = KeyStore::create(&path).unwrap();
         assert!(store.kds().unwrap().is_empty());

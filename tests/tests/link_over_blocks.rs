@@ -2,7 +2,7 @@
 
 use sidelink_mac::engine::{Bearer, Config, Engine, Input, Output};
 use sidelink_mac::mux::Address;
-use sidelink_prose::direct_link::{self as links, Hub, Identity, KdRecord, State};
+use sidelink_prose::direct_link::{self as links, Identity, KdRecord, LinkManager, State};
 use sidelink_security::counter::UtcTime;
 use sidelink_security::counter::reserve::{CounterStore, StreamId};
 use sidelink_security::direct::KdId;
@@ -37,7 +37,7 @@ impl CounterStore for Store {
 fn a_link_over_transport_blocks() {
     let names = [Identity::user("mary"), Identity::user("john")];
     let ids = [Layer2Id::new(0x10).unwrap(), Layer2Id::new(0x11).unwrap()];
-    let mut ues: Vec<(Engine, Hub)> = (0..2)
+    let mut ues: Vec<(Engine, LinkManager)> = (0..2)
         .map(|own| {
             let mut engine = Engine::new(Config { one_to_one: true, ..Config::new(ids[own]) });
             engine.listen(Address::Ue(ids[own]));
@@ -46,9 +46,9 @@ fn a_link_over_transport_blocks() {
                 engine.add_bearer(Bearer { priority, ..bearer }).unwrap();
             }
             let config = links::Config::new(ids[own], names[own].clone(), 40);
-            let mut hub = Hub::open(config, &[own as u8; 32], &mut Store::default()).unwrap();
-            hub.add_kd(KdRecord::pre_shared(KdId(1), Kd::from([1; 32]), names[1 - own].clone()));
-            (engine, hub)
+            let mut manager = LinkManager::open(config, &[own as u8; 32], &mut Store::default()).unwrap();
+            manager.add_kd(KdRecord::pre_shared(KdId(1), Kd::from([1; 32]), names[1 - own].clone()));
+            (engine, manager)
         })
         .collect();
     let time = UtcTime::from_millis(1_700_000_000_000);
@@ -57,9 +57,9 @@ fn a_link_over_transport_blocks() {
     let mut heard = Vec::new();
     for _ in 0..8 {
         for own in 0..2 {
-            let (engine, hub) = &mut ues[own];
+            let (engine, manager) = &mut ues[own];
             loop {
-                match hub.poll_output() {
+                match manager.poll_output() {
                     links::Output::Pdu(pdu) => {
                         let (address, lcid) = (Address::Ue(pdu.peer), pdu.lcid);
                         let input = Input::SendPdu { address, lcid, pdu: &pdu.octets };
@@ -68,7 +68,8 @@ fn a_link_over_transport_blocks() {
                     links::Output::State { link, state: State::Up { .. }, .. } => {
                         let (lcid, sdu_type) = (Lcid::new(3).unwrap(), SduType::Ip);
                         let data = &[own as u8; 300];
-                        hub.handle_input(links::Input::Send { now: time, link, lcid, sdu_type, data })
+                        manager
+                            .handle_input(links::Input::Send { now: time, link, lcid, sdu_type, data })
                             .unwrap();
                     }
                     links::Output::Received(received) => heard.push((own, received.data)),
@@ -83,12 +84,12 @@ fn a_link_over_transport_blocks() {
                     blocks.push((address, block.to_vec()));
                 }
             }
-            let (engine, hub) = &mut ues[1 - own];
+            let (engine, manager) = &mut ues[1 - own];
             for (address, block) in blocks {
                 let group = address.group_destination();
                 engine.handle_input(Input::SlSch { now: time, group, block: &block }).unwrap();
                 while let Output::OneToOne { source, lcid, pdu, .. } = engine.poll_output() {
-                    hub.handle_input(links::Input::Pdu { now: time, source, lcid, pdu }).unwrap();
+                    manager.handle_input(links::Input::Pdu { now: time, source, lcid, pdu }).unwrap();
                 }
             }
         }

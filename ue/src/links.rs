@@ -1,11 +1,12 @@
-//! One-to-one links of a UE: the hub of `sidelink_prose::direct_link`, in time, with what it sends and stores.
+//! One-to-one links of a UE: the manager of `sidelink_prose::direct_link`, in time, with what it sends and stores.
 
 use super::error::BuildError;
 use super::link_status::{LinkBoard, LinkStatus};
 use super::refused::Refused;
 use serde::Deserialize;
 use sidelink_prose::direct_link::{
-    Change, Config, Error, Hub, Identity, Input, KdRecord, LinkId, Metered, Output, Pdu, State, Ticket,
+    Change, Config, Error, Identity, Input, KdRecord, LinkId, LinkManager, Metered, Output, Pdu, State,
+    Ticket,
 };
 use sidelink_security::counter::UtcTime;
 use sidelink_security::counter::reserve::{CounterStore, Granted, Reservation, StreamId};
@@ -40,7 +41,7 @@ pub(super) enum Wish {
 
 /// The links of one UE.
 pub struct Links {
-    hub: Hub,
+    manager: LinkManager,
     plans: Vec<Plan>,
     /// Links that are up, with their peers.
     up: Vec<(LinkId, Layer2Id)>,
@@ -108,10 +109,10 @@ impl Links {
         S::Error: Display,
     {
         let place = format!("links of {:?}", String::from_utf8_lossy(&config.identity.value));
-        let hub =
-            Hub::open(config, seed, store).map_err(|e| BuildError::Counters { place, why: e.to_string() })?;
+        let manager = LinkManager::open(config, seed, store)
+            .map_err(|e| BuildError::Counters { place, why: e.to_string() })?;
         let mut links = Self {
-            hub,
+            manager,
             plans: Vec::new(),
             up: Vec::new(),
             wishes: VecDeque::new(),
@@ -123,7 +124,7 @@ impl Links {
         for peer in peers {
             let Peer { id, identity, kd, connect, rekey, reauthenticate } = peer;
             if let Some((kd_id, kd)) = kd {
-                links.hub.add_kd(KdRecord::pre_shared(kd_id, kd, identity.clone()));
+                links.manager.add_kd(KdRecord::pre_shared(kd_id, kd, identity.clone()));
             }
             links.board.add(id, Some(String::from_utf8_lossy(&identity.value).into_owned()));
             links.plans.push(Plan { peer: id, identity, connect, rekey, reauthenticate, last_rekey: 0 });
@@ -133,12 +134,12 @@ impl Links {
 
     /// A KD that is durable.
     pub fn add_kd(&mut self, record: KdRecord) {
-        self.hub.add_kd(record);
+        self.manager.add_kd(record);
     }
 
     /// Authenticate with a signature where no KD is shared (method 2).
     pub fn authenticate_with(&mut self, credential: Credential, trust: Trust) {
-        self.hub.authenticate_with(credential, trust);
+        self.manager.authenticate_with(credential, trust);
     }
 
     /// Peers that are named in the configuration, by name.
@@ -154,7 +155,7 @@ impl Links {
     /// What became of each.
     pub fn status(&mut self) -> &[LinkStatus] {
         for (link, peer) in &self.up {
-            self.board.left(*peer, self.hub.left(*link));
+            self.board.left(*peer, self.manager.left(*link));
         }
         self.board.all()
     }
@@ -177,7 +178,7 @@ impl Links {
             LinkAction::Reauthenticate => Input::Rekey { now, link: up()?, reauthenticate: true },
             LinkAction::Release => Input::Release { now, link: up()? },
         };
-        let result = timed(&mut self.hub, &mut self.spent, input);
+        let result = timed(&mut self.manager, &mut self.spent, input);
         self.drain();
         Ok(result?)
     }
@@ -190,7 +191,8 @@ impl Links {
         for plan in &mut self.plans {
             if plan.connect == Some(age) {
                 let (peer, identity) = (plan.peer, plan.identity.clone());
-                if let Err(e) = timed(&mut self.hub, &mut self.spent, Input::Connect { now, peer, identity })
+                if let Err(e) =
+                    timed(&mut self.manager, &mut self.spent, Input::Connect { now, peer, identity })
                 {
                     self.wishes.push_back(Wish::Note(e.to_string()));
                 }
@@ -202,7 +204,7 @@ impl Links {
                 plan.last_rekey = age;
                 let reauthenticate = plan.reauthenticate;
                 if let Err(e) =
-                    timed(&mut self.hub, &mut self.spent, Input::Rekey { now, link, reauthenticate })
+                    timed(&mut self.manager, &mut self.spent, Input::Rekey { now, link, reauthenticate })
                 {
                     self.wishes.push_back(Wish::Note(e.to_string()));
                 }
@@ -231,7 +233,8 @@ impl Links {
         let link = self.up.iter().find(|(_, p)| *p == peer).map(|(link, _)| *link);
         let link = link.ok_or(Refused::NoLink(peer))?;
         let lcid = Lcid::LINK_DATA;
-        let result = timed(&mut self.hub, &mut self.spent, Input::Send { now, link, lcid, sdu_type, data });
+        let result =
+            timed(&mut self.manager, &mut self.spent, Input::Send { now, link, lcid, sdu_type, data });
         if result.is_ok() {
             self.board.data(peer, 0, data.len());
         }
@@ -259,7 +262,7 @@ impl Links {
     }
 
     fn input(&mut self, input: Input<'_>) {
-        if let Err(e) = timed(&mut self.hub, &mut self.spent, input) {
+        if let Err(e) = timed(&mut self.manager, &mut self.spent, input) {
             self.wishes.push_back(Wish::Note(e.to_string()));
         }
     }
@@ -267,7 +270,7 @@ impl Links {
     fn drain(&mut self) {
         let mut quiet = true;
         loop {
-            let wish = match self.hub.poll_output() {
+            let wish = match self.manager.poll_output() {
                 Output::Pdu(pdu) => Wish::Pdu(pdu),
                 Output::Received(received) => {
                     let peer = self.up.iter().find(|(link, _)| *link == received.link);
@@ -291,6 +294,11 @@ impl Links {
                 Output::Note(note) => Wish::Note(note.to_string()),
                 Output::Store { ticket, changes } => Wish::Store(ticket, changes),
                 Output::Reserve(reservation) => Wish::Reserve(reservation),
+                // No method of this UE asks a network.
+                Output::Ask { ticket, .. } => {
+                    self.input(Input::Answered { now: self.now, ticket, answer: None });
+                    continue;
+                }
                 Output::Timeout(_) => break,
             };
             quiet = false;
@@ -304,9 +312,9 @@ impl Links {
 }
 
 /// One input, and the time that it took: all of the cryptography is in it.
-fn timed(hub: &mut Hub, spent: &mut Duration, input: Input<'_>) -> Result<(), Error> {
+fn timed(manager: &mut LinkManager, spent: &mut Duration, input: Input<'_>) -> Result<(), Error> {
     let began = Instant::now();
-    let result = hub.handle_input(input);
+    let result = manager.handle_input(input);
     *spent += began.elapsed();
     result
 }

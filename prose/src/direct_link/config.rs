@@ -39,11 +39,11 @@ pub struct Config {
     pub tries: u8,
     /// Links at once (TS 24.554 recommends at most 8).
     pub links: usize,
-    /// Requests that may wait for their proof. An honest UE answers a command two periods later; at P = 320 ms an
-    /// attacker with k = 4 places some 80 requests in that time, so that 16, as first planned, would drown it.
+    /// Requests that may wait for their proof. Where the table is full the oldest goes.
     pub half_open: usize,
-    /// ... and of one layer-2 source.
-    pub half_open_per_source: usize,
+    /// Answers to unproven UEs in one SC period: commands, signatures and cookies. A pool has room for about four
+    /// destinations a period; a flood beyond that is not answered, an honest request among it neither.
+    pub answers: u32,
     /// Keep-alive after so long without anything heard.
     pub keepalive: u64,
     /// The link is closed after so long without anything heard.
@@ -57,13 +57,13 @@ pub struct Config {
     /// Give peers connection identities, and ask by those that they gave: the draft's privacy of set-ups, LTE only. The
     /// last try of a set-up goes without.
     pub connection_ids: bool,
-    /// Ask for each link from a layer-2 identity of its own; see [`Self::updates`] for who drives the hub.
+    /// Ask for each link from a layer-2 identity of its own; see [`Self::updates`] for what the driver must do.
     pub fresh_source: bool,
     /// When a re-keying makes a new KD. Except for [`NewKd::WhenAsked`] every request to re-key offers to authenticate,
     /// since it is UE_2 that decides.
     pub new_kd: NewKd,
-    /// Change identifiers with a peer that asks, and on request: whoever drives the hub must then listen at
-    /// [`super::Hub::addresses`] and send from [`super::Pdu::source`]. NR only.
+    /// Change identifiers with a peer that asks, and on request: the driver must then listen at
+    /// [`super::LinkManager::addresses`] and send from [`super::Pdu::source`]. NR only.
     pub updates: bool,
     /// Change them by itself after so long: T5090, the privacy timer.
     pub privacy: Option<u64>,
@@ -85,7 +85,7 @@ impl Config {
             tries: 3,
             links: 8,
             half_open: 128,
-            half_open_per_source: 2,
+            answers: 8,
             keepalive: 1000,
             inactivity: 0,
             rekey_interval: 1000,

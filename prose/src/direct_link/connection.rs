@@ -1,33 +1,33 @@
-//! Connection identities: one-time names, so that the set-ups of one UE cannot be told to be its own. TR 33.833
-//! §6.4.1.4.2; the final specifications have none. UE_1 gives its own in the complete, UE_2 in the accept, both protected.
+//! Connection identities: one-time names, so that the set-ups of one UE cannot be linked. TR 33.833 §6.4.1.4.2; the final
+//! specifications have none. The initiating UE gives one in the complete, the target UE in the accept, both protected.
 //!
 //! A name serves until a set-up by it has succeeded: tries that fail can be linked to each other.
 
 use sidelink_security::direct::{KdId, Profile};
 
-use super::hub::Hub;
 use super::kd::{Change, Connection, Identity};
+use super::local::Local;
 use sidelink_wire::ids::Layer2Id;
 use sidelink_wire::pc5_signalling::UserInfo;
 
 /// The type of identity of a User Info that holds one: ours, far from the known ones.
 pub(super) const KIND: u8 = 0xc1;
 
-impl Hub {
-    pub(super) fn uses_connections(&self) -> bool {
+impl Local {
+    fn uses_connections(&self) -> bool {
         self.config.connection_ids && self.config.profile == Profile::Lte
     }
 
-    /// What a request says instead of this UE's name and the KD ID, if the peer gave something.
+    /// The one-time name that a request carries instead of this UE's name and the KD ID, if the peer gave one.
     pub(super) fn connection_to(&self, peer: &Identity, kd: Option<KdId>, tries: u8) -> Option<[u8; 4]> {
         let kd = kd.filter(|_| self.uses_connections() && tries < self.config.tries)?;
-        self.keyring.find(kd, peer, self.now, self.numbers.peek())?.connection.peer
+        self.keyring.find(kd, peer, self.clock, self.number())?.connection.remote
     }
 
-    /// Who asks by a name that this UE gave, and under which KD.
+    /// The UE that asks by a name that this UE gave, and the KD.
     pub(super) fn connection_from(&self, user_info: &UserInfo<'_>) -> Option<(Identity, KdId)> {
         let given = user_info.value.try_into().ok().filter(|_| self.uses_connections())?;
-        let record = self.keyring.by_connection(given, self.now, self.numbers.peek())?;
+        let record = self.keyring.by_connection(given, self.clock, self.number())?;
         Some((record.peer.clone(), record.id))
     }
 
@@ -39,14 +39,18 @@ impl Hub {
         }
         let [a, b, c, d, ..] = self.draw()?;
         let given = [a, b, c, d];
-        let now = |connection: Connection| Connection { own: Some(given), old: connection.own, ..connection };
+        let now = |connection: Connection| Connection {
+            local: Some(given),
+            previous: connection.local,
+            ..connection
+        };
         self.change_connection(kd, peer, now).then_some(given)
     }
 
     /// The peer gave a name.
     pub(super) fn take_connection(&mut self, kd: KdId, peer: &Identity, given: Option<[u8; 4]>) {
         if given.is_some() && self.uses_connections() {
-            self.change_connection(kd, peer, |connection| Connection { peer: given, ..connection });
+            self.change_connection(kd, peer, |connection| Connection { remote: given, ..connection });
         }
     }
 
@@ -62,14 +66,14 @@ impl Hub {
                 Change::Put(record) if record.id == kd && record.peer == *peer => Some(record.copy()),
                 _ => None,
             });
-        let known = || self.keyring.find(kd, peer, self.now, 0).map(super::kd::KdRecord::copy);
+        let known = || self.keyring.find(kd, peer, self.clock, self.number()).map(super::kd::KdRecord::copy);
         let Some(mut record) = waiting.or_else(known) else { return false };
         record.connection = change(record.connection);
         self.store(vec![Change::Put(record)]);
         true
     }
 
-    /// Where a new link is asked for from.
+    /// The layer-2 identity that a new link is asked for from.
     pub(super) fn source_for_a_link(&mut self) -> Layer2Id {
         let fresh = if self.config.fresh_source { self.new_address() } else { None };
         fresh.unwrap_or(self.config.source)

@@ -2,6 +2,7 @@
 
 use core::fmt;
 
+use sidelink_security::cipher::Algorithm;
 use sidelink_security::counter::UtcTime;
 use sidelink_security::counter::reserve::{Granted, Reservation, StreamId};
 use sidelink_security::direct::{Chosen, Fingerprint, KdId, KdSessId};
@@ -13,7 +14,7 @@ use sidelink_wire::ids::{Layer2Id, Lcid};
 use sidelink_wire::pc5_signalling::MessageType;
 use sidelink_wire::pdcp::SduType;
 
-/// Name of a link, for as long as the hub lives.
+/// Name of a link, for as long as the link manager lives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct LinkId(pub u32);
 
@@ -116,11 +117,42 @@ pub enum Input<'a> {
         /// Which.
         ticket: Ticket,
     },
-    /// More chance for nonces.
+    /// The outside answered [`Output::Ask`].
+    Answered {
+        /// The time.
+        now: UtcTime,
+        /// Which question.
+        ticket: Ticket,
+        /// The answer; none where the outside refuses.
+        answer: Option<&'a [u8]>,
+    },
+    /// More randomness for nonces.
     Entropy {
         /// Octets that nobody can guess.
         seed: &'a [u8],
     },
+}
+
+impl Input<'_> {
+    /// The time that it carries.
+    pub(super) const fn now(&self) -> Option<UtcTime> {
+        match self {
+            Self::Tick { now }
+            | Self::Connect { now, .. }
+            | Self::Pdu { now, .. }
+            | Self::Send { now, .. }
+            | Self::Rekey { now, .. }
+            | Self::TriggerRekey { now, .. }
+            | Self::UpdateIdentifiers { now, .. }
+            | Self::Release { now, .. }
+            | Self::Granted { now, .. }
+            | Self::ReservationFailed { now, .. }
+            | Self::Stored { now, .. }
+            | Self::StoreFailed { now, .. }
+            | Self::Answered { now, .. } => Some(*now),
+            Self::Entropy { .. } => None,
+        }
+    }
 }
 
 /// Our own mistake, or the operator's. What peers do wrong is an [`Output::Note`].
@@ -239,19 +271,51 @@ pub struct Keys {
     pub chosen: Chosen,
 }
 
+/// Role of a UE in a set-up. TS 24.334 §10.4.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Role {
+    /// It asked for the link.
+    Initiating,
+    /// It answered.
+    Target,
+}
+
+/// As reports write it.
+impl fmt::Display for Role {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Initiating => "UE_1",
+            Self::Target => "UE_2",
+        })
+    }
+}
+
+impl Keys {
+    /// What is known of the peer: null integrity proves nobody.
+    pub const fn assurance(&self) -> Assurance {
+        match self.chosen.eia {
+            Algorithm::Null => Assurance::Unprotected,
+            _ => Assurance::Verified,
+        }
+    }
+}
+
 /// What became of a link.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum State {
     /// A request is on its way.
     Connecting,
-    /// Both sides have proven each other.
+    /// It is in use.
     Up {
-        /// Whether this UE asked.
-        initiator: bool,
+        /// The role of this UE in the set-up.
+        role: Role,
+        /// [`Assurance::Verified`] when both ends have proven each other, [`Assurance::Unprotected`] under null
+        /// integrity, which proves nobody.
+        assurance: Assurance,
         /// The keys.
         keys: Keys,
     },
-    /// New identifiers are in use, and this UE listens elsewhere ([`super::Hub::addresses`]).
+    /// New identifiers are in use, and this UE listens elsewhere ([`super::LinkManager::addresses`]).
     Renamed {
         /// Where this end sends from.
         source: Layer2Id,
@@ -277,12 +341,15 @@ impl fmt::Display for State {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Connecting => f.write_str("connecting"),
-            Self::Up { initiator, keys } => {
-                let role = if *initiator { "UE_1" } else { "UE_2" };
+            Self::Up { role, keys, assurance } => {
+                let unproven = match assurance {
+                    Assurance::Verified => "",
+                    _ => ", NOT AUTHENTICATED",
+                };
                 let (kd, session, chosen) = (keys.kd.0, keys.session.value(), keys.chosen);
                 write!(
                     f,
-                    "up as {role}, KD {kd:08x}, KD-sess {session:04x}, {:?} {:?}",
+                    "up as {role}{unproven}, KD {kd:08x}, KD-sess {session:04x}, {:?} {:?}",
                     chosen.eea, chosen.eia
                 )
             }
@@ -322,6 +389,8 @@ pub enum Closed {
     Replaced,
     /// A key could not be made durable.
     Store,
+    /// The outside, which a method asked, refused.
+    NotEstablished,
 }
 
 impl fmt::Display for Closed {
@@ -336,6 +405,7 @@ impl fmt::Display for Closed {
             Self::Inactive => f.write_str("nothing heard from the peer for the inactivity period"),
             Self::Rekeying => f.write_str("re-keying failed"),
             Self::Replaced => f.write_str("the peer set up a new link"),
+            Self::NotEstablished => f.write_str("the network refused to help to agree on a key"),
             Self::Store => f.write_str("the key store failed: see its error"),
         }
     }
@@ -382,6 +452,18 @@ pub enum Output {
         ticket: Ticket,
         /// The changes.
         changes: Vec<Change>,
+    },
+    /// Ask the outside for what a method needs of a network, and hand back [`Input::Answered`]. Nothing waits for longer
+    /// than its timer.
+    Ask {
+        /// To hand back.
+        ticket: Ticket,
+        /// First octet of the method's containers.
+        method: u8,
+        /// The peer of the exchange. Nobody has proven it.
+        remote: Identity,
+        /// The question.
+        question: Vec<u8>,
     },
     /// Make this durable and hand back [`Input::Granted`] or [`Input::ReservationFailed`].
     Reserve(Reservation),

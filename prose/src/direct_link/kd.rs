@@ -4,6 +4,7 @@ use core::fmt;
 
 use sidelink_security::counter::UtcTime;
 use sidelink_security::direct::KdId;
+use sidelink_security::direct::signed::Vouched;
 use sidelink_security::keys::Kd;
 
 /// The most octets of an identity.
@@ -19,9 +20,12 @@ pub struct Identity {
 }
 
 impl Identity {
-    /// Upper-layer user info; the type is our own choice, the values of the table but 3 are unknown.
+    /// Type of upper-layer user info: our own choice, the values of the table but 3 are unknown.
+    pub const USER: u8 = 1;
+
+    /// Upper-layer user info.
     pub fn user(name: &str) -> Self {
-        Self { kind: 1, value: name.as_bytes().to_vec() }
+        Self { kind: Self::USER, value: name.as_bytes().to_vec() }
     }
 }
 
@@ -56,12 +60,12 @@ pub enum Method {
 /// name that the other's next request shall say instead of its own name and that of the KD.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub struct Connection {
-    /// What this UE gave the peer: by it the peer's next request is known.
-    pub own: Option<[u8; 4]>,
-    /// What it gave before: the peer may not have heard of the new one.
-    pub old: Option<[u8; 4]>,
-    /// What the peer gave: what the next request from here says.
-    pub peer: Option<[u8; 4]>,
+    /// The name that this UE gave: the peer's next request is known by it.
+    pub local: Option<[u8; 4]>,
+    /// The name that it gave before: the peer may not have received the new one.
+    pub previous: Option<[u8; 4]>,
+    /// The name that the peer gave: the next request of this UE carries it.
+    pub remote: Option<[u8; 4]>,
 }
 
 /// A KD with what is known of it.
@@ -78,9 +82,11 @@ pub struct KdRecord {
     /// First moment at which it is not valid any more.
     pub expiry: UtcTime,
     /// Session number of this UE when it was made: its use ends [`Self::SESSIONS`] later.
-    pub born: u64,
+    pub created_at: u64,
     /// One-time names.
     pub connection: Connection,
+    /// The certificate that vouched for the peer when the key was made, if one did: it ends with it.
+    pub vouched: Option<Vouched>,
 }
 
 impl KdRecord {
@@ -95,8 +101,9 @@ impl KdRecord {
             peer,
             method: Method::PreShared,
             expiry: UtcTime::from_millis(u64::MAX),
-            born: u64::MAX,
-            connection: Connection { own: None, old: None, peer: None },
+            created_at: u64::MAX,
+            connection: Connection { local: None, previous: None, remote: None },
+            vouched: None,
         }
     }
 
@@ -105,7 +112,7 @@ impl KdRecord {
     pub(super) fn due(&self, now: UtcTime, number: u64, lifetime: u64) -> bool {
         self.method == Method::Signed
             && (now.plus_millis(lifetime / 4) >= self.expiry
-                || number.saturating_sub(self.born) >= Self::SESSIONS / 4 * 3)
+                || number.saturating_sub(self.created_at) >= Self::SESSIONS / 4 * 3)
     }
 
     /// A second value of the same key: what makes it must see to it.
@@ -116,8 +123,9 @@ impl KdRecord {
             peer: self.peer.clone(),
             method: self.method,
             expiry: self.expiry,
-            born: self.born,
+            created_at: self.created_at,
             connection: self.connection,
+            vouched: self.vouched.clone(),
         }
     }
 }
@@ -133,6 +141,16 @@ pub enum Change {
     Put(KdRecord),
     /// Remove the key of this name and peer.
     Remove(KdId, Identity),
+}
+
+impl Change {
+    /// A second value of the same change: what makes it must see to it.
+    pub(super) fn copy(&self) -> Self {
+        match self {
+            Self::Put(record) => Self::Put(record.copy()),
+            Self::Remove(id, peer) => Self::Remove(*id, peer.clone()),
+        }
+    }
 }
 
 /// The keys in memory: what is durable, in the order in which it was made.
@@ -155,7 +173,7 @@ impl Keyring {
     }
 
     fn usable(record: &KdRecord, now: UtcTime, number: u64) -> bool {
-        now < record.expiry && number.saturating_sub(record.born) < KdRecord::SESSIONS
+        now < record.expiry && number.saturating_sub(record.created_at) < KdRecord::SESSIONS
     }
 
     /// The keys shared with a peer, the newest first.
@@ -175,13 +193,18 @@ impl Keyring {
 
     /// The key whose peer was given this name.
     pub(super) fn by_connection(&self, given: [u8; 4], now: UtcTime, number: u64) -> Option<&KdRecord> {
-        let known = |r: &&KdRecord| [r.connection.own, r.connection.old].contains(&Some(given));
+        let known = |r: &&KdRecord| [r.connection.local, r.connection.previous].contains(&Some(given));
         self.records.iter().find(|r| known(r) && Self::usable(r, now, number))
     }
 
     /// Whether a name's half is in use by any key.
     pub(super) fn half_taken(&self, half: impl Fn(KdId) -> bool) -> bool {
         self.records.iter().any(|r| half(r.id))
+    }
+
+    /// The keys that methods made.
+    pub(super) fn derived(&self) -> impl Iterator<Item = &KdRecord> {
+        self.records.iter().filter(|record| record.method == Method::Signed)
     }
 
     /// The derived keys of a peer but one.

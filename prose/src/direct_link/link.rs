@@ -1,119 +1,95 @@
-//! What one end knows of a link, and of a link to be.
+//! A link: what holds for its whole life, and its state.
+//!
+//! ```text
+//!  initiating UE                                                    target UE
+//!  AwaitingSecurityMode -> (StoringKd) -> AwaitingAccept -> Up  <-  half-open entry (target.rs)
+//!                                                           |
+//!                                                       Releasing
+//! ```
 
 use sidelink_security::counter::UtcTime;
-use sidelink_security::direct::signed::{Challenged, Credential, Ephemeral, Trust};
-use sidelink_security::direct::{
-    Active, Fingerprint, KdId, KdSessId, Offer, Proposed, Renamed, Requested, Retired,
-};
-use sidelink_security::keys::Kd;
+use sidelink_security::direct::{Active, KdSessId, Nonce};
+use sidelink_security::pdu::Assurance;
 
-use super::io::{Keys, LinkId};
-use super::kd::{Identity, KdRecord, Ticket};
-use super::note::Cause;
-use sidelink_wire::ids::Layer2Id;
-use sidelink_wire::pc5_signalling::Identifiers;
-
-/// What this UE proves itself with, and whom it believes.
-#[derive(Debug)]
-pub(super) struct Signer {
-    pub(super) credential: Credential,
-    pub(super) trust: Trust,
-}
-
-/// UE_1's part of an authentication.
-#[derive(Debug)]
-pub(super) struct Signing {
-    pub(super) ephemeral: Ephemeral,
-    /// The request, which both sign.
-    pub(super) request: Vec<u8>,
-    pub(super) agreed: Option<Kd>,
-}
-
-/// Where a link stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Stage {
-    /// UE_1 before the accept.
-    Connecting,
-    /// In use.
-    Up,
-    /// A release is on its way.
-    Releasing,
-}
-
-/// What UE_2 answered last to a complete: what to repeat when the complete comes again.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Answer {
-    Accept,
-    Response,
-}
+use super::frame;
+use super::initiating::{AwaitingAccept, AwaitingSecurityMode, StoringKd};
+use super::io::{Closed, Keys, LinkId, Output, Pdu, Role};
+use super::kd::Identity;
+use super::local::{InUse, Local};
+use super::note::Note;
+use super::session::{Releasing, Up};
+use sidelink_wire::ids::{Layer2Id, Lcid};
+use sidelink_wire::pc5_signalling::{Body, Repr};
+use sidelink_wire::pdcp::SduType;
 
 /// One link.
 #[derive(Debug)]
 pub(super) struct Link {
+    pub(super) common: Common,
+    pub(super) state: State,
+}
+
+/// What every state of a link has.
+#[derive(Debug)]
+pub(super) struct Common {
     pub(super) id: LinkId,
     /// Where this end sends from.
-    pub(super) own: Layer2Id,
+    pub(super) local: Layer2Id,
     /// Where the peer listens.
-    pub(super) peer: Layer2Id,
-    /// Where it did when the link was set up.
-    pub(super) home: Layer2Id,
+    pub(super) remote: Layer2Id,
+    /// Where the peer listened when the link was set up.
+    pub(super) permanent: Layer2Id,
+    /// Who the peer is, or must prove to be.
     pub(super) identity: Identity,
-    pub(super) stage: Stage,
-    /// What sends, and what new PDUs are opened with.
-    pub(super) active: Option<Active>,
-    /// What old PDUs are opened with, and until when.
-    pub(super) retired: Vec<Old>,
-    /// UE_1's side of an exchange of keys.
-    pub(super) asking: Option<Asking>,
-    /// UE_2's side of one: in re-keying only, set-ups wait in the table of half-open links.
-    pub(super) answering: Option<Answering>,
-    /// A change of identifiers.
-    pub(super) update: Option<Update>,
-    /// The name that this end gave the peer in this set-up: to repeat it.
-    pub(super) given: Option<[u8; 4]>,
-    /// The peer's identifiers of the last change: for its answer again.
-    pub(super) acknowledged: Option<Identifiers>,
-    /// When the identifiers were last changed.
-    pub(super) renamed: UtcTime,
-    pub(super) kd: KdId,
-    pub(super) answer: Answer,
+    /// Sequence number of the last message.
     pub(super) sequence: u16,
-    /// When the peer was last proven to be there.
-    pub(super) heard: UtcTime,
-    pub(super) rekeyed: UtcTime,
-    pub(super) keepalive: Option<Repeat>,
-    pub(super) counter: u32,
-    pub(super) release: Option<Repeat>,
-    /// The last refusal in the peer's name during set-up.
-    pub(super) hint: Option<Cause>,
-    /// Tries of the set-up.
-    pub(super) tries: u8,
+    pub(super) created_at: UtcTime,
 }
 
-/// What an end used before, and still hears.
+/// Where a link stands. Every state is a struct that owns its keys.
 #[derive(Debug)]
-pub(super) struct Old {
-    pub(super) retired: Retired,
-    pub(super) until: UtcTime,
-    pub(super) own: Layer2Id,
-    pub(super) peer: Layer2Id,
+pub(super) enum State {
+    /// Initiating UE: the request is sent.
+    AwaitingSecurityMode(AwaitingSecurityMode),
+    /// Initiating UE: the command was right, and the new KD becomes durable.
+    StoringKd(StoringKd),
+    /// Initiating UE: the complete is sent.
+    AwaitingAccept(AwaitingAccept),
+    /// In use.
+    Up(Up),
+    /// A release is sent.
+    Releasing(Releasing),
 }
 
-/// A change of identifiers. TS 24.554 §7.2.4.
+/// What becomes of a state.
 #[derive(Debug)]
-pub(super) enum Update {
-    /// This end asked for its new ones.
-    Asking { new: Identifiers, repeat: Repeat },
-    /// This end accepted, and hears under both names; the peer has not yet shown that it knows.
-    Answering { asked: Identifiers, new: Identifiers, renamed: Renamed, repeat: Repeat },
+pub(super) enum Next {
+    /// The link goes on in this state.
+    To(State),
+    /// It ends.
+    Close(Closed),
 }
 
-impl Update {
-    pub(super) const fn repeat(&self) -> &Repeat {
-        match self {
-            Self::Asking { repeat, .. } | Self::Answering { repeat, .. } => repeat,
+macro_rules! states {
+    ($($name:ident)*) => {$(
+        impl From<$name> for Next {
+            fn from(state: $name) -> Self {
+                Self::To(State::$name(state))
+            }
         }
-    }
+    )*};
+}
+
+states! { AwaitingSecurityMode StoringKd AwaitingAccept Up Releasing }
+
+/// A PC5 signalling message that a key of the link opened.
+#[derive(Debug)]
+pub(super) struct Message<'a> {
+    pub(super) lcid: Lcid,
+    /// Whether the key is the one that sends, not an older one.
+    pub(super) current: bool,
+    pub(super) repr: Repr<'a>,
+    pub(super) octets: &'a [u8],
 }
 
 /// A message that is repeated until it is answered.
@@ -123,180 +99,197 @@ pub(super) struct Repeat {
     pub(super) tries: u8,
 }
 
-/// UE_1's side of an exchange.
-#[derive(Debug)]
-pub(super) struct Asking {
-    pub(super) requested: Requested,
-    /// The KD that the request names.
-    pub(super) kd: Option<KdId>,
-    pub(super) reauthenticate: bool,
-    /// The authentication that the request offers.
-    pub(super) signing: Option<Signing>,
-    /// It carries a cookie.
-    pub(super) cookie: bool,
-    /// Our half of a new KD's ID.
-    pub(super) kd_lsb: u16,
-    pub(super) phase: Asked,
-    pub(super) deadline: UtcTime,
-    pub(super) tries: u8,
-    /// The message type that stands in answers to this exchange: set-up or re-keying.
-    pub(super) rekeying: bool,
-}
-
-/// How far UE_1 is.
-#[derive(Debug)]
-pub(super) enum Asked {
-    /// The request is sent.
-    Requested,
-    /// The command was right; the new KD becomes durable.
-    Storing { ticket: Ticket, active: Active, record: KdRecord },
-    /// The complete is sent.
-    Completed { kd: KdId, new_kd: bool },
-}
-
-/// UE_2's side of an exchange.
-#[derive(Debug)]
-pub(super) struct Answering {
-    pub(super) offer: Offer,
-    pub(super) phase: Commanded,
-    /// The octets of the command, to repeat it.
-    pub(super) command: Vec<u8>,
-    pub(super) deadline: UtcTime,
-    pub(super) tries: u8,
-}
-
-/// How far UE_2 is.
-#[derive(Debug)]
-pub(super) enum Commanded {
-    /// The signature is sent, that of UE_1 is awaited.
-    Challenged(Challenged),
-    /// The command is sent under this KD. A new one has only UE_2's half of its name yet.
-    Proposed { proposed: Proposed, kd: KdInUse },
-    /// The complete was right; the new KD becomes durable.
-    Storing { ticket: Ticket, active: Active, kd: KdId, connection: Option<[u8; 4]> },
-    /// Between two states of one function; nothing is in it.
-    Moving,
-}
-
-/// The KD of an exchange.
-#[derive(Debug)]
-pub(super) enum KdInUse {
-    /// Durable already.
-    Known(KdId),
-    /// Agreed on in this exchange.
-    New(KdRecord),
-}
-
-/// A request that UE_2 has answered, until its proof comes.
-#[derive(Debug)]
-pub(super) struct HalfOpen {
-    pub(super) source: Layer2Id,
-    pub(super) identity: Identity,
-    pub(super) answering: Answering,
-}
-
-impl Answering {
-    /// Public name of the session key that was proposed.
-    pub(super) fn session(&self) -> Option<Fingerprint> {
-        match &self.phase {
-            Commanded::Proposed { proposed, .. } => Some(proposed.fingerprint()),
-            Commanded::Storing { active, .. } => Some(active.fingerprint()),
-            Commanded::Challenged(_) | Commanded::Moving => None,
-        }
-    }
-
-    /// Name of the session key that was proposed.
-    pub(super) const fn id(&self) -> Option<KdSessId> {
-        match &self.phase {
-            Commanded::Proposed { proposed, .. } => Some(proposed.id()),
-            Commanded::Storing { active, .. } => Some(active.id()),
-            Commanded::Challenged(_) | Commanded::Moving => None,
-        }
-    }
-}
-
-impl Link {
-    pub(super) fn new(id: LinkId, [own, peer]: [Layer2Id; 2], identity: Identity, now: UtcTime) -> Self {
-        Self {
-            id,
-            own,
-            peer,
-            home: peer,
-            update: None,
-            acknowledged: None,
-            given: None,
-            renamed: now,
-            identity,
-            stage: Stage::Connecting,
-            active: None,
-            retired: Vec::new(),
-            asking: None,
-            answering: None,
-            kd: KdId(0),
-            answer: Answer::Accept,
-            sequence: 0,
-            heard: now,
-            rekeyed: now,
-            keepalive: None,
-            counter: 0,
-            release: None,
-            hint: None,
-            tries: 0,
-        }
-    }
-
-    /// The names of the session keys that this end could open something with.
-    pub(super) fn ids(&self) -> impl Iterator<Item = KdSessId> + '_ {
-        let retired = self.retired.iter().map(|old| old.retired.id());
-        let renamed = self.update.iter().filter_map(|update| match update {
-            Update::Answering { renamed, .. } => Some(renamed.id()),
-            Update::Asking { .. } => None,
-        });
-        let active = self.active.iter().map(Active::id);
-        let answering = self.answering.iter().filter_map(Answering::id);
-        let storing = self.asking.iter().filter_map(|asking| match &asking.phase {
-            Asked::Storing { active, .. } => Some(active.id()),
-            _ => None,
-        });
-        active.chain(retired).chain(renamed).chain(answering).chain(storing)
-    }
-
-    /// Whether the peer may send from there.
-    pub(super) fn hears(&self, source: Layer2Id) -> bool {
-        let new = match &self.update {
-            Some(Update::Answering { asked, .. }) => Some(Layer2Id::from_octets(asked.layer2)),
-            _ => None,
-        };
-        self.peer == source || new == Some(source) || self.retired.iter().any(|old| old.peer == source)
-    }
-
-    /// Where the peer may send to.
-    pub(super) fn addresses(&self) -> impl Iterator<Item = Layer2Id> + '_ {
-        let new = self.update.iter().map(|update| match update {
-            Update::Asking { new, .. } | Update::Answering { new, .. } => Layer2Id::from_octets(new.layer2),
-        });
-        [self.own].into_iter().chain(new).chain(self.retired.iter().map(|old| old.own))
-    }
-
-    /// New keys take over; the old ones still open.
-    pub(super) fn switch(&mut self, active: Active, until: UtcTime, keep: usize) {
-        if let Some(old) = self.active.replace(active) {
-            let (own, peer) = (self.own, self.peer);
-            self.retired.push(Old { retired: old.retire(), until, own, peer });
-            if self.retired.len() > keep {
-                self.retired.remove(0);
-            }
-        }
-    }
-
-    pub(super) fn keys(&self) -> Option<Keys> {
-        let active = self.active.as_ref()?;
-        let (session, fingerprint, chosen) = (active.id(), active.fingerprint(), active.chosen());
-        Some(Keys { kd: self.kd, session, fingerprint, chosen })
+impl Common {
+    pub(super) const fn new(
+        id: LinkId,
+        [local, remote]: [Layer2Id; 2],
+        identity: Identity,
+        now: UtcTime,
+    ) -> Self {
+        Self { id, local, remote, permanent: remote, identity, sequence: 0, created_at: now }
     }
 
     pub(super) const fn next_sequence(&mut self) -> u16 {
         self.sequence = self.sequence.wrapping_add(1);
         self.sequence
+    }
+
+    /// Tells what the link is now.
+    pub(super) fn report(&self, local: &mut Local, state: super::io::State) {
+        local.push(Output::State { link: self.id, peer: self.remote, state });
+    }
+
+    /// Tells that the link is up, and warns when nobody has proven anything.
+    pub(super) fn report_up(&self, local: &mut Local, role: Role, keys: Keys) {
+        let assurance = keys.assurance();
+        self.report(local, super::io::State::Up { role, assurance, keys });
+        if assurance != Assurance::Verified {
+            local.note(Note::NotAuthenticatedLink { peer: self.remote });
+        }
+    }
+
+    /// Sends a message without protection.
+    pub(super) fn send_plain(&mut self, local: &mut Local, body: Body<'_>) {
+        let message = frame::message(local.config.profile, self.next_sequence(), body);
+        local.send_plain([self.local, self.remote], body.message_type(), &message);
+    }
+
+    /// Sends a message under a key. Nothing is sent when the key is exhausted: it was given up before.
+    pub(super) fn send_protected(
+        &mut self,
+        local: &mut Local,
+        active: &mut Active,
+        lcid: Lcid,
+        body: Body<'_>,
+    ) {
+        let message = frame::message(local.config.profile, self.next_sequence(), body);
+        let Ok(octets) = frame::seal(active, lcid, SduType::Pc5Signalling, &message) else { return };
+        let (kind, session) = (Some(body.message_type()), Some(active.fingerprint()));
+        let (source, peer) = (self.local, self.remote);
+        local.transmit(Pdu { source, peer, lcid, message: kind, session, octets }, message.len());
+    }
+
+    /// Notes a message that does not belong where it came.
+    pub(super) fn unexpected(&self, local: &mut Local, message: &Message<'_>) {
+        let why = match message.lcid {
+            Lcid::PC5_S_SECURITY_MODE => "not on this channel",
+            _ => "not in this state",
+        };
+        let (source, lcid) = (self.remote, message.lcid);
+        local.note(Note::Unexpected { source, lcid, message: message.repr.body.message_type(), why });
+    }
+}
+
+impl State {
+    /// Whether the link is being set up.
+    pub(super) const fn is_connecting(&self) -> bool {
+        matches!(self, Self::AwaitingSecurityMode(_) | Self::StoringKd(_) | Self::AwaitingAccept(_))
+    }
+
+    /// Whether this end waits for a command to this nonce.
+    pub(super) fn asked_with(&self, nonce: &Nonce) -> bool {
+        match self {
+            Self::AwaitingSecurityMode(state) => state.request.offer().nonce_1 == *nonce,
+            Self::Up(up) => up.exchange.request().is_some_and(|request| request.offer().nonce_1 == *nonce),
+            _ => false,
+        }
+    }
+
+    /// The key that sends.
+    pub(super) const fn active(&self) -> Option<&Active> {
+        match self {
+            Self::AwaitingSecurityMode(_) | Self::StoringKd(_) => None,
+            Self::AwaitingAccept(state) => Some(&state.active),
+            Self::Up(up) => Some(&up.session.active),
+            Self::Releasing(releasing) => Some(&releasing.session.active),
+        }
+    }
+
+    /// Calls `f` with the name of each session key that this end could open something with.
+    pub(super) fn for_each_id(&self, mut f: impl FnMut(KdSessId)) {
+        match self {
+            Self::AwaitingSecurityMode(_) => {}
+            Self::StoringKd(state) => f(state.active.id()),
+            Self::AwaitingAccept(state) => f(state.active.id()),
+            Self::Up(up) => {
+                up.session.for_each_id(&mut f);
+                up.exchange.for_each_id(&mut f);
+            }
+            Self::Releasing(releasing) => releasing.session.for_each_id(&mut f),
+        }
+    }
+
+    pub(super) fn deadline(&self, local: &Local) -> UtcTime {
+        match self {
+            Self::AwaitingSecurityMode(state) => state.deadline,
+            Self::StoringKd(state) => state.deadline,
+            Self::AwaitingAccept(state) => state.deadline,
+            Self::Up(up) => up.deadline(local),
+            Self::Releasing(releasing) => releasing.deadline(),
+        }
+    }
+
+    /// A timer of the state is due.
+    pub(super) fn on_time(self, link: &mut Common, local: &mut Local) -> Next {
+        match self {
+            Self::AwaitingSecurityMode(state) => state.on_time(link, local),
+            Self::StoringKd(state) => state.on_time(link, local),
+            Self::AwaitingAccept(state) => state.on_time(link, local),
+            Self::Up(up) => up.on_time(link, local),
+            Self::Releasing(releasing) => releasing.on_time(link, local),
+        }
+    }
+
+    /// A message came under a key of the link.
+    pub(super) fn on_message(self, link: &mut Common, local: &mut Local, message: &Message<'_>) -> Next {
+        match self {
+            Self::AwaitingAccept(state) => state.on_message(link, local, message),
+            Self::Up(up) => up.on_message(link, local, message),
+            Self::Releasing(releasing) => releasing.on_message(link, local, message),
+            // No key of theirs opens anything.
+            state @ (Self::AwaitingSecurityMode(_) | Self::StoringKd(_)) => Next::To(state),
+        }
+    }
+}
+
+impl Link {
+    /// Whether this end could open something with the key of this name.
+    pub(super) fn has_id(&self, id: KdSessId) -> bool {
+        let mut has = false;
+        self.state.for_each_id(|known| has |= known == id);
+        has
+    }
+
+    /// Whether the peer may send from there.
+    pub(super) fn hears(&self, source: Layer2Id) -> bool {
+        self.common.remote == source
+            || match &self.state {
+                State::Up(up) => up.exchange.hears(source) || up.session.heard_from(source),
+                State::Releasing(releasing) => releasing.session.heard_from(source),
+                _ => false,
+            }
+    }
+
+    /// Where the peer may send to.
+    pub(super) fn addresses(&self) -> impl Iterator<Item = Layer2Id> + '_ {
+        let (new, session) = match &self.state {
+            State::Up(up) => (up.exchange.new_address(), Some(&up.session)),
+            State::Releasing(releasing) => (None, Some(&releasing.session)),
+            _ => (None, None),
+        };
+        let old = session.into_iter().flat_map(|session| session.retired.iter().map(|old| old.local));
+        [self.common.local].into_iter().chain(new).chain(old)
+    }
+
+    /// Marks what this link uses.
+    pub(super) fn mark(&self, in_use: &mut InUse) {
+        self.state.for_each_id(|id| in_use.add(id));
+        let requested = match &self.state {
+            State::AwaitingSecurityMode(state) => Some(&state.request),
+            State::Up(up) => up.exchange.request(),
+            _ => None,
+        };
+        requested.into_iter().for_each(|request| in_use.add_msb(request.msb()));
+        self.addresses().for_each(|address| in_use.add_address(address));
+        self.remotes().for_each(|address| in_use.add_address(address));
+    }
+
+    /// Where the peer sends from: now, at first, before, and soon.
+    pub(super) fn remotes(&self) -> impl Iterator<Item = Layer2Id> + '_ {
+        let (retired, new) = match &self.state {
+            State::Up(up) => (&up.session.retired[..], up.exchange.new_remote()),
+            State::Releasing(releasing) => (&releasing.session.retired[..], None),
+            _ => (&[][..], None),
+        };
+        let old = retired.iter().map(|old| old.remote);
+        [self.common.remote, self.common.permanent].into_iter().chain(new).chain(old)
+    }
+
+    /// The keys in use.
+    pub(super) fn keys(&self) -> Option<Keys> {
+        match &self.state {
+            State::Up(up) => Some(up.session.keys()),
+            _ => None,
+        }
     }
 }

@@ -198,6 +198,11 @@ pub enum Note {
         /// Whose.
         source: Layer2Id,
     },
+    /// A request carries the nonce of one that this UE sent and still waits on: somebody reflects it.
+    Reflected {
+        /// From where.
+        source: Layer2Id,
+    },
     /// A request cannot be answered: no counters, no room.
     NoRoom {
         /// From where.
@@ -221,6 +226,29 @@ pub enum Note {
         peer: Layer2Id,
         /// Sequence numbers left.
         left: u32,
+    },
+    /// Data of the peer does not fit the replay window, so that a re-keying begins: a forged SN moved the window, or many
+    /// old PDUs came.
+    OutOfStep {
+        /// The peer.
+        peer: Layer2Id,
+    },
+    /// Null integrity: the link is up, and nobody is proven to be the peer.
+    NotAuthenticatedLink {
+        /// The peer.
+        peer: Layer2Id,
+    },
+    /// The certificate that vouched for a KD was revoked, or a KD expired: it is removed.
+    KdEnded {
+        /// With whom it was shared.
+        identity: Identity,
+        /// Why.
+        why: &'static str,
+    },
+    /// The clock was set by so many milliseconds: timers go on, and validity is judged by the new time.
+    ClockSet {
+        /// Milliseconds; negative when it was set back.
+        by: i64,
     },
     /// The peer asks to re-key more often than once in the least interval.
     RekeyingStorm {
@@ -262,6 +290,9 @@ impl fmt::Display for Note {
             Self::HalfOpenFull { source } => {
                 write!(f, "too many requests at once: gave up the oldest, of {source}")
             }
+            Self::Reflected { source } => {
+                write!(f, "{source} sent back a request of this UE: reflected, and ignored")
+            }
             Self::NoRoom { source, what } => write!(f, "cannot answer {source}: {what}"),
             Self::RekeyingGivenUp { peer } => {
                 write!(f, "re-keying with {peer} ended without success, the old key stays in use")
@@ -272,6 +303,14 @@ impl fmt::Display for Note {
             Self::RekeyingDue { peer, left } => {
                 write!(f, "{left} sequence numbers left towards {peer}: re-keying begins")
             }
+            Self::OutOfStep { peer } => {
+                write!(f, "data of {peer} is out of step with its counters: re-keying begins")
+            }
+            Self::NotAuthenticatedLink { peer } => {
+                write!(f, "the link with {peer} has null integrity: nobody is proven to be the peer")
+            }
+            Self::KdEnded { identity, why } => write!(f, "removed a KD shared with {identity}: {why}"),
+            Self::ClockSet { by } => write!(f, "the clock was set by {by} ms"),
             Self::RekeyingStorm { peer } => write!(f, "{peer} asks to re-key too often: ignored"),
         }
     }

@@ -1,231 +1,413 @@
-//! UE_2 in re-keying, and when re-keying begins by itself.
+//! The initiating UE in re-keying, and when re-keying begins by itself.
 
-use sidelink_security::direct::{Active, Capabilities, KdId, Offer};
+use sidelink_security::cipher::Algorithm;
+use sidelink_security::counter::UtcTime;
+use sidelink_security::direct::{Active, Chosen, KdId};
+use sidelink_security::pdu::Assurance;
 
-use super::answering::{Proven, prove};
 use super::config::NewKd;
 use super::frame;
-use super::hub::Hub;
-use super::io::{Closed, Error, State};
-use super::kd::KdRecord;
-use super::link::{Answer, Answering, Asked, Commanded, KdInUse, Stage, Update};
+use super::io::{Closed, Error, Output, State as Reported};
+use super::kd::{Change, KdRecord, Ticket};
+use super::key_establishment::{Heard, Refusal, Step};
+use super::link::Common;
+use super::local::Local;
 use super::note::{Cause, Note, PduError};
-use sidelink_security::pdu::PduRefusal;
+use super::request::{CommandError, Commanded, METHOD_TURNS, Request, user_plane_policy, wire_capabilities};
+use super::session::{Exchange, Session, Up};
+use super::target::Target;
+use super::target_rekeying::TargetRekeying;
 use sidelink_wire::ids::Lcid;
-use sidelink_wire::pc5_signalling::{Body, MessageType, RekeyingRequest};
-use sidelink_wire::pdcp::{HEADER_LEN, OneToOneRepr};
+use sidelink_wire::pc5_signalling::{AuthenticationPhase, Body, RekeyingRequest};
+use sidelink_wire::pdcp::OneToOneRepr;
 
-impl Hub {
-    /// A request to re-key, under the current key.
-    pub(super) fn rekeying_heard(&mut self, index: usize, request: &RekeyingRequest<'_>, message: &[u8]) {
-        let now = self.now;
-        let link = &self.links[index];
-        let (peer, identity, kd_id) = (link.peer, link.identity.clone(), link.kd);
-        match link.asking.as_ref().map(|asking| &asking.phase) {
-            // Glare: the lower layer-2 identity's request wins.
-            Some(Asked::Requested) if self.config.source < peer => return,
-            Some(Asked::Requested) => self.links[index].asking = None,
-            // It asks under the key that we just completed: it has heard the complete.
-            Some(Asked::Completed { .. }) => self.asking_done(index),
-            Some(Asked::Storing { .. }) => return,
-            None => {}
-        }
-        match &self.links[index].update {
-            // Who asks for a new key first gets it; identifiers can wait.
-            Some(Update::Asking { .. }) => self.links[index].update = None,
-            Some(Update::Answering { repeat, .. }) if repeat.tries < self.config.tries => return,
-            // It still uses the old name: it has given up the new one.
-            Some(Update::Answering { .. }) => self.links[index].update = None,
-            None => {}
-        }
-        let link = &self.links[index];
-        let early = now < link.rekeyed.plus_millis(self.config.rekey_interval);
-        match &link.answering {
-            Some(Answering { phase: Commanded::Storing { .. }, .. }) => return,
-            Some(answering) if answering.offer.nonce_1 == request.nonce => return,
-            Some(_) => {}
-            None if early => return self.note(Note::RekeyingStorm { peer }),
-            None => {}
-        }
-        let capabilities = Capabilities { eea: request.capabilities.eea, eia: request.capabilities.eia };
-        let offer = Offer {
-            nonce_1: request.nonce,
-            msb: request.kd_sess_msb,
-            capabilities,
-            stated: self.stated(capabilities),
-        };
-        let in_use = link.active.as_ref().map(|active| (active.chosen(), active.up_integrity()));
-        if request.re_auth.is_some_and(|flag| flag != 0) {
-            if !self.authenticate_rekeying(index, offer, message, request.key_info) {
-                self.refuse_rekeying(index, Cause::AuthenticationFailure);
-            }
-            return;
-        }
-        let (terms, number) = (self.terms(in_use), self.numbers.peek());
-        let Some(record) = self.keyring.find(kd_id, &identity, now, number).map(KdRecord::copy) else {
-            return self.refuse_rekeying(index, Cause::AuthenticationFailure);
-        };
-        if self.wants_new_kd(&record) && self.authenticate_rekeying(index, offer, message, request.key_info) {
-            return;
-        }
-        match self.propose(terms, offer, &record.kd) {
-            Err(Some(disagreement)) => {
-                self.note(Note::Disagreed { peer, disagreement });
-                self.refuse_rekeying(index, Cause::from(&disagreement));
-            }
-            Err(None) => {
-                self.note(Note::NoRoom { source: peer, what: "no session number, or no free KD-sess ID" })
-            }
-            Ok((proposed, command)) => {
-                let sequence = self.links[index].next_sequence();
-                let command = self.command(offer, proposed, command, KdInUse::Known(record.id), sequence);
-                if let Some((message, pdu, answering)) = command {
-                    let session = answering.session();
-                    self.links[index].answering = Some(answering);
-                    self.send_octets(
-                        peer,
-                        Lcid::PC5_S_SECURITY_MODE,
-                        MessageType::SecurityModeCommand,
-                        session,
-                        message,
-                        pdu,
-                    );
-                }
-            }
-        }
-    }
+/// Data that is refused because of its SN before a re-keying begins. Some comes late on any air.
+const OUT_OF_STEP: u8 = 16;
 
-    /// UE_2's own wish, without the Re-auth flag.
-    fn wants_new_kd(&self, record: &KdRecord) -> bool {
-        match self.config.new_kd {
-            NewKd::WhenAsked => false,
-            NewKd::WhenDue => record.due(self.now, self.numbers.peek(), self.config.kd_lifetime),
-            NewKd::Always => true,
-        }
-    }
+/// Initiating: the request is sent.
+#[derive(Debug)]
+pub(super) struct Rekeying {
+    pub(super) request: Request,
+    tries: u8,
+    /// A question to the outside that is open.
+    pub(super) asked: Option<Ticket>,
+    pub(super) deadline: UtcTime,
+}
 
-    fn refuse_rekeying(&mut self, index: usize, cause: Cause) {
-        let body = Body::SecurityModeReject { cause: cause.value(), rand: None, auts: None };
-        self.send_protected(index, Lcid::PC5_S_PROTECTED, body);
-    }
+/// Initiating: the command was right, and the new KD becomes durable before the complete names it.
+#[derive(Debug)]
+pub(super) struct StoringRekeyed {
+    pub(super) ticket: Ticket,
+    pub(super) active: Active,
+    kd: KdId,
+    tries: u8,
+    reauthenticate: bool,
+    pub(super) deadline: UtcTime,
+}
 
-    /// A PDU under the key that this side proposed in re-keying.
-    pub(super) fn receive_on_proposed(
-        &mut self,
-        index: usize,
-        lcid: Lcid,
+/// Initiating: the complete is sent under the new key.
+#[derive(Debug)]
+pub(super) struct AwaitingResponse {
+    /// Whether the KD is new too.
+    new_kd: Option<KdId>,
+    tries: u8,
+    pub(super) deadline: UtcTime,
+}
+
+impl Up {
+    /// A PDU that can be the command of a re-keying.
+    pub(super) fn on_command(
+        self,
+        link: &mut Common,
+        local: &mut Local,
         header: OneToOneRepr,
         octets: &mut [u8],
-    ) -> Result<(), PduError> {
-        let link = &mut self.links[index];
-        let Some(answering) = &mut link.answering else { return Ok(()) };
-        if !lcid.is_signalling() {
-            let opened = match &mut answering.phase {
-                Commanded::Proposed { proposed, .. } => {
-                    proposed.open_early(header.sn, lcid.value(), octets, HEADER_LEN)?
-                }
-                Commanded::Storing { active, .. } => {
-                    let kind = sidelink_security::direct::Kind::User;
-                    active.open(header.sn, lcid.value(), kind, octets, HEADER_LEN)?
-                }
-                Commanded::Challenged(_) | Commanded::Moving => return Ok(()),
-            };
-            self.deliver(
-                index,
-                lcid,
-                header.sdu_type,
-                (&opened.proof).into(),
-                &octets[HEADER_LEN..opened.end],
-            );
-            return Ok(());
-        }
-        if lcid != Lcid::PC5_S_SECURITY_MODE {
-            // It overtook the complete; what matters is repeated.
-            return Err(PduRefusal::UnknownKey.into());
-        }
-        let proven = prove(self.config.profile, answering, header, octets)?;
-        let Some(Proven { active, kd, lsb, l3_octets, .. }) = proven else { return Ok(()) };
-        let peer = link.peer;
-        self.meter(peer, false, MessageType::SecurityModeComplete, l3_octets, octets.len());
-        match (kd, lsb) {
-            (KdInUse::Known(kd), _) => self.respond(index, active, kd, false),
-            (KdInUse::New(record), Some(lsb)) => {
-                let (ticket, kd) = self.store_agreed(record, lsb);
-                if let Some(answering) = &mut self.links[index].answering {
-                    answering.phase = Commanded::Storing { ticket, active, kd, connection: None };
+        clashes: bool,
+    ) -> (Self, Result<(), PduError>) {
+        let Exchange::Rekeying(mut rekeying) = self.exchange else { return (self, Ok(())) };
+        let mut up = Self::new(self.session);
+        match rekeying.request.on_command(link, local, header, octets, clashes) {
+            Err(CommandError::Pdu(error)) => {
+                up.exchange = Exchange::Rekeying(rekeying);
+                return (up, Err(error));
+            }
+            // Anybody can send that: no answer, and the exchange goes on.
+            Err(CommandError::Disagrees(disagreement, assurance)) if assurance != Assurance::Verified => {
+                local.note(Note::Disagreed { peer: link.remote, disagreement });
+                up.exchange = Exchange::Rekeying(rekeying);
+            }
+            // The peer itself disagrees: it is told, and the exchange ends.
+            Err(CommandError::Disagrees(disagreement, _)) => {
+                local.note(Note::Disagreed { peer: link.remote, disagreement });
+                up.session.refuse_rekeying(link, local, Cause::from(&disagreement));
+                up.session.rekeyed_at = local.now;
+                local.note(Note::RekeyingGivenUp { peer: link.remote });
+            }
+            Ok(commanded) => {
+                up.session.heard_at = local.now;
+                match commanded {
+                    Commanded::Known(active, kd) => up.take_over(link, local, active, (kd, false)),
+                    Commanded::New(active, record) => {
+                        up.exchange = rekeying.store(local, active, *record);
+                    }
                 }
             }
-            (KdInUse::New(_), None) => self.links[index].answering = None,
         }
+        (up, Ok(()))
+    }
+
+    /// What protects the link.
+    pub(super) fn in_use(&self) -> (Chosen, bool) {
+        self.session.in_use()
+    }
+
+    /// Begins to re-key; with a new KD if `reauthenticate`.
+    pub(super) fn start_rekeying(
+        &mut self,
+        link: &mut Common,
+        local: &mut Local,
+        reauthenticate: bool,
+    ) -> Result<(), Error> {
+        if self.session.active.chosen().eia == Algorithm::Null {
+            return Err(Error::NothingToRekey);
+        }
+        if !self.exchange.is_idle() {
+            return Err(Error::RekeyingTooSoon);
+        }
+        self.exchange = request(&mut self.session, link, local, reauthenticate, 1);
         Ok(())
     }
 
-    /// Re-keying is proven: the new key sends.
-    pub(super) fn respond(&mut self, index: usize, active: Active, kd: KdId, new_kd: bool) {
-        let (until, keep) = (self.now.plus_millis(self.config.overlap), self.config.retired);
-        let now = self.now;
-        let link = &mut self.links[index];
-        link.answering = None;
-        link.switch(active, until, keep);
-        link.kd = kd;
-        link.heard = now;
-        link.rekeyed = now;
-        link.answer = Answer::Response;
-        self.send_protected(index, Lcid::PC5_S_PROTECTED, Body::RekeyingResponse);
-        if let Some(keys) = self.links[index].keys() {
-            self.state(index, State::Rekeyed { keys, new_kd });
-        }
-    }
-
-    /// The complete of a re-keying did not come: the command again, or the end of it.
-    pub(super) fn answering_due(&mut self, index: usize) {
-        let deadline = self.now.plus_millis(self.config.t4111());
-        let link = &mut self.links[index];
-        let peer = link.peer;
-        let Some(answering) = &mut link.answering else { return };
-        let again = answering.tries < self.config.tries;
-        answering.tries += 1;
-        answering.deadline = deadline;
-        match &mut answering.phase {
-            Commanded::Proposed { proposed, .. } if again => {
-                if let Ok(pdu) = frame::seal_command(proposed, &answering.command) {
-                    let (session, l3_octets) = (Some(proposed.fingerprint()), answering.command.len());
-                    self.send_octets(
-                        peer,
-                        Lcid::PC5_S_SECURITY_MODE,
-                        MessageType::SecurityModeCommand,
-                        session,
-                        l3_octets,
-                        pdu,
-                    );
-                }
-            }
-            // The store is slow: wait for it as often as for the peer.
-            Commanded::Storing { .. } if again => {}
-            _ => {
-                link.answering = None;
-                link.rekeyed = self.now;
-                self.note(Note::RekeyingGivenUp { peer });
-            }
-        }
-    }
-
-    /// Sequence numbers end, and no new key came: the peer is told, and the link ends.
-    pub(super) fn give_up_keys(&mut self, index: usize) {
-        let body = Body::Release { reason: Cause::NotAvailable.value() };
-        self.send_protected(index, Lcid::PC5_S_PROTECTED, body);
-        self.close(index, Closed::Rekeying);
-    }
-
     /// Begins to re-key when few sequence numbers are left.
-    pub(super) fn rekey_if_due(&mut self, index: usize) {
-        let link = &self.links[index];
-        let (peer, stage) = (link.peer, link.stage);
-        let Some(active) = &link.active else { return };
-        let waits = self.now < link.rekeyed.plus_millis(self.config.rekey_interval);
-        let (left, due) = (active.left(), active.wants_rekeying());
-        if due && !waits && stage == Stage::Up && self.start_rekeying(index, false) == Ok::<(), Error>(()) {
-            self.note(Note::RekeyingDue { peer, left });
+    pub(super) fn rekey_if_due(&mut self, link: &mut Common, local: &mut Local) {
+        let (left, due) = (self.session.active.left(), self.session.active.wants_rekeying());
+        if due
+            && !self.session.rekeyed_lately(local)
+            && self.start_rekeying(link, local, false) == Ok::<(), Error>(())
+        {
+            local.note(Note::RekeyingDue { peer: link.remote, left });
         }
+    }
+
+    /// Data was refused because of its SN. A forged SN may have moved the window past what the peer sends: a new key gives
+    /// new windows.
+    pub(super) fn data_refused(&mut self, link: &mut Common, local: &mut Local) {
+        self.session.out_of_step = self.session.out_of_step.saturating_add(1);
+        if self.session.out_of_step >= OUT_OF_STEP
+            && !self.session.rekeyed_lately(local)
+            && self.start_rekeying(link, local, false) == Ok::<(), Error>(())
+        {
+            self.session.out_of_step = 0;
+            local.note(Note::OutOfStep { peer: link.remote });
+        }
+    }
+
+    /// The peer wants this end to ask.
+    pub(super) fn on_rekeying_trigger(mut self, link: &mut Common, local: &mut Local) -> Self {
+        if self.session.rekeyed_lately(local) {
+            local.note(Note::RekeyingStorm { peer: link.remote });
+        } else {
+            // Already under way, or nothing to re-key: the trigger has nothing to add.
+            let _ = self.start_rekeying(link, local, false);
+        }
+        self
+    }
+
+    /// The response came under the new key: the re-keying is over.
+    pub(super) fn rekeying_done(mut self, link: &mut Common, local: &mut Local) -> Self {
+        if let Exchange::AwaitingResponse(AwaitingResponse { new_kd, .. }) = self.exchange {
+            self.session.rekeyed_at = local.now;
+            let (keys, new) = (self.session.keys(), new_kd.is_some());
+            link.report(local, Reported::Rekeyed { keys, new_kd: new });
+            if let Some(kd) = new_kd {
+                local.remove_others(&link.identity, kd);
+            }
+            self.exchange = Exchange::Idle;
+        }
+        self
+    }
+
+    /// The peer, proven, refuses to re-key.
+    pub(super) fn rekeying_refused(mut self, link: &mut Common, local: &mut Local, cause: Cause) -> Self {
+        if matches!(self.exchange, Exchange::Rekeying(_) | Exchange::TargetRekeying(_)) {
+            self.exchange = Exchange::Idle;
+            self.session.rekeyed_at = local.now;
+            local.note(Note::PeerRefuses { peer: link.remote, cause, proven: true });
+            local.note(Note::RekeyingGivenUp { peer: link.remote });
+        }
+        self
+    }
+
+    /// A container of the peer, under the current key.
+    pub(super) fn on_container(
+        self,
+        link: &mut Common,
+        local: &mut Local,
+        phase: AuthenticationPhase,
+        content: &[u8],
+    ) -> Self {
+        let Self { session, exchange } = self;
+        let mut up = Self { session, exchange: Exchange::Idle };
+        up.exchange = match (exchange, phase) {
+            (Exchange::Rekeying(mut state), AuthenticationPhase::Request) => {
+                state.step(&mut up.session, link, local, Heard::Container(content));
+                Exchange::Rekeying(state)
+            }
+            (Exchange::TargetRekeying(mut target), AuthenticationPhase::Response) => {
+                if let Target::Establishing(state) = &mut target.state {
+                    let step = state.step(local, &link.identity, Heard::Container(content));
+                    up.follow(link, local, target, step);
+                    return up;
+                }
+                Exchange::TargetRekeying(target)
+            }
+            (exchange, _) => exchange,
+        };
+        up
+    }
+
+    /// Whether the outside was asked under this ticket.
+    pub(super) fn asked(&self, ticket: Ticket) -> bool {
+        match &self.exchange {
+            Exchange::Rekeying(state) => state.asked == Some(ticket),
+            Exchange::TargetRekeying(target) => target.state.asked(ticket),
+            _ => false,
+        }
+    }
+
+    /// The outside answered a question of the exchange, or refused to.
+    pub(super) fn on_answer(self, link: &mut Common, local: &mut Local, answer: Option<&[u8]>) -> Self {
+        let Some(answer) = answer else {
+            let mut up = self.rekeying_refused(link, local, Cause::AuthenticationFailure);
+            up.session.refuse_rekeying(link, local, Cause::AuthenticationFailure);
+            return up;
+        };
+        let Self { session, exchange } = self;
+        let mut up = Self { session, exchange: Exchange::Idle };
+        match exchange {
+            Exchange::Rekeying(mut state) => {
+                state.asked = None;
+                state.step(&mut up.session, link, local, Heard::Answer(answer));
+                up.exchange = Exchange::Rekeying(state);
+            }
+            Exchange::TargetRekeying(mut target) => match &mut target.state {
+                Target::Establishing(state) => {
+                    state.asked = None;
+                    let step = state.step(local, &link.identity, Heard::Answer(answer));
+                    up.follow(link, local, target, step);
+                }
+                _ => up.exchange = Exchange::TargetRekeying(target),
+            },
+            exchange => up.exchange = exchange,
+        }
+        up
+    }
+
+    /// The keys of a proven command begin to send.
+    pub(super) fn take_over(
+        &mut self,
+        link: &mut Common,
+        local: &mut Local,
+        active: Active,
+        (kd, new_kd): (KdId, bool),
+    ) {
+        self.session.switch(active, link, local);
+        self.session.kd = kd;
+        let mut state = AwaitingResponse { new_kd: new_kd.then_some(kd), tries: 0, deadline: local.now };
+        state.complete(&mut self.session.active, link, local);
+        self.exchange = Exchange::AwaitingResponse(state);
+    }
+
+    /// The new KD of this ticket is durable.
+    pub(super) fn on_stored(mut self, link: &mut Common, local: &mut Local) -> Self {
+        match core::mem::replace(&mut self.exchange, Exchange::Idle) {
+            Exchange::StoringRekeyed(StoringRekeyed { active, kd, .. }) => {
+                self.take_over(link, local, active, (kd, true));
+            }
+            Exchange::TargetRekeying(TargetRekeying { state: Target::StoringKd(storing), .. }) => {
+                self.respond(link, local, storing.active, (storing.kd, true));
+            }
+            exchange => self.exchange = exchange,
+        }
+        self
+    }
+}
+
+/// Sends a request to re-key. Nothing begins without a session number: the next PDU tries again.
+fn request(
+    session: &mut Session,
+    link: &mut Common,
+    local: &mut Local,
+    reauthenticate: bool,
+    tries: u8,
+) -> Exchange {
+    let (in_use, kd) = (session.in_use(), session.kd);
+    let Some(mut request) = Request::new(local, Some(in_use), Some(kd), reauthenticate) else {
+        return Exchange::Idle;
+    };
+    let signs = reauthenticate || local.config.new_kd != NewKd::WhenAsked;
+    if signs && request.offer_agreement(local, None).is_none() {
+        return Exchange::Idle;
+    }
+    let offer = *request.offer();
+    let info = request.info().map(<[u8]>::to_vec);
+    let body = Body::RekeyingRequest(RekeyingRequest {
+        capabilities: wire_capabilities(offer.capabilities),
+        nonce: offer.nonce_1,
+        kd_sess_msb: offer.msb,
+        re_auth: reauthenticate.then_some(1),
+        pruk_id: None,
+        key_info: info.as_deref(),
+    });
+    request.sent(frame::message(local.config.profile, link.sequence.wrapping_add(1), body));
+    let deadline = local.now.plus_millis(request.patience(local));
+    session.send(link, local, body);
+    Exchange::Rekeying(Rekeying { request, tries, asked: None, deadline })
+}
+
+impl Rekeying {
+    pub(super) fn on_time(self, session: &mut Session, link: &mut Common, local: &mut Local) -> Exchange {
+        next_try((self.tries, self.request.reauthenticate), session, link, local)
+    }
+
+    /// The command was right.
+    pub(super) fn store(self, local: &mut Local, active: Active, record: KdRecord) -> Exchange {
+        let Self { request, tries, deadline, .. } = self;
+        let (kd, reauthenticate) = (record.id, request.reauthenticate);
+        let ticket = local.store(vec![Change::Put(record)]);
+        Exchange::StoringRekeyed(StoringRekeyed { ticket, active, kd, tries, reauthenticate, deadline })
+    }
+
+    pub(super) fn step(
+        &mut self,
+        session: &mut Session,
+        link: &mut Common,
+        local: &mut Local,
+        heard: Heard<'_>,
+    ) {
+        let (phase, method) = (AuthenticationPhase::Response, self.request.method());
+        let content = match self.request.step(local, &link.identity, heard) {
+            Ok(Step::Wait) => return,
+            Ok(Step::Agreed(kd)) => return self.request.agreed(kd),
+            Ok(Step::Send(content)) => content,
+            Ok(Step::SendAgreed(content, kd)) => {
+                self.request.agreed(kd);
+                self.deadline = local.now.plus_millis(local.config.t4100(METHOD_TURNS));
+                content
+            }
+            Ok(Step::Ask(question)) => {
+                let (ticket, remote) = (local.new_ticket(), link.identity.clone());
+                self.asked = Some(ticket);
+                return local.push(Output::Ask { ticket, method, remote, question });
+            }
+            Err(refusal) => return session.refuse_authentication(link, local, &refusal),
+        };
+        session.send(link, local, Body::Authentication { phase, method, content: &content });
+    }
+}
+
+/// A try of a re-keying ended: the next one, or none.
+fn next_try(
+    (tries, reauthenticate): (u8, bool),
+    session: &mut Session,
+    link: &mut Common,
+    local: &mut Local,
+) -> Exchange {
+    let peer = link.remote;
+    if tries < local.config.tries {
+        local.note(Note::TryEnded { peer, number: tries });
+        return request(session, link, local, reauthenticate, tries + 1);
+    }
+    session.rekeyed_at = local.now;
+    local.note(Note::RekeyingGivenUp { peer });
+    Exchange::Idle
+}
+
+impl StoringRekeyed {
+    /// Abandons this try when the store takes longer than the peer's timer.
+    pub(super) fn on_time(self, session: &mut Session, link: &mut Common, local: &mut Local) -> Exchange {
+        next_try((self.tries, self.reauthenticate), session, link, local)
+    }
+}
+
+impl AwaitingResponse {
+    pub(super) fn on_time(
+        mut self,
+        session: &mut Session,
+        link: &mut Common,
+        local: &mut Local,
+    ) -> Result<Exchange, Closed> {
+        if self.tries >= local.config.tries {
+            return Err(Closed::Rekeying);
+        }
+        self.complete(&mut session.active, link, local);
+        Ok(Exchange::AwaitingResponse(self))
+    }
+
+    /// Sends the complete, or sends it again.
+    pub(super) fn complete(&mut self, active: &mut Active, link: &mut Common, local: &mut Local) {
+        self.tries += 1;
+        self.deadline = local.now.plus_millis(local.config.t4111());
+        let kd_id_lsb = self.new_kd.map(|kd| kd.lsb().to_be_bytes());
+        let up_policy = user_plane_policy(local).map(frame::wire_policy);
+        let body = Body::SecurityModeComplete { kd_id_lsb, up_policy, connection: None };
+        link.send_protected(local, active, Lcid::PC5_S_SECURITY_MODE, body);
+    }
+}
+
+impl Session {
+    pub(super) fn in_use(&self) -> (Chosen, bool) {
+        (self.active.chosen(), self.active.up_integrity())
+    }
+
+    pub(super) fn refuse_rekeying(&mut self, link: &mut Common, local: &mut Local, cause: Cause) {
+        self.send(link, local, Body::SecurityModeReject { cause: cause.value(), rand: None, auts: None });
+    }
+
+    pub(super) fn refuse_authentication(&mut self, link: &mut Common, local: &mut Local, refusal: &Refusal) {
+        let (peer, cause) = (link.remote, refusal.cause);
+        local.note(Note::NotAuthenticated { peer, cause, why: refusal.why.clone() });
+        let (phase, content) = (AuthenticationPhase::Reject, [cause.value()]);
+        self.send(link, local, Body::Authentication { phase, method: 0, content: &content });
     }
 }

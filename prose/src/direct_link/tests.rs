@@ -1,10 +1,14 @@
 mod attacks;
 mod authentication;
 mod chaos;
+mod establishment;
+mod floods;
 mod identifiers;
 mod lifecycle;
 mod nr;
+mod reflection;
 mod rig;
+mod rules;
 mod stores;
 mod theft;
 mod tracking;

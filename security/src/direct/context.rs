@@ -103,7 +103,13 @@ pub(super) struct Context {
     /// The next SN; 0x1_0000 when all are used.
     next: u32,
     windows: [ReplayWindow; 32],
+    /// The highest SN that a MAC-I of the peer covered, on any channel: SN are counted over all.
+    proven: u16,
 }
+
+/// How far an SN that no MAC-I covers may be ahead of the highest one that a MAC-I covered. One forged PDU moves a
+/// window no further. An honest peer proves its SN with every signalling message; see [`super::Active::wants_proof`].
+pub(super) const UNPROVEN_AHEAD: u16 = 0x1000;
 
 pub(super) enum Root {
     Lte(KdSess),
@@ -161,6 +167,7 @@ impl Context {
             sends: if commands { Direction::One } else { Direction::Zero },
             next: 1,
             windows: [ReplayWindow::new(); 32],
+            proven: 0,
         }
     }
 
@@ -185,6 +192,7 @@ impl Context {
             names: self.names.clone(),
             next: 1,
             windows: [ReplayWindow::new(); 32],
+            proven: 0,
             ..*self
         })
     }
@@ -207,6 +215,12 @@ impl Context {
     pub(super) fn heard(&self) -> u16 {
         let signalling = self.windows[28..31].iter().filter_map(ReplayWindow::highest);
         signalling.map(Count::sn).max().unwrap_or(0)
+    }
+
+    /// How far unproven SN are ahead of the proven ones.
+    pub(super) fn unproven_ahead(&self) -> u16 {
+        let highest = self.windows.iter().filter_map(ReplayWindow::highest).map(Count::sn).max();
+        highest.unwrap_or(0).saturating_sub(self.proven)
     }
 
     pub(super) const fn mac_octets(&self, kind: Kind) -> usize {
@@ -266,6 +280,11 @@ impl Context {
             Replayed::Late => PduRefusal::Late,
         };
         self.windows[window].check(inputs.count).map_err(refuse)?;
+        // Where nothing has a MAC-I nothing is ever proven.
+        let provable = self.chosen.eia != Algorithm::Null;
+        if mac_octets == 0 && provable && sn > self.proven.saturating_add(UNPROVEN_AHEAD) {
+            return Err(PduRefusal::TooFarAhead);
+        }
         if kind != Kind::Command {
             self.eea.apply(inputs, &mut pdu[header..]);
         }
@@ -282,6 +301,9 @@ impl Context {
             Proof::Deciphered
         };
         self.windows[window].accept(inputs.count).map_err(refuse)?;
+        if matches!(proof, Proof::Integrity(_)) {
+            self.proven = self.proven.max(sn);
+        }
         Ok(Opened { end, proof })
     }
 }

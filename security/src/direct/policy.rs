@@ -85,7 +85,8 @@ impl Capabilities {
 /// The rules of one UE for one kind of link.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Policy {
-    /// Integrity of signalling.
+    /// Integrity of signalling. Every link rests on a KD, so that [`Need::Preferred`] is as strict as [`Need::Required`]:
+    /// null integrity is chosen only where both ends want none.
     pub integrity: Need,
     /// Ciphering of signalling and user data.
     pub ciphering: Need,
@@ -196,7 +197,12 @@ impl Policy {
                 Need::NotNeeded => bit(Algorithm::Null),
             }
         };
-        Capabilities { eea: bits(&self.eea, self.ciphering), eia: bits(&self.eia, self.integrity) }
+        // Null integrity would be chosen by whoever answers first: it is offered only where nothing else is wanted.
+        let integrity = match self.integrity {
+            Need::Preferred => Need::Required,
+            need => need,
+        };
+        Capabilities { eea: bits(&self.eea, self.ciphering), eia: bits(&self.eia, integrity) }
     }
 
     /// UE_2's choice among what UE_1 `offered`: the first of its own order that both have. `stated` is UE_1's policy
@@ -233,10 +239,11 @@ impl Policy {
         self.check_null(chosen)
     }
 
-    /// Null only where the policy allows it, and no ciphering without integrity of signalling.
+    /// Null only where the policy allows it, and no ciphering without integrity of signalling. Null integrity proves
+    /// nobody, though both ends hold a KD: a policy that prefers integrity does not allow it.
     fn check_null(&self, chosen: Chosen) -> Result<(), Disagreement> {
         let null = |a| a == Algorithm::Null;
-        let refused = null(chosen.eia) && (self.integrity == Need::Required || !null(chosen.eea))
+        let refused = null(chosen.eia) && (self.integrity != Need::NotNeeded || !null(chosen.eea))
             || null(chosen.eea) && self.ciphering == Need::Required;
         if refused { Err(Disagreement::NullRefused(chosen)) } else { Ok(()) }
     }

@@ -1,10 +1,10 @@
 //! The states of an agreement on a session key, for either side.
 
-use super::context::{Context, Fingerprint, Kind, Opened, Root, SendError, Ticket};
+use super::context::{Context, Fingerprint, Kind, Opened, Root, SendError, Ticket, UNPROVEN_AHEAD};
 use super::{Capabilities, Chosen, Disagreement, KdSessId, Nonce, Policy, Profile, Stated};
 use crate::cipher::Algorithm;
 use crate::keys::Kd;
-use crate::pdu::PduRefusal;
+use crate::pdu::{PduRefusal, Proof};
 
 /// What UE_1 asks with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,9 +83,9 @@ impl Requested {
         &self.offer
     }
 
-    /// Judges a command and derives what it names from `kd`. By reference: anybody can send commands, and the next may
-    /// be the right one.
-    pub fn command(&self, kd: &Kd, command: &Command) -> Result<Unproven, Disagreement> {
+    /// Whether a command fits what was asked. Of a command that nobody has proven this says nothing: see
+    /// [`Self::command`].
+    pub fn judge(&self, command: &Command) -> Result<(), Disagreement> {
         if command.echo != self.offer.capabilities {
             return Err(Disagreement::EchoDiffers { sent: self.offer.capabilities, echoed: command.echo });
         }
@@ -96,30 +96,64 @@ impl Requested {
         if self.peer.is_some_and(|peer| !peer.has(command.chosen)) {
             return Err(Disagreement::NotSigned(command.chosen));
         }
-        self.terms.check(command.chosen)?;
-        let id = KdSessId::from_halves(self.offer.msb, command.lsb).ok_or(Disagreement::Identity)?;
+        self.terms.check(command.chosen)
+    }
+
+    /// Derives what a command names from `kd`; the content is judged once the MAC-I is right ([`Unproven::prove`]). By
+    /// reference: anybody can send commands, and the next may be the right one. None where half of the KD-sess ID is 0.
+    pub fn command(&self, kd: &Kd, command: &Command) -> Option<Unproven> {
+        let id = KdSessId::from_halves(self.offer.msb, command.lsb)?;
         let root = Root::derive(self.terms.profile, kd, &self.offer.nonce_1, &command.nonce_2);
         let context = Context::new(&root, id, command.chosen, self.terms.up_integrity, false);
-        Ok(Unproven(Box::new(context)))
+        Some(Unproven { context: Box::new(context), judged: self.judge(command) })
+    }
+}
+
+/// Why a command is not followed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum CommandRefusal {
+    /// The MAC-I is wrong, or the PDU too short: nobody has proven anything.
+    Pdu(PduRefusal),
+    /// It does not fit what was asked.
+    Disagrees {
+        /// Why.
+        disagreement: Disagreement,
+        /// Whether the MAC-I shows that a holder of KD sent it. Under null integrity nothing does.
+        proven: bool,
+    },
+}
+
+impl From<PduRefusal> for CommandRefusal {
+    fn from(refusal: PduRefusal) -> Self {
+        Self::Pdu(refusal)
     }
 }
 
 /// UE_1, which derived keys from a command that nobody has proven yet.
 #[derive(Debug)]
-pub struct Unproven(Box<Context>);
+pub struct Unproven {
+    context: Box<Context>,
+    judged: Result<(), Disagreement>,
+}
 
 impl Unproven {
-    /// Verifies the PDU of the command; what is right makes the keys usable. With null integrity there is no proof, and
-    /// the policy of both has allowed that.
+    /// Verifies the PDU of the command, and only then judges what it says; what is right makes the keys usable. With
+    /// null integrity there is no proof, and the policy of both has allowed that.
     pub fn prove(
-        mut self,
+        self,
         sn: u16,
         lcid: u8,
         pdu: &mut [u8],
         header: usize,
-    ) -> Result<(Active, Opened), PduRefusal> {
-        let opened = self.0.open(sn, lcid, Kind::Command, pdu, header)?;
-        Ok((Active(self.0), opened))
+    ) -> Result<(Active, Opened), CommandRefusal> {
+        let Self { mut context, judged } = self;
+        let opened = context.open(sn, lcid, Kind::Command, pdu, header)?;
+        let proven = matches!(opened.proof, Proof::Integrity(_));
+        match judged {
+            Ok(()) => Ok((Active(context), opened)),
+            Err(disagreement) => Err(CommandRefusal::Disagrees { disagreement, proven }),
+        }
     }
 }
 
@@ -241,6 +275,12 @@ impl Active {
     /// Whether so many SN are used, by either side, that a new key is due.
     pub fn wants_rekeying(&self) -> bool {
         self.0.left() <= 0x1_0000 - u32::from(Self::REKEY_AT) || self.0.heard() >= Self::REKEY_AT
+    }
+
+    /// Whether the peer has sent so much without a MAC-I that it should prove its SN: with the answer to a keep-alive,
+    /// before it is refused as too far ahead.
+    pub fn wants_proof(&self) -> bool {
+        self.0.unproven_ahead() > UNPROVEN_AHEAD / 2
     }
 
     /// Octets that protection adds behind the data.

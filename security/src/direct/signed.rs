@@ -32,10 +32,12 @@ mod extension;
 mod failure;
 pub mod issue;
 mod root;
+mod vouched;
 
 pub use certificate::CertificateError;
 pub use failure::{Dated, Failure};
 pub use root::Root;
+pub use vouched::Vouched;
 
 /// The octet of this method in the containers.
 pub const METHOD: u8 = 2;

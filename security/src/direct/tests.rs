@@ -102,7 +102,8 @@ fn reflection_and_moving_fail() {
 fn another_kd_or_a_changed_command_proves_nothing() {
     let (ue_1, _, mut pdu) = commanded(terms(Profile::Lte), [7; 32], [8; 32], Policy::default());
     let number = sn(&pdu);
-    assert_eq!(ue_1.prove(number, LCID, &mut pdu, HEADER).err(), Some(PduRefusal::BadMac));
+    let refused = ue_1.prove(number, LCID, &mut pdu, HEADER).err();
+    assert_eq!(refused, Some(CommandRefusal::Pdu(PduRefusal::BadMac)));
     for bit in 0..16 * 8 {
         let (ue_1, _, mut pdu) = commanded(terms(Profile::Lte), [7; 32], [7; 32], Policy::default());
         assert_eq!(pdu.len(), 16);
@@ -133,15 +134,15 @@ fn bidding_down_shows_in_the_echo() {
     let requested = Requested::new(terms(Profile::Lte), asked, policy);
     // T4.1-2: the strong algorithms cleared on the way, down to null.
     let weaker = Capabilities { eea: 0x80, eia: 0x80 };
-    let chosen = policy.choose(weaker, None).unwrap();
-    assert_eq!(chosen, Chosen { eea: Algorithm::Null, eia: Algorithm::Null });
-    let refused = requested.command(&Kd::from([7; 32]), &command(chosen, weaker));
+    let chosen = Chosen { eea: Algorithm::Null, eia: Algorithm::Null };
+    assert_eq!(policy.choose(weaker, None), Err(Disagreement::NullRefused(chosen)));
+    let refused = requested.judge(&command(chosen, weaker));
     assert_eq!(refused.err(), Some(Disagreement::EchoDiffers { sent: asked.capabilities, echoed: weaker }));
     // Where everything is required, null is refused before it is chosen.
     assert_eq!(Policy::default().choose(weaker, None), Err(Disagreement::PolicyMismatch));
     let strict = Policy::default();
     let requested = Requested::new(terms(Profile::Lte), offer(&strict), strict);
-    let refused = requested.command(&Kd::from([7; 32]), &command(chosen, strict.capabilities()));
+    let refused = requested.judge(&command(chosen, strict.capabilities()));
     assert_eq!(refused.err(), Some(Disagreement::NotOffered(chosen)));
 }
 
@@ -154,7 +155,7 @@ fn the_command_keeps_to_what_ue_2_signed() {
         let mut requested = Requested::new(terms(Profile::Lte), offered, policy);
         requested.hear(signed);
         let chosen = Chosen { eea: Algorithm::Aes, eia: Algorithm::Zuc };
-        requested.command(&Kd::from([7; 32]), &command(chosen, offered.capabilities)).map(drop)
+        requested.judge(&command(chosen, offered.capabilities))
     };
     let chosen = Chosen { eea: Algorithm::Aes, eia: Algorithm::Zuc };
     assert_eq!(judge(Capabilities { eea: 0x20, eia: 0x10 }), Ok(()));
@@ -217,7 +218,7 @@ fn activation_stays_for_the_life_of_a_link() {
         let command = command(new, offer.capabilities);
         let kd = Kd::from([7; 32]);
         assert_eq!(Proposed::new(terms, &kd, &offer, &command).is_ok(), allowed);
-        assert_eq!(Requested::new(terms, offer, policy).command(&kd, &command).is_ok(), allowed);
+        assert_eq!(Requested::new(terms, offer, policy).judge(&command).is_ok(), allowed);
     }
 }
 
@@ -355,10 +356,90 @@ fn a_policy_that_comes_back_changed_is_refused() {
     let requested = Requested::new(terms(Profile::Nr), offer, policy);
     let chosen = policy.choose(offer.capabilities, offer.stated).unwrap();
     let right = Command { echo_stated: offer.stated, ..command(chosen, offer.capabilities) };
-    assert!(requested.command(&Kd::from([1; 32]), &right).is_ok());
+    assert!(requested.judge(&right).is_ok());
     let stated = Stated { ciphering: Need::NotNeeded, ..offer.stated.unwrap() };
     for echo_stated in [None, Some(stated)] {
-        let refused = requested.command(&Kd::from([1; 32]), &Command { echo_stated, ..right });
+        let refused = requested.judge(&Command { echo_stated, ..right });
         assert_eq!(refused.unwrap_err(), Disagreement::PolicyEchoDiffers);
     }
+}
+
+/// A command is judged once its MAC-I is right, and not before: what nobody has proven is a wrong MAC-I, whatever it
+/// says.
+#[test]
+fn the_mac_of_a_command_comes_before_its_content() {
+    let (policy, kd) = (Policy::default(), Kd::from([7; 32]));
+    let asked = offer(&policy);
+    let chosen = policy.choose(asked.capabilities, None).unwrap();
+    let changed = command(chosen, Capabilities { eea: 0x40, ..asked.capabilities });
+    let mut proposed = Proposed::new(terms(Profile::Lte), &kd, &asked, &changed).unwrap();
+    let ticket = proposed.begin().unwrap();
+    let number = ticket.sn();
+    let mut pdu = vec![0; HEADER + 8];
+    proposed.protect_command(ticket, LCID, &mut pdu, HEADER).unwrap();
+    for (flip, pdu_refusal) in [(1, true), (0, false)] {
+        let mut pdu = pdu.clone();
+        pdu[HEADER + 1] ^= flip;
+        let unproven = Requested::new(terms(Profile::Lte), asked, policy).command(&kd, &changed).unwrap();
+        match unproven.prove(number, LCID, &mut pdu, HEADER).unwrap_err() {
+            CommandRefusal::Pdu(PduRefusal::BadMac) => assert!(pdu_refusal),
+            CommandRefusal::Disagrees { disagreement: Disagreement::EchoDiffers { .. }, proven: true } => {
+                assert!(!pdu_refusal);
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+    // Under null integrity nothing is proven, and the content says so.
+    let null = command(Chosen { eea: Algorithm::Null, eia: Algorithm::Null }, asked.capabilities);
+    let unproven = Requested::new(terms(Profile::Lte), asked, policy).command(&kd, &null).unwrap();
+    let refused = unproven.prove(1, LCID, &mut [0; HEADER + 8], HEADER).unwrap_err();
+    assert!(matches!(refused, CommandRefusal::Disagrees { proven: false, .. }));
+}
+
+/// Whoever answers first would choose null integrity, and prove nobody: a policy that prefers integrity neither offers it
+/// nor follows it, at either end.
+#[test]
+fn null_integrity_is_only_for_who_wants_none() {
+    use Need::{NotNeeded, Preferred, Required};
+    let null = Chosen { eea: Algorithm::Null, eia: Algorithm::Null };
+    for integrity in [Required, Preferred, NotNeeded] {
+        let policy = Policy { integrity, ciphering: NotNeeded, ..Policy::default() };
+        assert_eq!(policy.capabilities().eia & 0x80 != 0, integrity == NotNeeded);
+        let offered = Capabilities { eea: 0x80, eia: 0xf0 };
+        let weak = Stated { integrity: NotNeeded, ciphering: NotNeeded };
+        assert_eq!(policy.choose(offered, Some(weak)).is_ok(), integrity == NotNeeded, "{integrity:?}");
+        assert_eq!(policy.check(offered, null).is_ok(), integrity == NotNeeded, "{integrity:?}");
+    }
+}
+
+/// What no MAC-I covers moves the window so far beyond what one covered, and no further: a forged SN silences no peer for
+/// good, and a peer that proves its SN is not refused.
+#[test]
+fn an_unproven_sn_moves_the_window_only_so_far() {
+    let (mut sender, mut receiver) = linked(terms(Profile::Lte), Policy::default());
+    let mut forged = vec![0x40, 0, 0, 0xff, 0xff, 1, 2, 3];
+    for sn in [0xffff, 0x2000, 1 + context::UNPROVEN_AHEAD + 1] {
+        let refused = receiver.open(sn, 3, Kind::User, &mut forged, HEADER);
+        assert_eq!(refused, Err(PduRefusal::TooFarAhead), "{sn:x}");
+    }
+    for number in 0..600u16 {
+        let mut sent = send(&mut sender, 3, Kind::User, &number.to_be_bytes());
+        assert!(receiver.open(sn(&sent), 3, Kind::User, &mut sent, HEADER).is_ok());
+    }
+    assert!(!receiver.wants_proof());
+    for _ in 600..context::UNPROVEN_AHEAD - 4 {
+        let mut sent = send(&mut sender, 3, Kind::User, b"data");
+        assert!(receiver.open(sn(&sent), 3, Kind::User, &mut sent, HEADER).is_ok());
+    }
+    assert!(receiver.wants_proof());
+    let mut proof = send(&mut sender, 30, Kind::Signalling, b"alive");
+    assert!(receiver.open(sn(&proof), 30, Kind::Signalling, &mut proof, HEADER).is_ok());
+    assert!(!receiver.wants_proof());
+    for _ in 0..context::UNPROVEN_AHEAD {
+        let mut sent = send(&mut sender, 3, Kind::User, b"data");
+        assert!(receiver.open(sn(&sent), 3, Kind::User, &mut sent, HEADER).is_ok());
+    }
+    let mut sent = send(&mut sender, 3, Kind::User, b"data");
+    let refused = receiver.open(sn(&sent), 3, Kind::User, &mut sent, HEADER);
+    assert_eq!(refused, Err(PduRefusal::TooFarAhead));
 }

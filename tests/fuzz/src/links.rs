@@ -3,7 +3,7 @@
 //! a link comes up in the end whose ends agree.
 
 use super::{Bytes, Target};
-use sidelink_prose::direct_link::{Config, Hub, Identity, Input, KdRecord, Output, Pdu};
+use sidelink_prose::direct_link::{Config, Identity, Input, KdRecord, LinkManager, Output, Pdu};
 use sidelink_security::counter::UtcTime;
 use sidelink_security::counter::reserve::{CounterStore, StreamId};
 use sidelink_security::direct::signed::{Credential, Trust};
@@ -72,7 +72,7 @@ impl CounterStore for Memory {
 }
 
 struct World {
-    hubs: [Hub; 2],
+    managers: [LinkManager; 2],
     stores: [Memory; 2],
     failing: bool,
     now: u64,
@@ -94,7 +94,7 @@ fn name(ue: usize) -> Identity {
 impl World {
     fn new(flags: Flags) -> Self {
         let mut stores = [Memory(0), Memory(0)];
-        let mut hub = |ue: usize| {
+        let mut manager = |ue: usize| {
             let mut config = Config::new(id(ue), name(ue), 40);
             config.rekey_interval = 100;
             config.profile = if flags.nr() { Profile::Nr } else { Profile::Lte };
@@ -105,20 +105,21 @@ impl World {
             if flags.up_integrity() {
                 config.policy.up_integrity = Need::Preferred;
             }
-            let mut hub = Hub::open(config, &[ue as u8; 32], &mut stores[ue]).expect("memory does not fail");
+            let mut manager =
+                LinkManager::open(config, &[ue as u8; 32], &mut stores[ue]).expect("memory does not fail");
             if flags.shared_kd() {
-                hub.add_kd(KdRecord::pre_shared(KdId(7), Kd::from([7; 32]), name(1 - ue)));
+                manager.add_kd(KdRecord::pre_shared(KdId(7), Kd::from([7; 32]), name(1 - ue)));
             }
             if flags.raw_keys() {
                 let key = |ue: usize| Credential::raw(&[0x40 + ue as u8; 32]);
                 let raw = (0..2).map(|ue| (name(ue).value, key(ue).public())).collect();
-                hub.authenticate_with(key(ue), Trust { raw, ..Trust::default() });
+                manager.authenticate_with(key(ue), Trust { raw, ..Trust::default() });
             }
-            hub
+            manager
         };
-        let hubs = [hub(0), hub(1)];
+        let managers = [manager(0), manager(1)];
         let (air, old, sent) = (Vec::new(), Vec::new(), BTreeSet::new());
-        Self { hubs, stores, failing: false, now: T0, air, old, sent, was_up: false }
+        Self { managers, stores, failing: false, now: T0, air, old, sent, was_up: false }
     }
 
     fn time(&self) -> UtcTime {
@@ -127,7 +128,7 @@ impl World {
 
     fn input(&mut self, ue: usize, input: Input<'_>) {
         // What is refused is refused for a reason that has a text.
-        if let Err(error) = self.hubs[ue].handle_input(input) {
+        if let Err(error) = self.managers[ue].handle_input(input) {
             assert!(!error.to_string().is_empty());
         }
         self.drain(ue);
@@ -136,7 +137,7 @@ impl World {
     fn drain(&mut self, ue: usize) {
         let now = self.time();
         loop {
-            match self.hubs[ue].poll_output() {
+            match self.managers[ue].poll_output() {
                 Output::Pdu(pdu) => {
                     if let Some(session) = pdu.session {
                         let count = pdu.octets[1..5].try_into().expect("four octets");
@@ -151,19 +152,25 @@ impl World {
                     } else {
                         Input::Stored { now, ticket }
                     };
-                    self.hubs[ue].handle_input(input).expect("it was asked for");
+                    self.managers[ue].handle_input(input).expect("it was asked for");
                 }
                 Output::Reserve(reservation) if self.failing => {
                     let stream = reservation.stream();
                     let failed = Input::ReservationFailed { now, stream };
-                    self.hubs[ue].handle_input(failed).expect("it was asked for");
+                    self.managers[ue].handle_input(failed).expect("it was asked for");
                     return;
                 }
                 Output::Reserve(reservation) => {
                     let granted = reservation.commit(&mut self.stores[ue]).expect("memory does not fail");
-                    self.hubs[ue].handle_input(Input::Granted { now, granted }).expect("it was asked for");
+                    self.managers[ue]
+                        .handle_input(Input::Granted { now, granted })
+                        .expect("it was asked for");
                 }
                 Output::Note(note) => assert!(!note.to_string().is_empty()),
+                Output::Ask { ticket, .. } => {
+                    let refused = Input::Answered { now, ticket, answer: None };
+                    self.managers[ue].handle_input(refused).expect("it was asked for");
+                }
                 Output::Timeout(_) => return,
                 Output::Received(_) | Output::State { .. } | Output::Meter(_) => {}
             }
@@ -173,7 +180,7 @@ impl World {
     /// Where a PDU is heard, if anywhere.
     fn hear(&mut self, pdu: &Pdu) {
         for ue in 0..2 {
-            if self.hubs[ue].addresses().any(|address| address == pdu.peer) {
+            if self.managers[ue].addresses().any(|address| address == pdu.peer) {
                 let now = self.time();
                 let (source, lcid) = (pdu.source, pdu.lcid);
                 self.input(ue, Input::Pdu { now, source, lcid, pdu: &pdu.octets });
@@ -197,7 +204,7 @@ impl World {
     fn event(&mut self, bytes: &mut Bytes<'_>) {
         let (what, which) = (bytes.byte(), usize::from(bytes.byte()));
         let (now, ue) = (self.time(), which & 1);
-        let link = self.hubs[ue].links().find(|(_, _, keys)| keys.is_some()).map(|(link, _, _)| link);
+        let link = self.managers[ue].links().find(|(_, _, keys)| keys.is_some()).map(|(link, _, _)| link);
         self.was_up |= link.is_some();
         let at = which.checked_rem(self.air.len());
         match (what % 16, link, at) {
@@ -262,7 +269,7 @@ impl World {
     }
 
     fn up(&self) -> usize {
-        self.hubs.iter().filter(|hub| hub.links().any(|(_, _, keys)| keys.is_some())).count()
+        self.managers.iter().filter(|manager| manager.links().any(|(_, _, keys)| keys.is_some())).count()
     }
 }
 
@@ -284,10 +291,10 @@ fn run(bytes: &[u8]) -> bool {
         world.settle(SETTLED / 4);
     }
     let keys: Vec<_> =
-        world.hubs.iter().flat_map(|hub| hub.links().filter_map(|(_, _, keys)| keys)).collect();
+        world.managers.iter().flat_map(|manager| manager.links().filter_map(|(_, _, keys)| keys)).collect();
     // Identifiers may be changing just now.
     assert!(keys.len() == 2 && keys[0].fingerprint == keys[1].fingerprint, "no link in the end: {keys:?}");
-    assert!(world.hubs.iter().all(|hub| hub.half_open() == 0));
+    assert!(world.managers.iter().all(|manager| manager.half_open() == 0));
     was_up
 }
 

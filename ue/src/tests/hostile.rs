@@ -6,7 +6,7 @@ use super::super::links::{Links, Peer};
 use super::super::{link_bearers, link_status};
 use sidelink_mac::engine::{Bearer, Config, Engine, Input, Output};
 use sidelink_mac::mux::Address;
-use sidelink_prose::direct_link::{self as links, Hub, Identity, KdRecord};
+use sidelink_prose::direct_link::{self as links, Identity, KdRecord, LinkManager};
 use sidelink_prose::discovery::agent::{self, Agent};
 use sidelink_security::counter::UtcTime;
 use sidelink_security::direct::KdId;
@@ -43,11 +43,11 @@ fn request(source: Layer2Id, millis: u64) -> Vec<u8> {
     let config = links::Config::new(source, Identity::user("mary"), 40);
     let mut seed = [0; 32];
     seed[..3].copy_from_slice(&source.octets());
-    let mut hub = Hub::open(config, &seed, &mut NoStore::default()).unwrap();
-    hub.add_kd(KdRecord::pre_shared(KdId(1), Kd::from([9; 32]), Identity::user("john")));
+    let mut manager = LinkManager::open(config, &seed, &mut NoStore::default()).unwrap();
+    manager.add_kd(KdRecord::pre_shared(KdId(1), Kd::from([9; 32]), Identity::user("john")));
     let identity = Identity::user("john");
-    hub.handle_input(links::Input::Connect { now, peer: JOHN, identity }).unwrap();
-    let pdu = std::iter::from_fn(|| match hub.poll_output() {
+    manager.handle_input(links::Input::Connect { now, peer: JOHN, identity }).unwrap();
+    let pdu = std::iter::from_fn(|| match manager.poll_output() {
         links::Output::Timeout(_) => None,
         output => Some(output),
     })

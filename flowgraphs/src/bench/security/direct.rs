@@ -1,7 +1,7 @@
 //! CPU of a direct link: each step of its set-up, for each end, and each PDU after it.
 
 use super::{Row, figure};
-use sidelink_prose::direct_link::{Config, Hub, Identity, Input, KdRecord, Output};
+use sidelink_prose::direct_link::{Config, Identity, Input, KdRecord, LinkManager, Output};
 use sidelink_security::counter::UtcTime;
 use sidelink_security::counter::reserve::{CounterStore, StreamId};
 use sidelink_security::direct::KdId;
@@ -49,17 +49,17 @@ fn name(ue: usize) -> Identity {
     Identity::user(if ue == 0 { "mary" } else { "john" })
 }
 
-fn hub(ue: usize, method: usize, seed: u64) -> Option<Hub> {
+fn manager(ue: usize, method: usize, seed: u64) -> Option<LinkManager> {
     let source = Layer2Id::new(0x10 + ue as u32).ok()?;
     let mut octets = [ue as u8; 32];
     octets[..8].copy_from_slice(&seed.to_be_bytes());
-    let mut hub = Hub::open(Config::new(source, name(ue), 40), &octets, &mut Memory(0)).ok()?;
+    let mut manager = LinkManager::open(Config::new(source, name(ue), 40), &octets, &mut Memory(0)).ok()?;
     let key = |ue: usize| [0x40 + ue as u8; 32];
     match method {
-        0 => hub.add_kd(KdRecord::pre_shared(KdId(7), Kd::from([9; 32]), name(1 - ue))),
+        0 => manager.add_kd(KdRecord::pre_shared(KdId(7), Kd::from([9; 32]), name(1 - ue))),
         1 => {
             let raw = (0..2).map(|ue| (name(ue).value, Credential::raw(&key(ue)).public())).collect();
-            hub.authenticate_with(Credential::raw(&key(ue)), Trust { raw, ..Trust::default() });
+            manager.authenticate_with(Credential::raw(&key(ue)), Trust { raw, ..Trust::default() });
         }
         _ => {
             let issuer = Issuer::new("bench", &[1; 32]);
@@ -68,10 +68,10 @@ fn hub(ue: usize, method: usize, seed: u64) -> Option<Hub> {
             let public = Credential::raw(&key(ue)).public();
             let own = issuer.issue(&name(ue).value, 2 + ue as u32, &public, validity);
             let trust = Trust { roots: vec![root], ..Trust::default() };
-            hub.authenticate_with(Credential::certified(&key(ue), own), trust);
+            manager.authenticate_with(Credential::certified(&key(ue), own), trust);
         }
     }
-    Some(hub)
+    Some(manager)
 }
 
 /// What one end was given, and how long it took to do all that follows from it.
@@ -83,17 +83,21 @@ struct Step {
 }
 
 /// Gives an input to one end and takes its outputs; PDUs go to `out`.
-fn give(hub: &mut Hub, input: Input<'_>, out: &mut Vec<(Option<MessageType>, Lcid, Vec<u8>)>) -> f64 {
+fn give(
+    manager: &mut LinkManager,
+    input: Input<'_>,
+    out: &mut Vec<(Option<MessageType>, Lcid, Vec<u8>)>,
+) -> f64 {
     let before = Instant::now();
     // A refusal would show as a link that does not come up.
-    let _ = hub.handle_input(input);
+    let _ = manager.handle_input(input);
     loop {
         let now = NOW;
-        match hub.poll_output() {
+        match manager.poll_output() {
             Output::Pdu(pdu) => out.push((pdu.message, pdu.lcid, pdu.octets)),
-            Output::Store { ticket, .. } => _ = hub.handle_input(Input::Stored { now, ticket }),
+            Output::Store { ticket, .. } => _ = manager.handle_input(Input::Stored { now, ticket }),
             Output::Reserve(reservation) => match reservation.commit(&mut Memory(0)) {
-                Ok(granted) => _ = hub.handle_input(Input::Granted { now, granted }),
+                Ok(granted) => _ = manager.handle_input(Input::Granted { now, granted }),
                 Err(_) => break,
             },
             Output::Timeout(_) => break,
@@ -104,24 +108,27 @@ fn give(hub: &mut Hub, input: Input<'_>, out: &mut Vec<(Option<MessageType>, Lci
 }
 
 /// One set-up: its steps. None when it did not end in a link.
-fn once(method: usize, seed: u64) -> Option<(Vec<Step>, [Hub; 2])> {
-    let mut hubs = [hub(0, method, seed)?, hub(1, method, seed)?];
+fn once(method: usize, seed: u64) -> Option<(Vec<Step>, [LinkManager; 2])> {
+    let mut managers = [manager(0, method, seed)?, manager(1, method, seed)?];
     let sources = [Layer2Id::new(0x10).ok()?, Layer2Id::new(0x11).ok()?];
     let mut out = Vec::new();
     let connect = Input::Connect { now: NOW, peer: sources[1], identity: name(1) };
-    let mut steps = vec![Step { ue: 0, message: None, micros: give(&mut hubs[0], connect, &mut out) }];
+    let mut steps = vec![Step { ue: 0, message: None, micros: give(&mut managers[0], connect, &mut out) }];
     let mut from = 0;
     while !out.is_empty() {
         let mut next = Vec::new();
         for (message, lcid, pdu) in out {
             let input = Input::Pdu { now: NOW, source: sources[from], lcid, pdu: &pdu };
-            let micros = give(&mut hubs[1 - from], input, &mut next);
+            let micros = give(&mut managers[1 - from], input, &mut next);
             steps.push(Step { ue: 1 - from, message, micros });
         }
         out = next;
         from = 1 - from;
     }
-    hubs.iter().all(|hub| hub.links().any(|(_, _, keys)| keys.is_some())).then_some((steps, hubs))
+    managers
+        .iter()
+        .all(|manager| manager.links().any(|(_, _, keys)| keys.is_some()))
+        .then_some((steps, managers))
 }
 
 fn set_up(budget: Duration, method: usize, name: &str, done: &mut dyn FnMut(Row)) {

@@ -5,6 +5,7 @@ use sidelink_security::direct::Profile;
 use super::super::*;
 use super::rig::{Air, Flying, PERIOD, l2, name};
 use sidelink_wire::ids::Lcid;
+use sidelink_wire::pc5_signalling::Body;
 
 /// T4.1-1, T4.1-2: every bit of every message of a set-up and a re-keying flipped on the way, one at a time. Either
 /// the exchange survives by a new try, or it ends; it never ends in two ends that disagree, and never in weaker keys.
@@ -86,13 +87,12 @@ pub(super) fn replay_and_reflection_change_nothing() {
     }
     air.run(2000);
     assert!(air.agreed(0, 1));
-    assert!(air.ues.iter().all(|ue| ue.hub.half_open() == 0), "replayed requests leave nothing");
+    assert!(air.ues.iter().all(|ue| ue.manager.half_open() == 0), "replayed requests leave nothing");
 }
 
 /// T4.1-8, TRK-2: messages without protection in the peer's name neither release a link nor re-key it.
 #[test]
 pub(super) fn unprotected_messages_end_nothing() {
-    use sidelink_wire::pc5_signalling::Body;
     let bodies = [
         Body::Release { reason: 1 },
         Body::CommunicationReject { cause: 1 },
@@ -129,7 +129,7 @@ pub(super) fn another_key_of_the_same_name_proves_nothing() {
     let mut air = Air::new(2);
     let mut wrong = super::rig::shared(1, 0);
     wrong.kd = sidelink_security::keys::Kd::from([0xee; 32]);
-    air.ues[1].hub.add_kd(wrong);
+    air.ues[1].manager.add_kd(wrong);
     air.connect(0, 1);
     air.run(10_000);
     assert!(air.up(0, 1).is_none() && air.up(1, 0).is_none());
@@ -198,12 +198,12 @@ pub(super) fn a_flood_of_requests_leaves_room_for_an_honest_ue() {
         if number == 500 {
             air.connect(2, 1);
         }
-        assert!(air.ues[1].hub.half_open() <= 128);
+        assert!(air.ues[1].manager.half_open() <= 128);
     }
     assert!(air.agreed(2, 1));
     air.run(1000);
-    assert_eq!(air.ues[1].hub.half_open(), 0);
-    assert_eq!(air.ues[1].hub.links().count(), 1);
+    assert_eq!(air.ues[1].manager.half_open(), 0);
+    assert_eq!(air.ues[1].manager.links().count(), 1);
 }
 
 /// TRK-10: a peer that asks to re-key without end is answered once a second.
@@ -231,8 +231,7 @@ pub(super) fn no_half_of_a_name_is_free() {
     let mut template = Air::new(3);
     template.connect(0, 1);
     let request = template.log[0].pdu.octets.clone();
-    let configure =
-        |_: usize, config: &mut Config| (config.half_open, config.half_open_per_source) = (300, 300);
+    let configure = |_: usize, config: &mut Config| (config.half_open, config.answers) = (300, 300);
     let mut air = Air::with(3, configure, |_, _| {});
     for number in 0u32..255 {
         let mut octets = request.clone();
@@ -241,7 +240,7 @@ pub(super) fn no_half_of_a_name_is_free() {
         air.inject(l2(0x1000 + number), 1, Lcid::PC5_S_UNPROTECTED, octets);
     }
     air.run(0);
-    assert_eq!(air.ues[1].hub.half_open(), 255);
+    assert_eq!(air.ues[1].manager.half_open(), 255);
     air.connect(2, 1);
     air.run(2 * PERIOD);
     let refusal =
@@ -249,4 +248,66 @@ pub(super) fn no_half_of_a_name_is_free() {
     assert!(air.ues[2].notes.iter().any(refusal), "{:?}", air.ues[2].notes);
     air.run(3000);
     assert!(air.agreed(2, 1));
+}
+
+/// Forged commands neither end a re-keying nor make the asking UE use its key: no answer, whatever they say.
+#[test]
+pub(super) fn forged_commands_end_no_re_keying() {
+    use sidelink_wire::pc5_signalling::{Algorithms, Capabilities, SecurityModeCommand};
+    let profile = super::rig::PROFILE.get();
+    for eia in [0, 2] {
+        let mut air = Air::linked();
+        air.run(1000);
+        let (_, old) = air.up(0, 1).unwrap();
+        air.rekey(0, 1, false).unwrap();
+        let sent = air.log.len();
+        for msb in 1..=255u8 {
+            let body = Body::SecurityModeCommand(SecurityModeCommand {
+                capabilities: Capabilities { eea: 0x80, eia: 0x80 },
+                nonce: [msb; 16],
+                algorithms: Algorithms { eea: eia, eia },
+                kd_sess_lsb: 7,
+                kd_id_msb: None,
+                kd_freshness: None,
+                gpi: None,
+                user_info: None,
+                signature: None,
+                encrypted_payload: None,
+                policy: None,
+            });
+            let mut octets = frame::plain(&frame::message(profile, 0, body));
+            (octets[1], octets[2], octets[4]) = (msb, 7, 1);
+            octets.extend([0; 4]);
+            air.inject(l2(0x11), 0, Lcid::PC5_S_SECURITY_MODE, octets);
+        }
+        air.run(0);
+        assert_eq!(air.log.len(), sent, "not one answer");
+        air.run(400);
+        assert!(air.agreed(0, 1));
+        assert_ne!(air.up(0, 1).unwrap().1.fingerprint, old.fingerprint, "re-keyed all the same");
+    }
+}
+
+/// A command of the peer itself that does not fit is refused once, and the re-keying ends; replays of it are not
+/// answered.
+#[test]
+pub(super) fn a_proven_command_that_does_not_fit_is_answered_once() {
+    let mut air = Air::linked();
+    air.run(1000);
+    let before = air.up(0, 1).unwrap();
+    let LinkManager { local, links, .. } = &mut air.ues[0].manager;
+    let link::Link { common, state: link::State::Up(up) } = &mut links[0] else { panic!("not up") };
+    up.start_rekeying(common, local, false).unwrap();
+    air.drain(0);
+    air.channel = Box::new(|flying| vec![flying.clone(), flying.clone(), flying]);
+    // Mary changes what she asked for after she asked: the echo differs.
+    let link::State::Up(up) = &mut air.ues[0].manager.links[0].state else { panic!("not up") };
+    let session::Exchange::Rekeying(rekeying) = &mut up.exchange else { panic!("not re-keying") };
+    rekeying.request.forget_offer();
+    let rejects = |air: &Air| air.log.iter().filter(|f| f.message() == Some(14)).count();
+    air.run(200);
+    assert_eq!(rejects(&air), 1);
+    assert_eq!(air.up(0, 1), Some(before));
+    air.run(3000);
+    assert!(air.agreed(0, 1));
 }

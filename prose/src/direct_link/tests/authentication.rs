@@ -28,23 +28,23 @@ fn certificate(index: usize, validity: Validity) -> Credential {
     Credential::certified(&seed, issuer().issue(&name(index).value, 7 + index as u32, &key, validity))
 }
 
-pub(super) fn equip(index: usize, hub: &mut Hub) {
-    hub.authenticate_with(certificate(index, valid(T0 - HOUR, T0 + HOUR)), trust());
+pub(super) fn equip(index: usize, manager: &mut LinkManager) {
+    manager.authenticate_with(certificate(index, valid(T0 - HOUR, T0 + HOUR)), trust());
 }
 
 fn certified() -> Air {
     Air::without_keys(2, |_, _| {}, equip)
 }
 
-fn equip_raw(index: usize, hub: &mut Hub) {
+fn equip_raw(index: usize, manager: &mut LinkManager) {
     let key = |index: usize| Credential::raw(&[0x40 + index as u8; 32]);
     let raw = (0..3).map(|index| (name(index).value, key(index).public())).collect();
-    hub.authenticate_with(key(index), Trust { raw, ..Trust::default() });
+    manager.authenticate_with(key(index), Trust { raw, ..Trust::default() });
 }
 
 #[test]
 pub(super) fn six_messages_make_a_link_and_a_durable_kd() {
-    for equip in [equip as fn(usize, &mut Hub), equip_raw] {
+    for equip in [equip as fn(usize, &mut LinkManager), equip_raw] {
         let mut air = Air::without_keys(2, |_, _| {}, equip);
         air.connect(0, 1);
         air.run(6 * PERIOD);
@@ -110,7 +110,7 @@ pub(super) fn flipped_bits_of_the_containers_give_no_link_that_disagrees() {
 /// Each wrong certificate has its cause, a line for the operator, and leaves no state.
 #[test]
 pub(super) fn wrong_certificates_are_told_apart() {
-    fn ends(equip: fn(usize, &mut Hub), cause: Cause, words: &str) {
+    fn ends(equip: fn(usize, &mut LinkManager), cause: Cause, words: &str) {
         let mut air = Air::without_keys(2, |_, _| {}, equip);
         air.connect(0, 1);
         air.run(20_000);
@@ -119,43 +119,43 @@ pub(super) fn wrong_certificates_are_told_apart() {
         let notes: Vec<_> = air.ues.iter().flat_map(|ue| &ue.notes).map(ToString::to_string).collect();
         assert!(notes.iter().any(|note| note.contains(words)), "{words}: {notes:?}");
         for ue in &air.ues {
-            assert_eq!((ue.hub.links().count(), ue.hub.half_open(), ue.disk.keys.len()), (0, 0, 0));
+            assert_eq!((ue.manager.links().count(), ue.manager.half_open(), ue.disk.keys.len()), (0, 0, 0));
         }
     }
     ends(
-        |i, hub| match i {
-            0 => hub.authenticate_with(certificate(0, valid(T0 - 2 * HOUR, T0 - HOUR)), trust()),
-            _ => equip(i, hub),
+        |i, manager| match i {
+            0 => manager.authenticate_with(certificate(0, valid(T0 - 2 * HOUR, T0 - HOUR)), trust()),
+            _ => equip(i, manager),
         },
         Cause::Expired,
         "expired 3600 s ago",
     );
     ends(
-        |i, hub| match i {
-            1 => hub.authenticate_with(certificate(1, valid(T0 + HOUR, T0 + 2 * HOUR)), trust()),
-            _ => equip(i, hub),
+        |i, manager| match i {
+            1 => manager.authenticate_with(certificate(1, valid(T0 + HOUR, T0 + 2 * HOUR)), trust()),
+            _ => equip(i, manager),
         },
         Cause::Expired,
         "begins to be valid in 3599 s",
     );
     ends(
-        |i, hub| {
+        |i, manager| {
             let mut trust = trust();
             trust.roots[0].install_crl(&issuer().revoke(3, &[7], UtcTime::from_millis(T0))).unwrap();
-            hub.authenticate_with(certificate(i, valid(T0 - HOUR, T0 + HOUR)), trust);
+            manager.authenticate_with(certificate(i, valid(T0 - HOUR, T0 + HOUR)), trust);
         },
         Cause::Revoked,
         "revocation list",
     );
     ends(
-        |i, hub| match i {
+        |i, manager| match i {
             0 => {
                 let (seed, validity) = ([9; 32], valid(T0 - HOUR, T0 + HOUR));
                 let key = Credential::raw(&seed).public();
                 let own = Issuer::new("mary", &seed).issue(b"mary", 1, &key, validity);
-                hub.authenticate_with(Credential::certified(&seed, own), trust());
+                manager.authenticate_with(Credential::certified(&seed, own), trust());
             }
-            _ => equip(i, hub),
+            _ => equip(i, manager),
         },
         Cause::UnknownIssuer,
         "signed by itself",
@@ -218,7 +218,7 @@ pub(super) fn a_flood_costs_cookies_not_signatures() {
         if number == 500 {
             air.connect(2, 1);
         }
-        assert!(air.ues[1].hub.half_open() <= 33, "{}", air.ues[1].hub.half_open());
+        assert!(air.ues[1].manager.half_open() <= 33, "{}", air.ues[1].manager.half_open());
     }
     assert!(air.agreed(2, 1), "{:?}", air.ues[2].notes);
     assert!(air.log.iter().any(|f| f.message() == Some(0xe2)));

@@ -81,7 +81,7 @@ fn life(seed: u64, hostile: bool, crashes: u64, certificates: bool) -> u64 {
             (0..=2, None) => _ = air.try_connect(from, to),
             (3, Some((link, _))) => {
                 let now = air.time(from);
-                let released = air.ues[from].hub.handle_input(Input::Release { now, link });
+                let released = air.ues[from].manager.handle_input(Input::Release { now, link });
                 assert_eq!(released, Ok(()));
                 air.drain(from);
             }
@@ -106,7 +106,10 @@ fn life(seed: u64, hostile: bool, crashes: u64, certificates: bool) -> u64 {
         air.run(6000);
     }
     assert!(air.agreed(0, 1), "seed {seed}: {:?} {:?}", air.ues[0].states, air.ues[1].states);
-    assert!(air.ues.iter().all(|ue| ue.hub.half_open() == 0 && ue.hub.links().count() == 1), "seed {seed}");
+    assert!(
+        air.ues.iter().all(|ue| ue.manager.half_open() == 0 && ue.manager.links().count() == 1),
+        "seed {seed}"
+    );
     air.points
 }
 

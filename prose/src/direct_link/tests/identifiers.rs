@@ -4,7 +4,6 @@ use sidelink_security::direct::Profile;
 
 use super::super::*;
 use super::rig::{Air, PERIOD, PROFILE, Ue, l2};
-use sidelink_wire::ids::Lcid;
 use sidelink_wire::pc5_signalling::{Body, Identifiers};
 
 pub(super) fn linked(configure: fn(usize, &mut Config)) -> Air {
@@ -21,7 +20,7 @@ pub(super) fn linked(configure: fn(usize, &mut Config)) -> Air {
 }
 
 fn addresses(air: &Air, index: usize) -> Vec<u32> {
-    air.ues[index].hub.addresses().map(sidelink_wire::ids::Layer2Id::value).collect()
+    air.ues[index].manager.addresses().map(sidelink_wire::ids::Layer2Id::value).collect()
 }
 
 fn renamed(ue: &Ue) -> usize {
@@ -158,15 +157,17 @@ fn refusals() {
             air.update(0, 1).unwrap();
             air.flying.clear();
             let asked = Identifiers { kd_sess: 7, layer2 };
-            air.ues[0].hub.send_protected(0, Lcid::PC5_S_PROTECTED, Body::IdentifierUpdateRequest(asked));
+            air.ues[0].say(Body::IdentifierUpdateRequest(asked));
             air.drain(0);
         } else {
             // An accept whose half is 0: there is no such name.
             air.update(0, 1).unwrap();
-            let Some(link::Update::Asking { new, .. }) = &air.ues[0].hub.links[0].update else { panic!() };
-            let body = Body::IdentifierUpdateAccept { new: Identifiers { kd_sess: 0, layer2 }, asked: *new };
+            let link::State::Up(up) = &air.ues[0].manager.links[0].state else { panic!() };
+            let session::Exchange::UpdateRequested(update) = &up.exchange else { panic!() };
+            let body =
+                Body::IdentifierUpdateAccept { new: Identifiers { kd_sess: 0, layer2 }, asked: update.new };
             air.flying.clear();
-            air.ues[1].hub.send_protected(0, Lcid::PC5_S_PROTECTED, body);
+            air.ues[1].say(body);
             air.drain(1);
         }
         air.run(2 * PERIOD);
@@ -193,7 +194,7 @@ fn a_restart_replaces_a_link_that_was_renamed() {
     air.connect(0, 1);
     air.run(400);
     assert!(air.agreed(0, 1));
-    assert_eq!(air.ues[1].hub.links().count(), 1);
+    assert_eq!(air.ues[1].manager.links().count(), 1);
     assert_eq!(addresses(&air, 1), [0x11, 0x11]);
 }
 

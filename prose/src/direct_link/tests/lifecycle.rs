@@ -128,7 +128,7 @@ pub(super) fn the_peer_can_be_asked_to_ask() {
     air.run(1000);
     let (link, old) = air.up(0, 1).unwrap();
     let now = air.time(0);
-    air.ues[0].hub.handle_input(Input::TriggerRekey { now, link }).unwrap();
+    air.ues[0].manager.handle_input(Input::TriggerRekey { now, link }).unwrap();
     air.drain(0);
     air.run(6 * PERIOD);
     assert!(air.agreed(0, 1));
@@ -145,8 +145,8 @@ pub(super) fn both_ask_at_once() {
     air.connect(1, 0);
     air.run(300);
     assert!(air.agreed(0, 1));
-    assert_eq!([air.ues[0].hub.links().count(), air.ues[1].hub.links().count()], [1, 1]);
-    let initiator = |s: &State| matches!(s, State::Up { initiator: true, .. });
+    assert_eq!([air.ues[0].manager.links().count(), air.ues[1].manager.links().count()], [1, 1]);
+    let initiator = |s: &State| matches!(s, State::Up { role: Role::Initiating, .. });
     assert!(air.ues[0].states.iter().any(|(_, s)| initiator(s)));
     assert!(!air.ues[1].states.iter().any(|(_, s)| initiator(s)));
 
@@ -210,11 +210,12 @@ pub(super) fn eight_links_at_once_and_no_ninth() {
 
     let mut config = Config::new(l2(1), name(0), PERIOD);
     config.links = 8;
-    let mut hub = Hub::open(config, &[1; 32], &mut super::rig::Disk::default()).unwrap();
-    hub.add_kd(super::rig::shared(0, 1));
+    let mut manager = LinkManager::open(config, &[1; 32], &mut super::rig::Disk::default()).unwrap();
+    manager.add_kd(super::rig::shared(0, 1));
     let now = sidelink_security::counter::UtcTime::from_millis(T0);
     for peer in 0..9 {
-        let connected = hub.handle_input(Input::Connect { now, peer: l2(0x100 + peer), identity: name(1) });
+        let connected =
+            manager.handle_input(Input::Connect { now, peer: l2(0x100 + peer), identity: name(1) });
         assert_eq!(connected, if peer < 8 { Ok(()) } else { Err(Error::TooManyLinks { max: 8 }) });
     }
 }
@@ -231,7 +232,7 @@ pub(super) fn keep_alive_holds_a_quiet_link_and_silence_ends_it() {
     air.run(limit + 1000);
     for ue in &air.ues {
         assert_eq!(ue.states.last().map(|(_, s)| s.clone()), Some(State::Closed { why: Closed::Inactive }));
-        assert_eq!(ue.hub.links().count(), 0, "no state left behind");
+        assert_eq!(ue.manager.links().count(), 0, "no state left behind");
     }
 }
 
@@ -247,10 +248,10 @@ pub(super) fn release_ends_both_sides_even_when_its_messages_are_lost() {
         });
         let (link, _) = air.up(0, 1).unwrap();
         let now = air.time(0);
-        air.ues[0].hub.handle_input(Input::Release { now, link }).unwrap();
+        air.ues[0].manager.handle_input(Input::Release { now, link }).unwrap();
         air.drain(0);
         air.run(2000);
-        assert!(air.ues.iter().all(|ue| ue.hub.links().count() == 0), "{lost:?}");
+        assert!(air.ues.iter().all(|ue| ue.manager.links().count() == 0), "{lost:?}");
         assert_eq!(air.ues[0].states.last().unwrap().1, State::Closed { why: Closed::Released });
         let reason = Cause::NoLongerNeeded;
         assert_eq!(air.ues[1].states.last().unwrap().1, State::Closed { why: Closed::ByPeer { reason } });
@@ -271,7 +272,7 @@ pub(super) fn a_peer_that_stops_leaves_no_state() {
         air.connect(0, 1);
         air.run(10_000);
         for ue in &air.ues {
-            assert_eq!((ue.hub.links().count(), ue.hub.half_open()), (0, 0), "after {after}");
+            assert_eq!((ue.manager.links().count(), ue.manager.half_open()), (0, 0), "after {after}");
         }
         let why = Closed::NoAnswer { hint: None };
         assert_eq!(air.ues[0].states.last().unwrap().1, State::Closed { why });

@@ -187,7 +187,7 @@ fn profiles_do_not_mix() {
         air.connect(0, 1);
         air.run(20_000);
         for ue in &air.ues {
-            assert_eq!((ue.hub.links().count(), ue.hub.half_open()), (0, 0));
+            assert_eq!((ue.manager.links().count(), ue.manager.half_open()), (0, 0));
         }
     }
 }
@@ -198,6 +198,6 @@ fn nobody_can_be_asked_to_ask() {
     air.connect(0, 1);
     air.run(200);
     let (link, now) = (air.up(0, 1).unwrap().0, air.time(0));
-    let asked = air.ues[0].hub.handle_input(Input::TriggerRekey { now, link });
+    let asked = air.ues[0].manager.handle_input(Input::TriggerRekey { now, link });
     assert_eq!(asked, Err(Error::NotInProfile));
 }

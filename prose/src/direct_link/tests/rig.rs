@@ -11,7 +11,7 @@ use sidelink_security::keys::Kd;
 use super::super::*;
 use sidelink_security::counter::UtcTime;
 use sidelink_wire::ids::{Layer2Id, Lcid};
-use sidelink_wire::pc5_signalling::MessageType;
+use sidelink_wire::pc5_signalling::{Body, MessageType};
 use sidelink_wire::pdcp::SduType;
 
 pub(super) const PERIOD: u64 = 40;
@@ -54,8 +54,19 @@ impl Disk {
     }
 }
 
+/// How the outside answers questions of a method.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Outside {
+    Answers,
+    Refuses,
+    Silent,
+}
+
 pub(super) struct Ue {
-    pub(super) hub: Hub,
+    pub(super) outside: Outside,
+    /// Questions that were not answered.
+    pub(super) asked: Vec<Ticket>,
+    pub(super) manager: LinkManager,
     pub(super) disk: Disk,
     pub(super) config: Config,
     pub(super) received: Vec<Received>,
@@ -67,14 +78,21 @@ pub(super) struct Ue {
     /// Which of its stores fail, by number; a reservation counts as one.
     pub(super) failing: fn(u32) -> bool,
     pub(super) stores: u32,
-    /// How the hub is equipped after each start.
-    pub(super) equip: fn(usize, &mut Hub),
+    /// How the manager is equipped after each start.
+    pub(super) equip: fn(usize, &mut LinkManager),
 }
 
 impl Ue {
     fn store_fails(&mut self) -> bool {
         self.stores += 1;
         (self.failing)(self.stores)
+    }
+
+    /// Sends a message over the first link, whatever its state thinks of it.
+    pub(super) fn say(&mut self, body: Body<'_>) {
+        let LinkManager { links, local, .. } = &mut self.manager;
+        let link::Link { common, state: link::State::Up(up) } = &mut links[0] else { panic!("not up") };
+        up.session.send(common, local, body);
     }
 }
 
@@ -136,7 +154,11 @@ impl Air {
         Self::with(ues, |_, _| {}, |_, _| {})
     }
 
-    pub(super) fn with(ues: usize, configure: fn(usize, &mut Config), equip: fn(usize, &mut Hub)) -> Self {
+    pub(super) fn with(
+        ues: usize,
+        configure: fn(usize, &mut Config),
+        equip: fn(usize, &mut LinkManager),
+    ) -> Self {
         let mut air = Self::without_keys(ues, configure, equip);
         for index in 0..ues {
             for peer in (0..ues).filter(|peer| *peer != index) {
@@ -150,18 +172,20 @@ impl Air {
     pub(super) fn without_keys(
         ues: usize,
         configure: fn(usize, &mut Config),
-        equip: fn(usize, &mut Hub),
+        equip: fn(usize, &mut LinkManager),
     ) -> Self {
         let ues = (0..ues).map(|index| {
             let mut config = Config::new(l2(0x10 + index as u32), name(index), PERIOD);
             config.profile = PROFILE.get();
             configure(index, &mut config);
             let mut disk = Disk::default();
-            let mut hub = Hub::open(config.clone(), &[index as u8; 32], &mut disk).unwrap();
-            equip(index, &mut hub);
+            let mut manager = LinkManager::open(config.clone(), &[index as u8; 32], &mut disk).unwrap();
+            equip(index, &mut manager);
             let (received, states, notes, meter) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
             Ue {
-                hub,
+                outside: Outside::Refuses,
+                asked: Vec::new(),
+                manager,
                 disk,
                 config,
                 received,
@@ -183,12 +207,12 @@ impl Air {
     /// Kill and start: what was in memory is gone, and the seed is the same as ever.
     pub(super) fn restart(&mut self, index: usize) {
         let ue = &mut self.ues[index];
-        let mut hub = Hub::open(ue.config.clone(), &[index as u8; 32], &mut ue.disk).unwrap();
-        (ue.equip)(index, &mut hub);
+        let mut manager = LinkManager::open(ue.config.clone(), &[index as u8; 32], &mut ue.disk).unwrap();
+        (ue.equip)(index, &mut manager);
         for record in &ue.disk.keys {
-            hub.add_kd(record.copy());
+            manager.add_kd(record.copy());
         }
-        ue.hub = hub;
+        ue.manager = manager;
     }
 
     pub(super) fn time(&self, index: usize) -> UtcTime {
@@ -198,14 +222,14 @@ impl Air {
     /// Whether a link between two was wanted and begun.
     pub(super) fn try_connect(&mut self, from: usize, to: usize) -> Result<(), Error> {
         let (now, peer) = (self.time(from), self.ues[to].config.source);
-        let begun = self.ues[from].hub.handle_input(Input::Connect { now, peer, identity: name(to) });
+        let begun = self.ues[from].manager.handle_input(Input::Connect { now, peer, identity: name(to) });
         self.drain(from);
         begun
     }
 
     pub(super) fn connect(&mut self, from: usize, to: usize) {
         let (now, peer) = (self.time(from), self.ues[to].config.source);
-        self.ues[from].hub.handle_input(Input::Connect { now, peer, identity: name(to) }).unwrap();
+        self.ues[from].manager.handle_input(Input::Connect { now, peer, identity: name(to) }).unwrap();
         self.drain(from);
     }
 
@@ -227,7 +251,7 @@ impl Air {
     /// One output; false when there is none, or the UE was killed.
     pub(super) fn step(&mut self, index: usize) -> bool {
         let now = self.time(index);
-        let output = self.ues[index].hub.poll_output();
+        let output = self.ues[index].manager.poll_output();
         if !matches!(output, Output::Timeout(_)) && self.killed(index) {
             return true;
         }
@@ -242,7 +266,7 @@ impl Air {
                 ue.notes.push(note);
             }
             Output::Store { ticket, .. } if ue.store_fails() => {
-                ue.hub.handle_input(Input::StoreFailed { now, ticket }).unwrap();
+                ue.manager.handle_input(Input::StoreFailed { now, ticket }).unwrap();
             }
             Output::Store { ticket, changes } => {
                 ue.disk.apply(changes);
@@ -250,11 +274,11 @@ impl Air {
                     return true;
                 }
                 let ue = &mut self.ues[index];
-                ue.hub.handle_input(Input::Stored { now, ticket }).unwrap();
+                ue.manager.handle_input(Input::Stored { now, ticket }).unwrap();
             }
             Output::Reserve(reservation) if ue.store_fails() => {
                 let stream = reservation.stream();
-                ue.hub.handle_input(Input::ReservationFailed { now, stream }).unwrap();
+                ue.manager.handle_input(Input::ReservationFailed { now, stream }).unwrap();
                 return false;
             }
             Output::Reserve(reservation) => {
@@ -263,7 +287,12 @@ impl Air {
                     return true;
                 }
                 let ue = &mut self.ues[index];
-                ue.hub.handle_input(Input::Granted { now, granted }).unwrap();
+                ue.manager.handle_input(Input::Granted { now, granted }).unwrap();
+            }
+            Output::Ask { ticket, .. } if ue.outside == Outside::Silent => ue.asked.push(ticket),
+            Output::Ask { ticket, .. } => {
+                let answer = (ue.outside == Outside::Answers).then_some(&[0x55; 32][..]);
+                ue.manager.handle_input(Input::Answered { now, ticket, answer }).unwrap();
             }
             Output::Timeout(_) => return false,
         }
@@ -295,12 +324,12 @@ impl Air {
         for index in 0..self.ues.len() {
             let now = self.time(index);
             let ue = &mut self.ues[index];
-            match ue.hub.poll_output() {
+            match ue.manager.poll_output() {
                 Output::Timeout(at) => due.extend(at.map(|at| at.millis().saturating_sub(ue.skew))),
                 // A store that refuses: it is asked again with the next event.
                 Output::Reserve(reservation) => {
                     let stream = reservation.stream();
-                    ue.hub.handle_input(Input::ReservationFailed { now, stream }).unwrap();
+                    ue.manager.handle_input(Input::ReservationFailed { now, stream }).unwrap();
                     due.push(self.now + PERIOD);
                 }
                 _ => panic!("not drained"),
@@ -316,17 +345,17 @@ impl Air {
         self.flying = flying;
         let landed: Vec<Flying> = landed;
         for Flying { from, to, pdu, .. } in landed {
-            let Some(index) = self.ues.iter().position(|ue| ue.hub.addresses().any(|a| a == to)) else {
+            let Some(index) = self.ues.iter().position(|ue| ue.manager.addresses().any(|a| a == to)) else {
                 continue;
             };
             let (now, lcid) = (self.time(index), pdu.lcid);
             let input = Input::Pdu { now, source: from, lcid, pdu: &pdu.octets };
-            self.ues[index].hub.handle_input(input).unwrap();
+            self.ues[index].manager.handle_input(input).unwrap();
             self.drain(index);
         }
         for index in 0..self.ues.len() {
             let now = self.time(index);
-            self.ues[index].hub.handle_input(Input::Tick { now }).unwrap();
+            self.ues[index].manager.handle_input(Input::Tick { now }).unwrap();
             self.drain(index);
         }
         true
@@ -340,8 +369,8 @@ impl Air {
 
     /// The link of `from` to `to` that is up, and its keys.
     pub(super) fn up(&self, from: usize, to: usize) -> Option<(LinkId, Keys)> {
-        let mut links = self.ues[from].hub.links();
-        let there = |peer| self.ues[to].hub.addresses().any(|address| address == peer);
+        let mut links = self.ues[from].manager.links();
+        let there = |peer| self.ues[to].manager.addresses().any(|address| address == peer);
         let up = links.find(|(_, peer, keys)| there(*peer) && keys.is_some());
         up.and_then(|(id, _, keys)| Some((id, keys?)))
     }
@@ -357,7 +386,7 @@ impl Air {
     pub(super) fn send(&mut self, from: usize, to: usize, data: &[u8]) -> Result<(), Error> {
         let (link, _) = self.up(from, to).expect("no link");
         let (now, lcid, sdu_type) = (self.time(from), DATA, SduType::Ip);
-        let sent = self.ues[from].hub.handle_input(Input::Send { now, link, lcid, sdu_type, data });
+        let sent = self.ues[from].manager.handle_input(Input::Send { now, link, lcid, sdu_type, data });
         self.drain(from);
         sent
     }
@@ -365,7 +394,7 @@ impl Air {
     pub(super) fn rekey(&mut self, from: usize, to: usize, reauthenticate: bool) -> Result<(), Error> {
         let (link, _) = self.up(from, to).expect("no link");
         let now = self.time(from);
-        let begun = self.ues[from].hub.handle_input(Input::Rekey { now, link, reauthenticate });
+        let begun = self.ues[from].manager.handle_input(Input::Rekey { now, link, reauthenticate });
         self.drain(from);
         begun
     }
@@ -373,7 +402,7 @@ impl Air {
     pub(super) fn update(&mut self, from: usize, to: usize) -> Result<(), Error> {
         let (link, _) = self.up(from, to).expect("no link");
         let now = self.time(from);
-        let begun = self.ues[from].hub.handle_input(Input::UpdateIdentifiers { now, link });
+        let begun = self.ues[from].manager.handle_input(Input::UpdateIdentifiers { now, link });
         self.drain(from);
         begun
     }

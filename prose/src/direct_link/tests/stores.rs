@@ -7,13 +7,16 @@ use sidelink_security::direct::Profile;
 
 /// The KD of each link that is up is in the store of either end.
 fn durable(ue: &Ue) -> bool {
-    ue.hub.links().filter_map(|(_, _, keys)| keys).all(|keys| ue.disk.keys.iter().any(|r| r.id == keys.kd))
+    ue.manager
+        .links()
+        .filter_map(|(_, _, keys)| keys)
+        .all(|keys| ue.disk.keys.iter().any(|r| r.id == keys.kd))
 }
 
 fn none_stuck(air: &Air) {
     assert_eq!(air.up(0, 1).is_some(), air.up(1, 0).is_some(), "half a link");
     if air.up(0, 1).is_none() {
-        assert!(air.ues.iter().all(|ue| ue.hub.links().count() == 0 && ue.hub.half_open() == 0));
+        assert!(air.ues.iter().all(|ue| ue.manager.links().count() == 0 && ue.manager.half_open() == 0));
     }
 }
 

@@ -5,7 +5,7 @@ use sidelink_security::direct::{
 };
 use sidelink_security::keys::Kd;
 
-use super::super::hearing::parse;
+use super::super::receive::parse;
 use super::super::*;
 use super::authentication::equip;
 use super::rig::{Air, Flying, PROFILE};
@@ -168,12 +168,13 @@ fn a_session_key_opens_nothing_older() {
     air.run(1000);
     let (link, _) = air.up(1, 0).unwrap();
     let now = air.time(1);
-    air.ues[1].hub.handle_input(Input::TriggerRekey { now, link }).unwrap();
+    air.ues[1].manager.handle_input(Input::TriggerRekey { now, link }).unwrap();
     air.drain(1);
     let old = air.log.last().unwrap().pdu.clone();
     assert_eq!(old.message, Some(MessageType::RekeyingTrigger));
     air.run(1500);
-    let stolen = air.ues[0].hub.links[0].active.as_mut().unwrap();
+    let link::State::Up(up) = &mut air.ues[0].manager.links[0].state else { panic!("not up") };
+    let stolen = &mut up.session.active;
     let sn = u16::from_be_bytes([old.octets[3], old.octets[4]]) + 0x1000;
     let opened = stolen.open(sn, old.lcid.value(), Kind::Signalling, &mut old.octets.clone(), HEADER_LEN);
     assert_eq!(opened, Err(sidelink_security::pdu::PduRefusal::BadMac));
@@ -207,7 +208,8 @@ fn a_new_kd_that_ue_2_chooses() {
             let (_, old) = air.up(0, 1).unwrap();
             air.now += later;
             for ue in &mut air.ues {
-                ue.hub.links[0].heard = sidelink_security::counter::UtcTime::from_millis(air.now);
+                let link::State::Up(up) = &mut ue.manager.links[0].state else { panic!("not up") };
+                up.session.heard_at = sidelink_security::counter::UtcTime::from_millis(air.now);
             }
             air.rekey(0, 1, false).unwrap();
             air.run(1500);

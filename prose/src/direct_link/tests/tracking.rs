@@ -128,7 +128,7 @@ fn one_link(air: &mut Air, from: usize, to: usize) -> Vec<Flying> {
     air.send(from, to, b"words").unwrap();
     let (link, _) = air.up(from, to).unwrap();
     let now = air.time(from);
-    air.ues[from].hub.handle_input(Input::Release { now, link }).unwrap();
+    air.ues[from].manager.handle_input(Input::Release { now, link }).unwrap();
     air.drain(from);
     air.run(8 * PERIOD);
     assert!(air.up(from, to).is_none());
@@ -223,7 +223,7 @@ fn both_ask_at_once_by_connection_identities() {
     air.connect(1, 0);
     air.run(3000);
     assert!(air.agreed(0, 1), "{:?} {:?}", air.ues[0].states, air.ues[1].states);
-    assert_eq!([air.ues[0].hub.links().count(), air.ues[1].hub.links().count()], [1, 1]);
+    assert_eq!([air.ues[0].manager.links().count(), air.ues[1].manager.links().count()], [1, 1]);
     air.run(20_000);
     assert!(air.agreed(0, 1));
 }

@@ -131,6 +131,14 @@ pub(super) fn verify(
     key(&certificate).map_err(Failure::Certificate)
 }
 
+/// Issuer (DER), serial number and first moment after the validity of a certificate.
+pub(super) fn ends(der: &[u8]) -> Option<(Vec<u8>, Vec<u8>, UtcTime)> {
+    let certificate = parse(der).ok()?;
+    let tbs = certificate.tbs_certificate();
+    let end = UtcTime::from_millis(millis(&tbs.validity().not_after).saturating_add(1000));
+    Some((tbs.issuer().to_der().ok()?, tbs.serial_number().as_bytes().to_vec(), end))
+}
+
 /// The octets of the one common name of a subject: UTF-8, or ASCII, which is the same.
 fn subject_name(certificate: &Certificate) -> Result<&[u8], Failure> {
     let mut names = certificate.tbs_certificate().subject().iter().filter(|name| name.oid == COMMON_NAME);

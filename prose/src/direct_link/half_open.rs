@@ -1,0 +1,466 @@
+//! Requests that wait for their proof: a bounded table, since anybody can send one.
+
+use std::collections::VecDeque;
+
+use sidelink_security::counter::UtcTime;
+use sidelink_security::direct::{Capabilities, KdId, KdSessId, Offer};
+use sidelink_security::kdf::own::stream_id;
+
+use super::connection;
+use super::frame;
+use super::io::{Closed, Pdu, Role};
+use super::kd::{Identity, KdRecord, MAX_IDENTITY, Ticket};
+use super::key_establishment::{Heard, Step};
+use super::link::{Common, Link, State};
+use super::local::{InUse, Local};
+use super::manager::LinkManager;
+use super::note::{Cause, Note, PduError};
+use super::request::METHOD_TURNS;
+use super::session::{Answer, Session, Up};
+use super::target::{
+    Agreed, AwaitingComplete, Completed, Establishing, KdInUse, StoringKd, Target, send_accept,
+};
+use sidelink_security::direct::Active;
+use sidelink_wire::ids::{Layer2Id, Lcid};
+use sidelink_wire::pc5_signalling::{AuthenticationPhase, Body, CommunicationRequest};
+use sidelink_wire::pdcp::{OneToOneRepr, SduType};
+
+/// The method octet of a cookie: no authentication, only the wish to see it again.
+pub(super) const COOKIE_METHOD: u8 = 0xc0;
+
+/// A request that this UE answered, until its proof comes.
+#[derive(Debug)]
+pub(super) struct HalfOpen {
+    pub(super) source: Layer2Id,
+    /// Who asks, by its own claim.
+    identity: Identity,
+    offer: Offer,
+    deadline: UtcTime,
+    state: Target,
+}
+
+/// The half-open links of a UE.
+#[derive(Debug, Default)]
+pub(super) struct HalfOpenTable(VecDeque<HalfOpen>);
+
+impl HalfOpenTable {
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    pub(super) fn deadline(&self) -> Option<UtcTime> {
+        self.0.iter().map(|half| half.deadline).min()
+    }
+
+    pub(super) fn expire(&mut self, now: UtcTime) {
+        self.0.retain(|half| half.deadline > now);
+    }
+
+    pub(super) fn mark(&self, in_use: &mut InUse) {
+        self.0.iter().filter_map(|half| half.state.id()).for_each(|id| in_use.add(id));
+    }
+
+    /// Whether this request is being answered: one command a try.
+    fn has_copy(&self, source: Layer2Id, offer: &Offer) -> bool {
+        self.0.iter().any(|half| half.source == source && half.offer.nonce_1 == offer.nonce_1)
+    }
+
+    /// Makes room for an entry; where the table is full the oldest goes. Sources do not matter: anybody can use any.
+    fn make_room(&mut self, local: &mut Local) {
+        while self.0.len() >= local.config.half_open.max(1)
+            && let Some(oldest) = self.0.pop_front()
+        {
+            local.note(Note::HalfOpenFull { source: oldest.source });
+        }
+    }
+
+    /// The sources of the entries.
+    pub(super) fn sources(&self) -> impl Iterator<Item = Layer2Id> + '_ {
+        self.0.iter().map(|half| half.source)
+    }
+
+    /// Where the entry is whose command has this name.
+    pub(super) fn position(&self, source: Layer2Id, id: KdSessId) -> Option<usize> {
+        self.0.iter().position(|half| half.source == source && half.state.id() == Some(id))
+    }
+
+    /// A KD did not become durable: nothing may be built on it.
+    pub(super) fn not_stored(&mut self, ticket: Ticket) {
+        self.0.retain(|half| !half.state.stores(ticket));
+    }
+}
+
+/// A request in the clear.
+struct Asked<'a> {
+    source: Layer2Id,
+    identity: Identity,
+    /// The KD that it names.
+    kd: Option<KdId>,
+    offer: Offer,
+    info: Option<&'a [u8]>,
+    message: &'a [u8],
+}
+
+impl LinkManager {
+    /// A request in the clear: anybody can have sent it, so that it costs little and ends nothing.
+    pub(super) fn on_request(
+        &mut self,
+        source: Layer2Id,
+        request: &CommunicationRequest<'_>,
+        message: &[u8],
+    ) {
+        let info = &request.user_info;
+        let known = if info.kind == connection::KIND { self.local.connection_from(info) } else { None };
+        let named = request.kd_id.map(|id| KdId(u32::from_be_bytes(id)));
+        let claimed = || Identity { kind: info.kind, value: info.value.to_vec() };
+        let (identity, kd) = known.map_or_else(|| (claimed(), named), |(peer, kd)| (peer, Some(kd)));
+        if source == self.local.config.source
+            || identity.value.len() > MAX_IDENTITY
+            || request.kd_sess_msb == 0
+        {
+            return self.refuse_request(source, Cause::ProtocolError);
+        }
+        if !self.local.config.accept {
+            return self.refuse_request(source, Cause::NotAllowed);
+        }
+        let offer = Offer {
+            nonce_1: request.nonce,
+            msb: request.kd_sess_msb,
+            capabilities: Capabilities { eea: request.capabilities.eea, eia: request.capabilities.eia },
+            stated: request.policy.and_then(frame::stated),
+        };
+        if self.half_open.has_copy(source, &offer) {
+            return;
+        }
+        // Entity authentication must not answer itself: a command for this nonce would fit the request of this end.
+        if self.links.iter().any(|link| link.state.asked_with(&offer.nonce_1)) {
+            return self.local.note(Note::Reflected { source });
+        }
+        let asked = Asked { source, identity, kd, offer, info: request.key_info, message };
+        match self.place_for(&asked) {
+            Ok(true) => self.answer_request(&asked),
+            Ok(false) => {}
+            Err(cause) => self.refuse_request(source, cause),
+        }
+    }
+
+    /// Whether there is room for a link with who asks; false in glare when this UE stays the initiating one.
+    fn place_for(&self, asked: &Asked<'_>) -> Result<bool, Cause> {
+        let source = asked.source;
+        let known = |link: &&Link| {
+            let crossed = link.state.is_connecting() && link.common.identity == asked.identity;
+            link.common.remote == source || link.common.permanent == source || crossed
+        };
+        match self.links.iter().find(known) {
+            // Glare: both asked. The lower layer-2 identity stays the initiating UE, so it does not answer.
+            Some(link) if link.state.is_connecting() && link.common.local < source => Ok(false),
+            Some(link) if link.common.identity != asked.identity => Err(Cause::Layer2IdConflict),
+            Some(_) => Ok(true),
+            None if self.links.len() >= self.local.config.links => Err(Cause::LackOfResources),
+            None => Ok(true),
+        }
+    }
+
+    fn answer_request(&mut self, asked: &Asked<'_>) {
+        let Asked { source, ref identity, offer, .. } = *asked;
+        let (clock, number) = (self.local.clock, self.local.number());
+        let record = asked.kd.and_then(|id| self.local.keyring.find(id, identity, clock, number));
+        let Some(record) = record.map(KdRecord::copy) else {
+            if !self.establish(asked) {
+                self.local.note(Note::UnknownKd { identity: identity.clone(), source });
+                self.refuse_request(source, Cause::AuthenticationFailure);
+            }
+            return;
+        };
+        if !self.local.may_answer() {
+            return self.local.note(Note::NoRoom { source, what: BUDGET });
+        }
+        let terms = self.local.terms(None);
+        match self.local.propose(terms, offer, &record.kd) {
+            Err(Some(disagreement)) => {
+                self.local.note(Note::Disagreed { peer: source, disagreement });
+                self.refuse_request(source, Cause::from(&disagreement));
+            }
+            Err(None) => self.local.note(Note::NoRoom { source, what: NO_NUMBER_OR_NAME }),
+            Ok(proposal) => {
+                let kd = KdInUse::Known(record.id);
+                let Some((state, pdu)) = AwaitingComplete::new(&self.local, proposal, kd, 0) else { return };
+                self.await_complete(source, identity.clone(), offer, (state, pdu));
+            }
+        }
+    }
+
+    /// Agrees on a KD with who asks, where none is shared. True when a method took care of it.
+    fn establish(&mut self, asked: &Asked<'_>) -> bool {
+        let Asked { source, ref identity, offer, message, .. } = *asked;
+        let understood = |info: &&[u8]| self.local.methods.iter().any(|method| method.understands(info));
+        let Some(info) = asked.info.filter(understood) else { return false };
+        if !self.local.may_answer() {
+            self.local.note(Note::NoRoom { source, what: BUDGET });
+            return true;
+        }
+        let method = self.local.methods.iter().find(|method| method.understands(info));
+        let cookie = method.and_then(|method| method.cookie(info));
+        let addresses = [self.source_towards(source), source];
+        let busy = self.half_open.len() >= self.local.config.half_open / 4;
+        if busy && cookie != Some(self.cookie(source, &offer)) {
+            // Signatures cost: first show that you hear.
+            let content = self.cookie(source, &offer);
+            self.send_container(addresses, AuthenticationPhase::Reject, COOKIE_METHOD, &content);
+            return true;
+        }
+        let Some(mut state) = Establishing::begin(&mut self.local, message, info) else {
+            self.local.note(Note::NoRoom { source, what: "no session number" });
+            return true;
+        };
+        let step = state.step(&self.local, identity, Heard::Begin);
+        let deadline = self.local.now.plus_millis(self.local.config.t4100(METHOD_TURNS));
+        let identity = identity.clone();
+        let half = HalfOpen { source, identity, offer, deadline, state: Target::Establishing(state) };
+        self.follow(half, step);
+        true
+    }
+
+    /// Does what a step of a method wants; the entry goes back into the table if it is to wait.
+    fn follow(&mut self, mut half: HalfOpen, step: Result<Step, super::key_establishment::Refusal>) {
+        let addresses = [self.source_towards(half.source), half.source];
+        let Target::Establishing(state) = &mut half.state else { return };
+        let method = state.method;
+        let mut say = None;
+        match step {
+            Err(refusal) => return self.local.not_authenticated(addresses, &refusal),
+            Ok(Step::Wait) => {}
+            Ok(Step::Ask(question)) => state.ask(&mut self.local, &half.identity, question),
+            Ok(Step::Send(content)) => say = Some(content),
+            Ok(Step::Agreed(kd)) => return self.command_new(half, kd),
+            Ok(Step::SendAgreed(content, kd)) => {
+                self.send_container(addresses, AuthenticationPhase::Request, method, &content);
+                return self.command_new(half, kd);
+            }
+        }
+        self.half_open.make_room(&mut self.local);
+        self.half_open.0.push_back(half);
+        if let Some(content) = say {
+            self.send_container(addresses, AuthenticationPhase::Request, method, &content);
+        }
+    }
+
+    /// A KD was agreed on: the command under it.
+    fn command_new(&mut self, half: HalfOpen, kd: super::key_establishment::AgreedKd) {
+        let HalfOpen { source, identity, offer, .. } = half;
+        if let Some(command) = self.local.command_under_new(source, &identity, offer, kd, None) {
+            self.await_complete(source, identity, offer, command);
+        }
+    }
+
+    /// Sends a command, and waits for its complete.
+    fn await_complete(
+        &mut self,
+        source: Layer2Id,
+        identity: Identity,
+        offer: Offer,
+        (state, pdu): (AwaitingComplete, Vec<u8>),
+    ) {
+        let deadline = self.local.now.plus_millis(self.local.config.t4111());
+        let addresses = [self.source_towards(source), source];
+        self.half_open.make_room(&mut self.local);
+        state.transmit(&mut self.local, addresses, pdu);
+        let state = Target::AwaitingComplete(state);
+        self.half_open.0.push_back(HalfOpen { source, identity, offer, deadline, state });
+    }
+
+    fn send_container(
+        &mut self,
+        addresses: [Layer2Id; 2],
+        phase: AuthenticationPhase,
+        method: u8,
+        content: &[u8],
+    ) {
+        let body = Body::Authentication { phase, method, content };
+        let message = frame::message(self.local.config.profile, 0, body);
+        self.local.send_plain(addresses, body.message_type(), &message);
+    }
+
+    /// A cookie is bound to who asks, with what, and when: 2^16 ms.
+    pub(super) fn cookie(&self, source: Layer2Id, offer: &Offer) -> [u8; 16] {
+        let epoch = (self.local.now.millis() >> 16).to_be_bytes();
+        let [a, b, c] = source.octets();
+        let secret = [&self.local.cookies.as_bytes()[..], &offer.nonce_1].concat();
+        stream_id(&secret, &[a, b, c, epoch[5], epoch[6], epoch[7]])
+    }
+
+    /// A container of an initiating UE in set-up: of whichever of its entries it fits.
+    pub(super) fn on_half_open_container(&mut self, source: Layer2Id, method: u8, content: &[u8]) {
+        let mut refused = None;
+        for at in 0..self.half_open.len() {
+            let half = &mut self.half_open.0[at];
+            let Target::Establishing(state) = &mut half.state else { continue };
+            if half.source != source || state.method != method {
+                continue;
+            }
+            match state.step(&self.local, &half.identity, Heard::Container(content)) {
+                Ok(Step::Wait) => {}
+                Err(refusal) => refused = Some(refusal),
+                Ok(step) => {
+                    if let Some(half) = self.half_open.0.remove(at) {
+                        self.follow(half, Ok(step));
+                    }
+                    return;
+                }
+            }
+        }
+        if let Some(refusal) = refused {
+            let addresses = [self.source_towards(source), source];
+            self.local.not_authenticated(addresses, &refusal);
+        }
+    }
+
+    /// The outside answered, or refused, a question of a half-open entry. False when none asked.
+    pub(super) fn half_open_answered(&mut self, ticket: Ticket, answer: Option<&[u8]>) -> bool {
+        let Some(at) = self.half_open.0.iter().position(|half| half.state.asked(ticket)) else {
+            return false;
+        };
+        let Some(mut half) = self.half_open.0.remove(at) else { return true };
+        let Target::Establishing(state) = &mut half.state else { return true };
+        state.asked = None;
+        match answer {
+            Some(answer) => {
+                let step = state.step(&self.local, &half.identity, Heard::Answer(answer));
+                self.follow(half, step);
+            }
+            None => self.refuse_request(half.source, Cause::AuthenticationFailure),
+        }
+        true
+    }
+
+    /// Refuses with a message, once a period: a flood of requests must not make this UE transmit.
+    pub(super) fn refuse_request(&mut self, peer: Layer2Id, cause: Cause) {
+        if self.local.may_refuse() {
+            let body = Body::CommunicationReject { cause: cause.value() };
+            let message = frame::message(self.local.config.profile, 0, body);
+            let source = self.source_towards(peer);
+            self.local.send_plain([source, peer], body.message_type(), &message);
+        }
+    }
+
+    /// The complete of a set-up.
+    pub(super) fn on_half_open_complete(
+        &mut self,
+        at: usize,
+        header: OneToOneRepr,
+        octets: &mut [u8],
+    ) -> Result<(), PduError> {
+        let Some(mut half) = self.half_open.0.remove(at) else { return Ok(()) };
+        let waiting = match half.state {
+            Target::AwaitingComplete(waiting) => waiting,
+            state => {
+                self.half_open.0.insert(at, HalfOpen { state, ..half });
+                return Ok(());
+            }
+        };
+        let mut proven = match waiting.on_complete(&mut self.local, half.source, header, octets) {
+            Completed::Proven(proven) => proven,
+            Completed::Ended => return Ok(()),
+            Completed::Refused(waiting, error) => {
+                half.state = Target::AwaitingComplete(waiting);
+                self.half_open.0.insert(at, half);
+                return Err(error);
+            }
+        };
+        if let Some(peer) = proven.up_policy {
+            match self.local.config.policy.user_plane(peer, proven.active.chosen()) {
+                Ok(on) => proven.active.agree_up_integrity(on),
+                Err(disagreement) => {
+                    self.local.note(Note::Disagreed { peer: half.source, disagreement });
+                    self.refuse_proven(half.source, proven.active);
+                    return Ok(());
+                }
+            }
+        }
+        match proven.agree(&mut self.local) {
+            Agreed::Now(active, kd, connection) => {
+                self.accept(half.source, half.identity, active, (kd, connection));
+            }
+            Agreed::Storing(storing) => {
+                half.state = Target::StoringKd(storing);
+                self.half_open.0.insert(at, half);
+            }
+            Agreed::Nothing => {}
+        }
+        Ok(())
+    }
+
+    /// The peer is proven, and wants another protection of user data than this UE.
+    fn refuse_proven(&mut self, peer: Layer2Id, mut active: Active) {
+        let body = Body::CommunicationReject { cause: Cause::NotAligned.value() };
+        let message = frame::message(self.local.config.profile, 0, body);
+        let lcid = Lcid::PC5_S_PROTECTED;
+        if let Ok(octets) = frame::seal(&mut active, lcid, SduType::Pc5Signalling, &message) {
+            let (kind, session) = (Some(body.message_type()), Some(active.fingerprint()));
+            let source = self.source_towards(peer);
+            let pdu = Pdu { source, peer, lcid, message: kind, session, octets };
+            self.local.transmit(pdu, message.len());
+        }
+    }
+
+    /// The KD of a half-open entry is durable. False when none waits for this ticket.
+    pub(super) fn half_open_stored(&mut self, ticket: Ticket) -> bool {
+        let Some(at) = self.half_open.0.iter().position(|half| half.state.stores(ticket)) else {
+            return false;
+        };
+        if let Some(HalfOpen { source, identity, state: Target::StoringKd(storing), .. }) =
+            self.half_open.0.remove(at)
+        {
+            let StoringKd { active, kd, connection, .. } = storing;
+            self.accept(source, identity, active, (kd, connection));
+        }
+        true
+    }
+
+    /// Both ends have proven themselves: the link is up.
+    fn accept(
+        &mut self,
+        source: Layer2Id,
+        identity: Identity,
+        active: Active,
+        (kd, connection): (KdId, Option<[u8; 4]>),
+    ) {
+        self.half_open.0.retain(|other| other.source != source);
+        let known = |link: &Link| {
+            let Common { remote, permanent, identity: who, .. } = &link.common;
+            *remote == source || *permanent == source || *who == identity
+        };
+        let old = match self.links.iter().position(known) {
+            Some(index) if !self.links[index].state.is_connecting() => {
+                self.close(index, Closed::Replaced);
+                None
+            }
+            None if self.links.len() >= self.local.config.links => {
+                return self.refuse_request(source, Cause::LackOfResources);
+            }
+            old => old,
+        };
+        let (id, sequence) = match old.map(|index| &self.links[index].common) {
+            // The request of this end crossed: its link goes on as this one.
+            Some(common) => (common.id, common.sequence),
+            None => (self.local.new_link_id(), 0),
+        };
+        let local = &mut self.local;
+        let mut common = Common::new(id, [local.config.source, source], identity, local.now);
+        common.sequence = sequence;
+        local.take_connection(kd, &common.identity, connection);
+        let given = local.give_connection(kd, &common.identity);
+        let mut session = Session::new(active, kd, Answer::Accept(given), local.now);
+        send_accept(&mut session.active, &mut common, local, given);
+        common.report_up(local, Role::Target, session.keys());
+        let link = Link { common, state: State::Up(Up::new(session)) };
+        match old {
+            Some(index) => self.links[index] = link,
+            None => self.links.push(link),
+        }
+    }
+}
+
+pub(super) const NO_NUMBER_OR_NAME: &str = "no session number, or no free KD-sess ID";
+
+const BUDGET: &str = "as many unproven requests as are answered in one SC period came already";

@@ -1,0 +1,344 @@
+//! The initiating UE in set-up: request, command, complete, accept.
+
+use sidelink_security::counter::UtcTime;
+use sidelink_security::direct::{Active, KdId};
+use sidelink_security::pdu::Assurance;
+
+use super::connection;
+use super::frame;
+use super::io::{Closed, Output, Role};
+use super::kd::{Change, Identity, Ticket};
+use super::key_establishment::{Heard, Step};
+use super::link::{Common, Message, Next};
+use super::local::Local;
+use super::note::{Cause, Note};
+use super::request::{CommandError, Commanded, METHOD_TURNS, Request, user_plane_policy, wire_capabilities};
+use super::session::{Answer, Session, Up};
+use sidelink_wire::ids::Lcid;
+use sidelink_wire::pc5_signalling::{AuthenticationPhase, Body, CommunicationRequest, UserInfo, UserPlane};
+use sidelink_wire::pdcp::OneToOneRepr;
+
+/// What the tries of a set-up have in common.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Setup {
+    pub(super) tries: u8,
+    /// The last refusal in the peer's name.
+    pub(super) hint: Option<Cause>,
+}
+
+/// The request is sent.
+#[derive(Debug)]
+pub(super) struct AwaitingSecurityMode {
+    pub(super) setup: Setup,
+    pub(super) request: Request,
+    /// A question to the outside that is open.
+    asked: Option<Ticket>,
+    pub(super) deadline: UtcTime,
+}
+
+/// The command was right, and the new KD becomes durable before the complete names it.
+#[derive(Debug)]
+pub(super) struct StoringKd {
+    pub(super) setup: Setup,
+    pub(super) ticket: Ticket,
+    pub(super) active: Active,
+    kd: KdId,
+    pub(super) deadline: UtcTime,
+}
+
+/// The complete is sent.
+#[derive(Debug)]
+pub(super) struct AwaitingAccept {
+    pub(super) setup: Setup,
+    pub(super) active: Active,
+    kd: KdId,
+    /// Whether the KD was agreed on in this set-up.
+    new_kd: bool,
+    /// The one-time name that this end gives.
+    given: Option<[u8; 4]>,
+    pub(super) deadline: UtcTime,
+}
+
+impl super::link::State {
+    /// What the tries of the set-up have in common.
+    pub(super) const fn setup(&mut self) -> Option<&mut Setup> {
+        match self {
+            Self::AwaitingSecurityMode(state) => Some(&mut state.setup),
+            Self::StoringKd(state) => Some(&mut state.setup),
+            Self::AwaitingAccept(state) => Some(&mut state.setup),
+            Self::Up(_) | Self::Releasing(_) => None,
+        }
+    }
+}
+
+/// Sends a request with a new nonce, as the next try. Gives the tries back when no session number is durable.
+pub(super) fn request(
+    link: &mut Common,
+    local: &mut Local,
+    mut setup: Setup,
+    cookie: Option<[u8; 16]>,
+) -> Result<AwaitingSecurityMode, Setup> {
+    let number = local.number();
+    let Some(mut request) = Request::new(local, None, None, false) else { return Err(setup) };
+    // A crash may have left an older key than ours with the peer: every try names the next one.
+    let known: Vec<KdId> = local.keyring.of_peer(&link.identity, local.clock, number).map(|r| r.id).collect();
+    let kd = known.get(usize::from(setup.tries) % known.len().max(1)).copied();
+    request.name(kd);
+    setup.tries += 1;
+    // The first try offers no authentication where a KD is known: it fits one block then.
+    if (kd.is_none() || setup.tries > 1) && request.offer_agreement(local, cookie).is_none() {
+        return Err(setup);
+    }
+    let connection = local.connection_to(&link.identity, kd, setup.tries);
+    let message = request_message(link, local, &request, kd, connection);
+    let deadline = local.now.plus_millis(request.patience(local));
+    let kind = sidelink_wire::pc5_signalling::MessageType::CommunicationRequest;
+    local.send_plain([link.local, link.remote], kind, &message);
+    request.sent(message);
+    Ok(AwaitingSecurityMode { setup, request, asked: None, deadline })
+}
+
+fn request_message(
+    link: &mut Common,
+    local: &Local,
+    request: &Request,
+    kd: Option<KdId>,
+    connection: Option<[u8; 4]>,
+) -> Vec<u8> {
+    let (own, offer) = (&local.config.identity, request.offer());
+    let body = Body::CommunicationRequest(CommunicationRequest {
+        user_info: match &connection {
+            Some(name) => UserInfo { kind: connection::KIND, value: name },
+            None => UserInfo { kind: own.kind, value: &own.value },
+        },
+        ip_config: 1,
+        maximum_inactivity: (local.config.inactivity / 1000) as u32,
+        policy: offer.stated.map(frame::wire_policy),
+        target: None,
+        nonce: offer.nonce_1,
+        capabilities: wire_capabilities(offer.capabilities),
+        kd_sess_msb: offer.msb,
+        kd_id: kd.filter(|_| connection.is_none()).map(|kd| kd.0.to_be_bytes()),
+        relay_service_code: None,
+        signature: None,
+        link_local: None,
+        key_info: request.info(),
+    });
+    frame::message(local.config.profile, link.next_sequence(), body)
+}
+
+impl Setup {
+    /// A try ended: the next one, or the end. The peer may be up already; a request with a new nonce serves both cases.
+    /// `wait` makes the state that waits for a session number.
+    fn next_try(
+        self,
+        link: &mut Common,
+        local: &mut Local,
+        wait: impl FnOnce(Self, UtcTime) -> Next,
+    ) -> Next {
+        local.note(Note::TryEnded { peer: link.remote, number: self.tries });
+        if self.tries >= local.config.tries {
+            return Next::Close(Closed::NoAnswer { hint: self.hint });
+        }
+        match request(link, local, self, None) {
+            Ok(state) => state.into(),
+            Err(setup) => wait(setup, local.now.plus_millis(local.config.sc_period)),
+        }
+    }
+}
+
+impl AwaitingSecurityMode {
+    pub(super) fn on_time(self, link: &mut Common, local: &mut Local) -> Next {
+        self.setup.next_try(link, local, |setup, deadline| Self { setup, deadline, ..self }.into())
+    }
+
+    /// A PDU that can be the command.
+    pub(super) fn on_command(
+        mut self,
+        link: &mut Common,
+        local: &mut Local,
+        header: OneToOneRepr,
+        octets: &mut [u8],
+    ) -> (Next, Result<(), super::note::PduError>) {
+        let next = match self.request.on_command(link, local, header, octets, false) {
+            Err(CommandError::Pdu(error)) => return (self.into(), Err(error)),
+            Err(CommandError::Disagrees(disagreement, assurance)) => {
+                let cause = Cause::from(&disagreement);
+                local.note(Note::Disagreed { peer: link.remote, disagreement });
+                // Once a try, and only to who has proven itself: a forger cannot make this UE talk.
+                if assurance == Assurance::Verified && self.setup.hint != Some(cause) {
+                    let body = Body::SecurityModeReject { cause: cause.value(), rand: None, auts: None };
+                    link.send_plain(local, body);
+                }
+                self.setup.hint = Some(cause);
+                self.into()
+            }
+            Ok(Commanded::Known(active, kd)) => {
+                AwaitingAccept::new(self.setup, active, kd, false, link, local)
+            }
+            Ok(Commanded::New(active, record)) => {
+                let (setup, kd, deadline) = (self.setup, record.id, self.deadline);
+                let ticket = local.store(vec![Change::Put(*record)]);
+                StoringKd { setup, ticket, active, kd, deadline }.into()
+            }
+        };
+        (next, Ok(()))
+    }
+
+    /// A container of the peer, which anybody can have sent.
+    pub(super) fn on_container(mut self, link: &mut Common, local: &mut Local, content: &[u8]) -> Self {
+        self.step(link, local, Heard::Container(content));
+        self
+    }
+
+    /// The outside answered a question, or refused to: then the set-up ends.
+    pub(super) fn on_answer(mut self, link: &mut Common, local: &mut Local, answer: Option<&[u8]>) -> Next {
+        let Some(answer) = answer else { return Next::Close(Closed::NotEstablished) };
+        self.asked = None;
+        self.step(link, local, Heard::Answer(answer));
+        self.into()
+    }
+
+    fn step(&mut self, link: &mut Common, local: &mut Local, heard: Heard<'_>) {
+        let method = self.request.method();
+        match self.request.step(local, &link.identity, heard) {
+            Ok(Step::Wait) => {}
+            Ok(Step::Agreed(kd)) => self.request.agreed(kd),
+            Ok(Step::Send(content)) => self.say(link, local, method, &content),
+            Ok(Step::SendAgreed(content, kd)) => {
+                self.request.agreed(kd);
+                self.deadline = local.now.plus_millis(local.config.t4100(METHOD_TURNS));
+                self.say(link, local, method, &content);
+            }
+            Ok(Step::Ask(question)) => {
+                let ticket = local.new_ticket();
+                let remote = link.identity.clone();
+                self.asked = Some(ticket);
+                local.push(Output::Ask { ticket, method, remote, question });
+            }
+            Err(refusal) => {
+                self.setup.hint = Some(refusal.cause);
+                local.not_authenticated([link.local, link.remote], &refusal);
+            }
+        }
+    }
+
+    fn say(&self, link: &mut Common, local: &mut Local, method: u8, content: &[u8]) {
+        let phase = AuthenticationPhase::Response;
+        link.send_plain(local, Body::Authentication { phase, method, content });
+    }
+
+    /// Whether this state waits for the answer of a question.
+    pub(super) fn asked(&self, ticket: Ticket) -> bool {
+        self.asked == Some(ticket)
+    }
+
+    /// The target UE wants to see a cookie before it signs: the same try again, with it.
+    pub(super) fn on_cookie(self, link: &mut Common, local: &mut Local, cookie: [u8; 16]) -> Self {
+        if !self.request.takes_cookie() {
+            return self;
+        }
+        let setup = Setup { tries: self.setup.tries.saturating_sub(1), ..self.setup };
+        match request(link, local, setup, Some(cookie)) {
+            Ok(state) => state,
+            Err(setup) => Self { setup, deadline: local.now.plus_millis(local.config.sc_period), ..self },
+        }
+    }
+}
+
+impl StoringKd {
+    pub(super) fn on_time(self, link: &mut Common, local: &mut Local) -> Next {
+        self.setup.next_try(link, local, |setup, deadline| Self { setup, deadline, ..self }.into())
+    }
+
+    /// The new KD is durable: the complete may go.
+    pub(super) fn on_stored(self, link: &mut Common, local: &mut Local) -> Next {
+        AwaitingAccept::new(self.setup, self.active, self.kd, true, link, local)
+    }
+}
+
+impl AwaitingAccept {
+    fn new(
+        setup: Setup,
+        active: Active,
+        kd: KdId,
+        new_kd: bool,
+        link: &mut Common,
+        local: &mut Local,
+    ) -> Next {
+        let given = local.give_connection(kd, &link.identity);
+        let mut state = Self { setup, active, kd, new_kd, given, deadline: local.now };
+        state.complete(link, local);
+        state.into()
+    }
+
+    /// Sends the complete, or sends it again.
+    fn complete(&mut self, link: &mut Common, local: &mut Local) {
+        self.deadline = local.now.plus_millis(local.config.t4111());
+        let kd_id_lsb = self.new_kd.then(|| self.kd.lsb().to_be_bytes());
+        let up_policy = user_plane_policy(local).map(frame::wire_policy);
+        let body = Body::SecurityModeComplete { kd_id_lsb, up_policy, connection: self.given };
+        link.send_protected(local, &mut self.active, Lcid::PC5_S_SECURITY_MODE, body);
+    }
+
+    pub(super) fn on_time(self, link: &mut Common, local: &mut Local) -> Next {
+        self.setup.next_try(link, local, |setup, deadline| Self { setup, deadline, ..self }.into())
+    }
+
+    pub(super) fn on_message(mut self, link: &mut Common, local: &mut Local, message: &Message<'_>) -> Next {
+        let security_mode = message.lcid == Lcid::PC5_S_SECURITY_MODE;
+        match message.repr.body {
+            // The complete was lost: the peer commands again under the same key.
+            Body::SecurityModeCommand(_) if security_mode => self.complete(link, local),
+            _ if security_mode => link.unexpected(local, message),
+            Body::CommunicationAccept { up, connection, .. } => {
+                return self.accepted(link, local, up, connection);
+            }
+            Body::CommunicationReject { cause } => {
+                let (peer, cause) = (link.remote, Cause::from_value(cause));
+                local.note(Note::PeerRefuses { peer, cause, proven: true });
+                return Next::Close(Closed::NoAnswer { hint: Some(cause) });
+            }
+            _ => link.unexpected(local, message),
+        }
+        self.into()
+    }
+
+    /// The accept came: it says what protects user data.
+    fn accepted(
+        mut self,
+        link: &mut Common,
+        local: &mut Local,
+        up: Option<UserPlane>,
+        connection: Option<[u8; 4]>,
+    ) -> Next {
+        if let Some(up) = up {
+            let chosen = self.active.chosen();
+            if !local.config.policy.allows_user_plane(up.integrity, up.ciphering, chosen) {
+                let cause = Cause::NotAligned;
+                let body = Body::Release { reason: cause.value() };
+                link.send_protected(local, &mut self.active, Lcid::PC5_S_PROTECTED, body);
+                return Next::Close(Closed::NoAnswer { hint: Some(cause) });
+            }
+            self.active.agree_up_integrity(up.integrity);
+        }
+        local.take_connection(self.kd, &link.identity, connection);
+        let mut session = Session::new(self.active, self.kd, Answer::Accept(None), local.now);
+        session.renamed_at = link.created_at;
+        link.report_up(local, Role::Initiating, session.keys());
+        if self.new_kd {
+            local.remove_others(&link.identity, self.kd);
+        }
+        Up::new(session).into()
+    }
+}
+
+impl Local {
+    /// Removes the derived KDs of a peer but one.
+    pub(super) fn remove_others(&mut self, peer: &Identity, kd: KdId) {
+        let old = self.keyring.others(peer, kd);
+        if !old.is_empty() {
+            self.store(old);
+        }
+    }
+}

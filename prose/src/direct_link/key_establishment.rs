@@ -1,0 +1,142 @@
+//! How two UEs come to share a KD where they have none, or want a new one: the steps of a method over the containers of
+//! DIRECT AUTH AND KEY ESTABLISHMENT (0xE0 to 0xE2). The machine of links knows none of the methods.
+//!
+//! ```text
+//! initiating UE                                         target UE
+//!   initiate() -> key information  -- request -->         understands(), answer()
+//!                                  <-- 0xE0 ---           step(Begin) -> Send
+//!   step(Container) -> SendAgreed  --- 0xE1 -->           step(Container) -> Agreed
+//! ```
+//!
+//! A step may need what only the outside knows, such as a network function: it gives [`Step::Ask`], the machine puts out
+//! [`super::Output::Ask`] with a ticket, and hands [`super::Input::Answered`] back as [`Heard::Answer`]. A refusal ends
+//! the exchange; without an answer the timer of the exchange does.
+
+use core::fmt;
+
+use sidelink_security::counter::UtcTime;
+use sidelink_security::direct::Capabilities;
+use sidelink_security::direct::signed::{Credential, Trust, Vouched};
+use sidelink_security::keys::Kd;
+
+use super::kd::Identity;
+use super::note::Cause;
+
+/// What a UE authenticates itself with, and whom it trusts.
+#[derive(Debug)]
+pub struct Credentials {
+    /// Its own key, with a certificate or without.
+    pub credential: Credential,
+    /// Roots and keys of others.
+    pub trust: Trust,
+}
+
+/// The two ends of an exchange, and what began it.
+#[derive(Debug)]
+pub struct Party<'a> {
+    /// What the clock says.
+    pub clock: UtcTime,
+    /// This UE.
+    pub local: &'a Identity,
+    /// The peer, by its own claim at the target UE.
+    pub remote: &'a Identity,
+    /// The whole message that asked: a direct communication request, or a re-keying request.
+    pub request: &'a [u8],
+    /// Algorithms of this UE.
+    pub capabilities: Capabilities,
+    /// Credentials of this UE, if it has any.
+    pub credentials: Option<&'a Credentials>,
+}
+
+/// What a step is taken for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Heard<'a> {
+    /// The request came: the first step of the target UE.
+    Begin,
+    /// A container of the peer. Nobody has proven it.
+    Container(&'a [u8]),
+    /// The answer of the outside.
+    Answer(&'a [u8]),
+}
+
+/// What follows from a step.
+#[derive(Debug)]
+pub enum Step {
+    /// Nothing, until more is heard.
+    Wait,
+    /// Send this container to the peer.
+    Send(Vec<u8>),
+    /// Ask the outside.
+    Ask(Vec<u8>),
+    /// Both ends can have the KD now.
+    Agreed(AgreedKd),
+    /// They can once the peer has this container.
+    SendAgreed(Vec<u8>, AgreedKd),
+}
+
+/// A KD that a method agreed on.
+#[derive(Debug)]
+pub struct AgreedKd {
+    /// The key.
+    pub kd: Kd,
+    /// The certificate that vouched for the peer, if one did: the KD ends with it.
+    pub vouched: Option<Vouched>,
+    /// Algorithms that the peer proved to accept, where the method shows them: its command must keep to them.
+    pub capabilities: Option<Capabilities>,
+}
+
+impl From<Kd> for AgreedKd {
+    fn from(kd: Kd) -> Self {
+        Self { kd, vouched: None, capabilities: None }
+    }
+}
+
+/// Why a method does not agree on a KD with a peer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    /// What the peer is told.
+    pub cause: Cause,
+    /// What the operator is told.
+    pub why: String,
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.why)
+    }
+}
+
+impl std::error::Error for Refusal {}
+
+/// One end of one exchange.
+pub trait Steps: fmt::Debug + Send {
+    /// Takes a step. A refused container changes nothing: anybody can send one, and the next may be the right one.
+    ///
+    /// # Errors
+    /// The peer did not prove itself, or the outside refuses.
+    fn step(&mut self, party: &Party<'_>, heard: Heard<'_>) -> Result<Step, Refusal>;
+}
+
+/// A method that agrees on a KD.
+pub trait KeyEstablishment: fmt::Debug + Send {
+    /// First octet of its containers, and of its key information.
+    fn method(&self) -> u8;
+
+    /// The initiating UE's steps, and the key information of its request. `seed` is drawn for this and nothing else,
+    /// `cookie` is what the target UE asked to see.
+    fn initiate(
+        &self,
+        credentials: Option<&Credentials>,
+        seed: [u8; 32],
+        cookie: Option<[u8; 16]>,
+    ) -> Option<(Box<dyn Steps>, Vec<u8>)>;
+
+    /// Whether key information of a request is of this method.
+    fn understands(&self, info: &[u8]) -> bool;
+
+    /// The cookie in key information.
+    fn cookie(&self, info: &[u8]) -> Option<[u8; 16]>;
+
+    /// The target UE's steps.
+    fn answer(&self, info: &[u8], seed: [u8; 32]) -> Option<Box<dyn Steps>>;
+}

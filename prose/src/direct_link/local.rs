@@ -1,0 +1,408 @@
+//! What all links of one UE share: rules, time, session numbers, keys, and the queue of outputs.
+
+use std::collections::VecDeque;
+
+use sidelink_security::counter::UtcTime;
+use sidelink_security::counter::reserve::Lease;
+use sidelink_security::direct::{
+    Capabilities, Chosen, Command, Disagreement, Entropy, Fingerprint, KdId, KdSessId, Offer, Profile,
+    Proposed, Stated, Terms, pick_half,
+};
+use sidelink_security::keys::{Kd, Secret256};
+
+use super::config::Config;
+use super::frame;
+use super::io::{LinkId, Metered, Output, Pdu};
+use super::kd::{Change, Connection, Identity, KdRecord, Keyring, Method, Ticket};
+use super::key_establishment::{AgreedKd, Credentials, KeyEstablishment, Party};
+use super::note::Note;
+use sidelink_wire::ids::{Layer2Id, Lcid};
+use sidelink_wire::pc5_signalling::{Identifiers, MessageType};
+
+/// Session keys that are remembered.
+const SESSIONS: usize = 1024;
+
+/// Queued outputs above which lines and meters are dropped. One input makes a few of them.
+const WAITING: usize = 256;
+
+/// Milliseconds by which the time of two inputs may differ at most for the clock to have gone on by itself.
+const CLOCK_SET_AHEAD: u64 = 3_600_000;
+
+/// Milliseconds by which the time of an input may be before that of the last one, and is taken for the same.
+const CLOCK_SET_BACK: u64 = 1000;
+
+/// Milliseconds for which the clock must have gone on without being set before a KD that expired is removed.
+const CLOCK_STEADY: u64 = 60_000;
+
+/// What every state of a link works with. A state gets it as an argument and keeps nothing of it.
+#[derive(Debug)]
+pub(super) struct Local {
+    pub(super) config: Config,
+    /// Time of timers: goes on with the clock, and stays when the clock is set.
+    pub(super) now: UtcTime,
+    /// What the clock says: validity of keys and certificates is judged by it.
+    pub(super) clock: UtcTime,
+    /// Since when, by the time of timers, the clock has gone on without being set.
+    pub(super) clock_set_at: UtcTime,
+    pub(super) rng: Entropy,
+    /// Numbers of sessions: durable, so that no nonce repeats.
+    pub(super) numbers: Lease,
+    pub(super) keyring: Keyring,
+    /// Whether keys or revocation lists came since the keys were last looked through.
+    pub(super) keys_changed: bool,
+    /// Changes that are on their way to the store.
+    pub(super) storing: Vec<(Ticket, Vec<Change>)>,
+    pub(super) outbox: VecDeque<Output>,
+    next_ticket: u64,
+    next_link: u32,
+    /// What this UE authenticates itself with, and whom it trusts.
+    pub(super) credentials: Option<Credentials>,
+    /// Methods that agree on a KD; requests offer the first.
+    pub(super) methods: Vec<Box<dyn KeyEstablishment>>,
+    /// The secret of cookies.
+    pub(super) cookies: Secret256,
+    /// Session keys that were proven: none is used twice, whatever the nonces.
+    sessions: VecDeque<Fingerprint>,
+    /// Answers to unproven UEs in this period.
+    answers: u32,
+    answers_since: Option<UtcTime>,
+    /// When an unproven request was last refused with a message: once a period is enough.
+    refused_at: Option<UtcTime>,
+    /// Names and addresses in use before the event that is handled now.
+    pub(super) in_use: InUse,
+}
+
+/// Halves of KD-sess IDs and layer-2 identities that are in use by any link or half-open entry.
+#[derive(Debug)]
+pub(super) struct InUse {
+    msb: [bool; 256],
+    lsb: [bool; 256],
+    addresses: Vec<Layer2Id>,
+}
+
+impl Default for InUse {
+    fn default() -> Self {
+        Self { msb: [false; 256], lsb: [false; 256], addresses: Vec::new() }
+    }
+}
+
+impl InUse {
+    pub(super) fn clear(&mut self) {
+        (self.msb, self.lsb) = ([false; 256], [false; 256]);
+        self.addresses.clear();
+    }
+
+    pub(super) fn add(&mut self, id: KdSessId) {
+        self.add_msb(id.msb());
+        self.lsb[usize::from(id.lsb())] = true;
+    }
+
+    pub(super) fn add_msb(&mut self, msb: u8) {
+        self.msb[usize::from(msb)] = true;
+    }
+
+    pub(super) fn add_address(&mut self, id: Layer2Id) {
+        self.addresses.push(id);
+    }
+
+    pub(super) fn has_address(&self, id: Layer2Id) -> bool {
+        self.addresses.contains(&id)
+    }
+}
+
+/// Which half of a KD-sess ID this UE chooses: the initiating UE the first, the target UE the second.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Half {
+    Msb,
+    Lsb,
+}
+
+impl Local {
+    pub(super) fn new(config: Config, seed: &[u8; 32], numbers: Lease) -> Self {
+        let mut rng = Entropy::new(seed);
+        let cookies = Secret256::from(rng.draw(numbers.peek()));
+        Self {
+            config,
+            now: UtcTime::from_millis(0),
+            clock: UtcTime::from_millis(0),
+            clock_set_at: UtcTime::from_millis(0),
+            rng,
+            numbers,
+            keyring: Keyring::default(),
+            keys_changed: false,
+            storing: Vec::new(),
+            outbox: VecDeque::new(),
+            next_ticket: 0,
+            next_link: 0,
+            credentials: None,
+            methods: Vec::new(),
+            cookies,
+            sessions: VecDeque::with_capacity(SESSIONS),
+            answers: 0,
+            answers_since: None,
+            refused_at: None,
+            in_use: InUse::default(),
+        }
+    }
+
+    /// The clock says `clock`. It never goes back by a little; where it is set by much, the timers go on from where they
+    /// are, so that a time that was wrong once neither ends a link nor stays.
+    pub(super) fn set_clock(&mut self, clock: UtcTime) {
+        let (old, new) = (self.clock.millis(), clock.millis());
+        let (ahead, behind) = (new.saturating_sub(old), old.saturating_sub(new));
+        if self.now.millis() == 0 {
+            (self.now, self.clock_set_at) = (clock, clock);
+        } else if ahead > CLOCK_SET_AHEAD || behind > CLOCK_SET_BACK {
+            self.clock_set_at = self.now;
+            let by = i64::try_from(ahead).unwrap_or(i64::MAX) - i64::try_from(behind).unwrap_or(i64::MAX);
+            self.note(Note::ClockSet { by });
+        } else {
+            self.now = self.now.plus_millis(ahead);
+            self.clock = self.clock.max(clock);
+            return;
+        }
+        self.clock = clock;
+    }
+
+    /// When the clock will show the time of a timer.
+    pub(super) fn on_clock(&self, timer: UtcTime) -> UtcTime {
+        self.clock.plus_millis(timer.millis().saturating_sub(self.now.millis()))
+    }
+
+    pub(super) const fn is_nr(&self) -> bool {
+        matches!(self.config.profile, Profile::Nr)
+    }
+
+    /// The number of the next session.
+    pub(super) const fn number(&self) -> u64 {
+        self.numbers.peek()
+    }
+
+    /// 32 octets for a nonce and wishes for halves; none until a session number is durable.
+    pub(super) fn draw(&mut self) -> Option<[u8; 32]> {
+        let number = self.numbers.take().ok()?;
+        Some(self.rng.draw(number))
+    }
+
+    /// A half of a KD-sess ID that is free, at or after `wish`.
+    pub(super) fn free_half(&self, half: Half, wish: u8) -> Option<u8> {
+        let taken = match half {
+            Half::Msb => &self.in_use.msb,
+            Half::Lsb => &self.in_use.lsb,
+        };
+        pick_half(wish.into(), 0xff, |value| taken[usize::from(value)]).map(|half| half as u8)
+    }
+
+    /// A layer-2 identity and a half of a name that are not in use here.
+    pub(super) fn new_identifiers(&mut self, half: Half) -> Option<Identifiers> {
+        let drawn = self.draw()?;
+        let layer2 = self.free_address(&drawn)?.octets();
+        let kd_sess = self.free_half(half, drawn[31])?;
+        Some(Identifiers { kd_sess, layer2 })
+    }
+
+    /// A layer-2 identity that is not in use here.
+    pub(super) fn new_address(&mut self) -> Option<Layer2Id> {
+        let drawn = self.draw()?;
+        self.free_address(&drawn)
+    }
+
+    fn free_address(&self, drawn: &[u8; 32]) -> Option<Layer2Id> {
+        let mut candidates = drawn.chunks_exact(3).map(|octets| [octets[0], octets[1], octets[2]]);
+        let free = candidates
+            .find(|layer2| *layer2 != [0; 3] && !self.in_use.has_address(Layer2Id::from_octets(*layer2)));
+        free.map(Layer2Id::from_octets)
+    }
+
+    /// Whether a session key was proven here before.
+    pub(super) fn knows(&self, session: Fingerprint) -> bool {
+        self.sessions.contains(&session)
+    }
+
+    /// Remembers a session key that the peer has proven. Nothing that is unproven gets here, so that nobody can push a
+    /// key out.
+    pub(super) fn remember(&mut self, session: Fingerprint) {
+        if self.sessions.len() >= SESSIONS {
+            self.sessions.pop_front();
+        }
+        self.sessions.push_back(session);
+    }
+
+    /// Whether an unproven UE may be answered now: so many answers a period, since an answer costs a transmission to an
+    /// address of its choice, and a signature may be in it.
+    pub(super) fn may_answer(&mut self) -> bool {
+        let ended = self.answers_since.is_none_or(|at| self.now >= at.plus_millis(self.config.sc_period));
+        if ended {
+            (self.answers_since, self.answers) = (Some(self.now), 0);
+        }
+        self.answers += 1;
+        self.answers <= self.config.answers
+    }
+
+    /// Whether a refusal in the clear may be sent now: once a period.
+    pub(super) fn may_refuse(&mut self) -> bool {
+        let again = self.refused_at.map(|at| at.plus_millis(self.config.sc_period));
+        let may = again.is_none_or(|again| self.now >= again);
+        if may {
+            self.refused_at = Some(self.now);
+        }
+        may
+    }
+
+    /// The policy as messages state it: present in NR, absent in LTE.
+    pub(super) fn stated(&self, capabilities: Capabilities) -> Option<Stated> {
+        self.is_nr().then(|| capabilities.stated())
+    }
+
+    /// Terms of an exchange. Protection of user data is agreed on in set-up after the keys, and stays for the life of
+    /// the link.
+    pub(super) fn terms(&self, in_use: Option<(Chosen, bool)>) -> Terms {
+        Terms {
+            profile: self.config.profile,
+            up_integrity: in_use.is_some_and(|(_, up_integrity)| up_integrity),
+            in_use: in_use.map(|(chosen, _)| chosen),
+        }
+    }
+
+    /// The keys that answer an offer. `Err(None)` without a session number, and on nonce reuse.
+    pub(super) fn propose(
+        &mut self,
+        terms: Terms,
+        offer: Offer,
+        kd: &Kd,
+    ) -> Result<(Proposed, Command), Option<Disagreement>> {
+        let chosen = self.config.policy.choose(offer.capabilities, offer.stated).map_err(Some)?;
+        let drawn = self.draw().ok_or(None)?;
+        let mut nonce_2 = [0; 16];
+        nonce_2.copy_from_slice(&drawn[..16]);
+        // The whole name must be free, too: the peer may hold it from an earlier exchange.
+        let lsb = self.free_half(Half::Lsb, drawn[16]).ok_or(Some(Disagreement::Identity))?;
+        let (echo, echo_stated) = (offer.capabilities, offer.stated);
+        let command = Command { nonce_2, lsb, chosen, echo, echo_stated };
+        let proposed = Proposed::new(terms, kd, &offer, &command).map_err(Some)?;
+        // Nonce reuse: a faulty RNG at both ends, or an attack on it.
+        if self.knows(proposed.fingerprint()) { Err(None) } else { Ok((proposed, command)) }
+    }
+
+    /// What a method is given of an exchange with `remote` that `request` began.
+    pub(super) fn party<'a>(&'a self, remote: &'a Identity, request: &'a [u8]) -> Party<'a> {
+        Party {
+            clock: self.clock,
+            local: &self.config.identity,
+            remote,
+            request,
+            capabilities: self.config.policy.capabilities(),
+            credentials: self.credentials.as_ref(),
+        }
+    }
+
+    pub(super) const fn new_link_id(&mut self) -> LinkId {
+        self.next_link += 1;
+        LinkId(self.next_link)
+    }
+
+    pub(super) const fn new_ticket(&mut self) -> Ticket {
+        self.next_ticket += 1;
+        Ticket(self.next_ticket - 1)
+    }
+
+    /// Asks for changes to be made durable.
+    pub(super) fn store(&mut self, changes: Vec<Change>) -> Ticket {
+        let ticket = self.new_ticket();
+        let copy = changes.iter().map(Change::copy).collect();
+        self.storing.push((ticket, changes));
+        self.push(Output::Store { ticket, changes: copy });
+        ticket
+    }
+
+    /// Sends a message without protection.
+    pub(super) fn send_plain(&mut self, [source, peer]: [Layer2Id; 2], kind: MessageType, message: &[u8]) {
+        let lcid = Lcid::PC5_S_UNPROTECTED;
+        let octets = frame::plain(message);
+        let pdu = Pdu { source, peer, lcid, message: Some(kind), session: None, octets };
+        self.transmit(pdu, message.len());
+    }
+
+    /// Hands out the PDU of a message of `l3` octets.
+    pub(super) fn transmit(&mut self, pdu: Pdu, l3: usize) {
+        if let Some(message) = pdu.message {
+            self.meter(pdu.peer, true, message, [l3, pdu.octets.len()]);
+        }
+        self.push(Output::Pdu(pdu));
+    }
+
+    /// Counts a message of so many octets in a PDU of so many.
+    pub(super) fn meter(&mut self, peer: Layer2Id, sent: bool, message: MessageType, octets: [usize; 2]) {
+        let [l3_octets, pdu_octets] = octets;
+        if self.outbox.len() < WAITING {
+            self.push(Output::Meter(Metered { peer, sent, message, l3_octets, pdu_octets }));
+        }
+    }
+
+    pub(super) fn push(&mut self, output: Output) {
+        self.outbox.push_back(output);
+    }
+
+    /// Reports a line for the log. If outputs are not polled, no more than [`WAITING`] of them wait for lines and meters.
+    pub(super) fn note(&mut self, note: Note) {
+        if self.outbox.len() < WAITING {
+            self.push(Output::Note(note));
+        }
+    }
+
+    /// The record of a KD that was agreed on now. It ends with the certificate that vouched for the peer.
+    pub(super) fn record(&self, id: KdId, agreed: AgreedKd, peer: Identity) -> KdRecord {
+        let AgreedKd { kd, vouched, .. } = agreed;
+        let guard = self.credentials.as_ref().map_or(0, |own| own.trust.guard);
+        let end = vouched.as_ref().map(|vouched| vouched.end.plus_millis(guard));
+        let life = self.clock.plus_millis(self.config.kd_lifetime);
+        KdRecord {
+            id,
+            kd,
+            peer,
+            method: Method::Signed,
+            expiry: end.map_or(life, |end| life.min(end)),
+            created_at: self.number(),
+            connection: Connection::default(),
+            vouched,
+        }
+    }
+
+    /// Whether a revocation list names the certificate that vouched for a KD.
+    pub(super) fn is_revoked(&self, record: &KdRecord) -> bool {
+        let trust = self.credentials.as_ref().map(|own| &own.trust);
+        record.vouched.as_ref().zip(trust).is_some_and(|(vouched, trust)| trust.revokes(vouched))
+    }
+
+    /// Removes KDs whose certificate is revoked, and those that ended. Those that ended go only when the clock has shown
+    /// so for a while: it may be wrong. Gives those that are revoked.
+    pub(super) fn purge(&mut self) -> Vec<(KdId, Identity)> {
+        let steady = self.now >= self.clock_set_at.plus_millis(CLOCK_STEADY);
+        let ended = steady && self.keyring.derived().any(|record| self.clock >= record.expiry);
+        if !core::mem::take(&mut self.keys_changed) && !ended {
+            return Vec::new();
+        }
+        let (mut changes, mut revoked) = (Vec::new(), Vec::new());
+        for record in self.keyring.derived() {
+            let why = match self.is_revoked(record) {
+                true => "its certificate was revoked",
+                false if steady && self.clock >= record.expiry => "it expired",
+                false => continue,
+            };
+            changes.push((Change::Remove(record.id, record.peer.clone()), why));
+        }
+        for (change, why) in &changes {
+            if let Change::Remove(id, identity) = change {
+                self.keyring.apply(change.copy());
+                if *why != "it expired" {
+                    revoked.push((*id, identity.clone()));
+                }
+                self.note(Note::KdEnded { identity: identity.clone(), why });
+            }
+        }
+        if !changes.is_empty() {
+            self.store(changes.into_iter().map(|(change, _)| change).collect());
+        }
+        revoked
+    }
+}

@@ -1,0 +1,403 @@
+//! All links of one UE: routes PDUs to them, holds the half-open table, collects what is to be done.
+
+use sidelink_security::counter::UtcTime;
+use sidelink_security::counter::reserve::{CommitError, CounterStore, Lease, ReserveConfig, StreamId};
+use sidelink_security::direct::signed::{CertificateError, Credential, Trust};
+use sidelink_security::kdf::own::stream_id;
+
+use super::config::Config;
+use super::frame;
+use super::half_open::HalfOpenTable;
+use super::initiating;
+use super::io::{Closed, Error, Input, Keys, LinkId, Output, Pdu, State as Reported};
+use super::kd::{Identity, KdRecord, MAX_IDENTITY, Ticket};
+use super::key_establishment::{Credentials, KeyEstablishment};
+use super::link::{Common, Link, Next, State};
+use super::local::Local;
+use super::note::Note;
+use super::session::{Exchange, Releasing, Up};
+use super::signed::Signed;
+use sidelink_wire::ids::{Layer2Id, Lcid};
+use sidelink_wire::pc5_signalling::Body;
+use sidelink_wire::pdcp::{MAX_SDU_LEN, SduType};
+
+/// Session numbers that one UE may use in its life.
+const SESSION_LIMIT: u64 = 1 << 48;
+
+/// SN that user data leaves to signalling at the end of a key: a release must always be possible.
+const SIGNALLING_RESERVE: u32 = 64;
+
+/// The links of one UE. It routes, and knows no state. `Debug` shows no secret.
+#[derive(Debug)]
+pub struct LinkManager {
+    pub(super) local: Local,
+    pub(super) links: Vec<Link>,
+    pub(super) half_open: HalfOpenTable,
+}
+
+impl LinkManager {
+    /// A UE without links. `seed` is of full strength; session numbers go on where `store` says. Waits for the medium:
+    /// at start only.
+    ///
+    /// # Errors
+    /// The store fails.
+    pub fn open<S: CounterStore>(
+        config: Config,
+        seed: &[u8; 32],
+        store: &mut S,
+    ) -> Result<Self, CommitError<S::Error>> {
+        let stream = StreamId(stream_id(&config.identity.value, b"direct"));
+        let reserve = ReserveConfig { block: 256, low_water: 128 };
+        let numbers = Lease::open(stream, 1, SESSION_LIMIT, reserve, store)?;
+        let local = Local::new(config, seed, numbers);
+        Ok(Self { local, links: Vec::new(), half_open: HalfOpenTable::default() })
+    }
+
+    /// Adds a KD that is durable already: what the store holds, in the order in which it was made.
+    pub fn add_kd(&mut self, record: KdRecord) {
+        self.local.keyring.add(record);
+        self.local.keys_changed = true;
+    }
+
+    /// Lets this UE agree on a KD by signatures with peers of whom it has none, and make a new one when re-keying asks
+    /// for it.
+    pub fn authenticate_with(&mut self, credential: Credential, trust: Trust) {
+        self.local.credentials = Some(Credentials { credential, trust });
+        self.local.keys_changed = true;
+        self.establish_by(Box::new(Signed));
+    }
+
+    /// Adds a method that agrees on a KD. Requests offer the first, and every method is understood.
+    pub fn establish_by(&mut self, method: Box<dyn KeyEstablishment>) {
+        self.local.methods.retain(|known| known.method() != method.method());
+        self.local.methods.push(method);
+    }
+
+    /// Uses a revocation list (DER). With the next input the KDs that its certificates made are removed, and their links
+    /// released.
+    ///
+    /// # Errors
+    /// No trusted root issued it, or it is not newer than the one in use.
+    pub fn install_crl(&mut self, der: &[u8]) -> Result<(), CertificateError> {
+        self.local.keys_changed = true;
+        let roots = self.local.credentials.iter_mut().flat_map(|own| &mut own.trust.roots);
+        let mut result = Err(CertificateError::Issuer);
+        for root in roots {
+            match root.install_crl(der) {
+                Err(CertificateError::Issuer) => {}
+                installed => result = installed,
+            }
+        }
+        result
+    }
+
+    /// The rules.
+    pub const fn config(&self) -> &Config {
+        &self.local.config
+    }
+
+    /// The links with their peers, and the keys of those that are up.
+    pub fn links(&self) -> impl Iterator<Item = (LinkId, Layer2Id, Option<Keys>)> + '_ {
+        self.links.iter().map(|link| (link.common.id, link.common.remote, link.keys()))
+    }
+
+    /// The layer-2 identities at which this UE listens: its own, and those of its links. They change with
+    /// [`super::State`].
+    pub fn addresses(&self) -> impl Iterator<Item = Layer2Id> + '_ {
+        [self.local.config.source].into_iter().chain(self.links.iter().flat_map(Link::addresses))
+    }
+
+    /// The layer-2 identities of peers that a link or a half-open entry names. A layer 2 can drop what it holds for any
+    /// other peer once it has sent what is queued: nobody will come back to it.
+    pub fn addresses_in_use(&self) -> impl Iterator<Item = Layer2Id> + '_ {
+        self.links.iter().flat_map(Link::remotes).chain(self.half_open.sources())
+    }
+
+    /// SN that a link has left for sending under its key.
+    pub fn left(&self, link: LinkId) -> Option<u32> {
+        Some(self.links.iter().find(|l| l.common.id == link)?.state.active()?.left())
+    }
+
+    /// Requests that wait for their proof.
+    pub fn half_open(&self) -> usize {
+        self.half_open.len()
+    }
+
+    /// Takes one event. Drain [`Self::poll_output`] afterwards.
+    ///
+    /// # Errors
+    /// The caller's or the operator's mistake.
+    pub fn handle_input(&mut self, input: Input<'_>) -> Result<(), Error> {
+        if let Some(now) = input.now() {
+            self.advance(now);
+        }
+        match input {
+            Input::Tick { .. } => {}
+            Input::Connect { peer, identity, .. } => return self.connect(peer, identity),
+            Input::Pdu { source, lcid, pdu, .. } => {
+                if let Err(error) = self.receive(source, lcid, pdu) {
+                    self.local.note(Note::Refused { source, lcid, error });
+                }
+            }
+            Input::Send { link, lcid, sdu_type, data, .. } => return self.send(link, lcid, sdu_type, data),
+            Input::Rekey { link, reauthenticate, .. } => {
+                return self.on_up(link, |up, link, local| up.start_rekeying(link, local, reauthenticate));
+            }
+            Input::TriggerRekey { .. } if self.local.is_nr() => return Err(Error::NotInProfile),
+            Input::TriggerRekey { link, .. } => {
+                return self.on_up(link, |up, link, local| {
+                    up.session.send(link, local, Body::RekeyingTrigger);
+                    Ok(())
+                });
+            }
+            Input::UpdateIdentifiers { link, .. } => {
+                return self.on_up(link, Up::update_identifiers);
+            }
+            Input::Release { link, .. } => return self.release(link),
+            Input::Granted { granted, .. } if granted.stream() == self.local.numbers.stream() => {
+                self.local.numbers.grant(granted);
+            }
+            Input::ReservationFailed { stream, .. } if stream == self.local.numbers.stream() => {
+                self.local.numbers.failed();
+            }
+            Input::Granted { .. } | Input::ReservationFailed { .. } => {}
+            Input::Stored { ticket, .. } => self.stored(ticket),
+            Input::StoreFailed { ticket, .. } => self.not_stored(ticket),
+            Input::Answered { ticket, answer, .. } => self.answered(ticket, answer),
+            Input::Entropy { seed } => self.local.rng.mix(seed),
+        }
+        Ok(())
+    }
+
+    /// The next thing to do; [`Output::Timeout`] when there is none.
+    pub fn poll_output(&mut self) -> Output {
+        if let Some(output) = self.local.outbox.pop_front() {
+            return output;
+        }
+        match self.local.numbers.wanted() {
+            Some(reservation) => Output::Reserve(reservation),
+            None => Output::Timeout(self.deadline()),
+        }
+    }
+
+    fn deadline(&self) -> Option<UtcTime> {
+        let links = self.links.iter().map(|link| link.state.deadline(&self.local));
+        let first = links.chain(self.half_open.deadline()).min();
+        first.map(|timer| self.local.on_clock(timer))
+    }
+
+    /// Time goes on: what is due is done.
+    fn advance(&mut self, clock: UtcTime) {
+        self.local.set_clock(clock);
+        let now = self.local.now;
+        self.half_open.expire(now);
+        for (kd, identity) in self.local.purge() {
+            let of_kd = |link: &Link| {
+                link.common.identity == identity && link.keys().is_some_and(|keys| keys.kd == kd)
+            };
+            if let Some(id) = self.links.iter().find(|link| of_kd(link)).map(|link| link.common.id) {
+                // It is up: it can be released.
+                let _ = self.release(id);
+            }
+        }
+        let mut index = 0;
+        while let Some(link) = self.links.get(index) {
+            let id = link.common.id;
+            if link.state.deadline(&self.local) <= now {
+                self.with(index, |state, link, local| (state.on_time(link, local), ()));
+            }
+            // A link that was closed made room for the next at its place.
+            if self.links.get(index).is_some_and(|link| link.common.id == id) {
+                index += 1;
+            }
+        }
+    }
+
+    /// Marks the names and addresses that are in use, before an event that may need a free one.
+    pub(super) fn mark_in_use(&mut self) {
+        let in_use = &mut self.local.in_use;
+        in_use.clear();
+        in_use.add_address(self.local.config.source);
+        self.links.iter().for_each(|link| link.mark(in_use));
+        self.half_open.mark(in_use);
+    }
+
+    /// Lets the state of a link handle an event: it is taken out, and what it gives goes back.
+    pub(super) fn with<R>(
+        &mut self,
+        index: usize,
+        f: impl FnOnce(State, &mut Common, &mut Local) -> (Next, R),
+    ) -> R {
+        self.mark_in_use();
+        let Link { mut common, state } = self.links.remove(index);
+        let (next, result) = f(state, &mut common, &mut self.local);
+        match next {
+            Next::To(state) => self.links.insert(index, Link { common, state }),
+            Next::Close(why) => common.report(&mut self.local, Reported::Closed { why }),
+        }
+        result
+    }
+
+    /// Calls `f` with a link that is up.
+    fn on_up(
+        &mut self,
+        id: LinkId,
+        f: impl FnOnce(&mut Up, &mut Common, &mut Local) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        self.mark_in_use();
+        let link = self.links.iter_mut().find(|link| link.common.id == id).ok_or(Error::NotUp(id))?;
+        let State::Up(up) = &mut link.state else { return Err(Error::NotUp(id)) };
+        f(up, &mut link.common, &mut self.local)
+    }
+
+    pub(super) fn index(&self, id: LinkId) -> Option<usize> {
+        self.links.iter().position(|link| link.common.id == id)
+    }
+
+    pub(super) fn close(&mut self, index: usize, why: Closed) {
+        let link = self.links.remove(index);
+        link.common.report(&mut self.local, Reported::Closed { why });
+    }
+
+    /// Where this UE sends from to a peer.
+    pub(super) fn source_towards(&self, peer: Layer2Id) -> Layer2Id {
+        let link = self.links.iter().find(|link| link.common.remote == peer);
+        link.map_or(self.local.config.source, |link| link.common.local)
+    }
+
+    fn connect(&mut self, peer: Layer2Id, identity: Identity) -> Result<(), Error> {
+        if identity.value.len() > MAX_IDENTITY {
+            return Err(Error::IdentityTooLong { len: identity.value.len() });
+        }
+        let known = |link: &&Link| link.common.remote == peer || link.common.permanent == peer;
+        if let Some(link) = self.links.iter().find(known) {
+            return Err(Error::Exists(link.common.id));
+        }
+        if self.links.len() >= self.local.config.links {
+            return Err(Error::TooManyLinks { max: self.local.config.links });
+        }
+        let (now, clock, number) = (self.local.now, self.local.clock, self.local.number());
+        let shared = self.local.keyring.of_peer(&identity, clock, number).next().is_some();
+        if !shared && self.local.methods.is_empty() {
+            return Err(Error::NoKey);
+        }
+        self.mark_in_use();
+        let local = &mut self.local;
+        let id = local.new_link_id();
+        let source = local.source_for_a_link();
+        let mut common = Common::new(id, [source, peer], identity, now);
+        common.report(local, Reported::Connecting);
+        match initiating::request(&mut common, local, initiating::Setup::default(), None) {
+            Ok(state) => {
+                self.links.push(Link { common, state: State::AwaitingSecurityMode(state) });
+            }
+            // No session number is durable.
+            Err(_) => common.report(local, Reported::Closed { why: Closed::Store }),
+        }
+        Ok(())
+    }
+
+    fn send(&mut self, id: LinkId, lcid: Lcid, sdu_type: SduType, data: &[u8]) -> Result<(), Error> {
+        let index = self.index(id).ok_or(Error::NotUp(id))?;
+        let Link { common, state: State::Up(up) } = &mut self.links[index] else {
+            return Err(Error::NotUp(id));
+        };
+        if data.is_empty() || data.len() > MAX_SDU_LEN || lcid.is_signalling() {
+            return Err(Error::Sdu { len: data.len(), lcid });
+        }
+        let active = &mut up.session.active;
+        if active.left() <= SIGNALLING_RESERVE {
+            // Sequence numbers end, and no new key came: the peer is told, and the link ends.
+            let body = Body::Release { reason: super::note::Cause::NotAvailable.value() };
+            up.session.send(common, &mut self.local, body);
+            self.close(index, Closed::Rekeying);
+            return Err(Error::Exhausted(id));
+        }
+        let (source, peer, session) = (common.local, common.remote, Some(active.fingerprint()));
+        let octets = frame::seal(active, lcid, sdu_type, data).map_err(|_| Error::Exhausted(id))?;
+        let due = active.wants_rekeying();
+        self.local.push(Output::Pdu(Pdu { source, peer, lcid, message: None, session, octets }));
+        if due {
+            return self.on_up(id, |up, link, local| {
+                up.rekey_if_due(link, local);
+                Ok(())
+            });
+        }
+        Ok(())
+    }
+
+    fn release(&mut self, id: LinkId) -> Result<(), Error> {
+        let index = self.index(id).ok_or(Error::NotUp(id))?;
+        self.with(index, |state, link, local| match state {
+            State::Up(Up { session, .. }) => (Releasing::new(session, link, local, 1).into(), ()),
+            state @ State::Releasing(_) => (Next::To(state), ()),
+            _ => (Next::Close(Closed::Released), ()),
+        });
+        Ok(())
+    }
+
+    /// Changes are durable: they hold, and what waits for them goes on.
+    fn stored(&mut self, ticket: Ticket) {
+        let Some(at) = self.local.storing.iter().position(|(t, _)| *t == ticket) else { return };
+        let (_, changes) = self.local.storing.remove(at);
+        changes.into_iter().for_each(|change| self.local.keyring.apply(change));
+        self.local.keys_changed = true;
+        self.mark_in_use();
+        if self.half_open_stored(ticket) {
+            return;
+        }
+        let Some(index) = self.links.iter().position(|link| link.state.stores(ticket)) else { return };
+        self.with(index, |state, link, local| match state {
+            State::StoringKd(state) => (state.on_stored(link, local), ()),
+            State::Up(up) => (up.on_stored(link, local).into(), ()),
+            state => (Next::To(state), ()),
+        });
+    }
+
+    /// A new KD did not become durable: nothing may be built on it.
+    fn not_stored(&mut self, ticket: Ticket) {
+        self.local.storing.retain(|(t, _)| *t != ticket);
+        self.half_open.not_stored(ticket);
+        let Some(index) = self.links.iter().position(|link| link.state.stores(ticket)) else { return };
+        self.with(index, |state, _, _| match state {
+            State::StoringKd(_) => (Next::Close(Closed::Store), ()),
+            State::Up(up) => (Up::new(up.session).into(), ()),
+            state => (Next::To(state), ()),
+        });
+    }
+
+    /// The outside answered a question of a method, or refused to.
+    fn answered(&mut self, ticket: Ticket, answer: Option<&[u8]>) {
+        self.mark_in_use();
+        if self.half_open_answered(ticket, answer) {
+            return;
+        }
+        let Some(index) = self.links.iter().position(|link| link.state.asked(ticket)) else { return };
+        self.with(index, |state, link, local| match state {
+            State::AwaitingSecurityMode(state) => (state.on_answer(link, local, answer), ()),
+            State::Up(up) => (up.on_answer(link, local, answer).into(), ()),
+            state => (Next::To(state), ()),
+        });
+    }
+}
+
+impl State {
+    /// Whether the store is waited for under this ticket.
+    fn stores(&self, ticket: Ticket) -> bool {
+        match self {
+            Self::StoringKd(state) => state.ticket == ticket,
+            Self::Up(Up { exchange: Exchange::StoringRekeyed(state), .. }) => state.ticket == ticket,
+            Self::Up(Up { exchange: Exchange::TargetRekeying(state), .. }) => state.state.stores(ticket),
+            _ => false,
+        }
+    }
+
+    /// Whether the outside was asked under this ticket.
+    fn asked(&self, ticket: Ticket) -> bool {
+        match self {
+            Self::AwaitingSecurityMode(state) => state.asked(ticket),
+            Self::Up(up) => up.asked(ticket),
+            _ => false,
+        }
+    }
+}

@@ -1,0 +1,286 @@
+//! The request of the initiating UE, in set-up and re-keying alike: fresh values, the offer to authenticate, and what a
+//! command must fit.
+
+use sidelink_security::cipher::Algorithm;
+use sidelink_security::direct::{
+    Active, Capabilities, Chosen, Command, CommandRefusal, Disagreement, KdId, KdSessId, Offer, Policy,
+    Profile, Requested, Stated, pick_half,
+};
+use sidelink_security::keys::Kd;
+use sidelink_security::pdu::{Assurance, PduRefusal};
+
+use super::frame;
+use super::kd::{Identity, KdRecord};
+use super::key_establishment::{AgreedKd, Heard, Refusal, Step, Steps};
+use super::link::Common;
+use super::local::{Half, Local};
+use super::note::PduError;
+use super::receive::parse;
+use sidelink_wire::ids::Lcid;
+use sidelink_wire::pc5_signalling::{self as pc5, Body, MessageType};
+use sidelink_wire::pdcp::{HEADER_LEN, MAC_I_LEN, OneToOneRepr};
+
+/// SC periods from a request to its end by a shared KD: command, complete, accept, and the request itself.
+const TURNS: u64 = 4;
+
+/// SC periods that the containers add to a handshake, and as many again for their blocks.
+pub(super) const METHOD_TURNS: u64 = 4;
+
+/// A request that waits for its command.
+#[derive(Debug)]
+pub(super) struct Request {
+    requested: Requested,
+    /// The KD that the request names.
+    kd: Option<KdId>,
+    /// It accepts no KD that is known already.
+    pub(super) reauthenticate: bool,
+    agreement: Option<Agreement>,
+}
+
+/// The authentication that a request offers.
+#[derive(Debug)]
+struct Agreement {
+    steps: Box<dyn Steps>,
+    method: u8,
+    /// Key information of the request.
+    info: Vec<u8>,
+    /// This end's half of the new KD's ID.
+    kd_lsb: u16,
+    /// It carries a cookie.
+    cookie: bool,
+    /// The request, which both ends authenticate.
+    message: Vec<u8>,
+    agreed: Option<AgreedKd>,
+}
+
+/// A command that fits, and is proven.
+#[derive(Debug)]
+pub(super) enum Commanded {
+    /// Under a KD that is durable.
+    Known(Active, KdId),
+    /// Under a KD that was agreed on in this exchange.
+    New(Active, Box<KdRecord>),
+}
+
+/// Why a command is not followed.
+#[derive(Debug)]
+pub(super) enum CommandError {
+    /// The PDU is not believed.
+    Pdu(PduError),
+    /// It does not fit the request, and whether its MAC-I is right.
+    Disagrees(Disagreement, Assurance),
+}
+
+impl From<PduRefusal> for CommandError {
+    fn from(refusal: PduRefusal) -> Self {
+        Self::Pdu(refusal.into())
+    }
+}
+
+impl From<CommandRefusal> for CommandError {
+    fn from(refusal: CommandRefusal) -> Self {
+        match refusal {
+            CommandRefusal::Pdu(refusal) => refusal.into(),
+            CommandRefusal::Disagrees { disagreement, proven: true } => {
+                Self::Disagrees(disagreement, Assurance::Verified)
+            }
+            CommandRefusal::Disagrees { disagreement, .. } => {
+                Self::Disagrees(disagreement, Assurance::Unprotected)
+            }
+            _ => Self::Disagrees(Disagreement::NothingInCommon, Assurance::Unprotected),
+        }
+    }
+}
+
+impl Request {
+    /// A request with fresh values; `in_use` is what protects the link that it re-keys. None without a session number.
+    pub(super) fn new(
+        local: &mut Local,
+        in_use: Option<(Chosen, bool)>,
+        kd: Option<KdId>,
+        reauthenticate: bool,
+    ) -> Option<Self> {
+        let drawn = local.draw()?;
+        let mut nonce_1 = [0; 16];
+        nonce_1.copy_from_slice(&drawn[..16]);
+        let msb = local.free_half(Half::Msb, drawn[16])?;
+        let capabilities = local.config.policy.capabilities();
+        let offer = Offer { nonce_1, msb, capabilities, stated: local.stated(capabilities) };
+        let requested = Requested::new(local.terms(in_use), offer, local.config.policy);
+        Some(Self { requested, kd, reauthenticate, agreement: None })
+    }
+
+    /// Offers to authenticate, where this UE can. None without a session number.
+    pub(super) fn offer_agreement(&mut self, local: &mut Local, cookie: Option<[u8; 16]>) -> Option<()> {
+        if local.methods.is_empty() {
+            return Some(());
+        }
+        let seed = local.draw()?;
+        let method = local.methods.first()?;
+        let (steps, info) = method.initiate(local.credentials.as_ref(), seed, cookie)?;
+        let method = method.method();
+        let drawn = local.draw()?;
+        let wish = u16::from_be_bytes([drawn[0], drawn[1]]);
+        let taken = |half| local.keyring.half_taken(|id| id.lsb() == half);
+        let kd_lsb = pick_half(wish, u16::MAX, taken)?;
+        let (cookie, message) = (cookie.is_some(), Vec::new());
+        self.agreement = Some(Agreement { steps, method, info, kd_lsb, cookie, message, agreed: None });
+        Some(())
+    }
+
+    pub(super) fn name(&mut self, kd: Option<KdId>) {
+        self.kd = kd;
+    }
+
+    /// Remembers other capabilities than those that were sent: what comes back does not fit.
+    #[cfg(test)]
+    pub(super) fn forget_offer(&mut self) {
+        let offer = *self.requested.offer();
+        let capabilities = Capabilities { eea: 0x10, ..offer.capabilities };
+        let terms =
+            sidelink_security::direct::Terms { profile: Profile::Lte, up_integrity: false, in_use: None };
+        self.requested = Requested::new(terms, Offer { capabilities, ..offer }, Policy::default());
+    }
+
+    pub(super) const fn offer(&self) -> &Offer {
+        self.requested.offer()
+    }
+
+    /// This end's half of the session key's name.
+    pub(super) const fn msb(&self) -> u8 {
+        self.requested.offer().msb
+    }
+
+    /// The key information that the message carries.
+    pub(super) fn info(&self) -> Option<&[u8]> {
+        self.agreement.as_ref().map(|agreement| agreement.info.as_slice())
+    }
+
+    /// Remembers the message for the authentication that it offers.
+    pub(super) fn sent(&mut self, message: Vec<u8>) {
+        if let Some(agreement) = &mut self.agreement {
+            agreement.message = message;
+        }
+    }
+
+    /// Whether a cookie can be added.
+    pub(super) fn takes_cookie(&self) -> bool {
+        self.agreement.as_ref().is_some_and(|agreement| !agreement.cookie)
+    }
+
+    /// First octet of the containers that are sent.
+    pub(super) fn method(&self) -> u8 {
+        self.agreement.as_ref().map_or(0, |agreement| agreement.method)
+    }
+
+    /// For how long the answer is awaited.
+    pub(super) fn patience(&self, local: &Local) -> u64 {
+        let turns = if self.agreement.is_some() { TURNS + METHOD_TURNS } else { TURNS };
+        local.config.t4100(turns)
+    }
+
+    /// This end's half of a new KD's ID.
+    pub(super) fn kd_lsb(&self) -> u16 {
+        self.agreement.as_ref().map_or(0, |agreement| agreement.kd_lsb)
+    }
+
+    /// A step of the authentication, if one is offered and has not ended: a repeated container costs nothing, and renews
+    /// no timer.
+    pub(super) fn step(
+        &mut self,
+        local: &Local,
+        remote: &Identity,
+        heard: Heard<'_>,
+    ) -> Result<Step, Refusal> {
+        let running = |agreement: &&mut Agreement| agreement.agreed.is_none();
+        let Some(agreement) = self.agreement.as_mut().filter(running) else { return Ok(Step::Wait) };
+        agreement.steps.step(&local.party(remote, &agreement.message), heard)
+    }
+
+    /// The KD that the authentication gave.
+    pub(super) fn agreed(&mut self, kd: AgreedKd) {
+        if let Some(capabilities) = kd.capabilities {
+            self.requested.hear(capabilities);
+        }
+        if let Some(agreement) = &mut self.agreement {
+            agreement.agreed = Some(kd);
+        }
+    }
+
+    /// Judges a command; `clashes` when the name of its key is in use on this link.
+    pub(super) fn on_command(
+        &mut self,
+        link: &Common,
+        local: &mut Local,
+        header: OneToOneRepr,
+        octets: &mut [u8],
+        clashes: bool,
+    ) -> Result<Commanded, CommandError> {
+        let end = octets.len().checked_sub(MAC_I_LEN).filter(|end| *end >= HEADER_LEN);
+        let message = octets.get(HEADER_LEN..end.unwrap_or(0)).ok_or(PduRefusal::TooShort)?;
+        let parsed = parse(local.config.profile, message).map_err(|error| CommandError::Pdu(error.into()))?;
+        let Body::SecurityModeCommand(command) = parsed.body else { return Err(PduRefusal::BadMac.into()) };
+        let (l3_octets, kd_id_msb) = (message.len(), command.kd_id_msb);
+        let unknown = CommandError::Disagrees(Disagreement::NothingInCommon, Assurance::Unprotected);
+        let command = Command {
+            nonce_2: command.nonce,
+            lsb: command.kd_sess_lsb,
+            chosen: chosen(command.algorithms).ok_or(unknown)?,
+            echo: Capabilities { eea: command.capabilities.eea, eia: command.capabilities.eia },
+            echo_stated: command.policy.and_then(frame::stated),
+        };
+        let (kd, kd_id) = self.kd_of(link, local, kd_id_msb).ok_or(PduRefusal::UnknownKey)?;
+        let unproven = self.requested.command(kd, &command).ok_or(PduRefusal::UnknownKey)?;
+        let lcid = Lcid::PC5_S_SECURITY_MODE.value();
+        let (active, opened) = unproven.prove(header.sn, lcid, octets, HEADER_LEN)?;
+        // Both nonces can be those of an earlier session, whose counters would repeat; and a name serves one key.
+        if clashes || local.knows(active.fingerprint()) {
+            let assurance = Assurance::from(&opened.proof);
+            return Err(CommandError::Disagrees(Disagreement::Identity, assurance));
+        }
+        local.remember(active.fingerprint());
+        local.meter(link.remote, false, MessageType::SecurityModeCommand, [l3_octets, octets.len()]);
+        let agreed = self.agreement.as_mut().and_then(|agreement| agreement.agreed.take());
+        Ok(match agreed.filter(|_| kd_id_msb.is_some()) {
+            Some(kd) => Commanded::New(active, Box::new(local.record(kd_id, kd, link.identity.clone()))),
+            None => Commanded::Known(active, kd_id),
+        })
+    }
+
+    /// The KD that a command names: a new one needs an authentication in this exchange, and a request that asks for
+    /// one accepts no KD that is known already.
+    fn kd_of<'a>(&'a self, link: &Common, local: &'a Local, msb: Option<[u8; 2]>) -> Option<(&'a Kd, KdId)> {
+        match msb {
+            Some(msb) => {
+                let agreed = self.agreement.as_ref()?.agreed.as_ref()?;
+                Some((&agreed.kd, KdId::from_halves(u16::from_be_bytes(msb), self.kd_lsb())))
+            }
+            None if self.reauthenticate => None,
+            None => {
+                let kd = self.kd?;
+                Some((&local.keyring.find(kd, &link.identity, local.clock, local.number())?.kd, kd))
+            }
+        }
+    }
+
+    /// Whether a PDU on the security mode channel can be the command of this request.
+    pub(super) const fn awaits(&self, id: KdSessId) -> bool {
+        self.msb() == id.msb()
+    }
+}
+
+/// How this UE stands to protection of user data, where messages say so.
+pub(super) fn user_plane_policy(local: &Local) -> Option<Stated> {
+    let Policy { ciphering, up_integrity: integrity, .. } = local.config.policy;
+    (local.config.profile == Profile::Nr).then_some(Stated { integrity, ciphering })
+}
+
+pub(super) const fn wire_capabilities(capabilities: Capabilities) -> pc5::Capabilities {
+    pc5::Capabilities { eea: capabilities.eea, eia: capabilities.eia }
+}
+
+fn chosen(algorithms: pc5::Algorithms) -> Option<Chosen> {
+    let eea = Algorithm::try_from(algorithms.eea).ok()?;
+    let eia = Algorithm::try_from(algorithms.eia).ok()?;
+    Some(Chosen { eea, eia })
+}

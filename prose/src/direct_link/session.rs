@@ -1,0 +1,339 @@
+//! A link in use: its keys, what it hears and says, and the exchange that is under way on it.
+
+use sidelink_security::counter::UtcTime;
+use sidelink_security::direct::{Active, KdId, KdSessId, Retired};
+
+use super::identifier_update::{UpdateAccepted, UpdateRequested};
+use super::io::{Closed, Keys};
+use super::link::{Common, Message, Next, Repeat};
+use super::local::Local;
+use super::note::Cause;
+use super::rekeying::{AwaitingResponse, Rekeying, StoringRekeyed};
+use super::request::Request;
+use super::target_rekeying::TargetRekeying;
+use sidelink_wire::ids::{Layer2Id, Lcid};
+use sidelink_wire::pc5_signalling::{AuthenticationPhase, Body, Identifiers};
+
+/// The keys of a link in use, and when what happened with them.
+#[derive(Debug)]
+pub(super) struct Session {
+    /// What sends, and what new PDUs are opened with.
+    pub(super) active: Active,
+    /// What old PDUs are opened with, and until when.
+    pub(super) retired: Vec<Old>,
+    pub(super) kd: KdId,
+    /// What this end answered last to a complete.
+    pub(super) answer: Answer,
+    /// When the peer was last proven to be there.
+    pub(super) heard_at: UtcTime,
+    pub(super) rekeyed_at: UtcTime,
+    /// When the identifiers were last changed.
+    pub(super) renamed_at: UtcTime,
+    /// The peer's identifiers of the last change: for its answer again.
+    pub(super) acknowledged: Option<Identifiers>,
+    /// A keep-alive that is not answered yet.
+    pub(super) keepalive: Option<Repeat>,
+    pub(super) keepalive_counter: u32,
+    /// Data under the key that was refused because of its SN.
+    pub(super) out_of_step: u8,
+}
+
+/// What the target UE repeats when a complete comes again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Answer {
+    /// The accept of a set-up, with the one-time name that it gave.
+    Accept(Option<[u8; 4]>),
+    /// The response of a re-keying.
+    Response,
+}
+
+/// Keys and addresses that were used before, and are still heard.
+#[derive(Debug)]
+pub(super) struct Old {
+    pub(super) retired: Retired,
+    pub(super) until: UtcTime,
+    pub(super) local: Layer2Id,
+    pub(super) remote: Layer2Id,
+}
+
+impl Session {
+    pub(super) const fn new(active: Active, kd: KdId, answer: Answer, now: UtcTime) -> Self {
+        Self {
+            active,
+            retired: Vec::new(),
+            kd,
+            answer,
+            heard_at: now,
+            rekeyed_at: now,
+            renamed_at: now,
+            acknowledged: None,
+            keepalive: None,
+            keepalive_counter: 0,
+            out_of_step: 0,
+        }
+    }
+
+    /// The names of the keys.
+    pub(super) fn keys(&self) -> Keys {
+        let active = &self.active;
+        let (session, fingerprint, chosen) = (active.id(), active.fingerprint(), active.chosen());
+        Keys { kd: self.kd, session, fingerprint, chosen }
+    }
+
+    pub(super) fn for_each_id(&self, mut f: impl FnMut(KdSessId)) {
+        f(self.active.id());
+        self.retired.iter().for_each(|old| f(old.retired.id()));
+    }
+
+    /// Whether the peer sent from there under an old key.
+    pub(super) fn heard_from(&self, source: Layer2Id) -> bool {
+        self.retired.iter().any(|old| old.remote == source)
+    }
+
+    /// New keys take over; the old ones still open.
+    pub(super) fn switch(&mut self, active: Active, link: &Common, local: &Local) {
+        let until = local.now.plus_millis(local.config.overlap);
+        self.out_of_step = 0;
+        let old = core::mem::replace(&mut self.active, active).retire();
+        self.retired.push(Old { retired: old, until, local: link.local, remote: link.remote });
+        if self.retired.len() > local.config.retired {
+            self.retired.remove(0);
+        }
+    }
+
+    /// Whether a re-keying ended so lately that another is too soon.
+    pub(super) fn rekeyed_lately(&self, local: &Local) -> bool {
+        local.now < self.rekeyed_at.plus_millis(local.config.rekey_interval)
+    }
+
+    pub(super) fn send(&mut self, link: &mut Common, local: &mut Local, body: Body<'_>) {
+        link.send_protected(local, &mut self.active, Lcid::PC5_S_PROTECTED, body);
+    }
+}
+
+/// A link in use.
+#[derive(Debug)]
+pub(super) struct Up {
+    pub(super) session: Session,
+    pub(super) exchange: Exchange,
+}
+
+/// What is under way on a link in use. One thing at a time.
+#[derive(Debug)]
+pub(super) enum Exchange {
+    /// Nothing.
+    Idle,
+    /// Re-keying, initiating: the request is sent.
+    Rekeying(Rekeying),
+    /// Re-keying, initiating: the new KD becomes durable.
+    StoringRekeyed(StoringRekeyed),
+    /// Re-keying, initiating: the complete is sent under the new key.
+    AwaitingResponse(AwaitingResponse),
+    /// Re-keying, target.
+    TargetRekeying(TargetRekeying),
+    /// Identifiers: this end asked for its new ones.
+    UpdateRequested(UpdateRequested),
+    /// Identifiers: this end accepted, and hears under both names.
+    UpdateAccepted(UpdateAccepted),
+}
+
+impl Exchange {
+    pub(super) const fn is_idle(&self) -> bool {
+        matches!(self, Self::Idle)
+    }
+
+    /// The request that waits for a command.
+    pub(super) const fn request(&self) -> Option<&Request> {
+        match self {
+            Self::Rekeying(rekeying) => Some(&rekeying.request),
+            _ => None,
+        }
+    }
+
+    pub(super) fn for_each_id(&self, mut f: impl FnMut(KdSessId)) {
+        match self {
+            Self::StoringRekeyed(storing) => f(storing.active.id()),
+            Self::TargetRekeying(target) => target.state.id().into_iter().for_each(f),
+            Self::UpdateAccepted(update) => f(update.renamed.id()),
+            _ => {}
+        }
+    }
+
+    /// Whether the peer may already send from there.
+    pub(super) fn hears(&self, source: Layer2Id) -> bool {
+        self.new_remote() == Some(source)
+    }
+
+    /// Where the peer will send from.
+    pub(super) const fn new_remote(&self) -> Option<Layer2Id> {
+        match self {
+            Self::UpdateAccepted(update) => Some(Layer2Id::from_octets(update.asked.layer2)),
+            _ => None,
+        }
+    }
+
+    /// Where this end will send from.
+    pub(super) const fn new_address(&self) -> Option<Layer2Id> {
+        match self {
+            Self::UpdateRequested(UpdateRequested { new, .. })
+            | Self::UpdateAccepted(UpdateAccepted { new, .. }) => Some(Layer2Id::from_octets(new.layer2)),
+            _ => None,
+        }
+    }
+
+    pub(super) const fn deadline(&self) -> Option<UtcTime> {
+        match self {
+            Self::Idle => None,
+            Self::Rekeying(state) => Some(state.deadline),
+            Self::StoringRekeyed(state) => Some(state.deadline),
+            Self::AwaitingResponse(state) => Some(state.deadline),
+            Self::TargetRekeying(state) => Some(state.deadline),
+            Self::UpdateRequested(state) => Some(state.repeat.deadline),
+            Self::UpdateAccepted(state) => Some(state.repeat.deadline),
+        }
+    }
+}
+
+impl Up {
+    pub(super) const fn new(session: Session) -> Self {
+        Self { session, exchange: Exchange::Idle }
+    }
+
+    /// A message under a key of the link.
+    pub(super) fn on_message(self, link: &mut Common, local: &mut Local, message: &Message<'_>) -> Next {
+        if message.lcid == Lcid::PC5_S_SECURITY_MODE {
+            return self.on_security_mode(link, local, message);
+        }
+        let current = message.current;
+        match message.repr.body {
+            Body::RekeyingResponse if current && matches!(self.exchange, Exchange::AwaitingResponse(_)) => {
+                self.rekeying_done(link, local).into()
+            }
+            Body::SecurityModeReject { cause, .. } => {
+                self.rekeying_refused(link, local, Cause::from_value(cause)).into()
+            }
+            Body::RekeyingRequest(request) if current => {
+                self.on_rekeying_request(link, local, &request, message.octets).into()
+            }
+            Body::Authentication { phase, content, .. } if current => match phase {
+                AuthenticationPhase::Reject => {
+                    let cause = Cause::from_value(content.first().copied().unwrap_or(0));
+                    self.rekeying_refused(link, local, cause).into()
+                }
+                AuthenticationPhase::Request | AuthenticationPhase::Response => {
+                    self.on_container(link, local, phase, content).into()
+                }
+            },
+            Body::IdentifierUpdateRequest(asked) if current => {
+                self.on_update_request(link, local, asked).into()
+            }
+            Body::IdentifierUpdateAccept { new, asked } => {
+                self.on_update_accept(link, local, current, new, asked).into()
+            }
+            Body::IdentifierUpdateAck(new) => self.on_update_ack(link, local, new).into(),
+            Body::IdentifierUpdateReject { cause } if current => {
+                self.on_update_reject(link, local, Cause::from_value(cause)).into()
+            }
+            Body::RekeyingTrigger if current => self.on_rekeying_trigger(link, local).into(),
+            _ => self.on_upkeep(link, local, message),
+        }
+    }
+
+    /// A message that any link in use answers.
+    fn on_upkeep(mut self, link: &mut Common, local: &mut Local, message: &Message<'_>) -> Next {
+        match self.session.on_upkeep(link, local, message) {
+            Some(closed) => Next::Close(closed),
+            None => self.into(),
+        }
+    }
+
+    fn on_security_mode(mut self, link: &mut Common, local: &mut Local, message: &Message<'_>) -> Next {
+        match (&message.repr.body, self.session.active.commanded()) {
+            (Body::SecurityModeComplete { .. }, true) => self.session.answer_again(link, local),
+            // The complete was lost: the peer commands again under the same key.
+            (Body::SecurityModeCommand(_), false) => {
+                if let Exchange::AwaitingResponse(waiting) = &mut self.exchange {
+                    waiting.complete(&mut self.session.active, link, local);
+                }
+            }
+            _ => link.unexpected(local, message),
+        }
+        self.into()
+    }
+}
+
+impl Session {
+    /// The complete came again: the answer to it was lost.
+    fn answer_again(&mut self, link: &mut Common, local: &mut Local) {
+        match self.answer {
+            Answer::Accept(given) => super::target::send_accept(&mut self.active, link, local, given),
+            Answer::Response => self.send(link, local, Body::RekeyingResponse),
+        }
+    }
+
+    /// Keep-alive and release, in every state that has a session.
+    fn on_upkeep(&mut self, link: &mut Common, local: &mut Local, message: &Message<'_>) -> Option<Closed> {
+        match message.repr.body {
+            Body::Keepalive { counter, .. } => self.send(link, local, Body::KeepaliveAck { counter }),
+            // Its arrival has stopped the timer already.
+            Body::KeepaliveAck { .. } => {}
+            Body::Release { reason } => {
+                self.send(link, local, Body::ReleaseAccept);
+                return Some(Closed::ByPeer { reason: Cause::from_value(reason) });
+            }
+            _ => link.unexpected(local, message),
+        }
+        None
+    }
+}
+
+/// A link whose release is sent.
+#[derive(Debug)]
+pub(super) struct Releasing {
+    pub(super) session: Session,
+    repeat: Repeat,
+}
+
+impl Releasing {
+    /// Sends the release, as the try `tries`.
+    pub(super) fn new(mut session: Session, link: &mut Common, local: &mut Local, tries: u8) -> Self {
+        let repeat = Repeat { deadline: local.now.plus_millis(local.config.t4101()), tries };
+        session.send(link, local, Body::Release { reason: Cause::NoLongerNeeded.value() });
+        Self { session, repeat }
+    }
+
+    pub(super) fn deadline(&self) -> UtcTime {
+        self.session.retired.iter().map(|old| old.until).fold(self.repeat.deadline, UtcTime::min)
+    }
+
+    pub(super) fn on_time(mut self, link: &mut Common, local: &mut Local) -> Next {
+        let now = local.now;
+        self.session.retired.retain(|old| old.until > now);
+        match self.repeat {
+            Repeat { deadline, .. } if deadline > now => self.into(),
+            Repeat { tries, .. } if tries < local.config.tries => {
+                Self::new(self.session, link, local, tries + 1).into()
+            }
+            // The peer is gone, or will find out by its inactivity timer.
+            _ => Next::Close(Closed::Released),
+        }
+    }
+
+    pub(super) fn on_message(mut self, link: &mut Common, local: &mut Local, message: &Message<'_>) -> Next {
+        let security_mode = message.lcid == Lcid::PC5_S_SECURITY_MODE;
+        match message.repr.body {
+            Body::SecurityModeComplete { .. } if security_mode && self.session.active.commanded() => {
+                self.session.answer_again(link, local);
+            }
+            Body::SecurityModeCommand(_) if security_mode && !self.session.active.commanded() => {}
+            _ if security_mode => link.unexpected(local, message),
+            Body::ReleaseAccept => return Next::Close(Closed::Released),
+            _ => {
+                if let Some(closed) = self.session.on_upkeep(link, local, message) {
+                    return Next::Close(closed);
+                }
+            }
+        }
+        self.into()
+    }
+}

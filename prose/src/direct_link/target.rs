@@ -1,0 +1,312 @@
+//! The target UE: commands, and believes who completes. In set-up it waits in the table of half-open links, in re-keying
+//! on the link; the states are the same.
+
+use sidelink_security::cipher::Algorithm;
+use sidelink_security::direct::{
+    Active, Chosen, Command, KdId, KdSessId, Offer, Proposed, Stated, pick_half,
+};
+
+use super::frame;
+use super::io::{Output, Pdu};
+use super::kd::{Change, Identity, KdRecord, Ticket};
+use super::key_establishment::{AgreedKd, Heard, Refusal, Step, Steps};
+use super::link::Common;
+use super::local::Local;
+use super::note::{Note, PduError};
+use super::receive::parse;
+use super::request::wire_capabilities;
+use sidelink_wire::ids::{Layer2Id, Lcid};
+use sidelink_wire::pc5_signalling::{
+    Algorithms, AuthenticationPhase, Body, MessageType, SecurityModeCommand, UserInfo, UserPlane,
+};
+use sidelink_wire::pdcp::{HEADER_LEN, OneToOneRepr};
+
+/// The method octet of a refusal, which has none.
+const NO_METHOD: u8 = 0;
+
+/// How far the target UE is.
+#[derive(Debug)]
+pub(super) enum Target {
+    /// A method agrees on a KD.
+    Establishing(Establishing),
+    /// The command is sent.
+    AwaitingComplete(AwaitingComplete),
+    /// The complete was right; the new KD becomes durable.
+    StoringKd(StoringKd),
+}
+
+/// A method agrees on a KD.
+#[derive(Debug)]
+pub(super) struct Establishing {
+    pub(super) steps: Box<dyn Steps>,
+    pub(super) method: u8,
+    /// The request, which both ends authenticate.
+    pub(super) request: Vec<u8>,
+    /// A question to the outside that is open.
+    pub(super) asked: Option<Ticket>,
+}
+
+/// The command is sent.
+#[derive(Debug)]
+pub(super) struct AwaitingComplete {
+    pub(super) proposed: Proposed,
+    kd: KdInUse,
+    /// The octets of the command, to repeat it.
+    command: Vec<u8>,
+}
+
+/// The complete was right; the new KD becomes durable.
+#[derive(Debug)]
+pub(super) struct StoringKd {
+    pub(super) ticket: Ticket,
+    pub(super) active: Active,
+    pub(super) kd: KdId,
+    /// The one-time name that the initiating UE gave.
+    pub(super) connection: Option<[u8; 4]>,
+}
+
+/// The KD of an exchange.
+#[derive(Debug)]
+pub(super) enum KdInUse {
+    /// Durable already.
+    Known(KdId),
+    /// Agreed on in this exchange. Its ID has the target UE's half so far.
+    New(Box<KdRecord>),
+}
+
+/// What a complete proves.
+#[derive(Debug)]
+pub(super) struct Proven {
+    pub(super) active: Active,
+    kd: KdInUse,
+    /// The initiating UE's half of a new KD's ID.
+    lsb: Option<u16>,
+    /// How the initiating UE stands to protection of user data, where it states that.
+    pub(super) up_policy: Option<Stated>,
+    /// The one-time name that the initiating UE gives.
+    connection: Option<[u8; 4]>,
+}
+
+/// What a PDU on the security mode channel is.
+#[derive(Debug)]
+pub(super) enum Completed {
+    /// The complete.
+    Proven(Box<Proven>),
+    /// Another message of a peer that holds the keys: it refuses, or is broken.
+    Ended,
+    /// Not believed.
+    Refused(AwaitingComplete, PduError),
+}
+
+/// What follows from a proven complete.
+#[derive(Debug)]
+pub(super) enum Agreed {
+    /// The keys are in use.
+    Now(Active, KdId, Option<[u8; 4]>),
+    /// They are once the KD is durable.
+    Storing(StoringKd),
+    /// The new KD lacks the peer's half of its ID: a protocol error of the peer.
+    Nothing,
+}
+
+impl Target {
+    /// Name of the session key.
+    pub(super) const fn id(&self) -> Option<KdSessId> {
+        match self {
+            Self::Establishing(_) => None,
+            Self::AwaitingComplete(state) => Some(state.proposed.id()),
+            Self::StoringKd(state) => Some(state.active.id()),
+        }
+    }
+
+    /// Whether the store is waited for under this ticket.
+    pub(super) fn stores(&self, ticket: Ticket) -> bool {
+        matches!(self, Self::StoringKd(state) if state.ticket == ticket)
+    }
+
+    /// Whether the outside was asked under this ticket.
+    pub(super) fn asked(&self, ticket: Ticket) -> bool {
+        matches!(self, Self::Establishing(state) if state.asked == Some(ticket))
+    }
+}
+
+impl Establishing {
+    /// The steps that answer key information; none when no method understands it, or no session number is durable.
+    pub(super) fn begin(local: &mut Local, request: &[u8], info: &[u8]) -> Option<Self> {
+        let seed = local.draw()?;
+        let method = local.methods.iter().find(|method| method.understands(info))?;
+        let (steps, method) = (method.answer(info, seed)?, method.method());
+        Some(Self { steps, method, request: request.to_vec(), asked: None })
+    }
+
+    /// Takes a step.
+    pub(super) fn step(
+        &mut self,
+        local: &Local,
+        remote: &Identity,
+        heard: Heard<'_>,
+    ) -> Result<Step, Refusal> {
+        self.steps.step(&local.party(remote, &self.request), heard)
+    }
+
+    /// Asks the outside.
+    pub(super) fn ask(&mut self, local: &mut Local, remote: &Identity, question: Vec<u8>) {
+        let ticket = local.new_ticket();
+        self.asked = Some(ticket);
+        let remote = remote.clone();
+        local.push(Output::Ask { ticket, method: self.method, remote, question });
+    }
+}
+
+impl AwaitingComplete {
+    /// The command that answers an offer, and its PDU.
+    pub(super) fn new(
+        local: &Local,
+        (mut proposed, command): (Proposed, Command),
+        kd: KdInUse,
+        sequence: u16,
+    ) -> Option<(Self, Vec<u8>)> {
+        let kd_id_msb = match &kd {
+            KdInUse::Known(_) => None,
+            KdInUse::New(record) => Some(record.id.msb().to_be_bytes()),
+        };
+        let body = Body::SecurityModeCommand(SecurityModeCommand {
+            capabilities: wire_capabilities(command.echo),
+            nonce: command.nonce_2,
+            algorithms: Algorithms { eea: command.chosen.eea.id(), eia: command.chosen.eia.id() },
+            kd_sess_lsb: command.lsb,
+            kd_id_msb,
+            kd_freshness: None,
+            gpi: None,
+            user_info: None,
+            signature: None,
+            encrypted_payload: None,
+            policy: command.echo_stated.map(frame::wire_policy),
+        });
+        let command = frame::message(local.config.profile, sequence, body);
+        let pdu = frame::seal_command(&mut proposed, &command).ok()?;
+        Some((Self { proposed, kd, command }, pdu))
+    }
+
+    /// Hands out the PDU of the command.
+    pub(super) fn transmit(&self, local: &mut Local, [source, peer]: [Layer2Id; 2], octets: Vec<u8>) {
+        let (lcid, message) = (Lcid::PC5_S_SECURITY_MODE, Some(MessageType::SecurityModeCommand));
+        let session = Some(self.proposed.fingerprint());
+        local.transmit(Pdu { source, peer, lcid, message, session, octets }, self.command.len());
+    }
+
+    /// Sends the command once more.
+    pub(super) fn again(&mut self, local: &mut Local, link: &Common) {
+        if let Ok(pdu) = frame::seal_command(&mut self.proposed, &self.command) {
+            self.transmit(local, [link.local, link.remote], pdu);
+        }
+    }
+
+    /// Verifies a complete of `peer`.
+    pub(super) fn on_complete(
+        self,
+        local: &mut Local,
+        peer: Layer2Id,
+        header: OneToOneRepr,
+        octets: &mut [u8],
+    ) -> Completed {
+        let Self { proposed, kd, command } = self;
+        let lcid = Lcid::PC5_S_SECURITY_MODE.value();
+        let (active, end) = match proposed.complete(header.sn, lcid, octets, HEADER_LEN) {
+            Ok((active, opened)) => (active, opened.end),
+            Err((proposed, refusal)) => {
+                return Completed::Refused(Self { proposed, kd, command }, refusal.into());
+            }
+        };
+        let message = &octets[HEADER_LEN..end];
+        let Ok(Body::SecurityModeComplete { kd_id_lsb, up_policy, connection }) =
+            parse(local.config.profile, message).map(|repr| repr.body)
+        else {
+            return Completed::Ended;
+        };
+        local.remember(active.fingerprint());
+        local.meter(peer, false, MessageType::SecurityModeComplete, [message.len(), octets.len()]);
+        let (lsb, up_policy) = (kd_id_lsb.map(u16::from_be_bytes), up_policy.and_then(frame::stated));
+        Completed::Proven(Box::new(Proven { active, kd, lsb, up_policy, connection }))
+    }
+}
+
+impl Proven {
+    /// A known KD is in use at once. A new one gets its ID and replaces the derived ones of this peer, in one durable
+    /// step.
+    pub(super) fn agree(self, local: &mut Local) -> Agreed {
+        let Self { active, kd, lsb, connection, .. } = self;
+        match (kd, lsb) {
+            (KdInUse::Known(kd), _) => Agreed::Now(active, kd, connection),
+            (KdInUse::New(_), None) => Agreed::Nothing,
+            (KdInUse::New(mut record), Some(lsb)) => {
+                record.id = KdId::from_halves(record.id.msb(), lsb);
+                let kd = record.id;
+                let mut changes = local.keyring.others(&record.peer, kd);
+                changes.push(Change::Put(*record));
+                let ticket = local.store(changes);
+                Agreed::Storing(StoringKd { ticket, active, kd, connection })
+            }
+        }
+    }
+}
+
+/// The accept. In NR it states who accepts, and what protects user data.
+pub(super) fn send_accept(active: &mut Active, link: &mut Common, local: &mut Local, given: Option<[u8; 4]>) {
+    let nr = local.is_nr();
+    let own = local.config.identity.clone();
+    let body = Body::CommunicationAccept {
+        ip_config: 1,
+        link_local: None,
+        user_info: nr.then_some(UserInfo { kind: own.kind, value: &own.value }),
+        up: nr.then(|| UserPlane {
+            ciphering: active.chosen().eea != Algorithm::Null,
+            integrity: active.up_integrity(),
+        }),
+        connection: given,
+    };
+    link.send_protected(local, active, Lcid::PC5_S_PROTECTED, body);
+}
+
+impl Local {
+    /// The command under a KD that was agreed on with `remote` just now.
+    pub(super) fn command_under_new(
+        &mut self,
+        peer: Layer2Id,
+        remote: &Identity,
+        offer: Offer,
+        kd: AgreedKd,
+        in_use: Option<(Chosen, bool)>,
+    ) -> Option<(AwaitingComplete, Vec<u8>)> {
+        let record = self.new_record(kd, remote.clone())?;
+        let terms = self.terms(in_use);
+        match self.propose(terms, offer, &record.kd) {
+            Ok(proposal) => AwaitingComplete::new(self, proposal, KdInUse::New(Box::new(record)), 0),
+            Err(Some(disagreement)) => {
+                self.note(Note::Disagreed { peer, disagreement });
+                None
+            }
+            Err(None) => None,
+        }
+    }
+
+    /// A KD that was agreed on; its ID has the target UE's half so far.
+    fn new_record(&mut self, kd: AgreedKd, peer: Identity) -> Option<KdRecord> {
+        let drawn = self.draw()?;
+        let wish = u16::from_be_bytes([drawn[0], drawn[1]]);
+        let msb = pick_half(wish, u16::MAX, |half| self.keyring.half_taken(|id| id.msb() == half))?;
+        Some(self.record(KdId::from_halves(msb, 0), kd, peer))
+    }
+
+    /// Reports why a method refused the peer: to the operator always, to the peer once a period.
+    pub(super) fn not_authenticated(&mut self, addresses: [Layer2Id; 2], refusal: &Refusal) {
+        let cause = refusal.cause;
+        self.note(Note::NotAuthenticated { peer: addresses[1], cause, why: refusal.why.clone() });
+        if self.may_refuse() {
+            let (phase, content) = (AuthenticationPhase::Reject, [cause.value()]);
+            let body = Body::Authentication { phase, method: NO_METHOD, content: &content };
+            let message = frame::message(self.config.profile, 0, body);
+            self.send_plain(addresses, body.message_type(), &message);
+        }
+    }
+}

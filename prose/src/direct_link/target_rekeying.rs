@@ -1,0 +1,273 @@
+//! The target UE in re-keying.
+
+use sidelink_security::counter::UtcTime;
+use sidelink_security::direct::{Active, Capabilities, KdId, Offer};
+
+use super::config::NewKd;
+use super::half_open::NO_NUMBER_OR_NAME;
+use super::io::State as Reported;
+use super::kd::KdRecord;
+use super::key_establishment::{Heard, Refusal, Step};
+use super::link::Common;
+use super::local::Local;
+use super::note::{Cause, Note, PduError};
+use super::request::METHOD_TURNS;
+use super::session::{Answer, Exchange, Session, Up};
+use super::target::{Agreed, AwaitingComplete, Completed, Establishing, KdInUse, Target};
+use sidelink_wire::pc5_signalling::{AuthenticationPhase, Body, RekeyingRequest};
+use sidelink_wire::pdcp::OneToOneRepr;
+
+/// The request was answered.
+#[derive(Debug)]
+pub(super) struct TargetRekeying {
+    pub(super) offer: Offer,
+    pub(super) state: Target,
+    tries: u8,
+    pub(super) deadline: UtcTime,
+}
+
+impl Up {
+    /// A request to re-key, under the current key.
+    pub(super) fn on_rekeying_request(
+        mut self,
+        link: &mut Common,
+        local: &mut Local,
+        request: &RekeyingRequest<'_>,
+        message: &[u8],
+    ) -> Self {
+        match &self.exchange {
+            // Glare: the request of the lower layer-2 identity wins.
+            Exchange::Rekeying(_) if local.config.source < link.remote => return self,
+            Exchange::StoringRekeyed(_) => return self,
+            // It still uses the old name: it has not given up the new one yet.
+            Exchange::UpdateAccepted(update) if !update.is_last_try(local) => return self,
+            // It asks under the key that this end just completed: it has heard the complete.
+            Exchange::AwaitingResponse(_) => self = self.rekeying_done(link, local),
+            Exchange::TargetRekeying(TargetRekeying { state: Target::StoringKd(_), .. }) => return self,
+            Exchange::TargetRekeying(target) if target.offer.nonce_1 == request.nonce => return self,
+            Exchange::TargetRekeying(_) => {}
+            // Glare lost, or identifiers, which can wait.
+            Exchange::Rekeying(_) | Exchange::UpdateRequested(_) | Exchange::UpdateAccepted(_) => {
+                self.exchange = Exchange::Idle;
+            }
+            Exchange::Idle => {}
+        }
+        if self.exchange.is_idle() && self.session.rekeyed_lately(local) {
+            local.note(Note::RekeyingStorm { peer: link.remote });
+            return self;
+        }
+        let capabilities = Capabilities { eea: request.capabilities.eea, eia: request.capabilities.eia };
+        let stated = local.stated(capabilities);
+        let offer = Offer { nonce_1: request.nonce, msb: request.kd_sess_msb, capabilities, stated };
+        let asks_new = request.re_auth.is_some_and(|flag| flag != 0);
+        self.answer_rekeying(link, local, offer, (request.key_info, asks_new), message);
+        self
+    }
+
+    fn answer_rekeying(
+        &mut self,
+        link: &mut Common,
+        local: &mut Local,
+        offer: Offer,
+        (info, asks_new): (Option<&[u8]>, bool),
+        message: &[u8],
+    ) {
+        if asks_new {
+            if !self.establish(link, local, offer, info, message) {
+                self.session.refuse_rekeying(link, local, Cause::AuthenticationFailure);
+            }
+            return;
+        }
+        let (clock, number) = (local.clock, local.number());
+        let record = local.keyring.find(self.session.kd, &link.identity, clock, number).map(KdRecord::copy);
+        let Some(record) = record else {
+            return self.session.refuse_rekeying(link, local, Cause::AuthenticationFailure);
+        };
+        if local.wants_new_kd(&record) && self.establish(link, local, offer, info, message) {
+            return;
+        }
+        let peer = link.remote;
+        match local.propose(local.terms(Some(self.in_use())), offer, &record.kd) {
+            Err(Some(disagreement)) => {
+                local.note(Note::Disagreed { peer, disagreement });
+                self.session.refuse_rekeying(link, local, Cause::from(&disagreement));
+            }
+            Err(None) => {
+                local.note(Note::NoRoom { source: peer, what: NO_NUMBER_OR_NAME });
+            }
+            Ok(proposal) => {
+                let (kd, sequence) = (KdInUse::Known(record.id), link.next_sequence());
+                if let Some(command) = AwaitingComplete::new(local, proposal, kd, sequence) {
+                    self.await_complete(link, local, offer, command);
+                }
+            }
+        }
+    }
+
+    /// Sends a command, and waits for its complete.
+    fn await_complete(
+        &mut self,
+        link: &Common,
+        local: &mut Local,
+        offer: Offer,
+        (state, pdu): (AwaitingComplete, Vec<u8>),
+    ) {
+        state.transmit(local, [link.local, link.remote], pdu);
+        let (state, deadline) =
+            (Target::AwaitingComplete(state), local.now.plus_millis(local.config.t4111()));
+        self.exchange = Exchange::TargetRekeying(TargetRekeying { offer, state, tries: 1, deadline });
+    }
+
+    /// Agrees on a new KD. True when a method took care of it.
+    fn establish(
+        &mut self,
+        link: &mut Common,
+        local: &mut Local,
+        offer: Offer,
+        info: Option<&[u8]>,
+        message: &[u8],
+    ) -> bool {
+        let understood = |info: &&[u8]| local.methods.iter().any(|method| method.understands(info));
+        let Some(info) = info.filter(understood) else { return false };
+        let Some(mut state) = Establishing::begin(local, message, info) else { return false };
+        let Ok(step) = state.step(local, &link.identity, Heard::Begin) else { return false };
+        let deadline = local.now.plus_millis(local.config.t4100(METHOD_TURNS));
+        let tries = local.config.tries;
+        self.follow(
+            link,
+            local,
+            TargetRekeying { offer, state: Target::Establishing(state), tries, deadline },
+            Ok(step),
+        );
+        true
+    }
+
+    /// Does what a step of the target UE's method wants.
+    pub(super) fn follow(
+        &mut self,
+        link: &mut Common,
+        local: &mut Local,
+        mut target: TargetRekeying,
+        step: Result<Step, Refusal>,
+    ) {
+        let Target::Establishing(state) = &mut target.state else { return };
+        let (method, phase) = (state.method, AuthenticationPhase::Request);
+        match step {
+            Err(refusal) => self.session.refuse_authentication(link, local, &refusal),
+            Ok(Step::Wait) => {}
+            Ok(Step::Ask(question)) => state.ask(local, &link.identity, question),
+            Ok(Step::Send(content)) => {
+                self.session.send(link, local, Body::Authentication { phase, method, content: &content });
+            }
+            Ok(Step::Agreed(kd)) => return self.command_new(link, local, target, kd),
+            Ok(Step::SendAgreed(content, kd)) => {
+                self.session.send(link, local, Body::Authentication { phase, method, content: &content });
+                return self.command_new(link, local, target, kd);
+            }
+        }
+        self.exchange = Exchange::TargetRekeying(target);
+    }
+
+    fn command_new(
+        &mut self,
+        link: &Common,
+        local: &mut Local,
+        target: TargetRekeying,
+        kd: super::key_establishment::AgreedKd,
+    ) {
+        let (offer, in_use) = (target.offer, Some(self.in_use()));
+        self.exchange = Exchange::TargetRekeying(target);
+        if let Some(command) = local.command_under_new(link.remote, &link.identity, offer, kd, in_use) {
+            self.await_complete(link, local, offer, command);
+        }
+    }
+
+    /// A PDU that can be the complete of a re-keying.
+    pub(super) fn on_complete(
+        self,
+        link: &mut Common,
+        local: &mut Local,
+        header: OneToOneRepr,
+        octets: &mut [u8],
+    ) -> (Self, Result<(), PduError>) {
+        let Self { session, exchange } = self;
+        let Exchange::TargetRekeying(mut target) = exchange else {
+            return (Self { session, exchange }, Ok(()));
+        };
+        let mut up = Self::new(session);
+        let Target::AwaitingComplete(waiting) = target.state else {
+            up.exchange = Exchange::TargetRekeying(target);
+            return (up, Ok(()));
+        };
+        match waiting.on_complete(local, link.remote, header, octets) {
+            Completed::Ended => {
+                up.session.rekeyed_at = local.now;
+                local.note(Note::RekeyingGivenUp { peer: link.remote });
+            }
+            Completed::Refused(waiting, error) => {
+                target.state = Target::AwaitingComplete(waiting);
+                up.exchange = Exchange::TargetRekeying(target);
+                return (up, Err(error));
+            }
+            Completed::Proven(proven) => match proven.agree(local) {
+                Agreed::Now(active, kd, _) => up.respond(link, local, active, (kd, false)),
+                Agreed::Storing(storing) => {
+                    target.state = Target::StoringKd(storing);
+                    up.exchange = Exchange::TargetRekeying(target);
+                }
+                Agreed::Nothing => {}
+            },
+        }
+        (up, Ok(()))
+    }
+
+    /// Re-keying is proven: the new key sends.
+    pub(super) fn respond(
+        &mut self,
+        link: &mut Common,
+        local: &mut Local,
+        active: Active,
+        (kd, new_kd): (KdId, bool),
+    ) {
+        self.exchange = Exchange::Idle;
+        let session = &mut self.session;
+        session.switch(active, link, local);
+        session.kd = kd;
+        session.heard_at = local.now;
+        session.rekeyed_at = local.now;
+        session.answer = Answer::Response;
+        session.send(link, local, Body::RekeyingResponse);
+        link.report(local, Reported::Rekeyed { keys: session.keys(), new_kd });
+    }
+}
+
+impl TargetRekeying {
+    /// The complete did not come: the command again, or the end of it.
+    pub(super) fn on_time(mut self, session: &mut Session, link: &mut Common, local: &mut Local) -> Exchange {
+        let again = self.tries < local.config.tries;
+        self.tries += 1;
+        self.deadline = local.now.plus_millis(local.config.t4111());
+        match &mut self.state {
+            Target::AwaitingComplete(state) if again => state.again(local, link),
+            // The store is slow: it gets as much time as the peer.
+            Target::StoringKd(_) if again => {}
+            _ => {
+                session.rekeyed_at = local.now;
+                local.note(Note::RekeyingGivenUp { peer: link.remote });
+                return Exchange::Idle;
+            }
+        }
+        Exchange::TargetRekeying(self)
+    }
+}
+
+impl Local {
+    /// Whether the target UE wants a new KD by itself, without the Re-auth flag.
+    fn wants_new_kd(&self, record: &KdRecord) -> bool {
+        match self.config.new_kd {
+            NewKd::WhenAsked => false,
+            NewKd::WhenDue => record.due(self.clock, self.number(), self.config.kd_lifetime),
+            NewKd::Always => true,
+        }
+    }
+}

@@ -1,0 +1,168 @@
+//! A method that asks the outside: answered, refused, never answered, in set-up and in re-keying, at either end.
+
+use sidelink_security::keys::Kd;
+
+use super::super::*;
+use super::rig::{Air, Outside, PERIOD};
+
+/// Both ends ask a network for the key of their pair; containers say that they have it.
+#[derive(Debug)]
+struct FromNetwork;
+
+const METHOD: u8 = 9;
+
+impl KeyEstablishment for FromNetwork {
+    fn method(&self) -> u8 {
+        METHOD
+    }
+
+    fn initiate(
+        &self,
+        _: Option<&Credentials>,
+        _: [u8; 32],
+        cookie: Option<[u8; 16]>,
+    ) -> Option<(Box<dyn Steps>, Vec<u8>)> {
+        let info = [&[METHOD][..], &cookie.unwrap_or_default()].concat();
+        Some((Box::new(End { target: false, kd: None }), info))
+    }
+
+    fn understands(&self, info: &[u8]) -> bool {
+        info.first() == Some(&METHOD)
+    }
+
+    fn cookie(&self, info: &[u8]) -> Option<[u8; 16]> {
+        info.get(1..)?.try_into().ok()
+    }
+
+    fn answer(&self, _: &[u8], _: [u8; 32]) -> Option<Box<dyn Steps>> {
+        Some(Box::new(End { target: true, kd: None }))
+    }
+}
+
+#[derive(Debug)]
+struct End {
+    target: bool,
+    kd: Option<Kd>,
+}
+
+impl Steps for End {
+    fn step(&mut self, party: &Party<'_>, heard: Heard<'_>) -> Result<Step, Refusal> {
+        let refused =
+            || Refusal { cause: Cause::AuthenticationFailure, why: "no key of the network".to_owned() };
+        match (heard, self.target) {
+            (Heard::Begin, true) => Ok(Step::Ask(party.remote.value.clone())),
+            (Heard::Container(b"ready"), false) => Ok(Step::Ask(party.remote.value.clone())),
+            (Heard::Answer(key), true) => {
+                self.kd = Some(Kd::try_from(key).map_err(|_| refused())?);
+                Ok(Step::Send(b"ready".to_vec()))
+            }
+            (Heard::Answer(key), false) => {
+                Ok(Step::SendAgreed(b"ready".to_vec(), Kd::try_from(key).map_err(|_| refused())?.into()))
+            }
+            (Heard::Container(b"ready"), true) => {
+                Ok(self.kd.take().map_or(Step::Wait, |kd| Step::Agreed(kd.into())))
+            }
+            _ => Err(refused()),
+        }
+    }
+}
+
+fn air(outside: [Outside; 2]) -> Air {
+    let mut air = Air::without_keys(2, |_, _| {}, |_, manager| manager.establish_by(Box::new(FromNetwork)));
+    for (ue, outside) in air.ues.iter_mut().zip(outside) {
+        ue.outside = outside;
+    }
+    air
+}
+
+#[test]
+fn a_network_that_answers_gives_both_ends_a_durable_kd() {
+    let mut air = air([Outside::Answers; 2]);
+    air.connect(0, 1);
+    air.run(6 * PERIOD);
+    assert!(air.agreed(0, 1), "{:?} {:?}", air.ues[0].notes, air.ues[1].notes);
+    let sent: Vec<_> = air.log.iter().filter_map(|f| f.message()).collect();
+    assert_eq!(sent, [1, 0xe0, 0xe1, 12, 13, 2]);
+    assert!(air.ues.iter().all(|ue| ue.disk.keys.len() == 1));
+    let (_, old) = air.up(0, 1).unwrap();
+    air.run(1500);
+    for (from, to) in [(0, 1), (1, 0)] {
+        air.rekey(from, to, true).unwrap();
+        air.run(1500);
+        assert!(air.agreed(0, 1));
+    }
+    assert_ne!(air.up(0, 1).unwrap().1.kd, old.kd);
+}
+
+/// Refused at either end: no link, a reason, nothing left. In re-keying the old key stays in use.
+#[test]
+fn a_network_that_refuses_ends_the_exchange() {
+    for refuses in 0..2 {
+        let mut outside = [Outside::Answers; 2];
+        outside[refuses] = Outside::Refuses;
+        let mut refused = air(outside);
+        refused.connect(0, 1);
+        refused.run(20_000);
+        let why = match refuses {
+            0 => Closed::NotEstablished,
+            _ => Closed::NoAnswer { hint: Some(Cause::AuthenticationFailure) },
+        };
+        assert_eq!(refused.ues[0].states.last().unwrap().1, State::Closed { why });
+        let empty = |ue: &super::rig::Ue| (ue.manager.links().count(), ue.manager.half_open()) == (0, 0);
+        assert!(refused.ues.iter().all(empty));
+
+        let mut up = air([Outside::Answers; 2]);
+        up.connect(0, 1);
+        up.run(1500);
+        let before = up.up(0, 1);
+        up.ues[refuses].outside = Outside::Refuses;
+        up.rekey(0, 1, true).unwrap();
+        up.run(5000);
+        assert!(up.agreed(0, 1));
+        assert_eq!(up.up(0, 1), before);
+        let given_up = |ue: &super::rig::Ue| {
+            ue.notes.iter().filter(|n| matches!(n, Note::RekeyingGivenUp { .. })).count()
+        };
+        assert!(given_up(&up.ues[0]) == 1, "at once, and once");
+    }
+}
+
+/// Never answered: the timer ends it, and an answer that comes after all changes nothing.
+#[test]
+fn a_network_that_is_silent_is_not_waited_for() {
+    for silent in 0..2 {
+        let mut outside = [Outside::Answers; 2];
+        outside[silent] = Outside::Silent;
+        let mut air = air(outside);
+        air.connect(0, 1);
+        air.run(20_000);
+        let why = Closed::NoAnswer { hint: None };
+        assert_eq!(air.ues[0].states.last().unwrap().1, State::Closed { why });
+        assert!(air.ues.iter().all(|ue| (ue.manager.links().count(), ue.manager.half_open()) == (0, 0)));
+        let sent = air.log.len();
+        let (now, asked) = (air.time(silent), core::mem::take(&mut air.ues[silent].asked));
+        assert_eq!(asked.len(), 3, "a question a try");
+        for ticket in asked {
+            let late = Input::Answered { now, ticket, answer: Some(&[5; 32]) };
+            air.ues[silent].manager.handle_input(late).unwrap();
+            air.drain(silent);
+        }
+        assert_eq!(air.log.len(), sent);
+    }
+}
+
+/// A container of another method is not shown to the steps.
+#[test]
+fn methods_are_told_apart() {
+    let mut air = air([Outside::Answers; 2]);
+    air.channel = Box::new(|mut flying| {
+        if flying.message() == Some(0xe0) {
+            flying.pdu.octets[8] = 2;
+        }
+        vec![flying]
+    });
+    air.connect(0, 1);
+    air.run(20_000);
+    assert!(air.log.iter().all(|f| f.message() != Some(0xe1)));
+    assert!(air.up(0, 1).is_none());
+}

@@ -1,0 +1,509 @@
+//! A test for each rule that refuses, bounds or forgets something, and that no other test would miss.
+
+use sidelink_security::counter::UtcTime;
+use sidelink_security::counter::reserve::StreamId;
+use sidelink_security::direct::signed::issue::Issuer;
+use sidelink_security::direct::{Capabilities, Need, Offer, Policy, Profile};
+use sidelink_security::kdf::own::stream_id;
+use sidelink_security::pdu::{Assurance, PduRefusal};
+
+use super::super::*;
+use super::authentication::equip;
+use super::rig::{Air, DATA, PERIOD, PROFILE, T0, Ue, l2, name};
+use sidelink_wire::ids::Lcid;
+use sidelink_wire::pc5_signalling::{Body, RekeyingRequest, UserPlane};
+
+fn certified() -> Air {
+    Air::without_keys(2, |_, _| {}, equip)
+}
+
+fn linked_by_certificates() -> Air {
+    let mut air = certified();
+    air.connect(0, 1);
+    air.run(1500);
+    assert!(air.agreed(0, 1));
+    air
+}
+
+fn noted(ue: &Ue, what: impl Fn(&Note) -> bool) -> usize {
+    ue.notes.iter().filter(|note| what(note)).count()
+}
+
+/// Takes the state of the first link out, and puts back what `f` makes of it.
+fn on_up(ue: &mut Ue, f: impl FnOnce(session::Up, &mut link::Common, &mut local::Local) -> session::Up) {
+    ue.manager.with(0, |state, link, local| match state {
+        link::State::Up(up) => (f(up, link, local).into(), ()),
+        state => (link::Next::To(state), ()),
+    });
+}
+
+/// An expired KD is neither asked with nor answered, at either end, and is removed from the store once the clock has
+/// been steady for a while.
+#[test]
+fn an_expired_kd_is_not_used_and_goes() {
+    let mut air = linked_by_certificates();
+    let old = air.ues[0].disk.keys[0].copy();
+    air.restart(0);
+    air.restart(1);
+    air.now += 30 * 60_000;
+    for ue in 0..2 {
+        let mut record = air.ues[ue].disk.keys[0].copy();
+        record.expiry = UtcTime::from_millis(air.now);
+        air.ues[ue].manager.add_kd(record);
+    }
+    air.connect(0, 1);
+    air.run(1500);
+    assert!(air.agreed(0, 1));
+    let (_, keys) = air.up(0, 1).unwrap();
+    assert_ne!(keys.kd, old.id, "a new one was agreed on");
+    air.run(120_000);
+    for ue in &air.ues {
+        assert!(ue.disk.keys.iter().all(|record| record.id != old.id), "removed from the store");
+    }
+
+    // At the target UE: a request that names it is refused.
+    let mut air = Air::new(2);
+    let mut record = super::rig::shared(1, 0);
+    record.expiry = UtcTime::from_millis(T0);
+    air.ues[1].manager.add_kd(record);
+    air.connect(0, 1);
+    air.run(200);
+    assert!(noted(&air.ues[1], |n| matches!(n, Note::UnknownKd { .. })) > 0);
+    assert!(air.up(0, 1).is_none());
+}
+
+#[test]
+fn an_expired_kd_is_removed_though_nothing_else_happens() {
+    let mut air = linked_by_certificates();
+    let kd = air.ues[0].disk.keys[0].id;
+    air.restart(0);
+    let record = air.ues[0].disk.keys[0].copy();
+    let expiry = UtcTime::from_millis(air.now + 1000);
+    air.ues[0].manager.local.keyring.add(KdRecord { expiry, ..record });
+    for step in 0..100 {
+        air.now += 1000;
+        let now = air.time(0);
+        air.ues[0].manager.handle_input(Input::Tick { now }).unwrap();
+        air.drain(0);
+        let there = air.ues[0].disk.keys.iter().any(|record| record.id == kd);
+        assert_eq!(there, step < 60, "{step}");
+    }
+    assert_eq!(noted(&air.ues[0], |n| matches!(n, Note::KdEnded { .. })), 1);
+}
+
+/// A KD serves 2^16 sessions, at either end and in the answer to a request.
+#[test]
+fn a_kd_ends_with_its_sessions() {
+    for (number, usable) in [(0xfff0u64, true), (0x1_0000, false)] {
+        for ue in 0..2 {
+            let mut air = Air::new(2);
+            let stream = StreamId(stream_id(&name(ue).value, b"direct"));
+            air.ues[ue].disk.counters.insert(stream, number);
+            let peer = 1 - ue;
+            air.ues[ue].disk.keys[0] =
+                KdRecord { method: Method::Signed, created_at: 0, ..super::rig::shared(ue, peer) };
+            air.restart(ue);
+            let begun = air.try_connect(0, 1);
+            assert_eq!(begun, if ue == 1 || usable { Ok(()) } else { Err(Error::NoKey) });
+            air.run(200);
+            assert_eq!(air.agreed(0, 1), usable, "{number:x} {ue}");
+        }
+    }
+    // The sessions end between request and command.
+    let mut air = Air::new(2);
+    air.connect(0, 1);
+    let number = air.ues[0].manager.local.number();
+    let record = KdRecord { method: Method::Signed, created_at: 0, ..super::rig::shared(0, 1) };
+    let spent = KdRecord { created_at: number.wrapping_sub(1 << 16), ..record };
+    if number >= 1 << 16 {
+        air.ues[0].manager.add_kd(spent);
+    } else {
+        air.ues[0].manager.local.keyring.add(KdRecord { expiry: UtcTime::from_millis(T0), ..spent });
+    }
+    air.run(2 * PERIOD);
+    assert!(air.up(0, 1).is_none(), "what ended meanwhile proves nothing");
+}
+
+/// A request for a new KD takes no command under the old one.
+#[test]
+fn re_authentication_is_not_answered_by_the_old_kd() {
+    let mut air = linked_by_certificates();
+    let (_, old) = air.up(0, 1).unwrap();
+    air.rekey(0, 1, true).unwrap();
+    air.flying.clear();
+    let link::State::Up(up) = &air.ues[0].manager.links[0].state else { panic!("not up") };
+    let offer = *up.exchange.request().unwrap().offer();
+    let request = RekeyingRequest {
+        capabilities: request::wire_capabilities(offer.capabilities),
+        nonce: offer.nonce_1,
+        kd_sess_msb: offer.msb,
+        re_auth: None,
+        pruk_id: None,
+        key_info: None,
+    };
+    on_up(&mut air.ues[1], |up, link, local| up.on_rekeying_request(link, local, &request, &[]));
+    air.drain(1);
+    assert_eq!(air.log.last().unwrap().message(), Some(12), "a command under the old KD");
+    air.run(PERIOD);
+    let refused = Note::Refused {
+        source: l2(0x11),
+        lcid: Lcid::PC5_S_SECURITY_MODE,
+        error: PduError::Refused(PduRefusal::UnknownKey),
+    };
+    assert_eq!(noted(&air.ues[0], |n| *n == refused), 1);
+    assert_eq!(air.up(0, 1).unwrap().1.fingerprint, old.fingerprint);
+}
+
+/// A command whose KD-sess ID the link has already is not followed: one name, one key.
+#[test]
+fn a_name_of_a_key_is_not_given_twice() {
+    let mut air = Air::linked();
+    air.run(1000);
+    let (_, old) = air.up(0, 1).unwrap();
+    // Both ends forget what is in use, until chance gives the old name again.
+    let request = loop {
+        let LinkManager { local, links, .. } = &mut air.ues[0].manager;
+        let link::Link { common, state: link::State::Up(up) } = &mut links[0] else { panic!("not up") };
+        local.in_use.clear();
+        up.exchange = session::Exchange::Idle;
+        if up.start_rekeying(common, local, false).is_err() || up.exchange.is_idle() {
+            air.drain(0);
+            continue;
+        }
+        let offer = *up.exchange.request().unwrap().offer();
+        air.drain(0);
+        air.flying.clear();
+        if offer.msb == old.session.msb() {
+            break offer;
+        }
+    };
+    let mut tries = 0;
+    loop {
+        let LinkManager { local, links, .. } = &mut air.ues[1].manager;
+        let link::Link { mut common, state: link::State::Up(mut up) } = links.remove(0) else { panic!() };
+        local.in_use.clear();
+        up.exchange = session::Exchange::Idle;
+        let request = RekeyingRequest {
+            capabilities: request::wire_capabilities(request.capabilities),
+            nonce: request.nonce_1,
+            kd_sess_msb: request.msb,
+            re_auth: None,
+            pruk_id: None,
+            key_info: None,
+        };
+        up = up.on_rekeying_request(&mut common, local, &request, &[]);
+        let session::Exchange::TargetRekeying(target) = &up.exchange else {
+            air.ues[1].manager.links.push(link::Link { common, state: link::State::Up(up) });
+            air.drain(1);
+            continue;
+        };
+        let found = target.state.id() == Some(old.session);
+        air.ues[1].manager.links.push(link::Link { common, state: link::State::Up(up) });
+        air.drain(1);
+        if found {
+            break;
+        }
+        air.flying.clear();
+        tries += 1;
+        assert!(tries < 20_000);
+    }
+    air.run(PERIOD);
+    assert_eq!(noted(&air.ues[0], |n| matches!(n, Note::Disagreed { .. })), 1, "{:?}", air.ues[0].notes);
+    assert_eq!(air.up(0, 1).unwrap().1.fingerprint, old.fingerprint);
+}
+
+/// A cookie is good for who asked, with the nonce that it asked with, at that time.
+#[test]
+fn a_cookie_is_bound_to_source_nonce_and_time() {
+    let mut air = certified();
+    let capabilities = Capabilities { eea: 0x70, eia: 0x70 };
+    let offer = Offer { nonce_1: [1; 16], msb: 1, capabilities, stated: None };
+    let manager = &mut air.ues[1].manager;
+    manager.handle_input(Input::Tick { now: UtcTime::from_millis(T0) }).unwrap();
+    let cookie = manager.cookie(l2(1), &offer);
+    assert_eq!(manager.cookie(l2(1), &offer), cookie);
+    assert_ne!(manager.cookie(l2(2), &offer), cookie);
+    assert_ne!(manager.cookie(l2(1), &Offer { nonce_1: [2; 16], ..offer }), cookie);
+    manager.handle_input(Input::Tick { now: UtcTime::from_millis(T0 + 0x1_0000) }).unwrap();
+    assert_ne!(manager.cookie(l2(1), &offer), cookie);
+    assert_ne!(air.ues[0].manager.cookie(l2(1), &offer), cookie, "each UE has a secret of its own");
+}
+
+/// Under a key that was replaced nothing begins.
+#[test]
+fn an_old_key_asks_for_no_new_one() {
+    let mut air = Air::linked();
+    air.ues[1].say(Body::RekeyingRequest(RekeyingRequest {
+        capabilities: sidelink_wire::pc5_signalling::Capabilities { eea: 0x70, eia: 0x70 },
+        nonce: [9; 16],
+        kd_sess_msb: 9,
+        re_auth: None,
+        pruk_id: None,
+        key_info: None,
+    }));
+    air.drain(1);
+    let held = air.flying.pop().unwrap();
+    air.run(1000);
+    air.rekey(0, 1, false).unwrap();
+    air.run(1100);
+    let (before, sent) = (air.up(0, 1), air.log.len());
+    air.inject(l2(0x11), 0, held.pdu.lcid, held.pdu.octets);
+    air.run(0);
+    assert_eq!((air.up(0, 1), air.log.len()), (before, sent));
+    let unexpected = |n: &Note| matches!(n, Note::Unexpected { why: "not in this state", .. });
+    assert_eq!(noted(&air.ues[0], unexpected), 1, "it was opened, and not followed");
+}
+
+fn nr(configure: fn(usize, &mut Config)) -> Air {
+    PROFILE.set(Profile::Nr);
+    Air::with(2, configure, |_, _| {})
+}
+
+/// The accept says what protects user data: against the policy of the initiating UE it is refused (NR).
+#[test]
+fn an_accept_against_the_policy_brings_no_link_up() {
+    for (integrity, ciphering) in [(true, true), (false, false)] {
+        let mut air = nr(|_, _| {});
+        air.channel = Box::new(|flying| if flying.message() == Some(2) { vec![] } else { vec![flying] });
+        air.connect(0, 1);
+        air.run(3 * PERIOD);
+        air.channel = Box::new(|flying| vec![flying]);
+        air.ues[1].say(Body::CommunicationAccept {
+            ip_config: 1,
+            link_local: None,
+            user_info: Some(sidelink_wire::pc5_signalling::UserInfo { kind: 1, value: b"john" }),
+            up: Some(UserPlane { ciphering, integrity }),
+            connection: None,
+        });
+        air.drain(1);
+        air.run(2 * PERIOD);
+        let why = Closed::NoAnswer { hint: Some(Cause::NotAligned) };
+        assert_eq!(air.ues[0].states.last().unwrap().1, State::Closed { why });
+        assert!(air.up(1, 0).is_none(), "and the peer hears so");
+    }
+}
+
+/// Before the accept nobody knows whether user data has a MAC-I: none is delivered (NR).
+#[test]
+fn no_data_before_the_accept_in_nr() {
+    let mut air = nr(|_, _| {});
+    air.channel = Box::new(|flying| if flying.message() == Some(2) { vec![] } else { vec![flying] });
+    air.connect(0, 1);
+    air.run(3 * PERIOD);
+    air.send(1, 0, b"too early").unwrap();
+    air.run(PERIOD);
+    assert!(air.ues[0].received.is_empty());
+    let unknown = |n: &Note| {
+        let refused = PduError::Refused(PduRefusal::UnknownKey);
+        matches!(n, Note::Refused { lcid, error, .. } if *lcid == DATA && *error == refused)
+    };
+    assert_eq!(noted(&air.ues[0], unknown), 1);
+}
+
+/// Signalling in the clear has one channel, and requests on another begin nothing.
+#[test]
+fn plain_signalling_has_one_channel() {
+    let mut air = Air::new(2);
+    air.connect(0, 1);
+    let request = air.flying.pop().unwrap().pdu.octets;
+    for lcid in [Lcid::PC5_S_SECURITY_MODE, Lcid::PC5_S_PROTECTED, DATA] {
+        air.inject(l2(0x10), 1, lcid, request.clone());
+        air.run(0);
+        assert_eq!((air.ues[1].manager.half_open(), air.log.len()), (0, 1), "{lcid:?}");
+    }
+    air.inject(l2(0x10), 1, Lcid::PC5_S_UNPROTECTED, request);
+    air.run(0);
+    assert_eq!(air.ues[1].manager.half_open(), 1);
+}
+
+/// A store that fails ends what waits for it at once: the half-open entry, the set-up, the re-keying at either end.
+#[test]
+fn a_kd_that_is_not_stored_ends_its_exchange() {
+    // Session numbers are reserved before the first KD is stored: from then on every store fails.
+    let failing: fn(u32) -> bool = |_| true;
+    let mut air = certified();
+    air.ues[1].failing = failing;
+    air.connect(0, 1);
+    air.run(5 * PERIOD);
+    assert_eq!(air.ues[1].manager.half_open(), 0, "the complete came, and its KD was not stored");
+    assert_eq!(air.log.last().unwrap().message(), Some(13));
+
+    let mut air = certified();
+    air.ues[0].failing = failing;
+    air.connect(0, 1);
+    air.run(4 * PERIOD);
+    assert_eq!(air.ues[0].states.last().unwrap().1, State::Closed { why: Closed::Store });
+
+    for fails in 0..2 {
+        let mut air = linked_by_certificates();
+        air.ues[fails].failing = failing;
+        air.rekey(0, 1, true).unwrap();
+        air.run(5 * PERIOD);
+        let link::State::Up(up) = &air.ues[fails].manager.links[0].state else { panic!("not up") };
+        assert!(up.exchange.is_idle(), "{fails}");
+    }
+}
+
+/// As many links as are allowed: a request beyond is refused, and so is one whose proof comes when the last place is
+/// taken.
+#[test]
+fn links_are_bounded() {
+    for at_once in [false, true] {
+        let mut air = Air::new(3);
+        air.ues[1].config.links = 1;
+        air.restart(1);
+        air.connect(0, 1);
+        if !at_once {
+            air.run(400);
+        }
+        air.connect(2, 1);
+        air.run(20_000);
+        assert_eq!(air.ues[1].manager.links().count(), 1);
+        assert!(air.agreed(0, 1) && air.up(2, 1).is_none());
+        let refusal = |n: &Note| matches!(n, Note::PeerRefuses { cause: Cause::LackOfResources, .. });
+        assert!(noted(&air.ues[2], refusal) > 0);
+    }
+}
+
+/// A clock that is a little behind is taken for the same time; one that was wrong by much is followed, timers go on, and
+/// when it is right again nothing is left of it.
+#[test]
+fn a_clock_that_was_wrong_recovers() {
+    let mut air = linked_by_certificates();
+    let manager = &mut air.ues[0].manager;
+    let now = manager.local.now;
+    manager.handle_input(Input::Tick { now: UtcTime::from_millis(air.now - 900) }).unwrap();
+    assert_eq!((manager.local.now, manager.local.clock), (now, now), "never back by a little");
+
+    const DAYS: u64 = 2 * 24 * 3_600_000;
+    let before = air.up(0, 1);
+    for skew in [DAYS, 0] {
+        air.ues[0].skew = skew;
+        air.run(5000);
+        assert_eq!(air.up(0, 1), before, "the link goes on");
+    }
+    assert_eq!(noted(&air.ues[0], |n| matches!(n, Note::ClockSet { .. })), 2);
+    assert_eq!(air.ues[0].disk.keys.len(), 1, "the KD, which had expired for a while, is there");
+    // Certificates are valid again.
+    air.rekey(0, 1, true).unwrap();
+    air.run(1000);
+    assert!(air.agreed(0, 1));
+    assert_ne!(air.up(0, 1).unwrap().1.kd, before.unwrap().1.kd);
+}
+
+/// A KD ends with the certificate that made it: by its validity, and by a revocation list, which releases the link too.
+#[test]
+fn a_kd_ends_with_the_certificate_that_made_it() {
+    let mut air = linked_by_certificates();
+    for (ue, serial) in [(0, 8), (1, 7)] {
+        let record = &air.ues[ue].disk.keys[0];
+        let vouched = record.vouched.as_ref().unwrap();
+        assert_eq!(vouched.serial, [serial]);
+        assert_eq!(record.expiry, vouched.end.plus_millis(32_000), "before the KD's own life of a day");
+    }
+    let list = Issuer::new("north", &[0xaa; 32]).revoke(3, &[7], UtcTime::from_millis(T0));
+    // John hears that Mary's certificate is revoked.
+    air.ues[1].manager.install_crl(&list).unwrap();
+    assert!(air.ues[1].manager.install_crl(&list).is_err(), "not newer");
+    air.run(1500);
+    assert!(air.up(0, 1).is_none() && air.up(1, 0).is_none());
+    assert!(
+        air.ues[1].disk.keys.is_empty() && noted(&air.ues[1], |n| matches!(n, Note::KdEnded { .. })) == 1
+    );
+    air.connect(0, 1);
+    air.run(20_000);
+    assert!(air.up(0, 1).is_none(), "and no way back");
+
+    // Known at a start only: the stored KD goes all the same.
+    let mut air = linked_by_certificates();
+    air.restart(1);
+    air.ues[1].manager.install_crl(&list).unwrap();
+    air.restart(0);
+    air.connect(0, 1);
+    air.run(20_000);
+    assert!(air.up(0, 1).is_none() && air.ues[1].disk.keys.is_empty());
+}
+
+/// A certificate vouches for users only.
+#[test]
+fn no_certificate_vouches_for_another_type_of_identity() {
+    let mut air = certified();
+    air.ues[0].config.identity.kind = 3;
+    air.restart(0);
+    air.connect(0, 1);
+    air.run(20_000);
+    assert!(air.up(0, 1).is_none() && air.up(1, 0).is_none());
+    let users = |n: &Note| n.to_string().contains("names users");
+    assert!(noted(&air.ues[1], users) > 0);
+}
+
+/// Null integrity proves nobody, and the link says so; a policy that prefers integrity never comes to it.
+#[test]
+fn null_integrity_is_shown() {
+    for (own, peer, up) in [
+        (Need::NotNeeded, Need::NotNeeded, true),
+        (Need::Preferred, Need::NotNeeded, false),
+        (Need::NotNeeded, Need::Preferred, false),
+    ] {
+        let mut air = Air::new(2);
+        for (ue, integrity) in [(0, own), (1, peer)] {
+            let policy = Policy { integrity, ciphering: Need::NotNeeded, ..Policy::default() };
+            air.ues[ue].config.policy = policy;
+            air.restart(ue);
+        }
+        air.connect(0, 1);
+        air.run(2000);
+        assert_eq!(air.agreed(0, 1), up, "{own:?} {peer:?}");
+        let unproven = |s: &State| matches!(s, State::Up { assurance: Assurance::Unprotected, .. });
+        for ue in &air.ues {
+            assert_eq!(ue.states.iter().any(|(_, s)| unproven(s)), up);
+            assert_eq!(noted(ue, |n| matches!(n, Note::NotAuthenticatedLink { .. })), usize::from(up));
+            let told = ue.states.iter().any(|(_, s)| s.to_string().contains("NOT AUTHENTICATED"));
+            assert_eq!(told, up);
+        }
+    }
+    let air = Air::linked();
+    let proven = |s: &State| matches!(s, State::Up { assurance: Assurance::Verified, .. });
+    assert!(air.ues.iter().all(|ue| ue.states.iter().any(|(_, s)| proven(s))));
+}
+
+/// One forged PDU of data with a far SN silences nobody; one that is as far ahead as is allowed does so until the
+/// re-keying that follows from it.
+#[test]
+fn a_forged_sn_silences_no_peer_for_good() {
+    for ahead in [0xffffu16, 0x0ff0] {
+        let mut air = Air::linked();
+        air.run(1000);
+        let (_, keys) = air.up(0, 1).unwrap();
+        let mut octets = vec![0x40, 0, 0, 0, 0, 1, 2, 3, 4];
+        octets[1..3].copy_from_slice(&keys.session.value().to_be_bytes());
+        octets[3..5].copy_from_slice(&ahead.to_be_bytes());
+        air.inject(l2(0x10), 1, DATA, octets);
+        air.run(0);
+        let mut sent = 0;
+        for _ in 0..600 {
+            air.send(0, 1, b"data").unwrap();
+            sent += 1;
+            air.run(100);
+        }
+        let got = air.ues[1].received.iter().filter(|r| r.data == b"data").count();
+        assert!(got + 40 >= sent, "{got} of {sent}");
+        let rekeyed = noted(&air.ues[1], |n| matches!(n, Note::OutOfStep { .. }));
+        assert_eq!(rekeyed, usize::from(ahead != 0xffff));
+    }
+}
+
+/// Much data and no signalling: the peer is asked to prove its SN before it is refused.
+#[test]
+fn a_peer_that_sends_much_data_is_asked_to_prove_its_sn() {
+    let mut air = Air::linked();
+    air.run(1000);
+    for number in 0..0x3000u32 {
+        air.send(0, 1, b"bulk").unwrap();
+        if number % 16 == 0 {
+            air.run(1);
+        }
+    }
+    air.run(100);
+    assert_eq!(air.ues[1].received.len(), 0x3000);
+}
