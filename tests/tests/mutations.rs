@@ -10,6 +10,8 @@
 //! cargo nextest run -p sidelink-tests --test mutations --run-ignored all --no-capture
 //! ```
 
+#![allow(clippy::disallowed_methods, clippy::print_stdout)]
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -14,10 +14,7 @@ impl Application for Heard {
 
     fn happened(&mut self, _now: Moment, happening: &Happening<'_>) {
         let mut heard = self.0.lock().unwrap();
-        match happening {
-            Happening::Silent { .. } => heard.1 += 1,
-            _ => {}
-        }
+        heard.1 += usize::from(matches!(happening, Happening::Silent { .. }));
     }
 }
 
