@@ -6,7 +6,7 @@ use sidelink_wire::hex;
 use crate::receive::Outcome;
 use serde_json::{Map, Value, json};
 use sidelink_phy::receive::estimate::Measurement;
-use sidelink_phy::receive::receiver::{ControlInformation, Event};
+use sidelink_phy::receive::receiver::{ControlInformation, Event, SharedBlock};
 use sidelink_phy::receive::stream::Alignment;
 
 type Object = Map<String, Value>;
@@ -26,58 +26,9 @@ pub(super) fn event(event: &Event<'_>, sample: i64) -> Option<Object> {
             put("cfo_hz", number(*cfo_hz, 1));
             put("snr_db", number(*snr_db, 1));
         }
-        Event::Mib { id, bits, time, measurement, evm_percent, .. } => {
-            put("type", "psbch".into());
-            put("n_sl_id", id.value().into());
-            put("hex", hex::of_bits(bits).into());
-            put("bits", bits.len().into());
-            put("dfn", time.map(|t| t.dfn()).into());
-            put("subframe_number", time.map(|t| t.subframe()).into());
-            if let Some(mib) = sidelink_ue::mapping::parse_mib_sl(bits) {
-                put("in_coverage", mib.in_coverage.into());
-                put("prb", mib.bandwidth.prbs().into());
-                put("tdd_config", mib.tdd_config.into());
-            }
-            quality(&mut put, measurement, *evm_percent);
-        }
-        Event::Sci {
-            prb,
-            cyclic_shift,
-            bits,
-            crc16,
-            information,
-            undelivered,
-            measurement,
-            evm_percent,
-            ..
-        } => {
-            put("type", "sci".into());
-            put("prb", (*prb).into());
-            put("cyclic_shift", (*cyclic_shift).into());
-            put("hex", hex::of_bits(bits).into());
-            put("bits", bits.len().into());
-            put("crc16", (*crc16).into());
-            control(&mut put, information);
-            if let Some(why) = undelivered {
-                put("why", why.name().into());
-            }
-            quality(&mut put, measurement, *evm_percent);
-        }
-        Event::SlSch(b) => {
-            put("type", "sl-sch".into());
-            put("n_ssf", b.grant.n_ssf.into());
-            put("rv", b.rv.into());
-            put("prb_start", b.grant.prbs.start.into());
-            put("prbs", b.grant.prbs.len.into());
-            put("mcs", b.grant.mcs.into());
-            put("bits", (8 * b.block.len()).into());
-            put("hex", hex::of_bytes(b.block).into());
-            put("repeat", b.repeat.into());
-            if let ControlInformation::Format0(sci) = b.information {
-                put("group_destination_id", sci.group_destination.into());
-            }
-            quality(&mut put, &b.measurement, b.evm_percent);
-        }
+        Event::Mib { .. } => mib(&mut put, event),
+        Event::Sci { .. } => sci(&mut put, event),
+        Event::SlSch(block) => sl_sch(&mut put, block),
         Event::SlDch { rv, prb_start, message, repeat, measurement, evm_percent, .. } => {
             put("type", "sl-dch".into());
             put("rv", (*rv).into());
@@ -95,6 +46,58 @@ pub(super) fn event(event: &Event<'_>, sample: i64) -> Option<Object> {
         _ => return None,
     }
     Some(o)
+}
+
+fn mib(put: &mut dyn FnMut(&str, Value), event: &Event<'_>) {
+    let Event::Mib { id, bits, time, measurement, evm_percent, .. } = event else { return };
+    put("type", "psbch".into());
+    put("n_sl_id", id.value().into());
+    put("hex", hex::of_bits(bits).into());
+    put("bits", bits.len().into());
+    put("dfn", time.map(|t| t.dfn()).into());
+    put("subframe_number", time.map(|t| t.subframe()).into());
+    if let Some(mib) = sidelink_ue::mapping::parse_mib_sl(bits) {
+        put("in_coverage", mib.in_coverage.into());
+        put("prb", mib.bandwidth.prbs().into());
+        put("tdd_config", mib.tdd_config.into());
+    }
+    quality(put, measurement, *evm_percent);
+}
+
+fn sci(put: &mut dyn FnMut(&str, Value), event: &Event<'_>) {
+    let Event::Sci {
+        prb, cyclic_shift, bits, crc16, information, undelivered, measurement, evm_percent, ..
+    } = event
+    else {
+        return;
+    };
+    put("type", "sci".into());
+    put("prb", (*prb).into());
+    put("cyclic_shift", (*cyclic_shift).into());
+    put("hex", hex::of_bits(bits).into());
+    put("bits", bits.len().into());
+    put("crc16", (*crc16).into());
+    control(put, information);
+    if let Some(why) = undelivered {
+        put("why", why.name().into());
+    }
+    quality(put, measurement, *evm_percent);
+}
+
+fn sl_sch(put: &mut dyn FnMut(&str, Value), b: &SharedBlock<'_>) {
+    put("type", "sl-sch".into());
+    put("n_ssf", b.grant.n_ssf.into());
+    put("rv", b.rv.into());
+    put("prb_start", b.grant.prbs.start.into());
+    put("prbs", b.grant.prbs.len.into());
+    put("mcs", b.grant.mcs.into());
+    put("bits", (8 * b.block.len()).into());
+    put("hex", hex::of_bytes(b.block).into());
+    put("repeat", b.repeat.into());
+    if let ControlInformation::Format0(sci) = b.information {
+        put("group_destination_id", sci.group_destination.into());
+    }
+    quality(put, &b.measurement, b.evm_percent);
 }
 
 /// The last line of a recording.

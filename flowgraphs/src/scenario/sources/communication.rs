@@ -67,53 +67,16 @@ impl CommunicationSource {
             return Err(ConfigError::new(what, place, "add a [[radio.communication]]; pools count from 0"));
         };
         let (pool, carrier) = (&communication.pool, air.prbs());
-        let prbs = PrbRange { start: entry.start as usize, len: entry.len as usize };
-        let (start, len) = (entry.start, entry.len);
-        if !is_precoding_size(prbs.len) {
-            let what = format!("{len} PRBs cannot be transform precoded");
-            return Err(ConfigError::new(
-                what,
-                at("len"),
-                "a product of 2, 3 and 5: 1 2 3 4 5 6 8 9 10 12 15 ...",
-            ));
-        }
-        let Some(riv) = riv_encode(carrier, prbs.start, prbs.len) else {
-            let what = format!("{len} PRBs from {start} on leave the carrier of {carrier}");
-            return Err(ConfigError::new(what, at("start"), "start + len is at most prb"));
-        };
+        let prbs = allocation(entry, carrier, &at)?;
         let (rb_assignment, hopping) = match entry.hopping {
-            None => (riv as u16, None),
+            None => (riv_encode(carrier, prbs.start, prbs.len).unwrap_or(0) as u16, None),
             Some(bits) => {
                 let (assignment, hopping) = hopping(bits, prbs, pool, air, &at("hopping"))?;
                 (assignment, Some(hopping))
             }
         };
-        let pattern = pool.pattern_subframes(entry.trp);
-        if pattern.is_empty() {
-            let what = format!(
-                "pattern {} has no four subframes in the {} of the pool",
-                entry.trp,
-                pool.data_subframes().len()
-            );
-            return Err(ConfigError::new(
-                what,
-                at("trp"),
-                "choose another (0 to 106 for N_TRP = 8), or a longer period",
-            ));
-        }
-        if let Choice::Fixed(n) = entry.resource
-            && pool.control_resource(carrier, n as usize).is_none()
-        {
-            let what = format!("the pool has {} resources, from 0 on", pool.control_resources(carrier));
-            return Err(ConfigError::new(what, at("resource"), "choose another"));
-        }
-        if pool.control_resources(carrier) == 0 {
-            return Err(ConfigError::new(
-                "the pool has no PSCCH resource",
-                place,
-                "give it two PRBs at least",
-            ));
-        }
+        let pattern = pattern(entry, pool, &at)?;
+        check_resource(entry.resource, pool, carrier, place)?;
         let protected = entry.protected.as_ref().map(|p| {
             let id = lock(air.speakers).add_data(who, p, entry.payload.longest(p.octets));
             let (speakers, octets) = (air.speakers.clone(), p.octets);
@@ -121,20 +84,7 @@ impl CommunicationSource {
         });
         let protected = protected.transpose()?;
         let destination = protected.as_ref().map(|p| p.id.group_destination());
-        let group = match (entry.group, destination) {
-            (Some(said), Some(octet)) if said != octet => {
-                let what = format!("group {said}, but the identity of the group ends in {octet}");
-                return Err(ConfigError::new(what, at("group"), "leave it out"));
-            }
-            (None, None) => {
-                return Err(ConfigError::new(
-                    "no group",
-                    place,
-                    "add group = 0 to 255, the destination in the SCI",
-                ));
-            }
-            (said, octet) => said.or(octet).unwrap_or_default(),
-        };
+        let group = group(entry.group, destination, place)?;
         let sci = Format0 {
             hopping: entry.hopping.is_some(),
             rb_assignment,
@@ -247,6 +197,78 @@ fn hopping(
         ));
     };
     Ok((assignment, (hopping, list)))
+}
+
+/// The PRBs of an entry.
+fn allocation(
+    entry: &CommunicationEntry,
+    carrier: usize,
+    at: &dyn Fn(&str) -> String,
+) -> Result<PrbRange, ConfigError> {
+    let prbs = PrbRange { start: entry.start as usize, len: entry.len as usize };
+    let (start, len) = (entry.start, entry.len);
+    if !is_precoding_size(prbs.len) {
+        let what = format!("{len} PRBs cannot be transform precoded");
+        return Err(ConfigError::new(
+            what,
+            at("len"),
+            "a product of 2, 3 and 5: 1 2 3 4 5 6 8 9 10 12 15 ...",
+        ));
+    }
+    if riv_encode(carrier, prbs.start, prbs.len).is_none() {
+        let what = format!("{len} PRBs from {start} on leave the carrier of {carrier}");
+        return Err(ConfigError::new(what, at("start"), "start + len is at most prb"));
+    }
+    Ok(prbs)
+}
+
+/// Subframes of a period that carry PSSCH, with the pool index of each.
+fn pattern(
+    entry: &CommunicationEntry,
+    pool: &CommunicationPool,
+    at: &dyn Fn(&str) -> String,
+) -> Result<Vec<(u32, u32)>, ConfigError> {
+    let pattern = pool.pattern_subframes(entry.trp);
+    if pattern.is_empty() {
+        let subframes = pool.data_subframes().len();
+        let what = format!("pattern {} has no four subframes in the {subframes} of the pool", entry.trp);
+        let remedy = "choose another (0 to 106 for N_TRP = 8), or a longer period";
+        return Err(ConfigError::new(what, at("trp"), remedy));
+    }
+    Ok(pattern)
+}
+
+fn check_resource(
+    resource: Choice,
+    pool: &CommunicationPool,
+    carrier: usize,
+    place: &str,
+) -> Result<(), ConfigError> {
+    let all = pool.control_resources(carrier);
+    match resource {
+        Choice::Fixed(n) if pool.control_resource(carrier, n as usize).is_none() => {
+            let what = format!("the pool has {all} resources, from 0 on");
+            Err(ConfigError::new(what, format!("{place}.resource"), "choose another"))
+        }
+        _ if all == 0 => {
+            Err(ConfigError::new("the pool has no PSCCH resource", place, "give it two PRBs at least"))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The destination in the SCI: as configured, or that of the group whose keys protect the data.
+fn group(configured: Option<u8>, destination: Option<u8>, place: &str) -> Result<u8, ConfigError> {
+    match (configured, destination) {
+        (Some(said), Some(octet)) if said != octet => {
+            let what = format!("group {said}, but the identity of the group ends in {octet}");
+            Err(ConfigError::new(what, format!("{place}.group"), "leave it out"))
+        }
+        (None, None) => {
+            Err(ConfigError::new("no group", place, "add group = 0 to 255, the destination in the SCI"))
+        }
+        (said, octet) => Ok(said.or(octet).unwrap_or_default()),
+    }
 }
 
 impl Source for CommunicationSource {

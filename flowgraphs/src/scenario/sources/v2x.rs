@@ -49,7 +49,6 @@ const SHIFTS: [u8; 4] = [0, 3, 6, 9];
 impl V2xSource {
     pub(super) fn new(entry: &V2xEntry, air: &Air<'_>, rng: Rng, place: &str) -> Result<Self, ConfigError> {
         let at = |key: &str| format!("{place}.{key}");
-        let bad = |what: String, key: &str, remedy: &str| Err(ConfigError::new(what, at(key), remedy));
         if !air.mode.is_v2x() {
             let what = format!("V2X communication in mode {}", air.mode.number());
             return Err(ConfigError::new(what, place, "use [[ue.communication]], or tm = 3 or 4"));
@@ -58,56 +57,19 @@ impl V2xSource {
             let remedy = "add [radio.v2x], and [[radio.v2x-also]] for each further pool";
             return Err(ConfigError::new(format!("no V2X pool {}", entry.pool), place, remedy));
         };
-        if entry.gap > 15 {
-            return bad(format!("SF_gap {}", entry.gap), "gap", "0 to 15");
-        }
-        if !(1..=8).contains(&entry.priority) {
-            return bad(format!("priority {}", entry.priority), "priority", "1 (highest) to 8");
-        }
-        if !(-20.0..=20.0).contains(&entry.control_boost) {
-            return bad(format!("{} dB", entry.control_boost), "control-boost", "-20 to 20 dB");
-        }
-        if let Choice::Fixed(n) = entry.cyclic_shift
-            && !SHIFTS.iter().any(|s| u32::from(*s) == n)
-        {
-            return bad(format!("cyclic shift {n}"), "cyclic-shift", "0, 3, 6, 9 or \"random\"");
-        }
-        if entry.interval == Some(0) {
-            return bad("an interval of 0".to_owned(), "interval", "leave it out for a single block");
-        }
-        let reservation = match (entry.reservation, entry.interval) {
-            (Some(field), _) => field,
-            (None, None) => 0,
-            (None, Some(ms)) => match ms {
-                50 => 11,
-                20 => 12,
-                100..=1000 if ms % 100 == 0 => (ms / 100) as u8,
-                _ => {
-                    return bad(
-                        format!("{ms} subframes"),
-                        "interval",
-                        "20, 50, 100, 200 .. 1000; or say reservation too",
-                    );
-                }
-            },
-        };
+        check(entry, &at)?;
+        let reservation = reservation(entry, &at)?;
         let first = [entry.subchannel, entry.retransmission_subchannel.unwrap_or(entry.subchannel)];
         if entry.gap == 0 && first[1] != first[0] {
             return bad(
+                &at,
                 "a retransmission without a gap".to_owned(),
                 "retransmission-subchannel",
                 "say gap = 1 to 15",
             );
         }
         let (first, len) = (first.map(|f| f as usize), entry.length as usize);
-        let mut prbs = [PrbRange { start: 0, len: 0 }; 2];
-        for (p, &f) in prbs.iter_mut().zip(&first) {
-            let Some(range) = (f < pool.num && len <= pool.num).then(|| pool.data(f, len)).flatten() else {
-                let what = format!("{len} sub-channels from {f} on, where the pool has {}", pool.num);
-                return bad(what, "subchannel", "first sub-channel + length is at most num");
-            };
-            *p = range;
-        }
+        let prbs = allocations(pool, first, len, &at)?;
         let sci = |other: usize, retransmission| Format1 {
             priority: entry.priority - 1,
             reservation,
@@ -129,16 +91,7 @@ impl V2xSource {
         entry.payload.check(bits / 8, &at("payload"))?;
 
         let indices = pool.subframe_indices();
-        let sync = pool.sync_offset.map_or(0, |_| SUBFRAMES_PER_DFN_PERIOD / 160);
-        let bitmap = pool.bitmap.len().max(1) as u32;
-        // t^SL has this many subframes: those without synchronisation signals, less the reserved ones
-        let usable = SUBFRAMES_PER_DFN_PERIOD - sync;
-        let mut in_pool = vec![false; (usable - usable % bitmap) as usize];
-        for k in indices.iter().flatten() {
-            if let Some(b) = in_pool.get_mut(*k as usize) {
-                *b = true;
-            }
-        }
+        let in_pool = in_pool(pool, &indices);
         Ok(Self {
             pool: pool.clone(),
             indices,
@@ -203,6 +156,82 @@ impl V2xSource {
         let content = Content::SlSch { grant, modulation: self.modulation, block, number };
         out.push(Transmission { cp, amplitude: 1.0, content });
     }
+}
+
+type At<'a> = &'a dyn Fn(&str) -> String;
+
+fn bad<T>(at: At<'_>, what: String, key: &str, remedy: &str) -> Result<T, ConfigError> {
+    Err(ConfigError::new(what, at(key), remedy))
+}
+
+/// Numbers of an entry that no pool is needed to judge.
+fn check(entry: &V2xEntry, at: At<'_>) -> Result<(), ConfigError> {
+    if entry.gap > 15 {
+        return bad(at, format!("SF_gap {}", entry.gap), "gap", "0 to 15");
+    }
+    if !(1..=8).contains(&entry.priority) {
+        return bad(at, format!("priority {}", entry.priority), "priority", "1 (highest) to 8");
+    }
+    if !(-20.0..=20.0).contains(&entry.control_boost) {
+        return bad(at, format!("{} dB", entry.control_boost), "control-boost", "-20 to 20 dB");
+    }
+    if let Choice::Fixed(n) = entry.cyclic_shift
+        && !SHIFTS.iter().any(|s| u32::from(*s) == n)
+    {
+        return bad(at, format!("cyclic shift {n}"), "cyclic-shift", "0, 3, 6, 9 or \"random\"");
+    }
+    if entry.interval == Some(0) {
+        return bad(at, "an interval of 0".to_owned(), "interval", "leave it out for a single block");
+    }
+    Ok(())
+}
+
+/// The field "resource reservation" of the SCI. TS 36.213 Table 14.2.1-2.
+fn reservation(entry: &V2xEntry, at: At<'_>) -> Result<u8, ConfigError> {
+    Ok(match (entry.reservation, entry.interval) {
+        (Some(field), _) => field,
+        (None, None) => 0,
+        (None, Some(50)) => 11,
+        (None, Some(20)) => 12,
+        (None, Some(ms @ 100..=1000)) if ms % 100 == 0 => (ms / 100) as u8,
+        (None, Some(ms)) => {
+            let remedy = "20, 50, 100, 200 .. 1000; or say reservation too";
+            return bad(at, format!("{ms} subframes"), "interval", remedy);
+        }
+    })
+}
+
+/// PRBs of initial transmission and retransmission, from their first sub-channels.
+fn allocations(
+    pool: &V2xPool,
+    first: [usize; 2],
+    len: usize,
+    at: At<'_>,
+) -> Result<[PrbRange; 2], ConfigError> {
+    let mut prbs = [PrbRange { start: 0, len: 0 }; 2];
+    for (p, &f) in prbs.iter_mut().zip(&first) {
+        let Some(range) = (f < pool.num && len <= pool.num).then(|| pool.data(f, len)).flatten() else {
+            let what = format!("{len} sub-channels from {f} on, where the pool has {}", pool.num);
+            return bad(at, what, "subchannel", "first sub-channel + length is at most num");
+        };
+        *p = range;
+    }
+    Ok(prbs)
+}
+
+/// Which of t^SL are in the pool. TS 36.213 §14.1.5.
+fn in_pool(pool: &V2xPool, indices: &[Option<u32>]) -> Vec<bool> {
+    let sync = pool.sync_offset.map_or(0, |_| SUBFRAMES_PER_DFN_PERIOD / 160);
+    let bitmap = pool.bitmap.len().max(1) as u32;
+    // t^SL has this many subframes: those without synchronisation signals, less the reserved ones
+    let usable = SUBFRAMES_PER_DFN_PERIOD - sync;
+    let mut in_pool = vec![false; (usable - usable % bitmap) as usize];
+    for k in indices.iter().flatten() {
+        if let Some(b) = in_pool.get_mut(*k as usize) {
+            *b = true;
+        }
+    }
+    in_pool
 }
 
 impl Source for V2xSource {
