@@ -95,35 +95,7 @@ impl RadioConfig {
         let cp = self.cp.map(CyclicPrefix::from);
         let default_cp = cp.unwrap_or_default();
 
-        let sync = self.sync.as_ref().map(|s| {
-            let period = s.period.unwrap_or(if v2x_mode { 160 } else { 40 });
-            if !(1..=10_240).contains(&period) {
-                let what = format!("{period} subframes");
-                return Err(ConfigError::new(what, "sync.period", "40, or 160 in modes 3 and 4"));
-            }
-            let offsets = s.offset.as_ref().map_or(Vec::new(), |o| o.as_slice().to_vec());
-            if let Some(o) = offsets.iter().find(|o| **o >= period) {
-                let what = format!("offset {o} is not below the period of {period} subframes");
-                return Err(ConfigError::new(
-                    what,
-                    "sync.offset",
-                    "syncOffsetIndicator counts modulo the period",
-                ));
-            }
-            if offsets.len() > 3 {
-                let what = format!("{} offsets", offsets.len());
-                return Err(ConfigError::new(what, "sync.offset", "three syncOffsetIndicators at most"));
-            }
-            Ok(Sync {
-                offsets,
-                period,
-                cp: s.cp.map_or(default_cp, CyclicPrefix::from),
-                id: s.id.map(|id| slss_id(id, "sync.id")).transpose()?,
-                periodic: s.periodic.unwrap_or(true),
-            })
-        });
-        let sync = sync.transpose()?;
-
+        let sync = self.sync(if v2x_mode { 160 } else { 40 }, default_cp)?;
         let pools = self.communication.iter().enumerate().map(|(i, c)| {
             Ok(Communication {
                 pool: c.resolve(carrier, &format!("communication[{i}]"))?,
@@ -138,20 +110,7 @@ impl RadioConfig {
         });
         let discovery = pools.collect::<Result<Vec<_>, ConfigError>>()?;
 
-        let v2x_sync = sync.as_ref().filter(|s| s.period == 160).and_then(|s| s.offsets.first().copied());
-        let v2x = self.v2x.as_ref().map(|v| v.resolve(carrier, v2x_sync, "v2x")).transpose()?;
-        let others = self.v2x_also.iter().enumerate();
-        let v2x_also = others
-            .map(|(i, v)| v.resolve(carrier, v2x_sync, &format!("v2x-also[{i}]")))
-            .collect::<Result<Vec<_>, ConfigError>>()?;
-        if v2x.is_none() && !v2x_also.is_empty() {
-            return Err(ConfigError::new(
-                "further V2X pools without a first",
-                "v2x-also",
-                "call the first [v2x]",
-            ));
-        }
-
+        let (v2x, v2x_also) = self.v2x_pools(carrier, sync.as_ref())?;
         if v2x_mode
             && (default_cp == CyclicPrefix::Extended
                 || sync.as_ref().is_some_and(|s| s.cp != CyclicPrefix::Normal))
@@ -159,25 +118,7 @@ impl RadioConfig {
             let what = "the extended cyclic prefix does not exist in transmission modes 3 and 4";
             return Err(ConfigError::new(what, "cp", "leave it out, or use mode 1 or 2"));
         }
-        match mode {
-            Some(m) if m.is_v2x() && !communication.is_empty() => {
-                let what = format!("a pool of modes 1 and 2 in transmission mode {}", m.number());
-                return Err(ConfigError::new(what, "communication", "use [v2x], or tm = 1 or 2"));
-            }
-            Some(m) if !m.is_v2x() && v2x.is_some() => {
-                let what = format!("a V2X pool in transmission mode {}", m.number());
-                return Err(ConfigError::new(what, "v2x", "use [[communication]], or tm = 3 or 4"));
-            }
-            None if v2x.is_some() && !communication.is_empty() => {
-                let what = "a V2X pool and a pool of modes 1 and 2";
-                return Err(ConfigError::new(
-                    what,
-                    "v2x and communication",
-                    "keep one of them: a carrier has one mode",
-                ));
-            }
-            _ => {}
-        }
+        one_mode(mode, !communication.is_empty(), v2x.is_some())?;
         Ok(Radio {
             bandwidth,
             rate: self.sample_rate(),
@@ -190,6 +131,51 @@ impl RadioConfig {
             v2x,
             v2x_also,
         })
+    }
+
+    fn sync(&self, default_period: u32, default_cp: CyclicPrefix) -> Result<Option<Sync>, ConfigError> {
+        let Some(s) = &self.sync else { return Ok(None) };
+        let period = s.period.unwrap_or(default_period);
+        if !(1..=10_240).contains(&period) {
+            let what = format!("{period} subframes");
+            return Err(ConfigError::new(what, "sync.period", "40, or 160 in modes 3 and 4"));
+        }
+        let offsets = s.offset.as_ref().map_or(Vec::new(), |o| o.as_slice().to_vec());
+        if let Some(o) = offsets.iter().find(|o| **o >= period) {
+            let what = format!("offset {o} is not below the period of {period} subframes");
+            let remedy = "syncOffsetIndicator counts modulo the period";
+            return Err(ConfigError::new(what, "sync.offset", remedy));
+        }
+        if offsets.len() > 3 {
+            let what = format!("{} offsets", offsets.len());
+            return Err(ConfigError::new(what, "sync.offset", "three syncOffsetIndicators at most"));
+        }
+        Ok(Some(Sync {
+            offsets,
+            period,
+            cp: s.cp.map_or(default_cp, CyclicPrefix::from),
+            id: s.id.map(|id| slss_id(id, "sync.id")).transpose()?,
+            periodic: s.periodic.unwrap_or(true),
+        }))
+    }
+
+    /// The first V2X pool, and the others.
+    fn v2x_pools(
+        &self,
+        carrier: Option<usize>,
+        sync: Option<&Sync>,
+    ) -> Result<(Option<V2xPool>, Vec<V2xPool>), ConfigError> {
+        let sync = sync.filter(|s| s.period == 160).and_then(|s| s.offsets.first().copied());
+        let first = self.v2x.as_ref().map(|v| v.resolve(carrier, sync, "v2x")).transpose()?;
+        let others = self.v2x_also.iter().enumerate();
+        let others = others
+            .map(|(i, v)| v.resolve(carrier, sync, &format!("v2x-also[{i}]")))
+            .collect::<Result<Vec<_>, ConfigError>>()?;
+        if first.is_none() && !others.is_empty() {
+            let what = "further V2X pools without a first";
+            return Err(ConfigError::new(what, "v2x-also", "call the first [v2x]"));
+        }
+        Ok((first, others))
     }
 
     /// The sizes of a subframe for a modem that is to run at the rate of the configuration, or at the standard one.
@@ -221,6 +207,29 @@ pub(crate) fn slss_id(id: u16, place: &str) -> Result<SlssId, ConfigError> {
         let remedy = "N_ID^SL is 0 to 335; out of coverage 168 to 335";
         ConfigError::new(format!("no synchronisation identity is {id}"), place, remedy)
     })
+}
+
+/// Refuses pools of the other modes than the one that the carrier has.
+fn one_mode(
+    mode: Option<TransmissionMode>,
+    has_communication: bool,
+    has_v2x: bool,
+) -> Result<(), ConfigError> {
+    match mode {
+        Some(m) if m.is_v2x() && has_communication => {
+            let what = format!("a pool of modes 1 and 2 in transmission mode {}", m.number());
+            Err(ConfigError::new(what, "communication", "use [v2x], or tm = 1 or 2"))
+        }
+        Some(m) if !m.is_v2x() && has_v2x => {
+            let what = format!("a V2X pool in transmission mode {}", m.number());
+            Err(ConfigError::new(what, "v2x", "use [[communication]], or tm = 3 or 4"))
+        }
+        None if has_v2x && has_communication => {
+            let what = "a V2X pool and a pool of modes 1 and 2";
+            Err(ConfigError::new(what, "v2x and communication", "keep one of them: a carrier has one mode"))
+        }
+        _ => Ok(()),
+    }
 }
 
 fn mode(tm: u8) -> Result<TransmissionMode, ConfigError> {

@@ -62,6 +62,7 @@ pub fn plan(input: &mut Input, name: &str) -> anyhow::Result<Plan> {
     };
     config.mode = modes[0];
     if modes.len() > 1 || !others.is_empty() {
+        let first = config.numerology;
         let (numerology, mode) = probe(input, &config, resample, &others, &modes)?;
         (config.numerology, config.mode) = (numerology, mode);
         if modes.len() > 1 {
@@ -69,24 +70,22 @@ pub fn plan(input: &mut Input, name: &str) -> anyhow::Result<Plan> {
             assumed.push(format!("transmission {family}, by what the start of the recording holds"));
         }
         if !others.is_empty() {
-            let bandwidth = numerology.bandwidth();
-            assumed.push(format!(
-                "{bandwidth}, by what the start of the recording holds: {} MS/s fits {} too",
-                input.rate / 1e6,
-                others
-                    .iter()
-                    .chain([&config.numerology])
-                    .filter(|n| n.bandwidth() != bandwidth)
-                    .map(|n| n.bandwidth().to_string())
-                    .collect::<Vec<_>>()
-                    .join(" and ")
-            ));
+            assumed.push(also_fits(numerology, &others, &first, input.rate));
         }
     }
     if config.is_blind() {
         assumed.push("no pool is known: every PRB of every subframe is searched".to_owned());
     }
     Ok(Plan { config, resample, assumed })
+}
+
+/// The line about a bandwidth that was chosen among those that the rate fits.
+fn also_fits(chosen: Numerology, others: &[Numerology], first: &Numerology, rate: f64) -> String {
+    let bandwidth = chosen.bandwidth();
+    let fitting = others.iter().chain([first]).map(|n| n.bandwidth()).filter(|b| *b != bandwidth);
+    let fitting = fitting.map(|b| b.to_string()).collect::<Vec<_>>().join(" and ");
+    let rate = rate / 1e6;
+    format!("{bandwidth}, by what the start of the recording holds: {rate} MS/s fits {fitting} too")
 }
 
 fn widest_that_fits(rate: f64) -> Option<Bandwidth> {
