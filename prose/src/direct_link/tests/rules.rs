@@ -141,7 +141,7 @@ fn re_authentication_is_not_answered_by_the_old_kd() {
         pruk_id: None,
         key_info: None,
     };
-    on_up(&mut air.ues[1], |up, link, local| up.on_rekeying_request(link, local, &request, &[]));
+    on_up(&mut air.ues[1], |up, link, local| up.on_rekeying_request(link, local, &request, (1, &[])));
     air.drain(1);
     assert_eq!(air.log.last().unwrap().message(), Some(12), "a command under the old KD");
     air.run(PERIOD);
@@ -191,7 +191,7 @@ fn a_name_of_a_key_is_not_given_twice() {
             pruk_id: None,
             key_info: None,
         };
-        up = up.on_rekeying_request(&mut common, local, &request, &[]);
+        up = up.on_rekeying_request(&mut common, local, &request, (1, &[]));
         let session::Exchange::TargetRekeying(target) = &up.exchange else {
             air.ues[1].manager.links.push(link::Link { common, state: link::State::Up(up) });
             air.drain(1);
@@ -506,4 +506,29 @@ fn a_peer_that_sends_much_data_is_asked_to_prove_its_sn() {
     }
     air.run(100);
     assert_eq!(air.ues[1].received.len(), 0x3000);
+}
+
+/// A request to re-key that was held up does not take the place of a newer one.
+#[test]
+fn a_request_that_comes_late_replaces_no_newer_one() {
+    for profile in [Profile::Lte, Profile::Nr] {
+        PROFILE.set(profile);
+        let mut air = Air::linked();
+        air.run(1000);
+        let mut held = Vec::new();
+        air.channel = Box::new(|flying| vec![flying]);
+        air.rekey(0, 1, false).unwrap();
+        held.append(&mut air.flying);
+        // The next try is on its way when the first comes, behind it.
+        air.run(400);
+        let late = held[0].pdu.clone();
+        let asked = air.log.iter().filter(|f| f.message() == Some(15)).count();
+        assert_eq!(asked, 2);
+        air.run(PERIOD);
+        air.inject(l2(0x10), 1, late.lcid, late.octets);
+        air.run(400);
+        assert!(air.agreed(0, 1));
+        let rekeyed = |ue: &Ue| ue.states.iter().filter(|(_, s)| matches!(s, State::Rekeyed { .. })).count();
+        assert_eq!(air.ues.iter().map(rekeyed).collect::<Vec<_>>(), [1, 1]);
+    }
 }
