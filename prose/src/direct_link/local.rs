@@ -235,7 +235,7 @@ impl Local {
         if ended {
             (self.answers_since, self.answers) = (Some(self.now), 0);
         }
-        self.answers += 1;
+        self.answers = self.answers.saturating_add(1);
         self.answers <= self.config.answers
     }
 
