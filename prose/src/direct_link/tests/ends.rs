@@ -105,7 +105,7 @@ fn a_kd_ends_with_its_sessions() {
     let created_at = air.ues[0].manager.local.number() - (1 << 16);
     let spent = KdRecord { method: Method::Signed, created_at, ..super::rig::shared(0, 1) };
     air.ues[0].manager.add_kd(spent);
-    air.run(2 * PERIOD);
+    air.run(6 * PERIOD);
     assert!(air.up(0, 1).is_none(), "what ended meanwhile proves nothing");
 }
 
