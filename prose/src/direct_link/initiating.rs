@@ -176,7 +176,7 @@ impl AwaitingSecurityMode {
                 self.into()
             }
             Ok(ProvenCommand::Known(active, kd)) => {
-                AwaitingAccept::new(self.setup, active, kd, false, link, local)
+                AwaitingAccept::enter(self.setup, active, kd, false, link, local)
             }
             Ok(ProvenCommand::New(active, record)) => {
                 let (setup, kd, deadline) = (self.setup, record.id, self.deadline);
@@ -255,12 +255,13 @@ impl StoringKd {
 
     /// The new KD is durable: the complete may go.
     pub(super) fn on_stored(self, link: &mut Common, local: &mut Local) -> Next {
-        AwaitingAccept::new(self.setup, self.active, self.kd, true, link, local)
+        AwaitingAccept::enter(self.setup, self.active, self.kd, true, link, local)
     }
 }
 
 impl AwaitingAccept {
-    fn new(
+    /// Begins with the complete.
+    fn enter(
         setup: Setup,
         active: Active,
         kd: KdId,

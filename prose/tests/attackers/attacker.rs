@@ -172,8 +172,8 @@ impl Attacker {
 
     /// A request that was heard, with another nonce.
     fn name(&mut self, spoofed: bool) -> Option<(usize, Pdu)> {
-        let requests = self.heard.iter().filter(|pdu| pdu.lcid == Lcid::PC5_S_UNPROTECTED);
-        let mut pdu = requests.filter(|pdu| pdu.octets.len() > 34).last()?.clone();
+        let mut requests = self.heard.iter().filter(|pdu| pdu.lcid == Lcid::PC5_S_UNPROTECTED);
+        let mut pdu = requests.rfind(|pdu| pdu.octets.len() > 34)?.clone();
         for octet in &mut pdu.octets[20..30] {
             *octet = self.chance.below(256) as u8;
         }
