@@ -3,6 +3,7 @@
 use serde::Serialize;
 use sidelink_prose::direct_link::{Metered, State};
 use sidelink_security::counter::UtcTime;
+use sidelink_security::pdu::Assurance;
 use sidelink_wire::ids::Layer2Id;
 use sidelink_wire::pc5_signalling::MessageType;
 
@@ -17,6 +18,9 @@ pub struct LinkStatus {
     pub state: String,
     /// Whether it is up.
     pub up: bool,
+    /// What is known of the peer while the link is up: `verified`, or `unprotected` under null integrity, which proves
+    /// nobody.
+    pub assurance: Option<&'static str>,
     /// UTC in milliseconds since when.
     pub since_ms: u64,
     /// Messages of PC5 signalling: sent, believed.
@@ -37,8 +41,8 @@ pub struct LinkStatus {
     id: Layer2Id,
 }
 
-/// Peers without a name in the configuration that are shown at once: any sender of a request would be one.
-pub(super) const STRANGERS: usize = 32;
+/// Peers that nobody named and that have no link, of which the last are shown.
+const STRANGERS: usize = 16;
 
 /// All peers.
 #[derive(Default)]
@@ -52,6 +56,7 @@ impl LinkBoard {
             layer2_id: id.to_string(),
             state: "not asked for".to_owned(),
             up: false,
+            assurance: None,
             since_ms: 0,
             messages: [0; 2],
             packets: [0; 2],
@@ -70,24 +75,18 @@ impl LinkBoard {
         &self.0
     }
 
+    /// The entry of a peer that has, or had, a link. Of peers that nobody named the last [`STRANGERS`] are shown, and all
+    /// that are up.
     fn of(&mut self, id: Layer2Id) -> &mut LinkStatus {
-        match self.0.iter().position(|link| link.id == id) {
-            Some(i) => &mut self.0[i],
-            None => {
-                self.make_room();
-                self.add(id, None)
-            }
+        if let Some(i) = self.0.iter().position(|link| link.id == id) {
+            return &mut self.0[i];
         }
-    }
-
-    /// Forgets the oldest of [`STRANGERS`] peers without a name and a link.
-    fn make_room(&mut self) {
-        let is_stranger = |link: &LinkStatus| link.peer.is_none() && !link.up;
-        if self.0.iter().filter(|link| is_stranger(link)).count() >= STRANGERS
-            && let Some(oldest) = self.0.iter().position(is_stranger)
+        if self.0.iter().filter(|link| link.peer.is_none()).count() >= STRANGERS
+            && let Some(oldest) = self.0.iter().position(|link| link.peer.is_none() && !link.up)
         {
             self.0.remove(oldest);
         }
+        self.add(id, None)
     }
 
     pub(super) fn changed(&mut self, now: UtcTime, peer: Layer2Id, state: &State) {
@@ -95,6 +94,12 @@ impl LinkBoard {
         link.state = state.to_string();
         link.since_ms = now.millis();
         link.up = matches!(state, State::Up { .. } | State::Rekeyed { .. } | State::Renamed { .. });
+        match state {
+            State::Up { assurance: Assurance::Verified, .. } => link.assurance = Some("verified"),
+            State::Up { .. } => link.assurance = Some("unprotected"),
+            State::Closed { .. } => link.assurance = None,
+            _ => {}
+        }
         link.rekeyings += u64::from(matches!(state, State::Rekeyed { .. }));
         link.asked = None;
     }
@@ -111,7 +116,8 @@ impl LinkBoard {
     }
 
     pub(super) fn message(&mut self, now: UtcTime, metered: &Metered) {
-        let link = self.of(metered.peer);
+        // Anybody can send a request, from any address: only who has a link, or is configured, is counted.
+        let Some(link) = self.0.iter_mut().find(|link| link.id == metered.peer) else { return };
         link.messages[usize::from(!metered.sent)] += 1;
         match (metered.sent, metered.message) {
             // a keep-alive and its answer tell round trips
@@ -165,5 +171,32 @@ mod tests {
         let mut board = LinkBoard::default();
         board.data(Layer2Id::from_octets([0, 0, 9]), 0, 10);
         assert_eq!((board.all().len(), board.all()[0].peer.clone()), (1, None));
+    }
+
+    /// A flood of requests from made-up addresses adds no entry, and links that came and went leave the last.
+    #[test]
+    fn the_board_is_bounded() {
+        let mut board = LinkBoard::default();
+        let request = |peer| Metered {
+            peer,
+            sent: false,
+            message: MessageType::CommunicationRequest,
+            l3_octets: 38,
+            pdu_octets: 43,
+        };
+        let peer = |number: u32| Layer2Id::new(number).unwrap();
+        for number in 1..1000 {
+            board.message(UtcTime::from_millis(1), &request(peer(number)));
+        }
+        assert_eq!(board.all().len(), 0);
+        board.add(peer(1), Some("john".to_owned()));
+        for number in 1..1000 {
+            let closed = State::Closed { why: Closed::Released };
+            board.changed(UtcTime::from_millis(1), peer(number), &closed);
+        }
+        assert_eq!(board.all().len(), 1 + STRANGERS);
+        assert_eq!(board.all().last().map(|link| link.id), Some(peer(999)));
+        board.message(UtcTime::from_millis(1), &request(peer(1)));
+        assert_eq!(board.all()[0].messages, [0, 1]);
     }
 }

@@ -13,7 +13,7 @@ pub struct LinkRules {
     pub profile: LinkProfile,
     /// Answer who asks for a link.
     pub accept: bool,
-    /// Integrity of signalling.
+    /// Integrity of signalling: `preferred` is as strict as `required`, since null integrity proves nobody.
     pub integrity: LinkNeed,
     /// Ciphering of signalling and data.
     pub ciphering: LinkNeed,

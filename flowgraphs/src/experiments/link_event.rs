@@ -13,7 +13,7 @@ use sidelink_wire::pc5_signalling::MessageType;
 pub enum LinkEvent {
     /// It was asked for.
     Connecting,
-    /// Both sides have proven each other.
+    /// It is in use; its state says whether the ends have proven each other.
     Up,
     /// New keys.
     Rekeyed {

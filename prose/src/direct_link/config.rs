@@ -5,14 +5,14 @@ use sidelink_security::direct::{Policy, Profile};
 use super::kd::Identity;
 use sidelink_wire::ids::Layer2Id;
 
-/// When UE_2 makes a new KD in a re-keying. The texts differ; all keep to the Re-auth flag.
+/// When the target UE makes a new KD in a re-keying. The texts differ; all keep to the Re-auth flag.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub enum NewKd {
-    /// When UE_1's Re-auth flag asks for it: TS 33.536, and what an implementation of TS 33.303 does.
+    /// When the initiating UE's Re-auth flag asks for it: TS 33.536, and what an implementation of TS 33.303 does.
     #[default]
     WhenAsked,
     /// Also when three quarters of the life of the KD are over, in time or in sessions: TR 33.833 §6.4.1.4.5 leaves it
-    /// to UE_2.
+    /// to the target UE.
     WhenDue,
     /// Always: TR 33.847.
     Always,
@@ -60,7 +60,7 @@ pub struct Config {
     /// Ask for each link from a layer-2 identity of its own; see [`Self::updates`] for what the driver must do.
     pub fresh_source: bool,
     /// When a re-keying makes a new KD. Except for [`NewKd::WhenAsked`] every request to re-key offers to authenticate,
-    /// since it is UE_2 that decides.
+    /// since it is the target UE that decides.
     pub new_kd: NewKd,
     /// Change identifiers with a peer that asks, and on request: the driver must then listen at
     /// [`super::LinkManager::addresses`] and send from [`super::Pdu::source`]. NR only.

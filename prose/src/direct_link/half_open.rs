@@ -91,7 +91,7 @@ impl HalfOpenTable {
 }
 
 /// A request in the clear.
-struct Asked<'a> {
+struct Attempt<'a> {
     source: Layer2Id,
     identity: Identity,
     /// The KD that it names.
@@ -136,37 +136,37 @@ impl LinkManager {
         if self.links.iter().any(|link| link.state.asked_with(&offer.nonce_1)) {
             return self.local.note(Note::Reflected { source });
         }
-        let asked = Asked { source, identity, kd, offer, info: request.key_info, message };
-        match self.place_for(&asked) {
-            Ok(true) => self.answer_request(&asked),
+        let attempt = Attempt { source, identity, kd, offer, info: request.key_info, message };
+        match self.place_for(&attempt) {
+            Ok(true) => self.answer_request(&attempt),
             Ok(false) => {}
             Err(cause) => self.refuse_request(source, cause),
         }
     }
 
     /// Whether there is room for a link with who asks; false in glare when this UE stays the initiating one.
-    fn place_for(&self, asked: &Asked<'_>) -> Result<bool, Cause> {
-        let source = asked.source;
+    fn place_for(&self, attempt: &Attempt<'_>) -> Result<bool, Cause> {
+        let source = attempt.source;
         let known = |link: &&Link| {
-            let crossed = link.state.is_connecting() && link.common.identity == asked.identity;
+            let crossed = link.state.is_connecting() && link.common.identity == attempt.identity;
             link.common.remote == source || link.common.permanent == source || crossed
         };
         match self.links.iter().find(known) {
             // Glare: both asked. The lower layer-2 identity stays the initiating UE, so it does not answer.
             Some(link) if link.state.is_connecting() && link.common.local < source => Ok(false),
-            Some(link) if link.common.identity != asked.identity => Err(Cause::Layer2IdConflict),
+            Some(link) if link.common.identity != attempt.identity => Err(Cause::Layer2IdConflict),
             Some(_) => Ok(true),
             None if self.links.len() >= self.local.config.links => Err(Cause::LackOfResources),
             None => Ok(true),
         }
     }
 
-    fn answer_request(&mut self, asked: &Asked<'_>) {
-        let Asked { source, ref identity, offer, .. } = *asked;
+    fn answer_request(&mut self, attempt: &Attempt<'_>) {
+        let Attempt { source, ref identity, offer, .. } = *attempt;
         let (clock, number) = (self.local.clock, self.local.number());
-        let record = asked.kd.and_then(|id| self.local.keyring.find(id, identity, clock, number));
+        let record = attempt.kd.and_then(|id| self.local.keyring.find(id, identity, clock, number));
         let Some(record) = record.map(KdRecord::copy) else {
-            if !self.establish(asked) {
+            if !self.establish(attempt) {
                 self.local.note(Note::UnknownKd { identity: identity.clone(), source });
                 self.refuse_request(source, Cause::AuthenticationFailure);
             }
@@ -191,10 +191,10 @@ impl LinkManager {
     }
 
     /// Agrees on a KD with who asks, where none is shared. True when a method took care of it.
-    fn establish(&mut self, asked: &Asked<'_>) -> bool {
-        let Asked { source, ref identity, offer, message, .. } = *asked;
+    fn establish(&mut self, attempt: &Attempt<'_>) -> bool {
+        let Attempt { source, ref identity, offer, message, .. } = *attempt;
         let understood = |info: &&[u8]| self.local.methods.iter().any(|method| method.understands(info));
-        let Some(info) = asked.info.filter(understood) else { return false };
+        let Some(info) = attempt.info.filter(understood) else { return false };
         if !self.local.may_answer() {
             self.local.note(Note::NoRoom { source, what: BUDGET });
             return true;
@@ -317,12 +317,12 @@ impl LinkManager {
 
     /// The outside answered, or refused, a question of a half-open entry. False when none asked.
     pub(super) fn half_open_answered(&mut self, ticket: Ticket, answer: Option<&[u8]>) -> bool {
-        let Some(at) = self.half_open.0.iter().position(|half| half.state.asked(ticket)) else {
+        let Some(at) = self.half_open.0.iter().position(|half| half.state.has_asked(ticket)) else {
             return false;
         };
         let Some(mut half) = self.half_open.0.remove(at) else { return true };
         let Target::Establishing(state) = &mut half.state else { return true };
-        state.asked = None;
+        state.question = None;
         match answer {
             Some(answer) => {
                 let step = state.step(&self.local, &half.identity, Heard::Answer(answer));

@@ -12,7 +12,9 @@ use super::key_establishment::{Heard, Step};
 use super::link::{Common, Message, Next};
 use super::local::Local;
 use super::note::{Cause, Note};
-use super::request::{CommandError, Commanded, METHOD_TURNS, Request, user_plane_policy, wire_capabilities};
+use super::request::{
+    CommandError, METHOD_TURNS, ProvenCommand, Request, user_plane_policy, wire_capabilities,
+};
 use super::session::{Answer, Session, Up};
 use sidelink_wire::ids::Lcid;
 use sidelink_wire::pc5_signalling::{AuthenticationPhase, Body, CommunicationRequest, UserInfo, UserPlane};
@@ -32,7 +34,7 @@ pub(super) struct AwaitingSecurityMode {
     pub(super) setup: Setup,
     pub(super) request: Request,
     /// A question to the outside that is open.
-    asked: Option<Ticket>,
+    question: Option<Ticket>,
     pub(super) deadline: UtcTime,
 }
 
@@ -95,7 +97,7 @@ pub(super) fn request(
     let kind = sidelink_wire::pc5_signalling::MessageType::CommunicationRequest;
     local.send_plain([link.local, link.remote], kind, &message);
     request.sent(message);
-    Ok(AwaitingSecurityMode { setup, request, asked: None, deadline })
+    Ok(AwaitingSecurityMode { setup, request, question: None, deadline })
 }
 
 fn request_message(
@@ -173,10 +175,10 @@ impl AwaitingSecurityMode {
                 self.setup.hint = Some(cause);
                 self.into()
             }
-            Ok(Commanded::Known(active, kd)) => {
-                AwaitingAccept::new(self.setup, active, kd, false, link, local)
+            Ok(ProvenCommand::Known(active, kd)) => {
+                AwaitingAccept::enter(self.setup, active, kd, false, link, local)
             }
-            Ok(Commanded::New(active, record)) => {
+            Ok(ProvenCommand::New(active, record)) => {
                 let (setup, kd, deadline) = (self.setup, record.id, self.deadline);
                 let ticket = local.store(vec![Change::Put(*record)]);
                 StoringKd { setup, ticket, active, kd, deadline }.into()
@@ -194,7 +196,7 @@ impl AwaitingSecurityMode {
     /// The outside answered a question, or refused to: then the set-up ends.
     pub(super) fn on_answer(mut self, link: &mut Common, local: &mut Local, answer: Option<&[u8]>) -> Next {
         let Some(answer) = answer else { return Next::Close(Closed::NotEstablished) };
-        self.asked = None;
+        self.question = None;
         self.step(link, local, Heard::Answer(answer));
         self.into()
     }
@@ -213,7 +215,7 @@ impl AwaitingSecurityMode {
             Ok(Step::Ask(question)) => {
                 let ticket = local.new_ticket();
                 let remote = link.identity.clone();
-                self.asked = Some(ticket);
+                self.question = Some(ticket);
                 local.push(Output::Ask { ticket, method, remote, question });
             }
             Err(refusal) => {
@@ -229,8 +231,8 @@ impl AwaitingSecurityMode {
     }
 
     /// Whether this state waits for the answer of a question.
-    pub(super) fn asked(&self, ticket: Ticket) -> bool {
-        self.asked == Some(ticket)
+    pub(super) fn has_asked(&self, ticket: Ticket) -> bool {
+        self.question == Some(ticket)
     }
 
     /// The target UE wants to see a cookie before it signs: the same try again, with it.
@@ -253,12 +255,13 @@ impl StoringKd {
 
     /// The new KD is durable: the complete may go.
     pub(super) fn on_stored(self, link: &mut Common, local: &mut Local) -> Next {
-        AwaitingAccept::new(self.setup, self.active, self.kd, true, link, local)
+        AwaitingAccept::enter(self.setup, self.active, self.kd, true, link, local)
     }
 }
 
 impl AwaitingAccept {
-    fn new(
+    /// Begins with the complete.
+    fn enter(
         setup: Setup,
         active: Active,
         kd: KdId,

@@ -63,6 +63,7 @@ pub(super) enum State {
 
 /// What becomes of a state.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "it is moved once, and a box would allocate for every message")]
 pub(super) enum Next {
     /// The link goes on in this state.
     To(State),

@@ -62,7 +62,7 @@ pub(super) struct Local {
     /// The secret of cookies.
     pub(super) cookies: Secret256,
     /// Session keys that were proven: none is used twice, whatever the nonces.
-    sessions: VecDeque<Fingerprint>,
+    pub(super) sessions: VecDeque<Fingerprint>,
     /// Answers to unproven UEs in this period.
     answers: u32,
     answers_since: Option<UtcTime>,
@@ -235,7 +235,7 @@ impl Local {
         if ended {
             (self.answers_since, self.answers) = (Some(self.now), 0);
         }
-        self.answers += 1;
+        self.answers = self.answers.saturating_add(1);
         self.answers <= self.config.answers
     }
 

@@ -372,7 +372,7 @@ impl LinkManager {
         if self.half_open_answered(ticket, answer) {
             return;
         }
-        let Some(index) = self.links.iter().position(|link| link.state.asked(ticket)) else { return };
+        let Some(index) = self.links.iter().position(|link| link.state.has_asked(ticket)) else { return };
         self.with(index, |state, link, local| match state {
             State::AwaitingSecurityMode(state) => (state.on_answer(link, local, answer), ()),
             State::Up(up) => (up.on_answer(link, local, answer).into(), ()),
@@ -393,10 +393,10 @@ impl State {
     }
 
     /// Whether the outside was asked under this ticket.
-    fn asked(&self, ticket: Ticket) -> bool {
+    fn has_asked(&self, ticket: Ticket) -> bool {
         match self {
-            Self::AwaitingSecurityMode(state) => state.asked(ticket),
-            Self::Up(up) => up.asked(ticket),
+            Self::AwaitingSecurityMode(state) => state.has_asked(ticket),
+            Self::Up(up) => up.has_asked(ticket),
             _ => false,
         }
     }

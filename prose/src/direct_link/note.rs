@@ -154,7 +154,7 @@ pub enum Note {
         /// What the machine thought of it.
         why: &'static str,
     },
-    /// UE_2 refused a request, or UE_1 a command.
+    /// The target UE refused a request, or the initiating UE a command.
     Disagreed {
         /// The peer.
         peer: Layer2Id,

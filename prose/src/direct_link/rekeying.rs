@@ -13,7 +13,9 @@ use super::key_establishment::{Heard, Refusal, Step};
 use super::link::Common;
 use super::local::Local;
 use super::note::{Cause, Note, PduError};
-use super::request::{CommandError, Commanded, METHOD_TURNS, Request, user_plane_policy, wire_capabilities};
+use super::request::{
+    CommandError, METHOD_TURNS, ProvenCommand, Request, user_plane_policy, wire_capabilities,
+};
 use super::session::{Exchange, Session, Up};
 use super::target::Target;
 use super::target_rekeying::TargetRekeying;
@@ -30,7 +32,7 @@ pub(super) struct Rekeying {
     pub(super) request: Request,
     tries: u8,
     /// A question to the outside that is open.
-    pub(super) asked: Option<Ticket>,
+    pub(super) question: Option<Ticket>,
     pub(super) deadline: UtcTime,
 }
 
@@ -86,8 +88,8 @@ impl Up {
             Ok(commanded) => {
                 up.session.heard_at = local.now;
                 match commanded {
-                    Commanded::Known(active, kd) => up.take_over(link, local, active, (kd, false)),
-                    Commanded::New(active, record) => {
+                    ProvenCommand::Known(active, kd) => up.take_over(link, local, active, (kd, false)),
+                    ProvenCommand::New(active, record) => {
                         up.exchange = rekeying.store(local, active, *record);
                     }
                 }
@@ -207,10 +209,10 @@ impl Up {
     }
 
     /// Whether the outside was asked under this ticket.
-    pub(super) fn asked(&self, ticket: Ticket) -> bool {
+    pub(super) fn has_asked(&self, ticket: Ticket) -> bool {
         match &self.exchange {
-            Exchange::Rekeying(state) => state.asked == Some(ticket),
-            Exchange::TargetRekeying(target) => target.state.asked(ticket),
+            Exchange::Rekeying(state) => state.question == Some(ticket),
+            Exchange::TargetRekeying(target) => target.state.has_asked(ticket),
             _ => false,
         }
     }
@@ -226,13 +228,13 @@ impl Up {
         let mut up = Self { session, exchange: Exchange::Idle };
         match exchange {
             Exchange::Rekeying(mut state) => {
-                state.asked = None;
+                state.question = None;
                 state.step(&mut up.session, link, local, Heard::Answer(answer));
                 up.exchange = Exchange::Rekeying(state);
             }
             Exchange::TargetRekeying(mut target) => match &mut target.state {
                 Target::Establishing(state) => {
-                    state.asked = None;
+                    state.question = None;
                     let step = state.step(local, &link.identity, Heard::Answer(answer));
                     up.follow(link, local, target, step);
                 }
@@ -302,7 +304,7 @@ fn request(
     request.sent(frame::message(local.config.profile, link.sequence.wrapping_add(1), body));
     let deadline = local.now.plus_millis(request.patience(local));
     session.send(link, local, body);
-    Exchange::Rekeying(Rekeying { request, tries, asked: None, deadline })
+    Exchange::Rekeying(Rekeying { request, tries, question: None, deadline })
 }
 
 impl Rekeying {
@@ -337,7 +339,7 @@ impl Rekeying {
             }
             Ok(Step::Ask(question)) => {
                 let (ticket, remote) = (local.new_ticket(), link.identity.clone());
-                self.asked = Some(ticket);
+                self.question = Some(ticket);
                 return local.push(Output::Ask { ticket, method, remote, question });
             }
             Err(refusal) => return session.refuse_authentication(link, local, &refusal),

@@ -55,7 +55,7 @@ struct Agreement {
 
 /// A command that fits, and is proven.
 #[derive(Debug)]
-pub(super) enum Commanded {
+pub(super) enum ProvenCommand {
     /// Under a KD that is durable.
     Known(Active, KdId),
     /// Under a KD that was agreed on in this exchange.
@@ -215,7 +215,7 @@ impl Request {
         header: OneToOneRepr,
         octets: &mut [u8],
         clashes: bool,
-    ) -> Result<Commanded, CommandError> {
+    ) -> Result<ProvenCommand, CommandError> {
         let end = octets.len().checked_sub(MAC_I_LEN).filter(|end| *end >= HEADER_LEN);
         let message = octets.get(HEADER_LEN..end.unwrap_or(0)).ok_or(PduRefusal::TooShort)?;
         let parsed = parse(local.config.profile, message).map_err(|error| CommandError::Pdu(error.into()))?;
@@ -242,8 +242,8 @@ impl Request {
         local.meter(link.remote, false, MessageType::SecurityModeCommand, [l3_octets, octets.len()]);
         let agreed = self.agreement.as_mut().and_then(|agreement| agreement.agreed.take());
         Ok(match agreed.filter(|_| kd_id_msb.is_some()) {
-            Some(kd) => Commanded::New(active, Box::new(local.record(kd_id, kd, link.identity.clone()))),
-            None => Commanded::Known(active, kd_id),
+            Some(kd) => ProvenCommand::New(active, Box::new(local.record(kd_id, kd, link.identity.clone()))),
+            None => ProvenCommand::Known(active, kd_id),
         })
     }
 

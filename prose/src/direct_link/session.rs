@@ -213,7 +213,8 @@ impl Up {
                 self.rekeying_refused(link, local, Cause::from_value(cause)).into()
             }
             Body::RekeyingRequest(request) if current => {
-                self.on_rekeying_request(link, local, &request, message.octets).into()
+                let asked = (message.repr.sequence, message.octets);
+                self.on_rekeying_request(link, local, &request, asked).into()
             }
             Body::Authentication { phase, content, .. } if current => match phase {
                 AuthenticationPhase::Reject => {

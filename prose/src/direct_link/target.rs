@@ -43,7 +43,7 @@ pub(super) struct Establishing {
     /// The request, which both ends authenticate.
     pub(super) request: Vec<u8>,
     /// A question to the outside that is open.
-    pub(super) asked: Option<Ticket>,
+    pub(super) question: Option<Ticket>,
 }
 
 /// The command is sent.
@@ -125,8 +125,8 @@ impl Target {
     }
 
     /// Whether the outside was asked under this ticket.
-    pub(super) fn asked(&self, ticket: Ticket) -> bool {
-        matches!(self, Self::Establishing(state) if state.asked == Some(ticket))
+    pub(super) fn has_asked(&self, ticket: Ticket) -> bool {
+        matches!(self, Self::Establishing(state) if state.question == Some(ticket))
     }
 }
 
@@ -136,7 +136,7 @@ impl Establishing {
         let seed = local.draw()?;
         let method = local.methods.iter().find(|method| method.understands(info))?;
         let (steps, method) = (method.answer(info, seed)?, method.method());
-        Some(Self { steps, method, request: request.to_vec(), asked: None })
+        Some(Self { steps, method, request: request.to_vec(), question: None })
     }
 
     /// Takes a step.
@@ -152,7 +152,7 @@ impl Establishing {
     /// Asks the outside.
     pub(super) fn ask(&mut self, local: &mut Local, remote: &Identity, question: Vec<u8>) {
         let ticket = local.new_ticket();
-        self.asked = Some(ticket);
+        self.question = Some(ticket);
         let remote = remote.clone();
         local.push(Output::Ask { ticket, method: self.method, remote, question });
     }

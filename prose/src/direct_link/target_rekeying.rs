@@ -21,6 +21,8 @@ use sidelink_wire::pdcp::OneToOneRepr;
 #[derive(Debug)]
 pub(super) struct TargetRekeying {
     pub(super) offer: Offer,
+    /// Sequence number of the request: an older one, which was held up on the way, does not replace it.
+    sequence: u16,
     pub(super) state: Target,
     tries: u8,
     pub(super) deadline: UtcTime,
@@ -33,7 +35,7 @@ impl Up {
         link: &mut Common,
         local: &mut Local,
         request: &RekeyingRequest<'_>,
-        message: &[u8],
+        (sequence, message): (u16, &[u8]),
     ) -> Self {
         match &self.exchange {
             // Glare: the request of the lower layer-2 identity wins.
@@ -45,6 +47,7 @@ impl Up {
             Exchange::AwaitingResponse(_) => self = self.rekeying_done(link, local),
             Exchange::TargetRekeying(TargetRekeying { state: Target::StoringKd(_), .. }) => return self,
             Exchange::TargetRekeying(target) if target.offer.nonce_1 == request.nonce => return self,
+            Exchange::TargetRekeying(target) if !local.is_newer(sequence, target.sequence) => return self,
             Exchange::TargetRekeying(_) => {}
             // Glare lost, or identifiers, which can wait.
             Exchange::Rekeying(_) | Exchange::UpdateRequested(_) | Exchange::UpdateAccepted(_) => {
@@ -60,7 +63,7 @@ impl Up {
         let stated = local.stated(capabilities);
         let offer = Offer { nonce_1: request.nonce, msb: request.kd_sess_msb, capabilities, stated };
         let asks_new = request.re_auth.is_some_and(|flag| flag != 0);
-        self.answer_rekeying(link, local, offer, (request.key_info, asks_new), message);
+        self.answer_rekeying(link, local, (offer, sequence), (request.key_info, asks_new), message);
         self
     }
 
@@ -68,12 +71,12 @@ impl Up {
         &mut self,
         link: &mut Common,
         local: &mut Local,
-        offer: Offer,
+        asked: (Offer, u16),
         (info, asks_new): (Option<&[u8]>, bool),
         message: &[u8],
     ) {
         if asks_new {
-            if !self.establish(link, local, offer, info, message) {
+            if !self.establish(link, local, asked, info, message) {
                 self.session.refuse_rekeying(link, local, Cause::AuthenticationFailure);
             }
             return;
@@ -83,11 +86,11 @@ impl Up {
         let Some(record) = record else {
             return self.session.refuse_rekeying(link, local, Cause::AuthenticationFailure);
         };
-        if local.wants_new_kd(&record) && self.establish(link, local, offer, info, message) {
+        if local.wants_new_kd(&record) && self.establish(link, local, asked, info, message) {
             return;
         }
         let peer = link.remote;
-        match local.propose(local.terms(Some(self.in_use())), offer, &record.kd) {
+        match local.propose(local.terms(Some(self.in_use())), asked.0, &record.kd) {
             Err(Some(disagreement)) => {
                 local.note(Note::Disagreed { peer, disagreement });
                 self.session.refuse_rekeying(link, local, Cause::from(&disagreement));
@@ -98,7 +101,7 @@ impl Up {
             Ok(proposal) => {
                 let (kd, sequence) = (KdInUse::Known(record.id), link.next_sequence());
                 if let Some(command) = AwaitingComplete::new(local, proposal, kd, sequence) {
-                    self.await_complete(link, local, offer, command);
+                    self.await_complete(link, local, asked, command);
                 }
             }
         }
@@ -109,13 +112,14 @@ impl Up {
         &mut self,
         link: &Common,
         local: &mut Local,
-        offer: Offer,
+        (offer, sequence): (Offer, u16),
         (state, pdu): (AwaitingComplete, Vec<u8>),
     ) {
         state.transmit(local, [link.local, link.remote], pdu);
         let (state, deadline) =
             (Target::AwaitingComplete(state), local.now.plus_millis(local.config.t4111()));
-        self.exchange = Exchange::TargetRekeying(TargetRekeying { offer, state, tries: 1, deadline });
+        self.exchange =
+            Exchange::TargetRekeying(TargetRekeying { offer, sequence, state, tries: 1, deadline });
     }
 
     /// Agrees on a new KD. True when a method took care of it.
@@ -123,7 +127,7 @@ impl Up {
         &mut self,
         link: &mut Common,
         local: &mut Local,
-        offer: Offer,
+        (offer, sequence): (Offer, u16),
         info: Option<&[u8]>,
         message: &[u8],
     ) -> bool {
@@ -136,7 +140,7 @@ impl Up {
         self.follow(
             link,
             local,
-            TargetRekeying { offer, state: Target::Establishing(state), tries, deadline },
+            TargetRekeying { offer, sequence, state: Target::Establishing(state), tries, deadline },
             Ok(step),
         );
         true
@@ -175,10 +179,10 @@ impl Up {
         target: TargetRekeying,
         kd: super::key_establishment::AgreedKd,
     ) {
-        let (offer, in_use) = (target.offer, Some(self.in_use()));
+        let (offer, sequence, in_use) = (target.offer, target.sequence, Some(self.in_use()));
         self.exchange = Exchange::TargetRekeying(target);
         if let Some(command) = local.command_under_new(link.remote, &link.identity, offer, kd, in_use) {
-            self.await_complete(link, local, offer, command);
+            self.await_complete(link, local, (offer, sequence), command);
         }
     }
 
@@ -262,6 +266,12 @@ impl TargetRekeying {
 }
 
 impl Local {
+    /// Whether one sequence number of messages comes after another. NR counts in one octet.
+    const fn is_newer(&self, sequence: u16, than: u16) -> bool {
+        let ahead = sequence.wrapping_sub(than);
+        if self.is_nr() { ahead & 0xff != 0 && ahead & 0xff < 0x80 } else { ahead != 0 && ahead < 0x8000 }
+    }
+
     /// Whether the target UE wants a new KD by itself, without the Re-auth flag.
     fn wants_new_kd(&self, record: &KdRecord) -> bool {
         match self.config.new_kd {

@@ -1,6 +1,7 @@
 mod attacks;
 mod authentication;
 mod chaos;
+mod ends;
 mod establishment;
 mod floods;
 mod identifiers;

@@ -117,7 +117,7 @@ fn a_network_that_refuses_ends_the_exchange() {
         let before = up.up(0, 1);
         up.ues[refuses].outside = Outside::Refuses;
         up.rekey(0, 1, true).unwrap();
-        up.run(5000);
+        up.run(4 * PERIOD);
         assert!(up.agreed(0, 1));
         assert_eq!(up.up(0, 1), before);
         let given_up = |ue: &super::rig::Ue| {
@@ -148,6 +148,24 @@ fn a_network_that_is_silent_is_not_waited_for() {
             air.drain(silent);
         }
         assert_eq!(air.log.len(), sent);
+    }
+}
+
+/// An answer is for the question that it answers: that of an earlier try does not serve the next.
+#[test]
+fn an_answer_is_for_its_question() {
+    let mut air = air([Outside::Answers, Outside::Silent]);
+    air.connect(0, 1);
+    while air.ues[1].asked.len() < 2 {
+        air.run(PERIOD);
+    }
+    let now = air.time(1);
+    for (which, sent) in [(0, 0), (1, 1)] {
+        let ticket = air.ues[1].asked[which];
+        let answered = Input::Answered { now, ticket, answer: Some(&[0x55; 32]) };
+        air.ues[1].manager.handle_input(answered).unwrap();
+        air.drain(1);
+        assert_eq!(air.log.iter().filter(|f| f.message() == Some(0xe0)).count(), sent);
     }
 }
 

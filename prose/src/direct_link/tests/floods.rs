@@ -118,6 +118,7 @@ pub(super) fn a_repeated_signature_holds_no_try() {
 /// 10^5 requests of every kind, from as many sources, in 100 s of air: what the manager holds does not grow, whether or
 /// not its outputs are polled, and the time of one does not either.
 #[test]
+#[expect(clippy::disallowed_methods, reason = "it measures what a request costs")]
 fn a_hundred_thousand_requests_leave_nothing_behind() {
     for polled in [true, false] {
         let requests = [heard(false), heard(true), b"\x40\0\0\0\0\x01\0\x01".to_vec()];

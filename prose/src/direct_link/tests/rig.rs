@@ -310,6 +310,11 @@ impl Air {
         self.flying.extend(through);
     }
 
+    /// Forgets what was sent: the UEs have forgotten it too.
+    pub(super) fn forget_counts(&mut self) {
+        self.counts.clear();
+    }
+
     /// Puts a PDU on the air that no UE sent.
     pub(super) fn inject(&mut self, from: Layer2Id, to: usize, lcid: Lcid, octets: Vec<u8>) {
         let peer = self.ues[to].config.source;
