@@ -1,4 +1,5 @@
 //! A right to send is in one place, with the counters that were used under it.
+#![allow(clippy::disallowed_methods)]
 
 use sidelink_flowgraphs::Sample;
 use sidelink_flowgraphs::scenario::{Generator, Scenario, Secrets};
