@@ -378,7 +378,7 @@ fn a_set_up_with_a_forgery() {
     assert!(states > 3000, "{states}");
 }
 
-/// All of it together: `cargo test --release -p sidelink-mac --test link_model -- --ignored`.
+/// All of it together: `cargo test --release -p sidelink-prose --test link_model -- --ignored`.
 #[test]
 #[ignore = "minutes"]
 fn a_set_up_with_everything() {
