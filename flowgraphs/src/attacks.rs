@@ -2,11 +2,13 @@
 //!
 //! ```text
 //! injector.rs  hears every block and sends whatever its plot says
+//! link.rs      attacks on the set-up of links
 //! replayer.rs  says again what it heard
 //! ```
 
 mod injector;
+pub(crate) mod link;
 mod replayer;
 
-pub use injector::{Means, Outlaw, Plot, Saying};
+pub use injector::{Attack, AttackContext, Attacker, Injection};
 pub use replayer::Replayer;

@@ -187,7 +187,7 @@ impl Observer<Ue> for Panel {
                     Ok(())
                 }
                 Command::ResetStages => {
-                    ue.budget().reset();
+                    ue.latency_stats().reset();
                     Ok(())
                 }
             };
@@ -233,11 +233,11 @@ impl Status {
             late_errands: ue.layer2().late_errands(),
             stages_us: Stage::ALL
                 .iter()
-                .map(|stage| (stage.as_str(), ue.budget().microseconds(*stage)))
+                .map(|stage| (stage.as_str(), ue.latency_stats().microseconds(*stage)))
                 .collect(),
             stages_sum_us: Stage::ALL
                 .iter()
-                .map(|stage| (stage.as_str(), ue.budget().sum_microseconds(*stage)))
+                .map(|stage| (stage.as_str(), ue.latency_stats().sum_microseconds(*stage)))
                 .collect(),
         }
     }

@@ -1,7 +1,19 @@
 //! Exercises: UEs and attackers in one scene, and what they cost.
 //!
 //! ```text
+//! cases.rs       the named scenarios
+//! setup.rs       one of them, set up and run
+//! log.rs         what each UE did, subframe by subframe
+//! metrics.rs     what it cost: a run as numbers                           metrics/
+//! diagram.rs     its messages as a drawing
+//! output.rs      tables, CSV and JSON of metrics
 //! link_event.rs  what happens to links, in words that need no key; credentials for exercises
 //! ```
 
+pub(crate) mod cases;
+pub(crate) mod diagram;
 pub mod link_event;
+pub(crate) mod log;
+pub(crate) mod metrics;
+pub(crate) mod output;
+pub(crate) mod setup;

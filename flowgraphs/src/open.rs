@@ -63,7 +63,7 @@ pub struct PdcpReport<'a> {
     /// The header; none where it makes no sense.
     pub header: Option<Header>,
     /// What became of it.
-    pub result: Judgement,
+    pub result: Verdict,
     /// The PGK that opened it.
     pub pgk_id: Option<u8>,
     /// Name of the group in the store.
@@ -88,14 +88,14 @@ impl PdcpReport<'_> {
 
 /// What became of a PDU or message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Judgement {
+pub enum Verdict {
     /// By the keys.
     Of(Outcome),
     /// Nobody gave keys.
     NoKeys,
 }
 
-impl Judgement {
+impl Verdict {
     /// The word that reports use.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -113,7 +113,7 @@ impl Judgement {
     }
 }
 
-impl fmt::Display for Judgement {
+impl fmt::Display for Verdict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
     }
@@ -123,7 +123,7 @@ impl fmt::Display for Judgement {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DiscoveryReport {
     /// What became of it.
-    pub result: Judgement,
+    pub result: Verdict,
     /// Name of the entry whose key fits.
     pub name: Option<String>,
     /// The octet of the message type.
@@ -213,7 +213,7 @@ impl Opener {
                     address,
                     lcid,
                     header: Header::parse(address, sdu).ok(),
-                    result: Judgement::NoKeys,
+                    result: Verdict::NoKeys,
                     pgk_id: None,
                     group: known.map(|g| g.name.clone()),
                     sender: sender.map(|m| m.ue.clone()),
@@ -223,7 +223,7 @@ impl Opener {
                 if let Some(pdcp) = pdcp {
                     match pdcp.receive(now.counter(), source, address, lcid, sdu) {
                         Ok(delivered) => {
-                            report.result = Judgement::Of(match delivered.assurance {
+                            report.result = Verdict::Of(match delivered.assurance {
                                 Assurance::Verified => Outcome::Verified,
                                 Assurance::Deciphered => Outcome::Deciphered,
                                 Assurance::Unprotected => Outcome::Unprotected,
@@ -232,7 +232,7 @@ impl Opener {
                             report.data = Some(delivered.data);
                             return emit(Opened::Pdcp(report));
                         }
-                        Err(error) => report.result = Judgement::Of(error.outcome()),
+                        Err(error) => report.result = Verdict::Of(error.outcome()),
                     }
                 } else if report.header.is_some_and(|header| header.count().identity() == 0) {
                     report.data = sdu.get(HEADER_LEN..);

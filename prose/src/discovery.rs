@@ -19,16 +19,16 @@ use sidelink_wire::pc5_discovery::{LEN, MessageType, Packet};
 
 pub mod agent;
 mod announcer;
+mod code_table;
 mod model_b;
 mod monitor;
-mod seen;
-mod tabled;
+mod sightings;
 
 pub use announcer::{Announcer, AnnouncerKey};
+pub use code_table::Job;
 pub use model_b::{Answering, Asking, Discoveree, DiscovereeConfig, Discoverer};
 pub use monitor::{Discovered, Dropped, Finding, Follow, Monitor, MonitorConfig};
-pub use seen::Who;
-pub use tabled::Job;
+pub use sightings::Subject;
 
 /// What two clocks say of one discovery slot: the air clock of its first subframe, and the ProSe clock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -34,7 +34,7 @@ pub use config::{AirConfig, Every, Interference, Pace, PathLoss, PortConfig, Unk
 
 use super::{Radio, RadioError};
 use crate::text::TextError;
-use medium::{Medium, MediumError, State, Word};
+use medium::{Cell, Medium, MediumError, State};
 use memory::Space;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -183,9 +183,9 @@ impl Air {
         match fault {
             Fault::Kill => self.medium.set_state(slot, State::Dropped),
             Fault::ClockJump { by } => {
-                self.medium.word(slot, Word::Jump).fetch_add(by as u64, AcqRel);
+                self.medium.word(slot, Cell::Jump).fetch_add(by as u64, AcqRel);
             }
-            Fault::Overflow { samples } => self.medium.word(slot, Word::Overflow).store(samples, Release),
+            Fault::Overflow { samples } => self.medium.word(slot, Cell::Overflow).store(samples, Release),
         }
         true
     }

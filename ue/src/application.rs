@@ -51,7 +51,7 @@ impl Application for Nobody {
 }
 
 /// Sends the same kind of data every so often.
-pub struct Talker {
+pub struct TestTraffic {
     address: Address,
     lcid: Lcid,
     /// Subframes between two.
@@ -66,7 +66,7 @@ pub struct Talker {
     refused: u64,
 }
 
-impl Talker {
+impl TestTraffic {
     /// `text` with the number of the message behind it, padded to `octets`, every `interval` subframes, `count` times.
     pub fn new(address: Address, lcid: Lcid, interval: u64, count: u64, text: &str, octets: usize) -> Self {
         let (data, text) = (Vec::with_capacity(octets.max(text.len() + 24)), text.to_owned());
@@ -90,7 +90,7 @@ impl Talker {
     }
 }
 
-impl Application for Talker {
+impl Application for TestTraffic {
     fn work(&mut self, now: Moment, send: &mut Send<'_>) {
         use std::io::Write;
         let next = *self.next.get_or_insert(now.t + self.interval);

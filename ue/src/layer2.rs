@@ -1,6 +1,6 @@
-//! The engine of layer 2 with its errands and its names: blocks and opportunities in; blocks, and what happened, out.
+//! The engine of layer 2 with its jobs and its names: blocks and opportunities in; blocks, and what happened, out.
 
-use super::errands::{Done, Errand, Errands};
+use super::jobs::{Job, JobResult, Jobs};
 use super::link_bearers::LinkBearers;
 use super::links::{Links, Wish};
 use super::refused::Refused;
@@ -10,7 +10,7 @@ use sidelink_mac::mux::Address;
 use sidelink_mac::pdcp::Header;
 use sidelink_prose::direct_link::{Metered, Pdu, State};
 use sidelink_prose::discovery::agent::{self, Agent, Origin};
-use sidelink_prose::discovery::{AirTime, Discovered, Who};
+use sidelink_prose::discovery::{AirTime, Discovered, Subject};
 use sidelink_security::counter::reserve::StreamId;
 use sidelink_security::counter::{UtcCounter, UtcTime};
 use sidelink_security::outcome::{Counters, Outcome};
@@ -114,7 +114,7 @@ pub type Tell<'a> = dyn FnMut(Happening<'_>) + 'a;
 #[derive(Debug, Default)]
 pub struct Names {
     /// Followed identities.
-    pub who: HashMap<Who, String>,
+    pub who: HashMap<Subject, String>,
     /// Announcers, discoverers and the discoveree, by their places.
     pub origin: HashMap<Origin, String>,
     /// Groups that it can send to.
@@ -127,7 +127,7 @@ pub struct Names {
 pub struct Layer2 {
     engine: Engine,
     agent: Agent,
-    errands: Errands,
+    jobs: Jobs,
     names: Names,
     now: AirTime,
     t: u64,
@@ -142,14 +142,14 @@ pub struct Layer2 {
 
 impl Layer2 {
     /// With an engine and an agent that know their keys.
-    pub fn new((engine, agent): (Engine, Agent), names: Names, errands: Errands) -> Self {
+    pub fn new((engine, agent): (Engine, Agent), names: Names, jobs: Jobs) -> Self {
         let messages =
             names.origin.keys().filter(|o| !matches!(o, Origin::Discoveree | Origin::Clock)).count();
         let now = AirTime::at(UtcTime::from_millis(0));
         Self {
             engine,
             agent,
-            errands,
+            jobs,
             names,
             now,
             t: 0,
@@ -191,32 +191,34 @@ impl Layer2 {
         *self.engine.counters() + *self.agent.counters()
     }
 
-    /// Subframes in which an errand was late.
+    /// Subframes in which a job was late.
     pub fn late_errands(&self) -> u64 {
-        self.errands.late()
+        self.jobs.late()
     }
 
     /// Subframe `t` begins at `utc`. What `prose_clock` says of UTC is the same unless told.
     pub fn begin(&mut self, t: u64, utc: UtcTime, tell: &mut Tell<'_>) {
         self.t = t;
         self.now = AirTime { slot: utc, prose_clock: UtcCounter::new(utc.counter().value()) };
-        while let Some(done) = self.errands.take(t) {
+        while let Some(done) = self.jobs.take(t) {
             let now = self.now;
             let done = match (done, &mut self.links) {
-                (Done::Granted(granted), Some(links)) if self.link_streams.contains(&granted.stream()) => {
+                (JobResult::Granted(granted), Some(links))
+                    if self.link_streams.contains(&granted.stream()) =>
+                {
                     links.granted(utc, granted);
                     continue;
                 }
-                (Done::Failed(stream, why), Some(links)) if self.link_streams.contains(&stream) => {
+                (JobResult::Failed(stream, why), Some(links)) if self.link_streams.contains(&stream) => {
                     tell(Happening::Trouble(&why));
                     links.reservation_failed(utc, stream);
                     continue;
                 }
-                (Done::KeysStored(ticket), Some(links)) => {
+                (JobResult::KeysStored(ticket), Some(links)) => {
                     links.stored(utc, ticket, true);
                     continue;
                 }
-                (Done::KeysFailed(ticket, why), Some(links)) => {
+                (JobResult::KeysFailed(ticket, why), Some(links)) => {
                     tell(Happening::Trouble(&why));
                     links.stored(utc, ticket, false);
                     continue;
@@ -224,12 +226,12 @@ impl Layer2 {
                 (done, _) => done,
             };
             match done {
-                Done::KeysStored(_) | Done::KeysFailed(..) => {}
-                Done::Granted(granted) if self.agent.reserves(granted.stream()) => {
+                JobResult::KeysStored(_) | JobResult::KeysFailed(..) => {}
+                JobResult::Granted(granted) if self.agent.reserves(granted.stream()) => {
                     self.discover(agent::Input::Granted { now, granted }, tell);
                 }
-                Done::Granted(granted) => self.input(Input::Granted(granted), tell),
-                Done::Failed(stream, why) => {
+                JobResult::Granted(granted) => self.input(Input::Granted(granted), tell),
+                JobResult::Failed(stream, why) => {
                     tell(Happening::Trouble(&why));
                     if self.agent.reserves(stream) {
                         self.discover(agent::Input::ReservationFailed { now, stream }, tell);
@@ -237,7 +239,7 @@ impl Layer2 {
                         self.input(Input::ReservationFailed(stream), tell);
                     }
                 }
-                Done::Table(job) => _ = self.discover(agent::Input::Table { now, job }, tell),
+                JobResult::Table(job) => _ = self.discover(agent::Input::Table { now, job }, tell),
             }
         }
         if t.is_multiple_of(10) {
@@ -285,13 +287,13 @@ impl Layer2 {
                     if !self.link_streams.contains(&stream) {
                         self.link_streams.push(stream);
                     }
-                    if self.errands.begin(self.t, Errand::Reserve(reservation)).is_some() {
+                    if self.jobs.begin(self.t, Job::Reserve(reservation)).is_some() {
                         links.reservation_failed(utc, stream);
                     }
                 }
                 Wish::Store(ticket, changes) => {
                     writes += 1;
-                    if self.errands.begin(self.t, Errand::Keys(ticket, changes)).is_some() {
+                    if self.jobs.begin(self.t, Job::Keys(ticket, changes)).is_some() {
                         links.stored(utc, ticket, false);
                     }
                 }
@@ -415,7 +417,7 @@ impl Layer2 {
                 }
                 Output::Reserve(reservation) => {
                     let stream = reservation.stream();
-                    if self.errands.begin(self.t, Errand::Reserve(reservation)).is_some() {
+                    if self.jobs.begin(self.t, Job::Reserve(reservation)).is_some() {
                         // asked for again when there is room
                         let _ = self.engine.handle_input(Input::ReservationFailed(stream));
                     }
@@ -458,14 +460,14 @@ impl Layer2 {
                 }
                 agent::Output::Reserve(reservation) => {
                     let stream = reservation.stream();
-                    if self.errands.begin(self.t, Errand::Reserve(reservation)).is_some() {
+                    if self.jobs.begin(self.t, Job::Reserve(reservation)).is_some() {
                         // asked for again when there is room
                         self.agent.handle_input(agent::Input::ReservationFailed { now: self.now, stream });
                     }
                 }
                 agent::Output::Build(job) => {
-                    if let Some(Errand::Build(job)) = self.errands.begin(self.t, Errand::Build(job)) {
-                        tell(Happening::Trouble("too many errands: a table of codes is late"));
+                    if let Some(Job::Build(job)) = self.jobs.begin(self.t, Job::Build(job)) {
+                        tell(Happening::Trouble("too many jobs: a table of codes is late"));
                         self.agent.handle_input(agent::Input::Table { now: self.now, job });
                     }
                 }

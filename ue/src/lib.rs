@@ -19,15 +19,15 @@
 //! mapping.rs      MAC <-> PHY: the only place that names both                                               mapping/
 //! provision.rs    a key store into the layer 2 of one UE
 //! error.rs        why a UE cannot be put together
-//! layer2.rs       the engine with its errands and names
-//! errands.rs      durable counters and tables, beside the sample path
+//! layer2.rs       the engine with its jobs and names
+//! jobs.rs         durable counters and tables, beside the sample path
 //! links.rs        one-to-one links: set-up, re-keying, what they send and store
 //! link_status.rs  what became of each link
 //! planner.rs      what is sent in which subframe                                                          planner/
 //! application.rs  who uses a UE: traffic, IP, people
 //! ip.rs           IP packets over a group: TUN or UDP
 //! transfer.rs     a file over IP, repeated until it is whole
-//! budget.rs       how long each stage took
+//! latency_stats.rs  how long each stage took
 //! silence.rs      when a UE cannot send, and since when
 //! refused.rs      why it does not do what it is asked
 //! run.rs          threads between a radio and a UE
@@ -38,14 +38,14 @@
 // A UE runs in threads, by the clock of a radio, and measures what it takes (ARCHITECTURE.md).
 #![allow(clippy::disallowed_methods)]
 
+pub mod air_rng;
 mod application;
-mod budget;
-pub mod chance;
 pub mod clock;
-mod errands;
 mod error;
 mod framer;
 mod ip;
+mod jobs;
+mod latency_stats;
 mod layer2;
 mod link_bearers;
 mod link_status;
@@ -65,12 +65,12 @@ mod transfer;
 
 pub use sidelink_radio::Sample;
 
-pub use application::{Application, Moment, Outgoing, Send, Talker};
-pub use budget::{Budget, Stage};
-pub use errands::{Errands, KdStore, NoStore};
+pub use application::{Application, Moment, Outgoing, Send, TestTraffic};
 pub use error::BuildError;
 pub use framer::{Continuity, Framer};
 pub use ip::{Ip, IpConfig};
+pub use jobs::{Jobs, KdStore, NoStore};
+pub use latency_stats::{LatencyStats, Stage};
 pub use layer2::{Happening, Layer2, Names, Tell, Waiting};
 pub use link_status::LinkStatus;
 pub use links::{LinkAction, Links, Peer};
@@ -88,7 +88,7 @@ use notch::Notch;
 use silence::{Lateness, Silence};
 use timing::SEARCH_MARGIN;
 
-use crate::chance::{Chance, UeChance};
+use crate::air_rng::{AirRng, UeRngs};
 use clock::Clock;
 use mapping::transmit::{Content, Modulator, Transmission};
 use sidelink_radio::{self as radio, Anchor, RadioError};
@@ -130,7 +130,7 @@ pub struct Parts {
     /// Subframes of searching before it is a reference of its own.
     pub patience: u64,
     /// Draws resources, nonces, identities.
-    pub chance: UeChance,
+    pub air_rng: UeRngs,
 }
 
 /// What was counted.
@@ -181,9 +181,9 @@ pub struct Ue {
     sync: Sync,
     layer2: Layer2,
     planner: Planner,
-    front_end: Modulator,
+    modulator: Modulator,
     applications: Vec<Box<dyn Application>>,
-    rng: Chance,
+    rng: AirRng,
     lead: u64,
     transmit_advance: i64,
     gain: f32,
@@ -208,7 +208,7 @@ pub struct Ue {
     burst: Vec<Sample>,
     totals: Totals,
     duration: u64,
-    budget: Budget,
+    latency_stats: LatencyStats,
     listener: Option<Listener>,
     on_air: Option<OnAir>,
 }
@@ -220,7 +220,7 @@ impl Ue {
         let mode = parts.receiver.mode;
         let n = numerology.subframe_samples();
         let stretch = (parts.sync.period as usize + SEARCH_MARGIN) * n;
-        let UeChance { timing: mut rng, planner: chance } = parts.chance;
+        let UeRngs { timing: mut rng, planner: air_rng } = parts.air_rng;
         let prefixes = parts.communication.iter().flat_map(|c| [c.control_cp, c.data_cp]);
         let prefixes: Vec<_> =
             prefixes.chain(parts.discovery.iter().map(|d| d.cp)).chain([numerology.cp()]).collect();
@@ -255,9 +255,9 @@ impl Ue {
                 discovery,
                 communication,
                 parts.mode4,
-                chance,
+                air_rng,
             ),
-            front_end: Modulator::new(numerology, mode, &prefixes),
+            modulator: Modulator::new(numerology, mode, &prefixes),
             applications: parts.applications,
             rng,
             lead: parts.lead.max(2),
@@ -276,7 +276,7 @@ impl Ue {
             burst: vec![Sample::default(); n],
             totals: Totals::default(),
             duration: u64::MAX,
-            budget: Budget::new(),
+            latency_stats: LatencyStats::new(),
             listener: None,
             on_air: None,
         }
@@ -323,8 +323,8 @@ impl Ue {
     }
 
     /// How long the stages took.
-    pub fn budget(&mut self) -> &mut Budget {
-        &mut self.budget
+    pub fn latency_stats(&mut self) -> &mut LatencyStats {
+        &mut self.latency_stats
     }
 
     /// Its time, once it has one.
@@ -450,7 +450,7 @@ impl Ue {
         behind: u64,
         radio: &mut dyn radio::Transmit,
     ) -> Result<(), RadioError> {
-        self.budget.begin();
+        self.latency_stats.begin();
         let Self { layer2, applications, .. } = self;
         let utc = utc(self.clock.as_ref(), t);
         let mut tell = |happening: Happening<'_>| {
@@ -471,16 +471,16 @@ impl Ue {
             self.receive(t, start, lost == 0);
         }
         self.totals.subframes += 1;
-        self.budget.mark(Stage::Receive);
+        self.latency_stats.mark(Stage::Receive);
         self.follow(t, if lost == whole { Lateness::Deaf } else { time });
         self.applications(t);
-        self.budget.mark(Stage::Application);
+        self.latency_stats.mark(Stage::Application);
         if time == Lateness::InTime {
             self.transmit(t + self.lead, radio)?;
         } else {
             self.planner.skip(t + self.lead);
-            self.budget.mark(Stage::Plan);
-            self.budget.end();
+            self.latency_stats.mark(Stage::Plan);
+            self.latency_stats.end();
         }
         self.note_silence(t, time);
         Ok(())
@@ -489,7 +489,9 @@ impl Ue {
     /// Hear a subframe; `whole`: none of its samples was lost.
     fn receive(&mut self, t: u64, start: i64, whole: bool) {
         let n = self.numerology.subframe_samples();
-        let Self { framer, receiver, layer2, planner, applications, totals, sync, clock, budget, .. } = self;
+        let Self {
+            framer, receiver, layer2, planner, applications, totals, sync, clock, latency_stats, ..
+        } = self;
         let listener = &mut self.listener;
         let Some(samples) = framer.cut(start, n) else { return };
         receiver.set_time(t, Clock::dfn(t));
@@ -507,7 +509,7 @@ impl Ue {
         let (mut inside, mut last) = (Duration::ZERO, Instant::now());
         let mut mark = |part: Part| {
             let (now, within) = (Instant::now(), layer2_time.take());
-            budget.record(Stage::of(part), (now - last).saturating_sub(within));
+            latency_stats.record(Stage::of(part), (now - last).saturating_sub(within));
             (last, inside) = (now, inside + within);
         };
         let mut hear = |event: Event<'_>| {
@@ -555,7 +557,7 @@ impl Ue {
         };
         receiver.process_marked(t, samples, &mut hear, &mut mark);
         planner.sensed(t, whole.then_some(receiver));
-        budget.within(Stage::Layer2, inside);
+        latency_stats.within(Stage::Layer2, inside);
         if let (Some(measurement), Some(clock)) = (reference, clock) {
             clock.steer(t, f64::from(measurement.delay));
             self.cfo_hz += 0.5 * (f64::from(measurement.cfo_hz) - self.cfo_hz);
@@ -592,7 +594,7 @@ impl Ue {
             }
         };
         planner.plan(t, sync, layer2, transmissions, &mut tell);
-        self.budget.mark(Stage::Plan);
+        self.latency_stats.mark(Stage::Plan);
         if !transmissions.is_empty() {
             for transmission in transmissions.iter_mut() {
                 transmission.amplitude *= self.gain;
@@ -608,13 +610,13 @@ impl Ue {
                     on_air(moment, &transmission.content);
                 }
             }
-            if let Err(e) = self.front_end.render(transmissions, &mut self.burst) {
+            if let Err(e) = self.modulator.render(transmissions, &mut self.burst) {
                 tracing::error!("{}: subframe {t} cannot be sent: {e}", self.name);
             }
             if self.cfo_hz != 0.0 {
                 FrequencyOffset::new(self.cfo_hz, self.numerology.sample_rate()).process(&mut self.burst);
             }
-            self.budget.mark(Stage::Encode);
+            self.latency_stats.mark(Stage::Encode);
             let at = first - self.transmit_advance;
             if at >= 0 {
                 radio.transmit(at as u64, &self.burst)?;
@@ -625,13 +627,14 @@ impl Ue {
             self.sent[t as usize % self.sent.len()] = t;
         }
         let result = radio.advance((next - self.transmit_advance).max(0) as u64);
-        self.budget.mark(Stage::Send);
-        self.budget.end();
+        self.latency_stats.mark(Stage::Send);
+        self.latency_stats.end();
         if let (Some(now), Some(clock)) = (radio.now(), &self.clock) {
             // the subframe that can be answered is the last one that was received
             let samples = now - clock.start_of((t + 1).saturating_sub(self.lead));
             let seconds = samples / self.numerology.sample_rate();
-            self.budget.record(Stage::TurnRound, Duration::try_from_secs_f64(seconds).unwrap_or_default());
+            self.latency_stats
+                .record(Stage::TurnRound, Duration::try_from_secs_f64(seconds).unwrap_or_default());
         }
         result
     }
@@ -683,8 +686,8 @@ impl Participant for Ue {
         Self::is_done(self)
     }
 
-    fn budget(&mut self) -> Option<&mut Budget> {
-        Some(&mut self.budget)
+    fn latency_stats(&mut self) -> Option<&mut LatencyStats> {
+        Some(&mut self.latency_stats)
     }
 }
 

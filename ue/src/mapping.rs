@@ -125,9 +125,9 @@ impl Mode2 {
 
     /// Draw PSCCH, pattern and `blocks` PRBs (TS 36.213 §14.1.1.3, §14.2.1.2; each with equal probability). `None` when
     /// nothing that was drawn lies side by side or has four subframes.
-    pub fn draw(&self, blocks: usize, chance: &mut impl Rng) -> Option<SharedResource> {
+    pub fn draw(&self, blocks: usize, air_rng: &mut impl Rng) -> Option<SharedResource> {
         (0..64).find_map(|_| {
-            let grant = self.draw.draw(blocks as u32, chance).ok()?;
+            let grant = self.draw.draw(blocks as u32, air_rng).ok()?;
             let prbs =
                 self.list.get(grant.first_block as usize..(grant.first_block + grant.blocks) as usize)?;
             let (&first, &last) = (prbs.first()?, prbs.last()?);
@@ -170,11 +170,11 @@ impl Type1 {
 
     /// Draw a resource for one message, none of whose subframes is in `busy`, and add its own; `None` when chance says to be
     /// silent, or nothing is free (TS 36.213 §14.3.1).
-    pub fn draw(&self, busy: &mut Vec<u32>, chance: &mut impl Rng) -> Option<Vec<(u32, PrbRange)>> {
+    pub fn draw(&self, busy: &mut Vec<u32>, air_rng: &mut impl Rng) -> Option<Vec<(u32, PrbRange)>> {
         let places = |n: u32| self.places.get(n as usize)?.as_ref();
         let taken =
             |n: u32| places(n).is_none_or(|all| all.iter().any(|(subframe, _)| busy.contains(subframe)));
-        let all = places(self.draw.draw(chance, taken)?)?;
+        let all = places(self.draw.draw(air_rng, taken)?)?;
         busy.extend(all.iter().map(|(subframe, _)| *subframe));
         Some(all.clone())
     }

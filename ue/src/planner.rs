@@ -12,7 +12,7 @@ pub use mode4::{Mode4Communication, Mode4Settings};
 use self::spare::Spare;
 use super::layer2::{Layer2, Tell};
 use super::sync::Sync;
-use crate::chance::PlannerChance;
+use crate::air_rng::PlannerRngs;
 use crate::clock::Clock;
 use crate::mapping::transmit::{Content, Transmission};
 use crate::mapping::{self, Mode4};
@@ -29,7 +29,7 @@ pub struct Planner {
     discovery: Vec<Discovery>,
     communication: Vec<Communication>,
     mode4: Option<Mode4Communication>,
-    chance: PlannerChance,
+    air_rng: PlannerRngs,
     used: Vec<Range<usize>>,
     spare: Spare,
 }
@@ -43,11 +43,11 @@ impl Planner {
         discovery: Vec<Discovery>,
         communication: Vec<Communication>,
         mode4: Option<Mode4Communication>,
-        chance: PlannerChance,
+        air_rng: PlannerRngs,
     ) -> Self {
         let spare = Spare::new(numerology);
         let used = Vec::with_capacity(16);
-        Self { numerology, mode, sync_cp, discovery, communication, mode4, chance, used, spare }
+        Self { numerology, mode, sync_cp, discovery, communication, mode4, air_rng, used, spare }
     }
 
     /// An SCI was heard in subframe `t` at PRB `prb`, with so much power a resource element.
@@ -90,9 +90,9 @@ impl Planner {
         tell: &mut Tell<'_>,
     ) {
         self.spare.take_back(out);
-        let chance = self.chance.resources.next_u64();
+        let air_rng = self.air_rng.resources.next_u64();
         let at = Clock::dfn(t);
-        if let Some(signal) = sync.signal(t, chance) {
+        if let Some(signal) = sync.signal(t, air_rng) {
             let mut mib = self.spare.one();
             let bandwidth = self.numerology.bandwidth();
             mapping::fill_mib_sl(&mut mib, bandwidth, self.mode.sidelink(), at, signal.in_coverage);
@@ -100,13 +100,13 @@ impl Planner {
             out.push(Transmission { cp: self.sync_cp, amplitude: 1.0, content });
         }
         for discovery in &mut self.discovery {
-            discovery.plan(t, layer2, &mut self.chance, out, tell);
+            discovery.plan(t, layer2, &mut self.air_rng, out, tell);
         }
         for communication in &mut self.communication {
-            communication.plan(t, layer2, &mut self.chance.resources, &mut self.spare, out, tell);
+            communication.plan(t, layer2, &mut self.air_rng.resources, &mut self.spare, out, tell);
         }
         if let Some(mode4) = &mut self.mode4 {
-            mode4.plan(t, layer2, &mut self.chance.resources, &mut self.spare, out, tell);
+            mode4.plan(t, layer2, &mut self.air_rng.resources, &mut self.spare, out, tell);
         }
         self.keep_possible(t, sync, out);
     }

@@ -5,7 +5,7 @@ use sidelink_mac::engine::{Bearer, Config, Engine};
 use sidelink_mac::mux::Address;
 use sidelink_mac::pdcp::{PlainSn, Protection as Sending};
 use sidelink_prose::discovery::agent::{self, Agent, Origin};
-use sidelink_prose::discovery::{Announcer, AnnouncerKey, Answering, Asking, Discoverer, Follow, Who};
+use sidelink_prose::discovery::{Announcer, AnnouncerKey, Answering, Asking, Discoverer, Follow, Subject};
 use sidelink_security::counter::UtcCounter;
 use sidelink_security::counter::reserve::{CounterStore, ReserveConfig};
 use sidelink_security::discovery::Profile;
@@ -29,7 +29,7 @@ pub struct Provisioned {
     /// Discovery with its codes and keys.
     pub agent: Agent,
     /// Followed identities by their names in the store.
-    pub who: HashMap<Who, String>,
+    pub who: HashMap<Subject, String>,
     /// Announcers, discoverers and the discoveree by their names in the store.
     pub origin: HashMap<Origin, String>,
     /// Groups by their names, with their addresses.

@@ -9,7 +9,7 @@
 //! The queue holds what a UE may be behind; when it is full the newest samples are dropped and the UE sees a gap. In
 //! lock-step there is one thread, and nothing is ever dropped.
 
-use super::{Budget, Stage};
+use super::{LatencyStats, Stage};
 use crate::Sample;
 use crossbeam::channel::{Receiver, RecvTimeoutError, Sender, bounded};
 use sidelink_radio::{Interrupt, RadioError, Receive, Streams, Transmit};
@@ -63,7 +63,7 @@ pub trait Participant: Send + 'static {
     fn is_done(&self) -> bool;
 
     /// Where times are recorded, if it keeps them.
-    fn budget(&mut self) -> Option<&mut Budget>;
+    fn latency_stats(&mut self) -> Option<&mut LatencyStats>;
 }
 
 /// Told of a participant now and then: status, control. Called between subframes; must not wait.
@@ -302,8 +302,8 @@ fn work<P: Participant>(
     while !end.is_over(taken) && !ue.is_done() {
         match queue.filled.recv_timeout(PATIENCE) {
             Ok(Filled { first, count, samples, arrived }) => {
-                if let Some(budget) = ue.budget() {
-                    budget.record(Stage::Samples, arrived.elapsed());
+                if let Some(latency_stats) = ue.latency_stats() {
+                    latency_stats.record(Stage::Samples, arrived.elapsed());
                 }
                 taken += count as u64;
                 ue.process(first, &samples[..count], queue.newest.load(Ordering::Relaxed), transmit)?;
@@ -355,7 +355,7 @@ mod tests {
             false
         }
 
-        fn budget(&mut self) -> Option<&mut Budget> {
+        fn latency_stats(&mut self) -> Option<&mut LatencyStats> {
             None
         }
     }

@@ -211,8 +211,8 @@ impl Sync {
         }
     }
 
-    /// What to send in subframe `t`; `chance` are random bits.
-    pub fn signal(&self, t: u64, chance: u64) -> Option<Signal> {
+    /// What to send in subframe `t`; `air_rng` are random bits.
+    pub fn signal(&self, t: u64, air_rng: u64) -> Option<Signal> {
         if self.config.transmit == Transmit::Never {
             return None;
         }
@@ -224,7 +224,7 @@ impl Sync {
                 (first == Some(&phase))
                     .then_some(Signal { id: self.own_id, in_coverage: self.config.in_coverage })
             }
-            Role::Reference => (self.own_offset == phase && !chance.is_multiple_of(LISTEN))
+            Role::Reference => (self.own_offset == phase && !air_rng.is_multiple_of(LISTEN))
                 .then_some(Signal { id: self.own_id, in_coverage: false }),
             Role::Following(id, offset) => {
                 let other = self.config.offsets.iter().find(|o| **o != offset);

@@ -1,7 +1,7 @@
 //! How a UE finds its time, keeps it and loses it: the search for references, and the line that is made of one.
 
 use super::Ue;
-use super::budget::Stage;
+use super::latency_stats::Stage;
 use super::silence::Lateness;
 use super::sync::{Candidate, Role, SyncConfig};
 use crate::clock::Clock;
@@ -63,13 +63,13 @@ impl Ue {
             if let Some(candidate) = self.best_candidate(may_contradict, false) {
                 self.take_time(candidate);
             }
-            self.budget.mark(Stage::Sync);
+            self.latency_stats.mark(Stage::Sync);
         } else if t >= self.searched + MISSED_AGAIN && self.sync.misses_reference(t) {
             self.searched = t;
             if let Some(candidate) = self.best_candidate(false, true) {
                 self.take_time(candidate);
             }
-            self.budget.mark(Stage::Sync);
+            self.latency_stats.mark(Stage::Sync);
         }
     }
 

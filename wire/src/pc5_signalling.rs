@@ -32,7 +32,7 @@ pub use body::{
     SecurityModeCommand, SecurityPolicy, UserInfo, UserPlane,
 };
 pub use message_type::MessageType;
-pub use nr::{Row as NrRow, Standing, TABLE as nr_table};
+pub use nr::{Provenance, Row as NrRow, TABLE as nr_table};
 
 /// Octets of an ECCSI signature: r, s and PVT.
 pub const SIGNATURE_LEN: usize = 129;

@@ -14,11 +14,11 @@ use sidelink_phy::sci::{Format0, riv_encode};
 use sidelink_phy::tables::is_precoding_size;
 use sidelink_phy::units::{CyclicPrefix, Modulation, PrbRange, SidelinkMode, TransmissionMode};
 use sidelink_radio::{Anchor, RadioError, Transmit};
-use sidelink_ue::chance::Chance;
+use sidelink_ue::air_rng::AirRng;
 use sidelink_ue::clock::Clock;
 use sidelink_ue::mapping::Mode2;
 use sidelink_ue::mapping::transmit::{Content, Modulator, SciFields, Transmission};
-use sidelink_ue::{Budget, Continuity, Framer, Participant};
+use sidelink_ue::{Continuity, Framer, LatencyStats, Participant};
 use std::collections::{BTreeMap, VecDeque};
 
 /// Subframes from the last one heard to the one that is planned.
@@ -26,18 +26,18 @@ const LEAD: u64 = 4;
 
 /// A transport block, and the group destination ID that its SCI carries.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Saying {
+pub struct Injection {
     /// Octet of the SCI.
     pub group: u8,
-    /// The block: padded, or cut, to [`Means::octets`].
+    /// The block: padded, or cut, to [`AttackContext::octets`].
     pub block: Vec<u8>,
 }
 
 /// What a plot may do.
 #[derive(Debug, Default)]
-pub struct Means {
+pub struct AttackContext {
     /// Blocks that wait to be sent, from the next SC period on.
-    pub sayings: VecDeque<Saying>,
+    pub injections: VecDeque<Injection>,
     /// Whether every PSCCH of others is drowned.
     pub jam: bool,
     /// Octets of a block.
@@ -45,22 +45,22 @@ pub struct Means {
 }
 
 /// What is done with what is heard.
-pub trait Plot: Send + 'static {
+pub trait Attack: Send + 'static {
     /// A block was heard for the first time; `group` is the octet of its SCI.
-    fn heard(&mut self, t: u64, group: u8, block: &[u8], means: &mut Means);
+    fn heard(&mut self, t: u64, group: u8, block: &[u8], context: &mut AttackContext);
 
     /// An SC period is planned.
-    fn period(&mut self, t: u64, means: &mut Means);
+    fn period(&mut self, t: u64, context: &mut AttackContext);
 }
 
 /// The radio of a plot.
-pub struct Outlaw<P> {
+pub struct Attacker<P> {
     name: String,
     numerology: Numerology,
     framer: Framer,
     clock: Clock,
     receiver: Receiver,
-    front_end: Modulator,
+    modulator: Modulator,
     pool: CommunicationPool,
     draw: Mode2,
     control: Vec<u32>,
@@ -69,9 +69,9 @@ pub struct Outlaw<P> {
     modulation: Modulation,
     cp: [CyclicPrefix; 2],
     amplitude: f32,
-    chance: Chance,
-    means: Means,
-    plot: P,
+    air_rng: AirRng,
+    context: AttackContext,
+    attack: P,
     agenda: BTreeMap<u64, Vec<Transmission>>,
     burst: Vec<Sample>,
     next: u64,
@@ -80,12 +80,12 @@ pub struct Outlaw<P> {
     sent: u64,
 }
 
-impl<P: Plot> Outlaw<P> {
+impl<P: Attack> Attacker<P> {
     /// In the carrier and the first communication pool of `config`, whose level it sends at. Knows the time by `anchor`.
     ///
     /// # Errors
     /// What is wrong in the configuration.
-    pub fn new(config: &UeConfig, anchor: Anchor, plot: P) -> Result<Self, ConfigError> {
+    pub fn new(config: &UeConfig, anchor: Anchor, attack: P) -> Result<Self, ConfigError> {
         let radio = config.resolve()?;
         let numerology = config.numerology()?;
         let mode = radio.mode.unwrap_or(TransmissionMode::Tm2);
@@ -110,7 +110,7 @@ impl<P: Plot> Outlaw<P> {
             next: clock.first_whole(0),
             clock,
             receiver: Receiver::new(receiver),
-            front_end: Modulator::new(numerology, mode, &[]),
+            modulator: Modulator::new(numerology, mode, &[]),
             control: pool.pool.control_subframes(),
             pool: pool.pool.clone(),
             draw,
@@ -119,11 +119,11 @@ impl<P: Plot> Outlaw<P> {
             modulation,
             cp: [pool.control_cp, pool.data_cp],
             amplitude: 10f32.powf(config.device.level as f32 / 20.0),
-            chance: config
+            air_rng: config
                 .seed
-                .map_or_else(Chance::of_system, |seed| Ok(Chance::seeded(seed, &config.name)))?,
-            means: Means { octets: bits / 8, ..Means::default() },
-            plot,
+                .map_or_else(AirRng::of_system, |seed| Ok(AirRng::seeded(seed, &config.name)))?,
+            context: AttackContext { octets: bits / 8, ..AttackContext::default() },
+            attack,
             agenda: BTreeMap::new(),
             burst: vec![Sample::default(); n],
             received: 0,
@@ -143,13 +143,13 @@ impl<P: Plot> Outlaw<P> {
     }
 
     /// What it did.
-    pub fn plot(&self) -> &P {
-        &self.plot
+    pub fn attack(&self) -> &P {
+        &self.attack
     }
 
     fn subframe(&mut self, t: u64, start: i64, radio: &mut dyn Transmit) -> Result<(), RadioError> {
         self.received += 1;
-        let Self { framer, receiver, plot, means, numerology, .. } = self;
+        let Self { framer, receiver, attack, context, numerology, .. } = self;
         if let Some(samples) = framer.cut(start, numerology.subframe_samples()) {
             receiver.set_time(t, Clock::dfn(t));
             receiver.process(t, samples, &mut |event| {
@@ -157,7 +157,7 @@ impl<P: Plot> Outlaw<P> {
                     && !block.repeat
                     && let ControlInformation::Format0(sci) = block.information
                 {
-                    plot.heard(t, sci.group_destination, block.block, means);
+                    attack.heard(t, sci.group_destination, block.block, context);
                 }
             });
         }
@@ -165,16 +165,16 @@ impl<P: Plot> Outlaw<P> {
         let count = Clock::dfn(coming).count();
         if let Some(begin) = self.pool.period_start(count) {
             if count == begin {
-                self.plot.period(coming, &mut self.means);
+                self.attack.period(coming, &mut self.context);
                 self.period(coming);
             }
-            if self.means.jam && self.control.contains(&(count - begin)) {
+            if self.context.jam && self.control.contains(&(count - begin)) {
                 self.jam(coming);
             }
         }
         if let Some(transmissions) = self.agenda.remove(&coming) {
             self.sent += transmissions.len() as u64;
-            if let Err(e) = self.front_end.render(&transmissions, &mut self.burst) {
+            if let Err(e) = self.modulator.render(&transmissions, &mut self.burst) {
                 tracing::error!("{}: subframe {coming} cannot be sent: {e}", self.name);
             }
             radio.transmit(self.clock.start_of(coming).round().max(0.0) as u64, &self.burst)?;
@@ -184,8 +184,8 @@ impl<P: Plot> Outlaw<P> {
 
     /// Plan the SC period that begins at `t`: as many blocks as a pattern holds, to one destination.
     fn period(&mut self, t: u64) {
-        let Some(group) = self.means.sayings.front().map(|s| s.group) else { return };
-        let Some(resource) = self.draw.draw(self.prbs, &mut self.chance) else { return };
+        let Some(group) = self.context.injections.front().map(|s| s.group) else { return };
+        let Some(resource) = self.draw.draw(self.prbs, &mut self.air_rng) else { return };
         let bandwidth = self.numerology.bandwidth();
         let Some(riv) = riv_encode(bandwidth.prbs(), resource.prbs.start, resource.prbs.len) else { return };
         let sci = Format0 {
@@ -207,15 +207,15 @@ impl<P: Plot> Outlaw<P> {
             self.schedule(t + u64::from(subframe), self.cp[0], content);
         }
         for (number, places) in resource.data.chunks_exact(REDUNDANCY_VERSIONS.len()).enumerate() {
-            if self.means.sayings.front().is_none_or(|s| s.group != group) {
+            if self.context.injections.front().is_none_or(|s| s.group != group) {
                 break;
             }
-            let Some(mut saying) = self.means.sayings.pop_front() else { break };
-            saying.block.resize(self.means.octets, 0);
+            let Some(mut injection) = self.context.injections.pop_front() else { break };
+            injection.block.resize(self.context.octets, 0);
             for (&(subframe, index), rv) in places.iter().zip(REDUNDANCY_VERSIONS) {
                 let n_ssf = (index % 10) as u8;
                 let grant = Grant { rv, n_ssf, ..grant(resource.prbs, self.mcs, group) };
-                let (modulation, block) = (self.modulation, saying.block.clone());
+                let (modulation, block) = (self.modulation, injection.block.clone());
                 let content = Content::SlSch { grant, modulation, block, number: number as u64 };
                 self.schedule(t + u64::from(subframe), self.cp[1], content);
             }
@@ -240,7 +240,7 @@ impl<P: Plot> Outlaw<P> {
                 let grant = grant(PrbRange { start: rest[0], len }, 0, 0);
                 rest = &rest[len..];
                 let Ok((modulation, bits)) = grant.size(SidelinkMode::D2d) else { continue };
-                let block = (0..bits / 8).map(|_| self.chance.next_u64() as u8).collect();
+                let block = (0..bits / 8).map(|_| self.air_rng.next_u64() as u8).collect();
                 self.schedule(t, self.cp[0], Content::SlSch { grant, modulation, block, number: 0 });
             }
         }
@@ -251,7 +251,7 @@ fn grant(prbs: PrbRange, mcs: u8, group: u8) -> Grant {
     Grant { prbs, mcs, rv: 0, n_id: u16::from(group), n_ssf: 0, transmission_format: false }
 }
 
-impl<P: Plot> Participant for Outlaw<P> {
+impl<P: Attack> Participant for Attacker<P> {
     fn name(&self) -> &str {
         &self.name
     }
@@ -291,7 +291,7 @@ impl<P: Plot> Participant for Outlaw<P> {
         self.received >= self.duration
     }
 
-    fn budget(&mut self) -> Option<&mut Budget> {
+    fn latency_stats(&mut self) -> Option<&mut LatencyStats> {
         None
     }
 }

@@ -6,7 +6,7 @@ use sidelink_phy::impair::measure::Levels;
 use sidelink_phy::numerology::Numerology;
 use sidelink_radio::{Anchor, RadioError, Transmit};
 use sidelink_ue::clock::Clock;
-use sidelink_ue::{Budget, Continuity, Framer, Participant};
+use sidelink_ue::{Continuity, Framer, LatencyStats, Participant};
 use std::collections::VecDeque;
 
 /// A subframe this much above the quietest one is worth keeping, in dB: a few PRBs at 5 dB, and not noise alone, which the
@@ -135,7 +135,7 @@ impl Participant for Replayer {
         self.received >= self.duration
     }
 
-    fn budget(&mut self) -> Option<&mut Budget> {
+    fn latency_stats(&mut self) -> Option<&mut LatencyStats> {
         None
     }
 }

@@ -25,7 +25,7 @@ use probe::{Arrivals, Probe};
 use serde_json::{Value, json};
 use sidelink_radio::air::Air;
 use sidelink_radio::{Anchor, Radio, Streams};
-use sidelink_ue::{Budget, NoStore, Observer, Running, Stage, ThreadOptions, Totals, Ue};
+use sidelink_ue::{LatencyStats, NoStore, Observer, Running, Stage, ThreadOptions, Totals, Ue};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -86,7 +86,7 @@ pub struct Run {
     /// What became of the messages.
     pub arrivals: Arrivals,
     /// Times of all UEs.
-    pub budget: Budget,
+    pub latency_stats: LatencyStats,
     /// Subframes in which the work took more than a millisecond of the processor: what stalls of the machine do not excuse.
     pub over_by_work: u64,
     /// Microseconds by which a thread that wakes up every millisecond was late: p50, p99, p99.9, worst; and how often by more
@@ -176,7 +176,7 @@ pub fn run(
         cores,
         seconds,
         arrivals: Arrivals::default(),
-        budget: Budget::new(),
+        latency_stats: LatencyStats::new(),
         load,
     };
     for (running, before) in running.into_iter().zip(measured) {
@@ -184,13 +184,13 @@ pub fn run(
             running.stop().map_err(|_| anyhow::anyhow!("a thread failed; this is a bug"))?;
         result?;
         add(&mut all.totals, ue.totals(), &lock(&before).totals);
-        all.budget.merge(ue.budget());
+        all.latency_stats.merge(ue.latency_stats());
     }
     for heard in arrivals {
         all.arrivals.merge(&lock(&heard));
     }
-    all.over = all.budget.longer_than(Stage::Whole, Duration::from_millis(1));
-    all.over_by_work = all.budget.longer_than(Stage::Processor, Duration::from_millis(1));
+    all.over = all.latency_stats.longer_than(Stage::Whole, Duration::from_millis(1));
+    all.over_by_work = all.latency_stats.longer_than(Stage::Processor, Duration::from_millis(1));
     Ok(all)
 }
 
@@ -203,15 +203,15 @@ impl Run {
     /// From the end of a received subframe to the beginning of the first that can hold its answer, in subframes, if the work is
     /// to be done in time but for one of 1000; as measured.
     pub fn least_turn_round(&self) -> Option<f64> {
-        let measured = !self.budget.histogram(Stage::TurnRound).is_empty();
-        measured.then(|| (self.budget.microseconds(Stage::TurnRound)[2] / 1e3).ceil())
+        let measured = !self.latency_stats.histogram(Stage::TurnRound).is_empty();
+        measured.then(|| (self.latency_stats.microseconds(Stage::TurnRound)[2] / 1e3).ceil())
     }
 
     /// One object with every figure.
     pub fn json(&self, plan: &Plan, subframe_samples: usize) -> Value {
         let t = &self.totals;
         let stages: serde_json::Map<String, Value> = self
-            .budget
+            .latency_stats
             .microseconds_of_all()
             .into_iter()
             .map(|(s, v)| (s.as_str().to_owned(), figures(v)))
@@ -268,7 +268,7 @@ impl Observer<Ue> for WarmUp {
             return;
         }
         self.over = true;
-        ue.budget().reset();
+        ue.latency_stats().reset();
         lock(&self.heard).reset();
         let mut before = lock(&self.before);
         before.totals = *ue.totals();

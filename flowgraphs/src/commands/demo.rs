@@ -183,7 +183,8 @@ pub fn run(args: DemoArgs) -> anyhow::Result<()> {
     }
     let outcomes = [outcomes(&mut alice), outcomes(&mut bob)];
     let totals = [*alice.totals(), *bob.totals()];
-    let budget = [alice.budget().microseconds_of_all(), bob.budget().microseconds_of_all()];
+    let latency_stats =
+        [alice.latency_stats().microseconds_of_all(), bob.latency_stats().microseconds_of_all()];
     let (bobs_sync, bobs_drift) = (bob.sync().role(), bob.clock().map_or(0.0, |c| c.drift() * 1e6));
     drop((alice, bob));
     writer.finish()?;
@@ -245,7 +246,7 @@ pub fn run(args: DemoArgs) -> anyhow::Result<()> {
         "{}",
         paint(colours, Ink::Bold, "Time of each stage against the 1 ms of a subframe, microseconds")
     )?;
-    show_budget(&mut out, &budget)?;
+    show_budget(&mut out, &latency_stats)?;
     for (name, t) in ["alice", "bob"].iter().zip(&totals) {
         writeln!(
             out,
@@ -306,18 +307,25 @@ fn told(progress: &Progress, whole: bool) -> String {
     }
 }
 
-fn show_budget(out: &mut dyn Write, budget: &[Vec<(Stage, [f64; 4])>; 2]) -> std::io::Result<()> {
+fn show_budget(out: &mut dyn Write, latency_stats: &[Vec<(Stage, [f64; 4])>; 2]) -> std::io::Result<()> {
     writeln!(
         out,
         "{:<18} {:>38}   {:>38}",
         "", "alice  p50     p99   p99.9   worst", "bob    p50     p99   p99.9   worst"
     )?;
     for stage in Stage::ALL {
-        let row = |budget: &[(Stage, [f64; 4])]| match budget.iter().find(|(s, _)| *s == stage) {
+        let row = |latency_stats: &[(Stage, [f64; 4])]| match latency_stats.iter().find(|(s, _)| *s == stage)
+        {
             Some((_, v)) => format!("{:>9.1} {:>7.1} {:>7.1} {:>7.1}", v[0], v[1], v[2], v[3]),
             None => String::new(),
         };
-        writeln!(out, "{:<18} {:>38}   {:>38}", stage.as_str(), row(&budget[0]), row(&budget[1]))?;
+        writeln!(
+            out,
+            "{:<18} {:>38}   {:>38}",
+            stage.as_str(),
+            row(&latency_stats[0]),
+            row(&latency_stats[1])
+        )?;
     }
     Ok(())
 }

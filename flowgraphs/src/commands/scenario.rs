@@ -1,23 +1,16 @@
 //! `sidelink scenario`: named cases of one-to-one links over the virtual air, with what they cost.
 
-mod accounts;
-mod cases;
-mod cast;
 pub mod compare;
-mod diagram;
-mod ledger;
-mod meter;
-mod output;
-mod plots;
 
 use crate::args::Output;
 use crate::config::ConfigError;
+use crate::experiments::cases::Expect;
+use crate::experiments::metrics::{Case, Costs};
+use crate::experiments::output::Detail;
+use crate::experiments::{cases, diagram, output, setup};
 use crate::outputs::{Existing, Outputs};
 use crate::terminal;
-use cases::Expect;
 use clap::Args;
-use meter::{Case, Costs};
-use output::Detail;
 use std::io::Write;
 use std::path::PathBuf;
 
@@ -108,7 +101,7 @@ impl Cases {
                         for seed in self.seed..self.seed.saturating_add(self.runs) {
                             let case = Case { scenario, period, snr, mcs, rekey, kbps, seconds, seed };
                             tracing::info!("{name} P = {period}, {snr} dB, MCS {mcs}, seed {seed}");
-                            let played = cast::play(&case)?;
+                            let played = setup::play(&case)?;
                             done(&case, Costs::of(&case, &played))?;
                         }
                     }

@@ -333,10 +333,10 @@ fn summary(ue: &mut Ue, stages: bool) -> String {
     }
     let _ = writeln!(text, "{:<18} {:>9} {:>9} {:>9} {:>9}", "stage, us", "p50", "p99", "p99.9", "worst");
     for stage in Stage::ALL {
-        if ue.budget().histogram(stage).is_empty() {
+        if ue.latency_stats().histogram(stage).is_empty() {
             continue;
         }
-        let [p50, p99, p999, worst] = ue.budget().microseconds(stage);
+        let [p50, p99, p999, worst] = ue.latency_stats().microseconds(stage);
         let _ = writeln!(text, "{:<18} {p50:>9.1} {p99:>9.1} {p999:>9.1} {worst:>9.1}", stage.as_str());
     }
     text

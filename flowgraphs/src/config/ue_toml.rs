@@ -13,7 +13,7 @@ use sidelink_radio::{Anchor, Description};
 use sidelink_security::counter::reserve::CounterStore;
 use sidelink_store::credential::CredentialConfig;
 use sidelink_store::{self as keystore, Hex, KeyStore, Keys};
-use sidelink_ue::chance::{Chance, UeChance};
+use sidelink_ue::air_rng::{AirRng, UeRngs};
 use sidelink_ue::mapping::{Mode2, Mode4, Mode4Use, Type1};
 use sidelink_ue::{
     Application, CommunicationSettings, DiscoverySettings, KdStore, Mode4Communication, Mode4Settings,
@@ -434,21 +434,21 @@ impl UeConfig {
             transmit_advance: self.device.transmit_advance,
             gain_db: self.device.level,
             patience: self.time.patience,
-            chance: UeChance::new(self.chance(facts.draws)?)?,
+            air_rng: UeRngs::new(self.air_rng(facts.draws)?)?,
         }))
     }
 
-    pub(super) fn chance(&self, draws: Draws) -> Result<Chance, ConfigError> {
+    pub(super) fn air_rng(&self, draws: Draws) -> Result<AirRng, ConfigError> {
         match (draws, self.seed) {
-            (Draws::Seeded, Some(seed)) => Ok(Chance::seeded(seed, &self.name)),
+            (Draws::Seeded, Some(seed)) => Ok(AirRng::seeded(seed, &self.name)),
             (Draws::System, Some(seed)) => {
                 tracing::warn!(
                     "{}: seed = {seed} is not used: it counts in lock-step only, as everybody could compute what is sent",
                     self.name
                 );
-                Ok(Chance::of_system()?)
+                Ok(AirRng::of_system()?)
             }
-            (_, None) => Ok(Chance::of_system()?),
+            (_, None) => Ok(AirRng::of_system()?),
         }
     }
 

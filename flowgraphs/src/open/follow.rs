@@ -1,9 +1,9 @@
 //! A monitor that follows every discovery key of a store, and the checks that only who holds all keys can make.
 
-use super::{Channel, DiscoveryReport, Judgement, Opened};
+use super::{Channel, DiscoveryReport, Opened, Verdict};
 use crate::config::ConfigError;
 use sidelink_prose::discovery::{
-    AirTime, Discovered, Dropped, Finding, Follow, Monitor, MonitorConfig, TimePolicy, Who,
+    AirTime, Discovered, Dropped, Finding, Follow, Monitor, MonitorConfig, Subject, TimePolicy,
 };
 use sidelink_security::counter::{UtcCounter, UtcTime};
 use sidelink_security::discovery::open::{MatchReport, OpenKey};
@@ -28,10 +28,10 @@ const PATIENCE_MILLIS: u64 = 10_000;
 /// Everybody who is followed.
 pub(super) struct Followers {
     monitor: Monitor,
-    names: HashMap<Who, usize>,
+    names: HashMap<Subject, usize>,
     entries: Vec<String>,
     /// Keys of open codes: the ProSe Function's side, which checks the MIC.
-    open: HashMap<Who, OpenKey>,
+    open: HashMap<Subject, OpenKey>,
     sessions: Vec<PreShared>,
 }
 
@@ -124,7 +124,7 @@ impl Followers {
             .build_tables(policy, now)
             .map_err(|e| ConfigError::new(e.to_string(), "the key store", "give its codes more bits"))?;
         let mut report = DiscoveryReport {
-            result: Judgement::NoKeys,
+            result: Verdict::NoKeys,
             name: None,
             message_type: block.first().copied().unwrap_or(0),
             code: None,
@@ -137,7 +137,7 @@ impl Followers {
         {
             report.say(&announcement);
             report.name = self.entries.get(entry).cloned();
-            report.result = Judgement::Of(result);
+            report.result = Verdict::Of(result);
             return Ok(Opened::Discovery(report));
         }
         match self.monitor.receive(policy, now, block) {
@@ -155,12 +155,12 @@ impl Followers {
                         }
                     }
                 }
-                report.result = Judgement::Of(result);
+                report.result = Verdict::Of(result);
             }
             Err(Dropped::Malformed(error)) => {
                 return Ok(Opened::Malformed { channel: Channel::SlDch, why: format!("discovery: {error}") });
             }
-            Err(dropped) => report.result = Judgement::Of(dropped.outcome()),
+            Err(dropped) => report.result = Verdict::Of(dropped.outcome()),
         }
         Ok(Opened::Discovery(report))
     }

@@ -1,6 +1,6 @@
 //! What the blocks held: a line or an object each PDCP PDU and each discovery message.
 
-use crate::open::{Channel, DiscoveryReport, Judgement, Opened, PdcpReport};
+use crate::open::{Channel, DiscoveryReport, Opened, PdcpReport, Verdict};
 use crate::readable;
 use crate::terminal::{Ink, paint};
 use serde_json::{Map, Value};
@@ -22,7 +22,7 @@ pub(super) fn json(opened: &Opened<'_>, subframe: u64) -> Option<Map<String, Val
     };
     put("subframe", subframe.into());
     match opened {
-        Opened::Pdcp(PdcpReport { result: Judgement::NoKeys, .. }) => return None,
+        Opened::Pdcp(PdcpReport { result: Verdict::NoKeys, .. }) => return None,
         Opened::Pdcp(report) => {
             put("type", "pdcp".into());
             put("source", id(report.source).into());
@@ -84,7 +84,7 @@ pub(super) fn table(
         Opened::Discovery(report) => ("PC5-D", report.result.is_good(), discovery(report)),
         Opened::Malformed { why, .. } => ("-", false, format!("malformed: {why}")),
     };
-    let no_keys = matches!(opened, Opened::Pdcp(PdcpReport { result: Judgement::NoKeys, .. }));
+    let no_keys = matches!(opened, Opened::Pdcp(PdcpReport { result: Verdict::NoKeys, .. }));
     let ink = match (no_keys, good) {
         (true, _) => Ink::Dim,
         (false, true) => Ink::Green,

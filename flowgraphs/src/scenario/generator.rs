@@ -1,6 +1,6 @@
 //! All UEs through their paths, added up, with noise.
 
-use super::protected::{Secrets, Speakers};
+use super::protected::{ProtectedTraffic, Secrets};
 use super::sources::{Air, Instant, Source, sources};
 use super::{Event, Scenario};
 use crate::Sample;
@@ -25,7 +25,7 @@ pub struct Generator {
     first: u64,
     subframe: u64,
     ues: Vec<UeState>,
-    front_end: Modulator,
+    modulator: Modulator,
     noise: Option<Awgn>,
 }
 
@@ -74,8 +74,8 @@ impl Generator {
             return Err(ConfigError::new(what, "", "10 DFN + subframe: 0 to 10239"));
         }
         let rng = Rng::new(scenario.seed);
-        let speakers = Speakers::new(secrets);
-        let air = Air { radio: &radio, numerology, mode, speakers: &speakers };
+        let traffic = ProtectedTraffic::new(secrets);
+        let air = Air { radio: &radio, numerology, mode, traffic: &traffic };
         let states = scenario.ue.iter().enumerate().map(|(i, ue)| {
             let place = format!("ue[{i}]");
             let path = PathConfig {
@@ -130,7 +130,7 @@ impl Generator {
             first: u64::from(scenario.first_subframe),
             subframe: 0,
             ues,
-            front_end: Modulator::new(numerology, mode, &prefixes),
+            modulator: Modulator::new(numerology, mode, &prefixes),
             noise,
         })
     }
@@ -166,7 +166,7 @@ impl Generator {
         let mut events = Vec::new();
         for ue in &mut self.ues {
             while ue.arrived.len() < out.len() || ue.next <= self.subframe {
-                ue.send(self.first, &self.radio, self.numerology, &mut self.front_end);
+                ue.send(self.first, &self.radio, self.numerology, &mut self.modulator);
             }
             add(out, &ue.arrived);
             ue.arrived.drain(..out.len());
@@ -183,14 +183,14 @@ impl Generator {
 
 impl UeState {
     /// Send the next subframe.
-    fn send(&mut self, first: u64, radio: &Radio, numerology: Numerology, front_end: &mut Modulator) {
+    fn send(&mut self, first: u64, radio: &Radio, numerology: Numerology, modulator: &mut Modulator) {
         let now = Instant { subframe: self.next, at: DfnSubframe::from_count(first + self.next) };
         self.transmissions.clear();
         for source in &mut self.sources {
             source.plan(now, &mut self.transmissions);
         }
         self.keep_possible(now, radio, numerology);
-        if let Err(e) = front_end.render(&self.transmissions, &mut self.sent) {
+        if let Err(e) = modulator.render(&self.transmissions, &mut self.sent) {
             tracing::error!("{} in subframe {}: {e}", self.name, now.subframe);
         }
         let sample =

@@ -17,7 +17,7 @@ use sidelink_security::discovery::restricted::{MicCheck, Receiver, Sender};
 use sidelink_security::discovery::{Message, Profile};
 use sidelink_security::group;
 use sidelink_store::{Discovery, Followed, Group, KeyStore, Keys, Protection};
-use sidelink_ue::chance::Chance;
+use sidelink_ue::air_rng::AirRng;
 use sidelink_wire::ids::{Layer2Id, Lcid};
 use sidelink_wire::pc5_discovery::MessageType;
 use sidelink_wire::pdcp::{MAX_SDU_LEN, SduType};
@@ -32,7 +32,7 @@ pub struct Secrets {
     keys: Keys,
     counters: Counters,
     /// Nonces: the system's, whatever the scenario's seed.
-    chance: Chance,
+    air_rng: AirRng,
     start: UtcTime,
 }
 
@@ -49,7 +49,7 @@ impl Secrets {
     /// The system has no random source.
     pub fn of_keys(keys: Keys, start: UtcTime) -> Result<Self, ConfigError> {
         let counters = Counters { store: None, rehearsed: None };
-        Ok(Self { keys, counters, chance: Chance::of_system()?, start })
+        Ok(Self { keys, counters, air_rng: AirRng::of_system()?, start })
     }
 
     /// Keys and counters of a store.
@@ -59,7 +59,7 @@ impl Secrets {
     pub fn of_store(store: KeyStore, start: UtcTime) -> Result<Self, ConfigError> {
         let keys = store.keys()?;
         let counters = Counters { store: Some(Arc::new(Mutex::new(store))), rehearsed: None };
-        Ok(Self { keys, counters, chance: Chance::of_system()?, start })
+        Ok(Self { keys, counters, air_rng: AirRng::of_system()?, start })
     }
 
     /// The same for a run that nobody ever hears: it uses the counters and nonces that the run after it will use, and no
@@ -67,7 +67,7 @@ impl Secrets {
     #[must_use]
     pub fn rehearsal(&self) -> Self {
         let counters = Counters { store: self.counters.store.clone(), rehearsed: Some(BTreeMap::new()) };
-        Self { keys: self.keys.clone(), counters, chance: self.chance.clone(), start: self.start }
+        Self { keys: self.keys.clone(), counters, air_rng: self.air_rng.clone(), start: self.start }
     }
 }
 
@@ -102,19 +102,19 @@ fn no_store() -> ConfigError {
 }
 
 /// All engines of a scenario.
-pub(super) struct Speakers {
+pub(super) struct ProtectedTraffic {
     secrets: Option<Secrets>,
-    talkers: Vec<Talker>,
-    messengers: Vec<Messenger>,
+    group_senders: Vec<GroupSender>,
+    discovery_senders: Vec<DiscoverySender>,
     /// What was warned of.
     told: BTreeSet<String>,
 }
 
 /// As the planners share them.
-pub(super) type SharedSpeakers = Arc<Mutex<Speakers>>;
+pub(super) type SharedTraffic = Arc<Mutex<ProtectedTraffic>>;
 
 /// The groups of one UE.
-struct Talker {
+struct GroupSender {
     ue: usize,
     name: String,
     source: Layer2Id,
@@ -123,7 +123,7 @@ struct Talker {
 }
 
 /// The discovery messages of one UE in one pool.
-struct Messenger {
+struct DiscoverySender {
     ue: usize,
     pool: usize,
     name: String,
@@ -135,14 +135,14 @@ struct Messenger {
 
 /// Whom an entry of communication speaks for, and to whom.
 #[derive(Clone, Copy)]
-pub(super) struct TalkerId {
-    talker: usize,
+pub(super) struct GroupSenderId {
+    group_sender: usize,
     address: Address,
     lcid: Lcid,
     sdu_type: SduType,
 }
 
-impl TalkerId {
+impl GroupSenderId {
     /// What the SCI says of the destination.
     pub(super) fn group_destination(&self) -> u8 {
         self.address.layer2_id().group_destination().0
@@ -151,12 +151,12 @@ impl TalkerId {
 
 /// Whom an entry of discovery speaks for.
 #[derive(Clone, Copy)]
-pub(super) struct MessengerId(usize);
+pub(super) struct DiscoverySenderId(usize);
 
-impl Speakers {
-    pub(super) fn new(secrets: Option<Secrets>) -> SharedSpeakers {
-        let (talkers, messengers, told) = (Vec::new(), Vec::new(), BTreeSet::new());
-        Arc::new(Mutex::new(Self { secrets, talkers, messengers, told }))
+impl ProtectedTraffic {
+    pub(super) fn new(secrets: Option<Secrets>) -> SharedTraffic {
+        let (group_senders, discovery_senders, told) = (Vec::new(), Vec::new(), BTreeSet::new());
+        Arc::new(Mutex::new(Self { secrets, group_senders, discovery_senders, told }))
     }
 
     /// Add what `entry` of a UE sends in a discovery pool; `code` is the response code of answers under a pre-shared secret.
@@ -166,7 +166,7 @@ impl Speakers {
         pool: usize,
         entry: &ProtectedMessage,
         code: [u8; 23],
-    ) -> Result<MessengerId, ConfigError> {
+    ) -> Result<DiscoverySenderId, ConfigError> {
         let secrets = self.secrets.as_ref().ok_or_else(no_keys)?;
         let now = secrets.start.counter();
         let find = |name: &str| -> Result<&Discovery, ConfigError> {
@@ -189,8 +189,8 @@ impl Speakers {
         };
         let key = entry.key.as_deref().map(&find).transpose()?;
         let question = entry.answers.as_deref().map(&find).transpose()?;
-        let speech = Speech::new(key, question, code)?;
-        let known = self.messengers.iter().position(|m| m.ue == ue && m.pool == pool);
+        let role = DiscoveryRole::new(key, question, code)?;
+        let known = self.discovery_senders.iter().position(|m| m.ue == ue && m.pool == pool);
         let index = match known {
             Some(index) => index,
             None => {
@@ -198,38 +198,46 @@ impl Speakers {
                 let agent = Agent::new(agent::Config::default())
                     .map_err(|e| ConfigError::new(e.to_string(), "protected", ""))?;
                 let name = name.to_owned();
-                self.messengers.push(Messenger { ue, pool, name, agent, answers: false, heard: Vec::new() });
-                self.messengers.len() - 1
+                self.discovery_senders.push(DiscoverySender {
+                    ue,
+                    pool,
+                    name,
+                    agent,
+                    answers: false,
+                    heard: Vec::new(),
+                });
+                self.discovery_senders.len() - 1
             }
         };
-        let messenger = &mut self.messengers[index];
-        match speech {
-            Speech::Announce(announcer) => {
-                messenger.agent.add_announcer(*announcer);
+        let discovery_sender = &mut self.discovery_senders[index];
+        match role {
+            DiscoveryRole::Announce(announcer) => {
+                discovery_sender.agent.add_announcer(*announcer);
             }
-            Speech::Ask(discoverer) => {
-                messenger.agent.add_discoverer(*discoverer);
+            DiscoveryRole::Ask(discoverer) => {
+                discovery_sender.agent.add_discoverer(*discoverer);
             }
-            Speech::Answer(answering, until) => {
-                messenger.agent.discoveree().answer(*answering, until);
-                messenger.answers = true;
+            DiscoveryRole::Answer(answering, until) => {
+                discovery_sender.agent.discoveree().answer(*answering, until);
+                discovery_sender.answers = true;
             }
         }
-        Ok(MessengerId(index))
+        Ok(DiscoverySenderId(index))
     }
 
     /// What a UE sends in the resource whose first transmission is in `subframe` of the recording, in the period that began
     /// in subframe `period`.
     pub(super) fn message(
         &mut self,
-        MessengerId(index): MessengerId,
+        DiscoverySenderId(index): DiscoverySenderId,
         subframe: u64,
         period: u64,
     ) -> Option<Message> {
         let now = self.now(subframe);
-        let chance = &mut self.secrets.as_mut()?.chance;
-        let nonce = [chance.next_u64(), chance.next_u64()];
-        let Messenger { ue, agent, answers, heard, name, .. } = self.messengers.get_mut(index)?;
+        let air_rng = &mut self.secrets.as_mut()?.air_rng;
+        let nonce = [air_rng.next_u64(), air_rng.next_u64()];
+        let DiscoverySender { ue, agent, answers, heard, name, .. } =
+            self.discovery_senders.get_mut(index)?;
         if *answers {
             for (_, block) in heard.extract_if(.., |(asked, _)| *asked < period) {
                 // What is not believed is an output, which is of no interest here.
@@ -253,7 +261,7 @@ impl Speakers {
             self.tell(format!("{name}: no discovery message from subframe {subframe} on: {refusal}"), &name);
         }
         if let Some(message) = found {
-            for other in self.messengers.iter_mut().filter(|other| other.answers && other.ue != ue) {
+            for other in self.discovery_senders.iter_mut().filter(|other| other.answers && other.ue != ue) {
                 other.heard.push((subframe, message));
             }
         }
@@ -266,7 +274,7 @@ impl Speakers {
         (ue, name): (usize, &str),
         entry: &ProtectedData,
         longest: usize,
-    ) -> Result<TalkerId, ConfigError> {
+    ) -> Result<GroupSenderId, ConfigError> {
         let secrets = self.secrets.as_mut().ok_or_else(no_keys)?;
         let group = secrets.keys.group.iter().find(|group| group.name == entry.group);
         let group = group.ok_or_else(|| not_in_store("group", &entry.group, "new-group"))?;
@@ -280,8 +288,8 @@ impl Speakers {
         }
         let address = Address::Group(Layer2Id::from_octets(group.config()?.group_id));
         let layer2 = Layer2Id::from_octets(source);
-        let talker = match self.talkers.iter().position(|talker| talker.ue == ue) {
-            Some(known) if self.talkers[known].source != layer2 => {
+        let group_sender = match self.group_senders.iter().position(|group_sender| group_sender.ue == ue) {
+            Some(known) if self.group_senders[known].source != layer2 => {
                 let what =
                     format!("the member {member:?} has another Layer-2 ID than the UE in another group");
                 return Err(ConfigError::new(what, "protected", "one UE has one; write two [[ue]]"));
@@ -289,11 +297,17 @@ impl Speakers {
             Some(known) => known,
             None => {
                 let (engine, addresses) = (Engine::new(Config::new(layer2)), Vec::new());
-                self.talkers.push(Talker { ue, name: name.to_owned(), source: layer2, engine, addresses });
-                self.talkers.len() - 1
+                self.group_senders.push(GroupSender {
+                    ue,
+                    name: name.to_owned(),
+                    source: layer2,
+                    engine,
+                    addresses,
+                });
+                self.group_senders.len() - 1
             }
         };
-        let Talker { engine, addresses, .. } = &mut self.talkers[talker];
+        let GroupSender { engine, addresses, .. } = &mut self.group_senders[group_sender];
         if !addresses.iter().any(|(known, _)| *known == address) {
             let sender =
                 sender((&secrets.keys, group), member, secrets.start.counter(), &mut secrets.counters)?;
@@ -304,22 +318,22 @@ impl Speakers {
             bearer.map_err(|e| ConfigError::new(e.to_string(), "protected.lcid", ""))?;
             addresses.push((address, lcid));
         }
-        Ok(TalkerId { talker, address, lcid, sdu_type: entry.sdu_type.into() })
+        Ok(GroupSenderId { group_sender, address, lcid, sdu_type: entry.sdu_type.into() })
     }
 
     /// The next transport block, of `len` octets; `next` makes the payload that is sent when nothing waits. `None` when it
     /// cannot be sent.
     pub(super) fn block(
         &mut self,
-        id: TalkerId,
+        id: GroupSenderId,
         subframe: u64,
         len: usize,
         next: impl FnOnce() -> Vec<u8>,
     ) -> Option<Vec<u8>> {
         let now = self.now(subframe).slot;
-        let Talker { name, engine, .. } = self.talkers.get_mut(id.talker)?;
+        let GroupSender { name, engine, .. } = self.group_senders.get_mut(id.group_sender)?;
         let counters = &mut self.secrets.as_mut()?.counters;
-        let TalkerId { address, lcid, sdu_type, .. } = id;
+        let GroupSenderId { address, lcid, sdu_type, .. } = id;
         let mut failure = None;
         if engine.queued(address) == 0 {
             let sent = engine.handle_input(Input::Send { now, address, lcid, sdu_type, data: &next() });
@@ -371,13 +385,13 @@ impl Speakers {
 }
 
 /// What an entry does.
-enum Speech {
+enum DiscoveryRole {
     Announce(Box<Announcer>),
     Ask(Box<Discoverer>),
     Answer(Box<Answering>, UtcCounter),
 }
 
-impl Speech {
+impl DiscoveryRole {
     fn new(
         key: Option<&Discovery>,
         question: Option<&Discovery>,

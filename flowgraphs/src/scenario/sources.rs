@@ -6,7 +6,7 @@ mod sync;
 mod v2x;
 
 use super::Ue;
-use super::protected::SharedSpeakers;
+use super::protected::SharedTraffic;
 use crate::config::{ConfigError, Radio};
 use sidelink_phy::impair::rng::Rng;
 use sidelink_phy::numerology::Numerology;
@@ -27,7 +27,7 @@ pub(super) struct Air<'a> {
     pub(super) radio: &'a Radio,
     pub(super) numerology: Numerology,
     pub(super) mode: TransmissionMode,
-    pub(super) speakers: &'a SharedSpeakers,
+    pub(super) traffic: &'a SharedTraffic,
 }
 
 impl Air<'_> {

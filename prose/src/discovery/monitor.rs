@@ -18,8 +18,8 @@ use sidelink_security::discovery::{Announcement, Code, CodeFilter, Message, Prof
 use sidelink_security::keys::ApplicationKey;
 use sidelink_security::outcome::Outcome;
 
-use super::seen::{Note, Proof, Seen, Who};
-use super::tabled::{Inner, Job, Tabled};
+use super::code_table::{CodeTable, Inner, Job};
+use super::sightings::{Note, Proof, Sighting, Subject};
 use super::{AirTime, TimePolicy, checked, more_telling};
 use sidelink_wire as wire;
 use sidelink_wire::pc5_discovery::MessageType;
@@ -53,7 +53,7 @@ impl Finding {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Discovered {
     /// Whom.
-    pub who: Who,
+    pub who: Subject,
     /// How far.
     pub finding: Finding,
     /// Whether the application is to be told; it was told of this one lately otherwise.
@@ -127,20 +127,20 @@ pub enum Follow {
 /// Everything that one UE follows.
 pub struct Monitor {
     config: MonitorConfig,
-    rotating: Option<Tabled<RotatingBook>>,
-    codes: Tabled<RestrictedBook>,
+    rotating: Option<CodeTable<RotatingBook>>,
+    codes: CodeTable<RestrictedBook>,
     others: Vec<Option<Follow>>,
     /// Whole open codes: the number of each and the end of its validity.
     open: HashMap<Code, (u32, UtcCounter), BuildHasherDefault<DefaultHasher>>,
-    seen: Seen,
+    seen: Sighting,
 }
 
 impl Monitor {
     /// Follows nothing yet.
     pub fn new(config: MonitorConfig) -> Result<Self, NonceNotFollowable> {
-        let rotating = config.rotating.map(RotatingBook::new).transpose()?.map(Tabled::new);
-        let codes = Tabled::new(RestrictedBook::new(config.profile));
-        let (others, open, seen) = (Vec::new(), HashMap::default(), Seen::new(config.heard));
+        let rotating = config.rotating.map(RotatingBook::new).transpose()?.map(CodeTable::new);
+        let codes = CodeTable::new(RestrictedBook::new(config.profile));
+        let (others, open, seen) = (Vec::new(), HashMap::default(), Sighting::new(config.heard));
         Ok(Self { rotating, codes, others, open, seen, config })
     }
 
@@ -149,12 +149,12 @@ impl Monitor {
     pub fn follow_rotating<'a>(
         &mut self,
         identities: impl IntoIterator<Item = (ProseId, &'a ApplicationKey, UtcCounter)>,
-    ) -> Option<Vec<Who>> {
+    ) -> Option<Vec<Subject>> {
         let tabled = self.rotating.as_mut()?;
         let book = &mut tabled.book;
         let followed = identities
             .into_iter()
-            .map(|(id, key, valid_until)| Who::Rotating(book.follow(id, key, valid_until)))
+            .map(|(id, key, valid_until)| Subject::Rotating(book.follow(id, key, valid_until)))
             .collect();
         tabled.changed();
         Some(followed)
@@ -168,46 +168,46 @@ impl Monitor {
         code: Code,
         material: &Material,
         valid_until: UtcCounter,
-    ) -> Result<Who, NoIntegrityKey> {
+    ) -> Result<Subject, NoIntegrityKey> {
         let slot = self.codes.book.follow(message_type.octet(), code, material, valid_until)?;
         self.codes.changed();
-        Ok(Who::Code(slot))
+        Ok(Subject::Code(slot))
     }
 
     /// Follows what the tables of changing messages do not hold. A whole open code is looked up; each of all others costs
     /// every frame one computation or comparison.
-    pub fn follow(&mut self, follow: Follow) -> Who {
+    pub fn follow(&mut self, follow: Follow) -> Subject {
         let index = self.others.len() as u32;
         if let Follow::Open(filter, valid_until) = &follow
             && filter.mask == [0xff; 23]
         {
             self.others.push(None);
             self.open.insert(filter.code, (index, *valid_until));
-            return Who::Open(index);
+            return Subject::Open(index);
         }
         let who = match &follow {
-            Follow::Nonce(..) => Who::Nonce(index),
-            Follow::Filter(..) => Who::Filter(index),
-            Follow::Open(..) => Who::Open(index),
+            Follow::Nonce(..) => Subject::Nonce(index),
+            Follow::Filter(..) => Subject::Filter(index),
+            Follow::Open(..) => Subject::Open(index),
         };
         self.others.push(Some(follow));
         who
     }
 
     /// Follows it no more, at once.
-    pub fn unfollow(&mut self, who: Who) {
+    pub fn unfollow(&mut self, who: Subject) {
         match who {
-            Who::Rotating(slot) => {
+            Subject::Rotating(slot) => {
                 if let Some(tabled) = &mut self.rotating {
                     tabled.book.unfollow(slot);
                     tabled.retire(slot);
                 }
             }
-            Who::Code(slot) => {
+            Subject::Code(slot) => {
                 self.codes.book.unfollow(slot);
                 self.codes.retire(slot);
             }
-            Who::Nonce(index) | Who::Filter(index) | Who::Open(index) => {
+            Subject::Nonce(index) | Subject::Filter(index) | Subject::Open(index) => {
                 if let Some(place) = self.others.get_mut(index as usize) {
                     *place = None;
                 }
@@ -221,18 +221,18 @@ impl Monitor {
     /// pair is believed until `stragglers_until`, under the name that is returned.
     pub fn replace_rotating(
         &mut self,
-        who: Who,
+        who: Subject,
         id: ProseId,
         key: &ApplicationKey,
         valid_until: UtcCounter,
         stragglers_until: UtcCounter,
-    ) -> Option<Who> {
-        let (Some(tabled), Who::Rotating(slot)) = (&mut self.rotating, who) else { return None };
+    ) -> Option<Subject> {
+        let (Some(tabled), Subject::Rotating(slot)) = (&mut self.rotating, who) else { return None };
         let stragglers = tabled.book.replace(slot, id, key, valid_until, stragglers_until)?;
         tabled.changed();
         // The new pair starts a sequence of its own.
         self.seen.forget(who);
-        Some(Who::Rotating(stragglers))
+        Some(Subject::Rotating(stragglers))
     }
 
     /// The next table to build, if any: for a period that is accepted now or next, absent or older than what is
@@ -299,19 +299,19 @@ impl Monitor {
         now: &AirTime,
         message_type: MessageType,
         message: &Message,
-    ) -> Result<(Who, Finding), Refusal> {
+    ) -> Result<(Subject, Finding), Refusal> {
         let mut refusal = Refusal::Unknown;
         if message_type == MessageType::ChangingId {
             if let Some(tabled) = &mut self.rotating {
                 match tabled.verify(policy, now, message) {
-                    Ok(found) => return Ok((Who::Rotating(found.slot), Finding::Identity(found.period))),
+                    Ok(found) => return Ok((Subject::Rotating(found.slot), Finding::Identity(found.period))),
                     Err(Refusal::Unknown) => {}
                     Err(other) => refusal = other,
                 }
             }
         } else if !message_type.is_experimental() {
             match self.codes.verify(policy, now, message) {
-                Ok(found) => return Ok((Who::Code(found.slot), Finding::Identity(found.period))),
+                Ok(found) => return Ok((Subject::Code(found.slot), Finding::Identity(found.period))),
                 Err(other) => refusal = more_telling(refusal, other),
             }
         }
@@ -336,12 +336,12 @@ impl Monitor {
         policy: &TimePolicy,
         now: &AirTime,
         message: &Message,
-    ) -> Result<(Who, Finding), Refusal> {
+    ) -> Result<(Subject, Finding), Refusal> {
         let freshness = policy.freshness(now);
         let report = open::receive(&freshness, message, &self.config.profile)?.0;
         let (index, valid_until) = self.open.get(&report.code).ok_or(Refusal::Unknown)?;
         unexpired(&freshness.slot, valid_until)?;
-        Ok((Who::Open(*index), Finding::ToReport(report)))
+        Ok((Subject::Open(*index), Finding::ToReport(report)))
     }
 
     /// Debounces, and refuses what is older than what the same identity sent. Only what was proven moves the limit.
@@ -349,7 +349,7 @@ impl Monitor {
         &mut self,
         policy: &TimePolicy,
         now: &AirTime,
-        who: Who,
+        who: Subject,
         finding: Finding,
     ) -> Result<Discovered, Refusal> {
         let (digest, proof) = match &finding {
@@ -378,7 +378,7 @@ impl Follow {
         message_type: MessageType,
         message: &Message,
         profile: &Profile,
-    ) -> Result<(Who, Finding), Refusal> {
+    ) -> Result<(Subject, Finding), Refusal> {
         let freshness = policy.freshness(now);
         match self {
             Self::Nonce(config, identity, valid_until) => {
@@ -387,7 +387,7 @@ impl Follow {
                 }
                 let period = identity.verify(policy.window(config.period(), now), message)?;
                 unexpired(&freshness.slot, valid_until)?;
-                Ok((Who::Nonce(index), Finding::Identity(*period)))
+                Ok((Subject::Nonce(index), Finding::Identity(*period)))
             }
             Self::Filter(wanted, receiver, valid_until) => {
                 if message_type != *wanted {
@@ -400,7 +400,7 @@ impl Follow {
                     Received::ToReport(announcement) => Finding::ToReport(announcement),
                     Received::Unprotected(announcement) => Finding::Unprotected(announcement),
                 };
-                Ok((Who::Filter(index), finding))
+                Ok((Subject::Filter(index), finding))
             }
             Self::Open(filter, valid_until) => {
                 if message_type != MessageType::OpenAnnouncement {
@@ -411,7 +411,7 @@ impl Follow {
                     return Err(Refusal::Unknown);
                 }
                 unexpired(&freshness.slot, valid_until)?;
-                Ok((Who::Open(index), Finding::ToReport(report)))
+                Ok((Subject::Open(index), Finding::ToReport(report)))
             }
         }
     }

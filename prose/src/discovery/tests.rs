@@ -47,7 +47,7 @@ fn changing(config: OtaConfig, n: u8) -> Announcer {
     Announcer::changing(config, id, &key, FOREVER)
 }
 
-fn monitor(rotating: OtaConfig, followed: &[u8]) -> (Monitor, Vec<Who>) {
+fn monitor(rotating: OtaConfig, followed: &[u8]) -> (Monitor, Vec<Subject>) {
     let config = MonitorConfig { rotating: Some(rotating), ..MonitorConfig::default() };
     let mut monitor = Monitor::new(config).unwrap();
     let pairs: Vec<_> = followed.iter().map(|&n| pair(n)).collect();

@@ -15,7 +15,7 @@
 
 use super::config::{AirConfig, Pace, PortConfig};
 use super::memory::{Memory, Space};
-use super::pace::{Bell, now_ns};
+use super::pace::{Doorbell, now_ns};
 use super::process::Process;
 use crate::Sample;
 use crate::text::TextError;
@@ -54,7 +54,7 @@ mod head {
 
 /// Words of a slot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Word {
+pub(super) enum Cell {
     State = 0,
     /// How often the slot was taken.
     Generation = 1,
@@ -204,7 +204,7 @@ impl Medium {
 
     /// Whether all who had to do with it have died or left.
     pub(super) fn is_abandoned(&self) -> bool {
-        self.bury_the_dead();
+        self.reap_exited_ports();
         let maker = Process {
             pid: self.header(head::MAKER).load(Acquire),
             born: self.header(head::MAKER_BORN).load(Acquire),
@@ -255,8 +255,8 @@ impl Medium {
         &self.config
     }
 
-    pub(super) fn bell(&self) -> Bell<'_> {
-        Bell::new(self.memory.bell())
+    pub(super) fn doorbell(&self) -> Doorbell<'_> {
+        Doorbell::new(self.memory.doorbell())
     }
 
     /// Samples that a slot remembers.
@@ -265,7 +265,7 @@ impl Medium {
     }
 
     /// How often somebody came, started or left.
-    pub(super) fn comings(&self) -> u64 {
+    pub(super) fn arrivals(&self) -> u64 {
         self.header(head::COMINGS).load(Acquire)
     }
 
@@ -279,7 +279,7 @@ impl Medium {
         &self.memory.words()[first..first + length]
     }
 
-    pub(super) fn word(&self, slot: usize, word: Word) -> &AtomicU64 {
+    pub(super) fn word(&self, slot: usize, word: Cell) -> &AtomicU64 {
         &self.slot(slot)[word as usize]
     }
 
@@ -288,28 +288,28 @@ impl Medium {
     }
 
     pub(super) fn state(&self, slot: usize) -> State {
-        State::of(self.word(slot, Word::State).load(Acquire))
+        State::of(self.word(slot, Cell::State).load(Acquire))
     }
 
     pub(super) fn set_state(&self, slot: usize, state: State) {
-        self.word(slot, Word::State).store(state as u64, Release);
+        self.word(slot, Cell::State).store(state as u64, Release);
         self.header(head::COMINGS).fetch_add(1, Ordering::AcqRel);
-        self.bell().ring();
+        self.doorbell().ring();
     }
 
     pub(super) fn start(&self, slot: usize) -> f64 {
-        f64::from_bits(self.word(slot, Word::Start).load(Acquire))
+        f64::from_bits(self.word(slot, Cell::Start).load(Acquire))
     }
 
     /// A port's clock.
     pub(super) fn clock(&self, slot: usize) -> SampleClock {
-        let drift_ppm = f64::from_bits(self.word(slot, Word::Drift).load(Acquire));
+        let drift_ppm = f64::from_bits(self.word(slot, Cell::Drift).load(Acquire));
         SampleClock { start: self.start(slot), drift_ppm }
     }
 
     /// The configuration that a port came with; none where it makes no sense.
     pub(super) fn port(&self, slot: usize) -> Option<PortConfig> {
-        let bytes = self.word(slot, Word::PortBytes).load(Acquire) as usize;
+        let bytes = self.word(slot, Cell::PortBytes).load(Acquire) as usize;
         let words = &self.slot(slot)[SLOT_WORDS..SLOT_WORDS + PORT_WORDS];
         let port = |text: String| serde_json::from_str::<PortConfig>(&text).ok();
         let port = (bytes <= PORT_WORDS * 8).then(|| port(load_text(words, bytes)))?;
@@ -325,7 +325,7 @@ impl Medium {
 
     /// Take a slot.
     pub(super) fn attach(&self, port: &PortConfig) -> Result<usize, MediumError> {
-        self.bury_the_dead();
+        self.reap_exited_ports();
         if self.find(&port.name).is_some() {
             return Err(MediumError::Taken(port.name.clone()));
         }
@@ -345,20 +345,20 @@ impl Medium {
                 tag.store(0, Relaxed);
             }
         }
-        let set = |word: Word, value: u64| self.word(slot, word).store(value, Release);
-        self.word(slot, Word::Generation).fetch_add(1, Ordering::AcqRel);
-        set(Word::PortBytes, bytes as u64);
-        set(Word::Pid, self.me.pid);
-        set(Word::Born, self.me.born);
-        set(Word::Horizon, if port.listen_only { u64::MAX } else { 0 });
+        let set = |word: Cell, value: u64| self.word(slot, word).store(value, Release);
+        self.word(slot, Cell::Generation).fetch_add(1, Ordering::AcqRel);
+        set(Cell::PortBytes, bytes as u64);
+        set(Cell::Pid, self.me.pid);
+        set(Cell::Born, self.me.born);
+        set(Cell::Horizon, if port.listen_only { u64::MAX } else { 0 });
         // One that is there from the beginning will want to hear all of it.
-        set(Word::Reading, if self.began() { u64::MAX } else { 0 });
-        set(Word::Drift, port.drift.to_bits());
-        for word in [Word::Tail, Word::Waiting, Word::Jump, Word::Overflow] {
+        set(Cell::Reading, if self.began() { u64::MAX } else { 0 });
+        set(Cell::Drift, port.drift.to_bits());
+        for word in [Cell::Tail, Cell::Waiting, Cell::Jump, Cell::Overflow] {
             set(word, 0);
         }
         let start = port.start.map_or(0.0, |s| s.0);
-        set(Word::Start, start.to_bits());
+        set(Cell::Start, start.to_bits());
         // Who comes before time begins is there from the beginning, and the others wait for it.
         self.set_state(slot, if self.began() { State::Attached } else { State::Running });
         Ok(slot)
@@ -372,7 +372,7 @@ impl Medium {
         let free = self.slots().find(|s| self.state(*s) == State::Free);
         let mut full = MediumError::Full(self.slots);
         for slot in forgotten.into_iter().chain(free).chain(self.slots().filter(left)) {
-            let state = self.word(slot, Word::State);
+            let state = self.word(slot, Cell::State);
             let before = state.load(Acquire);
             let claimed = matches!(State::of(before), State::Free | State::Left | State::Dropped)
                 && state.compare_exchange(before, State::Claimed as u64, Ordering::AcqRel, Relaxed).is_ok();
@@ -397,31 +397,31 @@ impl Medium {
     fn is_forgotten(&self, slot: usize) -> bool {
         /// Samples by which filters look back.
         const LOOK_BACK: f64 = 1000.0;
-        let tail = self.word(slot, Word::Tail).load(Acquire);
+        let tail = self.word(slot, Cell::Tail).load(Acquire);
         let end = self.clock(slot).time_of(tail as f64) + LOOK_BACK;
         let mut readers = self.slots().filter(|s| self.state(*s) == State::Running);
         tail == 0
             || readers.all(|s| {
-                let reading = self.word(s, Word::Reading).load(Acquire);
+                let reading = self.word(s, Cell::Reading).load(Acquire);
                 reading == u64::MAX || self.clock(s).time_of(reading as f64) > end
             })
     }
 
     pub(super) fn is_mine(&self, slot: usize) -> bool {
-        self.word(slot, Word::Pid).load(Relaxed) == self.me.pid
+        self.word(slot, Cell::Pid).load(Relaxed) == self.me.pid
     }
 
-    /// [`Self::bury_the_dead`], unless that was done just now: it asks the system about every process.
-    pub(super) fn look_around(&self, every: Duration) {
+    /// [`Self::reap_exited_ports`], unless that was done just now: it asks the system about every process.
+    pub(super) fn scan(&self, every: Duration) {
         let now = now_ns();
         if now - self.looked_ns.load(Relaxed) >= every.as_nanos() as i64 {
             self.looked_ns.store(now, Relaxed);
-            self.bury_the_dead();
+            self.reap_exited_ports();
         }
     }
 
     /// Ports whose process has died have left.
-    pub(super) fn bury_the_dead(&self) {
+    pub(super) fn reap_exited_ports(&self) {
         for slot in self.slots() {
             if !matches!(self.state(slot), State::Running | State::Attached | State::Claimed)
                 || self.is_mine(slot)
@@ -429,7 +429,7 @@ impl Medium {
                 continue;
             }
             let word = |w| self.word(slot, w).load(Acquire);
-            let owner = Process { pid: word(Word::Pid), born: word(Word::Born) };
+            let owner = Process { pid: word(Cell::Pid), born: word(Cell::Born) };
             // A slot that is only claimed has no owner yet.
             if owner.pid != 0 && !owner.is_alive() {
                 if let Some(port) = self.port(slot) {
@@ -470,7 +470,7 @@ impl Medium {
         self.header(head::BEGAN_NS).store((now_ns() + ahead) as u64, Release);
         self.header(head::UTC_NS).store(utc as u64, Release);
         begun.store(2, Release);
-        self.bell().ring();
+        self.doorbell().ring();
     }
 
     /// Nanoseconds of UTC since 1970 at the air's first sample.
@@ -516,7 +516,7 @@ impl Medium {
             tags[index].store(block + 1, Release);
             (at, rest) = (at + length as u64, after);
         }
-        let tail = self.word(slot, Word::Tail);
+        let tail = self.word(slot, Cell::Tail);
         tail.store(tail.load(Relaxed).max(at), Release);
     }
 

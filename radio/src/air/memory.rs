@@ -105,7 +105,7 @@ impl Memory {
     }
 
     /// The bell that rings when anything changed, and how many wait for it.
-    pub(super) fn bell(&self) -> [&AtomicU32; 2] {
+    pub(super) fn doorbell(&self) -> [&AtomicU32; 2] {
         // SAFETY: as above: the first 8 bytes lie within the mapping, aligned, and are only ever used as these two.
         #[allow(unsafe_code)]
         unsafe {

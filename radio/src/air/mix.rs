@@ -4,7 +4,7 @@
 //! who came first, how much is read at once, or how fast.
 
 use super::config::{AirConfig, Every, Interference, PortConfig};
-use super::medium::{Medium, State, Word};
+use super::medium::{Cell, Medium, State};
 use crate::RadioError;
 use crate::Sample;
 use sidelink_phy::impair::addressed::{AddressedConfig, AddressedNoise, AddressedPath, SampleClock};
@@ -25,7 +25,7 @@ pub(super) struct Mixer {
     interference: Vec<Interferer>,
     links: Vec<Link>,
     /// State of comings and goings for which `links` holds.
-    comings: Option<u64>,
+    arrivals: Option<u64>,
     input: Vec<Sample>,
 }
 
@@ -136,7 +136,7 @@ impl Mixer {
             slot,
             port,
             links: Vec::new(),
-            comings: None,
+            arrivals: None,
             // Clocks differ by at most a thousandth; the filters look back and ahead.
             input: vec![Sample::default(); 2 * CHUNK + 64 + (config.rate.0 * 10e-6) as usize],
             medium,
@@ -149,12 +149,12 @@ impl Mixer {
 
     /// Look who is there. Allocates only when somebody came or left.
     pub(super) fn look(&mut self) -> Result<(), RadioError> {
-        let comings = self.medium.comings();
-        if self.comings == Some(comings) {
+        let arrivals = self.medium.arrivals();
+        if self.arrivals == Some(arrivals) {
             return Ok(());
         }
         let medium = Arc::clone(&self.medium);
-        let generation = |slot| medium.word(slot, Word::Generation).load(Acquire);
+        let generation = |slot| medium.word(slot, Cell::Generation).load(Acquire);
         self.links.retain(|l| medium.state(l.slot).is_heard() && generation(l.slot) == l.generation);
         for slot in medium.slots() {
             let known = self.links.iter().any(|l| l.slot == slot);
@@ -177,7 +177,7 @@ impl Mixer {
         }
         // Sums of floating-point numbers depend on their order.
         self.links.sort_by(|a, b| a.name.cmp(&b.name));
-        self.comings = Some(comings);
+        self.arrivals = Some(arrivals);
         Ok(())
     }
 
@@ -203,12 +203,12 @@ impl Mixer {
     pub(super) fn bound(&self) -> Bound {
         let mut bound = Bound { known: u64::MAX, by: None };
         if self.port.half_duplex {
-            let own = self.medium.word(self.slot, Word::Horizon).load(Acquire);
+            let own = self.medium.word(self.slot, Cell::Horizon).load(Acquire);
             bound = Bound { known: own, by: Some(self.slot) };
         }
         for link in &self.links {
             let horizon = match self.medium.state(link.slot) {
-                State::Running => self.medium.word(link.slot, Word::Horizon).load(Acquire),
+                State::Running => self.medium.word(link.slot, Cell::Horizon).load(Acquire),
                 _ => u64::MAX,
             };
             if horizon != u64::MAX {
@@ -224,7 +224,7 @@ impl Mixer {
     /// Whether there is anybody to listen to, or ever was one whose last words have not been heard at `first`.
     pub(super) fn is_company(&self, first: u64) -> bool {
         self.links.iter().any(|l| {
-            let tail = self.medium.word(l.slot, Word::Tail).load(Acquire);
+            let tail = self.medium.word(l.slot, Cell::Tail).load(Acquire);
             self.medium.state(l.slot) == State::Running || l.path.reach(first, 1).start < tail as i64
         })
     }
@@ -239,7 +239,7 @@ impl Mixer {
         let ring = self.medium.ring() as i64;
         let mut lost = None;
         for link in &self.links {
-            let tail = self.medium.word(link.slot, Word::Tail).load(Acquire) as i64;
+            let tail = self.medium.word(link.slot, Cell::Tail).load(Acquire) as i64;
             let missing = tail - ring - link.path.reach(first, 1).start;
             if missing > 0 {
                 lost = lost.max(Some(first + missing as u64 + (ring / 8) as u64));

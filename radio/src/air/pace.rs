@@ -12,12 +12,12 @@ pub(super) fn now_ns() -> i64 {
 }
 
 /// A bell that rings when anything changed.
-pub(super) struct Bell<'a> {
+pub(super) struct Doorbell<'a> {
     rings: &'a AtomicU32,
     waiting: &'a AtomicU32,
 }
 
-impl<'a> Bell<'a> {
+impl<'a> Doorbell<'a> {
     pub(super) fn new([rings, waiting]: [&'a AtomicU32; 2]) -> Self {
         Self { rings, waiting }
     }

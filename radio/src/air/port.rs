@@ -1,7 +1,7 @@
 //! A port as a radio: its two ends, and what they wait for.
 
 use super::config::{Pace, PortConfig};
-use super::medium::{Medium, State, Word};
+use super::medium::{Cell, Medium, State};
 use super::mix::Mixer;
 use super::pace::left;
 use crate::Sample;
@@ -40,7 +40,7 @@ struct Shared {
 impl Shared {
     /// That nobody has ended this port.
     fn check(&self) -> Result<(), RadioError> {
-        let mine = self.medium.word(self.slot, Word::Generation).load(Acquire) == self.generation;
+        let mine = self.medium.word(self.slot, Cell::Generation).load(Acquire) == self.generation;
         match self.medium.state(self.slot) {
             State::Running | State::Attached if mine => Ok(()),
             _ => Err(RadioError::Lost(format!(
@@ -51,7 +51,7 @@ impl Shared {
         }
     }
 
-    fn word(&self, word: Word) -> &AtomicU64 {
+    fn word(&self, word: Cell) -> &AtomicU64 {
         self.medium.word(self.slot, word)
     }
 
@@ -92,7 +92,7 @@ impl Port {
             full_duplex: !port.half_duplex,
             real_time: config.pace == Pace::Realtime,
         };
-        let generation = medium.word(slot, Word::Generation).load(Acquire);
+        let generation = medium.word(slot, Cell::Generation).load(Acquire);
         let events = ArrayQueue::new(EVENTS);
         let shared = Shared { medium, slot, generation, port, jumped: AtomicI64::new(0), events };
         Self { shared: Arc::new(shared), description, patience }
@@ -104,7 +104,7 @@ impl Port {
         let wanted = medium.config().wait_for;
         let deadline = Instant::now() + self.patience;
         while !medium.began() {
-            let heard = medium.bell().rings();
+            let heard = medium.doorbell().rings();
             if medium.present() >= wanted {
                 medium.begin();
                 continue;
@@ -117,7 +117,7 @@ impl Port {
                 );
                 return Err(RadioError::unusable(what, "start the others, or lower wait-for"));
             };
-            medium.bell().wait(heard, left.min(LOOK_AROUND));
+            medium.doorbell().wait(heard, left.min(LOOK_AROUND));
         }
         Ok(())
     }
@@ -129,7 +129,7 @@ impl Port {
             Pace::Realtime => medium.wall_time(),
             Pace::Free => {
                 let read = |slot: usize| {
-                    let reading = medium.word(slot, Word::Reading).load(Acquire);
+                    let reading = medium.word(slot, Cell::Reading).load(Acquire);
                     (reading != u64::MAX).then(|| medium.clock(slot).time_of(reading as f64))
                 };
                 medium
@@ -156,8 +156,8 @@ impl Radio for Port {
         shared.check()?;
         if medium.state(slot) == State::Attached {
             let start = port.start.map_or(0.0, |s| s.0).max(self.present());
-            shared.word(Word::Start).store(start.to_bits(), Release);
-            shared.word(Word::Reading).store(0, Release);
+            shared.word(Cell::Start).store(start.to_bits(), Release);
+            shared.word(Cell::Reading).store(0, Release);
             medium.set_state(slot, State::Running);
         }
         let since = medium.start(slot) / medium.config().rate.0 * 1e9;
@@ -188,7 +188,7 @@ impl Receive for ReceiveEnd {
         let deadline = Instant::now() + patience;
         self.shared.check()?;
         self.answer_faults();
-        self.shared.word(Word::Reading).store(self.next, Release);
+        self.shared.word(Cell::Reading).store(self.next, Release);
         // No more at once than the memory comfortably holds.
         let count = into.len().min(self.shared.medium.ring() / 4);
         let count = match self.shared.pace() {
@@ -198,9 +198,9 @@ impl Receive for ReceiveEnd {
         self.mixer.mix(self.next, &mut into[..count]);
         let first = self.next.saturating_add_signed(self.shared.jumped.load(Relaxed));
         self.next += count as u64;
-        self.shared.word(Word::Reading).store(self.next, Release);
+        self.shared.word(Cell::Reading).store(self.next, Release);
         if self.shared.pace() == Pace::Free {
-            self.shared.medium.bell().ring();
+            self.shared.medium.doorbell().ring();
         }
         Ok(Received { first, count })
     }
@@ -209,7 +209,7 @@ impl Receive for ReceiveEnd {
 impl ReceiveEnd {
     /// What a test asked for.
     fn answer_faults(&mut self) {
-        let jump = self.shared.word(Word::Jump).swap(0, AcqRel) as i64;
+        let jump = self.shared.word(Cell::Jump).swap(0, AcqRel) as i64;
         // before sample 0 there are no numbers
         let number = self.next.saturating_add_signed(self.shared.jumped.load(Relaxed));
         let jump = jump.max(-i64::try_from(number).unwrap_or(i64::MAX));
@@ -217,13 +217,13 @@ impl ReceiveEnd {
             self.shared.jumped.fetch_add(jump, Relaxed);
             self.shared.tell(Event::ClockJump { by: jump });
         }
-        let lost = self.shared.word(Word::Overflow).swap(0, AcqRel);
+        let lost = self.shared.word(Cell::Overflow).swap(0, AcqRel);
         if lost > 0 {
             self.next += lost;
             if self.shared.pace() == Pace::Free {
                 // Who lost samples sent nothing in them: the others do not wait for it, nor it for them in turn.
-                self.shared.word(Word::Horizon).fetch_max(self.next, AcqRel);
-                self.shared.medium.bell().ring();
+                self.shared.word(Cell::Horizon).fetch_max(self.next, AcqRel);
+                self.shared.medium.doorbell().ring();
             }
             self.shared.tell(Event::Overflow);
         }
@@ -231,9 +231,9 @@ impl ReceiveEnd {
 
     fn wait_for_others(&mut self, count: usize, deadline: Instant) -> Result<usize, RadioError> {
         let shared = Arc::clone(&self.shared);
-        let bell = shared.medium.bell();
+        let doorbell = shared.medium.doorbell();
         loop {
-            let heard = bell.rings();
+            let heard = doorbell.rings();
             self.mixer.look()?;
             if let Some(next) = self.mixer.lost_before(self.next) {
                 self.next = next;
@@ -250,24 +250,24 @@ impl ReceiveEnd {
             }
             let Some(left) = left(deadline) else { return Ok(known) };
             if let Some(slot) = bound.by {
-                self.grow_tired_of(slot);
+                self.drop_stalled(slot);
             }
-            shared.word(Word::Waiting).store(1, Release);
-            bell.wait(heard, left.min(LOOK_AROUND));
-            shared.word(Word::Waiting).store(0, Release);
-            shared.medium.look_around(LOOK_AROUND);
+            shared.word(Cell::Waiting).store(1, Release);
+            doorbell.wait(heard, left.min(LOOK_AROUND));
+            shared.word(Cell::Waiting).store(0, Release);
+            shared.medium.scan(LOOK_AROUND);
             shared.check()?;
         }
     }
 
     /// Leave a port behind that has not moved for too long. One that itself waits has three times as long: whom it waits
     /// for is to be left behind first.
-    fn grow_tired_of(&mut self, slot: usize) {
+    fn drop_stalled(&mut self, slot: usize) {
         let medium = &self.shared.medium;
-        let horizon = medium.word(slot, Word::Horizon).load(Acquire);
+        let horizon = medium.word(slot, Cell::Horizon).load(Acquire);
         match self.waits {
             Some((s, h, since)) if (s, h) == (slot, horizon) => {
-                let waiting = medium.word(slot, Word::Waiting).load(Acquire) == 1;
+                let waiting = medium.word(slot, Cell::Waiting).load(Acquire) == 1;
                 let stall = Duration::from_secs_f64(medium.config().stall) * if waiting { 3 } else { 1 };
                 if slot != self.shared.slot && since.elapsed() > stall {
                     let name = medium.port(slot).map_or_else(String::new, |p| p.name);
@@ -311,8 +311,8 @@ impl ReceiveEnd {
 impl Drop for ReceiveEnd {
     fn drop(&mut self) {
         if self.shared.check().is_ok() {
-            self.shared.word(Word::Reading).store(u64::MAX, Release);
-            self.shared.medium.bell().ring();
+            self.shared.word(Cell::Reading).store(u64::MAX, Release);
+            self.shared.medium.doorbell().ring();
         }
     }
 }
@@ -326,7 +326,7 @@ impl Transmit for TransmitEnd {
         self.shared.check()?;
         let shared = &self.shared;
         let at = first.checked_add_signed(-shared.jumped.load(Relaxed));
-        let promised = shared.word(Word::Horizon).load(Relaxed);
+        let promised = shared.word(Cell::Horizon).load(Relaxed);
         let Some(at) = at.filter(|&at| at >= promised) else {
             shared.tell(Event::Late { first });
             return Ok(());
@@ -356,11 +356,11 @@ impl Transmit for TransmitEnd {
         self.shared.check()?;
         let shared = &self.shared;
         let until = until.saturating_add_signed(-shared.jumped.load(Relaxed));
-        let horizon = shared.word(Word::Horizon);
+        let horizon = shared.word(Cell::Horizon);
         if until > horizon.load(Relaxed) {
             horizon.store(until, Release);
             if shared.pace() == Pace::Free {
-                shared.medium.bell().ring();
+                shared.medium.doorbell().ring();
             }
         }
         Ok(())
@@ -386,9 +386,9 @@ impl TransmitEnd {
         let needed = shared.clock().time_of(needed as f64);
         let deadline = Instant::now() + Duration::from_secs_f64(medium.config().stall);
         loop {
-            let heard = medium.bell().rings();
+            let heard = medium.doorbell().rings();
             let late = |slot: &usize| {
-                let reading = medium.word(*slot, Word::Reading).load(Acquire);
+                let reading = medium.word(*slot, Cell::Reading).load(Acquire);
                 *slot != shared.slot
                     && reading != u64::MAX
                     && medium.state(*slot) == State::Running
@@ -400,12 +400,12 @@ impl TransmitEnd {
             let Some(left) = left(deadline) else {
                 for slot in medium.slots().filter(late) {
                     // Until it reads again.
-                    medium.word(slot, Word::Reading).store(u64::MAX, Release);
+                    medium.word(slot, Cell::Reading).store(u64::MAX, Release);
                 }
                 return Ok(());
             };
-            medium.bell().wait(heard, left.min(LOOK_AROUND));
-            medium.look_around(LOOK_AROUND);
+            medium.doorbell().wait(heard, left.min(LOOK_AROUND));
+            medium.scan(LOOK_AROUND);
             shared.check()?;
         }
     }
@@ -414,8 +414,8 @@ impl TransmitEnd {
 impl Drop for TransmitEnd {
     fn drop(&mut self) {
         if self.shared.check().is_ok() {
-            self.shared.word(Word::Horizon).store(u64::MAX, Release);
-            self.shared.medium.bell().ring();
+            self.shared.word(Cell::Horizon).store(u64::MAX, Release);
+            self.shared.medium.doorbell().ring();
         }
     }
 }

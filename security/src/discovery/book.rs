@@ -30,7 +30,7 @@ use crate::keys::ApplicationKey;
 
 /// Place of a followed identity in its book.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Slot(pub u32);
+pub struct Entry(pub u32);
 
 /// What matching needs to know of a book.
 pub trait CodeBook: Send + Sync {
@@ -83,7 +83,7 @@ pub struct RotatingBook {
     config: OtaConfig,
     chunks: Vec<Arc<Chunk>>,
     len: usize,
-    vacant: Vec<Slot>,
+    vacant: Vec<Entry>,
 }
 
 #[derive(Clone)]
@@ -130,7 +130,7 @@ impl RotatingBook {
     }
 
     /// Follow an identity until `valid_until`. The next table that is built knows it.
-    pub fn follow(&mut self, id: ProseId, key: &ApplicationKey, valid_until: UtcCounter) -> Slot {
+    pub fn follow(&mut self, id: ProseId, key: &ApplicationKey, valid_until: UtcCounter) -> Entry {
         let keyed = match self.config.variant() {
             Variant::Keyed => Some(Keyed::new(key.as_bytes())),
             Variant::Literal => None,
@@ -144,7 +144,7 @@ impl RotatingBook {
             }
             return slot;
         }
-        let slot = Slot(self.len as u32);
+        let slot = Entry(self.len as u32);
         if self.len.is_multiple_of(CHUNK) {
             let keys = Vec::with_capacity(if keyed.is_some() { CHUNK } else { 0 });
             self.chunks.push(Arc::new(Chunk { keys, tails: Vec::with_capacity(CHUNK) }));
@@ -157,7 +157,7 @@ impl RotatingBook {
     }
 
     /// Follow it no more: the tables that are built from now on do not know it.
-    pub fn unfollow(&mut self, slot: Slot) {
+    pub fn unfollow(&mut self, slot: Entry) {
         if !self.is_followed(slot) {
             return;
         }
@@ -175,12 +175,12 @@ impl RotatingBook {
     /// returned; the new pair takes over `slot`.
     pub fn replace(
         &mut self,
-        slot: Slot,
+        slot: Entry,
         id: ProseId,
         key: &ApplicationKey,
         valid_until: UtcCounter,
         stragglers_until: UtcCounter,
-    ) -> Option<Slot> {
+    ) -> Option<Entry> {
         if !self.is_followed(slot) {
             return None;
         }
@@ -202,9 +202,9 @@ impl RotatingBook {
     }
 
     /// Unfollow everything whose validity is over. Gives the places.
-    pub fn expire(&mut self, now: UtcCounter) -> Vec<Slot> {
-        let over: Vec<Slot> = (0..self.len as u32)
-            .map(Slot)
+    pub fn expire(&mut self, now: UtcCounter) -> Vec<Entry> {
+        let over: Vec<Entry> = (0..self.len as u32)
+            .map(Entry)
             .filter(|slot| {
                 let (chunk, i) = split(*slot);
                 (1..now.value()).contains(&self.chunks[chunk].tails[i].valid_until)
@@ -230,18 +230,18 @@ impl RotatingBook {
         key + size_of::<Tail>()
     }
 
-    fn is_followed(&self, slot: Slot) -> bool {
+    fn is_followed(&self, slot: Entry) -> bool {
         let (chunk, i) = split(slot);
         self.chunks.get(chunk).and_then(|c| c.tails.get(i)).is_some_and(|tail| tail.valid_until != 0)
     }
 
-    fn place(&mut self, slot: Slot) -> (&mut Chunk, usize) {
+    fn place(&mut self, slot: Entry) -> (&mut Chunk, usize) {
         let (chunk, i) = split(slot);
         (Arc::make_mut(&mut self.chunks[chunk]), i)
     }
 }
 
-const fn split(slot: Slot) -> (usize, usize) {
+const fn split(slot: Entry) -> (usize, usize) {
     (slot.0 as usize / CHUNK, slot.0 as usize % CHUNK)
 }
 
@@ -268,7 +268,7 @@ impl CodeBook for RotatingBook {
         let mut rest = expected;
         // Chunk by chunk, and in each by lanes.
         while !rest.is_empty() {
-            let (chunk, i) = split(Slot(at as u32));
+            let (chunk, i) = split(Entry(at as u32));
             let Some(chunk) = self.chunks.get(chunk) else { return rest.fill(None) };
             let n = rest.len().min(chunk.tails.len().saturating_sub(i));
             if n == 0 {
@@ -393,17 +393,17 @@ impl RestrictedBook {
         code: Code,
         material: &Material,
         valid_until: UtcCounter,
-    ) -> Result<Slot, NoIntegrityKey> {
+    ) -> Result<Entry, NoIntegrityKey> {
         if material.duik.is_none() {
             return Err(NoIntegrityKey);
         }
         let keys = Absorbed::new(material, self.profile);
         self.codes.push(Some(Arc::new(FollowedCode { keys, message_type, code, valid_until })));
-        Ok(Slot(self.codes.len() as u32 - 1))
+        Ok(Entry(self.codes.len() as u32 - 1))
     }
 
     /// Follow it no more. Its place is not used again.
-    pub fn unfollow(&mut self, slot: Slot) {
+    pub fn unfollow(&mut self, slot: Entry) {
         if let Some(place) = self.codes.get_mut(slot.0 as usize) {
             *place = None;
         }

@@ -26,7 +26,7 @@ use std::num::NonZeroU64;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 
-use super::book::{CodeBook, Slot, Words};
+use super::book::{CodeBook, Entry, Words};
 use super::rotation::{PeriodIndex, Window};
 use super::{Message, Refusal, Verified};
 
@@ -257,14 +257,14 @@ impl Storage {
 
     /// Call `each` for every place whose message has this digest.
     #[inline]
-    fn find(&self, digest: u64, each: impl FnMut(Slot)) {
+    fn find(&self, digest: u64, each: impl FnMut(Entry)) {
         let (word, bit) = self.front_bit(digest);
         if self.front[word] >> bit & 1 == 1 {
             self.probe(digest, each);
         }
     }
 
-    fn probe(&self, digest: u64, mut each: impl FnMut(Slot)) {
+    fn probe(&self, digest: u64, mut each: impl FnMut(Entry)) {
         let wanted = digest << self.index_bits;
         let place = (1_u64 << self.index_bits) - 1;
         let mut at = spread(digest, self.buckets.len());
@@ -274,7 +274,7 @@ impl Storage {
                     return;
                 }
                 if entry & !place == wanted {
-                    each(Slot((entry & place) as u32 - 1));
+                    each(Entry((entry & place) as u32 - 1));
                 }
             }
             at = if at + 1 == self.buckets.len() { 0 } else { at + 1 };
@@ -346,7 +346,7 @@ impl<B: CodeBook> PeriodTable<B> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Match {
     /// Place in the book of the table that matched.
-    pub slot: Slot,
+    pub slot: Entry,
     /// The rotation period of the code.
     pub period: PeriodIndex,
 }

@@ -22,7 +22,7 @@ impl fmt::Display for Fc {
 
 /// Where a value comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Standing {
+pub enum Provenance {
     /// Read in the text of the clause.
     Read,
     /// Read in an implementation, or confirmed by vectors that an implementation gave.
@@ -46,7 +46,7 @@ pub struct Row {
     /// Clause that defines the derivation.
     pub clause: &'static str,
     /// How far the value can be trusted.
-    pub standing: Standing,
+    pub standing: Provenance,
 }
 
 macro_rules! table {
@@ -58,7 +58,7 @@ macro_rules! table {
             name: stringify!($name),
             fc: $name,
             clause: $clause,
-            standing: Standing::$standing,
+            standing: Provenance::$standing,
         }),*];
     };
 }
@@ -152,8 +152,9 @@ mod tests {
         for (i, row) in TABLE.iter().enumerate() {
             assert!(TABLE[..i].iter().all(|other| other.fc != row.fc), "{} {}", row.name, row.fc);
             match (row.standing, row.fc) {
-                (Standing::Own, Fc::Extended(0xE0..)) | (Standing::Unknown, Fc::Extended(0xD0..0xE0)) => {}
-                (Standing::Own | Standing::Unknown, _) => panic!("{} outside its range", row.name),
+                (Provenance::Own, Fc::Extended(0xE0..)) | (Provenance::Unknown, Fc::Extended(0xD0..0xE0)) => {
+                }
+                (Provenance::Own | Provenance::Unknown, _) => panic!("{} outside its range", row.name),
                 (_, fc) => assert!(matches!(fc, Fc::Octet(_)), "{}", row.name),
             }
         }

@@ -7,7 +7,7 @@ use sidelink_phy::pool::V2xPool;
 use sidelink_phy::sci::{Format1, riv_encode};
 use sidelink_phy::units::{PrbRange, SUBFRAMES_PER_DFN_PERIOD, decibel};
 
-use crate::chance::Chance;
+use crate::air_rng::AirRng;
 
 /// SL-ThresPSSCH-RSRP of every pair of priorities: -128 dBm in the scale of the samples, below everything that can be
 /// decoded. So whatever was reserved is left alone at first, and the weakest is given up first where too little remains.
@@ -181,13 +181,13 @@ impl Mode4 {
     /// What may be sent in subframe `t`, of which nothing was asked before. `waiting`: whether there is anything to send;
     /// then a resource is selected where none is kept. After it say [`Self::used`]. Subframes may be left out: what was
     /// kept in them was not used.
-    pub fn occasion(&mut self, t: u64, waiting: bool, chance: &mut Chance) -> Option<Occasion> {
+    pub fn occasion(&mut self, t: u64, waiting: bool, air_rng: &mut AirRng) -> Option<Occasion> {
         let k = self.index(t)?;
-        self.pass(k, chance);
+        self.pass(k, air_rng);
         if self.reservation.is_some() || !waiting {
             self.refusal = None;
         } else if t >= self.retry_at || t + RETRY < self.retry_at {
-            self.select(t, chance);
+            self.select(t, air_rng);
         }
         let reservation = self.reservation.as_mut()?;
         let (first, second) = reservation.next();
@@ -199,7 +199,7 @@ impl Mode4 {
             _ => return None,
         };
         if last.subframe == k {
-            self.advance(chance);
+            self.advance(air_rng);
         }
         if retransmission && self.sent != Some(first.subframe) {
             return None;
@@ -234,7 +234,7 @@ impl Mode4 {
     }
 
     /// Leaves occasions behind that lie before index `k`: the UE was too slow for them.
-    fn pass(&mut self, k: u64, chance: &mut Chance) {
+    fn pass(&mut self, k: u64, air_rng: &mut AirRng) {
         while let Some(reservation) = &self.reservation {
             let (first, second) = reservation.next();
             if second.unwrap_or(first).subframe >= k {
@@ -243,7 +243,7 @@ impl Mode4 {
             if self.offered != first.subframe {
                 self.unuse();
             }
-            self.advance(chance);
+            self.advance(air_rng);
         }
     }
 
@@ -254,7 +254,7 @@ impl Mode4 {
         }
     }
 
-    fn select(&mut self, t: u64, chance: &mut Chance) {
+    fn select(&mut self, t: u64, air_rng: &mut AirRng) {
         let request = Request {
             now: self.index_from((t + 1).saturating_sub(u64::from(self.usage.lead))),
             length: self.usage.sub_channels,
@@ -263,7 +263,7 @@ impl Mode4 {
             retransmit: self.usage.retransmit,
             t2: self.refusal().map(|_| T2_AFTER_SILENCE),
         };
-        match Reservation::select(&mut self.sensing, request, chance) {
+        match Reservation::select(&mut self.sensing, request, air_rng) {
             Ok(reservation) => {
                 self.reservation = Some(reservation);
                 self.selections += 1;
@@ -276,8 +276,8 @@ impl Mode4 {
         }
     }
 
-    fn advance(&mut self, chance: &mut Chance) {
-        if self.reservation.as_mut().is_some_and(|reservation| !reservation.advance(chance)) {
+    fn advance(&mut self, air_rng: &mut AirRng) {
+        if self.reservation.as_mut().is_some_and(|reservation| !reservation.advance(air_rng)) {
             self.reservation = None;
         }
     }
@@ -311,13 +311,13 @@ mod tests {
 
     #[test]
     fn a_resource_comes_back_every_period_until_it_is_drawn_anew() {
-        let mut chance = Chance::seeded(5, "");
+        let mut air_rng = AirRng::seeded(5, "");
         let start = 30_000;
         let mut mode4 = listened(start, usage());
         let mut all = Vec::new();
         for t in start..start + 5000 {
             // planned ahead of what is heard
-            if let Some(occasion) = mode4.occasion(t + 4, true, &mut chance) {
+            if let Some(occasion) = mode4.occasion(t + 4, true, &mut air_rng) {
                 if !occasion.retransmission {
                     mode4.used(true);
                 }
@@ -373,9 +373,9 @@ mod tests {
                 .filter_map(|t| mode4.index(t))
                 .map(|k| k + 100)
                 .collect();
-            let mut chance = Chance::seeded(seed, "");
+            let mut air_rng = AirRng::seeded(seed, "");
             let (t, occasion) =
-                (start + 3..).find_map(|t| Some((t, mode4.occasion(t, true, &mut chance)?))).unwrap();
+                (start + 3..).find_map(|t| Some((t, mode4.occasion(t, true, &mut air_rng)?))).unwrap();
             let k = mode4.index(t).unwrap();
             assert!(occasion.first == 3 || !busy.contains(&k), "sub-channel {} at {k}", occasion.first);
         }
@@ -383,13 +383,13 @@ mod tests {
 
     #[test]
     fn who_says_nothing_gives_the_resource_back() {
-        let mut chance = Chance::seeded(1, "");
+        let mut air_rng = AirRng::seeded(1, "");
         let start = 20_000;
         let mut mode4 = listened(start, usage());
         let mut occasions = 0;
         for t in start + 4..start + 2000 {
             let waiting = t < start + 10;
-            if let Some(occasion) = mode4.occasion(t, waiting, &mut chance) {
+            if let Some(occasion) = mode4.occasion(t, waiting, &mut air_rng) {
                 assert!(!occasion.retransmission, "nothing was sent that could be sent again");
                 mode4.used(false);
                 occasions += 1;

@@ -3,7 +3,7 @@
 
 use super::super::layer2::{Layer2, Tell};
 use super::spare::Spare;
-use crate::chance::Chance;
+use crate::air_rng::AirRng;
 use crate::clock::Clock;
 use crate::mapping::transmit::{Content, SciFields, Transmission};
 use crate::mapping::{Mode2, SharedResource};
@@ -88,7 +88,7 @@ impl Communication {
         &mut self,
         t: u64,
         layer2: &mut Layer2,
-        chance: &mut Chance,
+        air_rng: &mut AirRng,
         spare: &mut Spare,
         out: &mut Vec<Transmission>,
         tell: &mut Tell<'_>,
@@ -97,7 +97,7 @@ impl Communication {
         let Some(start) = self.settings.pool.period_start(count) else { return };
         let into = count - start;
         if into == 0 {
-            self.begin(layer2, chance);
+            self.begin(layer2, air_rng);
         }
         let Self { current: Some(current), sci_bits, block, .. } = self else { return };
         for (_, prb) in current.resource.control.iter().filter(|(subframe, _)| *subframe == into) {
@@ -145,12 +145,12 @@ impl Communication {
     }
 
     /// Whether anything waits, and where it goes. The narrowest grant that carries all of it in this period, else the widest.
-    fn begin(&mut self, layer2: &Layer2, chance: &mut Chance) {
+    fn begin(&mut self, layer2: &Layer2, air_rng: &mut AirRng) {
         self.current = layer2.waiting().and_then(|waiting| {
             let settings = &self.settings;
             let (widest, _) = *self.sizes.last()?;
             // the pattern is drawn with the widest grant, then the grant is made as narrow as the data allow
-            let mut resource = settings.draw.draw(widest, chance)?;
+            let mut resource = settings.draw.draw(widest, air_rng)?;
             let blocks = resource.data.len() / REDUNDANCY_VERSIONS.len();
             let enough = |blocks: usize| {
                 let fits = |octets: usize| octets.saturating_sub(HEADERS) * blocks >= waiting.octets;

@@ -1,7 +1,7 @@
 //! PSDCH, type 1: in every discovery period a resource for each message that wants one (TS 36.213 §14.3.1).
 
 use super::super::layer2::{Layer2, Tell};
-use crate::chance::PlannerChance;
+use crate::air_rng::PlannerRngs;
 use crate::clock::Clock;
 use crate::mapping::Type1;
 use crate::mapping::transmit::{Content, Transmission};
@@ -44,7 +44,7 @@ impl Discovery {
         &mut self,
         t: u64,
         layer2: &mut Layer2,
-        chance: &mut PlannerChance,
+        air_rng: &mut PlannerRngs,
         out: &mut Vec<Transmission>,
         tell: &mut Tell<'_>,
     ) {
@@ -53,14 +53,14 @@ impl Discovery {
         let Some(start) = pool.period_start(count) else { return };
         let into = count - start;
         if into == 0 {
-            self.begin(layer2.messages_wanted(), chance);
+            self.begin(layer2.messages_wanted(), air_rng);
         }
         // unique for as long as a UE runs
         let period = t - u64::from(into);
         for resource in &mut self.current {
             for (j, (_, prbs)) in resource.places.iter().enumerate().filter(|(_, (s, _))| *s == into) {
                 if j == 0 {
-                    let nonce = [chance.nonces.next_u64(), chance.nonces.next_u64()];
+                    let nonce = [air_rng.nonces.next_u64(), air_rng.nonces.next_u64()];
                     resource.message = layer2.announce(period, nonce, tell);
                 }
                 let Some(message) = resource.message else { continue };
@@ -78,11 +78,11 @@ impl Discovery {
         }
     }
 
-    fn begin(&mut self, wanted: usize, chance: &mut PlannerChance) {
+    fn begin(&mut self, wanted: usize, air_rng: &mut PlannerRngs) {
         self.current.clear();
         self.busy.clear();
         for _ in 0..wanted {
-            if let Some(places) = self.settings.draw.draw(&mut self.busy, &mut chance.resources) {
+            if let Some(places) = self.settings.draw.draw(&mut self.busy, &mut air_rng.resources) {
                 self.current.push(Resource { places, message: None });
             }
         }

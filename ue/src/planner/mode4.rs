@@ -3,7 +3,7 @@
 
 use super::super::layer2::{Layer2, Tell};
 use super::spare::Spare;
-use crate::chance::Chance;
+use crate::air_rng::AirRng;
 use crate::mapping::transmit::{Content, SciFields, Transmission};
 use crate::mapping::{Mode4, Occasion, sub_channels};
 use sidelink_phy::channel::pssch::{Grant, REDUNDANCY_VERSIONS_V2X};
@@ -87,13 +87,13 @@ impl Mode4Communication {
         &mut self,
         t: u64,
         layer2: &mut Layer2,
-        chance: &mut Chance,
+        air_rng: &mut AirRng,
         spare: &mut Spare,
         out: &mut Vec<Transmission>,
         tell: &mut Tell<'_>,
     ) {
         let waiting = layer2.waiting();
-        let Some(occasion) = self.settings.draw.occasion(t, waiting.is_some(), chance) else { return };
+        let Some(occasion) = self.settings.draw.occasion(t, waiting.is_some(), air_rng) else { return };
         if !occasion.retransmission {
             self.block.fill(0);
             let filled = waiting.is_some_and(|waiting| layer2.fill(waiting.address, &mut self.block, tell));
@@ -103,7 +103,7 @@ impl Mode4Communication {
             }
             self.blocks += 1;
         }
-        let n_cs = SHIFTS[(chance.next_u64() % 4) as usize];
+        let n_cs = SHIFTS[(air_rng.next_u64() % 4) as usize];
         self.send(&occasion, n_cs, spare, out);
     }
 

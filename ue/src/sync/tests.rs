@@ -84,7 +84,7 @@ fn who_loses_its_reference_becomes_one() {
     let sent: Vec<_> = (404..444).filter_map(|t| sync.signal(t, 1)).collect();
     assert_eq!(sent, [Signal { id: id(177), in_coverage: false }]);
     // in some of its subframes it listens
-    let silent = (0..8).filter(|&chance| (404..444).all(|t| sync.signal(t, chance).is_none())).count();
+    let silent = (0..8).filter(|&air_rng| (404..444).all(|t| sync.signal(t, air_rng).is_none())).count();
     assert_eq!(silent, 1);
 }
 

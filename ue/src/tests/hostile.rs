@@ -1,6 +1,6 @@
 //! Requests for links by the thousand, each in another name: what a UE keeps of them is bounded, and ends.
 
-use super::super::errands::{Errands, NoStore};
+use super::super::jobs::{Jobs, NoStore};
 use super::super::layer2::{Layer2, Names};
 use super::super::link_bearers;
 use super::super::links::{Links, Peer};
@@ -34,7 +34,7 @@ fn john() -> Layer2 {
         Links::open(links::Config::new(JOHN, Identity::user("john"), 40), vec![mary], &[1; 32], &mut store)
             .unwrap();
     let agent = Agent::new(agent::Config::default()).unwrap();
-    Layer2::new((engine, agent), Names::default(), Errands::new(store, true)).with_links(links)
+    Layer2::new((engine, agent), Names::default(), Jobs::new(store, true)).with_links(links)
 }
 
 /// The transport block of a request in the name of Mary, under the KD ID that she shares with John and another key.

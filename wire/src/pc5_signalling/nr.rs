@@ -12,7 +12,7 @@ use super::{
 
 /// Where a number comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Standing {
+pub enum Provenance {
     /// Read in a text of 3GPP.
     Read,
     /// Read in an implementation.
@@ -31,7 +31,7 @@ pub struct Row {
     /// Its value.
     pub value: u8,
     /// How far it can be trusted.
-    pub standing: Standing,
+    pub standing: Provenance,
 }
 
 macro_rules! table {
@@ -43,7 +43,7 @@ macro_rules! table {
         pub const TABLE: &[Row] = &[$(Row {
             name: stringify!($name),
             value: $name,
-            standing: Standing::$standing,
+            standing: Provenance::$standing,
         }),*];
     };
 }

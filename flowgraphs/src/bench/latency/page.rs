@@ -8,7 +8,7 @@ mod chart;
 
 use super::{Machine, Plan, Run};
 use chart::{Bar, Curve};
-use sidelink_ue::{Budget, Stage};
+use sidelink_ue::{LatencyStats, Stage};
 use std::fmt::Write;
 
 const STYLE: &str = "body{font:15px/1.45 system-ui,sans-serif;max-width:1060px;margin:2em auto;padding:0 1em;color:#222}\
@@ -70,8 +70,10 @@ fn write(
         &chart::bars("Subframes missed", "%", &misses),
         "Subframes that were not received because there was no time for them, of all.",
     )?;
-    let whole: Vec<Bar> =
-        runs.iter().map(|run| bar(run, run.budget.microseconds(Stage::Whole)[1], run.over > 0)).collect();
+    let whole: Vec<Bar> = runs
+        .iter()
+        .map(|run| bar(run, run.latency_stats.microseconds(Stage::Whole)[1], run.over > 0))
+        .collect();
     figure(
         page,
         &chart::bars("Work on a subframe, p99", "µs", &whole),
@@ -95,7 +97,7 @@ fn summary(page: &mut String, plan: &Plan, n: usize, runs: &[Run]) -> std::fmt::
     )?;
     for run in runs {
         let bad = |n: u64| if n > 0 { format!("<td class=bad>{n}") } else { "<td>0".to_owned() };
-        let turn = run.budget.histogram(Stage::TurnRound);
+        let turn = run.latency_stats.histogram(Stage::TurnRound);
         let turn =
             if turn.is_empty() { "-".to_owned() } else { ms(turn.value_at_quantile(0.99) as f64 * 1e-6) };
         let [p50, p99, _, worst] =
@@ -123,14 +125,14 @@ fn one(page: &mut String, run: &Run) -> std::fmt::Result {
         "<h2>{}</h2><table><tr><th>microseconds<th>p50<th>p99<th>p99.9<th>worst<th>times",
         label(run)
     )?;
-    for (stage, v) in run.budget.microseconds_of_all() {
+    for (stage, v) in run.latency_stats.microseconds_of_all() {
         let [a, b, c, d] = v.map(|v| format!("{v:.1}"));
-        let times = run.budget.histogram(stage).len();
+        let times = run.latency_stats.histogram(stage).len();
         write!(page, "<tr><td>{}<td>{a}<td>{b}<td>{c}<td>{d}<td>{times}", stage.as_str())?;
     }
     page.push_str("</table>");
-    let measured = DRAWN.into_iter().filter(|s| !run.budget.histogram(*s).is_empty());
-    let curves: Vec<Curve> = measured.map(|stage| curve(&run.budget, stage)).collect();
+    let measured = DRAWN.into_iter().filter(|s| !run.latency_stats.histogram(*s).is_empty());
+    let curves: Vec<Curve> = measured.map(|stage| curve(&run.latency_stats, stage)).collect();
     figure(
         page,
         &chart::percentiles(&curves),
@@ -161,8 +163,8 @@ fn ms(v: f64) -> String {
 }
 
 /// The percentiles of a stage, by their distance from 100 % in powers of ten, as far as there are figures.
-fn curve(budget: &Budget, stage: Stage) -> Curve {
-    let histogram = budget.histogram(stage);
+fn curve(latency_stats: &LatencyStats, stage: Stage) -> Curve {
+    let histogram = latency_stats.histogram(stage);
     let last = (histogram.len() as f64).log10();
     let steps = (last / 0.05).floor() as usize;
     let at = |i: usize| {

@@ -33,9 +33,9 @@ fn two_ues_hear_each_other_under_every_protection() {
         for stage in
             [Stage::Transform, Stage::Control, Stage::Shared, Stage::Discovery, Stage::Layer2, Stage::Encode]
         {
-            assert!(run.budget.histogram(stage).len() > 10, "{security:?}, {stage:?}");
+            assert!(run.latency_stats.histogram(stage).len() > 10, "{security:?}, {stage:?}");
         }
-        assert!(run.budget.histogram(Stage::TurnRound).is_empty(), "lock-step has no time");
+        assert!(run.latency_stats.histogram(Stage::TurnRound).is_empty(), "lock-step has no time");
     }
 }
 

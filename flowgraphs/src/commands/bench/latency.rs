@@ -154,8 +154,8 @@ fn table(out: &mut dyn Write, run: &Run, plan: &Plan, n: usize) -> std::io::Resu
         format!("{name:<34} {:>10.1} {:>10.1} {:>10.1} {:>10.1}", v[0], v[1], v[2], v[3])
     };
     writeln!(out, "{:<34} {:>10} {:>10} {:>10} {:>10}", "microseconds", "p50", "p99", "p99.9", "worst")?;
-    for stage in Stage::ALL.into_iter().filter(|s| !run.budget.histogram(*s).is_empty()) {
-        writeln!(out, "{}", row(stage.as_str(), run.budget.microseconds(stage)))?;
+    for stage in Stage::ALL.into_iter().filter(|s| !run.latency_stats.histogram(*s).is_empty()) {
+        writeln!(out, "{}", row(stage.as_str(), run.latency_stats.microseconds(stage)))?;
     }
     if let Some((late, long)) = run.stalls {
         writeln!(out, "{}", row("the machine's stalls", late))?;

@@ -1,11 +1,12 @@
 //! `sidelink compare`: configurations of one-to-one links side by side, over many runs.
 
-use super::accounts::Spent;
-use super::meter::Costs;
-use super::output::{self, Rows};
-use super::{Cases, cases};
+use super::Cases;
 use crate::args::Output;
 use crate::config::ConfigError;
+use crate::experiments::cases;
+use crate::experiments::metrics::Costs;
+use crate::experiments::metrics::messages::Spent;
+use crate::experiments::output::{self, Rows};
 use crate::inspect::plot::{self, Panel};
 use crate::outputs::{Existing, Outputs};
 use clap::Args;

@@ -13,7 +13,7 @@ use sidelink_store::credential::remember_lists;
 use sidelink_store::{CLOCK, Hex, Keys, random};
 use sidelink_ue::BuildError;
 use sidelink_ue::provision::{Wish, provision};
-use sidelink_ue::{Application, Errands, Ip, Layer2, Links, Names, Talker};
+use sidelink_ue::{Application, Ip, Jobs, Layer2, Links, Names, TestTraffic};
 use sidelink_wire::ids::{Layer2Id, Lcid};
 use std::collections::HashMap;
 use zeroize::Zeroizing;
@@ -92,8 +92,8 @@ where
         let place = format!("talk[{i}]");
         let address = address(&config.name, (&groups, &receive_only), &talk.to, &place)?;
         let count = talk.count.unwrap_or(u64::MAX);
-        let talker = Talker::new(address, Lcid::GROUP_DATA, talk.every, count, &talk.text, talk.octets);
-        applications.push(Box::new(talker));
+        let traffic = TestTraffic::new(address, Lcid::GROUP_DATA, talk.every, count, &talk.text, talk.octets);
+        applications.push(Box::new(traffic));
     }
     if let Some(ip) = &config.ip {
         let address = address(&config.name, (&groups, &receive_only), &ip.to, "[ip]")?;
@@ -101,7 +101,7 @@ where
     }
     let names = Names { who: provisioned.who, origin: provisioned.origin, groups, receive_only };
     let layer2 =
-        Layer2::new((provisioned.engine, provisioned.agent), names, Errands::new(store, !facts.real_time));
+        Layer2::new((provisioned.engine, provisioned.agent), names, Jobs::new(store, !facts.real_time));
     Ok(match links {
         Some(links) => layer2.with_links(links),
         None => layer2,

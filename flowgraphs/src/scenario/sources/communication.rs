@@ -3,7 +3,7 @@
 
 use super::{Air, Instant, Source};
 use crate::config::ConfigError;
-use crate::scenario::protected::{SharedSpeakers, TalkerId, lock};
+use crate::scenario::protected::{GroupSenderId, SharedTraffic, lock};
 use crate::scenario::{Choice, CommunicationEntry, Payload};
 use sidelink_phy::channel::pssch::{Grant, REDUNDANCY_VERSIONS};
 use sidelink_phy::coding::crc::CRC16;
@@ -41,8 +41,8 @@ pub(super) struct CommunicationSource {
 
 /// Who makes the blocks out of payloads.
 struct Protected {
-    speakers: SharedSpeakers,
-    id: TalkerId,
+    traffic: SharedTraffic,
+    id: GroupSenderId,
     /// Octets of a random payload.
     octets: usize,
     /// Payloads so far.
@@ -78,9 +78,9 @@ impl CommunicationSource {
         let pattern = pattern(entry, pool, &at)?;
         check_resource(entry.resource, pool, carrier, place)?;
         let protected = entry.protected.as_ref().map(|p| {
-            let id = lock(air.speakers).add_data(who, p, entry.payload.longest(p.octets));
-            let (speakers, octets) = (air.speakers.clone(), p.octets);
-            id.map(|id| Protected { speakers, id, octets, payloads: 0 }).map_err(|e| e.within(place))
+            let id = lock(air.traffic).add_data(who, p, entry.payload.longest(p.octets));
+            let (traffic, octets) = (air.traffic.clone(), p.octets);
+            id.map(|id| Protected { traffic, id, octets, payloads: 0 }).map_err(|e| e.within(place))
         });
         let protected = protected.transpose()?;
         let destination = protected.as_ref().map(|p| p.id.group_destination());
@@ -147,7 +147,7 @@ impl CommunicationSource {
 
     /// Transport block `number`, made in subframe `now`; `None` when it cannot be sent.
     fn compose(&mut self, number: u64, now: Instant) -> Option<Vec<u8>> {
-        let Some(Protected { speakers, id, octets, payloads }) = &mut self.protected else {
+        let Some(Protected { traffic, id, octets, payloads }) = &mut self.protected else {
             let mut block = vec![0; self.octets];
             self.payload.fill(number, &self.rng, &mut block);
             return Some(block);
@@ -156,7 +156,7 @@ impl CommunicationSource {
             *payloads += 1;
             self.payload.sdu(*payloads - 1, &self.rng, *octets)
         };
-        lock(speakers).block(*id, now.subframe, self.octets, next)
+        lock(traffic).block(*id, now.subframe, self.octets, next)
     }
 
     /// PRBs in a subframe; `None` where a hop leaves the pool.

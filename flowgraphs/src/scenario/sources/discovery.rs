@@ -2,7 +2,7 @@
 
 use super::{Air, Instant, Source};
 use crate::config::ConfigError;
-use crate::scenario::protected::{MessengerId, SharedSpeakers, lock};
+use crate::scenario::protected::{DiscoverySenderId, SharedTraffic, lock};
 use crate::scenario::{Choice, DiscoveryEntry, Payload, Type2b};
 use sidelink_phy::channel::psdch::{MESSAGE_BYTES, REDUNDANCY_VERSIONS};
 use sidelink_phy::impair::rng::Rng;
@@ -16,7 +16,7 @@ pub(super) struct DiscoverySource {
     carrier: usize,
     resource: Resource,
     message: Payload,
-    protected: Option<(SharedSpeakers, MessengerId)>,
+    protected: Option<(SharedTraffic, DiscoverySenderId)>,
     rvs: [u8; 4],
     rng: Rng,
     /// Whole periods that have begun in the recording.
@@ -87,8 +87,8 @@ impl DiscoverySource {
         let mut code = [0; CODE_BYTES];
         entry.message.fill(0, &rng, &mut code);
         let protected = entry.protected.as_ref().map(|protected| {
-            let id = lock(air.speakers).add_message(who, entry.pool, protected, code);
-            id.map(|id| (air.speakers.clone(), id)).map_err(|e| e.within(place))
+            let id = lock(air.traffic).add_message(who, entry.pool, protected, code);
+            id.map(|id| (air.traffic.clone(), id)).map_err(|e| e.within(place))
         });
         Ok(Self {
             pool: pool.clone(),
@@ -142,9 +142,9 @@ impl DiscoverySource {
         let mut message = [0; MESSAGE_BYTES];
         match &self.protected {
             None => self.message.fill(self.periods - 1, &self.rng, &mut message),
-            Some((speakers, id)) => {
+            Some((traffic, id)) => {
                 let period = now.subframe.saturating_sub(u64::from(into));
-                message = lock(speakers).message(*id, now.subframe, period)?;
+                message = lock(traffic).message(*id, now.subframe, period)?;
             }
         }
         Some(message)

@@ -3,7 +3,7 @@
 use super::{flip, pseudo_random};
 use crate::counter::{UtcCounter, UtcTime};
 use crate::discovery::book::{
-    CodeBook, NoIntegrityKey, NonceNotFollowable, RestrictedBook, RotatingBook, Slot,
+    CodeBook, Entry, NoIntegrityKey, NonceNotFollowable, RestrictedBook, RotatingBook,
 };
 use crate::discovery::matching::{Matcher, PeriodTable, TableBuilder, TableError};
 use crate::discovery::ota::{MESSAGE_TYPE, OtaConfig, OtaIdentity, Variant};
@@ -33,7 +33,7 @@ fn book(config: OtaConfig, followed: u64) -> RotatingBook {
     let mut book = RotatingBook::new(config).unwrap();
     for who in 0..followed {
         let (id, key) = pair(who);
-        assert_eq!(book.follow(id, &key, FOREVER), Slot(who as u32));
+        assert_eq!(book.follow(id, &key, FOREVER), Entry(who as u32));
     }
     book
 }
@@ -70,7 +70,7 @@ fn every_followed_identity_is_found_and_no_other() {
             let matcher = matcher(&Arc::new(book(config, followed)));
             for who in 0..followed {
                 let found = matcher.verify(window(), &announce(config, who, NOW)).unwrap();
-                assert_eq!((found.slot, found.period), (Slot(who as u32), window().first));
+                assert_eq!((found.slot, found.period), (Entry(who as u32), window().first));
             }
             for who in 10_000..11_000 {
                 let refusal = matcher.verify(window(), &announce(config, who, NOW));
@@ -139,7 +139,7 @@ fn tables_follow_the_time() {
         for skew in [time.minus_millis(30), time.plus_millis(30)] {
             let who = step % 300;
             let found = matcher.verify(window, &announce(config, who, skew));
-            assert_eq!(found.unwrap().slot, Slot(who as u32), "step {step}");
+            assert_eq!(found.unwrap().slot, Entry(who as u32), "step {step}");
         }
         // Ten codes per step: a table takes 30 steps of the 100.
         let builder = match building.take() {
@@ -164,11 +164,11 @@ fn revocation_replaces_the_identity() {
     let mut new = old.clone();
     let (id, key) = pair(500);
     let now = NOW.counter();
-    let stragglers = new.replace(Slot(3), id, &key, FOREVER, now.plus(64)).unwrap();
+    let stragglers = new.replace(Entry(3), id, &key, FOREVER, now.plus(64)).unwrap();
     let (revoked, friend) = (matcher(&Arc::new(old)), matcher(&Arc::new(new.clone())));
     let announced = announce(config, 500, NOW);
     assert_eq!(revoked.verify(window(), &announced), Err(Refusal::Unknown));
-    assert_eq!(friend.verify(window(), &announced).unwrap().slot, Slot(3));
+    assert_eq!(friend.verify(window(), &announced).unwrap().slot, Entry(3));
     assert_eq!(friend.verify(window(), &announce(config, 3, NOW)).unwrap().slot, stragglers);
     // After that time the old pair is followed no more, and its place serves somebody else.
     let later = PeriodIndex(u64::from(now.value()) + 64);
@@ -177,7 +177,7 @@ fn revocation_replaces_the_identity() {
     assert_eq!(new.expire(now.plus(65)), [stragglers]);
     let (id, key) = pair(501);
     assert_eq!(new.follow(id, &key, FOREVER), stragglers);
-    assert_eq!(new.replace(Slot(99), id, &key, FOREVER, now), None);
+    assert_eq!(new.replace(Entry(99), id, &key, FOREVER, now), None);
 }
 
 #[test]
@@ -185,9 +185,9 @@ fn identities_come_and_go_while_tables_are_in_use() {
     let config = config(Variant::Keyed, 216);
     let mut book = book(config, 2100);
     let matcher_before = matcher(&Arc::new(book.clone()));
-    book.unfollow(Slot(2050));
-    book.unfollow(Slot(2050));
-    book.unfollow(Slot(1 << 20));
+    book.unfollow(Entry(2050));
+    book.unfollow(Entry(2050));
+    book.unfollow(Entry(1 << 20));
     let matcher_after = matcher(&Arc::new(book.clone()));
     let message = announce(config, 2050, NOW);
     assert!(
@@ -197,7 +197,7 @@ fn identities_come_and_go_while_tables_are_in_use() {
     assert_eq!(matcher_after.verify(window(), &message), Err(Refusal::Unknown));
     assert!(matcher_after.verify(window(), &announce(config, 2049, NOW)).is_ok());
     let (id, key) = pair(9000);
-    assert_eq!(book.follow(id, &key, FOREVER), Slot(2050), "its place is used again, once");
+    assert_eq!(book.follow(id, &key, FOREVER), Entry(2050), "its place is used again, once");
     assert_eq!(book.len(), 2100);
     assert!(matcher(&Arc::new(book)).verify(window(), &announce(config, 9000, NOW)).is_ok());
 }
@@ -264,13 +264,13 @@ fn exact_restricted_codes_are_matched_in_one_look_up() {
         let mut book = RestrictedBook::new(profile);
         for who in 0..200 {
             let slot = book.follow(0x81, pseudo_random(who), &material(who), FOREVER);
-            assert_eq!(slot, Ok(Slot(who as u32)));
+            assert_eq!(slot, Ok(Entry(who as u32)));
         }
         assert_eq!(
             book.follow(0x81, [0; 23], &Material { duik: None, ..material(0) }, FOREVER),
             Err(NoIntegrityKey)
         );
-        book.unfollow(Slot(5));
+        book.unfollow(Entry(5));
         let matcher = matcher(&Arc::new(book));
         for who in 0..200 {
             let mut message = [0; 29];
@@ -283,7 +283,7 @@ fn exact_restricted_codes_are_matched_in_one_look_up() {
                 assert_eq!(found, Err(Refusal::Unknown));
                 continue;
             }
-            assert_eq!(found.unwrap().slot, Slot(who as u32));
+            assert_eq!(found.unwrap().slot, Entry(who as u32));
             for bit in (0..232).step_by(7) {
                 assert!(matcher.verify(window(), &flip(&message, bit)).is_err());
             }

@@ -42,7 +42,7 @@ fn second(store: &std::path::Path, utc: i64, draws: Draws) -> (usize, usize) {
     *heard
 }
 
-/// The store is held until the UE's thread of errands has ended.
+/// The store is held until the UE's thread of jobs has ended.
 fn reopened(path: &std::path::Path) -> KeyStore {
     for _ in 0..200 {
         if let Ok(store) = KeyStore::open(path) {

@@ -4,7 +4,7 @@
 use super::*;
 use sidelink_phy::impair::rng::Rng as Model;
 use sidelink_phy::units::PrbRange;
-use sidelink_ue::chance::Chance;
+use sidelink_ue::air_rng::AirRng;
 use sidelink_ue::clock::Clock;
 use sidelink_ue::mapping::transmit::Content;
 use sidelink_ue::mapping::{Mode2, Type1};
@@ -212,8 +212,8 @@ fn two_starts_repeat_no_nonce_and_choose_other_resources() {
 fn the_generator_is_keyed_by_the_system() {
     let text = format!("name = \"alice\"\nseed = 1\n{RADIO}");
     let config = UeConfig::from_toml(&text, "test").unwrap();
-    let first = |draws| config.chance(draws).unwrap().next_u64();
+    let first = |draws| config.air_rng(draws).unwrap().next_u64();
     assert_ne!(first(Draws::System), first(Draws::System));
     assert_eq!(first(Draws::Seeded), first(Draws::Seeded));
-    assert_eq!(first(Draws::Seeded), Chance::seeded(1, "alice").next_u64());
+    assert_eq!(first(Draws::Seeded), AirRng::seeded(1, "alice").next_u64());
 }

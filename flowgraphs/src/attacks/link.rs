@@ -1,6 +1,6 @@
 //! What outlaws do with the blocks that they hear: the adversaries of T4.1 and TRK that a radio can be.
 
-use crate::attacks::{Means, Plot, Saying};
+use super::{Attack, AttackContext, Injection};
 use sidelink_mac::mux::{Address, Multiplexer};
 use sidelink_wire::ids::{GroupDestinationId, Layer2Id, Lcid};
 use sidelink_wire::pc5_signalling::{
@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// What can be done to a PDU on its way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Alter {
+pub(crate) enum Alter {
     /// The strong algorithms are taken out of every request: EEA2 and EIA2.
     BidDown,
     /// Every algorithm but null is.
@@ -32,7 +32,7 @@ pub(super) enum Alter {
 
 /// Which plot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(crate) enum Kind {
     /// A0: listens and remembers who is who.
     Track,
     /// A1: so many requests in the name of UE_1, from identities that nobody has.
@@ -49,7 +49,7 @@ pub(super) enum Kind {
 }
 
 /// A plot with what it found.
-pub(super) struct Scheme {
+pub(crate) struct LinkAttack {
     kind: Kind,
     /// UE_1 and UE_2.
     pair: [Layer2Id; 2],
@@ -63,8 +63,8 @@ pub(super) struct Scheme {
     drawn: u64,
 }
 
-impl Scheme {
-    pub(super) fn new(kind: Kind, pair: [Layer2Id; 2], seed: u64) -> Self {
+impl LinkAttack {
+    pub(crate) fn new(kind: Kind, pair: [Layer2Id; 2], seed: u64) -> Self {
         Self {
             kind,
             pair,
@@ -78,7 +78,7 @@ impl Scheme {
     }
 
     /// What it found and did, in words and numbers.
-    pub(super) fn findings(&self) -> BTreeMap<String, u64> {
+    pub(crate) fn findings(&self) -> BTreeMap<String, u64> {
         let mut found: BTreeMap<String, u64> =
             self.found.iter().map(|(k, v)| ((*k).to_owned(), *v)).collect();
         if self.kind == Kind::Track {
@@ -208,8 +208,8 @@ impl Scheme {
     }
 }
 
-impl Plot for Scheme {
-    fn heard(&mut self, _t: u64, group: u8, block: &[u8], means: &mut Means) {
+impl Attack for LinkAttack {
+    fn heard(&mut self, _t: u64, group: u8, block: &[u8], context: &mut AttackContext) {
         let Some(pdus) = heard(group, block) else { return };
         match self.kind {
             Kind::Track => pdus.iter().for_each(|pdu| self.track(pdu)),
@@ -217,32 +217,32 @@ impl Plot for Scheme {
             Kind::Middle(alter) => {
                 let Some((source, destination)) = pdus.first().map(|p| (p.source, p.destination)) else {
                     // parts of long messages go on as they are
-                    means.sayings.push_back(Saying { group, block: block.to_vec() });
+                    context.injections.push_back(Injection { group, block: block.to_vec() });
                     return;
                 };
                 self.count("PDUs passed on or kept");
                 let on: Vec<_> = pdus.iter().filter_map(|p| Some((p.lcid, self.alter(alter, p)?))).collect();
                 if !on.is_empty() {
-                    let block = self::block(source, destination, &on, means.octets);
-                    means.sayings.extend(block.map(|block| Saying { group, block }));
+                    let block = self::block(source, destination, &on, context.octets);
+                    context.injections.extend(block.map(|block| Injection { group, block }));
                 }
             }
         }
     }
 
-    fn period(&mut self, _t: u64, means: &mut Means) {
+    fn period(&mut self, _t: u64, context: &mut AttackContext) {
         self.turn += 1;
         let [mary, john] = self.pair;
         match self.kind {
             Kind::Track => {}
-            Kind::Middle(_) => means.jam = true,
+            Kind::Middle(_) => context.jam = true,
             Kind::Flood { requests, kd_id } => {
-                while means.sayings.len() < 4 {
+                while context.injections.len() < 4 {
                     let source =
-                        Layer2Id::new(0x20_0000 + self.turn as u32 * 16 + means.sayings.len() as u32);
+                        Layer2Id::new(0x20_0000 + self.turn as u32 * 16 + context.injections.len() as u32);
                     let Ok(source) = source else { return };
                     let mut pdus = Vec::new();
-                    while pdus.len() * 60 + 70 < means.octets {
+                    while pdus.len() * 60 + 70 < context.octets {
                         if self.found.get("requests sent").is_some_and(|n| *n >= requests) {
                             break;
                         }
@@ -251,19 +251,19 @@ impl Plot for Scheme {
                             self.request(pdus.len() as u16, kd_id).map(|pdu| (Lcid::PC5_S_UNPROTECTED, pdu)),
                         );
                     }
-                    let Some(block) = block(source, john, &pdus, means.octets).filter(|_| !pdus.is_empty())
+                    let Some(block) = block(source, john, &pdus, context.octets).filter(|_| !pdus.is_empty())
                     else {
                         return;
                     };
-                    means.sayings.push_back(Saying { group: group_of(john), block });
+                    context.injections.push_back(Injection { group: group_of(john), block });
                 }
             }
             Kind::Spoof => {
                 let (from, to) = if self.turn.is_multiple_of(2) { (mary, john) } else { (john, mary) };
                 let lies = self.lies(self.turn as u16);
-                if let Some(block) = block(from, to, &lies, means.octets) {
+                if let Some(block) = block(from, to, &lies, context.octets) {
                     *self.found.entry("lies told").or_default() += lies.len() as u64;
-                    means.sayings.push_back(Saying { group: group_of(to), block });
+                    context.injections.push_back(Injection { group: group_of(to), block });
                 }
             }
         }

@@ -1,82 +1,82 @@
 //! What may wait for a disk or take long: counters made durable, tables of codes. Done beside the sample path.
 //!
-//! Every errand is due a fixed number of subframes after it was asked for, and is handed back in that subframe, not before:
-//! what a UE sends does not depend on how fast the disk was. In lock-step the UE waits for an errand that is late; in real
+//! Every job is due a fixed number of subframes after it was asked for, and is handed back in that subframe, not before:
+//! what a UE sends does not depend on how fast the disk was. In lock-step the UE waits for a job that is late; in real
 //! time it is handed back when it is done, and counted.
 
 use crossbeam::channel::{Receiver, Sender, bounded};
 pub use sidelink_prose::direct_link::KdStore;
 use sidelink_prose::direct_link::{Change, KdRecord, Ticket};
-use sidelink_prose::discovery::Job;
+use sidelink_prose::discovery::Job as TableJob;
 use sidelink_security::counter::reserve::{CounterStore, Granted, Reservation, StreamId};
 use std::collections::VecDeque;
 use std::fmt::Display;
 
-/// Subframes from an errand's beginning to its end.
+/// Subframes from a job's beginning to its end.
 const DUE: u64 = 40;
 
-/// Errands under way at most.
+/// Jobs under way at most.
 const MOST: usize = 256;
 
 /// Something to do.
-pub enum Errand {
+pub enum Job {
     /// Make counters durable.
     Reserve(Reservation),
     /// Build a table.
-    Build(Job),
+    Build(TableJob),
     /// Make keys of links durable.
     Keys(Ticket, Vec<Change>),
 }
 
 /// What came of it.
-pub enum Done {
+pub enum JobResult {
     /// Durable.
     Granted(Granted),
     /// Not durable, and why.
     Failed(StreamId, String),
     /// Built.
-    Table(Job),
+    Table(TableJob),
     /// Keys are durable.
     KeysStored(Ticket),
     /// Keys are not durable, and why.
     KeysFailed(Ticket, String),
 }
 
-/// Errands and who runs them.
-pub struct Errands {
-    to_worker: Sender<Errand>,
-    from_worker: Receiver<Done>,
+/// Jobs and who runs them.
+pub struct Jobs {
+    to_worker: Sender<Job>,
+    from_worker: Receiver<JobResult>,
     due: VecDeque<u64>,
     waits: bool,
     late: u64,
 }
 
-impl Errands {
-    /// Start the thread that runs errands. `waits`: whether to wait for late ones (lock-step).
+impl Jobs {
+    /// Start the thread that runs jobs. `waits`: whether to wait for late ones (lock-step).
     pub fn new<S>(mut store: S, waits: bool) -> Self
     where
         S: CounterStore + KdStore + Send + 'static,
         <S as CounterStore>::Error: Display,
     {
-        let (to_worker, errands) = bounded::<Errand>(MOST);
+        let (to_worker, jobs) = bounded::<Job>(MOST);
         let (done, from_worker) = bounded(MOST);
         std::thread::spawn(move || {
-            for errand in errands {
-                let result = match errand {
-                    Errand::Reserve(reservation) => {
+            for job in jobs {
+                let result = match job {
+                    Job::Reserve(reservation) => {
                         let stream = reservation.stream();
                         match reservation.commit(&mut store) {
-                            Ok(granted) => Done::Granted(granted),
-                            Err(error) => Done::Failed(stream, error.to_string()),
+                            Ok(granted) => JobResult::Granted(granted),
+                            Err(error) => JobResult::Failed(stream, error.to_string()),
                         }
                     }
-                    Errand::Keys(ticket, changes) => match store.apply(&changes) {
-                        Ok(()) => Done::KeysStored(ticket),
-                        Err(error) => Done::KeysFailed(ticket, error.to_string()),
+                    Job::Keys(ticket, changes) => match store.apply(&changes) {
+                        Ok(()) => JobResult::KeysStored(ticket),
+                        Err(error) => JobResult::KeysFailed(ticket, error.to_string()),
                     },
-                    Errand::Build(mut job) => {
+                    Job::Build(mut job) => {
                         while !job.run(4096) {}
-                        Done::Table(job)
+                        JobResult::Table(job)
                     }
                 };
                 if done.send(result).is_err() {
@@ -87,9 +87,9 @@ impl Errands {
         Self { to_worker, from_worker, due: VecDeque::with_capacity(MOST), waits, late: 0 }
     }
 
-    /// Begin an errand in subframe `t`. Gives it back when too many are under way.
-    pub fn begin(&mut self, t: u64, errand: Errand) -> Option<Errand> {
-        match self.to_worker.try_send(errand) {
+    /// Begin a job in subframe `t`. Gives it back when too many are under way.
+    pub fn begin(&mut self, t: u64, job: Job) -> Option<Job> {
+        match self.to_worker.try_send(job) {
             Ok(()) => {
                 self.due.push_back(t + DUE);
                 None
@@ -99,7 +99,7 @@ impl Errands {
     }
 
     /// The next one that is due by subframe `t`.
-    pub fn take(&mut self, t: u64) -> Option<Done> {
+    pub fn take(&mut self, t: u64) -> Option<JobResult> {
         if self.due.front().is_none_or(|due| *due > t) {
             return None;
         }
@@ -160,19 +160,19 @@ mod tests {
     use sidelink_security::counter::reserve::{Lease, ReserveConfig};
 
     #[test]
-    fn an_errand_comes_back_when_it_is_due_and_not_before() {
+    fn a_job_comes_back_when_it_is_due_and_not_before() {
         let stream = StreamId([7; 16]);
         let mut store = NoStore::default();
         let config = ReserveConfig { block: 4, low_water: 4 };
         let mut lease = Lease::open(stream, 0, 100, config, &mut store).unwrap();
         let reservation = lease.wanted().unwrap();
-        let mut errands = Errands::new(store, true);
-        assert!(errands.begin(10, Errand::Reserve(reservation)).is_none());
-        assert!(errands.take(10 + DUE - 1).is_none());
-        let Some(Done::Granted(granted)) = errands.take(10 + DUE) else { panic!("not granted") };
+        let mut jobs = Jobs::new(store, true);
+        assert!(jobs.begin(10, Job::Reserve(reservation)).is_none());
+        assert!(jobs.take(10 + DUE - 1).is_none());
+        let Some(JobResult::Granted(granted)) = jobs.take(10 + DUE) else { panic!("not granted") };
         lease.grant(granted);
         assert_eq!(lease.end(), 8);
-        assert!(errands.take(10 + DUE).is_none());
-        assert_eq!(errands.late(), 0);
+        assert!(jobs.take(10 + DUE).is_none());
+        assert_eq!(jobs.late(), 0);
     }
 }

@@ -4,7 +4,7 @@ use core::ops::RangeInclusive;
 use std::sync::Arc;
 
 use sidelink_security::counter::UtcTime;
-use sidelink_security::discovery::book::{CodeBook, RestrictedBook, RotatingBook, Slot};
+use sidelink_security::discovery::book::{CodeBook, Entry, RestrictedBook, RotatingBook};
 use sidelink_security::discovery::matching::{Match, Matcher, PeriodTable, TableBuilder, TableError};
 use sidelink_security::discovery::rotation::{PeriodIndex, Window};
 use sidelink_security::discovery::{Message, Refusal, Verified};
@@ -38,7 +38,7 @@ impl Job {
 }
 
 /// A book, its tables, and which state of the book each table knows.
-pub(super) struct Tabled<B: CodeBook + Clone> {
+pub(super) struct CodeTable<B: CodeBook + Clone> {
     pub(super) book: B,
     shared: Arc<B>,
     /// Counts the changes of the book.
@@ -53,10 +53,10 @@ pub(super) struct Tabled<B: CodeBook + Clone> {
     window: ((UtcTime, u64), Window),
     spare: Option<PeriodTable<B>>,
     /// Places that were vacated, and in which generation: older tables still know who was there.
-    retired: Vec<(Slot, u32)>,
+    retired: Vec<(Entry, u32)>,
 }
 
-impl<B: CodeBook + Clone> Tabled<B> {
+impl<B: CodeBook + Clone> CodeTable<B> {
     pub(super) fn new(book: B) -> Self {
         let shared = Arc::new(book.clone());
         let (built, retired) = (Vec::with_capacity(4), Vec::new());
@@ -81,7 +81,7 @@ impl<B: CodeBook + Clone> Tabled<B> {
         self.shared = Arc::new(self.book.clone());
     }
 
-    pub(super) fn retire(&mut self, slot: Slot) {
+    pub(super) fn retire(&mut self, slot: Entry) {
         self.changed();
         self.retired.push((slot, self.generation));
     }

@@ -9,11 +9,11 @@ use sidelink_wire::pc5_signalling::MessageType;
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// What UE_1 says begins with it.
-pub(super) const TEXT: &str = "n";
+pub(crate) const TEXT: &str = "n";
 
 /// One thing that happened.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Entry {
+pub(crate) enum Entry {
     /// To a link.
     Link(LinkEvent),
     /// A PDCP PDU was handed to RLC: a message, or data where there is none.
@@ -38,30 +38,30 @@ pub(super) enum Entry {
 }
 
 /// Entries with the subframe in which they happened.
-pub(super) type Entries = Vec<(u64, Entry)>;
+pub(crate) type Entries = Vec<(u64, Entry)>;
 
 /// A ledger; a copy is the same ledger.
 #[derive(Clone, Default)]
-pub(super) struct Ledger(Arc<Mutex<Entries>>);
+pub(crate) struct Log(Arc<Mutex<Entries>>);
 
-impl Ledger {
+impl Log {
     /// Writes down what a UE sends.
-    pub(super) fn on_air(&self) -> OnAir {
-        let ledger = self.clone();
+    pub(crate) fn on_air(&self) -> OnAir {
+        let log = self.clone();
         Box::new(move |now, content| {
             if let Some(entry) = on_air(content) {
-                ledger.0.lock().unwrap_or_else(PoisonError::into_inner).push((now.t, entry));
+                log.0.lock().unwrap_or_else(PoisonError::into_inner).push((now.t, entry));
             }
         })
     }
 
     /// Everything so far; it begins anew.
-    pub(super) fn take(&self) -> Entries {
+    pub(crate) fn take(&self) -> Entries {
         std::mem::take(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
-impl Application for Ledger {
+impl Application for Log {
     fn work(&mut self, _now: Moment, _send: &mut SendData<'_>) {}
 
     fn happened(&mut self, now: Moment, happening: &Happening<'_>) {

@@ -1,91 +1,93 @@
 //! What a case cost: the cost vector of the proposals' digest, per run, per UE, per phase and per message.
 
-use super::accounts::{Accounts, Message, Spent};
-use super::cases::{Expect, Scenario};
-use super::ledger::{Entries, Entry};
+pub(crate) mod messages;
+
+use crate::experiments::cases::{Expect, Scenario};
 use crate::experiments::link_event::LinkEvent;
+use crate::experiments::log::{Entries, Entry};
+use messages::{Message, MessageMetrics, Spent};
 use serde::{Deserialize, Serialize};
 use sidelink_wire::pc5_signalling::MessageType;
 use std::collections::{BTreeMap, HashSet};
 
 /// One run to do.
-pub(super) struct Case<'a> {
-    pub(super) scenario: &'a Scenario,
+pub(crate) struct Case<'a> {
+    pub(crate) scenario: &'a Scenario,
     /// SC period in subframes.
-    pub(super) period: u64,
+    pub(crate) period: u64,
     /// Es/N0 in dB.
-    pub(super) snr: f64,
+    pub(crate) snr: f64,
     /// I_MCS of PSSCH.
-    pub(super) mcs: u8,
+    pub(crate) mcs: u8,
     /// Milliseconds between re-keyings instead of the scenario's; 0 for none.
-    pub(super) rekey: Option<u64>,
+    pub(crate) rekey: Option<u64>,
     /// Data of UE_1 in kbit/s instead of the scenario's.
-    pub(super) kbps: Option<f64>,
+    pub(crate) kbps: Option<f64>,
     /// Duration instead of the scenario's.
-    pub(super) seconds: Option<u64>,
-    pub(super) seed: u64,
+    pub(crate) seconds: Option<u64>,
+    pub(crate) seed: u64,
 }
 
 /// One run that was played: UE_1 first, UE_2 second.
-pub(super) struct Played {
-    pub(super) entries: [Entries; 2],
+pub(crate) struct Run {
+    pub(crate) entries: [Entries; 2],
     /// Subframes after the start at which the link was asked for.
-    pub(super) connect: u64,
+    pub(crate) connect: u64,
     /// What attackers sent: transmissions.
-    pub(super) attacks: u64,
+    pub(crate) attacks: u64,
     /// What they found and did.
-    pub(super) findings: BTreeMap<String, u64>,
+    pub(crate) findings: BTreeMap<String, u64>,
 }
 
 /// A line of the table.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub(super) struct Costs {
-    pub(super) name: String,
-    pub(super) period: u64,
-    pub(super) snr_db: f64,
-    pub(super) mcs: u8,
-    pub(super) seed: u64,
+pub(crate) struct Costs {
+    pub(crate) name: String,
+    pub(crate) period: u64,
+    pub(crate) snr_db: f64,
+    pub(crate) mcs: u8,
+    pub(crate) seed: u64,
     /// Milliseconds from the asking to the link, at UE_1 and at UE_2.
-    pub(super) setup_ms: [Option<u64>; 2],
+    pub(crate) setup_ms: [Option<u64>; 2],
     /// What the set-up alone took.
-    pub(super) setup: [Spent; 2],
-    pub(super) rekeyings: [usize; 2],
+    pub(crate) setup: [Spent; 2],
+    pub(crate) rekeyings: [usize; 2],
     /// Milliseconds from the request of a re-keying to its new keys, mean at each end.
-    pub(super) rekey_ms: [Option<f64>; 2],
+    pub(crate) rekey_ms: [Option<f64>; 2],
     /// Messages of the application that UE_1 sent, that came to UE_2, and that are missing between those.
-    pub(super) rekey_every_ms: Option<u64>,
-    pub(super) sent: usize,
-    pub(super) delivered: usize,
-    pub(super) lost: usize,
+    pub(crate) rekey_every_ms: Option<u64>,
+    pub(crate) sent: usize,
+    pub(crate) delivered: usize,
+    pub(crate) lost: usize,
     /// The longest time between two of them.
-    pub(super) longest_gap_ms: Option<u64>,
+    pub(crate) longest_gap_ms: Option<u64>,
     /// What all of it took, with what came after the set-up.
-    pub(super) spent: [Spent; 2],
+    pub(crate) spent: [Spent; 2],
     /// The same by what it was for.
-    pub(super) phases: BTreeMap<String, [Spent; 2]>,
-    pub(super) messages: Vec<Message>,
+    pub(crate) phases: BTreeMap<String, [Spent; 2]>,
+    pub(crate) messages: Vec<Message>,
     /// PDUs under a key and a COUNT that were used before: never more than none.
-    pub(super) counts_repeated: usize,
+    pub(crate) counts_repeated: usize,
     /// Transmissions of attackers, and what was dropped with a reason.
-    pub(super) attacks: u64,
-    pub(super) notes: usize,
+    pub(crate) attacks: u64,
+    pub(crate) notes: usize,
     /// The words of it, and how often.
-    pub(super) said: BTreeMap<String, u64>,
+    pub(crate) said: BTreeMap<String, u64>,
     /// Data that came to UE_2 otherwise than UE_1 sent it.
-    pub(super) altered: usize,
+    pub(crate) altered: usize,
     /// Who attacked, what it found and did, and what came of it.
-    pub(super) adversary: Option<String>,
-    pub(super) findings: BTreeMap<String, u64>,
-    pub(super) outcome: Option<String>,
+    pub(crate) adversary: Option<String>,
+    pub(crate) findings: BTreeMap<String, u64>,
+    pub(crate) outcome: Option<String>,
     /// Links that came about other than the one that was asked for.
-    pub(super) foreign_links: usize,
+    pub(crate) foreign_links: usize,
     /// Why the link ended, at each end, if it did.
-    pub(super) closed: [Option<String>; 2],
+    pub(crate) closed: [Option<String>; 2],
     /// What must never be.
-    pub(super) failure: Option<String>,
+    pub(crate) failure: Option<String>,
 }
 
-impl Played {
+impl Run {
     fn events(&self, ue: usize) -> impl Iterator<Item = (u64, &LinkEvent)> {
         self.entries[ue].iter().filter_map(|(t, entry)| match entry {
             Entry::Link(event) => Some((*t, event)),
@@ -138,14 +140,14 @@ impl Played {
 }
 
 impl Costs {
-    pub(super) fn of(case: &Case<'_>, played: &Played) -> Self {
+    pub(crate) fn of(case: &Case<'_>, played: &Run) -> Self {
         let start = played.start();
         let up = |ue: usize| {
             played.events(ue).find(|(_, e)| matches!(e, LinkEvent::Up)).map(|(t, _)| t.saturating_sub(start))
         };
         let count =
             |ue: usize, which: fn(&LinkEvent) -> bool| played.events(ue).filter(|(_, e)| which(e)).count();
-        let accounts = Accounts::of(&played.entries, start);
+        let accounts = MessageMetrics::of(&played.entries, start);
         let phases: BTreeMap<_, _> =
             accounts.phases.iter().map(|(phase, spent)| (phase.as_str().to_owned(), *spent)).collect();
         let data: Vec<(u64, Option<u64>)> = played
@@ -193,7 +195,7 @@ impl Costs {
             }),
             failure: None,
         };
-        costs.outcome = case.scenario.attack.map(|_| costs.come_of().to_owned());
+        costs.outcome = case.scenario.attack.map(|_| costs.outcome().to_owned());
         costs.failure = if !ordered {
             Some("a message came twice, or out of its order".to_owned())
         } else if costs.foreign_links > 0 {
@@ -209,7 +211,7 @@ impl Costs {
     }
 
     /// What an attack came to, in words.
-    fn come_of(&self) -> &'static str {
+    fn outcome(&self) -> &'static str {
         let followed = self.findings.get("session keys followed by one pair of identities").copied();
         if self.foreign_links > 0 {
             "a link of its own"
@@ -227,12 +229,12 @@ impl Costs {
     }
 
     /// Whether both ends have the link.
-    pub(super) fn linked(&self) -> bool {
+    pub(crate) fn linked(&self) -> bool {
         !self.setup_ms.contains(&None)
     }
 
     /// A figure of both ends together.
-    pub(super) fn setup_sum(&self, figure: impl Fn(&Spent) -> f64) -> f64 {
+    pub(crate) fn setup_sum(&self, figure: impl Fn(&Spent) -> f64) -> f64 {
         self.setup.iter().map(figure).sum()
     }
 }

@@ -1,17 +1,17 @@
 //! What was heard lately, by whom: for debouncing and against replays. A fixed number of places.
 
 use sidelink_security::counter::UtcTime;
-use sidelink_security::discovery::book::Slot;
+use sidelink_security::discovery::book::Entry;
 
 /// Which followed identity. The number is the place that `follow_*` gave.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Who {
+pub enum Subject {
     /// A changing identifier of the table.
-    Rotating(Slot),
+    Rotating(Entry),
     /// A changing identifier whose sender sends a nonce.
     Nonce(u32),
     /// An exact restricted code of the table.
-    Code(Slot),
+    Code(Entry),
     /// A set of filters under one material.
     Filter(u32),
     /// An open code.
@@ -19,7 +19,7 @@ pub enum Who {
 }
 
 /// Which announcement: the identity that is followed, and a digest of the code where one identity has several.
-pub(super) type Key = (Who, u64);
+pub(super) type Key = (Subject, u64);
 
 #[derive(Debug, Clone, Copy)]
 struct Place {
@@ -30,7 +30,7 @@ struct Place {
     reported: UtcTime,
 }
 
-/// The answer of [`Seen::note`].
+/// The answer of [`Sighting::note`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Note {
     /// Tell the application.
@@ -54,7 +54,7 @@ pub(super) enum Proof {
 
 /// Identities heard lately. What is not proven has places of its own, so that it pushes out nothing that is.
 #[derive(Debug, Clone)]
-pub(super) struct Seen {
+pub(super) struct Sighting {
     proven: Places,
     unproven: Places,
 }
@@ -66,7 +66,7 @@ struct Places {
     capacity: usize,
 }
 
-impl Seen {
+impl Sighting {
     /// `capacity` places of each kind.
     pub(super) fn new(capacity: usize) -> Self {
         Self { proven: Places::new(capacity), unproven: Places::new(capacity) }
@@ -92,7 +92,7 @@ impl Seen {
     }
 
     /// Forgets an identity that is no longer followed.
-    pub(super) fn forget(&mut self, who: Who) {
+    pub(super) fn forget(&mut self, who: Subject) {
         for places in [&mut self.proven, &mut self.unproven] {
             places.places.retain(|place| place.key.0 != who);
         }

@@ -3,8 +3,8 @@
 //! A transport block belongs to the first message of which it carries octets, else to data. The SCIs of a grant belong to
 //! its first block. A step of the processor belongs to the message that it made, else to the one that it judged.
 
-use super::ledger::{Entries, Entry};
 use crate::experiments::link_event::LinkEvent;
+use crate::experiments::log::{Entries, Entry};
 use serde::{Deserialize, Serialize};
 use sidelink_wire::pc5_signalling::MessageType;
 use std::collections::{BTreeMap, HashMap, VecDeque};
@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 /// What a message or data is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub(super) enum Phase {
+pub(crate) enum Phase {
     SetUp,
     #[serde(rename = "re-keying")]
     Rekeying,
@@ -22,7 +22,7 @@ pub(super) enum Phase {
 }
 
 impl Phase {
-    pub(super) const fn as_str(self) -> &'static str {
+    pub(crate) const fn as_str(self) -> &'static str {
         match self {
             Self::SetUp => "set-up",
             Self::Rekeying => "re-keying",
@@ -50,27 +50,27 @@ impl Phase {
 
 /// What was spent: the cost vector of the proposals' digest, its part on the air and in the UE.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub(super) struct Spent {
-    pub(super) msgs: u64,
-    pub(super) l3_octets: u64,
+pub(crate) struct Spent {
+    pub(crate) msgs: u64,
+    pub(crate) l3_octets: u64,
     /// Octets of PDCP PDUs.
-    pub(super) pdcp_octets: u64,
+    pub(crate) pdcp_octets: u64,
     /// Octets of transport blocks: PDCP, RLC, MAC, padding.
-    pub(super) pdu_octets: u64,
-    pub(super) n_tb: u64,
-    pub(super) sf_pscch: u64,
-    pub(super) sf_pssch: u64,
-    pub(super) sf_psdch: u64,
+    pub(crate) pdu_octets: u64,
+    pub(crate) n_tb: u64,
+    pub(crate) sf_pscch: u64,
+    pub(crate) sf_pssch: u64,
+    pub(crate) sf_psdch: u64,
     /// SC periods with a grant.
-    pub(super) sc_periods: u64,
+    pub(crate) sc_periods: u64,
     /// Messages that said again what was not answered.
-    pub(super) retx: u64,
-    pub(super) cpu_us: f64,
-    pub(super) durable_writes: u64,
+    pub(crate) retx: u64,
+    pub(crate) cpu_us: f64,
+    pub(crate) durable_writes: u64,
 }
 
 impl Spent {
-    pub(super) fn add(&mut self, other: &Self) {
+    pub(crate) fn add(&mut self, other: &Self) {
         self.msgs += other.msgs;
         self.l3_octets += other.l3_octets;
         self.pdcp_octets += other.pdcp_octets;
@@ -88,27 +88,27 @@ impl Spent {
 
 /// A message of PC5 signalling. Times in milliseconds after the link was asked for.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub(super) struct Message {
+pub(crate) struct Message {
     /// When it was made.
-    pub(super) at_ms: i64,
+    pub(crate) at_ms: i64,
     /// When its first octet went on the air.
-    pub(super) on_air_ms: Option<i64>,
+    pub(crate) on_air_ms: Option<i64>,
     /// When the peer believed it.
-    pub(super) heard_ms: Option<i64>,
+    pub(crate) heard_ms: Option<i64>,
     /// 0 for UE_1.
-    pub(super) from: usize,
+    pub(crate) from: usize,
     /// By its number of LTE in files.
     #[serde(with = "number")]
-    pub(super) message: MessageType,
-    pub(super) name: String,
-    pub(super) phase: Phase,
+    pub(crate) message: MessageType,
+    pub(crate) name: String,
+    pub(crate) phase: Phase,
     /// Which try of the same exchange, from 1.
-    pub(super) attempt: u64,
+    pub(crate) attempt: u64,
     #[serde(flatten)]
-    pub(super) spent: Spent,
+    pub(crate) spent: Spent,
     /// Time of the peer's step that judged it; what it answered was made in the same step.
-    pub(super) heard_cpu_us: f64,
-    pub(super) heard_durable_writes: u64,
+    pub(crate) heard_cpu_us: f64,
+    pub(crate) heard_durable_writes: u64,
 }
 
 /// Types of messages in files.
@@ -117,11 +117,11 @@ mod number {
     use serde::ser::Serializer;
     use sidelink_wire::pc5_signalling::MessageType;
 
-    pub(super) fn serialize<S: Serializer>(message: &MessageType, to: S) -> Result<S::Ok, S::Error> {
+    pub(crate) fn serialize<S: Serializer>(message: &MessageType, to: S) -> Result<S::Ok, S::Error> {
         to.serialize_u8(message.lte())
     }
 
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<MessageType, D::Error> {
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<MessageType, D::Error> {
         let octet = u8::deserialize(from)?;
         let expected = &"a message type of PC5 signalling";
         MessageType::from_lte(octet)
@@ -130,10 +130,10 @@ mod number {
 }
 
 /// Accounts of a case.
-pub(super) struct Accounts {
-    pub(super) messages: Vec<Message>,
+pub(crate) struct MessageMetrics {
+    pub(crate) messages: Vec<Message>,
     /// What UE_1 and UE_2 spent, by phases.
-    pub(super) phases: BTreeMap<Phase, [Spent; 2]>,
+    pub(crate) phases: BTreeMap<Phase, [Spent; 2]>,
 }
 
 /// What a step of the processor was for.
@@ -162,9 +162,9 @@ struct One {
     data: Spent,
 }
 
-impl Accounts {
+impl MessageMetrics {
     /// Of UE_1 and UE_2; the link was asked for in subframe `start`.
-    pub(super) fn of(entries: &[Entries; 2], start: u64) -> Self {
+    pub(crate) fn of(entries: &[Entries; 2], start: u64) -> Self {
         let mut ones = [0, 1].map(|ue| one(ue, &entries[ue], start));
         meet(&mut ones);
         let [first, second] = ones;
@@ -210,7 +210,7 @@ impl Accounts {
     }
 
     /// Everything together.
-    pub(super) fn whole(&self) -> [Spent; 2] {
+    pub(crate) fn whole(&self) -> [Spent; 2] {
         let mut whole = [Spent::default(); 2];
         for spent in self.phases.values() {
             for ue in [0, 1] {

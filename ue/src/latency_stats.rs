@@ -99,7 +99,7 @@ impl Stage {
 }
 
 /// Histograms of nanoseconds, one a stage. Recording allocates nothing.
-pub struct Budget {
+pub struct LatencyStats {
     histograms: Vec<Histogram<u64>>,
     began: Instant,
     last: Instant,
@@ -110,13 +110,13 @@ pub struct Budget {
 /// Longest time that is told apart: a second.
 const LONGEST_NS: u64 = 1_000_000_000;
 
-impl Default for Budget {
+impl Default for LatencyStats {
     fn default() -> Self {
         Self::new()
     }
 }
 
-impl Budget {
+impl LatencyStats {
     /// Empty.
     pub fn new() -> Self {
         let empty = || {

@@ -9,9 +9,9 @@ use rand_chacha::ChaCha20Rng;
 
 /// A source of random numbers, as layer 2 takes it.
 #[derive(Clone)]
-pub struct Chance(ChaCha20Rng);
+pub struct AirRng(ChaCha20Rng);
 
-impl Chance {
+impl AirRng {
     /// Keyed by the system's random source: no two of them are alike, and nobody predicts one.
     ///
     /// # Errors
@@ -42,7 +42,7 @@ impl Chance {
     }
 }
 
-impl sidelink_wire::rng::Rng for Chance {
+impl sidelink_wire::rng::Rng for AirRng {
     fn next_u64(&mut self) -> u64 {
         Self::next_u64(self)
     }
@@ -50,29 +50,29 @@ impl sidelink_wire::rng::Rng for Chance {
 
 /// What a UE draws from.
 #[derive(Clone)]
-pub struct UeChance {
+pub struct UeRngs {
     /// Identities and times.
-    pub timing: Chance,
+    pub timing: AirRng,
     /// What it sends.
-    pub planner: PlannerChance,
+    pub planner: PlannerRngs,
 }
 
 /// What is drawn for transmissions.
 #[derive(Clone)]
-pub struct PlannerChance {
+pub struct PlannerRngs {
     /// Resources.
-    pub resources: Chance,
+    pub resources: AirRng,
     /// Nonces in messages: always the system's.
-    pub nonces: Chance,
+    pub nonces: AirRng,
 }
 
-impl UeChance {
+impl UeRngs {
     /// All from `source`, but for the nonces.
     ///
     /// # Errors
     /// The system has no random source.
-    pub fn new(mut source: Chance) -> Result<Self, BuildError> {
-        let planner = PlannerChance { resources: source.fork(), nonces: Chance::of_system()? };
+    pub fn new(mut source: AirRng) -> Result<Self, BuildError> {
+        let planner = PlannerRngs { resources: source.fork(), nonces: AirRng::of_system()? };
         Ok(Self { timing: source, planner })
     }
 }
@@ -89,12 +89,12 @@ mod tests {
 
     #[test]
     fn a_seed_repeats_itself_and_the_system_does_not() {
-        let first = |mut chance: Chance| [chance.next_u64(), chance.next_u64()];
-        assert_eq!(first(Chance::seeded(1, "alice")), first(Chance::seeded(1, "alice")));
-        assert_ne!(first(Chance::seeded(1, "alice")), first(Chance::seeded(1, "bob")));
-        assert_ne!(first(Chance::seeded(1, "alice")), first(Chance::seeded(2, "alice")));
-        assert_ne!(first(Chance::of_system().unwrap()), first(Chance::of_system().unwrap()));
-        let of_seed = || UeChance::new(Chance::seeded(1, "alice")).unwrap();
+        let first = |mut air_rng: AirRng| [air_rng.next_u64(), air_rng.next_u64()];
+        assert_eq!(first(AirRng::seeded(1, "alice")), first(AirRng::seeded(1, "alice")));
+        assert_ne!(first(AirRng::seeded(1, "alice")), first(AirRng::seeded(1, "bob")));
+        assert_ne!(first(AirRng::seeded(1, "alice")), first(AirRng::seeded(2, "alice")));
+        assert_ne!(first(AirRng::of_system().unwrap()), first(AirRng::of_system().unwrap()));
+        let of_seed = || UeRngs::new(AirRng::seeded(1, "alice")).unwrap();
         assert_eq!(first(of_seed().planner.resources), first(of_seed().planner.resources));
         assert_ne!(first(of_seed().planner.nonces), first(of_seed().planner.nonces));
     }

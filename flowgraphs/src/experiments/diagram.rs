@@ -1,6 +1,6 @@
 //! Who sent what when: a sequence diagram as text or SVG.
 
-use super::accounts::Message;
+use crate::experiments::metrics::messages::Message;
 use std::fmt::Write;
 use std::path::Path;
 
@@ -11,7 +11,7 @@ const RIGHT: usize = 560;
 
 /// How it is drawn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Format {
+pub(crate) enum Format {
     /// Lines of characters.
     Text,
     /// A drawing.
@@ -20,7 +20,7 @@ pub(super) enum Format {
 
 impl Format {
     /// By the extension of a file: `.svg`, or text.
-    pub(super) fn of(path: Option<&Path>) -> Self {
+    pub(crate) fn of(path: Option<&Path>) -> Self {
         match path.and_then(Path::extension) {
             Some(extension) if extension == "svg" => Self::Svg,
             _ => Self::Text,
@@ -29,7 +29,7 @@ impl Format {
 }
 
 /// Returns the drawing.
-pub(super) fn draw(messages: &[Message], format: Format) -> String {
+pub(crate) fn draw(messages: &[Message], format: Format) -> String {
     match format {
         Format::Text => text(messages),
         Format::Svg => svg(messages),
@@ -84,7 +84,7 @@ fn svg(messages: &[Message]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::commands::scenario::accounts::{Phase, Spent};
+    use crate::experiments::metrics::messages::{Phase, Spent};
     use sidelink_wire::pc5_signalling::MessageType;
 
     #[test]

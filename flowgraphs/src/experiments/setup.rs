@@ -1,14 +1,14 @@
 //! Who takes part in a case, and what they live through.
 
-use super::cases::By;
-use super::cases::Scenario;
-use super::ledger::{Ledger, TEXT};
-use super::meter::{Case, Played};
-use super::plots::{Kind, Scheme};
-use crate::attacks::{Outlaw, Replayer};
+use crate::attacks::link::{Kind, LinkAttack};
+use crate::attacks::{Attacker, Replayer};
 use crate::config::ConfigError;
 use crate::config::ue_toml::{Draws, RadioFacts, UeConfig};
+use crate::experiments::cases::By;
+use crate::experiments::cases::Scenario;
 use crate::experiments::link_event::certify;
+use crate::experiments::log::{Log, TEXT};
+use crate::experiments::metrics::{Case, Run};
 use sidelink_radio::air::{Air, AirConfig, Pace, PortConfig};
 use sidelink_radio::number::Number;
 use sidelink_radio::{Anchor, Radio};
@@ -68,16 +68,16 @@ const PAIR: [u32; 2] = [0x10, 0x11];
 enum Other {
     Replayer(Running<Replayer>),
     Ue(Running<Ue>),
-    Outlaw(Running<Outlaw<Scheme>>),
+    Attacker(Running<Attacker<LinkAttack>>),
 }
 
 /// Play a case.
-pub(super) fn play(case: &Case<'_>) -> anyhow::Result<Played> {
+pub(crate) fn play(case: &Case<'_>) -> anyhow::Result<Run> {
     let scenario = case.scenario;
     let by = scenario.attack.map(|attack| attack.by);
     let carrier = carrier(scenario);
     let has_other = by.is_some_and(|by| by != By::Storm);
-    let middle = matches!(by, Some(By::Outlaw(Kind::Middle(_))));
+    let middle = matches!(by, Some(By::Attacker(Kind::Middle(_))));
     let port =
         |name: &str, cfo: f64, delay: f64| PortConfig { cfo: Number(cfo), delay, ..PortConfig::named(name) };
     let air = Air::new(AirConfig {
@@ -95,7 +95,7 @@ pub(super) fn play(case: &Case<'_>) -> anyhow::Result<Played> {
     let least = if scenario.wide { 0 } else { 12 * case.period };
     let rekey = case.rekey.or(scenario.rekey.map(|every| every.max(least)));
     let duration = CONNECT + duration(case, rekey);
-    let ledgers = [Ledger::default(), Ledger::default()];
+    let logs = [Log::default(), Log::default()];
     let connect = match rekey.filter(|every| *every > 0) {
         Some(every) => {
             format!("connect = {CONNECT}\nrekey = {every}\nreauthenticate = {}\n", scenario.reauthenticate)
@@ -120,8 +120,8 @@ pub(super) fn play(case: &Case<'_>) -> anyhow::Result<Played> {
     let radio = has_other.then(|| air.attach(PortConfig::named("mallory"))).transpose()?;
     let numerology = mary.numerology()?;
     let mut running = Vec::new();
-    for ((config, radio), ledger) in [mary, john].into_iter().zip(radios).zip(&ledgers) {
-        running.push(begin(&config, scenario.certificates, radio, ledger, duration)?);
+    for ((config, radio), log) in [mary, john].into_iter().zip(radios).zip(&logs) {
+        running.push(begin(&config, scenario.certificates, radio, log, duration)?);
     }
     let other = match (by, radio) {
         (Some(By::Replay), Some(radio)) => {
@@ -137,19 +137,19 @@ pub(super) fn play(case: &Case<'_>) -> anyhow::Result<Played> {
             let connect = format!("connect = {}\n", CONNECT / 2);
             let text = link(scenario, "john", PAIR[1], &connect, kd_id, OTHER);
             let config = config(case, "mary", PAIR[0], 77, 0.0, &text)?;
-            Some(Other::Ue(begin(&config, false, radio, &Ledger::default(), duration)?))
+            Some(Other::Ue(begin(&config, false, radio, &Log::default(), duration)?))
         }
-        (Some(By::Outlaw(kind)), Some(radio)) => {
+        (Some(By::Attacker(kind)), Some(radio)) => {
             let streams = radio.start()?;
             let anchor = streams.anchor.unwrap_or(NO_ANCHOR);
             // who drowns others must be louder; who has much to say says it fast
             let level = if middle { 10.0 } else { 6.0 };
             let case = Case { mcs: if matches!(kind, Kind::Flood { .. }) { 16 } else { case.mcs }, ..*case };
             let config = config(&case, "mallory", 0x7f, 77, level, "")?;
-            let scheme = Scheme::new(kind, pair()?, case.seed);
-            let mut outlaw = Outlaw::new(&config, anchor, scheme)?;
-            outlaw.set_duration(duration);
-            Some(Other::Outlaw(Running::start(outlaw, streams, false, ThreadOptions::default(), None)?))
+            let scheme = LinkAttack::new(kind, pair()?, case.seed);
+            let mut attacker = Attacker::new(&config, anchor, scheme)?;
+            attacker.set_duration(duration);
+            Some(Other::Attacker(Running::start(attacker, streams, false, ThreadOptions::default(), None)?))
         }
         _ => None,
     };
@@ -160,12 +160,12 @@ pub(super) fn play(case: &Case<'_>) -> anyhow::Result<Played> {
         None => (0, BTreeMap::new()),
         Some(Other::Replayer(running)) => (ended(running)?.replayed(), BTreeMap::new()),
         Some(Other::Ue(running)) => (ended(running)?.totals().sent[2], BTreeMap::new()),
-        Some(Other::Outlaw(running)) => {
-            let outlaw = ended(running)?;
-            (outlaw.sent(), outlaw.plot().findings())
+        Some(Other::Attacker(running)) => {
+            let attacker = ended(running)?;
+            (attacker.sent(), attacker.attack().findings())
         }
     };
-    Ok(Played { entries: ledgers.each_ref().map(Ledger::take), connect: CONNECT, attacks, findings })
+    Ok(Run { entries: logs.each_ref().map(Log::take), connect: CONNECT, attacks, findings })
 }
 
 const NO_ANCHOR: Anchor = Anchor { utc_ns: 0, uncertainty_ns: 0 };
@@ -186,9 +186,9 @@ fn duration(case: &Case<'_>, rekey: Option<u64>) -> u64 {
     }
     let turns = if case.scenario.certificates { 14 } else { 10 };
     match (rekey, case.scenario.attack.map(|attack| attack.by)) {
-        (_, Some(By::Outlaw(Kind::Flood { .. }))) => 90 * case.period,
+        (_, Some(By::Attacker(Kind::Flood { .. }))) => 90 * case.period,
         // all three tries, each longer by what the one in the middle takes
-        (_, Some(By::Outlaw(Kind::Middle(_)))) => (45 * case.period).max(2000),
+        (_, Some(By::Attacker(Kind::Middle(_)))) => (45 * case.period).max(2000),
         (_, Some(By::Storm)) => 4000,
         (Some(every), _) if every > 0 => (4 * every).max(2000),
         _ => turns * case.period + 400,
@@ -227,15 +227,15 @@ fn begin(
     config: &UeConfig,
     certificates: bool,
     radio: Box<dyn Radio>,
-    ledger: &Ledger,
+    log: &Log,
     duration: u64,
 ) -> anyhow::Result<Running<Ue>> {
     let streams = radio.start()?;
     let anchor = streams.anchor.unwrap_or(NO_ANCHOR);
     let facts = RadioFacts { anchor, real_time: false, draws: Draws::Seeded };
-    let ears: Vec<Box<dyn Application>> = vec![Box::new(ledger.clone())];
+    let ears: Vec<Box<dyn Application>> = vec![Box::new(log.clone())];
     let mut ue = config.build_with(&Keys::default(), NoStore::default(), facts, ears)?;
-    ue.set_on_air(ledger.on_air());
+    ue.set_on_air(log.on_air());
     if certificates {
         certify(&mut ue, &config.name, anchor)?;
     }

@@ -1,19 +1,19 @@
 //! Accounts as a table for people, as lines of JSON, and as CSV.
 
-use super::accounts::Spent;
-use super::meter::Costs;
 use crate::args::Form;
+use crate::experiments::metrics::Costs;
+use crate::experiments::metrics::messages::Spent;
 use std::io::Write;
 
 /// A table: its head, and its lines.
-pub(super) struct Rows {
-    pub(super) head: Vec<&'static str>,
-    pub(super) lines: Vec<Vec<String>>,
+pub(crate) struct Rows {
+    pub(crate) head: Vec<&'static str>,
+    pub(crate) lines: Vec<Vec<String>>,
 }
 
 /// What the table is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Detail {
+pub(crate) enum Detail {
     /// A line a phase.
     Phases,
     /// A line a message.
@@ -24,7 +24,7 @@ pub(super) enum Detail {
 ///
 /// # Errors
 /// What cannot be written.
-pub(super) fn write(form: Form, all: &[Costs], detail: Detail, out: &mut dyn Write) -> anyhow::Result<()> {
+pub(crate) fn write(form: Form, all: &[Costs], detail: Detail, out: &mut dyn Write) -> anyhow::Result<()> {
     let rows = || match detail {
         Detail::Phases => phases(all),
         Detail::Messages => messages(all),
@@ -36,7 +36,7 @@ pub(super) fn write(form: Form, all: &[Costs], detail: Detail, out: &mut dyn Wri
 ///
 /// # Errors
 /// As [`write`].
-pub(super) fn write_as<T: serde::Serialize>(
+pub(crate) fn write_as<T: serde::Serialize>(
     form: Form,
     objects: &[T],
     rows: impl FnOnce() -> Rows,

@@ -1,42 +1,42 @@
 //! Which cases there are.
 
-use super::plots::{Alter, Kind};
+use crate::attacks::link::{Alter, Kind};
 
 /// A case.
-pub(super) struct Scenario {
-    pub(super) name: &'static str,
-    pub(super) what: &'static str,
+pub(crate) struct Scenario {
+    pub(crate) name: &'static str,
+    pub(crate) what: &'static str,
     /// Method 2 instead of a shared KD.
-    pub(super) certificates: bool,
+    pub(crate) certificates: bool,
     /// Milliseconds between re-keyings; at least twelve SC periods, where the command line does not say it.
-    pub(super) rekey: Option<u64>,
-    pub(super) reauthenticate: bool,
+    pub(crate) rekey: Option<u64>,
+    pub(crate) reauthenticate: bool,
     /// What UE_1 says to UE_2.
-    pub(super) talk: Option<Talk>,
+    pub(crate) talk: Option<Talk>,
     /// On a carrier of 50 PRBs instead of 15.
-    pub(super) wide: bool,
-    pub(super) attack: Option<Attack>,
+    pub(crate) wide: bool,
+    pub(crate) attack: Option<AttackCase>,
 }
 
 /// Data, every so often.
 #[derive(Clone, Copy)]
-pub(super) struct Talk {
+pub(crate) struct Talk {
     /// Milliseconds between two.
-    pub(super) every: u64,
+    pub(crate) every: u64,
     /// Octets of each, at least.
-    pub(super) octets: usize,
+    pub(crate) octets: usize,
 }
 
 /// Who else is there, and what must come of it.
 #[derive(Clone, Copy)]
-pub(super) struct Attack {
-    pub(super) by: By,
-    pub(super) expect: Expect,
+pub(crate) struct AttackCase {
+    pub(crate) by: By,
+    pub(crate) expect: Expect,
 }
 
 /// Who attacks.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum By {
+pub(crate) enum By {
     /// A2: says everything again later.
     Replay,
     /// A1: asks in the name of UE_1, with another key under the same name.
@@ -46,12 +46,12 @@ pub(super) enum By {
     /// A4: UE_2 asks to re-key again and again.
     Storm,
     /// A radio without a key.
-    Outlaw(Kind),
+    Attacker(Kind),
 }
 
 /// What comes of an attack.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Expect {
+pub(crate) enum Expect {
     /// The link comes about and nothing else does.
     Stopped,
     /// No link at all while it lasts, and none that is weaker.
@@ -60,15 +60,15 @@ pub(super) enum Expect {
     Passes,
 }
 
-impl Attack {
+impl AttackCase {
     /// The capability of the proposals' digest.
-    pub(super) const fn adversary(&self) -> &'static str {
+    pub(crate) const fn adversary(&self) -> &'static str {
         match self.by {
             By::Replay => "A2",
-            By::Forge | By::Outlaw(Kind::Flood { .. } | Kind::Spoof) => "A1",
+            By::Forge | By::Attacker(Kind::Flood { .. } | Kind::Spoof) => "A1",
             By::Insider | By::Storm => "A4",
-            By::Outlaw(Kind::Track) => "A0",
-            By::Outlaw(Kind::Middle(_)) => "A3",
+            By::Attacker(Kind::Track) => "A0",
+            By::Attacker(Kind::Middle(_)) => "A3",
         }
     }
 }
@@ -87,14 +87,14 @@ const PLAIN: Scenario = Scenario {
 const TALK: Option<Talk> = Some(Talk { every: 120, octets: 0 });
 
 const fn attack(name: &'static str, what: &'static str, by: By, expect: Expect) -> Scenario {
-    Scenario { name, what, attack: Some(Attack { by, expect }), ..PLAIN }
+    Scenario { name, what, attack: Some(AttackCase { by, expect }), ..PLAIN }
 }
 
 const fn middle(name: &'static str, what: &'static str, alter: Alter, expect: Expect) -> Scenario {
-    attack(name, what, By::Outlaw(Kind::Middle(alter)), expect)
+    attack(name, what, By::Attacker(Kind::Middle(alter)), expect)
 }
 
-pub(super) const ALL: &[Scenario] = &[
+pub(crate) const ALL: &[Scenario] = &[
     Scenario { name: "direct-psk", what: "a link under a pre-shared KD (S4.1 with a cached key)", ..PLAIN },
     Scenario {
         name: "direct-certificate",
@@ -132,7 +132,7 @@ pub(super) const ALL: &[Scenario] = &[
         ..attack(
             "attack-track",
             "A0 listens and follows both UEs by what stays the same (T4.1-6, TRK-11)",
-            By::Outlaw(Kind::Track),
+            By::Attacker(Kind::Track),
             Expect::Passes,
         )
     },
@@ -167,13 +167,13 @@ pub(super) const ALL: &[Scenario] = &[
     attack(
         "attack-flood",
         "A1 sends a thousand requests in the name of UE_1 under made-up KD IDs (T4.1-7)",
-        By::Outlaw(Kind::Flood { requests: 1000, kd_id: false }),
+        By::Attacker(Kind::Flood { requests: 1000, kd_id: false }),
         Expect::Stopped,
     ),
     attack(
         "attack-flood-named",
         "the same under the KD ID that A0 heard: each takes an answer of UE_2 (T4.1-7)",
-        By::Outlaw(Kind::Flood { requests: 1000, kd_id: true }),
+        By::Attacker(Kind::Flood { requests: 1000, kd_id: true }),
         Expect::Denied,
     ),
     Scenario {
@@ -182,7 +182,7 @@ pub(super) const ALL: &[Scenario] = &[
         ..attack(
             "attack-spoof",
             "A1 refuses, releases and re-keys in the names of both, unprotected (T4.1-8, TRK-2)",
-            By::Outlaw(Kind::Spoof),
+            By::Attacker(Kind::Spoof),
             Expect::Stopped,
         )
     },
