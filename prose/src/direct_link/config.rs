@@ -44,6 +44,9 @@ pub struct Config {
     /// Answers to unproven UEs in one SC period: commands, signatures and cookies. A pool has room for about four
     /// destinations a period; a flood beyond that is not answered, an honest request among it neither.
     pub answers: u32,
+    /// Unproven containers that are judged in one SC period, by each half-open entry that one may belong to. A signature
+    /// takes some 50 µs to verify.
+    pub judged: u32,
     /// Keep-alive after so long without anything heard.
     pub keepalive: u64,
     /// The link is closed after so long without anything heard.
@@ -86,6 +89,7 @@ impl Config {
             links: 8,
             half_open: 128,
             answers: 8,
+            judged: 32,
             keepalive: 1000,
             inactivity: 0,
             rekey_interval: 1000,

@@ -298,6 +298,9 @@ impl LinkManager {
             if half.source != source || state.method != method {
                 continue;
             }
+            if !self.local.may_judge() {
+                return self.local.note(Note::NoRoom { source, what: BUDGET });
+            }
             match state.step(&self.local, &half.identity, Heard::Container(content)) {
                 Ok(Step::Wait) => {}
                 Err(refusal) => refused = Some(refusal),
@@ -463,4 +466,4 @@ impl LinkManager {
 
 pub(super) const NO_NUMBER_OR_NAME: &str = "no session number, or no free KD-sess ID";
 
-const BUDGET: &str = "as many unproven requests as are answered in one SC period came already";
+const BUDGET: &str = "as many unproven messages as are answered in one SC period came already";

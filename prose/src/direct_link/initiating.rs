@@ -189,7 +189,9 @@ impl AwaitingSecurityMode {
 
     /// A container of the peer, which anybody can have sent.
     pub(super) fn on_container(mut self, link: &mut Common, local: &mut Local, content: &[u8]) -> Self {
-        self.step(link, local, Heard::Container(content));
+        if local.may_judge() {
+            self.step(link, local, Heard::Container(content));
+        }
         self
     }
 

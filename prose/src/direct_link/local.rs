@@ -63,13 +63,32 @@ pub(super) struct Local {
     pub(super) cookies: Secret256,
     /// Session keys that were proven: none is used twice, whatever the nonces.
     pub(super) sessions: VecDeque<Fingerprint>,
-    /// Answers to unproven UEs in this period.
-    answers: u32,
-    answers_since: Option<UtcTime>,
+    /// Answers to unproven UEs.
+    answers: Budget,
+    /// Unproven containers that methods judged.
+    judged: Budget,
     /// When an unproven request was last refused with a message: once a period is enough.
     refused_at: Option<UtcTime>,
     /// Names and addresses in use before the event that is handled now.
     pub(super) in_use: InUse,
+}
+
+/// So much a period.
+#[derive(Debug, Default)]
+struct Budget {
+    since: Option<UtcTime>,
+    spent: u32,
+}
+
+impl Budget {
+    /// Spends one, if one is left in this period.
+    fn spend(&mut self, now: UtcTime, period: u64, most: u32) -> bool {
+        if self.since.is_none_or(|at| now >= at.plus_millis(period)) {
+            (self.since, self.spent) = (Some(now), 0);
+        }
+        self.spent = self.spent.saturating_add(1);
+        self.spent <= most
+    }
 }
 
 /// Halves of KD-sess IDs and layer-2 identities that are in use by any link or half-open entry.
@@ -138,8 +157,8 @@ impl Local {
             methods: Vec::new(),
             cookies,
             sessions: VecDeque::with_capacity(SESSIONS),
-            answers: 0,
-            answers_since: None,
+            answers: Budget::default(),
+            judged: Budget::default(),
             refused_at: None,
             in_use: InUse::default(),
         }
@@ -231,12 +250,12 @@ impl Local {
     /// Whether an unproven UE may be answered now: so many answers a period, since an answer costs a transmission to an
     /// address of its choice, and a signature may be in it.
     pub(super) fn may_answer(&mut self) -> bool {
-        let ended = self.answers_since.is_none_or(|at| self.now >= at.plus_millis(self.config.sc_period));
-        if ended {
-            (self.answers_since, self.answers) = (Some(self.now), 0);
-        }
-        self.answers = self.answers.saturating_add(1);
-        self.answers <= self.config.answers
+        self.answers.spend(self.now, self.config.sc_period, self.config.answers)
+    }
+
+    /// Whether an unproven container may be shown to a method now: to judge one costs a signature's verification.
+    pub(super) fn may_judge(&mut self) -> bool {
+        self.judged.spend(self.now, self.config.sc_period, self.config.judged)
     }
 
     /// Whether a refusal in the clear may be sent now: once a period.

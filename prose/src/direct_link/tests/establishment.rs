@@ -1,9 +1,14 @@
 //! A method that asks the outside: answered, refused, never answered, in set-up and in re-keying, at either end.
 
+use std::cell::Cell;
+
 use sidelink_security::keys::Kd;
 
 use super::super::*;
-use super::rig::{Air, Outside, PERIOD};
+use super::rig::{Air, Outside, PERIOD, l2};
+use sidelink_security::direct::Profile;
+use sidelink_wire::ids::Lcid;
+use sidelink_wire::pc5_signalling::{AuthenticationPhase, Body};
 
 /// Both ends ask a network for the key of their pair; containers say that they have it.
 #[derive(Debug)]
@@ -39,6 +44,11 @@ impl KeyEstablishment for FromNetwork {
     }
 }
 
+thread_local! {
+    /// Containers that were judged.
+    static JUDGED: Cell<u32> = const { Cell::new(0) };
+}
+
 #[derive(Debug)]
 struct End {
     target: bool,
@@ -49,6 +59,9 @@ impl Steps for End {
     fn step(&mut self, party: &Party<'_>, heard: Heard<'_>) -> Result<Step, Refusal> {
         let refused =
             || Refusal { cause: Cause::AuthenticationFailure, why: "no key of the network".to_owned() };
+        if matches!(heard, Heard::Container(_)) {
+            JUDGED.set(JUDGED.get() + 1);
+        }
         match (heard, self.target) {
             (Heard::Begin, true) => Ok(Step::Ask(party.remote.value.clone())),
             (Heard::Container(b"ready"), false) => Ok(Step::Ask(party.remote.value.clone())),
@@ -183,4 +196,37 @@ fn methods_are_told_apart() {
     air.run(20_000);
     assert!(air.log.iter().all(|f| f.message() != Some(0xe1)));
     assert!(air.up(0, 1).is_none());
+}
+
+/// A flood of containers in the peer's name is judged within a budget, at either end, and however many entries a
+/// container may belong to.
+#[test]
+fn containers_are_judged_within_a_budget() {
+    let forged = |phase| {
+        let body = Body::Authentication { phase, method: METHOD, content: b"forged" };
+        frame::plain(&frame::message(Profile::Lte, 1, body))
+    };
+    for (victim, phase) in [(0, AuthenticationPhase::Request), (1, AuthenticationPhase::Response)] {
+        let mut air = air([Outside::Answers; 2]);
+        air.ues[1].config.half_open = 1000;
+        air.restart(1);
+        air.channel = Box::new(|flying| if flying.message() == Some(0xe0) { vec![] } else { vec![flying] });
+        air.connect(0, 1);
+        let request = air.log[0].pdu.octets.clone();
+        air.run(PERIOD);
+        for number in 0..7u8 {
+            let mut octets = request.clone();
+            octets[22] ^= number + 1;
+            air.inject(l2(0x10), 1, Lcid::PC5_S_UNPROTECTED, octets);
+        }
+        air.run(0);
+        JUDGED.set(0);
+        for _ in 0..5 {
+            for _ in 0..100 {
+                air.inject(l2(0x11 - victim as u32), victim, Lcid::PC5_S_UNPROTECTED, forged(phase));
+            }
+            air.run(PERIOD);
+        }
+        assert_eq!(JUDGED.get(), 5 * 32, "{victim}");
+    }
 }
