@@ -14,7 +14,7 @@ fn array<const N: usize>(v: &Value, field: &str) -> [u8; N] {
 
 #[test]
 fn generic_kdf_vectors() {
-    let Some(vectors) = vectors("hmac_sha256_kdf.json") else { return };
+    let vectors = vectors("hmac_sha256_kdf.json");
     assert_eq!(vectors.len(), 8);
     for v in &vectors {
         let key = octets(v, "key");
@@ -33,7 +33,7 @@ fn generic_kdf_vectors() {
 
 #[test]
 fn eap_aka_prime_vectors() {
-    let Some(vectors) = vectors("eap_aka_prime.json") else { return };
+    let vectors = vectors("eap_aka_prime.json");
     assert_eq!(vectors.len(), 4);
     for v in &vectors {
         let autn: [u8; 16] = array(v, "autn");
@@ -58,7 +58,7 @@ fn eap_aka_prime_vectors() {
 /// Values that the authors of the vectors computed themselves: they compare encodings, they prove nothing.
 #[test]
 fn prose_derivations_agree_with_another_implementation() {
-    let Some(vectors) = vectors("selfcomputed_prose_kdf.json") else { return };
+    let vectors = vectors("selfcomputed_prose_kdf.json");
     assert_eq!(vectors.len(), 7);
     let v = &vectors[0];
     let ptk = lte::ptk(
