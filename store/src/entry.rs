@@ -1,7 +1,6 @@
 //! Entries of a key store, as they stand in the file and in the TOML form. Secrets are hexadecimal digits there.
 
 use super::VERSION;
-use super::sending::{Right, Sending, Suspension};
 use crate::error::{Error, Fault, Format};
 use serde::de::{self, Deserializer};
 use serde::{Deserialize, Serialize, Serializer};
@@ -160,6 +159,44 @@ impl std::str::FromStr for Member {
         let wrong = || Error::entry("", Fault::NotAMember(text.to_owned()));
         let (ue, id) = text.split_once('=').ok_or_else(wrong)?;
         Ok(Self { ue: ue.to_owned(), id: id.parse()? })
+    }
+}
+
+/// Whether a member may send under a PGK from here. Without an entry for it: no.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Sending {
+    /// Group Member Identity, 24 bits: the counters are this identity's, whatever the UE is called.
+    pub id: Hex,
+    /// Where the right is.
+    pub right: Right,
+    /// UTC in seconds since when it is gone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<u32>,
+    /// On its way in a file: counters below it were used.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<u64>,
+}
+
+/// Where a right to send is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Right {
+    /// In this store, or in this file on its way to one.
+    Here,
+    /// It went to another store, or into a file.
+    HandedOut,
+    /// This store was a copy, or an older state came back: what was used since is not known.
+    Lost,
+}
+
+/// Why a store may not send under any right that stands in it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Suspension(pub(super) &'static str);
+
+impl Sending {
+    pub(super) const fn here(id: Hex) -> Self {
+        Self { id, right: Right::Here, since: None, next: None }
     }
 }
 

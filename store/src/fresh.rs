@@ -1,7 +1,6 @@
 //! New keys from the system's random source, and revocation.
 
-use super::entry::{Discovery, Group, Keys, PgkEntry, Protection, Secret};
-use super::sending::Sending;
+use super::entry::{Discovery, Group, Keys, PgkEntry, Protection, Secret, Sending};
 use crate::error::{Error, Fault};
 use rand::TryRngCore;
 use rand::rngs::OsRng;

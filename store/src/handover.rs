@@ -1,10 +1,9 @@
 //! Rights to send on their way: store -> file -> store. Each is durably gone from where it was before it is where it goes:
 //! what stops in between loses it, and nothing doubles it.
 
-use super::entry::Keys;
+use super::entry::{Keys, Right, Sending};
 use super::error::{Doing, Error, Fault};
 use super::place::sync_folder;
-use super::sending::{Right, Sending};
 use super::{KeyStore, check_mode, create_private, is_database, read_toml, utc_now};
 use sidelink_security::counter::reserve::CounterStore;
 use std::fs::File;

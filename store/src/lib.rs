@@ -45,13 +45,15 @@ mod place;
 mod sending;
 
 pub use credential::CredentialConfig;
-pub use entry::{Cipher, Discovery, Group, Hex, Keys, Member, PgkEntry, Protection, Secret, VariantName};
+pub use entry::{
+    Cipher, Discovery, Group, Hex, Keys, Member, PgkEntry, Protection, Right, Secret, Sending, Suspension,
+    VariantName,
+};
 pub use error::{CredentialFault, Doing, Error, Fault, Foreign, Format, NoRight};
 pub use fresh::{random, revoke, revoke_ue, utc_now};
 pub use handover::{Handed, Source, write_handed};
 pub use material::{ENOUGH_BITS, Followed, content, rotating};
 pub use place::witness_of;
-pub use sending::{Right, Sending, Suspension};
 
 use redb::backends::InMemoryBackend;
 use redb::{

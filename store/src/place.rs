@@ -4,8 +4,8 @@
 //! What gives or takes a right to send, and each reservation of counters, is one epoch: committed in the store, then in the
 //! witness, then used. So a store one epoch ahead of its witness was stopped between the two and has used nothing of it.
 
+use super::entry::{Right, Suspension};
 use super::error::{Doing, Error};
-use super::sending::{Right, Suspension};
 use super::{KeyStore, damaged, sealed, unsealed, utc_now};
 use redb::{ReadableDatabase, TableDefinition, TableError, WriteTransaction};
 use serde::{Deserialize, Serialize};

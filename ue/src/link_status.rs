@@ -139,7 +139,9 @@ impl LinkBoard {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use sidelink_prose::direct_link::Closed;
+    use sidelink_prose::direct_link::{Closed, Keys, Role};
+    use sidelink_security::cipher::Algorithm;
+    use sidelink_security::direct::{Chosen, Fingerprint, KdId, KdSessId};
 
     #[test]
     fn a_round_trip_is_from_a_keep_alive_to_its_answer() {
@@ -171,6 +173,33 @@ mod tests {
         let mut board = LinkBoard::default();
         board.data(Layer2Id::from_octets([0, 0, 9]), 0, 10);
         assert_eq!((board.all().len(), board.all()[0].peer.clone()), (1, None));
+    }
+
+    /// Null integrity proves nobody, and the status of the link says so until it is closed.
+    #[test]
+    fn the_status_says_whether_the_peer_is_proven() {
+        let peer = Layer2Id::from_octets([0, 0, 7]);
+        let at = UtcTime::from_millis;
+        for (eia, assurance, words) in [
+            (Algorithm::Null, "unprotected", "up as UE_1, NOT AUTHENTICATED, KD"),
+            (Algorithm::Aes, "verified", "up as UE_1, KD"),
+        ] {
+            let mut board = LinkBoard::default();
+            let keys = Keys {
+                kd: KdId(1),
+                session: KdSessId::from_halves(1, 1).unwrap(),
+                fingerprint: Fingerprint([0; 8]),
+                chosen: Chosen { eea: Algorithm::Null, eia },
+            };
+            let up = State::Up { role: Role::Initiating, assurance: keys.assurance(), keys };
+            board.changed(at(1), peer, &up);
+            board.changed(at(2), peer, &State::Rekeyed { keys, new_kd: false });
+            assert_eq!(board.all()[0].assurance, Some(assurance));
+            board.changed(at(3), peer, &up);
+            assert!(board.all()[0].state.starts_with(words), "{}", board.all()[0].state);
+            board.changed(at(4), peer, &State::Closed { why: Closed::Released });
+            assert_eq!(board.all()[0].assurance, None);
+        }
     }
 
     /// A flood of requests from made-up addresses adds no entry, and links that came and went leave the last.

@@ -28,14 +28,14 @@ use crate::kdf::{derive, fc};
 use crate::keys::Kd;
 
 pub mod certificate;
+mod der;
 mod extension;
 mod failure;
 pub mod issue;
 mod root;
 mod vouched;
 
-pub use certificate::CertificateError;
-pub use failure::{Dated, Failure};
+pub use failure::{CertificateError, Dated, Failure};
 pub use root::Root;
 pub use vouched::Vouched;
 

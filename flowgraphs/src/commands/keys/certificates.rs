@@ -76,12 +76,6 @@ fn seed() -> Result<Zeroizing<[u8; 32]>, ConfigError> {
     Ok(seed)
 }
 
-pub(super) fn with(path: &Path, extension: &str) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(extension);
-    name.into()
-}
-
 /// Write a file that is not there yet.
 pub(in crate::commands) fn write_new(path: &Path, text: &str) -> Result<(), ConfigError> {
     let file = OpenOptions::new().write(true).create_new(true).open(path);
@@ -96,9 +90,9 @@ pub(in crate::commands) fn write_new(path: &Path, text: &str) -> Result<(), Conf
 /// A file that exists or cannot be written.
 pub(in crate::commands) fn make_issuer(name: &str, output: &Path, days: u32) -> Result<(), ConfigError> {
     let seed = seed()?;
-    write_key(&with(output, ".key"), &seed)?;
+    write_key(&list_number::with(output, ".key"), &seed)?;
     let certificate = Issuer::new(name, &seed).certificate(validity(days));
-    write_new(&with(output, ".pem"), &to_pem(CERTIFICATE, &certificate))
+    write_new(&list_number::with(output, ".pem"), &to_pem(CERTIFICATE, &certificate))
 }
 
 /// Takes the places of FILE.key and FILE.pem, which are new.
@@ -106,7 +100,9 @@ fn claim_pair(outputs: &mut Outputs, output: &Path) -> Result<(), ConfigError> {
     if output.as_os_str() == "-" {
         return Err(ConfigError::usage("-o - names no files", "a key and a certificate are two: -o FILE"));
     }
-    [".key", ".pem"].iter().try_for_each(|end| outputs.claim_fresh("-o", &with(output, end)).map(drop))
+    [".key", ".pem"]
+        .iter()
+        .try_for_each(|end| outputs.claim_fresh("-o", &list_number::with(output, end)).map(drop))
 }
 
 pub(super) fn new_issuer(args: &NewIssuer) -> anyhow::Result<()> {
@@ -115,15 +111,15 @@ pub(super) fn new_issuer(args: &NewIssuer) -> anyhow::Result<()> {
     terminal::print(&format!(
         "issuer {:?}: keep {} to yourself; every UE needs trust = [\"{}\"]\n",
         args.name,
-        with(&args.output, ".key").display(),
-        with(&args.output, ".pem").display()
+        list_number::with(&args.output, ".key").display(),
+        list_number::with(&args.output, ".pem").display()
     ))?;
     Ok(())
 }
 
 /// The issuer of two files, which must belong together.
 fn issuer(path: &Path) -> Result<Issuer, ConfigError> {
-    let (key, pem) = (with(path, ".key"), with(path, ".pem"));
+    let (key, pem) = (list_number::with(path, ".key"), list_number::with(path, ".pem"));
     let der = read_pem(&pem, CERTIFICATE)?.swap_remove(0);
     let wrong = |what: String, remedy: &str| ConfigError::new(what, pem.display().to_string(), remedy);
     Root::from_der(&der).map_err(|e| wrong(e.to_string(), "an issuer's own certificate is wanted"))?;
@@ -154,14 +150,14 @@ pub(in crate::commands) fn make_certificate(
     let serial = draw.as_bytes().iter().fold(0, |all, octet| all << 8 | u32::from(*octet)) | 1 << 31;
     let public = Credential::raw(&seed).public();
     let der = issuer.issue(name.as_bytes(), serial, &public, validity(days));
-    write_key(&with(output, ".key"), &seed)?;
-    write_new(&with(output, ".pem"), &to_pem(CERTIFICATE, &der))?;
+    write_key(&list_number::with(output, ".key"), &seed)?;
+    write_new(&list_number::with(output, ".pem"), &to_pem(CERTIFICATE, &der))?;
     Ok(serial)
 }
 
 pub(super) fn certify(args: &Certify) -> anyhow::Result<()> {
     let mut outputs = Outputs::new(Existing::Keep);
-    outputs.reads(&[with(&args.issuer, ".key"), with(&args.issuer, ".pem")]);
+    outputs.reads(&[list_number::with(&args.issuer, ".key"), list_number::with(&args.issuer, ".pem")]);
     claim_pair(&mut outputs, &args.output)?;
     let serial = make_certificate(&args.name, &args.issuer, &args.output, args.days)?;
     terminal::print(&format!(
@@ -169,16 +165,16 @@ pub(super) fn certify(args: &Certify) -> anyhow::Result<()> {
          key = \"{}\"\ncertificate = \"{}\"\ntrust = [\"{}\"]\n",
         args.name,
         args.days,
-        with(&args.output, ".key").display(),
-        with(&args.output, ".pem").display(),
-        with(&args.issuer, ".pem").display()
+        list_number::with(&args.output, ".key").display(),
+        list_number::with(&args.output, ".pem").display(),
+        list_number::with(&args.issuer, ".pem").display()
     ))?;
     Ok(())
 }
 
 pub(super) fn revoke(args: &RevokeCertificates) -> anyhow::Result<()> {
     let mut outputs = Outputs::new(Existing::Keep);
-    outputs.reads(&[with(&args.issuer, ".key"), with(&args.issuer, ".pem")]);
+    outputs.reads(&[list_number::with(&args.issuer, ".key"), list_number::with(&args.issuer, ".pem")]);
     outputs.reads(&args.certificates);
     outputs.claim("the number of the list", &list_number::place(&args.issuer))?;
     let mut out = outputs.claim("-o", &args.output)?.create()?;

@@ -1,12 +1,18 @@
 //! Numbers of revocation lists: each higher than the one before it, whatever the clock says.
 
-use super::certificates::with;
 use crate::config::ConfigError;
 use sidelink_security::direct::signed::Root;
 use sidelink_store::credential::{CERTIFICATE, CRL, read_pem};
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+
+/// The path with more at its end: `ca` and `.key`.
+pub(super) fn with(path: &Path, extension: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(extension);
+    name.into()
+}
 
 /// The file beside an issuer's key that holds the number of its last list.
 pub(super) fn place(issuer: &Path) -> PathBuf {

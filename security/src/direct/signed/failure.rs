@@ -2,7 +2,65 @@
 
 use std::fmt;
 
-use super::CertificateError;
+/// Why a certificate or a revocation list is not taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum CertificateError {
+    /// Not DER, not canonical, or too long.
+    Malformed,
+    /// Key or signature are not Ed25519, or the algorithm inside differs from that outside.
+    Algorithm,
+    /// A critical extension that is not understood.
+    CriticalExtension,
+    /// An extension that stands in it twice.
+    RepeatedExtension,
+    /// Name constraints, which are not evaluated.
+    NameConstraints,
+    /// The key is not for what it is used for: keyUsage or extKeyUsage.
+    Usage,
+    /// A root that is no issuer: basicConstraints without the CA flag.
+    NotIssuer,
+    /// An issuer's certificate where that of a UE is wanted.
+    IsIssuer,
+    /// A root that another one issued.
+    NotSelfSigned,
+    /// A common name of a string type that is not read.
+    NameType,
+    /// The signature of the issuer is wrong.
+    Signature,
+    /// A revocation list of another issuer.
+    Issuer,
+    /// A revocation list that holds part of what is revoked, or changes to another one.
+    PartialList,
+    /// A revocation list without a number, or with 0, or one of more than 32 bits.
+    ListNumber,
+    /// A revocation list that is not newer than the one in use.
+    NotNewer,
+}
+
+impl fmt::Display for CertificateError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Malformed => "malformed DER",
+            Self::Algorithm => "not Ed25519",
+            Self::CriticalExtension => "a critical extension that is not understood",
+            Self::RepeatedExtension => "an extension stands in it twice",
+            Self::NameConstraints => "it constrains names, which is not supported",
+            Self::Usage => "its key is not for this use (keyUsage, extKeyUsage)",
+            Self::NotIssuer => "not an issuer's certificate (basicConstraints without CA)",
+            Self::IsIssuer => "an issuer's certificate, not that of a UE",
+            Self::NotSelfSigned => "not signed by itself: it is no root",
+            Self::NameType => "its common name is neither UTF8String nor PrintableString",
+            Self::Signature => "the issuer's signature is wrong",
+            Self::Issuer => "of another issuer",
+            Self::PartialList => "not a full revocation list (delta, or of one distribution point)",
+            Self::ListNumber => "a revocation list without a number between 1 and 4294967295",
+            Self::NotNewer => "not newer than the one in use",
+        })
+    }
+}
+
+impl std::error::Error for CertificateError {}
 
 /// Something with a time from which, and a time until which it holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -7,7 +7,8 @@ use x509_cert::der::Encode;
 use x509_cert::der::asn1::{GeneralizedTime, ObjectIdentifier, UtcTime as ShortTime};
 use x509_cert::time::Time;
 
-use super::certificate::{COMMON_NAME, ED25519};
+use super::certificate::COMMON_NAME;
+use super::der::ED25519;
 use super::extension::{BASIC_CONSTRAINTS, CRL_NUMBER, KEY_USAGE};
 use crate::counter::UtcTime;
 

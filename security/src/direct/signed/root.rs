@@ -6,7 +6,7 @@ use x509_cert::crl::CertificateList;
 use x509_cert::der::{Decode, Encode};
 use x509_cert::ext::pkix::KeyUsage;
 
-use super::certificate::{check, key, millis, parse, same_ed25519, verify_signature};
+use super::der::{check, key, millis, parse, same_ed25519, verify_signature};
 use super::extension::{Allowed, check_entry, crl_number};
 use super::{CertificateError, Dated, Failure};
 use crate::counter::UtcTime;

@@ -212,8 +212,7 @@ fn algorithms_and_encoding() {
     };
     assert_eq!(judge(&changed(0), &trust()), Err(Failure::UnknownIssuer { self_signed: false }));
     assert_eq!(judge(&changed(1), &trust()), refused(CertificateError::Algorithm));
-    let error =
-        |der: &[u8]| certificate::parse(der).and_then(|c| certificate::verify_signature(&c, &[0; 32]));
+    let error = |der: &[u8]| der::parse(der).and_then(|c| der::verify_signature(&c, &[0; 32]));
     assert_eq!(error(&changed(0)), Err(CertificateError::Algorithm));
     // critical FALSE, written out
     let said = tlv(
