@@ -80,14 +80,14 @@ fn recordings_inputs_and_secrets_that_exist_are_kept() {
     let message = run(&["ue", "--example=pair", "-w", text(&lab)]).unwrap_err();
     assert!(message.contains("README") && message.contains("nothing is overwritten"), "{message}");
     assert_eq!(std::fs::read_dir(&lab).unwrap().count(), 1);
-    assert_eq!(folder.names(), ["a.keys", "ca.pem", "lab", "old.cf32"]);
+    assert_eq!(folder.names(), ["a.keys", "a.keys.witness", "ca.pem", "lab", "old.cf32"]);
     assert_eq!(std::fs::read_to_string(&old).unwrap(), "samples");
 }
 
 #[test]
 fn a_pair_has_the_files_that_were_claimed() {
     let folder = Folder::new("outputs-pair");
-    for (example, files) in [("pair", 12), ("link", 11), ("group", 6), ("v2x", 3)] {
+    for (example, files) in [("pair", 15), ("link", 13), ("group", 9), ("v2x", 3)] {
         let lab = folder.path(example);
         run(&["ue", &format!("--example={example}"), "-w", text(&lab)]).unwrap();
         let names = std::fs::read_dir(&lab).unwrap().map(|e| e.unwrap().file_name());
