@@ -330,3 +330,22 @@ fn a_list_that_is_too_old_or_to_come() {
     assert_eq!(with(NOW.plus_millis(32_000), after, 7), Ok(()), "the guard");
     assert_eq!(with(before, before, 9), Err(Failure::Revoked));
 }
+
+#[test]
+fn what_an_unproven_peer_sends_is_short() {
+    // 4096 octets of certificate, 16 hints: more is not looked at
+    let root = |len: usize| {
+        let named = Issuer::new(&"x".repeat(len), &[1; 32]);
+        Root::from_der(&named.certificate(LONG)).map(drop)
+    };
+    assert_eq!(root(1000), Ok(()));
+    assert_eq!(root(2500), Err(CertificateError::Malformed));
+    let info = |hints: u8| {
+        let mut octets = vec![METHOD];
+        octets.extend([7; 32]);
+        octets.push(hints);
+        octets.extend(vec![1; 4 * usize::from(hints)]);
+        KeyInfo::parse(&octets).is_some()
+    };
+    assert!(info(16) && !info(17));
+}
