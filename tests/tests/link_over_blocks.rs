@@ -4,33 +4,11 @@ use sidelink_mac::engine::{Bearer, Config, Engine, Input, Output};
 use sidelink_mac::mux::Address;
 use sidelink_prose::direct_link::{self as links, Identity, KdRecord, LinkManager, State};
 use sidelink_security::counter::UtcTime;
-use sidelink_security::counter::reserve::{CounterStore, StreamId};
 use sidelink_security::direct::KdId;
 use sidelink_security::keys::Kd;
+use sidelink_ue::NoStore;
 use sidelink_wire::ids::{Layer2Id, Lcid};
 use sidelink_wire::pdcp::SduType;
-use std::collections::BTreeMap;
-use std::convert::Infallible;
-
-/// Counters in memory.
-#[derive(Default)]
-struct Store(BTreeMap<StreamId, u64>);
-
-impl CounterStore for Store {
-    type Error = Infallible;
-
-    fn reserved(&self, stream: &StreamId) -> Result<u64, Infallible> {
-        Ok(self.0.get(stream).copied().unwrap_or(0))
-    }
-
-    fn raise(&mut self, stream: &StreamId, from: u64, to: u64) -> Result<bool, Infallible> {
-        let meets = self.reserved(stream)? == from;
-        if meets {
-            self.0.insert(*stream, to);
-        }
-        Ok(meets)
-    }
-}
 
 /// Two UEs set up a link through the whole of layer 2: blocks on the air, PDUs between engine and links.
 #[test]
@@ -46,7 +24,7 @@ fn a_link_over_transport_blocks() {
                 engine.add_bearer(Bearer { priority, ..bearer }).unwrap();
             }
             let config = links::Config::new(ids[own], names[own].clone(), 40);
-            let mut manager = LinkManager::open(config, &[own as u8; 32], &mut Store::default()).unwrap();
+            let mut manager = LinkManager::open(config, &[own as u8; 32], &mut NoStore::default()).unwrap();
             manager.add_kd(KdRecord::pre_shared(KdId(1), Kd::from([1; 32]), names[1 - own].clone()));
             (engine, manager)
         })

@@ -142,12 +142,6 @@ impl Links {
         self.manager.authenticate_with(credential, trust);
     }
 
-    /// Peers that a link or an unproven request names now: what layer 2 holds for any other can be dropped once it is
-    /// sent.
-    pub fn addresses_in_use(&self) -> impl Iterator<Item = Layer2Id> + '_ {
-        self.manager.addresses_in_use()
-    }
-
     /// Peers that are named in the configuration, by name.
     pub fn peers(&self) -> impl Iterator<Item = (String, Layer2Id)> + '_ {
         self.plans.iter().map(|plan| (String::from_utf8_lossy(&plan.identity.value).into_owned(), plan.peer))
