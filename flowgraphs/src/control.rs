@@ -18,7 +18,7 @@ use crossbeam::channel::{Receiver, Sender, bounded};
 use serde::Serialize;
 use sidelink_security::outcome::Outcome;
 use sidelink_ue::clock::Clock;
-use sidelink_ue::{Layer2, LinkAction, LinkStatus, Observer, Refused, Role, Stage, Totals, Ue};
+use sidelink_ue::{LinkAction, LinkStatus, Observer, Refused, Role, Stack, Stage, Totals, Ue};
 use std::collections::BTreeMap;
 use std::fmt::{self, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -178,7 +178,7 @@ impl Observer<Ue> for Panel {
         while let Ok((command, answer)) = self.waiting.try_recv() {
             let result = match command {
                 Command::Send { to, text } => ue.say(&to, text.as_bytes()),
-                Command::Link { peer, action } => match ue.layer2().links() {
+                Command::Link { peer, action } => match ue.stack().links() {
                     Some(links) => links.act(&peer, action),
                     None => Err(Refused::NoLinks),
                 },
@@ -207,8 +207,8 @@ impl Status {
     pub fn of(ue: &mut Ue) -> Self {
         let clock = ue.clock().cloned();
         let t = clock.as_ref().map(|_| ue.next_subframe());
-        let outcomes = |layer2: &mut Layer2| {
-            let counters = layer2.counters();
+        let outcomes = |stack: &mut Stack| {
+            let counters = stack.counters();
             Outcome::ALL.iter().map(|o| (o.as_str(), counters.of(*o))).filter(|(_, n)| *n > 0).collect()
         };
         let time = match ue.sync().role() {
@@ -228,9 +228,9 @@ impl Status {
             silent: ue.silence().map(|why| why.to_string()),
             totals: *ue.totals(),
             selections: ue.selection().map_or([0; 2], |m| [m.selections(), m.refusals()]),
-            outcomes: outcomes(ue.layer2()),
-            links: ue.layer2().links().map_or_else(Vec::new, |links| links.status().to_vec()),
-            late_errands: ue.layer2().late_errands(),
+            outcomes: outcomes(ue.stack()),
+            links: ue.stack().links().map_or_else(Vec::new, |links| links.status().to_vec()),
+            late_errands: ue.stack().late_errands(),
             stages_us: Stage::ALL
                 .iter()
                 .map(|stage| (stage.as_str(), ue.latency_stats().microseconds(*stage)))

@@ -7,12 +7,12 @@
 //! metrics.rs     what it cost: a run as numbers                           metrics/
 //! diagram.rs     its messages as a drawing
 //! output.rs      tables, CSV and JSON of metrics
-//! link_event.rs  what happens to links, in words that need no key; credentials for exercises
+//! credentials.rs certificates for its UEs
 //! ```
 
 pub(crate) mod cases;
+pub(crate) mod credentials;
 pub(crate) mod diagram;
-pub mod link_event;
 pub(crate) mod log;
 pub(crate) mod metrics;
 pub(crate) mod output;

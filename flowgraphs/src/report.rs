@@ -17,7 +17,7 @@ pub mod address_book;
 mod annotation;
 mod board;
 mod csv;
-pub mod happenings;
+pub mod events;
 mod json;
 mod lossy;
 mod opened;

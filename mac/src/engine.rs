@@ -38,7 +38,7 @@
 //!             bob.handle_input(Input::SlSch { now, group: address.group_destination(), block })?;
 //!             loop {
 //!                 match bob.poll_output() {
-//!                     Output::Received(sdu) => heard.push(sdu.data.to_vec()),
+//!                     Output::Event(Event::Received(sdu)) => heard.push(sdu.data.to_vec()),
 //!                     Output::Timeout(_) => break,
 //!                     _ => {}
 //!                 }
@@ -67,10 +67,10 @@ use sidelink_wire::ids::{GroupDestinationId, Layer2Id, Lcid};
 
 mod io;
 
-pub use io::{Bearer, Cause, Config, Drop, Error, Input, Output, Received};
+pub use io::{Bearer, Cause, Config, Drop, Error, Event, Input, Output, Received};
 
 /// An output that waits; octets lie in the engine's buffer.
-enum Event {
+enum Waiting {
     SlSch { address: Address, built: Built, octets: Range<usize> },
     Received { fixed: Received<'static>, octets: Range<usize> },
     OneToOne { source: Layer2Id, address: Address, lcid: Lcid, octets: Range<usize> },
@@ -79,7 +79,7 @@ enum Event {
 
 /// The outputs that wait, with a fixed amount of memory.
 struct Outbox {
-    events: VecDeque<Event>,
+    events: VecDeque<Waiting>,
     capacity: usize,
     octets: Vec<u8>,
     octet_capacity: usize,
@@ -303,7 +303,7 @@ impl Engine {
         self.outbox.octets.resize(start + len, 0);
         match self.mux.emit_transport_block(address, &mut self.outbox.octets[start..]) {
             Ok(built) => {
-                self.outbox.push(Event::SlSch { address, built, octets: start..start + len });
+                self.outbox.push(Waiting::SlSch { address, built, octets: start..start + len });
                 Ok(())
             }
             Err(error) => {
@@ -321,19 +321,19 @@ impl Engine {
     }
 }
 
-impl Event {
+impl Waiting {
     fn output(self, octets: &[u8]) -> Output<'_> {
         match self {
             Self::SlSch { address, built, octets: range } => {
                 Output::SlSch { address, built, block: &octets[range] }
             }
             Self::Received { fixed, octets: range } => {
-                Output::Received(Received { data: &octets[range], ..fixed })
+                Output::Event(Event::Received(Received { data: &octets[range], ..fixed }))
             }
             Self::OneToOne { source, address, lcid, octets: range } => {
                 Output::OneToOne { source, address, lcid, pdu: &octets[range] }
             }
-            Self::Dropped(drop) => Output::Dropped(drop),
+            Self::Dropped(drop) => Output::Event(Event::Dropped(drop)),
         }
     }
 }
@@ -344,7 +344,7 @@ impl Outbox {
     }
 
     /// A driver that does not drain loses outputs, and the counters say so.
-    fn push(&mut self, event: Event) {
+    fn push(&mut self, event: Waiting) {
         if self.events.len() < self.capacity {
             self.events.push_back(event);
         } else {
@@ -360,7 +360,7 @@ impl Outbox {
         }
         let start = self.octets.len();
         self.octets.extend_from_slice(data);
-        self.push(Event::Received { fixed, octets: start..start + data.len() });
+        self.push(Waiting::Received { fixed, octets: start..start + data.len() });
     }
 
     fn one_to_one(&mut self, source: Layer2Id, address: Address, lcid: Lcid, pdu: &[u8]) {
@@ -370,12 +370,12 @@ impl Outbox {
         }
         let start = self.octets.len();
         self.octets.extend_from_slice(pdu);
-        self.push(Event::OneToOne { source, address, lcid, octets: start..start + pdu.len() });
+        self.push(Waiting::OneToOne { source, address, lcid, octets: start..start + pdu.len() });
     }
 
     fn drop(&mut self, from: Option<(Layer2Id, Address)>, header: Option<Header>, cause: Cause) {
         self.counters.count(cause.outcome());
-        self.push(Event::Dropped(Drop { from, header, cause }));
+        self.push(Waiting::Dropped(Drop { from, header, cause }));
     }
 }
 

@@ -47,7 +47,9 @@
 //!   that agrees on a KD is a [`KeyEstablishment`], which may ask a network.
 //!
 //! ```
-//! use sidelink_prose::direct_link::{Config, Identity, Input, KdRecord, LinkManager, Output, Role, State};
+//! use sidelink_prose::direct_link::{
+//!     Config, Event, Identity, Input, KdRecord, LinkManager, Output, Role, State,
+//! };
 //! use sidelink_wire::ids::{Layer2Id, Lcid};
 //! use sidelink_wire::pdcp::SduType;
 //! use sidelink_security::counter::UtcTime;
@@ -89,11 +91,11 @@
 //!                     let (source, lcid) = (ids[from], pdu.lcid);
 //!                     ues[1 - from].handle_input(Input::Pdu { now, source, lcid, pdu: &pdu.octets })?;
 //!                 }
-//!                 Output::State { link, state: State::Up { role: Role::Initiating, .. }, .. } => {
+//!                 Output::Event(Event::State { link, state: State::Up { role: Role::Initiating, .. }, .. }) => {
 //!                     let (lcid, sdu_type) = (Lcid::new(3)?, SduType::Ip);
 //!                     ues[from].handle_input(Input::Send { now, link, lcid, sdu_type, data: b"hello" })?;
 //!                 }
-//!                 Output::Received(received) => heard.push(received.data),
+//!                 Output::Event(Event::Received(received)) => heard.push(received.data),
 //!                 Output::Timeout(_) => break,
 //!                 _ => {}
 //!             }
@@ -129,7 +131,7 @@ mod target_rekeying;
 mod timers;
 
 pub use config::{Config, NewKd};
-pub use io::{Closed, Error, Input, Keys, LinkId, Metered, Output, Pdu, Received, Role, State};
+pub use io::{Closed, Error, Event, Input, Keys, LinkId, Metered, Output, Pdu, Received, Role, State};
 pub use kd::{Change, Connection, Identity, KdRecord, MAX_IDENTITY, Method, Ticket};
 pub use key_establishment::{AgreedKd, Credentials, Heard, KeyEstablishment, Party, Refusal, Step, Steps};
 pub use manager::LinkManager;

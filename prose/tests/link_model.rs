@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use std::convert::Infallible;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-use sidelink_prose::direct_link::{Config, Identity, Input, KdRecord, LinkManager, Output, Pdu, State};
+use sidelink_prose::direct_link::{self, Config, Identity, Input, KdRecord, LinkManager, Output, Pdu, State};
 use sidelink_security::counter::UtcTime;
 use sidelink_security::counter::reserve::{CounterStore, StreamId};
 use sidelink_security::direct::{Fingerprint, KdId, Profile};
@@ -217,10 +217,10 @@ impl World {
                     }
                     self.channel.push((1 - ue, pdu));
                 }
-                Output::State {
+                Output::Event(direct_link::Event::State {
                     state: State::Up { keys, .. } | State::Rekeyed { keys, .. } | State::Renamed { keys, .. },
                     ..
-                } => {
+                }) => {
                     self.own[ue].insert(keys.fingerprint);
                 }
                 Output::Timeout(_) => return,

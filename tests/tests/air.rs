@@ -150,7 +150,7 @@ fn recording(seed: u64, pace: Pace, keys: &Keys, subframes: u64) -> Heard {
         result.unwrap();
         let totals = *ue.totals();
         // a burst that came in the very moment is told as an event
-        let told = totals.late_bursts + totals.radio_events + ue.layer2().late_errands();
+        let told = totals.late_bursts + totals.radio_events + ue.stack().late_errands();
         late |= totals.skipped + totals.lost_samples + told > 0;
         totals.heard
     });

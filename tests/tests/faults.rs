@@ -6,14 +6,17 @@
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use sidelink_flowgraphs::config::ue_toml::{Draws, RadioFacts, UeConfig};
+use sidelink_mac::engine;
 use sidelink_phy::Sample;
 use sidelink_prose::direct_link::{Change, KdRecord, KdStore};
+use sidelink_prose::discovery::agent;
 use sidelink_radio::air::{Air, AirConfig, Fault, PortConfig};
 use sidelink_radio::number::Number;
 use sidelink_radio::{Anchor, Event, RadioError, Receive, Received, Streams, Transmit};
 use sidelink_security::counter::reserve::{CounterStore, StreamId};
+use sidelink_security::outcome::Outcome;
 use sidelink_store::{Cipher, Discovery, Group, Hex, Keys, Protection, random};
-use sidelink_ue::{Application, Happening, Moment, Running, Send as SendData, ThreadOptions, Ue};
+use sidelink_ue::{self as ue, Application, Moment, Running, Send as SendData, ThreadOptions, Ue};
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -208,24 +211,27 @@ struct Diary(Shared);
 impl Application for Diary {
     fn work(&mut self, _: Moment, _: &mut SendData<'_>) {}
 
-    fn happened(&mut self, _: Moment, happening: &Happening<'_>) {
+    fn event(&mut self, _: Moment, event: &ue::Event<'_>) {
         let mut life = self.0.lock().unwrap();
         let age = life.age;
-        match happening {
-            Happening::Received { source, header, .. } => {
+        let dropped = match event {
+            ue::Event::Mac(engine::Event::Received(engine::Received { source, header, .. })) => {
                 life.heard.push(age);
                 let count = (source.value(), u64::from(header.count().value()));
                 if !life.counts.insert(count) {
                     life.trouble.push(format!("COUNT {count:x?} accepted twice"));
                 }
+                return;
             }
-            Happening::Discovered { .. } => life.heard.push(age),
-            // a code before the table is built is unknown; a block of which silence was heard may come out as zeros
-            Happening::Dropped { outcome, .. } if !["unknown", "malformed"].contains(&outcome.as_str()) => {
-                life.trouble.push(format!("dropped at {age}: {}", outcome.as_str()));
-            }
-            Happening::Trouble(what) => life.trouble.push((*what).to_owned()),
-            _ => {}
+            ue::Event::Discovery { event: agent::Event::Discovered(_), .. } => return life.heard.push(age),
+            ue::Event::Discovery { event: agent::Event::Dropped(dropped), .. } => dropped.outcome(),
+            ue::Event::Mac(engine::Event::Dropped(dropped)) => dropped.cause.outcome(),
+            ue::Event::Warning(warning) => return life.trouble.push(warning.to_string()),
+            _ => return,
+        };
+        // a code before the table is built is unknown; a block of which silence was heard may come out as zeros
+        if !matches!(dropped, Outcome::Unknown | Outcome::Malformed) {
+            life.trouble.push(format!("dropped at {age}: {}", dropped.as_str()));
         }
     }
 }

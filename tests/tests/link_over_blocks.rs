@@ -43,14 +43,16 @@ fn a_link_over_transport_blocks() {
                         let input = Input::SendPdu { address, lcid, pdu: &pdu.octets };
                         engine.handle_input(input).unwrap();
                     }
-                    links::Output::State { link, state: State::Up { .. }, .. } => {
+                    links::Output::Event(links::Event::State { link, state: State::Up { .. }, .. }) => {
                         let (lcid, sdu_type) = (Lcid::new(3).unwrap(), SduType::Ip);
                         let data = &[own as u8; 300];
                         manager
                             .handle_input(links::Input::Send { now: time, link, lcid, sdu_type, data })
                             .unwrap();
                     }
-                    links::Output::Received(received) => heard.push((own, received.data)),
+                    links::Output::Event(links::Event::Received(received)) => {
+                        heard.push((own, received.data))
+                    }
                     links::Output::Timeout(_) => break,
                     _ => {}
                 }

@@ -1,7 +1,8 @@
 //! Who uses a UE.
 
-use super::layer2::Happening;
+use super::event::Event;
 use super::refused::Refused;
+use super::stack::Stack;
 use sidelink_mac::mux::Address;
 use sidelink_security::counter::UtcTime;
 use sidelink_wire::ids::Lcid;
@@ -37,17 +38,32 @@ pub trait Application: core::marker::Send {
     /// Once in every subframe.
     fn work(&mut self, now: Moment, send: &mut Send<'_>);
 
-    /// Something happened.
-    fn happened(&mut self, now: Moment, happening: &Happening<'_>);
+    /// Takes an event of the UE.
+    fn event(&mut self, now: Moment, event: &Event<'_>);
 }
 
-/// Nobody.
-pub(super) struct Nobody;
+/// The applications of a UE. One is taken out while it works: what it asks for may be told to the others.
+pub(super) struct Applications(pub(super) Vec<Option<Box<dyn Application>>>);
 
-impl Application for Nobody {
-    fn work(&mut self, _now: Moment, _send: &mut Send<'_>) {}
+impl Applications {
+    /// Tells all of an event.
+    pub(super) fn tell(&mut self, now: Moment, event: Event<'_>) {
+        for application in self.0.iter_mut().flatten() {
+            application.event(now, &event);
+        }
+    }
 
-    fn happened(&mut self, _now: Moment, _happening: &Happening<'_>) {}
+    /// Lets each send over the stack.
+    pub(super) fn work(&mut self, now: Moment, stack: &mut Stack) {
+        for index in 0..self.0.len() {
+            let Some(mut application) = self.0[index].take() else { continue };
+            application.work(now, &mut |out: Outgoing<'_>| {
+                let tell = &mut |event: Event<'_>| self.tell(now, event);
+                stack.send(out.address, out.lcid, out.sdu_type, out.data, tell)
+            });
+            self.0[index] = Some(application);
+        }
+    }
 }
 
 /// Sends the same kind of data every so often.
@@ -113,5 +129,5 @@ impl Application for TestTraffic {
         }
     }
 
-    fn happened(&mut self, _now: Moment, _happening: &Happening<'_>) {}
+    fn event(&mut self, _now: Moment, _event: &Event<'_>) {}
 }

@@ -5,7 +5,7 @@
 
 use super::application::{Application, Moment, Outgoing, Send};
 use super::error::BuildError;
-use super::layer2::Happening;
+use super::event::Event;
 use crossbeam::channel::{Receiver, Sender, bounded};
 use serde::Deserialize;
 use sidelink_mac::mux::Address;
@@ -103,18 +103,8 @@ impl Application for Ip {
         }
     }
 
-    fn happened(&mut self, _now: Moment, happening: &Happening<'_>) {
-        let data = match happening {
-            Happening::Received { address, sdu_type: SduType::Ip, data, .. } if *address == self.address => {
-                data
-            }
-            Happening::LinkData { peer, sdu_type: SduType::Ip, data }
-                if Address::Ue(*peer) == self.address =>
-            {
-                data
-            }
-            _ => return,
-        };
+    fn event(&mut self, _now: Moment, event: &Event<'_>) {
+        let Some(data) = event.data(self.address, SduType::Ip) else { return };
         if self.from_air.try_send(data.to_vec()).is_err() {
             self.dropped += 1;
         }

@@ -42,26 +42,49 @@ pub enum JobResult {
     KeysFailed(Ticket, String),
 }
 
-/// Jobs and who runs them.
-pub struct Jobs {
-    to_worker: Sender<Job>,
-    from_worker: Receiver<JobResult>,
+/// The engine that asked for a job, and gets its result.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Owner {
+    /// Layer 2.
+    Engine,
+    /// Discovery.
+    Agent,
+    /// One-to-one links.
+    Links,
+}
+
+/// Where jobs are run.
+pub trait Jobs {
+    /// Begins a job of `owner` in subframe `t`. Gives it back when too many are under way.
+    fn begin(&mut self, t: u64, owner: Owner, job: Job) -> Option<Job>;
+
+    /// The next result that is due by subframe `t`, and its owner.
+    fn take(&mut self, t: u64) -> Option<(Owner, JobResult)>;
+
+    /// Subframes in which something that was due was not done.
+    fn late(&self) -> u64;
+}
+
+/// Jobs that a thread of its own runs.
+pub struct Threaded {
+    to_worker: Sender<(Owner, Job)>,
+    from_worker: Receiver<(Owner, JobResult)>,
     due: VecDeque<u64>,
     waits: bool,
     late: u64,
 }
 
-impl Jobs {
-    /// Start the thread that runs jobs. `waits`: whether to wait for late ones (lock-step).
+impl Threaded {
+    /// Starts the thread. `waits`: whether to wait for late results (lock-step).
     pub fn new<S>(mut store: S, waits: bool) -> Self
     where
         S: CounterStore + KdStore + Send + 'static,
         <S as CounterStore>::Error: Display,
     {
-        let (to_worker, jobs) = bounded::<Job>(MOST);
+        let (to_worker, jobs) = bounded::<(Owner, Job)>(MOST);
         let (done, from_worker) = bounded(MOST);
         std::thread::spawn(move || {
-            for job in jobs {
+            for (owner, job) in jobs {
                 let result = match job {
                     Job::Reserve(reservation) => {
                         let stream = reservation.stream();
@@ -79,27 +102,27 @@ impl Jobs {
                         JobResult::Table(job)
                     }
                 };
-                if done.send(result).is_err() {
+                if done.send((owner, result)).is_err() {
                     return;
                 }
             }
         });
         Self { to_worker, from_worker, due: VecDeque::with_capacity(MOST), waits, late: 0 }
     }
+}
 
-    /// Begin a job in subframe `t`. Gives it back when too many are under way.
-    pub fn begin(&mut self, t: u64, job: Job) -> Option<Job> {
-        match self.to_worker.try_send(job) {
+impl Jobs for Threaded {
+    fn begin(&mut self, t: u64, owner: Owner, job: Job) -> Option<Job> {
+        match self.to_worker.try_send((owner, job)) {
             Ok(()) => {
                 self.due.push_back(t + DUE);
                 None
             }
-            Err(e) => Some(e.into_inner()),
+            Err(e) => Some(e.into_inner().1),
         }
     }
 
-    /// The next one that is due by subframe `t`.
-    pub fn take(&mut self, t: u64) -> Option<JobResult> {
+    fn take(&mut self, t: u64) -> Option<(Owner, JobResult)> {
         if self.due.front().is_none_or(|due| *due > t) {
             return None;
         }
@@ -116,8 +139,7 @@ impl Jobs {
         }
     }
 
-    /// Subframes in which something that was due was not done.
-    pub fn late(&self) -> u64 {
+    fn late(&self) -> u64 {
         self.late
     }
 }
@@ -166,10 +188,12 @@ mod tests {
         let config = ReserveConfig { block: 4, low_water: 4 };
         let mut lease = Lease::open(stream, 0, 100, config, &mut store).unwrap();
         let reservation = lease.wanted().unwrap();
-        let mut jobs = Jobs::new(store, true);
-        assert!(jobs.begin(10, Job::Reserve(reservation)).is_none());
+        let mut jobs = Threaded::new(store, true);
+        assert!(jobs.begin(10, Owner::Links, Job::Reserve(reservation)).is_none());
         assert!(jobs.take(10 + DUE - 1).is_none());
-        let Some(JobResult::Granted(granted)) = jobs.take(10 + DUE) else { panic!("not granted") };
+        let Some((Owner::Links, JobResult::Granted(granted))) = jobs.take(10 + DUE) else {
+            panic!("not granted")
+        };
         lease.grant(granted);
         assert_eq!(lease.end(), 8);
         assert!(jobs.take(10 + DUE).is_none());

@@ -16,12 +16,14 @@
 //! timing.rs       how a UE finds its time, keeps it and loses it
 //! sync.rs         whose time is followed, and which synchronisation signals are sent                      sync/
 //! clock.rs        sample counter <-> subframe <-> DFN <-> UTC: the single place where time is made
+//! hear.rs         what the receiver hears in a subframe, handed to those whom it concerns
 //! mapping.rs      MAC <-> PHY: the only place that names both                                               mapping/
 //! provision.rs    a key store into the layer 2 of one UE
 //! error.rs        why a UE cannot be put together
-//! layer2.rs       the engine with its jobs and names
+//! stack.rs        layer 2, discovery and links: inputs, and what is done with every output
+//! event.rs        events, for applications and reports
 //! jobs.rs         durable counters and tables, beside the sample path
-//! links.rs        one-to-one links: set-up, re-keying, what they send and store
+//! links.rs        one-to-one links: what the configuration asks of them
 //! link_status.rs  what became of each link
 //! planner.rs      what is sent in which subframe                                                          planner/
 //! application.rs  who uses a UE: traffic, IP, people
@@ -42,11 +44,12 @@ pub mod air_rng;
 mod application;
 pub mod clock;
 mod error;
+mod event;
 mod framer;
+mod hear;
 mod ip;
 mod jobs;
 mod latency_stats;
-mod layer2;
 mod link_bearers;
 mod link_status;
 mod links;
@@ -57,6 +60,7 @@ pub mod provision;
 mod refused;
 mod run;
 mod silence;
+mod stack;
 mod sync;
 #[cfg(test)]
 mod tests;
@@ -65,13 +69,14 @@ mod transfer;
 
 pub use sidelink_radio::Sample;
 
+use application::Applications;
 pub use application::{Application, Moment, Outgoing, Send, TestTraffic};
 pub use error::BuildError;
+pub use event::{Event, Tell, Warning};
 pub use framer::{Continuity, Framer};
 pub use ip::{Ip, IpConfig};
-pub use jobs::{Jobs, KdStore, NoStore};
+pub use jobs::{Job, JobResult, Jobs, KdStore, NoStore, Owner, Threaded};
 pub use latency_stats::{LatencyStats, Stage};
-pub use layer2::{Happening, Layer2, Names, Tell, Waiting};
 pub use link_status::LinkStatus;
 pub use links::{LinkAction, Links, Peer};
 pub use planner::{
@@ -81,6 +86,7 @@ pub use planner::{
 pub use refused::Refused;
 pub use run::{Observer, Participant, Running, ThreadOptions};
 pub use silence::Hindrance;
+pub use stack::{Names, Stack, Waiting};
 pub use sync::{Candidate, Role, Sync, SyncConfig, Transmit as SyncTransmit};
 pub use transfer::{FileReceiver, FileSender, Progress};
 
@@ -95,11 +101,11 @@ use sidelink_radio::{self as radio, Anchor, RadioError};
 
 use sidelink_phy::impair::offset::FrequencyOffset;
 use sidelink_phy::numerology::Numerology;
-use sidelink_phy::receive::receiver::{self, ControlInformation, Event, Part, Receiver};
+use sidelink_phy::receive::receiver::{self, Event as Heard, Receiver};
 use sidelink_phy::receive::reference::ReferenceSearch;
 use sidelink_security::counter::UtcTime;
 use std::ops::Range;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// What a UE is made of.
 pub struct Parts {
@@ -115,8 +121,8 @@ pub struct Parts {
     pub communication: Vec<CommunicationSettings>,
     /// The pool of mode 4.
     pub mode4: Option<Mode4Communication>,
-    /// Layer 2.
-    pub layer2: Layer2,
+    /// Layer 2, discovery and links.
+    pub stack: Stack,
     /// Who uses it.
     pub applications: Vec<Box<dyn Application>>,
     /// UTC at sample 0 as the radio or the host knows it.
@@ -163,7 +169,7 @@ pub struct Totals {
 }
 
 /// Hears what the receiver of a UE hears: an event, the radio's sample at which its subframe begins, and UTC there.
-pub type Listener = Box<dyn FnMut(&Event<'_>, i64, UtcTime) + core::marker::Send>;
+pub type Listener = Box<dyn FnMut(&Heard<'_>, i64, UtcTime) + core::marker::Send>;
 
 /// Told of every channel that a UE sends, with the subframe in which it does.
 pub type OnAir = Box<dyn FnMut(Moment, &Content) + core::marker::Send>;
@@ -179,10 +185,10 @@ pub struct Ue {
     receiver: Receiver,
     search: Option<ReferenceSearch>,
     sync: Sync,
-    layer2: Layer2,
+    stack: Stack,
     planner: Planner,
     modulator: Modulator,
-    applications: Vec<Box<dyn Application>>,
+    applications: Applications,
     rng: AirRng,
     lead: u64,
     transmit_advance: i64,
@@ -247,7 +253,7 @@ impl Ue {
             search: ReferenceSearch::new(numerology, mode.sidelink(), stretch),
             receiver: Receiver::new(parts.receiver),
             sync,
-            layer2: parts.layer2,
+            stack: parts.stack,
             planner: Planner::new(
                 numerology,
                 mode,
@@ -258,7 +264,7 @@ impl Ue {
                 air_rng,
             ),
             modulator: Modulator::new(numerology, mode, &prefixes),
-            applications: parts.applications,
+            applications: Applications(parts.applications.into_iter().map(Some).collect()),
             rng,
             lead: parts.lead.max(2),
             transmit_advance: parts.transmit_advance,
@@ -337,9 +343,9 @@ impl Ue {
         &self.sync
     }
 
-    /// Layer 2.
-    pub fn layer2(&mut self) -> &mut Layer2 {
-        &mut self.layer2
+    /// Layer 2, discovery and links.
+    pub fn stack(&mut self) -> &mut Stack {
+        &mut self.stack
     }
 
     /// Send `data` to a group.
@@ -347,7 +353,7 @@ impl Ue {
     /// # Errors
     /// Why nothing was sent.
     pub fn say(&mut self, group: &str, data: &[u8]) -> Result<(), Refused> {
-        self.layer2.say(group, data, &mut |_| {})
+        self.stack.say(group, data, &mut |_| {})
     }
 
     /// Why it sends nothing, while that lasts.
@@ -451,14 +457,9 @@ impl Ue {
         radio: &mut dyn radio::Transmit,
     ) -> Result<(), RadioError> {
         self.latency_stats.begin();
-        let Self { layer2, applications, .. } = self;
-        let utc = utc(self.clock.as_ref(), t);
-        let mut tell = |happening: Happening<'_>| {
-            for application in applications.iter_mut() {
-                application.happened(Moment { t, utc }, &happening);
-            }
-        };
-        layer2.begin(t, utc, &mut tell);
+        let Self { stack, applications, .. } = self;
+        let now = Moment { t, utc: utc(self.clock.as_ref(), t) };
+        stack.begin(t, now.utc, &mut |event| applications.tell(now, event));
         let own = self.sent[t as usize % self.sent.len()] == t;
         let lost = self.lost(start);
         let whole = self.numerology.subframe_samples() as u64;
@@ -468,12 +469,13 @@ impl Ue {
             self.totals.skipped += u64::from(!own);
             self.planner.sensed(t, None);
         } else {
-            self.receive(t, start, lost == 0);
+            self.hear(now, start, lost == 0);
         }
         self.totals.subframes += 1;
         self.latency_stats.mark(Stage::Receive);
         self.follow(t, if lost == whole { Lateness::Deaf } else { time });
-        self.applications(t);
+        let Self { stack, applications, .. } = self;
+        applications.work(now, stack);
         self.latency_stats.mark(Stage::Application);
         if time == Lateness::InTime {
             self.transmit(t + self.lead, radio)?;
@@ -486,114 +488,13 @@ impl Ue {
         Ok(())
     }
 
-    /// Hear a subframe; `whole`: none of its samples was lost.
-    fn receive(&mut self, t: u64, start: i64, whole: bool) {
-        let n = self.numerology.subframe_samples();
-        let Self {
-            framer, receiver, layer2, planner, applications, totals, sync, clock, latency_stats, ..
-        } = self;
-        let listener = &mut self.listener;
-        let Some(samples) = framer.cut(start, n) else { return };
-        receiver.set_time(t, Clock::dfn(t));
-        receiver.set_common_cfo(self.cfo_hz);
-        let utc = utc(clock.as_ref(), t);
-        let mut tell = |happening: Happening<'_>| {
-            for application in applications.iter_mut() {
-                application.happened(Moment { t, utc }, &happening);
-            }
-        };
-        let period = u64::from(sync.config().period);
-        let mut reference = None;
-        // what of the time since the last mark was layer 2's
-        let layer2_time = std::cell::Cell::new(Duration::ZERO);
-        let (mut inside, mut last) = (Duration::ZERO, Instant::now());
-        let mut mark = |part: Part| {
-            let (now, within) = (Instant::now(), layer2_time.take());
-            latency_stats.record(Stage::of(part), (now - last).saturating_sub(within));
-            (last, inside) = (now, inside + within);
-        };
-        let mut hear = |event: Event<'_>| {
-            if let Some(listener) = listener {
-                listener(&event, start, utc);
-            }
-            let began = Instant::now();
-            match &event {
-                Event::Mib { id, bits, measurement, time, .. } => {
-                    totals.heard[0] += 1;
-                    let same_time = time.is_some_and(|time| time == Clock::dfn(t));
-                    if let Some(mib) = mapping::parse_mib_sl(bits)
-                        && same_time
-                    {
-                        let offset = (t % period) as u32;
-                        let power_db = sidelink_phy::units::decibel(measurement.signal.max(1e-20));
-                        let followed_now = sync.heard(Candidate { id: *id, mib, offset, power_db, heard: t });
-                        if followed_now {
-                            totals.reference_changes += 1;
-                        }
-                        if sync.is_followed(*id, offset) {
-                            reference = Some(*measurement);
-                        }
-                    }
-                }
-                Event::Sci { prb, information, measurement, .. } => {
-                    totals.heard[1] += 1;
-                    planner.heard(t, *prb, information, measurement.signal);
-                }
-                Event::SlSch(block) if !block.repeat => {
-                    totals.heard[2] += 1;
-                    let group = match block.information {
-                        ControlInformation::Format0(sci) => Some(sci.group_destination),
-                        ControlInformation::Format1(_) => None,
-                    };
-                    layer2.receive_sl_sch(group, block.block, &mut tell);
-                }
-                Event::SlDch { message, repeat: false, since_first, .. } => {
-                    totals.heard[3] += 1;
-                    layer2.receive_sl_dch(message, u64::from(*since_first), &mut tell);
-                }
-                _ => {}
-            }
-            layer2_time.set(layer2_time.get() + began.elapsed());
-        };
-        receiver.process_marked(t, samples, &mut hear, &mut mark);
-        planner.sensed(t, whole.then_some(receiver));
-        latency_stats.within(Stage::Layer2, inside);
-        if let (Some(measurement), Some(clock)) = (reference, clock) {
-            clock.steer(t, f64::from(measurement.delay));
-            self.cfo_hz += 0.5 * (f64::from(measurement.cfo_hz) - self.cfo_hz);
-        }
-    }
-
-    fn applications(&mut self, t: u64) {
-        let Self { applications, layer2, clock, .. } = self;
-        let moment = Moment { t, utc: utc(clock.as_ref(), t) };
-        for i in 0..applications.len() {
-            // what one asks for may be told to all
-            let mut asking = std::mem::replace(&mut applications[i], Box::new(application::Nobody));
-            asking.work(moment, &mut |out: Outgoing<'_>| {
-                let tell = &mut |happening: Happening<'_>| {
-                    for application in applications.iter_mut() {
-                        application.happened(moment, &happening);
-                    }
-                };
-                layer2.send(out.address, out.lcid, out.sdu_type, out.data, tell)
-            });
-            applications[i] = asking;
-        }
-    }
-
     /// Plan and send subframe `t`.
     fn transmit(&mut self, t: u64, radio: &mut dyn radio::Transmit) -> Result<(), RadioError> {
         let Some(clock) = &self.clock else { return Ok(()) };
         let (first, next) = (clock.start_of(t).round() as i64, clock.start_of(t + 1).round() as i64);
-        let Self { planner, layer2, sync, transmissions, applications, .. } = self;
+        let Self { planner, stack, sync, transmissions, applications, .. } = self;
         let moment = Moment { t, utc: utc(Some(clock), t) };
-        let mut tell = |happening: Happening<'_>| {
-            for application in applications.iter_mut() {
-                application.happened(moment, &happening);
-            }
-        };
-        planner.plan(t, sync, layer2, transmissions, &mut tell);
+        planner.plan(t, sync, stack, transmissions, &mut |event| applications.tell(moment, event));
         self.latency_stats.mark(Stage::Plan);
         if !transmissions.is_empty() {
             for transmission in transmissions.iter_mut() {

@@ -1,7 +1,7 @@
 //! What became of each link, for people and programs: names of keys, never keys.
 
 use serde::Serialize;
-use sidelink_prose::direct_link::{Metered, State};
+use sidelink_prose::direct_link::{Event, Metered, State};
 use sidelink_security::counter::UtcTime;
 use sidelink_security::pdu::Assurance;
 use sidelink_wire::ids::Layer2Id;
@@ -89,7 +89,17 @@ impl LinkBoard {
         self.add(id, None)
     }
 
-    pub(super) fn changed(&mut self, now: UtcTime, peer: Layer2Id, state: &State) {
+    /// An event of the links.
+    pub(super) fn note(&mut self, now: UtcTime, event: &Event) {
+        match event {
+            Event::State { peer, state, .. } => self.changed(now, *peer, state),
+            Event::Message(metered) => self.message(now, metered),
+            Event::Received(received) => self.data(received.peer, 1, received.data.len()),
+            Event::Note(_) => {}
+        }
+    }
+
+    fn changed(&mut self, now: UtcTime, peer: Layer2Id, state: &State) {
         let link = self.of(peer);
         link.state = state.to_string();
         link.since_ms = now.millis();
@@ -115,7 +125,7 @@ impl LinkBoard {
         link.octets[way] += octets as u64;
     }
 
-    pub(super) fn message(&mut self, now: UtcTime, metered: &Metered) {
+    fn message(&mut self, now: UtcTime, metered: &Metered) {
         // Anybody can send a request, from any address: only who has a link, or is configured, is counted.
         let Some(link) = self.0.iter_mut().find(|link| link.id == metered.peer) else { return };
         link.messages[usize::from(!metered.sent)] += 1;

@@ -1,43 +1,22 @@
-//! One-to-one links of a UE: the manager of `sidelink_prose::direct_link`, in time, with what it sends and stores.
+//! One-to-one links of a UE: the manager of `sidelink_prose::direct_link`, what the configuration asks of it, and the status
+//! of each link. `stack.rs` drives it.
 
 use super::error::BuildError;
 use super::link_status::{LinkBoard, LinkStatus};
 use super::refused::Refused;
 use serde::Deserialize;
 use sidelink_prose::direct_link::{
-    Change, Config, Error, Identity, Input, KdRecord, LinkId, LinkManager, Metered, Output, Pdu, State,
-    Ticket,
+    Config, Error, Event, Identity, Input, KdRecord, LinkId, LinkManager, Output, State,
 };
 use sidelink_security::counter::UtcTime;
-use sidelink_security::counter::reserve::{CounterStore, Granted, Reservation, StreamId};
+use sidelink_security::counter::reserve::CounterStore;
 use sidelink_security::direct::KdId;
 use sidelink_security::direct::signed::{Credential, Trust};
 use sidelink_security::keys::Kd;
 use sidelink_wire::ids::{Layer2Id, Lcid};
 use sidelink_wire::pdcp::SduType;
-use std::collections::VecDeque;
 use std::fmt::Display;
 use std::time::{Duration, Instant};
-
-/// Something that a link asks of layer 2, of the store or of whoever listens.
-pub(super) enum Wish {
-    /// Send a PDCP PDU.
-    Pdu(Pdu),
-    /// Data came.
-    Data(Layer2Id, SduType, Vec<u8>),
-    /// A link changed.
-    State(Layer2Id, State),
-    /// A message was sent or believed.
-    Meter(Metered),
-    /// A line for the log.
-    Note(String),
-    /// Make counters durable.
-    Reserve(Reservation),
-    /// Make keys durable.
-    Store(Ticket, Vec<Change>),
-    /// What came before, since the last step, took so long.
-    Step(Duration),
-}
 
 /// The links of one UE.
 pub struct Links {
@@ -45,11 +24,10 @@ pub struct Links {
     plans: Vec<Plan>,
     /// Links that are up, with their peers.
     up: Vec<(LinkId, Layer2Id)>,
-    wishes: VecDeque<Wish>,
     began: Option<u64>,
     board: LinkBoard,
     now: UtcTime,
-    /// Time of the step that runs.
+    /// Time of the step that runs: all of the cryptography of links is in it.
     spent: Duration,
 }
 
@@ -115,7 +93,6 @@ impl Links {
             manager,
             plans: Vec::new(),
             up: Vec::new(),
-            wishes: VecDeque::new(),
             began: None,
             board: LinkBoard::default(),
             now: UtcTime::from_millis(0),
@@ -160,7 +137,7 @@ impl Links {
         self.board.all()
     }
 
-    /// Do as the operator asks. What comes of it is told by [`Self::status`].
+    /// Does as the operator asks; [`Self::status`] shows the result.
     ///
     /// # Errors
     /// No such peer, or not now.
@@ -178,143 +155,76 @@ impl Links {
             LinkAction::Reauthenticate => Input::Rekey { now, link: up()?, reauthenticate: true },
             LinkAction::Release => Input::Release { now, link: up()? },
         };
-        let result = timed(&mut self.manager, &mut self.spent, input);
-        self.drain();
-        Ok(result?)
+        Ok(self.handle_input(input)?)
     }
 
-    /// Subframe `t` begins at `now`.
-    pub(super) fn begin(&mut self, t: u64, now: UtcTime) {
+    /// Subframe `t` begins at `now`: what the configuration asks for in it. `refused` is told of what cannot be done now.
+    pub(super) fn begin(&mut self, t: u64, now: UtcTime, refused: &mut dyn FnMut(Error)) {
         self.now = now;
-        let began = *self.began.get_or_insert(t);
-        let age = t - began;
-        for plan in &mut self.plans {
+        let age = t - *self.began.get_or_insert(t);
+        for index in 0..self.plans.len() {
+            let plan = &mut self.plans[index];
             if plan.connect == Some(age) {
                 let (peer, identity) = (plan.peer, plan.identity.clone());
-                if let Err(e) =
-                    timed(&mut self.manager, &mut self.spent, Input::Connect { now, peer, identity })
-                {
-                    self.wishes.push_back(Wish::Note(e.to_string()));
+                if let Err(error) = self.handle_input(Input::Connect { now, peer, identity }) {
+                    refused(error);
                 }
             }
+            let plan = &mut self.plans[index];
             let link = self.up.iter().find(|(_, peer)| *peer == plan.peer).map(|(link, _)| *link);
             if let (Some(link), Some(every)) = (link, plan.rekey)
                 && age >= plan.last_rekey + every
             {
                 plan.last_rekey = age;
                 let reauthenticate = plan.reauthenticate;
-                if let Err(e) =
-                    timed(&mut self.manager, &mut self.spent, Input::Rekey { now, link, reauthenticate })
-                {
-                    self.wishes.push_back(Wish::Note(e.to_string()));
+                if let Err(error) = self.handle_input(Input::Rekey { now, link, reauthenticate }) {
+                    refused(error);
                 }
             }
         }
-        if age.is_multiple_of(5) {
-            self.input(Input::Tick { now });
+        if age.is_multiple_of(5)
+            && let Err(error) = self.handle_input(Input::Tick { now })
+        {
+            refused(error);
         }
-        self.drain();
     }
 
-    /// A PDU for this UE alone.
-    pub(super) fn receive(&mut self, now: UtcTime, source: Layer2Id, lcid: Lcid, pdu: &[u8]) {
-        self.input(Input::Pdu { now, source, lcid, pdu });
-        self.drain();
-    }
-
-    /// Send over the link with `peer`.
-    pub(super) fn send(
-        &mut self,
-        now: UtcTime,
-        peer: Layer2Id,
-        sdu_type: SduType,
-        data: &[u8],
-    ) -> Result<(), Refused> {
-        let link = self.up.iter().find(|(_, p)| *p == peer).map(|(link, _)| *link);
+    /// Hands over data for the link with `peer`.
+    pub(super) fn send(&mut self, peer: Layer2Id, sdu_type: SduType, data: &[u8]) -> Result<(), Refused> {
+        let link = self.up.iter().find(|(_, known)| *known == peer).map(|(link, _)| *link);
         let link = link.ok_or(Refused::NoLink(peer))?;
-        let lcid = Lcid::LINK_DATA;
-        let result =
-            timed(&mut self.manager, &mut self.spent, Input::Send { now, link, lcid, sdu_type, data });
-        if result.is_ok() {
-            self.board.data(peer, 0, data.len());
-        }
-        self.drain();
-        Ok(result?)
+        let (now, lcid) = (self.now, Lcid::LINK_DATA);
+        self.handle_input(Input::Send { now, link, lcid, sdu_type, data })?;
+        self.board.data(peer, 0, data.len());
+        Ok(())
     }
 
-    pub(super) fn granted(&mut self, now: UtcTime, granted: Granted) {
-        self.input(Input::Granted { now, granted });
-        self.drain();
+    /// One input, and the time that it took.
+    pub(super) fn handle_input(&mut self, input: Input<'_>) -> Result<(), Error> {
+        let began = Instant::now();
+        let result = self.manager.handle_input(input);
+        self.spent += began.elapsed();
+        result
     }
 
-    pub(super) fn reservation_failed(&mut self, now: UtcTime, stream: StreamId) {
-        self.input(Input::ReservationFailed { now, stream });
-        self.drain();
-    }
-
-    pub(super) fn stored(&mut self, now: UtcTime, ticket: Ticket, durable: bool) {
-        self.input(if durable { Input::Stored { now, ticket } } else { Input::StoreFailed { now, ticket } });
-        self.drain();
-    }
-
-    pub(super) fn next_wish(&mut self) -> Option<Wish> {
-        self.wishes.pop_front()
-    }
-
-    fn input(&mut self, input: Input<'_>) {
-        if let Err(e) = timed(&mut self.manager, &mut self.spent, input) {
-            self.wishes.push_back(Wish::Note(e.to_string()));
-        }
-    }
-
-    fn drain(&mut self) {
-        let mut quiet = true;
-        loop {
-            let wish = match self.manager.poll_output() {
-                Output::Pdu(pdu) => Wish::Pdu(pdu),
-                Output::Received(received) => {
-                    let peer = self.up.iter().find(|(link, _)| *link == received.link);
-                    let Some((_, peer)) = peer else { continue };
-                    self.board.data(*peer, 1, received.data.len());
-                    Wish::Data(*peer, received.sdu_type, received.data)
+    /// The next output. The status of the links follows what is polled.
+    pub(super) fn poll_output(&mut self) -> Output {
+        let output = self.manager.poll_output();
+        if let Output::Event(event) = &output {
+            if let Event::State { link, peer, state } = event {
+                match state {
+                    State::Up { .. } => self.up.push((*link, *peer)),
+                    State::Closed { .. } => self.up.retain(|(known, _)| known != link),
+                    _ => {}
                 }
-                Output::State { link, peer, state } => {
-                    self.board.changed(self.now, peer, &state);
-                    match &state {
-                        State::Up { .. } => self.up.push((link, peer)),
-                        State::Closed { .. } => self.up.retain(|(known, _)| *known != link),
-                        _ => {}
-                    }
-                    Wish::State(peer, state)
-                }
-                Output::Meter(metered) => {
-                    self.board.message(self.now, &metered);
-                    Wish::Meter(metered)
-                }
-                Output::Note(note) => Wish::Note(note.to_string()),
-                Output::Store { ticket, changes } => Wish::Store(ticket, changes),
-                Output::Reserve(reservation) => Wish::Reserve(reservation),
-                // No method of this UE asks a network.
-                Output::Ask { ticket, .. } => {
-                    self.input(Input::Answered { now: self.now, ticket, answer: None });
-                    continue;
-                }
-                Output::Timeout(_) => break,
-            };
-            quiet = false;
-            self.wishes.push_back(wish);
+            }
+            self.board.note(self.now, event);
         }
-        let spent = std::mem::take(&mut self.spent);
-        if !quiet {
-            self.wishes.push_back(Wish::Step(spent));
-        }
+        output
     }
-}
 
-/// One input, and the time that it took: all of the cryptography is in it.
-fn timed(manager: &mut LinkManager, spent: &mut Duration, input: Input<'_>) -> Result<(), Error> {
-    let began = Instant::now();
-    let result = manager.handle_input(input);
-    *spent += began.elapsed();
-    result
+    /// Processor time of the inputs since this was last asked.
+    pub(super) fn take_spent(&mut self) -> Duration {
+        std::mem::take(&mut self.spent)
+    }
 }

@@ -10,7 +10,8 @@ pub use discovery::{Discovery, DiscoverySettings};
 pub use mode4::{Mode4Communication, Mode4Settings};
 
 use self::spare::Spare;
-use super::layer2::{Layer2, Tell};
+use super::event::Tell;
+use super::stack::Stack;
 use super::sync::Sync;
 use crate::air_rng::PlannerRngs;
 use crate::clock::Clock;
@@ -85,7 +86,7 @@ impl Planner {
         &mut self,
         t: u64,
         sync: &Sync,
-        layer2: &mut Layer2,
+        stack: &mut Stack,
         out: &mut Vec<Transmission>,
         tell: &mut Tell<'_>,
     ) {
@@ -100,13 +101,13 @@ impl Planner {
             out.push(Transmission { cp: self.sync_cp, amplitude: 1.0, content });
         }
         for discovery in &mut self.discovery {
-            discovery.plan(t, layer2, &mut self.air_rng, out, tell);
+            discovery.plan(t, stack, &mut self.air_rng, out, tell);
         }
         for communication in &mut self.communication {
-            communication.plan(t, layer2, &mut self.air_rng.resources, &mut self.spare, out, tell);
+            communication.plan(t, stack, &mut self.air_rng.resources, &mut self.spare, out, tell);
         }
         if let Some(mode4) = &mut self.mode4 {
-            mode4.plan(t, layer2, &mut self.air_rng.resources, &mut self.spare, out, tell);
+            mode4.plan(t, stack, &mut self.air_rng.resources, &mut self.spare, out, tell);
         }
         self.keep_possible(t, sync, out);
     }

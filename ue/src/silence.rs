@@ -1,6 +1,6 @@
 //! When a UE is late, and when it cannot send what it has to: said once it lasts, and once it is over.
 
-use super::{Happening, Moment, Ue, utc};
+use super::{Moment, Ue, event, utc};
 use crate::mapping;
 use std::fmt;
 
@@ -118,17 +118,7 @@ impl Ue {
         self.totals.silent += u64::from(hindrance.is_some());
         let Some(change) = self.silence.note(hindrance) else { return };
         let moment = Moment { t, utc: utc(self.clock.as_ref(), t) };
-        let text = match change {
-            Change::Lasts(why) => format!("this UE sends nothing: {why}"),
-            Change::Over(subframes) => format!("this UE sends again, after {subframes} ms of silence"),
-        };
-        let happening = match change {
-            Change::Lasts(_) => Happening::Trouble(&text),
-            Change::Over(_) => Happening::Note(&text),
-        };
-        for application in &mut self.applications {
-            application.happened(moment, &happening);
-        }
+        event::of_silence(change, &mut |event| self.applications.tell(moment, event));
     }
 }
 

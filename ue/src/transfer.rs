@@ -9,8 +9,8 @@
 //! sender repeats what the receiver says is missing, until nothing is.
 
 use super::application::{Application, Moment, Outgoing, Send};
+use super::event::Event;
 use super::ip::{unwrapped, wrapped};
-use super::layer2::Happening;
 use sidelink_mac::mux::Address;
 use sidelink_wire::ids::Lcid;
 use sidelink_wire::pdcp::SduType;
@@ -116,9 +116,9 @@ impl Application for FileSender {
         }
     }
 
-    fn happened(&mut self, now: Moment, happening: &Happening<'_>) {
-        let Happening::Received { address, sdu_type: SduType::Ip, data, .. } = happening else { return };
-        let Some([b'M', rest @ ..]) = unwrapped(data).filter(|_| *address == self.address) else { return };
+    fn event(&mut self, now: Moment, event: &Event<'_>) {
+        let data = event.data(self.address, SduType::Ip);
+        let Some([b'M', rest @ ..]) = data.and_then(unwrapped) else { return };
         if rest.len() != 2 + self.has.len().div_ceil(8)
             || u16::from_be_bytes([rest[0], rest[1]]) as usize != self.has.len()
         {
@@ -154,9 +154,9 @@ impl Application for FileReceiver {
         }
     }
 
-    fn happened(&mut self, now: Moment, happening: &Happening<'_>) {
-        let Happening::Received { address, sdu_type: SduType::Ip, data, .. } = happening else { return };
-        let Some([b'D', rest @ ..]) = unwrapped(data).filter(|_| *address == self.address) else { return };
+    fn event(&mut self, now: Moment, event: &Event<'_>) {
+        let data = event.data(self.address, SduType::Ip);
+        let Some([b'D', rest @ ..]) = data.and_then(unwrapped) else { return };
         let [n1, n2, c1, c2, content @ ..] = rest else { return };
         let number = usize::from(u16::from_be_bytes([*n1, *n2]));
         let count = usize::from(u16::from_be_bytes([*c1, *c2]));
@@ -180,6 +180,7 @@ impl Application for FileReceiver {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use sidelink_mac::engine;
     use sidelink_mac::pdcp::Header;
     use sidelink_security::counter::UtcTime;
     use sidelink_security::pdu::Assurance;
@@ -210,15 +211,18 @@ mod tests {
                 if number >> 16 & 3 == 0 {
                     continue;
                 }
-                let happening = Happening::Received {
-                    source: Layer2Id::from_octets([0, 0, 1]),
+                let (source, lcid) = (Layer2Id::from_octets([0, 0, 1]), Lcid::GROUP_DATA);
+                let (assurance, pgk_id, data) = (Assurance::Deciphered, None, &data[..]);
+                let event = Event::Mac(engine::Event::Received(engine::Received {
+                    source,
                     address,
+                    lcid,
                     header,
-                    assurance: Assurance::Deciphered,
-                    sdu_type: SduType::Ip,
-                    data: &data,
-                };
-                if forward { receiver.happened(now, &happening) } else { sender.happened(now, &happening) }
+                    assurance,
+                    pgk_id,
+                    data,
+                }));
+                if forward { receiver.event(now, &event) } else { sender.event(now, &event) }
             }
         }
         assert_eq!(got.lock().unwrap().as_deref(), Some(&file[..]));

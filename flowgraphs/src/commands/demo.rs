@@ -8,17 +8,19 @@ use crate::attacks::Replayer;
 use crate::config::ue_toml::{Draws, RadioFacts, UeConfig};
 use crate::outputs::{ForceArgs, Outputs};
 use crate::report::address_book::AddressBook;
-use crate::report::happenings::{Form, Reporter};
+use crate::report::events::{Form, Reporter};
 use crate::terminal::{self, Ink, paint};
 use clap::Args;
 use recording::Recording;
+use sidelink_mac::engine;
 use sidelink_mac::mux::Address;
+use sidelink_prose::discovery::agent;
 use sidelink_radio::air::Air;
 use sidelink_radio::{Anchor, RadioError};
 use sidelink_security::outcome::Outcome;
 use sidelink_ue::{
-    Application, FileReceiver, FileSender, Happening, Moment, Participant, Progress, Running,
-    Send as SendData, Stage, ThreadOptions, Ue,
+    Application, Event, FileReceiver, FileSender, Moment, Participant, Progress, Running, Send as SendData,
+    Stage, ThreadOptions, Ue,
 };
 use sidelink_wire::ids::{Layer2Id, Lcid};
 use std::io::Write;
@@ -68,16 +70,16 @@ struct Counts {
 impl Application for Tally {
     fn work(&mut self, _now: Moment, _send: &mut SendData<'_>) {}
 
-    fn happened(&mut self, _now: Moment, happening: &Happening<'_>) {
+    fn event(&mut self, _now: Moment, event: &Event<'_>) {
         let mut counts = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        match happening {
-            Happening::Received { data, .. } => {
+        match event {
+            Event::Mac(engine::Event::Received(engine::Received { data, .. })) => {
                 counts.received += 1;
                 // what mallory says is marked, so that anybody who believes it is found out
                 counts.foreign += u64::from(data.windows(7).any(|w| w == b"mallory"));
             }
-            Happening::Discovered { .. } => counts.discovered += 1,
-            Happening::Announced { .. } => counts.announced += 1,
+            Event::Discovery { event: agent::Event::Discovered(_), .. } => counts.discovered += 1,
+            Event::Discovery { event: agent::Event::Announced(_), .. } => counts.announced += 1,
             _ => {}
         }
     }
@@ -293,7 +295,7 @@ fn ended<P: Participant>(running: Running<P>) -> anyhow::Result<P> {
 }
 
 fn outcomes(ue: &mut Ue) -> Vec<(Outcome, u64)> {
-    ue.layer2().counters().iter().filter(|(_, n)| *n > 0).collect()
+    ue.stack().counters().iter().filter(|(_, n)| *n > 0).collect()
 }
 
 fn told(progress: &Progress, whole: bool) -> String {
@@ -349,10 +351,11 @@ struct Filtered {
 impl Application for Filtered {
     fn work(&mut self, _now: Moment, _send: &mut SendData<'_>) {}
 
-    fn happened(&mut self, now: Moment, happening: &Happening<'_>) {
-        let is_file = matches!(happening, Happening::Received { data, .. } if data.first() == Some(&0x45));
+    fn event(&mut self, now: Moment, event: &Event<'_>) {
+        let is_ip = |sdu: &engine::Received<'_>| sdu.data.first() == Some(&0x45);
+        let is_file = matches!(event, Event::Mac(engine::Event::Received(sdu)) if is_ip(sdu));
         if self.all || !is_file {
-            self.reporter.happened(now, happening);
+            self.reporter.event(now, event);
         }
     }
 }

@@ -9,7 +9,7 @@ use crate::config::ue_toml::{Draws, RadioFacts, TimeSource, UeConfig};
 use crate::control::{self, Board, ControlConfig, Server};
 use crate::outputs::{ForceArgs, Outputs, Place};
 use crate::report::address_book::AddressBook;
-use crate::report::happenings::{Form, Reporter};
+use crate::report::events::{Form, Reporter};
 use crate::report::{PcapReport, annotation};
 use clap::Args;
 pub use example::Example;
@@ -319,7 +319,7 @@ fn summary(ue: &mut Ue, stages: bool) -> String {
         let _ = writeln!(text, "it sent nothing in the end: {why}");
     }
     let outcomes: Vec<_> = ue
-        .layer2()
+        .stack()
         .counters()
         .iter()
         .filter(|(_, n)| *n > 0)

@@ -387,14 +387,41 @@ impl UeConfig {
             Some(_) => u64::from(self.communication.period),
             None => radio.communication.first().map_or(40, |c| u64::from(c.pool.period)),
         };
-        let layer2 = upper::layer2(self, keys, store, facts, sc_period, &mut applications)?;
-        let prbs = numerology.bandwidth().prbs();
+        let stack = upper::stack(self, keys, store, facts, sc_period, &mut applications)?;
+        let communication = self.communication_settings(&radio, numerology)?;
+        let discovery = self.discovery_settings(&radio, numerology)?;
+        let mode4 = radio.v2x.as_ref().map(|pool| self.mode4(pool)).transpose()?;
+        Ok(Ue::new(Parts {
+            name: self.name.clone(),
+            receiver,
+            sync: self.sync_config(&radio)?,
+            discovery,
+            communication,
+            mode4,
+            stack,
+            applications,
+            anchor: facts.anchor,
+            lead: self.lead,
+            transmit_advance: self.device.transmit_advance,
+            gain_db: self.device.level,
+            patience: self.time.patience,
+            air_rng: UeRngs::new(self.air_rng(facts.draws)?)?,
+        }))
+    }
+
+    /// How each communication pool is used.
+    fn communication_settings(
+        &self,
+        radio: &Radio,
+        numerology: Numerology,
+    ) -> Result<Vec<CommunicationSettings>, ConfigError> {
         let usage = &self.communication;
-        let communication = radio.communication.iter().enumerate().map(|(i, c)| {
-            let place = format!("[[radio.communication]] {i}");
-            let draw = Mode2::new(&c.pool, prbs, usage.trpt_subset).map_err(|e| {
-                ConfigError::new(e.to_string(), &place, "give the pool more subframes or PRBs")
-            })?;
+        let settings = radio.communication.iter().enumerate().map(|(i, c)| {
+            let draw =
+                Mode2::new(&c.pool, numerology.bandwidth().prbs(), usage.trpt_subset).map_err(|e| {
+                    let place = format!("[[radio.communication]] {i}");
+                    ConfigError::new(e.to_string(), place, "give the pool more subframes or PRBs")
+                })?;
             let settings = CommunicationSettings {
                 pool: c.pool.clone(),
                 control_cp: c.control_cp,
@@ -410,32 +437,24 @@ impl UeConfig {
                     ConfigError::new(what, "[communication]", "mcs 0 to 28, more prbs, or a wider pool")
                 })
         });
-        let communication = communication.collect::<Result<Vec<_>, _>>()?;
-        let discovery = radio.discovery.iter().enumerate().map(|(i, d)| {
-            let draw = Type1::new(&d.pool, prbs, self.discovery.probability).map_err(|e| {
+        settings.collect()
+    }
+
+    /// How each discovery pool is used.
+    fn discovery_settings(
+        &self,
+        radio: &Radio,
+        numerology: Numerology,
+    ) -> Result<Vec<DiscoverySettings>, ConfigError> {
+        let (prbs, probability) = (numerology.bandwidth().prbs(), self.discovery.probability);
+        let settings = radio.discovery.iter().enumerate().map(|(i, d)| {
+            let draw = Type1::new(&d.pool, prbs, probability).map_err(|e| {
                 let place = format!("[[radio.discovery]] {i}");
                 ConfigError::new(e.to_string(), place, "give the pool more subframes or PRBs")
             })?;
             Ok(DiscoverySettings { pool: d.pool.clone(), cp: d.cp, draw })
         });
-        let discovery = discovery.collect::<Result<Vec<_>, ConfigError>>()?;
-        let mode4 = radio.v2x.as_ref().map(|pool| self.mode4(pool)).transpose()?;
-        Ok(Ue::new(Parts {
-            name: self.name.clone(),
-            receiver,
-            sync: self.sync_config(&radio)?,
-            discovery,
-            communication,
-            mode4,
-            layer2,
-            applications,
-            anchor: facts.anchor,
-            lead: self.lead,
-            transmit_advance: self.device.transmit_advance,
-            gain_db: self.device.level,
-            patience: self.time.patience,
-            air_rng: UeRngs::new(self.air_rng(facts.draws)?)?,
-        }))
+        settings.collect()
     }
 
     pub(super) fn air_rng(&self, draws: Draws) -> Result<AirRng, ConfigError> {

@@ -1,10 +1,10 @@
 //! Writes down what one UE of a case does: what its links say, and every channel that it sends.
 
-use crate::experiments::link_event::{LinkEvent, link_event};
+use sidelink_prose::direct_link;
 use sidelink_security::direct::Fingerprint;
 use sidelink_ue::mapping::pdcp_parts;
 use sidelink_ue::mapping::transmit::Content;
-use sidelink_ue::{Application, Happening, Moment, OnAir, Send as SendData};
+use sidelink_ue::{Application, Event, Moment, OnAir, Send as SendData, Warning};
 use sidelink_wire::pc5_signalling::MessageType;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -14,8 +14,10 @@ pub(crate) const TEXT: &str = "n";
 /// One thing that happened.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Entry {
-    /// To a link.
-    Link(LinkEvent),
+    /// An event of the links.
+    Link(direct_link::Event),
+    /// The links refused what the configuration asked for.
+    Refused(direct_link::Error),
     /// A PDCP PDU was handed to RLC: a message, or data where there is none.
     Pdu {
         to: u32,
@@ -64,9 +66,9 @@ impl Log {
 impl Application for Log {
     fn work(&mut self, _now: Moment, _send: &mut SendData<'_>) {}
 
-    fn happened(&mut self, now: Moment, happening: &Happening<'_>) {
-        let entry = match happening {
-            Happening::LinkPdu(pdu) => {
+    fn event(&mut self, now: Moment, event: &Event<'_>) {
+        let entry = match event {
+            Event::LinkPdu(pdu) => {
                 let sn = pdu.octets.get(3..5).map_or(0, |sn| u16::from_be_bytes([sn[0], sn[1]]));
                 Some(Entry::Pdu {
                     to: pdu.peer.value(),
@@ -77,12 +79,17 @@ impl Application for Log {
                     sn,
                 })
             }
-            Happening::LinkStep { took, writes } => {
+            Event::LinkStep { took, writes } => {
                 Some(Entry::Step { cpu_us: took.as_secs_f64() * 1e6, writes: *writes })
             }
-
-            Happening::LinkData { data, .. } if !data.starts_with(TEXT.as_bytes()) => Some(Entry::Altered),
-            other => link_event(other).map(Entry::Link),
+            Event::Link(direct_link::Event::Received(received))
+                if !received.data.starts_with(TEXT.as_bytes()) =>
+            {
+                Some(Entry::Altered)
+            }
+            Event::Link(event) => Some(Entry::Link((*event).clone())),
+            Event::Warning(Warning::Link(error)) => Some(Entry::Refused(*error)),
+            _ => None,
         };
         if let Some(entry) = entry {
             self.0.lock().unwrap_or_else(PoisonError::into_inner).push((now.t, entry));

@@ -3,10 +3,10 @@
 pub(crate) mod messages;
 
 use crate::experiments::cases::{Expect, Scenario};
-use crate::experiments::link_event::LinkEvent;
 use crate::experiments::log::{Entries, Entry};
 use messages::{Message, MessageMetrics, Spent};
 use serde::{Deserialize, Serialize};
+use sidelink_prose::direct_link::{Event, Metered, State};
 use sidelink_wire::pc5_signalling::MessageType;
 use std::collections::{BTreeMap, HashSet};
 
@@ -88,7 +88,7 @@ pub(crate) struct Costs {
 }
 
 impl Run {
-    fn events(&self, ue: usize) -> impl Iterator<Item = (u64, &LinkEvent)> {
+    fn events(&self, ue: usize) -> impl Iterator<Item = (u64, &Event)> {
         self.entries[ue].iter().filter_map(|(t, entry)| match entry {
             Entry::Link(event) => Some((*t, event)),
             _ => None,
@@ -97,17 +97,19 @@ impl Run {
 
     /// The subframe in which the link was asked for.
     fn start(&self) -> u64 {
-        self.events(0).find(|(_, e)| matches!(e, LinkEvent::Connecting)).map_or(self.connect, |(t, _)| t)
+        let asked = |e: &Event| matches!(e, Event::State { state: State::Connecting, .. });
+        self.events(0).find(|(_, e)| asked(e)).map_or(self.connect, |(t, _)| t)
     }
 
     /// Times from the request of a re-keying to its end at `ue`, in milliseconds.
     fn rekey_ms(&self, ue: usize) -> Option<f64> {
-        let requested = |(t, e): (u64, &LinkEvent)| {
-            matches!(e, LinkEvent::Sent { message: MessageType::RekeyingRequest, .. }).then_some(t)
+        let requested = |(t, e): (u64, &Event)| {
+            let request = |m: &Metered| m.sent && m.message == MessageType::RekeyingRequest;
+            matches!(e, Event::Message(metered) if request(metered)).then_some(t)
         };
         let requests: Vec<u64> =
             [0, 1].into_iter().flat_map(|ue| self.events(ue).filter_map(requested)).collect();
-        let ends = self.events(ue).filter(|(_, e)| matches!(e, LinkEvent::Rekeyed { .. }));
+        let ends = self.events(ue).filter(|(_, e)| is_rekeyed(e));
         let times: Vec<u64> =
             ends.filter_map(|(t, _)| Some(t - requests.iter().copied().filter(|r| *r <= t).max()?)).collect();
         (!times.is_empty()).then(|| times.iter().sum::<u64>() as f64 / times.len() as f64)
@@ -116,9 +118,9 @@ impl Run {
     /// What links said of what they refused, and how often.
     fn said(&self) -> BTreeMap<String, u64> {
         let mut said = BTreeMap::new();
-        for (_, event) in self.events(0).chain(self.events(1)) {
-            if let LinkEvent::Note(note) = event {
-                *said.entry(note.clone()).or_default() += 1;
+        for (_, entry) in self.entries.iter().flatten() {
+            if let Some(note) = note(entry) {
+                *said.entry(note).or_default() += 1;
             }
         }
         said
@@ -139,20 +141,49 @@ impl Run {
     }
 }
 
+fn is_up(event: &Event) -> bool {
+    matches!(event, Event::State { state: State::Up { .. }, .. })
+}
+
+fn is_rekeyed(event: &Event) -> bool {
+    matches!(event, Event::State { state: State::Rekeyed { .. }, .. })
+}
+
+/// Why a link ended, if this is its end.
+fn closed(event: &Event) -> Option<String> {
+    match event {
+        Event::State { state: State::Closed { why }, .. } => Some(why.to_string()),
+        _ => None,
+    }
+}
+
+/// A line for the log.
+fn note(entry: &Entry) -> Option<String> {
+    match entry {
+        Entry::Link(Event::Note(note)) => Some(note.to_string()),
+        Entry::Refused(error) => Some(error.to_string()),
+        _ => None,
+    }
+}
+
+/// The number with which data end.
+fn number(data: &[u8]) -> Option<u64> {
+    let text = std::str::from_utf8(data).ok()?;
+    text.trim_end_matches('.').rsplit(' ').next()?.parse().ok()
+}
+
 impl Costs {
     pub(crate) fn of(case: &Case<'_>, played: &Run) -> Self {
         let start = played.start();
-        let up = |ue: usize| {
-            played.events(ue).find(|(_, e)| matches!(e, LinkEvent::Up)).map(|(t, _)| t.saturating_sub(start))
-        };
+        let up = |ue: usize| played.events(ue).find(|(_, e)| is_up(e)).map(|(t, _)| t.saturating_sub(start));
         let count =
-            |ue: usize, which: fn(&LinkEvent) -> bool| played.events(ue).filter(|(_, e)| which(e)).count();
+            |ue: usize, which: fn(&Event) -> bool| played.events(ue).filter(|(_, e)| which(e)).count();
         let accounts = MessageMetrics::of(&played.entries, start);
         let phases: BTreeMap<_, _> =
             accounts.phases.iter().map(|(phase, spent)| (phase.as_str().to_owned(), *spent)).collect();
         let data: Vec<(u64, Option<u64>)> = played
             .events(1)
-            .filter_map(|(t, e)| if let LinkEvent::Data(number) = e { Some((t, *number)) } else { None })
+            .filter_map(|(t, e)| if let Event::Received(r) = e { Some((t, number(&r.data))) } else { None })
             .collect();
         let numbers: Vec<u64> = data.iter().filter_map(|(_, number)| *number).collect();
         let ordered = numbers.windows(2).all(|w| w[0] < w[1]);
@@ -166,7 +197,7 @@ impl Costs {
             seed: case.seed,
             setup_ms: [up(0), up(1)],
             setup: phases.get("set-up").copied().unwrap_or_default(),
-            rekeyings: [0, 1].map(|ue| count(ue, |e| matches!(e, LinkEvent::Rekeyed { .. }))),
+            rekeyings: [0, 1].map(|ue| count(ue, is_rekeyed)),
             rekey_ms: [played.rekey_ms(0), played.rekey_ms(1)],
             rekey_every_ms: case.rekey.or(case.scenario.rekey),
             sent: sent.count(),
@@ -178,21 +209,14 @@ impl Costs {
             messages: accounts.messages,
             counts_repeated: played.counts_repeated(),
             attacks: played.attacks,
-            notes: [0, 1].into_iter().map(|ue| count(ue, |e| matches!(e, LinkEvent::Note(_)))).sum(),
+            notes: played.said().values().sum::<u64>() as usize,
             said: played.said(),
             altered: played.entries[1].iter().filter(|(_, e)| *e == Entry::Altered).count(),
             adversary: case.scenario.attack.map(|attack| attack.adversary().to_owned()),
             findings: played.findings.clone(),
             outcome: None,
-            foreign_links: [0, 1]
-                .map(|ue| count(ue, |e| matches!(e, LinkEvent::Up)).saturating_sub(1))
-                .iter()
-                .sum(),
-            closed: [0, 1].map(|ue| {
-                played
-                    .events(ue)
-                    .find_map(|(_, e)| if let LinkEvent::Closed(why) = e { Some(why.clone()) } else { None })
-            }),
+            foreign_links: [0, 1].map(|ue| count(ue, is_up).saturating_sub(1)).iter().sum(),
+            closed: [0, 1].map(|ue| played.events(ue).find_map(|(_, e)| closed(e))),
             failure: None,
         };
         costs.outcome = case.scenario.attack.map(|_| costs.outcome().to_owned());

@@ -6,7 +6,7 @@ use crate::config::ConfigError;
 use crate::config::ue_toml::{Draws, RadioFacts, UeConfig};
 use crate::experiments::cases::By;
 use crate::experiments::cases::Scenario;
-use crate::experiments::link_event::certify;
+use crate::experiments::credentials::certify;
 use crate::experiments::log::{Log, TEXT};
 use crate::experiments::metrics::{Case, Run};
 use sidelink_radio::air::{Air, AirConfig, Pace, PortConfig};
@@ -71,31 +71,56 @@ enum Other {
     Attacker(Running<Attacker<LinkAttack>>),
 }
 
-/// Play a case.
+/// Plays a case.
 pub(crate) fn play(case: &Case<'_>) -> anyhow::Result<Run> {
     let scenario = case.scenario;
     let by = scenario.attack.map(|attack| attack.by);
-    let carrier = carrier(scenario);
     let has_other = by.is_some_and(|by| by != By::Storm);
-    let middle = matches!(by, Some(By::Attacker(Kind::Middle(_))));
+    let air = open_air(case, 2 + usize::from(has_other))?;
+    let least = if scenario.wide { 0 } else { 12 * case.period };
+    let rekey = case.rekey.or(scenario.rekey.map(|every| every.max(least)));
+    let duration = CONNECT + duration(case, rekey);
+    let logs = [Log::default(), Log::default()];
+    let radios = [air.attach_named("mary")?, air.attach_named("john")?];
+    let radio = has_other.then(|| air.attach(PortConfig::named("mallory"))).transpose()?;
+    let mut running = Vec::new();
+    for ((config, radio), log) in parties(case, rekey)?.into_iter().zip(radios).zip(&logs) {
+        running.push(begin(&config, scenario.certificates, radio, log, duration)?);
+    }
+    let other = match (by, radio) {
+        (Some(by), Some(radio)) => Other::begin(case, by, radio, duration)?,
+        _ => None,
+    };
+    for one in running {
+        ended(one)?;
+    }
+    let (attacks, findings) = other.map_or(Ok((0, BTreeMap::new())), Other::end)?;
+    Ok(Run { entries: logs.each_ref().map(Log::take), connect: CONNECT, attacks, findings })
+}
+
+/// The air of a case, which begins once `ports` radios are there.
+fn open_air(case: &Case<'_>, ports: usize) -> anyhow::Result<Air> {
+    let carrier = carrier(case.scenario);
     let port =
         |name: &str, cfo: f64, delay: f64| PortConfig { cfo: Number(cfo), delay, ..PortConfig::named(name) };
-    let air = Air::new(AirConfig {
+    Ok(Air::new(AirConfig {
         rate: Number(carrier.rate),
         prb: Some(carrier.prb),
         pace: Pace::Free,
         seed: case.seed,
         snr: Some(case.snr),
         utc: Some(1_800_000_000),
-        wait_for: 2 + usize::from(has_other),
+        wait_for: ports,
         port: vec![port("mary", 0.0, 0.0), port("john", 90.0, 2.5)],
         stall: 60.0,
         ..AirConfig::default()
-    })?;
-    let least = if scenario.wide { 0 } else { 12 * case.period };
-    let rekey = case.rekey.or(scenario.rekey.map(|every| every.max(least)));
-    let duration = CONNECT + duration(case, rekey);
-    let logs = [Log::default(), Log::default()];
+    })?)
+}
+
+/// The configurations of the two ends of the link.
+fn parties(case: &Case<'_>, rekey: Option<u64>) -> anyhow::Result<[UeConfig; 2]> {
+    let scenario = case.scenario;
+    let by = scenario.attack.map(|attack| attack.by);
     let connect = match rekey.filter(|every| *every > 0) {
         Some(every) => {
             format!("connect = {CONNECT}\nrekey = {every}\nreauthenticate = {}\n", scenario.reauthenticate)
@@ -107,65 +132,67 @@ pub(crate) fn play(case: &Case<'_>) -> anyhow::Result<Run> {
         let every = talk.every;
         format!("[[talk]]\nto = \"link:john\"\nevery = {every}\ntext = \"{TEXT}\"\noctets = {octets}\n")
     });
-    let storms = by == Some(By::Storm);
     let mary = link(scenario, "john", PAIR[1], &connect, 1, SHARED);
     let mary = config(case, "mary", PAIR[0], 1, 0.0, &(mary + &talk))?;
-    let often = if storms { "rekey = 100\n" } else { "rekey-interval = 100\n" };
+    let often = if by == Some(By::Storm) { "rekey = 100\n" } else { "rekey-interval = 100\n" };
     let mut john = link(scenario, "mary", PAIR[0], often, 1, SHARED);
     if by == Some(By::Insider) {
         john += &link(scenario, "peter", 0x12, "", 2, OTHER);
     }
     let john = config(case, "john", PAIR[1], 2, 0.0, &john)?;
-    let radios = [air.attach_named("mary")?, air.attach_named("john")?];
-    let radio = has_other.then(|| air.attach(PortConfig::named("mallory"))).transpose()?;
-    let numerology = mary.numerology()?;
-    let mut running = Vec::new();
-    for ((config, radio), log) in [mary, john].into_iter().zip(radios).zip(&logs) {
-        running.push(begin(&config, scenario.certificates, radio, log, duration)?);
+    Ok([mary, john])
+}
+
+impl Other {
+    /// The attacker of a case on its radio.
+    fn begin(case: &Case<'_>, by: By, radio: Box<dyn Radio>, duration: u64) -> anyhow::Result<Option<Self>> {
+        let scenario = case.scenario;
+        Ok(match by {
+            By::Replay => {
+                let streams = radio.start()?;
+                let anchor = streams.anchor.unwrap_or(NO_ANCHOR);
+                let numerology = config(case, "mallory", 0x7f, 77, 0.0, "")?.numerology()?;
+                // whole periods later, so that every copy lies where its original lay
+                let mut replayer = Replayer::new("echo", numerology, anchor, 2 * case.period, 3.0);
+                replayer.set_duration(duration);
+                let running = Running::start(replayer, streams, false, ThreadOptions::default(), None)?;
+                Some(Self::Replayer(running))
+            }
+            By::Forge | By::Insider => {
+                let kd_id = if by == By::Insider { 2 } else { 1 };
+                let connect = format!("connect = {}\n", CONNECT / 2);
+                let text = link(scenario, "john", PAIR[1], &connect, kd_id, OTHER);
+                let config = config(case, "mary", PAIR[0], 77, 0.0, &text)?;
+                Some(Self::Ue(begin(&config, false, radio, &Log::default(), duration)?))
+            }
+            By::Attacker(kind) => {
+                let streams = radio.start()?;
+                let anchor = streams.anchor.unwrap_or(NO_ANCHOR);
+                // who drowns others must be louder; who has much to say says it fast
+                let level = if matches!(kind, Kind::Middle(_)) { 10.0 } else { 6.0 };
+                let mcs = if matches!(kind, Kind::Flood { .. }) { 16 } else { case.mcs };
+                let config = config(&Case { mcs, ..*case }, "mallory", 0x7f, 77, level, "")?;
+                let attack = LinkAttack::new(kind, pair()?, case.seed);
+                let mut attacker = Attacker::new(&config, anchor, attack)?;
+                attacker.set_duration(duration);
+                let running = Running::start(attacker, streams, false, ThreadOptions::default(), None)?;
+                Some(Self::Attacker(running))
+            }
+            By::Storm => None,
+        })
     }
-    let other = match (by, radio) {
-        (Some(By::Replay), Some(radio)) => {
-            let streams = radio.start()?;
-            let anchor = streams.anchor.unwrap_or(NO_ANCHOR);
-            // whole periods later, so that every copy lies where its original lay
-            let mut replayer = Replayer::new("echo", numerology, anchor, 2 * case.period, 3.0);
-            replayer.set_duration(duration);
-            Some(Other::Replayer(Running::start(replayer, streams, false, ThreadOptions::default(), None)?))
-        }
-        (Some(By::Forge | By::Insider), Some(radio)) => {
-            let kd_id = if by == Some(By::Insider) { 2 } else { 1 };
-            let connect = format!("connect = {}\n", CONNECT / 2);
-            let text = link(scenario, "john", PAIR[1], &connect, kd_id, OTHER);
-            let config = config(case, "mary", PAIR[0], 77, 0.0, &text)?;
-            Some(Other::Ue(begin(&config, false, radio, &Log::default(), duration)?))
-        }
-        (Some(By::Attacker(kind)), Some(radio)) => {
-            let streams = radio.start()?;
-            let anchor = streams.anchor.unwrap_or(NO_ANCHOR);
-            // who drowns others must be louder; who has much to say says it fast
-            let level = if middle { 10.0 } else { 6.0 };
-            let case = Case { mcs: if matches!(kind, Kind::Flood { .. }) { 16 } else { case.mcs }, ..*case };
-            let config = config(&case, "mallory", 0x7f, 77, level, "")?;
-            let scheme = LinkAttack::new(kind, pair()?, case.seed);
-            let mut attacker = Attacker::new(&config, anchor, scheme)?;
-            attacker.set_duration(duration);
-            Some(Other::Attacker(Running::start(attacker, streams, false, ThreadOptions::default(), None)?))
-        }
-        _ => None,
-    };
-    for one in running {
-        ended(one)?;
+
+    /// Waits for its end: the blocks that it sent, and what it found out.
+    fn end(self) -> anyhow::Result<(u64, BTreeMap<String, u64>)> {
+        Ok(match self {
+            Self::Replayer(running) => (ended(running)?.replayed(), BTreeMap::new()),
+            Self::Ue(running) => (ended(running)?.totals().sent[2], BTreeMap::new()),
+            Self::Attacker(running) => {
+                let attacker = ended(running)?;
+                (attacker.sent(), attacker.attack().findings())
+            }
+        })
     }
-    let (attacks, findings) = match other {
-        None => (0, BTreeMap::new()),
-        Some(Other::Replayer(running)) => (ended(running)?.replayed(), BTreeMap::new()),
-        Some(Other::Ue(running)) => (ended(running)?.totals().sent[2], BTreeMap::new()),
-        Some(Other::Attacker(running)) => {
-            let attacker = ended(running)?;
-            (attacker.sent(), attacker.attack().findings())
-        }
-    };
-    Ok(Run { entries: logs.each_ref().map(Log::take), connect: CONNECT, attacks, findings })
 }
 
 const NO_ANCHOR: Anchor = Anchor { utc_ns: 0, uncertainty_ns: 0 };

@@ -251,7 +251,7 @@ impl ProtectedTraffic {
         loop {
             match agent.poll_output() {
                 agent::Output::Message { message, .. } => found = Some(message),
-                agent::Output::Silent { refusal, .. } => silent = Some(refusal),
+                agent::Output::Event(agent::Event::Silent { refusal, .. }) => silent = Some(refusal),
                 agent::Output::Timeout(_) => break,
                 _ => {}
             }

@@ -219,6 +219,15 @@ pub struct Received<'a> {
     pub data: &'a [u8],
 }
 
+/// An event of layer 2, for applications and reports.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Event<'a> {
+    /// A PDCP SDU for the application.
+    Received(Received<'a>),
+    /// A PDU was dropped.
+    Dropped(Drop),
+}
+
 /// What is to be done.
 pub enum Output<'a> {
     /// Transmit a transport block of SL-SCH, and repeat it as the mode says.
@@ -230,8 +239,6 @@ pub enum Output<'a> {
         /// The block.
         block: &'a [u8],
     },
-    /// Give data to the application.
-    Received(Received<'a>),
     /// Give a PDCP PDU to the links of this UE (`sidelink_prose::direct_link`).
     OneToOne {
         /// Sender.
@@ -243,8 +250,8 @@ pub enum Output<'a> {
         /// The PDU.
         pdu: &'a [u8],
     },
-    /// Something was dropped.
-    Dropped(Drop),
+    /// Tell whoever listens.
+    Event(Event<'a>),
     /// Make this durable, off the sample path, and hand back [`Input::Granted`] or [`Input::ReservationFailed`].
     Reserve(Reservation),
     /// Nothing more now. Call again after the next input: layer 2 has no time-outs of its own.

@@ -114,11 +114,11 @@ impl Heard {
                 self.log.push(format!("block {address:?} {built:?} {block:02x?}"));
                 self.blocks.push((address, block.to_vec()));
             }
-            Output::Received(received) => {
+            Output::Event(Event::Received(received)) => {
                 self.log.push(format!("{received:?}"));
                 self.data.push((received.source, received.assurance, received.data.to_vec()));
             }
-            Output::Dropped(drop) => {
+            Output::Event(Event::Dropped(drop)) => {
                 self.log.push(format!("{drop:?}"));
                 self.drops.push(drop.cause.outcome());
             }

@@ -155,7 +155,7 @@ impl Input<'_> {
     }
 }
 
-/// Our own mistake, or the operator's. What peers do wrong is an [`Output::Note`].
+/// Our own mistake, or the operator's. What peers do wrong is an [`Event::Note`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Error {
@@ -248,6 +248,8 @@ pub struct Pdu {
 pub struct Received {
     /// The link.
     pub link: LinkId,
+    /// Its peer.
+    pub peer: Layer2Id,
     /// Traffic channel.
     pub lcid: Lcid,
     /// What the data is.
@@ -426,12 +428,10 @@ pub struct Metered {
     pub pdu_octets: usize,
 }
 
-/// What is to be done.
-#[derive(Debug)]
-pub enum Output {
-    /// Transmit a PDU.
-    Pdu(Pdu),
-    /// Give data to the application.
+/// An event of the links, for applications and reports.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Event {
+    /// Data for the application.
     Received(Received),
     /// A link changed.
     State {
@@ -439,13 +439,22 @@ pub enum Output {
         link: LinkId,
         /// Its peer.
         peer: Layer2Id,
-        /// What it is now.
+        /// The new state.
         state: State,
     },
     /// A message was sent or believed.
-    Meter(Metered),
+    Message(Metered),
     /// A line for the log.
     Note(Note),
+}
+
+/// What is to be done.
+#[derive(Debug)]
+pub enum Output {
+    /// Transmit a PDU.
+    Pdu(Pdu),
+    /// Tell whoever listens.
+    Event(Event),
     /// Make these changes durable, all or none, and hand back [`Input::Stored`] or [`Input::StoreFailed`].
     Store {
         /// To hand back.

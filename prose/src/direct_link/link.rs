@@ -13,7 +13,7 @@ use sidelink_security::pdu::Assurance;
 
 use super::frame;
 use super::initiating::{AwaitingAccept, AwaitingSecurityMode, StoringKd};
-use super::io::{Closed, Keys, LinkId, Output, Pdu, Role};
+use super::io::{Closed, Event, Keys, LinkId, Pdu, Role};
 use super::kd::Identity;
 use super::local::{InUse, Local};
 use super::note::Note;
@@ -117,7 +117,7 @@ impl Common {
 
     /// Tells what the link is now.
     pub(super) fn report(&self, local: &mut Local, state: super::io::State) {
-        local.push(Output::State { link: self.id, peer: self.remote, state });
+        local.event(Event::State { link: self.id, peer: self.remote, state });
     }
 
     /// Tells that the link is up, and warns when nobody has proven anything.

@@ -12,7 +12,7 @@ use sidelink_security::keys::{Kd, Secret256};
 
 use super::config::Config;
 use super::frame;
-use super::io::{LinkId, Metered, Output, Pdu};
+use super::io::{Event, LinkId, Metered, Output, Pdu};
 use super::kd::{Change, Connection, Identity, KdRecord, Keyring, Method, Ticket};
 use super::key_establishment::{AgreedKd, Credentials, KeyEstablishment, Party};
 use super::note::Note;
@@ -354,7 +354,7 @@ impl Local {
     pub(super) fn meter(&mut self, peer: Layer2Id, sent: bool, message: MessageType, octets: [usize; 2]) {
         let [l3_octets, pdu_octets] = octets;
         if self.outbox.len() < WAITING {
-            self.push(Output::Meter(Metered { peer, sent, message, l3_octets, pdu_octets }));
+            self.event(Event::Message(Metered { peer, sent, message, l3_octets, pdu_octets }));
         }
     }
 
@@ -362,10 +362,14 @@ impl Local {
         self.outbox.push_back(output);
     }
 
+    pub(super) fn event(&mut self, event: Event) {
+        self.push(Output::Event(event));
+    }
+
     /// Reports a line for the log. If outputs are not polled, no more than [`WAITING`] of them wait for lines and meters.
     pub(super) fn note(&mut self, note: Note) {
         if self.outbox.len() < WAITING {
-            self.push(Output::Note(note));
+            self.event(Event::Note(note));
         }
     }
 

@@ -4,7 +4,7 @@ use sidelink_security::direct::{KdSessId, Kind, Opened, Profile};
 
 use super::frame;
 use super::half_open::COOKIE_METHOD;
-use super::io::{Output, Received};
+use super::io::{Event, Received};
 use super::link::{Common, Message, Next, State};
 use super::local::Local;
 use super::manager::LinkManager;
@@ -121,7 +121,7 @@ impl LinkManager {
         let (id, peer) = (link.common.id, link.common.remote);
         if !lcid.is_signalling() {
             let (sdu_type, data) = (header.sdu_type, octets.to_vec());
-            self.local.push(Output::Received(Received { link: id, lcid, sdu_type, assurance, data }));
+            self.local.event(Event::Received(Received { link: id, peer, lcid, sdu_type, assurance, data }));
             if let State::Up(up) = &mut link.state {
                 up.session.ask_for_proof(&mut link.common, &mut self.local);
             }

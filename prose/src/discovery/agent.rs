@@ -4,7 +4,7 @@
 //! [`Agent::poll_output`] until it gives [`Output::Timeout`]. The agent has no clock, thread, random source or I/O.
 //!
 //! ```
-//! use sidelink_prose::discovery::agent::{Agent, Config, Input, Origin, Output};
+//! use sidelink_prose::discovery::agent::{Agent, Config, Event, Input, Origin, Output};
 //! use sidelink_prose::discovery::{AirTime, Announcer, MonitorConfig};
 //! use sidelink_security::counter::{UtcCounter, UtcTime};
 //! use sidelink_security::discovery::ota::{OtaConfig, Variant};
@@ -27,7 +27,7 @@
 //! alice.handle_input(Input::Opportunity { now, period: 0, nonce: [0; 2] });
 //! let Output::Message { origin: Origin::Announcer(0), message } = alice.poll_output() else { unreachable!() };
 //! bob.handle_input(Input::Message { now, block: &message });
-//! assert!(matches!(bob.poll_output(), Output::Discovered(_)));
+//! assert!(matches!(bob.poll_output(), Output::Event(Event::Discovered(_))));
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
@@ -44,7 +44,7 @@ use sidelink_wire::pc5_discovery::MessageType;
 
 mod io;
 
-pub use io::{Config, Input, Origin, Output};
+pub use io::{Config, Event, Input, Origin, Output};
 
 /// The outputs that wait, a fixed number of them.
 struct Outbox {
@@ -179,7 +179,7 @@ impl Agent {
                 Ok(None) => {}
                 Err(error) => {
                     self.unfollowable = true;
-                    return Output::Unfollowable(error);
+                    return Output::Event(Event::Unfollowable(error));
                 }
             }
         }
@@ -200,7 +200,7 @@ impl Agent {
             match self.discoveree.receive(policy, now, message_type, message) {
                 Ok(()) => {
                     self.outbox.counters.count(Outcome::Verified);
-                    return self.outbox.push(Output::Asked);
+                    return self.outbox.event(Event::Asked);
                 }
                 Err(other) => refusal = more_telling(refusal, other),
             }
@@ -209,7 +209,7 @@ impl Agent {
                 match discoverer.receive(policy, now, message_type, message) {
                     Ok(finding) => {
                         self.outbox.counters.count(finding.outcome());
-                        return self.outbox.push(Output::Answered { discoverer: index, finding });
+                        return self.outbox.event(Event::Answered { discoverer: index, finding });
                     }
                     Err(other) => refusal = more_telling(refusal, other),
                 }
@@ -218,7 +218,7 @@ impl Agent {
         match self.monitor.receive(policy, now, block) {
             Ok(discovered) => {
                 self.outbox.counters.count(discovered.finding.outcome());
-                self.outbox.push(Output::Discovered(discovered));
+                self.outbox.event(Event::Discovered(discovered));
             }
             Err(Dropped::Refused(other)) => {
                 self.outbox.drop(Dropped::Refused(more_telling(refusal, other)));
@@ -230,7 +230,7 @@ impl Agent {
     /// One message for one resource: an answer that waits, else a question, else an announcement, each once a period.
     fn announce(&mut self, now: &AirTime, period: u64, nonce: [u64; 2]) {
         if let Err(refusal) = self.check_clock(now) {
-            return self.outbox.push(Output::Silent { origin: Origin::Clock, refusal });
+            return self.outbox.event(Event::Silent { origin: Origin::Clock, refusal });
         }
         let policy = &self.config.time;
         if let Some(answer) = self.discoveree.respond(policy, now) {
@@ -278,16 +278,23 @@ impl Outbox {
         }
     }
 
+    fn event(&mut self, event: Event) {
+        self.push(Output::Event(event));
+    }
+
     fn message(&mut self, origin: Origin, message: Result<Message, Refusal>) {
-        self.push(match message {
-            Ok(message) => Output::Message { origin, message },
-            Err(refusal) => Output::Silent { origin, refusal },
-        });
+        match message {
+            Ok(message) => {
+                self.push(Output::Message { origin, message });
+                self.event(Event::Announced(origin));
+            }
+            Err(refusal) => self.event(Event::Silent { origin, refusal }),
+        }
     }
 
     fn drop(&mut self, dropped: Dropped) {
         self.counters.count(dropped.outcome());
-        self.push(Output::Dropped(dropped));
+        self.event(Event::Dropped(dropped));
     }
 }
 

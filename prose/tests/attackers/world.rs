@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
 
 use sidelink_prose::direct_link::{
-    Change, Config, Identity, Input, KdRecord, LinkId, LinkManager, Output, Pdu, State,
+    Change, Config, Event, Identity, Input, KdRecord, LinkId, LinkManager, Output, Pdu, State,
 };
 use sidelink_security::counter::UtcTime;
 use sidelink_security::counter::reserve::{CounterStore, StreamId};
@@ -177,7 +177,7 @@ impl World {
             let at = &mut self.ues[ue];
             match at.manager.poll_output() {
                 Output::Pdu(pdu) => self.transmit(ue, pdu, attacker.as_deref_mut()),
-                Output::State { peer, state, .. } => match state {
+                Output::Event(Event::State { peer, state, .. }) => match state {
                     State::Up { keys, .. } | State::Rekeyed { keys, .. } => {
                         at.up.push((peer, keys.fingerprint));
                     }
@@ -195,7 +195,7 @@ impl World {
                 Output::Ask { ticket, .. } => {
                     at.manager.handle_input(Input::Answered { now, ticket, answer: None }).unwrap();
                 }
-                Output::Received(_) | Output::Meter(_) | Output::Note(_) => {}
+                Output::Event(_) => {}
                 Output::Timeout(_) => return,
             }
         }

@@ -5,8 +5,8 @@ use std::convert::Infallible;
 use std::fmt::Write as _;
 
 use sidelink_prose::direct_link::{
-    Change, Config, Connection, Identity, Input, KdRecord, LinkId, LinkManager, NewKd, Output, Pdu, Role,
-    State,
+    Change, Config, Connection, Event, Identity, Input, KdRecord, LinkId, LinkManager, NewKd, Output, Pdu,
+    Role, State,
 };
 use sidelink_security::counter::UtcTime;
 use sidelink_security::counter::reserve::{CounterStore, StreamId};
@@ -254,16 +254,16 @@ impl World {
                     let granted = reservation.commit(&mut self.disks[ue]).unwrap();
                     self.managers[ue].handle_input(Input::Granted { now, granted }).unwrap();
                 }
-                Output::State { link, peer, state } => {
+                Output::Event(Event::State { link, peer, state }) => {
                     writeln!(self.out, "{at} {ue} {link:?} {peer} {}", shown(&state)).unwrap();
                 }
-                Output::Received(r) => writeln!(self.out, "{at} {ue} {r:?}").unwrap(),
-                Output::Meter(m) => {
+                Output::Event(Event::Received(r)) => writeln!(self.out, "{at} {ue} {r:?}").unwrap(),
+                Output::Event(Event::Message(m)) => {
                     let (peer, sent, message) = (m.peer, m.sent, m.message);
                     let (l3, octets) = (m.l3_octets, m.pdu_octets);
                     writeln!(self.out, "{at} {ue} meter {peer} {sent} {message:?} {l3} {octets}").unwrap();
                 }
-                Output::Note(note) => writeln!(self.out, "{at} {ue} {note:?}").unwrap(),
+                Output::Event(Event::Note(note)) => writeln!(self.out, "{at} {ue} {note:?}").unwrap(),
                 Output::Ask { ticket, .. } => {
                     let refused = Input::Answered { now, ticket, answer: None };
                     self.managers[ue].handle_input(refused).unwrap();

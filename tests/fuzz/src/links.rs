@@ -3,7 +3,7 @@
 //! a link comes up in the end whose ends agree.
 
 use super::{Bytes, Target};
-use sidelink_prose::direct_link::{Config, Identity, Input, KdRecord, LinkManager, Output, Pdu};
+use sidelink_prose::direct_link::{Config, Event, Identity, Input, KdRecord, LinkManager, Output, Pdu};
 use sidelink_security::counter::UtcTime;
 use sidelink_security::counter::reserve::{CounterStore, StreamId};
 use sidelink_security::direct::signed::{Credential, Trust};
@@ -166,13 +166,13 @@ impl World {
                         .handle_input(Input::Granted { now, granted })
                         .expect("it was asked for");
                 }
-                Output::Note(note) => assert!(!note.to_string().is_empty()),
+                Output::Event(Event::Note(note)) => assert!(!note.to_string().is_empty()),
                 Output::Ask { ticket, .. } => {
                     let refused = Input::Answered { now, ticket, answer: None };
                     self.managers[ue].handle_input(refused).expect("it was asked for");
                 }
                 Output::Timeout(_) => return,
-                Output::Received(_) | Output::State { .. } | Output::Meter(_) => {}
+                Output::Event(_) => {}
             }
         }
     }

@@ -1,7 +1,8 @@
 //! PSCCH and PSSCH of mode 2: an SCI in every period in which something waits, and its transport blocks
 //! (TS 36.213 §14.1, §14.2).
 
-use super::super::layer2::{Layer2, Tell};
+use super::super::event::Tell;
+use super::super::stack::Stack;
 use super::spare::Spare;
 use crate::air_rng::AirRng;
 use crate::clock::Clock;
@@ -49,7 +50,7 @@ pub struct Communication {
 
 /// The grant of one period.
 struct Current {
-    address: super::super::layer2::Waiting,
+    address: super::super::stack::Waiting,
     resource: SharedResource,
     grant: Grant,
     modulation: Modulation,
@@ -87,7 +88,7 @@ impl Communication {
     pub(super) fn plan(
         &mut self,
         t: u64,
-        layer2: &mut Layer2,
+        stack: &mut Stack,
         air_rng: &mut AirRng,
         spare: &mut Spare,
         out: &mut Vec<Transmission>,
@@ -97,7 +98,7 @@ impl Communication {
         let Some(start) = self.settings.pool.period_start(count) else { return };
         let into = count - start;
         if into == 0 {
-            self.begin(layer2, air_rng);
+            self.begin(stack, air_rng);
         }
         let Self { current: Some(current), sci_bits, block, .. } = self else { return };
         for (_, prb) in current.resource.control.iter().filter(|(subframe, _)| *subframe == into) {
@@ -116,7 +117,7 @@ impl Communication {
         };
         let repetition = i % REDUNDANCY_VERSIONS.len();
         if repetition == 0 {
-            current.filled = current.announced && layer2.fill(current.address.address, block, tell);
+            current.filled = current.announced && stack.fill(current.address.address, block, tell);
             current.blocks += u64::from(current.filled);
         }
         if current.filled {
@@ -145,8 +146,8 @@ impl Communication {
     }
 
     /// Whether anything waits, and where it goes. The narrowest grant that carries all of it in this period, else the widest.
-    fn begin(&mut self, layer2: &Layer2, air_rng: &mut AirRng) {
-        self.current = layer2.waiting().and_then(|waiting| {
+    fn begin(&mut self, stack: &Stack, air_rng: &mut AirRng) {
+        self.current = stack.waiting().and_then(|waiting| {
             let settings = &self.settings;
             let (widest, _) = *self.sizes.last()?;
             // the pattern is drawn with the widest grant, then the grant is made as narrow as the data allow

@@ -1,6 +1,7 @@
 //! PSDCH, type 1: in every discovery period a resource for each message that wants one (TS 36.213 §14.3.1).
 
-use super::super::layer2::{Layer2, Tell};
+use super::super::event::Tell;
+use super::super::stack::Stack;
 use crate::air_rng::PlannerRngs;
 use crate::clock::Clock;
 use crate::mapping::Type1;
@@ -43,7 +44,7 @@ impl Discovery {
     pub(super) fn plan(
         &mut self,
         t: u64,
-        layer2: &mut Layer2,
+        stack: &mut Stack,
         air_rng: &mut PlannerRngs,
         out: &mut Vec<Transmission>,
         tell: &mut Tell<'_>,
@@ -53,7 +54,7 @@ impl Discovery {
         let Some(start) = pool.period_start(count) else { return };
         let into = count - start;
         if into == 0 {
-            self.begin(layer2.messages_wanted(), air_rng);
+            self.begin(stack.messages_wanted(), air_rng);
         }
         // unique for as long as a UE runs
         let period = t - u64::from(into);
@@ -61,7 +62,7 @@ impl Discovery {
             for (j, (_, prbs)) in resource.places.iter().enumerate().filter(|(_, (s, _))| *s == into) {
                 if j == 0 {
                     let nonce = [air_rng.nonces.next_u64(), air_rng.nonces.next_u64()];
-                    resource.message = layer2.announce(period, nonce, tell);
+                    resource.message = stack.announce(period, nonce, tell);
                 }
                 let Some(message) = resource.message else { continue };
                 let rv = REDUNDANCY_VERSIONS[j % REDUNDANCY_VERSIONS.len()];

@@ -1,7 +1,8 @@
 //! PSCCH and PSSCH of mode 4: an SCI and a block in the resource that sensing left, every period while something waits
 //! (TS 36.213 §14.1.1.6, §14.2.1; TS 36.321 §5.14.1.1).
 
-use super::super::layer2::{Layer2, Tell};
+use super::super::event::Tell;
+use super::super::stack::Stack;
 use super::spare::Spare;
 use crate::air_rng::AirRng;
 use crate::mapping::transmit::{Content, SciFields, Transmission};
@@ -86,17 +87,17 @@ impl Mode4Communication {
     pub(super) fn plan(
         &mut self,
         t: u64,
-        layer2: &mut Layer2,
+        stack: &mut Stack,
         air_rng: &mut AirRng,
         spare: &mut Spare,
         out: &mut Vec<Transmission>,
         tell: &mut Tell<'_>,
     ) {
-        let waiting = layer2.waiting();
+        let waiting = stack.waiting();
         let Some(occasion) = self.settings.draw.occasion(t, waiting.is_some(), air_rng) else { return };
         if !occasion.retransmission {
             self.block.fill(0);
-            let filled = waiting.is_some_and(|waiting| layer2.fill(waiting.address, &mut self.block, tell));
+            let filled = waiting.is_some_and(|waiting| stack.fill(waiting.address, &mut self.block, tell));
             self.settings.draw.used(filled);
             if !filled {
                 return;

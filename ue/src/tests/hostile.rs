@@ -1,9 +1,10 @@
 //! Requests for links by the thousand, each in another name: what a UE keeps of them is bounded, and ends.
 
-use super::super::jobs::{Jobs, NoStore};
-use super::super::layer2::{Layer2, Names};
+use super::super::jobs::{NoStore, Threaded};
+
 use super::super::link_bearers;
 use super::super::links::{Links, Peer};
+use super::super::stack::{Names, Stack};
 use sidelink_mac::engine::{Bearer, Config, Engine, Input, Output};
 use sidelink_mac::mux::Address;
 use sidelink_prose::direct_link::{self as links, Identity, KdRecord, LinkManager};
@@ -17,8 +18,8 @@ const JOHN: Layer2Id = Layer2Id::from_octets([0, 0, 1]);
 const MARY: Layer2Id = Layer2Id::from_octets([0, 0, 2]);
 const START: u64 = 1_700_000_000_000;
 
-/// Layer 2 of John, who shares a KD with Mary.
-fn john() -> Layer2 {
+/// The stack of John, who shares a KD with Mary.
+fn john() -> Stack {
     let mut engine = Engine::new(Config { one_to_one: true, ..Config::new(JOHN) });
     engine.listen(Address::Ue(JOHN));
     let mary = Peer {
@@ -34,7 +35,7 @@ fn john() -> Layer2 {
         Links::open(links::Config::new(JOHN, Identity::user("john"), 40), vec![mary], &[1; 32], &mut store)
             .unwrap();
     let agent = Agent::new(agent::Config::default()).unwrap();
-    Layer2::new((engine, agent), Names::default(), Jobs::new(store, true)).with_links(links)
+    Stack::new((engine, agent), Names::default(), Threaded::new(store, true)).with_links(links)
 }
 
 /// The transport block of a request in the name of Mary, under the KD ID that she shares with John and another key.
@@ -67,28 +68,28 @@ fn request(source: Layer2Id, millis: u64) -> Vec<u8> {
 
 #[test]
 fn requests_in_any_name_take_bounded_room_and_leave_again() {
-    let mut layer2 = john();
+    let mut stack = john();
     let mut most = (0, 0);
     let mut t = 0;
     for n in 0..20_000u32 {
         let source = Layer2Id::new(0x100 + n).unwrap();
         if n % 3 == 0 {
             t += 1;
-            layer2.begin(t, UtcTime::from_millis(START + t), &mut |_| {});
+            stack.begin(t, UtcTime::from_millis(START + t), &mut |_| {});
         }
         let group = Address::Ue(JOHN).group_destination().map(|group| group.0);
-        layer2.receive_sl_sch(group, &request(source, t), &mut |_| {});
-        most.0 = most.0.max(layer2.link_channels());
-        most.1 = most.1.max(layer2.links().unwrap().status().len());
+        stack.receive_sl_sch(group, &request(source, t), &mut |_| {});
+        most.0 = most.0.max(stack.engine().bearers());
+        most.1 = most.1.max(stack.links().unwrap().status().len());
     }
     assert_eq!(most.0, 3 * link_bearers::STRANGERS, "as many channels as are allowed");
     assert_eq!(most.1, 1, "mary: who has no link is not shown");
     // the flood is over
     for _ in 0..3000 {
         t += 1;
-        layer2.begin(t, UtcTime::from_millis(START + t), &mut |_| {});
+        stack.begin(t, UtcTime::from_millis(START + t), &mut |_| {});
     }
-    assert_eq!(layer2.link_channels(), 0);
-    assert_eq!(layer2.links().unwrap().status()[0].peer.as_deref(), Some("mary"));
-    assert_eq!(layer2.queued(Address::Ue(MARY)), 0);
+    assert_eq!(stack.engine().bearers(), 0);
+    assert_eq!(stack.links().unwrap().status()[0].peer.as_deref(), Some("mary"));
+    assert_eq!(stack.queued(Address::Ue(MARY)), 0);
 }

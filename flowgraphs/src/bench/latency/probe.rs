@@ -1,8 +1,9 @@
 //! An application that says when it spoke, and counts how long that took to arrive.
 
 use hdrhistogram::Histogram;
+use sidelink_mac::engine;
 use sidelink_mac::mux::Address;
-use sidelink_ue::{Application, Happening, Moment, Outgoing, Send};
+use sidelink_ue::{Application, Event, Moment, Outgoing, Send};
 use sidelink_wire::ids::{Layer2Id, Lcid};
 use sidelink_wire::pdcp::SduType;
 use std::sync::{Arc, Mutex};
@@ -120,9 +121,9 @@ impl Application for Probe {
         }
     }
 
-    fn happened(&mut self, now: Moment, happening: &Happening<'_>) {
-        let Happening::Received { data, .. } = happening else { return };
-        let Some((t, rest)) = data.strip_prefix(MARK).and_then(|d| d.split_first_chunk::<8>()) else {
+    fn event(&mut self, now: Moment, event: &Event<'_>) {
+        let Event::Mac(engine::Event::Received(sdu)) = event else { return };
+        let Some((t, rest)) = sdu.data.strip_prefix(MARK).and_then(|d| d.split_first_chunk::<8>()) else {
             return;
         };
         let Some(ns) = rest.first_chunk::<8>() else { return };

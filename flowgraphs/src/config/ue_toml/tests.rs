@@ -1,9 +1,11 @@
 use super::{EXAMPLE, RadioFacts, UeConfig};
 use crate::config::ue_toml::Draws;
+use sidelink_mac::engine;
+use sidelink_prose::{direct_link, discovery::agent};
 use sidelink_radio::Transmit;
 use sidelink_radio::{self as radio, Anchor, RadioError};
 use sidelink_store::{Cipher, Discovery as Code, Group, Hex, Keys, Protection, random};
-use sidelink_ue::{Application, Happening, Moment, NoStore, Role, Sample, Send, Stage, Totals, Ue};
+use sidelink_ue::{Application, Event, Moment, NoStore, Role, Sample, Send, Stage, Totals, Ue};
 use std::sync::{Arc, Mutex};
 
 mod clock_back;
@@ -75,27 +77,38 @@ fn air_with_line(ues: &mut [(Ue, i64)], subframes: usize, line: Sample) {
     }
 }
 
-/// Writes down what happens.
+/// Writes down the events of a UE.
 #[derive(Clone, Default)]
 struct Diary(Arc<Mutex<Vec<String>>>);
 
 impl Application for Diary {
     fn work(&mut self, _now: Moment, _send: &mut Send<'_>) {}
 
-    fn happened(&mut self, _now: Moment, happening: &Happening<'_>) {
-        let line = match happening {
-            Happening::Received { data, assurance, .. } => {
-                format!("received {} {assurance:?}", String::from_utf8_lossy(data))
+    fn event(&mut self, _now: Moment, event: &Event<'_>) {
+        let line = match event {
+            Event::Mac(engine::Event::Received(sdu)) => {
+                format!("received {} {:?}", String::from_utf8_lossy(sdu.data), sdu.assurance)
             }
-            Happening::Discovered { name, outcome, .. } => format!("discovered {name} {}", outcome.as_str()),
-            Happening::Dropped { outcome, .. } => format!("dropped {}", outcome.as_str()),
-            Happening::Trouble(what) => format!("trouble {what}"),
-            Happening::Silent { name, why } => format!("silent {name} {why}"),
-            Happening::Link { state, .. } => format!("link {state}"),
-            Happening::LinkData { data, .. } => format!("over the link {}", String::from_utf8_lossy(data)),
-            Happening::Note(note) => format!("note {note}"),
-            Happening::Announced { .. } | Happening::Answered { .. } | Happening::Meter(_) => return,
-            Happening::LinkPdu(_) | Happening::LinkStep { .. } => return,
+            Event::Mac(engine::Event::Dropped(drop)) => format!("dropped {}", drop.cause.outcome().as_str()),
+            Event::Discovery { name, event } => match event {
+                agent::Event::Discovered(found) => {
+                    format!("discovered {name} {}", found.finding.outcome().as_str())
+                }
+                agent::Event::Dropped(dropped) => format!("dropped {}", dropped.outcome().as_str()),
+                agent::Event::Silent { refusal, .. } => format!("silent {name} {refusal}"),
+                agent::Event::Unfollowable(error) => format!("trouble {error}"),
+                _ => return,
+            },
+            Event::Link(event) => match event {
+                direct_link::Event::State { state, .. } => format!("link {state}"),
+                direct_link::Event::Received(received) => {
+                    format!("over the link {}", String::from_utf8_lossy(&received.data))
+                }
+                direct_link::Event::Note(note) => format!("note {note}"),
+                direct_link::Event::Message(_) => return,
+            },
+            Event::Warning(warning) => format!("trouble {warning}"),
+            Event::SendsAgain(_) | Event::LinkPdu(_) | Event::LinkStep { .. } => return,
         };
         self.0.lock().unwrap().push(line);
     }

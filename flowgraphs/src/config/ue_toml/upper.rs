@@ -1,10 +1,10 @@
-//! Layer 2 and what is above it, out of `ue.toml` and the key store.
+//! The stack of a UE and its applications, out of `ue.toml` and the key store.
 
 use super::{Draws, RadioFacts, UeConfig};
 use crate::config::{ConfigError, LinkConfig};
 use sidelink_mac::engine::Config as EngineConfig;
 use sidelink_mac::mux::Address;
-use sidelink_prose::direct_link::{Config as LinkRulesOfMachine, Identity, KdStore};
+use sidelink_prose::direct_link::{self, Identity, KdStore};
 use sidelink_prose::discovery::agent;
 use sidelink_security::counter::UtcCounter;
 use sidelink_security::counter::clock_guard::ClockGuard;
@@ -12,8 +12,8 @@ use sidelink_security::counter::reserve::{CounterStore, ReserveConfig};
 use sidelink_store::credential::remember_lists;
 use sidelink_store::{CLOCK, Hex, Keys, random};
 use sidelink_ue::BuildError;
-use sidelink_ue::provision::{Wish, provision};
-use sidelink_ue::{Application, Ip, Jobs, Layer2, Links, Names, TestTraffic};
+use sidelink_ue::provision::{Provisioned, Wish, provision};
+use sidelink_ue::{Application, Ip, Links, Names, Stack, TestTraffic, Threaded};
 use sidelink_wire::ids::{Layer2Id, Lcid};
 use std::collections::HashMap;
 use zeroize::Zeroizing;
@@ -21,18 +21,50 @@ use zeroize::Zeroizing;
 /// Seconds that are reserved at a time: a UE that starts again at once is silent for at most one and a half times as long.
 const CLOCK_AHEAD: u32 = 4;
 
-/// Layer 2 of `config`, and its applications behind those that are there.
-pub(super) fn layer2<S>(
+/// The stack of `config`, and its applications behind those that are there.
+pub(super) fn stack<S>(
     config: &UeConfig,
     keys: &Keys,
     mut store: S,
     facts: RadioFacts,
     sc_period: u64,
     applications: &mut Vec<Box<dyn Application>>,
-) -> Result<Layer2, ConfigError>
+) -> Result<Stack, ConfigError>
 where
     S: CounterStore + KdStore + Send + 'static,
     <S as CounterStore>::Error: std::fmt::Display,
+{
+    let mut provisioned = provisioned(config, keys, facts, &mut store)?;
+    let mut links = None;
+    if !config.link.is_empty() {
+        let source = provisioned.engine.source();
+        provisioned.engine.listen(Address::Ue(source));
+        links = Some(open_links(config, source, sc_period, &mut store)?);
+    }
+    let (mut groups, receive_only) = (provisioned.groups, provisioned.receive_only);
+    if let Some(links) = &links {
+        groups.extend(links.peers().map(|(name, peer)| (format!("link:{name}"), Address::Ue(peer))));
+    }
+    add_applications(config, (&groups, &receive_only), applications)?;
+    let names = Names { who: provisioned.who, origin: provisioned.origin, groups, receive_only };
+    let jobs = Threaded::new(store, !facts.real_time);
+    let stack = Stack::new((provisioned.engine, provisioned.agent), names, jobs);
+    Ok(match links {
+        Some(links) => stack.with_links(links),
+        None => stack,
+    })
+}
+
+/// Engine and agent with the keys of the store, the groups without keys, and the guarded clock.
+fn provisioned<S>(
+    config: &UeConfig,
+    keys: &Keys,
+    facts: RadioFacts,
+    store: &mut S,
+) -> Result<Provisioned, ConfigError>
+where
+    S: CounterStore,
+    S::Error: std::fmt::Display,
 {
     let id = config.layer2_id.as_ref().map(|id| layer2_id(id, "layer2-id")).transpose()?;
     let layer2 = EngineConfig {
@@ -49,34 +81,10 @@ where
     let to_group = if config.radio.v2x.is_some() { Address::V2x } else { Address::Group };
     let reserve = ReserveConfig::default();
     let wish = Wish { ue: &config.name, layer2_id: id, to_group, reserve, layer2, discovery };
-    let mut provisioned = provision(&wish, keys, &mut store)?;
+    let mut provisioned = provision(&wish, keys, store)?;
     if facts.draws == Draws::System {
-        provisioned.agent.guard_clock(clock_guard(&config.name, facts, &mut store)?);
+        provisioned.agent.guard_clock(clock_guard(&config.name, facts, store)?);
     }
-    let own = provisioned.engine.source();
-    let links = match config.link.is_empty() {
-        true => None,
-        false => {
-            provisioned.engine.listen(Address::Ue(own));
-            let seed = seed()?;
-            let mut rules = LinkRulesOfMachine::new(own, Identity::user(&config.name), sc_period);
-            config.links.apply(&mut rules)?;
-            if let Some(least) = config.link.iter().filter_map(|peer| peer.rekey_interval).min() {
-                rules.rekey_interval = least;
-            }
-            let peers = config.link.iter().map(LinkConfig::peer).collect::<Result<Vec<_>, _>>()?;
-            let mut links = Links::open(rules, peers, &seed, &mut store)?;
-            if let Some(credential) = &config.credential {
-                let (credential, trust) = credential.read()?;
-                remember_lists(&trust, &mut store)?;
-                links.authenticate_with(credential, trust);
-            }
-            for record in store.kds().map_err(|e| ConfigError::new(e.to_string(), "the key store", ""))? {
-                links.add_kd(record);
-            }
-            Some(links)
-        }
-    };
     for group in &config.group {
         let id = layer2_id(&group.id, &format!("group {:?}", group.name))?;
         provisioned.add_plain(&group.name, to_group(id))?;
@@ -84,28 +92,56 @@ where
     for why in provisioned.receive_only.values() {
         tracing::warn!("{why}");
     }
-    let (mut groups, receive_only) = (provisioned.groups, provisioned.receive_only);
-    if let Some(links) = &links {
-        groups.extend(links.peers().map(|(name, peer)| (format!("link:{name}"), Address::Ue(peer))));
+    Ok(provisioned)
+}
+
+/// The links of `[[link]]`, with the KDs of the store and the credential of the configuration.
+fn open_links<S>(
+    config: &UeConfig,
+    source: Layer2Id,
+    sc_period: u64,
+    store: &mut S,
+) -> Result<Links, ConfigError>
+where
+    S: CounterStore + KdStore,
+    <S as CounterStore>::Error: std::fmt::Display,
+{
+    let seed = seed()?;
+    let mut rules = direct_link::Config::new(source, Identity::user(&config.name), sc_period);
+    config.links.apply(&mut rules)?;
+    if let Some(least) = config.link.iter().filter_map(|peer| peer.rekey_interval).min() {
+        rules.rekey_interval = least;
     }
+    let peers = config.link.iter().map(LinkConfig::peer).collect::<Result<Vec<_>, _>>()?;
+    let mut links = Links::open(rules, peers, &seed, store)?;
+    if let Some(credential) = &config.credential {
+        let (credential, trust) = credential.read()?;
+        remember_lists(&trust, store)?;
+        links.authenticate_with(credential, trust);
+    }
+    for record in store.kds().map_err(|e| ConfigError::new(e.to_string(), "the key store", ""))? {
+        links.add_kd(record);
+    }
+    Ok(links)
+}
+
+/// The applications of `[[talk]]` and `[ip]`.
+fn add_applications(
+    config: &UeConfig,
+    groups: (&HashMap<String, Address>, &HashMap<String, BuildError>),
+    applications: &mut Vec<Box<dyn Application>>,
+) -> Result<(), ConfigError> {
     for (i, talk) in config.talk.iter().enumerate() {
-        let place = format!("talk[{i}]");
-        let address = address(&config.name, (&groups, &receive_only), &talk.to, &place)?;
+        let address = address(&config.name, groups, &talk.to, &format!("talk[{i}]"))?;
         let count = talk.count.unwrap_or(u64::MAX);
         let traffic = TestTraffic::new(address, Lcid::GROUP_DATA, talk.every, count, &talk.text, talk.octets);
         applications.push(Box::new(traffic));
     }
     if let Some(ip) = &config.ip {
-        let address = address(&config.name, (&groups, &receive_only), &ip.to, "[ip]")?;
+        let address = address(&config.name, groups, &ip.to, "[ip]")?;
         applications.push(Box::new(Ip::open(ip, address, Lcid::GROUP_DATA)?));
     }
-    let names = Names { who: provisioned.who, origin: provisioned.origin, groups, receive_only };
-    let layer2 =
-        Layer2::new((provisioned.engine, provisioned.agent), names, Jobs::new(store, !facts.real_time));
-    Ok(match links {
-        Some(links) => layer2.with_links(links),
-        None => layer2,
-    })
+    Ok(())
 }
 
 /// The mark below which no clock is believed, kept in the store. In lock-step time is simulated, and leaves no mark.

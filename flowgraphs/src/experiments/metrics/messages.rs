@@ -3,9 +3,9 @@
 //! A transport block belongs to the first message of which it carries octets, else to data. The SCIs of a grant belong to
 //! its first block. A step of the processor belongs to the message that it made, else to the one that it judged.
 
-use crate::experiments::link_event::LinkEvent;
 use crate::experiments::log::{Entries, Entry};
 use serde::{Deserialize, Serialize};
+use sidelink_prose::direct_link::{Event, State};
 use sidelink_wire::pc5_signalling::MessageType;
 use std::collections::{BTreeMap, HashMap, VecDeque};
 
@@ -224,92 +224,138 @@ impl MessageMetrics {
 /// PDCP PDUs that wait in RLC, by destination and channel: the message that each is, and the octets that are left of it.
 type Queues = HashMap<(u32, u8), VecDeque<(Option<usize>, usize)>>;
 
+/// The walk through one UE's entries, with what is open at each.
+struct Walk {
+    from: usize,
+    /// The subframe in which the link was asked for.
+    start: u64,
+    one: One,
+    queues: Queues,
+    /// Octets of the message that goes to PDCP next.
+    l3_octets: u64,
+    /// What the step that runs is for.
+    step: For,
+    /// Messages that belong to earlier steps: made, heard.
+    earlier: (usize, usize),
+    /// SCIs without a block so far.
+    scis: u64,
+    /// The block that is on the air, and the message that it belongs to.
+    block: Option<(u64, Option<usize>)>,
+    attempts: HashMap<MessageType, u64>,
+}
+
 /// One UE's messages with what the air took for them.
 fn one(from: usize, entries: &Entries, start: u64) -> One {
-    let ms = |t: u64| t as i64 - start as i64;
-    let mut one = One::default();
-    let mut queues = Queues::new();
-    let (mut l3_octets, mut step) = (0, For::Data);
-    let (mut judged, mut made) = (0, 0);
-    let (mut scis, mut block) = (0, None);
-    let mut attempts: HashMap<MessageType, u64> = HashMap::new();
+    let mut walk = Walk {
+        from,
+        start,
+        one: One::default(),
+        queues: Queues::new(),
+        l3_octets: 0,
+        step: For::Data,
+        earlier: (0, 0),
+        scis: 0,
+        block: None,
+        attempts: HashMap::new(),
+    };
     for (t, entry) in entries {
-        match entry {
-            Entry::Link(LinkEvent::Sent { l3_octets: octets, .. }) => l3_octets = *octets as u64,
-            Entry::Link(LinkEvent::Heard { message }) => {
-                one.heard.push(Heard { at_ms: ms(*t), message: *message, cpu_us: 0.0, writes: 0, of: None });
-                if !matches!(step, For::Made(_)) {
-                    step = For::Heard(one.heard.len() - 1);
-                }
-            }
-            Entry::Link(LinkEvent::Up | LinkEvent::Rekeyed { .. }) => attempts.clear(),
-            Entry::Pdu { to, lcid, message, octets, .. } => {
-                let of = message.map(|message| {
-                    let attempt = attempts.entry(message).or_default();
-                    *attempt += 1;
-                    let again = *attempt > 1
-                        && !matches!(message, MessageType::Keepalive | MessageType::KeepaliveAck);
-                    let spent = Spent {
-                        msgs: 1,
-                        l3_octets: std::mem::take(&mut l3_octets),
-                        pdcp_octets: *octets as u64,
-                        retx: u64::from(again),
-                        ..Spent::default()
-                    };
-                    one.messages.push(Message {
-                        at_ms: ms(*t),
-                        on_air_ms: None,
-                        heard_ms: None,
-                        from,
-                        message,
-                        name: message.to_string(),
-                        phase: Phase::SetUp,
-                        attempt: *attempt,
-                        spent,
-                        heard_cpu_us: 0.0,
-                        heard_durable_writes: 0,
-                    });
-                    step = For::Made(one.messages.len() - 1);
-                    one.messages.len() - 1
-                });
-                queues.entry((*to, *lcid)).or_default().push_back((of, *octets));
-            }
-            Entry::Step { cpu_us, writes } => {
-                for message in &mut one.messages[made..] {
-                    message.spent.cpu_us = *cpu_us;
-                    message.spent.durable_writes = *writes;
-                }
-                for heard in &mut one.heard[judged..] {
-                    (heard.cpu_us, heard.writes) = (*cpu_us, *writes);
-                }
-                (made, judged) = (one.messages.len(), one.heard.len());
-                one.steps.push((std::mem::take(&mut step), *cpu_us, *writes));
-            }
-            Entry::Sci => (scis, block) = (scis + 1, None),
-            Entry::Discovery => one.data.sf_psdch += 1,
-            Entry::Block { number, octets, to, parts } => {
-                let owner = match block {
-                    Some((known, owner)) if known == *number => owner,
-                    _ => {
-                        let owner = consume(&mut queues, *to, parts, &mut one.messages, ms(*t));
-                        let account = account(&mut one, owner);
-                        account.n_tb += 1;
-                        account.pdu_octets += *octets as u64;
-                        account.sf_pscch += scis;
-                        account.sc_periods += u64::from(scis > 0);
-                        scis = 0;
-                        owner
-                    }
-                };
-                block = Some((*number, owner));
-                account(&mut one, owner).sf_pssch += 1;
-            }
-            Entry::Link(_) | Entry::Altered => {}
-        }
+        walk.entry(*t, entry);
     }
     // SCIs without a block
-    one.data.sf_pscch += scis;
-    one
+    walk.one.data.sf_pscch += walk.scis;
+    walk.one
+}
+
+impl Walk {
+    fn entry(&mut self, t: u64, entry: &Entry) {
+        let at_ms = t as i64 - self.start as i64;
+        match entry {
+            Entry::Link(Event::Message(metered)) if metered.sent => {
+                self.l3_octets = metered.l3_octets as u64;
+            }
+            Entry::Link(Event::Message(metered)) => {
+                let message = metered.message;
+                self.one.heard.push(Heard { at_ms, message, cpu_us: 0.0, writes: 0, of: None });
+                if !matches!(self.step, For::Made(_)) {
+                    self.step = For::Heard(self.one.heard.len() - 1);
+                }
+            }
+            Entry::Link(Event::State { state: State::Up { .. } | State::Rekeyed { .. }, .. }) => {
+                self.attempts.clear();
+            }
+            Entry::Pdu { to, lcid, message, octets, .. } => {
+                let of = message.map(|message| self.made(at_ms, message, *octets));
+                self.queues.entry((*to, *lcid)).or_default().push_back((of, *octets));
+            }
+            Entry::Step { cpu_us, writes } => self.stepped(*cpu_us, *writes),
+            Entry::Sci => (self.scis, self.block) = (self.scis + 1, None),
+            Entry::Discovery => self.one.data.sf_psdch += 1,
+            Entry::Block { number, octets, to, parts } => {
+                let owner = match self.block {
+                    Some((known, owner)) if known == *number => owner,
+                    _ => self.new_block(at_ms, *octets, *to, parts),
+                };
+                self.block = Some((*number, owner));
+                account(&mut self.one, owner).sf_pssch += 1;
+            }
+            Entry::Link(_) | Entry::Refused(_) | Entry::Altered => {}
+        }
+    }
+
+    /// A message of `octets` in its PDCP PDU; its index.
+    fn made(&mut self, at_ms: i64, message: MessageType, octets: usize) -> usize {
+        let attempt = self.attempts.entry(message).or_default();
+        *attempt += 1;
+        let again = *attempt > 1 && !matches!(message, MessageType::Keepalive | MessageType::KeepaliveAck);
+        let spent = Spent {
+            msgs: 1,
+            l3_octets: std::mem::take(&mut self.l3_octets),
+            pdcp_octets: octets as u64,
+            retx: u64::from(again),
+            ..Spent::default()
+        };
+        self.one.messages.push(Message {
+            at_ms,
+            on_air_ms: None,
+            heard_ms: None,
+            from: self.from,
+            message,
+            name: message.to_string(),
+            phase: Phase::SetUp,
+            attempt: *attempt,
+            spent,
+            heard_cpu_us: 0.0,
+            heard_durable_writes: 0,
+        });
+        self.step = For::Made(self.one.messages.len() - 1);
+        self.one.messages.len() - 1
+    }
+
+    /// The end of a step.
+    fn stepped(&mut self, cpu_us: f64, writes: u64) {
+        let (made, heard) = self.earlier;
+        for message in &mut self.one.messages[made..] {
+            message.spent.cpu_us = cpu_us;
+            message.spent.durable_writes = writes;
+        }
+        for heard in &mut self.one.heard[heard..] {
+            (heard.cpu_us, heard.writes) = (cpu_us, writes);
+        }
+        self.earlier = (self.one.messages.len(), self.one.heard.len());
+        self.one.steps.push((std::mem::take(&mut self.step), cpu_us, writes));
+    }
+
+    /// The first transmission of a block; the message that it belongs to.
+    fn new_block(&mut self, at_ms: i64, octets: usize, to: u32, parts: &[(u8, usize)]) -> Option<usize> {
+        let owner = consume(&mut self.queues, to, parts, &mut self.one.messages, at_ms);
+        let account = account(&mut self.one, owner);
+        account.n_tb += 1;
+        account.pdu_octets += octets as u64;
+        account.sf_pscch += self.scis;
+        account.sc_periods += u64::from(self.scis > 0);
+        self.scis = 0;
+        owner
+    }
 }
 
 fn account(one: &mut One, owner: Option<usize>) -> &mut Spent {

@@ -258,10 +258,10 @@ impl Air {
         let ue = &mut self.ues[index];
         match output {
             Output::Pdu(pdu) => self.transmit(index, pdu),
-            Output::Received(received) => ue.received.push(received),
-            Output::State { link, state, .. } => ue.states.push((link, state)),
-            Output::Meter(metered) => ue.meter.push(metered),
-            Output::Note(note) => {
+            Output::Event(Event::Received(received)) => ue.received.push(received),
+            Output::Event(Event::State { link, state, .. }) => ue.states.push((link, state)),
+            Output::Event(Event::Message(metered)) => ue.meter.push(metered),
+            Output::Event(Event::Note(note)) => {
                 assert!(!note.to_string().is_empty());
                 ue.notes.push(note);
             }

@@ -107,15 +107,11 @@ pub enum Origin {
     Clock,
 }
 
-/// What is to be done.
-pub enum Output {
-    /// Transmit a block of SL-DCH.
-    Message {
-        /// Whose.
-        origin: Origin,
-        /// The block.
-        message: Message,
-    },
+/// An event of discovery, for applications and reports.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Event {
+    /// A message of ours was handed over for the resource.
+    Announced(Origin),
     /// One of ours keeps silent in this period.
     Silent {
         /// Whose.
@@ -136,12 +132,25 @@ pub enum Output {
     Asked,
     /// A message was dropped.
     Dropped(Dropped),
+    /// The followed codes cannot be tabled; reported once, until what is followed changes.
+    Unfollowable(TableError),
+}
+
+/// What is to be done.
+pub enum Output {
+    /// Transmit a block of SL-DCH.
+    Message {
+        /// Whose.
+        origin: Origin,
+        /// The block.
+        message: Message,
+    },
+    /// Tell whoever listens.
+    Event(Event),
     /// Make this durable, off the sample path, and hand back [`Input::Granted`] or [`Input::ReservationFailed`].
     Reserve(Reservation),
     /// Build this table, off the sample path, and hand it back by [`Input::Table`].
     Build(Job),
-    /// The followed codes cannot be tabled; told once, until what is followed changes.
-    Unfollowable(TableError),
     /// Nothing more now. Call again with the next input, or with a tick at this time.
     Timeout(Option<UtcTime>),
 }

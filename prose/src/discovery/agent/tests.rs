@@ -104,25 +104,33 @@ impl Heard {
                 self.log.push(format!("message {origin:?} {message:02x?}"));
                 self.messages.push(message);
             }
-            Output::Silent { origin, refusal } => self.log.push(format!("silent {origin:?} {refusal:?}")),
-            Output::Discovered(discovered) => {
+            Output::Event(event) => self.take_event(event),
+            Output::Reserve(_) | Output::Build(_) | Output::Timeout(_) => unreachable!("taken by the loop"),
+        }
+    }
+
+    fn take_event(&mut self, event: Event) {
+        match event {
+            // its message is in the log
+            Event::Announced(_) => {}
+            Event::Silent { origin, refusal } => self.log.push(format!("silent {origin:?} {refusal:?}")),
+            Event::Discovered(discovered) => {
                 self.log.push(format!("{discovered:?}"));
                 self.discovered.push(discovered);
             }
-            Output::Answered { discoverer, finding } => {
+            Event::Answered { discoverer, finding } => {
                 self.log.push(format!("answered {discoverer} {finding:?}"));
                 self.answers.push(finding);
             }
-            Output::Asked => {
+            Event::Asked => {
                 self.log.push("asked".into());
                 self.asked += 1;
             }
-            Output::Dropped(dropped) => {
+            Event::Dropped(dropped) => {
                 self.log.push(format!("{dropped:?}"));
                 self.drops.push(dropped.outcome());
             }
-            Output::Unfollowable(error) => self.log.push(error.to_string()),
-            Output::Reserve(_) | Output::Build(_) | Output::Timeout(_) => unreachable!("taken by the loop"),
+            Event::Unfollowable(error) => self.log.push(error.to_string()),
         }
     }
 }

@@ -12,9 +12,9 @@ struct Heard(Arc<Mutex<(usize, usize)>>);
 impl Application for Heard {
     fn work(&mut self, _now: Moment, _send: &mut Send<'_>) {}
 
-    fn happened(&mut self, _now: Moment, happening: &Happening<'_>) {
+    fn event(&mut self, _now: Moment, event: &Event<'_>) {
         let mut heard = self.0.lock().unwrap();
-        heard.1 += usize::from(matches!(happening, Happening::Silent { .. }));
+        heard.1 += usize::from(matches!(event, Event::Discovery { event: agent::Event::Silent { .. }, .. }));
     }
 }
 

@@ -1,0 +1,318 @@
+//! The events of a UE, as lines for people or for programs. Written by a thread of its own; a reader that is too slow
+//! loses lines, which are counted, and never holds up the air.
+
+use super::address_book::AddressBook;
+use crate::readable::{date, payload};
+use crate::terminal::{Ink, paint};
+use crossbeam::channel::{Sender, bounded};
+use serde_json::{Value, json};
+use sidelink_mac::engine;
+use sidelink_mac::mux::Address;
+use sidelink_prose::direct_link::{self, Received};
+use sidelink_prose::discovery::Discovered;
+use sidelink_prose::discovery::agent;
+use sidelink_ue::{Application, Event, Moment, Send, Warning};
+use sidelink_wire::hex;
+use sidelink_wire::ids::Layer2Id;
+use std::io::Write;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread::JoinHandle;
+
+/// Lines that may wait.
+const LINES: usize = 4096;
+
+/// Octets of a payload that is no text that are shown.
+const SHOWN: usize = 24;
+
+/// How lines look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// For people.
+    Text {
+        /// With colours.
+        colours: bool,
+        /// Own announcements and what was dropped too.
+        all: bool,
+    },
+    /// One JSON object a line.
+    Json,
+}
+
+/// Writes down the events of a UE.
+pub struct Reporter {
+    name: String,
+    form: Form,
+    names: AddressBook,
+    /// Date of the last line, for people.
+    day: String,
+    lines: Sender<String>,
+    lost: Arc<AtomicU64>,
+}
+
+/// The writing thread.
+pub struct Writer {
+    thread: JoinHandle<std::io::Result<()>>,
+    lost: Arc<AtomicU64>,
+}
+
+impl Writer {
+    /// Wait until every line is written, once no reporter is left. Returns how many were lost.
+    ///
+    /// # Errors
+    /// The first line that could not be written.
+    pub fn finish(self) -> std::io::Result<u64> {
+        let result =
+            self.thread.join().unwrap_or_else(|_| Err(std::io::Error::other("the writing thread failed")));
+        result.map(|()| self.lost.load(Ordering::Relaxed))
+    }
+}
+
+impl Reporter {
+    /// A reporter for the UE `name`, and the thread that writes to `out`.
+    pub fn new(name: &str, form: Form, mut out: Box<dyn Write + core::marker::Send>) -> (Self, Writer) {
+        let (lines, waiting) = bounded::<String>(LINES);
+        let lost = Arc::new(AtomicU64::new(0));
+        let thread = std::thread::spawn(move || {
+            for line in waiting {
+                writeln!(out, "{line}")?;
+                out.flush()?;
+            }
+            out.flush()
+        });
+        let writer = Writer { thread, lost: Arc::clone(&lost) };
+        (
+            Self {
+                name: name.to_owned(),
+                form,
+                names: AddressBook::default(),
+                day: String::new(),
+                lines,
+                lost,
+            },
+            writer,
+        )
+    }
+
+    /// Shows these names beside layer-2 IDs.
+    #[must_use]
+    pub fn with_names(self, names: AddressBook) -> Self {
+        Self { names, ..self }
+    }
+
+    /// A reporter for another UE that writes through the same thread.
+    pub fn another(&self, name: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            form: self.form,
+            names: self.names.clone(),
+            day: self.day.clone(),
+            lines: self.lines.clone(),
+            lost: Arc::clone(&self.lost),
+        }
+    }
+}
+
+impl Application for Reporter {
+    fn work(&mut self, _now: Moment, _send: &mut Send<'_>) {}
+
+    fn event(&mut self, now: Moment, event: &Event<'_>) {
+        let line = match self.form {
+            Form::Json => json_line(&self.name, &self.names, now, event).map(|line| line.to_string()),
+            Form::Text { colours, all } => text(&self.names, event, all)
+                .map(|(ink, what)| self.text_line(now, &paint(colours, ink, &what))),
+        };
+        if let Some(line) = line
+            && self.lines.try_send(line).is_err()
+        {
+            self.lost.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}
+
+impl Reporter {
+    /// Time of day, UE and `what`; the date on a line of its own, once a day.
+    fn text_line(&mut self, now: Moment, what: &str) -> String {
+        let millis = now.utc.millis();
+        let now = date(millis / 1000);
+        let (day, time) = now.split_once(' ').unwrap_or(("", &now));
+        let line = format!("{time}.{:03} {:<8} {what}", millis % 1000, self.name);
+        if day == self.day {
+            return line;
+        }
+        day.clone_into(&mut self.day);
+        format!("{day} (UTC)\n{line}")
+    }
+}
+
+/// The text of a line and its colour.
+fn text(names: &AddressBook, event: &Event<'_>, all: bool) -> Option<(Ink, String)> {
+    Some(match event {
+        Event::Mac(engine::Event::Received(sdu)) => {
+            let what = format!(
+                "from {} to {}: {} ({} octets, {})",
+                named(sdu.source, names.ue(sdu.source)),
+                destination(names, sdu.address),
+                payload(sdu.data, SHOWN),
+                sdu.data.len(),
+                format!("{:?}", sdu.assurance).to_lowercase(),
+            );
+            (Ink::Green, what)
+        }
+        Event::Mac(engine::Event::Dropped(drop)) if all => {
+            let ue = |source| named(source, names.ue(source));
+            let from = drop.from.map_or(String::new(), |(source, _)| format!(" from {}", ue(source)));
+            (Ink::Yellow, format!("dropped{from}: {}", drop.cause.outcome().as_str()))
+        }
+        Event::Mac(engine::Event::Dropped(_)) => return None,
+        Event::Discovery { name, event } => return discovery_text(name, event, all),
+        Event::Link(event) => return link_text(names, event, all),
+        Event::Warning(warning) => (ink(warning), warning.to_string()),
+        Event::SendsAgain(subframes) => (Ink::Yellow, sends_again(*subframes)),
+        Event::LinkPdu(_) | Event::LinkStep { .. } => return None,
+    })
+}
+
+fn discovery_text(name: &str, event: &agent::Event, all: bool) -> Option<(Ink, String)> {
+    Some(match event {
+        agent::Event::Discovered(discovered) if discovered.report || all => {
+            (Ink::Green, format!("discovered {name:?} ({})", discovered.finding.outcome().as_str()))
+        }
+        agent::Event::Answered { finding, .. } => {
+            (Ink::Green, format!("answered: {name:?} ({})", finding.outcome().as_str()))
+        }
+        agent::Event::Announced(_) if all => (Ink::Bold, format!("announced {name:?}")),
+        agent::Event::Dropped(dropped) if all => {
+            (Ink::Yellow, format!("dropped: {}", dropped.outcome().as_str()))
+        }
+        agent::Event::Silent { refusal, .. } => {
+            (Ink::Yellow, format!("{name:?} is not announced: {refusal}"))
+        }
+        agent::Event::Unfollowable(error) => (Ink::Red, error.to_string()),
+        _ => return None,
+    })
+}
+
+fn link_text(names: &AddressBook, event: &direct_link::Event, all: bool) -> Option<(Ink, String)> {
+    let ue = |id: Layer2Id| named(id, names.ue(id));
+    Some(match event {
+        direct_link::Event::Received(Received { peer, data, .. }) => {
+            let what =
+                format!("from {} by link: {} ({} octets)", ue(*peer), payload(data, SHOWN), data.len());
+            (Ink::Green, what)
+        }
+        direct_link::Event::State { peer, state, .. } => (Ink::Bold, format!("link {}: {state}", ue(*peer))),
+        direct_link::Event::Note(note) => (Ink::Yellow, note.to_string()),
+        direct_link::Event::Message(metered) if all => {
+            let way = if metered.sent { "sent" } else { "believed" };
+            let (message, octets) = (metered.message.lte(), metered.l3_octets);
+            (Ink::Bold, format!("PC5-S message {message} {way} ({octets} octets)"))
+        }
+        direct_link::Event::Message(_) => return None,
+    })
+}
+
+/// An input that the links refuse is a mistake of the operator, or a question of time.
+fn ink(warning: &Warning) -> Ink {
+    if matches!(warning, Warning::Link(_)) { Ink::Yellow } else { Ink::Red }
+}
+
+fn sends_again(subframes: u64) -> String {
+    format!("this UE sends again, after {subframes} ms of silence")
+}
+
+/// `0000a1 (alice)`.
+fn named(id: Layer2Id, name: Option<&str>) -> String {
+    name.map_or_else(|| id.to_string(), |name| format!("{id} ({name})"))
+}
+
+fn destination(names: &AddressBook, address: Address) -> String {
+    let id = address.layer2_id();
+    match address {
+        Address::Ue(_) => named(id, names.ue(id)),
+        Address::Group(_) | Address::V2x(_) => named(id, names.group(id)),
+    }
+}
+
+fn json_line(name: &str, names: &AddressBook, now: Moment, event: &Event<'_>) -> Option<Value> {
+    let mut line = match event {
+        Event::Mac(engine::Event::Received(sdu)) => json!({
+            "type": "pdcp",
+            "source": sdu.source.to_string(),
+            "destination": sdu.address.layer2_id().to_string(),
+            "sender": names.ue(sdu.source),
+            "group": names.group(sdu.address.layer2_id()),
+            "count": sdu.header.count().value(),
+            "sn": sdu.header.count().sn(),
+            "sdu_type": sdu.header.sdu_type() as u8,
+            "result": format!("{:?}", sdu.assurance).to_lowercase(),
+            "payload": hex::of_bytes(sdu.data),
+        }),
+        Event::Mac(engine::Event::Dropped(drop)) => json!({
+            "type": "dropped",
+            "source": drop.from.map(|(source, _)| source.to_string()),
+            "result": drop.cause.outcome().as_str(),
+        }),
+        Event::Discovery { name, event } => discovery_json(name, event)?,
+        Event::Link(event) => link_json(event),
+        Event::Warning(Warning::Link(error)) => json!({"type": "note", "what": error.to_string()}),
+        Event::Warning(warning) => json!({"type": "trouble", "what": warning.to_string()}),
+        Event::SendsAgain(subframes) => json!({"type": "note", "what": sends_again(*subframes)}),
+        Event::LinkPdu(_) | Event::LinkStep { .. } => return None,
+    };
+    if let Value::Object(map) = &mut line {
+        map.insert("ue".to_owned(), json!(name));
+        map.insert("subframe".to_owned(), json!(now.t));
+        map.insert("utc_ms".to_owned(), json!(now.utc.millis()));
+    }
+    Some(line)
+}
+
+fn discovery_json(name: &str, event: &agent::Event) -> Option<Value> {
+    Some(match event {
+        agent::Event::Discovered(Discovered { finding, report, .. }) => json!({
+            "type": "discovery",
+            "name": name,
+            "result": finding.outcome().as_str(),
+            "news": report,
+        }),
+        agent::Event::Answered { finding, .. } => json!({
+            "type": "discovery",
+            "answer": true,
+            "name": name,
+            "result": finding.outcome().as_str(),
+        }),
+        agent::Event::Announced(_) => json!({"type": "announced", "name": name}),
+        agent::Event::Silent { refusal, .. } => {
+            json!({"type": "silent", "name": name, "why": refusal.to_string()})
+        }
+        agent::Event::Dropped(dropped) => {
+            json!({"type": "dropped", "source": null, "result": dropped.outcome().as_str()})
+        }
+        agent::Event::Unfollowable(error) => json!({"type": "trouble", "what": error.to_string()}),
+        agent::Event::Asked => return None,
+    })
+}
+
+fn link_json(event: &direct_link::Event) -> Value {
+    match event {
+        direct_link::Event::Received(Received { peer, sdu_type, data, .. }) => json!({
+            "type": "link-data",
+            "peer": peer.to_string(),
+            "sdu_type": *sdu_type as u8,
+            "payload": hex::of_bytes(data),
+        }),
+        direct_link::Event::State { peer, state, .. } => {
+            json!({"type": "link", "peer": peer.to_string(), "state": state.to_string()})
+        }
+        direct_link::Event::Note(note) => json!({"type": "note", "what": note.to_string()}),
+        direct_link::Event::Message(metered) => json!({
+            "type": "pc5-s",
+            "peer": metered.peer.to_string(),
+            "sent": metered.sent,
+            "message": metered.message.lte(),
+            "l3_octets": metered.l3_octets,
+            "pdu_octets": metered.pdu_octets,
+        }),
+    }
+}

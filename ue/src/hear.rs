@@ -1,0 +1,111 @@
+//! One subframe through the receiver, and what it hears handed to those whom it concerns: synchronisation, the planner's
+//! sensing, the stack.
+
+use super::application::{Applications, Moment};
+use super::clock::Clock;
+use super::latency_stats::Stage;
+use super::planner::Planner;
+use super::stack::Stack;
+use super::sync::{Candidate, Sync};
+use super::{Totals, Ue, mapping};
+use sidelink_phy::receive::estimate::Measurement;
+use sidelink_phy::receive::receiver::{ControlInformation, Event, Part};
+use std::cell::Cell;
+use std::time::{Duration, Instant};
+
+/// Who is handed what is heard in one subframe.
+struct Hearing<'a> {
+    now: Moment,
+    totals: &'a mut Totals,
+    sync: &'a mut Sync,
+    planner: &'a mut Planner,
+    stack: &'a mut Stack,
+    applications: &'a mut Applications,
+    /// Measured on the signal whose time is followed.
+    reference: Option<Measurement>,
+}
+
+impl Hearing<'_> {
+    fn hear(&mut self, heard: &Event<'_>) {
+        let now = self.now;
+        let Self { totals, stack, applications, .. } = self;
+        match heard {
+            Event::Mib { id, bits, measurement, time, .. } => {
+                totals.heard[0] += 1;
+                if let Some(mib) = mapping::parse_mib_sl(bits)
+                    && *time == Some(Clock::dfn(now.t))
+                {
+                    let offset = (now.t % u64::from(self.sync.config().period)) as u32;
+                    let power_db = sidelink_phy::units::decibel(measurement.signal.max(1e-20));
+                    let candidate = Candidate { id: *id, mib, offset, power_db, heard: now.t };
+                    totals.reference_changes += u64::from(self.sync.heard(candidate));
+                    if self.sync.is_followed(*id, offset) {
+                        self.reference = Some(*measurement);
+                    }
+                }
+            }
+            Event::Sci { prb, information, measurement, .. } => {
+                totals.heard[1] += 1;
+                self.planner.heard(now.t, *prb, information, measurement.signal);
+            }
+            Event::SlSch(block) if !block.repeat => {
+                totals.heard[2] += 1;
+                let group = match block.information {
+                    ControlInformation::Format0(sci) => Some(sci.group_destination),
+                    ControlInformation::Format1(_) => None,
+                };
+                stack.receive_sl_sch(group, block.block, &mut |event| applications.tell(now, event));
+            }
+            Event::SlDch { message, repeat: false, since_first, .. } => {
+                totals.heard[3] += 1;
+                let since_first = u64::from(*since_first);
+                stack.receive_sl_dch(message, since_first, &mut |event| applications.tell(now, event));
+            }
+            _ => {}
+        }
+    }
+}
+
+impl Ue {
+    /// Receives the subframe whose first sample is `start`; `whole`: none of its samples was lost.
+    pub(super) fn hear(&mut self, now: Moment, start: i64, whole: bool) {
+        let t = now.t;
+        let Self { framer, receiver, latency_stats, listener, .. } = self;
+        let Some(samples) = framer.cut(start, self.numerology.subframe_samples()) else { return };
+        receiver.set_time(t, Clock::dfn(t));
+        receiver.set_common_cfo(self.cfo_hz);
+        let mut hearing = Hearing {
+            now,
+            totals: &mut self.totals,
+            sync: &mut self.sync,
+            planner: &mut self.planner,
+            stack: &mut self.stack,
+            applications: &mut self.applications,
+            reference: None,
+        };
+        // what of the time since the last mark was layer 2's
+        let layer2_time = Cell::new(Duration::ZERO);
+        let (mut inside, mut last) = (Duration::ZERO, Instant::now());
+        let mut mark = |part: Part| {
+            let (now, within) = (Instant::now(), layer2_time.take());
+            latency_stats.record(Stage::of(part), (now - last).saturating_sub(within));
+            (last, inside) = (now, inside + within);
+        };
+        let mut hear = |heard: Event<'_>| {
+            if let Some(listener) = listener {
+                listener(&heard, start, now.utc);
+            }
+            let began = Instant::now();
+            hearing.hear(&heard);
+            layer2_time.set(layer2_time.get() + began.elapsed());
+        };
+        receiver.process_marked(t, samples, &mut hear, &mut mark);
+        let reference = hearing.reference;
+        self.planner.sensed(t, whole.then_some(receiver));
+        latency_stats.within(Stage::Layer2, inside);
+        if let (Some(measurement), Some(clock)) = (reference, &mut self.clock) {
+            clock.steer(t, f64::from(measurement.delay));
+            self.cfo_hz += 0.5 * (f64::from(measurement.cfo_hz) - self.cfo_hz);
+        }
+    }
+}

@@ -1,0 +1,439 @@
+//! Layer 2, discovery and links of one UE, with their jobs: the one place that acts on what the engines put out.
+//!
+//! Every input of an engine is followed by [`Stack::drain`], which empties all three: a PDU for a link goes to the links at
+//! once, a PDU of a link to layer 2 at once. Nothing waits between the engines.
+
+use super::BuildError;
+use super::event::{Event, Tell, Warning};
+use super::jobs::{Job, JobResult, Jobs, Owner, Threaded};
+use super::link_bearers::LinkBearers;
+use super::links::Links;
+use super::refused::Refused;
+use sidelink_mac::engine::{self, Engine};
+use sidelink_mac::mux::Address;
+use sidelink_prose::direct_link::{self, Pdu};
+use sidelink_prose::discovery::agent::{self, Agent, Origin};
+use sidelink_prose::discovery::{AirTime, Subject};
+use sidelink_security::counter::{UtcCounter, UtcTime};
+use sidelink_security::discovery::Message;
+use sidelink_security::outcome::Counters;
+use sidelink_wire::ids::{GroupDestinationId, Lcid};
+use sidelink_wire::pdcp::SduType;
+use std::collections::HashMap;
+
+/// Names for the reports.
+#[derive(Debug, Default)]
+pub struct Names {
+    /// Followed identities.
+    pub who: HashMap<Subject, String>,
+    /// Announcers, discoverers and the discoveree, by their places.
+    pub origin: HashMap<Origin, String>,
+    /// Groups that it can send to.
+    pub groups: HashMap<String, Address>,
+    /// Groups to which it cannot send, and why.
+    pub receive_only: HashMap<String, BuildError>,
+}
+
+/// Layer 2, discovery and links of one UE.
+pub struct Stack<J = Threaded> {
+    engine: Engine,
+    agent: Agent,
+    links: Option<Links>,
+    link_bearers: LinkBearers,
+    jobs: J,
+    names: Names,
+    /// The subframe that began last.
+    t: u64,
+    now: AirTime,
+    /// Announcers and discoverers: each sends a message in every discovery period.
+    messages: usize,
+    /// Durable writes of the links since their last step.
+    writes: u64,
+}
+
+/// Where outputs go while the engines are drained.
+struct Sink<'s, 't> {
+    /// Room for a transport block, if one is wanted.
+    block: Option<&'s mut [u8]>,
+    filled: bool,
+    message: Option<Message>,
+    tell: &'s mut Tell<'t>,
+}
+
+impl<'s, 't> Sink<'s, 't> {
+    fn events(tell: &'s mut Tell<'t>) -> Self {
+        Self { block: None, filled: false, message: None, tell }
+    }
+}
+
+impl<J: Jobs> Stack<J> {
+    /// With an engine and an agent that know their keys.
+    pub fn new((engine, agent): (Engine, Agent), names: Names, jobs: J) -> Self {
+        let sends = |origin: &&Origin| !matches!(origin, Origin::Discoveree | Origin::Clock);
+        Self {
+            messages: names.origin.keys().filter(sends).count(),
+            engine,
+            agent,
+            links: None,
+            link_bearers: LinkBearers::default(),
+            jobs,
+            names,
+            t: 0,
+            now: AirTime::at(UtcTime::from_millis(0)),
+            writes: 0,
+        }
+    }
+
+    /// Has links too. The engine must hand over PDUs for this UE alone ([`engine::Config::one_to_one`]).
+    #[must_use]
+    pub fn with_links(mut self, links: Links) -> Self {
+        for (name, peer) in links.peers() {
+            self.names.groups.insert(format!("link:{name}"), Address::Ue(peer));
+        }
+        self.links = Some(links);
+        self
+    }
+
+    /// The links, if it has any: to give them credentials, and to act on them.
+    pub fn links(&mut self) -> Option<&mut Links> {
+        self.links.as_mut()
+    }
+
+    /// Discovery: to change what it follows and announces.
+    pub fn agent(&mut self) -> &mut Agent {
+        &mut self.agent
+    }
+
+    /// Layer 2: to change its destinations and bearers.
+    pub fn engine(&mut self) -> &mut Engine {
+        &mut self.engine
+    }
+
+    /// Outcomes of everything that was received.
+    pub fn counters(&self) -> Counters {
+        *self.engine.counters() + *self.agent.counters()
+    }
+
+    /// Subframes in which a job was late.
+    pub fn late_errands(&self) -> u64 {
+        self.jobs.late()
+    }
+
+    /// Subframe `t` begins at `utc`. The ProSe clock shows the same unless it is set apart.
+    pub fn begin(&mut self, t: u64, utc: UtcTime, tell: &mut Tell<'_>) {
+        self.t = t;
+        self.now = AirTime { slot: utc, prose_clock: UtcCounter::new(utc.counter().value()) };
+        let sink = &mut Sink::events(tell);
+        self.finish_jobs(sink);
+        if t.is_multiple_of(10) {
+            self.agent.handle_input(agent::Input::Tick { now: self.now });
+        }
+        if let Some(links) = &mut self.links {
+            links.begin(t, utc, &mut |error| (sink.tell)(Event::Warning(&Warning::Link(error))));
+            if t.is_multiple_of(100) {
+                self.link_bearers.close_unused(&mut self.engine, t, |id| links.is_up(id));
+            }
+        }
+        self.drain(sink);
+    }
+
+    /// Hands the results of jobs to whoever asked for them.
+    fn finish_jobs(&mut self, sink: &mut Sink<'_, '_>) {
+        while let Some((owner, result)) = self.jobs.take(self.t) {
+            let now = self.now;
+            let warning = match &result {
+                JobResult::Failed(stream, why) => Some(Warning::Counters(*stream, why.clone())),
+                JobResult::KeysFailed(_, why) => Some(Warning::Keys(why.clone())),
+                _ => None,
+            };
+            if let Some(warning) = warning {
+                (sink.tell)(Event::Warning(&warning));
+            }
+            match (owner, result) {
+                (_, JobResult::Table(job)) => self.agent.handle_input(agent::Input::Table { now, job }),
+                (Owner::Engine, JobResult::Granted(granted)) => {
+                    self.layer2(engine::Input::Granted(granted), sink);
+                }
+                (Owner::Engine, JobResult::Failed(stream, _)) => {
+                    self.layer2(engine::Input::ReservationFailed(stream), sink);
+                }
+                (Owner::Agent, JobResult::Granted(granted)) => {
+                    self.agent.handle_input(agent::Input::Granted { now, granted });
+                }
+                (Owner::Agent, JobResult::Failed(stream, _)) => {
+                    self.agent.handle_input(agent::Input::ReservationFailed { now, stream });
+                }
+                (Owner::Links, result) => self.link(link_input(now.slot, result), sink),
+                (Owner::Engine | Owner::Agent, JobResult::KeysStored(_) | JobResult::KeysFailed(..)) => {}
+            }
+            self.drain(sink);
+        }
+    }
+
+    /// A transport block was received in the subframe that began last.
+    pub fn receive_sl_sch(&mut self, group: Option<u8>, block: &[u8], tell: &mut Tell<'_>) {
+        let (now, group) = (self.now.slot, group.map(GroupDestinationId));
+        let sink = &mut Sink::events(tell);
+        self.layer2(engine::Input::SlSch { now, group, block }, sink);
+        self.drain(sink);
+    }
+
+    /// A discovery message was received whose first transmission was `since_first` subframes ago.
+    pub fn receive_sl_dch(&mut self, block: &[u8], since_first: u64, tell: &mut Tell<'_>) {
+        let slot = self.now.slot.minus_millis(since_first);
+        self.agent.handle_input(agent::Input::Message { now: AirTime { slot, ..self.now }, block });
+        self.drain(&mut Sink::events(tell));
+    }
+
+    /// An application sends.
+    ///
+    /// # Errors
+    /// A full queue, no destination, or no counter to send under.
+    pub fn send(
+        &mut self,
+        address: Address,
+        lcid: Lcid,
+        sdu_type: SduType,
+        data: &[u8],
+        tell: &mut Tell<'_>,
+    ) -> Result<(), Refused> {
+        let result = match (address, &mut self.links) {
+            (Address::Ue(peer), Some(links)) => links.send(peer, sdu_type, data),
+            _ => {
+                let now = self.now.slot;
+                let input = engine::Input::Send { now, address, lcid, sdu_type, data };
+                self.engine.handle_input(input).map_err(Refused::from)
+            }
+        };
+        self.drain(&mut Sink::events(tell));
+        result
+    }
+
+    /// Sends `data` to a group by its name.
+    ///
+    /// # Errors
+    /// Why nothing was sent.
+    pub fn say(&mut self, group: &str, data: &[u8], tell: &mut Tell<'_>) -> Result<(), Refused> {
+        let Some(&address) = self.names.groups.get(group) else {
+            return Err(Refused::NoGroup(group.to_owned()));
+        };
+        if let Some(why) = self.names.receive_only.get(group) {
+            return Err(Refused::ReceiveOnly(why.clone()));
+        }
+        self.send(address, Lcid::GROUP_DATA, SduType::NonIp, data, tell)
+    }
+
+    /// The most urgent data: their address, octets and priority.
+    pub fn waiting(&self) -> Option<Waiting> {
+        let (address, priority) = self.engine.next_address()?;
+        let octets = self.engine.queued(address);
+        (octets > 0).then_some(Waiting { address, octets, priority })
+    }
+
+    /// Octets that are queued for an address.
+    pub fn queued(&self, address: Address) -> usize {
+        self.engine.queued(address)
+    }
+
+    /// Fills a transport block of `block.len()` octets for `address`; `false` when nothing is queued.
+    pub fn fill(&mut self, address: Address, block: &mut [u8], tell: &mut Tell<'_>) -> bool {
+        let len = block.len();
+        let mut sink = Sink { block: Some(block), ..Sink::events(tell) };
+        self.layer2(engine::Input::Opportunity { address: Some(address), len }, &mut sink);
+        self.drain(&mut sink);
+        sink.filled
+    }
+
+    /// Messages that want a resource in a discovery period.
+    pub fn messages_wanted(&mut self) -> usize {
+        self.messages + self.agent.discoveree().waiting()
+    }
+
+    /// The message for a discovery resource; `None` when none is due in `period`.
+    pub fn announce(&mut self, period: u64, nonce: [u64; 2], tell: &mut Tell<'_>) -> Option<Message> {
+        let mut sink = Sink::events(tell);
+        self.agent.handle_input(agent::Input::Opportunity { now: self.now, period, nonce });
+        self.drain(&mut sink);
+        sink.message
+    }
+
+    /// One input of layer 2.
+    fn layer2(&mut self, input: engine::Input<'_>, sink: &mut Sink<'_, '_>) {
+        if let Err(error) = self.engine.handle_input(input) {
+            (sink.tell)(Event::Warning(&Warning::Engine(error)));
+        }
+    }
+
+    /// One input of the links.
+    fn link(&mut self, input: Option<direct_link::Input<'_>>, sink: &mut Sink<'_, '_>) {
+        if let (Some(links), Some(input)) = (&mut self.links, input)
+            && let Err(error) = links.handle_input(input)
+        {
+            (sink.tell)(Event::Warning(&Warning::Link(error)));
+        }
+    }
+
+    /// Acts on all outputs of the engines.
+    fn drain(&mut self, sink: &mut Sink<'_, '_>) {
+        self.drain_engine(sink);
+        self.drain_agent(sink);
+        self.drain_links(sink);
+    }
+
+    fn drain_engine(&mut self, sink: &mut Sink<'_, '_>) {
+        loop {
+            match self.engine.poll_output() {
+                engine::Output::SlSch { block: built, .. } => {
+                    if let Some(block) = sink.block.as_deref_mut().filter(|b| b.len() == built.len()) {
+                        block.copy_from_slice(built);
+                        sink.filled = true;
+                    }
+                    continue;
+                }
+                engine::Output::OneToOne { source, lcid, pdu, .. } => {
+                    let now = self.now.slot;
+                    if let Some(links) = &mut self.links
+                        && let Err(error) =
+                            links.handle_input(direct_link::Input::Pdu { now, source, lcid, pdu })
+                    {
+                        (sink.tell)(Event::Warning(&Warning::Link(error)));
+                    }
+                }
+                engine::Output::Event(event) => {
+                    (sink.tell)(Event::Mac(event));
+                    continue;
+                }
+                engine::Output::Reserve(reservation) => {
+                    let stream = reservation.stream();
+                    if self.jobs.begin(self.t, Owner::Engine, Job::Reserve(reservation)).is_some() {
+                        // asked for again when there is room
+                        let _ = self.engine.handle_input(engine::Input::ReservationFailed(stream));
+                    }
+                    continue;
+                }
+                engine::Output::Timeout(_) => return,
+            }
+            // what the links answer to one PDU is not mixed with what they answer to the next
+            self.drain_links(sink);
+        }
+    }
+
+    fn drain_agent(&mut self, sink: &mut Sink<'_, '_>) {
+        let now = self.now;
+        loop {
+            match self.agent.poll_output() {
+                agent::Output::Message { message, .. } => sink.message = Some(message),
+                agent::Output::Event(event) => {
+                    let name = self.names.of(&event);
+                    (sink.tell)(Event::Discovery { name, event: &event });
+                }
+                agent::Output::Reserve(reservation) => {
+                    let stream = reservation.stream();
+                    if self.jobs.begin(self.t, Owner::Agent, Job::Reserve(reservation)).is_some() {
+                        // asked for again when there is room
+                        self.agent.handle_input(agent::Input::ReservationFailed { now, stream });
+                    }
+                }
+                agent::Output::Build(job) => {
+                    if let Some(Job::Build(job)) = self.jobs.begin(self.t, Owner::Agent, Job::Build(job)) {
+                        (sink.tell)(Event::Warning(&Warning::LateTable));
+                        self.agent.handle_input(agent::Input::Table { now, job });
+                    }
+                }
+                agent::Output::Timeout(_) => return,
+            }
+        }
+    }
+
+    fn drain_links(&mut self, sink: &mut Sink<'_, '_>) {
+        let mut quiet = true;
+        loop {
+            let Some(links) = &mut self.links else { return };
+            let input = match links.poll_output() {
+                direct_link::Output::Timeout(_) => break,
+                direct_link::Output::Pdu(pdu) => {
+                    self.hand_to_rlc(&pdu, sink);
+                    None
+                }
+                direct_link::Output::Event(event) => {
+                    (sink.tell)(Event::Link(&event));
+                    None
+                }
+                direct_link::Output::Store { ticket, changes } => {
+                    self.writes += 1;
+                    let refused = self.jobs.begin(self.t, Owner::Links, Job::Keys(ticket, changes));
+                    let now = self.now.slot;
+                    refused.map(|_| direct_link::Input::StoreFailed { now, ticket })
+                }
+                direct_link::Output::Reserve(reservation) => {
+                    self.writes += 1;
+                    let (now, stream) = (self.now.slot, reservation.stream());
+                    let refused = self.jobs.begin(self.t, Owner::Links, Job::Reserve(reservation));
+                    refused.map(|_| direct_link::Input::ReservationFailed { now, stream })
+                }
+                // no method of this UE asks a network
+                direct_link::Output::Ask { ticket, .. } => {
+                    Some(direct_link::Input::Answered { now: self.now.slot, ticket, answer: None })
+                }
+            };
+            quiet = false;
+            self.link(input, sink);
+        }
+        if let Some(links) = self.links.as_mut().filter(|_| !quiet) {
+            let (took, writes) = (links.take_spent(), std::mem::take(&mut self.writes));
+            (sink.tell)(Event::LinkStep { took, writes });
+        }
+    }
+
+    /// A PDU of a link goes to RLC.
+    fn hand_to_rlc(&mut self, pdu: &Pdu, sink: &mut Sink<'_, '_>) {
+        let Some(links) = &self.links else { return };
+        let (address, lcid) = (Address::Ue(pdu.peer), pdu.lcid);
+        (sink.tell)(Event::LinkPdu(pdu));
+        self.link_bearers.open(&mut self.engine, (pdu.peer, lcid), self.t, |id| links.is_up(id));
+        self.layer2(engine::Input::SendPdu { address, lcid, pdu: &pdu.octets }, sink);
+    }
+}
+
+/// What the links make of the result of their job.
+fn link_input(now: UtcTime, result: JobResult) -> Option<direct_link::Input<'static>> {
+    Some(match result {
+        JobResult::Granted(granted) => direct_link::Input::Granted { now, granted },
+        JobResult::Failed(stream, _) => direct_link::Input::ReservationFailed { now, stream },
+        JobResult::KeysStored(ticket) => direct_link::Input::Stored { now, ticket },
+        JobResult::KeysFailed(ticket, _) => direct_link::Input::StoreFailed { now, ticket },
+        JobResult::Table(_) => return None,
+    })
+}
+
+impl Names {
+    /// The name of an event's announcer, question or followed identity.
+    fn of(&self, event: &agent::Event) -> &str {
+        let origin = |origin: &Origin| self.origin.get(origin);
+        let name = match event {
+            agent::Event::Announced(from) | agent::Event::Silent { origin: from, .. } => origin(from),
+            agent::Event::Discovered(discovered) => self.who.get(&discovered.who),
+            agent::Event::Answered { discoverer, .. } => origin(&Origin::Discoverer(*discoverer)),
+            agent::Event::Asked | agent::Event::Dropped(_) | agent::Event::Unfollowable(_) => None,
+        };
+        name.map_or("?", String::as_str)
+    }
+}
+
+/// Data that wait for a grant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Waiting {
+    /// Their destination.
+    pub address: Address,
+    /// Octets.
+    pub octets: usize,
+    /// ProSe per-packet priority, 1 the highest.
+    pub priority: u8,
+}
+
+impl Waiting {
+    /// The group destination identity for the SCI.
+    pub fn group_destination(&self) -> u8 {
+        self.address.group_destination().map_or(0, |g| g.0)
+    }
+}
