@@ -193,7 +193,7 @@ mod tests {
         let file: Vec<u8> = (0..5000u32).map(|i| (i * 7 % 251) as u8).collect();
         let (mut sender, sent) = FileSender::new(address, lcid, file.clone());
         let (mut receiver, got) = FileReceiver::new(address, lcid);
-        let header = Header::parse(address, &[0x60, 0, 0, 0, 0]).unwrap();
+        let header = Header::parse(address, &[0; 5]).unwrap();
         let mut number = 0u32;
         for t in 40..8000 {
             let now = Moment { t, utc: UtcTime::from_millis(t) };

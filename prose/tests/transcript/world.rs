@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 
 use sidelink_prose::direct_link::{
     Change, Config, Connection, Event, Identity, Input, KdRecord, LinkId, LinkManager, NewKd, Output, Pdu,
-    Role, State,
+    Received, Role, State,
 };
 use sidelink_security::counter::UtcTime;
 use sidelink_security::counter::reserve::{CounterStore, StreamId};
@@ -257,7 +257,13 @@ impl World {
                 Output::Event(Event::State { link, peer, state }) => {
                     writeln!(self.out, "{at} {ue} {link:?} {peer} {}", shown(&state)).unwrap();
                 }
-                Output::Event(Event::Received(r)) => writeln!(self.out, "{at} {ue} {r:?}").unwrap(),
+                Output::Event(Event::Received(Received {
+                    link, lcid, sdu_type, assurance, data, ..
+                })) => {
+                    let what = format!("link: {link:?}, lcid: {lcid:?}, sdu_type: {sdu_type:?}");
+                    let line = format!("{what}, assurance: {assurance:?}, data: {data:?}");
+                    writeln!(self.out, "{at} {ue} Received {{ {line} }}").unwrap();
+                }
                 Output::Event(Event::Message(m)) => {
                     let (peer, sent, message) = (m.peer, m.sent, m.message);
                     let (l3, octets) = (m.l3_octets, m.pdu_octets);
