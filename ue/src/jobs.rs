@@ -86,21 +86,12 @@ impl Threaded {
         std::thread::spawn(move || {
             for (owner, job) in jobs {
                 let result = match job {
-                    Job::Reserve(reservation) => {
-                        let stream = reservation.stream();
-                        match reservation.commit(&mut store) {
-                            Ok(granted) => JobResult::Granted(granted),
-                            Err(error) => JobResult::Failed(stream, error.to_string()),
-                        }
-                    }
+                    Job::Reserve(reservation) => commit(reservation, &mut store),
                     Job::Keys(ticket, changes) => match store.apply(&changes) {
                         Ok(()) => JobResult::KeysStored(ticket),
                         Err(error) => JobResult::KeysFailed(ticket, error.to_string()),
                     },
-                    Job::Build(mut job) => {
-                        while !job.run(4096) {}
-                        JobResult::Table(job)
-                    }
+                    Job::Build(job) => built(job),
                 };
                 if done.send((owner, result)).is_err() {
                     return;
@@ -142,6 +133,63 @@ impl Jobs for Threaded {
     fn late(&self) -> u64 {
         self.late
     }
+}
+
+/// Jobs that are done where they are asked for, with their results due in the next subframe: for recordings, which no clock
+/// drives and no link is in.
+pub struct Immediate<S> {
+    store: S,
+    results: VecDeque<(Owner, JobResult)>,
+}
+
+impl<S> Immediate<S> {
+    /// With this store of counters.
+    pub fn new(store: S) -> Self {
+        Self { store, results: VecDeque::new() }
+    }
+}
+
+impl<S> Jobs for Immediate<S>
+where
+    S: CounterStore,
+    S::Error: Display,
+{
+    fn begin(&mut self, _t: u64, owner: Owner, job: Job) -> Option<Job> {
+        let result = match job {
+            Job::Reserve(reservation) => commit(reservation, &mut self.store),
+            Job::Keys(ticket, _) => {
+                JobResult::KeysFailed(ticket, "no keys of links are kept here".to_owned())
+            }
+            Job::Build(job) => built(job),
+        };
+        self.results.push_back((owner, result));
+        None
+    }
+
+    fn take(&mut self, _t: u64) -> Option<(Owner, JobResult)> {
+        self.results.pop_front()
+    }
+
+    fn late(&self) -> u64 {
+        0
+    }
+}
+
+fn commit<S>(reservation: Reservation, store: &mut S) -> JobResult
+where
+    S: CounterStore,
+    S::Error: Display,
+{
+    let stream = reservation.stream();
+    match reservation.commit(store) {
+        Ok(granted) => JobResult::Granted(granted),
+        Err(error) => JobResult::Failed(stream, error.to_string()),
+    }
+}
+
+fn built(mut job: TableJob) -> JobResult {
+    while !job.run(4096) {}
+    JobResult::Table(job)
 }
 
 /// Counters of a UE that protects nothing: in memory.

@@ -75,7 +75,7 @@ pub use error::BuildError;
 pub use event::{Event, Tell, Warning};
 pub use framer::{Continuity, Framer};
 pub use ip::{Ip, IpConfig};
-pub use jobs::{Job, JobResult, Jobs, KdStore, NoStore, Owner, Threaded};
+pub use jobs::{Immediate, Job, JobResult, Jobs, KdStore, NoStore, Owner, Threaded};
 pub use latency_stats::{LatencyStats, Stage};
 pub use link_status::LinkStatus;
 pub use links::{LinkAction, Links, Peer};

@@ -1,16 +1,16 @@
 //! Messages and data that are protected by the keys of a store: the layer 2 of every UE of a scenario.
 //!
-//! One engine speaks for all groups of a UE, and one agent for its messages in each discovery pool. They hear each other's
+//! One stack speaks for all groups of a UE, and one for its messages in each discovery pool. They hear each other's
 //! questions of discovery without error and in the next period, so that whoever answers has something to answer; all else
 //! goes through the air only.
 
 use super::{ProtectedData, ProtectedMessage, SduKind};
 use crate::config::ConfigError;
-use sidelink_mac::engine::{Bearer, Config, Engine, Input, Output};
+use sidelink_mac::engine::{Bearer, Config, Engine};
 use sidelink_mac::mux::Address;
 use sidelink_mac::pdcp;
 use sidelink_prose::discovery::agent::{self, Agent};
-use sidelink_prose::discovery::{AirTime, Announcer, AnnouncerKey, Answering, Asking, Discoverer};
+use sidelink_prose::discovery::{Announcer, AnnouncerKey, Answering, Asking, Discoverer};
 use sidelink_security::counter::reserve::{CounterStore, ReserveConfig, StreamId};
 use sidelink_security::counter::{UtcCounter, UtcTime};
 use sidelink_security::discovery::restricted::{MicCheck, Receiver, Sender};
@@ -18,6 +18,7 @@ use sidelink_security::discovery::{Message, Profile};
 use sidelink_security::group;
 use sidelink_store::{Discovery, Followed, Group, KeyStore, Keys, Protection};
 use sidelink_ue::air_rng::AirRng;
+use sidelink_ue::{Event, Immediate, Names, Stack};
 use sidelink_wire::ids::{Layer2Id, Lcid};
 use sidelink_wire::pc5_discovery::MessageType;
 use sidelink_wire::pdcp::{MAX_SDU_LEN, SduType};
@@ -37,9 +38,10 @@ pub struct Secrets {
 }
 
 /// Counters of sending: in a store, or in memory where nothing of what is sent leaves this process.
+#[derive(Clone)]
 struct Counters {
     store: Option<Arc<Mutex<KeyStore>>>,
-    rehearsed: Option<BTreeMap<StreamId, u64>>,
+    rehearsed: Option<Arc<Mutex<BTreeMap<StreamId, u64>>>>,
 }
 
 impl Secrets {
@@ -66,7 +68,7 @@ impl Secrets {
     /// store learns of it.
     #[must_use]
     pub fn rehearsal(&self) -> Self {
-        let counters = Counters { store: self.counters.store.clone(), rehearsed: Some(BTreeMap::new()) };
+        let counters = Counters { store: self.counters.store.clone(), rehearsed: Some(Arc::default()) };
         Self { keys: self.keys.clone(), counters, air_rng: self.air_rng.clone(), start: self.start }
     }
 }
@@ -75,8 +77,10 @@ impl CounterStore for Counters {
     type Error = ConfigError;
 
     fn reserved(&self, stream: &StreamId) -> Result<u64, ConfigError> {
-        if let Some(number) = self.rehearsed.as_ref().and_then(|rehearsed| rehearsed.get(stream)) {
-            return Ok(*number);
+        if let Some(number) =
+            self.rehearsed.as_ref().and_then(|rehearsed| lock(rehearsed).get(stream).copied())
+        {
+            return Ok(number);
         }
         self.store.as_ref().map_or(Err(no_store()), |store| Ok(lock(store).reserved(stream)?))
     }
@@ -85,9 +89,9 @@ impl CounterStore for Counters {
         if self.rehearsed.is_some() && self.reserved(stream)? != from {
             return Ok(false);
         }
-        match (&mut self.rehearsed, &self.store) {
+        match (&self.rehearsed, &self.store) {
             (Some(rehearsed), _) => {
-                rehearsed.insert(*stream, to);
+                lock(rehearsed).insert(*stream, to);
                 Ok(true)
             }
             (None, Some(store)) => Ok(lock(store).raise(stream, from, to)?),
@@ -101,7 +105,7 @@ fn no_store() -> ConfigError {
     ConfigError::new("not a key store", "", remedy)
 }
 
-/// All engines of a scenario.
+/// The stacks of all UEs of a scenario.
 pub(super) struct ProtectedTraffic {
     secrets: Option<Secrets>,
     group_senders: Vec<GroupSender>,
@@ -118,7 +122,7 @@ struct GroupSender {
     ue: usize,
     name: String,
     source: Layer2Id,
-    engine: Engine,
+    stack: Stack<Immediate<Counters>>,
     addresses: Vec<(Address, Lcid)>,
 }
 
@@ -127,7 +131,7 @@ struct DiscoverySender {
     ue: usize,
     pool: usize,
     name: String,
-    agent: Agent,
+    stack: Stack<Immediate<Counters>>,
     answers: bool,
     /// Questions that others asked, and in which subframe.
     heard: Vec<(u64, Message)>,
@@ -194,31 +198,22 @@ impl ProtectedTraffic {
         let index = match known {
             Some(index) => index,
             None => {
-                // That cannot fail: nothing with a nonce is followed.
-                let agent = Agent::new(agent::Config::default())
-                    .map_err(|e| ConfigError::new(e.to_string(), "protected", ""))?;
-                let name = name.to_owned();
-                self.discovery_senders.push(DiscoverySender {
-                    ue,
-                    pool,
-                    name,
-                    agent,
-                    answers: false,
-                    heard: Vec::new(),
-                });
+                let stack = stack(Layer2Id::from_octets([0; 3]), &secrets.counters)?;
+                let (name, heard) = (name.to_owned(), Vec::new());
+                self.discovery_senders.push(DiscoverySender { ue, pool, name, stack, answers: false, heard });
                 self.discovery_senders.len() - 1
             }
         };
         let discovery_sender = &mut self.discovery_senders[index];
         match role {
             DiscoveryRole::Announce(announcer) => {
-                discovery_sender.agent.add_announcer(*announcer);
+                discovery_sender.stack.agent().add_announcer(*announcer);
             }
             DiscoveryRole::Ask(discoverer) => {
-                discovery_sender.agent.add_discoverer(*discoverer);
+                discovery_sender.stack.agent().add_discoverer(*discoverer);
             }
             DiscoveryRole::Answer(answering, until) => {
-                discovery_sender.agent.discoveree().answer(*answering, until);
+                discovery_sender.stack.agent().discoveree().answer(*answering, until);
                 discovery_sender.answers = true;
             }
         }
@@ -236,29 +231,20 @@ impl ProtectedTraffic {
         let now = self.now(subframe);
         let air_rng = &mut self.secrets.as_mut()?.air_rng;
         let nonce = [air_rng.next_u64(), air_rng.next_u64()];
-        let DiscoverySender { ue, agent, answers, heard, name, .. } =
+        let DiscoverySender { ue, stack, answers, heard, name, .. } =
             self.discovery_senders.get_mut(index)?;
+        stack.begin(subframe, now, &mut |_| {});
         if *answers {
             for (_, block) in heard.extract_if(.., |(asked, _)| *asked < period) {
-                // What is not believed is an output, which is of no interest here.
-                agent.handle_input(agent::Input::Message { now, block: &block });
-                while !matches!(agent.poll_output(), agent::Output::Timeout(_)) {}
+                // nobody is told of what is not believed
+                stack.receive_sl_dch(&block, 0, &mut |_| {});
             }
         }
-        let mut found = None;
-        let mut silent = None;
-        agent.handle_input(agent::Input::Opportunity { now, period, nonce });
-        loop {
-            match agent.poll_output() {
-                agent::Output::Message { message, .. } => found = Some(message),
-                agent::Output::Event(agent::Event::Silent { refusal, .. }) => silent = Some(refusal),
-                agent::Output::Timeout(_) => break,
-                _ => {}
-            }
-        }
+        let mut refused = None;
+        let found = stack.announce(period, nonce, &mut |event| refused = refusal(&event).or(refused.take()));
         let (ue, name) = (*ue, name.clone());
-        if let Some(refusal) = silent {
-            self.tell(format!("{name}: no discovery message from subframe {subframe} on: {refusal}"), &name);
+        if let Some(why) = refused {
+            self.tell(format!("{name}: no discovery message from subframe {subframe} on: {why}"), &name);
         }
         if let Some(message) = found {
             for other in self.discovery_senders.iter_mut().filter(|other| other.answers && other.ue != ue) {
@@ -296,25 +282,20 @@ impl ProtectedTraffic {
             }
             Some(known) => known,
             None => {
-                let (engine, addresses) = (Engine::new(Config::new(layer2)), Vec::new());
-                self.group_senders.push(GroupSender {
-                    ue,
-                    name: name.to_owned(),
-                    source: layer2,
-                    engine,
-                    addresses,
-                });
+                let stack = stack(layer2, &secrets.counters)?;
+                let (name, addresses) = (name.to_owned(), Vec::new());
+                self.group_senders.push(GroupSender { ue, name, source: layer2, stack, addresses });
                 self.group_senders.len() - 1
             }
         };
-        let GroupSender { engine, addresses, .. } = &mut self.group_senders[group_sender];
+        let GroupSender { stack, addresses, .. } = &mut self.group_senders[group_sender];
         if !addresses.iter().any(|(known, _)| *known == address) {
             let sender =
                 sender((&secrets.keys, group), member, secrets.start.counter(), &mut secrets.counters)?;
-            engine.add_destination(address, pdcp::Protection::Group(sender));
+            stack.engine().add_destination(address, pdcp::Protection::Group(sender));
         }
         if !addresses.contains(&(address, lcid)) {
-            let bearer = engine.add_bearer(Bearer::new(address, lcid));
+            let bearer = stack.engine().add_bearer(Bearer::new(address, lcid));
             bearer.map_err(|e| ConfigError::new(e.to_string(), "protected.lcid", ""))?;
             addresses.push((address, lcid));
         }
@@ -330,40 +311,19 @@ impl ProtectedTraffic {
         len: usize,
         next: impl FnOnce() -> Vec<u8>,
     ) -> Option<Vec<u8>> {
-        let now = self.now(subframe).slot;
-        let GroupSender { name, engine, .. } = self.group_senders.get_mut(id.group_sender)?;
-        let counters = &mut self.secrets.as_mut()?.counters;
+        let now = self.now(subframe);
+        let GroupSender { name, stack, .. } = self.group_senders.get_mut(id.group_sender)?;
         let GroupSenderId { address, lcid, sdu_type, .. } = id;
         let mut failure = None;
-        if engine.queued(address) == 0 {
-            let sent = engine.handle_input(Input::Send { now, address, lcid, sdu_type, data: &next() });
-            failure = sent.err().map(|e| e.to_string());
+        let mut tell = |event: Event<'_>| failure = failure.take().or(refusal(&event));
+        stack.begin(subframe, now, &mut tell);
+        let mut refused = None;
+        if stack.queued(address) == 0 {
+            refused = stack.send(address, lcid, sdu_type, &next(), &mut tell).err().map(|e| e.to_string());
         }
-        let built = engine.handle_input(Input::Opportunity { address: Some(address), len });
-        failure = failure.or(built.err().map(|e| e.to_string()));
-        let mut found = None;
-        loop {
-            let committed = match engine.poll_output() {
-                Output::SlSch { block, .. } => {
-                    found = Some(block.to_vec());
-                    continue;
-                }
-                Output::Reserve(reservation) => (reservation.stream(), reservation.commit(counters)),
-                Output::Timeout(_) => break,
-                _ => continue,
-            };
-            let input = match committed {
-                (_, Ok(granted)) => Input::Granted(granted),
-                (stream, Err(e)) => {
-                    // Asked for again with the next block; until then what is reserved is used.
-                    failure.get_or_insert(e.to_string());
-                    let _ = engine.handle_input(Input::ReservationFailed(stream));
-                    break;
-                }
-            };
-            // A grant cannot fail.
-            let _ = engine.handle_input(input);
-        }
+        let mut block = vec![0; len];
+        let found = stack.fill(address, &mut block, &mut tell).then_some(block);
+        failure = refused.or(failure);
         if let Some(failure) = failure {
             let name = name.clone();
             self.tell(format!("{name}: nothing is sent from subframe {subframe} on: {failure}"), &name);
@@ -371,9 +331,9 @@ impl ProtectedTraffic {
         found
     }
 
-    fn now(&self, subframe: u64) -> AirTime {
+    fn now(&self, subframe: u64) -> UtcTime {
         let start = self.secrets.as_ref().map_or(UtcTime::from_millis(0), |secrets| secrets.start);
-        AirTime::at(start.plus_millis(subframe))
+        start.plus_millis(subframe)
     }
 
     /// Warn once of each UE.
@@ -381,6 +341,25 @@ impl ProtectedTraffic {
         if self.told.insert(of.to_owned()) {
             tracing::warn!("{text}");
         }
+    }
+}
+
+/// A stack without keys, whose counters are made durable at once.
+fn stack(source: Layer2Id, counters: &Counters) -> Result<Stack<Immediate<Counters>>, ConfigError> {
+    // that cannot fail: no identity with a nonce is followed
+    let agent =
+        Agent::new(agent::Config::default()).map_err(|e| ConfigError::new(e.to_string(), "protected", ""))?;
+    let engines = (Engine::new(Config::new(source)), agent);
+    Ok(Stack::new(engines, Names::default(), Immediate::new(counters.clone())))
+}
+
+/// Why something is not sent, if this event says so. Counters that are not durable are asked for again with the next block;
+/// until then what is reserved is used.
+fn refusal(event: &Event<'_>) -> Option<String> {
+    match event {
+        Event::Discovery { event: agent::Event::Silent { refusal, .. }, .. } => Some(refusal.to_string()),
+        Event::Warning(warning) => Some(warning.to_string()),
+        _ => None,
     }
 }
 
