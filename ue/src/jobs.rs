@@ -135,11 +135,12 @@ impl Jobs for Threaded {
     }
 }
 
-/// Jobs that are done where they are asked for, with their results due in the next subframe: for recordings, which no clock
+/// Jobs that are done where they are asked for, with their results due in a later subframe: for recordings, which no clock
 /// drives and no link is in.
 pub struct Immediate<S> {
     store: S,
-    results: VecDeque<(Owner, JobResult)>,
+    /// With the subframes in which they were asked for.
+    results: VecDeque<(u64, Owner, JobResult)>,
 }
 
 impl<S> Immediate<S> {
@@ -154,7 +155,7 @@ where
     S: CounterStore,
     S::Error: Display,
 {
-    fn begin(&mut self, _t: u64, owner: Owner, job: Job) -> Option<Job> {
+    fn begin(&mut self, t: u64, owner: Owner, job: Job) -> Option<Job> {
         let result = match job {
             Job::Reserve(reservation) => commit(reservation, &mut self.store),
             Job::Keys(ticket, _) => {
@@ -162,12 +163,13 @@ where
             }
             Job::Build(job) => built(job),
         };
-        self.results.push_back((owner, result));
+        self.results.push_back((t, owner, result));
         None
     }
 
-    fn take(&mut self, _t: u64) -> Option<(Owner, JobResult)> {
-        self.results.pop_front()
+    fn take(&mut self, t: u64) -> Option<(Owner, JobResult)> {
+        self.results.front().filter(|(asked, ..)| *asked != t)?;
+        self.results.pop_front().map(|(_, owner, result)| (owner, result))
     }
 
     fn late(&self) -> u64 {

@@ -182,11 +182,6 @@ impl Links {
                 }
             }
         }
-        if age.is_multiple_of(5)
-            && let Err(error) = self.handle_input(Input::Tick { now })
-        {
-            refused(error);
-        }
     }
 
     /// Hands over data for the link with `peer`.

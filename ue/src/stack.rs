@@ -45,6 +45,8 @@ pub struct Stack<J = Threaded> {
     /// The subframe that began last.
     t: u64,
     now: AirTime,
+    /// The earliest time at which discovery or the links want to act.
+    due: Option<UtcTime>,
     /// Announcers and discoverers: each sends a message in every discovery period.
     messages: usize,
     /// Durable writes of the links since their last step.
@@ -80,6 +82,7 @@ impl<J: Jobs> Stack<J> {
             names,
             t: 0,
             now: AirTime::at(UtcTime::from_millis(0)),
+            due: Some(UtcTime::from_millis(0)),
             writes: 0,
         }
     }
@@ -125,8 +128,9 @@ impl<J: Jobs> Stack<J> {
         self.now = AirTime { slot: utc, prose_clock: UtcCounter::new(utc.counter().value()) };
         let sink = &mut Sink::events(tell);
         self.finish_jobs(sink);
-        if t.is_multiple_of(10) {
+        if self.due.is_some_and(|due| due <= utc) {
             self.agent.handle_input(agent::Input::Tick { now: self.now });
+            self.link(Some(direct_link::Input::Tick { now: utc }), sink);
         }
         if let Some(links) = &mut self.links {
             links.begin(t, utc, &mut |error| (sink.tell)(Event::Warning(&Warning::Link(error))));
@@ -276,8 +280,9 @@ impl<J: Jobs> Stack<J> {
     /// Acts on all outputs of the engines.
     fn drain(&mut self, sink: &mut Sink<'_, '_>) {
         self.drain_engine(sink);
-        self.drain_agent(sink);
-        self.drain_links(sink);
+        let agent = self.drain_agent(sink);
+        let links = self.drain_links(sink);
+        self.due = agent.into_iter().chain(links).min();
     }
 
     fn drain_engine(&mut self, sink: &mut Sink<'_, '_>) {
@@ -318,7 +323,8 @@ impl<J: Jobs> Stack<J> {
         }
     }
 
-    fn drain_agent(&mut self, sink: &mut Sink<'_, '_>) {
+    /// Returns when discovery wants to act.
+    fn drain_agent(&mut self, sink: &mut Sink<'_, '_>) -> Option<UtcTime> {
         let now = self.now;
         loop {
             match self.agent.poll_output() {
@@ -340,17 +346,17 @@ impl<J: Jobs> Stack<J> {
                         self.agent.handle_input(agent::Input::Table { now, job });
                     }
                 }
-                agent::Output::Timeout(_) => return,
+                agent::Output::Timeout(at) => return at,
             }
         }
     }
 
-    fn drain_links(&mut self, sink: &mut Sink<'_, '_>) {
+    /// Returns when a link wants to act.
+    fn drain_links(&mut self, sink: &mut Sink<'_, '_>) -> Option<UtcTime> {
         let mut quiet = true;
-        loop {
-            let Some(links) = &mut self.links else { return };
-            let input = match links.poll_output() {
-                direct_link::Output::Timeout(_) => break,
+        let due = loop {
+            let input = match self.links.as_mut()?.poll_output() {
+                direct_link::Output::Timeout(at) => break at,
                 direct_link::Output::Pdu(pdu) => {
                     self.hand_to_rlc(&pdu, sink);
                     None
@@ -378,11 +384,12 @@ impl<J: Jobs> Stack<J> {
             };
             quiet = false;
             self.link(input, sink);
-        }
+        };
         if let Some(links) = self.links.as_mut().filter(|_| !quiet) {
             let (took, writes) = (links.take_spent(), std::mem::take(&mut self.writes));
             (sink.tell)(Event::LinkStep { took, writes });
         }
+        due
     }
 
     /// A PDU of a link goes to RLC.

@@ -1,3 +1,4 @@
 //! A UE from inside.
 
 mod hostile;
+mod stack;

@@ -108,7 +108,8 @@ impl Application for Diary {
                 direct_link::Event::Message(_) => return,
             },
             Event::Warning(warning) => format!("trouble {warning}"),
-            Event::SendsAgain(_) | Event::LinkPdu(_) | Event::LinkStep { .. } => return,
+            Event::SendsAgain(subframes) => format!("note this UE sends again after {subframes}"),
+            Event::LinkPdu(_) | Event::LinkStep { .. } => return,
         };
         self.0.lock().unwrap().push(line);
     }
