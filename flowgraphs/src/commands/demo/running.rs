@@ -12,7 +12,6 @@ use crate::report::address_book::AddressBook;
 use crate::report::happenings::{Form, Reporter, Writer};
 use crate::terminal;
 use sidelink_mac::mux::Address;
-use sidelink_phy::numerology::Numerology;
 use sidelink_radio::air::Air;
 use sidelink_radio::{Anchor, Radio};
 use sidelink_store::Keys;
@@ -62,7 +61,7 @@ impl Demo {
     pub(super) fn start(args: &DemoArgs, ues: Ues, keys: &Keys, colours: bool) -> anyhow::Result<Self> {
         let Ues { alice, bob, mallory } = ues;
         let rate = alice.rate()?;
-        let numerology = alice.numerology()?;
+        let subframe_samples = alice.numerology()?.subframe_samples();
         let timing = Timing { duration: args.seconds * 1000, real_time: !args.lock_step };
         let air = Air::new(scene::air(args.seed, rate, timing.real_time, args.record.is_some()))?;
         let (sender, receiver, file) = FileOverIp::new();
@@ -77,14 +76,14 @@ impl Demo {
         let [alices_radio, bobs_radio, echos_radio, mallorys_radio] = radios;
         let recorder = args.record.as_deref().map(|path| {
             let radio = Recording::prepare(&air, path, &alice.radio)?;
-            Recording::start(radio, path, timing.duration * numerology.subframe_samples() as u64)
+            Recording::start(radio, path, timing.duration * subframe_samples as u64)
         });
         let recorder = recorder.transpose()?;
         Ok(Self {
             alice: DemoUe::start(&alice, alices_radio?, vec![quiet(reporter), Box::new(sender)], timing)?,
             bob: DemoUe::start(&bob, bobs_radio?, vec![bobs, Box::new(receiver)], timing)?,
             mallory: DemoUe::start(&mallory, mallorys_radio?, Vec::new(), timing)?,
-            echo: start_echo(echos_radio?, numerology, timing)?,
+            echo: start_echo(echos_radio?, &alice, timing)?,
             recorder,
             writer,
             file,
@@ -144,15 +143,11 @@ impl DemoUe {
     }
 }
 
-/// Start who says again what was heard.
-fn start_echo(
-    radio: Box<dyn Radio>,
-    numerology: Numerology,
-    timing: Timing,
-) -> anyhow::Result<Running<Replayer>> {
+/// Start who says again what was heard on the carrier of `config`.
+fn start_echo(radio: Box<dyn Radio>, config: &UeConfig, timing: Timing) -> anyhow::Result<Running<Replayer>> {
     let streams = radio.start()?;
     let anchor = streams.anchor.unwrap_or(Anchor { utc_ns: 0, uncertainty_ns: 0 });
-    let mut echo = Replayer::new("echo", numerology, anchor, scene::REPLAY_AFTER, 3.0);
+    let mut echo = Replayer::new("echo", config.numerology()?, anchor, scene::REPLAY_AFTER, 3.0);
     echo.set_duration(timing.duration);
     Ok(Running::start(echo, streams, timing.real_time, ThreadOptions::default(), None)?)
 }
