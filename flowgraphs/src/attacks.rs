@@ -1,14 +1,16 @@
 //! Radios that keep none of the rules of a UE, to try what the UEs bear.
 //!
 //! ```text
-//! injector.rs  hears every block and sends whatever its plot says
-//! link.rs      attacks on the set-up of links
-//! replayer.rs  says again what it heard
+//! injector.rs   hears every block and sends whatever its plot says
+//! link.rs       attacks on the set-up of links
+//! replayer.rs   says again what it heard
+//! subframes.rs  what either hears, cut into subframes
 //! ```
 
 mod injector;
 pub(crate) mod link;
 mod replayer;
+mod subframes;
 
 pub use injector::{Attack, AttackContext, Attacker, Injection};
 pub use replayer::Replayer;

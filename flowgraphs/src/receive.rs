@@ -66,28 +66,17 @@ pub fn run(
 ) -> anyhow::Result<Outcome> {
     let start = Instant::now();
     let mut receiver = StreamReceiver::new(plan.config.clone());
-    let scale = input.rate / plan.config.numerology.sample_rate();
-    let mut resampler = if plan.resample { Some(resampler(1.0 / scale)?) } else { None };
+    let mut rates = Rates::new(input.rate, plan)?;
+    let scale = rates.scale;
     let mut failure = None;
     let mut findings = Findings::default();
     let mut gaps = Gaps::new(&input.recording.info().gaps);
     let mut sync = SyncSeen::default();
     let sidelink = plan.config.mode.sidelink();
     let mut block = vec![Sample::default(); BLOCK];
-    let mut converted = Vec::new();
     let mut samples = 0u64;
     loop {
         let n = input.recording.read(&mut block[..gaps.room(samples, BLOCK)])?;
-        let ended = n == 0;
-        let mut fed = &block[..n];
-        if let Some(resampler) = &mut resampler {
-            // the last samples come out when as many zeros as the filter looks ahead have gone in
-            let zeros = vec![Sample::default(); if ended { resampler.lookahead() } else { 0 }];
-            let input = if ended { &zeros[..] } else { fed };
-            converted.resize(resampler.output_len(input.len()), Sample::default());
-            let written = resampler.process(input, &mut converted);
-            fed = &converted[..written];
-        }
         let skipped = gaps.skipped;
         let mut forward = |event: Event<'_>, sample: i64| {
             findings.note(&event);
@@ -96,12 +85,12 @@ pub fn run(
                 failure = emit(event, (sample as f64 * scale).round() as i64 - skipped as i64).err();
             }
         };
-        receiver.push(fed, &mut forward);
+        receiver.push(rates.convert(&block[..n]), &mut forward);
         samples += n as u64;
         if let Some(missing) = gaps.at(samples) {
             receiver.skip((missing as f64 / scale).round() as u64, &mut forward);
         }
-        if ended {
+        if n == 0 {
             receiver.finish(&mut forward);
             break;
         }
@@ -122,6 +111,33 @@ pub fn run(
         learnt: LearntRadio::new(receiver.receiver_mut(), sync),
         damaged: input.recording.damage().samples(),
     })
+}
+
+/// From the rate of the recording to that of the receiver.
+struct Rates {
+    /// Samples of the recording for one of the receiver.
+    scale: f64,
+    resampler: Option<Resampler>,
+    converted: Vec<Sample>,
+}
+
+impl Rates {
+    fn new(rate: f64, plan: &Plan) -> anyhow::Result<Self> {
+        let scale = rate / plan.config.numerology.sample_rate();
+        let resampler = plan.resample.then(|| resampler(1.0 / scale)).transpose()?;
+        Ok(Self { scale, resampler, converted: Vec::new() })
+    }
+
+    /// Samples of the recording at the receiver's rate; the last ones come out when there are none left.
+    fn convert<'a>(&'a mut self, samples: &'a [Sample]) -> &'a [Sample] {
+        let Some(resampler) = &mut self.resampler else { return samples };
+        // as many zeros go in at the end as the filter looks ahead
+        let zeros = vec![Sample::default(); if samples.is_empty() { resampler.lookahead() } else { 0 }];
+        let input = if samples.is_empty() { &zeros[..] } else { samples };
+        self.converted.resize(resampler.output_len(input.len()), Sample::default());
+        let written = resampler.process(input, &mut self.converted);
+        &self.converted[..written]
+    }
 }
 
 /// A resampler by `ratio`.

@@ -9,7 +9,7 @@
 //! annotation.rs  what was heard, in the metadata of the recording of it
 //! lossy.rs   a writer that never waits for its reader
 //! address_book.rs  names of layer-2 IDs
-//! happenings.rs    what happens to a UE, as lines
+//! events.rs        the events of a UE, as lines
 //! board.rs   who is on the air, in place on a terminal
 //! ```
 

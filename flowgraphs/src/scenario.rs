@@ -8,7 +8,7 @@
 //! ue.rs            the tables of a UE, as they are written
 //! payload.rs       what is in a transport block
 //! protected.rs     what is protected by keys instead: the layer 2 of every UE
-//! sources.rs       when and where each entry sends: one planner per channel    sources/{sync,discovery,communication,v2x}.rs
+//! sources.rs       when and where each entry sends: one planner per channel    sources/{sync,discovery,communication,v2x,period}.rs
 //! truth.rs         what was sent where: its words, its fields, its annotation
 //! generator.rs     all UEs through their paths, added up, with noise
 //! example_*.toml   what `sidelink generate --example` prints

@@ -1,6 +1,7 @@
 //! A radio that hears every block and sends whatever its plot says: capabilities A0, A1 and A3 of the proposals' digest. It
 //! has no layer 2 and no key, and keeps none of the rules of a UE: several transmissions in one subframe, any power.
 
+use super::subframes::{Subframe, Subframes};
 use crate::Sample;
 use crate::config::ConfigError;
 use crate::config::receiver_config;
@@ -18,11 +19,8 @@ use sidelink_ue::air_rng::AirRng;
 use sidelink_ue::clock::Clock;
 use sidelink_ue::mapping::Mode2;
 use sidelink_ue::mapping::transmit::{Content, Modulator, SciFields, Transmission};
-use sidelink_ue::{Continuity, Framer, LatencyStats, Participant};
+use sidelink_ue::{LatencyStats, Participant};
 use std::collections::{BTreeMap, VecDeque};
-
-/// Subframes from the last one heard to the one that is planned.
-const LEAD: u64 = 4;
 
 /// A transport block, and the group destination ID that its SCI carries.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -57,8 +55,7 @@ pub trait Attack: Send + 'static {
 pub struct Attacker<P> {
     name: String,
     numerology: Numerology,
-    framer: Framer,
-    clock: Clock,
+    subframes: Subframes,
     receiver: Receiver,
     modulator: Modulator,
     pool: CommunicationPool,
@@ -74,9 +71,6 @@ pub struct Attacker<P> {
     attack: P,
     agenda: BTreeMap<u64, Vec<Transmission>>,
     burst: Vec<Sample>,
-    next: u64,
-    received: u64,
-    duration: u64,
     sent: u64,
 }
 
@@ -101,14 +95,10 @@ impl<P: Attack> Attacker<P> {
         let (modulation, bits) = grant(PrbRange { start: 0, len: prbs }, usage.mcs, 0)
             .size(SidelinkMode::D2d)
             .map_err(|_| lacks("no block of this MCS"))?;
-        let clock = Clock::from_utc(numerology.sample_rate(), anchor);
-        let n = numerology.subframe_samples();
+        let subframes = Subframes::new(numerology, anchor);
         Ok(Self {
             name: config.name.clone(),
             numerology,
-            framer: Framer::new(8 * n),
-            next: clock.first_whole(0),
-            clock,
             receiver: Receiver::new(receiver),
             modulator: Modulator::new(numerology, mode, &[]),
             control: pool.pool.control_subframes(),
@@ -125,16 +115,15 @@ impl<P: Attack> Attacker<P> {
             context: AttackContext { octets: bits / 8, ..AttackContext::default() },
             attack,
             agenda: BTreeMap::new(),
-            burst: vec![Sample::default(); n],
-            received: 0,
-            duration: u64::MAX,
+            burst: vec![Sample::default(); subframes.length()],
+            subframes,
             sent: 0,
         })
     }
 
     /// End after so many subframes.
     pub fn set_duration(&mut self, subframes: u64) {
-        self.duration = subframes;
+        self.subframes.set_duration(subframes);
     }
 
     /// Transmissions on a channel that it made.
@@ -147,10 +136,10 @@ impl<P: Attack> Attacker<P> {
         &self.attack
     }
 
-    fn subframe(&mut self, t: u64, start: i64, radio: &mut dyn Transmit) -> Result<(), RadioError> {
-        self.received += 1;
-        let Self { framer, receiver, attack, context, numerology, .. } = self;
-        if let Some(samples) = framer.cut(start, numerology.subframe_samples()) {
+    fn subframe(&mut self, now: Subframe, radio: &mut dyn Transmit) -> Result<(), RadioError> {
+        let (t, coming) = (now.t, now.coming());
+        let Self { subframes, receiver, attack, context, .. } = self;
+        if let Some(samples) = subframes.samples(now) {
             receiver.set_time(t, Clock::dfn(t));
             receiver.process(t, samples, &mut |event| {
                 if let Event::SlSch(block) = event
@@ -161,7 +150,6 @@ impl<P: Attack> Attacker<P> {
                 }
             });
         }
-        let coming = t + LEAD;
         let count = Clock::dfn(coming).count();
         if let Some(begin) = self.pool.period_start(count) {
             if count == begin {
@@ -177,9 +165,9 @@ impl<P: Attack> Attacker<P> {
             if let Err(e) = self.modulator.render(&transmissions, &mut self.burst) {
                 tracing::error!("{}: subframe {coming} cannot be sent: {e}", self.name);
             }
-            radio.transmit(self.clock.start_of(coming).round().max(0.0) as u64, &self.burst)?;
+            radio.transmit(self.subframes.start_of(coming), &self.burst)?;
         }
-        radio.advance(self.clock.start_of(coming + 1).round().max(0.0) as u64)
+        radio.advance(self.subframes.start_of(coming + 1))
     }
 
     /// Plan the SC period that begins at `t`: as many blocks as a pattern holds, to one destination.
@@ -257,11 +245,11 @@ impl<P: Attack> Participant for Attacker<P> {
     }
 
     fn subframe_samples(&self) -> usize {
-        self.numerology.subframe_samples()
+        self.subframes.length()
     }
 
     fn first_promise(&self) -> u64 {
-        self.clock.start_of(self.next + LEAD).max(0.0) as u64
+        self.subframes.first_promise()
     }
 
     fn process(
@@ -271,24 +259,16 @@ impl<P: Attack> Participant for Attacker<P> {
         _newest: u64,
         radio: &mut dyn Transmit,
     ) -> Result<(), RadioError> {
-        if self.framer.push(first, samples) == Continuity::Break {
-            self.next = self.next.max(self.clock.first_whole(first));
-        }
+        self.subframes.push(first, samples);
         while radio.poll_event().is_some() {}
-        let n = self.numerology.subframe_samples() as i64;
-        loop {
-            let start = self.clock.start_of(self.next).round() as i64;
-            if start + n > self.framer.next() as i64 {
-                self.framer.forget(start);
-                return Ok(());
-            }
-            self.subframe(self.next, start, radio)?;
-            self.next += 1;
+        while let Some(now) = self.subframes.next() {
+            self.subframe(now, radio)?;
         }
+        Ok(())
     }
 
     fn is_done(&self) -> bool {
-        self.received >= self.duration
+        self.subframes.is_over()
     }
 
     fn latency_stats(&mut self) -> Option<&mut LatencyStats> {

@@ -1,12 +1,12 @@
 //! A radio that hears everything and says it again later: capability A2 of the proposals' digest. It holds no key, decodes
 //! nothing, and copies samples; what it sends is bit for bit what was sent.
 
+use super::subframes::{Subframe, Subframes};
 use crate::Sample;
 use sidelink_phy::impair::measure::Levels;
 use sidelink_phy::numerology::Numerology;
 use sidelink_radio::{Anchor, RadioError, Transmit};
-use sidelink_ue::clock::Clock;
-use sidelink_ue::{Continuity, Framer, LatencyStats, Participant};
+use sidelink_ue::{LatencyStats, Participant};
 use std::collections::VecDeque;
 
 /// A subframe this much above the quietest one is worth keeping, in dB: a few PRBs at 5 dB, and not noise alone, which the
@@ -19,16 +19,10 @@ const MOST: usize = 4096;
 /// Copies subframes and sends them again after a while.
 pub struct Replayer {
     name: String,
-    numerology: Numerology,
-    framer: Framer,
-    clock: Clock,
+    subframes: Subframes,
     /// Subframes between hearing and saying again: whole periods of every pool, so that the copy lies where it belongs.
     delay: u64,
-    lead: u64,
     gain: f32,
-    next: u64,
-    duration: u64,
-    received: u64,
     quietest_db: f64,
     kept: VecDeque<(u64, Vec<Sample>)>,
     spare: Vec<Vec<Sample>>,
@@ -38,18 +32,11 @@ pub struct Replayer {
 impl Replayer {
     /// Knows the time by `anchor`. `gain_db` is against what it heard.
     pub fn new(name: &str, numerology: Numerology, anchor: Anchor, delay: u64, gain_db: f64) -> Self {
-        let clock = Clock::from_utc(numerology.sample_rate(), anchor);
         Self {
             name: name.to_owned(),
-            numerology,
-            framer: Framer::new(8 * numerology.subframe_samples()),
-            next: clock.first_whole(0),
-            clock,
+            subframes: Subframes::new(numerology, anchor),
             delay,
-            lead: 4,
             gain: 10f32.powf(gain_db as f32 / 20.0),
-            duration: u64::MAX,
-            received: 0,
             quietest_db: f64::INFINITY,
             kept: VecDeque::with_capacity(MOST),
             spare: Vec::new(),
@@ -59,7 +46,7 @@ impl Replayer {
 
     /// End after so many subframes.
     pub fn set_duration(&mut self, subframes: u64) {
-        self.duration = subframes;
+        self.subframes.set_duration(subframes);
     }
 
     /// Subframes that it said again.
@@ -67,10 +54,8 @@ impl Replayer {
         self.replayed
     }
 
-    fn subframe(&mut self, t: u64, start: i64, radio: &mut dyn Transmit) -> Result<(), RadioError> {
-        let n = self.numerology.subframe_samples();
-        self.received += 1;
-        if let Some(samples) = self.framer.cut(start, n) {
+    fn subframe(&mut self, now: Subframe, radio: &mut dyn Transmit) -> Result<(), RadioError> {
+        if let Some(samples) = self.subframes.samples(now) {
             let power_db = Levels::of(samples, 1.0).power_db();
             if power_db.is_finite() {
                 self.quietest_db = self.quietest_db.min(power_db);
@@ -79,19 +64,19 @@ impl Replayer {
                 let mut copy = self.spare.pop().unwrap_or_default();
                 copy.clear();
                 copy.extend(samples.iter().map(|s| s * self.gain));
-                self.kept.push_back((t + self.delay, copy));
+                self.kept.push_back((now.t + self.delay, copy));
             }
         }
-        let coming = t + self.lead;
+        let coming = now.coming();
         while self.kept.front().is_some_and(|(due, _)| *due <= coming) {
             let Some((due, copy)) = self.kept.pop_front() else { break };
             if due == coming {
-                radio.transmit(self.clock.start_of(coming).round().max(0.0) as u64, &copy)?;
+                radio.transmit(self.subframes.start_of(coming), &copy)?;
                 self.replayed += 1;
             }
             self.spare.push(copy);
         }
-        radio.advance(self.clock.start_of(coming + 1).round().max(0.0) as u64)
+        radio.advance(self.subframes.start_of(coming + 1))
     }
 }
 
@@ -101,11 +86,11 @@ impl Participant for Replayer {
     }
 
     fn subframe_samples(&self) -> usize {
-        self.numerology.subframe_samples()
+        self.subframes.length()
     }
 
     fn first_promise(&self) -> u64 {
-        self.clock.start_of(self.next + self.lead).max(0.0) as u64
+        self.subframes.first_promise()
     }
 
     fn process(
@@ -115,24 +100,16 @@ impl Participant for Replayer {
         _newest: u64,
         radio: &mut dyn Transmit,
     ) -> Result<(), RadioError> {
-        if self.framer.push(first, samples) == Continuity::Break {
-            self.next = self.next.max(self.clock.first_whole(first));
-        }
+        self.subframes.push(first, samples);
         while radio.poll_event().is_some() {}
-        let n = self.numerology.subframe_samples() as i64;
-        loop {
-            let start = self.clock.start_of(self.next).round() as i64;
-            if start + n > self.framer.next() as i64 {
-                self.framer.forget(start);
-                return Ok(());
-            }
-            self.subframe(self.next, start, radio)?;
-            self.next += 1;
+        while let Some(now) = self.subframes.next() {
+            self.subframe(now, radio)?;
         }
+        Ok(())
     }
 
     fn is_done(&self) -> bool {
-        self.received >= self.duration
+        self.subframes.is_over()
     }
 
     fn latency_stats(&mut self) -> Option<&mut LatencyStats> {

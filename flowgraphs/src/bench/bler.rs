@@ -3,12 +3,14 @@
 //! ```text
 //! air.rs      grid -> samples -> channel -> noise -> grid
 //! cases.rs    the channels, each with the figure that it has to reach
+//! ends.rs     sender and receiver of each channel
 //! slss.rs     synchronisation: right, missed and false identities
 //! false_sci.rs  control information found in noise
 //! ```
 
 mod air;
 mod cases;
+mod ends;
 pub mod false_sci;
 pub mod slss;
 

@@ -2,13 +2,15 @@
 //! on a virtual air of this process or one on a device, under each protection.
 //!
 //! ```text
-//! scene.rs    carrier, pools, keys and air of a run
-//! probe.rs    an application that says when it spoke, and counts how long that took to arrive
-//! machine.rs  on what was measured
-//! page.rs     the report that one can send to a colleague                                        page/
+//! scene.rs     carrier, pools, keys and air of a run
+//! probe.rs     an application that says when it spoke, and counts how long that took to arrive
+//! measured.rs  one UE of a run, and its warm-up
+//! machine.rs   on what was measured
+//! page.rs      the report that one can send to a colleague                                       page/
 //! ```
 
 mod machine;
+mod measured;
 mod page;
 mod probe;
 mod scene;
@@ -21,12 +23,14 @@ pub use scene::Security;
 
 use crate::config::ConfigError;
 use crate::config::ue_toml::{Draws, RadioFacts, UeConfig};
+use measured::MeasuredUe;
 use probe::{Arrivals, Probe};
 use serde_json::{Value, json};
 use sidelink_radio::air::Air;
 use sidelink_radio::{Anchor, Radio, Streams};
-use sidelink_ue::{LatencyStats, NoStore, Observer, Running, Stage, ThreadOptions, Totals, Ue};
-use std::sync::{Arc, Mutex, PoisonError};
+use sidelink_store::Keys;
+use sidelink_ue::{LatencyStats, NoStore, Stage, Totals};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// Subframes that every UE runs before anything is counted: tables are built, decoders are warm.
@@ -111,48 +115,10 @@ pub fn run(
     let load = machine::load();
     let mut configs = (0..ues).map(|i| scene::ue(plan, security, i, ues)).collect::<Result<Vec<_>, _>>()?;
     let keys = scene::keys(security, ues)?;
-    let every = plan.every.unwrap_or(scene::PERIOD * ues as u64 + 3);
-    let mut radios = Vec::with_capacity(ues);
-    let mut host = None;
-    match open {
-        Some(open) => {
-            for config in &mut configs {
-                let (radio, anchor) = open(config)?;
-                radios.push(radio);
-                host = anchor;
-            }
-        }
-        None => {
-            let air = Air::new(scene::air(plan, ues, configs[0].rate()?))?;
-            for config in &configs {
-                radios.push(air.attach_named(&config.name)?);
-            }
-        }
-    }
-    let real_time = radios.iter().all(|r| r.description().real_time);
-    let streams = radios.into_iter().map(Radio::start).collect::<Result<Vec<Streams>, _>>()?;
-    let epoch = Instant::now();
-    let mut arrivals = Vec::with_capacity(ues);
-    let mut measured = Vec::with_capacity(ues);
-    let mut built = Vec::with_capacity(ues);
-    for (i, (config, streams)) in configs.iter().zip(streams).enumerate() {
-        let anchor = streams.anchor.or(host).unwrap_or(Anchor { utc_ns: 0, uncertainty_ns: 0 });
-        let facts = RadioFacts { anchor, real_time, draws: Draws::Seeded };
-        let (probe, heard) = Probe::new(every, every * i as u64 / ues as u64, plan.octets, epoch);
-        let mut ue = config.build_with(&keys, NoStore::default(), facts, vec![Box::new(probe)])?;
-        ue.set_duration(WARM_UP + plan.duration.as_millis() as u64);
-        arrivals.push(Arc::clone(&heard));
-        built.push((ue, streams, heard));
-    }
-    let mut running = Vec::with_capacity(ues);
-    for (ue, streams, heard) in built {
-        let before = Arc::new(Mutex::new(Before::default()));
-        measured.push(Arc::clone(&before));
-        let observer: Box<dyn Observer<Ue>> = Box::new(WarmUp { before, heard, over: false });
-        running.push(Running::start(ue, streams, real_time, ThreadOptions::default(), Some(observer))?);
-    }
+    let radios = Radios::open(plan, &mut configs, open)?;
+    let measured = radios.start(plan, &configs, &keys)?;
     let stalls = machine::Stalls::begin();
-    while !stop() && !running.iter().all(Running::is_finished) {
+    while !stop() && !measured.iter().all(|ue| ue.running.is_finished()) {
         std::thread::sleep(Duration::from_millis(20));
     }
     let stalls = stalls.and_then(machine::Stalls::end).map(|late| {
@@ -160,12 +126,7 @@ pub fn run(
         let long = late.iter_recorded().filter(|v| v.value_iterated_to() > 1_000_000);
         (quantiles, long.map(|v| v.count_at_value()).sum())
     });
-    let cpu = machine::cpu_seconds();
-    let began = measured.iter().filter_map(|before| lock(before).began).min_by(|a, b| a.0.total_cmp(&b.0));
-    let (seconds, cores) = began.map_or((0.0, 0.0), |(cpu_before, at)| {
-        let seconds = at.elapsed().as_secs_f64();
-        (seconds, cpu.map_or(0.0, |cpu| (cpu - cpu_before) / seconds))
-    });
+    let (seconds, cores) = measured::seconds_and_cores(&measured);
     let mut all = Run {
         ues,
         security,
@@ -179,19 +140,62 @@ pub fn run(
         latency_stats: LatencyStats::new(),
         load,
     };
-    for (running, before) in running.into_iter().zip(measured) {
-        let (mut ue, result) =
-            running.stop().map_err(|_| anyhow::anyhow!("a thread failed; this is a bug"))?;
-        result?;
-        add(&mut all.totals, ue.totals(), &lock(&before).totals);
-        all.latency_stats.merge(ue.latency_stats());
-    }
-    for heard in arrivals {
-        all.arrivals.merge(&lock(&heard));
-    }
+    measured.into_iter().try_for_each(|ue| ue.add_to(&mut all))?;
     all.over = all.latency_stats.longer_than(Stage::Whole, Duration::from_millis(1));
     all.over_by_work = all.latency_stats.longer_than(Stage::Processor, Duration::from_millis(1));
     Ok(all)
+}
+
+/// A radio for each UE.
+struct Radios {
+    radios: Vec<Box<dyn Radio>>,
+    /// UTC at sample 0 where the radio does not tell it.
+    host: Option<Anchor>,
+}
+
+impl Radios {
+    /// What `open` gives, or ports of a virtual air.
+    fn open(plan: &Plan, configs: &mut [UeConfig], open: Option<&mut OpenRadio<'_>>) -> anyhow::Result<Self> {
+        let mut radios = Vec::with_capacity(configs.len());
+        let mut host = None;
+        match open {
+            Some(open) => {
+                for config in configs {
+                    let (radio, anchor) = open(config)?;
+                    radios.push(radio);
+                    host = anchor;
+                }
+            }
+            None => {
+                let air = Air::new(scene::air(plan, configs.len(), configs[0].rate()?))?;
+                for config in configs {
+                    radios.push(air.attach_named(&config.name)?);
+                }
+            }
+        }
+        Ok(Self { radios, host })
+    }
+
+    /// A UE on each; all are built before the first begins.
+    fn start(self, plan: &Plan, configs: &[UeConfig], keys: &Keys) -> anyhow::Result<Vec<MeasuredUe>> {
+        let Self { radios, host } = self;
+        let ues = radios.len() as u64;
+        let every = plan.every.unwrap_or(scene::PERIOD * ues + 3);
+        let real_time = radios.iter().all(|r| r.description().real_time);
+        let streams = radios.into_iter().map(Radio::start).collect::<Result<Vec<Streams>, _>>()?;
+        let epoch = Instant::now();
+        let built = configs.iter().zip(streams).zip(0..).map(|((config, streams), i)| {
+            let anchor = streams.anchor.or(host).unwrap_or(Anchor { utc_ns: 0, uncertainty_ns: 0 });
+            let facts = RadioFacts { anchor, real_time, draws: Draws::Seeded };
+            let (probe, heard) = Probe::new(every, every * i / ues, plan.octets, epoch);
+            let mut ue = config.build_with(keys, NoStore::default(), facts, vec![Box::new(probe)])?;
+            ue.set_duration(WARM_UP + plan.duration.as_millis() as u64);
+            Ok((ue, streams, heard))
+        });
+        let built = built.collect::<anyhow::Result<Vec<_>>>()?;
+        let start = |(ue, streams, heard)| MeasuredUe::start(ue, streams, heard, real_time);
+        built.into_iter().map(start).collect()
+    }
 }
 
 impl Run {
@@ -246,50 +250,6 @@ impl Run {
 
 fn figures([p50, p99, p999, worst]: [f64; 4]) -> Value {
     json!({ "p50": p50, "p99": p99, "p99.9": p999, "worst": worst })
-}
-
-/// What had been counted when the warm-up was over.
-#[derive(Default)]
-struct Before {
-    totals: Totals,
-    began: Option<(f64, Instant)>,
-}
-
-/// Forgets what was measured while the UE warmed up.
-struct WarmUp {
-    before: Arc<Mutex<Before>>,
-    heard: Arc<Mutex<Arrivals>>,
-    over: bool,
-}
-
-impl Observer<Ue> for WarmUp {
-    fn look(&mut self, ue: &mut Ue) {
-        if self.over || ue.totals().subframes < WARM_UP {
-            return;
-        }
-        self.over = true;
-        ue.latency_stats().reset();
-        lock(&self.heard).reset();
-        let mut before = lock(&self.before);
-        before.totals = *ue.totals();
-        before.began = Some((machine::cpu_seconds().unwrap_or(0.0), Instant::now()));
-    }
-}
-
-fn add(into: &mut Totals, now: &Totals, before: &Totals) {
-    into.subframes += now.subframes - before.subframes;
-    into.skipped += now.skipped - before.skipped;
-    into.lost_samples += now.lost_samples - before.lost_samples;
-    into.breaks += now.breaks - before.breaks;
-    into.deaf += now.deaf - before.deaf;
-    into.bursts += now.bursts - before.bursts;
-    into.late_bursts += now.late_bursts - before.late_bursts;
-    into.radio_events += now.radio_events - before.radio_events;
-    for k in 0..4 {
-        into.heard[k] += now.heard[k] - before.heard[k];
-        into.sent[k] += now.sent[k] - before.sent[k];
-    }
-    into.reference_changes += now.reference_changes - before.reference_changes;
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {

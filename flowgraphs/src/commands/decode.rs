@@ -134,7 +134,7 @@ fn decode(path: &Path, args: &DecodeArgs, keys: Option<&Keys>, sinks: &Mutex<Sin
         tracing::info!("{name}: {assumed}");
     }
     let start = args.utc.or(input.recording.info().start);
-    let mut opener = match keys {
+    let opener = match keys {
         Some(keys) => Opener::with_keys(keys.clone())?,
         None => Opener::headers_only(),
     };
@@ -142,48 +142,24 @@ fn decode(path: &Path, args: &DecodeArgs, keys: Option<&Keys>, sinks: &Mutex<Sin
         let remedy = "give --utc SECONDS: counters and the validity of keys are reckoned from it";
         return Err(ConfigError::new("the recording does not say when it was made", name, remedy).into());
     }
-    let rate = input.rate;
     let endless = input.recording.info().container == Container::Stream;
     let bar = if several || endless {
         ProgressBar::hidden()
     } else {
         terminal::progress(input.recording.info().length, "decode")
     };
-    let mut counts = Counts::default();
-    // the time that the last MIB told, and the capture subframe that it told it of
-    let mut clock: Option<(u64, DfnSubframe)> = None;
+    let counts = Counts::default();
+    let mut file = DecodedFile { name, several, start, rate: input.rate, opener, counts, clock: None };
     let outcome: Outcome = receive::run(
         &mut input,
         &plan,
-        &mut |event, sample| {
-            counts.add(&event);
-            if let Event::Mib { subframe, time: Some(time), .. } = event {
-                clock = Some((subframe, time));
-            }
-            let mut sinks = lock(sinks);
-            for report in &mut sinks.reports {
-                report.event(&name, several, &event, sample)?;
-            }
-            if let Some(pcap) = &mut sinks.pcap {
-                let time = clock.map(|(k, t)| {
-                    DfnSubframe::from_count(t.count() as u64 + event.subframe().saturating_sub(k))
-                });
-                pcap.event(&event, start, sample as f64 / rate, time)?;
-            }
-            let seconds = sample as f64 / rate;
-            let mut failure = None;
-            open(&mut opener, &event, utc(start, seconds - 1e-3 * since_first(&event)), &mut |opened| {
-                if failure.is_none() {
-                    failure = sinks.opened(&name, several, &opened, event.subframe(), start, seconds).err();
-                }
-            })?;
-            failure.map_or(Ok(()), |e| Err(e.into()))
-        },
+        &mut |event, sample| file.event(&event, sample, &mut lock(sinks)),
         &mut |samples| bar.set_position(samples),
     )?;
     bar.finish_and_clear();
     plan.assumed.extend(outcome.learnt.v2x().iter().map(report::learnt_v2x));
     plan.assumed.extend(outcome.learnt.in_words());
+    let DecodedFile { name, counts, .. } = file;
     if let Some(file) = lock(sinks).learn.take() {
         outcome.learnt.write(file, &name)?;
         if outcome.learnt.pools() == 0 {
@@ -197,6 +173,49 @@ fn decode(path: &Path, args: &DecodeArgs, keys: Option<&Keys>, sinks: &Mutex<Sin
         report.summary(&name, several, &counts, &outcome, &plan.assumed)?;
     }
     Ok(())
+}
+
+/// A recording while it is decoded.
+struct DecodedFile {
+    name: String,
+    /// Whether it is one of several.
+    several: bool,
+    /// UTC of the first sample.
+    start: Option<UtcMicros>,
+    /// Samples a second.
+    rate: f64,
+    opener: Opener,
+    counts: Counts,
+    /// The time that the last MIB told, and the capture subframe that it told it of.
+    clock: Option<(u64, DfnSubframe)>,
+}
+
+impl DecodedFile {
+    /// Counts what was heard in the subframe that began at `sample`, and hands it to the outputs.
+    fn event(&mut self, event: &Event<'_>, sample: i64, sinks: &mut Sinks) -> anyhow::Result<()> {
+        let Self { name, several, start, rate, opener, counts, clock } = self;
+        counts.add(event);
+        if let Event::Mib { subframe, time: Some(time), .. } = event {
+            *clock = Some((*subframe, *time));
+        }
+        for report in &mut sinks.reports {
+            report.event(name, *several, event, sample)?;
+        }
+        let seconds = sample as f64 / *rate;
+        if let Some(pcap) = &mut sinks.pcap {
+            let time = clock
+                .map(|(k, t)| DfnSubframe::from_count(t.count() as u64 + event.subframe().saturating_sub(k)));
+            pcap.event(event, *start, seconds, time)?;
+        }
+        let now = utc(*start, seconds - 1e-3 * since_first(event));
+        let mut failure = None;
+        open(opener, event, now, &mut |opened| {
+            if failure.is_none() {
+                failure = sinks.opened(name, *several, &opened, event.subframe(), *start, seconds).err();
+            }
+        })?;
+        failure.map_or(Ok(()), |e| Err(e.into()))
+    }
 }
 
 /// Subframes since the transmission that tells the time of the event.

@@ -77,6 +77,7 @@ fn panels<'a>(scan: &'a Scan, heard: &'a Heard) -> Vec<Panel<'a>> {
             title: "Channel of the first transport block".to_owned(),
             x: "frequency in MHz".to_owned(),
             y: "dB".to_owned(),
+            least_span: 1.0,
             curves: vec![("|h|".to_owned(), heard.channel.clone())],
         });
     }
@@ -85,6 +86,7 @@ fn panels<'a>(scan: &'a Scan, heard: &'a Heard) -> Vec<Panel<'a>> {
             title: "Error vector magnitude".to_owned(),
             x: "time in s".to_owned(),
             y: "%".to_owned(),
+            least_span: 0.1,
             curves: heard.evm.clone(),
         });
     }

@@ -275,13 +275,28 @@ fn new_discovery(args: NewDiscovery) -> anyhow::Result<()> {
         .into());
     }
     let mut entry = Discovery::new(&args.name, args.protection, args.validity.range().1);
-    entry.announcer = args.announcer;
-    entry.monitors = args.monitor;
-    entry.message_type = args.message_type;
+    entry.announcer.clone_from(&args.announcer);
+    entry.monitors.clone_from(&args.monitor);
+    entry.message_type.clone_from(&args.message_type);
+    draw_secrets(&mut entry, &args)?;
+    entry.duck_mask = args.duck_mask;
+    let line = format!(
+        "new {} key {:?}, valid until {}\n",
+        entry.protection.as_str(),
+        entry.name,
+        seconds_and_date(entry.valid_until.into())
+    );
+    store.put(&Keys { discovery: vec![entry], ..Keys::default() })?;
+    terminal::print(&line)?;
+    Ok(())
+}
+
+/// Give an entry its code and what its protection needs.
+fn draw_secrets(entry: &mut Discovery, args: &NewDiscovery) -> Result<(), ConfigError> {
     if args.protection != Protection::Rotating {
-        entry.code = Some(match args.code {
-            Some(code) => code,
-            None => random_code(&entry, args.identity.as_ref())?,
+        entry.code = Some(match &args.code {
+            Some(code) => code.clone(),
+            None => random_code(entry, args.identity.as_ref())?,
         });
     }
     match args.protection {
@@ -296,7 +311,7 @@ fn new_discovery(args: NewDiscovery) -> anyhow::Result<()> {
         }
         Protection::PublicSafety => {
             entry.psdk = Some(keystore::random(32)?);
-            entry.identity = args.identity;
+            entry.identity.clone_from(&args.identity);
         }
         Protection::Rotating => {
             entry.prose_id = Some(keystore::random(20)?);
@@ -312,15 +327,6 @@ fn new_discovery(args: NewDiscovery) -> anyhow::Result<()> {
             entry.answer_secret = Some(keystore::random(32)?);
         }
     }
-    entry.duck_mask = args.duck_mask;
-    let line = format!(
-        "new {} key {:?}, valid until {}\n",
-        entry.protection.as_str(),
-        entry.name,
-        seconds_and_date(entry.valid_until.into())
-    );
-    store.put(&Keys { discovery: vec![entry], ..Keys::default() })?;
-    terminal::print(&line)?;
     Ok(())
 }
 

@@ -180,19 +180,8 @@ pub fn run(args: ListenArgs, discovery_only: bool) -> anyhow::Result<()> {
         receiver.mode = TransmissionMode::Tm2;
     }
     let rate = numerology.sample_rate();
-    let settings = RadioSettings {
-        frequency: config.frequency.map(|f| f.0),
-        prb: config.prb,
-        rx_gain: args.gain.clone(),
-        antenna: args.antenna.clone(),
-        ..RadioSettings::new(if discovery_only { "monitor" } else { "listen" }, rate)
-    };
-    let device = if args.args.starts_with("driver=air") && !args.args.contains("listen-only") {
-        format!("{},listen-only", args.args)
-    } else {
-        args.args.clone()
-    };
-    let radio = radio::open(&device, &settings.for_duration(args.duration))?;
+    let settings = settings(&args, &config, discovery_only, rate);
+    let radio = radio::open(&device(&args), &settings.for_duration(args.duration))?;
     let name = radio.description().name.clone();
     let (radio, annotations) = args.record.open(radio, &config, numerology)?;
     let keys = args.keys.as_deref().map(keystore::read).transpose()?;
@@ -235,6 +224,26 @@ pub fn run(args: ListenArgs, discovery_only: bool) -> anyhow::Result<()> {
     let Counts { psbch, sci, sl_sch, sl_dch, .. } = sinks.counts;
     eprintln!("heard {psbch} MIBs, {sci} SCIs, {sl_sch} SL-SCH blocks, {sl_dch} discovery messages");
     result
+}
+
+/// The radio that is asked for.
+fn settings(args: &ListenArgs, config: &RadioConfig, discovery_only: bool, rate: f64) -> RadioSettings {
+    RadioSettings {
+        frequency: config.frequency.map(|f| f.0),
+        prb: config.prb,
+        rx_gain: args.gain.clone(),
+        antenna: args.antenna.clone(),
+        ..RadioSettings::new(if discovery_only { "monitor" } else { "listen" }, rate)
+    }
+}
+
+/// The device; nobody on a virtual air waits for who listens.
+fn device(args: &ListenArgs) -> String {
+    if args.args.starts_with("driver=air") && !args.args.contains("listen-only") {
+        format!("{},listen-only", args.args)
+    } else {
+        args.args.clone()
+    }
 }
 
 /// The carrier: flags before the file, the file before what a first test takes.

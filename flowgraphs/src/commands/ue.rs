@@ -9,7 +9,7 @@ use crate::config::ue_toml::{Draws, RadioFacts, TimeSource, UeConfig};
 use crate::control::{self, Board, ControlConfig, Server};
 use crate::outputs::{ForceArgs, Outputs, Place};
 use crate::report::address_book::AddressBook;
-use crate::report::events::{Form, Reporter};
+use crate::report::events::{Form, Reporter, Writer};
 use crate::report::{PcapReport, annotation};
 use clap::Args;
 pub use example::Example;
@@ -125,22 +125,11 @@ pub(super) fn run_config(
         real_time: description.real_time,
         draws: Draws::on(&description),
     };
-    let form = match args.output.form {
-        OutputForm::Json => Form::Json,
-        OutputForm::Csv => {
-            let remedy = "write table, json or json:FILE";
-            return Err(ConfigError::usage("csv is a form of what decode and listen hear", remedy).into());
-        }
-        OutputForm::Table => Form::Text { colours: places.report.has_colours(), all: args.all },
-    };
+    let form = form(args, &places.report)?;
     let out: Box<dyn Write + Send> = Box::new(places.report.live()?);
     let (reporter, writer) = Reporter::new(&config.name, form, out);
     let reporter = reporter.with_names(names(config, keys)?);
-    let applications: Vec<Box<dyn Application>> = vec![Box::new(reporter)];
-    let mut ue = match keys {
-        Some(keys) => config.build_with(keys, NoStore::default(), facts, applications)?,
-        None => config.build(facts, applications)?,
-    };
+    let mut ue = build(config, keys, facts, reporter)?;
     let pcap = places.pcap.map(PcapReport::live).transpose()?;
     if pcap.is_some() || annotations.is_some() {
         ue.set_listener(listener(pcap, annotations));
@@ -164,10 +153,42 @@ pub(super) fn run_config(
     while !running.is_finished() && !stop.load(Ordering::Relaxed) {
         std::thread::sleep(Duration::from_millis(20));
     }
-    let (mut ue, result) =
+    let (ue, result) =
         running.stop().map_err(|_| anyhow::anyhow!("the UE's thread failed; this is a bug"))?;
     drop(server);
-    let summary = summary(&mut ue, args.all);
+    sum_up(ue, writer, args.all)?;
+    result.map_err(Into::into)
+}
+
+/// The form of the lines of what happens.
+fn form(args: &UeArgs, report: &Place) -> Result<Form, ConfigError> {
+    match args.output.form {
+        OutputForm::Json => Ok(Form::Json),
+        OutputForm::Csv => {
+            let remedy = "write table, json or json:FILE";
+            Err(ConfigError::usage("csv is a form of what decode and listen hear", remedy))
+        }
+        OutputForm::Table => Ok(Form::Text { colours: report.has_colours(), all: args.all }),
+    }
+}
+
+/// The UE, with these keys or those of its store.
+fn build(
+    config: &UeConfig,
+    keys: Option<&Keys>,
+    facts: RadioFacts,
+    reporter: Reporter,
+) -> Result<Ue, ConfigError> {
+    let applications: Vec<Box<dyn Application>> = vec![Box::new(reporter)];
+    match keys {
+        Some(keys) => config.build_with(keys, NoStore::default(), facts, applications),
+        None => config.build(facts, applications),
+    }
+}
+
+/// Print what became of a UE, behind its last line.
+fn sum_up(mut ue: Ue, writer: Writer, stages: bool) -> std::io::Result<()> {
+    let summary = summary(&mut ue, stages);
     // the reporter goes with the UE; then the writer has written everything
     drop(ue);
     let lost = writer.finish()?;
@@ -175,7 +196,7 @@ pub(super) fn run_config(
     if lost > 0 {
         eprintln!("{lost} lines were lost: the reader of the output is too slow");
     }
-    result.map_err(Into::into)
+    Ok(())
 }
 
 /// Names of the key store and of the UE's file.

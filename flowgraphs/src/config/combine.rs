@@ -2,8 +2,8 @@
 
 use super::RadioConfig;
 use sidelink_radio::number::Number;
-use std::cell::RefCell;
 use std::fmt::Display;
+use std::mem::take;
 
 /// A configuration and who said it.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -17,109 +17,80 @@ pub struct Said {
 /// Flags go before the file of `--config`, and both before what SigMF says. Where the operator and SigMF differ, a note names
 /// both sides.
 pub fn combine(flags: RadioConfig, file: Option<Said>, sigmf: Option<Said>) -> (RadioConfig, Vec<String>) {
-    let file = file.unwrap_or_default();
-    let sigmf = sigmf.unwrap_or_default();
-    // A field's value with the words for whoever said it.
-    fn ours<T: Clone>(flag: Option<T>, file: Option<T>, name: &str, by: &str) -> Option<(T, String)> {
-        let file = file.map(|v| (v, format!("{name} in {by}")));
-        flag.map(|v| (v, format!("--{name}"))).or(file)
+    let (file, sigmf) = (file.unwrap_or_default(), sigmf.unwrap_or_default());
+    let mut sides = Sides { flags, file, sigmf, notes: Vec::new() };
+    let near = |a: &Number, b: &Number| (a.0 - b.0).abs() < 0.5;
+    let config = RadioConfig {
+        prb: sides.value(("prb", "sidelink:prb"), |c| c.prb, PartialEq::eq),
+        rate: sides.value(("rate", "core:sample_rate"), |c| c.rate, near),
+        frequency: sides.value(("frequency", "core:frequency"), |c| c.frequency, near),
+        tm: sides.value(("tm", "sidelink:transmission_mode"), |c| c.tm, PartialEq::eq),
+        cp: sides.value(("cp", "sidelink:cyclic_prefix"), |c| c.cp, PartialEq::eq),
+        sync: sides.table(("sync", "sidelink:pools.sync"), |c| c.sync.take()),
+        communication: sides
+            .list(("communication", "sidelink:pools.communication"), |c| take(&mut c.communication)),
+        discovery: sides.list(("discovery", "sidelink:pools.discovery"), |c| take(&mut c.discovery)),
+        v2x: sides.table(("v2x-pool", "sidelink:pools.v2x"), |c| c.v2x.take()),
+        v2x_also: sides.list(("v2x-also", "sidelink:pools.v2x-also"), |c| take(&mut c.v2x_also)),
+    };
+    (config, sides.notes)
+}
+
+/// Those who say something about the radio, asked field by field.
+struct Sides {
+    flags: RadioConfig,
+    file: Said,
+    sigmf: Said,
+    /// Where the operator and SigMF differ.
+    notes: Vec<String>,
+}
+
+/// What a field is called by the operator, and in SigMF.
+type Names = (&'static str, &'static str);
+
+impl Sides {
+    /// A field of one value, which notes show.
+    fn value<T: Display>(
+        &mut self,
+        names: Names,
+        read: impl Fn(&RadioConfig) -> Option<T>,
+        same: impl Fn(&T, &T) -> bool,
+    ) -> Option<T> {
+        self.prefer(names, |config| read(config), same, |value| format!(" {value}"))
     }
-    let notes = RefCell::new(Vec::new());
-    struct Theirs<'a> {
-        name: &'static str,
-        by: &'a str,
-        notes: &'a RefCell<Vec<String>>,
+
+    /// A table, too long for notes.
+    fn table<T: PartialEq>(
+        &mut self,
+        names: Names,
+        read: impl Fn(&mut RadioConfig) -> Option<T>,
+    ) -> Option<T> {
+        self.prefer(names, read, PartialEq::eq, |_| String::new())
     }
-    fn prefer<T: Clone>(
-        ours: Option<(T, String)>,
-        value: Option<T>,
-        theirs: Theirs<'_>,
+
+    /// A list of tables, which says nothing when it is empty.
+    fn list<T: PartialEq>(&mut self, names: Names, read: impl Fn(&mut RadioConfig) -> Vec<T>) -> Vec<T> {
+        let some = |config: &mut RadioConfig| Some(read(config)).filter(|list| !list.is_empty());
+        self.table(names, some).unwrap_or_default()
+    }
+
+    /// The field that `read` finds, of the first side that has it.
+    fn prefer<T>(
+        &mut self,
+        (name, in_sigmf): Names,
+        read: impl Fn(&mut RadioConfig) -> Option<T>,
         same: impl Fn(&T, &T) -> bool,
         show: impl Fn(&T) -> String,
     ) -> Option<T> {
-        if let (Some((a, said)), Some(b)) = (&ours, &value)
+        let Self { flags, file, sigmf, notes } = self;
+        let in_file = read(&mut file.config).map(|value| (value, format!("{name} in {}", file.by)));
+        let ours = read(flags).map(|value| (value, format!("--{name}"))).or(in_file);
+        let theirs = read(&mut sigmf.config);
+        if let (Some((a, said)), Some(b)) = (&ours, &theirs)
             && !same(a, b)
         {
-            let Theirs { name, by, notes } = theirs;
-            notes.borrow_mut().push(format!("{said}{} goes before {name}{} of {by}", show(a), show(b)));
+            notes.push(format!("{said}{} goes before {in_sigmf}{} of {}", show(a), show(b), sigmf.by));
         }
-        ours.map(|(a, _)| a).or(value)
+        ours.map(|(a, _)| a).or(theirs)
     }
-    let theirs = |name| Theirs { name, by: &sigmf.by, notes: &notes };
-    fn value<T: Display>(v: &T) -> String {
-        format!(" {v}")
-    }
-    fn nothing<T>(_: &T) -> String {
-        String::new()
-    }
-    let near = |a: &Number, b: &Number| (a.0 - b.0).abs() < 0.5;
-    fn some<T>(list: Vec<T>) -> Option<Vec<T>> {
-        (!list.is_empty()).then_some(list)
-    }
-    let (f, s) = (file.config, sigmf.config.clone());
-    let who = file.by.as_str();
-    let config = RadioConfig {
-        prb: prefer(ours(flags.prb, f.prb, "prb", who), s.prb, theirs("sidelink:prb"), PartialEq::eq, value),
-        rate: prefer(ours(flags.rate, f.rate, "rate", who), s.rate, theirs("core:sample_rate"), near, value),
-        frequency: prefer(
-            ours(flags.frequency, f.frequency, "frequency", who),
-            s.frequency,
-            theirs("core:frequency"),
-            near,
-            value,
-        ),
-        tm: prefer(
-            ours(flags.tm, f.tm, "tm", who),
-            s.tm,
-            theirs("sidelink:transmission_mode"),
-            PartialEq::eq,
-            value,
-        ),
-        cp: prefer(
-            ours(flags.cp, f.cp, "cp", who),
-            s.cp,
-            theirs("sidelink:cyclic_prefix"),
-            PartialEq::eq,
-            value,
-        ),
-        sync: prefer(
-            ours(flags.sync, f.sync, "sync", who),
-            s.sync,
-            theirs("sidelink:pools.sync"),
-            PartialEq::eq,
-            nothing,
-        ),
-        communication: prefer(
-            ours(some(flags.communication), some(f.communication), "communication", who),
-            some(s.communication),
-            theirs("sidelink:pools.communication"),
-            PartialEq::eq,
-            nothing,
-        )
-        .unwrap_or_default(),
-        discovery: prefer(
-            ours(some(flags.discovery), some(f.discovery), "discovery", who),
-            some(s.discovery),
-            theirs("sidelink:pools.discovery"),
-            PartialEq::eq,
-            nothing,
-        )
-        .unwrap_or_default(),
-        v2x: prefer(
-            ours(flags.v2x, f.v2x, "v2x-pool", who),
-            s.v2x,
-            theirs("sidelink:pools.v2x"),
-            PartialEq::eq,
-            nothing,
-        ),
-        v2x_also: prefer(
-            ours(some(flags.v2x_also), some(f.v2x_also), "v2x-also", who),
-            some(s.v2x_also),
-            theirs("sidelink:pools.v2x-also"),
-            PartialEq::eq,
-            nothing,
-        )
-        .unwrap_or_default(),
-    };
-    (config, notes.into_inner())
 }

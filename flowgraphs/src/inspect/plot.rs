@@ -40,6 +40,8 @@ pub enum Panel<'a> {
         x: String,
         /// Name and unit of the values.
         y: String,
+        /// Span that the axis of the values has at least: what differs by far less is drawn flat.
+        least_span: f64,
         /// The curves with their names.
         curves: Vec<(String, Vec<(f64, f64)>)>,
     },

@@ -110,67 +110,107 @@ pub fn scan(
     let block = ((rate / 1000.0).round() as usize).max(2 * bins);
     let length = recording.info().length.saturating_sub(recording.position());
     let blocks_per_row = length.div_ceil(block as u64).div_ceil(MAX_ROWS as u64).max(1);
-    let mut spectrum = Spectrum::new(bins);
-    let mut power = vec![0.0_f32; bins];
-    let mut total = vec![0.0_f64; bins];
-    let mut cells = Cells::new(bands.edges.len());
-    let band_bins = band_bins(&bands, bins, rate);
-    let mut now_in_band = vec![0.0_f32; bands.edges.len()];
-    let mut scan = Scan {
-        rate,
-        samples: 0,
-        block,
-        levels: Levels::default(),
-        ceiling: Ceiling::default(),
-        silent_blocks: 0,
-        blocks: 0,
-        spectrum: vec![0.0; bins],
-        occupancy: Occupancy { floor: 0.0, threshold: 0.0, share: vec![0.0; bands.edges.len()] },
-        bands,
-        rows: Vec::new(),
-    };
+    let mut scanner = Scanner::new(rate, bands, bins, block, blocks_per_row);
     let mut samples = vec![Sample::default(); block];
     loop {
         let n = recording.read(&mut samples)?;
         // a last block that is too short for a spectrum would show as silence
-        if n == 0 || (n < bins && scan.blocks > 0) {
-            break;
+        if n == 0 || (n < bins && scanner.scan.blocks > 0) {
+            return Ok(scanner.finish());
         }
-        let now = &samples[..n];
-        let levels = Levels::of(now, f32::INFINITY);
-        scan.ceiling.add(now);
-        spectrum.add(now);
-        spectrum.take(&mut power);
-        if scan.blocks.is_multiple_of(blocks_per_row) {
-            let (spectrum, peaks) = (vec![0.0; bins], vec![0.0; scan.bands.edges.len()]);
-            scan.rows.push(Row { start: scan.samples, levels: Levels::default(), spectrum, peaks });
+        scanner.add(&samples[..n]);
+        progress(scanner.scan.samples);
+    }
+}
+
+/// A scan under way.
+struct Scanner {
+    scan: Scan,
+    /// Blocks of a row.
+    blocks_per_row: u64,
+    spectrum: Spectrum,
+    cells: Cells,
+    /// Bins that tell whether a band is in use.
+    band_bins: Vec<std::ops::Range<usize>>,
+    /// Power of each bin in all blocks so far.
+    total: Vec<f64>,
+    /// Power of each bin and of each band in the block at hand.
+    power: Vec<f32>,
+    in_band: Vec<f32>,
+}
+
+impl Scanner {
+    fn new(rate: f64, bands: Bands, bins: usize, block: usize, blocks_per_row: u64) -> Self {
+        let count = bands.edges.len();
+        Self {
+            blocks_per_row,
+            spectrum: Spectrum::new(bins),
+            cells: Cells::new(count),
+            band_bins: band_bins(&bands, bins, rate),
+            total: vec![0.0; bins],
+            power: vec![0.0; bins],
+            in_band: vec![0.0; count],
+            scan: Scan {
+                rate,
+                samples: 0,
+                block,
+                levels: Levels::default(),
+                ceiling: Ceiling::default(),
+                silent_blocks: 0,
+                blocks: 0,
+                spectrum: vec![0.0; bins],
+                occupancy: Occupancy { floor: 0.0, threshold: 0.0, share: vec![0.0; count] },
+                bands,
+                rows: Vec::new(),
+            },
         }
+    }
+
+    /// Take in a block.
+    fn add(&mut self, samples: &[Sample]) {
+        let Self { scan, spectrum, power, total, .. } = self;
+        let levels = Levels::of(samples, f32::INFINITY);
+        scan.ceiling.add(samples);
+        spectrum.add(samples);
+        spectrum.take(power);
+        total.iter_mut().zip(&*power).for_each(|(t, p)| *t += f64::from(*p));
         scan.silent_blocks += u64::from(levels.peak_power == 0.0);
         scan.levels = scan.levels.merge(levels);
-        if let Some(row) = scan.rows.last_mut() {
-            row.levels = row.levels.merge(levels);
-            let weight = 1.0 / blocks_per_row as f32;
-            row.spectrum.iter_mut().zip(&power).for_each(|(r, p)| *r += p * weight);
-            for (now, range) in now_in_band.iter_mut().zip(&band_bins) {
-                *now = power[range.clone()].iter().sum();
-            }
-            cells.add(&now_in_band);
-            row.peaks.iter_mut().zip(&now_in_band).for_each(|(peak, p)| *peak = peak.max(*p));
+        self.add_to_row(levels);
+        self.scan.blocks += 1;
+        self.scan.samples += samples.len() as u64;
+    }
+
+    /// Add the block at hand to its row.
+    fn add_to_row(&mut self, levels: Levels) {
+        let Self { scan, power, in_band, .. } = self;
+        for (band, range) in in_band.iter_mut().zip(&self.band_bins) {
+            *band = power[range.clone()].iter().sum();
         }
-        total.iter_mut().zip(&power).for_each(|(t, p)| *t += f64::from(*p));
-        scan.blocks += 1;
-        scan.samples += n as u64;
-        progress(scan.samples);
+        self.cells.add(in_band);
+        if scan.blocks.is_multiple_of(self.blocks_per_row) {
+            let (spectrum, peaks) = (vec![0.0; power.len()], vec![0.0; in_band.len()]);
+            scan.rows.push(Row { start: scan.samples, levels: Levels::default(), spectrum, peaks });
+        }
+        let Some(row) = scan.rows.last_mut() else { return };
+        row.levels = row.levels.merge(levels);
+        let weight = 1.0 / self.blocks_per_row as f32;
+        row.spectrum.iter_mut().zip(&*power).for_each(|(r, p)| *r += p * weight);
+        row.peaks.iter_mut().zip(&*in_band).for_each(|(peak, p)| *peak = peak.max(*p));
     }
-    // the last row may have fewer blocks than the others
-    let last = scan.blocks % blocks_per_row;
-    if let Some(row) = scan.rows.last_mut().filter(|_| last != 0) {
-        row.spectrum.iter_mut().for_each(|r| *r *= blocks_per_row as f32 / last as f32);
+
+    fn finish(self) -> Scan {
+        let Self { mut scan, blocks_per_row, cells, total, .. } = self;
+        // the last row may have fewer blocks than the others
+        let last = scan.blocks % blocks_per_row;
+        if let Some(row) = scan.rows.last_mut().filter(|_| last != 0) {
+            row.spectrum.iter_mut().for_each(|r| *r *= blocks_per_row as f32 / last as f32);
+        }
+        let blocks = scan.blocks.max(1) as f64;
+        scan.spectrum = total.iter().map(|t| (t / blocks) as f32).collect();
+        scan.occupancy = cells.occupancy();
+        scan
     }
-    let blocks = scan.blocks.max(1) as f64;
-    scan.spectrum = total.iter().map(|t| (t / blocks) as f32).collect();
-    scan.occupancy = cells.occupancy();
-    Ok(scan)
 }
 
 /// Bins that tell whether a band is in use: those into which a neighbour does not leak through the window's main lobe,

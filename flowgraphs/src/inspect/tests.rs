@@ -5,27 +5,10 @@ use crate::outputs::Place;
 use crate::scenario::{Generator, Scenario};
 use sidelink_phy::units::Bandwidth;
 use sidelink_recordings::{OpenOptions, Recording, Writer, WriterOptions};
-use std::path::PathBuf;
+use tempfile::{TempDir, tempdir};
 
-/// A folder of its own for a test, removed with its end.
-struct Folder(PathBuf);
-
-impl Folder {
-    fn new(name: &str) -> Self {
-        let path = std::env::temp_dir().join(format!("sidelink-inspect-{name}-{}", std::process::id()));
-        std::fs::create_dir_all(&path).unwrap();
-        Self(path)
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
-}
-
-fn scan_of(folder: &Folder, samples: &[Sample], rate: f64, bands: Bands) -> Scan {
-    let path = folder.0.join("x.cf32");
+fn scan_of(folder: &TempDir, samples: &[Sample], rate: f64, bands: Bands) -> Scan {
+    let path = folder.path().join("x.cf32");
     let mut writer = Writer::create(&path, WriterOptions::new(rate)).unwrap();
     writer.write(samples).unwrap();
     writer.finish().unwrap();
@@ -49,7 +32,7 @@ const BURSTS: &str = "duration = 60\nSNR\n[radio]\nprb = 25\ntm = 4\nv2x = { siz
 
 #[test]
 fn occupied_prbs_are_found_with_and_without_noise() {
-    let folder = Folder::new("occupied");
+    let folder = tempdir().unwrap();
     for snr in ["snr = 20", ""] {
         let (samples, rate) = generated(&BURSTS.replace("SNR", snr));
         let s = scan_of(&folder, &samples, rate, Bands::prbs(Bandwidth::Prb25));
@@ -69,7 +52,7 @@ fn occupied_prbs_are_found_with_and_without_noise() {
 
 #[test]
 fn noise_alone_occupies_nothing_and_silence_is_named() {
-    let folder = Folder::new("noise");
+    let folder = tempdir().unwrap();
     let (samples, rate) = generated("duration = 100\nsnr = 0\n[radio]\nprb = 50\n");
     let s = scan_of(&folder, &samples, rate, Bands::prbs(Bandwidth::Prb50));
     assert!(s.occupancy.share.iter().all(|x| *x == 0.0));
@@ -89,7 +72,7 @@ fn text(scan: &Scan) -> String {
 
 #[test]
 fn levels_tell_dc_and_clipping() {
-    let folder = Folder::new("levels");
+    let folder = tempdir().unwrap();
     let s = scan_of(&folder, &vec![Sample::new(0.3, 0.1); 20_000], 1.92e6, Bands::prbs(Bandwidth::Prb6));
     assert!(text(&s).contains("mostly DC") && !text(&s).contains("not finite"));
     let (mut samples, rate) = generated("duration = 20\nsnr = 0\n[radio]\nprb = 6\n");
@@ -104,7 +87,7 @@ fn levels_tell_dc_and_clipping() {
 
 #[test]
 fn memory_does_not_grow_with_the_length() {
-    let folder = Folder::new("rows");
+    let folder = tempdir().unwrap();
     let (samples, rate) = generated("duration = 1000\nsnr = 0\n[radio]\nprb = 6\n");
     let s = scan_of(&folder, &samples, rate, Bands::slices(rate, 48));
     assert!(s.rows.len() <= scan::MAX_ROWS && s.rows.len() > scan::MAX_ROWS / 2, "{}", s.rows.len());
@@ -115,7 +98,7 @@ fn memory_does_not_grow_with_the_length() {
 
 #[test]
 fn every_line_of_the_text_fits_the_width() {
-    let folder = Folder::new("width");
+    let folder = tempdir().unwrap();
     let (samples, rate) = generated(&BURSTS.replace("SNR", "snr = 20"));
     let s = scan_of(&folder, &samples, rate, Bands::prbs(Bandwidth::Prb25));
     for width in [40, 80, 200] {
@@ -130,7 +113,7 @@ fn every_line_of_the_text_fits_the_width() {
 
 #[test]
 fn pictures_of_every_panel_are_written() {
-    let folder = Folder::new("plots");
+    let folder = tempdir().unwrap();
     let (samples, rate) = generated(&BURSTS.replace("SNR", "snr = 20"));
     let s = scan_of(&folder, &samples, rate, Bands::prbs(Bandwidth::Prb25));
     let curve =
@@ -140,39 +123,87 @@ fn pictures_of_every_panel_are_written() {
         Panel::Spectrum(&s),
         Panel::Power(&s),
         Panel::Scatter { title: "points".to_owned(), points: &samples[..500] },
-        Panel::Curves { title: "curves".to_owned(), x: "x".to_owned(), y: "y".to_owned(), curves: curve },
+        Panel::Curves {
+            title: "curves".to_owned(),
+            x: "x".to_owned(),
+            y: "y".to_owned(),
+            least_span: 0.0,
+            curves: curve,
+        },
     ];
     for (name, head) in [("p.png", &b"\x89PNG"[..]), ("p.svg", b"<svg")] {
-        let path = folder.0.join(name);
+        let path = folder.path().join(name);
         draw(&Place::File(path.clone()), "title", &panels).unwrap();
         let bytes = std::fs::read(&path).unwrap();
         assert!(bytes.starts_with(head) && bytes.len() > 10_000, "{name}: {} bytes", bytes.len());
     }
-    let svg = std::fs::read_to_string(folder.0.join("p.svg")).unwrap();
+    let svg = std::fs::read_to_string(folder.path().join("p.svg")).unwrap();
     for label in ["Spectrogram", "dBFS in 15 kHz", "Power over time", "quadrature"] {
         assert!(svg.contains(label), "{label}");
     }
     assert!(check_name("x.pdf".as_ref()).unwrap_err().to_string().contains("OUT.png"));
-    assert!(draw(&Place::File(folder.0.join("no/such/folder.png")), "", &panels[..1]).is_err());
-    let names = std::fs::read_dir(&folder.0).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap());
+    assert!(draw(&Place::File(folder.path().join("no/such/folder.png")), "", &panels[..1]).is_err());
+    let names =
+        std::fs::read_dir(folder.path()).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap());
     assert!(names.into_iter().all(|name| !name.contains("part")));
 }
 
 /// What a recording says of itself does not command the terminal.
 #[test]
 fn descriptions_and_channels_are_shown_plain() {
-    let folder = Folder::new("plain");
+    let folder = tempdir().unwrap();
     let meta = r#"{"global": {"core:datatype": "cf32_le", "core:version": "1.2.6", "core:sample_rate": 1920000,
         "core:description": "a\u001b]0;mine\u0007b"}, "captures": [{"core:sample_start": 0}],
         "annotations": [{"core:sample_start": 0, "sidelink:channel": "\u001b[2J"}]}"#;
-    std::fs::write(folder.0.join("x.sigmf-meta"), meta).unwrap();
-    std::fs::write(folder.0.join("x.sigmf-data"), [0; 8 * 64]).unwrap();
+    std::fs::write(folder.path().join("x.sigmf-meta"), meta).unwrap();
+    std::fs::write(folder.path().join("x.sigmf-data"), [0; 8 * 64]).unwrap();
     let input =
-        crate::input::open(&folder.0.join("x.sigmf-meta"), &crate::args::RadioArgs::default()).unwrap();
+        crate::input::open(&folder.path().join("x.sigmf-meta"), &crate::args::RadioArgs::default()).unwrap();
     let mut out = Vec::new();
     describe(&input, false, &mut out).unwrap();
     let said = String::from_utf8(out).unwrap();
     assert!(!said.contains('\u{1b}') && !said.contains('\u{7}'), "{said:?}");
     assert!(said.contains(r"description: a\u{1b}]0;mine\u{7}b"), "{said}");
     assert!(said.contains(r"annotations: 1 \u{1b}[2J"), "{said}");
+}
+
+/// A channel that is flat but for a thousandth of a dB is drawn flat, and no number reaches the name of its axis.
+#[test]
+fn what_is_flat_is_drawn_flat() {
+    let folder = tempdir().unwrap();
+    let path = folder.path().join("flat.svg");
+    let points = (0..100).map(|i| (f64::from(i), -42.0005 + 1e-5 * f64::from(i))).collect();
+    let flat = Panel::Curves {
+        title: "flat".to_owned(),
+        x: "x".to_owned(),
+        y: "dB".to_owned(),
+        least_span: 1.0,
+        curves: vec![("|h|".to_owned(), points)],
+    };
+    draw(&Place::File(path.clone()), "title", &[flat]).unwrap();
+    let svg = std::fs::read_to_string(&path).unwrap();
+    let texts: Vec<&str> = svg.split("<text").skip(1).collect();
+    let words = |text: &str| text.split(['<', '>']).nth(1).map_or(String::new(), |w| w.trim().to_owned());
+    let number = |text: &str, name: &str| -> f64 {
+        let value = text.split(&format!(" {name}=\"")).nth(1).and_then(|v| v.split('"').next());
+        value.unwrap_or_else(|| panic!("no {name}: {text}")).parse().unwrap()
+    };
+    // the name of the axis stands upright, a line wide
+    let name = texts.iter().find(|text| words(text) == "dB").unwrap();
+    let edge = number(name, "x") + number(name, "font-size");
+    let ticks: Vec<f64> = texts
+        .iter()
+        .filter(|text| text.contains("text-anchor=\"end\""))
+        .map(|text| {
+            // widths of DejaVu Sans in em
+            let width = |c| if c == '.' || c == '-' { 0.36 } else { 0.64 };
+            let width: f64 = words(text).chars().map(width).sum::<f64>() * number(text, "font-size");
+            let left = number(text, "x") - width;
+            assert!(left > edge, "{} begins at {left:.0}, the name ends at {edge:.0}", words(text));
+            words(text).parse().unwrap()
+        })
+        .collect();
+    let span = ticks.iter().fold(f64::NEG_INFINITY, |a, b| a.max(*b))
+        - ticks.iter().fold(f64::INFINITY, |a, b| a.min(*b));
+    assert!((0.5..1.5).contains(&span), "{ticks:?}");
 }

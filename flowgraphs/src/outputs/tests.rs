@@ -1,20 +1,16 @@
 use super::*;
 use std::io::Write;
-use std::sync::atomic::{AtomicU32, Ordering};
+use tempfile::TempDir;
 
-struct Folder(PathBuf);
+struct Folder(TempDir);
 
 impl Folder {
     fn new() -> Self {
-        static COUNT: AtomicU32 = AtomicU32::new(0);
-        let number = COUNT.fetch_add(1, Ordering::Relaxed);
-        let path = std::env::temp_dir().join(format!("sidelink-outputs-{}-{number}", std::process::id()));
-        fs::create_dir_all(&path).unwrap();
-        Self(path)
+        Self(tempfile::tempdir().unwrap())
     }
 
     fn path(&self, name: &str) -> PathBuf {
-        self.0.join(name)
+        self.0.path().join(name)
     }
 
     fn put(&self, name: &str, text: &str) -> PathBuf {
@@ -23,16 +19,10 @@ impl Folder {
     }
 
     fn names(&self) -> Vec<String> {
-        let entries = fs::read_dir(&self.0).unwrap();
+        let entries = fs::read_dir(self.0.path()).unwrap();
         let mut names: Vec<_> = entries.map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
         names.sort();
         names
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
     }
 }
 
@@ -139,7 +129,7 @@ fn a_folder_that_is_not_there_is_told_at_once() {
     assert!(message.starts_with("the folder of --pcap is not there; "), "{message}");
     assert!(message.contains("mkdir -p"), "{message}");
     assert!(outputs.claim_recording("--record", &folder.path("no/x")).is_err());
-    assert!(refused(outputs.claim("--pcap", &folder.0)).starts_with("--pcap names a folder"));
+    assert!(refused(outputs.claim("--pcap", folder.0.path())).starts_with("--pcap names a folder"));
 }
 
 #[test]
@@ -202,9 +192,9 @@ fn a_folder_of_new_files_is_new_or_lacks_them() {
     let message = claim(&folder.path("no/lab")).unwrap_err().to_string();
     assert!(message.starts_with("the folder of -w is not there"), "{message}");
     folder.put("other", "");
-    claim(&folder.0).unwrap();
+    claim(folder.0.path()).unwrap();
     folder.put("README", "mine");
-    let message = claim(&folder.0).unwrap_err().to_string();
+    let message = claim(folder.0.path()).unwrap_err().to_string();
     assert!(message.starts_with("-w would replace a file that exists") && message.contains("README"));
     let message = claim(Path::new("-")).unwrap_err().to_string();
     assert!(message.starts_with("-w - names no folder"), "{message}");

@@ -2,7 +2,7 @@
 
 use super::protected::{ProtectedTraffic, Secrets};
 use super::sources::{Air, Instant, Source, sources};
-use super::{Event, Scenario};
+use super::{Event, Scenario, Ue};
 use crate::Sample;
 use crate::config::{ConfigError, Radio};
 use sidelink_phy::impair::awgn::{Awgn, noise_power_per_sample};
@@ -66,9 +66,7 @@ impl Generator {
     pub fn with_secrets(scenario: &Scenario, secrets: Option<Secrets>) -> Result<Self, ConfigError> {
         let radio = scenario.radio.resolve().map_err(|e| e.within("[radio]"))?;
         let numerology = scenario.radio.numerology(CyclicPrefix::Normal).map_err(|e| e.within("[radio]"))?;
-        let v2x = radio.is_v2x() || scenario.ue.iter().any(|ue| !ue.v2x.is_empty());
-        let default_mode = if v2x { TransmissionMode::Tm4 } else { TransmissionMode::Tm2 };
-        let mode = radio.mode.unwrap_or(default_mode);
+        let mode = mode(scenario, &radio);
         if scenario.first_subframe >= SUBFRAMES_PER_DFN_PERIOD {
             let what = format!("first-subframe {}", scenario.first_subframe);
             return Err(ConfigError::new(what, "", "10 DFN + subframe: 0 to 10239"));
@@ -76,53 +74,11 @@ impl Generator {
         let rng = Rng::new(scenario.seed);
         let traffic = ProtectedTraffic::new(secrets);
         let air = Air { radio: &radio, numerology, mode, traffic: &traffic };
-        let states = scenario.ue.iter().enumerate().map(|(i, ue)| {
-            let place = format!("ue[{i}]");
-            let path = PathConfig {
-                gain_db: ue.gain,
-                phase_radians: ue.phase.to_radians(),
-                frequency_hz: ue.cfo.0 + scenario.cfo.0,
-                delay_samples: ue.delay.0 + scenario.delay.0,
-                drift_ppm: ue.drift,
-                channel: ue.channel.unwrap_or(scenario.channel).0,
-                seed: rng.fork(i as u64).next_u64(),
-            };
-            let sender = rng.fork(1_000_000 + i as u64);
-            let name = ue.name.clone().unwrap_or_else(|| format!("UE {i}"));
-            Ok(UeState {
-                sources: sources(ue, (i, &name), &air, &sender, &place)?,
-                name,
-                index: i,
-                path: RadioPath::new(&path, numerology.sample_rate()).map_err(|e| {
-                    ConfigError::new(e.to_string(), &place, "mend gain, phase, cfo, delay, drift or channel")
-                })?,
-                stretch: 1.0 / (1.0 + ue.drift * 1e-6),
-                delay: path.delay_samples,
-                next: 0,
-                arrived: Vec::new(),
-                events: VecDeque::new(),
-                sent: vec![Sample::default(); numerology.subframe_samples()],
-                received: Vec::new(),
-                transmissions: Vec::new(),
-            })
-        });
-        let ues = states.collect::<Result<Vec<_>, ConfigError>>()?;
+        let ues = scenario.ue.iter().enumerate();
+        let ues = ues.map(|(i, ue)| UeState::new(ue, i, scenario, &air, &rng));
+        let ues = ues.collect::<Result<Vec<_>, ConfigError>>()?;
         let prefixes: Vec<_> = ues.iter().flat_map(|ue| &ue.sources).flat_map(|s| s.prefixes()).collect();
-        let noise = match scenario.snr {
-            Some(snr) if !(-200.0..=200.0).contains(&snr) => {
-                return Err(ConfigError::new(
-                    format!("snr {snr}"),
-                    "",
-                    "Es/N0 in dB, -200 to 200; leave it out for no noise",
-                ));
-            }
-            Some(snr) => {
-                let amplitude = 1.0 / (numerology.subcarriers() as f64).sqrt();
-                let power = noise_power_per_sample(snr, amplitude, numerology.fft());
-                Some(Awgn::new(power, rng.fork(u64::MAX).next_u64()))
-            }
-            None => None,
-        };
+        let noise = noise(scenario, numerology, &rng)?;
         Ok(Self {
             numerology,
             mode,
@@ -181,7 +137,57 @@ impl Generator {
     }
 }
 
+/// The transmission mode that the radio says, or the one that its pools and UEs suggest.
+fn mode(scenario: &Scenario, radio: &Radio) -> TransmissionMode {
+    let v2x = radio.is_v2x() || scenario.ue.iter().any(|ue| !ue.v2x.is_empty());
+    radio.mode.unwrap_or(if v2x { TransmissionMode::Tm4 } else { TransmissionMode::Tm2 })
+}
+
+/// The noise of the receiver, if there is any.
+fn noise(scenario: &Scenario, numerology: Numerology, rng: &Rng) -> Result<Option<Awgn>, ConfigError> {
+    let Some(snr) = scenario.snr else { return Ok(None) };
+    if !(-200.0..=200.0).contains(&snr) {
+        let remedy = "Es/N0 in dB, -200 to 200; leave it out for no noise";
+        return Err(ConfigError::new(format!("snr {snr}"), "", remedy));
+    }
+    let amplitude = 1.0 / (numerology.subcarriers() as f64).sqrt();
+    let power = noise_power_per_sample(snr, amplitude, numerology.fft());
+    Ok(Some(Awgn::new(power, rng.fork(u64::MAX).next_u64())))
+}
+
 impl UeState {
+    /// UE number `i` of the scenario, before its first subframe.
+    fn new(ue: &Ue, i: usize, scenario: &Scenario, air: &Air<'_>, rng: &Rng) -> Result<Self, ConfigError> {
+        let place = format!("ue[{i}]");
+        let path = PathConfig {
+            gain_db: ue.gain,
+            phase_radians: ue.phase.to_radians(),
+            frequency_hz: ue.cfo.0 + scenario.cfo.0,
+            delay_samples: ue.delay.0 + scenario.delay.0,
+            drift_ppm: ue.drift,
+            channel: ue.channel.unwrap_or(scenario.channel).0,
+            seed: rng.fork(i as u64).next_u64(),
+        };
+        let sender = rng.fork(1_000_000 + i as u64);
+        let name = ue.name.clone().unwrap_or_else(|| format!("UE {i}"));
+        Ok(Self {
+            sources: sources(ue, (i, &name), air, &sender, &place)?,
+            name,
+            index: i,
+            path: RadioPath::new(&path, air.numerology.sample_rate()).map_err(|e| {
+                ConfigError::new(e.to_string(), &place, "mend gain, phase, cfo, delay, drift or channel")
+            })?,
+            stretch: 1.0 / (1.0 + ue.drift * 1e-6),
+            delay: path.delay_samples,
+            next: 0,
+            arrived: Vec::new(),
+            events: VecDeque::new(),
+            sent: vec![Sample::default(); air.numerology.subframe_samples()],
+            received: Vec::new(),
+            transmissions: Vec::new(),
+        })
+    }
+
     /// Send the next subframe.
     fn send(&mut self, first: u64, radio: &Radio, numerology: Numerology, modulator: &mut Modulator) {
         let now = Instant { subframe: self.next, at: DfnSubframe::from_count(first + self.next) };

@@ -2,6 +2,7 @@
 
 mod communication;
 mod discovery;
+mod period;
 mod sync;
 mod v2x;
 

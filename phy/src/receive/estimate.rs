@@ -153,15 +153,11 @@ impl Estimator {
             let received = &grid.symbol(l as usize)[first..first + m_sc];
             self.references.strip(dmrs, m, received, &mut self.ls[m][..m_sc]);
         }
-        let mut times = [0.0; 14];
-        for (l, t) in times.iter_mut().enumerate().take(grid.symbols()) {
-            *t = self.numerology.symbol_distance(0, l);
-        }
+        let times = self.symbol_times(grid.symbols());
         let mut dmrs_times = [0.0; MAX_DMRS];
         for (t, &l) in dmrs_times.iter_mut().zip(layout.dmrs) {
             *t = times[l as usize];
         }
-
         let dmrs_times = &dmrs_times[..n_d];
         let delay_turns = self.align_delay(m_sc, n_d);
         let (cfo, ambiguity) = self.carrier_offset(m_sc, dmrs_times, cfo_near as f64);
@@ -201,6 +197,15 @@ impl Estimator {
             measurement,
         };
         measurement
+    }
+
+    /// Seconds from symbol 0 to each of the first `symbols` of a subframe.
+    fn symbol_times(&self, symbols: usize) -> [f64; 14] {
+        let mut times = [0.0; 14];
+        for (l, t) in times.iter_mut().enumerate().take(symbols) {
+            *t = self.numerology.symbol_distance(0, l);
+        }
+        times
     }
 
     /// What was measured last.

@@ -213,49 +213,17 @@ impl Search {
 
     /// Look closely at the place where PSSS of `root` seems to begin (useful part of its first symbol).
     fn examine(&mut self, samples: &[Sample], root: usize, about: usize) -> Option<Detection> {
-        let spacing = pair_spacing(self.narrow.cp());
-        let power = |at: usize| -> f32 {
-            let c =
-                [at, at + spacing].map(|t| self.correlation(samples, root, t).map_or(0.0, |c| c.norm_sqr()));
-            c[0] + c[1]
-        };
-        let near = about.saturating_sub(2)..=about + 2;
-        let at = near.max_by(|&a, &b| power(a).total_cmp(&power(b)))?;
-        let fine = if at > 0 { parabola(power(at - 1), power(at), power(at + 1)) } else { 0.0 };
-
-        let pair = [at, at + spacing].map(|t| self.correlation(samples, root, t));
-        let turn = pair[0]?.conj() * pair[1]?;
-        let cfo = turn.im.atan2(turn.re) as f64 / (2.0 * PI) * RATE / spacing as f64;
-
-        // SSSS, and the channel from PSSS, with the offset taken out
-        let narrow = self.narrow;
-        let useful = |l: usize| (narrow.symbol_start(l) + narrow.cp_samples(l)) as isize;
-        let subframe = at as isize - useful(self.slss.psss[0]);
-        let symbol_at = |l: usize| subframe + useful(l);
-        let mut primary = [Sample::default(); SSSS_LEN];
-        let mut secondary = [Sample::default(); SSSS_LEN];
-        let (mut energy_p, mut energy_s) = (0.0, 0.0);
-        for i in 0..2 {
-            let x = self.demodulate(samples, symbol_at(self.slss.psss[i]), cfo)?;
-            let y = self.demodulate(samples, symbol_at(self.slss.ssss[i]), cfo)?;
-            for k in 0..SSSS_LEN {
-                energy_p += x[k].norm_sqr();
-                energy_s += y[k].norm_sqr();
-                primary[k] += x[k] * self.primary[root][k].conj();
-                secondary[k] += y[k];
-            }
-        }
+        let (at, fine) = self.peak(samples, root, about)?;
+        let cfo = self.offset(samples, root, at)?;
+        let subframe = at as isize - useful_start(&self.narrow, self.slss.psss[0]);
+        let Symbols { primary, mut secondary, energy_p, energy_s } =
+            self.symbols(samples, root, subframe, cfo)?;
         let channel = smoothed(&primary);
         for (y, h) in secondary.iter_mut().zip(&channel) {
             *y *= h.conj();
         }
         let (id, power) = self.secondary.best(root, &secondary);
 
-        // Gain in log-likelihood over noise alone of a component that explains the share `part` of `energy`, spread over
-        // `dimensions` complex values.
-        let gain = |part: f32, energy: f32, dimensions: f32| {
-            -dimensions * (1.0 - (part / energy.max(1e-30)).min(0.9999)).ln()
-        };
         let coherent: f32 =
             primary.chunks(16).map(|b| b.iter().sum::<Sample>().norm_sqr() / b.len() as f32).sum();
         let score_p = gain(coherent / 2.0, energy_p, 2.0 * SSSS_LEN as f32);
@@ -277,6 +245,48 @@ impl Search {
         })
     }
 
+    /// Where PSSS of `root` correlates best near `about`, and the fraction of a sample beyond that.
+    fn peak(&self, samples: &[Sample], root: usize, about: usize) -> Option<(usize, f32)> {
+        let spacing = pair_spacing(self.narrow.cp());
+        let power = |at: usize| -> f32 {
+            let c =
+                [at, at + spacing].map(|t| self.correlation(samples, root, t).map_or(0.0, |c| c.norm_sqr()));
+            c[0] + c[1]
+        };
+        let near = about.saturating_sub(2)..=about + 2;
+        let at = near.max_by(|&a, &b| power(a).total_cmp(&power(b)))?;
+        let fine = if at > 0 { parabola(power(at - 1), power(at), power(at + 1)) } else { 0.0 };
+        Some((at, fine))
+    }
+
+    /// Carrier offset in Hz by the turn from one PSSS symbol to the other.
+    fn offset(&self, samples: &[Sample], root: usize, at: usize) -> Option<f64> {
+        let spacing = pair_spacing(self.narrow.cp());
+        let pair = [at, at + spacing].map(|t| self.correlation(samples, root, t));
+        let turn = pair[0]?.conj() * pair[1]?;
+        Some(turn.im.atan2(turn.re) as f64 / (2.0 * PI) * RATE / spacing as f64)
+    }
+
+    /// PSSS and SSSS of the subframe that begins at `subframe`, with the offset taken out.
+    fn symbols(&mut self, samples: &[Sample], root: usize, subframe: isize, cfo: f64) -> Option<Symbols> {
+        let narrow = self.narrow;
+        let symbol_at = |l: usize| subframe + useful_start(&narrow, l);
+        let mut primary = [Sample::default(); SSSS_LEN];
+        let mut secondary = [Sample::default(); SSSS_LEN];
+        let (mut energy_p, mut energy_s) = (0.0, 0.0);
+        for i in 0..2 {
+            let x = self.demodulate(samples, symbol_at(self.slss.psss[i]), cfo)?;
+            let y = self.demodulate(samples, symbol_at(self.slss.ssss[i]), cfo)?;
+            for k in 0..SSSS_LEN {
+                energy_p += x[k].norm_sqr();
+                energy_s += y[k].norm_sqr();
+                primary[k] += x[k] * self.primary[root][k].conj();
+                secondary[k] += y[k];
+            }
+        }
+        Some(Symbols { primary, secondary, energy_p, energy_s })
+    }
+
     fn correlation(&self, samples: &[Sample], root: usize, at: usize) -> Option<Sample> {
         let window = samples.get(at..at + FFT)?;
         Some(window.iter().zip(&self.templates[root]).map(|(x, t)| x * t.conj()).sum())
@@ -295,6 +305,26 @@ impl Search {
         self.fft.process_with_scratch(&mut work, &mut self.scratch);
         Some(std::array::from_fn(|k| work[(k + FFT - SSSS_LEN / 2) % FFT]))
     }
+}
+
+/// The synchronisation symbols of a subframe, each pair added up.
+struct Symbols {
+    /// The channel, as PSSS shows it.
+    primary: [Sample; SSSS_LEN],
+    secondary: [Sample; SSSS_LEN],
+    energy_p: f32,
+    energy_s: f32,
+}
+
+/// Gain in log-likelihood over noise alone of a component that explains the share `part` of `energy`, spread over
+/// `dimensions` complex values.
+fn gain(part: f32, energy: f32, dimensions: f32) -> f32 {
+    -dimensions * (1.0 - (part / energy.max(1e-30)).min(0.9999)).ln()
+}
+
+/// Samples at 1.92 MS/s from the beginning of a subframe to the useful part of symbol `l`.
+fn useful_start(narrow: &Numerology, l: usize) -> isize {
+    (narrow.symbol_start(l) + narrow.cp_samples(l)) as isize
 }
 
 /// Samples at 1.92 MS/s from one PSSS symbol to the other.

@@ -126,6 +126,38 @@ pub(super) fn matching(budget: Duration, most: usize, done: &mut dyn FnMut(Row))
 
 fn table(budget: Duration, followed: usize) -> Option<Row> {
     let config = OtaConfig::new(Variant::Keyed, 216, 0, RotationPeriod::SECOND).ok()?;
+    let (table, build_ms) = build(budget, config, followed)?;
+    let octets = table.octets() as f64 / followed as f64;
+    let mut matcher = Matcher::new();
+    matcher.install(table);
+    let window = config.period().window(NOW, 0);
+
+    // Frames in no order that a cache could know.
+    let frames = 1024_usize;
+    let hits = announcements(config, (0..frames).map(|i| i.wrapping_mul(0x9e37_79b9) % followed));
+    let misses = announcements(config, (0..hits.len()).map(|i| usize::MAX - i));
+    if hits.is_empty() || hits.iter().any(|hit| matcher.verify(window, hit).is_err()) {
+        return None;
+    }
+    let time = |messages: &[Message]| {
+        let mut i = 0;
+        nanos(budget, || {
+            i += 1;
+            let _ = black_box(matcher.verify(window, black_box(&messages[i % messages.len()])));
+        })
+    };
+    let (hit, miss) = (time(&hits), time(&misses));
+    let figures = [
+        ("build_ms", figure(build_ms)),
+        ("octets_a_key", figure(octets)),
+        ("hit_ns", figure(hit)),
+        ("miss_ns", figure(miss)),
+    ];
+    Some(Row::new("matching", format!("{followed} identities"), &figures))
+}
+
+/// The table of the first `followed` identities, and the median of the milliseconds that it took.
+fn build(budget: Duration, config: OtaConfig, followed: usize) -> Option<(PeriodTable<RotatingBook>, f64)> {
     let mut book = RotatingBook::new(config).ok()?;
     for i in 0..followed {
         let (id, key) = identity(i);
@@ -148,45 +180,16 @@ fn table(budget: Duration, followed: usize) -> Option<Row> {
         times.push(before.elapsed().as_secs_f64() * 1e3);
     }
     times.sort_by(f64::total_cmp);
-    let octets = table.octets() as f64 / followed as f64;
-    let mut matcher = Matcher::new();
-    matcher.install(table);
-    let window = config.period().window(NOW, 0);
+    Some((table, times[times.len() / 2]))
+}
 
-    // Frames in no order that a cache could know.
-    let frames = 1024_usize;
-    let hits: Vec<Message> = (0..frames)
-        .filter_map(|i| {
-            let (id, key) = identity(i.wrapping_mul(0x9e37_79b9) % followed);
-            OtaIdentity::new(config, id, &key).announce(NOW, &[])
-        })
-        .collect();
-    let misses: Vec<Message> = hits
-        .iter()
-        .enumerate()
-        .filter_map(|(i, _)| {
-            let (id, key) = identity(usize::MAX - i);
-            OtaIdentity::new(config, id, &key).announce(NOW, &[])
-        })
-        .collect();
-    if hits.is_empty() || hits.iter().any(|hit| matcher.verify(window, hit).is_err()) {
-        return None;
-    }
-    let time = |messages: &[Message]| {
-        let mut i = 0;
-        nanos(budget, || {
-            i += 1;
-            let _ = black_box(matcher.verify(window, black_box(&messages[i % messages.len()])));
-        })
+/// What these identities announce now.
+fn announcements(config: OtaConfig, identities: impl Iterator<Item = usize>) -> Vec<Message> {
+    let announce = |i: usize| {
+        let (id, key) = identity(i);
+        OtaIdentity::new(config, id, &key).announce(NOW, &[])
     };
-    let (hit, miss) = (time(&hits), time(&misses));
-    let figures = [
-        ("build_ms", figure(times[times.len() / 2])),
-        ("octets_a_key", figure(octets)),
-        ("hit_ns", figure(hit)),
-        ("miss_ns", figure(miss)),
-    ];
-    Some(Row::new("matching", format!("{followed} identities"), &figures))
+    identities.filter_map(announce).collect()
 }
 
 fn identity(i: usize) -> (ProseId, ApplicationKey) {

@@ -28,7 +28,13 @@ fn panels(rows: &[Row]) -> Vec<Panel<'static>> {
     };
     let curves = |title: &str, x: &str, y: &str, curves: BTreeMap<String, Vec<(f64, f64)>>| {
         let (title, x, y) = (title.to_owned(), x.to_owned(), y.to_owned());
-        (!curves.is_empty()).then(|| Panel::Curves { title, x, y, curves: curves.into_iter().collect() })
+        (!curves.is_empty()).then(|| Panel::Curves {
+            title,
+            x,
+            y,
+            least_span: 0.0,
+            curves: curves.into_iter().collect(),
+        })
     };
     let ciphers = |family: &str| {
         let mut found: BTreeMap<String, Vec<(f64, f64)>> = BTreeMap::new();

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 const CARRIER: &str = include_str!("ue.toml");
 
 /// Name of the group.
-pub(super) const GROUP: &str = "rescue";
+const GROUP: &str = "rescue";
 
 /// Its ProSe Layer-2 group ID.
 pub(super) const GROUP_ID: [u8; 3] = [0, 1, 0xa2];
@@ -103,7 +103,7 @@ pub(super) fn keys() -> Result<Keys, ConfigError> {
 }
 
 /// The same names with other keys: what somebody can do who knows everything but the keys.
-pub(super) fn forged_keys() -> Result<Keys, ConfigError> {
+fn forged_keys() -> Result<Keys, ConfigError> {
     let mut forged = keys()?;
     for code in &mut forged.discovery {
         code.announcer = Some("mallory".to_owned());
@@ -115,14 +115,39 @@ pub(super) fn forged_keys() -> Result<Keys, ConfigError> {
 }
 
 /// A store file with the keys.
-pub(super) fn store(folder: &Path, ue: &str, keys: &Keys) -> Result<PathBuf, ConfigError> {
+fn store(folder: &Path, ue: &str, keys: &Keys) -> Result<PathBuf, ConfigError> {
     let path = folder.join(format!("{ue}.keys"));
     KeyStore::create(&path)?.put(&keys.for_ue(ue))?;
     Ok(path)
 }
 
+/// The UEs of the demo.
+pub(super) struct Ues {
+    pub(super) alice: UeConfig,
+    pub(super) bob: UeConfig,
+    /// Has other keys, and sends under the identity of alice.
+    pub(super) mallory: UeConfig,
+}
+
+/// The UEs, each with a key store in `folder`.
+pub(super) fn ues(folder: &Path, seed: u64, keys: &Keys) -> Result<Ues, ConfigError> {
+    let talk =
+        |text: &str, every: u64| format!("[[talk]]\nto = \"{GROUP}\"\nevery = {every}\ntext = \"{text}\"\n");
+    let time =
+        |source: &str, id: u16| format!("[time]\nsource = \"{source}\"\nid = {id}\npatience = 100000\n");
+    let silent = "[time]\nsource = \"utc\"\ntransmit = \"never\"\n".to_owned();
+    let config = |name: &str, k: u64, keys: &Keys, more: String| {
+        ue(name, seed.wrapping_mul(1000) + k, store(folder, name, keys)?, &more)
+    };
+    Ok(Ues {
+        alice: config("alice", 1, keys, time("utc", 300) + &talk("alice: do you hear me?", 1300))?,
+        bob: config("bob", 2, keys, time("slss", 301) + &talk("bob: loud and clear", 1700))?,
+        mallory: config("mallory", 3, &forged_keys()?, silent + &talk("mallory", 900))?,
+    })
+}
+
 /// A UE of the demo.
-pub(super) fn ue(name: &str, seed: u64, store: PathBuf, more: &str) -> Result<UeConfig, ConfigError> {
+fn ue(name: &str, seed: u64, store: PathBuf, more: &str) -> Result<UeConfig, ConfigError> {
     let text = format!("name = \"{name}\"\nseed = {seed}\n{CARRIER}\n{more}");
     let mut config = UeConfig::from_toml(&text, "the demo's carrier")?;
     config.keys = Some(store);

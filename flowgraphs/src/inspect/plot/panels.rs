@@ -18,6 +18,10 @@ const MOST_DB: f32 = 60.0;
 const DARKEST: f64 = 0.1;
 /// Curves of at most this many points show them.
 const FEW: usize = 400;
+/// Least span of levels, in dB: what is flat looks flat.
+const LEAST_SPAN_DB: f64 = 1.0;
+/// Least span of any other axis: a single value has an axis too.
+const LEAST_SPAN: f64 = 1e-3;
 const PALETTE: [RGBColor; 5] = [
     RGBColor(31, 90, 150),
     RGBColor(205, 92, 40),
@@ -36,7 +40,7 @@ pub(super) fn draw<B: DrawingBackend>(
         Panel::Spectrum(scan) => spectrum(scan, area),
         Panel::Power(scan) => power(scan, area),
         Panel::Scatter { title, points } => scatter(title, points, area),
-        Panel::Curves { title, x, y, curves } => lines(title, x, y, curves, area),
+        Panel::Curves { title, x, y, least_span, curves } => lines(title, x, (y, *least_span), curves, area),
         Panel::Bars { title, unit, bars: values } => bars(title, unit, values, area),
     }
 }
@@ -58,11 +62,11 @@ fn db(power: f32) -> f32 {
     10.0 * power.max(1e-30).log10()
 }
 
-/// Room for `range` that is never empty and whose ends are numbers.
-fn padded(low: f64, high: f64) -> Range<f64> {
+/// Room for values from `low` to `high`, at least `least` wide, whose ends are numbers.
+fn padded(low: f64, high: f64, least: f64) -> Range<f64> {
     let (low, high) =
         if low.is_finite() && high.is_finite() && low <= high { (low, high) } else { (0.0, 1.0) };
-    let margin = ((high - low) * 0.06).max(0.5e-3);
+    let margin = ((high - low) * 0.06).max((least - (high - low)) / 2.0);
     low - margin..high + margin
 }
 
@@ -192,7 +196,7 @@ fn spectrum<B: DrawingBackend>(scan: &Scan, area: &Area<B>) -> Result<(), DrawEr
         .collect();
     let low = curve.iter().map(|c| c.1).fold(f64::INFINITY, f64::min);
     let high = curve.iter().map(|c| c.1).fold(f64::NEG_INFINITY, f64::max);
-    let y = padded(low, high);
+    let y = padded(low, high, LEAST_SPAN_DB);
     let mut chart =
         chart(area, "Mean spectrum", ("frequency in MHz", -all..all), ("dBFS in 15 kHz", y.clone()), true)?;
     if scan.bands.are_prbs
@@ -225,7 +229,7 @@ fn power<B: DrawingBackend>(scan: &Scan, area: &Area<B>) -> Result<(), DrawError
     curves(
         "Power over time",
         unit,
-        "dBFS",
+        ("dBFS", LEAST_SPAN_DB),
         0.0..(seconds * factor).max(1e-9),
         &[("mean", &mean), ("peak", &peak)],
         area,
@@ -235,12 +239,13 @@ fn power<B: DrawingBackend>(scan: &Scan, area: &Area<B>) -> Result<(), DrawError
 fn lines<B: DrawingBackend>(
     title: &str,
     x: &str,
-    y: &str,
+    y: (&str, f64),
     series: &[(String, Vec<(f64, f64)>)],
     area: &Area<B>,
 ) -> Result<(), DrawError<B>> {
     let xs = || series.iter().flat_map(|s| s.1.iter().map(|p| p.0)).filter(|x| x.is_finite());
-    let range = padded(xs().fold(f64::INFINITY, f64::min), xs().fold(f64::NEG_INFINITY, f64::max));
+    let (first, last) = (xs().fold(f64::INFINITY, f64::min), xs().fold(f64::NEG_INFINITY, f64::max));
+    let range = padded(first, last, LEAST_SPAN);
     let series: Vec<(&str, &[(f64, f64)])> = series.iter().map(|(n, c)| (n.as_str(), c.as_slice())).collect();
     curves(title, x, y, range, &series, area)
 }
@@ -248,13 +253,14 @@ fn lines<B: DrawingBackend>(
 fn curves<B: DrawingBackend>(
     title: &str,
     x_name: &str,
-    y_name: &str,
+    (y_name, least_span): (&str, f64),
     x: Range<f64>,
     series: &[(&str, &[(f64, f64)])],
     area: &Area<B>,
 ) -> Result<(), DrawError<B>> {
     let values = || series.iter().flat_map(|s| s.1.iter().map(|p| p.1)).filter(|v| v.is_finite());
-    let mut y = padded(values().fold(f64::INFINITY, f64::min), values().fold(f64::NEG_INFINITY, f64::max));
+    let (low, high) = (values().fold(f64::INFINITY, f64::min), values().fold(f64::NEG_INFINITY, f64::max));
+    let mut y = padded(low, high, least_span.max(LEAST_SPAN));
     let corner = free_corner(series, &x, &y);
     if corner.is_none() && series.len() > 1 {
         // room for the names above all curves

@@ -1,8 +1,9 @@
 //! PSCCH and PSSCH of modes 1 and 2: in every period two SCIs, and transport blocks of four transmissions each
 //! (TS 36.213 §14.1, §14.2).
 
+use super::period::PeriodPlan;
 use super::{Air, Instant, Source};
-use crate::config::ConfigError;
+use crate::config::{Communication, ConfigError};
 use crate::scenario::protected::{GroupSenderId, SharedTraffic, lock};
 use crate::scenario::{Choice, CommunicationEntry, Payload};
 use sidelink_phy::channel::pssch::{Grant, REDUNDANCY_VERSIONS};
@@ -25,16 +26,14 @@ pub(super) struct CommunicationSource {
     grant: Grant,
     modulation: Modulation,
     octets: usize,
-    hopping: Option<(Hopping, Vec<usize>)>,
+    allocation: Allocation,
     payload: Payload,
     protected: Option<Protected>,
     rng: Rng,
     /// Subframes of the period that carry PSSCH, with the pool index of each.
     pattern: Vec<(u32, u32)>,
-    /// Whole periods that have begun in the recording.
-    periods: u64,
-    /// PSCCH of the current one: subframe in the period and PRB. Empty before the first.
-    control: Vec<(u32, usize)>,
+    /// PRBs of PSCCH.
+    control: PeriodPlan<usize>,
     /// The block whose transmissions are under way, by its number; none when there was nothing to send.
     block: Option<(u64, Option<Vec<u8>>)>,
 }
@@ -58,46 +57,17 @@ impl CommunicationSource {
         place: &str,
     ) -> Result<Self, ConfigError> {
         let at = |key: &str| format!("{place}.{key}");
-        if air.mode.is_v2x() {
-            let what = format!("communication of modes 1 and 2 in mode {}", air.mode.number());
-            return Err(ConfigError::new(what, place, "use [[ue.v2x]], or tm = 1 or 2"));
-        }
-        let Some(communication) = air.radio.communication.get(entry.pool) else {
-            let what = format!("no communication pool {}", entry.pool);
-            return Err(ConfigError::new(what, place, "add a [[radio.communication]]; pools count from 0"));
-        };
+        let communication = pool(entry, air, place)?;
         let (pool, carrier) = (&communication.pool, air.prbs());
-        let prbs = allocation(entry, carrier, &at)?;
-        let (rb_assignment, hopping) = match entry.hopping {
-            None => (riv_encode(carrier, prbs.start, prbs.len).unwrap_or(0) as u16, None),
-            Some(bits) => {
-                let (assignment, hopping) = hopping(bits, prbs, pool, air, &at("hopping"))?;
-                (assignment, Some(hopping))
-            }
-        };
+        let allocation = Allocation::new(entry, pool, air, &at)?;
         let pattern = pattern(entry, pool, &at)?;
         check_resource(entry.resource, pool, carrier, place)?;
-        let protected = entry.protected.as_ref().map(|p| {
-            let id = lock(air.traffic).add_data(who, p, entry.payload.longest(p.octets));
-            let (traffic, octets) = (air.traffic.clone(), p.octets);
-            id.map(|id| Protected { traffic, id, octets, payloads: 0 }).map_err(|e| e.within(place))
-        });
-        let protected = protected.transpose()?;
+        let protected = Protected::new(entry, who, air, place)?;
         let destination = protected.as_ref().map(|p| p.id.group_destination());
         let group = group(entry.group, destination, place)?;
-        let sci = Format0 {
-            hopping: entry.hopping.is_some(),
-            rb_assignment,
-            trp: entry.trp,
-            mcs: entry.mcs,
-            timing_advance: entry.timing_advance,
-            group_destination: group,
-        };
-        let mut sci_bits = vec![0; Format0::bits(air.numerology.bandwidth())];
-        sci.emit(air.numerology.bandwidth(), &mut sci_bits)
-            .map_err(|e| ConfigError::new(e.to_string(), place, "lower the number"))?;
+        let (sci, sci_bits) = control_information(entry, &allocation, group, air, place)?;
         let grant = Grant {
-            prbs,
+            prbs: allocation.first,
             mcs: entry.mcs,
             rv: 0,
             n_id: u16::from(group),
@@ -121,13 +91,12 @@ impl CommunicationSource {
             grant,
             modulation,
             octets: bits / 8,
-            hopping,
+            allocation,
             payload: entry.payload.clone(),
             protected,
             rng,
             pattern,
-            periods: 0,
-            control: Vec::new(),
+            control: PeriodPlan::new(),
             block: None,
         })
     }
@@ -137,12 +106,12 @@ impl CommunicationSource {
         let n = match self.resource {
             Choice::Fixed(n) => n as usize,
             Choice::Random => {
-                self.rng.fork(self.periods).below(self.pool.control_resources(self.carrier) as u64) as usize
+                self.rng.fork(self.control.next()).below(self.pool.control_resources(self.carrier) as u64)
+                    as usize
             }
         };
         let resource = self.pool.control_resource(self.carrier, n);
-        self.control = resource.map_or(Vec::new(), |r| r.to_vec());
-        self.periods += 1;
+        self.control.begin(resource.map_or(Vec::new(), |r| r.to_vec()));
     }
 
     /// Transport block `number`, made in subframe `now`; `None` when it cannot be sent.
@@ -158,15 +127,97 @@ impl CommunicationSource {
         };
         lock(traffic).block(*id, now.subframe, self.octets, next)
     }
+}
+
+/// The pool of an entry.
+fn pool<'a>(
+    entry: &CommunicationEntry,
+    air: &Air<'a>,
+    place: &str,
+) -> Result<&'a Communication, ConfigError> {
+    if air.mode.is_v2x() {
+        let what = format!("communication of modes 1 and 2 in mode {}", air.mode.number());
+        return Err(ConfigError::new(what, place, "use [[ue.v2x]], or tm = 1 or 2"));
+    }
+    air.radio.communication.get(entry.pool).ok_or_else(|| {
+        let what = format!("no communication pool {}", entry.pool);
+        ConfigError::new(what, place, "add a [[radio.communication]]; pools count from 0")
+    })
+}
+
+/// PRBs of PSSCH in every subframe.
+struct Allocation {
+    /// As the SCI names them.
+    first: PrbRange,
+    /// The assignment field of the SCI.
+    rb_assignment: u16,
+    /// With the PRBs that are hopped over.
+    hopping: Option<(Hopping, Vec<usize>)>,
+}
+
+impl Allocation {
+    fn new(
+        entry: &CommunicationEntry,
+        pool: &CommunicationPool,
+        air: &Air<'_>,
+        at: &dyn Fn(&str) -> String,
+    ) -> Result<Self, ConfigError> {
+        let first = allocation(entry, air.prbs(), at)?;
+        let (rb_assignment, hopping) = match entry.hopping {
+            None => (riv_encode(air.prbs(), first.start, first.len).unwrap_or(0) as u16, None),
+            Some(bits) => {
+                let (assignment, hopping) = hopping(bits, first, pool, air, &at("hopping"))?;
+                (assignment, Some(hopping))
+            }
+        };
+        Ok(Self { first, rb_assignment, hopping })
+    }
 
     /// PRBs in a subframe; `None` where a hop leaves the pool.
     fn prbs(&self, n_ssf: u8) -> Option<PrbRange> {
-        let Some((hopping, list)) = &self.hopping else { return Some(self.grant.prbs) };
+        let Some((hopping, list)) = &self.hopping else { return Some(self.first) };
         let virtual_prbs = hopping.prbs(n_ssf)?;
         let prbs = list.get(virtual_prbs.start..virtual_prbs.end())?;
         let (&first, &last) = (prbs.first()?, prbs.last()?);
         (last - first + 1 == virtual_prbs.len).then_some(PrbRange { start: first, len: virtual_prbs.len })
     }
+}
+
+impl Protected {
+    /// Of an entry that is protected.
+    fn new(
+        entry: &CommunicationEntry,
+        who: (usize, &str),
+        air: &Air<'_>,
+        place: &str,
+    ) -> Result<Option<Self>, ConfigError> {
+        let Some(p) = &entry.protected else { return Ok(None) };
+        let id = lock(air.traffic).add_data(who, p, entry.payload.longest(p.octets));
+        let id = id.map_err(|e| e.within(place))?;
+        Ok(Some(Self { traffic: air.traffic.clone(), id, octets: p.octets, payloads: 0 }))
+    }
+}
+
+/// The SCI of an entry, and its bits.
+fn control_information(
+    entry: &CommunicationEntry,
+    allocation: &Allocation,
+    group: u8,
+    air: &Air<'_>,
+    place: &str,
+) -> Result<(Format0, Vec<u8>), ConfigError> {
+    let sci = Format0 {
+        hopping: entry.hopping.is_some(),
+        rb_assignment: allocation.rb_assignment,
+        trp: entry.trp,
+        mcs: entry.mcs,
+        timing_advance: entry.timing_advance,
+        group_destination: group,
+    };
+    let bandwidth = air.numerology.bandwidth();
+    let mut bits = vec![0; Format0::bits(bandwidth)];
+    sci.emit(bandwidth, &mut bits).map_err(|e| ConfigError::new(e.to_string(), place, "lower the number"))?;
+    Ok((sci, bits))
 }
 
 /// The assignment field, and the hopping over the carrier (mode 1) or the pool (mode 2) with the PRBs that are hopped over.
@@ -279,20 +330,20 @@ impl Source for CommunicationSource {
         if into == 0 {
             self.begin();
         }
-        for (_, prb) in self.control.iter().filter(|(subframe, _)| *subframe == into) {
+        for (_, prb) in self.control.at(into) {
             let content = Content::Sci {
                 fields: SciFields::Format0(self.sci),
                 bits: self.sci_bits.clone(),
-                prb: *prb,
+                prb,
                 n_cs: 0,
                 crc16: CRC16.bits(&self.sci_bits) as u16,
             };
             out.push(Transmission { cp: self.control_cp, amplitude: 1.0, content });
         }
-        let Some(period) = self.periods.checked_sub(1) else { return };
+        let Some(period) = self.control.current() else { return };
         let Some(i) = self.pattern.iter().position(|(subframe, _)| *subframe == into) else { return };
         let n_ssf = (self.pattern[i].1 % 10) as u8;
-        let Some(prbs) = self.prbs(n_ssf) else { return };
+        let Some(prbs) = self.allocation.prbs(n_ssf) else { return };
         let repetitions = REDUNDANCY_VERSIONS.len();
         let number = period * (self.pattern.len() / repetitions) as u64 + (i / repetitions) as u64;
         if self.block.as_ref().is_none_or(|(current, _)| *current != number) {

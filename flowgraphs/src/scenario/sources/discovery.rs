@@ -1,5 +1,6 @@
 //! PSDCH: one message in every discovery period (TS 36.213 §14.3).
 
+use super::period::PeriodPlan;
 use super::{Air, Instant, Source};
 use crate::config::ConfigError;
 use crate::scenario::protected::{DiscoverySenderId, SharedTraffic, lock};
@@ -19,11 +20,9 @@ pub(super) struct DiscoverySource {
     protected: Option<(SharedTraffic, DiscoverySenderId)>,
     rvs: [u8; 4],
     rng: Rng,
-    /// Whole periods that have begun in the recording.
-    periods: u64,
-    /// Transmissions of the current one: subframe in the period and PRBs. Empty before the first.
-    current: Vec<(u32, PrbRange)>,
-    /// The message of the current one, from its first transmission on.
+    /// PRBs of the transmissions.
+    plan: PeriodPlan<PrbRange>,
+    /// The message of the current period, from its first transmission on.
     sent: Option<[u8; MESSAGE_BYTES]>,
 }
 
@@ -49,41 +48,9 @@ impl DiscoverySource {
             return Err(ConfigError::new(what, place, "add a [[radio.discovery]]; pools count from 0"));
         };
         let (pool, carrier) = (&discovery.pool, air.prbs());
-        let answers = entry.protected.as_ref().is_some_and(|p| p.answers.is_some());
-        entry.message.check(if answers { CODE_BYTES } else { MESSAGE_BYTES }, &format!("{place}.message"))?;
-        if entry.protected.is_some() && !answers && entry.message != Payload::default() {
-            let what = "both message and protected";
-            return Err(ConfigError::new(what, place, "keep one of them: the key store holds the code"));
-        }
-        let resource = match (entry.resource, entry.type_2b) {
-            (Some(_), Some(_)) => {
-                let what = "both resource (type 1) and type-2b";
-                return Err(ConfigError::new(what, place, "keep one of them"));
-            }
-            (choice, None) => Resource::Type1(choice.unwrap_or(Choice::Random)),
-            (None, Some(t)) => Resource::Type2b(t, (t.prb_index, t.subframe_index)),
-        };
-        let place_of = |n: usize| format!("{place}: n_PSDCH {n} of {}", pool.resources(carrier));
-        let split =
-            "its pair of PRBs lies across the gap of the pool; choose an even prb.num, or another resource";
-        match &resource {
-            Resource::Type1(Choice::Fixed(n)) if *n as usize >= pool.resources(carrier) => {
-                let what = format!("the pool has {} resources, from 0 on", pool.resources(carrier));
-                return Err(ConfigError::new(what, format!("{place}.resource {n}"), "choose another"));
-            }
-            Resource::Type1(Choice::Fixed(n)) if pool.type1(carrier, *n as usize).is_none() => {
-                return Err(ConfigError::new(split, place_of(*n as usize), ""));
-            }
-            Resource::Type1(Choice::Random) if pool.resources(carrier) == 0 => {
-                return Err(ConfigError::new("the pool has no resource", place, "give it two PRBs at least"));
-            }
-            Resource::Type2b(_, (a, b)) if *a as usize >= pool.n_f(carrier) || *b as usize >= pool.n_t() => {
-                let what =
-                    format!("prb-index {a} of {}, subframe-index {b} of {}", pool.n_f(carrier), pool.n_t());
-                return Err(ConfigError::new(what, place, "both count from 0 on"));
-            }
-            _ => {}
-        }
+        check_message(entry, place)?;
+        let resource = Resource::new(entry, place)?;
+        resource.check(pool, carrier, place)?;
         let mut code = [0; CODE_BYTES];
         entry.message.fill(0, &rng, &mut code);
         let protected = entry.protected.as_ref().map(|protected| {
@@ -99,8 +66,7 @@ impl DiscoverySource {
             protected: protected.transpose()?,
             rvs: entry.redundancy_versions.map_or(Ok(REDUNDANCY_VERSIONS), |rvs| check_rvs(rvs, place))?,
             rng,
-            periods: 0,
-            current: Vec::new(),
+            plan: PeriodPlan::new(),
             sent: None,
         })
     }
@@ -112,7 +78,7 @@ impl DiscoverySource {
             Resource::Type1(Choice::Random) => {
                 // a pair across the gap of the pool cannot be sent: draw again
                 let all = self.pool.resources(self.carrier) as u64;
-                let mut rng = self.rng.fork(self.periods);
+                let mut rng = self.rng.fork(self.plan.next());
                 (0..64).find_map(|_| self.pool.type1(self.carrier, rng.below(all) as usize))
             }
             Resource::Type2b(t, now) => {
@@ -123,7 +89,7 @@ impl DiscoverySource {
                     b: t.b,
                     c: t.c,
                     // n' of the period that is planned for: the indices hold in period 0
-                    periods_since: ((self.periods + 1) % 10) as u32,
+                    periods_since: ((self.plan.next() + 1) % 10) as u32,
                 };
                 let this = self.pool.type2b(self.carrier, *now);
                 if let Some(next) = self.pool.type2b_next(self.carrier, &parameters, *now) {
@@ -132,22 +98,70 @@ impl DiscoverySource {
                 this
             }
         };
-        self.current = transmissions.unwrap_or_default();
+        self.plan.begin(transmissions.unwrap_or_default());
         self.sent = None;
-        self.periods += 1;
     }
 
     /// The message whose first transmission is `now`, `into` the period; `None` when there is none.
     fn compose(&self, now: Instant, into: u32) -> Option<[u8; MESSAGE_BYTES]> {
         let mut message = [0; MESSAGE_BYTES];
         match &self.protected {
-            None => self.message.fill(self.periods - 1, &self.rng, &mut message),
+            None => self.message.fill(self.plan.current()?, &self.rng, &mut message),
             Some((traffic, id)) => {
                 let period = now.subframe.saturating_sub(u64::from(into));
                 message = lock(traffic).message(*id, now.subframe, period)?;
             }
         }
         Some(message)
+    }
+}
+
+/// Whether the message fits, and is the key store's business alone where that has the code.
+fn check_message(entry: &DiscoveryEntry, place: &str) -> Result<(), ConfigError> {
+    let answers = entry.protected.as_ref().is_some_and(|p| p.answers.is_some());
+    entry.message.check(if answers { CODE_BYTES } else { MESSAGE_BYTES }, &format!("{place}.message"))?;
+    if entry.protected.is_some() && !answers && entry.message != Payload::default() {
+        let what = "both message and protected";
+        return Err(ConfigError::new(what, place, "keep one of them: the key store holds the code"));
+    }
+    Ok(())
+}
+
+impl Resource {
+    fn new(entry: &DiscoveryEntry, place: &str) -> Result<Self, ConfigError> {
+        match (entry.resource, entry.type_2b) {
+            (Some(_), Some(_)) => {
+                let what = "both resource (type 1) and type-2b";
+                Err(ConfigError::new(what, place, "keep one of them"))
+            }
+            (choice, None) => Ok(Self::Type1(choice.unwrap_or(Choice::Random))),
+            (None, Some(t)) => Ok(Self::Type2b(t, (t.prb_index, t.subframe_index))),
+        }
+    }
+
+    /// Whether the pool has it.
+    fn check(&self, pool: &DiscoveryPool, carrier: usize, place: &str) -> Result<(), ConfigError> {
+        let all = pool.resources(carrier);
+        let split =
+            "its pair of PRBs lies across the gap of the pool; choose an even prb.num, or another resource";
+        match self {
+            Self::Type1(Choice::Fixed(n)) if *n as usize >= all => {
+                let what = format!("the pool has {all} resources, from 0 on");
+                Err(ConfigError::new(what, format!("{place}.resource {n}"), "choose another"))
+            }
+            Self::Type1(Choice::Fixed(n)) if pool.type1(carrier, *n as usize).is_none() => {
+                Err(ConfigError::new(split, format!("{place}: n_PSDCH {n} of {all}"), ""))
+            }
+            Self::Type1(Choice::Random) if all == 0 => {
+                Err(ConfigError::new("the pool has no resource", place, "give it two PRBs at least"))
+            }
+            Self::Type2b(_, (a, b)) if *a as usize >= pool.n_f(carrier) || *b as usize >= pool.n_t() => {
+                let what =
+                    format!("prb-index {a} of {}, subframe-index {b} of {}", pool.n_f(carrier), pool.n_t());
+                Err(ConfigError::new(what, place, "both count from 0 on"))
+            }
+            _ => Ok(()),
+        }
     }
 }
 
@@ -169,11 +183,11 @@ impl Source for DiscoverySource {
         if into == 0 {
             self.begin();
         }
-        if self.current.first().is_some_and(|(first, _)| *first == into) {
+        if self.plan.starts_at(into) {
             self.sent = self.compose(now, into);
         }
         let Some(message) = self.sent else { return };
-        for (j, (_, prbs)) in self.current.iter().enumerate().filter(|(_, (subframe, _))| *subframe == into) {
+        for (j, prbs) in self.plan.at(into) {
             let content =
                 Content::SlDch { message, rv: self.rvs[j % 4], prb: prbs.start, transmission: j as u32 + 1 };
             out.push(Transmission { cp: self.cp, amplitude: 1.0, content });

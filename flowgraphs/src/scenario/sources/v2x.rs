@@ -49,38 +49,12 @@ const SHIFTS: [u8; 4] = [0, 3, 6, 9];
 impl V2xSource {
     pub(super) fn new(entry: &V2xEntry, air: &Air<'_>, rng: Rng, place: &str) -> Result<Self, ConfigError> {
         let at = |key: &str| format!("{place}.{key}");
-        if !air.mode.is_v2x() {
-            let what = format!("V2X communication in mode {}", air.mode.number());
-            return Err(ConfigError::new(what, place, "use [[ue.communication]], or tm = 3 or 4"));
-        }
-        let Some(pool) = air.radio.v2x.iter().chain(&air.radio.v2x_also).nth(entry.pool) else {
-            let remedy = "add [radio.v2x], and [[radio.v2x-also]] for each further pool";
-            return Err(ConfigError::new(format!("no V2X pool {}", entry.pool), place, remedy));
-        };
+        let pool = pool(entry, air, place)?;
         check(entry, &at)?;
         let reservation = reservation(entry, &at)?;
-        let first = [entry.subchannel, entry.retransmission_subchannel.unwrap_or(entry.subchannel)];
-        if entry.gap == 0 && first[1] != first[0] {
-            return bad(
-                &at,
-                "a retransmission without a gap".to_owned(),
-                "retransmission-subchannel",
-                "say gap = 1 to 15",
-            );
-        }
-        let (first, len) = (first.map(|f| f as usize), entry.length as usize);
-        let prbs = allocations(pool, first, len, &at)?;
-        let sci = |other: usize, retransmission| Format1 {
-            priority: entry.priority - 1,
-            reservation,
-            frequency_resource: riv_encode(pool.num, other, len).unwrap_or(0) as u8,
-            time_gap: entry.gap as u8,
-            mcs: entry.mcs,
-            retransmission,
-            transmission_format: entry.transmission_format,
-            reserved: entry.reserved,
-        };
-        let sci = [sci(first[1], false), sci(first[0], true)];
+        let first = first_subchannels(entry, &at)?;
+        let prbs = allocations(pool, first, entry.length as usize, &at)?;
+        let sci = control_information(entry, pool.num, first, reservation);
         sci[0]
             .emit(pool.num, &mut [0; Format1::BITS])
             .map_err(|e| ConfigError::new(e.to_string(), place, "lower the number"))?;
@@ -164,6 +138,18 @@ fn bad<T>(at: At<'_>, what: String, key: &str, remedy: &str) -> Result<T, Config
     Err(ConfigError::new(what, at(key), remedy))
 }
 
+/// The pool of an entry.
+fn pool<'a>(entry: &V2xEntry, air: &Air<'a>, place: &str) -> Result<&'a V2xPool, ConfigError> {
+    if !air.mode.is_v2x() {
+        let what = format!("V2X communication in mode {}", air.mode.number());
+        return Err(ConfigError::new(what, place, "use [[ue.communication]], or tm = 3 or 4"));
+    }
+    air.radio.v2x.iter().chain(&air.radio.v2x_also).nth(entry.pool).ok_or_else(|| {
+        let remedy = "add [radio.v2x], and [[radio.v2x-also]] for each further pool";
+        ConfigError::new(format!("no V2X pool {}", entry.pool), place, remedy)
+    })
+}
+
 /// Numbers of an entry that no pool is needed to judge.
 fn check(entry: &V2xEntry, at: At<'_>) -> Result<(), ConfigError> {
     if entry.gap > 15 {
@@ -199,6 +185,37 @@ fn reservation(entry: &V2xEntry, at: At<'_>) -> Result<u8, ConfigError> {
             return bad(at, format!("{ms} subframes"), "interval", remedy);
         }
     })
+}
+
+/// First sub-channels of initial transmission and retransmission.
+fn first_subchannels(entry: &V2xEntry, at: At<'_>) -> Result<[usize; 2], ConfigError> {
+    let first = [entry.subchannel, entry.retransmission_subchannel.unwrap_or(entry.subchannel)];
+    if entry.gap == 0 && first[1] != first[0] {
+        let what = "a retransmission without a gap".to_owned();
+        return bad(at, what, "retransmission-subchannel", "say gap = 1 to 15");
+    }
+    Ok(first.map(|f| f as usize))
+}
+
+/// SCIs of initial transmission and retransmission, each with the first sub-channel of the other.
+fn control_information(
+    entry: &V2xEntry,
+    subchannels: usize,
+    first: [usize; 2],
+    reservation: u8,
+) -> [Format1; 2] {
+    let len = entry.length as usize;
+    let sci = |other: usize, retransmission| Format1 {
+        priority: entry.priority - 1,
+        reservation,
+        frequency_resource: riv_encode(subchannels, other, len).unwrap_or(0) as u8,
+        time_gap: entry.gap as u8,
+        mcs: entry.mcs,
+        retransmission,
+        transmission_format: entry.transmission_format,
+        reserved: entry.reserved,
+    };
+    [sci(first[1], false), sci(first[0], true)]
 }
 
 /// PRBs of initial transmission and retransmission, from their first sub-channels.

@@ -21,6 +21,36 @@ const REPLACES: u32 = 3;
 /// Share of a subframe by which it can seem to have begun later: more is taken for a loss, not for insertion.
 const INSERTED: i64 = 8;
 
+/// Another timing while it is tried.
+struct Trial {
+    source: Source,
+    /// Evidence that it takes.
+    needed: u32,
+    /// What is told once there is enough evidence.
+    lost: Option<Lost>,
+    /// Sample at which the next subframe begins, and its number.
+    at: i64,
+    k: u64,
+    heard: Heard,
+    /// End of the last subframe that added evidence.
+    heard_at: i64,
+}
+
+/// Samples that were lost or inserted.
+#[derive(Clone, Copy)]
+struct Lost {
+    /// Sample up to which the timing before was heard.
+    since: i64,
+    /// How much later subframes begin, in samples.
+    shift: i64,
+}
+
+impl Trial {
+    fn evidence(&self) -> u32 {
+        self.heard.speaks_for(self.source)
+    }
+}
+
 impl StreamReceiver {
     /// Something was heard with the timing that is held.
     pub(super) fn confirm(&mut self, evidence: u32) {
@@ -169,76 +199,105 @@ impl StreamReceiver {
     /// Receives all that is not explained with another timing, counted from sample `origin`. Where anything is heard, that is
     /// the timing from now on.
     fn attempt(&mut self, hypothesis: &Hypothesis, origin: i64, last: bool, emit: &mut Emit<'_>) -> bool {
-        let n = self.numerology.subframe_samples() as i64;
-        let early = n / self.numerology.symbols() as i64;
-        let mut at = (origin + hypothesis.begin as i64 - self.history.start()).rem_euclid(n);
-        if at > n - early && self.history.start() == 0 {
-            // a little of the first subframe may be missing
-            at -= n;
+        let at = self.first_whole(origin + hypothesis.begin as i64);
+        let shift = self.shift(at);
+        if self.is_held(shift, hypothesis.cfo_hz) {
+            return false;
         }
-        at += self.history.start();
-        // later by this much than the timing that was held, modulo a subframe
-        let shift = (at - self.next + n - n / INSERTED).rem_euclid(n) - (n - n / INSERTED);
-        let cfo = self.receiver.common_cfo();
-        if let Some(lock) = &self.lock {
-            let prefix = (self.numerology.fft() * 72 / 2048) as i64;
-            let same = shift.abs() <= prefix && (hypothesis.cfo_hz - cfo).abs() < SAME_OFFSET;
-            if same && lock.evidence > 0 {
-                return false;
-            }
-        }
-        let mut k = self.number(at, shift);
-        let (first_at, first_k) = (at, k);
+        let first_k = self.number(at, shift);
         // what was believed is replaced by more than one SCI, which noise can be taken for
         let believed = self.lock.filter(|lock| lock.evidence >= BELIEVED);
         let needed = if believed.is_some() { REPLACES } else { 1 };
-        let mut lost = believed.filter(|_| shift != 0).map(|lock| lock.heard_at);
+        let lost = believed.filter(|_| shift != 0).map(|lock| Lost { since: lock.heard_at, shift });
+        let cfo = self.receiver.common_cfo();
         let time = self.lock.and_then(|_| self.receiver.forget_time());
         self.receiver.set_common_cfo(hypothesis.cfo_hz);
-        let mut total = Heard::default();
-        let mut heard_at = at;
-        while self.load(at, last).is_some() {
-            let before = total;
-            let mut so_far = total;
-            let heard = self.receive(at, k, &mut |event: Event<'_>, sample: i64| {
-                so_far.note(&event);
-                if so_far.speaks_for(hypothesis.source) >= needed
-                    && let Some(since) = lost.take()
-                {
-                    emit(Event::Discontinuity { subframe: k, since, shift }, sample);
-                }
-                emit(event, sample);
-            });
-            total.add(&heard);
-            k += 1;
-            at += n + self.follow();
-            if total.speaks_for(hypothesis.source) > before.speaks_for(hypothesis.source) {
-                heard_at = at;
-            }
-        }
-        let evidence = total.speaks_for(hypothesis.source);
-        if evidence < needed {
+        let mut trial = Trial {
+            source: hypothesis.source,
+            needed,
+            lost,
+            at,
+            k: first_k,
+            heard: Heard::default(),
+            heard_at: at,
+        };
+        self.receive_all(&mut trial, last, emit);
+        if trial.evidence() < needed {
             self.receiver.set_common_cfo(cfo);
             if let Some(time) = time {
                 self.receiver.restore_time(time);
             }
             return false;
         }
-        self.first_sample.get_or_insert(first_at - first_k as i64 * n);
-        (self.next, self.subframes) = (at, k);
+        let n = self.numerology.subframe_samples() as i64;
+        self.first_sample.get_or_insert(at - first_k as i64 * n);
+        self.hold(&trial);
+        true
+    }
+
+    /// The first sample of the history at which a subframe begins, if one begins at `begin`.
+    fn first_whole(&self, begin: i64) -> i64 {
+        let n = self.numerology.subframe_samples() as i64;
+        let early = n / self.numerology.symbols() as i64;
+        let start = self.history.start();
+        let into = (begin - start).rem_euclid(n);
+        // a little of the first subframe may be missing
+        if into > n - early && start == 0 { into - n } else { start + into }
+    }
+
+    /// Samples by which a subframe from `at` on is later than with the timing that was held, modulo a subframe.
+    fn shift(&self, at: i64) -> i64 {
+        let n = self.numerology.subframe_samples() as i64;
+        (at - self.next + n - n / INSERTED).rem_euclid(n) - (n - n / INSERTED)
+    }
+
+    /// Whether this is the timing that is held, and anything was heard with it.
+    fn is_held(&self, shift: i64, cfo_hz: f64) -> bool {
+        let prefix = (self.numerology.fft() * 72 / 2048) as i64;
+        let same = shift.abs() <= prefix && (cfo_hz - self.receiver.common_cfo()).abs() < SAME_OFFSET;
+        same && self.lock.is_some_and(|lock| lock.evidence > 0)
+    }
+
+    /// Receives all that there is with the timing of `trial`.
+    fn receive_all(&mut self, trial: &mut Trial, last: bool, emit: &mut Emit<'_>) {
+        let n = self.numerology.subframe_samples() as i64;
+        while self.load(trial.at, last).is_some() {
+            let before = trial.evidence();
+            let Trial { source, needed, at, k, heard: mut so_far, .. } = *trial;
+            let lost = &mut trial.lost;
+            let heard = self.receive(at, k, &mut |event: Event<'_>, sample: i64| {
+                so_far.note(&event);
+                if so_far.speaks_for(source) >= needed
+                    && let Some(Lost { since, shift }) = lost.take()
+                {
+                    emit(Event::Discontinuity { subframe: k, since, shift }, sample);
+                }
+                emit(event, sample);
+            });
+            trial.heard.add(&heard);
+            trial.k += 1;
+            trial.at += n + self.follow();
+            if trial.evidence() > before {
+                trial.heard_at = trial.at;
+            }
+        }
+    }
+
+    /// Holds the timing of `trial` from now on.
+    fn hold(&mut self, trial: &Trial) {
+        (self.next, self.subframes) = (trial.at, trial.k);
         self.lock = Some(Lock {
-            source: hypothesis.source,
-            evidence,
-            heard_at,
-            look_at: k + DOUBT_AFTER,
+            source: trial.source,
+            evidence: trial.evidence(),
+            heard_at: trial.heard_at,
+            look_at: trial.k + DOUBT_AFTER,
             unexplained: 0,
             patience: 1,
-            wait_until: k,
+            wait_until: trial.k,
             busy: 0.0,
         });
         self.hunter.unfold();
-        self.history.trim(heard_at.min(self.history.end()));
-        true
+        self.history.trim(trial.heard_at.min(self.history.end()));
     }
 
     /// Number of the capture subframe that begins at sample `at`.

@@ -35,58 +35,111 @@ fn open(height: f64) -> String {
 
 /// Time over percentile, both logarithmic, with the millisecond of a subframe.
 pub(super) fn percentiles(curves: &[Curve]) -> String {
-    let points = || curves.iter().flat_map(|c| &c.points);
-    let right = points().fold(1.0_f64, |w, p| w.max(p.0));
-    let low = points().fold(1e3_f64, |w, p| w.min(p.1.max(0.1))).log10().floor();
-    let high = points().fold(1e3_f64, |w, p| w.max(p.1)).log10().ceil().max(low + 1.0);
-    let x = |nines: f64| LEFT + (WIDTH - LEFT - RIGHT) * nines / right;
-    let y = |us: f64| {
-        let share = (us.max(0.1).log10() - low) / (high - low);
-        HEIGHT - BOTTOM - (HEIGHT - BOTTOM - TOP) * share
-    };
+    let axes = Axes::of(curves);
     let mut svg = open(HEIGHT);
-    let (x0, x1, bottom) = (x(0.0), x(right), HEIGHT - BOTTOM);
-    for power in low as i32..=high as i32 {
-        let us = 10f64.powi(power);
-        let label = if us >= 1e3 { format!("{} ms", us / 1e3) } else { format!("{us} µs") };
-        let at = y(us);
-        let _ = write!(
-            svg,
-            "<path d=\"M{x0:.0} {at:.1}H{x1:.0}\" stroke=\"#ddd\"/><text x={:.0} y={:.1} text-anchor=end>{label}</text>",
-            x0 - 8.0,
-            at + 4.0
-        );
+    axes.draw_times(&mut svg);
+    axes.draw_shares(&mut svg);
+    axes.draw_subframe(&mut svg);
+    for (curve, i) in curves.iter().zip(0..) {
+        axes.draw_curve(&mut svg, curve, i);
     }
-    for (nines, label) in [
-        (0.0, "0 %"),
-        (std::f64::consts::LOG10_2, "50 %"),
-        (1.0, "90 %"),
-        (2.0, "99 %"),
-        (3.0, "99.9 %"),
-        (4.0, "99.99 %"),
-        (5.0, "99.999 %"),
-    ] {
-        if nines <= right {
-            let at = x(nines);
+    svg.push_str("</svg>");
+    svg
+}
+
+/// Where on the page a percentile and a time stand.
+struct Axes {
+    /// Powers of ten from 100 % at the right edge.
+    right: f64,
+    /// Powers of ten of the lowest and the highest time in µs.
+    low: f64,
+    high: f64,
+}
+
+impl Axes {
+    const BOTTOM_EDGE: f64 = HEIGHT - BOTTOM;
+
+    /// Wide enough for all of `curves`, and for the millisecond.
+    fn of(curves: &[Curve]) -> Self {
+        let points = || curves.iter().flat_map(|c| &c.points);
+        let low = points().fold(1e3_f64, |w, p| w.min(p.1.max(0.1))).log10().floor();
+        Self {
+            right: points().fold(1.0_f64, |w, p| w.max(p.0)),
+            low,
+            high: points().fold(1e3_f64, |w, p| w.max(p.1)).log10().ceil().max(low + 1.0),
+        }
+    }
+
+    fn x(&self, nines: f64) -> f64 {
+        LEFT + (WIDTH - LEFT - RIGHT) * nines / self.right
+    }
+
+    fn y(&self, us: f64) -> f64 {
+        let share = (us.max(0.1).log10() - self.low) / (self.high - self.low);
+        Self::BOTTOM_EDGE - (Self::BOTTOM_EDGE - TOP) * share
+    }
+
+    fn right_edge(&self) -> f64 {
+        self.x(self.right)
+    }
+
+    /// Lines of the powers of ten.
+    fn draw_times(&self, svg: &mut String) {
+        let (x0, x1) = (self.x(0.0), self.right_edge());
+        for power in self.low as i32..=self.high as i32 {
+            let us = 10f64.powi(power);
+            let label = if us >= 1e3 { format!("{} ms", us / 1e3) } else { format!("{us} µs") };
+            let at = self.y(us);
             let _ = write!(
                 svg,
-                "<path d=\"M{at:.1} {TOP}V{bottom}\" stroke=\"#ddd\"/><text x={at:.1} y={:.0} text-anchor=middle>{label}</text>",
-                bottom + 18.0
+                "<path d=\"M{x0:.0} {at:.1}H{x1:.0}\" stroke=\"#ddd\"/><text x={:.0} y={:.1} text-anchor=end>{label}</text>",
+                x0 - 8.0,
+                at + 4.0
             );
         }
     }
-    let at = y(1e3);
-    let _ = write!(
-        svg,
-        "<path d=\"M{x0:.0} {at:.1}H{x1:.0}\" stroke=\"#b00020\" stroke-dasharray=\"6 4\"/>\
-         <text x={:.0} y={:.0} fill=\"#555\" text-anchor=middle>share of subframes</text>",
-        (x0 + x1) / 2.0,
-        bottom + 38.0
-    );
-    for (i, curve) in curves.iter().enumerate() {
+
+    /// Lines of the percentiles that there are.
+    fn draw_shares(&self, svg: &mut String) {
+        let bottom = Self::BOTTOM_EDGE;
+        for (nines, label) in [
+            (0.0, "0 %"),
+            (std::f64::consts::LOG10_2, "50 %"),
+            (1.0, "90 %"),
+            (2.0, "99 %"),
+            (3.0, "99.9 %"),
+            (4.0, "99.99 %"),
+            (5.0, "99.999 %"),
+        ] {
+            if nines <= self.right {
+                let at = self.x(nines);
+                let _ = write!(
+                    svg,
+                    "<path d=\"M{at:.1} {TOP}V{bottom}\" stroke=\"#ddd\"/><text x={at:.1} y={:.0} text-anchor=middle>{label}</text>",
+                    bottom + 18.0
+                );
+            }
+        }
+    }
+
+    /// The millisecond of a subframe, and the name of the other axis.
+    fn draw_subframe(&self, svg: &mut String) {
+        let (x0, x1, at) = (self.x(0.0), self.right_edge(), self.y(1e3));
+        let _ = write!(
+            svg,
+            "<path d=\"M{x0:.0} {at:.1}H{x1:.0}\" stroke=\"#b00020\" stroke-dasharray=\"6 4\"/>\
+             <text x={:.0} y={:.0} fill=\"#555\" text-anchor=middle>share of subframes</text>",
+            (x0 + x1) / 2.0,
+            Self::BOTTOM_EDGE + 38.0
+        );
+    }
+
+    /// Curve number `i` with its line of the legend.
+    fn draw_curve(&self, svg: &mut String, curve: &Curve, i: usize) {
         let colour = COLOURS[i % COLOURS.len()];
-        let path: Vec<String> = curve.points.iter().map(|p| format!("{:.1} {:.1}", x(p.0), y(p.1))).collect();
-        let legend = TOP + 14.0 + 22.0 * i as f64;
+        let point = |p: &(f64, f64)| format!("{:.1} {:.1}", self.x(p.0), self.y(p.1));
+        let path: Vec<String> = curve.points.iter().map(point).collect();
+        let (x1, legend) = (self.right_edge(), TOP + 14.0 + 22.0 * i as f64);
         let _ = write!(
             svg,
             "<path d=\"M{}\" fill=none stroke=\"{colour}\" stroke-width=2 />\
@@ -98,8 +151,6 @@ pub(super) fn percentiles(curves: &[Curve]) -> String {
             curve.name
         );
     }
-    svg.push_str("</svg>");
-    svg
 }
 
 /// One bar a name, from 0 on.
