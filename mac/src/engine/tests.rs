@@ -105,6 +105,8 @@ struct Heard {
     blocks: Vec<(Address, Vec<u8>)>,
     data: Vec<(Layer2Id, Assurance, Vec<u8>)>,
     drops: Vec<Outcome>,
+    /// For the links.
+    pdus: Vec<(Layer2Id, Address, Vec<u8>)>,
 }
 
 impl Heard {
@@ -122,7 +124,7 @@ impl Heard {
                 self.log.push(format!("{drop:?}"));
                 self.drops.push(drop.cause.outcome());
             }
-            Output::OneToOne { .. } => unreachable!("these engines have no links"),
+            Output::OneToOne { source, address, pdu, .. } => self.pdus.push((source, address, pdu.to_vec())),
             Output::Reserve(_) | Output::Timeout(_) => unreachable!("taken by the loop"),
         }
     }
@@ -209,6 +211,27 @@ fn monitor_without_keys_hears_everything_and_opens_nothing() {
     let heard = carry(&mut alice, &mut decoder, at(0), 60);
     assert_eq!(heard.drops, [Outcome::UnknownKey]);
     assert_eq!(heard.data, [(id(1), Assurance::Unprotected, b"public".to_vec())]);
+}
+
+/// What is for this UE alone goes to its links as it is, where it has links; nothing of it is judged before.
+#[test]
+fn what_is_for_this_ue_alone_goes_to_its_links() {
+    let bob = Address::Ue(id(2));
+    let pdu = [0x0f; 20];
+    for one_to_one in [true, false] {
+        let config = |source| Config { one_to_one, ..Config::new(id(source)) };
+        let [mut from, mut to] =
+            [1, 2].map(|source| Ue { engine: Engine::new(config(source)), store: Store::default() });
+        from.engine.add_bearer(Bearer::new(bob, lcid(1))).unwrap();
+        to.engine.listen(bob);
+        from.engine.handle_input(Input::SendPdu { address: bob, lcid: lcid(1), pdu: &pdu }).unwrap();
+        let sent = from.input(Input::Opportunity { address: None, len: 60 });
+        let (group, block) = (bob.group_destination(), &sent.blocks[0].1);
+        let heard = to.input(Input::SlSch { now: at(0), group, block });
+        let expected = if one_to_one { vec![(id(1), bob, pdu.to_vec())] } else { Vec::new() };
+        assert_eq!(heard.pdus, expected);
+        assert_eq!((heard.data.len(), heard.drops.len()), (0, usize::from(!one_to_one)), "{:?}", heard.log);
+    }
 }
 
 #[test]
