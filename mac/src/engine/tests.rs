@@ -1,5 +1,6 @@
 use proptest::prelude::*;
 use sidelink_security::cipher::Algorithm;
+use sidelink_security::counter::memory::Memory;
 use sidelink_security::counter::reserve::ReserveConfig;
 use sidelink_security::counter::{UtcCounter, UtcTime};
 use sidelink_security::group::{GroupConfig, GroupKey, SendError};
@@ -8,7 +9,6 @@ use sidelink_security::keys::Pgk;
 use super::*;
 use crate::mux;
 use crate::pdcp::PlainSn;
-use crate::pdcp::tests::Store;
 use sidelink_security::pdu::Assurance;
 use sidelink_wire::ids::Lcid;
 use sidelink_wire::pdcp::SduType;
@@ -42,7 +42,7 @@ fn group_key() -> GroupKey {
 /// A UE that is a member of the group and talks in the clear to V2X.
 struct Ue {
     engine: Engine,
-    store: Store,
+    store: Memory,
 }
 
 /// Small blocks, so that the tests go through many.
@@ -51,7 +51,7 @@ const RESERVE: ReserveConfig = ReserveConfig { block: 8, low_water: 4 };
 impl Ue {
     fn new(source: u32) -> Self {
         let mut engine = Engine::new(Config::new(id(source)));
-        let mut store = Store::default();
+        let mut store = Memory::default();
         let mut sender = group::Sender::new(group_config(), id(source).octets());
         sender.install(group_key(), RESERVE, &mut store).unwrap();
         engine.add_destination(GROUP, Protection::Group(sender));
@@ -159,7 +159,10 @@ fn group_data_is_proven_at_the_other_end() {
     }
     assert_eq!(bob.engine.counters().of(Outcome::Verified), 60);
     assert_eq!(bob.engine.rlc_counters().lost_sdus, 0);
-    assert!(alice.store.0.values().any(|&reserved| reserved > 60), "the counters were reserved on the way");
+    assert!(
+        alice.store.streams().any(|(_, reserved)| reserved > 60),
+        "the counters were reserved on the way"
+    );
 }
 
 #[test]
@@ -205,7 +208,7 @@ fn what_comes_under_our_own_identity_is_dropped() {
 fn monitor_without_keys_hears_everything_and_opens_nothing() {
     let mut alice = Ue::new(1);
     let config = Config { promiscuous: true, ..Config::new(id(9)) };
-    let mut decoder = Ue { engine: Engine::new(config), store: Store::default() };
+    let mut decoder = Ue { engine: Engine::new(config), store: Memory::default() };
     alice.send(at(0), GROUP, 1, b"secret").unwrap();
     alice.send(at(0), V2X, 1, b"public").unwrap();
     let heard = carry(&mut alice, &mut decoder, at(0), 60);
@@ -221,7 +224,7 @@ fn what_is_for_this_ue_alone_goes_to_its_links() {
     for one_to_one in [true, false] {
         let config = |source| Config { one_to_one, ..Config::new(id(source)) };
         let [mut from, mut to] =
-            [1, 2].map(|source| Ue { engine: Engine::new(config(source)), store: Store::default() });
+            [1, 2].map(|source| Ue { engine: Engine::new(config(source)), store: Memory::default() });
         from.engine.add_bearer(Bearer::new(bob, lcid(1))).unwrap();
         to.engine.listen(bob);
         from.engine.handle_input(Input::SendPdu { address: bob, lcid: lcid(1), pdu: &pdu }).unwrap();
@@ -257,14 +260,14 @@ fn full_queue_spends_no_counter() {
         sent += 1;
     }
     assert_eq!(sent, 8, "64 KiB of queue");
-    let reserved = alice.store.0.clone();
+    let reserved = alice.store.clone();
     for _ in 0..100 {
         assert!(matches!(
             alice.send(at(0), GROUP, 1, &big),
             Err(Error::Mux(mux::Error::Rlc(rlc_um::Error::QueueFull { .. })))
         ));
     }
-    assert_eq!(alice.store.0, reserved);
+    assert_eq!(alice.store, reserved);
 }
 
 #[test]
@@ -365,7 +368,7 @@ proptest! {
         ),
     ) {
         let config = Config { promiscuous: true, ..Config::new(id(2)) };
-        let mut ue = Ue { engine: Engine::new(config), store: Store::default() };
+        let mut ue = Ue { engine: Engine::new(config), store: Memory::default() };
         for (block, group, millis) in &blocks {
             let now = at(*millis);
             let heard = ue.input(Input::SlSch { now, group: group.map(GroupDestinationId), block });
