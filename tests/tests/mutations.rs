@@ -101,15 +101,26 @@ fn sources(dir: &Path, found: &mut Vec<PathBuf>) {
     }
 }
 
+/// Names of the modules that tests alone use, in files of their own.
+fn modules_of_tests(text: &str) -> impl Iterator<Item = String> {
+    let pairs = text.lines().zip(text.lines().skip(1)).filter(|(attribute, _)| *attribute == "#[cfg(test)]");
+    pairs.filter_map(|(_, line)| Some(line.split_once("mod ")?.1.strip_suffix(';')?.to_owned()))
+}
+
 /// All rules below this root of a workspace.
 fn mutations(root: &Path) -> Vec<Mutation> {
     let mut all = Vec::new();
     for (dir, package) in CRATES {
         let mut files = Vec::new();
         sources(&root.join(dir).join("src"), &mut files);
-        for path in files {
+        let texts: Vec<String> = files.iter().map(|path| fs::read_to_string(path).unwrap()).collect();
+        let of_tests: BTreeSet<String> = texts.iter().flat_map(|text| modules_of_tests(text)).collect();
+        for (path, text) in files.iter().zip(&texts) {
+            if path.file_stem().is_some_and(|name| of_tests.contains(&*name.to_string_lossy())) {
+                continue;
+            }
             let file = path.strip_prefix(root).unwrap().to_string_lossy().into_owned();
-            all.extend(mutations_of(package, &file, &fs::read_to_string(&path).unwrap()));
+            all.extend(mutations_of(package, &file, text));
         }
     }
     all
