@@ -300,9 +300,6 @@ impl DiscoveryPool {
             return None;
         }
         let free = (0..self.resources).filter(|&resource| !taken(resource)).count() as u32;
-        if free == 0 {
-            return None;
-        }
         let index = uniform(entropy, free) as usize;
         (0..self.resources).filter(|&resource| !taken(resource)).nth(index)
     }

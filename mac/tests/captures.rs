@@ -18,7 +18,7 @@ struct Capture {
 fn capture(file: &str) -> Option<Capture> {
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../shared/recordings/captures/truth.json");
     let Ok(text) = std::fs::read_to_string(&path) else {
-        eprintln!("SKIPPED: {} absent", path.display());
+        eprintln!("SKIPPED: no ../shared ({})", path.display());
         return None;
     };
     let truth: serde_json::Value = serde_json::from_str(&text).unwrap();

@@ -53,26 +53,15 @@
 //! use sidelink_wire::ids::{Layer2Id, Lcid};
 //! use sidelink_wire::pdcp::SduType;
 //! use sidelink_security::counter::UtcTime;
-//! use sidelink_security::counter::reserve::{CounterStore, StreamId};
+//! use sidelink_security::counter::memory::Memory;
 //! use sidelink_security::direct::KdId;
 //! use sidelink_security::keys::Kd;
-//!
-//! struct Memory(u64);
-//! impl CounterStore for Memory {
-//!     type Error = core::convert::Infallible;
-//!     fn reserved(&self, _: &StreamId) -> Result<u64, Self::Error> { Ok(self.0) }
-//!     fn raise(&mut self, _: &StreamId, from: u64, to: u64) -> Result<bool, Self::Error> {
-//!         let meets = self.0 == from;
-//!         if meets { self.0 = to }
-//!         Ok(meets)
-//!     }
-//! }
 //!
 //! let (mary, john) = (Identity::user("mary"), Identity::user("john"));
 //! let ids = [Layer2Id::new(1)?, Layer2Id::new(2)?];
 //! let mut ues = Vec::new();
 //! for (id, own, peer) in [(ids[0], &mary, &john), (ids[1], &john, &mary)] {
-//!     let mut manager = LinkManager::open(Config::new(id, own.clone(), 40), &[id.value() as u8; 32], &mut Memory(0)).unwrap();
+//!     let mut manager = LinkManager::open(Config::new(id, own.clone(), 40), &[id.value() as u8; 32], &mut Memory::default()).unwrap();
 //!     manager.add_kd(KdRecord::pre_shared(KdId(7), Kd::from([9; 32]), peer.clone()));
 //!     ues.push(manager);
 //! }

@@ -5,34 +5,15 @@
 //! gives the same machines every time. Two states are one when everything that the machines show of themselves is equal.
 
 use std::collections::BTreeSet;
-use std::convert::Infallible;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use sidelink_prose::direct_link::{self, Config, Identity, Input, KdRecord, LinkManager, Output, Pdu, State};
 use sidelink_security::counter::UtcTime;
-use sidelink_security::counter::reserve::{CounterStore, StreamId};
+use sidelink_security::counter::memory::Memory;
 use sidelink_security::direct::{Fingerprint, KdId, Profile};
 use sidelink_security::keys::Kd;
 use sidelink_wire::ids::Layer2Id;
 use stateright::{Checker, Model, Property};
-
-struct Memory(u64);
-
-impl CounterStore for Memory {
-    type Error = Infallible;
-
-    fn reserved(&self, _: &StreamId) -> Result<u64, Infallible> {
-        Ok(self.0)
-    }
-
-    fn raise(&mut self, _: &StreamId, from: u64, to: u64) -> Result<bool, Infallible> {
-        let meets = self.0 == from;
-        if meets {
-            self.0 = to;
-        }
-        Ok(meets)
-    }
-}
 
 /// What may happen next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -133,7 +114,8 @@ impl World {
             config.updates = nr;
             config.profile = if nr { Profile::Nr } else { Profile::Lte };
             config.rekey_interval = 0;
-            let mut manager = LinkManager::open(config, &[ue as u8 ^ key; 32], &mut Memory(0)).unwrap();
+            let mut manager =
+                LinkManager::open(config, &[ue as u8 ^ key; 32], &mut Memory::default()).unwrap();
             manager.add_kd(KdRecord::pre_shared(KdId(7), Kd::from([key; 32]), name(1 - ue)));
             manager
         };

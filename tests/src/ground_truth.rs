@@ -19,7 +19,7 @@ pub fn recordings() -> Option<PathBuf> {
     if path.is_dir() {
         return Some(path);
     }
-    eprintln!("SKIPPED: the recordings of other makers are absent ({})", path.display());
+    eprintln!("SKIPPED: no ../shared ({})", path.display());
     None
 }
 

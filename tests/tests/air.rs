@@ -196,7 +196,7 @@ fn real_time_gives_the_samples_of_lock_step() {
             return;
         }
     }
-    eprintln!("SKIPPED: this machine was too busy for two UEs in real time, five times");
+    eprintln!("SKIPPED: no time (this machine was too busy for two UEs in real time, five times)");
 }
 
 /// When the subframes of a UE begin, on the air's own clock: (subframes of air, which subframe by its count, its role).

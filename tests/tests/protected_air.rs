@@ -515,7 +515,7 @@ fn tshark_reads_what_was_deciphered() {
     let program = std::env::var("SIDELINK_TSHARK").unwrap_or_else(|_| "tshark".to_owned());
     if !Command::new(&program).arg("--version").output().is_ok_and(|output| output.status.success()) {
         assert!(std::env::var("SIDELINK_TSHARK").is_err(), "SIDELINK_TSHARK={program} does not work");
-        eprintln!("SKIPPED: tshark does not work here (set SIDELINK_TSHARK to one that does)");
+        eprintln!("SKIPPED: no tshark (set SIDELINK_TSHARK to one that does)");
         return;
     }
     let folder = Folder::new("tshark");

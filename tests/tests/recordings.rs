@@ -45,7 +45,7 @@ fn in_project(path: &str) -> PathBuf {
 }
 
 /// The program that `variable` names, or else `usual` where `works` says that it can be used.
-fn program(variable: &str, usual: &str, works: &[&str]) -> Option<String> {
+fn program(variable: &str, [what, usual]: [&str; 2], works: &[&str]) -> Option<String> {
     let named = std::env::var(variable).ok();
     let program = named.clone().unwrap_or_else(|| usual.to_owned());
     let answer = Command::new(&program).args(works).output();
@@ -53,7 +53,7 @@ fn program(variable: &str, usual: &str, works: &[&str]) -> Option<String> {
         return Some(program);
     }
     assert!(named.is_none(), "{variable}={program} does not work: {works:?}");
-    eprintln!("SKIPPED: {usual} {works:?} does not work here (set {variable} to one that does)");
+    eprintln!("SKIPPED: no {what} ({usual} {works:?} does not work here: set {variable} to one that does)");
     None
 }
 
@@ -67,7 +67,7 @@ fn succeed(output: Output) -> String {
 // ---- SigMF and its Python package
 
 fn python() -> Option<String> {
-    program("SIDELINK_PYTHON", "python3", &["-c", "import sigmf, jsonschema, numpy"])
+    program("SIDELINK_PYTHON", ["sigmf of Python", "python3"], &["-c", "import sigmf, jsonschema, numpy"])
 }
 
 fn run_python(python: &str, arguments: &[&Path]) -> String {
@@ -221,7 +221,7 @@ fn captures_open_without_a_warning_and_a_mistaken_format_is_noticed() {
     for folder in ["captures", "reference"] {
         let folder = in_project("../shared/recordings").join(folder);
         let Ok(entries) = std::fs::read_dir(&folder) else {
-            eprintln!("SKIPPED: {} absent", folder.display());
+            eprintln!("SKIPPED: no ../shared ({})", folder.display());
             continue;
         };
         for path in entries
@@ -246,7 +246,7 @@ fn captures_open_without_a_warning_and_a_mistaken_format_is_noticed() {
 // ---- pcap and tshark
 
 fn tshark() -> Option<String> {
-    program("SIDELINK_TSHARK", "tshark", &["--version"])
+    program("SIDELINK_TSHARK", ["tshark"; 2], &["--version"])
 }
 
 fn hex(text: &str) -> Vec<u8> {

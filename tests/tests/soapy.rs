@@ -275,7 +275,7 @@ fn soapysdr_util_probes_and_streams() {
     let probe = match util(&[format!("--probe={args}")]).output() {
         Err(e) => {
             assert!(std::env::var_os("CI").is_none(), "SoapySDRUtil: {e}");
-            eprintln!("SKIPPED: SoapySDRUtil: {e} (apt-get install soapysdr-tools)");
+            eprintln!("SKIPPED: no SoapySDRUtil ({e}: apt-get install soapysdr-tools)");
             return;
         }
         Ok(probe) => probe,
@@ -317,7 +317,7 @@ fn edges(test: &str, words: &str) -> Option<(i64, Vec<i64>)> {
     let python = if Path::new("/usr/bin/python3").is_file() { "/usr/bin/python3" } else { "python3" };
     let there = Command::new(python).args(["-c", "import SoapySDR, numpy"]).output();
     if !there.is_ok_and(|output| output.status.success()) {
-        eprintln!("SKIPPED: python3 has no SoapySDR (apt-get install python3-soapysdr python3-numpy)");
+        eprintln!("SKIPPED: no SoapySDR of Python (apt-get install python3-soapysdr python3-numpy)");
         return None;
     }
     let medium = medium(test);

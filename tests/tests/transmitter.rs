@@ -26,7 +26,7 @@ fn folder() -> PathBuf {
 #[test]
 fn every_reference_comes_out_of_its_sidecar() {
     let Ok(entries) = std::fs::read_dir(folder()) else {
-        eprintln!("SKIPPED: the reference waveforms are absent");
+        eprintln!("SKIPPED: no ../shared (the reference waveforms)");
         return;
     };
     let mut sidecars: Vec<PathBuf> = entries

@@ -28,7 +28,7 @@ fn python() -> Option<String> {
         return Some(python);
     }
     assert!(named.is_none(), "SIDELINK_PYTHON={python} has no zmq and numpy: pip install pyzmq numpy");
-    eprintln!("SKIPPED: python3 has no zmq (pip install pyzmq, or set SIDELINK_PYTHON)");
+    eprintln!("SKIPPED: no zmq of Python (pip install pyzmq, or set SIDELINK_PYTHON)");
     None
 }
 

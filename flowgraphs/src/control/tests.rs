@@ -106,7 +106,7 @@ fn promtool_has_nothing_to_object_to() {
     let mut promtool = match started {
         Ok(promtool) => promtool,
         Err(e) => {
-            eprintln!("SKIPPED: promtool: {e} (apt-get install prometheus)");
+            eprintln!("SKIPPED: no promtool ({e}: apt-get install prometheus)");
             return;
         }
     };

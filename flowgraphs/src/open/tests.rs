@@ -3,7 +3,8 @@ use sidelink_mac::engine::{Bearer, Config, Engine, Input, Output};
 use sidelink_mac::pdcp::{PlainSn, Protection as Ciphering};
 use sidelink_prose::discovery::{Announcer, AnnouncerKey};
 use sidelink_security::counter::UtcCounter;
-use sidelink_security::counter::reserve::{CounterStore, ReserveConfig, StreamId};
+use sidelink_security::counter::memory::Memory;
+use sidelink_security::counter::reserve::ReserveConfig;
 use sidelink_security::discovery::open::OpenKey;
 use sidelink_security::discovery::ota::OtaIdentity;
 use sidelink_security::discovery::restricted::Sender;
@@ -12,26 +13,9 @@ use sidelink_security::keys::DiscoveryKey;
 use sidelink_store::{Cipher, Discovery, Group, Hex, Protection, Secret, VariantName};
 use sidelink_wire::pc5_discovery::{Content, MessageType, Packet, Repr};
 use sidelink_wire::pdcp::SduType;
-use std::collections::BTreeMap;
-use std::convert::Infallible;
 
 const NOW: UtcTime = UtcTime::from_millis(1_795_238_400_500);
 const UNTIL: u32 = 1_800_000_000;
-
-#[derive(Default)]
-struct Memory(BTreeMap<StreamId, u64>);
-
-impl CounterStore for Memory {
-    type Error = Infallible;
-
-    fn reserved(&self, stream: &StreamId) -> Result<u64, Infallible> {
-        Ok(self.0.get(stream).copied().unwrap_or(0))
-    }
-
-    fn raise(&mut self, stream: &StreamId, from: u64, to: u64) -> Result<bool, Infallible> {
-        Ok(self.reserved(stream)? == from && self.0.insert(*stream, to).is_none_or(|old| old == from))
-    }
-}
 
 fn group(mac: Option<Cipher>) -> Group {
     let mut group = Group {

@@ -1,5 +1,6 @@
 use proptest::prelude::*;
 use sidelink_security::cipher::Algorithm;
+use sidelink_security::counter::memory::Memory;
 use sidelink_security::counter::reserve::ReserveConfig;
 use sidelink_security::counter::{UtcCounter, UtcTime};
 use sidelink_security::group::{GroupConfig, GroupKey, SendError};
@@ -8,7 +9,6 @@ use sidelink_security::keys::Pgk;
 use super::*;
 use crate::mux;
 use crate::pdcp::PlainSn;
-use crate::pdcp::tests::Store;
 use sidelink_security::pdu::Assurance;
 use sidelink_wire::ids::Lcid;
 use sidelink_wire::pdcp::SduType;
@@ -42,7 +42,7 @@ fn group_key() -> GroupKey {
 /// A UE that is a member of the group and talks in the clear to V2X.
 struct Ue {
     engine: Engine,
-    store: Store,
+    store: Memory,
 }
 
 /// Small blocks, so that the tests go through many.
@@ -51,7 +51,7 @@ const RESERVE: ReserveConfig = ReserveConfig { block: 8, low_water: 4 };
 impl Ue {
     fn new(source: u32) -> Self {
         let mut engine = Engine::new(Config::new(id(source)));
-        let mut store = Store::default();
+        let mut store = Memory::default();
         let mut sender = group::Sender::new(group_config(), id(source).octets());
         sender.install(group_key(), RESERVE, &mut store).unwrap();
         engine.add_destination(GROUP, Protection::Group(sender));
@@ -105,6 +105,8 @@ struct Heard {
     blocks: Vec<(Address, Vec<u8>)>,
     data: Vec<(Layer2Id, Assurance, Vec<u8>)>,
     drops: Vec<Outcome>,
+    /// For the links.
+    pdus: Vec<(Layer2Id, Address, Vec<u8>)>,
 }
 
 impl Heard {
@@ -122,7 +124,7 @@ impl Heard {
                 self.log.push(format!("{drop:?}"));
                 self.drops.push(drop.cause.outcome());
             }
-            Output::OneToOne { .. } => unreachable!("these engines have no links"),
+            Output::OneToOne { source, address, pdu, .. } => self.pdus.push((source, address, pdu.to_vec())),
             Output::Reserve(_) | Output::Timeout(_) => unreachable!("taken by the loop"),
         }
     }
@@ -157,7 +159,10 @@ fn group_data_is_proven_at_the_other_end() {
     }
     assert_eq!(bob.engine.counters().of(Outcome::Verified), 60);
     assert_eq!(bob.engine.rlc_counters().lost_sdus, 0);
-    assert!(alice.store.0.values().any(|&reserved| reserved > 60), "the counters were reserved on the way");
+    assert!(
+        alice.store.streams().any(|(_, reserved)| reserved > 60),
+        "the counters were reserved on the way"
+    );
 }
 
 #[test]
@@ -203,12 +208,33 @@ fn what_comes_under_our_own_identity_is_dropped() {
 fn monitor_without_keys_hears_everything_and_opens_nothing() {
     let mut alice = Ue::new(1);
     let config = Config { promiscuous: true, ..Config::new(id(9)) };
-    let mut decoder = Ue { engine: Engine::new(config), store: Store::default() };
+    let mut decoder = Ue { engine: Engine::new(config), store: Memory::default() };
     alice.send(at(0), GROUP, 1, b"secret").unwrap();
     alice.send(at(0), V2X, 1, b"public").unwrap();
     let heard = carry(&mut alice, &mut decoder, at(0), 60);
     assert_eq!(heard.drops, [Outcome::UnknownKey]);
     assert_eq!(heard.data, [(id(1), Assurance::Unprotected, b"public".to_vec())]);
+}
+
+/// What is for this UE alone goes to its links as it is, where it has links; nothing of it is judged before.
+#[test]
+fn what_is_for_this_ue_alone_goes_to_its_links() {
+    let bob = Address::Ue(id(2));
+    let pdu = [0x0f; 20];
+    for one_to_one in [true, false] {
+        let config = |source| Config { one_to_one, ..Config::new(id(source)) };
+        let [mut from, mut to] =
+            [1, 2].map(|source| Ue { engine: Engine::new(config(source)), store: Memory::default() });
+        from.engine.add_bearer(Bearer::new(bob, lcid(1))).unwrap();
+        to.engine.listen(bob);
+        from.engine.handle_input(Input::SendPdu { address: bob, lcid: lcid(1), pdu: &pdu }).unwrap();
+        let sent = from.input(Input::Opportunity { address: None, len: 60 });
+        let (group, block) = (bob.group_destination(), &sent.blocks[0].1);
+        let heard = to.input(Input::SlSch { now: at(0), group, block });
+        let expected = if one_to_one { vec![(id(1), bob, pdu.to_vec())] } else { Vec::new() };
+        assert_eq!(heard.pdus, expected);
+        assert_eq!((heard.data.len(), heard.drops.len()), (0, usize::from(!one_to_one)), "{:?}", heard.log);
+    }
 }
 
 #[test]
@@ -234,14 +260,14 @@ fn full_queue_spends_no_counter() {
         sent += 1;
     }
     assert_eq!(sent, 8, "64 KiB of queue");
-    let reserved = alice.store.0.clone();
+    let reserved = alice.store.clone();
     for _ in 0..100 {
         assert!(matches!(
             alice.send(at(0), GROUP, 1, &big),
             Err(Error::Mux(mux::Error::Rlc(rlc_um::Error::QueueFull { .. })))
         ));
     }
-    assert_eq!(alice.store.0, reserved);
+    assert_eq!(alice.store, reserved);
 }
 
 #[test]
@@ -342,7 +368,7 @@ proptest! {
         ),
     ) {
         let config = Config { promiscuous: true, ..Config::new(id(2)) };
-        let mut ue = Ue { engine: Engine::new(config), store: Store::default() };
+        let mut ue = Ue { engine: Engine::new(config), store: Memory::default() };
         for (block, group, millis) in &blocks {
             let now = at(*millis);
             let heard = ue.input(Input::SlSch { now, group: group.map(GroupDestinationId), block });

@@ -1,34 +1,13 @@
-use std::collections::{BTreeMap, BTreeSet};
-use std::convert::Infallible;
+use std::collections::BTreeSet;
 
 use proptest::prelude::*;
 use sidelink_security::cipher::Algorithm;
-use sidelink_security::counter::reserve::{CounterStore, ReserveConfig, StreamId};
+use sidelink_security::counter::memory::Memory;
+use sidelink_security::counter::reserve::ReserveConfig;
 use sidelink_security::group::{GroupConfig, GroupKey};
 use sidelink_security::keys::Pgk;
 
 use super::*;
-
-/// A store in memory that outlives the senders, as a disk does.
-#[derive(Default)]
-pub(crate) struct Store(pub(crate) BTreeMap<StreamId, u64>);
-
-impl CounterStore for Store {
-    type Error = Infallible;
-
-    fn reserved(&self, stream: &StreamId) -> Result<u64, Infallible> {
-        Ok(self.0.get(stream).copied().unwrap_or(0))
-    }
-
-    fn raise(&mut self, stream: &StreamId, from: u64, to: u64) -> Result<bool, Infallible> {
-        let number = self.0.entry(*stream).or_insert(0);
-        let meets = *number == from;
-        if meets {
-            *number = to;
-        }
-        Ok(meets)
-    }
-}
 
 pub(crate) const NOW: UtcCounter = UtcCounter::new(1_700_000_000);
 pub(crate) const EXPIRY: UtcCounter = UtcCounter::new(1_700_003_600);
@@ -48,7 +27,7 @@ pub(crate) fn group_key(pgk_id: u8) -> GroupKey {
     GroupKey { pgk_id, pgk, valid_from: UtcCounter::new(0), expiry: EXPIRY }
 }
 
-fn transmitter(store: &mut Store, mac: Option<Algorithm>) -> Transmitter {
+fn transmitter(store: &mut Memory, mac: Option<Algorithm>) -> Transmitter {
     let mut sender = group::Sender::new(group_config(GROUP, mac), ME.octets());
     sender.install(group_key(33), ReserveConfig::default(), store).unwrap();
     Transmitter::new(Protection::Group(sender))
@@ -68,7 +47,7 @@ fn send(transmitter: &mut Transmitter, text: &[u8]) -> Vec<u8> {
 
 #[test]
 fn header_carries_the_count_and_the_data_is_ciphered() {
-    let mut transmitter = transmitter(&mut Store::default(), None);
+    let mut transmitter = transmitter(&mut Memory::default(), None);
     let mut receiver = receiver(None);
     for sn in 1..=3u16 {
         let pdu = send(&mut transmitter, b"to the group");
@@ -85,7 +64,7 @@ fn header_carries_the_count_and_the_data_is_ciphered() {
 #[test]
 fn every_flipped_bit_is_caught_by_the_group_mac_and_none_without_it() {
     for mac in [None, Some(Algorithm::Aes)] {
-        let pdu = send(&mut transmitter(&mut Store::default(), mac), b"stop");
+        let pdu = send(&mut transmitter(&mut Memory::default(), mac), b"stop");
         assert_eq!(pdu.len(), HEADER_LEN + 4 + if mac.is_some() { 4 } else { 0 });
         for bit in 8 * HEADER_LEN..8 * pdu.len() {
             let mut flipped = pdu.clone();
@@ -102,7 +81,7 @@ fn every_flipped_bit_is_caught_by_the_group_mac_and_none_without_it() {
 
 #[test]
 fn what_is_dropped_and_why() {
-    let mut transmitter = transmitter(&mut Store::default(), Some(Algorithm::Snow3g));
+    let mut transmitter = transmitter(&mut Memory::default(), Some(Algorithm::Snow3g));
     let mut receiver = receiver(Some(Algorithm::Snow3g));
     let pdu = send(&mut transmitter, b"once");
     let mut receive = |now, source, address, pdu: &[u8]| {
@@ -131,7 +110,7 @@ fn what_is_dropped_and_why() {
 
 #[test]
 fn sender_without_a_usable_key_sends_nothing() {
-    let mut store = Store::default();
+    let mut store = Memory::default();
     let mut first = transmitter(&mut store, None);
     assert_eq!(first.emit_pdu(EXPIRY, lcid(1), SduType::Ip, b"x"), Err(Error::Send(SendError::NoValidKey)));
     assert_eq!(first.emit_pdu(NOW, lcid(1), SduType::Ip, b""), Err(Error::SduLen { len: 0 }));
@@ -140,7 +119,7 @@ fn sender_without_a_usable_key_sends_nothing() {
 
     // All but two counters were used in earlier lives.
     let stream = first.group().unwrap().stream(&group_key(33));
-    store.0.insert(stream, (1 << 32) - 2);
+    store.set(stream, (1 << 32) - 2);
     let mut last = transmitter(&mut store, None);
     let mut seen = BTreeSet::new();
     for _ in 0..2 {
@@ -159,7 +138,7 @@ fn sender_without_a_usable_key_sends_nothing() {
 
 #[test]
 fn restart_never_repeats_a_count() {
-    let mut store = Store::default();
+    let mut store = Memory::default();
     let mut seen = BTreeSet::new();
     for life in 0..20 {
         let mut transmitter = transmitter(&mut store, None);

@@ -125,7 +125,7 @@ mod tests {
     fn transcription_matches_the_digest() {
         let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared/spec/qpp.csv");
         let Ok(text) = std::fs::read_to_string(path) else {
-            eprintln!("SKIPPED: {path} absent");
+            eprintln!("SKIPPED: no ../shared ({path})");
             return;
         };
         let rows: Vec<Qpp> = (text.lines().skip(1))

@@ -1,13 +1,12 @@
 //! Four honest UEs: the first two are attacked, the other two have a link of their own.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::convert::Infallible;
+use std::collections::BTreeSet;
 
 use sidelink_prose::direct_link::{
     Change, Config, Event, Identity, Input, KdRecord, LinkId, LinkManager, Output, Pdu, State,
 };
 use sidelink_security::counter::UtcTime;
-use sidelink_security::counter::reserve::{CounterStore, StreamId};
+use sidelink_security::counter::memory::Memory;
 use sidelink_security::direct::signed::{Credential, Trust};
 use sidelink_security::direct::{Fingerprint, KdId, Profile};
 use sidelink_security::keys::Kd;
@@ -41,30 +40,9 @@ pub(crate) struct Rules {
     pub(crate) shared: bool,
 }
 
-#[derive(Default)]
-struct Disk {
-    counters: BTreeMap<StreamId, u64>,
-}
-
-impl CounterStore for Disk {
-    type Error = Infallible;
-
-    fn reserved(&self, stream: &StreamId) -> Result<u64, Infallible> {
-        Ok(self.counters.get(stream).copied().unwrap_or(0))
-    }
-
-    fn raise(&mut self, stream: &StreamId, from: u64, to: u64) -> Result<bool, Infallible> {
-        let meets = self.reserved(stream)? == from;
-        if meets {
-            self.counters.insert(*stream, to);
-        }
-        Ok(meets)
-    }
-}
-
 struct Ue {
     manager: LinkManager,
-    disk: Disk,
+    disk: Memory,
     keys: usize,
     closed: bool,
     /// Session keys under which it has sent.
@@ -95,7 +73,7 @@ impl World {
             let mut config = Config::new(id(ue), name(ue), PERIOD);
             config.profile = rules.profile;
             config.rekey_interval = 300;
-            let mut disk = Disk::default();
+            let mut disk = Memory::default();
             let mut manager = LinkManager::open(config, &[ue as u8; 32], &mut disk).unwrap();
             for peer in (0..4).filter(|peer| *peer != ue && rules.shared) {
                 let (low, high) = (ue.min(peer) as u8, ue.max(peer) as u8);

@@ -1,7 +1,5 @@
 //! UEs whose PDUs take one period; everything that they put out is written down.
 
-use std::collections::BTreeMap;
-use std::convert::Infallible;
 use std::fmt::Write as _;
 
 use sidelink_prose::direct_link::{
@@ -9,7 +7,7 @@ use sidelink_prose::direct_link::{
     Received, Role, State,
 };
 use sidelink_security::counter::UtcTime;
-use sidelink_security::counter::reserve::{CounterStore, StreamId};
+use sidelink_security::counter::memory::Memory;
 use sidelink_security::direct::signed::{Credential, Trust};
 use sidelink_security::direct::{KdId, Need, Profile};
 use sidelink_security::keys::Kd;
@@ -75,24 +73,8 @@ impl Rules {
 
 #[derive(Default)]
 pub(crate) struct Disk {
-    counters: BTreeMap<StreamId, u64>,
+    counters: Memory,
     keys: Vec<KdRecord>,
-}
-
-impl CounterStore for Disk {
-    type Error = Infallible;
-
-    fn reserved(&self, stream: &StreamId) -> Result<u64, Infallible> {
-        Ok(self.counters.get(stream).copied().unwrap_or(0))
-    }
-
-    fn raise(&mut self, stream: &StreamId, from: u64, to: u64) -> Result<bool, Infallible> {
-        let meets = self.reserved(stream)? == from;
-        if meets {
-            self.counters.insert(*stream, to);
-        }
-        Ok(meets)
-    }
 }
 
 pub(crate) struct World {
@@ -156,7 +138,7 @@ impl World {
         if rules.up_integrity {
             config.policy.up_integrity = Need::Preferred;
         }
-        let mut manager = LinkManager::open(config, &[ue as u8; 32], &mut self.disks[ue]).unwrap();
+        let mut manager = LinkManager::open(config, &[ue as u8; 32], &mut self.disks[ue].counters).unwrap();
         if rules.signed {
             let key = |ue: usize| Credential::raw(&[0x40 + ue as u8; 32]);
             let raw = (0..3).map(|ue| (name(ue).value, key(ue).public())).collect();
@@ -251,7 +233,7 @@ impl World {
                     self.managers[ue].handle_input(Input::Stored { now, ticket }).unwrap();
                 }
                 Output::Reserve(reservation) => {
-                    let granted = reservation.commit(&mut self.disks[ue]).unwrap();
+                    let granted = reservation.commit(&mut self.disks[ue].counters).unwrap();
                     self.managers[ue].handle_input(Input::Granted { now, granted }).unwrap();
                 }
                 Output::Event(Event::State { link, peer, state }) => {

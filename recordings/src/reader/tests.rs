@@ -355,7 +355,7 @@ fn a_pipe_is_read_as_it_comes() {
     let path = folder.path("x_15.36e6sps.cf32");
     let made = std::process::Command::new("mkfifo").arg(&path).status();
     if !made.is_ok_and(|status| status.success()) {
-        eprintln!("SKIPPED: mkfifo does not work here");
+        eprintln!("SKIPPED: no mkfifo (coreutils, and a file system that has pipes)");
         return;
     }
     let writer = std::thread::spawn({

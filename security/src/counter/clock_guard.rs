@@ -102,26 +102,7 @@ impl ClockGuard {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::convert::Infallible;
-
-    #[derive(Default)]
-    struct Memory(u64);
-
-    impl CounterStore for Memory {
-        type Error = Infallible;
-
-        fn reserved(&self, _: &StreamId) -> Result<u64, Infallible> {
-            Ok(self.0)
-        }
-
-        fn raise(&mut self, _: &StreamId, from: u64, to: u64) -> Result<bool, Infallible> {
-            let meets = self.0 == from;
-            if meets {
-                self.0 = to;
-            }
-            Ok(meets)
-        }
-    }
+    use crate::counter::memory::Memory;
 
     const AHEAD: u32 = 8;
 
@@ -157,7 +138,7 @@ mod tests {
             serve(&mut guard, &mut store);
             assert!(guard.check(UtcCounter::new(now)).is_ok(), "{now}");
         }
-        let mark = u32::try_from(store.0).unwrap();
+        let mark = u32::try_from(store.reserved(&StreamId([1; 16])).unwrap()).unwrap();
         assert!((1100..=1100 + AHEAD + AHEAD / 2).contains(&mark), "{mark}");
         let mut guard = open(&mut store, 500);
         for now in [500, 1000, 1099, mark - 1] {

@@ -4,9 +4,11 @@
 //!   time from which both the counter and a rotation period follow. None of them is read from a clock here.
 //! - [`replay`] keeps a window of what was received.
 //! - [`reserve`] hands out counters for sending that no crash can hand out again.
+//! - [`memory`] keeps them for tests and benchmarks, which may lose them.
 //! - [`clock_guard`] refuses a clock that went back.
 
 pub mod clock_guard;
+pub mod memory;
 pub mod replay;
 pub mod reserve;
 

@@ -482,6 +482,16 @@ mod tests {
         }
     }
 
+    /// A free entry is nobody, not even for a digest of which no bit is stored.
+    #[test]
+    fn a_free_entry_is_nobody() {
+        let mut storage = Storage::default();
+        storage.clear(8);
+        let digest = 1 << 63;
+        assert_eq!(digest << storage.index_bits, 0);
+        storage.probe(digest, |entry| panic!("{entry:?}"));
+    }
+
     #[test]
     fn words_hold_every_bit_once() {
         let mut all = [0_u64; 4];

@@ -1,28 +1,9 @@
 use super::*;
-use crate::counter::reserve::{CounterStore, ReserveConfig, StreamId};
+use crate::counter::memory::Memory;
+use crate::counter::reserve::ReserveConfig;
 use crate::pdu::{PduRefusal, Proof};
 use proptest::prelude::*;
-use std::collections::{BTreeMap, BTreeSet};
-
-#[derive(Default)]
-struct Memory(BTreeMap<StreamId, u64>);
-
-impl CounterStore for Memory {
-    type Error = std::convert::Infallible;
-
-    fn reserved(&self, stream: &StreamId) -> Result<u64, Self::Error> {
-        Ok(self.0.get(stream).copied().unwrap_or(0))
-    }
-
-    fn raise(&mut self, stream: &StreamId, from: u64, to: u64) -> Result<bool, Self::Error> {
-        let number = self.0.entry(*stream).or_insert(0);
-        if *number != from {
-            return Ok(false);
-        }
-        *number = to;
-        Ok(true)
-    }
-}
+use std::collections::BTreeSet;
 
 const ME: [u8; 3] = [1, 2, 3];
 const HEADER: usize = 5;
@@ -201,7 +182,7 @@ fn exhaustion_asks_for_a_new_key_and_never_wraps() {
     let mut sender = Sender::new(config, ME);
     let stream = sender.stream(&key(1, 2_000_000));
     // All but the last few counters were used in earlier lives.
-    store.0.insert(stream, (1 << 32) - 3);
+    store.set(stream, (1 << 32) - 3);
     sender.install(key(1, 2_000_000), ReserveConfig::default(), &mut store).unwrap();
     let tickets: Vec<_> = std::iter::from_fn(|| sender.begin(now()).ok()).collect();
     let fields: Vec<_> = tickets.iter().map(|t| (t.ptk_identity(), t.sn())).collect();
@@ -219,7 +200,7 @@ fn sn_exhaustion_takes_a_new_ptk_without_sn_zero() {
     let config = group(Algorithm::Aes, None);
     let mut store = Memory::default();
     let mut sender = Sender::new(config, ME);
-    store.0.insert(sender.stream(&key(1, 2_000_000)), 0x5_fffe);
+    store.set(sender.stream(&key(1, 2_000_000)), 0x5_fffe);
     sender.install(key(1, 2_000_000), ReserveConfig::default(), &mut store).unwrap();
     let fields: Vec<_> = (0..4)
         .map(|_| {
@@ -285,7 +266,7 @@ fn no_count_is_sent_twice_over_many_crashes() {
         }
         // A life that sent nothing skipped the block that it reserved.
         if life * 7919 % 173 == 0 {
-            last = store.0.values().next().unwrap() - 1;
+            last = store.streams().next().unwrap().1 - 1;
         }
     }
 }

@@ -5,14 +5,13 @@
 use super::{Bytes, Target};
 use sidelink_prose::direct_link::{Config, Event, Identity, Input, KdRecord, LinkManager, Output, Pdu};
 use sidelink_security::counter::UtcTime;
-use sidelink_security::counter::reserve::{CounterStore, StreamId};
+use sidelink_security::counter::memory::Memory;
 use sidelink_security::direct::signed::{Credential, Trust};
 use sidelink_security::direct::{Fingerprint, KdId, Need, Profile};
 use sidelink_security::keys::Kd;
 use sidelink_wire::ids::{Layer2Id, Lcid};
 use sidelink_wire::pdcp::SduType;
 use std::collections::BTreeSet;
-use std::convert::Infallible;
 
 /// What happens to two links.
 pub const LINKS: Target = Target { name: "links", run, seeds };
@@ -53,24 +52,6 @@ impl Flags {
     }
 }
 
-struct Memory(u64);
-
-impl CounterStore for Memory {
-    type Error = Infallible;
-
-    fn reserved(&self, _: &StreamId) -> Result<u64, Infallible> {
-        Ok(self.0)
-    }
-
-    fn raise(&mut self, _: &StreamId, from: u64, to: u64) -> Result<bool, Infallible> {
-        let meets = self.0 == from;
-        if meets {
-            self.0 = to;
-        }
-        Ok(meets)
-    }
-}
-
 struct World {
     managers: [LinkManager; 2],
     stores: [Memory; 2],
@@ -93,7 +74,7 @@ fn name(ue: usize) -> Identity {
 
 impl World {
     fn new(flags: Flags) -> Self {
-        let mut stores = [Memory(0), Memory(0)];
+        let mut stores = [Memory::default(), Memory::default()];
         let mut manager = |ue: usize| {
             let mut config = Config::new(id(ue), name(ue), 40);
             config.rekey_interval = 100;

@@ -40,7 +40,7 @@ fn no_capture_is_malformed() -> Result<(), Failed> {
         if std::env::var_os("SIDELINK_TSHARK").is_some() {
             return Err("SIDELINK_TSHARK is set, and tshark is not on the path".into());
         }
-        eprintln!("SKIPPED: tshark does not work here");
+        eprintln!("SKIPPED: no tshark (apt-get install tshark)");
         return Ok(());
     }
     let folder = Folder::new("wireshark")?;

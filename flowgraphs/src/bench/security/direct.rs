@@ -3,7 +3,7 @@
 use super::{Row, figure};
 use sidelink_prose::direct_link::{Config, Identity, Input, KdRecord, LinkManager, Output};
 use sidelink_security::counter::UtcTime;
-use sidelink_security::counter::reserve::{CounterStore, StreamId};
+use sidelink_security::counter::memory::Memory;
 use sidelink_security::direct::KdId;
 use sidelink_security::direct::signed::issue::{Issuer, Validity};
 use sidelink_security::direct::signed::{Credential, Root, Trust};
@@ -12,32 +12,12 @@ use sidelink_wire::ids::{Layer2Id, Lcid};
 use sidelink_wire::pc5_signalling::MessageType;
 use sidelink_wire::pdcp::SduType;
 use std::collections::BTreeMap;
-use std::convert::Infallible;
 use std::time::{Duration, Instant};
 
 /// Names of the lines, for the choice of what is measured.
 pub(super) const NAMES: [&str; 3] = ["shared KD", "raw keys", "certificates"];
 
 const NOW: UtcTime = UtcTime::from_millis(1_795_238_400_500);
-
-/// Session numbers without a disk: the disk is never waited for in these figures.
-struct Memory(u64);
-
-impl CounterStore for Memory {
-    type Error = Infallible;
-
-    fn reserved(&self, _: &StreamId) -> Result<u64, Infallible> {
-        Ok(self.0)
-    }
-
-    fn raise(&mut self, _: &StreamId, from: u64, to: u64) -> Result<bool, Infallible> {
-        let meets = self.0 == from;
-        if meets {
-            self.0 = to;
-        }
-        Ok(meets)
-    }
-}
 
 pub(super) fn run(budget: Duration, done: &mut dyn FnMut(Row)) {
     for (method, name) in NAMES.into_iter().enumerate() {
@@ -53,7 +33,8 @@ fn manager(ue: usize, method: usize, seed: u64) -> Option<LinkManager> {
     let source = Layer2Id::new(0x10 + ue as u32).ok()?;
     let mut octets = [ue as u8; 32];
     octets[..8].copy_from_slice(&seed.to_be_bytes());
-    let mut manager = LinkManager::open(Config::new(source, name(ue), 40), &octets, &mut Memory(0)).ok()?;
+    let mut manager =
+        LinkManager::open(Config::new(source, name(ue), 40), &octets, &mut Memory::default()).ok()?;
     let key = |ue: usize| [0x40 + ue as u8; 32];
     match method {
         0 => manager.add_kd(KdRecord::pre_shared(KdId(7), Kd::from([9; 32]), name(1 - ue))),
@@ -96,7 +77,7 @@ fn give(
         match manager.poll_output() {
             Output::Pdu(pdu) => out.push((pdu.message, pdu.lcid, pdu.octets)),
             Output::Store { ticket, .. } => _ = manager.handle_input(Input::Stored { now, ticket }),
-            Output::Reserve(reservation) => match reservation.commit(&mut Memory(0)) {
+            Output::Reserve(reservation) => match reservation.commit(&mut Memory::default()) {
                 Ok(granted) => _ = manager.handle_input(Input::Granted { now, granted }),
                 Err(_) => break,
             },

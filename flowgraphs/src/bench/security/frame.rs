@@ -6,14 +6,13 @@ use sidelink_mac::engine::{Bearer, Config, Engine, Input, Output};
 use sidelink_mac::mux::Address;
 use sidelink_mac::pdcp::{PlainSn, Protection};
 use sidelink_security::cipher::Algorithm;
-use sidelink_security::counter::reserve::{CounterStore, ReserveConfig, StreamId};
+use sidelink_security::counter::memory::Memory;
+use sidelink_security::counter::reserve::ReserveConfig;
 use sidelink_security::counter::{UtcCounter, UtcTime};
 use sidelink_security::group::{GroupConfig, GroupKey, Sender};
 use sidelink_security::keys::Pgk;
 use sidelink_wire::ids::{Layer2Id, Lcid};
 use sidelink_wire::pdcp::SduType;
-use std::collections::BTreeMap;
-use std::convert::Infallible;
 use std::time::Duration;
 
 /// Octets of the largest transport block of 50 PRBs on the PSSCH with 16QAM: I_TBS 19, 21 384 bits. TS 36.213 Table
@@ -22,26 +21,6 @@ const BLOCK: usize = 21_384 / 8;
 
 /// Octets of an application's packet.
 const PACKET: usize = 300;
-
-/// Counters without a disk: the disk is never waited for on this way.
-#[derive(Default)]
-struct Memory(BTreeMap<StreamId, u64>);
-
-impl CounterStore for Memory {
-    type Error = Infallible;
-
-    fn reserved(&self, stream: &StreamId) -> Result<u64, Infallible> {
-        Ok(self.0.get(stream).copied().unwrap_or(0))
-    }
-
-    fn raise(&mut self, stream: &StreamId, from: u64, to: u64) -> Result<bool, Infallible> {
-        let meets = self.reserved(stream)? == from;
-        if meets {
-            self.0.insert(*stream, to);
-        }
-        Ok(meets)
-    }
-}
 
 pub(super) fn run(budget: Duration, done: &mut dyn FnMut(Row)) {
     let cases = [

@@ -7,22 +7,22 @@ use sidelink_security::direct::signed::{Credential, Root, Trust};
 use super::super::*;
 use super::rig::{Air, PERIOD, T0, name};
 
-const HOUR: u64 = 3_600_000;
+pub(super) const HOUR: u64 = 3_600_000;
 
-fn issuer() -> Issuer {
+pub(super) fn issuer() -> Issuer {
     Issuer::new("north", &[0xaa; 32])
 }
 
-fn valid(from: u64, until: u64) -> Validity {
+pub(super) fn valid(from: u64, until: u64) -> Validity {
     Validity { from: UtcTime::from_millis(from), until: UtcTime::from_millis(until) }
 }
 
-fn trust() -> Trust {
+pub(super) fn trust() -> Trust {
     let root = Root::from_der(&issuer().certificate(valid(T0 - HOUR, T0 + HOUR))).unwrap();
     Trust { roots: vec![root], raw: Vec::new(), guard: 32_000 }
 }
 
-fn certificate(index: usize, validity: Validity) -> Credential {
+pub(super) fn certificate(index: usize, validity: Validity) -> Credential {
     let seed = [0x40 + index as u8; 32];
     let key = Credential::raw(&seed).public();
     Credential::certified(&seed, issuer().issue(&name(index).value, 7 + index as u32, &key, validity))

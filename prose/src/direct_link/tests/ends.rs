@@ -86,7 +86,7 @@ fn a_kd_ends_with_its_sessions() {
         for ue in 0..2 {
             let mut air = Air::new(2);
             let stream = StreamId(stream_id(&name(ue).value, b"direct"));
-            air.ues[ue].disk.counters.insert(stream, number);
+            air.ues[ue].disk.counters.set(stream, number);
             let peer = 1 - ue;
             air.ues[ue].disk.keys[0] =
                 KdRecord { method: Method::Signed, created_at: 0, ..super::rig::shared(ue, peer) };
@@ -99,7 +99,7 @@ fn a_kd_ends_with_its_sessions() {
     }
     // The sessions end between request and command.
     let mut air = Air::new(2);
-    air.ues[0].disk.counters.insert(StreamId(stream_id(&name(0).value, b"direct")), 1 << 17);
+    air.ues[0].disk.counters.set(StreamId(stream_id(&name(0).value, b"direct")), 1 << 17);
     air.restart(0);
     air.connect(0, 1);
     let created_at = air.ues[0].manager.local.number() - (1 << 16);

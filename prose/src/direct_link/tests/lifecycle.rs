@@ -2,6 +2,7 @@
 
 use super::super::*;
 use super::rig::{Air, PERIOD, T0, l2, name};
+use sidelink_security::counter::memory::Memory;
 use sidelink_security::direct::Active;
 use sidelink_security::pdu::Assurance;
 
@@ -210,7 +211,7 @@ pub(super) fn eight_links_at_once_and_no_ninth() {
 
     let mut config = Config::new(l2(1), name(0), PERIOD);
     config.links = 8;
-    let mut manager = LinkManager::open(config, &[1; 32], &mut super::rig::Disk::default()).unwrap();
+    let mut manager = LinkManager::open(config, &[1; 32], &mut Memory::default()).unwrap();
     manager.add_kd(super::rig::shared(0, 1));
     let now = sidelink_security::counter::UtcTime::from_millis(T0);
     for peer in 0..9 {

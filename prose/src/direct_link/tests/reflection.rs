@@ -2,6 +2,7 @@
 
 use super::super::*;
 use super::rig::{Air, PERIOD, l2};
+use sidelink_security::counter::memory::Memory;
 use sidelink_security::counter::reserve::{Lease, ReserveConfig};
 use sidelink_wire::ids::Lcid;
 
@@ -58,8 +59,8 @@ fn a_session_key_is_not_used_twice_whatever_the_nonces() {
         for (index, ue) in air.ues.iter_mut().enumerate() {
             let local = &mut ue.manager.local;
             let reserve = ReserveConfig { block: 256, low_water: 128 };
-            let (stream, mut rolled_back) = (local.numbers.stream(), super::rig::Disk::default());
-            rolled_back.counters.insert(stream, firsts[index]);
+            let (stream, mut rolled_back) = (local.numbers.stream(), Memory::default());
+            rolled_back.set(stream, firsts[index]);
             local.numbers = Lease::open(stream, 1, 1 << 40, reserve, &mut rolled_back).unwrap();
             assert_eq!(local.numbers.peek(), firsts[index]);
             local.rng = sidelink_security::direct::Entropy::new(&[index as u8; 32]);

@@ -1,10 +1,9 @@
 //! UEs on a simulated air: PDUs take one period, a filter may lose, change and repeat them; stores survive a crash.
 
 use std::cell::Cell;
-use std::collections::{BTreeMap, BTreeSet};
-use std::convert::Infallible;
+use std::collections::BTreeSet;
 
-use sidelink_security::counter::reserve::{CounterStore, StreamId};
+use sidelink_security::counter::memory::Memory;
 use sidelink_security::direct::{Fingerprint, KdId, Profile};
 use sidelink_security::keys::Kd;
 
@@ -23,24 +22,8 @@ pub(super) const DATA: Lcid = match Lcid::new(3) {
 /// What survives a crash.
 #[derive(Default)]
 pub(super) struct Disk {
-    pub(super) counters: BTreeMap<StreamId, u64>,
+    pub(super) counters: Memory,
     pub(super) keys: Vec<KdRecord>,
-}
-
-impl CounterStore for Disk {
-    type Error = Infallible;
-
-    fn reserved(&self, stream: &StreamId) -> Result<u64, Infallible> {
-        Ok(self.counters.get(stream).copied().unwrap_or(0))
-    }
-
-    fn raise(&mut self, stream: &StreamId, from: u64, to: u64) -> Result<bool, Infallible> {
-        let meets = self.reserved(stream)? == from;
-        if meets {
-            self.counters.insert(*stream, to);
-        }
-        Ok(meets)
-    }
 }
 
 impl Disk {
@@ -179,7 +162,8 @@ impl Air {
             config.profile = PROFILE.get();
             configure(index, &mut config);
             let mut disk = Disk::default();
-            let mut manager = LinkManager::open(config.clone(), &[index as u8; 32], &mut disk).unwrap();
+            let mut manager =
+                LinkManager::open(config.clone(), &[index as u8; 32], &mut disk.counters).unwrap();
             equip(index, &mut manager);
             let (received, states, notes, meter) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
             Ue {
@@ -207,7 +191,8 @@ impl Air {
     /// Kill and start: what was in memory is gone, and the seed is the same as ever.
     pub(super) fn restart(&mut self, index: usize) {
         let ue = &mut self.ues[index];
-        let mut manager = LinkManager::open(ue.config.clone(), &[index as u8; 32], &mut ue.disk).unwrap();
+        let mut manager =
+            LinkManager::open(ue.config.clone(), &[index as u8; 32], &mut ue.disk.counters).unwrap();
         (ue.equip)(index, &mut manager);
         for record in &ue.disk.keys {
             manager.add_kd(record.copy());
@@ -282,7 +267,7 @@ impl Air {
                 return false;
             }
             Output::Reserve(reservation) => {
-                let granted = reservation.commit(&mut ue.disk).unwrap();
+                let granted = reservation.commit(&mut ue.disk.counters).unwrap();
                 if self.killed(index) {
                     return true;
                 }

@@ -1,8 +1,5 @@
-use std::collections::BTreeMap;
-use std::convert::Infallible;
-
 use proptest::prelude::*;
-use sidelink_security::counter::reserve::CounterStore;
+use sidelink_security::counter::memory::Memory;
 use sidelink_security::counter::{UtcCounter, UtcTime};
 use sidelink_security::discovery::Profile;
 use sidelink_security::discovery::ota::{OtaConfig, Variant};
@@ -17,26 +14,6 @@ use crate::discovery::{Answering, Asking, Discovered, Finding, MonitorConfig};
 const START: u64 = 1_700_000_000_000;
 const FOREVER: UtcCounter = UtcCounter::new(u32::MAX);
 
-/// A store in memory that outlives the agents, as a disk does.
-#[derive(Default)]
-struct Store(BTreeMap<StreamId, u64>);
-
-impl CounterStore for Store {
-    type Error = Infallible;
-
-    fn reserved(&self, stream: &StreamId) -> Result<u64, Infallible> {
-        Ok(self.0.get(stream).copied().unwrap_or(0))
-    }
-
-    fn raise(&mut self, stream: &StreamId, from: u64, to: u64) -> Result<bool, Infallible> {
-        let meets = self.reserved(stream)? == from;
-        if meets {
-            self.0.insert(*stream, to);
-        }
-        Ok(meets)
-    }
-}
-
 fn at(millis: u64) -> AirTime {
     AirTime::at(UtcTime::from_millis(START + millis))
 }
@@ -48,14 +25,14 @@ fn ota() -> OtaConfig {
 /// A UE that follows changing identifiers, asks and answers.
 struct Ue {
     agent: Agent,
-    store: Store,
+    store: Memory,
 }
 
 impl Ue {
     fn new() -> Self {
         let monitor = MonitorConfig { rotating: Some(ota()), ..MonitorConfig::default() };
         let agent = Agent::new(Config { monitor, ..Config::default() }).unwrap();
-        Self { agent, store: Store::default() }
+        Self { agent, store: Memory::default() }
     }
 
     /// The loop of the contract: makes reservations durable, builds tables, gathers the rest.
@@ -185,13 +162,13 @@ fn question_and_answer_between_two_agents() {
 #[test]
 fn clock_that_went_back_neither_announces_nor_believes() {
     let stream = StreamId([9; 16]);
-    let mut store = Store::default();
-    let guarded = |store: &mut Store, millis: u64| {
+    let mut store = Memory::default();
+    let guarded = |store: &mut Memory, millis: u64| {
         let mut ue = Ue::new();
         let guard = ClockGuard::open(stream, at(millis).slot.counter(), 64, store).unwrap();
         ue.agent.guard_clock(guard);
         ue.agent.add_announcer(Announcer::changing(ota(), [1; 20], &ApplicationKey::from([7; 32]), FOREVER));
-        ue.store = Store(store.0.clone());
+        ue.store = store.clone();
         ue
     };
     let slot = |millis| Input::Opportunity { now: at(millis), period: millis, nonce: [0; 2] };
@@ -201,7 +178,7 @@ fn clock_that_went_back_neither_announces_nor_believes() {
         assert_eq!(first.input(slot(second * 1000)).messages.len(), 1, "at {second} s");
     }
     // A crash, and the clock shows an old time.
-    let mut store = Store(first.store.0.clone());
+    let mut store = first.store.clone();
     let mut second = guarded(&mut store, 100_000);
     let heard = second.input(slot(100_000));
     assert!(heard.messages.is_empty());

@@ -93,6 +93,30 @@ fn a_changed_octet_is_noticed() {
     }
 }
 
+/// What a credential says of its length is what follows, even where its own holder signed another: nobody hides octets
+/// behind a key.
+#[test]
+fn a_credential_is_as_long_as_it_says() {
+    let (mary, john, trust) = raw();
+    let judge = |length: u16, tail: &[u8]| {
+        exchange((&mary, &john), (&trust, &trust), (NOW, NOW), |at, content| {
+            if at == 0 {
+                content.truncate(content.len() - 64);
+                let key = content.len() - 32;
+                content[key - 2..key].copy_from_slice(&length.to_be_bytes());
+                content.extend(tail);
+                let signature = john.sign(LABEL_2, &hash(&[REQUEST]), content);
+                content.extend(signature);
+            }
+        })
+    };
+    assert_eq!(judge(32, &[]).err(), None, "signed again, and the same");
+    let malformed = Some(Failure::Malformed("the authentication request"));
+    for (length, tail) in [(32, &[0][..]), (31, &[]), (33, &[]), (33, &[0]), (0, &[])] {
+        assert_eq!(judge(length, tail).err(), malformed, "{length} {tail:?}");
+    }
+}
+
 #[test]
 fn certificates_that_are_not_to_be_believed() {
     let long_ago = Validity { from: NOW.minus_millis(2 * DAY), until: NOW.minus_millis(DAY) };

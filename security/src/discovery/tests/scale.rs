@@ -3,7 +3,7 @@
 use super::{flip, pseudo_random};
 use crate::counter::{UtcCounter, UtcTime};
 use crate::discovery::book::{
-    CodeBook, Entry, NoIntegrityKey, NonceNotFollowable, RestrictedBook, RotatingBook,
+    CodeBook, Entry, NoIntegrityKey, NonceNotFollowable, RestrictedBook, RotatingBook, Words,
 };
 use crate::discovery::matching::{Matcher, PeriodTable, TableBuilder, TableError};
 use crate::discovery::ota::{MESSAGE_TYPE, OtaConfig, OtaIdentity, Variant};
@@ -77,6 +77,19 @@ fn every_followed_identity_is_found_and_no_other() {
                 assert_eq!(refusal, Err(Refusal::Unknown));
             }
         }
+    }
+}
+
+/// Places after the last one are vacant, wherever one begins to read.
+#[test]
+fn places_beyond_a_book_are_vacant() {
+    let book = book(config(Variant::Keyed, 216), 3);
+    for first in 0..6 {
+        let mut expected = [Some(Words::new(&[0; 29])); 8];
+        book.expected(window().first, first, &mut expected);
+        let followed = expected.iter().take_while(|words| words.is_some()).count();
+        assert_eq!(followed, 3_usize.saturating_sub(first));
+        assert!(expected[followed..].iter().all(Option::is_none));
     }
 }
 
