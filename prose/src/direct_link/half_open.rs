@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use sidelink_security::counter::UtcTime;
 use sidelink_security::direct::{Capabilities, KdId, KdSessId, Offer};
-use sidelink_security::kdf::own::stream_id;
+use sidelink_security::kdf::own;
 
 use super::connection;
 use super::frame;
@@ -286,7 +286,7 @@ impl LinkManager {
         let epoch = (self.local.now.millis() >> 16).to_be_bytes();
         let [a, b, c] = source.octets();
         let secret = [&self.local.cookies.as_bytes()[..], &offer.nonce_1].concat();
-        stream_id(&secret, &[a, b, c, epoch[5], epoch[6], epoch[7]])
+        own::cookie(&secret, &[a, b, c, epoch[5], epoch[6], epoch[7]])
     }
 
     /// A container of an initiating UE in set-up: of whichever of its entries it fits.

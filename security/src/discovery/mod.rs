@@ -35,7 +35,6 @@ use std::ops::{Deref, Range};
 use subtle::ConstantTimeEq;
 
 use crate::counter::UtcCounter;
-use crate::kdf::fc::{self, Fc};
 
 /// Octets of a PC5_DISCOVERY message: the 232 bits of an SL-DCH transport block.
 pub const MESSAGE_OCTETS: usize = 29;
@@ -87,16 +86,10 @@ impl Layout {
     }
 }
 
-/// What of TS 33.303 was not read, and so must be changeable: the FC values and the layout; and the length of the
-/// MIC, to measure what fewer bits cost.
+/// How messages are laid out and protected, where the default is the standard of LTE: for the layout of 5G, and to
+/// measure what fewer bits cost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Profile {
-    /// FC of the MIC.
-    pub fc_mic: Fc,
-    /// FC of the scrambling bits.
-    pub fc_scrambling: Fc,
-    /// FC of the message-specific keystream.
-    pub fc_confidentiality: Fc,
     /// Position of the counter's LSB.
     pub layout: Layout,
     /// How many of the 32 bits of the MIC are computed, 1 to 32 (others count as the nearest); the rest, in front, is
@@ -106,13 +99,7 @@ pub struct Profile {
 
 impl Default for Profile {
     fn default() -> Self {
-        Self {
-            fc_mic: fc::MIC,
-            fc_scrambling: fc::SCRAMBLING,
-            fc_confidentiality: fc::CONFIDENTIALITY,
-            layout: Layout::LsbLast,
-            mic_bits: 32,
-        }
+        Self { layout: Layout::LsbLast, mic_bits: 32 }
     }
 }
 

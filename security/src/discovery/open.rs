@@ -55,8 +55,8 @@ impl OpenKey {
     }
 
     fn mic(&self, message_type: u8, code: &[u8; 23], counter: UtcCounter) -> Mic {
-        let (input, length) = mic_input(self.profile.fc_mic, message_type, code, counter);
-        self.profile.mic(&self.keyed.mac_short(&input[..length]))
+        let input = mic_input(message_type, code, counter);
+        self.profile.mic(&self.keyed.mac_short(&input))
     }
 }
 

@@ -1,9 +1,8 @@
 //! Public-safety discovery: the material of [`restricted`](super::restricted) derived from a PSDK.
-//! TS 24.334 §10A.2.1 (read); the derivation TS 33.303 §A.8 is from memory and its FC unknown.
+//! TS 24.334 §10A.2.1 (read); TS 33.303 §6.6.7, §A.8.
 
 use super::restricted::{EncryptedBitmask, Material};
 use crate::counter::UtcCounter;
-use crate::kdf::fc::{self, Fc};
 use crate::kdf::lte;
 use crate::keys::Psdk;
 
@@ -27,18 +26,13 @@ pub struct PublicSafetyKey {
 impl PublicSafetyKey {
     /// The material, or `None` after the expiry.
     pub fn material(&self, now: UtcCounter) -> Option<Material> {
-        self.material_with(now, fc::FROM_PSDK)
-    }
-
-    /// As [`Self::material`], for whoever knows the FC of TS 33.303 §A.8.
-    pub fn material_with(&self, now: UtcCounter, fc: Fc) -> Option<Material> {
         if now >= self.expiry {
             return None;
         }
         Some(Material {
-            dusk: self.scramble.then(|| lte::dusk_from_psdk(fc, &self.psdk, self.identity)),
-            duik: self.integrity.then(|| lte::duik_from_psdk(fc, &self.psdk, self.identity)),
-            duck: self.confidentiality.map(|mask| (lte::duck_from_psdk(fc, &self.psdk, self.identity), mask)),
+            dusk: self.scramble.then(|| lte::dusk_from_psdk(&self.psdk, self.identity)),
+            duik: self.integrity.then(|| lte::duik_from_psdk(&self.psdk, self.identity)),
+            duck: self.confidentiality.map(|mask| (lte::duck_from_psdk(&self.psdk, self.identity), mask)),
         })
     }
 }

@@ -1,7 +1,7 @@
 //! Request and response discovery by a pre-shared secret: TR 33.833 §6.2.2.2, case 1a.
 //!
 //! ```text
-//! secret + role + query code --KDF 0xFFE2--> DUIK of requests, DUIK of responses
+//! secret + role + query code --KDF of our own--> DUIK of requests, DUIK of responses
 //!
 //! discoverer                                   discoveree
 //!   solicit() -----------  query code   --------->  verify(): filter, MIC, time, cache, authorisation
@@ -182,8 +182,8 @@ impl Session {
     }
 
     fn mic(&self, key: &Keyed, message_type: u8, code: &Code, counter: UtcCounter) -> Mic {
-        let (input, length) = mic_input(self.profile.fc_mic, message_type, code, counter);
-        self.profile.mic(&key.mac_short(&input[..length]))
+        let input = mic_input(message_type, code, counter);
+        self.profile.mic(&key.mac_short(&input))
     }
 }
 

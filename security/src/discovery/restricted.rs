@@ -148,15 +148,15 @@ impl Absorbed {
 
     fn mic(&self, message_type: u8, code: &Code, counter: UtcCounter) -> Mic {
         let Some(duik) = &self.duik else { return Mic([0; 4]) };
-        let (input, length) = mic_input(self.profile.fc_mic, message_type, code, counter);
-        self.profile.mic(&duik.mac_short(&input[..length]))
+        let input = mic_input(message_type, code, counter);
+        self.profile.mic(&duik.mac_short(&input))
     }
 
     /// XOR the keystream under the mask: both ways. TS 33.303 §A.6.
     fn encrypt(&self, code: &mut Code, mic: Mic, counter: UtcCounter) {
         let Some((duck, mask)) = &self.duck else { return };
-        let (input, length) = confidentiality_input(self.profile.fc_confidentiality, counter, &mic.0);
-        let keystream = duck.mac_short(&input[..length]);
+        let input = confidentiality_input(counter, &mic.0);
+        let keystream = duck.mac_short(&input);
         for (i, octet) in code.iter_mut().enumerate() {
             *octet ^= keystream[32 - 23 + i] & mask[i];
         }
@@ -165,8 +165,8 @@ impl Absorbed {
     /// XOR the time-hash-bitsequence onto the 216 bits: both ways. TS 33.303 §A.5.
     fn scramble(&self, message: &mut Message, counter: UtcCounter) {
         let Some(dusk) = &self.dusk else { return };
-        let (input, length) = scrambling_input(self.profile.fc_scrambling, counter);
-        let sequence = dusk.mac_short(&input[..length]);
+        let input = scrambling_input(counter);
+        let sequence = dusk.mac_short(&input);
         for (octet, bits) in message[self.profile.layout.protected()].iter_mut().zip(&sequence[32 - 27..]) {
             *octet ^= bits;
         }

@@ -9,7 +9,7 @@ use super::open::{MatchReport, OpenKey, receive};
 use super::public_safety::PublicSafetyKey;
 use super::restricted::{Material, MicCheck, Received, Receiver, Sender};
 use super::*;
-use crate::kdf::kdf;
+use crate::kdf::{fc, kdf};
 use crate::keys::{DiscoveryKey, Duck, Duik, Dusk, Psdk};
 use proptest::prelude::*;
 

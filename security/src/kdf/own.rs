@@ -1,6 +1,6 @@
-//! Derivations that no specification defines, in the two-octet range 0xFF || 0xE0 and up, which TS 33.220 §B.2.0
-//! allows and no allocated value can meet. Used by request and response discovery (TR 33.833), by
-//! direct communication requests of the LTE profile, and to name the streams of counters.
+//! Derivations that no specification defines, under the proprietary FC of TS 33.220 §B.2.2 and a label each
+//! ([`fc::OWN`]), which no allocated value can meet. Used by request and response discovery (TR 33.833), by direct
+//! communication requests of the LTE profile, and for public names.
 
 use super::{derive, fc, low_128};
 use crate::counter::UtcCounter;
@@ -29,7 +29,19 @@ pub fn dcr_keystream(key: &Secret256, counter: UtcCounter, relay_service_code: [
 }
 
 /// The name under which the counters of a key stand in a store: it depends on the key itself, not on what the
-/// operator calls it, so that a key imported twice has one stream of counters. It reveals nothing of the key.
+/// operator calls it, so that a key imported twice has one stream of counters. It reveals nothing of the key, and never
+/// changes: see [`fc::OWN_STREAM_ID`].
 pub fn stream_id(key: &[u8], context: &[u8; 6]) -> [u8; 16] {
     low_128(&derive(key, fc::OWN_STREAM_ID, &[context]))
+}
+
+/// The public name of a session key.
+pub(crate) fn fingerprint(key: &[u8]) -> [u8; 16] {
+    low_128(&derive(key, fc::OWN_FINGERPRINT, &[]))
+}
+
+/// A cookie under `secret`, bound to `context`.
+pub fn cookie(secret: &[u8], context: &[u8]) -> [u8; 16] {
+    let context = &context[..context.len().min(usize::from(u16::MAX))];
+    low_128(&derive(secret, fc::OWN_COOKIE, &[context]))
 }

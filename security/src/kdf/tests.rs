@@ -118,6 +118,22 @@ fn copied_vectors() {
     assert_eq!(keys.k_aut[..], hex("0842ea722ff6835bfa2032499fc3ec23c2f0e388b4f07543ffc677f1696d71ea"));
 }
 
+/// Values of another program, which has the formulas of TS 33.303 Annex A too.
+#[test]
+fn annex_a_agrees_with_another_program() {
+    let key: [u8; 32] = std::array::from_fn(|i| i as u8);
+    let sess = lte::kd_sess(&Kd::from(key), &[0x11; 16], &[0x22; 16]);
+    assert_eq!(sess.as_bytes()[..], hex("c8d877b54efdf666268bd87cf946415386de39b01a1d70a7229f29fdd8feeea6"));
+    let relay = kdf(&key, fc::RELAY_KD, &[&[0x0a, 0x0b, 0x0c], &[0x11; 16], &[0x33; 16]]).unwrap();
+    assert_eq!(relay[..], hex("15efd0c31ff8f6864bc7d78bb8810e45be3ae2acd0c8b66b7df81c5c22b56bd5"));
+    let ptk = lte::ptk(&Pgk::from(key), [1, 2, 3], 1, [0x0a, 0x0b, 0x0c]);
+    assert_eq!(ptk.as_bytes()[..4], hex("8d5b168e"));
+    assert_eq!(ptk.as_bytes()[29..], hex("e6b73d"));
+    let ptk = Ptk::from(key);
+    assert_eq!(lte::pek(&ptk, Algorithm::Aes).as_bytes()[..], hex("c9339772aa61a61ea1f714ae620f773f"));
+    assert_eq!(lte::pik(&ptk, Algorithm::Aes).as_bytes()[..], hex("8b69a61f650e6af74d4a58a8e02e5e54"));
+}
+
 #[test]
 fn roles_and_algorithms_give_different_keys() {
     let sess = KdSess::from([7; 32]);
@@ -128,9 +144,9 @@ fn roles_and_algorithms_give_different_keys() {
     }
     let psdk = Psdk::from([7; 32]);
     for id in [[0, 0, 1], [0, 0, 2]] {
-        seen.push(lte::dusk_from_psdk(fc::FROM_PSDK, &psdk, id).as_bytes()[..16].try_into().unwrap());
-        seen.push(lte::duik_from_psdk(fc::FROM_PSDK, &psdk, id).as_bytes()[..16].try_into().unwrap());
-        seen.push(lte::duck_from_psdk(fc::FROM_PSDK, &psdk, id).as_bytes()[..16].try_into().unwrap());
+        seen.push(lte::dusk_from_psdk(&psdk, id).as_bytes()[..16].try_into().unwrap());
+        seen.push(lte::duik_from_psdk(&psdk, id).as_bytes()[..16].try_into().unwrap());
+        seen.push(lte::duck_from_psdk(&psdk, id).as_bytes()[..16].try_into().unwrap());
     }
     let all = seen.len();
     seen.sort();
@@ -150,12 +166,25 @@ fn fixed_input_strings_equal_the_generic_encoding() {
     use crate::counter::UtcCounter;
     let counter = UtcCounter::new(0x0102_0304);
     let key = Keyed::new(&[5; 16]);
-    for fc in [fc::MIC, fc::OWN_BOUND_MIC] {
-        let (s, n) = lte::mic_input(fc, 0x86, &[9; 23], counter);
-        assert_eq!(key.mac(&[&s[..n]]), *derive(&[5; 16], fc, &[&[0x86], &[9; 23], &[1, 2, 3, 4]]));
-        let (s, n) = lte::scrambling_input(fc, counter);
-        assert_eq!(key.mac(&[&s[..n]]), *derive(&[5; 16], fc, &[&[1, 2, 3, 4]]));
-        let (s, n) = lte::confidentiality_input(fc, counter, &[6; 4]);
-        assert_eq!(key.mac(&[&s[..n]]), *derive(&[5; 16], fc, &[&[1, 2, 3, 4], &[6; 4]]));
-    }
+    let mic = key.mac(&[&lte::mic_input(0x86, &[9; 23], counter)]);
+    assert_eq!(mic, *derive(&[5; 16], fc::MIC, &[&[0x86], &[9; 23], &[1, 2, 3, 4]]));
+    let bits = key.mac(&[&lte::scrambling_input(counter)]);
+    assert_eq!(bits, *derive(&[5; 16], fc::SCRAMBLING, &[&[1, 2, 3, 4]]));
+    let keystream = key.mac(&[&lte::confidentiality_input(counter, &[6; 4])]);
+    assert_eq!(keystream, *derive(&[5; 16], fc::CONFIDENTIALITY, &[&[1, 2, 3, 4], &[6; 4]]));
+}
+
+/// Counters stand in key stores under this name: another one, and they begin again. The number is of another program.
+#[test]
+fn streams_of_counters_keep_the_names_of_earlier_versions() {
+    let key: Vec<u8> = (0..32).collect();
+    let name = own::stream_id(&key, &[0x0a, 0x0b, 0x0c, 1, 2, 3]);
+    assert_eq!(name[..], hex("3ea0954c3a2122c17dc2aa2b696037a9"));
+}
+
+#[test]
+fn a_label_keeps_our_own_derivations_apart() {
+    let labelled = kdf(&[5; 32], Fc::Own("one"), &[b"x"]).unwrap();
+    assert_eq!(*labelled, *kdf(&[5; 32], Fc::Octet(fc::OWN), &[b"one", b"x"]).unwrap());
+    assert_ne!(*labelled, *kdf(&[5; 32], Fc::Own("two"), &[b"x"]).unwrap());
 }
