@@ -1,6 +1,5 @@
 //! Restricted discovery: integrity by DUIK, message-specific confidentiality by DUCK, scrambling by DUSK, in this
-//! order at the sender and backwards at the receiver. TS 33.303 §6.1.3.4.3 (the three protections: TS 33.503
-//! §6.1.3.2.3, read; their order and the input strings: from memory).
+//! order at the sender and backwards at the receiver. TS 33.303 §6.1.3.4.3.
 //!
 //! Scrambling covers all 216 bits between message type and counter LSB: the XOR of the 27 last octets of the KDF's
 //! output. (The 5G text prefixes 16 bits of ones to the sequence. Taken literally that inverts type and LSB; here
@@ -16,8 +15,7 @@ use crate::hmac::Keyed;
 use crate::kdf::lte::{confidentiality_input, mic_input, scrambling_input};
 use crate::keys::{Duck, Duik, Dusk};
 
-/// Encrypted-Bitmask: 184 bits, 1 marks a bit of the code that DUCK encrypts. TS 29.345 §6.3.75 (through an
-/// implementation).
+/// Encrypted_bits_mask: 184 bits, 1 marks a bit of the code that DUCK encrypts. TS 24.334 §12.2.2.37.
 pub type EncryptedBitmask = [u8; 23];
 
 /// Code-sending or code-receiving security material: each key is there or not. TS 29.345 §6.3.75 to §6.3.81 (through
@@ -50,7 +48,7 @@ impl Sender {
     }
 
     /// Protect `message`, whose type and code are set, for the slot of `freshness`. Without a DUIK the MIC is zero
-    /// (from memory; 5G sends random bits).
+    /// (TS 33.303 §6.1.3.4.3.2; 5G sends random bits).
     ///
     /// Refused with [`Refusal::OutsideMaxOffset`]: the UE stays silent.
     pub fn protect(&self, freshness: &Freshness, message: &mut Message) -> Result<(), Refusal> {
@@ -152,10 +150,11 @@ impl Absorbed {
         self.profile.mic(&duik.mac_short(&input))
     }
 
-    /// XOR the keystream under the mask: both ways. TS 33.303 §A.6.
+    /// XOR the keystream under the mask: both ways, since the keystream follows from the bits that the mask leaves alone.
+    /// TS 33.303 §6.1.3.4.3.6, §A.6.
     fn encrypt(&self, code: &mut Code, mic: Mic, counter: UtcCounter) {
         let Some((duck, mask)) = &self.duck else { return };
-        let input = confidentiality_input(counter, &mic.0);
+        let input = confidentiality_input(counter, code, mask, &mic.0);
         let keystream = duck.mac_short(&input);
         for (i, octet) in code.iter_mut().enumerate() {
             *octet ^= keystream[32 - 23 + i] & mask[i];

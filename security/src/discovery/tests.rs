@@ -64,7 +64,8 @@ fn restricted_discovery_equals_the_formulas_written_out() {
     let counter = NOW.value().to_be_bytes();
     // Step by step with the generic KDF, as the clause has it: MIC, mask, scrambling.
     let mic = kdf(&DUIK, fc::MIC, &[&[0x81], &code, &counter]).unwrap()[28..].to_vec();
-    let keystream = kdf(&DUCK, fc::CONFIDENTIALITY, &[&counter, &mic]).unwrap();
+    let clear: Vec<u8> = code.iter().zip(mask).map(|(code, mask)| code & !mask).chain(mic.clone()).collect();
+    let keystream = kdf(&DUCK, fc::CONFIDENTIALITY, &[&counter, &clear]).unwrap();
     let bits = kdf(&DUSK, fc::SCRAMBLING, &[&counter]).unwrap();
     let mut expected = vec![0x81];
     for i in 0..23 {
@@ -98,6 +99,26 @@ fn exactly_the_marked_bits_are_encrypted() {
         }
         assert_eq!(ever, mask, "over 64 keystreams every marked bit changed, no other");
     }
+}
+
+/// Two codes of one second whose MICs are equal, as without a DUIK, have one keystream only if all that is not encrypted is
+/// equal. A receiver finds the keystream from the same bits.
+#[test]
+fn the_keystream_follows_from_the_bits_in_clear() {
+    let mask: Code = std::array::from_fn(|i| if i < 11 { 0 } else { 0xff });
+    let material = material(false, false, Some(mask));
+    let keystream = |code: Code| {
+        let sealed = sealed(&material, code, NOW);
+        let receiver = receiver(&material, code);
+        assert!(matches!(receiver.verify(&Freshness::at(NOW), &sealed), Ok(Received::Unprotected(_))));
+        std::array::from_fn::<u8, 12, _>(|i| sealed[12 + i] ^ code[11 + i])
+    };
+    let code: Code = pseudo_random(20);
+    let (mut in_clear, mut hidden) = (code, code);
+    in_clear[0] ^= 1;
+    hidden[22] ^= 1;
+    assert_eq!(keystream(code), keystream(hidden));
+    assert_ne!(keystream(code), keystream(in_clear));
 }
 
 /// T2.0-2: a receiver with one key less, or one wrong, never reports a match.

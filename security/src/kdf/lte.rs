@@ -32,14 +32,27 @@ pub(crate) fn scrambling_input(counter: UtcCounter) -> [u8; 7] {
     s
 }
 
-/// The input string of the message-specific keystream, TS 33.303 §A.6: UTC-based counter and MIC.
-pub(crate) fn confidentiality_input(counter: UtcCounter, mic: &[u8; 4]) -> [u8; 13] {
-    let mut s = [0; 13];
+/// Octets of the input string of a keystream: FC, two parameters and their lengths.
+pub(crate) const CONFIDENTIALITY_INPUT: usize = 1 + (4 + 2) + (27 + 2);
+
+/// The input string of the message-specific keystream, TS 33.303 §A.6: P0 = UTC-based counter, P1 = what of code and MIC
+/// is not encrypted, 27 octets: Key_calc_mask AND (code || MIC), where Key_calc_mask = NOT Encrypted_bits_mask || ones
+/// (§6.1.3.4.3.6).
+pub(crate) fn confidentiality_input(
+    counter: UtcCounter,
+    code: &[u8; 23],
+    mask: &[u8; 23],
+    mic: &[u8; 4],
+) -> [u8; CONFIDENTIALITY_INPUT] {
+    let mut s = [0; CONFIDENTIALITY_INPUT];
     s[0] = const { octet(fc::CONFIDENTIALITY) };
     s[1..5].copy_from_slice(&counter.value().to_be_bytes());
     s[6] = 4;
-    s[7..11].copy_from_slice(mic);
-    s[12] = 4;
+    for i in 0..23 {
+        s[7 + i] = code[i] & !mask[i];
+    }
+    s[30..34].copy_from_slice(mic);
+    s[35] = 27;
     s
 }
 

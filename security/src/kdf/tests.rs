@@ -122,6 +122,13 @@ fn copied_vectors() {
 #[test]
 fn annex_a_agrees_with_another_program() {
     let key: [u8; 32] = std::array::from_fn(|i| i as u8);
+    let (code, mic) = (std::array::from_fn(|i| 0x40 + i as u8), hex("b30666fc").try_into().unwrap());
+    let counter = crate::counter::UtcCounter::new(0x65a1_b2c7);
+    let keyed = Keyed::new(&key);
+    assert_eq!(keyed.mac(&[&lte::mic_input(0x41, &code, counter)])[28..], mic);
+    let mask = std::array::from_fn(|i| if i < 8 { 0xff } else { 0 });
+    let keystream = keyed.mac(&[&lte::confidentiality_input(counter, &code, &mask, &mic)]);
+    assert_eq!(keystream[9..], hex("d49303a31cef087aa096743bfa8f017fd768e78b7f0abd"));
     let sess = lte::kd_sess(&Kd::from(key), &[0x11; 16], &[0x22; 16]);
     assert_eq!(sess.as_bytes()[..], hex("c8d877b54efdf666268bd87cf946415386de39b01a1d70a7229f29fdd8feeea6"));
     let relay = kdf(&key, fc::RELAY_KD, &[&[0x0a, 0x0b, 0x0c], &[0x11; 16], &[0x33; 16]]).unwrap();
@@ -170,8 +177,10 @@ fn fixed_input_strings_equal_the_generic_encoding() {
     assert_eq!(mic, *derive(&[5; 16], fc::MIC, &[&[0x86], &[9; 23], &[1, 2, 3, 4]]));
     let bits = key.mac(&[&lte::scrambling_input(counter)]);
     assert_eq!(bits, *derive(&[5; 16], fc::SCRAMBLING, &[&[1, 2, 3, 4]]));
-    let keystream = key.mac(&[&lte::confidentiality_input(counter, &[6; 4])]);
-    assert_eq!(keystream, *derive(&[5; 16], fc::CONFIDENTIALITY, &[&[1, 2, 3, 4], &[6; 4]]));
+    // The mask leaves the upper half of each octet alone.
+    let keystream = key.mac(&[&lte::confidentiality_input(counter, &[0x5a; 23], &[0x0f; 23], &[6; 4])]);
+    let clear = [&[0x50; 23][..], &[6; 4]].concat();
+    assert_eq!(keystream, *derive(&[5; 16], fc::CONFIDENTIALITY, &[&[1, 2, 3, 4], &clear]));
 }
 
 /// Counters stand in key stores under this name: another one, and they begin again. The number is of another program.
