@@ -67,6 +67,11 @@ impl UtcCounter {
         self.0 as u8
     }
 
+    /// With its 4 least significant bits zero, as scrambling takes it: the same for 16 seconds. TS 33.303 §6.1.3.4.3.5.
+    pub const fn for_scrambling(self) -> Self {
+        Self(self.0 & !0xf)
+    }
+
     /// Seconds between two counters, however they are ordered.
     pub const fn distance(self, other: Self) -> u32 {
         self.0.abs_diff(other.0)

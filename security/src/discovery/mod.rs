@@ -86,12 +86,35 @@ impl Layout {
     }
 }
 
-/// How messages are laid out and protected, where the default is the standard of LTE: for the layout of 5G, and to
-/// measure what fewer bits cost.
+/// How long one scrambling sequence of a DUSK lasts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Scrambling {
+    /// 16 seconds: the 4 least significant bits of the counter count as zero. TS 33.303 §6.1.3.4.3.5. The XOR of two
+    /// messages within is that of the messages before scrambling: an outsider sees which ones have the same code.
+    #[default]
+    SixteenSeconds,
+    /// Our own: one second. Messages of other seconds have nothing in common.
+    OneSecond,
+}
+
+impl Scrambling {
+    /// What of the counter goes into the sequence.
+    pub(crate) const fn counter(self, counter: UtcCounter) -> UtcCounter {
+        match self {
+            Self::SixteenSeconds => counter.for_scrambling(),
+            Self::OneSecond => counter,
+        }
+    }
+}
+
+/// How messages are laid out and protected, where the default is the standard of LTE: for the layout of 5G, for a
+/// protection of our own, and to measure what fewer bits cost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Profile {
     /// Position of the counter's LSB.
     pub layout: Layout,
+    /// How long one scrambling sequence lasts.
+    pub scrambling: Scrambling,
     /// How many of the 32 bits of the MIC are computed, 1 to 32 (others count as the nearest); the rest, in front, is
     /// zero. The standard has 32: fewer only show how forging scales.
     pub mic_bits: u8,
@@ -99,7 +122,7 @@ pub struct Profile {
 
 impl Default for Profile {
     fn default() -> Self {
-        Self { layout: Layout::LsbLast, mic_bits: 32 }
+        Self { layout: Layout::LsbLast, scrambling: Scrambling::SixteenSeconds, mic_bits: 32 }
     }
 }
 

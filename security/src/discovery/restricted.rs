@@ -161,10 +161,10 @@ impl Absorbed {
         }
     }
 
-    /// XOR the time-hash-bitsequence onto the 216 bits: both ways. TS 33.303 §A.5.
+    /// XOR the time-hash-bitsequence onto the 216 bits: both ways. TS 33.303 §6.1.3.4.3.5, §A.5.
     fn scramble(&self, message: &mut Message, counter: UtcCounter) {
         let Some(dusk) = &self.dusk else { return };
-        let input = scrambling_input(counter);
+        let input = scrambling_input(self.profile.scrambling.counter(counter));
         let sequence = dusk.mac_short(&input);
         for (octet, bits) in message[self.profile.layout.protected()].iter_mut().zip(&sequence[32 - 27..]) {
             *octet ^= bits;

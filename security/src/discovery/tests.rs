@@ -66,7 +66,8 @@ fn restricted_discovery_equals_the_formulas_written_out() {
     let mic = kdf(&DUIK, fc::MIC, &[&[0x81], &code, &counter]).unwrap()[28..].to_vec();
     let clear: Vec<u8> = code.iter().zip(mask).map(|(code, mask)| code & !mask).chain(mic.clone()).collect();
     let keystream = kdf(&DUCK, fc::CONFIDENTIALITY, &[&counter, &clear]).unwrap();
-    let bits = kdf(&DUSK, fc::SCRAMBLING, &[&counter]).unwrap();
+    let slow = (NOW.value() & 0xffff_fff0).to_be_bytes();
+    let bits = kdf(&DUSK, fc::SCRAMBLING, &[&slow]).unwrap();
     let mut expected = vec![0x81];
     for i in 0..23 {
         expected.push(code[i] ^ keystream[9 + i] & mask[i] ^ bits[5 + i]);
@@ -164,8 +165,8 @@ fn an_outsider_reads_only_type_and_lsb() {
         let profile = Profile { layout, ..Profile::default() };
         let sender = Sender::new(&material(true, true, None), profile);
         let mut ones = [0_u32; 232];
-        for second in 0..4096 {
-            let at = NOW.plus(second);
+        for window in 0..4096 {
+            let at = NOW.plus(16 * window + window % 16);
             let mut message = plain(code);
             sender.protect(&Freshness::at(at), &mut message).unwrap();
             assert_eq!((message[0], message[layout.lsb()]), (0x81, at.lsb()));
@@ -176,6 +177,28 @@ fn an_outsider_reads_only_type_and_lsb() {
         for bit in layout.protected().flat_map(|octet| 8 * octet..8 * octet + 8) {
             // 4096 tosses: 2048 +- 32 sigma-wise; six sigma.
             assert!(ones[bit].abs_diff(2048) < 192, "bit {bit}: {} ones", ones[bit]);
+        }
+    }
+}
+
+/// By the standard one sequence lasts 16 seconds, which begin where the counter's 4 LSB are zero; by our own, one.
+#[test]
+fn a_scrambling_sequence_lasts_as_long_as_the_profile_says() {
+    let code = pseudo_random(21);
+    let begin = UtcCounter::new(NOW.value() & !0xf);
+    for (scrambling, lasts) in [(Scrambling::SixteenSeconds, 16), (Scrambling::OneSecond, 1)] {
+        let profile = Profile { scrambling, ..Profile::default() };
+        let sender = Sender::new(&material(true, true, None), profile);
+        let filter = vec![CodeFilter::exact(code)];
+        let receiver = Receiver::new(&material(true, true, None), MicCheck::Local, filter, profile);
+        let sent = |second| {
+            let (mut message, freshness) = (plain(code), Freshness::at(begin.plus(second)));
+            sender.protect(&freshness, &mut message).unwrap();
+            assert!(matches!(receiver.verify(&freshness, &message), Ok(Received::Verified(_))));
+            message[1..24].to_vec()
+        };
+        for second in 0..40 {
+            assert_eq!(sent(second) == sent(0), second < lasts, "{scrambling:?} {second}");
         }
     }
 }
@@ -234,11 +257,14 @@ fn without_duik_the_filter_is_all_that_checks() {
     let message = sealed(&material, code, NOW);
     let receiver = receiver(&material, code);
     assert!(matches!(receiver.verify(&Freshness::at(NOW), &message), Ok(Received::Unprotected(_))));
-    // The type is not covered by anything here (X); all else is, by the filter and the zero MIC.
-    for bit in 8..232 {
+    // Neither the type nor the counter within the 16 seconds of a sequence is covered by anything here (X); all else is, by
+    // the filter and the zero MIC.
+    for bit in 8..228 {
         assert!(receiver.verify(&Freshness::at(NOW), &flip(&message, bit)).is_err(), "{bit}");
     }
-    assert!(receiver.verify(&Freshness::at(NOW), &flip(&message, 7)).is_ok());
+    for bit in [7, 228, 229, 230, 231] {
+        assert!(receiver.verify(&Freshness::at(NOW), &flip(&message, bit)).is_ok(), "{bit}");
+    }
 }
 
 #[test]

@@ -23,7 +23,8 @@ pub(crate) fn mic_input(message_type: u8, content: &[u8; 23], counter: UtcCounte
     s
 }
 
-/// The input string of the scrambling bits, TS 33.303 §A.5: P0 = UTC-based counter.
+/// The input string of the scrambling bits, TS 33.303 §A.5: P0 = UTC-based counter, whose 4 least significant bits the
+/// caller has set to zero (§6.1.3.4.3.5).
 pub(crate) fn scrambling_input(counter: UtcCounter) -> [u8; 7] {
     let mut s = [0; 7];
     s[0] = const { octet(fc::SCRAMBLING) };

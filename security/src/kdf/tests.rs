@@ -126,6 +126,8 @@ fn annex_a_agrees_with_another_program() {
     let counter = crate::counter::UtcCounter::new(0x65a1_b2c7);
     let keyed = Keyed::new(&key);
     assert_eq!(keyed.mac(&[&lte::mic_input(0x41, &code, counter)])[28..], mic);
+    let bits = keyed.mac(&[&lte::scrambling_input(counter.for_scrambling())]);
+    assert_eq!(bits[5..], hex("ab4fccb8a2c552630dbc5ad7848f1ce23c7799ce4f62f39d8268ce"));
     let mask = std::array::from_fn(|i| if i < 8 { 0xff } else { 0 });
     let keystream = keyed.mac(&[&lte::confidentiality_input(counter, &code, &mask, &mic)]);
     assert_eq!(keystream[9..], hex("d49303a31cef087aa096743bfa8f017fd768e78b7f0abd"));
