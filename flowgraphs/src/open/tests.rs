@@ -163,7 +163,7 @@ fn discovery(name: &str, protection: Protection, seed: u8) -> Discovery {
         }
         Protection::PublicSafety => {
             entry.psdk = secret(1, 32);
-            entry.identity = Some(Hex(vec![1, 2, 3]));
+            entry.key_type_id = Some(Hex(vec![1, 2, 3]));
         }
         Protection::Rotating => {
             entry.code = None;

@@ -6,7 +6,7 @@ mod request_response;
 mod scale;
 
 use super::open::{MatchReport, OpenKey, receive};
-use super::public_safety::PublicSafetyKey;
+use super::public_safety::{PsdkUse, PublicSafetyKey};
 use super::restricted::{Material, MicCheck, Received, Receiver, Sender};
 use super::*;
 use crate::kdf::{fc, kdf};
@@ -354,22 +354,26 @@ fn replays_are_bounded_by_the_window_in_force() {
 
 #[test]
 fn public_safety_keys_serve_until_they_expire() {
-    let key = |identity| PublicSafetyKey {
+    let key = |serves| PublicSafetyKey {
         psdk: Psdk::from([5; 32]),
-        identity,
+        serves,
         expiry: NOW.plus(10),
         scramble: true,
         integrity: true,
         confidentiality: Some([0xff; 23]),
     };
     let code = pseudo_random(13);
-    let material = key([0, 0, 1]).material(NOW).unwrap();
-    let message = sealed(&material, code, NOW);
-    assert!(receiver(&material, code).verify(&Freshness::at(NOW), &message).is_ok());
-    let other = key([0, 0, 2]).material(NOW).unwrap();
-    assert_eq!(receiver(&other, code).verify(&Freshness::at(NOW), &message), Err(Refusal::Unknown));
-    assert!(key([0, 0, 1]).material(NOW.plus(9)).is_some());
-    assert!(key([0, 0, 1]).material(NOW.plus(10)).is_none());
+    let kinds = [PsdkUse::KeyType, PsdkUse::Identity([0, 0, 1]), PsdkUse::Identity([0, 0, 2])];
+    let materials = kinds.map(|serves| key(serves).material(NOW).unwrap());
+    for (i, material) in materials.iter().enumerate() {
+        let message = sealed(material, code, NOW);
+        for (j, other) in materials.iter().enumerate() {
+            let heard = receiver(other, code).verify(&Freshness::at(NOW), &message);
+            assert!(if i == j { heard.is_ok() } else { heard == Err(Refusal::Unknown) }, "{i} {j}");
+        }
+    }
+    assert!(key(PsdkUse::KeyType).material(NOW.plus(9)).is_some());
+    assert!(key(PsdkUse::KeyType).material(NOW.plus(10)).is_none());
 }
 
 /// T2.2-7: with fewer bits of MIC a blind forger succeeds as often as arithmetic says.

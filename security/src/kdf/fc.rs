@@ -143,6 +143,8 @@ table! {
     OWN_FINGERPRINT = Own("fingerprint"), "none", Own;
     /// Cookies of half-open links.
     OWN_COOKIE = Own("cookie"), "none", Own;
+    /// A PSDK for one relay service code or discovery group alone, of which the keys derive as from any PSDK.
+    OWN_PSDK_OF_IDENTITY = Own("PSDK of identity"), "none", Own;
     /// MIC of a response that is bound to its request (TS 33.303 §A.2 with one more parameter).
     OWN_BOUND_MIC = Own("bound MIC"), "TR 33.833 §6.2.2.2", Own;
     /// KD from signed ephemeral keys.

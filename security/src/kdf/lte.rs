@@ -110,18 +110,20 @@ pub fn kd_sess(kd: &Kd, nonce_1: &[u8; 16], nonce_2: &[u8; 16]) -> KdSess {
     KdSess::from(*derive(kd.as_bytes(), fc::KD_SESS, &[nonce_1, nonce_2]))
 }
 
-/// DUSK from PSDK, for a relay service code or discovery group identity. TS 33.303 §A.8: one KDF per key, P0 = key
-/// type, P1 = the identity.
-pub fn dusk_from_psdk(psdk: &Psdk, identity: [u8; 3]) -> Dusk {
-    Dusk::from(*derive(psdk.as_bytes(), fc::FROM_PSDK, &[&[0x00], &identity]))
+/// P1 of §A.8: the only algorithm identity there is.
+const DISCOVERY_ALGORITHM: [u8; 1] = [0x00];
+
+/// DUSK = KDF(PSDK, 0x4F, 0x00, 0x00), whole 256 bits. TS 33.303 §A.8.
+pub fn dusk_from_psdk(psdk: &Psdk) -> Dusk {
+    Dusk::from(*derive(psdk.as_bytes(), fc::FROM_PSDK, &[&[0x00], &DISCOVERY_ALGORITHM]))
 }
 
-/// DUIK from PSDK, as [`dusk_from_psdk`].
-pub fn duik_from_psdk(psdk: &Psdk, identity: [u8; 3]) -> Duik {
-    Duik::from(*derive(psdk.as_bytes(), fc::FROM_PSDK, &[&[0x01], &identity]))
+/// DUCK = KDF(PSDK, 0x4F, 0x01, 0x00), whole 256 bits. TS 33.303 §A.8.
+pub fn duck_from_psdk(psdk: &Psdk) -> Duck {
+    Duck::from(*derive(psdk.as_bytes(), fc::FROM_PSDK, &[&[0x01], &DISCOVERY_ALGORITHM]))
 }
 
-/// DUCK from PSDK, as [`dusk_from_psdk`].
-pub fn duck_from_psdk(psdk: &Psdk, identity: [u8; 3]) -> Duck {
-    Duck::from(*derive(psdk.as_bytes(), fc::FROM_PSDK, &[&[0x02], &identity]))
+/// DUIK = KDF(PSDK, 0x4F, 0x02, 0x00), whole 256 bits. TS 33.303 §A.8.
+pub fn duik_from_psdk(psdk: &Psdk) -> Duik {
+    Duik::from(*derive(psdk.as_bytes(), fc::FROM_PSDK, &[&[0x02], &DISCOVERY_ALGORITHM]))
 }

@@ -4,7 +4,7 @@
 
 use super::{derive, fc, low_128};
 use crate::counter::UtcCounter;
-use crate::keys::{Duik, PresharedSecret, Secret256};
+use crate::keys::{Duik, PresharedSecret, Psdk, Secret256};
 
 /// Which of two roles of request and response discovery a key serves. TR 33.833 §6.2.2.2.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,6 +20,11 @@ pub enum DiscoveryRole {
 /// TR 33.833 §6.2.2.2.
 pub fn discovery_session(secret: &PresharedSecret, role: DiscoveryRole, query_code: &[u8; 23]) -> Duik {
     Duik::from(*derive(secret.as_bytes(), fc::OWN_DISCOVERY_SESSION, &[&[role as u8], query_code]))
+}
+
+/// A PSDK for one relay service code or discovery group alone: the standard gives all that a Key Type ID stands for one.
+pub fn psdk_of_identity(psdk: &Psdk, identity: [u8; 3]) -> Psdk {
+    Psdk::from(*derive(psdk.as_bytes(), fc::OWN_PSDK_OF_IDENTITY, &[&identity]))
 }
 
 /// The keystream of a direct communication request in the LTE profile, as TS 33.503 §A.5 under an FC of our own.

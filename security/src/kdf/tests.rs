@@ -135,6 +135,18 @@ fn annex_a_agrees_with_another_program() {
     assert_eq!(sess.as_bytes()[..], hex("c8d877b54efdf666268bd87cf946415386de39b01a1d70a7229f29fdd8feeea6"));
     let relay = kdf(&key, fc::RELAY_KD, &[&[0x0a, 0x0b, 0x0c], &[0x11; 16], &[0x33; 16]]).unwrap();
     assert_eq!(relay[..], hex("15efd0c31ff8f6864bc7d78bb8810e45be3ae2acd0c8b66b7df81c5c22b56bd5"));
+    let psdk = Psdk::from(key);
+    let keys = [
+        lte::dusk_from_psdk(&psdk).as_bytes().to_vec(),
+        lte::duck_from_psdk(&psdk).as_bytes().to_vec(),
+        lte::duik_from_psdk(&psdk).as_bytes().to_vec(),
+    ];
+    let expected = [
+        "df72b9479b1df195f46bdd8130c597c397c4c48849fcb933a79097f0e607bd09",
+        "6dfd72e19b28dc1d57b40933585fc3054dfb9bc9f1eaa2cac36d17e04c9decb4",
+        "0c58d8611e129c7fd92ff6e53d77c7292b549c56bbe8bd5f9182238d1805ba2e",
+    ];
+    assert_eq!(keys, expected.map(hex));
     let ptk = lte::ptk(&Pgk::from(key), [1, 2, 3], 1, [0x0a, 0x0b, 0x0c]);
     assert_eq!(ptk.as_bytes()[..4], hex("8d5b168e"));
     assert_eq!(ptk.as_bytes()[29..], hex("e6b73d"));
@@ -152,10 +164,11 @@ fn roles_and_algorithms_give_different_keys() {
         seen.push(*lte::pik(&sess, algorithm).as_bytes());
     }
     let psdk = Psdk::from([7; 32]);
-    for id in [[0, 0, 1], [0, 0, 2]] {
-        seen.push(lte::dusk_from_psdk(&psdk, id).as_bytes()[..16].try_into().unwrap());
-        seen.push(lte::duik_from_psdk(&psdk, id).as_bytes()[..16].try_into().unwrap());
-        seen.push(lte::duck_from_psdk(&psdk, id).as_bytes()[..16].try_into().unwrap());
+    let bound = [[0, 0, 1], [0, 0, 2]].map(|id| own::psdk_of_identity(&psdk, id));
+    for psdk in bound.iter().chain([&psdk]) {
+        seen.push(lte::dusk_from_psdk(psdk).as_bytes()[..16].try_into().unwrap());
+        seen.push(lte::duik_from_psdk(psdk).as_bytes()[..16].try_into().unwrap());
+        seen.push(lte::duck_from_psdk(psdk).as_bytes()[..16].try_into().unwrap());
     }
     let all = seen.len();
     seen.sort();
