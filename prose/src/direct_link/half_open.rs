@@ -114,10 +114,7 @@ impl LinkManager {
         let named = request.kd_id.map(|id| KdId(u32::from_be_bytes(id)));
         let claimed = || Identity { kind: info.kind, value: info.value.to_vec() };
         let (identity, kd) = known.map_or_else(|| (claimed(), named), |(peer, kd)| (peer, Some(kd)));
-        if source == self.local.config.source
-            || identity.value.len() > MAX_IDENTITY
-            || request.kd_sess_msb == 0
-        {
+        if source == self.local.config.source || identity.value.len() > MAX_IDENTITY {
             return self.refuse_request(source, Cause::ProtocolError);
         }
         if !self.local.config.accept {
