@@ -2,8 +2,8 @@
 //!
 //! ```text
 //! octet    0      1 .. 23             24 .. 27   28
-//!          type   code or content     MIC        UTC-based counter LSB      TS 24.334 §11.2.5 (seen in an
-//!          8      184                 32         8 bits                     implementation, not read)
+//!          type   code or content     MIC        UTC-based counter LSB      TS 24.334 §11.2.5
+//!          8      184                 32         8 bits; open: 0000, 4 bits
 //! ```
 //!
 //! | protection | module | secret | bits spent | replay |
@@ -34,7 +34,7 @@ use std::ops::{Deref, Range};
 
 use subtle::ConstantTimeEq;
 
-use crate::counter::UtcCounter;
+use crate::counter::{LsbWidth, UtcCounter};
 
 /// Octets of a PC5_DISCOVERY message: the 232 bits of an SL-DCH transport block.
 pub const MESSAGE_OCTETS: usize = 29;
@@ -142,7 +142,7 @@ pub struct Freshness {
     pub slot: UtcCounter,
     /// The ProSe clock: CURRENT_TIME of the ProSe Function, advanced since.
     pub clock: UtcCounter,
-    /// MAX_OFFSET, in seconds. TS 36.508 §4.7F.1 tests with 32.
+    /// MAX_OFFSET, in seconds, 1 to 32 (TS 24.334 §12.2.2.24). TS 36.508 §4.7F.1 tests with 32.
     pub max_offset: u32,
     /// Our own strict mode: also refuse a counter further than this many seconds from `slot`.
     pub strict: Option<u32>,
@@ -157,8 +157,8 @@ impl Freshness {
         Self { slot: now, clock: now, max_offset: Self::MAX_OFFSET, strict: None }
     }
 
-    /// May a message be announced in this slot? TS 33.303 §6.1.3.3 (from memory): while the slot's counter is within
-    /// MAX_OFFSET of the ProSe clock.
+    /// May a message be announced in this slot, or listened for? While the slot's counter is within MAX_OFFSET of the
+    /// ProSe clock. TS 33.303 §6.1.3.3.1, steps 5 and 10.
     pub const fn may_announce(&self) -> Result<(), Refusal> {
         if self.slot.distance(self.clock) <= self.max_offset {
             Ok(())
@@ -167,10 +167,14 @@ impl Freshness {
         }
     }
 
-    /// The whole counter of a received message: the value nearest to the slot's whose LSB were received, within
-    /// MAX_OFFSET of the ProSe clock. TS 33.303 §6.1.3.3 (from memory).
-    pub fn rebuild(&self, lsb: u8) -> Result<UtcCounter, Refusal> {
-        let counter = self.slot.rebuild(lsb);
+    /// The whole counter of a received message of this type: the value nearest to the slot's whose LSB were received.
+    /// TS 33.303 §6.1.3.3.1, step 11.
+    ///
+    /// Neither it nor the slot's own may be further than MAX_OFFSET from the ProSe clock: nothing is listened for then,
+    /// and nothing older believed. (With eight bits the nearest value may be 128 s away, with four it is 8 s.)
+    pub fn rebuild(&self, message_type: u8, lsb: u8) -> Result<UtcCounter, Refusal> {
+        self.may_announce()?;
+        let counter = self.slot.rebuild(lsb, LsbWidth::of(message_type));
         if counter.distance(self.clock) > self.max_offset {
             return Err(Refusal::OutsideMaxOffset);
         }
@@ -313,13 +317,13 @@ pub(crate) fn split(message: &Message, layout: Layout) -> (u8, Code, Mic, u8) {
     (message[0], code, Mic(mic), message[layout.lsb()])
 }
 
-pub(crate) fn join(message_type: u8, code: &Code, mic: Mic, lsb: u8, layout: Layout) -> Message {
+pub(crate) fn join(message_type: u8, code: &Code, mic: Mic, counter: UtcCounter, layout: Layout) -> Message {
     let mut message = [0; MESSAGE_OCTETS];
     let start = layout.protected().start;
     message[0] = message_type;
     message[start..start + 23].copy_from_slice(code);
     message[start + 23..start + 27].copy_from_slice(&mic.0);
-    message[layout.lsb()] = lsb;
+    message[layout.lsb()] = counter.lsb(LsbWidth::of(message_type));
     message
 }
 

@@ -62,7 +62,8 @@ impl Sender {
 /// Who checks the MIC.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MicCheck {
-    /// The UE, with the DUIK of its material; without a DUIK the MIC must be the zero that such a sender sends.
+    /// The UE, with the DUIK of its material. Without a DUIK nobody: the MIC says nothing then, since a sender with a DUIK
+    /// may be heard by who has none (TS 33.303 §6.1.3.4.3.3 note 2, Annex G).
     Local,
     /// The ProSe Function, by match report (MIC-Check-Indicator = 1). TS 29.345 §6.3.54 (through an implementation).
     ByProseFunction,
@@ -96,20 +97,18 @@ impl Receiver {
     /// Undo scrambling and encryption, match the filters, check the MIC.
     ///
     /// Refused: outside MAX_OFFSET (or the strict window), [`Refusal::Unknown`] when no filter matches,
-    /// [`Refusal::BadMic`] when one does.
+    /// [`Refusal::BadMic`] when one does and the MIC is wrong.
     pub fn verify(&self, freshness: &Freshness, message: &Message) -> Result<Received, Refusal> {
-        let counter = freshness.rebuild(message[self.keys.profile.layout.lsb()])?;
+        let counter = freshness.rebuild(message[0], message[self.keys.profile.layout.lsb()])?;
         let (announcement, expected) = self.keys.open(message, counter);
         let wanted = self.filters.iter().fold(false, |any, f| any | f.matches(&announcement.code));
         let right = expected == announcement.mic;
         match (wanted, self.mic_check, right) {
             (false, ..) => Err(Refusal::Unknown),
             (true, MicCheck::ByProseFunction, _) => Ok(Received::ToReport(announcement)),
+            (true, MicCheck::Local, _) if self.keys.duik.is_none() => Ok(Received::Unprotected(announcement)),
             (true, MicCheck::Local, false) => Err(Refusal::BadMic),
-            (true, MicCheck::Local, true) if self.keys.duik.is_some() => {
-                Ok(Received::Verified(Verified::new(announcement)))
-            }
-            (true, MicCheck::Local, true) => Ok(Received::Unprotected(announcement)),
+            (true, MicCheck::Local, true) => Ok(Received::Verified(Verified::new(announcement))),
         }
     }
 }
@@ -129,7 +128,7 @@ impl Absorbed {
         let mic = self.mic(message_type, code, counter);
         let mut code = *code;
         self.encrypt(&mut code, mic, counter);
-        let mut message = join(message_type, &code, mic, counter.lsb(), self.profile.layout);
+        let mut message = join(message_type, &code, mic, counter, self.profile.layout);
         self.scramble(&mut message, counter);
         message
     }

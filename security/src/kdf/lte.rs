@@ -18,7 +18,7 @@ pub(crate) fn mic_input(message_type: u8, content: &[u8; 23], counter: UtcCounte
     s[3] = 1;
     s[4..27].copy_from_slice(content);
     s[28] = 23;
-    s[29..33].copy_from_slice(&counter.value().to_be_bytes());
+    s[29..33].copy_from_slice(&counter.on_air().to_be_bytes());
     s[34] = 4;
     s
 }
@@ -28,7 +28,7 @@ pub(crate) fn mic_input(message_type: u8, content: &[u8; 23], counter: UtcCounte
 pub(crate) fn scrambling_input(counter: UtcCounter) -> [u8; 7] {
     let mut s = [0; 7];
     s[0] = const { octet(fc::SCRAMBLING) };
-    s[1..5].copy_from_slice(&counter.value().to_be_bytes());
+    s[1..5].copy_from_slice(&counter.on_air().to_be_bytes());
     s[6] = 4;
     s
 }
@@ -47,7 +47,7 @@ pub(crate) fn confidentiality_input(
 ) -> [u8; CONFIDENTIALITY_INPUT] {
     let mut s = [0; CONFIDENTIALITY_INPUT];
     s[0] = const { octet(fc::CONFIDENTIALITY) };
-    s[1..5].copy_from_slice(&counter.value().to_be_bytes());
+    s[1..5].copy_from_slice(&counter.on_air().to_be_bytes());
     s[6] = 4;
     for i in 0..23 {
         s[7 + i] = code[i] & !mask[i];

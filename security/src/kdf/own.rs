@@ -29,7 +29,7 @@ pub fn psdk_of_identity(psdk: &Psdk, identity: [u8; 3]) -> Psdk {
 
 /// The keystream of a direct communication request in the LTE profile, as TS 33.503 §A.5 under an FC of our own.
 pub fn dcr_keystream(key: &Secret256, counter: UtcCounter, relay_service_code: [u8; 3]) -> Secret256 {
-    let parameters: [&[u8]; 2] = [&counter.value().to_be_bytes(), &relay_service_code];
+    let parameters: [&[u8]; 2] = [&counter.on_air().to_be_bytes(), &relay_service_code];
     Secret256::from(*derive(key.as_bytes(), fc::OWN_DCR_KEYSTREAM, &parameters))
 }
 
