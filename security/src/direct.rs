@@ -1,5 +1,5 @@
-//! One-to-one communication: KD -> KD-sess -> PEK and PIK, a type per state. TS 33.303 §6.5 and TR 33.833 §6.4.1 (from
-//! memory and from the proposals), TS 33.536 §5.3.3.1 (read in part), TS 36.323 §5.6.2, §5.7 (read).
+//! One-to-one communication: KD -> KD-sess -> PEK and PIK, a type per state. TS 33.303 §6.5 (read), TR 33.833
+//! §6.4.1, TS 33.536 §5.3.3.1 (read in part), TS 36.323 §5.6.2, §5.7 (read).
 //!
 //! UE_1 asks, UE_2 answers with the Security Mode Command. Nobody can use a key that is not agreed: there is no value
 //! of the type that could.
@@ -56,10 +56,10 @@ pub type Nonce = [u8; 16];
 /// Whose formulas and messages.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Profile {
-    /// TS 33.303 and TS 24.334; some FC are placeholders ([`crate::kdf::fc`]).
+    /// TS 33.303 and TS 24.334.
     #[default]
     Lte,
-    /// TS 33.536, TS 24.587 and TS 24.554: K_NRP for KD, and all FC known.
+    /// TS 33.536, TS 24.587 and TS 24.554: K_NRP for KD.
     Nr,
 }
 

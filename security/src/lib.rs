@@ -1,9 +1,9 @@
 //! Keys, ciphers, discovery protection and counters of LTE sidelink. Pure functions and states: time, counters and
 //! nonces are arguments; there is no clock, no random number, no thread and no file here.
 //!
-//! Pinned: TS 33.303, TS 33.401, TS 36.323 and TS 24.334 of release 15, TS 33.536 and TS 33.503 of release 18 for the
-//! 5G twins, and the proposals of TR 33.833. Few of the TS 33.303 clauses were at hand: what rests on memory or on an
-//! implementation says so where it stands, and every FC value has its standing in [`kdf::fc::TABLE`].
+//! Pinned: TS 33.303, TS 33.220 and TS 33.401 of release 16, TS 36.323 and TS 24.334 of release 15, TS 33.536 and TS 33.503
+//! of release 18 for the 5G twins, and the proposals of TR 33.833. What rests on memory or on an implementation says so
+//! where it stands, and every FC value has its standing in [`kdf::fc::TABLE`].
 //!
 //! # The keys
 //!
@@ -30,7 +30,7 @@
 //! | | secrecy | integrity | replay | unlinkable |
 //! |---|---|---|---|---|
 //! | open discovery | no | by the network, 32 bits | MAX_OFFSET | no |
-//! | restricted discovery, DUSK | all but type and LSB | - | - | from second to second |
+//! | restricted discovery, DUSK | all but type and LSB | - | - | from 16 s to 16 s |
 //! | ... and DUIK | | 32 bits, against outsiders | MAX_OFFSET, or the strict window | |
 //! | ... and DUCK | the marked bits, also from holders of DUSK | | | |
 //! | rotating ids | yes | all 232 bits, against outsiders | a rotation period | from period to period |

@@ -230,7 +230,7 @@ pub enum Protection {
     Open,
     /// Restricted: any of `dusk`, `duik`, `duck`.
     Restricted,
-    /// Public safety: `psdk` of `identity`.
+    /// Public safety: `psdk` of `key-type-id`, or our own, of `identity`.
     PublicSafety,
     /// A changing identifier: `prose-id`, `application-key` (TR 33.833 solution 2.1).
     Rotating,
@@ -305,7 +305,10 @@ pub struct Discovery {
     pub duck_mask: Option<Hex>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub psdk: Option<Secret>,
-    /// Relay service code or discovery group ID, 24 bits.
+    /// Key Type ID of the PSDK, 24 bits: all services and groups that it stands for have the same keys.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key_type_id: Option<Hex>,
+    /// Our own, as entries of earlier versions: the service code or group ID, 24 bits, that alone has these keys.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub identity: Option<Hex>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -350,6 +353,7 @@ impl Discovery {
             duck: None,
             duck_mask: None,
             psdk: None,
+            key_type_id: None,
             identity: None,
             prose_id: None,
             application_key: None,
@@ -386,6 +390,14 @@ impl Discovery {
     /// Whether any UE may have its secrets: earlier versions handed to everybody what names nobody.
     pub(super) fn may_be_everybodys(&self) -> bool {
         self.names_nobody() && !matches!(self.protection, Protection::None | Protection::Open)
+    }
+
+    /// What of its keys no standard has, for people.
+    pub const fn own_keys(&self) -> Option<&'static str> {
+        match (self.protection, &self.identity) {
+            (Protection::PublicSafety, Some(_)) => Some("keys of one identity: our own, not TS 33.303"),
+            _ => None,
+        }
     }
 
     /// Whether it names no UE that holds its keys.

@@ -155,6 +155,8 @@ pub enum Fault {
     MessageType(String),
     /// The code has bits that messages of this type do not carry.
     SpareBits(u8),
+    /// A PSDK of a Key Type, which derives keys as the standard has it, and of one identity, which does so as we have it.
+    KeyTypeAndIdentity,
     /// Fewer bits of a code than keep strangers out, without being meant.
     ShortCode(u16),
     /// Parameters of changing identifiers that do not fit.
@@ -372,6 +374,7 @@ impl Fault {
             Self::NoSuchMember => "add it to the group",
             Self::Lacks(_) => "this protection needs it",
             Self::ShortCode(_) => "take 64 bits or more; --short-code (short-code = true) if that is meant",
+            Self::KeyTypeAndIdentity => "leave out identity: it stands in the code",
             Self::SpareBits(_) => "make them 0, or give it another message-type",
             _ => "",
         }
@@ -399,6 +402,7 @@ impl fmt::Display for Fault {
                 f,
                 "a code of {bits} bits: an outsider's frame is believed with a probability of 2^-{bits}, for each identity that is looked for"
             ),
+            Self::KeyTypeAndIdentity => f.write_str("key-type-id and identity give different keys"),
             Self::SpareBits(octet) => {
                 write!(f, "the code has bits where messages of type {octet:02x} are spare")
             }

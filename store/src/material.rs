@@ -6,7 +6,7 @@ use sidelink_security::cipher::Algorithm;
 use sidelink_security::counter::UtcCounter;
 use sidelink_security::discovery::open::OpenKey;
 use sidelink_security::discovery::ota::{OtaConfig, ProseId, Variant};
-use sidelink_security::discovery::public_safety::PublicSafetyKey;
+use sidelink_security::discovery::public_safety::{PsdkUse, PublicSafetyKey};
 use sidelink_security::discovery::request_response::{Binding, Session};
 use sidelink_security::discovery::restricted::Material;
 use sidelink_security::discovery::rotation::RotationPeriod;
@@ -149,10 +149,18 @@ impl Discovery {
         };
         if self.protection == Protection::PublicSafety {
             let psdk = needed("psdk", &self.psdk, &place)?;
-            let identity = self.identity.as_ref().ok_or_else(|| missing("identity", &place))?;
+            let serves = match (&self.key_type_id, &self.identity) {
+                (Some(key_type), None) => {
+                    let _: [u8; 3] = exactly("key-type-id", key_type, &place)?;
+                    PsdkUse::KeyType
+                }
+                (None, Some(identity)) => PsdkUse::Identity(exactly("identity", identity, &place)?),
+                (None, None) => return Err(missing("key-type-id", &place)),
+                (Some(_), Some(_)) => return Err(Error::entry(place, Fault::KeyTypeAndIdentity)),
+            };
             let key = PublicSafetyKey {
                 psdk: Psdk::try_from(psdk.as_bytes()).map_err(|e| length(&e, &place))?,
-                identity: exactly("identity", identity, &place)?,
+                serves,
                 expiry: UtcCounter::new(self.valid_until),
                 scramble: true,
                 integrity: true,

@@ -272,6 +272,34 @@ fn what_makes_no_sense_is_refused() {
     }
 }
 
+/// A PSDK of a Key Type serves as TS 33.303 has it. One of an identity, as earlier versions wrote it, keeps meaning that:
+/// keys of its own, and whoever lists it is told so.
+#[test]
+fn a_psdk_serves_a_key_type_or_our_own_identity_and_never_both() {
+    use sidelink_security::discovery::restricted::Sender;
+    use sidelink_security::discovery::{Freshness, Profile};
+    let said = |key_type: Option<u8>, identity: Option<u8>| {
+        let mut entry = Discovery::new("relay", Protection::PublicSafety, u32::MAX);
+        (entry.code, entry.psdk) = (Some(Hex(vec![7; 23])), Some(Secret::new(vec![1; 32])));
+        entry.key_type_id = key_type.map(|octet| Hex(vec![octet; 3]));
+        entry.identity = identity.map(|octet| Hex(vec![octet; 3]));
+        let own = entry.own_keys();
+        let mut message = [0x91; 29];
+        let sender = Sender::new(&entry.material().map_err(|e| e.to_string())?, Profile::default());
+        sender.protect(&Freshness::at(UtcCounter::new(1000)), &mut message).unwrap();
+        Ok::<_, String>((message, own))
+    };
+    let (standard, own) = said(Some(1), None).unwrap();
+    assert!(own.is_none());
+    assert_eq!(said(Some(2), None).unwrap().0, standard, "the Key Type ID is a name, not an input");
+    let (bound, own) = said(None, Some(1)).unwrap();
+    assert!(own.unwrap().contains("our own"));
+    assert_ne!(bound, standard);
+    assert_ne!(said(None, Some(2)).unwrap().0, bound);
+    assert!(said(None, None).unwrap_err().contains("no key-type-id"));
+    assert!(said(Some(1), Some(1)).unwrap_err().contains("different keys"));
+}
+
 /// What names nobody is handed to nobody, and renewed when anybody is revoked: earlier versions handed it to everybody.
 #[test]
 fn what_names_nobody_is_nobodys() {

@@ -116,9 +116,16 @@ struct NewDiscovery {
     /// Message type octet, where it is not the usual one.
     #[arg(long, value_name = "HEX")]
     message_type: Option<Hex>,
-    /// Relay service code or discovery group ID (public-safety), 6 hexadecimal digits.
+    /// Relay service code or discovery group ID (public-safety), 6 hexadecimal digits: the code begins with it.
     #[arg(long, value_name = "HEX")]
     identity: Option<Hex>,
+    /// Key Type ID (public-safety), 6 hexadecimal digits: services and groups of one PSDK have the same. That of --identity
+    /// without it.
+    #[arg(long, value_name = "HEX", conflicts_with = "own_keys")]
+    key_type_id: Option<Hex>,
+    /// Our own, not TS 33.303: keys that are of no use for another identity under the same PSDK (public-safety).
+    #[arg(long, requires = "identity")]
+    own_keys: bool,
     /// Encrypt the bits of the code that are 1 here (restricted, public-safety), 46 hexadecimal digits.
     #[arg(long, value_name = "HEX")]
     duck_mask: Option<Hex>,
@@ -311,7 +318,10 @@ fn draw_secrets(entry: &mut Discovery, args: &NewDiscovery) -> Result<(), Config
         }
         Protection::PublicSafety => {
             entry.psdk = Some(keystore::random(32)?);
-            entry.identity.clone_from(&args.identity);
+            match args.own_keys {
+                true => entry.identity.clone_from(&args.identity),
+                false => entry.key_type_id = args.key_type_id.clone().or_else(|| args.identity.clone()),
+            }
         }
         Protection::Rotating => {
             entry.prose_id = Some(keystore::random(20)?);
@@ -380,7 +390,8 @@ fn list(args: &StoreArgs) -> anyhow::Result<()> {
             (false, true) => format!("valid until {}", seconds_and_date(entry.valid_until.into())),
             (false, false) => "expired".to_owned(),
         };
-        writeln!(text, "discovery  {:<20} {:<13} {state}", entry.name, entry.protection.as_str())?;
+        let own = entry.own_keys().map_or_else(String::new, |own| format!(" ({own})"));
+        writeln!(text, "discovery  {:<20} {:<13} {state}{own}", entry.name, entry.protection.as_str())?;
     }
     terminal::print(&text)?;
     Ok(())

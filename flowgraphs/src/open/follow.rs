@@ -5,7 +5,7 @@ use crate::config::ConfigError;
 use sidelink_prose::discovery::{
     AirTime, Discovered, Dropped, Finding, Follow, Monitor, MonitorConfig, Subject, TimePolicy,
 };
-use sidelink_security::counter::{UtcCounter, UtcTime};
+use sidelink_security::counter::{LsbWidth, UtcCounter, UtcTime};
 use sidelink_security::discovery::open::{MatchReport, OpenKey};
 use sidelink_security::discovery::ota::{OtaConfig, OtaIdentity};
 use sidelink_security::discovery::request_response::{AnsweredRequests, Pending, RateLimit, Session};
@@ -239,7 +239,7 @@ fn said(freshness: &Freshness, message: &Message) -> Announcement {
     let (mut code, mut mic) = ([0; 23], [0; 4]);
     code.copy_from_slice(&message[1..24]);
     mic.copy_from_slice(&message[24..28]);
-    let counter = freshness.slot.rebuild(message[28]);
+    let counter = freshness.slot.rebuild(message[28], LsbWidth::of(message[0]));
     Announcement { message_type: message[0], code, mic: Mic(mic), counter }
 }
 

@@ -142,12 +142,12 @@ fn discovery(name: &str, protection: Protection, seed: u8) -> Discovery {
         Protection::Restricted => {
             entry.dusk = secret(1, 32);
             entry.duik = secret(2, 32);
-            entry.duck = secret(3, 16);
+            entry.duck = secret(3, 32);
             entry.duck_mask = Some(Hex(vec![0x0f; 23]));
         }
         Protection::PublicSafety => {
             entry.psdk = secret(1, 32);
-            entry.identity = Some(Hex(vec![1, 2, 3]));
+            entry.key_type_id = Some(Hex(vec![1, 2, 3]));
         }
         Protection::Rotating => {
             entry.code = None;
@@ -231,6 +231,10 @@ fn a_message_with_any_bit_flipped_is_never_accepted() {
             let mut flipped = message;
             flipped[bit / 8] ^= 0x80 >> (bit % 8);
             let (result, _) = judged(&mut opener, NOW, &flipped);
+            if entry.protection == Protection::Open && (224..228).contains(&bit) {
+                assert_eq!(result, "verified", "spare bits are ignored");
+                continue;
+            }
             assert!(
                 ["bad_mic", "unknown", "outside_max_offset", "type", "malformed", "replay", "clock"]
                     .contains(&&*result),
@@ -247,8 +251,10 @@ fn what_is_old_is_refused() {
     let message = |i: usize| announce(&keys.discovery[i], NOW);
     let mut opener = Opener::with_keys(keys.clone()).unwrap();
     let later = NOW.plus_millis(100_000);
-    for i in 0..3 {
-        assert_eq!(judged(&mut opener, later, &message(i)).0, "outside_max_offset", "{i}");
+    for (i, entry) in keys.discovery[..3].iter().enumerate() {
+        // the four bits of open discovery name a counter near the monitor's own, which its MIC has not
+        let old = if entry.protection == Protection::Open { "bad_mic" } else { "outside_max_offset" };
+        assert_eq!(judged(&mut opener, later, &message(i)).0, old, "{i}");
     }
     // One rotation period later: the very next second. A clock that goes back is none of a recording, but ends.
     assert_ne!(judged(&mut opener, NOW, &message(3)).0, "malformed");

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use sidelink_security::counter::UtcTime;
 use sidelink_security::direct::{Capabilities, KdId, KdSessId, Offer};
-use sidelink_security::kdf::own::stream_id;
+use sidelink_security::kdf::own;
 
 use super::connection;
 use super::frame;
@@ -114,10 +114,7 @@ impl LinkManager {
         let named = request.kd_id.map(|id| KdId(u32::from_be_bytes(id)));
         let claimed = || Identity { kind: info.kind, value: info.value.to_vec() };
         let (identity, kd) = known.map_or_else(|| (claimed(), named), |(peer, kd)| (peer, Some(kd)));
-        if source == self.local.config.source
-            || identity.value.len() > MAX_IDENTITY
-            || request.kd_sess_msb == 0
-        {
+        if source == self.local.config.source || identity.value.len() > MAX_IDENTITY {
             return self.refuse_request(source, Cause::ProtocolError);
         }
         if !self.local.config.accept {
@@ -286,7 +283,7 @@ impl LinkManager {
         let epoch = (self.local.now.millis() >> 16).to_be_bytes();
         let [a, b, c] = source.octets();
         let secret = [&self.local.cookies.as_bytes()[..], &offer.nonce_1].concat();
-        stream_id(&secret, &[a, b, c, epoch[5], epoch[6], epoch[7]])
+        own::cookie(&secret, &[a, b, c, epoch[5], epoch[6], epoch[7]])
     }
 
     /// A container of an initiating UE in set-up: of whichever of its entries it fits.

@@ -1,6 +1,6 @@
 //! Announcing UE, model A.
 
-use sidelink_security::counter::{UtcCounter, UtcTime};
+use sidelink_security::counter::{LsbWidth, UtcCounter, UtcTime};
 use sidelink_security::discovery::open::OpenKey;
 use sidelink_security::discovery::ota::{OtaConfig, OtaIdentity, ProseId};
 use sidelink_security::discovery::restricted::Sender;
@@ -112,7 +112,9 @@ impl Announcer {
         }
         let mut message = self.plain;
         match &self.key {
-            AnnouncerKey::Unprotected => message[LEN - 1] = freshness.slot.lsb(),
+            AnnouncerKey::Unprotected => {
+                message[LEN - 1] = freshness.slot.lsb(LsbWidth::of(message[0]));
+            }
             AnnouncerKey::Open(key) => key.protect(&freshness, &mut message)?,
             AnnouncerKey::Restricted(sender) => sender.protect(&freshness, &mut message)?,
             AnnouncerKey::Changing(_, identity) => {

@@ -2,7 +2,7 @@ use proptest::prelude::*;
 use sidelink_security::discovery::book::NoIntegrityKey;
 use sidelink_security::discovery::open::{MatchReport, OpenKey};
 use sidelink_security::discovery::ota::{OtaConfig, OtaIdentity, Variant};
-use sidelink_security::discovery::public_safety::PublicSafetyKey;
+use sidelink_security::discovery::public_safety::{PsdkUse, PublicSafetyKey};
 use sidelink_security::discovery::request_response::{Binding, Session};
 use sidelink_security::discovery::restricted::{Material, MicCheck, Receiver, Sender};
 use sidelink_security::discovery::{CodeFilter, Profile};
@@ -156,7 +156,7 @@ fn filter(message_type: MessageType, code: [u8; 23], material: &Material) -> Fol
 fn group_key() -> PublicSafetyKey {
     PublicSafetyKey {
         psdk: Psdk::from([9; 32]),
-        identity: [1, 2, 3],
+        serves: PsdkUse::KeyType,
         expiry: FOREVER,
         scramble: true,
         integrity: true,

@@ -46,8 +46,8 @@ impl Count {
     }
 }
 
-/// UTC-based counter: seconds of UTC, 32 bits (TS 29.345 §6.3.41 through an implementation). The counter of a
-/// discovery message is that of the first subframe of its slot; repetitions share it.
+/// UTC-based counter: seconds of UTC, 32 bits. The counter of a discovery message is that of the first subframe of its
+/// slot; repetitions share it. Here it counts from 1970; on the air it does from 1900, see [`Self::on_air`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct UtcCounter(u32);
 
@@ -62,11 +62,25 @@ impl UtcCounter {
         self.0
     }
 
-    /// The 8 least significant bits, which a discovery message carries. TS 24.334 §12.2.2 ("UTC-based Counter LSB";
-    /// the width was seen in an implementation; TS 33.303 is remembered to speak of 4 bits, too few for
-    /// MAX_OFFSET = 32 s).
-    pub const fn lsb(self) -> u8 {
-        self.0 as u8
+    /// As messages and derivations have it: the 32 least significant bits of the UTC of TS 36.331. TS 24.334 §12.2.2.18.
+    /// That counts from 1900-01-01 (T_ref of TS 36.331 §5.10.14; that its SIB16 does too is from memory).
+    pub const fn on_air(self) -> u32 {
+        self.0.wrapping_add(SECONDS_FROM_1900_TO_1970)
+    }
+
+    /// The counter that is this one on the air.
+    pub const fn from_air(seconds: u32) -> Self {
+        Self(seconds.wrapping_sub(SECONDS_FROM_1900_TO_1970))
+    }
+
+    /// The least significant bits, which a discovery message carries; what else is in the octet is zero.
+    pub const fn lsb(self, width: LsbWidth) -> u8 {
+        self.on_air() as u8 & width.mask()
+    }
+
+    /// With its 4 least significant bits zero, as scrambling takes it: the same for 16 seconds. TS 33.303 §6.1.3.4.3.5.
+    pub const fn for_scrambling(self) -> Self {
+        Self(self.0 & !0xf)
     }
 
     /// Seconds between two counters, however they are ordered.
@@ -79,18 +93,52 @@ impl UtcCounter {
         Self(self.0.saturating_add(seconds))
     }
 
-    /// The counter nearest to `self` whose 8 least significant bits are `lsb`.
+    /// The counter nearest to `self` whose least significant bits are those of `lsb`; what else is in the octet is spare.
     ///
-    /// The one that is 128 below wins over the one that is 128 above. Near the ends of the range the nearest that
-    /// exists is taken.
-    pub const fn rebuild(self, lsb: u8) -> Self {
-        let ahead = lsb.wrapping_sub(self.lsb()) as i8;
-        match self.0.checked_add_signed(ahead as i32) {
+    /// Of two that are as near the lower one is taken: 8 below wins over 8 above, or 128. Near the ends of the range the
+    /// nearest that exists is.
+    pub const fn rebuild(self, lsb: u8, width: LsbWidth) -> Self {
+        let spare = 8 - width.bits();
+        // As a signed number of so many bits.
+        let ahead = ((lsb.wrapping_sub(self.lsb(width)) << spare) as i8 >> spare) as i32;
+        match self.0.checked_add_signed(ahead) {
             Some(value) => Self(value),
-            // Only within 128 s of 0 or 2^32: step one alias towards the inside.
-            None if ahead < 0 => Self((self.0 as i64 + ahead as i64 + 256) as u32),
-            None => Self((self.0 as i64 + ahead as i64 - 256) as u32),
+            // Only so near to 0 or 2^32: step one alias towards the inside.
+            None if ahead < 0 => Self((self.0 as i64 + ahead as i64 + (1 << width.bits())) as u32),
+            None => Self((self.0 as i64 + ahead as i64 - (1 << width.bits())) as u32),
         }
+    }
+}
+
+/// Seconds from 1900-01-01 to 1970-01-01: a multiple of 16, so that the 4 least significant bits are the same.
+const SECONDS_FROM_1900_TO_1970: u32 = 2_208_988_800;
+
+/// How many of the counter's least significant bits a discovery message carries. TS 24.334 §12.2.2.22. (TS 33.303 §6.1.3.4
+/// speaks of four in restricted discovery too; the field of stage 3 has eight.)
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum LsbWidth {
+    /// Open discovery: the others are spare, sent as zero and ignored (§12.1A).
+    Four,
+    /// Restricted and public-safety discovery.
+    Eight,
+}
+
+impl LsbWidth {
+    /// Of a message of this type: discovery type 01 is open discovery. TS 24.334 §12.2.2.10.
+    pub const fn of(message_type: u8) -> Self {
+        if message_type >> 6 == 0b01 { Self::Four } else { Self::Eight }
+    }
+
+    const fn bits(self) -> u32 {
+        match self {
+            Self::Four => 4,
+            Self::Eight => 8,
+        }
+    }
+
+    /// The bits of the octet that count.
+    pub const fn mask(self) -> u8 {
+        0xff >> (8 - self.bits())
     }
 }
 
@@ -145,18 +193,29 @@ mod tests {
 
     proptest! {
         #[test]
-        fn rebuilt_counter_is_the_nearest(local: u32, lsb: u8) {
-            let rebuilt = UtcCounter::new(local).rebuild(lsb);
-            prop_assert_eq!(rebuilt.lsb(), lsb);
-            // The definition, dumber: the nearest of three candidates, the lower on a tie.
-            let base = i64::from(local & !0xff | u32::from(lsb));
-            let nearest = [base - 256, base, base + 256]
-                .into_iter()
-                .filter(|c| u32::try_from(*c).is_ok())
+        fn rebuilt_counter_is_the_nearest(local: u32, lsb: u8, open: bool) {
+            let (width, modulus) = if open { (LsbWidth::Four, 16) } else { (LsbWidth::Eight, 256) };
+            let rebuilt = UtcCounter::new(local).rebuild(lsb, width);
+            prop_assert_eq!(u32::from(rebuilt.lsb(width)), u32::from(lsb) % modulus);
+            // The definition, dumber: the nearest of all within two aliases, the lower on a tie.
+            let reach = 2 * i64::from(modulus);
+            let nearest = (-reach..=reach)
+                .map(|ahead| i64::from(local) + ahead)
+                .filter(|c| u32::try_from(*c).is_ok_and(|c| UtcCounter::new(c).lsb(width) == lsb & width.mask()))
                 .min_by_key(|c| (c - i64::from(local)).abs())
                 .unwrap();
             prop_assert_eq!(i64::from(rebuilt.value()), nearest);
         }
+    }
+
+    /// 1 January 1972 was 2 272 060 800 seconds after 1900-01-01 (the table of leap seconds of RFC 5905's NTP).
+    #[test]
+    fn the_air_counts_from_1900() {
+        let counter = UtcCounter::new(2 * 365 * 86_400);
+        assert_eq!(counter.on_air(), 2_272_060_800);
+        assert_eq!(UtcCounter::from_air(counter.on_air()), counter);
+        let counter = UtcCounter::new(0x0102_0304);
+        assert_eq!((counter.lsb(LsbWidth::Four), counter.lsb(LsbWidth::Eight)), (0x4, 0x84));
     }
 
     #[test]

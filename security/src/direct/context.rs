@@ -7,7 +7,7 @@ use super::{Chosen, KdSessId, Profile};
 use crate::cipher::{Algorithm, Bearer, Direction, Eea, Eia, Inputs, Integrity, MacI};
 use crate::counter::Count;
 use crate::counter::replay::{ReplayWindow, Replayed};
-use crate::kdf::own::stream_id;
+use crate::kdf::own::fingerprint;
 use crate::kdf::{lte, nr};
 use crate::keys::{KdSess, KnrpSess, Pek, Pik};
 use crate::pdu::{PduRefusal, Proof};
@@ -98,7 +98,7 @@ pub(super) struct Context {
     eia: Arc<Eia>,
     /// Every name that this key has had: COUNT begins with it, so that none comes twice.
     names: Vec<KdSessId>,
-    /// DIRECTION of what we send: 1 for who sent the command (TS 33.303, from memory).
+    /// DIRECTION of what we send: 1 for who sent the command. TS 33.303 §6.5.6.2.
     sends: Direction,
     /// The next SN; 0x1_0000 when all are used.
     next: u32,
@@ -132,7 +132,7 @@ impl Root {
             Self::Lte(root) => root.as_bytes(),
             Self::Nr(root) => root.as_bytes(),
         };
-        let [a, b, c, d, e, f, g, h, ..] = stream_id(root, b"sessio");
+        let [a, b, c, d, e, f, g, h, ..] = fingerprint(root);
         Fingerprint([a, b, c, d, e, f, g, h])
     }
 
@@ -144,7 +144,7 @@ impl Root {
         nonce_2: &super::Nonce,
     ) -> Self {
         match profile {
-            Profile::Lte => Self::Lte(lte::kd_sess(crate::kdf::fc::KD_SESS, kd, nonce_1, nonce_2)),
+            Profile::Lte => Self::Lte(lte::kd_sess(kd, nonce_1, nonce_2)),
             Profile::Nr => {
                 let knrp = crate::keys::Knrp::from(*kd.as_bytes());
                 Self::Nr(nr::knrp_sess(&knrp, nonce_1, nonce_2))

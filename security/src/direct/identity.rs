@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-/// Names a KD: 32 bits, the 16 most significant chosen by UE_2, the 16 least significant by UE_1. The width is that of
-/// an implementation, the halves are those of TS 33.536 §5.3.3.1.4.
+/// Names a KD: 32 bits, the 16 most significant chosen by UE_2, the 16 least significant by UE_1. TS 33.303
+/// §6.5.5.2; the width is that of an implementation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct KdId(pub u32);
 
@@ -31,14 +31,15 @@ impl fmt::Display for KdId {
 }
 
 /// Names a KD-sess in the PDCP header: 16 bits, the 8 most significant chosen by UE_1, the 8 least significant by UE_2
-/// (TS 33.536 §5.3.3.1.4). Never 0, which marks an unprotected bearer (TS 36.323 §5.6.2); here neither half is.
+/// (TS 33.303 §6.5.5.2, TS 33.536 §5.3.3.1.4). Never 0, which marks an unprotected bearer (TS 33.303 §6.5.3.1, TS 36.323
+/// §5.6.2). The half that this side chooses is never 0 either ([`pick_half`]); a peer's may be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct KdSessId(u16);
 
 impl KdSessId {
-    /// From the halves that UE_1 and UE_2 chose; `None` when one is 0.
+    /// From the halves that UE_1 and UE_2 chose; `None` when both are 0.
     pub const fn from_halves(msb: u8, lsb: u8) -> Option<Self> {
-        if msb == 0 || lsb == 0 { None } else { Some(Self((msb as u16) << 8 | lsb as u16)) }
+        if msb == 0 && lsb == 0 { None } else { Some(Self((msb as u16) << 8 | lsb as u16)) }
     }
 
     /// As the header carries it.

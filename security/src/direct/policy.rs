@@ -152,7 +152,7 @@ pub enum Disagreement {
     NullRefused(Chosen),
     /// Re-keying would switch a protection on or off: TR 33.847 note, it stays for the life of a link.
     ActivationChanges(Chosen),
-    /// The KD-sess ID is 0 in a half, or in use, or no half is free.
+    /// The KD-sess ID is 0, or in use, or no half is free.
     Identity,
 }
 
@@ -177,9 +177,7 @@ impl fmt::Display for Disagreement {
             Self::ActivationChanges(chosen) => {
                 write!(f, "{chosen} would switch a protection on or off during the link")
             }
-            Self::Identity => {
-                f.write_str("the KD-sess ID is 0 in one half, or in use, or every half is in use")
-            }
+            Self::Identity => f.write_str("the KD-sess ID is 0, or in use, or every half is in use"),
         }
     }
 }

@@ -11,7 +11,7 @@ use crate::pdu::{PduRefusal, Proof};
 pub struct Offer {
     /// Nonce_1: fresh, never used before.
     pub nonce_1: Nonce,
-    /// UE_1's half of the KD-sess ID, not 0.
+    /// UE_1's half of the KD-sess ID.
     pub msb: u8,
     /// What UE_1 offers.
     pub capabilities: Capabilities,
@@ -24,7 +24,7 @@ pub struct Offer {
 pub struct Command {
     /// Nonce_2.
     pub nonce_2: Nonce,
-    /// UE_2's half of the KD-sess ID, not 0.
+    /// UE_2's half of the KD-sess ID.
     pub lsb: u8,
     /// The algorithms.
     pub chosen: Chosen,
@@ -100,7 +100,7 @@ impl Requested {
     }
 
     /// Derives what a command names from `kd`; the content is judged once the MAC-I is right ([`Unproven::prove`]). By
-    /// reference: anybody can send commands, and the next may be the right one. None where half of the KD-sess ID is 0.
+    /// reference: anybody can send commands, and the next may be the right one. None where the KD-sess ID is 0.
     pub fn command(&self, kd: &Kd, command: &Command) -> Option<Unproven> {
         let id = KdSessId::from_halves(self.offer.msb, command.lsb)?;
         let root = Root::derive(self.terms.profile, kd, &self.offer.nonce_1, &command.nonce_2);

@@ -24,7 +24,7 @@ use super::ota::{LiteralHash, OtaConfig, ProseId, Variant, keyed_block};
 use super::restricted::{Absorbed, Material};
 use super::rotation::{PeriodIndex, RotationPeriod};
 use super::{Code, Message, Profile};
-use crate::counter::UtcCounter;
+use crate::counter::{LsbWidth, UtcCounter};
 use crate::hmac::{Keyed, outer_block};
 use crate::keys::ApplicationKey;
 
@@ -48,8 +48,8 @@ pub trait CodeBook: Send + Sync {
     /// Bits of a code.
     fn code_bits(&self) -> u32;
 
-    /// The LSB of the period that a received message claims.
-    fn lsb(&self, message: &Message) -> u8;
+    /// Whether a received message claims by its LSB to be of `period`.
+    fn claims(&self, message: &Message, period: PeriodIndex) -> bool;
 
     /// What the identities in the places from `first` on send in `period`: `None` for places that are vacant or over.
     fn expected(&self, period: PeriodIndex, first: usize, expected: &mut [Option<Words>]);
@@ -258,8 +258,8 @@ impl CodeBook for RotatingBook {
         u32::from(self.config.code_bits())
     }
 
-    fn lsb(&self, message: &Message) -> u8 {
-        message[28]
+    fn claims(&self, message: &Message, period: PeriodIndex) -> bool {
+        message[28] == period.lsb()
     }
 
     fn expected(&self, period: PeriodIndex, first: usize, expected: &mut [Option<Words>]) {
@@ -423,8 +423,8 @@ impl CodeBook for RestrictedBook {
         216
     }
 
-    fn lsb(&self, message: &Message) -> u8 {
-        message[self.profile.layout.lsb()]
+    fn claims(&self, message: &Message, period: PeriodIndex) -> bool {
+        message[self.profile.layout.lsb()] == counter_of(period).lsb(LsbWidth::of(message[0]))
     }
 
     fn expected(&self, period: PeriodIndex, first: usize, expected: &mut [Option<Words>]) {

@@ -450,7 +450,7 @@ impl<B: CodeBook> Matcher<B> {
     ) {
         let digest = digest_of(&Words::new(message)).get();
         for table in &self.tables {
-            if table.book.lsb(message) != table.period.lsb() {
+            if !table.book.claims(message, table.period) {
                 continue;
             }
             table.storage.find(digest, |slot| {

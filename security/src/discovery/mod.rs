@@ -2,8 +2,8 @@
 //!
 //! ```text
 //! octet    0      1 .. 23             24 .. 27   28
-//!          type   code or content     MIC        UTC-based counter LSB      TS 24.334 §11.2.5 (seen in an
-//!          8      184                 32         8 bits                     implementation, not read)
+//!          type   code or content     MIC        UTC-based counter LSB      TS 24.334 §11.2.5
+//!          8      184                 32         8 bits; open: 0000, 4 bits
 //! ```
 //!
 //! | protection | module | secret | bits spent | replay |
@@ -34,8 +34,7 @@ use std::ops::{Deref, Range};
 
 use subtle::ConstantTimeEq;
 
-use crate::counter::UtcCounter;
-use crate::kdf::fc::{self, Fc};
+use crate::counter::{LsbWidth, UtcCounter};
 
 /// Octets of a PC5_DISCOVERY message: the 232 bits of an SL-DCH transport block.
 pub const MESSAGE_OCTETS: usize = 29;
@@ -87,18 +86,35 @@ impl Layout {
     }
 }
 
-/// What of TS 33.303 was not read, and so must be changeable: the FC values and the layout; and the length of the
-/// MIC, to measure what fewer bits cost.
+/// How long one scrambling sequence of a DUSK lasts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Scrambling {
+    /// 16 seconds: the 4 least significant bits of the counter count as zero. TS 33.303 §6.1.3.4.3.5. The XOR of two
+    /// messages within is that of the messages before scrambling: an outsider sees which ones have the same code.
+    #[default]
+    SixteenSeconds,
+    /// Our own: one second. Messages of other seconds have nothing in common.
+    OneSecond,
+}
+
+impl Scrambling {
+    /// What of the counter goes into the sequence.
+    pub(crate) const fn counter(self, counter: UtcCounter) -> UtcCounter {
+        match self {
+            Self::SixteenSeconds => counter.for_scrambling(),
+            Self::OneSecond => counter,
+        }
+    }
+}
+
+/// How messages are laid out and protected, where the default is the standard of LTE: for the layout of 5G, for a
+/// protection of our own, and to measure what fewer bits cost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Profile {
-    /// FC of the MIC.
-    pub fc_mic: Fc,
-    /// FC of the scrambling bits.
-    pub fc_scrambling: Fc,
-    /// FC of the message-specific keystream.
-    pub fc_confidentiality: Fc,
     /// Position of the counter's LSB.
     pub layout: Layout,
+    /// How long one scrambling sequence lasts.
+    pub scrambling: Scrambling,
     /// How many of the 32 bits of the MIC are computed, 1 to 32 (others count as the nearest); the rest, in front, is
     /// zero. The standard has 32: fewer only show how forging scales.
     pub mic_bits: u8,
@@ -106,13 +122,7 @@ pub struct Profile {
 
 impl Default for Profile {
     fn default() -> Self {
-        Self {
-            fc_mic: fc::MIC,
-            fc_scrambling: fc::SCRAMBLING,
-            fc_confidentiality: fc::CONFIDENTIALITY,
-            layout: Layout::LsbLast,
-            mic_bits: 32,
-        }
+        Self { layout: Layout::LsbLast, scrambling: Scrambling::SixteenSeconds, mic_bits: 32 }
     }
 }
 
@@ -132,7 +142,7 @@ pub struct Freshness {
     pub slot: UtcCounter,
     /// The ProSe clock: CURRENT_TIME of the ProSe Function, advanced since.
     pub clock: UtcCounter,
-    /// MAX_OFFSET, in seconds. TS 36.508 §4.7F.1 tests with 32.
+    /// MAX_OFFSET, in seconds, 1 to 32 (TS 24.334 §12.2.2.24). TS 36.508 §4.7F.1 tests with 32.
     pub max_offset: u32,
     /// Our own strict mode: also refuse a counter further than this many seconds from `slot`.
     pub strict: Option<u32>,
@@ -147,8 +157,8 @@ impl Freshness {
         Self { slot: now, clock: now, max_offset: Self::MAX_OFFSET, strict: None }
     }
 
-    /// May a message be announced in this slot? TS 33.303 §6.1.3.3 (from memory): while the slot's counter is within
-    /// MAX_OFFSET of the ProSe clock.
+    /// May a message be announced in this slot, or listened for? While the slot's counter is within MAX_OFFSET of the
+    /// ProSe clock. TS 33.303 §6.1.3.3.1, steps 5 and 10.
     pub const fn may_announce(&self) -> Result<(), Refusal> {
         if self.slot.distance(self.clock) <= self.max_offset {
             Ok(())
@@ -157,10 +167,14 @@ impl Freshness {
         }
     }
 
-    /// The whole counter of a received message: the value nearest to the slot's whose LSB were received, within
-    /// MAX_OFFSET of the ProSe clock. TS 33.303 §6.1.3.3 (from memory).
-    pub fn rebuild(&self, lsb: u8) -> Result<UtcCounter, Refusal> {
-        let counter = self.slot.rebuild(lsb);
+    /// The whole counter of a received message of this type: the value nearest to the slot's whose LSB were received.
+    /// TS 33.303 §6.1.3.3.1, step 11.
+    ///
+    /// Neither it nor the slot's own may be further than MAX_OFFSET from the ProSe clock: nothing is listened for then,
+    /// and nothing older believed. (With eight bits the nearest value may be 128 s away, with four it is 8 s.)
+    pub fn rebuild(&self, message_type: u8, lsb: u8) -> Result<UtcCounter, Refusal> {
+        self.may_announce()?;
+        let counter = self.slot.rebuild(lsb, LsbWidth::of(message_type));
         if counter.distance(self.clock) > self.max_offset {
             return Err(Refusal::OutsideMaxOffset);
         }
@@ -303,13 +317,13 @@ pub(crate) fn split(message: &Message, layout: Layout) -> (u8, Code, Mic, u8) {
     (message[0], code, Mic(mic), message[layout.lsb()])
 }
 
-pub(crate) fn join(message_type: u8, code: &Code, mic: Mic, lsb: u8, layout: Layout) -> Message {
+pub(crate) fn join(message_type: u8, code: &Code, mic: Mic, counter: UtcCounter, layout: Layout) -> Message {
     let mut message = [0; MESSAGE_OCTETS];
     let start = layout.protected().start;
     message[0] = message_type;
     message[start..start + 23].copy_from_slice(code);
     message[start + 23..start + 27].copy_from_slice(&mic.0);
-    message[layout.lsb()] = lsb;
+    message[layout.lsb()] = counter.lsb(LsbWidth::of(message_type));
     message
 }
 

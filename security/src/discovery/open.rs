@@ -1,5 +1,4 @@
-//! Open discovery: MIC and UTC-based counter, checked by the network. TS 33.303 §6.1.3.3 (from memory; steps 1 to 4
-//! as TS 33.503 §6.1.3.1, which was read).
+//! Open discovery: MIC and UTC-based counter, checked by the network. TS 33.303 §6.1.3.3.
 //!
 //! The code is public. A monitor cannot verify the MIC itself: it sends what it received as a match report, and the
 //! ProSe Function that assigned the code answers.
@@ -29,7 +28,7 @@ impl OpenKey {
         freshness.may_announce()?;
         let (message_type, code, _, _) = split(message, self.profile.layout);
         let mic = self.mic(message_type, &code, freshness.slot);
-        *message = join(message_type, &code, mic, freshness.slot.lsb(), self.profile.layout);
+        *message = join(message_type, &code, mic, freshness.slot, self.profile.layout);
         Ok(())
     }
 
@@ -55,8 +54,8 @@ impl OpenKey {
     }
 
     fn mic(&self, message_type: u8, code: &[u8; 23], counter: UtcCounter) -> Mic {
-        let (input, length) = mic_input(self.profile.fc_mic, message_type, code, counter);
-        self.profile.mic(&self.keyed.mac_short(&input[..length]))
+        let input = mic_input(message_type, code, counter);
+        self.profile.mic(&self.keyed.mac_short(&input))
     }
 }
 
@@ -65,9 +64,9 @@ impl OpenKey {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MatchReport(pub Announcement);
 
-/// At the monitor: rebuild the counter and make the match report. The filter is the caller's: the code is in clear.
+/// At the monitor: rebuild the counter from its four bits and make the match report. The filter is the caller's: the code is in clear.
 pub fn receive(freshness: &Freshness, message: &Message, profile: &Profile) -> Result<MatchReport, Refusal> {
     let (message_type, code, mic, lsb) = split(message, profile.layout);
-    let counter = freshness.rebuild(lsb)?;
+    let counter = freshness.rebuild(message_type, lsb)?;
     Ok(MatchReport(Announcement { message_type, code, mic, counter }))
 }

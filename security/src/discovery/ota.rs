@@ -9,7 +9,8 @@
 //!
 //! - [`Variant::Literal`], as the study writes it: HMAC-SHA-1, *keyed by the fresh value* padded with zeros, over the
 //!   ProSe ID. The key is public, so only the entropy of the id protects it; 160 bits at most.
-//! - [`Variant::Keyed`]: HMAC-SHA-256 keyed by the ProSe Application Key, over FC 0xFFE3, fresh value and ProSe ID.
+//! - [`Variant::Keyed`]: HMAC-SHA-256 keyed by the ProSe Application Key, over FC 0xF0 "ota", fresh value and ProSe
+//!   ID.
 //! - the final specification's is [`restricted`](super::restricted).
 //!
 //! The fresh value is nonce || number of the rotation period (64 bits). Option 1 sends the nonce; option 2 sends
@@ -215,29 +216,38 @@ impl OtaIdentity {
     }
 }
 
-/// Octets of FC, nonce of up to 128 bits, period number, ProSe ID and their lengths: they fit one block.
-const KEYED_INPUT: usize = 2 + (16 + 8 + 2) + (20 + 2);
+/// The label of the keyed variant: P0 behind [`fc::OWN`].
+const LABEL: &[u8] = match fc::OWN_OTA_ID {
+    Fc::Own(label) => label.as_bytes(),
+    _ => panic!("a derivation of our own has a label"),
+};
+
+/// Octets of FC and label in front of the parameters.
+const HEAD: usize = 1 + LABEL.len() + 2;
+
+/// Octets of FC, label, nonce of up to 128 bits, period number, ProSe ID and their lengths: they fit one block.
+const KEYED_INPUT: usize = HEAD + (16 + 8 + 2) + (20 + 2);
 const _: () = assert!(KEYED_INPUT <= crate::hmac::SHORT);
 
-/// S of the keyed variant: FC 0xFFE3, P0 = nonce || period number, P1 = ProSe ID.
+/// S of the keyed variant: FC and label, P1 = nonce || period number, P2 = ProSe ID.
 fn keyed_input(nonce: &[u8], index: PeriodIndex, id: &ProseId) -> ([u8; KEYED_INPUT], usize) {
-    let Fc::Extended(fc) = fc::OWN_OTA_ID else { unreachable!("our own FC are in the extended range") };
     let mut s = [0; KEYED_INPUT];
-    s[0] = 0xff;
-    s[1] = fc;
-    let fresh = nonce.len() + 8;
-    s[2..2 + nonce.len()].copy_from_slice(nonce);
-    s[2 + nonce.len()..2 + fresh].copy_from_slice(&index.0.to_be_bytes());
-    s[3 + fresh] = fresh as u8;
-    s[4 + fresh..24 + fresh].copy_from_slice(id);
-    s[25 + fresh] = 20;
-    (s, 26 + fresh)
+    s[0] = fc::OWN;
+    s[1..=LABEL.len()].copy_from_slice(LABEL);
+    s[HEAD - 1] = LABEL.len() as u8;
+    let after = HEAD + nonce.len() + 8;
+    s[HEAD..after - 8].copy_from_slice(nonce);
+    s[after - 8..after].copy_from_slice(&index.0.to_be_bytes());
+    s[after + 1] = (nonce.len() + 8) as u8;
+    s[after + 2..after + 22].copy_from_slice(id);
+    s[after + 23] = 20;
+    (s, after + 24)
 }
 
 /// The padded block of the keyed variant in option 2, and where in it the ProSe ID goes.
 pub(crate) fn keyed_block(index: PeriodIndex) -> ([u8; 64], usize) {
     let (input, length) = keyed_input(&[], index, &[0; 20]);
-    (short_block(&input[..length]), 12)
+    (short_block(&input[..length]), HEAD + 10)
 }
 
 /// HMAC-SHA-1 keyed by a fresh value: its two states serve all ids of a period.

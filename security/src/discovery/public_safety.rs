@@ -1,19 +1,30 @@
-//! Public-safety discovery: the material of [`restricted`](super::restricted) derived from a PSDK.
-//! TS 24.334 §10A.2.1 (read); the derivation TS 33.303 §A.8 is from memory and its FC unknown.
+//! Public-safety discovery: the material of [`restricted`](super::restricted) derived from a PSDK. TS 33.303 §6.6.7,
+//! §A.8; TS 24.334 §10A.2.1.
 
 use super::restricted::{EncryptedBitmask, Material};
 use crate::counter::UtcCounter;
-use crate::kdf::fc::{self, Fc};
-use crate::kdf::lte;
+use crate::kdf::{lte, own};
 use crate::keys::Psdk;
 
-/// What the key management function sends for one relay service code or discovery group.
+/// What a PSDK keys.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum PsdkUse {
+    /// Every relay service code and discovery group that is assigned to its Key Type ID: one set of keys for all.
+    /// TS 33.303 §6.6.3.2.
+    #[default]
+    KeyType,
+    /// Our own: a relay service code or discovery group has keys of its own, which are of no use for another under the
+    /// same PSDK.
+    Identity([u8; 3]),
+}
+
+/// What the key management function sends for the services of one Key Type.
 #[derive(Debug)]
 pub struct PublicSafetyKey {
     /// The key.
     pub psdk: Psdk,
-    /// Relay service code or discovery group identity.
-    pub identity: [u8; 3],
+    /// What it keys.
+    pub serves: PsdkUse,
     /// End of validity.
     pub expiry: UtcCounter,
     /// Which keys to use: DUSK.
@@ -27,18 +38,20 @@ pub struct PublicSafetyKey {
 impl PublicSafetyKey {
     /// The material, or `None` after the expiry.
     pub fn material(&self, now: UtcCounter) -> Option<Material> {
-        self.material_with(now, fc::FROM_PSDK)
-    }
-
-    /// As [`Self::material`], for whoever knows the FC of TS 33.303 §A.8.
-    pub fn material_with(&self, now: UtcCounter, fc: Fc) -> Option<Material> {
         if now >= self.expiry {
             return None;
         }
-        Some(Material {
-            dusk: self.scramble.then(|| lte::dusk_from_psdk(fc, &self.psdk, self.identity)),
-            duik: self.integrity.then(|| lte::duik_from_psdk(fc, &self.psdk, self.identity)),
-            duck: self.confidentiality.map(|mask| (lte::duck_from_psdk(fc, &self.psdk, self.identity), mask)),
+        Some(match self.serves {
+            PsdkUse::KeyType => self.derived(&self.psdk),
+            PsdkUse::Identity(identity) => self.derived(&own::psdk_of_identity(&self.psdk, identity)),
         })
+    }
+
+    fn derived(&self, psdk: &Psdk) -> Material {
+        Material {
+            dusk: self.scramble.then(|| lte::dusk_from_psdk(psdk)),
+            duik: self.integrity.then(|| lte::duik_from_psdk(psdk)),
+            duck: self.confidentiality.map(|mask| (lte::duck_from_psdk(psdk), mask)),
+        }
     }
 }

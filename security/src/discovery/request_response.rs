@@ -1,7 +1,7 @@
 //! Request and response discovery by a pre-shared secret: TR 33.833 §6.2.2.2, case 1a.
 //!
 //! ```text
-//! secret + role + query code --KDF 0xFFE2--> DUIK of requests, DUIK of responses
+//! secret + role + query code --KDF of our own--> DUIK of requests, DUIK of responses
 //!
 //! discoverer                                   discoveree
 //!   solicit() -----------  query code   --------->  verify(): filter, MIC, time, cache, authorisation
@@ -98,7 +98,7 @@ impl Session {
         freshness.may_announce()?;
         let counter = freshness.slot;
         let mic = self.mic(&self.request, QUERY_TYPE, &self.query_code, counter);
-        let message = join(QUERY_TYPE, &self.query_code, mic, counter.lsb(), self.profile.layout);
+        let message = join(QUERY_TYPE, &self.query_code, mic, counter, self.profile.layout);
         Ok((message, Pending { mic, counter }))
     }
 
@@ -113,7 +113,7 @@ impl Session {
         limit: &mut RateLimit,
     ) -> Result<Verified<Solicitation>, Refusal> {
         let (message_type, code, mic, lsb) = split(message, self.profile.layout);
-        let counter = freshness.rebuild(lsb)?;
+        let counter = freshness.rebuild(message_type, lsb)?;
         let right = self.mic(&self.request, QUERY_TYPE, &self.query_code, counter) == mic;
         let ours: bool = code.ct_eq(&self.query_code).into();
         if message_type != QUERY_TYPE {
@@ -144,7 +144,7 @@ impl Session {
         freshness.may_announce()?;
         let counter = freshness.slot;
         let mic = self.response_mic(response_code, counter, request.announcement.mic);
-        Ok(join(RESPONSE_TYPE, response_code, mic, counter.lsb(), self.profile.layout))
+        Ok(join(RESPONSE_TYPE, response_code, mic, counter, self.profile.layout))
     }
 
     /// At the discoverer: does this answer the request of `pending`?
@@ -157,7 +157,7 @@ impl Session {
         message: &Message,
     ) -> Result<Verified<Announcement>, Refusal> {
         let (message_type, code, mic, lsb) = split(message, self.profile.layout);
-        let counter = freshness.rebuild(lsb)?;
+        let counter = freshness.rebuild(message_type, lsb)?;
         let right = self.response_mic(&code, counter, pending.mic) == mic;
         if message_type != RESPONSE_TYPE {
             Err(Refusal::Type)
@@ -174,7 +174,7 @@ impl Session {
         match self.binding {
             Binding::Unbound => self.mic(&self.response, RESPONSE_TYPE, code, counter),
             Binding::Bound => {
-                let counter = counter.value().to_be_bytes();
+                let counter = counter.on_air().to_be_bytes();
                 let parameters: [&[u8]; 4] = [&[RESPONSE_TYPE], code, &counter, &request.0];
                 self.profile.mic(&derive_keyed(&self.response, fc::OWN_BOUND_MIC, &parameters))
             }
@@ -182,8 +182,8 @@ impl Session {
     }
 
     fn mic(&self, key: &Keyed, message_type: u8, code: &Code, counter: UtcCounter) -> Mic {
-        let (input, length) = mic_input(self.profile.fc_mic, message_type, code, counter);
-        self.profile.mic(&key.mac_short(&input[..length]))
+        let input = mic_input(message_type, code, counter);
+        self.profile.mic(&key.mac_short(&input))
     }
 }
 

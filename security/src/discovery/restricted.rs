@@ -1,6 +1,5 @@
 //! Restricted discovery: integrity by DUIK, message-specific confidentiality by DUCK, scrambling by DUSK, in this
-//! order at the sender and backwards at the receiver. TS 33.303 §6.1.3.4.3 (the three protections: TS 33.503
-//! §6.1.3.2.3, read; their order and the input strings: from memory).
+//! order at the sender and backwards at the receiver. TS 33.303 §6.1.3.4.3.
 //!
 //! Scrambling covers all 216 bits between message type and counter LSB: the XOR of the 27 last octets of the KDF's
 //! output. (The 5G text prefixes 16 bits of ones to the sequence. Taken literally that inverts type and LSB; here
@@ -16,8 +15,7 @@ use crate::hmac::Keyed;
 use crate::kdf::lte::{confidentiality_input, mic_input, scrambling_input};
 use crate::keys::{Duck, Duik, Dusk};
 
-/// Encrypted-Bitmask: 184 bits, 1 marks a bit of the code that DUCK encrypts. TS 29.345 §6.3.75 (through an
-/// implementation).
+/// Encrypted_bits_mask: 184 bits, 1 marks a bit of the code that DUCK encrypts. TS 24.334 §12.2.2.37.
 pub type EncryptedBitmask = [u8; 23];
 
 /// Code-sending or code-receiving security material: each key is there or not. TS 29.345 §6.3.75 to §6.3.81 (through
@@ -50,7 +48,7 @@ impl Sender {
     }
 
     /// Protect `message`, whose type and code are set, for the slot of `freshness`. Without a DUIK the MIC is zero
-    /// (from memory; 5G sends random bits).
+    /// (TS 33.303 §6.1.3.4.3.2; 5G sends random bits).
     ///
     /// Refused with [`Refusal::OutsideMaxOffset`]: the UE stays silent.
     pub fn protect(&self, freshness: &Freshness, message: &mut Message) -> Result<(), Refusal> {
@@ -64,7 +62,8 @@ impl Sender {
 /// Who checks the MIC.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MicCheck {
-    /// The UE, with the DUIK of its material; without a DUIK the MIC must be the zero that such a sender sends.
+    /// The UE, with the DUIK of its material. Without a DUIK nobody: the MIC says nothing then, since a sender with a DUIK
+    /// may be heard by who has none (TS 33.303 §6.1.3.4.3.3 note 2, Annex G).
     Local,
     /// The ProSe Function, by match report (MIC-Check-Indicator = 1). TS 29.345 §6.3.54 (through an implementation).
     ByProseFunction,
@@ -98,20 +97,18 @@ impl Receiver {
     /// Undo scrambling and encryption, match the filters, check the MIC.
     ///
     /// Refused: outside MAX_OFFSET (or the strict window), [`Refusal::Unknown`] when no filter matches,
-    /// [`Refusal::BadMic`] when one does.
+    /// [`Refusal::BadMic`] when one does and the MIC is wrong.
     pub fn verify(&self, freshness: &Freshness, message: &Message) -> Result<Received, Refusal> {
-        let counter = freshness.rebuild(message[self.keys.profile.layout.lsb()])?;
+        let counter = freshness.rebuild(message[0], message[self.keys.profile.layout.lsb()])?;
         let (announcement, expected) = self.keys.open(message, counter);
         let wanted = self.filters.iter().fold(false, |any, f| any | f.matches(&announcement.code));
         let right = expected == announcement.mic;
         match (wanted, self.mic_check, right) {
             (false, ..) => Err(Refusal::Unknown),
             (true, MicCheck::ByProseFunction, _) => Ok(Received::ToReport(announcement)),
+            (true, MicCheck::Local, _) if self.keys.duik.is_none() => Ok(Received::Unprotected(announcement)),
             (true, MicCheck::Local, false) => Err(Refusal::BadMic),
-            (true, MicCheck::Local, true) if self.keys.duik.is_some() => {
-                Ok(Received::Verified(Verified::new(announcement)))
-            }
-            (true, MicCheck::Local, true) => Ok(Received::Unprotected(announcement)),
+            (true, MicCheck::Local, true) => Ok(Received::Verified(Verified::new(announcement))),
         }
     }
 }
@@ -131,7 +128,7 @@ impl Absorbed {
         let mic = self.mic(message_type, code, counter);
         let mut code = *code;
         self.encrypt(&mut code, mic, counter);
-        let mut message = join(message_type, &code, mic, counter.lsb(), self.profile.layout);
+        let mut message = join(message_type, &code, mic, counter, self.profile.layout);
         self.scramble(&mut message, counter);
         message
     }
@@ -148,25 +145,26 @@ impl Absorbed {
 
     fn mic(&self, message_type: u8, code: &Code, counter: UtcCounter) -> Mic {
         let Some(duik) = &self.duik else { return Mic([0; 4]) };
-        let (input, length) = mic_input(self.profile.fc_mic, message_type, code, counter);
-        self.profile.mic(&duik.mac_short(&input[..length]))
+        let input = mic_input(message_type, code, counter);
+        self.profile.mic(&duik.mac_short(&input))
     }
 
-    /// XOR the keystream under the mask: both ways. TS 33.303 §A.6.
+    /// XOR the keystream under the mask: both ways, since the keystream follows from the bits that the mask leaves alone.
+    /// TS 33.303 §6.1.3.4.3.6, §A.6.
     fn encrypt(&self, code: &mut Code, mic: Mic, counter: UtcCounter) {
         let Some((duck, mask)) = &self.duck else { return };
-        let (input, length) = confidentiality_input(self.profile.fc_confidentiality, counter, &mic.0);
-        let keystream = duck.mac_short(&input[..length]);
+        let input = confidentiality_input(counter, code, mask, &mic.0);
+        let keystream = duck.mac_short(&input);
         for (i, octet) in code.iter_mut().enumerate() {
             *octet ^= keystream[32 - 23 + i] & mask[i];
         }
     }
 
-    /// XOR the time-hash-bitsequence onto the 216 bits: both ways. TS 33.303 §A.5.
+    /// XOR the time-hash-bitsequence onto the 216 bits: both ways. TS 33.303 §6.1.3.4.3.5, §A.5.
     fn scramble(&self, message: &mut Message, counter: UtcCounter) {
         let Some(dusk) = &self.dusk else { return };
-        let (input, length) = scrambling_input(self.profile.fc_scrambling, counter);
-        let sequence = dusk.mac_short(&input[..length]);
+        let input = scrambling_input(self.profile.scrambling.counter(counter));
+        let sequence = dusk.mac_short(&input);
         for (octet, bits) in message[self.profile.layout.protected()].iter_mut().zip(&sequence[32 - 27..]) {
             *octet ^= bits;
         }

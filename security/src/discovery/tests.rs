@@ -6,10 +6,10 @@ mod request_response;
 mod scale;
 
 use super::open::{MatchReport, OpenKey, receive};
-use super::public_safety::PublicSafetyKey;
+use super::public_safety::{PsdkUse, PublicSafetyKey};
 use super::restricted::{Material, MicCheck, Received, Receiver, Sender};
 use super::*;
-use crate::kdf::kdf;
+use crate::kdf::{fc, kdf};
 use crate::keys::{DiscoveryKey, Duck, Duik, Dusk, Psdk};
 use proptest::prelude::*;
 
@@ -33,7 +33,7 @@ pub(super) fn flip(message: &Message, bit: usize) -> Message {
 }
 
 fn plain(code: Code) -> Message {
-    join(0x81, &code, Mic([0; 4]), 0, Layout::LsbLast)
+    join(0x81, &code, Mic([0; 4]), UtcCounter::new(0), Layout::LsbLast)
 }
 
 const DUSK: [u8; 16] = [0x11; 16];
@@ -61,11 +61,13 @@ fn sealed(material: &Material, code: Code, at: UtcCounter) -> Message {
 #[test]
 fn restricted_discovery_equals_the_formulas_written_out() {
     let (code, mask): (Code, Code) = (pseudo_random(1), pseudo_random(2));
-    let counter = NOW.value().to_be_bytes();
+    let counter = NOW.on_air().to_be_bytes();
     // Step by step with the generic KDF, as the clause has it: MIC, mask, scrambling.
     let mic = kdf(&DUIK, fc::MIC, &[&[0x81], &code, &counter]).unwrap()[28..].to_vec();
-    let keystream = kdf(&DUCK, fc::CONFIDENTIALITY, &[&counter, &mic]).unwrap();
-    let bits = kdf(&DUSK, fc::SCRAMBLING, &[&counter]).unwrap();
+    let clear: Vec<u8> = code.iter().zip(mask).map(|(code, mask)| code & !mask).chain(mic.clone()).collect();
+    let keystream = kdf(&DUCK, fc::CONFIDENTIALITY, &[&counter, &clear]).unwrap();
+    let slow = (NOW.on_air() & 0xffff_fff0).to_be_bytes();
+    let bits = kdf(&DUSK, fc::SCRAMBLING, &[&slow]).unwrap();
     let mut expected = vec![0x81];
     for i in 0..23 {
         expected.push(code[i] ^ keystream[9 + i] & mask[i] ^ bits[5 + i]);
@@ -73,7 +75,7 @@ fn restricted_discovery_equals_the_formulas_written_out() {
     for i in 0..4 {
         expected.push(mic[i] ^ bits[28 + i]);
     }
-    expected.push(NOW.lsb());
+    expected.push(NOW.on_air() as u8);
     assert_eq!(sealed(&material(true, true, Some(mask)), code, NOW).to_vec(), expected);
 }
 
@@ -100,7 +102,27 @@ fn exactly_the_marked_bits_are_encrypted() {
     }
 }
 
-/// T2.0-2: a receiver with one key less, or one wrong, never reports a match.
+/// Two codes of one second whose MICs are equal, as without a DUIK, have one keystream only if all that is not encrypted is
+/// equal. A receiver finds the keystream from the same bits.
+#[test]
+fn the_keystream_follows_from_the_bits_in_clear() {
+    let mask: Code = std::array::from_fn(|i| if i < 11 { 0 } else { 0xff });
+    let material = material(false, false, Some(mask));
+    let keystream = |code: Code| {
+        let sealed = sealed(&material, code, NOW);
+        let receiver = receiver(&material, code);
+        assert!(matches!(receiver.verify(&Freshness::at(NOW), &sealed), Ok(Received::Unprotected(_))));
+        std::array::from_fn::<u8, 12, _>(|i| sealed[12 + i] ^ code[11 + i])
+    };
+    let code: Code = pseudo_random(20);
+    let (mut in_clear, mut hidden) = (code, code);
+    in_clear[0] ^= 1;
+    hidden[22] ^= 1;
+    assert_eq!(keystream(code), keystream(hidden));
+    assert_ne!(keystream(code), keystream(in_clear));
+}
+
+/// T2.0-2: a receiver with one key less, or one wrong, never reports a verified match.
 #[test]
 fn one_key_less_is_no_match() {
     let code = pseudo_random(6);
@@ -121,7 +143,9 @@ fn one_key_less_is_no_match() {
                 assert_eq!(verify(&material(false, duik, duck)), Err(Refusal::Unknown));
             }
             if duik {
-                assert_eq!(verify(&material(dusk, false, duck)), Err(Refusal::BadMic));
+                // whose check is not its business: the filter alone holds
+                let unchecked = verify(&material(dusk, false, duck));
+                assert!(matches!(unchecked, Ok(Received::Unprotected(a)) if a.code == code));
             }
             if duck.is_some() {
                 assert_eq!(verify(&material(dusk, duik, None)), Err(Refusal::Unknown));
@@ -143,11 +167,11 @@ fn an_outsider_reads_only_type_and_lsb() {
         let profile = Profile { layout, ..Profile::default() };
         let sender = Sender::new(&material(true, true, None), profile);
         let mut ones = [0_u32; 232];
-        for second in 0..4096 {
-            let at = NOW.plus(second);
+        for window in 0..4096 {
+            let at = NOW.plus(16 * window + window % 16);
             let mut message = plain(code);
             sender.protect(&Freshness::at(at), &mut message).unwrap();
-            assert_eq!((message[0], message[layout.lsb()]), (0x81, at.lsb()));
+            assert_eq!((message[0], message[layout.lsb()]), (0x81, at.on_air() as u8));
             for (bit, count) in ones.iter_mut().enumerate() {
                 *count += u32::from(message[bit / 8] >> (7 - bit % 8) & 1);
             }
@@ -155,6 +179,28 @@ fn an_outsider_reads_only_type_and_lsb() {
         for bit in layout.protected().flat_map(|octet| 8 * octet..8 * octet + 8) {
             // 4096 tosses: 2048 +- 32 sigma-wise; six sigma.
             assert!(ones[bit].abs_diff(2048) < 192, "bit {bit}: {} ones", ones[bit]);
+        }
+    }
+}
+
+/// By the standard one sequence lasts 16 seconds, which begin where the counter's 4 LSB are zero; by our own, one.
+#[test]
+fn a_scrambling_sequence_lasts_as_long_as_the_profile_says() {
+    let code = pseudo_random(21);
+    let begin = UtcCounter::new(NOW.value() & !0xf);
+    for (scrambling, lasts) in [(Scrambling::SixteenSeconds, 16), (Scrambling::OneSecond, 1)] {
+        let profile = Profile { scrambling, ..Profile::default() };
+        let sender = Sender::new(&material(true, true, None), profile);
+        let filter = vec![CodeFilter::exact(code)];
+        let receiver = Receiver::new(&material(true, true, None), MicCheck::Local, filter, profile);
+        let sent = |second| {
+            let (mut message, freshness) = (plain(code), Freshness::at(begin.plus(second)));
+            sender.protect(&freshness, &mut message).unwrap();
+            assert!(matches!(receiver.verify(&freshness, &message), Ok(Received::Verified(_))));
+            message[1..24].to_vec()
+        };
+        for second in 0..40 {
+            assert_eq!(sent(second) == sent(0), second < lasts, "{scrambling:?} {second}");
         }
     }
 }
@@ -213,11 +259,14 @@ fn without_duik_the_filter_is_all_that_checks() {
     let message = sealed(&material, code, NOW);
     let receiver = receiver(&material, code);
     assert!(matches!(receiver.verify(&Freshness::at(NOW), &message), Ok(Received::Unprotected(_))));
-    // The type is not covered by anything here (X); all else is, by the filter and the zero MIC.
-    for bit in 8..232 {
+    // Type, MIC, and counter within the 16 seconds of a sequence are covered by nothing here (X); the code is, by the filter,
+    // and the rest of the counter.
+    for bit in (8..192).chain(224..228) {
         assert!(receiver.verify(&Freshness::at(NOW), &flip(&message, bit)).is_err(), "{bit}");
     }
-    assert!(receiver.verify(&Freshness::at(NOW), &flip(&message, 7)).is_ok());
+    for bit in (192..224).chain([7, 228, 229, 230, 231]) {
+        assert!(receiver.verify(&Freshness::at(NOW), &flip(&message, bit)).is_ok(), "{bit}");
+    }
 }
 
 #[test]
@@ -239,7 +288,7 @@ fn mic_check_by_the_prose_function_is_reported_not_believed() {
 
 fn open_message() -> (OpenKey, Message) {
     let key = OpenKey::new(&DiscoveryKey::from([7; 16]), Profile::default());
-    let mut message = join(0x41, &pseudo_random(11), Mic([0; 4]), 0, Layout::LsbLast);
+    let mut message = join(0x41, &pseudo_random(11), Mic([0; 4]), UtcCounter::new(0), Layout::LsbLast);
     key.protect(&Freshness::at(NOW), &mut message).unwrap();
     (key, message)
 }
@@ -248,13 +297,30 @@ fn open_message() -> (OpenKey, Message) {
 fn open_discovery_end_to_end() {
     let (key, message) = open_message();
     assert_eq!(message[1..24], pseudo_random::<23>(11), "the code is in clear");
-    let report = receive(&Freshness::at(NOW.plus(20)), &message, &Profile::default()).unwrap();
-    assert_eq!(report.0.counter, NOW, "rebuilt from eight bits, 20 s later");
+    let report = receive(&Freshness::at(NOW.plus(7)), &message, &Profile::default()).unwrap();
+    assert_eq!(report.0.counter, NOW, "rebuilt from four bits, 7 s later");
     assert_eq!(key.verify(&report, NOW.plus(25), 32, 10).unwrap().code, pseudo_random(11));
     for bit in 0..232 {
         let accepted = receive(&Freshness::at(NOW), &flip(&message, bit), &Profile::default())
             .and_then(|report| key.verify(&report, NOW, 32, 10));
-        assert!(accepted.is_err(), "bit {bit}");
+        // Four bits of the last octet are spare: sent as zero, and ignored.
+        let spare = (224..228).contains(&bit);
+        assert_eq!(accepted.is_ok(), spare, "bit {bit}");
+        assert!(!spare || message[bit / 8] & 0x80 >> (bit % 8) == 0);
+    }
+}
+
+/// The four bits name the counter nearest to the monitor's slot: from 8 s on a copy, and from 9 s on one that comes early,
+/// gets another counter than its MIC has. The tie at 8 s goes to the earlier counter.
+#[test]
+fn a_copy_of_an_open_announcement_serves_for_eight_seconds() {
+    let (key, message) = open_message();
+    for offset in -40..=40_i64 {
+        let slot = UtcCounter::new((i64::from(NOW.value()) + offset) as u32);
+        let report = receive(&Freshness::at(slot), &message, &Profile::default()).unwrap();
+        let accepted = key.verify(&report, slot, 32, 10);
+        assert_eq!(accepted.is_ok(), (-7..=8).contains(&offset), "{offset}");
+        assert!(report.0.counter.distance(slot) <= 8);
     }
 }
 
@@ -264,16 +330,28 @@ fn open_discovery_obeys_max_offset_at_all_three() {
     let profile = Profile::default();
     for (offset, fits) in [(31, true), (32, true), (33, false), (127, false)] {
         let later = NOW.plus(offset);
-        assert_eq!(receive(&Freshness::at(later), &message, &profile).is_ok(), fits, "{offset}");
-        // The announcer stays silent when its slot is further than that from the ProSe clock.
+        // Neither announcer nor monitor trusts an air clock that is further than that from its ProSe clock.
         let freshness = Freshness { clock: later, ..Freshness::at(NOW) };
+        assert_eq!(receive(&freshness, &message, &profile).is_ok(), fits, "{offset}");
         assert_eq!(key.protect(&freshness, &mut message.clone()).is_ok(), fits);
         let report = receive(&Freshness::at(NOW), &message, &profile).unwrap();
         assert_eq!(key.verify(&report, later, 32, 0).is_ok(), fits);
     }
-    // At 256 s the eight bits name the present second: the counter passes, the MIC does not.
-    let report = receive(&Freshness::at(NOW.plus(256)), &message, &profile).unwrap();
-    assert_eq!(key.verify(&report, NOW.plus(256), 32, 0), Err(Refusal::BadMic));
+}
+
+/// A restricted message that fits the ProSe clock is not listened for either while the air clock does not.
+#[test]
+fn a_slot_outside_max_offset_hears_nothing() {
+    let code = pseudo_random(22);
+    let material = material(true, true, None);
+    let receiver = receiver(&material, code);
+    let message = sealed(&material, code, NOW);
+    for (slot, fits) in [(NOW.plus(32), true), (NOW.plus(33), false), (NOW.plus(127), false)] {
+        let freshness = Freshness { slot, ..Freshness::at(NOW) };
+        let heard = receiver.verify(&freshness, &message);
+        assert_eq!(heard.is_ok(), fits, "{slot}");
+        assert!(fits || heard == Err(Refusal::OutsideMaxOffset));
+    }
 }
 
 /// T2.1-3 for the baseline: within MAX_OFFSET a replay passes (X), in strict mode only in its own second; the alias of
@@ -307,22 +385,26 @@ fn replays_are_bounded_by_the_window_in_force() {
 
 #[test]
 fn public_safety_keys_serve_until_they_expire() {
-    let key = |identity| PublicSafetyKey {
+    let key = |serves| PublicSafetyKey {
         psdk: Psdk::from([5; 32]),
-        identity,
+        serves,
         expiry: NOW.plus(10),
         scramble: true,
         integrity: true,
         confidentiality: Some([0xff; 23]),
     };
     let code = pseudo_random(13);
-    let material = key([0, 0, 1]).material(NOW).unwrap();
-    let message = sealed(&material, code, NOW);
-    assert!(receiver(&material, code).verify(&Freshness::at(NOW), &message).is_ok());
-    let other = key([0, 0, 2]).material(NOW).unwrap();
-    assert_eq!(receiver(&other, code).verify(&Freshness::at(NOW), &message), Err(Refusal::Unknown));
-    assert!(key([0, 0, 1]).material(NOW.plus(9)).is_some());
-    assert!(key([0, 0, 1]).material(NOW.plus(10)).is_none());
+    let kinds = [PsdkUse::KeyType, PsdkUse::Identity([0, 0, 1]), PsdkUse::Identity([0, 0, 2])];
+    let materials = kinds.map(|serves| key(serves).material(NOW).unwrap());
+    for (i, material) in materials.iter().enumerate() {
+        let message = sealed(material, code, NOW);
+        for (j, other) in materials.iter().enumerate() {
+            let heard = receiver(other, code).verify(&Freshness::at(NOW), &message);
+            assert!(if i == j { heard.is_ok() } else { heard == Err(Refusal::Unknown) }, "{i} {j}");
+        }
+    }
+    assert!(key(PsdkUse::KeyType).material(NOW.plus(9)).is_some());
+    assert!(key(PsdkUse::KeyType).material(NOW.plus(10)).is_none());
 }
 
 /// T2.2-7: with fewer bits of MIC a blind forger succeeds as often as arithmetic says.
@@ -336,7 +418,7 @@ fn forging_scales_with_the_bits_of_the_mic() {
     let forged = (0..tries)
         .filter(|i| {
             let at = NOW.plus(i / 256);
-            let message = join(0x81, &code, Mic([0, 0, 0, *i as u8]), at.lsb(), Layout::LsbLast);
+            let message = join(0x81, &code, Mic([0, 0, 0, *i as u8]), at, Layout::LsbLast);
             receiver.verify(&Freshness::at(at), &message).is_ok()
         })
         .count();

@@ -1,20 +1,27 @@
-//! The FC values, in one table, each with how far it can be trusted.
+//! The FC values, in one table, each with how far it can be trusted. Whose values are whose: TS 33.220 §B.2.2.
 
 use std::fmt;
 
-/// FC: the function code that opens the input string of the KDF, one octet or two. TS 33.220 §B.2.0.
+/// FC: the function code that opens the input string of the KDF. TS 33.220 §B.2.0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Fc {
-    /// One octet, 0x00 to 0xFE.
+    /// One octet, 0x00 to 0xEF: allocated.
     Octet(u8),
-    /// The extended range: 0xFF and a second octet.
+    /// A derivation of our own: FC is [`OWN`], and P0 is this label in ASCII, in front of the parameters. 0xF0 to 0xFE are
+    /// for proprietary use (TS 33.220 §B.2.2): no allocated value meets them, and the label keeps ours apart.
+    Own(&'static str),
+    /// 0xFF and a second octet, which 3GPP reserves. Only names in existing key stores have it: [`OWN_STREAM_ID`].
     Extended(u8),
 }
+
+/// FC of our own derivations, of the proprietary range. TS 33.220 §B.2.2.
+pub const OWN: u8 = 0xF0;
 
 impl fmt::Display for Fc {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Octet(fc) => write!(f, "0x{fc:02X}"),
+            Self::Own(label) => write!(f, "0x{OWN:02X} {label:?}"),
             Self::Extended(fc) => write!(f, "0xFF{fc:02X}"),
         }
     }
@@ -27,11 +34,6 @@ pub enum Provenance {
     Read,
     /// Read in an implementation, or confirmed by vectors that an implementation gave.
     FromImplementation,
-    /// From memory, the clause was not read.
-    FromMemory,
-    /// The clause has a value that we have neither read nor remember. The constant is a placeholder in the extended
-    /// range, where it cannot meet an allocated value: it interoperates with itself only.
-    Unknown,
     /// Our own: no specification has it.
     Own,
 }
@@ -73,21 +75,21 @@ table! {
     /// CK' and IK' of EAP-AKA'.
     CK_IK_PRIME = Octet(0x20), "TS 33.402 §A.2", FromImplementation;
     /// MIC of a discovery message.
-    MIC = Octet(0x49), "TS 33.303 §A.2", FromMemory;
+    MIC = Octet(0x49), "TS 33.303 §A.2", Read;
     /// PTK from PGK.
     PTK = Octet(0x4A), "TS 33.303 §A.3", Read;
     /// PEK and PIK from PTK or KD-sess.
-    PEK_PIK = Octet(0x4B), "TS 33.303 §A.4", FromMemory;
+    PEK_PIK = Octet(0x4B), "TS 33.303 §A.4", Read;
     /// Scrambling bits from DUSK (time-hash-bitsequence).
-    SCRAMBLING = Extended(0xD0), "TS 33.303 §A.5", Unknown;
+    SCRAMBLING = Octet(0x4C), "TS 33.303 §A.5", Read;
     /// Message-specific confidentiality keystream from DUCK.
-    CONFIDENTIALITY = Extended(0xD1), "TS 33.303 §A.6", Unknown;
+    CONFIDENTIALITY = Octet(0x4D), "TS 33.303 §A.6", Read;
     /// KD of a UE-to-network relay.
-    RELAY_KD = Extended(0xD2), "TS 33.303 §A.7", Unknown;
+    RELAY_KD = Octet(0x48), "TS 33.303 §A.7", Read;
     /// DUSK, DUIK, DUCK from PSDK.
-    FROM_PSDK = Extended(0xD3), "TS 33.303 §A.8", Unknown;
+    FROM_PSDK = Octet(0x4F), "TS 33.303 §A.8", Read;
     /// KD-sess from KD.
-    KD_SESS = Extended(0xD4), "TS 33.303 §6.5", Unknown;
+    KD_SESS = Octet(0x4E), "TS 33.303 §A.9", Read;
     /// K_gNB of 5G (in the vectors).
     K_GNB = Octet(0x6E), "TS 33.501 §A.9", FromImplementation;
     /// NRPEK and NRPIK.
@@ -106,41 +108,49 @@ table! {
     KNRP_FROM_UP_PRUK = Octet(0x8A), "TS 33.503 §A.8", Read;
 
     /// KD from the half keys of the network-authorised link.
-    OWN_KD_FROM_HALF_KEYS = Extended(0xE0), "TR 33.833 §6.4.1", Own;
+    OWN_KD_FROM_HALF_KEYS = Own("KD from half keys"), "TR 33.833 §6.4.1", Own;
     /// KD from SDES keys.
-    OWN_KD_FROM_SDES = Extended(0xE1), "TR 33.833 §6.4.2", Own;
+    OWN_KD_FROM_SDES = Own("KD from SDES"), "TR 33.833 §6.4.2", Own;
     /// Session key of request and response discovery by a pre-shared secret.
-    OWN_DISCOVERY_SESSION = Extended(0xE2), "TR 33.833 §6.2.2.2", Own;
+    OWN_DISCOVERY_SESSION = Own("discovery session"), "TR 33.833 §6.2.2.2", Own;
     /// Keyed over-the-air id.
-    OWN_OTA_ID = Extended(0xE3), "TR 33.833 §6.2.1.4", Own;
+    OWN_OTA_ID = Own("ota"), "TR 33.833 §6.2.1.4", Own;
     /// K_unicast of group owner mode.
-    OWN_K_UNICAST = Extended(0xE4), "TR 33.833 §6.3.4", Own;
+    OWN_K_UNICAST = Own("K unicast"), "TR 33.833 §6.3.4", Own;
     /// K_multicast of group owner mode.
-    OWN_K_MULTICAST = Extended(0xE5), "TR 33.833 §6.3.4", Own;
+    OWN_K_MULTICAST = Own("K multicast"), "TR 33.833 §6.3.4", Own;
     /// KD from an EAP master session key.
-    OWN_KD_FROM_MSK = Extended(0xE6), "TR 33.833 §6.5.1", Own;
+    OWN_KD_FROM_MSK = Own("KD from MSK"), "TR 33.833 §6.5.1", Own;
     /// Key that wraps a pushed group key.
-    OWN_GROUP_KEY_WRAP = Extended(0xE7), "TR 33.833 §6.3.2", Own;
+    OWN_GROUP_KEY_WRAP = Own("group key wrap"), "TR 33.833 §6.3.2", Own;
     /// One step of a chain of disclosed keys.
-    OWN_CHAIN_STEP = Extended(0xE8), "TR 33.833 §6.2.3", Own;
+    OWN_CHAIN_STEP = Own("chain step"), "TR 33.833 §6.2.3", Own;
     /// MAC key of a disclosed key.
-    OWN_CHAIN_MAC = Extended(0xE9), "TR 33.833 §6.2.3", Own;
+    OWN_CHAIN_MAC = Own("chain MAC"), "TR 33.833 §6.2.3", Own;
     /// PGK from a group session key.
-    OWN_PGK_FROM_GSK = Extended(0xEA), "TR 33.833 §6.3.1", Own;
+    OWN_PGK_FROM_GSK = Own("PGK from GSK"), "TR 33.833 §6.3.1", Own;
     /// Accounting key.
-    OWN_ACCOUNTING = Extended(0xEB), "TR 33.833 §5.5.2", Own;
+    OWN_ACCOUNTING = Own("accounting"), "TR 33.833 §5.5.2", Own;
     /// Keystream of a direct communication request in the LTE profile.
-    OWN_DCR_KEYSTREAM = Extended(0xEC), "TS 33.503 §A.5", Own;
+    OWN_DCR_KEYSTREAM = Own("DCR keystream"), "TS 33.503 §A.5", Own;
     /// KD from a SAKKE shared secret value.
-    OWN_KD_FROM_SSV = Extended(0xED), "TR 33.833 §6.4.3", Own;
-    /// Public name of a key in a counter store: it reveals nothing of the key.
+    OWN_KD_FROM_SSV = Own("KD from SSV"), "TR 33.833 §6.4.3", Own;
+    /// Name of a stream of counters in a store. It stays as earlier versions had it, outside of the proprietary range: under
+    /// another name the counters of existing stores would begin again, and COUNT come twice. It names records of a file; it
+    /// is never on the air, and no key.
     OWN_STREAM_ID = Extended(0xEE), "none", Own;
+    /// Public name of a session key: it reveals nothing of the key.
+    OWN_FINGERPRINT = Own("fingerprint"), "none", Own;
+    /// Cookies of half-open links.
+    OWN_COOKIE = Own("cookie"), "none", Own;
+    /// A PSDK for one relay service code or discovery group alone, of which the keys derive as from any PSDK.
+    OWN_PSDK_OF_IDENTITY = Own("PSDK of identity"), "none", Own;
     /// MIC of a response that is bound to its request (TS 33.303 §A.2 with one more parameter).
-    OWN_BOUND_MIC = Extended(0xEF), "TR 33.833 §6.2.2.2", Own;
+    OWN_BOUND_MIC = Own("bound MIC"), "TR 33.833 §6.2.2.2", Own;
     /// KD from signed ephemeral keys.
-    OWN_KD_FROM_SIGNED = Extended(0xF8), "TR 33.833 §6.4.1.4.2", Own;
+    OWN_KD_FROM_SIGNED = Own("KD from signed"), "TR 33.833 §6.4.1.4.2", Own;
     /// Nonces from a seed.
-    OWN_ENTROPY = Extended(0xF9), "none", Own;
+    OWN_ENTROPY = Own("entropy"), "none", Own;
 }
 
 #[cfg(test)]
@@ -149,14 +159,18 @@ mod tests {
 
     #[test]
     fn no_value_stands_twice_and_own_values_keep_to_their_range() {
+        assert!((0xF0..=0xFE).contains(&OWN), "proprietary");
         for (i, row) in TABLE.iter().enumerate() {
             assert!(TABLE[..i].iter().all(|other| other.fc != row.fc), "{} {}", row.name, row.fc);
             match (row.standing, row.fc) {
-                (Provenance::Own, Fc::Extended(0xE0..)) | (Provenance::Unknown, Fc::Extended(0xD0..0xE0)) => {
-                }
-                (Provenance::Own | Provenance::Unknown, _) => panic!("{} outside its range", row.name),
-                (_, fc) => assert!(matches!(fc, Fc::Octet(_)), "{}", row.name),
+                (Provenance::Own, Fc::Own(label)) => assert!(label.is_ascii() && !label.is_empty()),
+                (Provenance::Own, fc) => assert_eq!(fc, OWN_STREAM_ID, "{} outside its range", row.name),
+                (_, Fc::Octet(fc)) => assert!(fc < 0xE0, "{}", row.name),
+                (_, fc) => panic!("{} {fc} is not allocated", row.name),
             }
+            // TS 33.220 §B.2.2: 0x48 to 0x4F are those of TS 33.303.
+            let of_prose = matches!(row.fc, Fc::Octet(0x48..=0x4F));
+            assert_eq!(of_prose, row.clause.starts_with("TS 33.303"), "{}", row.name);
         }
     }
 }

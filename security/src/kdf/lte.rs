@@ -1,7 +1,4 @@
-//! TS 33.303 Annex A: keys of LTE ProSe.
-//!
-//! Of these only §A.3 was read; what the others rest on stands at each. A derivation whose FC is unknown uses the
-//! placeholder of [`fc`] and never claims to interoperate.
+//! TS 33.303 Annex A: keys and input strings of LTE ProSe.
 
 use super::fc::{self, Fc};
 use super::{derive, low_128};
@@ -10,59 +7,61 @@ use crate::counter::UtcCounter;
 use crate::keys::{Duck, Duik, Dusk, Kd, KdSess, Pek, Pgk, Pik, Psdk, Ptk};
 
 /// Octets of the input string of a MIC: FC, three parameters and their lengths.
-pub(crate) const MIC_INPUT: usize = 2 + (1 + 2) + (23 + 2) + (4 + 2);
+pub(crate) const MIC_INPUT: usize = 1 + (1 + 2) + (23 + 2) + (4 + 2);
 
-/// The input string of the MIC, TS 33.303 §A.2 (from memory, not read): P0 = message type, P1 = code or content
-/// (23 octets), P2 = the whole UTC-based counter. Gives the string and its length.
-pub(crate) fn mic_input(
-    fc: Fc,
-    message_type: u8,
-    content: &[u8; 23],
-    counter: UtcCounter,
-) -> ([u8; MIC_INPUT], usize) {
+/// The input string of the MIC, TS 33.303 §A.2: P0 = message type, P1 = code or content (23 octets), P2 = the whole
+/// UTC-based counter.
+pub(crate) fn mic_input(message_type: u8, content: &[u8; 23], counter: UtcCounter) -> [u8; MIC_INPUT] {
     let mut s = [0; MIC_INPUT];
-    let at = put_fc(&mut s, fc);
-    s[at] = message_type;
-    s[at + 2] = 1;
-    s[at + 3..at + 26].copy_from_slice(content);
-    s[at + 27] = 23;
-    s[at + 28..at + 32].copy_from_slice(&counter.value().to_be_bytes());
-    s[at + 33] = 4;
-    (s, at + 34)
+    s[0] = const { octet(fc::MIC) };
+    s[1] = message_type;
+    s[3] = 1;
+    s[4..27].copy_from_slice(content);
+    s[28] = 23;
+    s[29..33].copy_from_slice(&counter.on_air().to_be_bytes());
+    s[34] = 4;
+    s
 }
 
-/// The input string of the scrambling bits, TS 33.303 §A.5 (from memory, FC unknown): P0 = UTC-based counter.
-pub(crate) fn scrambling_input(fc: Fc, counter: UtcCounter) -> ([u8; 8], usize) {
-    let mut s = [0; 8];
-    let at = put_fc(&mut s, fc);
-    s[at..at + 4].copy_from_slice(&counter.value().to_be_bytes());
-    s[at + 5] = 4;
-    (s, at + 6)
+/// The input string of the scrambling bits, TS 33.303 §A.5: P0 = UTC-based counter, whose 4 least significant bits the
+/// caller has set to zero (§6.1.3.4.3.5).
+pub(crate) fn scrambling_input(counter: UtcCounter) -> [u8; 7] {
+    let mut s = [0; 7];
+    s[0] = const { octet(fc::SCRAMBLING) };
+    s[1..5].copy_from_slice(&counter.on_air().to_be_bytes());
+    s[6] = 4;
+    s
 }
 
-/// The input string of the message-specific keystream, TS 33.303 §A.6: inputs as TS 33.503 §A.7 quotes them
-/// (DUCK, UTC-based counter, MIC), order inferred from that, FC unknown.
-pub(crate) fn confidentiality_input(fc: Fc, counter: UtcCounter, mic: &[u8; 4]) -> ([u8; 14], usize) {
-    let mut s = [0; 14];
-    let at = put_fc(&mut s, fc);
-    s[at..at + 4].copy_from_slice(&counter.value().to_be_bytes());
-    s[at + 5] = 4;
-    s[at + 6..at + 10].copy_from_slice(mic);
-    s[at + 11] = 4;
-    (s, at + 12)
+/// Octets of the input string of a keystream: FC, two parameters and their lengths.
+pub(crate) const CONFIDENTIALITY_INPUT: usize = 1 + (4 + 2) + (27 + 2);
+
+/// The input string of the message-specific keystream, TS 33.303 §A.6: P0 = UTC-based counter, P1 = what of code and MIC
+/// is not encrypted, 27 octets: Key_calc_mask AND (code || MIC), where Key_calc_mask = NOT Encrypted_bits_mask || ones
+/// (§6.1.3.4.3.6).
+pub(crate) fn confidentiality_input(
+    counter: UtcCounter,
+    code: &[u8; 23],
+    mask: &[u8; 23],
+    mic: &[u8; 4],
+) -> [u8; CONFIDENTIALITY_INPUT] {
+    let mut s = [0; CONFIDENTIALITY_INPUT];
+    s[0] = const { octet(fc::CONFIDENTIALITY) };
+    s[1..5].copy_from_slice(&counter.on_air().to_be_bytes());
+    s[6] = 4;
+    for i in 0..23 {
+        s[7 + i] = code[i] & !mask[i];
+    }
+    s[30..34].copy_from_slice(mic);
+    s[35] = 27;
+    s
 }
 
-fn put_fc(s: &mut [u8], fc: Fc) -> usize {
+/// The octet of an allocated FC.
+const fn octet(fc: Fc) -> u8 {
     match fc {
-        Fc::Octet(fc) => {
-            s[0] = fc;
-            1
-        }
-        Fc::Extended(fc) => {
-            s[0] = 0xff;
-            s[1] = fc;
-            2
-        }
+        Fc::Octet(fc) => fc,
+        _ => panic!("an allocated FC is one octet"),
     }
 }
 
@@ -96,35 +95,35 @@ impl TrafficRoot for KdSess {
     }
 }
 
-/// PEK = 128 LSB of KDF(PTK or KD-sess, 0x4B, 0x00, algorithm). TS 33.303 §A.4 (from memory; same structure as
-/// TS 33.536 §A.3, which was read).
+/// PEK = 128 LSB of KDF(PTK or KD-sess, 0x4B, 0x00, algorithm). TS 33.303 §A.4.
 pub fn pek(root: &impl TrafficRoot, algorithm: Algorithm) -> Pek {
     Pek::from(low_128(&derive(root.root(), fc::PEK_PIK, &[&[0x00], &[algorithm.id()]])))
 }
 
-/// PIK = 128 LSB of KDF(PTK or KD-sess, 0x4B, 0x01, algorithm). TS 33.303 §A.4 (from memory, as [`pek`]).
+/// PIK = 128 LSB of KDF(PTK or KD-sess, 0x4B, 0x01, algorithm). TS 33.303 §A.4.
 pub fn pik(root: &impl TrafficRoot, algorithm: Algorithm) -> Pik {
     Pik::from(low_128(&derive(root.root(), fc::PEK_PIK, &[&[0x01], &[algorithm.id()]])))
 }
 
-/// KD-sess = KDF(KD, ?, Nonce_1, Nonce_2). TS 33.303 §6.5 (from memory, by the 5G twin TS 33.536 §A.4; FC unknown:
-/// [`fc::KD_SESS`] is a placeholder).
-pub fn kd_sess(fc: Fc, kd: &Kd, nonce_1: &[u8; 16], nonce_2: &[u8; 16]) -> KdSess {
-    KdSess::from(*derive(kd.as_bytes(), fc, &[nonce_1, nonce_2]))
+/// KD-sess = KDF(KD, 0x4E, Nonce_1, Nonce_2), whole 256 bits. TS 33.303 §A.9.
+pub fn kd_sess(kd: &Kd, nonce_1: &[u8; 16], nonce_2: &[u8; 16]) -> KdSess {
+    KdSess::from(*derive(kd.as_bytes(), fc::KD_SESS, &[nonce_1, nonce_2]))
 }
 
-/// DUSK from PSDK, for a relay service code or discovery group identity. TS 33.303 §A.8: one KDF per key, P0 = key
-/// type, P1 = the identity (from memory, uncertain; the type octets 0, 1, 2 are our own; FC unknown).
-pub fn dusk_from_psdk(fc: Fc, psdk: &Psdk, identity: [u8; 3]) -> Dusk {
-    Dusk::from(*derive(psdk.as_bytes(), fc, &[&[0x00], &identity]))
+/// P1 of §A.8: the only algorithm identity there is.
+const DISCOVERY_ALGORITHM: [u8; 1] = [0x00];
+
+/// DUSK = KDF(PSDK, 0x4F, 0x00, 0x00), whole 256 bits. TS 33.303 §A.8.
+pub fn dusk_from_psdk(psdk: &Psdk) -> Dusk {
+    Dusk::from(*derive(psdk.as_bytes(), fc::FROM_PSDK, &[&[0x00], &DISCOVERY_ALGORITHM]))
 }
 
-/// DUIK from PSDK, as [`dusk_from_psdk`].
-pub fn duik_from_psdk(fc: Fc, psdk: &Psdk, identity: [u8; 3]) -> Duik {
-    Duik::from(*derive(psdk.as_bytes(), fc, &[&[0x01], &identity]))
+/// DUCK = KDF(PSDK, 0x4F, 0x01, 0x00), whole 256 bits. TS 33.303 §A.8.
+pub fn duck_from_psdk(psdk: &Psdk) -> Duck {
+    Duck::from(*derive(psdk.as_bytes(), fc::FROM_PSDK, &[&[0x01], &DISCOVERY_ALGORITHM]))
 }
 
-/// DUCK from PSDK, as [`dusk_from_psdk`].
-pub fn duck_from_psdk(fc: Fc, psdk: &Psdk, identity: [u8; 3]) -> Duck {
-    Duck::from(*derive(psdk.as_bytes(), fc, &[&[0x02], &identity]))
+/// DUIK = KDF(PSDK, 0x4F, 0x02, 0x00), whole 256 bits. TS 33.303 §A.8.
+pub fn duik_from_psdk(psdk: &Psdk) -> Duik {
+    Duik::from(*derive(psdk.as_bytes(), fc::FROM_PSDK, &[&[0x02], &DISCOVERY_ALGORITHM]))
 }

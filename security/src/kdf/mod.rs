@@ -69,6 +69,11 @@ pub(crate) fn derive_keyed(key: &Keyed, fc: Fc, parameters: &[&[u8]]) -> Derived
 fn put_fc(running: &mut Running<'_>, fc: Fc) {
     match fc {
         Fc::Octet(fc) => running.update(&[fc]),
+        Fc::Own(label) => {
+            running.update(&[fc::OWN]);
+            running.update(label.as_bytes());
+            running.update(&(label.len() as u16).to_be_bytes());
+        }
         Fc::Extended(fc) => running.update(&[0xff, fc]),
     }
 }

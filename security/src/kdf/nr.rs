@@ -39,7 +39,7 @@ pub fn dcr_keystream<const N: usize>(
     relay_service_code: [u8; 3],
 ) -> Zeroizing<[u8; N]> {
     const { assert!(N <= 32, "the KDF gives 32 octets") };
-    let derived = derive(key, fc::DCR_KEYSTREAM, &[&counter.value().to_be_bytes(), &relay_service_code]);
+    let derived = derive(key, fc::DCR_KEYSTREAM, &[&counter.on_air().to_be_bytes(), &relay_service_code]);
     let mut keystream = Zeroizing::new([0; N]);
     keystream.copy_from_slice(&derived[32 - N..]);
     keystream

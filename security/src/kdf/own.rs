@@ -1,10 +1,10 @@
-//! Derivations that no specification defines, in the two-octet range 0xFF || 0xE0 and up, which TS 33.220 §B.2.0
-//! allows and no allocated value can meet. Used by request and response discovery (TR 33.833), by
-//! direct communication requests of the LTE profile, and to name the streams of counters.
+//! Derivations that no specification defines, under the proprietary FC of TS 33.220 §B.2.2 and a label each
+//! ([`fc::OWN`]), which no allocated value can meet. Used by request and response discovery (TR 33.833), by direct
+//! communication requests of the LTE profile, and for public names.
 
 use super::{derive, fc, low_128};
 use crate::counter::UtcCounter;
-use crate::keys::{Duik, PresharedSecret, Secret256};
+use crate::keys::{Duik, PresharedSecret, Psdk, Secret256};
 
 /// Which of two roles of request and response discovery a key serves. TR 33.833 §6.2.2.2.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,14 +22,31 @@ pub fn discovery_session(secret: &PresharedSecret, role: DiscoveryRole, query_co
     Duik::from(*derive(secret.as_bytes(), fc::OWN_DISCOVERY_SESSION, &[&[role as u8], query_code]))
 }
 
+/// A PSDK for one relay service code or discovery group alone: the standard gives all that a Key Type ID stands for one.
+pub fn psdk_of_identity(psdk: &Psdk, identity: [u8; 3]) -> Psdk {
+    Psdk::from(*derive(psdk.as_bytes(), fc::OWN_PSDK_OF_IDENTITY, &[&identity]))
+}
+
 /// The keystream of a direct communication request in the LTE profile, as TS 33.503 §A.5 under an FC of our own.
 pub fn dcr_keystream(key: &Secret256, counter: UtcCounter, relay_service_code: [u8; 3]) -> Secret256 {
-    let parameters: [&[u8]; 2] = [&counter.value().to_be_bytes(), &relay_service_code];
+    let parameters: [&[u8]; 2] = [&counter.on_air().to_be_bytes(), &relay_service_code];
     Secret256::from(*derive(key.as_bytes(), fc::OWN_DCR_KEYSTREAM, &parameters))
 }
 
 /// The name under which the counters of a key stand in a store: it depends on the key itself, not on what the
-/// operator calls it, so that a key imported twice has one stream of counters. It reveals nothing of the key.
+/// operator calls it, so that a key imported twice has one stream of counters. It reveals nothing of the key, and never
+/// changes: see [`fc::OWN_STREAM_ID`].
 pub fn stream_id(key: &[u8], context: &[u8; 6]) -> [u8; 16] {
     low_128(&derive(key, fc::OWN_STREAM_ID, &[context]))
+}
+
+/// The public name of a session key.
+pub(crate) fn fingerprint(key: &[u8]) -> [u8; 16] {
+    low_128(&derive(key, fc::OWN_FINGERPRINT, &[]))
+}
+
+/// A cookie under `secret`, bound to `context`.
+pub fn cookie(secret: &[u8], context: &[u8]) -> [u8; 16] {
+    let context = &context[..context.len().min(usize::from(u16::MAX))];
+    low_128(&derive(secret, fc::OWN_COOKIE, &[context]))
 }

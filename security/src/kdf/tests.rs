@@ -118,6 +118,43 @@ fn copied_vectors() {
     assert_eq!(keys.k_aut[..], hex("0842ea722ff6835bfa2032499fc3ec23c2f0e388b4f07543ffc677f1696d71ea"));
 }
 
+/// Values of another program, which has the formulas of TS 33.303 Annex A too.
+#[test]
+fn annex_a_agrees_with_another_program() {
+    let key: [u8; 32] = std::array::from_fn(|i| i as u8);
+    let (code, mic) = (std::array::from_fn(|i| 0x40 + i as u8), hex("b30666fc").try_into().unwrap());
+    let counter = crate::counter::UtcCounter::from_air(0x65a1_b2c7);
+    let keyed = Keyed::new(&key);
+    assert_eq!(keyed.mac(&[&lte::mic_input(0x41, &code, counter)])[28..], mic);
+    let bits = keyed.mac(&[&lte::scrambling_input(counter.for_scrambling())]);
+    assert_eq!(bits[5..], hex("ab4fccb8a2c552630dbc5ad7848f1ce23c7799ce4f62f39d8268ce"));
+    let mask = std::array::from_fn(|i| if i < 8 { 0xff } else { 0 });
+    let keystream = keyed.mac(&[&lte::confidentiality_input(counter, &code, &mask, &mic)]);
+    assert_eq!(keystream[9..], hex("d49303a31cef087aa096743bfa8f017fd768e78b7f0abd"));
+    let sess = lte::kd_sess(&Kd::from(key), &[0x11; 16], &[0x22; 16]);
+    assert_eq!(sess.as_bytes()[..], hex("c8d877b54efdf666268bd87cf946415386de39b01a1d70a7229f29fdd8feeea6"));
+    let relay = kdf(&key, fc::RELAY_KD, &[&[0x0a, 0x0b, 0x0c], &[0x11; 16], &[0x33; 16]]).unwrap();
+    assert_eq!(relay[..], hex("15efd0c31ff8f6864bc7d78bb8810e45be3ae2acd0c8b66b7df81c5c22b56bd5"));
+    let psdk = Psdk::from(key);
+    let keys = [
+        lte::dusk_from_psdk(&psdk).as_bytes().to_vec(),
+        lte::duck_from_psdk(&psdk).as_bytes().to_vec(),
+        lte::duik_from_psdk(&psdk).as_bytes().to_vec(),
+    ];
+    let expected = [
+        "df72b9479b1df195f46bdd8130c597c397c4c48849fcb933a79097f0e607bd09",
+        "6dfd72e19b28dc1d57b40933585fc3054dfb9bc9f1eaa2cac36d17e04c9decb4",
+        "0c58d8611e129c7fd92ff6e53d77c7292b549c56bbe8bd5f9182238d1805ba2e",
+    ];
+    assert_eq!(keys, expected.map(hex));
+    let ptk = lte::ptk(&Pgk::from(key), [1, 2, 3], 1, [0x0a, 0x0b, 0x0c]);
+    assert_eq!(ptk.as_bytes()[..4], hex("8d5b168e"));
+    assert_eq!(ptk.as_bytes()[29..], hex("e6b73d"));
+    let ptk = Ptk::from(key);
+    assert_eq!(lte::pek(&ptk, Algorithm::Aes).as_bytes()[..], hex("c9339772aa61a61ea1f714ae620f773f"));
+    assert_eq!(lte::pik(&ptk, Algorithm::Aes).as_bytes()[..], hex("8b69a61f650e6af74d4a58a8e02e5e54"));
+}
+
 #[test]
 fn roles_and_algorithms_give_different_keys() {
     let sess = KdSess::from([7; 32]);
@@ -127,10 +164,11 @@ fn roles_and_algorithms_give_different_keys() {
         seen.push(*lte::pik(&sess, algorithm).as_bytes());
     }
     let psdk = Psdk::from([7; 32]);
-    for id in [[0, 0, 1], [0, 0, 2]] {
-        seen.push(lte::dusk_from_psdk(fc::FROM_PSDK, &psdk, id).as_bytes()[..16].try_into().unwrap());
-        seen.push(lte::duik_from_psdk(fc::FROM_PSDK, &psdk, id).as_bytes()[..16].try_into().unwrap());
-        seen.push(lte::duck_from_psdk(fc::FROM_PSDK, &psdk, id).as_bytes()[..16].try_into().unwrap());
+    let bound = [[0, 0, 1], [0, 0, 2]].map(|id| own::psdk_of_identity(&psdk, id));
+    for psdk in bound.iter().chain([&psdk]) {
+        seen.push(lte::dusk_from_psdk(psdk).as_bytes()[..16].try_into().unwrap());
+        seen.push(lte::duik_from_psdk(psdk).as_bytes()[..16].try_into().unwrap());
+        seen.push(lte::duck_from_psdk(psdk).as_bytes()[..16].try_into().unwrap());
     }
     let all = seen.len();
     seen.sort();
@@ -148,14 +186,29 @@ fn a_parameter_beyond_16_bits_of_length_is_refused() {
 #[test]
 fn fixed_input_strings_equal_the_generic_encoding() {
     use crate::counter::UtcCounter;
-    let counter = UtcCounter::new(0x0102_0304);
+    let counter = UtcCounter::from_air(0x0102_0304);
     let key = Keyed::new(&[5; 16]);
-    for fc in [fc::MIC, fc::OWN_BOUND_MIC] {
-        let (s, n) = lte::mic_input(fc, 0x86, &[9; 23], counter);
-        assert_eq!(key.mac(&[&s[..n]]), *derive(&[5; 16], fc, &[&[0x86], &[9; 23], &[1, 2, 3, 4]]));
-        let (s, n) = lte::scrambling_input(fc, counter);
-        assert_eq!(key.mac(&[&s[..n]]), *derive(&[5; 16], fc, &[&[1, 2, 3, 4]]));
-        let (s, n) = lte::confidentiality_input(fc, counter, &[6; 4]);
-        assert_eq!(key.mac(&[&s[..n]]), *derive(&[5; 16], fc, &[&[1, 2, 3, 4], &[6; 4]]));
-    }
+    let mic = key.mac(&[&lte::mic_input(0x86, &[9; 23], counter)]);
+    assert_eq!(mic, *derive(&[5; 16], fc::MIC, &[&[0x86], &[9; 23], &[1, 2, 3, 4]]));
+    let bits = key.mac(&[&lte::scrambling_input(counter)]);
+    assert_eq!(bits, *derive(&[5; 16], fc::SCRAMBLING, &[&[1, 2, 3, 4]]));
+    // The mask leaves the upper half of each octet alone.
+    let keystream = key.mac(&[&lte::confidentiality_input(counter, &[0x5a; 23], &[0x0f; 23], &[6; 4])]);
+    let clear = [&[0x50; 23][..], &[6; 4]].concat();
+    assert_eq!(keystream, *derive(&[5; 16], fc::CONFIDENTIALITY, &[&[1, 2, 3, 4], &clear]));
+}
+
+/// Counters stand in key stores under this name: another one, and they begin again. The number is of another program.
+#[test]
+fn streams_of_counters_keep_the_names_of_earlier_versions() {
+    let key: Vec<u8> = (0..32).collect();
+    let name = own::stream_id(&key, &[0x0a, 0x0b, 0x0c, 1, 2, 3]);
+    assert_eq!(name[..], hex("3ea0954c3a2122c17dc2aa2b696037a9"));
+}
+
+#[test]
+fn a_label_keeps_our_own_derivations_apart() {
+    let labelled = kdf(&[5; 32], Fc::Own("one"), &[b"x"]).unwrap();
+    assert_eq!(*labelled, *kdf(&[5; 32], Fc::Octet(fc::OWN), &[b"one", b"x"]).unwrap());
+    assert_ne!(*labelled, *kdf(&[5; 32], Fc::Own("two"), &[b"x"]).unwrap());
 }

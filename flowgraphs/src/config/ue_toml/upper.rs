@@ -75,6 +75,11 @@ where
     let mut discovery = agent::Config::default();
     discovery.time.uncertainty_millis = config.time.uncertainty + radio_ms;
     if let Some(max_offset) = config.discovery.max_offset {
+        // TS 24.334 §12.2.2.24
+        if !(1..=32).contains(&max_offset) {
+            let what = format!("a MAX_OFFSET of {max_offset} s");
+            return Err(ConfigError::new(what, "[discovery] max-offset", "1 to 32 are possible"));
+        }
         discovery.time.max_offset = max_offset;
     }
     // in modes 3 and 4 the MAC header says V2X, and nothing else is heard there

@@ -1,6 +1,6 @@
 //! Identifiers change: without loss, in every order, and only where both want it.
 
-use sidelink_security::direct::Profile;
+use sidelink_security::direct::{KdSessId, Profile};
 
 use super::super::*;
 use super::rig::{Air, PERIOD, PROFILE, Ue, l2};
@@ -160,12 +160,14 @@ fn refusals() {
             air.ues[0].say(Body::IdentifierUpdateRequest(asked));
             air.drain(0);
         } else {
-            // An accept whose half is 0: there is no such name.
+            // An accept whose half makes a name that the key has had.
             air.update(0, 1).unwrap();
-            let link::State::Up(up) = &air.ues[0].manager.links[0].state else { panic!() };
+            let link::State::Up(up) = &mut air.ues[0].manager.links[0].state else { panic!() };
             let session::Exchange::UpdateRequested(update) = &up.exchange else { panic!() };
+            let had = KdSessId::from_halves(update.new.kd_sess, 7).unwrap();
+            assert!(up.session.active.renamed(had).is_some());
             let body =
-                Body::IdentifierUpdateAccept { new: Identifiers { kd_sess: 0, layer2 }, asked: update.new };
+                Body::IdentifierUpdateAccept { new: Identifiers { kd_sess: 7, layer2 }, asked: update.new };
             air.flying.clear();
             air.ues[1].say(body);
             air.drain(1);

@@ -9,7 +9,7 @@ use super::authentication::equip;
 use super::ends::{linked_by_certificates, noted};
 use super::rig::{Air, DATA, PERIOD, PROFILE, T0, Ue, l2};
 use sidelink_wire::ids::Lcid;
-use sidelink_wire::pc5_signalling::{Body, RekeyingRequest, UserPlane};
+use sidelink_wire::pc5_signalling::{Body, CommunicationRequest, RekeyingRequest, UserPlane};
 
 fn certified() -> Air {
     Air::without_keys(2, |_, _| {}, equip)
@@ -151,6 +151,26 @@ fn an_old_key_asks_for_no_new_one() {
     assert_eq!((air.up(0, 1), air.log.len()), (before, sent));
     let unexpected = |n: &Note| matches!(n, Note::Unexpected { why: "not in this state", .. });
     assert_eq!(noted(&air.ues[0], unexpected), 1, "it was opened, and not followed");
+}
+
+/// A peer may choose 0 as its half of a session key's name: only the whole name is never 0 (TS 33.303 §6.5.3.1).
+#[test]
+fn a_half_of_zero_is_a_name_like_any_other() {
+    use super::super::receive::parse;
+    use sidelink_wire::pdcp::HEADER_LEN;
+    let mut air = Air::new(2);
+    air.try_connect(0, 1).unwrap();
+    let asked = air.flying.pop().unwrap();
+    air.flying.clear();
+    let message = parse(Profile::Lte, &asked.pdu.octets[HEADER_LEN..]).unwrap();
+    let Body::CommunicationRequest(request) = message.body else { panic!("{message:?}") };
+    let body = Body::CommunicationRequest(CommunicationRequest { kd_sess_msb: 0, ..request });
+    let octets = frame::plain(&frame::message(Profile::Lte, message.sequence, body));
+    air.inject(asked.from, 1, asked.pdu.lcid, octets);
+    air.run(0);
+    let command = air.flying.pop().expect("an answer");
+    assert_eq!(command.pdu.lcid, Lcid::PC5_S_SECURITY_MODE, "{:?}", air.ues[1].notes);
+    assert!(command.pdu.octets[1] == 0 && command.pdu.octets[2] != 0, "0 and the half of UE_2");
 }
 
 fn nr(configure: fn(usize, &mut Config)) -> Air {
