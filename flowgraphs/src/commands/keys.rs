@@ -293,7 +293,7 @@ fn new_discovery(args: NewDiscovery) -> anyhow::Result<()> {
     }
     match args.protection {
         Protection::None => {}
-        Protection::Open => entry.key = Some(keystore::random(32)?),
+        Protection::Open => entry.key = Some(keystore::random(16)?),
         Protection::Restricted => {
             entry.dusk = Some(keystore::random(32)?);
             entry.duik = Some(keystore::random(32)?);
