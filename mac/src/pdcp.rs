@@ -1,5 +1,5 @@
 //! PDCP of sidelink radio bearers: headers, COUNT and the receiver's judgement. Read first: TS 36.323 §5.1.3, §5.1.4,
-//! §5.6.1 (read in part), TS 33.303 §6.2 (from memory).
+//! §5.6.1 (read in part), TS 33.303 §6.2.3.
 //!
 //! One-to-many: COUNT = PTK Identity || SN. `sidelink_security::group` hands out each COUNT once, whatever happens,
 //! ciphers, and keeps a replay window per sender; here are the header and the rules about SN 0. A PDU that is not

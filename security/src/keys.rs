@@ -79,7 +79,8 @@ macro_rules! keys {
     )*};
 }
 
-/// Keys of discovery messages: 128 bits (from memory) or 256 bits. Held zero padded to 256 bits, which is the same
+/// Keys of discovery messages: a Discovery Key has 128 bits (TS 33.303 §6.1.3.3.1), DUSK and DUCK have 256 (§A.5, §A.6),
+/// DUIK any; either length is taken for each. Held zero padded to 256 bits, which is the same
 /// key to HMAC.
 macro_rules! discovery_keys {
     ($($(#[$doc:meta])* $name:ident;)*) => {$(
@@ -155,9 +156,9 @@ keys! {
     Pek: 16;
     /// ProSe Integrity Key of one algorithm: one-to-one, and the optional MAC of a group (our own). TS 33.303 §A.4.
     Pik: 16;
-    /// Root key that two UEs share. TS 33.303 §6.5 (from memory, not read).
+    /// Root key that two UEs share. TS 33.303 §6.5.3.1.
     Kd: 32;
-    /// Session key of a one-to-one link. TS 33.303 §6.5 (from memory, not read).
+    /// Session key of a one-to-one link. TS 33.303 §6.5.3.1.
     KdSess: 32;
     /// Public Safety Discovery Key, of a relay service code or discovery group. TS 24.334 §10A.2.1.
     Psdk: 32;
@@ -188,7 +189,7 @@ keys! {
 }
 
 discovery_keys! {
-    /// Discovery Key of one ProSe Application Code: keys the MIC of open discovery. TS 33.303 §6.1.3.3 (from memory).
+    /// Discovery Key of one ProSe Application Code: keys the MIC of open discovery. TS 33.303 §6.1.3.3.1.
     DiscoveryKey;
     /// Discovery User Scrambling Key: scrambles the whole message. TS 33.303 §6.1.3.4.
     Dusk;

@@ -4,7 +4,7 @@
 //! octet 1        message type: discovery type (2 bits) | content type (4) | model (2)
 //! octets 2-24    code or fields, 184 bits
 //! octets 25-28   MIC
-//! octet 29       the 8 least significant bits of the UTC-based counter
+//! octet 29       the 8 least significant bits of the UTC-based counter; in open discovery 4, and 4 spare ones
 //! ```
 //!
 //! The message type octet was read; the bodies of open, restricted and relay messages are those of a public

@@ -308,7 +308,7 @@ fn draw_secrets(entry: &mut Discovery, args: &NewDiscovery) -> Result<(), Config
     }
     match args.protection {
         Protection::None => {}
-        Protection::Open => entry.key = Some(keystore::random(32)?),
+        Protection::Open => entry.key = Some(keystore::random(16)?),
         Protection::Restricted => {
             entry.dusk = Some(keystore::random(32)?);
             entry.duik = Some(keystore::random(32)?);

