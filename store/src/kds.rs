@@ -145,8 +145,8 @@ mod tests {
 
     #[test]
     fn root_keys_come_back_in_the_order_in_which_they_were_made() {
-        let path = std::env::temp_dir().join(format!("sidelink-kds-{}", std::process::id()));
-        let _ = std::fs::remove_file(&path);
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("kds");
         let peer = Identity::user("bob");
         let make = |id: u32, created_at: u64| KdRecord {
             id: KdId(id),
@@ -170,6 +170,5 @@ mod tests {
         let back = KeyStore::open(&path).unwrap().kds().unwrap();
         assert_eq!(back, [make(2, 5), make(3, 7)]);
         assert!(record(&key(KdId(2), &peer), &value(&make(3, 7))).is_none(), "a record under another's name");
-        let _ = std::fs::remove_file(&path);
     }
 }

@@ -2,28 +2,7 @@ use super::*;
 use sidelink_security::counter::UtcCounter;
 use sidelink_security::counter::reserve::{Lease, ReserveConfig};
 use std::os::unix::fs::PermissionsExt;
-
-/// A folder of its own, removed at the end.
-struct Folder(PathBuf);
-
-impl Folder {
-    fn new(name: &str) -> Self {
-        let path = std::env::temp_dir().join(format!("sidelink-keystore-{name}-{}", std::process::id()));
-        let _ = std::fs::remove_dir_all(&path);
-        std::fs::create_dir_all(&path).unwrap();
-        Self(path)
-    }
-
-    fn file(&self, name: &str) -> PathBuf {
-        self.0.join(name)
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
-}
+use tempfile::tempdir;
 
 fn example() -> Keys {
     let mut group = Group {
@@ -48,15 +27,15 @@ fn example() -> Keys {
 
 #[test]
 fn what_is_put_comes_back_and_so_does_the_toml_form() {
-    let folder = Folder::new("put");
-    let path = folder.file("keys");
+    let folder = tempdir().unwrap();
+    let path = folder.path().join("keys");
     let keys = example();
     KeyStore::create(&path).unwrap().put(&keys).unwrap();
     assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
     assert_eq!(KeyStore::open(&path).unwrap().keys().unwrap(), keys);
     assert_eq!(read(&path).unwrap(), keys);
 
-    let toml = folder.file("keys.toml");
+    let toml = folder.path().join("keys.toml");
     write_private(&toml, &keys.to_toml().unwrap()).unwrap();
     assert_eq!(read(&toml).unwrap(), keys);
     let group = keys.group[0].pgk(&keys.group[0].pgk[0]).unwrap().unwrap();
@@ -65,8 +44,8 @@ fn what_is_put_comes_back_and_so_does_the_toml_form() {
 
 #[test]
 fn what_others_may_read_is_refused_with_the_remedy() {
-    let folder = Folder::new("mode");
-    let path = folder.file("keys");
+    let folder = tempdir().unwrap();
+    let path = folder.path().join("keys");
     drop(KeyStore::create(&path).unwrap());
     for mode in [0o644, 0o640, 0o620, 0o666] {
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
@@ -80,8 +59,8 @@ fn what_others_may_read_is_refused_with_the_remedy() {
 
 #[test]
 fn a_second_holder_is_refused() {
-    let folder = Folder::new("lock");
-    let path = folder.file("keys");
+    let folder = tempdir().unwrap();
+    let path = folder.path().join("keys");
     let held = KeyStore::create(&path).unwrap();
     let error = KeyStore::open(&path).map(|_| ()).unwrap_err().to_string();
     assert!(error.contains("another process uses this key store"), "{error}");
@@ -91,8 +70,8 @@ fn a_second_holder_is_refused() {
 
 #[test]
 fn a_file_that_exists_is_not_made_anew() {
-    let folder = Folder::new("exists");
-    let path = folder.file("keys");
+    let folder = tempdir().unwrap();
+    let path = folder.path().join("keys");
     write_private(&path, "precious").unwrap();
     assert!(KeyStore::create(&path).is_err());
     let error = KeyStore::open(&path).map(|_| ()).unwrap_err().to_string();
@@ -103,8 +82,8 @@ fn a_file_that_exists_is_not_made_anew() {
 
 #[test]
 fn another_version_is_refused_and_kept() {
-    let folder = Folder::new("version");
-    let path = folder.file("keys");
+    let folder = tempdir().unwrap();
+    let path = folder.path().join("keys");
     let store = KeyStore::create(&path).unwrap();
     store
         .write(|transaction| {
@@ -117,15 +96,15 @@ fn another_version_is_refused_and_kept() {
         let error = KeyStore::open(&path).map(|_| ()).unwrap_err().to_string();
         assert!(error.contains("format 2"), "{error}");
     }
-    let toml = folder.file("keys.toml");
+    let toml = folder.path().join("keys.toml");
     write_private(&toml, "version = 3").unwrap();
     assert!(read(&toml).unwrap_err().to_string().contains("format 3"));
 }
 
 #[test]
 fn a_wrong_checksum_is_damage() {
-    let folder = Folder::new("checksum");
-    let path = folder.file("keys");
+    let folder = tempdir().unwrap();
+    let path = folder.path().join("keys");
     let store = KeyStore::create(&path).unwrap();
     store.put(&example()).unwrap();
     store
@@ -145,8 +124,8 @@ fn a_wrong_checksum_is_damage() {
 /// not is an error that leaves the file there.
 #[test]
 fn a_damaged_file_never_gives_other_keys() {
-    let folder = Folder::new("damage");
-    let path = folder.file("keys");
+    let folder = tempdir().unwrap();
+    let path = folder.path().join("keys");
     let keys = example();
     let mut store = KeyStore::create(&path).unwrap();
     store.put(&keys).unwrap();
@@ -156,7 +135,7 @@ fn a_damaged_file_never_gives_other_keys() {
     let hook = std::panic::take_hook();
     std::panic::set_hook(Box::new(|_| {}));
     let mut refused = 0;
-    let other = folder.file("damaged");
+    let other = folder.path().join("damaged");
     // where there is something: most of the file is zeros
     let places = (0..whole.len()).filter(|&i| whole[i] != 0);
     for at in places.step_by(61) {
@@ -190,8 +169,8 @@ fn a_damaged_file_never_gives_other_keys() {
 
 #[test]
 fn counters_go_on_where_the_store_says() {
-    let folder = Folder::new("counters");
-    let path = folder.file("keys");
+    let folder = tempdir().unwrap();
+    let path = folder.path().join("keys");
     let config = ReserveConfig::default();
     let stream = StreamId([3; 16]);
     let mut last = None;

@@ -6,6 +6,7 @@ use sidelink_flowgraphs::commands::{self, Cli};
 use std::fmt;
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
+use tempfile::TempDir;
 
 /// What a command said when it would not, or could not.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,7 +37,7 @@ pub fn run(words: &[&str]) -> Result<(), Refusal> {
 
 /// A folder of its own among the temporary files.
 #[derive(Debug)]
-pub struct Folder(PathBuf);
+pub struct Folder(TempDir);
 
 impl Folder {
     /// Makes one for the test of this name.
@@ -44,15 +45,18 @@ impl Folder {
     /// # Panics
     /// It cannot be made.
     pub fn new(test: &str) -> Self {
-        let path = std::env::temp_dir().join(format!("sidelink-test-{test}-{}", std::process::id()));
-        let _ = std::fs::remove_dir_all(&path);
-        std::fs::create_dir_all(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
-        Self(path)
+        let folder = TempDir::with_prefix(format!("sidelink-test-{test}-"));
+        Self(folder.unwrap_or_else(|e| panic!("a folder for {test}: {e}")))
+    }
+
+    /// The folder itself.
+    pub fn as_path(&self) -> &Path {
+        self.0.path()
     }
 
     /// The path of a file in it.
     pub fn path(&self, name: &str) -> PathBuf {
-        self.0.join(name)
+        self.0.path().join(name)
     }
 
     /// Writes a file, and returns its path.
@@ -70,17 +74,12 @@ impl Folder {
     /// # Panics
     /// It cannot be read.
     pub fn names(&self) -> Vec<String> {
-        let entries = std::fs::read_dir(&self.0).unwrap_or_else(|e| panic!("{}: {e}", self.0.display()));
+        let entries =
+            std::fs::read_dir(self.0.path()).unwrap_or_else(|e| panic!("{}: {e}", self.0.path().display()));
         let mut names: Vec<_> =
             entries.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
         names.sort();
         names
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
     }
 }
 

@@ -5,6 +5,7 @@ use sidelink_security::counter::UtcCounter;
 use sidelink_security::counter::reserve::ReserveConfig;
 use sidelink_security::group::{SendError, Sender};
 use sidelink_store::{Cipher, Group, Hex, KeyStore, Keys};
+use sidelink_tests::command::Folder;
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
@@ -20,23 +21,6 @@ const KILLS: u32 = 100;
 const RESERVE: ReserveConfig = ReserveConfig { block: 64, low_water: 32 };
 const MEMBER: [u8; 3] = [0, 0, 0xa1];
 const NOW: UtcCounter = UtcCounter::new(1000);
-
-struct Folder(PathBuf);
-
-impl Folder {
-    fn new(name: &str) -> Self {
-        let path = std::env::temp_dir().join(format!("sidelink-protected-{name}-{}", std::process::id()));
-        let _ = std::fs::remove_dir_all(&path);
-        std::fs::create_dir_all(&path).unwrap();
-        Self(path)
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
-}
 
 fn store_of(folder: &Path) -> PathBuf {
     folder.join("keys")
@@ -157,25 +141,25 @@ fn wait_for_frames(folder: &Path, child: &mut Child, beyond: u64) {
 fn no_count_twice_whatever_is_killed() {
     let kills = std::env::var("SIDELINK_KILLS").ok().and_then(|n| n.parse().ok()).unwrap_or(KILLS);
     let folder = Folder::new("kill");
-    prepare(&folder.0);
+    prepare(folder.as_path());
     let mut random = 0x9e37_79b9_7f4a_7c15_u64;
     let mut before = Vec::new();
     for _ in 0..kills {
-        let beyond = len(&folder.0);
+        let beyond = len(folder.as_path());
         before.push(beyond / 16);
-        let mut child = start(&folder.0);
+        let mut child = start(folder.as_path());
         // Most are killed while they send, some while they open the store.
         random ^= random << 13;
         random ^= random >> 7;
         random ^= random << 17;
         if !random.is_multiple_of(8) {
-            wait_for_frames(&folder.0, &mut child, beyond);
+            wait_for_frames(folder.as_path(), &mut child, beyond);
         }
         std::thread::sleep(Duration::from_micros(random >> 8 & 0x7fff));
         child.kill().unwrap();
         child.wait().unwrap();
     }
-    let counts = sent(&folder.0);
+    let counts = sent(folder.as_path());
     assert!(counts.len() as u32 > 10 * kills, "{} frames", counts.len());
     let mut most = 0;
     for (i, pair) in counts.windows(2).enumerate() {
@@ -195,17 +179,17 @@ fn no_count_twice_whatever_is_killed() {
 #[test]
 fn the_second_of_two_senders_is_refused() {
     let folder = Folder::new("two");
-    prepare(&folder.0);
-    let mut first = start(&folder.0);
-    wait_for_frames(&folder.0, &mut first, 0);
-    let second = start(&folder.0).wait_with_output().unwrap();
+    prepare(folder.as_path());
+    let mut first = start(folder.as_path());
+    wait_for_frames(folder.as_path(), &mut first, 0);
+    let second = start(folder.as_path()).wait_with_output().unwrap();
     assert_eq!(second.status.code(), Some(3));
     let text = String::from_utf8_lossy(&second.stderr);
     assert!(text.contains("another process uses this key store"), "{text}");
-    let so_far = len(&folder.0);
-    wait_for_frames(&folder.0, &mut first, so_far);
+    let so_far = len(folder.as_path());
+    wait_for_frames(folder.as_path(), &mut first, so_far);
     first.kill().unwrap();
     first.wait().unwrap();
-    let counts = sent(&folder.0);
+    let counts = sent(folder.as_path());
     assert!(counts.windows(2).all(|pair| pair[0] < pair[1]));
 }

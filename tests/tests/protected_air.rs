@@ -14,6 +14,7 @@ use sidelink_store::{Cipher, Discovery, Group, Hex, KeyStore, Keys, Protection, 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::Command;
+use tempfile::TempDir;
 
 /// The second changes between the two discovery periods of [`scenario`]: identifiers rotate there.
 const START: UtcTime = UtcTime::from_millis(1_795_238_400_800);
@@ -22,31 +23,22 @@ const UNTIL: u32 = 1_800_000_000;
 /// twice, -1.6 (docs/performance.md).
 const SNR: f64 = 2.0;
 
-struct Folder(PathBuf);
+struct Folder(TempDir);
 
 impl Folder {
     fn new(name: &str) -> Self {
-        let path = std::env::temp_dir().join(format!("sidelink-air-{name}-{}", std::process::id()));
-        let _ = std::fs::remove_dir_all(&path);
-        std::fs::create_dir_all(&path).unwrap();
-        Self(path)
+        Self(TempDir::with_prefix(format!("sidelink-air-{name}-")).unwrap())
     }
 
     fn file(&self, name: &str) -> String {
-        self.0.join(name).display().to_string()
+        self.0.path().join(name).display().to_string()
     }
 
     /// The key store of [`keys`].
     fn store(&self) -> String {
-        let path = self.0.join("keys");
+        let path = self.0.path().join("keys");
         KeyStore::create(&path).unwrap().put(&keys()).unwrap();
         path.display().to_string()
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
     }
 }
 

@@ -14,31 +14,9 @@ use sidelink_recordings::{
     Container, HashCheck, OpenOptions, Recording, Sample, SampleFormat, UtcMicros, Warning, Writer,
     WriterOptions,
 };
+use sidelink_tests::command::Folder;
 
 const NOW: UtcMicros = UtcMicros(1_795_249_800_250_000);
-
-/// A folder of its own for each test, removed when it passes.
-struct Folder(PathBuf);
-
-impl Folder {
-    fn new(test: &str) -> Self {
-        let path = std::env::temp_dir().join(format!("sidelink-tests-{test}-{}", std::process::id()));
-        std::fs::create_dir_all(&path).unwrap();
-        Self(path)
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.0.join(name)
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        if !std::thread::panicking() {
-            let _ = std::fs::remove_dir_all(&self.0);
-        }
-    }
-}
 
 fn in_project(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(path)
@@ -188,7 +166,7 @@ fn annotations_of(recording: &Recording) -> Vec<Annotation> {
 fn we_read_what_the_python_package_writes() {
     let Some(python) = python() else { return };
     let folder = Folder::new("sigmf-in");
-    run_python(&python, &[Path::new("make"), &folder.0]);
+    run_python(&python, &[Path::new("make"), folder.as_path()]);
     for (name, container) in [
         ("theirs", Container::SigmfPair),
         ("theirs.sigmf-data", Container::SigmfPair),

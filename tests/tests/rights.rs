@@ -11,10 +11,11 @@ use sidelink_security::counter::reserve::{CounterStore, ReserveConfig, StreamId}
 use sidelink_store::{
     Cipher, Group, Hex, KeyStore, Keys, Source, create_private, read, witness_of, write_handed, write_private,
 };
+use sidelink_tests::command::Folder;
 use sidelink_ue::provision::{Wish, provision};
 use sidelink_wire::ids::Layer2Id;
 use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 const SCENARIO: &str = r#"
 duration = 80
@@ -39,28 +40,6 @@ len = 4
 payload = "text:meet me for coffee"
 protected = { group = "fire" }
 "#;
-
-/// A folder of its own, removed at the end.
-struct Folder(PathBuf);
-
-impl Folder {
-    fn new(name: &str) -> Self {
-        let path = std::env::temp_dir().join(format!("sidelink-rights-{name}-{}", std::process::id()));
-        let _ = std::fs::remove_dir_all(&path);
-        std::fs::create_dir_all(&path).unwrap();
-        Self(path)
-    }
-
-    fn file(&self, name: &str) -> PathBuf {
-        self.0.join(name)
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
-}
 
 fn group() -> Keys {
     let mut group = Group {
@@ -131,7 +110,7 @@ fn import(file: &Path, store: &Path) -> (KeyStore, Option<String>) {
 #[test]
 fn an_exported_right_is_gone_and_takes_its_counters_along() {
     let folder = Folder::new("export");
-    let (master, file) = (folder.file("master"), folder.file("alice.toml"));
+    let (master, file) = (folder.path("master"), folder.path("alice.toml"));
     drop(make(&master));
     generated(&master).unwrap();
     let mut store = KeyStore::open(&master).unwrap();
@@ -146,15 +125,15 @@ fn an_exported_right_is_gone_and_takes_its_counters_along() {
     drop(store);
     assert!(generated(&master).unwrap_err().contains("handed out"));
 
-    let (mut alice, refused) = import(&file, &folder.file("alice"));
+    let (mut alice, refused) = import(&file, &folder.path("alice"));
     assert_eq!(used(&alice), before, "she goes on where the store stopped");
     assert_eq!((refused, refusal(&mut alice, "alice")), (None, None));
     assert!(refusal(&mut alice, "bob").is_some(), "bob's right is not hers");
 
     // once more: to receive only
     let mut store = KeyStore::open(&master).unwrap();
-    assert_eq!(export(&mut store, "alice", &folder.file("again.toml")), 1);
-    let (mut again, _) = import(&folder.file("again.toml"), &folder.file("again"));
+    assert_eq!(export(&mut store, "alice", &folder.path("again.toml")), 1);
+    let (mut again, _) = import(&folder.path("again.toml"), &folder.path("again"));
     assert!(refusal(&mut again, "alice").is_some());
 }
 
@@ -162,7 +141,7 @@ fn an_exported_right_is_gone_and_takes_its_counters_along() {
 fn a_back_up_sends_nothing_until_there_is_a_new_pgk() {
     let folder = Folder::new("backup");
     let (master, file, restored) =
-        (folder.file("master"), folder.file("backup.toml"), folder.file("restored"));
+        (folder.path("master"), folder.path("backup.toml"), folder.path("restored"));
     let store = make(&master);
     write_private(&file, &store.keys().unwrap().receive_only().to_toml().unwrap()).unwrap();
     drop(store);
@@ -185,23 +164,23 @@ fn a_back_up_sends_nothing_until_there_is_a_new_pgk() {
 #[test]
 fn a_file_gives_its_right_once() {
     let folder = Folder::new("once");
-    let file = folder.file("alice.toml");
-    export(&mut make(&folder.file("master")), "alice", &file);
+    let file = folder.path("alice.toml");
+    export(&mut make(&folder.path("master")), "alice", &file);
     std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o400)).unwrap();
-    let (mut first, refused) = import(&file, &folder.file("first"));
+    let (mut first, refused) = import(&file, &folder.path("first"));
     assert_eq!((refused, refusal(&mut first, "alice")), (None, None));
     assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o400);
-    let (mut second, _) = import(&file, &folder.file("second"));
+    let (mut second, _) = import(&file, &folder.path("second"));
     assert!(refusal(&mut second, "alice").unwrap().contains("handed out"));
 }
 
 #[test]
 fn a_file_that_cannot_be_written_anew_keeps_its_right() {
     let folder = Folder::new("linked");
-    let (file, other) = (folder.file("alice.toml"), folder.file("other.toml"));
-    export(&mut make(&folder.file("master")), "alice", &file);
+    let (file, other) = (folder.path("alice.toml"), folder.path("other.toml"));
+    export(&mut make(&folder.path("master")), "alice", &file);
     std::fs::hard_link(&file, &other).unwrap();
-    let (mut store, refused) = import(&file, &folder.file("alice"));
+    let (mut store, refused) = import(&file, &folder.path("alice"));
     assert!(refused.unwrap().contains("stays in the file"));
     assert!(refusal(&mut store, "alice").is_some());
     assert!(read(&other).unwrap().has_rights());
@@ -211,25 +190,25 @@ fn a_file_that_cannot_be_written_anew_keeps_its_right() {
 #[test]
 fn what_stops_between_the_steps_loses_the_right() {
     let folder = Folder::new("killed");
-    let (master, file) = (folder.file("master"), folder.file("alice.toml"));
+    let (master, file) = (folder.path("master"), folder.path("alice.toml"));
     let mut store = make(&master);
     drop(store.hand_out("bob").unwrap());
     drop(store);
     let mut store = KeyStore::open(&master).unwrap();
     assert!(refusal(&mut store, "bob").is_some());
-    assert_eq!(export(&mut store, "bob", &folder.file("bob.toml")), 1);
+    assert_eq!(export(&mut store, "bob", &folder.path("bob.toml")), 1);
 
     export(&mut store, "alice", &file);
     let (keys, refused) = Source::open(&file).unwrap().take();
     assert!(keys.has_rights() && refused.is_none());
-    let (mut alice, _) = import(&file, &folder.file("alice"));
+    let (mut alice, _) = import(&file, &folder.path("alice"));
     assert!(refusal(&mut alice, "alice").is_some());
 }
 
 #[test]
 fn a_copy_receives_and_a_moved_store_sends() {
     let folder = Folder::new("copy");
-    let (path, copy, moved) = (folder.file("keys"), folder.file("copy"), folder.file("moved"));
+    let (path, copy, moved) = (folder.path("keys"), folder.path("copy"), folder.path("moved"));
     drop(make(&path));
     std::fs::copy(&path, &copy).unwrap();
     std::fs::copy(witness_of(&path), witness_of(&copy)).unwrap();
@@ -260,11 +239,11 @@ fn a_copy_receives_and_a_moved_store_sends() {
 fn an_older_state_that_is_put_back_does_not_send() {
     for export_first in [false, true] {
         let folder = Folder::new(if export_first { "older-export" } else { "older" });
-        let (path, old) = (folder.file("keys"), folder.file("old"));
+        let (path, old) = (folder.path("keys"), folder.path("old"));
         drop(make(&path));
         std::fs::copy(&path, &old).unwrap();
         if export_first {
-            export(&mut KeyStore::open(&path).unwrap(), "alice", &folder.file("alice.toml"));
+            export(&mut KeyStore::open(&path).unwrap(), "alice", &folder.path("alice.toml"));
         } else {
             generated(&path).unwrap();
         }
@@ -280,7 +259,7 @@ fn an_older_state_that_is_put_back_does_not_send() {
 #[test]
 fn without_its_witness_a_store_does_not_send() {
     let folder = Folder::new("witness");
-    let path = folder.file("keys");
+    let path = folder.path("keys");
     drop(make(&path));
     let whole = std::fs::read(witness_of(&path)).unwrap();
     for damage in [None, Some(&b""[..]), Some(&whole[..whole.len() - 1]), Some(b"sidelink")] {
@@ -300,7 +279,7 @@ fn without_its_witness_a_store_does_not_send() {
 #[test]
 fn a_store_one_epoch_ahead_of_its_witness_goes_on() {
     let folder = Folder::new("ahead");
-    let path = folder.file("keys");
+    let path = folder.path("keys");
     let mut store = make(&path);
     let before = std::fs::read(witness_of(&path)).unwrap();
     assert!(store.raise(&StreamId([7; 16]), 0, 1000).unwrap());
@@ -319,10 +298,10 @@ fn a_store_one_epoch_ahead_of_its_witness_goes_on() {
 #[test]
 fn a_reservation_without_a_witness_is_none() {
     let folder = Folder::new("unwritable");
-    let path = folder.file("keys");
+    let path = folder.path("keys");
     let mut store = make(&path);
     // in the place of the file that becomes the witness
-    std::fs::create_dir(folder.file("keys.witness.new")).unwrap();
+    std::fs::create_dir(folder.path("keys.witness.new")).unwrap();
     let error = store.raise(&StreamId([7; 16]), 0, 1000).unwrap_err().to_string();
     assert!(error.contains("witness"), "{error}");
 }

@@ -3,6 +3,7 @@ use sidelink_security::counter::UtcTime;
 use sidelink_security::direct::signed::issue::Validity;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
+use tempfile::{TempDir, tempdir};
 
 /// Made by OpenSSL 3.0: genpkey -algorithm ed25519; req -x509 -subj /CN=openssl root -days 36500.
 const OPENSSL_KEY: &str = include_str!("openssl_root.key");
@@ -11,28 +12,12 @@ const OPENSSL_ROOT: &str = include_str!("openssl_root.pem");
 const OPENSSL_LEAF_KEY: &str = include_str!("openssl_mary.key");
 const OPENSSL_LEAF: &str = include_str!("openssl_mary.pem");
 
-struct Folder(PathBuf);
-
-impl Folder {
-    fn new(name: &str) -> Self {
-        let path = std::env::temp_dir().join(format!("sidelink-credential-{name}-{}", std::process::id()));
-        let _ = fs::remove_dir_all(&path);
-        fs::create_dir_all(&path).unwrap();
-        Self(path)
-    }
-
-    fn write(&self, name: &str, text: &str) -> PathBuf {
-        let path = self.0.join(name);
-        fs::write(&path, text).unwrap();
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
-        path
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
+/// Writes a file that is for its owner alone.
+fn write(folder: &TempDir, name: &str, text: &str) -> PathBuf {
+    let path = folder.path().join(name);
+    fs::write(&path, text).unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+    path
 }
 
 fn config(key: PathBuf, certificate: Option<PathBuf>, trust: Vec<PathBuf>) -> CredentialConfig {
@@ -46,16 +31,16 @@ fn validity() -> Validity {
 
 #[test]
 fn what_openssl_made_is_read() {
-    let folder = Folder::new("openssl");
-    let key = folder.write("mary.key", OPENSSL_LEAF_KEY);
-    let certificate = folder.write("mary.pem", OPENSSL_LEAF);
-    let root = folder.write("root.pem", OPENSSL_ROOT);
+    let folder = tempdir().unwrap();
+    let key = write(&folder, "mary.key", OPENSSL_LEAF_KEY);
+    let certificate = write(&folder, "mary.pem", OPENSSL_LEAF);
+    let root = write(&folder, "root.pem", OPENSSL_ROOT);
     let (credential, trust) = config(key, Some(certificate.clone()), vec![root]).read().unwrap();
     assert_eq!((trust.roots.len(), trust.raw.len()), (1, 0));
     let der = read_pem(&certificate, CERTIFICATE).unwrap().remove(0);
     assert!(der.windows(32).any(|part| part == credential.public()));
     // our own issuer with OpenSSL's key has OpenSSL's public key
-    let root_key = folder.write("root.key", OPENSSL_KEY);
+    let root_key = write(&folder, "root.key", OPENSSL_KEY);
     let own = read_issuer(&root_key, "openssl root").unwrap().certificate(validity());
     let theirs = pem::decode_vec(OPENSSL_ROOT.as_bytes()).unwrap().1;
     let public = Credential::raw(&read_key(&root_key).unwrap()).public();
@@ -67,7 +52,7 @@ fn what_openssl_made_is_read() {
 fn certificates_of_openssl_prove_a_peer() {
     use sidelink_security::direct::Capabilities;
     use sidelink_security::direct::signed::{Ephemeral, KeyInfo, Subject, challenge, respond};
-    let folder = Folder::new("exchange");
+    let folder = tempdir().unwrap();
     let roots = |own: &[u8]| {
         let theirs = pem::decode_vec(OPENSSL_ROOT.as_bytes()).unwrap().1;
         let roots = [own, &theirs].map(|der| Root::from_der(der).unwrap());
@@ -77,7 +62,7 @@ fn certificates_of_openssl_prove_a_peer() {
     let trust = roots(&issuer.certificate(validity()));
     let john = Credential::raw(&[2; 32]).public();
     let john = Credential::certified(&[2; 32], issuer.issue(b"john", 7, &john, validity()));
-    let key = folder.write("mary.key", OPENSSL_LEAF_KEY);
+    let key = write(&folder, "mary.key", OPENSSL_LEAF_KEY);
     let certificate = pem::decode_vec(OPENSSL_LEAF.as_bytes()).unwrap().1;
     let mary = Credential::certified(&read_key(&key).unwrap(), certificate);
     let now = UtcTime::from_millis(1_800_000_000_000);
@@ -95,8 +80,8 @@ fn certificates_of_openssl_prove_a_peer() {
 
 #[test]
 fn keys_come_back_as_they_were_written() {
-    let folder = Folder::new("keys");
-    let path = folder.0.join("a.key");
+    let folder = tempdir().unwrap();
+    let path = folder.path().join("a.key");
     write_key(&path, &[0x5a; 32]).unwrap();
     assert_eq!(*read_key(&path).unwrap(), [0x5a; 32]);
     let error = write_key(&path, &[1; 32]).unwrap_err().to_string();
@@ -108,18 +93,18 @@ fn keys_come_back_as_they_were_written() {
 
 #[test]
 fn what_is_wrong_with_files_is_told() {
-    let folder = Folder::new("wrong");
+    let folder = tempdir().unwrap();
     let issuer = Issuer::new("ca", &[1; 32]);
-    let key = folder.0.join("a.key");
+    let key = folder.path().join("a.key");
     write_key(&key, &[2; 32]).unwrap();
     let public = Credential::raw(&[2; 32]).public();
-    let own = folder.write("a.pem", &to_pem(CERTIFICATE, &issuer.issue(b"a", 7, &public, validity())));
-    let other = folder.write("b.pem", &to_pem(CERTIFICATE, &issuer.issue(b"b", 8, &[9; 32], validity())));
-    let root = folder.write("ca.pem", &to_pem(CERTIFICATE, &issuer.certificate(validity())));
-    let empty = folder.write("empty", "");
-    let cut = folder.write("cut", "-----BEGIN CERTIFICATE-----\nMIIB\n");
+    let own = write(&folder, "a.pem", &to_pem(CERTIFICATE, &issuer.issue(b"a", 7, &public, validity())));
+    let other = write(&folder, "b.pem", &to_pem(CERTIFICATE, &issuer.issue(b"b", 8, &[9; 32], validity())));
+    let root = write(&folder, "ca.pem", &to_pem(CERTIFICATE, &issuer.certificate(validity())));
+    let empty = write(&folder, "empty", "");
+    let cut = write(&folder, "cut", "-----BEGIN CERTIFICATE-----\nMIIB\n");
     let stranger = Issuer::new("ca", &[3; 32]).revoke(1, &[7], UtcTime::from_millis(0));
-    let list = folder.write("list", &to_pem(CRL, &stranger));
+    let list = write(&folder, "list", &to_pem(CRL, &stranger));
     let good = config(key.clone(), Some(own.clone()), vec![root.clone()]);
     assert!(good.read().is_ok());
     let revoked = CredentialConfig { revoked: vec![list], ..good.clone() };
@@ -127,7 +112,7 @@ fn what_is_wrong_with_files_is_told() {
     known.peer = vec![KnownKey { name: "b".to_owned(), key: Hex(vec![1; 31]) }];
     for (config, words) in [
         (config(own.clone(), None, vec![root.clone()]), "there is no PRIVATE KEY in it"),
-        (config(folder.0.join("none"), None, vec![root.clone()]), "cannot read it"),
+        (config(folder.path().join("none"), None, vec![root.clone()]), "cannot read it"),
         (config(key.clone(), Some(other), vec![root.clone()]), "another key"),
         (config(key.clone(), Some(empty), vec![root]), "there is no CERTIFICATE in it"),
         (config(key.clone(), Some(cut), Vec::new()), "not PEM"),
@@ -144,8 +129,8 @@ fn what_is_wrong_with_files_is_told() {
 /// A store remembers the newest list of each issuer: an older one, or none, is refused from then on.
 #[test]
 fn an_older_revocation_list_is_refused_after_a_restart() {
-    let folder = Folder::new("lists");
-    let path = folder.0.join("store");
+    let folder = tempdir().unwrap();
+    let path = folder.path().join("store");
     let (ca, other) = (Issuer::new("ca", &[1; 32]), Issuer::new("other", &[2; 32]));
     let start = |numbers: [u32; 2]| {
         let mut store = crate::KeyStore::open_or_create(&path).unwrap();
@@ -175,18 +160,18 @@ fn an_older_revocation_list_is_refused_after_a_restart() {
 /// Lists that are refused say why.
 #[test]
 fn what_is_wrong_with_a_list_is_told() {
-    let folder = Folder::new("wrong-list");
+    let folder = tempdir().unwrap();
     let issuer = Issuer::new("ca", &[1; 32]);
-    let key = folder.0.join("a.key");
+    let key = folder.path().join("a.key");
     write_key(&key, &[2; 32]).unwrap();
-    let root = folder.write("ca.pem", &to_pem(CERTIFICATE, &issuer.certificate(validity())));
+    let root = write(&folder, "ca.pem", &to_pem(CERTIFICATE, &issuer.certificate(validity())));
     let list = |number| to_pem(CRL, &issuer.revoke(number, &[], UtcTime::from_millis(0)));
     for (text, words) in [
         (format!("{}{}", list(2), list(1)), "a newer list of its issuer"),
         (list(0), "a number between"),
         (to_pem(CRL, b"no list"), "malformed DER"),
     ] {
-        let path = folder.write("list", &text);
+        let path = write(&folder, "list", &text);
         let good = config(key.clone(), None, vec![root.clone()]);
         let error = CredentialConfig { revoked: vec![path], ..good }.read().unwrap_err().to_string();
         assert!(error.contains(words), "{words}: {error}");
