@@ -56,7 +56,7 @@
 --   sidelink.disc.relay_id      ProSe relay UE ID;   .status  its status indicator
 --   sidelink.disc.body          content that is not dissected further
 --   sidelink.disc.mic           message integrity code
---   sidelink.disc.utc_lsb       8 low bits of the UTC-based counter
+--   sidelink.disc.utc_lsb       8 low bits of the UTC-based counter, 4 in open discovery
 --   sidelink.malformed          expert information: a length that does not fit
 --
 -- Preference: -o sidelink.null_ciphering:TRUE reads the data of protected bearers too (EEA0: keys, but no ciphering).

@@ -30,7 +30,7 @@
 //! | | secrecy | integrity | replay | unlinkable |
 //! |---|---|---|---|---|
 //! | open discovery | no | by the network, 32 bits | MAX_OFFSET | no |
-//! | restricted discovery, DUSK | all but type and LSB | - | - | from 16 s to 16 s |
+//! | restricted discovery, a DUSK a code | all but type and LSB | - | - | from 16 s to 16 s; a shared DUSK: no |
 //! | ... and DUIK | | 32 bits, against outsiders | MAX_OFFSET, or the strict window | |
 //! | ... and DUCK | the marked bits, also from holders of DUSK | | | |
 //! | rotating ids | yes | all 232 bits, against outsiders | a rotation period | from period to period |

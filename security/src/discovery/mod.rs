@@ -93,7 +93,7 @@ pub enum Scrambling {
     /// messages within is that of the messages before scrambling: an outsider sees which ones have the same code.
     #[default]
     SixteenSeconds,
-    /// Our own: one second. Messages of other seconds have nothing in common.
+    /// Our own: one second. Of one code, messages of other seconds have nothing in common.
     OneSecond,
 }
 
