@@ -230,14 +230,7 @@ impl Ue {
         let prefixes = parts.communication.iter().flat_map(|c| [c.control_cp, c.data_cp]);
         let prefixes: Vec<_> =
             prefixes.chain(parts.discovery.iter().map(|d| d.cp)).chain([numerology.cp()]).collect();
-        let communication = parts
-            .communication
-            .into_iter()
-            .filter_map(|settings| {
-                let numerology = numerology.with_cp(settings.data_cp);
-                Communication::new(settings, numerology)
-            })
-            .collect();
+        let communication = Communication::all(parts.communication, numerology);
         let discovery = parts.discovery.into_iter().map(Discovery::new).collect();
         let absolute = parts.sync.absolute;
         let sync = Sync::new(parts.sync, rng.next_u64());

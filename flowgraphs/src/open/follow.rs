@@ -71,47 +71,51 @@ impl Followers {
             open: HashMap::new(),
             sessions: Vec::new(),
         };
-        let monitor = &mut followers.monitor;
         let mut tabled = Vec::new();
-        for (entry, (name, valid_until, followed)) in all.into_iter().enumerate() {
-            followers.entries.push(name);
-            let who = match followed {
-                Followed::Open(filter, key) => {
-                    let who = monitor.follow(Follow::Open(filter, valid_until));
-                    if let Some(key) = key {
-                        followers.open.insert(who, key);
-                    }
-                    who
-                }
-                Followed::Restricted(message_type, filter, material) => {
-                    let receiver =
-                        Receiver::new(&material, MicCheck::Local, vec![filter], Profile::default());
-                    monitor.follow(Follow::Filter(message_type, receiver, valid_until))
-                }
+        for (name, valid_until, followed) in all {
+            match followed {
                 Followed::Rotating(ota, id, key) if Some(ota) == config.rotating => {
-                    tabled.push((entry, id, key, valid_until));
-                    continue;
+                    tabled.push((followers.entries.len(), id, key, valid_until));
                 }
-                Followed::Rotating(ota, id, key) => {
-                    monitor.follow(Follow::Nonce(ota, OtaIdentity::new(ota, id, &key), valid_until))
-                }
-                Followed::PreShared(session) => {
-                    let answered = AnsweredRequests::new(REQUESTS);
-                    let limit = RateLimit::new(u32::MAX);
-                    let (awaited, responses) = (VecDeque::new(), VecDeque::new());
-                    let session =
-                        PreShared { entry, session, valid_until, answered, limit, awaited, responses };
-                    followers.sessions.push(session);
-                    continue;
-                }
-            };
-            followers.names.insert(who, entry);
+                other => followers.follow(other, valid_until),
+            }
+            followers.entries.push(name);
         }
         let identities = tabled.iter().map(|(_, id, key, valid_until)| (*id, key, *valid_until));
-        if let Some(followed) = monitor.follow_rotating(identities) {
+        if let Some(followed) = followers.monitor.follow_rotating(identities) {
             followers.names.extend(followed.into_iter().zip(tabled.iter().map(|(entry, ..)| *entry)));
         }
         Ok(followers)
+    }
+
+    /// Follows the entry that comes next, outside of the table.
+    fn follow(&mut self, followed: Followed, valid_until: UtcCounter) {
+        let entry = self.entries.len();
+        let follow = match followed {
+            Followed::Open(filter, key) => {
+                let who = self.monitor.follow(Follow::Open(filter, valid_until));
+                if let Some(key) = key {
+                    self.open.insert(who, key);
+                }
+                self.names.insert(who, entry);
+                return;
+            }
+            Followed::Restricted(message_type, filter, material) => {
+                let receiver = Receiver::new(&material, MicCheck::Local, vec![filter], Profile::default());
+                Follow::Filter(message_type, receiver, valid_until)
+            }
+            Followed::Rotating(ota, id, key) => {
+                Follow::Nonce(ota, OtaIdentity::new(ota, id, &key), valid_until)
+            }
+            Followed::PreShared(session) => {
+                let (answered, limit) = (AnsweredRequests::new(REQUESTS), RateLimit::new(u32::MAX));
+                let (awaited, responses) = (VecDeque::new(), VecDeque::new());
+                let session = PreShared { entry, session, valid_until, answered, limit, awaited, responses };
+                return self.sessions.push(session);
+            }
+        };
+        let who = self.monitor.follow(follow);
+        self.names.insert(who, entry);
     }
 
     pub(super) fn judge(

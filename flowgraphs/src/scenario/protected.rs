@@ -383,57 +383,49 @@ impl DiscoveryRole {
                 "protected",
                 "name an entry of the key store",
             )),
-            (key, Some(question)) => {
-                let until = UtcCounter::new(question.valid_until);
-                let answering = match (question.followed()?, key) {
-                    (Some(Followed::PreShared(session)), None) => Answering::Preshared(session, code),
-                    (Some(Followed::PreShared(_)), Some(_)) => {
-                        let what = "an answer under a pre-shared secret has no key of its own";
-                        return Err(ConfigError::new(what, "protected.key", "leave it out"));
-                    }
-                    (Some(Followed::Restricted(query, filter, material)), Some(key)) => {
-                        Answering::Restricted {
-                            receiver: Receiver::new(
-                                &material,
-                                MicCheck::Local,
-                                vec![filter],
-                                Profile::default(),
-                            ),
-                            query,
-                            response: key.content()?,
-                            sender: Sender::new(&key.material()?, Profile::default()),
-                        }
-                    }
-                    (_, None) => {
-                        return Err(ConfigError::new(
-                            "an answer without a key",
-                            "protected",
-                            "name the entry of the answer",
-                        ));
-                    }
-                    _ => {
-                        let what = format!("{:?} is of {}", question.name, question.protection.as_str());
-                        let remedy = "only pre-shared, restricted and public-safety have questions";
-                        return Err(ConfigError::new(what, "protected.answers", remedy));
-                    }
-                };
-                let asks = matches!(
-                    question.message_type()?,
-                    MessageType::RestrictedQuery
-                        | MessageType::RelaySolicitation
-                        | MessageType::GroupMemberSolicitation
-                );
-                if !asks {
-                    let what = format!("{:?} is no question", question.name);
-                    return Err(ConfigError::new(
-                        what,
-                        "protected.answers",
-                        "its message-type is 86, 96 or 9e",
-                    ));
-                }
-                Ok(Self::Answer(Box::new(answering), until))
-            }
+            (key, Some(question)) => Self::answer(key, question, code),
         }
+    }
+
+    /// An answer to `question`, under `key` where it has one of its own.
+    fn answer(key: Option<&Discovery>, question: &Discovery, code: [u8; 23]) -> Result<Self, ConfigError> {
+        let until = UtcCounter::new(question.valid_until);
+        let answering = match (question.followed()?, key) {
+            (Some(Followed::PreShared(session)), None) => Answering::Preshared(session, code),
+            (Some(Followed::PreShared(_)), Some(_)) => {
+                let what = "an answer under a pre-shared secret has no key of its own";
+                return Err(ConfigError::new(what, "protected.key", "leave it out"));
+            }
+            (Some(Followed::Restricted(query, filter, material)), Some(key)) => Answering::Restricted {
+                receiver: Receiver::new(&material, MicCheck::Local, vec![filter], Profile::default()),
+                query,
+                response: key.content()?,
+                sender: Sender::new(&key.material()?, Profile::default()),
+            },
+            (_, None) => {
+                return Err(ConfigError::new(
+                    "an answer without a key",
+                    "protected",
+                    "name the entry of the answer",
+                ));
+            }
+            _ => {
+                let what = format!("{:?} is of {}", question.name, question.protection.as_str());
+                let remedy = "only pre-shared, restricted and public-safety have questions";
+                return Err(ConfigError::new(what, "protected.answers", remedy));
+            }
+        };
+        let asks = matches!(
+            question.message_type()?,
+            MessageType::RestrictedQuery
+                | MessageType::RelaySolicitation
+                | MessageType::GroupMemberSolicitation
+        );
+        if !asks {
+            let what = format!("{:?} is no question", question.name);
+            return Err(ConfigError::new(what, "protected.answers", "its message-type is 86, 96 or 9e"));
+        }
+        Ok(Self::Answer(Box::new(answering), until))
     }
 
     fn alone(key: &Discovery) -> Result<Self, ConfigError> {

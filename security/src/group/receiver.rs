@@ -134,25 +134,12 @@ impl Receiver {
         header: usize,
     ) -> Result<Opened, PduRefusal> {
         if incoming.pgk_index == 0 && incoming.ptk_identity == 0 {
-            return match self.config.accept_unprotected {
-                true if pdu.len() >= header => {
-                    Ok(Opened { end: pdu.len(), proof: Proof::Unprotected, pgk_id: None })
-                }
-                true => Err(PduRefusal::TooShort),
-                false => Err(PduRefusal::Unprotected),
-            };
+            return self.open_unprotected(pdu.len(), header);
         }
         let group = self.config.group;
         let end = pdu.len().checked_sub(group.mac_octets()).filter(|end| *end >= header);
         let end = end.ok_or(PduRefusal::TooShort)?;
-        let key = self.keys.iter().find(|k| k.index() == incoming.pgk_index);
-        let key = key.ok_or(PduRefusal::UnknownKey)?;
-        let replaced = |other: &GroupKey| key.expiry < other.expiry && other.expiry <= now;
-        let expired = now >= key.expiry && self.keys.iter().any(replaced);
-        if expired || now >= key.expiry.plus(self.config.grace) || now < key.valid_from {
-            return Err(PduRefusal::Expired);
-        }
-
+        let key = key(&self.keys, self.config.grace, now, incoming.pgk_index)?;
         let count = Count::from_parts(incoming.ptk_identity, incoming.sn);
         let window_key = match self.config.ptk_order {
             PtkOrder::Rising => (key.pgk_id, incoming.source, incoming.lcid, 0),
@@ -189,8 +176,28 @@ impl Receiver {
         };
         let new = || Window::new(&group);
         self.windows.get_or_insert_with(window_key, new).accept(count)?;
-        Ok(Opened { end, proof, pgk_id: Some(key.pgk_id) })
+        Ok(Opened { end, proof, pgk_id: Some(cipher_key.0) })
     }
+
+    /// A PDU of `len` octets without a key.
+    fn open_unprotected(&self, len: usize, header: usize) -> Result<Opened, PduRefusal> {
+        match self.config.accept_unprotected {
+            true if len >= header => Ok(Opened { end: len, proof: Proof::Unprotected, pgk_id: None }),
+            true => Err(PduRefusal::TooShort),
+            false => Err(PduRefusal::Unprotected),
+        }
+    }
+}
+
+/// The PGK of an index, if it may open a PDU now.
+fn key(keys: &[GroupKey], grace: u32, now: UtcCounter, index: u8) -> Result<&GroupKey, PduRefusal> {
+    let key = keys.iter().find(|key| key.index() == index).ok_or(PduRefusal::UnknownKey)?;
+    let replaced = |other: &GroupKey| key.expiry < other.expiry && other.expiry <= now;
+    let expired = now >= key.expiry && keys.iter().any(replaced);
+    if expired || now >= key.expiry.plus(grace) || now < key.valid_from {
+        return Err(PduRefusal::Expired);
+    }
+    Ok(key)
 }
 
 /// What was received of one sender: proven by a MAC-I, or not.

@@ -62,6 +62,15 @@ struct Current {
 }
 
 impl Communication {
+    /// Of each pool in which a block fits.
+    pub(crate) fn all(pools: Vec<CommunicationSettings>, numerology: Numerology) -> Vec<Self> {
+        let of = |settings: CommunicationSettings| {
+            let numerology = numerology.with_cp(settings.data_cp);
+            Self::new(settings, numerology)
+        };
+        pools.into_iter().filter_map(of).collect()
+    }
+
     /// Nothing planned yet. `None` when no block of this MCS fits the pool.
     pub fn new(settings: CommunicationSettings, numerology: Numerology) -> Option<Self> {
         let widest = settings.prbs.min(settings.draw.widest());
