@@ -269,9 +269,14 @@ impl Engine {
         if source == config.source && !config.promiscuous {
             return outbox.drop(Some((source, address)), None, Cause::Reflected);
         }
+        if let Some(reserved) = pdu.ignored() {
+            outbox.drop(Some((source, address)), None, Cause::Mac(reserved));
+        }
         let one_to_one = config.one_to_one && matches!(address, Address::Ue(_));
         for (lcid, data) in pdu.sdus() {
             let key = Key { source, destination: address.layer2_id(), lcid };
+            // Copies have an RLC entity of their own, and the PDCP entity of the channel that they copy.
+            let lcid = lcid.duplicated().unwrap_or(lcid);
             let received = rlc.receive(key, data, |sdu| {
                 if one_to_one {
                     return outbox.one_to_one(source, address, lcid, sdu);

@@ -374,3 +374,52 @@ proptest! {
         }
     }
 }
+
+fn texts(heard: &Heard) -> Vec<Vec<u8>> {
+    heard.data.iter().map(|(_, _, data)| data.clone()).collect()
+}
+
+/// One MAC PDU of V2X with these SDUs, each an RLC PDU of a whole PDCP PDU.
+fn v2x_block(source: u32, sdus: &[(u8, u8, &[u8])]) -> Vec<u8> {
+    let [_, a, b, c] = source.to_be_bytes();
+    let mut block = vec![0x30, a, b, c, 0, 0, 1];
+    for (lcid, _, data) in sdus {
+        block.extend([0x20 | lcid, 1 + 5 + data.len() as u8]);
+    }
+    block.push(0x1f);
+    for (_, sn, data) in sdus {
+        block.extend([*sn, 0x60, 0, 0, 0, 0]);
+        block.extend(*data);
+    }
+    block
+}
+
+/// TS 36.321 §5.11: the SDUs beside a reserved channel are delivered, and that one was left out is counted.
+#[test]
+fn a_reserved_channel_costs_its_own_sdu_only() {
+    let mut bob = Ue::new(2);
+    let block = v2x_block(1, &[(1, 0, b"one"), (21, 0, b"reserved"), (2, 0, b"two")]);
+    let heard = bob.input(Input::SlSch { now: at(0), group: None, block: &block });
+    assert_eq!(texts(&heard), [b"one".to_vec(), b"two".to_vec()]);
+    assert_eq!(heard.drops.len(), 1);
+    assert_eq!(bob.engine.counters().of(Outcome::Malformed), 1);
+}
+
+/// TS 36.321 Table 6.2.4-1: n + 10 has an RLC entity of its own and reaches the application as n; for one UE it is
+/// reserved.
+#[test]
+fn copies_come_up_on_the_channel_that_they_copy() {
+    let mut bob = Ue::new(2);
+    let block = v2x_block(1, &[(1, 4, b"one"), (11, 9, b"copy")]);
+    let heard = bob.input(Input::SlSch { now: at(0), group: None, block: &block });
+    assert_eq!(texts(&heard), [b"one".to_vec(), b"copy".to_vec()]);
+    assert_eq!(bob.engine.rlc_counters().lost_pdus, 0);
+    assert_eq!(
+        bob.engine.add_bearer(Bearer::new(V2X, lcid(11))),
+        Err(Error::Mux(mux::Error::Copies(lcid(11))))
+    );
+    bob.engine.listen(Address::Ue(id(2)));
+    let block = [0x20, 0, 0, 1, 0, 0, 11, 0, 0x60, 0, 0, 0, 0, b'x'];
+    let heard = bob.input(Input::SlSch { now: at(0), group: Some(GroupDestinationId(2)), block: &block });
+    assert!(heard.data.is_empty() && heard.drops.len() == 1);
+}
