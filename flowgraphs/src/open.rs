@@ -202,11 +202,19 @@ impl Opener {
                 return emit(Opened::Malformed { channel: Channel::SlSch, why: format!("MAC: {error}") });
             }
         };
+        if let Some(error) = pdu.ignored() {
+            // What is ignored in a PDU speaks against its being one.
+            if pdcp.is_none() {
+                return;
+            }
+            emit(Opened::Malformed { channel: Channel::SlSch, why: format!("MAC: {error}") });
+        }
         let (source, address) = (pdu.source, pdu.address);
         let known = keys.group.iter().find(|g| g.group_id.0 == address.layer2_id().octets());
         let sender = known.and_then(|g| g.member.iter().find(|m| m.id.0 == source.octets()));
         for (lcid, data) in pdu.sdus() {
             let key = Key { source, destination: address.layer2_id(), lcid };
+            let lcid = lcid.duplicated().unwrap_or(lcid);
             let received = rlc.receive(key, data, |sdu| {
                 let mut report = PdcpReport {
                     source,
