@@ -125,6 +125,7 @@ impl<J: Jobs> Stack<J> {
         self.now = AirTime { slot: utc, prose_clock: UtcCounter::new(utc.counter().value()) };
         let sink = &mut Sink::events(tell);
         self.finish_jobs(sink);
+        self.layer2(engine::Input::Tick { now: utc }, sink);
         if t.is_multiple_of(10) {
             self.agent.handle_input(agent::Input::Tick { now: self.now });
         }

@@ -77,7 +77,7 @@ impl Ue {
         loop {
             match self.engine.poll_output() {
                 Output::Timeout(next) => {
-                    assert_eq!(next, None, "layer 2 has no time-outs");
+                    heard.timeout = next;
                     return heard;
                 }
                 Output::Reserve(reservation) => {
@@ -105,6 +105,7 @@ struct Heard {
     blocks: Vec<(Address, Vec<u8>)>,
     data: Vec<(Layer2Id, Assurance, Vec<u8>)>,
     drops: Vec<Outcome>,
+    timeout: Option<UtcTime>,
 }
 
 impl Heard {
@@ -414,6 +415,7 @@ fn copies_come_up_on_the_channel_that_they_copy() {
     let heard = bob.input(Input::SlSch { now: at(0), group: None, block: &block });
     assert_eq!(texts(&heard), [b"one".to_vec(), b"copy".to_vec()]);
     assert_eq!(bob.engine.rlc_counters().lost_pdus, 0);
+    assert!(heard.log.iter().all(|line| line.contains("lcid: Lcid(1)")), "{:?}", heard.log);
     assert_eq!(
         bob.engine.add_bearer(Bearer::new(V2X, lcid(11))),
         Err(Error::Mux(mux::Error::Copies(lcid(11))))
@@ -422,4 +424,19 @@ fn copies_come_up_on_the_channel_that_they_copy() {
     let block = [0x20, 0, 0, 1, 0, 0, 11, 0, 0x60, 0, 0, 0, 0, b'x'];
     let heard = bob.input(Input::SlSch { now: at(0), group: Some(GroupDestinationId(2)), block: &block });
     assert!(heard.data.is_empty() && heard.drops.len() == 1);
+}
+
+/// TS 36.322 §5.1.2.2.4: what a missing PDU of V2X holds back comes when t-Reordering expires, which the engine asks for.
+#[test]
+fn a_missing_pdu_of_v2x_is_waited_for_in_time() {
+    let mut bob = Ue::new(2);
+    let mut hear = |now, sn, data: &[u8]| {
+        bob.input(Input::SlSch { now, group: None, block: &v2x_block(1, &[(1, sn, data)]) })
+    };
+    assert_eq!(hear(at(0), 0, b"zero").timeout, None);
+    let waits = hear(at(10), 2, b"two");
+    assert!(waits.data.is_empty());
+    let expiry = waits.timeout.unwrap();
+    assert_eq!(texts(&bob.input(Input::Tick { now: expiry })), [b"two".to_vec()]);
+    assert_eq!(bob.drain().timeout, None);
 }
