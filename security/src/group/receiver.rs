@@ -9,10 +9,10 @@ use crate::pdu::{PduRefusal, Proof};
 /// How the PTK identities of a sender follow each other.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum PtkOrder {
-    /// They rise, as ours do: one replay window over PTK identity and SN, and no old PTK comes back.
+    /// They rise, as ours do and as TS 33.303 §6.2.3.2 wants it of a PGK and logical channel: one replay window over PTK identity and SN, and no old PTK comes back.
     #[default]
     Rising,
-    /// They are only unique (TS 33.303 says no more, from memory): a window for each, and what was sent under a PTK
+    /// They are only unique, of senders that do not keep to the clause: a window for each, and what was sent under a PTK
     /// whose window was given up can be replayed.
     Any,
 }
