@@ -7,7 +7,7 @@
 //!
 //! Everything is heard as by a UE to whom everything is addressed: there is no filter. What is said of a PDU or message is
 //! an [`Outcome`], the words of which are those of the reports. Repetitions must be left out by the caller: they would be
-//! replays.
+//! replays. Nothing is put in order: what a block holds is reported with it, where a UE would wait for what is missing.
 
 mod follow;
 
@@ -15,7 +15,7 @@ use crate::config::ConfigError;
 use follow::Followers;
 use sidelink_mac::mux::{Address, Demultiplexed};
 use sidelink_mac::pdcp::{self, Header};
-use sidelink_mac::rlc_um::{self, Key};
+use sidelink_mac::rlc_um::{self, Key, Window};
 use sidelink_prose::discovery::{AirTime, TimePolicy};
 use sidelink_security::counter::UtcTime;
 use sidelink_security::group::{self, ReceiverConfig};
@@ -202,12 +202,20 @@ impl Opener {
                 return emit(Opened::Malformed { channel: Channel::SlSch, why: format!("MAC: {error}") });
             }
         };
+        if let Some(error) = pdu.ignored() {
+            // What is ignored in a PDU speaks against its being one.
+            if pdcp.is_none() {
+                return;
+            }
+            emit(Opened::Malformed { channel: Channel::SlSch, why: format!("MAC: {error}") });
+        }
         let (source, address) = (pdu.source, pdu.address);
         let known = keys.group.iter().find(|g| g.group_id.0 == address.layer2_id().octets());
         let sender = known.and_then(|g| g.member.iter().find(|m| m.id.0 == source.octets()));
         for (lcid, data) in pdu.sdus() {
-            let key = Key { source, destination: address.layer2_id(), lcid };
-            let received = rlc.receive(key, data, |sdu| {
+            let key = Key { source, destination: address.layer2_id(), lcid, window: Window::None };
+            let lcid = lcid.duplicated().unwrap_or(lcid);
+            let received = rlc.receive(key, now, data, |sdu| {
                 let mut report = PdcpReport {
                     source,
                     address,

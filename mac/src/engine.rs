@@ -62,7 +62,7 @@ use sidelink_security::outcome::{Counters, Outcome};
 
 use crate::mux::{Address, Built, Demultiplexed, Filter, Multiplexer};
 use crate::pdcp::{self, Header, Protection, Transmitter};
-use crate::rlc_um::{self, Key, ReceiverCounters};
+use crate::rlc_um::{self, Key, ReceiverCounters, Window};
 use sidelink_wire::ids::{GroupDestinationId, Layer2Id, Lcid};
 
 mod io;
@@ -205,6 +205,7 @@ impl Engine {
         }
         match input {
             Input::SlSch { now, group, block } => self.receive_sl_sch(now, group, block),
+            Input::Tick { now } => self.tick(now),
             Input::Send { now, address, lcid, sdu_type, data } => {
                 let transmitter = self.transmitters.iter_mut().find(|(known, _)| *known == address);
                 let (_, transmitter) = transmitter.ok_or(Error::NoDestination(address))?;
@@ -252,7 +253,7 @@ impl Engine {
                 return Output::Reserve(reservation);
             }
         }
-        Output::Timeout(None)
+        Output::Timeout(self.rlc.next_timeout())
     }
 
     fn receive_sl_sch(&mut self, now: UtcTime, group: Option<GroupDestinationId>, block: &[u8]) {
@@ -269,29 +270,30 @@ impl Engine {
         if source == config.source && !config.promiscuous {
             return outbox.drop(Some((source, address)), None, Cause::Reflected);
         }
+        if let Some(reserved) = pdu.ignored() {
+            outbox.drop(Some((source, address)), None, Cause::Mac(reserved));
+        }
         let one_to_one = config.one_to_one && matches!(address, Address::Ue(_));
         for (lcid, data) in pdu.sdus() {
-            let key = Key { source, destination: address.layer2_id(), lcid };
-            let received = rlc.receive(key, data, |sdu| {
+            let key = Key { source, destination: address.layer2_id(), lcid, window: Window::of(address) };
+            let received = rlc.receive(key, now, data, |sdu| {
                 if one_to_one {
                     return outbox.one_to_one(source, address, lcid, sdu);
                 }
-                match pdcp.receive(now.counter(), source, address, lcid, sdu) {
-                    Ok(delivered) => {
-                        let pdcp::Delivered { header, data, assurance, pgk_id } = delivered;
-                        let fixed = Received { source, address, lcid, header, assurance, pgk_id, data: &[] };
-                        outbox.deliver(fixed, data);
-                    }
-                    Err(error) => {
-                        let header = Header::parse(address, sdu).ok();
-                        outbox.drop(Some((source, address)), header, Cause::Pdcp(error));
-                    }
-                }
+                outbox.judge(pdcp, now, (source, address, lcid), sdu);
             });
             if let Err(error) = received {
                 outbox.drop(Some((source, address)), None, Cause::Rlc(error));
             }
         }
+    }
+
+    /// Delivers what waited for a PDU of V2X that did not come.
+    fn tick(&mut self, now: UtcTime) {
+        let Self { rlc, pdcp, outbox, .. } = self;
+        rlc.tick(now, |Key { source, destination, lcid, .. }, sdu| {
+            outbox.judge(pdcp, now, (source, Address::V2x(destination), lcid), sdu);
+        });
     }
 
     fn fill(&mut self, address: Address, len: usize) -> Result<(), Error> {
@@ -361,6 +363,29 @@ impl Outbox {
         let start = self.octets.len();
         self.octets.extend_from_slice(data);
         self.push(Waiting::Received { fixed, octets: start..start + data.len() });
+    }
+
+    /// Delivers what PDCP makes of an RLC SDU, or says why it was dropped.
+    fn judge(
+        &mut self,
+        pdcp: &mut pdcp::Receiver,
+        now: UtcTime,
+        (source, address, lcid): (Layer2Id, Address, Lcid),
+        sdu: &[u8],
+    ) {
+        // Copies have an RLC entity of their own, and the PDCP entity of the channel that they copy.
+        let lcid = lcid.duplicated().unwrap_or(lcid);
+        match pdcp.receive(now.counter(), source, address, lcid, sdu) {
+            Ok(delivered) => {
+                let pdcp::Delivered { header, data, assurance, pgk_id } = delivered;
+                let fixed = Received { source, address, lcid, header, assurance, pgk_id, data: &[] };
+                self.deliver(fixed, data);
+            }
+            Err(error) => {
+                let header = Header::parse(address, sdu).ok();
+                self.drop(Some((source, address)), header, Cause::Pdcp(error));
+            }
+        }
     }
 
     fn one_to_one(&mut self, source: Layer2Id, address: Address, lcid: Lcid, pdu: &[u8]) {

@@ -1,6 +1,6 @@
 //! Autonomous choice of resources over abstract opportunities: pools are sizes here, the mapping to subframes and
-//! resource blocks is the physical layer's. Read first: TS 36.321 §5.14.1.1 (SL-SCH), §5.15.1.1 (SL-DCH), both from
-//! memory; the ranges were read in TS 36.213 §14.
+//! resource blocks is the physical layer's. Read first: TS 36.321 §5.14.1.1 (SL-SCH), §5.15.1.1 (SL-DCH); TS 36.213 §14
+//! for the ranges.
 //!
 //! - [`Mode2Pool`]: transmission mode 2, one grant for a whole SC period.
 //! - [`DiscoveryPool`]: discovery type 1, one choice for each period.
@@ -85,8 +85,7 @@ fn within(what: &'static str, value: u32, min: u32, max: u32) -> Result<(), Erro
     if (min..=max).contains(&value) { Ok(()) } else { Err(Error::OutOfRange { what, value, min, max }) }
 }
 
-/// Redundancy versions of successive transmissions of one block. TS 36.321 §5.14.2.2; the order was checked against
-/// a second source, rv 1 and 3 never on air.
+/// Redundancy versions of successive transmissions of one block. TS 36.321 §5.14.1.2.2, §5.15.1.2.2.
 pub const REDUNDANCY_VERSIONS: [u8; 4] = [0, 2, 3, 1];
 
 /// The transmissions of one transport block: without feedback, all of them always happen.
@@ -241,15 +240,20 @@ impl Mode2Pool {
     /// the same probability.
     pub fn draw(&self, blocks: u32, entropy: &mut (impl Rng + ?Sized)) -> Result<Mode2Grant, Error> {
         within("resource blocks of a grant", blocks, 1, self.resource_blocks)?;
+        let (n_pscch, i_trp) = self.draw_time(entropy);
+        let first_block = uniform(entropy, self.resource_blocks - blocks + 1);
+        Ok(Mode2Grant { n_pscch, i_trp, first_block, blocks })
+    }
+
+    /// Draws n_PSCCH and I_TRP alone, for who chooses the resource blocks by what the pattern carries.
+    pub fn draw_time(&self, entropy: &mut (impl Rng + ?Sized)) -> (u32, u8) {
         let n_pscch = uniform(entropy, self.pscch_resources);
         let allowed = || {
             let (first, end) = self.trp_length.range();
             (first..end).filter(|&i_trp| self.allows(i_trp))
         };
         let index = uniform(entropy, allowed().count() as u32);
-        let i_trp = allowed().nth(index as usize).unwrap_or(0);
-        let first_block = uniform(entropy, self.resource_blocks - blocks + 1);
-        Ok(Mode2Grant { n_pscch, i_trp, first_block, blocks })
+        (n_pscch, allowed().nth(index as usize).unwrap_or(0))
     }
 
     /// Whether mode 2 may use the pattern in this pool.
@@ -258,7 +262,8 @@ impl Mode2Pool {
     }
 }
 
-/// The pool for data of a priority: the first one that admits it. TS 36.321 §5.14.1.1, from memory.
+/// The pool for data of a priority: the first one that admits it. Which of several is the UE's choice (TS 36.321
+/// §5.14.1.1).
 pub fn select_pool(pools: &[Mode2Pool], priority: u8) -> Option<usize> {
     pools.iter().position(|pool| pool.admits(priority))
 }

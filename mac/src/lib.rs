@@ -5,7 +5,7 @@
 //! application data, PC5 signalling
 //!       |
 //! pdcp      header, COUNT, cipher
-//! rlc_um    segments, window 0
+//! rlc_um    segments, order of V2X
 //! mux       channels -> block, filters
 //!       |
 //! SL-SCH transport block
@@ -19,9 +19,8 @@
 //! outputs. Nothing here panics on bytes from outside, and the data path allocates only when it is set up, or when
 //! keys and bearers come.
 //!
-//! Specifications are cited as of Release 15 (TS 36.321, TS 36.322, TS 36.323, TS 36.331). Not
-//! all of their text was at hand: what rests on memory, on another implementation or on a capture says so where it
-//! stands.
+//! Specifications are cited as of Release 16 (TS 36.321, TS 36.322, TS 36.323), which was read. TS 36.331 was not at hand:
+//! what rests on memory, on another implementation or on a capture says so where it stands.
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 

@@ -1,5 +1,5 @@
-//! Multiplexing of logical channels into transport blocks of SL-SCH, and the way back. Read first: TS 36.321 §5.14.1.3
-//! (whose data goes into a grant), §5.14.2.3 (whose PDUs are kept), both from memory.
+//! Multiplexing of logical channels into transport blocks of SL-SCH, and the way back. Read first: TS 36.321 §5.14.1.3.1
+//! (whose data goes into a grant), §5.14.2.2.2 (whose PDUs are kept), §5.14.2.3 (how they are taken apart).
 //!
 //! One transport block has one source and one destination. The destination is that of the waiting channel of the
 //! highest priority; its channels then fill the block in the order of their priority (ProSe per-packet priority,
@@ -35,6 +35,8 @@ pub enum Error {
     },
     /// The operator's fault: a channel of this address and LCID exists already, or does not.
     Channel(Lcid),
+    /// The operator's fault: a channel of copies (11 to 20). Copies must travel on another carrier, and there is one.
+    Copies(Lcid),
     /// The operator's fault: no such priority.
     Priority(u8),
 }
@@ -48,6 +50,13 @@ impl fmt::Display for Error {
             Self::TransportBlock { len } => write!(f, "a transport block of {len} octets cannot be filled"),
             Self::Channel(lcid) => {
                 write!(f, "logical channel {} is there twice, or not at all", lcid.value())
+            }
+            Self::Copies(lcid) => {
+                write!(
+                    f,
+                    "logical channel {} is for copies on a second carrier: use one of 1 to 10",
+                    lcid.value()
+                )
             }
             Self::Priority(priority) => write!(f, "priority {priority} is not one of 1 to 8"),
         }
@@ -169,6 +178,9 @@ impl Multiplexer {
         if !(1..=LOWEST_PRIORITY).contains(&priority) {
             return Err(Error::Priority(priority));
         }
+        if lcid.duplicated().is_some() {
+            return Err(Error::Copies(lcid));
+        }
         if self.position(address, lcid).is_some() {
             return Err(Error::Channel(lcid));
         }
@@ -270,7 +282,7 @@ impl Multiplexer {
     }
 }
 
-/// Which destinations a UE listens to. TS 36.321 §5.14.2.3: in transmission modes 1 and 2 DST matches the 16 most
+/// Which destinations a UE listens to. TS 36.321 §5.14.2.2.2: in transmission modes 1 and 2 DST matches the 16 most
 /// significant bits of a configured identity and the SCI its 8 least significant bits, in modes 3 and 4 all 24 bits.
 #[derive(Debug, Clone, Default)]
 pub struct Filter {
@@ -310,28 +322,41 @@ impl Filter {
 }
 
 /// A MAC PDU that was taken apart.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy)]
 pub struct Demultiplexed<'a> {
     /// Sender.
     pub source: Layer2Id,
     /// Destination.
     pub address: Address,
-    pdu: sl_sch::Repr<'a>,
+    packet: sl_sch::Packet<&'a [u8]>,
 }
 
 impl<'a> Demultiplexed<'a> {
     /// Takes a transport block apart. `group` is the group destination ID of its SCI in transmission modes 1 and 2.
     pub fn parse(transport_block: &'a [u8], group: Option<GroupDestinationId>) -> Result<Self, Error> {
         let packet = sl_sch::Packet::new_checked(transport_block).map_err(Error::Malformed)?;
-        let pdu = sl_sch::Repr::parse(&packet).map_err(Error::Malformed)?;
-        let address = Address::from_wire(&pdu.destination, group)?;
-        Ok(Self { source: Layer2Id::from_octets(pdu.source), address, pdu })
+        let destination = packet.addressed_to().map_err(Error::Malformed)?;
+        let address = Address::from_wire(&destination, group)?;
+        Ok(Self { source: Layer2Id::from_octets(packet.source()), address, packet })
     }
 
-    /// The MAC SDUs with their channels.
+    /// The MAC SDUs with their channels. Those of reserved channels, and of copies to one UE, are left out
+    /// (TS 36.321 §5.11).
     pub fn sdus(&self) -> impl Iterator<Item = (Lcid, &'a [u8])> + '_ {
-        // `Repr` holds no reserved LCID, so none is left out.
-        self.pdu.sdus().iter().filter_map(|sdu| Lcid::new(sdu.lcid).ok().map(|lcid| (lcid, sdu.data)))
+        self.packet.elements().filter_map(|sdu| self.channel(sdu.lcid).map(|lcid| (lcid, sdu.data)))
+    }
+
+    /// Why SDUs were left out: the first channel of which one was.
+    pub fn ignored(&self) -> Option<Error> {
+        let mut all = self.packet.elements().map(|sdu| sdu.lcid);
+        let value = all.find(|&lcid| lcid != sl_sch::LCID_PADDING && self.channel(lcid).is_none())?.into();
+        Some(Error::Malformed(wire::Error::Reserved { what: "LCID of SL-SCH", value }))
+    }
+
+    /// A channel that SDUs to this address may use: copies are of V2X (TS 36.300 §23.14.1.1).
+    fn channel(&self, lcid: u8) -> Option<Lcid> {
+        let one_to_one = matches!(self.address, Address::Ue(_));
+        Lcid::new(lcid).ok().filter(|lcid| !one_to_one || lcid.duplicated().is_none())
     }
 }
 

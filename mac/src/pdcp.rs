@@ -1,27 +1,27 @@
 //! PDCP of sidelink radio bearers: headers, COUNT and the receiver's judgement. Read first: TS 36.323 §5.1.3, §5.1.4,
-//! §5.6.1 (read in part), TS 33.303 §6.2.3.
+//! §5.6.1, TS 33.303 §6.2.3.2, §6.2.3.6 (BEARER and DIRECTION: §6.2.3.6.1).
 //!
 //! One-to-many: COUNT = PTK Identity || SN. `sidelink_security::group` hands out each COUNT once, whatever happens,
 //! ciphers, and keeps a replay window per sender; here are the header and the rules about SN 0. A PDU that is not
 //! ciphered has PGK Index and PTK Identity 0, and SN 0 before Rel-15.
 //!
 //! TS 36.323 §5.1.4: SN 0 keeps no state, each PDU is delivered when it comes. Any other SN is put in order with
-//! t-Reordering, which is the receiver's choice; ours is 0: what is new is delivered at once, a copy and what is behind
-//! the window are dropped. RLC with its window of 0 keeps the order already.
+//! t-Reordering, which is the receiver's choice; ours is 0: what is ahead of the last SN that was delivered is delivered at
+//! once, a copy and what comes late are dropped (§5.1.2.1.4.1). Data of a group depart from it: their replay window of
+//! 64 takes the place of the order, since an SN that no MAC-I covers would silence up to 32767 others.
 //!
 //! One-to-one: the header is known; KD-sess ID 0 is delivered as unprotected, any other is refused here: links
 //! (`sidelink_prose::direct_link`) take their PDUs before.
 
 use core::fmt;
 
-use sidelink_security::counter::replay::{ReplayWindow, Replayed};
 use sidelink_security::counter::{Count, UtcCounter};
 use sidelink_security::group::{self, Incoming, SendError};
 use sidelink_security::outcome::Outcome;
 use sidelink_security::pdu::{Assurance, PduRefusal};
 
 use crate::mux::Address;
-use crate::rlc_um::Key;
+use crate::rlc_um::{Key, Window};
 use sidelink_wire as wire;
 use sidelink_wire::ids::{Layer2Id, Lcid};
 use sidelink_wire::pdcp::{HEADER_LEN, MAC_I_LEN, MAX_SDU_LEN, OneToManyRepr, OneToOneRepr, Packet, SduType};
@@ -90,7 +90,7 @@ pub enum PlainSn {
     /// Always 0: Rel-12 to Rel-14.
     #[default]
     Zero,
-    /// 1, 2, ..., for the duplication of Rel-15; holds the next. After 65535 comes 1, since 0 means none (from memory).
+    /// 1, 2, ..., for the duplication of Rel-15; holds the next. After 65535 comes 1, since 0 means none (§5.6.1, §7.1).
     Counting(u16),
 }
 
@@ -237,7 +237,7 @@ pub struct Delivered<'a> {
 pub struct ReceiverConfig {
     /// Deliver PDUs without protection for destinations of which no key is known, as V2X needs it.
     pub accept_unprotected: bool,
-    /// Senders of unprotected PDUs with an SN whose duplicates are found.
+    /// Senders of unprotected PDUs with an SN whose last one is kept.
     pub plain_windows: usize,
 }
 
@@ -256,12 +256,16 @@ pub struct Receiver {
     pdu: Vec<u8>,
 }
 
-/// Duplicates of a sender that counts without ciphering.
+/// The order of a sender that counts without ciphering.
 struct PlainWindow {
     key: Key,
-    window: ReplayWindow,
+    /// Last_Submitted_PDCP_RX_SN; none before the first PDU.
+    last: Option<u16>,
     last_turn: u64,
 }
+
+/// Reordering_Window. TS 36.323 §7.3.
+const REORDERING_WINDOW: u16 = 32_768;
 
 impl Receiver {
     /// Knows no group yet.
@@ -310,7 +314,7 @@ impl Receiver {
         buffer.copy_from_slice(pdu);
 
         let destination = address.layer2_id();
-        let key = Key { source, destination, lcid };
+        let key = Key { source, destination, lcid, window: Window::of(address) };
         let Header::OneToMany(fields) = header else {
             return self.plain_one_to_one(header, len);
         };
@@ -346,8 +350,8 @@ impl Receiver {
         Ok(Delivered { header, data, assurance: Assurance::Unprotected, pgk_id: None })
     }
 
-    /// Refuses copies of an unprotected PDU. The SN is continued by an HFN of our own, so that the window goes through
-    /// the wrap; it protects against duplication, not against an attacker, who may send any SN.
+    /// Refuses copies of an unprotected PDU, and what is late. That protects against duplication, not against an attacker,
+    /// who may send any SN.
     fn accept_plain(&mut self, key: Key, sn: u16) -> Result<(), PduRefusal> {
         self.turn += 1;
         let index = match self.plain.iter().position(|window| window.key == key) {
@@ -356,22 +360,16 @@ impl Receiver {
         };
         let plain = &mut self.plain[index];
         plain.last_turn = self.turn;
-        let count = match plain.window.highest() {
-            // Far from both ends of the range, so that the window can move either way.
-            None => Count::from_parts(0x8000, sn),
-            Some(highest) => {
-                let ahead = sn.wrapping_sub(highest.sn()) as i16;
-                Count::new(highest.value().saturating_add_signed(i32::from(ahead)))
-            }
-        };
-        plain.window.accept(count).map_err(|replayed| match replayed {
-            Replayed::Seen => PduRefusal::Replay,
-            Replayed::Late => PduRefusal::Late,
-        })
+        match plain.last.map(|last| sn.wrapping_sub(last)) {
+            Some(0) => return Err(PduRefusal::Replay),
+            Some(ahead) if ahead > REORDERING_WINDOW => return Err(PduRefusal::Late),
+            _ => plain.last = Some(sn),
+        }
+        Ok(())
     }
 
     fn new_plain_window(&mut self, key: Key) -> usize {
-        let new = PlainWindow { key, window: ReplayWindow::new(), last_turn: self.turn };
+        let new = PlainWindow { key, last: None, last_turn: self.turn };
         if self.plain.len() < self.config.plain_windows.max(1) {
             self.plain.push(new);
             return self.plain.len() - 1;

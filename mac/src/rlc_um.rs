@@ -1,17 +1,27 @@
 //! RLC in unacknowledged mode on STCH: segmentation, concatenation, reassembly. Read first: TS 36.322 §5.1.2, §7.1,
 //! §7.2.
 //!
-//! The window of STCH has size 0: nothing is reordered, each PDU is taken apart when it comes. A receiver that hears a
-//! sender for the first time takes the SN of that PDU as VR(UR) and VR(UH), so it starts in mid-stream at once.
-//! There is one receiving entity for each (source, destination, logical channel) (from memory, TS 36.322 §4.2.1 not
-//! read), bounded in number: an unknown sender takes the place of the one that was silent the longest.
+//! For sidelink communication the window of STCH has size 0: nothing is reordered, each PDU is taken apart when it comes. For
+//! V2X it has 16: copies are dropped, and PDUs are put in order while t-Reordering runs (`window.rs`). A receiver that
+//! hears a sender for the first time takes the SN of that PDU as VR(UR) and VR(UH), so it starts in mid-stream at once.
+//! There is one receiving entity for each (source, destination, logical channel) (TS 36.321 §6.2.4, TS 36.300
+//! §23.10.2.1), bounded in number: an unknown sender takes the place of the one that was silent the longest.
+//!
+//! ```text
+//! receiver.rs   entities, reassembly
+//! window.rs     the reordering window of V2X
+//! ```
 
 use core::fmt;
 use std::collections::VecDeque;
 
 use sidelink_wire as wire;
-use sidelink_wire::ids::{Layer2Id, Lcid};
-use sidelink_wire::rlc_um::{FramingInfo, MAX_ELEMENTS, MAX_LI, Packet, Repr, SN_MODULUS};
+use sidelink_wire::rlc_um::{FramingInfo, MAX_ELEMENTS, MAX_LI, SN_MODULUS};
+
+mod receiver;
+mod window;
+
+pub use receiver::{Key, Receiver, ReceiverConfig, ReceiverCounters, Window};
 
 /// The largest RLC SDU, in octets: the largest PDCP PDU.
 pub const MAX_SDU_LEN: usize = wire::pdcp::HEADER_LEN + wire::pdcp::MAX_SDU_LEN + wire::pdcp::MAC_I_LEN;
@@ -155,188 +165,6 @@ impl Transmitter {
         self.begun = unfinished;
         self.sn = (self.sn + 1) % SN_MODULUS;
         header + taken
-    }
-}
-
-/// Which receiving entity a PDU belongs to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Key {
-    /// Sender.
-    pub source: Layer2Id,
-    /// Whole destination.
-    pub destination: Layer2Id,
-    /// Logical channel.
-    pub lcid: Lcid,
-}
-
-/// Sizes of a [`Receiver`], all allocated at its construction.
-#[derive(Debug, Clone, Copy)]
-pub struct ReceiverConfig {
-    /// Receiving entities that are kept at once.
-    pub entities: usize,
-    /// The longest SDU that is reassembled, in octets.
-    pub max_sdu_len: usize,
-}
-
-impl Default for ReceiverConfig {
-    /// 64 entities of one longest SDU each: half a megabyte.
-    fn default() -> Self {
-        Self { entities: 64, max_sdu_len: MAX_SDU_LEN }
-    }
-}
-
-/// What a receiver counted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct ReceiverCounters {
-    /// PDUs that were taken apart.
-    pub pdus: u64,
-    /// SDUs that were delivered.
-    pub sdus: u64,
-    /// PDUs that were refused as malformed.
-    pub malformed: u64,
-    /// PDUs that the gaps of the SN count as missing, modulo 32.
-    pub lost_pdus: u64,
-    /// PDUs with the SN of the PDU before: repeated by somebody.
-    pub repeated_pdus: u64,
-    /// SDUs of which a segment was heard and another was not, at least.
-    pub lost_sdus: u64,
-    /// SDUs that were longer than the limit.
-    pub oversized_sdus: u64,
-    /// Entities that were given up for another sender.
-    pub evicted: u64,
-}
-
-/// All receiving entities of one UE.
-#[derive(Debug, Clone)]
-pub struct Receiver {
-    entities: Vec<Entity>,
-    /// Reassembly buffers of the entities that do not exist yet.
-    free: Vec<Vec<u8>>,
-    max_sdu_len: usize,
-    /// PDUs heard: the clock by which the longest silence is found.
-    turn: u64,
-    counters: ReceiverCounters,
-}
-
-#[derive(Debug, Clone)]
-struct Entity {
-    key: Key,
-    next_sn: u8,
-    partial: Vec<u8>,
-    collecting: bool,
-    last_turn: u64,
-}
-
-impl Receiver {
-    /// Allocates all entities.
-    pub fn new(config: ReceiverConfig) -> Self {
-        let capacity = config.entities.max(1);
-        Self {
-            entities: Vec::with_capacity(capacity),
-            free: (0..capacity).map(|_| Vec::with_capacity(config.max_sdu_len)).collect(),
-            max_sdu_len: config.max_sdu_len,
-            turn: 0,
-            counters: ReceiverCounters::default(),
-        }
-    }
-
-    /// What was counted so far.
-    pub const fn counters(&self) -> &ReceiverCounters {
-        &self.counters
-    }
-
-    /// Takes a PDU apart and hands each SDU that it completes to `deliver`, in order.
-    pub fn receive(&mut self, key: Key, pdu: &[u8], mut deliver: impl FnMut(&[u8])) -> Result<(), Error> {
-        let parsed = Packet::new_checked(pdu).and_then(|packet| Repr::parse(&packet));
-        let pdu = match parsed {
-            Ok(pdu) => pdu,
-            Err(error) => {
-                self.counters.malformed += 1;
-                return Err(error.into());
-            }
-        };
-        self.turn += 1;
-        let index = self.entity(key, pdu.sn);
-        let counters = &mut self.counters;
-        counters.pdus += 1;
-        self.entities[index].receive(&pdu, self.max_sdu_len, self.turn, counters, &mut deliver);
-        Ok(())
-    }
-
-    /// The entity of `key`, made or taken over when there is none.
-    fn entity(&mut self, key: Key, sn: u8) -> usize {
-        if let Some(index) = self.entities.iter().position(|entity| entity.key == key) {
-            return index;
-        }
-        if let Some(partial) = self.free.pop() {
-            self.entities.push(Entity { key, next_sn: sn, partial, collecting: false, last_turn: 0 });
-            return self.entities.len() - 1;
-        }
-        let oldest =
-            (0..self.entities.len()).min_by_key(|&index| self.entities[index].last_turn).unwrap_or(0);
-        let entity = &mut self.entities[oldest];
-        self.counters.evicted += 1;
-        self.counters.lost_sdus += u64::from(entity.collecting);
-        (entity.key, entity.next_sn, entity.collecting) = (key, sn, false);
-        oldest
-    }
-}
-
-impl Entity {
-    fn receive(
-        &mut self,
-        pdu: &Repr<'_>,
-        max_sdu_len: usize,
-        turn: u64,
-        counters: &mut ReceiverCounters,
-        deliver: &mut impl FnMut(&[u8]),
-    ) {
-        self.last_turn = turn;
-        let gap = (pdu.sn + SN_MODULUS - self.next_sn) % SN_MODULUS;
-        self.next_sn = (pdu.sn + 1) % SN_MODULUS;
-        match gap {
-            0 => {}
-            gap if gap == SN_MODULUS - 1 => counters.repeated_pdus += 1,
-            gap => counters.lost_pdus += u64::from(gap),
-        }
-        let mut counted = false;
-        if self.collecting && (gap != 0 || !pdu.framing.continues) {
-            self.collecting = false;
-            counters.lost_sdus += 1;
-            // The rest of the same SDU may lead this PDU: it is not a second loss.
-            counted = true;
-        }
-
-        let last = pdu.elements().len() - 1;
-        for (index, element) in pdu.elements().iter().enumerate() {
-            let starts = index > 0 || !pdu.framing.continues;
-            let ends = index < last || !pdu.framing.unfinished;
-            if starts && ends && element.len() <= max_sdu_len {
-                counters.sdus += 1;
-                deliver(element);
-                continue;
-            }
-            if starts {
-                self.partial.clear();
-                self.collecting = true;
-            }
-            if !self.collecting {
-                counters.lost_sdus += u64::from(ends && !counted);
-                continue;
-            }
-            if self.partial.len() + element.len() > max_sdu_len {
-                self.collecting = false;
-                counters.oversized_sdus += 1;
-                counted = true;
-                continue;
-            }
-            self.partial.extend_from_slice(element);
-            if ends {
-                self.collecting = false;
-                counters.sdus += 1;
-                deliver(&self.partial);
-            }
-        }
     }
 }
 

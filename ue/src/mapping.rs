@@ -83,6 +83,17 @@ pub struct SharedResource {
     pub prbs: PrbRange,
 }
 
+/// The part of a [`SharedResource`] that does not depend on how much there is to send.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SharedTime {
+    /// PSCCH: subframe in the period and PRB, twice.
+    pub control: [(u32, usize); 2],
+    /// I_TRP.
+    pub trp: u8,
+    /// PSSCH: subframes in the period, with the index in the pool of each; whole fours.
+    pub data: Vec<(u32, u32)>,
+}
+
 /// A pool of mode 2 as layer 2 draws from it.
 #[derive(Clone, Debug)]
 pub struct Mode2 {
@@ -123,22 +134,33 @@ impl Mode2 {
         runs.by_ref().max().unwrap_or(0)
     }
 
-    /// Draw PSCCH, pattern and `blocks` PRBs (TS 36.213 §14.1.1.3, §14.2.1.2; each with equal probability). `None` when
-    /// nothing that was drawn lies side by side or has four subframes.
-    pub fn draw(&self, blocks: usize, air_rng: &mut impl Rng) -> Option<SharedResource> {
+    /// Draws PSCCH, pattern and `len` PRBs. `None` as for either part.
+    pub fn draw(&self, len: usize, air_rng: &mut impl Rng) -> Option<SharedResource> {
+        self.draw_place(self.draw_time(air_rng)?, len, air_rng)
+    }
+
+    /// Draws PSCCH and pattern (TS 36.213 §14.1.1.3, §14.2.1.2; each with equal probability). `None` when nothing that was
+    /// drawn has four subframes.
+    pub fn draw_time(&self, air_rng: &mut impl Rng) -> Option<SharedTime> {
         (0..64).find_map(|_| {
-            let grant = self.draw.draw(blocks as u32, air_rng).ok()?;
-            let prbs =
-                self.list.get(grant.first_block as usize..(grant.first_block + grant.blocks) as usize)?;
-            let (&first, &last) = (prbs.first()?, prbs.last()?);
-            if last - first + 1 != blocks {
-                return None;
-            }
-            let data = &self.patterns[usize::from(grant.i_trp)];
-            let control = (*self.control.get(grant.n_pscch as usize)?)?;
-            let prbs = PrbRange { start: first, len: blocks };
-            (!data.is_empty()).then(|| SharedResource { control, trp: grant.i_trp, data: data.clone(), prbs })
+            let (n_pscch, trp) = self.draw.draw_time(air_rng);
+            let data = &self.patterns[usize::from(trp)];
+            let control = (*self.control.get(n_pscch as usize)?)?;
+            (!data.is_empty()).then(|| SharedTime { control, trp, data: data.clone() })
         })
+    }
+
+    /// Draws `len` PRBs that lie side by side, each place with equal probability (TS 36.321 §5.14.1.1). `None` where the pool
+    /// has no such place.
+    pub fn draw_place(&self, time: SharedTime, len: usize, air_rng: &mut impl Rng) -> Option<SharedResource> {
+        let places = || {
+            let runs = self.list.windows(len.max(1));
+            runs.filter(|run| run[0] + run.len() - 1 == run[run.len() - 1]).map(|run| run[0])
+        };
+        let index = grant::uniform(air_rng, places().count() as u32);
+        let prbs = PrbRange { start: places().nth(index as usize)?, len };
+        let SharedTime { control, trp, data } = time;
+        Some(SharedResource { control, trp, data, prbs })
     }
 }
 
@@ -183,6 +205,70 @@ impl Type1 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::air_rng::AirRng;
+    use sidelink_phy::pool::{PoolPrbs, PsschSubframes};
+
+    /// A pool of the PRBs 2 to 5 and 8 to 11.
+    fn pool() -> CommunicationPool {
+        CommunicationPool {
+            period: 40,
+            offset: 0,
+            control_bitmap: vec![true; 4],
+            control_prbs: PoolPrbs { start: 2, end: 11, num: 4 },
+            data: PsschSubframes::Bitmap { offset: 8, bitmap: vec![true; 32] },
+            data_prbs: PoolPrbs { start: 2, end: 11, num: 4 },
+            trp_set: TrpSet::Eight,
+            hopping: Default::default(),
+        }
+    }
+
+    /// TS 36.321 §5.14.1.1: every place of a grant is drawn alike, whatever its width, and none lies across the gap.
+    #[test]
+    fn places_of_mode_2_are_drawn_alike() {
+        let mode2 = Mode2::new(&pool(), 15, None).unwrap();
+        let mut air_rng = AirRng::seeded(3, "");
+        for (len, starts) in
+            [(1, vec![2, 3, 4, 5, 8, 9, 10, 11]), (2, vec![2, 3, 4, 8, 9, 10]), (4, vec![2, 8])]
+        {
+            let mut counts = std::collections::BTreeMap::new();
+            for _ in 0..6000 {
+                let time = mode2.draw_time(&mut air_rng).unwrap();
+                let resource = mode2.draw_place(time, len, &mut air_rng).unwrap();
+                assert_eq!(resource.prbs.len, len);
+                *counts.entry(resource.prbs.start).or_insert(0usize) += 1;
+            }
+            assert_eq!(counts.keys().copied().collect::<Vec<_>>(), starts, "{len}");
+            let mean = 6000 / starts.len();
+            // Five standard deviations of the rarest are 140.
+            assert!(counts.values().all(|count| count.abs_diff(mean) < 200), "{counts:?}");
+        }
+        let time = mode2.draw_time(&mut air_rng).unwrap();
+        assert_eq!(mode2.draw_place(time, 5, &mut air_rng), None, "nothing lies side by side");
+    }
+
+    /// TS 36.321 §5.15.1.1: no second resource in a subframe of the first.
+    #[test]
+    fn resources_of_one_period_share_no_subframe() {
+        let pool = DiscoveryPool {
+            period: 320,
+            offset: 0,
+            bitmap: vec![true; 4],
+            repetitions: 1,
+            transmissions: 2,
+            prbs: PoolPrbs { start: 0, end: 14, num: 7 },
+        };
+        let type1 = Type1::new(&pool, 15, 100).unwrap();
+        for seed in 0..200 {
+            let mut air_rng = AirRng::seeded(seed, "");
+            let mut busy = Vec::new();
+            while type1.draw(&mut busy, &mut air_rng).is_some() {}
+            let mut once = busy.clone();
+            once.sort_unstable();
+            once.dedup();
+            assert_eq!(once.len(), busy.len(), "{busy:?}");
+            assert!(!busy.is_empty());
+        }
+    }
 
     #[test]
     fn as_other_makers_send_it() {

@@ -1,4 +1,9 @@
-//! What a UE sends in which subframe: synchronisation, discovery, communication, in this order of right of way.
+//! What a UE sends in which subframe: synchronisation, communication, discovery, in this order of right of way (TS 36.211
+//! §9.1.3, TS 36.300 §23.10.1, TS 36.321 §5.14.1.2.2, §5.15.1.2.2).
+//!
+//! Discovery gives way to what this UE sends on PSCCH and PSSCH and to the subframes in which it hears PSCCH. To PSSCH of
+//! others it does not: the planner does not know which of it was announced. What gave way keeps its place in the sequence of
+//! its transmissions.
 
 mod communication;
 mod discovery;
@@ -19,7 +24,7 @@ use crate::mapping::transmit::{Content, Transmission};
 use crate::mapping::{self, Mode4};
 use sidelink_phy::numerology::Numerology;
 use sidelink_phy::receive::receiver::{ControlInformation, Receiver};
-use sidelink_phy::units::{CyclicPrefix, TransmissionMode};
+use sidelink_phy::units::{CyclicPrefix, SidelinkMode, TransmissionMode};
 use std::ops::Range;
 
 /// Plans every subframe once, in their order, or leaves it out.
@@ -100,35 +105,68 @@ impl Planner {
             let content = Content::Sync { id: signal.id, mib, at, in_coverage: signal.in_coverage };
             out.push(Transmission { cp: self.sync_cp, amplitude: 1.0, content });
         }
-        for discovery in &mut self.discovery {
-            discovery.plan(t, stack, &mut self.air_rng, out, tell);
-        }
         for communication in &mut self.communication {
             communication.plan(t, stack, &mut self.air_rng.resources, &mut self.spare, out, tell);
         }
         if let Some(mode4) = &mut self.mode4 {
             mode4.plan(t, stack, &mut self.air_rng.resources, &mut self.spare, out, tell);
         }
-        self.keep_possible(t, sync, out);
+        for discovery in &mut self.discovery {
+            discovery.plan(t, stack, &mut self.air_rng, out, tell);
+        }
+        let subframe = Subframe {
+            synchronisation: sync.config().offsets.contains(&((t % u64::from(sync.config().period)) as u32)),
+            control: self.communication.iter().any(|communication| communication.is_control(t)),
+            sidelink: self.mode.sidelink(),
+        };
+        self.keep_possible(subframe, out);
     }
 
-    /// In the subframes of synchronisation signals nothing else is sent (TS 36.211 §9.1.3), and no PRB twice.
-    fn keep_possible(&mut self, t: u64, sync: &Sync, out: &mut Vec<Transmission>) {
-        let config = sync.config();
-        let phase = (t % u64::from(config.period)) as u32;
-        let reserved = config.offsets.contains(&phase);
+    /// Keeps of what was planned, in its order, what may be sent together.
+    fn keep_possible(&mut self, subframe: Subframe, out: &mut Vec<Transmission>) {
         self.used.clear();
         let Self { used, spare, numerology, .. } = self;
         out.retain_mut(|transmission| {
-            let other = reserved && !matches!(transmission.content, Content::Sync { .. });
             let range = transmission.subcarriers(numerology.bandwidth());
-            let clash = used.iter().any(|u| u.start < range.end && range.start < u.end);
-            if other || clash {
+            let possible = subframe.allows(&transmission.content, &range, used);
+            if possible {
+                used.push(range);
+            } else {
                 spare.take_from(&mut transmission.content);
-                return false;
             }
-            used.push(range);
-            true
+            possible
         });
     }
 }
+
+/// What a subframe is beside being sent in.
+#[derive(Clone, Copy, Debug)]
+struct Subframe {
+    /// Synchronisation signals have it.
+    synchronisation: bool,
+    /// PSCCH is heard in it.
+    control: bool,
+    sidelink: SidelinkMode,
+}
+
+impl Subframe {
+    /// Whether `content` may be sent beside what is sent in `used` already.
+    ///
+    /// In the subframes of synchronisation signals nothing else is sent (TS 36.211 §9.1.3), and no PRB twice. In modes 1 and
+    /// 2 a UE sends one cluster, of several grants one of its choice (TS 36.321 §5.14.1.1 NOTE 11): the first; in modes 3
+    /// and 4 PSCCH and PSSCH go together. PSDCH goes alone (TS 36.321 §5.15.1.2.2).
+    fn allows(self, content: &Content, range: &Range<usize>, used: &[Range<usize>]) -> bool {
+        match content {
+            Content::Sync { .. } => true,
+            _ if self.synchronisation => false,
+            Content::SlDch { .. } => !self.control && used.is_empty(),
+            Content::Sci { .. } | Content::SlSch { .. } => match self.sidelink {
+                SidelinkMode::D2d => used.is_empty(),
+                SidelinkMode::V2x => !used.iter().any(|u| u.start < range.end && range.start < u.end),
+            },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

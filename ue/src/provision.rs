@@ -36,6 +36,7 @@ pub struct Provisioned {
     pub groups: HashMap<String, Address>,
     /// Groups to which it cannot send, and why.
     pub receive_only: HashMap<String, BuildError>,
+    v2x_priority: u8,
 }
 
 /// What is asked of a store.
@@ -47,6 +48,8 @@ pub struct Wish<'a> {
     pub layer2_id: Option<Layer2Id>,
     /// Destinations of groups: [`Address::Group`], or in modes 3 and 4 [`Address::V2x`].
     pub to_group: fn(Layer2Id) -> Address,
+    /// PPPP of V2X data, 1 (the most urgent) to 8: the SCI carries it.
+    pub v2x_priority: u8,
     /// How far ahead counters are reserved.
     pub reserve: ReserveConfig,
     /// Layer 2, sized as here; the source is replaced.
@@ -77,6 +80,7 @@ where
         origin: HashMap::new(),
         groups: HashMap::new(),
         receive_only: HashMap::new(),
+        v2x_priority: wish.v2x_priority,
     };
     for group in keys.group.iter().filter(|g| g.member.iter().any(|m| m.ue == wish.ue)) {
         all.add_group(wish, keys, group, store)?;
@@ -111,8 +115,12 @@ impl Provisioned {
     }
 
     fn add_bearer(&mut self, name: &str, address: Address) -> Result<(), BuildError> {
+        let mut bearer = Bearer::new(address, Lcid::GROUP_DATA);
+        if let Address::V2x(_) = address {
+            bearer.priority = self.v2x_priority;
+        }
         self.engine
-            .add_bearer(Bearer::new(address, Lcid::GROUP_DATA))
+            .add_bearer(bearer)
             .map_err(|e| BuildError::Bearer { group: name.to_owned(), why: e.to_string() })?;
         self.groups.insert(name.to_owned(), address);
         Ok(())

@@ -45,7 +45,7 @@ pub struct Stack<J = Threaded> {
     /// The subframe that began last.
     t: u64,
     now: AirTime,
-    /// The earliest time at which discovery or the links want to act.
+    /// The earliest time at which layer 2, discovery or the links want to act.
     due: Option<UtcTime>,
     /// Announcers and discoverers: each sends a message in every discovery period.
     messages: usize,
@@ -129,6 +129,7 @@ impl<J: Jobs> Stack<J> {
         let sink = &mut Sink::events(tell);
         self.finish_jobs(sink);
         if self.due.is_some_and(|due| due <= utc) {
+            self.layer2(engine::Input::Tick { now: utc }, sink);
             self.agent.handle_input(agent::Input::Tick { now: self.now });
             self.link(Some(direct_link::Input::Tick { now: utc }), sink);
         }
@@ -279,13 +280,14 @@ impl<J: Jobs> Stack<J> {
 
     /// Acts on all outputs of the engines.
     fn drain(&mut self, sink: &mut Sink<'_, '_>) {
-        self.drain_engine(sink);
+        let engine = self.drain_engine(sink);
         let agent = self.drain_agent(sink);
         let links = self.drain_links(sink);
-        self.due = agent.into_iter().chain(links).min();
+        self.due = [engine, agent, links].into_iter().flatten().min();
     }
 
-    fn drain_engine(&mut self, sink: &mut Sink<'_, '_>) {
+    /// Returns when layer 2 wants to act.
+    fn drain_engine(&mut self, sink: &mut Sink<'_, '_>) -> Option<UtcTime> {
         loop {
             match self.engine.poll_output() {
                 engine::Output::SlSch { block: built, .. } => {
@@ -316,7 +318,7 @@ impl<J: Jobs> Stack<J> {
                     }
                     continue;
                 }
-                engine::Output::Timeout(_) => return,
+                engine::Output::Timeout(at) => return at,
             }
             // what the links answer to one PDU is not mixed with what they answer to the next
             self.drain_links(sink);

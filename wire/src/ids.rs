@@ -31,8 +31,7 @@ impl std::error::Error for Error {}
 
 /// A 24-bit layer-2 identity: a ProSe UE ID (source or one-to-one destination) or a ProSe layer-2 group ID.
 ///
-/// TS 36.321 §6.2.4 (field sizes); the split of a destination between DST and SCI is from memory,
-/// TS 36.300 §23.10.4 not read.
+/// TS 36.321 §6.2.4 (DST has the 16 most significant bits of a destination), §5.14.2.2.2 (the SCI the other 8).
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Layer2Id(u32);
 
@@ -99,7 +98,7 @@ pub struct GroupDestinationId(pub u8);
 
 /// A logical channel of SL-SCH that carries SDUs.
 ///
-/// Values 1, 3 and 31 were seen in captures; the rest of the table is from memory, TS 36.321 §6.2.4 not read.
+/// TS 36.321 Table 6.2.4-1; 1 to 10 for the user data of links too: TS 33.303 §6.5.6.1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Lcid(u8);
 
@@ -115,17 +114,26 @@ impl Lcid {
     /// Data of a link: what our UEs use.
     pub const LINK_DATA: Self = Self(3);
 
-    /// A traffic channel (1 to 10), or one of the three signalling channels (28 to 30).
+    /// A traffic channel (1 to 10), the channel of its copies (11 to 20), or one of the three signalling channels (28 to
+    /// 30).
     pub const fn new(value: u8) -> Result<Self, Error> {
         match value {
-            1..=10 | 28..=30 => Ok(Self(value)),
-            _ => Err(Error::OutOfRange { what: "LCID", value: value as u32, max: 10 }),
+            1..=20 | 28..=30 => Ok(Self(value)),
+            _ => Err(Error::OutOfRange { what: "LCID", value: value as u32, max: 20 }),
         }
     }
 
     /// The 5-bit field.
     pub const fn value(self) -> u8 {
         self.0
+    }
+
+    /// The channel whose PDCP PDUs come a second time on this one: n of n + 10.
+    pub const fn duplicated(self) -> Option<Self> {
+        match self.0 {
+            11..=20 => Some(Self(self.0 - 10)),
+            _ => None,
+        }
     }
 
     /// Whether PC5 signalling travels on it.
@@ -230,7 +238,11 @@ mod tests {
     #[test]
     fn reserved_logical_channels_are_refused() {
         let allowed: Vec<u8> = (0..=255).filter(|&v| Lcid::new(v).is_ok()).collect();
-        assert_eq!(allowed, [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 28, 29, 30]);
+        assert_eq!(allowed, (1..=20).chain(28..=30).collect::<Vec<u8>>());
+        for channel in allowed.into_iter().filter_map(|v| Lcid::new(v).ok()) {
+            let copied = channel.duplicated().map(Lcid::value);
+            assert_eq!(copied, (11..=20).contains(&channel.value()).then(|| channel.value() - 10));
+        }
     }
 
     #[test]

@@ -5,8 +5,8 @@
 //! one-to-one:  | SDU Type(3) | R(5)         | KD-sess ID(16)   | PDCP SN(16) | data | MAC-I(32), if any |
 //! ```
 //!
-//! The widths were read, the one-to-many packing was seen in captures; the five reserved bits of one-to-one are from
-//! memory. Which of the two a PDU is, and whether a MAC-I ends it, is known from the logical channel and the context,
+//! The five bits R of one-to-one are 0 (§6.3.6); that they are five follows from the octets that the fields fill, since
+//! the figure is not in the text. Which of the two a PDU is, and whether a MAC-I ends it, is known from the logical channel and the context,
 //! not from the bytes: hence one [`Packet`] and two `Repr`s.
 
 use super::{Error, fits, need, room};
@@ -15,7 +15,7 @@ use super::{Error, fits, need, room};
 pub const HEADER_LEN: usize = 5;
 /// Octets of a MAC-I. TS 36.323 §6.3.4.
 pub const MAC_I_LEN: usize = 4;
-/// The largest PDCP SDU, in octets (TS 36.323 §4.3.1, from memory).
+/// The largest PDCP SDU, in octets (TS 36.323 §4.3.1).
 pub const MAX_SDU_LEN: usize = 8188;
 
 mod field {

@@ -5,7 +5,7 @@
 //! ```
 //!
 //! K length indicators describe the first K of K + 1 data elements; the last element takes the rest. STCH uses the
-//! 5-bit SN alone. FI, E and SN were checked on captures, the layout of the LIs is from memory.
+//! 5-bit SN alone. LIs: §6.2.1.3, §6.2.2.4, §6.2.2.5; a value of 0 is reserved.
 
 use super::{Error, fits, need, room};
 
@@ -13,7 +13,7 @@ use super::{Error, fits, need, room};
 pub const SN_MODULUS: u8 = 32;
 /// The largest length that an LI can state.
 pub const MAX_LI: usize = 2047;
-/// The most data elements that [`Repr`] holds; a PDU with more is refused.
+/// The most data elements that [`Repr`] holds. A received PDU may have more: [`Packet::elements`] gives them all.
 pub const MAX_ELEMENTS: usize = 32;
 
 const EXTENSION: u8 = 0x20;
@@ -114,6 +114,17 @@ impl<'a> Packet<&'a [u8]> {
             count += 1;
         }
         Elements { packet: *self, index: 0, indicators: count, at: 1 + li_len(count) }
+    }
+
+    /// Refuses an LI of zero, which is reserved, and an empty last element.
+    ///
+    /// # Errors
+    /// That one is there.
+    pub fn check_elements(&self) -> Result<(), Error> {
+        if self.elements().any(<[u8]>::is_empty) {
+            return Err(Error::Reserved { what: "LI of RLC UM", value: 0 });
+        }
+        Ok(())
     }
 }
 

@@ -11,13 +11,13 @@
 //! - F = 0: L has 7 bits, F = 1: L has 15 bits (SDUs of 128 octets and more).
 //! - One or two octets of padding are padding subheaders straight after the SL-SCH subheader; more padding ends the
 //!   PDU, and then a padding subheader is the last one and every SDU has its length.
-//! - V = 0011 with the 24-bit DST was seen in captures; V = 0001 (group) and 0010 (UE) are from memory.
+//! - V = 0001 is a group, 0010 one UE, 0011 the 24-bit DST of vehicles (§6.2.4).
 
 use super::{Error, fits, need, room};
 
 /// LCID of padding.
 pub const LCID_PADDING: u8 = 31;
-/// The most SDUs that [`Repr`] holds; a PDU with more is refused.
+/// The most SDUs that [`Repr`] holds. A received PDU may have more: [`Packet::elements`] gives them all.
 pub const MAX_SDUS: usize = 32;
 
 /// Octets of the longest SDU: L has 15 bits.
@@ -135,6 +135,19 @@ impl<T: AsRef<[u8]>> Packet<T> {
         &self.buffer.as_ref()[field::DST..self.header_len()]
     }
 
+    /// What V and DST mean.
+    ///
+    /// # Errors
+    /// A reserved version, which makes the whole PDU invalid.
+    pub fn addressed_to(&self) -> Result<Destination, Error> {
+        match (self.version(), self.destination()) {
+            (1, &[a, b]) => Ok(Destination::Group([a, b])),
+            (2, &[a, b]) => Ok(Destination::Ue([a, b])),
+            (3, &[a, b, c]) => Ok(Destination::Whole([a, b, c])),
+            (value, _) => Err(Error::Reserved { what: "V of SL-SCH", value: u32::from(value) }),
+        }
+    }
+
     /// Octets of the SL-SCH subheader.
     pub fn header_len(&self) -> usize {
         if self.version() == 3 { 7 } else { 6 }
@@ -153,6 +166,11 @@ impl<'a> Packet<&'a [u8]> {
             }
         }
         Elements { bytes, header: Some(self.header_len()), data }
+    }
+
+    /// The first reserved LCID. Its subheader and SDU are ignored, the others count (TS 36.321 §5.11).
+    pub fn reserved_lcid(&self) -> Option<u8> {
+        self.elements().map(|sdu| sdu.lcid).find(|&lcid| lcid != LCID_PADDING && judge_lcid(lcid).is_err())
     }
 }
 
@@ -242,22 +260,16 @@ impl<'a> Repr<'a> {
         Ok(())
     }
 
-    /// Reads a PDU. A reserved version or LCID makes the whole PDU invalid.
+    /// Reads a PDU. A reserved version makes the whole PDU invalid, a reserved LCID its own SDU alone; see
+    /// [`Packet::reserved_lcid`].
     pub fn parse(packet: &Packet<&'a [u8]>) -> Result<Self, Error> {
         packet.check_len()?;
-        let dst = packet.destination();
-        let destination = match packet.version() {
-            1 => Destination::Group([dst[0], dst[1]]),
-            2 => Destination::Ue([dst[0], dst[1]]),
-            3 => Destination::Whole([dst[0], dst[1], dst[2]]),
-            value => return Err(Error::Reserved { what: "V of SL-SCH", value: u32::from(value) }),
-        };
-        let mut repr = Self::new(packet.source(), destination);
+        let mut repr = Self::new(packet.source(), packet.addressed_to()?);
         for sdu in packet.elements() {
             if sdu.data.len() > MAX_SDU_LEN {
                 return Err(Error::Oversized { what: "MAC SDU", max: MAX_SDU_LEN, have: sdu.data.len() });
             }
-            if sdu.lcid != LCID_PADDING {
+            if judge_lcid(sdu.lcid).is_ok() {
                 repr.push(sdu)?;
             }
         }
@@ -324,11 +336,10 @@ fn emit_length(length: usize, out: &mut [u8]) -> usize {
     2
 }
 
-/// TS 36.321 §5.11: a PDU with a reserved value is discarded. 1 to 10 traffic, 28 to 30 PC5 signalling;
-/// the duplication channels 11 to 20 of Rel-15 are not supported and count as reserved.
+/// TS 36.321 Table 6.2.4-1: 1 to 10 traffic, 11 to 20 the copies of these, 28 to 30 PC5 signalling.
 const fn judge_lcid(lcid: u8) -> Result<(), Error> {
     match lcid {
-        1..=10 | 28..=30 => Ok(()),
+        1..=20 | 28..=30 => Ok(()),
         _ => Err(Error::Reserved { what: "LCID of SL-SCH", value: lcid as u32 }),
     }
 }

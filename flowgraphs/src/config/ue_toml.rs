@@ -171,7 +171,7 @@ pub struct UseConfig {
     pub trpt_subset: Option<u8>,
     /// Mode 4: milliseconds between two reserved resources: 20, 50, 100, 200 to 1000.
     pub period: u16,
-    /// Mode 4: PPPP, 1 (the most urgent) to 8.
+    /// Mode 4: PPPP of the data, 1 (the most urgent) to 8.
     pub priority: u8,
     /// Mode 4: sub-channels of a transport block.
     pub sub_channels: u8,
@@ -179,6 +179,8 @@ pub struct UseConfig {
     pub retransmit: bool,
     /// Mode 4: probResourceKeep in fifths, 0 to 4.
     pub keep: u8,
+    /// Mode 4: sl-ReselectAfter, 1 to 9.
+    pub reselect_after: Option<u8>,
 }
 
 impl Default for UseConfig {
@@ -192,6 +194,7 @@ impl Default for UseConfig {
             sub_channels: 2,
             retransmit: true,
             keep: 0,
+            reselect_after: None,
         }
     }
 }
@@ -478,15 +481,15 @@ impl UeConfig {
             pool,
             Mode4Use {
                 period: usage.period,
-                priority: usage.priority,
                 sub_channels: usage.sub_channels,
                 retransmit: usage.retransmit,
                 keep_fifths: usage.keep,
+                reselect_after: usage.reselect_after,
                 lead,
             },
         );
         let draw = draw.map_err(|e| {
-            let remedy = "period 20, 50, 100, 200 to 1000; priority 1 to 8; sub-channels as the pool has; keep 0 to 4; lead 2 to 4";
+            let remedy = "period 20, 50, 100, 200 to 1000; sub-channels as the pool has; keep 0 to 4; reselect-after 1 to 9; lead 2 to 4";
             ConfigError::new(e.to_string(), "[communication]", remedy)
         })?;
         let sub_channels = usize::from(usage.sub_channels);

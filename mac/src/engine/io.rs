@@ -117,6 +117,11 @@ pub enum Input<'a> {
         /// The block.
         block: &'a [u8],
     },
+    /// Time passes: the time of [`Output::Timeout`] has come. More often does no harm.
+    Tick {
+        /// The time.
+        now: UtcTime,
+    },
     /// The application sends.
     Send {
         /// The time.
@@ -254,6 +259,7 @@ pub enum Output<'a> {
     Event(Event<'a>),
     /// Make this durable, off the sample path, and hand back [`Input::Granted`] or [`Input::ReservationFailed`].
     Reserve(Reservation),
-    /// Nothing more now. Call again after the next input: layer 2 has no time-outs of its own.
+    /// Nothing more now. Call again after the next input, with a time at the latest then: by [`Input::Tick`]. It is that of
+    /// t-Reordering, while a PDU of V2X is missing.
     Timeout(Option<UtcTime>),
 }

@@ -77,7 +77,7 @@ impl Ue {
         loop {
             match self.engine.poll_output() {
                 Output::Timeout(next) => {
-                    assert_eq!(next, None, "layer 2 has no time-outs");
+                    heard.timeout = next;
                     return heard;
                 }
                 Output::Reserve(reservation) => {
@@ -107,6 +107,7 @@ struct Heard {
     drops: Vec<Outcome>,
     /// For the links.
     pdus: Vec<(Layer2Id, Address, Vec<u8>)>,
+    timeout: Option<UtcTime>,
 }
 
 impl Heard {
@@ -399,4 +400,69 @@ proptest! {
             prop_assert!(assurance != Assurance::Verified || data == b"a message of some length");
         }
     }
+}
+
+fn texts(heard: &Heard) -> Vec<Vec<u8>> {
+    heard.data.iter().map(|(_, _, data)| data.clone()).collect()
+}
+
+/// One MAC PDU of V2X with these SDUs, each an RLC PDU of a whole PDCP PDU.
+fn v2x_block(source: u32, sdus: &[(u8, u8, &[u8])]) -> Vec<u8> {
+    let [_, a, b, c] = source.to_be_bytes();
+    let mut block = vec![0x30, a, b, c, 0, 0, 1];
+    for (lcid, _, data) in sdus {
+        block.extend([0x20 | lcid, 1 + 5 + data.len() as u8]);
+    }
+    block.push(0x1f);
+    for (_, sn, data) in sdus {
+        block.extend([*sn, 0x60, 0, 0, 0, 0]);
+        block.extend(*data);
+    }
+    block
+}
+
+/// TS 36.321 §5.11: the SDUs beside a reserved channel are delivered, and that one was left out is counted.
+#[test]
+fn a_reserved_channel_costs_its_own_sdu_only() {
+    let mut bob = Ue::new(2);
+    let block = v2x_block(1, &[(1, 0, b"one"), (21, 0, b"reserved"), (2, 0, b"two")]);
+    let heard = bob.input(Input::SlSch { now: at(0), group: None, block: &block });
+    assert_eq!(texts(&heard), [b"one".to_vec(), b"two".to_vec()]);
+    assert_eq!(heard.drops.len(), 1);
+    assert_eq!(bob.engine.counters().of(Outcome::Malformed), 1);
+}
+
+/// TS 36.321 Table 6.2.4-1: n + 10 has an RLC entity of its own and reaches the application as n; for one UE it is
+/// reserved.
+#[test]
+fn copies_come_up_on_the_channel_that_they_copy() {
+    let mut bob = Ue::new(2);
+    let block = v2x_block(1, &[(1, 4, b"one"), (11, 9, b"copy")]);
+    let heard = bob.input(Input::SlSch { now: at(0), group: None, block: &block });
+    assert_eq!(texts(&heard), [b"one".to_vec(), b"copy".to_vec()]);
+    assert_eq!(bob.engine.rlc_counters().lost_pdus, 0);
+    assert!(heard.log.iter().all(|line| line.contains("lcid: Lcid(1)")), "{:?}", heard.log);
+    assert_eq!(
+        bob.engine.add_bearer(Bearer::new(V2X, lcid(11))),
+        Err(Error::Mux(mux::Error::Copies(lcid(11))))
+    );
+    bob.engine.listen(Address::Ue(id(2)));
+    let block = [0x20, 0, 0, 1, 0, 0, 11, 0, 0x60, 0, 0, 0, 0, b'x'];
+    let heard = bob.input(Input::SlSch { now: at(0), group: Some(GroupDestinationId(2)), block: &block });
+    assert!(heard.data.is_empty() && heard.drops.len() == 1);
+}
+
+/// TS 36.322 §5.1.2.2.4: what a missing PDU of V2X holds back comes when t-Reordering expires, which the engine asks for.
+#[test]
+fn a_missing_pdu_of_v2x_is_waited_for_in_time() {
+    let mut bob = Ue::new(2);
+    let mut hear = |now, sn, data: &[u8]| {
+        bob.input(Input::SlSch { now, group: None, block: &v2x_block(1, &[(1, sn, data)]) })
+    };
+    assert_eq!(hear(at(0), 0, b"zero").timeout, None);
+    let waits = hear(at(10), 2, b"two");
+    assert!(waits.data.is_empty());
+    let expiry = waits.timeout.unwrap();
+    assert_eq!(texts(&bob.input(Input::Tick { now: expiry })), [b"two".to_vec()]);
+    assert_eq!(bob.drain().timeout, None);
 }

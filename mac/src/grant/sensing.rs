@@ -1,5 +1,5 @@
 //! Resource selection of transmission mode 4: what was sensed, which resources remain, and for how long one is kept.
-//! Read first: TS 36.213 §14.1.1.6 (steps 1 to 9, read), TS 36.321 §5.14.1.1 (counter and keeping, from memory).
+//! Read first: TS 36.213 §14.1.1.6 (steps 1 to 9), TS 36.321 §5.14.1.1, §5.14.1.2.2 (counter and keeping).
 //!
 //! Time is the index k of t_k^SL (TS 36.213 §14.1.5), which the caller lets run on beyond 10240: subframes that can
 //! never belong to a pool are not counted. A resource is a subframe and L contiguous sub-channels.
@@ -34,7 +34,7 @@ mod scalar;
 mod window;
 
 pub use config::{Config, Dbm, HeardSci, MAX_SUBCHANNELS, P_STEP, Period, Request, Resource};
-pub use reservation::Reservation;
+pub use reservation::{Occasion, Reservation};
 
 use monitored::Monitored;
 use reserved::Reserved;
@@ -136,7 +136,7 @@ impl Sensing {
         }
     }
 
-    /// Records an SCI. One that names no resource of this pool, or reserves nothing, is ignored.
+    /// Records an SCI. One that names no resource of this pool is ignored.
     pub fn record_sci(&mut self, sci: HeardSci) {
         let inside = sci.first.checked_add(sci.length).is_some_and(|end| end <= self.config.subchannels);
         if sci.length > 0 && inside {
@@ -157,7 +157,8 @@ impl Sensing {
     ) -> Result<Candidates<'_>, Error> {
         within("sub-channels of a request", request.length.into(), 1, self.config.subchannels.into())?;
         if let Some(t2) = request.t2 {
-            within("T2 of a request", t2.into(), 20, self.config.window.1.into())?;
+            let (t1, t2_max) = self.config.window;
+            within("T2 of a request", t2.into(), t1.into(), t2_max.into())?;
         }
         if !self.config.periods.contains(&request.period) {
             return Err(Error::NothingToChoose { what: "such reservation period" });

@@ -1,7 +1,11 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::rlc_um::{Key, Receiver, ReceiverConfig};
+use sidelink_security::counter::UtcTime;
+
+use crate::rlc_um::{Key, Receiver, ReceiverConfig, Window};
+
+const NOW: UtcTime = UtcTime::from_millis(1_000_000);
 
 fn id(value: u32) -> Layer2Id {
     Layer2Id::new(value).unwrap()
@@ -92,6 +96,18 @@ fn channels_are_what_they_were_set_up_to_be() {
     assert!(matches!(full, Err(Error::Rlc(rlc_um::Error::QueueFull { .. }))));
 }
 
+/// TS 36.321 §6.1.6: the number of SDUs has no limit but the size of the block.
+#[test]
+fn any_number_of_sdus_is_taken_apart() {
+    let mut block = vec![0x30, 0, 0, 1, 0, 0, 1];
+    block.extend([0x21, 1].repeat(99));
+    block.push(0x01);
+    block.extend([7; 100]);
+    let pdu = Demultiplexed::parse(&block, None).unwrap();
+    assert_eq!(pdu.sdus().count(), 100);
+    assert!(pdu.sdus().all(|(lcid, data)| lcid.value() == 1 && data == [7]) && pdu.ignored().is_none());
+}
+
 #[test]
 fn filter_needs_both_halves_of_the_destination() {
     let mut filter = Filter::new();
@@ -135,9 +151,10 @@ proptest! {
             prop_assert!(built.octets > 0);
             let pdu = Demultiplexed::parse(&block, GROUP.group_destination()).unwrap();
             for (lcid, data) in pdu.sdus() {
-                let key = Key { source: pdu.source, destination: pdu.address.layer2_id(), lcid };
+                let window = Window::of(pdu.address);
+                let key = Key { source: pdu.source, destination: pdu.address.layer2_id(), lcid, window };
                 let out = &mut got[usize::from(lcid.value())];
-                receiver.receive(key, data, |sdu| out.push(sdu.to_vec())).unwrap();
+                receiver.receive(key, NOW, data, |sdu| out.push(sdu.to_vec())).unwrap();
             }
             if multiplexer.queued(GROUP) > 0 && sdus.len() < 3 {
                 let spare = size - 6 - built.octets;

@@ -226,3 +226,26 @@ proptest! {
         }
     }
 }
+
+/// TS 36.323 §5.1.2.1.4.1, §7.3 with t-Reordering 0: what is behind the last SN that was delivered is late, by half of all numbers.
+#[test]
+fn late_pdus_of_counted_unprotected_data_are_dropped() {
+    let address = Address::V2x(ME);
+    for (first, second, expected) in [
+        (1000u16, 1001u16, Ok(())),
+        (1000, 999, Err(PduRefusal::Late)),
+        (1000, 1000, Err(PduRefusal::Replay)),
+        (1000, 1000 + 32_768, Ok(())),
+        (1000, 1000 + 32_769, Err(PduRefusal::Late)),
+        (65_535, 1, Ok(())),
+        (1, 65_535, Err(PduRefusal::Late)),
+    ] {
+        let mut receiver = Receiver::new(ReceiverConfig::default());
+        let mut hear = |sn: u16| {
+            let [high, low] = sn.to_be_bytes();
+            receiver.receive(NOW, ME, address, lcid(1), &[0x60, 0, 0, high, low, b'x']).map(|_| ())
+        };
+        assert_eq!(hear(first), Ok(()));
+        assert_eq!(hear(second), expected.map_err(Error::Refused), "{second} after {first}");
+    }
+}

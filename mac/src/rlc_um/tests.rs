@@ -1,18 +1,23 @@
 use proptest::prelude::*;
 
 use super::*;
+use sidelink_security::counter::UtcTime;
+use sidelink_wire::ids::{Layer2Id, Lcid};
+
+const NOW: UtcTime = UtcTime::from_millis(1_000_000);
 
 fn key(lcid: u8) -> Key {
     Key {
         source: Layer2Id::new(0x5a_5b5c).unwrap(),
         destination: Layer2Id::new(1).unwrap(),
         lcid: Lcid::new(lcid).unwrap(),
+        window: Window::None,
     }
 }
 
 fn receive(receiver: &mut Receiver, pdu: &[u8]) -> Vec<Vec<u8>> {
     let mut sdus = Vec::new();
-    receiver.receive(key(1), pdu, |sdu| sdus.push(sdu.to_vec())).unwrap();
+    receiver.receive(key(1), NOW, pdu, |sdu| sdus.push(sdu.to_vec())).unwrap();
     sdus
 }
 
@@ -121,6 +126,67 @@ fn repeated_pdu_is_counted() {
     assert_eq!((receiver.counters().repeated_pdus, receiver.counters().lost_pdus), (1, 0));
 }
 
+/// TS 36.322 §6.2.1.3: the number of elements has no limit but the size of the PDU.
+#[test]
+fn any_number_of_elements() {
+    let octets = [7; 100];
+    let mut pdu = vec![0; 1 + 99 * 3 / 2 + 1 + 100];
+    let lengths = [1usize; 100];
+    wire::rlc_um::emit_header(FramingInfo::default(), 0, lengths.into_iter(), &mut pdu).unwrap();
+    pdu.truncate(wire::rlc_um::header_len(100));
+    pdu.extend(octets);
+    let mut receiver = Receiver::new(ReceiverConfig::default());
+    assert_eq!(receive(&mut receiver, &pdu), vec![vec![7]; 100]);
+    // An element without octets is reserved, wherever it is.
+    let mut empty = Receiver::new(ReceiverConfig::default());
+    assert!(empty.receive(key(1), NOW, &[0x20, 0, 0, 1], |_| {}).is_err());
+    assert!(empty.receive(key(1), NOW, &[0x00], |_| {}).is_err());
+    assert_eq!(empty.counters().malformed, 2);
+}
+
+/// TS 36.322 §7.2: PDUs of V2X are put in order, and an SDU of which a segment was late is whole; in modes 1 and 2 a PDU is
+/// taken apart when it comes.
+#[test]
+fn v2x_has_a_window_and_sidelink_communication_has_none() {
+    let pdus: [&[u8]; 4] = [&[0x40, 1], &[0x82, 3], &[0xc1, 2], &[0xc1, 2]];
+    for (window, expected) in [(Window::None, vec![]), (Window::Sixteen, vec![vec![1, 2, 3]])] {
+        let mut receiver = Receiver::new(ReceiverConfig::default());
+        let key = Key { window, ..key(1) };
+        let mut sdus = Vec::new();
+        for pdu in pdus {
+            receiver.receive(key, NOW, pdu, |sdu| sdus.push(sdu.to_vec())).unwrap();
+        }
+        assert_eq!(sdus, expected, "{window:?}");
+        let (lost, discarded) = (receiver.counters().lost_sdus, receiver.counters().discarded_pdus);
+        assert_eq!((lost > 0, discarded), (window == Window::None, u64::from(window == Window::Sixteen)));
+    }
+}
+
+#[test]
+fn what_v2x_waits_for_in_vain_is_lost_in_time() {
+    let mut receiver = Receiver::new(ReceiverConfig { entities: 1, max_sdu_len: 100 });
+    let v2x = Key { window: Window::Sixteen, ..key(1) };
+    let mut sdus = Vec::new();
+    for pdu in [[0, 1], [2, 3]] {
+        receiver.receive(v2x, NOW, &pdu, |sdu| sdus.push(sdu.to_vec())).unwrap();
+    }
+    assert_eq!(sdus, [[1]]);
+    let expiry = receiver.next_timeout().unwrap();
+    receiver.tick(expiry.minus_millis(1), |_, _| panic!("too early"));
+    receiver.tick(expiry, |key, sdu| {
+        assert_eq!(key, v2x);
+        sdus.push(sdu.to_vec());
+    });
+    assert_eq!(sdus, [[1], [3]]);
+    assert_eq!((receiver.counters().lost_pdus, receiver.next_timeout()), (1, None));
+    // Another sender takes the place with nothing of the first one in it.
+    receiver.receive(v2x, NOW, &[5, 1], |_| {}).unwrap();
+    receiver
+        .receive(Key { window: Window::Sixteen, ..key(2) }, NOW, &[9, 1], |sdu| sdus.push(sdu.to_vec()))
+        .unwrap();
+    assert_eq!((sdus.len(), receiver.next_timeout(), receiver.counters().lost_sdus), (3, None, 1));
+}
+
 #[test]
 fn sdu_beyond_the_limit_is_dropped() {
     let mut receiver = Receiver::new(ReceiverConfig { entities: 1, max_sdu_len: 4 });
@@ -137,7 +203,7 @@ fn silent_sender_gives_way_to_a_new_one() {
     let mut receiver = Receiver::new(ReceiverConfig { entities: 2, max_sdu_len: 100 });
     let mut feed = |lcid: u8, pdu: &[u8]| {
         let mut sdus = 0;
-        receiver.receive(key(lcid), pdu, |_| sdus += 1).unwrap();
+        receiver.receive(key(lcid), NOW, pdu, |_| sdus += 1).unwrap();
         sdus
     };
     feed(1, &[0x40, 1]);
@@ -181,7 +247,7 @@ proptest! {
         let (mut heard, mut delivered) = (0, 0);
         for pdu in &pdus {
             heard += pdu.len();
-            let _ = receiver.receive(key(1), pdu, |sdu| delivered += sdu.len());
+            let _ = receiver.receive(key(1), NOW, pdu, |sdu| delivered += sdu.len());
         }
         prop_assert!(delivered <= heard);
         let counters = receiver.counters();

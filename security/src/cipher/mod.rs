@@ -55,8 +55,8 @@ impl TryFrom<u8> for Algorithm {
     }
 }
 
-/// BEARER, 5 bits. On a sidelink it is the logical channel identity: TS 33.303 §6.2.3.6.1, §6.5.6.2; TS 38.323
-/// §5.8 takes its 5 LSB.
+/// BEARER, 5 bits. On a sidelink it is the logical channel identity (TS 33.303 §6.2.3.6.1, §6.5.6.2, §6.5.6.3;
+/// TS 38.323 §5.8 takes the 5 LSB of the LCID).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Bearer(u8);
 

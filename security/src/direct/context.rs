@@ -1,6 +1,7 @@
 //! One KD-sess in use: ciphers, counters of one direction, replay windows of the other.
 
 use std::fmt;
+use std::ops::Range;
 use std::sync::Arc;
 
 use super::{Chosen, KdSessId, Profile};
@@ -15,12 +16,18 @@ use crate::pdu::{PduRefusal, Proof};
 /// Octets of a MAC-I.
 const MAC_I: usize = 4;
 
-/// What a PDU carries, which decides how it is protected. TS 36.323 §5.6.0, §5.7.
+/// What a PDU carries, which decides how it is protected. TS 36.323 §5.6.2, §5.7; TS 33.303 §6.5.6.1.
+///
+/// In LTE only the data are ciphered and a MAC-I stays in the clear: §5.6.2 names the data part as the unit that is
+/// ciphered, and the note of §6.3.3 takes header and MAC-I out of it. There is a doubt: §5.6.0 adds the MAC-I for the
+/// control plane, and PC5 signalling could be read as control plane. §5.6.2 is the clause of one-to-one
+/// communication, and §6.2.10 calls PDUs of an SLRB user plane, so it is followed. In NR a MAC-I is ciphered with the
+/// data (TS 38.323 §5.8).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Kind {
-    /// The Direct Security Mode Command: a MAC-I, not ciphered (TS 36.523-1 §19.1.10.1).
+    /// The Direct Security Mode Command: a MAC-I, not ciphered (TS 33.303 §6.5.5.2, §6.5.6.1).
     Command,
-    /// Other PC5 signalling: a MAC-I, ciphered with it.
+    /// Other PC5 signalling: a MAC-I; ciphered, in NR with the MAC-I.
     Signalling,
     /// User data: ciphered; a MAC-I only with `up_integrity`.
     User,
@@ -96,9 +103,13 @@ pub(super) struct Context {
     pub(super) up_integrity: bool,
     eea: Arc<Eea>,
     eia: Arc<Eia>,
+    /// What is ciphered: see [`Kind`].
+    unit: CipheredUnit,
     /// Every name that this key has had: COUNT begins with it, so that none comes twice.
     names: Vec<KdSessId>,
-    /// DIRECTION of what we send: 1 for who sent the command. TS 33.303 §6.5.6.2.
+    /// DIRECTION of what we send: 1 for the sender of the Direct Security Mode Command, else 0 (TS 33.303 §6.5.6.2,
+    /// §6.5.6.3). Of signalling the text says so; user data of that UE have 1 too, since 0 both ways would use a
+    /// keystream twice.
     sends: Direction,
     /// The next SN; 0x1_0000 when all are used.
     next: u32,
@@ -110,6 +121,15 @@ pub(super) struct Context {
 /// How far an SN that no MAC-I covers may be ahead of the highest one that a MAC-I covered. One forged PDU moves a
 /// window no further. An honest peer proves its SN with every signalling message; see [`super::Active::wants_proof`].
 pub(super) const UNPROVEN_AHEAD: u16 = 0x1000;
+
+/// What of a PDU is ciphered, after its header.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum CipheredUnit {
+    /// LTE. TS 36.323 §5.6.2, §6.3.3.
+    Data,
+    /// NR. TS 38.323 §5.8.
+    DataAndMacI,
+}
 
 pub(super) enum Root {
     Lte(KdSess),
@@ -124,6 +144,13 @@ impl Root {
                 let (pek, pik) = (nr::nrpek(root, chosen.eea.id()), nr::nrpik(root, chosen.eia.id()));
                 (Pek::from(*pek.as_bytes()), Pik::from(*pik.as_bytes()))
             }
+        }
+    }
+
+    const fn ciphered_unit(&self) -> CipheredUnit {
+        match self {
+            Self::Lte(_) => CipheredUnit::Data,
+            Self::Nr(_) => CipheredUnit::DataAndMacI,
         }
     }
 
@@ -163,6 +190,7 @@ impl Context {
             up_integrity: up_integrity && chosen.eia != Algorithm::Null,
             eea: Arc::new(Eea::new(chosen.eea, &pek)),
             eia: Arc::new(Eia::new(chosen.eia, &pik)),
+            unit: root.ciphered_unit(),
             names: vec![id],
             sends: if commands { Direction::One } else { Direction::Zero },
             next: 1,
@@ -230,6 +258,14 @@ impl Context {
         }
     }
 
+    /// The octets that are ciphered, of a PDU whose data are `data`.
+    fn ciphered(&self, data: Range<usize>, pdu_len: usize) -> Range<usize> {
+        match self.unit {
+            CipheredUnit::Data => data,
+            CipheredUnit::DataAndMacI => data.start..pdu_len,
+        }
+    }
+
     const fn inputs(&self, sn: u16, lcid: u8, direction: Direction) -> Inputs {
         let count = Count::from_parts(self.id.value(), sn);
         Inputs { count, bearer: Bearer::from_lcid(lcid), direction }
@@ -252,7 +288,8 @@ impl Context {
             pdu[end..].copy_from_slice(&mac_i.0);
         }
         if kind != Kind::Command {
-            self.eea.apply(inputs, &mut pdu[header..]);
+            let ciphered = self.ciphered(header..end, pdu.len());
+            self.eea.apply(inputs, &mut pdu[ciphered]);
         }
         Ok(())
     }
@@ -286,7 +323,8 @@ impl Context {
             return Err(PduRefusal::TooFarAhead);
         }
         if kind != Kind::Command {
-            self.eea.apply(inputs, &mut pdu[header..]);
+            let ciphered = self.ciphered(header..end, pdu.len());
+            self.eea.apply(inputs, &mut pdu[ciphered]);
         }
         let proof = if mac_octets > 0 {
             let mac_i = MacI([pdu[end], pdu[end + 1], pdu[end + 2], pdu[end + 3]]);

@@ -86,6 +86,39 @@ fn two_ues_agree_and_talk_in_both_profiles() {
     }
 }
 
+/// In LTE a MAC-I stays in the clear (TS 36.323 §5.6.2), in NR it is ciphered (TS 38.323 §5.8). Both are reckoned here
+/// from the derivations and the integrity algorithm alone.
+#[test]
+fn the_mac_i_is_in_the_clear_in_lte_and_ciphered_in_nr() {
+    use crate::cipher::{Bearer, Direction, Eia, Inputs};
+    use crate::counter::Count;
+    use crate::kdf::{fc, lte, nr};
+    let (kd, nonces) = (Kd::from([7; 32]), ([1; 16], [2; 16]));
+    let eia = |profile, algorithm: Algorithm| match profile {
+        Profile::Lte => {
+            let root = lte::kd_sess(fc::KD_SESS, &kd, &nonces.0, &nonces.1);
+            Eia::new(algorithm, &lte::pik(&root, algorithm))
+        }
+        Profile::Nr => {
+            let root = nr::knrp_sess(&crate::keys::Knrp::from([7; 32]), &nonces.0, &nonces.1);
+            let pik = nr::nrpik(&root, algorithm.id());
+            Eia::new(algorithm, &crate::keys::Pik::from(*pik.as_bytes()))
+        }
+    };
+    for profile in [Profile::Lte, Profile::Nr] {
+        let (mut ue_1, mut ue_2) = linked(terms(profile), Policy::default());
+        let mut sent = send(&mut ue_1, 30, Kind::Signalling, b"alive");
+        let count = Count::from_parts(0x5aa5, sn(&sent));
+        let inputs = Inputs { count, bearer: Bearer::from_lcid(30), direction: Direction::Zero };
+        let plain = [&sent[..HEADER], b"alive"].concat();
+        let mac_i = eia(profile, ue_1.chosen().eia).protect(inputs, &plain);
+        assert_ne!(sent[HEADER..HEADER + 5], *b"alive", "ciphered");
+        assert_eq!(sent[HEADER + 5..] == mac_i.0, profile == Profile::Lte, "{profile:?}");
+        let opened = ue_2.open(sn(&sent), 30, Kind::Signalling, &mut sent, HEADER).unwrap();
+        assert_eq!((&sent[HEADER..opened.end], &sent[opened.end..]), (&b"alive"[..], &mac_i.0[..]));
+    }
+}
+
 /// What one end sends cannot be turned back to it, nor moved to another channel.
 #[test]
 fn reflection_and_moving_fail() {

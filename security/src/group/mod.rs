@@ -1,4 +1,4 @@
-//! One-to-many communication: PGK -> PTK -> PEK. TS 33.303 §6.2.3, §A.3, §A.4; TS 36.323 §5.6.1.
+//! One-to-many communication: PGK -> PTK -> PEK. TS 33.303 §6.2.3.2, §6.2.3.6, Annex A.3; TS 36.323 §5.6.1.
 //!
 //! A sender takes the valid PGK that expires first, and one COUNT = PTK identity || PDCP SN per PDU from a
 //! [`Lease`](crate::counter::reserve::Lease), so that no crash repeats one. PTK identity 0 and SN 0 are never used: the
@@ -8,8 +8,9 @@
 //! The standard ciphers and has no MAC-I here (TS 36.323 §6.1.1, §5.7): **a flipped bit reaches the application**, a
 //! forged PDU is deciphered to noise, and a forged COUNT takes one of the few ranges that a window tells apart
 //! ([`UnprovenWindow`](crate::counter::replay::UnprovenWindow)). With `mac` set (our own, TR 33.833
-//! key issue 3.2), a MAC-I under a PIK of the PTK covers header and data and is ciphered with them, as on one-to-one
-//! links (TS 36.323 §5.6.0, §5.7); then all three are caught, except against members, who all hold the key.
+//! key issue 3.2), a MAC-I under a PIK of the PTK covers header and data, and is ciphered with the data (TS 36.323 §5.7
+//! for the order; a MAC-I of a one-to-one link stays in the clear, §5.6.2); then all three are caught, except against
+//! members, who all hold the key.
 //!
 //! Replay windows live in memory: a receiver that restarts accepts the first COUNT of a sender that it hears, which may
 //! be a replay of one from before.

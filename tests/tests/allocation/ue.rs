@@ -31,7 +31,7 @@ data-offset = 8
 data-prb = { start = 0, end = 14, num = 7 }
 [[radio.discovery]]
 period = 320
-offset = 1
+offset = 21
 bitmap = "1111 1111"
 prb = { start = 0, end = 14, num = 7 }
 "#;

@@ -24,6 +24,10 @@ pub fn mac_pdu(block: &[u8], information: &ControlInformation) -> Option<MacPdu>
     if block[0] & 0xf | block[packet.header_len()] & 0xc0 != 0 {
         return None;
     }
+    // What is ignored in a PDU speaks against its being one.
+    if packet.reserved_lcid().is_some() {
+        return None;
+    }
     let pdu = sl_sch::Repr::parse(&packet).ok()?;
     if !pdu.sdus().iter().all(|sdu| rlc_um::Packet::new_checked(sdu.data).is_ok()) {
         return None;
@@ -63,7 +67,15 @@ mod tests {
     #[test]
     fn texts_and_patterns_are_no_mac_pdus() {
         let none = ControlInformation::Format1(None);
-        for block in [&b"Do you hear me?\0\0\0\0"[..], &[0x55; 40], &[0; 40], &[0xff; 40], &[], &[0x11; 6]] {
+        for block in [
+            &b"Do you hear me?\0\0\0\0"[..],
+            &[0x55; 40],
+            &[0; 40],
+            &[0xff; 40],
+            &[],
+            &[0x11; 6],
+            &[0x30, 0, 0, 0xa1, 0, 1, 0xa2, 21, 0, 0x60, 0, 0, 0],
+        ] {
             assert_eq!(mac_pdu(block, &none), None, "{block:?}");
         }
     }

@@ -2,7 +2,9 @@
 //! (TS 36.213 §14.1.1.6, TS 36.321 §5.14.1.1).
 
 use sidelink_mac::grant::Error;
+use sidelink_mac::grant::sensing::Occasion as Chance;
 use sidelink_mac::grant::sensing::{self, Dbm, HeardSci, Period, Request, Reservation, Resource, Sensing};
+use sidelink_mac::mux::LOWEST_PRIORITY;
 use sidelink_phy::pool::V2xPool;
 use sidelink_phy::sci::{Format1, riv_encode};
 use sidelink_phy::units::{PrbRange, SUBFRAMES_PER_DFN_PERIOD, decibel};
@@ -13,12 +15,16 @@ use crate::air_rng::AirRng;
 /// decoded. So whatever was reserved is left alone at first, and the weakest is given up first where too little remains.
 const THRESHOLD: u8 = 1;
 
-/// dB by which PSCCH is stronger than PSSCH (TS 36.213 §14.1.1.5, §14.2.1: 10 log10 2; from memory). PSSCH-RSRP is what the
-/// thresholds are about, and PSCCH is what is always decoded.
+/// dB by which PSCCH is stronger than PSSCH (TS 36.213 §14.1.1.5, §14.2.1.3: 10^(3/10)). PSSCH-RSRP is what the thresholds
+/// are about, and PSCCH is what is always decoded.
 const BOOST_DB: f32 = 3.0;
 
-/// sl-ReselectAfter (TS 36.331 §6.3.8, from memory): a resource that was not used so often in a row is given back.
-const RESELECT_AFTER: u32 = 5;
+/// A resource on which nothing was sent in the last second is given back (TS 36.321 §5.14.1.1). Counted in t^SL, so that a
+/// period of a second is not its own end.
+const SECOND: u64 = 1000;
+
+/// T2 of a selection, in subframes of the air (TS 36.213 §14.1.1.6).
+const T2: u8 = 100;
 
 /// Subframes between two tries to find a resource: what excludes them does not change faster, and the UE may be short of
 /// time.
@@ -32,14 +38,14 @@ const T2_AFTER_SILENCE: u8 = 50;
 pub struct Mode4Use {
     /// Milliseconds between two reserved resources: 20, 50, 100, 200 to 1000.
     pub period: u16,
-    /// PPPP, 1 (the most urgent) to 8.
-    pub priority: u8,
     /// Sub-channels of a transport block.
     pub sub_channels: u8,
     /// Whether each block is sent twice.
     pub retransmit: bool,
     /// probResourceKeep in fifths, 0 to 4.
     pub keep_fifths: u8,
+    /// sl-ReselectAfter, 1 to 9: a resource that was not used so often in a row is given back (TS 36.321 §5.14.1.1). Optional.
+    pub reselect_after: Option<u8>,
     /// T1: subframes from the last one that was received to the first that can still be sent in, 1 to 4.
     pub lead: u8,
 }
@@ -57,6 +63,15 @@ pub struct Occasion {
     pub n_ssf: u8,
 }
 
+/// A block that was sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Sent {
+    /// Index of its initial occasion.
+    at: u64,
+    /// The highest PPPP in it.
+    priority: u8,
+}
+
 /// One pool.
 pub struct Mode4 {
     /// Index in t^SL by subframe of the DFN period.
@@ -68,10 +83,14 @@ pub struct Mode4 {
     period: Period,
     sensing: Sensing,
     reservation: Option<Reservation>,
-    /// Index of the occasion in which a block was sent last, so that its retransmission has to be.
-    sent: Option<u64>,
+    /// The block that was sent last: its retransmission has to be.
+    sent: Option<Sent>,
+    /// Index of the last transmission in the resource that is kept, or of its selection.
+    last_used: u64,
     /// Index of the initial occasion that was given out last.
     offered: u64,
+    /// PPPP of what the last initial occasion is for.
+    priority: u8,
     unused: u32,
     selections: u64,
     refusals: u64,
@@ -91,7 +110,9 @@ impl Mode4 {
             Err(Error::OutOfRange { what, value: value.into(), min, max })
         };
         match usage {
-            Mode4Use { priority: p, .. } if !(1..=8).contains(&p) => return wrong("priority", p, 1, 8),
+            Mode4Use { reselect_after: Some(n), .. } if !(1..=9).contains(&n) => {
+                return wrong("sl-ReselectAfter", n, 1, 9);
+            }
             Mode4Use { lead, .. } if !(1..=4).contains(&lead) => return wrong("lead of mode 4", lead, 1, 4),
             Mode4Use { sub_channels: n, .. } if n == 0 || usize::from(n) > pool.num => {
                 return wrong("sub-channels of a block", n, 1, pool.num as u32);
@@ -100,7 +121,7 @@ impl Mode4 {
         }
         let config = sensing::Config {
             bitmap: pool.bitmap.clone(),
-            window: (usage.lead, 100),
+            window: (usage.lead, T2),
             keep_fifths: usage.keep_fifths,
             ..sensing::Config::new(pool.num as u8, THRESHOLD)
         };
@@ -115,7 +136,9 @@ impl Mode4 {
             sensing: Sensing::new(config)?,
             reservation: None,
             sent: None,
+            last_used: 0,
             offered: 0,
+            priority: LOWEST_PRIORITY,
             unused: 0,
             selections: 0,
             refusals: 0,
@@ -152,6 +175,12 @@ impl Mode4 {
         (t..t + u64::from(SUBFRAMES_PER_DFN_PERIOD)).find_map(|t| self.index(t)).unwrap_or(0)
     }
 
+    /// T2 in indices: how many of the subframes up to `n + t2` of the air are in t^SL, after the first from `n` on.
+    fn indices_until(&self, n: u64, t2: u8) -> u8 {
+        let inside = (n..=n + u64::from(t2)).filter(|t| self.index(*t).is_some()).count();
+        inside.saturating_sub(1) as u8
+    }
+
     /// Subframe `t` was received, with these S-RSSI of the sub-channels (linear), or missed.
     pub fn sensed(&mut self, t: u64, powers: Option<&[f32]>) {
         let Some(k) = self.index(t) else { return };
@@ -178,40 +207,44 @@ impl Mode4 {
         });
     }
 
-    /// What may be sent in subframe `t`, of which nothing was asked before. `waiting`: whether there is anything to send;
-    /// then a resource is selected where none is kept. After it say [`Self::used`]. Subframes may be left out: what was
-    /// kept in them was not used.
-    pub fn occasion(&mut self, t: u64, waiting: bool, air_rng: &mut AirRng) -> Option<Occasion> {
+    /// What may be sent in subframe `t`, of which nothing was asked before. `waiting`: the highest PPPP of what there is to
+    /// send, if anything; then a resource is selected where none is kept. After it say [`Self::used`]. Subframes may be
+    /// left out: what was kept in them was not used.
+    pub fn occasion(&mut self, t: u64, waiting: Option<u8>, air_rng: &mut AirRng) -> Option<Occasion> {
         let k = self.index(t)?;
         self.pass(k, air_rng);
-        if self.reservation.is_some() || !waiting {
-            self.refusal = None;
-        } else if t >= self.retry_at || t + RETRY < self.retry_at {
-            self.select(t, air_rng);
+        if k > self.last_used + SECOND {
+            self.reservation = None;
         }
-        let reservation = self.reservation.as_mut()?;
+        match waiting {
+            Some(priority) if self.reservation.is_none() => {
+                if t >= self.retry_at || t + RETRY < self.retry_at {
+                    self.select(t, priority, air_rng);
+                }
+            }
+            _ => self.refusal = None,
+        }
+        let reservation = self.reservation.as_ref()?;
         let (first, second) = reservation.next();
-        let last = second.unwrap_or(first);
         let announced = reservation.announced();
         let (resource, other, retransmission) = match second {
             _ if first.subframe == k => (first, second, false),
             Some(second) if second.subframe == k => (second, Some(first), true),
             _ => return None,
         };
-        if last.subframe == k {
-            self.advance(air_rng);
-        }
-        if retransmission && self.sent != Some(first.subframe) {
-            return None;
-        }
-        if !retransmission {
+        if retransmission {
+            // The SCI goes with the highest priority in the block (TS 36.321 §5.14.1.1).
+            self.priority = self.sent.filter(|sent| sent.at == first.subframe)?.priority;
+            self.last_used = k;
+        } else {
             self.offered = k;
+            self.priority = waiting.unwrap_or(LOWEST_PRIORITY);
         }
         let gap = other.map_or(0, |other: Resource| other.subframe.abs_diff(resource.subframe));
         let other = other.map_or(resource.first, |other| other.first);
         let riv = riv_encode(self.sub_channels, usize::from(other), usize::from(resource.length))?;
         let sci = Format1 {
-            priority: self.usage.priority - 1,
+            priority: self.priority.saturating_sub(1),
             reservation: announced.map_or(0, Period::sci),
             frequency_resource: riv as u8,
             time_gap: gap as u8,
@@ -227,13 +260,15 @@ impl Mode4 {
     /// Whether the block of the last initial occasion was sent.
     pub fn used(&mut self, sent: bool) {
         if sent {
-            (self.sent, self.unused) = (Some(self.offered), 0);
+            self.sent = Some(Sent { at: self.offered, priority: self.priority });
+            (self.last_used, self.unused) = (self.offered, 0);
         } else {
             self.unuse();
         }
     }
 
-    /// Leaves occasions behind that lie before index `k`: the UE was too slow for them.
+    /// Leaves occasions behind that lie before index `k`. The counter goes down where a block was sent, after its last
+    /// transmission (TS 36.321 §5.14.1.2.2); where the UE was too slow nothing was.
     fn pass(&mut self, k: u64, air_rng: &mut AirRng) {
         while let Some(reservation) = &self.reservation {
             let (first, second) = reservation.next();
@@ -243,42 +278,46 @@ impl Mode4 {
             if self.offered != first.subframe {
                 self.unuse();
             }
-            self.advance(air_rng);
+            let used = self.sent.is_some_and(|sent| sent.at == first.subframe);
+            let chance = if used { Chance::Used } else { Chance::Unused };
+            if let Some(reservation) = &mut self.reservation
+                && !reservation.advance(chance, air_rng)
+            {
+                self.reservation = None;
+            }
         }
     }
 
     fn unuse(&mut self) {
         self.unused += 1;
-        if self.unused >= RESELECT_AFTER {
+        if self.usage.reselect_after.is_some_and(|most| self.unused >= most.into()) {
             self.reservation = None;
         }
     }
 
-    fn select(&mut self, t: u64, air_rng: &mut AirRng) {
+    fn select(&mut self, t: u64, priority: u8, air_rng: &mut AirRng) {
+        let n = (t + 1).saturating_sub(u64::from(self.usage.lead));
+        let now = self.index_from(n);
+        let t2 = self.refusal().map_or(T2, |_| T2_AFTER_SILENCE);
         let request = Request {
-            now: self.index_from((t + 1).saturating_sub(u64::from(self.usage.lead))),
+            now,
             length: self.usage.sub_channels,
-            priority: self.usage.priority,
+            priority,
             period: self.period,
             retransmit: self.usage.retransmit,
-            t2: self.refusal().map(|_| T2_AFTER_SILENCE),
+            t2: Some(self.indices_until(n, t2)),
         };
         match Reservation::select(&mut self.sensing, request, air_rng) {
             Ok(reservation) => {
                 self.reservation = Some(reservation);
                 self.selections += 1;
                 (self.sent, self.unused, self.refusal) = (None, 0, None);
+                self.last_used = now;
             }
             Err(why) => {
                 self.refusals += 1;
                 (self.refusal, self.retry_at) = (Some(why), t + RETRY);
             }
-        }
-    }
-
-    fn advance(&mut self, air_rng: &mut AirRng) {
-        if self.reservation.as_mut().is_some_and(|reservation| !reservation.advance(air_rng)) {
-            self.reservation = None;
         }
     }
 }
@@ -293,7 +332,14 @@ mod tests {
     use super::*;
 
     fn usage() -> Mode4Use {
-        Mode4Use { period: 100, priority: 3, sub_channels: 2, retransmit: true, keep_fifths: 0, lead: 4 }
+        Mode4Use {
+            period: 100,
+            sub_channels: 2,
+            retransmit: true,
+            keep_fifths: 0,
+            reselect_after: None,
+            lead: 4,
+        }
     }
 
     fn pool() -> V2xPool {
@@ -317,7 +363,7 @@ mod tests {
         let mut all = Vec::new();
         for t in start..start + 5000 {
             // planned ahead of what is heard
-            if let Some(occasion) = mode4.occasion(t + 4, true, &mut air_rng) {
+            if let Some(occasion) = mode4.occasion(t + 4, Some(3), &mut air_rng) {
                 if !occasion.retransmission {
                     mode4.used(true);
                 }
@@ -375,35 +421,119 @@ mod tests {
                 .collect();
             let mut air_rng = AirRng::seeded(seed, "");
             let (t, occasion) =
-                (start + 3..).find_map(|t| Some((t, mode4.occasion(t, true, &mut air_rng)?))).unwrap();
+                (start + 3..).find_map(|t| Some((t, mode4.occasion(t, Some(3), &mut air_rng)?))).unwrap();
             let k = mode4.index(t).unwrap();
             assert!(occasion.first == 3 || !busy.contains(&k), "sub-channel {} at {k}", occasion.first);
         }
     }
 
-    #[test]
-    fn who_says_nothing_gives_the_resource_back() {
+    /// The initial occasions of a UE that had something to send for a moment, and sent in the first `sent` of them.
+    fn occasions(usage: Mode4Use, sent: usize) -> Vec<u64> {
         let mut air_rng = AirRng::seeded(1, "");
         let start = 20_000;
-        let mut mode4 = listened(start, usage());
-        let mut occasions = 0;
-        for t in start + 4..start + 2000 {
-            let waiting = t < start + 10;
+        let mut mode4 = listened(start, usage);
+        let mut occasions = Vec::new();
+        for t in start + 4..start + 5000 {
+            let waiting = (t < start + 10).then_some(3);
             if let Some(occasion) = mode4.occasion(t, waiting, &mut air_rng) {
-                assert!(!occasion.retransmission, "nothing was sent that could be sent again");
-                mode4.used(false);
-                occasions += 1;
+                if occasion.retransmission {
+                    assert!(occasions.len() <= sent, "nothing was sent that could be sent again");
+                } else {
+                    mode4.used(occasions.len() < sent);
+                    occasions.push(t);
+                }
             }
             mode4.sensed(t - 4, Some(&[1e-3; 5]));
         }
-        assert!((1..=5).contains(&occasions), "{occasions}");
+        occasions
+    }
+
+    #[test]
+    fn who_says_nothing_gives_the_resource_back() {
+        for most in [1, 5, 9] {
+            let usage = Mode4Use { reselect_after: Some(most), ..usage() };
+            assert_eq!(occasions(usage, 0).len(), usize::from(most));
+        }
+    }
+
+    /// TS 36.321 §5.14.1.1: without sl-ReselectAfter a second of silence ends a reservation, counted from what was sent last.
+    #[test]
+    fn a_second_of_silence_ends_a_reservation() {
+        for sent in [0, 1, 3] {
+            let unused = occasions(usage(), sent).len() - sent;
+            assert!((9..=10).contains(&unused), "{unused} after {sent}");
+        }
+        // A period of a second is not its own end.
+        let usage = Mode4Use { period: 1000, retransmit: false, ..usage() };
+        assert_eq!(occasions(usage, 3).len(), 4);
+    }
+
+    /// TS 36.321 §5.14.1.2.2: what was not sent does not count, so that the reservation that the last SCI announced stays.
+    #[test]
+    fn what_was_not_sent_leaves_the_counter() {
+        let mut air_rng = AirRng::seeded(1, "");
+        let start = 20_000;
+        let mut mode4 = listened(start, usage());
+        let (mut sent, mut unsent) = (0, 0);
+        for t in start + 4..start + 12_000 {
+            if mode4.selections() > 1 {
+                break;
+            }
+            if let Some(occasion) = mode4.occasion(t, Some(3), &mut air_rng)
+                && !occasion.retransmission
+                && mode4.selections() == 1
+            {
+                let sends = (sent + unsent) % 2 == 0;
+                (sent, unsent) = (sent + u32::from(sends), unsent + u32::from(!sends));
+                mode4.used(sends);
+            }
+            mode4.sensed(t - 4, Some(&[1e-3; 5]));
+        }
+        assert!((5..=15).contains(&sent), "{sent} sent");
+        assert!(unsent >= sent - 1, "{unsent} were left out");
+    }
+
+    /// TS 36.321 §5.14.1.1: an SCI has the highest priority of what is in its block, in either transmission.
+    #[test]
+    fn the_priority_is_that_of_the_block() {
+        let mut air_rng = AirRng::seeded(2, "");
+        let start = 20_000;
+        let mut mode4 = listened(start, usage());
+        let mut blocks: Vec<(u8, Vec<u8>)> = Vec::new();
+        for t in start + 4..start + 1000 {
+            let waiting = (t / 7 % 8 + 1) as u8;
+            if let Some(occasion) = mode4.occasion(t, Some(waiting), &mut air_rng) {
+                if !occasion.retransmission {
+                    mode4.used(true);
+                    blocks.push((waiting, Vec::new()));
+                }
+                blocks.last_mut().unwrap().1.push(occasion.sci.priority);
+            }
+            mode4.sensed(t - 4, Some(&[1e-3; 5]));
+        }
+        assert!(blocks.iter().all(|(of, heard)| heard.iter().all(|heard| heard + 1 == *of)), "{blocks:?}");
+        assert!(blocks.iter().any(|(_, heard)| heard.len() == 2));
+    }
+
+    /// TS 36.213 §14.1.1.6 step 1: T2 counts subframes of the air, those of synchronisation too.
+    #[test]
+    fn the_window_ends_in_the_air() {
+        let mode4 = Mode4::new(&pool(), usage()).unwrap();
+        let mut shorter = 0;
+        for n in 0..2000 {
+            let last = (n..=n + 100).rev().find_map(|t| mode4.index(t)).unwrap();
+            assert_eq!(mode4.index_from(n) + u64::from(mode4.indices_until(n, 100)), last);
+            shorter += u32::from(mode4.indices_until(n, 100) < 100);
+        }
+        assert!(shorter > 1000, "{shorter}: a synchronisation period is 160 subframes");
     }
 
     #[test]
     fn what_cannot_be_is_said() {
         for (usage, words) in [
             (Mode4Use { period: 60, ..usage() }, "period"),
-            (Mode4Use { priority: 9, ..usage() }, "priority"),
+            (Mode4Use { reselect_after: Some(0), ..usage() }, "sl-ReselectAfter"),
+            (Mode4Use { reselect_after: Some(10), ..usage() }, "sl-ReselectAfter"),
             (Mode4Use { sub_channels: 6, ..usage() }, "sub-channels"),
             (Mode4Use { lead: 6, ..usage() }, "lead"),
             (Mode4Use { keep_fifths: 5, ..usage() }, "probResourceKeep"),

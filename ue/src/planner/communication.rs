@@ -43,6 +43,8 @@ pub struct Communication {
     /// Sizes that can be precoded, with the octets of a block of each.
     sizes: Vec<(usize, usize)>,
     current: Option<Current>,
+    /// Subframes of PSCCH, counted from the start of the period.
+    control: Vec<u32>,
     /// Bits of the SCI and the block of the grant; their memory is used again.
     sci_bits: Vec<u8>,
     block: Vec<u8>,
@@ -85,6 +87,7 @@ impl Communication {
             .filter(|(_, octets)| *octets > 2 * HEADERS)
             .collect();
         (!sizes.is_empty()).then_some(Self {
+            control: settings.pool.control_subframes(),
             settings,
             numerology,
             current: None,
@@ -138,6 +141,13 @@ impl Communication {
         }
     }
 
+    /// Whether PSCCH of the pool may be in subframe `t`.
+    pub(super) fn is_control(&self, t: u64) -> bool {
+        let count = Clock::dfn(t).count();
+        let start = self.settings.pool.period_start(count);
+        start.is_some_and(|start| self.control.contains(&(count - start)))
+    }
+
     /// Leaves subframe `t` out: no grant in a period whose first subframe it is; no repetitions of a block whose first
     /// transmission it would have carried, so that the data stay queued.
     pub(super) fn skip(&mut self, t: u64) {
@@ -158,17 +168,15 @@ impl Communication {
     fn begin(&mut self, stack: &Stack, air_rng: &mut AirRng) {
         self.current = stack.waiting().and_then(|waiting| {
             let settings = &self.settings;
-            let (widest, _) = *self.sizes.last()?;
-            // the pattern is drawn with the widest grant, then the grant is made as narrow as the data allow
-            let mut resource = settings.draw.draw(widest, air_rng)?;
-            let blocks = resource.data.len() / REDUNDANCY_VERSIONS.len();
+            let time = settings.draw.draw_time(air_rng)?;
+            let blocks = time.data.len() / REDUNDANCY_VERSIONS.len();
             let enough = |blocks: usize| {
                 let fits = |octets: usize| octets.saturating_sub(HEADERS) * blocks >= waiting.octets;
                 self.sizes.iter().find(|(_, octets)| fits(*octets))
             };
             // as few blocks as possible, each as narrow as possible
             let &(len, octets) = (1..=blocks).find_map(enough).or(self.sizes.last())?;
-            resource.prbs = PrbRange { start: resource.prbs.start + (widest - len) / 2, len };
+            let resource = settings.draw.draw_place(time, len, air_rng)?;
             let group = waiting.group_destination();
             let grant = grant(resource.prbs, settings.mcs, group);
             let (modulation, _) = grant.size(SidelinkMode::D2d).ok()?;

@@ -14,7 +14,7 @@ use sidelink_phy::receive::receiver::Receiver;
 use sidelink_phy::sci::Format1;
 use sidelink_phy::units::{CyclicPrefix, Modulation, PrbRange, SidelinkMode};
 
-/// Amplitude of PSCCH against PSSCH: 3 dB (TS 36.213 §14.1.1.5, §14.2.1, from memory).
+/// Amplitude of PSCCH against PSSCH: 3 dB (TS 36.213 §14.1.1.5, §14.2.1.3).
 const BOOST: f32 = std::f32::consts::SQRT_2;
 
 /// Cyclic shifts of the DMRS of PSCCH (TS 36.211 §9.8).
@@ -94,7 +94,9 @@ impl Mode4Communication {
         tell: &mut Tell<'_>,
     ) {
         let waiting = stack.waiting();
-        let Some(occasion) = self.settings.draw.occasion(t, waiting.is_some(), air_rng) else { return };
+        let Some(occasion) = self.settings.draw.occasion(t, waiting.map(|w| w.priority), air_rng) else {
+            return;
+        };
         if !occasion.retransmission {
             self.block.fill(0);
             let filled = waiting.is_some_and(|waiting| stack.fill(waiting.address, &mut self.block, tell));

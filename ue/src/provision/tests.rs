@@ -25,6 +25,7 @@ fn wish(ue: &str) -> Wish<'_> {
         ue,
         layer2_id: None,
         to_group: Address::Group,
+        v2x_priority: 3,
         reserve: ReserveConfig::default(),
         layer2: Config::new(Layer2Id::from_octets([0; 3])),
         discovery: agent::Config::default(),

@@ -97,16 +97,30 @@ fn lengths_that_lie() {
 }
 
 #[test]
-fn reserved_values_make_the_pdu_invalid() {
+fn reserved_versions_make_the_pdu_invalid() {
     for version in [0u8, 4, 8, 15] {
         let bytes = [version << 4, 1, 2, 3, 4, 5, 0x1f];
         let reserved = Error::Reserved { what: "V of SL-SCH", value: u32::from(version) };
         assert_eq!(parse(&bytes), Err(reserved));
     }
-    for lcid in [0u8, 11, 20, 21, 27] {
-        let bytes = [0x30, 1, 2, 3, 4, 5, 6, lcid, 0xaa];
-        let reserved = Error::Reserved { what: "LCID of SL-SCH", value: u32::from(lcid) };
-        assert_eq!(parse(&bytes), Err(reserved));
+}
+
+/// TS 36.321 §5.11, Table 6.2.4-1.
+#[test]
+fn reserved_logical_channels_lose_their_own_sdu_only() {
+    for lcid in 0u8..=30 {
+        let bytes = [0x30, 1, 2, 3, 4, 5, 6, 0x21, 1, 0x20 | lcid, 2, 2, 0xaa, 0xbb, 0xbb, 0xcc];
+        let reserved = matches!(lcid, 0 | 21..=27);
+        let packet = Packet::new_checked(&bytes[..]).unwrap();
+        assert_eq!(packet.reserved_lcid(), reserved.then_some(lcid));
+        let repr = parse(&bytes).unwrap();
+        let expected: Vec<(u8, &[u8])> = [(1, &bytes[12..13]), (lcid, &bytes[13..15]), (2, &bytes[15..])]
+            .into_iter()
+            .filter(|(at, _)| *at != lcid || !reserved)
+            .collect();
+        assert_eq!(repr.sdus().iter().map(|sdu| (sdu.lcid, sdu.data)).collect::<Vec<_>>(), expected);
+        let pushed = Repr::new([1, 2, 3], WHOLE).push(Sdu { lcid, data: &[0] });
+        assert_eq!(pushed.is_err(), reserved, "none is sent");
     }
 }
 

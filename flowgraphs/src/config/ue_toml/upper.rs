@@ -85,7 +85,8 @@ where
     // in modes 3 and 4 the MAC header says V2X, and nothing else is heard there
     let to_group = if config.radio.v2x.is_some() { Address::V2x } else { Address::Group };
     let reserve = ReserveConfig::default();
-    let wish = Wish { ue: &config.name, layer2_id: id, to_group, reserve, layer2, discovery };
+    let v2x_priority = config.communication.priority;
+    let wish = Wish { ue: &config.name, layer2_id: id, to_group, v2x_priority, reserve, layer2, discovery };
     let mut provisioned = provision(&wish, keys, store)?;
     if facts.draws == Draws::System {
         provisioned.agent.guard_clock(clock_guard(&config.name, facts, store)?);

@@ -13,7 +13,7 @@ impl Dbm {
     }
 }
 
-/// P_step of FDD and of TDD configuration 6 and up. TS 36.213 Table 14.1.1.6-1.
+/// P_step of FDD. TS 36.213 Table 14.1.1-1.
 pub const P_STEP: u32 = 100;
 
 /// The largest number of sub-channels of a pool. TS 36.331 §6.3.8.
@@ -190,6 +190,7 @@ pub struct Request {
     pub period: Period,
     /// Whether each block is sent twice.
     pub retransmit: bool,
-    /// T2 of this request, 20 to that of the pool; without it that of the pool.
+    /// T2 of this request in indices of t^SL, at most that of the pool; without it that of the pool. T2 of the
+    /// procedure, 20 to 100, counts subframes of the air: the caller leaves out those that are not in t^SL.
     pub t2: Option<u8>,
 }

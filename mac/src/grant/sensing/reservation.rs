@@ -5,6 +5,15 @@ use sidelink_wire::rng::Rng;
 use super::super::{Error, uniform};
 use super::{Period, Request, Resource, Sensing};
 
+/// What became of an occasion of a reservation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Occasion {
+    /// A block was sent in it.
+    Used,
+    /// Nothing was.
+    Unused,
+}
+
 /// A semi-persistent choice and its counter. TS 36.321 §5.14.1.1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Reservation {
@@ -69,20 +78,23 @@ impl Reservation {
         self.counter
     }
 
-    /// Moves on after a transmission. Returns whether the resource stays; when it does not, select anew.
-    pub fn advance(&mut self, entropy: &mut (impl Rng + ?Sized)) -> bool {
-        self.counter = self.counter.saturating_sub(1);
-        if self.counter == 0 {
-            if !self.keeps {
-                return false;
+    /// Moves on to the next occasion. The counter goes down for what was sent alone (TS 36.321 §5.14.1.2.2). Returns
+    /// whether the resource stays; when it does not, select anew.
+    pub fn advance(&mut self, occasion: Occasion, entropy: &mut (impl Rng + ?Sized)) -> bool {
+        if occasion == Occasion::Used {
+            self.counter = self.counter.saturating_sub(1);
+            if self.counter == 0 {
+                if !self.keeps {
+                    return false;
+                }
+                self.counter = draw_counter(self.request.period, entropy);
             }
-            self.counter = draw_counter(self.request.period, entropy);
+            self.decide(entropy);
         }
         self.first.subframe += self.steps;
         if let Some(second) = &mut self.second {
             second.subframe += self.steps;
         }
-        self.decide(entropy);
         true
     }
 

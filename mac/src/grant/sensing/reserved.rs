@@ -3,6 +3,7 @@
 //! A reservation excludes the more the stronger it was heard, so that of all that fall on a sub-channel of a subframe
 //! only the strongest counts: one number for each priority that has thresholds of its own.
 
+use core::ops::Range;
 use std::collections::VecDeque;
 
 use super::config::{Config, Dbm, HeardSci, MAX_SUBCHANNELS, Period};
@@ -22,6 +23,8 @@ const PRIORITIES: usize = 8;
 struct Place {
     /// The transmission that reserved it.
     subframe: u64,
+    /// The subframe in which the SCI came that says so.
+    heard: u64,
     first: u8,
     length: u8,
     class: usize,
@@ -79,48 +82,60 @@ impl Reserved {
         self.heard.fill(None);
     }
 
-    /// Records what an SCI reserves.
+    /// Records what an SCI announces: the retransmission of its own block, with a reservation or without, and what comes
+    /// again after the period (TS 36.213 §14.1.1.6 step 6, §14.1.1.4C).
     pub(super) fn record(&mut self, sci: &HeardSci, config: &Config) {
+        let class = self.class[usize::from(sci.priority.clamp(1, 8) - 1)];
+        // A power that is no number cannot be below a threshold.
+        let rsrp = if sci.rsrp.0.is_nan() { f32::INFINITY } else { sci.rsrp.0 };
+        let gap = |gap: i8| sci.subframe.checked_add_signed(gap.into());
+        let other = sci.other.and_then(|(at, first)| Some((gap(at)?, first)));
+        if let Some((subframe, first)) = other.filter(|(subframe, _)| *subframe > sci.subframe) {
+            self.note(subframe, first..first.saturating_add(sci.length), class, rsrp);
+        }
         let Some(period) = sci.period else { return };
         if let Some(at) = config.periods.iter().position(|p| *p == period) {
             self.heard[at] = self.heard[at].max(Some(sci.subframe));
         }
         let place = Place {
             subframe: sci.subframe,
+            heard: sci.subframe,
             first: sci.first,
             length: sci.length,
-            class: self.class[usize::from(sci.priority.clamp(1, 8) - 1)],
-            // A power that is no number cannot be below a threshold.
-            rsrp: if sci.rsrp.0.is_nan() { f32::INFINITY } else { sci.rsrp.0 },
+            class,
+            rsrp,
             period,
         };
         self.place(place, config);
-        if let Some((gap, first)) = sci.other
-            && let Some(subframe) = sci.subframe.checked_add_signed(gap.into())
-        {
+        if let Some((subframe, first)) = other {
             self.place(Place { subframe, first, ..place }, config);
         }
     }
 
     fn place(&mut self, place: Place, config: &Config) {
         let reserved = place.subframe + place.period.steps(config.p_step);
-        let at = (reserved % self.rows.len() as u64) as usize;
-        let width = self.priority.len() * self.subchannels;
-        let row = &mut self.strongest[at * width..][..width];
-        if self.rows[at] != reserved {
-            self.rows[at] = reserved;
-            row.fill(f32::NEG_INFINITY);
-        }
-        let end = usize::from(place.first.saturating_add(place.length)).min(self.subchannels);
-        for m in usize::from(place.first).min(end)..end {
-            let strongest = &mut row[place.class * self.subchannels + m];
-            *strongest = strongest.max(place.rsrp);
-        }
+        let subchannels = place.first..place.first.saturating_add(place.length);
+        self.note(reserved, subchannels, place.class, place.rsrp);
         if place.period.per_hundred() > 1 {
             if self.short.len() == self.short.capacity() {
                 self.short.pop_front();
             }
             self.short.push_back(place);
+        }
+    }
+
+    /// Notes that sub-channels of a subframe are taken.
+    fn note(&mut self, subframe: u64, subchannels: Range<u8>, class: usize, rsrp: f32) {
+        let at = (subframe % self.rows.len() as u64) as usize;
+        let width = self.priority.len() * self.subchannels;
+        let row = &mut self.strongest[at * width..][..width];
+        if self.rows[at] != subframe {
+            self.rows[at] = subframe;
+            row.fill(f32::NEG_INFINITY);
+        }
+        for m in subchannels.map(usize::from).filter(|m| *m < self.subchannels) {
+            let strongest = &mut row[class * self.subchannels + m];
+            *strongest = strongest.max(rsrp);
         }
     }
 
@@ -139,7 +154,8 @@ impl Reserved {
         }
         for place in &self.short {
             let steps = place.period.steps(config.p_step);
-            if window.now.saturating_sub(place.subframe) > steps {
+            // The age is that of the SCI, whichever of the two transmissions comes again.
+            if window.now.saturating_sub(place.heard) > steps {
                 continue;
             }
             let raises = self.raises(window.priority, place.class, place.rsrp, config);

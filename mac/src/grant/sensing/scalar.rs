@@ -129,7 +129,6 @@ impl Scalar {
     ) -> BTreeSet<(u64, u8)> {
         let mut busy: BTreeMap<u64, Vec<(u8, u8)>> = BTreeMap::new();
         for sci in &self.heard {
-            let Some(period) = sci.period else { continue };
             let threshold = self.config.threshold(request.priority, sci.priority, raised);
             if threshold.is_none_or(|threshold| sci.rsrp <= threshold) {
                 continue;
@@ -138,11 +137,14 @@ impl Scalar {
                 .other
                 .and_then(|(gap, first)| Some((sci.subframe.checked_add_signed(gap.into())?, first)));
             for (subframe, first) in [Some((sci.subframe, sci.first)), other].into_iter().flatten() {
+                // The resources that the SCI itself names, those of a retransmission to come among them.
+                busy.entry(subframe).or_default().push((first, first.saturating_add(sci.length)));
+                let Some(period) = sci.period else { continue };
                 // Each transmission counts as long as its own subframe is in the memory.
                 if subframe + memory < request.now {
                     continue;
                 }
-                for q in 1..=Self::repeats(request.now, subframe, period) {
+                for q in 1..=Self::repeats(request.now, sci.subframe, period) {
                     let at = subframe + q * u64::from(period.milliseconds());
                     busy.entry(at).or_default().push((first, first.saturating_add(sci.length)));
                 }

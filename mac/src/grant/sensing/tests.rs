@@ -58,6 +58,81 @@ fn reserved_resource_is_left_alone() {
     assert_eq!(taken, [0, 1, 2].map(|first| (NOW + 40, first)), "the weaker one is below the threshold");
 }
 
+/// TS 36.213 §14.1.1.6 step 6, §14.1.1.4C: an announced retransmission is left alone, with a reservation or without.
+#[test]
+fn announced_retransmission_is_left_alone() {
+    for reserves in [None, Some(period(1000))] {
+        let mut sensing = sensed(Config::new(5, 10), |_, _| -100.0);
+        let sci = heard(NOW - 2, 0, 2, -100.0);
+        sensing.record_sci(HeardSci { period: reserves, other: Some((10, 3)), ..sci });
+        // One that is too weak, and one that is over.
+        sensing.record_sci(HeardSci { period: None, other: Some((10, 1)), rsrp: Dbm(-111.0), ..sci });
+        sensing.record_sci(HeardSci { period: None, other: Some((-10, 1)), ..sci });
+        let mut window = Window::new(&sensing.config, &request(1), 1);
+        let all: BTreeSet<(u64, u8)> = window.resources().map(|r| (r.subframe, r.first)).collect();
+        sensing.reserved.measure(&mut window, &sensing.config);
+        window.exclude_reserved(1);
+        let free = window.resources().map(|r| (r.subframe, r.first)).collect();
+        let taken: Vec<_> = all.difference(&free).copied().collect();
+        assert_eq!(taken, [(NOW + 8, 3), (NOW + 8, 4)]);
+    }
+}
+
+/// Step 6: a period of 20 ms repeats within 100 ms while the SCI is new, whichever of its two transmissions it is.
+#[test]
+fn the_age_of_a_reservation_is_that_of_its_sci() {
+    for (age, gap, repeats) in [(20, -15, 5), (21, 15, 1), (20, 15, 5), (21, -15, 1)] {
+        let mut sensing = sensed(Config::new(5, 10), |_, _| -100.0);
+        let sci =
+            HeardSci { period: Some(period(20)), other: Some((gap, 3)), ..heard(NOW - age, 0, 1, -100.0) };
+        sensing.record_sci(sci);
+        let mut window = Window::new(&sensing.config, &Request { period: period(1000), ..request(1) }, 50);
+        let all: BTreeSet<(u64, u8)> = window.resources().map(|r| (r.subframe, r.first)).collect();
+        sensing.reserved.measure(&mut window, &sensing.config);
+        window.exclude_reserved(1);
+        let free = window.resources().map(|r| (r.subframe, r.first)).collect();
+        let other = (NOW - age).checked_add_signed(gap.into()).unwrap();
+        let expected: Vec<u64> =
+            (0..=repeats).map(|q| other + q * 20).filter(|at| *at >= NOW + 4 && *at > NOW - age).collect();
+        let taken: Vec<_> = all.difference(&free).filter(|(_, m)| *m == 3).map(|(at, _)| *at).collect();
+        assert_eq!(taken, expected, "{age} {gap}");
+    }
+}
+
+/// TS 36.321 §5.14.1.2.2: the counter counts what was sent, the occasions pass in any case.
+#[test]
+fn an_unused_occasion_does_not_count() {
+    let mut sensing = sensed(Config::new(2, 66), |_, _| -100.0);
+    let mut entropy = entropy(3);
+    let mut reservation = Reservation::select(&mut sensing, request(1), &mut entropy).unwrap();
+    let (counter, first) = (reservation.counter(), reservation.next().0.subframe);
+    for _ in 0..100 {
+        assert!(reservation.advance(Occasion::Unused, &mut entropy));
+    }
+    assert_eq!((reservation.counter(), reservation.next().0.subframe), (counter, first + 100 * 100));
+    for _ in 1..counter {
+        assert!(reservation.advance(Occasion::Used, &mut entropy));
+    }
+    assert!(reservation.advance(Occasion::Unused, &mut entropy), "the last one is still to come");
+    assert_eq!(reservation.announced(), None);
+    assert!(!reservation.advance(Occasion::Used, &mut entropy));
+}
+
+/// TS 36.321 §5.14.1.1: each of the reported resources is chosen alike.
+#[test]
+fn reported_resources_are_chosen_alike() {
+    let mut sensing = sensed(Config::new(5, 10), |_, at| if at == 3 { -110.0 } else { -90.0 });
+    let mut entropy = entropy(8);
+    let mut chosen = std::collections::BTreeMap::new();
+    for _ in 0..9700 {
+        let reservation = Reservation::select(&mut sensing, request(1), &mut entropy).unwrap();
+        *chosen.entry(reservation.next().0).or_insert(0u32) += 1;
+    }
+    assert_eq!(chosen.len(), 97);
+    // 100 of each are expected; five standard deviations are 50.
+    assert!(chosen.values().all(|count| (50..150).contains(count)), "{chosen:?}");
+}
+
 #[test]
 fn thresholds_rise_until_a_fifth_is_left() {
     let mut sensing = sensed(Config::new(1, 10), |_, _| -100.0);
@@ -131,13 +206,13 @@ fn reservation_lives_as_long_as_its_counter() {
             seen.insert(counter);
             let mut sent = 1;
             while reservation.announced().is_some() {
-                assert!(reservation.advance(&mut entropy));
+                assert!(reservation.advance(Occasion::Used, &mut entropy));
                 sent += 1;
             }
             assert_eq!(sent, counter);
             let steps = u64::from(milliseconds);
             assert_eq!(reservation.next().0.subframe, first + u64::from(counter - 1) * steps);
-            assert!(!reservation.advance(&mut entropy), "probResourceKeep is 0");
+            assert!(!reservation.advance(Occasion::Used, &mut entropy), "probResourceKeep is 0");
         }
         assert_eq!(seen, range.collect::<BTreeSet<_>>(), "every value of the counter is drawn");
     }
@@ -153,10 +228,10 @@ fn kept_as_often_as_configured() {
     for _ in 0..5000 {
         let mut reservation = Reservation::select(&mut sensing, request(1), &mut entropy).unwrap();
         for _ in 1..reservation.counter() {
-            assert!(reservation.advance(&mut entropy));
+            assert!(reservation.advance(Occasion::Used, &mut entropy));
         }
         let announced = reservation.announced().is_some();
-        assert_eq!(reservation.advance(&mut entropy), announced, "the SCI told the truth");
+        assert_eq!(reservation.advance(Occasion::Used, &mut entropy), announced, "the SCI told the truth");
         kept += u32::from(announced);
     }
     assert!((3850..4150).contains(&kept), "{kept} of 5000, 4000 expected");
