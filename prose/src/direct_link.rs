@@ -29,7 +29,7 @@
 //! session, timers             a link in use
 //! rekeying, target_rekeying, identifier_update                           exchanges on a link in use
 //! key_establishment, signed   how a KD comes to be                       connection: one-time names
-//! config, io, note, kd, ports, frame
+//! config, io, note, cause, kd, ports, frame
 //! ```
 //!
 //! Every state is a struct that owns its keys, and moves by consuming itself. A link in use has one exchange at a time.
@@ -107,6 +107,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod cause;
 mod config;
 mod connection;
 mod frame;
@@ -130,12 +131,13 @@ mod target;
 mod target_rekeying;
 mod timers;
 
+pub use cause::{Cause, CauseOf};
 pub use config::{Config, NewKd};
 pub use io::{Closed, Error, Event, Input, Keys, LinkId, Metered, Output, Pdu, Received, Role, State};
 pub use kd::{Change, Connection, Identity, KdRecord, MAX_IDENTITY, Method, Ticket};
 pub use key_establishment::{AgreedKd, Credentials, Heard, KeyEstablishment, Party, Refusal, Step, Steps};
 pub use manager::LinkManager;
-pub use note::{Cause, Note, PduError};
+pub use note::{Note, PduError};
 pub use ports::KdStore;
 
 #[cfg(test)]

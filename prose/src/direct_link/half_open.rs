@@ -6,6 +6,7 @@ use sidelink_security::counter::UtcTime;
 use sidelink_security::direct::{Capabilities, KdId, KdSessId, Offer};
 use sidelink_security::kdf::own::stream_id;
 
+use super::cause::{Cause, CauseOf};
 use super::connection;
 use super::frame;
 use super::io::{Closed, Pdu, Role};
@@ -14,7 +15,7 @@ use super::key_establishment::{Heard, Step};
 use super::link::{Common, Link, State};
 use super::local::{InUse, Local};
 use super::manager::LinkManager;
-use super::note::{Cause, Note, PduError};
+use super::note::{Note, PduError};
 use super::request::METHOD_TURNS;
 use super::session::{Answer, Session, Up};
 use super::target::{
@@ -339,7 +340,8 @@ impl LinkManager {
     /// Refuses with a message, once a period: a flood of requests must not make this UE transmit.
     pub(super) fn refuse_request(&mut self, peer: Layer2Id, cause: Cause) {
         if self.local.may_refuse() {
-            let body = Body::CommunicationReject { cause: cause.value() };
+            let body =
+                Body::CommunicationReject { cause: cause.octet(self.local.config.profile, CauseOf::Reject) };
             let message = frame::message(self.local.config.profile, 0, body);
             let source = self.source_towards(peer);
             self.local.send_plain([source, peer], body.message_type(), &message);
@@ -395,7 +397,8 @@ impl LinkManager {
 
     /// The peer is proven, and wants another protection of user data than this UE.
     fn refuse_proven(&mut self, peer: Layer2Id, mut active: Active) {
-        let body = Body::CommunicationReject { cause: Cause::NotAligned.value() };
+        let cause = Cause::NotAligned.octet(self.local.config.profile, CauseOf::Reject);
+        let body = Body::CommunicationReject { cause };
         let message = frame::message(self.local.config.profile, 0, body);
         let lcid = Lcid::PC5_S_PROTECTED;
         if let Ok(octets) = frame::seal(&mut active, lcid, SduType::Pc5Signalling, &message) {

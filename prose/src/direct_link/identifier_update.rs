@@ -9,10 +9,11 @@ use sidelink_security::counter::UtcTime;
 use sidelink_security::direct::{Active, KdSessId, Kind, Opened, Renamed};
 use sidelink_security::pdu::{PduRefusal, Proof};
 
+use super::cause::Cause;
 use super::io::{Error, State as Reported};
 use super::link::{Common, Repeat};
 use super::local::{Half, Local};
-use super::note::{Cause, Note};
+use super::note::Note;
 use super::session::{Exchange, Session, Up};
 use sidelink_wire::ids::{Layer2Id, Lcid};
 use sidelink_wire::pc5_signalling::{Body, Identifiers};

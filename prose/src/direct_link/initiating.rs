@@ -4,6 +4,7 @@ use sidelink_security::counter::UtcTime;
 use sidelink_security::direct::{Active, KdId};
 use sidelink_security::pdu::Assurance;
 
+use super::cause::{Cause, CauseOf};
 use super::connection;
 use super::frame;
 use super::io::{Closed, Output, Role};
@@ -11,7 +12,7 @@ use super::kd::{Change, Identity, Ticket};
 use super::key_establishment::{Heard, Step};
 use super::link::{Common, Message, Next};
 use super::local::Local;
-use super::note::{Cause, Note};
+use super::note::Note;
 use super::request::{
     CommandError, METHOD_TURNS, ProvenCommand, Request, user_plane_policy, wire_capabilities,
 };
@@ -169,7 +170,8 @@ impl AwaitingSecurityMode {
                 local.note(Note::Disagreed { peer: link.remote, disagreement });
                 // Once a try, and only to who has proven itself: a forger cannot make this UE talk.
                 if assurance == Assurance::Verified && self.setup.hint != Some(cause) {
-                    let body = Body::SecurityModeReject { cause: cause.value(), rand: None, auts: None };
+                    let octet = cause.octet(local.config.profile, CauseOf::SecurityModeReject);
+                    let body = Body::SecurityModeReject { cause: octet, rand: None, auts: None };
                     link.send_plain(local, body);
                 }
                 self.setup.hint = Some(cause);
@@ -300,7 +302,8 @@ impl AwaitingAccept {
                 return self.accepted(link, local, up, connection);
             }
             Body::CommunicationReject { cause } => {
-                let (peer, cause) = (link.remote, Cause::from_value(cause));
+                let (peer, profile) = (link.remote, local.config.profile);
+                let cause = Cause::from_octet(profile, CauseOf::Reject, cause);
                 local.note(Note::PeerRefuses { peer, cause, proven: true });
                 return Next::Close(Closed::NoAnswer { hint: Some(cause) });
             }
@@ -321,7 +324,8 @@ impl AwaitingAccept {
             let chosen = self.active.chosen();
             if !local.config.policy.allows_user_plane(up.integrity, up.ciphering, chosen) {
                 let cause = Cause::NotAligned;
-                let body = Body::Release { reason: cause.value() };
+                let reason = cause.octet(local.config.profile, CauseOf::Release);
+                let body = Body::Release { reason };
                 link.send_protected(local, &mut self.active, Lcid::PC5_S_PROTECTED, body);
                 return Next::Close(Closed::NoAnswer { hint: Some(cause) });
             }

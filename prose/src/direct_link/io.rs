@@ -7,8 +7,9 @@ use sidelink_security::counter::UtcTime;
 use sidelink_security::counter::reserve::{Granted, Reservation, StreamId};
 use sidelink_security::direct::{Chosen, Fingerprint, KdId, KdSessId};
 
+use super::cause::Cause;
 use super::kd::{Change, Identity, Ticket};
-use super::note::{Cause, Note};
+use super::note::Note;
 use sidelink_security::pdu::Assurance;
 use sidelink_wire::ids::{Layer2Id, Lcid};
 use sidelink_wire::pc5_signalling::MessageType;

@@ -308,8 +308,7 @@ impl LinkManager {
         let active = &mut up.session.active;
         if active.left() <= SIGNALLING_RESERVE {
             // Sequence numbers end, and no new key came: the peer is told, and the link ends.
-            let body = Body::Release { reason: super::note::Cause::NotAvailable.value() };
-            up.session.send(common, &mut self.local, body);
+            up.session.send_release(common, &mut self.local, super::cause::Cause::NotAvailable);
             self.close(index, Closed::Rekeying);
             return Err(Error::Exhausted(id));
         }

@@ -5,6 +5,7 @@ use sidelink_security::counter::UtcTime;
 use sidelink_security::direct::{Active, Chosen, KdId};
 use sidelink_security::pdu::Assurance;
 
+use super::cause::{Cause, CauseOf};
 use super::config::NewKd;
 use super::frame;
 use super::io::{Closed, Error, Output, State as Reported};
@@ -12,7 +13,7 @@ use super::kd::{Change, KdRecord, Ticket};
 use super::key_establishment::{Heard, Refusal, Step};
 use super::link::Common;
 use super::local::Local;
-use super::note::{Cause, Note, PduError};
+use super::note::{Note, PduError};
 use super::request::{
     CommandError, METHOD_TURNS, ProvenCommand, Request, user_plane_policy, wire_capabilities,
 };
@@ -403,7 +404,8 @@ impl Session {
     }
 
     pub(super) fn refuse_rekeying(&mut self, link: &mut Common, local: &mut Local, cause: Cause) {
-        self.send(link, local, Body::SecurityModeReject { cause: cause.value(), rand: None, auts: None });
+        let cause = cause.octet(local.config.profile, CauseOf::SecurityModeReject);
+        self.send(link, local, Body::SecurityModeReject { cause, rand: None, auts: None });
     }
 
     pub(super) fn refuse_authentication(&mut self, link: &mut Common, local: &mut Local, refusal: &Refusal) {

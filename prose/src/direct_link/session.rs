@@ -3,11 +3,11 @@
 use sidelink_security::counter::UtcTime;
 use sidelink_security::direct::{Active, KdId, KdSessId, Retired};
 
+use super::cause::{Cause, CauseOf};
 use super::identifier_update::{UpdateAccepted, UpdateRequested};
 use super::io::{Closed, Keys};
 use super::link::{Common, Message, Next, Repeat};
 use super::local::Local;
-use super::note::Cause;
 use super::rekeying::{AwaitingResponse, Rekeying, StoringRekeyed};
 use super::request::Request;
 use super::target_rekeying::TargetRekeying;
@@ -108,6 +108,11 @@ impl Session {
 
     pub(super) fn send(&mut self, link: &mut Common, local: &mut Local, body: Body<'_>) {
         link.send_protected(local, &mut self.active, Lcid::PC5_S_PROTECTED, body);
+    }
+
+    pub(super) fn send_release(&mut self, link: &mut Common, local: &mut Local, reason: Cause) {
+        let reason = reason.octet(local.config.profile, CauseOf::Release);
+        self.send(link, local, Body::Release { reason });
     }
 }
 
@@ -210,7 +215,8 @@ impl Up {
                 self.rekeying_done(link, local).into()
             }
             Body::SecurityModeReject { cause, .. } => {
-                self.rekeying_refused(link, local, Cause::from_value(cause)).into()
+                let cause = Cause::from_octet(local.config.profile, CauseOf::SecurityModeReject, cause);
+                self.rekeying_refused(link, local, cause).into()
             }
             Body::RekeyingRequest(request) if current => {
                 let asked = (message.repr.sequence, message.octets);
@@ -280,7 +286,8 @@ impl Session {
             Body::KeepaliveAck { .. } => {}
             Body::Release { reason } => {
                 self.send(link, local, Body::ReleaseAccept);
-                return Some(Closed::ByPeer { reason: Cause::from_value(reason) });
+                let reason = Cause::from_octet(local.config.profile, CauseOf::Release, reason);
+                return Some(Closed::ByPeer { reason });
             }
             _ => link.unexpected(local, message),
         }
@@ -299,7 +306,7 @@ impl Releasing {
     /// Sends the release, as the try `tries`.
     pub(super) fn new(mut session: Session, link: &mut Common, local: &mut Local, tries: u8) -> Self {
         let repeat = Repeat { deadline: local.now.plus_millis(local.config.t4101()), tries };
-        session.send(link, local, Body::Release { reason: Cause::NoLongerNeeded.value() });
+        session.send_release(link, local, Cause::NoLongerNeeded);
         Self { session, repeat }
     }
 

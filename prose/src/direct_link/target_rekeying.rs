@@ -3,6 +3,7 @@
 use sidelink_security::counter::UtcTime;
 use sidelink_security::direct::{Active, Capabilities, KdId, Offer};
 
+use super::cause::Cause;
 use super::config::NewKd;
 use super::half_open::NO_NUMBER_OR_NAME;
 use super::io::State as Reported;
@@ -10,7 +11,7 @@ use super::kd::KdRecord;
 use super::key_establishment::{Heard, Refusal, Step};
 use super::link::Common;
 use super::local::Local;
-use super::note::{Cause, Note, PduError};
+use super::note::{Note, PduError};
 use super::request::METHOD_TURNS;
 use super::session::{Answer, Exchange, Session, Up};
 use super::target::{Agreed, AwaitingComplete, Completed, Establishing, KdInUse, Target};

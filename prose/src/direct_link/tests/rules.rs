@@ -234,6 +234,8 @@ fn links_are_bounded() {
         air.run(20_000);
         assert_eq!(air.ues[1].manager.links().count(), 1);
         assert!(air.agreed(0, 1) && air.up(2, 1).is_none());
+        let refused = air.log.iter().find(|flying| flying.message() == Some(3)).unwrap();
+        assert_eq!(refused.pdu.octets.last(), Some(&4), "lack of resources, TS 24.334 §12.5.1.7");
         let refusal = |n: &Note| matches!(n, Note::PeerRefuses { cause: Cause::LackOfResources, .. });
         assert!(noted(&air.ues[2], refusal) > 0);
     }
