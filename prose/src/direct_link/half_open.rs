@@ -7,7 +7,6 @@ use sidelink_security::direct::{Capabilities, KdId, KdSessId, Offer};
 use sidelink_security::kdf::own::stream_id;
 
 use super::cause::{Cause, CauseOf};
-use super::connection;
 use super::frame;
 use super::io::{Closed, Pdu, Role};
 use super::kd::{Identity, KdRecord, MAX_IDENTITY, Ticket};
@@ -111,7 +110,7 @@ impl LinkManager {
         message: &[u8],
     ) {
         let info = &request.user_info;
-        let known = if info.kind == connection::KIND { self.local.connection_from(info) } else { None };
+        let known = self.local.connection_from(request.connection);
         let named = request.kd_id.map(|id| KdId(u32::from_be_bytes(id)));
         let claimed = || Identity { kind: info.kind, value: info.value.to_vec() };
         let (identity, kd) = known.map_or_else(|| (claimed(), named), |(peer, kd)| (peer, Some(kd)));

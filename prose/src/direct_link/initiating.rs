@@ -5,7 +5,6 @@ use sidelink_security::direct::{Active, KdId};
 use sidelink_security::pdu::Assurance;
 
 use super::cause::{Cause, CauseOf};
-use super::connection;
 use super::frame;
 use super::io::{Closed, Output, Role};
 use super::kd::{Change, Identity, Ticket};
@@ -111,7 +110,7 @@ fn request_message(
     let (own, offer) = (&local.config.identity, request.offer());
     let body = Body::CommunicationRequest(CommunicationRequest {
         user_info: match &connection {
-            Some(name) => UserInfo { kind: connection::KIND, value: name },
+            Some(_) => UserInfo { kind: own.kind, value: &[] },
             None => UserInfo { kind: own.kind, value: &own.value },
         },
         ip_config: 1,
@@ -126,6 +125,7 @@ fn request_message(
         signature: None,
         link_local: None,
         key_info: request.info(),
+        connection,
     });
     frame::message(local.config.profile, link.next_sequence(), body)
 }
