@@ -39,7 +39,8 @@
 //! - **Tries** have fresh nonces, bound to a session number that is durable before it is used: neither a crash nor a
 //!   faulty RNG makes a session key twice.
 //! - **Timers** follow the SC period: see [`Config`].
-//! - **Glare**: where both ask, the lower layer-2 identity stays the initiating UE.
+//! - **Glare**: where both ask for a link, the lower layer-2 identity stays the initiating UE (the text says nothing). Where
+//!   both ask to re-key, in LTE the larger Nonce_1 does (TS 24.334 §10.4.8.3), in NR the lower layer-2 identity.
 //! - **Identifiers** (NR): layer-2 identities and the name of the session key change together, and SN begin again; the
 //!   old ones are still heard for a while, so that nothing is lost.
 //! - **Connection identities** (LTE, off at first): a request carries a name that the peer gave for one use, and no other.

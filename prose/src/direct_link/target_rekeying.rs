@@ -1,7 +1,7 @@
 //! The target UE in re-keying.
 
 use sidelink_security::counter::UtcTime;
-use sidelink_security::direct::{Active, Capabilities, KdId, Offer};
+use sidelink_security::direct::{Active, Capabilities, KdId, Nonce, Offer};
 
 use super::cause::Cause;
 use super::config::NewKd;
@@ -39,8 +39,7 @@ impl Up {
         (sequence, message): (u16, &[u8]),
     ) -> Self {
         match &self.exchange {
-            // Glare: the request of the lower layer-2 identity wins.
-            Exchange::Rekeying(_) if local.config.source < link.remote => return self,
+            Exchange::Rekeying(own) if own.stays(link, local, &request.nonce) => return self,
             Exchange::StoringRekeyed(_) => return self,
             // It still uses the old name: it has not given up the new one yet.
             Exchange::UpdateAccepted(update) if !update.is_last_try(local) => return self,
@@ -243,6 +242,14 @@ impl Up {
         session.answer = Answer::Response;
         session.send(link, local, Body::RekeyingResponse);
         link.report(local, Reported::Rekeyed { keys: session.keys(), new_kd });
+    }
+}
+
+impl super::rekeying::Rekeying {
+    /// Whether this end stays the initiating UE in glare. LTE: the larger Nonce_1, as a number of 128 bits, does (TS 24.334
+    /// §10.4.8.3, §10.4.8.5). NR, whose text was not read: the lower layer-2 identity.
+    fn stays(&self, link: &Common, local: &Local, received: &Nonce) -> bool {
+        if local.is_nr() { link.local < link.remote } else { *received <= self.request.offer().nonce_1 }
     }
 }
 

@@ -137,6 +137,36 @@ pub(super) fn the_peer_can_be_asked_to_ask() {
     assert!(types.ends_with(&[17, 15, 12, 13, 16]), "{types:?}");
 }
 
+/// TS 24.334 §10.4.8.3: of two requests to re-key that cross, the one with the larger Nonce_1 is answered.
+#[test]
+fn the_larger_nonce_stays_the_initiating_ue() {
+    let mut winners = [false; 2];
+    for wait in 0..8 {
+        let mut air = Air::linked();
+        air.run(1000);
+        // Re-keyings before that change which nonces come.
+        for _ in 0..wait {
+            air.rekey(0, 1, false).unwrap();
+            air.run(1200);
+        }
+        let sent = air.log.len();
+        air.rekey(0, 1, false).unwrap();
+        air.rekey(1, 0, false).unwrap();
+        let nonces = [0, 1].map(|ue: usize| match &air.ues[ue].manager.links[0].state {
+            link::State::Up(up) => u128::from_be_bytes(up.exchange.request().unwrap().offer().nonce_1),
+            _ => panic!("not up"),
+        });
+        air.run(400);
+        assert!(air.agreed(0, 1));
+        let winner = usize::from(nonces[1] > nonces[0]);
+        let commands: Vec<_> = air.log[sent..].iter().filter(|f| f.message() == Some(12)).collect();
+        assert!(commands.iter().all(|f| f.to == air.ues[winner].config.source), "{nonces:x?}");
+        assert_eq!(commands.len(), 1);
+        winners[winner] = true;
+    }
+    assert_eq!(winners, [true; 2], "both outcomes came");
+}
+
 /// TRK-5 and the glare of two set-ups (T4.1-12): the lower layer-2 identity asks, once.
 #[test]
 pub(super) fn both_ask_at_once() {
