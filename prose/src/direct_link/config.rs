@@ -49,7 +49,7 @@ pub struct Config {
     pub judged: u32,
     /// Keep-alive after so long without anything heard.
     pub keepalive: u64,
-    /// The link is closed after so long without anything heard.
+    /// The link is released after so long without anything heard.
     pub inactivity: u64,
     /// Least time between two re-keyings that the peer may ask for.
     pub rekey_interval: u64,

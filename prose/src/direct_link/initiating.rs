@@ -114,7 +114,7 @@ fn request_message(
             None => UserInfo { kind: own.kind, value: &own.value },
         },
         ip_config: 1,
-        maximum_inactivity: (local.config.inactivity / 1000) as u32,
+        maximum_inactivity: u32::try_from(local.config.inactivity.div_ceil(1000)).unwrap_or(u32::MAX),
         policy: offer.stated.map(frame::wire_policy),
         target: None,
         nonce: offer.nonce_1,

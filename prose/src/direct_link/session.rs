@@ -33,7 +33,10 @@ pub(super) struct Session {
     pub(super) acknowledged: Option<Identifiers>,
     /// A keep-alive that is not answered yet.
     pub(super) keepalive: Option<Repeat>,
+    /// Counter of the next keep-alive: those that were answered.
     pub(super) keepalive_counter: u32,
+    /// Maximum Inactivity Period of the peer, milliseconds: TS 24.334 §10.4.3.3.
+    pub(super) peer_inactivity: Option<u64>,
     /// Data under the key that was refused because of its SN.
     pub(super) out_of_step: u8,
 }
@@ -69,6 +72,7 @@ impl Session {
             acknowledged: None,
             keepalive: None,
             keepalive_counter: 0,
+            peer_inactivity: None,
             out_of_step: 0,
         }
     }
@@ -281,9 +285,14 @@ impl Session {
     /// Keep-alive and release, in every state that has a session.
     fn on_upkeep(&mut self, link: &mut Common, local: &mut Local, message: &Message<'_>) -> Option<Closed> {
         match message.repr.body {
-            Body::Keepalive { counter, .. } => self.send(link, local, Body::KeepaliveAck { counter }),
+            Body::Keepalive { counter, maximum_inactivity } => {
+                if let Some(seconds) = maximum_inactivity {
+                    self.peer_inactivity = Some(u64::from(seconds) * 1000);
+                }
+                self.send(link, local, Body::KeepaliveAck { counter });
+            }
             // Its arrival has stopped the timer already.
-            Body::KeepaliveAck { .. } => {}
+            Body::KeepaliveAck { counter } => self.on_keepalive_ack(counter),
             Body::Release { reason } => {
                 self.send(link, local, Body::ReleaseAccept);
                 let reason = Cause::from_octet(local.config.profile, CauseOf::Release, reason);

@@ -4,6 +4,7 @@ use super::super::*;
 use super::rig::{Air, PERIOD, T0, l2, name};
 use sidelink_security::direct::Active;
 use sidelink_security::pdu::Assurance;
+use sidelink_wire::pc5_signalling::Body;
 
 #[test]
 pub(super) fn a_shared_kd_takes_four_messages_and_four_periods() {
@@ -263,6 +264,98 @@ pub(super) fn keep_alive_holds_a_quiet_link_and_silence_ends_it() {
     for ue in &air.ues {
         assert_eq!(ue.states.last().map(|(_, s)| s.clone()), Some(State::Closed { why: Closed::Inactive }));
         assert_eq!(ue.manager.links().count(), 0, "no state left behind");
+    }
+}
+
+/// The counter of the next keep-alive over a UE's first link.
+fn counter_of(air: &Air, ue: usize) -> u32 {
+    match &air.ues[ue].manager.links[0].state {
+        link::State::Up(up) => up.session.keepalive_counter,
+        _ => panic!("not up"),
+    }
+}
+
+/// TS 24.334 §10.4.3: the counter begins with 0, repetitions keep it, an acknowledgement of it raises it; the end is told.
+#[test]
+fn the_counter_of_keep_alives_counts_their_answers() {
+    let mut air = Air::linked();
+    assert_eq!(counter_of(&air, 0), 0);
+    let mut lost = 2;
+    air.channel = Box::new(move |flying| {
+        let hit = flying.message() == Some(5) && lost > 0;
+        lost -= i32::from(hit);
+        if hit { vec![] } else { vec![flying] }
+    });
+    let sent = |air: &Air| air.log.iter().filter(|f| f.message() == Some(4)).count();
+    while sent(&air) < 3 {
+        assert_eq!(counter_of(&air, 0) + counter_of(&air, 1), 0, "a repetition raises nothing");
+        air.run(10);
+    }
+    air.channel = Box::new(|flying| vec![flying]);
+    air.run(10_000);
+    let raised = counter_of(&air, 0);
+    assert!(raised > 0);
+    // An acknowledgement of another counter.
+    air.ues[1].say(Body::KeepaliveAck { counter: raised + 7 });
+    air.drain(1);
+    air.run(PERIOD);
+    assert_eq!(counter_of(&air, 0), raised);
+}
+
+/// TS 24.334 §10.4.3.5.1: where keep-alives have no answer the release is told, and ends the peer at once.
+#[test]
+fn the_end_of_a_silent_link_is_told() {
+    let mut air = Air::linked();
+    let john = air.ues[1].config.source;
+    // John is not heard, and hears nothing but the release.
+    air.channel = Box::new(move |flying| {
+        let through = flying.from != john && flying.message() == Some(6);
+        if through { vec![flying] } else { vec![] }
+    });
+    // His own patience is longer.
+    if let link::State::Up(up) = &mut air.ues[1].manager.links[0].state {
+        up.session.heard_at = up.session.heard_at.plus_millis(60_000);
+    }
+    air.run(air.ues[0].config.inactivity + 100);
+    assert_eq!(air.ues[0].states.last().unwrap().1, State::Closed { why: Closed::Inactive });
+    let reason = Cause::NotAvailable;
+    assert_eq!(air.ues[1].states.last().unwrap().1, State::Closed { why: Closed::ByPeer { reason } });
+}
+
+/// TS 24.334 §10.4.3.3: the period that the peer gives in a keep-alive holds, where it is shorter; not at any price.
+#[test]
+fn the_peers_period_of_inactivity_holds() {
+    for (seconds, first) in [(2, 2000), (3600, 5000), (0, 140)] {
+        let configure =
+            |_: usize, config: &mut Config| (config.keepalive, config.inactivity) = (5000, 10_000);
+        let mut air = Air::with(2, configure, |_, _| {});
+        air.connect(0, 1);
+        air.run(400);
+        air.ues[0].say(Body::Keepalive { counter: 9, maximum_inactivity: Some(seconds) });
+        air.drain(0);
+        air.run(PERIOD);
+        // Only john would ask: mary hears nothing of his.
+        let (heard, john) = (air.now, air.ues[1].config.source);
+        air.channel = Box::new(|_| vec![]);
+        air.run(6000);
+        let asked =
+            air.log.iter().find(|f| f.at > heard && f.from == john && f.message() == Some(4)).unwrap();
+        assert_eq!(asked.at - PERIOD - heard, first, "{seconds} s");
+    }
+}
+
+/// The request announces no less than what the UE keeps to, in whole seconds.
+#[test]
+fn the_period_of_a_request_is_rounded_up() {
+    let configure = |_: usize, config: &mut Config| config.inactivity = 4220;
+    let mut air = Air::with(2, configure, |_, _| {});
+    air.connect(0, 1);
+    let octets = &air.log[0].pdu.octets;
+    let packet =
+        sidelink_wire::pc5_signalling::Packet::new_checked(Default::default(), &octets[5..]).unwrap();
+    match sidelink_wire::pc5_signalling::Repr::parse(&packet).unwrap().body {
+        Body::CommunicationRequest(request) => assert_eq!(request.maximum_inactivity, 5),
+        other => panic!("{other:?}"),
     }
 }
 
