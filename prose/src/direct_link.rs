@@ -133,7 +133,7 @@ mod target_rekeying;
 mod timers;
 
 pub use cause::{Cause, CauseOf};
-pub use config::{Config, NewKd};
+pub use config::{Config, FailedRekeying, NewKd};
 pub use io::{Closed, Error, Event, Input, Keys, LinkId, Metered, Output, Pdu, Received, Role, State};
 pub use kd::{Change, Connection, Identity, KdRecord, MAX_IDENTITY, Method, Ticket};
 pub use key_establishment::{AgreedKd, Credentials, Heard, KeyEstablishment, Party, Refusal, Step, Steps};

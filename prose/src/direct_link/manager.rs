@@ -18,7 +18,6 @@ use super::note::Note;
 use super::session::{Exchange, Releasing, Up};
 use super::signed::Signed;
 use sidelink_wire::ids::{Layer2Id, Lcid};
-use sidelink_wire::pc5_signalling::Body;
 use sidelink_wire::pdcp::{MAX_SDU_LEN, SduType};
 
 /// Session numbers that one UE may use in its life.
@@ -145,10 +144,7 @@ impl LinkManager {
             }
             Input::TriggerRekey { .. } if self.local.is_nr() => return Err(Error::NotInProfile),
             Input::TriggerRekey { link, .. } => {
-                return self.on_up(link, |up, link, local| {
-                    up.session.send(link, local, Body::RekeyingTrigger);
-                    Ok(())
-                });
+                return self.on_up(link, Up::trigger_rekeying);
             }
             Input::UpdateIdentifiers { link, .. } => {
                 return self.on_up(link, Up::update_identifiers);

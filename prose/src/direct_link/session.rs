@@ -8,7 +8,7 @@ use super::identifier_update::{UpdateAccepted, UpdateRequested};
 use super::io::{Closed, Keys};
 use super::link::{Common, Message, Next, Repeat};
 use super::local::Local;
-use super::rekeying::{AwaitingResponse, Rekeying, StoringRekeyed};
+use super::rekeying::{AwaitingResponse, Rekeying, StoringRekeyed, Triggered};
 use super::request::Request;
 use super::target_rekeying::TargetRekeying;
 use sidelink_wire::ids::{Layer2Id, Lcid};
@@ -132,6 +132,8 @@ pub(super) struct Up {
 pub(super) enum Exchange {
     /// Nothing.
     Idle,
+    /// The peer is asked to ask for a re-keying.
+    Triggered(Triggered),
     /// Re-keying, initiating: the request is sent.
     Rekeying(Rekeying),
     /// Re-keying, initiating: the new KD becomes durable.
@@ -193,6 +195,7 @@ impl Exchange {
     pub(super) const fn deadline(&self) -> Option<UtcTime> {
         match self {
             Self::Idle => None,
+            Self::Triggered(state) => Some(state.deadline),
             Self::Rekeying(state) => Some(state.deadline),
             Self::StoringRekeyed(state) => Some(state.deadline),
             Self::AwaitingResponse(state) => Some(state.deadline),

@@ -49,8 +49,11 @@ impl Up {
             Exchange::TargetRekeying(target) if target.offer.nonce_1 == request.nonce => return self,
             Exchange::TargetRekeying(target) if !local.is_newer(sequence, target.sequence) => return self,
             Exchange::TargetRekeying(_) => {}
-            // Glare lost, or identifiers, which can wait.
-            Exchange::Rekeying(_) | Exchange::UpdateRequested(_) | Exchange::UpdateAccepted(_) => {
+            // Glare lost, what was asked for, or identifiers, which can wait.
+            Exchange::Triggered(_)
+            | Exchange::Rekeying(_)
+            | Exchange::UpdateRequested(_)
+            | Exchange::UpdateAccepted(_) => {
                 self.exchange = Exchange::Idle;
             }
             Exchange::Idle => {}
@@ -280,7 +283,7 @@ impl Local {
         if self.is_nr() { ahead & 0xff != 0 && ahead & 0xff < 0x80 } else { ahead != 0 && ahead < 0x8000 }
     }
 
-    /// Whether the target UE wants a new KD by itself, without the Re-auth flag.
+    /// Whether the target UE wants a new KD by itself, without the Auth Flag.
     fn wants_new_kd(&self, record: &KdRecord) -> bool {
         match self.config.new_kd {
             NewKd::WhenAsked => false,

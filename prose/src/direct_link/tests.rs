@@ -13,3 +13,4 @@ mod rules;
 mod stores;
 mod theft;
 mod tracking;
+mod triggers;

@@ -48,8 +48,9 @@ impl Up {
         let Self { mut session, exchange } = self;
         let exchange = match exchange {
             Exchange::Idle => Exchange::Idle,
-            Exchange::Rekeying(state) => state.on_time(&mut session, link, local),
-            Exchange::StoringRekeyed(state) => state.on_time(&mut session, link, local),
+            Exchange::Triggered(state) => state.on_time(&mut session, link, local),
+            Exchange::Rekeying(state) => state.on_time(&mut session, link, local)?,
+            Exchange::StoringRekeyed(state) => state.on_time(&mut session, link, local)?,
             Exchange::AwaitingResponse(state) => state.on_time(&mut session, link, local)?,
             Exchange::TargetRekeying(state) => state.on_time(&mut session, link, local),
             Exchange::UpdateRequested(state) => state.on_time(&mut session, link, local),
