@@ -184,7 +184,9 @@ impl LinkManager {
             Err(None) => self.local.note(Note::NoRoom { source, what: NO_NUMBER_OR_NAME }),
             Ok(proposal) => {
                 let kd = KdInUse::Known(record.id);
-                let Some((state, pdu)) = AwaitingComplete::new(&self.local, proposal, kd, 0) else { return };
+                let sequence = self.local.next_sequence();
+                let command = AwaitingComplete::new(&self.local, proposal, kd, sequence);
+                let Some((state, pdu)) = command else { return };
                 self.await_complete(source, identity.clone(), offer, (state, pdu));
             }
         }
@@ -248,7 +250,8 @@ impl LinkManager {
     /// A KD was agreed on: the command under it.
     fn command_new(&mut self, half: HalfOpen, kd: super::key_establishment::AgreedKd) {
         let HalfOpen { source, identity, offer, .. } = half;
-        if let Some(command) = self.local.command_under_new(source, &identity, offer, kd, None) {
+        let sequence = self.local.next_sequence();
+        if let Some(command) = self.local.command_under_new((source, sequence), &identity, offer, kd, None) {
             self.await_complete(source, identity, offer, command);
         }
     }
@@ -277,7 +280,7 @@ impl LinkManager {
         content: &[u8],
     ) {
         let body = Body::Authentication { phase, method, content };
-        let message = frame::message(self.local.config.profile, 0, body);
+        let message = frame::message(self.local.config.profile, self.local.next_sequence(), body);
         self.local.send_plain(addresses, body.message_type(), &message);
     }
 
@@ -341,7 +344,7 @@ impl LinkManager {
         if self.local.may_refuse() {
             let body =
                 Body::CommunicationReject { cause: cause.octet(self.local.config.profile, CauseOf::Reject) };
-            let message = frame::message(self.local.config.profile, 0, body);
+            let message = frame::message(self.local.config.profile, self.local.next_sequence(), body);
             let source = self.source_towards(peer);
             self.local.send_plain([source, peer], body.message_type(), &message);
         }
@@ -398,7 +401,7 @@ impl LinkManager {
     fn refuse_proven(&mut self, peer: Layer2Id, mut active: Active) {
         let cause = Cause::NotAligned.octet(self.local.config.profile, CauseOf::Reject);
         let body = Body::CommunicationReject { cause };
-        let message = frame::message(self.local.config.profile, 0, body);
+        let message = frame::message(self.local.config.profile, self.local.next_sequence(), body);
         let lcid = Lcid::PC5_S_PROTECTED;
         if let Ok(octets) = frame::seal(&mut active, lcid, SduType::Pc5Signalling, &message) {
             let (kind, session) = (Some(body.message_type()), Some(active.fingerprint()));
@@ -448,7 +451,8 @@ impl LinkManager {
         let (id, sequence) = match old.map(|index| &self.links[index].common) {
             // The request of this end crossed: its link goes on as this one.
             Some(common) => (common.id, common.sequence),
-            None => (self.local.new_link_id(), 0),
+            // The command to this peer had a number of the messages without a link.
+            None => (self.local.new_link_id(), self.local.next_sequence()),
         };
         let local = &mut self.local;
         let mut common = Common::new(id, [local.config.source, source], identity, local.now);

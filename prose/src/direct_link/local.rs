@@ -53,6 +53,8 @@ pub(super) struct Local {
     /// Changes that are on their way to the store.
     pub(super) storing: Vec<(Ticket, Vec<Change>)>,
     pub(super) outbox: VecDeque<Output>,
+    /// Sequence number of the last message that belonged to no link.
+    sequence: u16,
     next_ticket: u64,
     next_link: u32,
     /// What this UE authenticates itself with, and whom it trusts.
@@ -151,6 +153,7 @@ impl Local {
             keys_changed: false,
             storing: Vec::new(),
             outbox: VecDeque::new(),
+            sequence: 0,
             next_ticket: 0,
             next_link: 0,
             credentials: None,
@@ -313,6 +316,12 @@ impl Local {
             capabilities: self.config.policy.capabilities(),
             credentials: self.credentials.as_ref(),
         }
+    }
+
+    /// The sequence number of a message that belongs to no link yet: TS 24.334 §12.5.1.2.
+    pub(super) const fn next_sequence(&mut self) -> u16 {
+        self.sequence = self.sequence.wrapping_add(1);
+        self.sequence
     }
 
     pub(super) const fn new_link_id(&mut self) -> LinkId {

@@ -272,7 +272,7 @@ impl Local {
     /// The command under a KD that was agreed on with `remote` just now.
     pub(super) fn command_under_new(
         &mut self,
-        peer: Layer2Id,
+        (peer, sequence): (Layer2Id, u16),
         remote: &Identity,
         offer: Offer,
         kd: AgreedKd,
@@ -281,7 +281,7 @@ impl Local {
         let record = self.new_record(kd, remote.clone())?;
         let terms = self.terms(in_use);
         match self.propose(terms, offer, &record.kd) {
-            Ok(proposal) => AwaitingComplete::new(self, proposal, KdInUse::New(Box::new(record)), 0),
+            Ok(proposal) => AwaitingComplete::new(self, proposal, KdInUse::New(Box::new(record)), sequence),
             Err(Some(disagreement)) => {
                 self.note(Note::Disagreed { peer, disagreement });
                 None
@@ -305,7 +305,7 @@ impl Local {
         if self.may_refuse() {
             let (phase, content) = (AuthenticationPhase::Reject, [cause.value()]);
             let body = Body::Authentication { phase, method: NO_METHOD, content: &content };
-            let message = frame::message(self.config.profile, 0, body);
+            let message = frame::message(self.config.profile, self.next_sequence(), body);
             self.send_plain(addresses, body.message_type(), &message);
         }
     }

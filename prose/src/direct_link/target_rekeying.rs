@@ -177,14 +177,15 @@ impl Up {
 
     fn command_new(
         &mut self,
-        link: &Common,
+        link: &mut Common,
         local: &mut Local,
         target: TargetRekeying,
         kd: super::key_establishment::AgreedKd,
     ) {
         let (offer, sequence, in_use) = (target.offer, target.sequence, Some(self.in_use()));
         self.exchange = Exchange::TargetRekeying(target);
-        if let Some(command) = local.command_under_new(link.remote, &link.identity, offer, kd, in_use) {
+        let to = (link.remote, link.next_sequence());
+        if let Some(command) = local.command_under_new(to, &link.identity, offer, kd, in_use) {
             self.await_complete(link, local, (offer, sequence), command);
         }
     }

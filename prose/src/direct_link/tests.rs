@@ -10,6 +10,7 @@ mod nr;
 mod reflection;
 mod rig;
 mod rules;
+mod sequence;
 mod stores;
 mod theft;
 mod tracking;
