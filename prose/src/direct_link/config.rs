@@ -49,6 +49,9 @@ pub struct Config {
     pub tries: u8,
     /// Links at once (TS 24.554 recommends at most 8).
     pub links: usize,
+    /// For how long a peer that refused a link, proven, for its policy or for lack of room, or that ended one for its policy,
+    /// is not asked again.
+    pub refused: u64,
     /// Requests that may wait for their proof. Where the table is full the oldest goes.
     pub half_open: usize,
     /// Answers to unproven UEs in one SC period: commands, signatures and cookies. A pool has room for about four
@@ -99,6 +102,7 @@ impl Config {
             processing: 20,
             tries: 3,
             links: 8,
+            refused: 5000,
             half_open: 128,
             answers: 8,
             judged: 32,

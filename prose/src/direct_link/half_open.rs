@@ -52,8 +52,12 @@ impl HalfOpenTable {
         self.0.iter().map(|half| half.deadline).min()
     }
 
-    pub(super) fn expire(&mut self, now: UtcTime) {
+    /// Drops what waited too long. Gives the source of the last command that had no complete.
+    pub(super) fn expire(&mut self, now: UtcTime) -> Option<Layer2Id> {
+        let silent = |half: &&HalfOpen| half.deadline <= now && half.state.awaits_complete();
+        let silent = self.0.iter().rev().find(silent).map(|half| half.source);
         self.0.retain(|half| half.deadline > now);
+        silent
     }
 
     pub(super) fn mark(&self, in_use: &mut InUse) {
@@ -114,10 +118,7 @@ impl LinkManager {
         let named = request.kd_id.map(|id| KdId(u32::from_be_bytes(id)));
         let claimed = || Identity { kind: info.kind, value: info.value.to_vec() };
         let (identity, kd) = known.map_or_else(|| (claimed(), named), |(peer, kd)| (peer, Some(kd)));
-        if source == self.local.config.source
-            || identity.value.len() > MAX_IDENTITY
-            || request.kd_sess_msb == 0
-        {
+        if source == self.local.config.source || identity.value.len() > MAX_IDENTITY {
             return self.refuse_request(source, Cause::ProtocolError);
         }
         if !self.local.config.accept {

@@ -305,6 +305,7 @@ impl AwaitingAccept {
                 let (peer, profile) = (link.remote, local.config.profile);
                 let cause = Cause::from_octet(profile, CauseOf::Reject, cause);
                 local.note(Note::PeerRefuses { peer, cause, proven: true });
+                local.is_refused_by(link.permanent, cause);
                 return Next::Close(Closed::NoAnswer { hint: Some(cause) });
             }
             _ => link.unexpected(local, message),

@@ -5,6 +5,7 @@ use sidelink_security::counter::reserve::{CommitError, CounterStore, Lease, Rese
 use sidelink_security::direct::signed::{CertificateError, Credential, Trust};
 use sidelink_security::kdf::own::stream_id;
 
+use super::cause::Cause;
 use super::config::Config;
 use super::frame;
 use super::half_open::HalfOpenTable;
@@ -186,7 +187,10 @@ impl LinkManager {
     fn advance(&mut self, clock: UtcTime) {
         self.local.set_clock(clock);
         let now = self.local.now;
-        self.half_open.expire(now);
+        if let Some(peer) = self.half_open.expire(now).filter(|_| !self.local.is_nr()) {
+            // TS 24.334 §10.4.5.6.1. Within the budget of refusals: a flood of requests makes no flood of these.
+            self.refuse_request(peer, Cause::NonResponsive);
+        }
         for (kd, identity) in self.local.purge() {
             let of_kd = |link: &Link| {
                 link.common.identity == identity && link.keys().is_some_and(|keys| keys.kd == kd)
@@ -272,6 +276,9 @@ impl LinkManager {
         if self.links.len() >= self.local.config.links {
             return Err(Error::TooManyLinks { max: self.local.config.links });
         }
+        if self.local.refused_lately(peer) {
+            return Err(Error::RefusedLately { peer });
+        }
         let (now, clock, number) = (self.local.now, self.local.clock, self.local.number());
         let shared = self.local.keyring.of_peer(&identity, clock, number).next().is_some();
         if !shared && self.local.methods.is_empty() {
@@ -304,7 +311,7 @@ impl LinkManager {
         let active = &mut up.session.active;
         if active.left() <= SIGNALLING_RESERVE {
             // Sequence numbers end, and no new key came: the peer is told, and the link ends.
-            up.session.send_release(common, &mut self.local, super::cause::Cause::NotAvailable);
+            up.session.send_release(common, &mut self.local, Cause::NotAvailable);
             self.close(index, Closed::Rekeying);
             return Err(Error::Exhausted(id));
         }

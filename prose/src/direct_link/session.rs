@@ -299,6 +299,7 @@ impl Session {
             Body::Release { reason } => {
                 self.send(link, local, Body::ReleaseAccept);
                 let reason = Cause::from_octet(local.config.profile, CauseOf::Release, reason);
+                local.is_refused_by(link.permanent, reason);
                 return Some(Closed::ByPeer { reason });
             }
             _ => link.unexpected(local, message),

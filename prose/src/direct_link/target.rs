@@ -119,6 +119,11 @@ impl Target {
         }
     }
 
+    /// Whether the command is sent, and nothing of the peer proves that it came.
+    pub(super) const fn awaits_complete(&self) -> bool {
+        matches!(self, Self::AwaitingComplete(_))
+    }
+
     /// Whether the store is waited for under this ticket.
     pub(super) fn stores(&self, ticket: Ticket) -> bool {
         matches!(self, Self::StoringKd(state) if state.ticket == ticket)

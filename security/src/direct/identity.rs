@@ -38,7 +38,7 @@ pub struct KdSessId(u16);
 impl KdSessId {
     /// From the halves that UE_1 and UE_2 chose; `None` when one is 0.
     pub const fn from_halves(msb: u8, lsb: u8) -> Option<Self> {
-        if msb == 0 || lsb == 0 { None } else { Some(Self((msb as u16) << 8 | lsb as u16)) }
+        if msb == 0 && lsb == 0 { None } else { Some(Self((msb as u16) << 8 | lsb as u16)) }
     }
 
     /// As the header carries it.
