@@ -238,7 +238,10 @@ impl LinkManager {
     fn unproven_refusal(&mut self, source: Layer2Id, cause: Cause) {
         if let Some(index) = self.connecting(source) {
             if let Some(setup) = self.links[index].state.setup() {
-                setup.hint = Some(cause);
+                // That the peer waited in vain says less than any other hint.
+                if cause != Cause::NonResponsive || setup.hint.is_none() {
+                    setup.hint = Some(cause);
+                }
             }
             self.local.note(Note::PeerRefuses { peer: source, cause, proven: false });
         }

@@ -28,7 +28,8 @@ fn a_trigger_refreshes_kd() {
     air.run(2000);
     assert!(air.agreed(0, 1));
     assert_ne!(air.up(0, 1).unwrap().1.kd, old.kd);
-    assert!(types(&air).ends_with(&[17, 15, 0xe0, 0xe1, 12, 13, 16]), "{:?}", types(&air));
+    let exchange = [17, 15, 0xe0, 0xe1, 12, 13, 16];
+    assert!(types(&air).windows(exchange.len()).any(|part| part == exchange), "{:?}", types(&air));
 }
 
 /// T4113: a trigger that is lost comes again, as often as every message, and no more.
