@@ -29,7 +29,7 @@
 //! session, timers             a link in use
 //! rekeying, target_rekeying, identifier_update                           exchanges on a link in use
 //! key_establishment, signed   how a KD comes to be                       connection: one-time names
-//! config, io, note, kd, ports, frame
+//! config, io, note, cause, kd, ports, frame
 //! ```
 //!
 //! Every state is a struct that owns its keys, and moves by consuming itself. A link in use has one exchange at a time.
@@ -39,7 +39,8 @@
 //! - **Tries** have fresh nonces, bound to a session number that is durable before it is used: neither a crash nor a
 //!   faulty RNG makes a session key twice.
 //! - **Timers** follow the SC period: see [`Config`].
-//! - **Glare**: where both ask, the lower layer-2 identity stays the initiating UE.
+//! - **Glare**: where both ask for a link, the lower layer-2 identity stays the initiating UE (the text says nothing). Where
+//!   both ask to re-key, in LTE the larger Nonce_1 does (TS 24.334 §10.4.8.3), in NR the lower layer-2 identity.
 //! - **Identifiers** (NR): layer-2 identities and the name of the session key change together, and SN begin again; the
 //!   old ones are still heard for a while, so that nothing is lost.
 //! - **Connection identities** (LTE, off at first): a request carries a name that the peer gave for one use, and no other.
@@ -96,6 +97,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod cause;
 mod config;
 mod connection;
 mod frame;
@@ -119,12 +121,13 @@ mod target;
 mod target_rekeying;
 mod timers;
 
-pub use config::{Config, NewKd};
+pub use cause::{Cause, CauseOf};
+pub use config::{Config, FailedRekeying, NewKd};
 pub use io::{Closed, Error, Event, Input, Keys, LinkId, Metered, Output, Pdu, Received, Role, State};
 pub use kd::{Change, Connection, Identity, KdRecord, MAX_IDENTITY, Method, Ticket};
 pub use key_establishment::{AgreedKd, Credentials, Heard, KeyEstablishment, Party, Refusal, Step, Steps};
 pub use manager::LinkManager;
-pub use note::{Cause, Note, PduError};
+pub use note::{Note, PduError};
 pub use ports::KdStore;
 
 #[cfg(test)]

@@ -243,6 +243,7 @@ pub fn content(message_type: MessageType, code: &Code) -> Option<(Content, Code)
     let Ok(Repr::Standard { content, .. }) = Repr::parse(&Packet::new_unchecked(&message)) else {
         return None;
     };
+    content.check().ok()?;
     Repr::Standard { content, mic: [0; 4], utc_lsb: 0 }.emit(&mut message).ok()?;
     let mut code = [0; 23];
     code.copy_from_slice(&message[1..24]);

@@ -1,21 +1,22 @@
-//! PC5_DISCOVERY messages: the 232 bits of one SL-DCH block. Read first: TS 24.334 §11.2.5, TS 24.554 §11.2.1.
+//! PC5_DISCOVERY messages: the 232 bits of one SL-DCH block. Read first: TS 24.334 §11.2.5, §12.2.2.10.
 //!
 //! ```text
 //! octet 1        message type: discovery type (2 bits) | content type (4) | model (2)
 //! octets 2-24    code or fields, 184 bits
 //! octets 25-28   MIC
-//! octet 29       the 8 least significant bits of the UTC-based counter; in open discovery 4, and 4 spare ones
+//! octet 29       the 8 least significant bits of the UTC-based counter (TS 24.334 §12.2.2.22; open discovery: 4 of them)
 //! ```
 //!
-//! The message type octet was read; the bodies of open, restricted and relay messages are those of a public
-//! implementation; the body of a group member announcement is from memory, TS 24.334 §11.2.5 not read. The bodies of
-//! group member solicitation and response behind the first nine octets, and of relay additional information, were not
-//! found: they are opaque octets here.
+//! The fields of relays and group members stand in [`Content`]: TS 24.334 §11.2.5.1, tables 4 to 10.
 //!
-//! Discovery type 11 is reserved (TS 24.554 §11.2.1), so a receiver that follows the specification drops it: it
+//! Discovery type 11 is reserved (TS 24.334 §12.2.2.10), so a receiver that follows the specification drops it: it
 //! carries the project's experiments, whose blocks need not keep the MIC and the counter where the others have them.
 
 use super::{Error, room};
+
+mod content;
+
+pub use content::{Content, More, Relay, Status, Target};
 
 /// Octets of a message: 232 bits.
 pub const LEN: usize = 29;
@@ -34,18 +35,6 @@ mod field {
     pub(super) const MIC: Range<usize> = 24..28;
     pub(super) const COUNTER: usize = 28;
 
-    /// Service code or group, then the information of the sender.
-    pub(super) const SERVICE: Range<usize> = 1..4;
-    pub(super) const INFO: Range<usize> = 4..10;
-    /// The relay's identity and status in an announcement or response.
-    pub(super) const RELAY: Range<usize> = 10..13;
-    pub(super) const STATUS: usize = 13;
-    /// Composition and the relay sought in a solicitation.
-    pub(super) const COMPOSITION: usize = 10;
-    pub(super) const SOUGHT: Range<usize> = 11..14;
-    /// What follows group and information.
-    pub(super) const REST: Range<usize> = 10..24;
-
     /// Everything between type and counter.
     pub(super) const OPEN: Range<usize> = 1..28;
     /// An experiment's fragment.
@@ -57,10 +46,6 @@ mod field {
     pub(super) const SHORT_MIC: Range<usize> = 14..18;
     pub(super) const DISCLOSED: Range<usize> = 18..28;
 }
-
-/// Bit of the composition octet: a relay's identity follows. The position is our own choice, TS 24.334 §11.2.5 not
-/// read.
-const COMPOSITION_RELAY: u8 = 0x80;
 
 /// The message type octet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -209,91 +194,6 @@ impl<T: AsRef<[u8]>> Packet<T> {
     }
 }
 
-/// What a relay says of itself.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Relay {
-    /// Relay Service Code.
-    pub service: [u8; 3],
-    /// User Info ID of the announcer.
-    pub info: [u8; 6],
-    /// ProSe Relay UE ID: a layer-2 identity.
-    pub relay: [u8; 3],
-    /// Status indicator, as it is sent.
-    pub status: u8,
-}
-
-/// The 184 bits between message type and MIC.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Content {
-    /// A ProSe Application Code.
-    OpenAnnouncement([u8; CODE_LEN]),
-    /// A ProSe Restricted Code.
-    RestrictedAnnouncement([u8; CODE_LEN]),
-    /// A ProSe Query Code.
-    RestrictedQuery([u8; CODE_LEN]),
-    /// A ProSe Response Code.
-    RestrictedResponse([u8; CODE_LEN]),
-    /// A relay announces itself.
-    RelayAnnouncement(Relay),
-    /// A relay answers.
-    RelayResponse(Relay),
-    /// A remote UE seeks a relay.
-    RelaySolicitation {
-        /// Relay Service Code.
-        service: [u8; 3],
-        /// User Info ID of the discoverer.
-        info: [u8; 6],
-        /// The one relay that is sought.
-        relay: Option<[u8; 3]>,
-    },
-    /// A group member announces itself.
-    GroupMemberAnnouncement {
-        /// Discovery Group ID.
-        group: [u8; 3],
-        /// User Info ID of the announcer.
-        info: [u8; 6],
-    },
-    /// A group member seeks others; the layout of `rest` was not found.
-    GroupMemberSolicitation {
-        /// Discovery Group ID.
-        group: [u8; 3],
-        /// User Info ID of the discoverer.
-        info: [u8; 6],
-        /// Composition and target information, opaque.
-        rest: [u8; 14],
-    },
-    /// A group member answers; the layout of `rest` was not found.
-    GroupMemberResponse {
-        /// Discovery Group ID.
-        group: [u8; 3],
-        /// User Info ID of the discoveree.
-        info: [u8; 6],
-        /// Target information, opaque.
-        rest: [u8; 14],
-    },
-    /// More about a relay; the layout was not found.
-    RelayAdditionalInformation([u8; CODE_LEN]),
-}
-
-impl Content {
-    /// The message type that announces it.
-    pub const fn message_type(&self) -> MessageType {
-        match self {
-            Self::OpenAnnouncement(_) => MessageType::OpenAnnouncement,
-            Self::RestrictedAnnouncement(_) => MessageType::RestrictedAnnouncement,
-            Self::RestrictedQuery(_) => MessageType::RestrictedQuery,
-            Self::RestrictedResponse(_) => MessageType::RestrictedResponse,
-            Self::RelayAnnouncement(_) => MessageType::RelayAnnouncement,
-            Self::RelayResponse(_) => MessageType::RelayResponse,
-            Self::RelaySolicitation { .. } => MessageType::RelaySolicitation,
-            Self::GroupMemberAnnouncement { .. } => MessageType::GroupMemberAnnouncement,
-            Self::GroupMemberSolicitation { .. } => MessageType::GroupMemberSolicitation,
-            Self::GroupMemberResponse { .. } => MessageType::GroupMemberResponse,
-            Self::RelayAdditionalInformation(_) => MessageType::RelayAdditionalInformation,
-        }
-    }
-}
-
 /// A message. A body that is scrambled or concealed parses too: its fields mean something after the protection has
 /// been undone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -351,50 +251,28 @@ impl Repr {
     /// Reads a message. Spare octets are ignored.
     pub fn parse<T: AsRef<[u8]>>(packet: &Packet<T>) -> Result<Self, Error> {
         packet.check_len()?;
-        let relay = || Relay {
-            service: packet.octets(field::SERVICE),
-            info: packet.octets(field::INFO),
-            relay: packet.octets(field::RELAY),
-            status: packet.buffer.as_ref()[field::STATUS],
-        };
-        let (group, info) = (packet.octets(field::SERVICE), packet.octets(field::INFO));
-        let rest = packet.octets(field::REST);
         let utc_lsb = packet.utc_lsb();
-        let content = match MessageType::from_octet(packet.message_type())? {
-            MessageType::OpenAnnouncement => Content::OpenAnnouncement(packet.code()),
-            MessageType::RestrictedAnnouncement => Content::RestrictedAnnouncement(packet.code()),
-            MessageType::RestrictedResponse => Content::RestrictedResponse(packet.code()),
-            MessageType::RestrictedQuery => Content::RestrictedQuery(packet.code()),
-            MessageType::RelayAnnouncement => Content::RelayAnnouncement(relay()),
-            MessageType::RelayResponse => Content::RelayResponse(relay()),
-            MessageType::RelaySolicitation => {
-                let sought = packet.buffer.as_ref()[field::COMPOSITION] & COMPOSITION_RELAY != 0;
-                let relay = sought.then(|| packet.octets(field::SOUGHT));
-                Content::RelaySolicitation { service: group, info, relay }
-            }
-            MessageType::GroupMemberAnnouncement => Content::GroupMemberAnnouncement { group, info },
-            MessageType::GroupMemberResponse => Content::GroupMemberResponse { group, info, rest },
-            MessageType::GroupMemberSolicitation => Content::GroupMemberSolicitation { group, info, rest },
-            MessageType::RelayAdditionalInformation => Content::RelayAdditionalInformation(packet.code()),
+        match MessageType::from_octet(packet.message_type())? {
             MessageType::ChangingId => {
                 let identifier = packet.octets(field::OPEN);
-                return Ok(Self::ChangingId { identifier, period_lsb: utc_lsb });
+                Ok(Self::ChangingId { identifier, period_lsb: utc_lsb })
             }
             MessageType::Fragment => {
                 let index = packet.buffer.as_ref()[field::INDEX];
                 let (set, data) = (packet.octets(field::SET), packet.octets(field::FRAGMENT));
-                return Ok(Self::Fragment { index, set, data });
+                Ok(Self::Fragment { index, set, data })
             }
-            MessageType::DelayedKey => {
-                return Ok(Self::DelayedKey {
-                    code: packet.octets(field::SHORT_CODE),
-                    mic: packet.octets(field::SHORT_MIC),
-                    disclosed: packet.octets(field::DISCLOSED),
-                    utc_lsb,
-                });
+            MessageType::DelayedKey => Ok(Self::DelayedKey {
+                code: packet.octets(field::SHORT_CODE),
+                mic: packet.octets(field::SHORT_MIC),
+                disclosed: packet.octets(field::DISCLOSED),
+                utc_lsb,
+            }),
+            standard => {
+                let content = Content::read(standard, &packet.code());
+                Ok(Self::Standard { content, mic: packet.mic(), utc_lsb })
             }
-        };
-        Ok(Self::Standard { content, mic: packet.mic(), utc_lsb })
+        }
     }
 
     /// Octets of a message.
@@ -410,7 +288,7 @@ impl Repr {
         buffer[field::TYPE] = self.message_type().octet();
         match self {
             Self::Standard { content, mic, utc_lsb } => {
-                emit_content(content, buffer);
+                content.write(&mut buffer[field::CODE]);
                 buffer[field::MIC].copy_from_slice(mic);
                 buffer[field::COUNTER] = *utc_lsb;
             }
@@ -434,137 +312,5 @@ impl Repr {
     }
 }
 
-fn emit_content(content: &Content, buffer: &mut [u8]) {
-    match content {
-        Content::OpenAnnouncement(code)
-        | Content::RestrictedAnnouncement(code)
-        | Content::RestrictedQuery(code)
-        | Content::RestrictedResponse(code)
-        | Content::RelayAdditionalInformation(code) => buffer[field::CODE].copy_from_slice(code),
-        Content::RelayAnnouncement(relay) | Content::RelayResponse(relay) => {
-            buffer[field::SERVICE].copy_from_slice(&relay.service);
-            buffer[field::INFO].copy_from_slice(&relay.info);
-            buffer[field::RELAY].copy_from_slice(&relay.relay);
-            buffer[field::STATUS] = relay.status;
-        }
-        Content::RelaySolicitation { service, info, relay } => {
-            buffer[field::SERVICE].copy_from_slice(service);
-            buffer[field::INFO].copy_from_slice(info);
-            if let Some(relay) = relay {
-                buffer[field::COMPOSITION] = COMPOSITION_RELAY;
-                buffer[field::SOUGHT].copy_from_slice(relay);
-            }
-        }
-        Content::GroupMemberAnnouncement { group, info } => {
-            buffer[field::SERVICE].copy_from_slice(group);
-            buffer[field::INFO].copy_from_slice(info);
-        }
-        Content::GroupMemberSolicitation { group, info, rest }
-        | Content::GroupMemberResponse { group, info, rest } => {
-            buffer[field::SERVICE].copy_from_slice(group);
-            buffer[field::INFO].copy_from_slice(info);
-            buffer[field::REST].copy_from_slice(rest);
-        }
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    /// The bit layout of TS 24.554 §11.2.1, written out a second time.
-    fn octet(discovery: u8, content: u8, model: u8) -> u8 {
-        discovery << 6 | content << 2 | model
-    }
-
-    #[test]
-    fn type_octets_follow_the_bit_layout() {
-        let expected = [
-            (MessageType::OpenAnnouncement, octet(0b01, 0b0000, 0b01)),
-            (MessageType::RestrictedAnnouncement, octet(0b10, 0b0000, 0b01)),
-            (MessageType::RestrictedResponse, octet(0b10, 0b0000, 0b10)),
-            (MessageType::RestrictedQuery, octet(0b10, 0b0001, 0b10)),
-            (MessageType::RelayAnnouncement, octet(0b10, 0b0100, 0b01)),
-            (MessageType::RelayResponse, octet(0b10, 0b0100, 0b10)),
-            (MessageType::RelaySolicitation, octet(0b10, 0b0101, 0b10)),
-            (MessageType::GroupMemberAnnouncement, octet(0b10, 0b0110, 0b01)),
-            (MessageType::GroupMemberResponse, octet(0b10, 0b0110, 0b10)),
-            (MessageType::GroupMemberSolicitation, octet(0b10, 0b0111, 0b10)),
-            (MessageType::RelayAdditionalInformation, octet(0b10, 0b1000, 0b01)),
-        ];
-        for (message_type, octet) in expected {
-            assert_eq!(message_type.octet(), octet, "{message_type:?}");
-            assert!(!message_type.is_experimental());
-        }
-        assert_eq!(MessageType::ALL.iter().filter(|t| t.is_experimental()).count(), 3);
-        for message_type in MessageType::ALL {
-            assert_eq!(MessageType::from_octet(message_type.octet()), Ok(message_type));
-        }
-    }
-
-    #[test]
-    fn fields_stand_where_the_layout_says() {
-        let relay = Relay { service: [1, 2, 3], info: [4; 6], relay: [7, 8, 9], status: 0x80 };
-        let repr =
-            Repr::Standard { content: Content::RelayAnnouncement(relay), mic: [0xaa; 4], utc_lsb: 0x5c };
-        let mut out = [0xff; LEN];
-        repr.emit(&mut out).unwrap();
-        let expected = [
-            0x91, 1, 2, 3, 4, 4, 4, 4, 4, 4, 7, 8, 9, 0x80, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xaa, 0xaa, 0xaa,
-            0xaa, 0x5c,
-        ];
-        assert_eq!(out, expected);
-    }
-
-    #[test]
-    fn only_29_octets_and_known_types() {
-        assert!(Packet::new_checked([0x41; 28]).is_err());
-        assert!(Packet::new_checked([0x41; 30]).is_err());
-        let known: Vec<u8> = (0..=255)
-            .filter(|&first| {
-                let mut bytes = [0; LEN];
-                bytes[0] = first;
-                Repr::parse(&Packet::new_checked(bytes).unwrap()).is_ok()
-            })
-            .collect();
-        let mut expected: Vec<u8> = MessageType::ALL.iter().map(|t| t.octet()).collect();
-        expected.sort_unstable();
-        assert_eq!(known, expected);
-    }
-
-    proptest! {
-        #[test]
-        fn any_bytes_parse_and_emit_the_same_fields(
-            kind in 0..MessageType::ALL.len(),
-            mut bytes in prop::collection::vec(any::<u8>(), LEN),
-            known in any::<bool>(),
-        ) {
-            if known {
-                bytes[0] = MessageType::ALL[kind].octet();
-            }
-            let Ok(repr) = Repr::parse(&Packet::new_checked(&bytes[..]).unwrap()) else {
-                prop_assert!(!known);
-                return Ok(());
-            };
-            let mut out = [0; LEN];
-            repr.emit(&mut out).unwrap();
-            prop_assert_eq!(Repr::parse(&Packet::new_checked(out).unwrap()), Ok(repr));
-            let has_spare = matches!(
-                repr.message_type(),
-                MessageType::RelayAnnouncement
-                    | MessageType::RelayResponse
-                    | MessageType::RelaySolicitation
-                    | MessageType::GroupMemberAnnouncement
-            );
-            prop_assert!(has_spare || out[..] == bytes[..]);
-        }
-
-        #[test]
-        fn any_length_is_judged_without_a_panic(bytes in prop::collection::vec(any::<u8>(), 0..64)) {
-            let parsed = Packet::new_checked(&bytes[..]).and_then(|packet| Repr::parse(&packet));
-            prop_assert!(bytes.len() == LEN || parsed.is_err());
-        }
-    }
-}
+mod tests;

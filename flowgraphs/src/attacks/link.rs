@@ -180,6 +180,7 @@ impl LinkAttack {
             signature: None,
             link_local: None,
             key_info: None,
+            connection: None,
             policy: None,
             target: None,
         };
@@ -199,8 +200,8 @@ impl LinkAttack {
         let said = [
             (Lcid::PC5_S_UNPROTECTED, Body::CommunicationReject { cause: 1 }),
             (Lcid::PC5_S_UNPROTECTED, Body::SecurityModeReject { cause: 8, rand: None, auts: None }),
-            (Lcid::PC5_S_UNPROTECTED, Body::Release { reason: 4 }),
-            (Lcid::PC5_S_PROTECTED, Body::Release { reason: 4 }),
+            (Lcid::PC5_S_UNPROTECTED, Body::Release { reason: 3 }),
+            (Lcid::PC5_S_PROTECTED, Body::Release { reason: 3 }),
             (Lcid::PC5_S_UNPROTECTED, Body::RekeyingTrigger),
             (Lcid::PC5_S_PROTECTED, Body::RekeyingRequest(request)),
         ];

@@ -343,12 +343,17 @@ fn draw_secrets(entry: &mut Discovery, args: &NewDiscovery) -> Result<(), Config
 /// A code that nobody has, in the fields of the entry's message type. A relay's or group's begins with its identity.
 fn random_code(entry: &Discovery, identity: Option<&Hex>) -> Result<Hex, ConfigError> {
     let mut code = [0; 23];
-    code.copy_from_slice(keystore::random(23)?.as_bytes());
-    if let Some([a, b, c]) = identity.map(|identity| identity.0.as_slice()) {
-        code[..3].copy_from_slice(&[*a, *b, *c]);
+    // Every second draw has a composition that is reserved, where there is one.
+    for _ in 0..64 {
+        code.copy_from_slice(keystore::random(23)?.as_bytes());
+        if let Some([a, b, c]) = identity.map(|identity| identity.0.as_slice()) {
+            code[..3].copy_from_slice(&[*a, *b, *c]);
+        }
+        if let Some((_, fields)) = keystore::content(entry.message_type()?, &code) {
+            return Ok(Hex(fields.to_vec()));
+        }
     }
-    let fields = keystore::content(entry.message_type()?, &code);
-    Ok(Hex(fields.map_or(code, |(_, code)| code).to_vec()))
+    Ok(Hex(code.to_vec()))
 }
 
 fn import(args: &Import) -> anyhow::Result<()> {

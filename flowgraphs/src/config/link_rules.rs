@@ -2,7 +2,7 @@
 
 use super::ConfigError;
 use serde::Deserialize;
-use sidelink_prose::direct_link::{Config, NewKd};
+use sidelink_prose::direct_link::{Config, FailedRekeying, NewKd};
 use sidelink_security::direct::{Need, Policy, Profile};
 
 /// Rules of all links of a UE.
@@ -21,6 +21,8 @@ pub struct LinkRules {
     pub up_integrity: LinkNeed,
     /// When a re-keying makes a new KD: `asked`, `due`, `always`.
     pub new_kd: LinkNewKd,
+    /// What becomes of a link whose requests to re-key have no answer, `lte` only: `release`, `keep-key`.
+    pub failed_rekeying: LinkFailedRekeying,
 }
 
 impl Default for LinkRules {
@@ -32,6 +34,7 @@ impl Default for LinkRules {
             ciphering: LinkNeed::Required,
             up_integrity: LinkNeed::NotNeeded,
             new_kd: LinkNewKd::Asked,
+            failed_rekeying: LinkFailedRekeying::Release,
         }
     }
 }
@@ -80,6 +83,16 @@ pub enum LinkNewKd {
     Always,
 }
 
+/// What becomes of a link whose requests to re-key have no answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum LinkFailedRekeying {
+    /// It is released.
+    Release,
+    /// It goes on under its key.
+    KeepKey,
+}
+
 impl LinkRules {
     /// Into the rules of the links.
     ///
@@ -105,6 +118,10 @@ impl LinkRules {
             LinkNewKd::Asked => NewKd::WhenAsked,
             LinkNewKd::Due => NewKd::WhenDue,
             LinkNewKd::Always => NewKd::Always,
+        };
+        config.failed_rekeying = match self.failed_rekeying {
+            LinkFailedRekeying::Release => FailedRekeying::Release,
+            LinkFailedRekeying::KeepKey => FailedRekeying::KeepKey,
         };
         Ok(())
     }

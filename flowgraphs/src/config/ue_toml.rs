@@ -205,7 +205,7 @@ impl Default for UseConfig {
 pub struct AnnounceConfig {
     /// txProbability in percent: 25, 50, 75, 100.
     pub probability: u8,
-    /// MAX_OFFSET in seconds.
+    /// MAX_OFFSET in seconds: 1 to 32.
     pub max_offset: Option<u32>,
 }
 

@@ -139,6 +139,10 @@ fn parties(case: &Case<'_>, rekey: Option<u64>) -> anyhow::Result<[UeConfig; 2]>
     if by == Some(By::Insider) {
         john += &link(scenario, "peter", 0x12, "", 2, OTHER);
     }
+    if by == Some(By::Storm) {
+        // Who storms does not give the link up.
+        john += "[links]\nfailed-rekeying = \"keep-key\"\n";
+    }
     let john = config(case, "john", PAIR[1], 2, 0.0, &john)?;
     Ok([mary, john])
 }

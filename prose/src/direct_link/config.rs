@@ -5,10 +5,10 @@ use sidelink_security::direct::{Policy, Profile};
 use super::kd::Identity;
 use sidelink_wire::ids::Layer2Id;
 
-/// When the target UE makes a new KD in a re-keying. The texts differ; all keep to the Re-auth flag.
+/// When the target UE makes a new KD in a re-keying. The texts differ; all keep to the Auth Flag.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub enum NewKd {
-    /// When the initiating UE's Re-auth flag asks for it: TS 33.536, and what an implementation of TS 33.303 does.
+    /// When the initiating UE's Auth Flag asks for it: TS 33.536, and what an implementation of TS 33.303 does.
     #[default]
     WhenAsked,
     /// Also when three quarters of the life of the KD are over, in time or in sessions: TR 33.833 §6.4.1.4.5 leaves it
@@ -16,6 +16,16 @@ pub enum NewKd {
     WhenDue,
     /// Always: TR 33.847.
     Always,
+}
+
+/// What becomes of a link of LTE whose requests to re-key had no answer.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub enum FailedRekeying {
+    /// It is released: TS 24.334 §10.4.8.6.1.
+    #[default]
+    Release,
+    /// It goes on under the key that it has, as in NR.
+    KeepKey,
 }
 
 /// Rules of one UE. Times in milliseconds.
@@ -39,6 +49,9 @@ pub struct Config {
     pub tries: u8,
     /// Links at once (TS 24.554 recommends at most 8).
     pub links: usize,
+    /// For how long a peer that refused a link, proven, for its policy or for lack of room, or that ended one for its policy,
+    /// is not asked again.
+    pub refused: u64,
     /// Requests that may wait for their proof. Where the table is full the oldest goes.
     pub half_open: usize,
     /// Answers to unproven UEs in one SC period: commands, signatures and cookies. A pool has room for about four
@@ -49,8 +62,10 @@ pub struct Config {
     pub judged: u32,
     /// Keep-alive after so long without anything heard.
     pub keepalive: u64,
-    /// The link is closed after so long without anything heard.
+    /// The link is released after so long without anything heard.
     pub inactivity: u64,
+    /// What becomes of a link whose requests to re-key had no answer: LTE only.
+    pub failed_rekeying: FailedRekeying,
     /// Least time between two re-keyings that the peer may ask for.
     pub rekey_interval: u64,
     /// For how long an old key still opens what is under way.
@@ -87,11 +102,13 @@ impl Config {
             processing: 20,
             tries: 3,
             links: 8,
+            refused: 5000,
             half_open: 128,
             answers: 8,
             judged: 32,
             keepalive: 1000,
             inactivity: 0,
+            failed_rekeying: FailedRekeying::Release,
             rekey_interval: 1000,
             overlap: 5000,
             kd_lifetime: 24 * 3600 * 1000,
@@ -118,7 +135,7 @@ impl Config {
         (3 * self.sc_period + self.processing).max(200)
     }
 
-    /// T4101, T4103: until the answer to keep-alive and release. 100 ms, or 3 periods.
+    /// T4101, T4103, T4113: until the answer to keep-alive and release, and until the request that a trigger asks for. 100 ms, or 3 periods.
     pub(super) fn t4101(&self) -> u64 {
         (3 * self.sc_period + self.processing).max(100)
     }

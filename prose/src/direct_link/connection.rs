@@ -8,10 +8,6 @@ use sidelink_security::direct::{KdId, Profile};
 use super::kd::{Change, Connection, Identity};
 use super::local::Local;
 use sidelink_wire::ids::Layer2Id;
-use sidelink_wire::pc5_signalling::UserInfo;
-
-/// The type of identity of a User Info that holds one: ours, far from the known ones.
-pub(super) const KIND: u8 = 0xc1;
 
 impl Local {
     fn uses_connections(&self) -> bool {
@@ -25,8 +21,8 @@ impl Local {
     }
 
     /// The UE that asks by a name that this UE gave, and the KD.
-    pub(super) fn connection_from(&self, user_info: &UserInfo<'_>) -> Option<(Identity, KdId)> {
-        let given = user_info.value.try_into().ok().filter(|_| self.uses_connections())?;
+    pub(super) fn connection_from(&self, given: Option<[u8; 4]>) -> Option<(Identity, KdId)> {
+        let given = given.filter(|_| self.uses_connections())?;
         let record = self.keyring.by_connection(given, self.clock, self.number())?;
         Some((record.peer.clone(), record.id))
     }

@@ -6,7 +6,7 @@ use sidelink_security::counter::UtcTime;
 use sidelink_security::direct::{Capabilities, KdId, KdSessId, Offer};
 use sidelink_security::kdf::own;
 
-use super::connection;
+use super::cause::{Cause, CauseOf};
 use super::frame;
 use super::io::{Closed, Pdu, Role};
 use super::kd::{Identity, KdRecord, MAX_IDENTITY, Ticket};
@@ -14,7 +14,7 @@ use super::key_establishment::{Heard, Step};
 use super::link::{Common, Link, State};
 use super::local::{InUse, Local};
 use super::manager::LinkManager;
-use super::note::{Cause, Note, PduError};
+use super::note::{Note, PduError};
 use super::request::METHOD_TURNS;
 use super::session::{Answer, Session, Up};
 use super::target::{
@@ -52,8 +52,12 @@ impl HalfOpenTable {
         self.0.iter().map(|half| half.deadline).min()
     }
 
-    pub(super) fn expire(&mut self, now: UtcTime) {
+    /// Drops what waited too long. Gives the source of the last command that had no complete.
+    pub(super) fn expire(&mut self, now: UtcTime) -> Option<Layer2Id> {
+        let silent = |half: &&HalfOpen| half.deadline <= now && half.state.awaits_complete();
+        let silent = self.0.iter().rev().find(silent).map(|half| half.source);
         self.0.retain(|half| half.deadline > now);
+        silent
     }
 
     pub(super) fn mark(&self, in_use: &mut InUse) {
@@ -110,7 +114,7 @@ impl LinkManager {
         message: &[u8],
     ) {
         let info = &request.user_info;
-        let known = if info.kind == connection::KIND { self.local.connection_from(info) } else { None };
+        let known = self.local.connection_from(request.connection);
         let named = request.kd_id.map(|id| KdId(u32::from_be_bytes(id)));
         let claimed = || Identity { kind: info.kind, value: info.value.to_vec() };
         let (identity, kd) = known.map_or_else(|| (claimed(), named), |(peer, kd)| (peer, Some(kd)));
@@ -181,7 +185,9 @@ impl LinkManager {
             Err(None) => self.local.note(Note::NoRoom { source, what: NO_NUMBER_OR_NAME }),
             Ok(proposal) => {
                 let kd = KdInUse::Known(record.id);
-                let Some((state, pdu)) = AwaitingComplete::new(&self.local, proposal, kd, 0) else { return };
+                let sequence = self.local.next_sequence();
+                let command = AwaitingComplete::new(&self.local, proposal, kd, sequence);
+                let Some((state, pdu)) = command else { return };
                 self.await_complete(source, identity.clone(), offer, (state, pdu));
             }
         }
@@ -245,7 +251,8 @@ impl LinkManager {
     /// A KD was agreed on: the command under it.
     fn command_new(&mut self, half: HalfOpen, kd: super::key_establishment::AgreedKd) {
         let HalfOpen { source, identity, offer, .. } = half;
-        if let Some(command) = self.local.command_under_new(source, &identity, offer, kd, None) {
+        let sequence = self.local.next_sequence();
+        if let Some(command) = self.local.command_under_new((source, sequence), &identity, offer, kd, None) {
             self.await_complete(source, identity, offer, command);
         }
     }
@@ -274,7 +281,7 @@ impl LinkManager {
         content: &[u8],
     ) {
         let body = Body::Authentication { phase, method, content };
-        let message = frame::message(self.local.config.profile, 0, body);
+        let message = frame::message(self.local.config.profile, self.local.next_sequence(), body);
         self.local.send_plain(addresses, body.message_type(), &message);
     }
 
@@ -336,8 +343,9 @@ impl LinkManager {
     /// Refuses with a message, once a period: a flood of requests must not make this UE transmit.
     pub(super) fn refuse_request(&mut self, peer: Layer2Id, cause: Cause) {
         if self.local.may_refuse() {
-            let body = Body::CommunicationReject { cause: cause.value() };
-            let message = frame::message(self.local.config.profile, 0, body);
+            let body =
+                Body::CommunicationReject { cause: cause.octet(self.local.config.profile, CauseOf::Reject) };
+            let message = frame::message(self.local.config.profile, self.local.next_sequence(), body);
             let source = self.source_towards(peer);
             self.local.send_plain([source, peer], body.message_type(), &message);
         }
@@ -392,8 +400,9 @@ impl LinkManager {
 
     /// The peer is proven, and wants another protection of user data than this UE.
     fn refuse_proven(&mut self, peer: Layer2Id, mut active: Active) {
-        let body = Body::CommunicationReject { cause: Cause::NotAligned.value() };
-        let message = frame::message(self.local.config.profile, 0, body);
+        let cause = Cause::NotAligned.octet(self.local.config.profile, CauseOf::Reject);
+        let body = Body::CommunicationReject { cause };
+        let message = frame::message(self.local.config.profile, self.local.next_sequence(), body);
         let lcid = Lcid::PC5_S_PROTECTED;
         if let Ok(octets) = frame::seal(&mut active, lcid, SduType::Pc5Signalling, &message) {
             let (kind, session) = (Some(body.message_type()), Some(active.fingerprint()));
@@ -443,7 +452,8 @@ impl LinkManager {
         let (id, sequence) = match old.map(|index| &self.links[index].common) {
             // The request of this end crossed: its link goes on as this one.
             Some(common) => (common.id, common.sequence),
-            None => (self.local.new_link_id(), 0),
+            // The command to this peer had a number of the messages without a link.
+            None => (self.local.new_link_id(), self.local.next_sequence()),
         };
         let local = &mut self.local;
         let mut common = Common::new(id, [local.config.source, source], identity, local.now);

@@ -9,10 +9,11 @@ use sidelink_security::counter::UtcTime;
 use sidelink_security::direct::{Active, KdSessId, Kind, Opened, Renamed};
 use sidelink_security::pdu::{PduRefusal, Proof};
 
+use super::cause::Cause;
 use super::io::{Error, State as Reported};
 use super::link::{Common, Repeat};
 use super::local::{Half, Local};
-use super::note::{Cause, Note};
+use super::note::Note;
 use super::session::{Exchange, Session, Up};
 use sidelink_wire::ids::{Layer2Id, Lcid};
 use sidelink_wire::pc5_signalling::{Body, Identifiers};
@@ -102,7 +103,7 @@ impl Up {
             local.note(Note::NoRoom { source: link.remote, what: super::half_open::NO_NUMBER_OR_NAME });
             return Ok(Exchange::Idle);
         };
-        let name = KdSessId::from_halves(asked.kd_sess, new.kd_sess);
+        let name = new_name(asked, new);
         let renamed = name.and_then(|name| self.session.active.renamed(name));
         let renamed = renamed.ok_or(Cause::SessionIdConflict)?;
         let repeat = Repeat { deadline: local.now.plus_millis(local.config.t4101()), tries: 1 };
@@ -129,7 +130,7 @@ impl Up {
             _ => return self,
         }
         self.exchange = Exchange::Idle;
-        let name = KdSessId::from_halves(asked.kd_sess, new.kd_sess);
+        let name = new_name(asked, new);
         match name.and_then(|name| self.session.active.renamed(name)) {
             None => self.session.refuse_update(link, local, Cause::SessionIdConflict),
             Some(renamed) => {
@@ -254,4 +255,12 @@ fn give_up(session: &mut Session, link: &Common, local: &mut Local) -> Exchange 
     session.renamed_at = local.now;
     local.note(Note::UpdateGivenUp { peer: link.remote });
     Exchange::Idle
+}
+
+/// The name that two new halves make. NR, whose text was not read: neither may be 0.
+fn new_name(asked: Identifiers, new: Identifiers) -> Option<KdSessId> {
+    if asked.kd_sess == 0 || new.kd_sess == 0 {
+        return None;
+    }
+    KdSessId::from_halves(asked.kd_sess, new.kd_sess)
 }

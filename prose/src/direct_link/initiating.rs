@@ -4,14 +4,14 @@ use sidelink_security::counter::UtcTime;
 use sidelink_security::direct::{Active, KdId};
 use sidelink_security::pdu::Assurance;
 
-use super::connection;
+use super::cause::{Cause, CauseOf};
 use super::frame;
 use super::io::{Closed, Output, Role};
 use super::kd::{Change, Identity, Ticket};
 use super::key_establishment::{Heard, Step};
 use super::link::{Common, Message, Next};
 use super::local::Local;
-use super::note::{Cause, Note};
+use super::note::Note;
 use super::request::{
     CommandError, METHOD_TURNS, ProvenCommand, Request, user_plane_policy, wire_capabilities,
 };
@@ -110,11 +110,11 @@ fn request_message(
     let (own, offer) = (&local.config.identity, request.offer());
     let body = Body::CommunicationRequest(CommunicationRequest {
         user_info: match &connection {
-            Some(name) => UserInfo { kind: connection::KIND, value: name },
+            Some(_) => UserInfo { kind: own.kind, value: &[] },
             None => UserInfo { kind: own.kind, value: &own.value },
         },
         ip_config: 1,
-        maximum_inactivity: (local.config.inactivity / 1000) as u32,
+        maximum_inactivity: u32::try_from(local.config.inactivity.div_ceil(1000)).unwrap_or(u32::MAX),
         policy: offer.stated.map(frame::wire_policy),
         target: None,
         nonce: offer.nonce_1,
@@ -125,6 +125,7 @@ fn request_message(
         signature: None,
         link_local: None,
         key_info: request.info(),
+        connection,
     });
     frame::message(local.config.profile, link.next_sequence(), body)
 }
@@ -169,7 +170,8 @@ impl AwaitingSecurityMode {
                 local.note(Note::Disagreed { peer: link.remote, disagreement });
                 // Once a try, and only to who has proven itself: a forger cannot make this UE talk.
                 if assurance == Assurance::Verified && self.setup.hint != Some(cause) {
-                    let body = Body::SecurityModeReject { cause: cause.value(), rand: None, auts: None };
+                    let octet = cause.octet(local.config.profile, CauseOf::SecurityModeReject);
+                    let body = Body::SecurityModeReject { cause: octet, rand: None, auts: None };
                     link.send_plain(local, body);
                 }
                 self.setup.hint = Some(cause);
@@ -300,8 +302,10 @@ impl AwaitingAccept {
                 return self.accepted(link, local, up, connection);
             }
             Body::CommunicationReject { cause } => {
-                let (peer, cause) = (link.remote, Cause::from_value(cause));
+                let (peer, profile) = (link.remote, local.config.profile);
+                let cause = Cause::from_octet(profile, CauseOf::Reject, cause);
                 local.note(Note::PeerRefuses { peer, cause, proven: true });
+                local.is_refused_by(link.permanent, cause);
                 return Next::Close(Closed::NoAnswer { hint: Some(cause) });
             }
             _ => link.unexpected(local, message),
@@ -321,7 +325,8 @@ impl AwaitingAccept {
             let chosen = self.active.chosen();
             if !local.config.policy.allows_user_plane(up.integrity, up.ciphering, chosen) {
                 let cause = Cause::NotAligned;
-                let body = Body::Release { reason: cause.value() };
+                let reason = cause.octet(local.config.profile, CauseOf::Release);
+                let body = Body::Release { reason };
                 link.send_protected(local, &mut self.active, Lcid::PC5_S_PROTECTED, body);
                 return Next::Close(Closed::NoAnswer { hint: Some(cause) });
             }

@@ -7,8 +7,9 @@ use sidelink_security::counter::UtcTime;
 use sidelink_security::counter::reserve::{Granted, Reservation, StreamId};
 use sidelink_security::direct::{Chosen, Fingerprint, KdId, KdSessId};
 
+use super::cause::Cause;
 use super::kd::{Change, Identity, Ticket};
-use super::note::{Cause, Note};
+use super::note::Note;
 use sidelink_security::pdu::Assurance;
 use sidelink_wire::ids::{Layer2Id, Lcid};
 use sidelink_wire::pc5_signalling::MessageType;
@@ -174,6 +175,12 @@ pub enum Error {
     NothingToRekey,
     /// A re-keying of this link runs, or one ended less than the least interval ago.
     RekeyingTooSoon,
+    /// The peer refused or ended a link lately, and said that it does not allow one or has no room: it is not asked again
+    /// at once.
+    RefusedLately {
+        /// The peer.
+        peer: Layer2Id,
+    },
     /// Our misuse: the SDU is empty, or longer than [`sidelink_wire::pdcp::MAX_SDU_LEN`], or the channel carries signalling.
     Sdu {
         /// Octets of the SDU.
@@ -207,6 +214,9 @@ impl fmt::Display for Error {
             }
             Self::NothingToRekey => {
                 f.write_str("this link has null integrity: re-keying would protect nothing")
+            }
+            Self::RefusedLately { peer } => {
+                write!(f, "{peer} refused a link a moment ago: wait some seconds, or ask its operator")
             }
             Self::RekeyingTooSoon => f.write_str("a re-keying runs or has just ended: wait"),
             Self::Sdu { len, lcid } => {

@@ -13,14 +13,14 @@ pub const MAX_IDENTITY: usize = 64;
 /// Who a UE is: User Info of TS 24.334 §12.5.1.3, a type of identity and its value.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Identity {
-    /// Type: 3 is an IMSI, the others are not known.
+    /// Type: 1 of upper layers, 2 PRUK ID, 3 IMSI.
     pub kind: u8,
     /// The identity.
     pub value: Vec<u8>,
 }
 
 impl Identity {
-    /// Type of upper-layer user info: our own choice, the values of the table but 3 are unknown.
+    /// Type of upper-layer user info.
     pub const USER: u8 = 1;
 
     /// Upper-layer user info.

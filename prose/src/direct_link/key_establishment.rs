@@ -19,8 +19,8 @@ use sidelink_security::direct::Capabilities;
 use sidelink_security::direct::signed::{Credential, Trust, Vouched};
 use sidelink_security::keys::Kd;
 
+use super::cause::Cause;
 use super::kd::Identity;
-use super::note::Cause;
 
 /// What a UE authenticates itself with, and whom it trusts.
 #[derive(Debug)]

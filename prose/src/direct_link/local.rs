@@ -10,6 +10,7 @@ use sidelink_security::direct::{
 };
 use sidelink_security::keys::{Kd, Secret256};
 
+use super::cause::Cause;
 use super::config::Config;
 use super::frame;
 use super::io::{Event, LinkId, Metered, Output, Pdu};
@@ -21,6 +22,9 @@ use sidelink_wire::pc5_signalling::{Identifiers, MessageType};
 
 /// Session keys that are remembered.
 const SESSIONS: usize = 1024;
+
+/// Peers that are remembered as having refused.
+const REFUSED: usize = 64;
 
 /// Queued outputs above which lines and meters are dropped. One input makes a few of them.
 const WAITING: usize = 256;
@@ -53,6 +57,8 @@ pub(super) struct Local {
     /// Changes that are on their way to the store.
     pub(super) storing: Vec<(Ticket, Vec<Change>)>,
     pub(super) outbox: VecDeque<Output>,
+    /// Sequence number of the last message that belonged to no link.
+    sequence: u16,
     next_ticket: u64,
     next_link: u32,
     /// What this UE authenticates itself with, and whom it trusts.
@@ -69,6 +75,8 @@ pub(super) struct Local {
     judged: Budget,
     /// When an unproven request was last refused with a message: once a period is enough.
     refused_at: Option<UtcTime>,
+    /// Peers that are not asked again before a time.
+    refused: VecDeque<(Layer2Id, UtcTime)>,
     /// Names and addresses in use before the event that is handled now.
     pub(super) in_use: InUse,
 }
@@ -151,6 +159,7 @@ impl Local {
             keys_changed: false,
             storing: Vec::new(),
             outbox: VecDeque::new(),
+            sequence: 0,
             next_ticket: 0,
             next_link: 0,
             credentials: None,
@@ -160,6 +169,7 @@ impl Local {
             answers: Budget::default(),
             judged: Budget::default(),
             refused_at: None,
+            refused: VecDeque::new(),
             in_use: InUse::default(),
         }
     }
@@ -268,6 +278,23 @@ impl Local {
         may
     }
 
+    /// A proven peer wants not to be asked: TS 24.334 §10.4.2.5, §10.4.4.3.
+    pub(super) fn is_refused_by(&mut self, peer: Layer2Id, cause: Cause) {
+        if !matches!(cause, Cause::NotAllowed | Cause::LackOfResources | Cause::NoLongerAllowed) {
+            return;
+        }
+        self.refused.retain(|(known, _)| *known != peer);
+        if self.refused.len() >= REFUSED {
+            self.refused.pop_front();
+        }
+        self.refused.push_back((peer, self.now.plus_millis(self.config.refused)));
+    }
+
+    /// Whether it is too soon to ask this peer.
+    pub(super) fn refused_lately(&self, peer: Layer2Id) -> bool {
+        self.refused.iter().any(|(known, until)| *known == peer && self.now < *until)
+    }
+
     /// The policy as messages state it: present in NR, absent in LTE.
     pub(super) fn stated(&self, capabilities: Capabilities) -> Option<Stated> {
         self.is_nr().then(|| capabilities.stated())
@@ -313,6 +340,12 @@ impl Local {
             capabilities: self.config.policy.capabilities(),
             credentials: self.credentials.as_ref(),
         }
+    }
+
+    /// The sequence number of a message that belongs to no link yet: TS 24.334 §12.5.1.2.
+    pub(super) const fn next_sequence(&mut self) -> u16 {
+        self.sequence = self.sequence.wrapping_add(1);
+        self.sequence
     }
 
     pub(super) const fn new_link_id(&mut self) -> LinkId {

@@ -5,6 +5,7 @@ use sidelink_security::counter::reserve::{CommitError, CounterStore, Lease, Rese
 use sidelink_security::direct::signed::{CertificateError, Credential, Trust};
 use sidelink_security::kdf::own::stream_id;
 
+use super::cause::Cause;
 use super::config::Config;
 use super::frame;
 use super::half_open::HalfOpenTable;
@@ -18,7 +19,6 @@ use super::note::Note;
 use super::session::{Exchange, Releasing, Up};
 use super::signed::Signed;
 use sidelink_wire::ids::{Layer2Id, Lcid};
-use sidelink_wire::pc5_signalling::Body;
 use sidelink_wire::pdcp::{MAX_SDU_LEN, SduType};
 
 /// Session numbers that one UE may use in its life.
@@ -145,10 +145,7 @@ impl LinkManager {
             }
             Input::TriggerRekey { .. } if self.local.is_nr() => return Err(Error::NotInProfile),
             Input::TriggerRekey { link, .. } => {
-                return self.on_up(link, |up, link, local| {
-                    up.session.send(link, local, Body::RekeyingTrigger);
-                    Ok(())
-                });
+                return self.on_up(link, Up::trigger_rekeying);
             }
             Input::UpdateIdentifiers { link, .. } => {
                 return self.on_up(link, Up::update_identifiers);
@@ -190,7 +187,10 @@ impl LinkManager {
     fn advance(&mut self, clock: UtcTime) {
         self.local.set_clock(clock);
         let now = self.local.now;
-        self.half_open.expire(now);
+        if let Some(peer) = self.half_open.expire(now).filter(|_| !self.local.is_nr()) {
+            // TS 24.334 §10.4.5.6.1. Within the budget of refusals: a flood of requests makes no flood of these.
+            self.refuse_request(peer, Cause::NonResponsive);
+        }
         for (kd, identity) in self.local.purge() {
             let of_kd = |link: &Link| {
                 link.common.identity == identity && link.keys().is_some_and(|keys| keys.kd == kd)
@@ -276,6 +276,9 @@ impl LinkManager {
         if self.links.len() >= self.local.config.links {
             return Err(Error::TooManyLinks { max: self.local.config.links });
         }
+        if self.local.refused_lately(peer) {
+            return Err(Error::RefusedLately { peer });
+        }
         let (now, clock, number) = (self.local.now, self.local.clock, self.local.number());
         let shared = self.local.keyring.of_peer(&identity, clock, number).next().is_some();
         if !shared && self.local.methods.is_empty() {
@@ -308,8 +311,7 @@ impl LinkManager {
         let active = &mut up.session.active;
         if active.left() <= SIGNALLING_RESERVE {
             // Sequence numbers end, and no new key came: the peer is told, and the link ends.
-            let body = Body::Release { reason: super::note::Cause::NotAvailable.value() };
-            up.session.send(common, &mut self.local, body);
+            up.session.send_release(common, &mut self.local, Cause::NotAvailable);
             self.close(index, Closed::Rekeying);
             return Err(Error::Exhausted(id));
         }

@@ -1,101 +1,15 @@
-//! Cause values, and lines that tell an operator what was refused and why.
+//! Lines that tell an operator what was refused and why.
 
 use core::fmt;
 
 use sidelink_security::direct::Disagreement;
 use sidelink_security::pdu::PduRefusal;
 
+use super::cause::Cause;
 use super::kd::Identity;
 use sidelink_wire as wire;
 use sidelink_wire::ids::{Layer2Id, Lcid};
 use sidelink_wire::pc5_signalling::MessageType;
-
-macro_rules! causes {
-    ($($(#[$doc:meta])* $name:ident = $value:literal, $text:literal;)*) => {
-        /// PC5 signalling protocol cause, TS 24.554 Table 11.3.8.1 through an implementation (TS 24.334 §12.5.1 is
-        /// expected to agree up to 8 and was not read).
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-        pub enum Cause {
-            $($(#[$doc])* $name,)*
-            /// Any other.
-            Other(u8),
-        }
-
-        impl Cause {
-            /// The octet.
-            pub const fn value(self) -> u8 {
-                match self {
-                    $(Self::$name => $value,)*
-                    Self::Other(value) => value,
-                }
-            }
-
-            /// From the octet.
-            pub const fn from_value(value: u8) -> Self {
-                match value {
-                    $($value => Self::$name,)*
-                    value => Self::Other(value),
-                }
-            }
-        }
-
-        impl fmt::Display for Cause {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                match self {
-                    $(Self::$name => write!(f, "{} (cause {})", $text, $value),)*
-                    Self::Other(value) => write!(f, "cause {value}"),
-                }
-            }
-        }
-    };
-}
-
-causes! {
-    /// 1.
-    NotAllowed = 1, "direct communication to this UE is not allowed";
-    /// 2.
-    NoLongerNeeded = 2, "no longer needed";
-    /// 3.
-    Layer2IdConflict = 3, "layer-2 ID conflict";
-    /// 4.
-    NotAvailable = 4, "the direct connection is not available any more";
-    /// 5.
-    LackOfResources = 5, "lack of resources";
-    /// 6.
-    AuthenticationFailure = 6, "authentication failure";
-    /// 7.
-    IntegrityFailure = 7, "integrity failure";
-    /// 8.
-    CapabilitiesMismatch = 8, "UE security capabilities mismatch";
-    /// 9.
-    SessionIdConflict = 9, "conflict of KD-sess IDs";
-    /// 10.
-    PolicyMismatch = 10, "security policy mismatch";
-    /// 12.
-    NotAligned = 12, "security policies of user data are not aligned";
-    /// 13.
-    Congestion = 13, "congestion";
-    /// 14.
-    SynchronisationError = 14, "authentication synchronisation error";
-    /// 111.
-    ProtocolError = 111, "protocol error";
-    /// 0xE1: ours, since no value is known for it.
-    Expired = 0xe1, "a certificate is expired or not yet valid: compare the clocks, then try again";
-    /// 0xE2: ours.
-    Revoked = 0xe2, "the certificate is revoked";
-    /// 0xE3: ours.
-    UnknownIssuer = 0xe3, "the certificate's issuer is not trusted";
-}
-
-impl From<&Disagreement> for Cause {
-    fn from(disagreement: &Disagreement) -> Self {
-        match disagreement {
-            Disagreement::PolicyMismatch => Self::PolicyMismatch,
-            Disagreement::Identity => Self::SessionIdConflict,
-            _ => Self::CapabilitiesMismatch,
-        }
-    }
-}
 
 /// Why a PDU of a link was not believed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

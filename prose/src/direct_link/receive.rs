@@ -2,13 +2,14 @@
 
 use sidelink_security::direct::{KdSessId, Kind, Opened, Profile};
 
+use super::cause::{Cause, CauseOf};
 use super::frame;
 use super::half_open::COOKIE_METHOD;
 use super::io::{Event, Received};
 use super::link::{Common, Message, Next, State};
 use super::local::Local;
 use super::manager::LinkManager;
-use super::note::{Cause, Note, PduError};
+use super::note::{Note, PduError};
 use super::session::{Exchange, Session, Up};
 use super::target::Target;
 use sidelink_security::pdu::{Assurance, PduRefusal};
@@ -167,7 +168,9 @@ impl LinkManager {
                 self.on_request(source, &request, message);
             }
             Body::CommunicationReject { cause } | Body::SecurityModeReject { cause, .. } => {
-                self.unproven_refusal(source, Cause::from_value(cause));
+                // Either message of LTE has the one list.
+                let cause = Cause::from_octet(self.local.config.profile, CauseOf::Reject, cause);
+                self.unproven_refusal(source, cause);
             }
             Body::Authentication { phase, method, content } => {
                 self.local.meter(source, false, kind, [message.len(), pdu.len()]);
@@ -235,7 +238,10 @@ impl LinkManager {
     fn unproven_refusal(&mut self, source: Layer2Id, cause: Cause) {
         if let Some(index) = self.connecting(source) {
             if let Some(setup) = self.links[index].state.setup() {
-                setup.hint = Some(cause);
+                // That the peer waited in vain says less than any other hint.
+                if cause != Cause::NonResponsive || setup.hint.is_none() {
+                    setup.hint = Some(cause);
+                }
             }
             self.local.note(Note::PeerRefuses { peer: source, cause, proven: false });
         }

@@ -5,14 +5,15 @@ use sidelink_security::counter::UtcTime;
 use sidelink_security::direct::{Active, Chosen, KdId};
 use sidelink_security::pdu::Assurance;
 
-use super::config::NewKd;
+use super::cause::{Cause, CauseOf};
+use super::config::{FailedRekeying, NewKd};
 use super::frame;
 use super::io::{Closed, Error, Output, State as Reported};
 use super::kd::{Change, KdRecord, Ticket};
 use super::key_establishment::{Heard, Refusal, Step};
 use super::link::Common;
 use super::local::Local;
-use super::note::{Cause, Note, PduError};
+use super::note::{Note, PduError};
 use super::request::{
     CommandError, METHOD_TURNS, ProvenCommand, Request, user_plane_policy, wire_capabilities,
 };
@@ -52,6 +53,13 @@ pub(super) struct StoringRekeyed {
 pub(super) struct AwaitingResponse {
     /// Whether the KD is new too.
     new_kd: Option<KdId>,
+    tries: u8,
+    pub(super) deadline: UtcTime,
+}
+
+/// The peer is asked to ask: T4113 runs until its request comes.
+#[derive(Debug)]
+pub(super) struct Triggered {
     tries: u8,
     pub(super) deadline: UtcTime,
 }
@@ -144,13 +152,23 @@ impl Up {
         }
     }
 
-    /// The peer wants this end to ask.
+    /// Asks the peer to re-key with a new KD, and repeats it until its request comes: T4113. TS 24.334 §10.4.8.2 lets a relay
+    /// alone do so; here the operator answers for it.
+    pub(super) fn trigger_rekeying(&mut self, link: &mut Common, local: &mut Local) -> Result<(), Error> {
+        if !self.exchange.is_idle() {
+            return Err(Error::RekeyingTooSoon);
+        }
+        self.exchange = Triggered { tries: 0, deadline: local.now }.send(&mut self.session, link, local);
+        Ok(())
+    }
+
+    /// The peer wants this end to ask for a new KD. Where only the operator gives keys, for a new session key.
     pub(super) fn on_rekeying_trigger(mut self, link: &mut Common, local: &mut Local) -> Self {
         if self.session.rekeyed_lately(local) {
             local.note(Note::RekeyingStorm { peer: link.remote });
         } else {
             // Already under way, or nothing to re-key: the trigger has nothing to add.
-            let _ = self.start_rekeying(link, local, false);
+            let _ = self.start_rekeying(link, local, !local.methods.is_empty());
         }
         self
     }
@@ -308,7 +326,12 @@ fn request(
 }
 
 impl Rekeying {
-    pub(super) fn on_time(self, session: &mut Session, link: &mut Common, local: &mut Local) -> Exchange {
+    pub(super) fn on_time(
+        self,
+        session: &mut Session,
+        link: &mut Common,
+        local: &mut Local,
+    ) -> Result<Exchange, Closed> {
         next_try((self.tries, self.request.reauthenticate), session, link, local)
     }
 
@@ -348,27 +371,50 @@ impl Rekeying {
     }
 }
 
-/// A try of a re-keying ended: the next one, or none.
+/// A try of a re-keying ended: the next one, or none; then a link of LTE ends too, unless the configuration spares it.
 fn next_try(
     (tries, reauthenticate): (u8, bool),
     session: &mut Session,
     link: &mut Common,
     local: &mut Local,
-) -> Exchange {
+) -> Result<Exchange, Closed> {
     let peer = link.remote;
     if tries < local.config.tries {
         local.note(Note::TryEnded { peer, number: tries });
-        return request(session, link, local, reauthenticate, tries + 1);
+        return Ok(request(session, link, local, reauthenticate, tries + 1));
+    }
+    if !local.is_nr() && local.config.failed_rekeying == FailedRekeying::Release {
+        session.send_release(link, local, Cause::NotAvailable);
+        return Err(Closed::Rekeying);
     }
     session.rekeyed_at = local.now;
     local.note(Note::RekeyingGivenUp { peer });
-    Exchange::Idle
+    Ok(Exchange::Idle)
 }
 
 impl StoringRekeyed {
     /// Abandons this try when the store takes longer than the peer's timer.
-    pub(super) fn on_time(self, session: &mut Session, link: &mut Common, local: &mut Local) -> Exchange {
+    pub(super) fn on_time(
+        self,
+        session: &mut Session,
+        link: &mut Common,
+        local: &mut Local,
+    ) -> Result<Exchange, Closed> {
         next_try((self.tries, self.reauthenticate), session, link, local)
+    }
+}
+
+impl Triggered {
+    fn send(mut self, session: &mut Session, link: &mut Common, local: &mut Local) -> Exchange {
+        self.tries += 1;
+        self.deadline = local.now.plus_millis(local.config.t4101());
+        session.send(link, local, Body::RekeyingTrigger);
+        Exchange::Triggered(self)
+    }
+
+    pub(super) fn on_time(self, session: &mut Session, link: &mut Common, local: &mut Local) -> Exchange {
+        local.note(Note::TryEnded { peer: link.remote, number: self.tries });
+        if self.tries < local.config.tries { self.send(session, link, local) } else { Exchange::Idle }
     }
 }
 
@@ -380,6 +426,8 @@ impl AwaitingResponse {
         local: &mut Local,
     ) -> Result<Exchange, Closed> {
         if self.tries >= local.config.tries {
+            // Under the new key: the old one opens at the peer for a while at most.
+            session.send_release(link, local, Cause::NotAvailable);
             return Err(Closed::Rekeying);
         }
         self.complete(&mut session.active, link, local);
@@ -403,7 +451,8 @@ impl Session {
     }
 
     pub(super) fn refuse_rekeying(&mut self, link: &mut Common, local: &mut Local, cause: Cause) {
-        self.send(link, local, Body::SecurityModeReject { cause: cause.value(), rand: None, auts: None });
+        let cause = cause.octet(local.config.profile, CauseOf::SecurityModeReject);
+        self.send(link, local, Body::SecurityModeReject { cause, rand: None, auts: None });
     }
 
     pub(super) fn refuse_authentication(&mut self, link: &mut Common, local: &mut Local, refusal: &Refusal) {

@@ -3,12 +3,12 @@
 use sidelink_security::counter::UtcTime;
 use sidelink_security::direct::{Active, KdId, KdSessId, Retired};
 
+use super::cause::{Cause, CauseOf};
 use super::identifier_update::{UpdateAccepted, UpdateRequested};
 use super::io::{Closed, Keys};
 use super::link::{Common, Message, Next, Repeat};
 use super::local::Local;
-use super::note::Cause;
-use super::rekeying::{AwaitingResponse, Rekeying, StoringRekeyed};
+use super::rekeying::{AwaitingResponse, Rekeying, StoringRekeyed, Triggered};
 use super::request::Request;
 use super::target_rekeying::TargetRekeying;
 use sidelink_wire::ids::{Layer2Id, Lcid};
@@ -33,7 +33,10 @@ pub(super) struct Session {
     pub(super) acknowledged: Option<Identifiers>,
     /// A keep-alive that is not answered yet.
     pub(super) keepalive: Option<Repeat>,
+    /// Counter of the next keep-alive: those that were answered.
     pub(super) keepalive_counter: u32,
+    /// Maximum Inactivity Period of the peer, milliseconds: TS 24.334 §10.4.3.3.
+    pub(super) peer_inactivity: Option<u64>,
     /// Data under the key that was refused because of its SN.
     pub(super) out_of_step: u8,
 }
@@ -69,6 +72,7 @@ impl Session {
             acknowledged: None,
             keepalive: None,
             keepalive_counter: 0,
+            peer_inactivity: None,
             out_of_step: 0,
         }
     }
@@ -109,6 +113,11 @@ impl Session {
     pub(super) fn send(&mut self, link: &mut Common, local: &mut Local, body: Body<'_>) {
         link.send_protected(local, &mut self.active, Lcid::PC5_S_PROTECTED, body);
     }
+
+    pub(super) fn send_release(&mut self, link: &mut Common, local: &mut Local, reason: Cause) {
+        let reason = reason.octet(local.config.profile, CauseOf::Release);
+        self.send(link, local, Body::Release { reason });
+    }
 }
 
 /// A link in use.
@@ -123,6 +132,8 @@ pub(super) struct Up {
 pub(super) enum Exchange {
     /// Nothing.
     Idle,
+    /// The peer is asked to ask for a re-keying.
+    Triggered(Triggered),
     /// Re-keying, initiating: the request is sent.
     Rekeying(Rekeying),
     /// Re-keying, initiating: the new KD becomes durable.
@@ -184,6 +195,7 @@ impl Exchange {
     pub(super) const fn deadline(&self) -> Option<UtcTime> {
         match self {
             Self::Idle => None,
+            Self::Triggered(state) => Some(state.deadline),
             Self::Rekeying(state) => Some(state.deadline),
             Self::StoringRekeyed(state) => Some(state.deadline),
             Self::AwaitingResponse(state) => Some(state.deadline),
@@ -210,7 +222,8 @@ impl Up {
                 self.rekeying_done(link, local).into()
             }
             Body::SecurityModeReject { cause, .. } => {
-                self.rekeying_refused(link, local, Cause::from_value(cause)).into()
+                let cause = Cause::from_octet(local.config.profile, CauseOf::SecurityModeReject, cause);
+                self.rekeying_refused(link, local, cause).into()
             }
             Body::RekeyingRequest(request) if current => {
                 let asked = (message.repr.sequence, message.octets);
@@ -275,12 +288,19 @@ impl Session {
     /// Keep-alive and release, in every state that has a session.
     fn on_upkeep(&mut self, link: &mut Common, local: &mut Local, message: &Message<'_>) -> Option<Closed> {
         match message.repr.body {
-            Body::Keepalive { counter, .. } => self.send(link, local, Body::KeepaliveAck { counter }),
+            Body::Keepalive { counter, maximum_inactivity } => {
+                if let Some(seconds) = maximum_inactivity {
+                    self.peer_inactivity = Some(u64::from(seconds) * 1000);
+                }
+                self.send(link, local, Body::KeepaliveAck { counter });
+            }
             // Its arrival has stopped the timer already.
-            Body::KeepaliveAck { .. } => {}
+            Body::KeepaliveAck { counter } => self.on_keepalive_ack(counter),
             Body::Release { reason } => {
                 self.send(link, local, Body::ReleaseAccept);
-                return Some(Closed::ByPeer { reason: Cause::from_value(reason) });
+                let reason = Cause::from_octet(local.config.profile, CauseOf::Release, reason);
+                local.is_refused_by(link.permanent, reason);
+                return Some(Closed::ByPeer { reason });
             }
             _ => link.unexpected(local, message),
         }
@@ -299,7 +319,7 @@ impl Releasing {
     /// Sends the release, as the try `tries`.
     pub(super) fn new(mut session: Session, link: &mut Common, local: &mut Local, tries: u8) -> Self {
         let repeat = Repeat { deadline: local.now.plus_millis(local.config.t4101()), tries };
-        session.send(link, local, Body::Release { reason: Cause::NoLongerNeeded.value() });
+        session.send_release(link, local, Cause::NoLongerNeeded);
         Self { session, repeat }
     }
 

@@ -6,9 +6,9 @@ use sidelink_security::direct::signed::{
     Challenged, Ephemeral, Failure, KeyInfo, METHOD, Response, Subject, Vouched, challenge, respond,
 };
 
+use super::cause::Cause;
 use super::kd::Identity;
 use super::key_establishment::{AgreedKd, Credentials, Heard, KeyEstablishment, Party, Refusal, Step, Steps};
-use super::note::Cause;
 
 /// The method.
 #[derive(Debug)]

@@ -119,6 +119,11 @@ impl Target {
         }
     }
 
+    /// Whether the command is sent, and nothing of the peer proves that it came.
+    pub(super) const fn awaits_complete(&self) -> bool {
+        matches!(self, Self::AwaitingComplete(_))
+    }
+
     /// Whether the store is waited for under this ticket.
     pub(super) fn stores(&self, ticket: Ticket) -> bool {
         matches!(self, Self::StoringKd(state) if state.ticket == ticket)
@@ -272,7 +277,7 @@ impl Local {
     /// The command under a KD that was agreed on with `remote` just now.
     pub(super) fn command_under_new(
         &mut self,
-        peer: Layer2Id,
+        (peer, sequence): (Layer2Id, u16),
         remote: &Identity,
         offer: Offer,
         kd: AgreedKd,
@@ -281,7 +286,7 @@ impl Local {
         let record = self.new_record(kd, remote.clone())?;
         let terms = self.terms(in_use);
         match self.propose(terms, offer, &record.kd) {
-            Ok(proposal) => AwaitingComplete::new(self, proposal, KdInUse::New(Box::new(record)), 0),
+            Ok(proposal) => AwaitingComplete::new(self, proposal, KdInUse::New(Box::new(record)), sequence),
             Err(Some(disagreement)) => {
                 self.note(Note::Disagreed { peer, disagreement });
                 None
@@ -305,7 +310,7 @@ impl Local {
         if self.may_refuse() {
             let (phase, content) = (AuthenticationPhase::Reject, [cause.value()]);
             let body = Body::Authentication { phase, method: NO_METHOD, content: &content };
-            let message = frame::message(self.config.profile, 0, body);
+            let message = frame::message(self.config.profile, self.next_sequence(), body);
             self.send_plain(addresses, body.message_type(), &message);
         }
     }

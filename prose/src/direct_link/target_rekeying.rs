@@ -1,8 +1,9 @@
 //! The target UE in re-keying.
 
 use sidelink_security::counter::UtcTime;
-use sidelink_security::direct::{Active, Capabilities, KdId, Offer};
+use sidelink_security::direct::{Active, Capabilities, KdId, Nonce, Offer};
 
+use super::cause::Cause;
 use super::config::NewKd;
 use super::half_open::NO_NUMBER_OR_NAME;
 use super::io::State as Reported;
@@ -10,7 +11,7 @@ use super::kd::KdRecord;
 use super::key_establishment::{Heard, Refusal, Step};
 use super::link::Common;
 use super::local::Local;
-use super::note::{Cause, Note, PduError};
+use super::note::{Note, PduError};
 use super::request::METHOD_TURNS;
 use super::session::{Answer, Exchange, Session, Up};
 use super::target::{Agreed, AwaitingComplete, Completed, Establishing, KdInUse, Target};
@@ -38,8 +39,7 @@ impl Up {
         (sequence, message): (u16, &[u8]),
     ) -> Self {
         match &self.exchange {
-            // Glare: the request of the lower layer-2 identity wins.
-            Exchange::Rekeying(_) if local.config.source < link.remote => return self,
+            Exchange::Rekeying(own) if own.stays(link, local, &request.nonce) => return self,
             Exchange::StoringRekeyed(_) => return self,
             // It still uses the old name: it has not given up the new one yet.
             Exchange::UpdateAccepted(update) if !update.is_last_try(local) => return self,
@@ -49,8 +49,11 @@ impl Up {
             Exchange::TargetRekeying(target) if target.offer.nonce_1 == request.nonce => return self,
             Exchange::TargetRekeying(target) if !local.is_newer(sequence, target.sequence) => return self,
             Exchange::TargetRekeying(_) => {}
-            // Glare lost, or identifiers, which can wait.
-            Exchange::Rekeying(_) | Exchange::UpdateRequested(_) | Exchange::UpdateAccepted(_) => {
+            // Glare lost, what was asked for, or identifiers, which can wait.
+            Exchange::Triggered(_)
+            | Exchange::Rekeying(_)
+            | Exchange::UpdateRequested(_)
+            | Exchange::UpdateAccepted(_) => {
                 self.exchange = Exchange::Idle;
             }
             Exchange::Idle => {}
@@ -174,14 +177,15 @@ impl Up {
 
     fn command_new(
         &mut self,
-        link: &Common,
+        link: &mut Common,
         local: &mut Local,
         target: TargetRekeying,
         kd: super::key_establishment::AgreedKd,
     ) {
         let (offer, sequence, in_use) = (target.offer, target.sequence, Some(self.in_use()));
         self.exchange = Exchange::TargetRekeying(target);
-        if let Some(command) = local.command_under_new(link.remote, &link.identity, offer, kd, in_use) {
+        let to = (link.remote, link.next_sequence());
+        if let Some(command) = local.command_under_new(to, &link.identity, offer, kd, in_use) {
             self.await_complete(link, local, (offer, sequence), command);
         }
     }
@@ -245,6 +249,14 @@ impl Up {
     }
 }
 
+impl super::rekeying::Rekeying {
+    /// Whether this end stays the initiating UE in glare. LTE: the larger Nonce_1, as a number of 128 bits, does (TS 24.334
+    /// §10.4.8.3, §10.4.8.5). NR, whose text was not read: the lower layer-2 identity.
+    fn stays(&self, link: &Common, local: &Local, received: &Nonce) -> bool {
+        if local.is_nr() { link.local < link.remote } else { *received <= self.request.offer().nonce_1 }
+    }
+}
+
 impl TargetRekeying {
     /// The complete did not come: the command again, or the end of it.
     pub(super) fn on_time(mut self, session: &mut Session, link: &mut Common, local: &mut Local) -> Exchange {
@@ -272,7 +284,7 @@ impl Local {
         if self.is_nr() { ahead & 0xff != 0 && ahead & 0xff < 0x80 } else { ahead != 0 && ahead < 0x8000 }
     }
 
-    /// Whether the target UE wants a new KD by itself, without the Re-auth flag.
+    /// Whether the target UE wants a new KD by itself, without the Auth Flag.
     fn wants_new_kd(&self, record: &KdRecord) -> bool {
         match self.config.new_kd {
             NewKd::WhenAsked => false,

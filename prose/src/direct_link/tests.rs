@@ -11,6 +11,8 @@ mod reflection;
 mod revocation;
 mod rig;
 mod rules;
+mod sequence;
 mod stores;
 mod theft;
 mod tracking;
+mod triggers;

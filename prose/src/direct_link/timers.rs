@@ -2,6 +2,7 @@
 
 use sidelink_security::counter::UtcTime;
 
+use super::cause::Cause;
 use super::io::Closed;
 use super::link::{Common, Next, Repeat};
 use super::local::Local;
@@ -13,8 +14,9 @@ impl Up {
         let Session { retired, keepalive, heard_at, .. } = &self.session;
         let alive = match keepalive {
             Some(repeat) if repeat.tries < local.config.tries => repeat.deadline,
+            // T4101 of the last repetition runs until the inactivity period is over.
             Some(_) => UtcTime::from_millis(u64::MAX),
-            None => heard_at.plus_millis(local.config.keepalive),
+            None => self.session.quiet_until(local),
         };
         let inactive = heard_at.plus_millis(local.config.inactivity);
         let exchange = self.exchange.deadline().into_iter().chain(self.privacy_deadline(local));
@@ -46,8 +48,9 @@ impl Up {
         let Self { mut session, exchange } = self;
         let exchange = match exchange {
             Exchange::Idle => Exchange::Idle,
-            Exchange::Rekeying(state) => state.on_time(&mut session, link, local),
-            Exchange::StoringRekeyed(state) => state.on_time(&mut session, link, local),
+            Exchange::Triggered(state) => state.on_time(&mut session, link, local),
+            Exchange::Rekeying(state) => state.on_time(&mut session, link, local)?,
+            Exchange::StoringRekeyed(state) => state.on_time(&mut session, link, local)?,
             Exchange::AwaitingResponse(state) => state.on_time(&mut session, link, local)?,
             Exchange::TargetRekeying(state) => state.on_time(&mut session, link, local),
             Exchange::UpdateRequested(state) => state.on_time(&mut session, link, local),
@@ -62,18 +65,35 @@ impl Session {
     fn liveness_due(&mut self, link: &mut Common, local: &mut Local) -> Option<Closed> {
         let now = local.now;
         if self.heard_at.plus_millis(local.config.inactivity) <= now {
+            // TS 24.334 §10.4.3.5.1, §10.4.2.6.2: keep-alives had no answer; whoever still hears is told.
+            self.send_release(link, local, Cause::NotAvailable);
             return Some(Closed::Inactive);
         }
         match self.keepalive {
             Some(repeat) if repeat.deadline <= now && repeat.tries < local.config.tries => {
                 self.keep_alive(link, local, repeat.tries + 1);
             }
-            None if self.heard_at.plus_millis(local.config.keepalive) <= now => {
+            None if self.quiet_until(local) <= now => {
                 self.keep_alive(link, local, 1);
             }
             _ => {}
         }
         None
+    }
+
+    /// When a keep-alive is due: T4102, or T4108 where the peer gave a shorter period. Not sooner than an exchange takes, so
+    /// that no period of a peer makes this UE send without end.
+    fn quiet_until(&self, local: &Local) -> UtcTime {
+        let least = local.config.t4101().min(local.config.keepalive);
+        let period = self.peer_inactivity.map_or(u64::MAX, |period| period.max(least));
+        self.heard_at.plus_millis(local.config.keepalive.min(period))
+    }
+
+    /// The peer's answer to a keep-alive: TS 24.334 §10.4.3.4. Of one that was not sent last it raises nothing.
+    pub(super) const fn on_keepalive_ack(&mut self, counter: u32) {
+        if counter == self.keepalive_counter {
+            self.keepalive_counter = counter.wrapping_add(1);
+        }
     }
 
     /// Asks the peer to prove its SN when much came that no MAC-I covers.
@@ -86,7 +106,6 @@ impl Session {
     fn keep_alive(&mut self, link: &mut Common, local: &mut Local, tries: u8) {
         let deadline = local.now.plus_millis(local.config.t4101());
         self.keepalive = Some(Repeat { deadline, tries });
-        self.keepalive_counter = self.keepalive_counter.wrapping_add(u32::from(tries == 1));
         let body = Body::Keepalive { counter: self.keepalive_counter, maximum_inactivity: None };
         self.send(link, local, body);
     }

@@ -59,7 +59,11 @@ pub struct Announcer {
 
 impl Announcer {
     /// Announces `content` (ignored for a changing identifier) under `key` until `valid_until`.
+    ///
+    /// # Errors
+    /// A field with a reserved value.
     pub fn new(content: &Content, key: AnnouncerKey, valid_until: UtcCounter) -> Result<Self, wire::Error> {
+        content.check()?;
         let mut plain = [0; LEN];
         Repr::Standard { content: *content, mic: [0; 4], utc_lsb: 0 }.emit(&mut plain)?;
         Ok(Self { plain, key, valid_until, latest: UtcTime::from_millis(0), sent: 0 })

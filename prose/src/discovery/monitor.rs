@@ -22,7 +22,7 @@ use super::code_table::{CodeTable, Inner, Job};
 use super::sightings::{Note, Proof, Sighting, Subject};
 use super::{AirTime, TimePolicy, checked, more_telling};
 use sidelink_wire as wire;
-use sidelink_wire::pc5_discovery::MessageType;
+use sidelink_wire::pc5_discovery::{Content, MessageType};
 
 /// What a monitor may conclude.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -400,6 +400,13 @@ impl Follow {
                     Received::ToReport(announcement) => Finding::ToReport(announcement),
                     Received::Unprotected(announcement) => Finding::Unprotected(announcement),
                 };
+                // TS 24.334 §12.1A: what was opened has no reserved value.
+                let code = match &finding {
+                    Finding::Verified(found) => &found.code,
+                    Finding::ToReport(found) | Finding::Unprotected(found) => &found.code,
+                    _ => return Err(Refusal::Type),
+                };
+                Content::read(message_type, code).check().map_err(|_| Refusal::Type)?;
                 Ok((Subject::Filter(index), finding))
             }
             Self::Open(filter, valid_until) => {

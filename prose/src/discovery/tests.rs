@@ -191,7 +191,7 @@ fn protections() -> Vec<(&'static str, Announcer, Monitor)> {
         by_table.follow_code(MessageType::RestrictedAnnouncement, code, &material, FOREVER).unwrap();
         out.push((name, restricted(code, &material), by_table));
     }
-    let content = Content::GroupMemberAnnouncement { group: [1, 2, 3], info: [7; 6] };
+    let content = Content::GroupMemberAnnouncement { group: [1, 2, 3], info: [7; 6], ue: [8; 3] };
     let now = at(0).slot.counter();
     let key =
         || AnnouncerKey::Restricted(Sender::new(&group_key().material(now).unwrap(), Profile::default()));

@@ -302,10 +302,9 @@ fn halves_are_free_and_never_zero() {
     assert_eq!(pick_half(255, 255, |h| h == 255), Some(1));
     assert_eq!(pick_half(7, 255, |h| h != 6), Some(6));
     assert_eq!(pick_half(7, 255, |_| true), None);
-    // a peer may choose 0, but no name is 0
+    assert_eq!(KdSessId::from_halves(0, 0), None, "the name of a PDU without protection");
     assert_eq!(KdSessId::from_halves(0, 1).map(KdSessId::value), Some(1));
     assert_eq!(KdSessId::from_halves(1, 0).map(KdSessId::value), Some(0x100));
-    assert_eq!(KdSessId::from_halves(0, 0), None);
 }
 
 proptest! {

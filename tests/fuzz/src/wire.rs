@@ -204,7 +204,7 @@ fn pc5_signalling_seeds() -> Vec<Vec<u8>> {
         RekeyingRequest, SecurityModeCommand, SecurityPolicy, UserInfo, UserPlane,
     };
     let capabilities = Capabilities { eea: 0xe0, eia: 0x70 };
-    let user_info = UserInfo { kind: 3, value: &[1, 2, 3, 4, 5, 6] };
+    let user_info = UserInfo { kind: 3, value: &[0x0b, 2, 3, 4, 5, 6] };
     let bodies = [
         Body::CommunicationRequest(CommunicationRequest {
             user_info,
@@ -218,6 +218,7 @@ fn pc5_signalling_seeds() -> Vec<Vec<u8>> {
             signature: None,
             link_local: Some([0xfe; 16]),
             key_info: Some(&[1; 34]),
+            connection: None,
             policy: None,
             target: None,
         }),

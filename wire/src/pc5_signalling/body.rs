@@ -3,12 +3,13 @@
 use super::SIGNATURE_LEN;
 use super::message_type::MessageType;
 
-/// Which identity User Info carries: an octet whose values but 3 (IMSI) are unknown, and the value.
+/// Which identity User Info carries, TS 24.334 §12.5.1.3.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct UserInfo<'a> {
-    /// Type of identity.
+    /// Type of identity: 1 of upper layers, 2 PRUK ID, 3 IMSI.
     pub kind: u8,
-    /// The identity, up to 254 octets.
+    /// The identity, up to 254 octets. Of an IMSI all octets: the first holds digit 1, odd or even, and the type; then two
+    /// digits an octet, the earlier one in the low bits, filled up by 1111.
     pub value: &'a [u8],
 }
 
@@ -21,8 +22,7 @@ pub struct Capabilities {
     pub eia: u8,
 }
 
-/// Chosen algorithms: identities 0 to 7, ciphering in bits 7-5 and integrity in bits 3-1 (from memory; the public
-/// implementation writes ciphering one bit higher).
+/// Chosen algorithms, TS 24.334 §12.5.1.23: identities 0 to 7, ciphering in bits 7-5 and integrity in bits 3-1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Algorithms {
     /// Ciphering.
@@ -64,7 +64,8 @@ pub struct Identifiers {
 pub struct CommunicationRequest<'a> {
     /// Who asks.
     pub user_info: UserInfo<'a>,
-    /// IP address configuration; not in NR, where it is read as 0.
+    /// IP address configuration, TS 24.334 §12.5.1.4: 0 DHCPv4 server, 1 IPv6 router, 2 both, 3 address allocation not
+    /// supported. Not in NR, where it is read as 0.
     pub ip_config: u8,
     /// Maximum inactivity period, seconds; not in NR, where it is read as 0.
     pub maximum_inactivity: u32,
@@ -84,6 +85,8 @@ pub struct CommunicationRequest<'a> {
     pub link_local: Option<[u8; 16]>,
     /// Key establishment information, up to 255 octets: our own element in LTE, IE 74 of the 5G twin.
     pub key_info: Option<&'a [u8]>,
+    /// The connection identity that stands for who asks, beside an empty User Info: our own element, in LTE only.
+    pub connection: Option<[u8; 4]>,
     /// Signalling security policy: NR only, and always there.
     pub policy: Option<SecurityPolicy>,
     /// Whom it is for: NR only.
@@ -126,7 +129,7 @@ pub struct RekeyingRequest<'a> {
     pub nonce: [u8; 16],
     /// 8 most significant bits of the new KD-sess ID.
     pub kd_sess_msb: u8,
-    /// Re-auth flag: a new KD is wanted.
+    /// Auth Flag (TS 24.334 §12.5.1.32), in NR re-authentication indication: 1, a new KD is wanted.
     pub re_auth: Option<u8>,
     /// PRUK ID.
     pub pruk_id: Option<[u8; 8]>,
@@ -167,7 +170,7 @@ pub enum Body<'a> {
     },
     /// 3, DIRECT_COMMUNICATION_REJECT.
     CommunicationReject {
-        /// PC5 signalling protocol cause.
+        /// PC5 signalling protocol cause: 1 to 10 in LTE, TS 24.334 §12.5.1.7.
         cause: u8,
     },
     /// 4, DIRECT_COMMUNICATION_KEEPALIVE.
@@ -184,7 +187,7 @@ pub enum Body<'a> {
     },
     /// 6, DIRECT_COMMUNICATION_RELEASE.
     Release {
-        /// Release reason.
+        /// Release reason: 1 to 3 in LTE, TS 24.334 §12.5.1.8. In NR a cause.
         reason: u8,
     },
     /// 7, DIRECT_COMMUNICATION_RELEASE_ACCEPT.
@@ -202,7 +205,7 @@ pub enum Body<'a> {
     },
     /// 14, DIRECT_SECURITY_MODE_REJECT.
     SecurityModeReject {
-        /// PC5 signalling protocol cause.
+        /// PC5 signalling protocol cause, as in the reject of a request.
         cause: u8,
         /// RAND of a failed GBA push.
         rand: Option<[u8; 16]>,
@@ -217,7 +220,7 @@ pub enum Body<'a> {
     RekeyingTrigger,
     /// 18, REMOTE_UE_INFO_REQUEST.
     RemoteUeInfoRequest {
-        /// Which identity is wanted.
+        /// Which identity is wanted: 1 IMEI, 2 IMEISV.
         kind: u8,
     },
     /// 19, REMOTE_UE_INFO_RESPONSE.

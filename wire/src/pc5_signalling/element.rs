@@ -1,6 +1,6 @@
 //! Reading and writing the elements of PC5-S messages.
 
-use super::{Body, Capabilities, Coding, Error, UserInfo, need};
+use super::{Body, Capabilities, Coding, Error, need};
 
 /// Elements in order; every cut is an error that names the element.
 pub(super) struct Reader<'a> {
@@ -50,14 +50,6 @@ impl<'a> Reader<'a> {
             return Err(Error::LengthLies { what, stated, have });
         }
         self.slice(what, stated)
-    }
-
-    pub(super) fn user_info(&mut self) -> Result<UserInfo<'a>, Error> {
-        let value = self.short("User Info")?;
-        match value.split_first() {
-            Some((&kind, value)) => Ok(UserInfo { kind, value }),
-            None => Err(Error::Truncated { what: "User Info", needed: 1, have: 0 }),
-        }
     }
 
     pub(super) fn capabilities(&mut self) -> Result<Capabilities, Error> {
@@ -177,11 +169,6 @@ impl<'a> Writer<'a> {
             self.put(&[iei, value.len() as u8]);
             self.put(value);
         }
-    }
-
-    pub(super) fn user_info(&mut self, info: &UserInfo<'_>) {
-        self.put(&[(info.value.len() + 1) as u8, info.kind]);
-        self.put(info.value);
     }
 
     /// An element behind two octets of length.

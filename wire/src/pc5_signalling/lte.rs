@@ -1,4 +1,8 @@
 //! The coding of TS 24.334 §11.4, §12.5.1: LTE. Where it comes from stands at the top of [`super`].
+//!
+//! TS 24.334 §12.1A: spare bits are ignored, and a message with a reserved value in a field is refused.
+
+use core::ops::RangeInclusive;
 
 use super::element::{Reader, Writer};
 use super::{
@@ -18,7 +22,7 @@ mod iei {
     pub(super) const MSB_KD_ID: u8 = 16;
     pub(super) const KD_ID: u8 = 17;
     pub(super) const KD_FRESHNESS: u8 = 18;
-    pub(super) const RE_AUTH: u8 = 21;
+    pub(super) const AUTH_FLAG: u8 = 21;
     pub(super) const SIGNATURE: u8 = 22;
     pub(super) const ENCRYPTED_PAYLOAD: u8 = 23;
     pub(super) const GPI: u8 = 24;
@@ -30,13 +34,79 @@ mod iei {
     pub(super) const KEY_INFO: u8 = 0x7e;
 }
 
+/// A field of some bits, the others spare, and its values that are not reserved.
+struct Field {
+    what: &'static str,
+    mask: u8,
+    known: RangeInclusive<u8>,
+}
+
+/// TS 24.334 §12.5.1.4.
+const IP_CONFIG: Field = Field { what: "IP Address Config", mask: 0x0f, known: 0..=3 };
+/// TS 24.334 §12.5.1.7.
+const CAUSE: Field = Field { what: "PC5 cause", mask: 0x0f, known: 1..=10 };
+/// TS 24.334 §12.5.1.8.
+const REASON: Field = Field { what: "Release Reason", mask: 0x0f, known: 1..=3 };
+/// TS 24.334 §12.5.1.32.
+const AUTH_FLAG: Field = Field { what: "Auth Flag", mask: 1, known: 1..=1 };
+/// TS 24.334 §12.5.1.35.
+const INFORMATION_TYPE: Field = Field { what: "Remote UE Information Type", mask: 0x0f, known: 1..=2 };
+/// TS 24.334 §12.5.1.3.
+const IDENTITY_TYPE: Field = Field { what: "type of User Info", mask: 7, known: 1..=3 };
+/// The type of User Info whose first octet holds a digit too.
+const IMSI: u8 = 3;
+
+impl Field {
+    /// The value of an octet on the air.
+    fn value(&self, octet: u8) -> Result<u8, Error> {
+        let value = octet & self.mask;
+        if self.known.contains(&value) {
+            return Ok(value);
+        }
+        Err(Error::Reserved { what: self.what, value: value.into() })
+    }
+
+    fn read(&self, reader: &mut Reader<'_>) -> Result<u8, Error> {
+        self.value(reader.octet(self.what)?)
+    }
+
+    /// `Ok` when the value may be sent.
+    fn check(&self, value: u8) -> Result<(), Error> {
+        if self.known.contains(&value) { Ok(()) } else { Err(Error::NotCarried { what: self.what }) }
+    }
+}
+
+/// User Info: an IMSI keeps its first octet, which holds its first digit.
+fn user_info<'a>(reader: &mut Reader<'a>) -> Result<UserInfo<'a>, Error> {
+    let octets = reader.short("User Info")?;
+    let (&first, value) =
+        octets.split_first().ok_or(Error::Truncated { what: "User Info", needed: 1, have: 0 })?;
+    let kind = IDENTITY_TYPE.value(first)?;
+    Ok(UserInfo { kind, value: if kind == IMSI { octets } else { value } })
+}
+
+fn check_user_info(info: &UserInfo<'_>) -> Result<(), Error> {
+    IDENTITY_TYPE.check(info.kind)?;
+    if info.kind == IMSI && info.value.first().is_none_or(|first| first & IDENTITY_TYPE.mask != IMSI) {
+        return Err(Error::NotCarried { what: "IMSI" });
+    }
+    fits("User Info length", info.value.len() as u32, 254)
+}
+
+fn put_user_info(writer: &mut Writer<'_>, info: &UserInfo<'_>) {
+    let kind: &[u8] = if info.kind == IMSI { &[] } else { &[info.kind] };
+    writer.put(&[(kind.len() + info.value.len()) as u8]);
+    writer.put(kind);
+    writer.put(info.value);
+}
+
 /// The elements of a message behind its header.
 pub(super) fn parse<'a>(message_type: u8, mut reader: Reader<'a>) -> Result<Body<'a>, Error> {
     let reader = &mut reader;
     let body = match MessageType::from_lte(message_type) {
         Some(MessageType::CommunicationRequest) => parse_request(reader)?,
         Some(MessageType::CommunicationAccept) => {
-            let ip_config = reader.octet("IP Address Config")?;
+            let ip_config = IP_CONFIG.read(reader)?;
             let (mut link_local, mut connection) = (None, None);
             reader.optional(|iei, reader| match iei {
                 iei::CONNECTION => reader.four(&mut connection, "connection identity"),
@@ -46,7 +116,7 @@ pub(super) fn parse<'a>(message_type: u8, mut reader: Reader<'a>) -> Result<Body
             Body::CommunicationAccept { ip_config, link_local, user_info: None, up: None, connection }
         }
         Some(MessageType::CommunicationReject) => {
-            reader.end(|r| Ok(Body::CommunicationReject { cause: r.octet("PC5 cause")? }))?
+            reader.end(|r| Ok(Body::CommunicationReject { cause: CAUSE.read(r)? }))?
         }
         Some(MessageType::Keepalive) => {
             let counter = u32::from_be_bytes(reader.take("Keepalive Counter")?);
@@ -59,9 +129,7 @@ pub(super) fn parse<'a>(message_type: u8, mut reader: Reader<'a>) -> Result<Body
         }
         Some(MessageType::KeepaliveAck) => reader
             .end(|r| Ok(Body::KeepaliveAck { counter: u32::from_be_bytes(r.take("Keepalive Counter")?) }))?,
-        Some(MessageType::Release) => {
-            reader.end(|r| Ok(Body::Release { reason: r.octet("Release Reason")? }))?
-        }
+        Some(MessageType::Release) => reader.end(|r| Ok(Body::Release { reason: REASON.read(r)? }))?,
         Some(MessageType::ReleaseAccept) => reader.end(|_| Ok(Body::ReleaseAccept))?,
         Some(MessageType::SecurityModeCommand) => parse_command(reader)?,
         Some(MessageType::SecurityModeComplete) => {
@@ -74,7 +142,7 @@ pub(super) fn parse<'a>(message_type: u8, mut reader: Reader<'a>) -> Result<Body
             Body::SecurityModeComplete { kd_id_lsb, up_policy: None, connection }
         }
         Some(MessageType::SecurityModeReject) => {
-            let cause = reader.octet("PC5 cause")?;
+            let cause = CAUSE.read(reader)?;
             let (mut rand, mut auts) = (None, None);
             reader.optional(|iei, reader| match iei {
                 iei::RAND => reader.first(&mut rand, "RAND"),
@@ -87,7 +155,7 @@ pub(super) fn parse<'a>(message_type: u8, mut reader: Reader<'a>) -> Result<Body
         Some(MessageType::RekeyingResponse) => reader.end(|_| Ok(Body::RekeyingResponse))?,
         Some(MessageType::RekeyingTrigger) => reader.end(|_| Ok(Body::RekeyingTrigger))?,
         Some(MessageType::RemoteUeInfoRequest) => {
-            reader.end(|r| Ok(Body::RemoteUeInfoRequest { kind: r.octet("Remote UE Info Type")? }))?
+            reader.end(|r| Ok(Body::RemoteUeInfoRequest { kind: INFORMATION_TYPE.read(r)? }))?
         }
         Some(MessageType::RemoteUeInfoResponse) => {
             let mut identity = None;
@@ -116,7 +184,6 @@ pub(super) fn parse<'a>(message_type: u8, mut reader: Reader<'a>) -> Result<Body
 
 /// Whether every value fits its field, and nothing is there that this coding does not have.
 pub(super) fn check(body: &Body<'_>) -> Result<(), Error> {
-    let user_info = |info: &UserInfo<'_>| fits("User Info length", info.value.len() as u32, 254);
     let key_info = |info: Option<&[u8]>| {
         fits("Key Establishment Information length", info.map_or(0, <[u8]>::len) as u32, 255)
     };
@@ -125,14 +192,22 @@ pub(super) fn check(body: &Body<'_>) -> Result<(), Error> {
             absent("security policy", request.policy)?;
             absent("target user info", request.target)?;
             key_info(request.key_info)?;
-            user_info(&request.user_info)
+            IP_CONFIG.check(request.ip_config)?;
+            check_user_info(&request.user_info)
         }
-        Body::CommunicationAccept { user_info, up, .. } => {
+        Body::CommunicationAccept { ip_config, user_info, up, .. } => {
+            IP_CONFIG.check(*ip_config)?;
             absent("user info", *user_info)?;
             absent("user plane protection", *up)
         }
         Body::SecurityModeComplete { up_policy, .. } => absent("user plane policy", *up_policy),
-        Body::RekeyingRequest(request) => key_info(request.key_info),
+        Body::RekeyingRequest(request) => {
+            request.re_auth.map_or(Ok(()), |flag| AUTH_FLAG.check(flag))?;
+            key_info(request.key_info)
+        }
+        Body::CommunicationReject { cause } | Body::SecurityModeReject { cause, .. } => CAUSE.check(*cause),
+        Body::Release { reason } => REASON.check(*reason),
+        Body::RemoteUeInfoRequest { kind } => INFORMATION_TYPE.check(*kind),
         Body::SecurityModeCommand(command) => {
             absent("security policy", command.policy)?;
             fits("ciphering algorithm", command.algorithms.eea.into(), 7)?;
@@ -140,7 +215,7 @@ pub(super) fn check(body: &Body<'_>) -> Result<(), Error> {
             fits("GPI length", command.gpi.map_or(0, <[u8]>::len) as u32, 255)?;
             let payload = command.encrypted_payload.map_or(0, <[u8]>::len);
             fits("Encrypted Payload length", payload as u32, 0xffff)?;
-            command.user_info.as_ref().map_or(Ok(()), user_info)
+            command.user_info.as_ref().map_or(Ok(()), check_user_info)
         }
         Body::RemoteUeInfoResponse { identity } => {
             fits("IMEI length", identity.map_or(0, <[u8]>::len) as u32, 255)
@@ -158,8 +233,8 @@ pub(super) fn check(body: &Body<'_>) -> Result<(), Error> {
 
 fn parse_request<'a>(reader: &mut Reader<'a>) -> Result<Body<'a>, Error> {
     let mut request = CommunicationRequest {
-        user_info: reader.user_info()?,
-        ip_config: reader.octet("IP Address Config")?,
+        user_info: user_info(reader)?,
+        ip_config: IP_CONFIG.read(reader)?,
         maximum_inactivity: u32::from_be_bytes(reader.take("Maximum Inactivity Period")?),
         nonce: reader.take("Nonce_1")?,
         capabilities: reader.capabilities()?,
@@ -169,10 +244,12 @@ fn parse_request<'a>(reader: &mut Reader<'a>) -> Result<Body<'a>, Error> {
         signature: None,
         link_local: None,
         key_info: None,
+        connection: None,
         policy: None,
         target: None,
     };
     reader.optional(|iei, reader| match iei {
+        iei::CONNECTION => reader.four(&mut request.connection, "connection identity"),
         iei::KEY_INFO => reader.short_first(&mut request.key_info, "Key Establishment Information"),
         iei::KD_ID => reader.first(&mut request.kd_id, "KD ID"),
         iei::RELAY_SERVICE_CODE => reader.first(&mut request.relay_service_code, "Relay Service Code"),
@@ -210,7 +287,7 @@ fn parse_command<'a>(reader: &mut Reader<'a>) -> Result<Body<'a>, Error> {
                 command.gpi.get_or_insert(value);
             }
             iei::USER_INFO => {
-                let value = reader.user_info()?;
+                let value = user_info(reader)?;
                 command.user_info.get_or_insert(value);
             }
             iei::ENCRYPTED_PAYLOAD => {
@@ -235,12 +312,12 @@ fn parse_rekeying<'a>(reader: &mut Reader<'a>) -> Result<Body<'a>, Error> {
     };
     let mut re_auth: Option<[u8; 1]> = None;
     reader.optional(|iei, reader| match iei {
-        iei::RE_AUTH => reader.first(&mut re_auth, "Re-auth flag"),
+        iei::AUTH_FLAG => reader.first(&mut re_auth, "Auth Flag"),
         iei::PRUK_ID => reader.first(&mut request.pruk_id, "PRUK ID"),
         iei::KEY_INFO => reader.short_first(&mut request.key_info, "Key Establishment Information"),
         _ => Ok(false),
     })?;
-    request.re_auth = re_auth.map(|[flag]| flag);
+    request.re_auth = re_auth.map(|[flag]| AUTH_FLAG.value(flag)).transpose()?;
     Ok(Body::RekeyingRequest(request))
 }
 
@@ -258,7 +335,7 @@ fn parse_authentication<'a>(reader: &mut Reader<'a>, phase: AuthenticationPhase)
 pub(super) fn emit(body: &Body<'_>, writer: &mut Writer<'_>) {
     match body {
         Body::CommunicationRequest(request) => {
-            writer.user_info(&request.user_info);
+            put_user_info(writer, &request.user_info);
             writer.put(&[request.ip_config]);
             writer.put(&request.maximum_inactivity.to_be_bytes());
             writer.put(&request.nonce);
@@ -267,6 +344,7 @@ pub(super) fn emit(body: &Body<'_>, writer: &mut Writer<'_>) {
             writer.element(iei::RELAY_SERVICE_CODE, request.relay_service_code.as_ref());
             writer.element(iei::SIGNATURE, request.signature.as_ref());
             writer.element(iei::LINK_LOCAL_IPV6, request.link_local.as_ref());
+            writer.short(iei::CONNECTION, request.connection.as_ref().map(|name| &name[..]));
             writer.short(iei::KEY_INFO, request.key_info);
         }
         Body::CommunicationAccept { ip_config, link_local, connection, .. } => {
@@ -295,7 +373,7 @@ pub(super) fn emit(body: &Body<'_>, writer: &mut Writer<'_>) {
             }
             if let Some(user_info) = &command.user_info {
                 writer.put(&[iei::USER_INFO]);
-                writer.user_info(user_info);
+                put_user_info(writer, user_info);
             }
             writer.element(iei::SIGNATURE, command.signature.as_ref());
             if let Some(payload) = command.encrypted_payload {
@@ -316,7 +394,7 @@ pub(super) fn emit(body: &Body<'_>, writer: &mut Writer<'_>) {
             writer.put(&[request.capabilities.eea, request.capabilities.eia]);
             writer.put(&request.nonce);
             writer.put(&[request.kd_sess_msb]);
-            writer.element(iei::RE_AUTH, request.re_auth.map(|flag| [flag]).as_ref());
+            writer.element(iei::AUTH_FLAG, request.re_auth.map(|flag| [flag]).as_ref());
             writer.element(iei::PRUK_ID, request.pruk_id.as_ref());
             writer.short(iei::KEY_INFO, request.key_info);
         }

@@ -173,6 +173,7 @@ fn parse_request<'a>(reader: &mut Reader<'a>) -> Result<Body<'a>, Error> {
         signature: None,
         link_local: None,
         key_info,
+        connection: None,
         policy,
         target,
     }))
@@ -353,6 +354,7 @@ pub(super) fn check(body: &Body<'_>) -> Result<(), Error> {
             absent("relay service code", request.relay_service_code)?;
             absent("signature", request.signature)?;
             absent("link-local address", request.link_local)?;
+            absent("connection identity", request.connection)?;
             check_policy(request.policy)?;
             fits("Target user info length", request.target.map_or(0, <[u8]>::len) as u32, 253)?;
             key_info(request.key_info)?;

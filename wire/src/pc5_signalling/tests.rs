@@ -26,9 +26,12 @@ fn emitted_as(coding: Coding, repr: &Repr<'_>) -> Vec<u8> {
 
 const CAPABILITIES: Capabilities = Capabilities { eea: 0xf0, eia: 0x70 };
 
+/// 001010123456789.
+const IMSI: [u8; 8] = [0x0b, 0x10, 0x10, 0x10, 0x32, 0x54, 0x76, 0x98];
+
 fn request() -> CommunicationRequest<'static> {
     CommunicationRequest {
-        user_info: UserInfo { kind: 3, value: b"001010123456789" },
+        user_info: UserInfo { kind: 3, value: &IMSI },
         ip_config: 1,
         maximum_inactivity: 0x0102_0304,
         nonce: [0x11; 16],
@@ -39,6 +42,7 @@ fn request() -> CommunicationRequest<'static> {
         signature: None,
         link_local: None,
         key_info: None,
+        connection: None,
         policy: None,
         target: None,
     }
@@ -71,6 +75,7 @@ fn messages() -> Vec<Body<'static>> {
             signature,
             link_local: Some([8; 16]),
             key_info: Some(&[6; 40]),
+            connection: Some([1, 2, 3, 4]),
             ..request()
         }),
         Body::CommunicationAccept {
@@ -110,7 +115,7 @@ fn messages() -> Vec<Body<'static>> {
             connection: Some([4, 3, 2, 1]),
         },
         Body::SecurityModeReject { cause: 6, rand: None, auts: None },
-        Body::SecurityModeReject { cause: 14, rand: Some([1; 16]), auts: Some([2; 14]) },
+        Body::SecurityModeReject { cause: 9, rand: Some([1; 16]), auts: Some([2; 14]) },
         Body::RekeyingRequest(RekeyingRequest {
             capabilities: CAPABILITIES,
             nonce: [1; 16],
@@ -153,8 +158,8 @@ fn every_message_comes_back_and_every_cut_is_found() {
 fn request_stands_as_the_table_says() {
     let body = Body::CommunicationRequest(CommunicationRequest { kd_id: Some([1, 2, 3, 4]), ..request() });
     let bytes = emitted(&Repr { sequence: 1, body });
-    let mut expected = vec![1, 0, 1, 16, 3];
-    expected.extend(b"001010123456789");
+    let mut expected = vec![1, 0, 1, 8];
+    expected.extend(IMSI);
     expected.extend([1, 1, 2, 3, 4]);
     expected.extend([0x11; 16]);
     expected.extend([0xf0, 0x70, 0x5a, 17, 1, 2, 3, 4]);
@@ -207,7 +212,7 @@ fn unknown_types_and_wrong_ranges() {
     }));
     refuse(Body::SecurityModeCommand(SecurityModeCommand { gpi: Some(&[0; 256]), ..command() }));
     refuse(Body::CommunicationRequest(CommunicationRequest {
-        user_info: UserInfo { kind: 3, value: &[0; 255] },
+        user_info: UserInfo { kind: 1, value: &[0; 255] },
         ..request()
     }));
     refuse(Body::CommunicationRequest(CommunicationRequest { key_info: Some(&[0; 256]), ..request() }));
@@ -215,6 +220,64 @@ fn unknown_types_and_wrong_ranges() {
     let mut long = vec![0xe0, 0, 0, 1, 0x1f, 0x41];
     long.extend([0; 8001]);
     assert!(matches!(parse(&long), Err(Error::Oversized { .. })));
+}
+
+/// TS 24.334 §12.1A: a message with a reserved value is discarded, spare bits are ignored and sent as zero.
+#[test]
+fn reserved_values_are_refused_and_spare_bits_ignored() {
+    let request = emitted(&Repr { sequence: 1, body: Body::CommunicationRequest(request()) });
+    let rekeying = RekeyingRequest {
+        capabilities: CAPABILITIES,
+        nonce: [1; 16],
+        kd_sess_msb: 2,
+        re_auth: Some(1),
+        pruk_id: None,
+        key_info: None,
+    };
+    let rekeying = emitted(&Repr { sequence: 1, body: Body::RekeyingRequest(rekeying) });
+    let mut named = vec![1, 0, 1, 5, 1];
+    named.extend(b"mary");
+    named.extend(&request[12..]);
+    // Message, place of the field, its bits, and what is not reserved.
+    let last = rekeying.len() - 1;
+    let fields = [
+        (request, 12, 0x0f, 0..=3),
+        (named, 4, 0x07, 1..=3),
+        (vec![2, 0, 1, 0], 3, 0x0f, 0..=3),
+        (vec![3, 0, 1, 0], 3, 0x0f, 1..=10),
+        (vec![6, 0, 1, 0], 3, 0x0f, 1..=3),
+        (vec![14, 0, 1, 0], 3, 0x0f, 1..=10),
+        (vec![18, 0, 1, 0], 3, 0x0f, 1..=2),
+        (rekeying, last, 1, 1..=1),
+    ];
+    for (mut message, at, mask, known) in fields {
+        for octet in 0..=255u8 {
+            message[at] = octet;
+            let (kind, parsed) = (message[0], parse(&message));
+            assert_eq!(
+                parsed.is_ok(),
+                known.contains(&(octet & mask)),
+                "type {kind}, {octet:#x}: {parsed:?}"
+            );
+            // The first octet of an IMSI is the digits' as well.
+            let imsi = at == 4 && octet & mask == 3;
+            if let Some(repr) = parsed.ok().filter(|_| !imsi) {
+                assert_eq!(emitted(&repr)[at], octet & mask, "type {kind}: spare bits are sent as zero");
+            }
+        }
+    }
+    let refuse = |body| {
+        let repr = Repr { sequence: 0, body };
+        assert!(matches!(repr.emit(LTE, &mut vec![0; 1000]), Err(Error::NotCarried { .. })), "{body:?}");
+    };
+    refuse(Body::CommunicationReject { cause: 11 });
+    refuse(Body::SecurityModeReject { cause: 0, rand: None, auts: None });
+    refuse(Body::Release { reason: 4 });
+    refuse(Body::RemoteUeInfoRequest { kind: 0 });
+    refuse(Body::CommunicationRequest(CommunicationRequest { ip_config: 4, ..self::request() }));
+    for user_info in [UserInfo { kind: 4, value: &[] }, UserInfo { kind: 3, value: b"001" }] {
+        refuse(Body::CommunicationRequest(CommunicationRequest { user_info, ..self::request() }));
+    }
 }
 
 proptest! {

@@ -259,6 +259,8 @@ fn what_is_wrong_is_said_with_its_place() {
             format!("name = \"alice\"\n{RADIO}[links]\nup-integrity = \"required\"\n[[link]]\npeer = \"b\"\nid = \"000001\"\n"),
             "LTE has no integrity",
         ),
+        (format!("name = \"alice\"\n{RADIO}[discovery]\nmax-offset = 0\n"), "max-offset = 0"),
+        (format!("name = \"alice\"\n{RADIO}[discovery]\nmax-offset = 33\n"), "max-offset = 33"),
         ("name = \"alice\"\n[radio]\nprb = 25\ntm = 4\n".to_owned(), "no pool of modes 3 and 4"),
         (
             "name = \"alice\"\n[radio]\nprb = 25\ntm = 4\n[radio.v2x]\nsize = 5\nnum = 5\n[communication]\nperiod = 70\n"

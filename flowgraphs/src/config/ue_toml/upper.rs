@@ -9,6 +9,7 @@ use sidelink_prose::discovery::agent;
 use sidelink_security::counter::UtcCounter;
 use sidelink_security::counter::clock_guard::ClockGuard;
 use sidelink_security::counter::reserve::{CounterStore, ReserveConfig};
+use sidelink_security::discovery::Freshness;
 use sidelink_store::credential::remember_lists;
 use sidelink_store::{CLOCK, Hex, Keys, random};
 use sidelink_ue::BuildError;
@@ -75,10 +76,9 @@ where
     let mut discovery = agent::Config::default();
     discovery.time.uncertainty_millis = config.time.uncertainty + radio_ms;
     if let Some(max_offset) = config.discovery.max_offset {
-        // TS 24.334 §12.2.2.24
-        if !(1..=32).contains(&max_offset) {
-            let what = format!("a MAX_OFFSET of {max_offset} s");
-            return Err(ConfigError::new(what, "[discovery] max-offset", "1 to 32 are possible"));
+        if !(1..=Freshness::MAX_OFFSET).contains(&max_offset) {
+            let what = format!("max-offset = {max_offset}");
+            return Err(ConfigError::new(what, "[discovery]", "say 1 to 32 seconds: TS 24.334 §12.2.2.24"));
         }
         discovery.time.max_offset = max_offset;
     }

@@ -200,7 +200,7 @@ fn a_kd_ends_with_the_certificate_that_made_it() {
 #[test]
 fn no_certificate_vouches_for_another_type_of_identity() {
     let mut air = certified();
-    air.ues[0].config.identity.kind = 3;
+    air.ues[0].config.identity.kind = 2;
     air.restart(0);
     air.connect(0, 1);
     air.run(20_000);

@@ -254,6 +254,8 @@ fn links_are_bounded() {
         air.run(20_000);
         assert_eq!(air.ues[1].manager.links().count(), 1);
         assert!(air.agreed(0, 1) && air.up(2, 1).is_none());
+        let refused = air.log.iter().find(|flying| flying.message() == Some(3)).unwrap();
+        assert_eq!(refused.pdu.octets.last(), Some(&4), "lack of resources, TS 24.334 §12.5.1.7");
         let refusal = |n: &Note| matches!(n, Note::PeerRefuses { cause: Cause::LackOfResources, .. });
         assert!(noted(&air.ues[2], refusal) > 0);
     }
@@ -351,4 +353,79 @@ fn a_request_that_comes_late_replaces_no_newer_one() {
         let rekeyed = |ue: &Ue| ue.states.iter().filter(|(_, s)| matches!(s, State::Rekeyed { .. })).count();
         assert_eq!(air.ues.iter().map(rekeyed).collect::<Vec<_>>(), [1, 1]);
     }
+}
+
+/// A proven refusal for policy or room, and a release for policy: the peer is not asked again at once. One in the clear,
+/// which anybody can send, changes nothing.
+#[test]
+fn a_peer_that_refused_is_not_asked_at_once() {
+    for (body, refused) in [
+        (Body::CommunicationReject { cause: 1 }, true),
+        (Body::CommunicationReject { cause: 4 }, true),
+        (Body::CommunicationReject { cause: 6 }, false),
+        (Body::Release { reason: 2 }, true),
+        (Body::Release { reason: 1 }, false),
+    ] {
+        PROFILE.set(Profile::Lte);
+        let mut air = Air::new(2);
+        let set_up = matches!(body, Body::CommunicationReject { .. });
+        if set_up {
+            // The accept is kept back, and the refusal comes under the same key.
+            air.channel = Box::new(|f| if f.message() == Some(2) { vec![] } else { vec![f] });
+        }
+        air.connect(0, 1);
+        air.run(if set_up { 3 * PERIOD + 10 } else { 400 });
+        air.channel = Box::new(|f| vec![f]);
+        air.ues[1].say(body);
+        air.drain(1);
+        air.run(2 * PERIOD);
+        assert!(matches!(air.ues[0].states.last(), Some((_, State::Closed { .. }))), "{body:?}");
+        let peer = air.ues[1].config.source;
+        let again = if refused { Err(Error::RefusedLately { peer }) } else { Ok(()) };
+        assert_eq!(air.try_connect(0, 1), again, "{body:?}");
+        if refused {
+            air.run(air.ues[0].config.refused);
+            assert_eq!(air.try_connect(0, 1), Ok(()), "{body:?}");
+        }
+    }
+    let mut local = Air::new(1);
+    for peer in 0..200 {
+        local.ues[0].manager.local.is_refused_by(l2(peer + 1), Cause::NotAllowed);
+    }
+    let remembered = (0..200).filter(|peer| local.ues[0].manager.local.refused_lately(l2(peer + 1))).count();
+    assert_eq!(remembered, 64);
+}
+
+/// TS 24.334 §10.4.5.6.1: no complete came, so the peer is refused with cause 10, within the budget.
+#[test]
+fn a_command_without_a_complete_ends_in_a_refusal() {
+    PROFILE.set(Profile::Lte);
+    let mut air = Air::new(2);
+    air.channel = Box::new(|f| if f.message() == Some(13) { vec![] } else { vec![f] });
+    air.connect(0, 1);
+    air.run(3 * PERIOD + air.ues[1].config.t4111());
+    let refusals: Vec<_> = air.log.iter().filter(|f| f.message() == Some(3)).collect();
+    assert_eq!(refusals.len(), 1);
+    assert_eq!(refusals[0].pdu.octets.last(), Some(&10));
+    assert_eq!(refusals[0].to, air.ues[0].config.source);
+    let told = |n: &Note| matches!(n, Note::PeerRefuses { cause: Cause::NonResponsive, proven: false, .. });
+    air.run(PERIOD);
+    assert!(noted(&air.ues[0], told) > 0);
+}
+
+/// TS 24.334 §12.5.1.25: the initiating UE's half of a KD-sess ID may be 0.
+#[test]
+fn a_half_of_a_name_may_be_zero() {
+    PROFILE.set(Profile::Lte);
+    let mut air = Air::new(2);
+    air.connect(0, 1);
+    let mut octets = air.flying[0].pdu.octets.clone();
+    air.flying.clear();
+    // Behind it are the KD ID with its identifier.
+    let msb = octets.len() - 6;
+    octets[msb] = 0;
+    air.inject(l2(0x10), 1, Lcid::PC5_S_UNPROTECTED, octets);
+    air.run(10);
+    assert_eq!(air.ues[1].manager.half_open(), 1);
+    assert!(air.log.iter().any(|f| f.message() == Some(12)));
 }

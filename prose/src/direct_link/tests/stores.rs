@@ -90,7 +90,10 @@ fn every_store_fails() {
 #[test]
 fn no_more_session_numbers() {
     for ue in 0..2 {
-        let mut air = Air::with(2, |_, config| config.rekey_interval = 0, |_, _| {});
+        let rules = |_: usize, config: &mut Config| {
+            (config.rekey_interval, config.failed_rekeying) = (0, FailedRekeying::KeepKey);
+        };
+        let mut air = Air::with(2, rules, |_, _| {});
         air.connect(0, 1);
         air.run(400);
         air.ues[ue].failing = |_| true;

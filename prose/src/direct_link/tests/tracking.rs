@@ -169,9 +169,11 @@ fn connection_identities_hide_who_asks() {
         }
         let asks = |link: &[Flying]| link.iter().find(|f| f.message() == Some(1)).unwrap().pdu.octets.clone();
         let request = asks(link);
-        assert_eq!(request[8..10], [5, 0xc1], "a one-time name of four octets");
+        let at_name = request.len() - 4;
+        assert_eq!(request[8..10], [1, 1], "an empty User Info of upper layers");
+        assert_eq!(request[at_name - 2..at_name], [0x7d, 4], "a one-time name of four octets");
         for (_, other) in &links[..at] {
-            assert_ne!(request[10..14], asks(other)[10..14], "used once");
+            assert_ne!(request[at_name..], asks(other)[at_name..], "used once");
         }
     }
 }

@@ -119,3 +119,31 @@ fn unproven_questions_are_not_answered() {
         assert!(discoveree.respond(&POLICY, &at(320)).is_none());
     }
 }
+
+/// TS 24.334 §12.1A: what is opened and has a reserved value is discarded, whatever proves it.
+#[test]
+fn a_reserved_composition_is_not_followed() {
+    let material = group_key().material(at(0).slot.counter()).unwrap();
+    let mut wanted = CodeFilter { code: [0; 23], mask: [0; 23] };
+    wanted.code[..3].copy_from_slice(&[1, 2, 3]);
+    wanted.mask[..3].fill(0xff);
+    let receiver = Receiver::new(&material, MicCheck::Local, vec![wanted], Profile::default());
+    let mut monitor = small(16);
+    monitor.follow(Follow::Filter(MessageType::GroupMemberSolicitation, receiver, FOREVER));
+    let sender = Sender::new(&material, Profile::default());
+    for (composition, known) in [(0x00, false), (0x40, true), (0x80, true), (0xc0, false)] {
+        let mut message = [0; 29];
+        message[0] = MessageType::GroupMemberSolicitation.octet();
+        message[1..4].copy_from_slice(&[1, 2, 3]);
+        message[10] = composition;
+        message[11] = composition;
+        sender.protect(&POLICY.freshness(&at(0)), &mut message).unwrap();
+        let received = receive(&mut monitor, &at(0), &message);
+        assert_eq!(received.is_ok(), known, "{composition:#x}");
+        assert!(known || received == Err(Refusal::Type), "{composition:#x}");
+    }
+    let (group, info) = ([1, 2, 3], [7; 6]);
+    let target = sidelink_wire::pc5_discovery::Target::Reserved([0; 14]);
+    let content = Content::GroupMemberSolicitation { group, info, target };
+    assert!(Announcer::new(&content, AnnouncerKey::Unprotected, FOREVER).is_err(), "nor sent");
+}

@@ -1,0 +1,70 @@
+//! REKEYING_TRIGGER, and what becomes of a link whose re-keying fails.
+
+use super::super::*;
+use super::authentication::equip;
+use super::rig::{Air, PERIOD};
+
+fn trigger(air: &mut Air) -> Result<(), Error> {
+    let (link, _) = air.up(0, 1).unwrap();
+    let now = air.time(0);
+    let begun = air.ues[0].manager.handle_input(Input::TriggerRekey { now, link });
+    air.drain(0);
+    begun
+}
+
+fn types(air: &Air) -> Vec<u8> {
+    air.log.iter().filter_map(|f| f.message()).collect()
+}
+
+/// TS 24.334 §10.4.8.2: a trigger asks for a new KD, which methods make.
+#[test]
+fn a_trigger_refreshes_kd() {
+    let mut air = Air::without_keys(2, |_, _| {}, equip);
+    air.connect(0, 1);
+    air.run(2000);
+    let (_, old) = air.up(0, 1).unwrap();
+    trigger(&mut air).unwrap();
+    assert_eq!(trigger(&mut air), Err(Error::RekeyingTooSoon));
+    air.run(2000);
+    assert!(air.agreed(0, 1));
+    assert_ne!(air.up(0, 1).unwrap().1.kd, old.kd);
+    let exchange = [17, 15, 0xe0, 0xe1, 12, 13, 16];
+    assert!(types(&air).windows(exchange.len()).any(|part| part == exchange), "{:?}", types(&air));
+}
+
+/// T4113: a trigger that is lost comes again, as often as every message, and no more.
+#[test]
+fn a_trigger_is_repeated_until_the_request_comes() {
+    for lost in [1, 2, 9] {
+        let mut air = Air::linked();
+        air.run(1000);
+        let (_, old) = air.up(0, 1).unwrap();
+        let mut left = lost;
+        air.channel = Box::new(move |flying| {
+            let hit = flying.message() == Some(17) && left > 0;
+            left -= i32::from(hit);
+            if hit { vec![] } else { vec![flying] }
+        });
+        trigger(&mut air).unwrap();
+        air.run(20 * PERIOD);
+        let sent = types(&air).iter().filter(|kind| **kind == 17).count();
+        assert_eq!(sent, if lost < 3 { lost as usize + 1 } else { 3 });
+        assert!(air.agreed(0, 1));
+        assert_eq!(air.up(0, 1).unwrap().1.fingerprint != old.fingerprint, lost < 3);
+    }
+}
+
+/// The operator may spare a link whose re-keying had no answer.
+#[test]
+fn a_link_may_outlive_a_re_keying_that_fails() {
+    let configure = |_: usize, config: &mut Config| config.failed_rekeying = FailedRekeying::KeepKey;
+    let mut air = Air::with(2, configure, |_, _| {});
+    air.connect(0, 1);
+    air.run(1400);
+    let before = air.up(0, 1).unwrap();
+    air.channel = Box::new(|flying| if flying.message() == Some(15) { vec![] } else { vec![flying] });
+    air.rekey(0, 1, false).unwrap();
+    air.run(3000);
+    assert_eq!(air.up(0, 1), Some(before));
+    assert!(air.agreed(0, 1));
+}
