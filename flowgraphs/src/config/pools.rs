@@ -132,9 +132,10 @@ pub struct V2xConfig {
     /// sl-Subframe; every subframe where it is not given.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub bitmap: Option<Bitmap>,
-    /// sl-OffsetIndicator of the synchronisation subframes, modulo 160; that of `[sync]` where it is not given.
+    /// syncOffsetIndicators of the synchronisation subframes, modulo 160, one or a list; those of `[sync]` where it is not
+    /// given.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub sync_offset: Option<u32>,
+    pub sync_offset: Option<OneOrMany<u32>>,
 }
 
 fn yes() -> bool {
@@ -281,7 +282,7 @@ impl V2xConfig {
     pub(super) fn resolve(
         &self,
         carrier: Option<usize>,
-        sync: Option<u32>,
+        sync: &[u32],
         place: &str,
     ) -> Result<V2xPool, ConfigError> {
         if self.pscch_start.is_some() && self.adjacent {
@@ -291,9 +292,14 @@ impl V2xConfig {
         if let Some(b) = &self.bitmap {
             bitmap(b, &format!("{place}.bitmap"), u32::MAX, 100)?;
         }
-        if let Some(offset) = self.sync_offset.filter(|o| *o >= 160) {
+        let sync_offsets = self.sync_offset.as_ref().map_or(sync, OneOrMany::as_slice);
+        if let Some(offset) = sync_offsets.iter().find(|o| **o >= 160) {
             let what = format!("sync-offset {offset}");
             return Err(ConfigError::new(what, place, "synchronisation subframes come every 160: 0 to 159"));
+        }
+        if sync_offsets.len() > 3 {
+            let what = format!("{} values of sync-offset", sync_offsets.len());
+            return Err(ConfigError::new(what, place, "three syncOffsetIndicators at most"));
         }
         let pool = V2xPool {
             size: self.size as usize,
@@ -302,7 +308,7 @@ impl V2xConfig {
             adjacent: self.adjacent,
             control_start: self.pscch_start.unwrap_or(0) as usize,
             bitmap: self.bitmap.as_ref().map_or_else(|| vec![true; 20], |b| b.0.clone()),
-            sync_offset: self.sync_offset.or(sync),
+            sync_offsets: sync_offsets.to_vec(),
         };
         if self.size > 110 || self.num > 110 || self.start > 110 || pool.control_start > 110 {
             return Err(ConfigError::new(

@@ -59,11 +59,16 @@ fn control_resources_hit_every_place_once_or_are_apart() {
 
 #[test]
 fn v2x_subframes_leave_out_sync_and_reserved() {
-    let pool = V2xPool { sync_offset: Some(0), bitmap: vec![true; 20], ..V2xPool::simple(5, 5) };
+    let pool = V2xPool { sync_offsets: vec![0], bitmap: vec![true; 20], ..V2xPool::simple(5, 5) };
     let table = pool.subframe_indices();
     assert_eq!((table[0], table[1], table[2]), (None, None, Some(0)));
     assert_eq!((table[160], table[641]), (None, None));
     assert_eq!(table.iter().flatten().count(), 10240 - 64 - (10240 - 64) % 20);
+    // 64 subframes an offset, each once, and the reserved ones of what is left: 10112 mod 20 = 12
+    let pool = V2xPool { sync_offsets: vec![0, 83, 160], ..pool };
+    let table = pool.subframe_indices();
+    assert_eq!((table[0], table[83], table[243]), (None, None, None));
+    assert_eq!(table.iter().flatten().count(), 10240 - 128 - 12);
 }
 
 #[test]
