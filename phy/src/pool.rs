@@ -17,7 +17,7 @@ mod v2x;
 
 pub use communication::{CommunicationPool, PsschSubframes};
 pub use discovery::{DiscoveryPool, Type2bParameters};
-pub use hopping::{Hopping, HoppingConfig};
+pub use hopping::{Hopping, HoppingConfig, HoppingSpan};
 pub use trp::{TrpSet, time_resource_pattern};
 pub use v2x::{PoolError, V2xPool};
 
@@ -47,8 +47,13 @@ impl PoolPrbs {
     }
 
     /// m_0, m_1, .. on a carrier of `carrier_prbs`.
+    pub fn on(self, carrier_prbs: usize) -> impl Iterator<Item = usize> {
+        (0..carrier_prbs).filter(move |&q| self.contains(q))
+    }
+
+    /// The same as a list.
     pub fn list(&self, carrier_prbs: usize) -> Vec<usize> {
-        (0..carrier_prbs).filter(|&q| self.contains(q)).collect()
+        self.on(carrier_prbs).collect()
     }
 }
 

@@ -1,7 +1,7 @@
 //! Pools of modes 1 and 2: PSCCH and PSSCH in every sidelink control period.
 
 use super::PoolPrbs;
-use super::hopping::HoppingConfig;
+use super::hopping::{HoppingConfig, HoppingSpan};
 use super::trp::{TrpSet, time_resource_pattern};
 use crate::units::SUBFRAMES_PER_DFN_PERIOD;
 
@@ -67,6 +67,15 @@ impl CommunicationPool {
                 .map(|(s, _)| s)
                 .collect(),
             PsschSubframes::Bitmap { .. } => Vec::new(),
+        }
+    }
+
+    /// The PRBs that a hopping PSSCH goes over: those of the carrier in mode 1, of the pool in mode 2
+    /// (TS 36.213 §14.1.1.2, §14.1.1.4).
+    pub fn hopping_span(&self) -> HoppingSpan {
+        match self.data {
+            PsschSubframes::AfterControl => HoppingSpan::Carrier,
+            PsschSubframes::Bitmap { .. } => HoppingSpan::Pool(self.data_prbs),
         }
     }
 

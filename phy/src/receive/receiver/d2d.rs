@@ -289,7 +289,7 @@ impl D2d {
             _ => self.told.as_ref().unwrap_or(&self.learning.layout),
         };
         let hopping = if sci.hopping {
-            match Hopping::new(sci.rb_assignment, carrier.prbs(), pool.hopping_prbs, pool.hopping) {
+            match Hopping::new(sci.rb_assignment, carrier.prbs(), pool.hopping_span, pool.hopping) {
                 Some(h) => Some(h),
                 None => return,
             }
@@ -297,7 +297,8 @@ impl D2d {
             None
         };
         let prbs = match hopping {
-            Some(h) => h.prbs(1),
+            // where it lies is asked for subframe by subframe
+            Some(h) => Some(PrbRange { start: 0, len: h.width() }),
             None => sci.allocation(carrier).ok().map(|(start, len)| PrbRange { start, len }),
         };
         let Some(prbs) = prbs else { return };
