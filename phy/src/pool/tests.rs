@@ -151,3 +151,17 @@ fn what_hops_is_as_narrow_as_the_clause_wants() {
     let below = Hopping::new(field, 25, HoppingSpan::Carrier, config).unwrap();
     assert!((0..10).all(|n| below.prbs(n).is_some()));
 }
+
+#[test]
+fn the_last_period_goes_on_over_the_turn() {
+    let at = |offset, period, s| into_period(offset, period, s);
+    assert_eq!((at(5, 40, 5), at(5, 40, 44), at(5, 40, 45)), (Some(0), Some(39), Some(0)));
+    assert_eq!((at(5, 40, 10_239), at(5, 40, 0), at(5, 40, 4)), (Some(34), Some(35), Some(39)));
+    assert_eq!((at(5, 320, 10_239), at(5, 320, 4)), (Some(314), Some(319)));
+    // 60 does not divide 10240: the period from 10200 on is cut short by the first of the next cycle
+    assert_eq!((at(0, 60, 10_239), at(0, 60, 0), at(0, 60, 5)), (Some(39), Some(0), Some(5)));
+    assert_eq!((at(10, 60, 10_239), at(10, 60, 9), at(10, 60, 10)), (Some(29), Some(39), Some(0)));
+    // before a first period that begins late, and after the last one has ended, there is none
+    assert_eq!((at(100, 40, 19), at(100, 40, 20), at(100, 40, 99)), (Some(39), None, None));
+    assert_eq!((at(10_200, 10_240, 0), at(10_200, 10_240, 10_199)), (Some(40), Some(10_239)));
+}

@@ -265,9 +265,7 @@ fn group(configured: Option<u8>, destination: Option<u8>, place: &str) -> Result
 
 impl Source for CommunicationSource {
     fn plan(&mut self, now: Instant, out: &mut Vec<Transmission>) {
-        let s = now.at.count();
-        let Some(start) = self.pool.period_start(s) else { return };
-        let into = s - start;
+        let Some(into) = self.pool.into_period(now.at.count()) else { return };
         if into == 0 {
             self.begin();
         }

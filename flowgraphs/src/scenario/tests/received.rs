@@ -81,3 +81,25 @@ fn hopping_blocks_arrive() {
         assert!(heard.blocks.is_subset(&sent.blocks) && heard.blocks.len() * 2 > sent.blocks.len(), "{text}");
     }
 }
+
+/// TS 36.213 §14.2.3, §14.3.3: the period that begins at 10220 (10230) ends at 19 (309) of the next DFN cycle.
+#[test]
+fn the_last_period_of_a_dfn_cycle_is_whole() {
+    let text = "duration = 120\nfirst-subframe = 10200\nsnr = 20\n[radio]\nprb = 25\ntm = 2\n\
+                [[radio.communication]]\nperiod = 40\noffset = 20\ncontrol-bitmap = \"0000 0000 0000 0000 0000 0011 1100\"\n\
+                control-prb = { start = 1, end = 23, num = 10 }\ndata-bitmap = \"1\"\ndata-offset = 30\n\
+                [[radio.discovery]]\nperiod = 320\noffset = 310\n\
+                bitmap = \"0000 0000 0000 0000 0000 0000 0000 0000 0000 0000 0000 0011 1100\"\ntransmissions = 2\n\
+                prb = { start = 0, end = 24, num = 12 }\n\
+                [[ue]]\ncommunication = [{ resource = 7, group = 101, trp = 105, mcs = 5, start = 2, len = 8 }]\n\
+                [[ue]]\ndiscovery = [{ message = \"random\", resource = 3 }]\n";
+    let (_, events) = run(&scenario(text));
+    let (sent, heard) = air(text, Some(10_200));
+    // two periods begin, at 10220 and 20: the first one has its SCIs and all of its blocks in the next cycle
+    assert_eq!((count(&events, "PSCCH"), sent.scis, heard.scis), (4, 4, 4));
+    assert_eq!(count(&events, "PSSCH"), 4 * sent.blocks.len());
+    assert!(events.iter().any(|e| e.transmission.channel() == "PSSCH" && e.at.count() < 20));
+    assert_eq!(heard.blocks, sent.blocks);
+    assert_eq!((count(&events, "PSDCH"), sent.messages.len()), (2, 1));
+    assert_eq!(heard.messages, sent.messages);
+}

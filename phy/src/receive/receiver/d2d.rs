@@ -21,7 +21,7 @@ use crate::channel::pssch::{self, Grant, Process, REDUNDANCY_VERSIONS};
 use crate::grid::Grid;
 use crate::numerology::Numerology;
 use crate::pool::infer::{ControlSighting, DataSighting};
-use crate::pool::{Hopping, TrpSet, time_resource_pattern};
+use crate::pool::{Hopping, TrpSet, into_period, time_resource_pattern};
 use crate::receive::learn::Learnt;
 use crate::receive::presence::Presence;
 use crate::receive::search::{ControlSearch, Found};
@@ -180,7 +180,7 @@ impl D2d {
     /// Capture subframe in which the period began and the one in which it ends, if a pool tells.
     fn period(&mut self, k: u64, time: Option<DfnSubframe>) -> Option<(i64, u64)> {
         let (into, period) = match (&self.told, time) {
-            (Some(pool), Some(time)) => (time.count().checked_sub(pool.offset)? % pool.period, pool.period),
+            (Some(pool), Some(time)) => (into_period(pool.offset, pool.period, time.count())?, pool.period),
             _ => (self.learning.phase(k)? as u32, self.learning.layout.period),
         };
         let start = k as i64 - into as i64;
