@@ -67,7 +67,7 @@ pub struct CommunicationConfig {
     /// data-CP-Len.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub data_cp: Option<CyclicPrefixName>,
-    /// Length of the time resource patterns: 8 (FDD and TDD 1, 2, 4, 5), 7 (TDD 0) or 6 (TDD 3, 6).
+    /// Length of the time resource patterns, N_TRP: 8. The 7 and 6 of TDD are refused: pools count every subframe.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub trp_length: Option<u8>,
     /// dataHoppingConfig.
@@ -192,18 +192,7 @@ impl CommunicationConfig {
                 PsschSubframes::Bitmap { offset, bitmap: data.0.clone() }
             }
         };
-        let trp_set = match self.trp_length {
-            None | Some(8) => TrpSet::Eight,
-            Some(7) => TrpSet::Seven,
-            Some(6) => TrpSet::Six,
-            Some(n) => {
-                return Err(ConfigError::new(
-                    format!("no patterns of length {n}"),
-                    at("trp-length"),
-                    "8, 7 or 6",
-                ));
-            }
-        };
+        let trp_set = trp_set(self.trp_length, &at("trp-length"))?;
         Ok(CommunicationPool {
             period: self.period,
             offset: self.offset,
@@ -326,6 +315,19 @@ impl V2xConfig {
             )
         })?;
         Ok(pool)
+    }
+}
+
+/// Patterns of 7 and 6 subframes belong to TDD, whose pools count uplink subframes alone (TS 36.213 §14.1.1.1.1, §14.1.3,
+/// §14.2.3): here every subframe counts, as in FDD.
+fn trp_set(length: Option<u8>, place: &str) -> Result<TrpSet, ConfigError> {
+    match length {
+        None | Some(8) => Ok(TrpSet::Eight),
+        Some(n @ (6 | 7)) => {
+            let what = format!("patterns of length {n} are those of TDD");
+            Err(ConfigError::new(what, place, "only FDD pools are supported: 8, or leave it out"))
+        }
+        Some(n) => Err(ConfigError::new(format!("no patterns of length {n}"), place, "8")),
     }
 }
 

@@ -104,6 +104,14 @@ fn messages_name_the_key_and_the_remedy() {
             "[[communication]]\nperiod = 40\ncontrol-bitmap = \"1\"\ndata-offset = 3\ncontrol-prb = { start = 0, end = 5, num = 2 }",
             &["data-offset", "mode 2"],
         ),
+        (
+            "[[communication]]\nperiod = 40\ntrp-length = 7\ncontrol-bitmap = \"1\"\ncontrol-prb = { start = 0, end = 5, num = 2 }",
+            &["communication[0].trp-length", "7 are those of TDD", "8"],
+        ),
+        (
+            "[[communication]]\nperiod = 40\ntrp-length = 9\ncontrol-bitmap = \"1\"\ncontrol-prb = { start = 0, end = 5, num = 2 }",
+            &["trp-length", "length 9"],
+        ),
     ];
     for (text, expected) in cases {
         let e = error(text);
