@@ -27,7 +27,7 @@ pub struct RadioArgs {
     /// Cyclic prefix.
     #[arg(long, value_enum, value_name = "CP")]
     pub cp: Option<CyclicPrefixName>,
-    /// The pool of modes 3 and 4: size=10,num=5,start=0,adjacent=yes[,pscch-start=..][,bitmap=..][,sync-offset=..]
+    /// The pool of modes 3 and 4: size=10,num=5,start=0,adjacent=yes[,pscch-start=..][,bitmap=..][,sync-offset=..+..]
     #[arg(long, value_name = "POOL")]
     pub v2x_pool: Option<V2xConfig>,
     /// A file with the radio configuration (or a scenario); flags go before it.

@@ -17,11 +17,11 @@ mod v2x;
 
 pub use communication::{CommunicationPool, PsschSubframes};
 pub use discovery::{DiscoveryPool, Type2bParameters};
-pub use hopping::{Hopping, HoppingConfig};
+pub use hopping::{Hopping, HoppingConfig, HoppingSpan};
 pub use trp::{TrpSet, time_resource_pattern};
 pub use v2x::{PoolError, V2xPool};
 
-use crate::units::PrbRange;
+use crate::units::{PrbRange, SUBFRAMES_PER_DFN_PERIOD};
 
 /// PRBs of a pool of modes 1 and 2 and of discovery: prb-Num of them from prb-Start upwards and prb-Num downwards from
 /// prb-End, each once (TS 36.213 §14.1.3, §14.2.3, §14.3.3).
@@ -47,9 +47,28 @@ impl PoolPrbs {
     }
 
     /// m_0, m_1, .. on a carrier of `carrier_prbs`.
-    pub fn list(&self, carrier_prbs: usize) -> Vec<usize> {
-        (0..carrier_prbs).filter(|&q| self.contains(q)).collect()
+    pub fn on(self, carrier_prbs: usize) -> impl Iterator<Item = usize> {
+        (0..carrier_prbs).filter(move |&q| self.contains(q))
     }
+
+    /// The same as a list.
+    pub fn list(&self, carrier_prbs: usize) -> Vec<usize> {
+        self.on(carrier_prbs).collect()
+    }
+}
+
+/// Subframes since the period of a pool began that `subframe` (modulo 10240) lies in (TS 36.213 §14.2.3, §14.3.3).
+///
+/// Period i = 0, 1, .. begins at O + i P while that is below 10240, and is P long: the last one goes on over the turn of
+/// the DFN, where no new one begins. `None` between its end and O.
+pub(crate) fn into_period(offset: u32, period: u32, subframe: u32) -> Option<u32> {
+    let (turn, period) = (SUBFRAMES_PER_DFN_PERIOD, period.max(1));
+    let (offset, s) = (offset % turn, subframe % turn);
+    if s >= offset {
+        return Some((s - offset) % period);
+    }
+    let into = (turn - 1 - offset) % period + 1 + s;
+    (into < period).then_some(into)
 }
 
 /// The pair m_{2a}, m_{2a+1} of a pool when it is contiguous on the carrier.

@@ -67,7 +67,7 @@ pub struct Format0 {
     /// Frequency hopping flag.
     pub hopping: bool,
     /// Resource block assignment: the RIV over N_RB when hopping is off; with hopping its most significant 1 (below
-    /// 50 PRB) or 2 bits are the hopping bits (TS 36.213 §8.4; the split rests on memory).
+    /// 50 PRB) or 2 bits are the hopping bits (TS 36.213 §8.4, Table 8.4-1).
     pub rb_assignment: u16,
     /// Time resource pattern, I_TRP.
     pub trp: u8,
@@ -141,7 +141,8 @@ pub struct Format1 {
     pub retransmission: bool,
     /// Transmission format of Release 15: rate matching around the last symbol, and TBS scaling.
     pub transmission_format: bool,
-    /// The reserved bits as received; 0 when sent (TS 36.213 §14.2.2), not always 0 in the field.
+    /// The reserved bits as received; 0 when sent (TS 36.212 §5.4.3.1.2). Nothing may be assumed of received ones
+    /// (TS 36.213 §14.2.2), and they are not always 0 in the field.
     pub reserved: u16,
 }
 

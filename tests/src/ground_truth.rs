@@ -314,7 +314,7 @@ impl Reference {
                 adjacent: p.adjacent,
                 control_start: p.control_start,
                 bitmap: bits(&p.bitmap),
-                sync_offset: Some(self.sync_offset),
+                sync_offsets: vec![self.sync_offset],
             });
         }
         config

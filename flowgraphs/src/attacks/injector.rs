@@ -151,12 +151,12 @@ impl<P: Attack> Attacker<P> {
             });
         }
         let count = Clock::dfn(coming).count();
-        if let Some(begin) = self.pool.period_start(count) {
-            if count == begin {
+        if let Some(into) = self.pool.into_period(count) {
+            if into == 0 {
                 self.attack.period(coming, &mut self.context);
                 self.period(coming);
             }
-            if self.context.jam && self.control.contains(&(count - begin)) {
+            if self.context.jam && self.control.contains(&into) {
                 self.jam(coming);
             }
         }

@@ -67,7 +67,7 @@ pub struct CommunicationConfig {
     /// data-CP-Len.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub data_cp: Option<CyclicPrefixName>,
-    /// Length of the time resource patterns: 8 (FDD and TDD 1, 2, 4, 5), 7 (TDD 0) or 6 (TDD 3, 6).
+    /// Length of the time resource patterns, N_TRP: 8. The 7 and 6 of TDD are refused: pools count every subframe.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub trp_length: Option<u8>,
     /// dataHoppingConfig.
@@ -132,9 +132,10 @@ pub struct V2xConfig {
     /// sl-Subframe; every subframe where it is not given.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub bitmap: Option<Bitmap>,
-    /// sl-OffsetIndicator of the synchronisation subframes, modulo 160; that of `[sync]` where it is not given.
+    /// syncOffsetIndicators of the synchronisation subframes, modulo 160, one or a list; those of `[sync]` where it is not
+    /// given.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub sync_offset: Option<u32>,
+    pub sync_offset: Option<OneOrMany<u32>>,
 }
 
 fn yes() -> bool {
@@ -191,18 +192,7 @@ impl CommunicationConfig {
                 PsschSubframes::Bitmap { offset, bitmap: data.0.clone() }
             }
         };
-        let trp_set = match self.trp_length {
-            None | Some(8) => TrpSet::Eight,
-            Some(7) => TrpSet::Seven,
-            Some(6) => TrpSet::Six,
-            Some(n) => {
-                return Err(ConfigError::new(
-                    format!("no patterns of length {n}"),
-                    at("trp-length"),
-                    "8, 7 or 6",
-                ));
-            }
-        };
+        let trp_set = trp_set(self.trp_length, &at("trp-length"))?;
         Ok(CommunicationPool {
             period: self.period,
             offset: self.offset,
@@ -281,7 +271,7 @@ impl V2xConfig {
     pub(super) fn resolve(
         &self,
         carrier: Option<usize>,
-        sync: Option<u32>,
+        sync: &[u32],
         place: &str,
     ) -> Result<V2xPool, ConfigError> {
         if self.pscch_start.is_some() && self.adjacent {
@@ -291,9 +281,14 @@ impl V2xConfig {
         if let Some(b) = &self.bitmap {
             bitmap(b, &format!("{place}.bitmap"), u32::MAX, 100)?;
         }
-        if let Some(offset) = self.sync_offset.filter(|o| *o >= 160) {
+        let sync_offsets = self.sync_offset.as_ref().map_or(sync, OneOrMany::as_slice);
+        if let Some(offset) = sync_offsets.iter().find(|o| **o >= 160) {
             let what = format!("sync-offset {offset}");
             return Err(ConfigError::new(what, place, "synchronisation subframes come every 160: 0 to 159"));
+        }
+        if sync_offsets.len() > 3 {
+            let what = format!("{} values of sync-offset", sync_offsets.len());
+            return Err(ConfigError::new(what, place, "three syncOffsetIndicators at most"));
         }
         let pool = V2xPool {
             size: self.size as usize,
@@ -302,7 +297,7 @@ impl V2xConfig {
             adjacent: self.adjacent,
             control_start: self.pscch_start.unwrap_or(0) as usize,
             bitmap: self.bitmap.as_ref().map_or_else(|| vec![true; 20], |b| b.0.clone()),
-            sync_offset: self.sync_offset.or(sync),
+            sync_offsets: sync_offsets.to_vec(),
         };
         if self.size > 110 || self.num > 110 || self.start > 110 || pool.control_start > 110 {
             return Err(ConfigError::new(
@@ -320,6 +315,19 @@ impl V2xConfig {
             )
         })?;
         Ok(pool)
+    }
+}
+
+/// Patterns of 7 and 6 subframes belong to TDD, whose pools count uplink subframes alone (TS 36.213 §14.1.1.1.1, §14.1.3,
+/// §14.2.3): here every subframe counts, as in FDD.
+fn trp_set(length: Option<u8>, place: &str) -> Result<TrpSet, ConfigError> {
+    match length {
+        None | Some(8) => Ok(TrpSet::Eight),
+        Some(n @ (6 | 7)) => {
+            let what = format!("patterns of length {n} are those of TDD");
+            Err(ConfigError::new(what, place, "only FDD pools are supported: 8, or leave it out"))
+        }
+        Some(n) => Err(ConfigError::new(format!("no patterns of length {n}"), place, "8")),
     }
 }
 

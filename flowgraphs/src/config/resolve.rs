@@ -165,7 +165,8 @@ impl RadioConfig {
         carrier: Option<usize>,
         sync: Option<&Sync>,
     ) -> Result<(Option<V2xPool>, Vec<V2xPool>), ConfigError> {
-        let sync = sync.filter(|s| s.period == 160).and_then(|s| s.offsets.first().copied());
+        // every offset is left out of t^SL, not only the one in which this UE sends (TS 36.213 §14.1.5)
+        let sync = sync.filter(|s| s.period == 160).map_or(&[][..], |s| &s.offsets);
         let first = self.v2x.as_ref().map(|v| v.resolve(carrier, sync, "v2x")).transpose()?;
         let others = self.v2x_also.iter().enumerate();
         let others = others

@@ -104,6 +104,14 @@ fn messages_name_the_key_and_the_remedy() {
             "[[communication]]\nperiod = 40\ncontrol-bitmap = \"1\"\ndata-offset = 3\ncontrol-prb = { start = 0, end = 5, num = 2 }",
             &["data-offset", "mode 2"],
         ),
+        (
+            "[[communication]]\nperiod = 40\ntrp-length = 7\ncontrol-bitmap = \"1\"\ncontrol-prb = { start = 0, end = 5, num = 2 }",
+            &["communication[0].trp-length", "7 are those of TDD", "8"],
+        ),
+        (
+            "[[communication]]\nperiod = 40\ntrp-length = 9\ncontrol-bitmap = \"1\"\ncontrol-prb = { start = 0, end = 5, num = 2 }",
+            &["trp-length", "length 9"],
+        ),
     ];
     for (text, expected) in cases {
         let e = error(text);
@@ -119,8 +127,11 @@ fn the_flag_reads_like_the_table() {
         "size=10,num=5,start=2,adjacent=no,pscch-start=40,bitmap=1011,sync-offset=7".parse().unwrap();
     let table = "size = 10\nnum = 5\nstart = 2\nadjacent = false\npscch-start = 40\nbitmap = \"1011\"\nsync-offset = 7";
     assert_eq!(flag, parse_toml(table, "").unwrap());
+    let flag: V2xConfig = "size=10,num=5,sync-offset=7+87".parse().unwrap();
+    assert_eq!(flag, parse_toml("size = 10\nnum = 5\nsync-offset = [7, 87]", "").unwrap());
     for (text, part) in [
         ("", "key=value"),
+        ("size=10,num=5,sync-offset=7+", "0 to 159"),
         ("size=10", "num is missing"),
         ("size=10,num=5,size=4", "twice"),
         ("size=10,num=5,stat=4", "\"start\""),
@@ -191,8 +202,18 @@ fn flags_go_before_the_file_and_both_before_sigmf() {
 fn a_v2x_pool_keeps_clear_of_the_synchronisation_subframes() {
     let text = "prb = 25\ntm = 4\n[sync]\noffset = 3\n[v2x]\nsize = 5\nnum = 5";
     let radio = RadioConfig::from_toml(text, "").unwrap().resolve().unwrap();
-    assert_eq!(radio.v2x.unwrap().sync_offset, Some(3));
+    assert_eq!(radio.v2x.unwrap().sync_offsets, [3]);
     assert_eq!(radio.sync.unwrap().period, 160);
+    // all offsets of the carrier are left out, not only the first
+    let offsets = |text: &str| {
+        let radio = RadioConfig::from_toml(text, "").unwrap().resolve().unwrap();
+        radio.v2x.unwrap().sync_offsets
+    };
+    assert_eq!(offsets(&text.replace("offset = 3", "offset = [3, 83]")), [3, 83]);
+    assert_eq!(offsets(&format!("{text}\nsync-offset = 7")), [7]);
+    assert_eq!(offsets(&format!("{text}\nsync-offset = [7, 9]")), [7, 9]);
+    assert!(error(&format!("{text}\nsync-offset = [7, 160]")).contains("0 to 159"));
+    assert!(error(&format!("{text}\nsync-offset = [1, 2, 3, 4]")).contains("three"));
 }
 
 proptest! {

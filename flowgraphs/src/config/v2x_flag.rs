@@ -1,6 +1,6 @@
 //! `--v2x-pool size=10,num=5,start=0,adjacent=yes`.
 
-use super::{Bitmap, ConfigError, V2xConfig};
+use super::{Bitmap, ConfigError, OneOrMany, V2xConfig};
 use sidelink_radio::text::nearest;
 use std::str::FromStr;
 
@@ -45,7 +45,14 @@ impl FromStr for V2xConfig {
                 "pscch-start" => pool.pscch_start = Some(number()?),
                 "bitmap" => pool.bitmap = Some(value.parse::<Bitmap>()?),
                 "sync-offset" => {
-                    pool.sync_offset = Some(value.parse().map_err(|_| wrong("a subframe, 0 to 159"))?);
+                    let offsets = value.split('+').map(|offset| offset.trim().parse());
+                    let offsets: Vec<u32> = offsets
+                        .collect::<Result<_, _>>()
+                        .map_err(|_| wrong("subframes, 0 to 159, with + between them"))?;
+                    pool.sync_offset = Some(match offsets[..] {
+                        [one] => OneOrMany::One(one),
+                        _ => OneOrMany::Many(offsets),
+                    });
                 }
                 _ => {
                     let hint = match nearest(key, &KEYS) {

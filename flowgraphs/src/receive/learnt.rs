@@ -269,6 +269,10 @@ fn v2x_config(pool: &V2xPool) -> V2xConfig {
         adjacent: pool.adjacent,
         pscch_start: (!pool.adjacent).then_some(pool.control_start as u32),
         bitmap: None,
-        sync_offset: pool.sync_offset,
+        sync_offset: match pool.sync_offsets[..] {
+            [] => None,
+            [one] => Some(OneOrMany::One(one)),
+            _ => Some(OneOrMany::Many(pool.sync_offsets.clone())),
+        },
     }
 }

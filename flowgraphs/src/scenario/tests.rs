@@ -306,3 +306,5 @@ fn nonces_come_from_no_seed() {
     assert_eq!(nonces.len(), first.len() + second.len(), "a nonce came twice");
     assert!(first.iter().zip(&second).all(|(a, b)| a.0 == b.0), "resources are the seed's");
 }
+
+mod received;

@@ -1,4 +1,4 @@
-//! Which symbol of a subframe carries what (TS 36.211 §9.6.3, §9.7, §9.8, Tables 9.8-1 to -3).
+//! Which symbol of a subframe carries what (TS 36.211 §9.3.6, §9.4.6, §9.5.6, §9.6.6, §9.7, §9.8 with §5.5.2.1.2).
 //!
 //! ```text
 //! P PSSS  S SSSS  R DMRS  D data  G the last symbol: counted as data, never sent (TS 36.211 §9.2.5)
@@ -53,6 +53,12 @@ impl Layout {
                 Self { data: &[0, 1, 3, 4, 5, 6, 7, 9, 10, 11], dmrs: &[2, 8] }
             }
         }
+    }
+
+    /// Whether a subframe of `symbols` has all of them: modes 3 and 4 have no layout for the 12 of the extended cyclic
+    /// prefix.
+    pub fn fits(self, symbols: usize) -> bool {
+        self.data.iter().chain(self.dmrs).all(|&l| (l as usize) < symbols)
     }
 
     /// The same without the last symbol: Transmission Format 1 of Release 15 maps around it.

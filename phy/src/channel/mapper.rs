@@ -58,6 +58,9 @@ impl Mapper {
         if prbs == 0 || first + m_sc > grid.subcarriers() || !self.references.has(prbs) {
             return Err(bad);
         }
+        if !layout.fits(grid.symbols()) {
+            return Err(Error::CyclicPrefix);
+        }
         let last = grid.symbols() - 1;
         let per_symbol = m_sc * modulation.bits();
         for (&l, bits) in layout.data.iter().zip(bits.chunks_exact(per_symbol)) {

@@ -61,3 +61,59 @@ impl fmt::Display for Error {
 }
 
 impl std::error::Error for Error {}
+
+#[cfg(test)]
+mod tests {
+    use super::layout::Layout;
+    use super::*;
+    use crate::grid::Grid;
+    use crate::numerology::Numerology;
+    use crate::sequence::dmrs::References;
+    use crate::units::{Bandwidth, CyclicPrefix, PrbRange, SidelinkMode, SlssId, TransmissionMode};
+    use std::sync::Arc;
+
+    /// Their layouts name 14 symbols, where the grid has 12 (TS 36.211 §9.2.1).
+    #[test]
+    fn modes_3_and_4_have_no_extended_prefix() {
+        let n = Numerology::standard(Bandwidth::Prb6, CyclicPrefix::Extended);
+        let references = Arc::new(References::new(6));
+        let (v2x, mode) = (SidelinkMode::V2x, TransmissionMode::Tm4);
+        let mut grid = Grid::new(n);
+        let wrong = Some(Error::CyclicPrefix);
+
+        let grant = pssch::Grant {
+            prbs: PrbRange { start: 0, len: 4 },
+            mcs: 5,
+            rv: 0,
+            n_id: 0,
+            n_ssf: 0,
+            transmission_format: false,
+        };
+        let size = grant.size(v2x).unwrap().1;
+        let mut encoder = pssch::Encoder::new(n, mode, references.clone());
+        assert_eq!(encoder.encode(&vec![0; size / 8], &grant, 1.0, &mut grid).err(), wrong);
+        let mut process = pssch::Process::new(6);
+        process.start(size).unwrap();
+        let mut decoder = pssch::Decoder::new(n, mode, references.clone());
+        assert_eq!(decoder.receive(&grid, &grant, 0.0, &mut process).err(), wrong);
+
+        let mut encoder = pscch::Encoder::new(n, v2x, references.clone());
+        assert_eq!(encoder.encode(&[0; 32], 0, 0, 1.0, &mut grid).err(), wrong);
+        let mut decoder = pscch::Decoder::new(n, v2x, references.clone());
+        assert!(decoder.decode(&grid, 0, 0, 0.0, &mut [0; 32]).is_none());
+
+        let id = SlssId::new(1).unwrap();
+        let mut encoder = psbch::Encoder::new(n, v2x, references.clone());
+        assert_eq!(encoder.encode(&[0; 48], id, 1.0, &mut grid).err(), wrong);
+        let mut decoder = psbch::Decoder::new(n, v2x, references);
+        assert!(decoder.decode(&grid, id, &mut [0; 48]).is_none());
+    }
+
+    /// TS 36.212 §5.4.2, TS 36.213 §14.1.1.4B: nothing is mapped to the last symbol.
+    #[test]
+    fn transmission_format_1_has_nine_symbols() {
+        let layout = Layout::shared(SidelinkMode::V2x, CyclicPrefix::Normal).without_last();
+        assert_eq!(layout.data, [0, 1, 3, 4, 6, 7, 9, 10, 12]);
+        assert_eq!(layout.dmrs, [2, 5, 8, 11]);
+    }
+}

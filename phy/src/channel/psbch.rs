@@ -104,8 +104,8 @@ impl Encoder {
         Ok(())
     }
 
-    /// PSSS with amplitude sqrt(72/62) against PSBCH (TS 36.211 §9.7.1.2). SSSS has a power of its own in the standard
-    /// (P_SSSS); it is sent with that of PSSS, as every capture at hand has it.
+    /// PSSS with amplitude sqrt(72/62) against PSBCH (TS 36.211 §9.7.1.2). P_SSSS has the same formula with a limit of its
+    /// own (TS 36.213 §14.4): SSSS is sent like PSSS, which is right wherever the limit does not bite.
     fn synchronisation(&self, id: SlssId, amplitude: f32, grid: &mut Grid) {
         let gain = amplitude * (72.0f32 / SSSS_LEN as f32).sqrt();
         let first = grid.subcarriers() / 2 - SSSS_LEN / 2;
@@ -176,7 +176,7 @@ impl Decoder {
     /// The carrier offset comes from the two pairs of equal symbols of the synchronisation signals, so that it is unique
     /// up to ±7 kHz.
     pub fn decode(&mut self, grid: &Grid, id: SlssId, mib: &mut [u8]) -> Option<Decoded> {
-        if mib.len() != payload_bits(self.sidelink) {
+        if mib.len() != payload_bits(self.sidelink) || !self.layout.fits(grid.symbols()) {
             return None;
         }
         let first = first_subcarrier(grid);

@@ -200,7 +200,8 @@ impl Decoder {
             SidelinkMode::D2d => Dmrs::pscch_or_psdch(),
         };
         let m_sc = 12 * prbs(self.sidelink);
-        if 12 * prb + m_sc > grid.subcarriers() || bits.len() != self.payload {
+        let fits = 12 * prb + m_sc <= grid.subcarriers() && self.layout.fits(grid.symbols());
+        if !fits || bits.len() != self.payload {
             return None;
         }
         let mut near = 0.0;

@@ -30,7 +30,7 @@ pub const PRBS: usize = 2;
 /// c_init of PSDCH scrambling (TS 36.211 §9.5.1).
 const SCRAMBLING: u32 = 510;
 
-/// Redundancy version of the j-th transmission (TS 36.321 §5.15.1.2; two implementations agree, the clause was not read).
+/// Redundancy version of the j-th transmission opportunity, from 0 on for each message (TS 36.321 §5.15.1.2.2, §5.15.2.1.2).
 pub const REDUNDANCY_VERSIONS: [u8; 4] = [0, 2, 3, 1];
 
 /// Coded bits in a subframe: 576 or 480 (extended CP).

@@ -19,10 +19,11 @@ use crate::tables;
 use crate::units::{CyclicPrefix, Modulation, PrbRange, SidelinkMode, TransmissionMode};
 use std::sync::Arc;
 
-/// Redundancy version of the j-th transmission in modes 1 and 2 (TS 36.321 §5.14.1.2).
+/// Redundancy version of the j-th transmission in modes 1 and 2 (TS 36.321 §5.14.1.2.2).
 pub const REDUNDANCY_VERSIONS: [u8; 4] = [0, 2, 3, 1];
 
-/// Redundancy version of initial transmission and retransmission in modes 3 and 4.
+/// Redundancy version of initial transmission and retransmission in modes 3 and 4: the same sequence, of which two are
+/// sent (TS 36.321 §5.14.1.2.2).
 pub const REDUNDANCY_VERSIONS_V2X: [u8; 2] = [0, 2];
 
 /// Everything that the PSSCH of one subframe depends on besides its transport block.
@@ -228,6 +229,9 @@ impl Decoder {
             return Err(bad);
         }
         let layout = layout_of(self.sidelink, self.numerology, grant);
+        if !layout.fits(grid.symbols()) {
+            return Err(Error::CyclicPrefix);
+        }
         let q_m = modulation.bits();
         let g = grant.prbs.subcarriers() * q_m * layout.data.len();
         let dmrs = Dmrs::pssch(grant.n_id, grant.n_ssf, self.sidelink);

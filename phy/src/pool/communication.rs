@@ -1,9 +1,8 @@
 //! Pools of modes 1 and 2: PSCCH and PSSCH in every sidelink control period.
 
 use super::PoolPrbs;
-use super::hopping::HoppingConfig;
+use super::hopping::{HoppingConfig, HoppingSpan};
 use super::trp::{TrpSet, time_resource_pattern};
-use crate::units::SUBFRAMES_PER_DFN_PERIOD;
 
 /// A sidelink communication pool (SL-CommResourcePool, TS 36.331 §6.3.8) with the clauses' formulas over it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,11 +40,10 @@ pub enum PsschSubframes {
 }
 
 impl CommunicationPool {
-    /// Start of the period that `subframe` (modulo 10240) lies in, `None` before the first period.
-    pub fn period_start(&self, subframe: u32) -> Option<u32> {
-        let s = subframe % SUBFRAMES_PER_DFN_PERIOD;
-        let into = s.checked_sub(self.offset)?;
-        Some(s - into % self.period.max(1))
+    /// Subframes since the period began that `subframe` (modulo 10240) lies in. The last period of a DFN cycle goes on
+    /// over its turn; `None` between that and the first.
+    pub fn into_period(&self, subframe: u32) -> Option<u32> {
+        super::into_period(self.offset, self.period, subframe)
     }
 
     /// l^PSCCH_0 .. l^PSCCH_{L-1}, counted from the start of the period.
@@ -67,6 +65,15 @@ impl CommunicationPool {
                 .map(|(s, _)| s)
                 .collect(),
             PsschSubframes::Bitmap { .. } => Vec::new(),
+        }
+    }
+
+    /// The PRBs that a hopping PSSCH goes over: those of the carrier in mode 1, of the pool in mode 2
+    /// (TS 36.213 §14.1.1.2, §14.1.1.4).
+    pub fn hopping_span(&self) -> HoppingSpan {
+        match self.data {
+            PsschSubframes::AfterControl => HoppingSpan::Carrier,
+            PsschSubframes::Bitmap { .. } => HoppingSpan::Pool(self.data_prbs),
         }
     }
 

@@ -1,7 +1,7 @@
 //! The discovery pool: PSDCH type 1 and type 2B (TS 36.213 §14.3).
 
 use super::{PoolPrbs, pair};
-use crate::units::{PrbRange, SUBFRAMES_PER_DFN_PERIOD};
+use crate::units::PrbRange;
 
 /// A discovery pool (SL-DiscResourcePool, TS 36.331 §6.3.8) with the clauses' formulas over it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,11 +38,10 @@ pub struct Type2bParameters {
 }
 
 impl DiscoveryPool {
-    /// Start of the period that `subframe` (modulo 10240) lies in, `None` before the first.
-    pub fn period_start(&self, subframe: u32) -> Option<u32> {
-        let s = subframe % SUBFRAMES_PER_DFN_PERIOD;
-        let into = s.checked_sub(self.offset)?;
-        Some(s - into % self.period.max(1))
+    /// Subframes since the period began that `subframe` (modulo 10240) lies in. The last period of a DFN cycle goes on
+    /// over its turn; `None` between that and the first.
+    pub fn into_period(&self, subframe: u32) -> Option<u32> {
+        super::into_period(self.offset, self.period, subframe)
     }
 
     /// l^PSDCH_0 .. l^PSDCH_{L-1}, counted from the start of the period.
@@ -76,7 +75,7 @@ impl DiscoveryPool {
             .flatten()
     }
 
-    /// `(a_1, b_1)` of type 2B in the period after one in which they were `(a, b)` (TS 36.213 §14.3.2).
+    /// `(a_1, b_1)` of type 2B in the period after one in which they were `(a, b)` (TS 36.213 §14.3.1).
     pub fn type2b_next(
         &self,
         carrier_prbs: usize,

@@ -1,9 +1,13 @@
 //! PSSCH frequency hopping of modes 1 and 2 (TS 36.213 §14.1.1.2, §14.1.1.4 with §8.4; TS 36.211 §9.3.6 with §5.3.4).
 //!
-//! The formulas of TS 36.213 §8.4 and TS 36.211 §5.3.4 rest on memory, and no capture at hand hops: what is verified
-//! is that both ends of this modem agree. Not settled: whether mode 2 counts the pool's PRBs (as done here: `prbs` is
-//! M_RP there) for type 1 as it does for type 2.
+//! Mode 1 hops over the PRBs of the carrier. Mode 2 hops over the PRBs of the pool: what either type of hopping gives is an
+//! index x, and m_x, m_(x+1), .. of the pool are sent (TS 36.213 §14.1.1.4).
+//!
+//! TS 36.211 §5.3.4 was read with its formulas. Of TS 36.213 §8.4 the words and the tables were read; its five formulas are
+//! pictures in every copy at hand, and stand here as srsRAN has them. `tests/tests/resources.rs` compares all of it with an
+//! implementation that was written from the texts alone.
 
+use super::PoolPrbs;
 use crate::sequence::Gold;
 use crate::units::PrbRange;
 
@@ -24,58 +28,117 @@ impl Default for HoppingConfig {
     }
 }
 
+/// The PRBs that hopping goes over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HoppingSpan {
+    /// All of the carrier: mode 1.
+    Carrier,
+    /// Those of the pool, counted by their index m: mode 2.
+    Pool(PoolPrbs),
+}
+
+impl HoppingSpan {
+    /// Number of PRBs on a carrier of `carrier_prbs`.
+    fn len(self, carrier_prbs: usize) -> usize {
+        match self {
+            Self::Carrier => carrier_prbs,
+            Self::Pool(prbs) => prbs.on(carrier_prbs).count(),
+        }
+    }
+
+    /// PRB of index `x`.
+    fn prb(self, carrier_prbs: usize, x: usize) -> Option<usize> {
+        match self {
+            Self::Carrier => (x < carrier_prbs).then_some(x),
+            Self::Pool(prbs) => prbs.on(carrier_prbs).nth(x),
+        }
+    }
+}
+
 /// What the resource block assignment of SCI format 0 says when its hopping flag is set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Hopping {
     kind: Kind,
-    /// Allocation of the even subframes for type 1, virtual allocation for type 2.
+    /// Allocation of the odd n_ssf for type 1 (TS 36.213 §14.1.1.2.2), virtual allocation for type 2; indices of the span.
     first: PrbRange,
     config: HoppingConfig,
+    carrier_prbs: usize,
+    span: HoppingSpan,
+    /// PRBs of the span.
     prbs: usize,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
-    /// Shift in PRBs of the odd subframes.
+    /// Shift in PRBs of the even n_ssf.
     Type1(isize),
     Type2,
 }
 
-/// Hopping bits in the assignment, N_UL_hop (TS 36.213 Table 8.4-1, from memory).
+/// Hopping bits in the assignment, N_UL_hop (TS 36.213 Table 8.4-1): 1 for 6 to 49 PRB, 2 for 50 to 110.
 fn hopping_bits(prbs: usize) -> usize {
     if prbs < 50 { 1 } else { 2 }
 }
 
+/// Bits of the assignment that are left for the RIV: the hopping bits are the most significant ones.
+fn riv_width(carrier_prbs: usize) -> usize {
+    crate::sci::riv_bits(carrier_prbs).saturating_sub(hopping_bits(carrier_prbs))
+}
+
 impl Hopping {
-    /// Read the assignment field of a carrier of `carrier_prbs`; hopping goes over `prbs` (the carrier in mode 1, the
-    /// pool in mode 2). `None` when it stands for no allocation.
-    pub fn new(assignment: u16, carrier_prbs: usize, prbs: usize, config: HoppingConfig) -> Option<Self> {
-        let width = crate::sci::riv_bits(carrier_prbs);
-        let hop_bits = hopping_bits(carrier_prbs);
-        let rest = width - hop_bits;
+    /// Reads the assignment field of a carrier of `carrier_prbs` that hops over `span`. `None` when it stands for no
+    /// allocation, or for one that is wider than hopping allows ([`Self::widest`]).
+    pub fn new(
+        assignment: u16,
+        carrier_prbs: usize,
+        span: HoppingSpan,
+        config: HoppingConfig,
+    ) -> Option<Self> {
+        let rest = riv_width(carrier_prbs);
+        let bits = assignment as usize >> rest;
         let (start, len) = crate::sci::riv_decode(carrier_prbs, assignment as usize & ((1 << rest) - 1))?;
+        let prbs = span.len(carrier_prbs);
         let n = Self::type1_span(prbs, config);
-        let kind = match (hop_bits, assignment as usize >> rest) {
+        let kind = match (hopping_bits(carrier_prbs), bits) {
             (1, 0) | (2, 2) => Kind::Type1(n as isize / 2),
             (2, 0) => Kind::Type1(n as isize / 4),
             (2, 1) => Kind::Type1(-(n as isize / 4)),
-            _ => Kind::Type2,
+            (1, 1) | (2, 3) => Kind::Type2,
+            _ => return None,
         };
-        (start + len <= prbs).then_some(Self { kind, first: PrbRange { start, len }, config, prbs })
+        let first = PrbRange { start, len };
+        let hopping = Self { kind, first, config, carrier_prbs, span, prbs };
+        (first.end() <= prbs && len <= hopping.widest()).then_some(hopping)
     }
 
     /// The assignment field for an allocation and hopping bits; the inverse of [`Self::new`].
     pub fn assignment(carrier_prbs: usize, bits: u8, first: PrbRange) -> Option<u16> {
-        let rest = crate::sci::riv_bits(carrier_prbs) - hopping_bits(carrier_prbs);
+        let rest = riv_width(carrier_prbs);
         let riv = crate::sci::riv_encode(carrier_prbs, first.start, first.len)?;
         (riv < 1 << rest && (bits as usize) < 1 << hopping_bits(carrier_prbs))
             .then_some(((bits as usize) << rest | riv) as u16)
     }
 
-    /// PRBs in the subframe of pool index modulo 10 `n_ssf`; `None` where the hop leaves the band.
+    /// Number of PRBs of every subframe.
+    pub fn width(&self) -> usize {
+        self.first.len
+    }
+
+    /// Most PRBs of an allocation that hops (TS 36.213 §8.4): floor(2^y / N_RB) with the y bits of the RIV, and for type 2
+    /// no more than a subband has.
+    pub fn widest(&self) -> usize {
+        let of_field = (1 << riv_width(self.carrier_prbs)) / self.carrier_prbs.max(1);
+        match (self.kind, self.config.subbands) {
+            (Kind::Type1(_), _) => of_field,
+            (Kind::Type2, 0 | 1) => of_field.min(self.prbs),
+            (Kind::Type2, n_sb) => of_field.min(self.subbands_prbs() / n_sb),
+        }
+    }
+
+    /// PRBs of the carrier in the subframe of pool index modulo 10 `n_ssf`; `None` where the hop leaves the carrier or the
+    /// pool, or where it lies across a gap of the pool.
     pub fn prbs(&self, n_ssf: u8) -> Option<PrbRange> {
         let start = match self.kind {
-            // odd n_ssf -> the allocation of the first slot, even -> that of the second (TS 36.213 §14.1.1.2)
             Kind::Type1(_) if n_ssf % 2 == 1 => self.first.start,
             Kind::Type1(shift) => {
                 let offset = self.config.rb_offset.div_ceil(2);
@@ -87,7 +150,13 @@ impl Hopping {
             }
             Kind::Type2 => self.type2_start(n_ssf as usize)?,
         };
-        (start + self.first.len <= self.prbs).then_some(PrbRange { start, len: self.first.len })
+        let end = start + self.first.len;
+        if end > self.prbs {
+            return None;
+        }
+        let prb = |x| self.span.prb(self.carrier_prbs, x);
+        let (first, last) = (prb(start)?, prb(end - 1)?);
+        (last - first + 1 == self.first.len).then_some(PrbRange { start: first, len: self.first.len })
     }
 
     /// N_RB^PUSCH of type 1: N - Ñ_HO - (N mod 2).
@@ -95,33 +164,28 @@ impl Hopping {
         prbs.saturating_sub(config.rb_offset.next_multiple_of(2) + prbs % 2)
     }
 
-    /// TS 36.211 §5.3.4 for one VRB: type 2 keeps an allocation whole when it lies in one subband; the lowest PRB of the
-    /// image is taken.
-    fn type2_start(&self, n_ssf: usize) -> Option<usize> {
-        let all = (0..self.first.len).map(|i| self.type2_prb(self.first.start + i, n_ssf));
-        let images: Vec<usize> = all.collect::<Option<_>>()?;
-        let start = images.iter().copied().min()?;
-        let contiguous = images.iter().max()? - start + 1 == self.first.len;
-        contiguous.then_some(start)
+    /// N - Ñ_HO: what several subbands share.
+    fn subbands_prbs(&self) -> usize {
+        self.prbs.saturating_sub(self.config.rb_offset.next_multiple_of(2))
     }
 
-    fn type2_prb(&self, n_vrb: usize, n_ssf: usize) -> Option<usize> {
+    /// Lowest index of the image of a type 2 allocation, where the image is whole.
+    fn type2_start(&self, n_ssf: usize) -> Option<usize> {
         let n_sb = self.config.subbands.max(1);
-        let offset = self.config.rb_offset.div_ceil(2);
-        let (vrb, width) = if n_sb == 1 {
-            (n_vrb, self.prbs)
-        } else {
-            let span = self.prbs.checked_sub(self.config.rb_offset.next_multiple_of(2))?;
-            (n_vrb.checked_sub(offset)?, span / n_sb)
-        };
+        let width = if n_sb == 1 { self.prbs } else { self.subbands_prbs() / n_sb };
         if width == 0 {
             return None;
         }
-        let mirror = self.mirror(n_ssf, n_sb);
-        let reflect = if mirror { (width as isize - 1) - 2 * (vrb % width) as isize } else { 0 };
-        let hop = self.subband_shift(n_ssf, n_sb) * width;
-        let image = (vrb as isize + hop as isize + reflect).rem_euclid((width * n_sb) as isize) as usize;
-        Some(if n_sb == 1 { image } else { image + offset })
+        let subbands = Subbands {
+            count: n_sb,
+            width,
+            offset: if n_sb == 1 { 0 } else { self.config.rb_offset.div_ceil(2) },
+            mirror: self.mirror(n_ssf, n_sb),
+            shift: self.subband_shift(n_ssf, n_sb),
+        };
+        let images = (self.first.start..self.first.end()).map(|n_vrb| subbands.image(n_vrb));
+        let (low, high) = images.fold((usize::MAX, 0), |(low, high), x| (low.min(x), high.max(x)));
+        (high.checked_sub(low)? + 1 == self.first.len).then_some(low)
     }
 
     /// f_m(i): the transmission number is n_ssf on the sidelink (TS 36.211 §9.3.6).
@@ -153,5 +217,27 @@ impl Hopping {
     /// c_init = hoppingParameter, with 504 standing for 510 (TS 36.211 §9.3.6).
     fn gold(&self) -> Gold {
         Gold::new(if self.config.parameter == 504 { 510 } else { self.config.parameter as u32 })
+    }
+}
+
+/// Subbands of type 2 hopping in one subframe.
+struct Subbands {
+    count: usize,
+    width: usize,
+    /// Indices below the first subband.
+    offset: usize,
+    mirror: bool,
+    shift: usize,
+}
+
+impl Subbands {
+    /// Index that virtual resource block `n_vrb` is sent at (TS 36.211 §5.3.4). A block below the first subband is not
+    /// forbidden by the text: it is taken modulo.
+    fn image(&self, n_vrb: usize) -> usize {
+        let width = self.width as isize;
+        let vrb = n_vrb as isize - self.offset as isize;
+        let reflect = if self.mirror { width - 1 - 2 * vrb.rem_euclid(width) } else { 0 };
+        let image = vrb + self.shift as isize * width + reflect;
+        image.rem_euclid(width * self.count as isize) as usize + self.offset
     }
 }

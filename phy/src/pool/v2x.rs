@@ -20,8 +20,9 @@ pub struct V2xPool {
     pub control_start: usize,
     /// sl-Subframe.
     pub bitmap: Vec<bool>,
-    /// sl-OffsetIndicator of the synchronisation subframes, modulo 160; `None` without them.
-    pub sync_offset: Option<u32>,
+    /// syncOffsetIndicators, modulo 160: every subframe of the carrier in which a synchronisation signal is configured,
+    /// whichever of them a UE sends in. Empty without synchronisation signals.
+    pub sync_offsets: Vec<u32>,
 }
 
 /// Why a pool does not fit a carrier.
@@ -64,7 +65,7 @@ impl V2xPool {
             adjacent: true,
             control_start: 0,
             bitmap: vec![true; 20],
-            sync_offset: None,
+            sync_offsets: Vec::new(),
         }
     }
 
@@ -120,10 +121,11 @@ impl V2xPool {
         self.sidelink_subframes().into_iter().map(|k| k.filter(|&k| in_pool(k))).collect()
     }
 
-    /// Index k of every subframe t_k^SL, whether or not the bitmap takes it, by subframe (TS 36.213 §14.1.5).
+    /// Index k of every subframe t_k^SL, whether or not the bitmap takes it, by subframe (TS 36.213 §14.1.5): the subframes
+    /// of all synchronisation offsets are left out, then (10240 - N_slss) mod L_bitmap evenly spread ones.
     pub fn sidelink_subframes(&self) -> Vec<Option<u32>> {
         let total = SUBFRAMES_PER_DFN_PERIOD;
-        let is_sync = |s: u32| self.sync_offset.is_some_and(|o| s % V2X_SYNC_PERIOD == o % V2X_SYNC_PERIOD);
+        let is_sync = |s: u32| self.sync_offsets.iter().any(|o| s % V2X_SYNC_PERIOD == o % V2X_SYNC_PERIOD);
         let mut remaining: Vec<u32> = (0..total).filter(|&s| !is_sync(s)).collect();
         let l_bitmap = self.bitmap.len().max(1) as u32;
         let n = remaining.len() as u32;

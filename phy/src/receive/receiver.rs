@@ -222,7 +222,7 @@ impl Receiver {
     }
 
     /// S-RSSI of sub-channels in the subframe that was processed last: the power of all resource elements of a symbol in
-    /// each of `ranges`, averaged over symbols 1 to 12 of the normal cyclic prefix (TS 36.214 §5.1.28, from memory). In the
+    /// each of `ranges`, averaged over symbols 1 to 12 of the normal cyclic prefix (TS 36.214 §5.1.28). In the
     /// scale of the samples; 0 for a range beyond the carrier.
     pub fn sub_channel_powers(&mut self, ranges: &[PrbRange], into: &mut [f32]) {
         let grid = self.front.grid(CyclicPrefix::Normal);

@@ -41,7 +41,7 @@ impl Dmrs {
         }
     }
 
-    /// PSCCH of modes 1 and 2, and PSDCH (TS 36.211 Table 9.8-2): no hopping, u = 0, no shift.
+    /// PSCCH of modes 1 and 2 (TS 36.211 Table 9.8-2), and PSDCH (Table 9.8-3): no hopping, u = 0, no shift.
     pub fn pscch_or_psdch() -> Self {
         Self { u: [0; MAX_DMRS], n_cs: 0, w: [1; MAX_DMRS], count: 2 }
     }

@@ -64,3 +64,36 @@ pub fn is_precoding_size(n: usize) -> bool {
     }
     rest == 1
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// FNV-1a over the numbers of a table, row by row, four octets each, the low one first.
+    fn digest(numbers: impl Iterator<Item = i32>) -> u64 {
+        let octets = numbers.flat_map(i32::to_le_bytes);
+        octets.fold(0xcbf2_9ce4_8422_2325, |h, b| (h ^ u64::from(b)).wrapping_mul(0x100_0000_01b3))
+    }
+
+    /// Against lists that were typed from the tables apart from the code: a wrong digit is noticed even where no waveform at
+    /// hand has it.
+    #[test]
+    fn no_digit_of_a_table_has_changed() {
+        let phi_12 = phi12::PHI_12.iter().flatten().map(|&v| i32::from(v));
+        assert_eq!(digest(phi_12), 0x2582_11bd_017f_1fa0);
+        let phi_24 = phi24::PHI_24.iter().flatten().map(|&v| i32::from(v));
+        assert_eq!(digest(phi_24), 0xcf4f_0124_3bc4_f1ff);
+        let rows = qpp::QPP.iter().flat_map(|row| [row.k, row.f1, row.f2]).map(i32::from);
+        assert_eq!(digest(rows), 0xc401_b01f_b5d7_6fcb);
+    }
+
+    /// TS 36.213 §14.1.1: Q'm = min(4, Qm) without the transmission format of Release 15.
+    #[test]
+    fn sixteen_qam_is_the_most_of_release_12() {
+        assert!((21..=28).all(|i| mcs(i) == Some((Modulation::Qam16, i as usize - 2))));
+        assert!((21..=28).all(|i| mcs_release15(i) == Some((Modulation::Qam64, i as usize - 2))));
+        let last = [29, 30, 31].map(|i| mcs_release15(i).map(|(_, i_tbs)| i_tbs));
+        assert_eq!((mcs(29), last), (None, [Some(30), Some(31), Some(33)]));
+        assert_eq!([1, 2, 5, 10, 48].map(release15_tbs_prbs), [1, 1, 4, 8, 38]);
+    }
+}

@@ -531,7 +531,7 @@ fn receiver_that_learns_pools() {
 #[test]
 fn receiver_of_modes_3_and_4() {
     let n = Numerology::standard(Bandwidth::Prb50, CyclicPrefix::Normal);
-    let pool = V2xPool { sync_offset: Some(0), ..V2xPool::simple(10, 5) };
+    let pool = V2xPool { sync_offsets: vec![0], ..V2xPool::simple(10, 5) };
     let mut config = Config::new(n, TransmissionMode::Tm4);
     let mut sender = Sender::new(&config, 50);
     sender.synchronisation(0);

@@ -343,7 +343,7 @@ mod tests {
     }
 
     fn pool() -> V2xPool {
-        V2xPool { sync_offset: Some(3), ..V2xPool::simple(5, 5) }
+        V2xPool { sync_offsets: vec![3], ..V2xPool::simple(5, 5) }
     }
 
     /// A UE that heard everything, and noise alone, for a second before `t`.

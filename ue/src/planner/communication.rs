@@ -107,8 +107,7 @@ impl Communication {
         tell: &mut Tell<'_>,
     ) {
         let count = Clock::dfn(t).count();
-        let Some(start) = self.settings.pool.period_start(count) else { return };
-        let into = count - start;
+        let Some(into) = self.settings.pool.into_period(count) else { return };
         if into == 0 {
             self.begin(stack, air_rng);
         }
@@ -152,8 +151,7 @@ impl Communication {
     /// transmission it would have carried, so that the data stay queued.
     pub(super) fn skip(&mut self, t: u64) {
         let count = Clock::dfn(t).count();
-        let Some(start) = self.settings.pool.period_start(count) else { return };
-        let into = count - start;
+        let Some(into) = self.settings.pool.into_period(count) else { return };
         if into == 0 {
             self.current = None;
         }

@@ -51,13 +51,12 @@ impl Discovery {
     ) {
         let pool = &self.settings.pool;
         let count = Clock::dfn(t).count();
-        let Some(start) = pool.period_start(count) else { return };
-        let into = count - start;
+        let Some(into) = pool.into_period(count) else { return };
         if into == 0 {
             self.begin(stack.messages_wanted(), air_rng);
         }
         // unique for as long as a UE runs
-        let period = t - u64::from(into);
+        let period = t.saturating_sub(u64::from(into));
         for resource in &mut self.current {
             for (j, (_, prbs)) in resource.places.iter().enumerate().filter(|(_, (s, _))| *s == into) {
                 if j == 0 {
@@ -74,7 +73,7 @@ impl Discovery {
 
     /// Leaves subframe `t` out: a message whose first transmission was in it is not sent in this period.
     pub(super) fn skip(&mut self, t: u64) {
-        if self.settings.pool.period_start(Clock::dfn(t).count()) == Some(Clock::dfn(t).count()) {
+        if self.settings.pool.into_period(Clock::dfn(t).count()) == Some(0) {
             self.current.clear();
         }
     }

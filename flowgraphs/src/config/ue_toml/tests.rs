@@ -271,7 +271,6 @@ fn what_is_wrong_is_said_with_its_place() {
         (format!("name = \"alice\"\n{RADIO}[[talk]]\nto = \"police\"\nevery = 5\n"), "police"),
         (format!("name = \"alice\"\n{RADIO}[communication]\nmcs = 31\n"), "MCS 31"),
         (format!("name = \"alice\"\nlayer-2 = 5\n{RADIO}"), "layer"),
-        (format!("name = \"alice\"\n{RADIO}[discovery]\nmax-offset = 33\n"), "MAX_OFFSET of 33 s"),
         (
             "name = \"alice\"\n[radio]\nprb = 25\n[time]\nsource = \"slss\"\n".to_owned(),
             "synchronisation subframe",

@@ -13,7 +13,7 @@ use sidelink_phy::pool::{CommunicationPool, Hopping};
 use sidelink_phy::sci::{Format0, riv_encode};
 use sidelink_phy::tables::is_precoding_size;
 use sidelink_phy::transmit::{Content, SciFields, Transmission};
-use sidelink_phy::units::{CyclicPrefix, Modulation, PrbRange, SidelinkMode, TransmissionMode};
+use sidelink_phy::units::{CyclicPrefix, Modulation, PrbRange, SidelinkMode};
 
 pub(super) struct CommunicationSource {
     pool: CommunicationPool,
@@ -151,8 +151,7 @@ struct Allocation {
     first: PrbRange,
     /// The assignment field of the SCI.
     rb_assignment: u16,
-    /// With the PRBs that are hopped over.
-    hopping: Option<(Hopping, Vec<usize>)>,
+    hopping: Option<Hopping>,
 }
 
 impl Allocation {
@@ -175,11 +174,7 @@ impl Allocation {
 
     /// PRBs in a subframe; `None` where a hop leaves the pool.
     fn prbs(&self, n_ssf: u8) -> Option<PrbRange> {
-        let Some((hopping, list)) = &self.hopping else { return Some(self.first) };
-        let virtual_prbs = hopping.prbs(n_ssf)?;
-        let prbs = list.get(virtual_prbs.start..virtual_prbs.end())?;
-        let (&first, &last) = (prbs.first()?, prbs.last()?);
-        (last - first + 1 == virtual_prbs.len).then_some(PrbRange { start: first, len: virtual_prbs.len })
+        self.hopping.map_or(Some(self.first), |hopping| hopping.prbs(n_ssf))
     }
 }
 
@@ -220,34 +215,30 @@ fn control_information(
     Ok((sci, bits))
 }
 
-/// The assignment field, and the hopping over the carrier (mode 1) or the pool (mode 2) with the PRBs that are hopped over.
+/// The assignment field, and the hopping over the carrier (mode 1) or the pool (mode 2).
 fn hopping(
     bits: u8,
     first: PrbRange,
     pool: &CommunicationPool,
     air: &Air<'_>,
     place: &str,
-) -> Result<(u16, (Hopping, Vec<usize>)), ConfigError> {
+) -> Result<(u16, Hopping), ConfigError> {
     let carrier = air.prbs();
-    let list = match air.mode {
-        TransmissionMode::Tm1 => (0..carrier).collect(),
-        _ => pool.data_prbs.list(carrier),
-    };
     let fits = Hopping::assignment(carrier, bits, first).and_then(|assignment| {
-        Some((assignment, Hopping::new(assignment, carrier, list.len(), pool.hopping)?))
+        Some((assignment, Hopping::new(assignment, carrier, pool.hopping_span(), pool.hopping)?))
     });
     let Some((assignment, hopping)) = fits else {
         let what = format!(
-            "hopping bits {bits} with {} PRBs from {} on do not fit the field",
+            "hopping bits {bits} with {} PRBs from {} on are no allocation that hops",
             first.len, first.start
         );
         return Err(ConfigError::new(
             what,
             place,
-            "one hopping bit below 50 PRB, two from there on; or fewer PRBs",
+            "one hopping bit below 50 PRB, two from there on; or fewer PRBs: what hops is narrower than the carrier, and than a subband",
         ));
     };
-    Ok((assignment, (hopping, list)))
+    Ok((assignment, hopping))
 }
 
 /// The PRBs of an entry.
@@ -324,9 +315,7 @@ fn group(configured: Option<u8>, destination: Option<u8>, place: &str) -> Result
 
 impl Source for CommunicationSource {
     fn plan(&mut self, now: Instant, out: &mut Vec<Transmission>) {
-        let s = now.at.count();
-        let Some(start) = self.pool.period_start(s) else { return };
-        let into = s - start;
+        let Some(into) = self.pool.into_period(now.at.count()) else { return };
         if into == 0 {
             self.begin();
         }

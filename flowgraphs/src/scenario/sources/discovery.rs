@@ -177,9 +177,7 @@ fn check_rvs(rvs: [u8; 4], place: &str) -> Result<[u8; 4], ConfigError> {
 
 impl Source for DiscoverySource {
     fn plan(&mut self, now: Instant, out: &mut Vec<Transmission>) {
-        let s = now.at.count();
-        let Some(start) = self.pool.period_start(s) else { return };
-        let into = s - start;
+        let Some(into) = self.pool.into_period(now.at.count()) else { return };
         if into == 0 {
             self.begin();
         }

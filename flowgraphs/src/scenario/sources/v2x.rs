@@ -10,7 +10,7 @@ use sidelink_phy::impair::rng::Rng;
 use sidelink_phy::pool::V2xPool;
 use sidelink_phy::sci::{Format1, riv_encode};
 use sidelink_phy::transmit::{Content, SciFields, Transmission};
-use sidelink_phy::units::{CyclicPrefix, Modulation, PrbRange, SUBFRAMES_PER_DFN_PERIOD, SidelinkMode};
+use sidelink_phy::units::{CyclicPrefix, Modulation, PrbRange, SidelinkMode};
 use std::collections::VecDeque;
 
 pub(super) struct V2xSource {
@@ -238,11 +238,7 @@ fn allocations(
 
 /// Which of t^SL are in the pool. TS 36.213 §14.1.5.
 fn in_pool(pool: &V2xPool, indices: &[Option<u32>]) -> Vec<bool> {
-    let sync = pool.sync_offset.map_or(0, |_| SUBFRAMES_PER_DFN_PERIOD / 160);
-    let bitmap = pool.bitmap.len().max(1) as u32;
-    // t^SL has this many subframes: those without synchronisation signals, less the reserved ones
-    let usable = SUBFRAMES_PER_DFN_PERIOD - sync;
-    let mut in_pool = vec![false; (usable - usable % bitmap) as usize];
+    let mut in_pool = vec![false; pool.sidelink_subframes().iter().flatten().count()];
     for k in indices.iter().flatten() {
         if let Some(b) = in_pool.get_mut(*k as usize) {
             *b = true;

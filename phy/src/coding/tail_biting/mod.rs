@@ -1,5 +1,5 @@
-//! SCI and SL-BCH: CRC16, tail-biting convolutional code and rate matching, both ways. TS 36.212 §5.4.1, §5.4.3, which
-//! refer to §5.1.1, §5.1.3.1 and §5.1.4.2.
+//! SCI and SL-BCH: CRC16, tail-biting convolutional code and rate matching, both ways. TS 36.212 §5.4.1, and §5.4.3, which
+//! goes through §5.3.3 without an RNTI: §5.1.1, §5.1.3.1 and §5.1.4.2.
 //!
 //! `K` is the number of payload bits and the 16 CRC bits together, at most 128.
 

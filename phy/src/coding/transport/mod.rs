@@ -1,11 +1,13 @@
-//! SL-SCH and SL-DCH: a transport block to coded bits and back. TS 36.212 §5.4.2, §5.4.4, which refer to §5.2.2.
+//! SL-SCH and SL-DCH: a transport block to coded bits and back. TS 36.212 §5.4.2, §5.4.4, which refer to
+//! §5.3.2, and to §5.2.2.7 and §5.2.2.8 for the channel interleaver.
 //!
-//! CRC24A, code block segmentation with CRC24B, turbo coding, rate matching with N_cb = K_w, concatenation. The channel
+//! CRC24A, code block segmentation with CRC24B, turbo coding, rate matching with N_cb = K_w, for which §5.1.4.1.2 names
+//! SL-SCH and SL-DCH, concatenation. The channel
 //! interleaver and scrambling are apart ([`interleave`](super::interleave), [`scramble`](super::scramble)).
 //!
-//! The wording of §5.4 was not read; the chain is that of the uplink shared channel, verified on recordings of five
-//! makers for redundancy versions 0 and 2. Redundancy versions 1 and 3 and filler bits in a block of two code block
-//! sizes rest on two independent implementations.
+//! The clauses were read; k_0 and E of §5.1.4.1.2 are pictures in every copy at hand. Recordings of five makers verify
+//! redundancy versions 0 and 2; versions 1 and 3, and filler bits in a block of two code block sizes, rest on two
+//! independent implementations.
 
 mod decoder;
 mod encoder;

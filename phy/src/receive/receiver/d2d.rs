@@ -21,7 +21,7 @@ use crate::channel::pssch::{self, Grant, Process, REDUNDANCY_VERSIONS};
 use crate::grid::Grid;
 use crate::numerology::Numerology;
 use crate::pool::infer::{ControlSighting, DataSighting};
-use crate::pool::{Hopping, TrpSet, time_resource_pattern};
+use crate::pool::{Hopping, TrpSet, into_period, time_resource_pattern};
 use crate::receive::learn::Learnt;
 use crate::receive::presence::Presence;
 use crate::receive::search::{ControlSearch, Found};
@@ -180,7 +180,7 @@ impl D2d {
     /// Capture subframe in which the period began and the one in which it ends, if a pool tells.
     fn period(&mut self, k: u64, time: Option<DfnSubframe>) -> Option<(i64, u64)> {
         let (into, period) = match (&self.told, time) {
-            (Some(pool), Some(time)) => (time.count().checked_sub(pool.offset)? % pool.period, pool.period),
+            (Some(pool), Some(time)) => (into_period(pool.offset, pool.period, time.count())?, pool.period),
             _ => (self.learning.phase(k)? as u32, self.learning.layout.period),
         };
         let start = k as i64 - into as i64;
@@ -289,7 +289,7 @@ impl D2d {
             _ => self.told.as_ref().unwrap_or(&self.learning.layout),
         };
         let hopping = if sci.hopping {
-            match Hopping::new(sci.rb_assignment, carrier.prbs(), pool.hopping_prbs, pool.hopping) {
+            match Hopping::new(sci.rb_assignment, carrier.prbs(), pool.hopping_span, pool.hopping) {
                 Some(h) => Some(h),
                 None => return,
             }
@@ -297,7 +297,8 @@ impl D2d {
             None
         };
         let prbs = match hopping {
-            Some(h) => h.prbs(1),
+            // where it lies is asked for subframe by subframe
+            Some(h) => Some(PrbRange { start: 0, len: h.width() }),
             None => sci.allocation(carrier).ok().map(|(start, len)| PrbRange { start, len }),
         };
         let Some(prbs) = prbs else { return };

@@ -13,6 +13,7 @@ use super::front::{Front, with_common};
 use super::{Config, DiscoveryPlace};
 use crate::channel::layout::Layout;
 use crate::channel::psdch::{self, MESSAGE_BYTES, Process, REDUNDANCY_VERSIONS};
+use crate::pool::into_period;
 use crate::receive::learn::Learnt;
 use crate::receive::presence::Presence;
 use crate::sequence::dmrs::{Dmrs, References};
@@ -78,8 +79,7 @@ impl Discovery {
         emit: &mut dyn FnMut(Event<'_>),
     ) {
         if let (Some(pool), Some(time)) = (&self.told, time) {
-            let Some(since) = time.count().checked_sub(pool.offset) else { return };
-            let into = since % pool.period;
+            let Some(into) = into_period(pool.offset, pool.period, time.count()) else { return };
             return self.scheduled(k, By::Told, into as usize, front, emit);
         }
         self.learning.set_time(k, time);

@@ -20,8 +20,7 @@ impl Air {
         let mut controls: Vec<[(u32, usize); 2]> = vec![[(0, 0); 2]; self.trps.len()];
         let mut begun = false;
         for t in self.time..self.time + subframes {
-            let Some(start) = self.pool.period_start((t % 10_240) as u32) else { continue };
-            let into = (t % 10_240) as u32 - start;
+            let Some(into) = self.pool.into_period((t % 10_240) as u32) else { continue };
             if into == 0 {
                 begun = true;
                 for place in &mut controls {

@@ -32,6 +32,7 @@ pub(super) struct Following {
     pub(super) origin: Origin,
     pub(super) bits: [u8; MAX_BITS],
     pub(super) sci: Format0,
+    /// Its PRBs; with hopping only their number tells anything.
     pub(super) prbs: PrbRange,
     pub(super) hopping: Option<Hopping>,
     pub(super) modulation: Modulation,

@@ -1,7 +1,7 @@
 //! A pool of modes 1 and 2, laid out by subframe in the period.
 
 use crate::pool::infer::CommunicationFit;
-use crate::pool::{CommunicationPool, HoppingConfig, PsschSubframes, TrpSet, time_resource_pattern};
+use crate::pool::{CommunicationPool, HoppingConfig, HoppingSpan, TrpSet, time_resource_pattern};
 
 /// Longest sc-Period in subframes (TS 36.331 §6.3.8).
 pub(super) const LONGEST_PERIOD: u32 = 320;
@@ -16,7 +16,7 @@ pub(super) struct PoolLayout {
     data_index: Vec<Option<u32>>,
     data_count: u32,
     /// PRBs that hopping goes over.
-    pub(super) hopping_prbs: usize,
+    pub(super) hopping_span: HoppingSpan,
     pub(super) hopping: HoppingConfig,
     pub(super) trp_set: TrpSet,
 }
@@ -42,11 +42,7 @@ impl PoolLayout {
             control_prbs: pool.control_prbs.list(carrier_prbs),
             data_index,
             data_count: data.len() as u32,
-            // mode 2 hops over the PRBs of the pool, mode 1 over the carrier
-            hopping_prbs: match pool.data {
-                PsschSubframes::AfterControl => carrier_prbs,
-                PsschSubframes::Bitmap { .. } => pool.data_prbs.list(carrier_prbs).len(),
-            },
+            hopping_span: pool.hopping_span(),
             hopping: pool.hopping,
             trp_set: pool.trp_set,
         }
@@ -61,7 +57,7 @@ impl PoolLayout {
             control_prbs: Vec::with_capacity(carrier_prbs),
             data_index: Vec::with_capacity(LONGEST_PERIOD as usize),
             data_count: 0,
-            hopping_prbs: carrier_prbs,
+            hopping_span: HoppingSpan::Carrier,
             hopping: HoppingConfig::default(),
             trp_set: TrpSet::default(),
         }

@@ -14,11 +14,15 @@ use crate::receive::estimate::Measurement;
 use crate::receive::presence::Presence;
 use crate::sci::Format1;
 use crate::sequence::dmrs::{Dmrs, References};
+use crate::tables;
 use crate::units::{CyclicPrefix, Modulation, PrbRange, SidelinkMode};
 use std::sync::Arc;
 
 /// Transport blocks that are waiting for their retransmission at a time.
 const PROCESSES: usize = 20;
+
+/// The process beyond them, for the other reading of the transmission format.
+const SPARE: usize = PROCESSES;
 
 /// Subframes beyond SF_gap in which a retransmission is still taken for one: SF_gap counts subframes of the pool, which
 /// leaves out synchronisation and reserved ones.
@@ -95,6 +99,8 @@ pub(super) struct Blocks {
     shared: pssch::Decoder,
     waiting: Vec<Waiting>,
     block: Vec<u8>,
+    /// Whether senders that set the bit of the transmission format mean it, as far as blocks have told it.
+    has_format: bool,
     /// (k + offset) mod 10 was the n_ssf of what was received last.
     n_ssf_offset: Option<u8>,
 }
@@ -118,8 +124,9 @@ impl Blocks {
             layout: Layout::shared(SidelinkMode::V2x, CyclicPrefix::Normal),
             presence: Presence::new(carrier_prbs, references.clone()),
             shared: pssch::Decoder::new(numerology, config.mode, references),
-            waiting: (0..PROCESSES).map(|_| free()).collect(),
+            waiting: (0..=SPARE).map(|_| free()).collect(),
             block: vec![0; pssch::max_transport_block(carrier_prbs) / 8],
+            has_format: true,
             n_ssf_offset: None,
         }
     }
@@ -145,14 +152,14 @@ impl Blocks {
             rv,
             n_id: heard.crc16,
             n_ssf: 0,
-            transmission_format: sci.transmission_format,
+            transmission_format: sci.transmission_format && (self.has_format || !has_two_readings(announced)),
         };
         let (modulation, size) = grant.size(SidelinkMode::V2x).map_err(|_| Undelivered::ReservedMcs)?;
         let tolerance = if modulation == Modulation::Qpsk { TOLERANCE_QPSK } else { TOLERANCE_QAM };
         let common = front.common_cfo();
         let (grid, near) = front.grid_for(CyclicPrefix::Normal, heard.cfo_hz, tolerance, announced.prbs);
 
-        let slot = self.slot(k, announced, heard.prb);
+        let slot = self.slot(k, announced, heard.prb, size);
         let combined = sci.retransmission && self.waiting[slot].process.transmissions() > 0;
         if !combined {
             self.start(slot, size).ok_or(Undelivered::Allocation)?;
@@ -160,34 +167,42 @@ impl Blocks {
         }
         let mut tries = [0u8; MAX_TRIES];
         let count = self.n_ssf_candidates(k, announced.n_ssf, grid, &grant, &mut tries);
+        let tries = &tries[..count];
         let mut outcome = Err(Undelivered::Absent);
-        for (attempt, &n_ssf) in tries[..count].iter().enumerate() {
+        for (attempt, &n_ssf) in tries.iter().enumerate() {
             grant.n_ssf = n_ssf;
             // what a wrong n_ssf has added is noise: start again, without the earlier transmission
             if attempt > 0 && self.start(slot, size).is_none() {
                 break;
             }
-            outcome = self.attempt(slot, grid, &grant, near, size);
+            outcome = self.attempt(slot, grid, &grant, near);
             if let Ok(delivered) = &mut outcome {
-                let waiting = &mut self.waiting[slot];
-                delivered.repeat = waiting.reported == Some(delivered.content);
-                waiting.reported = Some(delivered.content);
                 if combined && attempt == 0 {
                     (delivered.rv, delivered.transmissions) = ([REDUNDANCY_VERSIONS_V2X[0], rv], 2);
                 }
-                delivered.measurement =
-                    with_common(delivered.measurement, common + (heard.cfo_hz - near) as f64);
-                self.n_ssf_offset = Some(((n_ssf as u64 + 10 - k % 10) % 10) as u8);
                 break;
             }
         }
+        if outcome.is_err()
+            && has_two_readings(announced)
+            && let Some(delivered) = self.other_format(slot, grid, &grant, (tries, near))
+        {
+            outcome = Ok(delivered);
+        }
+        if let Ok(delivered) = &mut outcome {
+            self.note_delivered(k, slot, delivered, common + (heard.cfo_hz - near) as f64);
+        }
         self.await_retransmission(k, slot, announced);
-        outcome.map_err(|why| match why {
-            Undelivered::CrcFailed | Undelivered::TooNoisy if !sci.retransmission && sci.time_gap > 0 => {
-                Undelivered::AwaitsRetransmission
-            }
-            why => why,
-        })
+        outcome.map_err(|why| awaiting(sci, why))
+    }
+
+    /// Completes a block that was received in a slot: whether it was reported before, and `offset` Hz that were taken out.
+    fn note_delivered(&mut self, k: u64, slot: usize, delivered: &mut Delivered, offset: f64) {
+        let waiting = &mut self.waiting[slot];
+        delivered.repeat = waiting.reported == Some(delivered.content);
+        waiting.reported = Some(delivered.content);
+        delivered.measurement = with_common(delivered.measurement, offset);
+        self.n_ssf_offset = Some(((delivered.grant.n_ssf as u64 + 10 - k % 10) % 10) as u8);
     }
 
     /// Report the block that was received last.
@@ -223,13 +238,13 @@ impl Blocks {
         grid: &Grid,
         grant: &Grant,
         near: f32,
-        size: usize,
     ) -> Result<Delivered, Undelivered> {
         let waiting = &mut self.waiting[slot];
         let process = &mut waiting.process;
         let received =
             self.shared.receive(grid, grant, near, process).map_err(|_| Undelivered::Allocation)?;
         waiting.snr += received.measurement.ratio();
+        let size = process.bits();
         let needed = credible::least_snr(size, grant.prbs.subcarriers() * SENT_SYMBOLS);
         let out = &mut self.block[..size / 8];
         if self.shared.decode(process, out).is_none() {
@@ -255,6 +270,30 @@ impl Blocks {
         })
     }
 
+    /// Receive the block of a slot by the other reading of the transmission format, from this transmission alone.
+    fn other_format(
+        &mut self,
+        slot: usize,
+        grid: &Grid,
+        grant: &Grant,
+        (tries, near): (&[u8], f32),
+    ) -> Option<Delivered> {
+        let other = Grant { transmission_format: !grant.transmission_format, ..*grant };
+        let (_, size) = other.size(SidelinkMode::V2x).ok()?;
+        let delivered = tries.iter().find_map(|&n_ssf| {
+            self.start(SPARE, size)?;
+            self.attempt(SPARE, grid, &Grant { n_ssf, ..other }, near).ok()
+        })?;
+        if !delivered.constant {
+            self.has_format = other.transmission_format;
+        }
+        // a retransmission is read, and combined, as this one was
+        let (slots, spare) = self.waiting.split_at_mut(SPARE);
+        std::mem::swap(&mut slots[slot].process, &mut spare[0].process);
+        slots[slot].snr = spare[0].snr;
+        Some(delivered)
+    }
+
     fn await_retransmission(&mut self, k: u64, slot: usize, announced: &Announced) {
         let sci = &announced.sci;
         let waiting = &mut self.waiting[slot];
@@ -270,13 +309,14 @@ impl Blocks {
     }
 
     /// The slot of the transport block that a retransmission belongs to, else a free one, else the oldest.
-    fn slot(&mut self, k: u64, announced: &Announced, control: usize) -> usize {
+    fn slot(&mut self, k: u64, announced: &Announced, control: usize, size: usize) -> usize {
         if announced.sci.retransmission {
             let matches = |w: &Waiting| {
                 w.until.contains(&k)
                     && w.control.is_none_or(|prb| prb == control)
                     && w.prbs == announced.prbs.len
                     && w.mcs == announced.sci.mcs
+                    && w.process.bits() == size
             };
             if let Some(slot) = self.waiting.iter().position(matches) {
                 return slot;
@@ -342,4 +382,22 @@ impl Blocks {
         }
         count
     }
+}
+
+/// Why there is no block yet, where its retransmission is still to come.
+fn awaiting(sci: &Format1, why: Undelivered) -> Undelivered {
+    match why {
+        Undelivered::CrcFailed | Undelivered::TooNoisy if !sci.retransmission && sci.time_gap > 0 => {
+            Undelivered::AwaitsRetransmission
+        }
+        why => why,
+    }
+}
+
+/// Whether an SCI leaves two readings: its transmission format is set, but the pool was told, and whether senders in it
+/// are configured for rate matching and TBS scaling is not known. Where they are not, the bit is reserved
+/// (TS 36.212 §5.4.3.1.2), and nothing may be assumed of reserved bits (TS 36.213 §14.2.2).
+fn has_two_readings(announced: &Announced) -> bool {
+    let sci = &announced.sci;
+    matches!(announced.n_ssf, Known::Time(_)) && sci.transmission_format && tables::mcs(sci.mcs).is_some()
 }

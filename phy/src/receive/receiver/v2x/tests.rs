@@ -33,6 +33,8 @@ struct Ue {
     payload: Option<u8>,
     /// PSSCH is left out.
     control_only: bool,
+    /// The bits that are reserved before Release 15 are sent as ones.
+    has_ones: bool,
 }
 
 impl Ue {
@@ -48,6 +50,7 @@ impl Ue {
             cfo: 100.0,
             payload: None,
             control_only: false,
+            has_ones: false,
         }
     }
 }
@@ -159,8 +162,8 @@ impl Air {
             time_gap: ue.gap as u8,
             mcs: ue.mcs,
             retransmission: which == 1,
-            transmission_format: false,
-            reserved: 0,
+            transmission_format: ue.has_ones,
+            reserved: if ue.has_ones { (1 << Format1::reserved_bits(ue.pool.num)) - 1 } else { 0 },
         };
         let mut bits = [0; Format1::BITS];
         sci.emit(ue.pool.num, &mut bits).unwrap();
@@ -264,6 +267,7 @@ fn random_ue(rng: &mut Rng, pool: &V2xPool) -> Ue {
         cfo: 600.0 * (rng.uniform() - 0.5),
         payload: None,
         control_only: false,
+        has_ones: false,
     }
 }
 
@@ -455,6 +459,26 @@ fn every_sci_without_its_block_has_a_reason() {
     let silent = Ue { control_only: true, ..ue };
     let heard = run(&mut receiver, &mut Air::new(Bandwidth::Prb25, 20.0, 3), &[silent], 0..100);
     assert!(heard.undelivered.iter().all(|&u| u == Undelivered::PoolUnknown), "{heard:?}");
+}
+
+#[test]
+fn a_transmission_format_that_is_a_reserved_bit_is_not_obeyed() {
+    let pool = V2xPool::simple(5, 5);
+    let ue = Ue { has_ones: true, ..Ue::new(&pool, 1, 2) };
+    let mut receiver = told(Bandwidth::Prb25, &pool);
+    let heard =
+        run(&mut receiver, &mut Air::new(Bandwidth::Prb25, 20.0, 3), std::slice::from_ref(&ue), 0..200);
+    assert_eq!((heard.delivered(), heard.invented(), heard.doubled()), (heard.sent.len(), 0, 0), "{heard:?}");
+    // what one transmission is too weak for is combined, once it is known how the bit is meant
+    let twice = Ue { mcs: 12, gap: 4, interval: 50, ..ue.clone() };
+    let mut air = Air::new(Bandwidth::Prb25, 5.5, 3);
+    let plain = Ue { has_ones: false, ..twice.clone() };
+    let want = run(&mut told(Bandwidth::Prb25, &pool), &mut air, &[plain], 0..1000);
+    let mut air = Air::new(Bandwidth::Prb25, 5.5, 3);
+    let heard = run(&mut receiver, &mut air, &[twice], 0..1000);
+    assert!(want.delivered() > 15, "{}", want.delivered());
+    assert!(heard.delivered() + 2 >= want.delivered(), "{} of {}", heard.delivered(), want.delivered());
+    assert_eq!(heard.doubled(), 0);
 }
 
 #[test]
