@@ -92,11 +92,11 @@ fn two_ues_agree_and_talk_in_both_profiles() {
 fn the_mac_i_is_in_the_clear_in_lte_and_ciphered_in_nr() {
     use crate::cipher::{Bearer, Direction, Eia, Inputs};
     use crate::counter::Count;
-    use crate::kdf::{fc, lte, nr};
+    use crate::kdf::{lte, nr};
     let (kd, nonces) = (Kd::from([7; 32]), ([1; 16], [2; 16]));
     let eia = |profile, algorithm: Algorithm| match profile {
         Profile::Lte => {
-            let root = lte::kd_sess(fc::KD_SESS, &kd, &nonces.0, &nonces.1);
+            let root = lte::kd_sess(&kd, &nonces.0, &nonces.1);
             Eia::new(algorithm, &lte::pik(&root, algorithm))
         }
         Profile::Nr => {

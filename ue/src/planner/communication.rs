@@ -143,8 +143,8 @@ impl Communication {
     /// Whether PSCCH of the pool may be in subframe `t`.
     pub(super) fn is_control(&self, t: u64) -> bool {
         let count = Clock::dfn(t).count();
-        let start = self.settings.pool.period_start(count);
-        start.is_some_and(|start| self.control.contains(&(count - start)))
+        let into = self.settings.pool.into_period(count);
+        into.is_some_and(|into| self.control.contains(&into))
     }
 
     /// Leaves subframe `t` out: no grant in a period whose first subframe it is; no repetitions of a block whose first
