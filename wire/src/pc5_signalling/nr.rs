@@ -480,12 +480,7 @@ pub(super) fn emit(body: &Body<'_>, writer: &mut Writer<'_>) {
             put_identifiers(writer, *asked);
         }
         // Nothing in them, or refused by `message_type`.
-        Body::ReleaseAccept
-        | Body::RekeyingResponse
-        | Body::RekeyingTrigger
-        | Body::RemoteUeInfoRequest { .. }
-        | Body::RemoteUeInfoResponse { .. }
-        | Body::Relay(_) => {}
+        _ => {}
     }
 }
 
