@@ -1,5 +1,5 @@
 //! One-to-one links: PC5 signalling on one side, the states of `sidelink_security::direct` on the other. Read first:
-//! TS 24.334 §10.4 (from memory and an implementation), TS 33.303 §6.5, TR 33.833 §6.4.1, TS 24.554 §7.2.
+//! TS 24.334 §10.4 and TS 33.303 §6.5 (docs/links.md says where this deviates), TR 33.833 §6.4.1, TS 24.554 §7.2.
 //!
 //! ```text
 //! initiating UE (UE_1)                                  target UE (UE_2)

@@ -1,5 +1,5 @@
 //! Direct discovery: who announces what in which period, who hears it, and what is believed. Read first: TS 33.303
-//! §6.1.3, TS 24.334 §10 and §10A (from memory), TR 33.833 §6.2.
+//! §6.1.3, TS 24.334 §6.2 (open, restricted) and §10A, TR 33.833 §6.2.
 //!
 //! - [`Announcer`]: model A, sending. The code follows the air clock that is passed in and rotates at the period's edge.
 //! - [`Monitor`]: model A, receiving. Any number of followed identities, one look-up a frame where the codes can be

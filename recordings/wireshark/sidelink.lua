@@ -52,19 +52,21 @@
 --   sidelink.disc.code          184-bit ProSe code;   .plmn_scope  .mcc  .mnc  .temporary_id  are those of an open one
 --   sidelink.disc.service_code  relay service code;   .group_id  discovery group ID
 --   sidelink.disc.info          user info ID of the sender
---   sidelink.disc.composition   what a solicitation holds
+--   sidelink.disc.composition   what a solicitation or additional information holds
+--   sidelink.disc.ue_id         ProSe UE ID;   .target_user  .target_group  whom a group member seeks
+--   sidelink.disc.ecgi          cell of a relay;   .tmgi  .mbms_group  MBMS session of a relay
 --   sidelink.disc.relay_id      ProSe relay UE ID;   .status  its status indicator
 --   sidelink.disc.body          content that is not dissected further
 --   sidelink.disc.mic           message integrity code
---   sidelink.disc.utc_lsb       8 low bits of the UTC-based counter, 4 in open discovery
+--   sidelink.disc.utc_lsb       low bits of the UTC-based counter: 8, of which the text has 4 in open discovery
 --   sidelink.malformed          expert information: a length that does not fit
 --
 -- Preference: -o sidelink.null_ciphering:TRUE reads the data of protected bearers too (EEA0: keys, but no ciphering).
 --
 -- Standing of what is read here: widths of RLC and PDCP fields were read in the specifications, and the one-to-many PDCP
 -- header was seen in captures. From memory, the text not read: the five reserved bits of the one-to-one header and the
--- meaning of LCIDs 28 to 30. From a public implementation, TS 24.334 §11 and §12 not read: the bodies of discovery
--- messages and the PC5 signalling message types. A scrambled discovery message shows its scrambled bits.
+-- meaning of LCIDs 28 to 30. Read: the bodies of discovery messages (TS 24.334 §11.2.5.1) and the PC5 signalling message
+-- types (§12.5.1.1). A scrambled discovery message shows its scrambled bits.
 -- There is no reassembly of segmented RLC SDUs and no deciphering: the program writes what it deciphered as a
 -- sidelink-pdcp packet of its own.
 
@@ -78,13 +80,15 @@ local PC5S_TYPES = {
     [1] = "Direct Communication Request", [2] = "Direct Communication Accept", [3] = "Direct Communication Reject",
     [4] = "Direct Communication Keepalive", [5] = "Direct Communication Keepalive Ack",
     [6] = "Direct Communication Release", [7] = "Direct Communication Release Accept",
+    [8] = "TMGI Monitoring Request", [9] = "TMGI Monitoring Response",
+    [10] = "Cell ID Announcement Request", [11] = "Cell ID Announcement Response",
     [12] = "Direct Security Mode Command", [13] = "Direct Security Mode Complete", [14] = "Direct Security Mode Reject",
     [15] = "Direct Rekeying Request", [16] = "Direct Rekeying Response", [17] = "Direct Rekeying Trigger",
     [18] = "Remote UE Info Request", [19] = "Remote UE Info Response",
 }
 local DISCOVERY_TYPES = { [0] = "reserved", [1] = "open", [2] = "restricted", [3] = "experiment" }
 local CONTENT_TYPES = {
-    [0] = "announcement or response", [1] = "solicitation", [4] = "relay announcement or response",
+    [0] = "announcement or response", [1] = "query", [4] = "relay announcement or response",
     [5] = "relay solicitation", [6] = "group member announcement or response", [7] = "group member solicitation",
     [8] = "relay additional information",
 }
@@ -151,6 +155,12 @@ local F = {
     group_id = ProtoField.uint24("sidelink.disc.group_id", "Discovery group ID", base.HEX),
     info = ProtoField.bytes("sidelink.disc.info", "User info ID"),
     composition = ProtoField.uint8("sidelink.disc.composition", "Composition", base.HEX),
+    ue_id = ProtoField.uint24("sidelink.disc.ue_id", "ProSe UE ID", base.HEX),
+    target_user = ProtoField.bytes("sidelink.disc.target_user", "Target user info"),
+    target_group = ProtoField.uint24("sidelink.disc.target_group", "Target group info", base.HEX),
+    ecgi = ProtoField.bytes("sidelink.disc.ecgi", "ECGI"),
+    tmgi = ProtoField.bytes("sidelink.disc.tmgi", "TMGI"),
+    mbms_group = ProtoField.uint24("sidelink.disc.mbms_group", "ProSe layer-2 group ID", base.HEX),
     relay_id = ProtoField.uint24("sidelink.disc.relay_id", "ProSe relay UE ID", base.HEX),
     status = ProtoField.uint8("sidelink.disc.status", "Status indicator", base.HEX),
     body = ProtoField.bytes("sidelink.disc.body", "Content"),
@@ -530,14 +540,39 @@ local function dissect_content(tvb, tree, discovery_type, content_type)
         tree:add(F.service_code, tvb(1, 3))
         tree:add(F.info, tvb(4, 6))
         tree:add(F.composition, tvb(10, 1))
-        -- The position of this bit is the project's own choice.
         if tvb(10, 1):uint() >= COMPOSITION_RELAY then
             tree:add(F.relay_id, tvb(11, 3))
         end
-    elseif content_type == 6 or content_type == 7 then
+    elseif content_type == 6 then
         tree:add(F.group_id, tvb(1, 3))
         tree:add(F.info, tvb(4, 6))
-        tree:add(F.body, tvb(10, 14))
+        tree:add(F.ue_id, tvb(10, 3))
+    elseif content_type == 7 then
+        tree:add(F.group_id, tvb(1, 3))
+        tree:add(F.info, tvb(4, 6))
+        tree:add(F.composition, tvb(10, 1))
+        local target = tvb(10, 1):bitfield(0, 2)
+        if target == 2 then
+            tree:add(F.target_user, tvb(11, 6))
+        elseif target == 1 then
+            tree:add(F.target_group, tvb(11, 3))
+        else
+            tree:add(F.body, tvb(11, 13))
+        end
+    elseif content_type == 8 then
+        tree:add(F.service_code, tvb(1, 3))
+        tree:add(F.relay_id, tvb(4, 3))
+        tree:add(F.info, tvb(7, 6))
+        tree:add(F.composition, tvb(13, 1))
+        local more = tvb(13, 1):bitfield(0, 2)
+        if more == 1 then
+            tree:add(F.ecgi, tvb(14, 7))
+        elseif more == 2 then
+            tree:add(F.tmgi, tvb(14, 6))
+            tree:add(F.mbms_group, tvb(20, 3))
+        else
+            tree:add(F.body, tvb(14, 10))
+        end
     else
         tree:add(F.body, tvb(1, 23))
     end

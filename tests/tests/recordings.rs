@@ -411,8 +411,12 @@ fn the_lua_dissector_reads_discovery_messages() {
         pcap.discovery(NOW, &message("86", "aabb"))?;
         pcap.discovery(NOW, &message("91", "010203 0a0b0c0d0e0f 040506 80"))?;
         pcap.discovery(NOW, &message("96", "010203 0a0b0c0d0e0f 80 040506"))?;
-        pcap.discovery(NOW, &message("99", "010203 0a0b0c0d0e0f 77"))?;
-        pcap.discovery(NOW, &message("c1", "55"))
+        pcap.discovery(NOW, &message("99", "010203 0a0b0c0d0e0f 040506"))?;
+        pcap.discovery(NOW, &message("c1", "55"))?;
+        pcap.discovery(NOW, &message("9e", "010203 0a0b0c0d0e0f 80 212223242526"))?;
+        pcap.discovery(NOW, &message("9e", "010203 0a0b0c0d0e0f 40 313233"))?;
+        pcap.discovery(NOW, &message("a1", "010203 040506 0a0b0c0d0e0f 40 62f21021436507"))?;
+        pcap.discovery(NOW, &message("a1", "010203 040506 0a0b0c0d0e0f 80 41424362f210 515253"))
     });
     let names = [
         "discovery_type",
@@ -452,6 +456,17 @@ fn the_lua_dissector_reads_discovery_messages() {
     let infos = fields(&tshark, &path, &["-X", &with_lua()], &["_ws.col.Protocol", "_ws.col.Info"]);
     assert_eq!(infos[1], ["PC5-DISC", "restricted query"]);
     assert_eq!(infos[5], ["PC5-DISC", "experiment 0xc1"]);
+    // TS 24.334 §11.2.5.1 tables 7, 8, 10.
+    let names = ["info", "ue_id", "relay_id", "composition", "target_user", "target_group", "ecgi", "tmgi"]
+        .map(|name| format!("sidelink.disc.{name}"));
+    let names: Vec<&str> = names.iter().map(String::as_str).chain(["sidelink.disc.mbms_group"]).collect();
+    let rows = fields(&tshark, &path, &["-X", &with_lua()], &names);
+    let row = |n: usize| rows[n].iter().map(String::as_str).collect::<Vec<_>>();
+    assert_eq!(row(4), [info, "0x040506", "", "", "", "", "", "", ""]);
+    assert_eq!(row(6), [info, "", "", "0x80", "212223242526", "", "", "", ""]);
+    assert_eq!(row(7), [info, "", "", "0x40", "", "0x313233", "", "", ""]);
+    assert_eq!(row(8), [info, "", "0x040506", "0x40", "", "", "62f21021436507", "", ""]);
+    assert_eq!(row(9), [info, "", "0x040506", "0x80", "", "", "", "41424362f210", "0x515253"]);
 }
 
 #[test]

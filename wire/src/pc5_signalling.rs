@@ -8,9 +8,10 @@
 //! then         optional elements, each behind its identifier (IEI)
 //! ```
 //!
-//! **LTE.** Message types, lengths and identifiers are those of a public implementation (the identifiers as the decimal
-//! numbers that it writes); TS 24.334 §12.5 was not read. Types 8 to 11 are unknown and refused. The authentication
-//! messages 0xE0 to 0xE2 are the project's own, in a range that no known message uses.
+//! **LTE.** Message types, lengths and identifiers are those of TS 24.334 §12.5.1. Its elements are numbered 1 to 29 without
+//! a gap, so the identifiers are decimal numbers, although §11.4.1 calls the same digits hexadecimal. Encrypted Payload has
+//! two octets of length here, against one of the text, which cannot hold the 273 octets of SAKKE. The authentication
+//! messages 0xE0 to 0xE2 and the elements 0x7D and 0x7E are the project's own, in ranges that are reserved.
 //!
 //! **NR.** How far each number can be trusted stands beside it in [`nr_table`].
 //!
@@ -26,6 +27,7 @@ mod element;
 mod lte;
 mod message_type;
 mod nr;
+mod relay;
 
 pub use body::{
     Algorithms, AuthenticationPhase, Body, Capabilities, CommunicationRequest, Identifiers, RekeyingRequest,
@@ -33,6 +35,7 @@ pub use body::{
 };
 pub use message_type::MessageType;
 pub use nr::{Provenance, Row as NrRow, TABLE as nr_table};
+pub use relay::RelayMessage;
 
 /// Octets of an ECCSI signature: r, s and PVT.
 pub const SIGNATURE_LEN: usize = 129;

@@ -260,7 +260,7 @@ fn pc5_signalling_seeds() -> Vec<Vec<u8>> {
         Body::RekeyingResponse,
         Body::RekeyingTrigger,
         Body::RemoteUeInfoRequest { kind: 1 },
-        Body::RemoteUeInfoResponse { identity: Some(&[1, 2, 3]) },
+        Body::RemoteUeInfoResponse { identity: Some([0x4c, 1, 2, 3, 4, 5, 6, 7, 0xff]) },
         Body::Authentication { phase: AuthenticationPhase::Request, method: 1, content: &[1; 90] },
     ];
     let policy = Some(SecurityPolicy { ciphering: 2, integrity: 2 });

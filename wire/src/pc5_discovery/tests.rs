@@ -123,13 +123,14 @@ fn compositions_with_equal_bits_are_reserved() {
 /// TS 24.334 §12.1A: spare bits and octets are ignored.
 #[test]
 fn spare_bits_change_nothing() {
-    let spare: [(u8, &[usize], &[(usize, u8)]); 6] = [
-        (0x91, &[14, 23], &[(13, 0x7f)]),
-        (0x96, &[14, 23], &[(10, 0x7f)]),
-        (0x99, &[13, 23], &[]),
-        (0x9a, &[13, 23], &[]),
-        (0x9e, &[17, 23], &[(10, 0x3f)]),
-        (0xa1, &[23, 23], &[(13, 0x3f), (20, 0xf0)]),
+    // Octets that are spare, and spare bits of another octet.
+    let spare = [
+        (0x91u8, 14..=23usize, vec![(13usize, 0x7fu8)]),
+        (0x96, 14..=23, vec![(10, 0x7f)]),
+        (0x99, 13..=23, vec![]),
+        (0x9a, 13..=23, vec![]),
+        (0x9e, 17..=23, vec![(10, 0x3f)]),
+        (0xa1, 23..=23, vec![(13, 0x3f), (20, 0xf0)]),
     ];
     for (kind, range, bits) in spare {
         let mut message = [0x11; LEN];
@@ -137,9 +138,9 @@ fn spare_bits_change_nothing() {
         message[if kind == 0xa1 { 13 } else { 10 }] = if kind == 0xa1 { 0x40 } else { 0x80 };
         let parsed = |message: [u8; LEN]| Repr::parse(&Packet::new_checked(message).unwrap()).unwrap();
         let plain = parsed(message);
-        message[range[0]..=range[1]].fill(0xee);
+        message[range].fill(0xee);
         for (at, mask) in bits {
-            message[*at] |= mask;
+            message[at] |= mask;
         }
         assert_eq!(parsed(message), plain, "{kind:#x}");
     }

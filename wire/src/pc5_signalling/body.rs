@@ -2,6 +2,7 @@
 
 use super::SIGNATURE_LEN;
 use super::message_type::MessageType;
+use super::relay::RelayMessage;
 
 /// Which identity User Info carries, TS 24.334 §12.5.1.3.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -114,7 +115,7 @@ pub struct SecurityModeCommand<'a> {
     pub user_info: Option<UserInfo<'a>>,
     /// ECCSI signature.
     pub signature: Option<[u8; SIGNATURE_LEN]>,
-    /// The shared key under SAKKE; the width of its length is unknown, two octets here, since it has 273.
+    /// The shared key under SAKKE. Two octets of length: TS 24.334 §12.5.1.34 has one, which cannot hold its 273.
     pub encrypted_payload: Option<&'a [u8]>,
     /// UE_1's policy, echoed: NR only, and always there.
     pub policy: Option<SecurityPolicy>,
@@ -225,9 +226,12 @@ pub enum Body<'a> {
     },
     /// 19, REMOTE_UE_INFO_RESPONSE.
     RemoteUeInfoResponse {
-        /// IMEI or IMEISV, behind a length octet (the coding is our own).
-        identity: Option<&'a [u8]>,
+        /// IMEI or IMEISV, TS 24.334 §12.5.1.36: digit 1, odd or even, and the type (4, 5); then two digits an octet, the
+        /// earlier one in the low bits. The ninth octet is all ones behind an IMEI, and in its high bits behind an IMEISV.
+        identity: Option<[u8; 9]>,
     },
+    /// 8 to 11, between a remote UE and a relay: LTE only.
+    Relay(RelayMessage<'a>),
     /// 0xE0 to 0xE2, direct authentication and key establishment: the project's own.
     Authentication {
         /// Which message.
@@ -275,6 +279,7 @@ impl Body<'_> {
             Self::RekeyingTrigger => MessageType::RekeyingTrigger,
             Self::RemoteUeInfoRequest { .. } => MessageType::RemoteUeInfoRequest,
             Self::RemoteUeInfoResponse { .. } => MessageType::RemoteUeInfoResponse,
+            Self::Relay(message) => message.message_type(),
             Self::Authentication { phase: AuthenticationPhase::Request, .. } => {
                 MessageType::AuthenticationRequest
             }

@@ -7,7 +7,7 @@ use core::ops::RangeInclusive;
 use super::element::{Reader, Writer};
 use super::{
     Algorithms, AuthenticationPhase, Body, CommunicationRequest, Error, MAX_AUTHENTICATION_LEN, MessageType,
-    RekeyingRequest, SecurityModeCommand, UserInfo, absent, fits,
+    RekeyingRequest, RelayMessage, SecurityModeCommand, UserInfo, absent, fits,
 };
 
 /// Identifiers of the optional elements.
@@ -35,10 +35,10 @@ mod iei {
 }
 
 /// A field of some bits, the others spare, and its values that are not reserved.
-struct Field {
-    what: &'static str,
-    mask: u8,
-    known: RangeInclusive<u8>,
+pub(super) struct Field {
+    pub(super) what: &'static str,
+    pub(super) mask: u8,
+    pub(super) known: RangeInclusive<u8>,
 }
 
 /// TS 24.334 §12.5.1.4.
@@ -53,6 +53,9 @@ const AUTH_FLAG: Field = Field { what: "Auth Flag", mask: 1, known: 1..=1 };
 const INFORMATION_TYPE: Field = Field { what: "Remote UE Information Type", mask: 0x0f, known: 1..=2 };
 /// TS 24.334 §12.5.1.3.
 const IDENTITY_TYPE: Field = Field { what: "type of User Info", mask: 7, known: 1..=3 };
+/// Type of identity of an IMEI (4) or IMEISV (5), in the first octet beside a digit: TS 24.334 §12.5.1.36.
+const EQUIPMENT_TYPE: Field = Field { what: "type of IMEI", mask: 7, known: 4..=5 };
+const IMEI: u8 = 4;
 /// The type of User Info whose first octet holds a digit too.
 const IMSI: u8 = 3;
 
@@ -66,14 +69,20 @@ impl Field {
         Err(Error::Reserved { what: self.what, value: value.into() })
     }
 
-    fn read(&self, reader: &mut Reader<'_>) -> Result<u8, Error> {
+    pub(super) fn read(&self, reader: &mut Reader<'_>) -> Result<u8, Error> {
         self.value(reader.octet(self.what)?)
     }
 
     /// `Ok` when the value may be sent.
-    fn check(&self, value: u8) -> Result<(), Error> {
+    pub(super) fn check(&self, value: u8) -> Result<(), Error> {
         if self.known.contains(&value) { Ok(()) } else { Err(Error::NotCarried { what: self.what }) }
     }
+}
+
+/// The octets of an IMEI or IMEISV, what they leave of the ninth all ones.
+fn equipment(mut octets: [u8; 9]) -> Result<[u8; 9], Error> {
+    octets[8] |= if EQUIPMENT_TYPE.value(octets[0])? == IMEI { 0xff } else { 0xf0 };
+    Ok(octets)
 }
 
 /// User Info: an IMSI keeps its first octet, which holds its first digit.
@@ -160,14 +169,10 @@ pub(super) fn parse<'a>(message_type: u8, mut reader: Reader<'a>) -> Result<Body
         Some(MessageType::RemoteUeInfoResponse) => {
             let mut identity = None;
             reader.optional(|iei, reader| match iei {
-                iei::REMOTE_IDENTITY => {
-                    let value = reader.short("IMEI")?;
-                    identity.get_or_insert(value);
-                    Ok(true)
-                }
+                iei::REMOTE_IDENTITY => reader.first(&mut identity, "IMEI"),
                 _ => Ok(false),
             })?;
-            Body::RemoteUeInfoResponse { identity }
+            Body::RemoteUeInfoResponse { identity: identity.map(equipment).transpose()? }
         }
         Some(MessageType::AuthenticationRequest) => {
             parse_authentication(reader, AuthenticationPhase::Request)?
@@ -176,8 +181,13 @@ pub(super) fn parse<'a>(message_type: u8, mut reader: Reader<'a>) -> Result<Body
             parse_authentication(reader, AuthenticationPhase::Response)?
         }
         Some(MessageType::AuthenticationReject) => parse_authentication(reader, AuthenticationPhase::Reject)?,
-        // identifiers are changed in the coding of NR only
-        _ => return Err(Error::Reserved { what: "message type of PC5-S", value: message_type.into() }),
+        other => {
+            let relay = other.and_then(|kind| RelayMessage::parse(kind, reader));
+            // Identifiers are changed in the coding of NR only.
+            let unknown = Error::Reserved { what: "message type of PC5-S", value: message_type.into() };
+            let relay = relay.ok_or(unknown)??;
+            reader.end(|_| Ok(Body::Relay(relay)))?
+        }
     };
     Ok(body)
 }
@@ -217,9 +227,11 @@ pub(super) fn check(body: &Body<'_>) -> Result<(), Error> {
             fits("Encrypted Payload length", payload as u32, 0xffff)?;
             command.user_info.as_ref().map_or(Ok(()), check_user_info)
         }
-        Body::RemoteUeInfoResponse { identity } => {
-            fits("IMEI length", identity.map_or(0, <[u8]>::len) as u32, 255)
-        }
+        Body::RemoteUeInfoResponse { identity: Some(octets) } => match equipment(*octets) {
+            Ok(same) if same == *octets => Ok(()),
+            _ => Err(Error::NotCarried { what: "IMEI" }),
+        },
+        Body::Relay(message) => message.check(),
         Body::Authentication { content, .. } => {
             fits("authentication length", content.len() as u32, MAX_AUTHENTICATION_LEN as u32)
         }
@@ -399,11 +411,9 @@ pub(super) fn emit(body: &Body<'_>, writer: &mut Writer<'_>) {
             writer.short(iei::KEY_INFO, request.key_info);
         }
         Body::RemoteUeInfoResponse { identity } => {
-            if let Some(identity) = identity {
-                writer.put(&[iei::REMOTE_IDENTITY, identity.len() as u8]);
-                writer.put(identity);
-            }
+            writer.element(iei::REMOTE_IDENTITY, identity.as_ref());
         }
+        Body::Relay(message) => message.emit(writer),
         Body::Authentication { method, content, .. } => {
             writer.put(&[*method]);
             writer.long(content);

@@ -19,6 +19,14 @@ pub enum MessageType {
     Release,
     /// Agrees.
     ReleaseAccept,
+    /// A remote UE wants an MBMS session relayed.
+    TmgiMonitoringRequest,
+    /// The relay does.
+    TmgiMonitoringResponse,
+    /// A remote UE wants to know the relay's cell.
+    CellIdAnnouncementRequest,
+    /// The relay will announce it.
+    CellIdAnnouncementResponse,
     /// Starts protection with a chosen pair of algorithms.
     SecurityModeCommand,
     /// Confirms it.
@@ -52,7 +60,7 @@ pub enum MessageType {
 }
 
 /// Types, their numbers in the coding of LTE, and names. 0xE0 to 0xF3 are of this project: LTE has no such messages.
-const TABLE: [(MessageType, u8, &str); 22] = [
+const TABLE: [(MessageType, u8, &str); 26] = [
     (MessageType::CommunicationRequest, 1, "DIRECT_COMMUNICATION_REQUEST"),
     (MessageType::CommunicationAccept, 2, "DIRECT_COMMUNICATION_ACCEPT"),
     (MessageType::CommunicationReject, 3, "DIRECT_COMMUNICATION_REJECT"),
@@ -60,6 +68,10 @@ const TABLE: [(MessageType, u8, &str); 22] = [
     (MessageType::KeepaliveAck, 5, "DIRECT_COMMUNICATION_KEEPALIVE_ACK"),
     (MessageType::Release, 6, "DIRECT_COMMUNICATION_RELEASE"),
     (MessageType::ReleaseAccept, 7, "DIRECT_COMMUNICATION_RELEASE_ACCEPT"),
+    (MessageType::TmgiMonitoringRequest, 8, "TMGI_MONITORING_REQUEST"),
+    (MessageType::TmgiMonitoringResponse, 9, "TMGI_MONITORING_RESPONSE"),
+    (MessageType::CellIdAnnouncementRequest, 10, "CELL_ID_ANNOUNCEMENT_REQUEST"),
+    (MessageType::CellIdAnnouncementResponse, 11, "CELL_ID_ANNOUNCEMENT_RESPONSE"),
     (MessageType::SecurityModeCommand, 12, "DIRECT_SECURITY_MODE_COMMAND"),
     (MessageType::SecurityModeComplete, 13, "DIRECT_SECURITY_MODE_COMPLETE"),
     (MessageType::SecurityModeReject, 14, "DIRECT_SECURITY_MODE_REJECT"),

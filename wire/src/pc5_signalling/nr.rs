@@ -337,7 +337,10 @@ pub(super) const fn message_type(body: &Body<'_>) -> Result<u8, Error> {
         Body::IdentifierUpdateAccept { .. } => TYPE_IDENTIFIER_UPDATE_ACCEPT,
         Body::IdentifierUpdateAck(_) => TYPE_IDENTIFIER_UPDATE_ACK,
         Body::IdentifierUpdateReject { .. } => TYPE_IDENTIFIER_UPDATE_REJECT,
-        Body::RekeyingTrigger | Body::RemoteUeInfoRequest { .. } | Body::RemoteUeInfoResponse { .. } => {
+        Body::RekeyingTrigger
+        | Body::RemoteUeInfoRequest { .. }
+        | Body::RemoteUeInfoResponse { .. }
+        | Body::Relay(_) => {
             return Err(Error::NotCarried { what: "message of LTE" });
         }
     })
@@ -477,11 +480,7 @@ pub(super) fn emit(body: &Body<'_>, writer: &mut Writer<'_>) {
             put_identifiers(writer, *asked);
         }
         // Nothing in them, or refused by `message_type`.
-        Body::ReleaseAccept
-        | Body::RekeyingResponse
-        | Body::RekeyingTrigger
-        | Body::RemoteUeInfoRequest { .. }
-        | Body::RemoteUeInfoResponse { .. } => {}
+        _ => {}
     }
 }
 

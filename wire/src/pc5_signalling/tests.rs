@@ -29,6 +29,9 @@ const CAPABILITIES: Capabilities = Capabilities { eea: 0xf0, eia: 0x70 };
 /// 001010123456789.
 const IMSI: [u8; 8] = [0x0b, 0x10, 0x10, 0x10, 0x32, 0x54, 0x76, 0x98];
 
+/// 490154203237518: digit 1 is 4, an odd number of digits, type 4.
+const IMEI: [u8; 9] = [0x4c, 0x09, 0x51, 0x24, 0x30, 0x32, 0x57, 0x81, 0xff];
+
 fn request() -> CommunicationRequest<'static> {
     CommunicationRequest {
         user_info: UserInfo { kind: 3, value: &IMSI },
@@ -128,7 +131,11 @@ fn messages() -> Vec<Body<'static>> {
         Body::RekeyingTrigger,
         Body::RemoteUeInfoRequest { kind: 1 },
         Body::RemoteUeInfoResponse { identity: None },
-        Body::RemoteUeInfoResponse { identity: Some(&[0x12; 8]) },
+        Body::RemoteUeInfoResponse { identity: Some(IMEI) },
+        Body::Relay(RelayMessage::TmgiMonitoringRequest { tmgi: [1; 6], sais: &[2; 512], priority: 8 }),
+        Body::Relay(RelayMessage::TmgiMonitoringResponse { group: [3; 3], t4104: 1440, announces: true }),
+        Body::Relay(RelayMessage::CellIdAnnouncementRequest),
+        Body::Relay(RelayMessage::CellIdAnnouncementResponse { t4106: 1 }),
         Body::Authentication { phase: AuthenticationPhase::Request, method: 2, content: &[1; 300] },
         Body::Authentication { phase: AuthenticationPhase::Response, method: 2, content: &[] },
         Body::Authentication { phase: AuthenticationPhase::Reject, method: 2, content: &[9] },
@@ -200,7 +207,7 @@ fn unknown_types_and_wrong_ranges() {
             )
         })
         .collect();
-    assert_eq!(known, [1, 2, 3, 4, 5, 6, 7, 12, 13, 14, 15, 16, 17, 18, 19, 0xe0, 0xe1, 0xe2]);
+    assert_eq!(known, [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 0xe0, 0xe1, 0xe2]);
 
     let refuse = |body| {
         let repr = Repr { sequence: 0, body };
@@ -220,6 +227,73 @@ fn unknown_types_and_wrong_ranges() {
     let mut long = vec![0xe0, 0, 0, 1, 0x1f, 0x41];
     long.extend([0; 8001]);
     assert!(matches!(parse(&long), Err(Error::Oversized { .. })));
+}
+
+/// TS 24.334 §11.4.9 to §11.4.12 and §11.4.19, written out.
+#[test]
+fn messages_of_relays_stand_as_the_tables_say() {
+    let bytes = |body| emitted(&Repr { sequence: 1, body });
+    let request = RelayMessage::TmgiMonitoringRequest {
+        tmgi: [1, 2, 3, 4, 5, 6],
+        sais: &[0x11, 0x12, 0x21, 0x22],
+        priority: 3,
+    };
+    let expected = [8, 0, 1, 1, 2, 3, 4, 5, 6, 0, 5, 1, 0x11, 0x12, 0x21, 0x22, 3];
+    assert_eq!(bytes(Body::Relay(request)), expected);
+    let response = RelayMessage::TmgiMonitoringResponse { group: [7, 8, 9], t4104: 0x0123, announces: true };
+    assert_eq!(bytes(Body::Relay(response)), [9, 0, 1, 7, 8, 9, 1, 0x23, 1]);
+    assert_eq!(bytes(Body::Relay(RelayMessage::CellIdAnnouncementRequest)), [10, 0, 1]);
+    let response = RelayMessage::CellIdAnnouncementResponse { t4106: 0x0123 };
+    assert_eq!(bytes(Body::Relay(response)), [11, 0, 1, 1, 0x23]);
+    let expected = [19, 0, 1, 27, 0x4c, 0x09, 0x51, 0x24, 0x30, 0x32, 0x57, 0x81, 0xff];
+    assert_eq!(bytes(Body::RemoteUeInfoResponse { identity: Some(IMEI) }), expected);
+}
+
+/// What an IMEI leaves of its nine octets is ignored; another type of identity, times and lists outside their ranges are
+/// refused.
+#[test]
+fn elements_of_relays_keep_to_their_ranges() {
+    let identity = |octets: &[u8; 9]| {
+        let message = [&[19, 0, 1, 27][..], octets].concat();
+        match parse(&message)?.body {
+            Body::RemoteUeInfoResponse { identity } => Ok(identity),
+            other => panic!("{other:?}"),
+        }
+    };
+    let mut octets = IMEI;
+    octets[8] = 0;
+    assert_eq!(identity(&octets), Ok(Some(IMEI)));
+    (octets[0], octets[8]) = (0x45, 0x06);
+    let mut imeisv = octets;
+    imeisv[8] = 0xf6;
+    assert_eq!(identity(&octets), Ok(Some(imeisv)));
+    octets[0] = 0x43;
+    assert!(matches!(identity(&octets), Err(Error::Reserved { .. })));
+    for bytes in [
+        &[9, 0, 1, 7, 8, 9, 0, 0, 1][..],
+        &[9, 0, 1, 7, 8, 9, 5, 0xa1, 1],
+        &[11, 0, 1, 0, 0],
+        &[8, 0, 1, 1, 2, 3, 4, 5, 6, 0, 3, 0, 1, 2, 9],
+        &[8, 0, 1, 1, 2, 3, 4, 5, 6, 0, 3, 1, 1, 2, 3],
+        &[8, 0, 1, 1, 2, 3, 4, 5, 6, 0, 0, 3],
+    ] {
+        assert!(parse(bytes).is_err_and(|error| error.is_malformed()), "{bytes:x?}");
+    }
+    let request = |sais, priority| RelayMessage::TmgiMonitoringRequest { tmgi: [0; 6], sais, priority };
+    for message in [
+        request(&[0; 514], 1),
+        request(&[], 1),
+        request(&[0; 3], 1),
+        request(&[0; 2], 0),
+        RelayMessage::CellIdAnnouncementResponse { t4106: 0 },
+        RelayMessage::CellIdAnnouncementResponse { t4106: 1441 },
+        RelayMessage::TmgiMonitoringResponse { group: [0; 3], t4104: 1441, announces: false },
+    ] {
+        let repr = Repr { sequence: 0, body: Body::Relay(message) };
+        assert!(repr.emit(LTE, &mut vec![0; 1000]).is_err(), "{message:?}");
+    }
+    let lied = Repr { sequence: 0, body: Body::RemoteUeInfoResponse { identity: Some([0x43; 9]) } };
+    assert!(lied.emit(LTE, &mut [0; 20]).is_err());
 }
 
 /// TS 24.334 §12.1A: a message with a reserved value is discarded, spare bits are ignored and sent as zero.

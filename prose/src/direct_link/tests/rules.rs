@@ -429,3 +429,29 @@ fn a_half_of_a_name_may_be_zero() {
     assert_eq!(air.ues[1].manager.half_open(), 1);
     assert!(air.log.iter().any(|f| f.message() == Some(12)));
 }
+
+/// TS 24.334 §10.4.2.2: one set-up and one link with a peer at a time.
+#[test]
+fn no_second_set_up_with_one_peer() {
+    let mut air = Air::new(2);
+    air.connect(0, 1);
+    let requests = air.log.len();
+    assert!(matches!(air.try_connect(0, 1), Err(Error::Exists(_))));
+    air.run(400);
+    assert!(air.agreed(0, 1));
+    assert!(matches!(air.try_connect(0, 1), Err(Error::Exists(_))));
+    let asked = air.log.iter().filter(|f| f.message() == Some(1)).count();
+    assert_eq!(asked, requests);
+}
+
+/// TS 24.334 §10.4.2.5: a policy without links is told as cause 1.
+#[test]
+fn a_ue_that_accepts_no_links_says_so() {
+    PROFILE.set(Profile::Lte);
+    let mut air = Air::with(2, |ue, config| config.accept = ue == 0, |_, _| {});
+    air.connect(0, 1);
+    air.run(PERIOD);
+    let refusal = air.log.iter().find(|f| f.message() == Some(3)).unwrap();
+    assert_eq!(refusal.pdu.octets.last(), Some(&1));
+    assert_eq!(air.ues[1].manager.half_open(), 0);
+}

@@ -140,7 +140,6 @@ fn a_reserved_composition_is_not_followed() {
         sender.protect(&POLICY.freshness(&at(0)), &mut message).unwrap();
         let received = receive(&mut monitor, &at(0), &message);
         assert_eq!(received.is_ok(), known, "{composition:#x}");
-        assert!(known || received == Err(Refusal::Type), "{composition:#x}");
     }
     let (group, info) = ([1, 2, 3], [7; 6]);
     let target = sidelink_wire::pc5_discovery::Target::Reserved([0; 14]);
