@@ -62,7 +62,7 @@ use sidelink_security::outcome::{Counters, Outcome};
 
 use crate::mux::{Address, Built, Demultiplexed, Filter, Multiplexer};
 use crate::pdcp::{self, Header, Protection, Transmitter};
-use crate::rlc_um::{self, Key, ReceiverCounters, Window};
+use crate::rlc_um::{self, Key, ReceiverCounters};
 use sidelink_wire::ids::{GroupDestinationId, Layer2Id, Lcid};
 
 mod io;
@@ -275,7 +275,7 @@ impl Engine {
         }
         let one_to_one = config.one_to_one && matches!(address, Address::Ue(_));
         for (lcid, data) in pdu.sdus() {
-            let key = Key { source, destination: address.layer2_id(), lcid, window: Window::of(address) };
+            let key = Key { source, destination: address.layer2_id(), lcid, window: address.window() };
             let received = rlc.receive(key, now, data, |sdu| {
                 if one_to_one {
                     return outbox.one_to_one(source, address, lcid, sdu);

@@ -7,7 +7,7 @@
 
 use core::fmt;
 
-use crate::rlc_um::{self, Transmitter};
+use crate::rlc_um::{self, Transmitter, Window};
 use sidelink_wire as wire;
 use sidelink_wire::ids::{GroupDestinationId, Layer2Id, Lcid};
 use sidelink_wire::sl_sch;
@@ -107,6 +107,15 @@ impl Address {
         }
     }
 
+    /// How RLC puts PDUs to it in order. TS 36.322 §7.2: the exception for STCH of sidelink communication, which without the
+    /// prefix V2X means modes 1 and 2 (§3.1).
+    pub const fn window(self) -> Window {
+        match self {
+            Self::Group(_) | Self::Ue(_) => Window::None,
+            Self::V2x(_) => Window::Sixteen,
+        }
+    }
+
     /// The address that a MAC PDU and its SCI name.
     pub fn from_wire(
         destination: &sl_sch::Destination,
@@ -195,7 +204,8 @@ impl Multiplexer {
         self.channels.len()
     }
 
-    /// Removes a channel with what waits in it.
+    /// Removes a channel with what waits in it. One that is added again begins with SN 0, which the window of a V2X receiver
+    /// may take for late: do not do so towards V2X while peers remember the first.
     pub fn remove_channel(&mut self, address: Address, lcid: Lcid) -> Result<(), Error> {
         let index = self.position(address, lcid).ok_or(Error::Channel(lcid))?;
         self.channels.remove(index);
@@ -247,16 +257,19 @@ impl Multiplexer {
         let mut lens = [(0, 0); sl_sch::MAX_SDUS];
         let (mut count, mut used) = (0, 0);
         let mut left = len - destination.header_len();
-        for &index in &self.order {
+        let mut order = self.order.iter().peekable();
+        while let Some(&&index) = order.peek() {
             // One octet of subheader for this SDU, and F and L for the one before, which is no longer the last.
             let before = if count == 0 { 0 } else { sl_sch::length_len(lens[count - 1].1) };
             let Some(room) = left.checked_sub(before + 1) else { break };
             if count == sl_sch::MAX_SDUS {
                 break;
             }
+            // A channel is served until nothing of it waits: as much as possible is sent (TS 36.321 §5.14.1.3.1).
             let channel = &mut self.channels[index];
             let octets = channel.rlc.emit_pdu(&mut self.scratch[used..used + room]);
             if octets == 0 {
+                order.next();
                 continue;
             }
             channel.served = self.turn;

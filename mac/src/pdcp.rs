@@ -21,7 +21,7 @@ use sidelink_security::outcome::Outcome;
 use sidelink_security::pdu::{Assurance, PduRefusal};
 
 use crate::mux::Address;
-use crate::rlc_um::{Key, Window};
+use crate::rlc_um::Key;
 use sidelink_wire as wire;
 use sidelink_wire::ids::{Layer2Id, Lcid};
 use sidelink_wire::pdcp::{HEADER_LEN, MAC_I_LEN, MAX_SDU_LEN, OneToManyRepr, OneToOneRepr, Packet, SduType};
@@ -314,7 +314,7 @@ impl Receiver {
         buffer.copy_from_slice(pdu);
 
         let destination = address.layer2_id();
-        let key = Key { source, destination, lcid, window: Window::of(address) };
+        let key = Key { source, destination, lcid, window: address.window() };
         let Header::OneToMany(fields) = header else {
             return self.plain_one_to_one(header, len);
         };

@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 
 use sidelink_mac::mux::{Address, Demultiplexed};
-use sidelink_mac::rlc_um::{Key, MAX_SDU_LEN, Receiver, ReceiverConfig, Window};
+use sidelink_mac::rlc_um::{Key, MAX_SDU_LEN, Receiver, ReceiverConfig};
 use sidelink_security::counter::UtcTime;
 use sidelink_wire::ids::{Layer2Id, Lcid};
 use sidelink_wire::{Error, mib_sl, pdcp, rlc_um, sl_sch};
@@ -111,7 +111,7 @@ fn uxm_segments_make_one_sdu() {
         assert_eq!(pdu.address, Address::V2x(Layer2Id::new(1).unwrap()));
         for (lcid, data) in pdu.sdus() {
             assert_eq!(lcid, Lcid::new(1).unwrap());
-            let window = Window::of(pdu.address);
+            let window = pdu.address.window();
             let key = Key { source: pdu.source, destination: pdu.address.layer2_id(), lcid, window };
             let now = UtcTime::from_millis(0);
             receiver.receive(key, now, data, |sdu| sdus.push(sdu.to_vec())).unwrap();

@@ -405,7 +405,7 @@ data-offset = 8
 data-prb = { start = 0, end = 24, num = 12 }
 [[radio.discovery]]
 period = 320
-offset = 1
+offset = 21
 bitmap = "1111 1111"
 repetitions = 2
 transmissions = 2

@@ -96,6 +96,54 @@ fn channels_are_what_they_were_set_up_to_be() {
     assert!(matches!(full, Err(Error::Rlc(rlc_um::Error::QueueFull { .. }))));
 }
 
+/// TS 36.321 §5.14.1.3.1: what one RLC PDU cannot hold goes into a second one of the same block.
+#[test]
+fn a_block_takes_all_that_fits() {
+    let mut multiplexer = Multiplexer::new(id(1));
+    multiplexer.add_channel(GROUP, lcid(1), 1, 10_000, 100).unwrap();
+    for _ in 0..40 {
+        multiplexer.push(GROUP, lcid(1), &[7]).unwrap();
+    }
+    multiplexer.push(GROUP, lcid(1), &[8; 3000]).unwrap();
+    multiplexer.push(GROUP, lcid(1), &[9; 10]).unwrap();
+    let mut block = [0; 4000];
+    let built = multiplexer.emit_transport_block(GROUP, &mut block).unwrap();
+    assert_eq!((multiplexer.queued(GROUP), built.sdus), (0, 3));
+    let mut receiver = Receiver::new(ReceiverConfig::default());
+    let pdu = Demultiplexed::parse(&block, GROUP.group_destination()).unwrap();
+    let mut got = Vec::new();
+    for (lcid, data) in pdu.sdus() {
+        let key = Key { source: id(1), destination: GROUP.layer2_id(), lcid, window: Window::None };
+        receiver.receive(key, NOW, data, |sdu| got.push(sdu.len())).unwrap();
+    }
+    assert_eq!(got, [vec![1; 40], vec![3000, 10]].concat());
+}
+
+/// TS 36.321 §5.14.1.3.1: a block of a grant of 10 octets or 11 carries data, not padding alone.
+#[test]
+fn the_smallest_blocks_carry_data() {
+    for len in [10, 11] {
+        let mut multiplexer = Multiplexer::new(id(1));
+        multiplexer.add_channel(GROUP, lcid(1), 1, 100, 10).unwrap();
+        multiplexer.push(GROUP, lcid(1), &[7; 50]).unwrap();
+        let built = multiplexer.emit_transport_block(GROUP, &mut vec![0; len]).unwrap();
+        assert_eq!((built.sdus, built.octets), (1, len - 6 - 1));
+    }
+}
+
+/// TS 36.321 §6.2.4: V is 1 towards a group and 2 towards one UE.
+#[test]
+fn the_version_says_for_whom_a_block_is() {
+    for (address, version) in [(Address::Group(id(5)), 1), (Address::Ue(id(5)), 2), (Address::V2x(id(5)), 3)]
+    {
+        let mut block = [0; 20];
+        Multiplexer::new(id(1)).emit_transport_block(address, &mut block).unwrap();
+        assert_eq!(block[0], version << 4);
+        let pdu = Demultiplexed::parse(&block, Some(GroupDestinationId(5))).unwrap();
+        assert_eq!(pdu.address, address);
+    }
+}
+
 /// TS 36.321 §6.1.6: the number of SDUs has no limit but the size of the block.
 #[test]
 fn any_number_of_sdus_is_taken_apart() {
@@ -151,7 +199,7 @@ proptest! {
             prop_assert!(built.octets > 0);
             let pdu = Demultiplexed::parse(&block, GROUP.group_destination()).unwrap();
             for (lcid, data) in pdu.sdus() {
-                let window = Window::of(pdu.address);
+                let window = pdu.address.window();
                 let key = Key { source: pdu.source, destination: pdu.address.layer2_id(), lcid, window };
                 let out = &mut got[usize::from(lcid.value())];
                 receiver.receive(key, NOW, data, |sdu| out.push(sdu.to_vec())).unwrap();

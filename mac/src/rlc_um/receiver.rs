@@ -6,7 +6,6 @@ use sidelink_wire::rlc_um::{Packet, SN_MODULUS};
 
 use super::window::{Judgement, Reordering};
 use super::{Error, MAX_SDU_LEN};
-use crate::mux::Address;
 
 /// Which receiving entity a PDU belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -28,16 +27,6 @@ pub enum Window {
     None,
     /// 16: V2X, transmission modes 3 and 4.
     Sixteen,
-}
-
-impl Window {
-    /// That of an address.
-    pub const fn of(address: Address) -> Self {
-        match address {
-            Address::Group(_) | Address::Ue(_) => Self::None,
-            Address::V2x(_) => Self::Sixteen,
-        }
-    }
 }
 
 /// Sizes of a [`Receiver`], all allocated at its construction.

@@ -120,7 +120,7 @@ data-offset = 8
 data-prb = {{ start = 0, end = {last}, num = {half} }}
 [[radio.discovery]]
 period = 320
-offset = 1
+offset = 21
 bitmap = "1111 1111"
 repetitions = 2
 transmissions = 2

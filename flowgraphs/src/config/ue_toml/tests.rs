@@ -157,7 +157,7 @@ data-offset = 8
 data-prb = { start = 0, end = 14, num = 7 }
 [[radio.discovery]]
 period = 80
-offset = 1
+offset = 21
 bitmap = "1111 1111"
 prb = { start = 0, end = 14, num = 7 }
 "#;
@@ -182,7 +182,8 @@ fn two_ues_discover_each_other_and_talk() {
     let alice = ue("alice", 1, "utc", talk, &keys, &alices);
     let bob = ue("bob", 2, "utc", "[[talk]]\nto = \"fire\"\nevery = 330\noctets = 700\n", &keys, &bobs);
     let mut ues = [(alice, 0), (bob, 5)];
-    air(&mut ues, 1000);
+    // long enough for two messages of Bob's after Alice has fallen silent
+    air(&mut ues, 1600);
     let (a, b) = (alices.lines(), bobs.lines());
     // who sends does not hear: the few periods in which both talk may cost something
     let heard = (0..12).filter(|i| count(&b, &format!("received alice here {i} Deciphered")) == 1).count();

@@ -14,7 +14,7 @@ const NAMES: [&str; 10] =
 
 /// Subframes of a discovery period, its offset, and octets of a nonce.
 const PERIOD: u64 = 80;
-const OFFSET: u64 = 1;
+const OFFSET: u64 = 21;
 const NONCE: usize = 8;
 
 /// Subframes that are watched: 25 discovery periods. One place in 56 fits by chance: six of 25 in one case of a million.

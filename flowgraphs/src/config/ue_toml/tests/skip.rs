@@ -6,7 +6,7 @@ use std::ops::Range;
 
 /// Subframes of a period of communication, and of discovery with its offset.
 const PERIOD: u64 = 40;
-const DISCOVERY: (u64, u64) = (80, 1);
+const DISCOVERY: (u64, u64) = (80, 21);
 
 /// What was sent on the air.
 #[derive(Clone, Debug, PartialEq)]
