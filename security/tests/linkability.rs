@@ -1,6 +1,7 @@
 //! What an outsider links of scrambled announcements, who knows no key: of how many pairs of messages of one UE it says that
 //! one UE sent both, by the XOR of codes. Seeds are fixed; the table of docs/security.md is what this prints:
 //! `cargo test -p sidelink-security --test linkability -- --nocapture`.
+#![allow(clippy::print_stdout)] // the table
 
 use sidelink_security::counter::UtcCounter;
 use sidelink_security::discovery::restricted::{Material, Sender};
