@@ -43,16 +43,16 @@ mod field {
     /// Composition and the relay sought in a solicitation.
     pub(super) const COMPOSITION: usize = 10;
     pub(super) const SOUGHT: Range<usize> = 11..14;
-    /// What follows group and information.
+    /// Octets behind group and information.
     pub(super) const REST: Range<usize> = 10..24;
 
-    /// Everything between type and counter.
+    /// All octets between type and counter.
     pub(super) const OPEN: Range<usize> = 1..28;
-    /// An experiment's fragment.
+    /// Offsets in an experiment's fragment.
     pub(super) const INDEX: usize = 1;
     pub(super) const SET: Range<usize> = 2..4;
     pub(super) const FRAGMENT: Range<usize> = 4..29;
-    /// Delayed key disclosure.
+    /// Offsets in a message with delayed key disclosure.
     pub(super) const SHORT_CODE: Range<usize> = 1..14;
     pub(super) const SHORT_MIC: Range<usize> = 14..18;
     pub(super) const DISCLOSED: Range<usize> = 18..28;
@@ -97,7 +97,7 @@ pub enum MessageType {
 }
 
 impl MessageType {
-    /// All types.
+    /// All message types.
     pub const ALL: [Self; 14] = [
         Self::OpenAnnouncement,
         Self::RestrictedAnnouncement,
@@ -115,7 +115,7 @@ impl MessageType {
         Self::DelayedKey,
     ];
 
-    /// From the octet.
+    /// Parses the octet.
     #[inline]
     pub const fn from_octet(octet: u8) -> Result<Self, Error> {
         Ok(match octet {
@@ -137,7 +137,7 @@ impl MessageType {
         })
     }
 
-    /// The octet.
+    /// Returns the octet.
     pub const fn octet(self) -> u8 {
         self as u8
     }
@@ -147,7 +147,7 @@ impl MessageType {
         self.octet() >> 6 == 0b11
     }
 
-    /// Whether it belongs to model B, question and answer.
+    /// Whether it belongs to model B (query and response).
     pub const fn is_model_b(self) -> bool {
         self.octet() & 0b11 == 0b10
     }
@@ -172,7 +172,7 @@ impl<T: AsRef<[u8]>> Packet<T> {
         Ok(packet)
     }
 
-    /// Exactly 29 octets.
+    /// Checks the length: exactly 29 octets.
     pub fn check_len(&self) -> Result<(), Error> {
         match self.buffer.as_ref().len() {
             LEN => Ok(()),
@@ -201,7 +201,7 @@ impl<T: AsRef<[u8]>> Packet<T> {
         self.buffer.as_ref()[field::COUNTER]
     }
 
-    /// `N` octets at a range of that length.
+    /// Returns the `N` octets of a range of that length.
     fn octets<const N: usize>(&self, range: core::ops::Range<usize>) -> [u8; N] {
         let mut out = [0; N];
         out.copy_from_slice(&self.buffer.as_ref()[range]);
@@ -209,7 +209,7 @@ impl<T: AsRef<[u8]>> Packet<T> {
     }
 }
 
-/// What a relay says of itself.
+/// Content of a relay's announcement or response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Relay {
     /// Relay Service Code.
@@ -218,7 +218,7 @@ pub struct Relay {
     pub info: [u8; 6],
     /// ProSe Relay UE ID: a layer-2 identity.
     pub relay: [u8; 3],
-    /// Status indicator, as it is sent.
+    /// Status indicator, unparsed.
     pub status: u8,
 }
 
@@ -233,27 +233,27 @@ pub enum Content {
     RestrictedQuery([u8; CODE_LEN]),
     /// A ProSe Response Code.
     RestrictedResponse([u8; CODE_LEN]),
-    /// A relay announces itself.
+    /// Announcement of a relay.
     RelayAnnouncement(Relay),
-    /// A relay answers.
+    /// Response of a relay.
     RelayResponse(Relay),
-    /// A remote UE seeks a relay.
+    /// Solicitation: a remote UE seeks a relay.
     RelaySolicitation {
         /// Relay Service Code.
         service: [u8; 3],
         /// User Info ID of the discoverer.
         info: [u8; 6],
-        /// The one relay that is sought.
+        /// ProSe Relay UE ID of the one relay that is sought, if only one is.
         relay: Option<[u8; 3]>,
     },
-    /// A group member announces itself.
+    /// Announcement of a group member.
     GroupMemberAnnouncement {
         /// Discovery Group ID.
         group: [u8; 3],
         /// User Info ID of the announcer.
         info: [u8; 6],
     },
-    /// A group member seeks others; the layout of `rest` was not found.
+    /// Solicitation: a group member seeks others; the layout of `rest` was not found.
     GroupMemberSolicitation {
         /// Discovery Group ID.
         group: [u8; 3],
@@ -262,7 +262,7 @@ pub enum Content {
         /// Composition and target information, opaque.
         rest: [u8; 14],
     },
-    /// A group member answers; the layout of `rest` was not found.
+    /// Response of a group member; the layout of `rest` was not found.
     GroupMemberResponse {
         /// Discovery Group ID.
         group: [u8; 3],
@@ -271,12 +271,12 @@ pub enum Content {
         /// Target information, opaque.
         rest: [u8; 14],
     },
-    /// More about a relay; the layout was not found.
+    /// Additional information of a relay; the layout was not found.
     RelayAdditionalInformation([u8; CODE_LEN]),
 }
 
 impl Content {
-    /// The message type that announces it.
+    /// Returns the message type of this content.
     pub const fn message_type(&self) -> MessageType {
         match self {
             Self::OpenAnnouncement(_) => MessageType::OpenAnnouncement,
@@ -294,7 +294,7 @@ impl Content {
     }
 }
 
-/// A message. A body that is scrambled or concealed parses too: its fields mean something after the protection has
+/// A message. A body that is scrambled or concealed parses too: its fields have a meaning only after the protection has
 /// been undone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Repr {
@@ -309,26 +309,26 @@ pub enum Repr {
     },
     /// Experiment: one-way changing identifier, 216 bits.
     ChangingId {
-        /// Nonce (option 1; none in option 2) and identifier, most significant bit first; their lengths are known to
-        /// both sides, not from the message.
+        /// Nonce (option 1; none in option 2) and identifier, most significant bit first. Their lengths are configured
+        /// at both ends; the message does not carry them.
         identifier: [u8; OPEN_LEN],
         /// Low octet of the rotation period's number.
         period_lsb: u8,
     },
     /// Experiment: one fragment of a longer announcement.
     Fragment {
-        /// Which fragment of the set.
+        /// Index of the fragment in its set.
         index: u8,
-        /// Which set.
+        /// Identifier of the set.
         set: [u8; 2],
-        /// The fragment.
+        /// Octets of the fragment.
         data: [u8; 25],
     },
     /// Experiment: a code of 104 bits, its MIC, and the key of an earlier MIC.
     DelayedKey {
         /// The code.
         code: [u8; 13],
-        /// Its MIC, whose key comes later.
+        /// MIC of the code; its key is disclosed later.
         mic: [u8; MIC_LEN],
         /// The chain key that is disclosed now.
         disclosed: [u8; 10],
@@ -338,7 +338,7 @@ pub enum Repr {
 }
 
 impl Repr {
-    /// The message type octet's meaning.
+    /// Returns the message type.
     pub const fn message_type(&self) -> MessageType {
         match self {
             Self::Standard { content, .. } => content.message_type(),
@@ -348,7 +348,7 @@ impl Repr {
         }
     }
 
-    /// Reads a message. Spare octets are ignored.
+    /// Parses a message. Spare octets are ignored.
     pub fn parse<T: AsRef<[u8]>>(packet: &Packet<T>) -> Result<Self, Error> {
         packet.check_len()?;
         let relay = || Relay {
@@ -397,7 +397,7 @@ impl Repr {
         Ok(Self::Standard { content, mic: packet.mic(), utc_lsb })
     }
 
-    /// Octets of a message.
+    /// Returns the length of a message in octets.
     pub const fn buffer_len(&self) -> usize {
         LEN
     }

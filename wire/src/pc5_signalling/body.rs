@@ -3,7 +3,7 @@
 use super::SIGNATURE_LEN;
 use super::message_type::MessageType;
 
-/// Which identity User Info carries: an octet whose values but 3 (IMSI) are unknown, and the value.
+/// User Info: the type of an identity (of its values only 3, IMSI, is known) and the identity.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct UserInfo<'a> {
     /// Type of identity.
@@ -12,7 +12,7 @@ pub struct UserInfo<'a> {
     pub value: &'a [u8],
 }
 
-/// UE security capabilities: EEA0 to EEA7 and EIA0 to EIA7, each from the top bit down.
+/// UE security capabilities: EEA0 to EEA7 and EIA0 to EIA7, each from the most significant bit down.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Capabilities {
     /// Ciphering algorithms.
@@ -31,22 +31,22 @@ pub struct Algorithms {
     pub eia: u8,
 }
 
-/// How a UE stands to ciphering and integrity: 0 not needed, 1 preferred, 2 required; ciphering in bits 7-5, integrity
-/// in bits 3-1 (TS 24.587 §8.4, from memory; all zero is both not needed: TS 38.508-1 §4.7.4).
+/// Security policy of a UE for ciphering and for integrity: 0 not needed, 1 preferred, 2 required; ciphering in bits
+/// 7-5, integrity in bits 3-1 (TS 24.587 §8.4, from memory; all zero is both not needed: TS 38.508-1 §4.7.4).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct SecurityPolicy {
-    /// Ciphering, at most 7.
+    /// Policy for ciphering, at most 7.
     pub ciphering: u8,
-    /// Integrity, at most 7.
+    /// Policy for integrity, at most 7.
     pub integrity: u8,
 }
 
-/// What protects user data: on or off, in the places of [`SecurityPolicy`].
+/// Protection of user data: on or off, in the bits of [`SecurityPolicy`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct UserPlane {
-    /// Ciphering.
+    /// Whether user data is ciphered.
     pub ciphering: bool,
-    /// Integrity.
+    /// Whether user data is integrity protected.
     pub integrity: bool,
 }
 
@@ -62,7 +62,7 @@ pub struct Identifiers {
 /// DIRECT_COMMUNICATION_REQUEST, in NR DIRECT LINK ESTABLISHMENT REQUEST.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct CommunicationRequest<'a> {
-    /// Who asks.
+    /// User info of UE_1, the initiating UE.
     pub user_info: UserInfo<'a>,
     /// IP address configuration; not in NR, where it is read as 0.
     pub ip_config: u8,
@@ -70,11 +70,11 @@ pub struct CommunicationRequest<'a> {
     pub maximum_inactivity: u32,
     /// Nonce_1.
     pub nonce: [u8; 16],
-    /// What UE_1 can do.
+    /// Security capabilities of UE_1.
     pub capabilities: Capabilities,
     /// 8 most significant bits of KD-sess ID.
     pub kd_sess_msb: u8,
-    /// KD ID, when UE_1 has a KD for the peer.
+    /// KD ID, if UE_1 has a KD for the peer.
     pub kd_id: Option<[u8; 4]>,
     /// Relay Service Code.
     pub relay_service_code: Option<[u8; 3]>,
@@ -84,9 +84,9 @@ pub struct CommunicationRequest<'a> {
     pub link_local: Option<[u8; 16]>,
     /// Key establishment information, up to 255 octets: our own element in LTE, IE 74 of the 5G twin.
     pub key_info: Option<&'a [u8]>,
-    /// Signalling security policy: NR only, and always there.
+    /// Signalling security policy: NR only, and mandatory there.
     pub policy: Option<SecurityPolicy>,
-    /// Whom it is for: NR only.
+    /// User info of the target: NR only, optional there.
     pub target: Option<&'a [u8]>,
 }
 
@@ -107,26 +107,27 @@ pub struct SecurityModeCommand<'a> {
     pub kd_freshness: Option<[u8; 16]>,
     /// GBA push information.
     pub gpi: Option<&'a [u8]>,
-    /// Who answers.
+    /// User info of UE_2, the target UE.
     pub user_info: Option<UserInfo<'a>>,
     /// ECCSI signature.
     pub signature: Option<[u8; SIGNATURE_LEN]>,
-    /// The shared key under SAKKE; the width of its length is unknown, two octets here, since it has 273.
+    /// The shared key, encrypted under SAKKE. The width of its length field is unknown: two octets here, since the
+    /// payload has 273 octets.
     pub encrypted_payload: Option<&'a [u8]>,
-    /// UE_1's policy, echoed: NR only, and always there.
+    /// UE_1's policy, echoed: NR only, and mandatory there.
     pub policy: Option<SecurityPolicy>,
 }
 
 /// DIRECT_REKEYING_REQUEST.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct RekeyingRequest<'a> {
-    /// What the requester can do.
+    /// Security capabilities of the requester.
     pub capabilities: Capabilities,
     /// Nonce_1.
     pub nonce: [u8; 16],
     /// 8 most significant bits of the new KD-sess ID.
     pub kd_sess_msb: u8,
-    /// Re-auth flag: a new KD is wanted.
+    /// Re-auth flag: the requester wants a new KD.
     pub re_auth: Option<u8>,
     /// PRUK ID.
     pub pruk_id: Option<[u8; 8]>,
@@ -134,14 +135,14 @@ pub struct RekeyingRequest<'a> {
     pub key_info: Option<&'a [u8]>,
 }
 
-/// Which of the project's authentication messages.
+/// Type of the project's own authentication messages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum AuthenticationPhase {
-    /// UE_2 asks.
+    /// Request by UE_2.
     Request,
-    /// UE_1 answers.
+    /// Response of UE_1.
     Response,
-    /// Either refuses.
+    /// Reject by either UE.
     Reject,
 }
 
@@ -158,9 +159,9 @@ pub enum Body<'a> {
         ip_config: u8,
         /// Link-local IPv6 address.
         link_local: Option<[u8; 16]>,
-        /// Who accepts: NR only, and always there.
+        /// User info of UE_2: NR only, and mandatory there.
         user_info: Option<UserInfo<'a>>,
-        /// What protects user data: NR only, and always there.
+        /// Protection of user data: NR only, and mandatory there.
         up: Option<UserPlane>,
         /// A connection identity: our own element, in LTE only.
         connection: Option<[u8; 4]>,
@@ -195,7 +196,7 @@ pub enum Body<'a> {
     SecurityModeComplete {
         /// 16 least significant bits of a new KD's ID.
         kd_id_lsb: Option<[u8; 2]>,
-        /// UE_1's policy for user data: NR only, and always there.
+        /// UE_1's policy for user data: NR only, and mandatory there.
         up_policy: Option<SecurityPolicy>,
         /// A connection identity: our own element, in LTE only.
         connection: Option<[u8; 4]>,
@@ -217,7 +218,7 @@ pub enum Body<'a> {
     RekeyingTrigger,
     /// 18, REMOTE_UE_INFO_REQUEST.
     RemoteUeInfoRequest {
-        /// Which identity is wanted.
+        /// Type of the identity that is requested.
         kind: u8,
     },
     /// 19, REMOTE_UE_INFO_RESPONSE.
@@ -227,23 +228,23 @@ pub enum Body<'a> {
     },
     /// 0xE0 to 0xE2, direct authentication and key establishment: the project's own.
     Authentication {
-        /// Which message.
+        /// Type of the message.
         phase: AuthenticationPhase,
         /// Method of authentication.
         method: u8,
         /// Content, up to 8000 octets behind a length of two octets.
         content: &'a [u8],
     },
-    /// 0xF0, DIRECT LINK IDENTIFIER UPDATE REQUEST of NR: the asking UE's new identifiers.
+    /// 0xF0, DIRECT LINK IDENTIFIER UPDATE REQUEST of NR: the initiating UE's new identifiers.
     IdentifierUpdateRequest(Identifiers),
     /// 0xF1, DIRECT LINK IDENTIFIER UPDATE ACCEPT of NR.
     IdentifierUpdateAccept {
-        /// The answering UE's new identifiers.
+        /// The target UE's new identifiers.
         new: Identifiers,
-        /// What was asked for.
+        /// The identifiers of the request, echoed.
         asked: Identifiers,
     },
-    /// 0xF2, DIRECT LINK IDENTIFIER UPDATE ACK of NR: the answering UE's new identifiers, as they were heard.
+    /// 0xF2, DIRECT LINK IDENTIFIER UPDATE ACK of NR: the target UE's new identifiers, echoed.
     IdentifierUpdateAck(Identifiers),
     /// 0xF3, DIRECT LINK IDENTIFIER UPDATE REJECT of NR.
     IdentifierUpdateReject {
@@ -253,8 +254,8 @@ pub enum Body<'a> {
 }
 
 impl Body<'_> {
-    /// The message type of LTE, which names the message in logs and meters whatever the coding. Those that only NR has
-    /// get the project's own numbers.
+    /// Returns the message type of LTE, which names the message in logs and metrics in either coding. Messages that
+    /// only NR has get numbers of the project.
     pub const fn message_type(&self) -> MessageType {
         match self {
             Self::CommunicationRequest(_) => MessageType::CommunicationRequest,

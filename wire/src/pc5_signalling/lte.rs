@@ -1,4 +1,4 @@
-//! The coding of TS 24.334 §11.4, §12.5.1: LTE. Where it comes from stands at the top of [`super`].
+//! The coding of TS 24.334 §11.4, §12.5.1: LTE. Its sources are listed at the top of [`super`].
 
 use super::element::{Reader, Writer};
 use super::{
@@ -24,13 +24,13 @@ mod iei {
     pub(super) const GPI: u8 = 24;
     pub(super) const RELAY_SERVICE_CODE: u8 = 25;
     pub(super) const REMOTE_IDENTITY: u8 = 27;
-    /// Ours, behind one octet of length, so that a receiver without it skips it.
+    /// Connection identity, the project's own element: behind one octet of length, so that other receivers skip it.
     pub(super) const CONNECTION: u8 = 0x7d;
-    /// Ours, as that.
+    /// Key establishment information, the project's own element, skipped in the same way.
     pub(super) const KEY_INFO: u8 = 0x7e;
 }
 
-/// The elements of a message behind its header.
+/// Parses the elements of a message behind its header.
 pub(super) fn parse<'a>(message_type: u8, mut reader: Reader<'a>) -> Result<Body<'a>, Error> {
     let reader = &mut reader;
     let body = match MessageType::from_lte(message_type) {
@@ -108,13 +108,13 @@ pub(super) fn parse<'a>(message_type: u8, mut reader: Reader<'a>) -> Result<Body
             parse_authentication(reader, AuthenticationPhase::Response)?
         }
         Some(MessageType::AuthenticationReject) => parse_authentication(reader, AuthenticationPhase::Reject)?,
-        // identifiers are changed in the coding of NR only
+        // identifier updates exist in the coding of NR only
         _ => return Err(Error::Reserved { what: "message type of PC5-S", value: message_type.into() }),
     };
     Ok(body)
 }
 
-/// Whether every value fits its field, and nothing is there that this coding does not have.
+/// Checks that every value fits its field, and that no element is present that this coding does not have.
 pub(super) fn check(body: &Body<'_>) -> Result<(), Error> {
     let user_info = |info: &UserInfo<'_>| fits("User Info length", info.value.len() as u32, 254);
     let key_info = |info: Option<&[u8]>| {
@@ -254,7 +254,7 @@ fn parse_authentication<'a>(reader: &mut Reader<'a>, phase: AuthenticationPhase)
     reader.end(|_| Ok(Body::Authentication { phase, method, content }))
 }
 
-/// Counts the elements, or writes them.
+/// Counts the octets of the elements, or writes them.
 pub(super) fn emit(body: &Body<'_>, writer: &mut Writer<'_>) {
     match body {
         Body::CommunicationRequest(request) => {
