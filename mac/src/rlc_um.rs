@@ -1,10 +1,10 @@
 //! RLC in unacknowledged mode on STCH: segmentation, concatenation, reassembly. Read first: TS 36.322 §5.1.2, §7.1,
 //! §7.2.
 //!
-//! The window of STCH has size 0: nothing is reordered, each PDU is taken apart when it comes. A receiver that hears a
-//! sender for the first time takes the SN of that PDU as VR(UR) and VR(UH), so it starts in mid-stream at once.
-//! There is one receiving entity for each (source, destination, logical channel) (from memory, TS 36.322 §4.2.1 not
-//! read), bounded in number: an unknown sender takes the place of the one that was silent the longest.
+//! The window of STCH has size 0: nothing is reordered, each PDU is reassembled on arrival. At the first PDU of a
+//! sender the receiver takes its SN as VR(UR) and VR(UH), and so starts in mid-stream at once. There is one receiving
+//! entity for each (source, destination, logical channel) (from memory, TS 36.322 §4.2.1 not read). Their number is
+//! bounded: an unknown sender replaces the one that was silent the longest.
 
 use core::fmt;
 use std::collections::VecDeque;
@@ -16,7 +16,7 @@ use sidelink_wire::rlc_um::{FramingInfo, MAX_ELEMENTS, MAX_LI, Packet, Repr, SN_
 /// The largest RLC SDU, in octets: the largest PDCP PDU.
 pub const MAX_SDU_LEN: usize = wire::pdcp::HEADER_LEN + wire::pdcp::MAX_SDU_LEN + wire::pdcp::MAC_I_LEN;
 
-/// Why an SDU was not queued or a PDU not taken.
+/// Reason why an SDU was not queued or a PDU not accepted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Error {
@@ -26,14 +26,14 @@ pub enum Error {
     EmptySdu,
     /// Our misuse: the SDU is longer than [`MAX_SDU_LEN`].
     SduTooLong {
-        /// Octets of the SDU.
+        /// Length of the SDU, octets.
         len: usize,
     },
-    /// The operator's fault: more is sent than the grants carry away.
+    /// The operator's fault: more data is sent than the grants can carry.
     QueueFull {
-        /// Octets that wait.
+        /// Queued octets.
         queued: usize,
-        /// Octets that may wait.
+        /// Capacity of the queue, octets.
         capacity: usize,
     },
 }
@@ -66,12 +66,12 @@ pub struct Transmitter {
     sn: u8,
     octets: VecDeque<u8>,
     lengths: VecDeque<usize>,
-    /// Whether the head of the queue is the rest of an SDU that was begun.
+    /// Whether the head of the queue is the rest of a segmented SDU.
     begun: bool,
 }
 
 impl Transmitter {
-    /// A queue of `octets` octets in at most `sdus` SDUs.
+    /// Makes an entity with a queue of `octets` octets in at most `sdus` SDUs.
     pub fn new(octets: usize, sdus: usize) -> Self {
         Self {
             sn: 0,
@@ -89,7 +89,7 @@ impl Transmitter {
         Ok(())
     }
 
-    /// Whether an SDU of `len` octets would be taken now.
+    /// Checks that the queue has room for an SDU of `len` octets.
     pub fn check_room(&self, len: usize) -> Result<(), Error> {
         if len == 0 {
             return Err(Error::EmptySdu);
@@ -104,12 +104,12 @@ impl Transmitter {
         Ok(())
     }
 
-    /// Octets that wait.
+    /// Returns the queued octets.
     pub fn queued(&self) -> usize {
         self.octets.len()
     }
 
-    /// Builds the largest PDU that fits in `out` and returns its length: 0 when nothing waits, or when `out` has no
+    /// Builds the largest PDU that fits in `out` and returns its length: 0 when nothing is queued, or when `out` has no
     /// room for a header and one octet. Takes as many SDUs as fit and segments the last.
     pub fn emit_pdu(&mut self, out: &mut [u8]) -> usize {
         let mut elements = [0; MAX_ELEMENTS];
@@ -158,12 +158,12 @@ impl Transmitter {
     }
 }
 
-/// Which receiving entity a PDU belongs to.
+/// Key of a receiving entity.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Key {
     /// Sender.
     pub source: Layer2Id,
-    /// Whole destination.
+    /// Destination, all 24 bits.
     pub destination: Layer2Id,
     /// Logical channel.
     pub lcid: Lcid,
@@ -172,37 +172,37 @@ pub struct Key {
 /// Sizes of a [`Receiver`], all allocated at its construction.
 #[derive(Debug, Clone, Copy)]
 pub struct ReceiverConfig {
-    /// Receiving entities that are kept at once.
+    /// Number of receiving entities.
     pub entities: usize,
     /// The longest SDU that is reassembled, in octets.
     pub max_sdu_len: usize,
 }
 
 impl Default for ReceiverConfig {
-    /// 64 entities of one longest SDU each: half a megabyte.
+    /// Returns room for 64 entities of one longest SDU each: half a megabyte.
     fn default() -> Self {
         Self { entities: 64, max_sdu_len: MAX_SDU_LEN }
     }
 }
 
-/// What a receiver counted.
+/// Counters of a receiver.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct ReceiverCounters {
-    /// PDUs that were taken apart.
+    /// PDUs that were parsed.
     pub pdus: u64,
     /// SDUs that were delivered.
     pub sdus: u64,
     /// PDUs that were refused as malformed.
     pub malformed: u64,
-    /// PDUs that the gaps of the SN count as missing, modulo 32.
+    /// Missing PDUs by the gaps of the SN, modulo 32.
     pub lost_pdus: u64,
-    /// PDUs with the SN of the PDU before: repeated by somebody.
+    /// PDUs with the SN of the PDU before: duplicates or replays.
     pub repeated_pdus: u64,
-    /// SDUs of which a segment was heard and another was not, at least.
+    /// SDUs of which one segment was received and another was not: a lower bound.
     pub lost_sdus: u64,
-    /// SDUs that were longer than the limit.
+    /// SDUs longer than the limit.
     pub oversized_sdus: u64,
-    /// Entities that were given up for another sender.
+    /// Entities that were evicted for another sender.
     pub evicted: u64,
 }
 
@@ -213,7 +213,7 @@ pub struct Receiver {
     /// Reassembly buffers of the entities that do not exist yet.
     free: Vec<Vec<u8>>,
     max_sdu_len: usize,
-    /// PDUs heard: the clock by which the longest silence is found.
+    /// PDUs received: the clock by which the longest silence is found.
     turn: u64,
     counters: ReceiverCounters,
 }
@@ -240,12 +240,12 @@ impl Receiver {
         }
     }
 
-    /// What was counted so far.
+    /// Returns the counters.
     pub const fn counters(&self) -> &ReceiverCounters {
         &self.counters
     }
 
-    /// Takes a PDU apart and hands each SDU that it completes to `deliver`, in order.
+    /// Parses a PDU and hands each SDU that it completes to `deliver`, in order.
     pub fn receive(&mut self, key: Key, pdu: &[u8], mut deliver: impl FnMut(&[u8])) -> Result<(), Error> {
         let parsed = Packet::new_checked(pdu).and_then(|packet| Repr::parse(&packet));
         let pdu = match parsed {
@@ -263,7 +263,7 @@ impl Receiver {
         Ok(())
     }
 
-    /// The entity of `key`, made or taken over when there is none.
+    /// Returns the entity of `key`; if there is none, makes one or evicts one.
     fn entity(&mut self, key: Key, sn: u8) -> usize {
         if let Some(index) = self.entities.iter().position(|entity| entity.key == key) {
             return index;
@@ -303,7 +303,7 @@ impl Entity {
         if self.collecting && (gap != 0 || !pdu.framing.continues) {
             self.collecting = false;
             counters.lost_sdus += 1;
-            // The rest of the same SDU may lead this PDU: it is not a second loss.
+            // The rest of the same SDU may lead this PDU: do not count a second loss.
             counted = true;
         }
 

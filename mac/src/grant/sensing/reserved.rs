@@ -1,26 +1,26 @@
-//! What others reserved, by the subframe that is reserved (TS 36.213 §14.1.1.6, step 6).
+//! Reservations of other UEs, by the reserved subframe (TS 36.213 §14.1.1.6, step 6).
 //!
-//! A reservation excludes the more the stronger it was heard, so that of all that fall on a sub-channel of a subframe
-//! only the strongest counts: one number for each priority that has thresholds of its own.
+//! The exclusion grows with the power of a reservation: of all reservations of a sub-channel in a subframe only the
+//! strongest counts. One number is kept for each class of priorities with the same thresholds.
 
 use std::collections::VecDeque;
 
 use super::config::{Config, Dbm, HeardSci, MAX_SUBCHANNELS, Period};
 use super::window::Window;
 
-/// Subframes beyond the memory that are kept: the retransmission comes up to 15 later, and some to spare.
+/// Subframes beyond the memory that are kept: a retransmission comes up to 15 later, and some are spare.
 const BEYOND: u64 = 128;
 
-/// The other transmission of a block is at most so many subframes away.
+/// Largest distance between the two transmissions of a block, subframes.
 const FARTHEST: u64 = 15;
 
-/// Priorities of ProSe packets.
+/// Number of ProSe per-packet priorities.
 const PRIORITIES: usize = 8;
 
 /// A reserved resource.
 #[derive(Debug, Clone, Copy)]
 struct Place {
-    /// The transmission that reserved it.
+    /// Subframe of the transmission that reserved it.
     subframe: u64,
     first: u8,
     length: u8,
@@ -41,7 +41,7 @@ pub(super) struct Reserved {
     class: [usize; PRIORITIES],
     /// A priority of each class.
     priority: Vec<u8>,
-    /// When each period was heard last, by the places of [`Config::periods`].
+    /// Last subframe in which each period was observed, in the order of [`Config::periods`].
     heard: Vec<Option<u64>>,
     memory: u64,
     subchannels: usize,
@@ -79,7 +79,7 @@ impl Reserved {
         self.heard.fill(None);
     }
 
-    /// Records what an SCI reserves.
+    /// Records the reservations of an SCI.
     pub(super) fn record(&mut self, sci: &HeardSci, config: &Config) {
         let Some(period) = sci.period else { return };
         if let Some(at) = config.periods.iter().position(|p| *p == period) {
@@ -90,7 +90,7 @@ impl Reserved {
             first: sci.first,
             length: sci.length,
             class: self.class[usize::from(sci.priority.clamp(1, 8) - 1)],
-            // A power that is no number cannot be below a threshold.
+            // A power that is not a number cannot be below a threshold.
             rsrp: if sci.rsrp.0.is_nan() { f32::INFINITY } else { sci.rsrp.0 },
             period,
         };
@@ -124,13 +124,13 @@ impl Reserved {
         }
     }
 
-    /// The periods that were heard within the memory.
+    /// Returns the periods that were observed within the memory.
     pub(super) fn periods<'a>(&'a self, now: u64, config: &'a Config) -> impl Iterator<Item = Period> + 'a {
         let lately = move |at: &Option<u64>| at.is_some_and(|at| at + self.memory >= now);
         config.periods.iter().zip(&self.heard).filter(move |(_, at)| lately(at)).map(|(period, _)| *period)
     }
 
-    /// Notes in the window how often the thresholds must be raised before each of its resources is free.
+    /// Enters in the window how often the thresholds must be raised before each of its resources is free.
     pub(super) fn measure(&self, window: &mut Window, config: &Config) {
         for offset in 0..window.len() {
             if !window.is_taken(offset) {
@@ -177,7 +177,8 @@ impl Reserved {
         }
     }
 
-    /// How often the threshold must be raised to be no longer exceeded; more than [`super::MAX_RAISES`]: it never is.
+    /// Returns how often the threshold must be raised until the power no longer exceeds it; more than
+    /// [`super::MAX_RAISES`] means never.
     fn raises(&self, own: u8, class: usize, rsrp: f32, config: &Config) -> u32 {
         let exceeded =
             |raised: u32| config.threshold(own, self.priority[class], raised).is_some_and(|t| Dbm(rsrp) > t);
