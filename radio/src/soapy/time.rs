@@ -15,12 +15,12 @@ impl Ticks {
         Self { microhertz: ((rate * 1e6).round() as i128).max(1) }
     }
 
-    /// Nanoseconds that so many samples take, to the nearest.
+    /// Returns the nanoseconds that `samples` samples take, to the nearest.
     pub(super) fn ns(self, samples: i64) -> i64 {
         nearest(i128::from(samples) * ONE, self.microhertz)
     }
 
-    /// Samples in so many nanoseconds, to the nearest. Undoes [`Self::ns`] at any rate up to 1 GHz.
+    /// Returns the samples in `ns` nanoseconds, to the nearest. Undoes [`Self::ns`] at any rate up to 1 GHz.
     pub(super) fn samples(self, ns: i64) -> i64 {
         nearest(i128::from(ns) * self.microhertz, ONE)
     }
