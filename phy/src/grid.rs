@@ -13,13 +13,13 @@ pub struct Grid {
 }
 
 impl Grid {
-    /// An empty subframe.
+    /// Makes an empty subframe.
     pub fn new(numerology: Numerology) -> Self {
         let subcarriers = numerology.subcarriers();
         Self { subcarriers, values: vec![Sample::default(); subcarriers * numerology.symbols()] }
     }
 
-    /// Set every resource element to zero.
+    /// Sets every resource element to zero.
     pub fn clear(&mut self) {
         self.values.fill(Sample::default());
     }

@@ -6,11 +6,11 @@ use crate::tables::qpp::{largest_k_below, smallest_k_at_least};
 /// Largest code block, Z of TS 36.212 §5.1.2, in bits.
 pub const MAX_CODE_BLOCK: usize = 6144;
 
-/// Parity bits of a transport block, and of each code block where there are several.
+/// Parity bits of a transport block, and of each code block if there are several.
 pub const CRC_BITS: usize = 24;
 
-/// How a transport block is cut into code blocks. The `c_minus` shorter blocks come first, and `filler` bits of value
-/// 0 stand before the first of all.
+/// Segmentation of a transport block into code blocks. The `c_minus` shorter blocks come first, and `filler` bits of
+/// value 0 precede the first of all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Segmentation {
     /// Number of blocks of `k_plus` bits.

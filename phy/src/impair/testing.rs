@@ -1,4 +1,4 @@
-//! What the tests of the channel models share.
+//! Helpers of the tests of the channel models.
 
 use crate::Sample;
 use num_complex::Complex64;

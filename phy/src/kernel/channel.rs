@@ -3,7 +3,7 @@
 use super::Backend;
 use super::elementary::{cos_sin, minus_ln_unit};
 
-/// Draws that are turned into noise at a time.
+/// Draws that are converted to noise at a time.
 pub(crate) const DRAWS: usize = 64;
 
 /// Real and imaginary part.
@@ -89,7 +89,7 @@ macro_rules! backend {
         mod $name {
             use super::DRAWS;
 
-            /// Only [`super::loops`] hands these out, and it looks for the instruction set.
+            /// Only [`super::loops`] returns these, after a check of the instruction set.
             pub(super) const LOOPS: super::Loops = super::Loops {
                 // SAFETY: the machine has the instruction set, see above.
                 accumulate_fir: |weights, x, y| unsafe { accumulate_fir(weights, x, y) },
@@ -120,7 +120,7 @@ mod tests {
     use super::*;
     use crate::impair::rng::Rng;
 
-    /// The bits of every backend are those of the definition, whatever the length.
+    /// All backends give the bits of the definition, for any length.
     #[test]
     fn all_backends_give_the_same_bits() {
         let mut rng = Rng::new(8);

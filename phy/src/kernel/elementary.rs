@@ -1,9 +1,9 @@
 //! Elementary functions from IEEE 754 basic operations only.
 //!
-//! `f32::sin` and its like come from the platform's mathematics library and may differ in the last bit from one
-//! machine to the next. Everything here is built from `+ - * /`, integer operations and comparisons, which Rust
-//! neither reorders nor fuses, so a seed gives the same samples on every platform. The `f32` functions are free of
-//! branches and calls: the compiler vectorises loops over them.
+//! `f32::sin` and similar functions come from the platform's mathematics library and may differ in the last bit between
+//! machines. Everything here is built from `+ - * /`, integer operations and comparisons, which Rust neither reorders
+//! nor fuses: a seed gives the same samples on every platform. The `f32` functions are free of branches and calls: the
+//! compiler vectorises loops over them.
 
 use core::f64::consts::{LN_2, TAU};
 
@@ -19,7 +19,7 @@ pub(crate) fn cos_sin(phase: u32) -> (f32, f32) {
     let sin =
         x * (1.0 + x2 * (-1.0 / 6.0 + x2 * (1.0 / 120.0 + x2 * (-1.0 / 5040.0 + x2 * (1.0 / 362_880.0)))));
     let cos = 1.0 + x2 * (-0.5 + x2 * (1.0 / 24.0 + x2 * (-1.0 / 720.0 + x2 * (1.0 / 40_320.0))));
-    // Rotate by the quadrant: swap where it is odd, then set the signs; all with masks.
+    // Rotate by the quadrant: swap if it is odd, then set the signs; all with masks.
     let (c, s) = (cos.to_bits(), sin.to_bits());
     let swap = (quadrant & 1).wrapping_neg();
     let sign_cos = (quadrant.wrapping_add(1) & 2) << 30;

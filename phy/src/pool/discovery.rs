@@ -8,9 +8,9 @@ use crate::units::{PrbRange, SUBFRAMES_PER_DFN_PERIOD};
 pub struct DiscoveryPool {
     /// discPeriod in subframes, P.
     pub period: u32,
-    /// offsetIndicator, O3.
+    /// offsetIndicator, O3, in subframes.
     pub offset: u32,
-    /// subframeBitmap.
+    /// subframeBitmap, a_0 first.
     pub bitmap: Vec<bool>,
     /// numRepetition, N_R.
     pub repetitions: u32,
@@ -38,7 +38,7 @@ pub struct Type2bParameters {
 }
 
 impl DiscoveryPool {
-    /// Start of the period that `subframe` (modulo 10240) lies in, `None` before the first.
+    /// Returns the start of the period of `subframe` (modulo 10240), `None` before the first.
     pub fn period_start(&self, subframe: u32) -> Option<u32> {
         let s = subframe % SUBFRAMES_PER_DFN_PERIOD;
         let into = s.checked_sub(self.offset)?;
@@ -69,14 +69,14 @@ impl DiscoveryPool {
         self.n_t() * self.n_f(carrier_prbs)
     }
 
-    /// Transmissions of type 1 resource `n`: subframe in the period and PRBs of each (TS 36.213 §14.3.1).
+    /// Returns the transmissions of type 1 resource `n`: subframe in the period and PRBs of each (TS 36.213 §14.3.1).
     pub fn type1(&self, carrier_prbs: usize, n: usize) -> Option<Vec<(u32, PrbRange)>> {
         (n < self.resources(carrier_prbs))
             .then(|| self.transmissions_of(carrier_prbs, n / self.n_t(), n % self.n_t()))
             .flatten()
     }
 
-    /// `(a_1, b_1)` of type 2B in the period after one in which they were `(a, b)` (TS 36.213 §14.3.2).
+    /// Returns `(a_1, b_1)` of type 2B in the period after one in which they were `(a, b)` (TS 36.213 §14.3.2).
     pub fn type2b_next(
         &self,
         carrier_prbs: usize,
@@ -93,7 +93,7 @@ impl DiscoveryPool {
         Some((a1 as u32, b1 as u32))
     }
 
-    /// Transmissions of the type 2B resource `(a_1, b_1)` of a period.
+    /// Returns the transmissions of the type 2B resource `(a_1, b_1)` of a period.
     pub fn type2b(&self, carrier_prbs: usize, (a, b): (u32, u32)) -> Option<Vec<(u32, PrbRange)>> {
         self.transmissions_of(carrier_prbs, a as usize, b as usize)
     }

@@ -1,7 +1,7 @@
 //! PSSCH frequency hopping of modes 1 and 2 (TS 36.213 §14.1.1.2, §14.1.1.4 with §8.4; TS 36.211 §9.3.6 with §5.3.4).
 //!
-//! The formulas of TS 36.213 §8.4 and TS 36.211 §5.3.4 rest on memory, and no capture at hand hops: what is verified
-//! is that both ends of this modem agree. Not settled: whether mode 2 counts the pool's PRBs (as done here: `prbs` is
+//! The formulas of TS 36.213 §8.4 and TS 36.211 §5.3.4 are from memory, and no capture at hand hops: it is verified
+//! only that both ends of this modem agree. Not settled: whether mode 2 counts the pool's PRBs (as done here: `prbs` is
 //! M_RP there) for type 1 as it does for type 2.
 
 use crate::sequence::Gold;
@@ -24,7 +24,7 @@ impl Default for HoppingConfig {
     }
 }
 
-/// What the resource block assignment of SCI format 0 says when its hopping flag is set.
+/// Frequency hopping by the resource block assignment of SCI format 0 when its hopping flag is set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Hopping {
     kind: Kind,
@@ -47,8 +47,8 @@ fn hopping_bits(prbs: usize) -> usize {
 }
 
 impl Hopping {
-    /// Read the assignment field of a carrier of `carrier_prbs`; hopping goes over `prbs` (the carrier in mode 1, the
-    /// pool in mode 2). `None` when it stands for no allocation.
+    /// Parses the assignment field of a carrier of `carrier_prbs`; hopping covers `prbs` (the carrier in mode 1, the
+    /// pool in mode 2). `None` if it is not an allocation.
     pub fn new(assignment: u16, carrier_prbs: usize, prbs: usize, config: HoppingConfig) -> Option<Self> {
         let width = crate::sci::riv_bits(carrier_prbs);
         let hop_bits = hopping_bits(carrier_prbs);
@@ -64,7 +64,7 @@ impl Hopping {
         (start + len <= prbs).then_some(Self { kind, first: PrbRange { start, len }, config, prbs })
     }
 
-    /// The assignment field for an allocation and hopping bits; the inverse of [`Self::new`].
+    /// Returns the assignment field for an allocation and hopping bits; the inverse of [`Self::new`].
     pub fn assignment(carrier_prbs: usize, bits: u8, first: PrbRange) -> Option<u16> {
         let rest = crate::sci::riv_bits(carrier_prbs) - hopping_bits(carrier_prbs);
         let riv = crate::sci::riv_encode(carrier_prbs, first.start, first.len)?;
@@ -72,7 +72,7 @@ impl Hopping {
             .then_some(((bits as usize) << rest | riv) as u16)
     }
 
-    /// PRBs in the subframe of pool index modulo 10 `n_ssf`; `None` where the hop leaves the band.
+    /// Returns the PRBs in the subframe of pool index modulo 10 `n_ssf`; `None` if the hop leaves the band.
     pub fn prbs(&self, n_ssf: u8) -> Option<PrbRange> {
         let start = match self.kind {
             // odd n_ssf -> the allocation of the first slot, even -> that of the second (TS 36.213 §14.1.1.2)
@@ -95,8 +95,8 @@ impl Hopping {
         prbs.saturating_sub(config.rb_offset.next_multiple_of(2) + prbs % 2)
     }
 
-    /// TS 36.211 §5.3.4 for one VRB: type 2 keeps an allocation whole when it lies in one subband; the lowest PRB of the
-    /// image is taken.
+    /// Applies TS 36.211 §5.3.4 for one VRB: type 2 keeps an allocation whole if it lies in one subband; the lowest PRB
+    /// of the image is taken.
     fn type2_start(&self, n_ssf: usize) -> Option<usize> {
         let all = (0..self.first.len).map(|i| self.type2_prb(self.first.start + i, n_ssf));
         let images: Vec<usize> = all.collect::<Option<_>>()?;

@@ -2,7 +2,7 @@
 
 use crate::tables::trp8::TRP_8;
 
-/// N_TRP of the duplex mode: which table I_TRP is read in.
+/// N_TRP of the duplex mode, which selects the table of I_TRP.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum TrpSet {
     /// N_TRP = 8: FDD and TDD configurations 1, 2, 4 and 5.
@@ -15,7 +15,7 @@ pub enum TrpSet {
 }
 
 impl TrpSet {
-    /// Length of the bitmap.
+    /// Returns the length of the bitmap.
     pub fn len(self) -> usize {
         match self {
             Self::Eight => 8,

@@ -60,7 +60,7 @@ proptest! {
         amplitude in 1i16..=4095,
     ) {
         let k = payload.len() + CRC_BITS;
-        // At least two thirds of the mother code, so that what is missing cannot make two blocks alike.
+        // At least two thirds of the mother code: the missing bits cannot make two blocks alike.
         let mut coded = vec![0; 2 * k + 3 * k * repeat + extra];
         let crc = ControlEncoder::new(128).encode(&payload, &mut coded).unwrap();
         for backend in backends() {
@@ -119,8 +119,8 @@ fn sizes_out_of_range_are_errors() {
     assert!(ControlDecoder::new(0).decode(&[1; 9], &mut [0]).is_err());
 }
 
-/// The bits of the best closed path, the first one highest of `k`, found by a plain Viterbi search from each of the 64
-/// states in floating point.
+/// Returns the bits of the best closed path, the first one highest of `k`, found by a plain Viterbi search from each of
+/// the 64 states in floating point.
 fn exhaustive(soft: &[f32], k: usize) -> u64 {
     let mut best = (f32::MIN, 0);
     for start in 0..64 {
@@ -150,7 +150,7 @@ fn exhaustive(soft: &[f32], k: usize) -> u64 {
     best.1
 }
 
-/// Where a tenth of the blocks is lost, the decoder finds what an exhaustive search finds but for 1 block in 50.
+/// At a block error rate of a tenth, the decoder finds what an exhaustive search finds, except for 1 block in 50.
 #[test]
 fn decoding_is_close_to_maximum_likelihood() {
     use rand::{Rng, SeedableRng};

@@ -1,6 +1,6 @@
 //! Turbo encoder, TS 36.212 §5.1.3.2, and the filling of the circular buffer, TS 36.212 §5.1.4.1.
 //!
-//! The bits stay packed, first bit in the top of a word, so that a delay by one bit is a shift by one place.
+//! The bits stay packed, first bit in the top of a word: a delay by one bit is a shift by one place.
 
 use crate::coding::rate_match::{CircularBuffer, TURBO_COLUMNS};
 use crate::coding::segmentation::MAX_CODE_BLOCK;
@@ -30,7 +30,7 @@ impl Default for TurboEncoder {
 }
 
 impl TurboEncoder {
-    /// An encoder for every code block of the table.
+    /// Makes an encoder for every code block of the table.
     pub fn new() -> Self {
         Self {
             streams: [[0; WORDS]; 3],
@@ -131,7 +131,7 @@ fn set_bit(words: &mut [u64], i: usize, bit: u8) {
     words[i / 64] = words[i / 64] & !mask | (u64::from(bit) * mask);
 }
 
-/// Packed bytes to words; what follows is 0.
+/// Packs bytes into words; the rest is 0.
 fn pack(bytes: &[u8], words: &mut [u64; WORDS]) {
     let (chunks, rest) = bytes.as_chunks::<8>();
     for (word, chunk) in words.iter_mut().zip(chunks) {

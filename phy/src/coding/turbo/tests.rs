@@ -136,7 +136,7 @@ fn circular_buffer_matches_the_matrix_at_every_length() {
                 assert_eq!(layout.start(rv), before, "K = {k}, F = {filler}, rv = {rv}");
             }
 
-            // Soft values go back to where the bits came from.
+            // Soft values return to the places from which the bits came.
             let soft: Vec<Llr> = found.iter().map(|&bit| 1 - 2 * Llr::from(bit)).collect();
             let mut d = [vec![9; k + 4], vec![9; k + 4], vec![9; k + 5]];
             let [d0, d1, d2] = &mut d;
@@ -162,7 +162,7 @@ fn noisy_blocks_decode_at_every_length_on_every_backend() {
         for qpp in QPP {
             let k = usize::from(qpp.k);
             let block = random_block(k, &mut rng);
-            // 3 dB above where blocks of 40 bits fail now and then.
+            // 3 dB above the point at which blocks of 40 bits fail now and then.
             let d = noisy(&block, 0.7, &mut rng);
             let mut found = vec![0; k / 8];
             let result = decoder.decode(views(&d), 0, Check::Crc24B, &mut found).unwrap();
@@ -171,8 +171,8 @@ fn noisy_blocks_decode_at_every_length_on_every_backend() {
     }
 }
 
-/// Kernels with the same number of lanes do the same arithmetic, so that they agree in every bit and in the number of
-/// half iterations, whatever the input.
+/// Kernels with the same number of lanes do the same arithmetic: they agree in every bit and in the number of half
+/// iterations, for any input.
 #[test]
 fn backends_agree_with_portable_code() {
     let mut rng = ChaCha8Rng::seed_from_u64(4);
@@ -267,8 +267,8 @@ fn log_map(known: &[f32], parity: &[f32], tail: [f32; 6]) -> Vec<f32> {
     extrinsic
 }
 
-/// Where most blocks decode, fixed point, windows and straight lines together lose no more of them than 0.1 dB of noise
-/// would: the points in 100 that stand beside the block length.
+/// At points where most blocks decode, fixed point, windows and straight lines together lose no more of them than 0.1
+/// dB of noise would: the points in 100 that are listed beside the block length.
 #[test]
 fn decoding_is_within_a_tenth_of_a_decibel_of_floating_point() {
     let blocks = 150;

@@ -76,7 +76,7 @@ fn numbers_out_of_range_are_refused() {
     assert!(ChannelModel::Awgn.fading(1.92e6, 1).expect("no fading").is_none());
 }
 
-/// A channel that stands still is a linear system with a known frequency response.
+/// A static channel is a linear system with a known frequency response.
 #[test]
 fn static_channel_has_the_response_of_its_paths() {
     for profile in PROFILES {
@@ -94,7 +94,7 @@ fn static_channel_has_the_response_of_its_paths() {
                 let mut x: Vec<Sample> = (0..1000).map(|n| tone_sample(f, f64::from(n))).collect();
                 fading.clone().process(&mut x);
                 let expected = (300..).map(|n| tone(f, f64::from(n) - Fading::LATENCY as f64));
-                // Relative to the mean channel gain 1, not to what this frequency happens to get.
+                // Relative to the mean channel gain 1, not to the gain at this frequency.
                 let error: f64 = x[300..]
                     .iter()
                     .zip(expected)
@@ -147,7 +147,7 @@ fn paths_have_the_powers_of_the_table() {
             let expected = 10_f64.powf(path.power_db / 10.0) / total;
             assert!((power / expected - 1.0).abs() < tolerance, "{profile:?}: {power} for {expected}");
         }
-        // Paths are uncorrelated, so that their powers add up.
+        // Paths are uncorrelated: their powers add up.
         assert!((channel_power - 1.0).abs() < tolerance, "{profile:?}: {channel_power}");
     }
 }
@@ -213,7 +213,7 @@ fn envelope_is_rayleigh() {
         .enumerate()
         .map(|(i, p)| (1.0 - (-p).exp() - (i as f64 + 0.5) / n).abs())
         .fold(0.0, f64::max);
-    // 1.95 / sqrt(n) is the 0.1 % point; 16 angles leave a hair of their own.
+    // 1.95 / sqrt(n) is the 0.1 % point; the rest allows for having 16 angles only.
     assert!(worst < 1.95 / n.sqrt() + 0.005, "Kolmogorov-Smirnov distance {worst}");
 }
 

@@ -1,4 +1,4 @@
-//! Portable lanes. One lane is the plain algorithm; eight of them suit what a compiler makes of any 128-bit machine.
+//! Portable lanes. One lane is the plain algorithm; eight of them suit compiled code for any 128-bit machine.
 
 use super::siso::{HalfIteration, decide, half_iteration, interleave};
 use super::{Kernel, Lanes};

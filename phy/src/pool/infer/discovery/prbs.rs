@@ -1,9 +1,9 @@
-//! PRBs of a discovery pool from those of messages: transmission j lies floor(N_f / N_TX) pairs above the one before, modulo
-//! N_f (TS 36.213 §14.3.1).
+//! Infers the PRBs of a discovery pool from those of messages: transmission j lies floor(N_f / N_TX) pairs above the
+//! one before, modulo N_f (TS 36.213 §14.3.1).
 
 use crate::pool::PoolPrbs;
 
-/// Different places that are kept.
+/// Number of different places that are kept.
 const PLACES: usize = 64;
 
 /// First PRBs of the transmissions of a message.
@@ -20,7 +20,7 @@ impl Places {
         self.0.clear();
     }
 
-    /// Take in a place. One that says less than another is left out.
+    /// Adds a place. One that is contained in another is left out.
     pub(super) fn add(&mut self, prbs: [Option<usize>; 4]) {
         let place = prbs.map(|prb| prb.and_then(|prb| u8::try_from(prb).ok()));
         let says = |a: &Place, b: &Place| a.iter().zip(b).all(|(a, b)| b.is_none() || a == b);
@@ -34,8 +34,8 @@ impl Places {
         self.0.push(place);
     }
 
-    /// The most PRBs that put every transmission where it was, and whether no others do. First those side by side, then
-    /// two parts with a gap.
+    /// Returns the most PRBs that explain the place of every transmission, and whether no others do. First contiguous
+    /// ones, then two parts with a gap.
     pub(super) fn fit(&self, carrier_prbs: usize, transmissions: usize) -> Option<(PoolPrbs, bool)> {
         let mut all = contiguous(carrier_prbs).filter(|prbs| self.agree(prbs, transmissions));
         if let Some(prbs) = all.next() {
