@@ -38,7 +38,7 @@ fn zadoff_chu(u: usize, n_zc: usize, out: &mut [Sample]) {
     let q = (2 * n_zc * (u + 1) + 31) / 62;
     for (n, x) in out.iter_mut().enumerate() {
         let m = n % n_zc;
-        // the phase is pi q m (m + 1) / N_ZC: reduce the integer part first, so that it is exact
+        // the phase is pi q m (m + 1) / N_ZC: reduce the integer part first, for an exact result
         let turns = (q * m * (m + 1)) % (2 * n_zc);
         let angle = -PI * turns as f64 / n_zc as f64;
         *x = Sample::new(angle.cos() as f32, angle.sin() as f32);

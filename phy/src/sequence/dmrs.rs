@@ -1,4 +1,4 @@
-//! Demodulation reference signals of the sidelink channels (TS 36.211 §9.8): which group, shift and sign each one has.
+//! Demodulation reference signals of the sidelink channels (TS 36.211 §9.8): group, shift and sign of each.
 
 use super::base::base_sequence;
 #[cfg(test)]
@@ -57,7 +57,7 @@ impl Dmrs {
         Self::pssch_hopped(&GroupHopping::new(n_id_x as u32), n_id_x, n_ssf, sidelink)
     }
 
-    /// PSSCH for each n_ssf, 0 to 9: for a receiver that does not know the time.
+    /// Returns PSSCH for each n_ssf, 0 to 9: for a receiver that does not know the time.
     pub fn pssch_all(n_id_x: u16, sidelink: SidelinkMode) -> [Self; 10] {
         let hop = GroupHopping::new(n_id_x as u32);
         std::array::from_fn(|n_ssf| Self::pssch_hopped(&hop, n_id_x, n_ssf as u8, sidelink))
@@ -110,7 +110,7 @@ const TWELFTHS: [Sample; 12] = [
     Sample::new(HIGH, -0.5),
 ];
 
-/// f_gh of every n_s that PSSCH can ask for (TS 36.211 §5.5.1.3), 0 to 39.
+/// f_gh of every n_s that PSSCH can use (TS 36.211 §5.5.1.3), 0 to 39.
 struct GroupHopping {
     f_gh: [u8; 40],
 }
@@ -136,7 +136,7 @@ pub struct References {
 }
 
 impl References {
-    /// For a carrier of `carrier_prbs`; PSBCH needs 6 whatever the carrier.
+    /// Makes the sequences for a carrier of `carrier_prbs`; PSBCH needs 6 on any carrier.
     pub fn new(carrier_prbs: usize) -> Self {
         let table = |prbs: usize| {
             let mut values = vec![Sample::default(); 30 * 12 * prbs];
@@ -161,7 +161,7 @@ impl References {
         &self.by_prbs[m_sc / 12][u as usize * m_sc..][..m_sc]
     }
 
-    /// Write the reference values of DMRS symbol `m` over `out` (M_sc subcarriers).
+    /// Writes the reference values of DMRS symbol `m` to `out` (M_sc subcarriers).
     pub fn emit(&self, dmrs: &Dmrs, m: usize, out: &mut [Sample]) {
         let base = self.group(dmrs.u[m], out.len());
         let turns = dmrs.turns(m);
@@ -172,13 +172,13 @@ impl References {
         }
     }
 
-    /// Divide received subcarriers by the reference values of DMRS symbol `m` (they have amplitude 1).
+    /// Divides received subcarriers by the reference values of DMRS symbol `m` (they have amplitude 1).
     pub fn strip(&self, dmrs: &Dmrs, m: usize, received: &[Sample], out: &mut [Sample]) {
         let base = self.group(dmrs.u[m], out.len());
         let turns = dmrs.turns(m);
         let prbs = out.chunks_exact_mut(12).zip(received.chunks_exact(12)).zip(base.chunks_exact(12));
         for ((out, received), base) in prbs {
-            // arrays: the compiler knows their lengths, and makes vector code of the loop
+            // arrays: the compiler knows their lengths, and vectorises the loop
             let (Some(out), Some(received), Some(base)) =
                 (out.first_chunk_mut::<12>(), received.first_chunk::<12>(), base.first_chunk::<12>())
             else {

@@ -7,8 +7,8 @@ use std::f64::consts::PI;
 /// Subcarriers of a synchronisation signal.
 pub const SSSS_LEN: usize = 62;
 
-/// Which form of the secondary sequence is sent (TS 36.211 §6.11.2.1): transmission modes 1 and 2 and discovery use
-/// that of subframe 0, modes 3 and 4 that of subframe 5.
+/// Form of the secondary sequence (TS 36.211 §6.11.2.1): transmission modes 1 and 2 and discovery use that of subframe
+/// 0, modes 3 and 4 that of subframe 5.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum SsssForm {
     /// Transmission modes 1 and 2, discovery.

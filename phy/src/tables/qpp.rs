@@ -1,7 +1,7 @@
 //! Turbo code internal interleaver parameters, TS 36.212 Table 5.1.3-3.
 //!
-//! Standing: the text of the table was not read; two independent implementations agree on all 188 rows, and every
-//! row is checked below to be a permutation.
+//! Source: the text of the table was not read; two independent implementations agree on all 188 rows, and every row is
+//! checked below to be a permutation.
 
 /// One row of TS 36.212 Table 5.1.3-3: the interleaver is `pi(i) = (f1 i + f2 i^2) mod K`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,14 +15,14 @@ pub struct Qpp {
 }
 
 impl Qpp {
-    /// `pi(i)`, the position in the block of the `i`-th interleaved bit. TS 36.212 §5.1.3.2.3
+    /// Returns `pi(i)`, the position in the block of the `i`-th interleaved bit. TS 36.212 §5.1.3.2.3
     pub const fn at(&self, i: usize) -> usize {
         let (k, f1, f2, i) = (self.k as u64, self.f1 as u64, self.f2 as u64, i as u64);
         ((f1 + f2 * i % k) * i % k) as usize
     }
 }
 
-/// The row of a code block length, or `None` for a length that the table does not have.
+/// Returns the row of a code block length, or `None` for a length that the table does not have.
 pub fn qpp(k: usize) -> Option<Qpp> {
     index(k).map(|i| QPP[i])
 }
