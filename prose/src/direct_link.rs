@@ -12,9 +12,9 @@
 //!  | <------ 29  SECURITY_MODE_COMMAND, new MAC-I         |  new key opens
 //!  | SECURITY_MODE_COMPLETE, new key           29 ------> |  new key sends, old opens
 //!  | <------ 30  REKEYING_RESPONSE, new key               |
-//!  | IDENTIFIER_UPDATE_REQUEST, old name       30 ------> |  hears under both names
-//!  | <------ 30  IDENTIFIER_UPDATE_ACCEPT, old name       |
-//!  | IDENTIFIER_UPDATE_ACK, new name           30 ------> |  uses the new name
+//!  | IDENTIFIER_UPDATE_REQUEST, old IDs        30 ------> |  receives under both IDs
+//!  | <------ 30  IDENTIFIER_UPDATE_ACCEPT, old IDs        |
+//!  | IDENTIFIER_UPDATE_ACK, new IDs            30 ------> |  uses the new IDs
 //! ```
 //!
 //! A [`LinkManager`] holds all links of a UE. It has no clock, no source of randomness, no store and no radio: time and
@@ -22,29 +22,29 @@
 //! that of `sidelink_mac::engine`: one [`Input`], then [`LinkManager::poll_output`] until [`Output::Timeout`].
 //!
 //! ```text
-//! manager                     routes PDUs and events                     receive: which link, which key
-//! link                        what a link is, and its states             local: what all links share
-//! initiating                  set-up, UE_1     request: what both set-up and re-keying ask with
-//! half_open, target           set-up, UE_2     target: the states that both set-up and re-keying have
+//! manager                     routes PDUs and events                     receive: finds link and key of a PDU
+//! link                        a link, and its states                     local: common parts of all links
+//! initiating                  set-up, UE_1     request: the request of set-up and of re-keying
+//! half_open, target           set-up, UE_2     target: the common states of set-up and re-keying
 //! session, timers             a link in use
 //! rekeying, target_rekeying, identifier_update                           exchanges on a link in use
-//! key_establishment, signed   how a KD comes to be                       connection: one-time names
+//! key_establishment, signed   agreement on a KD                          connection: one-time identities
 //! config, io, note, kd, ports, frame
 //! ```
 //!
 //! Every state is a struct that owns its keys, and moves by consuming itself. A link in use has one exchange at a time.
 //!
-//! - **An unproven message ends nothing.** Unprotected refusals are hints, a wrong PDU changes no state, a request
-//!   in the clear takes a place in a bounded table and no more.
+//! - **An unproven message ends nothing.** Unprotected refusals are hints, an invalid PDU changes no state, an
+//!   unprotected request takes a place in a bounded table and no more.
 //! - **Tries** have fresh nonces, bound to a session number that is durable before it is used: neither a crash nor a
 //!   faulty RNG makes a session key twice.
 //! - **Timers** follow the SC period: see [`Config`].
-//! - **Glare**: where both ask, the lower layer-2 identity stays the initiating UE.
-//! - **Identifiers** (NR): layer-2 identities and the name of the session key change together, and SN begin again; the
-//!   old ones are still heard for a while, so that nothing is lost.
-//! - **Connection identities** (LTE, off at first): a request carries a name that the peer gave for one use, and no other.
-//! - **Keys**: a new KD is durable on both sides before its predecessor goes; session keys are never durable. A method
-//!   that agrees on a KD is a [`KeyEstablishment`], which may ask a network.
+//! - **Glare**: if both request, the UE with the lower layer-2 identity stays the initiating UE.
+//! - **Identifiers** (NR): layer-2 identities and the ID of the session key change together, and SN begin again. The
+//!   old identifiers still receive for a while: nothing is lost.
+//! - **Connection identities** (LTE, off by default): a request carries only a one-time identity that the peer gave.
+//! - **Keys**: a new KD is durable on both sides before its predecessor is removed; session keys are never durable. A
+//!   method that agrees on a KD is a [`KeyEstablishment`], which may query a network.
 //!
 //! ```
 //! use sidelink_prose::direct_link::{Config, Identity, Input, KdRecord, LinkManager, Output, Role, State};

@@ -5,10 +5,10 @@ use sidelink_security::direct::{Policy, Profile};
 use super::kd::Identity;
 use sidelink_wire::ids::Layer2Id;
 
-/// When the target UE makes a new KD in a re-keying. The texts differ; all keep to the Re-auth flag.
+/// When the target UE makes a new KD in a re-keying. The texts differ; all observe the Re-auth flag.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub enum NewKd {
-    /// When the initiating UE's Re-auth flag asks for it: TS 33.536, and what an implementation of TS 33.303 does.
+    /// When the initiating UE requests it by the Re-auth flag: TS 33.536, and an implementation of TS 33.303.
     #[default]
     WhenAsked,
     /// Also when three quarters of the life of the KD are over, in time or in sessions: TR 33.833 §6.4.1.4.5 leaves it
@@ -21,61 +21,62 @@ pub enum NewKd {
 /// Rules of one UE. Times in milliseconds.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// Whose formulas and messages. In NR every identity is an application layer ID ([`Identity::user`]).
+    /// Profile of formulas and messages. In NR every identity is an application layer ID ([`Identity::user`]).
     pub profile: Profile,
     /// Layer-2 identity of this UE.
     pub source: Layer2Id,
-    /// Who this UE is.
+    /// Identity of this UE.
     pub identity: Identity,
-    /// What it accepts.
+    /// Security policy of this UE.
     pub policy: Policy,
-    /// Answer requests of others?
+    /// Whether requests of other UEs are answered.
     pub accept: bool,
-    /// P, the period of the PSCCH pool: every turn of a handshake costs one.
+    /// P, the period of the PSCCH pool: every message of a handshake takes one.
     pub sc_period: u64,
-    /// Time that one UE needs to answer.
+    /// Time that one UE needs for a reply.
     pub processing: u64,
     /// Tries of every request, each with a nonce of its own.
     pub tries: u8,
-    /// Links at once (TS 24.554 recommends at most 8).
+    /// Largest number of links (TS 24.554 recommends at most 8).
     pub links: usize,
-    /// Requests that may wait for their proof. Where the table is full the oldest goes.
+    /// Largest number of requests without proof. When the table is full, the oldest is dropped.
     pub half_open: usize,
-    /// Answers to unproven UEs in one SC period: commands, signatures and cookies. A pool has room for about four
-    /// destinations a period; a flood beyond that is not answered, an honest request among it neither.
+    /// Largest number of replies to unproven UEs in one SC period: commands, signatures and cookies. A pool has room
+    /// for about four destinations a period; requests of a flood beyond that get no reply, honest ones among them
+    /// included.
     pub answers: u32,
-    /// Unproven containers that are judged in one SC period, by each half-open entry that one may belong to. A signature
-    /// takes some 50 µs to verify.
+    /// Largest number of unproven containers that are verified in one SC period, counted for each half-open entry that
+    /// one may belong to. A signature takes some 50 µs to verify.
     pub judged: u32,
-    /// Keep-alive after so long without anything heard.
+    /// Time without a reception after which a keep-alive is sent.
     pub keepalive: u64,
-    /// The link is closed after so long without anything heard.
+    /// Time without a reception after which the link is closed.
     pub inactivity: u64,
-    /// Least time between two re-keyings that the peer may ask for.
+    /// Least time between two re-keyings that the peer requests.
     pub rekey_interval: u64,
-    /// For how long an old key still opens what is under way.
+    /// Time for which an old key still opens PDUs that are in flight.
     pub overlap: u64,
-    /// Life of a KD that was agreed on.
+    /// Lifetime of a KD that a method agreed on.
     pub kd_lifetime: u64,
-    /// Give peers connection identities, and ask by those that they gave: the draft's privacy of set-ups, LTE only. The
-    /// last try of a set-up goes without.
+    /// Give connection identities to peers, and request with those that they gave: the draft's privacy of set-ups, LTE
+    /// only. The last try of a set-up does without.
     pub connection_ids: bool,
-    /// Ask for each link from a layer-2 identity of its own; see [`Self::updates`] for what the driver must do.
+    /// Request each link from a layer-2 identity of its own; see [`Self::updates`] for the duties of the driver.
     pub fresh_source: bool,
-    /// When a re-keying makes a new KD. Except for [`NewKd::WhenAsked`] every request to re-key offers to authenticate,
-    /// since it is the target UE that decides.
+    /// When a re-keying makes a new KD. Except with [`NewKd::WhenAsked`] every request to re-key offers to
+    /// authenticate, since the target UE decides.
     pub new_kd: NewKd,
-    /// Change identifiers with a peer that asks, and on request: the driver must then listen at
+    /// Change identifiers when the peer or the application requests it: the driver must then receive for
     /// [`super::LinkManager::addresses`] and send from [`super::Pdu::source`]. NR only.
     pub updates: bool,
-    /// Change them by itself after so long: T5090, the privacy timer.
+    /// Interval of automatic changes: T5090, the privacy timer.
     pub privacy: Option<u64>,
-    /// Old session keys that are kept for receiving.
+    /// Number of old session keys that are kept for receiving.
     pub retired: usize,
 }
 
 impl Config {
-    /// Times of the NIST model where they suffice, and longer ones where the SC period asks for them.
+    /// Returns the timers of the NIST model if they suffice, and longer ones if the SC period requires them.
     pub fn new(source: Layer2Id, identity: Identity, sc_period: u64) -> Self {
         let config = Self {
             profile: Profile::Lte,
@@ -107,18 +108,18 @@ impl Config {
         Self { keepalive, inactivity, ..config }
     }
 
-    /// T4100, and the timer of a re-keying request: `turns` SC periods are needed until the answer. 400 ms of the NIST
-    /// model, or n + 2 periods.
+    /// Returns T4100, and the timer of a re-keying request: `turns` SC periods pass until the answer. 400 ms of the
+    /// NIST model, or n + 2 periods.
     pub(super) fn t4100(&self, turns: u64) -> u64 {
         ((turns + 2) * self.sc_period + self.processing).max(400)
     }
 
-    /// T4111: until the complete. 200 ms, or 3 periods.
+    /// Returns T4111, the wait for the complete: 200 ms, or 3 periods.
     pub(super) fn t4111(&self) -> u64 {
         (3 * self.sc_period + self.processing).max(200)
     }
 
-    /// T4101, T4103: until the answer to keep-alive and release. 100 ms, or 3 periods.
+    /// Returns T4101 and T4103, the wait for the answer to keep-alive and release: 100 ms, or 3 periods.
     pub(super) fn t4101(&self) -> u64 {
         (3 * self.sc_period + self.processing).max(100)
     }
