@@ -8,7 +8,7 @@
 //! The run loop is that of `sidelink_mac::engine`: one input, then outputs until a timeout. Time, random numbers and
 //! storage are arguments or requests.
 //!
-//! Specifications are cited as of Release 15 (TS 24.334, TS 33.303). What rests on memory says so where it stands.
+//! Specifications are cited as of Release 15 (TS 24.334, TS 33.303). Statements from memory are marked as such.
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 
