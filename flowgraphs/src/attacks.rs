@@ -1,9 +1,9 @@
-//! Radios that keep none of the rules of a UE, to try what the UEs bear.
+//! Radios that violate the rules of a UE, to test the UEs.
 //!
 //! ```text
-//! injector.rs  hears every block and sends whatever its plot says
+//! injector.rs  receives every block and sends the blocks of its attack
 //! link.rs      attacks on the set-up of links
-//! replayer.rs  says again what it heard
+//! replayer.rs  replays received subframes
 //! ```
 
 mod injector;

@@ -1,5 +1,5 @@
-//! A radio that hears everything and says it again later: capability A2 of the proposals' digest. It holds no key, decodes
-//! nothing, and copies samples; what it sends is bit for bit what was sent.
+//! A radio that records every subframe and replays it later: capability A2 of the proposals' digest. It holds no key,
+//! decodes nothing, and copies samples: a replay is bit for bit the original.
 
 use crate::Sample;
 use sidelink_phy::impair::measure::Levels;
@@ -9,20 +9,20 @@ use sidelink_ue::clock::Clock;
 use sidelink_ue::{Continuity, Framer, LatencyStats, Participant};
 use std::collections::VecDeque;
 
-/// A subframe this much above the quietest one is worth keeping, in dB: a few PRBs at 5 dB, and not noise alone, which the
+/// Level above the quietest subframe from which one is kept, in dB: a few PRBs at 5 dB, and not noise alone, which the
 /// samples of a subframe average to a tenth of a dB.
 const ABOVE_DB: f64 = 0.8;
 
-/// Subframes that are kept at most.
+/// Largest number of subframes that are kept.
 const MOST: usize = 4096;
 
-/// Copies subframes and sends them again after a while.
+/// Copies subframes and replays them after a delay.
 pub struct Replayer {
     name: String,
     numerology: Numerology,
     framer: Framer,
     clock: Clock,
-    /// Subframes between hearing and saying again: whole periods of every pool, so that the copy lies where it belongs.
+    /// Subframes between reception and replay: whole periods of every pool, to put the copy into the right place.
     delay: u64,
     lead: u64,
     gain: f32,
@@ -36,7 +36,7 @@ pub struct Replayer {
 }
 
 impl Replayer {
-    /// Knows the time by `anchor`. `gain_db` is against what it heard.
+    /// Makes a replayer that knows the time by `anchor`. `gain_db` is relative to the received level.
     pub fn new(name: &str, numerology: Numerology, anchor: Anchor, delay: u64, gain_db: f64) -> Self {
         let clock = Clock::from_utc(numerology.sample_rate(), anchor);
         Self {
@@ -57,12 +57,12 @@ impl Replayer {
         }
     }
 
-    /// End after so many subframes.
+    /// Limits the run to `subframes` subframes.
     pub fn set_duration(&mut self, subframes: u64) {
         self.duration = subframes;
     }
 
-    /// Subframes that it said again.
+    /// Returns the number of replayed subframes.
     pub fn replayed(&self) -> u64 {
         self.replayed
     }

@@ -1,4 +1,4 @@
-//! The whole way of protected data: from the application to a full transport block.
+//! The complete path of protected data: from the application to a full transport block.
 
 use super::{Row, figure};
 use crate::bench::timing::time;
@@ -23,7 +23,7 @@ const BLOCK: usize = 21_384 / 8;
 /// Octets of an application's packet.
 const PACKET: usize = 300;
 
-/// Counters without a disk: the disk is never waited for on this way.
+/// Counters without a disk: the figures contain no wait for it.
 #[derive(Default)]
 struct Memory(BTreeMap<StreamId, u64>);
 
