@@ -151,7 +151,7 @@ impl SampleFormat {
     }
 }
 
-/// What was lost in [`SampleFormat::encode`], in components (I or Q).
+/// Losses of [`SampleFormat::encode`], in components (I or Q).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Losses {
     /// Beyond full scale, written as full scale.

@@ -43,7 +43,7 @@ pub struct WriterOptions {
     pub recorder: String,
     /// The radio.
     pub hw: Option<String>,
-    /// Author, with contact.
+    /// Author of the recording.
     pub author: Option<String>,
     /// Description, free text.
     pub description: Option<String>,

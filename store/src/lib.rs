@@ -99,7 +99,7 @@ impl KeyStore {
     /// Makes a new, empty store.
     ///
     /// # Errors
-    /// When the file exists or cannot be made.
+    /// The file exists or cannot be made.
     pub fn create(path: &Path) -> Result<Self, Error> {
         let file = create_private(path)?;
         let database = Database::builder().create_file(file).map_err(|e| refused(path, e))?;

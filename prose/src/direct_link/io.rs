@@ -27,9 +27,9 @@ pub enum Input<'a> {
     },
     /// Set up a link.
     Connect {
-        /// Layer-2 identity of the peer.
+        /// The time.
         now: UtcTime,
-        /// Where the peer listens.
+        /// Layer-2 identity of the peer.
         peer: Layer2Id,
         /// Identity that the peer must prove.
         identity: Identity,

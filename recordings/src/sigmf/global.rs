@@ -23,7 +23,7 @@ pub struct Global {
     pub recorder: Option<String>,
     /// `core:hw`: the radio.
     pub hw: Option<String>,
-    /// `core:author`: name and contact.
+    /// `core:author`: author of the recording.
     pub author: Option<String>,
     /// `core:description`: free text.
     pub description: Option<String>,

@@ -15,7 +15,7 @@ pub(super) struct Window {
     pub(super) first: u64,
     len: usize,
     free: [u32; MAX_WINDOW],
-    /// How often the thresholds must be raised before a sub-channel of a subframe is free.
+    /// Number of raises of the thresholds after which a sub-channel of a subframe is free.
     raises: [[u8; MAX_SUBCHANNELS as usize]; MAX_WINDOW],
     length: u8,
     subchannels: u8,
