@@ -97,17 +97,17 @@ pub struct Repetitions {
 }
 
 impl Repetitions {
-    /// SL-SCH in transmission modes 1 and 2: four transmissions.
+    /// Makes those of SL-SCH in transmission modes 1 and 2: four transmissions.
     pub const fn sl_sch() -> Self {
         Self { count: 4, sent: 0 }
     }
 
-    /// SL-SCH in transmission modes 3 and 4: one transmission or two.
+    /// Makes those of SL-SCH in transmission modes 3 and 4: one transmission or two.
     pub const fn v2x(retransmit: bool) -> Self {
         Self { count: if retransmit { 2 } else { 1 }, sent: 0 }
     }
 
-    /// SL-DCH: numRetx (0 to 3) retransmissions and the first transmission.
+    /// Makes those of SL-DCH: numRetx (0 to 3) retransmissions and the first transmission.
     pub fn sl_dch(num_retx: u8) -> Result<Self, Error> {
         within("numRetx", u32::from(num_retx), 0, 3)?;
         Ok(Self { count: usize::from(num_retx) + 1, sent: 0 })

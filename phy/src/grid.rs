@@ -24,27 +24,27 @@ impl Grid {
         self.values.fill(Sample::default());
     }
 
-    /// Number of subcarriers, 12 N_RB.
+    /// Returns the number of subcarriers, 12 N_RB.
     pub fn subcarriers(&self) -> usize {
         self.subcarriers
     }
 
-    /// Number of symbols, 14 or 12.
+    /// Returns the number of symbols, 14 or 12.
     pub fn symbols(&self) -> usize {
         self.values.len() / self.subcarriers
     }
 
-    /// All subcarriers of symbol `l`.
+    /// Returns all subcarriers of symbol `l`.
     pub fn symbol(&self, l: usize) -> &[Sample] {
         &self.values[l * self.subcarriers..][..self.subcarriers]
     }
 
-    /// All subcarriers of symbol `l`.
+    /// Returns all subcarriers of symbol `l`.
     pub fn symbol_mut(&mut self, l: usize) -> &mut [Sample] {
         &mut self.values[l * self.subcarriers..][..self.subcarriers]
     }
 
-    /// Every value, symbol by symbol.
+    /// Returns every value, symbol by symbol.
     pub fn values(&self) -> &[Sample] {
         &self.values
     }

@@ -69,27 +69,27 @@ impl Numerology {
         Self { cp, ..self }
     }
 
-    /// Channel bandwidth.
+    /// Returns the channel bandwidth.
     pub fn bandwidth(self) -> Bandwidth {
         self.bandwidth
     }
 
-    /// Cyclic prefix.
+    /// Returns the cyclic prefix.
     pub fn cp(self) -> CyclicPrefix {
         self.cp
     }
 
-    /// FFT size in samples.
+    /// Returns the FFT size in samples.
     pub fn fft(self) -> usize {
         self.fft
     }
 
-    /// Samples a second.
+    /// Returns the sample rate, samples a second.
     pub fn sample_rate(self) -> f64 {
         self.fft as f64 * SUBCARRIER_HZ
     }
 
-    /// Samples in a subframe of 1 ms.
+    /// Returns the number of samples in a subframe of 1 ms.
     pub fn subframe_samples(self) -> usize {
         self.fft * 15
     }
@@ -99,12 +99,12 @@ impl Numerology {
         self.cp.symbols()
     }
 
-    /// Occupied subcarriers.
+    /// Returns the number of occupied subcarriers.
     pub fn subcarriers(self) -> usize {
         self.bandwidth.subcarriers()
     }
 
-    /// Samples of the cyclic prefix of symbol `l`, 0 to `symbols() - 1`.
+    /// Returns the number of samples of the cyclic prefix of symbol `l`, 0 to `symbols() - 1`.
     pub fn cp_samples(self, l: usize) -> usize {
         match self.cp {
             CyclicPrefix::Normal if l.is_multiple_of(7) => self.fft * 160 / 2048,
@@ -113,7 +113,7 @@ impl Numerology {
         }
     }
 
-    /// Sample at which the cyclic prefix of symbol `l` begins, counted from the start of the subframe.
+    /// Returns the sample at which the cyclic prefix of symbol `l` begins, counted from the start of the subframe.
     pub fn symbol_start(self, l: usize) -> usize {
         match self.cp {
             CyclicPrefix::Normal => {
@@ -124,7 +124,7 @@ impl Numerology {
         }
     }
 
-    /// Seconds from the start of the useful part of symbol `a` to that of symbol `b`.
+    /// Returns the seconds from the start of the useful part of symbol `a` to that of symbol `b`.
     pub fn symbol_distance(self, a: usize, b: usize) -> f64 {
         let at = |l| (self.symbol_start(l) + self.cp_samples(l)) as f64;
         (at(b) - at(a)) / self.sample_rate()

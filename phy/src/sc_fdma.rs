@@ -219,12 +219,12 @@ impl Precoding {
         Self { forward, inverse, scratch: vec![Sample::default(); scratch] }
     }
 
-    /// y(k) = 1/sqrt(M_sc) sum x(i) exp(-j 2 pi i k / M_sc), in place. `false` when the size is not allowed.
+    /// Computes y(k) = 1/sqrt(M_sc) sum x(i) exp(-j 2 pi i k / M_sc), in place. `false` when the size is not allowed.
     pub fn precode(&mut self, symbol: &mut [Sample]) -> bool {
         run(&self.forward, symbol, &mut self.scratch)
     }
 
-    /// The inverse of [`Self::precode`].
+    /// Computes the inverse of [`Self::precode`].
     pub fn despread(&mut self, symbol: &mut [Sample]) -> bool {
         run(&self.inverse, symbol, &mut self.scratch)
     }

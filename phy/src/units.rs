@@ -28,7 +28,7 @@ impl Bandwidth {
         Self::ALL.into_iter().find(|b| b.prbs() == prbs)
     }
 
-    /// N_RB^SL.
+    /// Returns the number of resource blocks, N_RB^SL.
     pub fn prbs(self) -> usize {
         match self {
             Self::Prb6 => 6,
@@ -40,12 +40,12 @@ impl Bandwidth {
         }
     }
 
-    /// Occupied subcarriers, 12 N_RB^SL.
+    /// Returns the number of occupied subcarriers, 12 N_RB^SL.
     pub fn subcarriers(self) -> usize {
         12 * self.prbs()
     }
 
-    /// FFT size at the standard sample rate.
+    /// Returns the FFT size at the standard sample rate.
     pub fn standard_fft(self) -> usize {
         match self {
             Self::Prb6 => 128,
@@ -57,7 +57,7 @@ impl Bandwidth {
         }
     }
 
-    /// FFT sizes at which the modem runs: the standard one and, where 15 kHz divides it, three quarters of it.
+    /// Returns the FFT sizes at which the modem runs: the standard one and, if 15 kHz divides it, three quarters of it.
     pub fn fft_sizes(self) -> &'static [usize] {
         match self {
             Self::Prb6 => &[128],
@@ -87,7 +87,7 @@ pub enum CyclicPrefix {
 }
 
 impl CyclicPrefix {
-    /// SC-FDMA symbols in a subframe, the untransmitted last one included.
+    /// Returns the number of SC-FDMA symbols in a subframe, the untransmitted last one included.
     pub fn symbols(self) -> usize {
         match self {
             Self::Normal => 14,
@@ -155,7 +155,7 @@ pub enum Modulation {
 }
 
 impl Modulation {
-    /// Q_m, bits a symbol.
+    /// Returns Q_m, bits a symbol.
     pub fn bits(self) -> usize {
         match self {
             Self::Qpsk => 2,
@@ -205,17 +205,17 @@ pub struct PrbRange {
 }
 
 impl PrbRange {
-    /// First subcarrier.
+    /// Returns the first subcarrier.
     pub fn first_subcarrier(self) -> usize {
         12 * self.start
     }
 
-    /// Number of subcarriers, M_sc.
+    /// Returns the number of subcarriers, M_sc.
     pub fn subcarriers(self) -> usize {
         12 * self.len
     }
 
-    /// PRB after the last.
+    /// Returns the PRB after the last.
     pub fn end(self) -> usize {
         self.start + self.len
     }

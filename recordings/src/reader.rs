@@ -436,7 +436,7 @@ fn check_positive(what: &'static str, value: Option<f64>) -> Result<(), Error> {
     }
 }
 
-/// Lower-case hex, as `core:sha512` is written.
+/// Formats bytes as lower-case hex, the form of `core:sha512`.
 pub(crate) fn hex(bytes: &[u8]) -> String {
     use std::fmt::Write as _;
     bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut text, byte| {

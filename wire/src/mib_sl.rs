@@ -125,33 +125,33 @@ impl<T: AsRef<[u8]>> Packet<T> {
         if self.buffer.as_ref().len() == LEN { Kind::D2d } else { Kind::V2x }
     }
 
-    /// sl-Bandwidth, 3 bits.
+    /// Returns sl-Bandwidth, 3 bits.
     pub fn bandwidth(&self) -> u8 {
         self.buffer.as_ref()[0] >> 5
     }
 
-    /// tdd-ConfigSL, 3 bits: 0 none, n + 1 for configuration n.
+    /// Returns tdd-ConfigSL, 3 bits: 0 none, n + 1 for configuration n.
     pub fn tdd_config(&self) -> u8 {
         self.buffer.as_ref()[0] >> 2 & 0x07
     }
 
-    /// directFrameNumber, 10 bits.
+    /// Returns directFrameNumber, 10 bits.
     pub fn direct_frame_number(&self) -> u16 {
         let bytes = self.buffer.as_ref();
         u16::from(bytes[0] & 0x03) << 8 | u16::from(bytes[1])
     }
 
-    /// directSubframeNumber, 4 bits.
+    /// Returns directSubframeNumber, 4 bits.
     pub fn direct_subframe_number(&self) -> u8 {
         self.buffer.as_ref()[2] >> 4
     }
 
-    /// inCoverage, 1 bit.
+    /// Returns inCoverage, 1 bit.
     pub fn in_coverage(&self) -> bool {
         self.buffer.as_ref()[2] & 0x08 != 0
     }
 
-    /// The reserved bits, right-aligned: 19 or 27.
+    /// Returns the reserved bits, right-aligned: 19 or 27.
     pub fn reserved(&self) -> u32 {
         let tail = self.buffer.as_ref()[3..].iter().fold(0, |sum, &octet| sum << 8 | u32::from(octet));
         let high = u32::from(self.buffer.as_ref()[2] & 0x07);

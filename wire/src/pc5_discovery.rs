@@ -181,22 +181,22 @@ impl<T: AsRef<[u8]>> Packet<T> {
         }
     }
 
-    /// The message type octet.
+    /// Returns the message type octet.
     pub fn message_type(&self) -> u8 {
         self.buffer.as_ref()[field::TYPE]
     }
 
-    /// The 184 bits of a code, or of the fields in its place.
+    /// Returns the 184 bits of a code, or of the fields in its place.
     pub fn code(&self) -> [u8; CODE_LEN] {
         self.octets(field::CODE)
     }
 
-    /// The MIC.
+    /// Returns the MIC.
     pub fn mic(&self) -> [u8; MIC_LEN] {
         self.octets(field::MIC)
     }
 
-    /// The 8 least significant bits of the UTC-based counter.
+    /// Returns the 8 least significant bits of the UTC-based counter.
     pub fn utc_lsb(&self) -> u8 {
         self.buffer.as_ref()[field::COUNTER]
     }
@@ -474,7 +474,7 @@ mod tests {
 
     use super::*;
 
-    /// The bit layout of TS 24.554 §11.2.1, written out a second time.
+    /// Builds the octet by the bit layout of TS 24.554 §11.2.1, written out a second time.
     fn octet(discovery: u8, content: u8, model: u8) -> u8 {
         discovery << 6 | content << 2 | model
     }

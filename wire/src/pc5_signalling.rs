@@ -90,12 +90,12 @@ impl<T: AsRef<[u8]>> Packet<T> {
         need("PC5-S header", self.coding.header_len(), self.buffer.as_ref().len())
     }
 
-    /// The message type, unparsed.
+    /// Returns the message type, unparsed.
     pub fn message_type(&self) -> u8 {
         self.buffer.as_ref()[field::TYPE]
     }
 
-    /// The sequence number: 16 bits in LTE, 8 bits in NR.
+    /// Returns the sequence number: 16 bits in LTE, 8 bits in NR.
     pub fn sequence(&self) -> u16 {
         let sequence = &self.buffer.as_ref()[field::SEQUENCE..self.coding.header_len()];
         sequence.iter().fold(0, |value, octet| value << 8 | u16::from(*octet))

@@ -82,23 +82,23 @@ impl<T: AsRef<[u8]>> Packet<T> {
         need("PDCP header", HEADER_LEN, self.buffer.as_ref().len())
     }
 
-    /// SDU Type, 3 bits.
+    /// Returns SDU Type, 3 bits.
     pub fn sdu_type(&self) -> u8 {
         self.buffer.as_ref()[field::TYPE] >> 5
     }
 
-    /// PGK Index of a one-to-many PDU, 5 bits; reserved bits in a one-to-one PDU.
+    /// Returns PGK Index of a one-to-many PDU, 5 bits; reserved bits in a one-to-one PDU.
     pub fn pgk_index(&self) -> u8 {
         self.buffer.as_ref()[field::TYPE] & 0x1f
     }
 
-    /// PTK Identity or KD-sess ID, 16 bits.
+    /// Returns PTK Identity or KD-sess ID, 16 bits.
     pub fn key_id(&self) -> u16 {
         let id = &self.buffer.as_ref()[field::KEY_ID];
         u16::from_be_bytes([id[0], id[1]])
     }
 
-    /// PDCP SN, 16 bits.
+    /// Returns PDCP SN, 16 bits.
     pub fn sn(&self) -> u16 {
         let sn = &self.buffer.as_ref()[field::SN];
         u16::from_be_bytes([sn[0], sn[1]])
@@ -106,7 +106,7 @@ impl<T: AsRef<[u8]>> Packet<T> {
 }
 
 impl<'a> Packet<&'a [u8]> {
-    /// The octets behind the header: data, and the MAC-I if there is one.
+    /// Returns the octets behind the header: data, and the MAC-I if there is one.
     pub fn payload(&self) -> &'a [u8] {
         &self.buffer[HEADER_LEN..]
     }

@@ -78,12 +78,12 @@ impl<T: AsRef<[u8]>> Packet<T> {
         Ok(())
     }
 
-    /// FI, 2 bits.
+    /// Returns FI, 2 bits.
     pub fn framing(&self) -> FramingInfo {
         FramingInfo::from_bits(self.buffer.as_ref()[0] >> 6)
     }
 
-    /// SN, 5 bits.
+    /// Returns SN, 5 bits.
     pub fn sn(&self) -> u8 {
         self.buffer.as_ref()[0] & (SN_MODULUS - 1)
     }

@@ -119,18 +119,18 @@ impl<T: AsRef<[u8]>> Packet<T> {
         Ok(())
     }
 
-    /// V, 4 bits.
+    /// Returns V, 4 bits.
     pub fn version(&self) -> u8 {
         self.buffer.as_ref().get(field::VERSION).map_or(0, |octet| octet >> 4)
     }
 
-    /// SRC: the layer-2 identity of the sender, 24 bits.
+    /// Returns SRC: the layer-2 identity of the sender, 24 bits.
     pub fn source(&self) -> [u8; 3] {
         let src = &self.buffer.as_ref()[field::SRC];
         [src[0], src[1], src[2]]
     }
 
-    /// The octets of DST: three for V = 3, two for all other versions.
+    /// Returns the octets of DST: three for V = 3, two for all other versions.
     pub fn destination(&self) -> &[u8] {
         &self.buffer.as_ref()[field::DST..self.header_len()]
     }

@@ -55,7 +55,7 @@ impl CircularBuffer {
         Self { k, filler, rows, nulls: rows * COLUMNS - (k + 4) }
     }
 
-    /// Number of elements that are not NULL.
+    /// Returns the number of elements that are not NULL.
     pub const fn len(&self) -> usize {
         3 * (self.k + 4) - 2 * self.filler
     }
@@ -70,24 +70,24 @@ impl CircularBuffer {
         self.rows
     }
 
-    /// NULL elements before each stream, N_D.
+    /// Returns the number of NULL elements before each stream, N_D.
     pub(crate) const fn nulls(&self) -> usize {
         self.nulls
     }
 
-    /// First row of column `c` that is not NULL in the streams 0 and 1.
+    /// Returns the first row of column `c` that is not NULL in the streams 0 and 1.
     pub(crate) const fn first_row(&self, c: usize) -> usize {
         (self.nulls + self.filler).saturating_sub(TURBO_COLUMNS[c] as usize).div_ceil(COLUMNS)
     }
 
-    /// First row of column `c` that is not NULL in stream 2, whose index is one further. The last row of the column
-    /// that would run past the end is NULL too: see [`last_row_parity2`](Self::last_row_parity2).
+    /// Returns the first row of column `c` that is not NULL in stream 2, whose index is one further. The last row of
+    /// the column that would run past the end is NULL too: see [`last_row_parity2`](Self::last_row_parity2).
     pub(crate) const fn first_row_parity2(&self, c: usize) -> usize {
         self.nulls.saturating_sub(TURBO_COLUMNS[c] as usize + 1).div_ceil(COLUMNS)
     }
 
-    /// One past the last row of column `c` that is not NULL in stream 2. The last index of the last column wraps to
-    /// element 0, which is NULL because `k + 4` is not a multiple of 32.
+    /// Returns one past the last row of column `c` that is not NULL in stream 2. The last index of the last column
+    /// wraps to element 0, which is NULL because `k + 4` is not a multiple of 32.
     pub(crate) const fn last_row_parity2(&self, c: usize) -> usize {
         self.rows - (TURBO_COLUMNS[c] as usize == COLUMNS - 1) as usize
     }

@@ -77,12 +77,12 @@ impl SampleClock {
         1.0 + self.drift_ppm * 1e-6
     }
 
-    /// Common time of a sample.
+    /// Returns the common time of a sample.
     pub fn time_of(self, sample: f64) -> f64 {
         self.start + sample / self.speed()
     }
 
-    /// Sample number at a common time.
+    /// Returns the sample number at a common time.
     pub fn sample_at(self, time: f64) -> f64 {
         (time - self.start) * self.speed()
     }
@@ -124,7 +124,7 @@ impl Line {
         self.origin + i128::from(n) * self.step
     }
 
-    /// Position between samples: at `n + halves / 2`.
+    /// Returns the position between samples: at `n + halves / 2`.
     fn at_half(self, n: u64, halves: usize) -> i128 {
         self.at(n) + ((self.step * halves as i128) >> 1)
     }
@@ -398,7 +398,8 @@ impl Filter {
         }
     }
 
-    /// Weights for an output at `position` of the input: the first stands `TAPS / 2 + spread` samples before its floor.
+    /// Computes weights for an output at `position` of the input: the first stands `TAPS / 2 + spread` samples before
+    /// its floor.
     fn make_weights(&mut self, position: i128, time: i128) {
         self.evaluate_gains((time >> 64) as i64);
         let within = (time >> 64).rem_euclid(i128::from(self.interval)) as f32 / self.interval as f32;

@@ -95,7 +95,7 @@ mod tests {
         }
     }
 
-    /// Standard normal distribution: Simpson's rule from 0.
+    /// Computes the standard normal distribution: Simpson's rule from 0.
     fn normal_cdf(x: f64) -> f64 {
         let density = |t: f64| (-t * t / 2.0).exp() / core::f64::consts::TAU.sqrt();
         let h = x / 64.0;

@@ -202,13 +202,13 @@ pub struct Saturation {
 }
 
 impl Saturation {
-    /// Saturation at `full_scale` (its magnitude counts) without quantisation.
+    /// Makes a saturation at `full_scale` (its magnitude counts) without quantisation.
     pub fn new(full_scale: f32) -> Self {
         Self { full_scale: full_scale.abs(), step: None }
     }
 
-    /// Saturation at `full_scale` and rounding to words of `bits` bits with sign, 2 to 22. The largest value is one
-    /// step below full scale, as in two's complement.
+    /// Makes a saturation at `full_scale` and rounding to words of `bits` bits with sign, 2 to 22. The largest value is
+    /// one step below full scale, as in two's complement.
     pub fn with_word_length(full_scale: f32, bits: u32) -> Self {
         let full_scale = full_scale.abs();
         Self { full_scale, step: Some(full_scale / (1_u32 << (bits.clamp(2, 22) - 1)) as f32) }

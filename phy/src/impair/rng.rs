@@ -29,7 +29,7 @@ impl Rng {
         Self::new(self.state[0] ^ self.state[3].rotate_left(32) ^ salt)
     }
 
-    /// 64 uniform bits.
+    /// Returns 64 uniform bits.
     #[inline(always)]
     pub fn next_u64(&mut self) -> u64 {
         let s = &mut self.state;

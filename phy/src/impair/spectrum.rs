@@ -42,7 +42,7 @@ impl Spectrum {
         }
     }
 
-    /// Number of bins.
+    /// Returns the number of bins.
     pub fn bins(&self) -> usize {
         self.window.len()
     }

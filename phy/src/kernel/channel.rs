@@ -9,7 +9,7 @@ pub(crate) const DRAWS: usize = 64;
 /// Real and imaginary part.
 type Pair = [f32; 2];
 
-/// Two independent Gaussians of variance 1/2 from 63 uniform bits.
+/// Returns two independent Gaussians of variance 1/2 from 63 uniform bits.
 #[inline(always)]
 pub(crate) fn box_muller(bits: u64) -> (f32, f32) {
     let radius = minus_ln_unit((bits >> 33) as u32).sqrt();
@@ -26,7 +26,7 @@ pub(crate) struct Loops {
     pub(crate) gaussian: fn(&[u64; DRAWS], f32, &mut [Pair; DRAWS]),
 }
 
-/// The loops of a backend.
+/// Returns the loops of a backend.
 pub(crate) fn loops(backend: Backend) -> Loops {
     match backend.or_scalar() {
         #[cfg(target_arch = "x86_64")]

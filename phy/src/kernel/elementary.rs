@@ -7,7 +7,7 @@
 
 use core::f64::consts::{LN_2, TAU};
 
-/// `(cos, sin)` of a phase in units of 2⁻³² turns. Error below 1.2e-7.
+/// Returns `(cos, sin)` of a phase in units of 2⁻³² turns. Error below 1.2e-7.
 #[inline(always)]
 pub(crate) fn cos_sin(phase: u32) -> (f32, f32) {
     /// 2⁻³² turns.
@@ -29,7 +29,7 @@ pub(crate) fn cos_sin(phase: u32) -> (f32, f32) {
     (f32::from_bits(out_cos), f32::from_bits(out_sin))
 }
 
-/// `-ln((x + 1/2) / 2³¹)` of a 31-bit integer, never negative. Relative error below 3e-7.
+/// Returns `-ln((x + 1/2) / 2³¹)` of a 31-bit integer, never negative. Relative error below 3e-7.
 #[inline(always)]
 pub(crate) fn minus_ln_unit(x: u32) -> f32 {
     let value = (x & 0x7fff_ffff) as i32 as f32 + 0.5;
@@ -45,7 +45,7 @@ pub(crate) fn minus_ln_unit(x: u32) -> f32 {
     ((31 - exponent) as f32 * core::f32::consts::LN_2 - ln).max(0.0)
 }
 
-/// `(cos, sin)` of an angle in turns (1.0 is 2π). Error below 1e-15 for arguments below 1.
+/// Returns `(cos, sin)` of an angle in turns (1.0 is 2π). Error below 1e-15 for arguments below 1.
 pub(crate) fn cos_sin_turns(turns: f64) -> (f64, f64) {
     let quadrant = (turns * 4.0).round();
     let x = (turns - quadrant * 0.25) * TAU;
@@ -67,7 +67,7 @@ pub(crate) fn cos_sin_turns(turns: f64) -> (f64, f64) {
     }
 }
 
-/// `10^(decibel / 10)`: the power ratio of a level in decibels.
+/// Returns `10^(decibel / 10)`: the power ratio of a level in decibels.
 pub(crate) fn power_of_decibel(decibel: f64) -> f64 {
     let binary = decibel * (core::f64::consts::LOG2_10 / 10.0);
     let whole = binary.round().clamp(-1000.0, 1000.0);

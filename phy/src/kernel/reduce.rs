@@ -15,7 +15,7 @@ pub(crate) struct Loops {
     pub(crate) split: fn(&[[i16; 2]], &mut [i16], &mut [i16]),
 }
 
-/// The loops of a backend.
+/// Returns the loops of a backend.
 pub(crate) fn loops(backend: Backend) -> Loops {
     match backend.or_scalar() {
         #[cfg(target_arch = "x86_64")]

@@ -31,7 +31,7 @@ impl Scale {
 /// Writes `rows` rows: row `r` is element `r` of every column. `output` has `rows * columns.len()` elements.
 pub(crate) type Transpose = fn(&[&[i16]], usize, Scale, &mut [i16]);
 
-/// The loop of a backend.
+/// Returns the loop of a backend.
 pub(crate) fn transpose(backend: Backend) -> Transpose {
     match backend.or_scalar() {
         #[cfg(target_arch = "x86_64")]
@@ -74,11 +74,12 @@ fn scalar(columns: &[&[i16]], rows: usize, scale: Scale, output: &mut [i16]) {
 trait Groups: Copy {
     const GROUPS: usize;
     unsafe fn load(from: *const i16) -> Self;
-    /// Of every group, the low halves of both vectors, then the high halves, interleaved by elements of 1, 2 and 4.
+    /// Returns, of every group, the low halves of both vectors, then the high halves, interleaved by elements of 1, 2
+    /// and 4.
     unsafe fn unpack_1(self, other: Self) -> [Self; 2];
     unsafe fn unpack_2(self, other: Self) -> [Self; 2];
     unsafe fn unpack_4(self, other: Self) -> [Self; 2];
-    /// `(self * factor + 2^14) >> 15`
+    /// Returns `(self * factor + 2^14) >> 15`
     unsafe fn scale(self, factor: i16) -> Self;
     unsafe fn limit(self, limit: i16) -> Self;
     unsafe fn store_groups(self, to: *mut i16, stride: usize);

@@ -45,7 +45,7 @@ impl DiscoveryPool {
         Some(s - into % self.period.max(1))
     }
 
-    /// l^PSDCH_0 .. l^PSDCH_{L-1}, counted from the start of the period.
+    /// Returns l^PSDCH_0 .. l^PSDCH_{L-1}, counted from the start of the period.
     pub fn subframes(&self) -> Vec<u32> {
         let n_b = self.bitmap.len();
         (0..(n_b * self.repetitions as usize).min(self.period as usize))
@@ -54,17 +54,17 @@ impl DiscoveryPool {
             .collect()
     }
 
-    /// N_t: groups of N_TX subframes in a period.
+    /// Returns N_t: groups of N_TX subframes in a period.
     pub fn n_t(&self) -> usize {
         self.subframes().len() / self.transmissions.max(1) as usize
     }
 
-    /// N_f: pairs of PRBs on a carrier.
+    /// Returns N_f: pairs of PRBs on a carrier.
     pub fn n_f(&self, carrier_prbs: usize) -> usize {
         self.prbs.list(carrier_prbs).len() / 2
     }
 
-    /// Number of values of n_PSDCH: N_t N_f.
+    /// Returns the number of values of n_PSDCH: N_t N_f.
     pub fn resources(&self, carrier_prbs: usize) -> usize {
         self.n_t() * self.n_f(carrier_prbs)
     }

@@ -41,7 +41,7 @@ enum Kind {
     Type2,
 }
 
-/// Hopping bits in the assignment, N_UL_hop (TS 36.213 Table 8.4-1, from memory).
+/// Returns the hopping bits in the assignment, N_UL_hop (TS 36.213 Table 8.4-1, from memory).
 fn hopping_bits(prbs: usize) -> usize {
     if prbs < 50 { 1 } else { 2 }
 }
@@ -90,7 +90,7 @@ impl Hopping {
         (start + self.first.len <= self.prbs).then_some(PrbRange { start, len: self.first.len })
     }
 
-    /// N_RB^PUSCH of type 1: N - Ñ_HO - (N mod 2).
+    /// Returns N_RB^PUSCH of type 1: N - Ñ_HO - (N mod 2).
     fn type1_span(prbs: usize, config: HoppingConfig) -> usize {
         prbs.saturating_sub(config.rb_offset.next_multiple_of(2) + prbs % 2)
     }
@@ -124,7 +124,7 @@ impl Hopping {
         Some(if n_sb == 1 { image } else { image + offset })
     }
 
-    /// f_m(i): the transmission number is n_ssf on the sidelink (TS 36.211 §9.3.6).
+    /// Returns f_m(i): the transmission number is n_ssf on the sidelink (TS 36.211 §9.3.6).
     fn mirror(&self, i: usize, n_sb: usize) -> bool {
         if n_sb == 1 {
             return i % 2 == 1;
@@ -136,7 +136,7 @@ impl Hopping {
         bit[0] == 1
     }
 
-    /// f_hop(i).
+    /// Returns f_hop(i).
     fn subband_shift(&self, i: usize, n_sb: usize) -> usize {
         if n_sb == 1 {
             return 0;
@@ -150,7 +150,7 @@ impl Hopping {
         })
     }
 
-    /// c_init = hoppingParameter, with 504 standing for 510 (TS 36.211 §9.3.6).
+    /// Returns c_init = hoppingParameter, with 504 standing for 510 (TS 36.211 §9.3.6).
     fn gold(&self) -> Gold {
         Gold::new(if self.config.parameter == 504 { 510 } else { self.config.parameter as u32 })
     }

@@ -24,13 +24,13 @@ impl TrpSet {
         }
     }
 
-    /// Never empty.
+    /// Returns `false`: it is never empty.
     pub fn is_empty(self) -> bool {
         false
     }
 }
 
-/// The bitmap b' of `i_trp`, b'_0 in bit 0; `None` for a reserved value.
+/// Returns the bitmap b' of `i_trp`, b'_0 in bit 0; `None` for a reserved value.
 pub fn time_resource_pattern(set: TrpSet, i_trp: u8) -> Option<u8> {
     match set {
         TrpSet::Eight => TRP_8.get(i_trp as usize).copied(),

@@ -156,7 +156,7 @@ impl CarrierSearch {
         &self.scores[..with_evidence]
     }
 
-    /// Hz of a shift.
+    /// Returns the carrier offset of a shift in Hz.
     pub fn hertz(shift: i32) -> f64 {
         f64::from(shift) * SUBCARRIER_HZ
     }

@@ -196,7 +196,7 @@ impl Conditioner {
     }
 }
 
-/// Mean and mean power of a block.
+/// Returns mean and mean power of a block.
 fn moments(block: &[Sample]) -> ([f64; 2], f64) {
     let (mut sum, mut power) = ([0.0f64; 2], 0.0f64);
     for run in block.chunks(RUN) {

@@ -372,7 +372,7 @@ fn distance(x: &[Sample], y: &[Sample]) -> f32 {
     sums.iter().sum()
 }
 
-/// Phase in turns, -0.5 to 0.5.
+/// Returns the phase in turns, -0.5 to 0.5.
 fn turns(x: Sample) -> f64 {
     x.im.atan2(x.re) as f64 / (2.0 * PI)
 }

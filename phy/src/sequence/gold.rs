@@ -66,13 +66,13 @@ const X1_AFTER_NC: u32 = {
     x
 };
 
-/// `n` <= 28 steps of x1(n+31) = x1(n+3) + x1(n) at once.
+/// Runs `n` <= 28 steps of x1(n+31) = x1(n+3) + x1(n) at once.
 fn step_x1(x: u32, n: usize) -> u32 {
     let new = x ^ (x >> 3);
     ((x >> n) | (new << (31 - n))) & 0x7fff_ffff
 }
 
-/// `n` <= 28 steps of x2(n+31) = x2(n+3) + x2(n+2) + x2(n+1) + x2(n) at once.
+/// Runs `n` <= 28 steps of x2(n+31) = x2(n+3) + x2(n+2) + x2(n+1) + x2(n) at once.
 fn step_x2(x: u32, n: usize) -> u32 {
     let new = x ^ (x >> 1) ^ (x >> 2) ^ (x >> 3);
     ((x >> n) | (new << (31 - n))) & 0x7fff_ffff
@@ -82,7 +82,7 @@ fn step_x2(x: u32, n: usize) -> u32 {
 mod tests {
     use super::*;
 
-    /// The clause written down without any regard to speed.
+    /// Follows the clause literally, without any regard to speed.
     fn literal(c_init: u32, len: usize) -> Vec<u8> {
         let total = N_C + len + 31;
         let (mut x1, mut x2) = (vec![0u8; total], vec![0u8; total]);

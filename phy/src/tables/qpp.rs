@@ -27,17 +27,17 @@ pub fn qpp(k: usize) -> Option<Qpp> {
     index(k).map(|i| QPP[i])
 }
 
-/// Position in [`QPP`] of a code block length.
+/// Returns the position in [`QPP`] of a code block length.
 pub(crate) fn index(k: usize) -> Option<usize> {
     QPP.binary_search_by_key(&k, |row| row.k as usize).ok()
 }
 
-/// Smallest code block length of the table that is at least `bits`.
+/// Returns the smallest code block length of the table that is at least `bits`.
 pub fn smallest_k_at_least(bits: usize) -> Option<usize> {
     QPP.get(QPP.partition_point(|row| (row.k as usize) < bits)).map(|row| row.k as usize)
 }
 
-/// Largest code block length of the table below `k`.
+/// Returns the largest code block length of the table below `k`.
 pub fn largest_k_below(k: usize) -> Option<usize> {
     let above = QPP.partition_point(|row| (row.k as usize) < k);
     above.checked_sub(1).map(|i| QPP[i].k as usize)

@@ -12,7 +12,7 @@ use world::{Lcg, Rules, World};
 
 const GOLDEN: &str = include_str!("golden.txt");
 
-/// Every script with its transcript.
+/// Returns every script with its transcript.
 fn transcripts() -> BTreeMap<String, String> {
     let mut all = BTreeMap::new();
     for profile in [Profile::Lte, Profile::Nr] {

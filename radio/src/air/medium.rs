@@ -411,7 +411,7 @@ impl Medium {
         self.word(slot, Cell::Pid).load(Relaxed) == self.me.pid
     }
 
-    /// [`Self::reap_exited_ports`], unless it ran a moment ago: it asks the system about every process.
+    /// Calls [`Self::reap_exited_ports`], unless it ran a moment ago: it asks the system about every process.
     pub(super) fn scan(&self, every: Duration) {
         let now = now_ns();
         if now - self.looked_ns.load(Relaxed) >= every.as_nanos() as i64 {

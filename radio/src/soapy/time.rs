@@ -10,7 +10,7 @@ pub(super) struct Ticks {
 const ONE: i128 = 1_000_000_000_000_000;
 
 impl Ticks {
-    /// A rate in samples a second, above 0.
+    /// Makes it of a rate in samples a second, above 0.
     pub(super) fn new(rate: f64) -> Self {
         Self { microhertz: ((rate * 1e6).round() as i128).max(1) }
     }

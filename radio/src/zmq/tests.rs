@@ -194,7 +194,7 @@ fn a_wait_for_a_peer_can_be_ended() {
     assert!(matches!(result, Some(Err(RadioError::Ended))), "{result:?}");
 }
 
-/// The greeting of a ZMTP 3 peer.
+/// Returns the greeting of a ZMTP 3 peer.
 fn greeting() -> Vec<u8> {
     let mut greeting = vec![0; 64];
     (greeting[0], greeting[9], greeting[10]) = (0xff, 0x7f, 3);
@@ -202,7 +202,7 @@ fn greeting() -> Vec<u8> {
     greeting
 }
 
-/// The greeting of a peer that requires a password.
+/// Returns the greeting of a peer that requires a password.
 fn plain() -> Vec<u8> {
     let mut greeting = greeting();
     greeting[12..17].copy_from_slice(b"PLAIN");

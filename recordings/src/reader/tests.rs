@@ -21,7 +21,7 @@ fn all(recording: &mut Recording) -> Vec<Sample> {
     out
 }
 
-/// Sample n is (n, -n).
+/// Returns samples in `cf32`: sample n is (n, -n).
 fn ramp(count: usize) -> Vec<u8> {
     (0..count).flat_map(|n| [n as f32, -(n as f32)]).flat_map(f32::to_le_bytes).collect()
 }

@@ -28,7 +28,7 @@ fn fmt(kind: u16, channels: u16, bits: u16) -> Vec<u8> {
     .concat()
 }
 
-/// 2026-11-21 08:30:00.250, 433.92 MHz.
+/// Returns an `auxi` chunk of 2026-11-21 08:30:00.250, 433.92 MHz.
 fn auxi() -> Vec<u8> {
     let time = [2026_u16, 11, 6, 21, 8, 30, 0, 250];
     let time: Vec<u8> = time.iter().flat_map(|n| n.to_le_bytes()).collect();

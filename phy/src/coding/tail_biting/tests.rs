@@ -3,7 +3,7 @@ use crate::Llr;
 use crate::kernel::Backend;
 use proptest::prelude::*;
 
-/// Shift register of TS 36.212 Figure 5.1.3-1, tap by tap: G_0 = 1 + D^2 + D^3 + D^5 + D^6 and so on.
+/// Runs the shift register of TS 36.212 Figure 5.1.3-1, tap by tap: G_0 = 1 + D^2 + D^3 + D^5 + D^6 and so on.
 fn reference(bits: &[u8]) -> Vec<u8> {
     let k = bits.len() as isize;
     let at = |i: isize| bits[i.rem_euclid(k) as usize];
@@ -13,7 +13,7 @@ fn reference(bits: &[u8]) -> Vec<u8> {
         .collect()
 }
 
-/// Sub-block interleaver with its NULLs written out. TS 36.212 §5.1.4.2.1
+/// Runs the sub-block interleaver with its NULLs written out. TS 36.212 §5.1.4.2.1
 fn reference_circular(stream: &[Option<usize>]) -> Vec<Option<usize>> {
     let rows = stream.len().div_ceil(32);
     let mut y = vec![None; rows * 32 - stream.len()];

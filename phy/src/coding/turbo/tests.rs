@@ -13,7 +13,7 @@ fn unpack(bytes: &[u8]) -> Vec<u8> {
     bytes.iter().flat_map(|byte| (0..8).rev().map(move |i| byte >> i & 1)).collect()
 }
 
-/// Shift registers of TS 36.212 Figure 5.1.3-2, step by step.
+/// Runs the shift registers of TS 36.212 Figure 5.1.3-2, step by step.
 fn reference(bits: &[u8]) -> [Vec<u8>; 3] {
     let k = bits.len();
     let qpp = crate::tables::qpp::qpp(k).unwrap();
@@ -44,7 +44,7 @@ fn reference(bits: &[u8]) -> [Vec<u8>; 3] {
     ]
 }
 
-/// The circular buffer with its NULLs (2), as TS 36.212 §5.1.4.1.1 and §5.1.4.1.2 word it.
+/// Returns the circular buffer with its NULLs (2), as TS 36.212 §5.1.4.1.1 and §5.1.4.1.2 word it.
 fn reference_circular(d: &[Vec<u8>; 3], filler: usize) -> Vec<u8> {
     const NULL: u8 = 2;
     let rows = d[0].len().div_ceil(32);
@@ -71,7 +71,7 @@ fn random_block(k: usize, rng: &mut ChaCha8Rng) -> Vec<u8> {
     block
 }
 
-/// The streams of a block over white noise: the soft values of BPSK of amplitude 1 and noise variance `sigma`^2.
+/// Returns the streams of a block over white noise: the soft values of BPSK of amplitude 1 and noise variance `sigma`^2.
 fn noisy(block: &[u8], sigma: f32, rng: &mut ChaCha8Rng) -> [Vec<Llr>; 3] {
     let mut encoder = TurboEncoder::new();
     encoder.encode(block).unwrap();
@@ -204,7 +204,7 @@ fn portable(lanes: usize) -> &'static Kernel {
     portable_kernels().iter().find(|kernel| kernel.lanes == lanes).unwrap()
 }
 
-/// Log-MAP in floating point over the whole block, without any approximation. True if it finds `block`.
+/// Runs log-MAP in floating point over the whole block, without any approximation; returns whether it finds `block`.
 fn floating_point_decodes(d: &[Vec<Llr>; 3], block: &[u8], half_iterations: usize) -> bool {
     let k = 8 * block.len();
     let qpp = crate::tables::qpp::qpp(k).unwrap();

@@ -10,7 +10,7 @@ fn channel(profile: Profile, doppler_hz: f64, sample_rate_hz: f64, seed: u64) ->
     Fading::new(profile, doppler_hz, sample_rate_hz, seed).expect("numbers in range")
 }
 
-/// `g(n)` by the formula of the module, in double precision, from the state before the first sample.
+/// Returns `g(n)` by the formula of the module, in double precision, from the state before the first sample.
 fn exact_gain(tap: &Tap, interval: usize, n: f64) -> Complex64 {
     let wave = |k: usize| {
         let step = tap.process.steps[k] as i64 as f64 / TWO_POW_64 / interval as f64;
@@ -23,7 +23,8 @@ fn exact_gain(tap: &Tap, interval: usize, n: f64) -> Complex64 {
 
 const TWO_POW_64: f64 = 18_446_744_073_709_551_616.0;
 
-/// Bessel function of the first kind and order 0: its integral by the trapezoidal rule, which is exact for periods.
+/// Computes the Bessel function of the first kind and order 0: its integral by the trapezoidal rule, which is exact for
+/// periods.
 fn bessel_j0(x: f64) -> f64 {
     (0..256).map(|k| (x * (core::f64::consts::PI * (f64::from(k) + 0.5) / 256.0).sin()).cos()).sum::<f64>()
         / 256.0

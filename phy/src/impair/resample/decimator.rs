@@ -112,12 +112,13 @@ impl Decimator {
         Ok(Self { factor, delay, stages, pending, buffers })
     }
 
-    /// Input samples per output sample.
+    /// Returns the number of input samples per output sample.
     pub fn factor(&self) -> usize {
         self.factor
     }
 
-    /// Group delay in output samples: output `m` belongs to the input time `(m - delay) * factor`. From 0 to 7.
+    /// Returns the group delay in output samples: output `m` belongs to the input time `(m - delay) * factor`. From 0
+    /// to 7.
     pub fn delay(&self) -> usize {
         self.delay
     }
@@ -212,7 +213,7 @@ impl Stage {
         if matches!(self, Self::Thirdband(_)) { 3 } else { 2 }
     }
 
-    /// Group delay in samples of this stage's input.
+    /// Returns the group delay in samples of this stage's input.
     fn delay(&self) -> usize {
         match self {
             Self::Halfband7(_) => 3,

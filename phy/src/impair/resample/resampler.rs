@@ -173,7 +173,7 @@ impl Resampler {
     }
 }
 
-/// `sum_k weights[k] (re[k] + j im[k])`.
+/// Returns `sum_k weights[k] (re[k] + j im[k])`.
 #[inline(always)]
 fn weigh(weights: &[f32], re: &[f32], im: &[f32]) -> Sample {
     let (mut sum_re, mut sum_im) = ([0.0_f32; LANES], [0.0_f32; LANES]);
@@ -187,7 +187,7 @@ fn weigh(weights: &[f32], re: &[f32], im: &[f32]) -> Sample {
     Sample::new(total(sum_re), total(sum_im))
 }
 
-/// The same with weights on the line from `lower` to `upper`.
+/// Does the same with weights on the line from `lower` to `upper`.
 #[inline(always)]
 fn weigh_between(lower: &[f32], upper: &[f32], between: f32, re: &[f32], im: &[f32]) -> Sample {
     let (mut sum_re, mut sum_im) = ([0.0_f32; LANES], [0.0_f32; LANES]);

@@ -119,17 +119,17 @@ pub(crate) trait Lanes: Copy {
     unsafe fn store(self, to: *mut i16);
     unsafe fn add(self, other: Self) -> Self;
     unsafe fn sub(self, other: Self) -> Self;
-    /// The larger one of unsigned lanes.
+    /// Returns the larger one of unsigned lanes.
     unsafe fn max(self, other: Self) -> Self;
-    /// The mean of unsigned lanes, rounded up.
+    /// Returns the mean of unsigned lanes, rounded up.
     unsafe fn average(self, other: Self) -> Self;
     /// Limits signed lanes to `-limit..=limit`.
     unsafe fn clamp(self, limit: i16) -> Self;
-    /// `(self * factor + 2^14) >> 15`
+    /// Returns `(self * factor + 2^14) >> 15`
     unsafe fn scale(self, factor: Self) -> Self;
     /// Lane `j` of the result is lane `index[j]`, all of which are below `LANES`.
     unsafe fn permute(self, index: *const u8) -> Self;
-    /// Every lane moved up by one bit, with the sign bit of `bit` below.
+    /// Returns every lane moved up by one bit, with the sign bit of `bit` below.
     unsafe fn push_sign(self, bit: Self) -> Self;
 }
 

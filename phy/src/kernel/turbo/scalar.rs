@@ -5,7 +5,7 @@ use super::{Kernel, Lanes};
 
 pub(super) static KERNELS: [Kernel; 2] = [kernel::<8>(), kernel::<1>()];
 
-/// The portable kernel of `N` lanes.
+/// Returns the portable kernel of `N` lanes.
 pub(super) const fn kernel<const N: usize>() -> Kernel {
     Kernel {
         lanes: N,

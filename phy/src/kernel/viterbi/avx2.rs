@@ -63,7 +63,7 @@ fn zip(even: __m256i, odd: __m256i) -> [__m256i; 2] {
     [_mm256_permute2x128_si256::<0x20>(a, b), _mm256_permute2x128_si256::<0x31>(a, b)]
 }
 
-/// Sign bits of 32 elements of 16 bits.
+/// Returns the sign bits of 32 elements of 16 bits.
 #[target_feature(enable = "avx2")]
 fn gather_signs(a: __m256i, b: __m256i) -> u32 {
     // Packing works within each half too: the quarters come out as a0 b0 a1 b1.

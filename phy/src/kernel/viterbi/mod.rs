@@ -78,7 +78,7 @@ impl Paths {
 /// Extends the paths by the steps, and records the decisions of each.
 pub(crate) type Recursion = fn(&[Branches], &mut Paths, &mut [Decisions]);
 
-/// The recursion of a backend.
+/// Returns the recursion of a backend.
 pub(crate) fn recursion(backend: Backend) -> Recursion {
     match backend.or_scalar() {
         #[cfg(target_arch = "x86_64")]

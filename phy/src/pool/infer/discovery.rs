@@ -328,7 +328,7 @@ impl DiscoveryFit {
         }
     }
 
-    /// Subframe of the period.
+    /// Returns the subframe in the period.
     pub fn phase(&self, clock: Clock, subframe: u64) -> usize {
         let (at, _) = clock.fold(subframe, self.period);
         (at + self.period as usize - self.offset as usize) % self.period as usize

@@ -173,7 +173,7 @@ impl Smoother {
         }
     }
 
-    /// Smoothed values at `distance` subcarriers from the lower and from the upper edge.
+    /// Returns the smoothed values at `distance` subcarriers from the lower and from the upper edge.
     fn at_edges(&self, line: &Line, distance: usize, half: usize) -> (Sample, Sample) {
         let n = half + 1 + distance;
         let [low, high] = [&self.edge_sums[0][n], &self.edge_sums[1][n]]

@@ -15,17 +15,17 @@ impl History {
         Self { samples: VecDeque::with_capacity(capacity), start: 0 }
     }
 
-    /// Number of the first sample that is held.
+    /// Returns the number of the first sample that is held.
     pub(super) fn start(&self) -> i64 {
         self.start
     }
 
-    /// Number of the sample behind the last.
+    /// Returns the number of the sample behind the last.
     pub(super) fn end(&self) -> i64 {
         self.start + self.samples.len() as i64
     }
 
-    /// Samples that are held.
+    /// Returns the number of samples that are held.
     pub(super) fn len(&self) -> usize {
         self.samples.len()
     }
@@ -48,7 +48,7 @@ impl History {
         self.start = start;
     }
 
-    /// All samples in one piece.
+    /// Returns all samples in one piece.
     pub(super) fn all(&mut self) -> &mut [Sample] {
         self.samples.make_contiguous()
     }

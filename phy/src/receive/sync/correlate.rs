@@ -80,7 +80,7 @@ impl Correlator {
         }
     }
 
-    /// Correlate all of `samples`.
+    /// Correlates all of `samples`.
     pub(super) fn run(&mut self, samples: &[Sample]) {
         self.values = samples.len().saturating_sub(FFT) / 2;
         for peaks in &mut self.peaks {
@@ -112,7 +112,7 @@ impl Correlator {
         self.collect(samples.len());
     }
 
-    /// Best place of every neighbourhood.
+    /// Collects the best place of every neighbourhood.
     fn collect(&mut self, samples: usize) {
         // the second symbol of the pair is `spacing` samples on, which may be half a value: take both sides
         let (near, far) = (self.spacing / 2, self.spacing.div_ceil(2));
@@ -160,7 +160,7 @@ impl Correlator {
     }
 }
 
-/// The central half of a spectrum, in the order of the half-length transform.
+/// Returns the central half of a spectrum, in the order of the half-length transform.
 fn kept_bins(x: &[Sample]) -> impl Iterator<Item = Sample> + '_ {
     const { assert!(SSSS_LEN < FFT / 2) };
     x[..BLOCK / 4].iter().chain(&x[BLOCK * 3 / 4..]).copied()

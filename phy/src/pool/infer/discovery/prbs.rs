@@ -62,7 +62,7 @@ impl Places {
     }
 }
 
-/// Every range of whole pairs, the longest first.
+/// Returns every range of whole pairs, the longest first.
 fn contiguous(carrier_prbs: usize) -> impl Iterator<Item = PoolPrbs> {
     (1..=carrier_prbs / 2).rev().flat_map(move |pairs| {
         let num = 2 * pairs;
@@ -70,7 +70,7 @@ fn contiguous(carrier_prbs: usize) -> impl Iterator<Item = PoolPrbs> {
     })
 }
 
-/// Every pool of two parts, the largest first.
+/// Returns every pool of two parts, the largest first.
 fn split(carrier_prbs: usize) -> impl Iterator<Item = PoolPrbs> {
     (1..=carrier_prbs / 2).rev().flat_map(move |num| {
         (0..carrier_prbs).flat_map(move |start| {
@@ -79,13 +79,13 @@ fn split(carrier_prbs: usize) -> impl Iterator<Item = PoolPrbs> {
     })
 }
 
-/// N_f.
+/// Returns N_f, the number of pairs of PRBs.
 fn pairs(prbs: &PoolPrbs) -> usize {
     let contiguous = prbs.end + 1 - prbs.start;
     contiguous.min(2 * prbs.num) / 2
 }
 
-/// The a of the pair m_2a, m_2a+1 that begins at a PRB.
+/// Returns the index a of the pair m_2a, m_2a+1 that begins at a PRB.
 fn pair_at(prbs: &PoolPrbs, prb: usize) -> Option<usize> {
     let size = (prbs.end + 1 - prbs.start).min(2 * prbs.num);
     let upper = prbs.end + 1 - (size - prbs.num.min(size));

@@ -7,7 +7,7 @@ fn power(x: &[Sample]) -> f64 {
     x.iter().map(|v| f64::from(v.norm_sqr())).sum::<f64>() / x.len() as f64
 }
 
-/// Block `k` of bursts in noise: a tenth of the band wide, every third block, at 25 dB.
+/// Makes block `k` of bursts in noise: a tenth of the band wide, every third block, at 25 dB.
 fn bursts(k: u64, shaped: &mut Vec<Sample>) {
     let mut rng = Rng::new(k);
     shaped.clear();

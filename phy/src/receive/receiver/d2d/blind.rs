@@ -91,7 +91,7 @@ impl D2d {
     }
 }
 
-/// Number of correlations over which the presence of an allocation is averaged.
+/// Returns the number of correlations over which the presence of an allocation is averaged.
 fn best_pilots(prbs: PrbRange) -> usize {
     2 * prbs.len
 }

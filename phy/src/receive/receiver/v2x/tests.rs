@@ -111,7 +111,7 @@ impl Air {
         }
     }
 
-    /// One subframe.
+    /// Runs one subframe and returns its samples.
     fn subframe(&mut self, k: u64, ues: &[Ue], heard: &mut Heard) -> Vec<Sample> {
         let mut sum = vec![Sample::default(); self.numerology.subframe_samples()];
         let mut taken: Vec<PrbRange> = Vec::new();
