@@ -5,19 +5,19 @@
 //! main.rs       calls commands::main
 //! commands/     parse the arguments, log, print the error; one file a sub-command: arguments and wiring only
 //! args.rs       arguments that several sub-commands share
-//! config.rs     the radio configuration: TOML, SigMF `sidelink:` keys and flags, one set of types      config/
+//! config.rs     the radio configuration: TOML, SigMF `sidelink:` keys and flags, one set of types     config/
 //! readable.rs   octets and times in readable form: text beside hex, dates beside seconds
 //! input.rs      a recording opened with all knowledge of its metadata, a file and the flags
 //! receive.rs    a recording through the receiver                                                      receive/
 //! report.rs     events, for people, programs and Wireshark                                            report/
-//! bench.rs      speed, sensitivity and security measured                                                bench/
-//! scenario.rs   transmissions: from TOML to samples with their ground truth, subframe by subframe    scenario/
-//! inspect.rs    the look of a recording from outside                                               inspect/
-//! open.rs       content of transport blocks, with keys or without: MAC, RLC, PDCP, discovery         open/
-//! outputs.rs    all outputs of a command as a set, checked and opened before anything runs          outputs/
+//! bench.rs      speed, sensitivity and security measured                                              bench/
+//! scenario.rs   transmissions: from TOML to samples with their ground truth, subframe by subframe     scenario/
+//! inspect.rs    the look of a recording from outside                                                  inspect/
+//! open.rs       content of transport blocks, with keys or without: MAC, RLC, PDCP, discovery          open/
+//! outputs.rs    all outputs of a command as a set, checked and opened before anything runs            outputs/
 //! control.rs    status, metrics and commands of a UE over local HTTP                                  control/
-//! attacks.rs    radios that violate the rules                                                     attacks/
-//! experiments.rs  exercises, and their costs                                                        experiments/
+//! attacks.rs    radios that violate the rules                                                         attacks/
+//! experiments.rs  exercises, and their costs                                                          experiments/
 //! terminal.rs   colours, width and progress, only where there is a terminal
 //! ```
 //!

@@ -19,9 +19,8 @@
 //! Nothing here panics on bytes from outside. The data path allocates only during set-up and when keys and bearers are
 //! added.
 //!
-//! Specifications are cited as of Release 15 (TS 36.321, TS 36.322, TS 36.323, TS 36.331). Not
-//! all of their text was at hand: what rests on memory, on another implementation or on a capture says so where it
-//! stands.
+//! Specifications are cited as of Release 15 (TS 36.321, TS 36.322, TS 36.323, TS 36.331). Not all of
+//! their text was available: statements from memory, from another implementation or from a capture are marked as such.
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 

@@ -9,7 +9,7 @@
 //! settings.rs  settings of a radio
 //! air/       the virtual air: any number of UEs, in one process or several, each pair with its own path
 //! file.rs    a recording, replayed; bursts go to another
-//! zmq.rs     another program, by the ZMQ protocol of srsRAN 4G (feature `zmq`)                            zmq/
+//! zmq.rs     another program, by the ZMQ protocol of srsRAN 4G (feature `zmq`)                    zmq/
 //! soapy.rs   any device with a SoapySDR driver (feature `soapysdr`)                               soapy/
 //! text.rs    TOML with messages for people: the line, the nearest known key
 //! utc.rs     begin of DFN periods

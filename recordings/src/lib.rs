@@ -7,9 +7,9 @@
 //! lib.rs       this floor plan
 //! reader.rs    Recording: open any kind of recording, stream it, seek in it      damage.rs: faults that reading survives
 //! writer.rs    Writer: stream samples and annotations out; whole at finish() or not at all
-//! raw.rs       SampleFormat: bytes <-> samples; hints of names, formats by the look of samples      raw/{name,judge}.rs
+//! raw.rs       SampleFormat: bytes <-> samples; hints of names, formats by the look of samples  raw/{name,judge}.rs
 //! wav.rs       WAV, RF64 and BW64: the place of the samples, their time and frequency
-//! sigmf.rs     the metadata, typed; unknown keys are kept                   sigmf/{global,fields,archive,radio}.rs
+//! sigmf.rs     the metadata, typed; unknown keys are kept                                       sigmf/{global,fields,archive,radio}.rs
 //! time.rs      UtcMicros: microseconds since 1970 <-> ISO 8601
 //! pcap.rs      PDUs for Wireshark (../wireshark/sidelink.lua dissects those that Wireshark does not know)
 //! error.rs     Error: party at fault, place, remedy

@@ -13,7 +13,7 @@
 //! - `check_len` proves lengths and nothing else: reserved values pass. `Repr::parse` judges values too, and never
 //!   panics on a checked `Packet`.
 //! - `Repr::emit` never panics: a buffer that is too short or a field that does not fit is an [`Error`].
-//! - A field narrower than its type says so in its doc comment; `parse` never exceeds it and `emit` refuses more.
+//! - The doc comment of a field narrower than its type gives its width; `parse` never exceeds it and `emit` refuses more.
 
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]

@@ -30,7 +30,7 @@ pub struct Point {
 }
 
 impl Point {
-    /// Block error rate.
+    /// Returns the block error rate.
     pub fn bler(&self) -> f64 {
         self.errors as f64 / self.trials.max(1) as f64
     }

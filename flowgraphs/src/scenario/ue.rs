@@ -117,7 +117,6 @@ pub struct CommunicationEntry {
     pub resource: Choice,
     /// Group destination identity, n_ID^SA. With `protected` it is the last octet of the group's identity, and may be
     /// omitted.
-    /// said.
     #[serde(default)]
     pub group: Option<u8>,
     /// Time resource pattern, I_TRP.

@@ -78,7 +78,7 @@ impl Signal {
         self.ues.get(ue).map_or("?", String::as_str)
     }
 
-    /// Carrier frequency in Hz.
+    /// Returns the carrier frequency in Hz.
     pub fn frequency(&self) -> f64 {
         self.radio.frequency.unwrap_or_default()
     }

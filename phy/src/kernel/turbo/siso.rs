@@ -94,7 +94,7 @@ impl HalfIteration<'_> {
 #[inline(always)]
 pub(crate) unsafe fn half_iteration<V: Lanes>(job: &mut HalfIteration<'_>) {
     job.check(V::LANES);
-    // SAFETY: as the caller says; `check` saw the lengths.
+    // SAFETY: the caller guarantees the instruction set; `check` has verified the lengths.
     unsafe {
         match job.correction {
             None => run::<V, false>(job, 0),
