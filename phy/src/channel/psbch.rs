@@ -105,7 +105,7 @@ impl Encoder {
     }
 
     /// Writes PSSS with amplitude sqrt(72/62) against PSBCH (TS 36.211 §9.7.1.2). SSSS has a power of its own in the
-    /// standard (P_SSSS); here it has that of PSSS, as in every capture at hand.
+    /// standard (P_SSSS); here it has that of PSSS, as in every available capture.
     fn synchronisation(&self, id: SlssId, amplitude: f32, grid: &mut Grid) {
         let gain = amplitude * (72.0f32 / SSSS_LEN as f32).sqrt();
         let first = grid.subcarriers() / 2 - SSSS_LEN / 2;

@@ -1,6 +1,6 @@
 //! PSSCH frequency hopping of modes 1 and 2 (TS 36.213 §14.1.1.2, §14.1.1.4 with §8.4; TS 36.211 §9.3.6 with §5.3.4).
 //!
-//! The formulas of TS 36.213 §8.4 and TS 36.211 §5.3.4 are from memory, and no capture at hand hops: it is verified
+//! The formulas of TS 36.213 §8.4 and TS 36.211 §5.3.4 are from memory, and no available capture hops: it is verified
 //! only that both ends of this modem agree. Not settled: whether mode 2 counts the pool's PRBs (as done here: `prbs` is
 //! M_RP there) for type 1 as it does for type 2.
 

@@ -1,6 +1,6 @@
 //! TS 36.211 Table 5.5.1.2-1: phi(n) of the base sequences of length 12, in units of pi/4.
 //!
-//! Two independent implementations agree on every row; the clause's own table was not at hand.
+//! Two independent implementations agree on every row; the clause's own table was not available.
 
 /// `PHI_12[u][n]`.
 #[rustfmt::skip]

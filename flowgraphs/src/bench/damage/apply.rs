@@ -10,7 +10,7 @@ use sidelink_phy::impair::phase_noise::PhaseNoise;
 use sidelink_phy::impair::tone::Tone;
 use std::ops::Range;
 
-/// Where the spurs are, in Hz from the carrier.
+/// Frequencies of the spurs, in Hz from the carrier.
 const SPURS_HZ: [f64; 2] = [1.2345e6, -1.1003e6];
 
 /// Length of an impulse in seconds.
