@@ -1,4 +1,5 @@
-//! Tells the program which commit it is, in release builds from a checkout; other builds, and those without git, are not held up.
+//! Compiles the commit into the program, in release builds from a checkout; other builds, and those without git, work
+//! without it.
 
 use std::path::Path;
 use std::process::Command;
@@ -10,13 +11,13 @@ fn main() {
 }
 
 fn commit() -> Option<String> {
-    // elsewhere each commit would build everything anew
+    // elsewhere each commit would rebuild everything
     if std::env::var("PROFILE").ok()? != "release" {
         return None;
     }
     let manifest = std::env::var("CARGO_MANIFEST_DIR").ok()?;
     let root = Path::new(&manifest).parent()?.canonicalize().ok()?;
-    // sources unpacked within another project are not of its commit
+    // sources unpacked within another project do not belong to its commit
     let top = Path::new(&git(&root, &["rev-parse", "--show-toplevel"])?).canonicalize().ok()?;
     if top != root {
         return None;

@@ -1,4 +1,4 @@
-//! Arguments that several sub-commands share.
+//! Common arguments of several sub-commands.
 
 use crate::config::{ConfigError, CyclicPrefixName, RadioConfig, Said, V2xConfig};
 use crate::outputs::{Outputs, Place};
@@ -36,7 +36,7 @@ pub struct RadioArgs {
 }
 
 impl RadioArgs {
-    /// What the flags say.
+    /// Returns the configuration by the flags.
     pub fn flags(&self) -> RadioConfig {
         RadioConfig {
             prb: self.prb,
@@ -48,7 +48,7 @@ impl RadioArgs {
         }
     }
 
-    /// What the file of `--config` says, if there is one.
+    /// Reads the file of `--config`, if there is one.
     ///
     /// # Errors
     /// As [`RadioConfig::from_file`].
@@ -69,7 +69,7 @@ pub(crate) fn parse_prb(text: &str) -> Result<u32, ConfigError> {
     Ok(prb)
 }
 
-/// A form of output and where it goes: `table`, `json`, `csv`, `json:FILE`; `json:-` is standard output.
+/// A form of output and its destination: `table`, `json`, `csv`, `json:FILE`; `json:-` is standard output.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Output {
     /// The form.
@@ -100,7 +100,7 @@ impl fmt::Display for Form {
 }
 
 impl Output {
-    /// Takes its place among the outputs of a command; those of data come before it.
+    /// Claims its place among the outputs of a command; call it after those of data.
     ///
     /// # Errors
     /// As [`Outputs::claim`].
@@ -141,10 +141,10 @@ impl FromStr for Output {
     }
 }
 
-/// UTC in seconds since 1970, as an argument.
+/// Parses UTC in seconds since 1970, as an argument.
 ///
 /// # Errors
-/// What is not one.
+/// The text is not such a number.
 pub fn parse_utc(text: &str) -> Result<UtcMicros, ConfigError> {
     match text.parse::<f64>() {
         Ok(seconds) if (0.0..4_294_967_296.0).contains(&seconds) => {
@@ -161,14 +161,14 @@ pub fn parse_utc(text: &str) -> Result<UtcMicros, ConfigError> {
 /// The largest magnitude of a recording.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Peak {
-    /// Whatever it is.
+    /// Any magnitude: samples are not scaled.
     AsIs,
     /// In dB of full scale.
     Dbfs(f32),
 }
 
 impl Peak {
-    /// The magnitude against full scale, if there is to be one.
+    /// Returns the magnitude relative to full scale, if samples are to be scaled.
     pub fn magnitude(self) -> Option<f32> {
         match self {
             Self::AsIs => None,

@@ -1,4 +1,4 @@
-//! Radios that keep none of the rules of a UE, to try what the UEs bear.
+//! Radios that violate the rules of a UE, to test the UEs.
 //!
 //! ```text
 //! injector.rs   hears every block and sends whatever its plot says

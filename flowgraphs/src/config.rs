@@ -1,17 +1,17 @@
-//! The radio configuration: what a receiver or a transmitter must know besides the samples.
+//! The radio configuration: knowledge of a receiver or a transmitter besides the samples.
 //!
-//! One set of types is read from TOML (`--config`, the `[radio]` table of a scenario), from the SigMF `sidelink:` keys and
-//! from flags, and written to SigMF. Names follow RRC (TS 36.331 §6.3.8) without its suffixes. [`RadioConfig`] is what
-//! was said, key by key and possibly incomplete; [`Radio`] is what it means, in the types of the modem.
+//! One set of types is read from TOML (`--config`, the `[radio]` table of a scenario), from the SigMF `sidelink:` keys
+//! and from flags, and written to SigMF. Names follow RRC (TS 36.331 §6.3.8) without its suffixes. [`RadioConfig`]
+//! holds the given keys, possibly incomplete; [`Radio`] is its meaning, in the types of the modem.
 //!
 //! ```text
-//! pools.rs     the tables of the pools, and what each means
+//! pools.rs     the tables of the pools, and their meaning
 //! resolve.rs   RadioConfig -> Radio: everything checked, every message names the key
-//! combine.rs   flags, file and SigMF put together; contradictions named
+//! combine.rs   flags, file and SigMF combined; contradictions named
 //! sigmf.rs     to and from the `sidelink:` keys
 //! text.rs      TOML and JSON, their errors as ConfigError
 //! types.rs     Bitmap, OneOrMany, CyclicPrefixName
-//! ue_toml.rs   ue.toml, and a UE out of it                         ue_toml/
+//! ue_toml.rs   ue.toml, and a UE made from it                  ue_toml/
 //! links.rs     [[link]] of it; link_rules.rs [links]
 //! v2x_flag.rs  --v2x-pool size=10,num=5,..
 //! ```
@@ -45,7 +45,7 @@ use serde::{Deserialize, Serialize};
 use sidelink_radio::number::Number;
 use std::path::Path;
 
-/// What was said about the radio. Every key is optional: a receiver searches for what it is not told.
+/// The given keys of the radio configuration. Every key is optional: a receiver searches for missing values.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, rename_all = "kebab-case", deny_unknown_fields)]
 pub struct RadioConfig {
@@ -61,7 +61,7 @@ pub struct RadioConfig {
     /// Transmission mode, 1 to 4.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tm: Option<u8>,
-    /// Cyclic prefix of every channel that does not say its own.
+    /// Cyclic prefix of every channel without one of its own.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cp: Option<CyclicPrefixName>,
     /// Synchronisation signals and PSBCH.
@@ -82,7 +82,7 @@ pub struct RadioConfig {
 }
 
 impl RadioConfig {
-    /// Read a TOML text: the keys at the top, or in a table `[radio]` as in a scenario (the rest is then left to others).
+    /// Reads a TOML text: the keys at the top, or in a table `[radio]` as in a scenario (other tables are then ignored).
     ///
     /// # Errors
     /// The line, and the nearest key that exists.
@@ -97,7 +97,7 @@ impl RadioConfig {
         }
     }
 
-    /// Read a TOML file.
+    /// Reads a TOML file.
     ///
     /// # Errors
     /// As [`Self::from_toml`], or that there is no such file.
@@ -105,7 +105,7 @@ impl RadioConfig {
         Self::from_toml(&read_text(path)?, &path.display().to_string())
     }
 
-    /// Samples a second, where they are said.
+    /// Returns samples a second, if given.
     pub fn sample_rate(&self) -> Option<f64> {
         self.rate.map(|r| r.0)
     }

@@ -1,13 +1,14 @@
 //! Status, metrics and commands of a UE over HTTP, beside the sample path.
 //!
 //! ```text
-//! UE thread: Panel::look, now and then: a snapshot into the board if nobody reads it, waiting commands out of it
+//! UE thread: Panel::look, periodically: a snapshot into the board if nobody reads it, pending commands out of it
 //! control thread (tokio): GET /status, GET /metrics, POST /send, POST /link, POST /shutdown          routes.rs
 //!                         connections, each with its limits                                        server.rs
 //! ```
 //!
-//! Bound to loopback unless told otherwise, and then only with a token. Without a token a caller has to name a host that is
-//! loopback, and must be no page: a browser on this machine visits pages whose name may be made to mean this machine.
+//! Bound to loopback by default; another address requires a token. Without a token a caller has to name a loopback
+//! host, and must not be a web page: a browser on this machine visits pages whose name can be made to resolve to this
+//! machine.
 
 mod routes;
 mod server;
@@ -28,33 +29,33 @@ use std::time::Duration;
 /// Subframes between two snapshots.
 const EVERY: u64 = 100;
 
-/// Commands that may wait.
+/// Capacity for pending commands.
 const COMMANDS: usize = 64;
 
-/// What a UE is doing.
+/// Status of a UE.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Status {
-    /// Name.
+    /// Name of the UE.
     pub name: String,
-    /// Where its time comes from.
+    /// Source of its time.
     pub time: String,
-    /// Subframe count, once it has a time.
+    /// Subframe count modulo 10240, once it has a time.
     pub subframe: Option<u64>,
-    /// Direct frame number.
+    /// Direct frame number, once it has a time.
     pub dfn: Option<u16>,
     /// UTC in milliseconds since 1970.
     pub utc_ms: Option<u64>,
-    /// By how much its sample clock is too fast, in parts per million.
+    /// Error of its sample clock in parts per million, positive if it runs too fast.
     pub drift_ppm: f64,
     /// Carrier offset of the air in Hz.
     pub cfo_hz: f64,
-    /// Why it sends nothing, while that lasts.
+    /// Reason why it does not transmit, while that lasts.
     pub silent: Option<String>,
     /// Counters of the radio and the modem.
     pub totals: Totals,
-    /// Mode 4: resources selected, and tries that found none.
+    /// Mode 4: numbers of selected resources, and of tries that found none.
     pub selections: [u64; 2],
-    /// What became of everything that was received, by the words of the reports.
+    /// Number of each outcome of receptions, by the names of the reports.
     pub outcomes: BTreeMap<&'static str, u64>,
     /// One-to-one links.
     pub links: Vec<LinkStatus>,
@@ -62,11 +63,11 @@ pub struct Status {
     pub late_errands: u64,
     /// Time of each stage in microseconds: p50, p99, p99.9, worst.
     pub stages_us: BTreeMap<&'static str, [f64; 4]>,
-    /// How often each stage was measured, and microseconds of all of them.
+    /// Number of measurements of each stage, and the sum of their microseconds.
     pub stages_sum_us: BTreeMap<&'static str, (u64, f64)>,
 }
 
-/// Something to do.
+/// A command for a UE.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Command {
     /// Send a text to a group.
@@ -76,27 +77,27 @@ pub enum Command {
         /// The text.
         text: String,
     },
-    /// Do something to the link with a peer.
+    /// Act on the link with a peer.
     Link {
         /// Name of the peer.
         peer: String,
-        /// What.
+        /// The action.
         action: LinkAction,
     },
-    /// Forget the histograms.
+    /// Clear the histograms.
     ResetStages,
     /// Take a snapshot now.
     Look,
 }
 
-/// What a UE answers to a command.
+/// Answer of a UE to a command.
 pub type Answer = Result<(), Refused>;
 
-/// Why a command was not carried out.
+/// Reason why a command was not carried out.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum CommandError {
-    /// Too many commands wait, or the UE has ended.
+    /// Too many commands are pending, or the UE has ended.
     Busy,
     /// The UE did not answer in time.
     NoAnswer,
@@ -116,7 +117,7 @@ impl fmt::Display for CommandError {
 
 impl std::error::Error for CommandError {}
 
-/// What control and UE share.
+/// Shared state of control and UE.
 pub struct Board {
     status: Mutex<Arc<Status>>,
     commands: Sender<(Command, Sender<Answer>)>,
@@ -124,12 +125,12 @@ pub struct Board {
 }
 
 impl Board {
-    /// The last snapshot.
+    /// Returns the last snapshot.
     pub fn status(&self) -> Arc<Status> {
         Arc::clone(&self.status.lock().unwrap_or_else(std::sync::PoisonError::into_inner))
     }
 
-    /// A snapshot of now: that of the next look, or the last one if the UE does not look.
+    /// Returns a present snapshot: that of the next look, or the last one if the UE does not look.
     pub fn fresh(&self) -> Arc<Status> {
         if let Ok(answer) = self.command(Command::Look) {
             let _ = answer.recv_timeout(Duration::from_secs(1));
@@ -137,10 +138,10 @@ impl Board {
         self.status()
     }
 
-    /// Hand over a command; its answer comes from the receiver.
+    /// Queues a command; its answer comes from the receiver.
     ///
     /// # Errors
-    /// Too many wait, or the UE has ended.
+    /// Too many commands are pending, or the UE has ended.
     pub fn command(&self, command: Command) -> Result<Receiver<Answer>, CommandError> {
         let (answer, receiver) = bounded(1);
         self.commands.try_send((command, answer)).map_err(|_| CommandError::Busy)?;
@@ -153,7 +154,7 @@ impl Board {
         }
     }
 
-    /// End the UE.
+    /// Ends the UE.
     pub fn shutdown(&self) {
         self.stop.store(true, Ordering::Relaxed);
     }
@@ -166,7 +167,7 @@ pub struct Panel {
     last: u64,
 }
 
-/// A board and its panel; `stop` ends the UE.
+/// Makes a board and its panel; `stop` ends the UE.
 pub fn board(stop: Arc<AtomicBool>) -> (Arc<Board>, Panel) {
     let (commands, waiting) = bounded(COMMANDS);
     let board = Arc::new(Board { status: Mutex::default(), commands, stop });
@@ -196,14 +197,14 @@ impl Observer<Ue> for Panel {
         let now = ue.totals().subframes;
         if now >= self.last + EVERY || self.last == 0 {
             self.last = now.max(1);
-            // whoever reads now gets the next one
+            // skipped while a reader holds the board: the next one comes soon
             self.board.put(Status::of(ue));
         }
     }
 }
 
 impl Status {
-    /// Of a UE.
+    /// Takes the status of a UE.
     pub fn of(ue: &mut Ue) -> Self {
         let clock = ue.clock().cloned();
         let t = clock.as_ref().map(|_| ue.next_subframe());
@@ -242,7 +243,7 @@ impl Status {
         }
     }
 
-    /// In the text format of Prometheus.
+    /// Returns the metrics in the text format of Prometheus.
     pub fn metrics(&self) -> String {
         let ue = self.name.replace('\\', r"\\").replace('"', "\\\"").replace('\n', r"\n");
         let mut out = Metrics { out: String::new(), ue };
@@ -287,7 +288,7 @@ impl Status {
         out.out
     }
 
-    /// The times of the stages: a summary.
+    /// Adds the times of the stages, as a summary.
     fn stages(&self, out: &mut Metrics) {
         let name = "stage_duration_seconds";
         out.head(name, Kind::Summary, "Time of each stage of a subframe.");
@@ -302,7 +303,7 @@ impl Status {
     }
 }
 
-/// What a family of metrics is.
+/// Type of a family of metrics.
 #[derive(Clone, Copy)]
 enum Kind {
     Counter,
@@ -331,7 +332,7 @@ impl Metrics {
             Kind::Gauge => "gauge",
             Kind::Summary => "summary",
         };
-        // writing into a text cannot fail
+        // writing into a string cannot fail
         let _ = writeln!(self.out, "# HELP sidelink_{name} {help}\n# TYPE sidelink_{name} {kind}");
     }
 

@@ -1,4 +1,4 @@
-//! A recording opened with everything that its metadata, a file and the flags say of it.
+//! A recording opened with all knowledge of its metadata, a file and the flags.
 
 use crate::args::RadioArgs;
 use crate::config::{self, ConfigError, Radio, RadioConfig, Said};
@@ -11,20 +11,20 @@ use std::path::Path;
 pub struct Input {
     /// The samples.
     pub recording: Recording,
-    /// What was said about the radio, by whomever, without contradiction.
+    /// The radio configuration from all sources, without contradiction.
     pub config: RadioConfig,
-    /// What that means.
+    /// Its meaning.
     pub radio: Radio,
     /// Samples a second.
     pub rate: f64,
-    /// What nobody said and was assumed, in words.
+    /// Assumptions for missing values, as text.
     pub assumed: Vec<String>,
 }
 
-/// Open `path`. What is wrong with the file but can be read past is logged as a warning.
+/// Opens `path`. Faults that reading survives are logged as warnings.
 ///
 /// # Errors
-/// What the file, the configuration or their contradiction is.
+/// The fault of the file or of the configuration, or their contradiction.
 pub fn open(path: &Path, args: &RadioArgs) -> anyhow::Result<Input> {
     let name = path.display().to_string();
     let options =
@@ -66,7 +66,7 @@ pub fn open(path: &Path, args: &RadioArgs) -> anyhow::Result<Input> {
 }
 
 impl Input {
-    /// The bandwidth: as said, else what the rate suggests, which is then noted as an assumption.
+    /// Returns the bandwidth: as given, otherwise the one that fits the rate, which is noted as an assumption.
     pub fn bandwidth(&mut self) -> Option<Bandwidth> {
         if self.radio.bandwidth.is_none()
             && let Some(guess) = Bandwidth::of_rate(self.rate)

@@ -1,9 +1,9 @@
-//! What a recording looks like from outside, and for its pictures what the receiver makes of it.
+//! The look of a recording from outside, and for its pictures its receptions.
 //!
 //! ```text
-//! scan.rs   one pass over the samples: levels, spectrum, which bands are in use when
+//! scan.rs   one pass over the samples: levels, spectrum, bands in use over time
 //! heard.rs  the receiver over the recording: error vectors, symbols, a channel
-//! text.rs   for the terminal
+//! text.rs   text for the terminal
 //! plot.rs   pictures: panels on a page, as PNG or SVG      plot/
 //! ```
 

@@ -1,32 +1,33 @@
-//! The `sidelink` command: what it is made of. Threads, files and clocks are here and in the crate `radio`, random seeds only here.
+//! The parts of the `sidelink` command. Threads, files and clocks are here and in the crate `radio`, random seeds only
+//! here.
 //!
 //! ```text
 //! main.rs       calls commands::main
 //! commands/     parse the arguments, log, print the error; one file a sub-command: arguments and wiring only
 //! args.rs       arguments that several sub-commands share
-//! config.rs     the radio configuration: TOML, SigMF `sidelink:` keys and flags, one set of types      config/
-//! readable.rs   octets and times as people read them: text beside hex, dates beside seconds
-//! input.rs      a recording opened with everything that its metadata, a file and the flags say of it
+//! config.rs     the radio configuration: TOML, SigMF `sidelink:` keys and flags, one set of types     config/
+//! readable.rs   octets and times in readable form: text beside hex, dates beside seconds
+//! input.rs      a recording opened with all knowledge of its metadata, a file and the flags
 //! receive.rs    a recording through the receiver                                                      receive/
-//! report.rs     what was heard, for people, programs and Wireshark                                      report/
-//! bench.rs      speed, sensitivity and security measured                                                bench/
-//! scenario.rs   who sends what: from TOML to samples with their ground truth, subframe by subframe     scenario/
-//! inspect.rs    what a recording looks like from outside                                               inspect/
-//! open.rs       what transport blocks hold, with keys or without: MAC, RLC, PDCP, discovery              open/
-//! outputs.rs    all outputs of a command as a set, looked at and opened before anything runs            outputs/
+//! report.rs     events, for people, programs and Wireshark                                            report/
+//! bench.rs      speed, sensitivity and security measured                                              bench/
+//! scenario.rs   transmissions: from TOML to samples with their ground truth, subframe by subframe     scenario/
+//! inspect.rs    the look of a recording from outside                                                  inspect/
+//! open.rs       content of transport blocks, with keys or without: MAC, RLC, PDCP, discovery          open/
+//! outputs.rs    all outputs of a command as a set, checked and opened before anything runs            outputs/
 //! control.rs    status, metrics and commands of a UE over local HTTP                                  control/
-//! attacks.rs    radios that keep no rule                                                            attacks/
-//! experiments.rs  exercises, and what they cost                                                     experiments/
+//! attacks.rs    radios that violate the rules                                                         attacks/
+//! experiments.rs  exercises, and their costs                                                          experiments/
 //! terminal.rs   colours, width and progress, only where there is a terminal
 //! ```
 //!
 //! # Errors
 //!
-//! What an operator did wrong is a [`config::ConfigError`] or a [`sidelink_recordings::Error`]: what, where, and what to
-//! do. `main` prints it after `error: ` and ends with status 1, or 2 where the command line itself is wrong.
+//! An operator's mistake is a [`config::ConfigError`] or a [`sidelink_recordings::Error`]: what, where, and what to do.
+//! `main` prints it after `error: ` and ends with status 1, or 2 if the command line itself is wrong.
 
 #![deny(unsafe_code)]
-// This is the crate that may: files, clocks, threads (ARCHITECTURE.md).
+// This crate may use files, clocks and threads (ARCHITECTURE.md).
 #![allow(clippy::disallowed_methods)]
 
 pub mod args;

@@ -1,4 +1,4 @@
-//! What decoded blocks hold: MAC, RLC and PDCP of SL-SCH, PC5_DISCOVERY of SL-DCH; opened where there are keys.
+//! Content of decoded blocks: MAC, RLC and PDCP of SL-SCH, PC5_DISCOVERY of SL-DCH; opened if there are keys.
 //!
 //! ```text
 //! SL-SCH block -> MAC PDU, of every destination -> RLC UM, reassembled -> PDCP: header, and data if a key opens them
@@ -26,18 +26,18 @@ use sidelink_wire::ids::{GroupDestinationId, Layer2Id, Lcid};
 use sidelink_wire::pdcp::HEADER_LEN;
 use std::fmt;
 
-/// What was found in a block.
+/// Content of a block.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Opened<'a> {
     /// A PDCP PDU.
     Pdcp(PdcpReport<'a>),
     /// A discovery message.
     Discovery(DiscoveryReport),
-    /// Bytes that are no PDU.
+    /// Bytes that are not a PDU.
     Malformed {
         /// The channel that carried them.
         channel: Channel,
-        /// Which layer says so, and why.
+        /// The layer that refused it, and the reason.
         why: String,
     },
 }
@@ -54,15 +54,15 @@ pub enum Channel {
 /// A PDCP PDU.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PdcpReport<'a> {
-    /// Sender: its Layer-2 ID.
+    /// Sender: its layer-2 ID.
     pub source: Layer2Id,
-    /// For whom.
+    /// Destination.
     pub address: Address,
     /// Logical channel.
     pub lcid: Lcid,
-    /// The header; none where it makes no sense.
+    /// The header; `None` if it is invalid.
     pub header: Option<Header>,
-    /// What became of it.
+    /// Result of the checks.
     pub result: Verdict,
     /// The PGK that opened it.
     pub pgk_id: Option<u8>,
@@ -70,14 +70,14 @@ pub struct PdcpReport<'a> {
     pub group: Option<String>,
     /// Name of the sender in the store.
     pub sender: Option<String>,
-    /// The data, if they are in the clear.
+    /// The data, if they are not ciphered or a key opened them.
     pub data: Option<&'a [u8]>,
     /// The PDU with its header, as it came from RLC.
     pub pdu: &'a [u8],
 }
 
 impl PdcpReport<'_> {
-    /// The PDU with the data in the clear, if they are.
+    /// Returns the PDU with plain data, if they are available.
     pub fn clear_pdu(&self) -> Option<Vec<u8>> {
         let data = self.data?;
         let mut pdu = self.pdu.get(..HEADER_LEN)?.to_vec();
@@ -86,17 +86,17 @@ impl PdcpReport<'_> {
     }
 }
 
-/// What became of a PDU or message.
+/// Result of a PDU or message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
-    /// By the keys.
+    /// Outcome of the checks by the keys.
     Of(Outcome),
-    /// Nobody gave keys.
+    /// No keys were given.
     NoKeys,
 }
 
 impl Verdict {
-    /// The word that reports use.
+    /// Returns the word that reports use.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Of(outcome) => outcome.as_str(),
@@ -104,7 +104,7 @@ impl Verdict {
         }
     }
 
-    /// It is as its sender sent it, as far as its protection goes.
+    /// Whether it is authentic, as far as its protection proves.
     pub const fn is_good(self) -> bool {
         matches!(
             self,
@@ -122,13 +122,13 @@ impl fmt::Display for Verdict {
 /// A discovery message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DiscoveryReport {
-    /// What became of it.
+    /// Result of the checks.
     pub result: Verdict,
     /// Name of the entry whose key fits.
     pub name: Option<String>,
     /// The octet of the message type.
     pub message_type: u8,
-    /// The code or content, in the clear; not of changing identifiers.
+    /// The plain code or content; not for changing identifiers.
     pub code: Option<[u8; 23]>,
     /// The whole UTC-based counter, in seconds.
     pub counter: Option<u32>,
@@ -146,7 +146,7 @@ pub struct Opener {
 }
 
 impl Opener {
-    /// Without keys: headers only.
+    /// Makes an opener without keys: headers only.
     pub fn headers_only() -> Self {
         Self {
             rlc: rlc_um::Receiver::new(rlc_um::ReceiverConfig::default()),
@@ -157,10 +157,10 @@ impl Opener {
         }
     }
 
-    /// With all keys of a store.
+    /// Makes an opener with all keys of a store.
     ///
     /// # Errors
-    /// An entry that makes no sense.
+    /// An entry is invalid.
     pub fn with_keys(keys: Keys) -> Result<Self, ConfigError> {
         let mut receiver = pdcp::Receiver::new(pdcp::ReceiverConfig::default());
         for group in &keys.group {
@@ -168,7 +168,7 @@ impl Opener {
             config.accept_unprotected = true;
             let mut opening = group::Receiver::new(config);
             for entry in &group.pgk {
-                // `Keys::check` leaves no two keys of one index.
+                // `Keys::check` ensures that no two keys have one index.
                 if let Some(key) = group.pgk(entry)? {
                     let _ = opening.install(key);
                 }
@@ -184,8 +184,8 @@ impl Opener {
         self.pdcp.is_some()
     }
 
-    /// Take apart a block of SL-SCH that came at `now` (without meaning where there are no keys), and tell `emit` each PDCP
-    /// PDU that it completes. `group` is the group destination ID of its SCI in transmission modes 1 and 2.
+    /// Parses a block of SL-SCH that came at `now` (ignored without keys), and passes to `emit` each PDCP PDU that it
+    /// completes. `group` is the group destination ID of its SCI in transmission modes 1 and 2.
     pub fn sl_sch(
         &mut self,
         now: UtcTime,
@@ -196,7 +196,7 @@ impl Opener {
         let Self { rlc, pdcp, keys, .. } = self;
         let pdu = match Demultiplexed::parse(block, group.map(GroupDestinationId)) {
             Ok(pdu) => pdu,
-            // Without keys a block may hold anything: test signals do.
+            // Without keys a block may have any content, such as that of test signals.
             Err(_) if pdcp.is_none() => return,
             Err(error) => {
                 return emit(Opened::Malformed { channel: Channel::SlSch, why: format!("MAC: {error}") });
@@ -255,10 +255,10 @@ impl Opener {
         }
     }
 
-    /// Judge a block of SL-DCH that came at `now`; nothing without keys.
+    /// Checks a block of SL-DCH that came at `now`; returns `None` without keys.
     ///
     /// # Errors
-    /// Codes so short that the followed ones cannot be told apart.
+    /// The codes are too short to distinguish the followed ones.
     pub fn sl_dch(&mut self, now: UtcTime, block: &[u8]) -> Result<Option<Opened<'static>>, ConfigError> {
         let Some(followers) = &mut self.followers else { return Ok(None) };
         followers.judge(&self.policy, &AirTime::at(now), block).map(Some)

@@ -1,12 +1,12 @@
-//! The outputs of a command as a set: looked at together before anything runs, so that a mistake costs nothing.
+//! The outputs of a command as a set: checked together before anything runs, when a mistake costs nothing.
 //!
-//! No output is an input, by whatever name (hard and symbolic links too); none is a recording that exists, unless the
-//! operator says `--force`; no two are the same; each folder is there. A regular file is written as `NAME.part` and gets
-//! its name when it is whole; a live output is written under its own name, since somebody may read it meanwhile. `-` is
-//! standard output; pipes and devices are written as they are.
+//! No output is an input, by any name (hard and symbolic links included); none is an existing recording, unless the
+//! operator gives `--force`; no two are the same; each folder exists. A regular file is written as `NAME.part` and gets
+//! its name when it is complete; a live output is written under its own name, since it may be read meanwhile. `-` is
+//! standard output; pipes and devices are written directly.
 //!
 //! ```text
-//! Outputs ──claim()──> Place ──create()──> OutputFile   whole at finish()
+//! Outputs ──claim()──> Place ──create()──> OutputFile   complete at finish()
 //!                            ──live()────> OutputFile   at once
 //! ```
 
@@ -31,7 +31,7 @@ pub struct ForceArgs {
     pub force: bool,
 }
 
-/// What is done with a recording that exists.
+/// Treatment of an existing recording.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Existing {
     /// It is an error.
@@ -46,7 +46,7 @@ impl From<ForceArgs> for Existing {
     }
 }
 
-/// All that a command reads and writes.
+/// All inputs and outputs of a command.
 #[derive(Debug)]
 pub struct Outputs {
     existing: Existing,
@@ -54,17 +54,17 @@ pub struct Outputs {
     claimed: Vec<Claimed>,
 }
 
-/// A place that an option has taken.
+/// A place that an option has claimed.
 #[derive(Debug)]
 struct Claimed {
     option: String,
     key: Key,
     identity: Option<Identity>,
-    /// It makes way for data.
+    /// Whether it gives way to data.
     for_people: bool,
 }
 
-/// What tells two places apart.
+/// Identity of a place.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Key {
     Standard,
@@ -73,7 +73,7 @@ enum Key {
     Path(PathBuf),
 }
 
-/// A file, whatever its name: device and inode.
+/// Identity of a file, independent of its name: device and inode.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Identity {
     device: u64,
@@ -81,7 +81,7 @@ struct Identity {
 }
 
 impl Identity {
-    /// Of regular files and pipes; many may write to one device.
+    /// Returns the identity of a regular file or a pipe; several outputs may write to one device.
     fn of(path: &Path) -> Option<Self> {
         fs::metadata(path).ok().and_then(|about| Self::of_metadata(&about))
     }
@@ -92,12 +92,12 @@ impl Identity {
     }
 }
 
-/// Where an output goes: claimed, and not opened yet.
+/// Destination of an output: claimed, and not opened yet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Place {
     /// Standard output.
     Standard,
-    /// Standard error, where standard output carries data.
+    /// Standard error, if standard output carries data.
     StandardError,
     /// A pipe or a device.
     Stream(PathBuf),
@@ -116,25 +116,25 @@ impl fmt::Display for Place {
 }
 
 impl Outputs {
-    /// No inputs and no outputs yet.
+    /// Makes an empty set.
     pub fn new(existing: impl Into<Existing>) -> Self {
         Self { existing: existing.into(), inputs: Vec::new(), claimed: Vec::new() }
     }
 
-    /// Notes a file that is read: a configuration, a key store. Inputs come before outputs.
+    /// Adds files that are read: a configuration, a key store. Add inputs before outputs.
     pub fn reads<'a>(&mut self, paths: impl IntoIterator<Item = &'a PathBuf>) {
         let identities = paths.into_iter().filter_map(|path| Some((Identity::of(path)?, path.clone())));
         self.inputs.extend(identities);
     }
 
-    /// Notes recordings that are read, each with all its files.
+    /// Adds recordings that are read, each with all its files.
     pub fn reads_recordings<'a>(&mut self, paths: impl IntoIterator<Item = &'a PathBuf>) {
         for path in paths {
             self.reads(&files_of(path));
         }
     }
 
-    /// Takes a place for the output that `option` names.
+    /// Claims a place for the output that `option` names.
     ///
     /// # Errors
     /// It is an input, the place of another output, a recording that exists, a folder; or its folder is missing.
@@ -145,7 +145,7 @@ impl Outputs {
         }
         let place = place(option, path)?;
         if let Place::File(path) = &place {
-            // The file in the making must not be somebody else's either.
+            // The unfinished file must not be another output or input either.
             self.must_be_free(option, &part_of(path))?;
         }
         let key = key(option, path)?;
@@ -157,7 +157,7 @@ impl Outputs {
         Ok(place)
     }
 
-    /// As [`Self::claim`] for a secret or what belongs to one: a file that exists is never replaced.
+    /// Does the same as [`Self::claim`] for a secret or a file that belongs to one: an existing file is never replaced.
     ///
     /// # Errors
     /// As [`Self::claim`], and that the file exists.
@@ -172,10 +172,10 @@ impl Outputs {
         }
     }
 
-    /// Takes a folder that is there or will be made, with the places of new files in it. `files` are their names.
+    /// Claims a folder that exists or will be made, with the places of new files in it. `files` are their names.
     ///
     /// # Errors
-    /// It is no folder, the one above it is missing, or one of the files exists.
+    /// It is not a folder, its parent is missing, or one of the files exists.
     pub fn claim_folder(&mut self, option: &str, folder: &Path, files: &[String]) -> Result<(), ConfigError> {
         if folder.as_os_str() == "-" {
             return Err(ConfigError::usage(
@@ -198,7 +198,8 @@ impl Outputs {
         }
     }
 
-    /// As [`Self::claim`] for a file that people may have edited since it was written: one that exists is kept, too.
+    /// Does the same as [`Self::claim`] for a file that people may have edited since it was written: an existing one is
+    /// kept, too.
     ///
     /// # Errors
     /// As [`Self::claim`], and that the file exists.
@@ -214,7 +215,7 @@ impl Outputs {
         self.claim(option, path)
     }
 
-    /// Takes the places of a recording that a [`sidelink_recordings::Writer`] will make of `path`.
+    /// Claims the places of a recording that a [`sidelink_recordings::Writer`] will make of `path`.
     ///
     /// # Errors
     /// As [`Self::claim`].
@@ -237,7 +238,7 @@ impl Outputs {
         Ok(())
     }
 
-    /// Notes what the words of a device name: what it reads, and the recording that it writes.
+    /// Adds the inputs that the arguments of a device name, and claims the recording that it writes.
     ///
     /// # Errors
     /// As [`Self::claim`].
@@ -247,21 +248,22 @@ impl Outputs {
         written.map_or(Ok(()), |path| self.claim_recording("write=", &path))
     }
 
-    /// Takes standard output, for one option only.
+    /// Claims standard output, for one option only.
     ///
     /// # Errors
-    /// Another output has it.
+    /// Another output has claimed it.
     pub fn claim_standard(&mut self, option: &str) -> Result<(), ConfigError> {
-        // A file to which standard output was sent is one more name of the same place.
+        // A file to which standard output is redirected is one more name of the same place.
         let sent_to = Path::new("/dev/stdout");
         self.must_be_free(option, sent_to)?;
         self.take(option, Key::Standard, Identity::of(sent_to))
     }
 
-    /// Where people are told things: standard output, or standard error where data of another option go to the former.
+    /// Returns the place for text to people: standard output, or standard error if data of another option go to the
+    /// former.
     ///
     /// # Errors
-    /// People are told something else there already.
+    /// The place carries other text already.
     pub fn for_people(&mut self, option: &str) -> Result<Place, ConfigError> {
         let data = self.claimed.iter().any(|claimed| claimed.key == Key::Standard && !claimed.for_people);
         let (key, place) = match data {
@@ -312,7 +314,7 @@ impl Outputs {
     }
 }
 
-/// What has the name now, or would have it.
+/// Returns the place of a path, whether it exists or not.
 fn place(option: &str, path: &Path) -> Result<Place, ConfigError> {
     let at = || path.display().to_string();
     match fs::metadata(path) {
@@ -326,7 +328,7 @@ fn place(option: &str, path: &Path) -> Result<Place, ConfigError> {
     }
 }
 
-/// The folder must be there, for a file that is yet to be made.
+/// Returns the identity of a place. For a file that does not exist yet, its folder must exist.
 fn key(option: &str, path: &Path) -> Result<Key, ConfigError> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let Some(name) = path.file_name() else {
@@ -356,7 +358,7 @@ fn remedy(option: &str) -> String {
     }
 }
 
-/// The file in the making.
+/// Returns the path of the unfinished file.
 fn part_of(path: &Path) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(".part");

@@ -1,12 +1,12 @@
-//! Octets and times as people read them: text where octets are text, a date beside seconds.
+//! Octets and times in readable form: text for octets that are text, a date beside seconds.
 
 use sidelink_recordings::UtcMicros;
 use sidelink_wire::hex;
 
-/// Fewest characters that are taken for text within other octets.
+/// Least number of characters that count as text within other octets.
 const FEWEST: usize = 6;
 
-/// Octets of headers before a text, at most.
+/// Largest number of octets of headers before a text.
 const HEADERS: usize = 24;
 
 /// Characters of a text that are shown.
@@ -16,8 +16,8 @@ const SHOWN: usize = 48;
 const IPV4: usize = 20;
 const UDP: usize = 8;
 
-/// The text in `octets`, in quotation marks and shortened: a text that makes up half of them, or that follows headers and goes
-/// on to the end. Zeros at the end are padding. `None` where there is no text.
+/// Returns the text in `octets`, in quotation marks and shortened: a text that makes up half of them, or that follows
+/// headers and reaches the end. Zeros at the end are padding. `None` if there is no text.
 pub(crate) fn text(octets: &[u8]) -> Option<String> {
     let end = octets.iter().rposition(|octet| *octet != 0)? + 1;
     let body = &octets[..end];
@@ -31,7 +31,7 @@ pub(crate) fn text(octets: &[u8]) -> Option<String> {
     Some(quoted(found))
 }
 
-/// Hexadecimal digits of the first `most` octets, and beside them the text that all of them hold.
+/// Formats hexadecimal digits of the first `most` octets, and beside them the text of all of them.
 pub(crate) fn hex_and_text(octets: &[u8], most: usize) -> String {
     let more = if octets.len() > most { ".." } else { "" };
     let digits = hex::of_bytes(&octets[..octets.len().min(most)]);
@@ -41,7 +41,8 @@ pub(crate) fn hex_and_text(octets: &[u8], most: usize) -> String {
     }
 }
 
-/// A payload: its text, what an IPv4 packet of UDP carries, else hexadecimal digits of the first `most` octets.
+/// Formats a payload: its text, or the content of an IPv4 packet of UDP, or hexadecimal digits of the first `most`
+/// octets.
 pub(crate) fn payload(octets: &[u8], most: usize) -> String {
     if let Some((header, inner)) = datagram(octets) {
         return format!("{header} {}", payload(inner, most));
@@ -54,18 +55,18 @@ pub(crate) fn payload(octets: &[u8], most: usize) -> String {
     }
 }
 
-/// `2026-11-29 01:25:16` (UTC) of seconds since 1970.
+/// Formats seconds since 1970 as `2026-11-29 01:25:16` (UTC).
 pub(crate) fn date(seconds: u64) -> String {
     let text = UtcMicros(seconds.saturating_mul(1_000_000)).to_string();
     text.get(..19).unwrap_or(&text).replace('T', " ")
 }
 
-/// Unix seconds with their date: `1795915516 (2026-11-29 01:25:16 UTC)`.
+/// Formats Unix seconds with their date: `1795915516 (2026-11-29 01:25:16 UTC)`.
 pub(crate) fn seconds_and_date(seconds: u64) -> String {
     format!("{seconds} ({} UTC)", date(seconds))
 }
 
-/// Addresses and ports of an IPv4 packet of UDP, and what it carries.
+/// Returns addresses and ports of an IPv4 packet of UDP, and its payload.
 fn datagram(packet: &[u8]) -> Option<(String, &[u8])> {
     let header = 4 * usize::from(packet.first()? & 0xf);
     if packet[0] >> 4 != 4 || header < IPV4 || *packet.get(9)? != 17 {
@@ -78,7 +79,7 @@ fn datagram(packet: &[u8]) -> Option<(String, &[u8])> {
     Some((format!("UDP {}:{} to {}:{}", ip(12), port(0)?, ip(16), port(2)?), inner))
 }
 
-/// The longest part of `octets` that is text without control characters.
+/// Returns the longest part of `octets` that is text without control characters.
 fn longest_run(octets: &[u8]) -> std::ops::Range<usize> {
     let (mut best, mut start, mut at) = (0..0, 0, 0);
     while at < octets.len() {
@@ -93,7 +94,7 @@ fn longest_run(octets: &[u8]) -> std::ops::Range<usize> {
     best
 }
 
-/// Octets of the character of text that `octets` begin with; 0 where they do not begin with one.
+/// Returns the octets of the character at the start of `octets`; 0 if there is none.
 fn character(octets: &[u8]) -> usize {
     let longest = &octets[..octets.len().min(4)];
     let valid = match std::str::from_utf8(longest) {
@@ -103,7 +104,7 @@ fn character(octets: &[u8]) -> usize {
     valid.chars().next().filter(|c| !c.is_control()).map_or(0, char::len_utf8)
 }
 
-/// In quotation marks; what pads its end is left out, and a long text is cut.
+/// Puts text in quotation marks, without padding at its end; a long text is cut.
 fn quoted(text: &str) -> String {
     let padding = text.len() - text.trim_end_matches('.').len();
     let text = if padding > 3 { text.trim_end_matches('.') } else { text };

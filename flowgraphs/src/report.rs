@@ -1,13 +1,13 @@
-//! What was heard, for people, programs and Wireshark.
+//! Reports of events, for people, programs and Wireshark.
 //!
 //! ```text
 //! json.rs    one object a line, documented in the README
 //! csv.rs     one row an event, for spreadsheets and data frames
 //! table.rs   one line an event
-//! opened.rs  what the blocks held: one line or object each PDCP PDU and discovery message
+//! opened.rs  content of the blocks: one line or object each PDCP PDU and discovery message
 //! pcap.rs    link type 252
-//! annotation.rs  what was heard, in the metadata of the recording of it
-//! lossy.rs   a writer that never waits for its reader
+//! annotation.rs  events, in the metadata of their own recording
+//! lossy.rs   a writer that never blocks on its reader
 //! address_book.rs  names of layer-2 IDs
 //! events.rs        the events of a UE, as lines
 //! board.rs   who is on the air, in place on a terminal
@@ -37,7 +37,7 @@ use sidelink_phy::receive::learn::{Learnt, Part};
 use sidelink_phy::receive::receiver::Event;
 use std::io::{self, Write};
 
-/// A learnt V2X pool as `--v2x-pool` takes it, with its evidence.
+/// Formats a learnt V2X pool for `--v2x-pool`, with its evidence.
 pub fn learnt_v2x(learnt: &Learnt<V2xPool>) -> String {
     let (p, e) = (&learnt.pool, &learnt.evidence);
     let adjacent = if p.adjacent { "yes".to_owned() } else { format!("no,pscch-start={}", p.control_start) };
@@ -60,7 +60,7 @@ pub fn learnt_v2x(learnt: &Learnt<V2xPool>) -> String {
     )
 }
 
-/// How often each thing was heard in a recording.
+/// Counts of the events of a recording.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
     /// Synchronisation signals.
@@ -78,7 +78,7 @@ pub struct Counts {
 }
 
 impl Counts {
-    /// Count an event; a repetition of what was counted adds nothing.
+    /// Counts an event; a repetition of a counted one adds nothing.
     pub fn add(&mut self, event: &Event<'_>) {
         match event {
             Event::Slss { .. } => self.slss += 1,
@@ -91,7 +91,7 @@ impl Counts {
         }
     }
 
-    /// Nothing at all was heard.
+    /// Whether there was no event at all.
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
     }
@@ -114,7 +114,7 @@ pub struct Report {
     header_of: Option<String>,
 }
 
-/// What becomes of transmissions that repeat a block which was heard already. In JSON they are always written.
+/// Treatment of transmissions that repeat a received block. In JSON they are always written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Repeats {
     /// They are left out of the table: one line a block.
@@ -125,19 +125,19 @@ pub enum Repeats {
 }
 
 impl Repeats {
-    /// As the flag `--repeats` says.
+    /// Returns the treatment for the flag `--repeats`.
     pub fn from_flag(flag: bool) -> Self {
         if flag { Self::Show } else { Self::Hide }
     }
 }
 
 impl Report {
-    /// Writes `form` to `out`.
+    /// Makes a report of `form` to `out`.
     pub fn new(form: Form, out: OutputFile, colours: bool) -> Self {
         Self { form, out, colours, repeats: Repeats::default(), header_of: None }
     }
 
-    /// Sets what becomes of repeated blocks in the table.
+    /// Sets the treatment of repeated blocks in the table.
     #[must_use]
     pub fn repeats(self, repeats: Repeats) -> Self {
         Self { repeats, ..self }
@@ -146,15 +146,15 @@ impl Report {
     /// Flushes, and gives a file its name.
     ///
     /// # Errors
-    /// The writer's.
+    /// Errors of the writer.
     pub fn finish(self) -> io::Result<()> {
         self.out.finish()
     }
 
-    /// An event of the recording `file`, at `sample` of it.
+    /// Reports an event of the recording `file`, at `sample` of it.
     ///
     /// # Errors
-    /// The writer's.
+    /// Errors of the writer.
     pub fn event(&mut self, file: &str, several: bool, event: &Event<'_>, sample: i64) -> io::Result<()> {
         let name = several.then_some(file);
         match self.form {
@@ -176,10 +176,11 @@ impl Report {
         }
     }
 
-    /// What a block held that came in `subframe`. Objects are written only of what keys were there for.
+    /// Reports the content of a block that came in `subframe`. Objects are written only of content that was checked by
+    /// keys.
     ///
     /// # Errors
-    /// The writer's.
+    /// Errors of the writer.
     pub fn opened(
         &mut self,
         file: &str,
@@ -203,18 +204,18 @@ impl Report {
         }
     }
 
-    /// Let readers have what was written.
+    /// Flushes: readers get everything written so far.
     ///
     /// # Errors
-    /// The writer's.
+    /// Errors of the writer.
     pub fn flush(&mut self) -> io::Result<()> {
         self.out.flush()
     }
 
-    /// The recording has been read.
+    /// Reports the end of a recording, with its summary.
     ///
     /// # Errors
-    /// The writer's.
+    /// Errors of the writer.
     pub fn summary(
         &mut self,
         file: &str,
@@ -227,7 +228,7 @@ impl Report {
             Form::Json => {
                 self.json_line(several.then_some(file), json::summary(file, counts, outcome, assumed))?
             }
-            // rows are events; a recording without any leaves the header
+            // rows are events; a recording without any has the header only
             Form::Csv => self.csv_header()?,
             Form::Table => {
                 self.table_header(file, several)?;

@@ -1,8 +1,8 @@
-//! Who sends what: several UEs in TOML, and out of them samples with their ground truth.
+//! Transmissions of several UEs: from TOML to samples with their ground truth.
 //!
-//! A [`Scenario`] is a radio configuration, a length and a list of UEs, each with its place in the air and what it
-//! sends. A [`Generator`] makes it subframe by subframe: [`Generator::next_subframe`] fills in the samples and returns
-//! the [`Event`]s in them, whatever the length.
+//! A [`Scenario`] is a radio configuration, a length and a list of UEs, each with its place in the air and its
+//! transmissions. A [`Generator`] makes it subframe by subframe: [`Generator::next_subframe`] fills in the samples and
+//! returns the [`Event`]s in them, for any length.
 //!
 //! ```text
 //! ue.rs            the tables of a UE, as they are written
@@ -11,7 +11,7 @@
 //! sources.rs       when and where each entry sends: one planner per channel    sources/{sync,discovery,communication,v2x,period}.rs
 //! truth.rs         what was sent where: its words, its fields, its annotation
 //! generator.rs     all UEs through their paths, added up, with noise
-//! example_*.toml   what `sidelink generate --example` prints
+//! example_*.toml   output of `sidelink generate --example`
 //! ```
 
 mod generator;
@@ -56,27 +56,27 @@ pub struct Scenario {
     /// Number of the first subframe, 10 DFN + subframe, 0 to 10239.
     #[serde(default)]
     pub first_subframe: u32,
-    /// Draws noise, fading, payloads and random resources.
+    /// Seed of noise, fading, payloads and random resources.
     #[serde(default = "one")]
     pub seed: u64,
-    /// Es/N0 of a resource element of a UE with gain 0, in dB; without it there is no noise.
+    /// Es/N0 of a resource element of a UE with gain 0, in dB; without it the scenario is free of noise.
     #[serde(default)]
     pub snr: Option<f64>,
-    /// Carrier offset of everything in Hz: how far the receiver's carrier is too low.
+    /// Carrier offset of all transmissions in Hz, positive if the receiver's carrier is too low.
     #[serde(default)]
     pub cfo: Number,
-    /// Delay of everything in samples.
+    /// Delay of all transmissions in samples.
     #[serde(default)]
     pub delay: Number,
-    /// Channel of the UEs that do not name their own: `awgn`, `epa5`, `eva70`, `etu300`, ..
+    /// Channel of the UEs without one of their own: `awgn`, `epa5`, `eva70`, `etu300`, ..
     #[serde(default)]
     pub channel: Channel,
-    /// What the recording says of itself.
+    /// Description in the recording's metadata.
     #[serde(default)]
     pub description: Option<String>,
     /// The radio configuration.
     pub radio: RadioConfig,
-    /// Who sends.
+    /// The UEs.
     #[serde(default)]
     pub ue: Vec<Ue>,
 }
@@ -86,7 +86,7 @@ fn one() -> u64 {
 }
 
 impl Scenario {
-    /// Read a TOML text; `name` is that of the file.
+    /// Reads a TOML text; `name` is that of the file.
     ///
     /// # Errors
     /// The line, and the nearest key that exists.
@@ -94,7 +94,7 @@ impl Scenario {
         parse_toml(text, name)
     }
 
-    /// Read a TOML file.
+    /// Reads a TOML file.
     ///
     /// # Errors
     /// As [`Self::from_toml`], or that there is no such file.
@@ -102,7 +102,7 @@ impl Scenario {
         Self::from_toml(&crate::config::read_text(path)?, &path.display().to_string())
     }
 
-    /// Whether any of it is protected by keys, and whether any of that needs counters which are never used twice.
+    /// Whether any content is protected by keys, and whether any of it needs counters that are never used twice.
     pub fn needs_keys(&self) -> (bool, bool) {
         let data = self.ue.iter().flat_map(|ue| &ue.communication).any(|entry| entry.protected.is_some());
         let messages = self.ue.iter().flat_map(|ue| &ue.discovery).any(|entry| entry.protected.is_some());

@@ -1,11 +1,11 @@
-//! Colours, width and progress: only where there is a terminal. A reader that goes away is no error.
+//! Colours, width and progress: only on a terminal. A reader that goes away is not an error.
 
 use crate::config::ConfigError;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use sidelink_recordings::Plain;
 use std::io::{self, BufWriter, IsTerminal, Write};
 
-/// Standard output through a buffer. Write errors come back as [`io::Error`]; `main` ends quietly on a broken pipe.
+/// Returns buffered standard output. Write errors come back as [`io::Error`]; `main` ends quietly on a broken pipe.
 pub fn stdout() -> BufWriter<io::Stdout> {
     BufWriter::new(io::stdout())
 }
@@ -24,13 +24,13 @@ fn wanted() -> bool {
     std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty())
 }
 
-/// Columns for text that fills the width: `COLUMNS` where it is set, else 100.
+/// Returns the columns for text that fills the width: `COLUMNS` if it is set, otherwise 100.
 pub fn width() -> usize {
     std::env::var("COLUMNS").ok().and_then(|c| c.parse().ok()).unwrap_or(100).clamp(40, 400)
 }
 
-/// Columns and lines of the terminal at standard output; `COLUMNS` and `LINES` go before what it says itself, and 80 x 24 is
-/// meant where nothing is known.
+/// Returns columns and lines of the terminal at standard output; `COLUMNS` and `LINES` take precedence over its own
+/// report, and 80 x 24 is the default.
 pub fn size() -> (usize, usize) {
     let variable = |name: &str| std::env::var(name).ok().and_then(|value| value.parse::<usize>().ok());
     let told =
@@ -46,17 +46,17 @@ pub enum Ink {
     Bold,
     /// Errors.
     Red,
-    /// What is as it should be.
+    /// Good results.
     Green,
     /// Warnings.
     Yellow,
     /// Names and numbers that stand out.
     Cyan,
-    /// What matters less.
+    /// Less important text.
     Dim,
 }
 
-/// `text` in `ink` where `colours` is set, else as it is.
+/// Returns `text` in `ink` if `colours` is set, otherwise unchanged.
 pub fn paint(colours: bool, ink: Ink, text: &str) -> String {
     let code = match ink {
         Ink::Bold => 1,
@@ -69,7 +69,7 @@ pub fn paint(colours: bool, ink: Ink, text: &str) -> String {
     if colours { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
 }
 
-/// A progress bar on standard error for `total` steps, hidden where that is no terminal.
+/// Makes a progress bar on standard error for `total` steps, hidden without a terminal.
 pub fn progress(total: u64, what: &str) -> ProgressBar {
     let target = if io::stderr().is_terminal() {
         ProgressDrawTarget::stderr_with_hz(8)
@@ -83,11 +83,11 @@ pub fn progress(total: u64, what: &str) -> ProgressBar {
     }
 }
 
-/// An error and what it came from, on one line. A cause that its effect already tells is not told again. What came from files
-/// or from the air is [`Plain`] in it.
+/// Formats an error and its causes, on one line. A cause that its effect contains already is left out. Text from files
+/// or from the air is [`Plain`].
 pub fn message(error: &anyhow::Error) -> String {
     let told = error.chain().fold(String::new(), |mut told, cause| {
-        // what a parser of keys says becomes a text for people here, and nowhere else
+        // errors of the key store are formatted for people here, and nowhere else
         let text = match cause.downcast_ref::<sidelink_store::Error>() {
             Some(error) => ConfigError::from(error.clone()).to_string(),
             None => cause.to_string(),
@@ -102,7 +102,7 @@ pub fn message(error: &anyhow::Error) -> String {
     lines.join("\n")
 }
 
-/// Whether an error, or one that it came from, is a reader of the output that went away.
+/// Whether an error, or one of its causes, is a reader of the output that went away.
 pub fn is_broken_pipe(error: &anyhow::Error) -> bool {
     let broken = |e: &(dyn std::error::Error + 'static)| {
         e.downcast_ref::<io::Error>().is_some_and(|e| e.kind() == io::ErrorKind::BrokenPipe)
@@ -110,10 +110,10 @@ pub fn is_broken_pipe(error: &anyhow::Error) -> bool {
     error.chain().any(broken)
 }
 
-/// Write `text` to standard output.
+/// Writes `text` to standard output.
 ///
 /// # Errors
-/// What the system says.
+/// The system's error.
 pub fn print(text: &str) -> io::Result<()> {
     let mut out = stdout();
     out.write_all(text.as_bytes())?;

@@ -2,7 +2,7 @@
 //!
 //! # The run-loop contract
 //!
-//! The engine has no clock, thread, random source or I/O. Whoever drives it
+//! The engine has no clock, thread, random source or I/O. Its driver
 //!
 //! 1. hands over one [`Input`] by [`Engine::handle_input`], with the time in it;
 //! 2. calls [`Engine::poll_output`] until it gives [`Output::Timeout`], and acts on each output;
@@ -77,7 +77,7 @@ enum Waiting {
     Dropped(Drop),
 }
 
-/// The outputs that wait, with a fixed amount of memory.
+/// The pending outputs, with a fixed amount of memory.
 struct Outbox {
     events: VecDeque<Waiting>,
     capacity: usize,
@@ -94,13 +94,13 @@ pub struct Engine {
     rlc: rlc_um::Receiver,
     pdcp: pdcp::Receiver,
     transmitters: Vec<(Address, Transmitter)>,
-    /// Whose reservations are on their way to the store.
+    /// Addresses whose reservations are pending in the store, by stream.
     reserving: Vec<(StreamId, Address)>,
     outbox: Outbox,
 }
 
 impl Engine {
-    /// A UE that knows nobody.
+    /// Makes a UE without destinations, keys and bearers.
     pub fn new(config: Config) -> Self {
         Self {
             mux: Multiplexer::new(config.source),
@@ -120,32 +120,32 @@ impl Engine {
         }
     }
 
-    /// Our Layer-2 identity.
+    /// Returns our layer-2 identity.
     pub const fn source(&self) -> Layer2Id {
         self.config.source
     }
 
-    /// Listens to a destination.
+    /// Receives for a destination.
     pub fn listen(&mut self, address: Address) {
         self.filter.insert(address);
     }
 
-    /// Listens to it no more.
+    /// Stops receiving for a destination.
     pub fn ignore(&mut self, address: Address) {
         self.filter.remove(address);
     }
 
-    /// Adds the keys of a group for receiving, or replaces them. Listening is said apart.
+    /// Adds the keys of a group for receiving, or replaces them. Call [`Self::listen`] to receive for the group.
     pub fn add_group(&mut self, group: group::Receiver) {
         self.pdcp.insert_group(group);
     }
 
-    /// The keys of a group for receiving.
+    /// Returns the keys of a group for receiving.
     pub fn group(&mut self, id: Layer2Id) -> Option<&mut group::Receiver> {
         self.pdcp.group(id)
     }
 
-    /// Says how data to a destination is protected. Replaces what was said before.
+    /// Sets the protection of data to a destination, in place of an earlier one.
     pub fn add_destination(&mut self, address: Address, protection: Protection) {
         let transmitter = Transmitter::new(protection);
         match self.transmitters.iter_mut().find(|(known, _)| *known == address) {
@@ -154,7 +154,7 @@ impl Engine {
         }
     }
 
-    /// The keys of a destination for sending.
+    /// Returns the keys of a destination for sending.
     pub fn destination(&mut self, address: Address) -> Option<&mut Transmitter> {
         self.transmitters.iter_mut().find(|(known, _)| *known == address).map(|(_, transmitter)| transmitter)
     }
@@ -165,12 +165,12 @@ impl Engine {
         Ok(self.mux.add_channel(address, lcid, priority, queue_octets, queue_sdus)?)
     }
 
-    /// How many bearers there are.
+    /// Returns the number of bearers.
     pub const fn bearers(&self) -> usize {
         self.mux.channels()
     }
 
-    /// Removes a bearer with what waits in it.
+    /// Removes a bearer with its queue.
     ///
     /// # Errors
     /// No such bearer.
@@ -178,27 +178,27 @@ impl Engine {
         Ok(self.mux.remove_channel(address, lcid)?)
     }
 
-    /// Whose data is most urgent, and its priority: for whom to draw a grant.
+    /// Returns the destination with the most urgent data, for which to draw a grant, and its priority (1 is the highest).
     pub fn next_address(&self) -> Option<(Address, u8)> {
         self.mux.next_address()
     }
 
-    /// Octets that wait for a destination.
+    /// Returns the queued octets for a destination.
     pub fn queued(&self, address: Address) -> usize {
         self.mux.queued(address)
     }
 
-    /// What became of everything that was received.
+    /// Returns the counters of outcomes of everything that was received.
     pub const fn counters(&self) -> &Counters {
         &self.outbox.counters
     }
 
-    /// What reassembly counted.
+    /// Returns the counters of reassembly.
     pub const fn rlc_counters(&self) -> &ReceiverCounters {
         self.rlc.counters()
     }
 
-    /// Takes one event. Drain [`Self::poll_output`] afterwards.
+    /// Takes one input. Drain [`Self::poll_output`] afterwards.
     pub fn handle_input(&mut self, input: Input<'_>) -> Result<(), Error> {
         if self.outbox.events.is_empty() {
             self.outbox.octets.clear();
@@ -209,7 +209,7 @@ impl Engine {
             Input::Send { now, address, lcid, sdu_type, data } => {
                 let transmitter = self.transmitters.iter_mut().find(|(known, _)| *known == address);
                 let (_, transmitter) = transmitter.ok_or(Error::NoDestination(address))?;
-                // Asked first: a COUNT is not spent on what cannot be queued.
+                // Checked first: no COUNT is spent on an SDU that cannot be queued.
                 self.mux.check_room(address, lcid, transmitter.pdu_len(data.len()))?;
                 let pdu = transmitter.emit_pdu(now.counter(), lcid, sdu_type, data)?;
                 self.mux.push(address, lcid, pdu)?;
@@ -240,7 +240,7 @@ impl Engine {
         Ok(())
     }
 
-    /// The next thing to do; [`Output::Timeout`] when there is none.
+    /// Returns the next output; [`Output::Timeout`] when there is none.
     pub fn poll_output(&mut self) -> Output<'_> {
         if let Some(event) = self.outbox.events.pop_front() {
             return event.output(&self.outbox.octets);
@@ -315,7 +315,7 @@ impl Engine {
         }
     }
 
-    /// Takes the pending reservation of a stream: the sender that asked for it.
+    /// Takes the pending reservation of a stream, and returns the sender that requested it.
     fn reserving(&mut self, stream: StreamId) -> Option<&mut group::Sender> {
         let index = self.reserving.iter().position(|(known, _)| *known == stream)?;
         let (_, address) = self.reserving.swap_remove(index);

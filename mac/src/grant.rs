@@ -15,7 +15,7 @@ use sidelink_wire::rng::Rng;
 
 pub mod sensing;
 
-/// A number of `0..n`, each with the same probability; 0 when `n` is 0.
+/// Draws a number of `0..n`, each with the same probability; 0 when `n` is 0.
 pub fn uniform(entropy: &mut (impl Rng + ?Sized), n: u32) -> u32 {
     // Multiply and take the high half; the few values that would favour some results are drawn again.
     let threshold = n.wrapping_neg().checked_rem(n).unwrap_or(0);
@@ -27,7 +27,7 @@ pub fn uniform(entropy: &mut (impl Rng + ?Sized), n: u32) -> u32 {
     }
 }
 
-/// Why a pool or a request was refused: the operator's configuration, or what the air left.
+/// Refusal of a pool or a request: an error of the configuration, or no free resource.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Error {
@@ -44,19 +44,19 @@ pub enum Error {
     },
     /// The pool leaves nothing to choose from.
     NothingToChoose {
-        /// What is missing.
+        /// The missing item.
         what: &'static str,
     },
-    /// Too little was heard to choose by.
+    /// Too few subframes were monitored to choose a resource.
     Deaf {
-        /// Subframes that were monitored.
+        /// Monitored subframes.
         monitored: u32,
-        /// Of the last so many of the pool.
+        /// Number of last subframes of the pool that were examined.
         of: u32,
     },
     /// The first second of sensing is not over.
     Listening {
-        /// Subframes that are left of it.
+        /// Subframes that remain of it.
         left: u32,
     },
 }
@@ -88,7 +88,7 @@ fn within(what: &'static str, value: u32, min: u32, max: u32) -> Result<(), Erro
 /// Redundancy versions of successive transmissions of one block. TS 36.321 §5.14.1.2.2, §5.15.1.2.2.
 pub const REDUNDANCY_VERSIONS: [u8; 4] = [0, 2, 3, 1];
 
-/// The transmissions of one transport block: without feedback, all of them always happen.
+/// The transmissions of one transport block. Without feedback, all of them are always sent.
 #[derive(Debug, Clone)]
 pub struct Repetitions {
     count: usize,
@@ -96,17 +96,17 @@ pub struct Repetitions {
 }
 
 impl Repetitions {
-    /// SL-SCH in transmission modes 1 and 2: four transmissions.
+    /// Makes those of SL-SCH in transmission modes 1 and 2: four transmissions.
     pub const fn sl_sch() -> Self {
         Self { count: 4, sent: 0 }
     }
 
-    /// SL-SCH in transmission modes 3 and 4: one transmission or two.
+    /// Makes those of SL-SCH in transmission modes 3 and 4: one transmission or two.
     pub const fn v2x(retransmit: bool) -> Self {
         Self { count: if retransmit { 2 } else { 1 }, sent: 0 }
     }
 
-    /// SL-DCH: numRetx (0 to 3) more than one.
+    /// Makes those of SL-DCH: numRetx (0 to 3) retransmissions and the first transmission.
     pub fn sl_dch(num_retx: u8) -> Result<Self, Error> {
         within("numRetx", u32::from(num_retx), 0, 3)?;
         Ok(Self { count: usize::from(num_retx) + 1, sent: 0 })
@@ -142,7 +142,7 @@ pub enum TrpLength {
 }
 
 impl TrpLength {
-    /// The weights k that mode 2 may use. TS 36.213 Table 14.1.1.3-1.
+    /// Returns the weights k that mode 2 may use. TS 36.213 Table 14.1.1.3-1.
     pub const fn weights(self) -> &'static [u8] {
         match self {
             Self::Six => &[1, 2, 3, 4],
@@ -151,7 +151,7 @@ impl TrpLength {
         }
     }
 
-    /// Values of I_TRP that are not reserved: `first..end`.
+    /// Returns the values of I_TRP that are not reserved: `first..end`.
     const fn range(self) -> (u8, u8) {
         match self {
             Self::Six => (1, 64),
@@ -160,8 +160,9 @@ impl TrpLength {
         }
     }
 
-    /// The number of used subframes in the pattern of a valid I_TRP. TS 36.213 Tables 14.1.1.1.1-1 to -3: with
-    /// N_TRP = 8 the patterns are sorted by weight (8 of 1, 28 of 2, 70 of 4, one of 8), else I_TRP is the pattern.
+    /// Returns the number of used subframes in the pattern of a valid I_TRP. TS 36.213 Tables 14.1.1.1.1-1 to -3: with
+    /// N_TRP = 8 the patterns are sorted by weight (8 of 1, 28 of 2, 70 of 4, one of 8), otherwise I_TRP is the
+    /// pattern.
     pub fn weight(self, i_trp: u8) -> Option<u8> {
         let (first, end) = self.range();
         if !(first..end).contains(&i_trp) {
@@ -189,7 +190,7 @@ pub struct Mode2Pool {
     priorities: u16,
 }
 
-/// A choice for one SC period.
+/// Resources for one SC period.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Mode2Grant {
     /// n_PSCCH.
@@ -198,14 +199,14 @@ pub struct Mode2Grant {
     pub i_trp: u8,
     /// First resource block, counted within the pool.
     pub first_block: u32,
-    /// Resource blocks.
+    /// Number of resource blocks.
     pub blocks: u32,
 }
 
 impl Mode2Pool {
-    /// A pool with `pscch_resources` = floor(M_RP^PSCCH / 2) L values of n_PSCCH and `resource_blocks` = M_RP^PSSCH
-    /// resource blocks. `trpt_subset` selects among [`TrpLength::weights`], bit 0 the first of them; `priorities`
-    /// are those of priorityList, empty for all (TS 36.331 §6.3.8).
+    /// Makes a pool with `pscch_resources` = floor(M_RP^PSCCH / 2) L values of n_PSCCH and `resource_blocks` =
+    /// M_RP^PSSCH resource blocks. `trpt_subset` selects among [`TrpLength::weights`], bit 0 the first of them;
+    /// `priorities` are those of priorityList, empty for all (TS 36.331 §6.3.8).
     pub fn new(
         pscch_resources: u32,
         resource_blocks: u32,
@@ -290,7 +291,7 @@ pub struct DiscoveryPool {
 }
 
 impl DiscoveryPool {
-    /// A pool with `resources` = N_t N_f values of n_PSDCH. TS 36.213 §14.3.1.
+    /// Makes a pool with `resources` = N_t N_f values of n_PSDCH. TS 36.213 §14.3.1.
     pub fn new(resources: u32, tx_probability: TxProbability) -> Result<Self, Error> {
         if resources == 0 {
             return Err(Error::NothingToChoose { what: "PSDCH resource" });
@@ -298,8 +299,9 @@ impl DiscoveryPool {
         Ok(Self { resources, tx_probability })
     }
 
-    /// Draws n_PSDCH for one message in one period, or none when chance says to be silent. `taken` tells which
-    /// resources cannot be used, such as those of subframes in which the UE sends another message.
+    /// Draws n_PSDCH for one message in one period, or `None` for a period without transmission (txProbability).
+    /// `taken` returns whether a resource is unusable, such as those of subframes in which the UE sends another
+    /// message.
     pub fn draw(&self, entropy: &mut (impl Rng + ?Sized), mut taken: impl FnMut(u32) -> bool) -> Option<u32> {
         if uniform(entropy, 4) >= self.tx_probability as u32 {
             return None;

@@ -10,14 +10,14 @@
 //!       |
 //! SL-SCH transport block
 //!
-//! engine    all of it composed: handle_input, poll_output; the run-loop contract stands there
+//! engine    all of it composed: handle_input, poll_output; describes the run-loop contract
 //! grant     which resource: modes 2 and 4, discovery type 1, redundancy versions
 //! ```
 //!
-//! What is protected, and how, is `sidelink_security`; which subframe and which resource block is `sidelink_phy`, which
-//! this crate does not know. Time, random numbers and storage are arguments or requests: the same inputs give the same
-//! outputs. Nothing here panics on bytes from outside, and the data path allocates only when it is set up, or when
-//! keys and bearers come.
+//! Protection belongs to `sidelink_security`; subframes and resource blocks belong to `sidelink_phy`, which this crate
+//! does not know. Time, random numbers and storage are arguments or requests: the same inputs give the same outputs.
+//! Nothing here panics on bytes from outside. The data path allocates only during set-up and when keys and bearers are
+//! added.
 //!
 //! Specifications are cited as of Release 16 (TS 36.321, TS 36.322, TS 36.323), which was read. TS 36.331 was not at hand:
 //! what rests on memory, on another implementation or on a capture says so where it stands.

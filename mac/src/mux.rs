@@ -1,9 +1,9 @@
 //! Multiplexing of logical channels into transport blocks of SL-SCH, and the way back. Read first: TS 36.321 §5.14.1.3.1
 //! (whose data goes into a grant), §5.14.2.2.2 (whose PDUs are kept), §5.14.2.3 (how they are taken apart).
 //!
-//! One transport block has one source and one destination. The destination is that of the waiting channel of the
-//! highest priority; its channels then fill the block in the order of their priority (ProSe per-packet priority,
-//! 1 is the highest), and channels of equal priority take turns.
+//! One transport block has one source and one destination. The destination is that of the pending channel of the
+//! highest priority; its channels then fill the block in the order of their priority (ProSe per-packet priority, 1 is
+//! the highest), and channels of equal priority take turns.
 
 use core::fmt;
 
@@ -18,7 +18,7 @@ pub const MAX_TRANSPORT_BLOCK: usize = 9_600;
 /// The lowest of the eight ProSe per-packet priorities; 1 is the highest.
 pub const LOWEST_PRIORITY: u8 = 8;
 
-/// Why nothing was queued, built or kept.
+/// Reason why an SDU was not queued, a block not built or a PDU not kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Error {
@@ -30,10 +30,10 @@ pub enum Error {
     NoGroupDestination,
     /// Our misuse: the block has no room for a header and one octet, or is larger than any block.
     TransportBlock {
-        /// Its octets.
+        /// Length of the block, octets.
         len: usize,
     },
-    /// The operator's fault: a channel of this address and LCID exists already, or does not.
+    /// The operator's fault: a channel of this address and LCID exists already, or does not exist.
     Channel(Lcid),
     /// The operator's fault: a channel of copies (11 to 20). Copies must travel on another carrier, and there is one.
     Copies(Lcid),
@@ -71,26 +71,26 @@ impl From<rlc_um::Error> for Error {
     }
 }
 
-/// Whom a block is for, and in which form it says so.
+/// Destination of a block, with the form in which the block names it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Address {
     /// A group, in transmission modes 1 and 2.
     Group(Layer2Id),
     /// One UE, in transmission modes 1 and 2.
     Ue(Layer2Id),
-    /// Anybody, in transmission modes 3 and 4.
+    /// Any receiver, in transmission modes 3 and 4.
     V2x(Layer2Id),
 }
 
 impl Address {
-    /// The destination.
+    /// Returns the destination.
     pub const fn layer2_id(self) -> Layer2Id {
         match self {
             Self::Group(id) | Self::Ue(id) | Self::V2x(id) => id,
         }
     }
 
-    /// V and DST of the MAC PDU.
+    /// Returns V and DST of the MAC PDU.
     pub const fn destination(self) -> sl_sch::Destination {
         match self {
             Self::Group(id) => sl_sch::Destination::Group(id.dst()),
@@ -99,7 +99,7 @@ impl Address {
         }
     }
 
-    /// What the SCI must carry for the receiver to know the whole destination; none in transmission modes 3 and 4.
+    /// Returns the part of the destination that the SCI carries; `None` in transmission modes 3 and 4.
     pub const fn group_destination(self) -> Option<GroupDestinationId> {
         match self {
             Self::Group(id) | Self::Ue(id) => Some(id.group_destination()),
@@ -137,17 +137,17 @@ struct Channel {
     address: Address,
     lcid: Lcid,
     priority: u8,
-    /// When it was last served, for turns among equals.
+    /// Turn of its last service, to order channels of equal priority.
     served: u64,
     rlc: Transmitter,
 }
 
-/// What went into a transport block.
+/// Content of a built transport block.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Built {
-    /// MAC SDUs.
+    /// Number of MAC SDUs.
     pub sdus: usize,
-    /// Octets of those SDUs.
+    /// Octets of these SDUs together.
     pub octets: usize,
 }
 
@@ -158,19 +158,19 @@ pub struct Multiplexer {
     channels: Vec<Channel>,
     /// Indices of the channels of one destination, in the order of service.
     order: Vec<usize>,
-    /// MAC SDUs side by side, before the subheaders' size is known.
+    /// MAC SDUs side by side, before the size of the subheaders is known.
     scratch: Vec<u8>,
     turn: u64,
 }
 
 impl Multiplexer {
-    /// A UE without channels.
+    /// Makes a UE without channels.
     pub fn new(source: Layer2Id) -> Self {
         let scratch = vec![0; MAX_TRANSPORT_BLOCK];
         Self { source, channels: Vec::new(), order: Vec::new(), scratch, turn: 0 }
     }
 
-    /// The identity that the blocks carry as SRC.
+    /// Returns the identity that the blocks carry as SRC.
     pub const fn source(&self) -> Layer2Id {
         self.source
     }
@@ -199,7 +199,7 @@ impl Multiplexer {
         Ok(())
     }
 
-    /// How many channels there are.
+    /// Returns the number of channels.
     pub const fn channels(&self) -> usize {
         self.channels.len()
     }
@@ -212,7 +212,7 @@ impl Multiplexer {
         Ok(())
     }
 
-    /// Whether an SDU of `len` octets would be taken now. Asked before a counter is spent on it.
+    /// Checks that the queue has room for an SDU of `len` octets. Call it before a counter is spent on the SDU.
     pub fn check_room(&self, address: Address, lcid: Lcid, len: usize) -> Result<(), Error> {
         let index = self.position(address, lcid).ok_or(Error::Channel(lcid))?;
         Ok(self.channels[index].rlc.check_room(len)?)
@@ -224,20 +224,20 @@ impl Multiplexer {
         Ok(self.channels[index].rlc.push(sdu)?)
     }
 
-    /// Octets that wait for a destination.
+    /// Returns the queued octets for a destination.
     pub fn queued(&self, address: Address) -> usize {
         let channels = self.channels.iter().filter(|channel| channel.address == address);
         channels.map(|channel| channel.rlc.queued()).sum()
     }
 
-    /// Whose turn it is: the destination of the waiting channel of the highest priority, and that priority.
+    /// Returns the destination of the pending channel of the highest priority, and that priority.
     pub fn next_address(&self) -> Option<(Address, u8)> {
         let waiting = self.channels.iter().filter(|channel| channel.rlc.queued() > 0);
         let first = waiting.min_by_key(|channel| (channel.priority, channel.served));
         first.map(|channel| (channel.address, channel.priority))
     }
 
-    /// Fills a transport block for `address`; where nothing waits the block is padding alone.
+    /// Fills a transport block for `address`; with nothing queued, the block is padding alone.
     pub fn emit_transport_block(
         &mut self,
         address: Address,
@@ -304,12 +304,12 @@ pub struct Filter {
 }
 
 impl Filter {
-    /// Listens to nothing yet.
+    /// Makes a filter that accepts no destination yet.
     pub const fn new() -> Self {
         Self { addresses: Vec::new(), everything: false }
     }
 
-    /// Keeps every PDU: a monitor, not a UE.
+    /// Makes a filter that keeps every PDU: for a monitor, not a UE.
     pub const fn everything() -> Self {
         Self { addresses: Vec::new(), everything: true }
     }
@@ -345,7 +345,7 @@ pub struct Demultiplexed<'a> {
 }
 
 impl<'a> Demultiplexed<'a> {
-    /// Takes a transport block apart. `group` is the group destination ID of its SCI in transmission modes 1 and 2.
+    /// Parses a transport block. `group` is the group destination ID of its SCI in transmission modes 1 and 2.
     pub fn parse(transport_block: &'a [u8], group: Option<GroupDestinationId>) -> Result<Self, Error> {
         let packet = sl_sch::Packet::new_checked(transport_block).map_err(Error::Malformed)?;
         let destination = packet.addressed_to().map_err(Error::Malformed)?;

@@ -1,17 +1,17 @@
 //! PDCP of sidelink radio bearers: headers, COUNT and the receiver's judgement. Read first: TS 36.323 §5.1.3, §5.1.4,
 //! §5.6.1, TS 33.303 §6.2.3.2, §6.2.3.6 (BEARER and DIRECTION: §6.2.3.6.1).
 //!
-//! One-to-many: COUNT = PTK Identity || SN. `sidelink_security::group` hands out each COUNT once, whatever happens,
-//! ciphers, and keeps a replay window per sender; here are the header and the rules about SN 0. A PDU that is not
-//! ciphered has PGK Index and PTK Identity 0, and SN 0 before Rel-15.
+//! One-to-many: COUNT = PTK Identity || SN. `sidelink_security::group` gives out each COUNT at most once, ciphers, and
+//! keeps a replay window per sender; this module holds the header and the rules about SN 0. A PDU that is not ciphered
+//! has PGK Index and PTK Identity 0, and SN 0 before Rel-15.
 //!
 //! TS 36.323 §5.1.4: SN 0 keeps no state, each PDU is delivered when it comes. Any other SN is put in order with
 //! t-Reordering, which is the receiver's choice; ours is 0: what is ahead of the last SN that was delivered is delivered at
 //! once, a copy and what comes late are dropped (§5.1.2.1.4.1). Data of a group depart from it: their replay window of
 //! 64 takes the place of the order, since an SN that no MAC-I covers would silence up to 32767 others.
 //!
-//! One-to-one: the header is known; KD-sess ID 0 is delivered as unprotected, any other is refused here: links
-//! (`sidelink_prose::direct_link`) take their PDUs before.
+//! One-to-one: the header is known; KD-sess ID 0 is delivered as unprotected, any other is refused here: PDUs of links
+//! are handed to `sidelink_prose::direct_link` before.
 
 use core::fmt;
 
@@ -26,13 +26,13 @@ use sidelink_wire as wire;
 use sidelink_wire::ids::{Layer2Id, Lcid};
 use sidelink_wire::pdcp::{HEADER_LEN, MAC_I_LEN, MAX_SDU_LEN, OneToManyRepr, OneToOneRepr, Packet, SduType};
 
-/// Why a PDU was not built or not believed.
+/// Reason why a PDU was not built or not accepted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Error {
     /// Malformed bytes: the PDU.
     Malformed(wire::Error),
-    /// The peer's fault, or an attacker's: the PDU is not believed.
+    /// The peer's fault, or an attacker's: the PDU is not authentic or not fresh.
     Refused(PduRefusal),
     /// The operator's fault: no key, or its counters are used up. The PDU was not sent.
     Send(SendError),
@@ -44,7 +44,7 @@ pub enum Error {
 }
 
 impl Error {
-    /// What became of a PDU, in the words of reports.
+    /// Returns the outcome as reports name it.
     pub fn outcome(&self) -> Outcome {
         match self {
             Self::Refused(refusal) => (*refusal).into(),
@@ -107,7 +107,7 @@ impl PlainSn {
     }
 }
 
-/// How a transmitter protects.
+/// Protection of a transmitter.
 // One per group, built once.
 #[allow(clippy::large_enum_variant)]
 pub enum Protection {
@@ -124,12 +124,12 @@ pub struct Transmitter {
 }
 
 impl Transmitter {
-    /// Sends under `protection`.
+    /// Makes a transmitter that sends under `protection`.
     pub fn new(protection: Protection) -> Self {
         Self { protection, pdu: vec![0; HEADER_LEN + MAX_SDU_LEN + MAC_I_LEN] }
     }
 
-    /// The keys, to install more or to grant reservations.
+    /// Returns the keys, to install more or to grant reservations.
     pub const fn group(&mut self) -> Option<&mut group::Sender> {
         match &mut self.protection {
             Protection::Group(sender) => Some(sender),
@@ -137,7 +137,7 @@ impl Transmitter {
         }
     }
 
-    /// Octets of the PDU for an SDU of `len` octets.
+    /// Returns the length of the PDU for an SDU of `len` octets.
     pub fn pdu_len(&self, len: usize) -> usize {
         let mac_i = match &self.protection {
             Protection::Group(sender) => sender.config().mac_octets(),
@@ -146,10 +146,10 @@ impl Transmitter {
         HEADER_LEN + len + mac_i
     }
 
-    /// Builds the one-to-many PDU of an SDU. Spends a COUNT: ask first whether the queue has room.
+    /// Builds the one-to-many PDU of an SDU. Spends a COUNT: check the room of the queue first.
     ///
-    /// [`SendError::Exhausted`] when every PTK Identity and SN of the key is used, [`SendError::NoValidKey`] when it has
-    /// expired: nothing is sent then, and never in the clear instead.
+    /// [`SendError::Exhausted`] when every PTK Identity and SN of the key is used, [`SendError::NoValidKey`] when it
+    /// has expired: nothing is sent then, in particular not unprotected.
     pub fn emit_pdu(
         &mut self,
         now: UtcCounter,
@@ -178,7 +178,7 @@ impl Transmitter {
     }
 }
 
-/// The security fields of a header.
+/// A parsed header: its security fields.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Header {
     /// One-to-many.
@@ -188,7 +188,7 @@ pub enum Header {
 }
 
 impl Header {
-    /// Reads the header that this address uses.
+    /// Parses the header in the form that this address uses.
     pub fn parse(address: Address, pdu: &[u8]) -> Result<Self, wire::Error> {
         let packet = Packet::new_checked(pdu)?;
         Ok(match address {
@@ -197,7 +197,7 @@ impl Header {
         })
     }
 
-    /// What the data is.
+    /// Returns the type of the data.
     pub const fn sdu_type(&self) -> SduType {
         match self {
             Self::OneToMany(header) => header.sdu_type,
@@ -210,7 +210,7 @@ impl Header {
         matches!(self, Self::OneToOne(_))
     }
 
-    /// COUNT: PTK Identity or KD-sess ID, and SN.
+    /// Returns COUNT: PTK Identity or KD-sess ID, and SN.
     pub const fn count(&self) -> Count {
         match self {
             Self::OneToMany(header) => Count::from_parts(header.ptk_id, header.sn),
@@ -222,11 +222,11 @@ impl Header {
 /// A delivered SDU.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Delivered<'a> {
-    /// What the header said.
+    /// The PDU's header.
     pub header: Header,
     /// The SDU, deciphered.
     pub data: &'a [u8],
-    /// How much is known of it.
+    /// Assurance that the checks gave: verified, deciphered only, or unprotected.
     pub assurance: Assurance,
     /// The PGK that opened it.
     pub pgk_id: Option<u8>,
@@ -235,7 +235,7 @@ pub struct Delivered<'a> {
 /// Sizes and rules of a [`Receiver`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ReceiverConfig {
-    /// Deliver PDUs without protection for destinations of which no key is known, as V2X needs it.
+    /// Deliver unprotected PDUs to destinations without a known key, as V2X needs it.
     pub accept_unprotected: bool,
     /// Senders of unprotected PDUs with an SN whose last one is kept.
     pub plain_windows: usize,
@@ -268,7 +268,7 @@ struct PlainWindow {
 const REORDERING_WINDOW: u16 = 32_768;
 
 impl Receiver {
-    /// Knows no group yet.
+    /// Makes a receiver without groups.
     pub fn new(config: ReceiverConfig) -> Self {
         Self {
             config,
@@ -279,7 +279,7 @@ impl Receiver {
         }
     }
 
-    /// Adds a group, or gives back the one that it replaces.
+    /// Adds a group, and returns the one that it replaces.
     pub fn insert_group(&mut self, group: group::Receiver) -> Option<group::Receiver> {
         let id = Layer2Id::from_octets(group.config().group.group_id);
         match self.groups.iter_mut().find(|(known, _)| *known == id) {
@@ -291,12 +291,12 @@ impl Receiver {
         }
     }
 
-    /// The keys of a group, to install or expire them.
+    /// Returns the keys of a group, to install or expire them.
     pub fn group(&mut self, id: Layer2Id) -> Option<&mut group::Receiver> {
         self.groups.iter_mut().find(|(known, _)| *known == id).map(|(_, group)| group)
     }
 
-    /// Opens a PDU that came from `source` to `address` on `lcid`.
+    /// Checks and deciphers a PDU that came from `source` to `address` on `lcid`.
     pub fn receive(
         &mut self,
         now: UtcCounter,

@@ -26,7 +26,7 @@ pub use receiver::{Key, Receiver, ReceiverConfig, ReceiverCounters, Window};
 /// The largest RLC SDU, in octets: the largest PDCP PDU.
 pub const MAX_SDU_LEN: usize = wire::pdcp::HEADER_LEN + wire::pdcp::MAX_SDU_LEN + wire::pdcp::MAC_I_LEN;
 
-/// Why an SDU was not queued or a PDU not taken.
+/// Reason why an SDU was not queued or a PDU not accepted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Error {
@@ -36,14 +36,14 @@ pub enum Error {
     EmptySdu,
     /// Our misuse: the SDU is longer than [`MAX_SDU_LEN`].
     SduTooLong {
-        /// Octets of the SDU.
+        /// Length of the SDU, octets.
         len: usize,
     },
-    /// The operator's fault: more is sent than the grants carry away.
+    /// The operator's fault: more data is sent than the grants can carry.
     QueueFull {
-        /// Octets that wait.
+        /// Queued octets.
         queued: usize,
-        /// Octets that may wait.
+        /// Capacity of the queue, octets.
         capacity: usize,
     },
 }
@@ -76,12 +76,12 @@ pub struct Transmitter {
     sn: u8,
     octets: VecDeque<u8>,
     lengths: VecDeque<usize>,
-    /// Whether the head of the queue is the rest of an SDU that was begun.
+    /// Whether the head of the queue is the rest of a segmented SDU.
     begun: bool,
 }
 
 impl Transmitter {
-    /// A queue of `octets` octets in at most `sdus` SDUs.
+    /// Makes an entity with a queue of `octets` octets in at most `sdus` SDUs.
     pub fn new(octets: usize, sdus: usize) -> Self {
         Self {
             sn: 0,
@@ -99,7 +99,7 @@ impl Transmitter {
         Ok(())
     }
 
-    /// Whether an SDU of `len` octets would be taken now.
+    /// Checks that the queue has room for an SDU of `len` octets.
     pub fn check_room(&self, len: usize) -> Result<(), Error> {
         if len == 0 {
             return Err(Error::EmptySdu);
@@ -114,12 +114,12 @@ impl Transmitter {
         Ok(())
     }
 
-    /// Octets that wait.
+    /// Returns the queued octets.
     pub fn queued(&self) -> usize {
         self.octets.len()
     }
 
-    /// Builds the largest PDU that fits in `out` and returns its length: 0 when nothing waits, or when `out` has no
+    /// Builds the largest PDU that fits in `out` and returns its length: 0 when nothing is queued, or when `out` has no
     /// room for a header and one octet. Takes as many SDUs as fit and segments the last.
     pub fn emit_pdu(&mut self, out: &mut [u8]) -> usize {
         let mut elements = [0; MAX_ELEMENTS];

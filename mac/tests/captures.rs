@@ -1,5 +1,6 @@
-//! Transport blocks that other makers' devices sent parse to the layer-2 fields that were read off them by hand,
-//! and emit to the same octets. The captures are not part of the project: without them the test skips, aloud.
+//! Transport blocks that devices of other makers sent: each parses to the layer-2 fields that were read off by hand,
+//! and emits to the same octets. The captures are not part of the project: without them the test prints that it is
+//! skipped.
 
 use std::path::PathBuf;
 
@@ -15,7 +16,7 @@ struct Capture {
     mibs: Vec<Vec<u8>>,
 }
 
-/// The truth of one file, or nothing when the captures are absent.
+/// Returns the truth of one file, or `None` when the captures are absent.
 fn capture(file: &str) -> Option<Capture> {
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../shared/recordings/captures/truth.json");
     let Ok(text) = std::fs::read_to_string(&path) else {
@@ -36,12 +37,12 @@ fn unhex(hex: &str) -> Vec<u8> {
     (0..hex.len() / 2).map(|at| u8::from_str_radix(&hex[2 * at..2 * at + 2], 16).unwrap()).collect()
 }
 
-/// What was read off one block by hand.
+/// Fields of one block, read off by hand.
 struct Fields {
     source: u32,
     destination: u32,
     lcid: u8,
-    /// MAC SDU: octets.
+    /// Length of the MAC SDU, octets.
     len: usize,
     /// RLC: FI and SN.
     rlc: (u8, u8),

@@ -13,38 +13,38 @@ pub struct Grid {
 }
 
 impl Grid {
-    /// An empty subframe.
+    /// Makes an empty subframe.
     pub fn new(numerology: Numerology) -> Self {
         let subcarriers = numerology.subcarriers();
         Self { subcarriers, values: vec![Sample::default(); subcarriers * numerology.symbols()] }
     }
 
-    /// Set every resource element to zero.
+    /// Sets every resource element to zero.
     pub fn clear(&mut self) {
         self.values.fill(Sample::default());
     }
 
-    /// Number of subcarriers, 12 N_RB.
+    /// Returns the number of subcarriers, 12 N_RB.
     pub fn subcarriers(&self) -> usize {
         self.subcarriers
     }
 
-    /// Number of symbols, 14 or 12.
+    /// Returns the number of symbols, 14 or 12.
     pub fn symbols(&self) -> usize {
         self.values.len() / self.subcarriers
     }
 
-    /// All subcarriers of symbol `l`.
+    /// Returns all subcarriers of symbol `l`.
     pub fn symbol(&self, l: usize) -> &[Sample] {
         &self.values[l * self.subcarriers..][..self.subcarriers]
     }
 
-    /// All subcarriers of symbol `l`.
+    /// Returns all subcarriers of symbol `l`.
     pub fn symbol_mut(&mut self, l: usize) -> &mut [Sample] {
         &mut self.values[l * self.subcarriers..][..self.subcarriers]
     }
 
-    /// Every value, symbol by symbol.
+    /// Returns every value, symbol by symbol.
     pub fn values(&self) -> &[Sample] {
         &self.values
     }

@@ -3,7 +3,7 @@
 //! Pinned texts: TS 36.211, TS 36.212 and TS 36.213 Release 12 to 14, with the Release 15 additions to V2X
 //! that are named where they are used.
 //!
-//! | module | what it holds |
+//! | module | content |
 //! |---|---|
 //! | [`units`] | bandwidths, identities, allocations |
 //! | [`numerology`] | bandwidth and sample rate to the sizes of a subframe (TS 36.211 §9.2) |
@@ -13,12 +13,12 @@
 //! | [`grid`], [`sc_fdma`] | one subframe of resource elements; to samples and back (TS 36.211 §5.6) |
 //! | [`sci`] | sidelink control information (TS 36.212 §5.4.3) |
 //! | [`channel`] | PSBCH, PSCCH, PSSCH, PSDCH: an encoder and a decoder each (TS 36.211 §9) |
-//! | [`transmit`] | what one UE sends in a subframe, and its samples |
+//! | [`transmit`] | all channels of one UE in a subframe, and their samples |
 //! | [`receive`] | estimation, equalisation, synchronisation, the blind receiver |
-//! | [`pool`] | resource pools: which subframe, which PRB (TS 36.213 §14) |
+//! | [`pool`] | resource pools: subframes and PRBs (TS 36.213 §14) |
 //! | [`coding`] | CRC, turbo and convolutional codes, rate matching, interleaving (TS 36.212) |
-//! | [`kernel`] | the vectorised inner loops, each beside its scalar truth |
-//! | [`impair`] | what a radio channel does to samples: noise, fading, offsets, resampling |
+//! | [`kernel`] | the vectorised inner loops, each beside its scalar reference |
+//! | [`impair`] | effects of a radio channel on samples: noise, fading, offsets, resampling |
 #![deny(unsafe_code)]
 
 pub mod channel;
@@ -43,7 +43,7 @@ pub type Sample = num_complex::Complex32;
 /// Soft value of one coded bit, in units of 1/[`LLR_UNITS_PER_NAT`] nat.
 ///
 /// `log P(bit = 0) / P(bit = 1)`: positive means that 0 is the likelier bit, 0 is an erasure. The demapper clips at
-/// ±[`LLR_MAX`], so that eight transmissions add up without overflow.
+/// ±[`LLR_MAX`]: eight transmissions add up without overflow.
 pub type Llr = i16;
 
 /// Fixed-point scale of an [`Llr`].

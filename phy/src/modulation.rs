@@ -1,11 +1,11 @@
 //! Modulation mapping and soft demapping (TS 36.211 §7.1).
 //!
-//! The sign of an [`Llr`] is stated once, there: positive means bit 0.
+//! The sign of an [`Llr`] is defined there: positive means bit 0.
 
 use crate::units::Modulation;
 use crate::{LLR_MAX, LLR_UNITS_PER_NAT, Llr, Sample};
 
-/// Map coded bits to symbols of unit average power: `bits.len() == Q_m * out.len()`.
+/// Maps coded bits to symbols of unit average power: `bits.len() == Q_m * out.len()`.
 pub fn map(modulation: Modulation, bits: &[u8], out: &mut [Sample]) {
     for (x, b) in out.iter_mut().zip(bits.chunks_exact(modulation.bits())) {
         *x = match modulation {
@@ -16,7 +16,7 @@ pub fn map(modulation: Modulation, bits: &[u8], out: &mut [Sample]) {
     }
 }
 
-/// Soft bits of `symbols`, max-log: `noise` is the noise power a symbol (both components) at unit symbol power.
+/// Computes soft bits of `symbols`, max-log: `noise` is the noise power a symbol (both components) at unit symbol power.
 ///
 /// `out.len() == Q_m * symbols.len()`.
 pub fn demap(modulation: Modulation, symbols: &[Sample], noise: f32, out: &mut [Llr]) {
@@ -56,7 +56,7 @@ pub fn demap(modulation: Modulation, symbols: &[Sample], noise: f32, out: &mut [
     }
 }
 
-/// Decide the nearest constellation point of `x`: for error vectors.
+/// Returns the constellation point nearest to `x`, for error vectors.
 pub fn nearest(modulation: Modulation, x: Sample) -> Sample {
     let (step, top) = match modulation {
         Modulation::Qpsk => (QPSK_STEP, 1.0),
@@ -70,9 +70,9 @@ pub fn nearest(modulation: Modulation, x: Sample) -> Sample {
     Sample::new(axis(x.re), axis(x.im))
 }
 
-/// The nearest whole number, for magnitudes below 2^22; larger ones stay large. `f32::round` is a call.
+/// Returns the nearest whole number, for magnitudes below 2^22; larger ones stay large. `f32::round` is a call.
 fn round(v: f32) -> f32 {
-    /// 1.5 * 2^23: from here to twice as far the numbers of an `f32` are the whole ones.
+    /// 1.5 * 2^23: between it and its double, the values of an `f32` are the whole numbers.
     const WHOLE: f32 = 12_582_912.0;
     (v + WHOLE) - WHOLE
 }
@@ -142,7 +142,7 @@ mod tests {
         }
     }
 
-    /// The definition, by exhaustive search over the constellation; far off as well.
+    /// The definition, by exhaustive search over the constellation, distant points included.
     #[test]
     fn the_nearest_point_is_the_nearest() {
         for modulation in ALL {

@@ -7,7 +7,7 @@ use std::fmt;
 pub const SUBCARRIER_HZ: f64 = 15_000.0;
 
 /// Sizes of one subframe in samples. All sample counts are exact: the CP lengths of 160, 144 and 512 Ts
-/// (TS 36.211 §5.6) are whole samples at every FFT size that is offered.
+/// (TS 36.211 §5.6) are whole samples at every FFT size that is supported.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Numerology {
     bandwidth: Bandwidth,
@@ -18,9 +18,9 @@ pub struct Numerology {
 /// No FFT size of the bandwidth has this sample rate.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct UnsupportedRate {
-    /// Samples a second that were asked for.
+    /// Requested rate, samples a second.
     pub rate: f64,
-    /// Bandwidth that was asked for.
+    /// Requested bandwidth.
     pub bandwidth: Bandwidth,
 }
 
@@ -37,8 +37,8 @@ impl fmt::Display for UnsupportedRate {
 impl std::error::Error for UnsupportedRate {}
 
 impl Bandwidth {
-    /// The bandwidth that a sample rate suggests: the widest one that runs at it as its standard rate, else the widest one
-    /// that runs at it at all.
+    /// Returns the likeliest bandwidth for a sample rate: the widest one with this standard rate, otherwise the widest
+    /// one that supports it at all.
     pub fn of_rate(rate: f64) -> Option<Self> {
         let runs = |b: &&Self, sizes: &[usize]| {
             sizes.iter().any(|&n| (n as f64 * SUBCARRIER_HZ - rate).abs() < 0.5) && !b.fft_sizes().is_empty()
@@ -50,12 +50,12 @@ impl Bandwidth {
 }
 
 impl Numerology {
-    /// At the standard sample rate of the bandwidth.
+    /// Returns the numerology at the standard sample rate of the bandwidth.
     pub fn standard(bandwidth: Bandwidth, cp: CyclicPrefix) -> Self {
         Self { bandwidth, cp, fft: bandwidth.standard_fft() }
     }
 
-    /// At `rate` samples a second: the standard rate of the bandwidth, or three quarters of it.
+    /// Returns the numerology at `rate` samples a second: the standard rate of the bandwidth, or three quarters of it.
     pub fn at_rate(bandwidth: Bandwidth, cp: CyclicPrefix, rate: f64) -> Result<Self, UnsupportedRate> {
         let sizes = bandwidth.fft_sizes();
         match sizes.iter().find(|&&n| (n as f64 * SUBCARRIER_HZ - rate).abs() < 0.5) {
@@ -64,32 +64,32 @@ impl Numerology {
         }
     }
 
-    /// The same carrier with another cyclic prefix.
+    /// Returns the same carrier with another cyclic prefix.
     pub fn with_cp(self, cp: CyclicPrefix) -> Self {
         Self { cp, ..self }
     }
 
-    /// Channel bandwidth.
+    /// Returns the channel bandwidth.
     pub fn bandwidth(self) -> Bandwidth {
         self.bandwidth
     }
 
-    /// Cyclic prefix.
+    /// Returns the cyclic prefix.
     pub fn cp(self) -> CyclicPrefix {
         self.cp
     }
 
-    /// FFT size in samples.
+    /// Returns the FFT size in samples.
     pub fn fft(self) -> usize {
         self.fft
     }
 
-    /// Samples a second.
+    /// Returns the sample rate, samples a second.
     pub fn sample_rate(self) -> f64 {
         self.fft as f64 * SUBCARRIER_HZ
     }
 
-    /// Samples in a subframe of 1 ms.
+    /// Returns the number of samples in a subframe of 1 ms.
     pub fn subframe_samples(self) -> usize {
         self.fft * 15
     }
@@ -99,12 +99,12 @@ impl Numerology {
         self.cp.symbols()
     }
 
-    /// Occupied subcarriers.
+    /// Returns the number of occupied subcarriers.
     pub fn subcarriers(self) -> usize {
         self.bandwidth.subcarriers()
     }
 
-    /// Samples of the cyclic prefix of symbol `l`, 0 to `symbols() - 1`.
+    /// Returns the number of samples of the cyclic prefix of symbol `l`, 0 to `symbols() - 1`.
     pub fn cp_samples(self, l: usize) -> usize {
         match self.cp {
             CyclicPrefix::Normal if l.is_multiple_of(7) => self.fft * 160 / 2048,
@@ -113,7 +113,7 @@ impl Numerology {
         }
     }
 
-    /// Sample at which the cyclic prefix of symbol `l` begins, counted from the start of the subframe.
+    /// Returns the sample at which the cyclic prefix of symbol `l` begins, counted from the start of the subframe.
     pub fn symbol_start(self, l: usize) -> usize {
         match self.cp {
             CyclicPrefix::Normal => {
@@ -124,7 +124,7 @@ impl Numerology {
         }
     }
 
-    /// Seconds from the start of the useful part of symbol `a` to that of symbol `b`.
+    /// Returns the seconds from the start of the useful part of symbol `a` to that of symbol `b`.
     pub fn symbol_distance(self, a: usize, b: usize) -> f64 {
         let at = |l| (self.symbol_start(l) + self.cp_samples(l)) as f64;
         (at(b) - at(a)) / self.sample_rate()

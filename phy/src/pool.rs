@@ -1,4 +1,4 @@
-//! Resource pools: which subframes and which PRBs a channel may use.
+//! Resource pools: the subframes and the PRBs that a channel may use.
 //!
 //! | pool | clause |
 //! |---|---|
@@ -36,7 +36,7 @@ pub struct PoolPrbs {
 }
 
 impl PoolPrbs {
-    /// Every PRB of a carrier.
+    /// Returns every PRB of a carrier.
     pub fn whole(prbs: usize) -> Self {
         Self { start: 0, end: prbs - 1, num: prbs }
     }
@@ -71,7 +71,7 @@ pub(crate) fn into_period(offset: u32, period: u32, subframe: u32) -> Option<u32
     (into < period).then_some(into)
 }
 
-/// The pair m_{2a}, m_{2a+1} of a pool when it is contiguous on the carrier.
+/// Returns the pair m_{2a}, m_{2a+1} of a pool if it is contiguous on the carrier.
 fn pair(prbs: &[usize], a: usize) -> Option<PrbRange> {
     let (&first, &second) = (prbs.get(2 * a)?, prbs.get(2 * a + 1)?);
     (second == first + 1).then_some(PrbRange { start: first, len: 2 })

@@ -9,10 +9,10 @@ use rustfft::{Fft, FftPlanner};
 use std::f64::consts::PI;
 use std::sync::Arc;
 
-/// Grid to samples.
+/// Converts a grid to samples.
 ///
-/// A resource element of power 1 becomes a subcarrier of amplitude `1 / sqrt(12 N_RB)`, so that a fully used carrier
-/// has power 1 a sample. The half-subcarrier shift restarts at the first sample after each cyclic prefix.
+/// A resource element of power 1 becomes a subcarrier of amplitude `1 / sqrt(12 N_RB)`: a fully used carrier has power
+/// 1 a sample. The half-subcarrier shift restarts at the first sample after each cyclic prefix.
 pub struct Modulator {
     numerology: Numerology,
     fft: Arc<dyn Fft<f32>>,
@@ -38,12 +38,12 @@ impl Modulator {
         }
     }
 
-    /// Sizes of the subframe that it makes.
+    /// Returns the sizes of its subframes.
     pub fn numerology(&self) -> Numerology {
         self.numerology
     }
 
-    /// Fill `out` (`subframe_samples()` samples) with the subframe. The last symbol is sent as the grid has it: the
+    /// Fills `out` (`subframe_samples()` samples) with the subframe. The last symbol is sent as the grid has it: the
     /// channels leave it empty (TS 36.211 §9.2.5).
     pub fn modulate(&mut self, grid: &Grid, out: &mut [Sample]) {
         let n = self.numerology.fft();
@@ -69,7 +69,7 @@ impl Modulator {
     }
 }
 
-/// Samples to grid.
+/// Converts samples to a grid.
 pub struct Demodulator {
     numerology: Numerology,
     fft: Arc<dyn Fft<f32>>,
@@ -84,8 +84,8 @@ pub struct Demodulator {
 impl Demodulator {
     /// Plans the transform; nothing is allocated afterwards.
     ///
-    /// `advance` samples of each window are taken from the cyclic prefix, so that a subframe that arrives up to that
-    /// much early does no harm; the phase ramp that this causes is taken out again. At most the shortest prefix.
+    /// `advance` samples of each window are taken from the cyclic prefix: a subframe that arrives up to that much early
+    /// does no harm; the resulting phase ramp is removed. At most the shortest prefix.
     pub fn new(numerology: Numerology, advance: usize) -> Self {
         let n = numerology.fft();
         let fft = FftPlanner::new().plan_fft_forward(n);
@@ -98,7 +98,7 @@ impl Demodulator {
                 Sample::new(angle.cos() as f32, angle.sin() as f32)
             })
             .collect();
-        // the shift restarts at the end of the prefix, so inside of the prefix its phase is negative
+        // the shift restarts at the end of the prefix: inside of the prefix its phase is negative
         let half_shift = (0..n)
             .map(|i| {
                 let angle = -PI * (i as f64 - advance as f64) / n as f64;
@@ -117,18 +117,18 @@ impl Demodulator {
         }
     }
 
-    /// Sizes of the subframe that it reads.
+    /// Returns the sizes of its subframes.
     pub fn numerology(&self) -> Numerology {
         self.numerology
     }
 
-    /// Samples of each window that come out of the cyclic prefix.
+    /// Returns the samples of each window that come out of the cyclic prefix.
     pub fn advance(&self) -> usize {
         self.advance
     }
 
-    /// Read one subframe (`subframe_samples()` samples from its start) into `grid`, turning every sample back by
-    /// `cfo_hz` on the way.
+    /// Reads one subframe (`subframe_samples()` samples from its start) into `grid`, and turns every sample back by
+    /// `cfo_hz`.
     ///
     /// The phase of the correction is 0 at the start of the subframe.
     pub fn demodulate(&mut self, samples: &[Sample], cfo_hz: f64, grid: &mut Grid) {
@@ -158,7 +158,7 @@ impl Demodulator {
     }
 }
 
-/// Multiply sample `n` by `exp(j 2 pi (start + step n))`; phases in turns.
+/// Multiplies sample `n` by `exp(j 2 pi (start + step n))`; phases in turns.
 ///
 /// The phasor of each block follows from that of the block before, in double precision: after ten million samples the
 /// error is still below what single precision shows.
@@ -200,7 +200,7 @@ pub struct Precoding {
 }
 
 impl Precoding {
-    /// Plans for 1 to `max_prbs` PRBs.
+    /// Plans transforms for 1 to `max_prbs` PRBs.
     pub fn new(max_prbs: usize) -> Self {
         let mut planner = FftPlanner::new();
         let mut plan = |inverse: bool| -> Vec<_> {
@@ -219,12 +219,12 @@ impl Precoding {
         Self { forward, inverse, scratch: vec![Sample::default(); scratch] }
     }
 
-    /// y(k) = 1/sqrt(M_sc) sum x(i) exp(-j 2 pi i k / M_sc), in place. `false` when the size is not allowed.
+    /// Computes y(k) = 1/sqrt(M_sc) sum x(i) exp(-j 2 pi i k / M_sc), in place. `false` when the size is not allowed.
     pub fn precode(&mut self, symbol: &mut [Sample]) -> bool {
         run(&self.forward, symbol, &mut self.scratch)
     }
 
-    /// The inverse of [`Self::precode`].
+    /// Computes the inverse of [`Self::precode`].
     pub fn despread(&mut self, symbol: &mut [Sample]) -> bool {
         run(&self.inverse, symbol, &mut self.scratch)
     }

@@ -6,7 +6,7 @@ use std::fmt;
 /// Most bits of any format, without CRC.
 pub const MAX_BITS: usize = 45;
 
-/// Resource indication value: `len` contiguous units from `start` out of `n` (TS 36.213 §8.1.1).
+/// Returns the resource indication value of `len` contiguous units from `start` out of `n` (TS 36.213 §8.1.1).
 ///
 /// `None` when the units do not fit.
 pub fn riv_encode(n: usize, start: usize, len: usize) -> Option<usize> {
@@ -16,7 +16,7 @@ pub fn riv_encode(n: usize, start: usize, len: usize) -> Option<usize> {
     Some(if len - 1 <= n / 2 { n * (len - 1) + start } else { n * (n - len + 1) + (n - 1 - start) })
 }
 
-/// `(start, len)` of a resource indication value over `n` units; `None` for a value that stands for nothing.
+/// Returns `(start, len)` of a resource indication value over `n` units; `None` for an invalid value.
 pub fn riv_decode(n: usize, riv: usize) -> Option<(usize, usize)> {
     if n == 0 {
         return None;
@@ -26,24 +26,24 @@ pub fn riv_decode(n: usize, riv: usize) -> Option<(usize, usize)> {
     (riv_encode(n, start, len) == Some(riv)).then_some((start, len))
 }
 
-/// ceil(log2(n (n + 1) / 2)).
+/// Returns ceil(log2(n (n + 1) / 2)), the bits of a resource indication value.
 pub fn riv_bits(n: usize) -> usize {
     let values = n * (n + 1) / 2;
     values.max(1).next_power_of_two().trailing_zeros() as usize
 }
 
-/// Why bits are not an SCI, or fields do not make one.
+/// Reason why bits are not an SCI, or fields do not make one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Error {
     /// The number of bits is not that of the format.
     Length {
-        /// Bits that came.
+        /// Number of bits given.
         got: usize,
         /// Bits of the format.
         want: usize,
     },
-    /// A resource indication value that stands for no allocation.
+    /// A resource indication value that is not an allocation.
     Riv(usize),
     /// A field is larger than its width.
     Field(&'static str),
@@ -80,12 +80,12 @@ pub struct Format0 {
 }
 
 impl Format0 {
-    /// Bits of the format at a bandwidth: 37, 39, 41, 43, 44 or 45.
+    /// Returns the bits of the format at a bandwidth: 37, 39, 41, 43, 44 or 45.
     pub fn bits(bandwidth: Bandwidth) -> usize {
         32 + riv_bits(bandwidth.prbs())
     }
 
-    /// Write the bits, one a byte, most significant first.
+    /// Writes the bits, one a byte, most significant first.
     pub fn emit(&self, bandwidth: Bandwidth, out: &mut [u8]) -> Result<(), Error> {
         let want = Self::bits(bandwidth);
         if out.len() != want {
@@ -100,7 +100,7 @@ impl Format0 {
         w.put("group destination ID", self.group_destination as u32, 8)
     }
 
-    /// Read the bits, one a byte. Any field values are taken: the caller judges them.
+    /// Parses the bits, one a byte. All field values are accepted: the caller judges them.
     pub fn parse(bandwidth: Bandwidth, bits: &[u8]) -> Result<Self, Error> {
         let want = Self::bits(bandwidth);
         if bits.len() != want {
@@ -117,7 +117,7 @@ impl Format0 {
         })
     }
 
-    /// First PRB and number of PRBs when hopping is off.
+    /// Returns the first PRB and the number of PRBs when hopping is off.
     pub fn allocation(&self, bandwidth: Bandwidth) -> Result<(usize, usize), Error> {
         riv_decode(bandwidth.prbs(), self.rb_assignment as usize)
             .ok_or(Error::Riv(self.rb_assignment as usize))
@@ -150,12 +150,12 @@ impl Format1 {
     /// Bits of the format.
     pub const BITS: usize = 32;
 
-    /// Reserved bits in a pool of `num_subchannels`, the transmission format not among them.
+    /// Returns the reserved bits in a pool of `num_subchannels`, without the transmission format.
     pub fn reserved_bits(num_subchannels: usize) -> usize {
         Self::BITS - 18 - riv_bits(num_subchannels)
     }
 
-    /// Write 32 bits, one a byte, most significant first.
+    /// Writes 32 bits, one a byte, most significant first.
     pub fn emit(&self, num_subchannels: usize, out: &mut [u8]) -> Result<(), Error> {
         if out.len() != Self::BITS || num_subchannels > MAX_SUBCHANNELS {
             return Err(Error::Length { got: out.len(), want: Self::BITS });
@@ -171,7 +171,7 @@ impl Format1 {
         w.put("reserved", self.reserved as u32, Self::reserved_bits(num_subchannels))
     }
 
-    /// Read 32 bits, one a byte.
+    /// Parses 32 bits, one a byte.
     pub fn parse(num_subchannels: usize, bits: &[u8]) -> Result<Self, Error> {
         if bits.len() != Self::BITS || num_subchannels > MAX_SUBCHANNELS {
             return Err(Error::Length { got: bits.len(), want: Self::BITS });
@@ -189,13 +189,14 @@ impl Format1 {
         })
     }
 
-    /// Start sub-channel of the *other* transmission, and number of sub-channels of both (TS 36.213 §14.1.1.4C).
+    /// Returns the start sub-channel of the *other* transmission, and the number of sub-channels of both
+    /// (TS 36.213 §14.1.1.4C).
     pub fn allocation(&self, num_subchannels: usize) -> Result<(usize, usize), Error> {
         riv_decode(num_subchannels, self.frequency_resource as usize)
             .ok_or(Error::Riv(self.frequency_resource as usize))
     }
 
-    /// Resource reservation interval in ms: `Some(0)` for none, `None` for a reserved value
+    /// Returns the resource reservation interval in ms: `Some(0)` for none, `None` for a reserved value
     /// (TS 36.213 Table 14.2.1-2).
     pub fn reservation_ms(&self) -> Option<u32> {
         match self.reservation {

@@ -1,4 +1,4 @@
-//! Quantities and identities with their units, so that a bare number is never mistaken for another.
+//! Quantities and identities with their units: a bare number is never mistaken for another.
 
 use std::fmt;
 
@@ -23,12 +23,12 @@ impl Bandwidth {
     /// All bandwidths, narrowest first.
     pub const ALL: [Self; 6] = [Self::Prb6, Self::Prb15, Self::Prb25, Self::Prb50, Self::Prb75, Self::Prb100];
 
-    /// The bandwidth of `prbs` resource blocks, if it is one of the six.
+    /// Returns the bandwidth of `prbs` resource blocks, if it is one of the six.
     pub fn from_prbs(prbs: usize) -> Option<Self> {
         Self::ALL.into_iter().find(|b| b.prbs() == prbs)
     }
 
-    /// N_RB^SL.
+    /// Returns the number of resource blocks, N_RB^SL.
     pub fn prbs(self) -> usize {
         match self {
             Self::Prb6 => 6,
@@ -40,12 +40,12 @@ impl Bandwidth {
         }
     }
 
-    /// Occupied subcarriers, 12 N_RB^SL.
+    /// Returns the number of occupied subcarriers, 12 N_RB^SL.
     pub fn subcarriers(self) -> usize {
         12 * self.prbs()
     }
 
-    /// FFT size at the standard sample rate.
+    /// Returns the FFT size at the standard sample rate.
     pub fn standard_fft(self) -> usize {
         match self {
             Self::Prb6 => 128,
@@ -57,7 +57,7 @@ impl Bandwidth {
         }
     }
 
-    /// FFT sizes at which the modem runs: the standard one and, where 15 kHz divides it, three quarters of it.
+    /// Returns the FFT sizes at which the modem runs: the standard one and, if 15 kHz divides it, three quarters of it.
     pub fn fft_sizes(self) -> &'static [usize] {
         match self {
             Self::Prb6 => &[128],
@@ -87,7 +87,7 @@ pub enum CyclicPrefix {
 }
 
 impl CyclicPrefix {
-    /// SC-FDMA symbols in a subframe, the untransmitted last one included.
+    /// Returns the number of SC-FDMA symbols in a subframe, the untransmitted last one included.
     pub fn symbols(self) -> usize {
         match self {
             Self::Normal => 14,
@@ -119,17 +119,17 @@ pub enum TransmissionMode {
 }
 
 impl TransmissionMode {
-    /// The mode of number `n`, 1 to 4.
+    /// Returns the mode of number `n`, 1 to 4.
     pub fn from_number(n: u8) -> Option<Self> {
         [Self::Tm1, Self::Tm2, Self::Tm3, Self::Tm4].get((n as usize).checked_sub(1)?).copied()
     }
 
-    /// 1 to 4.
+    /// Returns the number, 1 to 4.
     pub fn number(self) -> u8 {
         self as u8
     }
 
-    /// The family, which is what differs on the air.
+    /// Returns the family, on which the air interface depends.
     pub fn sidelink(self) -> SidelinkMode {
         match self {
             Self::Tm1 | Self::Tm2 => SidelinkMode::D2d,
@@ -155,7 +155,7 @@ pub enum Modulation {
 }
 
 impl Modulation {
-    /// Q_m, bits a symbol.
+    /// Returns Q_m, bits a symbol.
     pub fn bits(self) -> usize {
         match self {
             Self::Qpsk => 2,
@@ -173,17 +173,17 @@ impl SlssId {
     /// Number of identities.
     pub const COUNT: u16 = 336;
 
-    /// `None` from 336 up.
+    /// Makes an identity; `None` from 336 up.
     pub fn new(id: u16) -> Option<Self> {
         (id < Self::COUNT).then_some(Self(id))
     }
 
-    /// 0 to 335.
+    /// Returns the number, 0 to 335.
     pub fn value(self) -> u16 {
         self.0
     }
 
-    /// The set id_net (0 to 167, PSSS root 26) against id_oon (168 to 335, root 37).
+    /// Whether it is of the set id_net (0 to 167, PSSS root 26), not id_oon (168 to 335, root 37).
     pub fn is_in_network(self) -> bool {
         self.0 < 168
     }
@@ -205,17 +205,17 @@ pub struct PrbRange {
 }
 
 impl PrbRange {
-    /// First subcarrier.
+    /// Returns the first subcarrier.
     pub fn first_subcarrier(self) -> usize {
         12 * self.start
     }
 
-    /// Number of subcarriers, M_sc.
+    /// Returns the number of subcarriers, M_sc.
     pub fn subcarriers(self) -> usize {
         12 * self.len
     }
 
-    /// PRB after the last.
+    /// Returns the PRB after the last.
     pub fn end(self) -> usize {
         self.start + self.len
     }
@@ -234,7 +234,7 @@ pub const SUBFRAMES_PER_DFN_PERIOD: u32 = 10_240;
 pub struct DfnSubframe(u16);
 
 impl DfnSubframe {
-    /// From a subframe count modulo 10240.
+    /// Converts a subframe count, modulo 10240.
     pub fn from_count(count: u64) -> Self {
         Self((count % SUBFRAMES_PER_DFN_PERIOD as u64) as u16)
     }
@@ -245,28 +245,28 @@ impl DfnSubframe {
         ((self.count() as u64 + period - k % period) % period) as u32
     }
 
-    /// From the two fields of MIB-SL; `None` when one is out of range.
+    /// Combines the two fields of MIB-SL; `None` when one is out of range.
     pub fn new(dfn: u16, subframe: u8) -> Option<Self> {
         (dfn < 1024 && subframe < 10).then_some(Self(dfn * 10 + subframe as u16))
     }
 
-    /// 0 to 10239.
+    /// Returns the subframe count, 0 to 10239.
     pub fn count(self) -> u32 {
         self.0 as u32
     }
 
-    /// Direct frame number, 0 to 1023.
+    /// Returns the direct frame number, 0 to 1023.
     pub fn dfn(self) -> u16 {
         self.0 / 10
     }
 
-    /// Subframe number in the frame, 0 to 9.
+    /// Returns the subframe number in the frame, 0 to 9.
     pub fn subframe(self) -> u8 {
         (self.0 % 10) as u8
     }
 }
 
-/// Power ratio in decibel.
+/// Returns a power ratio in decibel.
 pub fn decibel(ratio: f32) -> f32 {
     10.0 * ratio.log10()
 }

@@ -12,9 +12,9 @@
 //!  | <------ 29  SECURITY_MODE_COMMAND, new MAC-I         |  new key opens
 //!  | SECURITY_MODE_COMPLETE, new key           29 ------> |  new key sends, old opens
 //!  | <------ 30  REKEYING_RESPONSE, new key               |
-//!  | IDENTIFIER_UPDATE_REQUEST, old name       30 ------> |  hears under both names
-//!  | <------ 30  IDENTIFIER_UPDATE_ACCEPT, old name       |
-//!  | IDENTIFIER_UPDATE_ACK, new name           30 ------> |  uses the new name
+//!  | IDENTIFIER_UPDATE_REQUEST, old IDs        30 ------> |  receives under both IDs
+//!  | <------ 30  IDENTIFIER_UPDATE_ACCEPT, old IDs        |
+//!  | IDENTIFIER_UPDATE_ACK, new IDs            30 ------> |  uses the new IDs
 //! ```
 //!
 //! A [`LinkManager`] holds all links of a UE. It has no clock, no source of randomness, no store and no radio: time and
@@ -22,10 +22,10 @@
 //! that of `sidelink_mac::engine`: one [`Input`], then [`LinkManager::poll_output`] until [`Output::Timeout`].
 //!
 //! ```text
-//! manager                     routes PDUs and events                     receive: which link, which key
-//! link                        what a link is, and its states             local: what all links share
-//! initiating                  set-up, UE_1     request: what both set-up and re-keying ask with
-//! half_open, target           set-up, UE_2     target: the states that both set-up and re-keying have
+//! manager                     routes PDUs and events                     receive: finds link and key of a PDU
+//! link                        a link, and its states                     local: common parts of all links
+//! initiating                  set-up, UE_1     request: the request of set-up and of re-keying
+//! half_open, target           set-up, UE_2     target: the common states of set-up and re-keying
 //! session, timers             a link in use
 //! rekeying, target_rekeying, identifier_update                           exchanges on a link in use
 //! key_establishment, signed   how a KD comes to be                       connection: one-time names
@@ -34,8 +34,8 @@
 //!
 //! Every state is a struct that owns its keys, and moves by consuming itself. A link in use has one exchange at a time.
 //!
-//! - **An unproven message ends nothing.** Unprotected refusals are hints, a wrong PDU changes no state, a request
-//!   in the clear takes a place in a bounded table and no more.
+//! - **An unproven message ends nothing.** Unprotected refusals are hints, an invalid PDU changes no state, an
+//!   unprotected request takes a place in a bounded table and no more.
 //! - **Tries** have fresh nonces, bound to a session number that is durable before it is used: neither a crash nor a
 //!   faulty RNG makes a session key twice.
 //! - **Timers** follow the SC period: see [`Config`].

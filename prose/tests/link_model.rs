@@ -2,7 +2,8 @@
 //! forged messages: `stateright` explores all states within the bounds.
 //!
 //! The machines are not copied: a state is the list of the events that led to it, and is replayed from the start, which
-//! gives the same machines every time. Two states are one when everything that the machines show of themselves is equal.
+//! gives the same machines every time. Two states are the same when all observable properties of the machines are
+//! equal.
 
 use std::collections::BTreeSet;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -18,7 +19,7 @@ use stateright::{Checker, Model, Property};
 /// What may happen next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Event {
-    /// The UE with this index asks for a link.
+    /// The UE with this index requests a link.
     Connect(usize),
     /// It re-keys.
     Rekey(usize),
@@ -28,9 +29,9 @@ enum Event {
     Deliver { at: usize, again: bool },
     /// It is lost.
     Lose { at: usize },
-    /// An adversary without keys sends one of its own, in the peer's name.
+    /// An adversary without keys sends a PDU of its own, in the peer's name.
     Forge { to: usize, which: usize },
-    /// Time goes on to the next timer of either UE.
+    /// Time advances to the next timer of either UE.
     Time,
 }
 
@@ -79,7 +80,7 @@ struct World {
     counted: bool,
     /// Whether identifiers were ever changed.
     renames: bool,
-    /// Session keys that each end has shown to be its own.
+    /// Session keys that each end has provably derived.
     own: [BTreeSet<Fingerprint>; 2],
 }
 
@@ -93,7 +94,8 @@ fn name(ue: usize) -> Identity {
     Identity::user(["mary", "john"][ue])
 }
 
-/// The messages of a link between two others of the same names, under another key: all that can be known without ours.
+/// Returns the messages of a link between two others with the same identities, under another key: everything that can
+/// be known without our keys.
 fn forged(nr: bool) -> Vec<(usize, Pdu)> {
     let mut world = World::new(0xee, nr);
     world.apply(Event::Connect(0), &[]);
@@ -136,7 +138,7 @@ impl World {
         match event {
             Event::Connect(ue) => {
                 let connect = Input::Connect { now, peer: id(1 - ue), identity: name(1 - ue) };
-                // Refused where a link exists: nothing happens then.
+                // Refused if a link exists: no effect then.
                 let _ = self.managers[ue].handle_input(connect);
                 self.drain(ue);
             }
@@ -214,9 +216,9 @@ impl World {
     fn trace(mut self, events: Vec<Event>) -> Trace {
         let up = |manager: &LinkManager| manager.links().find_map(|(_, _, keys)| keys);
         let keys = [up(&self.managers[0]), up(&self.managers[1])];
-        // Who is up is so with a key that the other derived too: from both nonces and the shared KD.
+        // A link is up only with a key that the other end derived too: from both nonces and the shared KD.
         let proven = (0..2).all(|ue| keys[ue].is_none_or(|k| self.own[1 - ue].contains(&k.fingerprint)));
-        // One key has one KD and one choice of algorithms on both sides, and one name where none is changing.
+        // One key has one KD and one choice of algorithms on both sides, and one ID unless it is changing.
         let agreed = match keys {
             [Some(a), Some(b)] if a.fingerprint == b.fingerprint => {
                 (a.kd, a.chosen) == (b.kd, b.chosen) && (a.session == b.session || self.renames)
@@ -232,7 +234,7 @@ impl World {
         for (to, pdu) in &self.channel {
             (to, pdu.source, pdu.peer, pdu.lcid, &pdu.octets).hash(&mut digest);
         }
-        // What is left of the bounds is part of the state.
+        // The unused part of the bounds belongs to the state.
         let spent = |what: fn(&Event) -> bool| events.iter().filter(|e| what(e)).count();
         spent(|e| matches!(e, Event::Lose { .. })).hash(&mut digest);
         spent(|e| matches!(e, Event::Deliver { again: true, .. })).hash(&mut digest);
@@ -296,7 +298,7 @@ impl Model for Explored {
             let forge = |(which, (to, _)): (usize, &(usize, Pdu))| Event::Forge { to: *to, which };
             actions.extend(self.forged.iter().enumerate().map(forge));
         }
-        // A timer runs out only when the air is quiet, or the channel is slower than it: both.
+        // A timer expires only when the air is quiet, or when the channel is slower than the timer: both are explored.
         if connects > 0 && spent(|e| matches!(e, Event::Time)) < self.links.times {
             actions.push(Event::Time);
         }
@@ -313,7 +315,7 @@ impl Model for Explored {
             Property::always("who is up has a key that the peer derived", |_, s: &Trace| s.proven),
             Property::always("one session key means one KD and one choice", |_, s: &Trace| s.agreed),
             Property::always("no (key, COUNT) is sent twice", |_, s: &Trace| s.counted),
-            // Nothing under way and no timer: then there is nothing half done.
+            // Without a pending event or timer no exchange is incomplete.
             Property::always("no deadlock", |_, s: &Trace| !s.idle || s.links == [0, 0]),
             Property::sometimes("both are up", |_, s: &Trace| s.links == [1, 1]),
         ]

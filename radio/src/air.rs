@@ -1,21 +1,21 @@
-//! The virtual air: any number of radios, in one process or in several, each pair with its own path.
+//! The virtual air: any number of radios, in one process or in several, with a path of its own for each pair.
 //!
-//! Ports put what they send into the medium as it is, each in its own time. Who listens mixes for itself: everybody else
-//! through the path of the pair, and noise. So the same seed and the same bursts give the same samples, in lock-step and
-//! in real time, whatever the threads do ([`mix`]).
+//! A port writes its bursts into the medium unchanged, in its own time. Each receiver mixes for itself: all other ports
+//! through the path of the pair, and noise. Therefore the same seed and the same bursts give the same samples, in
+//! lock-step and in real time, independent of threads ([`mix`]).
 //!
-//! In lock-step ([`Pace::Free`]) nobody hears a sample before everybody has promised to send nothing more in it
-//! ([`crate::Transmit::advance`]). Promise before you listen: two ports that both listen first wait for each other.
-//! In real time ([`Pace::Realtime`]) samples come by the wall clock, and what was not sent by then is late.
+//! In lock-step ([`Pace::Free`]) no port receives a sample before all others have promised to send nothing more in it
+//! ([`crate::Transmit::advance`]). Promise before you receive: two ports that both receive first block each other. In
+//! real time ([`Pace::Realtime`]) samples come by the wall clock, and a burst that was not sent by then is late.
 //!
 //! ```text
 //! config.rs   [air] and [[air.port]]
-//! port.rs     a port as a radio: its two ends, and what they wait for
-//! mix.rs      what a port hears
-//! medium.rs   what ports share: slots, rings of samples
-//! memory.rs   the words that they share it in
-//! pace.rs     waiting for a bell and for the clock
-//! process.rs  whether the process of a port still lives
+//! port.rs     a port as a radio: its two ends, and the conditions on which they block
+//! mix.rs      the samples that a port receives
+//! medium.rs   the shared state of all ports: slots, rings of samples
+//! memory.rs   the shared memory words
+//! pace.rs     waiting for a doorbell and for the clock
+//! process.rs  whether the process of a port is alive
 //! ```
 
 mod channel;
@@ -41,7 +41,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::{AcqRel, Release};
 use std::time::{Duration, Instant};
 
-/// How long a start waits for the others that it has to wait for, unless somebody says less.
+/// Default timeout of a start that waits for other ports.
 pub(super) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A medium to which radios attach.
@@ -51,10 +51,10 @@ pub struct Air {
 }
 
 impl Air {
-    /// An air within this process.
+    /// Makes an air within this process.
     ///
     /// # Errors
-    /// What is wrong in the configuration.
+    /// The first error of the configuration.
     pub fn new(config: AirConfig) -> Result<Self, TextError> {
         config.check()?;
         let medium = Medium::new(config).map_err(|e| {
@@ -67,29 +67,29 @@ impl Air {
         Ok(Self { medium: Arc::new(medium) })
     }
 
-    /// An air that other processes can [`Self::open`] by its name, until the last of them leaves it. Media that all have left
-    /// or died in are removed, of this name and of others.
+    /// Makes an air that other processes can [`Self::open`] by its name, until the last of them leaves it. Removes
+    /// media, of this name and of others, whose processes have all left or died.
     ///
     /// # Errors
-    /// A name that cannot be, or is taken; a wrong configuration; no room.
+    /// The name is invalid or taken, the configuration is wrong, or there is no room.
     pub fn create(name: &str, config: AirConfig) -> Result<Self, RadioError> {
         Self::make(&path_of(name)?, config)?.map_err(|e| cannot("make", name, &e))
     }
 
-    /// An air that another process made.
+    /// Opens an air that another process made.
     ///
     /// # Errors
-    /// There is none of that name.
+    /// There is no air of that name.
     pub fn open(name: &str) -> Result<Self, RadioError> {
         Self::find(&path_of(name)?).map_err(|e| cannot("open", name, &e))
     }
 
-    /// The air of a name; where there is none, one is made. Several may try at once.
+    /// Opens the air of a name, or makes it if there is none. Several processes may try at once.
     ///
     /// # Errors
     /// As [`Self::create`].
     pub fn open_or_create(name: &str, config: &AirConfig) -> Result<Self, RadioError> {
-        /// Until another has made it whom we see making it.
+        /// Longest wait for another process that is making the medium.
         const PATIENCE: Duration = Duration::from_secs(1);
         let path = path_of(name)?;
         let deadline = Instant::now() + PATIENCE;
@@ -125,13 +125,13 @@ impl Air {
         Ok(Self { medium: Arc::new(medium) })
     }
 
-    /// What the air is like.
+    /// Returns the configuration of the air.
     pub fn config(&self) -> &AirConfig {
         self.medium.config()
     }
 
-    /// A radio in this air. It is there, and waited for, from now on. Its start waits up to a minute for others
-    /// ([`AirConfig::wait_for`]).
+    /// Adds a radio to this air. From now on it is present, and the others wait for it. Its start waits up to a minute
+    /// for others ([`AirConfig::wait_for`]).
     ///
     /// # Errors
     /// A number out of range, a name that is taken, or no room.
@@ -139,7 +139,7 @@ impl Air {
         self.attach_with_patience(port, PATIENCE)
     }
 
-    /// The same; its start waits for others for `patience` at most.
+    /// Does the same, with a start that waits for others for at most `patience`.
     ///
     /// # Errors
     /// As [`Self::attach`].
@@ -164,7 +164,7 @@ impl Air {
         Ok(Box::new(port::Port::new(Arc::clone(&self.medium), slot, port, patience)))
     }
 
-    /// The port that the air's configuration names, or one with everything at its default.
+    /// Adds the port of that name from the air's configuration, or one with default settings.
     ///
     /// # Errors
     /// As [`Self::attach`].
@@ -172,12 +172,12 @@ impl Air {
         self.attach(self.config().port_named(name))
     }
 
-    /// Whether a port of that name is there.
+    /// Whether a port of that name is present.
     pub fn has_port(&self, name: &str) -> bool {
         self.medium.find(name).is_some()
     }
 
-    /// A fault for a port; false if there is none of that name.
+    /// Injects a fault at a port; returns `false` if there is none of that name.
     pub fn inject(&self, name: &str, fault: Fault) -> bool {
         let Some(slot) = self.medium.find(name) else { return false };
         match fault {
@@ -191,24 +191,24 @@ impl Air {
     }
 }
 
-/// What can be done to a port, for tests and exercises.
+/// Faults of a port, for tests and exercises.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
-    /// It is unplugged.
+    /// The port is unplugged.
     Kill,
-    /// Its clock is set: from its next reception on its sample numbers are others, received and sent.
+    /// Its clock is set: from the next reception on, its sample numbers are shifted, received and sent ones.
     ClockJump {
-        /// Samples, forward where positive.
+        /// Shift in samples, forward if positive.
         by: i64,
     },
     /// It loses received samples.
     Overflow {
-        /// So many.
+        /// Number of lost samples.
         samples: u64,
     },
 }
 
-/// A medium's error in words.
+/// Message of a medium's error.
 struct Words<'a>(&'a MediumError);
 
 impl std::fmt::Display for Words<'_> {
@@ -239,7 +239,7 @@ fn is_taken(error: &MediumError) -> bool {
     matches!(error, MediumError::Io(e) if e.kind() == std::io::ErrorKind::AlreadyExists)
 }
 
-/// Whether there is an air that must not be used, however long one waits.
+/// Whether the medium exists but must not be used; waiting does not help.
 fn is_refused(error: &MediumError) -> bool {
     match error {
         MediumError::Io(e) => e.kind() == std::io::ErrorKind::PermissionDenied,
@@ -265,7 +265,7 @@ fn cannot(verb: &str, name: &str, error: &MediumError) -> RadioError {
     RadioError::unusable(format!("cannot {verb} the virtual air {name:?}: {}", Words(error)), remedy)
 }
 
-/// What helps where shared memory is too small: for two radios at least.
+/// Returns the remedy for too little shared memory: it must hold two radios at least.
 fn more_room(error: &MediumError) -> String {
     let MediumError::NoRoom { needed, space: Some(space) } = error else {
         return "make room there, or lower memory or ports of the air".to_owned();
@@ -279,7 +279,7 @@ fn more_room(error: &MediumError) -> String {
     )
 }
 
-/// Remove the media that all have left or died in, of other names than `path` too.
+/// Removes abandoned media, of other names than `path` too.
 fn remove_abandoned(path: &Path) {
     let media =
         path.parent().and_then(|folder| std::fs::read_dir(folder).ok()).into_iter().flatten().flatten();
@@ -293,16 +293,16 @@ fn remove_abandoned(path: &Path) {
     }
 }
 
-/// How the files of media begin.
+/// Prefix of the files of media.
 const PREFIX: &str = "sidelink-air-";
 
-/// Where media lie: in shared memory where the system has it, else among the temporary files.
+/// Returns the folder of media: shared memory if the system has it, otherwise that of temporary files.
 fn folder() -> PathBuf {
     let shared = Path::new("/dev/shm");
     if shared.is_dir() { shared.to_owned() } else { std::env::temp_dir() }
 }
 
-/// Where the medium of a name lies.
+/// Returns the path of the medium of a name.
 fn path_of(name: &str) -> Result<PathBuf, RadioError> {
     let good = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
     if name.is_empty() || name.len() > 100 || !name.chars().all(good) {

@@ -1,4 +1,4 @@
-//! A recording as a radio: it is received at its own pace or as fast as one reads; what is sent goes to another file.
+//! A recording as a radio: it is received at its own pace or as fast as it is read; bursts go to another file.
 
 use super::{Anchor, Description, Event, Radio, RadioError, Receive, Received, Streams, Transmit};
 use crate::Sample;
@@ -8,18 +8,18 @@ use sidelink_recordings::{Info, OpenOptions, Recording, SampleFormat, Writer, Wr
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-/// How a recording is replayed.
+/// Options of a replay.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct FileRadioOptions {
-    /// Where what is sent goes; without it, nowhere.
+    /// File for sent bursts; without it they are discarded.
     pub write: Option<PathBuf>,
-    /// By the wall clock.
+    /// Replay by the wall clock.
     pub real_time: bool,
-    /// Carrier in Hz, where the recording does not say it.
+    /// Carrier in Hz, if the recording has none.
     pub frequency: f64,
-    /// Samples a second, where the recording does not say it.
+    /// Samples a second, if the recording has no rate.
     pub rate: Option<f64>,
-    /// How the samples are stored, where the recording does not say it.
+    /// Sample format, if the recording has none.
     pub format: Option<SampleFormat>,
 }
 
@@ -32,10 +32,10 @@ pub struct FileRadio {
 }
 
 impl FileRadio {
-    /// Open a recording.
+    /// Opens a recording.
     ///
     /// # Errors
-    /// What is wrong with it, or that the other file cannot be made.
+    /// The recording's error, or that the other file cannot be made.
     pub fn open(path: &Path, options: FileRadioOptions) -> Result<Self, RadioError> {
         let name = path.display();
         let refused =
@@ -48,7 +48,7 @@ impl FileRadio {
         let info = recording.info();
         let rate = rate_of(info, options.rate).map_err(|why| refused(why.text(path)))?;
         let frequency = info.frequency.unwrap_or(options.frequency);
-        // SigMF knows microseconds, and who recorded it does not say how well it knew them.
+        // SigMF has microseconds, and no uncertainty of them.
         let anchor = info.start.and_then(|t| i64::try_from(t.0).ok()?.checked_mul(1000));
         let anchor = anchor.map(|utc_ns| Anchor { utc_ns, uncertainty_ns: 1000 });
         let mut writer_options = WriterOptions::new(rate);
@@ -74,13 +74,13 @@ impl FileRadio {
     }
 }
 
-/// An error and its causes, as one line.
+/// Joins an error and its causes in one line.
 fn with_causes(error: &dyn std::error::Error) -> String {
     let causes = std::iter::successors(error.source(), |cause| cause.source());
     causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
 }
 
-/// Why a recording has no sample rate to replay it at.
+/// Reason why a recording has no sample rate for a replay.
 enum BadRate {
     Unknown,
     OutOfRange(f64),
@@ -100,7 +100,7 @@ impl BadRate {
     }
 }
 
-/// Samples a second: of the recording, else `fallback`, else the standard rate of the recording's bandwidth.
+/// Returns samples a second: of the recording, or `fallback`, or the standard rate of the recording's bandwidth.
 fn rate_of(info: &Info, fallback: Option<f64>) -> Result<f64, BadRate> {
     let standard = || {
         let prbs = info.metadata.as_ref()?.global.radio.prb?;
@@ -128,13 +128,13 @@ impl Radio for FileRadio {
 
 #[derive(Clone, Copy)]
 struct Pace {
-    /// `None`: as fast as one reads.
+    /// Start of the replay; `None` if it runs as fast as it is read.
     began: Option<Instant>,
     rate: f64,
 }
 
 impl Pace {
-    /// When a sample has been taken.
+    /// Returns the time at which a sample is due.
     fn when(self, sample: u64) -> Option<Instant> {
         self.began.map(|began| began + Duration::from_secs_f64(sample as f64 / self.rate))
     }
@@ -168,7 +168,7 @@ impl Receive for Replay {
     }
 }
 
-/// What is sent, in the order of its time.
+/// The sent bursts, in the order of their time.
 struct Sent {
     writer: Option<Writer>,
     pace: Pace,
@@ -209,7 +209,7 @@ impl Sent {
         }
     }
 
-    /// A file that cannot be written any more is given up; the replay goes on.
+    /// After a write error the file is closed; the replay goes on.
     fn write(&mut self, samples: &[Sample]) {
         if let Some(writer) = &mut self.writer
             && let Err(error) = writer.write(samples)

@@ -11,7 +11,7 @@ use std::str::FromStr;
 #[derive(Clone, Copy, Debug, Default, PartialEq, PartialOrd)]
 pub struct Number(pub f64);
 
-/// Text that is no number.
+/// Text that is not a number.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NotANumber(String);
 
@@ -45,7 +45,7 @@ impl FromStr for Number {
 }
 
 impl Number {
-    /// With a unit, as in `15.36 MS/s`.
+    /// Formats the number with a unit, as in `15.36 MS/s`.
     pub fn with_unit(self, unit: &str) -> String {
         let text = self.to_string();
         match text.strip_suffix(['k', 'M', 'G']) {
@@ -56,7 +56,7 @@ impl Number {
 }
 
 impl fmt::Display for Number {
-    /// With the suffix that keeps it short: the inverse of [`Number::from_str`].
+    /// Formats the number with the suffix that keeps it short: the inverse of [`Number::from_str`].
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (suffix, factor) in [("G", 1e9), ("M", 1e6), ("k", 1e3)] {
             let scaled = self.0 / factor;

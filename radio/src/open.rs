@@ -1,4 +1,4 @@
-//! `driver=..,key=value,..`: a radio by its words, as SoapySDR and UHD take them.
+//! `driver=..,key=value,..`: opens a radio by its device arguments, as SoapySDR and UHD take them.
 
 use super::air::{Air, AirConfig, Pace, PortConfig};
 use super::file::{FileRadio, FileRadioOptions};
@@ -8,7 +8,7 @@ use crate::number::Number;
 use sidelink_recordings::SampleFormat;
 use std::path::{Path, PathBuf};
 
-/// Name of the medium where neither the words nor the environment name one.
+/// Name of the medium if neither the arguments nor the environment name one.
 const MEDIUM: &str = "sidelink";
 
 /// Environment variable that names the medium.
@@ -17,15 +17,15 @@ const MEDIUM_VARIABLE: &str = "SIDELINK_MEDIUM";
 /// Es/N0 in dB of an air that a UE makes because there is none.
 const SNR: f64 = 25.0;
 
-/// Drivers that are built in, for messages.
+/// Returns the built-in drivers, for messages.
 pub fn drivers() -> &'static str {
     if cfg!(feature = "zmq") { "air, file, zmq" } else { "air, file" }
 }
 
-/// Open a radio.
+/// Opens a radio.
 ///
 /// # Errors
-/// No such device, or one that cannot do what is asked.
+/// There is no such device, or it cannot do what was requested.
 pub fn open(args: &str, settings: &RadioSettings) -> Result<Box<dyn Radio>, RadioError> {
     let mut args = DeviceArgs::parse(args)?;
     match args.take("driver").as_deref() {
@@ -37,7 +37,7 @@ pub fn open(args: &str, settings: &RadioSettings) -> Result<Box<dyn Radio>, Radi
     }
 }
 
-/// Whatever else SoapySDR has a driver for.
+/// Opens any device with a SoapySDR driver.
 #[cfg(feature = "soapysdr")]
 fn open_soapy(
     driver: &str,
@@ -60,8 +60,8 @@ fn open_soapy(driver: &str, _: DeviceArgs, _: &RadioSettings) -> Result<Box<dyn 
     ))
 }
 
-/// `driver=air[,medium=NAME][,port=NAME]`: the air of that name; where there is none, one is made, in real time, or as the
-/// words or the file of `config` say. The other words are of this port.
+/// `driver=air[,medium=NAME][,port=NAME]`: opens the air of that name. If there is none, makes one: in real time, or as
+/// the arguments or the file of `config` specify. The other arguments are of this port.
 fn open_air(mut args: DeviceArgs, settings: &RadioSettings) -> Result<Box<dyn Radio>, RadioError> {
     let medium = args.take("medium").or_else(|| std::env::var(MEDIUM_VARIABLE).ok());
     let medium = medium.filter(|name| !name.is_empty()).unwrap_or_else(|| MEDIUM.to_owned());
@@ -85,7 +85,7 @@ fn open_air(mut args: DeviceArgs, settings: &RadioSettings) -> Result<Box<dyn Ra
     args.set("seed", &mut config.seed)?;
     args.set("wait-for", &mut config.wait_for)?;
     args.set("memory", &mut config.memory)?;
-    // What is wrong with the words is told before anything is made.
+    // Errors in the arguments are reported before anything is made.
     let mut words = args.clone();
     let mut port = config.port_named(&name);
     take_port(&mut words, &mut port)?;
@@ -105,12 +105,12 @@ fn open_air(mut args: DeviceArgs, settings: &RadioSettings) -> Result<Box<dyn Ra
             "give all UEs of an air the same rate, or another medium=NAME",
         ));
     }
-    // Several may listen under a name that nobody has chosen: they are counted.
+    // Several receivers may use a default name: they are numbered.
     if given.is_none() && port.listen_only && air.has_port(&name) {
         let free = (2..=air.config().ports).map(|i| format!("{name}-{i}")).find(|name| !air.has_port(name));
         name = free.unwrap_or(name);
     }
-    // The port may be another in the air that was there already.
+    // The port may be configured differently in an air that existed already.
     let mut port = air.config().port_named(&name);
     take_port(&mut args, &mut port)?;
     air.attach_with_patience(port, settings.patience)
@@ -129,14 +129,14 @@ fn take_port(args: &mut DeviceArgs, port: &mut PortConfig) -> Result<(), RadioEr
     args.set_flag("utc", &mut port.utc)
 }
 
-/// The files that the words of a device name: those that are read, and the recording that is written.
+/// Returns the files that the arguments of a device name: those that are read, and the recording that is written.
 pub fn files_of(args: &str) -> (Vec<PathBuf>, Option<PathBuf>) {
     let words = DeviceArgs::parse(args).map(|args| args.0).unwrap_or_default();
     let path = |key: &str| words.get(key).map(PathBuf::from);
     (["read", "config"].into_iter().filter_map(path).collect(), path("write"))
 }
 
-/// `driver=file,read=FILE[,write=FILE][,pace=free][,format=cf32]`: a recording; what is sent goes to another, or nowhere.
+/// `driver=file,read=FILE[,write=FILE][,pace=free][,format=cf32]`: a recording; bursts go to another, or are discarded.
 fn open_file(mut args: DeviceArgs, settings: &RadioSettings) -> Result<Box<dyn Radio>, RadioError> {
     let Some(read) = args.take("read") else {
         let remedy = "write read=FILE, such as read=drive.sigmf-meta";

@@ -1,7 +1,7 @@
-//! A radio that keeps what it receives: every sample goes to a recording while it runs.
+//! A radio with a recorder: every received sample goes to a recording while it runs.
 //!
-//! The file is written by a thread of its own. What the disk does not take in time is left out, noted and filled with
-//! zeros, so that sample numbers stay; a disk that takes nothing any more ends the recording and not the radio.
+//! A thread writes the file. Samples that the disk does not take in time are left out, noted and filled with zeros, to
+//! keep the sample numbers; a disk that takes nothing any more ends the recording and not the radio.
 
 use super::{Description, Radio, RadioError, Receive, Received, Streams};
 use crate::Sample;
@@ -17,16 +17,16 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// Samples of a block on its way to the file.
 const BLOCK: usize = 16 * 1024;
-/// Seconds of samples that may wait for the disk.
+/// Capacity of the queue to the disk, in seconds of samples.
 const QUEUE_SECONDS: f64 = 1.0;
 /// A longer gap is not filled with zeros: the recording ends.
 const LONGEST_GAP_SECONDS: f64 = 60.0;
-/// Annotations that may wait for the file; what comes then is left out.
+/// Capacity of the queue of annotations; further ones are left out.
 const ANNOTATIONS: usize = 16 * 1024;
-/// How long the last annotations are waited for when the radio has ended.
+/// Longest wait for the last annotations after the radio has ended.
 const LAST_ANNOTATIONS: Duration = Duration::from_secs(2);
 
-/// How a recording goes.
+/// State of a recording.
 #[derive(Debug, Default)]
 pub struct RecordingState {
     written: AtomicU64,
@@ -35,23 +35,23 @@ pub struct RecordingState {
 }
 
 impl RecordingState {
-    /// Samples in the file.
+    /// Returns the samples in the file.
     pub fn written(&self) -> u64 {
         self.written.load(Relaxed)
     }
 
-    /// Samples that the disk did not take in time, or that the radio lost.
+    /// Returns the samples that the disk did not take in time, or that the radio lost.
     pub fn lost(&self) -> u64 {
         self.lost.load(Relaxed)
     }
 
-    /// Whether it has ended, by itself or with the radio.
+    /// Whether the recording has ended, by itself or with the radio.
     pub fn has_ended(&self) -> bool {
         self.ended.load(Relaxed)
     }
 }
 
-/// A radio whose received samples are kept.
+/// A radio whose received samples are recorded.
 pub struct Recorded {
     radio: Box<dyn Radio>,
     writer: Writer,
@@ -59,19 +59,20 @@ pub struct Recorded {
     annotations: Option<Receiver<Annotation>>,
 }
 
-/// Says what lies where in a recording while it is made. The recording is whole when its annotators are gone.
+/// Adds annotations to a recording while it is made. The recording is complete when its annotators are dropped.
 #[derive(Clone, Debug)]
 pub struct Annotator(Sender<Annotation>);
 
 impl Annotator {
-    /// Adds an annotation, whose samples are numbered as those of the radio. Never waits: a disk that is too slow costs it.
+    /// Adds an annotation, whose samples are numbered as those of the radio. Never blocks: if the disk is too slow, the
+    /// annotation is dropped.
     pub fn add(&self, annotation: Annotation) {
         let _ = self.0.try_send(annotation);
     }
 }
 
 impl Recorded {
-    /// Record what `radio` receives to `path`. Rate, frequency and radio are filled in; `options` says the rest.
+    /// Records what `radio` receives to `path`. Rate, frequency and radio are filled in; the rest is from `options`.
     ///
     /// # Errors
     /// The file cannot be made.
@@ -88,14 +89,14 @@ impl Recorded {
         Ok(Self { radio, writer, state: Arc::default(), annotations: None })
     }
 
-    /// A way to say what lies where. Let go of it and of its clones before the receiving end of the radio is awaited.
+    /// Returns an annotator. Drop it and its clones before you wait for the receiving end of the radio.
     pub fn annotator(&mut self) -> Annotator {
         let (annotator, annotations) = bounded(ANNOTATIONS);
         self.annotations = Some(annotations);
         Annotator(annotator)
     }
 
-    /// How it goes, also while the radio runs.
+    /// Returns the state of the recording, also while the radio runs.
     pub fn state(&self) -> Arc<RecordingState> {
         Arc::clone(&self.state)
     }
@@ -110,7 +111,7 @@ impl Radio for Recorded {
         let Self { radio, mut writer, state, annotations } = *self;
         let rate = radio.description().rate;
         let streams = radio.start()?;
-        // the time of sample 0; the file begins with the first that comes
+        // the time of sample 0; the file begins with the first received sample
         let anchor = streams.anchor.map(|anchor| (anchor.utc_ns / 1000).max(0) as u64);
         if let Some(start) = anchor.map(UtcMicros).or_else(host_micros) {
             writer.set_start(start);
@@ -152,13 +153,13 @@ struct Block {
     samples: Vec<Sample>,
 }
 
-/// UTC of this computer.
+/// Returns UTC of this computer.
 fn host_micros() -> Option<UtcMicros> {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).ok()?;
     u64::try_from(since.as_micros()).ok().map(UtcMicros)
 }
 
-/// Says what of the samples did not fit.
+/// Warns of samples beyond full scale, which were clipped.
 fn warn_of_losses(summary: &Summary) {
     let name = summary.files.first().map_or_else(String::new, |file| file.display().to_string());
     if summary.clipped > 0 {
@@ -170,8 +171,8 @@ fn warn_of_losses(summary: &Summary) {
     }
 }
 
-/// The thread's work: blocks and annotations into the file until there are no more. `limits`: the longest gap, and UTC in
-/// microseconds of sample 0 with the rate.
+/// Body of the thread: writes blocks and annotations into the file until there are no more. `limits`: the longest gap,
+/// and UTC in microseconds of sample 0 with the rate.
 fn write(
     mut writer: Writer,
     (from_radio, back): (&Receiver<Block>, &Sender<Block>),
@@ -192,7 +193,8 @@ fn write(
         let at = block.first.wrapping_sub(origin);
         let position = writer.position();
         if at != position {
-            // Its clock was set back, or it lost more than can be filled: what follows stands where it came.
+            // Its clock was set back, or it lost more than can be filled: the samples that follow are written where
+            // they came.
             let gap = at.checked_sub(position).filter(|&gap| gap <= longest_gap);
             let (label, comment) = match gap {
                 Some(gap) => ("samples lost", Some(format!("{gap} samples lost"))),
@@ -222,7 +224,7 @@ fn write(
             annotate(&mut writer, annotation, origin)?;
         }
     }
-    // Who listens is behind the radio: the last annotations come after the last samples.
+    // Annotators lag behind the radio: the last annotations come after the last samples.
     while let Some(annotations) = &annotations {
         match annotations.recv_timeout(LAST_ANNOTATIONS) {
             Ok(annotation) => annotate(&mut writer, annotation, origin.unwrap_or(0))?,
@@ -232,7 +234,7 @@ fn write(
     writer.finish()
 }
 
-/// Adds an annotation that is numbered as the samples of the radio are; what lies outside the file is left out.
+/// Adds an annotation with the radio's sample numbers; one outside the file is left out.
 fn annotate(writer: &mut Writer, mut annotation: Annotation, origin: u64) -> Result<(), Error> {
     match annotation.sample_start.checked_sub(origin) {
         Some(start) if start < writer.position() => {
@@ -245,7 +247,7 @@ fn annotate(writer: &mut Writer, mut annotation: Annotation, origin: u64) -> Res
     }
 }
 
-/// A receiving end that passes on what it delivers.
+/// A receiving end that passes its samples on.
 struct Tap {
     receive: Box<dyn Receive>,
     to_file: Option<Sender<Block>>,
@@ -274,7 +276,7 @@ impl Tap {
             }
             let fresh = || Some(Block { first: at, ..self.empty.try_recv().ok()? });
             let Some(mut block) = self.block.take().or_else(fresh) else {
-                // The disk is too slow: the number of the next block will tell what is missing.
+                // The disk is too slow: the number of the next block shows what is missing.
                 return;
             };
             let length = rest.len().min(BLOCK - block.samples.len());

@@ -1,4 +1,4 @@
-//! What a radio is asked for: the words of a device, and what it is set to.
+//! Arguments of a device, and settings of a radio.
 
 use super::{RadioError, air};
 use crate::number::Number;
@@ -7,14 +7,14 @@ use std::fmt::Display;
 use std::str::FromStr;
 use std::time::Duration;
 
-/// What a radio is set to.
+/// Settings of a radio.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RadioSettings {
-    /// Who uses it: the name of its port where nothing else is said.
+    /// Name of the user: the name of its port unless the arguments name another.
     pub name: String,
     /// Samples a second.
     pub rate: f64,
-    /// Carrier in Hz; what the device is tuned to without it.
+    /// Carrier in Hz; without it the device keeps its own.
     pub frequency: Option<f64>,
     /// Channel bandwidth in PRBs.
     pub prb: Option<u32>,
@@ -24,12 +24,12 @@ pub struct RadioSettings {
     pub rx_gain: Option<String>,
     /// Antenna; `tx:NAME` or `rx:NAME` for one direction.
     pub antenna: Option<String>,
-    /// How long a start waits for other radios that must be there first, at most.
+    /// Longest wait of a start for other radios that must be present first.
     pub patience: Duration,
 }
 
 impl RadioSettings {
-    /// At a rate, and everything else as it is.
+    /// Returns settings with a rate, and everything else unchanged.
     pub fn new(name: impl Into<String>, rate: f64) -> Self {
         Self {
             name: name.into(),
@@ -43,7 +43,7 @@ impl RadioSettings {
         }
     }
 
-    /// With a start that waits for others no longer than what is started shall run.
+    /// Limits the wait of a start for others to the duration of the run.
     #[must_use]
     pub fn for_duration(mut self, duration: Option<Duration>) -> Self {
         self.patience = duration.map_or(self.patience, |duration| duration.min(self.patience));
@@ -51,15 +51,15 @@ impl RadioSettings {
     }
 }
 
-/// The words of a device.
+/// Arguments of a device: keys and values.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct DeviceArgs(pub(super) BTreeMap<String, String>);
 
 impl DeviceArgs {
-    /// `key=value,key=value`; a key alone has the value `yes`.
+    /// Parses `key=value,key=value`; a key alone has the value `yes`.
     ///
     /// # Errors
-    /// A key twice, or an empty one.
+    /// A duplicate or empty key.
     pub fn parse(text: &str) -> Result<Self, RadioError> {
         let mut all = BTreeMap::new();
         for word in text.split(',').map(str::trim).filter(|w| !w.is_empty()) {
@@ -75,12 +75,12 @@ impl DeviceArgs {
         Ok(Self(all))
     }
 
-    /// Take a word out.
+    /// Takes an argument out.
     pub fn take(&mut self, key: &str) -> Option<String> {
         self.0.remove(key)
     }
 
-    /// The words whose keys begin with `prefix`, taken out and without it.
+    /// Takes out the arguments whose keys begin with `prefix`, and returns them without it.
     #[cfg(any(test, feature = "soapysdr"))]
     pub fn take_prefixed(&mut self, prefix: &str) -> Self {
         let all = std::mem::take(&mut self.0).into_iter();
@@ -89,10 +89,10 @@ impl DeviceArgs {
         Self(taken.into_iter().map(|(key, value)| (key[prefix.len()..].to_owned(), value)).collect())
     }
 
-    /// A number taken out.
+    /// Takes a number out.
     ///
     /// # Errors
-    /// What is no number.
+    /// The value is not a number.
     pub fn take_number(&mut self, key: &str) -> Result<Option<f64>, RadioError> {
         let Some(text) = self.take(key) else { return Ok(None) };
         let number = text
@@ -101,10 +101,10 @@ impl DeviceArgs {
         Ok(Some(number.0))
     }
 
-    /// A value of any kind taken out; `value` stays as it is where there is none.
+    /// Takes out a value of any type; `value` is unchanged if the argument is absent.
     ///
     /// # Errors
-    /// What it is not.
+    /// The value cannot be parsed.
     pub fn set<T: FromStr<Err: Display>>(&mut self, key: &str, value: &mut T) -> Result<(), RadioError> {
         if let Some(text) = self.take(key) {
             *value = text.parse().map_err(|e| {
@@ -114,10 +114,10 @@ impl DeviceArgs {
         Ok(())
     }
 
-    /// `yes` or `no` taken out.
+    /// Takes out `yes` or `no`.
     ///
     /// # Errors
-    /// Anything else.
+    /// The value is anything else.
     pub fn set_flag(&mut self, key: &str, value: &mut bool) -> Result<(), RadioError> {
         *value = match self.take(key).as_deref() {
             None => return Ok(()),
@@ -131,13 +131,13 @@ impl DeviceArgs {
         Ok(())
     }
 
-    /// What is left, in one text.
+    /// Returns the remaining arguments as one text.
     pub fn rest(&self) -> String {
         self.0.iter().map(|(k, v)| format!("{k}={v}")).collect::<Vec<_>>().join(",")
     }
 
     /// # Errors
-    /// Words that nobody took: `known` are those of the driver.
+    /// Arguments that the driver does not know: `known` lists those that it knows.
     pub fn finish(&self, driver: &str, known: &str) -> Result<(), RadioError> {
         if self.0.is_empty() {
             return Ok(());

@@ -1,16 +1,16 @@
-//! Radios through SoapySDR: whatever it has a driver for (feature `soapysdr`).
+//! Radios through SoapySDR: any device that it has a driver for (feature `soapysdr`).
 //!
-//! A device's clock counts nanoseconds, a [`Radio`] samples: sample 0 is the first that is given out, and its time on the
-//! device's clock is what all others are counted from ([`time`]). A device without a clock can be listened to; it cannot
-//! send, since nobody could say when.
+//! A device's clock counts nanoseconds, a [`Radio`] samples. Sample 0 is the first that is delivered; all others are
+//! counted from its time on the device's clock ([`time`]). A device without a clock can receive; it cannot transmit,
+//! since its bursts could not be timed.
 //!
 //! ```text
 //! library.rs   the C functions: the only unsafe code
-//! setup.rs     what was asked of whom, and what the device offers instead
+//! setup.rs     the requested settings, and the device's offer if it cannot meet them
 //! time.rs      nanoseconds <-> samples
 //! pulse.rs     UTC by a pulse a second
 //! streams.rs   the two ends
-//! probe.rs     what is there, and what it can do
+//! probe.rs     the devices that are present, and their capabilities
 //! ```
 
 mod library;
@@ -28,7 +28,7 @@ use library::{Device, Direction, Fault};
 use std::time::{Duration, Instant};
 use time::Ticks;
 
-/// How long a device may take until its first samples come.
+/// Longest wait for the first samples of a device.
 const FIRST: Duration = Duration::from_secs(3);
 
 /// Samples of a read at the start.
@@ -39,11 +39,11 @@ struct SoapyRadio {
     device: Device,
     description: Description,
     time_source: Option<String>,
-    /// Words of the streams.
+    /// Arguments of the streams.
     stream: String,
 }
 
-/// Open the device of these words, `driver` among them, and set it up.
+/// Opens the device of these arguments, `driver` among them, and sets it up.
 pub(super) fn open(mut args: DeviceArgs, settings: &RadioSettings) -> Result<Box<dyn Radio>, RadioError> {
     let clock_source = args.take("clock_source").or_else(|| args.take("clock"));
     let time_source = args.take("time_source");
@@ -58,12 +58,12 @@ pub(super) fn open(mut args: DeviceArgs, settings: &RadioSettings) -> Result<Box
         full_duplex: device.full_duplex(Direction::Receive),
         real_time: true,
     };
-    // Nobody waits for the pulse of a source that has none.
+    // A source without a pulse is not waited for.
     let time_source = time_source.filter(|s| !matches!(s.as_str(), "none" | "internal"));
     Ok(Box::new(SoapyRadio { device, description, time_source, stream }))
 }
 
-/// No such device: with those that there are.
+/// Returns the error of a device that does not exist, with those that do.
 fn not_there(words: &str, fault: &Fault) -> RadioError {
     let found = library::enumerate("").unwrap_or_default();
     let list = |device: &library::Words| {
@@ -124,8 +124,8 @@ impl Radio for SoapyRadio {
 }
 
 impl SoapyRadio {
-    /// The time of the sample that comes next, `None` if the device gives samples without a time. Samples that were
-    /// received before the device's clock was read are let go: they may be older than a setting of the clock.
+    /// Returns the time of the next sample, `None` if the device delivers samples without a time. Samples that were
+    /// received before the device's clock was read are discarded: they may be older than a setting of the clock.
     fn first_time(
         &self,
         receive: &mut library::Stream,

@@ -5,10 +5,10 @@ use std::fmt;
 use std::io::Read;
 use std::path::Path;
 
-/// No configuration is longer: a recording that was named by mistake is not read into memory.
+/// Size limit of a configuration: a recording that was named by mistake is not read into memory.
 const MAX_BYTES: u64 = 16 << 20;
 
-/// What is wrong with a text, where, and what to do. Shown as these three, with semicolons between them.
+/// An error in a text: what is wrong, where, and what to do. Displayed as these three parts with semicolons between them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TextError {
     what: String,
@@ -17,12 +17,12 @@ pub struct TextError {
 }
 
 impl TextError {
-    /// `what` is wrong in `place`; `remedy` mends it. An empty part is left out.
+    /// `what` is wrong in `place`; `remedy` tells what to do. An empty part is left out.
     pub fn new(what: impl Into<String>, place: impl Into<String>, remedy: impl Into<String>) -> Self {
         Self { what: what.into(), place: place.into(), remedy: remedy.into() }
     }
 
-    /// The same, in a larger place: `place` goes in front of the place that is named.
+    /// Returns the same error in a larger place: `place` is put in front of the place.
     #[must_use]
     pub fn within(mut self, place: &str) -> Self {
         self.place = match self.place.as_str() {
@@ -43,16 +43,16 @@ impl fmt::Display for TextError {
 
 impl std::error::Error for TextError {}
 
-/// The text of a file, or of standard input (`-`).
+/// Reads a file, or standard input (`-`), as text.
 ///
 /// # Errors
-/// It cannot be read, is larger than any configuration, or is no text.
+/// It cannot be read, is larger than any configuration, or is not text.
 pub fn read(path: &Path) -> Result<String, TextError> {
     let place = path.display().to_string();
     let remedy =
         "check the name; `sidelink generate --example` and `sidelink ue --example` print files to start from";
     let failed = |e: std::io::Error| TextError::new(format!("cannot read it: {e}"), place.clone(), remedy);
-    // With room from the start, so that no copies of it are left in memory while it grows: it may hold keys.
+    // With room from the start: growing would leave copies in memory, and the text may hold keys.
     let mut bytes = Vec::new();
     let mut input: Box<dyn Read> = match path.as_os_str() == "-" {
         true => Box::new(std::io::stdin()),
@@ -71,7 +71,7 @@ pub fn read(path: &Path) -> Result<String, TextError> {
         .map_err(|_| TextError::new("not text", place, "it must be TOML; is it a recording?"))
 }
 
-/// Parse TOML; `name` is that of the file.
+/// Parses TOML; `name` is that of the file.
 ///
 /// # Errors
 /// The line, and the nearest key that exists.
@@ -84,8 +84,8 @@ pub fn parse_toml<T: DeserializeOwned>(text: &str, name: &str) -> Result<T, Text
     })
 }
 
-/// What and what to do, from serde's message. Its words for a key that does not exist are "unknown field `x`, expected one
-/// of `a`, `b`" (or "`a` or `b`", or "`a`").
+/// Splits serde's message into error and remedy. Its message for an unknown key is "unknown field `x`, expected one of
+/// `a`, `b`" (or "`a` or `b`", or "`a`").
 pub fn explain(message: &str) -> (String, String) {
     let message = message.replace('\n', " ");
     let Some(rest) = ["unknown field ", "unknown variant "].iter().find_map(|p| message.strip_prefix(p))
@@ -104,7 +104,8 @@ pub fn explain(message: &str) -> (String, String) {
     (format!("unknown {what} {unknown:?}"), remedy)
 }
 
-/// The known name that is closest to `unknown`, if one is close: at most a third of its letters differ, rounded up.
+/// Returns the known name that is closest to `unknown`, if one is close: at most a third of its letters differ, rounded
+/// up.
 pub fn nearest<'a>(unknown: &str, known: &[&'a str]) -> Option<&'a str> {
     let flat = |s: &str| s.to_lowercase().replace('_', "-");
     let unknown = flat(unknown);
@@ -112,7 +113,7 @@ pub fn nearest<'a>(unknown: &str, known: &[&'a str]) -> Option<&'a str> {
     (best.0 <= best.1.chars().count().div_ceil(3)).then_some(best.1)
 }
 
-/// Levenshtein distance, row by row.
+/// Computes the Levenshtein distance, row by row.
 fn edit_distance(a: &str, b: &str) -> usize {
     let b: Vec<char> = b.chars().collect();
     let mut row: Vec<usize> = (0..=b.len()).collect();

@@ -1,56 +1,57 @@
-//! What a radio achieves: the rate at which samples come, and how much later than planned it hears what it sends.
+//! Measured performance of a radio: the rate at which samples come, and the delay of a burst from its planned time to
+//! its reception.
 
 use super::{Event, RadioError, Received, Streams};
 use crate::Sample;
 use sidelink_phy::receive::delay::{BURST, DelaySearch};
 use std::time::{Duration, Instant};
 
-/// How far ahead bursts are sent, in seconds.
+/// Lead of bursts before their time, in seconds.
 const LEAD: f64 = 20e-3;
 
-/// How early or late a burst is looked for, in seconds.
+/// Range around its time in which a burst is searched, in seconds.
 const AROUND: f64 = 2e-3;
 
-/// How long nothing may come, at most.
+/// Longest time without samples.
 const SILENCE: Duration = Duration::from_secs(5);
 
 const PATIENCE: Duration = Duration::from_millis(100);
 
-/// What to measure.
+/// Parameters of a measurement.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Trial {
     /// Samples a second.
     pub rate: f64,
-    /// How long to receive.
+    /// Duration of the reception.
     pub time: Duration,
-    /// How many bursts to send; none: only receive.
+    /// Number of bursts to send; 0 for reception only.
     pub bursts: usize,
 }
 
-/// What was measured.
+/// Result of a measurement.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Measured {
-    /// Samples received, and in how many seconds of this computer's clock.
+    /// Received samples, and seconds of this computer's clock that they took.
     pub received: (u64, f64),
-    /// Samples missing among them.
+    /// Missing samples among them.
     pub lost: u64,
-    /// Bursts handed over.
+    /// Bursts that were handed over.
     pub sent: usize,
-    /// Samples from when each burst should have left to when it was heard, of those that were.
+    /// Delay of each received burst from its planned time, samples.
     pub delays: Vec<f64>,
-    /// Late bursts, underflows, overflows, errors of time and set clocks.
+    /// Numbers of late bursts, underflows, overflows, time errors and clock jumps.
     pub events: [usize; 5],
 }
 
 impl Measured {
-    /// The middle one of the delays.
+    /// Returns the median delay in samples.
     pub fn delay(&self) -> Option<f64> {
         let mut sorted = self.delays.clone();
         sorted.sort_by(f64::total_cmp);
         sorted.get(sorted.len() / 2).copied()
     }
 
-    /// From the least delay to the most.
+    /// Returns the largest delay minus the least, samples.
     pub fn spread(&self) -> f64 {
         let least = self.delays.iter().copied().fold(f64::INFINITY, f64::min);
         let most = self.delays.iter().copied().fold(f64::NEG_INFINITY, f64::max);
@@ -69,10 +70,10 @@ impl Measured {
     }
 }
 
-/// Measure a radio that runs.
+/// Measures a running radio.
 ///
 /// # Errors
-/// The radio is gone, or gives nothing.
+/// The radio is gone, or delivers nothing.
 pub fn measure(streams: Streams, trial: &Trial) -> Result<Measured, RadioError> {
     let around = (AROUND * trial.rate).ceil() as usize;
     let mut run = Run {
@@ -82,7 +83,7 @@ pub fn measure(streams: Streams, trial: &Trial) -> Result<Measured, RadioError> 
         measured: Measured::default(),
         silence: trial.time.clamp(PATIENCE, SILENCE),
     };
-    // what had piled up does not count
+    // queued samples do not count
     run.receive_for(Duration::from_millis(100))?;
     let counted = run.measured.received.0;
     let began = Instant::now();
@@ -109,7 +110,7 @@ struct Run {
     buffer: Vec<Sample>,
     next: Option<u64>,
     measured: Measured,
-    /// How long nothing may come.
+    /// Longest time without samples.
     silence: Duration,
 }
 
@@ -122,7 +123,7 @@ impl Run {
         Ok(())
     }
 
-    /// Samples from number `from` on; what is missing is silence.
+    /// Receives samples from number `from` on; missing ones are zero.
     fn listen(&mut self, from: u64, heard: &mut [Sample]) -> Result<(), RadioError> {
         heard.fill(Sample::default());
         let end = from + heard.len() as u64;
@@ -169,7 +170,7 @@ mod tests {
     /// Number of the first sample, and the samples.
     type Burst = (u64, Vec<Sample>);
 
-    /// A cable from the transmitter to the receiver, so many samples long.
+    /// A cable from the transmitter to the receiver, with a delay in samples.
     #[derive(Clone, Default)]
     struct Cable {
         sent: Arc<Mutex<Vec<Burst>>>,

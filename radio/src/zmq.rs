@@ -1,15 +1,17 @@
-//! Another program over ZMQ, as srsRAN 4G's `device_name = zmq` speaks it: samples without a header and without a time;
-//! whoever reads asks for each block, and who has nothing yet lets the other wait. So nobody is ever late.
+//! Another program over ZMQ, by the protocol of srsRAN 4G's `device_name = zmq`: samples without a header and without a
+//! time. The reader requests each block, and a writer without samples lets the reader wait. Therefore no burst is ever
+//! late.
 //!
-//! Sample 0 is the first of each direction, and without `utc` the first of a DFN period: programs that know no other time
-//! count subframes from it. The peer has to send as much as it wants to hear: srsRAN does so by itself, and a UE of this
-//! project promises each subframe ([`Transmit::advance`]). A peer that only listens (no `rx_port`) is heard as silence, as
-//! fast as it fetches; for one that only sends (no `tx_port`) nothing is bound.
+//! Sample 0 is the first of each direction, and without `utc` the first of a DFN period: programs that know no other
+//! time count subframes from it. The peer has to send as many samples as it wants to receive: srsRAN does this by
+//! itself, and a UE of this project promises each subframe ([`Transmit::advance`]). A peer that only receives (no
+//! `rx_port`) counts as silent, at the pace at which it fetches; for a peer that only sends (no `tx_port`) no address
+//! is bound.
 //!
 //! ```text
 //! wire.rs   octets <-> samples, addresses
 //! pipe.rs   samples between the radio's thread and the sockets
-//! wires.rs  the two sockets: REQ connects and asks, REP is bound and answers
+//! wires.rs  the two sockets: REQ connects and requests, REP is bound and replies
 //! zmtp.rs   frames of ZeroMQ over TCP, each limited before it is read
 //! ```
 
@@ -29,27 +31,28 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use wire::Format;
 
-/// Seconds of samples that each direction holds before its writer has to wait.
+/// Seconds of samples that each direction holds before its writer blocks.
 const HELD: f64 = 0.2;
 
-/// Seconds that a burst may lie ahead.
+/// Longest lead of a burst, in seconds.
 const AHEAD: f64 = 2.0;
 
-/// How long the end of what was sent may take to be fetched.
+/// Longest wait for the peer to fetch the last samples.
 const FAREWELL: Duration = Duration::from_millis(500);
 
-/// A peer over ZMQ that was not called yet.
+/// A peer over ZMQ, before it is called.
 struct ZmqRadio {
     description: Description,
     wires: wires::Wires,
     utc: Option<f64>,
 }
 
+/// Opens a peer over ZMQ:
 /// `driver=zmq[,tx_port=2000][,rx_port=tcp://localhost:2001][,base_srate=..][,tx_format=sc16][,rx_format=sc16][,pace=free]
-/// [,utc=SECONDS]`: srsRAN's words.
+/// [,utc=SECONDS]`: the arguments of srsRAN.
 ///
 /// # Errors
-/// Words that make no sense, or an address that cannot be bound.
+/// Invalid arguments, or an address that cannot be bound.
 pub(super) fn open(mut args: DeviceArgs, settings: &RadioSettings) -> Result<Box<dyn Radio>, RadioError> {
     const WORDS: &str = "tx_port, rx_port, base_srate, tx_format, rx_format, pace, utc";
     let mut address =
@@ -88,7 +91,7 @@ pub(super) fn open(mut args: DeviceArgs, settings: &RadioSettings) -> Result<Box
         rate: settings.rate,
         frequency: settings.frequency.unwrap_or_default(),
         full_duplex: true,
-        // The peer waits for us and we for it.
+        // Peer and UE wait for each other.
         real_time: false,
     };
     let wires = wires.paced(pace == Pace::Realtime);
@@ -130,18 +133,18 @@ impl Radio for ZmqRadio {
     }
 }
 
-/// The next beginning of a DFN period by this computer's clock.
+/// Returns the next begin of a DFN period by this computer's clock.
 fn dfn_zero() -> Anchor {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let utc_ns = i64::try_from(since.as_nanos()).unwrap_or(i64::MAX / 2);
     Anchor { utc_ns: super::next_dfn_period(utc_ns), uncertainty_ns: HOST_UNCERTAINTY_NS }
 }
 
-/// Where received samples come from.
+/// Source of received samples.
 enum Source {
-    /// The peer.
+    /// The peer's samples.
     Peer(Arc<Pipe>),
-    /// Nowhere: silence, as long as what is sent is fetched.
+    /// Silence, at the pace at which sent samples are fetched.
     Silence(Arc<Pipe>),
 }
 
@@ -149,7 +152,7 @@ struct ReceiveEnd {
     source: Source,
     next: u64,
     rate: f64,
-    /// When sample 0 was due, where samples come no faster than they are taken.
+    /// The time at which sample 0 was due, if samples come no faster than they are taken.
     began: Option<Instant>,
     /// Dropped after the pipe is closed.
     _working: Arc<wires::Working>,
@@ -167,7 +170,7 @@ impl Receive for ReceiveEnd {
                     return Ok(Received { first, count: 0 });
                 }
                 Some(early) => std::thread::sleep(early),
-                // Whoever was slow is not hurried afterwards.
+                // After a delay, the lost time is not made up.
                 None => *began += now - due,
             }
         }
@@ -193,11 +196,11 @@ impl Drop for ReceiveEnd {
 }
 
 struct TransmitEnd {
-    /// Nowhere, if nobody fetches.
+    /// `None` if no peer fetches.
     pipe: Option<Arc<Pipe>>,
-    /// Samples that went into the pipe.
+    /// Number of samples that went into the pipe.
     sent: u64,
-    /// What comes after them.
+    /// Samples that follow them.
     ahead: VecDeque<Sample>,
     limit: u64,
     events: VecDeque<Event>,

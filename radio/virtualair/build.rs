@@ -1,4 +1,4 @@
-//! Compiles the C++ side. Where SoapySDR's headers are missing, the module is an empty shell, and that is said.
+//! Compiles the C++ side. If SoapySDR's headers are missing, the module is an empty shell, and a warning reports it.
 
 fn main() {
     println!("cargo::rerun-if-changed=src/module.cpp");

@@ -1,68 +1,68 @@
-//! What is wrong with a recording, but can be read past.
+//! Faults of a recording that reading survives.
 
 use std::fmt;
 
 use crate::SampleFormat;
 use crate::sigmf::FieldError;
 
-/// Known when the recording is opened: it concerns the file as a whole.
+/// A fault of the file as a whole, known when the recording is opened.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub enum Warning {
-    /// The last bytes are less than a sample; they are not read.
+    /// The file ends within a sample; its last bytes are not read.
     PartialSample {
-        /// How many bytes are left over.
+        /// Number of these bytes.
         bytes: u64,
     },
-    /// The metadata speak of samples that are not there.
+    /// The metadata describe samples that are not in the file.
     ShorterThanMetadata {
-        /// Where in the metadata.
+        /// Place in the metadata.
         place: String,
-        /// The samples that it needs.
+        /// Number of samples that it requires.
         needs: u64,
-        /// The samples that are there.
+        /// Number of samples in the file.
         has: u64,
     },
     /// The archive ends within the data.
     MemberCutShort {
-        /// Bytes that the archive announces.
+        /// Announced bytes of the member.
         announced: u64,
-        /// Bytes that are there.
+        /// Bytes of it in the archive.
         present: u64,
     },
-    /// The samples hardly are what they are said to be.
+    /// The samples look like those of another format.
     LooksLike {
-        /// What they are read as.
+        /// The format as which they are read.
         format: SampleFormat,
-        /// What they look like.
+        /// The format that they look like.
         instead: SampleFormat,
     },
-    /// The samples look like those of two channels that take turns.
+    /// The samples look like those of two interleaved channels.
     TwoChannels,
-    /// Nobody says how the samples are stored; it was taken from what they look like.
+    /// Neither the file nor the operator names the format; it was guessed from the samples.
     FormatGuessed {
-        /// What they look like.
+        /// The format that they look like.
         format: SampleFormat,
     },
-    /// The operator and the file say different formats; the operator's goes before.
+    /// The operator and the file name different formats; the operator's takes precedence.
     FormatDiffers {
         /// The operator's.
         said: SampleFormat,
         /// The file's.
         file: String,
     },
-    /// The captures have different frequencies; a receiver for one carrier understands only a part.
+    /// The captures have different frequencies; a receiver for one carrier receives only a part.
     SeveralFrequencies {
         /// The first capture's, in hertz.
         first: f64,
-        /// The first other one.
+        /// The first frequency that differs, in hertz.
         other: f64,
     },
-    /// Metadata that are wrong, and that decoding does not need.
+    /// Invalid metadata that decoding does not need.
     PassedOver(FieldError),
-    /// Annotations that are wrong; they are passed over.
+    /// Invalid annotations, which are skipped.
     WrongAnnotations {
-        /// How many.
+        /// Number of these annotations.
         count: u64,
         /// The first of them.
         first: FieldError,
@@ -130,18 +130,18 @@ impl fmt::Display for Warning {
     }
 }
 
-/// A run of samples that could not be read as they are.
+/// A run of damaged samples.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Damage {
     /// The first sample of the run.
     pub sample: u64,
-    /// How many there are in a row.
+    /// Number of samples in the run.
     pub count: u64,
-    /// What is wrong with them.
+    /// Kind of damage.
     pub what: DamageKind,
 }
 
-/// What is wrong with a sample.
+/// Kind of damage of a sample.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum DamageKind {
@@ -164,7 +164,7 @@ impl fmt::Display for Damage {
     }
 }
 
-/// The damage that was met so far: the first runs in full, the rest as a number.
+/// The damage found so far: the first runs in full, the rest as a number.
 #[derive(Debug, Clone, Default)]
 pub struct DamageLog {
     /// Sorted by sample, never overlapping.
@@ -173,30 +173,31 @@ pub struct DamageLog {
 }
 
 impl DamageLog {
-    /// So many runs are listed.
+    /// Number of runs that are listed.
     const MAX_RUNS: usize = 256;
 
-    /// The runs, sorted by sample.
+    /// Returns the runs, sorted by sample.
     pub fn runs(&self) -> &[Damage] {
         &self.runs
     }
 
-    /// Damaged samples beyond the list. One that is read twice (after a seek) counts twice here.
+    /// Returns the number of damaged samples beyond the list. A sample that is read twice (after a seek) counts twice
+    /// here.
     pub const fn unlisted(&self) -> u64 {
         self.unlisted
     }
 
-    /// All damaged samples.
+    /// Returns the number of all damaged samples.
     pub fn samples(&self) -> u64 {
         self.runs.iter().fold(self.unlisted, |sum, run| sum.saturating_add(run.count))
     }
 
-    /// Whether there is none.
+    /// Whether no damage was found.
     pub fn is_empty(&self) -> bool {
         self.runs.is_empty() && self.unlisted == 0
     }
 
-    /// Notes `count` samples from `sample` on; what is already in the list is not noted again.
+    /// Records `count` samples from `sample` on; samples already in the list are not recorded again.
     pub(crate) fn note(&mut self, sample: u64, count: u64, what: DamageKind) {
         let after = self.runs.partition_point(|run| run.sample <= sample);
         if let Some(before) = after.checked_sub(1).and_then(|n| self.runs.get_mut(n)) {

@@ -1,4 +1,4 @@
-//! Why a recording could not be opened, read or written.
+//! Errors of opening, reading and writing recordings.
 
 use std::fmt;
 use std::io;
@@ -7,91 +7,91 @@ use std::path::{Path, PathBuf};
 use crate::SampleFormat;
 use crate::plain::Escaping;
 
-/// Why a recording could not be opened, read or written: sorted by blame, see [`Error::blame`].
+/// Reason why a recording could not be opened, read or written: sorted by blame, see [`Error::blame`].
 ///
 /// Every message names the file, the cause and, where there is one, the remedy.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Error {
-    /// The file: it holds no byte (or its archive member does).
+    /// The file: it, or its archive member, is empty.
     Empty {
         /// The file.
         path: PathBuf,
     },
-    /// The file: its length is no whole number of samples, and nobody vouched for the format.
+    /// The file: its length is not a whole number of samples, and its format was not confirmed by the operator.
     PartialSample {
         /// The file.
         path: PathBuf,
-        /// Its length.
+        /// Its length in bytes.
         bytes: u64,
         /// The format, as the file name suggests it.
         format: SampleFormat,
     },
-    /// The file: metadata that are not what SigMF says.
+    /// The file: metadata that violate SigMF.
     Metadata {
         /// The metadata file, or the archive.
         path: PathBuf,
-        /// Where in it: a key path such as `captures[2].core:sample_start`, or a line and a column.
+        /// Place in it: a key path such as `captures[2].core:sample_start`, or a line and a column.
         place: String,
-        /// What is wrong there.
+        /// The problem there.
         problem: String,
     },
     /// The file: not a SigMF archive, or a broken one.
     Archive {
         /// The archive.
         path: PathBuf,
-        /// The byte at which the trouble begins.
+        /// Offset of the problem in bytes.
         offset: u64,
-        /// What is wrong there.
+        /// The problem there.
         problem: String,
     },
     /// The operator: no such file.
     NotFound {
         /// The file.
         path: PathBuf,
-        /// What it is needed for, or what else was looked for.
+        /// Its purpose, or the names that were tried as well.
         remedy: String,
     },
     /// The operator: the name is not that of a regular file.
     NotAFile {
         /// The path.
         path: PathBuf,
-        /// What it is instead.
+        /// Kind of what it is instead.
         what: &'static str,
     },
-    /// The operator: neither an option nor the file name says how the samples are stored.
+    /// The operator: neither an option nor the file name tells the sample format.
     UnknownFormat {
         /// The file.
         path: PathBuf,
-        /// What the samples look like, where that is clear.
+        /// The format that the samples look like, if that is clear.
         looks: Option<SampleFormat>,
     },
     /// The operator: a legitimate file of a kind that is not supported.
     Unsupported {
         /// The file.
         path: PathBuf,
-        /// What it is, and what to do.
+        /// Its kind, and the remedy.
         what: String,
     },
     /// The operator or the caller: an argument out of its range.
     Argument {
         /// The argument.
         what: &'static str,
-        /// What it must be and what it is.
+        /// The allowed values and the actual one.
         problem: String,
     },
     /// The machine: the file system refused.
     Io {
         /// The file.
         path: PathBuf,
-        /// What was tried.
+        /// The operation that failed.
         doing: &'static str,
         /// The system's answer.
         source: io::Error,
     },
 }
 
-/// Whose fault an [`Error`] is.
+/// The party at fault for an [`Error`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Blame {
     /// The recording's: its bytes are wrong.
@@ -103,7 +103,7 @@ pub enum Blame {
 }
 
 impl Error {
-    /// Whose fault it is.
+    /// Returns the party at fault.
     pub const fn blame(&self) -> Blame {
         match self {
             Self::Empty { .. }
@@ -119,7 +119,7 @@ impl Error {
         }
     }
 
-    /// For `map_err`: an [`Error::Io`] for `path`.
+    /// Returns an [`Error::Io`] for `path`, for `map_err`.
     pub(crate) fn io(path: &Path, doing: &'static str) -> impl FnOnce(io::Error) -> Self {
         let path = path.to_owned();
         move |source| Self::Io { path, doing, source }
@@ -127,7 +127,7 @@ impl Error {
 }
 
 impl fmt::Display for Error {
-    /// Names that came from a file are [`Plain`](crate::Plain) in it.
+    /// Names from a file are shown as [`Plain`](crate::Plain).
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.words(&mut Escaping(f))
     }

@@ -1,30 +1,30 @@
 //! Recordings: IQ samples in and out of files, and decoded PDUs out as pcap. Read first: SigMF 1.2.6.
 //!
-//! This crate knows files and nothing of radio: it imports neither the modem nor layer 2. A sample is a
-//! [`Sample`] (`Complex32`, full scale 1.0), a time is a number of microseconds that the caller brings.
+//! This crate knows files and no radio: it imports neither the modem nor layer 2. A sample is a [`Sample`]
+//! (`Complex32`, full scale 1.0), a time is a number of microseconds that the caller provides.
 //!
 //! ```text
 //! lib.rs       this floor plan
-//! reader.rs    Recording: open whatever it is, stream it, seek in it        damage.rs: what was wrong with it
+//! reader.rs    Recording: open any kind of recording, stream it, seek in it      damage.rs: faults that reading survives
 //! writer.rs    Writer: stream samples and annotations out; whole at finish() or not at all
-//! raw.rs       SampleFormat: bytes <-> samples; what a name says, what samples look like      raw/{name,judge}.rs
-//! wav.rs       WAV, RF64 and BW64: where the samples are, and when and where on the air they were taken
-//! sigmf.rs     the metadata, typed; unknown keys are kept                   sigmf/{global,fields,archive,radio}.rs
+//! raw.rs       SampleFormat: bytes <-> samples; hints of names, formats by the look of samples  raw/{name,judge}.rs
+//! wav.rs       WAV, RF64 and BW64: the place of the samples, their time and frequency
+//! sigmf.rs     the metadata, typed; unknown keys are kept                                       sigmf/{global,fields,archive,radio}.rs
 //! time.rs      UtcMicros: microseconds since 1970 <-> ISO 8601
 //! pcap.rs      PDUs for Wireshark (../wireshark/sidelink.lua dissects those that Wireshark does not know)
-//! error.rs     Error: whose fault, where, what to do
+//! error.rs     Error: party at fault, place, remedy
 //! ```
 //!
 //! # Contracts
 //!
 //! - Nothing here panics, whatever the bytes. Files are streamed through a buffer of bounded size: their length does
 //!   not matter.
-//! - What can be read past is a [`Warning`] (known when the file is opened) or a [`Damage`] (met while reading: the
-//!   sample is replaced by zero). What cannot is an [`Error`] that says whose fault it is and what to do.
-//! - A file under its own name is a whole file: the writer works on `NAME.part` and renames at `finish()`.
+//! - A fault that reading survives is a [`Warning`] (known when the file is opened) or a [`Damage`] (found while
+//!   reading: the sample is replaced by zero). Any other is an [`Error`] with the party at fault and the remedy.
+//! - A file under its own name is complete: the writer works on `NAME.part` and renames at `finish()`.
 
 #![forbid(unsafe_code)]
-// Files are this crate's business (clippy.toml).
+// This crate works on files (clippy.toml).
 #![allow(clippy::disallowed_methods)]
 
 mod damage;

@@ -1,9 +1,9 @@
 //! Decoded PDUs for Wireshark: a classic pcap file of link type 252, exported PDUs. Read first: Wireshark's
 //! `epan/exported_pdu.h` (from memory; checked by running tshark 4.0.17).
 //!
-//! Every packet names the dissector that shall read it, so no preference is needed to open the file:
+//! Every packet names its dissector, so no preference is needed to open the file:
 //!
-//! | PDU | dissector | whose |
+//! | PDU | dissector | origin |
 //! |---|---|---|
 //! | SL-SCH transport block | `mac-lte-framed` | Wireshark's |
 //! | MIB-SL, MIB-SL-V2X | `lte-rrc.sbcch.sl.bch`, `lte-rrc.sbcch.sl.bch.v2x` | Wireshark's |
@@ -11,7 +11,7 @@
 //! | PDCP PDU of a sidelink bearer, in the clear | `sidelink-pdcp`, `sidelink-pdcp-one-to-one[-mac-i]` | `wireshark/sidelink.lua` |
 //! | SCI | `sidelink-sci` | `wireshark/sidelink.lua` |
 //! | SL-SCH transport block that ends with PC5 signalling | `sidelink-mac` | `wireshark/sidelink.lua` |
-//! | transport block that is no MAC PDU | `sidelink-block` | `wireshark/sidelink.lua` |
+//! | transport block that is not a MAC PDU | `sidelink-block` | `wireshark/sidelink.lua` |
 //!
 //! ```text
 //! packet:  | record header (16) | tag 12, length, dissector name padded to 4 | [metadata] | tag 0, length 0 | PDU |
@@ -69,14 +69,14 @@ mod mac_lte {
     pub(super) const ANY_RNTI: u16 = 1;
 }
 
-/// Which header a PDCP PDU has, and whether a MAC-I ends it: the bytes do not tell. TS 36.323 §6.2.10.
+/// Header of a PDCP PDU, and whether a MAC-I ends it: the bytes do not tell. TS 36.323 §6.2.10.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PdcpHeader {
     /// PGK index, PTK identity and sequence number.
     OneToMany,
     /// KD-sess ID and sequence number.
     OneToOne,
-    /// The same, and a MAC-I at the end: bearers of protected signalling.
+    /// KD-sess ID and sequence number, and a MAC-I at the end: bearers of protected signalling.
     OneToOneMacI,
 }
 
@@ -90,7 +90,7 @@ impl PdcpHeader {
     }
 }
 
-/// Which message of SL-BCH.
+/// Message of SL-BCH.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mib {
     /// MIB-SL, [`MIB_SL_LEN`] octets.
@@ -107,9 +107,9 @@ pub enum Mib {
 pub struct PcapWriter<W: Write> {
     out: W,
     flush_each: bool,
-    /// What is known of the next packet.
+    /// Metadata of the next packet.
     metadata: Option<Metadata>,
-    /// The packet in the making: written at once, so that a reader of a pipe never sees a part.
+    /// The packet under construction. It is written in one call: a reader of a pipe never sees a part.
     packet: Vec<u8>,
 }
 
@@ -117,7 +117,7 @@ impl<W: Write> PcapWriter<W> {
     /// Writes the file header. Give a file a `BufWriter`.
     ///
     /// # Errors
-    /// The writer's.
+    /// Errors of the writer.
     pub fn new(mut out: W) -> io::Result<Self> {
         let mut header = Vec::with_capacity(24);
         header.extend(MAGIC.to_le_bytes());
@@ -132,10 +132,11 @@ impl<W: Write> PcapWriter<W> {
         Ok(Self { out, flush_each: false, metadata: None, packet: Vec::new() })
     }
 
-    /// Whether to flush after each packet (and, now, after the file header), for a viewer at the other end of a pipe.
+    /// Sets whether to flush after each packet (and, now, after the file header), for a viewer at the other end of a
+    /// pipe.
     ///
     /// # Errors
-    /// The writer's.
+    /// Errors of the writer.
     pub fn flush_each(mut self, flush_each: bool) -> io::Result<Self> {
         self.flush_each = flush_each;
         if flush_each {
@@ -144,13 +145,13 @@ impl<W: Write> PcapWriter<W> {
         Ok(self)
     }
 
-    /// Gives the next packet what is known of it.
+    /// Sets the metadata of the next packet.
     pub fn about(&mut self, metadata: Metadata) -> &mut Self {
         self.metadata = Some(metadata);
         self
     }
 
-    /// An SCI, its bits one a byte.
+    /// Writes an SCI, given as bits, one a byte.
     pub fn sci(&mut self, time: UtcMicros, bits: &[u8], fields: &SciFields) -> io::Result<()> {
         let packed =
             bits.chunks(8).map(|bits| bits.iter().fold(0, |all, bit| all << 1 | bit & 1) << (8 - bits.len()));
@@ -159,17 +160,18 @@ impl<W: Write> PcapWriter<W> {
         self.packet(time, "sidelink-sci", &[&pdu])
     }
 
-    /// An SL-SCH transport block whose last SDU is on one of LCIDs 28 to 30: Wireshark 4.0 calls it malformed.
+    /// Writes an SL-SCH transport block whose last SDU is on one of LCIDs 28 to 30, which Wireshark 4.0 reports as
+    /// malformed.
     pub fn signalling(&mut self, time: UtcMicros, transport_block: &[u8]) -> io::Result<()> {
         self.packet(time, "sidelink-mac", &[transport_block])
     }
 
-    /// A transport block with a good CRC that is no MAC PDU.
+    /// Writes a transport block with a good CRC that is not a MAC PDU.
     pub fn block(&mut self, time: UtcMicros, transport_block: &[u8]) -> io::Result<()> {
         self.packet(time, "sidelink-block", &[transport_block])
     }
 
-    /// An SL-SCH transport block with a good CRC, received in `subframe` (0..9) of radio frame `dfn` (0..1023).
+    /// Writes an SL-SCH transport block with a good CRC, received in `subframe` (0..9) of radio frame `dfn` (0..1023).
     pub fn sl_sch(
         &mut self,
         time: UtcMicros,
@@ -192,7 +194,7 @@ impl<W: Write> PcapWriter<W> {
         self.packet(time, "mac-lte-framed", &[&context, transport_block])
     }
 
-    /// The message of SL-BCH, as long as its kind is.
+    /// Writes a message of SL-BCH with the length of its kind.
     pub fn mib_sl(&mut self, time: UtcMicros, kind: Mib, mib: &[u8]) -> io::Result<()> {
         let (dissector, length) = match kind {
             Mib::Sl => ("lte-rrc.sbcch.sl.bch", MIB_SL_LEN),
@@ -204,20 +206,20 @@ impl<W: Write> PcapWriter<W> {
         self.packet(time, dissector, &[mib])
     }
 
-    /// A PC5_DISCOVERY message, as it was on SL-DCH or after descrambling.
+    /// Writes a PC5_DISCOVERY message, as it was on SL-DCH or after descrambling.
     pub fn discovery(&mut self, time: UtcMicros, message: &[u8; DISCOVERY_LEN]) -> io::Result<()> {
         self.packet(time, "sidelink-pc5-discovery", &[message])
     }
 
-    /// A PDCP PDU whose data are in the clear: deciphered, or never ciphered.
+    /// Writes a PDCP PDU with plain data: deciphered, or never ciphered.
     pub fn pdcp(&mut self, time: UtcMicros, header: PdcpHeader, pdu: &[u8]) -> io::Result<()> {
         self.packet(time, header.dissector(), &[pdu])
     }
 
-    /// Flushes and gives the writer back.
+    /// Flushes and returns the writer.
     ///
     /// # Errors
-    /// The writer's.
+    /// Errors of the writer.
     pub fn into_inner(mut self) -> io::Result<W> {
         self.out.flush()?;
         Ok(self.out)
@@ -238,7 +240,7 @@ impl<W: Write> PcapWriter<W> {
         packet.clear();
         packet.extend(seconds.to_le_bytes());
         packet.extend(micros.to_le_bytes());
-        // Length in the file and on the air: nothing is cut.
+        // Length in the file and on the air: no packet is truncated.
         packet.extend((length as u32).to_le_bytes());
         packet.extend((length as u32).to_le_bytes());
         packet.extend(exported_tag::DISSECTOR_NAME.to_be_bytes());

@@ -1,9 +1,9 @@
-//! Text that came from a file, for a terminal: what would command the terminal is written out.
+//! Text from a file, for a terminal: characters that control the terminal are escaped.
 
 use std::fmt::{self, Write as _};
 
-/// Shows what it holds with its control characters written as `\u{1b}`: a terminal obeys them. So are line ends, and the
-/// characters that turn the direction of text.
+/// Displays its content with control characters escaped as `\u{1b}`, since a terminal obeys them. Line ends, and
+/// characters that change the direction of text, are escaped as well.
 pub struct Plain<T>(pub T);
 
 impl<T: fmt::Display> fmt::Display for Plain<T> {
@@ -12,7 +12,7 @@ impl<T: fmt::Display> fmt::Display for Plain<T> {
     }
 }
 
-/// Writes text so that it is [`Plain`].
+/// Writes text with escapes as in [`Plain`].
 pub(crate) struct Escaping<'a, 'f>(pub(crate) &'a mut fmt::Formatter<'f>);
 
 impl fmt::Write for Escaping<'_, '_> {
@@ -23,7 +23,7 @@ impl fmt::Write for Escaping<'_, '_> {
     }
 }
 
-/// Controls (C0, C1), separators of lines, marks and overrides of direction.
+/// Whether a character controls the terminal: controls (C0, C1), line separators, direction marks and overrides.
 fn commands(c: char) -> bool {
     c.is_control()
         || matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')

@@ -1,4 +1,4 @@
-//! How samples lie in a file: bytes <-> [`Sample`].
+//! Layout of samples in a file: bytes <-> [`Sample`].
 //!
 //! The names are SigMF's `core:datatype` (SigMF 1.2.6, "Sample Formats"): `c`, then the type of I and of Q, then the byte
 //! order. Integers are scaled so that full scale is 1.0; unsigned ones have their zero in the middle of the range.
@@ -13,7 +13,7 @@ use std::str::FromStr;
 
 use crate::Sample;
 
-/// How one complex sample lies in a file.
+/// Layout of one complex sample in a file.
 ///
 /// All complex formats of SigMF can be read; [`SampleFormat::CF32_LE`] and [`SampleFormat::CI16_LE`] can be written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -45,7 +45,7 @@ impl SampleFormat {
     /// 8-bit unsigned integers around 128: 2 bytes per sample (RTL-SDR).
     pub const CU8: Self = Self::little(Component::U8);
 
-    /// For messages: the names that [`SampleFormat::from_str`] understands.
+    /// The names that [`SampleFormat::from_str`] accepts, for messages.
     pub const NAMES: &'static str =
         "cf32, cf64, ci32, ci16, ci8, cu32, cu16, cu8; _le is meant, _be may be added";
 
@@ -53,7 +53,7 @@ impl SampleFormat {
         Self { component, big_endian: false }
     }
 
-    /// Bytes of one complex sample: 2, 4, 8 or 16.
+    /// Returns the bytes of one complex sample: 2, 4, 8 or 16.
     pub const fn bytes_per_sample(self) -> usize {
         match self.component {
             Component::F64 => 16,
@@ -63,12 +63,12 @@ impl SampleFormat {
         }
     }
 
-    /// Whether a [`crate::Writer`] writes it.
+    /// Whether a [`crate::Writer`] can write it.
     pub fn is_writable(self) -> bool {
         self == Self::CF32_LE || self == Self::CI16_LE
     }
 
-    /// The name without `_le`: what an operator types.
+    /// Returns the name without `_le`: what an operator types.
     pub const fn short_name(self) -> &'static str {
         match (self.component, self.big_endian) {
             (Component::F64, false) => "cf64",
@@ -88,7 +88,7 @@ impl SampleFormat {
         }
     }
 
-    /// The likeliest format with smaller samples of which `bytes` is a whole number.
+    /// Returns the likeliest format with smaller samples of which `bytes` is a whole number.
     pub(crate) fn narrower_that_divides(self, bytes: u64) -> Option<Self> {
         [Self::CF32_LE, Self::CI16_LE, Self::CI8].into_iter().find(|other| {
             other.bytes_per_sample() < self.bytes_per_sample()
@@ -96,9 +96,9 @@ impl SampleFormat {
         })
     }
 
-    /// Turns bytes into samples, as many as `out` has room for and `bytes` holds whole; returns their number.
+    /// Converts bytes to samples, as many as fit into `out` and are complete in `bytes`; returns their number.
     ///
-    /// Floats come as they are, also when they are not finite.
+    /// Floats are copied unchanged, also when they are not finite.
     pub fn decode(self, bytes: &[u8], out: &mut [Sample]) -> usize {
         let big = self.big_endian;
         match self.component {
@@ -139,7 +139,7 @@ impl SampleFormat {
                 let finite = component.is_finite();
                 let wanted = component * FULL_16;
                 let clipped = wanted.clamp(-FULL_16, FULL_16 - 1.0);
-                // To the nearest: `as` cuts off, and unlike `round` it is one instruction everywhere.
+                // Rounds to the nearest: `as` truncates, and unlike `round` this is one instruction everywhere.
                 let written = if finite { (clipped + 0.5_f32.copysign(clipped)) as i16 } else { 0 };
                 losses.not_finite += u64::from(!finite);
                 losses.clipped += u64::from(finite && (wanted - clipped).abs() >= 0.5);
@@ -151,7 +151,7 @@ impl SampleFormat {
     }
 }
 
-/// What was lost in [`SampleFormat::encode`], in components (I or Q).
+/// Losses of [`SampleFormat::encode`], in components (I or Q).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Losses {
     /// Beyond full scale, written as full scale.
@@ -202,7 +202,7 @@ impl fmt::Display for SampleFormat {
     }
 }
 
-/// A name that is not one of a complex sample format.
+/// A name that is not that of a complex sample format.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ParseFormatError {
     name: String,
@@ -224,7 +224,7 @@ impl std::error::Error for ParseFormatError {}
 impl FromStr for SampleFormat {
     type Err = ParseFormatError;
 
-    /// SigMF's names, with or without `_le`; and of other programs `fc32`, `c64`, `complex64`, `fc64`, `c128`,
+    /// Parses SigMF's names, with or without `_le`; and of other programs `fc32`, `c64`, `complex64`, `fc64`, `c128`,
     /// `complex128`, `cs32`, `cs16`, `sc16`, `cs8`, `sc8`, `uc8`. Case does not matter.
     fn from_str(name: &str) -> Result<Self, ParseFormatError> {
         let lower = name.trim().to_ascii_lowercase();

@@ -1,4 +1,4 @@
-//! [`Recording`]: open a file whatever it is, stream its samples, seek in it.
+//! [`Recording`]: opens any kind of recording, streams its samples, seeks in it.
 
 mod gaps;
 mod locate;
@@ -22,10 +22,10 @@ pub use locate::{files_of, is_recording};
 use segments::Segment;
 use source::Source;
 
-/// What the operator says about a file. What is said here goes before what the file says.
+/// Settings of the operator. They take precedence over those of the file.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct OpenOptions {
-    /// How the samples are stored. With it, a raw file that ends within a sample is read up to there.
+    /// Sample format. With it, a raw file that ends within a sample is read up to there.
     pub format: Option<SampleFormat>,
     /// Samples per second.
     pub rate: Option<f64>,
@@ -33,7 +33,7 @@ pub struct OpenOptions {
     pub frequency: Option<f64>,
 }
 
-/// What kind of file a recording is.
+/// Kind of file of a recording.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Container {
     /// Samples and nothing else.
@@ -44,42 +44,42 @@ pub enum Container {
     SigmfArchive,
     /// A WAV, RF64 or BW64 file.
     Wav,
-    /// Samples from a pipe, a device or standard input (`-`): they pass once.
+    /// Samples from a pipe, a device or standard input (`-`), which can be read once.
     Stream,
 }
 
-/// What is known about a recording.
+/// Properties of a recording.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct Info {
     /// The file with the samples.
     pub path: PathBuf,
-    /// What kind of file it is.
+    /// Kind of file.
     pub container: Container,
-    /// How the samples are stored.
+    /// Sample format.
     pub format: SampleFormat,
-    /// Samples per second: from the options, else the metadata, else the file name.
+    /// Samples per second: from the options, otherwise the metadata, otherwise the file name.
     pub rate: Option<f64>,
-    /// Centre frequency in hertz, from the same places; of the first capture.
+    /// Centre frequency in hertz, from the same sources; of the first capture.
     pub frequency: Option<f64>,
-    /// When the first sample was taken, where the first capture begins there and says it.
+    /// Time of the first sample, if the first capture begins there and has a time.
     pub start: Option<UtcMicros>,
-    /// Length in samples; of a [`Container::Stream`] far more than ever come, until its end was read.
+    /// Length in samples. That of a [`Container::Stream`] is a huge placeholder until its end was read.
     pub length: u64,
-    /// The SigMF metadata without their annotations ([`Recording::annotations`]); none for a raw file.
+    /// The SigMF metadata without their annotations ([`Recording::annotations`]); `None` for a raw file.
     pub metadata: Option<Metadata>,
-    /// How many annotations there are.
+    /// Number of annotations.
     pub annotations: u64,
     /// Places at which samples are missing, by the metadata: sorted by sample.
     pub gaps: Vec<Gap>,
 }
 
-/// Whether the data are those of which `core:sha512` was taken.
+/// Result of comparing the data with `core:sha512`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum HashCheck {
-    /// They are.
+    /// The data have this hash.
     Match,
-    /// They are not: the data were changed or cut short since.
+    /// They have another: the data were changed or truncated later.
     Mismatch,
     /// The metadata have no hash.
     Absent,
@@ -108,7 +108,7 @@ pub struct Recording {
     damage: DamageLog,
     source: Source,
     range: DataRange,
-    /// The file in which the metadata are, and where in it.
+    /// The file with the metadata, and their place in it.
     meta: (PathBuf, DataRange),
     segments: Vec<Segment>,
     /// The next sample that [`Recording::read`] delivers.
@@ -116,9 +116,9 @@ pub struct Recording {
     buffer: Vec<u8>,
 }
 
-/// Bytes that are read at once. (A multiple of every sample's size.)
+/// Bytes that are read at once: a multiple of every sample's size.
 const BUFFER: usize = 256 * 1024;
-/// Places at which a file is looked at when it is opened; a page of memory each.
+/// Number of places that are examined when a file is opened; a page of memory each.
 const JUDGE_SPOTS: u64 = (BUFFER / judge::PIECE) as u64;
 
 impl Recording {
@@ -169,23 +169,23 @@ impl Recording {
         Ok(recording)
     }
 
-    /// What is known about the recording.
+    /// Returns the properties of the recording.
     pub const fn info(&self) -> &Info {
         &self.info
     }
 
-    /// What was found wrong when the recording was opened.
+    /// Returns the faults that were found when the recording was opened.
     pub fn warnings(&self) -> &[Warning] {
         &self.warnings
     }
 
-    /// What was found wrong in the samples that were read so far.
+    /// Returns the damage of the samples that were read so far.
     pub const fn damage(&self) -> &DamageLog {
         &self.damage
     }
 
-    /// Reads the metadata once more and gives each annotation to `visit`, in the order of the file. One that is wrong is
-    /// passed over. Memory is bounded, whatever their number.
+    /// Reads the metadata once more and passes each annotation to `visit`, in the order of the file. Invalid ones are
+    /// skipped. Memory is bounded for any number of them.
     ///
     /// # Errors
     /// [`Error::Io`], or metadata that were changed since the recording was opened.
@@ -199,15 +199,16 @@ impl Recording {
         locate::stream_metadata(path, &mut file, *range, &mut pass).map(drop)
     }
 
-    /// The number of the sample that comes next.
+    /// Returns the number of the next sample.
     pub const fn position(&self) -> u64 {
         self.position
     }
 
-    /// Fills `out` with the next samples. Fewer than `out` has room for means that the recording is at its end.
+    /// Fills `out` with the next samples. Returns their number; it is smaller than `out` only at the end of the
+    /// recording.
     ///
-    /// A sample that is not finite comes as zero and is noted in [`Recording::damage`]. Allocates nothing, but for the
-    /// list of damage.
+    /// A sample that is not finite is delivered as zero and recorded in [`Recording::damage`]. Allocates nothing except
+    /// for the list of damage.
     ///
     /// # Errors
     /// [`Error::Io`]; the position is then after the samples that could be read.
@@ -222,14 +223,14 @@ impl Recording {
         Ok(done)
     }
 
-    /// Makes sure that the next samples can be read again after a [`Recording::seek`] back to here. Only a stream needs it;
-    /// the next seek ends it.
+    /// Ensures that the next samples can be read again after a [`Recording::seek`] back to here. Only a stream needs
+    /// it; the next seek ends it.
     pub fn mark(&mut self) {
         self.source.keep();
     }
 
-    /// Goes to sample `sample`, so that it comes next. Up to the length: there, the recording is at its end. In a stream,
-    /// samples before those that are kept ([`Recording::mark`]) cannot be read again.
+    /// Makes `sample` the next sample; at most the length, which is the end of the recording. In a stream, samples
+    /// before those that are kept ([`Recording::mark`]) cannot be read again.
     ///
     /// # Errors
     /// [`Error::Argument`] beyond the length.
@@ -244,7 +245,7 @@ impl Recording {
         Ok(())
     }
 
-    /// Compares the data with `core:sha512`: reads all of them once. The position stays.
+    /// Compares the data with `core:sha512`: reads all of them once. The position is unchanged.
     ///
     /// # Errors
     /// [`Error::Io`].
@@ -271,17 +272,17 @@ impl Recording {
         Ok(if same { HashCheck::Match } else { HashCheck::Mismatch })
     }
 
-    /// Warns when the samples look like those of another format. Looks all over the file, as many begin with silence.
+    /// Warns when the samples look like those of another format. Examines the whole file, since many begin with silence.
     fn judge_format(&mut self) -> Result<(), Error> {
         let size = self.info.format.bytes_per_sample() as u64;
-        // Of a stream, its start and no more.
+        // Of a stream, only its start.
         let most = if self.source.is_stream() { BUFFER / 4 } else { judge::PIECE };
         let mut have = 0;
         for spot in 0..JUDGE_SPOTS {
             if self.source.is_stream() && have > 0 {
                 break;
             }
-            // Below 2^63 * 64, hence the wider number; the quotient is below the length.
+            // The product is below 2^63 * 64, hence the wider number; the quotient is below the length.
             let sample = (u128::from(self.info.length) * u128::from(spot) / u128::from(JUDGE_SPOTS)) as u64;
             let Some(segment) = self.segment_of(sample) else { break };
             let within = sample - segment.first;
@@ -300,13 +301,13 @@ impl Recording {
         Ok(())
     }
 
-    /// The segment in which a sample lies. (They are sorted and cover 0..length without a gap.)
+    /// Returns the segment of a sample. Segments are sorted and cover 0..length without a gap.
     fn segment_of(&self, sample: u64) -> Option<Segment> {
         let after = self.segments.partition_point(|segment| segment.first <= sample);
         after.checked_sub(1).map(|n| self.segments[n])
     }
 
-    /// At most one buffer of samples of one segment.
+    /// Reads at most one buffer of samples of one segment.
     fn read_block(&mut self, out: &mut [Sample]) -> Result<usize, Error> {
         let Some(segment) = self.segment_of(self.position) else { return Ok(0) };
         let within = self.position - segment.first;
@@ -326,7 +327,7 @@ impl Recording {
             if !self.source.is_stream() {
                 self.damage.note(self.position, self.info.length - self.position, DamageKind::Missing);
             }
-            // Not again: the recording ends here now.
+            // Report it once: the recording ends here now.
             self.info.length = self.position;
             self.segments.retain(|other| other.first <= segment.first);
             if let Some(last) = self.segments.last_mut() {
@@ -336,7 +337,7 @@ impl Recording {
         Ok(read)
     }
 
-    /// Replaces what is not finite by zero, and notes it.
+    /// Replaces samples that are not finite by zero, and records them.
     fn mend(&mut self, samples: &mut [Sample]) {
         // The usual case in one pass that vectorises: zero times anything finite is zero.
         let all_finite = samples.iter().fold(0.0, |sum, s| sum + (s.re * 0.0 + s.im * 0.0)) == 0.0;
@@ -350,7 +351,7 @@ impl Recording {
     }
 }
 
-/// How the samples are stored: the operator's word before that of the file, and that before its name.
+/// Returns the sample format: from the operator, otherwise from the file, otherwise from its name.
 fn format_of(located: &mut Located, option: Option<SampleFormat>) -> Result<SampleFormat, Error> {
     let of_metadata = |problem: String| Error::Metadata {
         path: located.meta_path.clone(),
@@ -382,8 +383,8 @@ fn format_of(located: &mut Located, option: Option<SampleFormat>) -> Result<Samp
     }
 }
 
-/// The format of samples of which nobody says it: an error that names what they look like. But many programs name files of
-/// many formats `.iq`, and of those it is taken.
+/// Handles samples without a declared format: returns an error with the format that they look like. Exception: many
+/// programs use `.iq` for many formats; there the guess is taken.
 fn guess(located: &mut Located) -> Result<SampleFormat, Error> {
     let path = &located.data_path;
     let mut start = vec![0; located.range.length.min(BUFFER as u64 / 4) as usize];
@@ -398,7 +399,7 @@ fn guess(located: &mut Located) -> Result<SampleFormat, Error> {
     }
 }
 
-/// Puts together what is known: options before metadata, those before a head, that before the name.
+/// Combines the known properties: options take precedence over metadata, these over a WAV head, and that over the name.
 fn info_of(located: &Located, options: &OpenOptions, format: SampleFormat, length: u64) -> Info {
     let Located { metadata, wav, .. } = located;
     let hints = hints_of_name(&located.data_path);
@@ -435,7 +436,7 @@ fn check_positive(what: &'static str, value: Option<f64>) -> Result<(), Error> {
     }
 }
 
-/// Lower-case hex, as `core:sha512` is written.
+/// Formats bytes as lower-case hex, the form of `core:sha512`.
 pub(crate) fn hex(bytes: &[u8]) -> String {
     use std::fmt::Write as _;
     bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut text, byte| {

@@ -1,9 +1,9 @@
-//! SigMF 1.2.6 metadata, typed. Unknown keys are kept, so that what is read can be written again without loss.
+//! SigMF 1.2.6 metadata, typed. Unknown keys are kept: metadata can be read and written again without loss.
 //!
 //! ```text
-//! Metadata ── Global ───── what holds for the whole recording; RadioConfig (extension `sidelink`)   global.rs
-//!          ├─ [Capture] ── where a piece begins, its frequency, its time
-//!          └─ [Annotation] what lies from this sample to that one; channel, subframe, fields
+//! Metadata ── Global ───── fields of the whole recording; RadioConfig (extension `sidelink`)   global.rs
+//!          ├─ [Capture] ── start of a piece, its frequency, its time
+//!          └─ [Annotation] description of a range of samples; channel, subframe, fields
 //! fields.rs    taking typed values out of a JSON object, with the place for the message
 //! stream.rs    a file read piece by piece, whatever its length
 //! archive.rs   `.sigmf`: finding the members of the tar in place
@@ -29,49 +29,49 @@ pub(crate) use stream::Visit;
 /// The version of the specification that is written (`core:version`).
 pub const SPEC_VERSION: &str = "1.2.6";
 
-/// A JSON object: the keys that are not known here, or that the caller owns.
+/// A JSON object: unknown keys, or keys that the caller owns.
 pub type Object = Map<String, Value>;
 
 /// The contents of a `.sigmf-meta` file.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Metadata {
-    /// What holds for the whole recording.
+    /// Fields of the whole recording.
     pub global: Global,
-    /// The pieces, in the order of their first sample.
+    /// The captures, in the order of their first sample.
     pub captures: Vec<Capture>,
-    /// What lies where.
+    /// Descriptions of ranges of samples.
     pub annotations: Vec<Annotation>,
     /// Top-level keys other than the three above (the specification allows none).
     pub other: Object,
-    /// What was wrong and passed over, since decoding does not need it.
+    /// Invalid fields that were skipped, since decoding does not need them.
     pub notes: Vec<FieldError>,
 }
 
-/// One piece of a recording: from its first sample to the next capture's.
+/// A capture: a piece of a recording, up to the first sample of the next capture.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Capture {
     /// `core:sample_start`: the first sample.
     pub sample_start: u64,
     /// `core:frequency`: centre frequency in hertz.
     pub frequency: Option<f64>,
-    /// `core:datetime`: when the first sample was taken, ISO 8601 (see [`crate::UtcMicros`]).
+    /// `core:datetime`: time of the first sample, ISO 8601 (see [`crate::UtcMicros`]).
     pub datetime: Option<String>,
     /// `core:global_index`: the first sample's number in the stream from which the recording was cut.
     pub global_index: Option<u64>,
-    /// `core:header_bytes`: bytes before the first sample that are no samples.
+    /// `core:header_bytes`: bytes before the first sample that are not samples.
     pub header_bytes: Option<u64>,
     /// All other keys.
     pub other: Object,
 }
 
-/// What lies in a span of samples.
+/// Description of a range of samples.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Annotation {
     /// `core:sample_start`: the first sample.
     pub sample_start: u64,
-    /// `core:sample_count`: how many; without it, up to the next annotation or the end.
+    /// `core:sample_count`: number of samples; without it, up to the next annotation or the end.
     pub sample_count: Option<u64>,
-    /// `core:freq_lower_edge` and `core:freq_upper_edge` in hertz: the specification wants both or none.
+    /// `core:freq_lower_edge` and `core:freq_upper_edge` in hertz: the specification requires both or none.
     pub frequency_edges: Option<(f64, f64)>,
     /// `core:label`: short, for a display.
     pub label: Option<String>,
@@ -81,19 +81,19 @@ pub struct Annotation {
     pub generator: Option<String>,
     /// `sidelink:channel`: e.g. `PSBCH`, `PSCCH`, `PSSCH`, `PSDCH`.
     pub channel: Option<String>,
-    /// `sidelink:subframe`: the subframe's number: DFN * 10 + subframe, 0..10239, where the DFN is known.
+    /// `sidelink:subframe`: the subframe's number: DFN * 10 + subframe, 0..10239, if the DFN is known.
     pub subframe: Option<u64>,
-    /// `sidelink:fields`: what was decoded, or is to be decoded; the caller's own.
+    /// `sidelink:fields`: decoded fields, or fields to be decoded; the caller's own.
     pub fields: Object,
     /// All other keys.
     pub other: Object,
 }
 
 impl Metadata {
-    /// Reads the text of a `.sigmf-meta` file, with its annotations.
+    /// Parses the text of a `.sigmf-meta` file, with its annotations.
     ///
     /// # Errors
-    /// The place (a key path, or line and column where it is no JSON) and what is wrong there.
+    /// The place (a key path, or line and column if it is not JSON) and the problem there.
     pub fn parse(text: &[u8]) -> Result<Self, FieldError> {
         let mut annotations = Vec::new();
         let mut wrong = None;
@@ -104,8 +104,8 @@ impl Metadata {
         wrong.map_or(Ok(Self { annotations, ..metadata }), Err)
     }
 
-    /// The text of a `.sigmf-meta` file. Captures and annotations are written in the order of their first sample, as the
-    /// specification demands.
+    /// Returns the text of a `.sigmf-meta` file. Captures and annotations are written in the order of their first
+    /// sample, as the specification demands.
     pub fn emit(&self) -> String {
         let mut annotations: Vec<_> = self.annotations.iter().collect();
         annotations.sort_by_key(|annotation| annotation.sample_start);
@@ -114,7 +114,7 @@ impl Metadata {
         format!("{head}{}{tail}", lines.join(",\n"))
     }
 
-    /// What comes before the annotations and after them: those are written between, one a line, with `,\n` between two.
+    /// Returns the text before and after the annotations. These are written between, one a line, with `,\n` between two.
     pub(crate) fn emit_around(&self) -> (String, &'static str) {
         let mut captures: Vec<_> = self.captures.iter().collect();
         captures.sort_by_key(|capture| capture.sample_start);
@@ -129,7 +129,7 @@ impl Metadata {
     }
 }
 
-/// The elements of a list, each parsed with its place.
+/// Parses the elements of a list, each with its place.
 fn numbered<T>(
     name: &str,
     values: Vec<Value>,
@@ -165,12 +165,12 @@ impl Capture {
 }
 
 impl Annotation {
-    /// One past the last sample, where the count is given.
+    /// Returns the end of the range, one past its last sample, if the count is known.
     pub fn sample_end(&self) -> Option<u64> {
         self.sample_count.map(|count| self.sample_start.saturating_add(count))
     }
 
-    /// One line of JSON.
+    /// Returns one line of JSON.
     pub(crate) fn line(&self) -> String {
         format!("    {}", Value::Object(self.emit()))
     }
@@ -217,7 +217,7 @@ impl Annotation {
     }
 }
 
-/// Inserts a value that is there. (A number that is not finite becomes JSON null, which is left out.)
+/// Inserts a value if there is one. (A number that is not finite becomes JSON null, which is left out.)
 fn put(object: &mut Object, key: &str, value: Option<impl Into<Value>>) {
     match value.map(Into::into) {
         None | Some(Value::Null) => {}

@@ -1,4 +1,4 @@
-//! For the tests: a folder that goes away.
+//! For the tests: a folder that is removed at the end.
 
 use std::path::{Path, PathBuf};
 use tempfile::TempDir;

@@ -1,4 +1,4 @@
-//! UTC as microseconds since 1970, and as ISO 8601 text. There is no clock here: the caller brings the time.
+//! UTC as microseconds since 1970, and as ISO 8601 text. There is no clock here: the caller provides the time.
 
 #[cfg(test)]
 mod tests;
@@ -19,7 +19,7 @@ const DAYS_400_YEARS: u64 = 146_097;
 const DAYS_TO_1970: u64 = 719_468;
 
 impl fmt::Display for UtcMicros {
-    /// `2026-11-21T08:30:00.250000Z`, as SigMF's `core:datetime` wants it.
+    /// Formats as `2026-11-21T08:30:00.250000Z`, the form of SigMF's `core:datetime`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (year, month, day) = date_of(self.0 / PER_DAY);
         let second = self.0 % PER_DAY / PER_SECOND;
@@ -29,7 +29,7 @@ impl fmt::Display for UtcMicros {
     }
 }
 
-/// A text that is no UTC date and time.
+/// A text that is not a UTC date and time.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ParseTimeError {
     text: String,
@@ -46,8 +46,8 @@ impl std::error::Error for ParseTimeError {}
 impl FromStr for UtcMicros {
     type Err = ParseTimeError;
 
-    /// `YYYY-MM-DDThh:mm:ss`, an optional fraction, and `Z` or an offset `+hh:mm`. What is finer than a microsecond is
-    /// dropped.
+    /// Parses `YYYY-MM-DDThh:mm:ss`, an optional fraction, and `Z` or an offset `+hh:mm`. Digits beyond microseconds
+    /// are dropped.
     fn from_str(text: &str) -> Result<Self, ParseTimeError> {
         parse(text).ok_or_else(|| ParseTimeError { text: text.to_owned() })
     }
@@ -85,7 +85,7 @@ fn parse(text: &str) -> Option<UtcMicros> {
     Some(UtcMicros(utc))
 }
 
-/// Exactly `N` unsigned decimal numbers, each of two digits or (a year) four.
+/// Splits into exactly `N` unsigned decimal numbers, each of two digits or (a year) four.
 fn split_numbers<const N: usize>(text: &str, separator: char) -> Option<[u64; N]> {
     let mut numbers = [0; N];
     let mut parts = text.split(separator);
@@ -97,7 +97,7 @@ fn split_numbers<const N: usize>(text: &str, separator: char) -> Option<[u64; N]
     parts.next().is_none().then_some(numbers)
 }
 
-/// Nothing, or `.` and digits.
+/// Parses nothing, or `.` and digits, as microseconds.
 fn fraction_micros(text: &str) -> Option<u64> {
     if text.is_empty() {
         return Some(0);
@@ -115,7 +115,7 @@ fn fraction_micros(text: &str) -> Option<u64> {
     )
 }
 
-/// (year, month 1..12, day 1..31) of a day since 1970. Years are counted from March, so that the leap day is the last.
+/// Returns (year, month 1..12, day 1..31) of a day since 1970. Years are counted from March: the leap day is the last.
 fn date_of(days: u64) -> (u64, u64, u64) {
     let days = days + DAYS_TO_1970;
     let (era, day_of_era) = (days / DAYS_400_YEARS, days % DAYS_400_YEARS);
@@ -127,7 +127,7 @@ fn date_of(days: u64) -> (u64, u64, u64) {
     (era * 400 + year_of_era + u64::from(month <= 2), month, day)
 }
 
-/// The inverse of [`date_of`] for year >= 1970 and month 1..12; a day beyond the month's end runs into the next.
+/// Inverts [`date_of`] for year >= 1970 and month 1..12; a day beyond the month's end runs into the next.
 fn days_since_1970(year: u64, month: u64, day: u64) -> u64 {
     let year = year - u64::from(month <= 2);
     let (era, year_of_era) = (year / 400, year % 400);

@@ -1,8 +1,8 @@
-//! WAV, RF64 and BW64 as programs for radios write them: I left, Q right, and an `auxi` chunk with time and frequency.
+//! WAV, RF64 and BW64 files of radio programs: I left, Q right, and an `auxi` chunk with time and frequency.
 //!
-//! A parser of our own, as we read samples in place: `hound` knows no RF64 and does not say where the samples are,
-//! `symphonia` decodes to audio buffers, `bwavfile` brings an unmaintained encoding library. Read first: EBU Tech 3306
-//! (RF64); the `auxi` chunk of SpectraVue, as SDR#, HDSDR and SDRuno write it (from memory).
+//! Own parser, since samples are read in place: `hound` does not support RF64 and does not tell the place of the
+//! samples, `symphonia` decodes to audio buffers, `bwavfile` brings an unmaintained encoding library. Read first: EBU
+//! Tech 3306 (RF64); the `auxi` chunk of SpectraVue, as SDR#, HDSDR and SDRuno write it (from memory).
 //!
 //! ```text
 //! | RIFF, RF64 or BW64 | size | WAVE | [ds64: sizes of 64 bits] | fmt : kind, channels, rate, bits | auxi | data ... |
@@ -15,47 +15,47 @@ use std::io;
 
 use crate::{SampleFormat, UtcMicros};
 
-/// What the chunks of a file say.
+/// Content of the chunks of a file.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Wav {
     pub(crate) format: SampleFormat,
     pub(crate) rate: f64,
     pub(crate) frequency: Option<f64>,
     pub(crate) start: Option<UtcMicros>,
-    /// Where the samples begin, and how many bytes they have.
+    /// Offset of the samples, and their length, in bytes.
     pub(crate) offset: u64,
     pub(crate) length: u64,
-    /// Bytes of samples that are announced and not there.
+    /// Announced bytes of samples that are missing.
     pub(crate) missing: u64,
 }
 
-/// Why a file is not read.
+/// Reason why a file is not read.
 #[derive(Debug)]
 pub(crate) enum WavError {
-    /// It is broken at a byte.
+    /// The file is damaged at this byte.
     Broken(u64, String),
-    /// It is whole and of a kind that is not read.
+    /// The file is intact and of an unsupported kind.
     Unsupported(String),
     Io(io::Error),
 }
 
-/// Reads bytes from a place in the file; fewer at its end.
+/// Reads bytes at an offset of the file; fewer at its end.
 pub(crate) type ReadAt<'a> = dyn FnMut(u64, &mut [u8]) -> io::Result<usize> + 'a;
 
 /// Bytes of the head of a chunk.
 const HEAD: u64 = 8;
-/// Chunks beyond this number are refused.
+/// Limit of the number of chunks.
 const MAX_CHUNKS: usize = 1000;
-/// A length that stands in `ds64`, or that a program which wrote to a pipe did not know.
+/// A length that is in `ds64`, or that a program which wrote to a pipe did not know.
 const ELSEWHERE: u32 = u32::MAX;
 
-/// Whether a file begins as a WAV file does.
+/// Whether a file begins like a WAV file.
 pub(crate) fn is_wav(start: &[u8]) -> bool {
     let outer = start.get(..4).is_some_and(|id| [b"RIFF", b"RF64", b"BW64"].iter().any(|known| id == *known));
     outer && start.get(8..12) == Some(b"WAVE")
 }
 
-/// Reads the chunks of a file of `length` bytes; of one whose length nobody knows, up to its samples.
+/// Parses the chunks of a file of `length` bytes; if its length is unknown, up to its samples.
 pub(crate) fn parse(read: &mut ReadAt<'_>, length: u64) -> Result<Wav, WavError> {
     let (mut at, mut long, mut fmt, mut auxi, mut data) = (12, None, None, None, None);
     for _ in 0..MAX_CHUNKS {
@@ -73,7 +73,7 @@ pub(crate) fn parse(read: &mut ReadAt<'_>, length: u64) -> Result<Wav, WavError>
             b"data" => {
                 let announced = match (size, long) {
                     (ELSEWHERE, Some(long)) => long,
-                    // A program that wrote to a pipe, or that was ended, did not come back to fill it in.
+                    // A program that wrote to a pipe, or was killed, did not fill it in.
                     (0 | ELSEWHERE, _) => u64::MAX,
                     (size, _) => size.into(),
                 };
@@ -98,7 +98,7 @@ pub(crate) fn parse(read: &mut ReadAt<'_>, length: u64) -> Result<Wav, WavError>
     Ok(Wav { format, rate: rate.into(), frequency, start, offset, length, missing })
 }
 
-/// The first bytes of a chunk; zeros where it is shorter.
+/// Reads the first bytes of a chunk; zeros if it is shorter.
 fn chunk<const N: usize>(read: &mut ReadAt<'_>, at: u64, size: u32) -> Result<[u8; N], WavError> {
     let mut bytes = [0; N];
     let want = N.min(size as usize);
@@ -110,7 +110,7 @@ fn chunk<const N: usize>(read: &mut ReadAt<'_>, at: u64, size: u32) -> Result<[u
 }
 
 fn format(fmt: &[u8; 40], at: u64) -> Result<(SampleFormat, u32), WavError> {
-    /// The kind stands in the first two bytes of the GUID that comes later.
+    /// The kind is in the first two bytes of the GUID that follows.
     const EXTENSIBLE: u16 = 0xfffe;
     let kind = match u16_at(fmt, 0) {
         EXTENSIBLE => u16_at(fmt, 24),
@@ -147,7 +147,7 @@ fn format(fmt: &[u8; 40], at: u64) -> Result<(SampleFormat, u32), WavError> {
     Ok((format, rate))
 }
 
-/// Start and centre frequency. A frequency above 4.29 GHz does not fit into the field and is 0, or wrong.
+/// Parses start and centre frequency in hertz. A frequency above 4.29 GHz does not fit into the field and is 0, or wrong.
 fn auxiliary(auxi: &[u8; 40]) -> (Option<UtcMicros>, Option<f64>) {
     let number = |n: usize| u16_at(auxi, 2 * n);
     // year, month, day of the week, day, hour, minute, second, millisecond
@@ -163,7 +163,7 @@ fn auxiliary(auxi: &[u8; 40]) -> (Option<UtcMicros>, Option<f64>) {
     );
     let frequency = u32_at(auxi, 32);
     let start: Option<UtcMicros> = text.parse().ok();
-    // Others write XML into it: then there is no date either.
+    // Other programs write XML into it: then it has no date either.
     let frequency = start.is_some().then_some(frequency).filter(|frequency| *frequency > 0);
     (start, frequency.map(f64::from))
 }

@@ -1,9 +1,8 @@
-//! [`Writer`]: samples and annotations into a SigMF pair, a SigMF archive or a raw file.
+//! [`Writer`]: writes samples and annotations to a SigMF pair, a SigMF archive or a raw file.
 //!
-//! A name that is `-`, a pipe or a device takes raw samples as they come. Else:
-//!
-//! The samples go to `NAME.part`. [`Writer::finish`] gives the file its name, the metadata last; what was not finished
-//! never has the name of a recording. An abandoned `.part` is left: its samples can be read with `--format`.
+//! A name that is `-`, a pipe or a device receives raw samples at once. Otherwise the samples go to `NAME.part`, and
+//! [`Writer::finish`] gives the file its name, the metadata last: an unfinished recording never has the name of a
+//! recording. An abandoned `.part` is left: its samples can be read with `--format`.
 
 mod annotations;
 #[cfg(test)]
@@ -24,29 +23,29 @@ use crate::sigmf::{Annotation, Capture, Global, Metadata, RadioConfig};
 use crate::{Container, Error, Sample, SampleFormat, UtcMicros};
 use annotations::Annotations;
 
-/// What a recording says about itself. `new` fills in the least; the rest is public.
+/// Format and metadata of a recording. `new` fills in the least; the rest is public.
 #[derive(Debug, Clone, PartialEq)]
 pub struct WriterOptions {
     /// [`SampleFormat::CF32_LE`] or [`SampleFormat::CI16_LE`].
     pub format: SampleFormat,
     /// Each sample is multiplied by this before it is written. For integers, full scale is then 1.0.
     pub scale: f32,
-    /// The largest magnitude in the file, where there is to be one: floats are scaled to it when the recording is finished.
-    /// (Not integers and streams, of which the caller has to know the scale before.)
+    /// The largest magnitude in the file, if one is wanted: floats are scaled to it when the recording is finished.
+    /// (Not for integers and streams, whose scale the caller has to know before.)
     pub peak: Option<f32>,
     /// Samples per second.
     pub rate: f64,
     /// Centre frequency in hertz.
     pub frequency: Option<f64>,
-    /// When the first sample was taken.
+    /// Time of the first sample.
     pub start: Option<UtcMicros>,
     /// The program, e.g. `sidelink 0.1.0`.
     pub recorder: String,
     /// The radio.
     pub hw: Option<String>,
-    /// Who made it.
+    /// Author of the recording.
     pub author: Option<String>,
-    /// What it is.
+    /// Description, free text.
     pub description: Option<String>,
     /// An URL.
     pub license: Option<String>,
@@ -55,7 +54,7 @@ pub struct WriterOptions {
 }
 
 impl WriterOptions {
-    /// `cf32_le` at scale 1, without any of the optional statements.
+    /// Returns `cf32_le` at scale 1, without optional fields.
     pub fn new(rate: f64) -> Self {
         Self {
             format: SampleFormat::CF32_LE,
@@ -74,11 +73,11 @@ impl WriterOptions {
     }
 }
 
-/// What was written.
+/// Summary of a finished recording.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Summary {
-    /// The files, the samples first.
+    /// The files, the one with the samples first.
     pub files: Vec<PathBuf>,
     /// The number of samples.
     pub samples: u64,
@@ -90,12 +89,12 @@ pub struct Summary {
     pub annotations_lost: u64,
 }
 
-/// A recording in the making. Without [`Writer::finish`] there is no recording, only a `.part`.
+/// A recording that is being written. Without [`Writer::finish`] there is no recording, only a `.part`.
 #[derive(Debug)]
 pub struct Writer {
     options: WriterOptions,
     container: Container,
-    /// The names that the files get in the end.
+    /// The final names of the files.
     data_path: PathBuf,
     meta_path: Option<PathBuf>,
     /// The file that is written; of a stream, its own name.
@@ -112,12 +111,12 @@ pub struct Writer {
     peak_power: f32,
 }
 
-/// Samples that are turned into bytes at once.
+/// Samples that are encoded at once.
 const BLOCK_SAMPLES: usize = 16 * 1024;
 
 impl Container {
-    /// What a writer makes of a name: `-` is a stream, `.sigmf` an archive, the extension of a sample format
-    /// ([`crate::hints_of_name`]) a raw file, anything else a SigMF pair.
+    /// Returns the kind of recording by its name: `-` is a stream, `.sigmf` an archive, the extension of a sample
+    /// format ([`crate::hints_of_name`]) a raw file, any other a SigMF pair.
     pub fn of_name(path: &Path) -> Self {
         match path.extension().and_then(|extension| extension.to_str()) {
             _ if path.as_os_str() == "-" => Self::Stream,
@@ -127,13 +126,13 @@ impl Container {
         }
     }
 
-    /// The same, after a look at what has the name: a pipe or a device is a stream.
+    /// Does the same, after a look at an existing file of that name: a pipe or a device is a stream.
     pub fn of_output(path: &Path) -> Self {
         let special = std::fs::metadata(path).is_ok_and(|about| !about.is_file() && !about.is_dir());
         if special { Self::Stream } else { Self::of_name(path) }
     }
 
-    /// The files that a writer makes of `path`, the samples first; of a stream, none.
+    /// Returns the files that a writer makes for `path`, the one with the samples first; none for a stream.
     pub fn files(self, path: &Path) -> Vec<PathBuf> {
         match self {
             Self::Stream => Vec::new(),
@@ -150,7 +149,7 @@ impl Container {
 }
 
 impl Writer {
-    /// Begins a recording; [`Container::of_output`] says of which kind. A pair may be named by either file or by neither
+    /// Begins a recording; [`Container::of_output`] gives its kind. A pair may be named by either file or by neither
     /// extension.
     ///
     /// # Errors
@@ -171,7 +170,7 @@ impl Writer {
         how.read(true).write(true).create(true).truncate(true);
         let mut file = how.open(&part).map_err(Error::io(&part, "create"))?;
         if container == Container::SigmfArchive {
-            // The member's header, once its size is known.
+            // Room for the member's header, which is written once its size is known.
             file.write_all(&[0; BLOCK as usize]).map_err(Error::io(&part, "write"))?;
         }
         Ok(Self::new(options, container, (data_path, meta_path, part), file))
@@ -203,17 +202,18 @@ impl Writer {
         }
     }
 
-    /// The number of samples that were written so far: that of the next one.
+    /// Returns the number of samples written so far, which is the number of the next one.
     pub const fn position(&self) -> u64 {
         self.samples
     }
 
-    /// The largest magnitude so far.
+    /// Returns the largest magnitude so far.
     pub fn peak(&self) -> f32 {
         self.peak_power.sqrt()
     }
 
-    /// What the samples will be multiplied by when the recording is finished ([`WriterOptions::peak`]).
+    /// Returns the factor by which the samples will be multiplied when the recording is finished
+    /// ([`WriterOptions::peak`]).
     pub fn scale_to_come(&self) -> f32 {
         let floats = self.options.format == SampleFormat::CF32_LE && self.container != Container::Stream;
         match self.options.peak {
@@ -222,12 +222,12 @@ impl Writer {
         }
     }
 
-    /// Says what it is, where that became known only now.
+    /// Sets the description, for a caller that knows it only now.
     pub fn set_description(&mut self, description: String) {
         self.options.description = Some(description);
     }
 
-    /// Says when the first sample was taken, where that became known only now.
+    /// Sets the time of the first sample, for a caller that knows it only now.
     pub const fn set_start(&mut self, start: UtcMicros) {
         self.options.start = Some(start);
     }
@@ -247,7 +247,7 @@ impl Writer {
             let power = |power: f32, sample: &Sample| power.max(sample.norm_sqr());
             let peak_power = block.iter().fold(0.0, power) * self.options.scale * self.options.scale;
             self.peak_power = self.peak_power.max(peak_power).min(f32::MAX);
-            // Of samples that will be scaled the hash is taken then.
+            // Samples that will be scaled are hashed afterwards.
             if self.options.peak.is_none()
                 && matches!(self.container, Container::SigmfPair | Container::SigmfArchive)
             {
@@ -258,13 +258,13 @@ impl Writer {
         Ok(())
     }
 
-    /// Says what lies in a span of samples; it may be anywhere, and the order does not matter.
+    /// Adds an annotation of a range of samples; it may be anywhere, in any order.
     ///
-    /// Some programs show the label, others the comment: where one of them is missing, it is filled from the other, or from
-    /// the channel. Memory is bounded, whatever their number.
+    /// Some programs show the label, others the comment: if one of them is missing, it is filled from the other, or
+    /// from the channel. Memory is bounded for any number of annotations.
     ///
     /// # Errors
-    /// [`Error::Io`] for the temporary file in which they wait when there are many.
+    /// [`Error::Io`] for the temporary file in which they are queued when there are many.
     pub fn annotate(&mut self, mut annotation: Annotation) -> Result<(), Error> {
         if matches!(self.container, Container::Raw | Container::Stream) {
             self.annotations_lost += 1;
@@ -305,7 +305,7 @@ impl Writer {
                 self.write_metadata(&mut file)
                     .and_then(|_| file.sync_all())
                     .map_err(Error::io(&meta_part, "write the metadata"))?;
-                // An older recording of this name: its metadata must not stand beside the new data, not even for a moment.
+                // An older recording of this name: its metadata must never be beside the new data, not even for a moment.
                 if meta_path.exists() {
                     std::fs::remove_file(&meta_path).map_err(Error::io(&meta_path, "replace"))?;
                 }
@@ -319,7 +319,7 @@ impl Writer {
         Ok(summary)
     }
 
-    /// Multiplies what was written, and takes the hash of it.
+    /// Multiplies the written samples, and takes their hash.
     fn scale_all(&mut self, scale: f32) -> std::io::Result<()> {
         let size = self.options.format.bytes_per_sample();
         let mut at = if self.container == Container::SigmfArchive { BLOCK } else { 0 };
@@ -363,7 +363,7 @@ impl Writer {
         Ok(file.stream_position()? - start)
     }
 
-    /// Without annotations.
+    /// Returns the metadata without annotations.
     fn metadata(&mut self) -> Metadata {
         let options = self.options.clone();
         let global = Global {
@@ -420,7 +420,7 @@ impl Writer {
     }
 }
 
-/// Opens standard output (`-`), a pipe or a device. A pipe waits for its reader.
+/// Opens standard output (`-`), a pipe or a device. Opening a pipe blocks until its reader opens it.
 fn open_stream(path: &Path) -> Result<File, Error> {
     if path.as_os_str() == "-" {
         let own = std::io::stdout().as_fd().try_clone_to_owned();
@@ -429,7 +429,7 @@ fn open_stream(path: &Path) -> Result<File, Error> {
     File::options().write(true).open(path).map_err(Error::io(path, "open"))
 }
 
-/// Zeros up to the next multiple of a tar block.
+/// Returns zeros up to the next multiple of a tar block.
 fn padding(length: u64) -> &'static [u8] {
     &[0; BLOCK as usize][..(length.next_multiple_of(BLOCK) - length) as usize]
 }

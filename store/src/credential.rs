@@ -19,7 +19,7 @@ use zeroize::Zeroizing;
 /// id-Ed25519, RFC 8410 §3.
 const ED25519: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.101.112");
 
-/// What stands before the 32 octets of a key in PKCS #8 (RFC 8410 §7): version 0, Ed25519, an octet string in another.
+/// Prefix of the 32 octets of a key in PKCS #8 (RFC 8410 §7): version 0, Ed25519, an octet string in another.
 const BEFORE_KEY: [u8; 16] =
     [0x30, 0x2e, 0x02, 0x01, 0x00, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x04, 0x22, 0x04, 0x20];
 
@@ -30,13 +30,14 @@ pub const CERTIFICATE: &str = "CERTIFICATE";
 /// Label of a revocation list.
 pub const CRL: &str = "X509 CRL";
 
-/// `[credential]`: what a UE proves itself with where no KD is shared, and whom it believes. Paths are relative to the file.
+/// `[credential]`: proof of identity of a UE where no KD is shared, and the issuers and peers that it trusts. Paths are
+/// relative to the file.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct CredentialConfig {
     /// The own key, PEM, mode 0600: `openssl genpkey -algorithm ed25519`, or `sidelink keys certify`.
     pub key: PathBuf,
-    /// Its certificate, whose common name is the name of the UE; without one the peers must know the key itself.
+    /// Its certificate, whose common name is the name of the UE; without one, the peers must have the key itself.
     #[serde(default)]
     pub certificate: Option<PathBuf>,
     /// Certificates of issuers that are trusted.
@@ -48,7 +49,7 @@ pub struct CredentialConfig {
     /// Peers whose key is known without a certificate.
     #[serde(default)]
     pub peer: Vec<KnownKey>,
-    /// Milliseconds by which clocks may be apart when a validity is judged.
+    /// Tolerance of clocks for a validity, milliseconds.
     #[serde(default = "guard")]
     pub guard: u64,
 }
@@ -63,13 +64,13 @@ pub struct KnownKey {
     pub key: Hex,
 }
 
-/// MAX_OFFSET of 16 s, twice.
+/// Returns MAX_OFFSET of 16 s, twice.
 const fn guard() -> u64 {
     32_000
 }
 
 impl CredentialConfig {
-    /// Make paths relative to a folder.
+    /// Makes paths relative to a folder.
     pub fn within(&mut self, folder: &Path) {
         let all = [&mut self.key].into_iter().chain(&mut self.certificate);
         for path in all.chain(&mut self.trust).chain(&mut self.revoked) {
@@ -77,10 +78,10 @@ impl CredentialConfig {
         }
     }
 
-    /// Read the files.
+    /// Reads the files.
     ///
     /// # Errors
-    /// Which file is wrong, and how.
+    /// The invalid file, and its fault.
     pub fn read(&self) -> Result<(Credential, Trust), Error> {
         let seed = read_key(&self.key)?;
         let credential = match &self.certificate {
@@ -122,17 +123,17 @@ impl CredentialConfig {
     }
 }
 
-/// Remembers in `store` the numbers of the revocation lists in use, and refuses a list that is older than one that was
-/// used before, or its absence: an older copy would make valid again what was revoked since.
+/// Stores the numbers of the revocation lists in use in `store`, and refuses a list that is older than one that was
+/// used before, or a missing one: an older copy would make revoked certificates valid again.
 ///
 /// # Errors
-/// Which issuer's list is too old, or the store.
+/// The issuer whose list is too old, or an error of the store.
 pub fn remember_lists<S: CounterStore>(trust: &Trust, store: &mut S) -> Result<(), Error>
 where
     S::Error: Display,
 {
     let failed = |e: S::Error| Error::credential("the key store", CredentialFault::Store(e.to_string()));
-    // Roots of one key share its lists.
+    // Roots with the same key share its lists.
     let mut numbers = BTreeMap::<[u8; 32], u32>::new();
     for root in &trust.roots {
         let number = numbers.entry(*root.public()).or_default();
@@ -156,10 +157,10 @@ where
     Ok(())
 }
 
-/// A key of a PEM file with mode 0600.
+/// Reads a key from a PEM file with mode 0600.
 ///
 /// # Errors
-/// What is wrong with it.
+/// The fault of the file.
 pub fn read_key(path: &Path) -> Result<Zeroizing<[u8; 32]>, Error> {
     check_mode(path)?;
     let der = Zeroizing::new(read_pem(path, KEY)?.swap_remove(0));
@@ -172,33 +173,33 @@ pub fn read_key(path: &Path) -> Result<Zeroizing<[u8; 32]>, Error> {
     }
 }
 
-/// Write a key into a new file of mode 0600.
+/// Writes a key into a new file of mode 0600.
 ///
 /// # Errors
-/// A file that exists or cannot be written.
+/// The file exists or cannot be written.
 pub fn write_key(path: &Path, seed: &[u8; 32]) -> Result<(), Error> {
     let der = Zeroizing::new([&BEFORE_KEY[..], seed].concat());
     write_private(path, &Zeroizing::new(to_pem(KEY, &der)))
 }
 
-/// An issuer whose key and certificate lie in two files.
+/// Reads an issuer whose key and certificate are in two files.
 ///
 /// # Errors
-/// What is wrong with them.
+/// The fault of one of them.
 pub fn read_issuer(key: &Path, name: &str) -> Result<Issuer, Error> {
     Ok(Issuer::new(name, &*read_key(key)?))
 }
 
-/// DER as PEM.
+/// Encodes DER as PEM.
 pub fn to_pem(label: &'static str, der: &[u8]) -> String {
     // Fails only for a label that PEM does not allow.
     pem::encode_string(label, LineEnding::LF, der).unwrap_or_default()
 }
 
-/// Everything of one kind in a PEM file; at least one.
+/// Reads all objects of one kind in a PEM file; at least one.
 ///
 /// # Errors
-/// What cannot be read, and a file without any.
+/// The file cannot be read, or has none.
 pub fn read_pem(path: &Path, label: &str) -> Result<Vec<Vec<u8>>, Error> {
     const MARK: &str = "-----BEGIN ";
     let text = read_text(path)?;
@@ -221,7 +222,7 @@ fn wrong(path: &Path, fault: CredentialFault) -> Error {
     Error::credential(path.display().to_string(), fault)
 }
 
-/// The text of a file; no certificate is longer than a MiB.
+/// Reads the text of a file; no certificate is longer than a MiB.
 fn read_text(path: &Path) -> Result<Zeroizing<String>, Error> {
     let mut text = Zeroizing::new(String::new());
     let file = File::open(path).and_then(|file| file.take(1 << 20).read_to_string(&mut text));

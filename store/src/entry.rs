@@ -1,4 +1,4 @@
-//! Entries of a key store, as they stand in the file and in the TOML form. Secrets are hexadecimal digits there.
+//! Entries of a key store, as they are stored in the file and in the TOML form. Secrets are hexadecimal digits there.
 
 use super::VERSION;
 use crate::error::{Error, Fault, Format};
@@ -15,12 +15,12 @@ use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 pub struct Secret(Vec<u8>);
 
 impl Secret {
-    /// From octets.
+    /// Makes a secret of octets.
     pub const fn new(octets: Vec<u8>) -> Self {
         Self(octets)
     }
 
-    /// The octets. What prints or stores them is responsible for them.
+    /// Returns the octets. A caller that prints or stores them is responsible for them.
     pub fn as_bytes(&self) -> &[u8] {
         &self.0
     }
@@ -41,14 +41,14 @@ impl Serialize for Secret {
 impl<'de> Deserialize<'de> for Secret {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = Zeroizing::new(String::deserialize(deserializer)?);
-        // Not the text itself: it is a secret.
+        // Without the text itself: it is a secret.
         hex::bytes(&text)
             .map(Self)
             .ok_or_else(|| de::Error::custom("a secret is not of whole octets of hexadecimal digits"))
     }
 }
 
-/// Octets that are no secret.
+/// Octets that are not secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Hex(pub Vec<u8>);
 
@@ -77,13 +77,13 @@ impl std::str::FromStr for Hex {
 #[cfg_attr(feature = "clap", derive(clap::ValueEnum))]
 #[serde(rename_all = "kebab-case")]
 pub enum Cipher {
-    /// EEA0, EIA0: none.
+    /// EEA0, EIA0: the null algorithm.
     Null,
-    /// EEA1, EIA1.
+    /// EEA1, EIA1: SNOW 3G.
     Snow3g,
-    /// EEA2, EIA2.
+    /// EEA2, EIA2: AES.
     Aes,
-    /// EEA3, EIA3.
+    /// EEA3, EIA3: ZUC.
     Zuc,
 }
 
@@ -98,7 +98,7 @@ impl From<Cipher> for Algorithm {
     }
 }
 
-/// All keys.
+/// All keys of a store or a file.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Keys {
@@ -110,7 +110,7 @@ pub struct Keys {
     /// Discovery keys.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub discovery: Vec<Discovery>,
-    /// Why no right to send that is in it may be used: the store is a copy, or was put back.
+    /// Suspension of all rights to send: the store is a copy, or was put back.
     #[serde(skip)]
     pub suspended: Option<Suspension>,
 }
@@ -131,13 +131,13 @@ pub struct Group {
     pub group_id: Hex,
     /// Ciphering algorithm.
     pub cipher: Cipher,
-    /// Our own MAC-I; none is the standard.
+    /// Integrity algorithm of our own MAC-I; `None` is the standard.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mac: Option<Cipher>,
-    /// Who belongs to it.
+    /// Members of the group.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub member: Vec<Member>,
-    /// Its PGKs.
+    /// PGKs of the group.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub pgk: Vec<PgkEntry>,
 }
@@ -162,35 +162,35 @@ impl std::str::FromStr for Member {
     }
 }
 
-/// Whether a member may send under a PGK from here. Without an entry for it: no.
+/// Right of a member to send under a PGK from here. Without an entry it may not.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Sending {
-    /// Group Member Identity, 24 bits: the counters are this identity's, whatever the UE is called.
+    /// Group Member Identity, 24 bits: the counters belong to this identity, independent of the UE's name.
     pub id: Hex,
-    /// Where the right is.
+    /// Place of the right.
     pub right: Right,
-    /// UTC in seconds since when it is gone.
+    /// UTC in seconds since when the right is gone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub since: Option<u32>,
-    /// On its way in a file: counters below it were used.
+    /// In a file that carries the right: counters below this number were used.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next: Option<u64>,
 }
 
-/// Where a right to send is.
+/// Place of a right to send.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Right {
     /// In this store, or in this file on its way to one.
     Here,
-    /// It went to another store, or into a file.
+    /// Moved to another store, or into a file.
     HandedOut,
-    /// This store was a copy, or an older state came back: what was used since is not known.
+    /// Lost: this store was a copy, or an older state came back; the counters used since are unknown.
     Lost,
 }
 
-/// Why a store may not send under any right that stands in it.
+/// Reason why a store may not use any right to send that it holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Suspension(pub(super) &'static str);
 
@@ -212,19 +212,19 @@ pub struct PgkEntry {
     /// First second of validity, UTC.
     #[serde(default)]
     pub valid_from: u32,
-    /// First second after it.
+    /// First second after the validity, UTC.
     pub expiry: u32,
-    /// Which members may send under it from here.
+    /// Rights of members to send under it from here.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub sending: Vec<Sending>,
 }
 
-/// How discovery messages are protected.
+/// Protection of discovery messages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[cfg_attr(feature = "clap", derive(clap::ValueEnum))]
 #[serde(rename_all = "kebab-case")]
 pub enum Protection {
-    /// None: the code is sent as it is.
+    /// None: the code is sent unprotected.
     None,
     /// Open: `key` makes the MIC.
     Open,
@@ -239,7 +239,7 @@ pub enum Protection {
 }
 
 impl Protection {
-    /// As it is written.
+    /// Returns the name in the TOML form.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::None => "none",
@@ -257,39 +257,39 @@ impl Protection {
 #[cfg_attr(feature = "clap", derive(clap::ValueEnum))]
 #[serde(rename_all = "kebab-case")]
 pub enum VariantName {
-    /// As the study writes it.
+    /// Literal: as the study (TR 33.833) writes it.
     Literal,
     /// Keyed by the ProSe Application Key.
     Keyed,
 }
 
-/// One code or identity with its keys. Which fields are needed says [`Protection`].
+/// One code or identity with its keys. [`Protection`] tells which fields are required.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 #[allow(missing_docs)] // the fields are called as the specifications call them
 pub struct Discovery {
     /// Name, for people.
     pub name: String,
-    /// How its messages are protected.
+    /// Protection of its messages.
     pub protection: Protection,
-    /// First second, UTC, at which it is no more valid.
+    /// First second, UTC, at which it is no longer valid.
     pub valid_until: u32,
     /// UE that announces it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub announcer: Option<String>,
-    /// UEs that may look for it.
+    /// UEs that may monitor it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub monitors: Vec<String>,
-    /// It was revoked: its secrets are gone.
+    /// Whether it was revoked: its secrets are wiped.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub revoked: bool,
-    /// Message type octet, where it is not the usual one of the protection.
+    /// Message type octet, if it is not the usual one of the protection.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message_type: Option<Hex>,
     /// Code or content, 184 bits.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub code: Option<Hex>,
-    /// Which bits of the code matter; all without it.
+    /// Mask of the bits of the code that are compared; without it, all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub code_mask: Option<Hex>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -319,23 +319,23 @@ pub struct Discovery {
     pub variant: Option<VariantName>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub code_bits: Option<u16>,
-    /// Fewer bits of code than [`ENOUGH_BITS`](super::ENOUGH_BITS) are meant.
+    /// Whether fewer bits of code than [`ENOUGH_BITS`](super::ENOUGH_BITS) are intended.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub short_code: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub nonce_bits: Option<u16>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub period_ms: Option<u64>,
-    /// Of questions; of answers too, where they have none of their own.
+    /// Secret of requests; of responses too, if they have none of their own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub secret: Option<Secret>,
-    /// Of answers.
+    /// Secret of responses.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub answer_secret: Option<Secret>,
 }
 
 impl Discovery {
-    /// An entry without keys.
+    /// Makes an entry without keys.
     pub fn new(name: &str, protection: Protection, valid_until: u32) -> Self {
         Self {
             name: name.to_owned(),
@@ -367,7 +367,7 @@ impl Discovery {
         }
     }
 
-    /// The secrets that may be there, with their names.
+    /// Returns the secrets that may be present, with their names.
     pub fn secrets(&mut self) -> [(&'static str, &mut Option<Secret>); 9] {
         [
             ("key", &mut self.key),
@@ -382,12 +382,12 @@ impl Discovery {
         ]
     }
 
-    /// Does `ue` hold its keys? An entry that names nobody is this store's alone.
+    /// Whether `ue` holds its keys. An entry that names no UE belongs to this store alone.
     pub fn is_for(&self, ue: &str) -> bool {
         self.announcer.as_deref() == Some(ue) || self.monitors.iter().any(|m| m == ue)
     }
 
-    /// Whether any UE may have its secrets: earlier versions handed to everybody what names nobody.
+    /// Whether any UE may have its secrets: earlier versions handed out entries that name no UE to every UE.
     pub(super) fn may_be_everybodys(&self) -> bool {
         self.names_nobody() && !matches!(self.protection, Protection::None | Protection::Open)
     }
@@ -407,10 +407,10 @@ impl Discovery {
 }
 
 impl Keys {
-    /// From the TOML form; `place` is the file.
+    /// Parses the TOML form; `place` is the file.
     ///
     /// # Errors
-    /// What is wrong and where.
+    /// The problem and its place.
     pub fn from_toml(text: &str, place: &str) -> Result<Self, Error> {
         let keys: Self = toml::from_str(text).map_err(|e| {
             let before = e.span().and_then(|span| text.get(..span.start));
@@ -425,7 +425,7 @@ impl Keys {
         Ok(keys)
     }
 
-    /// The TOML form, secrets included.
+    /// Writes the TOML form, secrets included.
     ///
     /// # Errors
     /// None that is known.
@@ -435,8 +435,8 @@ impl Keys {
             .map_err(|e| Error::entry("", Fault::Unwritable(e.to_string())))
     }
 
-    /// What `ue` is entitled to: the groups it belongs to, with its own rights to send, the discovery keys it announces or
-    /// monitors. A copy: [`KeyStore::hand_out`](super::KeyStore::hand_out) moves the rights.
+    /// Returns a copy for `ue`: the groups it belongs to, with its own rights to send, and the discovery keys it
+    /// announces or monitors. [`KeyStore::hand_out`](super::KeyStore::hand_out) moves the rights.
     #[must_use]
     pub fn for_ue(&self, ue: &str) -> Self {
         let group = self.group.iter().filter(|group| group.member.iter().any(|m| m.ue == ue));
@@ -454,7 +454,7 @@ impl Keys {
                 pgk.sending.retain(|s| s.right == Right::Here && Some(&s.id) == own.as_ref());
             }
         }
-        // The key of an open code is its announcer's and the network's: a monitor reports what it hears.
+        // Only the announcer and the network have the key of an open code: a monitor reports what it receives.
         for entry in &mut keys.discovery {
             if entry.protection == Protection::Open && entry.announcer.as_deref() != Some(ue) {
                 entry.key = None;
@@ -463,10 +463,10 @@ impl Keys {
         keys
     }
 
-    /// Everything makes sense: names, lengths, indexes.
+    /// Checks all entries: names, lengths, indexes.
     ///
     /// # Errors
-    /// The first entry that does not.
+    /// The first invalid entry.
     pub fn check(&self) -> Result<(), Error> {
         let names = self.group.iter().map(|g| &g.name).chain(self.discovery.iter().map(|d| &d.name));
         let mut seen = BTreeSet::new();

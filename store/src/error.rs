@@ -1,4 +1,4 @@
-//! What can be wrong with keys: the machine's fault, a file's, or that of whoever wrote an entry.
+//! Errors of keys, sorted by blame: the machine, a file, or the author of an entry.
 
 use crate::VERSION;
 use sidelink_security::direct::signed::CertificateError;
@@ -7,107 +7,107 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// Why keys cannot be read, used or kept.
+/// Reason why keys cannot be read, used or stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Error {
-    /// The system does not do something with a file.
+    /// The system refused an operation on a file.
     Io {
         /// The file.
         path: PathBuf,
-        /// What it was to do.
+        /// The operation.
         doing: Doing,
-        /// The kind of what it says.
+        /// Kind of the system's error.
         kind: io::ErrorKind,
-        /// What it says.
+        /// Text of the system's error.
         why: String,
     },
     /// The system has no random source.
     NoRandom(String),
     /// Another process holds the store.
     InUse(PathBuf),
-    /// A folder or a device.
+    /// The path is a folder or a device.
     NotAFile(PathBuf),
-    /// Others may read or write the file, whose mode this is.
+    /// Other users may read or write the file, whose mode this is.
     Exposed(PathBuf, u32),
-    /// The file is something else.
+    /// The file is not a key store.
     Foreign(PathBuf, Foreign),
-    /// Keys of a format that is not known here.
+    /// Keys of an unknown format version.
     Version {
         /// The file.
         place: String,
-        /// Which format of what.
+        /// The version found, and of which format.
         found: Format,
     },
-    /// The file does not hold together.
+    /// The file is inconsistent.
     Damaged(PathBuf, String),
-    /// Rights to send stay in the file, which cannot be written anew.
+    /// Rights to send remain in the file, which cannot be rewritten.
     RightsStay(PathBuf, String),
     /// The TOML form cannot be read.
     Toml {
-        /// The file, and the line where it is known.
+        /// The file, and the line if known.
         place: String,
-        /// What the parser says.
+        /// The parser's message.
         message: String,
     },
-    /// An entry makes no sense.
+    /// An entry is invalid.
     Entry {
-        /// Which.
+        /// The entry.
         place: String,
-        /// Why.
+        /// Its fault.
         fault: Fault,
     },
-    /// A key, certificate or list of method 2 is of no use.
+    /// A key, certificate or list of method 2 cannot be used.
     Credential {
         /// File or table.
         place: String,
-        /// Why.
+        /// Its fault.
         fault: CredentialFault,
     },
 }
 
-/// What was to be done with a file.
+/// Operation on a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Doing {
-    /// Find it.
+    /// Finding it.
     Find,
-    /// Read it.
+    /// Reading it.
     Read,
-    /// Make it.
+    /// Making it.
     Make,
-    /// Write it anew.
+    /// Rewriting it.
     Write,
-    /// Change a store.
+    /// Changing a store.
     Change,
-    /// Write rights to send into it.
+    /// Writing rights to send into it.
     HandOut,
-    /// Write it: the witness of a store.
+    /// Writing the witness of a store.
     Witness,
 }
 
-/// What a file is that is no key store.
+/// Kind of a file that is not a key store.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Foreign {
-    /// Anything.
+    /// Any other file.
     File,
-    /// A database of somebody else.
+    /// Another program's database.
     Database,
-    /// Not even text.
+    /// Binary data, not text.
     Binary(String),
 }
 
-/// A format of keys.
+/// A format of keys, with its version.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
-    /// Of a store.
+    /// The format of a store.
     Store(u64),
-    /// Of the database below it.
+    /// The format of the database below it.
     Database(u8),
-    /// Of the TOML form.
+    /// The TOML form.
     Toml(u64),
 }
 
-/// What is wrong with an entry.
+/// Fault of an entry.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Fault {
@@ -121,13 +121,13 @@ pub enum Fault {
     NoName(String),
     /// The store has an entry of this name.
     Exists(String),
-    /// The UE may receive and not send.
+    /// The UE may receive but not send.
     MayNotSend {
         /// The UE.
         ue: String,
         /// The group.
         group: String,
-        /// Why.
+        /// Reason.
         why: NoRight,
     },
     /// Two entries have this name.
@@ -140,13 +140,13 @@ pub enum Fault {
     NoSuchMember,
     /// A field that the protection needs is missing.
     Lacks(String),
-    /// A field of the wrong length, in octets.
+    /// A field has the wrong length, in octets.
     Length {
         /// The field.
         field: String,
-        /// What it should have.
+        /// Required length.
         wanted: usize,
-        /// What it has.
+        /// Actual length.
         have: usize,
     },
     /// A key of the wrong length.
@@ -159,30 +159,30 @@ pub enum Fault {
     KeyTypeAndIdentity,
     /// Fewer bits of a code than keep strangers out, without being meant.
     ShortCode(u16),
-    /// Parameters of changing identifiers that do not fit.
+    /// The parameters of changing identifiers do not fit.
     Rotation(String),
 }
 
-/// Where a right to send is that is not here. Times are seconds since 1970.
+/// Place of a right to send that is not here. Times are seconds since 1970.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NoRight {
-    /// The store may not use what stands in it.
+    /// The store is suspended, for this reason.
     Suspended(&'static str),
-    /// It went elsewhere.
+    /// The right was handed out.
     HandedOut(Option<u32>),
-    /// It ended with a copy.
+    /// The right was lost with a copy.
     Lost(Option<u32>),
-    /// It did not come with the key.
+    /// The right did not come with the key.
     NeverCame,
 }
 
-/// What is wrong with a key, a certificate or a list.
+/// Fault of a key, a certificate or a list.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum CredentialFault {
     /// Not PEM.
     NotPem(String),
-    /// Nothing of this label is in it.
+    /// The file has no object with this label.
     Without(String),
     /// Not PKCS #8.
     NotPkcs8(String),
@@ -190,26 +190,26 @@ pub enum CredentialFault {
     OtherKey,
     /// The certificate is of another key than this file's.
     CertifiesAnother(PathBuf),
-    /// No certificate of an issuer.
+    /// Not a certificate of an issuer.
     Root(String),
-    /// The list is of no use.
+    /// The list cannot be used.
     List(CertificateError),
     /// A list with a higher number was in use before.
     OldList {
         /// The first digits of the issuer's key.
         key: String,
-        /// The number that was in use.
+        /// Number of the list that was in use.
         used: u64,
-        /// The number now; 0 where there is no list.
+        /// Number of the present list; 0 if there is none.
         now: u64,
     },
     /// Another process changed the number of a list.
     ListRaced,
-    /// The store does not tell the number of a list.
+    /// The store cannot read the number of a list.
     Store(String),
-    /// A public key of this many octets.
+    /// A public key with this number of octets, which is wrong.
     PublicKey(usize),
-    /// Nobody is trusted.
+    /// No issuer and no peer is trusted.
     NobodyTrusted,
 }
 
@@ -226,7 +226,7 @@ impl Error {
         Self::Credential { place: place.into(), fault }
     }
 
-    /// The same, in a larger place: `outer` goes in front of the entry that is named.
+    /// Returns the same error in a larger place: `outer` is put in front of the entry's place.
     #[must_use]
     pub fn within(mut self, outer: &str) -> Self {
         if let Self::Entry { place, .. } = &mut self {
@@ -235,12 +235,12 @@ impl Error {
         self
     }
 
-    /// What is wrong; times in seconds since 1970.
+    /// Returns the fault; times in seconds since 1970.
     pub fn what(&self) -> String {
         self.what_dated(&|seconds| seconds.to_string())
     }
 
-    /// What is wrong; times as `date` shows them.
+    /// Returns the fault; times as `date` formats them.
     pub fn what_dated(&self, date: &dyn Fn(u32) -> String) -> String {
         match self {
             Self::Entry { fault: Fault::MayNotSend { ue, why, .. }, .. } => {
@@ -293,7 +293,7 @@ impl Error {
         }
     }
 
-    /// Where: a file, an entry; empty where nobody can tell.
+    /// Returns the place: a file, an entry; empty if unknown.
     pub fn place(&self) -> String {
         match self {
             Self::NoRandom(_) => String::new(),
@@ -311,7 +311,7 @@ impl Error {
         }
     }
 
-    /// What to do, in terms of the command `sidelink`; empty where nothing is known.
+    /// Returns the remedy, in terms of the command `sidelink`; empty if none is known.
     pub fn remedy(&self) -> String {
         let text = match self {
             Self::Io { doing: Doing::Find, .. } => "`sidelink keys` makes key stores and keys",
@@ -389,7 +389,7 @@ impl fmt::Display for Fault {
             Self::NotAMember(text) => write!(f, "{text:?} is no member"),
             Self::NoName(name) => write!(f, "{name:?} is no name"),
             Self::Exists(name) => write!(f, "the store has an entry {name:?}"),
-            // the whole of it: [`Error::what_dated`]
+            // in full: [`Error::what_dated`]
             Self::MayNotSend { ue, .. } => write!(f, "{ue:?} may receive here, not send"),
             Self::Twice(name) => write!(f, "two entries are called {name:?}"),
             Self::SameIndex(index) => write!(f, "two PGKs have the index {index} (5 bits of the PGK ID)"),
@@ -465,7 +465,7 @@ impl fmt::Display for CredentialFault {
 }
 
 impl fmt::Display for Error {
-    /// What, where and what to do, with semicolons between them.
+    /// Formats fault, place and remedy, with semicolons between them.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let parts = [self.what(), self.place(), self.remedy()];
         let parts: Vec<&str> = parts.iter().map(String::as_str).filter(|part| !part.is_empty()).collect();

@@ -6,7 +6,7 @@ use rand::TryRngCore;
 use rand::rngs::OsRng;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// `octets` fresh octets.
+/// Returns `octets` fresh octets.
 ///
 /// # Errors
 /// The system has no random source.
@@ -16,14 +16,14 @@ pub fn random(octets: usize) -> Result<Secret, Error> {
     Ok(Secret::new(secret))
 }
 
-/// UTC in seconds, by the clock of this computer.
+/// Returns UTC in seconds since 1970, by the clock of this computer.
 pub fn utc_now() -> u32 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| u32::try_from(d.as_secs()).unwrap_or(u32::MAX))
 }
 
 impl Group {
-    /// Add a fresh PGK, with every member's right to send, under the next free PGK ID, whose index no key in use has. Index 0 is avoided: with PTK identity 0
-    /// it marks what is not ciphered.
+    /// Adds a fresh PGK, with every member's right to send, under the next free PGK ID, whose index no key in use has.
+    /// Returns the ID. Index 0 is avoided: with PTK identity 0 it marks PDUs that are not ciphered.
     ///
     /// # Errors
     /// All 31 indexes are in use.
@@ -46,7 +46,7 @@ impl Group {
         Ok(id)
     }
 
-    /// Wipe every PGK. The names stay, so that no PGK ID comes back.
+    /// Wipes every PGK and returns the latest expiry. The IDs stay: none is used again.
     fn wipe(&mut self) -> u32 {
         let last = self.pgk.iter().filter(|p| p.key.is_some()).map(|p| p.expiry).max();
         for pgk in &mut self.pgk {
@@ -58,7 +58,7 @@ impl Group {
 }
 
 impl Discovery {
-    /// Put fresh secrets in the place of those that are there.
+    /// Replaces the secrets that are present by fresh ones.
     fn renew(&mut self) -> Result<(), Error> {
         for (_, place) in self.secrets() {
             if let Some(old) = place {
@@ -69,7 +69,7 @@ impl Discovery {
     }
 }
 
-/// Revoke the entry `name`: its secrets are wiped, its name stays. Returns whether there is one.
+/// Revokes the entry `name`: its secrets are wiped, its name stays. Returns whether there is one.
 pub fn revoke(keys: &mut Keys, name: &str) -> bool {
     if let Some(group) = keys.group.iter_mut().find(|group| group.name == name) {
         group.wipe();
@@ -83,9 +83,9 @@ pub fn revoke(keys: &mut Keys, name: &str) -> bool {
     true
 }
 
-/// Revoke the UE `ue`: it leaves every group and list, and what it knew is replaced for those who are still authorised
-/// (TR 33.833 §6.2.1.4: a new ProSe ID). Entries that name nobody are renewed as well: it may have them. What it announced
-/// itself is revoked. Returns the names of what was changed.
+/// Revokes the UE `ue`: it is removed from every group and list, and the secrets that it knew are replaced for those
+/// who are still authorised (TR 33.833 §6.2.1.4: a new ProSe ID). Entries that name no UE are renewed as well, since it
+/// may have them. Codes that it announced itself are revoked. Returns the names of the changed entries.
 ///
 /// # Errors
 /// No random source, no free PGK ID.

@@ -1,5 +1,5 @@
-//! Rights to send on their way: store -> file -> store. Each is durably gone from where it was before it is where it goes:
-//! what stops in between loses it, and nothing doubles it.
+//! Movement of rights to send: store -> file -> store. A right is durably removed from its old place before it appears
+//! at the new one: an interruption loses it, and nothing duplicates it.
 
 use super::entry::{Keys, Right, Sending};
 use super::error::{Doing, Error, Fault};
@@ -11,19 +11,19 @@ use std::io::Write;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-/// Keys for one UE, and what it may not send under.
+/// Keys for one UE, and the rights that are missing.
 pub struct Handed {
-    /// For its file.
+    /// Keys for its file.
     pub keys: Keys,
-    /// Each PGK whose right to send was not there to be handed out, and why.
+    /// For each PGK whose right to send could not be handed out, the reason.
     pub missing: Vec<Error>,
 }
 
 impl KeyStore {
-    /// Hands out what is for `ue`, with its rights to send: when this returns they are gone from here.
+    /// Hands out the keys for `ue`, with its rights to send: on return these are removed from the store.
     ///
     /// # Errors
-    /// A damaged store, or the disk.
+    /// A damaged store, or an error of the disk.
     pub fn hand_out(&mut self, ue: &str) -> Result<Handed, Error> {
         let mut all = self.keys()?;
         let mut keys = all.for_ue(ue);
@@ -62,11 +62,11 @@ impl KeyStore {
         Ok(Handed { keys, missing })
     }
 
-    /// Takes over the entries of a file with the rights that are in it; `replace` those of the same name. The file keeps no
-    /// right. Returns what came, and why rights that are in the file did not.
+    /// Takes over the entries of a file with its rights; with `replace`, also those whose names exist. The file keeps
+    /// no right. Returns the entries, and the reason if rights of the file were not taken.
     ///
     /// # Errors
-    /// An entry of the same name, a file or an entry that makes no sense, or the disk.
+    /// An entry of the same name, an invalid file or entry, or an error of the disk.
     pub fn take_over(&mut self, path: &Path, replace: bool) -> Result<(Keys, Option<Error>), Error> {
         let source = Source::open(path)?;
         let old = self.keys()?;
@@ -89,19 +89,19 @@ impl KeyStore {
     }
 }
 
-/// A file whose entries are to be taken over, held against others who would.
+/// A file whose entries are to be taken over, locked against other processes.
 pub struct Source<'a> {
     path: &'a Path,
-    /// Not of a store.
+    /// The open file; `None` for a store.
     file: Option<File>,
     keys: Keys,
 }
 
 impl<'a> Source<'a> {
-    /// Opens an export or a store, and keeps others out of an export until it is dropped.
+    /// Opens an export or a store, and locks an export until it is dropped.
     ///
     /// # Errors
-    /// No such file, one that others may read, or a damaged one.
+    /// There is no such file, other users may read it, or it is damaged.
     pub fn open(path: &'a Path) -> Result<Self, Error> {
         check_mode(path)?;
         if is_database(path)? {
@@ -111,7 +111,7 @@ impl<'a> Source<'a> {
         loop {
             let file = File::open(path).map_err(failed)?;
             file.lock().map_err(failed)?;
-            // who held it before may have put another in its place
+            // the previous holder of the lock may have put another file in its place
             let (held, there) = (file.metadata().map_err(failed)?, std::fs::metadata(path).map_err(failed)?);
             if (held.dev(), held.ino()) == (there.dev(), there.ino()) {
                 let keys = read_toml(path)?;
@@ -120,7 +120,8 @@ impl<'a> Source<'a> {
         }
     }
 
-    /// The keys; their rights to send are gone from the file when this returns. If that cannot be, they come without.
+    /// Returns the keys; on return, their rights to send are removed from the file. If that fails, the keys come
+    /// without rights.
     pub fn take(self) -> (Keys, Option<Error>) {
         if !self.keys.has_rights() {
             return (self.keys, None);
@@ -151,7 +152,7 @@ impl<'a> Source<'a> {
             let mut file = create_private(&new).map_err(|e| other(&e.to_string()))?;
             file.write_all(text.as_bytes())?;
             file.set_permissions(held.permissions())?;
-            // another's file stays theirs, where we may say so
+            // another user's file stays theirs, if we may set its owner
             let _ = std::os::unix::fs::fchown(&file, Some(held.uid()), Some(held.gid()));
             file.sync_all()?;
             std::fs::rename(&new, &path)?;
@@ -163,10 +164,10 @@ impl<'a> Source<'a> {
     }
 }
 
-/// Writes what was handed out to a new file, durably. `file` is empty and private.
+/// Writes the handed-out keys to a new file, durably. `file` is empty and private.
 ///
 /// # Errors
-/// The disk: the rights that were handed out are lost then.
+/// An error of the disk: the handed-out rights are lost then.
 pub fn write_handed(path: &Path, file: &mut File, text: &str) -> Result<(), Error> {
     let write =
         file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).and_then(|()| sync_folder(path));

@@ -1,4 +1,4 @@
-//! Root keys of one-to-one links, which the links agree on themselves: made durable before they are used.
+//! Root keys of one-to-one links, on which the links agree themselves: made durable before they are used.
 
 use super::{KeyStore, checksum, damaged};
 use crate::error::Error;
@@ -16,7 +16,7 @@ const KDS: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("kds");
 /// Octets of a record without its checksum: KD, method, expiry, session number, connection identities, certificate.
 const LEN: usize = 32 + 1 + 8 + 8 + NAMES + VOUCHED;
 
-/// Octets of three connection identities, each behind an octet that says whether it is there.
+/// Octets of three connection identities, each behind an octet that tells whether it is present.
 const NAMES: usize = 3 * 5;
 
 /// Octets of the certificate that vouched: length of its serial number (0: no certificate), the number, hash of the
@@ -59,7 +59,7 @@ fn value(record: &KdRecord) -> Zeroizing<Vec<u8>> {
 }
 
 fn record(key: &[u8], value: &[u8]) -> Option<KdRecord> {
-    // What was stored before there were connection identities, or certificates, is shorter.
+    // Records from before connection identities, or certificates, are shorter.
     let (body, sum) = value.split_at_checked(value.len().checked_sub(8)?)?;
     if ![LEN, LEN - VOUCHED, LEN - VOUCHED - NAMES].contains(&body.len()) {
         return None;

@@ -1,27 +1,27 @@
 //! The key store: keys of groups and of discovery, and the counters that were used under them, in one file.
 //!
 //! ```text
-//! entry.rs      groups and discovery keys as they stand in the file and in the TOML form
+//! entry.rs      groups and discovery keys as they are stored in the file and in the TOML form
 //! material.rs   entries -> keys of sidelink-security, checked
 //! credential.rs keys and certificates of one-to-one links, in PEM
-//! error.rs      what can be wrong
-//! kds.rs        root keys that links agreed on
+//! error.rs      errors of keys
+//! kds.rs        root keys on which links agreed
 //! fresh.rs      new keys from the system's random source; revocation
-//! sending.rs    who may send under which PGK from here
-//! place.rs      where the store belongs, and the witness of how far it has come
-//! handover.rs   rights to send on their way from store to file to store
+//! sending.rs    rights to send: which UE may send under which PGK from here
+//! place.rs      the place of a store, and the witness of its state
+//! handover.rs   movement of rights to send: store, file, store
 //! ```
 //!
-//! The file is an embedded database (redb): a table of entries, a table of counters, a format version. What holds of it:
+//! The file is an embedded database (redb): a table of entries, a table of counters, a format version. Its properties:
 //!
-//! - **mode 0600**: it is created so, and a file that others may read or write is refused, with the remedy. So is the TOML
-//!   form, which holds the same secrets.
-//! - **one process**: who opens it holds its lock until the end; a second process is refused. [`read`] too takes the lock,
-//!   for as long as it reads.
-//! - **never overwritten**: a file that is not a key store, of another format version or damaged is an error and stays as
-//!   it is: a copy in memory is opened and read first. Entries and counters carry a checksum of their own (against damage,
-//!   not against an attacker, whom the mode keeps away). One damage cannot be told from a loss of power: that of the last
-//!   commit alone, which brings back the state before it.
+//! - **mode 0600**: it is created with this mode. A file that other users may read or write is refused, with the
+//!   remedy. The same holds for the TOML form, which contains the same secrets.
+//! - **one process**: the process that opens it holds its lock until the end; a second one is refused. [`read`] takes
+//!   the lock as well, while it reads.
+//! - **never overwritten**: a file that is not a key store, of another format version or damaged is an error and stays
+//!   unchanged: a copy in memory is opened and read first. Entries and counters carry a checksum of their own (against
+//!   damage, not against an attacker, whom the mode keeps out). One damage cannot be told from a loss of power: that of
+//!   the last commit alone, which brings back the state before it.
 //! - **counters survive**: [`CounterStore::raise`] returns when the new number is on the disk (fsync). A sender that
 //!   crashes skips at most [`ReserveConfig::max_skip`](sidelink_security::counter::reserve::ReserveConfig::max_skip)
 //!   counters, 1536 as configured by default, and repeats none. A right to send is in one place, and moves with its counters: a
@@ -31,7 +31,7 @@
 
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
-// A store is a file, and new keys are the system's chance (ARCHITECTURE.md).
+// A store is a file, and new keys come from the system's random source (ARCHITECTURE.md).
 #![allow(clippy::disallowed_methods)]
 
 pub mod credential;
@@ -68,10 +68,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
 
-/// The format of the file.
+/// Version of the file's format.
 pub const VERSION: u64 = 1;
 
-/// How a redb file begins.
+/// Magic octets of a redb file.
 const MAGIC: &[u8; 9] = b"redb\x1A\x0A\xA9\x0D\x0A";
 
 const META: TableDefinition<'_, &str, u64> = TableDefinition::new("sidelink-meta");
@@ -80,15 +80,15 @@ const DISCOVERY: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("discov
 /// Stream -> (number, checksum).
 const COUNTERS: TableDefinition<'_, [u8; 16], (u64, u64)> = TableDefinition::new("counters");
 
-/// The time that was used: no clock below it is believed.
+/// Counter of the latest time that was used: a clock that shows less is not trusted.
 pub const CLOCK: StreamId = StreamId(*b"sidelink:clock:1");
 
 type Entries = TableDefinition<'static, &'static str, &'static [u8]>;
 
-/// An entry as it stands in the file, with its name.
+/// An entry as stored in the file, with its name.
 type Stored = (String, Zeroizing<Vec<u8>>);
 
-/// A key store that this process holds.
+/// A key store, locked by this process.
 pub struct KeyStore {
     path: PathBuf,
     database: Database,
@@ -96,10 +96,10 @@ pub struct KeyStore {
 }
 
 impl KeyStore {
-    /// Make a new, empty store.
+    /// Makes a new, empty store.
     ///
     /// # Errors
-    /// When the file exists or cannot be made.
+    /// The file exists or cannot be made.
     pub fn create(path: &Path) -> Result<Self, Error> {
         let file = create_private(path)?;
         let database = Database::builder().create_file(file).map_err(|e| refused(path, e))?;
@@ -115,10 +115,10 @@ impl KeyStore {
         Ok(store)
     }
 
-    /// Open a store and hold it.
+    /// Opens a store and locks it.
     ///
     /// # Errors
-    /// No such file, one that others may read, that another process holds, of another version, or damaged.
+    /// There is no such file, other users may read it, another process holds it, or it is of another version or damaged.
     pub fn open(path: &Path) -> Result<Self, Error> {
         check_mode(path)?;
         if !is_database(path)? {
@@ -132,7 +132,7 @@ impl KeyStore {
         Ok(store)
     }
 
-    /// Open a store, or make one where there is no file.
+    /// Opens a store, or makes one if there is no file.
     ///
     /// # Errors
     /// As [`Self::open`] and [`Self::create`].
@@ -140,7 +140,7 @@ impl KeyStore {
         if path.exists() { Self::open(path) } else { Self::create(path) }
     }
 
-    /// All entries, sorted by name.
+    /// Returns all entries, sorted by name.
     ///
     /// # Errors
     /// A damaged file.
@@ -149,15 +149,15 @@ impl KeyStore {
         Ok(Keys { version: VERSION, group, discovery, suspended: self.suspended.clone() })
     }
 
-    /// Put the entries of `keys` into the store, all or none; one of the same name is replaced.
+    /// Puts the entries of `keys` into the store, all or none; those of the same name are replaced.
     ///
     /// # Errors
-    /// An entry that makes no sense, or the disk.
+    /// An invalid entry, or an error of the disk.
     pub fn put(&self, keys: &Keys) -> Result<(), Error> {
         self.put_with(keys, &[])
     }
 
-    /// The same, and no counter of a stream in `counters` below its number is handed out from now on.
+    /// Does the same, and raises the streams in `counters`: no counter below these numbers is given out from now on.
     fn put_with(&self, keys: &Keys, counters: &[(StreamId, u64)]) -> Result<(), Error> {
         keys.check()?;
         let mut groups = Vec::new();
@@ -186,10 +186,10 @@ impl KeyStore {
         })
     }
 
-    /// Forgets the time that was used, which was a false one.
+    /// Resets the time that was used, if it was wrong.
     ///
     /// # Errors
-    /// The disk.
+    /// An error of the disk.
     pub fn reset_clock(&mut self) -> Result<(), Error> {
         self.write(|transaction| {
             transaction.open_table(COUNTERS).map_err(redb::Error::from)?.remove(CLOCK.0)?;
@@ -212,7 +212,7 @@ impl KeyStore {
         all.iter().map(|(name, bytes)| unsealed(&self.path, name, bytes)).collect()
     }
 
-    /// Everything in it can be read and makes sense.
+    /// Checks that all content can be read and is valid.
     fn check(&self) -> Result<(), Error> {
         self.check_version()?;
         self.keys()?;
@@ -262,7 +262,7 @@ impl KeyStore {
         change: impl FnOnce(&redb::WriteTransaction) -> Result<T, redb::Error>,
     ) -> Result<T, Error> {
         let run = || -> Result<T, redb::Error> {
-            // Durability::Immediate is the default: committed is on the disk.
+            // Durability::Immediate is the default: a committed transaction is on the disk.
             let transaction = self.database.begin_write()?;
             let result = change(&transaction)?;
             transaction.commit()?;
@@ -305,10 +305,10 @@ impl CounterStore for KeyStore {
     }
 }
 
-/// The keys in `path`, a store or its TOML form.
+/// Reads the keys in `path`, a store or its TOML form.
 ///
 /// # Errors
-/// As [`KeyStore::open`], or TOML that makes no sense.
+/// As [`KeyStore::open`], or invalid TOML.
 pub fn read(path: &Path) -> Result<Keys, Error> {
     check_mode(path)?;
     if is_database(path)? {
@@ -325,20 +325,20 @@ fn read_toml(path: &Path) -> Result<Keys, Error> {
     Keys::from_toml(&text, &place)
 }
 
-/// Create a file that only its owner may read, and write `text` to it.
+/// Creates a file that only its owner may read, and writes `text` to it.
 ///
 /// # Errors
-/// When it exists or cannot be made.
+/// The file exists or cannot be made.
 pub fn write_private(path: &Path, text: &str) -> Result<(), Error> {
     let mut file = create_private(path)?;
     let written = file.write_all(text.as_bytes()).and_then(|()| file.sync_all());
     written.map_err(|e| Error::io(path, Doing::Write, &e))
 }
 
-/// Create a file that only its owner may read.
+/// Creates a file that only its owner may read.
 ///
 /// # Errors
-/// When it exists or cannot be made.
+/// The file exists or cannot be made.
 pub fn create_private(path: &Path) -> Result<File, Error> {
     let mut options = OpenOptions::new();
     options.read(true).write(true).create_new(true);
@@ -347,10 +347,11 @@ pub fn create_private(path: &Path) -> Result<File, Error> {
     options.open(path).map_err(|e| Error::io(path, Doing::Make, &e))
 }
 
-/// Secrets are for their owner alone: key stores and their TOML form, keys in PEM, tokens, and `ue.toml` with a `kd`.
+/// Checks that a file with secrets is for its owner alone: key stores and their TOML form, keys in PEM, tokens, and
+/// `ue.toml` with a `kd`.
 ///
 /// # Errors
-/// No such file, or one that others may read or write.
+/// There is no such file, or other users may read or write it.
 pub fn check_mode(path: &Path) -> Result<(), Error> {
     let metadata = std::fs::metadata(path).map_err(|e| Error::io(path, Doing::Find, &e))?;
     if !metadata.is_file() {
@@ -366,10 +367,10 @@ pub fn check_mode(path: &Path) -> Result<(), Error> {
     Ok(())
 }
 
-/// Whether a file is a store, rather than the TOML form of one. Nothing is said of what is in it.
+/// Whether a file is a store, rather than the TOML form of one. Its content is not checked.
 ///
 /// # Errors
-/// It cannot be read, or others may read it.
+/// It cannot be read, or other users may read it.
 pub fn is_store(path: &Path) -> Result<bool, Error> {
     check_mode(path)?;
     is_database(path)
@@ -395,7 +396,7 @@ fn damaged(path: &Path, why: &str) -> Error {
     Error::Damaged(path.to_owned(), why.to_owned())
 }
 
-/// Open a copy of the file in memory, mend it there as after a crash, and read all of it: what does not hold together is
+/// Opens a copy of the file in memory, repairs it there as after a crash, and reads all of it: inconsistencies are
 /// found before the database touches the file.
 fn check_copy(path: &Path) -> Result<(), Error> {
     let failed = |e: std::io::Error| Error::io(path, Doing::Read, &e);
@@ -423,7 +424,7 @@ fn check_copy(path: &Path) -> Result<(), Error> {
     checked.unwrap_or_else(|_| Err(damaged(path, "the database does not hold together")))
 }
 
-/// An entry with its checksum in front.
+/// Returns an entry with its checksum in front.
 fn sealed(name: &str, entry: &impl Serialize) -> Result<Zeroizing<Vec<u8>>, Error> {
     let text = serde_json::to_vec(entry).map(Zeroizing::new);
     let text = text.map_err(|e| Error::entry(name, Fault::Unwritable(e.to_string())))?;
@@ -442,7 +443,7 @@ fn unsealed<T: DeserializeOwned>(path: &Path, name: &str, bytes: &[u8]) -> Resul
     serde_json::from_slice(text).map_err(|_| damaged(path, &format!("the entry {name:?} makes no sense")))
 }
 
-/// FNV-1a, 64 bits: against damage.
+/// Computes FNV-1a, 64 bits: against damage.
 fn checksum(parts: &[&[u8]]) -> u64 {
     let octets = parts.iter().flat_map(|part| part.iter());
     octets.fold(0xcbf2_9ce4_8422_2325, |sum, octet| {

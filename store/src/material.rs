@@ -1,4 +1,4 @@
-//! Entries as keys of `sidelink-security`, their lengths checked.
+//! Converts entries to keys of `sidelink-security`, and checks their lengths.
 
 use super::entry::{Discovery, Group, Hex, PgkEntry, Protection, Secret, VariantName};
 use crate::error::{Error, Fault};
@@ -17,15 +17,15 @@ use sidelink_security::keys::{
 };
 use sidelink_wire::pc5_discovery::{Content, LEN, MessageType, Packet, Repr};
 
-/// Bits of a rotating code from which on nobody guesses one.
+/// Bits of a rotating code from which on it cannot be guessed.
 pub const ENOUGH_BITS: u16 = 64;
 
-/// Keys of one entry, ready for whoever receives.
+/// Keys of one entry, ready for a receiver.
 #[allow(clippy::large_enum_variant)] // one per entry, built once
 pub enum Followed {
     /// An open code and the key of its MIC, if it is known.
     Open(CodeFilter, Option<OpenKey>),
-    /// Codes under a material.
+    /// Codes protected by a discovery key material.
     Restricted(MessageType, CodeFilter, Material),
     /// A changing identifier.
     Rotating(OtaConfig, ProseId, ApplicationKey),
@@ -34,10 +34,10 @@ pub enum Followed {
 }
 
 impl Group {
-    /// What the members agree on.
+    /// Returns the configuration on which the members agree.
     ///
     /// # Errors
-    /// A group identity that has not 24 bits.
+    /// The group identity does not have 24 bits.
     pub fn config(&self) -> Result<GroupConfig, Error> {
         let place = format!("group {:?}", self.name);
         Ok(GroupConfig {
@@ -47,10 +47,10 @@ impl Group {
         })
     }
 
-    /// A PGK; `None` when it was revoked.
+    /// Returns a PGK; `None` when it was revoked.
     ///
     /// # Errors
-    /// A key that has not 256 bits.
+    /// The key does not have 256 bits.
     pub fn pgk(&self, entry: &PgkEntry) -> Result<Option<GroupKey>, Error> {
         let Some(key) = &entry.key else { return Ok(None) };
         let place = format!("group {:?} PGK {}", self.name, entry.id);
@@ -62,10 +62,10 @@ impl Group {
         }))
     }
 
-    /// Group Member Identity of `ue`.
+    /// Returns the Group Member Identity of `ue`.
     ///
     /// # Errors
-    /// Not a member, or an identity that has not 24 bits.
+    /// It is not a member, or the identity does not have 24 bits.
     pub fn member_id(&self, ue: &str) -> Result<[u8; 3], Error> {
         let place = format!("group {:?} member {ue:?}", self.name);
         match self.member.iter().find(|member| member.ue == ue) {
@@ -85,10 +85,10 @@ impl Discovery {
         }
     }
 
-    /// The keys; `None` when the entry was revoked.
+    /// Returns the keys; `None` when the entry was revoked.
     ///
     /// # Errors
-    /// A field that is missing or of the wrong length.
+    /// A field is missing or has the wrong length.
     pub fn followed(&self) -> Result<Option<Followed>, Error> {
         if self.revoked {
             return Ok(None);
@@ -137,10 +137,10 @@ impl Discovery {
         }))
     }
 
-    /// The material of a restricted or public-safety entry, as sender or receiver takes it.
+    /// Returns the material of a restricted or public-safety entry, for sender or receiver.
     ///
     /// # Errors
-    /// A key or mask of the wrong length, or none at all.
+    /// A key or mask has the wrong length, or all are missing.
     pub fn material(&self) -> Result<Material, Error> {
         let place = self.place();
         let mask = match &self.duck_mask {
@@ -166,7 +166,7 @@ impl Discovery {
                 integrity: true,
                 confidentiality: self.duck_mask.is_some().then_some(mask),
             };
-            // The expiry is that of the entry, which the monitor watches.
+            // The expiry is that of the entry, which the monitor checks.
             return Ok(key.material(UtcCounter::new(0)).unwrap_or_default());
         }
         let dusk = self.dusk.as_ref().map(|key| Dusk::try_from(key.as_bytes())).transpose();
@@ -183,10 +183,10 @@ impl Discovery {
         Ok(material)
     }
 
-    /// The code, all of it.
+    /// Returns the code, 184 bits.
     ///
     /// # Errors
-    /// None, or not of 184 bits.
+    /// It is missing, or does not have 184 bits.
     pub fn code(&self) -> Result<Code, Error> {
         let place = self.place();
         exactly("code", self.code.as_ref().ok_or_else(|| missing("code", &place))?, &place)
@@ -199,10 +199,10 @@ impl Discovery {
         Ok(CodeFilter { code, mask: mask.unwrap_or([0xff; 23]) })
     }
 
-    /// The message type: the usual one of the protection, if the entry says nothing else.
+    /// Returns the message type: that of the entry, otherwise the usual one of the protection.
     ///
     /// # Errors
-    /// No such type.
+    /// There is no such type.
     pub fn message_type(&self) -> Result<MessageType, Error> {
         let Some(octet) = &self.message_type else {
             return Ok(match self.protection {
@@ -218,10 +218,10 @@ impl Discovery {
         MessageType::from_octet(octet).map_err(|e| Error::entry(place, Fault::MessageType(e.to_string())))
     }
 
-    /// What is announced: the code as the fields of the message type.
+    /// Returns the announced content: the code as the fields of the message type.
     ///
     /// # Errors
-    /// As [`Self::code`] and [`Self::message_type`], or a code in whose place this type has other fields.
+    /// As [`Self::code`] and [`Self::message_type`], or this type has other fields in place of a code.
     pub fn content(&self) -> Result<Content, Error> {
         let (message_type, code) = (self.message_type()?, self.code()?);
         match content(message_type, &code) {
@@ -235,7 +235,7 @@ impl Discovery {
     }
 }
 
-/// The fields that a code is in a message of a type, and the code that these fields make: spare bits are 0 in it.
+/// Returns the fields of a code in a message of a type, and the code that these fields make: spare bits are 0 in it.
 pub fn content(message_type: MessageType, code: &Code) -> Option<(Content, Code)> {
     let mut message = [0; LEN];
     message[0] = message_type.octet();
@@ -250,10 +250,10 @@ pub fn content(message_type: MessageType, code: &Code) -> Option<(Content, Code)
     Some((content, code))
 }
 
-/// The parameters of changing identifiers; `code_bits` are what fits beside the nonce if nobody says.
+/// Returns the parameters of changing identifiers; the default of `code_bits` are the bits that fit beside the nonce.
 ///
 /// # Errors
-/// Parameters that do not fit the message.
+/// The parameters do not fit the message.
 pub fn rotating(
     variant: VariantName,
     code_bits: Option<u16>,

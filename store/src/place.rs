@@ -1,8 +1,9 @@
-//! A store knows its place, and a small file beside it, `STORE.witness`, knows how far the store has come. A copy is at
-//! another place; an older state that came back is behind its witness. Either may receive and not send.
+//! A store records its place, and a small file beside it, `STORE.witness`, records the state that it has reached. A
+//! copy is at another place; an older state that came back is behind its witness. Either may receive but not send.
 //!
-//! What gives or takes a right to send, and each reservation of counters, is one epoch: committed in the store, then in the
-//! witness, then used. So a store one epoch ahead of its witness was stopped between the two and has used nothing of it.
+//! Each gift or withdrawal of a right to send, and each reservation of counters, is one epoch: committed in the store,
+//! then in the witness, then used. A store one epoch ahead of its witness was therefore stopped between the two and has
+//! used nothing of that epoch.
 
 use super::entry::{Right, Suspension};
 use super::error::{Doing, Error};
@@ -18,32 +19,32 @@ const PLACE: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("place");
 
 const NAME: &str = "place";
 
-/// How a witness begins.
+/// First line of a witness.
 const TITLE: &str = "sidelink key store witness 1";
 
-/// What a store knows of itself.
+/// Identity and place of a store.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Identity {
-    /// Drawn when it was made, and anew when it takes another place.
+    /// Drawn when the store was made, and anew when it takes another place.
     id: String,
     position: Position,
-    /// Where its witness is.
+    /// Path of its witness.
     witness: PathBuf,
     epoch: u64,
 }
 
-/// Where a file is.
+/// Place of a file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Position {
     file_system: u64,
     inode: u64,
-    /// A checksum of the machine's name for itself, where it has one.
+    /// A checksum of the machine's ID, if it has one.
     machine: Option<u64>,
 }
 
 impl Position {
     fn of(path: &Path) -> std::io::Result<Self> {
-        // the number of a device changes from boot to boot for some file systems, that of the file system does not
+        // the device number changes from boot to boot for some file systems, the ID of the file system does not
         let file_system = rustix::fs::statvfs(path)?.f_fsid;
         let inode = std::os::unix::fs::MetadataExt::ino(&std::fs::metadata(path)?);
         let machine = ["/etc/machine-id", "/var/lib/dbus/machine-id"];
@@ -52,7 +53,7 @@ impl Position {
     }
 }
 
-/// The file beside a store.
+/// Returns the path of a store's witness.
 pub fn witness_of(path: &Path) -> PathBuf {
     let path = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
     let mut name = path.into_os_string();
@@ -61,7 +62,8 @@ pub fn witness_of(path: &Path) -> PathBuf {
 }
 
 impl KeyStore {
-    /// Whether it is where it was left, and as new as its witness. Follows a store that was moved.
+    /// Checks that the store is at its place, and as new as its witness; otherwise suspends it. Follows a store that
+    /// was moved.
     pub(super) fn look_around(&mut self) -> Result<(), Error> {
         self.suspended = match self.identity()? {
             None => Some(Suspension("the store does not say where it belongs: an earlier version made it")),
@@ -100,7 +102,7 @@ impl KeyStore {
         })
     }
 
-    /// Gives it an identity at its place, which no witness knows yet.
+    /// Gives the store a new identity at its place, and a new witness.
     pub(super) fn settle(&mut self) -> Result<(), Error> {
         let id = sidelink_wire::hex::of_bytes(super::random(16)?.as_bytes());
         let position = Position::of(&self.path).map_err(|e| Error::io(&self.path, Doing::Read, &e))?;
@@ -111,11 +113,11 @@ impl KeyStore {
         Ok(())
     }
 
-    /// Makes it ready for new rights to send. A store that may not send loses the rights that stand in it, for good, and has
-    /// its place here from now on.
+    /// Prepares the store for new rights to send. A suspended store loses the rights that it holds, for good, and
+    /// belongs here from now on.
     ///
     /// # Errors
-    /// The disk.
+    /// An error of the disk.
     pub fn settle_for_new_rights(&mut self) -> Result<(), Error> {
         if self.suspended.is_some() {
             let mut keys = self.keys()?;
@@ -126,12 +128,12 @@ impl KeyStore {
         Ok(())
     }
 
-    /// Why no right that stands in it may be used, if that is so.
+    /// Returns the reason why no right of the store may be used, if it is suspended.
     pub fn suspended(&self) -> Option<&Suspension> {
         self.suspended.as_ref()
     }
 
-    /// A change of counters or rights: an epoch, which the witness knows when this returns.
+    /// Writes a change of counters or rights: an epoch, which is in the witness on return.
     pub(super) fn write_witnessed<T>(
         &self,
         change: impl FnOnce(&WriteTransaction) -> Result<T, redb::Error>,
@@ -140,11 +142,11 @@ impl KeyStore {
             return self.write(change);
         }
         let Some(mut identity) = self.identity()? else { return self.write(change) };
-        // where it is, not where the file says
+        // the store's present place, not the one in the file
         identity.witness = witness_of(&self.path);
         let witness = |identity: &Identity| write_witness(&identity.witness, &identity.id, identity.epoch);
         if read_witness(&identity.witness).is_none_or(|(_, epoch)| epoch != identity.epoch) {
-            // the last one was committed, and its witness could not be written
+            // the last epoch was committed, and its witness could not be written
             witness(&identity)?;
         }
         identity.epoch += 1;
@@ -186,7 +188,7 @@ fn read_witness(path: &Path) -> Option<(String, u64)> {
     lines.next().is_none().then(|| (id.to_owned(), epoch))
 }
 
-/// On the disk when it returns.
+/// Writes a witness; it is on the disk on return.
 fn write_witness(path: &Path, id: &str, epoch: u64) -> Result<(), Error> {
     let mut new = path.to_owned().into_os_string();
     new.push(".new");

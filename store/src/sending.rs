@@ -1,5 +1,5 @@
-//! The right to send: which UE may send under which PGK from here. It moves and is never copied, because the counters that
-//! were used move with it: two places that send as one member under one PGK repeat counters.
+//! The right to send: which UE may send under which PGK from here. It moves and is never copied, because the used
+//! counters move with it: two places that send as one member under one PGK would repeat counters.
 
 use super::entry::{Group, Hex, Keys, PgkEntry, Right, Sending, Suspension};
 use super::error::{Error, Fault, NoRight};
@@ -18,7 +18,7 @@ impl PgkEntry {
 }
 
 impl Group {
-    /// The stream of counters of a PGK and a member; `None` when the PGK was revoked.
+    /// Returns the stream of counters of a PGK and a member; `None` when the PGK was revoked.
     pub fn stream(&self, entry: &PgkEntry, id: &Hex) -> Result<Option<StreamId>, Error> {
         let place = format!("group {:?} PGK {}", self.name, entry.id);
         let member = super::material::exactly("sending.id", id, &place)?;
@@ -28,10 +28,10 @@ impl Group {
 }
 
 impl Keys {
-    /// May `ue` send under a PGK with what is here?
+    /// Checks that `ue` may send under a PGK from here.
     ///
     /// # Errors
-    /// Where the right to is instead, and what to do.
+    /// The place where the right is instead, and the remedy.
     pub fn may_send(&self, group: &Group, entry: &PgkEntry, ue: &str) -> Result<(), Error> {
         let id = group.member.iter().find(|member| member.ue == ue).map(|member| &member.id);
         let right = id.and_then(|id| entry.right(id));
@@ -49,7 +49,7 @@ impl Keys {
         ))
     }
 
-    /// The same keys without any right to send: what a back-up holds.
+    /// Returns the same keys without any right to send, as for a backup.
     #[must_use]
     pub fn receive_only(mut self) -> Self {
         for pgk in self.group.iter_mut().flat_map(|group| &mut group.pgk) {
@@ -58,13 +58,13 @@ impl Keys {
         self
     }
 
-    /// Whether a right to send is in it.
+    /// Whether it holds a right to send.
     pub fn has_rights(&self) -> bool {
         let mut all = self.group.iter().flat_map(|group| &group.pgk).flat_map(|pgk| &pgk.sending);
         all.any(|sending| sending.right == Right::Here)
     }
 
-    /// Marks every right that is here as gone.
+    /// Marks every right that is here as gone, for the reason `why`.
     pub(super) fn end_rights(&mut self, why: Right, now: u32) {
         let all = self.group.iter_mut().flat_map(|group| &mut group.pgk).flat_map(|pgk| &mut pgk.sending);
         for sending in all.filter(|sending| sending.right == Right::Here) {
@@ -90,7 +90,7 @@ impl Keys {
         Ok(counters)
     }
 
-    /// Keeps rights that `old`, which these entries replace, has under the same keys.
+    /// Keeps the rights of `old`, which these entries replace, under the same keys.
     pub(super) fn keep_rights(&mut self, old: &Self) {
         for group in &mut self.group {
             let Some(old) = old.group.iter().find(|o| o.name == group.name && o.group_id == group.group_id)

@@ -120,8 +120,8 @@ fn a_wrong_checksum_is_damage() {
     assert!(error.contains("damaged"), "{error}");
 }
 
-/// Bytes of the file are changed, here and there; whatever opens then holds the very keys that were put, and whatever does
-/// not is an error that leaves the file there.
+/// Bytes of the file are changed, here and there: each attempt to open either gives the very keys that were put, or is
+/// an error that leaves the file unchanged.
 #[test]
 fn a_damaged_file_never_gives_other_keys() {
     let folder = tempdir().unwrap();
@@ -146,8 +146,8 @@ fn a_damaged_file_never_gives_other_keys() {
         std::fs::write(&other, &bytes).unwrap();
         match KeyStore::open(&other) {
             Ok(store) => {
-                // An older state of the database is possible where the newer one's root was damaged: then what was put
-                // last is missing, but nothing is wrong.
+                // An older state of the database is possible if the newer one's root was damaged: then the last entries
+                // are missing, but none is wrong.
                 let found = store.keys().unwrap();
                 assert!(found.group.iter().all(|g| keys.group.contains(g)), "octet {at}");
                 assert!(found.discovery.iter().all(|d| keys.discovery.contains(d)), "octet {at}");
@@ -312,7 +312,7 @@ fn a_short_code_is_refused_unless_it_is_meant() {
     assert_eq!(with(8, true), Ok(()));
 }
 
-/// Questions and answers have secrets that tell nothing of each other: who has one of them plays one role.
+/// Requests and responses have independent secrets: a holder of one of them can play one role.
 #[test]
 fn the_roles_of_questions_and_answers_have_keys_of_their_own() {
     use sidelink_security::discovery::Freshness;

@@ -1,20 +1,20 @@
 //! Hexadecimal and single bits: most significant bit first, the last nibble padded with zeros.
 
-/// Bits, one a byte, as hexadecimal digits.
+/// Writes bits, one a byte, as hexadecimal digits.
 pub fn of_bits(bits: &[u8]) -> String {
     let nibble =
         |four: &[u8]| (0..4).fold(0, |v, i| v << 1 | u32::from(four.get(i).copied().unwrap_or(0) & 1));
     bits.chunks(4).map(|four| char::from_digit(nibble(four), 16).unwrap_or('0')).collect()
 }
 
-/// Bytes as hexadecimal digits.
+/// Writes bytes as hexadecimal digits.
 pub fn of_bytes(bytes: &[u8]) -> String {
     let digit = |v: u8| char::from_digit(u32::from(v), 16).unwrap_or('0');
     bytes.iter().flat_map(|b| [digit(b >> 4), digit(b & 15)]).collect()
 }
 
-/// Hexadecimal digits as bytes: blanks, colons and underscores between them are passed over. `None` where something else
-/// stands among them or a nibble is left over.
+/// Parses hexadecimal digits into bytes; blanks, colons and underscores between them are skipped. Returns `None` for
+/// any other character and for an odd number of digits.
 pub fn bytes(text: &str) -> Option<Vec<u8>> {
     let digits = text.chars().filter(|c| !matches!(c, ' ' | '_' | ':' | '\n' | '\t'));
     let nibbles: Vec<u8> = digits.map(|c| c.to_digit(16).map(|d| d as u8)).collect::<Option<_>>()?;

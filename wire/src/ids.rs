@@ -4,7 +4,7 @@
 
 use core::fmt;
 
-/// Why an identity was refused. The fault is the operator's or the caller's: a number was out of range.
+/// Refusal of an identity: a number was out of range. The fault is the operator's or the caller's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Error {
@@ -12,7 +12,7 @@ pub enum Error {
     OutOfRange {
         /// Name of the identity.
         what: &'static str,
-        /// The value that was offered.
+        /// The refused value.
         value: u32,
         /// The largest value of the field.
         max: u32,
@@ -39,7 +39,7 @@ impl Layer2Id {
     /// The largest identity.
     pub const MAX: u32 = 0xff_ffff;
 
-    /// From a number of at most 24 bits.
+    /// Makes an identity from a number of at most 24 bits.
     pub const fn new(value: u32) -> Result<Self, Error> {
         if value > Self::MAX {
             return Err(Error::OutOfRange { what: "layer-2 ID", value, max: Self::MAX });
@@ -47,34 +47,34 @@ impl Layer2Id {
         Ok(Self(value))
     }
 
-    /// From its three octets, most significant first.
+    /// Makes an identity from its three octets, most significant first.
     pub const fn from_octets(octets: [u8; 3]) -> Self {
         Self(u32::from_be_bytes([0, octets[0], octets[1], octets[2]]))
     }
 
-    /// A destination put together from the 16 bits of DST and the 8 bits of the SCI (transmission modes 1, 2).
+    /// Joins the 16 bits of DST and the 8 bits of the SCI to a destination (transmission modes 1 and 2).
     pub const fn from_parts(dst: [u8; 2], group: GroupDestinationId) -> Self {
         Self::from_octets([dst[0], dst[1], group.0])
     }
 
-    /// Its three octets, most significant first.
+    /// Returns the three octets, most significant first.
     pub const fn octets(self) -> [u8; 3] {
         let [_, a, b, c] = self.0.to_be_bytes();
         [a, b, c]
     }
 
-    /// The 16 most significant bits: DST of a MAC PDU in transmission modes 1 and 2.
+    /// Returns the 16 most significant bits: DST of a MAC PDU in transmission modes 1 and 2.
     pub const fn dst(self) -> [u8; 2] {
         let [a, b, _] = self.octets();
         [a, b]
     }
 
-    /// The 8 least significant bits: the group destination ID of SCI format 0.
+    /// Returns the 8 least significant bits: the group destination ID of SCI format 0.
     pub const fn group_destination(self) -> GroupDestinationId {
         GroupDestinationId(self.octets()[2])
     }
 
-    /// The identity as a number.
+    /// Returns the identity as a number of 24 bits.
     pub const fn value(self) -> u32 {
         self.0
     }
@@ -103,15 +103,15 @@ pub struct GroupDestinationId(pub u8);
 pub struct Lcid(u8);
 
 impl Lcid {
-    /// PC5 signalling that is not protected.
+    /// PC5-S messages that are not protected.
     pub const PC5_S_UNPROTECTED: Self = Self(28);
     /// Direct Security Mode Command and Complete.
     pub const PC5_S_SECURITY_MODE: Self = Self(29);
-    /// All other protected PC5 signalling.
+    /// All other protected PC5-S messages.
     pub const PC5_S_PROTECTED: Self = Self(30);
-    /// Data of a group: what our UEs use.
+    /// Data of a group. The number is the project's choice.
     pub const GROUP_DATA: Self = Self(1);
-    /// Data of a link: what our UEs use.
+    /// Data of a link. The number is the project's choice.
     pub const LINK_DATA: Self = Self(3);
 
     /// A traffic channel (1 to 10), the channel of its copies (11 to 20), or one of the three signalling channels (28 to
@@ -123,7 +123,7 @@ impl Lcid {
         }
     }
 
-    /// The 5-bit field.
+    /// Returns the 5-bit field.
     pub const fn value(self) -> u8 {
         self.0
     }
@@ -162,15 +162,15 @@ pub enum Scope {
 pub struct ProSeAppCode([u8; Self::LEN]);
 
 impl ProSeAppCode {
-    /// Octets of a code.
+    /// Length of a code in octets.
     pub const LEN: usize = 23;
 
-    /// From its octets; every value is accepted, the PLMN part is judged by the caller.
+    /// Makes a code from its octets. Every value is accepted: the caller checks the PLMN part.
     pub const fn from_octets(octets: [u8; Self::LEN]) -> Self {
         Self(octets)
     }
 
-    /// An open code of one PLMN: scope 11, the flag E set, MCC and MNC as binary numbers of at most 999.
+    /// Makes an open code of one PLMN: scope 11, the flag E set, MCC and MNC as binary numbers of at most 999.
     pub fn new(mcc: u16, mnc: u16, temporary: &[u8; 20]) -> Result<Self, Error> {
         for (what, value) in [("MCC", mcc), ("MNC", mnc)] {
             if value > 999 {
@@ -184,12 +184,12 @@ impl ProSeAppCode {
         Ok(Self(code))
     }
 
-    /// Its octets.
+    /// Returns the octets.
     pub const fn octets(&self) -> &[u8; Self::LEN] {
         &self.0
     }
 
-    /// Where the code is unique.
+    /// Returns the scope in which the code is unique.
     pub const fn scope(&self) -> Scope {
         match self.0[0] >> 6 {
             0b00 => Scope::Global,
@@ -199,12 +199,12 @@ impl ProSeAppCode {
         }
     }
 
-    /// Mobile country code, 10 bits.
+    /// Returns the mobile country code, 10 bits.
     pub const fn mcc(&self) -> u16 {
         (self.0[0] as u16 & 0x0f) << 6 | self.0[1] as u16 >> 2
     }
 
-    /// Mobile network code, 10 bits.
+    /// Returns the mobile network code, 10 bits.
     pub const fn mnc(&self) -> u16 {
         (self.0[1] as u16 & 0x03) << 8 | self.0[2] as u16
     }

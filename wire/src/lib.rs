@@ -13,7 +13,7 @@
 //! - `check_len` proves lengths and nothing else: reserved values pass. `Repr::parse` judges values too, and never
 //!   panics on a checked `Packet`.
 //! - `Repr::emit` never panics: a buffer that is too short or a field that does not fit is an [`Error`].
-//! - A field narrower than its type says so in its doc comment; `parse` never exceeds it and `emit` refuses more.
+//! - The doc comment of a field narrower than its type gives its width; `parse` never exceeds it and `emit` refuses more.
 
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
@@ -30,7 +30,7 @@ pub mod rlc_um;
 pub mod rng;
 pub mod sl_sch;
 
-/// Why bytes were not understood, or a value not written.
+/// Refusal of bytes that are not valid, or of a value that cannot be written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Error {
@@ -38,9 +38,9 @@ pub enum Error {
     Truncated {
         /// The field that is cut short.
         what: &'static str,
-        /// Octets that are needed up to its end.
+        /// Octets needed up to its end.
         needed: usize,
-        /// Octets that are there.
+        /// Octets available.
         have: usize,
     },
     /// Malformed bytes: the buffer is longer than the format.
@@ -49,14 +49,14 @@ pub enum Error {
         what: &'static str,
         /// Octets of the format.
         max: usize,
-        /// Octets that are there.
+        /// Length of the buffer, octets.
         have: usize,
     },
-    /// Malformed bytes: a length field announces more than what follows.
+    /// Malformed bytes: a length field announces more octets than follow.
     LengthLies {
         /// The length field.
         what: &'static str,
-        /// Octets that it announces.
+        /// Octets that the field announces.
         stated: usize,
         /// Octets that follow.
         have: usize,
@@ -68,23 +68,23 @@ pub enum Error {
         /// Its value.
         value: u32,
     },
-    /// Malformed bytes, or our misuse: more elements than one PDU may hold here.
+    /// Malformed bytes, or our misuse: more elements than one PDU may hold.
     TooMany {
         /// The elements.
         what: &'static str,
-        /// The most that are taken.
+        /// The largest number accepted.
         max: usize,
     },
     /// Our misuse: the coding has no such message or element.
     NotCarried {
-        /// What cannot be written, or must be.
+        /// The message or element that cannot be written, or the mandatory element that is missing.
         what: &'static str,
     },
     /// Our misuse: the output buffer is too short.
     BufferTooShort {
-        /// Octets that are needed.
+        /// Octets needed.
         needed: usize,
-        /// Octets that were offered.
+        /// Length of the buffer, octets.
         have: usize,
     },
     /// Our misuse: a value does not fit in its field.
@@ -93,7 +93,7 @@ pub enum Error {
         what: &'static str,
         /// The value.
         value: u32,
-        /// The largest that fits.
+        /// The largest value that fits.
         max: u32,
     },
 }
@@ -130,17 +130,17 @@ impl fmt::Display for Error {
 
 impl std::error::Error for Error {}
 
-/// `Ok` when `have` octets suffice for the field that ends at `needed`.
+/// Returns `Ok` when `have` octets suffice for the field that ends at `needed`.
 pub(crate) const fn need(what: &'static str, needed: usize, have: usize) -> Result<(), Error> {
     if have < needed { Err(Error::Truncated { what, needed, have }) } else { Ok(()) }
 }
 
-/// `Ok` when the output buffer suffices.
+/// Returns `Ok` when the output buffer suffices.
 pub(crate) const fn room(needed: usize, have: usize) -> Result<(), Error> {
     if have < needed { Err(Error::BufferTooShort { needed, have }) } else { Ok(()) }
 }
 
-/// `Ok` when `value` fits.
+/// Returns `Ok` when `value` fits.
 pub(crate) const fn fits(what: &'static str, value: u32, max: u32) -> Result<(), Error> {
     if value > max { Err(Error::OutOfRange { what, value, max }) } else { Ok(()) }
 }

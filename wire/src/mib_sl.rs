@@ -37,12 +37,12 @@ pub enum Bandwidth {
 }
 
 impl Bandwidth {
-    /// Resource blocks.
+    /// Returns the number of resource blocks.
     pub const fn prbs(self) -> u16 {
         [6, 15, 25, 50, 75, 100][self as usize]
     }
 
-    /// From the 3-bit field.
+    /// Parses the 3-bit field.
     pub const fn from_bits(bits: u8) -> Result<Self, Error> {
         Ok(match bits {
             0 => Self::N6,
@@ -55,7 +55,7 @@ impl Bandwidth {
         })
     }
 
-    /// Number of resource blocks.
+    /// Returns the number of resource blocks.
     pub const fn resource_blocks(self) -> u8 {
         match self {
             Self::N6 => 6,
@@ -68,7 +68,7 @@ impl Bandwidth {
     }
 }
 
-/// Which of the two blocks.
+/// Kind of block.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Kind {
     /// MasterInformationBlock-SL: 40 bits.
@@ -78,7 +78,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// Octets of the block.
+    /// Returns the length of the block in octets.
     pub const fn octets(self) -> usize {
         match self {
             Self::D2d => LEN,
@@ -86,7 +86,7 @@ impl Kind {
         }
     }
 
-    /// Number of reserved bits.
+    /// Returns the number of reserved bits.
     pub const fn reserved_bits(self) -> u32 {
         self.octets() as u32 * 8 - 21
     }
@@ -111,7 +111,7 @@ impl<T: AsRef<[u8]>> Packet<T> {
         Ok(packet)
     }
 
-    /// 5 octets or 6.
+    /// Checks the length: 5 or 6 octets.
     pub fn check_len(&self) -> Result<(), Error> {
         match self.buffer.as_ref().len() {
             LEN | LEN_V2X => Ok(()),
@@ -120,38 +120,38 @@ impl<T: AsRef<[u8]>> Packet<T> {
         }
     }
 
-    /// Which block it is, by its length.
+    /// Returns the kind of block, by its length.
     pub fn kind(&self) -> Kind {
         if self.buffer.as_ref().len() == LEN { Kind::D2d } else { Kind::V2x }
     }
 
-    /// sl-Bandwidth, 3 bits.
+    /// Returns sl-Bandwidth, 3 bits.
     pub fn bandwidth(&self) -> u8 {
         self.buffer.as_ref()[0] >> 5
     }
 
-    /// tdd-ConfigSL, 3 bits: 0 none, n + 1 for configuration n.
+    /// Returns tdd-ConfigSL, 3 bits: 0 none, n + 1 for configuration n.
     pub fn tdd_config(&self) -> u8 {
         self.buffer.as_ref()[0] >> 2 & 0x07
     }
 
-    /// directFrameNumber, 10 bits.
+    /// Returns directFrameNumber, 10 bits.
     pub fn direct_frame_number(&self) -> u16 {
         let bytes = self.buffer.as_ref();
         u16::from(bytes[0] & 0x03) << 8 | u16::from(bytes[1])
     }
 
-    /// directSubframeNumber, 4 bits.
+    /// Returns directSubframeNumber, 4 bits.
     pub fn direct_subframe_number(&self) -> u8 {
         self.buffer.as_ref()[2] >> 4
     }
 
-    /// inCoverage.
+    /// Returns inCoverage, 1 bit.
     pub fn in_coverage(&self) -> bool {
         self.buffer.as_ref()[2] & 0x08 != 0
     }
 
-    /// The reserved bits, right-aligned: 19 or 27.
+    /// Returns the reserved bits, right-aligned: 19 or 27.
     pub fn reserved(&self) -> u32 {
         let tail = self.buffer.as_ref()[3..].iter().fold(0, |sum, &octet| sum << 8 | u32::from(octet));
         let high = u32::from(self.buffer.as_ref()[2] & 0x07);
@@ -162,9 +162,9 @@ impl<T: AsRef<[u8]>> Packet<T> {
 /// A valid block.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Repr {
-    /// Which block.
+    /// Kind of block.
     pub kind: Kind,
-    /// sl-Bandwidth.
+    /// sl-Bandwidth: resource blocks.
     pub bandwidth: Bandwidth,
     /// The TDD configuration 0 to 6, or none.
     pub tdd_config: Option<u8>,
@@ -172,14 +172,14 @@ pub struct Repr {
     pub direct_frame_number: u16,
     /// directSubframeNumber, 0 to 9.
     pub direct_subframe_number: u8,
-    /// inCoverage.
+    /// inCoverage: the sender is in network coverage.
     pub in_coverage: bool,
-    /// Reserved bits, right-aligned.
+    /// Reserved bits, right-aligned: 19 or 27, by `kind`.
     pub reserved: u32,
 }
 
 impl Repr {
-    /// Reads a block.
+    /// Parses a block.
     pub fn parse<T: AsRef<[u8]>>(packet: &Packet<T>) -> Result<Self, Error> {
         packet.check_len()?;
         let direct_subframe_number = packet.direct_subframe_number();
@@ -200,7 +200,7 @@ impl Repr {
         })
     }
 
-    /// Octets of the block.
+    /// Returns the length of the block in octets.
     pub const fn buffer_len(&self) -> usize {
         self.kind.octets()
     }

@@ -37,11 +37,11 @@ mod field {
 
     /// Everything between type and counter.
     pub(super) const OPEN: Range<usize> = 1..28;
-    /// An experiment's fragment.
+    /// Offsets in an experiment's fragment.
     pub(super) const INDEX: usize = 1;
     pub(super) const SET: Range<usize> = 2..4;
     pub(super) const FRAGMENT: Range<usize> = 4..29;
-    /// Delayed key disclosure.
+    /// Offsets in a message with delayed key disclosure.
     pub(super) const SHORT_CODE: Range<usize> = 1..14;
     pub(super) const SHORT_MIC: Range<usize> = 14..18;
     pub(super) const DISCLOSED: Range<usize> = 18..28;
@@ -82,7 +82,7 @@ pub enum MessageType {
 }
 
 impl MessageType {
-    /// All types.
+    /// All message types.
     pub const ALL: [Self; 14] = [
         Self::OpenAnnouncement,
         Self::RestrictedAnnouncement,
@@ -100,7 +100,7 @@ impl MessageType {
         Self::DelayedKey,
     ];
 
-    /// From the octet.
+    /// Parses the octet.
     #[inline]
     pub const fn from_octet(octet: u8) -> Result<Self, Error> {
         Ok(match octet {
@@ -122,7 +122,7 @@ impl MessageType {
         })
     }
 
-    /// The octet.
+    /// Returns the octet.
     pub const fn octet(self) -> u8 {
         self as u8
     }
@@ -132,7 +132,7 @@ impl MessageType {
         self.octet() >> 6 == 0b11
     }
 
-    /// Whether it belongs to model B, question and answer.
+    /// Whether it belongs to model B (query and response).
     pub const fn is_model_b(self) -> bool {
         self.octet() & 0b11 == 0b10
     }
@@ -157,7 +157,7 @@ impl<T: AsRef<[u8]>> Packet<T> {
         Ok(packet)
     }
 
-    /// Exactly 29 octets.
+    /// Checks the length: exactly 29 octets.
     pub fn check_len(&self) -> Result<(), Error> {
         match self.buffer.as_ref().len() {
             LEN => Ok(()),
@@ -166,27 +166,27 @@ impl<T: AsRef<[u8]>> Packet<T> {
         }
     }
 
-    /// The message type octet.
+    /// Returns the message type octet.
     pub fn message_type(&self) -> u8 {
         self.buffer.as_ref()[field::TYPE]
     }
 
-    /// The 184 bits of a code, or of the fields in its place.
+    /// Returns the 184 bits of a code, or of the fields in its place.
     pub fn code(&self) -> [u8; CODE_LEN] {
         self.octets(field::CODE)
     }
 
-    /// The MIC.
+    /// Returns the MIC.
     pub fn mic(&self) -> [u8; MIC_LEN] {
         self.octets(field::MIC)
     }
 
-    /// The 8 least significant bits of the UTC-based counter.
+    /// Returns the 8 least significant bits of the UTC-based counter.
     pub fn utc_lsb(&self) -> u8 {
         self.buffer.as_ref()[field::COUNTER]
     }
 
-    /// `N` octets at a range of that length.
+    /// Returns the `N` octets of a range of that length.
     fn octets<const N: usize>(&self, range: core::ops::Range<usize>) -> [u8; N] {
         let mut out = [0; N];
         out.copy_from_slice(&self.buffer.as_ref()[range]);
@@ -209,26 +209,26 @@ pub enum Repr {
     },
     /// Experiment: one-way changing identifier, 216 bits.
     ChangingId {
-        /// Nonce (option 1; none in option 2) and identifier, most significant bit first; their lengths are known to
-        /// both sides, not from the message.
+        /// Nonce (option 1; none in option 2) and identifier, most significant bit first. Their lengths are configured
+        /// at both ends; the message does not carry them.
         identifier: [u8; OPEN_LEN],
         /// Low octet of the rotation period's number.
         period_lsb: u8,
     },
     /// Experiment: one fragment of a longer announcement.
     Fragment {
-        /// Which fragment of the set.
+        /// Index of the fragment in its set.
         index: u8,
-        /// Which set.
+        /// Identifier of the set.
         set: [u8; 2],
-        /// The fragment.
+        /// Octets of the fragment.
         data: [u8; 25],
     },
     /// Experiment: a code of 104 bits, its MIC, and the key of an earlier MIC.
     DelayedKey {
         /// The code.
         code: [u8; 13],
-        /// Its MIC, whose key comes later.
+        /// MIC of the code; its key is disclosed later.
         mic: [u8; MIC_LEN],
         /// The chain key that is disclosed now.
         disclosed: [u8; 10],
@@ -238,7 +238,7 @@ pub enum Repr {
 }
 
 impl Repr {
-    /// The message type octet's meaning.
+    /// Returns the message type.
     pub const fn message_type(&self) -> MessageType {
         match self {
             Self::Standard { content, .. } => content.message_type(),
@@ -248,7 +248,7 @@ impl Repr {
         }
     }
 
-    /// Reads a message. Spare octets are ignored.
+    /// Parses a message. Spare octets are ignored.
     pub fn parse<T: AsRef<[u8]>>(packet: &Packet<T>) -> Result<Self, Error> {
         packet.check_len()?;
         let utc_lsb = packet.utc_lsb();
@@ -275,7 +275,7 @@ impl Repr {
         }
     }
 
-    /// Octets of a message.
+    /// Returns the length of a message in octets.
     pub const fn buffer_len(&self) -> usize {
         LEN
     }

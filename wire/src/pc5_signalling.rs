@@ -15,9 +15,10 @@
 //!
 //! **NR.** How far each number can be trusted stands beside it in [`nr_table`].
 //!
-//! Comprehension (TS 24.007 §11.2.4, from memory): an unknown element whose identifier is 0x0n must be understood,
-//! so the message is refused; one of 0x8n and up is one octet; one of 0x7n is skipped by a length of two octets (NR);
-//! every other is skipped by its length octet. Of an element that comes twice the first counts.
+//! Comprehension (TS 24.007 §11.2.4, from memory): a message with an unknown element whose identifier is 0x0n is
+//! refused, since the element must be understood; an element of 0x8n and up is one octet; one of 0x7n is skipped by a
+//! length of two octets (NR); every other is skipped by its length octet. If an element occurs twice, the first one
+//! counts.
 
 use super::{Error, fits, need, room};
 use element::{Reader, Writer};
@@ -39,10 +40,10 @@ pub use relay::RelayMessage;
 
 /// Octets of an ECCSI signature: r, s and PVT.
 pub const SIGNATURE_LEN: usize = 129;
-/// The longest body of an authentication message.
+/// Length limit of the body of an authentication message, octets.
 pub const MAX_AUTHENTICATION_LEN: usize = 8000;
 
-/// Whose octets.
+/// Coding of the messages.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub enum Coding {
     /// TS 24.334.
@@ -53,7 +54,7 @@ pub enum Coding {
 }
 
 impl Coding {
-    /// Octets in front of every message's elements.
+    /// Returns the length of the header, octets.
     pub const fn header_len(self) -> usize {
         match self {
             Self::Lte => 3,
@@ -87,17 +88,17 @@ impl<T: AsRef<[u8]>> Packet<T> {
         Ok(packet)
     }
 
-    /// Message type and sequence number must be whole; elements are judged by [`Repr::parse`].
+    /// Checks that message type and sequence number are whole; [`Repr::parse`] checks the elements.
     pub fn check_len(&self) -> Result<(), Error> {
         need("PC5-S header", self.coding.header_len(), self.buffer.as_ref().len())
     }
 
-    /// The message type as it stands.
+    /// Returns the message type, unparsed.
     pub fn message_type(&self) -> u8 {
         self.buffer.as_ref()[field::TYPE]
     }
 
-    /// The sequence number.
+    /// Returns the sequence number: 16 bits in LTE, 8 bits in NR.
     pub fn sequence(&self) -> u16 {
         let sequence = &self.buffer.as_ref()[field::SEQUENCE..self.coding.header_len()];
         sequence.iter().fold(0, |value, octet| value << 8 | u16::from(*octet))
@@ -107,14 +108,14 @@ impl<T: AsRef<[u8]>> Packet<T> {
 /// A message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Repr<'a> {
-    /// Sequence number; NR has 8 bits of it.
+    /// Sequence number: 16 bits in LTE, 8 bits in NR.
     pub sequence: u16,
-    /// The elements.
+    /// Type and elements.
     pub body: Body<'a>,
 }
 
 impl<'a> Repr<'a> {
-    /// Reads a message.
+    /// Parses a message.
     pub fn parse(packet: &Packet<&'a [u8]>) -> Result<Self, Error> {
         packet.check_len()?;
         let reader = Reader::new(packet.coding, packet.buffer);
@@ -125,7 +126,7 @@ impl<'a> Repr<'a> {
         Ok(Self { sequence: packet.sequence(), body })
     }
 
-    /// Octets of the message.
+    /// Returns the length of the message in octets.
     pub fn buffer_len(&self, coding: Coding) -> usize {
         let mut writer = Writer::new(coding, None);
         self.write(coding, &mut writer);
@@ -162,7 +163,7 @@ impl<'a> Repr<'a> {
     }
 }
 
-/// `Ok` when an element is not there: the coding could not carry it.
+/// Returns `Ok` when an element is absent: the coding cannot carry it.
 fn absent<T>(what: &'static str, element: Option<T>) -> Result<(), Error> {
     element.map_or(Ok(()), |_| Err(Error::NotCarried { what }))
 }

@@ -26,7 +26,7 @@ mod field {
     pub(super) const SN: Range<usize> = 3..5;
 }
 
-/// What the data is. TS 36.323 §6.3.14; 4 to 7 are reserved and their PDUs are discarded, §5.8.
+/// Type of the SDU. TS 36.323 §6.3.14; 4 to 7 are reserved and their PDUs are discarded, §5.8.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[repr(u8)]
 pub enum SduType {
@@ -36,12 +36,12 @@ pub enum SduType {
     Arp = 1,
     /// A PC5 signalling message.
     Pc5Signalling = 2,
-    /// Anything else; V2X messages.
+    /// Any other data, V2X messages included.
     NonIp = 3,
 }
 
 impl SduType {
-    /// From the 3-bit field.
+    /// Parses the 3-bit field.
     pub const fn from_bits(bits: u8) -> Result<Self, Error> {
         match bits {
             0 => Ok(Self::Ip),
@@ -52,7 +52,7 @@ impl SduType {
         }
     }
 
-    /// The 3-bit field.
+    /// Returns the 3-bit field.
     pub const fn bits(self) -> u8 {
         self as u8
     }
@@ -77,28 +77,28 @@ impl<T: AsRef<[u8]>> Packet<T> {
         Ok(packet)
     }
 
-    /// The header must be whole. Data may be empty.
+    /// Checks that the header is whole. The data may be empty.
     pub fn check_len(&self) -> Result<(), Error> {
         need("PDCP header", HEADER_LEN, self.buffer.as_ref().len())
     }
 
-    /// SDU Type, 3 bits.
+    /// Returns SDU Type, 3 bits.
     pub fn sdu_type(&self) -> u8 {
         self.buffer.as_ref()[field::TYPE] >> 5
     }
 
-    /// PGK Index of a one-to-many PDU, 5 bits; reserved bits in a one-to-one PDU.
+    /// Returns PGK Index of a one-to-many PDU, 5 bits; reserved bits in a one-to-one PDU.
     pub fn pgk_index(&self) -> u8 {
         self.buffer.as_ref()[field::TYPE] & 0x1f
     }
 
-    /// PTK Identity, or KD-sess ID.
+    /// Returns PTK Identity or KD-sess ID, 16 bits.
     pub fn key_id(&self) -> u16 {
         let id = &self.buffer.as_ref()[field::KEY_ID];
         u16::from_be_bytes([id[0], id[1]])
     }
 
-    /// PDCP SN.
+    /// Returns PDCP SN, 16 bits.
     pub fn sn(&self) -> u16 {
         let sn = &self.buffer.as_ref()[field::SN];
         u16::from_be_bytes([sn[0], sn[1]])
@@ -106,7 +106,7 @@ impl<T: AsRef<[u8]>> Packet<T> {
 }
 
 impl<'a> Packet<&'a [u8]> {
-    /// What follows the header: data, and the MAC-I if there is one.
+    /// Returns the octets behind the header: data, and the MAC-I if there is one.
     pub fn payload(&self) -> &'a [u8] {
         &self.buffer[HEADER_LEN..]
     }
@@ -116,18 +116,18 @@ impl<'a> Packet<&'a [u8]> {
 /// ciphered (TS 36.323 §5.6.1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct OneToManyRepr {
-    /// What the data is.
+    /// Type of the data.
     pub sdu_type: SduType,
-    /// The 5 low bits of the PGK's identity.
+    /// PGK Index: the 5 low bits of the PGK's identity.
     pub pgk_index: u8,
-    /// PTK Identity.
+    /// PTK Identity, 16 bits.
     pub ptk_id: u16,
-    /// PDCP SN.
+    /// PDCP SN, 16 bits.
     pub sn: u16,
 }
 
 impl OneToManyRepr {
-    /// Reads the header; the data is [`Packet::payload`].
+    /// Parses the header; the data is [`Packet::payload`].
     pub fn parse<T: AsRef<[u8]>>(packet: &Packet<T>) -> Result<Self, Error> {
         packet.check_len()?;
         Ok(Self {
@@ -138,7 +138,7 @@ impl OneToManyRepr {
         })
     }
 
-    /// Octets of the header.
+    /// Returns the length of the header in octets.
     pub const fn buffer_len(&self) -> usize {
         HEADER_LEN
     }
@@ -153,17 +153,17 @@ impl OneToManyRepr {
 /// The header of a one-to-one PDU. KD-sess ID 0 marks a bearer that is not protected (TS 36.323 §5.6.2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct OneToOneRepr {
-    /// What the data is.
+    /// Type of the data.
     pub sdu_type: SduType,
-    /// KD-sess ID.
+    /// KD-sess ID, 16 bits.
     pub kd_sess_id: u16,
-    /// PDCP SN.
+    /// PDCP SN, 16 bits.
     pub sn: u16,
 }
 
 impl OneToOneRepr {
-    /// Reads the header; reserved bits are ignored. The data is [`Packet::payload`], split by [`split_mac_i`] where
-    /// the bearer is integrity protected.
+    /// Parses the header; reserved bits are ignored. The data is [`Packet::payload`]; [`split_mac_i`] splits it if the
+    /// bearer is integrity protected.
     pub fn parse<T: AsRef<[u8]>>(packet: &Packet<T>) -> Result<Self, Error> {
         packet.check_len()?;
         Ok(Self {
@@ -173,7 +173,7 @@ impl OneToOneRepr {
         })
     }
 
-    /// Octets of the header.
+    /// Returns the length of the header in octets.
     pub const fn buffer_len(&self) -> usize {
         HEADER_LEN
     }

@@ -9,16 +9,16 @@
 
 use super::{Error, fits, need, room};
 
-/// Sequence numbers count modulo this.
+/// Modulus of sequence numbers.
 pub const SN_MODULUS: u8 = 32;
-/// The largest length that an LI can state.
+/// The largest length that an LI can carry, octets.
 pub const MAX_LI: usize = 2047;
 /// The most data elements that [`Repr`] holds. A received PDU may have more: [`Packet::elements`] gives them all.
 pub const MAX_ELEMENTS: usize = 32;
 
 const EXTENSION: u8 = 0x20;
 
-/// How the data field lies in its SDUs. TS 36.322 §6.2.2.6.
+/// Framing info: whether the first and the last SDU of the data field are segments. TS 36.322 §6.2.2.6.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct FramingInfo {
     /// The first octet is not the first of an SDU.
@@ -28,12 +28,12 @@ pub struct FramingInfo {
 }
 
 impl FramingInfo {
-    /// From the low two bits.
+    /// Parses the low two bits.
     pub const fn from_bits(bits: u8) -> Self {
         Self { continues: bits & 0b10 != 0, unfinished: bits & 0b01 != 0 }
     }
 
-    /// The two bits: 00 whole, 01 the last SDU goes on, 10 the first one began before, 11 both.
+    /// Returns the two bits: 00 whole SDUs, 01 the last SDU continues, 10 the first is a continuation, 11 both.
     pub const fn bits(self) -> u8 {
         (self.continues as u8) << 1 | self.unfinished as u8
     }
@@ -58,8 +58,8 @@ impl<T: AsRef<[u8]>> Packet<T> {
         Ok(packet)
     }
 
-    /// Walks the length indicators: the header ends inside the PDU, and so do the elements. That elements are not
-    /// empty is judged by [`Repr::parse`].
+    /// Walks the length indicators and checks that the header and the elements end inside the PDU. [`Repr::parse`]
+    /// refuses empty elements.
     pub fn check_len(&self) -> Result<(), Error> {
         let bytes = self.buffer.as_ref();
         need("RLC UM header", 1, bytes.len())?;
@@ -78,12 +78,12 @@ impl<T: AsRef<[u8]>> Packet<T> {
         Ok(())
     }
 
-    /// FI.
+    /// Returns FI, 2 bits.
     pub fn framing(&self) -> FramingInfo {
         FramingInfo::from_bits(self.buffer.as_ref()[0] >> 6)
     }
 
-    /// SN, 5 bits.
+    /// Returns SN, 5 bits.
     pub fn sn(&self) -> u8 {
         self.buffer.as_ref()[0] & (SN_MODULUS - 1)
     }
@@ -93,7 +93,7 @@ impl<T: AsRef<[u8]>> Packet<T> {
         self.buffer.as_ref()[0] & EXTENSION != 0
     }
 
-    /// The E bit and the LI of data element `index`.
+    /// Returns the E bit and the LI of data element `index`.
     fn length_indicator(&self, index: usize) -> (bool, u16) {
         let bytes = &self.buffer.as_ref()[1 + index / 2 * 3..];
         let pair = if index.is_multiple_of(2) {
@@ -106,7 +106,7 @@ impl<T: AsRef<[u8]>> Packet<T> {
 }
 
 impl<'a> Packet<&'a [u8]> {
-    /// The data elements in order.
+    /// Returns the data elements in order.
     pub fn elements(&self) -> Elements<'a> {
         let (mut count, mut more) = (0, self.extension());
         while more {
@@ -168,17 +168,17 @@ pub struct Repr<'a> {
 }
 
 impl<'a> Repr<'a> {
-    /// A PDU that has no elements yet.
+    /// Makes a PDU that has no elements yet.
     pub const fn new(framing: FramingInfo, sn: u8) -> Self {
         Self { framing, sn, elements: [&[]; MAX_ELEMENTS], count: 0 }
     }
 
-    /// The data elements in order.
+    /// Returns the data elements in order.
     pub fn elements(&self) -> &[&'a [u8]] {
         &self.elements[..self.count]
     }
 
-    /// Adds a data element behind the others. All but the last are bound to [`MAX_LI`] octets.
+    /// Appends a data element. All but the last are limited to [`MAX_LI`] octets.
     pub fn push(&mut self, element: &'a [u8]) -> Result<(), Error> {
         if element.is_empty() {
             return Err(Error::Reserved { what: "LI of RLC UM", value: 0 });
@@ -194,7 +194,7 @@ impl<'a> Repr<'a> {
         Ok(())
     }
 
-    /// Reads a PDU; an LI of zero, which is reserved, and an empty last element are refused.
+    /// Parses a PDU. Refuses an LI of zero, which is reserved, and an empty last element.
     pub fn parse(packet: &Packet<&'a [u8]>) -> Result<Self, Error> {
         packet.check_len()?;
         let mut repr = Self::new(packet.framing(), packet.sn());
@@ -204,7 +204,7 @@ impl<'a> Repr<'a> {
         Ok(repr)
     }
 
-    /// Octets of the PDU.
+    /// Returns the length of the PDU in octets.
     pub fn buffer_len(&self) -> usize {
         header_len(self.count) + self.elements().iter().map(|element| element.len()).sum::<usize>()
     }
@@ -222,7 +222,7 @@ impl<'a> Repr<'a> {
     }
 }
 
-/// Octets of the header of a PDU with `elements` data elements.
+/// Returns the length of the header of a PDU with `elements` data elements, octets.
 pub const fn header_len(elements: usize) -> usize {
     1 + li_len(elements.saturating_sub(1))
 }
@@ -256,7 +256,7 @@ pub fn emit_header(
     Ok(())
 }
 
-/// Octets of `count` pairs of E and LI, 12 bits each.
+/// Returns the octets of `count` pairs of E and LI, 12 bits each.
 const fn li_len(count: usize) -> usize {
     (count * 12).div_ceil(8)
 }

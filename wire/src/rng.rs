@@ -1,6 +1,6 @@
 //! Random numbers as an argument.
 
-/// A source of random numbers. The caller's generator decides how good they are.
+/// A source of random numbers, provided by the caller, whose generator determines their quality.
 pub trait Rng {
     /// Returns 64 independent random bits.
     fn next_u64(&mut self) -> u64;

@@ -35,7 +35,7 @@ mod field {
     pub(super) const DST: usize = 4;
 }
 
-/// What DST means. TS 36.321 §6.2.4.
+/// Kind and octets of DST. TS 36.321 §6.2.4.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Destination {
     /// V = 0001: the 16 most significant bits of a group's identity; the SCI carries the rest.
@@ -47,7 +47,7 @@ pub enum Destination {
 }
 
 impl Destination {
-    /// The version field.
+    /// Returns the version field, 4 bits.
     pub const fn version(&self) -> u8 {
         match self {
             Self::Group(_) => 1,
@@ -56,7 +56,7 @@ impl Destination {
         }
     }
 
-    /// The octets of DST: 2 or 3.
+    /// Returns the octets of DST: 2 or 3.
     pub const fn octets(&self) -> &[u8] {
         match self {
             Self::Group(dst) | Self::Ue(dst) => dst,
@@ -64,7 +64,7 @@ impl Destination {
         }
     }
 
-    /// Octets of the SL-SCH subheader: 6 or 7.
+    /// Returns the length of the SL-SCH subheader: 6 or 7 octets.
     pub const fn header_len(&self) -> usize {
         field::DST + self.octets().len()
     }
@@ -98,7 +98,7 @@ impl<T: AsRef<[u8]>> Packet<T> {
         Ok(packet)
     }
 
-    /// Walks all subheaders: each must end inside the PDU, and so must the SDUs that they announce.
+    /// Walks all subheaders and checks that each ends inside the PDU, and so do the SDUs that they announce.
     pub fn check_len(&self) -> Result<(), Error> {
         let bytes = self.buffer.as_ref();
         let mut at = self.header_len();
@@ -119,18 +119,18 @@ impl<T: AsRef<[u8]>> Packet<T> {
         Ok(())
     }
 
-    /// V, 4 bits.
+    /// Returns V, 4 bits.
     pub fn version(&self) -> u8 {
         self.buffer.as_ref().get(field::VERSION).map_or(0, |octet| octet >> 4)
     }
 
-    /// SRC: the layer-2 identity of the sender.
+    /// Returns SRC: the layer-2 identity of the sender, 24 bits.
     pub fn source(&self) -> [u8; 3] {
         let src = &self.buffer.as_ref()[field::SRC];
         [src[0], src[1], src[2]]
     }
 
-    /// The octets of DST: three for V = 3, two for all other versions.
+    /// Returns the octets of DST: three for V = 3, two for all other versions.
     pub fn destination(&self) -> &[u8] {
         &self.buffer.as_ref()[field::DST..self.header_len()]
     }
@@ -155,7 +155,7 @@ impl<T: AsRef<[u8]>> Packet<T> {
 }
 
 impl<'a> Packet<&'a [u8]> {
-    /// All subheaders in order, padding too, each with its octets. Trailing padding octets belong to no element.
+    /// Returns all subheaders in order, padding included, each with its octets. Trailing padding belongs to no element.
     pub fn elements(&self) -> Elements<'a> {
         let bytes = self.buffer;
         let mut data = self.header_len();
@@ -207,7 +207,7 @@ struct Subheader {
 }
 
 impl Subheader {
-    /// Reads the subheader at `at` and says where the next one starts.
+    /// Reads the subheader at `at` and returns the offset of the next one.
     fn read(bytes: &[u8], at: usize) -> Result<(Self, usize), Error> {
         need("subheader of SL-SCH", at + 1, bytes.len())?;
         let extension = bytes[at] & EXTENSION != 0;
@@ -238,17 +238,17 @@ pub struct Repr<'a> {
 }
 
 impl<'a> Repr<'a> {
-    /// A PDU without SDUs: padding only, which is legal.
+    /// Makes a PDU without SDUs: padding only, which is legal.
     pub const fn new(source: [u8; 3], destination: Destination) -> Self {
         Self { source, destination, sdus: [Sdu { lcid: LCID_PADDING, data: &[] }; MAX_SDUS], count: 0 }
     }
 
-    /// The SDUs in their order.
+    /// Returns the SDUs in their order.
     pub fn sdus(&self) -> &[Sdu<'a>] {
         &self.sdus[..self.count]
     }
 
-    /// Adds an SDU behind the others.
+    /// Appends an SDU.
     pub fn push(&mut self, sdu: Sdu<'a>) -> Result<(), Error> {
         judge_lcid(sdu.lcid)?;
         fits("SDU length", sdu.data.len() as u32, MAX_SDU_LEN as u32)?;
@@ -276,7 +276,7 @@ impl<'a> Repr<'a> {
         Ok(repr)
     }
 
-    /// Octets of the smallest transport block that takes the PDU, without padding.
+    /// Returns the length of the smallest transport block that holds the PDU, without padding, octets.
     pub fn buffer_len(&self) -> usize {
         let Some((last, others)) = self.sdus().split_last() else {
             return self.destination.header_len() + 1;
@@ -321,7 +321,7 @@ impl<'a> Repr<'a> {
     }
 }
 
-/// Octets of F and L for an SDU of `length` octets.
+/// Returns the octets of F and L for an SDU of `length` octets.
 pub const fn length_len(length: usize) -> usize {
     if length < 128 { 1 } else { 2 }
 }

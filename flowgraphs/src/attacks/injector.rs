@@ -1,5 +1,6 @@
-//! A radio that hears every block and sends whatever its plot says: capabilities A0, A1 and A3 of the proposals' digest. It
-//! has no layer 2 and no key, and keeps none of the rules of a UE: several transmissions in one subframe, any power.
+//! A radio that receives every block and sends the blocks of its attack: capabilities A0, A1 and A3 of the proposals'
+//! digest. It has no layer 2 and no key, and obeys none of the rules of a UE: several transmissions in one subframe,
+//! any power.
 
 use super::subframes::{Subframe, Subframes};
 use crate::Sample;
@@ -31,27 +32,27 @@ pub struct Injection {
     pub block: Vec<u8>,
 }
 
-/// What a plot may do.
+/// Actions of an attack.
 #[derive(Debug, Default)]
 pub struct AttackContext {
-    /// Blocks that wait to be sent, from the next SC period on.
+    /// Pending blocks, to be sent from the next SC period on.
     pub injections: VecDeque<Injection>,
-    /// Whether every PSCCH of others is drowned.
+    /// Whether every PSCCH of others is jammed.
     pub jam: bool,
     /// Octets of a block.
     pub octets: usize,
 }
 
-/// What is done with what is heard.
+/// Reactions of an attack to receptions.
 pub trait Attack: Send + 'static {
-    /// A block was heard for the first time; `group` is the octet of its SCI.
+    /// Handles a block that is received for the first time; `group` is the octet of its SCI.
     fn heard(&mut self, t: u64, group: u8, block: &[u8], context: &mut AttackContext);
 
-    /// An SC period is planned.
+    /// Handles an SC period that is being planned.
     fn period(&mut self, t: u64, context: &mut AttackContext);
 }
 
-/// The radio of a plot.
+/// The radio of an attack.
 pub struct Attacker<P> {
     name: String,
     numerology: Numerology,
@@ -75,10 +76,11 @@ pub struct Attacker<P> {
 }
 
 impl<P: Attack> Attacker<P> {
-    /// In the carrier and the first communication pool of `config`, whose level it sends at. Knows the time by `anchor`.
+    /// Makes an attacker in the carrier and the first communication pool of `config`, at whose level it sends. Knows
+    /// the time by `anchor`.
     ///
     /// # Errors
-    /// What is wrong in the configuration.
+    /// The first error of the configuration.
     pub fn new(config: &UeConfig, anchor: Anchor, attack: P) -> Result<Self, ConfigError> {
         let radio = config.resolve()?;
         let numerology = config.numerology()?;
@@ -121,17 +123,17 @@ impl<P: Attack> Attacker<P> {
         })
     }
 
-    /// End after so many subframes.
+    /// Limits the run to `subframes` subframes.
     pub fn set_duration(&mut self, subframes: u64) {
         self.subframes.set_duration(subframes);
     }
 
-    /// Transmissions on a channel that it made.
+    /// Returns the number of transmissions on a channel that it made.
     pub fn sent(&self) -> u64 {
         self.sent
     }
 
-    /// What it did.
+    /// Returns the attack with its results.
     pub fn attack(&self) -> &P {
         &self.attack
     }
@@ -170,7 +172,7 @@ impl<P: Attack> Attacker<P> {
         radio.advance(self.subframes.start_of(coming + 1))
     }
 
-    /// Plan the SC period that begins at `t`: as many blocks as a pattern holds, to one destination.
+    /// Plans the SC period that begins at `t`: as many blocks as a pattern holds, to one destination.
     fn period(&mut self, t: u64) {
         let Some(group) = self.context.injections.front().map(|s| s.group) else { return };
         let Some(resource) = self.draw.draw(self.prbs, &mut self.air_rng) else { return };
@@ -215,7 +217,7 @@ impl<P: Attack> Attacker<P> {
         self.agenda.entry(t).or_default().push(transmission);
     }
 
-    /// Garbage on every PRB of subframe `t` that it does not use itself.
+    /// Transmits noise on every PRB of subframe `t` that it does not use itself.
     fn jam(&mut self, t: u64) {
         let bandwidth = self.numerology.bandwidth();
         let used: Vec<usize> = self.agenda.get(&t).map_or(Vec::new(), |all| {

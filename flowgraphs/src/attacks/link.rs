@@ -1,4 +1,4 @@
-//! What outlaws do with the blocks that they hear: the adversaries of T4.1 and TRK that a radio can be.
+//! Attacks on the blocks of links: the adversaries of T4.1 and TRK that are possible with a radio.
 
 use super::{Attack, AttackContext, Injection};
 use sidelink_mac::mux::{Address, Multiplexer};
@@ -10,45 +10,45 @@ use sidelink_wire::pdcp::{HEADER_LEN, MAC_I_LEN, OneToOneRepr, Packet, SduType};
 use sidelink_wire::{rlc_um, sl_sch};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// What can be done to a PDU on its way.
+/// Change of a PDU in flight.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Alter {
-    /// The strong algorithms are taken out of every request: EEA2 and EIA2.
+    /// Removes the strong algorithms from every request: EEA2 and EIA2.
     BidDown,
-    /// Every algorithm but null is.
+    /// Removes every algorithm but null.
     NullOnly,
-    /// Other nonces in requests and commands.
+    /// Replaces the nonces in requests and commands.
     Nonces,
-    /// A bit of the data is flipped.
+    /// Flips a bit of the data.
     Data,
-    /// The last bit of every protected message is flipped.
+    /// Flips the last bit of every protected message.
     Protected,
-    /// The first PDUs of the security mode channel from UE_1 are kept back: DIRECT_SECURITY_MODE_COMPLETE.
+    /// Keeps back the first PDUs of the security mode channel from UE_1: DIRECT_SECURITY_MODE_COMPLETE.
     Completes {
-        /// How many.
+        /// Number of PDUs.
         keep: u64,
     },
 }
 
-/// Which plot.
+/// Kind of attack.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
-    /// A0: listens and remembers who is who.
+    /// A0: listens and records the parties.
     Track,
-    /// A1: so many requests in the name of UE_1, from identities that nobody has.
+    /// A1: sends this many requests in the name of UE_1, from identities that no UE has.
     Flood {
-        /// How many.
+        /// Number of requests.
         requests: u64,
-        /// Whether it knows the name of the KD, from a request that was heard.
+        /// Whether it knows the KD ID, from a received request.
         kd_id: bool,
     },
-    /// A1: refusals, releases and re-keying in the peers' names, without protection.
+    /// A1: sends refusals, releases and re-keying in the peers' names, without protection.
     Spoof,
-    /// A3: drowns all control information but its own, and passes on what it heard, altered.
+    /// A3: jams all control information but its own, and forwards what it received, altered.
     Middle(Alter),
 }
 
-/// A plot with what it found.
+/// An attack with its findings.
 pub(crate) struct LinkAttack {
     kind: Kind,
     /// UE_1 and UE_2.
@@ -56,10 +56,10 @@ pub(crate) struct LinkAttack {
     found: BTreeMap<&'static str, u64>,
     sources: BTreeSet<Layer2Id>,
     kd_ids: BTreeSet<[u8; 4]>,
-    /// KD-sess IDs of each direction, 0 left out.
+    /// KD-sess IDs of each direction, without 0.
     sessions: BTreeMap<(Layer2Id, Layer2Id), BTreeSet<u16>>,
     turn: u64,
-    /// Makes every request another.
+    /// Counter that makes every request different.
     drawn: u64,
 }
 
@@ -77,7 +77,7 @@ impl LinkAttack {
         }
     }
 
-    /// What it found and did, in words and numbers.
+    /// Returns its findings and actions, as names and numbers.
     pub(crate) fn findings(&self) -> BTreeMap<String, u64> {
         let mut found: BTreeMap<String, u64> =
             self.found.iter().map(|(k, v)| ((*k).to_owned(), *v)).collect();
@@ -94,7 +94,7 @@ impl LinkAttack {
         *self.found.entry(what).or_default() += 1;
     }
 
-    /// Remember who said what, as far as it can be seen.
+    /// Records the parties of a PDU, as far as they are visible.
     fn track(&mut self, pdu: &Heard<'_>) {
         self.count("PDUs heard");
         self.sources.insert(pdu.source);
@@ -108,7 +108,7 @@ impl LinkAttack {
         }
     }
 
-    /// A PDU that goes on, altered; `None` when it does not.
+    /// Returns a PDU to forward, altered; `None` when it is kept back.
     fn alter(&mut self, alter: Alter, pdu: &Heard<'_>) -> Option<Vec<u8>> {
         let mut octets = pdu.octets.to_vec();
         let signalling = pdu.lcid.is_signalling();
@@ -163,7 +163,7 @@ impl LinkAttack {
         Some(octets)
     }
 
-    /// A request in the name of UE_1, under the name of a KD that exists where `known`.
+    /// Makes a request in the name of UE_1, with the ID of an existing KD if `known`.
     fn request(&mut self, sequence: u16, known: bool) -> Option<Vec<u8>> {
         let mut nonce = [0; 16];
         self.drawn += 1;
@@ -187,7 +187,7 @@ impl LinkAttack {
         plain(sequence, Body::CommunicationRequest(request))
     }
 
-    /// Everything that could end or change a link, if anybody believed it.
+    /// Makes every message that could end or change a link if it were accepted.
     fn lies(&self, sequence: u16) -> Vec<(Lcid, Vec<u8>)> {
         let request = RekeyingRequest {
             capabilities: pc5::Capabilities { eea: 0x80, eia: 0x80 },
@@ -217,7 +217,7 @@ impl Attack for LinkAttack {
             Kind::Flood { .. } | Kind::Spoof => {}
             Kind::Middle(alter) => {
                 let Some((source, destination)) = pdus.first().map(|p| (p.source, p.destination)) else {
-                    // parts of long messages go on as they are
+                    // parts of long messages are forwarded unchanged
                     context.injections.push_back(Injection { group, block: block.to_vec() });
                     return;
                 };
@@ -279,7 +279,7 @@ struct Heard<'a> {
     octets: &'a [u8],
 }
 
-/// The whole PDUs of a block between two UEs; none where there are only parts. `None` for other blocks.
+/// Returns the whole PDUs of a block between two UEs; none if it has only parts. `None` for other blocks.
 fn heard(group: u8, block: &[u8]) -> Option<Vec<Heard<'_>>> {
     let packet = sl_sch::Packet::new_checked(block).ok()?;
     let source = Layer2Id::from_octets(packet.source());
@@ -304,13 +304,13 @@ fn header(pdu: &[u8]) -> Option<OneToOneRepr> {
     OneToOneRepr::parse(&Packet::new_checked(pdu).ok()?).ok()
 }
 
-/// The message of a PDU that is not ciphered, `tail` octets of MAC-I behind it.
+/// Parses the message of a PDU that is not ciphered, with `tail` octets of MAC-I behind it.
 fn message(pdu: &[u8], tail: usize) -> Option<Repr<'_>> {
     let octets = pdu.get(HEADER_LEN..pdu.len().checked_sub(tail)?)?;
     Repr::parse(&pc5::Packet::new_checked(Coding::Lte, octets).ok()?).ok()
 }
 
-/// A message in a PDU without protection.
+/// Makes an unprotected PDU with a message.
 fn plain(sequence: u16, body: Body<'_>) -> Option<Vec<u8>> {
     let repr = Repr { sequence, body };
     let mut pdu = vec![0; HEADER_LEN + repr.buffer_len(Coding::Lte)];
@@ -319,7 +319,7 @@ fn plain(sequence: u16, body: Body<'_>) -> Option<Vec<u8>> {
     Some(pdu)
 }
 
-/// A block of `octets` octets that says to come from `source`.
+/// Makes a block of `octets` octets with the source `source`.
 fn block(source: Layer2Id, to: Layer2Id, pdus: &[(Lcid, Vec<u8>)], octets: usize) -> Option<Vec<u8>> {
     let mut mux = Multiplexer::new(source);
     let address = Address::Ue(to);

@@ -1,5 +1,5 @@
-//! A radio that hears everything and says it again later: capability A2 of the proposals' digest. It holds no key, decodes
-//! nothing, and copies samples; what it sends is bit for bit what was sent.
+//! A radio that records every subframe and replays it later: capability A2 of the proposals' digest. It holds no key,
+//! decodes nothing, and copies samples: a replay is bit for bit the original.
 
 use super::subframes::{Subframe, Subframes};
 use crate::Sample;
@@ -9,14 +9,14 @@ use sidelink_radio::{Anchor, RadioError, Transmit};
 use sidelink_ue::{LatencyStats, Participant};
 use std::collections::VecDeque;
 
-/// A subframe this much above the quietest one is worth keeping, in dB: a few PRBs at 5 dB, and not noise alone, which the
+/// Level above the quietest subframe from which one is kept, in dB: a few PRBs at 5 dB, and not noise alone, which the
 /// samples of a subframe average to a tenth of a dB.
 const ABOVE_DB: f64 = 0.8;
 
-/// Subframes that are kept at most.
+/// Largest number of subframes that are kept.
 const MOST: usize = 4096;
 
-/// Copies subframes and sends them again after a while.
+/// Copies subframes and replays them after a delay.
 pub struct Replayer {
     name: String,
     subframes: Subframes,
@@ -30,7 +30,7 @@ pub struct Replayer {
 }
 
 impl Replayer {
-    /// Knows the time by `anchor`. `gain_db` is against what it heard.
+    /// Makes a replayer that knows the time by `anchor`. `gain_db` is relative to the received level.
     pub fn new(name: &str, numerology: Numerology, anchor: Anchor, delay: u64, gain_db: f64) -> Self {
         Self {
             name: name.to_owned(),
@@ -44,12 +44,12 @@ impl Replayer {
         }
     }
 
-    /// End after so many subframes.
+    /// Limits the run to `subframes` subframes.
     pub fn set_duration(&mut self, subframes: u64) {
         self.subframes.set_duration(subframes);
     }
 
-    /// Subframes that it said again.
+    /// Returns the number of replayed subframes.
     pub fn replayed(&self) -> u64 {
         self.replayed
     }

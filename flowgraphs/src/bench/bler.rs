@@ -1,11 +1,11 @@
-//! Block error rates: one channel, sent, faded, shifted, put into noise and received with everything estimated.
+//! Block error rates: one channel, sent over fading, offset and noise, and received with everything estimated.
 //!
 //! ```text
 //! air.rs      grid -> samples -> channel -> noise -> grid
 //! cases.rs    the channels, each with the figure that it has to reach
 //! ends.rs     sender and receiver of each channel
 //! slss.rs     synchronisation: right, missed and false identities
-//! false_sci.rs  control information found in noise
+//! false_sci.rs  control information detected in noise
 //! ```
 
 mod air;
@@ -27,24 +27,24 @@ pub struct Point {
     pub es_n0_db: f64,
     /// Blocks that were sent.
     pub trials: u32,
-    /// Blocks that did not arrive.
+    /// Blocks that were lost.
     pub errors: u32,
 }
 
 impl Point {
-    /// Block error rate.
+    /// Returns the block error rate.
     pub fn bler(&self) -> f64 {
         self.errors as f64 / self.trials.max(1) as f64
     }
 }
 
-/// Es/N0 in dB at which a case is looked at for an error floor: what fails here fails at any signal-to-noise ratio.
+/// Es/N0 in dB at which a case is examined for an error floor: failures here occur at any signal to noise ratio.
 pub const FLOOR_DB: f64 = 30.0;
 
-/// Where a case reaches a block error rate.
+/// Point at which a case reaches a block error rate.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Crossing {
-    /// Es/N0 in dB; `None` when it lies beyond what was measured, or nowhere.
+    /// Es/N0 in dB; `None` when it lies beyond the measured range, or does not exist.
     pub es_n0_db: Option<f64>,
     /// Every point, the lowest first.
     pub points: Vec<Point>,
@@ -52,7 +52,7 @@ pub struct Crossing {
     pub floor: Option<Point>,
 }
 
-/// Es/N0 at which the block error rate of a case falls to `goal`, with at most `trials` blocks a point.
+/// Finds the Es/N0 at which the block error rate of a case falls to `goal`, with at most `trials` blocks a point.
 ///
 /// Steps from the case's target until the goal is enclosed, then halves: 0.5 to 0.125 dB in white noise, 2 to 0.5 dB in
 /// fading, where curves are flat and a fine step would stop at the first point that is good by chance. A straight line
@@ -88,8 +88,8 @@ pub fn crossing(case: &Case, air: &AirConfig, goal: f64, trials: u32) -> Crossin
     Crossing { es_n0_db, points, floor }
 }
 
-/// One point: a link of its own, so that every point has the same channels and blocks, and points differ by their noise
-/// alone. A fifth of the blocks is enough for one that is far from the goal.
+/// Measures one point. Each has a link of its own: every point has the same channels and blocks, and points differ by
+/// their noise alone. A fifth of the blocks is enough for one that is far from the goal.
 fn measure(case: &Case, air: &AirConfig, es_n0_db: f64, goal: f64, trials: u32) -> Point {
     let mut link = Link::new(case, air);
     let first = link.run(es_n0_db, trials.div_ceil(5));
@@ -100,15 +100,15 @@ fn measure(case: &Case, air: &AirConfig, es_n0_db: f64, goal: f64, trials: u32) 
     Point { es_n0_db, trials, errors: first.errors + rest.errors }
 }
 
-/// The highest Es/N0 above the goal and the lowest below it.
+/// Returns the highest Es/N0 above the goal and the lowest below it.
 fn enclosing(points: &[Point], goal: f64) -> Option<(f64, f64)> {
     let above = points.iter().filter(|p| p.bler() > goal).map(|p| p.es_n0_db).fold(f64::MIN, f64::max);
     let below = points.iter().filter(|p| p.bler() <= goal).map(|p| p.es_n0_db).fold(f64::MAX, f64::min);
     (above > f64::MIN && below < f64::MAX).then_some((above, below))
 }
 
-/// Es/N0 at which the least-squares line through the logarithms of the points near the goal reaches it; the middle of
-/// what encloses it where there is no such line.
+/// Returns the Es/N0 at which the least-squares line through the logarithms of the points near the goal reaches it; the
+/// middle of the enclosing interval if there is no such line.
 fn near_line(points: &[Point], goal: f64, (above, below): (f64, f64)) -> f64 {
     let near = points.iter().filter(|p| (goal / 4.0..=4.0 * goal).contains(&p.bler()));
     let logs: Vec<(f64, f64)> = near.map(|p| (p.es_n0_db, p.bler().ln())).collect();
@@ -120,7 +120,7 @@ fn near_line(points: &[Point], goal: f64, (above, below): (f64, f64)) -> f64 {
     if slope < 0.0 { x + (goal.ln() - y) / slope } else { (above + below) / 2.0 }
 }
 
-/// The points of a sweep, with the same channels and blocks at each.
+/// Measures the points of a sweep, with the same channels and blocks at each.
 pub fn sweep(case: &Case, air: &AirConfig, es_n0_db: &[f64], trials: u32) -> Vec<Point> {
     es_n0_db.iter().map(|&db| Link::new(case, air).run(db, trials)).collect()
 }

@@ -1,11 +1,11 @@
-//! What damage to the samples costs: a known signal is damaged, received as a recording is, and what is heard is set
-//! against what was sent.
+//! Cost of damage to the samples: a known signal is damaged, received like a recording, and the receptions are compared
+//! with the transmissions.
 //!
 //! ```text
-//! signal.rs   the signals: a scenario, its samples, all that was sent        *.toml
-//! cases.rs    the kinds of damage and the strengths that are tried
-//! apply.rs    signal + damage -> samples, and where in them everything went
-//! score.rs    what was heard against what was sent: right, repeated, false
+//! signal.rs   the signals: a scenario, its samples, all transmissions       *.toml
+//! cases.rs    the kinds of damage and their strengths
+//! apply.rs    signal + damage -> samples, and the new places of the old samples
+//! score.rs    receptions compared with transmissions: right, repeated, false
 //! ```
 
 mod apply;
@@ -25,10 +25,10 @@ use sidelink_phy::receive::stream::StreamReceiver;
 use sidelink_recordings::{Error, Writer};
 use std::path::Path;
 
-/// Samples that the receiver is given at once.
+/// Samples that the receiver gets at once.
 const BLOCK: usize = 1 << 16;
 
-/// Receives a damaged signal, with its pool told and nothing said of the damage, and counts.
+/// Receives a damaged signal, with its pool configured and without knowledge of the damage, and counts.
 pub fn receive(signal: &Signal, damaged: &Damaged) -> Score {
     let length = damaged.samples.len();
     let mut truth = Truth::new(&signal.sent, &damaged.places, signal.numerology.subframe_samples(), length);
@@ -47,7 +47,8 @@ pub fn receive(signal: &Signal, damaged: &Damaged) -> Score {
     truth.score()
 }
 
-/// Writes a damaged signal as a recording of floats as they are, with what was sent as annotations, each where it went.
+/// Writes a damaged signal as a recording of unscaled floats, with the transmissions as annotations, each at its new
+/// place.
 ///
 /// # Errors
 /// The file cannot be written.

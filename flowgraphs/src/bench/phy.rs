@@ -1,4 +1,4 @@
-//! Time of each stage of the physical layer, one thread: the cases that other modems publish, beside their figures.
+//! Time of each stage of the physical layer, one thread: the published cases of other modems, beside their figures.
 //!
 //! ```text
 //! channels.rs   SC-FDMA, control search, PSSCH, PSBCH, a whole subframe
@@ -13,7 +13,7 @@ mod search;
 use super::timing::Timing;
 use std::time::Duration;
 
-/// Everything, each stage for about `budget`; names that do not contain `only` are left out.
+/// Measures each stage for about `budget`; names that do not contain `only` are left out.
 pub fn run(budget: Duration, only: &str, done: &mut dyn FnMut(&Timing)) {
     channels::run(budget, only, done);
     coding::run(budget, only, done);

@@ -1,4 +1,4 @@
-//! What protection costs: answers to the editor's notes of TR 33.833, measured on one core.
+//! Cost of protection: answers to the editor's notes of TR 33.833, measured on one core.
 //!
 //! ```text
 //! cipher.rs      ns a PDU of EEA0..3 and EIA0..3
@@ -22,9 +22,9 @@ use std::time::{Duration, Instant};
 /// One line of the result.
 #[derive(Clone, Debug)]
 pub struct Row {
-    /// The group of lines that it belongs to.
+    /// Group of the line.
     pub about: &'static str,
-    /// What was measured or reckoned.
+    /// The measured or computed item.
     pub name: String,
     /// Its figures with their names, which carry the unit.
     pub figures: Vec<(&'static str, Value)>,
@@ -35,13 +35,13 @@ impl Row {
         Self { about, name: name.into(), figures: figures.to_vec() }
     }
 
-    /// A figure by its name.
+    /// Returns a figure by its name.
     pub fn figure(&self, name: &str) -> Option<f64> {
         self.figures.iter().find(|(known, _)| *known == name)?.1.as_f64()
     }
 }
 
-/// Measure everything whose group or name contains `only`, `budget` a line, with up to `keys` followed identities.
+/// Measures everything whose group or name contains `only`, `budget` a line, with up to `keys` followed identities.
 pub fn run(budget: Duration, only: &str, keys: usize, done: &mut dyn FnMut(&Row)) {
     let mut done = |row: Row| {
         if row.about.contains(only) || row.name.contains(only) {
@@ -72,7 +72,7 @@ pub fn run(budget: Duration, only: &str, keys: usize, done: &mut dyn FnMut(&Row)
 /// Calls that are timed together: the clock costs some 25 ns.
 const BATCH: u32 = 64;
 
-/// Median time of a call in ns, over batches of calls.
+/// Returns the median time of a call in ns, over batches of calls.
 fn nanos(budget: Duration, mut f: impl FnMut()) -> f64 {
     let mut times = Vec::with_capacity(1024);
     let start = Instant::now();
@@ -87,7 +87,7 @@ fn nanos(budget: Duration, mut f: impl FnMut()) -> f64 {
     times[times.len() / 2]
 }
 
-/// Rounded, so that a line stays short.
+/// Rounds a figure, to keep the line short.
 fn figure(v: f64) -> Value {
     let digits = if v.abs() < 100.0 { 100.0 } else { 1.0 };
     ((v * digits).round() / digits).into()

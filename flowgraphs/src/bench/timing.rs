@@ -1,4 +1,4 @@
-//! Time of a call that is repeated.
+//! Time of a repeated call.
 
 use std::time::{Duration, Instant};
 
@@ -8,34 +8,34 @@ const SUBFRAME: f64 = 1e-3;
 /// Times of one stage.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Timing {
-    /// What was timed.
+    /// The measured item.
     pub name: String,
-    /// Calls.
+    /// Number of calls.
     pub calls: usize,
     /// Median in µs.
     pub median_us: f64,
     /// 99th percentile in µs.
     pub p99_us: f64,
-    /// A rate that says more than a time, such as Mbit/s.
+    /// A rate that is more informative than a time, such as Mbit/s.
     pub rate: Option<(f64, &'static str)>,
-    /// The median that a peer needs for the same, in µs, and the factor that is wanted.
+    /// The median of a peer for the same, in µs, and the required factor.
     pub peer: Option<(f64, f64)>,
 }
 
 impl Timing {
-    /// Share of the 1 ms subframe that the median takes, in percent.
+    /// Returns the share of the 1 ms subframe that the median takes, in percent.
     pub fn budget_percent(&self) -> f64 {
         100.0 * self.median_us * 1e-6 / SUBFRAME
     }
 
-    /// With what a peer needs for the same and how many times faster this has to be.
+    /// Adds a peer's time for the same, and the required speed-up.
     #[must_use]
     pub fn against(mut self, peer_us: f64, factor: f64) -> Self {
         self.peer = Some((peer_us, factor));
         self
     }
 
-    /// With a rate: `amount` a call, in units of `unit` a second.
+    /// Adds a rate: `amount` a call, in units of `unit` a second.
     #[must_use]
     pub fn with_rate(mut self, amount: f64, unit: &'static str) -> Self {
         self.rate = Some((amount / (self.median_us * 1e-6), unit));
@@ -43,7 +43,7 @@ impl Timing {
     }
 }
 
-/// Call `f` for about `budget`, at least 20 times, after warming up; time each call.
+/// Calls `f` for about `budget`, at least 20 times, after warming up; times each call.
 pub fn time(name: impl Into<String>, budget: Duration, mut f: impl FnMut()) -> Timing {
     for _ in 0..3 {
         f();

@@ -11,7 +11,7 @@ use sidelink_store::{Discovery, Hex, Keys, Protection};
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// The carrier of a first test where no file says another: 5 MHz, one discovery pool every 320 ms, each message sent twice.
+/// Default carrier of a first test: 5 MHz, one discovery pool every 320 ms, each message sent twice.
 pub(super) const CARRIER: &str = r#"
 [radio]
 prb = 25
@@ -60,10 +60,10 @@ pub struct AnnounceArgs {
     pub duration: Option<Duration>,
 }
 
-/// Announce until Ctrl-C.
+/// Announces until Ctrl-C.
 ///
 /// # Errors
-/// A text that is too long, or what is wrong with the radio.
+/// The text is too long, or the radio has an error.
 pub fn run(args: AnnounceArgs) -> anyhow::Result<()> {
     let name = args.ue.clone().unwrap_or_else(|| "announcer".to_owned());
     let mut config = match &args.config {
@@ -96,7 +96,7 @@ pub fn run(args: AnnounceArgs) -> anyhow::Result<()> {
     run_config(&config, keys.as_ref(), &ue_args, None)
 }
 
-/// An entry without keys that `name` announces.
+/// Makes an entry without keys that `name` announces.
 fn open_announcement(text: &str, name: &str) -> Result<Keys, ConfigError> {
     let code = match text.strip_prefix("hex:") {
         Some(digits) => {

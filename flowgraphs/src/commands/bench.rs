@@ -1,4 +1,4 @@
-//! `sidelink bench`: what the testbed measures of itself.
+//! `sidelink bench`: measurements of the testbed.
 
 mod damage;
 mod latency;
@@ -99,7 +99,7 @@ struct BlerArgs {
     output: Output,
 }
 
-/// Measure.
+/// Runs the measurements.
 ///
 /// # Errors
 /// A case that does not exist, or output that cannot be written.
@@ -117,7 +117,7 @@ pub fn run(args: BenchArgs) -> anyhow::Result<()> {
     }
 }
 
-/// Opens where the figures go, before the time is spent on measuring.
+/// Opens the output of the figures, before the time is spent on measuring.
 fn open(output: &Output, outputs: &mut Outputs) -> anyhow::Result<OutputFile> {
     if output.form == Form::Csv {
         let remedy = "write table, json or json:FILE";
@@ -126,7 +126,7 @@ fn open(output: &Output, outputs: &mut Outputs) -> anyhow::Result<OutputFile> {
     Ok(output.claim(outputs)?.create()?)
 }
 
-/// A file gets its name when everything is in it.
+/// Completes the output: a file gets its name when it is complete.
 fn finish(measured: anyhow::Result<OutputFile>) -> anyhow::Result<()> {
     Ok(measured?.finish()?)
 }

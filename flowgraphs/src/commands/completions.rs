@@ -1,4 +1,4 @@
-//! `sidelink completions` and `sidelink man`: what shells and `man` show of the command line.
+//! `sidelink completions` and `sidelink man`: the command line for shells and for `man`.
 
 use super::Cli;
 use crate::terminal;
@@ -30,7 +30,7 @@ pub struct ManArgs {
 /// Prints the completions.
 ///
 /// # Errors
-/// The writer's.
+/// Errors of the writer.
 pub fn print(args: &CompletionsArgs) -> anyhow::Result<()> {
     let mut text = Vec::new();
     clap_complete::generate(args.shell, &mut Cli::command(), "sidelink", &mut text);
@@ -40,7 +40,7 @@ pub fn print(args: &CompletionsArgs) -> anyhow::Result<()> {
 /// Prints the page of the whole program, or writes one for each sub-command.
 ///
 /// # Errors
-/// The writer's, with the folder.
+/// Errors of the writer, with the folder.
 pub fn man(args: &ManArgs) -> anyhow::Result<()> {
     let Some(folder) = &args.write else {
         let mut text = Vec::new();

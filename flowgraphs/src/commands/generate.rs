@@ -78,10 +78,10 @@ pub enum Example {
     Protected,
 }
 
-/// Generate.
+/// Generates the recording.
 ///
 /// # Errors
-/// A scenario that is wrong, or a file that cannot be written.
+/// The scenario is wrong, or a file cannot be written.
 pub fn run(args: GenerateArgs) -> anyhow::Result<()> {
     if let Some(example) = args.example {
         let text = match example {
@@ -91,7 +91,7 @@ pub fn run(args: GenerateArgs) -> anyhow::Result<()> {
         };
         return Ok(terminal::print(text)?);
     }
-    // clap has seen to it that both are there
+    // clap requires both
     let (Some(config), Some(out)) = (&args.config, &args.write) else { return Ok(()) };
     let mut scenario = Scenario::from_file(config)?;
     override_by_flags(&mut scenario, &args);
@@ -106,7 +106,7 @@ pub fn run(args: GenerateArgs) -> anyhow::Result<()> {
     let floats_in_a_file = format == SampleFormat::CF32_LE && Container::of_output(&out) != Container::Stream;
     let scale = match args.peak.magnitude() {
         Some(level) if !floats_in_a_file => {
-            // What is measured is what will be written: the rehearsal uses the counters of the performance.
+            // The level is measured on the samples that will be written: the rehearsal uses the same counters.
             level / peak(generator(secrets.as_ref().map(Secrets::rehearsal))?, &scenario)
         }
         _ => 1.0,
@@ -126,7 +126,7 @@ pub fn run(args: GenerateArgs) -> anyhow::Result<()> {
     Ok(report(&summary, &scenario, &sent, &out)?)
 }
 
-/// The keys of a scenario that needs some, and when its recording begins, if that matters or is said.
+/// Returns the keys of a scenario that needs some, and the start of its recording, if it matters or is given.
 fn secrets(
     args: &GenerateArgs,
     scenario: &Scenario,
@@ -138,7 +138,7 @@ fn secrets(
         tracing::warn!("{name}: nothing in it is protected; {} is not used", path.display());
         return Ok((None, args.utc));
     }
-    // To the millisecond: a subframe begins there, for whoever decodes it too.
+    // To the millisecond: a subframe begins there, for a decoder too.
     let millis = args.utc.map_or(1000 * u64::from(keystore::utc_now()), |utc| (utc.0 + 500) / 1000);
     let start = UtcTime::from_millis(millis);
     let secrets = if counters {
@@ -179,7 +179,7 @@ fn archive_name(out: &Path) -> Result<PathBuf, ConfigError> {
     }
 }
 
-/// The largest magnitude in the whole recording, from a first run; never 0.
+/// Returns the largest magnitude in the whole recording, from a first run; never 0.
 fn peak(mut generator: Generator, scenario: &Scenario) -> f32 {
     let mut samples = vec![Sample::default(); generator.subframe_samples()];
     let bar = terminal::progress(scenario.duration, "measuring");
@@ -193,7 +193,7 @@ fn peak(mut generator: Generator, scenario: &Scenario) -> f32 {
     if power > 1e-20 { power.sqrt() } else { 1.0 }
 }
 
-/// Programs take 1.0 for full scale.
+/// Warns of samples above 1.0, which programs take for full scale.
 fn warn_above_full_scale(out: &Path, peak: f32) {
     if peak > 1.0001 {
         let level = 20.0 * peak.log10();
@@ -232,14 +232,14 @@ fn options(scenario: &Scenario, generator: &Generator, format: SampleFormat) -> 
     }
 }
 
-/// What was sent, counted as `decode` counts what it hears.
+/// Sent events, counted in the same way as `decode` counts received ones.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Sent {
     mibs: u64,
     scis: u64,
-    /// Blocks, and how often they were transmitted.
+    /// Blocks, and number of their transmissions.
     sl_sch: [u64; 2],
-    /// Discovery messages, each once a period, and how often they were transmitted.
+    /// Discovery messages, each once a period, and number of their transmissions.
     sl_dch: [u64; 2],
 }
 
@@ -273,7 +273,7 @@ impl fmt::Display for Sent {
     }
 }
 
-/// Writes all subframes; returns what was sent in them.
+/// Writes all subframes; returns the counts of sent events.
 fn write(mut generator: Generator, scenario: &Scenario, writer: &mut Writer) -> anyhow::Result<Sent> {
     let numerology = generator.numerology();
     let frequency = scenario.radio.frequency.map_or(0.0, |f| f.0);

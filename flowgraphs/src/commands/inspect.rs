@@ -1,4 +1,4 @@
-//! `sidelink inspect`: what a recording looks like from outside.
+//! `sidelink inspect`: the look of a recording from outside.
 
 use crate::args::RadioArgs;
 use crate::input;
@@ -23,13 +23,13 @@ pub struct InspectArgs {
     pub plot: Option<PathBuf>,
 }
 
-/// Frequency slices where no bandwidth fits the rate.
+/// Frequency slices if no bandwidth fits the rate.
 const SLICES: usize = 48;
 
-/// Inspect.
+/// Inspects a recording.
 ///
 /// # Errors
-/// A file that cannot be read, a configuration that is wrong, or a picture that cannot be written.
+/// The file cannot be read, the configuration is wrong, or a picture cannot be written.
 pub fn run(args: InspectArgs) -> anyhow::Result<()> {
     let mut outputs = Outputs::new(Existing::Keep);
     outputs.reads_recordings([&args.file]);
@@ -54,7 +54,7 @@ pub fn run(args: InspectArgs) -> anyhow::Result<()> {
     inspect::show(&scan, colours, terminal::width(), &mut out)?;
     if let Some(place) = &picture {
         let name = args.file.display().to_string();
-        // a recording that no receiver fits still has a spectrum
+        // a recording without a fitting receiver still has a spectrum
         let heard = inspect::hear(&mut input, &name).unwrap_or_else(|e| {
             tracing::warn!("{name}: nothing is drawn of what the receiver hears: {e:#}");
             Heard::default()
@@ -65,7 +65,7 @@ pub fn run(args: InspectArgs) -> anyhow::Result<()> {
     Ok(out.flush()?)
 }
 
-/// What is drawn: the outside always, the inside as far as something was heard.
+/// Returns the panels to draw: the outside always, the inside if something was received.
 fn panels<'a>(scan: &'a Scan, heard: &'a Heard) -> Vec<Panel<'a>> {
     let mut panels = vec![Panel::Spectrogram(scan), Panel::Spectrum(scan), Panel::Power(scan)];
     if !heard.points.is_empty() {

@@ -1,4 +1,4 @@
-//! `sidelink link`: a UE with one link in hand: connect, talk, re-key, look, release.
+//! `sidelink link`: a UE with one interactive link: connect, send, re-key, show, release.
 
 use super::ue::{UeArgs, run_config};
 use crate::config::ConfigError;
@@ -10,13 +10,13 @@ use std::io::BufRead;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Milliseconds after the start at which the link is asked for.
+/// Milliseconds after the start at which the link is requested.
 const CONNECT: u64 = 500;
 
-/// How long a command may wait for the UE.
+/// Longest wait of a command for the UE.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// The end of what is read waits for what is under way.
+/// Pause at the end of the input for exchanges in progress.
 const FAREWELL: Duration = Duration::from_millis(1500);
 
 const WORDS: &str = "\
@@ -43,10 +43,10 @@ pub struct LinkArgs {
     pub ue: UeArgs,
 }
 
-/// Run until `quit`, the end of the commands, Ctrl-C or the duration.
+/// Runs until `quit`, the end of the commands, Ctrl-C or the duration.
 ///
 /// # Errors
-/// As `sidelink ue`, or a peer that the file does not name.
+/// As for `sidelink ue`, or a peer that the file does not name.
 pub fn run(args: LinkArgs) -> anyhow::Result<()> {
     if args.ue.example.is_some() {
         return super::ue::run(args.ue);
@@ -79,7 +79,7 @@ pub fn run(args: LinkArgs) -> anyhow::Result<()> {
     run_config(&config, None, &args.ue, Some(Box::new(console)))
 }
 
-/// Do what the lines say, until they end.
+/// Carries out the commands of the lines, until they end.
 fn converse(peer: &str, board: &Board, lines: impl BufRead) {
     for line in lines.lines().map_while(Result::ok) {
         let answer = match line.trim().split_once(' ').unwrap_or((line.trim(), "")) {

@@ -83,7 +83,7 @@ pub enum Command {
     Wireshark(wireshark::WiresharkArgs),
 }
 
-/// Does what the command line says: the whole program.
+/// Runs the command line: the whole program.
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
     log_to_stderr(cli.verbose);
@@ -114,7 +114,7 @@ fn log_to_stderr(verbose: u8) {
         .init();
 }
 
-/// Run a sub-command.
+/// Runs a sub-command.
 ///
 /// # Errors
 /// For people: what, where, what to do.
@@ -142,7 +142,7 @@ pub fn run(command: Command) -> anyhow::Result<()> {
     }
 }
 
-/// The exit status for an error: 2 where the command line itself is wrong, else 1.
+/// Returns the exit status for an error: 2 if the command line itself is wrong, otherwise 1.
 pub fn exit_status(error: &anyhow::Error) -> u8 {
     match error.downcast_ref::<ConfigError>() {
         Some(e) if e.is_usage() => 2,

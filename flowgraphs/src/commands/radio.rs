@@ -1,4 +1,5 @@
-//! `sidelink find`, `sidelink probe`, `sidelink radio-test`: which radios there are, what they can do, what they achieve.
+//! `sidelink find`, `sidelink probe`, `sidelink radio-test`: the radios that are present, their capabilities, their
+//! measured performance.
 
 use super::ue::parse_duration;
 use crate::terminal;
@@ -58,7 +59,7 @@ pub struct RadioTestArgs {
     pub bursts: usize,
 }
 
-/// What a build without SoapySDR says.
+/// Returns the error of a build without SoapySDR.
 #[cfg(not(feature = "soapysdr"))]
 fn without() -> anyhow::Error {
     radio::RadioError::unusable(
@@ -68,10 +69,10 @@ fn without() -> anyhow::Error {
     .into()
 }
 
-/// List devices.
+/// Lists devices.
 ///
 /// # Errors
-/// What the library says.
+/// The library's error.
 #[cfg(feature = "soapysdr")]
 pub fn find(args: &FindArgs) -> anyhow::Result<()> {
     let found = radio::soapy::find(&args.args)?;
@@ -94,38 +95,38 @@ pub fn find(args: &FindArgs) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// List devices.
+/// Lists devices.
 ///
 /// # Errors
-/// Always: this build knows none.
+/// Always: this build supports none.
 #[cfg(not(feature = "soapysdr"))]
 pub fn find(_: &FindArgs) -> anyhow::Result<()> {
     Err(without())
 }
 
-/// Ask a device.
+/// Queries a device.
 ///
 /// # Errors
-/// There is none.
+/// There is no such device.
 #[cfg(feature = "soapysdr")]
 pub fn probe(args: &ProbeArgs) -> anyhow::Result<()> {
     terminal::print(&radio::soapy::probe(&args.args)?.to_string())?;
     Ok(())
 }
 
-/// Ask a device.
+/// Queries a device.
 ///
 /// # Errors
-/// Always: this build knows none.
+/// Always: this build supports none.
 #[cfg(not(feature = "soapysdr"))]
 pub fn probe(_: &ProbeArgs) -> anyhow::Result<()> {
     Err(without())
 }
 
-/// Measure a radio of any driver.
+/// Measures a radio of any driver.
 ///
 /// # Errors
-/// It cannot do what is asked, or is gone.
+/// It cannot do what was requested, or is gone.
 pub fn test(args: &RadioTestArgs) -> anyhow::Result<()> {
     let settings = RadioSettings {
         frequency: args.freq.map(|f| f.0),

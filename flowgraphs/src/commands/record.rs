@@ -1,4 +1,4 @@
-//! What is received, kept as a recording: `--record` of the commands that use a radio.
+//! Recording of received samples: `--record` of the commands that use a radio.
 
 use crate::args::Peak;
 use crate::config::{ConfigError, RadioConfig, to_sigmf};
@@ -33,7 +33,7 @@ impl Default for RecordArgs {
     }
 }
 
-/// Says what lies where in a recording.
+/// Adds annotations to a recording.
 pub(super) struct Annotations {
     pub(super) annotator: Annotator,
     pub(super) numerology: Numerology,
@@ -42,7 +42,7 @@ pub(super) struct Annotations {
 }
 
 impl RecordArgs {
-    /// Takes the places of the recording.
+    /// Claims the places of the recording.
     ///
     /// # Errors
     /// As [`Outputs::claim_recording`], or a peak that this recording cannot have.
@@ -57,7 +57,7 @@ impl RecordArgs {
         outputs.claim_recording("--record", path)
     }
 
-    /// A radio that keeps what it receives, if that is wanted.
+    /// Wraps a radio to record what it receives, if requested.
     ///
     /// # Errors
     /// The file cannot be made.

@@ -1,4 +1,4 @@
-//! `sidelink scenario`: named cases of one-to-one links over the virtual air, with what they cost.
+//! `sidelink scenario`: named cases of one-to-one links over the virtual air, with their costs.
 
 pub mod compare;
 
@@ -66,11 +66,11 @@ struct Cases {
 }
 
 impl Cases {
-    /// Play the scenarios of these names one after the other, as fast as the processors allow. `done` gets each case with
-    /// its costs.
+    /// Runs the scenarios of these names one after the other, as fast as the processors allow. `done` gets each case
+    /// with its costs.
     ///
     /// # Errors
-    /// A name or a value that is none, the air, or what `done` says.
+    /// A name or a value is invalid, the air fails, or `done` fails.
     fn play(
         &self,
         names: &[String],
@@ -112,10 +112,10 @@ impl Cases {
     }
 }
 
-/// Plays the cases, and reports what each cost.
+/// Runs the cases, and reports their costs.
 ///
 /// # Errors
-/// A name that is none, or a case that did not do what it is for.
+/// A name is unknown, or a case failed its purpose.
 pub fn run(args: ScenarioArgs) -> anyhow::Result<()> {
     if args.list {
         let mut out = terminal::stdout();
@@ -145,7 +145,7 @@ pub fn run(args: ScenarioArgs) -> anyhow::Result<()> {
     outcomes(&all)
 }
 
-/// What became of data and attackers, for people; an error where something was that must never be.
+/// Prints the outcomes of data and attacks, for people; returns an error if a forbidden outcome occurred.
 fn outcomes(all: &[Costs]) -> anyhow::Result<()> {
     let mut failed = Vec::new();
     for c in all {
@@ -184,13 +184,13 @@ fn outcomes(all: &[Costs]) -> anyhow::Result<()> {
     if failed.is_empty() { Ok(()) } else { anyhow::bail!("{}", failed.join("\n")) }
 }
 
-/// Kinds of notes that are shown.
+/// Largest number of kinds of notes that are shown.
 const MOST_SAID: usize = 6;
 
-/// Above this Es/N0 in dB every case does what it is for; below, a lost block may end it.
+/// Es/N0 in dB above which every case works; below, a lost block may end it.
 const LEAST_SNR: f64 = 8.0;
 
-/// What a case came to that it should not have come to.
+/// Returns the unexpected outcome of a case, if any.
 fn unexpected(c: &Costs) -> Option<&'static str> {
     let expect = cases::ALL.iter().find(|s| s.name == c.name)?.attack.map(|attack| attack.expect);
     match expect {

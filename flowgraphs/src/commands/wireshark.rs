@@ -1,4 +1,4 @@
-//! `sidelink wireshark`: the dissector, where Wireshark finds it.
+//! `sidelink wireshark`: installs the dissector for Wireshark.
 
 use crate::config::ConfigError;
 use crate::terminal;
@@ -31,10 +31,10 @@ struct Install {
     folder: Option<PathBuf>,
 }
 
-/// Does it, and tells where the files are.
+/// Installs it, and prints the paths of the files.
 ///
 /// # Errors
-/// A home that is not known, or a folder that cannot be written.
+/// The home folder is unknown, or a folder cannot be written.
 pub fn run(args: WiresharkArgs) -> anyhow::Result<()> {
     let What::Install(install) = args.what;
     if install.print {
@@ -55,7 +55,7 @@ pub fn run(args: WiresharkArgs) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Folders of personal Lua plugins, of whatever version of Wireshark, and of profiles.
+/// Returns the folders of personal Lua plugins, for any version of Wireshark, and of profiles.
 fn folders(variable: &dyn Fn(&str) -> Option<OsString>) -> Result<(PathBuf, PathBuf), ConfigError> {
     if let Some(data) = variable("APPDATA").filter(|_| cfg!(windows)) {
         let wireshark = Path::new(&data).join("Wireshark");

@@ -1,9 +1,9 @@
-//! What is wrong with a configuration: the operator's fault.
+//! Errors of a configuration: the operator's fault.
 
 use sidelink_radio::text::TextError;
 use std::fmt;
 
-/// What is wrong, where, and what to do. Shown as these three, with semicolons between them.
+/// What is wrong, where, and what to do. Displayed as these three parts, with semicolons between them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConfigError {
     text: TextError,
@@ -11,12 +11,12 @@ pub struct ConfigError {
 }
 
 impl ConfigError {
-    /// `what` is wrong in `place`; `remedy` mends it. An empty part is left out.
+    /// `what` is wrong in `place`; `remedy` tells what to do. An empty part is left out.
     pub fn new(what: impl Into<String>, place: impl Into<String>, remedy: impl Into<String>) -> Self {
         TextError::new(what, place, remedy).into()
     }
 
-    /// The same for a command line that is wrong whatever the files hold.
+    /// Makes the error of a command line that is wrong with any files.
     pub fn usage(what: impl Into<String>, remedy: impl Into<String>) -> Self {
         Self { usage: true, ..Self::new(what, "", remedy) }
     }
@@ -26,7 +26,7 @@ impl ConfigError {
         self.usage
     }
 
-    /// The same, in a larger place: `place` goes in front of the place that is named.
+    /// Returns the same error in a larger place: `place` is put in front of the place.
     #[must_use]
     pub fn within(self, place: &str) -> Self {
         Self { text: self.text.within(place), ..self }
@@ -59,7 +59,7 @@ impl From<sidelink_store::Error> for ConfigError {
 impl From<sidelink_ue::BuildError> for ConfigError {
     fn from(error: sidelink_ue::BuildError) -> Self {
         match error {
-            // the store's errors have an edge of their own: dates, the nearest key
+            // the store's errors are formatted separately: dates, the nearest key
             sidelink_ue::BuildError::Store(error) => error.into(),
             _ => Self::new(error.what(), error.place(), error.remedy()),
         }

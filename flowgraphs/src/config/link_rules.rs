@@ -1,4 +1,4 @@
-//! `[links]` of `ue.toml`: whose messages and formulas links use, and what they insist on.
+//! `[links]` of `ue.toml`: profile of messages and formulas of links, and their requirements.
 
 use super::ConfigError;
 use serde::Deserialize;
@@ -11,9 +11,9 @@ use sidelink_security::direct::{Need, Policy, Profile};
 pub struct LinkRules {
     /// `lte`: TS 24.334 and TS 33.303; `nr`: TS 24.587 and TS 33.536.
     pub profile: LinkProfile,
-    /// Answer who asks for a link.
+    /// Whether requests for a link are answered.
     pub accept: bool,
-    /// Integrity of signalling: `preferred` is as strict as `required`, since null integrity proves nobody.
+    /// Integrity of signalling: `preferred` is as strict as `required`, since null integrity proves nothing.
     pub integrity: LinkNeed,
     /// Ciphering of signalling and data.
     pub ciphering: LinkNeed,
@@ -39,7 +39,7 @@ impl Default for LinkRules {
     }
 }
 
-/// Whose messages and formulas.
+/// Profile of messages and formulas.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum LinkProfile {
@@ -49,15 +49,15 @@ pub enum LinkProfile {
     Nr,
 }
 
-/// How much a protection is wanted.
+/// Degree to which a protection is required.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum LinkNeed {
-    /// Without it.
+    /// Not used.
     NotNeeded,
-    /// With it, if the peer can.
+    /// Used if the peer supports it.
     Preferred,
-    /// With it or not at all.
+    /// Required for a link.
     Required,
 }
 
@@ -75,7 +75,7 @@ impl From<LinkNeed> for Need {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum LinkNewKd {
-    /// When UE_1 asks.
+    /// When UE_1 requests it.
     Asked,
     /// Also when three quarters of its life are over.
     Due,
@@ -94,10 +94,10 @@ pub enum LinkFailedRekeying {
 }
 
 impl LinkRules {
-    /// Into the rules of the links.
+    /// Applies these rules to those of the links.
     ///
     /// # Errors
-    /// What the profile does not have.
+    /// A rule that the profile does not support.
     pub fn apply(&self, config: &mut Config) -> Result<(), ConfigError> {
         if self.profile == LinkProfile::Lte && self.up_integrity != LinkNeed::NotNeeded {
             let what = "up-integrity: LTE has no integrity of user data";

@@ -20,19 +20,19 @@ pub struct LinkConfig {
     /// Pre-shared KD, 256 bits.
     #[serde(default)]
     pub kd: Option<Secret>,
-    /// Its KD ID.
+    /// KD ID of the pre-shared KD.
     #[serde(default = "one")]
     pub kd_id: u32,
-    /// Milliseconds after the start at which to set up the link; without it the peer is to.
+    /// Milliseconds after the start at which to set up the link; without it the peer does.
     #[serde(default)]
     pub connect: Option<u64>,
     /// Milliseconds between two re-keyings.
     #[serde(default)]
     pub rekey: Option<u64>,
-    /// Whether re-keying makes a new KD too.
+    /// Whether re-keying makes a new KD as well.
     #[serde(default)]
     pub reauthenticate: bool,
-    /// Least time in milliseconds between two re-keyings that the peer may ask for.
+    /// Least time in milliseconds between two re-keyings that the peer requests.
     #[serde(default)]
     pub rekey_interval: Option<u64>,
 }
@@ -42,10 +42,10 @@ fn one() -> u32 {
 }
 
 impl LinkConfig {
-    /// The peer.
+    /// Converts it to a peer.
     ///
     /// # Errors
-    /// An identity or key of the wrong length.
+    /// An identity or key has the wrong length.
     pub fn peer(&self) -> Result<Peer, ConfigError> {
         let place = format!("[[link]] {:?}", self.peer);
         let wrong = |what: String, remedy: &str| ConfigError::new(what, &place, remedy);

@@ -1,4 +1,4 @@
-//! The tables of a configuration, as they are written. Each `resolve` says what it means and checks it.
+//! The tables of a configuration in their written form. Each `resolve` converts and checks one.
 
 use super::{Bitmap, ConfigError, CyclicPrefixName, OneOrMany};
 use serde::{Deserialize, Serialize};
@@ -10,15 +10,15 @@ use sidelink_phy::pool::{
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct PrbSet {
-    /// prb-Start.
+    /// prb-Start, the first PRB of the lower part.
     pub start: u32,
-    /// prb-End.
+    /// prb-End, the last PRB of the upper part.
     pub end: u32,
-    /// prb-Num.
+    /// prb-Num, PRBs of each part.
     pub num: u32,
 }
 
-/// SL-SyncConfig: where synchronisation signals are.
+/// SL-SyncConfig: place of synchronisation signals.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, rename_all = "kebab-case", deny_unknown_fields)]
 pub struct SyncConfig {
@@ -28,10 +28,10 @@ pub struct SyncConfig {
     /// Subframes between synchronisation subframes; 40, or 160 in modes 3 and 4.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub period: Option<u32>,
-    /// syncCP-Len: of PSBCH and SLSS.
+    /// syncCP-Len: cyclic prefix of PSBCH and SLSS.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cp: Option<CyclicPrefixName>,
-    /// N_ID^SL that is expected, 0 to 335.
+    /// Expected N_ID^SL, 0 to 335.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub id: Option<u16>,
     /// syncTxPeriodic: whether every period has its signals (the default), or only those before a transmission.
@@ -45,32 +45,32 @@ pub struct SyncConfig {
 pub struct CommunicationConfig {
     /// sc-Period in subframes.
     pub period: u32,
-    /// offsetIndicator of the control pool.
+    /// offsetIndicator of the control pool, subframes.
     #[serde(default)]
     pub offset: u32,
-    /// subframeBitmap of PSCCH.
+    /// subframeBitmap of PSCCH, the first subframe first.
     pub control_bitmap: Bitmap,
     /// PRBs of PSCCH.
     pub control_prb: PrbSet,
-    /// sc-CP-Len.
+    /// sc-CP-Len: cyclic prefix of PSCCH.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub control_cp: Option<CyclicPrefixName>,
     /// subframeBitmap of PSSCH (mode 2); without it PSSCH is in every subframe after PSCCH (mode 1).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub data_bitmap: Option<Bitmap>,
-    /// offsetIndicator of the data pool, from the start of the period on (mode 2).
+    /// offsetIndicator of the data pool, in subframes from the start of the period (mode 2).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub data_offset: Option<u32>,
-    /// PRBs of PSSCH, those of PSCCH where they are not given.
+    /// PRBs of PSSCH; without them those of PSCCH.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub data_prb: Option<PrbSet>,
-    /// data-CP-Len.
+    /// data-CP-Len: cyclic prefix of PSSCH.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub data_cp: Option<CyclicPrefixName>,
     /// Length of the time resource patterns, N_TRP: 8. The 7 and 6 of TDD are refused: pools count every subframe.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub trp_length: Option<u8>,
-    /// dataHoppingConfig.
+    /// dataHoppingConfig: hopping of PSSCH.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub hopping: Option<HoppingSection>,
 }
@@ -94,42 +94,42 @@ pub struct HoppingSection {
 pub struct DiscoveryConfig {
     /// discPeriod in subframes.
     pub period: u32,
-    /// offsetIndicator.
+    /// offsetIndicator, subframes.
     #[serde(default)]
     pub offset: u32,
-    /// subframeBitmap.
+    /// subframeBitmap, the first subframe first.
     pub bitmap: Bitmap,
-    /// numRepetition: how often the bitmap is repeated.
+    /// numRepetition: number of repetitions of the bitmap.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub repetitions: Option<u32>,
-    /// numRetx + 1: how often a message is sent, 1 to 4.
+    /// numRetx + 1: number of transmissions of a message, 1 to 4.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub transmissions: Option<u32>,
     /// PRBs of the pool.
     pub prb: PrbSet,
-    /// cp-Len.
+    /// cp-Len: cyclic prefix of PSDCH.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cp: Option<CyclicPrefixName>,
 }
 
-/// SL-CommResourcePoolV2X. Also what `--v2x-pool` says.
+/// SL-CommResourcePoolV2X, also given by `--v2x-pool`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct V2xConfig {
-    /// sizeSubchannel.
+    /// sizeSubchannel, PRBs.
     pub size: u32,
-    /// numSubchannel.
+    /// numSubchannel, number of sub-channels.
     pub num: u32,
-    /// startRB-Subchannel.
+    /// startRB-Subchannel, first PRB.
     #[serde(default)]
     pub start: u32,
-    /// adjacencyPSCCH-PSSCH.
+    /// adjacencyPSCCH-PSSCH: PSCCH is adjacent to PSSCH.
     #[serde(default = "yes")]
     pub adjacent: bool,
-    /// startRB-PSCCH-Pool, where not adjacent.
+    /// startRB-PSCCH-Pool, if not adjacent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pscch_start: Option<u32>,
-    /// sl-Subframe; every subframe where it is not given.
+    /// sl-Subframe; without it every subframe.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub bitmap: Option<Bitmap>,
     /// syncOffsetIndicators of the synchronisation subframes, modulo 160, one or a list; those of `[sync]` where it is not
@@ -341,7 +341,8 @@ fn period(period: u32, offset: u32, place: &str) -> Result<(), ConfigError> {
     Ok(())
 }
 
-/// RRC bounds bitmaps to 40 (modes 1 and 2) or 100 bits; longer ones and such that are never set are mistakes.
+/// Checks a bitmap: RRC bounds bitmaps to 40 (modes 1 and 2) or 100 bits; longer ones and those without a set bit are
+/// mistakes.
 fn bitmap(bitmap: &Bitmap, place: &str, period: u32, max: usize) -> Result<(), ConfigError> {
     let len = bitmap.0.len();
     if bitmap.is_zero() {

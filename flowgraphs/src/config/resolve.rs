@@ -1,4 +1,4 @@
-//! What a configuration means, in the types of the modem.
+//! Meaning of a configuration, in the types of the modem.
 
 use super::{ConfigError, RadioConfig};
 use sidelink_phy::numerology::Numerology;
@@ -6,7 +6,7 @@ use sidelink_phy::pool::{CommunicationPool, DiscoveryPool, V2xPool};
 use sidelink_phy::receive::receiver;
 use sidelink_phy::units::{Bandwidth, CyclicPrefix, SlssId, TransmissionMode};
 
-/// A radio configuration with everything checked. What was not said is `None` or empty.
+/// A checked radio configuration. Missing values are `None` or empty.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Radio {
     /// Channel bandwidth.
@@ -17,7 +17,7 @@ pub struct Radio {
     pub frequency: Option<f64>,
     /// Transmission mode.
     pub mode: Option<TransmissionMode>,
-    /// Cyclic prefix of whatever says none of its own, if that was said.
+    /// Default cyclic prefix of channels, if given.
     pub cp: Option<CyclicPrefix>,
     /// Synchronisation signals.
     pub sync: Option<Sync>,
@@ -27,20 +27,20 @@ pub struct Radio {
     pub discovery: Vec<Discovery>,
     /// The pool of modes 3 and 4.
     pub v2x: Option<V2xPool>,
-    /// Further pools of modes 3 and 4, empty where there is not even the first.
+    /// Further pools of modes 3 and 4; empty without the first.
     pub v2x_also: Vec<V2xPool>,
 }
 
-/// Where synchronisation signals are.
+/// Place of synchronisation signals.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sync {
-    /// Subframes modulo `period`, one to three; empty when not known.
+    /// Subframes modulo `period`, one to three; empty if unknown.
     pub offsets: Vec<u32>,
     /// Subframes between synchronisation subframes.
     pub period: u32,
     /// Cyclic prefix of PSBCH and SLSS.
     pub cp: CyclicPrefix,
-    /// Identity that is expected.
+    /// Expected identity.
     pub id: Option<SlssId>,
     /// Whether every period has its signals.
     pub periodic: bool,
@@ -67,22 +67,22 @@ pub struct Discovery {
 }
 
 impl Radio {
-    /// The cyclic prefix of whatever says none of its own: normal where nothing was said.
+    /// Returns the default cyclic prefix of channels: normal if none is given.
     pub fn default_cp(&self) -> CyclicPrefix {
         self.cp.unwrap_or_default()
     }
 
-    /// Whether the modes are 3 and 4: as said, or because there is a V2X pool.
+    /// Whether the modes are 3 and 4: as given, or because there is a V2X pool.
     pub fn is_v2x(&self) -> bool {
         self.mode.map_or(self.v2x.is_some(), TransmissionMode::is_v2x)
     }
 }
 
 impl RadioConfig {
-    /// Check everything that was said and put it into the types of the modem.
+    /// Checks all given keys and converts them to the types of the modem.
     ///
     /// # Errors
-    /// The key that is wrong, why, and what to write instead.
+    /// The invalid key, the reason, and the remedy.
     pub fn resolve(&self) -> Result<Radio, ConfigError> {
         let bandwidth = self.prb.map(|n| bandwidth(n, "prb")).transpose()?;
         let carrier = bandwidth.map(Bandwidth::prbs);
@@ -159,7 +159,7 @@ impl RadioConfig {
         }))
     }
 
-    /// The first V2X pool, and the others.
+    /// Returns the first V2X pool, and the others.
     fn v2x_pools(
         &self,
         carrier: Option<usize>,
@@ -179,10 +179,10 @@ impl RadioConfig {
         Ok((first, others))
     }
 
-    /// The sizes of a subframe for a modem that is to run at the rate of the configuration, or at the standard one.
+    /// Returns the sizes of a subframe for a modem at the rate of the configuration, or at the standard one.
     ///
     /// # Errors
-    /// Without a bandwidth, or at a rate that it does not have.
+    /// There is no bandwidth, or it does not have this rate.
     pub fn numerology(&self, cp: CyclicPrefix) -> Result<Numerology, ConfigError> {
         let Some(prb) = self.prb else {
             return Err(ConfigError::new("no bandwidth", "prb", "say prb = 6, 15, 25, 50, 75 or 100"));
@@ -196,7 +196,7 @@ impl RadioConfig {
     }
 }
 
-/// The bandwidth of a number of PRBs.
+/// Returns the bandwidth of a number of PRBs.
 pub(crate) fn bandwidth(prb: u32, place: &str) -> Result<Bandwidth, ConfigError> {
     Bandwidth::from_prbs(prb as usize).ok_or_else(|| {
         ConfigError::new(format!("no carrier has {prb} PRBs"), place, "6, 15, 25, 50, 75 or 100")
@@ -210,7 +210,7 @@ pub(crate) fn slss_id(id: u16, place: &str) -> Result<SlssId, ConfigError> {
     })
 }
 
-/// Refuses pools of the other modes than the one that the carrier has.
+/// Refuses pools of modes that the carrier does not have.
 fn one_mode(
     mode: Option<TransmissionMode>,
     has_communication: bool,
@@ -238,7 +238,7 @@ fn mode(tm: u8) -> Result<TransmissionMode, ConfigError> {
         .ok_or_else(|| ConfigError::new(format!("no transmission mode {tm}"), "tm", "1, 2, 3 or 4"))
 }
 
-/// The receiver of a radio configuration; the mode is the caller's to set where it was not said.
+/// Returns the receiver configuration of a radio; the caller sets the mode if none is given.
 pub fn receiver_config(radio: &Radio, numerology: Numerology) -> receiver::Config {
     let mut config = receiver::Config::new(numerology, radio.mode.unwrap_or(TransmissionMode::Tm4));
     let places = radio.communication.iter();

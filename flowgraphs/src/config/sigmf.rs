@@ -1,7 +1,8 @@
-//! To and from the `sidelink:` keys of SigMF.
+//! Conversion to and from the `sidelink:` keys of SigMF.
 //!
-//! `sidelink:prb`, `sidelink:transmission_mode` and `sidelink:cyclic_prefix` hold what their names say;
-//! `sidelink:pools` is an object of the tables `sync`, `communication`, `discovery`, `v2x` and `v2x-also`, with the keys of the TOML.
+//! `sidelink:prb`, `sidelink:transmission_mode` and `sidelink:cyclic_prefix` have the contents of their names;
+//! `sidelink:pools` is an object of the tables `sync`, `communication`, `discovery`, `v2x` and `v2x-also`, with the
+//! keys of the TOML.
 
 use super::text::parse_json;
 use super::{ConfigError, CyclicPrefixName, RadioConfig};
@@ -9,7 +10,7 @@ use serde_json::{Map, Value};
 use sidelink_radio::number::Number;
 use sidelink_recordings::sigmf::{CyclicPrefix, Metadata, RadioConfig as SigmfRadio};
 
-/// The `sidelink:` keys for a configuration.
+/// Returns the `sidelink:` keys for a configuration.
 pub fn to_sigmf(config: &RadioConfig) -> SigmfRadio {
     let tables = RadioConfig { prb: None, rate: None, frequency: None, tm: None, cp: None, ..config.clone() };
     // A struct of numbers, texts and lists always has a JSON form.
@@ -25,10 +26,10 @@ pub fn to_sigmf(config: &RadioConfig) -> SigmfRadio {
     }
 }
 
-/// What the metadata of a recording say about the radio.
+/// Returns the radio configuration in the metadata of a recording.
 ///
 /// # Errors
-/// A key in `sidelink:pools` that does not exist or has the wrong type.
+/// A key in `sidelink:pools` does not exist or has the wrong type.
 pub fn from_sigmf(metadata: &Metadata) -> Result<RadioConfig, ConfigError> {
     let radio = &metadata.global.radio;
     let mut config = RadioConfig::default();

@@ -5,17 +5,17 @@ use serde::de::DeserializeOwned;
 use sidelink_radio::text;
 use std::path::Path;
 
-/// The text of a file, or of standard input (`-`).
+/// Reads a file, or standard input (`-`), as text.
 pub(crate) fn read(path: &Path) -> Result<String, ConfigError> {
     Ok(text::read(path)?)
 }
 
-/// Parse TOML; `name` is that of the file.
+/// Parses TOML; `name` is that of the file.
 pub(crate) fn parse_toml<T: DeserializeOwned>(text: &str, name: &str) -> Result<T, ConfigError> {
     Ok(text::parse_toml(text, name)?)
 }
 
-/// Parse a JSON value; `place` is where it stands.
+/// Parses a JSON value; `place` is its place.
 pub(crate) fn parse_json<T: DeserializeOwned>(
     value: serde_json::Value,
     place: &str,

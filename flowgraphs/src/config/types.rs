@@ -1,4 +1,4 @@
-//! Values that several tables share.
+//! Common values of several tables.
 
 use super::error::ConfigError;
 use serde::de::{self, Deserializer, Visitor};
@@ -7,14 +7,14 @@ use sidelink_phy::units::CyclicPrefix;
 use std::fmt;
 use std::str::FromStr;
 
-/// A subframe bitmap: a text of 0 and 1, the first subframe first. Blanks and underscores may stand between them.
+/// A subframe bitmap: a text of 0 and 1, the first subframe first. Blanks and underscores between them are ignored.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Bitmap(pub Vec<bool>);
 
 impl Bitmap {
     const HOW: &'static str = "a text of 0 and 1, the first subframe first, such as \"0110 0000\"";
 
-    /// Whether no subframe is in it.
+    /// Whether it contains no subframe.
     pub fn is_zero(&self) -> bool {
         !self.0.contains(&true)
     }
@@ -115,7 +115,7 @@ pub enum OneOrMany<T> {
 }
 
 impl<T> OneOrMany<T> {
-    /// All of them.
+    /// Returns all values.
     pub fn as_slice(&self) -> &[T] {
         match self {
             Self::One(value) => std::slice::from_ref(value),

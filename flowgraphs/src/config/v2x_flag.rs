@@ -4,7 +4,7 @@ use super::{Bitmap, ConfigError, OneOrMany, V2xConfig};
 use sidelink_radio::text::nearest;
 use std::str::FromStr;
 
-/// A pool as it is written.
+/// Written form of a pool, for messages.
 const SHAPE: &str = "write size=10,num=5,start=0,adjacent=yes";
 
 const KEYS: [&str; 7] = ["size", "num", "start", "adjacent", "pscch-start", "bitmap", "sync-offset"];
@@ -12,7 +12,7 @@ const KEYS: [&str; 7] = ["size", "num", "start", "adjacent", "pscch-start", "bit
 impl FromStr for V2xConfig {
     type Err = ConfigError;
 
-    /// `key=value` with commas between them; `size` and `num` must be there.
+    /// Parses `key=value` with commas between them; `size` and `num` are required.
     fn from_str(text: &str) -> Result<Self, ConfigError> {
         let (mut size, mut num) = (None, None);
         let mut pool = Self {

@@ -1,4 +1,5 @@
-//! What is asked over HTTP, and who may ask. A caller is judged by the head of the request alone, before its body is read.
+//! HTTP requests, and their authorisation. It depends on the head of a request alone, and is decided before the body is
+//! read.
 
 use super::{Board, Command, CommandError};
 use axum::body::Bytes;
@@ -17,18 +18,18 @@ use std::time::Duration;
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
-/// How long a command may wait for the UE.
+/// Longest wait of a command for the UE.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// How long a request may take from its head to its answer.
+/// Longest time of a request from its head to its answer.
 const REQUEST: Duration = Duration::from_secs(5);
 
-/// The most octets of a body: a command.
+/// Length limit of a body, octets: a command.
 const BODY: usize = 64 << 10;
 
-/// Who may ask.
+/// Authorisation of callers.
 pub(super) struct Guard {
-    /// What a caller must show.
+    /// Token that a caller must present.
     pub(super) token: Option<Zeroizing<String>>,
 }
 
@@ -58,14 +59,15 @@ pub(super) fn router(board: Arc<Board>, guard: Guard) -> Router {
         .with_state(board)
 }
 
-/// Why a caller is not heard.
+/// Reason why a caller is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Stranger {
     /// Without the token.
     NoToken,
     /// A page in a browser on this machine.
     Page,
-    /// By a name that is not this machine's: a browser that was told that the name of a page is here (DNS rebinding).
+    /// The host name is not this machine's: a browser was made to resolve the name of a page to this machine (DNS
+    /// rebinding).
     Host,
 }
 
@@ -83,7 +85,8 @@ impl IntoResponse for Stranger {
 
 impl Guard {
     /// # Errors
-    /// A caller without the token; where there is none, a page in a browser: it must neither make the UE send nor read.
+    /// The caller has no token; or, without a configured one, it is a page in a browser: it must neither make the UE
+    /// send nor read.
     pub(super) fn admit(&self, headers: &HeaderMap) -> Result<(), Stranger> {
         let Some(token) = &self.token else {
             if headers.contains_key(header::ORIGIN) {
@@ -97,7 +100,7 @@ impl Guard {
     }
 }
 
-/// Whether the one Host of a request is loopback by name or address. Without a token nothing else is listened at.
+/// Whether the one Host of a request is loopback by name or address. Without a token no other address is served.
 fn is_here(headers: &HeaderMap) -> bool {
     let mut hosts = headers.get_all(header::HOST).iter();
     let (Some(host), None) = (hosts.next(), hosts.next()) else { return false };

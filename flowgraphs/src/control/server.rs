@@ -1,4 +1,4 @@
-//! The HTTP side: a thread with a tokio runtime, and what a connection may cost before its caller is known.
+//! The HTTP server: a thread with a tokio runtime, and limits on the cost of a connection before its caller is known.
 
 use super::Board;
 use super::routes::{Guard, router};
@@ -17,25 +17,25 @@ use tokio::sync::watch;
 use tokio::task::{AbortHandle, JoinSet};
 use zeroize::Zeroizing;
 
-/// Connections at a time. Beyond them the oldest ends: half requests keep nobody out.
+/// Largest number of connections. Beyond it the oldest ends: half requests keep no caller out.
 pub(super) const CONNECTIONS: usize = 64;
 
-/// How long the head of a request may take, and a connection may wait for the next.
+/// Longest time for the head of a request, and longest idle time of a connection.
 pub(super) const HEAD: Duration = Duration::from_secs(5);
 
-/// How long answers may take that were begun when the server ends.
+/// Longest time for pending answers when the server ends.
 const FAREWELL: Duration = Duration::from_millis(250);
 
-/// Where control listens.
+/// Address and token of the control server.
 #[derive(Clone, PartialEq, Eq)]
 pub struct ControlConfig {
     /// Address and port; port 0 takes a free one.
     pub listen: SocketAddr,
-    /// What a caller must show as `Authorization: Bearer ..`.
+    /// Token that a caller must present as `Authorization: Bearer ..`.
     pub token: Option<Zeroizing<String>>,
 }
 
-/// A server that runs.
+/// A running server.
 pub struct Server {
     address: SocketAddr,
     end: watch::Sender<bool>,
@@ -43,10 +43,10 @@ pub struct Server {
 }
 
 impl Server {
-    /// Listen.
+    /// Starts a server.
     ///
     /// # Errors
-    /// An address that is not loopback without a token, or one in use.
+    /// The address is not loopback and there is no token, or it is in use.
     pub fn start(config: ControlConfig, board: Arc<Board>) -> Result<Self, ConfigError> {
         let listen = config.listen;
         if !listen.ip().is_loopback() && config.token.is_none() {
@@ -78,7 +78,7 @@ impl Server {
         Ok(Self { address, end, thread: Some(thread) })
     }
 
-    /// Where it listens.
+    /// Returns its address.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
@@ -93,7 +93,7 @@ impl Drop for Server {
     }
 }
 
-/// Accepts connections until the end, and then waits for what they answer for a moment at most.
+/// Accepts connections until the end, and then waits for pending answers for a moment at most.
 async fn serve(listener: &tokio::net::TcpListener, app: &Router, mut ended: watch::Receiver<bool>) {
     let told = ended.clone();
     let mut open = JoinSet::new();
@@ -108,7 +108,7 @@ async fn serve(listener: &tokio::net::TcpListener, app: &Router, mut ended: watc
                     }
                     oldest.push_back(open.spawn(connection(stream, app.clone(), told.clone())));
                 }
-                // No file descriptors, say: it passes.
+                // Out of file descriptors, for example: a passing error.
                 Err(e) => {
                     tracing::warn!("control: {e}");
                     tokio::time::sleep(Duration::from_millis(50)).await;

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::io::Write as _;
 use std::process::{Command, Stdio};
 
-/// A UE with something in every field, and a name that needs care.
+/// Returns a status with a value in every field, and a name that needs escapes.
 fn status() -> Status {
     let mut status = Status {
         name: "al\"i\\ce\n".into(),
@@ -27,14 +27,14 @@ fn status() -> Status {
     status
 }
 
-/// The family and labels of a sample.
+/// Splits a sample into family, labels and value.
 fn split(sample: &str) -> (&str, &str, f64) {
     let (name, rest) = sample.split_once('{').unwrap();
     let (labels, value) = rest.rsplit_once("} ").unwrap();
     (name, labels, value.parse().unwrap())
 }
 
-/// What `promtool check metrics` objects to (Prometheus' promlint), as far as it concerns us.
+/// Returns the findings of `promtool check metrics` (Prometheus' promlint), as far as they concern us.
 fn lint(text: &str) -> Vec<String> {
     const ABBREVIATED: [&str; 14] =
         ["s", "ms", "us", "ns", "sec", "b", "kb", "mb", "gb", "m", "h", "d", "hz", "ppm"];
@@ -89,7 +89,7 @@ fn prometheus_has_nothing_to_object_to() {
     assert_eq!(value(r#"sidelink_silent{ue="al\"i\\ce\n"}"#), Some("1"), "{text}");
     let whole = r#"sidelink_stage_duration_seconds_sum{ue="al\"i\\ce\n",stage="whole subframe"} "#;
     assert_eq!(value(whole), Some("0.000016"));
-    // what it was before is found
+    // the former output is found faulty
     assert_eq!(lint("# HELP a_ppm Drift.\n# TYPE a_ppm gauge\na_ppm{ue=\"a\"} 1").len(), 1);
     let quantile = "# HELP a_seconds Time.\n# TYPE a_seconds gauge\na_seconds{quantile=\"1\"} 1";
     assert_eq!(lint(quantile).len(), 1);

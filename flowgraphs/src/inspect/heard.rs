@@ -1,4 +1,4 @@
-//! What the receiver makes of a recording, for pictures: error vectors, one constellation, one channel.
+//! Receptions of a recording, for pictures: error vectors, one constellation, one channel.
 
 use crate::Sample;
 use crate::input::Input;
@@ -12,13 +12,13 @@ use sidelink_phy::sequence::dmrs::References;
 use sidelink_phy::units::SidelinkMode;
 use std::sync::Arc;
 
-/// Transport blocks whose symbols are drawn.
+/// Number of transport blocks whose symbols are drawn.
 const BLOCKS: usize = 12;
 
-/// What was heard.
+/// Receptions of a recording.
 #[derive(Clone, Debug, Default)]
 pub struct Heard {
-    /// Error vector magnitude by channel: name, and (seconds, percent) of each time it was heard.
+    /// Error vector magnitude by channel: name, and (seconds, percent) of each reception.
     pub evm: Vec<(String, Vec<(f64, f64)>)>,
     /// Symbols of the first transport blocks after equalisation.
     pub points: Vec<Sample>,
@@ -26,10 +26,10 @@ pub struct Heard {
     pub channel: Vec<(f64, f64)>,
 }
 
-/// Receive the whole recording, then its first transport blocks once more for their symbols.
+/// Receives the whole recording, then its first transport blocks once more for their symbols.
 ///
 /// # Errors
-/// What the reader or the plan of the receiver says.
+/// The error of the reader or of the receiver's plan.
 pub fn hear(input: &mut Input, name: &str) -> anyhow::Result<Heard> {
     input.recording.seek(0)?;
     let plan = receive::plan(input, name)?;

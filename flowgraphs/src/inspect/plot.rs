@@ -1,4 +1,4 @@
-//! Pictures: panels on a page, as PNG or SVG. The font is embedded: nothing of the system is needed.
+//! Pictures: panels on a page, as PNG or SVG. The font is embedded: no system font is needed.
 //!
 //! ```text
 //! panels.rs    each kind of panel on its part of the page
@@ -16,7 +16,7 @@ use plotters::prelude::*;
 use plotters::style::register_font;
 use std::path::{Path, PathBuf};
 
-/// Something to draw.
+/// A panel.
 #[derive(Clone, Debug)]
 pub enum Panel<'a> {
     /// Power over time and frequency; takes the whole width.
@@ -27,14 +27,14 @@ pub enum Panel<'a> {
     Power(&'a Scan),
     /// Points in the complex plane: a constellation.
     Scatter {
-        /// What they are.
+        /// Title of the panel.
         title: String,
         /// The points.
         points: &'a [Sample],
     },
     /// Curves over a common axis: a channel over frequency, an EVM over time.
     Curves {
-        /// What they are.
+        /// Title of the panel.
         title: String,
         /// Name and unit of the axis.
         x: String,
@@ -47,7 +47,7 @@ pub enum Panel<'a> {
     },
     /// One bar a name.
     Bars {
-        /// What they are.
+        /// Title of the panel.
         title: String,
         /// Unit of the values.
         unit: String,
@@ -66,16 +66,16 @@ const WIDTH: u32 = 1280;
 const ROW_HEIGHT: u32 = 380;
 const TITLE_HEIGHT: u32 = 44;
 
-/// Cells of a spectrogram at most: columns and rows.
+/// Most cells of a spectrogram: columns and rows.
 type Detail = (usize, usize);
 const FINE: Detail = (220, super::scan::MAX_ROWS);
-/// Each cell of an SVG is an element of its own.
+/// Cells of an SVG, of which each is an element of its own.
 const COARSE: Detail = (110, 120);
 
-/// Refuse a name that is neither PNG nor SVG, before any work is done.
+/// Checks that a name is of a PNG or an SVG, before any work is done.
 ///
 /// # Errors
-/// The name, and which would do.
+/// The name, and the valid extensions.
 pub fn check_name(path: &Path) -> Result<(), ConfigError> {
     match extension(path).as_str() {
         "png" | "svg" => Ok(()),
@@ -90,7 +90,7 @@ fn extension(path: &Path) -> String {
     path.extension().map(|e| e.to_string_lossy().to_lowercase()).unwrap_or_default()
 }
 
-/// Takes the place of a picture, and finds out whether it can be written.
+/// Claims the place of a picture, and checks that it can be written.
 ///
 /// # Errors
 /// As [`check_name`] and [`Outputs::claim`].
@@ -101,10 +101,11 @@ pub fn claim(outputs: &mut Outputs, path: &Path) -> anyhow::Result<Place> {
     Ok(place)
 }
 
-/// Draw `panels` under `title`; the extension of the name says how. A regular file has its name when it is whole.
+/// Draws `panels` under `title`; the extension of the name selects the format. A regular file gets its name when it is
+/// complete.
 ///
 /// # Errors
-/// As [`check_name`], or that the file cannot be written.
+/// As [`check_name`], or the file cannot be written.
 pub fn draw(place: &Place, title: &str, panels: &[Panel<'_>]) -> anyhow::Result<()> {
     let path = match place {
         Place::File(path) | Place::Stream(path) => path.as_path(),
@@ -120,7 +121,7 @@ pub fn draw(place: &Place, title: &str, panels: &[Panel<'_>]) -> anyhow::Result<
     Ok(())
 }
 
-/// The file in the making, whose extension says how it is drawn as well.
+/// Returns the unfinished file, whose extension selects the format as well.
 fn part_of(place: &Place, path: &Path) -> PathBuf {
     match place {
         Place::File(_) => path.with_extension(format!("part.{}", extension(path))),
@@ -129,7 +130,7 @@ fn part_of(place: &Place, path: &Path) -> PathBuf {
 }
 
 fn draw_to(path: &Path, title: &str, panels: &[Panel<'_>]) -> anyhow::Result<()> {
-    // The font is a part of the program: it is one that can be read.
+    // The font is part of the program: it is valid.
     let _ = register_font("sans-serif", FontStyle::Normal, dejavu::sans::regular());
     let rows = layout(panels);
     let size = (WIDTH, TITLE_HEIGHT + ROW_HEIGHT * rows.len() as u32);
@@ -148,7 +149,7 @@ fn draw_to(path: &Path, title: &str, panels: &[Panel<'_>]) -> anyhow::Result<()>
     Ok(())
 }
 
-/// Which panels share a row: wide ones have their own, the others stand in pairs.
+/// Distributes panels to rows: wide ones have their own, the others stand in pairs.
 fn layout(panels: &[Panel<'_>]) -> Vec<Vec<usize>> {
     let mut rows: Vec<Vec<usize>> = Vec::new();
     let mut open = false;
@@ -167,7 +168,7 @@ fn layout(panels: &[Panel<'_>]) -> Vec<Vec<usize>> {
     rows
 }
 
-/// What a backend says when it cannot draw.
+/// Error of a backend.
 type DrawError<B> = DrawingAreaErrorKind<<B as DrawingBackend>::ErrorType>;
 
 fn page<B: DrawingBackend>(

@@ -38,7 +38,7 @@ fn occupied_prbs_are_found_with_and_without_noise() {
         let s = scan_of(&folder, &samples, rate, Bands::prbs(Bandwidth::Prb25));
         assert_eq!((s.blocks, s.samples, s.rows.len()), (60, samples.len() as u64, 60));
         for (prb, share) in s.occupancy.share.iter().enumerate() {
-            // without noise the edges of SC-FDMA are seen
+            // without noise the edges of SC-FDMA are visible
             if snr.is_empty() && (prb == 4 || prb == 10) {
                 continue;
             }
@@ -91,7 +91,7 @@ fn memory_does_not_grow_with_the_length() {
     let (samples, rate) = generated("duration = 1000\nsnr = 0\n[radio]\nprb = 6\n");
     let s = scan_of(&folder, &samples, rate, Bands::slices(rate, 48));
     assert!(s.rows.len() <= scan::MAX_ROWS && s.rows.len() > scan::MAX_ROWS / 2, "{}", s.rows.len());
-    // every row says the same of white noise, the last and shorter one too
+    // every row shows the same of white noise, the last and shorter one too
     let power = |r: &Row| r.spectrum.iter().sum::<f32>() / s.levels.power() as f32;
     assert!(s.rows.iter().all(|r| (power(r) - 1.0).abs() < 0.2));
 }
@@ -148,7 +148,7 @@ fn pictures_of_every_panel_are_written() {
     assert!(names.into_iter().all(|name| !name.contains("part")));
 }
 
-/// What a recording says of itself does not command the terminal.
+/// Text from a recording does not control the terminal.
 #[test]
 fn descriptions_and_channels_are_shown_plain() {
     let folder = tempdir().unwrap();

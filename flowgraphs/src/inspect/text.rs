@@ -1,4 +1,4 @@
-//! For the terminal.
+//! Text for the terminal.
 
 use super::Scan;
 use super::scan::ABOVE_FLOOR_DB;
@@ -13,15 +13,15 @@ use std::io::{self, Write};
 
 /// Rows of the picture of bands over time.
 const ROWS: usize = 40;
-/// Kinds of annotations that are counted by their names.
+/// Largest number of kinds of annotations that are counted by name.
 const MOST_KINDS: usize = 11;
 /// Columns in front of a picture.
 const MARGIN: usize = 11;
 
-/// What the recording says of itself.
+/// Prints the metadata of the recording.
 ///
 /// # Errors
-/// Those of `out`.
+/// Errors of `out`.
 pub fn describe(input: &Input, colours: bool, out: &mut dyn Write) -> io::Result<()> {
     let info = input.recording.info();
     let kind = match info.container {
@@ -64,7 +64,7 @@ pub fn describe(input: &Input, colours: bool, out: &mut dyn Write) -> io::Result
         let mut kinds = BTreeMap::<String, usize>::new();
         let mut count = |a: Annotation| {
             let kind = a.channel.or(a.label).unwrap_or_else(|| "unnamed".to_owned());
-            // of others' annotations each may have a label of its own
+            // annotations of other programs may each have a label of its own
             let kind = if kinds.len() < MOST_KINDS || kinds.contains_key(&kind) {
                 kind
             } else {
@@ -81,10 +81,10 @@ pub fn describe(input: &Input, colours: bool, out: &mut dyn Write) -> io::Result
     Ok(())
 }
 
-/// What the samples look like, in `width` columns.
+/// Prints the look of the samples, in `width` columns.
 ///
 /// # Errors
-/// Those of `out`.
+/// Errors of `out`.
 pub fn show(scan: &Scan, colours: bool, width: usize, out: &mut dyn Write) -> io::Result<()> {
     levels(scan, colours, out)?;
     if scan.samples < scan.spectrum.len() as u64 {
@@ -178,14 +178,14 @@ fn levels(scan: &Scan, colours: bool, out: &mut dyn Write) -> io::Result<()> {
     Ok(())
 }
 
-/// Mean power of each band over the whole recording.
+/// Returns the mean power of each band over the whole recording.
 fn band_means(scan: &Scan) -> Vec<f32> {
     let bins = scan.spectrum.len() as f64;
     let bin = |hz: f64| ((hz / scan.rate + 0.5) * bins).round().clamp(0.0, bins) as usize;
     scan.bands.edges.iter().map(|&(low, high)| scan.spectrum[bin(low)..bin(high)].iter().sum()).collect()
 }
 
-/// How bands are laid out in columns: several columns a band, or several bands a column.
+/// Layout of bands in columns: several columns a band, or several bands a column.
 struct Columns {
     repeat: usize,
     merge: usize,
@@ -206,7 +206,7 @@ impl Columns {
         bands.chunks(self.merge).flat_map(|b| std::iter::repeat_n(column(b), self.repeat)).collect()
     }
 
-    /// Numbers of the bands below a picture, or frequencies where they are no PRBs.
+    /// Returns the numbers of the bands below a picture, or frequencies if they are not PRBs.
     fn ruler(&self, scan: &Scan) -> String {
         let bands = scan.bands.edges.len();
         let columns = bands.div_ceil(self.merge) * self.repeat;
@@ -229,13 +229,13 @@ impl Columns {
     }
 }
 
-/// A bar of an eighth of a character's height each, from 0 to 1.
+/// Returns a bar of eighths of a character's height, for 0 to 1.
 fn bar(share: f32) -> char {
     const BARS: [char; 9] = [' ', '▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
     if share > 0.0 { BARS[((share * 8.0).ceil() as usize).min(8)] } else { ' ' }
 }
 
-/// Darker for stronger: 0 is the threshold, 1 the strongest of all.
+/// Returns a darker character for a stronger value: 0 is the threshold, 1 the strongest of all.
 fn shade(share: f32) -> char {
     match share {
         s if s < 0.0 || s.is_nan() => '·',

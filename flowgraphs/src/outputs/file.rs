@@ -1,4 +1,4 @@
-//! An output that is written: its errors name it, and an unfinished file does not look whole.
+//! An output that is being written: its errors name it, and an unfinished file does not look complete.
 
 use super::{Place, part_of};
 use std::fs::{self, File};
@@ -7,23 +7,23 @@ use std::path::PathBuf;
 
 /// An open output, buffered.
 pub struct OutputFile {
-    /// For messages.
+    /// Name, for messages.
     name: String,
     out: Box<dyn Write + Send>,
-    /// The file in the making, and the name that it gets.
+    /// The unfinished file, and its final name.
     unfinished: Option<(PathBuf, PathBuf)>,
     /// Whether anything was written.
     touched: bool,
 }
 
 impl Place {
-    /// Opens it, so that a regular file gets its name at [`OutputFile::finish`]. A pipe waits for its reader.
+    /// Opens it; a regular file gets its name at [`OutputFile::finish`]. Opening a pipe blocks until its reader opens it.
     ///
     /// # Errors
-    /// What the system says, with the name.
+    /// The system's error, with the name.
     pub fn create(&self) -> io::Result<OutputFile> {
         let Self::File(path) = self else { return self.live() };
-        // Through a symbolic link: the file that it means is replaced, not the link.
+        // Through a symbolic link: its target is replaced, not the link.
         let path = fs::canonicalize(path).unwrap_or_else(|_| path.clone());
         let part = part_of(&path);
         let name = path.display().to_string();
@@ -32,10 +32,10 @@ impl Place {
         Ok(OutputFile { name, out, unfinished: Some((part, path)), touched: false })
     }
 
-    /// Finds out whether it can be written, where others write it by its name; leaves nothing behind.
+    /// Checks that it can be written, if another component writes it by its name; leaves nothing behind.
     ///
     /// # Errors
-    /// What the system says, with the name.
+    /// The system's error, with the name.
     pub fn probe(&self) -> io::Result<()> {
         match self {
             Self::File(_) => self.create().map(drop),
@@ -43,10 +43,10 @@ impl Place {
         }
     }
 
-    /// Opens it to be read while it is written.
+    /// Opens it for writing under its own name, to be read at the same time.
     ///
     /// # Errors
-    /// What the system says, with the name.
+    /// The system's error, with the name.
     pub fn live(&self) -> io::Result<OutputFile> {
         let plain = |name: &str, out: Box<dyn Write + Send>| OutputFile {
             name: name.to_owned(),
@@ -67,7 +67,7 @@ impl Place {
         }
     }
 
-    /// Whether people read it, in colours.
+    /// Whether it is a terminal that shows colours.
     pub fn has_colours(&self) -> bool {
         match self {
             Self::Standard => crate::terminal::colours_on_stdout(),
@@ -78,10 +78,10 @@ impl Place {
 }
 
 impl OutputFile {
-    /// Writes what is left and gives the file its name.
+    /// Writes the rest and gives the file its name.
     ///
     /// # Errors
-    /// What the system says, with the name; the file then keeps the name of one in the making.
+    /// The system's error, with the name; the file then keeps its unfinished name.
     pub fn finish(mut self) -> io::Result<()> {
         self.flush()?;
         match self.unfinished.take() {
@@ -103,7 +103,7 @@ impl Write for OutputFile {
 }
 
 impl Drop for OutputFile {
-    /// A file to which nothing was written leaves nothing behind; any other stays as `NAME.part`.
+    /// A file to which nothing was written is removed; any other stays as `NAME.part`.
     fn drop(&mut self) {
         if let Some((part, _)) = self.unfinished.take()
             && !self.touched

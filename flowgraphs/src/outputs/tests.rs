@@ -37,7 +37,7 @@ fn no_output_is_an_input_by_any_name() {
     let pair = [folder.put("r.sigmf-meta", "{}"), folder.put("r.sigmf-data", "x")];
     fs::hard_link(&input, folder.path("hard.json")).unwrap();
     std::os::unix::fs::symlink(&input, folder.path("soft.json")).unwrap();
-    // Even by force; and the file in the making is a name as well.
+    // Even with force; and the unfinished file counts as a name too.
     fs::hard_link(&input, folder.path("out.json.part")).unwrap();
     for named in ["r", "r.sigmf-meta", "r.sigmf-data"] {
         let mut outputs = Outputs::new(Existing::Replace);
@@ -104,7 +104,7 @@ fn no_two_outputs_are_the_same() {
     fs::hard_link(&old, folder.path("other")).unwrap();
     outputs.claim("-F json", &old).unwrap();
     assert!(refused(outputs.claim("-F json", &folder.path("other"))).starts_with("-F json writes twice"));
-    // A device takes everything from everybody.
+    // A device may have several writers.
     outputs.claim("-F json", Path::new("/dev/null")).unwrap();
     assert_eq!(outputs.claim("-F table", Path::new("/dev/zero")).unwrap(), Place::Stream("/dev/zero".into()));
 }
@@ -143,7 +143,7 @@ fn a_file_has_its_name_when_it_is_whole() {
     assert_eq!(fs::read_to_string(folder.path("a")).unwrap(), "old");
     out.finish().unwrap();
     assert_eq!(fs::read_to_string(folder.path("a")).unwrap(), "new");
-    // What was begun and not finished is kept under another name, what was not begun is not.
+    // A file that was begun is kept under another name, one that was not begun is removed.
     place("b").create().unwrap().write_all(b"half").unwrap();
     drop(place("c").create().unwrap());
     place("d").live().unwrap().write_all(b"live").unwrap();
@@ -175,7 +175,7 @@ fn what_belongs_to_a_secret_is_never_replaced() {
         let message = refused(Outputs::new(existing).claim_fresh("-o", &old));
         assert!(message.starts_with("-o would replace a file that exists"), "{message}");
     }
-    // a link to nowhere is a name that is taken
+    // a dangling link is an existing name
     std::os::unix::fs::symlink(folder.path("nowhere"), folder.path("link")).unwrap();
     refused(Outputs::new(Existing::Keep).claim_fresh("-o", &folder.path("link")));
     let place = Outputs::new(Existing::Keep).claim_fresh("-o", &folder.path("new.key")).unwrap();
@@ -211,7 +211,7 @@ fn a_probe_leaves_nothing_behind() {
     }
     assert_eq!(folder.names(), ["old.svg"]);
     assert_eq!(fs::read_to_string(&old).unwrap(), "old");
-    // somebody made a folder of the name in the making
+    // a folder exists with the unfinished name
     fs::create_dir(folder.path("new.svg.part")).unwrap();
     let message = Place::File(folder.path("new.svg")).probe().unwrap_err().to_string();
     assert!(message.contains("new.svg: cannot write it"), "{message}");

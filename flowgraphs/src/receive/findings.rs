@@ -1,4 +1,4 @@
-//! What the operator should know of a recording, beside what was heard in it.
+//! Findings about a recording for the operator, beside its events.
 
 use sidelink_phy::numerology::SUBCARRIER_HZ;
 use sidelink_phy::receive::condition::Spectrum;
@@ -10,10 +10,10 @@ use sidelink_ue::mapping::parse_mib_sl;
 /// Bandwidth of a PRB in Hz.
 const PRB_HZ: f64 = 12.0 * SUBCARRIER_HZ;
 
-/// Collects findings while events pass.
+/// Collects findings from the events.
 #[derive(Debug, Default)]
 pub(super) struct Findings {
-    /// Bandwidth in PRB by the last MIB, and how many said so in a row.
+    /// Bandwidth in PRB by the last MIB, and the number of MIBs in a row that agree.
     mib: Option<(u16, u32)>,
 }
 
@@ -28,12 +28,12 @@ impl Findings {
         };
     }
 
-    /// The bandwidth in PRB that MIBs say.
+    /// Returns the bandwidth in PRB by the MIBs.
     pub(super) fn mib_prbs(&self) -> Option<u16> {
         self.mib.map(|(prb, _)| prb)
     }
 
-    /// In words, with what to do.
+    /// Returns the findings as text, with remedies.
     pub(super) fn warnings(&self, receiver: &StreamReceiver, centre: Option<f64>) -> Vec<String> {
         let mut all = Vec::new();
         if receiver.spectrum() == Spectrum::Inverted {

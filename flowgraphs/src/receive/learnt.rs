@@ -1,4 +1,4 @@
-//! What a receiver has learnt of the radio, as a file that `--config` takes: each table with its evidence as comments.
+//! The learnt radio configuration of a receiver, as a file for `--config`: each table with its evidence as comments.
 
 use crate::config::{
     Bitmap, CommunicationConfig, DiscoveryConfig, OneOrMany, PrbSet, RadioConfig, SyncConfig, V2xConfig,
@@ -11,17 +11,17 @@ use sidelink_phy::units::{CyclicPrefix, SidelinkMode};
 use std::fmt::Write as _;
 use std::io::Write as _;
 
-/// MIBs at a place in time, after which synchronisation signals are taken to be there.
+/// Number of MIBs at a place in time, after which synchronisation signals are assumed there.
 const AGREEING_MIBS: u64 = 2;
 
-/// Counts what tells where synchronisation signals are.
+/// Counts the evidence for the place of synchronisation signals.
 #[derive(Clone, Debug, Default)]
 pub struct SyncSeen {
     /// MIBs by subframe of the period, with the identity that came last.
     offsets: Vec<(u32, u64, u16)>,
 }
 
-/// What was learnt.
+/// Learnt radio configuration.
 #[derive(Clone, Debug)]
 pub struct LearntRadio {
     config: Config,
@@ -32,7 +32,7 @@ pub struct LearntRadio {
 }
 
 impl SyncSeen {
-    /// Take in what was heard.
+    /// Counts an event.
     pub fn event(&mut self, event: &Event<'_>, sidelink: SidelinkMode) {
         let Event::Mib { id, time: Some(time), .. } = event else { return };
         let offset = time.count() % sync_period(sidelink);
@@ -51,7 +51,7 @@ fn sync_period(sidelink: SidelinkMode) -> u32 {
 }
 
 impl LearntRadio {
-    /// What `receiver` has learnt.
+    /// Takes the learnt configuration of `receiver`.
     pub fn new(receiver: &mut Receiver, sync: SyncSeen) -> Self {
         Self {
             config: receiver.config().clone(),
@@ -62,17 +62,17 @@ impl LearntRadio {
         }
     }
 
-    /// Pools that were learnt.
+    /// Returns the number of learnt pools.
     pub fn pools(&self) -> usize {
         self.communication.len() + self.discovery.len() + self.v2x.len()
     }
 
-    /// The V2X pools, the one with most evidence first.
+    /// Returns the V2X pools, the one with most evidence first.
     pub fn v2x(&self) -> &[Learnt<V2xPool>] {
         &self.v2x
     }
 
-    /// The pools of modes 1 and 2 and of discovery in a line each.
+    /// Returns the pools of modes 1 and 2 and of discovery, in a line each.
     pub fn in_words(&self) -> Vec<String> {
         let evidence = |e: &Evidence, blocks: &str| {
             let against = if e.contradictions > 0 {
@@ -93,7 +93,7 @@ impl LearntRadio {
         communication.chain(discovery).collect()
     }
 
-    /// The file.
+    /// Returns the text of the file.
     pub fn to_toml(&self, of: &str) -> String {
         let sidelink = self.config.mode.sidelink();
         let head = RadioConfig {
@@ -158,23 +158,23 @@ impl LearntRadio {
         *text += &toml_of(&RadioConfig { sync: Some(sync), ..RadioConfig::default() });
     }
 
-    /// Write the file.
+    /// Writes the file.
     ///
     /// # Errors
-    /// What the system says, with the name.
+    /// The system's error, with the name.
     pub fn write(&self, mut file: OutputFile, of: &str) -> std::io::Result<()> {
         file.write_all(self.to_toml(of).as_bytes())?;
         file.finish()
     }
 }
 
-/// A table as TOML.
+/// Returns a table as TOML.
 fn toml_of(config: &RadioConfig) -> String {
-    // numbers, texts and lists of tables: there is a form of each
+    // numbers, texts and lists of tables: each has a form
     toml::to_string(config).unwrap_or_default()
 }
 
-/// The evidence of a pool, as comments before its table.
+/// Writes the evidence of a pool, as comments before its table.
 fn write_pool(
     text: &mut String,
     evidence: &Evidence,
@@ -197,7 +197,7 @@ fn write_pool(
     }
 }
 
-/// The key of a part.
+/// Returns the key of a part.
 fn key(part: Part) -> &'static str {
     match part {
         Part::Period => "period",

@@ -1,4 +1,4 @@
-//! The receiver that an input asks for.
+//! The receiver for an input.
 
 use super::findings::Findings;
 use crate::Sample;
@@ -9,24 +9,24 @@ use sidelink_phy::receive::receiver::{Config, Event};
 use sidelink_phy::receive::stream::StreamReceiver;
 use sidelink_phy::units::{Bandwidth, TransmissionMode};
 
-/// Seconds at the start of a recording on which a mode is chosen when nobody says it.
+/// Seconds at the start of a recording on which a mode is chosen if none is given.
 const PROBE_SECONDS: f64 = 0.4;
 
-/// A receiver, and what was assumed to build it.
+/// A receiver, and the assumptions in it.
 #[derive(Clone, Debug)]
 pub struct Plan {
-    /// The receiver.
+    /// Configuration of the receiver.
     pub config: Config,
     /// Whether the recording has to be resampled to the receiver's rate.
     pub resample: bool,
-    /// What nobody said and was assumed or found, in words.
+    /// Assumptions and findings for missing values, as text.
     pub assumed: Vec<String>,
 }
 
-/// Decide how to receive `input`. Reads the start of the recording when the mode is not known, and goes back.
+/// Plans the reception of `input`. Reads the start of the recording when the mode is unknown, and goes back.
 ///
 /// # Errors
-/// A rate that no bandwidth fits, or what the recording's reader says.
+/// No bandwidth fits the rate, or an error of the recording's reader.
 pub fn plan(input: &mut Input, name: &str) -> anyhow::Result<Plan> {
     let told = input.bandwidth();
     let bandwidth = match told {
@@ -79,7 +79,7 @@ pub fn plan(input: &mut Input, name: &str) -> anyhow::Result<Plan> {
     Ok(Plan { config, resample, assumed })
 }
 
-/// The line about a bandwidth that was chosen among those that the rate fits.
+/// Returns the note about a bandwidth that was chosen among those that fit the rate.
 fn also_fits(chosen: Numerology, others: &[Numerology], first: &Numerology, rate: f64) -> String {
     let bandwidth = chosen.bandwidth();
     let fitting = others.iter().chain([first]).map(|n| n.bandwidth()).filter(|b| *b != bandwidth);
@@ -92,13 +92,13 @@ fn widest_that_fits(rate: f64) -> Option<Bandwidth> {
     Bandwidth::ALL.into_iter().rev().find(|b| b.subcarriers() as f64 * SUBCARRIER_HZ <= rate)
 }
 
-/// Other bandwidths that run at this very rate.
+/// Returns other bandwidths that run at exactly this rate.
 fn others_at(numerology: Numerology, rate: f64) -> Vec<Numerology> {
     let at = |bandwidth| Numerology::at_rate(bandwidth, numerology.cp(), rate).ok();
     Bandwidth::ALL.into_iter().filter_map(at).filter(|n| *n != numerology).collect()
 }
 
-/// The bandwidth and the family of modes with which most is heard at the start of the recording.
+/// Returns the bandwidth and the family of modes with the most receptions at the start of the recording.
 fn probe(
     input: &mut Input,
     config: &Config,
@@ -120,7 +120,7 @@ fn probe(
     Ok(best)
 }
 
-/// What a receiver makes of `samples`: blocks count most, and the MIBs that say its own bandwidth.
+/// Scores the receptions of `samples`: blocks count most, and the MIBs that state this bandwidth.
 fn worth(samples: &[Sample], config: Config) -> u64 {
     let prbs = config.numerology.bandwidth().prbs();
     let mut receiver = StreamReceiver::new(config);
@@ -140,7 +140,7 @@ fn worth(samples: &[Sample], config: Config) -> u64 {
     worth
 }
 
-/// The first samples of a recording, at `rate`; the recording goes back to its beginning.
+/// Reads the first samples of a recording, at `rate`; the recording goes back to its beginning.
 fn start_of(input: &mut Input, rate: f64, resample: bool) -> anyhow::Result<Vec<Sample>> {
     let mut samples = vec![Sample::default(); (PROBE_SECONDS * input.rate) as usize];
     let mut filled = 0;

@@ -1,4 +1,4 @@
-//! Layer-2 IDs of UEs and groups by the names that an operator gave them.
+//! Names that an operator gave to layer-2 IDs of UEs and groups.
 
 use crate::config::ue_toml::UeConfig;
 use sidelink_store::{Hex, Keys};
@@ -46,7 +46,7 @@ impl AddressBook {
 }
 
 fn insert(names: &mut HashMap<Layer2Id, String>, id: &Hex, name: &str) {
-    // an ID of another length is refused where the UE is put together
+    // an ID of another length is refused where the UE is built
     if let Ok(octets) = <[u8; 3]>::try_from(id.0.as_slice()) {
         names.insert(Layer2Id::from_octets(octets), name.to_owned());
     }

@@ -1,4 +1,4 @@
-//! What was heard, as annotations of the recording in which it was heard.
+//! Events as annotations of their own recording.
 
 use super::json;
 use serde_json::Value;
@@ -13,8 +13,8 @@ const PRB: usize = 12;
 /// PRBs of PSBCH and of the synchronisation signals, around the centre.
 const SYNC_PRBS: usize = 6;
 
-/// The annotation of an event whose subframe begins at `sample`, on a carrier at `frequency` Hz; none for what is not on the
-/// air.
+/// Returns the annotation of an event whose subframe begins at `sample`, on a carrier at `frequency` Hz; `None` for
+/// events that are not on the air.
 pub fn annotation(
     event: &Event<'_>,
     sample: u64,

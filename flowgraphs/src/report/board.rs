@@ -1,4 +1,4 @@
-//! Who is on the air, as a table that stays in its place on a terminal: a row for each, the latest of each.
+//! Senders on the air, as a table that is updated in place on a terminal: a row for each, with its latest event.
 
 use crate::open::Opened;
 use crate::readable::{hex_and_text, text};
@@ -10,20 +10,20 @@ use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::time::{Duration, Instant};
 
-/// How often it is drawn.
+/// Interval of drawing.
 const EVERY: Duration = Duration::from_millis(500);
 
-/// Rows that are remembered.
+/// Largest number of stored rows.
 const MOST: usize = 200;
 
-/// Octets of a block that are shown.
+/// Number of octets of a block that are shown.
 const SHOWN: usize = 8;
 
-/// Columns of numbers: heading, width, and the least width of the terminal that has room for it.
+/// Columns of numbers: heading, width, and the least width of the terminal that shows it.
 const NUMBERS: [(&str, usize, usize); 4] =
     [("count", 6, 24), ("ago s", 6, 40), ("SNR dB", 6, 50), ("CFO Hz", 7, 60)];
 
-/// Columns of the names, at least and at most.
+/// Least and largest width of the names, in columns.
 const NAMES: (usize, usize) = (10, 34);
 
 struct Row {
@@ -48,12 +48,12 @@ impl Default for Board {
 }
 
 impl Board {
-    /// Empty.
+    /// Makes an empty table.
     pub fn new() -> Self {
         Self { rows: BTreeMap::new(), drawn: None, now: 0.0 }
     }
 
-    /// Something was heard, `seconds` after the start.
+    /// Enters an event, `seconds` after the start.
     pub fn event(&mut self, event: &Event<'_>, seconds: f64) {
         self.now = seconds;
         match event {
@@ -92,7 +92,7 @@ impl Board {
         }
     }
 
-    /// What a block held.
+    /// Enters the content of a block.
     pub fn opened(&mut self, opened: &Opened<'_>) {
         match opened {
             Opened::Pdcp(report) => {
@@ -136,10 +136,10 @@ impl Board {
         }
     }
 
-    /// Draw it if it is time, `notes` below it.
+    /// Draws the table if it is time, with `notes` below it.
     ///
     /// # Errors
-    /// The writer's.
+    /// Errors of the writer.
     pub fn draw(&mut self, out: &mut dyn Write, seconds: f64, notes: &str, colours: bool) -> io::Result<()> {
         if self.drawn.is_some_and(|drawn| drawn.elapsed() < EVERY) {
             return Ok(());
@@ -151,7 +151,7 @@ impl Board {
         out.flush()
     }
 
-    /// The table in `columns` and `lines` of a terminal, each line of it cleared to its end: nothing flickers.
+    /// Returns the table for `columns` and `lines` of a terminal, each line of it cleared to its end: nothing flickers.
     fn text(&self, (columns, lines): (usize, usize), notes: &str, colours: bool) -> String {
         let numbers: Vec<_> = NUMBERS.iter().filter(|(_, _, least)| columns >= *least).collect();
         let taken: usize = numbers.iter().map(|(_, width, _)| width + 1).sum();
@@ -170,7 +170,7 @@ impl Board {
             Ink::Bold,
             &row("who", NUMBERS.map(|(heading, _, _)| heading.to_owned()), "latest"),
         ));
-        // the heading, the notes, how many more there are, and the line of the cursor
+        // without the heading, the notes, the number of further rows, and the line of the cursor
         let shown = lines.saturating_sub(4).max(1);
         for (key, entry) in self.rows.iter().take(shown) {
             let number = |x: f32| if x.is_finite() { format!("{x:.1}") } else { String::new() };

@@ -67,12 +67,12 @@ pub(super) const COLUMNS: [&str; 60] = [
     "shift",
 ];
 
-/// The row with the names of the columns.
+/// Returns the row with the names of the columns.
 pub(super) fn header() -> io::Result<Vec<u8>> {
     line(COLUMNS.map(str::to_owned))
 }
 
-/// The row of an event of the recording `file`.
+/// Returns the row of an event of the recording `file`.
 pub(super) fn row(file: &str, object: &Map<String, Value>) -> io::Result<Vec<u8>> {
     line(COLUMNS.map(|column| match (column, object.get(column)) {
         ("file", _) => file.to_owned(),
@@ -93,7 +93,7 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    /// Keys of the events in a table of the documentation: what stands in `` ` `` in its second column.
+    /// Returns the keys of the events in a table of the documentation: the text in `` ` `` in its second column.
     fn documented() -> Vec<&'static str> {
         let text = include_str!("../../../docs/json.md");
         let rows = text.lines().filter(|line| line.starts_with("| `") && !line.starts_with("| `summary`"));

@@ -11,7 +11,7 @@ use sidelink_phy::receive::stream::Alignment;
 
 type Object = Map<String, Value>;
 
-/// An event as an object. Keys come in alphabetical order.
+/// Returns an event as an object. Keys come in alphabetical order.
 pub(super) fn event(event: &Event<'_>, sample: i64) -> Option<Object> {
     let mut o = Object::new();
     let mut put = |key: &str, value: Value| {
@@ -100,7 +100,7 @@ fn sl_sch(put: &mut dyn FnMut(&str, Value), b: &SharedBlock<'_>) {
     quality(put, &b.measurement, b.evm_percent);
 }
 
-/// The last line of a recording.
+/// Returns the last line of a recording.
 pub(super) fn summary(file: &str, counts: &Counts, outcome: &Outcome, assumed: &[String]) -> Object {
     let work = outcome.work.as_secs_f64();
     let timing = match outcome.alignment {
@@ -169,7 +169,7 @@ fn quality(put: &mut dyn FnMut(&str, Value), measurement: &Measurement, evm_perc
     put("delay_us", number(1e6 * measurement.delay, 2));
 }
 
-/// Rounded, so that a line stays short; null for what is no number.
+/// Rounds a number, to keep the line short; null for NaN and infinity.
 fn number(v: f32, digits: i32) -> Value {
     let scale = 10f64.powi(digits);
     ((v as f64 * scale).round() / scale).into()

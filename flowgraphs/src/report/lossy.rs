@@ -1,4 +1,4 @@
-//! A writer that never waits: a thread writes, and what it cannot take in time is left out, packet by packet.
+//! A writer that never blocks: a thread writes, and packets that it cannot take in time are left out as a whole.
 
 use crossbeam::channel::{Sender, TrySendError, bounded};
 use std::io::{self, Write};
@@ -7,13 +7,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-/// Packets that may wait.
+/// Capacity for pending packets.
 const PACKETS: usize = 4096;
 
-/// How long the last packets may take when everything else has ended.
+/// Longest time for the last packets when everything else has ended.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// Hands whole buffers to a thread that writes them.
+/// Passes whole buffers to a thread that writes them.
 pub(super) struct LossyWriter {
     packets: Option<Sender<Vec<u8>>>,
     pending: Vec<u8>,
@@ -22,8 +22,8 @@ pub(super) struct LossyWriter {
 }
 
 impl LossyWriter {
-    /// Writes to what `open` gives, in a thread of its own: a pipe that nobody reads yet holds up nobody else. `name` is for
-    /// the message when it can be written no more.
+    /// Writes to the result of `open`, in a thread of its own: a pipe without a reader does not block other outputs.
+    /// `name` is for the message when it can be written no more.
     pub(super) fn new<W: Write>(name: &str, open: impl FnOnce() -> io::Result<W> + Send + 'static) -> Self {
         let (packets, waiting) = bounded::<Vec<u8>>(PACKETS);
         let name = name.to_owned();
@@ -43,7 +43,7 @@ impl LossyWriter {
         Self { packets: Some(packets), pending: Vec::new(), thread: Some(thread), lost }
     }
 
-    /// Packets that were left out so far.
+    /// Returns the number of packets that were left out so far.
     #[cfg(test)]
     fn lost(&self) -> Arc<AtomicU64> {
         Arc::clone(&self.lost)
@@ -56,7 +56,7 @@ impl Write for LossyWriter {
         Ok(bytes.len())
     }
 
-    /// The end of a packet.
+    /// Ends a packet.
     fn flush(&mut self) -> io::Result<()> {
         if self.pending.is_empty() {
             return Ok(());
@@ -70,7 +70,7 @@ impl Write for LossyWriter {
                         tracing::warn!("the reader of the capture is too slow: packets are left out");
                     }
                 }
-                // its thread has said why
+                // its thread has reported the reason
                 Err(TrySendError::Disconnected(_)) => {}
             }
         }
@@ -82,7 +82,7 @@ impl Drop for LossyWriter {
     fn drop(&mut self) {
         let _ = self.flush();
         self.packets = None;
-        // a reader that takes nothing is not waited for
+        // a reader that takes nothing does not block the end
         let end = std::time::Instant::now() + PATIENCE;
         if let Some(thread) = self.thread.take() {
             while !thread.is_finished() && std::time::Instant::now() < end {
@@ -100,7 +100,7 @@ mod tests {
     use super::*;
     use std::sync::{Condvar, Mutex};
 
-    /// Open or not, and what went through.
+    /// Whether it is open, and the octets that went through.
     type Passage = (Mutex<(bool, Vec<u8>)>, Condvar);
 
     #[derive(Clone, Default)]

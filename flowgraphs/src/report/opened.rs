@@ -1,4 +1,4 @@
-//! What the blocks held: a line or an object each PDCP PDU and each discovery message.
+//! Content of blocks: a line or an object each PDCP PDU and each discovery message.
 
 use crate::open::{Channel, DiscoveryReport, Opened, PdcpReport, Verdict};
 use crate::readable;
@@ -11,10 +11,10 @@ use sidelink_wire::ids::Layer2Id;
 use sidelink_wire::pdcp::SduType;
 use std::io::{self, Write};
 
-/// Octets of a payload that are shown.
+/// Number of octets of a payload that are shown.
 const SHOWN: usize = 16;
 
-/// An object; none where there were no keys to judge by. Keys come in alphabetical order.
+/// Returns an object; `None` without keys to check it. Keys come in alphabetical order.
 pub(super) fn json(opened: &Opened<'_>, subframe: u64) -> Option<Map<String, Value>> {
     let mut o = Map::new();
     let mut put = |key: &str, value: Value| {
@@ -72,7 +72,7 @@ pub(super) fn json(opened: &Opened<'_>, subframe: u64) -> Option<Map<String, Val
     Some(o)
 }
 
-/// A line below that of the block.
+/// Writes a line below that of the block.
 pub(super) fn table(
     out: &mut dyn Write,
     opened: &Opened<'_>,

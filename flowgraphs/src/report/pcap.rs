@@ -1,5 +1,5 @@
-//! A capture file for Wireshark: MIB-SL, SCI, SL-SCH, discovery messages and deciphered PDCP PDUs, time stamped by air time, each
-//! with what the receiver knows of it.
+//! A capture file for Wireshark: MIB-SL, SCI, SL-SCH, discovery messages and deciphered PDCP PDUs, time stamped by air
+//! time, each with the receiver's metadata.
 
 use super::lossy::LossyWriter;
 use crate::open::Opened;
@@ -15,29 +15,30 @@ use std::io::{self, Write};
 /// Writes events to a pcap file.
 pub struct PcapReport {
     writer: PcapWriter<Out>,
-    /// That of the last transport block: what it held came with it.
+    /// Metadata of the last transport block, used for its content.
     last: Option<Metadata>,
 }
 
-/// A file that is whole at the end, or packets that are never waited for.
+/// A file that is complete at the end, or packets that never block the sender.
 enum Out {
     Whole(OutputFile),
     Live(LossyWriter),
 }
 
 impl PcapReport {
-    /// To a file that is read when it is whole.
+    /// Makes a report to a file that is read when it is complete.
     ///
     /// # Errors
-    /// The writer's.
+    /// Errors of the writer.
     pub fn create(out: OutputFile) -> io::Result<Self> {
         Ok(Self { writer: PcapWriter::new(Out::Whole(out))?, last: None })
     }
 
-    /// To a file, a pipe or standard output that somebody reads at the same time: every packet at once, and none waited for.
+    /// Makes a report to a file, a pipe or standard output that is read at the same time: every packet is written at
+    /// once, and none blocks.
     ///
     /// # Errors
-    /// A file that cannot be made. A pipe is opened by the thread that writes, which waits for its reader.
+    /// A file cannot be made. A pipe is opened by the writing thread, which blocks until its reader opens it.
     pub fn live(place: Place) -> io::Result<Self> {
         let out = match place {
             Place::Stream(path) => {
@@ -52,11 +53,11 @@ impl PcapReport {
         Ok(Self { writer: PcapWriter::new(Out::Live(out))?.flush_each(true)?, last: None })
     }
 
-    /// An event, at `seconds` after the start of its recording (which began at `start`), in the subframe that its time is
-    /// known for, if it is.
+    /// Writes an event, at `seconds` after the start of its recording (which began at `start`), in the subframe by its
+    /// time, if that is known.
     ///
     /// # Errors
-    /// The writer's.
+    /// Errors of the writer.
     pub fn event(
         &mut self,
         event: &Event<'_>,
@@ -96,10 +97,10 @@ impl PcapReport {
         }
     }
 
-    /// What a block held: a PDCP PDU whose data are in the clear is written, nothing else is.
+    /// Writes the content of a block: a PDCP PDU with plain data, and nothing else.
     ///
     /// # Errors
-    /// The writer's.
+    /// Errors of the writer.
     pub fn opened(&mut self, opened: &Opened<'_>, start: Option<UtcMicros>, seconds: f64) -> io::Result<()> {
         let Opened::Pdcp(report) = opened else { return Ok(()) };
         let header = match report.header {
@@ -124,7 +125,7 @@ impl PcapReport {
     /// Flushes, and gives a file its name.
     ///
     /// # Errors
-    /// The writer's.
+    /// Errors of the writer.
     pub fn finish(self) -> io::Result<()> {
         match self.writer.into_inner()? {
             Out::Whole(out) => out.finish(),
@@ -149,7 +150,7 @@ impl Write for Out {
     }
 }
 
-/// What the receiver knows of an event; `None` for events that are no packet.
+/// Returns the receiver's metadata of an event; `None` for events without a packet.
 fn metadata(event: &Event<'_>) -> Option<Metadata> {
     let subframe = event.subframe() as u32;
     let new = |channel, m: &Measurement, evm_percent: f32| Metadata {
@@ -188,7 +189,7 @@ fn metadata(event: &Event<'_>) -> Option<Metadata> {
     })
 }
 
-/// With what the control information says.
+/// Adds the fields of the control information.
 fn with_sci(information: &ControlInformation, metadata: Metadata) -> Metadata {
     match information {
         ControlInformation::Format0(sci) => {

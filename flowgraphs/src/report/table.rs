@@ -9,7 +9,7 @@ use sidelink_phy::receive::stream::Alignment;
 use sidelink_wire::hex;
 use std::io::{self, Write};
 
-/// Octets of a payload that are shown.
+/// Number of octets of a payload that are shown.
 const SHOWN: usize = 16;
 
 pub(super) fn header(out: &mut dyn Write, file: Option<&str>, colours: bool) -> io::Result<()> {
@@ -145,7 +145,7 @@ fn rvs(rv: &[u8]) -> String {
     rv.iter().map(u8::to_string).collect::<Vec<_>>().join("+")
 }
 
-/// The message in hexadecimal digits, and beside it the text that it is, or that its code (octets 2 to 24) is.
+/// Formats the message in hexadecimal digits, and beside it its text, or the text of its code (octets 2 to 24).
 fn discovery(message: &[u8]) -> String {
     let text = text(message).filter(|_| message.first().is_some_and(u8::is_ascii_lowercase));
     let code = || message.get(1..24).and_then(crate::readable::text);

@@ -1,4 +1,4 @@
-//! What is in a transport block.
+//! Content of a transport block.
 
 use crate::config::{ConfigError, OneOrMany};
 use serde::Deserialize;
@@ -6,8 +6,8 @@ use serde::de::{self, Deserializer};
 use sidelink_phy::impair::rng::Rng;
 use sidelink_wire::hex;
 
-/// Octets of transport blocks or messages: `"random"`, hexadecimal digits, `"text:hello"`, or a list of these that is gone
-/// through again and again. What is too short is padded with zeros.
+/// Octets of transport blocks or messages: `"random"`, hexadecimal digits, `"text:hello"`, or a list of these that is
+/// repeated cyclically. Short ones are padded with zeros.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Payload(Vec<Block>);
 
@@ -24,18 +24,18 @@ impl Default for Payload {
 }
 
 impl Payload {
-    /// Uniform random octets, new ones for every block.
+    /// Makes uniform random octets, new ones for every block.
     pub fn random() -> Self {
         Self(vec![Block::Random])
     }
 
-    /// These octets, one block after the other, again and again. Random where the list is empty.
+    /// Makes these octets, one block after the other, repeated cyclically. Random if the list is empty.
     pub fn octets(blocks: impl IntoIterator<Item = Vec<u8>>) -> Self {
         let blocks: Vec<Block> = blocks.into_iter().map(Block::Octets).collect();
         if blocks.is_empty() { Self::random() } else { Self(blocks) }
     }
 
-    /// Whether every block fits `octets`.
+    /// Checks that every block fits `octets`.
     pub(super) fn check(&self, octets: usize, place: &str) -> Result<(), ConfigError> {
         let longest = self.longest(0);
         if longest > octets {
@@ -45,12 +45,12 @@ impl Payload {
         Ok(())
     }
 
-    /// Octets of the longest block, where `random` is what random ones have.
+    /// Returns the octets of the longest block; random ones have `random` octets.
     pub(super) fn longest(&self, random: usize) -> usize {
         self.0.iter().map(|b| if let Block::Octets(o) = b { o.len() } else { random }).max().unwrap_or(random)
     }
 
-    /// Block `index` in its own length; a random one has `random` octets.
+    /// Returns block `index` in its own length; a random one has `random` octets.
     pub(super) fn sdu(&self, index: u64, rng: &Rng, random: usize) -> Vec<u8> {
         let len = match self.0.get((index % self.0.len().max(1) as u64) as usize) {
             Some(Block::Octets(octets)) => octets.len(),
@@ -61,7 +61,7 @@ impl Payload {
         out
     }
 
-    /// Fill in block `index`. The same index gives the same block.
+    /// Writes block `index`. The same index gives the same block.
     pub(super) fn fill(&self, index: u64, rng: &Rng, out: &mut [u8]) {
         out.fill(0);
         match self.0.get((index % self.0.len().max(1) as u64) as usize) {

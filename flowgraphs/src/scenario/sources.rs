@@ -1,4 +1,4 @@
-//! When and where each entry of a UE sends: one planner per channel.
+//! Time and place of the transmissions of each entry of a UE: one planner per channel.
 
 mod communication;
 mod discovery;
@@ -23,7 +23,7 @@ pub(super) struct Instant {
     pub(super) at: DfnSubframe,
 }
 
-/// What every planner needs to know.
+/// Common knowledge of all planners.
 pub(super) struct Air<'a> {
     pub(super) radio: &'a Radio,
     pub(super) numerology: Numerology,
@@ -37,17 +37,17 @@ impl Air<'_> {
     }
 }
 
-/// Plans what one entry sends. Asked for every subframe, in their order.
+/// Plans the transmissions of one entry. Called for every subframe, in their order.
 pub(super) trait Source: Send {
-    /// Append what is sent in `now`.
+    /// Appends the transmissions in `now`.
     fn plan(&mut self, now: Instant, out: &mut Vec<Transmission>);
 
-    /// Cyclic prefixes that it uses.
+    /// Returns the cyclic prefixes that it uses.
     fn prefixes(&self) -> Vec<CyclicPrefix>;
 }
 
-/// The planners of a UE, the synchronisation signals first. `who` is its index and name, `place` is where it stands, `rng`
-/// its own.
+/// Returns the planners of a UE, the synchronisation signals first. `who` is its index and name, `place` its place in
+/// the file, `rng` its own generator.
 pub(super) fn sources(
     ue: &Ue,
     who: (usize, &str),

@@ -1,4 +1,4 @@
-//! The ground truth: what was sent where, its words, its fields, its annotation.
+//! The ground truth: the transmissions with their words, fields and annotations.
 
 use serde_json::{Map, Value, json};
 use sidelink_phy::channel::psdch::{self, MESSAGE_BITS};
@@ -8,23 +8,23 @@ use sidelink_phy::units::DfnSubframe;
 use sidelink_recordings::sigmf::Annotation;
 use sidelink_wire::hex;
 
-/// What was sent where: the ground truth.
+/// A transmission with its time and place: the ground truth.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Event {
     /// Subframe of the recording, from 0 on.
     pub subframe: u64,
-    /// The sender's number for it.
+    /// The sender's count of the subframe.
     pub at: DfnSubframe,
     /// Sample of the recording at which it begins to arrive, rounded.
     pub sample: i64,
     /// Index of the UE in the scenario.
     pub ue: usize,
-    /// What.
+    /// The transmission.
     pub transmission: Transmission,
 }
 
 impl Event {
-    /// The words of the JSON output of `sidelink decode` for what should be heard, without measurements.
+    /// Returns the fields of the JSON output of `sidelink decode` for the expected event, without measurements.
     pub fn fields(&self) -> Map<String, Value> {
         let mut fields = match &self.transmission.content {
             Content::Sync { id, mib, at, in_coverage } => json!({
@@ -78,8 +78,8 @@ impl Event {
         }
     }
 
-    /// The SigMF annotation of the event in a recording of `length` samples around `frequency` Hz; `None` where nothing
-    /// of it is in the recording.
+    /// Returns the SigMF annotation of the event in a recording of `length` samples around `frequency` Hz; `None` if no
+    /// part of it is in the recording.
     pub fn annotation(
         &self,
         numerology: Numerology,
@@ -110,7 +110,7 @@ impl Event {
     }
 }
 
-/// The fields of an SCI.
+/// Returns the fields of an SCI.
 fn fields_of(fields: &SciFields) -> Value {
     match fields {
         SciFields::Format0(f) => json!({
@@ -136,14 +136,14 @@ fn fields_of(fields: &SciFields) -> Value {
     }
 }
 
-/// Add the keys of `more` to `object`.
+/// Adds the keys of `more` to `object`.
 fn merge(object: &mut Value, more: Value) {
     if let (Value::Object(object), Value::Object(more)) = (object, more) {
         object.extend(more);
     }
 }
 
-/// A value in a comment; long ones are cut, they are whole in the fields.
+/// Formats a value for a comment; long ones are cut, they are complete in the fields.
 fn plain(value: &Value) -> String {
     const LONGEST: usize = 24;
     match value.as_str() {
@@ -153,7 +153,7 @@ fn plain(value: &Value) -> String {
     }
 }
 
-/// A few words for a display.
+/// Returns a short label for a display.
 fn label(transmission: &Transmission) -> String {
     match &transmission.content {
         Content::Sync { id, .. } => format!("PSBCH {id}"),

@@ -1,4 +1,4 @@
-//! The tables of a UE, as they are written.
+//! The tables of a UE, in their written form.
 
 use super::{Channel, Payload};
 use serde::Deserialize;
@@ -6,23 +6,23 @@ use serde::de::{self, Deserializer, Visitor};
 use sidelink_radio::number::Number;
 use std::fmt;
 
-/// One transmitter: where it is in the air, and what it sends.
+/// One transmitter: its place in the air, and its transmissions.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(default, rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Ue {
-    /// For messages and annotations; `UE n` without one.
+    /// Name for messages and annotations; `UE n` without one.
     pub name: Option<String>,
-    /// Power against a UE of gain 0, in dB.
+    /// Power relative to a UE of gain 0, in dB.
     pub gain: f64,
     /// Phase of the carrier in degrees.
     pub phase: f64,
-    /// How far its carrier is too high, in Hz.
+    /// Offset of its carrier in Hz, positive if it is too high.
     pub cfo: Number,
     /// Time of flight in samples; negative for a UE that sends early.
     pub delay: Number,
-    /// How much too fast its sample clock runs, in parts per million.
+    /// Error of its sample clock in parts per million, positive if it runs too fast.
     pub drift: f64,
-    /// Channel; that of the scenario where it is not given.
+    /// Channel; without it that of the scenario.
     pub channel: Option<Channel>,
     /// Synchronisation signals and PSBCH.
     pub sync: Option<SyncEntry>,
@@ -43,10 +43,10 @@ pub struct SyncEntry {
     /// inCoverage of the MIB.
     #[serde(default)]
     pub in_coverage: bool,
-    /// Subframe modulo the period; that of `radio.sync` where it is not given.
+    /// Subframe modulo the period; without it that of `radio.sync`.
     #[serde(default)]
     pub offset: Option<u32>,
-    /// Subframes between two of them; that of `radio.sync` where it is not given.
+    /// Subframes between two of them; without it that of `radio.sync`.
     #[serde(default)]
     pub period: Option<u32>,
 }
@@ -55,20 +55,20 @@ pub struct SyncEntry {
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct DiscoveryEntry {
-    /// Which of `radio.discovery`.
+    /// Index in `radio.discovery`.
     #[serde(default)]
     pub pool: usize,
-    /// 232 bits; shorter ones are padded with zeros. Of [`Self::protected`] answers under a pre-shared secret it is the
-    /// response code, 184 bits.
+    /// 232 bits; shorter ones are padded with zeros. For responses under a pre-shared secret ([`Self::protected`]) it
+    /// is the response code, 184 bits.
     #[serde(default)]
     pub message: Payload,
-    /// The message is made of a key store's entry instead, anew in every period.
+    /// Entry of a key store from which the message is made, anew in every period, instead.
     #[serde(default)]
     pub protected: Option<ProtectedMessage>,
     /// Type 1: n_PSDCH, or `"random"` for a new one in every period.
     #[serde(default)]
     pub resource: Option<Choice>,
-    /// Type 2B: the resource that the network gave.
+    /// Type 2B: the resource assigned by the network.
     #[serde(default)]
     pub type_2b: Option<Type2b>,
     /// Redundancy version of each transmission: 0, 2, 3, 1 in the standard.
@@ -76,13 +76,13 @@ pub struct DiscoveryEntry {
     pub redundancy_versions: Option<[u8; 4]>,
 }
 
-/// Which entry of the key store is announced, asked for or answered.
+/// Entry of the key store that is announced, queried or answered.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(default, rename_all = "kebab-case", deny_unknown_fields)]
 pub struct ProtectedMessage {
-    /// Entry that protects the message: announces its code, or asks for it where it is of `pre-shared`.
+    /// Entry that protects the message: announces its code, or queries it if it is `pre-shared`.
     pub key: Option<String>,
-    /// Entry of a question: it is answered, in the next period, when another UE of the scenario has asked it. Under a
+    /// Entry of a query: it is answered, in the next period, when another UE of the scenario has sent it. Under a
     /// pre-shared secret no `key` is needed.
     pub answers: Option<String>,
 }
@@ -95,13 +95,13 @@ pub struct Type2b {
     pub prb_index: u32,
     /// discSF-Index: b_1 in the first period of the recording.
     pub subframe_index: u32,
-    /// a-r12.
+    /// a-r12, N_PSDCH^(1).
     #[serde(default)]
     pub a: u32,
-    /// b-r12.
+    /// b-r12, N_PSDCH^(2).
     #[serde(default)]
     pub b: u32,
-    /// c-r12.
+    /// c-r12, N_PSDCH^(3).
     #[serde(default)]
     pub c: u32,
 }
@@ -110,13 +110,13 @@ pub struct Type2b {
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct CommunicationEntry {
-    /// Which of `radio.communication`.
+    /// Index in `radio.communication`.
     #[serde(default)]
     pub pool: usize,
     /// n_PSCCH, or `"random"` for a new one in every period.
     pub resource: Choice,
-    /// Group destination identity, n_ID^SA. With `protected` it is the last octet of the group's identity and need not be
-    /// said.
+    /// Group destination identity, n_ID^SA. With `protected` it is the last octet of the group's identity, and may be
+    /// omitted.
     #[serde(default)]
     pub group: Option<u8>,
     /// Time resource pattern, I_TRP.
@@ -133,30 +133,30 @@ pub struct CommunicationEntry {
     /// Timing advance indication.
     #[serde(default)]
     pub timing_advance: u16,
-    /// What is in the transport blocks; with `protected`, what the application sends in them.
+    /// Content of the transport blocks; with `protected`, the application's data in them.
     #[serde(default)]
     pub payload: Payload,
-    /// The payloads are sent to a group of the key store, through PDCP, RLC and MAC.
+    /// Group of the key store to which the payloads are sent, through PDCP, RLC and MAC.
     #[serde(default)]
     pub protected: Option<ProtectedData>,
 }
 
-/// Data for a group: the next payload is sent when nothing waits; one that is longer than a block is segmented.
+/// Data for a group: the next payload is sent when none is queued; one that is longer than a block is segmented.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct ProtectedData {
     /// Name of the group in the key store.
     pub group: String,
-    /// Which of its members sends; the one that is called as the UE where it is not given.
+    /// Name of the sending member; without it the one with the UE's name.
     #[serde(default)]
     pub member: Option<String>,
     /// Logical channel, 1 to 10.
     #[serde(default = "first_channel")]
     pub lcid: u8,
-    /// What PDCP says of the payload.
+    /// SDU type of the payload in PDCP.
     #[serde(default)]
     pub sdu_type: SduKind,
-    /// Octets of a payload that is `"random"`.
+    /// Octets of a `"random"` payload.
     #[serde(default = "voice_frame")]
     pub octets: usize,
 }
@@ -177,25 +177,25 @@ fn first_channel() -> u8 {
     1
 }
 
-/// Of a vocoder's usual packet with its headers.
+/// Returns the octets of a vocoder's usual packet with its headers.
 fn voice_frame() -> usize {
     100
 }
 
-/// Communication in modes 3 and 4: a transport block every so often, each with its SCI, sent once or twice.
+/// Communication in modes 3 and 4: periodic transport blocks, each with its SCI, sent once or twice.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct V2xEntry {
-    /// Which pool: 0 is `radio.v2x`, and 1 the first of `radio.v2x-also`.
+    /// Index of the pool: 0 is `radio.v2x`, and 1 the first of `radio.v2x-also`.
     #[serde(default)]
     pub pool: usize,
-    /// Subframe of the recording from which on the first block is sent, in the first subframe of the pool that fits.
+    /// Subframe of the recording after which the first block is sent, in the first subframe of the pool that fits.
     #[serde(default)]
     pub from: u64,
     /// Subframes from block to block, 20, 50, 100, 200 .. 1000; without it there is one block.
     #[serde(default)]
     pub interval: Option<u32>,
-    /// Number of blocks; all that fit the duration where it is not given.
+    /// Number of blocks; without it, all that fit the duration.
     #[serde(default)]
     pub blocks: Option<u64>,
     /// First sub-channel.
@@ -205,7 +205,7 @@ pub struct V2xEntry {
     /// SF_gap to the retransmission, 1 to 15; 0 for none.
     #[serde(default)]
     pub gap: u32,
-    /// First sub-channel of the retransmission; the same where it is not given.
+    /// First sub-channel of the retransmission; without it the same.
     #[serde(default)]
     pub retransmission_subchannel: Option<u32>,
     /// I_MCS.
@@ -213,7 +213,7 @@ pub struct V2xEntry {
     /// ProSe per-packet priority, 1 to 8.
     #[serde(default = "lowest")]
     pub priority: u8,
-    /// Resource reservation field, 0 to 15; that of `interval` where it is not given.
+    /// Resource reservation field, 0 to 15; without it that of `interval`.
     #[serde(default)]
     pub reservation: Option<u8>,
     /// Cyclic shift of the DMRS of PSCCH: 0, 3, 6, 9 or `"random"` for each transmission.
@@ -228,7 +228,7 @@ pub struct V2xEntry {
     /// Power of PSCCH over PSSCH a resource element in dB: 3 in the standard (TS 36.213 §14.1.1.5).
     #[serde(default = "three_decibels")]
     pub control_boost: f64,
-    /// What is in the transport blocks.
+    /// Content of the transport blocks.
     #[serde(default)]
     pub payload: Payload,
 }
@@ -241,10 +241,10 @@ fn three_decibels() -> f64 {
     3.0
 }
 
-/// A number, or a new one every time.
+/// A number, or a new random one each time.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Choice {
-    /// Always this.
+    /// Always this number.
     Fixed(u32),
     /// Drawn each time.
     #[default]

@@ -1,4 +1,4 @@
-//! What goes into an engine and what comes out.
+//! Inputs and outputs of an engine.
 
 use core::fmt;
 
@@ -13,28 +13,29 @@ use sidelink_security::pdu::Assurance;
 use sidelink_wire::ids::{GroupDestinationId, Layer2Id, Lcid};
 use sidelink_wire::pdcp::SduType;
 
-/// Sizes and rules. All memory of the data path is allocated by [`Engine::new`](super::Engine::new) and by what adds a bearer or a key.
+/// Sizes and rules. [`Engine::new`](super::Engine::new), and adding a bearer or a key, allocate all memory of the data
+/// path.
 #[derive(Debug, Clone, Copy)]
 pub struct Config {
     /// Layer-2 identity of this UE.
     pub source: Layer2Id,
     /// Receiving RLC entities.
     pub rlc: rlc_um::ReceiverConfig,
-    /// What PDCP accepts without keys.
+    /// Rules of PDCP for PDUs without keys.
     pub pdcp: pdcp::ReceiverConfig,
-    /// Gives PDUs to one UE to its links (`sidelink_prose::direct_link`) as they are, by [`Output::OneToOne`], instead of
-    /// delivering the unprotected and refusing the others.
+    /// Hands PDUs to one UE to its links (`sidelink_prose::direct_link`) unopened, by [`Output::OneToOne`], instead of
+    /// delivering the unprotected ones and refusing the others.
     pub one_to_one: bool,
     /// Takes PDUs of every destination: a decoder, not a UE.
     pub promiscuous: bool,
-    /// Outputs that may wait.
+    /// Capacity for pending outputs.
     pub outputs: usize,
-    /// Octets of blocks and SDUs in the outputs that may wait.
+    /// Capacity for blocks and SDUs in pending outputs, octets.
     pub output_octets: usize,
 }
 
 impl Config {
-    /// A UE with room for what one subframe brings.
+    /// Returns the configuration of a UE with room for the outputs of one subframe.
     pub fn new(source: Layer2Id) -> Self {
         Self {
             source,
@@ -51,20 +52,20 @@ impl Config {
 /// A logical channel for sending.
 #[derive(Debug, Clone, Copy)]
 pub struct Bearer {
-    /// To whom.
+    /// Destination.
     pub address: Address,
-    /// On which channel.
+    /// Logical channel.
     pub lcid: Lcid,
     /// ProSe per-packet priority, 1 (highest) to 8.
     pub priority: u8,
-    /// Octets that may wait for a grant.
+    /// Capacity of the queue, octets.
     pub queue_octets: usize,
-    /// SDUs that may wait for a grant.
+    /// Capacity of the queue, SDUs.
     pub queue_sdus: usize,
 }
 
 impl Bearer {
-    /// Middle priority, 64 KiB and 256 SDUs of queue.
+    /// Returns a bearer of middle priority with a queue of 64 KiB and 256 SDUs.
     pub const fn new(address: Address, lcid: Lcid) -> Self {
         Self { address, lcid, priority: 4, queue_octets: 64 * 1024, queue_sdus: 256 }
     }
@@ -106,13 +107,13 @@ impl From<pdcp::Error> for Error {
     }
 }
 
-/// What happened.
+/// An event for the engine.
 pub enum Input<'a> {
     /// A transport block of SL-SCH was decoded.
     SlSch {
-        /// Its subframe.
+        /// Time of its subframe.
         now: UtcTime,
-        /// The group destination ID of its SCI; none in transmission modes 3 and 4.
+        /// The group destination ID of its SCI; `None` in transmission modes 3 and 4.
         group: Option<GroupDestinationId>,
         /// The block.
         block: &'a [u8],
@@ -126,53 +127,53 @@ pub enum Input<'a> {
     Send {
         /// The time.
         now: UtcTime,
-        /// To whom.
+        /// Destination.
         address: Address,
-        /// On which bearer.
+        /// Logical channel of the bearer.
         lcid: Lcid,
-        /// What the data is.
+        /// Type of the data.
         sdu_type: SduType,
         /// The data.
         data: &'a [u8],
     },
     /// A PDCP PDU of a link is to be sent over a bearer.
     SendPdu {
-        /// To whom.
+        /// Destination.
         address: Address,
-        /// On which bearer.
+        /// Logical channel of the bearer.
         lcid: Lcid,
         /// The PDU.
         pdu: &'a [u8],
     },
     /// A grant has room for a transport block.
     Opportunity {
-        /// For whom the grant is; none for whom has the most urgent data.
+        /// Destination of the grant; `None` for the one with the most urgent data.
         address: Option<Address>,
-        /// Octets of the block.
+        /// Size of the block, octets.
         len: usize,
     },
-    /// A reservation of counters is durable: the proof.
+    /// A reservation of counters is durable, with the proof.
     Granted(Granted),
     /// A reservation of counters of this stream could not be made durable.
     ReservationFailed(StreamId),
 }
 
-/// Why and where something was dropped.
+/// Layer and reason of a drop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Cause {
-    /// MAC PDU.
+    /// Refusal of a MAC PDU.
     Mac(mux::Error),
-    /// RLC PDU.
+    /// Refusal of an RLC PDU.
     Rlc(rlc_um::Error),
-    /// PDCP PDU.
+    /// Refusal of a PDCP PDU.
     Pdcp(pdcp::Error),
-    /// A block under our own source identity: our own, sent again by somebody else, or a forgery.
+    /// A block under our own source identity: our own block, replayed, or a forgery.
     Reflected,
 }
 
 impl Cause {
-    /// What became of it, in the words of reports.
+    /// Returns the outcome as reports name it.
     pub fn outcome(&self) -> Outcome {
         match self {
             Self::Mac(mux::Error::NoGroupDestination) => Outcome::Misused,
@@ -194,14 +195,14 @@ impl fmt::Display for Cause {
     }
 }
 
-/// Something that was dropped.
+/// A dropped PDU.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Drop {
-    /// Sender and destination, where the MAC header was whole.
+    /// Sender and destination, if the MAC header was whole.
     pub from: Option<(Layer2Id, Address)>,
-    /// PDCP header, where it was whole.
+    /// PDCP header, if it was whole.
     pub header: Option<Header>,
-    /// Why.
+    /// Reason.
     pub cause: Cause,
 }
 
@@ -216,7 +217,7 @@ pub struct Received<'a> {
     pub lcid: Lcid,
     /// PDCP header.
     pub header: Header,
-    /// How much is known of it.
+    /// Assurance that the checks gave: verified, deciphered only, or unprotected.
     pub assurance: Assurance,
     /// The PGK that opened it.
     pub pgk_id: Option<u8>,
@@ -235,11 +236,11 @@ pub enum Event<'a> {
 
 /// What is to be done.
 pub enum Output<'a> {
-    /// Transmit a transport block of SL-SCH, and repeat it as the mode says.
+    /// Transmit a transport block of SL-SCH, with the repetitions of the transmission mode.
     SlSch {
-        /// For whom: the SCI carries the low octet in transmission modes 1 and 2.
+        /// Destination: the SCI carries its low octet in transmission modes 1 and 2.
         address: Address,
-        /// What it holds.
+        /// Number of SDUs and their octets.
         built: Built,
         /// The block.
         block: &'a [u8],

@@ -39,13 +39,13 @@ fn group_key() -> GroupKey {
     GroupKey { pgk_id: 5, pgk, valid_from: UtcCounter::new(0), expiry: FOREVER }
 }
 
-/// A UE that is a member of the group and talks in the clear to V2X.
+/// A UE that is a member of the group and sends unprotected V2X messages.
 struct Ue {
     engine: Engine,
     store: Memory,
 }
 
-/// Small blocks, so that the tests go through many.
+/// Small blocks of counters: the tests exhaust many of them.
 const RESERVE: ReserveConfig = ReserveConfig { block: 8, low_water: 4 };
 
 impl Ue {
@@ -71,7 +71,7 @@ impl Ue {
         self.drain()
     }
 
-    /// The loop of the contract: makes reservations durable, gathers the rest.
+    /// Runs the loop of the contract: makes reservations durable, collects the other outputs.
     fn drain(&mut self) -> Heard {
         let mut heard = Heard::default();
         loop {
@@ -98,7 +98,7 @@ impl Ue {
     }
 }
 
-/// What came out, in words and in parts.
+/// The outputs, as text and as fields.
 #[derive(Default)]
 struct Heard {
     log: Vec<String>,
@@ -131,7 +131,7 @@ impl Heard {
     }
 }
 
-/// Everything that waits at `from`, in blocks of `len` octets, to `to`.
+/// Carries everything queued at `from` to `to`, in blocks of `len` octets.
 fn carry(from: &mut Ue, to: &mut Ue, now: UtcTime, len: usize) -> Heard {
     let mut all = Heard::default();
     loop {
@@ -200,7 +200,7 @@ fn what_comes_under_our_own_identity_is_dropped() {
     alice.send(at(0), GROUP, 1, b"mine").unwrap();
     let sent = alice.input(Input::Opportunity { address: None, len: 40 });
     let (address, block) = &sent.blocks[0];
-    // somebody says it again: the MAC-I is right, and the replay windows know nothing of our own
+    // replayed by an attacker: the MAC-I is right, and the replay windows hold nothing of our own
     let heard = alice.input(Input::SlSch { now: at(1), group: address.group_destination(), block });
     assert_eq!((heard.data.len(), heard.drops), (0, vec![Outcome::Reflected]));
 }
@@ -293,7 +293,7 @@ fn slow_store_stops_the_sender_and_nothing_else() {
     assert_eq!(held.len(), 1, "asked once, not again while it is on its way");
     let sent = outcomes.iter().filter(|outcome| outcome.is_ok()).count();
     assert!(sent >= 4, "{sent} were sent before");
-    // The store says no: it is asked again, and then it goes on.
+    // The store fails: the reservation is repeated, and then sending continues.
     let stream = held[0].stream();
     alice.engine.handle_input(Input::ReservationFailed(stream)).unwrap();
     let heard = alice.drain();
@@ -312,8 +312,7 @@ fn driver_that_does_not_drain_loses_outputs_and_is_told() {
     assert_eq!(engine.counters().of(Outcome::Malformed), 10);
 }
 
-/// A seeded exchange of three UEs over a channel that loses, copies and damages blocks. Returns everything that came
-/// out.
+/// Runs a seeded exchange of three UEs over a channel that loses, copies and damages blocks. Returns all outputs.
 fn exchange(seed: u64) -> Vec<String> {
     let mut random = crate::grant::tests::entropy(seed);
     let mut ues = [Ue::new(1), Ue::new(2), Ue::new(3)];
@@ -396,7 +395,7 @@ proptest! {
         prop_assume!(block != sent.blocks[0].1);
         let heard = bob.input(Input::SlSch { now: at(0), group: address.group_destination(), block: &block });
         for (_, assurance, data) in heard.data {
-            // Damage in the padding or in a spare bit is no damage.
+            // Damage in the padding or in a spare bit does not alter the message.
             prop_assert!(assurance != Assurance::Verified || data == b"a message of some length");
         }
     }

@@ -5,21 +5,21 @@
 //! never belong to a pool are not counted. A resource is a subframe and L contiguous sub-channels.
 //!
 //! ```text
-//! monitored.rs    which subframes were heard: a bit for each, written once                         step 5
-//! reserved.rs     who reserved what, by the subframe that is reserved, written once                step 6
+//! monitored.rs    monitored subframes: a bit for each, written once                         step 5
+//! reserved.rs     reservations of other UEs, by the reserved subframe, written once         step 6
 //! window.rs       the resources that may still be chosen
 //! reservation.rs  one resource and its counter
 //! ```
 //!
-//! Recording a subframe or an SCI costs well under a microsecond, choosing some ten: the work of the steps is done
-//! when something is heard, so that a UE that has fallen behind can afford to choose.
+//! Recording a subframe or an SCI takes well under a microsecond, a selection some ten. The work of the steps is done
+//! when something is received: a UE that has fallen behind can afford to select.
 //!
-//! Step 5 is bounded (ours). It excludes what any UE might have reserved in a subframe that was not monitored, for each
-//! period that the pool allows: a UE that missed a hundred subframes in a row could choose nothing for a second, and
-//! one that misses a tenth of all subframes could never choose. Where it leaves less than a fifth, only the periods
-//! that somebody was heard to use count, and where that still leaves too little, step 5 is left out, as step 5a of the
-//! same procedure in NR does (TS 38.214 §8.1.4, from memory). Not in the first second of sensing, and not
-//! while less than [`LEAST_MONITORED`] of the last P_step subframes were heard: whoever hears nothing stays silent.
+//! Step 5 is bounded (ours). It excludes all that any UE might have reserved in a subframe that was not monitored, for
+//! each period that the pool allows: a UE that missed a hundred subframes in a row could select nothing for a second,
+//! and one that misses a tenth of all subframes could never select. If step 5 leaves less than a fifth, only the
+//! periods that were observed count; if that still leaves too little, step 5 is left out, as step 5a of the same
+//! procedure in NR does (TS 38.214 §8.1.4, from memory). Neither holds in the first second of sensing, nor while less
+//! than [`LEAST_MONITORED`] of the last P_step subframes were monitored: a UE that hears nothing stays silent.
 
 use sidelink_wire::rng::Rng;
 
@@ -40,13 +40,13 @@ use monitored::Monitored;
 use reserved::Reserved;
 use window::{MAX_WINDOW, Window};
 
-/// Thresholds raised this often exceed every power that a receiver reports.
+/// Limit of raises. Thresholds raised this often exceed every power that a receiver reports.
 const MAX_RAISES: u32 = 100;
 
 /// The share of the last P_step subframes, in percent, that must have been monitored before step 5 is relaxed.
 pub const LEAST_MONITORED: u64 = 20;
 
-/// The memory of 10 P_step subframes, and the choice over it. Allocates at construction only.
+/// The memory of 10 P_step subframes, and the selection over it. Allocates at construction only.
 #[derive(Debug, Clone)]
 pub struct Sensing {
     config: Config,
@@ -62,14 +62,14 @@ pub struct Sensing {
     ranked: Vec<(f32, u64, Resource)>,
 }
 
-/// What became of step 5.
+/// Treatment of subframes that were not monitored, in step 5.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Missed {
-    /// All that might have been reserved in subframes that were not monitored was excluded, as the step is written.
+    /// Everything that might have been reserved in them was excluded, as the step is written.
     AllPeriods,
-    /// Only with the periods that somebody was heard to use.
+    /// Only reservations with periods that were observed were excluded.
     HeardPeriods,
-    /// Nothing was excluded for subframes that were not monitored.
+    /// Nothing was excluded for them.
     Ignored,
 }
 
@@ -80,21 +80,21 @@ pub struct Candidates<'a> {
     ranked: &'a [(f32, u64, Resource)],
     /// M_total.
     pub total: usize,
-    /// How often the thresholds were raised by 3 dB.
+    /// Number of times that the thresholds were raised by 3 dB.
     pub raised: u32,
-    /// What became of step 5.
+    /// Treatment of subframes that were not monitored.
     pub missed: Missed,
 }
 
 impl Candidates<'_> {
-    /// The resources, best first.
+    /// Returns the resources, best first.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = Resource> + '_ {
         self.ranked.iter().map(|&(_, _, resource)| resource)
     }
 }
 
 impl Sensing {
-    /// Nothing sensed yet.
+    /// Makes a memory without any sensed subframe.
     pub fn new(config: Config) -> Result<Self, Error> {
         config.check()?;
         let len = 10 * config.p_step as usize;
@@ -111,13 +111,14 @@ impl Sensing {
         })
     }
 
-    /// The pool and its rules.
+    /// Returns the pool and its rules.
     pub const fn config(&self) -> &Config {
         &self.config
     }
 
-    /// Records a subframe: the S-RSSI of each sub-channel, or that the UE could not listen, because it sent itself or
-    /// was too slow. Missing sub-channels count as silent. Subframes that are left out were not monitored.
+    /// Records a subframe: the S-RSSI of each sub-channel, or `None` if the UE did not monitor it, because it
+    /// transmitted or was too slow. Missing sub-channels count as silent. Subframes that are not recorded were not
+    /// monitored.
     pub fn record_subframe(&mut self, subframe: u64, s_rssi: Option<&[Dbm]>) {
         if self.monitored.record(subframe, s_rssi.is_some(), &self.config) == monitored::Time::WentBack {
             self.reserved.clear();
@@ -144,11 +145,11 @@ impl Sensing {
         }
     }
 
-    /// Steps 1 to 9 for a request whose reservation lasts `c_resel` = 10 SL_RESOURCE_RESELECTION_COUNTER periods.
-    /// Equal ranks are ordered by chance.
+    /// Runs steps 1 to 9 for a request whose reservation lasts `c_resel` = 10 SL_RESOURCE_RESELECTION_COUNTER periods.
+    /// Equal ranks are ordered at random.
     ///
     /// # Errors
-    /// A request that the pool does not allow, nothing free, or too little heard.
+    /// A request that the pool does not allow, no free resource, or too few monitored subframes.
     pub fn candidates(
         &mut self,
         request: &Request,
@@ -180,7 +181,7 @@ impl Sensing {
         Ok(Candidates { ranked: &self.ranked, total, raised, missed })
     }
 
-    /// Step 5 with its bound.
+    /// Runs step 5 with its bound.
     fn exclude_missed(&self, window: &mut Window, needed: usize) -> Result<Missed, Error> {
         let all = window.clone();
         window.exclude(self.monitored.missed(window, self.config.periods.iter().copied()));
@@ -188,7 +189,7 @@ impl Sensing {
             return Ok(Missed::AllPeriods);
         }
         if let Some(left) = self.monitored.first_second(window.now) {
-            // As written: nothing is relaxed for a UE that has just begun.
+            // As the step is written: nothing is relaxed in the first second of sensing.
             return if window.count() > 0 { Ok(Missed::AllPeriods) } else { Err(Error::Listening { left }) };
         }
         let (heard, of) = self.monitored.lately(window.now, self.config.p_step.into(), &self.config);
@@ -204,8 +205,8 @@ impl Sensing {
         Ok(Missed::Ignored)
     }
 
-    /// Steps 8 and 9: the mean S-RSSI of each remaining resource one period back, two, ..., lowest first. Only the best
-    /// `needed` are kept.
+    /// Runs steps 8 and 9: the mean S-RSSI of each remaining resource one period back, two, ..., lowest first. Only the
+    /// best `needed` are kept.
     fn rank(&mut self, window: &Window, needed: usize, entropy: &mut (impl Rng + ?Sized)) {
         let per_subframe = usize::from(self.config.subchannels);
         let long = window.period.milliseconds() >= 100;
@@ -217,7 +218,7 @@ impl Sensing {
             let row = &self.sums[residue * per_subframe + usize::from(resource.first)..];
             let sum: f32 = row[..usize::from(resource.length)].iter().sum();
             let count = self.summed[residue] * u32::from(resource.length);
-            // Never measured: behind all that were.
+            // Never measured: ranked behind all that were.
             let mean = if count == 0 { f32::INFINITY } else { sum / count as f32 };
             self.ranked.push((mean, entropy.next_u64(), resource));
         }
@@ -230,7 +231,7 @@ impl Sensing {
         self.ranked.sort_unstable_by(order);
     }
 
-    /// Sums of the S-RSSI of all subframes of a residue modulo `back`.
+    /// Sums the S-RSSI of all subframes of a residue modulo `back`.
     fn sum(&mut self, now: u64, back: u64) {
         let per_subframe = usize::from(self.config.subchannels);
         let memory = now.saturating_sub(self.rows.len() as u64)..now;

@@ -1,6 +1,6 @@
 use super::*;
 
-/// A small deterministic generator (SplitMix64).
+/// Returns a small deterministic generator (SplitMix64).
 pub(crate) fn entropy(mut seed: u64) -> impl FnMut() -> u64 {
     move || {
         seed = seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
@@ -28,7 +28,7 @@ fn uniform_is_uniform() {
         (0..n * 2000).for_each(|_| counts[uniform(&mut entropy, n) as usize] += 1);
         check_uniform(&counts);
     }
-    // The draw that would favour small results is refused: 2^32 mod 3 = 1, so the product 0 is drawn again.
+    // The draw that would favour small results is refused: 2^32 mod 3 = 1, therefore the product 0 is drawn again.
     let mut draws = [0u64, 0xffff_ffff << 32].into_iter();
     assert_eq!(uniform(&mut || draws.next().unwrap(), 3), 2);
     assert_eq!(uniform(&mut || 5, 0), 0);

@@ -28,7 +28,7 @@ fn multiplexer() -> Multiplexer {
     multiplexer
 }
 
-/// SDUs out of a block, by channel.
+/// Parses a block and returns its SDUs by channel.
 fn taken_apart(block: &[u8], group: Option<GroupDestinationId>) -> (Layer2Id, Address, Vec<(u8, Vec<u8>)>) {
     let pdu = Demultiplexed::parse(block, group).unwrap();
     let sdus = pdu.sdus().map(|(lcid, data)| (lcid.value(), data.to_vec())).collect();
@@ -176,7 +176,7 @@ fn filter_needs_both_halves_of_the_destination() {
 }
 
 proptest! {
-    /// Whatever is queued comes out at the other end in order, and no block wastes room that data could take.
+    /// All queued SDUs arrive in order, and no block wastes room that data could take.
     #[test]
     fn any_sdus_through_blocks_of_any_size(
         sdus in prop::collection::vec((1u8..=3, prop::collection::vec(any::<u8>(), 1..400)), 1..12),

@@ -117,7 +117,7 @@ fn sender_without_a_usable_key_sends_nothing() {
     let long = vec![0; MAX_SDU_LEN + 1];
     assert!(matches!(first.emit_pdu(NOW, lcid(1), SduType::Ip, &long), Err(Error::SduLen { .. })));
 
-    // All but two counters were used in earlier lives.
+    // All but two counters were used in earlier runs.
     let stream = first.group().unwrap().stream(&group_key(33));
     store.set(stream, (1 << 32) - 2);
     let mut last = transmitter(&mut store, None);
@@ -130,7 +130,7 @@ fn sender_without_a_usable_key_sends_nothing() {
         assert_eq!(last.emit_pdu(NOW, lcid(1), SduType::Ip, b"x"), exhausted);
     }
     assert_eq!(seen.last(), Some(&Count::from_parts(0xffff, 0xffff)));
-    // A new key, and it goes on.
+    // With a new key, sending continues.
     let group = last.group().unwrap();
     group.install(group_key(34), ReserveConfig::default(), &mut store).unwrap();
     assert!(last.emit_pdu(NOW, lcid(1), SduType::Ip, b"x").is_ok());
@@ -157,7 +157,7 @@ fn unprotected_data_as_v2x_sends_it() {
     assert_eq!(pdu, b"\x60\0\0\0\0cam");
     let mut receiver = Receiver::new(ReceiverConfig::default());
     for _ in 0..2 {
-        // SN 0 keeps no state: the same PDU again is delivered again.
+        // SN 0 keeps no state: the same PDU is delivered a second time.
         let delivered = receiver.receive(NOW, ME, address, lcid(1), &pdu).unwrap();
         assert_eq!((delivered.data, delivered.assurance), (&b"cam"[..], Assurance::Unprotected));
     }

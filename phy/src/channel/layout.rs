@@ -15,9 +15,9 @@ use crate::units::{CyclicPrefix, SidelinkMode};
 /// Symbols of one channel in a subframe. The last data symbol is the one that is never sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Layout {
-    /// Data symbols in mapping order.
+    /// Data symbols in mapping order, by index in the subframe.
     pub data: &'static [u8],
-    /// DMRS symbols.
+    /// DMRS symbols, by index in the subframe.
     pub dmrs: &'static [u8],
 }
 
@@ -31,7 +31,7 @@ pub struct SlssLayout {
 }
 
 impl Layout {
-    /// PSBCH. Modes 3 and 4 have the normal cyclic prefix whatever `cp` says.
+    /// Returns the layout of PSBCH. Modes 3 and 4 have the normal cyclic prefix, independent of `cp`.
     pub fn psbch(sidelink: SidelinkMode, cp: CyclicPrefix) -> Self {
         match (sidelink, cp) {
             (SidelinkMode::V2x, _) => Self { data: &[0, 3, 5, 7, 8, 10, 13], dmrs: &[4, 6, 9] },
@@ -42,7 +42,7 @@ impl Layout {
         }
     }
 
-    /// PSCCH, PSSCH and PSDCH.
+    /// Returns the layout of PSCCH, PSSCH and PSDCH.
     pub fn shared(sidelink: SidelinkMode, cp: CyclicPrefix) -> Self {
         match (sidelink, cp) {
             (SidelinkMode::V2x, _) => Self { data: &[0, 1, 3, 4, 6, 7, 9, 10, 12, 13], dmrs: &[2, 5, 8, 11] },
@@ -68,7 +68,7 @@ impl Layout {
 }
 
 impl SlssLayout {
-    /// For a cyclic prefix.
+    /// Returns the layout for a cyclic prefix.
     pub fn new(cp: CyclicPrefix) -> Self {
         match cp {
             CyclicPrefix::Normal => Self { psss: [1, 2], ssss: [11, 12] },

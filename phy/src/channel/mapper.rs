@@ -1,4 +1,4 @@
-//! What every transform-precoded channel does on its way out: modulate, precode, map, add the reference signals.
+//! The common steps of a transform-precoded channel in transmission: modulate, precode, map, add the reference signals.
 
 use super::Error;
 use super::layout::Layout;
@@ -10,7 +10,7 @@ use crate::sequence::dmrs::{Dmrs, References};
 use crate::units::{Modulation, PrbRange};
 use std::sync::Arc;
 
-/// Where one channel goes on a grid, and how.
+/// Place of one channel on a grid, and its format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Place {
     /// First subcarrier: on a carrier of an odd number of PRBs, PSBCH starts in the middle of a PRB.
@@ -31,7 +31,7 @@ pub struct Mapper {
 }
 
 impl Mapper {
-    /// For a carrier of `carrier_prbs`.
+    /// Makes a mapper for a carrier of `carrier_prbs`.
     pub fn new(carrier_prbs: usize, references: Arc<References>) -> Self {
         Self {
             precoding: Precoding::new(carrier_prbs),
@@ -40,8 +40,8 @@ impl Mapper {
         }
     }
 
-    /// Write one channel at `place`: `bits` are scrambled and in mapping order. The last symbol of the subframe stays as
-    /// it is.
+    /// Writes one channel at `place`: `bits` are scrambled and in mapping order. The last symbol of the subframe is
+    /// unchanged.
     ///
     /// `amplitude` scales data and reference signals alike.
     pub fn map(
@@ -86,7 +86,7 @@ impl Mapper {
         Ok(())
     }
 
-    /// Check an allocation against the carrier.
+    /// Checks an allocation against the carrier.
     pub fn check(&self, prbs: PrbRange, carrier_prbs: usize) -> Result<(), Error> {
         if prbs.len == 0 || prbs.end() > carrier_prbs || !self.references.has(prbs.len) {
             return Err(Error::Allocation { start: prbs.start, len: prbs.len });

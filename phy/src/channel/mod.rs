@@ -31,7 +31,7 @@ pub enum Error {
     },
     /// A payload of the wrong length.
     Payload {
-        /// Bits that came.
+        /// Number of bits given.
         got: usize,
         /// Bits that the channel carries.
         want: usize,
@@ -40,7 +40,7 @@ pub enum Error {
     Mcs(u8),
     /// The channel does not exist with this cyclic prefix.
     CyclicPrefix,
-    /// The transport block does not fit: the reason is the coder's.
+    /// The transport block does not fit; the coder has the reason.
     Coding,
 }
 

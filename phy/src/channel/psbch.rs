@@ -20,7 +20,7 @@ use std::sync::Arc;
 /// PRBs of PSBCH and of the synchronisation signals, in the middle of the carrier.
 const PRBS: usize = 6;
 
-/// Bits of MIB-SL or MIB-SL-V2X.
+/// Returns the bits of MIB-SL or MIB-SL-V2X.
 pub fn payload_bits(sidelink: SidelinkMode) -> usize {
     match sidelink {
         SidelinkMode::V2x => 48,
@@ -28,25 +28,25 @@ pub fn payload_bits(sidelink: SidelinkMode) -> usize {
     }
 }
 
-/// Coded bits in a subframe: 1152, 864 (extended CP) or 1008 (modes 3 and 4).
+/// Returns the coded bits in a subframe: 1152, 864 (extended CP) or 1008 (modes 3 and 4).
 pub fn coded_bits(sidelink: SidelinkMode, cp: CyclicPrefix) -> usize {
     Layout::psbch(sidelink, cp).data.len() * 2 * 12 * PRBS
 }
 
-/// Direct frame number and subframe number of a MIB, the part of it that the physical layer lives by
-/// (TS 36.331 §6.5.2: bits 6 to 15 and 16 to 19). `None` when the subframe number is above 9.
+/// Returns direct frame number and subframe number of a MIB, the part that the physical layer needs (TS 36.331 §6.5.2:
+/// bits 6 to 15 and 16 to 19). `None` when the subframe number is above 9.
 pub fn frame_time(mib: &[u8]) -> Option<DfnSubframe> {
     let field =
         |bits: std::ops::Range<usize>| mib.get(bits).map(|b| b.iter().fold(0, |v, &b| v << 1 | b as u16));
     DfnSubframe::new(field(6..16)?, field(16..20)? as u8)
 }
 
-/// First subcarrier: k = -36 + 6 N_RB.
+/// Returns the first subcarrier: k = -36 + 6 N_RB.
 pub fn first_subcarrier(grid: &Grid) -> usize {
     grid.subcarriers() / 2 - 36
 }
 
-/// The form of SSSS that a mode family uses.
+/// Returns the form of SSSS that a mode family uses.
 pub fn ssss_form(sidelink: SidelinkMode) -> SsssForm {
     match sidelink {
         SidelinkMode::V2x => SsssForm::Subframe5,
@@ -54,7 +54,7 @@ pub fn ssss_form(sidelink: SidelinkMode) -> SsssForm {
     }
 }
 
-/// A MIB to resource elements, PSSS and SSSS included.
+/// Encodes a MIB to resource elements, PSSS and SSSS included.
 pub struct Encoder {
     sidelink: SidelinkMode,
     cp: CyclicPrefix,
@@ -67,7 +67,7 @@ pub struct Encoder {
 }
 
 impl Encoder {
-    /// For a carrier and a mode family; nothing is allocated afterwards.
+    /// Makes an encoder for a carrier and a mode family; nothing is allocated afterwards.
     pub fn new(numerology: Numerology, sidelink: SidelinkMode, references: Arc<References>) -> Self {
         let e = coded_bits(sidelink, numerology.cp());
         Self {
@@ -82,7 +82,7 @@ impl Encoder {
         }
     }
 
-    /// Write PSBCH, PSSS and SSSS of one subframe: `mib` has 40 or 48 bits, one a byte.
+    /// Writes PSBCH, PSSS and SSSS of one subframe: `mib` has 40 or 48 bits, one a byte.
     pub fn encode(&mut self, mib: &[u8], id: SlssId, amplitude: f32, grid: &mut Grid) -> Result<(), Error> {
         let want = payload_bits(self.sidelink);
         if mib.len() != want {
@@ -123,25 +123,25 @@ impl Encoder {
     }
 }
 
-/// A PSBCH that decoded.
+/// A decoded PSBCH.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Decoded {
     /// Agreement of the received soft bits with the decoded codeword, 0 (noise) to 1.
     pub correlation: f32,
-    /// The channel that it came over.
+    /// Measurement of the radio channel.
     pub measurement: Measurement,
     /// Error vector magnitude of the equalised symbols.
     pub evm_percent: f32,
 }
 
-/// Least correlation of a decode with what was received. Over 2000 blocks at the 10 % point of the block error rate the
-/// right ones stay above 0.72; of 400 000 subframes of noise none came out at all.
+/// Least correlation of a decode with the received soft bits. Over 2000 blocks at the 10 % point of the block error
+/// rate the right ones stay above 0.72; in 400 000 subframes of noise there was no decode at all.
 const MIN_CORRELATION: f32 = 0.7;
 
-/// Least power of the signal against the noise, as estimated: soft bits of less round to zero.
+/// Least estimated power of the signal against the noise: soft bits of weaker signals round to zero.
 const MIN_SIGNAL: f32 = 0.05;
 
-/// Resource elements to a MIB.
+/// Decodes resource elements to a MIB.
 pub struct Decoder {
     sidelink: SidelinkMode,
     cp: CyclicPrefix,
@@ -155,7 +155,7 @@ pub struct Decoder {
 }
 
 impl Decoder {
-    /// For a carrier and a mode family; nothing is allocated afterwards.
+    /// Makes a decoder for a carrier and a mode family; nothing is allocated afterwards.
     pub fn new(numerology: Numerology, sidelink: SidelinkMode, references: Arc<References>) -> Self {
         let e = coded_bits(sidelink, numerology.cp());
         Self {
@@ -171,10 +171,10 @@ impl Decoder {
         }
     }
 
-    /// Decode the PSBCH of identity `id` into `mib` (40 or 48 bits, one a byte); `None` when nothing decodes.
+    /// Decodes the PSBCH of identity `id` into `mib` (40 or 48 bits, one a byte); `None` when nothing decodes.
     ///
-    /// The carrier offset comes from the two pairs of equal symbols of the synchronisation signals, so that it is unique
-    /// up to ±7 kHz.
+    /// The carrier offset comes from the two pairs of equal symbols of the synchronisation signals, and is therefore
+    /// unique up to ±7 kHz.
     pub fn decode(&mut self, grid: &Grid, id: SlssId, mib: &mut [u8]) -> Option<Decoded> {
         if mib.len() != payload_bits(self.sidelink) || !self.layout.fits(grid.symbols()) {
             return None;
@@ -199,7 +199,7 @@ impl Decoder {
         })
     }
 
-    /// Carrier offset in Hz from the phase between the two PSSS symbols and between the two SSSS symbols.
+    /// Returns the carrier offset in Hz from the phase between the two PSSS symbols and between the two SSSS symbols.
     fn offset_of_pairs(&self, grid: &Grid, id: SlssId) -> f32 {
         let at = SlssLayout::new(self.cp);
         let first = grid.subcarriers() / 2 - SSSS_LEN / 2;
@@ -227,7 +227,7 @@ impl Decoder {
     }
 }
 
-/// Seconds from a symbol to the next one that has the short cyclic prefix.
+/// Returns the seconds from a symbol to the next one that has the short cyclic prefix.
 fn symbol_seconds(cp: CyclicPrefix) -> f32 {
     let ts = match cp {
         CyclicPrefix::Normal => 2048.0 + 144.0,

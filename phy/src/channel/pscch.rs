@@ -20,7 +20,7 @@ use std::sync::Arc;
 /// c_init of PSCCH scrambling (TS 36.211 §9.4.1).
 const SCRAMBLING: u32 = 510;
 
-/// PRBs of a PSCCH.
+/// Returns the PRBs of a PSCCH.
 pub fn prbs(sidelink: SidelinkMode) -> usize {
     match sidelink {
         SidelinkMode::V2x => 2,
@@ -28,12 +28,12 @@ pub fn prbs(sidelink: SidelinkMode) -> usize {
     }
 }
 
-/// Coded bits in a subframe: 288, 240 (extended CP) or 480 (modes 3 and 4).
+/// Returns the coded bits in a subframe: 288, 240 (extended CP) or 480 (modes 3 and 4).
 pub fn coded_bits(sidelink: SidelinkMode, cp: CyclicPrefix) -> usize {
     Layout::shared(sidelink, cp).data.len() * 24 * prbs(sidelink)
 }
 
-/// SCI bits of a carrier, without CRC.
+/// Returns the SCI bits of a carrier, without CRC.
 pub fn sci_bits(sidelink: SidelinkMode, numerology: Numerology) -> usize {
     match sidelink {
         SidelinkMode::V2x => sci::Format1::BITS,
@@ -41,7 +41,7 @@ pub fn sci_bits(sidelink: SidelinkMode, numerology: Numerology) -> usize {
     }
 }
 
-/// SCI bits to resource elements.
+/// Encodes SCI bits to resource elements.
 pub struct Encoder {
     sidelink: SidelinkMode,
     layout: Layout,
@@ -53,7 +53,7 @@ pub struct Encoder {
 }
 
 impl Encoder {
-    /// For a carrier and a mode family; nothing is allocated afterwards.
+    /// Makes an encoder for a carrier and a mode family; nothing is allocated afterwards.
     pub fn new(numerology: Numerology, sidelink: SidelinkMode, references: Arc<References>) -> Self {
         let e = coded_bits(sidelink, numerology.cp());
         Self {
@@ -67,7 +67,7 @@ impl Encoder {
         }
     }
 
-    /// Write the SCI (`bits`, one a byte) at PRB `prb`; `n_cs` is 0, 3, 6 or 9 in modes 3 and 4, else 0.
+    /// Writes the SCI (`bits`, one a byte) at PRB `prb`; `n_cs` is 0, 3, 6 or 9 in modes 3 and 4, otherwise 0.
     ///
     /// Returns the CRC of the SCI: in modes 3 and 4 it is n_ID^X of the PSSCH beside it.
     pub fn encode(
@@ -97,57 +97,58 @@ impl Encoder {
     }
 }
 
-/// What came out of one candidate.
+/// Decode of one candidate.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Decoded {
     /// CRC of the SCI as received, n_ID^X.
     pub crc16: u16,
     /// Agreement of the received soft bits with the decoded codeword, 0 (noise) to 1.
     pub correlation: f32,
-    /// The channel that it came over.
+    /// Measurement of the radio channel.
     pub measurement: Measurement,
     /// Error vector magnitude of the equalised symbols.
     pub evm_percent: f32,
 }
 
-/// Least correlation of a decode with what was received, in modes 1 and 2, and in modes 3 and 4.
+/// Least correlation of a decode with the received soft bits, in modes 1 and 2, and in modes 3 and 4.
 ///
-/// Measured over 4000 blocks at the 10 % point of the block error rate and 10^7 candidates of noise: SCIs that are right
-/// stay above 0.745 and 0.74 (one in a hundred is below 0.78), while what noise leaves with a CRC that holds, one in
-/// 65 536, lies between 0.65 and 0.78.
+/// Measured over 4000 blocks at the 10 % point of the block error rate and 10^7 candidates of noise: right SCIs stay
+/// above 0.745 and 0.74 (one in a hundred is below 0.78), while decodes of noise whose CRC holds by chance, one in 65
+/// 536, lie between 0.65 and 0.78.
 const MIN_CORRELATION: [f32; 2] = [0.745, 0.75];
 
 /// Least [`Decoded::quality`], in modes 1 and 2, and in modes 3 and 4.
 ///
-/// What has a CRC that holds by chance decodes worse than it looks, or looks worse than it decodes. Measured over 1500
-/// blocks a point, one in a hundred of those that are right at the 10 % point of the block error rate is below (-1.4 and
-/// -5 dB); of decodes of noise, DC, LTE, NR, QPSK, chirps and PSSCH without PSCCH that are above [`MIN_CORRELATION`], 85 %
-/// and more of each.
+/// Decodes whose CRC holds by chance have either a low correlation for their signal to noise ratio, or a low ratio for
+/// their correlation. Measured over 1500 blocks a point, one in a hundred of the right ones at the 10 % point of the
+/// block error rate is below (-1.4 and -5 dB); of decodes of noise, DC, LTE, NR, QPSK, chirps and PSSCH without PSCCH
+/// that are above [`MIN_CORRELATION`], 85 % and more of each.
 const MIN_QUALITY: [f32; 2] = [0.64, 0.57];
 
-/// Correlation that a dB below 0 dB is worth.
+/// Loss of quality for each dB of signal to noise ratio below 0 dB, in units of the correlation.
 const QUALITY_OF_DECIBEL: f32 = 0.03;
 
-/// Correlation and signal to noise ratio in dB from which an SCI is believed that means nothing usual: no foreign signal
-/// has had both, in 180 000 decodes.
+/// Correlation and signal to noise ratio in dB from which an SCI with unusual content is accepted: no foreign signal
+/// had both, in 180 000 decodes.
 const CERTAIN: (f32, f32) = (0.9, 0.0);
 
 impl Decoded {
-    /// Correlation, less what the signal to noise ratio is below 0 dB.
+    /// Returns the correlation, reduced for a signal to noise ratio below 0 dB.
     pub fn quality(&self) -> f32 {
         self.correlation + QUALITY_OF_DECIBEL * self.measurement.snr_db().min(0.0)
     }
 
-    /// Whether it cannot be chance, whatever it means.
+    /// Whether the decode cannot be chance, independent of its content.
     pub fn is_certain(&self) -> bool {
         self.correlation > CERTAIN.0 && self.measurement.snr_db() > CERTAIN.1
     }
 }
 
-/// Least power of the signal against the noise, as estimated: 5 dB below what decodes. Soft bits of less round to zero.
+/// Least estimated power of the signal against the noise: 5 dB below the weakest decodable one. Soft bits of weaker
+/// signals round to zero.
 const MIN_SIGNAL: f32 = 0.1;
 
-/// Resource elements to SCI bits.
+/// Decodes resource elements to SCI bits.
 pub struct Decoder {
     sidelink: SidelinkMode,
     layout: Layout,
@@ -161,7 +162,7 @@ pub struct Decoder {
 }
 
 impl Decoder {
-    /// For a carrier and a mode family; nothing is allocated afterwards.
+    /// Makes a decoder for a carrier and a mode family; nothing is allocated afterwards.
     pub fn new(numerology: Numerology, sidelink: SidelinkMode, references: Arc<References>) -> Self {
         let e = coded_bits(sidelink, numerology.cp());
         let payload = sci_bits(sidelink, numerology);
@@ -178,15 +179,15 @@ impl Decoder {
         }
     }
 
-    /// SCI bits without CRC.
+    /// Returns the number of SCI bits without CRC.
     pub fn payload_bits(&self) -> usize {
         self.payload
     }
 
-    /// Decode the candidate at `prb` with shift `n_cs` into `bits` (one a byte). `None` when nothing was sent there, or
-    /// nothing that decodes.
+    /// Decodes the candidate at `prb` with shift `n_cs` into `bits` (one a byte). `None` when nothing was sent there,
+    /// or nothing decodes.
     ///
-    /// A carrier offset that the reference signals cannot tell from another is tried at each value up to `max_cfo` Hz.
+    /// If the reference signals leave the carrier offset ambiguous, each value up to `max_cfo` Hz is tried.
     pub fn decode(
         &mut self,
         grid: &Grid,
@@ -237,7 +238,7 @@ impl Decoder {
             }
             let (cfo, ambiguity) = *first.get_or_insert((measurement.cfo_hz, measurement.cfo_ambiguity_hz));
             near = alias(cfo, ambiguity, attempt);
-            // samples that are no numbers have no offset: then this must end too
+            // NaN samples have no offset: the loop must end for them too
             if near.is_nan() || near.abs() > max_cfo {
                 break;
             }
@@ -246,7 +247,7 @@ impl Decoder {
     }
 }
 
-/// The `n`-th alias of `cfo`, nearest to zero first: `cfo`, then on the other side of zero, then beyond, ..
+/// Returns the `n`-th alias of `cfo`, nearest to zero first: `cfo`, then on the other side of zero, then beyond, ..
 fn alias(cfo: f32, ambiguity: f32, n: i32) -> f32 {
     let step = ambiguity.copysign(cfo);
     if n % 2 == 1 { cfo - (n + 1) as f32 / 2.0 * step } else { cfo + n as f32 / 2.0 * step }

@@ -33,12 +33,12 @@ const SCRAMBLING: u32 = 510;
 /// Redundancy version of the j-th transmission opportunity, from 0 on for each message (TS 36.321 §5.15.1.2.2, §5.15.2.1.2).
 pub const REDUNDANCY_VERSIONS: [u8; 4] = [0, 2, 3, 1];
 
-/// Coded bits in a subframe: 576 or 480 (extended CP).
+/// Returns the coded bits in a subframe: 576 or 480 (extended CP).
 pub fn coded_bits(cp: CyclicPrefix) -> usize {
     Layout::shared(SidelinkMode::D2d, cp).data.len() * 24 * PRBS
 }
 
-/// Discovery messages to resource elements.
+/// Encodes discovery messages to resource elements.
 pub struct Encoder {
     layout: Layout,
     coder: TransportEncoder,
@@ -49,7 +49,7 @@ pub struct Encoder {
 }
 
 impl Encoder {
-    /// For a carrier; nothing is allocated afterwards.
+    /// Makes an encoder for a carrier; nothing is allocated afterwards.
     pub fn new(numerology: Numerology, references: Arc<References>) -> Self {
         let e = coded_bits(numerology.cp());
         Self {
@@ -62,7 +62,7 @@ impl Encoder {
         }
     }
 
-    /// Write one transmission of `message` at PRBs `prb` and `prb + 1`.
+    /// Writes one transmission of `message` at PRBs `prb` and `prb + 1`.
     pub fn encode(
         &mut self,
         message: &[u8; MESSAGE_BYTES],
@@ -81,28 +81,28 @@ impl Encoder {
     }
 }
 
-/// What is collected of one message over its transmissions.
+/// Soft bits of one message, combined over its transmissions.
 pub struct Process {
     soft: SoftBuffer,
     transmissions: u32,
 }
 
 impl Process {
-    /// An empty process.
+    /// Makes an empty process.
     pub fn new() -> Self {
         let mut soft = SoftBuffer::new(MESSAGE_BITS);
-        // the size is the one that the buffer was made for
+        // the size is the one for which the buffer was made
         let _ = soft.reset(MESSAGE_BITS);
         Self { soft, transmissions: 0 }
     }
 
-    /// Forget what was collected.
+    /// Clears the process.
     pub fn reset(&mut self) {
         let _ = self.soft.reset(MESSAGE_BITS);
         self.transmissions = 0;
     }
 
-    /// Transmissions that were added.
+    /// Returns the number of combined transmissions.
     pub fn transmissions(&self) -> u32 {
         self.transmissions
     }
@@ -114,16 +114,16 @@ impl Default for Process {
     }
 }
 
-/// One transmission as it was received.
+/// One received transmission.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Received {
-    /// The channel that it came over.
+    /// Measurement of the radio channel.
     pub measurement: Measurement,
     /// Error vector magnitude of the equalised symbols.
     pub evm_percent: f32,
 }
 
-/// Resource elements to discovery messages.
+/// Decodes resource elements to discovery messages.
 pub struct Decoder {
     layout: Layout,
     coder: TransportDecoder,
@@ -135,7 +135,7 @@ pub struct Decoder {
 }
 
 impl Decoder {
-    /// For a carrier; nothing is allocated afterwards.
+    /// Makes a decoder for a carrier; nothing is allocated afterwards.
     pub fn new(numerology: Numerology, references: Arc<References>) -> Self {
         let e = coded_bits(numerology.cp());
         Self {
@@ -149,9 +149,9 @@ impl Decoder {
         }
     }
 
-    /// Estimate and demap the transmission at `prb`; [`Self::combine`] adds it to a process. `None` off the carrier.
+    /// Estimates and demaps the transmission at `prb`; [`Self::combine`] adds it to a process. `None` off the carrier.
     ///
-    /// `cfo_near` is the carrier offset in Hz that the ambiguous measurement is resolved to.
+    /// `cfo_near` is the carrier offset in Hz to which the ambiguous measurement is resolved.
     pub fn receive(&mut self, grid: &Grid, prb: usize, cfo_near: f32) -> Option<Received> {
         let m_sc = 12 * PRBS;
         if 12 * prb + m_sc > grid.subcarriers() {
@@ -166,16 +166,16 @@ impl Decoder {
         Some(Received { measurement, evm_percent: vector.percent() })
     }
 
-    /// Add the transmission that was received last to `process`, as redundancy version `rv`.
+    /// Adds the transmission that was received last to `process`, as redundancy version `rv`.
     pub fn combine(&mut self, process: &mut Process, rv: u8) {
         if self.coder.combine(&mut process.soft, &self.coded, 2, rv).is_ok() {
             process.transmissions += 1;
         }
     }
 
-    /// Receive one transmission into two processes, the first for a carrier offset of 0 or above, the second for one
-    /// below. Where the reference signals allow only one offset within `max_cfo` Hz, both get the same: whoever combines
-    /// transmissions need not decide between aliases before one of them decodes.
+    /// Receives one transmission into two processes, the first for a carrier offset of 0 or above, the second for one
+    /// below. If the reference signals allow only one offset within `max_cfo` Hz, both get the same: the caller need
+    /// not decide between aliases before one of the processes decodes.
     pub fn receive_both_sides(
         &mut self,
         grid: &Grid,
@@ -196,7 +196,7 @@ impl Decoder {
         Some(received)
     }
 
-    /// Decode what `process` has collected.
+    /// Decodes the combined soft bits of `process`.
     pub fn decode(
         &mut self,
         process: &mut Process,

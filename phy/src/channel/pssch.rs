@@ -26,7 +26,7 @@ pub const REDUNDANCY_VERSIONS: [u8; 4] = [0, 2, 3, 1];
 /// sent (TS 36.321 §5.14.1.2.2).
 pub const REDUNDANCY_VERSIONS_V2X: [u8; 2] = [0, 2];
 
-/// Everything that the PSSCH of one subframe depends on besides its transport block.
+/// All parameters of the PSSCH of one subframe besides its transport block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Grant {
     /// PRBs, the same in both slots.
@@ -44,7 +44,7 @@ pub struct Grant {
 }
 
 impl Grant {
-    /// Modulation and transport block size in bits.
+    /// Returns modulation and transport block size in bits.
     pub fn size(&self, sidelink: SidelinkMode) -> Result<(Modulation, usize), Error> {
         let release15 = sidelink == SidelinkMode::V2x && self.transmission_format;
         let (modulation, i_tbs) =
@@ -55,8 +55,8 @@ impl Grant {
         Ok((modulation, tables::transport_block_size(i_tbs, columns).ok_or(bad)?))
     }
 
-    /// Whether the transport block with its CRC has more bits than `transmissions` with the normal cyclic prefix carry: it
-    /// cannot be decoded, however well it is received.
+    /// Whether the transport block with its CRC has more bits than `transmissions` with the normal cyclic prefix carry:
+    /// it cannot be decoded then, at any signal quality.
     pub fn exceeds_code_rate_1(&self, sidelink: SidelinkMode, transmissions: usize) -> bool {
         let symbols = Layout::shared(sidelink, CyclicPrefix::Normal).data.len() - 1;
         self.size(sidelink).is_ok_and(|(modulation, size)| {
@@ -64,13 +64,13 @@ impl Grant {
         })
     }
 
-    /// c_init = n_ID^X 2^14 + n_ssf 2^9 + 510 (TS 36.211 §9.3.1).
+    /// Returns c_init = n_ID^X 2^14 + n_ssf 2^9 + 510 (TS 36.211 §9.3.1).
     fn scrambling(&self) -> u32 {
         (self.n_id as u32) << 14 | (self.n_ssf as u32) << 9 | 510
     }
 }
 
-/// Most bits of a transport block on a carrier: 16QAM, I_TBS 26, or 64QAM in Release 15.
+/// Returns the most bits of a transport block on a carrier: 16QAM, I_TBS 26, or 64QAM in Release 15.
 pub fn max_transport_block(carrier_prbs: usize) -> usize {
     tables::transport_block_size(33, carrier_prbs).unwrap_or(0)
 }
@@ -84,7 +84,7 @@ fn max_coded_bits(numerology: Numerology) -> usize {
     12 * numerology.subcarriers() * 6
 }
 
-/// Transport blocks to resource elements.
+/// Encodes transport blocks to resource elements.
 pub struct Encoder {
     sidelink: SidelinkMode,
     numerology: Numerology,
@@ -96,7 +96,7 @@ pub struct Encoder {
 }
 
 impl Encoder {
-    /// For a carrier and a mode; nothing is allocated afterwards.
+    /// Makes an encoder for a carrier and a mode; nothing is allocated afterwards.
     pub fn new(numerology: Numerology, mode: TransmissionMode, references: Arc<References>) -> Self {
         let carrier = numerology.bandwidth().prbs();
         let e = max_coded_bits(numerology);
@@ -111,7 +111,7 @@ impl Encoder {
         }
     }
 
-    /// Write one transmission of `transport_block` (packed, `size()` bits).
+    /// Writes one transmission of `transport_block` (packed, `size()` bits).
     pub fn encode(
         &mut self,
         transport_block: &[u8],
@@ -140,7 +140,7 @@ impl Encoder {
     }
 }
 
-/// What is collected of one transport block over its transmissions.
+/// Soft bits of one transport block, combined over its transmissions.
 pub struct Process {
     soft: SoftBuffer,
     bits: usize,
@@ -148,12 +148,12 @@ pub struct Process {
 }
 
 impl Process {
-    /// Room for the largest transport block of a carrier.
+    /// Makes a process with room for the largest transport block of a carrier.
     pub fn new(carrier_prbs: usize) -> Self {
         Self { soft: SoftBuffer::new(max_transport_block(carrier_prbs)), bits: 0, transmissions: 0 }
     }
 
-    /// Start a transport block of `bits` bits.
+    /// Starts a transport block of `bits` bits.
     pub fn start(&mut self, bits: usize) -> Result<(), Error> {
         self.soft.reset(bits).map_err(|_| Error::Coding)?;
         self.bits = bits;
@@ -161,27 +161,27 @@ impl Process {
         Ok(())
     }
 
-    /// Bits of the transport block that is collected.
+    /// Returns the bits of the transport block that is being combined.
     pub fn bits(&self) -> usize {
         self.bits
     }
 
-    /// Transmissions that were added since the start.
+    /// Returns the number of transmissions combined since the start.
     pub fn transmissions(&self) -> u32 {
         self.transmissions
     }
 }
 
-/// One transmission as it was received.
+/// One received transmission.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Received {
-    /// The channel that it came over.
+    /// Measurement of the radio channel.
     pub measurement: Measurement,
     /// Error vector magnitude of the equalised symbols.
     pub evm_percent: f32,
 }
 
-/// Resource elements to transport blocks.
+/// Decodes resource elements to transport blocks.
 pub struct Decoder {
     sidelink: SidelinkMode,
     numerology: Numerology,
@@ -194,7 +194,7 @@ pub struct Decoder {
 }
 
 impl Decoder {
-    /// For a carrier and a mode; nothing is allocated afterwards.
+    /// Makes a decoder for a carrier and a mode; nothing is allocated afterwards.
     pub fn new(numerology: Numerology, mode: TransmissionMode, references: Arc<References>) -> Self {
         let carrier = numerology.bandwidth().prbs();
         let e = max_coded_bits(numerology);
@@ -210,9 +210,9 @@ impl Decoder {
         }
     }
 
-    /// Estimate and demap one transmission and add it to `process`, which was started for its size.
+    /// Estimates and demaps one transmission and adds it to `process`, which was started for its size.
     ///
-    /// `cfo_near` is the carrier offset in Hz that the ambiguous measurement is resolved to.
+    /// `cfo_near` is the carrier offset in Hz to which the ambiguous measurement is resolved.
     pub fn receive(
         &mut self,
         grid: &Grid,
@@ -248,19 +248,19 @@ impl Decoder {
         Ok(Received { measurement, evm_percent: vector.percent() })
     }
 
-    /// Decode what `process` has collected into `transport_block` (packed, exactly its size).
+    /// Decodes the combined soft bits of `process` into `transport_block` (packed, exactly its size).
     pub fn decode(&mut self, process: &mut Process, transport_block: &mut [u8]) -> Option<TransportDecode> {
         let decode = self.coder.decode(&mut process.soft, transport_block).ok()?;
         decode.crc_ok.then_some(decode)
     }
 
-    /// How well the block that [`Self::decode`] wrote last from `process` explains its soft bits: about 0 where it has
-    /// nothing to do with them, 1 without noise.
+    /// Returns the correlation of the block that [`Self::decode`] wrote last from `process` with its soft bits: about 0
+    /// if it is unrelated to them, 1 without noise.
     pub fn agreement(&mut self, process: &Process) -> f32 {
         self.coder.correlation(&process.soft).unwrap_or(0.0)
     }
 
-    /// Estimator and equaliser after [`Self::receive`]: for display.
+    /// Returns estimator and equaliser after [`Self::receive`], for display.
     pub fn front_end(&mut self) -> (&Estimator, &mut Equaliser) {
         (&self.estimator, &mut self.equaliser)
     }

@@ -53,12 +53,12 @@ impl Crc {
         Self { width, polynomial, tables, powers: Powers::of(polynomial) }
     }
 
-    /// Number of parity bits.
+    /// Returns the number of parity bits.
     pub const fn width(&self) -> usize {
         self.width as usize
     }
 
-    /// Parity of packed bytes, in the low bits. Bytes followed by their own parity give 0.
+    /// Returns the parity of packed bytes, in the low bits. Bytes followed by their own parity give 0.
     pub fn bytes(&self, bytes: &[u8]) -> u32 {
         let (long, rest) = bytes.as_chunks::<STRIDE>();
         let register = match fold(long, self.powers) {
@@ -68,7 +68,7 @@ impl Crc {
         register >> (32 - self.width)
     }
 
-    /// The register, top aligned, after more bytes.
+    /// Returns the register, top aligned, after more bytes.
     fn extend(&self, mut register: u32, bytes: &[u8]) -> u32 {
         let (blocks, rest) = bytes.as_chunks::<SLICES>();
         for block in blocks {
@@ -86,7 +86,8 @@ impl Crc {
         register
     }
 
-    /// Parity of bits, in the low bits of the result, p_0 being its most significant. Only bit 0 of an element counts.
+    /// Returns the parity of bits, in the low bits of the result, p_0 being its most significant. Only bit 0 of an
+    /// element is used.
     pub fn bits(&self, bits: &[u8]) -> u32 {
         let (octets, rest) = bits.as_chunks::<8>();
         let mut register = 0u32;
@@ -116,7 +117,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// Long division as TS 36.212 §5.1.1 words it, of the polynomial with its leading term.
+    /// Divides as TS 36.212 §5.1.1 words it, by the polynomial with its leading term.
     fn long_division(bits: &[u8], generator: u64, width: usize) -> u32 {
         let mut dividend: Vec<u8> = bits.iter().copied().chain(std::iter::repeat_n(0, width)).collect();
         for i in 0..bits.len() {

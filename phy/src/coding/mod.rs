@@ -32,29 +32,29 @@ use std::fmt;
 pub enum CodingError {
     /// A transport block or payload is empty or larger than the coder was built for. Sizes in bits.
     BlockSize {
-        /// What the call asked for.
+        /// The requested size.
         bits: usize,
         /// The most that this object can hold.
         max: usize,
     },
     /// TS 36.212 Table 5.1.3-3 has no code block of this many bits.
     CodeBlockSize {
-        /// What the call asked for.
+        /// The requested size.
         bits: usize,
     },
     /// The modulation order is not 2, 4 or 6 bits per symbol.
     ModulationOrder {
-        /// What the call asked for.
+        /// The requested order.
         qm: usize,
     },
     /// The redundancy version is above 3.
     RedundancyVersion {
-        /// What the call asked for.
+        /// The requested version.
         rv: u8,
     },
-    /// So many coded bits are no whole number of symbols, or leave a code block without any.
+    /// This number of coded bits is not a whole number of symbols, or leaves a code block without any.
     CodedLength {
-        /// What the call asked for.
+        /// The requested number.
         bits: usize,
     },
     /// A slice does not have the length that the other arguments imply.

@@ -23,8 +23,8 @@ const CONVOLUTIONAL_COLUMNS: [u8; COLUMNS] = [
     22, 14, 30,
 ];
 
-/// Elements d^(i)_k of a convolutionally coded block of `k` bits in the order of its circular buffer, as indices into
-/// the three streams laid end to end. TS 36.212 §5.1.4.2
+/// Returns the elements d^(i)_k of a convolutionally coded block of `k` bits in the order of its circular buffer, as
+/// indices into the three streams laid end to end. TS 36.212 §5.1.4.2
 pub(crate) fn convolutional_order(k: usize) -> impl Iterator<Item = usize> {
     let rows = k.div_ceil(COLUMNS);
     let nulls = rows * COLUMNS - k;
@@ -48,19 +48,19 @@ pub struct CircularBuffer {
 }
 
 impl CircularBuffer {
-    /// Sub-block interleavers for the `k + 4` elements of each stream. The first `filler` elements of the streams 0
-    /// and 1 are NULL too.
+    /// Makes a buffer with sub-block interleavers for the `k + 4` elements of each stream. The first `filler` elements
+    /// of the streams 0 and 1 are NULL too.
     pub const fn new(k: usize, filler: usize) -> Self {
         let rows = (k + 4).div_ceil(COLUMNS);
         Self { k, filler, rows, nulls: rows * COLUMNS - (k + 4) }
     }
 
-    /// Number of elements that are not NULL.
+    /// Returns the number of elements that are not NULL.
     pub const fn len(&self) -> usize {
         3 * (self.k + 4) - 2 * self.filler
     }
 
-    /// Whether every element is NULL. Never, for a block of Table 5.1.3-3.
+    /// Whether every element is NULL. Never true for a block of TS 36.212 Table 5.1.3-3.
     pub const fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -70,30 +70,30 @@ impl CircularBuffer {
         self.rows
     }
 
-    /// NULL elements before each stream, N_D.
+    /// Returns the number of NULL elements before each stream, N_D.
     pub(crate) const fn nulls(&self) -> usize {
         self.nulls
     }
 
-    /// First row of column `c` that is not NULL in the streams 0 and 1.
+    /// Returns the first row of column `c` that is not NULL in the streams 0 and 1.
     pub(crate) const fn first_row(&self, c: usize) -> usize {
         (self.nulls + self.filler).saturating_sub(TURBO_COLUMNS[c] as usize).div_ceil(COLUMNS)
     }
 
-    /// First row of column `c` that is not NULL in stream 2, whose index is one further. The last row of the column
-    /// that would run past the end is NULL too: see [`last_row_parity2`](Self::last_row_parity2).
+    /// Returns the first row of column `c` that is not NULL in stream 2, whose index is one further. The last row of
+    /// the column that would run past the end is NULL too: see [`last_row_parity2`](Self::last_row_parity2).
     pub(crate) const fn first_row_parity2(&self, c: usize) -> usize {
         self.nulls.saturating_sub(TURBO_COLUMNS[c] as usize + 1).div_ceil(COLUMNS)
     }
 
-    /// One past the last row of column `c` that is not NULL in stream 2. The last index of the last column wraps to
-    /// element 0, which is NULL because `k + 4` is no multiple of 32.
+    /// Returns one past the last row of column `c` that is not NULL in stream 2. The last index of the last column
+    /// wraps to element 0, which is NULL because `k + 4` is not a multiple of 32.
     pub(crate) const fn last_row_parity2(&self, c: usize) -> usize {
         self.rows - (TURBO_COLUMNS[c] as usize == COLUMNS - 1) as usize
     }
 
-    /// Where redundancy version `rv` starts to read: k_0 counted in elements that are not NULL, with N_cb = K_w (the
-    /// sidelink has no soft buffer limit). TS 36.212 §5.1.4.1.2
+    /// Returns the first element of redundancy version `rv`: k_0 counted in elements that are not NULL, with N_cb = K_w
+    /// (the sidelink has no soft buffer limit). TS 36.212 §5.1.4.1.2
     pub fn start(&self, rv: u8) -> usize {
         // k_0 = R (2 ceil(N_cb / 8R) rv + 2) = R (24 rv + 2), a whole number of columns, and from K_Pi on a whole
         // number of column pairs.
@@ -117,7 +117,7 @@ pub(crate) struct Deinterleaver {
 }
 
 impl Deinterleaver {
-    /// For code blocks of up to `max_k` bits.
+    /// Makes a deinterleaver for code blocks of up to `max_k` bits.
     pub(crate) fn new(max_k: usize, backend: Backend) -> Self {
         let stride = CircularBuffer::new(max_k, 0).rows();
         let columns = [vec![0; COLUMNS * stride], vec![0; COLUMNS * stride]];

@@ -9,8 +9,8 @@ pub fn scramble_bits(bits: &mut [u8], sequence: &[u8]) {
     }
 }
 
-/// Turns the sign of every soft value where `sequence` is 1. Stops at the shorter of the two; the one value without
-/// an opposite, `Llr::MIN`, becomes `Llr::MAX`.
+/// Inverts the sign of every soft value where `sequence` is 1. Stops at the shorter of the two; `Llr::MIN`, which has
+/// no opposite, becomes `Llr::MAX`.
 pub fn descramble_llrs(llrs: &mut [Llr], sequence: &[u8]) {
     for (llr, chip) in llrs.iter_mut().zip(sequence) {
         let flip = -Llr::from(chip & 1);

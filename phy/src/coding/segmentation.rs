@@ -6,11 +6,11 @@ use crate::tables::qpp::{largest_k_below, smallest_k_at_least};
 /// Largest code block, Z of TS 36.212 §5.1.2, in bits.
 pub const MAX_CODE_BLOCK: usize = 6144;
 
-/// Parity bits of a transport block, and of each code block where there are several.
+/// Parity bits of a transport block, and of each code block if there are several.
 pub const CRC_BITS: usize = 24;
 
-/// How a transport block is cut into code blocks. The `c_minus` shorter blocks come first, and `filler` bits of value
-/// 0 stand before the first of all.
+/// Segmentation of a transport block into code blocks. The `c_minus` shorter blocks come first, and `filler` bits of
+/// value 0 precede the first of all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Segmentation {
     /// Number of blocks of `k_plus` bits.
@@ -26,33 +26,33 @@ pub struct Segmentation {
 }
 
 impl Segmentation {
-    /// Number of code blocks, C.
+    /// Returns the number of code blocks, C.
     pub const fn blocks(&self) -> usize {
         self.c_plus + self.c_minus
     }
 
-    /// Length K_r of block `r`, with its CRC and filler bits.
+    /// Returns the length K_r of block `r`, with its CRC and filler bits.
     pub const fn block_size(&self, r: usize) -> usize {
         if r < self.c_minus { self.k_minus } else { self.k_plus }
     }
 
-    /// Filler bits of block `r`.
+    /// Returns the filler bits of block `r`.
     pub const fn filler_of(&self, r: usize) -> usize {
         if r == 0 { self.filler } else { 0 }
     }
 
-    /// Parity bits of each block: CRC24B if there are several, else none.
+    /// Returns the parity bits of each block: CRC24B if there are several, otherwise none.
     pub const fn block_crc_bits(&self) -> usize {
         if self.blocks() > 1 { CRC_BITS } else { 0 }
     }
 
-    /// Bits of block `r` that belong to the transport block or its CRC.
+    /// Returns the bits of block `r` that belong to the transport block or its CRC.
     pub const fn data_bits(&self, r: usize) -> usize {
         self.block_size(r) - self.filler_of(r) - self.block_crc_bits()
     }
 
-    /// Rate matching output size E_r of block `r`, when all blocks share `g` bits of `qm` bits per symbol on one layer.
-    /// TS 36.212 §5.1.4.1.2
+    /// Returns the rate matching output size E_r of block `r`, when all blocks share `g` bits of `qm` bits per symbol
+    /// on one layer. TS 36.212 §5.1.4.1.2
     pub const fn coded_bits(&self, r: usize, g: usize, qm: usize) -> usize {
         let (symbols, c) = (g / qm, self.blocks());
         let gamma = symbols % c;

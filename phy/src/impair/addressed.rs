@@ -1,11 +1,11 @@
-//! The same impairments addressed by sample number: any stretch of the output by itself, in any order.
+//! The same impairments addressed by sample number: any range of the output by itself, in any order.
 //!
-//! Where several receivers listen to several transmitters, each mixes for itself, at its own time and in blocks of its
-//! own size. What it hears is then a pure function of sample numbers and seeds: nothing here remembers what it was asked
-//! before, except to save work.
+//! If several receivers listen to several transmitters, each mixes for itself, at its own time and in blocks of its own
+//! size. Its samples are then a pure function of sample numbers and seeds: no state depends on earlier calls, except
+//! caches.
 //!
-//! Time is counted in samples of the nominal rate, the *common time*. A [`SampleClock`] says when a radio takes its
-//! samples, a path leads from the transmitter's sample numbers to the receiver's.
+//! Time is counted in samples of the nominal rate, the *common time*. A [`SampleClock`] gives the times at which a
+//! radio takes its samples, a path maps the receiver's sample numbers to the transmitter's.
 
 use super::fading::{ChannelModel, FadingError, Path, Profile, Rayleigh};
 use super::offset::phase_of_turns;
@@ -18,22 +18,22 @@ use crate::kernel::channel::{Loops, loops};
 use crate::kernel::elementary::{cos_sin, power_of_decibel};
 use core::ops::Range;
 
-/// White Gaussian noise whose every sample is known by its number.
+/// White Gaussian noise, a function of the sample number.
 #[derive(Clone, Debug)]
 pub struct AddressedNoise {
     loops: Loops,
     rng: Rng,
     scale: f32,
-    /// The block that was made last, and its noise.
+    /// The block that was generated last, and its noise.
     block: Option<u64>,
     noise: Vec<Sample>,
 }
 
 impl AddressedNoise {
-    /// Samples that are made at a time: reading whole blocks in order makes each once.
+    /// Samples that are generated at a time: reading whole blocks in order generates each once.
     pub const BLOCK: usize = 1024;
 
-    /// Noise of `power` = E|w|² per sample. A power that is not above 0 adds nothing.
+    /// Makes noise of `power` = E|w|² per sample. A power that is not above 0 adds nothing.
     pub fn new(power: f64, seed: u64) -> Self {
         let scale = if power.is_finite() && power > 0.0 { power.sqrt() as f32 } else { 0.0 };
         let noise = vec![Sample::default(); Self::BLOCK];
@@ -60,40 +60,40 @@ impl AddressedNoise {
     }
 }
 
-/// When a radio takes its samples.
+/// Sample clock of a radio.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct SampleClock {
-    /// Common time of its sample 0.
+    /// Common time of its sample 0, in samples.
     pub start: f64,
-    /// How much too fast it runs, in parts per million.
+    /// Relative error in parts per million, positive if it runs too fast.
     pub drift_ppm: f64,
 }
 
 impl SampleClock {
-    /// A clock that shows common time.
+    /// The clock of common time.
     pub const COMMON: Self = Self { start: 0.0, drift_ppm: 0.0 };
 
     fn speed(self) -> f64 {
         1.0 + self.drift_ppm * 1e-6
     }
 
-    /// Common time of a sample.
+    /// Returns the common time of a sample.
     pub fn time_of(self, sample: f64) -> f64 {
         self.start + sample / self.speed()
     }
 
-    /// Sample number at a common time.
+    /// Returns the sample number at a common time.
     pub fn sample_at(self, time: f64) -> f64 {
         (time - self.start) * self.speed()
     }
 }
 
-/// What lies between a transmitter and a receiver.
+/// Path between a transmitter and a receiver.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct AddressedConfig {
     /// Power gain in decibels.
     pub gain_db: f64,
-    /// How far the transmitter's carrier lies above the receiver's, in Hz.
+    /// Offset of the transmitter's carrier from the receiver's, in Hz, positive if it is higher.
     pub frequency_hz: f64,
     /// Time of flight, in samples of common time.
     pub delay_samples: f64,
@@ -103,7 +103,7 @@ pub struct AddressedConfig {
     pub receiver: SampleClock,
     /// Multipath. It is a function of common time: both directions of a pair with the same seed fade alike.
     pub channel: ChannelModel,
-    /// Draws the multipath realisation.
+    /// Seed of the multipath realisation.
     pub seed: u64,
 }
 
@@ -124,7 +124,7 @@ impl Line {
         self.origin + i128::from(n) * self.step
     }
 
-    /// Between samples: at `n + halves / 2`.
+    /// Returns the position between samples: at `n + halves / 2`.
     fn at_half(self, n: u64, halves: usize) -> i128 {
         self.at(n) + ((self.step * halves as i128) >> 1)
     }
@@ -135,9 +135,9 @@ const ONE: i128 = 1 << 64;
 
 /// A path from a transmitter's samples to a receiver's, addressed by the receiver's sample number.
 ///
-/// Sample `n` of the receiver is taken at the common time `t` of its clock and holds what the transmitter sent at `t -
-/// delay`: fractions are interpolated, with an error below -55 dB for signals in ±0.4 of the sample rate. A path without
-/// multipath that shifts by whole samples is exact.
+/// Sample `n` of the receiver is taken at the common time `t` of its clock and holds the transmitted signal of time
+/// `t - delay`: fractions are interpolated, with an error below -55 dB for signals in ±0.4 of the sample rate. A path
+/// without multipath that shifts by whole samples is exact.
 #[derive(Clone, Debug)]
 pub struct AddressedPath {
     /// Receiver's sample number -> transmitter's.
@@ -152,17 +152,17 @@ pub struct AddressedPath {
     output: Vec<[f32; 2]>,
 }
 
-/// Interpolation and multipath in one filter, which holds still for a group of samples.
+/// Interpolation and multipath in one filter, which is constant for a group of samples.
 #[derive(Clone, Debug)]
 struct Filter {
     loops: Loops,
     bank: Vec<f32>,
     taps: Vec<FadingTap>,
-    /// Outputs for which one set of weights serves: a power of two; aligned.
+    /// Outputs for which one set of weights is used: a power of two; aligned.
     group: usize,
     /// Samples of common time between two evaluations of the gains.
     interval: u64,
-    /// Grid point whose gains, and those of the next, were evaluated last.
+    /// Grid point whose gains were evaluated last, with those of the next.
     cell: Option<u64>,
     /// Longest delay in samples, rounded up.
     spread: usize,
@@ -191,15 +191,16 @@ const TAPS: usize = 32;
 const ATTENUATION_DB: f64 = 66.0;
 /// Stored kernels per sample; those between are interpolated linearly.
 const PHASES: usize = 128;
-/// Largest phase, in radians, by which the signal may turn against weights that hold still for a group.
+/// Largest phase, in radians, by which the signal may turn against weights that are constant for a group.
 const STILL_RADIANS: f64 = 1.5e-3;
-/// Largest phase at the maximum Doppler frequency over which gains may run straight: an error of -58 dB.
+/// Largest phase, in radians at the maximum Doppler frequency, over which gains are interpolated linearly: an error of
+/// -58 dB.
 const STRAIGHT_RADIANS: f64 = 0.1;
 const LONGEST_INTERVAL: u64 = 4096;
 const LARGEST_GROUP: usize = 16;
 
 impl AddressedPath {
-    /// A path at a nominal sample rate. Nothing is allocated afterwards.
+    /// Makes a path at a nominal sample rate. Nothing is allocated afterwards.
     ///
     /// # Errors
     /// [`PathError`] if a number is out of range.
@@ -237,7 +238,7 @@ impl AddressedPath {
         })
     }
 
-    /// Which of the transmitter's samples `count` samples from `first` on depend on.
+    /// Returns the range of the transmitter's samples on which `count` samples from `first` on depend.
     pub fn reach(&self, first: u64, count: usize) -> Range<i64> {
         let floor = |position: i128| (position >> 64) as i64;
         let (begin, end) = (floor(self.position.at(first)), floor(self.position.at(first + count as u64)));
@@ -248,7 +249,7 @@ impl AddressedPath {
         }
     }
 
-    /// The receiver's samples before this one are known once the transmitter's are known before `sent`.
+    /// Returns the first sample of the receiver that is not known yet when the transmitter's are known before `sent`.
     pub fn known_before(&self, sent: i64) -> u64 {
         let lookahead = self.filter.as_ref().map_or(0, |_| TAPS as i64 / 2 + 1);
         let end = (i128::from(sent) - i128::from(lookahead)) << 64;
@@ -397,7 +398,8 @@ impl Filter {
         }
     }
 
-    /// Weights for an output at `position` of the input: the first stands `TAPS / 2 + spread` samples before its floor.
+    /// Computes weights for an output at `position` of the input: the first stands `TAPS / 2 + spread` samples before
+    /// its floor.
     fn make_weights(&mut self, position: i128, time: i128) {
         self.evaluate_gains((time >> 64) as i64);
         let within = (time >> 64).rem_euclid(i128::from(self.interval)) as f32 / self.interval as f32;

@@ -12,14 +12,15 @@ pub struct Awgn {
 }
 
 impl Awgn {
-    /// Noise of `power` = E|w|² per sample (linear; I and Q carry half each). A negative or non-finite power counts as 0.
+    /// Makes noise of `power` = E|w|² per sample (linear; I and Q carry half each). A negative or non-finite power
+    /// counts as 0.
     pub fn new(power: f64, seed: u64) -> Self {
         let mut awgn = Self { rng: Rng::new(seed), scale: 0.0 };
         awgn.set_power(power);
         awgn
     }
 
-    /// Changes the power from the next sample on; the random sequence goes on undisturbed.
+    /// Changes the power from the next sample on; the random sequence continues unchanged.
     pub fn set_power(&mut self, power: f64) {
         self.scale = if power.is_finite() && power > 0.0 { power.sqrt() as f32 } else { 0.0 };
     }
@@ -34,7 +35,7 @@ impl Awgn {
     }
 }
 
-/// Noise power per sample that gives `es_n0_db` on each resource element.
+/// Returns the noise power per sample that gives `es_n0_db` on each resource element.
 ///
 /// The signal is `x[n] = amplitude_per_re * sum_k X_k exp(j 2 pi k n / fft_size)` with `E|X_k|² = 1`: the modulator's
 /// scale is an argument. A receiver FFT collects `(amplitude_per_re * fft_size)²` of signal energy and
@@ -94,7 +95,7 @@ mod tests {
         }
     }
 
-    /// Standard normal distribution: Simpson's rule from 0.
+    /// Computes the standard normal distribution: Simpson's rule from 0.
     fn normal_cdf(x: f64) -> f64 {
         let density = |t: f64| (-t * t / 2.0).exp() / core::f64::consts::TAU.sqrt();
         let h = x / 64.0;

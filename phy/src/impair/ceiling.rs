@@ -1,14 +1,14 @@
-//! How often a stream stands at its own limits: a pile-up there is a converter that was overdriven.
+//! Share of samples at a stream's own limits: an accumulation there reveals an overdriven converter.
 
 use crate::Sample;
 
-/// The largest and the smallest component of a stream, and how often exactly they occur.
+/// The largest and the smallest component of a stream, and the number of their occurrences.
 ///
-/// A signal that was never limited touches its extremes once or twice; one that was limited stands on them. Components
-/// that are not finite are passed over.
+/// A signal that was never limited reaches its extremes once or twice; a limited one stays on them. Components that are
+/// not finite are skipped.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Ceiling {
-    /// Components that were looked at.
+    /// Number of components examined.
     pub components: u64,
     /// The largest.
     pub max: f32,
@@ -27,7 +27,7 @@ impl Default for Ceiling {
 }
 
 impl Ceiling {
-    /// Takes in the next samples.
+    /// Adds the next samples.
     pub fn add(&mut self, samples: &[Sample]) {
         for x in samples.iter().flat_map(|s| [s.re, s.im]).filter(|x| x.is_finite()) {
             self.components += 1;
@@ -42,7 +42,7 @@ impl Ceiling {
         }
     }
 
-    /// Share of the components that stand at an extreme.
+    /// Returns the share of the components that are at an extreme, 0 to 1.
     pub fn share(&self) -> f64 {
         if self.components == 0 { 0.0 } else { (self.at_max + self.at_min) as f64 / self.components as f64 }
     }

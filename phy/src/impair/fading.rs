@@ -43,7 +43,7 @@ pub enum Profile {
 }
 
 impl Profile {
-    /// The paths, the earliest first.
+    /// Returns the paths, the earliest first.
     pub fn paths(self) -> &'static [Path] {
         match self {
             Self::Flat => &FLAT,
@@ -107,7 +107,7 @@ const ETU: [Path; 9] = [
 ];
 
 /// A propagation condition by its usual name: `awgn`, or a profile followed by the maximum Doppler frequency in Hz, as
-/// in `epa5`, `eva70`, `etu300`, `flat0.5` (TS 36.101 §B.2.2). Upper and lower case are the same.
+/// in `epa5`, `eva70`, `etu300`, `flat0.5` (TS 36.101 §B.2.2). Case does not matter.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum ChannelModel {
     /// No multipath: one path of constant gain 1.
@@ -122,7 +122,7 @@ pub enum ChannelModel {
 }
 
 impl ChannelModel {
-    /// The fading of this condition at a sample rate, or `None` where there is none.
+    /// Returns the fading of this condition at a sample rate, or `None` if it has none.
     ///
     /// # Errors
     /// As [`Fading::new`].
@@ -145,7 +145,7 @@ impl fmt::Display for ChannelModel {
     }
 }
 
-/// The text names no propagation condition.
+/// The text is not the name of a propagation condition.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UnknownChannelModel(pub String);
 
@@ -184,7 +184,7 @@ impl FromStr for ChannelModel {
     }
 }
 
-/// A fading channel cannot be made of these numbers: the caller's fault.
+/// Refusal of the numbers of a fading channel: the caller's fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum FadingError {
@@ -205,7 +205,7 @@ impl fmt::Display for FadingError {
 
 impl core::error::Error for FadingError {}
 
-/// Sends a stream through a fading multipath channel of mean power gain 1.
+/// Passes a stream through a fading multipath channel of mean power gain 1.
 ///
 /// Output `n` is `sum_i g_i(n) x(n - LATENCY - delay_i * sample_rate)`. Delays between samples are interpolated, with an
 /// error below -55 dB for signals in ±0.41 of the sample rate. Two antennas are two channels with two seeds.
@@ -216,7 +216,7 @@ pub struct Fading {
     /// The last input samples, as many as the longest path needs, and room for a frame.
     window: Vec<[f32; 2]>,
     history: usize,
-    /// Samples between two evaluations of the gains; they run straight in between.
+    /// Samples between two evaluations of the gains, which are interpolated linearly in between.
     interval: usize,
     /// Gains of each path at the grid points of the current frame: `FRAME / interval + 1` for each path.
     gains: Vec<Sample>,
@@ -228,23 +228,23 @@ pub struct Fading {
 #[derive(Clone, Debug)]
 struct Tap {
     process: Rayleigh,
-    /// Where in the window the filter of the first sample of a block starts.
+    /// Offset in the window at which the filter of the first sample of a block starts.
     start: usize,
     weights: Vec<f32>,
 }
 
 impl Fading {
-    /// Delay in samples that comes on top of the first path's, so that the interpolation can look ahead.
+    /// Additional delay of all paths in samples, which gives the interpolation its look-ahead.
     pub const LATENCY: usize = Self::TAPS / 2 - 1;
     const TAPS: usize = 24;
     const ATTENUATION_DB: f64 = 66.0;
     /// Samples for which gains are computed at a time.
     const FRAME: usize = 256;
-    /// Largest phase, in radians at the maximum Doppler frequency, over which gains may run straight: the error is an
-    /// eighth of its square, -58 dB.
+    /// Largest phase, in radians at the maximum Doppler frequency, over which gains are interpolated linearly: the
+    /// error is an eighth of its square, -58 dB.
     const STRAIGHT_RADIANS: f64 = 0.1;
 
-    /// A channel with `profile` and a maximum Doppler frequency, at a sample rate; `seed` draws the realisation.
+    /// Makes a channel with `profile` and a maximum Doppler frequency, at a sample rate; `seed` draws the realisation.
     ///
     /// # Errors
     /// [`FadingError`] if a number is out of range.
@@ -280,7 +280,7 @@ impl Fading {
             weights.reverse();
             let mut start = longest - whole;
             if fraction == 0.0 {
-                // A path on a whole sample needs no filter.
+                // A path with a delay of whole samples needs no filter.
                 weights = vec![1.0];
                 start += Self::TAPS / 2;
             }
@@ -329,7 +329,7 @@ impl Fading {
         }
     }
 
-    /// A block that lies within one frame.
+    /// Fades a block that lies within one frame.
     fn process_in_frame(&mut self, block: &mut [Sample]) {
         let n = block.len();
         for (w, s) in self.window[self.history..].iter_mut().zip(&*block) {
@@ -348,7 +348,7 @@ impl Fading {
     }
 }
 
-/// `output[n] += g(position + n) input[n]`, with `g` straight between the grid points of `gains`.
+/// `output[n] += g(position + n) input[n]`, with `g` linear between the grid points of `gains`.
 fn add_weighted(
     input: &[[f32; 2]],
     gains: &[Sample],
@@ -386,7 +386,7 @@ impl Rayleigh {
     /// Arrival angles, M in the module's formula.
     const ANGLES: usize = 16;
 
-    /// A process of mean `power` with a maximum Doppler of `doppler` turns per grid step.
+    /// Makes a process of mean `power` with a maximum Doppler of `doppler` turns per grid step.
     pub(super) fn new(power: f64, doppler: f64, rng: &mut Rng) -> Self {
         let m = Self::ANGLES as f64;
         let theta = rng.uniform() - 0.5;
@@ -403,7 +403,7 @@ impl Rayleigh {
         self.gain_at(0)
     }
 
-    /// The gain `steps` grid steps from here; they may wrap around.
+    /// Returns the gain `steps` grid steps from here; they may wrap around.
     pub(super) fn gain_at(&self, steps: u64) -> Sample {
         let mut waves = [0.0_f32; 2 * Self::ANGLES];
         for (wave, (phase, step)) in waves.iter_mut().zip(self.phases.iter().zip(&self.steps)) {

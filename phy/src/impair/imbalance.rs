@@ -5,12 +5,12 @@ use crate::kernel::elementary::{cos_sin_turns, power_of_decibel};
 
 /// Gain and phase error between the I and the Q branch.
 ///
-/// The Q branch has `gain_db` more gain than the I branch, half of it above and half of it below the right one, and its
-/// oscillator lags the right angle by `phase_degrees`:
+/// The Q branch has `gain_db` more gain than the I branch, half of it above and half of it below the nominal one, and
+/// its oscillator lags the nominal angle by `phase_degrees`:
 ///
 /// `I' = a I`, `Q' = b (Q cos φ - I sin φ)`, with `20 log10(b / a)` the gain and `a b = 1`.
 ///
-/// A line at `f` gains an image at `-f`, weaker by `20 log10 |a + b exp(-jφ)| / |a - b exp(jφ)|`.
+/// A line at `f` gets an image at `-f`, weaker by `20 log10 |a + b exp(-jφ)| / |a - b exp(jφ)|`.
 #[derive(Clone, Copy, Debug)]
 pub struct IqImbalance {
     /// a.
@@ -22,7 +22,7 @@ pub struct IqImbalance {
 }
 
 impl IqImbalance {
-    /// An imbalance of `gain_db` and `phase_degrees`, each of either sign.
+    /// Makes an imbalance of `gain_db` and `phase_degrees`, each of either sign.
     pub fn new(gain_db: f64, phase_degrees: f64) -> Self {
         let b = power_of_decibel(gain_db / 2.0).sqrt();
         let (cos, sin) = cos_sin_turns(phase_degrees / 360.0);
@@ -43,7 +43,7 @@ mod tests {
     use crate::impair::testing::{tone, tone_sample, wide};
     use num_complex::Complex64;
 
-    /// Amplitude of the line at `frequency` (cycles per sample).
+    /// Returns the amplitude of the line at `frequency` (cycles per sample).
     fn line(x: &[Sample], frequency: f64) -> f64 {
         let sum: Complex64 = x.iter().enumerate().map(|(n, s)| wide(*s) * tone(-frequency, n as f64)).sum();
         sum.norm() / x.len() as f64

@@ -5,7 +5,7 @@ use crate::Sample;
 
 /// Adds short bursts of white Gaussian noise at random times.
 ///
-/// From the end of one burst to the start of the next pass a geometrically distributed number of samples: a Poisson
+/// The number of samples from the end of one burst to the start of the next is geometrically distributed: a Poisson
 /// process with a dead time.
 #[derive(Clone, Debug)]
 pub struct ImpulseNoise {
@@ -19,11 +19,11 @@ pub struct ImpulseNoise {
 }
 
 impl ImpulseNoise {
-    /// Bursts of `length` samples and of `power` = E|w|² (linear) in each, which begin with `probability` in each sample
-    /// outside one. A power that is negative or not finite counts as 0, a probability that is not finite too.
+    /// Makes bursts of `length` samples and of `power` = E|w|² (linear) in each, which begin with `probability` in each
+    /// sample outside one. A power that is negative or not finite counts as 0, a probability that is not finite too.
     pub fn new(probability: f64, length: usize, power: f64, seed: u64) -> Self {
         let scale = if power.is_finite() && power > 0.0 { power.sqrt() as f32 } else { 0.0 };
-        // The cast saturates, and makes 0 of a NaN.
+        // The cast saturates, and maps NaN to 0.
         let threshold = (probability * 18_446_744_073_709_551_616.0) as u64;
         Self { rng: Rng::new(seed), threshold, length, scale, left: 0 }
     }

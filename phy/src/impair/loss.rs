@@ -1,32 +1,32 @@
-//! Lost samples: what a bus, a driver or a slow program leaves out of a stream without a word.
+//! Lost samples: the silent losses of a bus, a driver or a slow program.
 
 use crate::Sample;
 use core::ops::Range;
 
-/// Takes runs of samples out of a stream, once or at regular intervals.
+/// Removes runs of samples from a stream, once or at regular intervals.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SampleLoss {
     first: u64,
     count: u64,
     /// Samples from one run to the next; 0 for a single run.
     period: u64,
-    /// Samples that came so far.
+    /// Samples processed so far.
     taken: u64,
 }
 
 impl SampleLoss {
-    /// Loses `count` samples from sample `first` on.
+    /// Removes `count` samples from sample `first` on.
     pub fn once(first: u64, count: u64) -> Self {
         Self { first, count, period: 0, taken: 0 }
     }
 
-    /// Loses `count` samples from sample `first` on, and again every `period` samples of the stream before the loss. A
-    /// period that is shorter than the run counts as the run, from where on nothing is left.
+    /// Removes `count` samples from sample `first` on, and again every `period` samples of the stream before the loss.
+    /// A period shorter than the run counts as the run: from there on nothing is left.
     pub fn every(period: u64, first: u64, count: u64) -> Self {
         Self { period: period.max(count), ..Self::once(first, count) }
     }
 
-    /// Takes the lost samples out of the next block: those that stay move to its front. Returns their number.
+    /// Removes the lost samples of the next block: the others move to its front. Returns their number.
     pub fn process(&mut self, samples: &mut [Sample]) -> usize {
         let (mut read, mut written) = (0, 0);
         while read < samples.len() {
@@ -44,8 +44,8 @@ impl SampleLoss {
         written
     }
 
-    /// Number that sample `n` of the stream before the loss has behind it; that of the next one that stays where it is
-    /// lost.
+    /// Returns the number that sample `n` of the stream before the loss has behind it; for a lost one, that of the next
+    /// one that is kept.
     pub fn position(&self, n: u64) -> u64 {
         let Some(into) = n.checked_sub(self.first).filter(|_| self.count > 0) else { return n };
         let (whole, into) = self.split(into);
@@ -58,12 +58,12 @@ impl SampleLoss {
         kept < samples.end.saturating_sub(samples.start)
     }
 
-    /// Whole periods before a sample that comes `into` samples after the first run began, and the rest.
+    /// Returns the whole periods before a sample that comes `into` samples after the first run began, and the rest.
     fn split(&self, into: u64) -> (u64, u64) {
         into.checked_div(self.period).map_or((0, into), |whole| (whole, into % self.period))
     }
 
-    /// Whether sample `n` is lost, and how many samples on from it share its fate.
+    /// Whether sample `n` is lost, and for how many samples from it on the answer is the same.
     fn run_at(&self, n: u64) -> (bool, u64) {
         let Some(into) = n.checked_sub(self.first) else { return (false, self.first - n) };
         let (_, into) = self.split(into);
@@ -108,7 +108,7 @@ mod tests {
     }
 
     proptest! {
-        /// Against a list of what is lost, sample by sample.
+        /// Against a list of the lost samples, sample by sample.
         #[test]
         fn positions_and_hits_follow_from_what_stays(
             period in 0_u64..30, first in 0_u64..60, count in 0_u64..20, cut in 1_usize..50,

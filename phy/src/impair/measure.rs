@@ -1,11 +1,11 @@
-//! What a block of samples looks like from outside: level, peaks, offset, faults.
+//! Level and faults of a block of samples: power, peaks, offset, clipping.
 
 use crate::Sample;
 
-/// Level and faults of a stretch of samples, from one pass over it.
+/// Level and faults of a range of samples, from one pass over it.
 ///
-/// Samples with a NaN or an infinity are counted and otherwise left out, so that one bad sample does not spoil the
-/// rest. Stretches add up with [`Levels::merge`].
+/// Samples with a NaN or an infinity are counted and otherwise left out: one bad sample does not spoil the rest. Ranges
+/// are combined with [`Levels::merge`].
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Levels {
     /// Finite samples.
@@ -23,7 +23,7 @@ pub struct Levels {
 impl Levels {
     /// Measures `samples`; a component of `full_scale` or more in magnitude counts as clipped.
     pub fn of(samples: &[Sample], full_scale: f32) -> Self {
-        /// Samples whose sums stay in single precision.
+        /// Samples that are summed in single precision.
         const CHUNK: usize = 512;
         const LANES: usize = 8;
         let mut levels = Self::default();
@@ -67,7 +67,7 @@ impl Levels {
         levels
     }
 
-    /// The levels of two stretches taken together.
+    /// Returns the levels of two ranges taken together.
     pub fn merge(self, other: Self) -> Self {
         Self {
             samples: self.samples + other.samples,
@@ -79,22 +79,22 @@ impl Levels {
         }
     }
 
-    /// Mean |x|²; 0 without samples.
+    /// Returns the mean |x|²; 0 without samples.
     pub fn power(&self) -> f64 {
         if self.samples == 0 { 0.0 } else { self.energy / self.samples as f64 }
     }
 
-    /// Mean |x|² in decibels relative to 1; minus infinity for silence.
+    /// Returns the mean |x|² in decibels relative to 1; minus infinity for silence.
     pub fn power_db(&self) -> f64 {
         10.0 * self.power().log10()
     }
 
-    /// Peak to average power ratio in decibels; `None` for silence.
+    /// Returns the peak to average power ratio in decibels; `None` for silence.
     pub fn papr_db(&self) -> Option<f64> {
         (self.energy > 0.0).then(|| 10.0 * (f64::from(self.peak_power) / self.power()).log10())
     }
 
-    /// Mean value: the level of a carrier leak or converter offset; 0 without samples.
+    /// Returns the mean value: the level of a carrier leak or converter offset; 0 without samples.
     pub fn dc(&self) -> Sample {
         if self.samples == 0 {
             return Sample::default();
@@ -106,7 +106,7 @@ impl Levels {
 
 /// Whether every component is finite. One integer operation per component: fit for every block that a radio delivers.
 pub fn all_finite(samples: &[Sample]) -> bool {
-    // Chunks, so that a bad sample is noticed early and a good stretch is tested without branches.
+    // In chunks: a bad sample is noticed early and a good range is tested without branches.
     samples.chunks(256).all(|chunk| chunk.iter().fold(true, |good, s| good & is_finite(*s)))
 }
 
@@ -116,12 +116,12 @@ fn is_finite(s: Sample) -> bool {
     (s.re.to_bits() & EXPONENT != EXPONENT) & (s.im.to_bits() & EXPONENT != EXPONENT)
 }
 
-/// Power of the quiet part of a stretch: the mean powers of consecutive blocks are sorted, and the one at `quantile`
-/// (0 the quietest, 0.5 the median) is returned.
+/// Returns the power of the quiet part of a range: the mean powers of consecutive blocks are sorted, and the one at
+/// `quantile` (0 the quietest, 0.5 the median) is returned.
 ///
-/// `scratch` holds one block power each and bounds how many blocks of `block_len` samples are looked at. On pure noise
-/// a block power spreads by `1 / sqrt(block_len)` of its mean: the median is close to the mean, a low quantile somewhat
-/// below it. `None` if there is not one whole block, or no scratch.
+/// `scratch` holds one block power each and bounds the number of blocks of `block_len` samples that are examined. On
+/// pure noise a block power spreads by `1 / sqrt(block_len)` of its mean: the median is close to the mean, a low
+/// quantile somewhat below it. `None` if there is not one whole block, or no scratch.
 pub fn noise_floor(samples: &[Sample], block_len: usize, quantile: f64, scratch: &mut [f32]) -> Option<f32> {
     let blocks = samples.len().checked_div(block_len)?.min(scratch.len());
     let powers = &mut scratch[..blocks];

@@ -1,25 +1,24 @@
-//! What a radio channel does to samples: noise, fading, offsets, resampling.
+//! Effects of a radio channel on samples: noise, fading, offsets, resampling.
 //!
 //! Every model is a value that carries its own state: `process` takes the next block of a stream, and the result does
-//! not depend on where the blocks are cut. Randomness comes from a seed that the caller gives, never from the
-//! surroundings, and the same seed gives the same samples on every platform with IEEE 754 arithmetic. Constructors
-//! allocate, `process` does not.
+//! not depend on the division into blocks. Randomness comes from a seed of the caller alone, and the same seed gives
+//! the same samples on every platform with IEEE 754 arithmetic. Constructors allocate, `process` does not.
 //!
-//! | module | what it does to a stream |
+//! | module | effect on a stream |
 //! |---|---|
 //! | [`awgn`] | adds white Gaussian noise |
 //! | [`fading`] | sends it through the multipath channels EPA, EVA and ETU |
 //! | [`offset`] | shifts it in frequency, time and speed; gain, phase and saturation |
 //! | [`tone`] | adds a line: DC, a spur |
 //! | [`imbalance`] | sets its I and Q branches apart in gain and phase |
-//! | [`phase_noise`] | turns it by a phase that walks at random |
+//! | [`phase_noise`] | turns it by a random walk of the phase |
 //! | [`impulse`] | adds short bursts of noise |
-//! | [`loss`] | takes runs of samples out of it |
-//! | [`measure`] | nothing: tells its level, peaks, offset and faults |
-//! | [`ceiling`] | nothing: tells whether it was limited |
-//! | [`path`] | all of the above in its place: one transmitter's way to a receiver |
-//! | [`addressed`] | the same for any stretch of samples by itself: for an air that many share |
-//! | [`spectrum`] | nothing: tells its power over frequency |
+//! | [`loss`] | removes runs of samples |
+//! | [`measure`] | none: measures its level, peaks, offset and faults |
+//! | [`ceiling`] | none: detects whether it was limited |
+//! | [`path`] | all of the above in order: the path of one transmitter to a receiver |
+//! | [`addressed`] | the same for any range of samples by itself: for an air that many share |
+//! | [`spectrum`] | none: measures its power over frequency |
 //! | [`resample`] | changes the sample rate; fast decimation for the search of synchronisation signals |
 //! | [`rng`] | the seeded generator behind the random models |
 

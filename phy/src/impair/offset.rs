@@ -9,7 +9,7 @@ use crate::kernel::elementary::{cos_sin, cos_sin_turns, power_of_decibel};
 
 /// Shifts a stream in frequency: sample `n` is multiplied by `exp(j 2 pi (phase + n frequency / sample_rate))`.
 ///
-/// The phase is an integer of 2⁻⁶⁴ turns: it wraps without error and never loses precision, however long the stream.
+/// The phase is an integer of 2⁻⁶⁴ turns: it wraps without error and never loses precision, for any length of the stream.
 #[derive(Clone, Debug)]
 pub struct FrequencyOffset {
     phase: u64,
@@ -21,8 +21,8 @@ pub struct FrequencyOffset {
 impl FrequencyOffset {
     const CHUNK: usize = 32;
 
-    /// A shift by `frequency_hz` (of either sign) at `sample_rate_hz`, with phase 0 on the first sample. A quotient
-    /// that is not finite counts as 0.
+    /// Makes a shift by `frequency_hz` (of either sign) at `sample_rate_hz`, with phase 0 on the first sample. A
+    /// quotient that is not finite counts as 0.
     pub fn new(frequency_hz: f64, sample_rate_hz: f64) -> Self {
         let mut offset = Self { phase: 0, step: 0, ahead: [0; Self::CHUNK] };
         offset.set_frequency(frequency_hz, sample_rate_hz);
@@ -54,7 +54,7 @@ impl FrequencyOffset {
     }
 }
 
-/// A number of turns as 2⁻⁶⁴ turns, whole turns dropped; 0 if it is not finite.
+/// Returns a number of turns as 2⁻⁶⁴ turns, whole turns dropped; 0 if it is not finite.
 pub(crate) fn phase_of_turns(turns: f64) -> u64 {
     let part = turns - turns.round();
     if part.is_finite() { (part * 18_446_744_073_709_551_616.0) as i128 as u64 } else { 0 }
@@ -62,24 +62,24 @@ pub(crate) fn phase_of_turns(turns: f64) -> u64 {
 
 /// Sample clocks that run at different speeds.
 ///
-/// The receiver's clock is `ppm` parts per million faster than the transmitter's: it takes `1 + ppm / 10⁶` samples
-/// for each that was sent. An oscillator that drives the mixer too also shifts the carrier, by
-/// `-ppm / 10⁶ * carrier`: add a [`FrequencyOffset`] for that.
+/// The receiver's clock is `ppm` parts per million faster than the transmitter's: it takes `1 + ppm / 10⁶` samples for
+/// each transmitted one. An oscillator that drives the mixer too also shifts the carrier, by `-ppm / 10⁶ * carrier`:
+/// add a [`FrequencyOffset`] for that.
 #[derive(Clone, Debug)]
 pub struct ClockDrift {
     resampler: Resampler,
 }
 
 impl ClockDrift {
-    /// A drift of `ppm` parts per million, of either sign.
+    /// Makes a drift of `ppm` parts per million, of either sign.
     ///
     /// # Errors
-    /// [`UnsupportedRatio`] if `ppm` is not finite or absurdly large.
+    /// [`UnsupportedRatio`] if `ppm` is not finite or far out of range.
     pub fn new(ppm: f64) -> Result<Self, UnsupportedRatio> {
         Ok(Self { resampler: Resampler::with_ratio(1.0 + ppm * 1e-6)? })
     }
 
-    /// How many samples [`ClockDrift::process`] will write for `input_len` more input samples.
+    /// Returns the number of samples that [`ClockDrift::process`] will write for `input_len` more input samples.
     pub fn output_len(&self, input_len: usize) -> usize {
         self.resampler.output_len(input_len)
     }
@@ -99,20 +99,20 @@ impl ClockDrift {
 /// The error stays below -70 dB for signals in ±0.45 of the sample rate. A whole number of samples is exact.
 #[derive(Clone, Debug)]
 pub struct FractionalDelay {
-    /// The last samples, as many as the whole part of the delay and the latency ask for.
+    /// The last samples: as many as the whole part of the delay and the latency require.
     line: Vec<Sample>,
     oldest: usize,
     filter: Fir,
 }
 
 impl FractionalDelay {
-    /// Delay in samples that comes on top, so that the interpolation can look ahead.
+    /// Additional delay in samples, which gives the interpolation its look-ahead.
     pub const LATENCY: usize = Self::TAPS / 2 - 1;
     const TAPS: usize = 64;
     const ATTENUATION_DB: f64 = 80.0;
 
-    /// A delay of `samples` beyond [`FractionalDelay::LATENCY`]; negative or non-finite counts as 0. It holds that many
-    /// samples in memory.
+    /// Makes a delay of `samples` beyond [`FractionalDelay::LATENCY`]; negative or non-finite counts as 0. It holds
+    /// that many samples in memory.
     pub fn new(samples: f64) -> Self {
         let samples = if samples.is_finite() { samples.max(0.0) } else { 0.0 };
         let mut weights = [0.0; Self::TAPS];
@@ -179,7 +179,7 @@ pub struct Gain {
 }
 
 impl Gain {
-    /// A gain of `decibel` (power) with a rotation by `phase_radians`.
+    /// Makes a gain of `decibel` (power) with a rotation by `phase_radians`.
     pub fn new(decibel: f64, phase_radians: f64) -> Self {
         let amplitude = power_of_decibel(decibel).sqrt();
         let (cos, sin) = cos_sin_turns(phase_radians / core::f64::consts::TAU);
@@ -194,7 +194,7 @@ impl Gain {
     }
 }
 
-/// A converter's limits: I and Q saturate at ± `full_scale`, and take steps if a word length is given.
+/// Limits of a converter: I and Q saturate at ± `full_scale`, and are quantised if a word length is given.
 #[derive(Clone, Copy, Debug)]
 pub struct Saturation {
     full_scale: f32,
@@ -202,19 +202,19 @@ pub struct Saturation {
 }
 
 impl Saturation {
-    /// Saturation at `full_scale` (its magnitude counts) without quantisation.
+    /// Makes a saturation at `full_scale` (its magnitude counts) without quantisation.
     pub fn new(full_scale: f32) -> Self {
         Self { full_scale: full_scale.abs(), step: None }
     }
 
-    /// Saturation at `full_scale` and rounding to words of `bits` bits with sign, 2 to 22. The largest value is one
-    /// step below full scale, as in two's complement.
+    /// Makes a saturation at `full_scale` and rounding to words of `bits` bits with sign, 2 to 22. The largest value is
+    /// one step below full scale, as in two's complement.
     pub fn with_word_length(full_scale: f32, bits: u32) -> Self {
         let full_scale = full_scale.abs();
         Self { full_scale, step: Some(full_scale / (1_u32 << (bits.clamp(2, 22) - 1)) as f32) }
     }
 
-    /// Saturates in place and returns how many samples had a component beyond the limits. A NaN stays one.
+    /// Saturates in place and returns the number of samples with a component beyond the limits. A NaN stays one.
     pub fn process(&self, samples: &mut [Sample]) -> usize {
         match self.step {
             Some(step) if step > 0.0 => self.quantise(samples, step),
@@ -234,7 +234,7 @@ impl Saturation {
     }
 
     fn quantise(&self, samples: &mut [Sample], step: f32) -> usize {
-        /// Added and taken away again it leaves the nearest integer, for magnitudes below 2²².
+        /// Added and subtracted again, it leaves the nearest integer, for magnitudes below 2²².
         const ROUNDER: f32 = 12_582_912.0;
         let limit = self.full_scale / step;
         let per_step = 1.0 / step;
@@ -242,7 +242,7 @@ impl Saturation {
         let mut saturated = 0_usize;
         for s in samples {
             let (re, im) = (s.re * per_step, s.im * per_step);
-            // Beyond the last step by more than rounding takes back.
+            // Beyond the last step by more than rounding corrects.
             let beyond = |v: f32| (v > limit - 0.5) | (v < -limit - 0.5);
             saturated += usize::from(beyond(re) | beyond(im));
             *s = Sample::new(round(re) * step, round(im) * step);

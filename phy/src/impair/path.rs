@@ -1,31 +1,32 @@
-//! One transmitter's way to a receiver: every impairment of this folder in its place, without delay of its own.
+//! Path of one transmitter to a receiver: every impairment of this folder in its place, without delay of its own.
 
 use super::fading::{ChannelModel, Fading, FadingError};
 use super::offset::{ClockDrift, FractionalDelay, FrequencyOffset, Gain};
 use crate::Sample;
 use core::fmt;
 
-/// What happens to a signal between a transmitter and a receiver.
+/// Effects on a signal between a transmitter and a receiver.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct PathConfig {
     /// Power gain in decibels.
     pub gain_db: f64,
     /// Rotation in radians.
     pub phase_radians: f64,
-    /// How far the transmitter's carrier lies above the receiver's, in Hz.
+    /// Offset of the transmitter's carrier from the receiver's, in Hz, positive if it is higher.
     pub frequency_hz: f64,
     /// Time of flight in samples; negative for a transmitter that sends early.
     pub delay_samples: f64,
-    /// How much faster the transmitter's sample clock runs than the receiver's, in parts per million.
+    /// Speed of the transmitter's sample clock relative to the receiver's, in parts per million, positive if it is
+    /// faster.
     pub drift_ppm: f64,
     /// Multipath.
     pub channel: ChannelModel,
-    /// Draws the multipath realisation.
+    /// Seed of the multipath realisation.
     pub seed: u64,
 }
 
 impl Default for PathConfig {
-    /// A path that changes nothing.
+    /// Returns a path that changes nothing.
     fn default() -> Self {
         Self {
             gain_db: 0.0,
@@ -39,7 +40,7 @@ impl Default for PathConfig {
     }
 }
 
-/// A path cannot be made of these numbers: the caller's fault.
+/// Refusal of the numbers of a path: the caller's fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum PathError {
@@ -51,7 +52,7 @@ pub enum PathError {
     Delay,
     /// The drift is beyond 1000 parts per million.
     Drift,
-    /// The multipath is.
+    /// The multipath is out of range.
     Fading(FadingError),
 }
 
@@ -69,7 +70,7 @@ impl fmt::Display for PathError {
 
 impl core::error::Error for PathError {}
 
-/// Sends a stream through a [`PathConfig`].
+/// Passes a stream through a [`PathConfig`].
 ///
 /// The filters' own delays are taken out: sample `m` of the input arrives at time `m / (1 + drift) + delay` of the
 /// output. Output therefore lags behind input by a few dozen samples; feed zeros to drain the end.
@@ -79,12 +80,12 @@ pub struct RadioPath {
     fading: Option<Fading>,
     delay: Option<FractionalDelay>,
     frequency: Option<FrequencyOffset>,
-    /// Samples still to be dropped: the latency of the filters, and what a negative delay asks for.
+    /// Samples still to be dropped: the latency of the filters, and a negative delay.
     skip: usize,
 }
 
 impl RadioPath {
-    /// A path at a sample rate. Nothing is allocated afterwards.
+    /// Makes a path at a sample rate. Nothing is allocated afterwards.
     ///
     /// # Errors
     /// [`PathError`] if a number is out of range.
@@ -126,7 +127,7 @@ impl RadioPath {
         })
     }
 
-    /// Room that [`Self::process`] needs for `input_len` samples: at least as many as it writes.
+    /// Returns the room that [`Self::process`] needs for `input_len` samples: at least as many as it writes.
     pub fn room(&self, input_len: usize) -> usize {
         self.drift.as_ref().map_or(input_len, |d| d.output_len(input_len))
     }

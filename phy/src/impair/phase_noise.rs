@@ -5,7 +5,7 @@ use super::rng::Rng;
 use crate::Sample;
 use crate::kernel::elementary::cos_sin;
 
-/// Turns a stream by a phase that walks at random (a Wiener process): the line of a free-running oscillator.
+/// Turns a stream by a random walk of the phase (a Wiener process): the line of a free-running oscillator.
 ///
 /// An oscillator whose line is a Lorentzian of full width `linewidth` Hz at half its height has a phase whose variance
 /// grows by `2 pi linewidth / sample_rate` rad² a sample; at an offset `f` well outside the line its noise density is
@@ -15,13 +15,13 @@ pub struct PhaseNoise {
     rng: Rng,
     /// Units of 2⁻⁶⁴ turns.
     phase: u64,
-    /// Turns that a component of a complex Gaussian of power 1 stands for: the variance of a component is 1/2.
+    /// Turns per unit of a component of a complex Gaussian of power 1, whose variance is 1/2.
     scale: f64,
 }
 
 impl PhaseNoise {
-    /// Phase noise of `linewidth_hz`, with phase 0 before the first sample. A quotient that is negative or not finite
-    /// counts as 0.
+    /// Makes phase noise of `linewidth_hz`, with phase 0 before the first sample. A quotient that is negative or not
+    /// finite counts as 0.
     pub fn new(linewidth_hz: f64, sample_rate_hz: f64, seed: u64) -> Self {
         let variance = core::f64::consts::TAU * linewidth_hz / sample_rate_hz;
         let radians = if variance.is_finite() && variance > 0.0 { (2.0 * variance).sqrt() } else { 0.0 };
@@ -58,7 +58,7 @@ mod tests {
             let pairs = x.iter().zip(&x[delay..]).map(|(a, b)| (wide(*b) * wide(*a).conj()).re);
             let measured = pairs.sum::<f64>() / (x.len() - delay) as f64;
             let expected = (-core::f64::consts::PI * 1000.0 * delay as f64 / 1e6).exp();
-            // some 2000 independent stretches of the correlation time
+            // some 2000 independent segments of the correlation time
             assert!((measured - expected).abs() < 0.05, "{delay} samples: {measured} for {expected}");
         }
     }

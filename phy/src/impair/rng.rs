@@ -14,13 +14,13 @@ pub struct Rng {
 }
 
 impl Rng {
-    /// A generator for `seed`; neighbouring seeds give unrelated sequences.
+    /// Makes a generator for `seed`; neighbouring seeds give unrelated sequences.
     pub fn new(seed: u64) -> Self {
         let mut mixer = seed;
         Self { state: core::array::from_fn(|_| splitmix64(&mut mixer)) }
     }
 
-    /// A generator that depends on this one's seed and on `stream`, without disturbing this one.
+    /// Makes a generator that depends on this one's seed and on `stream`, without changing this one.
     ///
     /// Taken right after [`Rng::new`] it gives each part of a simulation (each antenna, each path) its own sequence.
     pub fn fork(&self, stream: u64) -> Self {
@@ -29,7 +29,7 @@ impl Rng {
         Self::new(self.state[0] ^ self.state[3].rotate_left(32) ^ salt)
     }
 
-    /// 64 uniform bits.
+    /// Returns 64 uniform bits.
     #[inline(always)]
     pub fn next_u64(&mut self) -> u64 {
         let s = &mut self.state;
@@ -44,19 +44,19 @@ impl Rng {
         result
     }
 
-    /// Uniform in `[0, 1)` with 53 bits.
+    /// Draws uniformly from `[0, 1)` with 53 bits.
     #[inline]
     pub fn uniform(&mut self) -> f64 {
         (self.next_u64() >> 11) as f64 * (1.0 / 9_007_199_254_740_992.0)
     }
 
-    /// Uniform in `0..bound`; 0 where `bound` is 0. The bias is below `bound / 2⁶⁴`.
+    /// Draws uniformly from `0..bound`; 0 if `bound` is 0. The bias is below `bound / 2⁶⁴`.
     #[inline]
     pub fn below(&mut self, bound: u64) -> u64 {
         ((u128::from(self.next_u64()) * u128::from(bound)) >> 64) as u64
     }
 
-    /// Circular complex Gaussian of mean 0 and power `E|z|² = 1` (1/2 in each of I and Q).
+    /// Draws a circular complex Gaussian of mean 0 and power `E|z|² = 1` (1/2 in each of I and Q).
     ///
     /// Box-Muller over one 64-bit draw: 31 bits for the radius, 32 for the angle. The tail ends at `|z| = 4.7`,
     /// 6.6 standard deviations of a component.
@@ -79,7 +79,7 @@ impl Rng {
             for b in &mut bits[..length] {
                 *b = self.next_u64();
             }
-            // The whole chunk, also where only a part of it is used: a fixed length vectorises best.
+            // The whole chunk, even if only a part of it is used: a fixed length vectorises best.
             for i in 0..CHUNK {
                 (re[i], im[i]) = box_muller(bits[i]);
             }
@@ -133,7 +133,7 @@ mod tests {
         assert_eq!(mixed, [6_457_827_717_110_365_317, 3_203_168_211_198_807_973, 9_817_491_932_198_370_423]);
     }
 
-    /// The samples themselves are pinned, so that a platform that computes others is found out.
+    /// The samples themselves are pinned: a platform that computes others is detected.
     #[test]
     fn gaussian_samples_are_pinned() {
         let mut rng = Rng::new(42);

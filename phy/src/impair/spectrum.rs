@@ -21,7 +21,7 @@ pub struct Spectrum {
 }
 
 impl Spectrum {
-    /// With `bins` bins, 2 at least; nothing is allocated afterwards.
+    /// Makes a spectrum of `bins` bins, 2 at least; nothing is allocated afterwards.
     pub fn new(bins: usize) -> Self {
         let bins = bins.max(2);
         let fft = FftPlanner::new().plan_fft_forward(bins);
@@ -32,7 +32,7 @@ impl Spectrum {
             scratch: vec![Sample::default(); fft.get_inplace_scratch_len()],
             fft,
             window,
-            // so that the bins add up to the mean power of a sample
+            // the bins add up to the mean power of a sample
             scale: 1.0 / (energy * bins as f64),
             block: vec![Sample::default(); bins],
             filled: 0,
@@ -42,12 +42,12 @@ impl Spectrum {
         }
     }
 
-    /// Number of bins.
+    /// Returns the number of bins.
     pub fn bins(&self) -> usize {
         self.window.len()
     }
 
-    /// Takes in the next samples of the stream.
+    /// Adds the next samples of the stream.
     pub fn add(&mut self, samples: &[Sample]) {
         let bins = self.bins();
         let mut rest = samples;
@@ -67,16 +67,16 @@ impl Spectrum {
         }
     }
 
-    /// Blocks that were taken in since the last [`Self::take`].
+    /// Returns the number of blocks since the last [`Self::take`].
     pub fn blocks(&self) -> u64 {
         self.blocks
     }
 
-    /// Writes the mean power of each bin, the lowest frequency (minus half the sample rate) first, and starts anew. All
-    /// zeros where no block is complete. The sum over the bins is the mean power of a sample.
+    /// Writes the mean power of each bin, the lowest frequency (minus half the sample rate) first, and restarts. All
+    /// zeros if no block is complete. The sum over the bins is the mean power of a sample.
     ///
     /// # Panics
-    /// If `out` has not [`Self::bins`] elements.
+    /// If the length of `out` is not [`Self::bins`].
     pub fn take(&mut self, out: &mut [f32]) {
         assert_eq!(out.len(), self.bins());
         let half = self.bins() / 2;

@@ -1,4 +1,4 @@
-//! What the tests of the channel models share.
+//! Helpers of the tests of the channel models.
 
 use crate::Sample;
 use num_complex::Complex64;
@@ -14,13 +14,13 @@ pub(crate) fn in_blocks(samples: &mut [Sample], cuts: &[usize], mut process: imp
     process(rest);
 }
 
-/// `exp(j 2 pi frequency n)` with the frequency in cycles per sample, for real-valued time `n`.
+/// Returns `exp(j 2 pi frequency n)` with the frequency in cycles per sample, for real-valued time `n`.
 pub(crate) fn tone(frequency: f64, n: f64) -> Complex64 {
     let cycles = frequency * n;
     Complex64::cis(core::f64::consts::TAU * (cycles - cycles.round()))
 }
 
-/// The same in single precision.
+/// Does the same in single precision.
 pub(crate) fn tone_sample(frequency: f64, n: f64) -> Sample {
     narrow(tone(frequency, n))
 }
@@ -33,7 +33,7 @@ pub(crate) fn narrow(s: Complex64) -> Sample {
     Sample::new(s.re as f32, s.im as f32)
 }
 
-/// `10 log10` of the energy of `actual - expected` over that of `expected`.
+/// Returns `10 log10` of the energy of `actual - expected` over that of `expected`.
 pub(crate) fn error_db(actual: &[Sample], expected: impl Iterator<Item = Complex64>) -> f64 {
     let (mut error, mut energy) = (0.0, 0.0);
     for (a, e) in actual.iter().zip(expected) {

@@ -1,10 +1,10 @@
-//! Spectral lines that a receiver makes itself: the DC line of a direct conversion, spurs of clocks and synthesizers.
+//! Spectral lines that a receiver generates itself: the DC line of a direct conversion, spurs of clocks and synthesizers.
 
 use super::offset::phase_of_turns;
 use crate::Sample;
 use crate::kernel::elementary::cos_sin;
 
-/// Adds a line to a stream: sample `n` gains `amplitude * exp(j 2 pi n frequency / sample_rate)`.
+/// Adds a line to a stream: `amplitude * exp(j 2 pi n frequency / sample_rate)` is added to sample `n`.
 #[derive(Clone, Copy, Debug)]
 pub struct Tone {
     amplitude: Sample,
@@ -14,13 +14,13 @@ pub struct Tone {
 }
 
 impl Tone {
-    /// A line of complex `amplitude` at `frequency_hz` (of either sign). A quotient that is not finite counts as 0: a
-    /// DC line.
+    /// Makes a line of complex `amplitude` at `frequency_hz` (of either sign). A quotient that is not finite counts as
+    /// 0: a DC line.
     pub fn new(amplitude: Sample, frequency_hz: f64, sample_rate_hz: f64) -> Self {
         Self { amplitude, phase: 0, step: phase_of_turns(frequency_hz / sample_rate_hz) }
     }
 
-    /// A constant of complex `amplitude`.
+    /// Makes a constant of complex `amplitude`.
     pub fn dc(amplitude: Sample) -> Self {
         Self::new(amplitude, 0.0, 1.0)
     }

@@ -3,13 +3,13 @@
 use super::Backend;
 use super::elementary::{cos_sin, minus_ln_unit};
 
-/// Draws that are turned into noise at a time.
+/// Draws that are converted to noise at a time.
 pub(crate) const DRAWS: usize = 64;
 
 /// Real and imaginary part.
 type Pair = [f32; 2];
 
-/// Two independent Gaussians of variance 1/2 from 63 uniform bits.
+/// Returns two independent Gaussians of variance 1/2 from 63 uniform bits.
 #[inline(always)]
 pub(crate) fn box_muller(bits: u64) -> (f32, f32) {
     let radius = minus_ln_unit((bits >> 33) as u32).sqrt();
@@ -26,7 +26,7 @@ pub(crate) struct Loops {
     pub(crate) gaussian: fn(&[u64; DRAWS], f32, &mut [Pair; DRAWS]),
 }
 
-/// The loops of a backend.
+/// Returns the loops of a backend.
 pub(crate) fn loops(backend: Backend) -> Loops {
     match backend.or_scalar() {
         #[cfg(target_arch = "x86_64")]
@@ -89,7 +89,7 @@ macro_rules! backend {
         mod $name {
             use super::DRAWS;
 
-            /// Only [`super::loops`] hands these out, and it looks for the instruction set.
+            /// Only [`super::loops`] returns these, after a check of the instruction set.
             pub(super) const LOOPS: super::Loops = super::Loops {
                 // SAFETY: the machine has the instruction set, see above.
                 accumulate_fir: |weights, x, y| unsafe { accumulate_fir(weights, x, y) },
@@ -120,7 +120,7 @@ mod tests {
     use super::*;
     use crate::impair::rng::Rng;
 
-    /// The bits of every backend are those of the definition, whatever the length.
+    /// All backends give the bits of the definition, for any length.
     #[test]
     fn all_backends_give_the_same_bits() {
         let mut rng = Rng::new(8);

@@ -1,16 +1,16 @@
 //! Folding of long messages to sixteen bytes with the same remainder, by carry-less multiplication.
 
-/// Bytes that the folding takes at a time.
+/// Bytes that one step of the folding takes.
 pub(crate) const STRIDE: usize = 64;
 
-/// x^n modulo the polynomial of 32 bits, for n = 576, 512, 192 and 128: what the halves of sixteen bytes are worth 64 and
-/// 16 bytes further down.
+/// x^n modulo the polynomial of 32 bits, for n = 576, 512, 192 and 128: the weights of the halves of sixteen bytes, 64
+/// and 16 bytes further down.
 #[derive(Debug, Clone, Copy)]
 #[cfg_attr(not(target_arch = "x86_64"), allow(dead_code, reason = "only x86-64 folds so far"))]
 pub(crate) struct Powers(pub(crate) [u32; 4]);
 
 impl Powers {
-    /// For a polynomial without its leading term x^32.
+    /// Computes the powers for a polynomial without its leading term x^32.
     pub(crate) const fn of(polynomial: u32) -> Self {
         Self([power(576, polynomial), power(512, polynomial), power(192, polynomial), power(128, polynomial)])
     }
@@ -25,8 +25,8 @@ const fn power(n: usize, polynomial: u32) -> u32 {
     value
 }
 
-/// Sixteen bytes that are congruent to all of `blocks`, or `None` if there are fewer than two blocks or the machine has
-/// no carry-less multiplication.
+/// Returns sixteen bytes that are congruent to all of `blocks`, or `None` if there are fewer than two blocks or the
+/// machine has no carry-less multiplication.
 pub(crate) fn fold(blocks: &[[u8; STRIDE]], powers: Powers) -> Option<[u8; 16]> {
     #[cfg(target_arch = "x86_64")]
     if blocks.len() > 1 && is_x86_feature_detected!("pclmulqdq") && is_x86_feature_detected!("ssse3") {
@@ -62,7 +62,7 @@ mod x86 {
         Some(bytes)
     }
 
-    /// The first byte comes to the top of a vector.
+    /// Reverses the bytes: the first one comes to the top of a vector.
     #[target_feature(enable = "ssse3")]
     fn reverse(x: __m128i) -> __m128i {
         _mm_shuffle_epi8(x, _mm_set_epi8(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15))
@@ -77,7 +77,7 @@ mod x86 {
         }
     }
 
-    /// `next`, and what is congruent to `sum` that many bytes further up.
+    /// Adds to `next` the value that is congruent to `sum` that many bytes further up.
     #[target_feature(enable = "pclmulqdq,ssse3")]
     fn advance(sum: __m128i, next: __m128i, powers: __m128i) -> __m128i {
         let high = _mm_clmulepi64_si128::<0x11>(sum, powers);

@@ -1,13 +1,13 @@
 //! Elementary functions from IEEE 754 basic operations only.
 //!
-//! `f32::sin` and its like come from the platform's mathematics library and may differ in the last bit from one
-//! machine to the next. Everything here is built from `+ - * /`, integer operations and comparisons, which Rust
-//! neither reorders nor fuses, so a seed gives the same samples on every platform. The `f32` functions are free of
-//! branches and calls: the compiler vectorises loops over them.
+//! `f32::sin` and similar functions come from the platform's mathematics library and may differ in the last bit between
+//! machines. Everything here is built from `+ - * /`, integer operations and comparisons, which Rust neither reorders
+//! nor fuses: a seed gives the same samples on every platform. The `f32` functions are free of branches and calls: the
+//! compiler vectorises loops over them.
 
 use core::f64::consts::{LN_2, TAU};
 
-/// `(cos, sin)` of a phase in units of 2⁻³² turns. Error below 1.2e-7.
+/// Returns `(cos, sin)` of a phase in units of 2⁻³² turns. Error below 1.2e-7.
 #[inline(always)]
 pub(crate) fn cos_sin(phase: u32) -> (f32, f32) {
     /// 2⁻³² turns.
@@ -19,7 +19,7 @@ pub(crate) fn cos_sin(phase: u32) -> (f32, f32) {
     let sin =
         x * (1.0 + x2 * (-1.0 / 6.0 + x2 * (1.0 / 120.0 + x2 * (-1.0 / 5040.0 + x2 * (1.0 / 362_880.0)))));
     let cos = 1.0 + x2 * (-0.5 + x2 * (1.0 / 24.0 + x2 * (-1.0 / 720.0 + x2 * (1.0 / 40_320.0))));
-    // Rotate by the quadrant: swap where it is odd, then set the signs; all with masks.
+    // Rotate by the quadrant: swap if it is odd, then set the signs; all with masks.
     let (c, s) = (cos.to_bits(), sin.to_bits());
     let swap = (quadrant & 1).wrapping_neg();
     let sign_cos = (quadrant.wrapping_add(1) & 2) << 30;
@@ -29,7 +29,7 @@ pub(crate) fn cos_sin(phase: u32) -> (f32, f32) {
     (f32::from_bits(out_cos), f32::from_bits(out_sin))
 }
 
-/// `-ln((x + 1/2) / 2³¹)` of a 31-bit integer, never negative. Relative error below 3e-7.
+/// Returns `-ln((x + 1/2) / 2³¹)` of a 31-bit integer, never negative. Relative error below 3e-7.
 #[inline(always)]
 pub(crate) fn minus_ln_unit(x: u32) -> f32 {
     let value = (x & 0x7fff_ffff) as i32 as f32 + 0.5;
@@ -45,7 +45,7 @@ pub(crate) fn minus_ln_unit(x: u32) -> f32 {
     ((31 - exponent) as f32 * core::f32::consts::LN_2 - ln).max(0.0)
 }
 
-/// `(cos, sin)` of an angle in turns (1.0 is 2π). Error below 1e-15 for arguments below 1.
+/// Returns `(cos, sin)` of an angle in turns (1.0 is 2π). Error below 1e-15 for arguments below 1.
 pub(crate) fn cos_sin_turns(turns: f64) -> (f64, f64) {
     let quadrant = (turns * 4.0).round();
     let x = (turns - quadrant * 0.25) * TAU;
@@ -67,7 +67,7 @@ pub(crate) fn cos_sin_turns(turns: f64) -> (f64, f64) {
     }
 }
 
-/// `10^(decibel / 10)`: the power ratio of a level in decibels.
+/// Returns `10^(decibel / 10)`: the power ratio of a level in decibels.
 pub(crate) fn power_of_decibel(decibel: f64) -> f64 {
     let binary = decibel * (core::f64::consts::LOG2_10 / 10.0);
     let whole = binary.round().clamp(-1000.0, 1000.0);

@@ -1,7 +1,7 @@
-//! Vectorised inner loops and their scalar truth. The only unsafe code of the crate.
+//! Vectorised inner loops and their scalar reference. The only unsafe code of the crate.
 //!
-//! Each loop is written once, over a vector of lanes, and compiled for every instruction set; the instruction set is
-//! chosen when an object is built and not again. All backends give the same bits.
+//! Each loop is written once, over a vector of lanes, and compiled for every instruction set. The instruction set is
+//! chosen once, when an object is built. All backends give the same bits.
 #![allow(unsafe_code)]
 
 pub(crate) mod channel;
@@ -27,10 +27,10 @@ pub enum Backend {
 }
 
 impl Backend {
-    /// All of them, worst first.
+    /// All backends, worst first.
     pub const ALL: [Self; 4] = [Self::Scalar, Self::Neon, Self::Avx2, Self::Avx512];
 
-    /// The best one that this machine runs.
+    /// Returns the best one that this machine runs.
     pub fn detect() -> Self {
         Self::ALL.into_iter().rfind(|backend| backend.is_available()).unwrap_or(Self::Scalar)
     }
@@ -54,7 +54,7 @@ impl Backend {
         }
     }
 
-    /// `self` if this machine runs it, else portable code.
+    /// Returns `self` if this machine runs it, otherwise portable code.
     pub fn or_scalar(self) -> Self {
         if self.is_available() { self } else { Self::Scalar }
     }

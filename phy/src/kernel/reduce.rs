@@ -1,4 +1,4 @@
-//! Plain loops over soft values, compiled for every instruction set so that the compiler may use its vectors.
+//! Plain loops over soft values, compiled for every instruction set to let the compiler use its vectors.
 
 use super::Backend;
 
@@ -15,7 +15,7 @@ pub(crate) struct Loops {
     pub(crate) split: fn(&[[i16; 2]], &mut [i16], &mut [i16]),
 }
 
-/// The loops of a backend.
+/// Returns the loops of a backend.
 pub(crate) fn loops(backend: Backend) -> Loops {
     match backend.or_scalar() {
         #[cfg(target_arch = "x86_64")]
@@ -29,7 +29,7 @@ pub(crate) fn loops(backend: Backend) -> Loops {
 #[inline(always)]
 fn magnitude(elements: &[i16]) -> (u64, u64) {
     let (mut sum, mut count) = (0u64, 0u64);
-    // Short enough for 32 and 16 bits.
+    // Short enough for sums of 32 bits and counts of 16 bits.
     for chunk in elements.chunks(1 << 15) {
         let (mut part, mut some) = (0u32, 0u16);
         for &x in chunk {
@@ -75,7 +75,7 @@ fn split(pairs: &[[i16; 2]], first: &mut [i16], second: &mut [i16]) {
 macro_rules! backend {
     ($name:ident, $features:literal) => {
         mod $name {
-            /// Only [`super::loops`] hands these out, and it looks for the instruction set.
+            /// Only [`super::loops`] returns these, after a check of the instruction set.
             pub(super) const LOOPS: super::Loops = super::Loops {
                 // SAFETY: the machine has the instruction set, see above.
                 magnitude: |elements| unsafe { magnitude(elements) },

@@ -8,20 +8,20 @@ use super::Backend;
 /// Most columns of a matrix.
 pub(crate) const MAX_COLUMNS: usize = 32;
 
-/// What becomes of the elements on their way.
+/// Scaling of the elements during the transposition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Scale {
     /// Places to shift to the right, rounding half up.
     pub(crate) shift: u32,
-    /// Limit of the magnitude after that.
+    /// Limit of the magnitude after the shift.
     pub(crate) limit: i16,
 }
 
 impl Scale {
-    /// Leaves the elements alone, except that `i16::MIN` gains one.
+    /// Leaves the elements unchanged, except that `i16::MIN` becomes one more.
     pub(crate) const NONE: Self = Self { shift: 0, limit: i16::MAX };
 
-    /// Applies it to one element.
+    /// Applies the scaling to one element.
     pub(crate) fn apply(self, x: i16) -> i16 {
         let half = (1i32 << self.shift) >> 1;
         ((i32::from(x) + half) >> self.shift).clamp(-i32::from(self.limit), i32::from(self.limit)) as i16
@@ -31,7 +31,7 @@ impl Scale {
 /// Writes `rows` rows: row `r` is element `r` of every column. `output` has `rows * columns.len()` elements.
 pub(crate) type Transpose = fn(&[&[i16]], usize, Scale, &mut [i16]);
 
-/// The loop of a backend.
+/// Returns the loop of a backend.
 pub(crate) fn transpose(backend: Backend) -> Transpose {
     match backend.or_scalar() {
         #[cfg(target_arch = "x86_64")]
@@ -50,7 +50,7 @@ pub(crate) fn transpose(backend: Backend) -> Transpose {
     }
 }
 
-/// Panics unless the loops can do without looking.
+/// Panics unless the lengths fit: the loops do not check them.
 fn check(columns: &[&[i16]], rows: usize, output: &[i16]) {
     assert!(columns.len() <= MAX_COLUMNS && columns.iter().all(|column| column.len() >= rows));
     assert!(output.len() == rows * columns.len());
@@ -74,17 +74,18 @@ fn scalar(columns: &[&[i16]], rows: usize, scale: Scale, output: &mut [i16]) {
 trait Groups: Copy {
     const GROUPS: usize;
     unsafe fn load(from: *const i16) -> Self;
-    /// Of every group, the low halves of both vectors, then the high halves, interleaved by elements of 1, 2 and 4.
+    /// Returns, of every group, the low halves of both vectors, then the high halves, interleaved by elements of 1, 2
+    /// and 4.
     unsafe fn unpack_1(self, other: Self) -> [Self; 2];
     unsafe fn unpack_2(self, other: Self) -> [Self; 2];
     unsafe fn unpack_4(self, other: Self) -> [Self; 2];
-    /// `(self * factor + 2^14) >> 15`
+    /// Returns `(self * factor + 2^14) >> 15`
     unsafe fn scale(self, factor: i16) -> Self;
     unsafe fn limit(self, limit: i16) -> Self;
     unsafe fn store_groups(self, to: *mut i16, stride: usize);
 }
 
-/// Rows `0..rows` of eight columns. Returns false, having done nothing, if a vector has more rows than that.
+/// Transposes rows `0..rows` of eight columns. Returns false, having done nothing, if a vector has more rows than that.
 ///
 /// # Safety
 /// The machine has the instruction set of `V`; the columns have `rows` elements and `to` is the first of `rows` rows of
@@ -102,7 +103,7 @@ unsafe fn eight_columns<V: Groups>(
     if rows < step {
         return false;
     }
-    // A shift by n is a product with 2^(15 - n); by 16 or more nothing but a limit remains, and no caller does that.
+    // A shift by n is a product with 2^(15 - n); by 16 or more only a limit remains, and no caller does that.
     let factor = if scale.shift == 0 { None } else { Some(1i16 << (15 - scale.shift.min(15))) };
     let mut r = 0;
     loop {
@@ -162,7 +163,7 @@ mod x86 {
     transpose!(transpose_avx512, "avx2,avx512f,avx512bw,avx512vl", __m512i, __m256i, __m128i);
     transpose!(transpose_avx2, "avx2", __m256i, __m128i);
 
-    // SAFETY of all functions: the caller of a `Groups` function has the instruction set and vouches for the pointers.
+    // SAFETY of all functions: the caller of a `Groups` function has the instruction set and guarantees the pointers.
 
     impl Groups for __m512i {
         const GROUPS: usize = 4;
@@ -317,7 +318,7 @@ mod neon {
         }
     }
 
-    // SAFETY of all functions: the caller of a `Groups` function vouches for the pointers.
+    // SAFETY of all functions: the caller of a `Groups` function guarantees the pointers.
 
     impl Groups for int16x8_t {
         const GROUPS: usize = 1;

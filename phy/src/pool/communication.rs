@@ -9,19 +9,19 @@ use super::trp::{TrpSet, time_resource_pattern};
 pub struct CommunicationPool {
     /// sc-Period, P, in subframes.
     pub period: u32,
-    /// Offset of the first period, O.
+    /// Offset of the first period, O, in subframes.
     pub offset: u32,
     /// subframeBitmap of PSCCH, a_0 first.
     pub control_bitmap: Vec<bool>,
     /// PRBs of PSCCH.
     pub control_prbs: PoolPrbs,
-    /// Where PSSCH may be.
+    /// Subframes of PSSCH.
     pub data: PsschSubframes,
     /// PRBs of PSSCH.
     pub data_prbs: PoolPrbs,
-    /// Which time resource patterns are in use.
+    /// Time resource patterns in use.
     pub trp_set: TrpSet,
-    /// dataHoppingConfig.
+    /// dataHoppingConfig: hopping of PSSCH.
     pub hopping: HoppingConfig,
 }
 
@@ -46,13 +46,13 @@ impl CommunicationPool {
         super::into_period(self.offset, self.period, subframe)
     }
 
-    /// l^PSCCH_0 .. l^PSCCH_{L-1}, counted from the start of the period.
+    /// Returns l^PSCCH_0 .. l^PSCCH_{L-1}, counted from the start of the period.
     pub fn control_subframes(&self) -> Vec<u32> {
         let in_period = self.control_bitmap.iter().take(self.period as usize).enumerate();
         in_period.filter(|&(_, &a)| a).map(|(i, _)| i as u32).collect()
     }
 
-    /// l^PSSCH_0, l^PSSCH_1, .., counted from the start of the period.
+    /// Returns l^PSSCH_0, l^PSSCH_1, .., counted from the start of the period.
     pub fn data_subframes(&self) -> Vec<u32> {
         match &self.data {
             PsschSubframes::AfterControl => {
@@ -82,7 +82,7 @@ impl CommunicationPool {
         self.control_prbs.list(carrier_prbs).len() / 2 * self.control_subframes().len()
     }
 
-    /// The two transmissions of PSCCH resource `n`: `(subframe in the period, PRB)` each (TS 36.213 §14.2.1.1).
+    /// Returns the two transmissions of PSCCH resource `n`: `(subframe in the period, PRB)` each (TS 36.213 §14.2.1.1).
     pub fn control_resource(&self, carrier_prbs: usize, n: usize) -> Option<[(u32, usize); 2]> {
         let subframes = self.control_subframes();
         let prbs = self.control_prbs.list(carrier_prbs);
@@ -97,8 +97,9 @@ impl CommunicationPool {
         Some([(subframes[b1], prbs[a1]), (subframes[b2], prbs[a2])])
     }
 
-    /// Subframes of the period that pattern `i_trp` uses, with the pool index j of each: `(subframe in the period, j)`,
-    /// cut to whole groups of four (TS 36.213 §14.1.1.1, §14.1.1.3). Empty for a reserved pattern.
+    /// Returns the subframes of the period that pattern `i_trp` uses, with the pool index j of each:
+    /// `(subframe in the period, j)`, cut to whole groups of four (TS 36.213 §14.1.1.1, §14.1.1.3). Empty for a
+    /// reserved pattern.
     pub fn pattern_subframes(&self, i_trp: u8) -> Vec<(u32, u32)> {
         let Some(pattern) = time_resource_pattern(self.trp_set, i_trp) else { return Vec::new() };
         let n = self.trp_set.len();
@@ -114,5 +115,5 @@ impl CommunicationPool {
     }
 }
 
-/// Every transport block of modes 1 and 2 is sent four times (TS 36.213 §14.1.1).
+/// Transmissions of every transport block of modes 1 and 2 (TS 36.213 §14.1.1).
 pub(crate) const TRANSMISSIONS: usize = 4;

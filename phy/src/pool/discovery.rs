@@ -8,9 +8,9 @@ use crate::units::PrbRange;
 pub struct DiscoveryPool {
     /// discPeriod in subframes, P.
     pub period: u32,
-    /// offsetIndicator, O3.
+    /// offsetIndicator, O3, in subframes.
     pub offset: u32,
-    /// subframeBitmap.
+    /// subframeBitmap, a_0 first.
     pub bitmap: Vec<bool>,
     /// numRepetition, N_R.
     pub repetitions: u32,
@@ -44,7 +44,7 @@ impl DiscoveryPool {
         super::into_period(self.offset, self.period, subframe)
     }
 
-    /// l^PSDCH_0 .. l^PSDCH_{L-1}, counted from the start of the period.
+    /// Returns l^PSDCH_0 .. l^PSDCH_{L-1}, counted from the start of the period.
     pub fn subframes(&self) -> Vec<u32> {
         let n_b = self.bitmap.len();
         (0..(n_b * self.repetitions as usize).min(self.period as usize))
@@ -53,22 +53,22 @@ impl DiscoveryPool {
             .collect()
     }
 
-    /// N_t: groups of N_TX subframes in a period.
+    /// Returns N_t: groups of N_TX subframes in a period.
     pub fn n_t(&self) -> usize {
         self.subframes().len() / self.transmissions.max(1) as usize
     }
 
-    /// N_f: pairs of PRBs on a carrier.
+    /// Returns N_f: pairs of PRBs on a carrier.
     pub fn n_f(&self, carrier_prbs: usize) -> usize {
         self.prbs.list(carrier_prbs).len() / 2
     }
 
-    /// Number of values of n_PSDCH: N_t N_f.
+    /// Returns the number of values of n_PSDCH: N_t N_f.
     pub fn resources(&self, carrier_prbs: usize) -> usize {
         self.n_t() * self.n_f(carrier_prbs)
     }
 
-    /// Transmissions of type 1 resource `n`: subframe in the period and PRBs of each (TS 36.213 §14.3.1).
+    /// Returns the transmissions of type 1 resource `n`: subframe in the period and PRBs of each (TS 36.213 §14.3.1).
     pub fn type1(&self, carrier_prbs: usize, n: usize) -> Option<Vec<(u32, PrbRange)>> {
         (n < self.resources(carrier_prbs))
             .then(|| self.transmissions_of(carrier_prbs, n / self.n_t(), n % self.n_t()))
@@ -92,7 +92,7 @@ impl DiscoveryPool {
         Some((a1 as u32, b1 as u32))
     }
 
-    /// Transmissions of the type 2B resource `(a_1, b_1)` of a period.
+    /// Returns the transmissions of the type 2B resource `(a_1, b_1)` of a period.
     pub fn type2b(&self, carrier_prbs: usize, (a, b): (u32, u32)) -> Option<Vec<(u32, PrbRange)>> {
         self.transmissions_of(carrier_prbs, a as usize, b as usize)
     }

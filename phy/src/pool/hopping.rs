@@ -111,7 +111,7 @@ impl Hopping {
         (first.end() <= prbs && len <= hopping.widest()).then_some(hopping)
     }
 
-    /// The assignment field for an allocation and hopping bits; the inverse of [`Self::new`].
+    /// Returns the assignment field for an allocation and hopping bits; the inverse of [`Self::new`].
     pub fn assignment(carrier_prbs: usize, bits: u8, first: PrbRange) -> Option<u16> {
         let rest = riv_width(carrier_prbs);
         let riv = crate::sci::riv_encode(carrier_prbs, first.start, first.len)?;
@@ -159,7 +159,7 @@ impl Hopping {
         (last - first + 1 == self.first.len).then_some(PrbRange { start: first, len: self.first.len })
     }
 
-    /// N_RB^PUSCH of type 1: N - Ñ_HO - (N mod 2).
+    /// Returns N_RB^PUSCH of type 1: N - Ñ_HO - (N mod 2).
     fn type1_span(prbs: usize, config: HoppingConfig) -> usize {
         prbs.saturating_sub(config.rb_offset.next_multiple_of(2) + prbs % 2)
     }
@@ -188,7 +188,7 @@ impl Hopping {
         (high.checked_sub(low)? + 1 == self.first.len).then_some(low)
     }
 
-    /// f_m(i): the transmission number is n_ssf on the sidelink (TS 36.211 §9.3.6).
+    /// Returns f_m(i): the transmission number is n_ssf on the sidelink (TS 36.211 §9.3.6).
     fn mirror(&self, i: usize, n_sb: usize) -> bool {
         if n_sb == 1 {
             return i % 2 == 1;
@@ -200,7 +200,7 @@ impl Hopping {
         bit[0] == 1
     }
 
-    /// f_hop(i).
+    /// Returns f_hop(i).
     fn subband_shift(&self, i: usize, n_sb: usize) -> usize {
         if n_sb == 1 {
             return 0;
@@ -214,7 +214,7 @@ impl Hopping {
         })
     }
 
-    /// c_init = hoppingParameter, with 504 standing for 510 (TS 36.211 §9.3.6).
+    /// Returns c_init = hoppingParameter, with 504 standing for 510 (TS 36.211 §9.3.6).
     fn gold(&self) -> Gold {
         Gold::new(if self.config.parameter == 504 { 510 } else { self.config.parameter as u32 })
     }

@@ -1,10 +1,10 @@
-//! Pools inferred from what was received without one.
+//! Pools inferred from receptions without one.
 //!
-//! Everything is folded over every period that there is. In the right one what comes again comes at the same places, and
-//! nothing contradicts the clauses; in the others something does, sooner or later. Nothing is kept of the past but the
-//! folds, so that memory is bounded and a long recording is used whole.
+//! All observations are folded over every possible period. In the right one, repetitions come at the same places, and
+//! nothing contradicts the clauses; in the others something does, sooner or later. Only the folds are kept of the past:
+//! memory is bounded, and a long recording is used completely.
 //!
-//! Subframes are counted without end: where the time is known, the count modulo 10240 is that of DFN time.
+//! Subframe counts do not wrap: if the time is known, the count modulo 10240 is that of DFN time.
 
 mod bitmap;
 mod communication;
@@ -15,7 +15,7 @@ pub use discovery::{DiscoveryFit, DiscoveryLearner, DiscoverySighting};
 
 use crate::units::SUBFRAMES_PER_DFN_PERIOD;
 
-/// What the count of subframes is.
+/// Origin of the count of subframes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Clock {
     /// DFN time: periods begin anew with every DFN 0.
@@ -25,7 +25,7 @@ pub enum Clock {
 }
 
 impl Clock {
-    /// The subframe in the period, as if one began with 0, and the number of that period.
+    /// Returns the subframe in the period, as if one began with 0, and the number of that period.
     fn fold(self, subframe: u64, period: u32) -> (usize, u64) {
         let cycle = SUBFRAMES_PER_DFN_PERIOD as u64;
         let period = period as u64;
@@ -38,7 +38,7 @@ impl Clock {
         }
     }
 
-    /// Whether periods run on from one subframe to the other.
+    /// Whether periods continue without a break from one subframe to the other.
     fn is_continuous(self, from: u64, to: u64, period: u32) -> bool {
         let cycle = SUBFRAMES_PER_DFN_PERIOD;
         self == Self::Capture || cycle.is_multiple_of(period) || from / cycle as u64 == to / cycle as u64

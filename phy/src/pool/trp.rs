@@ -2,7 +2,7 @@
 
 use crate::tables::trp8::TRP_8;
 
-/// N_TRP of the duplex mode: which table I_TRP is read in.
+/// N_TRP of the duplex mode, which selects the table of I_TRP.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum TrpSet {
     /// N_TRP = 8: FDD and TDD configurations 1, 2, 4 and 5.
@@ -15,7 +15,7 @@ pub enum TrpSet {
 }
 
 impl TrpSet {
-    /// Length of the bitmap.
+    /// Returns the length of the bitmap.
     pub fn len(self) -> usize {
         match self {
             Self::Eight => 8,
@@ -24,13 +24,13 @@ impl TrpSet {
         }
     }
 
-    /// Never empty.
+    /// Returns `false`: it is never empty.
     pub fn is_empty(self) -> bool {
         false
     }
 }
 
-/// The bitmap b' of `i_trp`, b'_0 in bit 0; `None` for a reserved value.
+/// Returns the bitmap b' of `i_trp`, b'_0 in bit 0; `None` for a reserved value.
 pub fn time_resource_pattern(set: TrpSet, i_trp: u8) -> Option<u8> {
     match set {
         TrpSet::Eight => TRP_8.get(i_trp as usize).copied(),

@@ -16,16 +16,16 @@ pub struct V2xPool {
     pub start: usize,
     /// adjacencyPSCCH-PSSCH: PSCCH in the first two PRBs of the first sub-channel.
     pub adjacent: bool,
-    /// startRB-PSCCH-Pool, read when not adjacent.
+    /// startRB-PSCCH-Pool, used when not adjacent.
     pub control_start: usize,
-    /// sl-Subframe.
+    /// sl-Subframe, the bitmap of the pool.
     pub bitmap: Vec<bool>,
     /// syncOffsetIndicators, modulo 160: every subframe of the carrier in which a synchronisation signal is configured,
     /// whichever of them a UE sends in. Empty without synchronisation signals.
     pub sync_offsets: Vec<u32>,
 }
 
-/// Why a pool does not fit a carrier.
+/// Reason why a pool does not fit a carrier.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum PoolError {
@@ -56,7 +56,7 @@ impl core::error::Error for PoolError {}
 pub(crate) const V2X_SYNC_PERIOD: u32 = 160;
 
 impl V2xPool {
-    /// Sub-channels side by side from PRB 0, every subframe, no synchronisation subframes.
+    /// Returns adjacent sub-channels from PRB 0, every subframe, no synchronisation subframes.
     pub fn simple(size: usize, num: usize) -> Self {
         Self {
             size,
@@ -72,7 +72,7 @@ impl V2xPool {
     /// Checks that the pool fits a carrier of `carrier_prbs`.
     ///
     /// # Errors
-    /// Why it does not.
+    /// The reason why it does not.
     pub fn check(&self, carrier_prbs: usize) -> Result<(), PoolError> {
         if self.num == 0 || self.num > sci::MAX_SUBCHANNELS {
             return Err(PoolError::Number);
@@ -89,18 +89,18 @@ impl V2xPool {
         Ok(())
     }
 
-    /// PRBs of PSCCH resource `m`.
+    /// Returns the PRBs of PSCCH resource `m`.
     pub fn control(&self, m: usize) -> PrbRange {
         let start = if self.adjacent { self.start + m * self.size } else { self.control_start + 2 * m };
         PrbRange { start, len: 2 }
     }
 
-    /// PSCCH resource at `prb`.
+    /// Returns the PSCCH resource at `prb`.
     pub fn control_index(&self, prb: usize) -> Option<usize> {
         (0..self.num).find(|&m| self.control(m).start == prb)
     }
 
-    /// PRBs of PSSCH over `len` sub-channels from `first` on: as many as transform precoding allows.
+    /// Returns the PRBs of PSSCH over `len` sub-channels from `first` on: as many as transform precoding allows.
     pub fn data(&self, first: usize, len: usize) -> Option<PrbRange> {
         if len == 0 || first + len > self.num {
             return None;
@@ -110,8 +110,8 @@ impl V2xPool {
         (prbs > 0).then_some(PrbRange { start: self.start + first * self.size + beta, len: prbs })
     }
 
-    /// Index k of every subframe t_k^SL that is in the pool, by subframe: `table[s]` is the subscript in t^SL when `s`
-    /// (0 to 10239) belongs to the pool.
+    /// Returns the index k of every subframe t_k^SL that is in the pool, by subframe: `table[s]` is the subscript in
+    /// t^SL when `s` (0 to 10239) belongs to the pool.
     ///
     /// Synchronisation subframes and the evenly spread reserved ones are left out before the bitmap is laid over the
     /// rest (TS 36.213 §14.1.5).

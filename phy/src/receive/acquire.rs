@@ -1,8 +1,8 @@
-//! Where subframes begin, in samples that hold no synchronisation signal: from the cyclic prefixes and the empty last
-//! symbol of each subframe (TS 36.211 §9.2.5), folded over many subframes.
+//! Finds the begin of subframes in samples without a synchronisation signal: from the cyclic prefixes and the empty
+//! last symbol of each subframe (TS 36.211 §9.2.5), folded over many subframes.
 //!
-//! A constant, a tone or any signal that repeats itself correlates with itself at every place. Prefixes correlate at
-//! theirs alone: what all places share is taken off first, and what is left must stand out from the other places.
+//! A constant, a tone or any periodic signal correlates with itself at every place. Prefixes correlate at theirs alone:
+//! the part common to all places is subtracted first, and the rest must stand out from the other places.
 
 use crate::Sample;
 use crate::numerology::Numerology;
@@ -12,28 +12,28 @@ use crate::numerology::Numerology;
 pub struct Timing {
     /// Sample at which the subframes begin, 0 to `subframe_samples() - 1`.
     pub offset: usize,
-    /// Carrier offset in Hz, ±7.5 kHz: whole subcarriers do not show in prefixes.
+    /// Carrier offset in Hz, ±7.5 kHz: prefixes do not show whole subcarriers.
     pub cfo_hz: f64,
     /// Normalised correlation of the prefixes, 0 to 1.
     pub metric: f32,
-    /// The correlation against that of the median place: noise reaches 3.5.
+    /// The correlation against that of the median place: noise reaches a ratio of 3.5.
     pub contrast: f32,
 }
 
 /// Least contrast of a timing.
 const MIN_CONTRAST: f32 = 4.0;
 
-/// Places whose correlation is at least this share of the best are worth a try.
+/// Least share of the best correlation for a place that is tried.
 const NEAR_BEST: f32 = 0.55;
 
-/// The same from which a timing explains the prefixes.
+/// Least share of the best correlation for a timing that explains the prefixes.
 const FITS: f32 = 0.75;
 
-/// Power of the empty symbol, against the mean and against that of the best timing, to which it counts as empty.
+/// Power below which the empty symbol counts as empty, against the mean and against that of the best timing.
 const QUIET_END: f32 = 0.4;
 const NOISY_END: f32 = 2.0;
 
-/// Least share of the power in the prefixes that correlates: less is the rounding of a signal that repeats itself.
+/// Least share of the power in the prefixes that correlates: less is the rounding of a periodic signal.
 const MIN_METRIC: f32 = 2e-3;
 
 /// Most hypotheses of one fold.
@@ -48,7 +48,7 @@ pub struct Acquisition {
     /// x*(i) x(i + fft), folded.
     correlation: Vec<Sample>,
     power: Vec<f32>,
-    /// Sums from the start of the fold: correlation beyond what all places share, and power.
+    /// Sums from the start of the fold: correlation beyond the part common to all places, and power.
     sums: Vec<[f64; 3]>,
     /// |correlation over all prefixes| of every `step`th place.
     strength: Vec<f32>,
@@ -57,7 +57,7 @@ pub struct Acquisition {
 }
 
 impl Acquisition {
-    /// For a carrier.
+    /// Makes an acquisition for a carrier.
     pub fn new(numerology: Numerology) -> Self {
         let n = numerology.subframe_samples();
         let step = (numerology.cp_samples(1) / 8).max(1);
@@ -79,8 +79,8 @@ impl Acquisition {
         self.power.fill(0.0);
     }
 
-    /// Folds `samples` in; the first of them stands at `phase` of the fold. Pairs that a stretch does not hold whole do not
-    /// count.
+    /// Folds `samples` in; the first of them is at `phase` of the fold. Pairs that `samples` does not contain
+    /// completely are left out.
     pub fn add(&mut self, samples: &[Sample], phase: usize) {
         let n = self.numerology.subframe_samples();
         let fft = self.numerology.fft();
@@ -100,7 +100,7 @@ impl Acquisition {
         }
     }
 
-    /// The timing of `samples`, `None` when nothing in them has the structure of a subframe.
+    /// Returns the timing of `samples`, `None` when nothing in them has the structure of a subframe.
     pub fn find(&mut self, samples: &[Sample]) -> Option<Timing> {
         if samples.len() < self.numerology.subframe_samples() / 2 {
             return None;
@@ -111,7 +111,7 @@ impl Acquisition {
         (self.best(&mut best) > 0).then(|| best[0])
     }
 
-    /// The hypotheses that fit what was folded, the likeliest first; returns how many.
+    /// Writes the hypotheses that fit the fold, the likeliest first; returns their number.
     pub fn best(&mut self, out: &mut [Timing; MAX_TIMINGS]) -> usize {
         self.accumulate();
         for i in 0..self.strength.len() {
@@ -131,7 +131,7 @@ impl Acquisition {
         let mut all = [Timing::default(); MAX_SYMBOLS];
         let mut cost = [0.0f32; MAX_SYMBOLS];
         let mut count = 0;
-        // whole symbols off, twelve of thirteen prefixes still fit: the empty symbol decides, and then a try
+        // shifted by whole symbols, twelve of thirteen prefixes still fit: the empty symbol decides, and then a trial
         for l in 0..self.numerology.symbols() {
             let t = if l == 0 { best } else { self.strongest(best + l * symbol, self.numerology.fft() / 64) };
             let sum = self.at(t).0;
@@ -155,7 +155,7 @@ impl Acquisition {
         count.min(MAX_TIMINGS)
     }
 
-    /// Whether subframes that begin at `offset`, a few samples about it, explain what was folded as well as those of
+    /// Whether subframes that begin at `offset`, give or take a few samples, explain the fold as well as those of
     /// `best`. Call [`Self::best`] first.
     pub fn fits(&self, offset: usize, best: &Timing) -> bool {
         let held = self.strongest(offset, self.numerology.cp_samples(1) / 2);
@@ -163,7 +163,7 @@ impl Acquisition {
         explains && self.quietness(held) <= (NOISY_END * self.quietness(best.offset)).max(QUIET_END)
     }
 
-    /// Sums up to every place, less what all places share.
+    /// Computes sums up to every place, less the part common to all places.
     fn accumulate(&mut self) {
         let n = self.numerology.subframe_samples() as f64;
         let add = |s: [f64; 2], c: &Sample| [s[0] + f64::from(c.re), s[1] + f64::from(c.im)];
@@ -178,7 +178,7 @@ impl Acquisition {
         }
     }
 
-    /// Sums over `len` places from `at` on, round the end of the fold.
+    /// Returns the sums over `len` places from `at` on, round the end of the fold.
     fn window(&self, at: usize, len: usize) -> [f64; 3] {
         let n = self.numerology.subframe_samples();
         let (from, to) = (at % n, at % n + len);
@@ -187,7 +187,8 @@ impl Acquisition {
         std::array::from_fn(|i| b[i] - a[i] + round[i])
     }
 
-    /// Correlation of all prefixes when the subframe begins at `t`, and the power of prefixes and symbol ends.
+    /// Returns the correlation of all prefixes for subframes that begin at `t`, and the power of prefixes and symbol
+    /// ends.
     fn at(&self, t: usize) -> (Sample, f32) {
         let (mut re, mut im, mut power) = (0.0, 0.0, 0.0);
         for l in 0..self.numerology.symbols() - 1 {
@@ -205,7 +206,7 @@ impl Acquisition {
         if power > 0.0 { 2.0 * sum.norm() / power } else { 0.0 }
     }
 
-    /// The place with the strongest correlation, `slack` samples about `t`.
+    /// Returns the place with the strongest correlation, within `slack` samples of `t`.
     fn strongest(&self, t: usize, slack: usize) -> usize {
         let n = self.numerology.subframe_samples();
         let near = (0..=2 * slack).map(|d| (t + n + d - slack) % n);
@@ -214,7 +215,7 @@ impl Acquisition {
         near.map(|t| (t, strength(t))).fold((t % n, -1.0), better).0
     }
 
-    /// Power in the last symbol against the mean.
+    /// Returns the power in the last symbol against the mean.
     fn quietness(&self, t: usize) -> f32 {
         let n = self.numerology.subframe_samples();
         let start = t + self.numerology.symbol_start(self.numerology.symbols() - 1);

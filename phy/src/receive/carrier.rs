@@ -1,5 +1,6 @@
-//! By how many whole subcarriers the carrier is off. Cyclic prefixes tell an offset modulo the subcarrier spacing only; the
-//! reference signals of control and discovery channels (TS 36.211 §9.8), which are the same in every PRB, tell the rest.
+//! Finds the carrier offset in whole subcarriers. Cyclic prefixes give an offset modulo the subcarrier spacing only;
+//! the reference signals of control and discovery channels (TS 36.211 §9.8), which are the same in every PRB, give the
+//! rest.
 
 use super::presence::Presence;
 use crate::Sample;
@@ -16,13 +17,13 @@ use std::sync::Arc;
 /// Presence that noise does not reach at any of a thousand places.
 const EVIDENCE: f32 = 0.4;
 
-/// Shifts in subcarriers that are asked for first: ±100 kHz.
+/// Shifts in subcarriers that are tried first: ±100 kHz.
 const NEAR: i32 = 7;
 
-/// Carrier offset in Hz that may be left when the whole subcarriers are right.
+/// Carrier offset in Hz that may remain when the whole subcarriers are right.
 const MAX_RESIDUE: f32 = 1500.0;
 
-/// A carrier offset and what speaks for it.
+/// A carrier offset and its evidence.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Shift {
     /// Whole subcarriers.
@@ -38,7 +39,7 @@ pub struct CarrierSearch {
     grid: Grid,
     layout: Layout,
     presence: Presence,
-    /// PRBs at which control or discovery may begin; empty: anywhere.
+    /// PRBs at which control or discovery may begin; empty for any.
     places: Vec<usize>,
     decoder: pscch::Decoder,
     bits: [u8; MAX_BITS],
@@ -48,8 +49,8 @@ pub struct CarrierSearch {
 }
 
 impl CarrierSearch {
-    /// For a carrier; shifts up to `reach` subcarriers on either side. `places`: first PRBs of PSCCH and PSDCH, where they
-    /// are known.
+    /// Makes a search for a carrier, with shifts up to `reach` subcarriers on either side. `places`: first PRBs of
+    /// PSCCH and PSDCH, if known.
     pub fn new(
         numerology: Numerology,
         sidelink: SidelinkMode,
@@ -71,7 +72,7 @@ impl CarrierSearch {
         }
     }
 
-    /// Forgets all subframes.
+    /// Clears all subframes.
     pub fn clear(&mut self) {
         self.taken = 0;
         let reach = self.scores.len() as i32 / 2;
@@ -80,14 +81,14 @@ impl CarrierSearch {
         }
     }
 
-    /// Takes a subframe whose carrier is `cfo_hz` off, and maybe some subcarriers more.
+    /// Adds a subframe whose carrier is `cfo_hz` off, and possibly some subcarriers more.
     pub fn add(&mut self, subframe: &[Sample], cfo_hz: f64) {
         if subframe.len() != self.demodulator.numerology().subframe_samples() {
             return;
         }
         let before: f32 = self.scores.iter().map(|s| s.score).sum();
         self.weigh(subframe, cfo_hz, |shift| shift.abs() <= NEAR);
-        // whole PRBs are asked for where a shift is right but for them; everything once, lest the band's edge hides it
+        // whole PRBs are tried if a shift is right except for them; everything once, in case the band's edge hides it
         let near = self.scores.iter().map(|s| s.score).sum::<f32>() > before;
         if near {
             let best =
@@ -109,8 +110,8 @@ impl CarrierSearch {
         }
     }
 
-    /// What the grid says for its shift. Reference signals are the same in every PRB, so that whole PRBs show only in the
-    /// phase of the data between them: there a control channel that decodes well counts.
+    /// Scores the grid for its shift. Reference signals are the same in every PRB: whole PRBs show only in the phase of
+    /// the data between them, and there a control channel that decodes well counts.
     fn score(&mut self) -> f32 {
         let all = self.grid.subcarriers() / 12;
         let count = if self.places.is_empty() { all } else { self.places.len() };
@@ -129,7 +130,8 @@ impl CarrierSearch {
         presence + quality
     }
 
-    /// Presence of a channel whose first subcarrier is `first`, and the cyclic shift of its reference signals.
+    /// Returns the presence of a channel whose first subcarrier is `first`, and the cyclic shift of its reference
+    /// signals.
     fn at(&mut self, first: usize) -> (f32, u8) {
         let last = self.grid.subcarriers();
         if self.sidelink == SidelinkMode::V2x {
@@ -145,7 +147,7 @@ impl CarrierSearch {
         (presence.fold(0.0, f32::max), 0)
     }
 
-    /// The shifts with evidence, the best first; of equals the smaller one.
+    /// Returns the shifts with evidence, the best first; of equal ones the smaller one.
     pub fn ranked(&mut self) -> &[Shift] {
         self.scores.sort_unstable_by(|a, b| {
             b.score.total_cmp(&a.score).then(a.subcarriers.abs().cmp(&b.subcarriers.abs()))
@@ -154,7 +156,7 @@ impl CarrierSearch {
         &self.scores[..with_evidence]
     }
 
-    /// Hz of a shift.
+    /// Returns the carrier offset of a shift in Hz.
     pub fn hertz(shift: i32) -> f64 {
         f64::from(shift) * SUBCARRIER_HZ
     }

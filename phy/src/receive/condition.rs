@@ -1,10 +1,10 @@
-//! What is wrong with a receiver's samples before anything is known of the signal: a line at 0 Hz, other lines (spurs), a level
-//! far from 1, an inverted spectrum. All are put right here, block by block, so that nothing behind has to know of them.
+//! Corrects faults of a receiver's samples before anything is known of the signal: a line at 0 Hz, other lines (spurs),
+//! a level far from 1, an inverted spectrum. All are corrected here, block by block, and need no attention further on.
 //!
-//! The line of direct-conversion receivers (local oscillator leakage, converter offset) stands between the two central
-//! subcarriers of SC-FDMA, which are shifted by half a subcarrier spacing (TS 36.211 §9.3.3), and leaks into all of them.
-//! It is the mean of the samples: blocks are averaged with the inverse of their power as weight, since the mean of a quiet
-//! block tells most of the line, and of a busy one least.
+//! The line of direct-conversion receivers (local oscillator leakage, converter offset) lies between the two central
+//! subcarriers of SC-FDMA, which are shifted by half a subcarrier spacing (TS 36.211 §9.3.3), and leaks into all of
+//! them. It is the mean of the samples: blocks are averaged with the inverse of their power as weight, since the mean
+//! of a quiet block shows most of the line, and that of a busy one least.
 
 mod spurs;
 
@@ -12,29 +12,29 @@ use crate::Sample;
 pub use spurs::SpurTracker;
 use spurs::Spurs;
 
-/// Share of what was known that a block leaves: a memory of about 32 blocks.
+/// Weight that earlier blocks keep after a block: a memory of about 32 blocks.
 const MEMORY: f64 = 1.0 - 1.0 / 32.0;
 
-/// The mean of a block of a signal without a line stays below this share of the block's power: the signal is at least 180
-/// kHz wide and a block 1 ms long, so that the mean holds 1/180 of the power on average, and ten times that once in 20 000.
+/// Largest share of a block's power in the mean of a signal without a line: the signal is at least 180 kHz wide and a
+/// block 1 ms long, therefore the mean holds 1/180 of the power on average, and ten times that once in 20 000.
 const LARGEST_MEAN: f64 = 10.0 / 180.0;
 
-/// Share of a block's power that is taken to be no line at least: what rounding leaves.
+/// Least share of a block's power that counts as not being the line: the rest after rounding.
 const SMALLEST_REST: f64 = 1e-12;
 
 /// Samples that are summed in single precision.
 const RUN: usize = 256;
 
-/// Root mean squares that need no other level.
+/// Range of root mean squares that need no change of level.
 const LEVELS: std::ops::Range<f64> = 1e-4..1e4;
 
-/// Which way the frequencies of the samples run.
+/// Direction of the frequencies of the samples.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Spectrum {
     /// Higher frequencies of the air are higher ones of the samples.
     #[default]
     Normal,
-    /// The other way round: a mixer above the carrier, or I and Q exchanged.
+    /// Reversed: a mixer above the carrier, or I and Q exchanged.
     Inverted,
 }
 
@@ -47,7 +47,7 @@ pub struct LineTracker {
 }
 
 impl LineTracker {
-    /// The line, in units of the samples; 0 before the first block.
+    /// Returns the line, in units of the samples; 0 before the first block.
     pub fn line(&self) -> Sample {
         if self.weight > 0.0 {
             Sample::new((self.sum[0] / self.weight) as f32, (self.sum[1] / self.weight) as f32)
@@ -56,14 +56,14 @@ impl LineTracker {
         }
     }
 
-    /// The line where it is stronger than the mean of signals without one; 0 where it is not.
+    /// Returns the line if it is stronger than the mean of signals without one; otherwise 0.
     pub fn certain_line(&self) -> Sample {
         let line = self.line();
         let certain = f64::from(line.norm_sqr()) * self.weight > LARGEST_MEAN;
         if certain { line } else { Sample::default() }
     }
 
-    /// Takes note of a block of about a subframe from which `removed` was taken out already.
+    /// Observes a block of about a subframe from which `removed` was already subtracted.
     pub fn observe(&mut self, block: &[Sample], removed: Sample) {
         if block.is_empty() {
             return;
@@ -74,7 +74,7 @@ impl LineTracker {
         self.track(mean, rest.max(SMALLEST_REST * power));
     }
 
-    /// Takes note of the mean of a block, and of the power that it has beside its mean.
+    /// Observes the mean of a block, and its power without the mean.
     fn track(&mut self, mean: [f64; 2], rest: f64) {
         if rest <= 0.0 || !rest.is_finite() {
             return;
@@ -94,7 +94,7 @@ impl LineTracker {
         self.weight = MEMORY * self.weight + weight;
     }
 
-    /// Follows a change of the sense of frequencies.
+    /// Applies a reversal of the direction of frequencies.
     fn conjugate(&mut self) {
         self.sum[1] = -self.sum[1];
     }
@@ -111,7 +111,7 @@ pub struct Conditioner {
 }
 
 impl Conditioner {
-    /// For blocks of `block` samples, about a subframe.
+    /// Makes a conditioner for blocks of `block` samples, about a subframe.
     pub fn new(block: usize) -> Self {
         Self {
             spectrum: Spectrum::Normal,
@@ -121,7 +121,7 @@ impl Conditioner {
         }
     }
 
-    /// Changes the sense in which frequencies are read, from the next block on.
+    /// Changes the direction of frequencies, from the next block on.
     pub fn set_spectrum(&mut self, spectrum: Spectrum) {
         if spectrum != self.spectrum {
             self.spectrum = spectrum;
@@ -130,22 +130,22 @@ impl Conditioner {
         }
     }
 
-    /// Takes note that `count` samples were lost before the next block.
+    /// Reports that `count` samples were lost before the next block.
     pub fn skip(&mut self, count: u64) {
         self.spurs.pass(count);
     }
 
-    /// The sense in which frequencies are read.
+    /// Returns the direction of frequencies.
     pub fn spectrum(&self) -> Spectrum {
         self.spectrum
     }
 
-    /// The line at 0 Hz, in units of the conditioned samples.
+    /// Returns the line at 0 Hz, in units of the conditioned samples.
     pub fn line(&self) -> Sample {
         self.tracker.line()
     }
 
-    /// Conditions a block in place. Blocks are about a subframe long: their means are what is tracked.
+    /// Conditions a block in place. Blocks are about a subframe long: their means are tracked.
     pub fn process(&mut self, block: &mut [Sample]) {
         if block.is_empty() {
             return;
@@ -167,7 +167,7 @@ impl Conditioner {
         self.spurs.process(block, (power - of_line).max(0.0) * gain * gain);
     }
 
-    /// Squares and fourth powers of the samples must stay within single precision.
+    /// Sets the gain: squares and fourth powers of the samples must stay within single precision.
     fn level(&mut self, power: f64) {
         let rms = power.sqrt();
         if rms <= 0.0 || !rms.is_finite() {
@@ -177,7 +177,8 @@ impl Conditioner {
         if self.gain == 0.0 && LEVELS.contains(&rms) {
             self.gain = 1.0;
         } else if self.gain == 0.0 || !LEVELS.contains(&now) {
-            // silence between bursts is no reason: only what is loud moves the level of what was heard before
+            // silence between bursts is not a reason: only a loud block changes the level of a stream that had signals
+            // before
             if self.gain == 0.0 || now > LEVELS.end || self.tracker.weight == 0.0 {
                 self.gain = (-rms.log2().round()).exp2() as f32;
                 self.tracker = LineTracker::default();
@@ -195,7 +196,7 @@ impl Conditioner {
     }
 }
 
-/// Mean and mean power of a block.
+/// Returns mean and mean power of a block.
 fn moments(block: &[Sample]) -> ([f64; 2], f64) {
     let (mut sum, mut power) = ([0.0f64; 2], 0.0f64);
     for run in block.chunks(RUN) {

@@ -1,17 +1,17 @@
-//! How late a burst is that one has sent oneself: a known burst, and where it lies in samples.
+//! Delay of a UE's own burst: a known burst, and its place in received samples.
 //!
-//! Nothing of 3GPP: it measures the delay from the transmit clock of a radio to its receive clock through a cable, or
+//! Not of 3GPP: it measures the delay from the transmit clock of a radio to its receive clock through a cable, or
 //! through its own leakage.
 
 use crate::Sample;
 use rustfft::{Fft, FftPlanner};
 use std::sync::Arc;
 
-/// Samples of the burst, at whatever rate.
+/// Samples of the burst, at any rate.
 pub const BURST: usize = 1024;
 
-/// Bins that it fills around the carrier, the carrier itself among them: 59 % of the rate, which filters let pass. A prime,
-/// so that all cyclic shifts of the sequence are orthogonal.
+/// Bins that it fills around the carrier, the carrier itself included: 59 % of the rate, which filters pass. A prime:
+/// all cyclic shifts of the sequence are orthogonal.
 const BINS: usize = 601;
 
 /// Root of the Zadoff-Chu sequence in the bins.
@@ -20,20 +20,20 @@ const ROOT: u64 = 25;
 /// Root mean square amplitude: its peaks stay below 1.
 const AMPLITUDE: f32 = 0.3;
 
-/// Least coherence that counts as heard. Of noise alone the coherence exceeds x with a probability of exp(-1024 x) a
-/// place: 1e-44 here. A burst as strong as the noise has 0.5, one of -9 dB this.
+/// Least coherence of a detection. On noise alone the coherence exceeds x with a probability of exp(-1024 x) a place:
+/// 1e-44 here. A burst as strong as the noise has 0.5, one of -9 dB this.
 const LEAST: f32 = 0.1;
 
-/// Where a burst was found.
+/// A detected burst.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Found {
-    /// Its first sample, between two samples where it lies so.
+    /// Its first sample, with the fraction of a sample.
     pub at: f64,
-    /// How much of the power there is the burst's: 0 to 1.
+    /// Share of the power there that belongs to the burst: 0 to 1.
     pub coherence: f32,
 }
 
-/// Finds the burst. Allocates only when it is made.
+/// Searches the burst. Allocates only at construction.
 pub struct DelaySearch {
     burst: Vec<Sample>,
     forward: Arc<dyn Fft<f32>>,
@@ -46,7 +46,7 @@ pub struct DelaySearch {
 }
 
 impl DelaySearch {
-    /// Searches stretches of at most `most` samples.
+    /// Makes a search over at most `most` samples.
     pub fn new(most: usize) -> Self {
         let mut planner = FftPlanner::new();
         let mut burst = vec![Sample::default(); BURST];
@@ -78,13 +78,13 @@ impl DelaySearch {
         }
     }
 
-    /// What to send.
+    /// Returns the burst to send.
     pub fn burst(&self) -> &[Sample] {
         &self.burst
     }
 
-    /// The clearest place of the whole burst in `samples`, `None` if it is not heard. What is beyond the length given to
-    /// [`Self::new`] is not looked at.
+    /// Returns the clearest place of the whole burst in `samples`, `None` if it is not detected. Samples beyond the
+    /// length given to [`Self::new`] are ignored.
     pub fn find(&mut self, samples: &[Sample]) -> Option<Found> {
         let samples = &samples[..samples.len().min(self.most)];
         let places = (samples.len() + 1).checked_sub(BURST).filter(|&p| p > 0)?;
@@ -99,7 +99,7 @@ impl DelaySearch {
         let own: f64 = self.burst.iter().map(|v| f64::from(v.norm_sqr())).sum();
         let mut energy: f64 = samples[..BURST].iter().map(|v| f64::from(v.norm_sqr())).sum();
         let whole: f64 = samples.iter().map(|v| f64::from(v.norm_sqr())).sum();
-        // in silence the rounding errors of the transforms look like anything
+        // in silence the rounding errors of the transforms can look like a burst
         let floor = whole * 1e-6;
         let mut best = (0.0, 0);
         for at in 0..places {
@@ -122,7 +122,7 @@ impl DelaySearch {
     }
 }
 
-/// Values of the sequence: exp(-j pi u n (n + 1) / N).
+/// Returns the values of the sequence: exp(-j pi u n (n + 1) / N).
 fn zadoff_chu() -> impl Iterator<Item = Sample> {
     (0..BINS as u64).map(|n| {
         // the phase repeats every 2 N
@@ -132,7 +132,7 @@ fn zadoff_chu() -> impl Iterator<Item = Sample> {
     })
 }
 
-/// Where the parabola through three values has its vertex, from the middle one.
+/// Returns the vertex of the parabola through three values, relative to the middle one.
 fn vertex([before, middle, after]: [f64; 3]) -> f64 {
     let bend = before - 2.0 * middle + after;
     if bend < 0.0 { (0.5 * (before - after) / bend).clamp(-0.5, 0.5) } else { 0.0 }
@@ -143,7 +143,7 @@ mod tests {
     use super::*;
     use crate::impair::rng::Rng;
 
-    /// Noise of a standard deviation of `sigma` a component.
+    /// Returns noise of a standard deviation of `sigma` a component.
     fn noise(rng: &mut Rng, count: usize, sigma: f32) -> Vec<Sample> {
         // the sum of twelve uniform numbers has variance 1
         let mut normal = || (0..12).map(|_| rng.uniform() as f32 - 0.5).sum::<f32>() * sigma;

@@ -1,4 +1,4 @@
-//! From an estimated allocation to soft bits: MMSE equaliser, despreading, demapping.
+//! Converts an estimated allocation to soft bits: MMSE equaliser, despreading, demapping.
 
 use super::estimate::{Estimator, phasor};
 use crate::channel::layout::Layout;
@@ -20,26 +20,26 @@ pub struct Equaliser {
 pub struct ErrorVector {
     /// Sum of the squared distances to the nearest constellation points.
     error: f32,
-    /// Symbols that were counted.
+    /// Number of counted symbols.
     count: usize,
 }
 
 impl ErrorVector {
-    /// Error vector magnitude in percent of the mean symbol.
+    /// Returns the error vector magnitude in percent of the mean symbol.
     pub fn percent(&self) -> f32 {
         100.0 * (self.error / self.count.max(1) as f32).sqrt()
     }
 }
 
 impl Equaliser {
-    /// For a carrier of `carrier_prbs`; nothing is allocated afterwards.
+    /// Makes an equaliser for a carrier of `carrier_prbs`; nothing is allocated afterwards.
     pub fn new(carrier_prbs: usize) -> Self {
         let m_max = 12 * carrier_prbs.max(6);
         let zero = || vec![Sample::default(); m_max];
         Self { precoding: Precoding::new(carrier_prbs.max(6)), symbol: zero(), channel: zero() }
     }
 
-    /// Soft bits of every data symbol in mapping order: `out.len()` is `Q_m M_sc layout.data.len()`.
+    /// Computes the soft bits of every data symbol in mapping order: `out.len()` is `Q_m M_sc layout.data.len()`.
     ///
     /// The last symbol of the subframe was never sent: its bits are erasures, whatever was received there.
     pub fn soft_bits(
@@ -53,7 +53,7 @@ impl Equaliser {
         self.each_symbol(estimator, grid, layout, modulation, out, None)
     }
 
-    /// The same, and the equalised symbols appended to `points`: for display, allocates.
+    /// Does the same, and appends the equalised symbols to `points`: for display, allocates.
     pub fn constellation(
         &mut self,
         estimator: &Estimator,
@@ -98,14 +98,14 @@ impl Equaliser {
                 *y = x * h;
             }
             self.precoding.despread(symbol);
-            // the equaliser shrinks the symbols by its mean gain: undo it, and what is left is noise
+            // the equaliser shrinks the symbols by its mean gain: undo it; the rest is noise
             let scale = 1.0 / gain.max(1e-6);
             let turn = turns[l] * scale;
             for y in symbol.iter_mut() {
                 *y *= turn;
             }
             modulation::demap(modulation, symbol, (1.0 - gain).max(1e-4) * scale, llrs);
-            // the error vector of a sample of the symbols is enough
+            // a sample of the symbols is enough for the error vector
             for &y in symbol.iter().step_by(3) {
                 vector.error += (y - modulation::nearest(modulation, y)).norm_sqr();
                 vector.count += 1;
@@ -117,13 +117,13 @@ impl Equaliser {
         vector
     }
 
-    /// MMSE weights `conj(h) / (|h|^2 + noise)` for data symbol `i`, delay included; returns their mean gain.
+    /// Computes MMSE weights `conj(h) / (|h|^2 + noise)` for data symbol `i`, delay included; returns their mean gain.
     fn weigh(&mut self, estimator: &Estimator, i: usize) -> f32 {
         let state = &estimator.state;
         let m_sc = state.m_sc;
         let channel = &mut self.channel[..m_sc];
         let weights = state.weights.row(i);
-        // what is not known of the channel is noise as well
+        // the unknown part of the channel is noise as well
         let noise = state.measurement.noise + state.weights.error(i) * state.measurement.signal;
         channel.copy_from_slice(&estimator.smooth[0][..m_sc]);
         if !state.weights.is_static() {
@@ -147,7 +147,8 @@ impl Equaliser {
     }
 }
 
-/// What turns each symbol back by a carrier offset. All distances between symbols but one are the same.
+/// Returns the factors that turn each symbol back by a carrier offset. All distances between symbols but one are the
+/// same.
 fn turns(offset_hz: f64, times: &[f64; 14]) -> [Sample; 14] {
     let mut turns = [Sample::new(1.0, 0.0); 14];
     let (mut distance, mut step) = (0.0, turns[0]);

@@ -1,17 +1,17 @@
 //! Channel estimation from the reference signals of one allocation in one subframe.
 //!
-//! Every allocation is estimated for itself, since several UEs share a subframe, each with a delay, a carrier offset
+//! Every allocation is estimated separately, since several UEs share a subframe, each with a delay, a carrier offset
 //! and a channel of its own:
 //!
 //! 1. divide the received DMRS by its reference: least-squares values on M_sc subcarriers of 2, 3 or 4 symbols;
-//! 2. find the delay that aligns them best, and take its phase ramp out;
-//! 3. measure the noise of each symbol by itself, from what smoothing over frequency takes away: motion is no noise;
-//! 4. find the carrier offset from the phase between symbols, and the Doppler under which the symbols are most likely; an
-//!    offset that motion explains better is left in;
+//! 2. find the delay that aligns them best, and remove its phase ramp;
+//! 3. measure the noise of each symbol separately, from the residual of smoothing over frequency: motion is not noise;
+//! 4. find the carrier offset from the phase between symbols, and the Doppler under which the symbols are most likely;
+//!    an offset that motion explains better is left in;
 //! 5. smooth over frequency with the widest window that the data allow (generalised cross-validation): the mean of the symbols
-//!    when the channel stands still, each of them when it moves;
-//! 6. weigh the symbols for each data symbol by how fast the channel moves (Wiener weights in time), and count the error that
-//!    is left as noise.
+//!    when the channel is static, each of them when it moves;
+//! 6. weight the symbols for each data symbol by the speed of the channel (Wiener weights in time), and count the
+//!    remaining error as noise.
 
 mod bessel;
 mod motion;
@@ -31,23 +31,23 @@ use std::f64::consts::PI;
 use std::sync::Arc;
 pub use weights::TimeWeights;
 
-/// Subcarriers that are summed before delay and motion are looked for. Six of them tell delays of ±5.5 µs apart.
+/// Subcarriers that are summed before delay and motion are estimated. Six of them distinguish delays of ±5.5 µs.
 const GROUP: usize = 6;
 
 /// Largest delay that is searched, in seconds, on both sides: a little more than the normal cyclic prefix.
 const MAX_DELAY: f64 = 5.2e-6;
 
-/// What was measured on one allocation.
+/// Measurements of one allocation.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Measurement {
-    /// Carrier offset in Hz, one of the values that the DMRS spacing cannot tell apart.
+    /// Carrier offset in Hz, one of the values that the DMRS spacing cannot distinguish.
     pub cfo_hz: f32,
-    /// Spacing in Hz of the offsets that the DMRS cannot tell apart.
+    /// Spacing in Hz of the offsets that the DMRS cannot distinguish.
     pub cfo_ambiguity_hz: f32,
-    /// Carrier offset in Hz that should be taken out of a transmission beside this one: `cfo_hz`, unless motion explains
-    /// the DMRS better than an offset does.
+    /// Carrier offset in Hz to be removed from a transmission beside this one: `cfo_hz`, unless motion explains the
+    /// DMRS better than an offset does.
     pub offset_hz: f32,
-    /// Maximum Doppler frequency in Hz, the most likely one of a coarse list; 0 when the channel stands still.
+    /// Maximum Doppler frequency in Hz, the most likely one of a coarse list; 0 for a static channel.
     pub doppler_hz: f32,
     /// Delay in seconds against the start of the receive window, positive when late.
     pub delay: f32,
@@ -58,12 +58,12 @@ pub struct Measurement {
 }
 
 impl Measurement {
-    /// Signal to noise ratio.
+    /// Returns the signal to noise ratio.
     pub fn ratio(&self) -> f32 {
         self.signal / self.noise.max(1e-12)
     }
 
-    /// Signal to noise ratio in dB.
+    /// Returns the signal to noise ratio in dB.
     pub fn snr_db(&self) -> f32 {
         crate::units::decibel(self.ratio().max(1e-6))
     }
@@ -81,7 +81,7 @@ pub struct Estimator {
     /// Sums of `ls` over groups of [`GROUP`] subcarriers.
     groups: [Vec<Sample>; MAX_DMRS],
     average: Vec<Sample>,
-    /// Phase ramp of the delay: what aligned subcarriers are multiplied with to put it back.
+    /// Phase ramp of the delay: aligned subcarriers are multiplied by it to restore the delay.
     pub(super) ramp: Vec<Sample>,
     motion: Motion,
     pub(super) smooth: [Vec<Sample>; MAX_DMRS],
@@ -89,7 +89,7 @@ pub struct Estimator {
     pub(super) state: State,
 }
 
-/// Everything about the allocation that was estimated last.
+/// All values of the last estimated allocation.
 #[derive(Clone, Debug, Default)]
 pub(super) struct State {
     pub(super) first: usize,
@@ -97,14 +97,14 @@ pub(super) struct State {
     pub(super) dmrs_symbols: usize,
     /// Symbol times in seconds.
     pub(super) times: [f64; 14],
-    /// Offset that is turned back.
+    /// Offset in Hz that is turned back.
     pub(super) offset_hz: f64,
     pub(super) weights: TimeWeights,
     pub(super) measurement: Measurement,
 }
 
 impl Estimator {
-    /// For a carrier; nothing is allocated afterwards.
+    /// Makes an estimator for a carrier; nothing is allocated afterwards.
     pub fn new(numerology: Numerology, references: Arc<References>) -> Self {
         let m_max = numerology.subcarriers().max(72);
         let mut planner = FftPlanner::new();
@@ -135,9 +135,9 @@ impl Estimator {
         }
     }
 
-    /// Estimate the allocation of `m_sc` subcarriers from `first` on.
+    /// Estimates the allocation of `m_sc` subcarriers from `first` on.
     ///
-    /// `cfo_near` is the offset in Hz that the ambiguous measurement is resolved to: 0 when nothing better is known.
+    /// `cfo_near` is the offset in Hz to which the ambiguous measurement is resolved: 0 when no better value is known.
     /// The allocation must lie on the grid and have a width that transform precoding allows.
     pub fn estimate(
         &mut self,
@@ -213,7 +213,7 @@ impl Estimator {
         self.state.measurement
     }
 
-    /// Channel of the allocation that was estimated last on data symbol 0, delay put back: for display.
+    /// Writes the channel of the last estimated allocation on data symbol 0, delay restored: for display.
     pub fn channel(&self, out: &mut [Sample]) {
         let m_sc = self.state.m_sc.min(out.len());
         for ((out, smooth), ramp) in out[..m_sc].iter_mut().zip(&self.smooth[0]).zip(&self.ramp) {
@@ -221,7 +221,7 @@ impl Estimator {
         }
     }
 
-    /// Find the phase ramp that aligns the least-squares values, take it out, and return it in turns a subcarrier.
+    /// Finds the phase ramp that aligns the least-squares values, removes it, and returns it in turns a subcarrier.
     fn align_delay(&mut self, m_sc: usize, n_d: usize) -> f64 {
         let blocks = m_sc / GROUP;
         let plan =
@@ -266,7 +266,7 @@ impl Estimator {
         turns
     }
 
-    /// Carrier offset in Hz nearest to `near`, and the spacing of its ambiguity.
+    /// Returns the carrier offset in Hz nearest to `near`, and the spacing of its ambiguity.
     fn carrier_offset(&self, m_sc: usize, times: &[f64], near: f64) -> (f64, f64) {
         let correlation = |i: usize, j: usize| -> Sample {
             // over a PRB a channel hardly changes
@@ -308,8 +308,8 @@ impl Estimator {
         }
     }
 
-    /// Smooth the mean of all symbols: one estimate for a channel that stands still. Power of the signal and of the noise
-    /// on a resource element.
+    /// Smooths the mean of all symbols: one estimate for a static channel. Returns the power of the signal and of the
+    /// noise on a resource element.
     fn smooth_mean(&mut self, m_sc: usize, n_d: usize) -> (f32, f32) {
         let average = &mut self.average[..m_sc];
         average.copy_from_slice(&self.ls[0][..m_sc]);
@@ -333,7 +333,7 @@ impl Estimator {
         powers(total, rest, (m_sc * n_d) as f32, spent)
     }
 
-    /// Smooth each symbol by itself. Power of the signal and of the noise on a resource element.
+    /// Smooths each symbol separately. Returns the power of the signal and of the noise on a resource element.
     fn smooth_each(&mut self, m_sc: usize, n_d: usize, window: usize) -> (f32, f32) {
         let (mut rest, mut total) = (0.0, 0.0);
         for (ls, smooth) in self.ls[..n_d].iter().zip(&mut self.smooth) {
@@ -347,14 +347,14 @@ impl Estimator {
     }
 }
 
-/// Powers of the signal and of the noise on a resource element: of `count` values with the power `total`, `rest` is left by
-/// a model that spends `spent` degrees of freedom.
+/// Returns the powers of the signal and of the noise on a resource element: of `count` values with the power `total`, a
+/// model with `spent` degrees of freedom leaves the residual `rest`.
 fn powers(total: f32, rest: f32, count: f32, spent: f32) -> (f32, f32) {
     let noise = (rest / (count - spent).max(1.0)).max(total * 1e-7 / count).max(1e-12);
     ((total / count - noise).max(noise * 1e-3), noise)
 }
 
-/// Partial sums of a long sum, so that one addition need not wait for the one before.
+/// Partial sums of a long sum: one addition need not wait for the one before.
 const LANES: usize = 8;
 
 fn power(x: &[Sample]) -> f32 {
@@ -377,7 +377,7 @@ fn distance(x: &[Sample], y: &[Sample]) -> f32 {
     sums.iter().sum()
 }
 
-/// Phase in turns, -0.5 to 0.5.
+/// Returns the phase in turns, -0.5 to 0.5.
 fn turns(x: Sample) -> f64 {
     x.im.atan2(x.re) as f64 / (2.0 * PI)
 }
@@ -391,7 +391,7 @@ fn nearest_alias(value: f64, spacing: f64, near: f64) -> f64 {
     value + ((near - value) / spacing).round() * spacing
 }
 
-/// Abscissa of the top of the parabola through three equidistant values, -0.5 to 0.5.
+/// Returns the abscissa of the top of the parabola through three equidistant values, -0.5 to 0.5.
 pub(crate) fn parabola(left: f32, middle: f32, right: f32) -> f32 {
     let curve = left - 2.0 * middle + right;
     if curve < 0.0 { ((left - right) / (2.0 * curve)).clamp(-0.5, 0.5) } else { 0.0 }

@@ -1,46 +1,46 @@
-//! Pools that nobody told, inferred from what was heard, and why they are believed.
+//! Pools that were not configured but inferred from received signals, with their evidence.
 
-/// A pool that was learnt.
+/// A learnt pool.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Learnt<P> {
-    /// The pool: a receiver that is told it receives everything that was heard.
+    /// The pool: a receiver configured with it receives everything that was received.
     pub pool: P,
-    /// What it was learnt from.
+    /// Evidence for it.
     pub evidence: Evidence,
 }
 
-/// What speaks for a learnt pool and against it.
+/// Evidence for a learnt pool and against it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Evidence {
-    /// PSCCH transmissions that lie in the pool; of discovery, PSDCH transmissions.
+    /// PSCCH transmissions in the pool; for discovery, PSDCH transmissions.
     pub control: u64,
-    /// Blocks that decoded where the pool puts them; of discovery, messages.
+    /// Blocks that decoded at the places of the pool; for discovery, messages.
     pub blocks: u64,
     /// PSCCH, blocks or messages that the pool does not explain.
     pub contradictions: u64,
-    /// Whether a MIB told the time. Without it, offsets count from the start of the capture and hold for no other.
+    /// Whether a MIB gave the time. Without it, offsets count from the start of the capture and are valid for it alone.
     pub timed: bool,
-    /// What was not determined. What is not listed here was.
+    /// Parts that were not determined. All others were.
     pub open: Vec<Open>,
 }
 
-/// A part of a pool that what was heard does not determine.
+/// A part of a pool that the received signals do not determine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Open {
-    /// Which part.
+    /// The part.
     pub part: Part,
-    /// What was put in its place.
+    /// Kind of the value that was used instead.
     pub value: OpenValue,
 }
 
-/// What stands in the place of a part that was not determined.
+/// Kind of the value of a part that was not determined.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OpenValue {
-    /// What was seen in use: the pool may have more.
+    /// The part that was observed in use: the pool may have more.
     Seen,
-    /// As much as agrees with what was seen: the pool may have less.
+    /// The most that agrees with the observations: the pool may have less.
     Most,
-    /// The usual value: nothing that was heard depends on it.
+    /// The usual value: no received signal depends on it.
     Default,
 }
 

@@ -1,20 +1,20 @@
 //! The receiver: from samples with unknown timing, carrier offset and content to transport blocks.
 //!
-//! | module | what it does |
+//! | module | content |
 //! |---|---|
 //! | [`estimate`] | channel, noise, delay and carrier offset of one allocation, from its reference signals |
 //! | [`equalise`] | MMSE equaliser, despreading, soft bits |
-//! | [`learn`] | pools that nobody told, and what they were learnt from |
-//! | [`presence`] | whether a channel is there at all |
+//! | [`learn`] | pools that were not configured, and their evidence |
+//! | [`presence`] | whether a channel is present at all |
 //! | [`search`] | every SCI of a subframe |
-//! | [`slss`] | synchronisation signals of a subframe whose timing is known |
+//! | [`slss`] | synchronisation signals of a subframe with known timing |
 //! | [`sync`] | search for synchronisation signals |
-//! | [`condition`] | level, line at 0 Hz and sense of the spectrum, before anything else |
-//! | [`acquire`] | where subframes begin when there is no synchronisation signal |
-//! | [`carrier`] | by how many subcarriers the grid is off |
-//! | [`receiver`] | one subframe of samples to what was heard in it |
-//! | [`reference`] | every synchronisation reference of a stretch of samples, with its MIB |
-//! | [`delay`] | a known burst in samples: how late it is |
+//! | [`condition`] | level, line at 0 Hz and direction of the spectrum, before anything else |
+//! | [`acquire`] | begin of subframes without a synchronisation signal |
+//! | [`carrier`] | offset of the grid in subcarriers |
+//! | [`receiver`] | one subframe of samples to its events |
+//! | [`reference`] | every synchronisation reference in a range of samples, with its MIB |
+//! | [`delay`] | delay of a known burst in samples |
 //! | [`stream`] | a stream of samples to its subframes |
 
 pub mod acquire;

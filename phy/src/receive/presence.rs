@@ -1,5 +1,5 @@
-//! Cheap tests of whether a channel is there at all: how much of the power on its DMRS symbols its reference sequence
-//! explains. Run on every candidate before anything is decoded.
+//! Cheap tests for the presence of a channel: the share of the power on its DMRS symbols that its reference sequence
+//! explains. Run on every candidate before any decode.
 
 use crate::Sample;
 use crate::channel::layout::Layout;
@@ -10,10 +10,10 @@ use std::sync::Arc;
 /// Subcarriers whose correlation is summed coherently: delays of ±2 µs turn them by less than a quarter.
 const BLOCK: usize = 6;
 
-/// The same where cyclic shifts are told apart, which differ by quarter turns a subcarrier: a multiple of four.
+/// The same for distinguishing cyclic shifts, which differ by quarter turns a subcarrier: a multiple of four.
 const SPAN: usize = 8;
 
-/// Phase steps between blocks that are tried, in radians: delays of 0 and ±1.8 µs.
+/// Phase steps between blocks that are tried, in radians: for delays of 0 and ±1.8 µs.
 const RAMPS: [f32; 3] = [0.0, 1.0, -1.0];
 
 /// Screens candidates. The metric is the share of the power on the DMRS symbols that the reference explains: 1 without
@@ -27,7 +27,7 @@ pub struct Presence {
 }
 
 impl Presence {
-    /// For a carrier of `carrier_prbs`; nothing is allocated afterwards.
+    /// Makes a screen for a carrier of `carrier_prbs`; nothing is allocated afterwards.
     pub fn new(carrier_prbs: usize, references: Arc<References>) -> Self {
         let turns =
             |step: f32| RAMPS.map(|r| std::array::from_fn(|b| Sample::from_polar(1.0, r * step * b as f32)));
@@ -39,7 +39,7 @@ impl Presence {
         }
     }
 
-    /// A narrow channel (1 or 2 PRBs) at subcarrier `first`: all of its pilots coherently.
+    /// Returns the metric of a narrow channel (1 or 2 PRBs) at subcarrier `first`: all of its pilots coherently.
     pub fn narrow(&mut self, grid: &Grid, first: usize, m_sc: usize, layout: Layout, dmrs: &Dmrs) -> f32 {
         let blocks = m_sc / BLOCK;
         let mut power = [0.0f32; RAMPS.len()];
@@ -62,8 +62,8 @@ impl Presence {
         if energy > 0.0 { best / (energy * m_sc as f32) } else { 0.0 }
     }
 
-    /// PSCCH of modes 3 and 4 at subcarrier `first` with its four cyclic shifts at once: the best shift (0, 3, 6 or 9)
-    /// and its metric.
+    /// Screens PSCCH of modes 3 and 4 at subcarrier `first` with its four cyclic shifts at once: returns the best shift
+    /// (0, 3, 6 or 9) and its metric.
     pub fn control_v2x(&mut self, grid: &Grid, first: usize, layout: Layout) -> (u8, f32) {
         const M_SC: usize = 24;
         let dmrs = Dmrs::pscch_v2x(0);
@@ -97,12 +97,12 @@ impl Presence {
         (3 * shift as u8, best[shift] / (energy * M_SC as f32))
     }
 
-    /// A channel of any width: PRB by PRB, powers added, so that no delay matters.
+    /// Returns the metric of a channel of any width: PRB by PRB, powers added; it does not depend on the delay.
     pub fn wide(&mut self, grid: &Grid, first: usize, m_sc: usize, layout: Layout, dmrs: &Dmrs) -> f32 {
         self.explained(grid, first, m_sc, layout, dmrs).share()
     }
 
-    /// The same as powers, so that allocations of different widths can be compared.
+    /// Returns the same as powers, to compare allocations of different widths.
     pub fn explained(
         &mut self,
         grid: &Grid,
@@ -126,20 +126,20 @@ impl Presence {
 /// Power on the DMRS symbols of an allocation.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Explained {
-    /// What the reference explains.
+    /// Power that the reference explains.
     pub power: f32,
-    /// All of it.
+    /// Total power.
     pub energy: f32,
 }
 
 impl Explained {
-    /// The share that is explained; 0 of silence.
+    /// Returns the explained share; 0 for silence.
     pub fn share(&self) -> f32 {
         if self.energy > 0.0 { self.power / self.energy } else { 0.0 }
     }
 }
 
-/// Sums over four residues of a quarter turn back for each: a DFT of length 4.
+/// Computes sums over four residues with a quarter turn back for each: a DFT of length 4.
 fn quarter_turns(r: [Sample; 4]) -> [Sample; 4] {
     let j = Sample::new(0.0, 1.0);
     let (even, odd) = (r[0] + r[2], r[1] + r[3]);

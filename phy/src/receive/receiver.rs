@@ -1,4 +1,4 @@
-//! The receiver of one carrier: a subframe of samples in, what was heard out.
+//! The receiver of one carrier: a subframe of samples in, events out.
 //!
 //! ```text
 //! samples -> grid -> SLSS -> PSBCH -> time
@@ -34,7 +34,7 @@ use crate::sequence::dmrs::References;
 use crate::units::{CyclicPrefix, DfnSubframe, PrbRange, SidelinkMode, TransmissionMode};
 use std::sync::Arc;
 
-/// What a receiver has to know, and what it may.
+/// Required and optional knowledge of a receiver.
 #[derive(Clone, Debug)]
 pub struct Config {
     /// Carrier and sample rate; its cyclic prefix is that of PSBCH and of every channel without one of its own.
@@ -46,19 +46,19 @@ pub struct Config {
     /// Discovery pools.
     pub discovery: Vec<DiscoveryPlace>,
     /// Redundancy version of each transmission of a discovery message:
-    /// [`psdch::REDUNDANCY_VERSIONS`](crate::channel::psdch::REDUNDANCY_VERSIONS), or all 0 for senders that read
+    /// [`psdch::REDUNDANCY_VERSIONS`](crate::channel::psdch::REDUNDANCY_VERSIONS), or all 0 for senders that interpret
     /// TS 36.321 §5.15.1.2 differently.
     pub discovery_rv: [u8; 4],
     /// Pool of modes 3 and 4.
     pub v2x: Option<V2xPool>,
-    /// Further pools of modes 3 and 4, which without the first are not read.
+    /// Further pools of modes 3 and 4, ignored without the first.
     pub v2x_also: Vec<V2xPool>,
     /// Tunable thresholds.
     pub tuning: Tuning,
 }
 
 impl Config {
-    /// Nothing known but the carrier and the mode.
+    /// Returns a configuration with the carrier and the mode alone.
     pub fn new(numerology: Numerology, mode: TransmissionMode) -> Self {
         Self {
             numerology,
@@ -72,7 +72,7 @@ impl Config {
         }
     }
 
-    /// Whether no pool at all was given: then every channel of the mode is searched over the whole band.
+    /// Whether no pool was configured: then every channel of the mode is searched over the whole band.
     pub fn is_blind(&self) -> bool {
         self.communication.is_empty() && self.discovery.is_empty() && self.v2x.is_none()
     }
@@ -98,14 +98,14 @@ pub struct DiscoveryPlace {
     pub cp: CyclicPrefix,
 }
 
-/// A part of the work on a subframe, in the order in which it is done. Those of pools that are not there are passed by.
+/// A part of the work on a subframe, in the order of execution. Parts of absent pools are skipped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Part {
     /// The FFT of every cyclic prefix.
     Transform,
     /// Synchronisation signals and PSBCH.
     Synchronisation,
-    /// PSSCH of modes 1 and 2 that an SCI has announced, with the FFT of a UE far off the common carrier.
+    /// PSSCH of modes 1 and 2 that an SCI announced, with the FFT of a UE far off the common carrier.
     Shared,
     /// The search for PSCCH; in modes 3 and 4 with the PSSCH that each announces.
     Control,
@@ -113,7 +113,7 @@ pub enum Part {
     Discovery,
 }
 
-/// Where the receiver's time comes from.
+/// Source of the receiver's time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum TimeSource {
     Caller,
@@ -131,7 +131,7 @@ pub struct Receiver {
     discovery: Vec<discovery::Discovery>,
     /// Capture subframe 0 as a subframe count of DFN time.
     time_zero: Option<u32>,
-    /// Whether a MIB has told it.
+    /// Whether a MIB gave the time.
     time_source: TimeSource,
     mib: [u8; 48],
     common_cfo: f64,
@@ -139,7 +139,7 @@ pub struct Receiver {
 }
 
 impl Receiver {
-    /// Build everything that receiving needs.
+    /// Makes a receiver with all its buffers.
     pub fn new(config: Config) -> Self {
         let sidelink = config.mode.sidelink();
         let references = Arc::new(References::new(config.numerology.bandwidth().prbs()));
@@ -179,33 +179,33 @@ impl Receiver {
         }
     }
 
-    /// What it was built with.
+    /// Returns its configuration.
     pub fn config(&self) -> &Config {
         &self.config
     }
 
-    /// Carrier offset in Hz that is taken out of every sample before anything else.
+    /// Returns the carrier offset in Hz that is removed from every sample first.
     pub fn common_cfo(&self) -> f64 {
         self.common_cfo
     }
 
-    /// Set the offset that a search over samples has found.
+    /// Sets the offset that a search over samples has found.
     pub fn set_common_cfo(&mut self, hz: f64) {
         self.common_cfo = hz;
     }
 
-    /// The subframe count of DFN time at capture subframe `k`, when a MIB or the caller has told.
+    /// Returns the DFN time at capture subframe `k`, if a MIB or the caller has given it.
     pub fn time(&self, k: u64) -> Option<DfnSubframe> {
         self.time_zero.map(|zero| DfnSubframe::from_count(zero as u64 + k))
     }
 
-    /// Say what the time is at capture subframe `k`.
+    /// Sets the time at capture subframe `k`.
     pub fn set_time(&mut self, k: u64, time: DfnSubframe) {
         self.time_zero = Some(time.count_of_capture_start(k));
         self.time_source = TimeSource::Caller;
     }
 
-    /// Forgets a time that a MIB has told, and returns it: capture subframes were miscounted, or may have been.
+    /// Forgets a time that a MIB gave, and returns it: capture subframes were miscounted, or may have been.
     pub fn forget_time(&mut self) -> Option<u32> {
         if self.time_source == TimeSource::Mib { self.time_zero.take() } else { None }
     }
@@ -216,7 +216,7 @@ impl Receiver {
         self.time_source = TimeSource::Mib;
     }
 
-    /// How late the last subframe came in seconds, by the channel that tells best; `None` when it held none.
+    /// Returns the delay of the last subframe in seconds, by the most reliable channel; `None` when it contained none.
     pub fn delay(&self) -> Option<f32> {
         self.delay
     }
@@ -234,27 +234,27 @@ impl Receiver {
         }
     }
 
-    /// The V2X pools that were learnt because none was told, the one with most evidence first. Allocates.
+    /// Returns the V2X pools that were learnt because none was configured, the one with most evidence first. Allocates.
     pub fn learnt_v2x(&self) -> Vec<Learnt<V2xPool>> {
         self.v2x.as_ref().map_or(Vec::new(), |v2x| v2x.learnt(self.time_zero.is_some()))
     }
 
-    /// The pools of modes 1 and 2 that were learnt, where none was told. Allocates.
+    /// Returns the pools of modes 1 and 2 that were learnt, if none was configured. Allocates.
     pub fn learnt_communication(&mut self) -> Vec<Learnt<CommunicationPlace>> {
         self.d2d.iter_mut().filter_map(d2d::D2d::learnt).collect()
     }
 
-    /// The discovery pools that were learnt, where none was told. Allocates.
+    /// Returns the discovery pools that were learnt, if none was configured. Allocates.
     pub fn learnt_discovery(&mut self) -> Vec<Learnt<DiscoveryPlace>> {
         self.discovery.iter_mut().filter_map(discovery::Discovery::learnt).collect()
     }
 
-    /// Receive capture subframe `k`: `samples` are exactly one subframe. Returns how many things were heard.
+    /// Receives capture subframe `k`: `samples` are exactly one subframe. Returns the number of events.
     pub fn process(&mut self, k: u64, samples: &[Sample], emit: &mut dyn FnMut(Event<'_>)) -> usize {
         self.process_marked(k, samples, emit, &mut |_| {})
     }
 
-    /// As [`Self::process`], and says at the end of each part which it was: whoever has a clock can tell how long it took.
+    /// Does the same as [`Self::process`], and reports the end of each part: a caller with a clock can measure them.
     pub fn process_marked(
         &mut self,
         k: u64,
@@ -326,7 +326,7 @@ impl Receiver {
             }
         }
         if let Some((cfo, time)) = correction {
-            // half of what is left: one noisy subframe does not pull the receiver off
+            // half of the rest: one noisy subframe does not pull the receiver off
             self.common_cfo += 0.5 * cfo as f64;
             if let Some(time) = time {
                 self.set_time(k, time);

@@ -1,5 +1,5 @@
-//! Who in a stretch of samples could be a synchronisation reference: every SLSS in it with the MIB-SL beside it.
-//! Read first: TS 36.331 §5.10.8.2 (from memory): a candidate is one whose MIB-SL was received.
+//! Possible synchronisation references in a range of samples: every SLSS in it with the MIB-SL beside it. Read first:
+//! TS 36.331 §5.10.8.2 (from memory): a candidate is one whose MIB-SL was received.
 
 use super::estimate::Measurement;
 use super::sync::{Detection, Search, SearchConfig};
@@ -12,22 +12,22 @@ use crate::sequence::dmrs::References;
 use crate::units::{DfnSubframe, SidelinkMode, SlssId};
 use std::sync::Arc;
 
-/// A UE that one could take the time from.
+/// A UE that can serve as synchronisation reference.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Candidate {
-    /// First sample of its subframe, counted from the start of the stretch.
+    /// First sample of its subframe, counted from the start of the range.
     pub sample: f64,
     /// Identity.
     pub id: SlssId,
     /// MIB-SL (40 bits) or MIB-SL-V2X (48), one a byte; zeros behind 40.
     pub mib: [u8; 48],
-    /// What the MIB says of the time.
+    /// Time of the MIB.
     pub time: DfnSubframe,
-    /// The channel that it came over; the carrier offset is that of the antenna signal.
+    /// Measurement of the radio channel; the carrier offset is that of the antenna signal.
     pub measurement: Measurement,
 }
 
-/// Looks for references. Nothing is allocated after construction.
+/// Searches references. Nothing is allocated after construction.
 pub struct ReferenceSearch {
     numerology: Numerology,
     sidelink: SidelinkMode,
@@ -39,7 +39,7 @@ pub struct ReferenceSearch {
 }
 
 impl ReferenceSearch {
-    /// For stretches of at most `max_samples`; `None` at a rate at which there is no search ([`Search::new`]).
+    /// Makes a search over at most `max_samples`; `None` at a rate for which there is no search ([`Search::new`]).
     pub fn new(numerology: Numerology, sidelink: SidelinkMode, max_samples: usize) -> Option<Self> {
         let search =
             Search::new(numerology, psbch::ssss_form(sidelink), max_samples, SearchConfig::default())?;
@@ -55,7 +55,7 @@ impl ReferenceSearch {
         })
     }
 
-    /// Search a stretch and tell `emit` every candidate whose subframe lies in it whole, the best detected first.
+    /// Searches a range and passes to `emit` every candidate whose subframe is completely in it, the best detected first.
     pub fn search(&mut self, samples: &[Sample], emit: &mut dyn FnMut(Candidate)) {
         self.found.clear();
         self.search.search(samples, &mut self.found);

@@ -1,4 +1,4 @@
-//! Blind search for control information: every place is screened, what passes is decoded.
+//! Blind search for control information: every place is screened, and decoded if it passes.
 
 use super::presence::Presence;
 use super::tuning::Tuning;
@@ -24,7 +24,7 @@ pub struct Found {
     pub cyclic_shift: u8,
     /// SCI without CRC, one bit a byte: the first [`ControlSearch::bits`] of them.
     pub bits: [u8; MAX_BITS],
-    /// How it decoded.
+    /// Quality of the decode.
     pub decoded: Decoded,
 }
 
@@ -41,7 +41,7 @@ pub struct ControlSearch {
 }
 
 impl ControlSearch {
-    /// For a carrier and a mode; nothing is allocated afterwards.
+    /// Makes a search for a carrier and a mode; nothing is allocated afterwards.
     pub fn new(numerology: Numerology, mode: TransmissionMode, references: Arc<References>) -> Self {
         let (prbs, sidelink) = (numerology.bandwidth().prbs(), mode.sidelink());
         Self {
@@ -56,18 +56,18 @@ impl ControlSearch {
         }
     }
 
-    /// Bits of an SCI without CRC.
+    /// Returns the number of bits of an SCI without CRC.
     pub fn bits(&self) -> usize {
         self.decoder.payload_bits()
     }
 
-    /// Places that the last search decoded, after screening.
+    /// Returns the number of places that the last search decoded, after screening.
     pub fn decoded(&self) -> usize {
         self.decoded
     }
 
-    /// Report every SCI of `grid` that begins at one of `places` (PRBs; those beyond the carrier are passed over), the
-    /// one whose reference signals stand out most first.
+    /// Reports every SCI of `grid` that begins at one of `places` (PRBs; those beyond the carrier are skipped), the one
+    /// with the strongest reference signals first.
     pub fn search(
         &mut self,
         grid: &Grid,
@@ -113,7 +113,7 @@ impl ControlSearch {
             }
             found.decoded = decoded;
             report(&found);
-            // reference sequences also correlate one PRB off: of two places that overlap only one can be real
+            // reference sequences also correlate one PRB off: of two overlapping places only one can be real
             let mut rest = at;
             for i in at..self.candidates.len() {
                 if self.candidates[i].0.abs_diff(prb) >= width {
@@ -125,8 +125,8 @@ impl ControlSearch {
         }
     }
 
-    /// Whether an SCI means something that UEs send. Of random bits, fewer than one in 2000 do in mode 2, but most in modes
-    /// 3 and 4.
+    /// Whether an SCI has a content that UEs send. Of random bits, fewer than one in 2000 do in mode 2, but most in
+    /// modes 3 and 4.
     fn is_usual(&self, bits: &[u8]) -> bool {
         match self.sidelink {
             SidelinkMode::V2x => self.is_usual_format_1(bits),
@@ -146,7 +146,7 @@ impl ControlSearch {
         timing_advance && place && tables::mcs(sci.mcs).is_some()
     }
 
-    /// In some pool: which is not known here.
+    /// Whether it is plausible in some pool, which is unknown here.
     fn is_usual_format_1(&self, bits: &[u8]) -> bool {
         (1..=MAX_SUBCHANNELS).any(|num| {
             Format1::parse(num, bits).is_ok_and(|sci| {
@@ -163,7 +163,8 @@ mod tests {
     use crate::impair::rng::Rng;
     use crate::units::CyclicPrefix;
 
-    /// SCIs found of `count` that were sent at an Es/N0 in dB with a timing advance, and the least quality of any.
+    /// Returns the number of SCIs found of `count` that were sent at an Es/N0 in dB with a timing advance, and the
+    /// least quality of any.
     fn found(mode: TransmissionMode, timing_advance: u16, es_n0_db: f32, count: usize) -> (usize, f32) {
         let numerology = Numerology::standard(Bandwidth::Prb25, CyclicPrefix::Normal);
         let references = Arc::new(References::new(25));
@@ -203,7 +204,7 @@ mod tests {
         (found, least)
     }
 
-    /// Mode 2 sends no timing advance: where one is, the SCI has to be beyond doubt.
+    /// Mode 2 sends no timing advance: an SCI with one must be certain.
     #[test]
     fn what_means_nothing_usual_has_to_be_certain() {
         let at = |mode, timing_advance, es_n0_db| found(mode, timing_advance, es_n0_db, 60).0;
@@ -213,7 +214,7 @@ mod tests {
         assert_eq!(at(TransmissionMode::Tm2, 500, 10.0), 60);
     }
 
-    /// Far below what can be received something decodes now and then: of that, only what looks as good as it is.
+    /// Far below the sensitivity a decode succeeds now and then: only those of sufficient quality are reported.
     #[test]
     fn nothing_below_the_least_quality_is_reported() {
         for (mode, es_n0_db, least) in

@@ -1,5 +1,5 @@
-//! Synchronisation signals of a subframe whose timing is known: on its resource elements, in every subframe, so that any
-//! UE that sends them is seen whatever its offset.
+//! Detects synchronisation signals in a subframe with known timing: on its resource elements, in every subframe, for
+//! UEs with any offset of the subframe.
 
 use crate::Sample;
 use crate::channel::layout::SlssLayout;
@@ -14,10 +14,10 @@ const MIN_PRIMARY: f32 = 0.12;
 /// with a probability of 1e-5.
 const MIN_SECONDARY: f32 = 0.17;
 
-/// Shares from which PSSS and SSSS stand for themselves: -1 dB and up.
+/// Shares from which PSSS and SSSS are sufficient evidence: -1 dB and up.
 const CONFIDENT: [f32; 2] = [0.3, 0.35];
 
-/// An identity seen on the grid.
+/// An identity detected on the grid.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Seen {
     /// Identity.
@@ -26,7 +26,7 @@ pub struct Seen {
     pub cfo_hz: f32,
     /// Signal to noise ratio of a resource element in dB.
     pub snr_db: f32,
-    /// Whether the signals are proof enough without a PSBCH that decodes: data of others looks like a weak one now and
+    /// Whether the signals are proof enough without a decoded PSBCH: data of others resembles a weak signal now and
     /// then, once in 2000 subframes of a busy carrier.
     pub confident: bool,
 }
@@ -40,7 +40,7 @@ pub struct Detector {
 }
 
 impl Detector {
-    /// For one form of SSSS and one cyclic prefix.
+    /// Makes a detector for one form of SSSS and one cyclic prefix.
     pub fn new(form: SsssForm, cp: CyclicPrefix) -> Self {
         let symbol = match cp {
             CyclicPrefix::Normal => 2192.0,
@@ -54,7 +54,7 @@ impl Detector {
         }
     }
 
-    /// The strongest synchronisation signal of each root in `grid`, strongest first.
+    /// Returns the strongest synchronisation signal of each root in `grid`, strongest first.
     pub fn detect(&self, grid: &Grid) -> [Option<Seen>; 2] {
         let mut seen = [0, 1].map(|root| self.detect_root(grid, root));
         if seen[0].map_or(f32::MIN, |s| s.snr_db) < seen[1].map_or(f32::MIN, |s| s.snr_db) {
@@ -77,7 +77,7 @@ impl Detector {
         if energy <= 0.0 {
             return None;
         }
-        // blocks of eight subcarriers: coherent whatever the delay within the cyclic prefix
+        // blocks of eight subcarriers: coherent for any delay within the cyclic prefix
         let mut power = 0.0;
         let mut turn = Sample::default();
         for (a, b) in stripped[0].chunks(8).zip(stripped[1].chunks(8)) {
@@ -124,7 +124,7 @@ impl Detector {
     }
 }
 
-/// SSSS of every identity, to score received ones against.
+/// SSSS of every identity, to correlate received ones with.
 pub(super) struct Secondary {
     /// 168 rows for each root, ±1.
     rows: [Vec<[f32; SSSS_LEN]>; 2],
@@ -139,7 +139,7 @@ impl Secondary {
         Self { rows }
     }
 
-    /// The identity of `root` (0: id_net, 1: id_oon) whose SSSS fits best, and the power of its correlation.
+    /// Returns the identity of `root` (0: id_net, 1: id_oon) whose SSSS fits best, and the power of its correlation.
     pub(super) fn best(&self, root: usize, equalised: &[Sample; SSSS_LEN]) -> (SlssId, f32) {
         let mut best = (0, -1.0);
         for (i, row) in self.rows[root].iter().enumerate() {

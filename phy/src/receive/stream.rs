@@ -1,16 +1,16 @@
-//! A receiver for a stream of samples: finds where subframes begin, keeps there, and hands each one on.
+//! A receiver for a stream of samples: finds the begin of subframes, tracks it, and passes each subframe on.
 //!
-//! A timing and a carrier offset are hypotheses until something is received with them, and are doubted when nothing is:
+//! A timing and a carrier offset are hypotheses until a reception confirms them, and are doubted when there is none:
 //!
 //! ```text
-//! samples -> Conditioner -> History (the subframes in which nothing was heard, up to 42)
+//! samples -> Conditioner -> History (the subframes without a reception, up to 42)
 //!   no lock     hunt: SLSS, cyclic prefixes, offsets up to 100 kHz, the spectrum inverted; each tried on the history
-//!   locked      a subframe at a time; the timing follows the delay of what is heard
-//!               power without anything heard: do its prefixes stand elsewhere?       samples were lost, or inserted
-//!               40 subframes without anything: look for synchronisation signals and prefixes again
+//!   locked      a subframe at a time; the timing follows the delay of receptions
+//!               power without a reception: are its prefixes elsewhere?               samples were lost, or inserted
+//!               40 subframes without a reception: search synchronisation signals and prefixes again
 //! ```
 //!
-//! What decodes with another timing replaces the old one from the last subframe on in which anything was heard.
+//! A timing with new decodes replaces the old one from the last subframe with a reception on.
 
 mod doubt;
 mod history;
@@ -24,52 +24,52 @@ use crate::numerology::Numerology;
 use history::History;
 use hunt::{Hunter, Source};
 
-/// Subframes that are collected before a timing is looked for: one synchronisation period of modes 1 and 2, and the
-/// signal's own subframe twice.
+/// Subframes that are collected before a timing is searched: one synchronisation period of modes 1 and 2, and twice the
+/// signal's own subframe.
 const CHUNK_SUBFRAMES: usize = 42;
 
-/// Subframes without anything heard after which the timing is looked for beside the one that is held.
+/// Subframes without a reception after which another timing is searched beside the present one.
 const DOUBT_AFTER: u64 = 40;
 
-/// Evidence from which a lock is believed: nobody looks for offsets or an inverted spectrum any more.
+/// Evidence from which a lock is accepted: offsets and an inverted spectrum are not searched any more.
 const BELIEVED: u32 = 4;
 
-/// Power against that of a quiet subframe from which something should be heard: 3 dB.
+/// Power relative to that of a quiet subframe from which a reception is expected: 3 dB.
 const BURST: f32 = 2.0;
 
-/// By how much the power of a quiet subframe rises each subframe, until another is as quiet.
+/// Factor by which the power of a quiet subframe rises each subframe, until another is as quiet.
 const FLOOR_RISE: f32 = 1.01;
 
-/// Longest wait in subframes between tries of another timing that led to nothing.
+/// Longest wait in subframes between unsuccessful tries of another timing.
 const LONGEST_PATIENCE: u64 = 256;
 
-/// Share of a measured delay that is taken out at once.
+/// Share of a measured delay that is corrected at once.
 const TIMING_GAIN: f64 = 0.5;
 
-/// Delays in seconds that are left alone: a tenth of the shortest cyclic prefix.
+/// Delays in seconds that are not corrected: a tenth of the shortest cyclic prefix.
 const DEAD_ZONE: f64 = 0.4e-6;
 
-/// Share of a measured carrier offset that is taken out at once where no MIB tells it.
+/// Share of a measured carrier offset that is corrected at once without a MIB.
 const CARRIER_GAIN: f64 = 0.05;
 
-/// Subframes for which the carrier offset of a MIB's sender goes before that of others.
+/// Subframes for which the carrier offset of a MIB's sender takes precedence over that of others.
 const MIB_RULES: u64 = 500;
 
-/// How the timing was found.
+/// Source of the timing.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Alignment {
-    /// By synchronisation signals.
+    /// Synchronisation signals.
     Slss(Detection),
-    /// By cyclic prefixes.
+    /// Cyclic prefixes.
     CyclicPrefix {
         /// Carrier offset in Hz.
         cfo_hz: f64,
     },
-    /// Not at all: subframes are taken to begin with the first sample.
+    /// None: subframes are assumed to begin with the first sample.
     Assumed,
 }
 
-/// Takes what is heard, and the sample of the stream at which its subframe began.
+/// Receives each event, and the sample of the stream at which its subframe began.
 pub type Emit<'a> = dyn FnMut(Event<'_>, i64) + 'a;
 
 /// Receives a stream.
@@ -77,7 +77,7 @@ pub struct StreamReceiver {
     receiver: Receiver,
     numerology: Numerology,
     conditioner: Conditioner,
-    /// Samples that do not make a block yet.
+    /// Samples that do not complete a block yet.
     incoming: Vec<Sample>,
     history: History,
     hunter: Hunter,
@@ -85,38 +85,38 @@ pub struct StreamReceiver {
     /// Sample of the stream at which capture subframe `subframes` begins.
     next: i64,
     subframes: u64,
-    /// Fraction of a sample by which the subframes are later than `next` says.
+    /// Fraction of a sample by which the subframes are later than `next`.
     drift: f64,
     lock: Option<Lock>,
     first_sample: Option<i64>,
     signals_heard: u64,
-    /// Stretches in which nothing was found.
+    /// Ranges without a result.
     misses: u64,
     /// Power of a quiet subframe.
     floor: f32,
     last_mib: Option<u64>,
 }
 
-/// A timing that is held.
+/// The present timing.
 #[derive(Clone, Copy, Debug)]
 struct Lock {
     source: Source,
     evidence: u32,
-    /// Sample behind the last subframe in which something was heard.
+    /// End of the last subframe with a reception.
     heard_at: i64,
-    /// Capture subframe from which another look is due.
+    /// Capture subframe from which another search is due.
     look_at: u64,
-    /// Subframes with power and nothing heard since `heard_at`.
+    /// Subframes with power and without a reception since `heard_at`.
     unexplained: u32,
-    /// Subframes to wait after the next try that leads to nothing.
+    /// Subframes to wait after the next unsuccessful try.
     patience: u64,
     /// Before this capture subframe no other timing is tried on unexplained power.
     wait_until: u64,
-    /// Share of the last subframes in which something was heard.
+    /// Share of the last subframes that had a reception.
     busy: f32,
 }
 
-/// What a subframe or a try has shown.
+/// Result of a subframe or a try.
 #[derive(Clone, Copy, Debug, Default)]
 struct Heard {
     events: u32,
@@ -127,8 +127,8 @@ struct Heard {
 }
 
 impl Heard {
-    /// What speaks for a timing. Synchronisation signals without a MIB do so only where they are what it was taken from:
-    /// data of others looks like them now and then.
+    /// Returns the evidence for a timing. Synchronisation signals without a MIB count only if the timing was taken from
+    /// them: data of others resembles them now and then.
     fn speaks_for(&self, source: Source) -> u32 {
         let signals = if matches!(source, Source::Slss(_)) { self.signals } else { 0 };
         self.evidence + signals
@@ -158,7 +158,7 @@ impl Heard {
 }
 
 impl StreamReceiver {
-    /// For a carrier and mode.
+    /// Makes a receiver for a carrier and mode.
     pub fn new(config: Config) -> Self {
         let numerology = config.numerology;
         let n = numerology.subframe_samples();
@@ -183,17 +183,17 @@ impl StreamReceiver {
         }
     }
 
-    /// The receiver inside.
+    /// Returns the receiver of subframes.
     pub fn receiver(&self) -> &Receiver {
         &self.receiver
     }
 
-    /// The receiver inside: to tell it the time.
+    /// Returns the receiver of subframes, for example to set the time.
     pub fn receiver_mut(&mut self) -> &mut Receiver {
         &mut self.receiver
     }
 
-    /// How the timing was found; `None` before anything was tried.
+    /// Returns the source of the timing; `None` before any try.
     pub fn alignment(&self) -> Option<Alignment> {
         let cfo_hz = self.receiver.common_cfo();
         match self.lock.map(|lock| lock.source) {
@@ -204,24 +204,24 @@ impl StreamReceiver {
         }
     }
 
-    /// Which way the frequencies of the samples run, by what was received.
+    /// Returns the direction of the frequencies of the samples, by the receptions.
     pub fn spectrum(&self) -> Spectrum {
         self.conditioner.spectrum()
     }
 
-    /// Sample of the stream at which capture subframe 0 began; negative when the stream began late.
+    /// Returns the sample of the stream at which capture subframe 0 began; negative when the stream began late.
     pub fn first_sample(&self) -> Option<i64> {
         self.first_sample
     }
 
-    /// Capture subframes so far.
+    /// Returns the number of capture subframes so far.
     pub fn subframes(&self) -> u64 {
         let n = self.numerology.subframe_samples() as i64;
         let waiting = if self.lock.is_none() { (self.history.end() - self.next).max(0) / n } else { 0 };
         self.subframes + waiting as u64
     }
 
-    /// Takes more samples, of any number.
+    /// Processes more samples, of any number.
     pub fn push(&mut self, mut samples: &[Sample], emit: &mut Emit<'_>) {
         let n = self.numerology.subframe_samples();
         while !samples.is_empty() {
@@ -235,14 +235,14 @@ impl StreamReceiver {
         }
     }
 
-    /// Takes note that `count` samples of the stream were lost at this place: their number is known, and so is the timing
+    /// Reports that `count` samples of the stream were lost at this place: their number is known, and so is the timing
     /// behind them.
     pub fn skip(&mut self, count: u64, emit: &mut Emit<'_>) {
         let n = self.numerology.subframe_samples() as i64;
         self.flush();
         self.conditioner.skip(count);
         let end = self.history.end() + count.min(i64::MAX as u64 / 2) as i64;
-        // a stretch ends here: what it holds is tried now
+        // a range ends here: its content is tried now
         self.advance(self.lock.is_none(), emit);
         let symbol = n / self.numerology.symbols() as i64;
         if let Some(lock) = &mut self.lock {
@@ -255,14 +255,14 @@ impl StreamReceiver {
         self.history.restart(end);
     }
 
-    /// The stream has ended: receives what is left.
+    /// Ends the stream: receives the rest.
     pub fn finish(&mut self, emit: &mut Emit<'_>) {
         self.flush();
         self.advance(true, emit);
         self.first_sample.get_or_insert(0);
     }
 
-    /// Conditions what came.
+    /// Conditions the incoming samples.
     fn flush(&mut self) {
         self.conditioner.process(&mut self.incoming);
         self.history.extend(&self.incoming);
@@ -277,7 +277,7 @@ impl StreamReceiver {
             }
             if !self.hunt(last, emit) {
                 self.misses += 1;
-                // a subframe may lie across the end of the stretch
+                // a subframe may lie across the end of the range
                 self.history.trim(self.history.end() - n as i64);
                 return;
             }
@@ -285,7 +285,7 @@ impl StreamReceiver {
         while self.step(last, emit) {}
     }
 
-    /// Receives the next subframe of a lock; `false` when it is not there yet.
+    /// Receives the next subframe of a lock; returns `false` when it is not complete yet.
     fn step(&mut self, last: bool, emit: &mut Emit<'_>) -> bool {
         let n = self.numerology.subframe_samples() as i64;
         let Some(power) = self.load(self.next, last) else { return false };
@@ -303,12 +303,13 @@ impl StreamReceiver {
         true
     }
 
-    /// The subframe that begins at sample `at`, into `self.subframe`: its power, or `None` when it is not whole.
+    /// Copies the subframe that begins at sample `at` into `self.subframe`: returns its power, or `None` when it is not
+    /// complete.
     fn load(&mut self, at: i64, last: bool) -> Option<f32> {
         let n = self.numerology.subframe_samples();
         let missing = (self.history.start() - at).max(0) as usize;
         let behind = (self.history.end() - at).max(0) as usize;
-        // a subframe that lacks its last, empty symbol is whole enough; so is one that lacks as much at the start
+        // a subframe without its last, empty symbol is complete enough; so is one that lacks as much at the start
         let symbol = n / self.numerology.symbols();
         let enough = if last { behind + symbol >= n } else { behind >= n };
         if !enough || missing > symbol {
@@ -318,7 +319,7 @@ impl StreamReceiver {
         Some(self.subframe.iter().step_by(4).map(|x| x.norm_sqr()).sum())
     }
 
-    /// Receives what [`Self::load`] has taken.
+    /// Receives the subframe that [`Self::load`] copied.
     fn receive(&mut self, at: i64, k: u64, emit: &mut Emit<'_>) -> Heard {
         let mut heard = Heard::default();
         self.receiver.process(k, &self.subframe, &mut |event: Event<'_>| {
@@ -337,7 +338,7 @@ impl StreamReceiver {
         heard
     }
 
-    /// Samples by which the next subframe begins later than the last one's length says.
+    /// Returns the samples by which the next subframe begins later than the length of the last one implies.
     fn follow(&mut self) -> i64 {
         let Some(delay) = self.receiver.delay() else { return 0 };
         if (delay as f64).abs() < DEAD_ZONE {

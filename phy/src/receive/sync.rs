@@ -1,12 +1,12 @@
 //! Search for sidelink synchronisation signals in samples of unknown timing and carrier offset (TS 36.211 §9.7).
 //!
-//! All of it runs at 1.92 MS/s, whatever the carrier: PSSS and SSSS lie in its six central PRBs.
+//! All of it runs at 1.92 MS/s, for any carrier: PSSS and SSSS lie in its six central PRBs.
 //!
 //! 1. decimate;
-//! 2. correlate with PSSS of both roots by fast convolution, at half that rate again; add the two equal symbols;
+//! 2. correlate with PSSS of both roots by fast convolution, at half that rate; add the two equal symbols;
 //! 3. for the best places, against the energy found there: refine time and carrier offset at the full 1.92 MS/s;
 //! 4. demodulate both SSSS symbols, equalise with PSSS, and score all 168 identities of the root;
-//! 5. keep what no noise would do: PSSS and SSSS are judged together.
+//! 5. keep detections that noise would not produce: PSSS and SSSS are judged together.
 
 mod correlate;
 
@@ -23,7 +23,7 @@ use rustfft::{Fft, FftPlanner};
 use std::f64::consts::PI;
 use std::sync::Arc;
 
-/// Sample rate of the search.
+/// Sample rate of the search, samples a second.
 const RATE: f64 = 1.92e6;
 
 /// FFT size at that rate.
@@ -35,18 +35,19 @@ const PIECE: usize = 6144;
 /// Carrier offsets in Hz that one search covers, on both sides: PSSS loses 2 dB there.
 pub const REACH: f64 = 5e3;
 
-/// Carrier offset in Hz at which the decimated samples still hold all of the signals: beyond it lies the edge of the filter.
+/// Carrier offset in Hz at which the decimated samples still contain all of the signals: the edge of the filter lies
+/// beyond.
 pub const PREPARED: f64 = 100e3;
 
-/// What the search accepts; measured in `sidelink bench bler --case slss`.
+/// Acceptance thresholds of the search; measured in `sidelink bench bler --case slss`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct SearchConfig {
-    /// Least normalised PSSS correlation of a place that is looked at closely, 0 to 1.
+    /// Least normalised PSSS correlation of a place that is examined, 0 to 1.
     pub candidate: f32,
     /// Least score of a detection. The score adds the log-likelihood gains of PSSS and SSSS; noise reaches `x` with a
     /// probability of about `exp(-x)` a candidate and identity.
     pub accept: f32,
-    /// Places that are looked at closely in one search.
+    /// Largest number of places that are examined in one search.
     pub candidates: usize,
 }
 
@@ -68,7 +69,7 @@ pub struct Detection {
     pub cfo_hz: f32,
     /// Signal to noise ratio of a resource element in dB.
     pub snr_db: f32,
-    /// See [`SearchConfig::accept`].
+    /// Score of the detection, see [`SearchConfig::accept`].
     pub score: f32,
 }
 
@@ -84,7 +85,7 @@ pub struct Search {
     mixed: Vec<Sample>,
     /// [`Self::samples`] with another carrier offset.
     turned: Vec<Sample>,
-    /// Samples that [`Self::prepare`] has written, and the offset that it has taken out.
+    /// Number of samples that [`Self::prepare`] has written, and the offset in Hz that it has removed.
     written: usize,
     coarse: f64,
     correlator: Correlator,
@@ -98,7 +99,7 @@ pub struct Search {
 }
 
 impl Search {
-    /// For blocks of at most `max_samples` at the rate of `numerology`; nothing is allocated afterwards.
+    /// Makes a search for blocks of at most `max_samples` at the rate of `numerology`; nothing is allocated afterwards.
     ///
     /// `None` when the rate is not a multiple of 1.92 MS/s (no rate of [`Bandwidth::fft_sizes`] is).
     pub fn new(
@@ -140,14 +141,14 @@ impl Search {
         })
     }
 
-    /// Search `input` (at most the `max_samples` of the constructor) and append what is found to `found`, in the order
-    /// of its score. `found` does not grow beyond its capacity.
+    /// Searches `input` (at most the `max_samples` of the constructor) and appends the detections to `found`, in the
+    /// order of their scores. `found` does not grow beyond its capacity.
     pub fn search(&mut self, input: &[Sample], found: &mut Vec<Detection>) {
         self.prepare(0.0, input);
         self.search_near(0.0, found);
     }
 
-    /// Takes `input` for [`Self::search_near`], turned back by `coarse` Hz.
+    /// Prepares `input` for [`Self::search_near`], turned back by `coarse` Hz.
     pub fn prepare(&mut self, coarse: f64, input: &[Sample]) {
         let max = (self.samples.len() - self.decimator.delay() - 2) * self.factor;
         let input = &input[..input.len().min(max)];
@@ -156,8 +157,8 @@ impl Search {
         self.written = self.decimate(coarse, input);
     }
 
-    /// Searches what [`Self::prepare`] took for signals whose carrier is about `near` Hz off beyond its `coarse`
-    /// ([`REACH`]); `near` is at most [`PREPARED`]. Appends to `found` as [`Self::search`] does.
+    /// Searches the prepared input for signals whose carrier is about `near` Hz off beyond its `coarse` ([`REACH`]);
+    /// `near` is at most [`PREPARED`]. Appends to `found` as [`Self::search`] does.
     pub fn search_near(&mut self, near: f64, found: &mut Vec<Detection>) {
         let delay = self.decimator.delay();
         let (from, to) = (delay.min(self.written), self.written);
@@ -189,7 +190,7 @@ impl Search {
         found[first..].sort_by(|a, b| b.score.total_cmp(&a.score));
     }
 
-    /// The input at 1.92 MS/s, turned back by `near` Hz; returns how many samples.
+    /// Computes the input at 1.92 MS/s, turned back by `near` Hz; returns the number of samples.
     fn decimate(&mut self, near: f64, input: &[Sample]) -> usize {
         if near == 0.0 {
             return self.decimator.process(input, &mut self.samples);
@@ -205,13 +206,13 @@ impl Search {
         written
     }
 
-    /// A second peak of one that was found already: the pair of PSSS symbols also correlates one symbol off.
+    /// Whether a detection is a second peak of an earlier one: the pair of PSSS symbols also correlates one symbol off.
     fn is_shadow(&self, new: &Detection, old: &Detection) -> bool {
         let apart = (new.sample - old.sample).abs() / self.factor as f64;
         apart < 2.0 * (FFT + self.narrow.cp_samples(1)) as f64 && (apart < 8.0 || new.score < 0.7 * old.score)
     }
 
-    /// Look closely at the place where PSSS of `root` seems to begin (useful part of its first symbol).
+    /// Examines the place where PSSS of `root` seems to begin (useful part of its first symbol).
     fn examine(&mut self, samples: &[Sample], root: usize, about: usize) -> Option<Detection> {
         let (at, fine) = self.peak(samples, root, about)?;
         let cfo = self.offset(samples, root, at)?;
@@ -292,7 +293,7 @@ impl Search {
         Some(window.iter().zip(&self.templates[root]).map(|(x, t)| x * t.conj()).sum())
     }
 
-    /// The 62 central subcarriers of the symbol whose useful part begins at `at`.
+    /// Returns the 62 central subcarriers of the symbol whose useful part begins at `at`.
     fn demodulate(&mut self, samples: &[Sample], at: isize, cfo: f64) -> Option<[Sample; SSSS_LEN]> {
         let at = usize::try_from(at).ok()?;
         let window = samples.get(at..at + FFT)?;
@@ -332,7 +333,7 @@ fn pair_spacing(cp: CyclicPrefix) -> usize {
     FFT + Numerology::standard(Bandwidth::Prb6, cp).cp_samples(1)
 }
 
-/// Useful part of a symbol at 1.92 MS/s that carries `d` on its 62 central subcarriers, of unit energy.
+/// Returns the useful part of a symbol at 1.92 MS/s that carries `d` on its 62 central subcarriers, of unit energy.
 fn in_time(d: &[Sample; SSSS_LEN]) -> [Sample; FFT] {
     let gain = 1.0 / ((FFT * SSSS_LEN) as f64).sqrt();
     std::array::from_fn(|n| {
@@ -346,7 +347,8 @@ fn in_time(d: &[Sample; SSSS_LEN]) -> [Sample; FFT] {
     })
 }
 
-/// Moving average over 15 subcarriers: the delay is known to half a sample of 1.92 MS/s, a quarter turn over them.
+/// Computes a moving average over 15 subcarriers: the delay is known to half a sample of 1.92 MS/s, a quarter turn over
+/// them.
 fn smoothed(x: &[Sample; SSSS_LEN]) -> [Sample; SSSS_LEN] {
     const HALF: usize = 7;
     std::array::from_fn(|k| {

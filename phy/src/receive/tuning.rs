@@ -3,13 +3,13 @@
 /// Thresholds of the search; the values are measured in `docs/performance.md`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Tuning {
-    /// Least presence of a PSCCH of modes 1 and 2 that is decoded.
+    /// Least presence for a decode of a PSCCH of modes 1 and 2.
     pub control: f32,
     /// The same in modes 3 and 4, with twice the pilots on twice the symbols.
     pub control_v2x: f32,
     /// Least presence of PSDCH, over all transmissions so far.
     pub discovery: f32,
-    /// Least presence of PSSCH where its place in time is not known.
+    /// Least presence of PSSCH with an unknown place in time.
     pub shared: f32,
     /// Largest carrier offset in Hz that is tried against the common one.
     pub max_cfo: f32,

@@ -5,7 +5,7 @@ use crate::Sample;
 use crate::tables::{phi12::PHI_12, phi24::PHI_24};
 use std::f64::consts::PI;
 
-/// r_{u,0}(n), n = 0 to `out.len() - 1`: the base sequence of group `u` (0 to 29), v = 0.
+/// Writes r_{u,0}(n), n = 0 to `out.len() - 1`: the base sequence of group `u` (0 to 29), v = 0.
 ///
 /// The length is M_sc = 12, 24 or a multiple of 12 from 36 up (TS 36.211 §5.5.1.1, §5.5.1.2).
 pub fn base_sequence(u: usize, out: &mut [Sample]) {
@@ -17,7 +17,7 @@ pub fn base_sequence(u: usize, out: &mut [Sample]) {
     }
 }
 
-/// f_gh(n_s) of TS 36.211 §5.5.1.3 with hopping enabled: `c_init` = floor(n_ID^RS / 30).
+/// Returns f_gh(n_s) of TS 36.211 §5.5.1.3 with hopping enabled: `c_init` = floor(n_ID^RS / 30).
 pub fn group_hopping(n_id_rs: u32, n_s: usize) -> usize {
     let mut gold = Gold::new(n_id_rs / 30);
     gold.skip(8 * n_s);
@@ -38,7 +38,7 @@ fn zadoff_chu(u: usize, n_zc: usize, out: &mut [Sample]) {
     let q = (2 * n_zc * (u + 1) + 31) / 62;
     for (n, x) in out.iter_mut().enumerate() {
         let m = n % n_zc;
-        // the phase is pi q m (m + 1) / N_ZC: reduce the integer part first, so that it is exact
+        // the phase is pi q m (m + 1) / N_ZC: reduce the integer part first, for an exact result
         let turns = (q * m * (m + 1)) % (2 * n_zc);
         let angle = -PI * turns as f64 / n_zc as f64;
         *x = Sample::new(angle.cos() as f32, angle.sin() as f32);

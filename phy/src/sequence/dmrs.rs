@@ -1,4 +1,4 @@
-//! Demodulation reference signals of the sidelink channels (TS 36.211 §9.8): which group, shift and sign each one has.
+//! Demodulation reference signals of the sidelink channels (TS 36.211 §9.8): group, shift and sign of each.
 
 use super::base::base_sequence;
 #[cfg(test)]
@@ -26,7 +26,7 @@ pub struct Dmrs {
 }
 
 impl Dmrs {
-    /// PSBCH (TS 36.211 Table 9.8-3).
+    /// Returns the parameters of PSBCH (TS 36.211 Table 9.8-3).
     pub fn psbch(id: SlssId, sidelink: SidelinkMode) -> Self {
         let n = id.value();
         let sign = if n.is_multiple_of(2) { 1 } else { -1 };
@@ -46,18 +46,18 @@ impl Dmrs {
         Self { u: [0; MAX_DMRS], n_cs: 0, w: [1; MAX_DMRS], count: 2 }
     }
 
-    /// PSCCH of modes 3 and 4 (TS 36.211 Table 9.8-2): u = 8, shift 0, 3, 6 or 9 at the sender's choice.
+    /// Returns those of PSCCH of modes 3 and 4 (TS 36.211 Table 9.8-2): u = 8, shift 0, 3, 6 or 9 at the sender's choice.
     pub fn pscch_v2x(n_cs: u8) -> Self {
         Self { u: [8; MAX_DMRS], n_cs, w: [1; MAX_DMRS], count: 4 }
     }
 
-    /// PSSCH (TS 36.211 Table 9.8-1): `n_id_x` is n_ID^SA in modes 1 and 2 and n_ID^X in modes 3 and 4; `n_ssf` the
-    /// index of the subframe in the pool, modulo 10.
+    /// Returns those of PSSCH (TS 36.211 Table 9.8-1): `n_id_x` is n_ID^SA in modes 1 and 2 and n_ID^X in modes 3 and
+    /// 4; `n_ssf` the index of the subframe in the pool, modulo 10.
     pub fn pssch(n_id_x: u16, n_ssf: u8, sidelink: SidelinkMode) -> Self {
         Self::pssch_hopped(&GroupHopping::new(n_id_x as u32), n_id_x, n_ssf, sidelink)
     }
 
-    /// PSSCH for each n_ssf, 0 to 9: for a receiver that does not know the time.
+    /// Returns those of PSSCH for each n_ssf, 0 to 9: for a receiver that does not know the time.
     pub fn pssch_all(n_id_x: u16, sidelink: SidelinkMode) -> [Self; 10] {
         let hop = GroupHopping::new(n_id_x as u32);
         std::array::from_fn(|n_ssf| Self::pssch_hopped(&hop, n_id_x, n_ssf as u8, sidelink))
@@ -85,7 +85,7 @@ impl Dmrs {
         }
     }
 
-    /// `w[m] exp(j 2 pi n_cs n / 12)` for n = 0 to 11, after which it repeats.
+    /// Returns `w[m] exp(j 2 pi n_cs n / 12)` for n = 0 to 11, after which it repeats.
     fn turns(&self, m: usize) -> [Sample; 12] {
         std::array::from_fn(|n| TWELFTHS[self.n_cs as usize * n % 12] * self.w[m] as f32)
     }
@@ -110,7 +110,7 @@ const TWELFTHS: [Sample; 12] = [
     Sample::new(HIGH, -0.5),
 ];
 
-/// f_gh of every n_s that PSSCH can ask for (TS 36.211 §5.5.1.3), 0 to 39.
+/// f_gh of every n_s that PSSCH can use (TS 36.211 §5.5.1.3), 0 to 39.
 struct GroupHopping {
     f_gh: [u8; 40],
 }
@@ -136,7 +136,7 @@ pub struct References {
 }
 
 impl References {
-    /// For a carrier of `carrier_prbs`; PSBCH needs 6 whatever the carrier.
+    /// Makes the sequences for a carrier of `carrier_prbs`; PSBCH needs 6 on any carrier.
     pub fn new(carrier_prbs: usize) -> Self {
         let table = |prbs: usize| {
             let mut values = vec![Sample::default(); 30 * 12 * prbs];
@@ -156,12 +156,12 @@ impl References {
         self.by_prbs.get(prbs).is_some_and(|t| !t.is_empty())
     }
 
-    /// r_u over `m_sc` subcarriers: a width that [`Self::has`].
+    /// Returns r_u over `m_sc` subcarriers: a width for which [`Self::has`] is true.
     pub fn group(&self, u: u8, m_sc: usize) -> &[Sample] {
         &self.by_prbs[m_sc / 12][u as usize * m_sc..][..m_sc]
     }
 
-    /// Write the reference values of DMRS symbol `m` over `out` (M_sc subcarriers).
+    /// Writes the reference values of DMRS symbol `m` to `out` (M_sc subcarriers).
     pub fn emit(&self, dmrs: &Dmrs, m: usize, out: &mut [Sample]) {
         let base = self.group(dmrs.u[m], out.len());
         let turns = dmrs.turns(m);
@@ -172,13 +172,13 @@ impl References {
         }
     }
 
-    /// Divide received subcarriers by the reference values of DMRS symbol `m` (they have amplitude 1).
+    /// Divides received subcarriers by the reference values of DMRS symbol `m` (they have amplitude 1).
     pub fn strip(&self, dmrs: &Dmrs, m: usize, received: &[Sample], out: &mut [Sample]) {
         let base = self.group(dmrs.u[m], out.len());
         let turns = dmrs.turns(m);
         let prbs = out.chunks_exact_mut(12).zip(received.chunks_exact(12)).zip(base.chunks_exact(12));
         for ((out, received), base) in prbs {
-            // arrays: the compiler knows their lengths, and makes vector code of the loop
+            // arrays: the compiler knows their lengths, and vectorises the loop
             let (Some(out), Some(received), Some(base)) =
                 (out.first_chunk_mut::<12>(), received.first_chunk::<12>(), base.first_chunk::<12>())
             else {

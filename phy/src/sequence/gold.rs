@@ -1,6 +1,6 @@
 //! Length-31 Gold sequence (TS 36.211 §7.2).
 
-/// Steps that are thrown away at the start, N_C.
+/// Steps that are discarded at the start, N_C.
 const N_C: usize = 1600;
 
 /// Generator of c(n), one bit a call, or 28 bits a step inside.
@@ -11,7 +11,7 @@ pub struct Gold {
 }
 
 impl Gold {
-    /// Start at c(0) for the given c_init (31 bits).
+    /// Starts at c(0) for the given c_init (31 bits).
     pub fn new(c_init: u32) -> Self {
         let mut g = Self { x1: X1_AFTER_NC, x2: c_init & 0x7fff_ffff };
         let mut left = N_C;
@@ -23,7 +23,7 @@ impl Gold {
         g
     }
 
-    /// The next `out.len()` bits of c, each 0 or 1.
+    /// Writes the next `out.len()` bits of c, each 0 or 1.
     pub fn fill(&mut self, out: &mut [u8]) {
         for chunk in out.chunks_mut(28) {
             let c = self.x1 ^ self.x2;
@@ -35,7 +35,7 @@ impl Gold {
         }
     }
 
-    /// Throw `n` bits away.
+    /// Discards `n` bits.
     pub fn skip(&mut self, n: usize) {
         let mut left = n;
         while left > 0 {
@@ -47,7 +47,7 @@ impl Gold {
     }
 }
 
-/// The first `len` bits of c for `c_init`.
+/// Returns the first `len` bits of c for `c_init`.
 pub fn gold_sequence(c_init: u32, len: usize) -> Vec<u8> {
     let mut out = vec![0; len];
     Gold::new(c_init).fill(&mut out);
@@ -66,13 +66,13 @@ const X1_AFTER_NC: u32 = {
     x
 };
 
-/// `n` <= 28 steps of x1(n+31) = x1(n+3) + x1(n) at once.
+/// Runs `n` <= 28 steps of x1(n+31) = x1(n+3) + x1(n) at once.
 fn step_x1(x: u32, n: usize) -> u32 {
     let new = x ^ (x >> 3);
     ((x >> n) | (new << (31 - n))) & 0x7fff_ffff
 }
 
-/// `n` <= 28 steps of x2(n+31) = x2(n+3) + x2(n+2) + x2(n+1) + x2(n) at once.
+/// Runs `n` <= 28 steps of x2(n+31) = x2(n+3) + x2(n+2) + x2(n+1) + x2(n) at once.
 fn step_x2(x: u32, n: usize) -> u32 {
     let new = x ^ (x >> 1) ^ (x >> 2) ^ (x >> 3);
     ((x >> n) | (new << (31 - n))) & 0x7fff_ffff
@@ -82,7 +82,7 @@ fn step_x2(x: u32, n: usize) -> u32 {
 mod tests {
     use super::*;
 
-    /// The clause written down without any thought of speed.
+    /// Follows the clause literally, without any regard to speed.
     fn literal(c_init: u32, len: usize) -> Vec<u8> {
         let total = N_C + len + 31;
         let (mut x1, mut x2) = (vec![0u8; total], vec![0u8; total]);

@@ -7,8 +7,8 @@ use std::f64::consts::PI;
 /// Subcarriers of a synchronisation signal.
 pub const SSSS_LEN: usize = 62;
 
-/// Which form of the secondary sequence is sent (TS 36.211 §6.11.2.1): transmission modes 1 and 2 and discovery use
-/// that of subframe 0, modes 3 and 4 that of subframe 5.
+/// Form of the secondary sequence (TS 36.211 §6.11.2.1): transmission modes 1 and 2 and discovery use that of subframe
+/// 0, modes 3 and 4 that of subframe 5.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum SsssForm {
     /// Transmission modes 1 and 2, discovery.
@@ -17,7 +17,7 @@ pub enum SsssForm {
     Subframe5,
 }
 
-/// d(n) of TS 36.211 §6.11.1.1 with root 26 (id_net) or 37 (id_oon), amplitude 1.
+/// Returns d(n) of TS 36.211 §6.11.1.1 with root 26 (id_net) or 37 (id_oon), amplitude 1.
 pub fn psss(in_network: bool) -> [Sample; SSSS_LEN] {
     let u = if in_network { 26 } else { 37 };
     std::array::from_fn(|n| {
@@ -27,7 +27,7 @@ pub fn psss(in_network: bool) -> [Sample; SSSS_LEN] {
     })
 }
 
-/// d(n) of TS 36.211 §6.11.2.1 for N_ID^(1) = N_ID^SL mod 168 and N_ID^(2) = floor(N_ID^SL / 168), each ±1.
+/// Returns d(n) of TS 36.211 §6.11.2.1 for N_ID^(1) = N_ID^SL mod 168 and N_ID^(2) = floor(N_ID^SL / 168), each ±1.
 pub fn ssss(id: SlssId, form: SsssForm) -> [i8; SSSS_LEN] {
     let (n1, n2) = (id.value() as usize % 168, id.value() as usize / 168);
     let q_prime = n1 / 30;
@@ -53,7 +53,7 @@ pub fn ssss(id: SlssId, form: SsssForm) -> [i8; SSSS_LEN] {
     })
 }
 
-/// 1 - 2 x(i) with x(0..4) = 0, 0, 0, 0, 1 and x(i + 5) the sum of x(i + tap).
+/// Returns 1 - 2 x(i) with x(0..4) = 0, 0, 0, 0, 1 and x(i + 5) the sum of x(i + tap).
 fn m_sequence(taps: &[usize]) -> [i8; 31] {
     let mut x = [0u8; 31];
     x[4] = 1;

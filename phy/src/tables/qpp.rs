@@ -14,29 +14,29 @@ pub struct Qpp {
 }
 
 impl Qpp {
-    /// `pi(i)`, the position in the block of the `i`-th interleaved bit. TS 36.212 §5.1.3.2.3
+    /// Returns `pi(i)`, the position in the block of the `i`-th interleaved bit. TS 36.212 §5.1.3.2.3
     pub const fn at(&self, i: usize) -> usize {
         let (k, f1, f2, i) = (self.k as u64, self.f1 as u64, self.f2 as u64, i as u64);
         ((f1 + f2 * i % k) * i % k) as usize
     }
 }
 
-/// The row of a code block length, or `None` for a length that the table does not have.
+/// Returns the row of a code block length, or `None` for a length that the table does not have.
 pub fn qpp(k: usize) -> Option<Qpp> {
     index(k).map(|i| QPP[i])
 }
 
-/// Position in [`QPP`] of a code block length.
+/// Returns the position in [`QPP`] of a code block length.
 pub(crate) fn index(k: usize) -> Option<usize> {
     QPP.binary_search_by_key(&k, |row| row.k as usize).ok()
 }
 
-/// Smallest code block length of the table that is at least `bits`.
+/// Returns the smallest code block length of the table that is at least `bits`.
 pub fn smallest_k_at_least(bits: usize) -> Option<usize> {
     QPP.get(QPP.partition_point(|row| (row.k as usize) < bits)).map(|row| row.k as usize)
 }
 
-/// Largest code block length of the table below `k`.
+/// Returns the largest code block length of the table below `k`.
 pub fn largest_k_below(k: usize) -> Option<usize> {
     let above = QPP.partition_point(|row| (row.k as usize) < k);
     above.checked_sub(1).map(|i| QPP[i].k as usize)

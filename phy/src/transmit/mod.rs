@@ -1,4 +1,4 @@
-//! What one UE sends in one subframe, and its samples.
+//! The transmissions of one UE in one subframe, and its samples.
 //!
 //! ```text
 //! Transmission  one channel: PSBCH with its signals, PSCCH, PSSCH or PSDCH
@@ -16,18 +16,18 @@ use crate::sci::{Format0, Format1};
 use crate::units::{Bandwidth, CyclicPrefix, DfnSubframe, Modulation, SidelinkMode, SlssId};
 use std::ops::Range;
 
-/// What one UE sends on one channel in one subframe.
+/// A transmission of one UE on one channel in one subframe.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Transmission {
     /// Cyclic prefix.
     pub cp: CyclicPrefix,
-    /// Amplitude of a resource element against the UE's others.
+    /// Amplitude of a resource element relative to the UE's others.
     pub amplitude: f32,
-    /// What is sent.
+    /// Channel and its content.
     pub content: Content,
 }
 
-/// What is sent.
+/// A channel with its content.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Content {
     /// PSSS, SSSS and PSBCH.
@@ -36,16 +36,16 @@ pub enum Content {
         id: SlssId,
         /// MIB-SL (5 octets) or MIB-SL-V2X (6).
         mib: Vec<u8>,
-        /// What the MIB says of the time.
+        /// Time of the MIB.
         at: DfnSubframe,
-        /// What the MIB says of the coverage.
+        /// Coverage indication of the MIB.
         in_coverage: bool,
     },
     /// PSCCH.
     Sci {
-        /// The fields.
+        /// Fields of the SCI.
         fields: SciFields,
-        /// The bits, one a byte.
+        /// Bits of the SCI, one a byte.
         bits: Vec<u8>,
         /// First PRB.
         prb: usize,
@@ -56,29 +56,29 @@ pub enum Content {
     },
     /// PSSCH.
     SlSch {
-        /// Everything that it depends on.
+        /// Place and format.
         grant: Grant,
         /// Modulation.
         modulation: Modulation,
-        /// The transport block.
+        /// The transport block, packed.
         block: Vec<u8>,
         /// Number of the transport block, from 0 on, among those of its entry.
         number: u64,
     },
     /// PSDCH.
     SlDch {
-        /// The message.
+        /// The message, 29 octets.
         message: [u8; MESSAGE_BYTES],
         /// Redundancy version.
         rv: u8,
         /// First PRB.
         prb: usize,
-        /// Which transmission of the message, from 1 on.
+        /// Number of the transmission of the message, from 1 on.
         transmission: u32,
     },
 }
 
-/// The two formats.
+/// Fields of an SCI of either format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SciFields {
     /// Modes 1 and 2.
@@ -88,7 +88,7 @@ pub enum SciFields {
 }
 
 impl Transmission {
-    /// Subcarriers that are used.
+    /// Returns the used subcarriers.
     pub fn subcarriers(&self, bandwidth: Bandwidth) -> Range<usize> {
         match &self.content {
             Content::Sync { .. } => {
@@ -108,7 +108,7 @@ impl Transmission {
         }
     }
 
-    /// `PSBCH`, `PSCCH`, `PSSCH` or `PSDCH`.
+    /// Returns `PSBCH`, `PSCCH`, `PSSCH` or `PSDCH`.
     pub fn channel(&self) -> &'static str {
         match self.content {
             Content::Sync { .. } => "PSBCH",

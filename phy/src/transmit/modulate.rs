@@ -1,4 +1,4 @@
-//! Transmissions to samples: the encoders and the modulator of one cyclic prefix.
+//! Converts transmissions to samples: the encoders and the modulator of one cyclic prefix.
 
 use super::{Content, Transmission};
 use crate::Sample;
@@ -27,7 +27,7 @@ struct Chain {
 }
 
 impl Modulator {
-    /// For a carrier, a mode, and the cyclic prefixes that its channels have.
+    /// Makes a modulator for a carrier, a mode, and the cyclic prefixes of its channels.
     pub fn new(numerology: Numerology, mode: TransmissionMode, prefixes: &[CyclicPrefix]) -> Self {
         let extended = prefixes.contains(&CyclicPrefix::Extended);
         let references = Arc::new(References::new(numerology.bandwidth().prbs()));
@@ -39,10 +39,10 @@ impl Modulator {
         }
     }
 
-    /// Fill `out` with a subframe of one UE. A transmission that cannot be encoded is left out and told.
+    /// Fills `out` with a subframe of one UE. A transmission that cannot be encoded is left out and reported.
     ///
     /// # Errors
-    /// What the last such encoder said.
+    /// The error of the last such encoder.
     pub fn render(&mut self, transmissions: &[Transmission], out: &mut [Sample]) -> Result<(), Error> {
         let has = |cp| transmissions.iter().any(|t| t.cp == cp);
         out.fill(Sample::default());

@@ -31,36 +31,37 @@ pub enum FailedRekeying {
 /// Rules of one UE. Times in milliseconds.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// Whose formulas and messages. In NR every identity is an application layer ID ([`Identity::user`]).
+    /// Profile of formulas and messages. In NR every identity is an application layer ID ([`Identity::user`]).
     pub profile: Profile,
     /// Layer-2 identity of this UE.
     pub source: Layer2Id,
-    /// Who this UE is.
+    /// Identity of this UE.
     pub identity: Identity,
-    /// What it accepts.
+    /// Security policy of this UE.
     pub policy: Policy,
-    /// Answer requests of others?
+    /// Whether requests of other UEs are answered.
     pub accept: bool,
-    /// P, the period of the PSCCH pool: every turn of a handshake costs one.
+    /// P, the period of the PSCCH pool: every message of a handshake takes one.
     pub sc_period: u64,
-    /// Time that one UE needs to answer.
+    /// Time that one UE needs for a reply.
     pub processing: u64,
     /// Tries of every request, each with a nonce of its own.
     pub tries: u8,
-    /// Links at once (TS 24.554 recommends at most 8).
+    /// Largest number of links (TS 24.554 recommends at most 8).
     pub links: usize,
     /// For how long a peer that refused a link, proven, for its policy or for lack of room, or that ended one for its policy,
     /// is not asked again.
     pub refused: u64,
     /// Requests that may wait for their proof. Where the table is full the oldest goes.
     pub half_open: usize,
-    /// Answers to unproven UEs in one SC period: commands, signatures and cookies. A pool has room for about four
-    /// destinations a period; a flood beyond that is not answered, an honest request among it neither.
+    /// Largest number of replies to unproven UEs in one SC period: commands, signatures and cookies. A pool has room
+    /// for about four destinations a period; requests of a flood beyond that get no reply, honest ones among them
+    /// included.
     pub answers: u32,
-    /// Unproven containers that are judged in one SC period, by each half-open entry that one may belong to. A signature
-    /// takes some 50 µs to verify.
+    /// Largest number of unproven containers that are verified in one SC period, counted for each half-open entry that
+    /// one may belong to. A signature takes some 50 µs to verify.
     pub judged: u32,
-    /// Keep-alive after so long without anything heard.
+    /// Time without a reception after which a keep-alive is sent.
     pub keepalive: u64,
     /// The link is released after so long without anything heard.
     pub inactivity: u64,
@@ -68,29 +69,29 @@ pub struct Config {
     pub failed_rekeying: FailedRekeying,
     /// Least time between two re-keyings that the peer may ask for.
     pub rekey_interval: u64,
-    /// For how long an old key still opens what is under way.
+    /// Time for which an old key still opens PDUs that are in flight.
     pub overlap: u64,
-    /// Life of a KD that was agreed on.
+    /// Lifetime of a KD that a method agreed on.
     pub kd_lifetime: u64,
-    /// Give peers connection identities, and ask by those that they gave: the draft's privacy of set-ups, LTE only. The
-    /// last try of a set-up goes without.
+    /// Give connection identities to peers, and request with those that they gave: the draft's privacy of set-ups, LTE
+    /// only. The last try of a set-up does without.
     pub connection_ids: bool,
-    /// Ask for each link from a layer-2 identity of its own; see [`Self::updates`] for what the driver must do.
+    /// Request each link from a layer-2 identity of its own; see [`Self::updates`] for the duties of the driver.
     pub fresh_source: bool,
-    /// When a re-keying makes a new KD. Except for [`NewKd::WhenAsked`] every request to re-key offers to authenticate,
-    /// since it is the target UE that decides.
+    /// When a re-keying makes a new KD. Except with [`NewKd::WhenAsked`] every request to re-key offers to
+    /// authenticate, since the target UE decides.
     pub new_kd: NewKd,
-    /// Change identifiers with a peer that asks, and on request: the driver must then listen at
+    /// Change identifiers when the peer or the application requests it: the driver must then receive for
     /// [`super::LinkManager::addresses`] and send from [`super::Pdu::source`]. NR only.
     pub updates: bool,
-    /// Change them by itself after so long: T5090, the privacy timer.
+    /// Interval of automatic changes: T5090, the privacy timer.
     pub privacy: Option<u64>,
-    /// Old session keys that are kept for receiving.
+    /// Number of old session keys that are kept for receiving.
     pub retired: usize,
 }
 
 impl Config {
-    /// Times of the NIST model where they suffice, and longer ones where the SC period asks for them.
+    /// Returns the timers of the NIST model if they suffice, and longer ones if the SC period requires them.
     pub fn new(source: Layer2Id, identity: Identity, sc_period: u64) -> Self {
         let config = Self {
             profile: Profile::Lte,
@@ -124,13 +125,13 @@ impl Config {
         Self { keepalive, inactivity, ..config }
     }
 
-    /// T4100, and the timer of a re-keying request: `turns` SC periods are needed until the answer. 400 ms of the NIST
-    /// model, or n + 2 periods.
+    /// Returns T4100, and the timer of a re-keying request: `turns` SC periods pass until the answer. 400 ms of the
+    /// NIST model, or n + 2 periods.
     pub(super) fn t4100(&self, turns: u64) -> u64 {
         ((turns + 2) * self.sc_period + self.processing).max(400)
     }
 
-    /// T4111: until the complete. 200 ms, or 3 periods.
+    /// Returns T4111, the wait for the complete: 200 ms, or 3 periods.
     pub(super) fn t4111(&self) -> u64 {
         (3 * self.sc_period + self.processing).max(200)
     }

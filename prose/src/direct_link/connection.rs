@@ -1,7 +1,8 @@
-//! Connection identities: one-time names, so that the set-ups of one UE cannot be linked. TR 33.833 §6.4.1.4.2; the final
-//! specifications have none. The initiating UE gives one in the complete, the target UE in the accept, both protected.
+//! Connection identities: one-time identities that keep the set-ups of one UE unlinkable. TR 33.833 §6.4.1.4.2; the
+//! final specifications have none. The initiating UE gives one in the complete, the target UE in the accept, both
+//! protected.
 //!
-//! A name serves until a set-up by it has succeeded: tries that fail can be linked to each other.
+//! An identity is valid until a set-up with it has succeeded: failed tries can be linked to each other.
 
 use sidelink_security::direct::{KdId, Profile};
 
@@ -14,7 +15,8 @@ impl Local {
         self.config.connection_ids && self.config.profile == Profile::Lte
     }
 
-    /// The one-time name that a request carries instead of this UE's name and the KD ID, if the peer gave one.
+    /// Returns the one-time identity that a request carries instead of this UE's identity and the KD ID, if the peer
+    /// gave one.
     pub(super) fn connection_to(&self, peer: &Identity, kd: Option<KdId>, tries: u8) -> Option<[u8; 4]> {
         let kd = kd.filter(|_| self.uses_connections() && tries < self.config.tries)?;
         self.keyring.find(kd, peer, self.clock, self.number())?.connection.remote
@@ -27,8 +29,8 @@ impl Local {
         Some((record.peer.clone(), record.id))
     }
 
-    /// A new name for the peer; durable soon, and not waited for: without it the peer's request is refused, and it asks
-    /// by its own name in the end.
+    /// Makes a new one-time identity for the peer. It becomes durable later, and the exchange does not wait: if it is
+    /// lost, the peer's request is refused, and the peer finally requests with its own identity.
     pub(super) fn give_connection(&mut self, kd: KdId, peer: &Identity) -> Option<[u8; 4]> {
         if !self.uses_connections() {
             return None;
@@ -43,7 +45,7 @@ impl Local {
         self.change_connection(kd, peer, now).then_some(given)
     }
 
-    /// The peer gave a name.
+    /// Stores the one-time identity that the peer gave.
     pub(super) fn take_connection(&mut self, kd: KdId, peer: &Identity, given: Option<[u8; 4]>) {
         if given.is_some() && self.uses_connections() {
             self.change_connection(kd, peer, |connection| Connection { remote: given, ..connection });
@@ -56,7 +58,7 @@ impl Local {
         peer: &Identity,
         change: impl Fn(Connection) -> Connection,
     ) -> bool {
-        // What is on its way to the store is newer than what is there.
+        // A pending change is newer than the content of the store.
         let waiting =
             self.storing.iter().rev().flat_map(|(_, changes)| changes).find_map(|change| match change {
                 Change::Put(record) if record.id == kd && record.peer == *peer => Some(record.copy()),
@@ -69,7 +71,7 @@ impl Local {
         true
     }
 
-    /// The layer-2 identity that a new link is asked for from.
+    /// Returns the layer-2 identity from which a new link is requested.
     pub(super) fn source_for_a_link(&mut self) -> Layer2Id {
         let fresh = if self.config.fresh_source { self.new_address() } else { None };
         fresh.unwrap_or(self.config.source)

@@ -14,12 +14,12 @@ fn pdu(sdu_type: SduType, kd_sess_id: u16, sn: u16, data: &[u8], mac_octets: usi
     pdu
 }
 
-/// An unprotected PDU: KD-sess ID 0, SN 0. TS 36.323 §5.6.2.
+/// Returns an unprotected PDU: KD-sess ID 0, SN 0. TS 36.323 §5.6.2.
 pub(super) fn plain(message: &[u8]) -> Vec<u8> {
     pdu(SduType::Pc5Signalling, 0, 0, message, 0)
 }
 
-/// A PDU under the keys of a link.
+/// Returns a PDU protected by the keys of a link.
 pub(super) fn seal(
     active: &mut Active,
     lcid: Lcid,
@@ -33,7 +33,7 @@ pub(super) fn seal(
     Ok(pdu)
 }
 
-/// The PDU of a Direct Security Mode Command: a MAC-I, not ciphered.
+/// Returns the PDU of a Direct Security Mode Command: a MAC-I, not ciphered.
 pub(super) fn seal_command(proposed: &mut Proposed, message: &[u8]) -> Result<Vec<u8>, SendError> {
     let ticket = proposed.begin()?;
     let mut pdu = of(&ticket, SduType::Pc5Signalling, message, MAC_I_LEN);
@@ -45,20 +45,20 @@ fn of(ticket: &Ticket, sdu_type: SduType, data: &[u8], mac_octets: usize) -> Vec
     pdu(sdu_type, ticket.kd_sess_id(), ticket.sn(), data, mac_octets)
 }
 
-/// The octets of a message.
+/// Returns the octets of a message.
 pub(super) fn message(profile: Profile, sequence: u16, body: Body<'_>) -> Vec<u8> {
     let coding = coding(profile);
-    // NR counts in one octet.
+    // NR has one octet of sequence number.
     let sequence = if profile == Profile::Nr { sequence & 0xff } else { sequence };
     let repr = Repr { sequence, body };
     let mut out = vec![0; repr.buffer_len(coding)];
-    // What the machine builds fits its fields: identities and containers were checked where they came in.
+    // Messages of the machine fit their fields: identities and containers were checked on input.
     let emitted = repr.emit(coding, &mut out);
     debug_assert!(emitted.is_ok(), "{emitted:?}");
     out
 }
 
-/// The octets of a profile.
+/// Returns the coding of a profile.
 pub(super) const fn coding(profile: Profile) -> Coding {
     match profile {
         Profile::Lte => Coding::Lte,
@@ -66,12 +66,12 @@ pub(super) const fn coding(profile: Profile) -> Coding {
     }
 }
 
-/// A policy as messages carry it.
+/// Converts a policy to the form of messages.
 pub(super) const fn wire_policy(stated: Stated) -> SecurityPolicy {
     SecurityPolicy { ciphering: stated.ciphering as u8, integrity: stated.integrity as u8 }
 }
 
-/// A policy of a message; parsing has refused reserved values.
+/// Converts a policy of a message; parsing has refused reserved values.
 pub(super) fn stated(policy: SecurityPolicy) -> Option<Stated> {
     let (ciphering, integrity) = (Need::from_bits(policy.ciphering)?, Need::from_bits(policy.integrity)?);
     Some(Stated { integrity, ciphering })

@@ -1,4 +1,4 @@
-//! Requests that wait for their proof: a bounded table, since anybody can send one.
+//! Requests without proof: a bounded table, since anybody can send one.
 
 use std::collections::VecDeque;
 
@@ -25,14 +25,14 @@ use sidelink_wire::ids::{Layer2Id, Lcid};
 use sidelink_wire::pc5_signalling::{AuthenticationPhase, Body, CommunicationRequest};
 use sidelink_wire::pdcp::{OneToOneRepr, SduType};
 
-/// The method octet of a cookie: no authentication, only the wish to see it again.
+/// The method octet of a cookie: no authentication, only the demand to echo it.
 pub(super) const COOKIE_METHOD: u8 = 0xc0;
 
 /// A request that this UE answered, until its proof comes.
 #[derive(Debug)]
 pub(super) struct HalfOpen {
     pub(super) source: Layer2Id,
-    /// Who asks, by its own claim.
+    /// Identity of the initiating UE, as claimed.
     identity: Identity,
     offer: Offer,
     deadline: UtcTime,
@@ -64,12 +64,13 @@ impl HalfOpenTable {
         self.0.iter().filter_map(|half| half.state.id()).for_each(|id| in_use.add(id));
     }
 
-    /// Whether this request is being answered: one command a try.
+    /// Whether this very request is being answered already: there is one command a try.
     fn has_copy(&self, source: Layer2Id, offer: &Offer) -> bool {
         self.0.iter().any(|half| half.source == source && half.offer.nonce_1 == offer.nonce_1)
     }
 
-    /// Makes room for an entry; where the table is full the oldest goes. Sources do not matter: anybody can use any.
+    /// Makes room for an entry; when the table is full, the oldest is dropped. Sources do not matter: anybody can use
+    /// any.
     fn make_room(&mut self, local: &mut Local) {
         while self.0.len() >= local.config.half_open.max(1)
             && let Some(oldest) = self.0.pop_front()
@@ -78,27 +79,27 @@ impl HalfOpenTable {
         }
     }
 
-    /// The sources of the entries.
+    /// Returns the sources of the entries.
     pub(super) fn sources(&self) -> impl Iterator<Item = Layer2Id> + '_ {
         self.0.iter().map(|half| half.source)
     }
 
-    /// Where the entry is whose command has this name.
+    /// Returns the index of the entry whose command has this KD-sess ID.
     pub(super) fn position(&self, source: Layer2Id, id: KdSessId) -> Option<usize> {
         self.0.iter().position(|half| half.source == source && half.state.id() == Some(id))
     }
 
-    /// A KD did not become durable: nothing may be built on it.
+    /// Drops entries whose KD did not become durable: no link may use it.
     pub(super) fn not_stored(&mut self, ticket: Ticket) {
         self.0.retain(|half| !half.state.stores(ticket));
     }
 }
 
-/// A request in the clear.
+/// An unprotected request.
 struct Attempt<'a> {
     source: Layer2Id,
     identity: Identity,
-    /// The KD that it names.
+    /// The KD ID in it.
     kd: Option<KdId>,
     offer: Offer,
     info: Option<&'a [u8]>,
@@ -106,7 +107,7 @@ struct Attempt<'a> {
 }
 
 impl LinkManager {
-    /// A request in the clear: anybody can have sent it, so that it costs little and ends nothing.
+    /// Handles an unprotected request: anybody can have sent it, therefore it costs little and ends nothing.
     pub(super) fn on_request(
         &mut self,
         source: Layer2Id,
@@ -133,7 +134,7 @@ impl LinkManager {
         if self.half_open.has_copy(source, &offer) {
             return;
         }
-        // Entity authentication must not answer itself: a command for this nonce would fit the request of this end.
+        // A UE must not authenticate to itself: a command for this nonce would fit the request of this end.
         if self.links.iter().any(|link| link.state.asked_with(&offer.nonce_1)) {
             return self.local.note(Note::Reflected { source });
         }
@@ -145,7 +146,7 @@ impl LinkManager {
         }
     }
 
-    /// Whether there is room for a link with who asks; false in glare when this UE stays the initiating one.
+    /// Whether there is room for a link with the requesting UE; false in glare when this UE stays the initiating one.
     fn place_for(&self, attempt: &Attempt<'_>) -> Result<bool, Cause> {
         let source = attempt.source;
         let known = |link: &&Link| {
@@ -153,7 +154,7 @@ impl LinkManager {
             link.common.remote == source || link.common.permanent == source || crossed
         };
         match self.links.iter().find(known) {
-            // Glare: both asked. The lower layer-2 identity stays the initiating UE, so it does not answer.
+            // Glare: both requested. The UE with the lower layer-2 identity stays the initiating UE, and does not answer.
             Some(link) if link.state.is_connecting() && link.common.local < source => Ok(false),
             Some(link) if link.common.identity != attempt.identity => Err(Cause::Layer2IdConflict),
             Some(_) => Ok(true),
@@ -193,7 +194,7 @@ impl LinkManager {
         }
     }
 
-    /// Agrees on a KD with who asks, where none is shared. True when a method took care of it.
+    /// Agrees on a KD with the requesting UE, if none is shared. Returns true when a method handles it.
     fn establish(&mut self, attempt: &Attempt<'_>) -> bool {
         let Attempt { source, ref identity, offer, message, .. } = *attempt;
         let understood = |info: &&[u8]| self.local.methods.iter().any(|method| method.understands(info));
@@ -207,7 +208,7 @@ impl LinkManager {
         let addresses = [self.source_towards(source), source];
         let busy = self.half_open.len() >= self.local.config.half_open / 4;
         if busy && cookie != Some(self.cookie(source, &offer)) {
-            // Signatures cost: first show that you hear.
+            // Signatures are expensive: first the peer must show that it receives.
             let content = self.cookie(source, &offer);
             self.send_container(addresses, AuthenticationPhase::Reject, COOKIE_METHOD, &content);
             return true;
@@ -224,7 +225,7 @@ impl LinkManager {
         true
     }
 
-    /// Does what a step of a method wants; the entry goes back into the table if it is to wait.
+    /// Carries out a step of a method; a pending entry goes back into the table.
     fn follow(&mut self, mut half: HalfOpen, step: Result<Step, super::key_establishment::Refusal>) {
         let addresses = [self.source_towards(half.source), half.source];
         let Target::Establishing(state) = &mut half.state else { return };
@@ -248,7 +249,7 @@ impl LinkManager {
         }
     }
 
-    /// A KD was agreed on: the command under it.
+    /// Sends the command under a KD on which a method agreed.
     fn command_new(&mut self, half: HalfOpen, kd: super::key_establishment::AgreedKd) {
         let HalfOpen { source, identity, offer, .. } = half;
         let sequence = self.local.next_sequence();
@@ -285,7 +286,7 @@ impl LinkManager {
         self.local.send_plain(addresses, body.message_type(), &message);
     }
 
-    /// A cookie is bound to who asks, with what, and when: 2^16 ms.
+    /// Computes a cookie, bound to source, offer and time (2^16 ms).
     pub(super) fn cookie(&self, source: Layer2Id, offer: &Offer) -> [u8; 16] {
         let epoch = (self.local.now.millis() >> 16).to_be_bytes();
         let [a, b, c] = source.octets();
@@ -293,7 +294,7 @@ impl LinkManager {
         own::cookie(&secret, &[a, b, c, epoch[5], epoch[6], epoch[7]])
     }
 
-    /// A container of an initiating UE in set-up: of whichever of its entries it fits.
+    /// Handles a container of an initiating UE in set-up, for whichever of its entries it fits.
     pub(super) fn on_half_open_container(&mut self, source: Layer2Id, method: u8, content: &[u8]) {
         let mut refused = None;
         for at in 0..self.half_open.len() {
@@ -322,7 +323,7 @@ impl LinkManager {
         }
     }
 
-    /// The outside answered, or refused, a question of a half-open entry. False when none asked.
+    /// Handles the answer, or the refusal, of a query of a half-open entry. Returns false when no entry has this query.
     pub(super) fn half_open_answered(&mut self, ticket: Ticket, answer: Option<&[u8]>) -> bool {
         let Some(at) = self.half_open.0.iter().position(|half| half.state.has_asked(ticket)) else {
             return false;
@@ -351,7 +352,7 @@ impl LinkManager {
         }
     }
 
-    /// The complete of a set-up.
+    /// Handles the complete of a set-up.
     pub(super) fn on_half_open_complete(
         &mut self,
         at: usize,
@@ -398,7 +399,7 @@ impl LinkManager {
         Ok(())
     }
 
-    /// The peer is proven, and wants another protection of user data than this UE.
+    /// Refuses a proven peer whose policy for user data conflicts with that of this UE.
     fn refuse_proven(&mut self, peer: Layer2Id, mut active: Active) {
         let cause = Cause::NotAligned.octet(self.local.config.profile, CauseOf::Reject);
         let body = Body::CommunicationReject { cause };
@@ -412,7 +413,7 @@ impl LinkManager {
         }
     }
 
-    /// The KD of a half-open entry is durable. False when none waits for this ticket.
+    /// Continues the half-open entry whose KD is durable now. Returns false when none waits for this ticket.
     pub(super) fn half_open_stored(&mut self, ticket: Ticket) -> bool {
         let Some(at) = self.half_open.0.iter().position(|half| half.state.stores(ticket)) else {
             return false;
@@ -426,7 +427,7 @@ impl LinkManager {
         true
     }
 
-    /// Both ends have proven themselves: the link is up.
+    /// Accepts a link: both ends have proven themselves.
     fn accept(
         &mut self,
         source: Layer2Id,
@@ -450,7 +451,7 @@ impl LinkManager {
             old => old,
         };
         let (id, sequence) = match old.map(|index| &self.links[index].common) {
-            // The request of this end crossed: its link goes on as this one.
+            // The request of this end crossed: its link continues as this one.
             Some(common) => (common.id, common.sequence),
             // The command to this peer had a number of the messages without a link.
             None => (self.local.new_link_id(), self.local.next_sequence()),

@@ -1,8 +1,10 @@
-//! The identifiers of a link change, all at once, so that a listener loses its track: layer-2 identities, the name of the
-//! session key, and with it the sequence numbers. TS 24.554 §7.2.4 (read in part), TS 33.536 §5.3.3.2 (from memory).
+//! Change of the identifiers of a link, all at once, which breaks the track for an eavesdropper: layer-2 identities,
+//! the ID of the session key, and with it the sequence numbers. TS 24.554 §7.2.4 (read in part), TS 33.536 §5.3.3.2
+//! (from memory).
 //!
-//! The end that asks uses the new ones when the accept comes, and says so under them. The other end hears under both from
-//! its accept on, and uses the new ones once anything came that proves that the peer has them. The keys stay.
+//! The requesting end uses the new identifiers when the accept comes, and acknowledges under them. The other end
+//! receives under both from its accept on, and uses the new ones after a reception that proves that the peer has them.
+//! The keys stay.
 
 use sidelink_security::cipher::Algorithm;
 use sidelink_security::counter::UtcTime;
@@ -19,14 +21,14 @@ use sidelink_wire::ids::{Layer2Id, Lcid};
 use sidelink_wire::pc5_signalling::{Body, Identifiers};
 use sidelink_wire::pdcp::{HEADER_LEN, OneToOneRepr};
 
-/// This end asked for its new identifiers.
+/// This end requested its new identifiers.
 #[derive(Debug)]
 pub(super) struct UpdateRequested {
     pub(super) new: Identifiers,
     pub(super) repeat: Repeat,
 }
 
-/// This end accepted, and hears under both names; the peer has not shown yet that it knows.
+/// This end accepted, and receives under both IDs; the peer has not shown yet that it has the new ones.
 #[derive(Debug)]
 pub(super) struct UpdateAccepted {
     pub(super) asked: Identifiers,
@@ -54,13 +56,13 @@ impl Up {
         Ok(())
     }
 
-    /// When the identifiers of a link have been seen for long enough.
+    /// Returns the time at which the identifiers of a link are to be changed.
     pub(super) fn privacy_deadline(&self, local: &Local) -> Option<UtcTime> {
         let may = self.exchange.is_idle() && local.config.updates && local.is_nr();
         Some(self.session.renamed_at.plus_millis(local.config.privacy.filter(|_| may)?))
     }
 
-    /// The peer asks for new identifiers.
+    /// Handles the peer's request for new identifiers.
     pub(super) fn on_update_request(
         mut self,
         link: &mut Common,
@@ -73,11 +75,11 @@ impl Up {
                 self.session.send(link, local, body);
                 return self;
             }
-            // Glare: the lower layer-2 identity asks.
+            // Glare: the request of the lower layer-2 identity wins.
             Exchange::UpdateRequested(_) if link.local < link.remote => return self,
             Exchange::UpdateRequested(_) | Exchange::UpdateAccepted(_) => self.exchange = Exchange::Idle,
             Exchange::Idle => {}
-            // A new key comes first; the peer will ask again.
+            // A new key comes first; the peer will repeat its request.
             _ => return self,
         }
         match self.accept_update(link, local, asked) {
@@ -111,7 +113,7 @@ impl Up {
         Ok(Exchange::UpdateAccepted(UpdateAccepted { asked, new, renamed, repeat }))
     }
 
-    /// The peer has accepted: the new identifiers are used from now on, and it hears so.
+    /// Handles the peer's accept: this end uses the new identifiers from now on, and acknowledges.
     pub(super) fn on_update_accept(
         mut self,
         link: &mut Common,
@@ -122,7 +124,7 @@ impl Up {
     ) -> Self {
         match &self.exchange {
             Exchange::UpdateRequested(update) if current && update.new == asked => {}
-            // The acknowledgement was lost: what is sent under the new name says the same.
+            // The acknowledgement was lost: any PDU under the new ID has the same effect.
             _ if self.session.acknowledged == Some(new) => {
                 self.session.send(link, local, Body::IdentifierUpdateAck(new));
                 return self;
@@ -142,7 +144,7 @@ impl Up {
         self
     }
 
-    /// The acknowledgement under the old name, which another implementation may send.
+    /// Handles an acknowledgement under the old ID, which another implementation may send.
     pub(super) fn on_update_ack(self, link: &mut Common, local: &mut Local, new: Identifiers) -> Self {
         match &self.exchange {
             Exchange::UpdateAccepted(update) if update.new == new => self.updated(link, local),
@@ -150,7 +152,7 @@ impl Up {
         }
     }
 
-    /// The peer has the new identifiers, and this end uses them.
+    /// Switches to the new identifiers, which the peer has.
     pub(super) fn updated(self, link: &mut Common, local: &mut Local) -> Self {
         let Self { mut session, exchange } = self;
         let exchange = match exchange {
@@ -163,7 +165,7 @@ impl Up {
         Self { session, exchange }
     }
 
-    /// The peer, proven, refuses.
+    /// Handles a refusal of the proven peer.
     pub(super) fn on_update_reject(mut self, link: &mut Common, local: &mut Local, cause: Cause) -> Self {
         if matches!(self.exchange, Exchange::UpdateRequested(_) | Exchange::UpdateAccepted(_)) {
             self.exchange = Exchange::Idle;
@@ -222,7 +224,7 @@ impl UpdateAccepted {
         self.repeat.tries >= local.config.tries
     }
 
-    /// Opens a PDU under the new name.
+    /// Opens a PDU under the new ID.
     pub(super) fn open(
         &mut self,
         lcid: Lcid,
@@ -243,7 +245,7 @@ impl UpdateAccepted {
             return give_up(session, link, local);
         }
         let tries = self.repeat.tries + 1;
-        // After the last, for as long as the peer may still come with the new name.
+        // After the last try, for as long as the peer may still use the new ID.
         let wait = if tries == local.config.tries { local.config.overlap } else { local.config.t4101() };
         self.repeat = Repeat { deadline: local.now.plus_millis(wait), tries };
         session.send(link, local, Body::IdentifierUpdateAccept { new: self.new, asked: self.asked });

@@ -20,11 +20,11 @@ use sidelink_wire::ids::Lcid;
 use sidelink_wire::pc5_signalling::{AuthenticationPhase, Body, CommunicationRequest, UserInfo, UserPlane};
 use sidelink_wire::pdcp::OneToOneRepr;
 
-/// What the tries of a set-up have in common.
+/// Common part of the tries of a set-up.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Setup {
     pub(super) tries: u8,
-    /// The last refusal in the peer's name.
+    /// The last refusal in the peer's name, unproven.
     pub(super) hint: Option<Cause>,
 }
 
@@ -33,7 +33,7 @@ pub(super) struct Setup {
 pub(super) struct AwaitingSecurityMode {
     pub(super) setup: Setup,
     pub(super) request: Request,
-    /// A question to the outside that is open.
+    /// A pending query.
     question: Option<Ticket>,
     pub(super) deadline: UtcTime,
 }
@@ -56,13 +56,13 @@ pub(super) struct AwaitingAccept {
     kd: KdId,
     /// Whether the KD was agreed on in this set-up.
     new_kd: bool,
-    /// The one-time name that this end gives.
+    /// The one-time identity that this end gives.
     given: Option<[u8; 4]>,
     pub(super) deadline: UtcTime,
 }
 
 impl super::link::State {
-    /// What the tries of the set-up have in common.
+    /// Returns the common part of the tries of the set-up.
     pub(super) const fn setup(&mut self) -> Option<&mut Setup> {
         match self {
             Self::AwaitingSecurityMode(state) => Some(&mut state.setup),
@@ -73,7 +73,7 @@ impl super::link::State {
     }
 }
 
-/// Sends a request with a new nonce, as the next try. Gives the tries back when no session number is durable.
+/// Sends a request with a new nonce, as the next try. Returns the set-up when no session number is durable.
 pub(super) fn request(
     link: &mut Common,
     local: &mut Local,
@@ -82,12 +82,12 @@ pub(super) fn request(
 ) -> Result<AwaitingSecurityMode, Setup> {
     let number = local.number();
     let Some(mut request) = Request::new(local, None, None, false) else { return Err(setup) };
-    // A crash may have left an older key than ours with the peer: every try names the next one.
+    // After a crash the peer may have an older key than ours: every try names the next one.
     let known: Vec<KdId> = local.keyring.of_peer(&link.identity, local.clock, number).map(|r| r.id).collect();
     let kd = known.get(usize::from(setup.tries) % known.len().max(1)).copied();
     request.name(kd);
     setup.tries += 1;
-    // The first try offers no authentication where a KD is known: it fits one block then.
+    // The first try offers no authentication if a KD is known: it fits into one block then.
     if (kd.is_none() || setup.tries > 1) && request.offer_agreement(local, cookie).is_none() {
         return Err(setup);
     }
@@ -131,8 +131,8 @@ fn request_message(
 }
 
 impl Setup {
-    /// A try ended: the next one, or the end. The peer may be up already; a request with a new nonce serves both cases.
-    /// `wait` makes the state that waits for a session number.
+    /// Handles the end of a try: starts the next one, or ends the set-up. The peer may be up already; a request with a
+    /// new nonce is right in both cases. `wait` makes the state that waits for a session number.
     fn next_try(
         self,
         link: &mut Common,
@@ -155,7 +155,7 @@ impl AwaitingSecurityMode {
         self.setup.next_try(link, local, |setup, deadline| Self { setup, deadline, ..self }.into())
     }
 
-    /// A PDU that can be the command.
+    /// Handles a PDU that can be the command.
     pub(super) fn on_command(
         mut self,
         link: &mut Common,
@@ -168,7 +168,7 @@ impl AwaitingSecurityMode {
             Err(CommandError::Disagrees(disagreement, assurance)) => {
                 let cause = Cause::from(&disagreement);
                 local.note(Note::Disagreed { peer: link.remote, disagreement });
-                // Once a try, and only to who has proven itself: a forger cannot make this UE talk.
+                // Once a try, and only to a proven peer: a forger cannot make this UE transmit.
                 if assurance == Assurance::Verified && self.setup.hint != Some(cause) {
                     let octet = cause.octet(local.config.profile, CauseOf::SecurityModeReject);
                     let body = Body::SecurityModeReject { cause: octet, rand: None, auts: None };
@@ -189,7 +189,7 @@ impl AwaitingSecurityMode {
         (next, Ok(()))
     }
 
-    /// A container of the peer, which anybody can have sent.
+    /// Handles a container of the peer, which anybody can have sent.
     pub(super) fn on_container(mut self, link: &mut Common, local: &mut Local, content: &[u8]) -> Self {
         if local.may_judge() {
             self.step(link, local, Heard::Container(content));
@@ -197,7 +197,7 @@ impl AwaitingSecurityMode {
         self
     }
 
-    /// The outside answered a question, or refused to: then the set-up ends.
+    /// Handles the answer to a query, or its refusal, which ends the set-up.
     pub(super) fn on_answer(mut self, link: &mut Common, local: &mut Local, answer: Option<&[u8]>) -> Next {
         let Some(answer) = answer else { return Next::Close(Closed::NotEstablished) };
         self.question = None;
@@ -234,12 +234,12 @@ impl AwaitingSecurityMode {
         link.send_plain(local, Body::Authentication { phase, method, content });
     }
 
-    /// Whether this state waits for the answer of a question.
+    /// Whether this state waits for the answer to this query.
     pub(super) fn has_asked(&self, ticket: Ticket) -> bool {
         self.question == Some(ticket)
     }
 
-    /// The target UE wants to see a cookie before it signs: the same try again, with it.
+    /// Handles a cookie, which the target UE demands before it signs: repeats the same try with the cookie.
     pub(super) fn on_cookie(self, link: &mut Common, local: &mut Local, cookie: [u8; 16]) -> Self {
         if !self.request.takes_cookie() {
             return self;
@@ -257,14 +257,14 @@ impl StoringKd {
         self.setup.next_try(link, local, |setup, deadline| Self { setup, deadline, ..self }.into())
     }
 
-    /// The new KD is durable: the complete may go.
+    /// Continues when the new KD is durable: the complete may be sent.
     pub(super) fn on_stored(self, link: &mut Common, local: &mut Local) -> Next {
         AwaitingAccept::enter(self.setup, self.active, self.kd, true, link, local)
     }
 }
 
 impl AwaitingAccept {
-    /// Begins with the complete.
+    /// Enters the state with the complete.
     fn enter(
         setup: Setup,
         active: Active,
@@ -295,7 +295,7 @@ impl AwaitingAccept {
     pub(super) fn on_message(mut self, link: &mut Common, local: &mut Local, message: &Message<'_>) -> Next {
         let security_mode = message.lcid == Lcid::PC5_S_SECURITY_MODE;
         match message.repr.body {
-            // The complete was lost: the peer commands again under the same key.
+            // The complete was lost: the peer repeats the command under the same key.
             Body::SecurityModeCommand(_) if security_mode => self.complete(link, local),
             _ if security_mode => link.unexpected(local, message),
             Body::CommunicationAccept { up, connection, .. } => {
@@ -313,7 +313,7 @@ impl AwaitingAccept {
         self.into()
     }
 
-    /// The accept came: it says what protects user data.
+    /// Handles the accept, which states the protection of user data.
     fn accepted(
         mut self,
         link: &mut Common,
@@ -344,7 +344,7 @@ impl AwaitingAccept {
 }
 
 impl Local {
-    /// Removes the derived KDs of a peer but one.
+    /// Removes all derived KDs of a peer but one.
     pub(super) fn remove_others(&mut self, peer: &Identity, kd: KdId) {
         let old = self.keyring.others(peer, kd);
         if !old.is_empty() {

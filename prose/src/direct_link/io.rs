@@ -1,4 +1,4 @@
-//! What goes into the links of a UE and what comes out.
+//! Inputs and outputs of the links of a UE.
 
 use core::fmt;
 
@@ -15,13 +15,13 @@ use sidelink_wire::ids::{Layer2Id, Lcid};
 use sidelink_wire::pc5_signalling::MessageType;
 use sidelink_wire::pdcp::SduType;
 
-/// Name of a link, for as long as the link manager lives.
+/// Identity of a link within its link manager.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct LinkId(pub u32);
 
-/// What happened. Every input but entropy carries the time, which never goes back.
+/// An event for the link manager. Every input but entropy carries the time, which never goes back.
 pub enum Input<'a> {
-    /// Time went on.
+    /// Time has passed.
     Tick {
         /// The time.
         now: UtcTime,
@@ -30,12 +30,12 @@ pub enum Input<'a> {
     Connect {
         /// The time.
         now: UtcTime,
-        /// Where the peer listens.
+        /// Layer-2 identity of the peer.
         peer: Layer2Id,
-        /// Who it must prove to be.
+        /// Identity that the peer must prove.
         identity: Identity,
     },
-    /// A PDCP PDU came, addressed to this UE alone.
+    /// A received PDCP PDU, addressed to this UE alone.
     Pdu {
         /// The time.
         now: UtcTime,
@@ -46,7 +46,7 @@ pub enum Input<'a> {
         /// The PDU.
         pdu: &'a [u8],
     },
-    /// The application sends over a link.
+    /// Data of the application for a link.
     Send {
         /// The time.
         now: UtcTime,
@@ -54,7 +54,7 @@ pub enum Input<'a> {
         link: LinkId,
         /// A traffic channel.
         lcid: Lcid,
-        /// What the data is.
+        /// Type of the data.
         sdu_type: SduType,
         /// The data.
         data: &'a [u8],
@@ -65,18 +65,18 @@ pub enum Input<'a> {
         now: UtcTime,
         /// The link.
         link: LinkId,
-        /// With a new KD.
+        /// Whether to make a new KD.
         reauthenticate: bool,
     },
-    /// Ask the peer to re-key.
+    /// Make the peer request a re-keying.
     TriggerRekey {
         /// The time.
         now: UtcTime,
         /// The link.
         link: LinkId,
     },
-    /// Change the identifiers of a link: layer-2 identities and the name of the session key, all at once, so that who
-    /// listens loses its track (NR; TS 24.554 §7.2.4, TS 33.536 §5.3.3.2).
+    /// Change the identifiers of a link: layer-2 identities and the ID of the session key, all at once, which breaks
+    /// the track for an eavesdropper (NR; TS 24.554 §7.2.4, TS 33.536 §5.3.3.2).
     UpdateIdentifiers {
         /// The time.
         now: UtcTime,
@@ -101,41 +101,41 @@ pub enum Input<'a> {
     ReservationFailed {
         /// The time.
         now: UtcTime,
-        /// Of which stream.
+        /// The stream of the reservation.
         stream: StreamId,
     },
     /// The changes of [`Output::Store`] are durable.
     Stored {
         /// The time.
         now: UtcTime,
-        /// Which.
+        /// Ticket of the changes.
         ticket: Ticket,
     },
-    /// They could not be made durable: what waits for them is given up.
+    /// The changes could not be made durable: exchanges that depend on them end.
     StoreFailed {
         /// The time.
         now: UtcTime,
-        /// Which.
+        /// Ticket of the changes.
         ticket: Ticket,
     },
-    /// The outside answered [`Output::Ask`].
+    /// The answer to [`Output::Ask`].
     Answered {
         /// The time.
         now: UtcTime,
-        /// Which question.
+        /// Ticket of the query.
         ticket: Ticket,
-        /// The answer; none where the outside refuses.
+        /// The answer; `None` for a refusal.
         answer: Option<&'a [u8]>,
     },
     /// More randomness for nonces.
     Entropy {
-        /// Octets that nobody can guess.
+        /// Secret random octets.
         seed: &'a [u8],
     },
 }
 
 impl Input<'_> {
-    /// The time that it carries.
+    /// Returns the time of the input.
     pub(super) const fn now(&self) -> Option<UtcTime> {
         match self {
             Self::Tick { now }
@@ -160,20 +160,20 @@ impl Input<'_> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Error {
-    /// No link of this name, or not one that is up.
+    /// The link does not exist, or is not up.
     NotUp(LinkId),
-    /// The operator: as many links as are allowed exist.
+    /// The operator: the largest number of links exists.
     TooManyLinks {
-        /// How many.
+        /// The largest number of links.
         max: usize,
     },
     /// The operator: there is a link to this peer already, or one is being set up.
     Exists(LinkId),
-    /// The operator: neither a KD for this peer nor a credential to make one.
+    /// The operator: there is neither a KD for this peer nor a credential to make one.
     NoKey,
-    /// The operator: integrity is off on this link, there is nothing that re-keying would protect (TS 24.554 §7.2.11).
+    /// The operator: integrity is off on this link, re-keying would protect nothing (TS 24.554 §7.2.11).
     NothingToRekey,
-    /// A re-keying of this link runs, or one ended less than the least interval ago.
+    /// A re-keying of this link is in progress, or one ended less than the least interval ago.
     RekeyingTooSoon,
     /// The peer refused or ended a link lately, and said that it does not allow one or has no room: it is not asked again
     /// at once.
@@ -188,15 +188,15 @@ pub enum Error {
         /// The channel.
         lcid: Lcid,
     },
-    /// Every SN of the session key is used: the data was not sent, re-keying is on its way or has failed.
+    /// Every SN of the session key is used: the data was not sent; re-keying is in progress or has failed.
     Exhausted(LinkId),
-    /// The operator: identifiers are changed in NR only, and where the configuration allows it.
+    /// The operator: identifiers can be changed in NR only, and only if the configuration allows it.
     NoUpdates,
-    /// The operator: NR has no message that asks the peer to re-key; re-key from here.
+    /// The operator: NR has no message to trigger a re-keying by the peer; re-key from this end.
     NotInProfile,
     /// The operator: an identity longer than 64 octets.
     IdentityTooLong {
-        /// Its octets.
+        /// Its length in octets.
         len: usize,
     },
 }
@@ -245,9 +245,9 @@ pub struct Pdu {
     pub peer: Layer2Id,
     /// Logical channel.
     pub lcid: Lcid,
-    /// Type of the PC5 signalling message; none for user data.
+    /// Type of the PC5 signalling message; `None` for user data.
     pub message: Option<MessageType>,
-    /// The session key that protects it, by its public name.
+    /// Fingerprint of the session key that protects it.
     pub session: Option<Fingerprint>,
     /// The PDU.
     pub octets: Vec<u8>,
@@ -262,22 +262,22 @@ pub struct Received {
     pub peer: Layer2Id,
     /// Traffic channel.
     pub lcid: Lcid,
-    /// What the data is.
+    /// Type of the data.
     pub sdu_type: SduType,
-    /// How much is known of it.
+    /// Assurance that the checks gave.
     pub assurance: Assurance,
     /// The data.
     pub data: Vec<u8>,
 }
 
-/// Keys of a link by their names, never by their octets.
+/// Keys of a link by their IDs, never by their octets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Keys {
-    /// Name of KD.
+    /// KD ID.
     pub kd: KdId,
-    /// Name of KD-sess in the headers.
+    /// KD-sess ID, as in the headers.
     pub session: KdSessId,
-    /// Public name of KD-sess that follows from the key.
+    /// Public fingerprint of KD-sess, derived from the key.
     pub fingerprint: Fingerprint,
     /// Algorithms.
     pub chosen: Chosen,
@@ -286,9 +286,9 @@ pub struct Keys {
 /// Role of a UE in a set-up. TS 24.334 §10.4.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Role {
-    /// It asked for the link.
+    /// It requested the link.
     Initiating,
-    /// It answered.
+    /// It answered the request.
     Target,
 }
 
@@ -303,7 +303,7 @@ impl fmt::Display for Role {
 }
 
 impl Keys {
-    /// What is known of the peer: null integrity proves nobody.
+    /// Returns what is proven of the peer: null integrity proves nothing.
     pub const fn assurance(&self) -> Assurance {
         match self.chosen.eia {
             Algorithm::Null => Assurance::Unprotected,
@@ -312,43 +312,43 @@ impl Keys {
     }
 }
 
-/// What became of a link.
+/// State of a link, as reported.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum State {
-    /// A request is on its way.
+    /// A request was sent.
     Connecting,
-    /// It is in use.
+    /// The link is in use.
     Up {
         /// The role of this UE in the set-up.
         role: Role,
         /// [`Assurance::Verified`] when both ends have proven each other, [`Assurance::Unprotected`] under null
-        /// integrity, which proves nobody.
+        /// integrity, which proves nothing.
         assurance: Assurance,
         /// The keys.
         keys: Keys,
     },
-    /// New identifiers are in use, and this UE listens elsewhere ([`super::LinkManager::addresses`]).
+    /// New identifiers are in use, and this UE receives for others ([`super::LinkManager::addresses`]).
     Renamed {
-        /// Where this end sends from.
+        /// Layer-2 source of this end.
         source: Layer2Id,
-        /// The keys: those of before, under a new name.
+        /// The same keys, with a new KD-sess ID.
         keys: Keys,
     },
     /// New keys are in use.
     Rekeyed {
         /// The keys.
         keys: Keys,
-        /// Whether KD is new too.
+        /// Whether KD is new as well.
         new_kd: bool,
     },
-    /// It is gone.
+    /// The link has ended.
     Closed {
-        /// Why.
+        /// Reason.
         why: Closed,
     },
 }
 
-/// Keys by their identities only.
+/// Shows keys by their IDs only.
 impl fmt::Display for State {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -377,7 +377,7 @@ impl fmt::Display for State {
     }
 }
 
-/// Why a link is gone.
+/// Reason why a link ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Closed {
@@ -390,18 +390,18 @@ pub enum Closed {
     },
     /// Set-up: no answer that proves the peer.
     NoAnswer {
-        /// The last refusal that was heard; anybody can send one.
+        /// The last received refusal; anybody can send one.
         hint: Option<Cause>,
     },
-    /// Nothing was heard for longer than the inactivity period.
+    /// Nothing was received for longer than the inactivity period.
     Inactive,
-    /// Re-keying was not possible before the sequence numbers ended, or its answer never came.
+    /// Re-keying failed before the sequence numbers ended, or its answer never came.
     Rekeying,
     /// The peer set up a new link.
     Replaced,
     /// A key could not be made durable.
     Store,
-    /// The outside, which a method asked, refused.
+    /// The network that a method queried refused.
     NotEstablished,
 }
 
@@ -423,14 +423,14 @@ impl fmt::Display for Closed {
     }
 }
 
-/// One message for the cost meter.
+/// Size of one message, for the metrics.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Metered {
     /// The peer.
     pub peer: Layer2Id,
-    /// Sent, or received and believed.
+    /// Whether it was sent; otherwise it was received and accepted.
     pub sent: bool,
-    /// The message.
+    /// Type of the message.
     pub message: MessageType,
     /// Octets of the message.
     pub l3_octets: usize,
@@ -443,7 +443,7 @@ pub struct Metered {
 pub enum Event {
     /// Data for the application.
     Received(Received),
-    /// A link changed.
+    /// The state of a link has changed.
     State {
         /// The link.
         link: LinkId,
@@ -467,25 +467,25 @@ pub enum Output {
     Event(Event),
     /// Make these changes durable, all or none, and hand back [`Input::Stored`] or [`Input::StoreFailed`].
     Store {
-        /// To hand back.
+        /// Ticket to hand back.
         ticket: Ticket,
         /// The changes.
         changes: Vec<Change>,
     },
-    /// Ask the outside for what a method needs of a network, and hand back [`Input::Answered`]. Nothing waits for longer
-    /// than its timer.
+    /// Query the network for a method, and hand back [`Input::Answered`]. The exchange ends with its timer if no answer
+    /// comes.
     Ask {
-        /// To hand back.
+        /// Ticket to hand back.
         ticket: Ticket,
         /// First octet of the method's containers.
         method: u8,
-        /// The peer of the exchange. Nobody has proven it.
+        /// The peer of the exchange, unproven.
         remote: Identity,
-        /// The question.
+        /// The query.
         question: Vec<u8>,
     },
     /// Make this durable and hand back [`Input::Granted`] or [`Input::ReservationFailed`].
     Reserve(Reservation),
-    /// Nothing more now. Call again with the next input, or with a tick at this time.
+    /// No more outputs. Call again with the next input, or with a tick at this time.
     Timeout(Option<UtcTime>),
 }

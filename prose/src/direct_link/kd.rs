@@ -1,4 +1,4 @@
-//! The root keys that a UE shares with others: durable, chosen by their names.
+//! Root keys that a UE shares with others: durable, chosen by their IDs.
 
 use core::fmt;
 
@@ -7,15 +7,15 @@ use sidelink_security::direct::KdId;
 use sidelink_security::direct::signed::Vouched;
 use sidelink_security::keys::Kd;
 
-/// The most octets of an identity.
+/// Length limit of an identity, octets.
 pub const MAX_IDENTITY: usize = 64;
 
-/// Who a UE is: User Info of TS 24.334 §12.5.1.3, a type of identity and its value.
+/// Identity of a UE: User Info of TS 24.334 §12.5.1.3, a type of identity and its value.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Identity {
     /// Type: 1 of upper layers, 2 PRUK ID, 3 IMSI.
     pub kind: u8,
-    /// The identity.
+    /// Value, at most [`MAX_IDENTITY`] octets.
     pub value: Vec<u8>,
 }
 
@@ -23,7 +23,7 @@ impl Identity {
     /// Type of upper-layer user info.
     pub const USER: u8 = 1;
 
-    /// Upper-layer user info.
+    /// Returns an identity of upper-layer user info.
     pub fn user(name: &str) -> Self {
         Self { kind: Self::USER, value: name.as_bytes().to_vec() }
     }
@@ -47,53 +47,53 @@ impl fmt::Display for Identity {
     }
 }
 
-/// Where a KD comes from.
+/// Origin of a KD.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Method {
-    /// The operator gave it to both. Never removed by the machine.
+    /// Given to both by the operator. Never removed by the machine.
     PreShared,
-    /// Signed ephemeral keys made it.
+    /// Made from signed ephemeral keys.
     Signed,
 }
 
-/// One-time names for the next set-up under a KD, as S-TMSI is one: TR 33.833 §6.4.1.4.2. Each end gives the other the
-/// name that the other's next request shall say instead of its own name and that of the KD.
+/// One-time identities for the next set-up under a KD, similar to an S-TMSI: TR 33.833 §6.4.1.4.2. Each end gives the
+/// other the identity that the other's next request carries instead of its own identity and the KD ID.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub struct Connection {
-    /// The name that this UE gave: the peer's next request is known by it.
+    /// The identity that this UE gave: the peer's next request is recognised by it.
     pub local: Option<[u8; 4]>,
-    /// The name that it gave before: the peer may not have received the new one.
+    /// The one that it gave before: the peer may not have received the new one.
     pub previous: Option<[u8; 4]>,
-    /// The name that the peer gave: the next request of this UE carries it.
+    /// The identity that the peer gave: the next request of this UE carries it.
     pub remote: Option<[u8; 4]>,
 }
 
-/// A KD with what is known of it.
+/// A KD with its attributes.
 #[derive(Debug, PartialEq, Eq)]
 pub struct KdRecord {
-    /// Its name.
+    /// KD ID.
     pub id: KdId,
     /// The key.
     pub kd: Kd,
-    /// With whom it is shared.
+    /// The UE with which it is shared.
     pub peer: Identity,
-    /// Where it comes from.
+    /// Origin.
     pub method: Method,
     /// First moment at which it is not valid any more.
     pub expiry: UtcTime,
     /// Session number of this UE when it was made: its use ends [`Self::SESSIONS`] later.
     pub created_at: u64,
-    /// One-time names.
+    /// One-time identities.
     pub connection: Connection,
-    /// The certificate that vouched for the peer when the key was made, if one did: it ends with it.
+    /// The certificate that vouched for the peer when the key was made, if any: the key ends with it.
     pub vouched: Option<Vouched>,
 }
 
 impl KdRecord {
-    /// Sessions that one KD may serve (ours).
+    /// Largest number of sessions of one KD (ours).
     pub const SESSIONS: u64 = 1 << 16;
 
-    /// A key that the operator gave to both, without an end.
+    /// Returns a key that the operator gave to both, without expiry.
     pub const fn pre_shared(id: KdId, kd: Kd, peer: Identity) -> Self {
         Self {
             id,
@@ -107,15 +107,15 @@ impl KdRecord {
         }
     }
 
-    /// Whether three quarters of its life of `lifetime` milliseconds are over, or of its sessions. Never of a key that the
-    /// operator gave.
+    /// Whether three quarters of its life of `lifetime` milliseconds are over, or of its sessions. Never for a
+    /// pre-shared key.
     pub(super) fn due(&self, now: UtcTime, number: u64, lifetime: u64) -> bool {
         self.method == Method::Signed
             && (now.plus_millis(lifetime / 4) >= self.expiry
                 || number.saturating_sub(self.created_at) >= Self::SESSIONS / 4 * 3)
     }
 
-    /// A second value of the same key: what makes it must see to it.
+    /// Makes a second copy of the same key: the caller is responsible for it.
     pub fn copy(&self) -> Self {
         Self {
             id: self.id,
@@ -130,7 +130,7 @@ impl KdRecord {
     }
 }
 
-/// Names a [`super::Output::Store`].
+/// Identifies a [`super::Output::Store`] or a query.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Ticket(pub u64);
 
@@ -139,12 +139,12 @@ pub struct Ticket(pub u64);
 pub enum Change {
     /// Add this key.
     Put(KdRecord),
-    /// Remove the key of this name and peer.
+    /// Remove the key with this ID and peer.
     Remove(KdId, Identity),
 }
 
 impl Change {
-    /// A second value of the same change: what makes it must see to it.
+    /// Makes a second copy of the same change: the caller is responsible for it.
     pub(super) fn copy(&self) -> Self {
         match self {
             Self::Put(record) => Self::Put(record.copy()),
@@ -153,7 +153,7 @@ impl Change {
     }
 }
 
-/// The keys in memory: what is durable, in the order in which it was made.
+/// The keys in memory: the durable ones, in the order in which they were made.
 #[derive(Debug, Default)]
 pub(super) struct Keyring {
     records: Vec<KdRecord>,
@@ -176,7 +176,7 @@ impl Keyring {
         now < record.expiry && number.saturating_sub(record.created_at) < KdRecord::SESSIONS
     }
 
-    /// The keys shared with a peer, the newest first.
+    /// Returns the keys shared with a peer, the newest first.
     pub(super) fn of_peer(
         &self,
         peer: &Identity,
@@ -186,28 +186,28 @@ impl Keyring {
         self.records.iter().rev().filter(move |r| r.peer == *peer && Self::usable(r, now, number))
     }
 
-    /// The key of a name, if it is shared with this peer.
+    /// Returns the key with an ID, if it is shared with this peer.
     pub(super) fn find(&self, id: KdId, peer: &Identity, now: UtcTime, number: u64) -> Option<&KdRecord> {
         self.of_peer(peer, now, number).find(|r| r.id == id)
     }
 
-    /// The key whose peer was given this name.
+    /// Returns the key whose peer was given this one-time identity.
     pub(super) fn by_connection(&self, given: [u8; 4], now: UtcTime, number: u64) -> Option<&KdRecord> {
         let known = |r: &&KdRecord| [r.connection.local, r.connection.previous].contains(&Some(given));
         self.records.iter().find(|r| known(r) && Self::usable(r, now, number))
     }
 
-    /// Whether a name's half is in use by any key.
+    /// Whether half of an ID is in use by any key.
     pub(super) fn half_taken(&self, half: impl Fn(KdId) -> bool) -> bool {
         self.records.iter().any(|r| half(r.id))
     }
 
-    /// The keys that methods made.
+    /// Returns the keys that methods made.
     pub(super) fn derived(&self) -> impl Iterator<Item = &KdRecord> {
         self.records.iter().filter(|record| record.method == Method::Signed)
     }
 
-    /// The derived keys of a peer but one.
+    /// Returns changes that remove the derived keys of a peer but one.
     pub(super) fn others(&self, peer: &Identity, but: KdId) -> Vec<Change> {
         let derived =
             self.records.iter().filter(|r| r.peer == *peer && r.id != but && r.method == Method::Signed);

@@ -1,4 +1,4 @@
-//! How two UEs come to share a KD where they have none, or want a new one: the steps of a method over the containers of
+//! Agreement of two UEs on a KD if they share none, or want a new one: the steps of a method over the containers of
 //! DIRECT AUTH AND KEY ESTABLISHMENT (0xE0 to 0xE2). The machine of links knows none of the methods.
 //!
 //! ```text
@@ -8,9 +8,9 @@
 //!   step(Container) -> SendAgreed  --- 0xE1 -->           step(Container) -> Agreed
 //! ```
 //!
-//! A step may need what only the outside knows, such as a network function: it gives [`Step::Ask`], the machine puts out
-//! [`super::Output::Ask`] with a ticket, and hands [`super::Input::Answered`] back as [`Heard::Answer`]. A refusal ends
-//! the exchange; without an answer the timer of the exchange does.
+//! A step may need knowledge from outside, such as that of a network function: it returns [`Step::Ask`], the machine
+//! puts out [`super::Output::Ask`] with a ticket, and passes [`super::Input::Answered`] on as [`Heard::Answer`]. A
+//! refusal ends the exchange; without an answer the timer of the exchange does.
 
 use core::fmt;
 
@@ -22,7 +22,7 @@ use sidelink_security::keys::Kd;
 use super::cause::Cause;
 use super::kd::Identity;
 
-/// What a UE authenticates itself with, and whom it trusts.
+/// Credential of a UE, and the issuers and keys that it trusts.
 #[derive(Debug)]
 pub struct Credentials {
     /// Its own key, with a certificate or without.
@@ -31,16 +31,16 @@ pub struct Credentials {
     pub trust: Trust,
 }
 
-/// The two ends of an exchange, and what began it.
+/// The two ends of an exchange, and its request.
 #[derive(Debug)]
 pub struct Party<'a> {
-    /// What the clock says.
+    /// Present time of the clock.
     pub clock: UtcTime,
     /// This UE.
     pub local: &'a Identity,
-    /// The peer, by its own claim at the target UE.
+    /// The peer; at the target UE as claimed.
     pub remote: &'a Identity,
-    /// The whole message that asked: a direct communication request, or a re-keying request.
+    /// The complete request message: a direct communication request, or a re-keying request.
     pub request: &'a [u8],
     /// Algorithms of this UE.
     pub capabilities: Capabilities,
@@ -48,40 +48,40 @@ pub struct Party<'a> {
     pub credentials: Option<&'a Credentials>,
 }
 
-/// What a step is taken for.
+/// Input of a step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Heard<'a> {
-    /// The request came: the first step of the target UE.
+    /// The request: first step of the target UE.
     Begin,
-    /// A container of the peer. Nobody has proven it.
+    /// A container of the peer, unproven.
     Container(&'a [u8]),
-    /// The answer of the outside.
+    /// The answer to a query.
     Answer(&'a [u8]),
 }
 
-/// What follows from a step.
+/// Result of a step.
 #[derive(Debug)]
 pub enum Step {
-    /// Nothing, until more is heard.
+    /// Wait for more input.
     Wait,
     /// Send this container to the peer.
     Send(Vec<u8>),
-    /// Ask the outside.
+    /// Query the network.
     Ask(Vec<u8>),
     /// Both ends can have the KD now.
     Agreed(AgreedKd),
-    /// They can once the peer has this container.
+    /// Both ends can have the KD once the peer has this container.
     SendAgreed(Vec<u8>, AgreedKd),
 }
 
-/// A KD that a method agreed on.
+/// A KD on which a method agreed.
 #[derive(Debug)]
 pub struct AgreedKd {
     /// The key.
     pub kd: Kd,
-    /// The certificate that vouched for the peer, if one did: the KD ends with it.
+    /// The certificate that vouched for the peer, if any: the KD ends with it.
     pub vouched: Option<Vouched>,
-    /// Algorithms that the peer proved to accept, where the method shows them: its command must keep to them.
+    /// Algorithms that the peer provably accepts, if the method shows them: its command must keep to them.
     pub capabilities: Option<Capabilities>,
 }
 
@@ -91,12 +91,12 @@ impl From<Kd> for AgreedKd {
     }
 }
 
-/// Why a method does not agree on a KD with a peer.
+/// Reason why a method does not agree on a KD with a peer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refusal {
-    /// What the peer is told.
+    /// Cause for the peer.
     pub cause: Cause,
-    /// What the operator is told.
+    /// Reason for the operator.
     pub why: String,
 }
 
@@ -110,20 +110,20 @@ impl std::error::Error for Refusal {}
 
 /// One end of one exchange.
 pub trait Steps: fmt::Debug + Send {
-    /// Takes a step. A refused container changes nothing: anybody can send one, and the next may be the right one.
+    /// Takes a step. A refused container changes no state: anybody can send one, and the next may be the right one.
     ///
     /// # Errors
-    /// The peer did not prove itself, or the outside refuses.
+    /// The peer did not prove itself, or the network refuses.
     fn step(&mut self, party: &Party<'_>, heard: Heard<'_>) -> Result<Step, Refusal>;
 }
 
 /// A method that agrees on a KD.
 pub trait KeyEstablishment: fmt::Debug + Send {
-    /// First octet of its containers, and of its key information.
+    /// Returns the first octet of its containers, and of its key information.
     fn method(&self) -> u8;
 
-    /// The initiating UE's steps, and the key information of its request. `seed` is drawn for this and nothing else,
-    /// `cookie` is what the target UE asked to see.
+    /// Returns the initiating UE's steps, and the key information of its request. `seed` is used for nothing else,
+    /// `cookie` is the one that the target UE demanded.
     fn initiate(
         &self,
         credentials: Option<&Credentials>,
@@ -134,9 +134,9 @@ pub trait KeyEstablishment: fmt::Debug + Send {
     /// Whether key information of a request is of this method.
     fn understands(&self, info: &[u8]) -> bool;
 
-    /// The cookie in key information.
+    /// Returns the cookie in key information.
     fn cookie(&self, info: &[u8]) -> Option<[u8; 16]>;
 
-    /// The target UE's steps.
+    /// Returns the target UE's steps.
     fn answer(&self, info: &[u8], seed: [u8; 32]) -> Option<Box<dyn Steps>>;
 }

@@ -1,4 +1,4 @@
-//! A link: what holds for its whole life, and its state.
+//! A link: its attributes, and its state.
 //!
 //! ```text
 //!  initiating UE                                                    target UE
@@ -29,24 +29,24 @@ pub(super) struct Link {
     pub(super) state: State,
 }
 
-/// What every state of a link has.
+/// Attributes of a link in every state.
 #[derive(Debug)]
 pub(super) struct Common {
     pub(super) id: LinkId,
-    /// Where this end sends from.
+    /// Layer-2 source of this end.
     pub(super) local: Layer2Id,
-    /// Where the peer listens.
+    /// Layer-2 identity of the peer.
     pub(super) remote: Layer2Id,
-    /// Where the peer listened when the link was set up.
+    /// Layer-2 identity of the peer at set-up.
     pub(super) permanent: Layer2Id,
-    /// Who the peer is, or must prove to be.
+    /// Identity of the peer, proven or to be proven.
     pub(super) identity: Identity,
     /// Sequence number of the last message.
     pub(super) sequence: u16,
     pub(super) created_at: UtcTime,
 }
 
-/// Where a link stands. Every state is a struct that owns its keys.
+/// State of a link. Every state is a struct that owns its keys.
 #[derive(Debug)]
 pub(super) enum State {
     /// Initiating UE: the request is sent.
@@ -61,13 +61,13 @@ pub(super) enum State {
     Releasing(Releasing),
 }
 
-/// What becomes of a state.
+/// Result of an event in a state.
 #[derive(Debug)]
 #[expect(clippy::large_enum_variant, reason = "it is moved once, and a box would allocate for every message")]
 pub(super) enum Next {
-    /// The link goes on in this state.
+    /// The link continues in this state.
     To(State),
-    /// It ends.
+    /// The link ends.
     Close(Closed),
 }
 
@@ -87,7 +87,7 @@ states! { AwaitingSecurityMode StoringKd AwaitingAccept Up Releasing }
 #[derive(Debug)]
 pub(super) struct Message<'a> {
     pub(super) lcid: Lcid,
-    /// Whether the key is the one that sends, not an older one.
+    /// Whether the key is the sending one, not an older one.
     pub(super) current: bool,
     pub(super) repr: Repr<'a>,
     pub(super) octets: &'a [u8],
@@ -115,12 +115,12 @@ impl Common {
         self.sequence
     }
 
-    /// Tells what the link is now.
+    /// Reports the state of the link.
     pub(super) fn report(&self, local: &mut Local, state: super::io::State) {
         local.event(Event::State { link: self.id, peer: self.remote, state });
     }
 
-    /// Tells that the link is up, and warns when nobody has proven anything.
+    /// Reports that the link is up, with a warning when nothing is proven.
     pub(super) fn report_up(&self, local: &mut Local, role: Role, keys: Keys) {
         let assurance = keys.assurance();
         self.report(local, super::io::State::Up { role, assurance, keys });
@@ -135,7 +135,7 @@ impl Common {
         local.send_plain([self.local, self.remote], body.message_type(), &message);
     }
 
-    /// Sends a message under a key. Nothing is sent when the key is exhausted: it was given up before.
+    /// Sends a message under a key. Nothing is sent when the key is exhausted: the link gave it up before.
     pub(super) fn send_protected(
         &mut self,
         local: &mut Local,
@@ -150,7 +150,7 @@ impl Common {
         local.transmit(Pdu { source, peer, lcid, message: kind, session, octets }, message.len());
     }
 
-    /// Notes a message that does not belong where it came.
+    /// Reports a message that is not expected in this state or on this channel.
     pub(super) fn unexpected(&self, local: &mut Local, message: &Message<'_>) {
         let why = match message.lcid {
             Lcid::PC5_S_SECURITY_MODE => "not on this channel",
@@ -176,7 +176,7 @@ impl State {
         }
     }
 
-    /// The key that sends.
+    /// Returns the sending key.
     pub(super) const fn active(&self) -> Option<&Active> {
         match self {
             Self::AwaitingSecurityMode(_) | Self::StoringKd(_) => None,
@@ -186,7 +186,7 @@ impl State {
         }
     }
 
-    /// Calls `f` with the name of each session key that this end could open something with.
+    /// Calls `f` with the ID of each session key by which this end could open a PDU.
     pub(super) fn for_each_id(&self, mut f: impl FnMut(KdSessId)) {
         match self {
             Self::AwaitingSecurityMode(_) => {}
@@ -210,7 +210,7 @@ impl State {
         }
     }
 
-    /// A timer of the state is due.
+    /// Handles the timer of the state.
     pub(super) fn on_time(self, link: &mut Common, local: &mut Local) -> Next {
         match self {
             Self::AwaitingSecurityMode(state) => state.on_time(link, local),
@@ -221,27 +221,27 @@ impl State {
         }
     }
 
-    /// A message came under a key of the link.
+    /// Handles a message under a key of the link.
     pub(super) fn on_message(self, link: &mut Common, local: &mut Local, message: &Message<'_>) -> Next {
         match self {
             Self::AwaitingAccept(state) => state.on_message(link, local, message),
             Self::Up(up) => up.on_message(link, local, message),
             Self::Releasing(releasing) => releasing.on_message(link, local, message),
-            // No key of theirs opens anything.
+            // No key of these states opens a message.
             state @ (Self::AwaitingSecurityMode(_) | Self::StoringKd(_)) => Next::To(state),
         }
     }
 }
 
 impl Link {
-    /// Whether this end could open something with the key of this name.
+    /// Whether this end could open a PDU with the key of this ID.
     pub(super) fn has_id(&self, id: KdSessId) -> bool {
         let mut has = false;
         self.state.for_each_id(|known| has |= known == id);
         has
     }
 
-    /// Whether the peer may send from there.
+    /// Whether the peer may send from this source.
     pub(super) fn hears(&self, source: Layer2Id) -> bool {
         self.common.remote == source
             || match &self.state {
@@ -251,7 +251,7 @@ impl Link {
             }
     }
 
-    /// Where the peer may send to.
+    /// Returns the addresses to which the peer may send.
     pub(super) fn addresses(&self) -> impl Iterator<Item = Layer2Id> + '_ {
         let (new, session) = match &self.state {
             State::Up(up) => (up.exchange.new_address(), Some(&up.session)),
@@ -262,7 +262,7 @@ impl Link {
         [self.common.local].into_iter().chain(new).chain(old)
     }
 
-    /// Marks what this link uses.
+    /// Marks the IDs and addresses that this link uses.
     pub(super) fn mark(&self, in_use: &mut InUse) {
         self.state.for_each_id(|id| in_use.add(id));
         let requested = match &self.state {
@@ -275,7 +275,7 @@ impl Link {
         self.remotes().for_each(|address| in_use.add_address(address));
     }
 
-    /// Where the peer sends from: now, at first, before, and soon.
+    /// Returns the addresses from which the peer sends: now, at set-up, before a change, and after the pending one.
     pub(super) fn remotes(&self) -> impl Iterator<Item = Layer2Id> + '_ {
         let (retired, new) = match &self.state {
             State::Up(up) => (&up.session.retired[..], up.exchange.new_remote()),
@@ -286,7 +286,7 @@ impl Link {
         [self.common.remote, self.common.permanent].into_iter().chain(new).chain(old)
     }
 
-    /// The keys in use.
+    /// Returns the keys in use.
     pub(super) fn keys(&self) -> Option<Keys> {
         match &self.state {
             State::Up(up) => Some(up.session.keys()),

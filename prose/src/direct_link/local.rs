@@ -1,4 +1,4 @@
-//! What all links of one UE share: rules, time, session numbers, keys, and the queue of outputs.
+//! Common state of all links of one UE: rules, time, session numbers, keys, and the queue of outputs.
 
 use std::collections::VecDeque;
 
@@ -20,7 +20,7 @@ use super::note::Note;
 use sidelink_wire::ids::{Layer2Id, Lcid};
 use sidelink_wire::pc5_signalling::{Identifiers, MessageType};
 
-/// Session keys that are remembered.
+/// Number of session keys that are remembered.
 const SESSIONS: usize = 1024;
 
 /// Peers that are remembered as having refused.
@@ -29,51 +29,51 @@ const REFUSED: usize = 64;
 /// Queued outputs above which lines and meters are dropped. One input makes a few of them.
 const WAITING: usize = 256;
 
-/// Milliseconds by which the time of two inputs may differ at most for the clock to have gone on by itself.
+/// Largest step in milliseconds between the times of two inputs; a larger one means that the clock was set.
 const CLOCK_SET_AHEAD: u64 = 3_600_000;
 
-/// Milliseconds by which the time of an input may be before that of the last one, and is taken for the same.
+/// Milliseconds by which the time of an input may be before that of the last one and count as equal.
 const CLOCK_SET_BACK: u64 = 1000;
 
-/// Milliseconds for which the clock must have gone on without being set before a KD that expired is removed.
+/// Milliseconds for which the clock must have run without being set before an expired KD is removed.
 const CLOCK_STEADY: u64 = 60_000;
 
-/// What every state of a link works with. A state gets it as an argument and keeps nothing of it.
+/// Resources of every state of a link. A state gets it as an argument and keeps no part of it.
 #[derive(Debug)]
 pub(super) struct Local {
     pub(super) config: Config,
-    /// Time of timers: goes on with the clock, and stays when the clock is set.
+    /// Time of timers: advances with the clock, and stays when the clock is set.
     pub(super) now: UtcTime,
-    /// What the clock says: validity of keys and certificates is judged by it.
+    /// Time of the clock, by which the validity of keys and certificates is judged.
     pub(super) clock: UtcTime,
-    /// Since when, by the time of timers, the clock has gone on without being set.
+    /// Time, by the time of timers, since when the clock has run without being set.
     pub(super) clock_set_at: UtcTime,
     pub(super) rng: Entropy,
-    /// Numbers of sessions: durable, so that no nonce repeats.
+    /// Session numbers: durable, therefore no nonce repeats.
     pub(super) numbers: Lease,
     pub(super) keyring: Keyring,
-    /// Whether keys or revocation lists came since the keys were last looked through.
+    /// Whether keys or revocation lists were added since the keys were last checked.
     pub(super) keys_changed: bool,
-    /// Changes that are on their way to the store.
+    /// Changes that are pending in the store.
     pub(super) storing: Vec<(Ticket, Vec<Change>)>,
     pub(super) outbox: VecDeque<Output>,
     /// Sequence number of the last message that belonged to no link.
     sequence: u16,
     next_ticket: u64,
     next_link: u32,
-    /// What this UE authenticates itself with, and whom it trusts.
+    /// Credential of this UE, and the issuers and keys that it trusts.
     pub(super) credentials: Option<Credentials>,
     /// Methods that agree on a KD; requests offer the first.
     pub(super) methods: Vec<Box<dyn KeyEstablishment>>,
     /// The secret of cookies.
     pub(super) cookies: Secret256,
-    /// Session keys that were proven: none is used twice, whatever the nonces.
+    /// Session keys that were proven: none is used twice, for any nonces.
     pub(super) sessions: VecDeque<Fingerprint>,
-    /// Answers to unproven UEs.
+    /// Budget of replies to unproven UEs.
     answers: Budget,
-    /// Unproven containers that methods judged.
+    /// Budget of unproven containers for methods.
     judged: Budget,
-    /// When an unproven request was last refused with a message: once a period is enough.
+    /// Time of the last refusal of an unproven request: at most one a period.
     refused_at: Option<UtcTime>,
     /// Peers that are not asked again before a time.
     refused: VecDeque<(Layer2Id, UtcTime)>,
@@ -81,7 +81,7 @@ pub(super) struct Local {
     pub(super) in_use: InUse,
 }
 
-/// So much a period.
+/// A budget for each period.
 #[derive(Debug, Default)]
 struct Budget {
     since: Option<UtcTime>,
@@ -89,7 +89,7 @@ struct Budget {
 }
 
 impl Budget {
-    /// Spends one, if one is left in this period.
+    /// Spends one unit, if one is left in this period; returns whether it did.
     fn spend(&mut self, now: UtcTime, period: u64, most: u32) -> bool {
         if self.since.is_none_or(|at| now >= at.plus_millis(period)) {
             (self.since, self.spent) = (Some(now), 0);
@@ -137,7 +137,7 @@ impl InUse {
     }
 }
 
-/// Which half of a KD-sess ID this UE chooses: the initiating UE the first, the target UE the second.
+/// The half of a KD-sess ID that this UE chooses: the initiating UE the first, the target UE the second.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Half {
     Msb,
@@ -174,8 +174,8 @@ impl Local {
         }
     }
 
-    /// The clock says `clock`. It never goes back by a little; where it is set by much, the timers go on from where they
-    /// are, so that a time that was wrong once neither ends a link nor stays.
+    /// Sets the time of the clock. It does not go back by a small step. After a large step the timers continue from
+    /// their present time: a wrong time neither ends a link nor persists.
     pub(super) fn set_clock(&mut self, clock: UtcTime) {
         let (old, new) = (self.clock.millis(), clock.millis());
         let (ahead, behind) = (new.saturating_sub(old), old.saturating_sub(new));
@@ -193,7 +193,7 @@ impl Local {
         self.clock = clock;
     }
 
-    /// When the clock will show the time of a timer.
+    /// Returns the time of the clock at which a timer is due.
     pub(super) fn on_clock(&self, timer: UtcTime) -> UtcTime {
         self.clock.plus_millis(timer.millis().saturating_sub(self.now.millis()))
     }
@@ -202,18 +202,18 @@ impl Local {
         matches!(self.config.profile, Profile::Nr)
     }
 
-    /// The number of the next session.
+    /// Returns the number of the next session.
     pub(super) const fn number(&self) -> u64 {
         self.numbers.peek()
     }
 
-    /// 32 octets for a nonce and wishes for halves; none until a session number is durable.
+    /// Draws 32 octets for a nonce and for preferred halves; `None` until a session number is durable.
     pub(super) fn draw(&mut self) -> Option<[u8; 32]> {
         let number = self.numbers.take().ok()?;
         Some(self.rng.draw(number))
     }
 
-    /// A half of a KD-sess ID that is free, at or after `wish`.
+    /// Returns a free half of a KD-sess ID, at or after `wish`.
     pub(super) fn free_half(&self, half: Half, wish: u8) -> Option<u8> {
         let taken = match half {
             Half::Msb => &self.in_use.msb,
@@ -222,7 +222,7 @@ impl Local {
         pick_half(wish.into(), 0xff, |value| taken[usize::from(value)]).map(|half| half as u8)
     }
 
-    /// A layer-2 identity and a half of a name that are not in use here.
+    /// Returns a layer-2 identity and a half of a KD-sess ID that are not in use here.
     pub(super) fn new_identifiers(&mut self, half: Half) -> Option<Identifiers> {
         let drawn = self.draw()?;
         let layer2 = self.free_address(&drawn)?.octets();
@@ -230,7 +230,7 @@ impl Local {
         Some(Identifiers { kd_sess, layer2 })
     }
 
-    /// A layer-2 identity that is not in use here.
+    /// Returns a layer-2 identity that is not in use here.
     pub(super) fn new_address(&mut self) -> Option<Layer2Id> {
         let drawn = self.draw()?;
         self.free_address(&drawn)
@@ -248,8 +248,7 @@ impl Local {
         self.sessions.contains(&session)
     }
 
-    /// Remembers a session key that the peer has proven. Nothing that is unproven gets here, so that nobody can push a
-    /// key out.
+    /// Remembers a session key that the peer has proven. Unproven keys are not stored: nobody can evict a key with them.
     pub(super) fn remember(&mut self, session: Fingerprint) {
         if self.sessions.len() >= SESSIONS {
             self.sessions.pop_front();
@@ -257,18 +256,18 @@ impl Local {
         self.sessions.push_back(session);
     }
 
-    /// Whether an unproven UE may be answered now: so many answers a period, since an answer costs a transmission to an
-    /// address of its choice, and a signature may be in it.
+    /// Whether an unproven UE may get a reply now. The budget is limited, since a reply costs a transmission to an
+    /// address of its choice, and may contain a signature.
     pub(super) fn may_answer(&mut self) -> bool {
         self.answers.spend(self.now, self.config.sc_period, self.config.answers)
     }
 
-    /// Whether an unproven container may be shown to a method now: to judge one costs a signature's verification.
+    /// Whether an unproven container may be passed to a method now: this costs the verification of a signature.
     pub(super) fn may_judge(&mut self) -> bool {
         self.judged.spend(self.now, self.config.sc_period, self.config.judged)
     }
 
-    /// Whether a refusal in the clear may be sent now: once a period.
+    /// Whether an unprotected refusal may be sent now: once a period.
     pub(super) fn may_refuse(&mut self) -> bool {
         let again = self.refused_at.map(|at| at.plus_millis(self.config.sc_period));
         let may = again.is_none_or(|again| self.now >= again);
@@ -300,8 +299,8 @@ impl Local {
         self.is_nr().then(|| capabilities.stated())
     }
 
-    /// Terms of an exchange. Protection of user data is agreed on in set-up after the keys, and stays for the life of
-    /// the link.
+    /// Returns the terms of an exchange. Protection of user data is agreed on in set-up after the keys, and stays for
+    /// the life of the link.
     pub(super) fn terms(&self, in_use: Option<(Chosen, bool)>) -> Terms {
         Terms {
             profile: self.config.profile,
@@ -310,7 +309,7 @@ impl Local {
         }
     }
 
-    /// The keys that answer an offer. `Err(None)` without a session number, and on nonce reuse.
+    /// Returns the keys that answer an offer. `Err(None)` without a session number, and on nonce reuse.
     pub(super) fn propose(
         &mut self,
         terms: Terms,
@@ -321,7 +320,7 @@ impl Local {
         let drawn = self.draw().ok_or(None)?;
         let mut nonce_2 = [0; 16];
         nonce_2.copy_from_slice(&drawn[..16]);
-        // The whole name must be free, too: the peer may hold it from an earlier exchange.
+        // The whole ID must be free, too: the peer may use it since an earlier exchange.
         let lsb = self.free_half(Half::Lsb, drawn[16]).ok_or(Some(Disagreement::Identity))?;
         let (echo, echo_stated) = (offer.capabilities, offer.stated);
         let command = Command { nonce_2, lsb, chosen, echo, echo_stated };
@@ -330,7 +329,7 @@ impl Local {
         if self.knows(proposed.fingerprint()) { Err(None) } else { Ok((proposed, command)) }
     }
 
-    /// What a method is given of an exchange with `remote` that `request` began.
+    /// Returns a method's view of an exchange with `remote` that `request` began.
     pub(super) fn party<'a>(&'a self, remote: &'a Identity, request: &'a [u8]) -> Party<'a> {
         Party {
             clock: self.clock,
@@ -358,7 +357,7 @@ impl Local {
         Ticket(self.next_ticket - 1)
     }
 
-    /// Asks for changes to be made durable.
+    /// Requests that changes be made durable.
     pub(super) fn store(&mut self, changes: Vec<Change>) -> Ticket {
         let ticket = self.new_ticket();
         let copy = changes.iter().map(Change::copy).collect();
@@ -375,7 +374,7 @@ impl Local {
         self.transmit(pdu, message.len());
     }
 
-    /// Hands out the PDU of a message of `l3` octets.
+    /// Puts out the PDU of a message of `l3` octets.
     pub(super) fn transmit(&mut self, pdu: Pdu, l3: usize) {
         if let Some(message) = pdu.message {
             self.meter(pdu.peer, true, message, [l3, pdu.octets.len()]);
@@ -383,7 +382,7 @@ impl Local {
         self.push(Output::Pdu(pdu));
     }
 
-    /// Counts a message of so many octets in a PDU of so many.
+    /// Counts a message; `octets` are those of the message and of its PDU.
     pub(super) fn meter(&mut self, peer: Layer2Id, sent: bool, message: MessageType, octets: [usize; 2]) {
         let [l3_octets, pdu_octets] = octets;
         if self.outbox.len() < WAITING {
@@ -406,7 +405,7 @@ impl Local {
         }
     }
 
-    /// The record of a KD that was agreed on now. It ends with the certificate that vouched for the peer.
+    /// Returns the record of a KD agreed on now. It ends with the certificate that vouched for the peer.
     pub(super) fn record(&self, id: KdId, agreed: AgreedKd, peer: Identity) -> KdRecord {
         let AgreedKd { kd, vouched, .. } = agreed;
         let guard = self.credentials.as_ref().map_or(0, |own| own.trust.guard);
@@ -430,8 +429,8 @@ impl Local {
         record.vouched.as_ref().zip(trust).is_some_and(|(vouched, trust)| trust.revokes(vouched))
     }
 
-    /// Removes KDs whose certificate is revoked, and those that ended. Those that ended go only when the clock has shown
-    /// so for a while: it may be wrong. Gives those that are revoked.
+    /// Removes KDs whose certificate is revoked, and expired ones. Expired ones are removed only after the clock has
+    /// run steadily for a while, since it may be wrong. Returns the revoked ones.
     pub(super) fn purge(&mut self) -> Vec<(KdId, Identity)> {
         let steady = self.now >= self.clock_set_at.plus_millis(CLOCK_STEADY);
         let ended = steady && self.keyring.derived().any(|record| self.clock >= record.expiry);

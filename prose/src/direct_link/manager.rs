@@ -1,4 +1,4 @@
-//! All links of one UE: routes PDUs to them, holds the half-open table, collects what is to be done.
+//! All links of one UE: routes PDUs to them, holds the half-open table, collects the outputs.
 
 use sidelink_security::counter::UtcTime;
 use sidelink_security::counter::reserve::{CommitError, CounterStore, Lease, ReserveConfig, StreamId};
@@ -21,10 +21,10 @@ use super::signed::Signed;
 use sidelink_wire::ids::{Layer2Id, Lcid};
 use sidelink_wire::pdcp::{MAX_SDU_LEN, SduType};
 
-/// Session numbers that one UE may use in its life.
+/// Session numbers of one UE in its life.
 const SESSION_LIMIT: u64 = 1 << 48;
 
-/// SN that user data leaves to signalling at the end of a key: a release must always be possible.
+/// SN at the end of a key that are reserved for signalling: a release must always be possible.
 const SIGNALLING_RESERVE: u32 = 64;
 
 /// The links of one UE. It routes, and knows no state. `Debug` shows no secret.
@@ -36,8 +36,8 @@ pub struct LinkManager {
 }
 
 impl LinkManager {
-    /// A UE without links. `seed` is of full strength; session numbers go on where `store` says. Waits for the medium:
-    /// at start only.
+    /// Makes a UE without links. `seed` has full entropy; session numbers continue from those in `store`. Blocks on the
+    /// store, at start only.
     ///
     /// # Errors
     /// The store fails.
@@ -53,14 +53,13 @@ impl LinkManager {
         Ok(Self { local, links: Vec::new(), half_open: HalfOpenTable::default() })
     }
 
-    /// Adds a KD that is durable already: what the store holds, in the order in which it was made.
+    /// Adds a KD that is durable already: call it for the store's content, in the order in which it was made.
     pub fn add_kd(&mut self, record: KdRecord) {
         self.local.keyring.add(record);
         self.local.keys_changed = true;
     }
 
-    /// Lets this UE agree on a KD by signatures with peers of whom it has none, and make a new one when re-keying asks
-    /// for it.
+    /// Lets this UE agree on a KD by signatures with peers with which it shares none, and make a new one in a re-keying.
     pub fn authenticate_with(&mut self, credential: Credential, trust: Trust) {
         self.local.credentials = Some(Credentials { credential, trust });
         self.local.keys_changed = true;
@@ -73,8 +72,8 @@ impl LinkManager {
         self.local.methods.push(method);
     }
 
-    /// Uses a revocation list (DER). With the next input the KDs that its certificates made are removed, and their links
-    /// released.
+    /// Installs a revocation list (DER). With the next input the KDs made with the listed certificates are removed, and
+    /// their links released.
     ///
     /// # Errors
     /// No trusted root issued it, or it is not newer than the one in use.
@@ -91,39 +90,39 @@ impl LinkManager {
         result
     }
 
-    /// The rules.
+    /// Returns the rules.
     pub const fn config(&self) -> &Config {
         &self.local.config
     }
 
-    /// The links with their peers, and the keys of those that are up.
+    /// Returns the links with their peers, and the keys of those that are up.
     pub fn links(&self) -> impl Iterator<Item = (LinkId, Layer2Id, Option<Keys>)> + '_ {
         self.links.iter().map(|link| (link.common.id, link.common.remote, link.keys()))
     }
 
-    /// The layer-2 identities at which this UE listens: its own, and those of its links. They change with
+    /// Returns the layer-2 identities for which this UE receives: its own, and those of its links. They change with
     /// [`super::State`].
     pub fn addresses(&self) -> impl Iterator<Item = Layer2Id> + '_ {
         [self.local.config.source].into_iter().chain(self.links.iter().flat_map(Link::addresses))
     }
 
-    /// The layer-2 identities of peers that a link or a half-open entry names. A layer 2 can drop what it holds for any
-    /// other peer once it has sent what is queued: nobody will come back to it.
+    /// Returns the layer-2 identities of peers of all links and half-open entries. A layer 2 can drop its state for any
+    /// other peer once it has sent the queued data: it will not be used again.
     pub fn addresses_in_use(&self) -> impl Iterator<Item = Layer2Id> + '_ {
         self.links.iter().flat_map(Link::remotes).chain(self.half_open.sources())
     }
 
-    /// SN that a link has left for sending under its key.
+    /// Returns the SN that a link has left for sending under its key.
     pub fn left(&self, link: LinkId) -> Option<u32> {
         Some(self.links.iter().find(|l| l.common.id == link)?.state.active()?.left())
     }
 
-    /// Requests that wait for their proof.
+    /// Returns the number of requests without proof.
     pub fn half_open(&self) -> usize {
         self.half_open.len()
     }
 
-    /// Takes one event. Drain [`Self::poll_output`] afterwards.
+    /// Takes one input. Drain [`Self::poll_output`] afterwards.
     ///
     /// # Errors
     /// The caller's or the operator's mistake.
@@ -166,7 +165,7 @@ impl LinkManager {
         Ok(())
     }
 
-    /// The next thing to do; [`Output::Timeout`] when there is none.
+    /// Returns the next output; [`Output::Timeout`] when there is none.
     pub fn poll_output(&mut self) -> Output {
         if let Some(output) = self.local.outbox.pop_front() {
             return output;
@@ -183,7 +182,7 @@ impl LinkManager {
         first.map(|timer| self.local.on_clock(timer))
     }
 
-    /// Time goes on: what is due is done.
+    /// Advances the time, and handles the timers that are due.
     fn advance(&mut self, clock: UtcTime) {
         self.local.set_clock(clock);
         let now = self.local.now;
@@ -196,7 +195,7 @@ impl LinkManager {
                 link.common.identity == identity && link.keys().is_some_and(|keys| keys.kd == kd)
             };
             if let Some(id) = self.links.iter().find(|link| of_kd(link)).map(|link| link.common.id) {
-                // It is up: it can be released.
+                // The link is up, therefore it can be released.
                 let _ = self.release(id);
             }
         }
@@ -206,14 +205,14 @@ impl LinkManager {
             if link.state.deadline(&self.local) <= now {
                 self.with(index, |state, link, local| (state.on_time(link, local), ()));
             }
-            // A link that was closed made room for the next at its place.
+            // Closing a link moves the next one to its index.
             if self.links.get(index).is_some_and(|link| link.common.id == id) {
                 index += 1;
             }
         }
     }
 
-    /// Marks the names and addresses that are in use, before an event that may need a free one.
+    /// Marks the IDs and addresses in use, before an event that may need a free one.
     pub(super) fn mark_in_use(&mut self) {
         let in_use = &mut self.local.in_use;
         in_use.clear();
@@ -222,7 +221,7 @@ impl LinkManager {
         self.half_open.mark(in_use);
     }
 
-    /// Lets the state of a link handle an event: it is taken out, and what it gives goes back.
+    /// Lets the state of a link handle an event: takes the state out, and puts the resulting one back.
     pub(super) fn with<R>(
         &mut self,
         index: usize,
@@ -259,7 +258,7 @@ impl LinkManager {
         link.common.report(&mut self.local, Reported::Closed { why });
     }
 
-    /// Where this UE sends from to a peer.
+    /// Returns the layer-2 source of this UE towards a peer.
     pub(super) fn source_towards(&self, peer: Layer2Id) -> Layer2Id {
         let link = self.links.iter().find(|link| link.common.remote == peer);
         link.map_or(self.local.config.source, |link| link.common.local)
@@ -338,7 +337,7 @@ impl LinkManager {
         Ok(())
     }
 
-    /// Changes are durable: they hold, and what waits for them goes on.
+    /// Applies changes that are durable now, and continues the exchanges that wait for them.
     fn stored(&mut self, ticket: Ticket) {
         let Some(at) = self.local.storing.iter().position(|(t, _)| *t == ticket) else { return };
         let (_, changes) = self.local.storing.remove(at);
@@ -356,7 +355,7 @@ impl LinkManager {
         });
     }
 
-    /// A new KD did not become durable: nothing may be built on it.
+    /// Ends the exchanges whose new KD did not become durable.
     fn not_stored(&mut self, ticket: Ticket) {
         self.local.storing.retain(|(t, _)| *t != ticket);
         self.half_open.not_stored(ticket);
@@ -368,7 +367,7 @@ impl LinkManager {
         });
     }
 
-    /// The outside answered a question of a method, or refused to.
+    /// Handles the answer to a method's query, or its refusal.
     fn answered(&mut self, ticket: Ticket, answer: Option<&[u8]>) {
         self.mark_in_use();
         if self.half_open_answered(ticket, answer) {
@@ -384,7 +383,7 @@ impl LinkManager {
 }
 
 impl State {
-    /// Whether the store is waited for under this ticket.
+    /// Whether the store has a pending change with this ticket.
     fn stores(&self, ticket: Ticket) -> bool {
         match self {
             Self::StoringKd(state) => state.ticket == ticket,
@@ -394,7 +393,7 @@ impl State {
         }
     }
 
-    /// Whether the outside was asked under this ticket.
+    /// Whether a query with this ticket is pending.
     fn has_asked(&self, ticket: Ticket) -> bool {
         match self {
             Self::AwaitingSecurityMode(state) => state.has_asked(ticket),

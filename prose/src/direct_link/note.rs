@@ -44,20 +44,20 @@ impl From<PduRefusal> for PduError {
     }
 }
 
-/// A line for the log. `Display` is what an operator reads.
+/// A note for the log. `Display` is its text for an operator.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Note {
-    /// A PDU was not believed.
+    /// A PDU was not accepted.
     Refused {
         /// Layer-2 source.
         source: Layer2Id,
         /// Channel.
         lcid: Lcid,
-        /// Why.
+        /// Reason.
         error: PduError,
     },
-    /// A message that does not belong where it came: unprotected, or in the wrong state.
+    /// A message that is not expected: unprotected, or in the wrong state.
     Unexpected {
         /// Layer-2 source.
         source: Layer2Id,
@@ -65,106 +65,106 @@ pub enum Note {
         lcid: Lcid,
         /// Its type.
         message: MessageType,
-        /// What the machine thought of it.
+        /// Reason.
         why: &'static str,
     },
     /// The target UE refused a request, or the initiating UE a command.
     Disagreed {
         /// The peer.
         peer: Layer2Id,
-        /// Why.
+        /// Reason.
         disagreement: Disagreement,
     },
-    /// A request names a KD that this UE does not share with who asks.
+    /// A request names a KD that this UE does not share with the requesting UE.
     UnknownKd {
-        /// Who asks, by its own word.
+        /// Identity of the requesting UE, as claimed.
         identity: Identity,
-        /// From where.
+        /// Layer-2 source.
         source: Layer2Id,
     },
     /// The peer did not prove itself by its credential.
     NotAuthenticated {
         /// The peer.
         peer: Layer2Id,
-        /// What is told to it.
+        /// Cause that the peer gets.
         cause: Cause,
-        /// Why.
+        /// Reason.
         why: String,
     },
     /// The peer refused; unprotected refusals are not final.
     PeerRefuses {
         /// The peer.
         peer: Layer2Id,
-        /// Why.
+        /// Cause of the peer.
         cause: Cause,
-        /// Whether it was proven to be the peer.
+        /// Whether the refusal was proven to come from the peer.
         proven: bool,
     },
     /// A try ended without an answer.
     TryEnded {
         /// The peer.
         peer: Layer2Id,
-        /// Which try, from 1.
+        /// Number of the try, from 1.
         number: u8,
     },
-    /// More requests than the table of half-open links holds: the oldest was given up.
+    /// The table of half-open links is full: the oldest entry was dropped.
     HalfOpenFull {
-        /// Whose.
+        /// Layer-2 source of the dropped request.
         source: Layer2Id,
     },
-    /// A request carries the nonce of one that this UE sent and still waits on: somebody reflects it.
+    /// A request carries the nonce of a pending request of this UE: somebody reflects it.
     Reflected {
-        /// From where.
+        /// Layer-2 source.
         source: Layer2Id,
     },
     /// A request cannot be answered: no counters, no room.
     NoRoom {
-        /// From where.
+        /// Layer-2 source.
         source: Layer2Id,
-        /// What is lacking.
+        /// The missing resource.
         what: &'static str,
     },
-    /// Re-keying ended without success, the link goes on with its old key.
+    /// Re-keying ended without success; the link continues with its old key.
     RekeyingGivenUp {
         /// The peer.
         peer: Layer2Id,
     },
-    /// A change of identifiers ended without an answer, or was refused; the link goes on with the old ones.
+    /// A change of identifiers ended without an answer, or was refused; the link continues with the old ones.
     UpdateGivenUp {
         /// The peer.
         peer: Layer2Id,
     },
-    /// Re-keying began by itself.
+    /// Re-keying began automatically.
     RekeyingDue {
         /// The peer.
         peer: Layer2Id,
         /// Sequence numbers left.
         left: u32,
     },
-    /// Data of the peer does not fit the replay window, so that a re-keying begins: a forged SN moved the window, or many
+    /// Data of the peer does not fit the replay window, and a re-keying begins: a forged SN moved the window, or many
     /// old PDUs came.
     OutOfStep {
         /// The peer.
         peer: Layer2Id,
     },
-    /// Null integrity: the link is up, and nobody is proven to be the peer.
+    /// Null integrity: the link is up, and the peer is not proven.
     NotAuthenticatedLink {
         /// The peer.
         peer: Layer2Id,
     },
     /// The certificate that vouched for a KD was revoked, or a KD expired: it is removed.
     KdEnded {
-        /// With whom it was shared.
+        /// The UE with which it was shared.
         identity: Identity,
-        /// Why.
+        /// Reason.
         why: &'static str,
     },
-    /// The clock was set by so many milliseconds: timers go on, and validity is judged by the new time.
+    /// The clock was set: timers continue, and validity is judged by the new time.
     ClockSet {
-        /// Milliseconds; negative when it was set back.
+        /// Step in milliseconds; negative when it was set back.
         by: i64,
     },
-    /// The peer asks to re-key more often than once in the least interval.
+    /// The peer requests re-keying more often than once in the least interval.
     RekeyingStorm {
         /// The peer.
         peer: Layer2Id,

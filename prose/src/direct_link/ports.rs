@@ -1,21 +1,21 @@
-//! What the machine of links needs from outside.
+//! External services that the machine of links needs.
 
 use core::fmt::Display;
 
 use super::kd::{Change, KdRecord};
 
-/// Where keys of links are durable.
+/// Durable store of the keys of links.
 pub trait KdStore {
-    /// Why it cannot.
+    /// Reason of a failure.
     type Error: Display;
 
-    /// Make all changes durable, or none.
+    /// Makes all changes durable, or none.
     ///
     /// # Errors
-    /// Why not.
+    /// The store's failure.
     fn apply(&mut self, changes: &[Change]) -> Result<(), Self::Error>;
 
-    /// All that are durable, in the order in which they were made.
+    /// Returns all durable keys, in the order in which they were made.
     ///
     /// # Errors
     /// A damaged store.

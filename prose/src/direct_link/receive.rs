@@ -1,4 +1,4 @@
-//! Received PDUs: which link and which key one belongs to, and what is in it.
+//! Received PDUs: finds the link and the key of each, opens it and routes its content.
 
 use sidelink_security::direct::{KdSessId, Kind, Opened, Profile};
 
@@ -17,20 +17,20 @@ use sidelink_wire::ids::{Layer2Id, Lcid};
 use sidelink_wire::pc5_signalling::{self, AuthenticationPhase, Body, Repr};
 use sidelink_wire::pdcp::{HEADER_LEN, OneToOneRepr, Packet, SduType};
 
-/// What a key of a link opened.
+/// The key that opened a PDU.
 enum OpenedBy {
-    /// The key that sends.
+    /// The sending key.
     Current,
     /// A key that was replaced.
     Old,
-    /// The key of a command that is not completed: user data only.
+    /// The key of a command without a complete: user data only.
     Early,
-    /// The name that this end has accepted, whose use proves that the peer knows it.
+    /// The ID that this end has accepted, whose use proves that the peer knows it.
     Renamed,
 }
 
 impl LinkManager {
-    /// A PDU for this UE.
+    /// Handles a PDU for this UE.
     pub(super) fn receive(&mut self, source: Layer2Id, lcid: Lcid, pdu: &[u8]) -> Result<(), PduError> {
         let header = OneToOneRepr::parse(&Packet::new_checked(pdu)?)?;
         let Some(id) = session_id(header.kd_sess_id) else {
@@ -104,7 +104,7 @@ impl LinkManager {
         Ok(())
     }
 
-    /// What a key of the link opened.
+    /// Handles the content of a PDU that a key of the link opened.
     fn opened(
         &mut self,
         index: usize,
@@ -147,7 +147,7 @@ impl LinkManager {
         }
     }
 
-    /// A message without protection: it may begin something, never end it.
+    /// Handles an unprotected message: it may begin an exchange, never end one.
     fn receive_plain(
         &mut self,
         source: Layer2Id,
@@ -184,7 +184,7 @@ impl LinkManager {
         Ok(())
     }
 
-    /// A container in the clear.
+    /// Handles an unprotected container.
     fn on_plain_container(
         &mut self,
         source: Layer2Id,
@@ -212,7 +212,7 @@ impl LinkManager {
         }
     }
 
-    /// The set-up with the peer that sends from there.
+    /// Returns the set-up with the peer that sends from this source.
     fn connecting(&self, source: Layer2Id) -> Option<usize> {
         self.links.iter().position(|link| link.common.remote == source && link.state.is_connecting())
     }
@@ -234,7 +234,7 @@ impl LinkManager {
         }
     }
 
-    /// Somebody refuses in the peer's name: remembered, never believed.
+    /// Stores an unproven refusal in the peer's name, as a hint.
     fn unproven_refusal(&mut self, source: Layer2Id, cause: Cause) {
         if let Some(index) = self.connecting(source) {
             if let Some(setup) = self.links[index].state.setup() {
@@ -258,13 +258,13 @@ impl State {
         }
     }
 
-    /// Whether the key of this name is that of a command whose complete is awaited.
+    /// Whether the key of this ID is that of a command whose complete is pending.
     fn awaits_complete(&self, id: KdSessId) -> bool {
         matches!(self, Self::Up(Up { exchange: Exchange::TargetRekeying(target), .. })
             if target.state.id() == Some(id))
     }
 
-    /// The peer was heard, and is there.
+    /// Records that the peer was received, and is alive.
     fn heard(&mut self, now: sidelink_security::counter::UtcTime, from: &OpenedBy) {
         let session = match self {
             Self::Up(up) if !matches!(from, OpenedBy::Early) => &mut up.session,
@@ -275,7 +275,7 @@ impl State {
         session.keepalive = None;
     }
 
-    /// Opens a PDU with the key of this name.
+    /// Opens a PDU with the key of this ID.
     fn open(
         &mut self,
         id: KdSessId,
@@ -285,7 +285,7 @@ impl State {
     ) -> Result<(Opened, OpenedBy), PduRefusal> {
         match self {
             Self::AwaitingSecurityMode(_) | Self::StoringKd(_) => Err(PduRefusal::UnknownKey),
-            // Only the accept says whether user data has a MAC-I.
+            // Only the accept states whether user data has a MAC-I.
             Self::AwaitingAccept(_) if profile == Profile::Nr && !lcid.is_signalling() => {
                 Err(PduRefusal::UnknownKey)
             }
@@ -309,7 +309,7 @@ impl State {
     }
 }
 
-/// Opens a PDU with the key that sends.
+/// Opens a PDU with the sending key.
 fn open_active(
     active: &mut sidelink_security::direct::Active,
     (lcid, header): (Lcid, OneToOneRepr),
@@ -339,7 +339,7 @@ impl Session {
 
 impl Target {
     /// Opens user data that comes before the complete, or before the new KD is durable. Signalling that overtook the
-    /// complete is refused: what matters is repeated.
+    /// complete is refused: the peer repeats important messages.
     fn open_early(
         &mut self,
         (lcid, header): (Lcid, OneToOneRepr),
@@ -361,7 +361,7 @@ const fn kind(lcid: Lcid) -> Kind {
     if lcid.is_signalling() { Kind::Signalling } else { Kind::User }
 }
 
-/// The message of a profile.
+/// Parses a message of a profile.
 pub(super) fn parse(profile: Profile, message: &[u8]) -> Result<Repr<'_>, sidelink_wire::Error> {
     Repr::parse(&pc5_signalling::Packet::new_checked(frame::coding(profile), message)?)
 }

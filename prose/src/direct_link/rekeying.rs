@@ -1,4 +1,4 @@
-//! The initiating UE in re-keying, and when re-keying begins by itself.
+//! The initiating UE in re-keying, and automatic re-keying.
 
 use sidelink_security::cipher::Algorithm;
 use sidelink_security::counter::UtcTime;
@@ -24,7 +24,7 @@ use sidelink_wire::ids::Lcid;
 use sidelink_wire::pc5_signalling::{AuthenticationPhase, Body, RekeyingRequest};
 use sidelink_wire::pdcp::OneToOneRepr;
 
-/// Data that is refused because of its SN before a re-keying begins. Some comes late on any air.
+/// Number of PDUs refused because of their SN before a re-keying begins. Some come late on any air.
 const OUT_OF_STEP: u8 = 16;
 
 /// Initiating: the request is sent.
@@ -32,7 +32,7 @@ const OUT_OF_STEP: u8 = 16;
 pub(super) struct Rekeying {
     pub(super) request: Request,
     tries: u8,
-    /// A question to the outside that is open.
+    /// A pending query.
     pub(super) question: Option<Ticket>,
     pub(super) deadline: UtcTime,
 }
@@ -51,7 +51,7 @@ pub(super) struct StoringRekeyed {
 /// Initiating: the complete is sent under the new key.
 #[derive(Debug)]
 pub(super) struct AwaitingResponse {
-    /// Whether the KD is new too.
+    /// The KD, if it is new too.
     new_kd: Option<KdId>,
     tries: u8,
     pub(super) deadline: UtcTime,
@@ -65,7 +65,7 @@ pub(super) struct Triggered {
 }
 
 impl Up {
-    /// A PDU that can be the command of a re-keying.
+    /// Handles a PDU that can be the command of a re-keying.
     pub(super) fn on_command(
         self,
         link: &mut Common,
@@ -81,12 +81,12 @@ impl Up {
                 up.exchange = Exchange::Rekeying(rekeying);
                 return (up, Err(error));
             }
-            // Anybody can send that: no answer, and the exchange goes on.
+            // Anybody can send it: no reply, and the exchange continues.
             Err(CommandError::Disagrees(disagreement, assurance)) if assurance != Assurance::Verified => {
                 local.note(Note::Disagreed { peer: link.remote, disagreement });
                 up.exchange = Exchange::Rekeying(rekeying);
             }
-            // The peer itself disagrees: it is told, and the exchange ends.
+            // The peer itself disagrees: it gets the cause, and the exchange ends.
             Err(CommandError::Disagrees(disagreement, _)) => {
                 local.note(Note::Disagreed { peer: link.remote, disagreement });
                 up.session.refuse_rekeying(link, local, Cause::from(&disagreement));
@@ -106,7 +106,7 @@ impl Up {
         (up, Ok(()))
     }
 
-    /// What protects the link.
+    /// Returns the protection of the link.
     pub(super) fn in_use(&self) -> (Chosen, bool) {
         self.session.in_use()
     }
@@ -139,8 +139,8 @@ impl Up {
         }
     }
 
-    /// Data was refused because of its SN. A forged SN may have moved the window past what the peer sends: a new key gives
-    /// new windows.
+    /// Counts data that was refused because of its SN. A forged SN may have moved the window beyond the peer's SN: a
+    /// new key gives new windows.
     pub(super) fn data_refused(&mut self, link: &mut Common, local: &mut Local) {
         self.session.out_of_step = self.session.out_of_step.saturating_add(1);
         if self.session.out_of_step >= OUT_OF_STEP
@@ -173,7 +173,7 @@ impl Up {
         self
     }
 
-    /// The response came under the new key: the re-keying is over.
+    /// Ends the re-keying: the response came under the new key.
     pub(super) fn rekeying_done(mut self, link: &mut Common, local: &mut Local) -> Self {
         if let Exchange::AwaitingResponse(AwaitingResponse { new_kd, .. }) = self.exchange {
             self.session.rekeyed_at = local.now;
@@ -187,7 +187,7 @@ impl Up {
         self
     }
 
-    /// The peer, proven, refuses to re-key.
+    /// Handles a refusal of the proven peer to re-key.
     pub(super) fn rekeying_refused(mut self, link: &mut Common, local: &mut Local, cause: Cause) -> Self {
         if matches!(self.exchange, Exchange::Rekeying(_) | Exchange::TargetRekeying(_)) {
             self.exchange = Exchange::Idle;
@@ -198,7 +198,7 @@ impl Up {
         self
     }
 
-    /// A container of the peer, under the current key.
+    /// Handles a container of the peer, under the current key.
     pub(super) fn on_container(
         self,
         link: &mut Common,
@@ -226,7 +226,7 @@ impl Up {
         up
     }
 
-    /// Whether the outside was asked under this ticket.
+    /// Whether a query with this ticket is pending.
     pub(super) fn has_asked(&self, ticket: Ticket) -> bool {
         match &self.exchange {
             Exchange::Rekeying(state) => state.question == Some(ticket),
@@ -235,7 +235,7 @@ impl Up {
         }
     }
 
-    /// The outside answered a question of the exchange, or refused to.
+    /// Handles the answer to a query of the exchange, or its refusal.
     pub(super) fn on_answer(self, link: &mut Common, local: &mut Local, answer: Option<&[u8]>) -> Self {
         let Some(answer) = answer else {
             let mut up = self.rekeying_refused(link, local, Cause::AuthenticationFailure);
@@ -263,7 +263,7 @@ impl Up {
         up
     }
 
-    /// The keys of a proven command begin to send.
+    /// Switches sending to the keys of a proven command.
     pub(super) fn take_over(
         &mut self,
         link: &mut Common,
@@ -278,7 +278,7 @@ impl Up {
         self.exchange = Exchange::AwaitingResponse(state);
     }
 
-    /// The new KD of this ticket is durable.
+    /// Continues when the new KD of this ticket is durable.
     pub(super) fn on_stored(mut self, link: &mut Common, local: &mut Local) -> Self {
         match core::mem::replace(&mut self.exchange, Exchange::Idle) {
             Exchange::StoringRekeyed(StoringRekeyed { active, kd, .. }) => {
@@ -293,7 +293,7 @@ impl Up {
     }
 }
 
-/// Sends a request to re-key. Nothing begins without a session number: the next PDU tries again.
+/// Sends a request to re-key. Without a session number the exchange does not begin: the next PDU tries again.
 fn request(
     session: &mut Session,
     link: &mut Common,
@@ -335,7 +335,7 @@ impl Rekeying {
         next_try((self.tries, self.request.reauthenticate), session, link, local)
     }
 
-    /// The command was right.
+    /// Stores the new KD after a right command.
     pub(super) fn store(self, local: &mut Local, active: Active, record: KdRecord) -> Exchange {
         let Self { request, tries, deadline, .. } = self;
         let (kd, reauthenticate) = (record.id, request.reauthenticate);

@@ -1,5 +1,5 @@
-//! The request of the initiating UE, in set-up and re-keying alike: fresh values, the offer to authenticate, and what a
-//! command must fit.
+//! The request of the initiating UE, in set-up and in re-keying: fresh values, the offer to authenticate, and the
+//! conditions that a command must meet.
 
 use sidelink_security::cipher::Algorithm;
 use sidelink_security::direct::{
@@ -20,19 +20,19 @@ use sidelink_wire::ids::Lcid;
 use sidelink_wire::pc5_signalling::{self as pc5, Body, MessageType};
 use sidelink_wire::pdcp::{HEADER_LEN, MAC_I_LEN, OneToOneRepr};
 
-/// SC periods from a request to its end by a shared KD: command, complete, accept, and the request itself.
+/// SC periods of an exchange with a shared KD: the request, command, complete and accept.
 const TURNS: u64 = 4;
 
-/// SC periods that the containers add to a handshake, and as many again for their blocks.
+/// SC periods that the containers add to a handshake, the time for their blocks included.
 pub(super) const METHOD_TURNS: u64 = 4;
 
-/// A request that waits for its command.
+/// A request whose command is pending.
 #[derive(Debug)]
 pub(super) struct Request {
     requested: Requested,
     /// The KD that the request names.
     kd: Option<KdId>,
-    /// It accepts no KD that is known already.
+    /// Whether only a new KD is accepted.
     pub(super) reauthenticate: bool,
     agreement: Option<Agreement>,
 }
@@ -46,28 +46,28 @@ struct Agreement {
     info: Vec<u8>,
     /// This end's half of the new KD's ID.
     kd_lsb: u16,
-    /// It carries a cookie.
+    /// Whether it carries a cookie.
     cookie: bool,
-    /// The request, which both ends authenticate.
+    /// The request message, which both ends authenticate.
     message: Vec<u8>,
     agreed: Option<AgreedKd>,
 }
 
-/// A command that fits, and is proven.
+/// A proven command that fits the request.
 #[derive(Debug)]
 pub(super) enum ProvenCommand {
-    /// Under a KD that is durable.
+    /// Under a durable KD.
     Known(Active, KdId),
-    /// Under a KD that was agreed on in this exchange.
+    /// Under a KD agreed on in this exchange.
     New(Active, Box<KdRecord>),
 }
 
-/// Why a command is not followed.
+/// Reason why a command is not accepted.
 #[derive(Debug)]
 pub(super) enum CommandError {
-    /// The PDU is not believed.
+    /// The PDU is not authentic.
     Pdu(PduError),
-    /// It does not fit the request, and whether its MAC-I is right.
+    /// The command does not fit the request; and whether its MAC-I is right.
     Disagrees(Disagreement, Assurance),
 }
 
@@ -93,7 +93,8 @@ impl From<CommandRefusal> for CommandError {
 }
 
 impl Request {
-    /// A request with fresh values; `in_use` is what protects the link that it re-keys. None without a session number.
+    /// Makes a request with fresh values; `in_use` is the protection of the link that it re-keys. `None` without a
+    /// session number.
     pub(super) fn new(
         local: &mut Local,
         in_use: Option<(Chosen, bool)>,
@@ -110,7 +111,7 @@ impl Request {
         Some(Self { requested, kd, reauthenticate, agreement: None })
     }
 
-    /// Offers to authenticate, where this UE can. None without a session number.
+    /// Offers to authenticate, if this UE can. `None` without a session number.
     pub(super) fn offer_agreement(&mut self, local: &mut Local, cookie: Option<[u8; 16]>) -> Option<()> {
         if local.methods.is_empty() {
             return Some(());
@@ -132,7 +133,7 @@ impl Request {
         self.kd = kd;
     }
 
-    /// Remembers other capabilities than those that were sent: what comes back does not fit.
+    /// Replaces the sent capabilities by others: the echo does not fit then.
     #[cfg(test)]
     pub(super) fn forget_offer(&mut self) {
         let offer = *self.requested.offer();
@@ -146,17 +147,17 @@ impl Request {
         self.requested.offer()
     }
 
-    /// This end's half of the session key's name.
+    /// Returns this end's half of the session key's ID.
     pub(super) const fn msb(&self) -> u8 {
         self.requested.offer().msb
     }
 
-    /// The key information that the message carries.
+    /// Returns the key information of the message.
     pub(super) fn info(&self) -> Option<&[u8]> {
         self.agreement.as_ref().map(|agreement| agreement.info.as_slice())
     }
 
-    /// Remembers the message for the authentication that it offers.
+    /// Stores the message for the authentication that it offers.
     pub(super) fn sent(&mut self, message: Vec<u8>) {
         if let Some(agreement) = &mut self.agreement {
             agreement.message = message;
@@ -168,24 +169,24 @@ impl Request {
         self.agreement.as_ref().is_some_and(|agreement| !agreement.cookie)
     }
 
-    /// First octet of the containers that are sent.
+    /// Returns the first octet of the containers that are sent.
     pub(super) fn method(&self) -> u8 {
         self.agreement.as_ref().map_or(0, |agreement| agreement.method)
     }
 
-    /// For how long the answer is awaited.
+    /// Returns the timeout of the answer in milliseconds.
     pub(super) fn patience(&self, local: &Local) -> u64 {
         let turns = if self.agreement.is_some() { TURNS + METHOD_TURNS } else { TURNS };
         local.config.t4100(turns)
     }
 
-    /// This end's half of a new KD's ID.
+    /// Returns this end's half of a new KD's ID.
     pub(super) fn kd_lsb(&self) -> u16 {
         self.agreement.as_ref().map_or(0, |agreement| agreement.kd_lsb)
     }
 
-    /// A step of the authentication, if one is offered and has not ended: a repeated container costs nothing, and renews
-    /// no timer.
+    /// Takes a step of the authentication, if one is offered and has not ended: a repeated container costs nothing, and
+    /// restarts no timer.
     pub(super) fn step(
         &mut self,
         local: &Local,
@@ -197,7 +198,7 @@ impl Request {
         agreement.steps.step(&local.party(remote, &agreement.message), heard)
     }
 
-    /// The KD that the authentication gave.
+    /// Stores the KD of the authentication.
     pub(super) fn agreed(&mut self, kd: AgreedKd) {
         if let Some(capabilities) = kd.capabilities {
             self.requested.hear(capabilities);
@@ -207,7 +208,7 @@ impl Request {
         }
     }
 
-    /// Judges a command; `clashes` when the name of its key is in use on this link.
+    /// Checks a command; `clashes` when the ID of its key is in use on this link.
     pub(super) fn on_command(
         &mut self,
         link: &Common,
@@ -233,7 +234,7 @@ impl Request {
         let unproven = self.requested.command(kd, &command).ok_or(PduRefusal::UnknownKey)?;
         let lcid = Lcid::PC5_S_SECURITY_MODE.value();
         let (active, opened) = unproven.prove(header.sn, lcid, octets, HEADER_LEN)?;
-        // Both nonces can be those of an earlier session, whose counters would repeat; and a name serves one key.
+        // Both nonces can be those of an earlier session, whose counters would repeat; and an ID is used for one key.
         if clashes || local.knows(active.fingerprint()) {
             let assurance = Assurance::from(&opened.proof);
             return Err(CommandError::Disagrees(Disagreement::Identity, assurance));
@@ -247,8 +248,8 @@ impl Request {
         })
     }
 
-    /// The KD that a command names: a new one needs an authentication in this exchange, and a request that asks for
-    /// one accepts no KD that is known already.
+    /// Returns the KD that a command names: a new one requires an authentication in this exchange, and a request for a
+    /// new one accepts no known KD.
     fn kd_of<'a>(&'a self, link: &Common, local: &'a Local, msb: Option<[u8; 2]>) -> Option<(&'a Kd, KdId)> {
         match msb {
             Some(msb) => {
@@ -269,7 +270,7 @@ impl Request {
     }
 }
 
-/// How this UE stands to protection of user data, where messages say so.
+/// Returns this UE's policy for user data, if messages state it.
 pub(super) fn user_plane_policy(local: &Local) -> Option<Stated> {
     let Policy { ciphering, up_integrity: integrity, .. } = local.config.policy;
     (local.config.profile == Profile::Nr).then_some(Stated { integrity, ciphering })

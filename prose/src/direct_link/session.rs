@@ -1,4 +1,4 @@
-//! A link in use: its keys, what it hears and says, and the exchange that is under way on it.
+//! A link in use: its keys, its handling of messages, and the exchange in progress.
 
 use sidelink_security::counter::UtcTime;
 use sidelink_security::direct::{Active, KdId, KdSessId, Retired};
@@ -14,24 +14,24 @@ use super::target_rekeying::TargetRekeying;
 use sidelink_wire::ids::{Layer2Id, Lcid};
 use sidelink_wire::pc5_signalling::{AuthenticationPhase, Body, Identifiers};
 
-/// The keys of a link in use, and when what happened with them.
+/// The keys of a link in use, and the times of their events.
 #[derive(Debug)]
 pub(super) struct Session {
-    /// What sends, and what new PDUs are opened with.
+    /// The sending key, which also opens new PDUs.
     pub(super) active: Active,
-    /// What old PDUs are opened with, and until when.
+    /// Old keys for received PDUs, with their end.
     pub(super) retired: Vec<Old>,
     pub(super) kd: KdId,
-    /// What this end answered last to a complete.
+    /// The last answer of this end to a complete.
     pub(super) answer: Answer,
-    /// When the peer was last proven to be there.
+    /// Time of the last proof that the peer is alive.
     pub(super) heard_at: UtcTime,
     pub(super) rekeyed_at: UtcTime,
-    /// When the identifiers were last changed.
+    /// Time of the last change of identifiers.
     pub(super) renamed_at: UtcTime,
-    /// The peer's identifiers of the last change: for its answer again.
+    /// The peer's identifiers of the last change, to repeat the answer.
     pub(super) acknowledged: Option<Identifiers>,
-    /// A keep-alive that is not answered yet.
+    /// A keep-alive without an answer yet.
     pub(super) keepalive: Option<Repeat>,
     /// Counter of the next keep-alive: those that were answered.
     pub(super) keepalive_counter: u32,
@@ -41,16 +41,16 @@ pub(super) struct Session {
     pub(super) out_of_step: u8,
 }
 
-/// What the target UE repeats when a complete comes again.
+/// The answer that the target UE repeats when a complete comes again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Answer {
-    /// The accept of a set-up, with the one-time name that it gave.
+    /// The accept of a set-up, with the one-time identity that it gave.
     Accept(Option<[u8; 4]>),
     /// The response of a re-keying.
     Response,
 }
 
-/// Keys and addresses that were used before, and are still heard.
+/// Keys and addresses of an earlier time that still receive.
 #[derive(Debug)]
 pub(super) struct Old {
     pub(super) retired: Retired,
@@ -77,7 +77,7 @@ impl Session {
         }
     }
 
-    /// The names of the keys.
+    /// Returns the IDs of the keys.
     pub(super) fn keys(&self) -> Keys {
         let active = &self.active;
         let (session, fingerprint, chosen) = (active.id(), active.fingerprint(), active.chosen());
@@ -89,12 +89,12 @@ impl Session {
         self.retired.iter().for_each(|old| f(old.retired.id()));
     }
 
-    /// Whether the peer sent from there under an old key.
+    /// Whether the peer sent from this source under an old key.
     pub(super) fn heard_from(&self, source: Layer2Id) -> bool {
         self.retired.iter().any(|old| old.remote == source)
     }
 
-    /// New keys take over; the old ones still open.
+    /// Switches to new keys; the old ones still open PDUs.
     pub(super) fn switch(&mut self, active: Active, link: &Common, local: &Local) {
         let until = local.now.plus_millis(local.config.overlap);
         self.out_of_step = 0;
@@ -105,7 +105,7 @@ impl Session {
         }
     }
 
-    /// Whether a re-keying ended so lately that another is too soon.
+    /// Whether a re-keying ended recently, and another is too early.
     pub(super) fn rekeyed_lately(&self, local: &Local) -> bool {
         local.now < self.rekeyed_at.plus_millis(local.config.rekey_interval)
     }
@@ -127,10 +127,10 @@ pub(super) struct Up {
     pub(super) exchange: Exchange,
 }
 
-/// What is under way on a link in use. One thing at a time.
+/// Exchange in progress on a link in use, one at a time.
 #[derive(Debug)]
 pub(super) enum Exchange {
-    /// Nothing.
+    /// None.
     Idle,
     /// The peer is asked to ask for a re-keying.
     Triggered(Triggered),
@@ -142,9 +142,9 @@ pub(super) enum Exchange {
     AwaitingResponse(AwaitingResponse),
     /// Re-keying, target.
     TargetRekeying(TargetRekeying),
-    /// Identifiers: this end asked for its new ones.
+    /// Identifiers: this end requested its new ones.
     UpdateRequested(UpdateRequested),
-    /// Identifiers: this end accepted, and hears under both names.
+    /// Identifiers: this end accepted, and receives under both IDs.
     UpdateAccepted(UpdateAccepted),
 }
 
@@ -153,7 +153,7 @@ impl Exchange {
         matches!(self, Self::Idle)
     }
 
-    /// The request that waits for a command.
+    /// Returns the request whose command is pending.
     pub(super) const fn request(&self) -> Option<&Request> {
         match self {
             Self::Rekeying(rekeying) => Some(&rekeying.request),
@@ -170,12 +170,12 @@ impl Exchange {
         }
     }
 
-    /// Whether the peer may already send from there.
+    /// Whether the peer may already send from this source.
     pub(super) fn hears(&self, source: Layer2Id) -> bool {
         self.new_remote() == Some(source)
     }
 
-    /// Where the peer will send from.
+    /// Returns the address from which the peer will send.
     pub(super) const fn new_remote(&self) -> Option<Layer2Id> {
         match self {
             Self::UpdateAccepted(update) => Some(Layer2Id::from_octets(update.asked.layer2)),
@@ -183,7 +183,7 @@ impl Exchange {
         }
     }
 
-    /// Where this end will send from.
+    /// Returns the address from which this end will send.
     pub(super) const fn new_address(&self) -> Option<Layer2Id> {
         match self {
             Self::UpdateRequested(UpdateRequested { new, .. })
@@ -211,7 +211,7 @@ impl Up {
         Self { session, exchange: Exchange::Idle }
     }
 
-    /// A message under a key of the link.
+    /// Handles a message under a key of the link.
     pub(super) fn on_message(self, link: &mut Common, local: &mut Local, message: &Message<'_>) -> Next {
         if message.lcid == Lcid::PC5_S_SECURITY_MODE {
             return self.on_security_mode(link, local, message);
@@ -253,7 +253,7 @@ impl Up {
         }
     }
 
-    /// A message that any link in use answers.
+    /// Handles a message that any link in use answers.
     fn on_upkeep(mut self, link: &mut Common, local: &mut Local, message: &Message<'_>) -> Next {
         match self.session.on_upkeep(link, local, message) {
             Some(closed) => Next::Close(closed),
@@ -264,7 +264,7 @@ impl Up {
     fn on_security_mode(mut self, link: &mut Common, local: &mut Local, message: &Message<'_>) -> Next {
         match (&message.repr.body, self.session.active.commanded()) {
             (Body::SecurityModeComplete { .. }, true) => self.session.answer_again(link, local),
-            // The complete was lost: the peer commands again under the same key.
+            // The complete was lost: the peer repeats the command under the same key.
             (Body::SecurityModeCommand(_), false) => {
                 if let Exchange::AwaitingResponse(waiting) = &mut self.exchange {
                     waiting.complete(&mut self.session.active, link, local);
@@ -277,7 +277,7 @@ impl Up {
 }
 
 impl Session {
-    /// The complete came again: the answer to it was lost.
+    /// Repeats the answer to a complete: the first one was lost.
     fn answer_again(&mut self, link: &mut Common, local: &mut Local) {
         match self.answer {
             Answer::Accept(given) => super::target::send_accept(&mut self.active, link, local, given),
@@ -285,7 +285,7 @@ impl Session {
         }
     }
 
-    /// Keep-alive and release, in every state that has a session.
+    /// Handles keep-alive and release, in every state that has a session.
     fn on_upkeep(&mut self, link: &mut Common, local: &mut Local, message: &Message<'_>) -> Option<Closed> {
         match message.repr.body {
             Body::Keepalive { counter, maximum_inactivity } => {
@@ -308,7 +308,7 @@ impl Session {
     }
 }
 
-/// A link whose release is sent.
+/// A link whose release was sent.
 #[derive(Debug)]
 pub(super) struct Releasing {
     pub(super) session: Session,
@@ -316,7 +316,7 @@ pub(super) struct Releasing {
 }
 
 impl Releasing {
-    /// Sends the release, as the try `tries`.
+    /// Sends the release, as try number `tries`.
     pub(super) fn new(mut session: Session, link: &mut Common, local: &mut Local, tries: u8) -> Self {
         let repeat = Repeat { deadline: local.now.plus_millis(local.config.t4101()), tries };
         session.send_release(link, local, Cause::NoLongerNeeded);
@@ -335,7 +335,7 @@ impl Releasing {
             Repeat { tries, .. } if tries < local.config.tries => {
                 Self::new(self.session, link, local, tries + 1).into()
             }
-            // The peer is gone, or will find out by its inactivity timer.
+            // The peer is gone, or its inactivity timer will end the link.
             _ => Next::Close(Closed::Released),
         }
     }

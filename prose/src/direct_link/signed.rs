@@ -10,7 +10,7 @@ use super::cause::Cause;
 use super::kd::Identity;
 use super::key_establishment::{AgreedKd, Credentials, Heard, KeyEstablishment, Party, Refusal, Step, Steps};
 
-/// The method.
+/// Method 2: signed ephemeral keys.
 #[derive(Debug)]
 pub(super) struct Signed;
 
@@ -44,7 +44,7 @@ impl KeyEstablishment for Signed {
     }
 }
 
-/// The initiating UE, which waits for 0xE0.
+/// The initiating UE, waiting for 0xE0.
 #[derive(Debug)]
 struct Initiating(Ephemeral);
 
@@ -69,7 +69,7 @@ enum Target {
     Asked { info: KeyInfo, ephemeral: Ephemeral },
     /// After it.
     Challenged(Challenged),
-    /// It could not sign.
+    /// Signing failed.
     Ended,
 }
 
@@ -97,7 +97,8 @@ impl Steps for Target {
     }
 }
 
-/// Certificates and raw keys name users; nothing vouches for an identity of another type, such as an IMSI.
+/// Checks that an identity can be certified: certificates and raw keys name users, not identities of another type, such
+/// as an IMSI.
 fn can_be_certified(party: &Party<'_>) -> Result<(), Refusal> {
     if party.remote.kind == Identity::USER {
         return Ok(());

@@ -1,5 +1,5 @@
-//! The target UE: commands, and believes who completes. In set-up it waits in the table of half-open links, in re-keying
-//! on the link; the states are the same.
+//! The target UE: sends commands, and accepts the peer that completes. In set-up it waits in the table of half-open
+//! links, in re-keying on the link; the states are the same.
 
 use sidelink_security::cipher::Algorithm;
 use sidelink_security::direct::{
@@ -21,10 +21,10 @@ use sidelink_wire::pc5_signalling::{
 };
 use sidelink_wire::pdcp::{HEADER_LEN, OneToOneRepr};
 
-/// The method octet of a refusal, which has none.
+/// The method octet of a refusal without a method.
 const NO_METHOD: u8 = 0;
 
-/// How far the target UE is.
+/// State of the target UE.
 #[derive(Debug)]
 pub(super) enum Target {
     /// A method agrees on a KD.
@@ -40,9 +40,9 @@ pub(super) enum Target {
 pub(super) struct Establishing {
     pub(super) steps: Box<dyn Steps>,
     pub(super) method: u8,
-    /// The request, which both ends authenticate.
+    /// The request message, which both ends authenticate.
     pub(super) request: Vec<u8>,
-    /// A question to the outside that is open.
+    /// A pending query.
     pub(super) question: Option<Ticket>,
 }
 
@@ -61,7 +61,7 @@ pub(super) struct StoringKd {
     pub(super) ticket: Ticket,
     pub(super) active: Active,
     pub(super) kd: KdId,
-    /// The one-time name that the initiating UE gave.
+    /// The one-time identity that the initiating UE gave.
     pub(super) connection: Option<[u8; 4]>,
 }
 
@@ -70,47 +70,47 @@ pub(super) struct StoringKd {
 pub(super) enum KdInUse {
     /// Durable already.
     Known(KdId),
-    /// Agreed on in this exchange. Its ID has the target UE's half so far.
+    /// Agreed on in this exchange. So far its ID contains only the target UE's half.
     New(Box<KdRecord>),
 }
 
-/// What a complete proves.
+/// Content of a proven complete.
 #[derive(Debug)]
 pub(super) struct Proven {
     pub(super) active: Active,
     kd: KdInUse,
     /// The initiating UE's half of a new KD's ID.
     lsb: Option<u16>,
-    /// How the initiating UE stands to protection of user data, where it states that.
+    /// Policy of the initiating UE for user data, if it states one.
     pub(super) up_policy: Option<Stated>,
-    /// The one-time name that the initiating UE gives.
+    /// The one-time identity that the initiating UE gives.
     connection: Option<[u8; 4]>,
 }
 
-/// What a PDU on the security mode channel is.
+/// Result of checking a PDU on the security mode channel.
 #[derive(Debug)]
 pub(super) enum Completed {
     /// The complete.
     Proven(Box<Proven>),
-    /// Another message of a peer that holds the keys: it refuses, or is broken.
+    /// Another message of a peer that holds the keys: a refusal, or malformed.
     Ended,
-    /// Not believed.
+    /// Not authentic.
     Refused(AwaitingComplete, PduError),
 }
 
-/// What follows from a proven complete.
+/// Result of a proven complete.
 #[derive(Debug)]
 pub(super) enum Agreed {
     /// The keys are in use.
     Now(Active, KdId, Option<[u8; 4]>),
-    /// They are once the KD is durable.
+    /// The keys are in use once the KD is durable.
     Storing(StoringKd),
     /// The new KD lacks the peer's half of its ID: a protocol error of the peer.
     Nothing,
 }
 
 impl Target {
-    /// Name of the session key.
+    /// Returns the KD-sess ID.
     pub(super) const fn id(&self) -> Option<KdSessId> {
         match self {
             Self::Establishing(_) => None,
@@ -129,14 +129,15 @@ impl Target {
         matches!(self, Self::StoringKd(state) if state.ticket == ticket)
     }
 
-    /// Whether the outside was asked under this ticket.
+    /// Whether a query with this ticket is pending.
     pub(super) fn has_asked(&self, ticket: Ticket) -> bool {
         matches!(self, Self::Establishing(state) if state.question == Some(ticket))
     }
 }
 
 impl Establishing {
-    /// The steps that answer key information; none when no method understands it, or no session number is durable.
+    /// Returns the steps that answer key information; `None` when no method understands it, or no session number is
+    /// durable.
     pub(super) fn begin(local: &mut Local, request: &[u8], info: &[u8]) -> Option<Self> {
         let seed = local.draw()?;
         let method = local.methods.iter().find(|method| method.understands(info))?;
@@ -154,7 +155,7 @@ impl Establishing {
         self.steps.step(&local.party(remote, &self.request), heard)
     }
 
-    /// Asks the outside.
+    /// Queries the network.
     pub(super) fn ask(&mut self, local: &mut Local, remote: &Identity, question: Vec<u8>) {
         let ticket = local.new_ticket();
         self.question = Some(ticket);
@@ -164,7 +165,7 @@ impl Establishing {
 }
 
 impl AwaitingComplete {
-    /// The command that answers an offer, and its PDU.
+    /// Returns the command that answers an offer, and its PDU.
     pub(super) fn new(
         local: &Local,
         (mut proposed, command): (Proposed, Command),
@@ -193,14 +194,14 @@ impl AwaitingComplete {
         Some((Self { proposed, kd, command }, pdu))
     }
 
-    /// Hands out the PDU of the command.
+    /// Puts out the PDU of the command.
     pub(super) fn transmit(&self, local: &mut Local, [source, peer]: [Layer2Id; 2], octets: Vec<u8>) {
         let (lcid, message) = (Lcid::PC5_S_SECURITY_MODE, Some(MessageType::SecurityModeCommand));
         let session = Some(self.proposed.fingerprint());
         local.transmit(Pdu { source, peer, lcid, message, session, octets }, self.command.len());
     }
 
-    /// Sends the command once more.
+    /// Repeats the command.
     pub(super) fn again(&mut self, local: &mut Local, link: &Common) {
         if let Ok(pdu) = frame::seal_command(&mut self.proposed, &self.command) {
             self.transmit(local, [link.local, link.remote], pdu);
@@ -237,8 +238,7 @@ impl AwaitingComplete {
 }
 
 impl Proven {
-    /// A known KD is in use at once. A new one gets its ID and replaces the derived ones of this peer, in one durable
-    /// step.
+    /// Uses a known KD at once. A new one gets its ID and replaces the derived ones of this peer, in one durable step.
     pub(super) fn agree(self, local: &mut Local) -> Agreed {
         let Self { active, kd, lsb, connection, .. } = self;
         match (kd, lsb) {
@@ -256,7 +256,7 @@ impl Proven {
     }
 }
 
-/// The accept. In NR it states who accepts, and what protects user data.
+/// Sends the accept. In NR it states the identity of this UE, and the protection of user data.
 pub(super) fn send_accept(active: &mut Active, link: &mut Common, local: &mut Local, given: Option<[u8; 4]>) {
     let nr = local.is_nr();
     let own = local.config.identity.clone();
@@ -274,7 +274,7 @@ pub(super) fn send_accept(active: &mut Active, link: &mut Common, local: &mut Lo
 }
 
 impl Local {
-    /// The command under a KD that was agreed on with `remote` just now.
+    /// Returns the command under a KD just agreed on with `remote`.
     pub(super) fn command_under_new(
         &mut self,
         (peer, sequence): (Layer2Id, u16),
@@ -295,7 +295,7 @@ impl Local {
         }
     }
 
-    /// A KD that was agreed on; its ID has the target UE's half so far.
+    /// Returns the record of a KD that was agreed on; so far its ID contains only the target UE's half.
     fn new_record(&mut self, kd: AgreedKd, peer: Identity) -> Option<KdRecord> {
         let drawn = self.draw()?;
         let wish = u16::from_be_bytes([drawn[0], drawn[1]]);
@@ -303,7 +303,7 @@ impl Local {
         Some(self.record(KdId::from_halves(msb, 0), kd, peer))
     }
 
-    /// Reports why a method refused the peer: to the operator always, to the peer once a period.
+    /// Reports the reason why a method refused the peer: to the operator always, to the peer once a period.
     pub(super) fn not_authenticated(&mut self, addresses: [Layer2Id; 2], refusal: &Refusal) {
         let cause = refusal.cause;
         self.note(Note::NotAuthenticated { peer: addresses[1], cause, why: refusal.why.clone() });

@@ -22,7 +22,7 @@ use sidelink_wire::pdcp::OneToOneRepr;
 #[derive(Debug)]
 pub(super) struct TargetRekeying {
     pub(super) offer: Offer,
-    /// Sequence number of the request: an older one, which was held up on the way, does not replace it.
+    /// Sequence number of the request: an older one, which was delayed, does not replace it.
     sequence: u16,
     pub(super) state: Target,
     tries: u8,
@@ -30,7 +30,7 @@ pub(super) struct TargetRekeying {
 }
 
 impl Up {
-    /// A request to re-key, under the current key.
+    /// Handles a request to re-key, under the current key.
     pub(super) fn on_rekeying_request(
         mut self,
         link: &mut Common,
@@ -41,9 +41,9 @@ impl Up {
         match &self.exchange {
             Exchange::Rekeying(own) if own.stays(link, local, &request.nonce) => return self,
             Exchange::StoringRekeyed(_) => return self,
-            // It still uses the old name: it has not given up the new one yet.
+            // The peer still uses the old ID: it has not given up the new one yet.
             Exchange::UpdateAccepted(update) if !update.is_last_try(local) => return self,
-            // It asks under the key that this end just completed: it has heard the complete.
+            // The request is under the key that this end just completed: the peer has received the complete.
             Exchange::AwaitingResponse(_) => self = self.rekeying_done(link, local),
             Exchange::TargetRekeying(TargetRekeying { state: Target::StoringKd(_), .. }) => return self,
             Exchange::TargetRekeying(target) if target.offer.nonce_1 == request.nonce => return self,
@@ -125,7 +125,7 @@ impl Up {
             Exchange::TargetRekeying(TargetRekeying { offer, sequence, state, tries: 1, deadline });
     }
 
-    /// Agrees on a new KD. True when a method took care of it.
+    /// Agrees on a new KD. Returns true when a method handles it.
     fn establish(
         &mut self,
         link: &mut Common,
@@ -149,7 +149,7 @@ impl Up {
         true
     }
 
-    /// Does what a step of the target UE's method wants.
+    /// Carries out a step of the target UE's method.
     pub(super) fn follow(
         &mut self,
         link: &mut Common,
@@ -190,7 +190,7 @@ impl Up {
         }
     }
 
-    /// A PDU that can be the complete of a re-keying.
+    /// Handles a PDU that can be the complete of a re-keying.
     pub(super) fn on_complete(
         self,
         link: &mut Common,
@@ -229,7 +229,7 @@ impl Up {
         (up, Ok(()))
     }
 
-    /// Re-keying is proven: the new key sends.
+    /// Ends a proven re-keying: the new key sends.
     pub(super) fn respond(
         &mut self,
         link: &mut Common,
@@ -258,7 +258,7 @@ impl super::rekeying::Rekeying {
 }
 
 impl TargetRekeying {
-    /// The complete did not come: the command again, or the end of it.
+    /// Handles the timer of the complete: repeats the command, or ends the exchange.
     pub(super) fn on_time(mut self, session: &mut Session, link: &mut Common, local: &mut Local) -> Exchange {
         let again = self.tries < local.config.tries;
         self.tries += 1;
@@ -278,7 +278,7 @@ impl TargetRekeying {
 }
 
 impl Local {
-    /// Whether one sequence number of messages comes after another. NR counts in one octet.
+    /// Whether one sequence number of messages is newer than another. NR has one octet of it.
     const fn is_newer(&self, sequence: u16, than: u16) -> bool {
         let ahead = sequence.wrapping_sub(than);
         if self.is_nr() { ahead & 0xff != 0 && ahead & 0xff < 0x80 } else { ahead != 0 && ahead < 0x8000 }

@@ -34,7 +34,7 @@ impl Up {
         }
         if self.privacy_deadline(local).is_some_and(|deadline| deadline <= now) {
             self.session.renamed_at = now;
-            // Refused where nothing would be protected: then there is nothing to hide either.
+            // Refused if it would protect nothing: then there is nothing to hide either.
             let _ = self.update_identifiers(link, local);
         }
         match self.session.liveness_due(link, local) {
@@ -43,7 +43,7 @@ impl Up {
         }
     }
 
-    /// The timer of the exchange.
+    /// Handles the timer of the exchange.
     fn exchange_due(self, link: &mut Common, local: &mut Local) -> Result<Self, Closed> {
         let Self { mut session, exchange } = self;
         let exchange = match exchange {
@@ -61,7 +61,7 @@ impl Up {
 }
 
 impl Session {
-    /// Keep-alive and inactivity.
+    /// Handles keep-alive and inactivity.
     fn liveness_due(&mut self, link: &mut Common, local: &mut Local) -> Option<Closed> {
         let now = local.now;
         if self.heard_at.plus_millis(local.config.inactivity) <= now {

@@ -46,7 +46,7 @@ mod io;
 
 pub use io::{Config, Event, Input, Origin, Output};
 
-/// The outputs that wait, a fixed number of them.
+/// The pending outputs, a bounded number of them.
 struct Outbox {
     outputs: VecDeque<Output>,
     capacity: usize,
@@ -57,12 +57,12 @@ struct Outbox {
 pub struct Agent {
     config: Config,
     now: Option<AirTime>,
-    /// Refuses a clock that went back, across restarts too.
+    /// Refuses a clock that went back, even across restarts.
     clock_guard: Option<ClockGuard>,
-    /// The stream of the guard's reservation that is on its way to the store.
+    /// The stream of the guard's reservation that is pending in the store.
     reserving: Option<StreamId>,
     monitor: Monitor,
-    /// The followed codes could not be tabled.
+    /// Whether the tables of the followed codes could not be built.
     unfollowable: bool,
     announcers: Vec<(Announcer, Option<u64>)>,
     discoverers: Vec<(Discoverer, Option<u64>)>,
@@ -71,10 +71,10 @@ pub struct Agent {
 }
 
 impl Agent {
-    /// A UE that follows and announces nothing yet. Allocates its tables here.
+    /// Makes a UE that follows and announces nothing yet. Allocates its tables here.
     ///
     /// # Errors
-    /// Identities with a nonce as the tabled configuration.
+    /// The tabled configuration has identities with a nonce.
     pub fn new(config: Config) -> Result<Self, NonceNotFollowable> {
         Ok(Self {
             now: None,
@@ -94,50 +94,51 @@ impl Agent {
         })
     }
 
-    /// Guards the clock of discovery: while it shows less than the durable mark, nothing is announced and nothing believed.
+    /// Guards the clock of discovery: while it shows less than the durable mark, nothing is announced and nothing
+    /// accepted.
     pub fn guard_clock(&mut self, guard: ClockGuard) {
         self.clock_guard = Some(guard);
     }
 
-    /// Adds an announcer.
+    /// Adds an announcer; returns its index.
     pub fn add_announcer(&mut self, announcer: Announcer) -> usize {
         self.announcers.push((announcer, None));
         self.announcers.len() - 1
     }
 
-    /// An announcer, to give it a new code or key.
+    /// Returns an announcer, to give it a new code or key.
     pub fn announcer(&mut self, index: usize) -> Option<&mut Announcer> {
         self.announcers.get_mut(index).map(|(announcer, _)| announcer)
     }
 
-    /// Adds a discoverer.
+    /// Adds a discoverer; returns its index.
     pub fn add_discoverer(&mut self, discoverer: Discoverer) -> usize {
         self.discoverers.push((discoverer, None));
         self.discoverers.len() - 1
     }
 
-    /// What is followed.
+    /// Returns the monitor, to change what it follows.
     pub const fn monitor(&mut self) -> &mut Monitor {
         self.unfollowable = false;
         &mut self.monitor
     }
 
-    /// What is answered.
+    /// Returns the discoveree, to change what it answers.
     pub const fn discoveree(&mut self) -> &mut Discoveree {
         &mut self.discoveree
     }
 
-    /// What became of everything that was received.
+    /// Returns the counters of outcomes of everything that was received.
     pub const fn counters(&self) -> &Counters {
         &self.outbox.counters
     }
 
-    /// Whether a reservation of this stream was asked for and is still under way.
+    /// Whether a reservation of this stream is pending.
     pub fn reserves(&self, stream: StreamId) -> bool {
         self.reserving == Some(stream)
     }
 
-    /// Takes one event. Drain [`Self::poll_output`] afterwards.
+    /// Takes one input. Drain [`Self::poll_output`] afterwards.
     pub fn handle_input(&mut self, input: Input<'_>) {
         let now = input.now();
         self.now = Some(now);
@@ -163,7 +164,7 @@ impl Agent {
         }
     }
 
-    /// The next thing to do; [`Output::Timeout`] when there is none.
+    /// Returns the next output; [`Output::Timeout`] when there is none.
     pub fn poll_output(&mut self) -> Output {
         if let Some(output) = self.outbox.outputs.pop_front() {
             return output;
@@ -227,7 +228,8 @@ impl Agent {
         }
     }
 
-    /// One message for one resource: an answer that waits, else a question, else an announcement, each once a period.
+    /// Puts out one message for one resource: a pending response, otherwise a query, otherwise an announcement, each
+    /// once a period.
     fn announce(&mut self, now: &AirTime, period: u64, nonce: [u64; 2]) {
         if let Err(refusal) = self.check_clock(now) {
             return self.outbox.event(Event::Silent { origin: Origin::Clock, refusal });
@@ -251,7 +253,7 @@ impl Agent {
         }
     }
 
-    /// Whether the clock may be used for discovery.
+    /// Checks that the clock may be used for discovery.
     fn check_clock(&mut self, now: &AirTime) -> Result<(), Refusal> {
         match &mut self.clock_guard {
             Some(guard) => guard.check(now.slot.counter()).map(|_| ()).map_err(|_| Refusal::Clock),
@@ -260,7 +262,7 @@ impl Agent {
     }
 }
 
-/// Questions of model B, which a discoveree hears.
+/// Whether it is a query of model B, which a discoveree receives.
 const fn is_question(message_type: MessageType) -> bool {
     matches!(
         message_type,
@@ -269,7 +271,7 @@ const fn is_question(message_type: MessageType) -> bool {
 }
 
 impl Outbox {
-    /// A driver that does not drain loses outputs, and the counters say so.
+    /// Queues an output. If outputs are not drained, new ones are lost and counted.
     fn push(&mut self, output: Output) {
         if self.outputs.len() < self.capacity {
             self.outputs.push_back(output);

@@ -13,14 +13,14 @@ use sidelink_wire as wire;
 use sidelink_wire::pc5_discovery::{Content, LEN, Repr};
 use sidelink_wire::rng::Rng;
 
-/// The most octets of nonce that a changing identifier sends.
+/// Largest nonce that a changing identifier sends, octets.
 const MAX_NONCE: usize = 16;
 
-/// What protects the announcements.
+/// Protection of the announcements.
 // One per announced code, built once.
 #[allow(clippy::large_enum_variant)]
 pub enum AnnouncerKey {
-    /// Nothing: MIC and keystream are absent, the counter is sent.
+    /// None: MIC and keystream are absent, the counter is sent.
     Unprotected,
     /// Open discovery: a MIC that the network checks.
     Open(OpenKey),
@@ -31,7 +31,7 @@ pub enum AnnouncerKey {
 }
 
 impl AnnouncerKey {
-    /// How long one message stays the same on air.
+    /// Returns the time for which one message stays the same on air.
     const fn period(&self) -> RotationPeriod {
         match self {
             Self::Changing(config, _) => config.period(),
@@ -52,7 +52,7 @@ pub struct Announcer {
     plain: Message,
     key: AnnouncerKey,
     valid_until: UtcCounter,
-    /// The latest slot that was announced in: a clock that falls behind it announces nothing.
+    /// The latest slot of an announcement: with a clock behind it nothing is announced.
     latest: UtcTime,
     sent: u64,
 }
@@ -69,14 +69,14 @@ impl Announcer {
         Ok(Self { plain, key, valid_until, latest: UtcTime::from_millis(0), sent: 0 })
     }
 
-    /// Announces a changing identifier.
+    /// Makes an announcer of a changing identifier.
     pub fn changing(config: OtaConfig, id: ProseId, key: &ApplicationKey, valid_until: UtcCounter) -> Self {
         let key = AnnouncerKey::Changing(config, OtaIdentity::new(config, id, key));
         Self { plain: [0; LEN], key, valid_until, latest: UtcTime::from_millis(0), sent: 0 }
     }
 
-    /// A new code, identifier or key, as after a revocation: every announcement from now on uses it, and the old one
-    /// is dropped.
+    /// Replaces code, identifier or key, as after a revocation: every announcement from now on uses the new one, and
+    /// the old one is dropped.
     pub fn replace(&mut self, with: Self) {
         let (latest, sent) = (self.latest, self.sent);
         *self = with;
@@ -84,18 +84,18 @@ impl Announcer {
         self.sent += sent;
     }
 
-    /// When the message changes next: the next edge of the rotation period.
+    /// Returns the time of the next change of the message: the next edge of the rotation period.
     pub fn next_edge(&self, now: &AirTime) -> UtcTime {
         let period = self.key.period();
         period.start(period.index(now.slot).next())
     }
 
-    /// Announcements so far.
+    /// Returns the number of announcements so far.
     pub const fn sent(&self) -> u64 {
         self.sent
     }
 
-    /// The message for the slot of `now`. The same within one rotation period, unless a nonce is sent.
+    /// Returns the message for the slot of `now`. It is the same within one rotation period, unless a nonce is sent.
     ///
     /// Refused: [`Refusal::Expired`] after the validity, [`Refusal::OutsideMaxOffset`] when air clock and ProSe clock
     /// disagree, [`Refusal::Clock`] when the air clock has gone back behind an earlier announcement. The UE is silent

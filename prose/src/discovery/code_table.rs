@@ -1,4 +1,4 @@
-//! Followed identities whose messages are tabled ahead, and the jobs that build the tables.
+//! Followed identities whose messages are computed ahead into tables, and the jobs that build the tables.
 
 use core::ops::RangeInclusive;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use sidelink_security::discovery::{Message, Refusal, Verified};
 
 use super::{AirTime, TimePolicy};
 
-/// A table to be built for a period, on whatever thread.
+/// A table to be built for a period, on any thread.
 pub struct Job(pub(super) Inner);
 
 pub(super) enum Inner {
@@ -20,7 +20,7 @@ pub(super) enum Inner {
 }
 
 impl Job {
-    /// Computes up to `places` codes; `true` when the table is complete.
+    /// Computes up to `places` codes; returns `true` when the table is complete.
     pub fn run(&mut self, places: usize) -> bool {
         match &mut self.0 {
             Inner::Rotating(builder, _) => builder.build_chunk(places),
@@ -28,7 +28,7 @@ impl Job {
         }
     }
 
-    /// The period that the table is for.
+    /// Returns the period of the table.
     pub const fn period(&self) -> PeriodIndex {
         match &self.0 {
             Inner::Rotating(builder, _) => builder.period(),
@@ -37,22 +37,22 @@ impl Job {
     }
 }
 
-/// A book, its tables, and which state of the book each table knows.
+/// A book, its tables, and the state of the book that each table represents.
 pub(super) struct CodeTable<B: CodeBook + Clone> {
     pub(super) book: B,
     shared: Arc<B>,
-    /// Counts the changes of the book.
+    /// Number of changes of the book.
     pub(super) generation: u32,
     matcher: Matcher<B>,
     built: Vec<(PeriodIndex, u32)>,
-    /// A job is out.
+    /// Whether a job is pending.
     building: bool,
-    /// The periods whose tables were wanted when it was given out.
+    /// The periods for which tables were needed when the job was given out.
     wanted: RangeInclusive<u64>,
-    /// The window of the last slot: a subframe brings many messages.
+    /// The window of the last slot, kept because a subframe brings many messages.
     window: ((UtcTime, u64), Window),
     spare: Option<PeriodTable<B>>,
-    /// Places that were vacated, and in which generation: older tables still know who was there.
+    /// Vacated places, with the generation in which they were vacated: older tables still contain their former owners.
     retired: Vec<(Entry, u32)>,
 }
 
@@ -86,7 +86,8 @@ impl<B: CodeBook + Clone> CodeTable<B> {
         self.retired.push((slot, self.generation));
     }
 
-    /// A period of the window, or the one after the present, whose table is absent or older than the book.
+    /// Returns a job for a period of the window, or the one after the present, whose table is absent or older than the
+    /// book.
     pub(super) fn job(
         &mut self,
         policy: &TimePolicy,

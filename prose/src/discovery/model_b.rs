@@ -1,4 +1,4 @@
-//! Discoverer and discoveree, model B: a question is sent, and who is meant answers.
+//! Discoverer and discoveree, model B: a query is sent, and the addressed UE responds.
 
 use std::collections::VecDeque;
 
@@ -14,18 +14,18 @@ use super::{AirTime, TimePolicy, more_telling};
 use sidelink_wire as wire;
 use sidelink_wire::pc5_discovery::{Content, LEN, MessageType, Repr};
 
-/// Questions of one discoverer that may still be answered.
+/// Number of pending queries of one discoverer.
 const PENDING: usize = 4;
-/// Answers that are remembered, so that a copy is not taken for another.
+/// Number of responses that are remembered, to detect copies.
 const ANSWERS: usize = 16;
 
-/// How a discoverer asks.
+/// Form of the queries of a discoverer.
 // One per query, built once.
 #[allow(clippy::large_enum_variant)]
 pub enum Asking {
     /// By a pre-shared secret (TR 33.833 §6.2.2).
     Preshared(Session),
-    /// By the material of restricted discovery: one to send the query, one to hear the response.
+    /// By the material of restricted discovery: one to send the query, one to receive the response.
     Restricted {
         /// The query or solicitation.
         query: Content,
@@ -38,11 +38,11 @@ pub enum Asking {
     },
 }
 
-/// Discoverer: one question, asked as often as the pool allows.
+/// Discoverer: one query, sent as often as the pool allows.
 pub struct Discoverer {
     asking: Asking,
     valid_until: UtcCounter,
-    /// How long an answer is awaited, milliseconds.
+    /// Time for which a response is accepted, milliseconds.
     patience_millis: u64,
     pending: VecDeque<(Option<Pending>, UtcTime)>,
     answers: VecDeque<Mic>,
@@ -50,7 +50,8 @@ pub struct Discoverer {
 }
 
 impl Discoverer {
-    /// Asks until `valid_until`; an answer is taken up to `patience_millis` after its question.
+    /// Makes a discoverer that queries until `valid_until`; a response is accepted up to `patience_millis` after its
+    /// query.
     pub fn new(asking: Asking, valid_until: UtcCounter, patience_millis: u64) -> Self {
         Self {
             asking,
@@ -62,7 +63,7 @@ impl Discoverer {
         }
     }
 
-    /// The question for the slot of `now`. Refused as [`Announcer::announce`](super::Announcer::announce).
+    /// Returns the query for the slot of `now`. Refused as [`Announcer::announce`](super::Announcer::announce).
     pub fn solicit(&mut self, policy: &TimePolicy, now: &AirTime) -> Result<Message, Refusal> {
         let freshness = policy.freshness(now);
         if freshness.slot >= self.valid_until {
@@ -90,7 +91,7 @@ impl Discoverer {
         Ok(message)
     }
 
-    /// Judges a message as an answer. [`Refusal::Unknown`] when nothing was asked lately.
+    /// Checks a message as a response. [`Refusal::Unknown`] when no query is pending.
     pub fn receive(
         &mut self,
         policy: &TimePolicy,
@@ -142,7 +143,7 @@ impl Discoverer {
     }
 }
 
-/// How a discoveree answers.
+/// Form of the responses of a discoveree.
 // One per answered query, built once.
 #[allow(clippy::large_enum_variant)]
 pub enum Answering {
@@ -164,11 +165,11 @@ pub enum Answering {
 /// Rules of a [`Discoveree`].
 #[derive(Debug, Clone, Copy)]
 pub struct DiscovereeConfig {
-    /// Answers in one second, over all queries. The digest's own choice: 10.
+    /// Largest number of responses in one second, over all queries. The digest's own choice: 10.
     pub per_second: u32,
-    /// Answers that may wait for a slot.
+    /// Largest number of pending responses.
     pub waiting: usize,
-    /// An answer that found no slot for this long is dropped, milliseconds.
+    /// A response without a slot for this long is dropped, milliseconds.
     pub patience_millis: u64,
 }
 
@@ -178,7 +179,7 @@ impl Default for DiscovereeConfig {
     }
 }
 
-/// Discoveree: answers each authentic question once.
+/// Discoveree: responds to each authentic query once.
 pub struct Discoveree {
     config: DiscovereeConfig,
     answering: Vec<(Answering, UtcCounter)>,
@@ -188,14 +189,14 @@ pub struct Discoveree {
     due: VecDeque<Due>,
 }
 
-/// An answer that waits for a slot.
+/// A pending response.
 struct Due {
     index: usize,
     request: Option<Verified<Solicitation>>,
     since: UtcTime,
 }
 
-/// Queries under restricted material that were answered, and how many in this second.
+/// Answered queries under restricted material, and their number in this second.
 struct AnsweredQueries {
     places: VecDeque<(usize, Announcement)>,
     capacity: usize,
@@ -204,7 +205,7 @@ struct AnsweredQueries {
 }
 
 impl Discoveree {
-    /// Answers nothing yet. As many questions are remembered as can be answered in 2 MAX_OFFSET.
+    /// Makes a discoveree without queries. It remembers as many queries as can be answered in 2 MAX_OFFSET.
     pub fn new(config: DiscovereeConfig, policy: &TimePolicy) -> Self {
         let places = (config.per_second as usize * (2 * policy.max_offset as usize + 1)).max(1);
         Self {
@@ -222,20 +223,20 @@ impl Discoveree {
         }
     }
 
-    /// Answers one more query, until `valid_until`.
+    /// Adds a query to respond to, until `valid_until`.
     pub fn answer(&mut self, answering: Answering, valid_until: UtcCounter) {
         self.answering.push((answering, valid_until));
     }
 
-    /// Answers that wait.
+    /// Returns the number of pending responses.
     pub fn waiting(&self) -> usize {
         self.due.len()
     }
 
-    /// Judges a message as a question. When it is to be answered, the answer waits for [`Self::respond`].
+    /// Checks a message as a query. If it is accepted, the response is pending for [`Self::respond`].
     ///
-    /// Refused: [`Refusal::Replay`] when the same question was answered already, [`Refusal::RateLimited`] when too many
-    /// were or when too many answers wait.
+    /// Refused: [`Refusal::Replay`] when the same query was answered already, [`Refusal::RateLimited`] when there were
+    /// too many queries or too many responses are pending.
     pub fn receive(
         &mut self,
         policy: &TimePolicy,
@@ -252,7 +253,7 @@ impl Discoveree {
                 continue;
             }
             let request = match answering {
-                // A question that cannot be queued must not be remembered as answered.
+                // A query that cannot be queued must not be remembered as answered.
                 Answering::Preshared(..) if full => Err(Refusal::RateLimited),
                 Answering::Preshared(session, _) => {
                     session.verify_request(&freshness, message, &mut self.cache, &mut self.limit).map(Some)
@@ -264,7 +265,7 @@ impl Discoveree {
                         .restricted
                         .take(index, &found, freshness.clock, policy, &self.config)
                         .map(|()| None),
-                    // What is not proven here is not answered: an answer to anybody would be a beacon.
+                    // Unproven queries get no response: a response to anybody would be a beacon.
                     Ok(_) => Err(Refusal::NotAuthorised),
                     Err(refusal) => Err(refusal),
                 },
@@ -280,7 +281,7 @@ impl Discoveree {
         Err(refusal)
     }
 
-    /// The next answer for the slot of `now`, if one waits.
+    /// Returns the next response for the slot of `now`, if one is pending.
     pub fn respond(&mut self, policy: &TimePolicy, now: &AirTime) -> Option<Result<Message, Refusal>> {
         let patience = self.config.patience_millis;
         while self.due.front().is_some_and(|due| now.slot > due.since.plus_millis(patience)) {
@@ -297,7 +298,7 @@ impl Discoveree {
                 sender.protect(&freshness, &mut message)?;
                 Ok(message)
             }),
-            // A pre-shared answer is queued with its request always.
+            // A pre-shared response is always queued with its request.
             (Answering::Preshared(..), None) => Err(Refusal::Type),
         })
     }
@@ -332,7 +333,7 @@ impl AnsweredQueries {
     }
 }
 
-/// The message before its protection. Writing 29 octets into 29 cannot fail; an error would be a wrong type.
+/// Returns the message before its protection. Writing 29 octets into 29 cannot fail; an error would be a wrong type.
 fn plain(content: &Content) -> Result<Message, Refusal> {
     let mut message = [0; LEN];
     let emitted = Repr::Standard { content: *content, mic: [0; 4], utc_lsb: 0 }.emit(&mut message);

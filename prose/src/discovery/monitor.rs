@@ -24,22 +24,22 @@ use super::{AirTime, TimePolicy, checked, more_telling};
 use sidelink_wire as wire;
 use sidelink_wire::pc5_discovery::{Content, MessageType};
 
-/// What a monitor may conclude.
+/// Conclusion of a monitor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Finding {
-    /// The very message that the followed identifier or exact code has in this rotation period (for codes: this
-    /// second): proven by all its bits.
+    /// Exactly the message of the followed identifier or exact code in this rotation period (for codes: this second):
+    /// proven by all its bits.
     Identity(PeriodIndex),
     /// A message whose MIC was proven here.
     Verified(Verified<Announcement>),
-    /// The filter matches; the network must check the MIC before anyone is told (match report).
+    /// The filter matches; the network must check the MIC before the application gets it (match report).
     ToReport(Announcement),
-    /// The filter matches and nothing protects integrity.
+    /// The filter matches, without integrity protection.
     Unprotected(Announcement),
 }
 
 impl Finding {
-    /// What became of the message, in the words of reports.
+    /// Returns the outcome as reports name it.
     pub const fn outcome(&self) -> Outcome {
         match self {
             Self::Identity(_) | Self::Verified(_) => Outcome::Verified,
@@ -49,29 +49,29 @@ impl Finding {
     }
 }
 
-/// A message that was believed as far as `finding` says.
+/// An accepted message; `finding` is the degree of proof.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Discovered {
-    /// Whom.
+    /// The followed identity.
     pub who: Subject,
-    /// How far.
+    /// Degree of proof.
     pub finding: Finding,
-    /// Whether the application is to be told; it was told of this one lately otherwise.
+    /// Whether to report it to the application; otherwise it was reported recently.
     pub report: bool,
 }
 
-/// Why a message was dropped.
+/// Reason why a message was dropped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Dropped {
     /// Malformed bytes.
     Malformed(wire::Error),
-    /// The peer, an attacker or a clock.
+    /// The fault of the peer, an attacker or a clock.
     Refused(Refusal),
 }
 
 impl Dropped {
-    /// What became of the message, in the words of reports.
+    /// Returns the outcome as reports name it.
     pub fn outcome(&self) -> Outcome {
         match self {
             Self::Malformed(_) => Outcome::Malformed,
@@ -94,13 +94,13 @@ impl std::error::Error for Dropped {}
 /// Sizes and rules of a [`Monitor`].
 #[derive(Debug, Clone, Copy)]
 pub struct MonitorConfig {
-    /// The one configuration of changing identifiers that is tabled ahead; it sends no nonce.
+    /// The one configuration of changing identifiers that is computed ahead into tables; it sends no nonce.
     pub rotating: Option<OtaConfig>,
     /// FC values and layout of restricted and open discovery.
     pub profile: Profile,
     /// An identity is reported again after this time (T4006, match report refresh), milliseconds.
     pub report_interval_millis: u64,
-    /// Identities heard at once that are remembered against replays and for debouncing; as many again that are not proven,
+    /// Number of identities that are remembered against replays and for debouncing; the same number of unproven ones,
     /// for debouncing.
     pub heard: usize,
 }
@@ -111,12 +111,12 @@ impl Default for MonitorConfig {
     }
 }
 
-/// What a monitor follows beside the tables.
+/// An identity or code that a monitor follows outside of the tables.
 // One per followed identity, built once.
 #[allow(clippy::large_enum_variant)]
 pub enum Follow {
-    /// A changing identifier whose sender sends a nonce, with its configuration: each frame costs one computation for
-    /// each of these.
+    /// A changing identifier whose sender sends a nonce, with its configuration: each of these costs one computation a
+    /// frame.
     Nonce(OtaConfig, OtaIdentity, UtcCounter),
     /// Filters under one material, for one message type.
     Filter(MessageType, Receiver, UtcCounter),
@@ -124,19 +124,19 @@ pub enum Follow {
     Open(CodeFilter, UtcCounter),
 }
 
-/// Everything that one UE follows.
+/// Monitor of one UE, with everything that it follows.
 pub struct Monitor {
     config: MonitorConfig,
     rotating: Option<CodeTable<RotatingBook>>,
     codes: CodeTable<RestrictedBook>,
     others: Vec<Option<Follow>>,
-    /// Whole open codes: the number of each and the end of its validity.
+    /// Complete open codes: the number of each and the end of its validity.
     open: HashMap<Code, (u32, UtcCounter), BuildHasherDefault<DefaultHasher>>,
     seen: Sighting,
 }
 
 impl Monitor {
-    /// Follows nothing yet.
+    /// Makes a monitor that follows nothing yet.
     pub fn new(config: MonitorConfig) -> Result<Self, NonceNotFollowable> {
         let rotating = config.rotating.map(RotatingBook::new).transpose()?.map(CodeTable::new);
         let codes = CodeTable::new(RestrictedBook::new(config.profile));
@@ -144,8 +144,8 @@ impl Monitor {
         Ok(Self { rotating, codes, others, open, seen, config })
     }
 
-    /// Follows changing identifiers in the table, until their `valid_until`; `None` without a configuration. One call for
-    /// many: each call makes the tables be built anew.
+    /// Follows changing identifiers in the table, until their `valid_until`; returns `None` without a configuration.
+    /// Add many in one call: each call makes the tables be rebuilt.
     pub fn follow_rotating<'a>(
         &mut self,
         identities: impl IntoIterator<Item = (ProseId, &'a ApplicationKey, UtcCounter)>,
@@ -160,8 +160,8 @@ impl Monitor {
         Some(followed)
     }
 
-    /// Follows one exact restricted code in the table. Its material must hold a DUIK; a code without one is followed by a
-    /// filter, whose finding says that nothing was proven.
+    /// Follows one exact restricted code in the table. Its material must contain a DUIK; follow a code without one by a
+    /// filter, which reports that nothing was proven.
     pub fn follow_code(
         &mut self,
         message_type: MessageType,
@@ -174,8 +174,8 @@ impl Monitor {
         Ok(Subject::Code(slot))
     }
 
-    /// Follows what the tables of changing messages do not hold. A whole open code is looked up; each of all others costs
-    /// every frame one computation or comparison.
+    /// Follows an identity or code outside of the tables of changing messages. A complete open code is looked up; each
+    /// of the others costs one computation or comparison a frame.
     pub fn follow(&mut self, follow: Follow) -> Subject {
         let index = self.others.len() as u32;
         if let Follow::Open(filter, valid_until) = &follow
@@ -194,7 +194,7 @@ impl Monitor {
         who
     }
 
-    /// Follows it no more, at once.
+    /// Stops following it, at once.
     pub fn unfollow(&mut self, who: Subject) {
         match who {
             Subject::Rotating(slot) => {
@@ -217,8 +217,8 @@ impl Monitor {
         self.seen.forget(who);
     }
 
-    /// After a revocation: a new ProSe ID and key take the place of the old for those who are still authorised. The old
-    /// pair is believed until `stragglers_until`, under the name that is returned.
+    /// Replaces an identity after a revocation: a new ProSe ID and key for those who are still authorised. The old pair
+    /// is accepted until `stragglers_until`, under the returned subject.
     pub fn replace_rotating(
         &mut self,
         who: Subject,
@@ -235,9 +235,9 @@ impl Monitor {
         Some(Subject::Rotating(stragglers))
     }
 
-    /// The next table to build, if any: for a period that is accepted now or next, absent or older than what is
-    /// followed. Until it is installed, the messages of that period are unknown. One job of a kind is out at a time, and
-    /// must come back through [`Self::install`].
+    /// Returns the next table to build, if any: for a period that is accepted now or next, absent or older than what is
+    /// followed. Until it is installed, the messages of that period are unknown. One job of a kind is pending at a
+    /// time, and must come back through [`Self::install`].
     pub fn job(&mut self, policy: &TimePolicy, now: &AirTime) -> Result<Option<Job>, TableError> {
         if let Some(tabled) = &mut self.rotating {
             let generation = tabled.generation;
@@ -250,7 +250,7 @@ impl Monitor {
         Ok(builder.map(|builder| Job(Inner::Code(builder, generation))))
     }
 
-    /// Takes a complete table into use; an incomplete one is dropped and its job given out again.
+    /// Installs a complete table; an incomplete one is dropped and its job given out again.
     pub fn install(&mut self, job: Job) {
         match (job.0, &mut self.rotating) {
             (Inner::Rotating(builder, generation), Some(tabled)) => tabled.install(builder, generation),
@@ -259,7 +259,7 @@ impl Monitor {
         }
     }
 
-    /// Builds every table that is wanted now, here. For monitors that follow few.
+    /// Builds every table that is needed now, on this thread. For monitors that follow few identities.
     pub fn build_tables(&mut self, policy: &TimePolicy, now: &AirTime) -> Result<(), TableError> {
         while let Some(mut job) = self.job(policy, now)? {
             while !job.run(usize::MAX) {}
@@ -268,7 +268,7 @@ impl Monitor {
         Ok(())
     }
 
-    /// The edge after which another table is wanted.
+    /// Returns the edge after which another table is needed.
     pub fn next_edge(&self, now: &AirTime) -> Option<UtcTime> {
         let edge = |period: sidelink_security::discovery::rotation::RotationPeriod| {
             period.start(period.index(now.slot).next())
@@ -279,7 +279,7 @@ impl Monitor {
         rotating.chain(codes).min()
     }
 
-    /// Judges one SL-DCH block.
+    /// Checks one SL-DCH block.
     pub fn receive(
         &mut self,
         policy: &TimePolicy,
@@ -344,7 +344,8 @@ impl Monitor {
         Ok((Subject::Open(*index), Finding::ToReport(report)))
     }
 
-    /// Debounces, and refuses what is older than what the same identity sent. Only what was proven moves the limit.
+    /// Debounces, and refuses messages older than an earlier one of the same identity. Only proven messages move the
+    /// limit.
     fn accept(
         &mut self,
         policy: &TimePolicy,
@@ -358,7 +359,7 @@ impl Monitor {
             Finding::ToReport(a) | Finding::Unprotected(a) => (digest(&a.code), Proof::Unproven),
         };
         let interval = self.config.report_interval_millis;
-        // a counter may be MAX_OFFSET ahead of the clock, and passes until it is as far behind
+        // a counter may be MAX_OFFSET ahead of the clock, and is accepted until it is as far behind
         let keep = 2 * (1000 * u64::from(policy.max_offset) + policy.uncertainty_millis);
         match self.seen.note((who, digest), proof, now.slot, interval, keep) {
             Note::Report => Ok(Discovered { who, finding, report: true }),
@@ -428,7 +429,7 @@ fn unexpired(now: &UtcCounter, valid_until: &UtcCounter) -> Result<(), Refusal> 
     if now < valid_until { Ok(()) } else { Err(Refusal::Expired) }
 }
 
-/// Tells codes of one identity apart in the memory of what was heard; collisions only debounce too much.
+/// Distinguishes codes of one identity in the memory of sightings; a collision only debounces too much.
 fn digest(code: &Code) -> u64 {
     code.iter().fold(0xcbf2_9ce4_8422_2325, |hash, &octet| {
         (hash ^ u64::from(octet)).wrapping_mul(0x0000_0100_0000_01b3)

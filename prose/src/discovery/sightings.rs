@@ -1,9 +1,9 @@
-//! What was heard lately, by whom: for debouncing and against replays. A fixed number of places.
+//! Recent sightings, by identity: for debouncing and against replays. A fixed number of places.
 
 use sidelink_security::counter::UtcTime;
 use sidelink_security::discovery::book::Entry;
 
-/// Which followed identity. The number is the place that `follow_*` gave.
+/// A followed identity. The number is the place that `follow_*` returned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Subject {
     /// A changing identifier of the table.
@@ -18,41 +18,41 @@ pub enum Subject {
     Open(u32),
 }
 
-/// Which announcement: the identity that is followed, and a digest of the code where one identity has several.
+/// Key of an announcement: the followed identity, and a digest of the code if one identity has several.
 pub(super) type Key = (Subject, u64);
 
 #[derive(Debug, Clone, Copy)]
 struct Place {
     key: Key,
-    /// The newest period or counter that was believed.
+    /// The newest accepted period or counter.
     newest: u64,
     heard: UtcTime,
     reported: UtcTime,
 }
 
-/// The answer of [`Sighting::note`].
+/// Result of [`Sighting::note`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Note {
-    /// Tell the application.
+    /// Report it to the application.
     Report,
-    /// Told it lately.
+    /// Reported recently.
     Debounced,
-    /// Older than what this identity sent before.
+    /// Older than an earlier message of this identity.
     Replay,
-    /// Proven, and no place is free: all are of identities of which a copy could still pass.
+    /// Proven, and no place is free: copies of all stored identities could still be accepted.
     Full,
 }
 
-/// How far what was heard is proven.
+/// Degree of proof of a sighting.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Proof {
-    /// In this period or counter: an older one of the same identity is a replay.
+    /// Proven in this period or counter: an older one of the same identity is a replay.
     Proven(u64),
-    /// Anybody may have sent it.
+    /// Unproven: anybody may have sent it.
     Unproven,
 }
 
-/// Identities heard lately. What is not proven has places of its own, so that it pushes out nothing that is.
+/// Recent sightings. Unproven ones have places of their own, and cannot evict proven ones.
 #[derive(Debug, Clone)]
 pub(super) struct Sighting {
     proven: Places,
@@ -67,13 +67,13 @@ struct Places {
 }
 
 impl Sighting {
-    /// `capacity` places of each kind.
+    /// Makes `capacity` places of each kind.
     pub(super) fn new(capacity: usize) -> Self {
         Self { proven: Places::new(capacity), unproven: Places::new(capacity) }
     }
 
-    /// Notes that `key` was heard. A proven identity keeps its place for `keep_millis`, for as long as an older message of it
-    /// would not be refused for its age; an unproven one until others need it.
+    /// Records a sighting of `key`. A proven identity keeps its place for `keep_millis`, while an older message of it
+    /// would not be refused for its age; an unproven one until its place is needed.
     pub(super) fn note(
         &mut self,
         key: Key,
@@ -105,7 +105,7 @@ impl Places {
         Self { places: Vec::with_capacity(capacity), capacity }
     }
 
-    /// An identity that is new takes the place of the one that was silent the longest, if that one is `free`.
+    /// Stores a new identity in the place of the one that was silent the longest, if that one is `free`.
     fn note(
         &mut self,
         key: Key,

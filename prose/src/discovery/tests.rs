@@ -13,7 +13,7 @@ use sidelink_wire::pc5_discovery::Content;
 
 mod rules;
 
-/// A small deterministic generator (SplitMix64).
+/// Returns a small deterministic generator (SplitMix64).
 pub(super) fn random(mut seed: u64) -> impl FnMut() -> u64 {
     move || {
         seed = seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
@@ -59,7 +59,7 @@ fn announce(announcer: &mut Announcer, now: &AirTime) -> Message {
     announcer.announce(now, &POLICY, &mut random(now.slot.millis())).unwrap()
 }
 
-/// Builds what is wanted and judges a message.
+/// Builds the needed tables and checks a message.
 fn receive(monitor: &mut Monitor, now: &AirTime, message: &[u8]) -> Result<Discovered, Refusal> {
     monitor.build_tables(&POLICY, now).unwrap();
     monitor.receive(&POLICY, now, message).map_err(|dropped| match dropped {
@@ -164,7 +164,7 @@ fn group_key() -> PublicSafetyKey {
     }
 }
 
-/// A UE that announces, and one that follows it, for each protection that proves something.
+/// Returns an announcing UE, and one that follows it, for each protection that proves something.
 fn protections() -> Vec<(&'static str, Announcer, Monitor)> {
     let mut out = Vec::new();
     for (name, nonce_bits) in [("changing, time known", 0), ("changing, nonce sent", 64)] {
@@ -278,7 +278,7 @@ fn open_discovery_is_reported_to_the_network() {
         let function = OpenKey::new(&key, Profile::default());
         let clock = at(0).slot.counter();
         assert!(function.verify(&MatchReport(announcement), clock, 32, 10).is_ok());
-        // A forged MIC passes here, as in the standard, and is caught by the network.
+        // A forged MIC passes here, as in the standard; the network detects it.
         let mut forged = message;
         forged[25] ^= 1;
         let Ok(Discovered { finding: Finding::ToReport(announcement), .. }) =
@@ -313,7 +313,7 @@ fn revoked_monitor_sees_nothing_after_the_new_id() {
     let renewed = announce(&mut announcer, &at(4000));
     assert_eq!(receive(&mut friend, &at(4000), &renewed).map(|found| found.who), Ok(who[0]));
     assert_eq!(receive(&mut revoked, &at(4000), &renewed), Err(Refusal::Unknown));
-    // After the time for stragglers the old pair is nobody's.
+    // After the time for stragglers the old pair is not accepted.
     let late = announce(&mut changing(rotating, 1), &at(70_000));
     assert_eq!(receive(&mut friend, &at(70_000), &late), Err(Refusal::Unknown));
 }
@@ -325,7 +325,7 @@ fn unfollowed_identity_is_gone_at_once_and_its_place_is_another_s() {
     let message = announce(&mut changing(rotating, 1), &at(0));
     assert!(receive(&mut monitor, &at(0), &message).is_ok());
     monitor.unfollow(who[0]);
-    // The table still knows it; a new identity may have taken its place meanwhile.
+    // The table still contains it; a new identity may have taken its place meanwhile.
     let (id, key) = pair(3);
     monitor.follow_rotating([(id, &key, FOREVER)]).unwrap();
     let judged = monitor.receive(&POLICY, &at(1), &message);
@@ -335,8 +335,8 @@ fn unfollowed_identity_is_gone_at_once_and_its_place_is_another_s() {
     assert!(receive(&mut monitor, &at(3), &new).is_ok());
 }
 
-/// A recording that is read after a later one, or a clock that is set: as few tables as for time that goes on, and everybody
-/// is found.
+/// A recording that is read after a later one, or a clock that is set: no more tables than for time that advances, and
+/// every identity is found.
 #[test]
 fn tables_follow_time_that_goes_back() {
     let config = config(0, 1000);
@@ -352,7 +352,7 @@ fn tables_follow_time_that_goes_back() {
             assert!(tables <= 3, "step {step} builds table after table");
         }
         built.push(tables);
-        // A new announcer each time: the monitor refuses what is older than what it believed.
+        // A new announcer each time: the monitor refuses messages older than the last accepted one.
         let message = announce(&mut changing(config, 1), &now);
         let found = receive(&mut monitor, &now, &message);
         assert!(matches!(found, Ok(_) | Err(Refusal::Replay)), "step {step}: {found:?}");
@@ -407,7 +407,7 @@ fn code_that_proves_nothing_is_not_tabled() {
         FOREVER,
     );
     assert_eq!(result, Err(NoIntegrityKey));
-    // By a filter it is heard, and called what it is.
+    // A filter finds it, and reports it as unprotected.
     let nothing = Material::default();
     monitor.follow(filter(MessageType::RestrictedAnnouncement, [1; 23], &nothing));
     let message = announce(&mut restricted([1; 23], &nothing), &at(0));
@@ -471,7 +471,7 @@ fn binding_keeps_an_answer_from_a_later_question() {
         let query = first.solicit(&POLICY, &at(0)).unwrap();
         ask(&mut discoveree, &at(0), &query).unwrap();
         let response = discoveree.respond(&POLICY, &at(2000)).unwrap().unwrap();
-        // Another discoverer asks a second later and is given the old answer.
+        // Another discoverer queries a second later and gets the old response.
         let (mut second, _) = preshared(binding);
         second.solicit(&POLICY, &at(1500)).unwrap();
         assert_eq!(hear(&mut second, &at(2100), &response).is_ok(), replayable);
@@ -482,14 +482,14 @@ fn binding_keeps_an_answer_from_a_later_question() {
 fn answers_are_limited_and_only_awaited_ones_count() {
     let (mut discoverer, mut discoveree) = preshared(Binding::Bound);
     assert_eq!(hear(&mut discoverer, &at(0), &[0x82; 29]), Err(Refusal::Unknown), "nothing was asked");
-    // Strangers' questions cost a MIC each and are never answered.
+    // Queries of strangers cost a MIC each and are never answered.
     for n in 0..1000u32 {
         let mut forged = discoverer.solicit(&POLICY, &at(0)).unwrap();
         forged[24..28].copy_from_slice(&n.to_be_bytes());
         assert!(ask(&mut discoveree, &at(0), &forged).is_err());
     }
     assert_eq!(discoveree.waiting(), 0);
-    // Whoever knows the secret may ask ten times a second, and only as much as finds slots.
+    // A holder of the secret gets ten responses a second, and only as many as there are slots.
     let config = DiscovereeConfig { waiting: 2, ..DiscovereeConfig::default() };
     let mut slow = Discoveree::new(config, &POLICY);
     let secret =
@@ -542,7 +542,7 @@ fn restricted_question_and_answer() {
     let answer = discoveree.respond(&POLICY, &at(320)).unwrap().unwrap();
     assert!(matches!(hear(&mut discoverer, &at(320), &answer), Ok(Finding::Verified(_))));
     assert_eq!(hear(&mut discoverer, &at(2500), &answer), Err(Refusal::Unknown), "too late");
-    // An answer that finds no slot is dropped.
+    // A response without a slot is dropped.
     let asked = discoverer.solicit(&POLICY, &at(3000)).unwrap();
     ask(&mut discoveree, &at(3000), &asked).unwrap();
     assert!(discoveree.respond(&POLICY, &at(13_001)).is_none());

@@ -1,4 +1,4 @@
-//! What an attacker does: behaviours, chosen by chance and by what it has heard last.
+//! Behaviours of an attacker, chosen at random and by the PDUs that it received last.
 
 use sidelink_prose::direct_link::Pdu;
 use sidelink_security::direct::Profile;
@@ -7,26 +7,26 @@ use sidelink_wire::pc5_signalling::{Body, Capabilities, Coding, Repr};
 
 use super::world::{Chance, id};
 
-/// One thing that an attacker does.
+/// One action of an attacker.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Behaviour {
-    /// Only listens, for so many periods.
+    /// Only listens, for this many periods.
     Wait(u8),
-    /// Keeps back what the attacked send, for so many PDUs.
+    /// Keeps back this many PDUs of the attacked UEs.
     Drop(u8),
-    /// Holds a PDU back for so many periods.
+    /// Delays a PDU for this many periods.
     Delay(u8),
-    /// Sends a PDU that it heard once more, to one of the UEs.
+    /// Replays a received PDU to one of the UEs.
     Replay { latest: bool },
-    /// Sends a PDU back to who sent it, in the name of who it was for, or from a source of its own.
+    /// Sends a PDU back to its sender, in the name of its addressee, or from a source of its own.
     Reflect { own_source: bool },
-    /// Asks in names that it heard, with a nonce of its own.
+    /// Sends a request in a received name, with a nonce of its own.
     Name { spoofed: bool },
-    /// So many of these at once.
+    /// Sends this many of these at once.
     Flood(u8),
-    /// Makes up a message, in the clear or under a header that it heard.
+    /// Forges a message, unprotected or under a received header.
     Forge(u8),
-    /// Changes a PDU on its way.
+    /// Changes a PDU in flight.
     Flip,
 }
 
@@ -66,7 +66,7 @@ impl Behaviour {
     }
 }
 
-/// An attacker without keys, who hears everything.
+/// An attacker without keys, who receives everything.
 pub(crate) struct Attacker {
     chance: Chance,
     profile: Profile,
@@ -85,8 +85,8 @@ impl Attacker {
         Self { chance, profile, heard: Vec::new(), waits: 0, drops: 0, delay: 0, flips: false, did }
     }
 
-    /// A PDU on its way: none when it is kept back, else for how many periods longer it takes. The attacker stands between
-    /// the attacked two alone.
+    /// Handles a PDU in flight: returns `None` when it is kept back, otherwise the additional periods of its flight.
+    /// The attacker stands only between the two attacked UEs.
     pub(crate) fn on_air(&mut self, pdu: &mut Pdu, attacked: bool) -> Option<u64> {
         self.heard.push(pdu.clone());
         if self.heard.len() > 400 {
@@ -106,7 +106,7 @@ impl Attacker {
         Some(u64::from(std::mem::take(&mut self.delay)))
     }
 
-    /// What it sends now: each PDU and which UE is to hear it.
+    /// Returns the PDUs that it sends now, each with the UE that receives it.
     pub(crate) fn act(&mut self) -> Vec<(usize, Pdu)> {
         let mut sent = Vec::new();
         if self.waits > 0 {
@@ -160,7 +160,7 @@ impl Attacker {
         let mut pdu = self.pick(true)?;
         let back = (0..4).find(|ue| id(*ue) == pdu.source)?;
         pdu.source = if own_source { Layer2Id::new(1).unwrap() } else { pdu.peer };
-        // A request says who asks: say the other.
+        // A request names its sender: name the other UE.
         for (mine, other) in [("mary", "john"), ("john", "mary")] {
             if let Some(at) = pdu.octets.windows(4).position(|w| w == mine.as_bytes()) {
                 pdu.octets[at..at + 4].copy_from_slice(other.as_bytes());
@@ -170,7 +170,7 @@ impl Attacker {
         Some((back, pdu))
     }
 
-    /// A request that was heard, with another nonce.
+    /// Returns a received request with another nonce.
     fn name(&mut self, spoofed: bool) -> Option<(usize, Pdu)> {
         let mut requests = self.heard.iter().filter(|pdu| pdu.lcid == Lcid::PC5_S_UNPROTECTED);
         let mut pdu = requests.rfind(|pdu| pdu.octets.len() > 34)?.clone();
@@ -209,7 +209,7 @@ impl Attacker {
         let coding = if self.profile == Profile::Nr { Coding::Nr } else { Coding::Lte };
         let repr = Repr { sequence: 1, body };
         let mut message = vec![0; repr.buffer_len(coding)];
-        // What NR does not have stays zero: a malformed message.
+        // Fields that NR lacks stay zero: a malformed message.
         let _ = repr.emit(coding, &mut message);
         let mut octets = vec![0x40, 0, 0, 0, 0];
         octets.extend(message);

@@ -1,9 +1,9 @@
-//! Adaptive attackers over the machine: a seeded attacker without keys hears every PDU of four honest UEs, keeps back,
-//! delays and changes what two of them send to each other, and sends to all of them what it likes. Whatever it does:
+//! Adaptive attackers of the machine: a seeded attacker without keys receives every PDU of four honest UEs, keeps back,
+//! delays and changes those of two of them, and sends any PDU to all of them. Under every attack:
 //!
 //! - no UE sends a (key, COUNT) twice;
 //! - no link is up at a UE whose peer did not derive its key;
-//! - what a UE holds stays within its bounds;
+//! - the state of a UE stays within its bounds;
 //! - the link of the other two stays up;
 //! - the attacked two have a link within [`RECOVERY`] of the end of the attack.
 //!
@@ -16,20 +16,21 @@ use attacker::{Attacker, Behaviour};
 use sidelink_security::direct::Profile;
 use world::{Chance, PERIOD, Rules, World};
 
-/// For how long an attack lasts, in milliseconds.
+/// Length of an attack, milliseconds.
 const ATTACK: u64 = 6000;
 
-/// In how long after an attack the attacked have a link, in milliseconds. A set-up of three tries with signed keys takes
-/// up to 1.6 s; an end that still believes in a dead link asks again once its inactivity timer has ended that.
+/// Longest time after an attack until the attacked UEs have a link, milliseconds. A set-up of three tries with signed
+/// keys takes up to 1.6 s; an end that still has a dead link sends a request once its inactivity timer has ended that
+/// link.
 const RECOVERY: u64 = 8000;
 
-/// What a run came to.
+/// Result of a run.
 struct Outcome {
     /// Milliseconds from the end of the attack to the link.
     recovered: u64,
-    /// What the attacker did, by behaviour.
+    /// Number of actions of the attacker, by behaviour.
     did: [u32; Behaviour::KINDS],
-    /// Whether the attacked had a link at some time in the attack.
+    /// Whether the attacked UEs had a link at some time in the attack.
     was_up: bool,
 }
 
@@ -53,7 +54,7 @@ fn run(seed: u64) -> Outcome {
         was_up |= world.agreed(0, 1);
         world.check(seed);
     }
-    // What is on the air still comes, and what the attack began still ends; from now on it is an honest air.
+    // PDUs in flight still arrive, and exchanges that the attack began still end; from now on the air is honest.
     let (began, mut recovered) = (world.now, 0);
     while world.now < began + RECOVERY + 2000 {
         world.connect(0, 1);
@@ -69,7 +70,7 @@ fn run(seed: u64) -> Outcome {
     Outcome { recovered, did: attacker.did, was_up }
 }
 
-/// Runs so many seeds from `first`; gives the longest recovery.
+/// Runs `runs` seeds from `first`; returns the longest recovery.
 fn campaign(first: u64, runs: u64) -> u64 {
     let (mut longest, mut up, mut did) = (0, 0u64, [0u64; Behaviour::KINDS]);
     for seed in first..first + runs {

@@ -18,7 +18,7 @@ use super::attacker::Attacker;
 pub(crate) const PERIOD: u64 = 40;
 const T0: u64 = 1_700_000_000_000;
 
-/// A small generator, so that a run is its seed.
+/// A small generator: the seed determines the run.
 pub(crate) struct Chance(u64);
 
 impl Chance {
@@ -32,7 +32,7 @@ impl Chance {
     }
 }
 
-/// How the UEs know each other.
+/// Profile of the UEs, and authentication between them.
 #[derive(Clone, Copy)]
 pub(crate) struct Rules {
     pub(crate) profile: Profile,
@@ -47,7 +47,7 @@ struct Ue {
     closed: bool,
     /// Session keys under which it has sent.
     derived: BTreeSet<Fingerprint>,
-    /// Session keys with which it says to be up, and with whom.
+    /// Session keys with which it reports to be up, and with which peer.
     up: Vec<(Layer2Id, Fingerprint)>,
 }
 
@@ -114,7 +114,7 @@ impl World {
     }
 
     fn input(&mut self, ue: usize, input: Input<'_>, attacker: Option<&mut Attacker>) {
-        // What is refused is refused for a reason.
+        // A refusal has a reason.
         let _ = self.ues[ue].manager.handle_input(input);
         self.drain(ue, attacker);
     }
@@ -126,7 +126,7 @@ impl World {
         }
     }
 
-    /// What the operators of the attacked do, and the traffic of all.
+    /// Runs the actions of the operators of the attacked UEs, and the traffic of all.
     pub(crate) fn honest(&mut self, chance: &mut Chance) {
         let now = UtcTime::from_millis(self.now);
         let (lcid, sdu_type) = (Lcid::new(3).unwrap(), SduType::Ip);
@@ -196,7 +196,7 @@ impl World {
         }
     }
 
-    /// One period of the air.
+    /// Runs one period of the air.
     pub(crate) fn step(&mut self, mut attacker: Option<&mut Attacker>) {
         self.now += PERIOD;
         let now = self.now;
@@ -216,7 +216,7 @@ impl World {
         }
     }
 
-    /// An honest air for so many milliseconds.
+    /// Runs an honest air for `millis` milliseconds.
     pub(crate) fn settle(&mut self, millis: u64) {
         let end = self.now + millis;
         while self.now < end {
@@ -224,7 +224,7 @@ impl World {
         }
     }
 
-    /// What holds at any time.
+    /// Checks the invariants.
     pub(crate) fn check(&mut self, seed: u64) {
         assert!(!self.repeated, "seed {seed}: (key, COUNT) twice");
         for ue in 0..4 {
@@ -238,7 +238,7 @@ impl World {
         }
     }
 
-    /// What a UE holds at the end.
+    /// Checks the bounds of a UE's state at the end.
     pub(crate) fn check_bounds(&self, seed: u64) {
         for ue in &self.ues {
             let held = format!("{:?}", ue.manager).len();

@@ -1,6 +1,6 @@
-//! What goes on the air and what the machine says, octet by octet, for fixed seeds: a change of the code that is meant to
-//! change neither is seen here. `TRANSCRIPT=FOLDER` writes every transcript into a folder, to be compared line by line;
-//! `TRANSCRIPT_ACCEPT=1` writes the hashes anew.
+//! Octets on the air and outputs of the machine, for fixed seeds: this test detects changes of the code that were meant
+//! to change neither. `TRANSCRIPT=FOLDER` writes every transcript into a folder, to be compared line by line;
+//! `TRANSCRIPT_ACCEPT=1` rewrites the hashes.
 
 mod world;
 
@@ -12,7 +12,7 @@ use world::{Lcg, Rules, World};
 
 const GOLDEN: &str = include_str!("golden.txt");
 
-/// Every script with its transcript.
+/// Returns every script with its transcript.
 fn transcripts() -> BTreeMap<String, String> {
     let mut all = BTreeMap::new();
     for profile in [Profile::Lte, Profile::Nr] {
@@ -36,7 +36,8 @@ fn transcripts() -> BTreeMap<String, String> {
     all
 }
 
-/// Set-up, data, re-keying by either side, a silence, release; the first PDUs are lost as the bits of `lost` say.
+/// Runs set-up, data, re-keying by either side, a silence, release; the bits of `lost` select the first PDUs that are
+/// lost.
 fn life(rules: Rules, lost: u32) -> String {
     let mut world = World::new(2, rules);
     world.lost = lost;
@@ -58,7 +59,7 @@ fn life(rules: Rules, lost: u32) -> String {
     world.out
 }
 
-/// Both ask at once: for a link, for keys, for identifiers.
+/// Both ends request at once: a link, keys, identifiers.
 fn glare(rules: Rules) -> String {
     let mut world = World::new(3, rules);
     world.connect(0, 1);
@@ -105,7 +106,7 @@ fn identifiers(profile: Profile) -> String {
     world.out
 }
 
-/// Events by chance over an air that loses, repeats and delays.
+/// Runs random events over an air that loses, repeats and delays.
 fn random(rules: Rules, seed: u64) -> String {
     let mut chance = Lcg(seed * 0x9e37_79b9 + 1);
     let mut world = World::new(3, rules);

@@ -1,4 +1,4 @@
-//! UEs whose PDUs take one period; everything that they put out is written down.
+//! UEs whose PDUs take one period; all their outputs are recorded.
 
 use std::fmt::Write as _;
 
@@ -17,7 +17,7 @@ use sidelink_wire::pdcp::SduType;
 const PERIOD: u64 = 40;
 const T0: u64 = 1_700_000_000_000;
 
-/// A small generator, so that a run is its seed.
+/// A small generator: the seed determines the run.
 pub(crate) struct Lcg(pub(crate) u64);
 
 impl Lcg {
@@ -27,7 +27,7 @@ impl Lcg {
     }
 }
 
-/// What the UEs of a world are like.
+/// Profile and keys of the UEs of a world.
 #[derive(Clone, Copy)]
 pub(crate) struct Rules {
     pub(crate) profile: Profile,
@@ -203,7 +203,7 @@ impl World {
         self.input(from, Input::Send { now, link, lcid, sdu_type: SduType::Ip, data });
     }
 
-    /// A recorded request with another nonce, from elsewhere.
+    /// Injects a recorded request with another nonce, from another source.
     pub(crate) fn inject(&mut self, (_, pdu): &(u64, Pdu), number: u32) {
         let mut octets = pdu.octets.clone();
         octets[22..26].copy_from_slice(&number.to_be_bytes());

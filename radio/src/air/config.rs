@@ -1,4 +1,4 @@
-//! What the air is like and who is in it: `[air]` and `[[air.port]]`.
+//! Configuration of the air and its ports: `[air]` and `[[air.port]]`.
 
 use super::channel::Channel;
 use crate::number::Number;
@@ -21,33 +21,34 @@ pub struct AirConfig {
     pub rate: Number,
     /// Carrier in Hz.
     pub frequency: Number,
-    /// Channel bandwidth in PRBs, which `snr` refers to; else what the rate suggests.
+    /// Channel bandwidth in PRBs, to which `snr` refers; without it, the bandwidth that fits the rate.
     pub prb: Option<u32>,
-    /// As fast as possible with everybody waiting for everybody, or by the wall clock.
+    /// Lock-step, as fast as possible, or real time by the wall clock.
     pub pace: Pace,
-    /// Draws noise and fading.
+    /// Seed of noise and fading.
     pub seed: u64,
-    /// Es/N0 in dB of a resource element over a path of gain 0, at every receiver; without it there is no noise.
+    /// Es/N0 in dB of a resource element over a path of gain 0, at every receiver; without it the air is free of noise.
     pub snr: Option<f64>,
-    /// Channel between any two: `awgn`, `epa5`, `eva70`, `etu300`, ..
+    /// Channel between any two ports: `awgn`, `epa5`, `eva70`, `etu300`, ..
     pub channel: Channel,
-    /// How the gain falls with the distance; without it, it does not.
+    /// Path loss over distance; without it the gain does not depend on the distance.
     pub path_loss: Option<PathLoss>,
-    /// Whether signals take the time of the distance at the speed of light.
+    /// Whether signals are delayed by the distance at the speed of light.
     pub flight: bool,
-    /// Seconds of UTC since 1970 at the air's first sample. Without it: the wall clock's in real time, else a constant.
+    /// UTC at the air's first sample, seconds since 1970. Without it: the wall clock's in real time, otherwise a
+    /// constant.
     pub utc: Option<i64>,
-    /// Ports that must be there before time begins.
+    /// Number of ports that must be present before time begins.
     pub wait_for: usize,
-    /// Seconds after which a port that keeps the others waiting is left behind.
+    /// Seconds without progress after which a port that blocks the others is dropped.
     pub stall: f64,
-    /// Ports that fit in.
+    /// Largest number of ports.
     pub ports: usize,
-    /// Milliseconds that the medium remembers.
+    /// Length of the medium's memory, milliseconds.
     pub memory: f64,
-    /// Bursts of noise from somewhere.
+    /// Sources of interference.
     pub interference: Vec<Interference>,
-    /// Ports that are known by name: what each attaches with.
+    /// Configured ports, by name.
     pub port: Vec<PortConfig>,
 }
 
@@ -74,18 +75,18 @@ impl Default for AirConfig {
     }
 }
 
-/// What makes samples come.
+/// Pace of the samples.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Pace {
-    /// Lock-step: nobody hears a sample before everybody has said what they send in it.
+    /// Lock-step: no port receives a sample before all others have promised what they send in it.
     #[default]
     Free,
-    /// The wall clock.
+    /// Real time, by the wall clock.
     Realtime,
 }
 
-/// A word that names no [`Pace`].
+/// A word that is not the name of a [`Pace`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UnknownPace(String);
 
@@ -113,19 +114,19 @@ impl FromStr for Pace {
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct PathLoss {
-    /// 2 in free space; 3 to 4 in towns.
+    /// Path loss exponent: 2 in free space; 3 to 4 in towns.
     pub exponent: f64,
-    /// Metres at which the gain is 0 dB.
+    /// Reference distance in metres, at which the gain is 0 dB.
     pub reference: f64,
 }
 
-/// Stretches of time that come again, each at a random place in its period.
+/// Periodic intervals, each at a random place in its period.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Every {
     /// The period in milliseconds.
     pub period: f64,
-    /// How long each takes, in milliseconds.
+    /// Length of each interval in milliseconds.
     pub length: f64,
 }
 
@@ -133,12 +134,12 @@ pub struct Every {
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Interference {
-    /// Power in dB, against a carrier that a UE of gain 0 fills.
+    /// Power in dB, relative to a carrier that a UE of gain 0 fills.
     pub gain: f64,
-    /// When; without it, always.
+    /// Intervals of activity; without them it is always active.
     #[serde(default)]
     pub every: Option<Every>,
-    /// Metres, x and y.
+    /// Position in metres, x and y.
     #[serde(default)]
     pub position: [f64; 2],
 }
@@ -147,33 +148,33 @@ pub struct Interference {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, rename_all = "kebab-case", deny_unknown_fields)]
 pub struct PortConfig {
-    /// Its name: one of its kind. Noise and fading are drawn by it.
+    /// Name, unique in the air. Noise and fading are drawn by it.
     pub name: String,
-    /// Metres, x and y.
+    /// Position in metres, x and y.
     pub position: [f64; 2],
-    /// Power against a transmitter of gain 0, in dB.
+    /// Power in dB, relative to a transmitter of gain 0.
     pub gain: f64,
-    /// How far its carrier is too high, in Hz.
+    /// Offset of its carrier in Hz, positive if it is too high.
     pub cfo: Number,
-    /// How much too fast its sample clock runs, in parts per million.
+    /// Error of its sample clock in parts per million, positive if it runs too fast.
     pub drift: f64,
-    /// The air's time, in samples, of its own sample 0. Without it: 0, or the present for one who comes later.
+    /// The air's time, in samples, at its own sample 0. Without it: 0, or the present for a port that attaches later.
     pub start: Option<Number>,
-    /// Samples by which everything that it sends is late.
+    /// Delay of all its bursts, samples.
     pub delay: f64,
-    /// Hears nothing of the others while it sends.
+    /// Half duplex: it receives nothing of the others while it transmits.
     pub half_duplex: bool,
-    /// Never sends: nobody waits for it.
+    /// Receive only: no port waits for it.
     pub listen_only: bool,
-    /// Neither hears nor is heard, now and then.
+    /// Drop-outs: intervals in which it neither receives nor is received.
     pub drop_outs: Option<Every>,
-    /// Neither hears nor is heard, in these stretches: from and to, in seconds of the air's time.
+    /// Intervals in which it neither receives nor is received: from and to, in seconds of the air's time.
     pub silent: Vec<[f64; 2]>,
-    /// Knows UTC (GNSS).
+    /// Whether it knows UTC (GNSS).
     pub utc: bool,
-    /// How wrong it is about UTC, in microseconds.
+    /// Its error of UTC, in microseconds.
     pub utc_error: f64,
-    /// How wrong it thinks to be at most, in microseconds.
+    /// The uncertainty of UTC that it reports, in microseconds.
     pub utc_uncertainty: f64,
 }
 
@@ -199,14 +200,14 @@ impl Default for PortConfig {
 }
 
 impl PortConfig {
-    /// A port at the origin with everything at its default.
+    /// Returns a port at the origin with default settings.
     pub fn named(name: impl Into<String>) -> Self {
         Self { name: name.into(), ..Self::default() }
     }
 }
 
 impl AirConfig {
-    /// Read the table `[air]` of a TOML text; the rest of it is left to others. `name` is that of the file.
+    /// Reads the table `[air]` of a TOML text; other tables are ignored. `name` is that of the file.
     ///
     /// # Errors
     /// The line, and the nearest key that exists; or that there is no such table.
@@ -224,7 +225,7 @@ impl AirConfig {
         Ok(config)
     }
 
-    /// Read a TOML file.
+    /// Reads a TOML file.
     ///
     /// # Errors
     /// As [`Self::from_toml`], or that there is no such file.
@@ -232,7 +233,7 @@ impl AirConfig {
         Self::from_toml(&text::read(path)?, &path.display().to_string())
     }
 
-    /// Every number in its range, every name once.
+    /// Checks that every number is in its range and that names are unique.
     ///
     /// # Errors
     /// The first key that is wrong, and what to write instead.
@@ -291,7 +292,7 @@ impl AirConfig {
         Ok(())
     }
 
-    /// The configured port of a name, else one with everything at its default.
+    /// Returns the configured port of a name, or one with default settings.
     pub fn port_named(&self, name: &str) -> PortConfig {
         self.port.iter().find(|p| p.name == name).cloned().unwrap_or_else(|| PortConfig::named(name))
     }
@@ -303,7 +304,7 @@ impl AirConfig {
         }
     }
 
-    /// Noise power of a sample at every receiver. A carrier that one UE of gain 0 fills has power 1 a sample.
+    /// Returns the noise power of a sample at every receiver. A carrier that one UE of gain 0 fills has power 1 a sample.
     pub(super) fn noise_power(&self) -> f64 {
         match (self.snr, self.bandwidth()) {
             (Some(snr), Some(bandwidth)) => {
@@ -316,7 +317,7 @@ impl AirConfig {
         }
     }
 
-    /// Gain in dB and flight in samples between two positions.
+    /// Returns gain in dB and flight in samples between two positions.
     pub(super) fn between(&self, a: [f64; 2], b: [f64; 2]) -> (f64, f64) {
         let (x, y) = (a[0] - b[0], a[1] - b[1]);
         let distance = (x * x + y * y).sqrt();
@@ -330,20 +331,20 @@ impl AirConfig {
         (gain, flight)
     }
 
-    /// The seed of what two ports share: the same in both directions, whoever came first.
+    /// Returns the seed of a pair of ports: the same in both directions and in either order of arrival.
     pub(super) fn pair_seed(&self, a: &str, b: &str) -> u64 {
         let (a, b) = if a <= b { (a, b) } else { (b, a) };
         Rng::new(self.seed).fork(key(a)).fork(key(b)).next_u64()
     }
 
-    /// The seed of what belongs to one port.
+    /// Returns the seed of one port.
     pub(super) fn port_seed(&self, name: &str) -> u64 {
         Rng::new(self.seed).fork(key(name)).next_u64()
     }
 }
 
 impl PortConfig {
-    /// Every number in its range.
+    /// Checks that every number is in its range.
     ///
     /// # Errors
     /// The first key that is wrong, and what to write instead.
@@ -389,11 +390,11 @@ impl Every {
         (0.1..=1e7).contains(&self.period) && (0.0..=self.period).contains(&self.length)
     }
 
-    /// Calls with the stretches, in samples of common time, that touch `time`.
+    /// Calls `f` with the intervals, in samples of common time, that touch `time`.
     pub(super) fn each(self, seed: u64, rate: f64, time: Range<f64>, mut f: impl FnMut(Range<f64>)) {
         let (period, length) = (self.period * 1e-3 * rate, self.length * 1e-3 * rate);
         let rng = Rng::new(seed);
-        // The start of time is long before any burst.
+        // Time may start long before any burst.
         let first = (time.start / period).floor().max(0.0) as u64;
         let last = (time.end / period).floor().max(0.0) as u64;
         for k in first..=last {
@@ -407,7 +408,7 @@ impl Every {
 
 const SPEED_OF_LIGHT: f64 = 299_792_458.0;
 
-/// A number for a name: FNV-1a, 64 bits.
+/// Hashes a name to a number: FNV-1a, 64 bits.
 fn key(name: &str) -> u64 {
     name.bytes()
         .fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))

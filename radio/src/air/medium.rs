@@ -1,17 +1,17 @@
-//! What ports share: the configuration, a slot for each port, and in each slot the samples that it has sent.
+//! The shared state of all ports: the configuration, a slot for each port, and in each slot the samples that it has sent.
 //!
 //! ```text
-//! header   magic, sizes, when time began, how often ports came and went; the configuration as JSON
-//! slots    of each: who, its progress; its configuration as JSON
-//! rings    of each: for each block of 64 samples which block of the stream it holds and which of its samples were sent;
+//! header   magic, sizes, the beginning of time, the number of arrivals and departures; the configuration as JSON
+//! slots    of each: the owner, its progress; its configuration as JSON
+//! rings    of each: for each block of 64 samples which block of the stream it holds and the mask of its sent samples;
 //!          the samples, a ring
 //! ```
 //!
-//! Header and slots are reserved when the medium is made, a ring when a port takes its slot: a medium is as large as its
-//! ports need, and where there is no room for one, it is told so instead of being ended by a bus error.
+//! Header and slots are reserved when the medium is made, a ring when a port takes its slot: a medium is as large as
+//! its ports need. If there is no room for a port, it gets an error instead of being ended by a bus error.
 //!
-//! Only its owner writes into a slot's ring, in the owner's own numbering of samples. A block that nobody sent in costs
-//! nothing: neither is it written, nor is it read.
+//! Only the owner of a slot writes into its ring, in the owner's own numbering of samples. A block without sent samples
+//! costs nothing: it is neither written nor read.
 
 use super::config::{AirConfig, Pace, PortConfig};
 use super::memory::{Memory, Space};
@@ -27,14 +27,14 @@ use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
-/// The number at the start, with the version of this layout in its last digits.
+/// Magic number at the start, with the version of this layout in its last digits.
 const MAGIC: u64 = 0x5343_4149_5200_0002;
 const HEADER_WORDS: usize = 64;
 const SLOT_WORDS: usize = 64;
-/// Room for a configuration in JSON.
+/// Room for a configuration in JSON, in words of 8 octets.
 const CONFIG_WORDS: usize = 8192;
 const PORT_WORDS: usize = 512;
-/// Samples of a block, the bits of its mask.
+/// Samples of a block: the bits of its mask.
 pub(super) const BLOCK: usize = 64;
 
 /// Words of the header.
@@ -47,7 +47,7 @@ mod head {
     pub(super) const BEGAN_NS: usize = 5;
     pub(super) const UTC_NS: usize = 6;
     pub(super) const COMINGS: usize = 7;
-    /// The process that made the medium; 0 when it has gone.
+    /// The process that made the medium; 0 when it has left.
     pub(super) const MAKER: usize = 8;
     pub(super) const MAKER_BORN: usize = 9;
 }
@@ -56,42 +56,42 @@ mod head {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Cell {
     State = 0,
-    /// How often the slot was taken.
+    /// Number of times that the slot was taken.
     Generation = 1,
     Pid = 2,
-    /// When the process began, so that another with its number is not taken for it.
+    /// Start time of the process, to tell it from a later process with the same number.
     Born = 3,
-    /// Common time of the port's sample 0, the bits of an f64.
+    /// Common time of the port's sample 0 in samples, the bits of an f64.
     Start = 4,
-    /// Nothing more will be sent before this sample.
+    /// The port has promised to send nothing more before this sample.
     Horizon = 5,
-    /// The next sample to be received; `u64::MAX`: it does not read.
+    /// The next sample to be received; `u64::MAX` if the port does not read.
     Reading = 6,
-    /// Behind the last sample that was ever sent.
+    /// End of the last sample that was ever sent.
     Tail = 7,
-    /// Whether it waits for others.
+    /// Whether the port waits for others.
     Waiting = 8,
     PortBytes = 9,
-    /// Faults that were asked for: samples by which the numbers shall jump, times that samples shall be lost.
+    /// Requested faults: samples by which the numbers are to jump, samples that are to be lost.
     Jump = 10,
     Overflow = 11,
-    /// Of the port's clock in parts per million, the bits of an f64.
+    /// Drift of the port's clock in parts per million, the bits of an f64.
     Drift = 12,
 }
 
-/// What a slot is.
+/// State of a slot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u64)]
 pub(super) enum State {
     Free = 0,
-    /// Being filled in.
+    /// The slot is being filled in.
     Claimed = 1,
-    /// Came after time began and has not started.
+    /// The port attached after time began and has not started.
     Attached = 2,
     Running = 3,
-    /// Its own end, or the end of its process.
+    /// The port left, or its process ended.
     Left = 4,
-    /// Others did not want to wait for it any longer, or a test ended it.
+    /// The others dropped it because it stalled, or a test ended it.
     Dropped = 5,
 }
 
@@ -107,41 +107,41 @@ impl State {
         }
     }
 
-    /// Whether something of it may be in the air.
+    /// Whether samples of it may still be in the air.
     pub(super) fn is_heard(self) -> bool {
         matches!(self, Self::Running | Self::Left | Self::Dropped)
     }
 }
 
-/// Why ports cannot meet here.
+/// Reason why ports cannot use this medium.
 #[derive(Debug)]
 pub(super) enum MediumError {
     Io(io::Error),
-    /// The file is something else, of another version, or cut off.
+    /// The file is not a medium, of another version, or truncated.
     Foreign,
-    /// What it says of the air is out of range.
+    /// The configuration in it is out of range.
     Config(TextError),
-    /// More ports than fit in.
+    /// The medium has no free slot; the number is that of its slots.
     Full(usize),
-    /// A port of that name is there.
+    /// A port of that name is present.
     Taken(String),
     /// The text of the configuration is too long.
     TooLong,
-    /// The file system is too full for so many bytes more.
+    /// The file system has no room for this many more bytes.
     NoRoom {
         needed: u64,
         space: Option<Space>,
     },
 }
 
-/// What ports share.
+/// The shared state of all ports.
 pub(super) struct Medium {
     memory: Memory,
     config: AirConfig,
     slots: usize,
     ring: usize,
     me: Process,
-    /// When this process last looked whether the others live.
+    /// Time of this process's last check that the others live.
     looked_ns: AtomicI64,
     file: Option<PathBuf>,
     /// Whether this object made the file.
@@ -149,14 +149,14 @@ pub(super) struct Medium {
 }
 
 impl Medium {
-    /// In the memory of this process.
+    /// Makes a medium in the memory of this process.
     pub(super) fn new(config: AirConfig) -> Result<Self, MediumError> {
         let (slots, ring) = Self::sizes(&config);
         let memory = Memory::anonymous(Self::words_for(slots, ring)).map_err(MediumError::Io)?;
         Self::filled(memory, config, None)
     }
 
-    /// In a new file, for several processes.
+    /// Makes a medium in a new file, for several processes.
     pub(super) fn create(path: &Path, config: AirConfig) -> Result<Self, MediumError> {
         let (slots, ring) = Self::sizes(&config);
         let memory = Memory::create(path, Self::words_for(slots, ring)).map_err(MediumError::Io)?;
@@ -168,7 +168,7 @@ impl Medium {
         made
     }
 
-    /// In the file of another process.
+    /// Opens a medium in the file of another process.
     pub(super) fn open(path: &Path) -> Result<Self, MediumError> {
         let memory = Memory::open(path).map_err(MediumError::Io)?;
         let words = memory.words();
@@ -202,7 +202,7 @@ impl Medium {
         })
     }
 
-    /// Whether all who had to do with it have died or left.
+    /// Whether all processes that used it have died or left.
     pub(super) fn is_abandoned(&self) -> bool {
         self.reap_exited_ports();
         let maker = Process {
@@ -221,7 +221,7 @@ impl Medium {
         Self::rings(slots) + slots * Self::ring_words(ring)
     }
 
-    /// Where the rings begin.
+    /// Returns the start of the rings, in words.
     fn rings(slots: usize) -> usize {
         HEADER_WORDS + CONFIG_WORDS + slots * (SLOT_WORDS + PORT_WORDS)
     }
@@ -230,7 +230,7 @@ impl Medium {
         2 * (ring / BLOCK) + ring
     }
 
-    /// Words of a slot's ring.
+    /// Returns the words of a slot's ring.
     fn ring_of(&self, slot: usize) -> Range<usize> {
         let (first, length) = (Self::rings(self.slots), Self::ring_words(self.ring));
         first + slot * length..first + (slot + 1) * length
@@ -259,12 +259,12 @@ impl Medium {
         Doorbell::new(self.memory.doorbell())
     }
 
-    /// Samples that a slot remembers.
+    /// Returns the samples that a slot remembers.
     pub(super) fn ring(&self) -> usize {
         self.ring
     }
 
-    /// How often somebody came, started or left.
+    /// Returns the number of arrivals, starts and departures.
     pub(super) fn arrivals(&self) -> u64 {
         self.header(head::COMINGS).load(Acquire)
     }
@@ -301,29 +301,29 @@ impl Medium {
         f64::from_bits(self.word(slot, Cell::Start).load(Acquire))
     }
 
-    /// A port's clock.
+    /// Returns a port's clock.
     pub(super) fn clock(&self, slot: usize) -> SampleClock {
         let drift_ppm = f64::from_bits(self.word(slot, Cell::Drift).load(Acquire));
         SampleClock { start: self.start(slot), drift_ppm }
     }
 
-    /// The configuration that a port came with; none where it makes no sense.
+    /// Returns the configuration of a port; `None` if it is invalid.
     pub(super) fn port(&self, slot: usize) -> Option<PortConfig> {
         let bytes = self.word(slot, Cell::PortBytes).load(Acquire) as usize;
         let words = &self.slot(slot)[SLOT_WORDS..SLOT_WORDS + PORT_WORDS];
         let port = |text: String| serde_json::from_str::<PortConfig>(&text).ok();
         let port = (bytes <= PORT_WORDS * 8).then(|| port(load_text(words, bytes)))?;
-        // Another process wrote it.
+        // Another process wrote it: it is not trusted.
         port.filter(|port| port.check().is_ok())
     }
 
-    /// The slot of the port of a name that is in the air.
+    /// Returns the slot of the port of a name that is in the air.
     pub(super) fn find(&self, name: &str) -> Option<usize> {
         let here = |s: State| matches!(s, State::Running | State::Attached);
         self.slots().find(|&s| here(self.state(s)) && self.port(s).is_some_and(|p| p.name == name))
     }
 
-    /// Take a slot.
+    /// Takes a slot.
     pub(super) fn attach(&self, port: &PortConfig) -> Result<usize, MediumError> {
         self.reap_exited_ports();
         if self.find(&port.name).is_some() {
@@ -339,7 +339,7 @@ impl Medium {
                 return Err(error);
             }
         };
-        // Another's tags.
+        // Tags of the slot's previous port.
         for tag in self.tags_and_masks(slot).0 {
             if tag.load(Relaxed) != 0 {
                 tag.store(0, Relaxed);
@@ -351,7 +351,7 @@ impl Medium {
         set(Cell::Pid, self.me.pid);
         set(Cell::Born, self.me.born);
         set(Cell::Horizon, if port.listen_only { u64::MAX } else { 0 });
-        // One that is there from the beginning will want to hear all of it.
+        // A port that is present from the beginning reads everything from then on.
         set(Cell::Reading, if self.began() { u64::MAX } else { 0 });
         set(Cell::Drift, port.drift.to_bits());
         for word in [Cell::Tail, Cell::Waiting, Cell::Jump, Cell::Overflow] {
@@ -359,13 +359,13 @@ impl Medium {
         }
         let start = port.start.map_or(0.0, |s| s.0);
         set(Cell::Start, start.to_bits());
-        // Who comes before time begins is there from the beginning, and the others wait for it.
+        // A port that attaches before time begins is present from the beginning, and the others wait for it.
         self.set_state(slot, if self.began() { State::Attached } else { State::Running });
         Ok(slot)
     }
 
-    /// Claims a slot with room for what the port sends: one whose last port is heard no more, else a free one, else one that
-    /// a port has left.
+    /// Claims a slot with room for the port's samples: one whose last port is no longer received, otherwise a free one,
+    /// otherwise one that a port has left.
     fn take_slot(&self, port: &PortConfig) -> Result<usize, MediumError> {
         let left = |s: &usize| matches!(self.state(*s), State::Left | State::Dropped);
         let forgotten = self.slots().filter(left).find(|s| self.is_forgotten(*s));
@@ -379,7 +379,7 @@ impl Medium {
             if !claimed {
                 continue;
             }
-            // One that never sends needs no samples.
+            // A receive-only port needs no samples.
             let ring = self.ring_of(slot);
             let needed = if port.listen_only { ring.start..ring.end - self.ring } else { ring };
             match reserve(&self.memory, needed) {
@@ -393,7 +393,7 @@ impl Medium {
         Err(full)
     }
 
-    /// Whether everybody who reads is past what the port of a slot sent.
+    /// Whether all readers are past the samples that the port of a slot sent.
     fn is_forgotten(&self, slot: usize) -> bool {
         /// Samples by which filters look back.
         const LOOK_BACK: f64 = 1000.0;
@@ -411,7 +411,7 @@ impl Medium {
         self.word(slot, Cell::Pid).load(Relaxed) == self.me.pid
     }
 
-    /// [`Self::reap_exited_ports`], unless that was done just now: it asks the system about every process.
+    /// Calls [`Self::reap_exited_ports`], unless it ran a moment ago: it asks the system about every process.
     pub(super) fn scan(&self, every: Duration) {
         let now = now_ns();
         if now - self.looked_ns.load(Relaxed) >= every.as_nanos() as i64 {
@@ -420,7 +420,7 @@ impl Medium {
         }
     }
 
-    /// Ports whose process has died have left.
+    /// Marks ports whose process has died as left.
     pub(super) fn reap_exited_ports(&self) {
         for slot in self.slots() {
             if !matches!(self.state(slot), State::Running | State::Attached | State::Claimed)
@@ -445,18 +445,18 @@ impl Medium {
         self.header(head::BEGUN).load(Acquire) == 2
     }
 
-    /// Ports that are there.
+    /// Returns the number of ports that are present.
     pub(super) fn present(&self) -> usize {
         self.slots().filter(|&s| matches!(self.state(s), State::Running | State::Attached)).count()
     }
 
-    /// Let time begin, unless it has.
+    /// Lets time begin, unless it has begun.
     pub(super) fn begin(&self) {
         let begun = self.header(head::BEGUN);
         if begun.compare_exchange(0, 1, Ordering::AcqRel, Relaxed).is_err() {
             return;
         }
-        /// Time to get ready, in real time.
+        /// Time for the ports to get ready, in real time.
         const AHEAD: Duration = Duration::from_millis(20);
         /// 2026-01-01T00:00:00Z.
         const SOME_DAY: i64 = 1_767_225_600;
@@ -473,12 +473,12 @@ impl Medium {
         self.doorbell().ring();
     }
 
-    /// Nanoseconds of UTC since 1970 at the air's first sample.
+    /// Returns UTC at the air's first sample, nanoseconds since 1970.
     pub(super) fn utc_ns(&self) -> i64 {
         self.header(head::UTC_NS).load(Acquire) as i64
     }
 
-    /// Samples of common time that have passed on the wall clock; negative before the first.
+    /// Returns the samples of common time that have passed on the wall clock; negative before the first.
     pub(super) fn wall_time(&self) -> f64 {
         let began = self.header(head::BEGAN_NS).load(Acquire) as i64;
         (now_ns() - began) as f64 * 1e-9 * self.config.rate.0
@@ -490,7 +490,7 @@ impl Medium {
         (tags, masks, samples)
     }
 
-    /// Put a burst into a slot's ring.
+    /// Writes a burst into a slot's ring.
     pub(super) fn write(&self, slot: usize, first: u64, burst: &[Sample]) {
         let (tags, masks, samples) = self.tags_and_masks(slot);
         let (mut at, mut rest) = (first, burst);
@@ -520,7 +520,7 @@ impl Medium {
         tail.store(tail.load(Relaxed).max(at), Release);
     }
 
-    /// Copy samples out of a slot's ring; false where there are none, and `into` is then as it was.
+    /// Copies samples out of a slot's ring; returns `false` if there are none, and leaves `into` unchanged.
     pub(super) fn read(&self, slot: usize, samples: Range<i64>, into: &mut [Sample]) -> bool {
         let mut any = false;
         self.each_block(slot, samples.clone(), |from, _, words| {
@@ -537,7 +537,7 @@ impl Medium {
         any
     }
 
-    /// Set to zero what lies under samples that the slot sent.
+    /// Sets to zero all samples during which the slot sent.
     pub(super) fn silence(&self, slot: usize, first: u64, samples: &mut [Sample]) {
         let range = first as i64..first as i64 + samples.len() as i64;
         self.each_block(slot, range, |from, mask, words| {
@@ -550,7 +550,8 @@ impl Medium {
         });
     }
 
-    /// Calls with the first sample number, the mask and the words of each piece of `samples` in which something was sent.
+    /// Calls `f` with the first sample number, the mask and the words of each piece of `samples` in which something was
+    /// sent.
     fn each_block(&self, slot: usize, samples: Range<i64>, mut f: impl FnMut(i64, u64, &[AtomicU64])) {
         let (tags, masks, ring) = self.tags_and_masks(slot);
         let mut at = samples.start.max(0) as u64;
@@ -574,14 +575,14 @@ impl Drop for Medium {
         if self.maker {
             self.header(head::MAKER).store(0, Release);
         }
-        // The last one out.
+        // The last process removes the file.
         if self.is_abandoned() && self.memory.is_at(file) {
             let _ = std::fs::remove_file(file);
         }
     }
 }
 
-/// Takes room for words, and says what there is where there is too little.
+/// Reserves room for words; if there is too little, the error carries the available space.
 fn reserve(memory: &Memory, words: Range<usize>) -> Result<(), MediumError> {
     memory.reserve(words.clone()).map_err(|error| match error.kind() {
         io::ErrorKind::StorageFull => {

@@ -1,8 +1,8 @@
 //! The memory of a medium: words that threads and processes share. The only unsafe code of this crate.
 //!
-//! Everything is an atomic word, so that whatever another process writes is a value and never undefined behaviour. A word
-//! of a file is reserved ([`Memory::reserve`]) before it is touched: where the file system is full, touching it would end
-//! the program with a bus error. What is left to trust is that nobody makes the file shorter while it is mapped.
+//! Everything is an atomic word: whatever another process writes is a value and never undefined behaviour. A word of a
+//! file is reserved ([`Memory::reserve`]) before it is touched: if the file system is full, touching it would end the
+//! program with a bus error. One assumption is left: nobody truncates the file while it is mapped.
 
 use memmap2::{MmapOptions, MmapRaw};
 use std::fs::{File, OpenOptions};
@@ -11,17 +11,17 @@ use std::ops::Range;
 use std::path::Path;
 use std::sync::atomic::{AtomicU32, AtomicU64};
 
-/// Bytes before the words: the bell and its waiters, on a page of their own.
+/// Bytes before the words: the doorbell and the number of its waiters, on a page of their own.
 const HEAD: usize = 4096;
 
-/// Words that threads, or processes, share. They are 0 at first, and cost nothing until they are reserved or written.
+/// Words that threads, or processes, share. They are 0 at first, and take no room until they are reserved or written.
 pub(super) struct Memory {
     map: MmapRaw,
-    /// Where they lie, if other processes share them.
+    /// The file of the words, if other processes share them.
     file: Option<File>,
 }
 
-/// What a file system has, in bytes.
+/// Space of a file system, in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Space {
     pub(super) size: u64,
@@ -29,13 +29,13 @@ pub(super) struct Space {
 }
 
 impl Memory {
-    /// Memory of this process.
+    /// Maps memory of this process.
     pub(super) fn anonymous(words: usize) -> io::Result<Self> {
         let map = MmapOptions::new().len(bytes(words)?).no_reserve_swap().map_anon()?;
         Ok(Self { map: map.into(), file: None })
     }
 
-    /// A new file, which must not be there yet. Nothing of it is reserved.
+    /// Makes a new file, which must not exist yet. None of its words is reserved.
     pub(super) fn create(path: &Path, words: usize) -> io::Result<Self> {
         let mut options = OpenOptions::new();
         options.read(true).write(true).create_new(true);
@@ -46,18 +46,18 @@ impl Memory {
         Self::map(file)
     }
 
-    /// A file that another process of this user made.
+    /// Opens a file that another process of this user made.
     ///
     /// # Errors
-    /// [`io::ErrorKind::PermissionDenied`] for one that others made or may use: they could change what is read from it, or
-    /// end this program by making it shorter.
+    /// [`io::ErrorKind::PermissionDenied`] for a file that other users made or may use: they could change its content,
+    /// or end this program by truncating it.
     pub(super) fn open(path: &Path) -> io::Result<Self> {
         let mut options = OpenOptions::new();
         options.read(true).write(true);
         #[cfg(unix)]
         std::os::unix::fs::OpenOptionsExt::custom_flags(&mut options, NO_LINK);
         let file = options.open(path)?;
-        // What is open, not what has the name by now.
+        // Checks the open file, not the file that has the name by now.
         #[cfg(unix)]
         check_owner(&file.metadata()?, rustix::process::geteuid().as_raw())?;
         Self::map(file)
@@ -71,7 +71,7 @@ impl Memory {
         Ok(Self { map, file: Some(file) })
     }
 
-    /// Takes the room that these words need from the file system; from 0 on, all before them too.
+    /// Reserves room for these words in the file system; from 0 on, for all before them too.
     ///
     /// # Errors
     /// [`io::ErrorKind::StorageFull`], among others.
@@ -81,18 +81,18 @@ impl Memory {
         reserve(file, first as u64, (HEAD + 8 * words.end - first) as u64)
     }
 
-    /// What the file system of the file has.
+    /// Returns the space of the file's file system.
     pub(super) fn space(&self) -> Option<Space> {
         space(self.file.as_ref()?)
     }
 
-    /// Whether the file at `path` is this one, and not another that was made there since.
+    /// Whether the file at `path` is this one, and not another that was made there later.
     pub(super) fn is_at(&self, path: &Path) -> bool {
         let Some(here) = self.file.as_ref().and_then(|file| file.metadata().ok()) else { return false };
         std::fs::metadata(path).is_ok_and(|there| same(&here, &there))
     }
 
-    /// All words.
+    /// Returns all words.
     pub(super) fn words(&self) -> &[AtomicU64] {
         let count = (self.map.len() - HEAD) / 8;
         // SAFETY: the mapping is at least HEAD + 8 bytes long (checked by every constructor) and stays for the life of
@@ -104,7 +104,7 @@ impl Memory {
         }
     }
 
-    /// The bell that rings when anything changed, and how many wait for it.
+    /// Returns the word of the doorbell, which changes with every change of the medium, and the number of its waiters.
     pub(super) fn doorbell(&self) -> [&AtomicU32; 2] {
         // SAFETY: as above: the first 8 bytes lie within the mapping, aligned, and are only ever used as these two.
         #[allow(unsafe_code)]
@@ -115,11 +115,11 @@ impl Memory {
     }
 }
 
-/// A symbolic link is not followed: it may be somebody else's.
+/// A symbolic link is not followed: another user may have made it.
 #[cfg(unix)]
 const NO_LINK: i32 = rustix::fs::OFlags::NOFOLLOW.bits() as i32;
 
-/// Whether a file is of `user` alone.
+/// Checks that a file belongs to `user` and that no other user may use it.
 #[cfg(unix)]
 fn check_owner(file: &std::fs::Metadata, user: u32) -> io::Result<()> {
     use std::os::unix::fs::MetadataExt;
@@ -140,7 +140,7 @@ fn reserve(file: &File, first: u64, length: u64) -> io::Result<()> {
     loop {
         match fallocate(file, FallocateFlags::empty(), first, length) {
             Err(Errno::INTR) => {}
-            // Of file systems that reserve nothing, none is known that lies in memory.
+            // No file system without reservations is known that lies in memory.
             Ok(()) | Err(Errno::OPNOTSUPP) => return Ok(()),
             Err(error) => return Err(error.into()),
         }

@@ -1,7 +1,8 @@
-//! What a port hears: everybody else through the path of the pair, and noise. Each receiver mixes for itself.
+//! The samples that a port receives: all other ports through the path of the pair, and noise. Each receiver mixes for
+//! itself.
 //!
-//! The result for a sample number depends on the configuration and on what the others sent, and on nothing else: not on
-//! who came first, how much is read at once, or how fast.
+//! The value of a sample depends on the configuration and on the bursts of the others alone: not on the order of
+//! arrival, on the size of reads, or on speed.
 
 use super::config::{AirConfig, Every, Interference, PortConfig};
 use super::medium::{Cell, Medium, State};
@@ -24,7 +25,7 @@ pub(super) struct Mixer {
     silences: Silences,
     interference: Vec<Interferer>,
     links: Vec<Link>,
-    /// State of comings and goings for which `links` holds.
+    /// The arrivals for which `links` is valid.
     arrivals: Option<u64>,
     input: Vec<Sample>,
 }
@@ -39,7 +40,7 @@ struct Link {
     silences: Silences,
 }
 
-/// When a port neither hears nor is heard.
+/// Intervals in which a port neither receives nor is received.
 struct Silences {
     every: Option<Every>,
     stretches: Vec<[f64; 2]>,
@@ -57,7 +58,7 @@ impl Silences {
         }
     }
 
-    /// Silence what of `samples`, the first of which has the number `first` on `clock`, falls into them.
+    /// Silences the part of `samples` that falls into the intervals; the first has the number `first` on `clock`.
     fn apply(&self, clock: SampleClock, first: i64, samples: &mut [Sample]) {
         if self.every.is_none() && self.stretches.is_empty() {
             return;
@@ -75,7 +76,7 @@ impl Silences {
     }
 }
 
-/// A source of interference as this port hears it. Its samples are numbered by common time.
+/// A source of interference as received by this port. Its samples are numbered by common time.
 struct Interferer {
     every: Option<Every>,
     seed: u64,
@@ -92,7 +93,7 @@ impl Interferer {
     }
 
     fn add(&mut self, clock: SampleClock, first: u64, samples: &mut [Sample]) {
-        // To the nearest sample.
+        // Rounded to the nearest sample.
         let ahead = clock.start.round() as u64;
         let noise = &mut self.noise;
         let Some(every) = self.every else { return noise.add(first + ahead, samples) };
@@ -104,23 +105,23 @@ impl Interferer {
     }
 }
 
-/// The common times of `count` samples.
+/// Returns the common times of `count` samples.
 fn times(clock: SampleClock, first: i64, count: usize) -> Range<f64> {
     clock.time_of(first as f64)..clock.time_of(first as f64 + count as f64)
 }
 
-/// Which of `count` samples fall into a stretch of common time.
+/// Returns which of `count` samples fall into an interval of common time.
 fn within(clock: SampleClock, first: i64, count: usize, stretch: Range<f64>) -> Range<usize> {
     let index = |time: f64| ((clock.sample_at(time) - first as f64).ceil().max(0.0) as usize).min(count);
     index(stretch.start)..index(stretch.end)
 }
 
-/// Who has to act before more can be heard.
+/// The slot that limits what can be received.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Bound {
     /// Samples before this one are known.
     pub(super) known: u64,
-    /// The slot that says when more are, if any.
+    /// The slot that limits `known`, if any does.
     pub(super) by: Option<usize>,
 }
 
@@ -147,7 +148,7 @@ impl Mixer {
         self.medium.clock(self.slot)
     }
 
-    /// Look who is there. Allocates only when somebody came or left.
+    /// Updates the links to the ports that are present. Allocates only after an arrival or a departure.
     pub(super) fn look(&mut self) -> Result<(), RadioError> {
         let arrivals = self.medium.arrivals();
         if self.arrivals == Some(arrivals) {
@@ -199,7 +200,7 @@ impl Mixer {
         })
     }
 
-    /// What can be heard when everybody is waited for.
+    /// Returns the bound up to which samples are known in lock-step.
     pub(super) fn bound(&self) -> Bound {
         let mut bound = Bound { known: u64::MAX, by: None };
         if self.port.half_duplex {
@@ -221,7 +222,7 @@ impl Mixer {
         bound
     }
 
-    /// Whether there is anybody to listen to, or ever was one whose last words have not been heard at `first`.
+    /// Whether any other port runs, or has samples that are not received yet at `first`.
     pub(super) fn is_company(&self, first: u64) -> bool {
         self.links.iter().any(|l| {
             let tail = self.medium.word(l.slot, Cell::Tail).load(Acquire);
@@ -229,12 +230,12 @@ impl Mixer {
         })
     }
 
-    /// Whether anybody was ever there.
+    /// Whether another port was ever present.
     pub(super) fn had_company(&self) -> bool {
         !self.links.is_empty()
     }
 
-    /// The first sample that everybody's memory still holds, where `first` is already lost.
+    /// Returns the first sample that the memory of all ports still holds, if `first` is already lost.
     pub(super) fn lost_before(&self, first: u64) -> Option<u64> {
         let ring = self.medium.ring() as i64;
         let mut lost = None;
@@ -248,7 +249,7 @@ impl Mixer {
         lost
     }
 
-    /// Fill `out` with the samples from `first` on.
+    /// Fills `out` with the samples from `first` on.
     pub(super) fn mix(&mut self, first: u64, out: &mut [Sample]) {
         let clock = self.clock();
         out.fill(Sample::default());

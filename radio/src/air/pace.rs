@@ -1,17 +1,17 @@
-//! Waiting: for the others by a bell that rings across processes, for the wall clock by sleeping.
+//! Waiting: for other ports by a doorbell across processes, for the wall clock by sleeping.
 
 use std::sync::atomic::AtomicU32;
 use std::sync::atomic::Ordering::SeqCst;
 use std::time::{Duration, Instant};
 
-/// Nanoseconds of the clock that all processes of this machine share and that nobody sets.
+/// Returns the time in nanoseconds of the clock that all processes of this machine share and that nobody sets.
 #[cfg(unix)]
 pub(super) fn now_ns() -> i64 {
     let t = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
     t.tv_sec.saturating_mul(1_000_000_000).saturating_add(t.tv_nsec)
 }
 
-/// A bell that rings when anything changed.
+/// A doorbell that rings after each change.
 pub(super) struct Doorbell<'a> {
     rings: &'a AtomicU32,
     waiting: &'a AtomicU32,
@@ -22,12 +22,12 @@ impl<'a> Doorbell<'a> {
         Self { rings, waiting }
     }
 
-    /// How often it has rung.
+    /// Returns the number of rings.
     pub(super) fn rings(&self) -> u32 {
         self.rings.load(SeqCst)
     }
 
-    /// Wake everybody who waits.
+    /// Wakes all waiters.
     pub(super) fn ring(&self) {
         self.rings.fetch_add(1, SeqCst);
         if self.waiting.load(SeqCst) > 0 {
@@ -35,7 +35,7 @@ impl<'a> Doorbell<'a> {
         }
     }
 
-    /// Wait until it has rung since it had rung `heard` times, at most for `patience`.
+    /// Waits until the number of rings is no longer `heard`, for at most `patience`.
     pub(super) fn wait(&self, heard: u32, patience: Duration) {
         self.waiting.fetch_add(1, SeqCst);
         sleep_while(self.rings, heard, patience);
@@ -50,7 +50,7 @@ fn sleep_while(word: &AtomicU32, value: u32, patience: Duration) {
         tv_sec: patience.as_secs().min(3600) as i64,
         tv_nsec: i64::from(patience.subsec_nanos()),
     };
-    // Whatever the reason for waking, the caller looks again.
+    // The caller checks its condition again, whatever the reason for waking.
     let _ = futex::wait(word, futex::Flags::empty(), value, Some(&timeout));
 }
 
@@ -69,7 +69,7 @@ fn sleep_while(word: &AtomicU32, value: u32, patience: Duration) {
 #[cfg(not(target_os = "linux"))]
 fn wake(_: &AtomicU32) {}
 
-/// What is left until `deadline`, `None` when it has passed.
+/// Returns the time left until `deadline`, `None` when it has passed.
 pub(super) fn left(deadline: Instant) -> Option<Duration> {
     deadline.checked_duration_since(Instant::now()).filter(|left| !left.is_zero())
 }

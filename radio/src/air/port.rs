@@ -1,4 +1,4 @@
-//! A port as a radio: its two ends, and what they wait for.
+//! A port as a radio: its two ends, and the conditions on which they block.
 
 use super::config::{Pace, PortConfig};
 use super::medium::{Cell, Medium, State};
@@ -13,32 +13,32 @@ use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
 use std::sync::atomic::{AtomicI64, AtomicU64};
 use std::time::{Duration, Instant};
 
-/// Longest time without a look around: at ports whose process has died, at orders to end.
+/// Longest wait between two checks for dead processes and for an end of this port.
 const LOOK_AROUND: Duration = Duration::from_millis(50);
-/// Events that are kept for who does not ask for them.
+/// Capacity for events that are not polled.
 const EVENTS: usize = 256;
 
 /// A port that has not started.
 pub(super) struct Port {
     shared: Arc<Shared>,
     description: Description,
-    /// How long a start waits for the others that it has to wait for.
+    /// Timeout of the start while it waits for other ports.
     patience: Duration,
 }
 
-/// What both ends know.
+/// Shared state of both ends.
 struct Shared {
     medium: Arc<Medium>,
     slot: usize,
     generation: u64,
     port: PortConfig,
-    /// What the port's numbers are ahead of those of its ring: its clock was set.
+    /// Offset of the port's sample numbers from the ring's, after its clock was set.
     jumped: AtomicI64,
     events: ArrayQueue<Event>,
 }
 
 impl Shared {
-    /// That nobody has ended this port.
+    /// Returns an error if this port has been ended.
     fn check(&self) -> Result<(), RadioError> {
         let mine = self.medium.word(self.slot, Cell::Generation).load(Acquire) == self.generation;
         match self.medium.state(self.slot) {
@@ -56,7 +56,7 @@ impl Shared {
     }
 
     fn tell(&self, event: Event) {
-        // Who does not ask loses the oldest.
+        // If events are not polled, the oldest are dropped.
         self.events.force_push(event);
     }
 
@@ -68,7 +68,7 @@ impl Shared {
         self.medium.config().pace
     }
 
-    /// The sample that is taken now.
+    /// Returns the sample that is on the air now.
     fn now(&self) -> f64 {
         self.clock().sample_at(self.medium.wall_time())
     }
@@ -98,7 +98,7 @@ impl Port {
         Self { shared: Arc::new(shared), description, patience }
     }
 
-    /// Wait for those who have to be there, and begin.
+    /// Waits for the required ports, and begins.
     fn begin(&self) -> Result<(), RadioError> {
         let medium = &self.shared.medium;
         let wanted = medium.config().wait_for;
@@ -122,7 +122,7 @@ impl Port {
         Ok(())
     }
 
-    /// The present, for one who comes when time has begun: a whole millisecond that nobody has heard yet.
+    /// Returns the present, for a port that attaches after time began: a whole millisecond that no port has received yet.
     fn present(&self) -> f64 {
         let medium = &self.shared.medium;
         let latest = match medium.config().pace {
@@ -179,7 +179,7 @@ struct ReceiveEnd {
     mixer: Mixer,
     /// The next sample, in the numbers of the ring.
     next: u64,
-    /// The slot that is waited for, how far it was, since when.
+    /// The slot that blocks this end, its horizon, and since when.
     waits: Option<(usize, u64, Instant)>,
 }
 
@@ -189,7 +189,7 @@ impl Receive for ReceiveEnd {
         self.shared.check()?;
         self.answer_faults();
         self.shared.word(Cell::Reading).store(self.next, Release);
-        // No more at once than the memory comfortably holds.
+        // Limit of one read: a quarter of the memory.
         let count = into.len().min(self.shared.medium.ring() / 4);
         let count = match self.shared.pace() {
             Pace::Free => self.wait_for_others(count, deadline)?,
@@ -207,10 +207,10 @@ impl Receive for ReceiveEnd {
 }
 
 impl ReceiveEnd {
-    /// What a test asked for.
+    /// Applies the requested faults.
     fn answer_faults(&mut self) {
         let jump = self.shared.word(Cell::Jump).swap(0, AcqRel) as i64;
-        // before sample 0 there are no numbers
+        // sample numbers do not go below 0
         let number = self.next.saturating_add_signed(self.shared.jumped.load(Relaxed));
         let jump = jump.max(-i64::try_from(number).unwrap_or(i64::MAX));
         if jump != 0 {
@@ -221,7 +221,7 @@ impl ReceiveEnd {
         if lost > 0 {
             self.next += lost;
             if self.shared.pace() == Pace::Free {
-                // Who lost samples sent nothing in them: the others do not wait for it, nor it for them in turn.
+                // A port that lost samples sent nothing in them: it does not block the others, nor they it.
                 self.shared.word(Cell::Horizon).fetch_max(self.next, AcqRel);
                 self.shared.medium.doorbell().ring();
             }
@@ -260,8 +260,8 @@ impl ReceiveEnd {
         }
     }
 
-    /// Leave a port behind that has not moved for too long. One that itself waits has three times as long: whom it waits
-    /// for is to be left behind first.
+    /// Drops a port that has not advanced for too long. A port that waits itself has three times as long: the port that
+    /// blocks it is to be dropped first.
     fn drop_stalled(&mut self, slot: usize) {
         let medium = &self.shared.medium;
         let horizon = medium.word(slot, Cell::Horizon).load(Acquire);
@@ -340,12 +340,12 @@ impl Transmit for TransmitEnd {
         if at as f64 <= shared.now() {
             shared.tell(Event::Late { first });
         } else if end as f64 > shared.now() + shared.medium.ring() as f64 * 0.2 {
-            // It would lie over what others have yet to hear.
+            // It would overwrite samples that others have yet to receive.
             shared.tell(Event::TimeError { first });
         } else {
             shared.medium.write(shared.slot, at, burst);
             if at as f64 <= shared.now() {
-                // Somebody may have heard a part of it.
+                // A part of it may have been received already.
                 shared.tell(Event::Underflow);
             }
         }
@@ -377,8 +377,8 @@ impl Transmit for TransmitEnd {
 }
 
 impl TransmitEnd {
-    /// Wait until everybody has heard what lies in the ring where a burst up to `end` shall lie; for who does not read,
-    /// not for ever: it is told that it lost samples.
+    /// Waits until all readers are past the samples that a burst up to `end` will overwrite. A reader that stalls is
+    /// given up: it gets an overflow.
     fn wait_for_readers(&self, end: u64) -> Result<(), RadioError> {
         let shared = &self.shared;
         let medium = &shared.medium;

@@ -1,21 +1,21 @@
-//! Whether the process of a port still lives.
+//! Whether the process of a port is alive.
 
-/// A process: its number, and when it began, since numbers are used again.
+/// A process: its number and its start time, since numbers are reused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Process {
     pub(super) pid: u64,
-    /// Clock ticks since boot; 0 where that is not known.
+    /// Start time in clock ticks since boot; 0 if unknown.
     pub(super) born: u64,
 }
 
 impl Process {
-    /// This one.
+    /// Returns this process.
     pub(super) fn this() -> Self {
         let pid = u64::from(std::process::id());
         Self { pid, born: status(pid).map_or(0, |(_, born)| born) }
     }
 
-    /// Whether it runs. Where the system does not say, it does.
+    /// Whether it runs. If the system cannot tell, it counts as running.
     pub(super) fn is_alive(self) -> bool {
         if self.born == 0 {
             return true;
@@ -25,8 +25,8 @@ impl Process {
     }
 }
 
-/// State and birth of a process, from `/proc/PID/stat` (proc(5)): fields 3 and 22; field 2 is a name in parentheses that
-/// may hold anything.
+/// Reads state and start time of a process from `/proc/PID/stat` (proc(5)): fields 3 and 22; field 2 is a name in
+/// parentheses that may hold anything.
 fn status(pid: u64) -> Option<(char, u64)> {
     let text = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     let mut fields = text.get(text.rfind(')')? + 1..)?.split_ascii_whitespace();

@@ -10,7 +10,7 @@ fn config() -> AirConfig {
     AirConfig { rate: Number(1.92e6), ..AirConfig::default() }
 }
 
-/// All of them are there before time begins.
+/// Starts ports that are all present before time begins.
 fn start<const N: usize>(air: &Air, ports: [PortConfig; N]) -> [Streams; N] {
     ports.map(|p| air.attach(p).unwrap()).map(|radio| radio.start().unwrap())
 }
@@ -19,7 +19,7 @@ fn burst(n: usize) -> Vec<Sample> {
     (0..n).map(|i| Sample::new(1.0 + i as f32, -0.5)).collect()
 }
 
-/// Receive exactly `count` samples in reads of `step`; what they are and the number of the first.
+/// Receives exactly `count` samples in reads of `step`.
 fn take(receive: &mut dyn Receive, count: usize, step: usize) -> Vec<Sample> {
     let mut all = vec![Sample::default(); count];
     for part in all.chunks_mut(step) {
@@ -42,7 +42,7 @@ fn a_burst_arrives_at_its_sample_and_nothing_else_does() {
         let sent = if (1007..1107).contains(&n) { burst(100)[n - 1007] * 0.1 } else { Sample::default() };
         assert!((s - sent).norm() < 1e-5, "sample {n}: {s}");
     }
-    // Nobody hears itself.
+    // No port receives itself.
     assert!(take(&mut *a.receive, 9000, 9000).iter().all(|s| *s == Sample::default()));
 }
 
@@ -59,12 +59,12 @@ fn nobody_hears_more_than_what_was_promised() {
     a.transmit.transmit(499, &burst(1)).unwrap();
     assert_eq!(a.transmit.poll_event(), Some(Event::Late { first: 499 }));
     assert_eq!(a.transmit.poll_event(), None);
-    // Who has no transmitting end any more keeps nobody waiting.
+    // A port without a transmitting end does not block the others.
     drop(a.transmit);
     assert_eq!(b.receive.receive(&mut into, Duration::from_millis(10)).unwrap().count, 1000);
 }
 
-/// A few ms of a busy air: what each of three ports hears, with reads of `step` samples.
+/// Runs a few ms of a busy air: returns what each of three ports receives, with reads of `step` samples.
 fn conversation(config: AirConfig, step: usize, threads: bool) -> Vec<Vec<Sample>> {
     const LENGTH: usize = 30_000;
     let air = Air::new(config).unwrap();
@@ -112,7 +112,7 @@ fn conversation(config: AirConfig, step: usize, threads: bool) -> Vec<Vec<Sample
             all.into_iter().map(|t| t.join().unwrap()).collect()
         })
     } else {
-        // One after the other: what a port has sent stays when it leaves, and nobody waits for who has left.
+        // One after the other: the samples of a port stay when it leaves, and the others do not wait for it.
         let mut streams = streams;
         for (i, port) in streams.iter_mut().enumerate() {
             for subframe in (i as u64..40).step_by(3) {
@@ -189,7 +189,7 @@ fn a_drifting_clock_hears_and_is_heard_at_its_own_pace() {
         let loud: Vec<usize> = (0..heard.len()).filter(|&n| heard[n].norm() > 0.5).collect();
         (loud[0] + loud[loud.len() - 1]) as f64 / 2.0
     };
-    // Its sample 400099.5 is the air's 1000 + 400099.5 / 1.0001, and the other way round.
+    // Its sample 400099.5 is the air's 1000 + 400099.5 / 1.0001, and the reverse.
     let at_slow = middle(&take(&mut *slow.receive, 450_000, 10_000));
     assert!((at_slow - (1000.0 + 400_099.5 / 1.0001)).abs() <= 1.0, "{at_slow}");
     let at_fast = middle(&take(&mut *fast.receive, 450_000, 10_000));
@@ -211,7 +211,7 @@ fn half_duplex_hears_nothing_while_it_sends_and_silences_hold() {
         let deaf = (1003..1073).contains(&n) || (9000..10_920).contains(&n) || (9600..11_520).contains(&n);
         assert_eq!(s.re, if deaf { 0.0 } else { 1.0 }, "sample {n}");
     }
-    // What it sent in the silence nobody heard.
+    // Nothing was received of what it sent in the silence.
     let heard = take(&mut *other.receive, 20_000, 20_000);
     assert!(heard[9599].norm() > 1.0 && heard[9600..].iter().all(|s| *s == Sample::default()));
 }
@@ -251,7 +251,7 @@ fn faults_on_demand() {
     assert!(take(&mut *a.receive, 30_000, 3000)[20_000].norm() > 0.5);
     assert!(air.inject("b", Fault::Kill) && !air.inject("b", Fault::Kill));
     assert!(matches!(b.receive.receive(&mut into, PATIENCE), Err(RadioError::Lost(_))));
-    // Nobody is left to listen to, and its last burst is long over.
+    // No other port is left, and its last burst is long over.
     assert!(matches!(a.receive.receive(&mut into, PATIENCE), Err(RadioError::Ended)));
 }
 

@@ -1,8 +1,8 @@
 //! SoapySDR's C functions as safe Rust: the only unsafe code of the SoapySDR radio.
 //!
-//! The crate `soapysdr` hides the flags of a reception (whether a time came with it) and repeats END_BURST on every part
-//! of a burst, so this stands on its bindings instead. Everything that the library hands out is copied and freed here.
-//! What drivers throw, the library catches; its words are in [`Fault`].
+//! The crate `soapysdr` hides the flags of a reception (whether it carries a time) and repeats END_BURST on every part
+//! of a burst; therefore this module uses its bindings instead. Everything that the library hands out is copied and
+//! freed here. The library catches the exceptions of drivers; their text is in [`Fault`].
 
 use crate::Sample;
 use soapysdr_sys::*;
@@ -10,7 +10,7 @@ use std::ffi::{CStr, CString, c_char, c_int, c_void};
 use std::sync::{Arc, Once};
 use std::time::Duration;
 
-/// What the library or a driver answered.
+/// A failure of the library or of a driver.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Fault {
     /// A SOAPY_SDR error code, or another negative number.
@@ -33,7 +33,7 @@ pub(super) mod code {
     pub(in super::super) const UNDERFLOW: i32 = soapysdr_sys::SOAPY_SDR_UNDERFLOW;
 }
 
-/// Towards the antenna or from it.
+/// Transmission or reception.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Direction {
     Transmit,
@@ -61,10 +61,10 @@ impl Direction {
 /// Key and value pairs.
 pub(super) type Words = Vec<(String, String)>;
 
-/// From least to most, both included.
+/// Range from the least to the most, both included.
 pub(super) type Span = (f64, f64);
 
-/// A device that is open, until the last of its owners lets go.
+/// An open device, closed by the last of its owners.
 #[derive(Clone)]
 pub(super) struct Device(Arc<Handle>);
 
@@ -88,7 +88,7 @@ impl Drop for Handle {
     }
 }
 
-/// Devices that answer to `args`.
+/// Returns the devices that match `args`.
 pub(super) fn enumerate(args: &str) -> Result<Vec<Words>, Fault> {
     log_through_tracing();
     let args = text(args)?;
@@ -110,7 +110,7 @@ pub(super) fn enumerate(args: &str) -> Result<Vec<Words>, Fault> {
     }
 }
 
-/// Modules that the library has loaded or would load: their paths.
+/// Returns the paths of the modules that the library has loaded or would load.
 pub(super) fn modules() -> Vec<String> {
     let mut length = 0;
     // SAFETY: the list holds `length` C strings, copied before they are freed.
@@ -122,7 +122,7 @@ pub(super) fn modules() -> Vec<String> {
 }
 
 impl Device {
-    /// Open the device that `args` says.
+    /// Opens the device of `args`.
     pub(super) fn open(args: &str) -> Result<Self, Fault> {
         log_through_tracing();
         let args = text(args)?;
@@ -219,7 +219,7 @@ impl Device {
         })
     }
 
-    /// Range of an element's gain in dB, of all of them together without one.
+    /// Returns the gain range of an element in dB; without an element, that of all together.
     pub(super) fn gain_range(&self, direction: Direction, element: Option<&str>) -> Result<Span, Fault> {
         let name = element.map(text).transpose()?;
         // SAFETY: the device is open, the name a C string that outlives the call.
@@ -235,7 +235,7 @@ impl Device {
         Ok((range.minimum, range.maximum))
     }
 
-    /// Set the gain of an element in dB, or of all of them together.
+    /// Sets the gain of an element in dB, or of all of them together.
     pub(super) fn set_gain(
         &self,
         direction: Direction,
@@ -362,7 +362,7 @@ impl Device {
         }
     }
 
-    /// Nanoseconds on the device's clock.
+    /// Returns the time of the device's clock, nanoseconds.
     pub(super) fn hardware_time(&self) -> i64 {
         // SAFETY: the device is open, the name is a C string.
         #[allow(unsafe_code)]
@@ -371,7 +371,7 @@ impl Device {
         }
     }
 
-    /// Set the device's clock when the next pulse a second comes.
+    /// Sets the device's clock at the next pulse a second.
     pub(super) fn set_time_at_next_pulse(&self, time_ns: i64) -> Result<(), Fault> {
         // SAFETY: the device is open, the name is a C string.
         #[allow(unsafe_code)]
@@ -399,7 +399,7 @@ impl Device {
         }
     }
 
-    /// A stream of channel 0 in complex floats, with these words of its own.
+    /// Opens a stream of channel 0 in complex floats, with stream arguments.
     pub(super) fn stream(&self, direction: Direction, words: &str) -> Result<Stream, Fault> {
         let channel = 0usize;
         let words = text(words)?;
@@ -444,7 +444,7 @@ impl Device {
     }
 }
 
-/// A stream. One thread at a time.
+/// A stream, to be used by one thread at a time.
 pub(super) struct Stream {
     device: Device,
     raw: *mut SoapySDRStream,
@@ -455,15 +455,15 @@ pub(super) struct Stream {
 #[allow(unsafe_code)]
 unsafe impl Send for Stream {}
 
-/// Samples that a stream gave.
+/// Result of a read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Read {
     pub(super) count: usize,
-    /// Nanoseconds of the device's clock at the first of them, where it said so.
+    /// Device time of the first of them in nanoseconds, if the device reported it.
     pub(super) time_ns: Option<i64>,
 }
 
-/// What a stream's status said: a code of a fault or 0, and its time.
+/// Status of a stream: an error code or 0, and its time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Status {
     pub(super) code: i32,
@@ -497,7 +497,7 @@ impl Stream {
         }
     }
 
-    /// Samples to the start of `into`.
+    /// Reads samples to the start of `into`.
     pub(super) fn read(&mut self, into: &mut [Sample], patience: Duration) -> Result<Read, Fault> {
         let buffers = [into.as_mut_ptr().cast::<c_void>()];
         let (mut flags, mut time_ns) = (0, 0);
@@ -519,7 +519,7 @@ impl Stream {
         Ok(Read { count, time_ns: (flags & SOAPY_SDR_HAS_TIME as c_int != 0).then_some(time_ns) })
     }
 
-    /// Write samples; gives how many the device took.
+    /// Writes samples; returns the number that the device took.
     pub(super) fn write(
         &mut self,
         samples: &[Sample],
@@ -548,7 +548,7 @@ impl Stream {
         Ok(check_count(count)?.min(samples.len()))
     }
 
-    /// What the device has to say, `None` when it says nothing in time.
+    /// Returns the next status, `None` when there is none in time.
     pub(super) fn status(&mut self, patience: Duration) -> Option<Status> {
         let (mut mask, mut flags, mut time_ns) = (0, 0, 0);
         // SAFETY: device and stream are open, the places for answers outlive the call.
@@ -595,7 +595,7 @@ fn check_count(count: c_int) -> Result<usize, Fault> {
     usize::try_from(count).map_err(|_| described(count))
 }
 
-/// A code with the words of what was thrown, else the library's for the code.
+/// Returns a code with the text of the exception, or with the library's text for the code.
 fn described(code: c_int) -> Fault {
     // SAFETY: the library gives a constant string.
     #[allow(unsafe_code)]
@@ -603,7 +603,7 @@ fn described(code: c_int) -> Fault {
     last_fault().map_or_else(|| fault(code, &name), |last| fault(code, &last.words))
 }
 
-/// What was thrown in the last call of this thread.
+/// Returns the exception of this thread's last call.
 fn last_fault() -> Option<Fault> {
     // SAFETY: both are of this thread; the string is copied at once.
     #[allow(unsafe_code)]
@@ -661,7 +661,7 @@ unsafe fn words(raw: &SoapySDRKwargs) -> Words {
     unsafe { (0..raw.size).map(|i| (borrowed(*raw.keys.add(i)), borrowed(*raw.vals.add(i)))).collect() }
 }
 
-/// Once: what the library and its drivers log goes where everything else goes.
+/// Redirects the log of the library and its drivers to `tracing`, once.
 fn log_through_tracing() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {

@@ -1,31 +1,31 @@
-//! What is there, and what it can do.
+//! Devices that are present, and their capabilities.
 
 use super::library::{self, Device, Direction, Fault, Span};
 use super::setup::spans;
 use crate::RadioError;
 use std::fmt::{self, Write};
 
-/// A device that was found: its words.
+/// A device that was found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Found {
-    /// Words to open it by.
+    /// Arguments to open it by.
     pub args: Vec<(String, String)>,
 }
 
-/// One direction of a device.
+/// Capabilities of one direction of a device.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Ability {
     /// `receive` or `transmit`.
     pub direction: &'static str,
-    /// Channels; the first is used.
+    /// Number of channels; the first is used.
     pub channels: usize,
     /// Whether both directions work at once.
     pub full_duplex: bool,
-    /// Samples a second, from and to.
+    /// Ranges of the sample rate, samples a second.
     pub rates: Vec<(f64, f64)>,
-    /// Hz, from and to.
+    /// Ranges of the carrier, Hz.
     pub frequencies: Vec<(f64, f64)>,
-    /// Elements of the gain in dB, from and to; the nameless one is all of them.
+    /// Gain elements with their ranges in dB; the one without a name is all of them together.
     pub gains: Vec<(String, (f64, f64))>,
     /// Whether the device sets the gain itself.
     pub automatic_gain: bool,
@@ -35,7 +35,7 @@ pub struct Ability {
     pub formats: Vec<String>,
 }
 
-/// What a device says of itself.
+/// Properties that a device reports.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Probe {
     /// Driver.
@@ -44,36 +44,36 @@ pub struct Probe {
     pub hardware: String,
     /// Serial numbers and versions.
     pub info: Vec<(String, String)>,
-    /// Whether it has a clock, which sending takes.
+    /// Whether it has a clock, which transmission requires.
     pub hardware_time: bool,
     /// Clock sources.
     pub clock_sources: Vec<String>,
     /// Time sources.
     pub time_sources: Vec<String>,
-    /// Sensors and what they say now.
+    /// Sensors and their present values.
     pub sensors: Vec<(String, String)>,
     /// Reception, then transmission.
     pub abilities: Vec<Ability>,
 }
 
-/// Devices that answer to `args`; all without any.
+/// Returns the devices that match `args`; all devices if it is empty.
 ///
 /// # Errors
-/// What the library says.
+/// The library's error.
 pub fn find(args: &str) -> Result<Vec<Found>, RadioError> {
     let told = |e: Fault| RadioError::unusable(format!("cannot look for devices: {e}"), "write driver=NAME");
     Ok(library::enumerate(args).map_err(told)?.into_iter().map(|args| Found { args }).collect())
 }
 
-/// Paths of the modules that SoapySDR knows: without any it finds no device.
+/// Returns the paths of SoapySDR's modules: without any it finds no device.
 pub fn modules() -> Vec<String> {
     library::modules()
 }
 
-/// Ask a device what it can do.
+/// Queries the capabilities of a device.
 ///
 /// # Errors
-/// There is none.
+/// There is no such device.
 pub fn probe(args: &str) -> Result<Probe, RadioError> {
     let device = Device::open(args).map_err(|e| super::not_there(args, &e))?;
     let ability = |direction: Direction| {
@@ -112,7 +112,7 @@ pub fn probe(args: &str) -> Result<Probe, RadioError> {
 
 impl fmt::Display for Found {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // the words that choose, before those that describe
+        // identifying arguments before describing ones
         let describes = |key: &str| matches!(key, "label" | "product" | "version" | "name");
         let words: Vec<_> =
             self.args.iter().filter(|(k, _)| !describes(k)).map(|(k, v)| format!("{k}={v}")).collect();

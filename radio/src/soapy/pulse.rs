@@ -1,34 +1,34 @@
 //! UTC by a pulse a second: the device's clock is set to the second that the pulse begins.
 //!
-//! Which second it is says the device's GNSS receiver where it has one, else this computer's clock, which only has to be
-//! right to a third of a second.
+//! The number of the second comes from the device's GNSS receiver if it has one, otherwise from this computer's clock,
+//! which has to be right to a third of a second only.
 
 use super::library::Device;
 use crate::{Anchor, RadioError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-/// How far the device's clock is from UTC once a pulse has set it: pulses of GNSS receivers are within 0.1 us, cables and
-/// clock domains within as much again. From memory of such devices' data sheets.
+/// Error of the device's clock after a pulse has set it: pulses of GNSS receivers are within 0.1 us, cables and clock
+/// domains add as much. From memory of such devices' data sheets.
 const UNCERTAINTY_NS: u64 = 1000;
 
-/// How long a receiver may take to lock.
+/// Longest wait for a receiver to lock.
 const LOCK: Duration = Duration::from_secs(60);
 
-/// How far the device's clock and this computer's may be apart after the pulse.
+/// Largest difference between the device's clock and this computer's after the pulse.
 const AGREEMENT_NS: i64 = 400_000_000;
 
-/// Sensors that say whether the reference and the satellites are there.
+/// Sensors that report the lock to the reference and to the satellites.
 const LOCKS: [&str; 2] = ["ref_locked", "gps_locked"];
 
 /// The sensor with the second of UTC.
 const GPS_TIME: &str = "gps_time";
 
-/// UTC at a time of a clock that was set.
+/// Returns the anchor of a clock that was set, at its time `base_ns`.
 pub(super) fn anchor(base_ns: i64) -> Anchor {
     Anchor { utc_ns: base_ns, uncertainty_ns: UNCERTAINTY_NS }
 }
 
-/// Set the clock of `device` to UTC at a pulse of `source`. Calls `drain` while it waits.
+/// Sets the clock of `device` to UTC at a pulse of `source`. Calls `drain` while it waits.
 pub(super) fn set_utc(device: &Device, source: &str, drain: &mut dyn FnMut()) -> Result<(), RadioError> {
     wait_for_lock(device, source, drain)?;
     let (second, began) = second(device, drain)?;
@@ -38,7 +38,7 @@ pub(super) fn set_utc(device: &Device, source: &str, drain: &mut dyn FnMut()) ->
             "leave time_source out",
         )
     })?;
-    // behind the pulse
+    // well after the pulse
     wait(Duration::from_millis(1200).saturating_sub(began.elapsed()), drain);
     let expected = second * 1_000_000_000 + i64::try_from(began.elapsed().as_nanos()).unwrap_or(i64::MAX);
     let off = device.hardware_time().saturating_sub(expected);
@@ -54,7 +54,7 @@ pub(super) fn set_utc(device: &Device, source: &str, drain: &mut dyn FnMut()) ->
     Ok(())
 }
 
-/// A second of UTC, and when it began.
+/// Returns a second of UTC, and the moment at which it began.
 fn second(device: &Device, drain: &mut dyn FnMut()) -> Result<(i64, Instant), RadioError> {
     if !device.sensors().iter().any(|s| s == GPS_TIME) {
         // well between two pulses

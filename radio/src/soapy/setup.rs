@@ -1,14 +1,14 @@
-//! What was asked of a device, and what it offers instead.
+//! The requested settings of a device, and its offer if it cannot meet them.
 
 use super::library::{Device, Direction, Fault, Span};
 use crate::number::Number;
 use crate::{RadioError, RadioSettings};
 use std::fmt;
 
-/// How far a rate may be from what was asked, of itself.
+/// Relative tolerance of the rate.
 const RATE_TOLERANCE: f64 = 1e-6;
 
-/// Set everything that was asked for; the clock first, since rates depend on it.
+/// Applies all requested settings; the clock first, since rates depend on it.
 pub(super) fn apply(
     device: &Device,
     settings: &RadioSettings,
@@ -51,7 +51,7 @@ pub(super) fn apply(
     Ok(())
 }
 
-/// The directions that a device has.
+/// Returns the directions that a device has.
 fn directions(device: &Device) -> impl Iterator<Item = Direction> {
     Direction::BOTH.into_iter().filter(|&d| device.channels(d) > 0)
 }
@@ -77,7 +77,7 @@ fn set_rate(device: &Device, direction: Direction, rate: f64) -> Result<(), Radi
     Ok(())
 }
 
-/// `40`, `PAD=40,IAMP=3` or `auto`.
+/// Sets the gain by `40`, `PAD=40,IAMP=3` or `auto`.
 fn set_gain(device: &Device, direction: Direction, text: &str) -> Result<(), RadioError> {
     let name = match direction {
         Direction::Transmit => "tx-gain",
@@ -111,10 +111,10 @@ fn set_gain(device: &Device, direction: Direction, text: &str) -> Result<(), Rad
     Ok(())
 }
 
-/// Why a text is no gain.
+/// Reason why a text is not a gain.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum GainError {
-    /// This part is no number of dB.
+    /// This part is not a number of dB.
     Number(String),
     /// This part of a list names no element.
     NoElement(String),
@@ -129,7 +129,7 @@ impl fmt::Display for GainError {
     }
 }
 
-/// Gains in dB by their elements, or one without.
+/// Parses gains in dB with their elements, or one without.
 fn parse_gain(text: &str) -> Result<Vec<(Option<String>, f64)>, GainError> {
     let number = |text: &str| {
         let gain = text.trim().parse::<f64>().ok().filter(|g| g.is_finite());
@@ -145,7 +145,7 @@ fn parse_gain(text: &str) -> Result<Vec<(Option<String>, f64)>, GainError> {
     text.split(',').map(one).collect()
 }
 
-/// `RX2`, `tx:TX/RX`, `tx:TX/RX,rx:RX2`.
+/// Sets antennas by `RX2`, `tx:TX/RX`, `tx:TX/RX,rx:RX2`.
 fn set_antennas(device: &Device, text: &str) -> Result<(), RadioError> {
     for word in text.split(',').map(str::trim) {
         let (only, name) = match word.split_once(':') {
@@ -181,7 +181,7 @@ fn one_of(key: &str, value: &str, offered: &[String]) -> Result<(), RadioError> 
     Err(RadioError::unusable(format!("{key} {value:?} is not there"), remedy))
 }
 
-/// A device that says nothing of its range is asked, and answers itself.
+/// Checks a value against the device's ranges. A device that reports no range gets the request, and decides itself.
 fn within(
     what: &str,
     value: f64,
@@ -206,7 +206,7 @@ fn refused(key: &str, value: &str, fault: &Fault) -> RadioError {
     )
 }
 
-/// `1.92M, 3.84M to 61.44M`.
+/// Formats ranges as `1.92M, 3.84M to 61.44M`.
 pub(super) fn spans(spans: &[Span]) -> String {
     let one = |&(from, to): &Span| match from == to {
         true => Number(from).to_string(),

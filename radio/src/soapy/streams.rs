@@ -1,4 +1,4 @@
-//! The two ends of a device that runs.
+//! The two ends of a running device.
 
 use super::library::{Device, Fault, Stream, code};
 use super::time::Ticks;
@@ -10,29 +10,29 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::sync::atomic::{AtomicI64, AtomicU64};
 use std::time::{Duration, Instant};
 
-/// Without samples for so long, a device is gone.
+/// Time without samples after which a device counts as gone.
 const SILENCE: Duration = Duration::from_secs(3);
 
-/// A device that fails waits this long before it is started anew.
+/// Pause before a failed device is restarted.
 const RESTART: Duration = Duration::from_millis(50);
 
-/// Events that are kept for who does not ask for them.
+/// Capacity for events that are not polled.
 const EVENTS: usize = 256;
 
-/// Bursts in a row that a device may refuse before it counts as gone.
+/// Refused bursts in a row after which a device counts as gone.
 const REFUSALS: u32 = 200;
 
-/// Acknowledgements that are read over in one look for events.
+/// Largest number of acknowledgements that are skipped in one poll for events.
 const STATUSES: usize = 16;
 
-/// What both ends know.
+/// Shared state of both ends.
 pub(super) struct Shared {
     ticks: Ticks,
     /// Nanoseconds of the device's clock at sample 0.
     base_ns: AtomicI64,
     /// Whether samples come with a time.
     timed: bool,
-    /// Number of the sample behind the last one received.
+    /// End of the last received sample.
     newest: AtomicU64,
     device: Device,
     events: ArrayQueue<Event>,
@@ -60,7 +60,7 @@ impl Shared {
     }
 
     fn tell(&self, event: Event) {
-        // Who does not ask loses the oldest.
+        // If events are not polled, the oldest are dropped.
         self.events.force_push(event);
     }
 }
@@ -69,9 +69,9 @@ pub(super) struct ReceiveEnd {
     shared: Arc<Shared>,
     stream: Stream,
     order: Order,
-    /// When samples came last.
+    /// Time of the last samples.
     alive: Instant,
-    /// What the device last failed with.
+    /// The device's last failure.
     fault: Option<Fault>,
 }
 
@@ -81,7 +81,7 @@ impl ReceiveEnd {
         Self { shared, stream, order: Order::new(now), alive: now, fault: None }
     }
 
-    /// The device failed: begin anew, for as long as there is hope.
+    /// Handles a failure of the device: restarts it while it may recover.
     fn answer(&mut self, fault: Fault) -> Result<(), RadioError> {
         match fault.code {
             code::TIMEOUT => return Ok(()),
@@ -137,26 +137,26 @@ impl Receive for ReceiveEnd {
     }
 }
 
-/// The order of received samples: what follows, what was lost, when the device's clock was set.
+/// Numbers received samples: detects losses, and settings of the device's clock.
 ///
-/// Lost samples and a clock that was set forward look alike. But a sample cannot be received before its time: where the
-/// way from the antenna to here seems to have become shorter than it ever was, the clock was set.
+/// Lost samples and a clock that was set forward look alike. But a sample cannot be received before its time: if the
+/// delay from the antenna to here becomes shorter than its minimum, the clock was set.
 struct Order {
     next: u64,
     overflowed: bool,
     start: Instant,
-    /// Least nanoseconds from the device's time to this computer's, and when that was.
+    /// Least nanoseconds from the device's time to this computer's, and when it was measured.
     least: Option<(i64, Instant)>,
 }
 
 /// A step in the time of samples up to this many is rounding.
 const ROUNDING: i64 = 1;
 
-/// How much shorter than ever the way must be before a clock was set, in nanoseconds: what scheduling and the buffers of a
-/// driver make of it.
+/// The delay must be shorter than its minimum by this many nanoseconds before the clock counts as set: scheduling and
+/// the buffers of a driver vary it by less.
 const SHORTER_NS: i64 = 20_000_000;
 
-/// How much the clocks of device and computer may drift apart, in parts of itself.
+/// Largest relative drift between the clocks of device and computer.
 const DRIFT: f64 = 300e-6;
 
 impl Order {
@@ -164,7 +164,8 @@ impl Order {
         Self { next: 0, overflowed: false, start, least: None }
     }
 
-    /// Number of the first of `count` samples that came `now`, with number `at.0` by the device's time `at.1`.
+    /// Returns the number of the first of `count` samples that came `now`; `at` is its number by the device's time, and
+    /// that time.
     fn place(&mut self, shared: &Shared, at: Option<(i64, i64)>, count: usize, now: Instant) -> u64 {
         let first = match at {
             Some((at, time_ns)) => self.place_by_time(shared, at, time_ns, count, now),
@@ -199,7 +200,7 @@ impl Order {
             shared.tell(Event::ClockJump { by: step });
             return at;
         }
-        // Before sample 0 there are no numbers: they go on, and stand for other times.
+        // There are no numbers before sample 0: they go on, and mean other times.
         tracing::warn!("the device's clock was set back beyond the start; sample numbers go on");
         let base = time_ns.saturating_sub(shared.ticks.ns(self.next as i64));
         shared.base_ns.store(base, Relaxed);
@@ -215,7 +216,7 @@ impl Order {
         }
     }
 
-    /// A device without a clock: after a loss, this computer's says how much it was.
+    /// Numbers samples of a device without a clock: after a loss, this computer's clock measures its length.
     fn place_by_count(&mut self, shared: &Shared, count: usize, now: Instant) -> u64 {
         if !self.overflowed {
             return self.next;
@@ -230,7 +231,7 @@ pub(super) struct TransmitEnd {
     shared: Arc<Shared>,
     stream: Option<Stream>,
     mtu: usize,
-    /// First sample of the last burst that was handed over.
+    /// First sample of the last burst handed over.
     last: u64,
     refused: u32,
     speaks: bool,
@@ -241,7 +242,7 @@ impl TransmitEnd {
         Self { shared, stream, mtu: mtu.max(1), last: 0, refused: 0, speaks: true }
     }
 
-    /// What a code means for the burst at `first`.
+    /// Returns the event of a status code for the burst at `first`.
     fn event(&self, code: i32, first: u64) -> Option<Event> {
         match code {
             code::TIME_ERROR => {
@@ -290,7 +291,7 @@ impl Transmit for TransmitEnd {
             ));
         }
         let newest = self.shared.newest.load(Relaxed);
-        // Some devices send late, or drop without a word.
+        // Some devices send late bursts, or drop them without a status.
         if first < newest {
             self.shared.tell(Event::Late { first });
             return Ok(());
@@ -321,7 +322,7 @@ impl Transmit for TransmitEnd {
     }
 
     fn advance(&mut self, _until: u64) -> Result<(), RadioError> {
-        // Time goes on by itself.
+        // Time passes without promises.
         Ok(())
     }
 

@@ -10,17 +10,17 @@ pub(super) struct Ticks {
 const ONE: i128 = 1_000_000_000_000_000;
 
 impl Ticks {
-    /// A rate in samples a second, above 0.
+    /// Makes it of a rate in samples a second, above 0.
     pub(super) fn new(rate: f64) -> Self {
         Self { microhertz: ((rate * 1e6).round() as i128).max(1) }
     }
 
-    /// Nanoseconds that so many samples take, to the nearest.
+    /// Returns the nanoseconds that `samples` samples take, to the nearest.
     pub(super) fn ns(self, samples: i64) -> i64 {
         nearest(i128::from(samples) * ONE, self.microhertz)
     }
 
-    /// Samples in so many nanoseconds, to the nearest. Undoes [`Self::ns`] at any rate up to 1 GHz.
+    /// Returns the samples in `ns` nanoseconds, to the nearest. Undoes [`Self::ns`] at any rate up to 1 GHz.
     pub(super) fn samples(self, ns: i64) -> i64 {
         nearest(i128::from(ns) * self.microhertz, ONE)
     }

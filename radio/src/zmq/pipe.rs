@@ -1,4 +1,4 @@
-//! Samples between a thread that may wait and a socket's task that must not.
+//! Samples between a thread that may block and a socket's task that must not.
 
 use crate::RadioError;
 use crate::Sample;
@@ -7,7 +7,7 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::Notify;
 
-/// How often a thread that waits says so.
+/// Interval of the warnings of a thread that waits.
 const REMIND: Duration = Duration::from_secs(10);
 
 /// A bounded queue of samples with a thread at one end and a task at the other.
@@ -26,9 +26,9 @@ pub(super) struct Pipe {
 struct State {
     samples: VecDeque<Sample>,
     closed: bool,
-    /// The thread shall wait no more.
+    /// The thread must not block any more.
     interrupted: bool,
-    /// Why the socket gave up.
+    /// Reason of the socket's failure.
     failed: Option<String>,
 }
 
@@ -51,11 +51,11 @@ impl Pipe {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        // Samples are whole whatever happened to who held them.
+        // The samples are consistent even if a holder of the lock panicked.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// By the thread: what is there, at least one sample, or none in so much time.
+    /// For the thread: takes queued samples, at least one, or none after `patience`.
     pub(super) fn read(&self, into: &mut [Sample], patience: Duration) -> Result<usize, RadioError> {
         let empty = |state: &mut State| state.samples.is_empty() && state.failed.is_none();
         let (mut state, _) = self
@@ -74,7 +74,7 @@ impl Pipe {
         Ok(count)
     }
 
-    /// By the thread: all of these, when those before them are few enough.
+    /// For the thread: queues all these samples, once few enough are queued before them.
     pub(super) fn write(&self, samples: impl Iterator<Item = Sample>) -> Result<(), RadioError> {
         let full = |state: &mut State| {
             state.samples.len() > self.limit && state.failed.is_none() && !state.interrupted
@@ -99,7 +99,7 @@ impl Pipe {
         Ok(())
     }
 
-    /// By the thread: whether there is room for more, at the latest after so much time.
+    /// For the thread: whether there is room for more, after a wait of at most `patience`.
     pub(super) fn has_room(&self, patience: Duration) -> Result<bool, RadioError> {
         let full = |state: &mut State| state.samples.len() > self.limit && state.failed.is_none();
         let (state, _) = self
@@ -110,13 +110,13 @@ impl Pipe {
         Ok(state.samples.len() <= self.limit)
     }
 
-    /// By any thread: nobody waits for room any more.
+    /// For any thread: ends all waits for room.
     pub(super) fn interrupt(&self) {
         self.state().interrupted = true;
         self.changed.notify_all();
     }
 
-    /// By the thread: wait until everything was fetched, for so long.
+    /// For the thread: waits until everything was fetched, at most for `patience`.
     pub(super) fn drain(&self, patience: Duration) {
         let deadline = Instant::now() + patience;
         let mut state = self.state();
@@ -126,19 +126,19 @@ impl Pipe {
         }
     }
 
-    /// By the thread: no more.
+    /// For the thread: ends the stream.
     pub(super) fn close(&self) {
         self.state().closed = true;
         self.notify.notify_waiters();
     }
 
-    /// By the task: there will be no more.
+    /// For the task: reports that no more samples will come.
     pub(super) fn fail(&self, why: String) {
         self.state().failed = Some(why);
         self.changed.notify_all();
     }
 
-    /// By the task: put these in when there is room; `false` when nobody wants them any more.
+    /// For the task: queues these samples when there is room; returns `false` when the thread has closed the pipe.
     pub(super) async fn push(&self, samples: &[Sample]) -> bool {
         loop {
             let notified = self.notify.notified();
@@ -158,7 +158,7 @@ impl Pipe {
         true
     }
 
-    /// By the task: the next samples, at most so many; `None` when there will be none.
+    /// For the task: returns the next samples, at most `most`; `None` when no more will come.
     pub(super) async fn pull(&self, most: usize) -> Option<Vec<Sample>> {
         loop {
             let notified = self.notify.notified();
@@ -179,7 +179,7 @@ impl Pipe {
         }
     }
 
-    /// By the task: until the thread wants no more.
+    /// For the task: waits until the thread has closed the pipe.
     pub(super) async fn closed(&self) {
         loop {
             let notified = self.notify.notified();

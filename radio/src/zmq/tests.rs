@@ -4,7 +4,7 @@ use crate::open as open_radio;
 const RATE: f64 = 1.92e6;
 const WAIT: Duration = Duration::from_secs(10);
 
-/// Two free ports of this computer.
+/// Returns two free ports of this computer.
 fn ports() -> [u16; 2] {
     let listeners = [(); 2].map(|()| std::net::TcpListener::bind("127.0.0.1:0").unwrap());
     listeners.map(|l| l.local_addr().unwrap().port())
@@ -17,7 +17,7 @@ fn radio(bind: u16, connect: u16, more: &str) -> Streams {
     radio.start().unwrap()
 }
 
-/// So many samples, however many calls it takes.
+/// Receives `count` samples, with as many calls as needed.
 fn hear(streams: &mut Streams, from: u64, count: usize) -> Vec<Sample> {
     let mut all = Vec::new();
     let mut buffer = vec![Sample::default(); 700];
@@ -120,7 +120,7 @@ fn what_is_wrong_with_the_words_is_told() {
 #[test]
 fn blocks_that_are_no_samples_end_the_radio_with_a_word() {
     let [a, b] = ports();
-    // what one writes as 4 octets the other reads as 8
+    // one end writes 4 octets a sample, the other reads 8
     let mut alice = radio(a, b, "");
     let mut bob = radio(b, a, ",tx_format=sc16");
     bob.transmit.advance(1921).unwrap();
@@ -129,7 +129,7 @@ fn blocks_that_are_no_samples_end_the_radio_with_a_word() {
     assert!(error.contains("rx_format"), "{error}");
 }
 
-/// A radio with one side only.
+/// Opens a radio with one direction only.
 fn half(words: &str) -> Streams {
     open_radio(&format!("driver=zmq,{words}"), &RadioSettings::new("ue", RATE)).unwrap().start().unwrap()
 }
@@ -138,7 +138,7 @@ fn half(words: &str) -> Streams {
 fn a_peer_that_only_listens_is_sent_to_at_its_own_pace() {
     let [a, _] = ports();
     let mut alice = half(&format!("tx_port=tcp://127.0.0.1:{a},pace=free"));
-    // nobody fetches: time goes on only as far as samples are held, and no call waits for ever
+    // no peer fetches: time advances only as far as samples are held, and no call blocks without a limit
     let mut buffer = vec![Sample::new(1.0, 1.0); 1920];
     let (mut next, mut waited) = (0, 0);
     while waited < 3 {
@@ -151,7 +151,7 @@ fn a_peer_that_only_listens_is_sent_to_at_its_own_pace() {
     let held = (HELD * RATE) as u64;
     assert!((held - 4 * 1920..held + 8 * 1920).contains(&next), "{next} samples, {held} are held");
     assert!(buffer.iter().all(|sample| *sample == Sample::default()), "silence");
-    // somebody does
+    // now a peer fetches
     let mut bob = half(&format!("rx_port=tcp://localhost:{a},pace=free"));
     alice.transmit.transmit(next + 8 * 1920, &ramp(0, 100)).unwrap();
     let (mut heard, end) = (Vec::new(), next as usize + 9 * 1920);
@@ -160,7 +160,7 @@ fn a_peer_that_only_listens_is_sent_to_at_its_own_pace() {
         alice.transmit.advance(next + 4 * 1920).unwrap();
         let received = bob.receive.receive(&mut buffer, Duration::from_millis(5)).unwrap();
         heard.extend_from_slice(&buffer[..received.count]);
-        // what it sends is wanted by nobody
+        // no peer fetches what it sends
         bob.transmit.advance(heard.len() as u64 + 1920).unwrap();
     }
     let at = heard.iter().position(|s| s.norm() > 0.0).unwrap();
@@ -175,7 +175,7 @@ fn sample_0_begins_a_dfn_period_unless_told() {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_nanos() as i64;
     assert!((anchor.utc_ns - now).abs() < 12_000_000_000);
     let anchor = half(&format!("tx_port=tcp://127.0.0.1:{b},utc=1700000000.25")).anchor.unwrap();
-    // to what a number of seconds can say
+    // to the precision of an f64 of seconds
     assert!((anchor.utc_ns - 1_700_000_000_250_000_000).abs() < 1000, "{anchor:?}");
 }
 
@@ -194,7 +194,7 @@ fn a_wait_for_a_peer_can_be_ended() {
     assert!(matches!(result, Some(Err(RadioError::Ended))), "{result:?}");
 }
 
-/// The greeting of a ZMTP 3 peer.
+/// Returns the greeting of a ZMTP 3 peer.
 fn greeting() -> Vec<u8> {
     let mut greeting = vec![0; 64];
     (greeting[0], greeting[9], greeting[10]) = (0xff, 0x7f, 3);
@@ -202,7 +202,7 @@ fn greeting() -> Vec<u8> {
     greeting
 }
 
-/// One that wants a password.
+/// Returns the greeting of a peer that requires a password.
 fn plain() -> Vec<u8> {
     let mut greeting = greeting();
     greeting[12..17].copy_from_slice(b"PLAIN");
@@ -214,11 +214,11 @@ fn ready(kind: &str) -> Vec<u8> {
     [&[0x04, body.len() as u8][..], &body].concat()
 }
 
-/// 64 TiB, says the length of a frame.
+/// A frame header that announces 64 TiB.
 const HUGE: [u8; 9] = [0x02, 0x00, 0x00, 0x40, 0x00, 0x00, 0x00, 0x00, 0x00];
 
-/// Whoever comes to `tx_port` with lengths that it does not mean, with too many parts, with no end, or says nothing, is turned
-/// away, and the next one is served.
+/// A peer at `tx_port` with false lengths, with too many parts, with an endless message, or without a message is
+/// disconnected, and the next one is served.
 #[test]
 fn hostile_peers_at_tx_port_are_turned_away() {
     use std::io::{Read, Write};
@@ -249,7 +249,7 @@ fn hostile_peers_at_tx_port_are_turned_away() {
         stream.set_read_timeout(Some(WAIT)).unwrap();
         let _ = stream.write_all(&said);
         let mut answer = Vec::new();
-        // To the end, or a reset: the connection is over.
+        // An end or a reset: the connection is closed.
         match stream.read_to_end(&mut answer) {
             Err(e) if e.kind() != std::io::ErrorKind::ConnectionReset => panic!("{said:02x?}: {e}"),
             _ => assert!(answer.len() < 200, "{said:02x?} was answered"),
@@ -262,7 +262,7 @@ fn hostile_peers_at_tx_port_are_turned_away() {
     let _ = b;
 }
 
-/// Whoever comes beyond the most that are heard is turned away at once; those who say nothing make room.
+/// A peer beyond the limit of connections is disconnected at once; silent peers make room.
 #[test]
 fn silent_peers_at_tx_port_make_room() {
     use std::io::Read;
@@ -273,7 +273,7 @@ fn silent_peers_at_tx_port_make_room() {
     let mut turned_away = 0;
     for stream in &mut silent {
         stream.set_read_timeout(Some(Duration::from_millis(100))).unwrap();
-        // 64 octets of greeting come at once to those who are heard.
+        // A served peer gets 64 octets of greeting at once.
         let mut greeting = [0; 64];
         turned_away += usize::from(stream.read_exact(&mut greeting).is_err());
     }
@@ -283,7 +283,7 @@ fn silent_peers_at_tx_port_make_room() {
     assert_eq!(hear(&mut bob, 0, 100).len(), 100, "after their time is over");
 }
 
-/// A hostile server at `rx_port`: each ends the radio with a word, before anything was reserved.
+/// A hostile server at `rx_port`: each case ends the radio with a message, before memory was reserved for it.
 #[test]
 fn hostile_servers_at_rx_port_end_the_radio_with_a_word() {
     use std::io::{Read, Write};
@@ -318,7 +318,7 @@ fn hostile_servers_at_rx_port_end_the_radio_with_a_word() {
     }
 }
 
-/// The largest block that srsRAN sends is heard, in as many pieces as it comes.
+/// The largest block that srsRAN sends is received, in as many pieces as it comes.
 #[test]
 fn the_largest_block_is_heard() {
     use std::io::{Read, Write};
@@ -341,7 +341,7 @@ fn the_largest_block_is_heard() {
     serving.join().unwrap();
 }
 
-/// A port alone is one of this computer, which other computers do not reach; `*` says every interface.
+/// A port alone listens on this computer only, unreachable from others; `*` means every interface.
 #[test]
 fn a_port_alone_listens_on_loopback() {
     for (args, bound) in [("tx_port=0", "127.0.0.1:"), ("tx_port=tcp://*:0", "0.0.0.0:")] {
@@ -351,7 +351,7 @@ fn a_port_alone_listens_on_loopback() {
     }
 }
 
-/// A peer that asked and has gone is given nothing: the next one hears what was sent in between.
+/// A peer that requested and has left gets nothing: the next one receives the samples that were sent in between.
 #[test]
 fn what_is_sent_while_nobody_is_there_is_for_the_next() {
     let [a, _] = ports();
@@ -362,7 +362,7 @@ fn what_is_sent_while_nobody_is_there_is_for_the_next() {
         alice.transmit.advance(200 * round + 100).unwrap();
         let first = if round == 0 { 0 } else { 100 };
         assert_eq!(hear(&mut bob, 0, 100), ramp(first, 100), "round {round}");
-        // It has asked for more by now.
+        // It has requested more by now.
         std::thread::sleep(Duration::from_millis(100));
         drop(bob);
         std::thread::sleep(Duration::from_millis(100));

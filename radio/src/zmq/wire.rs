@@ -1,4 +1,4 @@
-//! Octets and samples: blocks of interleaved I and Q, in this computer's order of octets, without any header.
+//! Octets and samples: blocks of interleaved I and Q, in this computer's byte order, without a header.
 
 use crate::RadioError;
 use crate::Sample;
@@ -8,7 +8,7 @@ use std::str::FromStr;
 /// Full scale of `sc16`.
 const SC16: f32 = 32767.0;
 
-/// How a sample is written.
+/// Format of a sample.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Format {
     /// Two floats: 8 octets.
@@ -18,7 +18,7 @@ pub(super) enum Format {
     Sc16,
 }
 
-/// A word that names no [`Format`].
+/// A word that is not the name of a [`Format`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct UnknownFormat;
 
@@ -28,7 +28,7 @@ impl fmt::Display for UnknownFormat {
     }
 }
 
-/// What a peer sent instead of a block of samples: this many octets, which are not whole samples.
+/// A block of this many octets, which is not a whole number of samples.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct FrameError(pub(super) usize);
 
@@ -51,7 +51,7 @@ impl FromStr for Format {
 }
 
 impl Format {
-    /// Octets of a sample.
+    /// Returns the octets of a sample.
     pub(super) const fn octets(self) -> usize {
         match self {
             Self::Fc32 => 8,
@@ -59,7 +59,7 @@ impl Format {
         }
     }
 
-    /// One block for the wire.
+    /// Encodes one block.
     pub(super) fn encode(self, samples: &[Sample]) -> Vec<u8> {
         let mut octets = Vec::with_capacity(samples.len() * self.octets());
         for part in samples.iter().flat_map(|s| [s.re, s.im]) {
@@ -71,7 +71,7 @@ impl Format {
         octets
     }
 
-    /// The samples of a block; `None` where its length is not a whole number of them. What is no number becomes 0.
+    /// Decodes the samples of a block; `None` if its length is not a whole number of them. NaN becomes 0.
     pub(super) fn decode(self, octets: &[u8]) -> Option<Vec<Sample>> {
         let size = self.octets();
         let part = |octets: &[u8]| match self {
@@ -86,7 +86,8 @@ impl Format {
     }
 }
 
-/// An address as srsRAN writes it; `*` is every interface. A port alone is one of this computer, which others do not reach.
+/// Completes an address as srsRAN writes it; `*` is every interface. A port alone is one of this computer, unreachable
+/// from others.
 pub(super) fn address(key: &str, text: &str, example: &str) -> Result<String, RadioError> {
     if text.parse::<u16>().is_ok() {
         return Ok(format!("tcp://127.0.0.1:{text}"));

@@ -1,4 +1,4 @@
-//! The two sockets, on a thread of their own. A peer that goes away is waited for: whoever comes in its place goes on
+//! The two sockets, on a thread of their own. After a peer has left, the sockets wait for another, which continues
 //! where it stopped.
 
 use super::pipe::Pipe;
@@ -17,29 +17,29 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-/// What asks for a block. Its content means nothing.
+/// A request for a block. Its content means nothing.
 const REQUEST: u8 = 0xff;
-/// Most samples in one block of ours.
+/// Most samples in one of our blocks.
 const BLOCK: usize = 30_720;
-/// Most samples in a block of srsRAN's, which has room for no more.
+/// Most samples in a block of srsRAN, which has room for no more.
 const PEERS_BLOCK: usize = 3_072_000;
-/// How long a call for the peer takes before the next begins.
+/// Timeout of a call of the peer.
 const CALL: Duration = Duration::from_secs(1);
-/// How long a peer that asked may take to read its block.
+/// Longest time that a peer may take to read its block.
 const HANDOVER: Duration = Duration::from_secs(2);
-/// The most octets of a request.
+/// Most octets of a request.
 const MOST_OF_REQUEST: usize = 1024;
-/// The most peers at a time that may ask.
+/// Most peers with an open connection at a time.
 const MOST_PEERS: usize = 16;
-/// Between two tries after a peer went away.
+/// Pause between two tries after a peer has left.
 const PAUSE: Duration = Duration::from_millis(50);
 
 /// Sockets that are bound and not yet connected.
 pub(super) struct Wires {
     runtime: Runtime,
-    /// Where the peer fetches what is sent.
+    /// The socket from which the peer fetches our samples.
     answers: Option<(TcpListener, String)>,
-    /// Where the peer gives what is heard.
+    /// The address of the peer's samples.
     connect: Option<String>,
     send: Format,
     hear: Format,
@@ -48,7 +48,7 @@ pub(super) struct Wires {
 }
 
 impl Wires {
-    /// Bind the address of what is sent; `formats` of what is sent and heard.
+    /// Binds the address for our samples; `formats` are those of sent and received samples.
     pub(super) fn bind(
         address: Option<String>,
         connect: Option<String>,
@@ -69,7 +69,7 @@ impl Wires {
         Ok(Self { runtime, answers, connect, send, hear, held, paced: true })
     }
 
-    /// Whether samples come no faster than they are taken.
+    /// Sets whether samples come no faster than they are taken.
     pub(super) fn paced(mut self, paced: bool) -> Self {
         self.paced = paced;
         self
@@ -79,14 +79,14 @@ impl Wires {
         self.paced
     }
 
-    /// Both addresses.
+    /// Returns both addresses, for messages.
     pub(super) fn name(&self) -> String {
         let sending = self.answers.as_ref().map(|(_, bound)| format!("sending at {bound}"));
         let hearing = self.connect.as_ref().map(|address| format!("hearing {address}"));
         sending.into_iter().chain(hearing).collect::<Vec<_>>().join(", ")
     }
 
-    /// Call the peer.
+    /// Starts the thread that calls and serves the peer.
     pub(super) fn start(self) -> Result<Ends, RadioError> {
         let Self { runtime, answers, connect, send, hear, held, .. } = self;
         let heard = connect.as_ref().map(|address| Arc::new(Pipe::new(held, address)));
@@ -120,12 +120,12 @@ fn no_thread(error: &io::Error) -> RadioError {
     RadioError::unusable(format!("no thread for ZMQ: {error}"), "end other programs and try again")
 }
 
-/// What stands behind `tcp://`.
+/// Returns the part behind `tcp://`.
 fn host_and_port(address: &str) -> &str {
     address.strip_prefix("tcp://").unwrap_or(address)
 }
 
-/// Answer whoever asks until the pipe is closed.
+/// Serves requests until the pipe is closed.
 async fn serve(sent: &Pipe, listener: TcpListener, format: Format) {
     let listener = match tokio::net::TcpListener::from_std(listener) {
         Ok(listener) => listener,
@@ -145,7 +145,7 @@ async fn serve(sent: &Pipe, listener: TcpListener, format: Format) {
     }
 }
 
-/// Hears peers that come, a few at a time.
+/// Accepts peers, a few at a time.
 async fn accept(listener: &tokio::net::TcpListener, ask: &mpsc::Sender<Asked>) {
     let mut peers = JoinSet::new();
     loop {
@@ -155,7 +155,7 @@ async fn accept(listener: &tokio::net::TcpListener, ask: &mpsc::Sender<Asked>) {
                     peers.spawn(hear_peer(stream, ask.clone()));
                 }
                 Ok((_, peer)) => tracing::warn!("{peer} refused: {MOST_PEERS} listen already"),
-                // No file descriptors, say: it passes.
+                // Out of file descriptors, for example: a passing error.
                 Err(e) => {
                     tracing::warn!("cannot accept whoever listens: {e}");
                     tokio::time::sleep(PAUSE).await;
@@ -166,14 +166,14 @@ async fn accept(listener: &tokio::net::TcpListener, ask: &mpsc::Sender<Asked>) {
     }
 }
 
-/// Somebody who asked for a block.
+/// A peer that requested a block.
 struct Asked {
     writing: Writing,
-    /// Gives the connection back; closed when the peer has gone.
+    /// Returns the connection; closed when the peer has left.
     back: oneshot::Sender<Writing>,
 }
 
-/// Hands on each request of a peer, and waits for the answer to it.
+/// Forwards each request of a peer, and waits for its reply.
 async fn hear_peer(stream: TcpStream, ask: mpsc::Sender<Asked>) {
     let (mut reading, mut writing) = match timeout(CALL, greet(stream, Role::Rep)).await {
         Ok(Ok(halves)) => halves,
@@ -200,17 +200,17 @@ async fn hear_peer(stream: TcpStream, ask: mpsc::Sender<Asked>) {
     }
 }
 
-/// What connects the sockets with the rest.
+/// The ends of the sockets on the side of the radio.
 pub(super) struct Ends {
-    /// What the peer says, if it does.
+    /// Samples of the peer, if it sends.
     pub(super) heard: Option<Arc<Pipe>>,
-    /// What it will hear, if it does.
+    /// Samples for the peer, if it receives.
     pub(super) sent: Option<Arc<Pipe>>,
-    /// The thread between.
+    /// The thread of the sockets.
     pub(super) working: Arc<Working>,
 }
 
-/// The thread of the sockets. Whoever drops it last waits until the address is free again.
+/// The thread of the sockets. Its last owner waits on drop until the address is free again.
 pub(super) struct Working(Option<JoinHandle<()>>);
 
 impl Drop for Working {
@@ -221,7 +221,7 @@ impl Drop for Working {
     }
 }
 
-/// Ask the peer for block after block.
+/// Requests block after block from the peer.
 async fn ask(heard: &Pipe, address: &str, format: Format) {
     let mut told = false;
     loop {
@@ -251,12 +251,12 @@ async fn ask(heard: &Pipe, address: &str, format: Format) {
     }
 }
 
-/// Calls the peer.
+/// Connects to the peer.
 async fn call(address: &str) -> Result<(Reading, Writing), ZmtpError> {
     greet(TcpStream::connect(host_and_port(address)).await?, Role::Req).await
 }
 
-/// Whether somebody may still come to the address.
+/// Whether a peer may still appear at the address.
 fn is_waited_for(error: &io::Error) -> bool {
     use io::ErrorKind as Kind;
     matches!(
@@ -272,15 +272,15 @@ fn is_waited_for(error: &io::Error) -> bool {
     )
 }
 
-/// Why no more blocks come from a peer.
+/// Reason why no more blocks come from a peer.
 enum Refused {
-    /// It went away.
+    /// The peer left.
     Gone,
-    /// It sent something else.
+    /// The peer sent something else.
     Sent(String),
 }
 
-/// Fetches blocks until nobody wants them any more.
+/// Fetches blocks until the pipe is closed.
 async fn blocks(
     heard: &Pipe,
     (reading, writing): (&mut Reading, &mut Writing),
@@ -299,14 +299,14 @@ async fn blocks(
     }
 }
 
-/// Give whoever asked last the next block: who asked before and has gone would take it away.
+/// Gives the next block to the peer that requested last: an earlier one that has left would lose it.
 async fn answer(
     sent: &Pipe,
     mut requests: mpsc::Receiver<Asked>,
     format: Format,
     mut over: watch::Receiver<bool>,
 ) {
-    // A block that could not be handed over is for whoever asks next.
+    // A block that could not be handed over, for the next request.
     let mut kept: Option<Vec<Sample>> = None;
     let mut asked: Option<Asked> = None;
     loop {
@@ -319,7 +319,7 @@ async fn answer(
                 let Some(Asked { mut writing, back }) = asked.take() else { continue };
                 match timeout(HANDOVER, writing.message(&format.encode(&block))).await {
                     Ok(Ok(())) => {
-                        // Who has gone since asks no more.
+                        // A peer that has left since makes no more requests.
                         let _ = back.send(writing);
                     }
                     Ok(Err(e)) => {
@@ -337,7 +337,7 @@ async fn answer(
     }
 }
 
-/// Until whoever asked has gone; for ever where nobody asked.
+/// Waits until the requesting peer has left; without one, for ever.
 async fn gone(asked: &mut Option<Asked>) {
     match asked {
         Some(asked) => asked.back.closed().await,

@@ -1,6 +1,6 @@
-//! REQ and REP over TCP as ZeroMQ speaks them: ZMTP 3.0 (ZeroMQ RFC 23) with the mechanism NULL, and of it what two sockets
-//! need. Our own, because a length that a peer writes must be looked at before it is believed: nothing is reserved for
-//! octets that have not come, and what is longer than its reader allows ends the connection.
+//! REQ and REP over TCP as ZeroMQ defines them: the part of ZMTP 3.0 (ZeroMQ RFC 23) with the mechanism NULL that two
+//! sockets need. Own code, because a length from a peer must be checked before it is used: no memory is reserved for
+//! octets that have not come, and a frame that is longer than its reader allows ends the connection.
 
 use std::fmt;
 use std::io;
@@ -8,9 +8,9 @@ use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 
-/// Of a greeting, by which a connection begins.
+/// Octets of the greeting with which a connection begins.
 const GREETING: usize = 64;
-/// The longest command that is read: a READY with some metadata.
+/// Octets of the longest command that is read: a READY with some metadata.
 const COMMAND: usize = 1024;
 /// The most parts of a message that are counted.
 const PARTS: usize = 64;
@@ -22,12 +22,12 @@ mod flag {
     pub(super) const COMMAND: u8 = 4;
 }
 
-/// What a socket does.
+/// Role of a socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Role {
-    /// Asks, and waits for the answer.
+    /// Sends a request, and waits for the reply.
     Req,
-    /// Answers.
+    /// Replies.
     Rep,
 }
 
@@ -39,7 +39,7 @@ impl Role {
         }
     }
 
-    /// The sockets that it can talk with.
+    /// Returns the socket types that it can talk with.
     const fn peers(self) -> [&'static str; 2] {
         match self {
             Self::Req => ["REP", "ROUTER"],
@@ -48,16 +48,16 @@ impl Role {
     }
 }
 
-/// Why a connection ends.
+/// Reason why a connection ends.
 #[derive(Debug)]
 pub(super) enum ZmtpError {
-    /// The connection itself, or its end.
+    /// The connection failed or ended.
     Io(io::Error),
-    /// It does not begin as ZMTP 3 does, or with another mechanism than NULL.
+    /// The greeting is not of ZMTP 3, or the mechanism is not NULL.
     Greeting,
-    /// Another kind of socket.
+    /// The peer is another type of socket.
     Socket(String),
-    /// A frame that is no frame, or not where it is expected.
+    /// A malformed or unexpected frame.
     Form,
     /// A frame of this many octets.
     TooLong(u64),
@@ -86,13 +86,13 @@ impl From<io::Error> for ZmtpError {
     }
 }
 
-/// What comes in.
+/// Receiving half of a connection.
 pub(super) struct Reading(BufReader<OwnedReadHalf>);
 
-/// What goes out.
+/// Sending half of a connection.
 pub(super) struct Writing(OwnedWriteHalf);
 
-/// Greets the other end of a connection, which has to be a socket that `own` can talk with.
+/// Exchanges greetings with the other end of a connection, which has to be a socket that `own` can talk with.
 pub(super) async fn greet(stream: TcpStream, own: Role) -> Result<(Reading, Writing), ZmtpError> {
     let _ = stream.set_nodelay(true);
     let (reading, mut writing) = stream.into_split();
@@ -124,7 +124,7 @@ fn property(name: &[u8], value: &[u8]) -> Vec<u8> {
     [&[name.len() as u8], name, &(value.len() as u32).to_be_bytes(), value].concat()
 }
 
-/// The value of Socket-Type among the properties of a READY.
+/// Returns the value of Socket-Type among the properties of a READY.
 fn socket_type(mut properties: &[u8]) -> Option<&[u8]> {
     while let Some((length, rest)) = properties.split_first() {
         let (name, rest) = rest.split_at_checked(usize::from(*length))?;
@@ -139,13 +139,13 @@ fn socket_type(mut properties: &[u8]) -> Option<&[u8]> {
 }
 
 impl Reading {
-    /// The next message: an empty part, and one with at most `limit` octets, which is returned.
+    /// Reads the next message: an empty part, and one with at most `limit` octets, which is returned.
     pub(super) async fn message(&mut self, limit: usize) -> Result<Vec<u8>, ZmtpError> {
         let mut body = None;
         let mut parts = 0;
         for before in [true, false] {
             loop {
-                // Behind the first part of the body others are counted and not kept.
+                // Further parts behind the body are counted and not kept.
                 let most = if before || body.is_some() { 0 } else { limit };
                 let (flags, octets) = match self.frame(most).await {
                     Err(ZmtpError::TooLong(_)) if body.is_some() => return Err(ZmtpError::Parts(parts + 1)),
@@ -178,12 +178,12 @@ impl Reading {
         }
     }
 
-    /// Until the other end goes away, or says something although it is not its turn.
+    /// Waits until the other end leaves, or sends something out of turn.
     pub(super) async fn gone(&mut self) {
         let _ = self.0.fill_buf().await;
     }
 
-    /// The flags and octets of a frame: a command, or one with at most `limit` octets.
+    /// Reads the flags and octets of a frame: a command, or a part with at most `limit` octets.
     async fn frame(&mut self, limit: usize) -> Result<(u8, Vec<u8>), ZmtpError> {
         let flags = self.0.read_u8().await?;
         let command = flags & flag::COMMAND != 0;
@@ -199,7 +199,7 @@ impl Reading {
         if length > limit as u64 {
             return Err(ZmtpError::TooLong(length));
         }
-        // Grows with what comes.
+        // Grows with the received octets.
         let mut octets = Vec::new();
         let read = (&mut self.0).take(length).read_to_end(&mut octets).await?;
         if read as u64 == length {
@@ -220,7 +220,7 @@ impl Writing {
     }
 }
 
-/// Appends a frame to what is sent.
+/// Appends a frame to `out`.
 fn frame(flags: u8, octets: &[u8], out: &mut Vec<u8>) {
     match u8::try_from(octets.len()) {
         Ok(length) => out.extend([flags, length]),

@@ -1,4 +1,5 @@
-//! What `module.cpp` calls: the only unsafe code of this crate. Numbers of samples, codes of SoapySDR, no exceptions.
+//! Functions that `module.cpp` calls: the only unsafe code of this crate. Numbers of samples, codes of SoapySDR, no
+//! exceptions.
 
 #![allow(unsafe_code)]
 // Exported by name, not by path.
@@ -10,7 +11,7 @@ use sidelink_radio::air::Air;
 use std::ffi::{CStr, c_char, c_int};
 use std::time::Duration;
 
-/// SoapySDR/Errors.h.
+/// Returns the code of SoapySDR/Errors.h.
 fn code(trouble: Trouble) -> c_int {
     match trouble {
         Trouble::Timeout => -1,
@@ -28,7 +29,7 @@ unsafe fn text<'a>(text: *const c_char) -> std::borrow::Cow<'a, str> {
     unsafe { CStr::from_ptr(text) }.to_string_lossy()
 }
 
-/// Copy words into `into`, cut to `size` octets with the zero at the end.
+/// Copies text into `into`, cut to `size` octets with the zero at the end.
 ///
 /// # Safety
 /// `into` has room for `size` octets, `size` is not 0.
@@ -45,7 +46,7 @@ fn patience(microseconds: i64) -> Duration {
     Duration::from_micros(u64::try_from(microseconds).unwrap_or(0))
 }
 
-/// Samples a second and carrier of a medium that is there; 0 if there is none.
+/// Returns samples a second and carrier in Hz of a medium that exists; 0 if there is none.
 ///
 /// # Safety
 /// `medium` is a C string, `rate` and `frequency` are places for numbers.
@@ -63,7 +64,7 @@ pub unsafe extern "C" fn sidelink_virtualair_medium(
     c_int::from(found.is_ok())
 }
 
-/// A device of these words.
+/// Makes a device with these arguments.
 ///
 /// # Safety
 /// `words` is a C string.
@@ -73,17 +74,17 @@ pub unsafe extern "C" fn sidelink_virtualair_new(words: *const c_char) -> *mut D
     Box::into_raw(Box::new(Device::new(&unsafe { text(words) })))
 }
 
-/// The end of a device.
+/// Frees a device.
 ///
 /// # Safety
-/// It came from [`sidelink_virtualair_new`] and nobody uses it any more.
+/// It came from [`sidelink_virtualair_new`] and is not used any more.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sidelink_virtualair_free(device: *mut Device) {
     // SAFETY: the caller's promise.
     drop(unsafe { Box::from_raw(device) });
 }
 
-/// Attach and start; 0, or -2 with words in `error`.
+/// Attaches and starts. Returns 0, or -2 with a message in `error`.
 ///
 /// # Safety
 /// `device` is one, `error` has room for `size` octets, more than 0.
@@ -107,7 +108,7 @@ pub unsafe extern "C" fn sidelink_virtualair_start(
     }
 }
 
-/// Stop receiving, and leave with `all`.
+/// Stops receiving, and leaves with `all`.
 ///
 /// # Safety
 /// `device` is one.
@@ -117,7 +118,7 @@ pub unsafe extern "C" fn sidelink_virtualair_stop(device: *const Device, receivi
     unsafe { &*device }.stop(receiving, all);
 }
 
-/// The sample that is taken now.
+/// Returns the sample that is on the air now.
 ///
 /// # Safety
 /// `device` is one.
@@ -127,7 +128,7 @@ pub unsafe extern "C" fn sidelink_virtualair_now(device: *const Device) -> i64 {
     unsafe { &*device }.now()
 }
 
-/// UTC at sample 0 in nanoseconds; 0 if it is not known.
+/// Returns UTC at sample 0 in nanoseconds; 0 if it is unknown.
 ///
 /// # Safety
 /// `device` is one.
@@ -137,7 +138,7 @@ pub unsafe extern "C" fn sidelink_virtualair_utc(device: *const Device) -> i64 {
     unsafe { &*device }.utc_ns().unwrap_or(0)
 }
 
-/// Receive: how many samples, with the number of the first; or a code.
+/// Receives. Returns the number of samples, with the number of the first in `first`; or a code.
 ///
 /// # Safety
 /// `device` is one, `into` has room for `count` complex floats, `first` is a place for a number.
@@ -163,7 +164,7 @@ pub unsafe extern "C" fn sidelink_virtualair_read(
     }
 }
 
-/// Send: how many samples were taken, or a code. `first` below 0: behind the last ones, or soon.
+/// Sends. Returns the number of samples that were taken, or a code. `first` below 0: behind the last ones, or soon.
 ///
 /// # Safety
 /// `device` is one, `samples` holds `count` complex floats.
@@ -180,7 +181,7 @@ pub unsafe extern "C" fn sidelink_virtualair_write(
     let count = count.min(c_int::MAX as usize);
     // SAFETY: the caller's promise; two floats are one sample.
     let samples = unsafe { std::slice::from_raw_parts(samples.cast::<Sample>(), count) };
-    // Before sample 0 is before the present.
+    // Before sample 0 is in the past.
     let at = timed.then_some(u64::try_from(first).unwrap_or(0));
     // SAFETY: the caller's promise.
     match unsafe { &*device }.write(samples, at, ends, patience(timeout_us)) {
@@ -189,7 +190,7 @@ pub unsafe extern "C" fn sidelink_virtualair_write(
     }
 }
 
-/// Status: a code, or 0 for a burst that was sent; -1 if there is none. `sample` below 0: of none.
+/// Returns a status: a code, or 0 for a burst that was sent; -1 if there is none. `sample` below 0: of no sample.
 ///
 /// # Safety
 /// `device` is one, `sample` is a place for a number.
@@ -207,7 +208,7 @@ pub unsafe extern "C" fn sidelink_virtualair_status(
     status.trouble.map_or(0, code)
 }
 
-/// Why the port is gone.
+/// Returns the reason why the port is gone.
 ///
 /// # Safety
 /// `device` is one, `words` has room for `size` octets, more than 0.

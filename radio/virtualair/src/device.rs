@@ -1,6 +1,7 @@
 //! A port of the air as a device: samples by their numbers, bursts, status.
 //!
-//! Numbers count from the start of the port. In lock-step a read promises that nothing more is sent in what it asks for.
+//! Numbers count from the start of the port. In lock-step a read promises to send nothing more in the range that it
+//! requests.
 
 use num_complex::Complex32 as Sample;
 use sidelink_radio::{self as radio, Anchor, Event, RadioError, RadioSettings, Receive, Streams, Transmit};
@@ -10,28 +11,28 @@ use std::sync::atomic::{AtomicBool, AtomicI64};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-/// How far ahead of the present samples can be written, in seconds: the medium remembers a fifth of its memory ahead.
+/// Longest lead of writes over the present, in seconds: the medium holds a fifth of its memory ahead.
 const AHEAD: f64 = 25e-3;
 
 /// Samples taken by one write, in seconds.
 const TAKEN: f64 = 5e-3;
 
-/// Where a burst without a time begins, in seconds after the present.
+/// Begin of a burst without a time, in seconds after the present.
 const SOON: f64 = 5e-3;
 
-/// Where sample 0 of a port lies after its start, in seconds.
+/// Sample 0 of a port, in seconds after its start.
 const START: f64 = 11e-3;
 
-/// How often a wait looks around.
+/// Interval of checks during a wait.
 const LOOK: Duration = Duration::from_millis(1);
 
-/// Statuses that are kept for who does not ask for them.
+/// Capacity for statuses that are not polled.
 const STATUSES: usize = 256;
 
-/// Why a call gave nothing.
+/// Reason why a call returned nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Trouble {
-    /// Nothing came, or nothing fitted, in time.
+    /// No samples came, or none fitted, in time.
     Timeout,
     /// The port is gone.
     Gone,
@@ -43,12 +44,12 @@ pub enum Trouble {
     Underflow,
 }
 
-/// What the device has to say of what was sent, and of which sample.
+/// Status of sent bursts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Status {
-    /// What went wrong; `None`: a burst was sent to its end.
+    /// The failure; `None`: a burst was sent to its end.
     pub trouble: Option<Trouble>,
-    /// The sample.
+    /// The sample that it concerns.
     pub sample: Option<u64>,
 }
 
@@ -62,7 +63,7 @@ pub struct Device {
     statuses: Mutex<VecDeque<Status>>,
     overflowed: AtomicBool,
     receiving: AtomicBool,
-    /// Why the port is gone.
+    /// Reason why the port is gone.
     last_words: Mutex<String>,
 }
 
@@ -70,14 +71,14 @@ struct Running {
     rate: f64,
     real_time: bool,
     anchor: Option<Anchor>,
-    /// A sample and when it was the present, at the latest.
+    /// A sample, and the latest time at which it was the present.
     known: (f64, Instant),
 }
 
 struct ReceiveSide {
     end: Box<dyn Receive>,
     next: u64,
-    /// Samples behind a loss that has to be told first.
+    /// Samples behind a loss, kept until the loss has been reported.
     kept: Vec<Sample>,
     kept_first: u64,
 }
@@ -86,7 +87,7 @@ struct TransmitSide {
     end: Box<dyn Transmit>,
     /// The next sample of the burst that is open.
     next: Option<u64>,
-    /// The rest of this burst is let go: its start was.
+    /// Drops the rest of this burst, since its start was dropped.
     dropping: bool,
 }
 
@@ -95,10 +96,10 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Device {
-    /// The device of these words: those of `driver=air`.
+    /// Makes the device of these arguments: those of `driver=air`.
     pub fn new(words: &str) -> Self {
         static NUMBER: AtomicI64 = AtomicI64::new(1);
-        // A port's name is one of its kind in the medium.
+        // A port's name is unique in the medium.
         let name = format!("soapy-{}-{}", std::process::id(), NUMBER.fetch_add(1, Relaxed));
         Self {
             words: words.to_owned(),
@@ -113,10 +114,10 @@ impl Device {
         }
     }
 
-    /// Attach to the air and start, unless it runs.
+    /// Attaches to the air and starts, unless it runs.
     ///
     /// # Errors
-    /// What is wrong with the words, the rate or the medium.
+    /// The arguments, the rate or the medium are wrong.
     pub fn start(&self, rate: f64, frequency: f64, receiving: bool) -> Result<(), RadioError> {
         let mut running = lock(&self.running);
         if running.is_none() {
@@ -138,7 +139,7 @@ impl Device {
         Ok(())
     }
 
-    /// No more is received; with `all`, the port leaves the air.
+    /// Stops receiving; with `all`, the port leaves the air.
     pub fn stop(&self, receiving: bool, all: bool) {
         if receiving {
             self.receiving.store(false, Relaxed);
@@ -150,20 +151,21 @@ impl Device {
         }
     }
 
-    /// UTC at sample 0 in nanoseconds, where the port knows it.
+    /// Returns UTC at sample 0 in nanoseconds, if the port knows it.
     pub fn utc_ns(&self) -> Option<i64> {
         lock(&self.running).as_ref()?.anchor.map(|a| a.utc_ns)
     }
 
-    /// The sample that is taken now, to what is known; before the start 0. Never ahead of the truth once samples came.
+    /// Returns an estimate of the sample that is on the air now; 0 before the start. Never ahead of the truth once
+    /// samples came.
     pub fn now(&self) -> i64 {
         lock(&self.running).as_ref().map_or(0, |r| r.now().floor() as i64)
     }
 
-    /// Samples to the start of `into`: the number of the first, and how many.
+    /// Reads samples to the start of `into`; returns the number of the first, and how many.
     ///
     /// # Errors
-    /// Nothing in time, samples lost, the port gone.
+    /// No samples in time, samples lost, the port gone.
     pub fn read(&self, into: &mut [Sample], patience: Duration) -> Result<(u64, usize), Trouble> {
         let mut receive = lock(&self.receive);
         let Some(side) = receive.as_mut() else { return Err(Trouble::Gone) };
@@ -198,10 +200,11 @@ impl Device {
         Ok((received.first, received.count))
     }
 
-    /// Samples of a burst, the first of them at sample `at`, or behind what was written, or soon: how many were taken.
+    /// Writes samples of a burst: the first is sample `at`, or follows the last ones, or is sent soon. Returns how many
+    /// were taken.
     ///
     /// # Errors
-    /// No room in time, the port gone. What becomes of a burst is told by [`Self::status`].
+    /// No room in time, the port gone. [`Self::status`] reports the outcome of a burst.
     pub fn write(
         &self,
         samples: &[Sample],
@@ -237,7 +240,7 @@ impl Device {
         }
     }
 
-    /// Where the next sample goes.
+    /// Returns the number of the next sample.
     fn begin(&self, side: &mut TransmitSide, at: Option<u64>, now: f64, rate: f64, real_time: bool) -> u64 {
         if let Some(at) = at {
             side.dropping = false;
@@ -277,7 +280,7 @@ impl Device {
         Ok(())
     }
 
-    /// Wait for something to say.
+    /// Waits for a status.
     pub fn status(&self, patience: Duration) -> Option<Status> {
         let deadline = Instant::now() + patience;
         loop {
@@ -293,12 +296,12 @@ impl Device {
         }
     }
 
-    /// Why the port is gone.
+    /// Returns the reason why the port is gone.
     pub fn last_words(&self) -> String {
         lock(&self.last_words).clone()
     }
 
-    /// See what the air tells; whoever writes sees it himself.
+    /// Takes the events of the air; a writer takes them itself.
     fn look(&self) {
         if let Ok(mut transmit) = self.transmit.try_lock()
             && let Some(side) = transmit.as_mut()
@@ -307,7 +310,7 @@ impl Device {
         }
     }
 
-    /// Whether a burst was refused.
+    /// Takes the events; returns whether a burst was refused.
     fn take_events(&self, side: &mut TransmitSide) -> bool {
         let mut refused = false;
         while let Some(event) = side.end.poll_event() {
@@ -318,7 +321,7 @@ impl Device {
                 }
                 Event::Underflow => self.tell(Some(Trouble::Underflow), None),
                 Event::Overflow => self.overflowed.store(true, Relaxed),
-                // Seen by the times of what is received.
+                // The times of received samples show them.
                 _ => {}
             }
         }
@@ -349,7 +352,7 @@ impl Running {
         if self.real_time { sample + when.elapsed().as_secs_f64() * self.rate } else { sample }
     }
 
-    /// Everything before `next` has been taken.
+    /// Learns that everything before `next` has been taken.
     fn learn(&mut self, next: u64) {
         if next as f64 > self.now() {
             self.known = (next as f64, Instant::now());
@@ -357,10 +360,10 @@ impl Running {
     }
 }
 
-/// Samples since sample 0 by this computer's clock, if that can be.
+/// Returns the samples since sample 0 by this computer's clock, if it is plausible.
 fn since(anchor: Anchor, rate: f64) -> Option<f64> {
     let utc = SystemTime::now().duration_since(UNIX_EPOCH).ok()?.as_nanos();
     let ns = i64::try_from(utc).ok()?.checked_sub(anchor.utc_ns)?;
-    // Of a port that has just started. Where UTC in the air is another one, nothing is known.
+    // For a port that has just started. If UTC in the air is another one, nothing is known.
     (ns.abs() < 1_000_000_000).then_some(ns as f64 * 1e-9 * rate)
 }

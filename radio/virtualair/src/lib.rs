@@ -9,7 +9,7 @@
 //! Put the library into a folder of its own and name the folder in `SOAPY_SDR_PLUGIN_PATH` (`docs/radios.md`).
 
 #![deny(unsafe_code)]
-// The wall clock is what real time is paced by, as in the crate that this one is a face of.
+// Real time needs the wall clock, as in the crate that this one wraps.
 #![allow(clippy::disallowed_methods)]
 
 #[cfg(soapysdr)]

@@ -1,5 +1,5 @@
-//! What is known of a packet beside its octets: where and how well it was heard, and who sent it to whom. It travels in a tag of
-//! the exported PDU that Wireshark shows as unknown and passes over; `sidelink.lua` reads it.
+//! Metadata of a packet: where and how well it was received, its source and destination. They travel in a tag of the
+//! exported PDU that Wireshark shows as unknown and skips; `sidelink.lua` reads it.
 //!
 //! ```text
 //! | 1 | channel | flags | MCS | first PRB (2) | PRBs (2) | SNR 0.1 dB (2) | EVM 0.1 % (2) | CFO Hz (4) | delay ns (4) |
@@ -38,7 +38,7 @@ pub enum Channel {
     Psdch = 4,
 }
 
-/// How well something was heard.
+/// Quality of a reception.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Quality {
     /// Signal to noise ratio of a resource element in dB.
@@ -51,10 +51,10 @@ pub struct Quality {
     pub delay_us: f32,
 }
 
-/// What is known of a packet.
+/// Metadata of a packet.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Metadata {
-    /// The channel that it came over.
+    /// The channel that carried it.
     pub channel: Channel,
     /// First PRB and number of PRBs.
     pub prbs: Option<(u16, u16)>,
@@ -77,7 +77,7 @@ pub struct Metadata {
 }
 
 impl Metadata {
-    /// Nothing but the channel and the capture subframe.
+    /// Returns metadata with the channel and the capture subframe alone.
     pub const fn new(channel: Channel, subframe: u32) -> Self {
         Self {
             channel,
@@ -107,7 +107,7 @@ impl Metadata {
         let (first, count) = self.prbs.unwrap_or((0, 0));
         let quality =
             self.quality.unwrap_or(Quality { snr_db: 0.0, evm_percent: 0.0, cfo_hz: 0.0, delay_us: 0.0 });
-        // a float becomes the nearest integer that there is
+        // a float becomes the nearest representable integer
         let tenths = |x: f32| (x * 10.0).round();
         let mut out = [0; LEN];
         out[0] = VERSION;
@@ -170,7 +170,7 @@ pub enum SciFields {
 }
 
 impl SciFields {
-    /// The format, and its fields as `sidelink.lua` reads them.
+    /// Returns the format, and its fields as `sidelink.lua` reads them.
     pub(super) fn emit(&self) -> (u8, Vec<u8>) {
         match *self {
             Self::Format0 { hopping, rb_assignment, trp, mcs, timing_advance, group } => {

@@ -58,7 +58,7 @@ fn refused_arguments_write_nothing() {
     assert_eq!(pcap.into_inner().unwrap().len(), 24);
 }
 
-/// Counts what reaches the other end of the pipe.
+/// Counts the octets that reach the other end of the pipe.
 struct Pipe {
     written: usize,
     flushed: usize,
@@ -91,7 +91,7 @@ fn a_live_viewer_sees_each_packet_at_once() {
 }
 
 proptest! {
-    /// A second, dumber reader finds every PDU again.
+    /// A second, simpler reader finds every PDU again.
     #[test]
     fn lengths_hold(blocks in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..300), 0..5)) {
         let bytes = written(|pcap| blocks.iter().try_for_each(|block| pcap.pdcp(NOW, PdcpHeader::OneToOne, block)));

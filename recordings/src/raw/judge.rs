@@ -1,8 +1,8 @@
-//! What samples look like: whether they can be what they are said to be, and what they are instead.
+//! Judges samples by their look: whether they can be of the declared format, and of which format they are instead.
 //!
-//! Floats of one recording have exponents in a narrow band, wherever that band is. Of integers the high byte is small and
-//! the low one takes every value alike. Two channels that take turns have unlike powers, or resemble themselves two samples
-//! later and not one. Every threshold is far from what signals have (`judge/tests.rs`).
+//! Floats of one recording have exponents in a narrow band, at any level. Of integers the high byte is small and the
+//! low one is uniformly distributed. Two interleaved channels have unlike powers, or correlate at a lag of two samples
+//! and not of one. Every threshold is far from the values of signals (`judge/tests.rs`).
 
 #[cfg(test)]
 mod tests;
@@ -10,27 +10,28 @@ mod tests;
 use super::{Component, SampleFormat};
 use crate::Sample;
 
-/// What samples look like, where that is not what they are said to be.
+/// Look of samples that are not of the declared format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Looks {
-    /// Stored in another way.
+    /// Samples of another format.
     Like(SampleFormat),
-    /// Of two channels that take turns.
+    /// Samples of two interleaved channels.
     TwoChannels,
 }
 
-/// So many values that are not zero are needed for a judgement.
+/// Least number of values other than zero for a judgement.
 const JUDGE_FROM: usize = 64;
-/// Exponents of one recording lie between so many below the median one and so many above.
+/// Range of the exponents of one recording: steps below the median one, and steps above.
 const BAND: (usize, usize) = (40, 20);
-/// RMS of a byte that takes every value alike, and of 16 bits, of full scale.
+/// RMS of a uniformly distributed byte, and of 16 bits, relative to full scale.
 const FLAT: f64 = 0.577;
-/// Below this RMS, of full scale, a byte is one of a signal and not a flat one.
+/// RMS, relative to full scale, below which a byte belongs to a signal and is not uniformly distributed.
 const SHAPED: f64 = 0.37;
-/// RMS in steps below which 8-bit samples are too small to be told.
+/// RMS in quantiser steps below which 8-bit samples are too small to be recognised.
 const LEAST_STEPS: f64 = 1.2;
 
-/// What `bytes` look like, which are said to be `format`. They are pieces of [`PIECE`] bytes from all over the recording.
+/// Judges `bytes` of the declared `format`: pieces of [`PIECE`] bytes from the whole recording. Returns `None` if they
+/// fit it.
 pub(crate) fn looks(format: SampleFormat, bytes: &[u8]) -> Option<Looks> {
     let floats = |format: SampleFormat| Floats::of(format, bytes);
     let single = || [SampleFormat::CF32_LE, CF32_BE].into_iter().find(|f| floats(*f).are_likely());
@@ -51,7 +52,7 @@ pub(crate) fn looks(format: SampleFormat, bytes: &[u8]) -> Option<Looks> {
     }
 }
 
-/// What bytes of which nothing is said look like, where that is clear.
+/// Guesses the format of bytes without a declared one; `None` if it is not clear.
 pub(crate) fn guess(bytes: &[u8]) -> Option<SampleFormat> {
     let likely = |format: &SampleFormat| Floats::of(*format, bytes).are_likely();
     let all_floats = [SampleFormat::CF32_LE, CF32_BE, CF64_LE, CF64_BE];
@@ -66,11 +67,11 @@ const CF64_LE: SampleFormat = SampleFormat { component: Component::F64, big_endi
 const CF64_BE: SampleFormat = SampleFormat { component: Component::F64, big_endian: true };
 const CI16_BE: SampleFormat = SampleFormat { component: Component::I16, big_endian: true };
 
-/// How bytes look as floats.
+/// Statistics of bytes read as floats.
 struct Floats {
-    /// Values that are not zero.
+    /// Number of values that are not zero.
     values: usize,
-    /// Of them, finite ones in the band around the median exponent.
+    /// Number of finite ones in the band around the median exponent.
     in_band: usize,
     negative: usize,
 }
@@ -91,7 +92,7 @@ impl Floats {
         }
     }
 
-    /// Of words with a mantissa of `mantissa` bits and an exponent up to `most`, which is that of NaN and infinity.
+    /// Computes them for words with a mantissa of `mantissa` bits; `most` is the exponent of NaN and infinity.
     fn of_bits(words: impl Iterator<Item = u64>, mantissa: u32, most: usize) -> Self {
         let mut exponents = vec![0_usize; most + 1];
         let (mut values, mut negative) = (0, 0);
@@ -117,14 +118,14 @@ impl Floats {
         self.values >= JUDGE_FROM && self.in_band * 4 < self.values * 3
     }
 
-    /// Of both signs, and nearly all in the band.
+    /// Whether both signs occur, and nearly all values lie in the band.
     fn are_likely(&self) -> bool {
         let both_signs = self.negative * 4 > self.values && self.negative * 4 < self.values * 3;
         self.values >= JUDGE_FROM && self.in_band * 100 > self.values * 98 && both_signs
     }
 }
 
-/// Whether both halves of what would be a 64-bit float are 32-bit floats of their own.
+/// Whether both halves of each 64-bit float are 32-bit floats of their own.
 fn single_pairs(bytes: &[u8]) -> bool {
     let (pairs, _) = bytes.as_chunks::<8>();
     let word = |pair: &[u8; 8], at: usize| {
@@ -135,7 +136,7 @@ fn single_pairs(bytes: &[u8]) -> bool {
         .all(|at| Floats::of_bits(pairs.iter().map(|pair| word(pair, at)), 23, 0xff).are_likely())
 }
 
-/// Mean, RMS and share of negative values, of full scale.
+/// Mean, RMS and share of negative values, relative to full scale.
 #[derive(Default)]
 struct Moments {
     count: f64,
@@ -161,20 +162,20 @@ impl Moments {
         (self.squares / self.count.max(1.0)).sqrt()
     }
 
-    /// As noise around zero is: as often below as above.
+    /// Whether values are balanced like noise around zero: as often below as above.
     fn is_balanced(&self) -> bool {
         let mean = (self.sum / self.count.max(1.0)).abs();
         mean < 0.4 * self.rms() && (0.2..0.8).contains(&(self.negative / self.count.max(1.0)))
     }
 
-    /// Every value alike: RMS 1/sqrt(3), fourth moment 9/5 of the square of the second.
+    /// Whether all values are equally frequent: RMS 1/sqrt(3), fourth moment 9/5 of the square of the second.
     fn is_flat(&self) -> bool {
         let kurtosis = self.fourth * self.count / (self.squares * self.squares).max(f64::MIN_POSITIVE);
         (self.rms() - FLAT).abs() < 0.03 && (kurtosis - 1.8).abs() < 0.15
     }
 }
 
-/// 16 bits in the byte order in which they are the smaller numbers.
+/// Returns 16 bits in the byte order in which the numbers are smaller.
 fn smaller(bytes: &[u8]) -> Option<SampleFormat> {
     let (words, _) = bytes.as_chunks::<2>();
     let little = Moments::of(words.iter().map(|w| f64::from(i16::from_le_bytes(*w))));
@@ -182,7 +183,8 @@ fn smaller(bytes: &[u8]) -> Option<SampleFormat> {
     Some(if little.rms() <= big.rms() { SampleFormat::CI16_LE } else { CI16_BE })
 }
 
-/// 16-bit samples in the other byte order, where as they are said to be they make no sense and so they do.
+/// Returns the format with the other byte order, if 16-bit samples are implausible in the declared one and plausible in
+/// it.
 fn swapped(format: SampleFormat, bytes: &[u8]) -> Option<SampleFormat> {
     if format.component != Component::I16 {
         return None;
@@ -201,7 +203,7 @@ fn swapped(format: SampleFormat, bytes: &[u8]) -> Option<SampleFormat> {
     (noise_else || far_smaller).then_some(instead)
 }
 
-/// The bytes at even and at odd places, as signed numbers and as unsigned ones around 128.
+/// Statistics of the bytes at even and at odd places, as signed numbers and as unsigned ones around 128.
 struct Bytes {
     signed: [Moments; 2],
     unsigned: [Moments; 2],
@@ -210,14 +212,14 @@ struct Bytes {
 impl Bytes {
     fn of(bytes: &[u8]) -> Self {
         let (pairs, _) = bytes.as_chunks::<2>();
-        // Silence of 16 bits says nothing of 8.
+        // Silence of 16 bits tells nothing about 8 bits.
         let pairs = || pairs.iter().filter(|pair| **pair != [0, 0]);
         let signed = |at: usize| Moments::of(pairs().map(|pair| f64::from(pair[at] as i8) / 128.0));
         let unsigned = |at: usize| Moments::of(pairs().map(|pair| (f64::from(pair[at]) - 128.0) / 128.0));
         Self { signed: [signed(0), signed(1)], unsigned: [unsigned(0), unsigned(1)] }
     }
 
-    /// Two bytes that are I and Q.
+    /// Returns the 8-bit format, if the two bytes are I and Q.
     fn eight_bits(&self) -> Option<SampleFormat> {
         let alike = |[i, q]: &[Moments; 2]| {
             let (i_rms, q_rms) = (i.rms(), q.rms());
@@ -232,7 +234,8 @@ impl Bytes {
         }
     }
 
-    /// Two bytes that are one number: the low one is flat, or nearly and far larger than the high one.
+    /// Returns the 16-bit format, if the two bytes are one number: the low one is uniform, or nearly so and far larger
+    /// than the high one.
     fn sixteen_bits(&self) -> Option<SampleFormat> {
         let [even, odd] = &self.signed;
         let enough = even.count as usize >= JUDGE_FROM;
@@ -252,7 +255,7 @@ impl Bytes {
         self.eight_bits().or_else(|| self.sixteen_bits())
     }
 
-    /// The other sign, where as they are said to be all are near full scale; or 16 bits.
+    /// Returns the format with the other signedness, if all samples are near full scale in the declared one; or 16 bits.
     fn instead_of_eight_bits(&self, format: SampleFormat) -> Option<SampleFormat> {
         let (said, other) = match format.component {
             Component::I8 => (&self.signed, SampleFormat::CU8),
@@ -264,12 +267,12 @@ impl Bytes {
     }
 }
 
-/// Bytes of a piece that were read together.
+/// Size of a piece that is read at once, bytes.
 pub(crate) const PIECE: usize = 4096;
-/// So many pieces with a signal are needed.
+/// Least number of pieces with a signal.
 const LEAST_PIECES: usize = 16;
 
-/// Whether the samples with even numbers are those of one channel and the others those of another.
+/// Whether the samples with even numbers are those of one channel and those with odd numbers of another.
 fn two_channels(format: SampleFormat, bytes: &[u8]) -> bool {
     let mut samples = vec![Sample::default(); PIECE / format.bytes_per_sample()];
     let mut pieces = Vec::new();
@@ -289,7 +292,7 @@ fn two_channels(format: SampleFormat, bytes: &[u8]) -> bool {
     unlike || share(&|p| p.next < 0.15 && p.next_but_one > 0.4) > 0.9
 }
 
-/// How a piece resembles itself.
+/// Powers and correlations of a piece, to detect interleaved channels.
 struct Turns {
     /// Power of the samples with even and with odd numbers.
     even: f64,

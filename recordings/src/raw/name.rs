@@ -1,4 +1,4 @@
-//! What the name of a file says about it: our own (`drive_5.92e9Hz_15.36e6sps.cf32`), and those of other programs.
+//! Hints of a file's name: our own form (`drive_5.92e9Hz_15.36e6sps.cf32`), and those of other programs.
 //!
 //! | program | name |
 //! |---|---|
@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use super::SampleFormat;
 use crate::UtcMicros;
 
-/// What a file name says; each part may be missing.
+/// Hints of a file name; each may be missing.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct NameHints {
     /// The sample format, from the extension or from a part such as `fc32`.
@@ -22,18 +22,18 @@ pub struct NameHints {
     pub rate: Option<f64>,
     /// The centre frequency in hertz, from a part such as `5.92e9Hz` or `5920MHz`.
     pub frequency: Option<f64>,
-    /// When the recording began, from parts such as `20260102_030405Z`.
+    /// Start of the recording, from parts such as `20260102_030405Z`.
     pub start: Option<UtcMicros>,
 }
 
 /// Reads the name (not the file): parts are separated by `_`, the extension is what follows the last dot.
 pub fn hints_of_name(path: &Path) -> NameHints {
     let mut hints = NameHints::default();
-    // What is no UTF-8 in it is no hint.
+    // A part that is not UTF-8 is not a hint.
     let Some(name) = path.file_name().map(|name| name.to_string_lossy()) else { return hints };
     let (stem, extension) = name.rsplit_once('.').unwrap_or((&name, ""));
     hints.format = format_of_extension(extension);
-    // A name may lack the extension: then its last dot is that of a number.
+    // A name may lack the extension: then its last dot belongs to a number.
     let known = hints.format.is_some() || OTHER_EXTENSIONS.contains(&extension.to_ascii_lowercase().as_str());
     let parts: Vec<&str> = if known { stem } else { &name }.split('_').collect();
     for part in &parts {
@@ -55,13 +55,13 @@ pub fn hints_of_name(path: &Path) -> NameHints {
         }
         _ => {}
     }
-    // Of a time without its `Z`, nobody knows the zone.
+    // The zone of a time without `Z` is unknown.
     let utc = |pair: &[&str]| moment(pair[0], pair[1].strip_suffix('Z')?);
     hints.start = hints.start.or_else(|| parts.windows(2).find_map(utc));
     hints
 }
 
-/// Extensions that say nothing of the format.
+/// Extensions that do not tell the format.
 const OTHER_EXTENSIONS: [&str; 7] = ["bin", "dat", "raw", "iq", "wav", "rf64", "sigmf-data"];
 
 /// `.cf32` and the other names of the formats; `.32cf` and `.cfile` are GNU Radio's complex floats, `.complex..` those of
@@ -76,12 +76,12 @@ pub(crate) fn format_of_extension(extension: &str) -> Option<SampleFormat> {
     }
 }
 
-/// The format that the extension of a name says, and nothing else of it.
+/// Returns the format by the extension of a name, without other hints.
 pub(crate) fn format_of_name(path: &Path) -> Option<SampleFormat> {
     path.extension().and_then(|extension| format_of_extension(&extension.to_string_lossy()))
 }
 
-/// A positive number with a unit, which may have one of the prefixes k, M, G.
+/// Parses a positive number with a unit, which may have one of the prefixes k, M, G.
 fn quantity(part: &str, units: &[&str]) -> Option<f64> {
     let number = units.iter().find_map(|unit| part.strip_suffix(unit))?;
     let (number, factor) = match number.as_bytes().last()? {
@@ -98,7 +98,7 @@ fn positive(number: &str) -> Option<f64> {
     (value.is_finite() && value > 0.0).then_some(value)
 }
 
-/// `20260102` and `030405`, UTC.
+/// Parses `20260102` and `030405`, UTC.
 fn moment(date: &str, time: &str) -> Option<UtcMicros> {
     let digits = |text: &str, count| text.len() == count && text.bytes().all(|byte| byte.is_ascii_digit());
     if !digits(date, 8) || !digits(time, 6) {
@@ -116,7 +116,7 @@ fn moment(date: &str, time: &str) -> Option<UtcMicros> {
     text.parse().ok()
 }
 
-/// The path with a suffix after its last letter (`with_extension` would replace what follows a dot).
+/// Returns the path with a suffix appended (`with_extension` would replace the part behind a dot).
 pub(crate) fn appended(path: &Path, suffix: &str) -> PathBuf {
     let mut name = OsString::from(path);
     name.push(suffix);

@@ -1,33 +1,33 @@
-//! Where samples are missing, by the metadata: captures that do not follow one another.
+//! Missing samples, by the metadata: captures that are not contiguous.
 
 use crate::UtcMicros;
 use crate::sigmf::{Capture, Metadata};
 
-/// A place at which a recording does not go on where it stopped.
+/// A place at which a recording is not contiguous.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Gap {
     /// The first sample after it.
     pub sample: u64,
-    /// What is missing before that sample.
+    /// Number of samples that are missing before it.
     pub size: GapSize,
 }
 
-/// How many samples are missing.
+/// Number of missing samples.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum GapSize {
-    /// As many, by `core:global_index`.
+    /// This number, by `core:global_index`.
     Exact(u64),
-    /// About as many, by `core:datetime`.
+    /// About this number, by `core:datetime`.
     About(u64),
-    /// Nobody knows: a new capture begins without either, at another frequency, or with numbers that go back.
+    /// Unknown: a new capture begins without either, at another frequency, or with numbers that decrease.
     Unknown,
 }
 
-/// Times that are closer than this to what the samples say are no evidence of a gap: SigMF's clocks are often those of a
-/// computer, to the millisecond.
+/// Largest difference between the times of captures and the count of samples that is not evidence of a gap: SigMF's
+/// clocks are often those of a computer, to the millisecond.
 const SAME_TIME_SECONDS: f64 = 2e-3;
 
-/// The gaps between the captures, within the first `length` samples.
+/// Returns the gaps between the captures, within the first `length` samples.
 pub(super) fn of_metadata(metadata: &Metadata, rate: Option<f64>, length: u64) -> Vec<Gap> {
     let origin = metadata.global.offset.unwrap_or(0);
     let pairs = metadata.captures.windows(2);
@@ -43,7 +43,7 @@ pub(super) fn of_metadata(metadata: &Metadata, rate: Option<f64>, length: u64) -
     gaps.collect()
 }
 
-/// What is missing between two captures that begin `between` samples apart in the file.
+/// Returns the size of the gap between two captures that begin `between` samples apart in the file.
 fn size(before: &Capture, after: &Capture, between: u64, rate: Option<f64>) -> Option<GapSize> {
     if let (Some(from), Some(to)) = (before.global_index, after.global_index) {
         return match to.checked_sub(from).and_then(|apart| apart.checked_sub(between)) {

@@ -1,4 +1,4 @@
-//! From a path to the file with the samples, its metadata and the bytes that are data.
+//! From a path to the file with the samples, its metadata and the range of its data.
 
 use std::fs::File;
 use std::io::{ErrorKind, Read, Seek, SeekFrom};
@@ -20,30 +20,30 @@ pub(super) struct DataRange {
     pub(super) length: u64,
 }
 
-/// What a path turned out to be.
+/// The files and ranges that a path leads to.
 pub(super) struct Located {
     pub(super) container: Container,
     pub(super) data_path: PathBuf,
-    /// For messages: the file in which the metadata are.
+    /// The file with the metadata, for messages.
     pub(super) meta_path: PathBuf,
     pub(super) metadata: Option<Metadata>,
     /// The bytes of that file that are the metadata.
     pub(super) meta_range: DataRange,
     pub(super) annotated: Annotated,
-    /// What the head of a WAV file says.
+    /// Content of the head of a WAV file.
     pub(super) wav: Option<Wav>,
     pub(super) source: Source,
     pub(super) range: DataRange,
     pub(super) warnings: Vec<Warning>,
 }
 
-/// The annotations, which pass by when the metadata are read.
+/// Summary of the annotations, collected while the metadata are read.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Annotated {
     pub(super) count: u64,
-    /// The one that ends last, and its end.
+    /// Index of the annotation that ends last, and its end.
     pub(super) farthest: Option<(u64, u64)>,
-    /// How many are wrong, and the first of them.
+    /// Number of invalid ones, and the first error.
     pub(super) wrong: u64,
     pub(super) first_wrong: Option<FieldError>,
 }
@@ -66,7 +66,7 @@ impl Annotated {
     }
 }
 
-/// Finds out what `path` is. A `format` makes a `.sigmf-data` without its metadata a raw file.
+/// Examines `path`. With a `format`, a `.sigmf-data` without its metadata is a raw file.
 pub(super) fn locate(path: &Path, format: Option<SampleFormat>) -> Result<Located, Error> {
     match path.extension().and_then(|extension| extension.to_str()) {
         _ if path.as_os_str() == "-" => {}
@@ -100,7 +100,7 @@ pub(super) fn locate(path: &Path, format: Option<SampleFormat>) -> Result<Locate
     raw(path, format)
 }
 
-/// The files that `path` stands for as a recording, as far as they exist: metadata, samples, an archive.
+/// Returns the existing files of the recording `path`: metadata, samples, an archive.
 pub fn files_of(path: &Path) -> Vec<PathBuf> {
     let mut files = vec![path.to_owned()];
     match path.extension().and_then(|extension| extension.to_str()) {
@@ -109,7 +109,7 @@ pub fn files_of(path: &Path) -> Vec<PathBuf> {
         _ if path.exists() => {}
         _ => files.extend([".sigmf-meta", ".sigmf-data", ".sigmf"].map(|suffix| appended(path, suffix))),
     }
-    // Metadata may name their data; they are read only where no other file has the samples.
+    // Metadata may name their data; they are read only if no other file has the samples.
     if let Some(meta) = files.iter().find(|file| file.extension().is_some_and(|e| e == "sigmf-meta")).cloned()
         && !meta.with_extension("sigmf-data").exists()
         && let Ok(located) = pair(&meta)
@@ -120,7 +120,7 @@ pub fn files_of(path: &Path) -> Vec<PathBuf> {
     files
 }
 
-/// Whether a file that exists is a recording, by its name or by what it begins with. An empty file is none.
+/// Whether an existing file is a recording, by its name or by its first bytes. An empty file is not.
 pub fn is_recording(path: &Path) -> bool {
     if !std::fs::metadata(path).is_ok_and(|about| about.is_file() && about.len() > 0) {
         return false;
@@ -149,7 +149,7 @@ const RECORDINGS: [&str; 14] = [
     "part",
 ];
 
-/// A WAV file, or a tar whose first member belongs to a SigMF recording.
+/// Whether a file is a WAV file, or a tar whose first member belongs to a SigMF recording.
 fn begins_as_recording(path: &Path) -> bool {
     let mut head = [0; 512];
     let read = File::open(path).and_then(|mut file| file.read(&mut head)).unwrap_or(0);
@@ -159,7 +159,7 @@ fn begins_as_recording(path: &Path) -> bool {
     wav || tar && head[..100].windows(6).any(|window| window == b".sigmf")
 }
 
-/// Extensions of packers. (The magic number of another file may stand in its samples by chance.)
+/// Extensions of compressed files. (Samples may contain a packer's magic number by chance.)
 const PACKED: [&str; 6] = ["gz", "xz", "zip", "bz2", "zst", "tgz"];
 
 fn raw(path: &Path, format: Option<SampleFormat>) -> Result<Located, Error> {
@@ -214,7 +214,7 @@ fn pair(meta_path: &Path) -> Result<Located, Error> {
     let data_path = match &metadata.global.dataset {
         None => meta_path.with_extension("sigmf-data"),
         Some(name) => {
-            // A name and no path: metadata from elsewhere must not make us read any file.
+            // A name without a path: metadata from elsewhere must not make us read arbitrary files.
             if Path::new(name).file_name().is_none_or(|file_name| file_name != name.as_str()) {
                 return Err(Error::Metadata {
                     path: meta_path.to_owned(),
@@ -300,7 +300,7 @@ fn archive(path: &Path) -> Result<Located, Error> {
     })
 }
 
-/// Reads and checks what concerns the way in which the samples are stored.
+/// Reads the metadata and checks the fields that concern the layout of the samples.
 fn read_metadata(path: &Path, file: &mut File, range: DataRange) -> Result<(Metadata, Annotated), Error> {
     let mut annotated = Annotated::default();
     let metadata = stream_metadata(path, file, range, &mut |annotation| annotated.note(annotation))?;
@@ -321,7 +321,7 @@ fn read_metadata(path: &Path, file: &mut File, range: DataRange) -> Result<(Meta
     }
 }
 
-/// Reads the metadata once, giving each annotation to `visit`.
+/// Reads the metadata once, passing each annotation to `visit`.
 pub(super) fn stream_metadata(
     path: &Path,
     file: &mut File,
@@ -337,7 +337,7 @@ pub(super) fn stream_metadata(
     })
 }
 
-/// Opens the samples: a regular file and its length, or a stream. `remedy` goes into the message where there is none.
+/// Opens the samples: a regular file and its length, or a stream. `remedy` goes into the message if there is none.
 fn open_data(path: &Path, remedy: &str) -> Result<(Source, u64), Error> {
     if path.as_os_str() == "-" {
         return Ok((Source::stream(Box::new(std::io::stdin())), ENDLESS));
@@ -346,7 +346,7 @@ fn open_data(path: &Path, remedy: &str) -> Result<(Source, u64), Error> {
     if about.is_dir() {
         return Err(Error::NotAFile { path: path.to_owned(), what: "a directory" });
     }
-    // Opening a pipe waits for its writer.
+    // Opening a pipe blocks until its writer opens it.
     let file = File::open(path).map_err(Error::io(path, "open"))?;
     if about.is_file() {
         return Ok((Source::file(file), about.len()));
@@ -354,9 +354,9 @@ fn open_data(path: &Path, remedy: &str) -> Result<(Source, u64), Error> {
     Ok((Source::stream(Box::new(file)), ENDLESS))
 }
 
-/// Opens a regular file; its length in bytes. `remedy` goes into the message where there is none.
+/// Opens a regular file; returns its length in bytes too. `remedy` goes into the message if there is none.
 fn open(path: &Path, remedy: &str) -> Result<(File, u64), Error> {
-    // Asked before it is opened: opening a pipe waits for a writer.
+    // Checked before it is opened: opening a pipe blocks until a writer opens it.
     let about = about(path, remedy)?;
     if !about.is_file() {
         let what = if about.is_dir() { "a directory" } else { "a pipe or a device" };

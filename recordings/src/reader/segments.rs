@@ -1,4 +1,4 @@
-//! Which samples lie where in the data.
+//! Places of the samples in the data.
 
 use std::path::Path;
 
@@ -7,18 +7,19 @@ use crate::{Error, SampleFormat, Warning};
 
 use super::locate::{Annotated, DataRange};
 
-/// Samples that lie one after the other.
+/// Contiguous samples.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Segment {
     /// The first sample.
     pub(super) first: u64,
-    /// How many there are.
+    /// Number of samples.
     pub(super) count: u64,
-    /// Where the first one lies in the file.
+    /// Offset of the first one in the file, bytes.
     pub(super) offset: u64,
 }
 
-/// A raw file is one segment. Where it ends within a sample, a format that the operator `vouched` for makes it a warning.
+/// A raw file is one segment. If it ends within a sample, that is an error, or a warning when the operator `vouched`
+/// for the format.
 pub(super) fn of_raw(
     path: &Path,
     range: DataRange,
@@ -37,7 +38,7 @@ pub(super) fn of_raw(
     Ok((vec![Segment { first: 0, count, offset: range.offset }], count))
 }
 
-/// The segments of a SigMF recording: a capture with `core:header_bytes` begins a new one.
+/// Returns the segments of a SigMF recording: a capture with `core:header_bytes` begins a new one.
 ///
 /// The sample numbers of the metadata count from `core:offset`, those of the segments from 0.
 pub(super) fn of_metadata(
@@ -88,7 +89,7 @@ pub(super) fn of_metadata(
     Ok((segments, length))
 }
 
-/// What the metadata say that does not fit the data, or that was passed over.
+/// Warns of metadata that do not fit the data, or that were skipped.
 fn warn(metadata: &Metadata, annotated: &Annotated, length: u64, warnings: &mut Vec<Warning>) {
     let origin = metadata.global.offset.unwrap_or(0);
     let mut farthest: Option<(String, u64)> = None;

@@ -1,12 +1,12 @@
-//! Where the bytes come from: a file in which one can seek, or a stream that passes once.
+//! Sources of bytes: a file with random access, or a stream that can be read once.
 
 use std::fmt;
 use std::fs::File;
 use std::io::{self, ErrorKind, Read, Seek, SeekFrom};
 
-/// The length that a stream has while its end is not known: whole samples of any format, and far below 2^63.
+/// Length of a stream while its end is unknown: whole samples of any format, and far below 2^63.
 pub(super) const ENDLESS: u64 = 1 << 62;
-/// Bytes of a stream that are kept for [`Source::keep`] at most.
+/// Most bytes of a stream that are kept for [`Source::keep`].
 const MAX_KEPT: usize = 1 << 29;
 /// Bytes that are skipped at once in a stream.
 const SKIP: usize = 64 * 1024;
@@ -14,18 +14,18 @@ const SKIP: usize = 64 * 1024;
 /// A file or a stream.
 #[derive(Debug)]
 pub(super) enum Source {
-    /// A regular file, and where it stands, if that is known.
+    /// A regular file, and its position if known.
     File(File, Option<u64>),
     /// A pipe, a device or standard input.
     Stream(Stream),
 }
 
-/// Bytes that pass once, and those of them that are kept.
+/// Bytes that can be read once, with those of them that are kept.
 pub(super) struct Stream {
     input: Box<dyn Read + Send>,
-    /// Bytes that were taken from `input`.
+    /// Bytes taken from `input`.
     taken: u64,
-    /// The last bytes that were taken.
+    /// The last bytes taken.
     kept: Vec<u8>,
     keeping: bool,
 }
@@ -59,14 +59,14 @@ impl Source {
         }
     }
 
-    /// Keeps what is read of a stream from now on, until [`Source::keep_no_more`].
+    /// Keeps the bytes that are read from a stream from now on, until [`Source::keep_no_more`].
     pub(super) fn keep(&mut self) {
         if let Self::Stream(stream) = self {
             stream.keeping = true;
         }
     }
 
-    /// What was kept can be read once more, up to the place where the stream stands.
+    /// Stops keeping bytes. Those kept can be read once more, up to the present position of the stream.
     pub(super) fn keep_no_more(&mut self) {
         if let Self::Stream(stream) = self {
             stream.keeping = false;
@@ -84,7 +84,7 @@ impl Stream {
         if offset > self.taken {
             self.skip(offset - self.taken)?;
         }
-        // What is kept first, then what comes new.
+        // First the kept bytes, then new ones.
         let behind = usize::try_from(offset.saturating_sub(self.taken - self.kept.len() as u64));
         let old = self.kept.get(behind.unwrap_or(usize::MAX)..).unwrap_or_default();
         let copied = old.len().min(buffer.len());
@@ -128,7 +128,7 @@ impl fmt::Debug for Stream {
     }
 }
 
-/// Reads until the buffer is full or the input at its end.
+/// Reads until the buffer is full or the input ends.
 fn fill(input: &mut dyn Read, buffer: &mut [u8]) -> io::Result<usize> {
     let mut done = 0;
     while done < buffer.len() {

@@ -21,7 +21,7 @@ fn all(recording: &mut Recording) -> Vec<Sample> {
     out
 }
 
-/// Sample n is (n, -n).
+/// Returns samples in `cf32`: sample n is (n, -n).
 fn ramp(count: usize) -> Vec<u8> {
     (0..count).flat_map(|n| [n as f32, -(n as f32)]).flat_map(f32::to_le_bytes).collect()
 }
@@ -92,7 +92,7 @@ fn streaming_and_seeking_deliver_every_sample_once() {
 fn files_larger_than_memory() {
     use std::io::{Seek, SeekFrom, Write};
     let folder = Folder::new();
-    // 64 GiB that take no room: nothing but the last two samples was ever written.
+    // 64 GiB that take no room: only the last two samples were ever written.
     let path = folder.path("x.cf32");
     let mut file = File::create(&path).unwrap();
     let length = 8_u64 << 30;
@@ -161,7 +161,7 @@ fn damage_is_reported_and_read_past() {
         Damage { sample: 2, count: 2, what: DamageKind::NotFinite },
         Damage { sample: 7, count: 1, what: DamageKind::NotFinite },
     ];
-    // The second time, from the middle, adds nothing.
+    // A second read, from the middle, adds nothing.
     for from in [5, 0, 0] {
         recording.seek(from).unwrap();
         assert_eq!(all(&mut recording), expected[from as usize..]);

@@ -1,7 +1,7 @@
 //! `.sigmf` archives: a tar with one `.sigmf-meta` and its data, found in place and never unpacked.
 //!
-//! POSIX.1-2017 pax §"ustar Interchange Format", and of GNU tar the long names. Only headers are read; the samples stay
-//! where they are and are read from there.
+//! POSIX.1-2017 pax §"ustar Interchange Format", and the long names of GNU tar. Only headers are parsed; the samples
+//! are read from their place in the archive.
 
 #[cfg(test)]
 mod tests;
@@ -16,11 +16,11 @@ use crate::Error;
 
 /// Size of a tar block; every member begins at a multiple of it.
 pub(crate) const BLOCK: u64 = 512;
-/// Extended headers and names longer than this are refused: they hold a name and a size.
+/// Size limit of extended headers and long names, bytes: they hold a name and a size.
 const MAX_EXTENDED: u64 = 1 << 20;
-/// An archive with more members than this is refused: a recording has two.
+/// Limit of the members of an archive: a recording has two.
 const MAX_MEMBERS: usize = 65_536;
-/// So is one with more bytes in their names.
+/// Limit of the bytes of all names together.
 const MAX_NAMES: usize = 8 << 20;
 
 /// A regular file in an archive.
@@ -28,16 +28,16 @@ const MAX_NAMES: usize = 8 << 20;
 pub(crate) struct Member {
     /// Its path in the archive.
     pub(crate) name: String,
-    /// Where its bytes begin.
+    /// Offset of its first byte.
     pub(crate) offset: u64,
-    /// How many the header announces; the file may end earlier.
+    /// Size in its header, bytes; the file may end earlier.
     pub(crate) size: u64,
 }
 
-/// The regular files of the tar `file` of `length` bytes, in their order.
+/// Returns the regular files of the tar `file` of `length` bytes, in their order.
 ///
 /// # Errors
-/// [`Error::Archive`] where a header is none, [`Error::Unsupported`] for a compressed file, [`Error::Io`].
+/// [`Error::Archive`] for an invalid header, [`Error::Unsupported`] for a compressed file, [`Error::Io`].
 pub(crate) fn members(path: &Path, file: &mut File, length: u64) -> Result<Vec<Member>, Error> {
     let mut members = Vec::new();
     let (mut at, mut names) = (0, 0);
@@ -49,7 +49,7 @@ pub(crate) fn members(path: &Path, file: &mut File, length: u64) -> Result<Vec<M
         let own_size =
             header.entry_size().map_err(|_| broken("the size in this tar header is not a number"))?;
         let size = if is_file(kind) { extended.size.unwrap_or(own_size) } else { own_size };
-        // Below 2^63 everywhere, so that an offset can be sought.
+        // Below 2^63: offsets are valid for a seek.
         let offset = at + BLOCK;
         let end = offset
             .checked_add(size)
@@ -82,7 +82,7 @@ pub(crate) fn members(path: &Path, file: &mut File, length: u64) -> Result<Vec<M
     Ok(members)
 }
 
-/// What an extended header says about the member after it.
+/// Content of an extended header, which describes the next member.
 #[derive(Default)]
 struct Extended {
     name: Option<String>,
@@ -90,7 +90,7 @@ struct Extended {
 }
 
 impl Extended {
-    /// Records of the form `LENGTH KEY=VALUE\n`.
+    /// Parses records of the form `LENGTH KEY=VALUE\n`.
     fn read_pax(&mut self, records: &[u8]) {
         for record in tar::PaxExtensions::new(records).flatten() {
             match record.key() {
@@ -110,7 +110,7 @@ fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
-/// The header at byte `at`; `None` at the end of the archive (a block of zeros, or the file's end).
+/// Reads the header at byte `at`; `None` at the end of the archive (a block of zeros, or the file's end).
 fn header_at(path: &Path, file: &mut File, at: u64, length: u64) -> Result<Option<Header>, Error> {
     let broken =
         |problem: &str| Error::Archive { path: path.to_owned(), offset: at, problem: problem.to_owned() };
@@ -147,7 +147,7 @@ fn header_at(path: &Path, file: &mut File, at: u64, length: u64) -> Result<Optio
     Ok(Some(header.clone()))
 }
 
-/// An error for a file that begins as that of a packer does.
+/// Returns an error if a file begins like a compressed one.
 pub(crate) fn compressed(path: &Path, start: &[u8]) -> Option<Error> {
     let packers = [
         (&b"\x1f\x8b"[..], "gzip", "gunzip -k"),
@@ -164,7 +164,7 @@ pub(crate) fn compressed(path: &Path, start: &[u8]) -> Option<Error> {
     Some(Error::Unsupported { path: path.to_owned(), what })
 }
 
-/// The contents of a small member.
+/// Reads the content of a small member.
 fn block_of(path: &Path, file: &mut File, offset: u64, size: u64) -> Result<Vec<u8>, Error> {
     let broken =
         |problem: &str| Error::Archive { path: path.to_owned(), offset, problem: problem.to_owned() };

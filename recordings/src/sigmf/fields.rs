@@ -1,4 +1,4 @@
-//! Typed values out of a JSON object; what is wrong is reported with the place.
+//! Takes typed values out of a JSON object; errors name the place.
 
 use std::fmt;
 
@@ -10,12 +10,12 @@ use crate::Plain;
 /// The largest whole number of SigMF: 2^63 - 1.
 const MAX_COUNT: u64 = i64::MAX as u64;
 
-/// What is wrong where in a metadata file.
+/// An invalid field of a metadata file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FieldError {
     /// The key path, e.g. `captures[2].core:sample_start`.
     pub place: String,
-    /// What is wrong there.
+    /// The problem there.
     pub problem: String,
 }
 
@@ -27,7 +27,7 @@ impl fmt::Display for FieldError {
 
 impl std::error::Error for FieldError {}
 
-/// An object from which the known keys are taken one by one. A key whose value is `null` counts as absent.
+/// An object from which the known keys are taken one by one. A key with the value `null` counts as absent.
 pub(super) struct Fields {
     place: String,
     object: Object,
@@ -45,17 +45,17 @@ impl Fields {
         }
     }
 
-    /// What was not taken.
+    /// Returns the keys that were not taken.
     pub(super) fn rest(self) -> Object {
         self.object
     }
 
-    /// What was wrong and passed over.
+    /// Returns the invalid fields that were skipped.
     pub(super) fn notes(&mut self) -> Vec<FieldError> {
         std::mem::take(&mut self.notes)
     }
 
-    /// A key that decoding does not need: where it is wrong, that is noted and the value stays in the rest.
+    /// Takes a key that decoding does not need: an invalid value is noted and stays in the rest.
     pub(super) fn unless_wrong<T>(
         &mut self,
         key: &str,
@@ -96,7 +96,7 @@ impl Fields {
         self.typed(key, "a number", |value| value.as_f64().filter(|number| number.is_finite()).ok_or(value))
     }
 
-    /// A whole number; also one that is written as `1e6` or `48000.0`, as some programs do.
+    /// Takes a whole number; also one that is written as `1e6` or `48000.0`, as some programs do.
     pub(super) fn count(&mut self, key: &str) -> Result<Option<u64>, FieldError> {
         self.typed(key, "a whole number from 0 to 2^63 - 1", |value| count_of(&value).ok_or(value))
     }
@@ -112,7 +112,7 @@ impl Fields {
         })
     }
 
-    /// A list; absent counts as empty.
+    /// Takes a list; absent counts as empty.
     pub(super) fn list(&mut self, key: &str) -> Result<Vec<Value>, FieldError> {
         let list = self.typed(key, "a list", |value| match value {
             Value::Array(list) => Ok(list),
@@ -147,7 +147,7 @@ fn count_of(value: &Value) -> Option<u64> {
     (count <= MAX_COUNT).then_some(count)
 }
 
-/// A short picture of a value for a message.
+/// Returns a short description of a value for a message.
 fn kind(value: &Value) -> String {
     match value {
         Value::Null => "null".to_owned(),

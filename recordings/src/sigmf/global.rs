@@ -6,16 +6,16 @@ use super::fields::{FieldError, Fields};
 use super::radio::{EXTENSION_NAME, EXTENSION_VERSION, RadioConfig};
 use super::{Object, SPEC_VERSION, numbered, put};
 
-/// What holds for the whole recording.
+/// Fields of the whole recording.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Global {
-    /// `core:datatype`: see [`crate::SampleFormat`]; empty where it is missing.
+    /// `core:datatype`: see [`crate::SampleFormat`]; empty if it is missing.
     pub datatype: String,
-    /// `core:version`: of the specification.
+    /// `core:version`: version of the specification.
     pub version: String,
     /// `core:sample_rate` in samples per second.
     pub sample_rate: Option<f64>,
-    /// `core:num_channels`: 1 where it is absent.
+    /// `core:num_channels`: number of channels; 1 if it is absent.
     pub num_channels: Option<u64>,
     /// `core:offset`: the number of the first sample; all other sample numbers count from there.
     pub offset: Option<u64>,
@@ -23,9 +23,9 @@ pub struct Global {
     pub recorder: Option<String>,
     /// `core:hw`: the radio.
     pub hw: Option<String>,
-    /// `core:author`.
+    /// `core:author`: author of the recording.
     pub author: Option<String>,
-    /// `core:description`.
+    /// `core:description`: free text.
     pub description: Option<String>,
     /// `core:license`: an URL.
     pub license: Option<String>,
@@ -33,13 +33,13 @@ pub struct Global {
     pub sha512: Option<String>,
     /// `core:dataset`: the name of a data file that is not `NAME.sigmf-data`.
     pub dataset: Option<String>,
-    /// `core:trailing_bytes`: bytes at the end of such a file that are no samples.
+    /// `core:trailing_bytes`: bytes at the end of such a file that are not samples.
     pub trailing_bytes: Option<u64>,
     /// `core:metadata_only`: there is no data file.
     pub metadata_only: bool,
-    /// `core:extensions`. That of the `sidelink` namespace is added on writing.
+    /// `core:extensions`: namespaces that are used. That of `sidelink` is added on writing.
     pub extensions: Vec<Extension>,
-    /// The `sidelink:` keys.
+    /// The `sidelink:` keys of the global object.
     pub radio: RadioConfig,
     /// All other keys.
     pub other: Object,
@@ -52,12 +52,12 @@ pub struct Extension {
     pub name: String,
     /// The version of its specification.
     pub version: String,
-    /// Whether a reader that does not know it may go on.
+    /// Whether a reader that does not know it may continue.
     pub optional: bool,
 }
 
 impl Default for Global {
-    /// `cf32_le`, the pinned version of the specification, and nothing else.
+    /// Returns `cf32_le`, the pinned version of the specification, and no other field.
     fn default() -> Self {
         Self {
             datatype: crate::SampleFormat::CF32_LE.to_string(),
@@ -82,13 +82,13 @@ impl Default for Global {
 }
 
 impl Global {
-    /// With what was passed over, since decoding does not need it.
+    /// Parses the object; returns the invalid fields that were skipped too, since decoding does not need them.
     pub(super) fn parse(value: Value) -> Result<(Self, Vec<FieldError>), FieldError> {
         let mut fields = Fields::new("global".to_owned(), value)?;
         let text = |fields: &mut Fields, key: &str| fields.unless_wrong(key, Fields::text);
         let global = Self {
             datatype: fields.text("core:datatype")?.unwrap_or_default(),
-            // Some programs leave it out; nothing that is read here changed since 1.0.0.
+            // Some programs leave it out; the fields that are read here have not changed since 1.0.0.
             version: text(&mut fields, "core:version").unwrap_or_else(|| SPEC_VERSION.to_owned()),
             sample_rate: fields.unless_wrong("core:sample_rate", rate),
             num_channels: fields.count("core:num_channels")?,
@@ -146,7 +146,7 @@ fn rate(fields: &mut Fields, key: &str) -> Result<Option<f64>, FieldError> {
     }
 }
 
-/// A list of objects; before SigMF 1.0 it was an object of names and versions.
+/// Takes a list of objects; before SigMF 1.0 it was an object of names and versions.
 fn extensions(fields: &mut Fields, key: &str) -> Result<Option<Vec<Extension>>, FieldError> {
     numbered("global.core:extensions", fields.list(key)?, Extension::parse).map(Some)
 }

@@ -1,4 +1,4 @@
-//! The extension namespace `sidelink`: the radio configuration that a decoder needs. See `README.md` for its table.
+//! The extension namespace `sidelink`: the radio configuration that a decoder needs. `README.md` has its table.
 
 use serde_json::Value;
 
@@ -20,9 +20,9 @@ pub struct RadioConfig {
     pub prb: Option<u16>,
     /// `sidelink:transmission_mode`: 1 or 2 (ProSe communication), 3 or 4 (V2X).
     pub transmission_mode: Option<u8>,
-    /// `sidelink:cyclic_prefix`.
+    /// `sidelink:cyclic_prefix`: normal or extended.
     pub cyclic_prefix: Option<CyclicPrefix>,
-    /// `sidelink:pools`: the resource pools, in a form that the caller owns.
+    /// `sidelink:pools`: the resource pools, in the caller's own form.
     pub pools: Option<Object>,
 }
 

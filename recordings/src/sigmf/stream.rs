@@ -1,4 +1,4 @@
-//! Metadata read as a stream: annotations one after the other, so that memory stays bounded whatever their number.
+//! Reads metadata as a stream: annotations one after the other, with bounded memory for any number of them.
 
 use std::cell::Cell;
 use std::fmt;
@@ -11,12 +11,13 @@ use super::fields::{FieldError, Fields};
 use super::global::Global;
 use super::{Annotation, Capture, Metadata, Object};
 
-/// Bytes of memory, reckoned, that metadata may take at once: everything but the annotations, or one annotation. It is room for
+/// Limit of the estimated memory of metadata, bytes: everything but the annotations, or one annotation. It is room for
 /// some 100 000 captures.
 pub(super) const MAX_HELD: u64 = 128 << 20;
 
-/// Bytes of memory that a byte of JSON may take once it is read. A value is 32 bytes, an object with one key in it a node of
-/// 632, a list of one has room for four; vectors grow by doubling. Brackets within strings are reckoned too, which does no harm.
+/// Returns the estimated bytes of memory for a byte of JSON. A value is 32 bytes, an object with one key in it a node
+/// of 632, a list of one has room for four; vectors grow by doubling. Brackets within strings are counted too, which
+/// does no harm.
 const fn cost(byte: u8) -> u64 {
     match byte {
         b'{' => 704,
@@ -27,14 +28,14 @@ const fn cost(byte: u8) -> u64 {
 /// A byte order mark, which some editors of Windows write.
 const MARK: [u8; 3] = [0xef, 0xbb, 0xbf];
 
-/// Takes the annotations of a file, or what is wrong with one.
+/// Takes an annotation of a file, or the error of an invalid one.
 pub(crate) type Visit<'a> = dyn FnMut(Result<Annotation, FieldError>) + 'a;
 
 impl Metadata {
-    /// Reads a `.sigmf-meta` file and gives each annotation to `visit`, in their order; those of the result are empty.
+    /// Reads a `.sigmf-meta` file and passes each annotation to `visit`, in their order; the list of the result is empty.
     ///
     /// # Errors
-    /// As [`Metadata::parse`]; an annotation that is wrong is none.
+    /// As [`Metadata::parse`]; an invalid annotation is not an error.
     pub fn read(input: impl Read, visit: &mut Visit<'_>) -> Result<Self, FieldError> {
         let held = Cell::new(0);
         let mut input = BufReader::new(input);
@@ -68,14 +69,14 @@ fn no_json(error: &serde_json::Error) -> FieldError {
     }
 }
 
-/// The bytes with which the file begins, without a byte order mark.
+/// Returns the first bytes of the file, without a byte order mark.
 fn pass_mark(input: &mut impl Read) -> io::Result<Vec<u8>> {
     let mut start = Vec::new();
     input.take(MARK.len() as u64).read_to_end(&mut start)?;
     Ok(if start == MARK { Vec::new() } else { start })
 }
 
-/// Counts the memory that what was read may take since somebody let go of it.
+/// Counts the estimated memory of the bytes read since the count was last reset.
 struct Counted<'a, R> {
     input: R,
     held: &'a Cell<u64>,
@@ -105,7 +106,7 @@ struct Parts {
     notes: Vec<FieldError>,
 }
 
-/// The object that the file is.
+/// Visitor of the top-level object.
 struct Top<'a, 'v> {
     parts: &'a mut Parts,
     failure: &'a mut Option<FieldError>,

@@ -89,7 +89,7 @@ fn a_byte_order_mark_is_passed_over() {
     assert!(Metadata::parse(b"\xef\xbb").is_err());
 }
 
-/// Annotations without end, that are made while they are read.
+/// An endless list of annotations, generated while it is read.
 struct Endless {
     pending: Vec<u8>,
     element: Vec<u8>,
@@ -121,12 +121,12 @@ fn annotations_pass_by_and_everything_else_is_bounded() {
         });
         (result.map(|m| m.global.datatype).map_err(|e| e.to_string()), count, last)
     };
-    // 100 MB of them, before the global object; the text ends within.
+    // 100 MB of them, before the global object; the text ends among them.
     let element = format!(r#"{{"core:sample_start": 7, "core:comment": "{}"}}, "#, "x".repeat(1 << 20));
     let (result, count, last) = read(head(r#"{"annotations": ["#), element, 100);
     assert_eq!((count, last), (100, 7));
     assert!(result.unwrap_err().contains("not JSON"));
-    // As much of anything else is refused.
+    // The same amount of anything else is refused.
     for start in [r#"{"other": ["#, r#"{"captures": [{"core:sample_start": 0}, "#, r#"{"annotations": [["#] {
         let (result, ..) = read(head(start), format!("[\"{}\"], ", "x".repeat(1 << 20)), 65);
         let message = result.unwrap_err();
@@ -134,7 +134,7 @@ fn annotations_pass_by_and_everything_else_is_bounded() {
     }
 }
 
-/// What is short as JSON and large in memory is refused by its size in memory; 90 000 captures are none of that.
+/// Values that are short as JSON and large in memory are refused by their size in memory; 90 000 captures are accepted.
 #[test]
 fn small_values_are_reckoned_by_their_memory() {
     let most = |element: &str, per: u64| {

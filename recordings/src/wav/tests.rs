@@ -4,7 +4,7 @@ use super::*;
 use crate::testing::Folder;
 use crate::{Container, Error, OpenOptions, Recording, Sample, Warning};
 
-/// Chunks in a WAV file; `data` comes last, with the length that the head shall say.
+/// Builds a WAV file of chunks; `data` comes last, with the given length in its head.
 fn wav(outer: &[u8; 4], chunks: &[(&[u8; 4], Vec<u8>)], data: &[u8], length: u32) -> Vec<u8> {
     let mut bytes = [&outer[..], &[0xff; 4], b"WAVE"].concat();
     for (id, body) in chunks {
@@ -28,7 +28,7 @@ fn fmt(kind: u16, channels: u16, bits: u16) -> Vec<u8> {
     .concat()
 }
 
-/// 2026-11-21 08:30:00.250, 433.92 MHz.
+/// Returns an `auxi` chunk of 2026-11-21 08:30:00.250, 433.92 MHz.
 fn auxi() -> Vec<u8> {
     let time = [2026_u16, 11, 6, 21, 8, 30, 0, 250];
     let time: Vec<u8> = time.iter().flat_map(|n| n.to_le_bytes()).collect();
@@ -107,7 +107,7 @@ fn a_header_is_never_taken_for_samples() {
         let options = OpenOptions { format: Some(format.parse().unwrap()), ..OpenOptions::default() };
         Recording::open(&path, &options).unwrap()
     };
-    // As it is said in the file: nothing to say. Else the operator's word goes before, from the first sample on.
+    // The same format as in the file: no warning. Another one of the operator takes precedence, from the first sample on.
     let mut recording = open_as("cf32");
     assert_eq!(recording.warnings(), []);
     check(&mut recording, 100);

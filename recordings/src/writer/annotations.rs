@@ -1,7 +1,7 @@
-//! Annotations on their way into the metadata: sorted by their first sample, in memory that is bounded.
+//! Annotations for the metadata: sorted by their first sample, in bounded memory.
 //!
-//! They come almost in order. The first [`WAITING`] wait; of more, the smallest goes to a temporary file, as a run that is
-//! sorted as long as none comes that belongs before its end. What runs there are is merged at last.
+//! They come almost in order. Up to [`WAITING`] are held in memory; beyond that, the smallest goes to a temporary file.
+//! A run of the file is sorted, and ends when an entry comes that belongs before its end. Finally all runs are merged.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 use crate::sigmf::Annotation;
 
-/// Annotations that wait in memory for those that belong before them.
+/// Number of annotations that are held in memory, since others may belong before them.
 const WAITING: usize = 8192;
 /// Bytes of a run that are read at once.
 const PIECE: usize = 16 * 1024;
@@ -22,7 +22,7 @@ pub(super) struct Annotations {
     folder: PathBuf,
     waiting: BinaryHeap<Reverse<Entry>>,
     file: Option<BufWriter<File>>,
-    /// Where each run begins; the last one goes on.
+    /// Start of each run in bytes; the last one is being written.
     runs: Vec<u64>,
     written: u64,
     /// The first sample of the last entry of the run.
@@ -30,7 +30,7 @@ pub(super) struct Annotations {
     count: u64,
 }
 
-/// In the order in which entries are written: by run, first sample, arrival.
+/// An annotation, ordered as entries are written: by run, first sample, arrival.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Entry {
     run: usize,
@@ -40,7 +40,7 @@ struct Entry {
 }
 
 impl Annotations {
-    /// None yet. `folder` is for the temporary file, if there have to be one.
+    /// Makes an empty list. `folder` is for the temporary file, if one is needed.
     pub(super) fn new(folder: &Path) -> Self {
         Self {
             folder: folder.to_owned(),
@@ -62,7 +62,7 @@ impl Annotations {
         if self.waiting.len() > WAITING { self.spill() } else { Ok(()) }
     }
 
-    /// Writes all to `out`, with `,\n` between two.
+    /// Writes all annotations to `out`, with `,\n` between two.
     pub(super) fn finish(mut self, out: &mut dyn Write) -> io::Result<()> {
         let mut first = true;
         let mut put = |line: &[u8]| {
@@ -95,12 +95,12 @@ impl Annotations {
         Ok(())
     }
 
-    /// Writes the smallest to the file.
+    /// Writes the smallest entry to the file.
     fn spill(&mut self) -> io::Result<()> {
         let Some(Reverse(entry)) = self.waiting.pop() else { return Ok(()) };
         let file = match &mut self.file {
             Some(file) => file,
-            // It has no name and goes away with the process.
+            // The file has no name and disappears with the process.
             none => none.insert(BufWriter::new(tempfile::tempfile_in(&self.folder)?)),
         };
         if entry.run == self.runs.len() {
@@ -128,7 +128,7 @@ impl Run {
         Self { at, end, piece: Vec::new(), used: 0 }
     }
 
-    /// The next entry: its first sample and its line.
+    /// Returns the next entry: its first sample and its line.
     fn next(&mut self, file: &mut File) -> io::Result<Option<(u64, Vec<u8>)>> {
         if self.used == self.piece.len() && self.at == self.end {
             return Ok(None);
@@ -170,7 +170,7 @@ mod tests {
     use super::*;
     use crate::sigmf::Metadata;
 
-    /// The first samples of `starts`, after they went through.
+    /// Returns the first samples of `starts`, after they passed through.
     fn through(starts: impl Iterator<Item = u64>) -> Vec<(u64, u64)> {
         let mut annotations = Annotations::new(&std::env::temp_dir());
         for (n, sample_start) in starts.enumerate() {

@@ -47,7 +47,7 @@ fn what_openssl_made_is_read() {
     assert!([own, theirs].iter().all(|der| der.windows(32).any(|part| part == public)));
 }
 
-/// An OpenSSL PKI and ours in one exchange: each is believed by the other.
+/// An OpenSSL PKI and ours in one exchange: each proves its peer to the other.
 #[test]
 fn certificates_of_openssl_prove_a_peer() {
     use sidelink_security::direct::Capabilities;
@@ -126,7 +126,7 @@ fn what_is_wrong_with_files_is_told() {
     }
 }
 
-/// A store remembers the newest list of each issuer: an older one, or none, is refused from then on.
+/// A store remembers the newest list of each issuer: an older one, or a missing one, is refused from then on.
 #[test]
 fn an_older_revocation_list_is_refused_after_a_restart() {
     let folder = tempdir().unwrap();
@@ -157,7 +157,7 @@ fn an_older_revocation_list_is_refused_after_a_restart() {
     assert!(start([5, 7]).is_err());
 }
 
-/// Lists that are refused say why.
+/// Refusals of lists tell the reason.
 #[test]
 fn what_is_wrong_with_a_list_is_told() {
     let folder = tempdir().unwrap();

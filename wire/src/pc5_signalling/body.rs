@@ -14,7 +14,7 @@ pub struct UserInfo<'a> {
     pub value: &'a [u8],
 }
 
-/// UE security capabilities: EEA0 to EEA7 and EIA0 to EIA7, each from the top bit down.
+/// UE security capabilities: EEA0 to EEA7 and EIA0 to EIA7, each from the most significant bit down.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Capabilities {
     /// Ciphering algorithms.
@@ -32,22 +32,22 @@ pub struct Algorithms {
     pub eia: u8,
 }
 
-/// How a UE stands to ciphering and integrity: 0 not needed, 1 preferred, 2 required; ciphering in bits 7-5, integrity
-/// in bits 3-1 (TS 24.587 §8.4, from memory; all zero is both not needed: TS 38.508-1 §4.7.4).
+/// Security policy of a UE for ciphering and for integrity: 0 not needed, 1 preferred, 2 required; ciphering in bits
+/// 7-5, integrity in bits 3-1 (TS 24.587 §8.4, from memory; all zero is both not needed: TS 38.508-1 §4.7.4).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct SecurityPolicy {
-    /// Ciphering, at most 7.
+    /// Policy for ciphering, at most 7.
     pub ciphering: u8,
-    /// Integrity, at most 7.
+    /// Policy for integrity, at most 7.
     pub integrity: u8,
 }
 
-/// What protects user data: on or off, in the places of [`SecurityPolicy`].
+/// Protection of user data: on or off, in the bits of [`SecurityPolicy`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct UserPlane {
-    /// Ciphering.
+    /// Whether user data is ciphered.
     pub ciphering: bool,
-    /// Integrity.
+    /// Whether user data is integrity protected.
     pub integrity: bool,
 }
 
@@ -63,7 +63,7 @@ pub struct Identifiers {
 /// DIRECT_COMMUNICATION_REQUEST, in NR DIRECT LINK ESTABLISHMENT REQUEST.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct CommunicationRequest<'a> {
-    /// Who asks.
+    /// User info of UE_1, the initiating UE.
     pub user_info: UserInfo<'a>,
     /// IP address configuration, TS 24.334 §12.5.1.4: 0 DHCPv4 server, 1 IPv6 router, 2 both, 3 address allocation not
     /// supported. Not in NR, where it is read as 0.
@@ -72,11 +72,11 @@ pub struct CommunicationRequest<'a> {
     pub maximum_inactivity: u32,
     /// Nonce_1.
     pub nonce: [u8; 16],
-    /// What UE_1 can do.
+    /// Security capabilities of UE_1.
     pub capabilities: Capabilities,
     /// 8 most significant bits of KD-sess ID.
     pub kd_sess_msb: u8,
-    /// KD ID, when UE_1 has a KD for the peer.
+    /// KD ID, if UE_1 has a KD for the peer.
     pub kd_id: Option<[u8; 4]>,
     /// Relay Service Code.
     pub relay_service_code: Option<[u8; 3]>,
@@ -90,7 +90,7 @@ pub struct CommunicationRequest<'a> {
     pub connection: Option<[u8; 4]>,
     /// Signalling security policy: NR only, and always there.
     pub policy: Option<SecurityPolicy>,
-    /// Whom it is for: NR only.
+    /// User info of the target: NR only, optional there.
     pub target: Option<&'a [u8]>,
 }
 
@@ -111,20 +111,20 @@ pub struct SecurityModeCommand<'a> {
     pub kd_freshness: Option<[u8; 16]>,
     /// GBA push information.
     pub gpi: Option<&'a [u8]>,
-    /// Who answers.
+    /// User info of UE_2, the target UE.
     pub user_info: Option<UserInfo<'a>>,
     /// ECCSI signature.
     pub signature: Option<[u8; SIGNATURE_LEN]>,
     /// The shared key under SAKKE. Two octets of length: TS 24.334 §12.5.1.34 has one, which cannot hold its 273.
     pub encrypted_payload: Option<&'a [u8]>,
-    /// UE_1's policy, echoed: NR only, and always there.
+    /// UE_1's policy, echoed: NR only, and mandatory there.
     pub policy: Option<SecurityPolicy>,
 }
 
 /// DIRECT_REKEYING_REQUEST.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct RekeyingRequest<'a> {
-    /// What the requester can do.
+    /// Security capabilities of the requester.
     pub capabilities: Capabilities,
     /// Nonce_1.
     pub nonce: [u8; 16],
@@ -138,14 +138,14 @@ pub struct RekeyingRequest<'a> {
     pub key_info: Option<&'a [u8]>,
 }
 
-/// Which of the project's authentication messages.
+/// Type of the project's own authentication messages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum AuthenticationPhase {
-    /// UE_2 asks.
+    /// Request by UE_2.
     Request,
-    /// UE_1 answers.
+    /// Response of UE_1.
     Response,
-    /// Either refuses.
+    /// Reject by either UE.
     Reject,
 }
 
@@ -162,9 +162,9 @@ pub enum Body<'a> {
         ip_config: u8,
         /// Link-local IPv6 address.
         link_local: Option<[u8; 16]>,
-        /// Who accepts: NR only, and always there.
+        /// User info of UE_2: NR only, and mandatory there.
         user_info: Option<UserInfo<'a>>,
-        /// What protects user data: NR only, and always there.
+        /// Protection of user data: NR only, and mandatory there.
         up: Option<UserPlane>,
         /// A connection identity: our own element, in LTE only.
         connection: Option<[u8; 4]>,
@@ -199,7 +199,7 @@ pub enum Body<'a> {
     SecurityModeComplete {
         /// 16 least significant bits of a new KD's ID.
         kd_id_lsb: Option<[u8; 2]>,
-        /// UE_1's policy for user data: NR only, and always there.
+        /// UE_1's policy for user data: NR only, and mandatory there.
         up_policy: Option<SecurityPolicy>,
         /// A connection identity: our own element, in LTE only.
         connection: Option<[u8; 4]>,
@@ -234,23 +234,23 @@ pub enum Body<'a> {
     Relay(RelayMessage<'a>),
     /// 0xE0 to 0xE2, direct authentication and key establishment: the project's own.
     Authentication {
-        /// Which message.
+        /// Type of the message.
         phase: AuthenticationPhase,
         /// Method of authentication.
         method: u8,
         /// Content, up to 8000 octets behind a length of two octets.
         content: &'a [u8],
     },
-    /// 0xF0, DIRECT LINK IDENTIFIER UPDATE REQUEST of NR: the asking UE's new identifiers.
+    /// 0xF0, DIRECT LINK IDENTIFIER UPDATE REQUEST of NR: the initiating UE's new identifiers.
     IdentifierUpdateRequest(Identifiers),
     /// 0xF1, DIRECT LINK IDENTIFIER UPDATE ACCEPT of NR.
     IdentifierUpdateAccept {
-        /// The answering UE's new identifiers.
+        /// The target UE's new identifiers.
         new: Identifiers,
-        /// What was asked for.
+        /// The identifiers of the request, echoed.
         asked: Identifiers,
     },
-    /// 0xF2, DIRECT LINK IDENTIFIER UPDATE ACK of NR: the answering UE's new identifiers, as they were heard.
+    /// 0xF2, DIRECT LINK IDENTIFIER UPDATE ACK of NR: the target UE's new identifiers, echoed.
     IdentifierUpdateAck(Identifiers),
     /// 0xF3, DIRECT LINK IDENTIFIER UPDATE REJECT of NR.
     IdentifierUpdateReject {
@@ -260,8 +260,8 @@ pub enum Body<'a> {
 }
 
 impl Body<'_> {
-    /// The message type of LTE, which names the message in logs and meters whatever the coding. Those that only NR has
-    /// get the project's own numbers.
+    /// Returns the message type of LTE, which names the message in logs and metrics in either coding. Messages that
+    /// only NR has get numbers of the project.
     pub const fn message_type(&self) -> MessageType {
         match self {
             Self::CommunicationRequest(_) => MessageType::CommunicationRequest,

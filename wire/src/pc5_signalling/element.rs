@@ -2,7 +2,7 @@
 
 use super::{Body, Capabilities, Coding, Error, need};
 
-/// Elements in order; every cut is an error that names the element.
+/// Reader of the elements in order. An element that is cut short is an error that names it.
 pub(super) struct Reader<'a> {
     bytes: &'a [u8],
     at: usize,
@@ -32,13 +32,13 @@ impl<'a> Reader<'a> {
         self.take(what).map(|[octet]| octet)
     }
 
-    /// A value behind one octet of length.
+    /// Reads a value behind one octet of length.
     pub(super) fn short(&mut self, what: &'static str) -> Result<&'a [u8], Error> {
         let len = self.octet(what)?;
         self.announced(what, usize::from(len))
     }
 
-    /// A value behind two octets of length.
+    /// Reads a value behind two octets of length.
     pub(super) fn long(&mut self, what: &'static str) -> Result<&'a [u8], Error> {
         let len = u16::from_be_bytes(self.take(what)?);
         self.announced(what, usize::from(len))
@@ -57,7 +57,7 @@ impl<'a> Reader<'a> {
         Ok(Capabilities { eea, eia })
     }
 
-    /// Reads a fixed element; of several the first counts.
+    /// Reads an element of fixed length; if it occurs several times, the first one counts.
     pub(super) fn first<const N: usize>(
         &mut self,
         element: &mut Option<[u8; N]>,
@@ -68,7 +68,7 @@ impl<'a> Reader<'a> {
         Ok(true)
     }
 
-    /// Reads an element behind one octet of length; of several the first counts.
+    /// Reads an element behind one octet of length; if it occurs several times, the first one counts.
     pub(super) fn short_first(
         &mut self,
         element: &mut Option<&'a [u8]>,
@@ -79,7 +79,7 @@ impl<'a> Reader<'a> {
         Ok(true)
     }
 
-    /// Reads an element of four octets behind one octet of length; of several the first counts.
+    /// Reads an element of four octets behind one octet of length; if it occurs several times, the first one counts.
     pub(super) fn four(&mut self, element: &mut Option<[u8; 4]>, what: &'static str) -> Result<bool, Error> {
         let value = self.short(what)?;
         let value = value.try_into().map_err(|_| Error::Truncated { what, needed: 4, have: value.len() })?;
@@ -87,7 +87,7 @@ impl<'a> Reader<'a> {
         Ok(true)
     }
 
-    /// Reads an element behind two octets of length; of several the first counts.
+    /// Reads an element behind two octets of length; if it occurs several times, the first one counts.
     pub(super) fn long_first(
         &mut self,
         element: &mut Option<&'a [u8]>,
@@ -98,7 +98,7 @@ impl<'a> Reader<'a> {
         Ok(true)
     }
 
-    /// Reads all optional elements; `known` reads one that the message has and says whether it did.
+    /// Reads all optional elements; `known` reads an element that the message has, and returns whether it knew it.
     pub(super) fn optional(
         &mut self,
         mut known: impl FnMut(u8, &mut Self) -> Result<bool, Error>,
@@ -122,7 +122,7 @@ impl<'a> Reader<'a> {
         Ok(())
     }
 
-    /// A message without optional elements: what follows is skipped by the same rules.
+    /// Reads the end of a message without optional elements: unknown elements are skipped by the same rules.
     pub(super) fn end(
         &mut self,
         body: impl FnOnce(&mut Self) -> Result<Body<'a>, Error>,
@@ -133,7 +133,7 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// Counts octets, and writes them where there is a buffer, which is then long enough.
+/// Counts octets, or writes them when there is a buffer; the buffer is then long enough.
 pub(super) struct Writer<'a> {
     out: Option<&'a mut [u8]>,
     at: usize,
@@ -144,7 +144,7 @@ impl<'a> Writer<'a> {
         Self { out, at: coding.header_len() }
     }
 
-    /// Octets so far.
+    /// Returns the number of octets so far.
     pub(super) const fn position(&self) -> usize {
         self.at
     }
@@ -163,7 +163,7 @@ impl<'a> Writer<'a> {
         }
     }
 
-    /// An element behind one octet of length.
+    /// Writes an element behind one octet of length.
     pub(super) fn short(&mut self, iei: u8, value: Option<&[u8]>) {
         if let Some(value) = value {
             self.put(&[iei, value.len() as u8]);
@@ -179,7 +179,7 @@ impl<'a> Writer<'a> {
         }
     }
 
-    /// A value behind one octet of length.
+    /// Writes a value behind one octet of length.
     pub(super) fn value(&mut self, value: &[u8]) {
         self.put(&[value.len() as u8]);
         self.put(value);

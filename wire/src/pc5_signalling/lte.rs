@@ -28,9 +28,9 @@ mod iei {
     pub(super) const GPI: u8 = 24;
     pub(super) const RELAY_SERVICE_CODE: u8 = 25;
     pub(super) const REMOTE_IDENTITY: u8 = 27;
-    /// Ours, behind one octet of length, so that a receiver without it skips it.
+    /// Connection identity, the project's own element: behind one octet of length, so that other receivers skip it.
     pub(super) const CONNECTION: u8 = 0x7d;
-    /// Ours, as that.
+    /// Key establishment information, the project's own element, skipped in the same way.
     pub(super) const KEY_INFO: u8 = 0x7e;
 }
 
@@ -192,7 +192,7 @@ pub(super) fn parse<'a>(message_type: u8, mut reader: Reader<'a>) -> Result<Body
     Ok(body)
 }
 
-/// Whether every value fits its field, and nothing is there that this coding does not have.
+/// Checks that every value fits its field, and that no element is present that this coding does not have.
 pub(super) fn check(body: &Body<'_>) -> Result<(), Error> {
     let key_info = |info: Option<&[u8]>| {
         fits("Key Establishment Information length", info.map_or(0, <[u8]>::len) as u32, 255)
@@ -343,7 +343,7 @@ fn parse_authentication<'a>(reader: &mut Reader<'a>, phase: AuthenticationPhase)
     reader.end(|_| Ok(Body::Authentication { phase, method, content }))
 }
 
-/// Counts the elements, or writes them.
+/// Counts the octets of the elements, or writes them.
 pub(super) fn emit(body: &Body<'_>, writer: &mut Writer<'_>) {
     match body {
         Body::CommunicationRequest(request) => {

@@ -1,23 +1,23 @@
-//! The messages of PC5 signalling, whatever their numbers are in a coding.
+//! Types of PC5 signalling messages, independent of their numbers in a coding.
 
 use core::fmt;
 
 /// Type of a message. `Display` gives its name (TS 24.334 §10.4, TS 24.587 §7.3; `DIRECT_AUTH_*` are of this project).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum MessageType {
-    /// Asks for a link.
+    /// Request for a link, by UE_1.
     CommunicationRequest,
-    /// Grants it.
+    /// Acceptance of a link, by UE_2.
     CommunicationAccept,
-    /// Refuses it.
+    /// Refusal of a link, by UE_2.
     CommunicationReject,
-    /// Is the peer still there?
+    /// Keepalive: asks whether the peer is still there.
     Keepalive,
-    /// It is.
+    /// Acknowledgement of a keepalive.
     KeepaliveAck,
-    /// Ends a link.
+    /// Release of a link.
     Release,
-    /// Agrees.
+    /// Acceptance of a release.
     ReleaseAccept,
     /// A remote UE wants an MBMS session relayed.
     TmgiMonitoringRequest,
@@ -29,33 +29,33 @@ pub enum MessageType {
     CellIdAnnouncementResponse,
     /// Starts protection with a chosen pair of algorithms.
     SecurityModeCommand,
-    /// Confirms it.
+    /// Confirmation of the security mode.
     SecurityModeComplete,
-    /// Refuses it.
+    /// Refusal of the security mode.
     SecurityModeReject,
-    /// Asks for a new session key.
+    /// Request for a new session key.
     RekeyingRequest,
-    /// Ends re-keying.
+    /// End of re-keying.
     RekeyingResponse,
-    /// Has the peer ask for re-keying.
+    /// Trigger: the peer is to request re-keying.
     RekeyingTrigger,
-    /// A relay asks who is behind a link.
+    /// Request of a relay for the identity of the remote UE of a link.
     RemoteUeInfoRequest,
-    /// Answers.
+    /// Response to it.
     RemoteUeInfoResponse,
-    /// Asks for a proof of identity.
+    /// Request for a proof of identity.
     AuthenticationRequest,
-    /// Gives it.
+    /// Proof of identity.
     AuthenticationResponse,
-    /// Refuses one.
+    /// Refusal of the authentication.
     AuthenticationReject,
-    /// Changes identifiers.
+    /// Change of identifiers.
     IdentifierUpdateRequest,
-    /// Agrees, with the other end's.
+    /// Acceptance of a change, with the target's new identifiers.
     IdentifierUpdateAccept,
-    /// Confirms.
+    /// Acknowledgement of the target's new identifiers.
     IdentifierUpdateAck,
-    /// Refuses.
+    /// Refusal of a change.
     IdentifierUpdateReject,
 }
 
@@ -90,12 +90,12 @@ const TABLE: [(MessageType, u8, &str); 26] = [
 ];
 
 impl MessageType {
-    /// Its number in the coding of LTE, which reports use whatever the coding.
+    /// Returns the number in the coding of LTE, which reports use in either coding.
     pub const fn lte(self) -> u8 {
         TABLE[self as usize].1
     }
 
-    /// The type of a number of the coding of LTE.
+    /// Returns the type with a number of the coding of LTE.
     pub fn from_lte(octet: u8) -> Option<Self> {
         TABLE.iter().find(|row| row.1 == octet).map(|row| row.0)
     }

@@ -1,7 +1,7 @@
 //! The coding of TS 24.587 §7.3, §8.4: NR. TS 24.554 §10.3, §11.3 is its twin.
 //!
-//! Read: DIRECT LINK ESTABLISHMENT REQUEST and the first elements of its ACCEPT (TS 38.508-1 §4.7.4). Of the other
-//! messages which elements they have was read (TS 24.554 §7.2, TS 33.536 §5.3.3.1.4), their order was not.
+//! Read: DIRECT LINK ESTABLISHMENT REQUEST and the first elements of its ACCEPT (TS 38.508-1 §4.7.4). For the other
+//! messages the set of elements was read (TS 24.554 §7.2, TS 33.536 §5.3.3.1.4), their order was not.
 
 use super::element::{Reader, Writer};
 use super::{
@@ -10,7 +10,7 @@ use super::{
     absent, fits,
 };
 
-/// Where a number comes from.
+/// Source of a number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Provenance {
     /// Read in a text of 3GPP.
@@ -19,7 +19,7 @@ pub enum Provenance {
     FromImplementation,
     /// From memory, the clause was not read.
     FromMemory,
-    /// The clause has a value that we have neither read nor remember: a placeholder, for this project alone.
+    /// The clause has a value, which was neither read nor remembered: this is a placeholder, valid in this project alone.
     Unknown,
 }
 
@@ -30,7 +30,7 @@ pub struct Row {
     pub name: &'static str,
     /// Its value.
     pub value: u8,
-    /// How far it can be trusted.
+    /// Source of the value.
     pub standing: Provenance,
 }
 
@@ -80,20 +80,20 @@ table! {
     IEI_LSBS_KNRP_ID = 0x5a, Unknown;
     IEI_MAXIMUM_INACTIVITY = 0x5b, Unknown;
     IEI_KEY_ESTABLISHMENT = 0x74, FromImplementation;
-    // Half an octet, and the value in the other half.
+    // Half an octet of identifier; the value is the other half.
     IEI_RE_AUTHENTICATION = 0x90, Unknown;
 }
 
-/// The one V2X service that the project's links carry, since the message must name one: that of TS 38.508-1 §4.7.4.
+/// The V2X service that the project's links carry, since the message must name one: that of TS 38.508-1 §4.7.4.
 const SERVICE: [u8; 4] = [0, 0, 0, 1];
 
-/// An application layer ID has no octet that says what it is.
+/// Value of [`UserInfo::kind`] in NR, where an application layer ID has no type octet.
 const APPLICATION_LAYER_ID: u8 = 1;
 
-/// The most octets of the security capabilities.
+/// Length limit of the security capabilities, octets.
 const MAX_CAPABILITIES: usize = 8;
 
-/// The elements of a message behind its header.
+/// Parses the elements of a message behind its header.
 pub(super) fn parse<'a>(message_type: u8, mut reader: Reader<'a>) -> Result<Body<'a>, Error> {
     let r = &mut reader;
     match message_type {
@@ -147,7 +147,7 @@ pub(super) fn parse<'a>(message_type: u8, mut reader: Reader<'a>) -> Result<Body
 }
 
 fn parse_request<'a>(reader: &mut Reader<'a>) -> Result<Body<'a>, Error> {
-    // Which services: there is one kind of link here.
+    // Skipped: there is one kind of link here.
     reader.short("V2X service identifiers")?;
     let user_info = user_info(reader)?;
     let capabilities = capabilities(reader)?;
@@ -181,7 +181,7 @@ fn parse_request<'a>(reader: &mut Reader<'a>) -> Result<Body<'a>, Error> {
 
 fn parse_accept<'a>(reader: &mut Reader<'a>) -> Result<Body<'a>, Error> {
     let user_info = Some(user_info(reader)?);
-    // There is one flow here, and it has no quality.
+    // Skipped: there is one flow here, without QoS.
     reader.long("PC5 QoS flow descriptions")?;
     let up = reader.octet("user plane security protection")?;
     let up = Some(UserPlane { ciphering: switch(up >> 4 & 7)?, integrity: switch(up & 7)? });
@@ -244,7 +244,8 @@ fn parse_rekeying<'a>(reader: &mut Reader<'a>) -> Result<Body<'a>, Error> {
     }))
 }
 
-/// Request and response hold a container; a reject holds a cause, and a container where it wants something.
+/// Parses an authentication message. A request and a response hold a container; a reject holds a cause, and a container
+/// if it carries a cookie.
 fn parse_authentication<'a>(reader: &mut Reader<'a>, phase: AuthenticationPhase) -> Result<Body<'a>, Error> {
     const CONTAINER: &str = "Key establishment information";
     let mut container = None;
@@ -273,7 +274,7 @@ fn parse_authentication<'a>(reader: &mut Reader<'a>, phase: AuthenticationPhase)
     Ok(Body::Authentication { phase, method: *method, content })
 }
 
-/// Elements that TS 33.536 §5.3.3.1.4 leaves out where no integrity is wanted: there are no such links here.
+/// Requires an element that TS 33.536 §5.3.3.1.4 leaves out where no integrity is wanted: there are no such links here.
 fn must<T>(what: &'static str, element: Option<T>) -> Result<T, Error> {
     element.ok_or(Error::Truncated { what, needed: 1, have: 0 })
 }
@@ -282,7 +283,7 @@ fn user_info<'a>(reader: &mut Reader<'a>) -> Result<UserInfo<'a>, Error> {
     Ok(UserInfo { kind: APPLICATION_LAYER_ID, value: reader.short("Application layer ID")? })
 }
 
-/// Two octets; newer releases may say more, which is not echoed and so not agreed on.
+/// Reads two octets. Newer releases may send more: these are not echoed and so not agreed on.
 fn capabilities(reader: &mut Reader<'_>) -> Result<Capabilities, Error> {
     const WHAT: &str = "UE security capabilities";
     match *reader.short(WHAT)? {
@@ -315,7 +316,7 @@ fn identifiers(reader: &mut Reader<'_>) -> Result<Identifiers, Error> {
     Ok(Identifiers { kd_sess: reader.octet("half of K_NRP-sess ID")?, layer2: reader.take("Layer-2 ID")? })
 }
 
-/// The message type of NR.
+/// Returns the message type in NR.
 pub(super) const fn message_type(body: &Body<'_>) -> Result<u8, Error> {
     Ok(match body {
         Body::CommunicationRequest(_) => TYPE_ESTABLISHMENT_REQUEST,
@@ -346,7 +347,8 @@ pub(super) const fn message_type(body: &Body<'_>) -> Result<u8, Error> {
     })
 }
 
-/// Whether every value fits its field, what must stand stands, and nothing is there that this coding does not have.
+/// Checks that every value fits its field, that mandatory elements are present, and that no element is present that
+/// this coding does not have.
 pub(super) fn check(body: &Body<'_>) -> Result<(), Error> {
     let user_info = |info: &UserInfo<'_>| fits("Application layer ID length", info.value.len() as u32, 253);
     let key_info = |info: Option<&[u8]>| {
@@ -411,7 +413,7 @@ fn check_policy(policy: Option<SecurityPolicy>) -> Result<(), Error> {
     fits("integrity policy", policy.integrity.into(), 2)
 }
 
-/// Counts the elements, or writes them.
+/// Counts the octets of the elements, or writes them.
 pub(super) fn emit(body: &Body<'_>, writer: &mut Writer<'_>) {
     match body {
         Body::CommunicationRequest(request) => {
@@ -484,7 +486,7 @@ pub(super) fn emit(body: &Body<'_>, writer: &mut Writer<'_>) {
     }
 }
 
-/// A reject that wants something says: congestion. TS 24.554 Table 11.3.8.1.
+/// The cause of a reject with a container: congestion. TS 24.554 Table 11.3.8.1.
 const CAUSE_OF_A_WISH: u8 = 13;
 
 fn put_policy(writer: &mut Writer<'_>, policy: Option<SecurityPolicy>) {

@@ -67,7 +67,7 @@ fn command() -> SecurityModeCommand<'static> {
     }
 }
 
-/// Each message once with no optional element and once with all.
+/// Returns each message once with no optional element and once with all.
 fn messages() -> Vec<Body<'static>> {
     let signature = Some([0x77; SIGNATURE_LEN]);
     vec![
@@ -152,7 +152,7 @@ fn every_message_comes_back_and_every_cut_is_found() {
         for len in 0..bytes.len() {
             match parse(&bytes[..len]) {
                 Err(error) => assert!(error.is_malformed()),
-                // Cut between two optional elements: a shorter message of the same kind.
+                // Cut between two optional elements: still a valid message of the same kind.
                 Ok(shorter) => assert_eq!(emitted(&shorter), bytes[..len]),
             }
         }

@@ -6,7 +6,7 @@ fn parse(bytes: &[u8]) -> Result<Repr<'_>, Error> {
     Packet::new_checked(bytes).and_then(|packet| Repr::parse(&packet))
 }
 
-/// The structure of a PDU by a second, slower reading: subheaders one by one with explicit bit positions.
+/// Parses the structure of a PDU a second, slower way: subheaders one by one with explicit bit positions.
 fn lengths(bytes: &[u8]) -> (Vec<(u8, Option<usize>)>, usize) {
     let mut at = if bytes[0] >> 4 == 3 { 7 } else { 6 };
     let mut subheaders = Vec::new();

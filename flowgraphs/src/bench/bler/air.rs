@@ -9,7 +9,7 @@ use sidelink_phy::impair::rng::Rng;
 use sidelink_phy::numerology::Numerology;
 use sidelink_phy::sc_fdma::Modulator;
 
-/// What happens between transmitter and receiver.
+/// Effects between transmitter and receiver.
 #[derive(Clone, Copy, Debug)]
 pub struct AirConfig {
     /// Fading.
@@ -20,7 +20,7 @@ pub struct AirConfig {
     pub seed: u64,
 }
 
-/// Carries subframes. Each is faded and turned independently of the last.
+/// Transmits subframes over a channel. Each is faded and turned independently of the last.
 pub(super) struct Air {
     pub(super) numerology: Numerology,
     config: AirConfig,
@@ -50,7 +50,7 @@ impl Air {
         self.noise.set_power(noise_power_per_sample(db, amplitude, self.numerology.fft()));
     }
 
-    /// The samples of `grid` as they are received.
+    /// Returns the samples of `grid` as they are received.
     pub(super) fn carry(&mut self, grid: &Grid) -> &[Sample] {
         let n = self.numerology.subframe_samples();
         let rate = self.numerology.sample_rate();
@@ -60,7 +60,7 @@ impl Air {
         let seed = self.config.seed.wrapping_mul(0x9e37_79b9).wrapping_add(self.count);
         self.count += 1;
         if let Ok(Some(mut fading)) = self.config.channel.fading(rate, seed) {
-            // the filter delays: give it as many more samples, and take the first ones off
+            // the filter has a delay: feed that many more samples, and drop the first ones
             let late = Fading::LATENCY;
             self.samples.resize(n + late, Sample::default());
             fading.process(&mut self.samples);

@@ -1,4 +1,4 @@
-//! Control information that is found in noise.
+//! Control information detected in noise.
 
 use sidelink_phy::channel::pscch;
 use sidelink_phy::grid::Grid;
@@ -10,18 +10,18 @@ use sidelink_phy::sequence::dmrs::References;
 use sidelink_phy::units::{Bandwidth, CyclicPrefix, SidelinkMode, TransmissionMode};
 use std::sync::Arc;
 
-/// How noise fared.
+/// Result of a search in noise.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Outcome {
     /// Places that were screened.
     pub screened: u64,
     /// Places that were decoded.
     pub decoded: u64,
-    /// SCIs that came out.
+    /// SCIs that were reported.
     pub found: u64,
 }
 
-/// Search `subframes` subframes of white noise at 50 PRBs, everywhere.
+/// Searches `subframes` subframes of white noise at 50 PRBs, everywhere.
 pub fn run(sidelink: SidelinkMode, subframes: u32, seed: u64) -> Outcome {
     let numerology = Numerology::standard(Bandwidth::Prb50, CyclicPrefix::Normal);
     let references = Arc::new(References::new(50));

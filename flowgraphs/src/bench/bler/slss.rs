@@ -16,7 +16,7 @@ use std::sync::Arc;
 /// Subframes in a search.
 const SUBFRAMES: usize = 40;
 
-/// What a number of searches found.
+/// Results of a number of searches.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Outcome {
     /// Searches.
@@ -29,7 +29,7 @@ pub struct Outcome {
     pub wrong: u32,
 }
 
-/// Search `trials` times in 40 ms that hold one SLSS subframe (`None`: noise alone) at a random place.
+/// Searches `trials` times in 40 ms with one SLSS subframe (`None`: noise alone) at a random place.
 pub fn run(es_n0_db: Option<f64>, air_config: &AirConfig, sidelink: SidelinkMode, trials: u32) -> Outcome {
     let numerology = Numerology::standard(Bandwidth::Prb6, CyclicPrefix::Normal);
     let references = Arc::new(References::new(6));
@@ -72,7 +72,7 @@ pub fn run(es_n0_db: Option<f64>, air_config: &AirConfig, sidelink: SidelinkMode
         search.search(&samples, &mut found);
         match (found.first(), sent) {
             (None, _) => outcome.missed += 1,
-            // half a cyclic prefix of timing error is what the receiver stands
+            // the receiver tolerates half a cyclic prefix of timing error
             (Some(d), Some((id, at))) if d.id == id && (d.sample - at as f64).abs() < 5.0 => {
                 outcome.right += 1
             }

@@ -9,8 +9,9 @@ fn bler(name: &str, channel: &str, es_n0_db: f64, trials: u32) -> f64 {
     sweep(case(name), &air, &[es_n0_db], trials)[0].bler()
 }
 
-/// Cars: 300 Hz are 55 km/h between two of them at 5.9 GHz, 600 Hz 110 km/h, 1000 Hz 183 km/h. An estimator that takes motion for
-/// noise, a moving channel for a still one or Doppler for an offset loses a third of these blocks or more, at any ratio.
+/// Cars: 300 Hz are 55 km/h between two of them at 5.9 GHz, 600 Hz 110 km/h, 1000 Hz 183 km/h. An estimator that
+/// confuses motion with noise, a moving channel with a static one or Doppler with an offset loses a third of these
+/// blocks or more, at any ratio.
 #[test]
 fn sixteen_qam_decodes_in_motion() {
     for (channel, es_n0_db) in [("etu300", 20.0), ("eva600", 20.0), ("eva1000", 20.0), ("eva600", 30.0)] {
@@ -32,7 +33,7 @@ fn other_layouts_decode_in_motion() {
     }
 }
 
-/// What is spent on motion costs nothing where nothing moves: a tenth of a dB more noise would show.
+/// The effort for motion costs nothing without motion: a tenth of a dB more noise would show.
 #[test]
 fn white_noise_costs_what_it_did() {
     for (name, es_n0_db) in [
@@ -49,7 +50,7 @@ fn white_noise_costs_what_it_did() {
 #[test]
 fn a_line_through_the_points_near_the_goal() {
     let point = |es_n0_db, errors| Point { es_n0_db, trials: 1000, errors };
-    // a decade in 10 dB, and points far off that say nothing
+    // a decade in 10 dB, and distant points that have no effect
     let points = [point(0.0, 900), point(10.0, 200), point(13.0, 100), point(16.0, 50), point(30.0, 0)];
     assert_eq!(enclosing(&points, 0.1), Some((10.0, 13.0)));
     let at = near_line(&points, 0.1, (10.0, 13.0));
@@ -58,7 +59,7 @@ fn a_line_through_the_points_near_the_goal() {
     assert_eq!(enclosing(&points[..2], 0.1), None);
 }
 
-/// What never arrives has no crossing, and a floor that says so.
+/// A case that never works has no crossing, and a floor that shows it.
 #[test]
 fn a_case_that_never_arrives_has_a_floor() {
     let air = AirConfig { channel: "eva2500".parse().unwrap(), cfo_hz: 0.0, seed: 1 };

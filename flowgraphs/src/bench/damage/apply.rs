@@ -1,4 +1,4 @@
-//! A signal and a damage to samples.
+//! Applies a damage to a signal.
 
 use super::{Damage, Signal};
 use crate::Sample;
@@ -10,27 +10,27 @@ use sidelink_phy::impair::phase_noise::PhaseNoise;
 use sidelink_phy::impair::tone::Tone;
 use std::ops::Range;
 
-/// Where the spurs are, in Hz from the carrier.
+/// Frequencies of the spurs, in Hz from the carrier.
 const SPURS_HZ: [f64; 2] = [1.2345e6, -1.1003e6];
 
 /// Length of an impulse in seconds.
 const IMPULSE: f64 = 1e-6;
 
-/// Share of a subframe after whose beginning samples are lost.
+/// Fraction of a subframe at which samples are lost.
 const INTO_SUBFRAME: f64 = 0.4;
 
-/// Zeros behind a drifting signal, which let the interpolation reach its end.
+/// Zeros behind a drifting signal, up to which the interpolation needs input.
 const TAIL: usize = 64;
 
 /// Samples after the damage.
 pub struct Damaged {
     /// The samples.
     pub samples: Vec<Sample>,
-    /// Where in them everything went.
+    /// New places of the old samples.
     pub places: Places,
 }
 
-/// From samples before a damage to samples behind it.
+/// Maps samples before a damage to samples behind it.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Places {
     /// Samples behind the damage for each before it.
@@ -41,14 +41,14 @@ pub struct Places {
 }
 
 impl Places {
-    /// Everything stays where it was.
+    /// No sample has moved.
     pub const UNMOVED: Self = Self { stretch: 1.0, loss: None, loss_end: None };
 
     fn lossy(loss: SampleLoss, loss_end: Option<i64>) -> Self {
         Self { loss: Some(loss), loss_end, ..Self::UNMOVED }
     }
 
-    /// Where a sample went; the next one that stayed where it was lost.
+    /// Returns the new place of a sample; for a lost one that of the next that was kept.
     pub fn at(&self, sample: i64) -> i64 {
         match (&self.loss, u64::try_from(sample)) {
             (Some(loss), Ok(sample)) => loss.position(sample) as i64,
@@ -62,14 +62,14 @@ impl Places {
         self.loss.is_some_and(|loss| loss.hits(start..end))
     }
 
-    /// End of the loss in samples before the damage, where there is one and no other.
+    /// Returns the end of the loss in samples before the damage, if there is exactly one.
     pub fn only_loss_end(&self) -> Option<i64> {
         self.loss_end
     }
 }
 
 impl Damage {
-    /// Damages a signal; what is random is drawn from `seed`.
+    /// Damages a signal; random values are drawn from `seed`.
     pub fn apply(&self, signal: &Signal, seed: u64) -> Damaged {
         let mut samples = signal.samples.clone();
         let rate = signal.numerology.sample_rate();
@@ -129,13 +129,13 @@ fn into_subframe(signal: &Signal) -> u64 {
     (INTO_SUBFRAME * signal.numerology.subframe_samples() as f64) as u64
 }
 
-/// A sample in the middle of the signal, within a subframe.
+/// Returns a sample in the middle of the signal, within a subframe.
 fn middle(signal: &Signal) -> u64 {
     let n = signal.numerology.subframe_samples() as u64;
     signal.samples.len() as u64 / n / 2 * n + into_subframe(signal)
 }
 
-/// The same signal in samples of a clock that is `ppm` too fast.
+/// Returns the same signal in samples of a clock that is `ppm` too fast.
 fn drifted(mut samples: Vec<Sample>, ppm: f64) -> Vec<Sample> {
     let Ok(mut drift) = ClockDrift::new(ppm) else { return samples };
     samples.resize(samples.len() + TAIL, Sample::default());
@@ -145,7 +145,7 @@ fn drifted(mut samples: Vec<Sample>, ppm: f64) -> Vec<Sample> {
     out
 }
 
-/// To words of 8 bits with this full scale, after `dc_steps` steps were added to I and to Q.
+/// Quantises to words of 8 bits with this full scale, after `dc_steps` steps were added to I and to Q.
 fn quantise(samples: &mut [Sample], full_scale: f32, dc_steps: f64) {
     let dc = full_scale / 128.0 * dc_steps as f32;
     Tone::dc(Sample::new(dc, dc)).process(samples);

@@ -1,4 +1,4 @@
-//! The kinds of damage, and the strengths that are tried of each.
+//! The kinds of damage, with the strengths of each.
 
 use clap::ValueEnum;
 use std::fmt;
@@ -44,73 +44,73 @@ pub enum Damage {
     None,
     /// A constant of this level.
     Dc {
-        /// dB.
+        /// Level in dB.
         level_db: f64,
     },
     /// Lines at +1.2345 MHz, and a second at -1.1003 MHz.
     Spurs {
-        /// One or two.
+        /// Number of lines, one or two.
         count: usize,
-        /// Of each, in dB.
+        /// Level of each, in dB.
         level_db: f64,
     },
     /// A run of samples is lost in the middle of the signal.
     LossOnce {
-        /// Samples.
+        /// Length of the run, samples.
         count: u64,
     },
-    /// A run of samples is lost again and again.
+    /// Runs of samples are lost periodically.
     LossEvery {
-        /// Samples of a run.
+        /// Length of a run, samples.
         count: u64,
-        /// From one to the next, in milliseconds.
+        /// Period in milliseconds.
         period_ms: u64,
     },
-    /// Everything is this much too high.
+    /// The carrier is too high by this offset.
     Offset {
-        /// Hz.
+        /// Offset in Hz.
         hz: f64,
     },
-    /// The receiver's sample clock is this much too fast.
+    /// The receiver's sample clock runs too fast.
     Drift {
-        /// Parts per million.
+        /// Error in parts per million.
         ppm: f64,
     },
     /// I/Q imbalance.
     Imbalance {
-        /// dB.
+        /// Gain error in dB.
         gain_db: f64,
-        /// Degrees.
+        /// Phase error in degrees.
         phase_degrees: f64,
     },
     /// Phase noise of a free-running oscillator.
     PhaseNoise {
-        /// Hz.
+        /// Width of the line in Hz.
         linewidth_hz: f64,
     },
     /// I and Q saturate.
     Clipping {
-        /// At this level in dB.
+        /// Level in dB.
         level_db: f64,
     },
-    /// Words of 8 bits.
+    /// Samples are quantised to words of 8 bits.
     Words {
         /// Level of the signal in dB of full scale.
         level_dbfs: f64,
-        /// Constant that is added to I and to Q before, in steps.
+        /// Constant that is added to I and to Q before, in quantiser steps.
         dc_steps: f64,
     },
     /// Bursts of noise of 1 µs.
     Impulses {
-        /// Mean number a second.
+        /// Mean number of bursts a second.
         per_second: f64,
-        /// Of each, in dB.
+        /// Level of each, in dB.
         level_db: f64,
     },
 }
 
 impl Damage {
-    /// Its kind.
+    /// Returns its kind.
     pub fn kind(&self) -> Kind {
         match self {
             Self::None => Kind::None,
@@ -127,14 +127,14 @@ impl Damage {
         }
     }
 
-    /// A name for files: kind and strength, of letters, digits and `+-._`.
+    /// Returns a name for files: kind and strength, of letters, digits and `+-._`.
     pub fn slug(&self) -> String {
         let name = format!("{} {self}", self.kind()).replace(", ", " ");
         name.trim_end().replace(|c: char| !(c.is_ascii_alphanumeric() || "+-.".contains(c)), "_")
     }
 }
 
-/// The strength.
+/// Shows the strength.
 impl fmt::Display for Damage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let text = match self {
@@ -180,7 +180,7 @@ const fn impulses(per_second: f64, level_db: f64) -> Damage {
     Damage::Impulses { per_second, level_db }
 }
 
-/// Everything that is tried, kind by kind, from weak to strong.
+/// All cases, kind by kind, from weak to strong.
 pub const CASES: &[Damage] = &[
     Damage::None,
     dc(-40.0),

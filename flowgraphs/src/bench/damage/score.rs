@@ -1,35 +1,35 @@
-//! What was heard against what was sent.
+//! Comparison of receptions with transmissions.
 
 use super::Places;
 use crate::scenario::Event;
 use sidelink_phy::transmit::Content;
 use std::collections::HashMap;
 
-/// What is counted.
+/// Class of events that are counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Class {
     /// MIB-SL or MIB-SL-V2X.
     Mib,
     /// Each transmission of sidelink control information.
     Sci,
-    /// Transport blocks of SL-SCH, each once however often it was sent.
+    /// Transport blocks of SL-SCH, each counted once for all its transmissions.
     Block,
 }
 
-/// How many of one class.
+/// Counts of one class.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Tally {
-    /// Sent, and whole in the recording.
+    /// Sent, and completely in the recording.
     pub sent: u32,
-    /// Of these: heard.
+    /// Of these, received.
     pub heard: u32,
-    /// Of those that were sent: no transmission overlaps with a loss of samples.
+    /// Of the sent ones, those without a transmission that overlaps a loss of samples.
     pub clear: u32,
-    /// Of these: heard.
+    /// Of these, received.
     pub clear_heard: u32,
-    /// Heard again.
+    /// Received repeatedly.
     pub repeated: u32,
-    /// Heard and not sent, or not there.
+    /// Received but not sent, or not at that place.
     pub false_ones: u32,
 }
 
@@ -42,26 +42,26 @@ pub struct Score {
     pub scis: Tally,
     /// Transport blocks of SL-SCH.
     pub blocks: Tally,
-    /// End of the last SCI or block that no loss overlaps and that was not heard, in samples before the damage.
+    /// End of the last SCI or block that no loss overlaps and that was not received, in samples before the damage.
     pub last_missed: Option<i64>,
 }
 
-/// Something that was sent.
+/// A transmitted event.
 struct Entry {
     /// UE and number of a transport block.
     number: Option<(usize, u64)>,
-    /// First PRB, where that is told too.
+    /// First PRB, if the receiver reports it.
     prb: Option<usize>,
-    /// Where its transmissions went: samples behind the damage.
+    /// New places of its transmissions: samples behind the damage.
     at: Vec<i64>,
     /// End of the last transmission, in samples before the damage.
     end: i64,
-    /// No transmission overlaps with a loss.
+    /// Whether no transmission overlaps a loss.
     clear: bool,
     heard: bool,
 }
 
-/// What was sent, and what of it was heard so far.
+/// All transmitted events, and those that were received so far.
 pub(super) struct Truth {
     entries: HashMap<(Class, Vec<u8>), Vec<Entry>>,
     subframe: i64,
@@ -71,7 +71,7 @@ pub(super) struct Truth {
 }
 
 impl Truth {
-    /// For what was sent, with `subframe` samples each, in a recording of `length` samples.
+    /// Makes the truth of the events `sent`, with `subframe` samples each, in a recording of `length` samples.
     pub(super) fn new(sent: &[Event], places: &Places, subframe: usize, length: usize) -> Self {
         let mut entries: HashMap<_, Vec<Entry>> = HashMap::new();
         let subframe = subframe as i64;
@@ -96,7 +96,7 @@ impl Truth {
         Self { entries, subframe, length: length as i64, extra: [Tally::default(); 3] }
     }
 
-    /// Takes note of something heard in the subframe that begins at `sample` behind the damage.
+    /// Records a reception in the subframe that begins at `sample` behind the damage.
     pub(super) fn hear(&mut self, class: Class, content: &[u8], prb: Option<usize>, sample: i64) {
         let near = |at: &i64| (at - sample).abs() <= self.subframe / 4;
         let list = self.entries.get_mut(&(class, content.to_vec()));
@@ -109,8 +109,8 @@ impl Truth {
         }
     }
 
-    /// Takes note of a block that the receiver itself calls one it has reported before. Its place says nothing: soft bits
-    /// that decoded once decode again, whatever is added to them.
+    /// Records a block that the receiver itself reports as a repetition. Its place is meaningless: soft bits that
+    /// decoded once decode again, whatever is added to them.
     pub(super) fn hear_again(&mut self, block: &[u8]) {
         let list = self.entries.get(&(Class::Block, block.to_vec()));
         let extra = &mut self.extra[Class::Block as usize];
@@ -120,7 +120,7 @@ impl Truth {
         }
     }
 
-    /// The counts.
+    /// Returns the counts.
     pub(super) fn score(self) -> Score {
         let mut tallies = self.extra;
         let mut last_missed = None;
@@ -140,26 +140,26 @@ impl Truth {
         Score { mibs, scis, blocks, last_missed }
     }
 
-    /// Whether all of an entry is in the recording, with a subframe to spare at the end: what is heard of others counts
-    /// neither way.
+    /// Whether an entry is completely in the recording, with a spare subframe at the end: receptions of other entries
+    /// do not count.
     fn is_whole(&self, entry: &Entry) -> bool {
         entry.at.iter().all(|&at| at >= 0 && at + 2 * self.subframe <= self.length)
     }
 }
 
-/// What tells one thing that was sent from another.
+/// Identity of a transmitted event.
 struct Identity {
     class: Class,
-    /// As the receiver reports it.
+    /// Content as the receiver reports it.
     content: Vec<u8>,
-    /// Where the receiver reports it too.
+    /// First PRB, if the receiver reports it too.
     prb: Option<usize>,
-    /// Of a transport block.
+    /// Number of a transport block.
     number: Option<u64>,
 }
 
 impl Identity {
-    /// `None` for what is not counted.
+    /// Returns the identity; `None` for content that is not counted.
     fn of(content: &Content) -> Option<Self> {
         let (class, content, prb, number) = match content {
             Content::Sync { mib, .. } => {

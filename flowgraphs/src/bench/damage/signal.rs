@@ -30,26 +30,26 @@ impl fmt::Display for SignalName {
     }
 }
 
-/// A signal as it was before the damage.
+/// A signal before the damage.
 pub struct Signal {
-    /// Which.
+    /// Name of the signal.
     pub name: SignalName,
     /// Carrier and sample rate.
     pub numerology: Numerology,
-    /// What the receiver is told: mode, pools, where synchronisation signals are.
+    /// Configuration of the receiver: mode, pools, place of synchronisation signals.
     pub radio: Radio,
     /// The samples.
     pub samples: Vec<Sample>,
-    /// Everything that was sent, in order of subframes.
+    /// All transmissions, in order of subframes.
     pub sent: Vec<Event>,
-    /// Mean power of a sample of the subframes in which anybody sends: what strengths refer to.
+    /// Mean power of a sample of the subframes with a transmission, to which strengths refer.
     pub power: f64,
     scenario: Scenario,
     ues: Vec<String>,
 }
 
 impl Signal {
-    /// Makes `subframes` of a signal, its noise and payloads drawn from `seed`.
+    /// Generates `subframes` of a signal, its noise and payloads drawn from `seed`.
     ///
     /// # Errors
     /// The scenario is wrong, which the tests rule out.
@@ -73,24 +73,24 @@ impl Signal {
         Ok(Self { name, numerology, radio, samples, sent, power: levels.power(), scenario, ues })
     }
 
-    /// Name of a UE.
+    /// Returns the name of a UE.
     pub fn ue_name(&self, ue: usize) -> &str {
         self.ues.get(ue).map_or("?", String::as_str)
     }
 
-    /// Carrier frequency in Hz.
+    /// Returns the carrier frequency in Hz.
     pub fn frequency(&self) -> f64 {
         self.radio.frequency.unwrap_or_default()
     }
 
-    /// What the signal is, in a sentence.
+    /// Returns a description of the signal in one sentence.
     pub fn description(&self) -> String {
         let snr = self.scenario.snr.unwrap_or(f64::INFINITY);
         let (ues, seed) = (self.ues.len(), self.scenario.seed);
         format!("Signal {} of `sidelink bench damage`: {ues} UEs, Es/N0 {snr} dB, seed {seed}", self.name)
     }
 
-    /// What a recording of it says of itself.
+    /// Returns the metadata of a recording of it.
     pub(super) fn writer_options(&self) -> WriterOptions {
         WriterOptions {
             frequency: self.radio.frequency,

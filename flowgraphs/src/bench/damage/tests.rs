@@ -13,7 +13,7 @@ fn damaged(signal: &Signal, damage: Damage) -> Damaged {
     damage.apply(signal, 1)
 }
 
-/// Mean power of what was added, in dB of the signal.
+/// Returns the mean power of the added damage, in dB of the signal.
 fn added_db(signal: &Signal, damage: Damage) -> f64 {
     let damaged = damaged(signal, damage);
     let added: Vec<Sample> = damaged.samples.iter().zip(&signal.samples).map(|(a, b)| a - b).collect();
@@ -77,7 +77,7 @@ fn places_follow_drift_and_loss() {
     assert_eq!(signal.samples[end as usize..], cut.samples[end as usize - 1000..]);
 }
 
-/// Tells a truth what a perfect receiver would hear, but for what `leave_out` says.
+/// Enters into a truth the receptions of a perfect receiver, except for those that `leave_out` selects.
 fn hear(truth: &mut Truth, signal: &Signal, leave_out: &dyn Fn(usize) -> bool) {
     for (_, event) in signal.sent.iter().enumerate().filter(|(i, _)| !leave_out(*i)) {
         match &event.transmission.content {
@@ -122,7 +122,7 @@ fn what_is_missed_repeated_and_false_is_counted() {
     assert_eq!((some.scis.false_ones, some.blocks.false_ones), (3, 1));
     assert_eq!(some.last_missed, Some(at + n));
 
-    // in its own place, then once more
+    // at its own place, then once more
     let mut again = truth(&signal);
     again.hear(Class::Sci, bits, Some(*prb), at + 3);
     again.hear(Class::Sci, bits, Some(*prb), at - 3);

@@ -1,4 +1,4 @@
-//! On what was measured, as far as the system tells.
+//! Description of the machine of a measurement, as far as the system provides it.
 
 use hdrhistogram::Histogram;
 use serde::Serialize;
@@ -7,29 +7,29 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-/// How often the thread that watches for stalls wakes up.
+/// Period of the thread that watches for stalls.
 const EVERY: Duration = Duration::from_millis(1);
 
-/// Longest stall that is told apart: ten seconds.
+/// Longest stall that is distinguished: ten seconds.
 const LONGEST_NS: u64 = 10_000_000_000;
 
 /// A machine at a time.
 #[derive(Clone, Debug, Serialize)]
 pub struct Machine {
-    /// Processor.
+    /// Name of the processor.
     pub processor: String,
-    /// Processors that this process may use.
+    /// Number of processors that this process may use.
     pub cores: usize,
-    /// Mean number of runnable threads of the last minute, others' too.
+    /// Mean number of runnable threads in the last minute, those of other processes included.
     pub load: Option<f64>,
-    /// UTC.
+    /// Date, UTC.
     pub date: String,
-    /// Of this program.
+    /// Version of this program.
     pub version: &'static str,
 }
 
 impl Machine {
-    /// This one, now.
+    /// Returns the present machine.
     pub fn here() -> Self {
         let info = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
         let model = info.lines().find_map(|l| l.strip_prefix("model name").and_then(|l| l.split_once(':')));
@@ -45,20 +45,20 @@ impl Machine {
     }
 }
 
-/// Mean number of runnable threads of the last minute.
+/// Returns the mean number of runnable threads in the last minute.
 pub(super) fn load() -> Option<f64> {
     std::fs::read_to_string("/proc/loadavg").ok()?.split(' ').next()?.parse().ok()
 }
 
-/// How long the machine kept a thread from running that had nothing to do but to wake up every millisecond: what no UE can be
-/// blamed for.
+/// Times for which the machine did not run a thread that only wakes up every millisecond: delays for which no UE is to
+/// blame.
 pub(super) struct Stalls {
     over: Arc<AtomicBool>,
     thread: JoinHandle<Histogram<u64>>,
 }
 
 impl Stalls {
-    /// Begin; nothing where there is no thread left.
+    /// Starts the measurement; `None` if no thread is left.
     pub(super) fn begin() -> Option<Self> {
         let over = Arc::new(AtomicBool::new(false));
         let told = Arc::clone(&over);
@@ -76,14 +76,14 @@ impl Stalls {
         Some(Self { over, thread })
     }
 
-    /// Nanoseconds of lateness.
+    /// Ends the measurement; returns the lateness in nanoseconds.
     pub(super) fn end(self) -> Option<Histogram<u64>> {
         self.over.store(true, Relaxed);
         self.thread.join().ok()
     }
 }
 
-/// Processor time of this process so far.
+/// Returns the processor time of this process so far, seconds.
 pub(super) fn cpu_seconds() -> Option<f64> {
     #[cfg(unix)]
     {
@@ -94,7 +94,7 @@ pub(super) fn cpu_seconds() -> Option<f64> {
     None
 }
 
-/// Year, month and day of seconds since 1970.
+/// Returns year, month and day of seconds since 1970.
 fn date(seconds: u64) -> String {
     // days from 1 March of year 0, in eras of 400 years
     let days = (seconds / 86_400) as i64 + 719_468;

@@ -1,4 +1,4 @@
-//! The report as one page of HTML: nothing beside it is needed to read it.
+//! The report as one self-contained page of HTML.
 //!
 //! ```text
 //! chart.rs    curves and bars as SVG
@@ -28,10 +28,10 @@ const DRAWN: [Stage; 8] = [
     Stage::TurnRound,
 ];
 
-/// The report of `runs`, made by `command`.
+/// Returns the report of `runs`, made by `command`.
 pub fn html(machine: &Machine, plan: &Plan, command: &str, subframe_samples: usize, runs: &[Run]) -> String {
     let mut page = String::with_capacity(1 << 16);
-    // writing to a string does not fail
+    // writing to a string cannot fail
     let _ = write(&mut page, machine, plan, command, subframe_samples, runs);
     page
 }
@@ -144,7 +144,7 @@ fn figure(page: &mut String, svg: &str, caption: &str) -> std::fmt::Result {
     write!(page, "<figure>{svg}<figcaption>{caption}</figcaption></figure>")
 }
 
-/// Share of subframes missed, in percent.
+/// Returns the share of missed subframes, in percent.
 fn share(run: &Run, n: usize) -> f64 {
     let missed = run.missed(n) as f64;
     100.0 * missed / (run.totals.subframes as f64 + missed - run.totals.skipped as f64).max(1.0)
@@ -162,7 +162,7 @@ fn ms(v: f64) -> String {
     format!("{v:.2}")
 }
 
-/// The percentiles of a stage, by their distance from 100 % in powers of ten, as far as there are figures.
+/// Returns the percentiles of a stage, by their distance from 100 % in powers of ten, as far as there are figures.
 fn curve(latency_stats: &LatencyStats, stage: Stage) -> Curve {
     let histogram = latency_stats.histogram(stage);
     let last = (histogram.len() as f64).log10();

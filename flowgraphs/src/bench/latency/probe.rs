@@ -1,4 +1,4 @@
-//! An application that says when it spoke, and counts how long that took to arrive.
+//! An application whose messages carry their time, and that measures their delay.
 
 use hdrhistogram::Histogram;
 use sidelink_mac::engine;
@@ -9,23 +9,23 @@ use sidelink_wire::pdcp::SduType;
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
-/// What every message begins with.
+/// First octets of every message.
 const MARK: &[u8; 4] = b"lat:";
 
-/// Octets of a message at least: the mark, the subframe, the nanoseconds.
+/// Least length of a message in octets: the mark, the subframe, the nanoseconds.
 const LEAST: usize = MARK.len() + 16;
 
-/// Messages and how long they were under way.
+/// Messages and their delays.
 pub struct Arrivals {
-    /// Handed to layer 2.
+    /// Number of messages handed to layer 2.
     pub sent: u64,
-    /// Not taken by layer 2: the queue was full, or no counter was ready.
+    /// Number refused by layer 2: the queue was full, or no counter was ready.
     pub refused: u64,
-    /// Received, each by each of those who heard it.
+    /// Number received, counted at each receiver.
     pub received: u64,
-    /// Subframes.
+    /// Delays in subframes.
     air: Histogram<u64>,
-    /// Nanoseconds.
+    /// Delays in nanoseconds.
     wall: Histogram<u64>,
 }
 
@@ -54,12 +54,13 @@ impl Arrivals {
         *self = Self::default();
     }
 
-    /// Milliseconds of the air's time from application to application: p50, p99, p99.9 and the worst.
+    /// Returns the delay in milliseconds of the air's time, from application to application: p50, p99, p99.9 and the
+    /// worst.
     pub fn air(&self) -> Option<[f64; 4]> {
         quantiles(&self.air, 1.0)
     }
 
-    /// The same in milliseconds of the wall clock.
+    /// Returns the same in milliseconds of the wall clock.
     pub fn wall(&self) -> Option<[f64; 4]> {
         quantiles(&self.wall, 1e-6)
     }
@@ -70,7 +71,7 @@ fn quantiles(histogram: &Histogram<u64>, unit: f64) -> Option<[f64; 4]> {
     (!histogram.is_empty()).then(|| [0.5, 0.99, 0.999, 1.0].map(at))
 }
 
-/// Speaks to the group of the run every so often.
+/// Sends to the group of the run periodically.
 pub(super) struct Probe {
     every: u64,
     offset: u64,
@@ -81,7 +82,8 @@ pub(super) struct Probe {
 }
 
 impl Probe {
-    /// Messages of `octets` every `every` subframes, the first after `offset`. All probes of a run have the same `epoch`.
+    /// Makes a probe with messages of `octets` every `every` subframes, the first after `offset`. All probes of a run
+    /// have the same `epoch`.
     pub(super) fn new(
         every: u64,
         offset: u64,

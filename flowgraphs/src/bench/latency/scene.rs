@@ -14,7 +14,7 @@ pub(super) const PERIOD: u64 = 40;
 /// ProSe Layer-2 group ID of the group to which all belong.
 pub(super) const GROUP_ID: [u8; 3] = [0, 1, 0xa2];
 
-/// Seconds for which keys are good.
+/// Seconds for which keys are valid.
 const DAY: u32 = 24 * 3600;
 
 /// What is protected, and how.
@@ -37,7 +37,7 @@ pub enum Security {
 }
 
 impl Security {
-    /// As it is written.
+    /// Returns its name.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::None => "none",
@@ -54,7 +54,7 @@ impl Security {
         matches!(self, Self::Rotating | Self::All)
     }
 
-    /// Cipher and MAC-I of the group.
+    /// Returns cipher and MAC-I of the group.
     fn group(self) -> Option<(Cipher, Option<Cipher>)> {
         match self {
             Self::None | Self::Rotating => None,
@@ -74,7 +74,7 @@ fn id(i: usize) -> [u8; 3] {
     [0, 0x0a, i as u8]
 }
 
-/// The air: everybody hears everybody alike.
+/// Returns the air: all UEs receive each other at the same level.
 pub(super) fn air(plan: &Plan, ues: usize, rate: f64) -> AirConfig {
     AirConfig {
         rate: Number(rate),
@@ -89,7 +89,7 @@ pub(super) fn air(plan: &Plan, ues: usize, rate: f64) -> AirConfig {
     }
 }
 
-/// UE `i` of `ues`. The first one sends synchronisation signals; all know UTC.
+/// Returns UE `i` of `ues`. The first one sends synchronisation signals; all know UTC.
 pub(super) fn ue(plan: &Plan, security: Security, i: usize, ues: usize) -> Result<UeConfig, ConfigError> {
     let Plan { prb, lead, mcs, seed, .. } = *plan;
     let (last, half) = (prb - 1, prb / 2);
@@ -136,13 +136,13 @@ source = "utc"
 transmit = "{transmit}"
 {plain}"#,
         name = name(i),
-        // the sum of all stays where converters are not driven into their limits
+        // the sum of all stays within the limits of converters
         level = -6.0 - 10.0 * (ues as f64).log10() / 2.0,
     );
     UeConfig::from_toml(&text, "the carrier of the bench")
 }
 
-/// Keys of all: everybody in one group, everybody announces and looks for everybody else.
+/// Returns the keys of all UEs: all are in one group, and each announces and monitors all others.
 pub(super) fn keys(security: Security, ues: usize) -> Result<Keys, ConfigError> {
     let now = utc_now();
     let (from, until) = (now.saturating_sub(3600), now.saturating_add(DAY));

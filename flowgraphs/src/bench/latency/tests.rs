@@ -18,7 +18,7 @@ fn plan() -> Plan {
 fn two_ues_hear_each_other_under_every_protection() {
     for security in <Security as clap::ValueEnum>::value_variants() {
         let run = run(&plan(), 2, *security, None, &|| false).unwrap();
-        // each speaks ten times; when both do in one period, they may lose one another
+        // each sends ten times; if both send in one period, they may miss one another
         assert!(run.arrivals.sent >= 18, "{security:?}: {}", run.arrivals.sent);
         assert!(run.arrivals.received >= 10, "{security:?}: {}", run.arrivals.received);
         assert_eq!(
@@ -28,7 +28,7 @@ fn two_ues_hear_each_other_under_every_protection() {
         );
         assert_eq!(run.totals.subframes, 1600, "{security:?}");
         let [p50, _, _, worst] = run.arrivals.air().unwrap();
-        // a scheduling period, the one that it waits for, and the lead
+        // the wait for a scheduling period, that period, and the lead
         assert!(p50 >= 8.0 && worst <= 3.0 * scene::PERIOD as f64, "{security:?}: {p50} to {worst} ms");
         for stage in
             [Stage::Transform, Stage::Control, Stage::Shared, Stage::Discovery, Stage::Layer2, Stage::Encode]

@@ -19,7 +19,7 @@ use std::hint::black_box;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Signal to noise ratio of the subframes in dB: as good as a capture by cable.
+/// Signal to noise ratio of the subframes in dB: that of a capture by cable.
 const SNR_DB: f64 = 20.0;
 
 struct Bench<'a> {
@@ -76,7 +76,7 @@ impl Bench<'_> {
         (self.done)(&timing);
     }
 
-    /// A grid with noise on it.
+    /// Returns a grid with added noise.
     fn noisy(&self, grid: &Grid) -> Grid {
         let mut rng = Rng::new(7);
         let sigma = 10f32.powf(-SNR_DB as f32 / 20.0);
@@ -123,9 +123,9 @@ impl Bench<'_> {
         self.report(t.against(peer, 1.0));
     }
 
-    /// Search of a subframe with two SCIs in it, the rest noise: modes 1 and 2 over every PRB, as the peer does; modes 3
-    /// and 4 over the sub-channels of a pool, four cyclic shifts each, which are the peer's candidates, and over the
-    /// whole band, which it cannot.
+    /// Measures the search of a subframe with two SCIs in it, the rest noise: modes 1 and 2 over every PRB, as the peer
+    /// does; modes 3 and 4 over the sub-channels of a pool, four cyclic shifts each, which are the peer's candidates,
+    /// and over the whole band, which the peer does not support.
     fn search(&mut self, at: &str, sidelink: SidelinkMode, peer: f64) {
         let prbs = self.numerology.bandwidth().prbs();
         if sidelink == SidelinkMode::D2d {
@@ -241,7 +241,7 @@ impl Bench<'_> {
         self.report(t.against(peer, 2.0));
     }
 
-    /// 50 PRBs in five sub-channels, all in use: SLSS detection, control search and five transport blocks.
+    /// Measures 50 PRBs in five sub-channels, all in use: SLSS detection, control search and five transport blocks.
     fn whole_subframe(&mut self) {
         let name = "whole subframe, TM4, 50 PRB, 5 sub-channels in use";
         if !wanted(name, self.only) {

@@ -74,7 +74,7 @@ fn turbo(budget: Duration, only: &str, done: &mut dyn FnMut(&Timing)) {
     }
 }
 
-/// Soft bits of coded bits, with some noise.
+/// Returns soft bits of coded bits, with some noise.
 fn noisy(bits: &[u8], seed: u64) -> Vec<Llr> {
     let mut rng = Rng::new(seed);
     let soft = |b: &u8| (1.0 - 2.0 * *b as f32) * 40.0 + 15.0 * rng.complex_gaussian().re;

@@ -14,7 +14,7 @@ use sidelink_wire::pdcp::SduType;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-/// Names of the lines, for the choice of what is measured.
+/// Names of the lines, to select measurements.
 pub(super) const NAMES: [&str; 3] = ["shared KD", "raw keys", "certificates"];
 
 const NOW: UtcTime = UtcTime::from_millis(1_795_238_400_500);
@@ -55,15 +55,15 @@ fn manager(ue: usize, method: usize, seed: u64) -> Option<LinkManager> {
     Some(manager)
 }
 
-/// What one end was given, and how long it took to do all that follows from it.
+/// Input of one end, and the time of all its consequences.
 struct Step {
     ue: usize,
-    /// What it takes; none for the one who begins.
+    /// The message; `None` for the end that begins.
     message: Option<MessageType>,
     micros: f64,
 }
 
-/// Gives an input to one end and takes its outputs; PDUs go to `out`.
+/// Passes an input to one end and takes its outputs; PDUs go to `out`.
 fn give(
     manager: &mut LinkManager,
     input: Input<'_>,
@@ -88,7 +88,7 @@ fn give(
     before.elapsed().as_secs_f64() * 1e6
 }
 
-/// One set-up: its steps. None when it did not end in a link.
+/// Runs one set-up and returns its steps. `None` when it did not end in a link.
 fn once(method: usize, seed: u64) -> Option<(Vec<Step>, [LinkManager; 2])> {
     let mut managers = [manager(0, method, seed)?, manager(1, method, seed)?];
     let sources = [Layer2Id::new(0x10).ok()?, Layer2Id::new(0x11).ok()?];
@@ -141,14 +141,14 @@ fn set_up(budget: Duration, method: usize, name: &str, done: &mut dyn FnMut(Row)
     }
 }
 
-/// A packet of 300 octets over a link, sent and received.
+/// Measures a packet of 300 octets over a link, sent and received.
 fn data(budget: Duration, done: &mut dyn FnMut(Row)) {
     let Some((_, [mut mary, mut john])) = once(0, 0) else { return };
     let (Ok(lcid), Ok(source)) = (Lcid::new(3), Layer2Id::new(0x10)) else { return };
     let Some((link, _, _)) = mary.links().next() else { return };
     let (mut sent, mut received) = (Vec::new(), Vec::new());
     let start = Instant::now();
-    // Fewer than the numbers of one key.
+    // Fewer than the SN of one key.
     while sent.len() < 20 || (start.elapsed() < budget && sent.len() < 50_000) {
         let mut out = Vec::new();
         let input = Input::Send { now: NOW, link, lcid, sdu_type: SduType::Ip, data: &[0x5a; 300] };

@@ -1,4 +1,4 @@
-//! The whole way of protected data: from the application to a full transport block.
+//! The complete path of protected data: from the application to a full transport block.
 
 use super::{Row, figure};
 use crate::bench::timing::time;

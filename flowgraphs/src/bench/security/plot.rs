@@ -5,10 +5,10 @@ use crate::inspect::plot::{self, Panel};
 use crate::outputs::Place;
 use std::collections::BTreeMap;
 
-/// Draw what `rows` hold: what each protection costs, each cipher, and how likely codes collide.
+/// Draws the figures of `rows`: the cost of each protection, of each cipher, and the probability of colliding codes.
 ///
 /// # Errors
-/// No such rows, or the file cannot be written.
+/// There are no such rows, or the file cannot be written.
 pub fn draw(place: &Place, rows: &[Row]) -> anyhow::Result<()> {
     let panels = panels(rows);
     if panels.is_empty() {

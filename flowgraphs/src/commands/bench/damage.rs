@@ -1,4 +1,4 @@
-//! `sidelink bench damage`: what damage to the samples costs.
+//! `sidelink bench damage`: cost of damage to the samples.
 
 use crate::args::{Form, Output};
 use crate::bench::damage::{self, CASES, Damage, Kind, Score, Signal, SignalName, Tally};
@@ -51,12 +51,12 @@ impl DamageArgs {
         CASES.iter().filter(|case| self.kind.is_empty() || self.kind.contains(&case.kind()))
     }
 
-    /// Where a damaged signal is written, if anywhere.
+    /// Returns the path of the recording of a damaged signal, if there is to be one.
     fn path(&self, signal: SignalName, damage: &Damage) -> Option<PathBuf> {
         self.write.as_ref().map(|folder| folder.join(format!("{signal}_{}.sigmf-meta", damage.slug())))
     }
 
-    /// Takes the places of all recordings, and opens where the figures go, before the time is spent.
+    /// Claims the places of all recordings, and opens the output of the figures, before the time is spent.
     fn claim(&self) -> anyhow::Result<OutputFile> {
         let mut outputs = Outputs::new(self.force);
         let names = self.signals().iter().flat_map(|signal| self.cases().map(|case| (*signal, case)));
@@ -98,11 +98,10 @@ fn measure(signal: &Signal, case: &Damage, seed: u64, path: Option<&Path>) -> an
     Ok(Measured { score, recovery_ms })
 }
 
-/// Counts, and how long they show a loss.
+/// Counts, and the duration of the effects of a loss.
 struct Measured {
     score: Score,
-    /// Milliseconds from the end of the only loss to that of the last SCI or block which it does not overlap and which
-    /// was missed.
+    /// Milliseconds from the end of the only loss to that of the last missed SCI or block that it does not overlap.
     recovery_ms: Option<f64>,
 }
 
@@ -141,7 +140,7 @@ fn line(signal: &Signal, case: &Damage, measured: &Measured) -> String {
     line.trim_end().to_owned()
 }
 
-/// Never rounded up to 100.
+/// Formats a percentage, never rounded up to 100.
 fn percent(part: u32, whole: u32) -> String {
     match 100.0 * f64::from(part) / f64::from(whole) {
         share if share.is_nan() => "-".to_owned(),

@@ -1,4 +1,4 @@
-//! What the demo's air sounds like to somebody in the middle of it, kept in a file.
+//! Recording of the demo's air: the samples that a receiver amid the UEs gets, in a file.
 
 use crate::Sample;
 use crate::config::{ConfigError, RadioConfig, to_sigmf};
@@ -13,13 +13,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-/// Scale of the file where its samples are integers: peaks of several UEs stay below full scale.
+/// Scale of samples in a file of integers: peaks of several UEs stay below full scale.
 const SCALE: f32 = 0.125;
 
-/// The largest magnitude where they are floats: -3 dBFS.
+/// Largest magnitude in a file of floats: -3 dBFS.
 const PEAK: f32 = 0.708;
 
-/// Where the keys of a recording are kept: `air.keys` of `air.sigmf`, `air.cf32` or `air`.
+/// Returns the path of a recording's keys: `air.keys` for `air.sigmf`, `air.cf32` or `air`.
 pub(super) fn keys_of(path: &Path) -> PathBuf {
     let named = Container::of_name(path) != Container::SigmfPair;
     let by_file = path.extension().is_some_and(|e| e == "sigmf-meta" || e == "sigmf-data");
@@ -31,7 +31,11 @@ pub(super) fn keys_of(path: &Path) -> PathBuf {
     name.into()
 }
 
-/// Keeps the keys of everybody honest in a store of their own, so that the recording can be opened later.
+/// Stores the keys of the honest UEs, for receiving only, in a new store beside the recording, which can then be opened
+/// later.
+///
+/// # Errors
+/// The store exists or cannot be written.
 pub(super) fn keep_keys(path: &Path, keys: &Keys) -> Result<(), ConfigError> {
     let store = keys_of(path);
     if store.exists() {
@@ -42,7 +46,7 @@ pub(super) fn keep_keys(path: &Path, keys: &Keys) -> Result<(), ConfigError> {
     Ok(KeyStore::create(&store)?.put(&keys.clone().receive_only())?)
 }
 
-/// A port that listens while the demo runs.
+/// A port that records while the demo runs, on a thread of its own.
 pub(super) struct Recording {
     path: PathBuf,
     stop: Arc<AtomicBool>,
@@ -50,7 +54,7 @@ pub(super) struct Recording {
 }
 
 impl Recording {
-    /// Attach the port and make the file. It begins to listen with [`Self::start`].
+    /// Attaches the port and makes the file. Recording begins with [`Self::start`].
     pub(super) fn prepare(air: &Air, path: &Path, radio: &RadioConfig) -> anyhow::Result<Recorded> {
         let mut options = WriterOptions::new(air.config().rate.0);
         options.peak = Some(PEAK);
@@ -63,11 +67,11 @@ impl Recording {
         Ok(Recorded::new(air.attach_named("recorder")?, path, options)?)
     }
 
-    /// Listen for `samples`.
+    /// Starts to record at most `samples` samples.
     pub(super) fn start(radio: Recorded, path: &Path, samples: u64) -> anyhow::Result<Self> {
         let streams = Box::new(radio).start()?;
         let mut receive = streams.receive;
-        // nobody waits for who promises never to send
+        // without its transmit end, the port never sends, and the others do not wait for it
         drop(streams.transmit);
         let stop = Arc::new(AtomicBool::new(false));
         let stopped = Arc::clone(&stop);
@@ -86,7 +90,7 @@ impl Recording {
         Ok(Self { path: path.to_owned(), stop, thread })
     }
 
-    /// End it, and say what was kept.
+    /// Ends the recording and returns its description: duration, size, files. `rate` is in samples a second.
     pub(super) fn finish(self, rate: f64) -> anyhow::Result<String> {
         self.stop.store(true, Ordering::Relaxed);
         let result = self.thread.join().map_err(|_| anyhow::anyhow!("the recorder failed; this is a bug"))?;

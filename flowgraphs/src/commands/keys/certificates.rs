@@ -1,4 +1,4 @@
-//! Issuers and certificates of method 2, for who has no PKI: small, and readable by OpenSSL.
+//! Issuers and certificates of method 2, for operators without a PKI: small, and readable by OpenSSL.
 
 use super::{DAY, list_number};
 use crate::config::ConfigError;
@@ -15,7 +15,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
 
-/// A certificate begins an hour earlier, for clocks that are behind.
+/// Seconds by which a certificate begins earlier, for clocks that are behind.
 const EARLIER: u32 = 3600;
 
 #[derive(Debug, Args)]
@@ -76,7 +76,7 @@ fn seed() -> Result<Zeroizing<[u8; 32]>, ConfigError> {
     Ok(seed)
 }
 
-/// Write a file that is not there yet.
+/// Writes a file that does not exist yet.
 pub(in crate::commands) fn write_new(path: &Path, text: &str) -> Result<(), ConfigError> {
     let file = OpenOptions::new().write(true).create_new(true).open(path);
     file.and_then(|mut file| file.write_all(text.as_bytes())).map_err(|e| {
@@ -87,7 +87,7 @@ pub(in crate::commands) fn write_new(path: &Path, text: &str) -> Result<(), Conf
 /// Writes key and certificate of a new issuer to `output`.key and `output`.pem.
 ///
 /// # Errors
-/// A file that exists or cannot be written.
+/// A file exists or cannot be written.
 pub(in crate::commands) fn make_issuer(name: &str, output: &Path, days: u32) -> Result<(), ConfigError> {
     let seed = seed()?;
     write_key(&list_number::with(output, ".key"), &seed)?;
@@ -95,7 +95,7 @@ pub(in crate::commands) fn make_issuer(name: &str, output: &Path, days: u32) -> 
     write_new(&list_number::with(output, ".pem"), &to_pem(CERTIFICATE, &certificate))
 }
 
-/// Takes the places of FILE.key and FILE.pem, which are new.
+/// Claims the places of FILE.key and FILE.pem, which are new.
 fn claim_pair(outputs: &mut Outputs, output: &Path) -> Result<(), ConfigError> {
     if output.as_os_str() == "-" {
         return Err(ConfigError::usage("-o - names no files", "a key and a certificate are two: -o FILE"));
@@ -117,7 +117,7 @@ pub(super) fn new_issuer(args: &NewIssuer) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The issuer of two files, which must belong together.
+/// Reads the issuer of two files, which must belong together.
 fn issuer(path: &Path) -> Result<Issuer, ConfigError> {
     let (key, pem) = (list_number::with(path, ".key"), list_number::with(path, ".pem"));
     let der = read_pem(&pem, CERTIFICATE)?.swap_remove(0);
@@ -137,7 +137,7 @@ fn issuer(path: &Path) -> Result<Issuer, ConfigError> {
 /// Writes a key and its certificate by `issuer` to `output`.key and `output`.pem. Returns the serial number.
 ///
 /// # Errors
-/// What is wrong with the issuer, or a file that exists or cannot be written.
+/// The issuer is invalid, or a file exists or cannot be written.
 pub(in crate::commands) fn make_certificate(
     name: &str,
     issuer: &Path,

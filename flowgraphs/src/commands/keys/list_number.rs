@@ -1,4 +1,4 @@
-//! Numbers of revocation lists: each higher than the one before it, whatever the clock says.
+//! Numbers of revocation lists: each higher than the one before it, whatever the time of the clock.
 
 use crate::config::ConfigError;
 use sidelink_security::direct::signed::Root;
@@ -7,31 +7,31 @@ use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-/// The path with more at its end: `ca` and `.key`.
+/// Returns the path with a suffix: `ca` and `.key`.
 pub(super) fn with(path: &Path, extension: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(extension);
     name.into()
 }
 
-/// The file beside an issuer's key that holds the number of its last list.
+/// Returns the file beside an issuer's key that holds the number of its last list.
 pub(super) fn place(issuer: &Path) -> PathBuf {
     with(issuer, ".crlnumber")
 }
 
-/// Takes the next number for a list of `issuer`: seconds of UTC, or one more than the last where those are not more. It is
-/// durable before the list is made, and two processes never get the same. `output` is the list that is replaced: its number
-/// counts as well, for issuers that have no file of numbers yet.
+/// Takes the next number for a list of `issuer`: seconds of UTC, or one more than the last number if UTC is not higher.
+/// It is durable before the list is made, and two processes never get the same. `output` is the list that is replaced:
+/// its number counts as well, for issuers that have no file of numbers yet.
 ///
 /// # Errors
-/// A file of numbers that holds none, the disk, or the end of the numbers.
+/// The file of numbers holds none, the disk fails, or the numbers are used up.
 pub(super) fn next(issuer: &Path, output: &Path, now: u32) -> Result<u32, ConfigError> {
     let path = place(issuer);
     let failed = |e: io::Error| {
         let what = format!("cannot keep the number of the revocation list: {e}");
         ConfigError::new(what, path.display().to_string(), "make its folder writable; no list was made")
     };
-    // The key is never replaced, so that its lock is one for all.
+    // The key is never replaced: its lock is the same for all processes.
     let key = File::open(with(issuer, ".key")).map_err(failed)?;
     key.lock().map_err(failed)?;
     let last = kept(&path)?.max(replaced(issuer, output));
@@ -44,7 +44,7 @@ pub(super) fn next(issuer: &Path, output: &Path, now: u32) -> Result<u32, Config
     Ok(next)
 }
 
-/// The number in the file; 0 without one.
+/// Returns the number in the file; 0 without one.
 fn kept(path: &Path) -> Result<u32, ConfigError> {
     let wrong = |what: String| {
         let remedy = "put the number of the newest list into it";
@@ -57,13 +57,13 @@ fn kept(path: &Path) -> Result<u32, ConfigError> {
     }
 }
 
-/// The number of the issuer's own list at `output`; 0 where there is none.
+/// Returns the number of the issuer's own list at `output`; 0 if there is none.
 fn replaced(issuer: &Path, output: &Path) -> u32 {
     let own = read_pem(&with(issuer, ".pem"), CERTIFICATE).ok();
     let root = own.and_then(|own| Root::from_der(own.first()?).ok());
     let (Some(mut root), true) = (root, output.is_file()) else { return 0 };
     for list in read_pem(output, CRL).unwrap_or_default() {
-        // Of another issuer, or older than one before it in the file: it says nothing.
+        // Of another issuer, or older than one before it in the file: ignored.
         let _ = root.install_crl(&list);
     }
     root.crl_number()
@@ -117,7 +117,7 @@ mod tests {
         assert_eq!(fs::read_to_string(issuer.0.join("ca.crlnumber")).unwrap(), "2000\n");
     }
 
-    /// A list of before there was a file of numbers; one of another issuer does not count.
+    /// A list from before there was a file of numbers; one of another issuer does not count.
     #[test]
     fn the_list_that_is_replaced_counts() {
         let issuer = Issuer::new("replaced");

@@ -1,24 +1,25 @@
-//! The receiver of samples with gaps: the timing outlasts a gap, since the radio's numbers tell its size.
+//! Receiver of samples with gaps: the timing survives a gap, since the radio's numbers give its size.
 
 use crate::Sample;
 use sidelink_phy::receive::receiver::Event;
 use sidelink_phy::receive::stream::StreamReceiver;
 
-/// A longer gap makes the receiver look for its timing anew: the clocks of two radios drift apart by a cyclic prefix.
+/// Longest gap in seconds that the timing survives: beyond it the clocks of two radios may have drifted apart by a
+/// cyclic prefix.
 const LONGEST_GAP_SECONDS: f64 = 0.5;
 
-/// Is told what is heard.
+/// Receives the events.
 pub(super) trait Listener {
-    /// The first sample of all has number `first` of the radio.
+    /// Reports that the first sample of all has number `first` of the radio.
     fn begin(&mut self, first: u64);
 
-    /// The receiver begins anew, and counts its subframes from 0.
+    /// Reports that the receiver restarts, and counts its subframes from 0.
     fn restart(&mut self);
 
-    /// Something is heard in a subframe that begins at `sample`, counted from the first of all, lost ones included.
+    /// Handles an event in a subframe that begins at `sample`, counted from the first of all, lost ones included.
     ///
     /// # Errors
-    /// Why it cannot be written.
+    /// The event cannot be written.
     fn event(&mut self, event: &Event<'_>, sample: i64) -> anyhow::Result<()>;
 }
 
@@ -26,36 +27,36 @@ pub(super) trait Listener {
 pub(super) struct Ear<'a> {
     receiver: &'a mut StreamReceiver,
     rate: f64,
-    /// Samples before the first one that the receiver was given.
+    /// Samples before the first one that the receiver got.
     before: u64,
-    /// Number of the sample that comes next.
+    /// Number of the next sample.
     next: Option<u64>,
     taken: u64,
     lost: u64,
 }
 
 impl<'a> Ear<'a> {
-    /// At `rate` samples a second.
+    /// Makes it for `rate` samples a second.
     pub(super) fn new(receiver: &'a mut StreamReceiver, rate: f64) -> Self {
         Self { receiver, rate, before: 0, next: None, taken: 0, lost: 0 }
     }
 
-    /// Samples that came.
+    /// Returns the number of samples that came.
     pub(super) fn taken(&self) -> u64 {
         self.taken
     }
 
-    /// The same in seconds.
+    /// Returns the same in seconds.
     pub(super) fn seconds(&self) -> f64 {
         self.taken as f64 / self.rate
     }
 
-    /// Samples that were missing before those that came.
+    /// Returns the number of samples that were missing before those that came.
     pub(super) fn lost(&self) -> u64 {
         self.lost
     }
 
-    /// Takes the samples from number `first` on. What lies before a gap is received now.
+    /// Takes the samples from number `first` on. Samples before a gap are received now.
     pub(super) fn take(
         &mut self,
         first: u64,
@@ -80,7 +81,7 @@ impl<'a> Ear<'a> {
         self.hear(listener, |receiver, emit| receiver.push(samples, emit))
     }
 
-    /// Hears what is left.
+    /// Receives the rest.
     pub(super) fn finish(&mut self, listener: &mut dyn Listener) -> anyhow::Result<()> {
         self.hear(listener, StreamReceiver::finish)
     }
@@ -137,10 +138,10 @@ payload = "random"
     /// Number of the first sample, by the radio.
     const FIRST: u64 = 1_000_000;
 
-    /// A line at 0 Hz, 10 dB above what is sent.
+    /// A line at 0 Hz, 10 dB above the transmission.
     const LINE: Sample = Sample::new(2.6, -1.8);
 
-    /// Samples of the first subframe that come before the radio is listened to: blocks of the receiver begin elsewhere than
+    /// Samples of the first subframe before the start of the reception: blocks of the receiver begin elsewhere than
     /// subframes.
     const LATE: u64 = 1500;
 
@@ -158,12 +159,12 @@ payload = "random"
         (samples.split_off(LATE as usize), receiver_config(&radio, numerology))
     }
 
-    /// Where blocks were sent.
+    /// Returns the places of the blocks that were sent.
     fn sent() -> Vec<u64> {
         (0..20).map(|i| (3 + 20 * i) * SUBFRAME - LATE).collect()
     }
 
-    /// Places of blocks, and the first sample of the piece with which each was heard.
+    /// Places of blocks, and the first sample of the piece with which each was received.
     #[derive(Default)]
     struct Blocks {
         first: Option<u64>,
@@ -189,7 +190,7 @@ payload = "random"
         }
     }
 
-    /// What is heard of the air without the samples of `hole`, behind which the radio's numbers are higher by `more`.
+    /// Receives the air without the samples of `hole`, behind which the radio's numbers are higher by `more`.
     fn with_hole(hole: std::ops::Range<u64>, more: u64) -> Blocks {
         let (samples, config) = air();
         let mut receiver = StreamReceiver::new(config);

@@ -29,10 +29,10 @@ pub struct CompareArgs {
     pub plot: Option<PathBuf>,
 }
 
-/// Play or read all runs, and say what each configuration costs.
+/// Runs or reads all runs, and prints the costs of each configuration.
 ///
 /// # Errors
-/// A name that is neither a scenario nor a file, a file of something else, or something that must never be.
+/// A name is neither a scenario nor a file, a file has another content, or a forbidden outcome occurred.
 pub fn run(args: &CompareArgs) -> anyhow::Result<()> {
     let mut outputs = Outputs::new(Existing::Keep);
     outputs.reads(&args.what.iter().map(PathBuf::from).collect::<Vec<_>>());
@@ -69,7 +69,7 @@ pub fn run(args: &CompareArgs) -> anyhow::Result<()> {
     if failed.is_empty() { Ok(()) } else { anyhow::bail!("{}", failed.join("\n")) }
 }
 
-/// Costs that an earlier run wrote.
+/// Reads the costs that an earlier run wrote.
 fn read(path: &Path) -> anyhow::Result<Vec<Costs>> {
     let failed = |what: String| {
         let remedy = "make it with `sidelink scenario NAME -F json:FILE`";
@@ -86,8 +86,8 @@ fn read(path: &Path) -> anyhow::Result<Vec<Costs>> {
     Ok(all)
 }
 
-/// Runs that differ by nothing but their seeds. Costs are means of the set-ups of both UEs together, over the runs that came
-/// to a link; times are those of UE_1.
+/// Runs that differ only by their seeds. Costs are means of the set-ups of both UEs together, over the runs with a
+/// link; times are those of UE_1.
 #[derive(Clone, Debug, Serialize)]
 struct Group {
     name: String,
@@ -181,7 +181,7 @@ fn group(runs: &[&Costs]) -> Group {
     }
 }
 
-/// The smallest value that at least this share of the sorted values does not exceed.
+/// Returns the smallest value that at least this share of the sorted values does not exceed.
 fn percentile(sorted: &[f64], share: f64) -> Option<f64> {
     let rank = (share * sorted.len() as f64).ceil() as usize;
     sorted.get(rank.max(1) - 1).copied()
@@ -211,7 +211,7 @@ fn rows(groups: &[Group]) -> Rows {
     Rows { head, lines: lines.collect() }
 }
 
-/// Whole numbers without a point.
+/// Formats whole numbers without a decimal point.
 fn short(v: f64) -> String {
     if v.fract() == 0.0 { format!("{v:.0}") } else { format!("{v:.1}") }
 }

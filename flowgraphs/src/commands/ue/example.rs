@@ -21,7 +21,7 @@ const DAYS: u32 = 365;
 const IDS: [[u8; 3]; 2] = [[0, 0, 0xa1], [0, 0, 0xb2]];
 const GROUP_ID: [u8; 3] = [0, 1, 0xa2];
 
-/// The key store of somebody who watches: all keys, and no UE sends under them.
+/// The key store of an observer: all keys, and no right to send under them.
 const WATCHER: &str = "watch.keys";
 
 /// The two UEs.
@@ -42,7 +42,7 @@ pub enum Example {
     V2x,
 }
 
-/// What a pair of UEs does.
+/// Functions of a pair of UEs.
 struct Parts {
     discovery: bool,
     group: bool,
@@ -71,12 +71,12 @@ impl Example {
 /// Prints the example, or writes the two UEs into `folder`.
 ///
 /// # Errors
-/// A folder where there is none to write, none where one is needed, or a file that exists.
+/// A folder where none is written, none where one is needed, or a file that exists.
 pub(super) fn write(example: Example, folder: Option<&Path>) -> anyhow::Result<()> {
     match (example.parts(), folder) {
         (None, None) => terminal::print(EXAMPLE)?,
         (Some(parts), Some(folder)) => {
-            // half a pair beside an old one helps nobody
+            // half a pair beside an old one is useless
             Outputs::new(Existing::Keep).claim_folder("-w", folder, &files(&parts))?;
             pair(&parts, folder)?;
             let readme = readme(&parts);
@@ -95,7 +95,7 @@ pub(super) fn write(example: Example, folder: Option<&Path>) -> anyhow::Result<(
     Ok(())
 }
 
-/// Names of the files of a pair.
+/// Returns the names of the files of a pair.
 fn files(parts: &Parts) -> Vec<String> {
     let ends = |has: bool, ends: &'static [&'static str]| if has { ends } else { &[] };
     let mut names = Vec::new();
@@ -134,7 +134,7 @@ fn pair(parts: &Parts, folder: &Path) -> anyhow::Result<()> {
         }
     }
     if parts.group {
-        // a store is held by the UE that uses it
+        // the UE that uses a store locks it
         KeyStore::create(&folder.join(WATCHER))?.put(&keys.receive_only())?;
     }
     Ok(())
@@ -171,7 +171,7 @@ fn keys(parts: &Parts) -> Result<Keys, ConfigError> {
     Ok(keys)
 }
 
-/// The file of UE `k`.
+/// Returns the file of UE `k`.
 fn configuration(parts: &Parts, k: usize) -> String {
     let (name, peer) = (NAMES[k], NAMES[1 - k]);
     let id = sidelink_wire::hex::of_bytes(&IDS[k]);
@@ -183,7 +183,7 @@ fn configuration(parts: &Parts, k: usize) -> String {
          name = \"{name}\"              # its name in the key store and in the certificate\n{keys}\
          layer2-id = \"{id}\"\n\n{carrier}"
     );
-    // milliseconds: a UE that sends hears nothing, so both talk at different times
+    // milliseconds: a UE that transmits receives nothing, therefore both send at different times
     let apart = 300 * k;
     if parts.group {
         text += &format!(
@@ -224,7 +224,7 @@ fn configuration(parts: &Parts, k: usize) -> String {
     text
 }
 
-/// What to do with the files, in three lines.
+/// Returns the instructions for the files, in three lines.
 fn readme(parts: &Parts) -> String {
     let what = match parts {
         Parts { v2x: true, .. } => "They reserve resources and hear each other.",

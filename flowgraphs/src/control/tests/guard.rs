@@ -1,4 +1,4 @@
-//! Who is heard, and what those cost who are not.
+//! Authorised callers, and the cost of others.
 
 use super::super::server::{CONNECTIONS, HEAD};
 use super::*;
@@ -22,7 +22,7 @@ fn call(address: SocketAddr) -> TcpStream {
     stream
 }
 
-/// The status code that a request is answered with; 0 for none.
+/// Returns the status code of the answer to a request; 0 for none.
 fn code(stream: &mut TcpStream) -> u16 {
     let mut start = [0; 12];
     match stream.read_exact(&mut start) {
@@ -57,7 +57,7 @@ fn without_a_token_the_host_is_loopback() {
     assert_eq!(ask(at, "GET /status HTTP/1.1\r\nHost: localhost\r\nOrigin: http://evil.example"), 403);
 }
 
-/// With a token any name is good: a page does not know it.
+/// With a token any name is accepted: a page does not know the token.
 #[test]
 fn with_a_token_the_token_is_wanted() {
     let (server, _panel) = server(true);
@@ -70,7 +70,8 @@ fn with_a_token_the_token_is_wanted() {
     }
 }
 
-/// Strangers are refused by the head of a request: nothing of a body is waited for. The body of the others has an end.
+/// Unauthorised callers are refused by the head of a request: the server does not wait for a body. The body of others
+/// is limited.
 #[test]
 fn no_body_is_read_of_a_stranger() {
     let (server, _panel) = server(true);
@@ -104,7 +105,7 @@ fn a_head_that_does_not_come_ends_the_connection() {
     assert_eq!(ask(server.address(), &long), 431);
 }
 
-/// Half requests beyond the most that are held end the oldest: who asks now is heard.
+/// Half requests beyond the limit end the oldest: a new caller is served.
 #[test]
 fn half_requests_keep_nobody_out() {
     let (server, _panel) = server(true);
@@ -125,17 +126,17 @@ fn half_requests_keep_nobody_out() {
         let waits = |e: &std::io::Error| e.kind() == std::io::ErrorKind::WouldBlock;
         over += usize::from(!stream.read(&mut [0; 1]).is_err_and(|e| waits(&e)));
     }
-    // One place more was taken by the honest caller.
+    // The honest caller took one more place.
     assert!((40..=41).contains(&over), "{over}");
 }
 
-/// A half request, or one that is answered late, does not keep the process from ending.
+/// A half request, or one that is answered late, does not delay the end of the process.
 #[test]
 fn the_end_waits_for_nobody() {
     let (server, _panel) = server(false);
     let mut half = call(server.address());
     half.write_all(b"POST /send HTTP/1.1\r\nHost: localhost\r\nContent-Le").unwrap();
-    // Nobody looks: this one would wait for its answer for two seconds.
+    // The UE does not look: this command would wait for its answer for two seconds.
     let mut waiting = call(server.address());
     waiting.write_all(b"POST /reset-stages HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
     std::thread::sleep(Duration::from_millis(100));

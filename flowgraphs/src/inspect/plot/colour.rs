@@ -12,16 +12,16 @@ const STOPS: [(f32, f32, f32); 6] = [
     (252.0, 250.0, 190.0),
 ];
 
-/// Number of colours that are told apart: neighbours of the same colour are drawn as one.
+/// Number of distinct colours: neighbours of the same colour are drawn as one.
 pub(super) const LEVELS: usize = 40;
 
-/// The level of `share`, 0 to 1.
+/// Returns the level of `share`, 0 to 1.
 pub(super) fn level(share: f32) -> usize {
     // a NaN becomes 0
     ((share * LEVELS as f32) as usize).min(LEVELS - 1)
 }
 
-/// The colour of a level.
+/// Returns the colour of a level.
 pub(super) fn colour(level: usize) -> RGBColor {
     let at = level as f32 / (LEVELS - 1) as f32 * (STOPS.len() - 1) as f32;
     let i = (at as usize).min(STOPS.len() - 2);

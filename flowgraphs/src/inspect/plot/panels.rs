@@ -11,12 +11,12 @@ use std::ops::Range;
 
 type Area<B> = DrawingArea<B, Shift>;
 
-/// Least and largest distance from the darkest to the brightest colour, in dB.
+/// Least and largest range from the darkest to the brightest colour, in dB.
 const LEAST_DB: f32 = 10.0;
 const MOST_DB: f32 = 60.0;
 /// Share of a spectrogram that is darkest: its noise.
 const DARKEST: f64 = 0.1;
-/// Curves of at most this many points show them.
+/// Curves of at most this many points show their points.
 const FEW: usize = 400;
 /// Least span of levels, in dB: what is flat looks flat.
 const LEAST_SPAN_DB: f64 = 1.0;
@@ -45,12 +45,12 @@ pub(super) fn draw<B: DrawingBackend>(
     }
 }
 
-/// Unit and factor for times up to `seconds`.
+/// Returns unit and factor for times up to `seconds`.
 fn time_unit(seconds: f64) -> (&'static str, f64) {
     if seconds < 2.0 { ("time in ms", 1e3) } else { ("time in s", 1.0) }
 }
 
-/// The frequencies of a scan, in MHz around the centre: only where the carrier is, with a margin.
+/// Returns the frequencies of a scan, in MHz around the centre: only those of the carrier, with a margin.
 fn span(scan: &Scan) -> Range<f64> {
     let half = scan.rate / 2e6;
     let widest = scan.bands.edges.iter().fold(0.0_f64, |w, (a, b)| w.max(-a).max(*b)) / 1e6 * 1.15;
@@ -128,7 +128,7 @@ fn spectrogram<B: DrawingBackend>(scan: &Scan, area: &Area<B>, detail: Detail) -
     scale(low, high, &legend)
 }
 
-/// Levels in dB of the darkest and the brightest colour: the noise is dark.
+/// Returns the levels in dB of the darkest and the brightest colour: the noise is dark.
 fn limits(pictures: &[Vec<f32>]) -> (f32, f32) {
     let mut levels: Vec<f32> = pictures.iter().flatten().map(|p| db(*p)).collect();
     let high = levels.iter().copied().fold(-300.0, f32::max);
@@ -137,7 +137,7 @@ fn limits(pictures: &[Vec<f32>]) -> (f32, f32) {
     ((noise - 1.0).clamp(high - MOST_DB, high - LEAST_DB), high)
 }
 
-/// The meaning of the colours.
+/// Draws the scale of the colours.
 fn scale<B: DrawingBackend>(low: f32, high: f32, area: &Area<B>) -> Result<(), DrawError<B>> {
     let (low, high) = (f64::from(low), f64::from(high));
     let mut chart = ChartBuilder::on(area)
@@ -156,7 +156,7 @@ fn scale<B: DrawingBackend>(low: f32, high: f32, area: &Area<B>) -> Result<(), D
     Ok(())
 }
 
-/// Bins brought to the columns of a picture.
+/// Averages bins to the columns of a picture.
 struct Columns {
     ranges: Vec<Range<usize>>,
 }
@@ -172,7 +172,7 @@ impl Columns {
         Self { ranges: (0..columns).map(|c| edge(c)..edge(c + 1)).collect() }
     }
 
-    /// The mean of several stretches of time.
+    /// Returns the mean over several intervals of time.
     fn of(&self, rows: &[Row]) -> Vec<f32> {
         let sum = |r: &Range<usize>| rows.iter().flat_map(|row| &row.spectrum[r.clone()]).sum::<f32>();
         self.ranges.iter().map(|r| sum(r) / (rows.len() * r.len()).max(1) as f32).collect()
@@ -183,7 +183,7 @@ fn spectrum<B: DrawingBackend>(scan: &Scan, area: &Area<B>) -> Result<(), DrawEr
     let bins = scan.spectrum.len() as f64;
     let all = scan.rate / 2e6;
     let top = scan.spectrum.iter().copied().map(db).fold(f32::MIN, f32::max);
-    // power in 15 kHz, whatever the bins
+    // power in 15 kHz, for any bins
     let per_subcarrier = 10.0 * (15e3 * bins / scan.rate).log10();
     let curve: Vec<(f64, f64)> = scan
         .spectrum
@@ -219,7 +219,7 @@ fn power<B: DrawingBackend>(scan: &Scan, area: &Area<B>) -> Result<(), DrawError
     let mut mean = Vec::new();
     let mut peak = Vec::new();
     for (i, row) in scan.rows.iter().enumerate() {
-        // steps: a stretch has one value
+        // steps: an interval has one value
         let ends = [time(row.start), scan.rows.get(i + 1).map_or(seconds * factor, |next| time(next.start))];
         for t in ends {
             mean.push((t, level(row.levels.power())));
@@ -270,7 +270,7 @@ fn curves<B: DrawingBackend>(
     for (i, (name, points)) in series.iter().enumerate() {
         let ink = PALETTE[i % PALETTE.len()];
         let finite = points.iter().copied().filter(|(x, y)| x.is_finite() && y.is_finite());
-        // few points are seen as points: a single one has no line
+        // a few points are drawn as points: a single one has no line
         let few = if points.len() <= FEW { points.len() } else { 0 };
         let dots = finite.clone().take(few).map(|p| Circle::new(p, 2, ink.filled()));
         chart.draw_series(dots)?;
@@ -292,14 +292,14 @@ fn curves<B: DrawingBackend>(
     Ok(())
 }
 
-/// A corner, a third of the width and of the height, in which no curve runs.
+/// Returns a corner, a third of the width and of the height, without a curve.
 fn free_corner(
     series: &[(&str, &[(f64, f64)])],
     x: &Range<f64>,
     y: &Range<f64>,
 ) -> Option<SeriesLabelPosition> {
     const SHARE: f64 = 0.34;
-    // points of a segment that are looked at
+    // points of a segment that are examined
     const STEPS: usize = 40;
     let on_segment = |w: &[(f64, f64)]| {
         let (a, b) = (w[0], w[w.len() - 1]);
@@ -348,7 +348,7 @@ fn bars<B: DrawingBackend>(
         .light_line_style(WHITE)
         .bold_line_style(RGBColor(225, 225, 225))
         .draw()?;
-    // From the top on: the name above its bar.
+    // From the top down: the name above its bar.
     let row = |i: usize| (values.len() - i) as f64;
     chart.draw_series(values.iter().enumerate().filter(|(_, bar)| bar.1.is_finite()).map(|(i, bar)| {
         Rectangle::new([(0.0, row(i) - 0.88), (bar.1, row(i) - 0.5)], PALETTE[0].filled())
@@ -364,7 +364,7 @@ fn scatter<B: DrawingBackend>(title: &str, points: &[Sample], area: &Area<B>) ->
     let finite = || points.iter().filter(|p| p.re.is_finite() && p.im.is_finite());
     let reach = finite().map(|p| p.re.abs().max(p.im.abs())).fold(0.5_f32, f32::max).min(4.0);
     let reach = f64::from(reach) * 1.08;
-    // a square part of the area, so that a circle is round
+    // a square part of the area: a circle is round
     let (width, height) = area.dim_in_pixel();
     let side = width.min(height);
     let square = area.margin(0, 0, (width - side) / 2, (width - side) / 2);

@@ -1,4 +1,4 @@
-//! PSSS, SSSS and PSBCH, every so many subframes.
+//! PSSS, SSSS and PSBCH, transmitted periodically.
 
 use super::{Air, Instant, Source};
 use crate::config::{ConfigError, slss_id};

@@ -1,5 +1,4 @@
-//! What is told to the selection of transmission mode 4: the pool and its rules, what others announced, what is
-//! wanted.
+//! Inputs of the selection of transmission mode 4: the pool and its rules, the SCIs of other UEs, the request.
 
 use super::super::{Error, within};
 
@@ -24,7 +23,7 @@ pub const MAX_SUBCHANNELS: u8 = 20;
 pub struct Period(u16);
 
 impl Period {
-    /// 20, 50, or 100 to 1000 milliseconds in steps of 100.
+    /// Makes a period of 20, 50, or 100 to 1000 milliseconds in steps of 100.
     pub fn from_milliseconds(milliseconds: u16) -> Result<Self, Error> {
         match milliseconds {
             20 | 50 => Ok(Self(milliseconds)),
@@ -38,12 +37,12 @@ impl Period {
         }
     }
 
-    /// The period.
+    /// Returns the period in milliseconds.
     pub const fn milliseconds(self) -> u16 {
         self.0
     }
 
-    /// From the 4-bit field of SCI format 1; `None` for no reservation and for reserved values.
+    /// Parses the 4-bit field of SCI format 1; `None` for no reservation and for reserved values.
     pub fn from_sci(field: u8) -> Option<Self> {
         match field {
             1..=10 => Some(Self(u16::from(field) * 100)),
@@ -53,7 +52,7 @@ impl Period {
         }
     }
 
-    /// The 4-bit field of SCI format 1.
+    /// Returns the 4-bit field of SCI format 1.
     pub const fn sci(self) -> u8 {
         match self.0 {
             50 => 0b1011,
@@ -62,17 +61,17 @@ impl Period {
         }
     }
 
-    /// P'_rsvp = P_step P_rsvp / 100, in indices of t^SL.
+    /// Returns P'_rsvp = P_step P_rsvp / 100, in indices of t^SL.
     pub(super) fn steps(self, p_step: u32) -> u64 {
         u64::from(p_step) * u64::from(self.0) / 100
     }
 
-    /// How often the reservation repeats inside 100 ms when it is shorter than that.
+    /// Returns the number of repetitions of the reservation inside 100 ms, if the period is shorter than that.
     pub(super) fn per_hundred(self) -> u64 {
         if self.0 < 100 { 100 / u64::from(self.0) } else { 1 }
     }
 
-    /// The range of SL_RESOURCE_RESELECTION_COUNTER.
+    /// Returns the range of SL_RESOURCE_RESELECTION_COUNTER.
     pub(super) const fn counter_range(self) -> (u32, u32) {
         match self.0 {
             20 => (25, 75),
@@ -89,9 +88,9 @@ pub struct Config {
     pub subchannels: u8,
     /// The pool's bitmap over t^SL, repeated for ever; one entry for a pool of all subframes.
     pub bitmap: Vec<bool>,
-    /// P_step.
+    /// P_step, in indices of t^SL.
     pub p_step: u32,
-    /// T1 and T2, the selection window after the request: T1 <= 4, 20 <= T2 <= 100.
+    /// T1 and T2, the selection window after the request, in subframes: T1 <= 4, 20 <= T2 <= 100.
     pub window: (u8, u8),
     /// SL-ThresPSSCH-RSRP for (own priority, other's priority), both 1 to 8, row by row: 0 is minus infinity, n is
     /// -128 + 2 (n - 1) dBm, 66 is plus infinity (TS 36.331 §6.3.8, from memory).
@@ -103,7 +102,7 @@ pub struct Config {
 }
 
 impl Config {
-    /// A pool of all subframes with the widest window, one threshold for all priorities and every period.
+    /// Returns a pool of all subframes with the widest window, one threshold for all priorities and every period.
     pub fn new(subchannels: u8, threshold: u8) -> Self {
         let periods = [20, 50].into_iter().chain((1..=10).map(|hundreds| hundreds * 100)).map(Period);
         Self {
@@ -136,7 +135,7 @@ impl Config {
         self.bitmap[(k % self.bitmap.len() as u64) as usize]
     }
 
-    /// The threshold for a pair of priorities, raised by `raised` steps of 3 dB; `None` is plus infinity.
+    /// Returns the threshold for a pair of priorities, raised by `raised` steps of 3 dB; `None` is plus infinity.
     pub(super) fn threshold(&self, own: u8, other: u8, raised: u32) -> Option<Dbm> {
         let index = usize::from(own.clamp(1, 8) - 1) * 8 + usize::from(other.clamp(1, 8) - 1);
         match self.thresholds[index] {
@@ -147,22 +146,22 @@ impl Config {
     }
 }
 
-/// What an SCI of another UE told.
+/// A received SCI of another UE.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct HeardSci {
-    /// Subframe in which it came, index of t^SL.
+    /// Subframe of its reception, index of t^SL.
     pub subframe: u64,
     /// First sub-channel.
     pub first: u8,
-    /// Sub-channels.
+    /// Number of sub-channels.
     pub length: u8,
     /// Priority, 1 to 8.
     pub priority: u8,
-    /// Reservation, if any.
+    /// Reservation period, if it reserves.
     pub period: Option<Period>,
-    /// PSSCH-RSRP.
+    /// PSSCH-RSRP in dBm.
     pub rsrp: Dbm,
-    /// The other transmission of the same block: subframes from this one, and its first sub-channel.
+    /// The other transmission of the same block: offset in subframes, and its first sub-channel.
     pub other: Option<(i8, u8)>,
 }
 
@@ -173,16 +172,16 @@ pub struct Resource {
     pub subframe: u64,
     /// First sub-channel.
     pub first: u8,
-    /// Sub-channels.
+    /// Number of sub-channels.
     pub length: u8,
 }
 
-/// What the higher layers ask for.
+/// A request of the higher layers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Request {
     /// The subframe n of the request, index of t^SL.
     pub now: u64,
-    /// Contiguous sub-channels.
+    /// Number of contiguous sub-channels.
     pub length: u8,
     /// Own priority, 1 to 8.
     pub priority: u8,

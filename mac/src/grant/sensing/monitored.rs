@@ -1,17 +1,16 @@
-//! Which subframes were monitored, a bit for each, and what step 5 makes of those that were not
-//! (TS 36.213 §14.1.1.6).
+//! Monitored subframes, a bit for each, and the exclusions of step 5 for those that were not (TS 36.213 §14.1.1.6).
 
 use super::config::{Config, Period};
 use super::window::{Offsets, Window};
 
-/// Bits of the ring: more than the memory and a selection window together.
+/// Bits of the ring: longer than the memory and a selection window together.
 const BITS: u64 = 2048;
 
-/// Whether time went on.
+/// Direction of time between two records.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Time {
     WentOn,
-    /// Farther back than the memory reaches: everything was forgotten.
+    /// Farther back than the memory reaches: the memory was cleared.
     WentBack,
 }
 
@@ -19,9 +18,9 @@ pub(super) enum Time {
 #[derive(Debug, Clone)]
 pub(super) struct Monitored {
     missed: Vec<u64>,
-    /// Subframes that are remembered.
+    /// Length of the memory, subframes.
     memory: u64,
-    /// The first subframe that was recorded.
+    /// The first recorded subframe.
     began: Option<u64>,
     /// All bits before this subframe are written, back to the end of the memory.
     next: Option<u64>,
@@ -46,7 +45,7 @@ impl Monitored {
         time
     }
 
-    /// Whatever was not recorded before `now` was not monitored.
+    /// Marks all subframes before `now` that were not recorded as not monitored.
     pub(super) fn reach(&mut self, now: u64, config: &Config) {
         let oldest = now.saturating_sub(self.memory);
         let from = self.next.map_or(oldest, |next| next.max(oldest));
@@ -61,14 +60,15 @@ impl Monitored {
         self.missed[word] = self.missed[word] & !(1 << bit) | u64::from(missed) << bit;
     }
 
-    /// Subframes that are left of the first 10 P_step of sensing.
+    /// Returns the subframes that remain of the first 10 P_step of sensing.
     pub(super) fn first_second(&self, now: u64) -> Option<u32> {
         let Some(began) = self.began else { return Some(self.memory as u32) };
         let left = self.memory.saturating_sub(now.saturating_sub(began));
         (left > 0).then_some(left as u32)
     }
 
-    /// How many subframes of the pool were monitored among the last `last`, and of how many.
+    /// Returns the number of monitored subframes of the pool among the last `last`, and the number of subframes of the
+    /// pool among them.
     pub(super) fn lately(&self, now: u64, last: u64, config: &Config) -> (u64, u64) {
         let range = now.saturating_sub(last)..now;
         let of = range.clone().filter(|&k| config.in_pool(k)).count() as u64;
@@ -76,8 +76,8 @@ impl Monitored {
         (of - (missed as u64).min(of), of)
     }
 
-    /// Offsets of the window that step 5 excludes: those of which a repetition, own every P'_rsvp_TX, meets what a UE
-    /// with one of `periods` may have reserved in a subframe that was not monitored.
+    /// Returns the offsets of the window that step 5 excludes: those of which a repetition, every own P'_rsvp_TX, meets
+    /// what a UE with one of `periods` may have reserved in a subframe that was not monitored.
     pub(super) fn missed(&self, window: &Window, periods: impl Iterator<Item = Period>) -> Offsets {
         let mut excluded = 0;
         for period in periods {
@@ -99,7 +99,7 @@ impl Monitored {
         excluded
     }
 
-    /// The bits from subframe `first` on of those subframes that lie in `oldest..now`.
+    /// Returns the bits from subframe `first` on of those subframes that lie in `oldest..now`.
     fn bits(&self, first: i64, oldest: u64, now: u64) -> Offsets {
         let below = (oldest as i64 - first).max(0);
         let above = now as i64 - first;

@@ -1,4 +1,4 @@
-//! How long a resource is kept: the counter and its end.
+//! Lifetime of a resource: the counter and its end.
 
 use sidelink_wire::rng::Rng;
 
@@ -63,17 +63,18 @@ impl Reservation {
         Ok(reservation)
     }
 
-    /// The next transmission, and its retransmission if there is one.
+    /// Returns the next transmission, and its retransmission if there is one.
     pub const fn next(&self) -> (Resource, Option<Resource>) {
         (self.first, self.second)
     }
 
-    /// What the SCI of the next transmission announces: the period as long as the resource will be used again.
+    /// Returns the reservation that the SCI of the next transmission announces: the period, while the resource will be
+    /// used again.
     pub const fn announced(&self) -> Option<Period> {
         if self.counter > 1 || self.keeps { Some(self.request.period) } else { None }
     }
 
-    /// SL_RESOURCE_RESELECTION_COUNTER.
+    /// Returns SL_RESOURCE_RESELECTION_COUNTER.
     pub const fn counter(&self) -> u32 {
         self.counter
     }

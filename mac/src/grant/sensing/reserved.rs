@@ -1,7 +1,7 @@
-//! What others reserved, by the subframe that is reserved (TS 36.213 §14.1.1.6, step 6).
+//! Reservations of other UEs, by the reserved subframe (TS 36.213 §14.1.1.6, step 6).
 //!
-//! A reservation excludes the more the stronger it was heard, so that of all that fall on a sub-channel of a subframe
-//! only the strongest counts: one number for each priority that has thresholds of its own.
+//! The exclusion grows with the power of a reservation: of all reservations of a sub-channel in a subframe only the
+//! strongest counts. One number is kept for each class of priorities with the same thresholds.
 
 use core::ops::Range;
 use std::collections::VecDeque;
@@ -9,19 +9,19 @@ use std::collections::VecDeque;
 use super::config::{Config, Dbm, HeardSci, MAX_SUBCHANNELS, Period};
 use super::window::Window;
 
-/// Subframes beyond the memory that are kept: the retransmission comes up to 15 later, and some to spare.
+/// Subframes beyond the memory that are kept: a retransmission comes up to 15 later, and some are spare.
 const BEYOND: u64 = 128;
 
-/// The other transmission of a block is at most so many subframes away.
+/// Largest distance between the two transmissions of a block, subframes.
 const FARTHEST: u64 = 15;
 
-/// Priorities of ProSe packets.
+/// Number of ProSe per-packet priorities.
 const PRIORITIES: usize = 8;
 
 /// A reserved resource.
 #[derive(Debug, Clone, Copy)]
 struct Place {
-    /// The transmission that reserved it.
+    /// Subframe of the transmission that reserved it.
     subframe: u64,
     /// The subframe in which the SCI came that says so.
     heard: u64,
@@ -44,7 +44,7 @@ pub(super) struct Reserved {
     class: [usize; PRIORITIES],
     /// A priority of each class.
     priority: Vec<u8>,
-    /// When each period was heard last, by the places of [`Config::periods`].
+    /// Last subframe in which each period was observed, in the order of [`Config::periods`].
     heard: Vec<Option<u64>>,
     memory: u64,
     subchannels: usize,
@@ -145,7 +145,7 @@ impl Reserved {
         config.periods.iter().zip(&self.heard).filter(move |(_, at)| lately(at)).map(|(period, _)| *period)
     }
 
-    /// Notes in the window how often the thresholds must be raised before each of its resources is free.
+    /// Enters in the window how often the thresholds must be raised before each of its resources is free.
     pub(super) fn measure(&self, window: &mut Window, config: &Config) {
         for offset in 0..window.len() {
             if !window.is_taken(offset) {
@@ -193,7 +193,8 @@ impl Reserved {
         }
     }
 
-    /// How often the threshold must be raised to be no longer exceeded; more than [`super::MAX_RAISES`]: it never is.
+    /// Returns how often the threshold must be raised until the power no longer exceeds it; more than
+    /// [`super::MAX_RAISES`] means never.
     fn raises(&self, own: u8, class: usize, rsrp: f32, config: &Config) -> u32 {
         let exceeded =
             |raised: u32| config.threshold(own, self.priority[class], raised).is_some_and(|t| Dbm(rsrp) > t);

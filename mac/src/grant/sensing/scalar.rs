@@ -1,5 +1,5 @@
-//! The nine steps as they are written, one loop for each letter, over everything that was heard: what the bookkeeping
-//! of [`Sensing`](super::Sensing) is checked against. TS 36.213 §14.1.1.6.
+//! Reference for the bookkeeping of [`Sensing`](super::Sensing): the nine steps as they are written, one loop for each
+//! letter, over everything that was recorded. TS 36.213 §14.1.1.6.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,7 +15,7 @@ pub(super) struct Scalar {
     heard: Vec<HeardSci>,
 }
 
-/// What is left, and its mean S-RSSI.
+/// The remaining resources, and their mean S-RSSI.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Left {
     pub(super) mean: BTreeMap<(u64, u8), f32>,
@@ -42,7 +42,7 @@ impl Scalar {
         }
     }
 
-    /// Steps 1 to 8; `None` where nothing may be chosen.
+    /// Runs steps 1 to 8; `None` if nothing may be selected.
     pub(super) fn left(&self, request: &Request, c_resel: u32) -> Option<Left> {
         let config = &self.config;
         let (t1, t2) = (config.window.0, request.t2.unwrap_or(config.window.1));
@@ -84,7 +84,7 @@ impl Scalar {
         Some(Left { mean, raised, missed })
     }
 
-    /// Whether an own repetition of subframe `y` meets one that `busy` names.
+    /// Whether an own repetition of subframe `y` meets a subframe for which `busy` holds.
     fn meets(&self, y: u64, request: &Request, c_resel: u32, busy: impl Fn(u64) -> bool) -> bool {
         let own = request.period.steps(self.config.p_step);
         // Nothing is reserved beyond a second and the reach of a retransmission.
@@ -97,7 +97,7 @@ impl Scalar {
         if period.milliseconds() < 100 && recent { 100 / u64::from(period.milliseconds()) } else { 1 }
     }
 
-    /// Step 5: subframes that may have been reserved in those that were not monitored.
+    /// Runs step 5: returns the subframes that may have been reserved in those that were not monitored.
     fn missed(&self, request: &Request, memory: u64, periods: &[Period]) -> BTreeSet<u64> {
         let missed = (request.now.saturating_sub(memory)..request.now)
             .filter(|z| self.config.in_pool(*z) && !self.monitored.contains_key(z));
@@ -118,7 +118,7 @@ impl Scalar {
         self.config.periods.iter().filter(heard).copied().collect()
     }
 
-    /// Step 6 with thresholds that were raised so often.
+    /// Runs step 6 with thresholds raised `raised` times.
     fn without_reserved(
         &self,
         left: &BTreeSet<(u64, u8)>,
@@ -159,7 +159,7 @@ impl Scalar {
         left.iter().filter(|resource| free(resource)).copied().collect()
     }
 
-    /// Step 8.
+    /// Runs step 8.
     fn mean(&self, y: u64, x: u8, request: &Request, memory: u64) -> f32 {
         let own = request.period.milliseconds();
         let back = u64::from(if own >= 100 { 100 } else { own });

@@ -17,7 +17,7 @@ fn request(length: u8) -> Request {
     Request { now: NOW, length, priority: 3, period: period(100), retransmit: false, t2: None }
 }
 
-/// All subframes before the request heard, with this power.
+/// Returns a memory with all subframes before the request monitored, with this power.
 fn sensed(config: Config, s_rssi: impl Fn(u64, usize) -> f32) -> Sensing {
     let subchannels = usize::from(config.subchannels);
     let mut sensing = Sensing::new(config).unwrap();
@@ -46,7 +46,7 @@ fn quietest_fifth_is_kept() {
 #[test]
 fn reserved_resource_is_left_alone() {
     let mut sensing = sensed(Config::new(5, 10), |_, _| -100.0);
-    // Threshold 10 is -110 dBm. Heard 60 subframes ago, so the next one is 40 ahead.
+    // Threshold 10 is -110 dBm. Received 60 subframes ago: the next one is 40 ahead.
     sensing.record_sci(heard(NOW - 60, 1, 2, -100.0));
     sensing.record_sci(heard(NOW - 50, 0, 5, -111.0));
     let mut window = Window::new(&sensing.config, &request(2), 50);
@@ -252,7 +252,7 @@ fn retransmission_is_near_and_later() {
     assert_eq!(gaps, (1..=15).collect::<BTreeSet<_>>());
 }
 
-/// A pool, and what was heard in it as the engine and as the steps have it.
+/// A pool, and its records in the engine and in the reference.
 struct Pair {
     sensing: Sensing,
     scalar: Scalar,
@@ -274,7 +274,7 @@ impl Pair {
         self.scalar.record_sci(sci);
     }
 
-    /// Both choose the same.
+    /// Checks that both select the same.
     fn check(&mut self, request: &Request, c_resel: u32) -> Result<Option<Missed>, TestCaseError> {
         let expected = self.scalar.left(request, c_resel);
         let mut window = Window::new(&self.sensing.config, request, c_resel);
@@ -311,7 +311,7 @@ impl Pair {
     }
 }
 
-/// What a UE went through: how many subframes, how many of a hundred it missed, and whether they were skipped or
+/// A stretch of sensing: number of subframes, missed ones of a hundred, and whether they were skipped (not recorded) or
 /// recorded as missed.
 type Stretch = (u64, u32, bool);
 
@@ -376,7 +376,7 @@ proptest! {
     }
 }
 
-/// A UE that heard everything for a second, then missed `missed` subframes, then heard `heard`.
+/// Returns a UE that monitored everything for a second, then missed `missed` subframes, then monitored `heard`.
 fn overloaded(missed: u64, heard: u64, others: Option<Period>) -> (Pair, u64) {
     let mut pair = Pair::new(Config::new(5, 1));
     let mut now = 2000;
@@ -394,13 +394,13 @@ fn overloaded(missed: u64, heard: u64, others: Option<Period>) -> (Pair, u64) {
 #[test]
 fn whoever_was_overloaded_chooses_again_within_tens_of_subframes() {
     for (missed, heard, others, expected) in [
-        // a hiccup: as the step is written
+        // a short gap: as the step is written
         (10, 20, None, Some(Missed::AllPeriods)),
-        // nobody reserves anything: nothing can have been missed
+        // nobody reserves: no reservation can have been missed
         (3000, 20, None, Some(Missed::HeardPeriods)),
         // half of what is reserved every 100 ms may have been missed
         (3000, 60, Some(100), Some(Missed::HeardPeriods)),
-        // anything may have been missed
+        // everything may have been missed
         (950, 60, Some(1000), Some(Missed::Ignored)),
         (3000, 19, None, None),
         (3000, 0, Some(100), None),
@@ -424,7 +424,7 @@ fn whoever_has_just_begun_listens_for_a_second() {
         if now % 37 == 0 {
             let chosen = pair.sensing.candidates(&request, 100, &mut entropy(1));
             let listening = matches!(chosen, Err(Error::Listening { .. }));
-            // The longest period is a second: what is left at its end are the subframes that were heard whole.
+            // The longest period is a second: at its end those subframes remain that were monitored over the whole of it.
             assert!(listening || now > 5900, "{chosen:?} after {} subframes", now - 5000);
             pair.check(&request, 100).unwrap();
         }
@@ -437,7 +437,7 @@ fn whoever_has_just_begun_listens_for_a_second() {
 fn time_that_goes_back_is_another_time() {
     let mut sensing = sensed(Config::new(5, 1), |_, _| -100.0);
     sensing.record_sci(heard(NOW - 10, 0, 5, -90.0));
-    // A little: what was heard is heard again.
+    // A small step back: those subframes are recorded again.
     sensing.record_subframe(NOW - 30, Some(&[Dbm(-100.0); 5]));
     assert!(sensing.candidates(&request(1), 50, &mut entropy(1)).is_ok());
     sensing.record_subframe(100, Some(&[Dbm(-100.0); 5]));

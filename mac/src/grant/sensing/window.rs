@@ -2,7 +2,7 @@
 
 use super::config::{Config, MAX_SUBCHANNELS, Period, Request, Resource};
 
-/// The largest selection window: T2 is at most 100.
+/// The largest selection window, subframes: T2 is at most 100.
 pub(super) const MAX_WINDOW: usize = 101;
 
 /// A bit for each subframe of the window.
@@ -15,13 +15,13 @@ pub(super) struct Window {
     pub(super) first: u64,
     len: usize,
     free: [u32; MAX_WINDOW],
-    /// How often the thresholds must be raised before a sub-channel of a subframe is free.
+    /// Number of raises of the thresholds after which a sub-channel of a subframe is free.
     raises: [[u8; MAX_SUBCHANNELS as usize]; MAX_WINDOW],
     length: u8,
     subchannels: u8,
     pub(super) priority: u8,
     pub(super) period: Period,
-    /// Own P'_rsvp.
+    /// Own P'_rsvp, in indices of t^SL.
     pub(super) steps: u64,
     pub(super) c_resel: u64,
     pub(super) p_step: u32,
@@ -54,17 +54,17 @@ impl Window {
         }
     }
 
-    /// Subframes.
+    /// Returns the number of subframes.
     pub(super) fn len(&self) -> usize {
         self.len
     }
 
-    /// Whether nothing of a subframe is left.
+    /// Whether no resource of a subframe is left.
     pub(super) fn is_taken(&self, offset: usize) -> bool {
         self.free[offset] == 0
     }
 
-    /// Resources that are left.
+    /// Returns the number of resources that are left.
     pub(super) fn count(&self) -> usize {
         self.free[..self.len].iter().map(|starts| starts.count_ones() as usize).sum()
     }
@@ -89,14 +89,14 @@ impl Window {
         }
     }
 
-    /// Sub-channel `m` of a subframe is reserved until the thresholds were raised so often.
+    /// Marks sub-channel `m` of a subframe as reserved until the thresholds were raised `raises` times.
     pub(super) fn raise(&mut self, offset: usize, m: usize, raises: u32) {
         let most = &mut self.raises[offset][m];
         *most = (*most).max(u8::try_from(raises).unwrap_or(u8::MAX));
     }
 
-    /// The same for `length` sub-channels from `first` on in each subframe of which a repetition, own every P'_rsvp_TX,
-    /// meets subframe `reserved`.
+    /// Does the same for `length` sub-channels from `first` on in each subframe of which a repetition, every own
+    /// P'_rsvp_TX, meets subframe `reserved`.
     pub(super) fn reserve(&mut self, reserved: u64, first: u8, length: u8, raises: u32) {
         let Some(ahead) = reserved.checked_sub(self.first) else { return };
         // The last one before it, and those whole periods earlier.
@@ -111,8 +111,8 @@ impl Window {
         }
     }
 
-    /// Step 6: removes what is reserved, with thresholds that are raised until `needed` resources are left, or until a
-    /// higher one would leave no more. Returns how often they were raised.
+    /// Runs step 6: removes the reserved resources, with thresholds that are raised until `needed` resources are left,
+    /// or until a higher one would leave no more. Returns how often they were raised.
     pub(super) fn exclude_reserved(&mut self, needed: usize) -> u32 {
         let mut by_raises = [0usize; u8::MAX as usize + 1];
         self.each(|raises, _, _| by_raises[usize::from(raises)] += 1);
@@ -136,7 +136,7 @@ impl Window {
         raised as u32
     }
 
-    /// Calls with how often the thresholds must be raised, the subframe and the first sub-channel of each resource.
+    /// Calls `f` with the number of raises that free it, the subframe and the first sub-channel of each resource.
     fn each(&self, mut f: impl FnMut(u8, usize, u8)) {
         for (offset, &starts) in self.free[..self.len].iter().enumerate() {
             for start in (0..self.subchannels).filter(|start| starts >> start & 1 == 1) {

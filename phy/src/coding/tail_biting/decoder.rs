@@ -1,4 +1,4 @@
-//! From soft values to a payload: wrap-around Viterbi decoding.
+//! Decodes soft values to a payload: wrap-around Viterbi decoding.
 
 use super::{CRC_BITS, MAX_K, MIN_K, Order, encode};
 use crate::Llr;
@@ -7,22 +7,22 @@ use crate::coding::crc::CRC16;
 use crate::kernel::Backend;
 use crate::kernel::viterbi::{Branches, Decisions, Paths, Recursion, SOFT_LIMIT, STATES, recursion};
 
-/// Turns around the circular trellis. A third one finds no block that the second did not, in 20 000 at -4.2 dB and 288
-/// coded bits.
+/// Turns around the circular trellis. A third one finds no block that the second did not, in 20 000 blocks at -4.2 dB
+/// and 288 coded bits.
 const MAX_WRAPS: usize = 2;
 
-/// Mean magnitude that soft values are brought to before the recursion, a quarter of its limit.
+/// Mean magnitude to which soft values are scaled before the recursion, a quarter of its limit.
 const MEAN: f32 = 64.0;
 
-/// How a decode ended.
+/// Result of a decode.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct ControlDecode {
     /// Whether the CRC holds. Never true if all soft values are 0.
     pub crc_ok: bool,
     /// The CRC as received, p_0 in the top bit.
     pub crc16: u16,
-    /// How well the decoded bits explain what was received: the soft values, each with the sign of its bit when the
-    /// block is encoded again, over the sum of their magnitudes. From -1 to 1; 0 if all soft values are 0.
+    /// Correlation of the decoded bits with the received ones: the sum of the soft values, each with the sign of its
+    /// bit when the block is encoded again, over the sum of their magnitudes. From -1 to 1; 0 if all soft values are 0.
     pub correlation: f32,
 }
 
@@ -40,12 +40,12 @@ pub struct ControlDecoder {
 }
 
 impl ControlDecoder {
-    /// A decoder for up to `max_k` bits, a payload and its CRC16, and 128 at most.
+    /// Makes a decoder for up to `max_k` bits, a payload and its CRC16, and 128 at most.
     pub fn new(max_k: usize) -> Self {
         Self::with_backend(max_k, Backend::detect())
     }
 
-    /// The same on an instruction set of choice, or on portable code if the machine lacks it.
+    /// Does the same on a given instruction set, or on portable code if the machine lacks it.
     pub fn with_backend(max_k: usize, backend: Backend) -> Self {
         Self {
             max_k: max_k.min(MAX_K),
@@ -58,7 +58,7 @@ impl ControlDecoder {
         }
     }
 
-    /// Decodes the payload that `payload` has room for from any number of soft values.
+    /// Decodes a payload of the length of `payload` from any number of soft values.
     ///
     /// # Errors
     /// [`CodingError::BlockSize`] if the payload is empty or too long.
@@ -107,7 +107,7 @@ impl ControlDecoder {
         magnitude
     }
 
-    /// Branch metrics of every step, from soft values scaled to the range of the recursion.
+    /// Computes the branch metrics of every step, from soft values scaled to the range of the recursion.
     fn prepare(&mut self, k: usize, magnitude: i64) {
         let (streams, limit) = (&self.streams[..3 * k], f32::from(SOFT_LIMIT));
         let present = streams.iter().filter(|sum| **sum != 0).count();
@@ -127,10 +127,10 @@ impl ControlDecoder {
         }
     }
 
-    /// The best path round the circular trellis that ends in the state that it began in, its first bit lowest.
+    /// Returns the best path round the circular trellis that ends in the state in which it began, its first bit lowest.
     ///
-    /// When the best path of all from any start closes, it is the most likely codeword. Else the metrics go round once
-    /// more, so that they say where a path is likely to begin, and the best of the paths that close is taken.
+    /// If the best path of all from any start closes, it is the most likely codeword. Otherwise the recursion makes a
+    /// second turn, whose metrics include the likelihood of each start, and the best of the paths that close is taken.
     fn search(&mut self, k: usize) -> u128 {
         let mut before = [0; STATES];
         let mut end = 0;
@@ -153,7 +153,7 @@ impl ControlDecoder {
         self.trace(end, k)
     }
 
-    /// The bits of the path that ends in `state`.
+    /// Returns the bits of the path that ends in `state`.
     fn trace(&self, mut state: usize, k: usize) -> u128 {
         let mut bits = 0;
         for decisions in self.decisions[..k].iter().rev() {
@@ -164,7 +164,7 @@ impl ControlDecoder {
         bits
     }
 
-    /// The sum of the soft values, each with the sign of its coded bit.
+    /// Returns the sum of the soft values, each with the sign of its coded bit.
     fn agreement(&self, bits: u128, k: usize) -> i64 {
         let streams = self.streams[..3 * k].chunks_exact(k).zip(encode(bits, k));
         let signed = streams.flat_map(|(stream, coded)| {

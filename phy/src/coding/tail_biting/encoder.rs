@@ -1,4 +1,4 @@
-//! From a payload to its coded bits.
+//! Encodes a payload to its coded bits.
 
 use super::{CRC_BITS, MAX_K, Order, encode};
 use crate::coding::CodingError;
@@ -14,13 +14,13 @@ pub struct ControlEncoder {
 }
 
 impl ControlEncoder {
-    /// An encoder for up to `max_k` bits, a payload and its CRC16, and 128 at most.
+    /// Makes an encoder for up to `max_k` bits, a payload and its CRC16, and 128 at most.
     pub fn new(max_k: usize) -> Self {
         let max_k = max_k.min(MAX_K);
         Self { max_k, order: Order::new(), streams: [0; 3 * MAX_K], circular: [0; 3 * MAX_K] }
     }
 
-    /// Encodes `payload` into as many coded bits as `output` holds, and returns its CRC16, p_0 in the top bit.
+    /// Encodes `payload` into the coded bits that fill `output`, and returns its CRC16, p_0 in the top bit.
     ///
     /// # Errors
     /// [`CodingError::BlockSize`] if the payload is empty or too long.

@@ -18,11 +18,11 @@ pub const CRC_BITS: usize = 16;
 /// Shortest block: fewer bits do not fill the shift register.
 const MIN_K: usize = CRC_BITS + 1;
 
-/// Most bits of a block: what a word of coded bits holds.
+/// Most bits of a block: the bits of a word.
 const MAX_K: usize = 128;
 
 /// Encodes the `k` low bits of a word, the first bit lowest, into three words. The shift register begins with the last
-/// six bits, so that a delay is a rotation. TS 36.212 §5.1.3.1
+/// six bits: a delay is then a rotation. TS 36.212 §5.1.3.1
 fn encode(bits: u128, k: usize) -> [u128; 3] {
     POLYNOMIALS.map(|polynomial| {
         (0..7).filter(|n| polynomial >> (6 - n) & 1 == 1).fold(0, |sum, n| {
@@ -32,10 +32,10 @@ fn encode(bits: u128, k: usize) -> [u128; 3] {
     })
 }
 
-/// The order of the circular buffer for the last block length that was asked for.
+/// The order of the circular buffer for the last requested block length.
 struct Order {
     k: usize,
-    /// Where the elements of the circular buffer are in the three streams laid end to end.
+    /// Indices of the elements of the circular buffer in the three streams laid end to end.
     indices: [u16; 3 * MAX_K],
 }
 

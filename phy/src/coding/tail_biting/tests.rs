@@ -3,7 +3,7 @@ use crate::Llr;
 use crate::kernel::Backend;
 use proptest::prelude::*;
 
-/// Shift register of TS 36.212 Figure 5.1.3-1, tap by tap: G_0 = 1 + D^2 + D^3 + D^5 + D^6 and so on.
+/// Runs the shift register of TS 36.212 Figure 5.1.3-1, tap by tap: G_0 = 1 + D^2 + D^3 + D^5 + D^6 and so on.
 fn reference(bits: &[u8]) -> Vec<u8> {
     let k = bits.len() as isize;
     let at = |i: isize| bits[i.rem_euclid(k) as usize];
@@ -13,7 +13,7 @@ fn reference(bits: &[u8]) -> Vec<u8> {
         .collect()
 }
 
-/// Sub-block interleaver with its NULLs written out. TS 36.212 §5.1.4.2.1
+/// Runs the sub-block interleaver with its NULLs written out. TS 36.212 §5.1.4.2.1
 fn reference_circular(stream: &[Option<usize>]) -> Vec<Option<usize>> {
     let rows = stream.len().div_ceil(32);
     let mut y = vec![None; rows * 32 - stream.len()];
@@ -60,7 +60,7 @@ proptest! {
         amplitude in 1i16..=4095,
     ) {
         let k = payload.len() + CRC_BITS;
-        // At least two thirds of the mother code, so that what is missing cannot make two blocks alike.
+        // At least two thirds of the mother code: the missing bits cannot make two blocks alike.
         let mut coded = vec![0; 2 * k + 3 * k * repeat + extra];
         let crc = ControlEncoder::new(128).encode(&payload, &mut coded).unwrap();
         for backend in backends() {
@@ -119,8 +119,8 @@ fn sizes_out_of_range_are_errors() {
     assert!(ControlDecoder::new(0).decode(&[1; 9], &mut [0]).is_err());
 }
 
-/// The bits of the best closed path, the first one highest of `k`, found by a plain Viterbi search from each of the 64
-/// states in floating point.
+/// Returns the bits of the best closed path, the first one highest of `k`, found by a plain Viterbi search from each of
+/// the 64 states in floating point.
 fn exhaustive(soft: &[f32], k: usize) -> u64 {
     let mut best = (f32::MIN, 0);
     for start in 0..64 {
@@ -150,7 +150,7 @@ fn exhaustive(soft: &[f32], k: usize) -> u64 {
     best.1
 }
 
-/// Where a tenth of the blocks is lost, the decoder finds what an exhaustive search finds but for 1 block in 50.
+/// At a block error rate of a tenth, the decoder finds what an exhaustive search finds, except for 1 block in 50.
 #[test]
 fn decoding_is_close_to_maximum_likelihood() {
     use rand::{Rng, SeedableRng};

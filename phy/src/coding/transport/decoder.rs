@@ -1,4 +1,4 @@
-//! From soft values of coded bits to a transport block.
+//! Decodes soft values of coded bits to a transport block.
 
 use super::{check, plan};
 use crate::Llr;
@@ -10,7 +10,7 @@ use crate::coding::{CodingError, expect_len};
 use crate::kernel::Backend;
 use crate::kernel::reduce::{Loops, loops};
 
-/// What was received of one transport block, over all of its transmissions.
+/// Soft values of one transport block, combined over all of its transmissions.
 #[derive(Debug, Clone)]
 pub struct SoftBuffer {
     max_tbs: usize,
@@ -24,7 +24,7 @@ pub struct SoftBuffer {
 }
 
 impl SoftBuffer {
-    /// A buffer for transport blocks of up to `max_tbs` bits. It holds none before [`reset`](Self::reset).
+    /// Makes a buffer for transport blocks of up to `max_tbs` bits. It holds none before [`reset`](Self::reset).
     pub fn new(max_tbs: usize) -> Self {
         let none = Segmentation { c_plus: 0, k_plus: 0, c_minus: 0, k_minus: 0, filler: 0 };
         let largest = plan(max_tbs & !7, max_tbs).unwrap_or(none);
@@ -40,10 +40,10 @@ impl SoftBuffer {
         }
     }
 
-    /// Forgets everything and awaits a transport block of `tbs` bits.
+    /// Clears the buffer for a transport block of `tbs` bits.
     ///
     /// # Errors
-    /// [`CodingError::BlockSize`] if `tbs` is 0, no multiple of 8 or above the largest.
+    /// [`CodingError::BlockSize`] if `tbs` is 0, not a multiple of 8 or above the largest.
     pub fn reset(&mut self, tbs: usize) -> Result<(), CodingError> {
         self.plan = plan(tbs, self.max_tbs)?;
         self.tbs = tbs;
@@ -53,18 +53,18 @@ impl SoftBuffer {
         Ok(())
     }
 
-    /// Size of the transport block in bits; 0 before the first reset.
+    /// Returns the size of the transport block in bits; 0 before the first reset.
     pub const fn tbs(&self) -> usize {
         self.tbs
     }
 
-    /// How the transport block is cut into code blocks.
+    /// Returns the segmentation of the transport block into code blocks.
     pub const fn segmentation(&self) -> &Segmentation {
         &self.plan
     }
 
-    /// Mean magnitude of the soft values other than 0, in units of an [`Llr`]; 0 if there are none. An untransmitted
-    /// block has little, and an all-zero block passes its CRC.
+    /// Returns the mean magnitude of the soft values other than 0, in units of an [`Llr`]; 0 if there are none. It is
+    /// small for a block that was not transmitted; note that an all-zero block passes its CRC.
     pub fn energy(&self) -> f32 {
         let (sum, count) = self.soft[..self.len()].iter().fold((0u64, 0u64), |(sum, count), &llr| {
             (sum + u64::from(llr.unsigned_abs()), count + u64::from(llr != 0))
@@ -82,7 +82,7 @@ impl SoftBuffer {
     }
 }
 
-/// How a decode ended.
+/// Result of a decode.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TransportDecode {
     /// Whether the CRC24A holds, and that of every code block.
@@ -104,7 +104,7 @@ pub struct TransportDecoder {
 }
 
 impl TransportDecoder {
-    /// A decoder for transport blocks of up to `max_tbs` bits.
+    /// Makes a decoder for transport blocks of up to `max_tbs` bits.
     pub fn new(max_tbs: usize, config: DecoderConfig) -> Self {
         let k = plan(max_tbs & !7, max_tbs).map_or(0, |plan| plan.k_plus);
         // Two blocks can be shorter than the one of a smaller transport block.
@@ -124,7 +124,7 @@ impl TransportDecoder {
     ///
     /// # Errors
     /// [`CodingError::BlockSize`] for a buffer that was never reset, [`CodingError::ModulationOrder`],
-    /// [`CodingError::RedundancyVersion`], and [`CodingError::CodedLength`] if the length is no multiple of `qm` or
+    /// [`CodingError::RedundancyVersion`], and [`CodingError::CodedLength`] if the length is not a multiple of `qm` or
     /// below `qm` per code block.
     pub fn combine(
         &self,
@@ -148,7 +148,7 @@ impl TransportDecoder {
         Ok(())
     }
 
-    /// Decodes what a buffer holds into `transport_block`, packed, whose contents mean something only if the CRC holds.
+    /// Decodes the content of a buffer into `transport_block`, packed, which is meaningful only if the CRC holds.
     ///
     /// # Errors
     /// [`CodingError::BlockSize`] for a buffer that was never reset or is larger than the decoder,
@@ -196,9 +196,10 @@ impl TransportDecoder {
         Ok(TransportDecode { crc_ok, half_iterations, code_blocks_ok })
     }
 
-    /// How well the last decode of a buffer explains what was received: the soft values, each with the sign of its bit
-    /// when the decoded code blocks are encoded again, over the sum of their magnitudes. 1 without noise, and still
-    /// well above 0 where a block just decodes; about 0 for bits that have nothing to do with what was received.
+    /// Returns the correlation of the last decode of a buffer with the received values: the sum of the soft values,
+    /// each with the sign of its bit when the decoded code blocks are encoded again, over the sum of their magnitudes.
+    /// 1 without noise, and well above 0 for a block that just decodes; about 0 for bits that are unrelated to the
+    /// received ones.
     ///
     /// # Errors
     /// [`CodingError::BlockSize`] for a buffer that was never reset or is larger than the decoder.

@@ -1,4 +1,4 @@
-//! From a transport block to its coded bits.
+//! Encodes a transport block to its coded bits.
 
 use super::{check, plan};
 use crate::coding::crc::{CRC24A, CRC24B};
@@ -16,7 +16,7 @@ pub struct TransportEncoder {
 }
 
 impl TransportEncoder {
-    /// An encoder for transport blocks of up to `max_tbs` bits.
+    /// Makes an encoder for transport blocks of up to `max_tbs` bits.
     pub fn new(max_tbs: usize) -> Self {
         Self {
             max_tbs,
@@ -31,7 +31,7 @@ impl TransportEncoder {
     ///
     /// # Errors
     /// [`CodingError::BlockSize`], [`CodingError::ModulationOrder`], [`CodingError::RedundancyVersion`],
-    /// [`CodingError::CodedLength`] if `g` is no multiple of `qm` or below `qm` per code block,
+    /// [`CodingError::CodedLength`] if `g` is not a multiple of `qm` or below `qm` per code block,
     /// [`CodingError::SliceLength`] if `output` is not of `g` elements.
     pub fn encode(
         &mut self,
@@ -45,7 +45,7 @@ impl TransportEncoder {
         check(&plan, g, qm, rv)?;
         expect_len(output.len(), g)?;
         let crc = CRC24A.bytes(transport_block).to_be_bytes();
-        // What is left to be cut into code blocks.
+        // The rest that has not been cut into code blocks.
         let (mut data, mut data_crc) = (transport_block, &crc[1..]);
         let mut output = output;
         for r in 0..plan.blocks() {

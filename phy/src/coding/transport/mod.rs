@@ -19,7 +19,7 @@ pub use encoder::TransportEncoder;
 use super::CodingError;
 use super::segmentation::{self, CRC_BITS, Segmentation};
 
-/// Segmentation of a transport block of `tbs` bits, a multiple of 8 up to `max_tbs`, with its CRC.
+/// Returns the segmentation of a transport block of `tbs` bits, a multiple of 8 up to `max_tbs`, with its CRC.
 fn plan(tbs: usize, max_tbs: usize) -> Result<Segmentation, CodingError> {
     if tbs == 0 || tbs > max_tbs || !tbs.is_multiple_of(8) {
         return Err(CodingError::BlockSize { bits: tbs, max: max_tbs });

@@ -42,7 +42,7 @@ proptest! {
         rv in 0u8..4,
     ) {
         let (tb, qm) = (random_bytes(bytes, seed), 2 * qm);
-        // Redundancy versions other than 0 may leave out so many systematic bits that they need a lower rate.
+        // Redundancy versions other than 0 may omit many systematic bits, and then need a lower rate.
         let rate = if rv == 0 { rate } else { rate.min(0.5) };
         let g = ((8.0 * bytes as f64 + 100.0) / rate) as usize / qm * qm;
         let (result, found, correlation) = round_trip(&tb, g, qm, &[rv]);
@@ -93,7 +93,7 @@ fn two_sizes_of_code_blocks_with_filler() {
 
 #[test]
 fn transmissions_add_up() {
-    // Each carries 1.25 times fewer bits than the block has: only together do they decode.
+    // Each carries 1.25 times fewer bits than the block has: they decode only together.
     let tb = random_bytes(1200, 5);
     assert!(!round_trip(&tb, 7680, 2, &[0]).0.crc_ok);
     let (result, found, _) = round_trip(&tb, 7680, 2, &[0, 2, 3, 1]);

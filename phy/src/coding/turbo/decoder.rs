@@ -10,12 +10,12 @@ use crate::kernel::transpose::{MAX_COLUMNS, Scale, Transpose, transpose};
 use crate::kernel::turbo::{Boundary, CHANNEL_LIMIT, HalfIteration, IMPOSSIBLE, Kernel, Orders, kernels};
 use crate::tables::qpp;
 
-/// How long windows have to be, and how far into its neighbour each begins.
+/// Length of windows, and their overlap into the neighbour.
 #[derive(Clone, Copy)]
 struct Windows {
-    /// Shortest window that so many lanes are used for; a block is cut into fewer otherwise.
+    /// Shortest window for a number of lanes; a block is cut into fewer windows otherwise.
     shortest: fn(usize) -> usize,
-    /// Rows of the neighbour, at most the window.
+    /// Rows of the neighbour for training, at most the window.
     training: usize,
 }
 
@@ -23,12 +23,12 @@ struct Windows {
 /// of 13 bits 0.02 dB at K = 104 and rate 0.4 (8 lanes), and those of 5 bits 0.1 dB.
 const DENSE: Windows = Windows { shortest: |lanes| 12 + lanes / 8, training: 24 };
 
-/// Above rate 0.6, where few parity bits tell the states apart. At rate 0.9 windows of 32 bits cost 0.06 dB at K = 1024
-/// (32 lanes) and 0.1 dB at K = 512 (16 lanes), those of 64 bits nothing that shows. Eight lanes are allowed shorter
-/// ones, 24 bits cost 0.08 dB at K = 192, because a single lane takes ten times as long.
+/// Above rate 0.6, where few parity bits distinguish the states. At rate 0.9 windows of 32 bits cost 0.06 dB at K =
+/// 1024 (32 lanes) and 0.1 dB at K = 512 (16 lanes), those of 64 bits nothing measurable. Eight lanes are allowed
+/// shorter ones, 24 bits cost 0.08 dB at K = 192, because a single lane takes ten times as long.
 const SPARSE: Windows = Windows { shortest: |lanes| if lanes == 8 { 16 } else { 48 }, training: 64 };
 
-/// Mean magnitude that soft values are scaled down to, in units of the decoder. Its channel limit is ten times that.
+/// Mean magnitude to which soft values are scaled down, in units of the decoder. Its channel limit is ten times that.
 const MEAN_LIMIT: u64 = 48;
 
 /// Correction of the maximum of two equal metrics, in units of an [`Llr`]. The sum of two equal probabilities is
@@ -38,15 +38,15 @@ const CORRECTION: i16 = 13;
 /// Factor of the extrinsic values of log-MAP.
 const LOG_MAP_SCALE: f32 = 0.95;
 
-/// How a turbo decoder works.
+/// Settings of a turbo decoder.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct DecoderConfig {
-    /// Half iterations after which a block is given up, at least 1.
+    /// Half iterations after which a decode ends without success, at least 1.
     pub max_half_iterations: usize,
     /// Half iterations of max-log-MAP before those of log-MAP, which take twice as long each. Most blocks need no
     /// more.
     pub max_log_half_iterations: usize,
-    /// Factor of extrinsic values, 0 to 1, in half iterations of max-log-MAP, which are too sure of themselves.
+    /// Factor of extrinsic values, 0 to 1, in half iterations of max-log-MAP, which overestimates them.
     pub extrinsic_scale: f32,
     /// Instruction set; the best one if `None`.
     pub backend: Option<Backend>,
@@ -58,7 +58,7 @@ impl Default for DecoderConfig {
     }
 }
 
-/// What tells that a block is right, and stops the iterations.
+/// Criterion that a block is right, which stops the iterations.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Check {
     /// Nothing: all half iterations are done.
@@ -69,12 +69,12 @@ pub enum Check {
     Crc24B,
 }
 
-/// How a decode ended.
+/// Result of a decode.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TurboDecode {
     /// Whether the CRC holds. Never true without a CRC or without any soft value other than 0.
     pub crc_ok: bool,
-    /// Half iterations that were done.
+    /// Number of half iterations.
     pub half_iterations: usize,
 }
 
@@ -97,7 +97,7 @@ pub struct TurboDecoder {
 }
 
 impl TurboDecoder {
-    /// A decoder for code blocks of up to `max_k` bits.
+    /// Makes a decoder for code blocks of up to `max_k` bits.
     pub fn new(max_k: usize, config: DecoderConfig) -> Self {
         let backend = config.backend.unwrap_or_else(Backend::detect);
         Self::with_kernels(max_k, config, backend, kernels(backend))
@@ -231,13 +231,13 @@ impl TurboDecoder {
     }
 }
 
-/// A factor in 1/2^15.
+/// Returns a factor in units of 1/2^15.
 fn fixed_point(factor: f32) -> i16 {
     (factor.clamp(0.0, 1.0) * 32768.0).min(32767.0) as i16
 }
 
 impl Windows {
-    /// Most lanes whose windows are not too short.
+    /// Returns the kernel with the most lanes whose windows are not too short.
     fn kernel(self, kernels: &'static [Kernel], k: usize) -> &'static Kernel {
         let fits = |kernel: &&Kernel| {
             k.is_multiple_of(kernel.lanes) && k / kernel.lanes >= (self.shortest)(kernel.lanes)
@@ -246,13 +246,14 @@ impl Windows {
     }
 }
 
-/// Places by which to scale soft values down that have a mean magnitude of `sum / count`, or `None` if there are none.
+/// Returns the places by which to scale down soft values with a mean magnitude of `sum / count`, or `None` if there are
+/// none.
 fn shift(sum: u64, count: u64) -> Option<u32> {
     let mean = sum.checked_div(count)?;
     Some((0..15).find(|shift| mean >> shift < MEAN_LIMIT).unwrap_or(15))
 }
 
-/// Backward metrics of both constituent codes after their last bit, from the twelve tail bits.
+/// Returns the backward metrics of both constituent codes after their last bit, from the twelve tail bits.
 /// TS 36.212 §5.1.3.2.2
 fn ends(d: [&[Llr]; 3], shift: u32) -> [[i16; 8]; 2] {
     let k = d[0].len() - 4;
@@ -274,10 +275,10 @@ fn ends(d: [&[Llr]; 3], shift: u32) -> [[i16; 8]; 2] {
     })
 }
 
-/// Decisions as [`Kernel::decide`] writes them, to packed bytes.
+/// Packs decisions as [`Kernel::decide`] writes them to bytes.
 fn pack(words: &[u16], window: usize, p: usize, block: &mut [u8]) {
     let (full, rest) = (window / 64, window % 64);
-    // Bits that wait to be written, from the top of a word down, and their number.
+    // Pending bits, from the top of a word down, and their number.
     let (mut waiting, mut count) = (0u64, 0);
     let mut done = 0;
     let mut push = |bits: u64, n: usize| {

@@ -1,6 +1,6 @@
 //! Turbo encoder, TS 36.212 §5.1.3.2, and the filling of the circular buffer, TS 36.212 §5.1.4.1.
 //!
-//! The bits stay packed, first bit in the top of a word, so that a delay by one bit is a shift by one place.
+//! The bits stay packed, first bit in the top of a word: a delay by one bit is a shift by one place.
 
 use crate::coding::rate_match::{CircularBuffer, TURBO_COLUMNS};
 use crate::coding::segmentation::MAX_CODE_BLOCK;
@@ -30,7 +30,7 @@ impl Default for TurboEncoder {
 }
 
 impl TurboEncoder {
-    /// An encoder for every code block of the table.
+    /// Makes an encoder for every code block of the table.
     pub fn new() -> Self {
         Self {
             streams: [[0; WORDS]; 3],
@@ -63,7 +63,7 @@ impl TurboEncoder {
         Ok(())
     }
 
-    /// Output stream `i` (0 to 2) of the last block as `k + 4` bits, into a slice of that length.
+    /// Writes output stream `i` (0 to 2) of the last block as `k + 4` bits, into a slice of that length.
     ///
     /// # Errors
     /// [`CodingError::SliceLength`] if the slice is longer than the streams can be.
@@ -131,7 +131,7 @@ fn set_bit(words: &mut [u64], i: usize, bit: u8) {
     words[i / 64] = words[i / 64] & !mask | (u64::from(bit) * mask);
 }
 
-/// Packed bytes to words; what follows is 0.
+/// Packs bytes into words; the rest is 0.
 fn pack(bytes: &[u8], words: &mut [u64; WORDS]) {
     let (chunks, rest) = bytes.as_chunks::<8>();
     for (word, chunk) in words.iter_mut().zip(chunks) {
@@ -142,7 +142,7 @@ fn pack(bytes: &[u8], words: &mut [u64; WORDS]) {
     words[chunks.len()] = u64::from_be_bytes(last);
 }
 
-/// The eight bits of a byte as eight bytes, first bit first in memory.
+/// Spreads the eight bits of a byte to eight bytes, first bit first in memory.
 fn spread(byte: u8) -> [u8; 8] {
     let picked = (u64::from(byte) * 0x0101_0101_0101_0101) & 0x0102_0408_1020_4080;
     ((picked + 0x7F7F_7F7F_7F7F_7F7F) >> 7 & 0x0101_0101_0101_0101).to_le_bytes()
@@ -182,8 +182,8 @@ fn interleave(qpp: Qpp, bits: &[u8], words: &mut [u64; WORDS]) {
     }
 }
 
-/// Parity of one constituent encoder with transfer function (1 + D + D^3) / (1 + D^2 + D^3), and its last state: the
-/// registers of delay 1, 2 and 3. TS 36.212 §5.1.3.2.1
+/// Writes the parity of one constituent encoder with transfer function (1 + D + D^3) / (1 + D^2 + D^3), and returns its
+/// last state: the registers of delay 1, 2 and 3. TS 36.212 §5.1.3.2.1
 fn parity(x: &[u64; WORDS], k: usize, z: &mut [u64; WORDS]) -> [u8; 3] {
     // 1 / (1 + D^2 + D^3) = (1 + D^2 + D^3 + D^4) / (1 + D^7), and 1 / (1 + D^7) repeats the last seven bits.
     let (mut x_before, mut a_before) = (0u64, 0u64);
@@ -224,7 +224,7 @@ static REPEAT_7: [u64; 128] = {
     table
 };
 
-/// Systematic and parity bits that drive a constituent encoder back to state 0.
+/// Returns the systematic and parity bits that drive a constituent encoder back to state 0.
 fn tail(state: [u8; 3]) -> [u8; 6] {
     let [mut s1, mut s2, mut s3] = state;
     let mut bits = [0; 6];
@@ -271,7 +271,7 @@ fn transpose_32(matrix: &mut [u32; 32]) {
     }
 }
 
-/// The bits of the first `rows` rows of a column, and a few more, one by one.
+/// Expands the bits of the first `rows` rows of a column, and a few more, one by one.
 fn expand(words: &[u32; COLUMN_WORDS], rows: usize, bits: &mut [u8; 32 * COLUMN_WORDS]) {
     let words = &words[..rows.div_ceil(32)];
     let bytes = words.iter().flat_map(|word| word.to_be_bytes());

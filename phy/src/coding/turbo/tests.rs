@@ -13,7 +13,7 @@ fn unpack(bytes: &[u8]) -> Vec<u8> {
     bytes.iter().flat_map(|byte| (0..8).rev().map(move |i| byte >> i & 1)).collect()
 }
 
-/// Shift registers of TS 36.212 Figure 5.1.3-2, step by step.
+/// Runs the shift registers of TS 36.212 Figure 5.1.3-2, step by step.
 fn reference(bits: &[u8]) -> [Vec<u8>; 3] {
     let k = bits.len();
     let qpp = crate::tables::qpp::qpp(k).unwrap();
@@ -44,7 +44,7 @@ fn reference(bits: &[u8]) -> [Vec<u8>; 3] {
     ]
 }
 
-/// The circular buffer with its NULLs (2), as TS 36.212 §5.1.4.1.1 and §5.1.4.1.2 word it.
+/// Returns the circular buffer with its NULLs (2), as TS 36.212 §5.1.4.1.1 and §5.1.4.1.2 word it.
 fn reference_circular(d: &[Vec<u8>; 3], filler: usize) -> Vec<u8> {
     const NULL: u8 = 2;
     let rows = d[0].len().div_ceil(32);
@@ -71,7 +71,7 @@ fn random_block(k: usize, rng: &mut ChaCha8Rng) -> Vec<u8> {
     block
 }
 
-/// The streams of a block over white noise: the soft values of BPSK of amplitude 1 and noise variance `sigma`^2.
+/// Returns the streams of a block over white noise: the soft values of BPSK of amplitude 1 and noise variance `sigma`^2.
 fn noisy(block: &[u8], sigma: f32, rng: &mut ChaCha8Rng) -> [Vec<Llr>; 3] {
     let mut encoder = TurboEncoder::new();
     encoder.encode(block).unwrap();
@@ -136,7 +136,7 @@ fn circular_buffer_matches_the_matrix_at_every_length() {
                 assert_eq!(layout.start(rv), before, "K = {k}, F = {filler}, rv = {rv}");
             }
 
-            // Soft values go back to where the bits came from.
+            // Soft values return to the places from which the bits came.
             let soft: Vec<Llr> = found.iter().map(|&bit| 1 - 2 * Llr::from(bit)).collect();
             let mut d = [vec![9; k + 4], vec![9; k + 4], vec![9; k + 5]];
             let [d0, d1, d2] = &mut d;
@@ -162,7 +162,7 @@ fn noisy_blocks_decode_at_every_length_on_every_backend() {
         for qpp in QPP {
             let k = usize::from(qpp.k);
             let block = random_block(k, &mut rng);
-            // 3 dB above where blocks of 40 bits fail now and then.
+            // 3 dB above the point at which blocks of 40 bits fail now and then.
             let d = noisy(&block, 0.7, &mut rng);
             let mut found = vec![0; k / 8];
             let result = decoder.decode(views(&d), 0, Check::Crc24B, &mut found).unwrap();
@@ -171,8 +171,8 @@ fn noisy_blocks_decode_at_every_length_on_every_backend() {
     }
 }
 
-/// Kernels with the same number of lanes do the same arithmetic, so that they agree in every bit and in the number of
-/// half iterations, whatever the input.
+/// Kernels with the same number of lanes do the same arithmetic: they agree in every bit and in the number of half
+/// iterations, for any input.
 #[test]
 fn backends_agree_with_portable_code() {
     let mut rng = ChaCha8Rng::seed_from_u64(4);
@@ -204,7 +204,7 @@ fn portable(lanes: usize) -> &'static Kernel {
     portable_kernels().iter().find(|kernel| kernel.lanes == lanes).unwrap()
 }
 
-/// Log-MAP in floating point over the whole block, without any approximation. True if it finds `block`.
+/// Runs log-MAP in floating point over the whole block, without any approximation; returns whether it finds `block`.
 fn floating_point_decodes(d: &[Vec<Llr>; 3], block: &[u8], half_iterations: usize) -> bool {
     let k = 8 * block.len();
     let qpp = crate::tables::qpp::qpp(k).unwrap();
@@ -267,8 +267,8 @@ fn log_map(known: &[f32], parity: &[f32], tail: [f32; 6]) -> Vec<f32> {
     extrinsic
 }
 
-/// Where most blocks decode, fixed point, windows and straight lines together lose no more of them than 0.1 dB of noise
-/// would: the points in 100 that stand beside the block length.
+/// At points where most blocks decode, fixed point, windows and straight lines together lose no more of them than 0.1
+/// dB of noise would: the points in 100 that are listed beside the block length.
 #[test]
 fn decoding_is_within_a_tenth_of_a_decibel_of_floating_point() {
     let blocks = 150;

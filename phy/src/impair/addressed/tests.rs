@@ -17,7 +17,7 @@ fn plain() -> AddressedConfig {
     }
 }
 
-/// Output `first..first + count` of a transmitter whose sample `m` is `sent(m)`.
+/// Returns output `first..first + count` for a transmitter whose sample `m` is `sent(m)`.
 fn through(path: &mut AddressedPath, first: u64, count: usize, sent: impl Fn(i64) -> Sample) -> Vec<Sample> {
     let reach = path.reach(first, count);
     let input: Vec<Sample> = reach.clone().map(sent).collect();
@@ -54,7 +54,7 @@ fn fractions_drift_gain_and_frequency() {
     };
     let mut path = AddressedPath::new(&config, RATE).unwrap();
     let gain = 10_f64.powf(-0.3);
-    // An hour later it is still right: positions are whole and fixed-point numbers.
+    // After an hour it is still right: positions are integers and fixed-point numbers.
     for (first, f) in [(0_u64, 0.11), (5, -0.39), (1_000_003, 0.3), (7_000_000_001, 0.2)] {
         let y = through(&mut path, first, 700, |m| tone_sample(f, m as f64));
         let expected = (0..700_u64).map(|i| {
@@ -136,7 +136,7 @@ fn nonsense_is_refused() {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(40))]
 
-    /// Any cut, in any order, by objects with another past: the same samples.
+    /// Any division into reads, in any order, by objects with different histories: the same samples.
     #[test]
     fn only_the_number_of_a_sample_matters(
         first in 0_u64..1 << 40,

@@ -10,7 +10,7 @@ fn channel(profile: Profile, doppler_hz: f64, sample_rate_hz: f64, seed: u64) ->
     Fading::new(profile, doppler_hz, sample_rate_hz, seed).expect("numbers in range")
 }
 
-/// `g(n)` by the formula of the module, in double precision, from the state before the first sample.
+/// Returns `g(n)` by the formula of the module, in double precision, from the state before the first sample.
 fn exact_gain(tap: &Tap, interval: usize, n: f64) -> Complex64 {
     let wave = |k: usize| {
         let step = tap.process.steps[k] as i64 as f64 / TWO_POW_64 / interval as f64;
@@ -23,7 +23,8 @@ fn exact_gain(tap: &Tap, interval: usize, n: f64) -> Complex64 {
 
 const TWO_POW_64: f64 = 18_446_744_073_709_551_616.0;
 
-/// Bessel function of the first kind and order 0: its integral by the trapezoidal rule, which is exact for periods.
+/// Computes the Bessel function of the first kind and order 0: its integral by the trapezoidal rule, which is exact for
+/// periods.
 fn bessel_j0(x: f64) -> f64 {
     (0..256).map(|k| (x * (core::f64::consts::PI * (f64::from(k) + 0.5) / 256.0).sin()).cos()).sum::<f64>()
         / 256.0
@@ -76,7 +77,7 @@ fn numbers_out_of_range_are_refused() {
     assert!(ChannelModel::Awgn.fading(1.92e6, 1).expect("no fading").is_none());
 }
 
-/// A channel that stands still is a linear system with a known frequency response.
+/// A static channel is a linear system with a known frequency response.
 #[test]
 fn static_channel_has_the_response_of_its_paths() {
     for profile in PROFILES {
@@ -94,7 +95,7 @@ fn static_channel_has_the_response_of_its_paths() {
                 let mut x: Vec<Sample> = (0..1000).map(|n| tone_sample(f, f64::from(n))).collect();
                 fading.clone().process(&mut x);
                 let expected = (300..).map(|n| tone(f, f64::from(n) - Fading::LATENCY as f64));
-                // Relative to the mean channel gain 1, not to what this frequency happens to get.
+                // Relative to the mean channel gain 1, not to the gain at this frequency.
                 let error: f64 = x[300..]
                     .iter()
                     .zip(expected)
@@ -147,7 +148,7 @@ fn paths_have_the_powers_of_the_table() {
             let expected = 10_f64.powf(path.power_db / 10.0) / total;
             assert!((power / expected - 1.0).abs() < tolerance, "{profile:?}: {power} for {expected}");
         }
-        // Paths are uncorrelated, so that their powers add up.
+        // Paths are uncorrelated: their powers add up.
         assert!((channel_power - 1.0).abs() < tolerance, "{profile:?}: {channel_power}");
     }
 }
@@ -213,7 +214,7 @@ fn envelope_is_rayleigh() {
         .enumerate()
         .map(|(i, p)| (1.0 - (-p).exp() - (i as f64 + 0.5) / n).abs())
         .fold(0.0, f64::max);
-    // 1.95 / sqrt(n) is the 0.1 % point; 16 angles leave a hair of their own.
+    // 1.95 / sqrt(n) is the 0.1 % point; the rest allows for having 16 angles only.
     assert!(worst < 1.95 / n.sqrt() + 0.005, "Kolmogorov-Smirnov distance {worst}");
 }
 

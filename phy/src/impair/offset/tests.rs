@@ -114,7 +114,7 @@ fn saturation_limits_and_counts() {
     assert_eq!(Saturation::with_word_length(1.0, 4).process(&mut x), 2);
     let expected = [(0.25, -0.25), (0.875, -1.0), (0.875, -1.0)].map(|(re, im)| Sample::new(re, im));
     assert_eq!(x, expected);
-    // A converter that is badly set up must not bring the process down.
+    // A converter with wrong settings must not bring the process down.
     Saturation::new(f32::NAN).process(&mut x);
     Saturation::with_word_length(0.0, 99).process(&mut x);
 }

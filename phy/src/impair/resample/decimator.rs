@@ -1,8 +1,8 @@
 //! Fast decimation to the 1.92 MS/s at which synchronisation signals are searched.
 //!
-//! A cascade of linear-phase FIR filters, each stage as short as its own rate allows. Frequencies are those of a
-//! 1.92 MS/s output; the band that counts is ±0.55 MHz (the six central resource blocks, ±0.54 MHz, and more than
-//! 5 kHz of frequency offset).
+//! A cascade of linear-phase FIR filters, each stage as short as its own rate allows. Frequencies are those of a 1.92
+//! MS/s output; the pass band is ±0.55 MHz (the six central resource blocks, ±0.54 MHz, and more than 5 kHz of
+//! frequency offset).
 //!
 //! | stage | taps | used for | ripple in ±0.55 MHz | aliases into it |
 //! |---|---|---|---|---|
@@ -12,7 +12,7 @@
 //! | [`THIRDBAND_29`] | 29 | 5.76 to 1.92 MS/s | 0.0054 dB | < -79 dB |
 //!
 //! Output sample `m` is the filtered input at time `(m - delay) * factor`, `delay` from [`Decimator::delay`]: a whole
-//! number of output samples, because the stream is led in by the few zeros that round the group delay up.
+//! number of output samples, because a few leading zeros round the group delay up.
 
 use crate::Sample;
 
@@ -58,12 +58,12 @@ pub struct Decimator {
     factor: usize,
     delay: usize,
     stages: Vec<Stage>,
-    /// Input samples that do not make a whole group of `factor` yet.
+    /// Input samples that do not complete a group of `factor` yet.
     pending: Vec<Sample>,
     buffers: [Vec<Pair>; 2],
 }
 
-/// The factor has no cascade: it is none of [`Decimator::FACTORS`].
+/// The factor has no cascade: it is not one of [`Decimator::FACTORS`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct UnsupportedFactor(pub usize);
 
@@ -79,7 +79,7 @@ impl Decimator {
     /// The supported factors: to 1.92 MS/s from 1.92, 3.84, 5.76, 7.68, 11.52, 15.36, 23.04 and 30.72 MS/s.
     pub const FACTORS: [usize; 8] = [1, 2, 3, 4, 6, 8, 12, 16];
 
-    /// A decimator by `factor`, its history all zeros.
+    /// Makes a decimator by `factor`, its history all zeros.
     ///
     /// # Errors
     /// [`UnsupportedFactor`] for a factor outside [`Decimator::FACTORS`].
@@ -112,22 +112,23 @@ impl Decimator {
         Ok(Self { factor, delay, stages, pending, buffers })
     }
 
-    /// Input samples per output sample.
+    /// Returns the number of input samples per output sample.
     pub fn factor(&self) -> usize {
         self.factor
     }
 
-    /// Group delay in output samples: output `m` belongs to the input time `(m - delay) * factor`. From 0 to 7.
+    /// Returns the group delay in output samples: output `m` belongs to the input time `(m - delay) * factor`. From 0
+    /// to 7.
     pub fn delay(&self) -> usize {
         self.delay
     }
 
-    /// How many samples [`Decimator::process`] will write for `input_len` more input samples.
+    /// Returns the number of samples that [`Decimator::process`] will write for `input_len` more input samples.
     pub fn output_len(&self, input_len: usize) -> usize {
         (self.pending.len() + input_len) / self.factor
     }
 
-    /// Back to the state after [`Decimator::new`].
+    /// Returns to the state after [`Decimator::new`].
     pub fn reset(&mut self) {
         let mut input_delay = 0;
         let mut rate = 1;
@@ -177,7 +178,7 @@ impl Decimator {
         produced
     }
 
-    /// One pass: `input` is a multiple of the factor and at most [`CHUNK`] long, `output` takes all that comes out.
+    /// Runs one pass: `input` is a multiple of the factor and at most [`CHUNK`] long, `output` has room for the result.
     fn run(&mut self, input: &[Sample], output: &mut [Sample]) {
         let [front, back] = &mut self.buffers;
         let (mut source, mut target) = (front, back);
@@ -212,7 +213,7 @@ impl Stage {
         if matches!(self, Self::Thirdband(_)) { 3 } else { 2 }
     }
 
-    /// Group delay in samples of this stage's input.
+    /// Returns the group delay in samples of this stage's input.
     fn delay(&self) -> usize {
         match self {
             Self::Halfband7(_) => 3,

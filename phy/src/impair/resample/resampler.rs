@@ -3,14 +3,14 @@
 use super::windowed_sinc::interpolation_weights;
 use crate::Sample;
 
-/// Taps of the kernel where the output rate is not below the input rate; more, in proportion, where it is.
+/// Taps of the kernel if the output rate is not below the input rate; more, in proportion, if it is.
 const TAPS: usize = 56;
-/// Stop-band attenuation of the prototype. With [`TAPS`] it is reached 0.043 cycles per sample off the cut-off.
+/// Stop-band attenuation of the prototype in dB. With [`TAPS`] it is reached 0.043 cycles per sample off the cut-off.
 const ATTENUATION_DB: f64 = 75.0;
-/// Stored kernels per sample where the ratio has no small terms. What lies between is interpolated linearly: an error
+/// Stored kernels per sample for ratios without small terms. Kernels in between are interpolated linearly: an error
 /// below -80 dB up to the band edge.
 const PHASES: u32 = 128;
-/// Largest numerator of a ratio for which every kernel that ever occurs is stored, and none interpolated.
+/// Largest numerator of a ratio for which every kernel that occurs is stored, and none interpolated.
 const MAX_EXACT_PHASES: u32 = 1024;
 /// Kernel sums run in this many lanes, a fixed order that the compiler can vectorise.
 const LANES: usize = 8;
@@ -19,12 +19,12 @@ const CHUNK: usize = 1024;
 
 /// Converts a stream to another sample rate: a polyphase bank of Kaiser-windowed sincs.
 ///
-/// With `f` the lower of the two rates, it is flat (within 0.01 dB) in ±0.45 f and holds what lies beyond 0.55 f, and
-/// thus every alias and image that falls into ±0.45 f, below -70 dB.
+/// With `f` the lower of the two rates, it is flat (within 0.01 dB) in ±0.45 f and attenuates everything beyond 0.55 f,
+/// and thus every alias and image that falls into ±0.45 f, to below -70 dB.
 ///
 /// There is no delay to account for: output sample `n` is the input at time `n * input_rate / output_rate`, in input
-/// samples. It is written as soon as the [`Resampler::lookahead`] input samples after that time have come; to drain
-/// the end of a stream, feed that many zeros.
+/// samples. It is written as soon as the [`Resampler::lookahead`] input samples after that time have come; to drain the
+/// end of a stream, feed that many zeros.
 #[derive(Clone, Debug)]
 pub struct Resampler {
     /// Kernels for the fractions 0, 1 / phases, ..., 1: `taps` weights each.
@@ -55,7 +55,7 @@ impl core::fmt::Display for UnsupportedRatio {
 impl core::error::Error for UnsupportedRatio {}
 
 impl Resampler {
-    /// A converter between whole rates in samples per second (or any common unit).
+    /// Makes a converter between whole rates in samples per second (or any common unit).
     ///
     /// # Errors
     /// [`UnsupportedRatio`] if a rate is 0 or one is more than 64 times the other.
@@ -63,14 +63,14 @@ impl Resampler {
         if input_rate == 0 || output_rate == 0 {
             return Err(UnsupportedRatio);
         }
-        // Rounded up, so that an output that falls on an input sample is never taken a hair before it.
+        // Rounded up: an output that falls on an input sample is never taken slightly before it.
         let step = (u128::from(input_rate) << 64).div_ceil(u128::from(output_rate));
         let phases = output_rate / greatest_common_divisor(input_rate, output_rate);
         let exact = phases <= MAX_EXACT_PHASES;
         Self::with_step(step, if exact { phases } else { PHASES }, exact)
     }
 
-    /// A converter that writes `ratio` output samples per input sample.
+    /// Makes a converter that writes `ratio` output samples per input sample.
     ///
     /// # Errors
     /// [`UnsupportedRatio`] if `ratio` is not in 1/64 to 64.
@@ -100,7 +100,7 @@ impl Resampler {
         Ok(resampler)
     }
 
-    /// Back to the state after construction.
+    /// Returns to the state after construction.
     pub fn reset(&mut self) {
         self.position = 0;
         // The first output is centred on the first input sample.
@@ -109,12 +109,12 @@ impl Resampler {
         self.im[..self.filled].fill(0.0);
     }
 
-    /// Input samples after its own time that an output sample waits for.
+    /// Returns the number of input samples after its own time that an output sample requires.
     pub fn lookahead(&self) -> usize {
         self.taps / 2
     }
 
-    /// How many samples [`Resampler::process`] will write for `input_len` more input samples.
+    /// Returns the number of samples that [`Resampler::process`] will write for `input_len` more input samples.
     pub fn output_len(&self, input_len: usize) -> usize {
         let ends = self.filled as u128 + input_len as u128 + 1;
         match (ends << 64).checked_sub(((self.taps as u128) << 64) + self.position) {
@@ -160,7 +160,7 @@ impl Resampler {
         let start = (self.position >> 64) as usize;
         let re = &self.re[start..start + self.taps];
         let im = &self.im[start..start + self.taps];
-        // Whole part: the stored kernel; the rest: how far to the next one.
+        // Whole part: the stored kernel; the rest: the distance to the next one.
         let phase = u128::from(self.position as u64) * u128::from(self.phases);
         let kernels = &self.bank[(phase >> 64) as usize * self.taps..][..2 * self.taps];
         let (lower, upper) = kernels.split_at(self.taps);
@@ -173,7 +173,7 @@ impl Resampler {
     }
 }
 
-/// `sum_k weights[k] (re[k] + j im[k])`.
+/// Returns `sum_k weights[k] (re[k] + j im[k])`.
 #[inline(always)]
 fn weigh(weights: &[f32], re: &[f32], im: &[f32]) -> Sample {
     let (mut sum_re, mut sum_im) = ([0.0_f32; LANES], [0.0_f32; LANES]);
@@ -187,7 +187,7 @@ fn weigh(weights: &[f32], re: &[f32], im: &[f32]) -> Sample {
     Sample::new(total(sum_re), total(sum_im))
 }
 
-/// The same with weights on the line from `lower` to `upper`.
+/// Does the same with weights on the line from `lower` to `upper`.
 #[inline(always)]
 fn weigh_between(lower: &[f32], upper: &[f32], between: f32, re: &[f32], im: &[f32]) -> Sample {
     let (mut sum_re, mut sum_im) = ([0.0_f32; LANES], [0.0_f32; LANES]);
@@ -203,7 +203,7 @@ fn weigh_between(lower: &[f32], upper: &[f32], between: f32, re: &[f32], im: &[f
     Sample::new(total(sum_re), total(sum_im))
 }
 
-/// Sum of the lanes, as a tree: it waits for three additions instead of seven.
+/// Sums the lanes as a tree: three dependent additions instead of seven.
 #[inline(always)]
 fn total(s: [f32; LANES]) -> f32 {
     ((s[0] + s[4]) + (s[2] + s[6])) + ((s[1] + s[5]) + (s[3] + s[7]))

@@ -7,10 +7,10 @@
 use crate::kernel::elementary::cos_sin_turns;
 use core::f64::consts::PI;
 
-/// Weights that interpolate a stream `fraction` of a sample after the tap `taps / 2 - 1`.
+/// Computes weights that interpolate a stream `fraction` of a sample after the tap `taps / 2 - 1`.
 ///
 /// `bandwidth` is twice the cut-off in cycles per sample (1.0 keeps all), `attenuation_db` (above 50) shapes the
-/// window. The weights sum to 1, so that a constant stays what it is.
+/// window. The weights sum to 1: a constant stream is unchanged.
 pub(crate) fn interpolation_weights(weights: &mut [f32], fraction: f64, bandwidth: f64, attenuation_db: f64) {
     let taps = weights.len();
     let before = (taps / 2) as f64 - 1.0;

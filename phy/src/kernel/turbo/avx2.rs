@@ -13,7 +13,7 @@ struct Lanes16(__m256i);
 #[derive(Clone, Copy)]
 struct Lanes8(__m128i);
 
-// SAFETY of all functions: the caller of a `Lanes` function has the instruction set and vouches for the pointers.
+// SAFETY of all functions: the caller of a `Lanes` function has the instruction set and guarantees the pointers.
 
 impl Lanes for Lanes16 {
     const LANES: usize = 16;
@@ -69,7 +69,7 @@ impl Lanes for Lanes16 {
     #[inline(always)]
     unsafe fn permute(self, index: *const u8) -> Self {
         unsafe {
-            // Bytes are only shuffled inside of each half: look up both halves of the source, then choose.
+            // Bytes are shuffled only within each half: look up both halves of the source, then choose.
             let index = _mm256_cvtepu8_epi16(_mm_loadu_si128(index.cast()));
             let bytes = _mm256_add_epi16(
                 _mm256_mullo_epi16(index, _mm256_set1_epi16(0x0202)),

@@ -20,7 +20,7 @@ struct Lanes16(__m256i);
 #[derive(Clone, Copy)]
 struct Lanes8(__m128i);
 
-// SAFETY of all functions: the caller of a `Lanes` function has the instruction set and vouches for the pointers.
+// SAFETY of all functions: the caller of a `Lanes` function has the instruction set and guarantees the pointers.
 
 impl Lanes for Lanes32 {
     const LANES: usize = 32;

@@ -2,12 +2,13 @@
 //!
 //! A block of K bits is cut into P windows of W = K / P bits, and a vector holds the same position of all windows: row
 //! `r`, lane `j` is position `j W + r`. The recursions of all windows run side by side. They start a few rows inside of
-//! the neighbour, from what it had there in the previous iteration. Because the interleaver is free of contention, the bits of one row of the interleaved order all
-//! come from one row of the natural order, and interleaving is a permutation of lanes.
+//! the neighbour, from its metrics there in the previous iteration. Because the interleaver is free of contention, the
+//! bits of one row of the interleaved order all come from one row of the natural order, and interleaving is a
+//! permutation of lanes.
 //!
-//! With P = 1 the same text is the plain algorithm over the whole block, the truth that the others are measured by.
+//! With P = 1 the same code is the plain algorithm over the whole block, the reference for the others.
 //!
-//! Metrics are exact: with the limits below no sum ever saturates, so that every backend gives the same bits.
+//! Metrics are exact: with the limits below no sum ever saturates, and every backend gives the same bits.
 
 #[cfg(target_arch = "x86_64")]
 mod avx2;
@@ -26,10 +27,10 @@ use super::Backend;
 
 /// Limit of a channel value.
 ///
-/// A branch metric lies between sums of nothing and of all of |channel| + |a priori| + |channel| <= 2045 =: B. Any state
-/// reaches any other in 3 steps, so that two metrics of one step differ by at most 3 B = 6135. With metrics brought
-/// back to 2^14 every 4 steps, they stay within 3 B + 4 B = 14 315 of that and an extrinsic sum within twice that, plus
-/// 511, of 2^15: unsigned words hold both, and have room for the corrections, [`CORRECTION_LIMIT`] a step at most.
+/// A branch metric lies between sums of nothing and of all of |channel| + |a priori| + |channel| <= 2045 =: B. Any
+/// state reaches any other in 3 steps: two metrics of one step differ by at most 3 B = 6135. With metrics brought back
+/// to 2^14 every 4 steps, they stay within 3 B + 4 B = 14 315 of that and an extrinsic sum within twice that, plus 511,
+/// of 2^15: unsigned words hold both, and have room for the corrections, [`CORRECTION_LIMIT`] a step at most.
 pub(crate) const CHANNEL_LIMIT: i16 = 511;
 
 /// Limit of an a priori value.
@@ -38,16 +39,16 @@ pub(crate) const EXTRINSIC_LIMIT: i16 = 1023;
 /// Limit of the correction of a maximum.
 pub(crate) const CORRECTION_LIMIT: i16 = 16;
 
-/// Metric of a state that cannot be. More than 3 B below the others it never wins.
+/// Metric of an impossible state. It is more than 3 B below the others and never wins.
 pub(crate) const IMPOSSIBLE: i16 = -6200;
 
 /// The loops of one backend for one number of lanes.
 #[derive(Clone, Copy)]
 pub(crate) struct Kernel {
-    /// P.
+    /// P, the number of lanes.
     pub(crate) lanes: usize,
     pub(crate) half_iteration: fn(&mut HalfIteration<'_>),
-    /// Rows of the natural order into that of the second constituent code.
+    /// Permutes rows of the natural order to that of the second constituent code.
     pub(crate) interleave: fn(Order<'_>, &[i16], &mut [i16]),
     /// Hard decisions: signs of the sum of three arrays of rows. See [`siso::decide`].
     pub(crate) decide: fn(usize, [&[i16]; 3], &mut [u16]),
@@ -68,7 +69,7 @@ pub(crate) fn kernels(backend: Backend) -> &'static [Kernel] {
 
 /// The kernel over a vector type, compiled for its instruction set.
 ///
-/// Only [`kernels`] hands kernels out, and it looks for the instruction set.
+/// Only [`kernels`] returns kernels, after a check of the instruction set.
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 macro_rules! kernel {
     ($lanes:ty, $features:literal) => {{
@@ -118,17 +119,17 @@ pub(crate) trait Lanes: Copy {
     unsafe fn store(self, to: *mut i16);
     unsafe fn add(self, other: Self) -> Self;
     unsafe fn sub(self, other: Self) -> Self;
-    /// The larger one of unsigned lanes.
+    /// Returns the larger one of unsigned lanes.
     unsafe fn max(self, other: Self) -> Self;
-    /// The mean of unsigned lanes, rounded up.
+    /// Returns the mean of unsigned lanes, rounded up.
     unsafe fn average(self, other: Self) -> Self;
-    /// Signed lanes, brought into `-limit..=limit`.
+    /// Limits signed lanes to `-limit..=limit`.
     unsafe fn clamp(self, limit: i16) -> Self;
-    /// `(self * factor + 2^14) >> 15`
+    /// Returns `(self * factor + 2^14) >> 15`
     unsafe fn scale(self, factor: Self) -> Self;
     /// Lane `j` of the result is lane `index[j]`, all of which are below `LANES`.
     unsafe fn permute(self, index: *const u8) -> Self;
-    /// Every lane moved up by one bit, with the sign bit of `bit` below.
+    /// Returns every lane moved up by one bit, with the sign bit of `bit` below.
     unsafe fn push_sign(self, bit: Self) -> Self;
 }
 

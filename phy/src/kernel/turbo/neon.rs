@@ -9,7 +9,7 @@ pub(super) static KERNELS: [Kernel; 2] = [kernel!(Lanes8, "neon"), scalar::kerne
 #[derive(Clone, Copy)]
 struct Lanes8(int16x8_t);
 
-// SAFETY of all functions: the caller of a `Lanes` function has the instruction set and vouches for the pointers.
+// SAFETY of all functions: the caller of a `Lanes` function has the instruction set and guarantees the pointers.
 
 impl Lanes for Lanes8 {
     const LANES: usize = 8;

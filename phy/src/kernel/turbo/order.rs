@@ -2,19 +2,19 @@
 
 use crate::tables::qpp::{QPP, Qpp};
 
-/// Where the bits of the second constituent encoder come from. The indices are below W and P.
+/// Places of the bits of the second constituent encoder in the natural order. The indices are below W and P.
 #[derive(Clone, Copy)]
 pub(crate) struct Order<'a> {
-    /// Row of the natural order that row `r` is made of. W elements.
+    /// Row of the natural order from which row `r` is made. W elements.
     pub(super) rows: &'a [u16],
-    /// Lane of that row which lane `j` takes. W rows of P.
+    /// Lane of that row for lane `j`. W rows of P.
     pub(super) lanes: &'a [u8],
-    /// Lane of row `r` that lane `j` of the natural row goes to. W rows of P.
+    /// Lane of row `r` to which lane `j` of the natural row goes. W rows of P.
     pub(super) inverse: &'a [u8],
 }
 
-/// The [`Order`] of every code block length up to a largest one. The memory is taken at once and filled when a length
-/// is first used.
+/// The [`Order`] of every code block length up to a largest one. The memory is allocated at once and filled when a
+/// length is first used.
 pub(crate) struct Orders {
     entries: Vec<Entry>,
     rows: Vec<u16>,
@@ -47,7 +47,7 @@ impl Orders {
         Self { entries, rows: vec![0; rows], lanes: vec![0; bits], inverse: vec![0; bits] }
     }
 
-    /// Lanes and order of the block length at `index` of [`QPP`]; `None` beyond the largest one.
+    /// Returns lanes and order of the block length at `index` of [`QPP`]; `None` beyond the largest one.
     pub(crate) fn at(&mut self, index: usize) -> Option<(usize, Order<'_>)> {
         let (qpp, entry) = (QPP.get(index)?, self.entries.get_mut(index)?);
         let (k, p) = (usize::from(qpp.k), entry.lanes);

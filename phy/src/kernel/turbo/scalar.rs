@@ -1,11 +1,11 @@
-//! Portable lanes. One lane is the plain algorithm; eight of them suit what a compiler makes of any 128-bit machine.
+//! Portable lanes. One lane is the plain algorithm; eight of them suit compiled code for any 128-bit machine.
 
 use super::siso::{HalfIteration, decide, half_iteration, interleave};
 use super::{Kernel, Lanes};
 
 pub(super) static KERNELS: [Kernel; 2] = [kernel::<8>(), kernel::<1>()];
 
-/// The portable kernel of `N` lanes.
+/// Returns the portable kernel of `N` lanes.
 pub(super) const fn kernel<const N: usize>() -> Kernel {
     Kernel {
         lanes: N,
@@ -30,13 +30,13 @@ impl<const N: usize> Lanes for [i16; N] {
 
     #[inline(always)]
     unsafe fn load(from: *const i16) -> Self {
-        // SAFETY: the caller says that N elements are there.
+        // SAFETY: the caller guarantees N elements.
         unsafe { from.cast::<Self>().read_unaligned() }
     }
 
     #[inline(always)]
     unsafe fn store(self, to: *mut i16) {
-        // SAFETY: the caller says that N elements are there.
+        // SAFETY: the caller guarantees N elements.
         unsafe { to.cast::<Self>().write_unaligned(self) }
     }
 
@@ -72,7 +72,7 @@ impl<const N: usize> Lanes for [i16; N] {
 
     #[inline(always)]
     unsafe fn permute(self, index: *const u8) -> Self {
-        // SAFETY: the caller says that N indices are there.
+        // SAFETY: the caller guarantees N indices.
         let index = unsafe { index.cast::<[u8; N]>().read_unaligned() };
         std::array::from_fn(|i| self[index[i] as usize])
     }

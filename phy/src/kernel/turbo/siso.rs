@@ -6,14 +6,15 @@ use super::{CORRECTION_LIMIT, EXTRINSIC_LIMIT, IMPOSSIBLE, Lanes};
 /// States of the constituent code.
 const STATES: usize = 8;
 
-/// Where metrics are brought back to: they stay positive, and the sum of two of them fits an unsigned word.
+/// Value to which metrics are brought back: they stay positive, and the sum of two of them fits an unsigned word.
 const OFFSET: i16 = 1 << 14;
 
 /// Rows between two normalisations of the metrics.
 const NORMALISE: usize = 4;
 
 /// Metrics that a constituent code keeps from one iteration to the next: those of every window, `training` rows before
-/// it ends on the way forward, and before it begins on the way back. Lines of a state hold a value for each lane.
+/// its end for the forward recursion, and before its begin for the backward recursion. Lines of a state hold a value
+/// for each lane.
 #[derive(Clone)]
 pub(crate) struct Boundary {
     forward: Lines,
@@ -30,18 +31,18 @@ impl Boundary {
         Self { forward: [[0; LINE]; STATES], backward: [[0; LINE]; STATES] }
     }
 
-    /// Forgets all, for a new block.
+    /// Clears all metrics, for a new block.
     pub(crate) fn reset(&mut self) {
         *self = Self { forward: [[OFFSET; LINE]; STATES], backward: [[OFFSET; LINE]; STATES] };
     }
 }
 
-/// What a half iteration reads and writes. Arrays are W rows of P lanes.
+/// Inputs and outputs of a half iteration. Arrays are W rows of P lanes.
 pub(crate) struct HalfIteration<'a> {
-    /// W.
+    /// Rows of a window, W.
     pub(crate) window: usize,
-    /// Rows of the neighbour, W at most, that a recursion runs over before its own window, from where the neighbour was
-    /// there in the previous iteration.
+    /// Rows of the neighbour, W at most, over which a recursion runs before its own window, starting from the
+    /// neighbour's metrics of the previous iteration.
     pub(crate) training: usize,
     /// The interleaver, for the second constituent code; `None` for the first.
     pub(crate) order: Option<Order<'a>>,
@@ -57,18 +58,18 @@ pub(crate) struct HalfIteration<'a> {
     pub(crate) known: &'a mut [i16],
     /// Scratch: forward metrics, 8 W rows.
     pub(crate) forward: &'a mut [i16],
-    /// Metrics that the windows of this constituent code hand to each other.
+    /// Metrics that the windows of this constituent code pass to each other.
     pub(crate) boundary: &'a mut Boundary,
     /// Backward metrics after the last bit, from the tail.
     pub(crate) end: [i16; STATES],
     /// Factor of the extrinsic values, in 1/2^15.
     pub(crate) scale: i16,
-    /// Correction of the maximum of two equal metrics, which makes log-MAP of max-log-MAP.
+    /// Correction of the maximum of two equal metrics, which turns max-log-MAP into log-MAP.
     pub(crate) correction: Option<i16>,
 }
 
 impl HalfIteration<'_> {
-    /// Panics unless all arrays have their lengths: the loops below do not look.
+    /// Panics unless all arrays have their lengths: the loops below do not check them.
     fn check(&self, lanes: usize) {
         let (w, k) = (self.window, self.window * lanes);
         assert!(
@@ -93,7 +94,7 @@ impl HalfIteration<'_> {
 #[inline(always)]
 pub(crate) unsafe fn half_iteration<V: Lanes>(job: &mut HalfIteration<'_>) {
     job.check(V::LANES);
-    // SAFETY: as the caller says; `check` saw the lengths.
+    // SAFETY: the caller guarantees the instruction set; `check` has verified the lengths.
     unsafe {
         match job.correction {
             None => run::<V, false>(job, 0),
@@ -191,8 +192,8 @@ unsafe fn gather<V: Lanes>(job: &mut HalfIteration<'_>) {
     }
 }
 
-/// Metrics before the first row: state 0 in the first window, in the others what the rows from `from` on of the window
-/// before lead to.
+/// Returns the metrics before the first row: state 0 in the first window, in the others the result of a recursion over
+/// the rows from `from` on of the window before.
 #[inline(always)]
 unsafe fn start_forward<V: Lanes, const CORRECT: bool>(
     job: &HalfIteration<'_>,
@@ -218,8 +219,8 @@ unsafe fn start_forward<V: Lanes, const CORRECT: bool>(
     }
 }
 
-/// Metrics after the last row: those of the tail in the last window, in the others what the rows before `to` of the
-/// window after lead to.
+/// Returns the metrics after the last row: those of the tail in the last window, in the others the result of a
+/// recursion over the rows before `to` of the window after.
 #[inline(always)]
 unsafe fn start_backward<V: Lanes, const CORRECT: bool>(
     job: &HalfIteration<'_>,
@@ -270,7 +271,7 @@ unsafe fn store_metrics<V: Lanes>(m: [V; STATES], lines: &mut Lines, offset: usi
 // The trellis. State s = 4 s1 + 2 s2 + s3, with s1 the youngest register; input u and parity z = u + s1 + s2 lead to
 // state (u + s2 + s3, s1, s2). A branch with u = 1 costs x, one with z = 1 costs y. TS 36.212 §5.1.3.2.1
 
-/// Metrics after a row from those before.
+/// Returns the metrics after a row from those before.
 #[inline(always)]
 unsafe fn forward<V: Lanes, const CORRECT: bool>(a: [V; STATES], c: V, x: V, y: V) -> [V; STATES] {
     // SAFETY: the caller has the instruction set.
@@ -289,7 +290,7 @@ unsafe fn forward<V: Lanes, const CORRECT: bool>(a: [V; STATES], c: V, x: V, y: 
     }
 }
 
-/// Metrics before a row from those after.
+/// Returns the metrics before a row from those after.
 #[inline(always)]
 unsafe fn backward<V: Lanes, const CORRECT: bool>(b: [V; STATES], c: V, x: V, y: V) -> [V; STATES] {
     // SAFETY: the caller has the instruction set.
@@ -308,8 +309,8 @@ unsafe fn backward<V: Lanes, const CORRECT: bool>(b: [V; STATES], c: V, x: V, y:
     }
 }
 
-/// What the code says of the bit of a row, apart from what was known of it: the paths with u = 0 against those with
-/// u = 1.
+/// Returns the extrinsic value of the bit of a row: the paths with u = 0 against those with u = 1, without the known
+/// values of that bit.
 #[inline(always)]
 unsafe fn extrinsic_value<V: Lanes, const CORRECT: bool>(a: [V; STATES], b: [V; STATES], c: V, y: V) -> V {
     // SAFETY: the caller has the instruction set.
@@ -333,14 +334,14 @@ unsafe fn best4<V: Lanes, const CORRECT: bool>(v: [V; 4], c: V) -> V {
     }
 }
 
-/// The larger one, or with a correction `c` the logarithm of the sum of the exponentials by three straight lines.
+/// Returns the larger one, or with a correction `c` the logarithm of the sum of the exponentials by three straight lines.
 #[inline(always)]
 unsafe fn best<V: Lanes, const CORRECT: bool>(a: V, b: V, c: V) -> V {
     // SAFETY: the caller has the instruction set.
     unsafe { if CORRECT { a.max(b).max(a.average(b).add(c)) } else { a.max(b) } }
 }
 
-/// Brings the metrics back to where state 0 has `OFFSET`.
+/// Shifts the metrics so that state 0 has `OFFSET`.
 #[inline(always)]
 unsafe fn normalise<V: Lanes>(mut m: [V; STATES]) -> [V; STATES] {
     // SAFETY: the caller has the instruction set.
@@ -353,7 +354,7 @@ unsafe fn normalise<V: Lanes>(mut m: [V; STATES]) -> [V; STATES] {
     m
 }
 
-/// Brings rows of the natural order into that of the second constituent code.
+/// Permutes rows of the natural order to that of the second constituent code.
 ///
 /// # Safety
 /// The machine must have the instruction set of `V`.
@@ -370,8 +371,8 @@ pub(crate) unsafe fn interleave<V: Lanes>(order: Order<'_>, natural: &[i16], int
     }
 }
 
-/// Hard decisions on the sum of three arrays of `window` rows: bit 1 where it is negative. 16 rows make a row of words,
-/// first bit in the top place; the last word holds what is left, in its low bits.
+/// Takes hard decisions on the sum of three arrays of `window` rows: bit 1 if it is negative. 16 rows make a row of
+/// words, first bit in the top place; the last word holds the rest, in its low bits.
 ///
 /// # Safety
 /// The machine must have the instruction set of `V`.

@@ -5,7 +5,7 @@ use std::arch::x86_64::*;
 use super::{Branches, Decisions, NORMALISE, PATTERN, Paths};
 
 pub(super) fn recursion(branches: &[Branches], paths: &mut Paths, decisions: &mut [Decisions]) {
-    // SAFETY: `super::recursion` hands this out where the machine has the instruction set.
+    // SAFETY: `super::recursion` returns this only if the machine has the instruction set.
     unsafe { run(branches, paths, decisions) }
 }
 
@@ -39,8 +39,8 @@ fn run(branches: &[Branches], paths: &mut Paths, decisions: &mut [Decisions]) {
     }
 }
 
-/// Metrics of the 32 states that 16 states and their partners lead to, and where the partners won on the way to even
-/// and to odd ones.
+/// Returns the metrics of the 32 states that 16 states and their partners lead to, and the masks of the partners that
+/// won for even and for odd ones.
 #[target_feature(enable = "avx2")]
 fn butterflies(low: __m256i, high: __m256i, branch: __m256i) -> ([__m256i; 2], [__m256i; 2]) {
     let (even_low, even_high) = (_mm256_add_epi16(low, branch), _mm256_sub_epi16(high, branch));
@@ -49,24 +49,24 @@ fn butterflies(low: __m256i, high: __m256i, branch: __m256i) -> ([__m256i; 2], [
     (zipped, [_mm256_cmpgt_epi16(even_high, even_low), _mm256_cmpgt_epi16(odd_high, odd_low)])
 }
 
-/// What the winners bring along to the 32 states.
+/// Returns the start states that the winners carry to the 32 states.
 #[target_feature(enable = "avx2")]
 fn follow(low: __m256i, high: __m256i, won: [__m256i; 2]) -> [__m256i; 2] {
     zip(_mm256_blendv_epi8(low, high, won[0]), _mm256_blendv_epi8(low, high, won[1]))
 }
 
-/// Elements of both vectors in turns.
+/// Interleaves the elements of both vectors.
 #[target_feature(enable = "avx2")]
 fn zip(even: __m256i, odd: __m256i) -> [__m256i; 2] {
-    // Unpacking works inside of each half: elements 0-7 and 16-23 of the result, then 8-15 and 24-31.
+    // Unpacking works within each half: elements 0-7 and 16-23 of the result, then 8-15 and 24-31.
     let (a, b) = (_mm256_unpacklo_epi16(even, odd), _mm256_unpackhi_epi16(even, odd));
     [_mm256_permute2x128_si256::<0x20>(a, b), _mm256_permute2x128_si256::<0x31>(a, b)]
 }
 
-/// Sign bits of 32 elements of 16 bits.
+/// Returns the sign bits of 32 elements of 16 bits.
 #[target_feature(enable = "avx2")]
 fn gather_signs(a: __m256i, b: __m256i) -> u32 {
-    // Packing works inside of each half too: the quarters come out as a0 b0 a1 b1.
+    // Packing works within each half too: the quarters come out as a0 b0 a1 b1.
     let bytes = _mm256_permute4x64_epi64::<0b11_01_10_00>(_mm256_packs_epi16(a, b));
     _mm256_movemask_epi8(bytes) as u32
 }

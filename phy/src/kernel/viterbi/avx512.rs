@@ -5,13 +5,13 @@ use std::arch::x86_64::*;
 use super::{Branches, Decisions, NORMALISE, PATTERN, Paths};
 
 pub(super) fn recursion(branches: &[Branches], paths: &mut Paths, decisions: &mut [Decisions]) {
-    // SAFETY: `super::recursion` hands this out where the machine has the instruction set.
+    // SAFETY: `super::recursion` returns this only if the machine has the instruction set.
     unsafe { run(branches, paths, decisions) }
 }
 
 #[target_feature(enable = "avx2,avx512f,avx512bw,avx512vl")]
 fn run(branches: &[Branches], paths: &mut Paths, decisions: &mut [Decisions]) {
-    /// Which elements of two vectors one after the other make the even and odd states of the lower half.
+    /// Indices of elements of two vectors, one after the other, that make the even and odd states of the lower half.
     const ZIP: [i16; 32] = {
         let mut index = [0; 32];
         let mut i = 0;

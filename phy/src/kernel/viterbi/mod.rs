@@ -22,14 +22,14 @@ pub(crate) const POLYNOMIALS: [u8; 3] = [0o133, 0o171, 0o165];
 
 /// Limit of a soft value.
 ///
-/// A branch metric is at most 3 * 255 = 765. Any state reaches any other in 6 steps, so that two metrics differ by at
-/// most 12 * 765 = 9180; brought back to 0 every 16 steps, they stay below 9180 + 17 * 765 = 22 185.
+/// A branch metric is at most 3 * 255 = 765. Any state reaches any other in 6 steps: two metrics differ by at most 12 *
+/// 765 = 9180; brought back to 0 every 16 steps, they stay below 9180 + 17 * 765 = 22 185.
 pub(crate) const SOFT_LIMIT: i16 = 255;
 
 /// Steps between two normalisations.
 const NORMALISE: usize = 16;
 
-/// Which predecessor won, for the even states `2 i` and the odd ones `2 i + 1`: bit `i` is set for state `i + 32`.
+/// Winning predecessors, for the even states `2 i` and the odd ones `2 i + 1`: bit `i` is set for state `i + 32`.
 pub(crate) type Decisions = [u32; 2];
 
 /// Branch metrics of one step by the three coded bits `4 b0 + 2 b1 + b2`: the sum of the soft values, each with the
@@ -58,12 +58,12 @@ static PATTERN: [u8; 32] = {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Paths {
     pub(crate) metrics: [i16; STATES],
-    /// The state that the path began in.
+    /// The state in which the path began.
     pub(crate) starts: [i16; STATES],
 }
 
 impl Paths {
-    /// Paths of no step yet.
+    /// Makes paths before the first step.
     pub(crate) const fn new(metrics: [i16; STATES]) -> Self {
         let mut starts = [0; STATES];
         let mut state = 0;
@@ -75,10 +75,10 @@ impl Paths {
     }
 }
 
-/// Extends the paths by the steps, and notes the decisions of each.
+/// Extends the paths by the steps, and records the decisions of each.
 pub(crate) type Recursion = fn(&[Branches], &mut Paths, &mut [Decisions]);
 
-/// The recursion of a backend.
+/// Returns the recursion of a backend.
 pub(crate) fn recursion(backend: Backend) -> Recursion {
     match backend.or_scalar() {
         #[cfg(target_arch = "x86_64")]

@@ -1,6 +1,6 @@
 //! A cyclic bitmap from the indices of some of its subframes.
 
-/// Indices of pool subframes that are told apart: the longest period.
+/// Number of indices of pool subframes that are distinguished: the longest period.
 pub(super) const INDICES: usize = 320;
 
 /// A set of pool indices.
@@ -36,22 +36,22 @@ pub(super) struct CyclicBitmap {
     pub(super) offset: usize,
     pub(super) len: usize,
     pub(super) bits: u64,
-    /// Whether no other bits of this length agree with what was seen.
+    /// Whether no other bits of this length agree with the observations.
     pub(super) unique: bool,
 }
 
-/// Longest bitmap of modes 1 and 2 that is looked for.
+/// Longest bitmap of modes 1 and 2 that is searched.
 const LONGEST: usize = 40;
 
-/// Lengths of SubframeBitmapSL (TS 36.331 §6.3.8, from memory; bs42 is left out) after the simplest of all: every
-/// subframe. Then what no standard has.
+/// Returns lengths to try: first the simplest of all, every subframe; then those of SubframeBitmapSL (TS 36.331 §6.3.8,
+/// from memory; bs42 is left out); then lengths that no standard has.
 fn lengths() -> impl Iterator<Item = usize> {
     const USUAL: [usize; 8] = [1, 4, 8, 12, 16, 20, 30, 40];
     USUAL.into_iter().chain((2..LONGEST).filter(|n| !USUAL.contains(n)))
 }
 
-/// The shortest bitmap that gives every subframe of `seen` (ascending, with the indices that it may have) one of its
-/// indices.
+/// Returns the shortest bitmap that gives every subframe of `seen` (ascending, with the indices that it may have) one
+/// of its indices.
 pub(super) fn fit(seen: &[(usize, IndexSet)]) -> Option<CyclicBitmap> {
     let (first, indices) = seen.first()?;
     for len in lengths() {
@@ -66,7 +66,7 @@ pub(super) fn fit(seen: &[(usize, IndexSet)]) -> Option<CyclicBitmap> {
     None
 }
 
-/// With subframe `first` as pool index `j`: ranks of the bits, counted from `first` on.
+/// Tries subframe `first` as pool index `j`: computes ranks of the bits, counted from `first` on.
 fn anchored(
     seen: &[(usize, IndexSet)],
     first: usize,
@@ -99,9 +99,9 @@ fn anchored(
     Some(CyclicBitmap { offset: at, len, bits: rotated, unique })
 }
 
-/// Bits of which those `used` are set and have one of their `ranks`, `ones` in all.
+/// Returns bits of which those of `used` are set and have one of their `ranks`, `ones` in all.
 fn spell(ranks: &mut [u64; LONGEST], used: u64, len: usize, ones: usize) -> Option<(u64, bool)> {
-    // forwards: what each used place can be, given those before
+    // forwards: the possible ranks of each used place, given those before
     ranks[0] &= 1;
     let places = |from: usize| (from..len).filter(move |r| used >> r & 1 == 1);
     let mut last = 0;

@@ -1,4 +1,4 @@
-//! A pool of modes 1 and 2 from PSCCH and PSSCH that were decoded (TS 36.213 §14.1.3, §14.1.4, §14.2.1, §14.2.3).
+//! Infers a pool of modes 1 and 2 from decoded PSCCH and PSSCH (TS 36.213 §14.1.3, §14.1.4, §14.2.1, §14.2.3).
 
 use super::Clock;
 use super::bitmap::{self, IndexSet};
@@ -8,39 +8,40 @@ use crate::pool::{
 };
 use crate::units::PrbRange;
 
-/// Values of sc-Period (TS 36.331 §6.3.8).
+/// Values of sc-Period in subframes (TS 36.331 §6.3.8).
 const PERIODS: [u32; 10] = [40, 60, 70, 80, 120, 140, 160, 240, 280, 320];
 
-/// Longest subframe bitmap of PSCCH that is believed.
+/// Longest subframe bitmap of PSCCH that is accepted.
 const CONTROL_SPAN: usize = 40;
 
-/// Times that an SCI comes in one period and in the next, and transport blocks, after which a pool is believed.
+/// Numbers after which a pool is accepted: repetitions of an SCI in successive periods, and transport blocks.
 const AGREEING_PERIODS: usize = 2;
 const AGREEING_BLOCKS: u32 = 6;
 
-/// PSCCH whose times are kept.
+/// Number of PSCCH whose times are kept.
 const TIMES: usize = 64;
 
-/// One observation in so many may contradict a pool: it came of a loss of samples, or of another system.
+/// One of this many observations may contradict a pool, due to a loss of samples or to another system.
 const TOLERATED: u32 = 16;
 
-/// Pairs of PSCCH transmissions that are kept, and those after which the clause that ties them is taken for verified.
+/// Number of pairs of PSCCH transmissions that are kept, and number after which the clause that relates them counts as
+/// verified.
 const PAIRS: usize = 64;
 const VERIFYING_PAIRS: usize = 6;
 
-/// A PSCCH whose SCI is confirmed: a transport block that it announces has decoded.
+/// A PSCCH with a confirmed SCI: a transport block that it announces has decoded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ControlSighting {
-    /// Subframe.
+    /// Subframe, by the learner's clock.
     pub subframe: u64,
-    /// PRB.
+    /// First PRB.
     pub prb: usize,
 }
 
-/// A transmission of PSSCH with which a transport block decoded.
+/// A transmission of PSSCH that led to a decoded transport block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DataSighting {
-    /// Subframe.
+    /// Subframe, by the learner's clock.
     pub subframe: u64,
     /// Subframe of the last PSCCH before it that announces it.
     pub control: u64,
@@ -48,7 +49,7 @@ pub struct DataSighting {
     pub trp: u8,
     /// n_ssf: the pool index modulo 10.
     pub n_ssf: u8,
-    /// Which transmission of its transport block it is, 0 to 3.
+    /// Number of the transmission of its transport block, 0 to 3.
     pub transmission: u8,
     /// Its PRBs.
     pub prbs: PrbRange,
@@ -73,39 +74,39 @@ pub struct CommunicationLearner {
     seen: Vec<(usize, IndexSet)>,
 }
 
-/// A pool that agrees with all that was seen.
+/// A pool that agrees with all observations.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CommunicationFit {
-    /// sc-Period.
+    /// sc-Period in subframes.
     pub period: u32,
-    /// Start of the first period.
+    /// Start of the first period, subframes.
     pub offset: u32,
     /// Subframe bitmap of PSCCH: its length, and a_0 in bit 0.
     pub control: (usize, u64),
     /// PRBs of PSCCH.
     pub control_prbs: PoolPrbs,
-    /// Where the bitmap of PSSCH begins in the period, its length, and b_0 in bit 0.
+    /// Start of the bitmap of PSSCH in the period, its length, and b_0 in bit 0.
     pub data: (usize, usize, u64),
     /// PRBs of PSSCH that were used.
     pub data_prbs: PoolPrbs,
-    /// Whether the subframes of PSCCH are exact; else they are as many as agree.
+    /// Whether the subframes of PSCCH are exact; otherwise they are all that agree.
     pub is_control_exact: bool,
     /// Whether no other bitmap of PSSCH of this length agrees.
     pub is_data_exact: bool,
-    /// PSCCH and blocks that agree.
+    /// Numbers of PSCCH and of blocks that agree.
     pub agreeing: (u64, u64),
-    /// What does not.
+    /// Number of observations that contradict it.
     pub contradictions: u64,
 }
 
-/// Lowest and highest of what was seen.
+/// Lowest and highest observed value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Extent {
     first: usize,
     last: usize,
 }
 
-/// Everything seen, in one period.
+/// All observations, folded to one period.
 struct Fold {
     period: u32,
     cells: Vec<Cell>,
@@ -113,21 +114,22 @@ struct Fold {
     contradicted: u32,
 }
 
-/// A subframe of the period.
+/// Observations in one subframe of the period.
 #[derive(Clone, Copy)]
 struct Cell {
     control: u16,
     data: u16,
-    /// Transmissions of a block that were seen, a bit each.
+    /// Observed transmissions of a block, a bit each.
     transmissions: u8,
     /// Pool indices that agree with all PSSCH in this subframe.
     indices: IndexSet,
-    /// Stretches within a period that begin before this subframe (1) and end before it (-1), to be summed up.
+    /// Differences whose running sum is the number of intervals within a period that straddle this subframe: 1 at the
+    /// begin, -1 at the end.
     straddled: i32,
 }
 
 impl CommunicationLearner {
-    /// For a carrier.
+    /// Makes a learner for a carrier.
     pub fn new(carrier_prbs: usize) -> Self {
         let fold = |&period: &u32| Fold {
             period,
@@ -151,7 +153,7 @@ impl CommunicationLearner {
         }
     }
 
-    /// Forget everything; subframes are counted by `clock` from now on.
+    /// Clears everything; subframes are counted by `clock` from now on.
     pub fn restart(&mut self, clock: Clock) {
         for fold in &mut self.folds {
             fold.cells.fill(Cell::EMPTY);
@@ -164,17 +166,17 @@ impl CommunicationLearner {
         (self.control_prbs, self.data_prbs) = (Extent::NONE, Extent::NONE);
     }
 
-    /// What subframes are counted by.
+    /// Returns the clock of the subframe counts.
     pub fn clock(&self) -> Clock {
         self.clock
     }
 
-    /// Transport blocks that were taken in.
+    /// Returns the number of transport blocks that were added.
     pub fn blocks(&self) -> u64 {
         self.blocks
     }
 
-    /// Take in a PSCCH of a confirmed SCI.
+    /// Adds a PSCCH of a confirmed SCI.
     pub fn control(&mut self, sighting: ControlSighting) {
         self.controls += 1;
         self.control_prbs.add(sighting.prb);
@@ -189,7 +191,7 @@ impl CommunicationLearner {
         self.times.push(sighting.subframe);
     }
 
-    /// Take in that two PSCCH, the earlier first, are the transmissions of one SCI in one period.
+    /// Adds two PSCCH, the earlier first, that are the transmissions of one SCI in one period.
     pub fn pair(&mut self, pair: [ControlSighting; 2]) {
         for fold in &mut self.folds {
             fold.join(self.clock, pair[0].subframe, pair[1].subframe);
@@ -202,7 +204,7 @@ impl CommunicationLearner {
         self.next_pair = self.next_pair.wrapping_add(1);
     }
 
-    /// Take in a PSSCH.
+    /// Adds a PSSCH.
     pub fn data(&mut self, sighting: DataSighting) {
         let indices = indices(sighting.trp, sighting.n_ssf, sighting.transmission);
         self.blocks += u64::from(sighting.is_new);
@@ -213,7 +215,7 @@ impl CommunicationLearner {
         }
     }
 
-    /// The pool, when enough was seen and only one period agrees with it.
+    /// Returns the pool, when there are enough observations and only one period agrees with them.
     pub fn fit(&mut self) -> Option<CommunicationFit> {
         let mut found = None;
         for i in 0..self.folds.len() {
@@ -252,7 +254,7 @@ impl CommunicationLearner {
         let used = controls().fold(0, |bits, into| bits | 1u64 << into);
         let data_offset = data.offset + earlier;
         let last_used = controls().last()?;
-        // PSCCH that was not seen comes before PSSCH as well
+        // unobserved PSCCH precedes PSSCH as well
         let last_control = match exact {
             Some(()) => last_used,
             None => last_used.max(data_offset.clamp(1, CONTROL_SPAN) - 1),
@@ -272,7 +274,8 @@ impl CommunicationLearner {
         })
     }
 
-    /// Every PRB in which the pool may have PSCCH. The second transmission lies floor(M_RP / 2) pool PRBs above the first.
+    /// Returns every PRB in which the pool may have PSCCH. The second transmission lies floor(M_RP / 2) pool PRBs above
+    /// the first.
     fn control_prbs_that_agree(&self) -> PoolPrbs {
         let distance = |[a, b]: &[ControlSighting; 2]| a.prb.abs_diff(b.prb);
         let Some(shift) = self.pairs.first().map(distance).filter(|&d| d > 0) else {
@@ -290,7 +293,7 @@ impl CommunicationLearner {
     }
 }
 
-/// Pool indices of transmission number `transmission` of a block of pattern `trp` that are `n_ssf` modulo 10.
+/// Returns the pool indices of transmission number `transmission` of a block of pattern `trp` that are `n_ssf` modulo 10.
 fn indices(trp: u8, n_ssf: u8, transmission: u8) -> IndexSet {
     let mut set = IndexSet::EMPTY;
     let Some(pattern) = time_resource_pattern(TrpSet::Eight, trp) else { return set };
@@ -307,8 +310,8 @@ fn indices(trp: u8, n_ssf: u8, transmission: u8) -> IndexSet {
     set
 }
 
-/// Whether the pairs of transmissions lie as TS 36.213 §14.2.1.1 ties them, if every PSCCH subframe of the pool was seen:
-/// b2 = (b1 + 1 + a1 mod (L - 1)) mod L. Then no subframe is missing.
+/// Checks that the pairs of transmissions are related as TS 36.213 §14.2.1.1 demands, given that every PSCCH subframe
+/// of the pool was observed: b2 = (b1 + 1 + a1 mod (L - 1)) mod L. Then no subframe is missing.
 fn verify_pairs(pairs: &[[ControlSighting; 2]], clock: Clock, fold: &Fold, start: usize) -> Option<()> {
     let period = fold.period as usize;
     let mut ranks = [0; bitmap::INDICES];
@@ -329,7 +332,7 @@ fn verify_pairs(pairs: &[[ControlSighting; 2]], clock: Clock, fold: &Fold, start
             rank(b) == expected % count
         })
     };
-    // pairs at one place tell nothing: as many different ones are wanted as make chance unlikely
+    // pairs at one place are no evidence: as many different ones are required as make chance unlikely
     let is_new = |(i, [x, _]): &(usize, &[ControlSighting; 2])| {
         !pairs[..*i].iter().any(|[z, _]| (rank(z), z.prb) == (rank(x), x.prb))
     };
@@ -337,7 +340,7 @@ fn verify_pairs(pairs: &[[ControlSighting; 2]], clock: Clock, fold: &Fold, start
     (different >= VERIFYING_PAIRS && (0..=lowest).any(agrees)).then_some(())
 }
 
-/// Where the period may begin.
+/// Range of possible starts of the period.
 struct Starts {
     /// The earliest place: right after the last PSSCH.
     first: usize,
@@ -365,7 +368,7 @@ impl Fold {
         self.join(clock, sighting.control, sighting.subframe);
     }
 
-    /// No period begins after one subframe and up to another.
+    /// Records that no period begins after one subframe and up to another.
     fn join(&mut self, clock: Clock, from: u64, to: u64) {
         let ((from_at, _), (to_at, _)) = (clock.fold(from, self.period), clock.fold(to, self.period));
         if from_at == to_at || !clock.is_continuous(from, to, self.period) {
@@ -378,14 +381,14 @@ impl Fold {
         }
     }
 
-    /// How often an SCI came in one period and in the next: a period that is too short leaves some out.
+    /// Returns how often an SCI came in two successive periods: a period that is too short misses some.
     fn successions(&self, clock: Clock, times: &[u64], start: usize) -> usize {
         let period = |t: u64| clock.fold(t + self.period as u64 - start as u64, self.period).1;
         times.windows(2).filter(|t| period(t[1]) == period(t[0]) + 1).count()
     }
 
-    /// Where a period may begin without a PSSCH that lies in another period than its SCI, and with all of PSCCH in its
-    /// first subframes. `None` where there is no such place, or more than one.
+    /// Returns the possible starts of a period with no PSSCH in another period than its SCI, and with all PSCCH in its
+    /// first subframes. `None` if there is no such place, or more than one.
     fn starts(&self) -> Option<Starts> {
         let period = self.period as usize;
         let mut open = [false; bitmap::INDICES];
@@ -415,7 +418,7 @@ impl Fold {
         Some(Starts { first, last })
     }
 
-    /// The cells of a period that begins with `start`.
+    /// Returns the cells of a period that begins with `start`.
     fn from(&self, start: usize) -> impl Iterator<Item = &Cell> {
         let cells = &self.cells[..self.period as usize];
         cells[start..].iter().chain(&cells[..start])
@@ -441,7 +444,7 @@ impl Extent {
 }
 
 impl CommunicationFit {
-    /// The pool. Allocates.
+    /// Returns the pool. Allocates.
     pub fn pool(&self) -> CommunicationPool {
         let bits = |(len, bits): (usize, u64)| (0..len).map(|i| bits >> i & 1 == 1).collect();
         let (offset, len, data) = self.data;
@@ -464,7 +467,7 @@ impl CommunicationFit {
         into < len && bits >> into & 1 == 1 && self.control_prbs.contains(sighting.prb)
     }
 
-    /// Subframe of the period.
+    /// Returns the subframe in the period.
     pub fn phase(&self, clock: Clock, subframe: u64) -> usize {
         let (at, _) = clock.fold(subframe, self.period);
         (at + self.period as usize - self.offset as usize) % self.period as usize

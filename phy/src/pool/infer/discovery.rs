@@ -1,7 +1,7 @@
-//! A discovery pool from PSDCH that were decoded (TS 36.213 §14.3).
+//! Infers a discovery pool from decoded PSDCH (TS 36.213 §14.3).
 //!
-//! Who announces does so once in a period. In the right period the messages come evenly and lie in few subframes: a shorter
-//! one is empty at times, in a longer one and in those that do not divide it they lie in more.
+//! An announcing UE sends once in a period. In the right period the messages come evenly and lie in few subframes: a
+//! shorter one is empty at times, in a longer one and in those that do not divide it they lie in more.
 
 mod prbs;
 
@@ -11,42 +11,42 @@ use crate::pool::{DiscoveryPool, PoolPrbs};
 /// Values of discPeriod in subframes (TS 36.331 §6.3.8; those below 320 are of later releases, from memory).
 const PERIODS: [u32; 15] = [40, 60, 70, 80, 120, 140, 160, 240, 280, 320, 640, 1280, 2560, 5120, 10_240];
 
-/// Longest bitmap and most repetitions that are believed.
+/// Longest bitmap and most repetitions that are accepted.
 const LONGEST_BITMAP: usize = 100;
 const MOST_REPETITIONS: usize = 50;
 
-/// Messages and periods after which a pool is believed.
+/// Numbers of messages and periods after which a pool is accepted.
 const AGREEING_MESSAGES: usize = 6;
 const AGREEING_PERIODS: usize = 3;
 
-/// How much likelier a period must be than any that is no multiple of it: natural logarithm.
+/// Required margin in likelihood over any period that is not a multiple of it: natural logarithm.
 const MARGIN: f64 = 5.0;
 
-/// Messages without another subframe, in groups of subframes of the period, after which all of them were seen: of one in 20
-/// pools a group is still missing.
+/// Messages without another subframe, in groups of subframes of the period, after which the subframes count as
+/// complete: in one of 20 pools a group is still missing.
 const SATURATION: u64 = 3;
 
-/// Cost of a message that does not come where one is expected: one in ten is lost.
+/// Cost in nats of a message that is missing where one is expected: one in ten is lost.
 const MISSING: f64 = 2.3;
 
-/// One transmission in so many may contradict a pool.
+/// One of this many transmissions may contradict a pool.
 const TOLERATED: u32 = 16;
 
-/// Messages whose times are kept.
+/// Number of messages whose times are kept.
 const MESSAGES: usize = 256;
 
-/// Places where a period may begin that are tried at most.
+/// Largest number of possible starts of a period that are tried.
 const MOST_STARTS: usize = 320;
 
-/// No transmission was seen here.
+/// No transmission was observed here.
 const UNSEEN: u8 = u8::MAX;
 
-/// A transmission of PSDCH that has decoded.
+/// A decoded transmission of PSDCH.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DiscoverySighting {
-    /// Subframe.
+    /// Subframe, by the learner's clock.
     pub subframe: u64,
-    /// Which transmission of its message it is, 0 to 3.
+    /// Number of the transmission of its message, 0 to 3.
     pub transmission: u8,
     /// Whether its message was not seen before.
     pub is_new: bool,
@@ -65,56 +65,56 @@ pub struct DiscoveryLearner {
     places: prbs::Places,
 }
 
-/// A pool that agrees with all that was seen.
+/// A pool that agrees with all observations.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DiscoveryFit {
     /// discPeriod in subframes.
     pub period: u32,
-    /// Start of the first period.
+    /// Start of the first period, subframes.
     pub offset: u32,
     /// Subframe bitmap: its length, and a_0 in bit 0.
     pub bitmap: (usize, u128),
-    /// numRepetition.
+    /// numRepetition, repetitions of the bitmap in a period.
     pub repetitions: u32,
-    /// Transmissions of a message.
+    /// Number of transmissions of a message.
     pub transmissions: u32,
-    /// PRBs.
+    /// PRBs of the pool.
     pub prbs: PoolPrbs,
     /// Whether no other PRBs agree.
     pub is_prbs_exact: bool,
-    /// Whether messages have come in no other subframes for so long that there are hardly any.
+    /// Whether the subframes are probably complete: for long, no message came in another one.
     pub is_complete: bool,
-    /// Transmissions and messages that agree.
+    /// Numbers of transmissions and of messages that agree.
     pub agreeing: (u64, u64),
-    /// What does not.
+    /// Number of observations that contradict it.
     pub contradictions: u64,
 }
 
-/// How well a period agrees with what was seen.
+/// Agreement of a period with the observations.
 #[derive(Clone, Copy)]
 struct Cost {
-    /// Negative natural logarithm of how likely it is.
+    /// Negative natural logarithm of its likelihood.
     nats: f64,
-    /// Where the period begins.
+    /// Start of the period.
     start: usize,
     /// Periods with a message.
     periods: usize,
 }
 
-/// Everything seen, in one period.
+/// All observations, folded to one period.
 struct Fold {
     period: u32,
-    /// Which transmission of a message each subframe has.
+    /// Number of the transmission of a message in each subframe.
     cells: Vec<u8>,
     used: u32,
-    /// Messages before the last one that used another subframe.
+    /// Number of messages at the time when a new subframe was used last.
     grown_at: u64,
     agreed: u32,
     contradicted: u32,
 }
 
 impl DiscoveryLearner {
-    /// For a carrier.
+    /// Makes a learner for a carrier.
     pub fn new(carrier_prbs: usize) -> Self {
         let fold = |&period: &u32| Fold {
             period,
@@ -136,7 +136,7 @@ impl DiscoveryLearner {
         }
     }
 
-    /// Forget everything; subframes are counted by `clock` from now on.
+    /// Clears everything; subframes are counted by `clock` from now on.
     pub fn restart(&mut self, clock: Clock) {
         for fold in &mut self.folds {
             fold.cells.fill(UNSEEN);
@@ -148,17 +148,17 @@ impl DiscoveryLearner {
         self.places.clear();
     }
 
-    /// What subframes are counted by.
+    /// Returns the clock of the subframe counts.
     pub fn clock(&self) -> Clock {
         self.clock
     }
 
-    /// Messages that were taken in.
+    /// Returns the number of messages that were added.
     pub fn messages(&self) -> u64 {
         self.messages
     }
 
-    /// Take in a transmission.
+    /// Adds a transmission.
     pub fn transmission(&mut self, sighting: DiscoverySighting) {
         self.sightings += 1;
         self.transmissions = self.transmissions.max(sighting.transmission + 1);
@@ -184,12 +184,12 @@ impl DiscoveryLearner {
         }
     }
 
-    /// Take in the first PRBs of the transmissions of one message; `None` for one that was not received.
+    /// Adds the first PRBs of the transmissions of one message; `None` for one that was not received.
     pub fn places(&mut self, prbs: [Option<usize>; 4]) {
         self.places.add(prbs);
     }
 
-    /// The pool, when enough was seen and only one period agrees with it.
+    /// Returns the pool, when there are enough observations and only one period agrees with them.
     pub fn fit(&mut self) -> Option<DiscoveryFit> {
         if self.times.len() < AGREEING_MESSAGES {
             return None;
@@ -229,7 +229,7 @@ impl DiscoveryLearner {
 }
 
 impl Fold {
-    /// How unlikely what was seen is with this period.
+    /// Returns the cost of the observations with this period; `None` if they contradict it.
     fn cost(&self, clock: Clock, times: &[u64], transmissions: u8) -> Option<Cost> {
         if self.contradicted * TOLERATED > self.agreed {
             return None;
@@ -240,8 +240,8 @@ impl Fold {
         Some(Cost { nats: times.len() as f64 * groups.ln() + MISSING * missing as f64, start, periods })
     }
 
-    /// Where the period begins: after the longest pause; where there is none, where the messages come most evenly. With how
-    /// many of them are missing.
+    /// Returns the start of the period: after the longest pause; without one, where the messages come most evenly.
+    /// Returns the number of missing messages as well.
     fn start(&self, clock: Clock, times: &[u64]) -> Option<(usize, usize)> {
         let period = self.period as usize;
         let first = (0..period).find(|&s| self.cells[s] == 0)?;
@@ -264,8 +264,8 @@ impl Fold {
         all.min_by_key(|&(s, missing)| (missing, s != longest.1))
     }
 
-    /// Messages that are missing for every period to have as many as the fullest. Of a longer silence one period counts.
-    /// With the number of periods that have any.
+    /// Returns the number of messages that are missing for every period to have as many as the fullest; a longer
+    /// silence counts as one period. Returns the number of periods with messages as well.
     fn missing(&self, clock: Clock, times: &[u64], start: usize) -> (usize, usize) {
         let (mut periods, mut gaps, mut most, mut count) = (0, 0, 0, 0);
         let mut last = None;
@@ -280,18 +280,18 @@ impl Fold {
             }
             most = most.max(count);
         }
-        // the first and the last may have been cut
+        // the first and the last may be incomplete
         let all = most * (periods + gaps);
         (all.saturating_sub(times.len()).saturating_sub(most.saturating_sub(1)), periods)
     }
 
-    /// The bitmap from `start` on and how often it is repeated, if the transmissions of a message can follow each other in
-    /// its subframes.
+    /// Returns the bitmap from `start` on and its number of repetitions, if the transmissions of a message can follow
+    /// each other in its subframes.
     fn bitmap(&self, start: usize, transmissions: u8) -> Option<((usize, u128), u32)> {
         let period = self.period as usize;
         let cell = |into: usize| self.cells[(start + into) % period];
         let len = (0..period).rev().find(|&into| cell(into) != UNSEEN)? + 1;
-        // of the bitmaps that agree, the one that has fewest subframes in which nothing was seen
+        // of the bitmaps that agree, the one with the fewest subframes without an observation
         let mut best: Option<(usize, usize, u128)> = None;
         for bits_len in 1..=len.min(LONGEST_BITMAP) {
             let repetitions = len.div_ceil(bits_len);
@@ -315,7 +315,7 @@ impl Fold {
 }
 
 impl DiscoveryFit {
-    /// The pool. Allocates.
+    /// Returns the pool. Allocates.
     pub fn pool(&self) -> DiscoveryPool {
         let (len, bits) = self.bitmap;
         DiscoveryPool {
@@ -328,7 +328,7 @@ impl DiscoveryFit {
         }
     }
 
-    /// Subframe of the period.
+    /// Returns the subframe in the period.
     pub fn phase(&self, clock: Clock, subframe: u64) -> usize {
         let (at, _) = clock.fold(subframe, self.period);
         (at + self.period as usize - self.offset as usize) % self.period as usize

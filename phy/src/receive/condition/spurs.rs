@@ -1,11 +1,11 @@
 //! Spurs: lines of a receiver's own clocks and supplies, anywhere in the band, that never pause.
 //!
 //! ```text
-//! Watch   the mean logarithm of 16 short spectra: what stands out in it is narrow, and there all the time
-//! Tone    a line that was found: frequency, phase and amplitude, followed from block to block
+//! Watch   the mean logarithm of 16 short spectra: peaks in it are narrow, and permanent
+//! Tone    a detected line: frequency, phase and amplitude, tracked from block to block
 //! ```
 //!
-//! A signal of a sidelink is at least 180 kHz wide and comes in bursts. The mean of logarithms hardly feels a burst, so that
+//! A signal of a sidelink is at least 180 kHz wide and comes in bursts. A burst hardly changes the mean of logarithms:
 //! even a line that is weaker than the bursts by 15 dB stands out.
 
 mod tone;
@@ -16,13 +16,13 @@ use crate::Sample;
 use tone::{Tone, Verdict};
 use watch::Watch;
 
-/// Lines that are followed at once.
+/// Largest number of lines that are tracked.
 const MOST: usize = 4;
 
 /// Least distance of two lines in turns per block: three bins of a short spectrum, about 12 kHz.
 const RESOLUTION: f64 = 12.0;
 
-/// Takes spurs out of blocks of samples. Allocates nothing after construction.
+/// Subtracts spurs from blocks of samples. Allocates nothing after construction.
 #[derive(Clone)]
 pub(super) struct Spurs {
     watch: Watch,
@@ -30,12 +30,12 @@ pub(super) struct Spurs {
 }
 
 impl Spurs {
-    /// For blocks of `block` samples.
+    /// Makes it for blocks of `block` samples.
     pub(super) fn new(block: usize) -> Self {
         Self { watch: Watch::new(block), tones: Vec::with_capacity(MOST) }
     }
 
-    /// Takes what is known to be a spur out of a block of mean power `power`, and looks for others.
+    /// Subtracts the known spurs from a block of mean power `power`, and searches for others.
     pub(super) fn process(&mut self, block: &mut [Sample], power: f64) {
         if power <= 0.0 || !power.is_finite() {
             self.pass(block.len() as u64);
@@ -53,7 +53,7 @@ impl Spurs {
         self.look(block);
     }
 
-    /// Takes note of a block from which what was known to be a spur was taken out already.
+    /// Observes a block from which the known spurs were already subtracted.
     fn observe(&mut self, block: &[Sample]) {
         let power = super::moments(block).1;
         if power <= 0.0 || !power.is_finite() {
@@ -65,7 +65,7 @@ impl Spurs {
         self.look(block);
     }
 
-    /// Looks for lines that are not known yet in a block that has passed.
+    /// Searches a processed block for unknown lines.
     fn look(&mut self, block: &[Sample]) {
         let Self { watch, tones } = self;
         watch.look(block, |at| {
@@ -76,57 +76,58 @@ impl Spurs {
         });
     }
 
-    /// `count` samples pass, here or unseen: the phases of all lines go on.
+    /// Advances the phases of all lines by `count` samples, observed or not.
     pub(super) fn pass(&mut self, count: u64) {
         self.tones.iter_mut().for_each(|tone| tone.pass(count));
     }
 
-    /// Frequencies are read the other way round from now on.
+    /// Reverses the direction of frequencies from now on.
     pub(super) fn mirror(&mut self) {
         self.tones.iter_mut().for_each(Tone::mirror);
         self.watch.forget();
     }
 
-    /// Samples come at another level from now on: nothing that was known holds.
+    /// Forgets all lines: the level of the samples changes from now on.
     pub(super) fn forget(&mut self) {
         self.tones.clear();
         self.watch.forget();
     }
 
-    /// Frequencies in turns per sample of the lines that are taken out.
+    /// Returns the frequencies in turns per sample of the lines that are subtracted.
     #[cfg(test)]
     pub(super) fn frequencies(&self) -> impl Iterator<Item = f64> {
         self.tones.iter().filter(|t| t.is_proven()).map(Tone::frequency)
     }
 }
 
-/// Takes spurs out of samples as they come, in pieces of blocks: by what the blocks before have shown, so that no sample is
-/// delayed. Allocates nothing after construction.
+/// Subtracts spurs from samples as they come, in pieces of blocks: by the estimates of earlier blocks, so that no
+/// sample is delayed. Allocates nothing after construction.
 #[derive(Clone)]
 pub struct SpurTracker(Spurs);
 
 impl SpurTracker {
-    /// For blocks of `block` samples, about a subframe.
+    /// Makes it for blocks of `block` samples, about a subframe.
     pub fn new(block: usize) -> Self {
         Self(Spurs::new(block))
     }
 
-    /// Takes out of `samples` what is known, of which the first is number `offset` of the block at hand.
+    /// Subtracts the known spurs from `samples`, of which the first is number `offset` of the present block.
     pub fn subtract(&self, offset: usize, samples: &mut [Sample]) {
         self.0.tones.iter().filter(|t| t.is_proven()).for_each(|t| t.subtract(offset, samples));
     }
 
-    /// Takes note of the block at hand, whole, from which [`Self::subtract`] has taken what was known; another begins.
+    /// Observes the complete present block, from which [`Self::subtract`] has removed the known spurs; the next one
+    /// begins.
     pub fn observe(&mut self, block: &[Sample]) {
         self.0.observe(block);
     }
 
-    /// `count` samples pass of which nothing is learnt.
+    /// Passes `count` samples without observing them.
     pub fn pass(&mut self, count: u64) {
         self.0.pass(count);
     }
 
-    /// Nothing that was known holds any more.
+    /// Forgets all lines.
     pub fn forget(&mut self) {
         self.0.forget();
     }

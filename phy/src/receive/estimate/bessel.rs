@@ -2,7 +2,7 @@
 
 use std::f64::consts::FRAC_PI_4;
 
-/// J0, after Abramowitz and Stegun 9.4.1 and 9.4.3: the error is below 1e-7.
+/// Computes J0, after Abramowitz and Stegun 9.4.1 and 9.4.3: the error is below 1e-7.
 pub(super) fn j0(x: f64) -> f64 {
     let x = x.abs();
     if x <= 3.0 {

@@ -1,9 +1,9 @@
-//! What moves: how fast the channel changes from one reference symbol to the next, and whether a turn between them is a
-//! carrier offset or motion.
+//! Motion: the speed at which the channel changes from one reference symbol to the next, and whether a turn between
+//! them is a carrier offset or motion.
 //!
-//! A channel with a Jakes spectrum of maximum Doppler f_d has the correlation `J0(2 pi f_d t)` between symbols that are a
-//! time t apart. Each hypothesis, a Doppler and an offset, gives the received values a covariance; the one under which they are
-//! most likely is taken. Every quantity that this needs is in the products of the symbols, summed over the allocation.
+//! A channel with a Jakes spectrum of maximum Doppler f_d has the correlation `J0(2 pi f_d t)` between symbols that are
+//! a time t apart. Each hypothesis, a Doppler and an offset, gives the received values a covariance; the one under
+//! which they are most likely is taken. All inputs are products of the symbols, summed over the allocation.
 
 use super::bessel::j0;
 use crate::Sample;
@@ -11,29 +11,29 @@ use crate::sequence::dmrs::MAX_DMRS;
 use num_complex::Complex64;
 use std::f64::consts::PI;
 
-/// Maximum Doppler frequencies in Hz that are told apart.
+/// Maximum Doppler frequencies in Hz that are distinguished.
 const DOPPLERS: [f64; 16] = [
     0.0, 15.0, 30.0, 50.0, 75.0, 110.0, 160.0, 220.0, 300.0, 400.0, 550.0, 750.0, 1000.0, 1300.0, 1700.0,
     2200.0,
 ];
 
-/// Standard deviation in Hz of the carrier offsets that are expected once the common one is out.
+/// Standard deviation in Hz of the expected carrier offsets after removal of the common one.
 const OFFSET_SPREAD: f64 = 400.0;
 
-/// Offsets in Hz that are too close to each other to ask which one it is.
+/// Difference in Hz of offsets that count as the same.
 const SAME_OFFSET: f64 = 20.0;
 
-/// How much more likely (in nats) motion must make what was received than a still channel does.
+/// Least advantage in likelihood (in nats) of motion over a static channel.
 const STILL_ADVANTAGE: f64 = 1.0;
 
 type Matrix = [[f64; MAX_DMRS]; MAX_DMRS];
 
-/// What explains the reference symbols best.
+/// The most likely explanation of the reference symbols.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(super) struct Explanation {
     /// Carrier offset in Hz.
     pub(super) offset_hz: f64,
-    /// Maximum Doppler frequency in Hz; 0 for a channel that stands still.
+    /// Maximum Doppler frequency in Hz; 0 for a static channel.
     pub(super) doppler_hz: f64,
 }
 
@@ -46,7 +46,7 @@ pub(super) struct Products {
 }
 
 impl Products {
-    /// Of the sums of each symbol over each group.
+    /// Computes the products of the sums of each symbol over each group.
     pub(super) fn new(groups: &[&[Sample]]) -> Self {
         let mut sums = [[Complex64::default(); MAX_DMRS]; MAX_DMRS];
         for (i, a) in groups.iter().enumerate() {
@@ -58,7 +58,7 @@ impl Products {
         Self { sums, symbols: groups.len(), groups: groups.first().map_or(0, |g| g.len()) }
     }
 
-    /// Real part of the products once an offset is taken out; the upper triangle.
+    /// Returns the real part of the products after removal of an offset; the upper triangle.
     fn turned(&self, offset_hz: f64, times: &[f64]) -> Matrix {
         let mut turns = [Complex64::new(1.0, 0.0); MAX_DMRS];
         if offset_hz != 0.0 {
@@ -87,13 +87,13 @@ pub(super) struct Motion {
 #[derive(Clone, Copy, Debug, Default)]
 struct Modes {
     values: [f64; MAX_DMRS],
-    /// One a row.
+    /// Eigenvectors, one a row.
     vectors: Matrix,
 }
 
 impl Motion {
-    /// The most likely explanation. `noise` is the noise power of a sum over a group, `times` are those of the symbols,
-    /// `offsets` in Hz are the ones to choose from.
+    /// Returns the most likely explanation. `noise` is the noise power of a sum over a group, `times` are those of the
+    /// symbols in seconds, `offsets` in Hz are the candidates.
     pub(super) fn explain(
         &mut self,
         products: &Products,
@@ -121,7 +121,7 @@ impl Motion {
         best.1
     }
 
-    /// Make the tables of a layout, unless they are the ones of the last call.
+    /// Makes the tables of a layout, unless they are those of the last call.
     fn prepare(&mut self, times: &[f64]) {
         if self.symbols == times.len() && self.times[..times.len()] == *times {
             return;
@@ -140,16 +140,16 @@ impl Motion {
     }
 }
 
-/// Offsets that are worth asking about: the one that was measured, none, and the one that was expected.
+/// Returns the candidate offsets: the measured one, none, and the expected one.
 pub(super) fn offsets(measured: f64, ambiguity: f64, expected: f64) -> impl Iterator<Item = f64> {
     let apart = |a: f64, b: f64| (a - b).abs() > SAME_OFFSET;
-    // a multiple of the ambiguity turns the products as no offset does
+    // a multiple of the ambiguity turns the products like no offset
     let none = (apart(measured, 0.0) && measured.abs() <= 0.5 * ambiguity).then_some(0.0);
     let expected = (apart(measured, expected) && apart(expected, 0.0)).then_some(expected);
     [Some(measured), none, expected].into_iter().flatten()
 }
 
-/// Index of the Doppler with the lowest cost, looked for in steps of 4, 2 and 1, and that cost.
+/// Returns the index of the Doppler with the lowest cost, searched in steps of 4, 2 and 1, and that cost.
 fn lowest(cost: impl Fn(usize) -> f64) -> (f64, usize) {
     let mut best = (f64::INFINITY, 0);
     let look = |i: usize, best: &mut (f64, usize)| {
@@ -174,7 +174,7 @@ fn lowest(cost: impl Fn(usize) -> f64) -> (f64, usize) {
 }
 
 impl Modes {
-    /// Eigenvalues and eigenvectors of a symmetric matrix, by Jacobi's rotations.
+    /// Computes eigenvalues and eigenvectors of a symmetric matrix, by Jacobi's rotations.
     fn of(mut a: Matrix) -> Self {
         let mut vectors = [[0.0; MAX_DMRS]; MAX_DMRS];
         for (i, row) in vectors.iter_mut().enumerate() {
@@ -199,7 +199,7 @@ impl Modes {
         Self { values: std::array::from_fn(|i| a[i][i].max(0.0)), vectors }
     }
 
-    /// Minus the logarithm of the likelihood of `groups` groups, without what all hypotheses have in common.
+    /// Returns minus the logarithm of the likelihood of `groups` groups, without the part common to all hypotheses.
     fn cost(&self, real: &Matrix, snr: f64, noise: f64, groups: f64) -> f64 {
         let mut determinant = 1.0;
         let mut energy = 0.0;
@@ -228,7 +228,8 @@ mod tests {
     /// Times of the reference symbols of modes 3 and 4, in seconds.
     const TIMES: [f64; 4] = [0.0, 214.1e-6, 428.6e-6, 642.7e-6];
 
-    /// Sixteen groups of each symbol, faded by the Doppler of `index`, turned by an offset, 20 dB above the noise of 1.
+    /// Returns sixteen groups of each symbol, faded by the Doppler of `index`, turned by an offset, 20 dB above the
+    /// noise of 1.
     fn received(rng: &mut Rng, index: usize, offset_hz: f64) -> [Vec<Sample>; 4] {
         let mut motion = Motion::default();
         motion.prepare(&TIMES);
@@ -268,7 +269,7 @@ mod tests {
         }
     }
 
-    /// Neighbours in the table may be taken for each other, now and then a step more.
+    /// Neighbours in the table may be confused, now and then a step more.
     #[test]
     fn the_doppler_is_found() {
         let mut rng = Rng::new(5);
@@ -284,7 +285,7 @@ mod tests {
         }
     }
 
-    /// A still channel that turns has an offset; a moving one that was not turned has none.
+    /// A static channel that turns has an offset; a moving one that was not turned has none.
     #[test]
     fn an_offset_is_told_from_motion() {
         let mut rng = Rng::new(6);

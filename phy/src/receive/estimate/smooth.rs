@@ -1,18 +1,19 @@
-//! Smoothing over frequency: moving averages whose width the data choose.
+//! Smoothing over frequency: moving averages whose width is chosen from the data.
 
 use crate::Sample;
 
-/// Half-widths in subcarriers, widest first; the first stands for the mean of the whole allocation.
+/// Half-widths in subcarriers, widest first; the first means the whole allocation.
 const HALF_WIDTHS: [usize; 6] = [usize::MAX, 40, 18, 9, 4, 2];
 
-/// Subcarriers of a symbol that are looked at when the window is chosen for each symbol by itself.
+/// Subcarriers of a symbol that are examined when the window is chosen for each symbol separately.
 const ENOUGH: usize = 36;
 
-/// A narrower window must lower the cross-validation score of n values below `1 - ADVANTAGE / sqrt(n)` of the best wider one:
-/// the score of noise alone scatters by about `1 / sqrt(n)`, and a window that is chosen for nothing costs sensitivity.
+/// A narrower window must lower the cross-validation score of n values below `1 - ADVANTAGE / sqrt(n)` of the best
+/// wider one: the score of noise alone scatters by about `1 / sqrt(n)`, and a window that is too narrow costs
+/// sensitivity.
 const ADVANTAGE: f32 = 1.5;
 
-/// Values that are looked at side by side: one addition need not wait for the one before.
+/// Values that are processed side by side: one addition need not wait for the one before.
 const LANES: usize = 8;
 
 pub(super) struct Smoother {
@@ -20,14 +21,14 @@ pub(super) struct Smoother {
     sums: Vec<Sample>,
     /// Sums of the n values nearest to the lower and to the upper edge.
     edge_sums: [[EdgeSum; MOST_CUT + 1]; 2],
-    /// Of each window but the first, by distance from the edge.
+    /// Lines of each window but the first, by distance from the edge.
     edges: [Vec<Line>; HALF_WIDTHS.len()],
 }
 
-/// Most values that are left of a window that an edge cuts.
+/// Most values of a window that is cut by an edge.
 const MOST_CUT: usize = 2 * HALF_WIDTHS[1];
 
-/// Of the values nearest to an edge.
+/// Sums over the values nearest to an edge.
 #[derive(Clone, Copy, Debug, Default)]
 struct EdgeSum {
     values: Sample,
@@ -35,8 +36,8 @@ struct EdgeSum {
     ramp: Sample,
 }
 
-/// Where an edge cuts the window: the straight line through what is left, at the middle of the window, is
-/// `level * (sum of x) + slope * (sum of x, each times its distance from the edge)`.
+/// Weights at an edge that cuts the window: the straight line through the remaining values, at the middle of the
+/// window, is `level * (sum of x) + slope * (sum of x, each times its distance from the edge)`.
 #[derive(Clone, Copy, Debug)]
 struct Line {
     level: f32,
@@ -44,7 +45,7 @@ struct Line {
 }
 
 impl Line {
-    /// At `distance` subcarriers from the edge.
+    /// Computes the weights at `distance` subcarriers from the edge.
     fn new(half: usize, distance: usize) -> Self {
         let n = (half + 1 + distance) as f32;
         let centre = (n - 1.0) / 2.0;
@@ -67,7 +68,7 @@ impl Smoother {
         }
     }
 
-    /// The window with the lowest generalised cross-validation score on `x`: (RSS / M) / (1 - 1 / gain)^2.
+    /// Returns the window with the lowest generalised cross-validation score on `x`: (RSS / M) / (1 - 1 / gain)^2.
     pub(super) fn choose(&mut self, x: &[Sample]) -> usize {
         self.accumulate(x);
         let mut rest = [Residual::default(); HALF_WIDTHS.len()];
@@ -77,10 +78,10 @@ impl Smoother {
         self.lowest(&rest, x.len())
     }
 
-    /// The window that serves every one of several symbols best, each smoothed by itself, and the noise power that this
-    /// shows: whatever a channel does from one symbol to the next is no part of it.
+    /// Returns the best window for several symbols, each smoothed separately, and the noise power of its residual:
+    /// changes of the channel from one symbol to the next are not part of it.
     pub(super) fn choose_for_each(&mut self, symbols: &[Vec<Sample>], m_sc: usize) -> (usize, f32) {
-        // a part of a wide allocation says enough
+        // a part of a wide allocation is enough
         let stride = (m_sc / ENOUGH).max(1);
         let mut rest = [Residual::default(); HALF_WIDTHS.len()];
         for symbol in symbols {
@@ -94,7 +95,7 @@ impl Smoother {
         (window, rest[window].mean() / (1.0 - 1.0 / self.gain(window, m_sc)))
     }
 
-    /// The window with the lowest score.
+    /// Returns the window with the lowest score.
     fn lowest(&self, rest: &[Residual; HALF_WIDTHS.len()], m_sc: usize) -> usize {
         let mut best = (0, f32::INFINITY);
         for (window, rest) in rest.iter().enumerate().filter(|(_, r)| r.values > 0) {
@@ -108,7 +109,8 @@ impl Smoother {
         best.0
     }
 
-    /// What `window` takes away from `x`, which was accumulated, at one value of `stride`; nothing if it is too wide.
+    /// Adds the residual of `window` on the accumulated `x`, at one value of `stride`; adds nothing if the window is
+    /// too wide.
     fn add_residual(&self, window: usize, x: &[Sample], stride: usize, rest: &mut Residual) {
         let m_sc = x.len();
         if window == 0 {
@@ -130,7 +132,7 @@ impl Smoother {
         rest.add(&x[half..m_sc - half], stride, |k| (to[k] - from[k]) * scale);
     }
 
-    /// How much a window lowers the noise power in the middle of the allocation.
+    /// Returns the factor by which a window lowers the noise power in the middle of the allocation.
     pub(super) fn gain(&self, window: usize, m_sc: usize) -> f32 {
         HALF_WIDTHS[window].saturating_mul(2).saturating_add(1).min(m_sc) as f32
     }
@@ -152,7 +154,7 @@ impl Smoother {
         sum_from_edge(x.iter().rev().take(widest), high);
     }
 
-    /// A moving average; at the edges, where the window is cut, a straight line through what is left of it.
+    /// Applies a moving average; at the edges, where the window is cut, a straight line through its rest.
     fn apply(&self, window: usize, x: &[Sample], out: &mut [Sample]) {
         let m_sc = x.len();
         let half = HALF_WIDTHS[window];
@@ -171,7 +173,7 @@ impl Smoother {
         }
     }
 
-    /// Smoothed values at `distance` subcarriers from the lower and from the upper edge.
+    /// Returns the smoothed values at `distance` subcarriers from the lower and from the upper edge.
     fn at_edges(&self, line: &Line, distance: usize, half: usize) -> (Sample, Sample) {
         let n = half + 1 + distance;
         let [low, high] = [&self.edge_sums[0][n], &self.edge_sums[1][n]]
@@ -189,7 +191,7 @@ fn sum_from_edge<'a>(x: impl Iterator<Item = &'a Sample>, sums: &mut [EdgeSum; M
     }
 }
 
-/// What a window takes away: a sum of squares.
+/// Residual of a window: a sum of squares.
 #[derive(Clone, Copy, Debug, Default)]
 struct Residual {
     sum: f32,
@@ -197,7 +199,7 @@ struct Residual {
 }
 
 impl Residual {
-    /// Add the distances between `x` and `smooth`, in one group of [`LANES`] values of `stride`.
+    /// Adds the distances between `x` and `smooth`, in one group of [`LANES`] values of `stride`.
     #[inline(always)]
     fn add(&mut self, x: &[Sample], stride: usize, smooth: impl Fn(usize) -> Sample) {
         let mut sums = [0.0; LANES];
@@ -220,7 +222,7 @@ mod tests {
     use super::*;
     use crate::impair::rng::Rng;
 
-    /// Every window keeps a straight line as it is, edges included, and takes away the share of white noise that it should.
+    /// Every window preserves a straight line, edges included, and removes the expected share of white noise.
     #[test]
     fn windows_keep_lines_and_lower_noise() {
         let mut rng = Rng::new(2);
@@ -244,7 +246,7 @@ mod tests {
         }
     }
 
-    /// A channel that turns by a quarter from symbol to symbol is no noise.
+    /// A channel that turns by a quarter from symbol to symbol is not noise.
     #[test]
     fn noise_of_each_symbol_is_not_motion() {
         let mut rng = Rng::new(3);

@@ -8,7 +8,7 @@ use crate::units::{Bandwidth, CyclicPrefix, SidelinkMode};
 const FIRST: usize = 60;
 const SNR_DB: f64 = 15.0;
 
-/// Estimates PSSCH of modes 3 and 4, or of 1 and 2, sent over a channel again and again.
+/// Estimates PSSCH of modes 3 and 4, or of 1 and 2, sent repeatedly over a channel.
 struct Bench {
     numerology: Numerology,
     sidelink: SidelinkMode,
@@ -50,7 +50,7 @@ impl Bench {
         FrequencyOffset::new(cfo, n.sample_rate()).process(&mut samples);
         let amplitude = 1.0 / (n.subcarriers() as f64).sqrt();
         Awgn::new(noise_power_per_sample(SNR_DB, amplitude, n.fft()), self.seed).process(&mut samples);
-        // a large offset is out of the grid already; a small one stays
+        // a large offset was removed from the grid already; a small one stays
         let removed = if cfo.abs() > 500.0 { cfo - 100.0 } else { 0.0 };
         Demodulator::new(n, n.fft() * 72 / 2048).demodulate(&samples, removed, &mut grid);
         let mut measurement =
@@ -61,7 +61,7 @@ impl Bench {
     }
 }
 
-/// A still channel has the offset that it has, and all of it is taken out.
+/// The offset of a static channel is measured correctly, and removed completely.
 #[test]
 fn offsets_of_still_channels_are_measured() {
     for sidelink in [SidelinkMode::D2d, SidelinkMode::V2x] {
@@ -91,14 +91,14 @@ fn motion_is_told_from_noise_and_from_an_offset() {
             left += usize::from(m.offset_hz == 0.0 || m.cfo_hz.abs() < 40.0);
         }
         let excess = crate::units::decibel(noise) + SNR_DB as f32;
-        // what the estimate misses of a channel that moves counts as noise
+        // errors of the estimate on a moving channel count as noise
         assert!((-1.0..1.5).contains(&excess), "{doppler} Hz: noise is {excess} dB off");
         assert!(near > 45, "{doppler} Hz: Doppler near {near} of {trials}");
         assert!(left >= 35, "{doppler} Hz: offset left in {left} of {trials}");
     }
 }
 
-/// Nothing in what was received is a number, or all of it is nothing.
+/// All received values are NaN, or all are zero.
 #[test]
 fn anything_can_be_estimated() {
     for sidelink in [SidelinkMode::D2d, SidelinkMode::V2x] {

@@ -1,4 +1,4 @@
-//! How much each DMRS symbol counts for each data symbol.
+//! Weight of each DMRS symbol for each data symbol.
 
 use super::bessel::j0;
 use crate::channel::layout::Layout;
@@ -15,17 +15,17 @@ const MAX_DATA: usize = 12;
 pub struct TimeWeights {
     still: bool,
     rows: [[f32; MAX_DMRS]; MAX_DATA],
-    /// Mean square error of the channel that each row makes, against the power of the channel.
+    /// Mean square error of the channel estimate of each row, against the power of the channel.
     errors: [f32; MAX_DATA],
 }
 
 impl TimeWeights {
-    /// For a channel that stands still.
+    /// Returns the weights for a static channel.
     pub(super) fn still() -> Self {
         Self { still: true, rows: [[1.0, 0.0, 0.0, 0.0]; MAX_DATA], errors: [0.0; MAX_DATA] }
     }
 
-    /// For a channel that moves; `noise` is the noise to signal ratio of the smoothed estimates.
+    /// Returns the weights for a moving channel; `noise` is the noise to signal ratio of the smoothed estimates.
     pub(super) fn moving(layout: Layout, times: &[f64], dmrs: &[f64], doppler_hz: f64, noise: f32) -> Self {
         let correlation = |dt: f64| j0(2.0 * PI * doppler_hz * dt);
         let n = dmrs.len();
@@ -51,23 +51,24 @@ impl TimeWeights {
         Self { still: false, rows, errors }
     }
 
-    /// Whether one estimate, the mean of all DMRS symbols, serves every data symbol.
+    /// Whether one estimate, the mean of all DMRS symbols, is used for every data symbol.
     pub fn is_static(&self) -> bool {
         self.still
     }
 
-    /// Weights for data symbol `i` in mapping order.
+    /// Returns the weights for data symbol `i` in mapping order.
     pub fn row(&self, i: usize) -> &[f32; MAX_DMRS] {
         &self.rows[i]
     }
 
-    /// Mean square error of the channel on data symbol `i`, against the power of the channel; 0 where it stands still.
+    /// Returns the mean square error of the channel on data symbol `i`, against the power of the channel; 0 if it is
+    /// static.
     pub fn error(&self, i: usize) -> f32 {
         self.errors[i]
     }
 }
 
-/// Gaussian elimination of a positive definite system.
+/// Solves a positive definite system by Gaussian elimination.
 fn solve(mut a: [[f64; MAX_DMRS]; MAX_DMRS], b: &mut [f64; MAX_DMRS], n: usize) {
     for i in 0..n {
         let pivot = a[i][i].max(1e-9);
@@ -90,8 +91,8 @@ mod tests {
     use super::*;
     use crate::units::{CyclicPrefix, SidelinkMode};
 
-    /// On a reference symbol itself and without noise there is nothing to estimate; half-way between two that a fast channel
-    /// separates, much is missing.
+    /// On a reference symbol itself and without noise there is no error; half-way between two that a fast channel
+    /// decorrelates, the error is large.
     #[test]
     fn errors_grow_with_distance_speed_and_noise() {
         let times: Vec<f64> = (0..14).map(|l| l as f64 * 71.4e-6).collect();

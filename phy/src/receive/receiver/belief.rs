@@ -1,15 +1,15 @@
-//! What the learning of D2D and discovery pools shares: when a pool is looked for, believed and given up.
+//! Common part of learning D2D and discovery pools: when a pool is searched, accepted and dropped.
 
 use crate::pool::infer::Clock;
 use crate::units::DfnSubframe;
 
-/// Blocks or messages outside of a pool that is believed, after which it is given up.
+/// Blocks or messages outside of an accepted pool, after which it is dropped.
 const CONTRADICTING: u32 = 3;
 
-/// Periods without anything in the pool, after which every subframe is searched whole again.
+/// Periods without a reception in the pool, after which every subframe is searched completely again.
 const IDLE_PERIODS: u64 = 4;
 
-/// A pool `F` that is believed, or none yet.
+/// An accepted pool `F`, or none yet.
 pub(super) struct Belief<F> {
     /// The subframe count of DFN time of capture subframe 0.
     zero: Option<u32>,
@@ -19,7 +19,7 @@ pub(super) struct Belief<F> {
     last_inside: u64,
     fit_after: u64,
     fitted: u64,
-    /// Subframes between one try to find the pool and the next.
+    /// Subframes between two tries to find the pool.
     between_fits: u64,
 }
 
@@ -37,8 +37,8 @@ impl<F: Copy> Belief<F> {
         }
     }
 
-    /// Note what the time is in capture subframe `k`. `true` when it jumps, which makes everything that was learnt
-    /// worthless.
+    /// Updates the time in capture subframe `k`. Returns `true` when it jumps, which invalidates everything that was
+    /// learnt.
     pub(super) fn set_time(&mut self, k: u64, time: Option<DfnSubframe>) -> bool {
         let zero = time.map(|t| t.count_of_capture_start(k));
         let jumps = zero != self.zero;
@@ -46,7 +46,7 @@ impl<F: Copy> Belief<F> {
         jumps
     }
 
-    /// Forget the pool, and what was tried.
+    /// Forgets the pool, and the earlier tries.
     pub(super) fn restart(&mut self) {
         self.believed = None;
         (self.contradicting, self.fitted) = (0, 0);
@@ -56,12 +56,12 @@ impl<F: Copy> Belief<F> {
         self.zero.is_some()
     }
 
-    /// What the subframes of sightings are counted by.
+    /// Returns the clock of the subframes of sightings.
     pub(super) fn clock(&self) -> Clock {
         if self.is_timed() { Clock::Dfn } else { Clock::Capture }
     }
 
-    /// Capture subframe `k` by that clock: the time may have become known since.
+    /// Returns capture subframe `k` by that clock: the time may have become known since.
     pub(super) fn count(&self, k: u64) -> u64 {
         k + u64::from(self.zero.unwrap_or(0))
     }
@@ -70,12 +70,12 @@ impl<F: Copy> Belief<F> {
         self.believed
     }
 
-    /// Something came in the pool.
+    /// Records a reception in the pool.
     pub(super) fn agree(&mut self, k: u64) {
         self.last_inside = k;
     }
 
-    /// Something new came outside of the pool.
+    /// Records a new reception outside of the pool.
     pub(super) fn contradict(&mut self) {
         if self.believed.is_some() {
             self.contradicting += 1;
@@ -83,20 +83,20 @@ impl<F: Copy> Belief<F> {
         }
     }
 
-    /// The pool does not hold what it promises.
+    /// Drops the pool: its predictions fail.
     pub(super) fn give_up(&mut self) {
         self.contradictions += 1;
         self.restart();
     }
 
-    /// Give the pool up if it is contradicted.
+    /// Drops the pool if it is contradicted.
     pub(super) fn review(&mut self) {
         if self.contradicting >= CONTRADICTING {
             (self.believed, self.contradicting) = (None, 0);
         }
     }
 
-    /// Whether a pool is looked for after subframe `k`, when so many blocks or messages were seen.
+    /// Whether a pool is searched after subframe `k`, when `seen` blocks or messages were received.
     pub(super) fn is_due(&mut self, k: u64, seen: u64) -> bool {
         if self.believed.is_some() || k < self.fit_after || seen == self.fitted {
             return false;
@@ -105,17 +105,17 @@ impl<F: Copy> Belief<F> {
         true
     }
 
-    /// Believe a pool from subframe `k` on.
+    /// Accepts a pool from subframe `k` on.
     pub(super) fn believe(&mut self, k: u64, pool: F) {
         (self.believed, self.last_inside) = (Some(pool), k);
     }
 
-    /// Whether nothing came in the pool, of `period` subframes, for long.
+    /// Whether the pool, of `period` subframes, was silent for long.
     pub(super) fn is_idle(&self, k: u64, period: u32) -> bool {
         k.saturating_sub(self.last_inside) > IDLE_PERIODS * u64::from(period)
     }
 
-    /// What contradicted the pools that were believed.
+    /// Returns the number of contradictions of the accepted pools.
     pub(super) fn contradictions(&self) -> u64 {
         self.contradictions
     }

@@ -1,10 +1,10 @@
-//! Modes 1 and 2: search for SCI format 0, and receive the PSSCH that each announces for its whole period.
+//! Modes 1 and 2: searches SCI format 0, and receives the PSSCH that each announces for its whole period.
 //!
 //! ```text
 //! layout.rs     a pool, laid out by subframe in the period
-//! grant.rs      an SCI that is followed
+//! grant.rs      a tracked SCI
 //! blind.rs      its PSSCH by their DMRS, without a pool or the time
-//! learning.rs   the pool that nobody told: believed, used, given up
+//! learning.rs   learning a pool that was not configured: accepted, used, dropped
 //! ```
 
 mod blind;
@@ -34,10 +34,10 @@ use layout::PoolLayout;
 use learning::Learning;
 use std::sync::Arc;
 
-/// SCIs that are followed at a time.
+/// Largest number of tracked SCIs.
 const GRANTS: usize = 48;
 
-/// Carrier offset in Hz that may stay when a PSSCH is demodulated.
+/// Carrier offset in Hz that may remain when a PSSCH is demodulated.
 const TOLERANCE_QPSK: f32 = 450.0;
 const TOLERANCE_QAM: f32 = 150.0;
 
@@ -48,7 +48,7 @@ pub(super) struct D2d {
     tuning: Tuning,
     told: Option<PoolLayout>,
     learning: Learning,
-    /// Whether the DFN is known, and whether a pool places what is sent.
+    /// Whether the DFN is known, and therefore the place of transmissions in a pool.
     is_timed: bool,
     is_settled: bool,
     presence: Presence,
@@ -56,16 +56,16 @@ pub(super) struct D2d {
     shared: pssch::Decoder,
     heard: Vec<Heard>,
     grants: Vec<Following>,
-    /// Numbers of the grants of a subframe, in the order in which they are received.
+    /// Indices of the grants of a subframe, in the order of reception.
     order: Vec<usize>,
-    /// PSSCH of the subframe that have decoded: no other grant gets them.
+    /// PSSCH of the subframe that have decoded: they are not given to another grant.
     taken: Vec<(u16, PrbRange)>,
-    /// For a transmission by itself.
+    /// For a single transmission.
     single: Process,
     block: Vec<u8>,
 }
 
-/// An SCI of the subframe at hand.
+/// An SCI of the present subframe.
 struct Heard {
     sci: Format0,
     bits: [u8; MAX_BITS],
@@ -73,18 +73,18 @@ struct Heard {
     cfo_hz: f32,
 }
 
-/// The samples of a transmission that is received.
+/// The samples of a received transmission.
 struct Air<'a> {
     k: u64,
     grid: &'a Grid,
-    /// Carrier offset in Hz that is left on the grid.
+    /// Carrier offset in Hz that remains on the grid.
     near: f32,
-    /// Carrier offset in Hz that was taken out of the samples for everybody.
+    /// Carrier offset in Hz that was removed from the samples for all UEs.
     common: f64,
 }
 
 impl D2d {
-    /// For a pool, or for all PRBs where none is known.
+    /// Makes a receiver for a pool, or for all PRBs if none is known.
     pub(super) fn new(
         config: &Config,
         place: Option<&CommunicationPlace>,
@@ -115,20 +115,20 @@ impl D2d {
         }
     }
 
-    /// The pool that was learnt, where none was told. Allocates.
+    /// Returns the learnt pool, if none was configured. Allocates.
     pub(super) fn learnt(&mut self) -> Option<Learnt<CommunicationPlace>> {
         let Learnt { pool, evidence } = self.learning.learnt().filter(|_| self.told.is_none())?;
         let place = CommunicationPlace { pool, control_cp: self.control_cp, data_cp: self.cp };
         Some(Learnt { pool: place, evidence })
     }
 
-    /// Receive what was announced before. It goes before [`Self::control`]: an SCI never announces its own subframe.
+    /// Receives PSSCH that was announced before. Runs before [`Self::control`]: an SCI never announces its own subframe.
     pub(super) fn shared(&mut self, k: u64, front: &mut Front, emit: &mut dyn FnMut(Event<'_>)) {
         let Self { order, grants, taken, .. } = self;
         taken.clear();
         order.clear();
         order.extend((0..grants.len()).filter(|&i| grants[i].is_active(k)));
-        // what the pool places goes before what is looked for, a new SCI before an old one
+        // transmissions placed by a pool come before those that are searched, a new SCI before an old one
         order.sort_unstable_by_key(|&i| {
             (grants[i].origin == Origin::Blind, std::cmp::Reverse(grants[i].from), i)
         });
@@ -142,7 +142,7 @@ impl D2d {
         }
     }
 
-    /// Find and decode every PSCCH of the subframe.
+    /// Finds and decodes every PSCCH of the subframe.
     pub(super) fn control(
         &mut self,
         k: u64,
@@ -177,7 +177,7 @@ impl D2d {
         }
     }
 
-    /// Capture subframe in which the period began and the one in which it ends, if a pool tells.
+    /// Returns the capture subframes in which the period began and in which it ends, if a pool gives them.
     fn period(&mut self, k: u64, time: Option<DfnSubframe>) -> Option<(i64, u64)> {
         let (into, period) = match (&self.told, time) {
             (Some(pool), Some(time)) => (into_period(pool.offset, pool.period, time.count())?, pool.period),
@@ -186,18 +186,18 @@ impl D2d {
         let start = k as i64 - into as i64;
         let end = (start + period as i64) as u64;
         if !std::mem::replace(&mut self.is_settled, true) {
-            // what was followed without a pool lasts for the period that has begun
+            // an SCI tracked without a pool lasts for the period that has begun
             let blind = self.grants.iter_mut().filter(|g| g.origin == Origin::Blind);
             blind.for_each(|g| g.until = g.until.min(end));
         }
         Some((start, end))
     }
 
-    /// Whether PSCCH is looked for in capture subframe `k`.
+    /// Whether PSCCH is searched in capture subframe `k`.
     fn is_searched(&mut self, k: u64, period: Option<(i64, u64)>) -> bool {
         let Some((start, _)) = period else {
             self.is_settled = false;
-            // before the first period of a pool that is told, and whose place in time is known, nothing is sent
+            // before the first period of a configured pool with a known place in time, nothing is sent
             return self.told.is_none() || !self.is_timed;
         };
         let into = (k as i64 - start) as usize;
@@ -241,7 +241,7 @@ impl D2d {
         }
     }
 
-    /// Whether an SCI is the second transmission of one that is followed; the learner is told.
+    /// Whether an SCI is the second transmission of a tracked one; the learner is informed.
     fn is_known(
         &mut self,
         k: u64,
@@ -274,7 +274,7 @@ impl D2d {
         true
     }
 
-    /// Follow an SCI.
+    /// Tracks an SCI.
     fn follow(
         &mut self,
         k: u64,
@@ -322,14 +322,14 @@ impl D2d {
         g.begin(k, until, origin, sighting);
     }
 
-    /// End grants of an origin: the pool that placed them is no longer believed.
+    /// Ends grants of an origin: the pool that placed them was dropped.
     fn end_grants(&mut self, k: u64, is_meant: impl Fn(Origin) -> bool) {
         for g in self.grants.iter_mut().filter(|g| g.until > k && is_meant(g.origin)) {
             g.until = k;
         }
     }
 
-    /// Receive the PSSCH of a followed SCI in subframe `k`, if there is one.
+    /// Receives the PSSCH of a tracked SCI in subframe `k`, if there is one.
     fn receive(&mut self, i: usize, k: u64, front: &mut Front, emit: &mut dyn FnMut(Event<'_>)) {
         let g = &self.grants[i];
         let tolerance = if g.modulation == Modulation::Qpsk { TOLERANCE_QPSK } else { TOLERANCE_QAM };
@@ -347,7 +347,7 @@ impl D2d {
             }
         };
         let common = front.common_cfo();
-        // where a hopping allocation lies depends on n_ssf
+        // the place of a hopping allocation depends on n_ssf
         let carrier = PrbRange { start: 0, len: self.numerology.bandwidth().prbs() };
         let prbs = if g.hopping.is_some() { carrier } else { g.prbs };
         let (grid, near) = front.grid_for(self.cp, g.cfo_hz, tolerance, prbs);
@@ -360,7 +360,7 @@ impl D2d {
         }
     }
 
-    /// Receive transmission number `index` of the period; `true` when its block decodes.
+    /// Receives transmission number `index` of the period; returns `true` when its block decodes.
     fn transmission(
         &mut self,
         i: usize,
@@ -382,7 +382,7 @@ impl D2d {
             g.block_index = Some(index / 4);
             (g.delivered, g.snr) = (false, 0.0);
         }
-        // a block that has decoded before decodes with whatever is added: what is added proves nothing
+        // a block that has decoded before decodes whatever is added: the addition proves nothing
         let proves = !g.delivered || (g.origin == Origin::Blind && self.decodes_alone(i, air, &grant));
         let g = &mut self.grants[i];
         let count = g.process.transmissions() as usize;
@@ -403,7 +403,7 @@ impl D2d {
         true
     }
 
-    /// Whether the block of a grant decodes from one transmission by itself.
+    /// Whether the block of a grant decodes from one transmission alone.
     fn decodes_alone(&mut self, i: usize, air: &Air<'_>, grant: &Grant) -> bool {
         let size = self.grants[i].size;
         self.single.start(size).is_ok()
@@ -411,7 +411,7 @@ impl D2d {
             && self.shared.decode(&mut self.single, &mut self.block[..size / 8]).is_some()
     }
 
-    /// Report the block that has decoded; tell the learner when it proves that transmission number `proved` was here.
+    /// Reports the decoded block; informs the learner when it proves that transmission number `proved` was here.
     fn deliver(
         &mut self,
         i: usize,
@@ -424,7 +424,8 @@ impl D2d {
         let g = &mut self.grants[i];
         let block = &self.block[..g.size / 8];
         self.taken.push((grant.n_id, grant.prbs));
-        // zeros are no evidence: their CRC always holds. Where a hopping PSSCH lies depends on what is not learnt
+        // zeros are no evidence: their CRC always holds. The place of a hopping PSSCH depends on parameters that are
+        // not learnt
         let is_evidence =
             block.iter().any(|&b| b != 0) && !g.sci.hopping && !matches!(g.origin, Origin::Told(_));
         if let Some(index) = proved.filter(|_| is_evidence) {
@@ -445,12 +446,12 @@ impl D2d {
     }
 }
 
-/// Resource elements of a PSSCH that carry data and are sent.
+/// Returns the number of resource elements of a PSSCH that carry data and are sent.
 fn sent_elements(prbs: PrbRange, cp: CyclicPrefix) -> usize {
     prbs.subcarriers() * (Layout::shared(SidelinkMode::D2d, cp).data.len() - 1)
 }
 
-/// Why the blocks of an SCI cannot come, if so.
+/// Returns the reason why the blocks of an SCI cannot come, if there is one.
 fn hopeless(sci: &Format0, bandwidth: Bandwidth, trp_set: TrpSet) -> Option<Undelivered> {
     if tables::mcs(sci.mcs).is_none() {
         return Some(Undelivered::ReservedMcs);
@@ -474,7 +475,7 @@ fn hopeless(sci: &Format0, bandwidth: Bandwidth, trp_set: TrpSet) -> Option<Unde
     grant.exceeds_code_rate_1(SidelinkMode::D2d, REDUNDANCY_VERSIONS.len()).then_some(Undelivered::CodeRate)
 }
 
-/// Tell the learner of a block that has decoded, and of its SCI when it is the first.
+/// Informs the learner of a decoded block, and of its SCI when it is the first.
 fn confirm(learning: &mut Learning, g: &Following, k: u64, grant: &Grant, index: u32) {
     let [first, second] = g.controls;
     if g.decoded.is_none() {

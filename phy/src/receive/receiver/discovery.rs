@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! schedule.rs   a pool, laid out by subframe in the period
-//! learning.rs   the pool that nobody told: believed, used, given up
+//! learning.rs   learning a pool that was not configured: accepted, used, dropped
 //! ```
 
 mod learning;
@@ -32,12 +32,12 @@ pub(super) struct Discovery {
     decoder: psdch::Decoder,
     told: Option<Schedule>,
     learning: Learning,
-    /// The pool that is believed.
+    /// The accepted pool.
     learnt: Schedule,
     blind: Process,
 }
 
-/// By which pool a subframe is received.
+/// The pool by which a subframe is received.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum By {
     Told,
@@ -45,7 +45,7 @@ enum By {
 }
 
 impl Discovery {
-    /// For a pool, or for all PRBs where none is known.
+    /// Makes a receiver for a pool, or for all PRBs if none is known.
     pub(super) fn new(config: &Config, place: Option<&DiscoveryPlace>, references: Arc<References>) -> Self {
         let cp = place.map_or(config.numerology.cp(), |p| p.cp);
         let numerology = config.numerology.with_cp(cp);
@@ -65,7 +65,7 @@ impl Discovery {
         }
     }
 
-    /// The pool that was learnt, where none was told. Allocates.
+    /// Returns the learnt pool, if none was configured. Allocates.
     pub(super) fn learnt(&mut self) -> Option<Learnt<DiscoveryPlace>> {
         let Learnt { pool, evidence } = self.learning.learnt().filter(|_| self.told.is_none())?;
         Some(Learnt { pool: DiscoveryPlace { pool, cp: self.cp }, evidence })
@@ -104,7 +104,7 @@ impl Discovery {
         let Some(Some(l)) = schedule.index.get(into) else { return };
         let j = *l as usize % schedule.transmissions;
         let since_first = into as u32 - schedule.subframes[*l as usize - j];
-        // not at j = 0: that subframe may have been lost, or spent sending
+        // do not wait for j = 0: that subframe may have been lost, or the UE transmitted in it
         let group = Some((k as i64 - into as i64, *l / schedule.transmissions as u32));
         if schedule.group != group {
             schedule.group = group;
@@ -148,8 +148,8 @@ impl Discovery {
         }
     }
 
-    /// Each pair of PRBs alone: without the pool it is not known which transmissions belong together before they are read.
-    /// What the believed pool has in subframe `phase` of its period is left to it.
+    /// Decodes each pair of PRBs alone: without the pool it is unknown before decoding which transmissions belong
+    /// together. The resources of the accepted pool in subframe `phase` of its period are left out.
     fn search(&mut self, k: u64, phase: Option<usize>, front: &mut Front, emit: &mut dyn FnMut(Event<'_>)) {
         let layout = Layout::shared(SidelinkMode::D2d, self.cp);
         let dmrs = Dmrs::pscch_or_psdch();
@@ -193,7 +193,7 @@ impl Discovery {
     }
 }
 
-/// Decode, and refuse the all-zero message: its CRC always holds, so it is no evidence of anything.
+/// Decodes, and refuses the all-zero message: its CRC always holds, which is no evidence.
 fn decode(decoder: &mut psdch::Decoder, process: &mut Process, message: &mut [u8; MESSAGE_BYTES]) -> bool {
     decoder.decode(process, message).is_some() && message.iter().any(|&b| b != 0)
 }
@@ -208,8 +208,8 @@ mod tests {
     use crate::pool::{DiscoveryPool, PoolPrbs};
     use crate::units::{Bandwidth, CyclicPrefix, TransmissionMode};
 
-    /// A UE that sends hears nothing in that subframe, and one that is too slow leaves some out: whichever transmissions of a
-    /// message are missing, those of another are never combined with it.
+    /// A UE that transmits receives nothing in that subframe, and one that is too slow skips some: whichever
+    /// transmissions of a message are missing, those of another are never combined with it.
     #[test]
     fn subframes_may_be_missing() {
         let numerology = Numerology::standard(Bandwidth::Prb6, CyclicPrefix::Normal);

@@ -1,11 +1,11 @@
-//! What a receiver reports.
+//! Events of a receiver.
 
 use crate::channel::pssch::Grant;
 use crate::receive::estimate::Measurement;
 use crate::sci;
 use crate::units::{DfnSubframe, SlssId};
 
-/// Something that was heard in a subframe. `subframe` counts capture subframes from 0; bits are one a byte.
+/// A reception in a subframe. `subframe` counts capture subframes from 0; bits are one a byte.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub enum Event<'a> {
@@ -28,11 +28,11 @@ pub enum Event<'a> {
         id: SlssId,
         /// 40 or 48 bits.
         bits: &'a [u8],
-        /// Direct frame number and subframe number, `None` when they make no sense.
+        /// Direct frame number and subframe number, `None` when they are invalid.
         time: Option<DfnSubframe>,
-        /// The channel that it came over.
+        /// Measurement of the radio channel.
         measurement: Measurement,
-        /// Error vector magnitude.
+        /// Error vector magnitude in percent.
         evm_percent: f32,
     },
     /// Sidelink control information.
@@ -45,16 +45,16 @@ pub enum Event<'a> {
         cyclic_shift: u8,
         /// SCI without CRC.
         bits: &'a [u8],
-        /// Its CRC.
+        /// CRC of the SCI.
         crc16: u16,
-        /// The same as fields.
+        /// The fields of the SCI.
         information: ControlInformation,
-        /// Why no block follows that it announces, where that is known already: of modes 3 and 4 always, of modes 1 and 2,
-        /// whose blocks come later, when they cannot.
+        /// Reason why no announced block follows, if it is known already: always in modes 3 and 4; in modes 1 and 2,
+        /// whose blocks come later, if they cannot come.
         undelivered: Option<Undelivered>,
-        /// The channel that it came over.
+        /// Measurement of the radio channel.
         measurement: Measurement,
-        /// Error vector magnitude.
+        /// Error vector magnitude in percent.
         evm_percent: f32,
     },
     /// A transport block of SL-SCH.
@@ -63,8 +63,8 @@ pub enum Event<'a> {
     SlDch {
         /// Capture subframe of the last transmission that was combined.
         subframe: u64,
-        /// Subframes since the first transmission of the message, whether or not it was received: what the message says of
-        /// the time holds there. 0 where the pool or the time is not known.
+        /// Subframes since the first transmission of the message, received or not: the message's statement of the time
+        /// is valid there. 0 if the pool or the time is unknown.
         since_first: u32,
         /// Redundancy versions that were combined.
         rv: &'a [u8],
@@ -74,16 +74,16 @@ pub enum Event<'a> {
         message: &'a [u8],
         /// Whether the message was reported before from an earlier transmission.
         repeat: bool,
-        /// The channel of the last transmission.
+        /// Measurement of the radio channel in the last transmission.
         measurement: Measurement,
-        /// Error vector magnitude of the last transmission.
+        /// Error vector magnitude of the last transmission, in percent.
         evm_percent: f32,
     },
-    /// Subframes begin elsewhere than before: samples were lost, or inserted.
+    /// The begin of subframes has moved: samples were lost, or inserted.
     Discontinuity {
-        /// First capture subframe in which something was heard afterwards.
+        /// First capture subframe with a reception afterwards.
         subframe: u64,
-        /// Sample of the stream up to which the old timing held: the fault lies between it and the subframe.
+        /// Sample of the stream up to which the old timing was valid: the fault lies between it and the subframe.
         since: i64,
         /// Samples by which subframes begin later (inserted) or earlier (lost) than before, modulo a subframe.
         shift: i64,
@@ -95,38 +95,38 @@ pub enum Event<'a> {
 pub enum ControlInformation {
     /// Modes 1 and 2.
     Format0(sci::Format0),
-    /// Modes 3 and 4. `None` when the number of sub-channels is not known, without which it cannot be parsed.
+    /// Modes 3 and 4. `None` when the number of sub-channels is unknown: then it cannot be parsed.
     Format1(Option<sci::Format1>),
 }
 
-/// Why an SCI has no transport block.
+/// Reason why an SCI has no transport block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Undelivered {
-    /// Nobody has told the pool, and nothing that was received has.
+    /// No pool was configured, and none was learnt.
     PoolUnknown,
     /// The SCI names an allocation that the pool, or transform precoding, does not have.
     Allocation,
     /// I_MCS 29 to 31 without the transmission format of Release 15.
     ReservedMcs,
-    /// I_TRP or the hopping bits stand for nothing.
+    /// I_TRP or the hopping bits are reserved.
     ReservedPattern,
-    /// No reference signals of a PSSCH are where the SCI says.
+    /// No reference signals of a PSSCH are at the place that the SCI gives.
     Absent,
-    /// More bits than the transmission has room for: the code rate is above 1.
+    /// More bits than the transmission can carry: the code rate is above 1.
     CodeRate,
-    /// The signal to noise ratio is below what the MCS needs.
+    /// The signal to noise ratio is below the requirement of the MCS.
     TooNoisy,
-    /// The CRC failed, and the retransmission is still to come.
+    /// The CRC failed, and the retransmission is pending.
     AwaitsRetransmission,
     /// The CRC failed.
     CrcFailed,
-    /// One octet over and over, which the soft bits do not support: nothing was received.
+    /// One repeated octet, which the soft bits do not support: nothing was received.
     Empty,
 }
 
 impl Undelivered {
-    /// One word or a few, with underscores: for programs.
+    /// Returns a name of one word or a few, with underscores, for programs.
     pub fn name(self) -> &'static str {
         match self {
             Self::PoolUnknown => "pool_unknown",
@@ -160,7 +160,7 @@ impl std::fmt::Display for Undelivered {
     }
 }
 
-/// A transport block and how it came.
+/// A transport block and its reception.
 #[derive(Clone, Copy, Debug)]
 pub struct SharedBlock<'a> {
     /// Capture subframe of the last transmission that was combined.
@@ -175,14 +175,14 @@ pub struct SharedBlock<'a> {
     pub block: &'a [u8],
     /// Whether the block was reported before from an earlier transmission.
     pub repeat: bool,
-    /// The channel of the last transmission.
+    /// Measurement of the radio channel in the last transmission.
     pub measurement: Measurement,
-    /// Error vector magnitude of the last transmission.
+    /// Error vector magnitude of the last transmission, in percent.
     pub evm_percent: f32,
 }
 
 impl Event<'_> {
-    /// Capture subframe.
+    /// Returns the capture subframe.
     pub fn subframe(&self) -> u64 {
         match self {
             Self::Slss { subframe, .. }
@@ -194,7 +194,7 @@ impl Event<'_> {
         }
     }
 
-    /// The channel that it came over, where one was estimated.
+    /// Returns the measurement of the radio channel, if there is one.
     pub fn measurement(&self) -> Option<&Measurement> {
         match self {
             Self::Slss { .. } | Self::Discontinuity { .. } => None,

@@ -1,4 +1,4 @@
-//! Signals of other systems, and of our own where no control information is, for tests: nothing may be found in them.
+//! Signals of other systems, and of our own without control information, for tests: nothing may be detected in them.
 
 use super::{Config, Event, Receiver};
 use crate::Sample;
@@ -21,7 +21,7 @@ pub(crate) enum Kind {
     Dc,
     /// 15 kHz, DC left out, CRS on every third subcarrier of four symbols.
     Lte,
-    /// The same half a subcarrier off: where our own subcarriers are.
+    /// The same with a shift of half a subcarrier: on our own subcarriers.
     LteShifted,
     /// 30 kHz, a DMRS symbol in each slot.
     Nr,
@@ -46,7 +46,7 @@ pub(crate) const KINDS: [Kind; 9] = [
     Kind::OwnD2d,
 ];
 
-/// Makes subframes of them.
+/// Generates subframes of these kinds.
 pub(crate) struct Foreign {
     numerology: Numerology,
     rng: Rng,
@@ -78,7 +78,7 @@ impl Foreign {
         }
     }
 
-    /// The next subframe, from 10 dB below the noise to 30 dB above it.
+    /// Writes the next subframe, from 10 dB below the noise to 30 dB above it.
     pub(crate) fn fill(&mut self, kind: Kind, out: &mut [Sample]) {
         out.fill(Sample::default());
         match kind {
@@ -105,7 +105,7 @@ impl Foreign {
         Sample::new(bit(&mut self.rng), bit(&mut self.rng))
     }
 
-    /// 14 symbols in a slot of 1 ms (`numerology` 0) or 0.5 ms (1), groups of four PRBs with data or without.
+    /// Generates 14 symbols in a slot of 1 ms (`numerology` 0) or 0.5 ms (1), groups of four PRBs with data or without.
     fn ofdm(&mut self, out: &mut [Sample], numerology: usize, shift: f64) {
         let fft = self.ffts[numerology].clone();
         let n = fft.len();
@@ -148,7 +148,7 @@ impl Foreign {
         }
     }
 
-    /// Four samples a symbol, each pulse half a cosine over two symbols.
+    /// Generates four samples a symbol, each pulse half a cosine over two symbols.
     fn single_carrier(&mut self, out: &mut [Sample]) {
         for at in (0..out.len()).step_by(4) {
             let symbol = self.qpsk();
@@ -158,7 +158,7 @@ impl Foreign {
         }
     }
 
-    /// Sweeps over the band, each from another frequency on, 8 in a subframe.
+    /// Generates sweeps over the band, each from another frequency on, 8 in a subframe.
     fn chirps(&mut self, out: &mut [Sample]) {
         for chirp in out.chunks_mut(self.numerology.subframe_samples() / 8) {
             let (n, from) = (chirp.len() as f64, self.rng.uniform());
@@ -195,7 +195,8 @@ impl Foreign {
     }
 }
 
-/// SCIs that modes 1 and 2, and modes 3 and 4, hear in so many subframes of each kind.
+/// Returns the numbers of SCIs that receivers of modes 1 and 2, and of modes 3 and 4, report in `subframes` subframes
+/// of a kind.
 pub(crate) fn heard_in(kind: Kind, bandwidth: Bandwidth, subframes: u64, seed: u64) -> [usize; 2] {
     let numerology = Numerology::standard(bandwidth, CyclicPrefix::Normal);
     let mut receivers = [TransmissionMode::Tm2, TransmissionMode::Tm4]

@@ -1,9 +1,9 @@
-//! The samples of a subframe and the grids that are made of them: one for each cyclic prefix, and one for a UE whose
+//! The samples of a subframe and the grids derived from them: one for each cyclic prefix, and one for a UE whose
 //! carrier is off the common offset.
 //!
-//! The offset of a UE is taken out in one of two ways. Another FFT of the whole band is right for any offset, and costs as
-//! much as the first one. Turning the UE's own subcarriers alone, by transforms of M_sc, costs a small part of that, and
-//! loses what the offset has moved beyond the edges of the allocation.
+//! The offset of a UE is removed in one of two ways. Another FFT of the whole band is right for any offset, and costs
+//! as much as the first one. Turning the UE's own subcarriers alone, by transforms of M_sc, costs a small part of that,
+//! and loses the part that the offset has moved beyond the edges of the allocation.
 
 use crate::Sample;
 use crate::grid::Grid;
@@ -13,7 +13,7 @@ use crate::sc_fdma::{Demodulator, Precoding, rotate};
 use crate::tables::is_precoding_size;
 use crate::units::{CyclicPrefix, PrbRange};
 
-/// A grid that was made for this offset in Hz serves others this near.
+/// A grid for one offset in Hz is reused for others within this distance.
 const SAME_OFFSET: f32 = 40.0;
 
 /// Holds one subframe.
@@ -22,7 +22,7 @@ pub struct Front {
     common_cfo: f64,
     bands: Vec<Band>,
     precoding: Precoding,
-    /// Room for the phasors of one symbol.
+    /// Buffer for the phasors of one symbol.
     turns: Vec<Sample>,
 }
 
@@ -36,7 +36,7 @@ struct Band {
 }
 
 impl Front {
-    /// For the numerologies of one carrier: they differ in the cyclic prefix at most.
+    /// Makes a front for the numerologies of one carrier: they differ in the cyclic prefix at most.
     pub fn new(numerologies: &[Numerology]) -> Self {
         let mut bands: Vec<Band> = Vec::new();
         for &n in numerologies {
@@ -62,7 +62,7 @@ impl Front {
         }
     }
 
-    /// Take a subframe. `false` when it is silent, or not a whole subframe.
+    /// Takes a subframe. Returns `false` when it is silent, or not a whole subframe.
     pub fn load(&mut self, samples: &[Sample], common_cfo: f64) -> bool {
         if samples.len() != self.samples.len() {
             return false;
@@ -76,7 +76,7 @@ impl Front {
         samples.iter().any(|x| x.norm_sqr() > 0.0)
     }
 
-    /// The grid with the common offset taken out.
+    /// Returns the grid with the common offset removed.
     pub fn grid(&mut self, cp: CyclicPrefix) -> &Grid {
         let index = self.index(cp);
         self.make_common(index);
@@ -91,11 +91,11 @@ impl Front {
         }
     }
 
-    /// A grid on which `prbs` are those of a UE that is `cfo` Hz off the common offset and loses nothing by it, and the
-    /// offset that is left on it. What other PRBs hold afterwards is not said.
+    /// Returns a grid on which `prbs` are valid for a UE that is `cfo` Hz off the common offset, and the offset that
+    /// remains on it. Other PRBs are undefined afterwards.
     ///
-    /// `tolerance` is the offset in Hz that may stay: it costs interference between subcarriers. No way to take an offset
-    /// out costs more than that.
+    /// `tolerance` is the offset in Hz that may remain: it costs interference between subcarriers. Either way of
+    /// removing an offset costs at most that much.
     pub fn grid_for(&mut self, cp: CyclicPrefix, cfo: f32, tolerance: f32, prbs: PrbRange) -> (&Grid, f32) {
         let index = self.index(cp);
         if cfo.abs() <= tolerance {
@@ -118,17 +118,17 @@ impl Front {
         (&self.bands[index].corrected, cfo - made_for)
     }
 
-    /// Whether turning `prbs` alone is exact enough, and cheaper than the whole band.
+    /// Whether turning `prbs` alone is accurate enough, and cheaper than the whole band.
     fn turns_part(&self, index: usize, cfo: f32, tolerance: f32, prbs: PrbRange) -> bool {
         let carrier = self.bands[index].common.subcarriers() / 12;
-        // what is lost at the edges grows with the square of the offset, and is shared by all subcarriers
+        // the loss at the edges grows with the square of the offset, and is shared by all subcarriers
         cfo.abs() <= tolerance * (prbs.len as f32).sqrt()
             && 2 * prbs.len <= carrier
             && prbs.end() <= carrier
             && is_precoding_size(prbs.len)
     }
 
-    /// Take `cfo` out of the subcarriers of `prbs` alone.
+    /// Removes `cfo` from the subcarriers of `prbs` alone.
     fn turn_part(&mut self, index: usize, cfo: f32, prbs: PrbRange) {
         self.make_common(index);
         let Self { bands, precoding, turns, .. } = self;
@@ -139,7 +139,7 @@ impl Front {
         let turns_a_second = -cfo as f64;
         let turns_a_symbol = turns_a_second / SUBCARRIER_HZ;
         let step = turns_a_symbol / m_sc as f64;
-        // the end of the transform stands for what the window took out of the cyclic prefix, before the symbol
+        // the end of the transform is the part that the window took out of the cyclic prefix, before the symbol
         let body = m_sc - (m_sc * demodulator.advance() + n.fft() / 2) / n.fft();
         let turns = &mut turns[..m_sc];
         turns.fill(Sample::new(1.0, 0.0));
@@ -158,7 +158,7 @@ impl Front {
         }
     }
 
-    /// Carrier offset in Hz that was taken out of the common grids.
+    /// Returns the carrier offset in Hz that was removed from the common grids.
     pub fn common_cfo(&self) -> f64 {
         self.common_cfo
     }
@@ -168,7 +168,7 @@ impl Front {
     }
 }
 
-/// A measurement on a corrected grid as one of the antenna signal.
+/// Converts a measurement on a corrected grid to one of the antenna signal.
 pub(super) fn with_common(measurement: Measurement, removed_hz: f64) -> Measurement {
     Measurement {
         cfo_hz: measurement.cfo_hz + removed_hz as f32,
@@ -187,8 +187,8 @@ mod tests {
 
     const CARRIER: usize = 50;
 
-    /// Interference in dB on `prbs` of a UE that is `cfo` Hz off, all other PRBs in use without an offset: whole band and own
-    /// subcarriers alone.
+    /// Returns the interference in dB on `prbs` of a UE that is `cfo` Hz off, all other PRBs in use without an offset:
+    /// whole band and own subcarriers alone.
     fn interference(cp: CyclicPrefix, prbs: PrbRange, cfo: f32, subframes: u64) -> [f32; 2] {
         let numerology = Numerology::standard(Bandwidth::Prb50, cp);
         let mut modulator = Modulator::new(numerology);
@@ -236,8 +236,8 @@ mod tests {
         error.map(|e| crate::units::decibel(e / power))
     }
 
-    /// Up to the offset at which the whole band takes over, turning the own subcarriers alone interferes no more than the
-    /// offset that is tolerated anyway: 35 dB below the signal for 150 Hz.
+    /// Up to the offset at which the whole band takes over, turning the own subcarriers alone interferes no more than
+    /// the tolerated offset: 35 dB below the signal for 150 Hz.
     #[test]
     fn own_subcarriers_alone_are_exact_enough() {
         const TOLERANCE: f32 = 150.0;
@@ -259,8 +259,8 @@ mod tests {
         }
     }
 
-    /// What is further off, wider than half of the carrier or of no precoding size takes the whole band, and is then what the
-    /// whole band is.
+    /// Offsets that are larger, and allocations that are wider than half of the carrier or not of a precoding size, use
+    /// the whole band, with the same result as the whole band.
     #[test]
     fn large_offsets_take_the_whole_band() {
         let cp = CyclicPrefix::Normal;

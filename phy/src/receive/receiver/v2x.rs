@@ -1,9 +1,9 @@
-//! Modes 3 and 4: search for SCI format 1 and receive the PSSCH beside each.
+//! Modes 3 and 4: searches SCI format 1 and receives the PSSCH beside each.
 //!
 //! ```text
-//! told a pool     SCI -> its fields -> its place -> block
-//! told none       SCI -> every place that its reference signals allow, every reading of its fields -> block
-//!                 blocks -> learner -> pools, and from then on as told, with a look beside them now and then
+//! pool configured   SCI -> its fields -> its place -> block
+//! no pool           SCI -> every place that its reference signals allow, every reading of its fields -> block
+//!                   blocks -> learner -> pools, and from then on as configured, with a search beside them now and then
 //! ```
 
 mod blocks;
@@ -26,29 +26,29 @@ use extent::{Extent, Finder};
 use learner::{Explained, Fields, Learner, Supposed};
 use std::sync::Arc;
 
-/// Once pools are believed, every so many subframes are searched beyond them too.
+/// With accepted pools, one of this many subframes is searched beyond them too.
 const LOOK_AROUND_EVERY: u64 = 7;
 
-/// Subframes in which all PRBs are searched after something was found that no believed pool explains.
+/// Subframes in which all PRBs are searched after a detection that no accepted pool explains.
 const LOOK_AROUND_FOR: u64 = 400;
 
-/// Carrier offset in Hz that may stay when reference signals are looked for.
+/// Carrier offset in Hz that may remain when reference signals are searched.
 const TOLERANCE: f32 = 450.0;
 
-/// Widths that a frequency resource location can have.
+/// Possible widths of a frequency resource location, bits.
 const WIDTHS: [usize; 8] = [0, 2, 3, 4, 5, 6, 7, 8];
 
 pub(super) struct V2x {
     carrier_prbs: usize,
     tuning: Tuning,
-    /// Empty where nobody told a pool.
+    /// Configured pools.
     told: Vec<Told>,
     learner: Learner,
     finder: Finder,
     search: ControlSearch,
     blocks: Blocks,
     heard: Vec<Heard>,
-    /// All PRBs are searched before this subframe, whatever is believed.
+    /// All PRBs are searched before this subframe, in spite of accepted pools.
     look_around_until: u64,
 }
 
@@ -58,7 +58,7 @@ struct Told {
     indices: Vec<Option<u32>>,
 }
 
-/// An SCI of the subframe at hand.
+/// An SCI of the present subframe.
 #[derive(Clone, Copy)]
 struct Heard {
     prb: usize,
@@ -94,15 +94,15 @@ impl Heard {
         self.bits.iter().fold(0, |word, &bit| word << 1 | (bit & 1) as u32)
     }
 
-    /// Share of the power that the reference signals of its PSSCH explain, which is sent 3 dB below PSCCH
-    /// (TS 36.213 §14.1.1.5).
+    /// Returns the expected share of the power that the reference signals of its PSSCH explain, which is sent 3 dB
+    /// below PSCCH (TS 36.213 §14.1.1.5).
     fn expected_share(&self) -> f32 {
         let snr = 0.5 * self.signal / self.noise.max(1e-12);
         snr / (1.0 + snr)
     }
 }
 
-/// What came of an SCI.
+/// Outcome of an SCI.
 struct Outcome {
     sci: Option<Format1>,
     block: Result<Delivered, Undelivered>,
@@ -127,7 +127,7 @@ impl V2x {
         }
     }
 
-    /// The pools that are believed. Allocates.
+    /// Returns the accepted pools. Allocates.
     pub(super) fn learnt(&self, timed: bool) -> Vec<Learnt<V2xPool>> {
         self.learner.believed().iter().map(|pool| pool.report(timed)).collect()
     }
@@ -166,7 +166,7 @@ impl V2x {
         }
     }
 
-    /// Find and decode every PSCCH of the subframe.
+    /// Finds and decodes every PSCCH of the subframe.
     fn control(&mut self, k: u64, front: &mut Front) {
         let grid = front.grid(CyclicPrefix::Normal);
         self.heard.clear();
@@ -186,7 +186,7 @@ impl V2x {
         }
     }
 
-    /// Receive the PSSCH that an SCI announces, in whichever of the pools that were told it comes.
+    /// Receives the PSSCH that an SCI announces, in the configured pool that explains it.
     fn receive_told(
         &mut self,
         k: u64,
@@ -212,7 +212,7 @@ impl V2x {
         outcome
     }
 
-    /// Receive the PSSCH that an SCI announces where no pool was told.
+    /// Receives the PSSCH that an SCI announces without a configured pool.
     fn receive_untold(&mut self, k: u64, heard: &Heard, front: &mut Front) -> Outcome {
         let mut outcome = Outcome { sci: None, block: Err(Undelivered::PoolUnknown) };
         for i in 0..self.learner.supposed().len() {
@@ -234,7 +234,7 @@ impl V2x {
             }
         }
         match outcome.block {
-            // what a pool says is there, but not a block as it says: others may read the SCI better
+            // present as the pool says, but not decodable that way: other pools may read the SCI better
             Err(Undelivered::CrcFailed | Undelivered::AwaitsRetransmission | Undelivered::TooNoisy) => self
                 .finder
                 .spend(1)
@@ -252,7 +252,7 @@ impl V2x {
         PrbRange { start: 0, len: self.carrier_prbs }
     }
 
-    /// Receive the PSSCH of an SCI right above its PSCCH.
+    /// Receives the PSSCH of an SCI right above its PSCCH.
     fn receive_beside(&mut self, k: u64, heard: &Heard, front: &mut Front) -> Option<Outcome> {
         let likely = self.blocks.likely_n_ssf(k);
         let (grid, _) = front.grid_for(CyclicPrefix::Normal, heard.cfo_hz, TOLERANCE, self.whole());
@@ -260,7 +260,7 @@ impl V2x {
         beside.iter().find_map(|place| self.receive_at(k, heard, &place, front))
     }
 
-    /// Receive the PSSCH of an SCI wherever its reference signals are.
+    /// Receives the PSSCH of an SCI at any place with its reference signals.
     fn receive_anywhere(&mut self, k: u64, heard: &Heard, front: &mut Front) -> Option<Outcome> {
         if let Some(found) = self.receive_beside(k, heard, front) {
             return Some(found);
@@ -271,7 +271,7 @@ impl V2x {
         anywhere.iter().find_map(|place| self.receive_at(k, heard, &place, front))
     }
 
-    /// Receive PSSCH at a place, with every reading of the SCI that makes sense there.
+    /// Receives PSSCH at a place, with every plausible reading of the SCI.
     fn receive_at(&mut self, k: u64, heard: &Heard, place: &Extent, front: &mut Front) -> Option<Outcome> {
         let word = heard.word();
         let mut tried = [None; WIDTHS.len()];
@@ -298,8 +298,8 @@ impl V2x {
         None
     }
 
-    /// Take a block as evidence; `decides` are the fields with which it decoded, of an SCI whose reading is open. Returns
-    /// the number of sub-channels of the pool that explains it.
+    /// Uses a block as evidence; `decides` are the fields with which it decoded, for an SCI with several readings.
+    /// Returns the number of sub-channels of the pool that explains it.
     fn learn(
         &mut self,
         k: u64,
@@ -337,7 +337,7 @@ impl V2x {
     }
 }
 
-/// PRBs at which a PSCCH can begin in any of `count` pools, each once.
+/// Returns the PRBs at which a PSCCH can begin in any of `count` pools, each once.
 fn places<'a>(count: usize, pool: impl Fn(usize) -> &'a V2xPool + Copy) -> impl Iterator<Item = usize> {
     (0..count).flat_map(move |i| {
         let places = (0..pool(i).num).map(move |m| pool(i).control(m).start);
@@ -345,7 +345,7 @@ fn places<'a>(count: usize, pool: impl Fn(usize) -> &'a V2xPool + Copy) -> impl 
     })
 }
 
-/// Receive the PSSCH of an SCI in a pool.
+/// Receives the PSSCH of an SCI in a pool.
 fn receive_in(
     blocks: &mut Blocks,
     k: u64,
@@ -365,7 +365,7 @@ fn receive_in(
     Outcome { sci: Some(sci), block: blocks.receive(k, heard, &announced, front) }
 }
 
-/// A number of sub-channels with which the fields make sense for an allocation, if there is one.
+/// Returns a number of sub-channels with which the fields are plausible for an allocation, if there is one.
 fn plausible(fields: &Fields, width: usize, prbs: PrbRange, carrier_prbs: usize) -> Option<usize> {
     let q_m = if fields.transmission_format {
         crate::tables::mcs_release15(fields.mcs)

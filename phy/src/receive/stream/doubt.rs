@@ -1,11 +1,11 @@
-//! When a timing is doubted, what is tried instead, and what makes it believed.
+//! Doubt of a timing: when it arises, what is tried instead, and what confirms it.
 
 use super::super::condition::Spectrum;
 use super::super::receiver::Event;
 use super::hunt::{Hypothesis, Reach, Source};
 use super::{BELIEVED, BURST, DOUBT_AFTER, Emit, Heard, LONGEST_PATIENCE, Lock, StreamReceiver};
 
-/// Stretches without anything in which everything is tried; afterwards every [`SELDOM`]th.
+/// Ranges without a result in which everything is tried; afterwards every [`SELDOM`]th.
 const EAGER: u64 = 3;
 const SELDOM: u64 = 8;
 
@@ -15,10 +15,10 @@ const TRIES: usize = 6;
 /// Carrier offsets in Hz that differ by less are one hypothesis.
 const SAME_OFFSET: f64 = 4e3;
 
-/// Evidence that replaces a timing that was believed: a block, a MIB with its signals, or three SCIs.
+/// Evidence that replaces an accepted timing: a block, a MIB with its signals, or three SCIs.
 const REPLACES: u32 = 3;
 
-/// Share of a subframe by which it can seem to have begun later: more is taken for a loss, not for insertion.
+/// Fraction of a subframe (its inverse) up to which a later begin counts as insertion; more counts as a loss.
 const INSERTED: i64 = 8;
 
 /// Another timing while it is tried.
@@ -52,7 +52,7 @@ impl Trial {
 }
 
 impl StreamReceiver {
-    /// Something was heard with the timing that is held.
+    /// Records a reception with the present timing.
     pub(super) fn confirm(&mut self, evidence: u32) {
         let k = self.subframes;
         let at = self.next;
@@ -67,17 +67,17 @@ impl StreamReceiver {
             lock.unexplained = 0;
             self.hunter.unfold();
         }
-        // what was heard is explained: another timing is tried on later samples only
+        // the samples of receptions are explained: another timing is tried on later samples only
         self.history.trim(at.min(self.history.end()));
     }
 
-    /// Nothing was heard in the subframe that began at sample `at`.
+    /// Records that the subframe that began at sample `at` had no reception.
     pub(super) fn doubt(&mut self, at: i64, power: f32, last: bool, emit: &mut Emit<'_>) {
         let k = self.subframes;
         let burst = power > BURST * self.floor;
         let Some(lock) = &mut self.lock else { return };
         lock.busy -= lock.busy / 16.0;
-        // a pause of those who are always heard is no reason, two in a row are
+        // one pause of a permanent transmitter is not a reason, two in a row are
         if burst || lock.busy > 0.4 && (lock.unexplained > 0 || lock.busy < 0.8) {
             lock.unexplained += 1;
             if lock.unexplained == 1 {
@@ -102,7 +102,7 @@ impl StreamReceiver {
         }
     }
 
-    /// Subframes with power explain nothing: do their prefixes stand elsewhere?
+    /// Checks subframes with power and without a reception: are their prefixes elsewhere?
     fn suspect(&mut self, last: bool, emit: &mut Emit<'_>) {
         let near = self.receiver.common_cfo();
         let n = self.numerology.subframe_samples() as i64;
@@ -117,7 +117,7 @@ impl StreamReceiver {
         }
     }
 
-    /// Without a lock: everything that a stretch could be.
+    /// Tries all hypotheses on a range, without a lock.
     pub(super) fn hunt(&mut self, last: bool, emit: &mut Emit<'_>) -> bool {
         if self.history.len() == 0 {
             return false;
@@ -133,7 +133,7 @@ impl StreamReceiver {
         self.attempt(&assumed, origin, last, emit)
     }
 
-    /// Looks for a timing in all that was not explained; with `believed` only for one like that which is held.
+    /// Searches a timing in all samples without a reception; with `believed` only one like the present one.
     fn look(&mut self, believed: bool, last: bool, emit: &mut Emit<'_>) -> bool {
         let near = self.receiver.common_cfo();
         if self.look_at(near, last, emit) || near != 0.0 && !believed && self.look_at(0.0, last, emit) {
@@ -172,14 +172,14 @@ impl StreamReceiver {
         false
     }
 
-    /// Synchronisation signals further off.
+    /// Searches synchronisation signals with larger offsets.
     fn look_far(&mut self, reach: Reach, last: bool, emit: &mut Emit<'_>) -> bool {
         let origin = self.history.start();
         let found = self.hunter.signals_far(self.history.all(), reach);
         self.try_all(found, origin, last, emit)
     }
 
-    /// Tries the hypotheses that the hunter has made.
+    /// Tries the hypotheses of the hunter.
     fn try_all(&mut self, found: usize, origin: i64, last: bool, emit: &mut Emit<'_>) -> bool {
         (0..found.min(TRIES)).any(|i| {
             let hypothesis = self.hunter.hypothesis(i);
@@ -196,8 +196,8 @@ impl StreamReceiver {
         self.history.conjugate();
     }
 
-    /// Receives all that is not explained with another timing, counted from sample `origin`. Where anything is heard, that is
-    /// the timing from now on.
+    /// Receives all samples without a reception with another timing, counted from sample `origin`. If there is a
+    /// reception, this is the timing from now on.
     fn attempt(&mut self, hypothesis: &Hypothesis, origin: i64, last: bool, emit: &mut Emit<'_>) -> bool {
         let at = self.first_whole(origin + hypothesis.begin as i64);
         let shift = self.shift(at);
@@ -300,7 +300,7 @@ impl StreamReceiver {
         self.history.trim(trial.heard_at.min(self.history.end()));
     }
 
-    /// Number of the capture subframe that begins at sample `at`.
+    /// Returns the number of the capture subframe that begins at sample `at`.
     fn number(&self, at: i64, shift: i64) -> u64 {
         let n = self.numerology.subframe_samples() as i64;
         if self.first_sample.is_none() {

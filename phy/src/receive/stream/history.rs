@@ -1,4 +1,4 @@
-//! The samples of the last subframes: what a better timing is tried on.
+//! The samples of the last subframes, on which a better timing is tried.
 
 use crate::Sample;
 use std::collections::VecDeque;
@@ -10,22 +10,22 @@ pub(super) struct History {
 }
 
 impl History {
-    /// Room for `capacity` samples; nothing is allocated as long as no more are held.
+    /// Makes room for `capacity` samples; nothing is allocated while no more are held.
     pub(super) fn new(capacity: usize) -> Self {
         Self { samples: VecDeque::with_capacity(capacity), start: 0 }
     }
 
-    /// Number of the first sample that is held.
+    /// Returns the number of the first sample that is held.
     pub(super) fn start(&self) -> i64 {
         self.start
     }
 
-    /// Number of the sample behind the last.
+    /// Returns the number of the sample behind the last.
     pub(super) fn end(&self) -> i64 {
         self.start + self.samples.len() as i64
     }
 
-    /// Samples that are held.
+    /// Returns the number of samples that are held.
     pub(super) fn len(&self) -> usize {
         self.samples.len()
     }
@@ -42,23 +42,24 @@ impl History {
         self.start += drop;
     }
 
-    /// Goes on at sample `start`, which lies behind all that are held: they are dropped.
+    /// Continues at sample `start`, which lies behind all that are held: they are dropped.
     pub(super) fn restart(&mut self, start: i64) {
         self.samples.clear();
         self.start = start;
     }
 
-    /// All samples in one piece.
+    /// Returns all samples in one piece.
     pub(super) fn all(&mut self) -> &mut [Sample] {
         self.samples.make_contiguous()
     }
 
-    /// Turns the spectrum of all samples round.
+    /// Reverses the spectrum of all samples.
     pub(super) fn conjugate(&mut self) {
         self.samples.iter_mut().for_each(|x| *x = x.conj());
     }
 
-    /// Copies the samples from number `from` on into `out`; zeros stand for those that are not held. Returns how many are.
+    /// Copies the samples from number `from` on into `out`; those that are not held become zero. Returns how many are
+    /// held.
     pub(super) fn copy(&self, from: i64, out: &mut [Sample]) -> usize {
         let missing = (self.start - from).clamp(0, out.len() as i64) as usize;
         let skip = (from - self.start).max(0) as usize;

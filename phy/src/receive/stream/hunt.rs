@@ -1,4 +1,4 @@
-//! Hypotheses of timing and carrier offset for a stretch of samples. None is believed here: the stream tries each.
+//! Hypotheses of timing and carrier offset for a range of samples. None is accepted here: the stream tries each.
 
 use super::super::acquire::{Acquisition, MAX_TIMINGS, Timing};
 use super::super::carrier::CarrierSearch;
@@ -13,44 +13,44 @@ use crate::sequence::dmrs::References;
 use crate::units::SidelinkMode;
 use std::sync::Arc;
 
-/// Carrier offset in Hz that is searched on either side: 15 ppm at 5.9 GHz are 89 kHz, the rest is for grids that are some
-/// PRBs beside the centre that was told.
+/// Carrier offset in Hz that is searched on either side: 15 ppm at 5.9 GHz are 89 kHz, the rest is for grids that are
+/// some PRBs beside the configured centre.
 const BESIDE: f64 = 640e3;
 
-/// Subframes of a stretch on which shifts of the grid are ranked: the strongest.
+/// Subframes of a range on which shifts of the grid are ranked: the strongest.
 const RANKED: usize = 4;
 
 /// Shifts of the grid that are tried for one timing.
 const SHIFTS: usize = 3;
 
-/// Contrast of a few folded subframes from which their prefixes stand elsewhere.
+/// Contrast of a few folded subframes from which their prefixes are elsewhere.
 const CLEAR: f32 = 6.0;
 
-/// How a hypothesis came about.
+/// Source of a hypothesis.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Source {
     /// A synchronisation signal.
     Slss(Detection),
     /// Cyclic prefixes.
     Prefixes,
-    /// Nothing but the hope that it is so.
+    /// An assumption without evidence.
     Assumption,
 }
 
-/// Where subframes begin and by how much the carrier is off, perhaps.
+/// A possible begin of subframes, and a possible carrier offset.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Hypothesis {
-    /// A sample at which a subframe begins, from the start of the stretch.
+    /// A sample at which a subframe begins, from the start of the range.
     pub(super) begin: isize,
     /// Carrier offset in Hz.
     pub(super) cfo_hz: f64,
-    /// Where it comes from.
+    /// Source of the hypothesis.
     pub(super) source: Source,
-    /// What speaks for it, in the measure of its source.
+    /// Evidence for it, in the measure of its source.
     pub(super) score: f32,
 }
 
-/// How far off signals are looked for.
+/// Range of offsets in which signals are searched.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Reach {
     /// ±100 kHz.
@@ -60,7 +60,7 @@ pub(super) enum Reach {
 }
 
 impl Reach {
-    /// Offsets about which the signals are searched, ±100 kHz each.
+    /// Returns the offsets in Hz around which the signals are searched, ±100 kHz each.
     fn centres(self) -> &'static [f64] {
         match self {
             Self::Offset => &[0.0],
@@ -69,7 +69,7 @@ impl Reach {
     }
 }
 
-/// Offsets within ±100 kHz, the small ones first.
+/// Returns offsets in Hz within ±100 kHz, the small ones first.
 fn offsets() -> impl Iterator<Item = f64> {
     let steps = (PREPARED / (2.0 * REACH)) as i32;
     std::iter::once(0.0).chain((1..=steps).flat_map(|i| [i, -i]).map(|i| f64::from(i) * 2.0 * REACH))
@@ -86,13 +86,13 @@ pub(super) struct Hunter {
     demodulator: Demodulator,
     grid: Grid,
     psbch: psbch::Decoder,
-    /// Power and start of the subframes of a stretch.
+    /// Power and start of the subframes of a range.
     powers: Vec<(f32, usize)>,
     hypotheses: Vec<Hypothesis>,
 }
 
 impl Hunter {
-    /// For stretches of at most `longest` samples.
+    /// Makes a hunter for ranges of at most `longest` samples.
     pub(super) fn new(config: &Config, longest: usize) -> Self {
         let numerology = config.numerology;
         let sidelink = config.mode.sidelink();
@@ -120,12 +120,12 @@ impl Hunter {
         }
     }
 
-    /// One of the hypotheses that were made last.
+    /// Returns one of the last hypotheses.
     pub(super) fn hypothesis(&self, index: usize) -> Option<Hypothesis> {
         self.hypotheses.get(index).copied()
     }
 
-    /// Synchronisation signals about `near` Hz off; returns how many hypotheses they make.
+    /// Searches synchronisation signals about `near` Hz off; returns the number of hypotheses.
     pub(super) fn signals(&mut self, stretch: &[Sample], near: f64) -> usize {
         self.found.clear();
         self.hypotheses.clear();
@@ -136,8 +136,8 @@ impl Hunter {
         self.note_found()
     }
 
-    /// Synchronisation signals further than [`REACH`] off: to ±100 kHz, or with [`Reach::Beside`] on grids that are some PRBs
-    /// beside the centre. Returns how many hypotheses they make.
+    /// Searches synchronisation signals further than [`REACH`] off: to ±100 kHz, or with [`Reach::Beside`] on grids
+    /// that are some PRBs beside the centre. Returns the number of hypotheses.
     pub(super) fn signals_far(&mut self, stretch: &[Sample], reach: Reach) -> usize {
         self.found.clear();
         self.hypotheses.clear();
@@ -153,7 +153,7 @@ impl Hunter {
         self.note_found()
     }
 
-    /// Many offsets find what is not there: a MIB must say that it is.
+    /// Searches signals that have a MIB: with many offsets, false detections occur.
     fn signals_with_mib(&mut self, stretch: &[Sample], near: f64) {
         let Some(search) = &mut self.search else { return };
         let before = self.found.len();
@@ -188,8 +188,8 @@ impl Hunter {
         self.hypotheses.len()
     }
 
-    /// Timings by cyclic prefixes, each with the offsets that the reference signals allow; about `near` Hz where they say
-    /// nothing. Returns how many; none where the timing `held` explains the prefixes as well.
+    /// Finds timings by cyclic prefixes, each with the offsets that the reference signals allow; about `near` Hz if
+    /// these give none. Returns their number; none if the timing `held` explains the prefixes as well.
     pub(super) fn prefixes(&mut self, stretch: &[Sample], near: f64, held: Option<usize>) -> usize {
         self.acquisition.clear();
         self.acquisition.add(stretch, 0);
@@ -207,19 +207,19 @@ impl Hunter {
         self.hypotheses.len()
     }
 
-    /// Forgets what was folded by [`Self::fold`].
+    /// Forgets the samples folded by [`Self::fold`].
     pub(super) fn unfold(&mut self) {
         self.acquisition.clear();
     }
 
-    /// Folds samples in, of which the first is number `at` of the stream.
+    /// Folds samples, of which the first is number `at` of the stream.
     pub(super) fn fold(&mut self, samples: &[Sample], at: i64) {
         let n = self.numerology.subframe_samples() as i64;
         self.acquisition.add(samples, at.rem_euclid(n) as usize);
     }
 
-    /// What was folded says of the timing: numbers of the stream, modulo a subframe; about `near` Hz. Returns how
-    /// many hypotheses that makes; none where the timing `held` explains it as well.
+    /// Finds timings in the fold: numbers of the stream, modulo a subframe; about `near` Hz. Returns the number of
+    /// hypotheses; none if the timing `held` explains it as well.
     pub(super) fn folded(&mut self, near: f64, held: usize) -> usize {
         let mut timings = [Timing::default(); MAX_TIMINGS];
         let count = self.acquisition.best(&mut timings);
@@ -269,12 +269,12 @@ impl Hunter {
     }
 }
 
-/// `cfo_hz` and whole subcarriers, as near to `near` as they come.
+/// Returns `cfo_hz` plus the whole subcarriers that bring it nearest to `near`.
 fn nearest(cfo_hz: f64, near: f64) -> f64 {
     cfo_hz + ((near - cfo_hz) / SUBCARRIER_HZ).round() * SUBCARRIER_HZ
 }
 
-/// First PRBs of PSCCH and PSDCH where pools were told; empty without any.
+/// Returns the first PRBs of PSCCH and PSDCH of the configured pools; empty without any.
 fn places(config: &Config) -> Vec<usize> {
     let carrier = config.numerology.bandwidth().prbs();
     let mut places: Vec<usize> = Vec::new();

@@ -1,7 +1,7 @@
 //! PSSS correlation by fast convolution, and the list of its peaks.
 //!
-//! The spectrum of PSSS fits into half of the 1.92 MHz, so the product of the spectra is transformed back at half the
-//! length: correlation values come every second sample.
+//! The spectrum of PSSS fits into half of the 1.92 MHz: the product of the spectra is transformed back at half the
+//! length, and correlation values come every second sample.
 
 use super::{FFT, SSSS_LEN};
 use crate::Sample;
@@ -14,7 +14,7 @@ const BLOCK: usize = 1024;
 /// Correlation values a block.
 const HOP: usize = (BLOCK - FFT) / 2;
 
-/// Values between local maxima that are kept apart: the places of one burst.
+/// Length in values of a neighbourhood, of which one maximum is kept: the places of one burst.
 const NEIGHBOURHOOD: usize = 96;
 
 /// Samples in a cell of the energy map.
@@ -40,7 +40,7 @@ pub(super) struct Correlator {
 /// Energy below this share of the strongest in the block is silence: 60 dB down.
 const SILENCE: f32 = 1e-6;
 
-/// A place to look at.
+/// A place to examine.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Candidate {
     pub(super) root: usize,
@@ -80,7 +80,7 @@ impl Correlator {
         }
     }
 
-    /// Correlate all of `samples`.
+    /// Correlates all of `samples`.
     pub(super) fn run(&mut self, samples: &[Sample]) {
         self.values = samples.len().saturating_sub(FFT) / 2;
         for peaks in &mut self.peaks {
@@ -112,12 +112,12 @@ impl Correlator {
         self.collect(samples.len());
     }
 
-    /// Best place of every neighbourhood.
+    /// Collects the best place of every neighbourhood.
     fn collect(&mut self, samples: usize) {
         // the second symbol of the pair is `spacing` samples on, which may be half a value: take both sides
         let (near, far) = (self.spacing / 2, self.spacing.div_ceil(2));
         let cells = samples.div_ceil(CELL);
-        // in silence the rounding errors of the transforms look like anything
+        // in silence the rounding errors of the transforms can look like a peak
         let strongest = self.energy[..cells].iter().copied().fold(0.0, f32::max);
         let span = (FFT + self.spacing).div_ceil(CELL);
         let floor = SILENCE * strongest * span as f32;
@@ -143,7 +143,7 @@ impl Correlator {
         }
     }
 
-    /// The best place that is left, if its metric reaches `least`; it is not given again.
+    /// Takes the best remaining place, if its metric reaches `least`.
     pub(super) fn take_best(&mut self, least: f32) -> Option<Candidate> {
         let mut best: Option<(f32, usize, usize)> = None;
         for (root, peaks) in self.peaks.iter().enumerate() {
@@ -160,7 +160,7 @@ impl Correlator {
     }
 }
 
-/// The central half of a spectrum, in the order of the half-length transform.
+/// Returns the central half of a spectrum, in the order of the half-length transform.
 fn kept_bins(x: &[Sample]) -> impl Iterator<Item = Sample> + '_ {
     const { assert!(SSSS_LEN < FFT / 2) };
     x[..BLOCK / 4].iter().chain(&x[BLOCK * 3 / 4..]).copied()

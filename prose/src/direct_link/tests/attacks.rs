@@ -1,4 +1,4 @@
-//! What an adversary without keys, or with keys of its own, can do at the level of PDUs.
+//! Attacks at the level of PDUs by an adversary without keys, or with keys of its own.
 
 use sidelink_security::direct::Profile;
 
@@ -7,7 +7,7 @@ use super::rig::{Air, Flying, PERIOD, l2, name};
 use sidelink_wire::ids::Lcid;
 use sidelink_wire::pc5_signalling::Body;
 
-/// T4.1-1, T4.1-2: every bit of every message of a set-up and a re-keying flipped on the way, one at a time. Either
+/// T4.1-1, T4.1-2: every bit of every message of a set-up and a re-keying is flipped on the way, one at a time. Either
 /// the exchange survives by a new try, or it ends; it never ends in two ends that disagree, and never in weaker keys.
 #[test]
 pub(super) fn flipped_bits_never_give_a_link_that_disagrees() {
@@ -33,7 +33,7 @@ pub(super) fn flipped_bits_never_give_a_link_that_disagrees() {
     }
 }
 
-/// T4.1-2 for good: a man in the middle takes the strong algorithms out of every request.
+/// T4.1-2, permanent: a man in the middle removes the strong algorithms from every request.
 #[test]
 pub(super) fn bidding_down_ends_without_a_link() {
     let mut air = Air::new(2);
@@ -53,7 +53,7 @@ pub(super) fn bidding_down_ends_without_a_link() {
     assert!(air.up(1, 0).is_none());
 }
 
-/// T4.1-3, TRK-1, TRK-2: everything that was ever sent comes again, to both, from either source, on every channel.
+/// T4.1-3, TRK-1, TRK-2: every PDU ever sent is replayed, to both, from either source, on every channel.
 #[test]
 pub(super) fn replay_and_reflection_change_nothing() {
     let mut air = Air::linked();
@@ -81,7 +81,7 @@ pub(super) fn replay_and_reflection_change_nothing() {
     for ue in &air.ues {
         let whole = ue.received.iter().filter(|r| r.data == b"once").count();
         assert_eq!(whole, 1, "delivered once");
-        // (X) User data has no integrity: what is turned back to its sender comes out as noise.
+        // (X) User data has no integrity: data reflected to its sender comes out as noise.
         assert!(ue.received.len() <= 2, "{}", ue.received.len());
         assert!(!ue.states.iter().any(|(_, s)| matches!(s, State::Closed { .. })));
     }
@@ -123,7 +123,7 @@ pub(super) fn unprotected_messages_end_nothing() {
     assert!(air.ues[0].notes.iter().any(|n| matches!(n, Note::PeerRefuses { proven: false, .. })));
 }
 
-/// Wrong key: the same name for two keys.
+/// Wrong key: two keys with the same ID.
 #[test]
 pub(super) fn another_key_of_the_same_name_proves_nothing() {
     let mut air = Air::new(2);
@@ -136,7 +136,7 @@ pub(super) fn another_key_of_the_same_name_proves_nothing() {
     assert!(matches!(air.ues[0].states.last().unwrap().1, State::Closed { why: Closed::NoAnswer { .. } }));
 }
 
-/// Swapped identities: Peter has a KD with John and says to be Mary, or names Mary's KD.
+/// Swapped identities: Peter has a KD with John and claims to be Mary, or names Mary's KD.
 #[test]
 pub(super) fn a_kd_counts_only_for_whom_it_is_shared_with() {
     let mut air = Air::new(3);
@@ -148,7 +148,7 @@ pub(super) fn a_kd_counts_only_for_whom_it_is_shared_with() {
     assert!(air.ues[1].notes.iter().any(|n| matches!(n, Note::UnknownKd { .. })), "{:?}", air.ues[1].notes);
 }
 
-/// T4.1-5: a third UE with keys to both reads nothing between them, and takes nobody's place.
+/// T4.1-5: a third UE with keys to both reads no data between them, and replaces neither.
 #[test]
 pub(super) fn an_insider_reads_nothing_of_others() {
     let mut air = Air::new(3);
@@ -158,7 +158,7 @@ pub(super) fn an_insider_reads_nothing_of_others() {
     air.run(400);
     air.send(0, 1, b"for john").unwrap();
     let secret = air.log.last().unwrap().clone();
-    // Peter's UE takes the PDU in as if it came from either.
+    // Peter's UE handles the PDU as if it came from either.
     for from in [l2(0x10), l2(0x11)] {
         air.inject(from, 2, secret.pdu.lcid, secret.pdu.octets.clone());
     }
@@ -206,7 +206,7 @@ pub(super) fn a_flood_of_requests_leaves_room_for_an_honest_ue() {
     assert_eq!(air.ues[1].manager.links().count(), 1);
 }
 
-/// TRK-10: a peer that asks to re-key without end is answered once a second.
+/// TRK-10: a peer that requests re-keying endlessly is answered once a second.
 #[test]
 pub(super) fn a_storm_of_re_keying_is_dampened() {
     // Who storms does not give the link up.
@@ -256,7 +256,7 @@ pub(super) fn no_half_of_a_name_is_free() {
     assert!(air.agreed(2, 1));
 }
 
-/// Forged commands neither end a re-keying nor make the asking UE use its key: no answer, whatever they say.
+/// Forged commands neither end a re-keying nor make the requesting UE use its key: no reply to any of them.
 #[test]
 pub(super) fn forged_commands_end_no_re_keying() {
     use sidelink_wire::pc5_signalling::{Algorithms, Capabilities, SecurityModeCommand};
@@ -294,8 +294,7 @@ pub(super) fn forged_commands_end_no_re_keying() {
     }
 }
 
-/// A command of the peer itself that does not fit is refused once, and the re-keying ends; replays of it are not
-/// answered.
+/// A command of the peer itself that does not fit is refused once, and the re-keying ends; replays of it get no reply.
 #[test]
 pub(super) fn a_proven_command_that_does_not_fit_is_answered_once() {
     let mut air = Air::linked();
@@ -306,7 +305,7 @@ pub(super) fn a_proven_command_that_does_not_fit_is_answered_once() {
     up.start_rekeying(common, local, false).unwrap();
     air.drain(0);
     air.channel = Box::new(|flying| vec![flying.clone(), flying.clone(), flying]);
-    // Mary changes what she asked for after she asked: the echo differs.
+    // Mary changes her offer after the request: the echo differs.
     let link::State::Up(up) = &mut air.ues[0].manager.links[0].state else { panic!("not up") };
     let session::Exchange::Rekeying(rekeying) = &mut up.exchange else { panic!("not re-keying") };
     rekeying.request.forget_offer();

@@ -107,7 +107,7 @@ pub(super) fn flipped_bits_of_the_containers_give_no_link_that_disagrees() {
     }
 }
 
-/// Each wrong certificate has its cause, a line for the operator, and leaves no state.
+/// Each invalid certificate gives its own cause and a note for the operator, and leaves no state.
 #[test]
 pub(super) fn wrong_certificates_are_told_apart() {
     fn ends(equip: fn(usize, &mut LinkManager), cause: Cause, words: &str) {
@@ -162,7 +162,7 @@ pub(super) fn wrong_certificates_are_told_apart() {
     );
 }
 
-/// Clocks 40 s apart: within validity nobody minds; at its end the UE that is ahead refuses, and says that it is time.
+/// Clocks 40 s apart: no effect within the validity; at its end the UE that is ahead refuses, with the time as cause.
 #[test]
 pub(super) fn clocks_forty_seconds_apart() {
     let mut air = certified();
@@ -202,7 +202,7 @@ pub(super) fn re_keying_with_a_new_kd() {
     assert!(types.windows(6).any(|w| w == [15, 0xe0, 0xe1, 12, 13, 16]));
 }
 
-/// Under a flood signatures are made only for who echoes a cookie, and an honest UE still comes through.
+/// Under a flood signatures are made only for UEs that echo a cookie, and an honest UE still comes through.
 #[test]
 pub(super) fn a_flood_costs_cookies_not_signatures() {
     let mut template = certified();

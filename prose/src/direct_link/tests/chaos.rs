@@ -7,7 +7,7 @@ use super::authentication::equip;
 use super::rig::{Air, Flying, PROFILE};
 use sidelink_security::direct::Profile;
 
-/// A small generator, so that a run is its seed (xorshift64*).
+/// A small generator: the seed determines the run (xorshift64*).
 struct Chance(u64);
 
 impl Chance {
@@ -19,7 +19,8 @@ impl Chance {
     }
 }
 
-/// Loses, delays, repeats, and, when `hostile`, cuts and changes PDUs and sends them elsewhere.
+/// Returns a channel that loses, delays and repeats PDUs, and, when `hostile`, cuts and changes them and sends them
+/// elsewhere.
 fn channel(seed: u64, hostile: bool) -> Box<dyn FnMut(Flying) -> Vec<Flying>> {
     let mut chance = Chance(seed | 1);
     let mut old: Vec<Flying> = Vec::new();
@@ -54,8 +55,8 @@ fn channel(seed: u64, hostile: bool) -> Box<dyn FnMut(Flying) -> Vec<Flying>> {
     })
 }
 
-/// What applications and operators do, by chance, over a bad channel; then a good channel, and a link must come up
-/// whose ends agree. The rig looks that no (key, COUNT) is sent twice.
+/// Runs random actions of applications and operators over a bad channel; then over a good channel a link must come up
+/// whose ends agree. The rig checks that no (key, COUNT) is sent twice.
 fn life(seed: u64, hostile: bool, crashes: u64, certificates: bool) -> u64 {
     let mut chance = Chance(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
     let configure = |_: usize, config: &mut Config| {
@@ -77,7 +78,7 @@ fn life(seed: u64, hostile: bool, crashes: u64, certificates: bool) -> u64 {
         let from = chance.next(2) as usize;
         let to = 1 - from;
         match (chance.next(7), air.up(from, to)) {
-            // What is refused here is refused for a reason: a link is being set up, or the last re-keying was just now.
+            // A refusal has a reason here: a link is being set up, or the last re-keying was just now.
             (0..=2, None) => _ = air.try_connect(from, to),
             (3, Some((link, _))) => {
                 let now = air.time(from);
@@ -95,7 +96,7 @@ fn life(seed: u64, hostile: bool, crashes: u64, certificates: bool) -> u64 {
     }
     air.channel = Box::new(|flying| vec![flying]);
     air.crash_at.clear();
-    // Whatever hangs ends by its timers.
+    // Pending exchanges end by their timers.
     air.run(30_000);
     for (from, to) in [(0, 1), (1, 0)] {
         assert_eq!(air.up(from, to).is_some(), air.up(to, from).is_some(), "seed {seed}: half a link stays");

@@ -1,4 +1,4 @@
-//! When a KD ends: in time, by its sessions, with the certificate that made it, by a store that fails.
+//! End of a KD: by time, by its sessions, with the certificate that made it, by a store that fails.
 
 use sidelink_security::counter::UtcTime;
 use sidelink_security::counter::reserve::StreamId;
@@ -25,8 +25,8 @@ pub(super) fn noted(ue: &Ue, what: impl Fn(&Note) -> bool) -> usize {
     ue.notes.iter().filter(|note| what(note)).count()
 }
 
-/// An expired KD is neither asked with nor answered, at either end, and is removed from the store once the clock has
-/// been steady for a while.
+/// An expired KD is used neither for requests nor for answers, at either end, and is removed from the store once the
+/// clock has been steady for a while.
 #[test]
 fn an_expired_kd_is_not_used_and_goes() {
     let mut air = linked_by_certificates();
@@ -79,7 +79,7 @@ fn an_expired_kd_is_removed_though_nothing_else_happens() {
     assert_eq!(noted(&air.ues[0], |n| matches!(n, Note::KdEnded { .. })), 1);
 }
 
-/// A KD serves 2^16 sessions, at either end and in the answer to a request.
+/// A KD is used for 2^16 sessions, at either end and in the answer to a request.
 #[test]
 fn a_kd_ends_with_its_sessions() {
     for (number, usable) in [(0xfff0u64, true), (0x1_0000, false)] {
@@ -109,7 +109,7 @@ fn a_kd_ends_with_its_sessions() {
     assert!(air.up(0, 1).is_none(), "what ended meanwhile proves nothing");
 }
 
-/// A store that fails ends what waits for it at once: the half-open entry, the set-up, the re-keying at either end.
+/// A failing store ends pending exchanges at once: the half-open entry, the set-up, the re-keying at either end.
 #[test]
 fn a_kd_that_is_not_stored_ends_its_exchange() {
     // Session numbers are reserved before the first KD is stored: from then on every store fails.
@@ -137,8 +137,8 @@ fn a_kd_that_is_not_stored_ends_its_exchange() {
     }
 }
 
-/// A clock that is a little behind is taken for the same time; one that was wrong by much is followed, timers go on, and
-/// when it is right again nothing is left of it.
+/// A clock that is a little behind counts as equal; one that was wrong by much is followed, timers continue, and when
+/// it is right again the error leaves no trace.
 #[test]
 fn a_clock_that_was_wrong_recovers() {
     let mut air = linked_by_certificates();
@@ -174,7 +174,7 @@ fn a_kd_ends_with_the_certificate_that_made_it() {
         assert_eq!(record.expiry, vouched.end.plus_millis(32_000), "before the KD's own life of a day");
     }
     let list = Issuer::new("north", &[0xaa; 32]).revoke(3, &[7], UtcTime::from_millis(T0));
-    // John hears that Mary's certificate is revoked.
+    // John installs a revocation list with Mary's certificate.
     air.ues[1].manager.install_crl(&list).unwrap();
     assert!(air.ues[1].manager.install_crl(&list).is_err(), "not newer");
     air.run(1500);
@@ -186,7 +186,7 @@ fn a_kd_ends_with_the_certificate_that_made_it() {
     air.run(20_000);
     assert!(air.up(0, 1).is_none(), "and no way back");
 
-    // Known at a start only: the stored KD goes all the same.
+    // The list is known only at the start: the stored KD is removed all the same.
     let mut air = linked_by_certificates();
     air.restart(1);
     air.ues[1].manager.install_crl(&list).unwrap();

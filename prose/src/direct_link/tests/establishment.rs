@@ -1,4 +1,4 @@
-//! A method that asks the outside: answered, refused, never answered, in set-up and in re-keying, at either end.
+//! A method that queries a network: answered, refused, never answered, in set-up and in re-keying, at either end.
 
 use std::cell::Cell;
 
@@ -10,7 +10,7 @@ use sidelink_security::direct::Profile;
 use sidelink_wire::ids::Lcid;
 use sidelink_wire::pc5_signalling::{AuthenticationPhase, Body};
 
-/// Both ends ask a network for the key of their pair; containers say that they have it.
+/// Both ends query a network for the key of their pair; containers confirm that they have it.
 #[derive(Debug)]
 struct FromNetwork;
 
@@ -45,7 +45,7 @@ impl KeyEstablishment for FromNetwork {
 }
 
 thread_local! {
-    /// Containers that were judged.
+    /// Number of containers that were verified.
     static JUDGED: Cell<u32> = const { Cell::new(0) };
 }
 
@@ -107,7 +107,7 @@ fn a_network_that_answers_gives_both_ends_a_durable_kd() {
     assert_ne!(air.up(0, 1).unwrap().1.kd, old.kd);
 }
 
-/// Refused at either end: no link, a reason, nothing left. In re-keying the old key stays in use.
+/// Refused at either end: no link, a reason, no remaining state. In re-keying the old key stays in use.
 #[test]
 fn a_network_that_refuses_ends_the_exchange() {
     for refuses in 0..2 {
@@ -140,7 +140,7 @@ fn a_network_that_refuses_ends_the_exchange() {
     }
 }
 
-/// Never answered: the timer ends it, and an answer that comes after all changes nothing.
+/// Never answered: the timer ends the exchange, and a late answer changes nothing.
 #[test]
 fn a_network_that_is_silent_is_not_waited_for() {
     for silent in 0..2 {
@@ -164,7 +164,7 @@ fn a_network_that_is_silent_is_not_waited_for() {
     }
 }
 
-/// An answer is for the question that it answers: that of an earlier try does not serve the next.
+/// An answer is valid for its query alone: that of an earlier try is not used for the next.
 #[test]
 fn an_answer_is_for_its_question() {
     let mut air = air([Outside::Answers, Outside::Silent]);
@@ -182,7 +182,7 @@ fn an_answer_is_for_its_question() {
     }
 }
 
-/// A container of another method is not shown to the steps.
+/// A container of another method is not passed to the steps.
 #[test]
 fn methods_are_told_apart() {
     let mut air = air([Outside::Answers; 2]);
@@ -198,8 +198,8 @@ fn methods_are_told_apart() {
     assert!(air.up(0, 1).is_none());
 }
 
-/// A flood of containers in the peer's name is judged within a budget, at either end, and however many entries a
-/// container may belong to.
+/// A flood of containers in the peer's name is verified within a budget, at either end, for any number of entries that
+/// a container may belong to.
 #[test]
 fn containers_are_judged_within_a_budget() {
     let forged = |phase| {

@@ -1,4 +1,4 @@
-//! Floods: what nobody has proven costs so much and no more. Bounds are asserted where they are reached.
+//! Floods: the cost of unproven messages is bounded. Bounds are asserted where they are reached.
 
 use std::time::Instant;
 
@@ -9,14 +9,14 @@ use sidelink_security::counter::UtcTime;
 use sidelink_security::direct::Profile;
 use sidelink_wire::ids::{Layer2Id, Lcid};
 
-/// A request of Mary to John, under a shared KD or with signed keys, as the attacker has heard it.
+/// Returns a request of Mary to John, under a shared KD or with signed keys, as the attacker received it.
 fn heard(signed: bool) -> Vec<u8> {
     let mut air = if signed { Air::without_keys(2, |_, _| {}, equip) } else { Air::new(2) };
     air.connect(0, 1);
     air.log[0].pdu.octets.clone()
 }
 
-/// The same with another nonce.
+/// Returns the request with another nonce.
 fn other_nonce(request: &[u8], number: u32) -> Vec<u8> {
     let mut octets = request.to_vec();
     octets[22..26].copy_from_slice(&number.to_be_bytes());
@@ -27,7 +27,7 @@ fn john(signed: bool, configure: fn(usize, &mut Config)) -> Air {
     if signed { Air::without_keys(2, configure, equip) } else { Air::with(2, configure, |_, _| {}) }
 }
 
-/// Requests in Mary's own layer-2 identity do not push her request out.
+/// Requests with Mary's own layer-2 identity do not evict her request.
 #[test]
 fn a_spoofed_source_takes_nobodys_place() {
     let request = heard(false);
@@ -44,13 +44,13 @@ fn a_spoofed_source_takes_nobodys_place() {
     assert!(!air.ues[0].notes.iter().any(first), "at the first try");
 }
 
-/// The table holds what it may and one more pushes the oldest out.
+/// The table holds its limit, and one more entry evicts the oldest.
 #[test]
 fn the_table_is_full_at_its_bound() {
     for signed in [false, true] {
         let request = heard(signed);
         let mut air = john(signed, |_, config| (config.half_open, config.answers) = (16, u32::MAX));
-        // With signed keys a quarter of the table asks for cookies: fill it with what has them.
+        // With signed keys cookies are demanded from a quarter of the table on: fill it with requests that have them.
         let filled = if signed { 4 } else { 16 };
         for number in 0..64 {
             air.inject(l2(0x1000 + number), 1, Lcid::PC5_S_UNPROTECTED, other_nonce(&request, number));
@@ -65,7 +65,7 @@ fn the_table_is_full_at_its_bound() {
     }
 }
 
-/// A request that comes again is answered once, and neither takes a second place.
+/// A repeated request is answered once, and does not take a second place.
 #[test]
 fn a_copy_is_not_answered() {
     for signed in [false, true] {
@@ -100,7 +100,7 @@ fn answers_have_a_budget() {
     }
 }
 
-/// One genuine 0xE0 again and again: one answer a try, and the try ends in its time.
+/// One genuine 0xE0, repeated: one answer a try, and the try ends in time.
 #[test]
 pub(super) fn a_repeated_signature_holds_no_try() {
     let mut air = Air::without_keys(2, |_, _| {}, equip);
@@ -118,8 +118,8 @@ pub(super) fn a_repeated_signature_holds_no_try() {
     assert!(matches!(air.ues[0].states.last().unwrap().1, State::Closed { .. }));
 }
 
-/// 10^5 requests of every kind, from as many sources, in 100 s of air: what the manager holds does not grow, whether or
-/// not its outputs are polled, and the time of one does not either.
+/// 10^5 requests of every kind, from as many sources, in 100 s of air: the manager's state does not grow, whether or
+/// not its outputs are polled, and neither does the time of one request.
 #[test]
 #[expect(clippy::disallowed_methods, reason = "it measures what a request costs")]
 fn a_hundred_thousand_requests_leave_nothing_behind() {
@@ -155,7 +155,7 @@ fn a_hundred_thousand_requests_leave_nothing_behind() {
             let (first, last) = (sizes[0], sizes[3]);
             assert!(last < first * 2, "{sizes:?}");
         } else {
-            // PDUs are bounded by the budget of answers, lines and meters by the queue.
+            // PDUs are bounded by the budget of replies, notes and metrics by the queue.
             let queued = manager.local.outbox.len();
             assert!(queued <= 256 + 8 * 100_000 / 40, "{queued}");
             let lines = manager.local.outbox.iter().filter(|o| !matches!(o, Output::Pdu(_))).count();
@@ -165,7 +165,7 @@ fn a_hundred_thousand_requests_leave_nothing_behind() {
     }
 }
 
-/// NR as well.
+/// The same for NR.
 #[test]
 fn a_repeated_signature_holds_no_try_in_nr() {
     PROFILE.set(Profile::Nr);

@@ -1,4 +1,4 @@
-//! Identifiers change: without loss, in every order, and only where both want it.
+//! Identifiers change: without loss, in every order, and only if both agree.
 
 use sidelink_security::direct::{KdSessId, Profile};
 
@@ -27,8 +27,8 @@ fn renamed(ue: &Ue) -> usize {
     ue.states.iter().filter(|(_, s)| matches!(s, State::Renamed { .. })).count()
 }
 
-/// Each of the three messages lost up to three times, under traffic from both sides: nothing is lost, repeated or out
-/// of order, no COUNT comes twice (the rig looks), and both ends agree in the end.
+/// Each of the three messages lost up to three times, under traffic from both sides: no data is lost, repeated or out
+/// of order, no COUNT repeats (the rig checks), and both ends agree finally.
 #[test]
 fn identifiers_change_under_traffic() {
     for message in [None, Some(0xf0), Some(0xf1), Some(0xf2)] {
@@ -60,7 +60,7 @@ fn identifiers_change_under_traffic() {
                     ue.received.iter().map(|r| u32::from_be_bytes(r.data[..].try_into().unwrap())).collect();
                 assert_eq!(got, (0..400).collect::<Vec<_>>(), "{message:?} {copies}");
             }
-            // The old ones are heard for as long as anything can be under way, then no more.
+            // The old ones receive while PDUs may be in flight, then no more.
             assert_eq!(addresses(&air, 0).len(), if changed { 3 } else { 2 });
             air.run(6000);
             assert!(air.agreed(0, 1));
@@ -92,7 +92,7 @@ fn both_ask_at_once_and_either_may_ask_again() {
     assert_eq!(addresses(&air, 0).len(), 6, "four old ones are kept at most");
 }
 
-/// A new key and new identifiers at once: the key comes first, in whatever order they are asked for.
+/// A new key and new identifiers at once: the key comes first, in either order of the requests.
 #[test]
 fn identifiers_and_keys_at_once() {
     for (updates, rekeys) in [(0, 1), (1, 0)] {
@@ -129,7 +129,7 @@ fn the_privacy_timer_changes_them_by_itself() {
     assert!((4..=5).contains(&renamed(&air.ues[0])), "{}", renamed(&air.ues[0]));
 }
 
-/// Who may not, or cannot, says so; the link goes on as it was.
+/// A UE that may not, or cannot, refuses; the link continues unchanged.
 #[test]
 fn refusals() {
     let mut air = linked(|_, _| {});
@@ -149,7 +149,7 @@ fn refusals() {
     };
     assert!(refuses(&air, 0, Cause::NotAllowed));
 
-    // TRK-9 for names, and its like for layer-2 identities: one that is in use, one that cannot be.
+    // TRK-9 for KD-sess IDs, and the same for layer-2 identities: one that is in use, one that is invalid.
     for (own, layer2) in [(true, [0, 0, 0x11]), (true, [0; 3]), (false, [9, 9, 9])] {
         let mut air = linked(|_, _| {});
         let before = air.up(0, 1).unwrap();
@@ -185,7 +185,8 @@ fn refusals() {
     }
 }
 
-/// The peer restarts and asks from where it was at first: its link is replaced, whatever it was called meanwhile.
+/// The peer restarts and sends a request from its first address: its link is replaced, whatever its identifiers were
+/// meanwhile.
 #[test]
 fn a_restart_replaces_a_link_that_was_renamed() {
     let mut air = linked(|_, _| {});
@@ -200,7 +201,7 @@ fn a_restart_replaces_a_link_that_was_renamed() {
     assert_eq!(addresses(&air, 1), [0x11, 0x11]);
 }
 
-/// Everything that was ever sent comes again, from every address, at every address.
+/// Every PDU ever sent is replayed, from every address, to every address.
 #[test]
 fn replays_change_nothing() {
     let mut air = linked(|_, _| {});

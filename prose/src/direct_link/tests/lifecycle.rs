@@ -37,7 +37,7 @@ pub(super) fn data_goes_both_ways_ciphered() {
     }
 }
 
-/// Any one, two or three messages lost, wherever: the link comes up on both sides all the same.
+/// Any one, two or three messages are lost: the link comes up on both sides all the same.
 #[test]
 pub(super) fn set_up_survives_losses() {
     for lost in 0u32..1 << 9 {
@@ -62,7 +62,7 @@ pub(super) fn set_up_survives_losses() {
 }
 
 /// TRK-4, TRK-6: each message of a re-keying lost 1 to 3 times, under traffic from both sides: no packet is lost, no
-/// COUNT repeats (the rig looks), and both ends hold one key in the end.
+/// COUNT repeats (the rig checks), and both ends have the same key finally.
 #[test]
 pub(super) fn re_keying_survives_losses_under_traffic() {
     for message in [15, 12, 13, 16] {
@@ -122,7 +122,7 @@ pub(super) fn re_keying_changes_the_session_key_alone() {
     let mut air = Air::linked();
     air.run(1000);
     let (_, old) = air.up(0, 1).unwrap();
-    // Either end may ask.
+    // Either end may request.
     for from in [0, 1] {
         air.rekey(from, 1 - from, false).unwrap();
         air.run(4 * PERIOD);
@@ -205,7 +205,7 @@ pub(super) fn both_ask_at_once() {
     assert_eq!(air.ues.iter().map(rekeyed).collect::<Vec<_>>(), [1, 1]);
 }
 
-/// TRK-7: re-keying begins by itself at SN 0xF000; where the peer never answers, the link closes before the last SN.
+/// TRK-7: re-keying begins automatically at SN 0xF000; if the peer never answers, the link closes before the last SN.
 #[test]
 pub(super) fn counters_never_run_out_in_use() {
     for deaf in [false, true] {
@@ -395,7 +395,7 @@ pub(super) fn release_ends_both_sides_even_when_its_messages_are_lost() {
     }
 }
 
-/// A peer that stops in the middle leaves nothing behind.
+/// A peer that stops in the middle leaves no state behind.
 #[test]
 pub(super) fn a_peer_that_stops_leaves_no_state() {
     for after in [1, 12, 13] {

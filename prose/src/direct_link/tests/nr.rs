@@ -1,4 +1,4 @@
-//! The profile of NR: what holds in LTE holds here too, and what NR says of policies.
+//! The profile of NR: the rules of LTE, and NR's rules for policies.
 
 use sidelink_security::direct::{Need, Policy, Profile};
 
@@ -56,7 +56,7 @@ fn air(configure: fn(usize, &mut Config)) -> Air {
     Air::with(2, configure, |_, _| {})
 }
 
-/// What a message on the air says, where it is in the clear.
+/// Parses a message on the air, if it is not ciphered.
 fn body(octets: &[u8]) -> Body<'_> {
     Repr::parse(&Packet::new_checked(Coding::Nr, &octets[5..]).unwrap()).unwrap().body
 }
@@ -76,7 +76,7 @@ fn four_messages_of_nr() {
 }
 
 /// Every pair of policies for user data: both ends do the same, or there is no link; and a flipped bit passes exactly
-/// where there is no MAC-I (T4.1-9).
+/// when there is no MAC-I (T4.1-9).
 #[test]
 fn policies_of_user_data() {
     use Need::{NotNeeded, Preferred, Required};
@@ -125,7 +125,7 @@ fn policies_of_user_data() {
     }
 }
 
-/// T4.1-2: a man in the middle weakens the capabilities or the policy of every request; no link comes of it.
+/// T4.1-2: a man in the middle weakens the capabilities or the policy of every request; no link comes up.
 #[test]
 fn bidding_down_ends_without_a_link() {
     for (at, value) in [(19, 0x40), (21, 0x11), (21, 0x02)] {
@@ -177,7 +177,7 @@ fn unprotected_messages_end_nothing() {
     assert_eq!(air.log.len(), sent, "and it does not even answer");
 }
 
-/// Two profiles do not understand each other, and neither end keeps anything of it.
+/// UEs of different profiles do not understand each other, and neither end keeps state.
 #[test]
 fn profiles_do_not_mix() {
     for nr in [0, 1] {

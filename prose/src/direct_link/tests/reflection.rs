@@ -6,9 +6,9 @@ use sidelink_security::counter::memory::Memory;
 use sidelink_security::counter::reserve::{Lease, ReserveConfig};
 use sidelink_wire::ids::Lcid;
 
-/// Mary's request comes back to her in John's name from another source, then 1024 others to push out what she remembers,
-/// and her own command comes back to her from John's address. With a lower source than hers she answers requests though
-/// she asks herself.
+/// Mary's request comes back to her in John's name from another source, then 1024 others to evict her memory of it, and
+/// her own command comes back to her from John's address. With a source lower than hers she answers requests even while
+/// she has sent one.
 #[test]
 pub(super) fn a_request_that_comes_back_brings_no_link_up() {
     for flood in [0u32, 1024] {
@@ -28,7 +28,7 @@ pub(super) fn a_request_that_comes_back_brings_no_link_up() {
             air.inject(l2(2), 0, Lcid::PC5_S_UNPROTECTED, octets);
             air.run(0);
         }
-        // Whatever she answered goes back to her from where she waits for it.
+        // All her replies are reflected to her from the address that she expects.
         for flying in air.log.clone() {
             air.inject(l2(0x11), 0, flying.pdu.lcid, flying.pdu.octets);
         }
@@ -43,7 +43,7 @@ pub(super) fn a_request_that_comes_back_brings_no_link_up() {
 }
 
 /// A faulty RNG and rolled-back counters at both ends: the nonces of an earlier session come again. Its key does not,
-/// even where one of the ends has forgotten everything.
+/// even if one of the ends has forgotten everything.
 #[test]
 fn a_session_key_is_not_used_twice_whatever_the_nonces() {
     for forgets in [None, Some(0), Some(1)] {
@@ -76,7 +76,7 @@ fn a_session_key_is_not_used_twice_whatever_the_nonces() {
         let repeats = air.log.iter().filter(|f| f.message() == Some(1)).map(|f| &f.pdu.octets);
         let nonces: Vec<_> = repeats.map(|octets| octets[16..30].to_vec()).collect();
         assert_eq!(nonces[0], nonces[1], "the RNG is as faulty as this test wants it");
-        // Where no end forgot, the rig looks for a (key, COUNT) that is sent twice.
+        // If no end forgot, the rig checks that no (key, COUNT) is sent twice.
         air.run(2000);
         let up = |(_, state): &&(LinkId, State)| matches!(state, State::Up { keys: k, .. } if k.fingerprint == keys.fingerprint);
         for ue in &air.ues {

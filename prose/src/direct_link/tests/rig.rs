@@ -19,7 +19,7 @@ pub(super) const DATA: Lcid = match Lcid::new(3) {
     Err(_) => unreachable!(),
 };
 
-/// What survives a crash.
+/// State that survives a crash.
 #[derive(Default)]
 pub(super) struct Disk {
     pub(super) counters: Memory,
@@ -37,7 +37,7 @@ impl Disk {
     }
 }
 
-/// How the outside answers questions of a method.
+/// Answers of the network to queries of a method.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Outside {
     Answers,
@@ -47,7 +47,7 @@ pub(super) enum Outside {
 
 pub(super) struct Ue {
     pub(super) outside: Outside,
-    /// Questions that were not answered.
+    /// Queries without an answer.
     pub(super) asked: Vec<Ticket>,
     pub(super) manager: LinkManager,
     pub(super) disk: Disk,
@@ -56,12 +56,12 @@ pub(super) struct Ue {
     pub(super) states: Vec<(LinkId, State)>,
     pub(super) notes: Vec<Note>,
     pub(super) meter: Vec<Metered>,
-    /// Milliseconds that this UE's clock is ahead.
+    /// Milliseconds by which this UE's clock is ahead.
     pub(super) skew: u64,
-    /// Which of its stores fail, by number; a reservation counts as one.
+    /// Selects the operations of its store that fail, by number; a reservation counts as one.
     pub(super) failing: fn(u32) -> bool,
     pub(super) stores: u32,
-    /// How the manager is equipped after each start.
+    /// Configures the manager after each start.
     pub(super) equip: fn(usize, &mut LinkManager),
 }
 
@@ -71,7 +71,7 @@ impl Ue {
         (self.failing)(self.stores)
     }
 
-    /// Sends a message over the first link, whatever its state thinks of it.
+    /// Sends a message over the first link, whatever its state.
     pub(super) fn say(&mut self, body: Body<'_>) {
         let LinkManager { links, local, .. } = &mut self.manager;
         let link::Link { common, state: link::State::Up(up) } = &mut links[0] else { panic!("not up") };
@@ -88,7 +88,7 @@ pub(super) struct Flying {
 }
 
 impl Flying {
-    /// Type of its message, by the number of LTE.
+    /// Returns the type of its message, by the number of LTE.
     pub(super) fn message(&self) -> Option<u8> {
         self.pdu.message.map(MessageType::lte)
     }
@@ -98,14 +98,14 @@ pub(super) struct Air {
     pub(super) ues: Vec<Ue>,
     pub(super) now: u64,
     pub(super) flying: Vec<Flying>,
-    /// Everything that was ever sent.
+    /// Every PDU ever sent.
     pub(super) log: Vec<Flying>,
-    /// Every (session key, COUNT) by sender: none comes twice.
+    /// Every (session key, COUNT) by sender: none repeats.
     counts: BTreeSet<(usize, Fingerprint, u32)>,
-    /// Points at which a UE may be killed, so far, and the ones at which it is.
+    /// Number of points so far at which a UE may be killed, and the points at which it is.
     pub(super) points: u64,
     pub(super) crash_at: Vec<u64>,
-    /// What the channel makes of a PDU.
+    /// Effect of the channel on a PDU.
     pub(super) channel: Box<dyn FnMut(Flying) -> Vec<Flying>>,
 }
 
@@ -119,7 +119,7 @@ pub(super) fn name(index: usize) -> Identity {
     Identity::user(["mary", "john", "peter", "anna", "paul"][index])
 }
 
-/// KD that two UEs were given.
+/// Returns a KD that the operator gave to two UEs.
 pub(super) fn shared(a: usize, b: usize) -> KdRecord {
     let (low, high) = (a.min(b) as u8, a.max(b) as u8);
     let id = KdId(u32::from_be_bytes([1, low, 2, high]));
@@ -132,7 +132,7 @@ thread_local! {
 }
 
 impl Air {
-    /// UEs 0, 1, .. with layer-2 identities 0x10, 0x11, .., each pair with a KD.
+    /// Makes UEs 0, 1, .. with layer-2 identities 0x10, 0x11, .., each pair with a KD.
     pub(super) fn new(ues: usize) -> Self {
         Self::with(ues, |_, _| {}, |_, _| {})
     }
@@ -188,7 +188,7 @@ impl Air {
         Self { ues, now: T0, flying: Vec::new(), log: Vec::new(), counts, points: 0, crash_at, channel }
     }
 
-    /// Kill and start: what was in memory is gone, and the seed is the same as ever.
+    /// Kills and restarts a UE: its memory is lost, and the seed is the same as before.
     pub(super) fn restart(&mut self, index: usize) {
         let ue = &mut self.ues[index];
         let mut manager =
@@ -204,7 +204,7 @@ impl Air {
         UtcTime::from_millis(self.now + self.ues[index].skew)
     }
 
-    /// Whether a link between two was wanted and begun.
+    /// Starts a link between two UEs; returns the error if it was refused.
     pub(super) fn try_connect(&mut self, from: usize, to: usize) -> Result<(), Error> {
         let (now, peer) = (self.time(from), self.ues[to].config.source);
         let begun = self.ues[from].manager.handle_input(Input::Connect { now, peer, identity: name(to) });
@@ -218,12 +218,12 @@ impl Air {
         self.drain(from);
     }
 
-    /// Does what a UE wants done; the store is at once.
+    /// Carries out all outputs of a UE; the store completes at once.
     pub(super) fn drain(&mut self, index: usize) {
         while self.step(index) {}
     }
 
-    /// Between two steps: is the UE killed here?
+    /// Whether the UE is killed here, between two steps.
     fn killed(&mut self, index: usize) -> bool {
         self.points += 1;
         let killed = self.crash_at.contains(&self.points);
@@ -233,7 +233,7 @@ impl Air {
         killed
     }
 
-    /// One output; false when there is none, or the UE was killed.
+    /// Carries out one output; returns false when there is none, or the UE was killed.
     pub(super) fn step(&mut self, index: usize) -> bool {
         let now = self.time(index);
         let output = self.ues[index].manager.poll_output();
@@ -295,7 +295,7 @@ impl Air {
         self.flying.extend(through);
     }
 
-    /// Forgets what was sent: the UEs have forgotten it too.
+    /// Forgets the record of sent COUNTs, when the UEs have forgotten them too.
     pub(super) fn forget_counts(&mut self) {
         self.counts.clear();
     }
@@ -307,7 +307,7 @@ impl Air {
         self.flying.push(Flying { at: self.now, from, to: peer, pdu });
     }
 
-    /// The next thing that happens, until `end`; false when that is reached.
+    /// Advances to the next event, at most to `end`; returns false when that is reached.
     pub(super) fn advance(&mut self, end: u64) -> bool {
         let next = self.flying.iter().map(|f| f.at).min();
         let mut due = Vec::new();
@@ -316,7 +316,7 @@ impl Air {
             let ue = &mut self.ues[index];
             match ue.manager.poll_output() {
                 Output::Timeout(at) => due.extend(at.map(|at| at.millis().saturating_sub(ue.skew))),
-                // A store that refuses: it is asked again with the next event.
+                // The store refuses: the reservation is repeated with the next event.
                 Output::Reserve(reservation) => {
                     let stream = reservation.stream();
                     ue.manager.handle_input(Input::ReservationFailed { now, stream }).unwrap();
@@ -351,13 +351,13 @@ impl Air {
         true
     }
 
-    /// Goes on for some milliseconds.
+    /// Runs for some milliseconds.
     pub(super) fn run(&mut self, millis: u64) {
         let end = self.now + millis;
         while self.advance(end) {}
     }
 
-    /// The link of `from` to `to` that is up, and its keys.
+    /// Returns the link of `from` to `to` that is up, and its keys.
     pub(super) fn up(&self, from: usize, to: usize) -> Option<(LinkId, Keys)> {
         let mut links = self.ues[from].manager.links();
         let there = |peer| self.ues[to].manager.addresses().any(|address| address == peer);
@@ -365,7 +365,7 @@ impl Air {
         up.and_then(|(id, _, keys)| Some((id, keys?)))
     }
 
-    /// Both ends are up and agree on every key and algorithm.
+    /// Whether both ends are up and agree on every key and algorithm.
     pub(super) fn agreed(&self, a: usize, b: usize) -> bool {
         match (self.up(a, b), self.up(b, a)) {
             (Some((_, one)), Some((_, two))) => one == two,
@@ -397,7 +397,7 @@ impl Air {
         begun
     }
 
-    /// A pair that is up.
+    /// Returns a pair with a link that is up.
     pub(super) fn linked() -> Self {
         let mut air = Self::new(2);
         air.connect(0, 1);

@@ -1,4 +1,4 @@
-//! A test for each rule that refuses, bounds or forgets something, and that no other test would miss.
+//! A test for each rule that refuses, bounds or forgets something, and that no other test covers.
 
 use sidelink_security::counter::UtcTime;
 use sidelink_security::direct::{Capabilities, Need, Offer, Policy, Profile};
@@ -15,7 +15,7 @@ fn certified() -> Air {
     Air::without_keys(2, |_, _| {}, equip)
 }
 
-/// Takes the state of the first link out, and puts back what `f` makes of it.
+/// Applies `f` to the state of the first link.
 fn on_up(ue: &mut Ue, f: impl FnOnce(session::Up, &mut link::Common, &mut local::Local) -> session::Up) {
     ue.manager.with(0, |state, link, local| match state {
         link::State::Up(up) => (f(up, link, local).into(), ()),
@@ -23,7 +23,7 @@ fn on_up(ue: &mut Ue, f: impl FnOnce(session::Up, &mut link::Common, &mut local:
     });
 }
 
-/// A request for a new KD takes no command under the old one.
+/// A request for a new KD accepts no command under the old one.
 #[test]
 fn re_authentication_is_not_answered_by_the_old_kd() {
     let mut air = linked_by_certificates();
@@ -53,13 +53,13 @@ fn re_authentication_is_not_answered_by_the_old_kd() {
     assert_eq!(air.up(0, 1).unwrap().1.fingerprint, old.fingerprint);
 }
 
-/// A command whose KD-sess ID the link has already is not followed: one name, one key.
+/// A command with a KD-sess ID that the link already uses is refused: one ID, one key.
 #[test]
 fn a_name_of_a_key_is_not_given_twice() {
     let mut air = Air::linked();
     air.run(1000);
     let (_, old) = air.up(0, 1).unwrap();
-    // Both ends forget what is in use, until chance gives the old name again.
+    // Both ends forget the IDs in use, until the old ID is drawn again.
     let request = loop {
         let LinkManager { local, links, .. } = &mut air.ues[0].manager;
         let link::Link { common, state: link::State::Up(up) } = &mut links[0] else { panic!("not up") };
@@ -111,7 +111,7 @@ fn a_name_of_a_key_is_not_given_twice() {
     assert_eq!(air.up(0, 1).unwrap().1.fingerprint, old.fingerprint);
 }
 
-/// A cookie is good for who asked, with the nonce that it asked with, at that time.
+/// A cookie is valid for its source, with the nonce of its request, at that time.
 #[test]
 fn a_cookie_is_bound_to_source_nonce_and_time() {
     let mut air = certified();
@@ -128,7 +128,7 @@ fn a_cookie_is_bound_to_source_nonce_and_time() {
     assert_ne!(air.ues[0].manager.cookie(l2(1), &offer), cookie, "each UE has a secret of its own");
 }
 
-/// Under a key that was replaced nothing begins.
+/// No exchange begins under a key that was replaced.
 #[test]
 fn an_old_key_asks_for_no_new_one() {
     let mut air = Air::linked();
@@ -178,7 +178,7 @@ fn nr(configure: fn(usize, &mut Config)) -> Air {
     Air::with(2, configure, |_, _| {})
 }
 
-/// The accept says what protects user data: against the policy of the initiating UE it is refused (NR).
+/// The accept states the protection of user data: if it violates the policy of the initiating UE, it is refused (NR).
 #[test]
 fn an_accept_against_the_policy_brings_no_link_up() {
     for (integrity, ciphering) in [(true, true), (false, false)] {
@@ -202,7 +202,7 @@ fn an_accept_against_the_policy_brings_no_link_up() {
     }
 }
 
-/// Before the accept nobody knows whether user data has a MAC-I: none is delivered (NR).
+/// Before the accept it is unknown whether user data has a MAC-I: none is delivered (NR).
 #[test]
 fn no_data_before_the_accept_in_nr() {
     let mut air = nr(|_, _| {});
@@ -219,7 +219,7 @@ fn no_data_before_the_accept_in_nr() {
     assert_eq!(noted(&air.ues[0], unknown), 1);
 }
 
-/// Signalling in the clear has one channel, and requests on another begin nothing.
+/// Unprotected signalling has one channel, and requests on another begin no exchange.
 #[test]
 fn plain_signalling_has_one_channel() {
     let mut air = Air::new(2);
@@ -235,7 +235,7 @@ fn plain_signalling_has_one_channel() {
     assert_eq!(air.ues[1].manager.half_open(), 1);
 }
 
-/// As many links as are allowed: a request beyond is refused, and so is one whose proof comes when the last place is
+/// The largest number of links: a request beyond it is refused, and so is one whose proof comes when the last place is
 /// taken.
 #[test]
 fn links_are_bounded() {
@@ -261,7 +261,7 @@ fn links_are_bounded() {
     }
 }
 
-/// Null integrity proves nobody, and the link says so; a policy that prefers integrity never comes to it.
+/// Null integrity proves nothing, and the link reports it; with a policy that prefers integrity it is never chosen.
 #[test]
 fn null_integrity_is_shown() {
     for (own, peer, up) in [
@@ -291,8 +291,8 @@ fn null_integrity_is_shown() {
     assert!(air.ues.iter().all(|ue| ue.states.iter().any(|(_, s)| proven(s))));
 }
 
-/// One forged PDU of data with a far SN silences nobody; one that is as far ahead as is allowed does so until the
-/// re-keying that follows from it.
+/// One forged data PDU with a far SN silences no peer; one that is as far ahead as allowed does so until the re-keying
+/// that it triggers.
 #[test]
 fn a_forged_sn_silences_no_peer_for_good() {
     for ahead in [0xffffu16, 0x0ff0] {
@@ -317,7 +317,7 @@ fn a_forged_sn_silences_no_peer_for_good() {
     }
 }
 
-/// Much data and no signalling: the peer is asked to prove its SN before it is refused.
+/// Much data and no signalling: the peer is requested to prove its SN before its data is refused.
 #[test]
 fn a_peer_that_sends_much_data_is_asked_to_prove_its_sn() {
     let mut air = Air::linked();
@@ -332,7 +332,7 @@ fn a_peer_that_sends_much_data_is_asked_to_prove_its_sn() {
     assert_eq!(air.ues[1].received.len(), 0x3000);
 }
 
-/// A request to re-key that was held up does not take the place of a newer one.
+/// A delayed request to re-key does not replace a newer one.
 #[test]
 fn a_request_that_comes_late_replaces_no_newer_one() {
     for profile in [Profile::Lte, Profile::Nr] {
@@ -342,7 +342,7 @@ fn a_request_that_comes_late_replaces_no_newer_one() {
         air.rekey(0, 1, false).unwrap();
         let at = air.flying.iter().position(|f| f.message() == Some(15)).unwrap();
         let late = air.flying.remove(at).pdu;
-        // The next try is on its way when the first comes, behind it.
+        // The next try is in flight when the first arrives, after it.
         air.run(400);
         let asked = air.log.iter().filter(|f| f.message() == Some(15)).count();
         assert_eq!(asked, 2);

@@ -1,11 +1,11 @@
-//! A key store that refuses: no key is used that is not durable, and no link stays half done.
+//! A key store that refuses: no key is used that is not durable, and no link stays incomplete.
 
 use super::super::*;
 use super::authentication::equip;
 use super::rig::{Air, PROFILE, Ue};
 use sidelink_security::direct::Profile;
 
-/// The KD of each link that is up is in the store of either end.
+/// Whether the KD of each link that is up is in the store of the UE.
 fn durable(ue: &Ue) -> bool {
     ue.manager
         .links()
@@ -20,7 +20,8 @@ fn none_stuck(air: &Air) {
     }
 }
 
-/// Each store of either end fails, one after the other: in set-up, in re-keying with a new KD, in removing the old one.
+/// Each store operation of either end fails, one after the other: in set-up, in re-keying with a new KD, in removing
+/// the old one.
 #[test]
 fn one_store_fails() {
     const FAILING: [fn(u32) -> bool; 8] =
@@ -58,8 +59,8 @@ fn one_store_fails() {
     }
 }
 
-/// A store that never takes anything: no link under a new KD ever, and the reason is said; a link under a KD that is
-/// durable already needs no store, and its re-keying neither.
+/// A store that always fails: no link under a new KD ever comes up, and the reason is reported; a link under a durable
+/// KD needs no store, and neither does its re-keying.
 #[test]
 fn every_store_fails() {
     for ue in 0..2 {
@@ -85,8 +86,8 @@ fn every_store_fails() {
     }
 }
 
-/// Session numbers cannot be reserved any more: when those that are durable are used up nothing new begins, what is up
-/// goes on, and all is well again when the store is.
+/// Session numbers cannot be reserved any more: when the durable ones are used up no exchange begins, existing links
+/// continue, and everything works again when the store does.
 #[test]
 fn no_more_session_numbers() {
     for ue in 0..2 {

@@ -1,4 +1,4 @@
-//! What a thief (A6) reads who stored every octet of the air and then steals keys: TRK-8, T4.1-10.
+//! Data that a thief (A6) can read who recorded every octet of the air and then steals keys: TRK-8, T4.1-10.
 
 use sidelink_security::direct::{
     Active, Capabilities, Chosen, Command, KdSessId, Kind, Offer, Policy, Profile, Proposed, Requested, Terms,
@@ -15,7 +15,7 @@ use sidelink_wire::pdcp::HEADER_LEN;
 
 const POLICY: fn() -> Policy = Policy::default;
 
-/// One session that the thief has the key of: what each end would be.
+/// One session whose key the thief has, as seen by each end.
 struct Session {
     id: KdSessId,
     asks: Layer2Id,
@@ -23,7 +23,7 @@ struct Session {
     two: Result<Active, Option<Proposed>>,
 }
 
-/// Goes through the recorded air with a root key, and gives the user data that come out.
+/// Deciphers the recorded air with a root key, and returns the resulting user data.
 fn reads(log: &[Flying], profile: Profile, kd: &Kd) -> Vec<Vec<u8>> {
     let terms = Terms { profile, up_integrity: false, in_use: None };
     let mut offers: Vec<(Layer2Id, Offer)> = Vec::new();
@@ -86,7 +86,7 @@ fn reads(log: &[Flying], profile: Profile, kd: &Kd) -> Vec<Vec<u8>> {
         if kind == Kind::User {
             data.push(plain.to_vec());
         } else if let Ok(Body::RekeyingRequest(r)) = parse(profile, plain).map(|r| r.body) {
-            // The nonces of the next session, in what the thief just opened.
+            // The nonces of the next session, in the message just opened by the thief.
             let capabilities = Capabilities { eea: r.capabilities.eea, eia: r.capabilities.eia };
             let stated = (profile == Profile::Nr).then(|| capabilities.stated());
             offers.push((*from, Offer { nonce_1: r.nonce, msb: r.kd_sess_msb, capabilities, stated }));
@@ -108,7 +108,7 @@ fn words(read: &[Vec<u8>]) -> Vec<&str> {
     words
 }
 
-/// With a KD that was given to both (X): everything, from the first set-up over every re-keying.
+/// With a pre-shared KD (X): everything, from the first set-up over every re-keying.
 #[test]
 fn a_shared_kd_opens_everything() {
     for profile in [Profile::Lte, Profile::Nr] {
@@ -128,8 +128,8 @@ fn a_shared_kd_opens_everything() {
 }
 
 /// With signed ephemeral keys: a stolen KD opens its own sessions, none before it was made and none after it was
-/// replaced. What a re-keying made under the key before it is not even opened by the new KD alone: its nonces went under
-/// the old one. The next set-up is (X), since its nonces are in the clear.
+/// replaced. A session re-keyed under the key before it is not opened by the new KD alone: its nonces were sent under
+/// the old one. The next set-up is (X), since its nonces are not ciphered.
 #[test]
 fn a_new_kd_protects_what_was_before_and_what_comes_after() {
     for profile in [Profile::Lte, Profile::Nr] {
@@ -180,7 +180,7 @@ fn a_session_key_opens_nothing_older() {
     assert_eq!(opened, Err(sidelink_security::pdu::PduRefusal::BadMac));
 }
 
-/// The variants of the texts: UE_2 makes a new KD without the flag always, when it is due, or not.
+/// The variants of the texts: UE_2 makes a new KD without the flag always, when it is due, or never.
 #[test]
 fn a_new_kd_that_ue_2_chooses() {
     let hour = 3_600_000;
@@ -191,7 +191,7 @@ fn a_new_kd_that_ue_2_chooses() {
         ([NewKd::WhenDue; 2], 0, false),
         ([NewKd::WhenDue; 2], hour / 10 * 9, true),
         ([NewKd::Always; 2], 0, true),
-        // Nothing is offered, so that nothing can be chosen; and nothing is chosen that was offered.
+        // Without an offer none can be chosen; and an offer need not be used.
         ([NewKd::WhenAsked, NewKd::Always], 0, false),
         ([NewKd::Always, NewKd::WhenAsked], 0, false),
     ];

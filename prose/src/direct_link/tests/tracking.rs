@@ -1,4 +1,4 @@
-//! What an observer without keys (A0), who stores every octet of the air, can say of who talks to whom.
+//! Conclusions of an observer without keys (A0), who records every octet of the air, about the parties of links.
 
 use std::collections::BTreeSet;
 
@@ -7,7 +7,7 @@ use super::identifiers::linked;
 use super::rig::{Air, Flying, PERIOD, PROFILE};
 use sidelink_security::direct::Profile;
 
-/// What stands in the clear of one PDU and can be the same in another: layer-2 identities, the name of the session key
+/// Returns the unciphered fields of one PDU that can occur in another: layer-2 identities, the ID of the session key
 /// and either half of it.
 fn marks(flying: &Flying) -> BTreeSet<(&'static str, u32)> {
     let octets = &flying.pdu.octets;
@@ -18,8 +18,8 @@ fn marks(flying: &Flying) -> BTreeSet<(&'static str, u32)> {
     marks
 }
 
-/// Whether the observer can join what was sent before a moment to what was sent after it: by a mark that both have, or
-/// by sequence numbers that go on.
+/// Whether the observer can relate PDUs before a moment to PDUs after it: by a common mark, or by continued sequence
+/// numbers.
 fn joined(before: &[Flying], after: &[Flying]) -> Option<String> {
     let of = |part: &[Flying]| part.iter().flat_map(marks).collect::<BTreeSet<_>>();
     let shared: Vec<_> = of(before).intersection(&of(after)).copied().collect();
@@ -32,7 +32,7 @@ fn joined(before: &[Flying], after: &[Flying]) -> Option<String> {
     goes_on.then(|| "sequence numbers go on".to_owned())
 }
 
-/// What was sent from now on, once nothing of before is under way any more.
+/// Returns the PDUs sent before and after a change, once no earlier PDU is in flight.
 fn after(air: &mut Air, change: impl FnOnce(&mut Air)) -> (Vec<Flying>, Vec<Flying>) {
     for number in 0..40u8 {
         air.send(usize::from(number % 2), usize::from(1 - number % 2), &[number; 20]).unwrap();
@@ -49,8 +49,8 @@ fn after(air: &mut Air, change: impl FnOnce(&mut Air)) -> (Vec<Flying>, Vec<Flyi
     (air.log[..mark].to_vec(), air.log[mark..].to_vec())
 }
 
-/// TRK-11: A0 follows a link across a re-keying by its layer-2 identities (X); across a change of identifiers it does
-/// not: nothing that it sees after is in anything that it saw before, not even in the clear of any message.
+/// TRK-11: A0 follows a link across a re-keying by its layer-2 identities (X); across a change of identifiers it
+/// cannot: no mark after the change occurred before it, in any message.
 #[test]
 fn a_link_is_followed_across_a_re_keying_but_not_across_new_identifiers() {
     let mut air = linked(|_, _| {});
@@ -62,7 +62,7 @@ fn a_link_is_followed_across_a_re_keying_but_not_across_new_identifiers() {
         let mut air = linked(|_, _| {});
         let (before, later) = after(&mut air, |air| air.update(asks, hears).unwrap());
         assert!(later.iter().all(|f| f.pdu.octets[3] == 0), "sequence numbers began again");
-        // The last messages of the change use the new name already: the observer's cut is where the old one ends.
+        // The last messages of the change use the new ID already: the observer's cut is at the end of the old one.
         let old: BTreeSet<_> = before.iter().take(5).flat_map(marks).collect();
         let cut = before.iter().rposition(|f| marks(f).intersection(&old).next().is_some()).unwrap() + 1;
         let (head, tail) = before.split_at(cut);
@@ -76,9 +76,9 @@ fn a_link_is_followed_across_a_re_keying_but_not_across_new_identifiers() {
     }
 }
 
-/// T4.1-6: two links of one UE, one after the other. A0 links them by its layer-2 identity, by its name and by the name
-/// of the KD, which stand in every request (X): in neither profile does the machine hide them. What a session leaves,
-/// the name of its key and its nonces, does not tell.
+/// T4.1-6: two links of one UE, one after the other. A0 links them by its layer-2 identity, by its identity and by the
+/// KD ID, which are in every request (X): the machine hides them in neither profile. The session's own marks, its
+/// KD-sess ID and its nonces, do not relate the links.
 #[test]
 fn two_links_of_one_ue_are_linked_by_what_a_request_says() {
     for profile in [Profile::Lte, Profile::Nr] {
@@ -118,7 +118,7 @@ fn private(_: usize, config: &mut Config) {
     config.fresh_source = true;
 }
 
-/// Sets up a link, says something, releases it; what went over the air.
+/// Sets up a link, sends data, releases it; returns the PDUs on the air.
 fn one_link(air: &mut Air, from: usize, to: usize) -> Vec<Flying> {
     air.run(8000);
     let mark = air.log.len();
@@ -135,8 +135,8 @@ fn one_link(air: &mut Air, from: usize, to: usize) -> Vec<Flying> {
     air.log[mark..].to_vec()
 }
 
-/// T4.1-6 with connection identities and a layer-2 identity for each link: after the first contact nothing that a UE
-/// says of itself stands in two set-ups, across restarts of either end. What stays is where the peer listens (X).
+/// T4.1-6 with connection identities and a layer-2 identity for each link: after the first contact no statement of a UE
+/// about itself occurs in two set-ups, across restarts of either end. The peer's address still does (X).
 #[test]
 fn connection_identities_hide_who_asks() {
     PROFILE.set(Profile::Lte);
@@ -178,12 +178,12 @@ fn connection_identities_hide_who_asks() {
     }
 }
 
-/// A name that was lost, or never was: the last try goes by the own name, and the link comes up all the same; an unknown
-/// name is refused; and whoever does not want them is asked as ever.
+/// A one-time identity that was lost, or never existed: the last try uses the UE's own identity, and the link comes up
+/// all the same; an unknown one is refused; and a UE that does not use them gets ordinary requests.
 #[test]
 fn names_that_are_lost() {
     PROFILE.set(Profile::Lte);
-    // The accept, with john's name for mary's next request, is heard; what john stored of it is lost.
+    // The accept, with John's identity for Mary's next request, is received; John's stored copy of it is lost.
     let mut air = Air::with(2, private, |_, _| {});
     one_link(&mut air, 0, 1);
     air.ues[1].disk.keys.clear();
@@ -194,7 +194,7 @@ fn names_that_are_lost() {
     assert!(air.agreed(0, 1));
     assert!(air.ues[1].notes.iter().any(|n| matches!(n, Note::UnknownKd { .. })));
 
-    // The accept is lost for good: the old name still serves, as long as the new one was not used.
+    // The accept is lost for good: the old identity is still valid while the new one is unused.
     let mut air = Air::with(2, private, |_, _| {});
     one_link(&mut air, 0, 1);
     air.channel = Box::new(|f| if f.message() == Some(2) { vec![] } else { vec![f] });
@@ -214,7 +214,7 @@ fn names_that_are_lost() {
     }
 }
 
-/// Both ask at once, each from a fresh layer-2 identity: one link comes of it.
+/// Both request at once, each from a fresh layer-2 identity: one link comes up.
 #[test]
 fn both_ask_at_once_by_connection_identities() {
     PROFILE.set(Profile::Lte);

@@ -1,4 +1,4 @@
-//! What goes into an agent and what comes out.
+//! Inputs and outputs of an agent.
 
 use sidelink_security::counter::UtcTime;
 use sidelink_security::counter::reserve::{Granted, Reservation, StreamId};
@@ -9,21 +9,21 @@ use crate::discovery::{
     AirTime, Discovered, DiscovereeConfig, Dropped, Finding, Job, MonitorConfig, TimePolicy,
 };
 
-/// Sizes and rules. The memory for receiving is allocated by [`Agent::new`](super::Agent::new) and by what adds codes.
+/// Sizes and rules. [`Agent::new`](super::Agent::new), and adding codes, allocate the memory for receiving.
 #[derive(Debug, Clone, Copy)]
 pub struct Config {
-    /// Clocks.
+    /// Tolerances of clocks.
     pub time: TimePolicy,
-    /// What is followed.
+    /// Sizes and rules of the monitor.
     pub monitor: MonitorConfig,
-    /// How questions are answered.
+    /// Rules of the discoveree.
     pub discoveree: DiscovereeConfig,
-    /// Outputs that may wait.
+    /// Capacity for pending outputs.
     pub outputs: usize,
 }
 
 impl Default for Config {
-    /// A UE with room for what one subframe brings.
+    /// Returns the configuration of a UE with room for the outputs of one subframe.
     fn default() -> Self {
         Self {
             time: TimePolicy::default(),
@@ -34,23 +34,23 @@ impl Default for Config {
     }
 }
 
-/// What happened.
+/// An event for the agent.
 pub enum Input<'a> {
-    /// Time went on.
+    /// Time has passed.
     Tick {
         /// The time.
         now: AirTime,
     },
     /// A block of SL-DCH was decoded.
     Message {
-        /// The first subframe of its slot.
+        /// Time of the first subframe of its slot.
         now: AirTime,
         /// The block.
         block: &'a [u8],
     },
     /// A discovery resource was drawn.
     Opportunity {
-        /// The first subframe of the slot.
+        /// Time of the first subframe of the slot.
         now: AirTime,
         /// Number of the discovery period: each announcer and discoverer sends once in one.
         period: u64,
@@ -68,10 +68,10 @@ pub enum Input<'a> {
     ReservationFailed {
         /// The time.
         now: AirTime,
-        /// Of which stream.
+        /// The stream of the reservation.
         stream: StreamId,
     },
-    /// A table of codes came back from where it was built.
+    /// A table of codes was built.
     Table {
         /// The time.
         now: AirTime,
@@ -81,7 +81,7 @@ pub enum Input<'a> {
 }
 
 impl Input<'_> {
-    /// The time in it.
+    /// Returns the time of the input.
     pub(super) const fn now(&self) -> AirTime {
         match self {
             Self::Tick { now }
@@ -103,7 +103,7 @@ pub enum Origin {
     Discoverer(usize),
     /// The discoveree.
     Discoveree,
-    /// Nobody: the clock is not believed, see [`Agent::guard_clock`](super::Agent::guard_clock).
+    /// None: the clock is not trusted, see [`Agent::guard_clock`](super::Agent::guard_clock).
     Clock,
 }
 
@@ -114,21 +114,21 @@ pub enum Event {
     Announced(Origin),
     /// One of ours keeps silent in this period.
     Silent {
-        /// Whose.
+        /// The part.
         origin: Origin,
-        /// Why.
+        /// Reason.
         refusal: Refusal,
     },
-    /// A followed identity was heard.
+    /// A followed identity was received.
     Discovered(Discovered),
-    /// A question of ours was answered.
+    /// A query of ours was answered.
     Answered {
-        /// Whose question.
+        /// Index of the discoverer.
         discoverer: usize,
         /// The answer.
         finding: Finding,
     },
-    /// A question was believed; its answer goes into a coming [`Input::Opportunity`].
+    /// A query was accepted; its response goes into a coming [`Input::Opportunity`].
     Asked,
     /// A message was dropped.
     Dropped(Dropped),

@@ -22,7 +22,7 @@ fn ota() -> OtaConfig {
     OtaConfig::new(Variant::Keyed, 64, 0, RotationPeriod::SECOND).unwrap()
 }
 
-/// A UE that follows changing identifiers, asks and answers.
+/// A UE that follows changing identifiers, queries and responds.
 struct Ue {
     agent: Agent,
     store: Memory,
@@ -35,7 +35,7 @@ impl Ue {
         Self { agent, store: Memory::default() }
     }
 
-    /// The loop of the contract: makes reservations durable, builds tables, gathers the rest.
+    /// Runs the loop of the contract: makes reservations durable, builds tables, collects the other outputs.
     fn input(&mut self, input: Input<'_>) -> Heard {
         let now = input.now();
         self.agent.handle_input(input);
@@ -62,7 +62,7 @@ impl Ue {
     }
 }
 
-/// What came out, in words and in parts.
+/// The outputs, as text and as fields.
 #[derive(Default)]
 struct Heard {
     log: Vec<String>,
@@ -173,7 +173,7 @@ fn clock_that_went_back_neither_announces_nor_believes() {
     };
     let slot = |millis| Input::Opportunity { now: at(millis), period: millis, nonce: [0; 2] };
     let mut first = guarded(&mut store, 0);
-    // Through many marks: each is made durable in the loop, ahead of its use.
+    // Over many marks: each is made durable in the loop, ahead of its use.
     for second in 0..500 {
         assert_eq!(first.input(slot(second * 1000)).messages.len(), 1, "at {second} s");
     }
@@ -199,8 +199,7 @@ fn driver_that_does_not_drain_loses_outputs_and_is_told() {
     assert_eq!(agent.counters().of(Outcome::Malformed), 10);
 }
 
-/// A seeded exchange of three UEs over a channel that loses, copies, cuts and damages messages. Returns everything that came
-/// out.
+/// Runs a seeded exchange of three UEs over a channel that loses, copies, cuts and damages messages. Returns all outputs.
 fn exchange(seed: u64) -> Vec<String> {
     let mut random = random(seed);
     let mut ues = [Ue::new(), Ue::new(), Ue::new()];

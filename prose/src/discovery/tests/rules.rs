@@ -1,8 +1,8 @@
-//! What must not be forgotten, believed or answered.
+//! Rules about memory, acceptance and responses.
 
 use super::*;
 
-/// Open announcements with as many codes of a prefix, which anybody can send.
+/// Returns open announcements with as many codes of a prefix, which anybody can send.
 fn forged(count: u32) -> impl Iterator<Item = Message> {
     (0..count).map(|i| {
         let mut code = [0xb0; 23];
@@ -34,7 +34,8 @@ fn what_is_not_proven_pushes_out_nothing_that_is() {
     assert_eq!(receive(&mut monitor, &at(6100), &old), Err(Refusal::Replay));
 }
 
-/// Full of what could still be repeated, it believes nothing new rather than forget; for no longer than that.
+/// When its memory is full of identities that could still be replayed, the monitor accepts no new one rather than
+/// forget; for no longer than that.
 #[test]
 fn proven_identities_keep_their_places_until_their_age_refuses_them() {
     let material = material(false, true, false);
@@ -55,11 +56,11 @@ fn proven_identities_keep_their_places_until_their_age_refuses_them() {
     assert_eq!(send(3, 2000), Err(Refusal::RateLimited));
     assert_eq!(send(1, 3000), Ok(()), "those that are there go on");
     assert_eq!(send(3, 64_000), Err(Refusal::RateLimited));
-    // twice MAX_OFFSET and the uncertainty after the second was heard
+    // twice MAX_OFFSET and the uncertainty after the second was received
     assert_eq!(send(3, 65_041), Ok(()));
 }
 
-/// An expired code is believed in no way of following.
+/// An expired code is accepted by no kind of following.
 #[test]
 fn expired_codes_are_not_believed() {
     let until = at(10_000).slot.counter();
@@ -93,7 +94,7 @@ fn expired_codes_are_not_believed() {
     }
 }
 
-/// A question that anybody can ask is not answered: the answer would be a beacon.
+/// A query that anybody can send is not answered: the response would be a beacon.
 #[test]
 fn unproven_questions_are_not_answered() {
     let query = [0x33; 23];

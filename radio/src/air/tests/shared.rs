@@ -6,7 +6,7 @@ use std::process::{Child, Command};
 const NAME: &str = "SIDELINK_TEST_AIR";
 const ROLE: &str = "SIDELINK_TEST_ROLE";
 
-/// Not a test of its own: the other process. It answers what it hears, or dies without a word.
+/// The other process, not a test of its own. It replies to what it receives, or dies at once.
 #[test]
 #[ignore = "the tests below start it"]
 fn other_process() {
@@ -73,7 +73,7 @@ fn a_dead_process_keeps_nobody_waiting() {
     let mut child = spawn(&name, "abort");
     let mut port = radio.start().unwrap();
     port.transmit.advance(30_000).unwrap();
-    // Beyond what it had promised: its end is noticed.
+    // Beyond its promise: its end is noticed.
     let mut heard = Vec::new();
     let mut into = vec![Sample::default(); 2000];
     let ended = loop {
@@ -105,13 +105,13 @@ fn what_all_have_left_is_made_anew() {
     let air = Air::create(&name, config()).unwrap();
     let other = Air::open(&name).unwrap();
     drop(air);
-    // Its maker is gone, nobody else is in it.
+    // Its maker is gone, and no other process uses it.
     assert!(other.medium.is_abandoned());
     drop(other);
     assert!(!path.exists());
 }
 
-/// A folder of media that no other test or program tidies.
+/// A folder of media that no other test or program cleans up.
 struct Media(PathBuf);
 
 impl Media {
@@ -125,7 +125,7 @@ impl Media {
         self.0.join(format!("{PREFIX}{name}"))
     }
 
-    /// The medium of a process that made it, attached to it and died.
+    /// Returns the medium of a process that made it, attached to it and died.
     fn dead(&self, name: &str) -> PathBuf {
         let path = self.path(name);
         assert!(!spawn(path.to_str().unwrap(), "make").wait().unwrap().success());
@@ -167,7 +167,7 @@ fn the_name_of_a_medium_in_which_all_died_is_free_again() {
     assert!(!air.has_port("other"));
 }
 
-/// A medium whose owner or others wrote what no configuration allows, or cut it off, is refused before it is used.
+/// A medium is refused before use if its owner or others wrote what no configuration allows, or truncated it.
 #[test]
 fn what_stands_in_a_medium_is_checked() {
     let every = |period, length| Some(Every { period, length });
@@ -202,12 +202,12 @@ fn what_stands_in_a_medium_is_checked() {
             assert!(error.contains(words) && error.contains("another name"), "{words}: {error}");
         }
         std::fs::remove_file(&path).unwrap();
-        // It maps what is no more there.
+        // It maps words that no longer exist.
         std::mem::forget(medium);
     }
 }
 
-/// Sizes that are not those of its own configuration.
+/// Sizes that differ from those of its own configuration.
 #[cfg(unix)]
 #[test]
 fn the_sizes_of_a_medium_are_those_of_its_configuration() {
@@ -235,7 +235,7 @@ fn an_air_that_others_may_use_is_refused() {
     drop(air);
 }
 
-/// What another process says of its port is checked as well: a port that makes no sense is not there.
+/// The port configuration of another process is checked as well: an invalid port counts as absent.
 #[test]
 fn a_port_that_makes_no_sense_is_not_there() {
     let medium = Medium::new(config()).unwrap();

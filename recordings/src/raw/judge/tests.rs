@@ -1,6 +1,6 @@
 use super::*;
 
-/// Noise that is as wide as `smooth` samples allow, of the given RMS; some of it in bursts, as on the air.
+/// Returns noise of the given RMS, smoothed over `smooth` samples; some of it in bursts, as on the air.
 fn signal(rms: f32, smooth: usize, seed: u64) -> Vec<Sample> {
     let mut state = seed;
     let mut uniform = || {
@@ -14,7 +14,7 @@ fn signal(rms: f32, smooth: usize, seed: u64) -> Vec<Sample> {
     (0..40_000).map(|n| white[n..n + smooth].iter().sum::<Sample>() * scale * level(n)).collect()
 }
 
-/// Samples in a format, also in one that is not written.
+/// Encodes samples in a format, also in one that the writer does not support.
 fn store(format: &str, samples: &[Sample]) -> Vec<u8> {
     let parts = samples.iter().flat_map(|s| [s.re, s.im]);
     let of = |full: f32| move |part: f32| (part * full).round().clamp(-full, full - 1.0);
@@ -36,7 +36,7 @@ fn judged(said: &str, bytes: &[u8]) -> Option<Looks> {
     looks(said.parse().unwrap(), bytes)
 }
 
-/// What is so is believed, at any level, wide or narrow, from a full ADC to its last steps.
+/// Samples of the declared format are accepted, at any level, narrow or wide, from a full ADC to its last steps.
 #[test]
 fn nothing_is_said_of_samples_that_are_what_they_are_said_to_be() {
     for smooth in [1, 2, 5] {
@@ -116,7 +116,7 @@ fn two_channels_that_take_turns_are_seen() {
         first.iter().zip(second).flat_map(|(a, b)| [*a, *b]).collect()
     };
     let first = signal(0.1, 3, 7);
-    // Another place on the air; and the same signal, 3 dB weaker.
+    // Another channel; and the same signal, 3 dB weaker.
     for (second, what) in [(signal(0.1, 3, 8), "other"), (signal(0.07, 3, 7), "weaker")] {
         for format in ["cf32", "ci16", "cu8"] {
             let bytes = store(format, &woven(&first, &second));
@@ -124,7 +124,7 @@ fn two_channels_that_take_turns_are_seen() {
             assert_eq!(judged(format, &store(format, &first)), None);
         }
     }
-    // Two PRBs on either side of the centre, as far apart as half the rate, are one channel: in turn or at once.
+    // Two PRBs on either side of the centre, half the rate apart, are one channel: alternating or at once.
     let turned = |by: f32| {
         let turn = |(n, s): (usize, &Sample)| s * Sample::from_polar(1.0, by * n as f32);
         signal(0.1, 30, 9).iter().enumerate().map(turn).collect::<Vec<_>>()

@@ -7,7 +7,7 @@ use crate::{HashCheck, OpenOptions, Recording, Sample};
 const META: &str =
     r#"{"global": {"core:datatype": "cf32_le", "core:version": "1.2.6"}, "captures": [], "annotations": []}"#;
 
-/// A header block with a checksum; `kind` is the type flag.
+/// Returns a header block with a checksum; `kind` is the type flag.
 fn header(name: &str, kind: u8, size: u64) -> Vec<u8> {
     let mut header = Header::new_ustar();
     header.set_path(name).unwrap();
@@ -37,7 +37,7 @@ fn message(folder: &Folder, bytes: &[u8]) -> String {
     open(folder, bytes).unwrap_err().to_string()
 }
 
-/// Two samples, (1, 0) and (0, 1).
+/// Returns two samples, (1, 0) and (0, 1).
 fn data() -> Vec<u8> {
     [1.0_f32, 0.0, 0.0, 1.0].into_iter().flat_map(f32::to_le_bytes).collect()
 }
@@ -164,7 +164,7 @@ proptest! {
         let _ = open(&folder, &bytes);
     }
 
-    /// Whole headers with any type, any size and any contents reach the code behind the checksum.
+    /// Complete headers with any type, any size and any content reach the code behind the checksum.
     #[test]
     fn any_members(
         members in prop::collection::vec(
@@ -201,7 +201,7 @@ proptest! {
     }
 }
 
-/// Names are held while an archive is looked through: their sum is bounded, whatever the number of members.
+/// Names are held in memory while an archive is searched: their sum is bounded, for any number of members.
 #[test]
 fn the_names_of_members_have_a_limit() {
     let folder = Folder::new();
@@ -216,7 +216,7 @@ fn the_names_of_members_have_a_limit() {
     assert!(long(9).contains("too long names"), "{}", long(9));
 }
 
-/// What a terminal would obey is written out, in names of members and of data.
+/// Characters that control a terminal are escaped in names of members and of data.
 #[test]
 fn names_do_not_command_the_terminal() {
     let folder = Folder::new();

@@ -27,7 +27,7 @@ fn authentication(phase: AuthenticationPhase, method: u8, content: &'static [u8]
     Body::Authentication { phase, method, content }
 }
 
-/// Each message once with no optional element and once with all.
+/// Returns each message once with no optional element and once with all.
 fn messages() -> Vec<Body<'static>> {
     let (one, two) =
         (Identifiers { kd_sess: 1, layer2: [2, 3, 4] }, Identifiers { kd_sess: 5, layer2: [6, 7, 8] });
@@ -134,7 +134,7 @@ fn comprehension() {
     let first =
         Body::SecurityModeComplete { kd_id_lsb: Some([1, 2]), up_policy: Some(POLICY), connection: None };
     assert_eq!(parse_as(NR, &complete(&[0x5a, 1, 2, 0x5a, 3, 4])).map(|r| r.body), Ok(first));
-    // Spare bits say nothing, reserved values are refused (TS 24.587 §8.2).
+    // Spare bits are ignored, reserved values are refused (TS 24.587 §8.2).
     assert_eq!(parse_as(NR, &[15, 1, 0x9a]).map(|r| r.body), Ok(none));
     assert!(matches!(parse_as(NR, &[15, 1, 0x32]), Err(Error::Reserved { what: "security policy", .. })));
 }

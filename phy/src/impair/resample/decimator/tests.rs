@@ -3,7 +3,7 @@ use crate::impair::testing::{error_db, tone, tone_sample};
 use num_complex::Complex64;
 use proptest::prelude::*;
 
-/// Edge of the band that counts, in cycles per output sample.
+/// Edge of the pass band, in cycles per output sample.
 const EDGE: f64 = 0.55 / 1.92;
 
 fn decimate(factor: usize, input: &[Sample]) -> Vec<Sample> {

@@ -1,7 +1,7 @@
 use super::*;
 use crate::impair::rng::Rng;
 
-/// What a receiver that decodes everything sees of a pool: each UE draws a place for its SCI in every period.
+/// Observations of a receiver that decodes everything in a pool: each UE draws a place for its SCI in every period.
 struct Air {
     pool: CommunicationPool,
     carrier: usize,
@@ -15,7 +15,7 @@ impl Air {
         Self { pool, carrier, trps: trps.to_vec(), time, rng: Rng::new(seed) }
     }
 
-    /// Let the learner see `subframes`. Those that `is_heard` refuses are lost.
+    /// Feeds the learner the observations of `subframes`. Those that `is_heard` refuses are lost.
     fn play(&mut self, learner: &mut CommunicationLearner, subframes: u64, is_heard: &dyn Fn(u64) -> bool) {
         let mut controls: Vec<[(u32, usize); 2]> = vec![[(0, 0); 2]; self.trps.len()];
         let mut begun = false;
@@ -59,7 +59,7 @@ impl Air {
     }
 }
 
-/// A pool as an operator may make one.
+/// Returns a pool as an operator may configure it.
 fn random_pool(rng: &mut Rng, carrier: usize) -> CommunicationPool {
     let mut below = |n: usize| rng.below(n as u64) as usize;
     let period = PERIODS[below(PERIODS.len())];
@@ -91,7 +91,7 @@ fn random_pool(rng: &mut Rng, carrier: usize) -> CommunicationPool {
     }
 }
 
-/// Whether a receiver that is told `learnt` receives all that UEs with these patterns send in `pool`.
+/// Whether a receiver configured with `learnt` receives all that UEs with these patterns send in `pool`.
 fn explains(
     learnt: &CommunicationPool,
     pool: &CommunicationPool,
@@ -107,7 +107,7 @@ fn explains(
     let shift = |s: u32| (s + pool.period - late) % pool.period;
     let control: Vec<u32> = learnt.control_subframes();
     let seen = |s: u32| control.contains(&shift(s));
-    // of few periods not every place was seen
+    // with few periods, not every place was observed
     let all_control = heard < 100 || pool.control_subframes().into_iter().all(seen);
     let prbs = pool.control_resources(carrier) == 0
         || heard < 100
@@ -130,7 +130,7 @@ fn random_pools_are_learnt_from_three_ues() {
         let carrier = [25, 50, 100][n % 3];
         let pool = random_pool(&mut rng, carrier);
         let trps: Vec<u8> = (0..3).map(|_| rng.below(106) as u8).collect();
-        // a pool in which nobody can send a whole block cannot be learnt
+        // a pool in which no UE can send a whole block cannot be learnt
         if trps.iter().all(|&trp| pool.pattern_subframes(trp).is_empty()) {
             continue;
         }

@@ -1,9 +1,9 @@
-//! PRBs of a discovery pool from those of messages: transmission j lies floor(N_f / N_TX) pairs above the one before, modulo
-//! N_f (TS 36.213 §14.3.1).
+//! Infers the PRBs of a discovery pool from those of messages: transmission j lies floor(N_f / N_TX) pairs above the
+//! one before, modulo N_f (TS 36.213 §14.3.1).
 
 use crate::pool::PoolPrbs;
 
-/// Different places that are kept.
+/// Number of different places that are kept.
 const PLACES: usize = 64;
 
 /// First PRBs of the transmissions of a message.
@@ -20,7 +20,7 @@ impl Places {
         self.0.clear();
     }
 
-    /// Take in a place. One that says less than another is left out.
+    /// Adds a place. One that is contained in another is left out.
     pub(super) fn add(&mut self, prbs: [Option<usize>; 4]) {
         let place = prbs.map(|prb| prb.and_then(|prb| u8::try_from(prb).ok()));
         let says = |a: &Place, b: &Place| a.iter().zip(b).all(|(a, b)| b.is_none() || a == b);
@@ -34,8 +34,8 @@ impl Places {
         self.0.push(place);
     }
 
-    /// The most PRBs that put every transmission where it was, and whether no others do. First those side by side, then
-    /// two parts with a gap.
+    /// Returns the most PRBs that explain the place of every transmission, and whether no others do. First contiguous
+    /// ones, then two parts with a gap.
     pub(super) fn fit(&self, carrier_prbs: usize, transmissions: usize) -> Option<(PoolPrbs, bool)> {
         let mut all = contiguous(carrier_prbs).filter(|prbs| self.agree(prbs, transmissions));
         if let Some(prbs) = all.next() {
@@ -62,7 +62,7 @@ impl Places {
     }
 }
 
-/// Every range of whole pairs, the longest first.
+/// Returns every range of whole pairs, the longest first.
 fn contiguous(carrier_prbs: usize) -> impl Iterator<Item = PoolPrbs> {
     (1..=carrier_prbs / 2).rev().flat_map(move |pairs| {
         let num = 2 * pairs;
@@ -70,7 +70,7 @@ fn contiguous(carrier_prbs: usize) -> impl Iterator<Item = PoolPrbs> {
     })
 }
 
-/// Every pool of two parts, the largest first.
+/// Returns every pool of two parts, the largest first.
 fn split(carrier_prbs: usize) -> impl Iterator<Item = PoolPrbs> {
     (1..=carrier_prbs / 2).rev().flat_map(move |num| {
         (0..carrier_prbs).flat_map(move |start| {
@@ -79,13 +79,13 @@ fn split(carrier_prbs: usize) -> impl Iterator<Item = PoolPrbs> {
     })
 }
 
-/// N_f.
+/// Returns N_f, the number of pairs of PRBs.
 fn pairs(prbs: &PoolPrbs) -> usize {
     let contiguous = prbs.end + 1 - prbs.start;
     contiguous.min(2 * prbs.num) / 2
 }
 
-/// The a of the pair m_2a, m_2a+1 that begins at a PRB.
+/// Returns the index a of the pair m_2a, m_2a+1 that begins at a PRB.
 fn pair_at(prbs: &PoolPrbs, prb: usize) -> Option<usize> {
     let size = (prbs.end + 1 - prbs.start).min(2 * prbs.num);
     let upper = prbs.end + 1 - (size - prbs.num.min(size));

@@ -20,14 +20,14 @@ fn random_pool(rng: &mut Rng, carrier: usize) -> DiscoveryPool {
             transmissions: 1 + below(4) as u32,
             prbs: PoolPrbs { start, end, num },
         };
-        // three UEs that draw their places share few
+        // three UEs that draw their places have few in common
         if pool.resources(carrier) >= 12 && pool.n_t() >= 1 {
             return pool;
         }
     }
 }
 
-/// Let the learner see `periods` of a pool in which `ues` announce, each at a place of its own that it draws.
+/// Feeds the learner `periods` of a pool in which `ues` announce, each at a place that it draws.
 fn play(
     learner: &mut DiscoveryLearner,
     pool: &DiscoveryPool,
@@ -56,7 +56,7 @@ fn play(
     }
 }
 
-/// Whether a receiver that is told `learnt` combines all that may be sent in `pool` at the places that were seen.
+/// Whether a receiver configured with `learnt` combines all that may be sent in `pool` at the observed places.
 fn explains(fit: &DiscoveryFit, pool: &DiscoveryPool, carrier: usize, learner: &DiscoveryLearner) -> bool {
     let learnt = fit.pool();
     let subframes = learnt.subframes();

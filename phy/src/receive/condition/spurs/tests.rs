@@ -7,7 +7,7 @@ fn power(x: &[Sample]) -> f64 {
     x.iter().map(|v| f64::from(v.norm_sqr())).sum::<f64>() / x.len() as f64
 }
 
-/// Block `k` of bursts in noise: a tenth of the band wide, every third block, at 25 dB.
+/// Makes block `k` of bursts in noise: a tenth of the band wide, every third block, at 25 dB.
 fn bursts(k: u64, shaped: &mut Vec<Sample>) {
     let mut rng = Rng::new(k);
     shaped.clear();
@@ -18,8 +18,8 @@ fn bursts(k: u64, shaped: &mut Vec<Sample>) {
     }
 }
 
-/// Power of what is left beside the bursts, and the frequencies that are taken out, after `blocks` blocks with `lines` of
-/// frequency (turns per sample) and amplitude.
+/// Returns the power of the rest beside the bursts, and the frequencies that are subtracted, after `blocks` blocks with
+/// `lines` of frequency (turns per sample) and amplitude.
 fn left(lines: &[(f64, f32)], blocks: u64, lost: impl Fn(u64) -> usize) -> (f64, Vec<f64>) {
     let mut spurs = Spurs::new(BLOCK);
     let (mut clean, mut at, mut sum) = (Vec::new(), 0usize, 0.0);

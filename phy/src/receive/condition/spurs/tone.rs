@@ -1,44 +1,44 @@
-//! One line, followed.
+//! One tracked line.
 
 use super::{LARGEST_MEAN, MEMORY};
 use crate::Sample;
 use num_complex::Complex64;
 use std::f64::consts::TAU;
 
-/// Samples for which the phasors of a line are worked out once.
+/// Samples for which the phasors of a line are computed once.
 const TABLE: usize = 64;
 
-/// Blocks after which a line is proven or given up.
+/// Blocks after which a line is proven or dropped.
 const TRIAL: u32 = 8;
 
-/// Times that a line may jump before it is proven: what jumps more often is none.
+/// Times that a line may jump before it is proven: a candidate that jumps more often is not a line.
 const JUMPS: u32 = 3;
 
-/// What a block says of a line.
+/// Verdict on a line after a block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Verdict {
-    /// It may be one.
+    /// Not decided yet.
     Unproven,
-    /// It is one.
+    /// It is a line.
     Proven,
-    /// It is none, or none any more.
+    /// It is not a line, or not any more.
     Gone,
 }
 
 /// A line.
 #[derive(Clone, Debug)]
 pub(super) struct Tone {
-    /// Turns per sample.
+    /// Frequency in turns per sample.
     step: f64,
-    /// Turns in the middle of the next block, which is where a mean over the block tells a phase.
+    /// Phase in turns in the middle of the next block, where a mean over the block measures a phase.
     phase: f64,
     /// Samples from the start of a block to its middle.
     half: f64,
-    /// Against a phasor of that phase.
+    /// Amplitude against a phasor of that phase.
     amplitude: Complex64,
-    /// Sum of the weights of what `amplitude` is the mean of: inverse powers of blocks.
+    /// Sum of the weights of the mean `amplitude`: inverse powers of blocks.
     weight: f64,
-    /// Blocks that are remembered, old ones less than new ones.
+    /// Effective number of blocks in the memory, old ones with less weight than new ones.
     span: f64,
     blocks: u32,
     jumps: u32,
@@ -47,7 +47,7 @@ pub(super) struct Tone {
 }
 
 impl Tone {
-    /// A line near frequency `at` (turns per sample) in `block`, behind which the next block begins.
+    /// Makes a line near frequency `at` (turns per sample) in `block`; the next block begins behind it.
     pub(super) fn new(at: f64, block: &[Sample]) -> Self {
         let mut tone = Self {
             step: at,
@@ -60,7 +60,7 @@ impl Tone {
             jumps: 0,
             steady: 0,
         };
-        // the turn from one quarter of the block to the next tells the frequency to a tenth of the inverse of its length
+        // the turn from one quarter of the block to the next gives the frequency to a tenth of the inverse of its length
         let quarter = block.len() / 4;
         let mut turn = Complex64::default();
         let mut last: Option<Complex64> = None;
@@ -75,18 +75,18 @@ impl Tone {
         tone
     }
 
-    /// Distance to frequency `at` in turns per sample.
+    /// Returns the distance to frequency `at` in turns per sample.
     pub(super) fn apart(&self, at: f64) -> f64 {
         let apart = (self.step - at).rem_euclid(1.0);
         apart.min(1.0 - apart)
     }
 
-    /// Takes a block of mean power `power` into account.
+    /// Updates the line with a block of mean power `power`.
     pub(super) fn follow(&mut self, block: &[Sample], power: f64) -> Verdict {
         self.take_in(self.mean(block), block.len(), power)
     }
 
-    /// The same of a block from which the line was taken out already, where it is proven.
+    /// Does the same for a block from which the line was already subtracted, if it is proven.
     pub(super) fn follow_cleaned(&mut self, block: &[Sample], power: f64) -> Verdict {
         let removed = if self.is_proven() { self.amplitude } else { Complex64::default() };
         self.take_in(self.mean(block) + removed, block.len(), power + removed.norm_sqr())
@@ -112,20 +112,20 @@ impl Tone {
         self.verdict()
     }
 
-    /// Straight-line fit of the phase over all blocks so far, as a filter of two states: amplitude and frequency.
+    /// Fits a straight line to the phase over all blocks so far, as a filter of two states: amplitude and frequency.
     fn correct(&mut self, error: Complex64, gain: f64, block: usize) {
         let blocks = (1.0 / gain).max(2.0);
         self.amplitude += error * (2.0 * (2.0 * blocks - 1.0) / (blocks * (blocks + 1.0)));
         let share = 6.0 / (blocks * (blocks + 1.0));
         let turns =
             (error * self.amplitude.conj()).im / self.amplitude.norm_sqr().max(f64::MIN_POSITIVE) / TAU;
-        // blocks from one that tells as much as this one to the next
+        // number of blocks after which the next one with as much information as this one comes
         let between = (self.span * gain).max(1.0);
         self.step += share * turns.clamp(-0.25, 0.25) / (between * block as f64);
     }
 
-    /// The phase or strength is another one. Samples were lost, where the frequency was proven; else the frequency is not
-    /// known well enough yet, and the turn tells it.
+    /// Handles a new phase or strength. If the frequency was proven, samples were lost; otherwise the frequency is not
+    /// known well enough yet, and the turn corrects it.
     fn jump(&mut self, mean: Complex64, block: usize) {
         if self.steady < TRIAL {
             let turns = (mean * self.amplitude.conj()).arg() / TAU;
@@ -145,7 +145,7 @@ impl Tone {
         }
     }
 
-    /// Takes the line out of samples of the block at hand, from its sample `offset` on.
+    /// Subtracts the line from samples of the present block, from its sample `offset` on.
     pub(super) fn subtract(&self, offset: usize, samples: &mut [Sample]) {
         let table = self.table();
         let (mut at, turn) = self.start();
@@ -157,17 +157,17 @@ impl Tone {
         }
     }
 
-    /// `count` samples pass.
+    /// Advances the phase by `count` samples.
     pub(super) fn pass(&mut self, count: u64) {
         self.phase = (self.phase + (self.step * count as f64).fract()).fract();
     }
 
-    /// The same line where frequencies run the other way.
+    /// Reverses the direction of frequencies.
     pub(super) fn mirror(&mut self) {
         (self.step, self.phase, self.amplitude) = (-self.step, -self.phase, self.amplitude.conj());
     }
 
-    /// Mean of the block, turned back by the line's frequency and phase.
+    /// Returns the mean of the block, turned back by the line's frequency and phase.
     fn mean(&self, block: &[Sample]) -> Complex64 {
         let table = self.table();
         let (mut at, turn) = self.start();
@@ -181,7 +181,7 @@ impl Tone {
         sum / block.len().max(1) as f64
     }
 
-    /// Phasor of the first sample, and the turn from one run of [`TABLE`] samples to the next.
+    /// Returns the phasor of the first sample, and the turn from one run of [`TABLE`] samples to the next.
     fn start(&self) -> (Complex64, Complex64) {
         let turn = |turns: f64| Complex64::from_polar(1.0, TAU * turns.fract());
         (turn(self.phase - self.step * self.half), turn(self.step * TABLE as f64))
@@ -202,7 +202,7 @@ impl Tone {
         self.step
     }
 
-    /// Whether it is taken out.
+    /// Whether the line is subtracted.
     pub(super) fn is_proven(&self) -> bool {
         self.verdict() == Verdict::Proven
     }

@@ -1,27 +1,28 @@
-//! Looks for narrow lines that are always there.
+//! Detects narrow lines that are permanent.
 
 use crate::Sample;
 use rustfft::{Fft, FftPlanner};
 use std::f32::consts::TAU;
 use std::sync::Arc;
 
-/// Spectra of which the logarithms are averaged.
+/// Number of spectra whose logarithms are averaged.
 const SPECTRA: u32 = 16;
 
-/// After the first [`SPECTRA`] blocks one in so many is looked at.
+/// After the first [`SPECTRA`] blocks, one of this many is examined.
 const EVERY: u64 = 8;
 
-/// Length of a spectrum in samples: about 4 kHz from bin to bin at every sampling rate, a quarter of a subframe.
+/// Spectra that fit into a block: each is a quarter of a subframe long, about 4 kHz from bin to bin at every sampling
+/// rate.
 const PART: usize = 4;
 
-/// Natural logarithm of the power by which a line stands above its neighbours: 9 dB. The mean of 16 logarithms of noise
-/// strays by 1.4 dB.
+/// Natural logarithm of the power by which a line exceeds its neighbours: 9 dB. The mean of 16 logarithms of noise
+/// deviates by 1.4 dB.
 const ABOVE: f32 = 2.07;
 
 /// Bins on either side that belong to a line: the window's main lobe.
 const LOBE: usize = 3;
 
-/// Bins on either side that a line is held against: 100 kHz, less than a PRB.
+/// Bins on either side with which a line is compared: 100 kHz, less than a PRB.
 const NEIGHBOURS: usize = 24;
 
 /// Averages spectra.
@@ -37,7 +38,7 @@ pub(super) struct Watch {
 }
 
 impl Watch {
-    /// For blocks of `block` samples.
+    /// Makes it for blocks of `block` samples.
     pub(super) fn new(block: usize) -> Self {
         let len = (block / PART).max(64);
         let fft = FftPlanner::new().plan_fft_forward(len);
@@ -53,14 +54,15 @@ impl Watch {
         }
     }
 
-    /// Begins anew.
+    /// Restarts.
     pub(super) fn forget(&mut self) {
         self.logarithms.fill(0.0);
         self.spectra = 0;
         self.blocks = 0;
     }
 
-    /// Takes a block, and hands the frequencies of lines to `found`, in turns per sample and to about a tenth of a bin.
+    /// Examines a block, and passes the frequencies of lines to `found`, in turns per sample and to about a tenth of a
+    /// bin.
     pub(super) fn look(&mut self, block: &[Sample], mut found: impl FnMut(f64)) {
         let now = self.blocks < u64::from(SPECTRA) || self.blocks.is_multiple_of(EVERY);
         self.blocks += 1;
@@ -110,7 +112,7 @@ impl Watch {
         here > *median + ABOVE
     }
 
-    /// Frequency of the line at bin `k`: a Hann window tells the part of a bin by the larger neighbour.
+    /// Returns the frequency of the line at bin `k`: with a Hann window the larger neighbour gives the fraction of a bin.
     fn frequency(&self, k: usize) -> f64 {
         let side = if self.at(k, 1) > self.at(k, -1) { 1 } else { -1 };
         let ratio = f64::from(0.5 * (self.at(k, side) - self.at(k, 0))).exp();

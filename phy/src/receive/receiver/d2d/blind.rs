@@ -1,5 +1,5 @@
-//! PSSCH whose place in time nobody knows: the DMRS of a subframe say its pool index modulo 10, and the pattern of the SCI
-//! what comes next.
+//! PSSCH with an unknown place in time: the DMRS of a subframe give its pool index modulo 10, and the pattern of the
+//! SCI gives the next indices.
 
 use super::super::credible;
 use super::{Air, D2d, sent_elements};
@@ -12,7 +12,7 @@ use crate::sequence::dmrs::Dmrs;
 use crate::units::{PrbRange, SidelinkMode};
 
 impl D2d {
-    /// Receive the PSSCH of a followed SCI in the subframe at hand, if there is one.
+    /// Receives the PSSCH of a tracked SCI in the present subframe, if there is one.
     pub(super) fn receive_blind(&mut self, i: usize, air: &Air<'_>, emit: &mut dyn FnMut(Event<'_>)) {
         let set = self.told.as_ref().map_or(TrpSet::Eight, |pool| pool.trp_set);
         let Some(n_ssf) = self.present(i, air.grid) else { return };
@@ -23,7 +23,7 @@ impl D2d {
             self.grants[i].tracked = Some((j, air.k));
             return;
         }
-        // a transmission was missed, or the wrong block is collected: each one alone, in whatever version it is
+        // a transmission was missed, or the wrong block is combined: try each one alone, in any version
         for number in (0..4).filter(|n| tracked.is_none_or(|(_, index)| index % 4 != *n)) {
             if self.alone(i, air, n_ssf, number, emit) {
                 return;
@@ -34,7 +34,7 @@ impl D2d {
         }
     }
 
-    /// Receive one transmission as number `number` of its block, without those before.
+    /// Receives one transmission as number `number` of its block, without those before.
     fn alone(
         &mut self,
         i: usize,
@@ -54,7 +54,7 @@ impl D2d {
             return false;
         };
         let out = &mut self.block[..g.size / 8];
-        // zeros are the same in every version: they tell no place in time
+        // zeros are the same in every version: they give no place in time
         if self.shared.decode(&mut self.single, out).is_none() || out.iter().all(|&b| b == 0) {
             return false;
         }
@@ -72,7 +72,7 @@ impl D2d {
         true
     }
 
-    /// The n_ssf whose reference signals are in the grid.
+    /// Returns the n_ssf whose reference signals are in the grid.
     fn present(&mut self, i: usize, grid: &Grid) -> Option<u8> {
         let g = &self.grants[i];
         let layout = Layout::shared(SidelinkMode::D2d, self.cp);
@@ -91,7 +91,7 @@ impl D2d {
     }
 }
 
-/// Correlations that the presence of an allocation is the mean of.
+/// Returns the number of correlations over which the presence of an allocation is averaged.
 fn best_pilots(prbs: PrbRange) -> usize {
     2 * prbs.len
 }

@@ -1,4 +1,4 @@
-//! An SCI that is followed, and the transport blocks that it announces.
+//! A tracked SCI, and the transport blocks that it announces.
 
 use super::layout::transmission_number;
 use crate::channel::pssch::{Grant, Process};
@@ -7,26 +7,26 @@ use crate::pool::{Hopping, TrpSet};
 use crate::sci::{Format0, MAX_BITS};
 use crate::units::{Modulation, PrbRange};
 
-/// How long an SCI is followed when nothing ends it before: the longest sc-Period.
+/// Longest tracking of an SCI in subframes: the longest sc-Period.
 const LONGEST_PERIOD: u64 = super::layout::LONGEST_PERIOD as u64;
 
-/// Subframes within which the same SCI again may be its second transmission, when the pool is not known.
+/// Subframes within which the same SCI may be its second transmission, when the pool is not known.
 const CONTROL_WINDOW: u64 = 40;
 
-/// By what the subframes of a grant's PSSCH are known.
+/// Source of the subframes of a grant's PSSCH.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Origin {
-    /// By their DMRS: no pool, or no time.
+    /// Their DMRS: no pool, or no time.
     Blind,
-    /// By the pool that was told; the period begins in this capture subframe, which may lie before the capture.
+    /// The configured pool; the period begins in this capture subframe, which may lie before the capture.
     Told(i64),
-    /// By the pool that was learnt.
+    /// The learnt pool; the period begins in this capture subframe.
     Learnt(i64),
 }
 
 /// An SCI and the transport blocks that it announces.
 pub(super) struct Following {
-    /// Capture subframes in which it is followed; empty when the slot is free.
+    /// Capture subframes in which it is tracked; empty when the slot is free.
     pub(super) from: u64,
     pub(super) until: u64,
     pub(super) origin: Origin,
@@ -41,12 +41,12 @@ pub(super) struct Following {
     /// Its PSCCH, in capture subframes.
     pub(super) controls: [ControlSighting; 2],
     pub(super) control_count: usize,
-    /// Subframe in which a block has decoded last.
+    /// Subframe in which a block was last decoded.
     pub(super) decoded: Option<u64>,
-    /// Pool index that was seen last, as it is reckoned, and its subframe.
+    /// Pool index that was observed last, as estimated, and its subframe.
     pub(super) tracked: Option<(u32, u64)>,
     pub(super) process: Process,
-    /// Sum of the signal to noise ratios of what the process holds.
+    /// Sum of the signal to noise ratios of the transmissions in the process.
     pub(super) snr: f32,
     pub(super) rv: [u8; 4],
     pub(super) block_index: Option<u32>,
@@ -90,25 +90,25 @@ impl Following {
         (self.from..self.until).contains(&k)
     }
 
-    /// Begin the period that an SCI in subframe `k` announces.
+    /// Begins the period that an SCI in subframe `k` announces.
     pub(super) fn begin(&mut self, k: u64, until: u64, origin: Origin, control: ControlSighting) {
         (self.from, self.until, self.origin) = (k + 1, until, origin);
         (self.controls[0], self.control_count) = (control, 1);
         (self.decoded, self.tracked, self.block_index, self.delivered) = (None, None, None, false);
     }
 
-    /// End of a period that begins with an SCI in subframe `k`, when the pool is not known.
+    /// Returns the end of a period that begins with an SCI in subframe `k`, when the pool is not known.
     pub(super) fn longest(k: u64) -> u64 {
         k + 1 + LONGEST_PERIOD
     }
 
-    /// Whether the same SCI in subframe `k` is one of the period that is followed, when the pool is not known: no PSSCH has
+    /// Whether the same SCI in subframe `k` belongs to the tracked period, when the pool is not known: no PSSCH has
     /// come since, and it is the second one.
     pub(super) fn is_second(&self, k: u64) -> bool {
         self.decoded.is_none() && self.control_count < 2 && k + 1 < self.from + CONTROL_WINDOW
     }
 
-    /// Place and format of a transmission; `None` where a hop leaves the band.
+    /// Returns place and format of a transmission; `None` if a hop leaves the band.
     pub(super) fn grant(&self, n_ssf: u8, rv: u8) -> Option<Grant> {
         Some(Grant {
             prbs: self.hopping.map_or(Some(self.prbs), |h| h.prbs(n_ssf))?,
@@ -120,9 +120,9 @@ impl Following {
         })
     }
 
-    /// The first pool index from that of the last transmission on that is `n_ssf` modulo 10, is used by the pattern, and is
-    /// transmission `number` of its block, where that is known; with the number of the transmission in the period. A pool
-    /// index goes on by one a subframe at most.
+    /// Returns the first pool index, from that of the last transmission on, that is `n_ssf` modulo 10, is used by the
+    /// pattern, and is transmission `number` of its block, if that is known; and the number of the transmission in the
+    /// period. A pool index advances by one a subframe at most.
     pub(super) fn next_index(
         &self,
         k: u64,

@@ -6,7 +6,7 @@ use crate::pool::{CommunicationPool, HoppingConfig, HoppingSpan, TrpSet, time_re
 /// Longest sc-Period in subframes (TS 36.331 §6.3.8).
 pub(super) const LONGEST_PERIOD: u32 = 320;
 
-/// Where everything is in a period.
+/// Channels by subframe in a period.
 pub(super) struct PoolLayout {
     pub(super) period: u32,
     pub(super) offset: u32,
@@ -22,7 +22,7 @@ pub(super) struct PoolLayout {
 }
 
 impl PoolLayout {
-    /// Of a pool that was told.
+    /// Lays out a configured pool.
     pub(super) fn told(pool: &CommunicationPool, carrier_prbs: usize) -> Self {
         let mut is_control = vec![false; pool.period as usize];
         for s in pool.control_subframes() {
@@ -48,7 +48,7 @@ impl PoolLayout {
         }
     }
 
-    /// Room for a pool that is learnt.
+    /// Makes room for a learnt pool.
     pub(super) fn empty(carrier_prbs: usize) -> Self {
         Self {
             period: LONGEST_PERIOD,
@@ -63,7 +63,7 @@ impl PoolLayout {
         }
     }
 
-    /// Lay out a pool that was learnt, in the room that there is.
+    /// Lays out a learnt pool, in the existing room.
     pub(super) fn learn(&mut self, fit: &CommunicationFit, carrier_prbs: usize) {
         let period = fit.period as usize;
         (self.period, self.offset) = (fit.period, fit.offset);
@@ -85,23 +85,23 @@ impl PoolLayout {
         self.data_count = count;
     }
 
-    /// Pool index j and number of the transmission of pattern `trp` in subframe `into` of the period.
+    /// Returns pool index j and number of the transmission of pattern `trp` in subframe `into` of the period.
     pub(super) fn position(&self, trp: u8, into: u32) -> Option<(u32, u32)> {
         let j = (*self.data_index.get(into as usize)?)?;
         let index = transmission_number(self.trp_set, trp, j)?;
-        // a block that the period ends in the middle of is not sent
+        // a block that the end of the period would cut is not sent
         let usable = used_before(self.trp_set, trp, self.data_count)? / 4 * 4;
         (index < usable).then_some((j, index))
     }
 }
 
-/// Number of the transmission of pattern `trp` with pool index `j`, if it uses that.
+/// Returns the number of the transmission of pattern `trp` with pool index `j`, if it uses that index.
 pub(super) fn transmission_number(set: TrpSet, trp: u8, j: u32) -> Option<u32> {
     let pattern = time_resource_pattern(set, trp)?;
     (pattern >> (j % set.len() as u32) & 1 == 1).then(|| used_before(set, trp, j)).flatten()
 }
 
-/// Pool indices before `j` that pattern `trp` uses.
+/// Returns the number of pool indices before `j` that pattern `trp` uses.
 fn used_before(set: TrpSet, trp: u8, j: u32) -> Option<u32> {
     let pattern = time_resource_pattern(set, trp)? as u32;
     let n = set.len() as u32;

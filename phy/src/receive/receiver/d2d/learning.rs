@@ -1,5 +1,5 @@
-//! What is learnt of a pool that nobody told, or whose place in time nobody told: believed after several agreeing blocks,
-//! given up when blocks contradict it.
+//! Learning of a pool that was not configured, or whose place in time is unknown: accepted after several agreeing
+//! blocks, dropped when blocks contradict it.
 
 use super::super::belief::Belief;
 use super::layout::PoolLayout;
@@ -8,24 +8,24 @@ use crate::pool::infer::{CommunicationFit, CommunicationLearner, ControlSighting
 use crate::receive::learn::{Evidence, Learnt, Open, OpenValue, Part};
 use crate::units::DfnSubframe;
 
-/// SCIs in a row whose blocks do not come where the pool puts them, after which it is given up.
+/// SCIs in a row whose blocks do not come at the places of the pool, after which it is dropped.
 const BARREN: u32 = 8;
 
-/// Blocks without any pool that agrees with them, after which everything is forgotten: something was wrong among them.
+/// Blocks without any pool that agrees with them, after which everything is forgotten: some of them were wrong.
 const PATIENCE: u64 = 600;
 
-/// Subframes between one try to find the pool and the next.
+/// Subframes between two tries to find the pool.
 const BETWEEN_FITS: u64 = 20;
 
-/// One subframe in so many is searched whole beside a pool that is believed. A prime: every subframe of the period has its
-/// turn.
+/// One of this many subframes is searched completely beside an accepted pool. A prime: every subframe of the period is
+/// searched in turn.
 const AUDIT: u64 = 41;
 
 pub(super) struct Learning {
     learner: CommunicationLearner,
     carrier_prbs: usize,
     belief: Belief<CommunicationFit>,
-    /// The pool that is believed.
+    /// The accepted pool.
     pub(super) layout: PoolLayout,
     barren: u32,
 }
@@ -41,7 +41,7 @@ impl Learning {
         }
     }
 
-    /// Note what the time is in capture subframe `k`. A time that jumps makes everything that was learnt worthless.
+    /// Updates the time in capture subframe `k`. A jump invalidates everything that was learnt.
     pub(super) fn set_time(&mut self, k: u64, time: Option<DfnSubframe>) {
         if self.belief.set_time(k, time) {
             self.restart();
@@ -54,37 +54,37 @@ impl Learning {
         self.barren = 0;
     }
 
-    /// A sighting in a capture subframe as the learner counts.
+    /// Returns a sighting of a capture subframe by the learner's clock.
     fn counted(&self, sighting: ControlSighting) -> ControlSighting {
         ControlSighting { subframe: self.belief.count(sighting.subframe), ..sighting }
     }
 
-    /// Subframe of the believed period that capture subframe `k` is.
+    /// Returns the subframe of the accepted period for capture subframe `k`.
     pub(super) fn phase(&self, k: u64) -> Option<usize> {
         Some(self.belief.pool()?.phase(self.learner.clock(), self.belief.count(k)))
     }
 
-    /// Whether the believed pool has PSCCH there.
+    /// Whether the accepted pool has PSCCH there.
     pub(super) fn has_control(&self, sighting: &ControlSighting) -> bool {
         self.belief.pool().is_some_and(|fit| fit.has_control(self.learner.clock(), &self.counted(*sighting)))
     }
 
-    /// Whether PSCCH is looked for outside of the believed pool too.
+    /// Whether PSCCH is searched outside of the accepted pool too.
     pub(super) fn is_audited(&self, k: u64) -> bool {
         self.belief.pool().is_none_or(|fit| k.is_multiple_of(AUDIT) || self.belief.is_idle(k, fit.period))
     }
 
-    /// Take in a PSCCH whose SCI is confirmed.
+    /// Adds a PSCCH with a confirmed SCI.
     pub(super) fn control(&mut self, sighting: ControlSighting) {
         self.learner.control(self.counted(sighting));
     }
 
-    /// Take in both PSCCH of a confirmed SCI.
+    /// Adds both PSCCH of a confirmed SCI.
     pub(super) fn pair(&mut self, pair: [ControlSighting; 2]) {
         self.learner.pair(pair.map(|sighting| self.counted(sighting)));
     }
 
-    /// Take in a PSSCH that decoded, in capture subframes.
+    /// Adds a decoded PSSCH, in capture subframes.
     pub(super) fn data(&mut self, sighting: DataSighting, is_inside: bool) {
         let k = sighting.subframe;
         let (subframe, control) = (self.belief.count(k), self.belief.count(sighting.control));
@@ -97,12 +97,12 @@ impl Learning {
         }
     }
 
-    /// Note that no block came of an SCI where the pool puts them.
+    /// Records that no block of an SCI came at the places of the pool.
     pub(super) fn came_to_nothing(&mut self) {
         self.barren += 1;
     }
 
-    /// Believe a pool or give it up, after subframe `k`. `true` when the layout has changed.
+    /// Accepts or drops a pool, after subframe `k`. Returns `true` when the layout has changed.
     pub(super) fn judge(&mut self, k: u64) -> bool {
         self.belief.review();
         if self.belief.pool().is_some() && self.barren >= BARREN {
@@ -125,7 +125,7 @@ impl Learning {
         true
     }
 
-    /// The pool as it is known now, with what was seen since it was believed. Allocates.
+    /// Returns the pool as known now, with the observations since its acceptance. Allocates.
     pub(super) fn learnt(&mut self) -> Option<Learnt<CommunicationPool>> {
         let fit = self.learner.fit().or(self.belief.pool())?;
         let timed = self.belief.is_timed();

@@ -1,4 +1,5 @@
-//! What is learnt of a discovery pool that nobody told: which transmissions are of one message, and the pool itself.
+//! Learning of a discovery pool that was not configured: the assignment of transmissions to messages, and the pool
+//! itself.
 
 use super::super::belief::Belief;
 use crate::channel::psdch::MESSAGE_BYTES;
@@ -7,27 +8,27 @@ use crate::pool::infer::{DiscoveryFit, DiscoveryLearner, DiscoverySighting};
 use crate::receive::learn::{Evidence, Learnt, Open, OpenValue, Part};
 use crate::units::DfnSubframe;
 
-/// Messages whose transmissions are waited for at a time.
+/// Largest number of messages with pending transmissions.
 const MESSAGES: usize = 64;
 
 /// Subframes within which all transmissions of a message come, when the pool is not known.
 const WINDOW: u64 = 320;
 
-/// Messages without any pool that agrees with them, after which everything is forgotten: something was wrong among them.
+/// Messages without any pool that agrees with them, after which everything is forgotten: some of them were wrong.
 const PATIENCE: u64 = 1000;
 
-/// Subframes between one try to find the pool and the next.
+/// Subframes between two tries to find the pool.
 const BETWEEN_FITS: u64 = 40;
 
-/// One subframe in so many is searched whole beside a pool that is believed. A prime: every subframe of the period has its
-/// turn.
+/// One of this many subframes is searched completely beside an accepted pool. A prime: every subframe of the period is
+/// searched in turn.
 const AUDIT: u64 = 37;
 
-/// Subframes after the last one of a pool that is believed, in which messages are looked for as well: of the pool only what
-/// was in use is known.
+/// Subframes after the last one of an accepted pool in which messages are searched as well: only the used part of the
+/// pool is known.
 const BEYOND: usize = 40;
 
-/// A message of which not all transmissions have come.
+/// A message with pending transmissions.
 struct Message {
     bytes: [u8; MESSAGE_BYTES],
     last: u64,
@@ -50,7 +51,7 @@ impl Learning {
         }
     }
 
-    /// Note what the time is in capture subframe `k`. A time that jumps makes everything that was learnt worthless.
+    /// Updates the time in capture subframe `k`. A jump invalidates everything that was learnt.
     pub(super) fn set_time(&mut self, k: u64, time: Option<DfnSubframe>) {
         if self.belief.set_time(k, time) {
             self.restart();
@@ -62,12 +63,12 @@ impl Learning {
         self.belief.restart();
     }
 
-    /// Subframe of the believed period that capture subframe `k` is.
+    /// Returns the subframe of the accepted period for capture subframe `k`.
     pub(super) fn phase(&self, k: u64) -> Option<usize> {
         Some(self.belief.pool()?.phase(self.learner.clock(), self.belief.count(k)))
     }
 
-    /// Whether messages are looked for outside of the believed pool too.
+    /// Whether messages are searched outside of the accepted pool too.
     pub(super) fn is_audited(&self, k: u64) -> bool {
         self.belief.pool().is_none_or(|fit| {
             let known = fit.bitmap.0 * fit.repetitions as usize;
@@ -76,8 +77,8 @@ impl Learning {
         })
     }
 
-    /// Take in a message that has decoded outside of the believed pool, or without one, from transmission number
-    /// `transmission` alone. `true` when it was not seen before.
+    /// Adds a message that has decoded outside of the accepted pool, or without one, from transmission number
+    /// `transmission` alone. Returns `true` when it is new.
     pub(super) fn outside(
         &mut self,
         k: u64,
@@ -96,8 +97,8 @@ impl Learning {
         is_new
     }
 
-    /// Take in a message that has decoded in the pool that is believed or told, whose first transmission was in capture
-    /// subframe `first`. `true` when it was not seen before.
+    /// Adds a message that has decoded in the accepted or configured pool, whose first transmission was in capture
+    /// subframe `first`. Returns `true` when it is new.
     pub(super) fn inside(
         &mut self,
         (first, k): (u64, u64),
@@ -105,7 +106,7 @@ impl Learning {
         transmission: u8,
         places: [Option<usize>; 4],
     ) -> bool {
-        // it may have been seen before the pool was known
+        // it may have been received before the pool was known
         let seen = self.messages.iter().any(|m| m.bytes == *bytes && (first..k).contains(&m.last));
         self.message(k, bytes, transmission);
         self.belief.agree(k);
@@ -118,7 +119,7 @@ impl Learning {
         !seen
     }
 
-    /// The message that a transmission is of, and whether it is the first.
+    /// Returns the message of a transmission, and whether it is the first.
     fn message(&mut self, k: u64, bytes: &[u8; MESSAGE_BYTES], transmission: u8) -> (&mut Message, bool) {
         self.messages.retain(|m| k - m.last <= WINDOW);
         let known = self.messages.iter().position(|m| m.bytes == *bytes && m.transmission < transmission);
@@ -135,14 +136,14 @@ impl Learning {
         (message, known.is_none())
     }
 
-    /// Believe a pool or give it up, after subframe `k`. Returns one that is believed from now on.
+    /// Accepts or drops a pool, after subframe `k`. Returns one that is accepted from now on.
     pub(super) fn judge(&mut self, k: u64) -> Option<DiscoveryFit> {
         self.belief.review();
         let messages = self.learner.messages();
         if !self.belief.is_due(k, messages) {
             return None;
         }
-        // while more subframes turn up, none is left out
+        // while new subframes turn up, the pool is not accepted
         let fit = self.learner.fit().filter(|fit| fit.is_complete);
         if let Some(fit) = fit {
             self.belief.believe(k, fit);
@@ -152,7 +153,7 @@ impl Learning {
         fit
     }
 
-    /// The pool as it is known now, with what was seen since it was believed. Allocates.
+    /// Returns the pool as known now, with the observations since its acceptance. Allocates.
     pub(super) fn learnt(&mut self) -> Option<Learnt<DiscoveryPool>> {
         let fit = self.learner.fit().or(self.belief.pool())?;
         let timed = self.belief.is_timed();

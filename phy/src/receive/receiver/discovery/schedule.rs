@@ -1,4 +1,4 @@
-//! A discovery pool, laid out by subframe in the period, and what is collected of its resources.
+//! A discovery pool, laid out by subframe in the period, and the combined soft bits of its resources.
 
 use crate::channel::psdch::Process;
 use crate::pool::infer::DiscoveryFit;
@@ -7,13 +7,13 @@ use crate::pool::{DiscoveryPool, PoolPrbs};
 /// Longest discPeriod in subframes.
 const LONGEST_PERIOD: usize = 10_240;
 
-/// Where everything is in a period.
+/// Resources by subframe in a period.
 pub(super) struct Schedule {
     pub(super) period: u32,
     pub(super) offset: u32,
     /// Index l of the pool subframe, by subframe in the period.
     pub(super) index: Vec<Option<u32>>,
-    /// The other way round.
+    /// Subframe in the period, by index l.
     pub(super) subframes: Vec<u32>,
     pub(super) transmissions: usize,
     /// First PRB of the transmission j of the resources with a_1 = a, by `a * transmissions + j`.
@@ -21,15 +21,15 @@ pub(super) struct Schedule {
     /// One resource in frequency each; those beyond [`Self::resources`] are not in use.
     pub(super) slots: Vec<Slot>,
     pub(super) resources: usize,
-    /// Capture subframe at which the period began, and the group of transmissions in it, that the slots hold.
+    /// Capture subframe at which the period began, and group of transmissions in it, of the content of the slots.
     pub(super) group: Option<(i64, u32)>,
 }
 
 pub(super) struct Slot {
-    /// Soft bits, resolved to an offset on either side of zero where the reference signals allow both.
+    /// Soft bits, resolved to an offset on either side of zero if the reference signals allow both.
     pub(super) sides: [Process; 2],
     pub(super) rv: [u8; 4],
-    /// First PRB of each transmission of the message that was received.
+    /// First PRB of each received transmission of the message.
     pub(super) places: [Option<usize>; 4],
     pub(super) count: usize,
     pub(super) presence: f32,
@@ -37,7 +37,7 @@ pub(super) struct Slot {
 }
 
 impl Schedule {
-    /// Of a pool that was told.
+    /// Lays out a configured pool.
     pub(super) fn told(pool: &DiscoveryPool, carrier_prbs: usize) -> Self {
         let mut schedule = Self::with_capacity(pool.period as usize, pool.n_f(carrier_prbs));
         (schedule.period, schedule.offset) = (pool.period, pool.offset);
@@ -46,12 +46,12 @@ impl Schedule {
         schedule
     }
 
-    /// Room for a pool that is learnt.
+    /// Makes room for a learnt pool.
     pub(super) fn empty(carrier_prbs: usize) -> Self {
         Self::with_capacity(LONGEST_PERIOD, carrier_prbs / 2)
     }
 
-    /// Lay out a pool that was learnt, in the room that there is.
+    /// Lays out a learnt pool, in the existing room.
     pub(super) fn learn(&mut self, fit: &DiscoveryFit, carrier_prbs: usize) {
         (self.period, self.offset) = (fit.period, fit.offset);
         self.lay_out(fit.transmissions, fit.prbs, carrier_prbs, &|into| fit.has_subframe(into as usize));

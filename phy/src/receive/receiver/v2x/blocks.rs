@@ -1,4 +1,4 @@
-//! Transport blocks of PSSCH: one transmission or two of each, and whether what decodes can be believed.
+//! Transport blocks of PSSCH: one transmission or two of each, and whether a decode is credible.
 
 use super::super::credible;
 use super::super::event::{SharedBlock, Undelivered};
@@ -18,7 +18,7 @@ use crate::tables;
 use crate::units::{CyclicPrefix, Modulation, PrbRange, SidelinkMode};
 use std::sync::Arc;
 
-/// Transport blocks that are waiting for their retransmission at a time.
+/// Largest number of transport blocks with a pending retransmission.
 const PROCESSES: usize = 20;
 
 /// The process beyond them, for the other reading of the transmission format.
@@ -28,46 +28,46 @@ const SPARE: usize = PROCESSES;
 /// leaves out synchronisation and reserved ones.
 const GAP_SLACK: u64 = 2;
 
-/// Carrier offset in Hz that may stay when a PSSCH is demodulated: 26 dB of interference for QPSK, 35 dB for more.
+/// Carrier offset in Hz that may remain when a PSSCH is demodulated: 26 dB of interference for QPSK, 35 dB for more.
 const TOLERANCE_QPSK: f32 = 450.0;
 const TOLERANCE_QAM: f32 = 150.0;
 
-/// n_ssf values that are tried at most when the time is not known.
+/// Largest number of n_ssf values that are tried when the time is unknown.
 const MAX_TRIES: usize = 4;
 
 /// Symbols of a PSSCH that carry data and are sent.
 const SENT_SYMBOLS: usize = 9;
 
-/// Where an SCI says that its block is.
+/// Place of a block, as its SCI announces it.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Announced {
     pub sci: Format1,
     pub prbs: PrbRange,
     /// PRB of the PSCCH of the other transmission, when the pool is known.
     pub other: Option<usize>,
-    /// How its n_ssf is found.
+    /// Knowledge of its n_ssf.
     pub n_ssf: Known,
 }
 
-/// What is known of n_ssf.
+/// Knowledge of n_ssf.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Known {
-    /// What the time says, if anything. The pool was told: its blocks are looked for below the noise too.
+    /// By the time, if it is known. The pool was configured: its blocks are searched below the noise too.
     Time(Option<u8>),
-    /// Nothing. The pool was learnt: without reference signals that stand out there is no block.
+    /// None. The pool was learnt: without reference signals that stand out there is no block.
     Nothing,
-    /// What the reference signals said.
+    /// Measured by the reference signals.
     Measured(u8),
 }
 
-/// A block that was received.
+/// A received block.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Delivered {
     pub grant: Grant,
     pub octets: usize,
     /// CRC of the block.
     pub content: u32,
-    /// The same octet over and over: no evidence of anything.
+    /// Whether it is one repeated octet, which is no evidence.
     pub constant: bool,
     rv: [u8; 2],
     transmissions: usize,
@@ -85,9 +85,9 @@ struct Waiting {
     control: Option<usize>,
     prbs: usize,
     mcs: u8,
-    /// CRC of the block, when it was reported.
+    /// CRC of the block, if it was reported.
     reported: Option<u32>,
-    /// Sum of the signal to noise ratios of what was combined.
+    /// Sum of the signal to noise ratios of the combined transmissions.
     snr: f32,
 }
 
@@ -106,7 +106,7 @@ pub(super) struct Blocks {
 }
 
 impl Blocks {
-    /// Nothing is allocated afterwards.
+    /// Makes a receiver of blocks. Nothing is allocated afterwards.
     pub(super) fn new(config: &Config, references: Arc<References>) -> Self {
         let numerology = config.numerology.with_cp(CyclicPrefix::Normal);
         let carrier_prbs = numerology.bandwidth().prbs();
@@ -131,12 +131,12 @@ impl Blocks {
         }
     }
 
-    /// n_ssf of capture subframe `k`, as far as blocks have told it.
+    /// Returns n_ssf of capture subframe `k`, if blocks have shown it.
     pub(super) fn likely_n_ssf(&self, k: u64) -> Option<u8> {
         self.n_ssf_offset.map(|o| ((k + o as u64) % 10) as u8)
     }
 
-    /// Receive the block of an SCI, or say why there is none.
+    /// Receives the block of an SCI, or returns the reason why there is none.
     pub(super) fn receive(
         &mut self,
         k: u64,
@@ -171,7 +171,7 @@ impl Blocks {
         let mut outcome = Err(Undelivered::Absent);
         for (attempt, &n_ssf) in tries.iter().enumerate() {
             grant.n_ssf = n_ssf;
-            // what a wrong n_ssf has added is noise: start again, without the earlier transmission
+            // a wrong n_ssf has added noise: start again, without the earlier transmission
             if attempt > 0 && self.start(slot, size).is_none() {
                 break;
             }
@@ -205,7 +205,7 @@ impl Blocks {
         self.n_ssf_offset = Some(((delivered.grant.n_ssf as u64 + 10 - k % 10) % 10) as u8);
     }
 
-    /// Report the block that was received last.
+    /// Reports the last received block.
     pub(super) fn emit(
         &self,
         k: u64,
@@ -231,7 +231,7 @@ impl Blocks {
         waiting.process.start(size).ok()
     }
 
-    /// Add one transmission to a slot and decode what it holds.
+    /// Adds one transmission to a slot and decodes its content.
     fn attempt(
         &mut self,
         slot: usize,
@@ -323,7 +323,7 @@ impl Blocks {
             }
         }
         let slot = (0..PROCESSES).min_by_key(|&i| self.waiting[i].until.end).unwrap_or(0);
-        // a slot that is given away has no transmissions of the new block
+        // a reassigned slot has no transmissions of the new block
         let size = self.waiting[slot].process.bits();
         if size > 0 {
             let _ = self.start(slot, size);
@@ -331,7 +331,7 @@ impl Blocks {
         slot
     }
 
-    /// Values of n_ssf in the order in which to try them: the one that time tells, then what the DMRS look like.
+    /// Returns the values of n_ssf in the order of tries: the one by the time, then those by the DMRS.
     fn n_ssf_candidates(
         &mut self,
         k: u64,
@@ -363,7 +363,7 @@ impl Blocks {
             *metric = self.presence.wide(grid, first, m_sc, self.layout, dmrs);
         }
         if let Some(n) = likely {
-            // time outweighs a presence that differs by noise only
+            // the time outweighs a presence that differs by noise only
             metrics[n as usize] = metrics[n as usize] * 1.5 + 0.05;
         }
         let best = metrics.iter().copied().fold(0.0, f32::max);

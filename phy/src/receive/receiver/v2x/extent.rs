@@ -1,5 +1,5 @@
-//! Where the PSSCH of an SCI lies, told by its reference signals alone: they depend on how wide the allocation is and on
-//! where it begins, and the CRC of the SCI says which they are.
+//! Finds the place of an SCI's PSSCH by its reference signals alone: they depend on the width of the allocation and on
+//! its begin, and on the CRC of the SCI.
 
 use super::Heard;
 use crate::channel::layout::Layout;
@@ -10,21 +10,21 @@ use crate::tables::is_precoding_size;
 use crate::units::{CyclicPrefix, PrbRange, SidelinkMode};
 use std::sync::Arc;
 
-/// Places that are reported, the most likely first.
+/// Number of places that are reported, the most likely first.
 pub(super) const PLACES: usize = 3;
 
-/// Places that are looked at again with all reference signals after a look at the first of them.
+/// Number of places that are checked again with all reference signals after a check of the first of them.
 const SHORTLIST: usize = 8;
 
-/// Share of the power that any sequence explains of noise, with a margin, and how the best of many spreads beyond it with
-/// the number of PRBs.
+/// Share of the power of noise that any sequence explains, with a margin; the best of many spreads beyond it with the
+/// number of PRBs.
 const NOISE_SHARE: f32 = 0.12;
 const NOISE_SPREAD: f32 = 0.3;
 
-/// Share of the presence that the PSCCH lets expect below which the n_ssf that time tells is not believed.
+/// Share of the presence expected by the PSCCH, below which the n_ssf by the time is not trusted.
 const EXPECTED: f32 = 0.4;
 
-/// Searches over all places that may be done at once, and how many each subframe adds, in searches of one n_ssf.
+/// Most searches that may be done at once, in searches of one n_ssf; each subframe adds to the budget.
 const MOST_EFFORT: u32 = 40;
 
 /// A place at which PSSCH may lie.
@@ -48,7 +48,7 @@ impl<const N: usize> Best<N> {
         Self { places: [None; N] }
     }
 
-    /// The places, the most likely first.
+    /// Returns the places, the most likely first.
     pub(super) fn iter(&self) -> impl Iterator<Item = Extent> + '_ {
         self.places.iter().flatten().copied()
     }
@@ -73,25 +73,25 @@ impl<const N: usize> Best<N> {
     }
 }
 
-/// Least share of the power that the reference of an allocation explains where it was sent.
+/// Returns the least share of the power that the reference of a transmitted allocation explains.
 pub(super) fn least_share(prbs: usize) -> f32 {
     NOISE_SHARE + NOISE_SPREAD / (prbs.max(1) as f32).sqrt()
 }
 
-/// Looks for PSSCH.
+/// Searches PSSCH.
 pub(super) struct Finder {
     presence: Presence,
     layout: Layout,
     carrier_prbs: usize,
     /// Widths that transform precoding allows.
     sizes: Vec<usize>,
-    /// PRBs from each on that hold power.
+    /// Number of adjacent PRBs with power, from each PRB on.
     occupied: Vec<usize>,
     effort: u32,
 }
 
 impl Finder {
-    /// For a carrier; nothing is allocated afterwards.
+    /// Makes a finder for a carrier; nothing is allocated afterwards.
     pub(super) fn new(carrier_prbs: usize, references: Arc<References>) -> Self {
         Self {
             presence: Presence::new(carrier_prbs, references),
@@ -103,12 +103,12 @@ impl Finder {
         }
     }
 
-    /// A subframe has gone by.
+    /// Advances the budget by a subframe.
     pub(super) fn next_subframe(&mut self) {
         self.effort = (self.effort + 1).min(MOST_EFFORT);
     }
 
-    /// Whether work may be done that is worth `effort` searches of one n_ssf.
+    /// Spends `effort`, in searches of one n_ssf, if the budget allows; returns whether it did.
     pub(super) fn spend(&mut self, effort: u32) -> bool {
         let enough = self.effort >= effort;
         if enough {
@@ -117,7 +117,7 @@ impl Finder {
         enough
     }
 
-    /// PSSCH beside its PSCCH.
+    /// Searches PSSCH beside its PSCCH.
     pub(super) fn beside(&mut self, grid: &Grid, heard: &Heard, likely: Option<u8>) -> Best<PLACES> {
         let dmrs = Dmrs::pssch_all(heard.crc16, SidelinkMode::V2x);
         let mut best = Best::new();
@@ -138,7 +138,7 @@ impl Finder {
         best
     }
 
-    /// PSSCH anywhere on the carrier where power is. Nothing is found where too much was searched lately.
+    /// Searches PSSCH anywhere on the carrier with power. Finds nothing when the budget is spent.
     pub(super) fn anywhere(&mut self, grid: &Grid, heard: &Heard, likely: Option<u8>) -> Best<PLACES> {
         let dmrs = Dmrs::pssch_all(heard.crc16, SidelinkMode::V2x);
         let all: [_; 10] = std::array::from_fn(|n| (n as u8, dmrs[n]));
@@ -170,7 +170,7 @@ impl Finder {
         }
     }
 
-    /// Look at every width from `first` on up to `end`.
+    /// Checks every width from `first` on up to `end`.
     fn widths<const N: usize>(
         &mut self,
         grid: &Grid,
@@ -201,13 +201,13 @@ impl Finder {
     ) {
         let seen = self.presence.explained(grid, prbs.first_subcarrier(), prbs.subcarriers(), layout, &dmrs);
         let share = seen.share();
-        // a look at one symbol has four times the spread
+        // a check of one symbol has four times the spread
         if share > if layout.dmrs.len() > 1 { least_share(prbs.len) } else { NOISE_SHARE } {
             best.add(Extent { prbs, n_ssf, score: seen.power - NOISE_SHARE * seen.energy, share });
         }
     }
 
-    /// Count the PRBs in a row that hold power: a little more than noise, and not far below the PSCCH.
+    /// Counts the adjacent PRBs with power: a little more than noise, and not far below the PSCCH.
     fn occupy(&mut self, grid: &Grid, heard: &Heard) {
         let floor = 1.25 * heard.noise + heard.signal / 32.0;
         self.occupied[self.carrier_prbs] = 0;

@@ -1,8 +1,9 @@
-//! Which V2X pools explain the transport blocks that were received before anybody described one.
+//! Infers V2X pools that explain the transport blocks received without a configured pool.
 //!
-//! A block with a CRC that holds says where its PSCCH and its PSSCH lie, and its SCI says how many sub-channels that is.
-//! Every pool that puts it there is a hypothesis; few are left after blocks from several places. The pool that explains
-//! most is taken, then the one that explains most of the rest, and so on: a carrier can have several.
+//! A block with a valid CRC gives the places of its PSCCH and its PSSCH, and its SCI gives their number of
+//! sub-channels. Every pool that explains these places is a hypothesis; few remain after blocks from several places.
+//! The pool that explains most is accepted, then the one that explains most of the rest, and so on: a carrier can have
+//! several.
 
 use crate::pool::V2xPool;
 use crate::receive::learn::{Evidence, Learnt, Open, OpenValue, Part};
@@ -11,20 +12,20 @@ use crate::tables::largest_precoding_size;
 use crate::units::PrbRange;
 use std::ops::RangeInclusive;
 
-/// Pools that are told apart at a time.
+/// Largest number of pools that are distinguished.
 const MAX_POOLS: usize = 4;
 
-/// Blocks of different form or place that are remembered.
+/// Largest number of stored observations, blocks of different form or place.
 const MAX_OBSERVATIONS: usize = 48;
 
-/// Blocks that are remembered until their retransmission comes.
+/// Largest number of blocks that are stored until their retransmission comes.
 const MAX_RECENT: usize = 24;
 
-/// Transmissions with a CRC that holds that a pool has to explain before it is believed. A retransmission counts: it has
+/// Transmissions with a valid CRC that a pool must explain before it is accepted. A retransmission counts: it has
 /// another place and another scrambling.
 const BELIEVED_FROM: u32 = 3;
 
-/// Blocks at its places that a pool may leave unexplained since the last one that it did explain.
+/// Blocks at its places that a pool may leave unexplained after the last one that it explains.
 const GIVEN_UP_FROM: u32 = 4;
 
 /// Subframes after SF_gap subframes of the pool in which a retransmission may still come.
@@ -37,7 +38,7 @@ const SIZE: [usize; 19] = [4, 5, 6, 8, 9, 10, 12, 15, 16, 18, 20, 25, 30, 48, 50
 /// Bits of an SCI before the frequency resource location: priority and resource reservation.
 const BITS_BEFORE_RIV: usize = 7;
 
-/// A transport block with a CRC that holds.
+/// A transport block with a valid CRC.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Explained {
     /// Capture subframe.
@@ -50,7 +51,7 @@ pub(super) struct Explained {
     pub word: u32,
     /// Widths of the frequency resource location with which the block decodes, as a bit mask.
     pub widths: u16,
-    /// Something that differs between blocks of different content.
+    /// A value that differs between blocks of different content.
     pub content: u32,
 }
 
@@ -63,16 +64,16 @@ struct Observation {
     widths: u16,
     /// PRB of the PSCCH of the other transmission of such a block.
     partner: Option<usize>,
-    /// Transmissions, and how many of them were no retransmission of a block that was received.
+    /// Transmissions, and how many of them were not retransmissions of a received block.
     received: u32,
     blocks: u32,
-    /// `false` when its pool was given up: it counts again from the next such block on.
+    /// `false` when its pool was dropped: it counts again from the next such block on.
     live: bool,
     first_seen: u64,
     last_seen: u64,
 }
 
-/// A block that may come again.
+/// A block whose retransmission may come.
 #[derive(Clone, Copy, Debug)]
 struct Recent {
     subframe: u64,
@@ -80,7 +81,7 @@ struct Recent {
     observation: usize,
 }
 
-/// Collects blocks, and holds the pools that explain them.
+/// Collects blocks, and the pools that explain them.
 pub(super) struct Learner {
     carrier_prbs: usize,
     /// [`largest_precoding_size`] of every number of PRBs.
@@ -88,18 +89,18 @@ pub(super) struct Learner {
     seen: Vec<Observation>,
     recent: Vec<Recent>,
     recent_at: usize,
-    /// Those in use come first, and of them the believed ones.
+    /// Pools in use first, and of them the accepted ones.
     pools: Vec<Supposed>,
     explains: [u64; MAX_POOLS],
     count: usize,
     believed: usize,
 }
 
-/// A pool that explains what was received.
+/// A pool that explains received blocks.
 #[derive(Clone, Debug)]
 pub(super) struct Supposed {
     pub pool: V2xPool,
-    /// SCIs at its places that it gives a meaning to.
+    /// SCIs at its places that are valid in it.
     pub scis: u32,
     /// Transmissions that it explains.
     pub received: u32,
@@ -107,7 +108,7 @@ pub(super) struct Supposed {
     pub blocks: u32,
     /// Blocks at its places that it does not explain.
     pub contradictions: u32,
-    /// Values of all pools that do equally well.
+    /// Values of all pools that explain equally much.
     spread: Spread,
 }
 
@@ -120,7 +121,7 @@ struct Spread {
     control_start: RangeInclusive<usize>,
 }
 
-/// The fields of an SCI that depend on how wide its frequency resource location is.
+/// The fields of an SCI that depend on the width of its frequency resource location.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Fields {
     pub riv: usize,
@@ -132,7 +133,7 @@ pub(super) struct Fields {
 }
 
 impl Fields {
-    /// Of an SCI whose frequency resource location has `width` bits, 8 at most.
+    /// Parses an SCI whose frequency resource location has `width` bits, 8 at most.
     pub(super) fn of(word: u32, width: usize) -> Self {
         let at = Format1::BITS - BITS_BEFORE_RIV - width;
         let take = |from: usize, bits: usize| (word >> from) & ((1u32 << bits) - 1);
@@ -147,20 +148,20 @@ impl Fields {
     }
 }
 
-/// How well a hypothesis does, the most important first.
+/// Score of a hypothesis, the most important criterion first.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 struct Score {
     /// Observations that it explains.
     explained: u32,
     /// Whether every block that is sent once names its own sub-channel as the start of its frequency resource.
     own_start: bool,
-    /// How many of its numbers are among those of TS 36.331.
+    /// Number of its parameters that are values of TS 36.331.
     listed: u8,
-    /// PSCCH right below PSSCH is taken for adjacent: with one sub-channel no receiver could tell.
+    /// PSCCH right below PSSCH counts as adjacent: with one sub-channel no receiver could distinguish it.
     adjacent: bool,
 }
 
-/// Sub-channels without a bitmap: what hypotheses are about.
+/// Sub-channels without a bitmap: the object of hypotheses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Shape {
     size: usize,
@@ -171,7 +172,7 @@ struct Shape {
 }
 
 impl Learner {
-    /// For a carrier; nothing is allocated afterwards.
+    /// Makes a learner for a carrier; nothing is allocated afterwards.
     pub(super) fn new(carrier_prbs: usize) -> Self {
         let pool = V2xPool::simple(1, 1);
         let spread = Shape::of(&pool).spread();
@@ -189,24 +190,24 @@ impl Learner {
         }
     }
 
-    /// The pools that are believed, the one with most evidence first.
+    /// Returns the accepted pools, the one with most evidence first.
     pub(super) fn believed(&self) -> &[Supposed] {
         &self.pools[..self.believed]
     }
 
-    /// Every pool that explains something, the believed ones first.
+    /// Returns every pool that explains a block, the accepted ones first.
     pub(super) fn supposed(&self) -> &[Supposed] {
         &self.pools[..self.count]
     }
 
-    /// Count an SCI to which pool `i` gives a meaning.
+    /// Counts an SCI that is valid in pool `i`.
     pub(super) fn count_sci(&mut self, i: usize) {
         if let Some(pool) = self.pools[..self.count].get_mut(i) {
             pool.scis = pool.scis.saturating_add(1);
         }
     }
 
-    /// Take a block as evidence.
+    /// Adds a block as evidence.
     pub(super) fn note(&mut self, block: &Explained) {
         let (index, new) = self.observation(block);
         let again = self.pair(index, block);
@@ -223,7 +224,7 @@ impl Learner {
         }
     }
 
-    /// The observation that the block belongs to, and whether it says something new.
+    /// Returns the observation of the block, and whether the block is new evidence.
     fn observation(&mut self, block: &Explained) -> (usize, bool) {
         let word = block.word << BITS_BEFORE_RIV >> BITS_BEFORE_RIV;
         let same = |o: &Observation| o.control == block.control && o.prbs == block.prbs && o.word == word;
@@ -257,7 +258,7 @@ impl Learner {
         (oldest, true)
     }
 
-    /// Whether the block was received before in its other transmission, and then whether its place there is news.
+    /// Whether the block was received before in its other transmission, and then whether its place there is new.
     fn pair(&mut self, index: usize, block: &Explained) -> Option<bool> {
         let width = self.seen[index].widths.trailing_zeros() as usize;
         let fields = Fields::of(block.word, width);
@@ -285,7 +286,7 @@ impl Learner {
         None
     }
 
-    /// Whether this block may decide that a pool is believed, or that one is given up.
+    /// Whether this block may decide that a pool is accepted or dropped.
     fn due_for_belief(&self, index: usize) -> bool {
         let of = |i: usize| self.explains[i] >> index & 1 == 1;
         let undecided = (self.believed..self.count).any(of);
@@ -295,10 +296,10 @@ impl Learner {
         undecided || contradicting
     }
 
-    /// Find the pools anew.
+    /// Solves for the pools again.
     fn solve(&mut self) {
         self.cover();
-        // a pool that blocks contradict which came after all of its own has ceased to be
+        // a pool is stale if blocks contradict it that all came after its own
         let stale = (0..self.count).find(|&i| self.contradicted_lately(i) >= GIVEN_UP_FROM);
         if let Some(i) = stale {
             let explains = self.explains[i];
@@ -340,7 +341,7 @@ impl Learner {
         self.sort();
     }
 
-    /// Blocks that a pool explains come first, and of them the believed ones.
+    /// Sorts: blocks that a pool explains first, and of them those of accepted pools.
     fn sort(&mut self) {
         for i in 1..self.count {
             let mut j = i;
@@ -353,7 +354,7 @@ impl Learner {
         self.believed = self.pools[..self.count].iter().take_while(|p| p.received >= BELIEVED_FROM).count();
     }
 
-    /// Count what speaks for a pool and against it.
+    /// Counts the evidence for a pool and against it.
     fn weigh(&mut self, at: usize, scis: u32) {
         let pool = &mut self.pools[at];
         (pool.received, pool.blocks, pool.contradictions) = (0, 0, 0);
@@ -368,7 +369,8 @@ impl Learner {
         pool.scis = scis.max(pool.received);
     }
 
-    /// Blocks at the places of a pool that it does not explain and that all came after the last that it does.
+    /// Returns the number of blocks at the places of a pool that it does not explain and that came after the last one
+    /// that it does.
     fn contradicted_lately(&self, at: usize) -> u32 {
         let explained = |i: &usize| self.explains[at] >> i & 1 == 1;
         let own = (0..self.seen.len()).filter(explained).map(|i| self.seen[i].last_seen).max().unwrap_or(0);
@@ -378,8 +380,8 @@ impl Learner {
         here.map(|o| o.blocks).sum()
     }
 
-    /// Of all pools that explain observation `seed`, write the one that explains most of `open` to the next place.
-    /// Returns what it explains, 0 where no pool explains the seed.
+    /// Writes to the next place, of all pools that explain observation `seed`, the one that explains most of `open`.
+    /// Returns the observations that it explains, 0 if no pool explains the seed.
     fn best(&mut self, seed: usize, open: u64) -> u64 {
         let mut best: Option<Best> = None;
         let seen = self.seen[seed];
@@ -425,8 +427,8 @@ impl Learner {
         (Score { explained: explained.count_ones(), own_start, listed, adjacent }, explained)
     }
 
-    /// Whether a pool puts a block where it was: `None` if not, else whether its SCI names the sub-channel that it
-    /// must or, where it is sent once, is likely to name.
+    /// Whether a pool explains the place of a block: `None` if not, otherwise whether its SCI names the sub-channel
+    /// that it must name or, if it is sent once, is likely to name.
     fn explains(&self, shape: &Shape, seen: &Observation) -> Option<bool> {
         let width = riv_bits(shape.num);
         if seen.widths >> width & 1 == 0 {
@@ -451,7 +453,7 @@ impl Learner {
     }
 }
 
-/// The best hypotheses so far, which do equally well: one of them, and how far they reach.
+/// The best hypotheses so far, which are equally good: one of them, and their range.
 struct Best {
     score: Score,
     shape: Shape,
@@ -460,8 +462,8 @@ struct Best {
 }
 
 impl Best {
-    /// Take `other` where it is better, and note it where it is as good. Of equals that with most sub-channels stands for
-    /// all: no PSCCH is missed there.
+    /// Replaces the best by `other` if that is better, and widens the range if it is equally good. Of equals the one
+    /// with most sub-channels represents all: no PSCCH is missed there.
     fn improve(best: &mut Option<Self>, mut other: Self) {
         if let Some(best) = best.as_ref().filter(|b| b.score >= other.score) {
             if best.score > other.score {
@@ -482,7 +484,7 @@ impl Shape {
         Self { size, num, start, adjacent, control_start }
     }
 
-    /// The pool of `num` sub-channels of `size` PRBs in which `seen` begins at sub-channel `m`.
+    /// Returns the pool of `num` sub-channels of `size` PRBs in which `seen` begins at sub-channel `m`.
     fn around(seen: &Observation, m: usize, size: usize, num: usize, adjacent: bool) -> Option<Self> {
         let beta = if adjacent { 2 } else { 0 };
         let start = seen.prbs.start.checked_sub(m * size + beta)?;
@@ -513,7 +515,7 @@ impl Shape {
 }
 
 impl Spread {
-    /// Take in what another one spans.
+    /// Widens the range by another one.
     fn widen(&mut self, other: &Self) {
         let pairs = [
             (&mut self.size, &other.size),
@@ -528,7 +530,7 @@ impl Spread {
 }
 
 impl Supposed {
-    /// As it is reported. Allocates.
+    /// Returns the pool as it is reported. Allocates.
     pub(super) fn report(&self, timed: bool) -> Learnt<V2xPool> {
         let is_open = |range: &RangeInclusive<usize>| range.start() != range.end();
         let parts = [

@@ -19,7 +19,7 @@ use std::sync::Arc;
 const NUM: [usize; 7] = [1, 3, 5, 8, 10, 15, 20];
 const SIZE: [usize; 19] = [4, 5, 6, 8, 9, 10, 12, 15, 16, 18, 20, 25, 30, 48, 50, 72, 75, 96, 100];
 
-/// A UE that sends a block every so often, once or twice.
+/// A UE that sends a block periodically, once or twice.
 #[derive(Clone, Debug)]
 struct Ue {
     pool: V2xPool,
@@ -31,7 +31,7 @@ struct Ue {
     mcs: u8,
     cfo: f64,
     payload: Option<u8>,
-    /// PSSCH is left out.
+    /// Leaves PSSCH out.
     control_only: bool,
     /// The bits that are reserved before Release 15 are sent as ones.
     has_ones: bool,
@@ -55,7 +55,7 @@ impl Ue {
     }
 }
 
-/// What was sent and what was heard.
+/// Sent and received blocks.
 #[derive(Debug, Default)]
 struct Heard {
     sent: Vec<(u64, Vec<u8>)>,
@@ -82,7 +82,7 @@ impl Heard {
     }
 }
 
-/// Sends what UEs send, at an Es/N0 in dB.
+/// Transmits for UEs, at an Es/N0 in dB.
 struct Air {
     numerology: Numerology,
     control: pscch::Encoder,
@@ -114,7 +114,7 @@ impl Air {
         }
     }
 
-    /// One subframe.
+    /// Runs one subframe and returns its samples.
     fn subframe(&mut self, k: u64, ues: &[Ue], heard: &mut Heard) -> Vec<Sample> {
         let mut sum = vec![Sample::default(); self.numerology.subframe_samples()];
         let mut taken: Vec<PrbRange> = Vec::new();
@@ -122,7 +122,7 @@ impl Air {
             let due = self.pending.iter().position(|p| (p.0, p.1) == (k, i));
             let which = usize::from(due.is_some());
             let is_first = k >= ue.from && (k - ue.from).is_multiple_of(ue.interval);
-            // what collides is not sent
+            // colliding transmissions are left out
             let places = [ue.pool.control(ue.first[which]), ue.pool.data(ue.first[which], ue.len).unwrap()];
             if (due.is_none() && !is_first) || places.iter().any(|p| taken.iter().any(|t| t.overlaps(*p))) {
                 continue;
@@ -221,7 +221,7 @@ fn run(receiver: &mut Receiver, air: &mut Air, ues: &[Ue], subframes: std::ops::
     heard
 }
 
-/// A pool that TS 36.331 allows on the carrier; PSCCH apart lies beside the sub-channels.
+/// Returns a pool that TS 36.331 allows on the carrier; non-adjacent PSCCH lies beside the sub-channels.
 fn random_pool(rng: &mut Rng, prbs: usize) -> V2xPool {
     loop {
         let pick = |rng: &mut Rng, from: &[usize]| from[rng.below(from.len() as u64) as usize];
@@ -276,8 +276,7 @@ fn is_determined(learnt: &Learnt<V2xPool>) -> bool {
     !learnt.evidence.open.iter().any(|o| matters(&o))
 }
 
-/// Whether everything lies at the same place in both: one sub-channel with its PSCCH right below is adjacent or not, as one
-/// likes.
+/// Whether all places are the same in both: one sub-channel with its PSCCH right below may count as adjacent or not.
 fn same_on_air(a: &V2xPool, b: &V2xPool) -> bool {
     a.num == b.num
         && (0..a.num).all(|m| {
@@ -285,7 +284,7 @@ fn same_on_air(a: &V2xPool, b: &V2xPool) -> bool {
         })
 }
 
-/// How many of random pools are learnt, wrong, and open; and blocks heard of those sent.
+/// Numbers of random pools that are learnt, wrong, and open; and of received and sent blocks.
 #[derive(Debug, Default)]
 struct Tally {
     pools: usize,
@@ -296,7 +295,7 @@ struct Tally {
     heard: usize,
     invented: usize,
     doubled: usize,
-    /// Of each pool that was not learnt, or not heard whole.
+    /// Entries for each pool that was not learnt, or not received completely.
     log: Vec<String>,
 }
 
@@ -364,7 +363,8 @@ fn random_pools_are_learnt() {
     assert!(tally.heard * 100 >= tally.sent * 99, "{tally:#?}");
 }
 
-/// A pool that does not begin at PRB 0. Where a wrong guess put PSSCH there was nothing, which decodes to zeros.
+/// A pool that does not begin at PRB 0. At the place of a wrong guess for PSSCH there was no signal, which decodes to
+/// zeros.
 #[test]
 fn a_block_of_zeros_decides_nothing() {
     let pool = V2xPool { start: 5, ..V2xPool::simple(4, 10) };
@@ -391,7 +391,8 @@ fn a_pool_is_believed_after_three_blocks() {
     assert_eq!(receiver.learnt_v2x().len(), 1);
 }
 
-/// What is sent once names its own sub-channel, and what is sent twice that of the other: either tells where sub-channel 0 is.
+/// A block that is sent once names its own sub-channel, one that is sent twice that of the other: either gives the
+/// place of sub-channel 0.
 #[test]
 fn both_single_and_double_transmissions_tell_where_a_pool_begins() {
     let pool = V2xPool { start: 8, ..V2xPool::simple(5, 5) };
@@ -406,7 +407,7 @@ fn both_single_and_double_transmissions_tell_where_a_pool_begins() {
     }
 }
 
-/// Octets that are all the same are a block when they were sent, and no evidence of a pool.
+/// Constant octets are a block when they were sent, and no evidence of a pool.
 #[test]
 fn zeros_that_were_sent_are_a_block_but_no_evidence() {
     let pool = V2xPool::simple(5, 5);
@@ -500,7 +501,7 @@ fn two_pools_of_a_carrier_are_told_apart() {
     assert_eq!(heard.delivered(), heard.sent.len(), "{:?}", heard.undelivered);
 }
 
-/// Several pools can be told too; two of them may share places.
+/// Several pools can be configured too; two of them may share places.
 #[test]
 fn several_pools_can_be_told() {
     let pools =
@@ -527,7 +528,7 @@ fn a_pool_that_blocks_contradict_is_given_up() {
     assert_eq!(receiver.learnt_v2x().iter().map(|l| &l.pool).collect::<Vec<_>>(), [&before]);
     let second = run(&mut receiver, &mut air, &ues(&after), 150..600);
     assert_eq!(receiver.learnt_v2x().iter().map(|l| &l.pool).collect::<Vec<_>>(), [&after]);
-    // what lies beyond the pool that was believed is looked for in every seventh subframe only
+    // channels beyond the accepted pool are searched in every seventh subframe only
     assert!(
         second.delivered() * 10 >= second.sent.len() * 9,
         "{} of {}",
