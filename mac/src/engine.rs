@@ -218,6 +218,7 @@ impl Engine {
                 self.mux.check_room(address, lcid, pdu.len())?;
                 self.mux.push(address, lcid, pdu)?;
             }
+            // TS 36.321 §5.14.1.1 (1)
             Input::Opportunity { address, len } => {
                 let waiting = address.filter(|&address| self.mux.queued(address) > 0);
                 let next = || self.mux.next_address().map(|(address, _)| address);
@@ -253,6 +254,7 @@ impl Engine {
                 return Output::Reserve(reservation);
             }
         }
+        // TS 36.322 §5.1.2.2.4
         Output::Timeout(self.rlc.next_timeout())
     }
 
@@ -374,6 +376,7 @@ impl Outbox {
         sdu: &[u8],
     ) {
         // Copies have an RLC entity of their own, and the PDCP entity of the channel that they copy.
+        // TS 36.300 §23.14.1.1 (1); TS 36.321 §6.2.4 LCID (2); TS 36.323 §5.1.4 (3)
         let lcid = lcid.duplicated().unwrap_or(lcid);
         match pdcp.receive(now.counter(), source, address, lcid, sdu) {
             Ok(delivered) => {

@@ -90,6 +90,7 @@ pub const REDUNDANCY_VERSIONS: [u8; 4] = [0, 2, 3, 1];
 
 /// The transmissions of one transport block. Without feedback, all of them are always sent.
 #[derive(Debug, Clone)]
+// TS 36.300 §23.10.2.1 (1)
 pub struct Repetitions {
     count: usize,
     sent: usize,
@@ -143,6 +144,7 @@ pub enum TrpLength {
 
 impl TrpLength {
     /// Returns the weights k that mode 2 may use. TS 36.213 Table 14.1.1.3-1.
+    // TS 36.213 §14.1.1.3 (1)
     pub const fn weights(self) -> &'static [u8] {
         match self {
             Self::Six => &[1, 2, 3, 4],
@@ -154,7 +156,9 @@ impl TrpLength {
     /// Returns the values of I_TRP that are not reserved: `first..end`.
     const fn range(self) -> (u8, u8) {
         match self {
+            // TS 36.213 §14.1.1.1.1 table 3
             Self::Six => (1, 64),
+            // TS 36.213 §14.1.1.1.1 table 2
             Self::Seven => (1, 128),
             Self::Eight => (0, 107),
         }
@@ -218,6 +222,7 @@ impl Mode2Pool {
             return Err(Error::NothingToChoose { what: "PSCCH resource" });
         }
         within("resource blocks of a pool", resource_blocks, 1, 110)?;
+        // TS 36.213 §14.1.1.3 (2)
         let allowed = trp_length.weights().iter().enumerate().filter(|(bit, _)| trpt_subset >> bit & 1 == 1);
         let weights = allowed.fold(0, |weights, (_, weight)| weights | 1 << weight);
         if weights == 0 {
@@ -239,6 +244,7 @@ impl Mode2Pool {
 
     /// Draws a grant of `blocks` contiguous resource blocks: each allowed n_PSCCH, I_TRP and place in frequency has
     /// the same probability.
+    // TS 36.321 §5.14.1.1 (5)
     pub fn draw(&self, blocks: u32, entropy: &mut (impl Rng + ?Sized)) -> Result<Mode2Grant, Error> {
         within("resource blocks of a grant", blocks, 1, self.resource_blocks)?;
         let (n_pscch, i_trp) = self.draw_time(entropy);
@@ -248,6 +254,7 @@ impl Mode2Pool {
 
     /// Draws n_PSCCH and I_TRP alone, for who chooses the resource blocks by what the pattern carries.
     pub fn draw_time(&self, entropy: &mut (impl Rng + ?Sized)) -> (u32, u8) {
+        // TS 36.213 §14.2.1.2
         let n_pscch = uniform(entropy, self.pscch_resources);
         let allowed = || {
             let (first, end) = self.trp_length.range();
@@ -258,6 +265,7 @@ impl Mode2Pool {
     }
 
     /// Whether mode 2 may use the pattern in this pool.
+    // TS 36.213 §14.1.1.3 (1)
     pub fn allows(&self, i_trp: u8) -> bool {
         self.trp_length.weight(i_trp).is_some_and(|weight| self.weights >> weight & 1 == 1)
     }
@@ -302,7 +310,9 @@ impl DiscoveryPool {
     /// Draws n_PSDCH for one message in one period, or `None` for a period without transmission (txProbability).
     /// `taken` returns whether a resource is unusable, such as those of subframes in which the UE sends another
     /// message.
+    // TS 36.321 §5.15.1.1 (3)
     pub fn draw(&self, entropy: &mut (impl Rng + ?Sized), mut taken: impl FnMut(u32) -> bool) -> Option<u32> {
+        // TS 36.321 §5.15.1.1 (1)
         if uniform(entropy, 4) >= self.tx_probability as u32 {
             return None;
         }

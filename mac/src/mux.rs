@@ -111,7 +111,9 @@ impl Address {
     /// prefix V2X means modes 1 and 2 (§3.1).
     pub const fn window(self) -> Window {
         match self {
+            // TS 36.322 §7.2 (1)
             Self::Group(_) | Self::Ue(_) => Window::None,
+            // TS 36.322 §4.2.1.2.3 (1)
             Self::V2x(_) => Window::Sixteen,
         }
     }
@@ -126,6 +128,7 @@ impl Address {
         Ok(match *destination {
             sl_sch::Destination::Group(dst) => Self::Group(whole(dst)?),
             sl_sch::Destination::Ue(dst) => Self::Ue(whole(dst)?),
+            // TS 36.321 §5.14.2.2.2 (4)
             sl_sch::Destination::Whole(dst) => Self::V2x(Layer2Id::from_octets(dst)),
         })
     }
@@ -184,6 +187,7 @@ impl Multiplexer {
         octets: usize,
         sdus: usize,
     ) -> Result<(), Error> {
+        // TS 36.300 §23.10.2.1 (4)
         if !(1..=LOWEST_PRIORITY).contains(&priority) {
             return Err(Error::Priority(priority));
         }
@@ -206,6 +210,7 @@ impl Multiplexer {
 
     /// Removes a channel with what waits in it. One that is added again begins with SN 0, which the window of a V2X receiver
     /// may take for late: do not do so towards V2X while peers remember the first.
+    // TS 36.322 §5.4
     pub fn remove_channel(&mut self, address: Address, lcid: Lcid) -> Result<(), Error> {
         let index = self.position(address, lcid).ok_or(Error::Channel(lcid))?;
         self.channels.remove(index);
@@ -231,6 +236,7 @@ impl Multiplexer {
     }
 
     /// Returns the destination of the pending channel of the highest priority, and that priority.
+    // TS 36.321 §5.14.1.3.1 step 0
     pub fn next_address(&self) -> Option<(Address, u8)> {
         let waiting = self.channels.iter().filter(|channel| channel.rlc.queued() > 0);
         let first = waiting.min_by_key(|channel| (channel.priority, channel.served));
@@ -238,6 +244,7 @@ impl Multiplexer {
     }
 
     /// Fills a transport block for `address`; with nothing queued, the block is padding alone.
+    // TS 36.321 §6.1.6 (6)
     pub fn emit_transport_block(
         &mut self,
         address: Address,
@@ -251,7 +258,9 @@ impl Multiplexer {
         self.turn += 1;
         self.order.clear();
         let channels = &self.channels;
+        // TS 36.321 §5.14.1.3 (1)
         self.order.extend((0..channels.len()).filter(|&index| channels[index].address == address));
+        // TS 36.321 §5.14.1.3.1 steps 1, 2
         self.order.sort_unstable_by_key(|&index| (channels[index].priority, channels[index].served, index));
 
         let mut lens = [(0, 0); sl_sch::MAX_SDUS];
@@ -261,12 +270,15 @@ impl Multiplexer {
         while let Some(&&index) = order.peek() {
             // One octet of subheader for this SDU, and F and L for the one before, which is no longer the last.
             let before = if count == 0 { 0 } else { sl_sch::length_len(lens[count - 1].1) };
+            // TS 36.321 §5.14.1.3.1 (5)
             let Some(room) = left.checked_sub(before + 1) else { break };
             if count == sl_sch::MAX_SDUS {
                 break;
             }
             // A channel is served until nothing of it waits: as much as possible is sent (TS 36.321 §5.14.1.3.1).
+            // TS 36.322 §4.2.1 (2)
             let channel = &mut self.channels[index];
+            // TS 36.321 §5.14.1.3.1 (4)
             let octets = channel.rlc.emit_pdu(&mut self.scratch[used..used + room]);
             if octets == 0 {
                 order.next();
@@ -329,6 +341,7 @@ impl Filter {
     }
 
     /// Whether a PDU for `address` is kept.
+    // TS 36.321 §5.14.2.2.2 (3)
     pub fn accepts(&self, address: Address) -> bool {
         self.everything || self.addresses.binary_search(&address).is_ok()
     }
@@ -346,6 +359,7 @@ pub struct Demultiplexed<'a> {
 
 impl<'a> Demultiplexed<'a> {
     /// Parses a transport block. `group` is the group destination ID of its SCI in transmission modes 1 and 2.
+    // TS 36.321 §5.14.2.3
     pub fn parse(transport_block: &'a [u8], group: Option<GroupDestinationId>) -> Result<Self, Error> {
         let packet = sl_sch::Packet::new_checked(transport_block).map_err(Error::Malformed)?;
         let destination = packet.addressed_to().map_err(Error::Malformed)?;
@@ -356,6 +370,7 @@ impl<'a> Demultiplexed<'a> {
     /// The MAC SDUs with their channels. Those of reserved channels, and of copies to one UE, are left out
     /// (TS 36.321 §5.11).
     pub fn sdus(&self) -> impl Iterator<Item = (Lcid, &'a [u8])> + '_ {
+        // TS 36.321 §6.1.6 (5)
         self.packet.elements().filter_map(|sdu| self.channel(sdu.lcid).map(|lcid| (lcid, sdu.data)))
     }
 
@@ -367,6 +382,7 @@ impl<'a> Demultiplexed<'a> {
     }
 
     /// A channel that SDUs to this address may use: copies are of V2X (TS 36.300 §23.14.1.1).
+    // TS 36.321 §5.11
     fn channel(&self, lcid: u8) -> Option<Lcid> {
         let one_to_one = matches!(self.address, Address::Ue(_));
         Lcid::new(lcid).ok().filter(|lcid| !one_to_one || lcid.duplicated().is_none())

@@ -97,9 +97,11 @@ pub enum PlainSn {
 impl PlainSn {
     const fn take(&mut self) -> u16 {
         match self {
+            // TS 36.323 §5.6.1 (6)
             Self::Zero => 0,
             Self::Counting(next) => {
                 let sn = *next;
+                // TS 36.323 §5.6.1 (7)
                 *next = if sn == u16::MAX { 1 } else { sn + 1 };
                 sn
             }
@@ -165,11 +167,14 @@ impl Transmitter {
         pdu[HEADER_LEN..HEADER_LEN + sdu.len()].copy_from_slice(sdu);
         match &mut self.protection {
             Protection::Plain(sn) => {
+                // TS 33.303 §6.2.3.6.2 (2); TS 36.323 §5.6.1 (5)
                 OneToManyRepr { sdu_type, pgk_index: 0, ptk_id: 0, sn: sn.take() }.emit(pdu)?;
             }
             Protection::Group(sender) => {
+                // TS 33.303 §6.2.3.3.1 step 3
                 let ticket = sender.begin(now)?;
                 let (pgk_index, ptk_id, sn) = (ticket.pgk_index(), ticket.ptk_identity(), ticket.sn());
+                // TS 36.323 §5.6.1 (4)
                 OneToManyRepr { sdu_type, pgk_index, ptk_id, sn }.emit(pdu)?;
                 sender.protect(ticket, lcid.value(), pdu, HEADER_LEN)?;
             }
@@ -334,8 +339,10 @@ impl Receiver {
             }
             None if !plain => return Err(PduRefusal::UnknownKey.into()),
             None if !self.config.accept_unprotected => return Err(PduRefusal::Unprotected.into()),
+            // TS 36.323 §5.1.4 (1)
             None => (len, Assurance::Unprotected, None),
         };
+        // TS 36.323 §5.1.2.1.4 (1)
         if plain && fields.sn != 0 {
             self.accept_plain(key, fields.sn)?;
         }
@@ -352,6 +359,7 @@ impl Receiver {
 
     /// Refuses copies of an unprotected PDU, and what is late. That protects against duplication, not against an attacker,
     /// who may send any SN.
+    // TS 36.323 §5.1.2.1.4.1 (1)
     fn accept_plain(&mut self, key: Key, sn: u16) -> Result<(), PduRefusal> {
         self.turn += 1;
         let index = match self.plain.iter().position(|window| window.key == key) {

@@ -84,6 +84,7 @@ impl Transmitter {
     /// Makes an entity with a queue of `octets` octets in at most `sdus` SDUs.
     pub fn new(octets: usize, sdus: usize) -> Self {
         Self {
+            // TS 36.322 §7.1 VT(US)
             sn: 0,
             octets: VecDeque::with_capacity(octets),
             lengths: VecDeque::with_capacity(sdus),
@@ -121,11 +122,13 @@ impl Transmitter {
 
     /// Builds the largest PDU that fits in `out` and returns its length: 0 when nothing is queued, or when `out` has no
     /// room for a header and one octet. Takes as many SDUs as fit and segments the last.
+    // TS 36.321 §5.14.1.3.1 (3)
     pub fn emit_pdu(&mut self, out: &mut [u8]) -> usize {
         let mut elements = [0; MAX_ELEMENTS];
         let mut count = 0;
         let mut taken = 0;
         let mut unfinished = false;
+        // TS 36.322 §4.2.1.2.2
         for &length in &self.lengths {
             let header = wire::rlc_um::header_len(count + 1);
             let room = out.len().saturating_sub(header + taken);
@@ -135,8 +138,10 @@ impl Transmitter {
             elements[count] = length.min(room);
             taken += elements[count];
             count += 1;
+            // TS 36.322 §6.2.2.2 (1)
             unfinished = length > room;
             // A longer element has no LI, so nothing can follow it.
+            // TS 36.322 §6.2.2.2 (2)
             if unfinished || length > MAX_LI {
                 break;
             }
@@ -163,6 +168,7 @@ impl Transmitter {
             }
         }
         self.begun = unfinished;
+        // TS 36.322 §5.1.2.1.1
         self.sn = (self.sn + 1) % SN_MODULUS;
         header + taken
     }

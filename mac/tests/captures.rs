@@ -98,6 +98,7 @@ fn qc9150() {
 }
 
 #[test]
+// TS 36.322 §6.2.2.6
 fn uxm_segments_make_one_sdu() {
     let Some(capture) = capture("uxm_50prb_mcs12.cf32") else { return };
     let [first, second] = &capture.transport_blocks[..] else { panic!("two blocks") };
@@ -137,6 +138,7 @@ fn ideal_waveforms_carry_no_mac_pdu() {
 }
 
 #[test]
+// TS 36.321 §5.16.2
 fn mibs_parse_and_emit_the_same() {
     let expected = [
         ("ideal_tm2_6prb.cf32", mib_sl::Bandwidth::N6, 0, true),

@@ -14,6 +14,7 @@ pub struct Grid {
 
 impl Grid {
     /// Makes an empty subframe.
+    // TS 36.211 §9.2.1 (1)
     pub fn new(numerology: Numerology) -> Self {
         let subcarriers = numerology.subcarriers();
         Self { subcarriers, values: vec![Sample::default(); subcarriers * numerology.symbols()] }

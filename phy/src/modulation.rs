@@ -6,6 +6,7 @@ use crate::units::Modulation;
 use crate::{LLR_MAX, LLR_UNITS_PER_NAT, Llr, Sample};
 
 /// Maps coded bits to symbols of unit average power: `bits.len() == Q_m * out.len()`.
+// TS 36.211 §9.3.2
 pub fn map(modulation: Modulation, bits: &[u8], out: &mut [Sample]) {
     for (x, b) in out.iter_mut().zip(bits.chunks_exact(modulation.bits())) {
         *x = match modulation {
@@ -125,6 +126,7 @@ mod tests {
     }
 
     #[test]
+    // TS 36.211 §9.3.2
     fn unit_power_and_hard_decisions() {
         for modulation in ALL {
             let q = modulation.bits();

@@ -90,6 +90,7 @@ impl Numerology {
     }
 
     /// Returns the number of samples in a subframe of 1 ms.
+    // TS 36.211 §9.2
     pub fn subframe_samples(self) -> usize {
         self.fft * 15
     }
@@ -105,6 +106,7 @@ impl Numerology {
     }
 
     /// Returns the number of samples of the cyclic prefix of symbol `l`, 0 to `symbols() - 1`.
+    // TS 36.211 §9.9 (2)
     pub fn cp_samples(self, l: usize) -> usize {
         match self.cp {
             CyclicPrefix::Normal if l.is_multiple_of(7) => self.fft * 160 / 2048,
@@ -136,6 +138,7 @@ mod tests {
     use super::*;
 
     #[test]
+    // TS 36.211 §9.2; TS 36.211 §9.9 (2)
     fn symbols_fill_a_subframe() {
         for bandwidth in Bandwidth::ALL {
             for cp in [CyclicPrefix::Normal, CyclicPrefix::Extended] {

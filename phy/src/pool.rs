@@ -42,6 +42,7 @@ impl PoolPrbs {
     }
 
     /// Whether PRB `q` is in the pool: S1 <= q < S1 + M or S2 - M < q <= S2.
+    // TS 36.211 §9.5.6 (4); TS 36.213 §14.1.3 (3)
     pub fn contains(&self, q: usize) -> bool {
         (q >= self.start && q < self.start + self.num) || (q + self.num > self.end && q <= self.end)
     }
@@ -52,6 +53,7 @@ impl PoolPrbs {
     }
 
     /// The same as a list.
+    // TS 36.213 §14.1.3 (3)
     pub fn list(&self, carrier_prbs: usize) -> Vec<usize> {
         self.on(carrier_prbs).collect()
     }
@@ -61,6 +63,7 @@ impl PoolPrbs {
 ///
 /// Period i = 0, 1, .. begins at O + i P while that is below 10240, and is P long: the last one goes on over the turn of
 /// the DFN, where no new one begins. `None` between its end and O.
+// TS 36.211 §9.5.6 (5); TS 36.213 §14.2.3 (1); TS 36.213 §14.2.3 (2); TS 36.213 §14.3.3 (1)
 pub(crate) fn into_period(offset: u32, period: u32, subframe: u32) -> Option<u32> {
     let (turn, period) = (SUBFRAMES_PER_DFN_PERIOD, period.max(1));
     let (offset, s) = (offset % turn, subframe % turn);
@@ -72,6 +75,7 @@ pub(crate) fn into_period(offset: u32, period: u32, subframe: u32) -> Option<u32
 }
 
 /// Returns the pair m_{2a}, m_{2a+1} of a pool if it is contiguous on the carrier.
+// TS 36.213 §14.3.1 type 1 (3)
 fn pair(prbs: &[usize], a: usize) -> Option<PrbRange> {
     let (&first, &second) = (prbs.get(2 * a)?, prbs.get(2 * a + 1)?);
     (second == first + 1).then_some(PrbRange { start: first, len: 2 })

@@ -45,6 +45,7 @@ impl Modulator {
 
     /// Fills `out` (`subframe_samples()` samples) with the subframe. The last symbol is sent as the grid has it: the
     /// channels leave it empty (TS 36.211 §9.2.5).
+    // TS 36.211 §9.9 (1)
     pub fn modulate(&mut self, grid: &Grid, out: &mut [Sample]) {
         let n = self.numerology.fft();
         let half_band = self.numerology.subcarriers() / 2;
@@ -220,6 +221,7 @@ impl Precoding {
     }
 
     /// Computes y(k) = 1/sqrt(M_sc) sum x(i) exp(-j 2 pi i k / M_sc), in place. `false` when the size is not allowed.
+    // TS 36.211 §9.3.4
     pub fn precode(&mut self, symbol: &mut [Sample]) -> bool {
         run(&self.forward, symbol, &mut self.scratch)
     }
@@ -261,6 +263,7 @@ mod tests {
     }
 
     #[test]
+    // TS 36.211 §9.9 (1)
     fn round_trip_with_every_advance() {
         for cp in [CyclicPrefix::Normal, CyclicPrefix::Extended] {
             for (bandwidth, rate) in [(Bandwidth::Prb6, 1.92e6), (Bandwidth::Prb50, 11.52e6)] {
@@ -313,6 +316,7 @@ mod tests {
     }
 
     #[test]
+    // TS 36.211 §9.3.4
     fn precoding_is_unitary_and_refuses_other_sizes() {
         let mut p = Precoding::new(50);
         let mut x: Vec<_> = (0..96).map(|i| Sample::new((i as f32).sin(), (3.0 * i as f32).cos())).collect();

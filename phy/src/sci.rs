@@ -9,6 +9,7 @@ pub const MAX_BITS: usize = 45;
 /// Returns the resource indication value of `len` contiguous units from `start` out of `n` (TS 36.213 §8.1.1).
 ///
 /// `None` when the units do not fit.
+// TS 36.213 §14.1.1.2.1 (1)
 pub fn riv_encode(n: usize, start: usize, len: usize) -> Option<usize> {
     if len == 0 || start + len > n {
         return None;
@@ -17,6 +18,7 @@ pub fn riv_encode(n: usize, start: usize, len: usize) -> Option<usize> {
 }
 
 /// Returns `(start, len)` of a resource indication value over `n` units; `None` for an invalid value.
+// TS 36.212 §5.4.3.1.1 (2); TS 36.213 §14.1.1.2.1 (1)
 pub fn riv_decode(n: usize, riv: usize) -> Option<(usize, usize)> {
     if n == 0 {
         return None;
@@ -81,6 +83,7 @@ pub struct Format0 {
 
 impl Format0 {
     /// Returns the bits of the format at a bandwidth: 37, 39, 41, 43, 44 or 45.
+    // TS 36.212 §5.4.3.1.1 (1)
     pub fn bits(bandwidth: Bandwidth) -> usize {
         32 + riv_bits(bandwidth.prbs())
     }
@@ -92,6 +95,7 @@ impl Format0 {
             return Err(Error::Length { got: out.len(), want });
         }
         let mut w = Writer::new(out);
+        // TS 36.212 §5.4.3.1.1 (1)
         w.put("frequency hopping flag", self.hopping as u32, 1)?;
         w.put("resource block assignment", self.rb_assignment as u32, riv_bits(bandwidth.prbs()))?;
         w.put("time resource pattern", self.trp as u32, 7)?;
@@ -118,6 +122,7 @@ impl Format0 {
     }
 
     /// Returns the first PRB and the number of PRBs when hopping is off.
+    // TS 36.211 §9.3.6 (4)
     pub fn allocation(&self, bandwidth: Bandwidth) -> Result<(usize, usize), Error> {
         riv_decode(bandwidth.prbs(), self.rb_assignment as usize)
             .ok_or(Error::Riv(self.rb_assignment as usize))
@@ -151,6 +156,7 @@ impl Format1 {
     pub const BITS: usize = 32;
 
     /// Returns the reserved bits in a pool of `num_subchannels`, without the transmission format.
+    // TS 36.212 §5.4.3.1.2 (4)
     pub fn reserved_bits(num_subchannels: usize) -> usize {
         Self::BITS - 18 - riv_bits(num_subchannels)
     }
@@ -161,17 +167,20 @@ impl Format1 {
             return Err(Error::Length { got: out.len(), want: Self::BITS });
         }
         let mut w = Writer::new(out);
+        // TS 36.212 §5.4.3.1.2 (1)
         w.put("priority", self.priority as u32, 3)?;
         w.put("resource reservation", self.reservation as u32, 4)?;
         w.put("frequency resource location", self.frequency_resource as u32, riv_bits(num_subchannels))?;
         w.put("time gap", self.time_gap as u32, 4)?;
         w.put("modulation and coding scheme", self.mcs as u32, 5)?;
         w.put("retransmission index", self.retransmission as u32, 1)?;
+        // TS 36.212 §5.4.3.1.2 (2)
         w.put("transmission format", self.transmission_format as u32, 1)?;
         w.put("reserved", self.reserved as u32, Self::reserved_bits(num_subchannels))
     }
 
     /// Parses 32 bits, one a byte.
+    // TS 36.213 §14.2.2 (3)
     pub fn parse(num_subchannels: usize, bits: &[u8]) -> Result<Self, Error> {
         if bits.len() != Self::BITS || num_subchannels > MAX_SUBCHANNELS {
             return Err(Error::Length { got: bits.len(), want: Self::BITS });
@@ -191,6 +200,7 @@ impl Format1 {
 
     /// Returns the start sub-channel of the *other* transmission, and the number of sub-channels of both
     /// (TS 36.213 §14.1.1.4C).
+    // TS 36.213 §14.1.1.4C (1)
     pub fn allocation(&self, num_subchannels: usize) -> Result<(usize, usize), Error> {
         riv_decode(num_subchannels, self.frequency_resource as usize)
             .ok_or(Error::Riv(self.frequency_resource as usize))
@@ -221,6 +231,7 @@ impl<'a> Writer<'a> {
         Self { out, at: 0 }
     }
 
+    // TS 36.212 §5.4.3.1
     fn put(&mut self, name: &'static str, value: u32, bits: usize) -> Result<(), Error> {
         if bits < 32 && value >> bits != 0 {
             return Err(Error::Field(name));
@@ -256,11 +267,13 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
+    // TS 36.212 §5.4.3.1.1 (1)
     fn format_0_lengths() {
         assert_eq!(Bandwidth::ALL.map(Format0::bits), [37, 39, 41, 43, 44, 45]);
     }
 
     #[test]
+    // TS 36.212 §5.4.3.1.1 (2); TS 36.213 §14.1.1.2.1 (1); TS 36.213 §14.1.1.4C (1)
     fn every_riv_comes_back() {
         for n in 1..=110 {
             let mut seen = std::collections::HashSet::new();

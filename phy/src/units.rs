@@ -88,6 +88,7 @@ pub enum CyclicPrefix {
 
 impl CyclicPrefix {
     /// Returns the number of SC-FDMA symbols in a subframe, the untransmitted last one included.
+    // TS 36.211 §9.2.3
     pub fn symbols(self) -> usize {
         match self {
             Self::Normal => 14,
@@ -184,6 +185,7 @@ impl SlssId {
     }
 
     /// Whether it is of the set id_net (0 to 167, PSSS root 26), not id_oon (168 to 335, root 37).
+    // TS 36.211 §9.7
     pub fn is_in_network(self) -> bool {
         self.0 < 168
     }
@@ -206,6 +208,7 @@ pub struct PrbRange {
 
 impl PrbRange {
     /// Returns the first subcarrier.
+    // TS 36.211 §9.2.3
     pub fn first_subcarrier(self) -> usize {
         12 * self.start
     }

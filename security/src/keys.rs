@@ -190,6 +190,7 @@ keys! {
 
 discovery_keys! {
     /// Discovery Key of one ProSe Application Code: keys the MIC of open discovery. TS 33.303 §6.1.3.3.1.
+    // TS 33.303 §6.1.3.3.1 step 4 (1)
     DiscoveryKey;
     /// Discovery User Scrambling Key: scrambles the whole message. TS 33.303 §6.1.3.4.
     Dusk;
@@ -210,6 +211,7 @@ mod tests {
     }
 
     #[test]
+    // TS 33.303 §6.1.3.3.1 step 4 (1)
     fn lengths_are_checked() {
         for octets in [0, 15, 17, 31, 33, 64] {
             let key = vec![1; octets];

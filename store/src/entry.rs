@@ -482,6 +482,7 @@ impl Keys {
             group.config()?;
             let mut indexes = BTreeSet::new();
             for pgk in &group.pgk {
+                // TS 33.303 §6.2.3.2 (2)
                 if pgk.key.is_some() && !indexes.insert(pgk.id & 0x1f) {
                     let fault = Fault::SameIndex(pgk.id & 0x1f);
                     return Err(Error::entry(format!("group {:?}", group.name), fault));

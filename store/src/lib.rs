@@ -352,6 +352,7 @@ pub fn create_private(path: &Path) -> Result<File, Error> {
 ///
 /// # Errors
 /// There is no such file, or other users may read or write it.
+// TS 33.303 §6.2.2
 pub fn check_mode(path: &Path) -> Result<(), Error> {
     let metadata = std::fs::metadata(path).map_err(|e| Error::io(path, Doing::Find, &e))?;
     if !metadata.is_file() {

@@ -196,6 +196,7 @@ impl Discovery {
         let code = self.code()?;
         let mask =
             self.code_mask.as_ref().map(|mask| exactly("code-mask", mask, &self.place())).transpose()?;
+        // TS 24.334 §10A.2.3.2 (2)
         Ok(CodeFilter { code, mask: mask.unwrap_or([0xff; 23]) })
     }
 

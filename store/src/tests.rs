@@ -43,6 +43,7 @@ fn what_is_put_comes_back_and_so_does_the_toml_form() {
 }
 
 #[test]
+// TS 33.303 §6.2.2; TS 33.303 §6.5.2 (5)
 fn what_others_may_read_is_refused_with_the_remedy() {
     let folder = tempdir().unwrap();
     let path = folder.path().join("keys");
@@ -233,6 +234,7 @@ fn secrets_are_not_shown() {
 }
 
 #[test]
+// TS 33.303 §6.2.3.2 (2)
 fn what_makes_no_sense_is_refused() {
     let text = example().to_toml().unwrap();
     let broken = [

@@ -77,6 +77,9 @@ fn receive(config: Config, samples: &[Sample]) -> Heard {
     heard
 }
 
+// TS 36.213 §14.1.1 (4); TS 36.213 §14.1.1 (5); TS 36.213 §14.1.1 (8); TS 36.213 §14.1.1.4C (1)
+// TS 36.213 §14.1.1.4C (2); TS 36.213 §14.1.1.4C (6); TS 36.213 §14.1.2 (3); TS 36.213 §14.2.2 (3)
+// TS 36.213 §14.2.4 (1)
 fn check_capture(name: &str) {
     let Some(folder) = recordings() else { return };
     let truth = Truth::load(&folder);
@@ -111,6 +114,7 @@ fn check_capture(name: &str) {
     assert_eq!(heard.blocks.len(), capture.tb.len(), "{heard:?}");
 }
 
+// TS 36.213 §14.1.2 (2); TS 36.213 §14.2.2 (1); TS 36.213 §14.3.2
 fn check_reference(name: &str) {
     let Some(folder) = recordings() else { return };
     let folder = folder.join("reference");
@@ -189,14 +193,20 @@ macro_rules! captures {
 captures!(
     ideal_tm2_6prb,
     ideal_tm2_25prb,
+    // TS 36.211 Table 9.8-2 (1); TS 36.211 §9.2.1 (1); TS 36.211 §9.2.3; TS 36.211 §9.3.6 (4); TS 36.211 §9.4.6
+    // TS 36.211 §9.8 (3)
     ideal_tm2_50prb,
+    // TS 36.211 §9.2.3; TS 36.212 §5.4.3 (1); TS 36.212 §5.4.3 (3)
     ideal_tm2_50prb_extcp,
     ideal_tm2_100prb,
     ideal_tm4_25prb,
+    // TS 36.211 Table 9.8-1 (2); TS 36.211 Table 9.8-2 (2); TS 36.211 §9.3.1 (3); TS 36.211 §9.4.2
+    // TS 36.211 §9.8 (4); TS 36.212 §5.4.2 (3); TS 36.212 §5.4.3.1.2 (1)
     ideal_tm4_50prb,
     cmw500_slss,
     cmw500_pssch,
     qc9150,
+    // TS 36.212 §5.4.2 with §5.1.4.1.2 (2); TS 36.212 §5.4.2 with §5.1.5
     uxm_50prb_mcs12,
 );
 
@@ -210,21 +220,47 @@ macro_rules! references {
 }
 
 references!(
+    // TS 36.211 Table 9.8-1 (1); TS 36.211 Table 9.8-2 (1); TS 36.211 §9.2.4 (1); TS 36.211 §9.3.1 (1)
+    // TS 36.211 §9.3.1 (2); TS 36.211 §9.3.2; TS 36.211 §9.3.6 (1); TS 36.211 §9.3.6 (3); TS 36.211 §9.3.6 (4)
+    // TS 36.211 §9.4.1; TS 36.211 §9.4.2; TS 36.211 §9.4.4; TS 36.211 §9.8 (6); TS 36.211 §9.8 with §5.5.1.1
+    // TS 36.211 §9.8 with §5.5.1.2; TS 36.211 §9.8 with §5.5.1.3; TS 36.212 §5.4.2 (1); TS 36.212 §5.4.2 (2)
+    // TS 36.212 §5.4.2 with Table 5.1.3-3; TS 36.212 §5.4.2 with §5.1.3.2; TS 36.212 §5.4.2 with §5.1.4.1.1
+    // TS 36.212 §5.4.2 with §5.1.4.1.2 (1); TS 36.212 §5.4.3 (1); TS 36.212 §5.4.3 (2); TS 36.212 §5.4.3 (3)
+    // TS 36.212 §5.4.3.1; TS 36.212 §5.4.3.1.1 (1); TS 36.212 §5.4.3.1.1 (2)
     d2d_25prb_2ues,
+    // TS 36.211 Table 9.8-1 (1); TS 36.211 §9.2.4 (1); TS 36.212 §5.4.2 with Table 5.1.3-3
     d2d_50prb_2ues_16qam,
+    // TS 36.211 §9.2.1 (1)
     d2d_6prb_1ue,
+    // TS 36.211 §9.2.1 (3); TS 36.211 §9.6.6 (1); TS 36.211 §9.6.6 (3); TS 36.211 §9.7.1.2 (2)
+    // TS 36.211 §9.7.2.2 (2); TS 36.212 §5.4.1 (1); TS 36.212 §5.4.1.3 (2)
     psbch_25prb_nid150_extcp,
+    // TS 36.211 Table 9.8-3 (2); TS 36.211 §9.6.1; TS 36.211 §9.6.2; TS 36.211 §9.6.4; TS 36.211 §9.6.6 (1)
+    // TS 36.211 §9.6.6 (2); TS 36.211 §9.6.6 (3); TS 36.211 §9.7; TS 36.211 §9.7.1; TS 36.211 §9.7.1.1
+    // TS 36.212 §5.4.1 (1); TS 36.212 §5.4.1.1 (1); TS 36.212 §5.4.1.2; TS 36.212 §5.4.1.3 (1)
+    // TS 36.212 §5.4.1.3 (2)
     psbch_25prb_nid150_incov,
+    // TS 36.211 Table 9.8-3 (3); TS 36.211 §9.8 (5); TS 36.212 §5.4.1 (2)
     psbch_25prb_nid77_v2x,
+    // TS 36.211 §9.6.1; TS 36.211 §9.6.6 (2); TS 36.211 §9.7.2.1
     psbch_50prb_nid13_incov,
+    // TS 36.211 Table 9.8-3 (2); TS 36.211 §9.7; TS 36.211 §9.7.1.1; TS 36.211 §9.7.2.1
     psbch_6prb_nid301_oocov,
     psbch_6prb_nid37_incov,
     psbch_6prb_nid86_period40,
+    // TS 36.211 Table 9.8-3 (1); TS 36.211 §9.5.6 (1); TS 36.212 §5.4.4 (1); TS 36.212 §5.4.4 (2)
     psdch_25prb_extcp_2tx,
     psdch_25prb_type1_1tx,
+    // TS 36.211 Table 9.8-3 (1); TS 36.211 §9.5.1; TS 36.211 §9.5.2; TS 36.211 §9.5.4; TS 36.211 §9.5.6 (1)
+    // TS 36.211 §9.5.6 (2); TS 36.211 §9.8 with §5.5.1.2; TS 36.212 §5.4.4 (1); TS 36.212 §5.4.4 (2)
+    // TS 36.212 §5.4.4 with TS 36.321 §5.15.1.2.2 (1)
     psdch_25prb_type1_4tx,
     psdch_25prb_type1_4tx_allrv0,
     psdch_50prb_type1_1tx,
+    // TS 36.211 §9.5.6 (4)
     psdch_6prb_type1_2tx_2periods,
+    // TS 36.211 Table 9.8-1 (2); TS 36.211 Table 9.8-2 (2); TS 36.211 §9.3.1 (1); TS 36.211 §9.3.1 (3)
+    // TS 36.211 §9.4.1; TS 36.211 §9.8 (6); TS 36.211 §9.8 (7); TS 36.212 §5.4.2 (1); TS 36.212 §5.4.2 (3)
+    // TS 36.212 §5.4.3 (2); TS 36.212 §5.4.3.1; TS 36.212 §5.4.3.1.2 (1)
     v2x_25prb_adjacent,
 );

@@ -12,6 +12,7 @@ use sidelink_wire::pdcp::SduType;
 
 /// Two UEs set up a link through the whole of layer 2: blocks on the air, PDUs between engine and links.
 #[test]
+// TS 24.334 §10.4.1A (1)
 fn a_link_over_transport_blocks() {
     let names = [Identity::user("mary"), Identity::user("john")];
     let ids = [Layer2Id::new(0x10).unwrap(), Layer2Id::new(0x11).unwrap()];

@@ -138,6 +138,7 @@ fn wait_for_frames(folder: &Path, child: &mut Child, beyond: u64) {
 
 /// kill -9 at random instants of a sender at full rate: no COUNT twice, and a crash skips no more than is stated.
 #[test]
+// TS 33.303 §6.2.3.2 (7)
 fn no_count_twice_whatever_is_killed() {
     let kills = std::env::var("SIDELINK_KILLS").ok().and_then(|n| n.parse().ok()).unwrap_or(KILLS);
     let folder = Folder::new("kill");

@@ -322,6 +322,7 @@ fn judged(opener: &mut Opener, now: UtcTime, message: &[u8]) -> (String, Option<
 
 /// Any one of the 232 bits, of each protection: never accepted, but for the four spare ones of open discovery. Without protection nothing is ever called verified.
 #[test]
+// TS 36.300 §23.11.2
 fn no_flipped_bit_of_a_discovery_message_is_accepted() {
     let air = discovery_only();
     let mut kinds = 0;

@@ -21,6 +21,11 @@ const CARRIERS: [usize; 6] = [6, 15, 25, 50, 75, 100];
 type Case = (Value, Value);
 
 #[test]
+// TS 36.211 §9.3.6 (10); TS 36.211 §9.3.6 (11); TS 36.211 §9.3.6 (5); TS 36.211 §9.3.6 (6); TS 36.211 §9.3.6 (7)
+// TS 36.211 §9.3.6 (8); TS 36.211 §9.3.6 (9); TS 36.212 §5.4.3.1.1 (3); TS 36.213 §14.1.1.2.1 (2)
+// TS 36.213 §14.1.1.2.1 (3); TS 36.213 §14.1.1.2.2 (1); TS 36.213 §14.1.1.2.2 (2); TS 36.213 §14.1.1.2.2 (3)
+// TS 36.213 §14.1.1.2.2 (4); TS 36.213 §14.1.1.2.2 (5); TS 36.213 §14.1.1.4 (2); TS 36.213 §14.1.5 (4)
+// TS 36.213 §14.3.1 type 1 (3)
 fn resources_are_those_of_the_texts() {
     let Some(python) = python() else { return };
     let mut rng = ChaCha8Rng::seed_from_u64(14);
@@ -346,6 +351,7 @@ fn v2x(rng: &mut ChaCha8Rng) -> Vec<Case> {
 
 /// TS 36.212 §5.4.3.1.2: after the retransmission index, before the reserved bits.
 #[test]
+// TS 36.212 §5.4.3.1.2 (2)
 fn the_transmission_format_has_its_place() {
     let sci = Format1 {
         priority: 0,

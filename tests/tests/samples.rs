@@ -72,16 +72,20 @@ fn check(name: &str, control: usize, shared: usize, discovery: usize) {
 }
 
 #[test]
+// TS 36.321 §5.14.1.2.2 (1); TS 36.321 §5.14.2.1 (1); TS 36.321 §5.14.2.2.1 (1); TS 36.321 §5.14.2.2.2 (1)
 fn d2d_15prb() {
     check("d2d_15prb", 8, 65, 0);
 }
 
 #[test]
+// TS 36.213 §14.3.2; TS 36.321 §5.15.1.2.2 (1); TS 36.321 §5.15.2.1.1; TS 36.321 §5.15.2.1.2 (1)
 fn discovery_6prb_combines_transmissions() {
     check("discovery_6prb", 0, 0, 15);
 }
 
 #[test]
+// TS 36.211 §9.8 (7); TS 36.321 §5.14.1.2.2 (1); TS 36.321 §5.14.2.1 (2); TS 36.321 §5.14.2.2.1 (1)
+// TS 36.321 §5.14.2.2.2 (1)
 fn v2x_25prb() {
     check("v2x_25prb", 3, 3, 0);
 }

@@ -24,6 +24,16 @@ fn folder() -> PathBuf {
 }
 
 #[test]
+// TS 36.211 Table 9.8-3 (3); TS 36.211 §9.1.2; TS 36.211 §9.2.2; TS 36.211 §9.2.4 (2); TS 36.211 §9.2.5
+// TS 36.211 §9.3.3, §9.3.5; TS 36.211 §9.3.4; TS 36.211 §9.3.6 (1); TS 36.211 §9.3.6 (3); TS 36.211 §9.4.3, §9.4.5
+// TS 36.211 §9.4.4; TS 36.211 §9.4.6; TS 36.211 §9.5.1; TS 36.211 §9.5.3, §9.5.5; TS 36.211 §9.5.4
+// TS 36.211 §9.6.3, §9.6.5; TS 36.211 §9.6.4; TS 36.211 §9.7.1; TS 36.211 §9.7.1.2 (1); TS 36.211 §9.7.1.2 (2)
+// TS 36.211 §9.7.2.2 (1); TS 36.211 §9.7.2.2 (2); TS 36.211 §9.8 (1); TS 36.211 §9.8 (2); TS 36.211 §9.8 (3)
+// TS 36.211 §9.8 (4); TS 36.211 §9.8 (5); TS 36.211 §9.8 (8); TS 36.211 §9.8 with §5.5.1.1; TS 36.211 §9.9 (1)
+// TS 36.211 §9.9 (2); TS 36.212 §5.4.1 (2); TS 36.212 §5.4.1.1 (1); TS 36.212 §5.4.4 with TS 36.321 §5.15.1.2.2 (1)
+// TS 36.213 §14 par. 5; TS 36.213 §14.1.1 (1); TS 36.213 §14.1.1 (3); TS 36.213 §14.1.1 (4)
+// TS 36.213 §14.1.1.2.1 (1); TS 36.213 §14.1.1.3 (3); TS 36.213 §14.1.3 (1); TS 36.213 §14.2.1 mode 2 (1)
+// TS 36.213 §14.2.3 (1); TS 36.213 §14.3.1 (2); TS 36.213 §14.3.1 type 1 (2); TS 36.321 §5.15.1.2.2 (1)
 fn every_reference_comes_out_of_its_sidecar() {
     let Ok(entries) = std::fs::read_dir(folder()) else {
         eprintln!("SKIPPED: no ../shared (the reference waveforms)");
@@ -276,6 +286,7 @@ fn octets(hex: &Value) -> Vec<u8> {
 
 /// The generator does what it says where the references are silent: every kind of content occurs in the examples.
 #[test]
+// TS 36.321 §5.15.1.2.1
 fn the_examples_send_on_every_channel() {
     use sidelink_flowgraphs::scenario::{EXAMPLE_D2D, EXAMPLE_V2X};
     let mut seen = [false; 4];

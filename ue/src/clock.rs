@@ -86,6 +86,7 @@ impl Clock {
     }
 
     /// The first sample of a subframe, not rounded; negative before the radio's start.
+    // TS 36.211 §9.10 (1)
     pub fn start_of(&self, subframe: u64) -> f64 {
         let ahead = subframe as i64 - self.subframe as i64;
         self.sample + ahead as f64 * self.subframe_samples()
@@ -191,6 +192,7 @@ mod tests {
     }
 
     #[test]
+    // TS 36.211 §9.10 (1)
     fn steering_takes_out_delay_and_drift() {
         // our sample clock is 20 ppm too fast, and the count began 3 us early
         let truth = |t: u64| 3e-6 * RATE + t as f64 * RATE * 1e-3 * (1.0 + 20e-6);

@@ -30,6 +30,7 @@ impl Hearing<'_> {
         let now = self.now;
         let Self { totals, stack, applications, .. } = self;
         match heard {
+            // TS 36.321 §5.16.2
             Event::Mib { id, bits, measurement, time, .. } => {
                 totals.heard[0] += 1;
                 if let Some(mib) = mapping::parse_mib_sl(bits)
@@ -48,6 +49,7 @@ impl Hearing<'_> {
                 totals.heard[1] += 1;
                 self.planner.heard(now.t, *prb, information, measurement.signal);
             }
+            // TS 36.321 §5.14.2.2.2 (2)
             Event::SlSch(block) if !block.repeat => {
                 totals.heard[2] += 1;
                 let group = match block.information {
@@ -56,9 +58,11 @@ impl Hearing<'_> {
                 };
                 stack.receive_sl_sch(group, block.block, &mut |event| applications.tell(now, event));
             }
+            // TS 36.321 §5.15.2.1.2 (2)
             Event::SlDch { message, repeat: false, since_first, .. } => {
                 totals.heard[3] += 1;
                 let since_first = u64::from(*since_first);
+                // TS 36.300 §23.11.2
                 stack.receive_sl_dch(message, since_first, &mut |event| applications.tell(now, event));
             }
             _ => {}

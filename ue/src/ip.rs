@@ -94,6 +94,7 @@ impl Application for Ip {
         for _ in 0..BURST {
             let Some(packet) = self.held.take().or_else(|| self.to_air.try_recv().ok()) else { return };
             let out =
+                // TS 24.334 §10.2.4.1 (1)
                 Outgoing { address: self.address, lcid: self.lcid, sdu_type: SduType::Ip, data: &packet };
             if send(out).is_err() {
                 // the queue is full, or counters are on their way to the disk: the sender's socket waits

@@ -32,6 +32,7 @@ struct Peer {
 impl LinkBearers {
     /// Makes sure that `peer` has the channel `lcid` in subframe `t`. With [`STRANGERS`] others there, the one of which
     /// `has_link` is false that was unused for longest loses its channels and what waits in them.
+    // TS 24.334 §10.4.1A (1)
     pub(super) fn open(
         &mut self,
         engine: &mut Engine,
@@ -47,6 +48,7 @@ impl LinkBearers {
                 for lcid in SIGNALLING {
                     let (queue_octets, queue_sdus) = SIGNALLING_QUEUE;
                     let bearer =
+                        // TS 24.334 §10.4.7.1 (2)
                         Bearer { priority: 1, queue_octets, queue_sdus, ..Bearer::new(address, lcid) };
                     // a channel of this address that is there stays as it is
                     let _ = engine.add_bearer(bearer);

@@ -187,6 +187,7 @@ impl Links {
     /// Hands over data for the link with `peer`.
     pub(super) fn send(&mut self, peer: Layer2Id, sdu_type: SduType, data: &[u8]) -> Result<(), Refused> {
         let link = self.up.iter().find(|(_, known)| *known == peer).map(|(link, _)| *link);
+        // TS 24.334 §10.4.2.4
         let link = link.ok_or(Refused::NoLink(peer))?;
         let (now, lcid) = (self.now, Lcid::LINK_DATA);
         self.handle_input(Input::Send { now, link, lcid, sdu_type, data })?;

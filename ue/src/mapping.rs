@@ -26,6 +26,7 @@ pub fn mib_sl(bandwidth: Bandwidth, sidelink: SidelinkMode, at: DfnSubframe, in_
 }
 
 /// The same into `octets`, whose memory is used again.
+// TS 36.321 §6.1.4
 pub fn fill_mib_sl(
     octets: &mut Vec<u8>,
     bandwidth: Bandwidth,
@@ -61,6 +62,7 @@ pub fn fill_mib_sl(
 }
 
 /// The fields of a received MIB-SL (40 bits, one a byte) or MIB-SL-V2X (48); `None` when they make no sense.
+// TS 36.322 §4.2.1.1
 pub fn parse_mib_sl(bits: &[u8]) -> Option<mib_sl::Repr> {
     let mut octets = [0; 6];
     let octets = octets.get_mut(..bits.len().div_ceil(8))?;
@@ -124,6 +126,7 @@ impl Mode2 {
         let resources = pool.control_resources(carrier_prbs) as u32;
         let draw = Mode2Pool::new(resources, list.len() as u32, length, trpt_subset.unwrap_or(u8::MAX), &[])?;
         let control = (0..resources as usize).map(|n| pool.control_resource(carrier_prbs, n)).collect();
+        // TS 36.213 §14.1.1.3 (3)
         let patterns = (0..=u8::MAX).map(|i_trp| pool.pattern_subframes(i_trp)).collect();
         Ok(Self { control, patterns, list, draw })
     }
@@ -135,6 +138,7 @@ impl Mode2 {
     }
 
     /// Draws PSCCH, pattern and `len` PRBs. `None` as for either part.
+    // TS 36.213 §14.1.1.4 (1)
     pub fn draw(&self, len: usize, air_rng: &mut impl Rng) -> Option<SharedResource> {
         self.draw_place(self.draw_time(air_rng)?, len, air_rng)
     }
@@ -157,6 +161,7 @@ impl Mode2 {
             let runs = self.list.windows(len.max(1));
             runs.filter(|run| run[0] + run.len() - 1 == run[run.len() - 1]).map(|run| run[0])
         };
+        // TS 36.321 §5.14.1.1 (6)
         let index = grant::uniform(air_rng, places().count() as u32);
         let prbs = PrbRange { start: places().nth(index as usize)?, len };
         let SharedTime { control, trp, data } = time;
@@ -192,6 +197,7 @@ impl Type1 {
 
     /// Draw a resource for one message, none of whose subframes is in `busy`, and add its own; `None` when chance says to be
     /// silent, or nothing is free (TS 36.213 §14.3.1).
+    // TS 36.321 §5.15.1.1 (3)
     pub fn draw(&self, busy: &mut Vec<u32>, air_rng: &mut impl Rng) -> Option<Vec<(u32, PrbRange)>> {
         let places = |n: u32| self.places.get(n as usize)?.as_ref();
         let taken =
@@ -224,6 +230,7 @@ mod tests {
 
     /// TS 36.321 §5.14.1.1: every place of a grant is drawn alike, whatever its width, and none lies across the gap.
     #[test]
+    // TS 36.321 §5.14.1.1 (6)
     fn places_of_mode_2_are_drawn_alike() {
         let mode2 = Mode2::new(&pool(), 15, None).unwrap();
         let mut air_rng = AirRng::seeded(3, "");
@@ -271,6 +278,7 @@ mod tests {
     }
 
     #[test]
+    // TS 36.321 §5.16.1; TS 36.321 §6.1.4; TS 36.322 §4.2.1.1
     fn as_other_makers_send_it() {
         let at = DfnSubframe::from_count(10_231);
         assert_eq!(mib_sl(Bandwidth::Prb25, SidelinkMode::D2d, at, true), [0x43, 0xff, 0x18, 0, 0]);

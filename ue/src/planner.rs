@@ -98,11 +98,13 @@ impl Planner {
         self.spare.take_back(out);
         let air_rng = self.air_rng.resources.next_u64();
         let at = Clock::dfn(t);
+        // TS 36.321 §5.16.1
         if let Some(signal) = sync.signal(t, air_rng) {
             let mut mib = self.spare.one();
             let bandwidth = self.numerology.bandwidth();
             mapping::fill_mib_sl(&mut mib, bandwidth, self.mode.sidelink(), at, signal.in_coverage);
             let content = Content::Sync { id: signal.id, mib, at, in_coverage: signal.in_coverage };
+            // TS 36.213 §14.4 (2)
             out.push(Transmission { cp: self.sync_cp, amplitude: 1.0, content });
         }
         for communication in &mut self.communication {
@@ -112,6 +114,7 @@ impl Planner {
             mode4.plan(t, stack, &mut self.air_rng.resources, &mut self.spare, out, tell);
         }
         for discovery in &mut self.discovery {
+            // TS 36.321 §5.14.1.2.2 (4)
             discovery.plan(t, stack, &mut self.air_rng, out, tell);
         }
         let subframe = Subframe {
@@ -123,6 +126,7 @@ impl Planner {
     }
 
     /// Keeps of what was planned, in its order, what may be sent together.
+    // TS 36.211 §9.1.3 (2)
     fn keep_possible(&mut self, subframe: Subframe, out: &mut Vec<Transmission>) {
         self.used.clear();
         let Self { used, spare, numerology, .. } = self;
@@ -159,8 +163,10 @@ impl Subframe {
         match content {
             Content::Sync { .. } => true,
             _ if self.synchronisation => false,
+            // TS 36.300 §23.10.1; TS 36.321 §5.15.1.2.2 (2)
             Content::SlDch { .. } => !self.control && used.is_empty(),
             Content::Sci { .. } | Content::SlSch { .. } => match self.sidelink {
+                // TS 36.321 §5.14.1.1 (29); TS 36.321 §5.14.1.3 (2)
                 SidelinkMode::D2d => used.is_empty(),
                 SidelinkMode::V2x => !used.iter().any(|u| u.start < range.end && range.start < u.end),
             },

@@ -68,6 +68,7 @@ where
     S: CounterStore,
     S::Error: Display,
 {
+    // TS 24.334 §10.2.4.1 (2)
     let engine = Engine::new(Config { source: source(wish, keys)?, ..wish.layer2 });
     let mut discovery = wish.discovery;
     discovery.monitor.rotating = rotating(wish.ue, keys)?;
@@ -110,6 +111,7 @@ impl Provisioned {
     /// An address that is set up already.
     pub fn add_plain(&mut self, name: &str, address: Address) -> Result<(), BuildError> {
         self.engine.listen(address);
+        // TS 33.185 §6.5.2 (1)
         self.engine.add_destination(address, Sending::Plain(PlainSn::Zero));
         self.add_bearer(name, address)
     }
@@ -138,6 +140,7 @@ impl Provisioned {
         S::Error: Display,
     {
         let config = group.config()?;
+        // TS 24.334 §10.2.4.1 (2)
         let id = Layer2Id::from_octets(config.group_id);
         let address = (wish.to_group)(id);
         let mut receiver = group::Receiver::new(group::ReceiverConfig::new(config));
@@ -165,6 +168,7 @@ impl Provisioned {
         }
         self.engine.add_group(receiver);
         self.engine.listen(address);
+        // TS 24.334 §10.2.1 (1)
         self.engine.add_destination(address, Sending::Group(sender));
         self.add_bearer(&group.name, address)
     }
@@ -221,6 +225,7 @@ impl Provisioned {
             None => return Ok(None),
             Some(Followed::Open(filter, _)) => monitor.follow(Follow::Open(filter, valid_until)),
             Some(Followed::Restricted(message_type, filter, material)) => {
+                // TS 33.303 §6.6.7 (3)
                 let receiver = Receiver::new(&material, MicCheck::Local, vec![filter], Profile::default());
                 monitor.follow(Follow::Filter(message_type, receiver, valid_until))
             }
@@ -245,6 +250,7 @@ impl Provisioned {
 type Identity = (ProseId, ApplicationKey);
 
 /// The Layer-2 ID of the UE: as said, or as all its groups call it.
+// TS 33.303 §6.2.3.2 (4)
 fn source(wish: &Wish<'_>, keys: &Keys) -> Result<Layer2Id, BuildError> {
     let groups = keys.group.iter().filter(|g| g.member.iter().any(|m| m.ue == wish.ue));
     let mut found = wish.layer2_id;

@@ -212,6 +212,7 @@ impl Sync {
     }
 
     /// What to send in subframe `t`; `air_rng` are random bits.
+    // TS 36.213 §14.4 (1)
     pub fn signal(&self, t: u64, air_rng: u64) -> Option<Signal> {
         if self.config.transmit == Transmit::Never {
             return None;

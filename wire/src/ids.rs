@@ -37,6 +37,7 @@ pub struct Layer2Id(u32);
 
 impl Layer2Id {
     /// The largest identity.
+    // TS 24.334 §12.2.2.48
     pub const MAX: u32 = 0xff_ffff;
 
     /// Makes an identity from a number of at most 24 bits.
@@ -53,6 +54,7 @@ impl Layer2Id {
     }
 
     /// Joins the 16 bits of DST and the 8 bits of the SCI to a destination (transmission modes 1 and 2).
+    // TS 36.321 §5.14.2.2.2 (3)
     pub const fn from_parts(dst: [u8; 2], group: GroupDestinationId) -> Self {
         Self::from_octets([dst[0], dst[1], group.0])
     }
@@ -64,6 +66,7 @@ impl Layer2Id {
     }
 
     /// Returns the 16 most significant bits: DST of a MAC PDU in transmission modes 1 and 2.
+    // TS 36.321 §6.2.4 DST
     pub const fn dst(self) -> [u8; 2] {
         let [a, b, _] = self.octets();
         [a, b]
@@ -104,10 +107,13 @@ pub struct Lcid(u8);
 
 impl Lcid {
     /// PC5-S messages that are not protected.
+    // TS 36.321 §6.2.4 LCID (3)
     pub const PC5_S_UNPROTECTED: Self = Self(28);
     /// Direct Security Mode Command and Complete.
+    // TS 33.303 §6.5.6.1 (2); TS 36.321 §6.2.4 LCID (3)
     pub const PC5_S_SECURITY_MODE: Self = Self(29);
     /// All other protected PC5-S messages.
+    // TS 33.303 §6.5.6.1 (2)
     pub const PC5_S_PROTECTED: Self = Self(30);
     /// Data of a group. The number is the project's choice.
     pub const GROUP_DATA: Self = Self(1);
@@ -129,6 +135,7 @@ impl Lcid {
     }
 
     /// The channel whose PDCP PDUs come a second time on this one: n of n + 10.
+    // TS 36.321 §6.2.4 LCID (2)
     pub const fn duplicated(self) -> Option<Self> {
         match self.0 {
             11..=20 => Some(Self(self.0 - 10)),
@@ -171,6 +178,7 @@ impl ProSeAppCode {
     }
 
     /// Makes an open code of one PLMN: scope 11, the flag E set, MCC and MNC as binary numbers of at most 999.
+    // TS 24.334 §12.2.2.6
     pub fn new(mcc: u16, mnc: u16, temporary: &[u8; 20]) -> Result<Self, Error> {
         for (what, value) in [("MCC", mcc), ("MNC", mnc)] {
             if value > 999 {
@@ -227,6 +235,7 @@ mod tests {
     use super::*;
 
     #[test]
+    // TS 24.334 §12.2.2.48; TS 36.321 §6.2.4 DST
     fn destination_splits_between_dst_and_sci() {
         let id = Layer2Id::new(0x12_3456).unwrap();
         assert_eq!(id.dst(), [0x12, 0x34]);
@@ -236,6 +245,7 @@ mod tests {
     }
 
     #[test]
+    // TS 33.303 §6.5.6.1 (2); TS 36.321 §6.2.4 LCID (2)
     fn reserved_logical_channels_are_refused() {
         let allowed: Vec<u8> = (0..=255).filter(|&v| Lcid::new(v).is_ok()).collect();
         assert_eq!(allowed, (1..=20).chain(28..=30).collect::<Vec<u8>>());
@@ -246,6 +256,7 @@ mod tests {
     }
 
     #[test]
+    // TS 24.334 §12.2.2.6
     fn code_holds_its_plmn() {
         let code = ProSeAppCode::new(310, 410, &[0xab; 20]).unwrap();
         assert_eq!((code.scope(), code.mcc(), code.mnc()), (Scope::Plmn, 310, 410));

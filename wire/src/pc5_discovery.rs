@@ -31,6 +31,7 @@ mod field {
     use core::ops::Range;
 
     pub(super) const TYPE: usize = 0;
+    // TS 24.334 §11.2.5.1 table 1
     pub(super) const CODE: Range<usize> = 1..24;
     pub(super) const MIC: Range<usize> = 24..28;
     pub(super) const COUNTER: usize = 28;
@@ -52,6 +53,7 @@ mod field {
 #[repr(u8)]
 pub enum MessageType {
     /// Open discovery, model A.
+    // TS 24.334 §12.2.2.10 (1)
     OpenAnnouncement = 0x41,
     /// Restricted discovery, model A.
     RestrictedAnnouncement = 0x81,
@@ -64,6 +66,7 @@ pub enum MessageType {
     /// UE-to-network relay, model B, answer.
     RelayResponse = 0x92,
     /// UE-to-network relay, model B, question.
+    // TS 24.334 §12.2.2.10 (2)
     RelaySolicitation = 0x96,
     /// Group member, model A.
     GroupMemberAnnouncement = 0x99,
@@ -161,6 +164,7 @@ impl<T: AsRef<[u8]>> Packet<T> {
     pub fn check_len(&self) -> Result<(), Error> {
         match self.buffer.as_ref().len() {
             LEN => Ok(()),
+            // TS 24.334 §9.2.1
             have if have < LEN => Err(Error::Truncated { what: "PC5_DISCOVERY", needed: LEN, have }),
             have => Err(Error::Oversized { what: "PC5_DISCOVERY", max: LEN, have }),
         }
@@ -281,6 +285,7 @@ impl Repr {
     }
 
     /// Writes the message over the first 29 octets; spare octets are zero.
+    // TS 33.303 §6.1.3.4.3.2 step 1
     pub fn emit(&self, buffer: &mut [u8]) -> Result<(), Error> {
         room(LEN, buffer.len())?;
         let buffer = &mut buffer[..LEN];

@@ -90,6 +90,7 @@ impl<T: AsRef<[u8]>> Packet<T> {
 
     /// Checks that message type and sequence number are whole; [`Repr::parse`] checks the elements.
     pub fn check_len(&self) -> Result<(), Error> {
+        // TS 24.334 §9.2.1
         need("PC5-S header", self.coding.header_len(), self.buffer.as_ref().len())
     }
 

@@ -14,15 +14,19 @@ use super::{Error, fits, need, room};
 /// Octets of the header.
 pub const HEADER_LEN: usize = 5;
 /// Octets of a MAC-I. TS 36.323 §6.3.4.
+// TS 36.323 §6.3.4
 pub const MAC_I_LEN: usize = 4;
 /// The largest PDCP SDU, in octets (TS 36.323 §4.3.1).
+// TS 36.323 §4.3.1
 pub const MAX_SDU_LEN: usize = 8188;
 
 mod field {
     use core::ops::Range;
 
     pub(super) const TYPE: usize = 0;
+    // TS 36.323 §6.3.13, §6.3.15
     pub(super) const KEY_ID: Range<usize> = 1..3;
+    // TS 36.323 §6.3.2
     pub(super) const SN: Range<usize> = 3..5;
 }
 
@@ -31,6 +35,7 @@ mod field {
 #[repr(u8)]
 pub enum SduType {
     /// An IP packet.
+    // TS 24.334 §10.2.4.1 (1)
     Ip = 0,
     /// An ARP packet.
     Arp = 1,
@@ -42,12 +47,14 @@ pub enum SduType {
 
 impl SduType {
     /// Parses the 3-bit field.
+    // TS 36.323 §6.3.14
     pub const fn from_bits(bits: u8) -> Result<Self, Error> {
         match bits {
             0 => Ok(Self::Ip),
             1 => Ok(Self::Arp),
             2 => Ok(Self::Pc5Signalling),
             3 => Ok(Self::NonIp),
+            // TS 36.323 §5.8
             _ => Err(Error::Reserved { what: "SDU Type of PDCP", value: bits as u32 }),
         }
     }
@@ -115,6 +122,7 @@ impl<'a> Packet<&'a [u8]> {
 /// The header of a one-to-many PDU. PGK Index, PTK Identity and, before Rel-15, SN are zero when nothing is
 /// ciphered (TS 36.323 §5.6.1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+// TS 36.323 §6.2.10 (1)
 pub struct OneToManyRepr {
     /// Type of the data.
     pub sdu_type: SduType,
@@ -146,12 +154,14 @@ impl OneToManyRepr {
     /// Writes the header over the first octets.
     pub fn emit(&self, buffer: &mut [u8]) -> Result<(), Error> {
         fits("PGK Index", u32::from(self.pgk_index), 31)?;
+        // TS 33.303 §6.2.3.6.2 (1)
         emit_header(self.sdu_type, self.pgk_index, self.ptk_id, self.sn, buffer)
     }
 }
 
 /// The header of a one-to-one PDU. KD-sess ID 0 marks a bearer that is not protected (TS 36.323 §5.6.2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+// TS 36.323 §6.2.10 (2)
 pub struct OneToOneRepr {
     /// Type of the data.
     pub sdu_type: SduType,
@@ -180,6 +190,7 @@ impl OneToOneRepr {
 
     /// Writes the header over the first octets.
     pub fn emit(&self, buffer: &mut [u8]) -> Result<(), Error> {
+        // TS 33.303 §6.5.6.4 (1); TS 36.323 §6.3.6
         emit_header(self.sdu_type, 0, self.kd_sess_id, self.sn, buffer)
     }
 }
@@ -194,6 +205,7 @@ pub fn split_mac_i(payload: &[u8]) -> Result<(&[u8], [u8; MAC_I_LEN]), Error> {
 
 fn emit_header(sdu_type: SduType, low: u8, key_id: u16, sn: u16, buffer: &mut [u8]) -> Result<(), Error> {
     room(HEADER_LEN, buffer.len())?;
+    // TS 36.323 §6.2.1
     buffer[field::TYPE] = sdu_type.bits() << 5 | low;
     buffer[field::KEY_ID].copy_from_slice(&key_id.to_be_bytes());
     buffer[field::SN].copy_from_slice(&sn.to_be_bytes());
@@ -207,6 +219,8 @@ mod tests {
     use super::*;
 
     #[test]
+    // TS 24.334 §10.2.4.1 (1); TS 33.303 §6.2.3.6.2 (1); TS 36.323 §5.8; TS 36.323 §6.2.10 (1)
+    // TS 36.323 §6.3.13, §6.3.15; TS 36.323 §6.3.14; TS 36.323 §6.3.2
     fn reserved_sdu_types_are_refused() {
         for sdu_type in 0..8u8 {
             let bytes = [sdu_type << 5 | 3, 0x12, 0x34, 0x56, 0x78];
@@ -241,6 +255,7 @@ mod tests {
 
     proptest! {
         #[test]
+        // TS 33.303 §6.5.6.4 (1); TS 36.323 §6.2.1; TS 36.323 §6.3.6
         fn any_bytes_parse_and_emit_the_same(bytes in prop::collection::vec(any::<u8>(), 0..24)) {
             let Ok(packet) = Packet::new_checked(&bytes[..]) else {
                 prop_assert!(bytes.len() < HEADER_LEN);

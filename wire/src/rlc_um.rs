@@ -10,6 +10,7 @@
 use super::{Error, fits, need, room};
 
 /// Modulus of sequence numbers.
+// TS 36.322 §6.2.2.3
 pub const SN_MODULUS: u8 = 32;
 /// The largest length that an LI can carry, octets.
 pub const MAX_LI: usize = 2047;
@@ -30,6 +31,7 @@ pub struct FramingInfo {
 impl FramingInfo {
     /// Parses the low two bits.
     pub const fn from_bits(bits: u8) -> Self {
+        // TS 36.322 §6.2.2.6
         Self { continues: bits & 0b10 != 0, unfinished: bits & 0b01 != 0 }
     }
 
@@ -94,6 +96,7 @@ impl<T: AsRef<[u8]>> Packet<T> {
     }
 
     /// Returns the E bit and the LI of data element `index`.
+    // TS 36.322 §6.2.1.3 (2)
     fn length_indicator(&self, index: usize) -> (bool, u16) {
         let bytes = &self.buffer.as_ref()[1 + index / 2 * 3..];
         let pair = if index.is_multiple_of(2) {
@@ -101,6 +104,7 @@ impl<T: AsRef<[u8]>> Packet<T> {
         } else {
             u16::from_be_bytes([bytes[1], bytes[2]]) & 0x0fff
         };
+        // TS 36.322 §6.2.2.4
         (pair & 0x800 != 0, pair & 0x7ff)
     }
 }
@@ -121,6 +125,7 @@ impl<'a> Packet<&'a [u8]> {
     /// # Errors
     /// That one is there.
     pub fn check_elements(&self) -> Result<(), Error> {
+        // TS 36.322 §6.2.2.5
         if self.elements().any(<[u8]>::is_empty) {
             return Err(Error::Reserved { what: "LI of RLC UM", value: 0 });
         }
@@ -239,6 +244,7 @@ pub fn emit_header(
     let end = header_len(lengths.len());
     room(end, buffer.len())?;
     buffer[..end].fill(0);
+    // TS 36.322 §6.2.1.3 (1)
     buffer[0] = framing.bits() << 6 | if indicators > 0 { EXTENSION } else { 0 } | sn;
     for (index, length) in lengths.take(indicators).enumerate() {
         fits("LI of RLC UM", length as u32, MAX_LI as u32)?;

@@ -31,6 +31,7 @@ mod field {
     use core::ops::Range;
 
     pub(super) const VERSION: usize = 0;
+    // TS 36.321 §6.2.4 SRC
     pub(super) const SRC: Range<usize> = 1..4;
     pub(super) const DST: usize = 4;
 }
@@ -48,6 +49,7 @@ pub enum Destination {
 
 impl Destination {
     /// Returns the version field, 4 bits.
+    // TS 36.321 §6.2.4 V (1)
     pub const fn version(&self) -> u8 {
         match self {
             Self::Group(_) => 1,
@@ -144,6 +146,7 @@ impl<T: AsRef<[u8]>> Packet<T> {
             (1, &[a, b]) => Ok(Destination::Group([a, b])),
             (2, &[a, b]) => Ok(Destination::Ue([a, b])),
             (3, &[a, b, c]) => Ok(Destination::Whole([a, b, c])),
+            // TS 36.321 §6.2.4 V (2)
             (value, _) => Err(Error::Reserved { what: "V of SL-SCH", value: u32::from(value) }),
         }
     }
@@ -191,6 +194,7 @@ impl<'a> Iterator for Elements<'a> {
         let rest = self.bytes.get(self.data..)?;
         let data = match subheader.length {
             Some(length) => rest.get(..length)?,
+            // TS 36.321 §6.1.6 (4)
             None if subheader.lcid == LCID_PADDING => &[],
             None => rest,
         };
@@ -212,6 +216,7 @@ impl Subheader {
         need("subheader of SL-SCH", at + 1, bytes.len())?;
         let extension = bytes[at] & EXTENSION != 0;
         let lcid = bytes[at] & LCID_MASK;
+        // TS 36.321 §6.1.6 (2)
         if !extension || lcid == LCID_PADDING {
             return Ok((Self { extension, lcid, length: None }, at + 1));
         }
@@ -269,6 +274,7 @@ impl<'a> Repr<'a> {
             if sdu.data.len() > MAX_SDU_LEN {
                 return Err(Error::Oversized { what: "MAC SDU", max: MAX_SDU_LEN, have: sdu.data.len() });
             }
+            // TS 36.321 §5.11
             if judge_lcid(sdu.lcid).is_ok() {
                 repr.push(sdu)?;
             }
@@ -286,6 +292,7 @@ impl<'a> Repr<'a> {
     }
 
     /// Fills the transport block, padding included; padding octets are zero.
+    // TS 36.321 §6.1.6 (1)
     pub fn emit(&self, transport_block: &mut [u8]) -> Result<(), Error> {
         let needed = self.buffer_len();
         room(needed, transport_block.len())?;
@@ -295,6 +302,7 @@ impl<'a> Repr<'a> {
         transport_block[field::DST..at].copy_from_slice(self.destination.octets());
 
         let padding = transport_block.len() - needed;
+        // TS 36.321 §6.1.6 (3)
         let padding_ends = self.count == 0 || padding > 2;
         if !padding_ends {
             transport_block[at..at + padding].fill(EXTENSION | LCID_PADDING);
@@ -302,6 +310,7 @@ impl<'a> Repr<'a> {
         }
         for (index, sdu) in self.sdus().iter().enumerate() {
             let last = index + 1 == self.count && !padding_ends;
+            // TS 36.321 §6.2.4 E, R
             transport_block[at] = sdu.lcid | if last { 0 } else { EXTENSION };
             at += 1;
             if !last {
@@ -326,6 +335,7 @@ pub const fn length_len(length: usize) -> usize {
     if length < 128 { 1 } else { 2 }
 }
 
+// TS 36.321 §6.2.4 F, L
 fn emit_length(length: usize, out: &mut [u8]) -> usize {
     if length < 128 {
         out[0] = length as u8;

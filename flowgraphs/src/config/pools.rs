@@ -211,6 +211,7 @@ impl CommunicationConfig {
     }
 }
 
+// TS 36.213 §14.1.1.2.1 (4)
 impl HoppingSection {
     fn resolve(self, carrier: Option<usize>, place: &str) -> Result<HoppingConfig, ConfigError> {
         let bad = |what: String, remedy: &str| Err(ConfigError::new(what, place, remedy));

@@ -99,6 +99,7 @@ impl RadioConfig {
         let pools = self.communication.iter().enumerate().map(|(i, c)| {
             Ok(Communication {
                 pool: c.resolve(carrier, &format!("communication[{i}]"))?,
+                // TS 36.211 §9.2.1 (2)
                 control_cp: c.control_cp.map_or(default_cp, CyclicPrefix::from),
                 data_cp: c.data_cp.map_or(default_cp, CyclicPrefix::from),
             })
@@ -115,6 +116,7 @@ impl RadioConfig {
             && (default_cp == CyclicPrefix::Extended
                 || sync.as_ref().is_some_and(|s| s.cp != CyclicPrefix::Normal))
         {
+            // TS 36.211 §9.2.1 (4)
             let what = "the extended cyclic prefix does not exist in transmission modes 3 and 4";
             return Err(ConfigError::new(what, "cp", "leave it out, or use mode 1 or 2"));
         }
@@ -166,6 +168,7 @@ impl RadioConfig {
         sync: Option<&Sync>,
     ) -> Result<(Option<V2xPool>, Vec<V2xPool>), ConfigError> {
         // every offset is left out of t^SL, not only the one in which this UE sends (TS 36.213 §14.1.5)
+        // TS 36.211 §9.2.4 (3); TS 36.213 §14.1.5 (1)
         let sync = sync.filter(|s| s.period == 160).map_or(&[][..], |s| &s.offsets);
         let first = self.v2x.as_ref().map(|v| v.resolve(carrier, sync, "v2x")).transpose()?;
         let others = self.v2x_also.iter().enumerate();

@@ -41,6 +41,7 @@ fn error(text: &str) -> String {
 }
 
 #[test]
+// TS 36.211 §9.2.1 (2); TS 36.213 §14.1.1.2.1 (4)
 fn everything_that_is_said_arrives() {
     let radio = RadioConfig::from_toml(D2D, "radio.toml").unwrap().resolve().unwrap();
     assert_eq!((radio.bandwidth, radio.rate), (Some(Bandwidth::Prb25), Some(7.68e6)));
@@ -68,6 +69,7 @@ fn a_scenario_serves_as_a_configuration() {
 }
 
 #[test]
+// TS 36.211 §9.2.1 (4)
 fn messages_name_the_key_and_the_remedy() {
     let cases = [
         ("prb = 7", &["7", "prb", "6, 15, 25"][..]),
@@ -199,6 +201,7 @@ fn flags_go_before_the_file_and_both_before_sigmf() {
 }
 
 #[test]
+// TS 36.211 §9.2.4 (3); TS 36.213 §14.1.5 (1)
 fn a_v2x_pool_keeps_clear_of_the_synchronisation_subframes() {
     let text = "prb = 25\ntm = 4\n[sync]\noffset = 3\n[v2x]\nsize = 5\nnum = 5";
     let radio = RadioConfig::from_toml(text, "").unwrap().resolve().unwrap();

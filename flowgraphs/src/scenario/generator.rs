@@ -217,6 +217,7 @@ impl UeState {
 
     /// A UE sends nothing but synchronisation signals in the subframes that are set aside for them (TS 36.211 §9.1.3), and
     /// not twice on one PRB: what comes first in the scenario stays.
+    // TS 36.211 §9.1.3 (2)
     fn keep_possible(&mut self, now: Instant, radio: &Radio, numerology: Numerology) {
         if self.transmissions.is_empty() {
             return;

@@ -23,6 +23,7 @@ fn count(events: &[Event], channel: &str) -> usize {
 }
 
 #[test]
+// TS 36.211 §9.1.1
 fn the_examples_run() {
     let s = scenario(EXAMPLE_D2D);
     let (samples, events) = run(&s);
@@ -101,6 +102,7 @@ fn delay_and_drift_say_where_an_event_arrives() {
 }
 
 #[test]
+// TS 36.211 §9.1.3 (2)
 fn a_ue_is_silent_in_synchronisation_subframes_and_never_sends_twice_on_a_prb() {
     let text = r#"
         duration = 40
@@ -136,6 +138,7 @@ fn a_ue_is_silent_in_synchronisation_subframes_and_never_sends_twice_on_a_prb() 
 }
 
 #[test]
+// TS 36.212 §5.4.2 with TS 36.321 §5.14.1.2.2; TS 36.213 §14.1.1 (1)
 fn every_transport_block_is_sent_four_times_alike() {
     let (_, events) = run(&scenario(EXAMPLE_D2D));
     let mut blocks = std::collections::BTreeMap::<_, Vec<_>>::new();
@@ -152,6 +155,7 @@ fn every_transport_block_is_sent_four_times_alike() {
 }
 
 #[test]
+// TS 36.213 §14.1.1.4C (3); TS 36.213 §14.1.1.4C (4)
 fn retransmissions_name_each_other() {
     let (_, events) = run(&scenario(EXAMPLE_V2X));
     let scis: Vec<_> = events
@@ -180,6 +184,7 @@ fn long_recordings_go_on_over_the_period_of_the_dfn() {
 }
 
 #[test]
+// TS 36.211 §9.5.6 (3); TS 36.213 §14.3.1 type 2B (1); TS 36.213 §14.3.1 type 2B (2)
 fn type_2b_hops_from_period_to_period() {
     let text = r#"
         duration = 200

@@ -239,6 +239,7 @@ fn what_is_for_this_ue_alone_goes_to_its_links() {
 }
 
 #[test]
+// TS 36.321 §5.14.1.1 (1)
 fn our_own_mistakes_are_errors() {
     let mut alice = Ue::new(1);
     let nobody = Address::Group(id(0x77));
@@ -422,6 +423,7 @@ fn v2x_block(source: u32, sdus: &[(u8, u8, &[u8])]) -> Vec<u8> {
 
 /// TS 36.321 §5.11: the SDUs beside a reserved channel are delivered, and that one was left out is counted.
 #[test]
+// TS 36.321 §5.11
 fn a_reserved_channel_costs_its_own_sdu_only() {
     let mut bob = Ue::new(2);
     let block = v2x_block(1, &[(1, 0, b"one"), (21, 0, b"reserved"), (2, 0, b"two")]);
@@ -434,6 +436,7 @@ fn a_reserved_channel_costs_its_own_sdu_only() {
 /// TS 36.321 Table 6.2.4-1: n + 10 has an RLC entity of its own and reaches the application as n; for one UE it is
 /// reserved.
 #[test]
+// TS 36.300 §23.14.1.1 (1); TS 36.321 §6.2.4 LCID (2); TS 36.323 §5.1.4 (3)
 fn copies_come_up_on_the_channel_that_they_copy() {
     let mut bob = Ue::new(2);
     let block = v2x_block(1, &[(1, 4, b"one"), (11, 9, b"copy")]);
@@ -453,6 +456,7 @@ fn copies_come_up_on_the_channel_that_they_copy() {
 
 /// TS 36.322 §5.1.2.2.4: what a missing PDU of V2X holds back comes when t-Reordering expires, which the engine asks for.
 #[test]
+// TS 36.322 §5.1.2.2.4
 fn a_missing_pdu_of_v2x_is_waited_for_in_time() {
     let mut bob = Ue::new(2);
     let mut hear = |now, sn, data: &[u8]| {

@@ -161,15 +161,18 @@ impl Sensing {
             let (t1, t2_max) = self.config.window;
             within("T2 of a request", t2.into(), t1.into(), t2_max.into())?;
         }
+        // TS 36.321 §5.14.1.1 (18)
         if !self.config.periods.contains(&request.period) {
             return Err(Error::NothingToChoose { what: "such reservation period" });
         }
         self.monitored.reach(request.now, &self.config);
         let mut window = Window::new(&self.config, request, c_resel);
+        // TS 36.213 §14.1.1.6 step 4
         let total = window.count();
         if total == 0 {
             return Err(Error::NothingToChoose { what: "subframe in the selection window" });
         }
+        // TS 36.213 §14.1.1.6 step 7
         let needed = total.div_ceil(5);
         let missed = self.exclude_missed(&mut window, needed)?;
         self.reserved.measure(&mut window, &self.config);
@@ -207,6 +210,7 @@ impl Sensing {
 
     /// Runs steps 8 and 9: the mean S-RSSI of each remaining resource one period back, two, ..., lowest first. Only the
     /// best `needed` are kept.
+    // TS 36.213 §14.1.1.6 step 8
     fn rank(&mut self, window: &Window, needed: usize, entropy: &mut (impl Rng + ?Sized)) {
         let per_subframe = usize::from(self.config.subchannels);
         let long = window.period.milliseconds() >= 100;
@@ -224,6 +228,7 @@ impl Sensing {
         }
         let order =
             |a: &(f32, u64, Resource), b: &(f32, u64, Resource)| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1));
+        // TS 36.213 §14.1.1.6 step 9
         if needed < self.ranked.len() {
             self.ranked.select_nth_unstable_by(needed, order);
             self.ranked.truncate(needed);
@@ -232,6 +237,7 @@ impl Sensing {
     }
 
     /// Sums the S-RSSI of all subframes of a residue modulo `back`.
+    // TS 36.213 §14.1.1.6 step 8
     fn sum(&mut self, now: u64, back: u64) {
         let per_subframe = usize::from(self.config.subchannels);
         let memory = now.saturating_sub(self.rows.len() as u64)..now;

@@ -35,6 +35,7 @@ fn uniform_is_uniform() {
 }
 
 #[test]
+// TS 36.212 §5.4.2 with TS 36.321 §5.14.1.2.2; TS 36.300 §23.10.2.1 (1)
 fn redundancy_versions_of_each_channel() {
     assert_eq!(Repetitions::sl_sch().collect::<Vec<_>>(), [0, 2, 3, 1]);
     assert_eq!(Repetitions::v2x(false).collect::<Vec<_>>(), [0]);
@@ -45,6 +46,7 @@ fn redundancy_versions_of_each_channel() {
 }
 
 #[test]
+// TS 36.213 §14.1.1.1.1 table 2; TS 36.213 §14.1.1.1.1 table 3
 fn pattern_weights_follow_the_tables() {
     let count =
         |length: TrpLength, weight| (0..=255).filter(|&i_trp| length.weight(i_trp) == Some(weight)).count();
@@ -57,6 +59,8 @@ fn pattern_weights_follow_the_tables() {
 }
 
 #[test]
+// TS 36.213 §14.1.1.3 (1); TS 36.213 §14.1.1.3 (2); TS 36.213 §14.1.1.4 (1); TS 36.213 §14.2.1.2
+// TS 36.321 §5.14.1.1 (5)
 fn mode_2_draws_each_choice_alike() {
     // Weights 1 and 4 of a pool of 6 PSCCH resources and 10 resource blocks.
     let pool = Mode2Pool::new(6, 10, TrpLength::Eight, 0b101, &[]).unwrap();
@@ -94,6 +98,7 @@ fn mode_2_refuses_what_does_not_fit() {
 }
 
 #[test]
+// TS 36.321 §5.15.1.1 (1); TS 36.321 §5.15.1.1 (3)
 fn discovery_keeps_its_probability() {
     let mut entropy = entropy(3);
     for (probability, expected) in

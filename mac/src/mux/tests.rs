@@ -36,6 +36,7 @@ fn taken_apart(block: &[u8], group: Option<GroupDestinationId>) -> (Layer2Id, Ad
 }
 
 #[test]
+// TS 36.321 §5.14.1.3 (1); TS 36.321 §5.14.1.3.1 step 0; TS 36.321 §5.14.1.3.1 steps 1, 2; TS 36.321 §6.1.6 (6)
 fn block_carries_one_destination_by_priority() {
     let mut multiplexer = multiplexer();
     multiplexer.push(GROUP, lcid(2), b"later").unwrap();
@@ -53,6 +54,7 @@ fn block_carries_one_destination_by_priority() {
 }
 
 #[test]
+// TS 36.321 §5.14.1.3.1 steps 1, 2
 fn equal_priorities_take_turns() {
     let mut multiplexer = multiplexer();
     for _ in 0..4 {
@@ -84,6 +86,7 @@ fn block_sizes_that_cannot_be_filled() {
 }
 
 #[test]
+// TS 36.300 §23.10.2.1 (4); TS 36.322 §5.4
 fn channels_are_what_they_were_set_up_to_be() {
     let mut multiplexer = multiplexer();
     assert_eq!(multiplexer.add_channel(GROUP, lcid(1), 2, 1, 1), Err(Error::Channel(lcid(1))));
@@ -98,6 +101,7 @@ fn channels_are_what_they_were_set_up_to_be() {
 
 /// TS 36.321 §5.14.1.3.1: what one RLC PDU cannot hold goes into a second one of the same block.
 #[test]
+// TS 36.321 §5.14.1.3.1 (4)
 fn a_block_takes_all_that_fits() {
     let mut multiplexer = Multiplexer::new(id(1));
     multiplexer.add_channel(GROUP, lcid(1), 1, 10_000, 100).unwrap();
@@ -146,6 +150,7 @@ fn the_version_says_for_whom_a_block_is() {
 
 /// TS 36.321 §6.1.6: the number of SDUs has no limit but the size of the block.
 #[test]
+// TS 36.321 §6.1.6 (5)
 fn any_number_of_sdus_is_taken_apart() {
     let mut block = vec![0x30, 0, 0, 1, 0, 0, 1];
     block.extend([0x21, 1].repeat(99));
@@ -157,6 +162,7 @@ fn any_number_of_sdus_is_taken_apart() {
 }
 
 #[test]
+// TS 24.334 §10.2.4.1 (2); TS 36.321 §5.14.2.2.2 (3); TS 36.321 §5.14.2.2.2 (4)
 fn filter_needs_both_halves_of_the_destination() {
     let mut filter = Filter::new();
     filter.insert(GROUP);
@@ -178,6 +184,7 @@ fn filter_needs_both_halves_of_the_destination() {
 proptest! {
     /// All queued SDUs arrive in order, and no block wastes room that data could take.
     #[test]
+    // TS 36.321 §5.14.1.3.1 (4); TS 36.321 §5.14.1.3.1 (5); TS 36.321 §5.14.2.3; TS 36.322 §4.2.1 (2)
     fn any_sdus_through_blocks_of_any_size(
         sdus in prop::collection::vec((1u8..=3, prop::collection::vec(any::<u8>(), 1..400)), 1..12),
         sizes in prop::collection::vec(12usize..600, 1..6),

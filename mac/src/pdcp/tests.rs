@@ -46,6 +46,8 @@ fn send(transmitter: &mut Transmitter, text: &[u8]) -> Vec<u8> {
 }
 
 #[test]
+// TS 33.303 §6.2.3.3.1 step 3; TS 33.303 §6.2.3.6.2 (1); TS 36.323 §5.6.1 (2); TS 36.323 §5.6.1 (4)
+// TS 36.323 §6.3.12
 fn header_carries_the_count_and_the_data_is_ciphered() {
     let mut transmitter = transmitter(&mut Memory::default(), None);
     let mut receiver = receiver(None);
@@ -62,6 +64,7 @@ fn header_carries_the_count_and_the_data_is_ciphered() {
 }
 
 #[test]
+// TS 36.323 §5.7 (3)
 fn every_flipped_bit_is_caught_by_the_group_mac_and_none_without_it() {
     for mac in [None, Some(Algorithm::Aes)] {
         let pdu = send(&mut transmitter(&mut Memory::default(), mac), b"stop");
@@ -109,6 +112,7 @@ fn what_is_dropped_and_why() {
 }
 
 #[test]
+// TS 36.323 §4.3.1
 fn sender_without_a_usable_key_sends_nothing() {
     let mut store = Memory::default();
     let mut first = transmitter(&mut store, None);
@@ -137,6 +141,7 @@ fn sender_without_a_usable_key_sends_nothing() {
 }
 
 #[test]
+// TS 36.323 §5.1.3 (1)
 fn restart_never_repeats_a_count() {
     let mut store = Memory::default();
     let mut seen = BTreeSet::new();
@@ -150,6 +155,8 @@ fn restart_never_repeats_a_count() {
 }
 
 #[test]
+// TS 33.185 §6.5.2 (1); TS 33.303 §6.2.3.6.2 (2); TS 36.323 §5.1.2.1.4 (1); TS 36.323 §5.1.4 (1)
+// TS 36.323 §5.6.1 (5); TS 36.323 §5.6.1 (6); TS 36.323 §6.3.14
 fn unprotected_data_as_v2x_sends_it() {
     let address = Address::V2x(Layer2Id::from_octets([0, 0, 1]));
     let mut transmitter = Transmitter::new(Protection::Plain(PlainSn::Zero));
@@ -167,6 +174,7 @@ fn unprotected_data_as_v2x_sends_it() {
 }
 
 #[test]
+// TS 36.323 §5.1.2.1.4.1 (1); TS 36.323 §5.6.1 (7)
 fn duplicates_of_counted_unprotected_pdus_are_found_through_the_wrap() {
     let address = Address::V2x(ME);
     let mut transmitter = Transmitter::new(Protection::Plain(PlainSn::Counting(0xfff0)));
@@ -200,6 +208,7 @@ fn senders_without_end_take_no_memory() {
 }
 
 #[test]
+// TS 36.323 §6.2.10 (2)
 fn one_to_one_needs_a_link_unless_it_is_unprotected() {
     let address = Address::Ue(ME);
     let mut receiver = Receiver::new(ReceiverConfig::default());
@@ -229,6 +238,7 @@ proptest! {
 
 /// TS 36.323 §5.1.2.1.4.1, §7.3 with t-Reordering 0: what is behind the last SN that was delivered is late, by half of all numbers.
 #[test]
+// TS 36.300 §23.14.1.1 (1); TS 36.323 §5.1.4 (3)
 fn late_pdus_of_counted_unprotected_data_are_dropped() {
     let address = Address::V2x(ME);
     for (first, second, expected) in [

@@ -9,6 +9,7 @@ use super::{Error, MAX_SDU_LEN};
 
 /// Which receiving entity a PDU belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+// TS 36.321 §6.2.4 LCID (1)
 pub struct Key {
     /// Sender.
     pub source: Layer2Id,
@@ -132,6 +133,7 @@ impl Receiver {
         let packet = match parsed {
             Ok(packet) => packet,
             Err(error) => {
+                // TS 36.322 §5.5.1
                 self.counters.malformed += 1;
                 return Err(error.into());
             }
@@ -171,13 +173,16 @@ impl Receiver {
     }
 
     /// The entity of `key`, made or taken over when there is none.
+    // TS 36.322 §4.2.1 (1)
     fn entity(&mut self, key: Key, sn: u8) -> usize {
         if let Some(index) = self.entities.iter().position(|entity| entity.key == key) {
             return index;
         }
+        // TS 36.300 §23.10.2.1 (2)
         if let Some((partial, mut reordering)) = self.free.pop() {
             reordering.begin(sn);
             let assembly = Assembly { next_sn: sn, partial, collecting: false };
+            // TS 36.322 §7.1 VR(UR), VR(UH)
             self.entities.push(Entity { key, assembly, reordering, last_turn: 0 });
             return self.entities.len() - 1;
         }
@@ -204,7 +209,9 @@ impl Assembly {
     ) {
         counters.pdus += 1;
         let (sn, framing) = (pdu.sn(), pdu.framing());
+        // TS 36.322 §5.1.2.2.2 (1)
         let gap = (sn + SN_MODULUS - self.next_sn) % SN_MODULUS;
+        // TS 36.322 §5.1.2.2.1
         self.next_sn = (sn + 1) % SN_MODULUS;
         match gap {
             0 => {}
@@ -212,6 +219,7 @@ impl Assembly {
             gap => counters.lost_pdus += u64::from(gap),
         }
         let mut counted = false;
+        // TS 36.322 §4.2.1.2.3 (2)
         if self.collecting && (gap != 0 || !framing.continues) {
             self.collecting = false;
             counters.lost_sdus += 1;
@@ -219,6 +227,7 @@ impl Assembly {
             counted = true;
         }
 
+        // TS 36.322 §6.2.1.3 (3)
         let mut elements = pdu.elements().enumerate().peekable();
         while let Some((index, element)) = elements.next() {
             let starts = index > 0 || !framing.continues;
@@ -246,6 +255,7 @@ impl Assembly {
             if ends {
                 self.collecting = false;
                 counters.sdus += 1;
+                // TS 36.322 §5.1.2.2.3 (1)
                 deliver(&self.partial);
             }
         }

@@ -30,6 +30,7 @@ fn pdu(transmitter: &mut Transmitter, room: usize) -> Vec<u8> {
 }
 
 #[test]
+// TS 36.321 §5.14.1.3.1 (3); TS 36.322 §5.1.2.1.1; TS 36.322 §5.1.2.2.3 (1)
 fn two_segments_make_one_sdu() {
     let sdu: Vec<u8> = (0..=255).chain(0..=36).collect();
     let mut transmitter = Transmitter::new(1000, 4);
@@ -49,6 +50,7 @@ fn two_segments_make_one_sdu() {
 }
 
 #[test]
+// TS 36.321 §5.14.1.3.1 (3)
 fn small_sdus_are_concatenated() {
     let mut transmitter = Transmitter::new(100, 8);
     for sdu in [&b"one"[..], b"three", b"seven"] {
@@ -61,6 +63,7 @@ fn small_sdus_are_concatenated() {
 }
 
 #[test]
+// TS 36.322 §7.1 VT(US)
 fn no_room_builds_nothing_and_loses_nothing() {
     let mut transmitter = Transmitter::new(100, 8);
     transmitter.push(b"abc").unwrap();
@@ -71,6 +74,7 @@ fn no_room_builds_nothing_and_loses_nothing() {
 }
 
 #[test]
+// TS 36.322 §6.2.2.2 (2)
 fn element_that_no_length_indicator_can_state_ends_the_pdu() {
     let mut transmitter = Transmitter::new(9000, 8);
     transmitter.push(&[1; MAX_LI + 1]).unwrap();
@@ -91,6 +95,7 @@ fn queue_says_when_it_is_full() {
 }
 
 #[test]
+// TS 36.322 §4.2.1.2.3 (2)
 fn lost_segment_loses_one_sdu_and_no_more() {
     let mut receiver = Receiver::new(ReceiverConfig::default());
     assert!(receive(&mut receiver, &[0x40, 1]).is_empty());
@@ -102,6 +107,7 @@ fn lost_segment_loses_one_sdu_and_no_more() {
 }
 
 #[test]
+// TS 36.300 §23.10.2.1 (2); TS 36.322 §7.1 VR(UR), VR(UH)
 fn first_heard_in_mid_stream() {
     let mut receiver = Receiver::new(ReceiverConfig::default());
     assert!(receive(&mut receiver, &[0x80 | 17, 1]).is_empty(), "the tail of an SDU");
@@ -111,6 +117,7 @@ fn first_heard_in_mid_stream() {
 }
 
 #[test]
+// TS 36.322 §4.2.1.2.3 (2)
 fn beginning_that_is_never_continued() {
     let mut receiver = Receiver::new(ReceiverConfig::default());
     assert!(receive(&mut receiver, &[0x40, 1]).is_empty());
@@ -119,6 +126,7 @@ fn beginning_that_is_never_continued() {
 }
 
 #[test]
+// TS 36.322 §5.1.2.2.1; TS 36.322 §5.1.2.2.2 (1); TS 36.322 §7.2 (1)
 fn repeated_pdu_is_counted() {
     let mut receiver = Receiver::new(ReceiverConfig::default());
     assert_eq!(receive(&mut receiver, &[0x05, 1]), [[1]]);
@@ -128,6 +136,7 @@ fn repeated_pdu_is_counted() {
 
 /// TS 36.322 §6.2.1.3: the number of elements has no limit but the size of the PDU.
 #[test]
+// TS 36.322 §6.2.1.3 (3)
 fn any_number_of_elements() {
     let octets = [7; 100];
     let mut pdu = vec![0; 1 + 99 * 3 / 2 + 1 + 100];
@@ -147,6 +156,7 @@ fn any_number_of_elements() {
 /// TS 36.322 §7.2: PDUs of V2X are put in order, and an SDU of which a segment was late is whole; in modes 1 and 2 a PDU is
 /// taken apart when it comes.
 #[test]
+// TS 36.322 §4.2.1.2.3 (1)
 fn v2x_has_a_window_and_sidelink_communication_has_none() {
     let pdus: [&[u8]; 4] = [&[0x40, 1], &[0x82, 3], &[0xc1, 2], &[0xc1, 2]];
     for (window, expected) in [(Window::None, vec![]), (Window::Sixteen, vec![vec![1, 2, 3]])] {
@@ -199,6 +209,7 @@ fn sdu_beyond_the_limit_is_dropped() {
 }
 
 #[test]
+// TS 36.321 §6.2.4 LCID (1); TS 36.322 §4.2.1 (1)
 fn silent_sender_gives_way_to_a_new_one() {
     let mut receiver = Receiver::new(ReceiverConfig { entities: 2, max_sdu_len: 100 });
     let mut feed = |lcid: u8, pdu: &[u8]| {
@@ -217,6 +228,7 @@ fn silent_sender_gives_way_to_a_new_one() {
 
 proptest! {
     #[test]
+    // TS 36.322 §4.2.1.2.2; TS 36.322 §5.1.2.2.3 (1); TS 36.322 §6.2.2.2 (1)
     fn any_sdus_through_any_rooms(
         sdus in prop::collection::vec(prop::collection::vec(any::<u8>(), 1..3000), 1..30),
         rooms in prop::collection::vec(2usize..2500, 1..8),

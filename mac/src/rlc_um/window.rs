@@ -8,6 +8,7 @@ use sidelink_security::counter::UtcTime;
 use sidelink_wire::rlc_um::SN_MODULUS;
 
 /// UM_Window_Size of STCH for V2X.
+// TS 36.322 §7.2 (2)
 pub(super) const WINDOW: u8 = 16;
 
 /// t-Reordering, which TS 36.331 §9.1.1.6 leaves to the receiver: both transmissions of a block lie within 15 subframes of each
@@ -87,6 +88,7 @@ impl Reordering {
     ) -> Judgement {
         let inside = self.place(sn) < WINDOW;
         let late = inside && self.place(sn) < self.place(self.ur);
+        // TS 36.322 §5.1.2.2.2 (2)
         if late || self.stored[usize::from(sn)].is_some() {
             return Judgement::Discarded;
         }
@@ -109,6 +111,7 @@ impl Reordering {
     /// t-Reordering expires: what is missing below VR(UX) is not waited for any longer.
     pub(super) fn expire(&mut self, now: UtcTime, mut deliver: impl FnMut(&[u8])) {
         self.deadline = None;
+        // TS 36.322 §5.1.2.2.4
         self.take_until(self.ux, &mut deliver);
         self.take_what_follows(&mut deliver);
         self.keep_time(now);
@@ -134,6 +137,7 @@ impl Reordering {
     }
 
     /// An SN outside of the window becomes the highest; what falls out of the window is handed on.
+    // TS 36.322 §5.1.2.2.3 (2)
     fn move_window(&mut self, sn: u8, deliver: &mut impl FnMut(&[u8])) {
         let before = self.uh;
         self.uh = next(sn);
@@ -173,6 +177,7 @@ impl Reordering {
     }
 
     /// t-Reordering stops when what it waited for came, or fell out; it starts where something else is missing.
+    // TS 36.322 §7.3
     fn keep_time(&mut self, now: UtcTime) {
         let (ux, ur) = (self.place(self.ux), self.place(self.ur));
         if self.deadline.is_some() && (ux <= ur || ux > WINDOW) {

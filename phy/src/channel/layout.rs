@@ -32,6 +32,7 @@ pub struct SlssLayout {
 
 impl Layout {
     /// Returns the layout of PSBCH. Modes 3 and 4 have the normal cyclic prefix, independent of `cp`.
+    // TS 36.211 §9.6.6 (1); TS 36.211 §9.6.6 (3); TS 36.211 §9.8 (3); TS 36.211 §9.8 (5); TS 36.212 §5.4.1 (2)
     pub fn psbch(sidelink: SidelinkMode, cp: CyclicPrefix) -> Self {
         match (sidelink, cp) {
             (SidelinkMode::V2x, _) => Self { data: &[0, 3, 5, 7, 8, 10, 13], dmrs: &[4, 6, 9] },
@@ -43,6 +44,8 @@ impl Layout {
     }
 
     /// Returns the layout of PSCCH, PSSCH and PSDCH.
+    // TS 36.211 §9.3.6 (1); TS 36.211 §9.3.6 (3); TS 36.211 §9.4.6; TS 36.211 §9.8 (3); TS 36.211 §9.8 (4)
+    // TS 36.212 §5.4.2 (3); TS 36.212 §5.4.3 (3)
     pub fn shared(sidelink: SidelinkMode, cp: CyclicPrefix) -> Self {
         match (sidelink, cp) {
             (SidelinkMode::V2x, _) => Self { data: &[0, 1, 3, 4, 6, 7, 9, 10, 12, 13], dmrs: &[2, 5, 8, 11] },
@@ -62,13 +65,16 @@ impl Layout {
     }
 
     /// The same without the last symbol: Transmission Format 1 of Release 15 maps around it.
+    // TS 36.211 §9.3.6 (2)
     pub fn without_last(self) -> Self {
+        // TS 36.212 §5.4.2 (4)
         Self { data: &self.data[..self.data.len() - 1], ..self }
     }
 }
 
 impl SlssLayout {
     /// Returns the layout for a cyclic prefix.
+    // TS 36.211 §9.7.1; TS 36.211 §9.7.1.2 (2); TS 36.211 §9.7.2.2 (2)
     pub fn new(cp: CyclicPrefix) -> Self {
         match cp {
             CyclicPrefix::Normal => Self { psss: [1, 2], ssss: [11, 12] },

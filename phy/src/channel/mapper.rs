@@ -44,6 +44,8 @@ impl Mapper {
     /// unchanged.
     ///
     /// `amplitude` scales data and reference signals alike.
+    // TS 36.211 §9.3.3, §9.3.5; TS 36.211 §9.3.6 (1); TS 36.211 §9.4.3, §9.4.5; TS 36.211 §9.4.6
+    // TS 36.211 §9.5.3, §9.5.5; TS 36.211 §9.6.3, §9.6.5
     pub fn map(
         &mut self,
         grid: &mut Grid,
@@ -64,6 +66,7 @@ impl Mapper {
         let last = grid.symbols() - 1;
         let per_symbol = m_sc * modulation.bits();
         for (&l, bits) in layout.data.iter().zip(bits.chunks_exact(per_symbol)) {
+            // TS 36.211 §9.2.5; TS 36.211 §9.3.6 (3); TS 36.211 §9.5.6 (1); TS 36.211 §9.6.6 (3)
             if l as usize == last {
                 continue;
             }
@@ -76,6 +79,7 @@ impl Mapper {
                 *x = s * amplitude;
             }
         }
+        // TS 36.211 §9.8 (2)
         for (m, &l) in layout.dmrs.iter().enumerate() {
             let out = &mut grid.symbol_mut(l as usize)[first..first + m_sc];
             self.references.emit(dmrs, m, out);

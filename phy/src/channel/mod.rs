@@ -11,6 +11,7 @@
 
 pub mod layout;
 pub mod mapper;
+// TS 36.211 §9.1.1
 pub mod psbch;
 pub mod pscch;
 pub mod psdch;
@@ -111,6 +112,7 @@ mod tests {
 
     /// TS 36.212 §5.4.2, TS 36.213 §14.1.1.4B: nothing is mapped to the last symbol.
     #[test]
+    // TS 36.211 §9.3.6 (2); TS 36.212 §5.4.2 (4); TS 36.213 §14.1.1 (6)
     fn transmission_format_1_has_nine_symbols() {
         let layout = Layout::shared(SidelinkMode::V2x, CyclicPrefix::Normal).without_last();
         assert_eq!(layout.data, [0, 1, 3, 4, 6, 7, 9, 10, 12]);

@@ -18,6 +18,7 @@ use crate::{Llr, Sample};
 use std::sync::Arc;
 
 /// PRBs of PSBCH and of the synchronisation signals, in the middle of the carrier.
+// TS 36.211 §9.6.4
 const PRBS: usize = 6;
 
 /// Returns the bits of MIB-SL or MIB-SL-V2X.
@@ -29,7 +30,9 @@ pub fn payload_bits(sidelink: SidelinkMode) -> usize {
 }
 
 /// Returns the coded bits in a subframe: 1152, 864 (extended CP) or 1008 (modes 3 and 4).
+// TS 36.212 §5.4.1 (1)
 pub fn coded_bits(sidelink: SidelinkMode, cp: CyclicPrefix) -> usize {
+    // TS 36.212 §5.4.1.3 (2)
     Layout::psbch(sidelink, cp).data.len() * 2 * 12 * PRBS
 }
 
@@ -42,11 +45,13 @@ pub fn frame_time(mib: &[u8]) -> Option<DfnSubframe> {
 }
 
 /// Returns the first subcarrier: k = -36 + 6 N_RB.
+// TS 36.211 §9.6.6 (2)
 pub fn first_subcarrier(grid: &Grid) -> usize {
     grid.subcarriers() / 2 - 36
 }
 
 /// Returns the form of SSSS that a mode family uses.
+// TS 36.211 §9.7.2.1
 pub fn ssss_form(sidelink: SidelinkMode) -> SsssForm {
     match sidelink {
         SidelinkMode::V2x => SsssForm::Subframe5,
@@ -88,6 +93,7 @@ impl Encoder {
         if mib.len() != want {
             return Err(Error::Payload { got: mib.len(), want });
         }
+        // TS 36.211 §9.6.1
         self.coder.encode(mib, &mut self.coded).map_err(|_| Error::Coding)?;
         interleave::interleave_bits(2, self.layout.data.len(), &self.coded, &mut self.bits)
             .map_err(|_| Error::Coding)?;
@@ -97,6 +103,7 @@ impl Encoder {
             first: first_subcarrier(grid),
             prbs: PRBS,
             layout: self.layout,
+            // TS 36.211 §9.6.2
             modulation: Modulation::Qpsk,
         };
         self.mapper.map(grid, place, &self.bits, &Dmrs::psbch(id, self.sidelink), amplitude)?;
@@ -106,17 +113,21 @@ impl Encoder {
 
     /// PSSS with amplitude sqrt(72/62) against PSBCH (TS 36.211 §9.7.1.2). P_SSSS has the same formula with a limit of its
     /// own (TS 36.213 §14.4): SSSS is sent like PSSS, which is right wherever the limit does not bite.
+    // TS 36.211 §9.2.1 (3)
     fn synchronisation(&self, id: SlssId, amplitude: f32, grid: &mut Grid) {
+        // TS 36.211 §9.7.1.2 (1); TS 36.213 §14 par. 5
         let gain = amplitude * (72.0f32 / SSSS_LEN as f32).sqrt();
         let first = grid.subcarriers() / 2 - SSSS_LEN / 2;
         let at = SlssLayout::new(self.cp);
         let primary = psss(id.is_in_network());
         let secondary = ssss(id, ssss_form(self.sidelink));
+        // TS 36.211 §9.7.1.2 (2)
         for (l, s) in at.psss.into_iter().zip(at.ssss) {
             for (x, d) in grid.symbol_mut(l)[first..].iter_mut().zip(primary) {
                 *x = d * gain;
             }
             for (x, d) in grid.symbol_mut(s)[first..].iter_mut().zip(secondary) {
+                // TS 36.211 §9.7.2.2 (1)
                 *x = Sample::new(d as f32 * gain, 0.0);
             }
         }
@@ -200,6 +211,7 @@ impl Decoder {
     }
 
     /// Returns the carrier offset in Hz from the phase between the two PSSS symbols and between the two SSSS symbols.
+    // TS 36.211 Table 9.2.1-1
     fn offset_of_pairs(&self, grid: &Grid, id: SlssId) -> f32 {
         let at = SlssLayout::new(self.cp);
         let first = grid.subcarriers() / 2 - SSSS_LEN / 2;

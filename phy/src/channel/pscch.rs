@@ -18,9 +18,11 @@ use crate::units::{CyclicPrefix, Modulation, SidelinkMode};
 use std::sync::Arc;
 
 /// c_init of PSCCH scrambling (TS 36.211 §9.4.1).
+// TS 36.211 §9.4.1
 const SCRAMBLING: u32 = 510;
 
 /// Returns the PRBs of a PSCCH.
+// TS 36.211 §9.4.4
 pub fn prbs(sidelink: SidelinkMode) -> usize {
     match sidelink {
         SidelinkMode::V2x => 2,
@@ -29,6 +31,7 @@ pub fn prbs(sidelink: SidelinkMode) -> usize {
 }
 
 /// Returns the coded bits in a subframe: 288, 240 (extended CP) or 480 (modes 3 and 4).
+// TS 36.212 §5.4.3 (1)
 pub fn coded_bits(sidelink: SidelinkMode, cp: CyclicPrefix) -> usize {
     Layout::shared(sidelink, cp).data.len() * 24 * prbs(sidelink)
 }
@@ -90,6 +93,7 @@ impl Encoder {
             first: 12 * prb,
             prbs: prbs(self.sidelink),
             layout: self.layout,
+            // TS 36.211 §9.4.2
             modulation: Modulation::Qpsk,
         };
         self.mapper.map(grid, place, &self.bits, &dmrs, amplitude)?;

@@ -19,21 +19,26 @@ use crate::units::{CyclicPrefix, Modulation, SidelinkMode};
 use std::sync::Arc;
 
 /// Bits of a discovery message (TS 36.213 §14.3.1).
+// TS 36.212 §5.4.4 (1); TS 36.213 §14.3.1 (2)
 pub const MESSAGE_BITS: usize = 232;
 
 /// Octets of a discovery message.
 pub const MESSAGE_BYTES: usize = MESSAGE_BITS / 8;
 
 /// PRBs of a PSDCH.
+// TS 36.211 §9.5.4
 pub const PRBS: usize = 2;
 
 /// c_init of PSDCH scrambling (TS 36.211 §9.5.1).
+// TS 36.211 §9.5.1
 const SCRAMBLING: u32 = 510;
 
 /// Redundancy version of the j-th transmission opportunity, from 0 on for each message (TS 36.321 §5.15.1.2.2, §5.15.2.1.2).
+// TS 36.212 §5.4.4 with TS 36.321 §5.15.1.2.2 (1); TS 36.321 §5.15.1.2.2 (1)
 pub const REDUNDANCY_VERSIONS: [u8; 4] = [0, 2, 3, 1];
 
 /// Returns the coded bits in a subframe: 576 or 480 (extended CP).
+// TS 36.211 §9.5.6 (1)
 pub fn coded_bits(cp: CyclicPrefix) -> usize {
     Layout::shared(SidelinkMode::D2d, cp).data.len() * 24 * PRBS
 }
@@ -63,6 +68,7 @@ impl Encoder {
     }
 
     /// Writes one transmission of `message` at PRBs `prb` and `prb + 1`.
+    // TS 36.211 Table 9.8-3 (1)
     pub fn encode(
         &mut self,
         message: &[u8; MESSAGE_BYTES],
@@ -72,10 +78,12 @@ impl Encoder {
         grid: &mut Grid,
     ) -> Result<(), Error> {
         self.coder.encode(message, self.coded.len(), 2, rv, &mut self.coded).map_err(|_| Error::Coding)?;
+        // TS 36.212 §5.4.4 (2)
         interleave::interleave_bits(2, self.layout.data.len(), &self.coded, &mut self.bits)
             .map_err(|_| Error::Coding)?;
         scramble::scramble_bits(&mut self.bits, &self.scrambling);
         let dmrs = Dmrs::pscch_or_psdch();
+        // TS 36.211 §9.5.2
         let place = Place { first: 12 * prb, prbs: PRBS, layout: self.layout, modulation: Modulation::Qpsk };
         self.mapper.map(grid, place, &self.bits, &dmrs, amplitude)
     }

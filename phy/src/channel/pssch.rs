@@ -20,10 +20,12 @@ use crate::units::{CyclicPrefix, Modulation, PrbRange, SidelinkMode, Transmissio
 use std::sync::Arc;
 
 /// Redundancy version of the j-th transmission in modes 1 and 2 (TS 36.321 §5.14.1.2.2).
+// TS 36.212 §5.4.2 with TS 36.321 §5.14.1.2.2; TS 36.321 §5.14.1.2.2 (1)
 pub const REDUNDANCY_VERSIONS: [u8; 4] = [0, 2, 3, 1];
 
 /// Redundancy version of initial transmission and retransmission in modes 3 and 4: the same sequence, of which two are
 /// sent (TS 36.321 §5.14.1.2.2).
+// TS 36.212 §5.4.2 with TS 36.321 §5.14.1.2.2; TS 36.321 §5.14.1.2.2 (1)
 pub const REDUNDANCY_VERSIONS_V2X: [u8; 2] = [0, 2];
 
 /// All parameters of the PSSCH of one subframe besides its transport block.
@@ -45,6 +47,7 @@ pub struct Grant {
 
 impl Grant {
     /// Returns modulation and transport block size in bits.
+    // TS 36.213 §14.1.1 (4)
     pub fn size(&self, sidelink: SidelinkMode) -> Result<(Modulation, usize), Error> {
         let release15 = sidelink == SidelinkMode::V2x && self.transmission_format;
         let (modulation, i_tbs) =
@@ -65,6 +68,7 @@ impl Grant {
     }
 
     /// Returns c_init = n_ID^X 2^14 + n_ssf 2^9 + 510 (TS 36.211 §9.3.1).
+    // TS 36.211 §9.3.1 (1)
     fn scrambling(&self) -> u32 {
         (self.n_id as u32) << 14 | (self.n_ssf as u32) << 9 | 510
     }
@@ -75,6 +79,7 @@ pub fn max_transport_block(carrier_prbs: usize) -> usize {
     tables::transport_block_size(33, carrier_prbs).unwrap_or(0)
 }
 
+// TS 36.211 §9.3.6 (2); TS 36.213 §14.1.1 (6)
 fn layout_of(sidelink: SidelinkMode, numerology: Numerology, grant: &Grant) -> Layout {
     let layout = Layout::shared(sidelink, numerology.cp());
     if sidelink == SidelinkMode::V2x && grant.transmission_format { layout.without_last() } else { layout }

@@ -4,9 +4,11 @@ use crate::kernel::crc::{Powers, STRIDE, fold};
 
 /// CRC24A, attached to a transport block: g(D) = D^24 + D^23 + D^18 + D^17 + D^14 + D^11 + D^10 + D^7 + D^6 + D^5 +
 /// D^4 + D^3 + D + 1. TS 36.212 §5.1.1
+// TS 36.212 §5.4 with §5.1.1 (1)
 pub static CRC24A: Crc = Crc::new(24, 0x86_4CFB);
 
 /// CRC24B, attached to each of several code blocks: g(D) = D^24 + D^23 + D^6 + D^5 + D + 1. TS 36.212 §5.1.1
+// TS 36.212 §5.4 with §5.1.1 (1)
 pub static CRC24B: Crc = Crc::new(24, 0x80_0063);
 
 /// CRC16, attached to SCI and SL-BCH: g(D) = D^16 + D^12 + D^5 + 1. TS 36.212 §5.1.1
@@ -136,6 +138,7 @@ mod tests {
 
     proptest! {
         #[test]
+        // TS 36.212 §5.4 with §5.1.1 (1)
         fn tables_agree_with_long_division(bytes in proptest::collection::vec(any::<u8>(), 0..400), cut in 0usize..8) {
             let bits = unpack(&bytes);
             let cut = &bits[..bits.len().saturating_sub(cut)];
@@ -147,6 +150,7 @@ mod tests {
     }
 
     #[test]
+    // TS 36.212 §5.4 with §5.1.1 (1)
     fn published_check_values() {
         // CRC-16/XMODEM and CRC-24 of "123456789" with a zero preset, the usual check string of CRC catalogues.
         assert_eq!(CRC16.bytes(b"123456789"), 0x31C3);

@@ -11,6 +11,7 @@ use crate::Llr;
 /// # Errors
 /// [`CodingError::ModulationOrder`], [`CodingError::SliceLength`] if the slices differ in length, and
 /// [`CodingError::CodedLength`] if they do not fill whole rows of `c_mux` groups.
+// TS 36.212 §5.4.2 (2)
 pub fn interleave_bits(qm: usize, c_mux: usize, input: &[u8], output: &mut [u8]) -> Result<(), CodingError> {
     check(qm, c_mux, input.len(), output.len())?;
     match qm {
@@ -88,6 +89,7 @@ mod tests {
 
     proptest! {
         #[test]
+        // TS 36.212 §5.4.2 (2)
         fn groups_land_where_the_formula_says(rows in 0usize..40, c_mux in 1usize..14, qm in 1usize..4) {
             let qm = 2 * qm;
             let input: Vec<Llr> = (0..(rows * c_mux * qm) as Llr).collect();

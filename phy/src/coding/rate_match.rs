@@ -12,12 +12,14 @@ use crate::kernel::transpose::{Scale, Transpose, transpose};
 const COLUMNS: usize = 32;
 
 /// Inter-column permutation for turbo coded bits. TS 36.212 Table 5.1.4-1
+// TS 36.212 §5.4.2 with §5.1.4.1.1
 pub(crate) const TURBO_COLUMNS: [u8; COLUMNS] = [
     0, 16, 8, 24, 4, 20, 12, 28, 2, 18, 10, 26, 6, 22, 14, 30, 1, 17, 9, 25, 5, 21, 13, 29, 3, 19, 11, 27, 7,
     23, 15, 31,
 ];
 
 /// Inter-column permutation for convolutionally coded bits. TS 36.212 Table 5.1.4-2
+// TS 36.212 §5.4.1.3 (1)
 const CONVOLUTIONAL_COLUMNS: [u8; COLUMNS] = [
     1, 17, 9, 25, 5, 21, 13, 29, 3, 19, 11, 27, 7, 23, 15, 31, 0, 16, 8, 24, 4, 20, 12, 28, 2, 18, 10, 26, 6,
     22, 14, 30,
@@ -94,6 +96,7 @@ impl CircularBuffer {
 
     /// Returns the first element of redundancy version `rv`: k_0 counted in elements that are not NULL, with N_cb = K_w
     /// (the sidelink has no soft buffer limit). TS 36.212 §5.1.4.1.2
+    // TS 36.212 §5.4.2 with §5.1.4.1.2 (1)
     pub fn start(&self, rv: u8) -> usize {
         // k_0 = R (2 ceil(N_cb / 8R) rv + 2) = R (24 rv + 2), a whole number of columns, and from K_Pi on a whole
         // number of column pairs.

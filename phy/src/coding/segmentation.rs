@@ -53,6 +53,7 @@ impl Segmentation {
 
     /// Returns the rate matching output size E_r of block `r`, when all blocks share `g` bits of `qm` bits per symbol
     /// on one layer. TS 36.212 §5.1.4.1.2
+    // TS 36.212 §5.4.2 with §5.1.4.1.2 (2)
     pub const fn coded_bits(&self, r: usize, g: usize, qm: usize) -> usize {
         let (symbols, c) = (g / qm, self.blocks());
         let gamma = symbols % c;
@@ -64,6 +65,7 @@ impl Segmentation {
 ///
 /// # Errors
 /// [`CodingError::BlockSize`] if `b` is 0.
+// TS 36.212 §5.4.2 with §5.1.2
 pub fn plan(b: usize) -> Result<Segmentation, CodingError> {
     if b == 0 || b > usize::MAX / 4 {
         return Err(CodingError::BlockSize { bits: b, max: usize::MAX / 4 });
@@ -93,6 +95,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
+    // TS 36.212 §5.4.2 with §5.1.2
     fn sizes_of_the_sidelink() {
         let one = |k_plus, filler| Segmentation { c_plus: 1, k_plus, c_minus: 0, k_minus: 0, filler };
         assert_eq!(plan(232 + 24), Ok(one(256, 0)));
@@ -109,6 +112,7 @@ mod tests {
 
     proptest! {
         #[test]
+        // TS 36.212 §5.4.2 with §5.1.2
         fn blocks_hold_exactly_the_bits(b in 1usize..120_000) {
             let s = plan(b).unwrap();
             let c = s.blocks();
@@ -122,6 +126,7 @@ mod tests {
         }
 
         #[test]
+        // TS 36.212 §5.4.2 with §5.1.4.1.2 (2)
         fn coded_bits_add_up(b in 1usize..60_000, symbols in 100usize..20_000, qm in 1usize..4) {
             let (s, qm) = (plan(b).unwrap(), 2 * qm);
             let sizes: Vec<usize> = (0..s.blocks()).map(|r| s.coded_bits(r, symbols * qm, qm)).collect();

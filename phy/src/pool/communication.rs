@@ -48,17 +48,21 @@ impl CommunicationPool {
 
     /// Returns l^PSCCH_0 .. l^PSCCH_{L-1}, counted from the start of the period.
     pub fn control_subframes(&self) -> Vec<u32> {
+        // TS 36.213 §14.2.3 (3)
         let in_period = self.control_bitmap.iter().take(self.period as usize).enumerate();
         in_period.filter(|&(_, &a)| a).map(|(i, _)| i as u32).collect()
     }
 
     /// Returns l^PSSCH_0, l^PSSCH_1, .., counted from the start of the period.
+    // TS 36.213 §14.1.1 (2)
     pub fn data_subframes(&self) -> Vec<u32> {
         match &self.data {
             PsschSubframes::AfterControl => {
+                // TS 36.213 §14.1.4
                 let first = self.control_subframes().last().map_or(0, |last| last + 1);
                 (first..self.period).collect()
             }
+            // TS 36.213 §14.1.3 (1)
             PsschSubframes::Bitmap { offset, bitmap } if !bitmap.is_empty() => (*offset..self.period)
                 .zip(bitmap.iter().cycle())
                 .filter(|&(_, &b)| b)
@@ -70,6 +74,7 @@ impl CommunicationPool {
 
     /// The PRBs that a hopping PSSCH goes over: those of the carrier in mode 1, of the pool in mode 2
     /// (TS 36.213 §14.1.1.2, §14.1.1.4).
+    // TS 36.211 §9.3.6 (11); TS 36.211 §9.3.6 (12); TS 36.213 §14.1.1.4 (2); TS 36.213 §14.1.1.4 (3)
     pub fn hopping_span(&self) -> HoppingSpan {
         match self.data {
             PsschSubframes::AfterControl => HoppingSpan::Carrier,
@@ -78,11 +83,13 @@ impl CommunicationPool {
     }
 
     /// Number of values of n_PSCCH: floor(M_RP / 2) L (TS 36.213 §14.2.1.1).
+    // TS 36.213 §14.2.1.1 (1)
     pub fn control_resources(&self, carrier_prbs: usize) -> usize {
         self.control_prbs.list(carrier_prbs).len() / 2 * self.control_subframes().len()
     }
 
     /// Returns the two transmissions of PSCCH resource `n`: `(subframe in the period, PRB)` each (TS 36.213 §14.2.1.1).
+    // TS 36.213 §14.2.1.1 (1)
     pub fn control_resource(&self, carrier_prbs: usize, n: usize) -> Option<[(u32, usize); 2]> {
         let subframes = self.control_subframes();
         let prbs = self.control_prbs.list(carrier_prbs);
@@ -93,6 +100,7 @@ impl CommunicationPool {
         let a1 = n / l;
         let b1 = n % l;
         let a2 = a1 + prbs.len() / 2;
+        // TS 36.213 §14.2.1.1 (2)
         let b2 = if l > 1 { (n + 1 + a1 % (l - 1)) % l } else { 0 };
         Some([(subframes[b1], prbs[a1]), (subframes[b2], prbs[a2])])
     }
@@ -100,6 +108,7 @@ impl CommunicationPool {
     /// Returns the subframes of the period that pattern `i_trp` uses, with the pool index j of each:
     /// `(subframe in the period, j)`, cut to whole groups of four (TS 36.213 §14.1.1.1, §14.1.1.3). Empty for a
     /// reserved pattern.
+    // TS 36.213 §14.1.1.1
     pub fn pattern_subframes(&self, i_trp: u8) -> Vec<(u32, u32)> {
         let Some(pattern) = time_resource_pattern(self.trp_set, i_trp) else { return Vec::new() };
         let n = self.trp_set.len();
@@ -116,4 +125,5 @@ impl CommunicationPool {
 }
 
 /// Transmissions of every transport block of modes 1 and 2 (TS 36.213 §14.1.1).
+// TS 36.213 §14.1.1 (1)
 pub(crate) const TRANSMISSIONS: usize = 4;

@@ -45,6 +45,7 @@ impl DiscoveryPool {
     }
 
     /// Returns l^PSDCH_0 .. l^PSDCH_{L-1}, counted from the start of the period.
+    // TS 36.211 §9.5.6 (4); TS 36.213 §14.3.3 (2)
     pub fn subframes(&self) -> Vec<u32> {
         let n_b = self.bitmap.len();
         (0..(n_b * self.repetitions as usize).min(self.period as usize))
@@ -54,21 +55,25 @@ impl DiscoveryPool {
     }
 
     /// Returns N_t: groups of N_TX subframes in a period.
+    // TS 36.213 §14.3.1 type 1 (1)
     pub fn n_t(&self) -> usize {
         self.subframes().len() / self.transmissions.max(1) as usize
     }
 
     /// Returns N_f: pairs of PRBs on a carrier.
+    // TS 36.213 §14.3.3 (3)
     pub fn n_f(&self, carrier_prbs: usize) -> usize {
         self.prbs.list(carrier_prbs).len() / 2
     }
 
     /// Returns the number of values of n_PSDCH: N_t N_f.
+    // TS 36.213 §14.3.1 type 1 (1)
     pub fn resources(&self, carrier_prbs: usize) -> usize {
         self.n_t() * self.n_f(carrier_prbs)
     }
 
     /// Returns the transmissions of type 1 resource `n`: subframe in the period and PRBs of each (TS 36.213 §14.3.1).
+    // TS 36.211 §9.5.6 (2)
     pub fn type1(&self, carrier_prbs: usize, n: usize) -> Option<Vec<(u32, PrbRange)>> {
         (n < self.resources(carrier_prbs))
             .then(|| self.transmissions_of(carrier_prbs, n / self.n_t(), n % self.n_t()))
@@ -76,6 +81,7 @@ impl DiscoveryPool {
     }
 
     /// `(a_1, b_1)` of type 2B in the period after one in which they were `(a, b)` (TS 36.213 §14.3.1).
+    // TS 36.211 §9.5.6 (3); TS 36.213 §14.3.1 type 2B (1)
     pub fn type2b_next(
         &self,
         carrier_prbs: usize,
@@ -97,6 +103,7 @@ impl DiscoveryPool {
         self.transmissions_of(carrier_prbs, a as usize, b as usize)
     }
 
+    // TS 36.213 §14.3.1 (1)
     fn transmissions_of(&self, carrier_prbs: usize, a1: usize, b1: usize) -> Option<Vec<(u32, PrbRange)>> {
         let subframes = self.subframes();
         let prbs = self.prbs.list(carrier_prbs);
@@ -104,6 +111,7 @@ impl DiscoveryPool {
         let n_f = prbs.len() / 2;
         (0..n_tx)
             .map(|j| {
+                // TS 36.213 §14.3.1 type 1 (2)
                 let a = (j * (n_f / n_tx) + a1) % n_f.max(1);
                 Some((*subframes.get(n_tx * b1 + j)?, pair(&prbs, a)?))
             })

@@ -47,6 +47,7 @@ impl HoppingSpan {
     }
 
     /// PRB of index `x`.
+    // TS 36.211 §9.3.6 (12); TS 36.213 §14.1.1.4 (3)
     fn prb(self, carrier_prbs: usize, x: usize) -> Option<usize> {
         match self {
             Self::Carrier => (x < carrier_prbs).then_some(x),
@@ -76,6 +77,7 @@ enum Kind {
 }
 
 /// Hopping bits in the assignment, N_UL_hop (TS 36.213 Table 8.4-1): 1 for 6 to 49 PRB, 2 for 50 to 110.
+// TS 36.212 §5.4.3.1.1 (3); TS 36.213 §14.1.1.2.1 (2)
 fn hopping_bits(prbs: usize) -> usize {
     if prbs < 50 { 1 } else { 2 }
 }
@@ -88,6 +90,7 @@ fn riv_width(carrier_prbs: usize) -> usize {
 impl Hopping {
     /// Reads the assignment field of a carrier of `carrier_prbs` that hops over `span`. `None` when it stands for no
     /// allocation, or for one that is wider than hopping allows ([`Self::widest`]).
+    // TS 36.213 §14.1.1.2.1 (2)
     pub fn new(
         assignment: u16,
         carrier_prbs: usize,
@@ -99,6 +102,7 @@ impl Hopping {
         let (start, len) = crate::sci::riv_decode(carrier_prbs, assignment as usize & ((1 << rest) - 1))?;
         let prbs = span.len(carrier_prbs);
         let n = Self::type1_span(prbs, config);
+        // TS 36.213 §14.1.1.2.2 (2)
         let kind = match (hopping_bits(carrier_prbs), bits) {
             (1, 0) | (2, 2) => Kind::Type1(n as isize / 2),
             (2, 0) => Kind::Type1(n as isize / 4),
@@ -126,6 +130,7 @@ impl Hopping {
 
     /// Most PRBs of an allocation that hops (TS 36.213 §8.4): floor(2^y / N_RB) with the y bits of the RIV, and for type 2
     /// no more than a subband has.
+    // TS 36.213 §14.1.1.2.1 (3)
     pub fn widest(&self) -> usize {
         let of_field = (1 << riv_width(self.carrier_prbs)) / self.carrier_prbs.max(1);
         match (self.kind, self.config.subbands) {
@@ -139,7 +144,9 @@ impl Hopping {
     /// pool, or where it lies across a gap of the pool.
     pub fn prbs(&self, n_ssf: u8) -> Option<PrbRange> {
         let start = match self.kind {
+            // TS 36.211 §9.3.6 (5); TS 36.213 §14.1.1.2.2 (3)
             Kind::Type1(_) if n_ssf % 2 == 1 => self.first.start,
+            // TS 36.213 §14.1.1.2.2 (1)
             Kind::Type1(shift) => {
                 let offset = self.config.rb_offset.div_ceil(2);
                 let n = Self::type1_span(self.prbs, self.config) as isize;
@@ -160,11 +167,13 @@ impl Hopping {
     }
 
     /// Returns N_RB^PUSCH of type 1: N - Ñ_HO - (N mod 2).
+    // TS 36.213 §14.1.1.2.2 (1)
     fn type1_span(prbs: usize, config: HoppingConfig) -> usize {
         prbs.saturating_sub(config.rb_offset.next_multiple_of(2) + prbs % 2)
     }
 
     /// N - Ñ_HO: what several subbands share.
+    // TS 36.211 §9.3.6 (7)
     fn subbands_prbs(&self) -> usize {
         self.prbs.saturating_sub(self.config.rb_offset.next_multiple_of(2))
     }
@@ -189,6 +198,7 @@ impl Hopping {
     }
 
     /// Returns f_m(i): the transmission number is n_ssf on the sidelink (TS 36.211 §9.3.6).
+    // TS 36.211 §9.3.6 (9); TS 36.213 §14.1.1.2.2 (5)
     fn mirror(&self, i: usize, n_sb: usize) -> bool {
         if n_sb == 1 {
             return i % 2 == 1;
@@ -201,6 +211,7 @@ impl Hopping {
     }
 
     /// Returns f_hop(i).
+    // TS 36.211 §9.3.6 (8); TS 36.213 §14.1.1.2.2 (5)
     fn subband_shift(&self, i: usize, n_sb: usize) -> usize {
         if n_sb == 1 {
             return 0;
@@ -215,6 +226,7 @@ impl Hopping {
     }
 
     /// Returns c_init = hoppingParameter, with 504 standing for 510 (TS 36.211 §9.3.6).
+    // TS 36.211 §9.3.6 (10)
     fn gold(&self) -> Gold {
         Gold::new(if self.config.parameter == 504 { 510 } else { self.config.parameter as u32 })
     }
@@ -233,6 +245,7 @@ struct Subbands {
 impl Subbands {
     /// Index that virtual resource block `n_vrb` is sent at (TS 36.211 §5.3.4). A block below the first subband is not
     /// forbidden by the text: it is taken modulo.
+    // TS 36.211 §9.3.6 (6); TS 36.213 §14.1.1.2.2 (4)
     fn image(&self, n_vrb: usize) -> usize {
         let width = self.width as isize;
         let vrb = n_vrb as isize - self.offset as isize;

@@ -5,6 +5,7 @@ fn bits(s: &str) -> Vec<bool> {
 }
 
 #[test]
+// TS 36.211 §9.5.6 (4); TS 36.213 §14.1.3 (3); TS 36.213 §14.2.3 (4); TS 36.213 §14.3.3 (3)
 fn pool_prbs_are_a_union() {
     let p = PoolPrbs { start: 2, end: 22, num: 10 };
     let list = p.list(25);
@@ -15,6 +16,8 @@ fn pool_prbs_are_a_union() {
 }
 
 #[test]
+// TS 36.211 §9.5.6 (2); TS 36.213 §14.3.1 (1); TS 36.213 §14.3.1 type 1 (1); TS 36.213 §14.3.1 type 1 (2)
+// TS 36.213 §14.3.3 (2)
 fn discovery_type_1_of_a_reference_waveform() {
     let pool = DiscoveryPool {
         period: 40,
@@ -33,6 +36,8 @@ fn discovery_type_1_of_a_reference_waveform() {
 }
 
 #[test]
+// TS 36.213 §14.1.1 (2); TS 36.213 §14.1.1.1; TS 36.213 §14.1.4; TS 36.213 §14.2.1.1 (1); TS 36.213 §14.2.1.1 (2)
+// TS 36.213 §14.2.3 (3)
 fn control_resources_hit_every_place_once_or_are_apart() {
     let pool = CommunicationPool {
         period: 40,
@@ -58,6 +63,7 @@ fn control_resources_hit_every_place_once_or_are_apart() {
 }
 
 #[test]
+// TS 36.211 §9.2.4 (2); TS 36.211 §9.2.4 (3); TS 36.213 §14.1.5 (1); TS 36.213 §14.1.5 (3)
 fn v2x_subframes_leave_out_sync_and_reserved() {
     let pool = V2xPool { sync_offsets: vec![0], bitmap: vec![true; 20], ..V2xPool::simple(5, 5) };
     let table = pool.subframe_indices();
@@ -72,6 +78,7 @@ fn v2x_subframes_leave_out_sync_and_reserved() {
 }
 
 #[test]
+// TS 36.213 §14.1.1.4C (6); TS 36.213 §14.1.5 (5); TS 36.213 §14.2.4 (1); TS 36.213 §14.2.4 (2)
 fn v2x_prbs() {
     let pool = V2xPool::simple(10, 5);
     assert_eq!(pool.data(0, 5), Some(PrbRange { start: 2, len: 48 }));
@@ -102,6 +109,7 @@ fn hopping_stays_in_the_band_and_returns() {
 }
 
 #[test]
+// TS 36.213 §14.1.1.1.1 table 1
 fn time_resource_patterns_follow_their_rule() {
     // sorted by weight 1, 2, 4, 8, inside a weight by value with b'_0 the lowest bit
     let mut want: Vec<u8> = (1..=255).filter(|v: &u8| [1, 2, 4, 8].contains(&v.count_ones())).collect();
@@ -112,6 +120,7 @@ fn time_resource_patterns_follow_their_rule() {
 }
 
 #[test]
+// TS 36.211 §9.3.6 (12); TS 36.213 §14.1.1.4 (2); TS 36.213 §14.1.1.4 (3)
 fn hopping_of_mode_2_counts_the_pool() {
     // m_0 .. m_15 are PRBs 5 to 12 and 15 to 22: 13 and 14 are not in the pool
     let pool = PoolPrbs { start: 5, end: 22, num: 8 };
@@ -136,6 +145,7 @@ fn hopping_of_mode_2_counts_the_pool() {
 }
 
 #[test]
+// TS 36.213 §14.1.1.2.1 (3); TS 36.213 §14.1.1.2.2 (4)
 fn what_hops_is_as_narrow_as_the_clause_wants() {
     let new = |bits, len, subbands| {
         let field = Hopping::assignment(25, bits, PrbRange { start: 0, len }).unwrap();
@@ -153,6 +163,7 @@ fn what_hops_is_as_narrow_as_the_clause_wants() {
 }
 
 #[test]
+// TS 36.211 §9.5.6 (5); TS 36.213 §14.2.3 (2); TS 36.213 §14.3.3 (1)
 fn the_last_period_goes_on_over_the_turn() {
     let at = |offset, period, s| into_period(offset, period, s);
     assert_eq!((at(5, 40, 5), at(5, 40, 44), at(5, 40, 45)), (Some(0), Some(39), Some(0)));

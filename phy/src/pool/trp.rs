@@ -33,8 +33,11 @@ impl TrpSet {
 /// Returns the bitmap b' of `i_trp`, b'_0 in bit 0; `None` for a reserved value.
 pub fn time_resource_pattern(set: TrpSet, i_trp: u8) -> Option<u8> {
     match set {
+        // TS 36.213 §14.1.1.1.1 table 1
         TrpSet::Eight => TRP_8.get(i_trp as usize).copied(),
+        // TS 36.213 §14.1.1.1.1 table 2
         TrpSet::Seven => (1..=127).contains(&i_trp).then_some(i_trp),
+        // TS 36.213 §14.1.1.1.1 table 3
         TrpSet::Six => (1..=63).contains(&i_trp).then_some(i_trp),
     }
 }

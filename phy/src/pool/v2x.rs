@@ -22,6 +22,7 @@ pub struct V2xPool {
     pub bitmap: Vec<bool>,
     /// syncOffsetIndicators, modulo 160: every subframe of the carrier in which a synchronisation signal is configured,
     /// whichever of them a UE sends in. Empty without synchronisation signals.
+    // TS 36.211 §9.2.4 (3)
     pub sync_offsets: Vec<u32>,
 }
 
@@ -90,7 +91,9 @@ impl V2xPool {
     }
 
     /// Returns the PRBs of PSCCH resource `m`.
+    // TS 36.213 §14.2.4 (1)
     pub fn control(&self, m: usize) -> PrbRange {
+        // TS 36.213 §14.2.4 (2)
         let start = if self.adjacent { self.start + m * self.size } else { self.control_start + 2 * m };
         PrbRange { start, len: 2 }
     }
@@ -101,6 +104,7 @@ impl V2xPool {
     }
 
     /// Returns the PRBs of PSSCH over `len` sub-channels from `first` on: as many as transform precoding allows.
+    // TS 36.213 §14.1.1.4C (6)
     pub fn data(&self, first: usize, len: usize) -> Option<PrbRange> {
         if len == 0 || first + len > self.num {
             return None;
@@ -115,6 +119,7 @@ impl V2xPool {
     ///
     /// Synchronisation subframes and the evenly spread reserved ones are left out before the bitmap is laid over the
     /// rest (TS 36.213 §14.1.5).
+    // TS 36.213 §14.1.5 (4)
     pub fn subframe_indices(&self) -> Vec<Option<u32>> {
         let in_pool =
             |k: u32| self.bitmap.get(k as usize % self.bitmap.len().max(1)).copied().unwrap_or(false);
@@ -123,6 +128,7 @@ impl V2xPool {
 
     /// Index k of every subframe t_k^SL, whether or not the bitmap takes it, by subframe (TS 36.213 §14.1.5): the subframes
     /// of all synchronisation offsets are left out, then (10240 - N_slss) mod L_bitmap evenly spread ones.
+    // TS 36.211 §9.2.4 (2); TS 36.213 §14.1.5 (1)
     pub fn sidelink_subframes(&self) -> Vec<Option<u32>> {
         let total = SUBFRAMES_PER_DFN_PERIOD;
         let is_sync = |s: u32| self.sync_offsets.iter().any(|o| s % V2X_SYNC_PERIOD == o % V2X_SYNC_PERIOD);
@@ -131,6 +137,7 @@ impl V2xPool {
         let n = remaining.len() as u32;
         let n_reserved = n % l_bitmap;
         for m in (0..n_reserved).rev() {
+            // TS 36.213 §14.1.5 (3)
             remaining.remove((m * n / n_reserved) as usize);
         }
         let mut table = vec![None; total as usize];

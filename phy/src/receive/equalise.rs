@@ -85,6 +85,7 @@ impl Equaliser {
             layout.data.iter().zip(out.chunks_exact_mut(m_sc * modulation.bits())).enumerate()
         {
             let l = l as usize;
+            // TS 36.211 §9.2.5
             if l == last {
                 llrs.fill(0);
                 continue;

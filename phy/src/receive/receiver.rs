@@ -65,6 +65,7 @@ impl Config {
             mode,
             communication: Vec::new(),
             discovery: Vec::new(),
+            // TS 36.212 §5.4.4 with TS 36.321 §5.15.1.2.2 (1)
             discovery_rv: psdch::REDUNDANCY_VERSIONS,
             v2x: None,
             v2x_also: Vec::new(),
@@ -224,6 +225,7 @@ impl Receiver {
     /// S-RSSI of sub-channels in the subframe that was processed last: the power of all resource elements of a symbol in
     /// each of `ranges`, averaged over symbols 1 to 12 of the normal cyclic prefix (TS 36.214 §5.1.28). In the
     /// scale of the samples; 0 for a range beyond the carrier.
+    // TS 36.213 §14.1.1.6 step 8, S-RSSI
     pub fn sub_channel_powers(&mut self, ranges: &[PrbRange], into: &mut [f32]) {
         let grid = self.front.grid(CyclicPrefix::Normal);
         let symbols = 1..grid.symbols().saturating_sub(1);

@@ -97,6 +97,7 @@ impl ControlSearch {
                 self.candidates.push((prb, shift, metric));
             }
         }
+        // TS 36.213 §14 par. 8 (1)
         self.candidates.sort_unstable_by(|a, b| b.2.total_cmp(&a.2));
         let bits = self.decoder.payload_bits();
         let mut at = 0;
@@ -139,6 +140,7 @@ impl ControlSearch {
         // mode 2 has no timing advance, and sets 0 (TS 36.213 §14.2.1)
         let timing_advance = match self.mode {
             TransmissionMode::Tm1 => sci.timing_advance <= MAX_TIMING_ADVANCE,
+            // TS 36.213 §14.2.1 mode 2 (2)
             _ => sci.timing_advance == 0,
         };
         let place = sci.hopping
@@ -206,6 +208,7 @@ mod tests {
 
     /// Mode 2 sends no timing advance: an SCI with one must be certain.
     #[test]
+    // TS 36.213 §14.2.1 mode 2 (2)
     fn what_means_nothing_usual_has_to_be_certain() {
         let at = |mode, timing_advance, es_n0_db| found(mode, timing_advance, es_n0_db, 60).0;
         let (usual, unusual) = (at(TransmissionMode::Tm2, 0, 0.0), at(TransmissionMode::Tm2, 500, 0.0));

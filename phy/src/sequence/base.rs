@@ -33,6 +33,7 @@ fn from_phi(phi: &[i8], out: &mut [Sample]) {
     }
 }
 
+// TS 36.211 §9.8 with §5.5.1.1
 fn zadoff_chu(u: usize, n_zc: usize, out: &mut [Sample]) {
     // q = floor(qbar + 1/2) + v (-1)^floor(2 qbar) with v = 0, qbar = N_ZC (u + 1) / 31
     let q = (2 * n_zc * (u + 1) + 31) / 62;

@@ -22,17 +22,20 @@ pub struct Dmrs {
     /// Orthogonal cover, ±1 each.
     pub w: [i8; MAX_DMRS],
     /// DMRS symbols in the subframe: 2, 3 or 4.
+    // TS 36.211 §9.8 (8)
     pub count: u8,
 }
 
 impl Dmrs {
     /// Returns the parameters of PSBCH (TS 36.211 Table 9.8-3).
+    // TS 36.211 Table 9.8-3 (2)
     pub fn psbch(id: SlssId, sidelink: SidelinkMode) -> Self {
         let n = id.value();
         let sign = if n.is_multiple_of(2) { 1 } else { -1 };
         Self {
             u: [(n / 16 % 30) as u8; MAX_DMRS],
             n_cs: (n / 2 % 8) as u8,
+            // TS 36.211 Table 9.8-3 (3)
             w: [1, sign, 1, 1],
             count: match sidelink {
                 SidelinkMode::V2x => 3,
@@ -42,12 +45,15 @@ impl Dmrs {
     }
 
     /// PSCCH of modes 1 and 2 (TS 36.211 Table 9.8-2), and PSDCH (Table 9.8-3): no hopping, u = 0, no shift.
+    // TS 36.211 Table 9.8-2 (1)
     pub fn pscch_or_psdch() -> Self {
         Self { u: [0; MAX_DMRS], n_cs: 0, w: [1; MAX_DMRS], count: 2 }
     }
 
     /// Returns those of PSCCH of modes 3 and 4 (TS 36.211 Table 9.8-2): u = 8, shift 0, 3, 6 or 9 at the sender's choice.
+    // TS 36.211 §9.8 (7)
     pub fn pscch_v2x(n_cs: u8) -> Self {
+        // TS 36.211 Table 9.8-2 (2)
         Self { u: [8; MAX_DMRS], n_cs, w: [1; MAX_DMRS], count: 4 }
     }
 
@@ -63,6 +69,7 @@ impl Dmrs {
         std::array::from_fn(|n_ssf| Self::pssch_hopped(&hop, n_id_x, n_ssf as u8, sidelink))
     }
 
+    // TS 36.211 §9.8 (6)
     fn pssch_hopped(hop: &GroupHopping, n_id_x: u16, n_ssf: u8, sidelink: SidelinkMode) -> Self {
         let n_ssf = n_ssf as usize % 10;
         let odd = n_id_x % 2 == 1;
@@ -70,6 +77,7 @@ impl Dmrs {
         let mut u = [0; MAX_DMRS];
         if sidelink == SidelinkMode::V2x {
             // n_s runs over 2 n_ss and 2 n_ss + 1, that is 4 n_ssf + m
+            // TS 36.211 Table 9.8-1 (2)
             let f_ss = n_id_x as usize / 16 % 30;
             for (m, u) in u.iter_mut().enumerate() {
                 *u = ((hop.f_gh[4 * n_ssf + m] as usize + f_ss) % 30) as u8;
@@ -77,6 +85,7 @@ impl Dmrs {
             let w = if odd { [1, -1, 1, -1] } else { [1; MAX_DMRS] };
             Self { u, n_cs, w, count: 4 }
         } else {
+            // TS 36.211 Table 9.8-1 (1)
             let f_ss = n_id_x as usize % 30;
             for m in 0..2 {
                 u[m] = ((hop.f_gh[2 * n_ssf + m] as usize + f_ss) % 30) as u8;
@@ -116,6 +125,7 @@ struct GroupHopping {
 }
 
 impl GroupHopping {
+    // TS 36.211 §9.8 with §5.5.1.3
     fn new(n_id_rs: u32) -> Self {
         let mut bits = [0u8; 320];
         Gold::new(n_id_rs / 30).fill(&mut bits);
@@ -162,6 +172,7 @@ impl References {
     }
 
     /// Writes the reference values of DMRS symbol `m` to `out` (M_sc subcarriers).
+    // TS 36.211 §9.8 (1)
     pub fn emit(&self, dmrs: &Dmrs, m: usize, out: &mut [Sample]) {
         let base = self.group(dmrs.u[m], out.len());
         let turns = dmrs.turns(m);
@@ -196,6 +207,7 @@ mod tests {
     use super::*;
 
     #[test]
+    // TS 36.211 §9.8 with §5.5.1.3
     fn hopping_table_agrees_with_the_clause() {
         for id in [0, 29, 255, 48861] {
             let hop = GroupHopping::new(id);
@@ -207,6 +219,7 @@ mod tests {
 
     /// The definition, in double precision, for every shift and sign.
     #[test]
+    // TS 36.211 §9.8 (1)
     fn a_reference_is_turned_by_its_shift_and_its_cover() {
         let references = References::new(6);
         for n_cs in 0..12 {

@@ -12,6 +12,7 @@ pub struct Gold {
 
 impl Gold {
     /// Starts at c(0) for the given c_init (31 bits).
+    // TS 36.211 §9.3.1 with §7.2
     pub fn new(c_init: u32) -> Self {
         let mut g = Self { x1: X1_AFTER_NC, x2: c_init & 0x7fff_ffff };
         let mut left = N_C;
@@ -98,6 +99,7 @@ mod tests {
     }
 
     #[test]
+    // TS 36.211 §9.3.1 with §7.2
     fn agrees_with_the_clause() {
         for c_init in [0, 1, 510, 252, 0x7fff_ffff, 48861 << 14 | 4 << 9 | 510] {
             assert_eq!(gold_sequence(c_init, 1000), literal(c_init, 1000));

@@ -1,6 +1,7 @@
 //! Pseudo-random, base and synchronisation sequences, and the demodulation reference signals made of them.
 
 mod base;
+// TS 36.211 §9.1.2
 pub mod dmrs;
 mod gold;
 mod slss;

@@ -18,6 +18,7 @@ pub enum SsssForm {
 }
 
 /// Returns d(n) of TS 36.211 §6.11.1.1 with root 26 (id_net) or 37 (id_oon), amplitude 1.
+// TS 36.211 §9.7.1.1
 pub fn psss(in_network: bool) -> [Sample; SSSS_LEN] {
     let u = if in_network { 26 } else { 37 };
     std::array::from_fn(|n| {
@@ -28,6 +29,7 @@ pub fn psss(in_network: bool) -> [Sample; SSSS_LEN] {
 }
 
 /// Returns d(n) of TS 36.211 §6.11.2.1 for N_ID^(1) = N_ID^SL mod 168 and N_ID^(2) = floor(N_ID^SL / 168), each ±1.
+// TS 36.211 §9.7.2.1
 pub fn ssss(id: SlssId, form: SsssForm) -> [i8; SSSS_LEN] {
     let (n1, n2) = (id.value() as usize % 168, id.value() as usize / 168);
     let q_prime = n1 / 30;

@@ -48,6 +48,7 @@ const fn row(k: u16, f1: u16, f2: u16) -> Qpp {
 
 /// All rows, in ascending order of `k`.
 #[rustfmt::skip]
+// TS 36.212 §5.4.2 with Table 5.1.3-3
 pub const QPP: [Qpp; 188] = [
     row(40, 3, 10), row(48, 7, 12), row(56, 19, 42), row(64, 7, 16), row(72, 7, 18), row(80, 11, 20),
     row(88, 5, 22), row(96, 11, 24), row(104, 7, 26), row(112, 41, 84), row(120, 103, 90), row(128, 15, 32),

@@ -43,6 +43,7 @@ impl Modulator {
     ///
     /// # Errors
     /// The error of the last such encoder.
+    // TS 36.211 §9.9 (2)
     pub fn render(&mut self, transmissions: &[Transmission], out: &mut [Sample]) -> Result<(), Error> {
         let has = |cp| transmissions.iter().any(|t| t.cp == cp);
         out.fill(Sample::default());
@@ -77,6 +78,7 @@ impl Chain {
         cp: CyclicPrefix,
         out: &mut [Sample],
     ) -> Result<(), Error> {
+        // TS 36.211 §9.2.2
         self.grid.clear();
         let mut result = Ok(());
         for t in transmissions.iter().filter(|t| t.cp == cp) {
@@ -93,6 +95,7 @@ impl Chain {
                 let mut bits = [0; 48];
                 let count = mib.len().min(6) * 8;
                 for (i, bit) in bits[..count].iter_mut().enumerate() {
+                    // TS 36.212 §5.4.1.1 (1)
                     *bit = mib[i / 8] >> (7 - i % 8) & 1;
                 }
                 self.psbch.encode(&bits[..count], *id, amplitude, grid)

@@ -133,6 +133,7 @@ impl Cause {
     }
 
     /// TS 24.334 §10.4.2.5: 1 to 6, and 10 where no complete came (§10.4.5.6.1).
+    // TS 24.334 §10.4.2.5 (8)
     const fn of_reject(self) -> u8 {
         match self {
             Self::NotAllowed | Self::NoLongerAllowed => 1,
@@ -159,6 +160,7 @@ impl Cause {
     }
 
     /// TS 24.334 §12.5.1.8.
+    // TS 24.334 §10.4.4.2 (1)
     const fn of_release(self) -> u8 {
         match self {
             Self::NoLongerNeeded => 1,
@@ -168,6 +170,7 @@ impl Cause {
     }
 
     /// TS 24.334 §12.5.1.7.
+    // TS 24.334 §12.5.1.7
     const fn from_lte(octet: u8) -> Self {
         match octet {
             1 => Self::NotAllowed,
@@ -184,6 +187,7 @@ impl Cause {
         }
     }
 
+    // TS 24.334 §12.5.1.8
     const fn from_release(octet: u8) -> Self {
         match octet {
             1 => Self::NoLongerNeeded,
@@ -230,6 +234,8 @@ mod tests {
     ];
 
     #[test]
+    // TS 24.334 §10.4.2.5 (3); TS 24.334 §10.4.2.5 (8); TS 24.334 §10.4.4.2 (1); TS 24.334 §10.4.4.2 (3)
+    // TS 24.334 §12.5.1.7; TS 24.334 §12.5.1.8
     fn every_cause_has_the_octet_of_its_message_and_profile() {
         for (cause, octets) in OCTETS {
             let of = [

@@ -127,6 +127,7 @@ impl Config {
 
     /// Returns T4100, and the timer of a re-keying request: `turns` SC periods pass until the answer. 400 ms of the
     /// NIST model, or n + 2 periods.
+    // TS 24.334 §13.2 table 1 (1)
     pub(super) fn t4100(&self, turns: u64) -> u64 {
         ((turns + 2) * self.sc_period + self.processing).max(400)
     }

@@ -16,6 +16,7 @@ fn pdu(sdu_type: SduType, kd_sess_id: u16, sn: u16, data: &[u8], mac_octets: usi
 
 /// Returns an unprotected PDU: KD-sess ID 0, SN 0. TS 36.323 §5.6.2.
 pub(super) fn plain(message: &[u8]) -> Vec<u8> {
+    // TS 33.303 §6.5.6.4 (3); TS 36.323 §5.6.2 (4)
     pdu(SduType::Pc5Signalling, 0, 0, message, 0)
 }
 
@@ -29,6 +30,7 @@ pub(super) fn seal(
     let kind = if lcid.is_signalling() { Kind::Signalling } else { Kind::User };
     let ticket = active.begin()?;
     let mut pdu = of(&ticket, sdu_type, data, active.mac_octets(kind));
+    // TS 24.334 §10.4.5.1
     active.protect(ticket, lcid.value(), kind, &mut pdu, HEADER_LEN)?;
     Ok(pdu)
 }
@@ -37,11 +39,13 @@ pub(super) fn seal(
 pub(super) fn seal_command(proposed: &mut Proposed, message: &[u8]) -> Result<Vec<u8>, SendError> {
     let ticket = proposed.begin()?;
     let mut pdu = of(&ticket, SduType::Pc5Signalling, message, MAC_I_LEN);
+    // TS 24.334 §10.4.5.2 (7)
     proposed.protect_command(ticket, Lcid::PC5_S_SECURITY_MODE.value(), &mut pdu, HEADER_LEN)?;
     Ok(pdu)
 }
 
 fn of(ticket: &Ticket, sdu_type: SduType, data: &[u8], mac_octets: usize) -> Vec<u8> {
+    // TS 36.323 §5.6.2 (3)
     pdu(sdu_type, ticket.kd_sess_id(), ticket.sn(), data, mac_octets)
 }
 

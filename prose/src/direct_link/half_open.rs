@@ -123,6 +123,7 @@ impl LinkManager {
             return self.refuse_request(source, Cause::ProtocolError);
         }
         if !self.local.config.accept {
+            // TS 24.334 §10.4.2.5 (2)
             return self.refuse_request(source, Cause::NotAllowed);
         }
         let offer = Offer {
@@ -156,8 +157,10 @@ impl LinkManager {
         match self.links.iter().find(known) {
             // Glare: both requested. The UE with the lower layer-2 identity stays the initiating UE, and does not answer.
             Some(link) if link.state.is_connecting() && link.common.local < source => Ok(false),
+            // TS 24.334 §10.4.2.5 (4)
             Some(link) if link.common.identity != attempt.identity => Err(Cause::Layer2IdConflict),
             Some(_) => Ok(true),
+            // TS 24.334 §10.4.2.5 (6)
             None if self.links.len() >= self.local.config.links => Err(Cause::LackOfResources),
             None => Ok(true),
         }
@@ -166,10 +169,12 @@ impl LinkManager {
     fn answer_request(&mut self, attempt: &Attempt<'_>) {
         let Attempt { source, ref identity, offer, .. } = *attempt;
         let (clock, number) = (self.local.clock, self.local.number());
+        // TS 24.334 §10.4.2.3 (2)
         let record = attempt.kd.and_then(|id| self.local.keyring.find(id, identity, clock, number));
         let Some(record) = record.map(KdRecord::copy) else {
             if !self.establish(attempt) {
                 self.local.note(Note::UnknownKd { identity: identity.clone(), source });
+                // TS 24.334 §10.4.2.5 (3)
                 self.refuse_request(source, Cause::AuthenticationFailure);
             }
             return;
@@ -185,6 +190,7 @@ impl LinkManager {
             }
             Err(None) => self.local.note(Note::NoRoom { source, what: NO_NUMBER_OR_NAME }),
             Ok(proposal) => {
+                // TS 24.334 §10.4.5.2 (1)
                 let kd = KdInUse::Known(record.id);
                 let sequence = self.local.next_sequence();
                 let command = AwaitingComplete::new(&self.local, proposal, kd, sequence);
@@ -195,6 +201,7 @@ impl LinkManager {
     }
 
     /// Agrees on a KD with the requesting UE, if none is shared. Returns true when a method handles it.
+    // TS 33.303 §6.5.5.2 step 2
     fn establish(&mut self, attempt: &Attempt<'_>) -> bool {
         let Attempt { source, ref identity, offer, message, .. } = *attempt;
         let understood = |info: &&[u8]| self.local.methods.iter().any(|method| method.understands(info));
@@ -266,6 +273,7 @@ impl LinkManager {
         offer: Offer,
         (state, pdu): (AwaitingComplete, Vec<u8>),
     ) {
+        // TS 24.334 §10.4.5.2 (7)
         let deadline = self.local.now.plus_millis(self.local.config.t4111());
         let addresses = [self.source_towards(source), source];
         self.half_open.make_room(&mut self.local);
@@ -442,6 +450,7 @@ impl LinkManager {
         };
         let old = match self.links.iter().position(known) {
             Some(index) if !self.links[index].state.is_connecting() => {
+                // TS 24.334 §10.4.2.6.2 (1); TS 33.303 §6.5.5.2 step 5
                 self.close(index, Closed::Replaced);
                 None
             }
@@ -457,11 +466,13 @@ impl LinkManager {
             None => (self.local.new_link_id(), self.local.next_sequence()),
         };
         let local = &mut self.local;
+        // TS 24.334 §10.4.2.3 (1)
         let mut common = Common::new(id, [local.config.source, source], identity, local.now);
         common.sequence = sequence;
         local.take_connection(kd, &common.identity, connection);
         let given = local.give_connection(kd, &common.identity);
         let mut session = Session::new(active, kd, Answer::Accept(given), local.now);
+        // TS 24.334 §10.4.2.3 (4)
         send_accept(&mut session.active, &mut common, local, given);
         common.report_up(local, Role::Target, session.keys());
         let link = Link { common, state: State::Up(Up::new(session)) };

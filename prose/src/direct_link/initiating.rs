@@ -93,8 +93,10 @@ pub(super) fn request(
     }
     let connection = local.connection_to(&link.identity, kd, setup.tries);
     let message = request_message(link, local, &request, kd, connection);
+    // TS 24.334 §10.4.2.2 (10)
     let deadline = local.now.plus_millis(request.patience(local));
     let kind = sidelink_wire::pc5_signalling::MessageType::CommunicationRequest;
+    // TS 24.334 §10.4.2.2 (10)
     local.send_plain([link.local, link.remote], kind, &message);
     request.sent(message);
     Ok(AwaitingSecurityMode { setup, request, question: None, deadline })
@@ -111,15 +113,19 @@ fn request_message(
     let body = Body::CommunicationRequest(CommunicationRequest {
         user_info: match &connection {
             Some(_) => UserInfo { kind: own.kind, value: &[] },
+            // TS 24.334 §10.4.2.2 (2)
             None => UserInfo { kind: own.kind, value: &own.value },
         },
         ip_config: 1,
+        // TS 24.334 §10.4.2.2 (6)
         maximum_inactivity: u32::try_from(local.config.inactivity.div_ceil(1000)).unwrap_or(u32::MAX),
         policy: offer.stated.map(frame::wire_policy),
         target: None,
         nonce: offer.nonce_1,
         capabilities: wire_capabilities(offer.capabilities),
+        // TS 24.334 §10.4.2.2 (7)
         kd_sess_msb: offer.msb,
+        // TS 24.334 §10.4.2.2 (8); TS 33.303 §6.5.5.2 step 1 (2)
         kd_id: kd.filter(|_| connection.is_none()).map(|kd| kd.0.to_be_bytes()),
         relay_service_code: None,
         signature: None,
@@ -282,6 +288,7 @@ impl AwaitingAccept {
     /// Sends the complete, or sends it again.
     fn complete(&mut self, link: &mut Common, local: &mut Local) {
         self.deadline = local.now.plus_millis(local.config.t4111());
+        // TS 24.334 §10.4.5.3 (5); TS 33.303 §6.5.5.2 step 4 (2)
         let kd_id_lsb = self.new_kd.then(|| self.kd.lsb().to_be_bytes());
         let up_policy = user_plane_policy(local).map(frame::wire_policy);
         let body = Body::SecurityModeComplete { kd_id_lsb, up_policy, connection: self.given };
@@ -335,6 +342,7 @@ impl AwaitingAccept {
         local.take_connection(self.kd, &link.identity, connection);
         let mut session = Session::new(self.active, self.kd, Answer::Accept(None), local.now);
         session.renamed_at = link.created_at;
+        // TS 24.334 §10.4.2.4
         link.report_up(local, Role::Initiating, session.keys());
         if self.new_kd {
             local.remove_others(&link.identity, self.kd);

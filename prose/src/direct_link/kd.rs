@@ -21,6 +21,7 @@ pub struct Identity {
 
 impl Identity {
     /// Type of upper-layer user info.
+    // TS 24.334 §12.5.1.3 (1)
     pub const USER: u8 = 1;
 
     /// Returns an identity of upper-layer user info.

@@ -68,6 +68,7 @@ pub(super) enum Next {
     /// The link continues in this state.
     To(State),
     /// The link ends.
+    // TS 33.303 §6.5.3.2
     Close(Closed),
 }
 
@@ -111,6 +112,7 @@ impl Common {
     }
 
     pub(super) const fn next_sequence(&mut self) -> u16 {
+        // TS 24.334 §12.5.1.2
         self.sequence = self.sequence.wrapping_add(1);
         self.sequence
     }

@@ -319,8 +319,10 @@ impl Local {
         let chosen = self.config.policy.choose(offer.capabilities, offer.stated).map_err(Some)?;
         let drawn = self.draw().ok_or(None)?;
         let mut nonce_2 = [0; 16];
+        // TS 24.334 §10.4.5.2 (4)
         nonce_2.copy_from_slice(&drawn[..16]);
         // The whole ID must be free, too: the peer may use it since an earlier exchange.
+        // TS 24.334 §10.4.5.2 (3)
         let lsb = self.free_half(Half::Lsb, drawn[16]).ok_or(Some(Disagreement::Identity))?;
         let (echo, echo_stated) = (offer.capabilities, offer.stated);
         let command = Command { nonce_2, lsb, chosen, echo, echo_stated };
@@ -342,6 +344,7 @@ impl Local {
     }
 
     /// The sequence number of a message that belongs to no link yet: TS 24.334 §12.5.1.2.
+    // TS 24.334 §12.5.1.2
     pub(super) const fn next_sequence(&mut self) -> u16 {
         self.sequence = self.sequence.wrapping_add(1);
         self.sequence

@@ -188,6 +188,7 @@ impl LinkManager {
         let now = self.local.now;
         if let Some(peer) = self.half_open.expire(now).filter(|_| !self.local.is_nr()) {
             // TS 24.334 §10.4.5.6.1. Within the budget of refusals: a flood of requests makes no flood of these.
+            // TS 24.334 §10.4.5.6.1 (1)
             self.refuse_request(peer, Cause::NonResponsive);
         }
         for (kd, identity) in self.local.purge() {
@@ -270,12 +271,14 @@ impl LinkManager {
         }
         let known = |link: &&Link| link.common.remote == peer || link.common.permanent == peer;
         if let Some(link) = self.links.iter().find(known) {
+            // TS 24.334 §10.4.2.2 (1)
             return Err(Error::Exists(link.common.id));
         }
         if self.links.len() >= self.local.config.links {
             return Err(Error::TooManyLinks { max: self.local.config.links });
         }
         if self.local.refused_lately(peer) {
+            // TS 24.334 §10.4.2.5 (10)
             return Err(Error::RefusedLately { peer });
         }
         let (now, clock, number) = (self.local.now, self.local.clock, self.local.number());
@@ -310,6 +313,7 @@ impl LinkManager {
         let active = &mut up.session.active;
         if active.left() <= SIGNALLING_RESERVE {
             // Sequence numbers end, and no new key came: the peer is told, and the link ends.
+            // TS 24.334 §10.4.4.2 (3)
             up.session.send_release(common, &mut self.local, Cause::NotAvailable);
             self.close(index, Closed::Rekeying);
             return Err(Error::Exhausted(id));
@@ -330,8 +334,10 @@ impl LinkManager {
     fn release(&mut self, id: LinkId) -> Result<(), Error> {
         let index = self.index(id).ok_or(Error::NotUp(id))?;
         self.with(index, |state, link, local| match state {
+            // TS 24.334 §10.4.3.5.1 (3)
             State::Up(Up { session, .. }) => (Releasing::new(session, link, local, 1).into(), ()),
             state @ State::Releasing(_) => (Next::To(state), ()),
+            // TS 24.334 §10.4.2.6.1 (2)
             _ => (Next::Close(Closed::Released), ()),
         });
         Ok(())

@@ -155,6 +155,7 @@ impl LinkManager {
         header: OneToOneRepr,
         pdu: &[u8],
     ) -> Result<(), PduError> {
+        // TS 33.303 §6.5.6.1 (1)
         if lcid != Lcid::PC5_S_UNPROTECTED || header.sdu_type != SduType::Pc5Signalling {
             return Err(PduRefusal::Unprotected.into());
         }

@@ -124,6 +124,7 @@ impl Up {
         if !self.exchange.is_idle() {
             return Err(Error::RekeyingTooSoon);
         }
+        // TS 24.334 §10.4.8.2 (1)
         self.exchange = request(&mut self.session, link, local, reauthenticate, 1);
         Ok(())
     }
@@ -168,12 +169,14 @@ impl Up {
             local.note(Note::RekeyingStorm { peer: link.remote });
         } else {
             // Already under way, or nothing to re-key: the trigger has nothing to add.
+            // TS 24.334 §10.4.8.2 (6)
             let _ = self.start_rekeying(link, local, !local.methods.is_empty());
         }
         self
     }
 
     /// Ends the re-keying: the response came under the new key.
+    // TS 24.334 §10.4.8.4
     pub(super) fn rekeying_done(mut self, link: &mut Common, local: &mut Local) -> Self {
         if let Exchange::AwaitingResponse(AwaitingResponse { new_kd, .. }) = self.exchange {
             self.session.rekeyed_at = local.now;
@@ -188,6 +191,7 @@ impl Up {
     }
 
     /// Handles a refusal of the proven peer to re-key.
+    // TS 24.334 §10.4.5.5 (4)
     pub(super) fn rekeying_refused(mut self, link: &mut Common, local: &mut Local, cause: Cause) -> Self {
         if matches!(self.exchange, Exchange::Rekeying(_) | Exchange::TargetRekeying(_)) {
             self.exchange = Exchange::Idle;
@@ -271,6 +275,7 @@ impl Up {
         active: Active,
         (kd, new_kd): (KdId, bool),
     ) {
+        // TS 24.334 §10.4.5.3 (5)
         self.session.switch(active, link, local);
         self.session.kd = kd;
         let mut state = AwaitingResponse { new_kd: new_kd.then_some(kd), tries: 0, deadline: local.now };
@@ -311,10 +316,13 @@ fn request(
     }
     let offer = *request.offer();
     let info = request.info().map(<[u8]>::to_vec);
+    // TS 33.303 §6.5.5.3 step 1
     let body = Body::RekeyingRequest(RekeyingRequest {
         capabilities: wire_capabilities(offer.capabilities),
         nonce: offer.nonce_1,
+        // TS 24.334 §10.4.8.2 (2)
         kd_sess_msb: offer.msb,
+        // TS 24.334 §10.4.8.2 (3)
         re_auth: reauthenticate.then_some(1),
         pruk_id: None,
         key_info: info.as_deref(),
@@ -383,6 +391,7 @@ fn next_try(
         local.note(Note::TryEnded { peer, number: tries });
         return Ok(request(session, link, local, reauthenticate, tries + 1));
     }
+    // TS 24.334 §10.4.8.6.1
     if !local.is_nr() && local.config.failed_rekeying == FailedRekeying::Release {
         session.send_release(link, local, Cause::NotAvailable);
         return Err(Closed::Rekeying);

@@ -103,9 +103,11 @@ impl Request {
     ) -> Option<Self> {
         let drawn = local.draw()?;
         let mut nonce_1 = [0; 16];
+        // TS 24.334 §10.4.2.2 (7)
         nonce_1.copy_from_slice(&drawn[..16]);
         let msb = local.free_half(Half::Msb, drawn[16])?;
         let capabilities = local.config.policy.capabilities();
+        // TS 33.303 §6.5.5.2 step 1 (1)
         let offer = Offer { nonce_1, msb, capabilities, stated: local.stated(capabilities) };
         let requested = Requested::new(local.terms(in_use), offer, local.config.policy);
         Some(Self { requested, kd, reauthenticate, agreement: None })
@@ -123,6 +125,7 @@ impl Request {
         let drawn = local.draw()?;
         let wish = u16::from_be_bytes([drawn[0], drawn[1]]);
         let taken = |half| local.keyring.half_taken(|id| id.lsb() == half);
+        // TS 33.303 §6.5.5.2 step 4 (2)
         let kd_lsb = pick_half(wish, u16::MAX, taken)?;
         let (cookie, message) = (cookie.is_some(), Vec::new());
         self.agreement = Some(Agreement { steps, method, info, kd_lsb, cookie, message, agreed: None });
@@ -219,6 +222,7 @@ impl Request {
     ) -> Result<ProvenCommand, CommandError> {
         let end = octets.len().checked_sub(MAC_I_LEN).filter(|end| *end >= HEADER_LEN);
         let message = octets.get(HEADER_LEN..end.unwrap_or(0)).ok_or(PduRefusal::TooShort)?;
+        // TS 24.334 §10.4.5.6.2, 10.4.8.6.2
         let parsed = parse(local.config.profile, message).map_err(|error| CommandError::Pdu(error.into()))?;
         let Body::SecurityModeCommand(command) = parsed.body else { return Err(PduRefusal::BadMac.into()) };
         let (l3_octets, kd_id_msb) = (message.len(), command.kd_id_msb);
@@ -233,6 +237,7 @@ impl Request {
         let (kd, kd_id) = self.kd_of(link, local, kd_id_msb).ok_or(PduRefusal::UnknownKey)?;
         let unproven = self.requested.command(kd, &command).ok_or(PduRefusal::UnknownKey)?;
         let lcid = Lcid::PC5_S_SECURITY_MODE.value();
+        // TS 24.334 §10.4.5.3 (1)
         let (active, opened) = unproven.prove(header.sn, lcid, octets, HEADER_LEN)?;
         // Both nonces can be those of an earlier session, whose counters would repeat; and an ID is used for one key.
         if clashes || local.knows(active.fingerprint()) {
@@ -259,6 +264,7 @@ impl Request {
             None if self.reauthenticate => None,
             None => {
                 let kd = self.kd?;
+                // TS 24.334 §10.4.5.3 (3)
                 Some((&local.keyring.find(kd, &link.identity, local.clock, local.number())?.kd, kd))
             }
         }

@@ -16,6 +16,7 @@ use sidelink_wire::pc5_signalling::{AuthenticationPhase, Body, Identifiers};
 
 /// The keys of a link in use, and the times of their events.
 #[derive(Debug)]
+// TS 33.303 §6.5.2 (1)
 pub(super) struct Session {
     /// The sending key, which also opens new PDUs.
     pub(super) active: Active,
@@ -71,6 +72,7 @@ impl Session {
             renamed_at: now,
             acknowledged: None,
             keepalive: None,
+            // TS 24.334 §10.4.3.2 (2)
             keepalive_counter: 0,
             peer_inactivity: None,
             out_of_step: 0,
@@ -292,13 +294,16 @@ impl Session {
                 if let Some(seconds) = maximum_inactivity {
                     self.peer_inactivity = Some(u64::from(seconds) * 1000);
                 }
+                // TS 24.334 §10.4.3.3 (1)
                 self.send(link, local, Body::KeepaliveAck { counter });
             }
             // Its arrival has stopped the timer already.
             Body::KeepaliveAck { counter } => self.on_keepalive_ack(counter),
             Body::Release { reason } => {
+                // TS 24.334 §10.4.4.3 (1)
                 self.send(link, local, Body::ReleaseAccept);
                 let reason = Cause::from_octet(local.config.profile, CauseOf::Release, reason);
+                // TS 24.334 §10.4.4.3 (2)
                 local.is_refused_by(link.permanent, reason);
                 return Some(Closed::ByPeer { reason });
             }
@@ -332,6 +337,7 @@ impl Releasing {
         self.session.retired.retain(|old| old.until > now);
         match self.repeat {
             Repeat { deadline, .. } if deadline > now => self.into(),
+            // TS 24.334 §10.4.4.5.1
             Repeat { tries, .. } if tries < local.config.tries => {
                 Self::new(self.session, link, local, tries + 1).into()
             }
@@ -348,6 +354,7 @@ impl Releasing {
             }
             Body::SecurityModeCommand(_) if security_mode && !self.session.active.commanded() => {}
             _ if security_mode => link.unexpected(local, message),
+            // TS 24.334 §10.4.4.4
             Body::ReleaseAccept => return Next::Close(Closed::Released),
             _ => {
                 if let Some(closed) = self.session.on_upkeep(link, local, message) {

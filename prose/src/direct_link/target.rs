@@ -176,8 +176,10 @@ impl AwaitingComplete {
             KdInUse::Known(_) => None,
             KdInUse::New(record) => Some(record.id.msb().to_be_bytes()),
         };
+        // TS 33.303 §6.5.5.2 step 3 (1)
         let body = Body::SecurityModeCommand(SecurityModeCommand {
             capabilities: wire_capabilities(command.echo),
+            // TS 24.334 §10.4.5.2 (4)
             nonce: command.nonce_2,
             algorithms: Algorithms { eea: command.chosen.eea.id(), eia: command.chosen.eia.id() },
             kd_sess_lsb: command.lsb,
@@ -245,6 +247,7 @@ impl Proven {
             (KdInUse::Known(kd), _) => Agreed::Now(active, kd, connection),
             (KdInUse::New(_), None) => Agreed::Nothing,
             (KdInUse::New(mut record), Some(lsb)) => {
+                // TS 24.334 §10.4.5.4; TS 24.334 §12.5.1.24 to .28; TS 33.303 §6.5.5.2 step 5
                 record.id = KdId::from_halves(record.id.msb(), lsb);
                 let kd = record.id;
                 let mut changes = local.keyring.others(&record.peer, kd);
@@ -299,6 +302,7 @@ impl Local {
     fn new_record(&mut self, kd: AgreedKd, peer: Identity) -> Option<KdRecord> {
         let drawn = self.draw()?;
         let wish = u16::from_be_bytes([drawn[0], drawn[1]]);
+        // TS 24.334 §10.4.5.2 (2)
         let msb = pick_half(wish, u16::MAX, |half| self.keyring.half_taken(|id| id.msb() == half))?;
         Some(self.record(KdId::from_halves(msb, 0), kd, peer))
     }

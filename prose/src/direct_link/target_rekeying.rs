@@ -78,6 +78,7 @@ impl Up {
         (info, asks_new): (Option<&[u8]>, bool),
         message: &[u8],
     ) {
+        // TS 33.303 §6.5.5.3 step 2
         if asks_new {
             if !self.establish(link, local, asked, info, message) {
                 self.session.refuse_rekeying(link, local, Cause::AuthenticationFailure);
@@ -244,6 +245,7 @@ impl Up {
         session.heard_at = local.now;
         session.rekeyed_at = local.now;
         session.answer = Answer::Response;
+        // TS 24.334 §10.4.8.3 (3)
         session.send(link, local, Body::RekeyingResponse);
         link.report(local, Reported::Rekeyed { keys: session.keys(), new_kd });
     }
@@ -252,6 +254,7 @@ impl Up {
 impl super::rekeying::Rekeying {
     /// Whether this end stays the initiating UE in glare. LTE: the larger Nonce_1, as a number of 128 bits, does (TS 24.334
     /// §10.4.8.3, §10.4.8.5). NR, whose text was not read: the lower layer-2 identity.
+    // TS 24.334 §10.4.8.3 (2)
     fn stays(&self, link: &Common, local: &Local, received: &Nonce) -> bool {
         if local.is_nr() { link.local < link.remote } else { *received <= self.request.offer().nonce_1 }
     }
@@ -264,6 +267,7 @@ impl TargetRekeying {
         self.tries += 1;
         self.deadline = local.now.plus_millis(local.config.t4111());
         match &mut self.state {
+            // TS 24.334 §10.4.5.6.1 (2)
             Target::AwaitingComplete(state) if again => state.again(local, link),
             // The store is slow: it gets as much time as the peer.
             Target::StoringKd(_) if again => {}

@@ -66,11 +66,13 @@ impl Session {
         let now = local.now;
         if self.heard_at.plus_millis(local.config.inactivity) <= now {
             // TS 24.334 §10.4.3.5.1, §10.4.2.6.2: keep-alives had no answer; whoever still hears is told.
+            // TS 24.334 §10.4.2.6.2 (2); TS 24.334 §10.4.3.5.1 (2)
             self.send_release(link, local, Cause::NotAvailable);
             return Some(Closed::Inactive);
         }
         match self.keepalive {
             Some(repeat) if repeat.deadline <= now && repeat.tries < local.config.tries => {
+                // TS 24.334 §10.4.3.5.1 (1)
                 self.keep_alive(link, local, repeat.tries + 1);
             }
             None if self.quiet_until(local) <= now => {
@@ -83,6 +85,7 @@ impl Session {
 
     /// When a keep-alive is due: T4102, or T4108 where the peer gave a shorter period. Not sooner than an exchange takes, so
     /// that no period of a peer makes this UE send without end.
+    // TS 24.334 §10.4.3.3 (2)
     fn quiet_until(&self, local: &Local) -> UtcTime {
         let least = local.config.t4101().min(local.config.keepalive);
         let period = self.peer_inactivity.map_or(u64::MAX, |period| period.max(least));
@@ -90,6 +93,7 @@ impl Session {
     }
 
     /// The peer's answer to a keep-alive: TS 24.334 §10.4.3.4. Of one that was not sent last it raises nothing.
+    // TS 24.334 §10.4.3.4
     pub(super) const fn on_keepalive_ack(&mut self, counter: u32) {
         if counter == self.keepalive_counter {
             self.keepalive_counter = counter.wrapping_add(1);
@@ -105,6 +109,7 @@ impl Session {
 
     fn keep_alive(&mut self, link: &mut Common, local: &mut Local, tries: u8) {
         let deadline = local.now.plus_millis(local.config.t4101());
+        // TS 24.334 §10.4.3.2 (3)
         self.keepalive = Some(Repeat { deadline, tries });
         let body = Body::Keepalive { counter: self.keepalive_counter, maximum_inactivity: None };
         self.send(link, local, body);

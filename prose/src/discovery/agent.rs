@@ -194,6 +194,7 @@ impl Agent {
         let policy = &self.config.time;
         let (message_type, message) = match checked(block) {
             Ok(checked) => checked,
+            // TS 24.334 §9.2.2 (2)
             Err(error) => return self.outbox.drop(Dropped::Malformed(error)),
         };
         let mut refusal = Refusal::Unknown;
@@ -247,6 +248,7 @@ impl Agent {
         let mut entropy = || nonce.next().unwrap_or(0);
         for (index, (announcer, last)) in self.announcers.iter_mut().enumerate() {
             if last.replace(period) != Some(period) {
+                // TS 24.334 §10A.2.2.2 (6)
                 let message = announcer.announce(now, policy, &mut entropy);
                 return self.outbox.message(Origin::Announcer(index), message);
             }

@@ -109,6 +109,7 @@ impl Announcer {
         let freshness = policy.freshness(now);
         freshness.may_announce()?;
         if freshness.slot >= self.valid_until {
+            // TS 33.303 §6.1.3.3.1 step 5 (1)
             return Err(Refusal::Expired);
         }
         if now.slot < self.latest {
@@ -120,6 +121,7 @@ impl Announcer {
                 message[LEN - 1] = freshness.slot.lsb(LsbWidth::of(message[0]));
             }
             AnnouncerKey::Open(key) => key.protect(&freshness, &mut message)?,
+            // TS 24.334 §10A.2.2.2 (2); TS 33.303 §6.1.3.4.2.1 step 11 (1)
             AnnouncerKey::Restricted(sender) => sender.protect(&freshness, &mut message)?,
             AnnouncerKey::Changing(_, identity) => {
                 let mut nonce = [0; MAX_NONCE];

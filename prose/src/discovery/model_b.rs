@@ -64,6 +64,7 @@ impl Discoverer {
     }
 
     /// Returns the query for the slot of `now`. Refused as [`Announcer::announce`](super::Announcer::announce).
+    // TS 33.303 §6.1.3.4.2.2 step 12
     pub fn solicit(&mut self, policy: &TimePolicy, now: &AirTime) -> Result<Message, Refusal> {
         let freshness = policy.freshness(now);
         if freshness.slot >= self.valid_until {
@@ -125,6 +126,7 @@ impl Discoverer {
                 }
                 match receiver.verify(&freshness, message)? {
                     Received::Verified(announcement) => Finding::Verified(announcement),
+                    // TS 33.303 §6.1.3.4.2.2 step 14, 15
                     Received::ToReport(announcement) => Finding::ToReport(announcement),
                     Received::Unprotected(announcement) => Finding::Unprotected(announcement),
                 }
@@ -154,6 +156,7 @@ pub enum Answering {
         /// Material and filters of the query.
         receiver: Receiver,
         /// The message type of the query.
+        // TS 24.334 §12.2.2.43
         query: MessageType,
         /// The response.
         response: Content,
@@ -266,6 +269,7 @@ impl Discoveree {
                         .take(index, &found, freshness.clock, policy, &self.config)
                         .map(|()| None),
                     // Unproven queries get no response: a response to anybody would be a beacon.
+                    // TS 33.303 §6.1.3.4.2.2 step 13a
                     Ok(_) => Err(Refusal::NotAuthorised),
                     Err(refusal) => Err(refusal),
                 },
@@ -282,6 +286,7 @@ impl Discoveree {
     }
 
     /// Returns the next response for the slot of `now`, if one is pending.
+    // TS 33.303 §6.1.3.4.2.2 step 13b
     pub fn respond(&mut self, policy: &TimePolicy, now: &AirTime) -> Option<Result<Message, Refusal>> {
         let patience = self.config.patience_millis;
         while self.due.front().is_some_and(|due| now.slot > due.since.plus_millis(patience)) {

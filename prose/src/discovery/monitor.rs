@@ -390,10 +390,12 @@ impl Follow {
                 unexpired(&freshness.slot, valid_until)?;
                 Ok((Subject::Nonce(index), Finding::Identity(*period)))
             }
+            // TS 24.334 §10A.2.3.2 (2)
             Self::Filter(wanted, receiver, valid_until) => {
                 if message_type != *wanted {
                     return Err(Refusal::Type);
                 }
+                // TS 24.334 §10A.2.7.2
                 let received = receiver.verify(&freshness, message)?;
                 unexpired(&freshness.slot, valid_until)?;
                 let finding = match received {
@@ -407,6 +409,7 @@ impl Follow {
                     Finding::ToReport(found) | Finding::Unprotected(found) => &found.code,
                     _ => return Err(Refusal::Type),
                 };
+                // TS 24.334 §12.1A (4)
                 Content::read(message_type, code).check().map_err(|_| Refusal::Type)?;
                 Ok((Subject::Filter(index), finding))
             }

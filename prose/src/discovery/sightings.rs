@@ -122,6 +122,7 @@ impl Places {
                 }
                 place.newest = number;
                 place.heard = now;
+                // TS 33.303 §6.1.3.3.1 step 11 (1)
                 if now < place.reported.plus_millis(interval_millis) {
                     return Note::Debounced;
                 }

@@ -207,6 +207,7 @@ fn protections() -> Vec<(&'static str, Announcer, Monitor)> {
 }
 
 #[test]
+// TS 24.334 §10A.2.3.2 (2); TS 24.334 §10A.2.7.2; TS 33.303 §6.6.7 (3)
 fn every_protection_verifies_and_no_flipped_bit_passes() {
     for (name, mut announcer, mut monitor) in protections() {
         let now = at(500);
@@ -239,6 +240,7 @@ fn monitor_of_another_key_learns_nothing() {
 }
 
 #[test]
+// TS 24.334 §10A.2.2.2 (2)
 fn restricted_replay_is_refused_by_the_newest_counter() {
     let material = material(true, true, true);
     let mut announcer = restricted([5; 23], &material);
@@ -254,6 +256,7 @@ fn restricted_replay_is_refused_by_the_newest_counter() {
 }
 
 #[test]
+// TS 24.334 §12.2.2.12; TS 33.303 §6.1.3.3.1 step 11 (1)
 fn open_discovery_is_reported_to_the_network() {
     let key = DiscoveryKey::from([4; 16]);
     let code = [0xa1; 23];
@@ -382,6 +385,7 @@ fn tables_are_built_in_parts_while_matching_goes_on() {
 }
 
 #[test]
+// TS 33.303 §6.1.3.3.1 step 5 (1); TS 33.303 §6.1.3.4.2.1 step 11 (1)
 fn announcer_is_silent_when_it_should_be() {
     let mut announcer = changing(config(0, 1000), 1);
     let mut refused = |now: AirTime| announcer.announce(&now, &POLICY, &mut random(0)).unwrap_err();
@@ -509,6 +513,8 @@ fn answers_are_limited_and_only_awaited_ones_count() {
 }
 
 #[test]
+// TS 24.334 §12.2.2.43; TS 33.303 §6.1.3.4.2.2 step 12; TS 33.303 §6.1.3.4.2.2 step 13b
+// TS 33.303 §6.1.3.4.2.2 step 14, 15
 fn restricted_question_and_answer() {
     let sender = || Sender::new(&material(true, true, true), Profile::default());
     let receiver = |code| {
@@ -550,6 +556,7 @@ fn restricted_question_and_answer() {
 
 proptest! {
     #[test]
+    // TS 24.334 §9.2.2 (2)
     fn any_bytes_are_judged_without_a_panic(
         mut bytes in prop::collection::vec(any::<u8>(), 29),
         kind in 0..MessageType::ALL.len(),

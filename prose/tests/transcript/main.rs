@@ -136,6 +136,7 @@ fn fnv(text: &str) -> u64 {
 
 #[test]
 #[expect(clippy::disallowed_methods, reason = "transcripts are written on request")]
+// TS 24.334 §10.4.3.3 (1); TS 24.334 §10.4.3.5.1 (1); TS 36.321 §6.2.4 LCID (3)
 fn the_same_seeds_give_the_same_octets() {
     let all = transcripts();
     let mut golden = String::new();

@@ -17,6 +17,7 @@ impl Eea1 {
 
     pub(super) fn apply(&self, inputs: Inputs, data: &mut [u8]) {
         let (count, second) = inputs.words();
+        // TS 33.401 §B.1.2
         let mut snow = Snow3g::new(&self.key, &[count, second, count, second]);
         let (blocks, rest) = data.as_chunks_mut::<64>();
         for block in blocks {

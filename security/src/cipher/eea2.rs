@@ -58,6 +58,7 @@ impl BlockCipherEncClosure for CounterMode<'_> {
 /// One block of keystream. Always inlined, so that the backend need not stand in memory.
 #[inline(always)]
 fn keystream<B: BlockCipherEncBackend<BlockSize = U16>>(backend: &B, nonce: u64, counter: usize) -> u128 {
+    // TS 33.401 §B.1.3
     let t = u128::from(nonce) << 64 | counter as u128;
     let mut block: Block<B> = t.to_be_bytes().into();
     backend.encrypt_block((&mut block).into());
@@ -93,6 +94,7 @@ mod tests {
 
     proptest! {
         #[test]
+        // TS 33.401 §B.1.3
         fn equals_the_ctr_crate(key: [u8; 16], count: u32, bearer in 0_u8..32, down: bool,
                                 message in proptest::collection::vec(any::<u8>(), 0..200)) {
             let direction = if down { Direction::One } else { Direction::Zero };

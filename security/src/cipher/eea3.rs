@@ -15,6 +15,7 @@ impl Eea3 {
     }
 
     pub(super) fn apply(&self, inputs: Inputs, data: &mut [u8]) {
+        // TS 33.401 §B.1.4, §B.2.4
         let mut zuc = Eea3Keystream::new(
             inputs.count.value(),
             inputs.bearer.value(),

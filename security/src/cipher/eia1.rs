@@ -17,6 +17,7 @@ impl Eia1 {
 
     /// `length_bits` is at most `8 * message.len()`; the bits after it are taken as zero.
     pub(super) fn mac_i(&self, inputs: Inputs, message: &[u8], length_bits: usize) -> MacI {
+        // TS 33.401 §B.2.2
         let fresh = u32::from(inputs.bearer.value()) << 27;
         MacI(
             self.uia2(inputs.count.value(), fresh, inputs.direction.bit(), message, length_bits)

@@ -42,6 +42,7 @@ impl Eia2 {
         let chain = Chain { header, message, length_bits, subkeys: &self.subkeys };
         let mut tag = 0;
         self.aes.encrypt_with_backend(Run { chain, tag: &mut tag });
+        // TS 33.401 §B.2.3
         MacI(((tag >> 96) as u32).to_be_bytes())
     }
 }
@@ -143,6 +144,7 @@ mod tests {
 
     proptest! {
         #[test]
+        // TS 33.401 §B.2.3
         fn equals_the_cmac_crate(key: [u8; 16], count: u32, bearer in 0_u8..32, down: bool,
                                  message in proptest::collection::vec(any::<u8>(), 0..200)) {
             let direction = if down { Direction::One } else { Direction::Zero };

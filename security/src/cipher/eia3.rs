@@ -16,6 +16,7 @@ impl Eia3 {
 
     /// `length_bits` is at most `8 * message.len()`.
     pub(super) fn mac_i(&self, inputs: Inputs, message: &[u8], length_bits: usize) -> MacI {
+        // TS 33.401 §B.1.4, §B.2.4
         let tag = Eia3Mac::compute(
             inputs.count.value(),
             inputs.bearer.value(),

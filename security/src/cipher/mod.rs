@@ -28,6 +28,7 @@ use crate::keys::{Pek, Pik};
 #[repr(u8)]
 pub enum Algorithm {
     /// EEA0, EIA0: a keystream of zeros, a MAC-I of zeros.
+    // TS 33.401 §5.1.3.2, §5.1.4.2
     Null = 0,
     /// 128-EEA1, 128-EIA1.
     Snow3g = 1,
@@ -39,6 +40,7 @@ pub enum Algorithm {
 
 impl Algorithm {
     /// All four, by identity.
+    // TS 33.303 §6.2.3.6.1 (1)
     pub const ALL: [Self; 4] = [Self::Null, Self::Snow3g, Self::Aes, Self::Zuc];
 
     /// The identity that goes into key derivations and messages.
@@ -108,6 +110,7 @@ pub struct Inputs {
 
 impl Inputs {
     /// COUNT, and BEARER || DIRECTION || 0^26.
+    // TS 33.401 §B.1.1, §B.2.1
     const fn words(self) -> (u32, u32) {
         (self.count.value(), (self.bearer.0 as u32) << 27 | self.direction.bit() << 26)
     }
@@ -261,6 +264,7 @@ impl Eia {
     pub fn new(algorithm: Algorithm, key: &Pik) -> Self {
         Self(match algorithm {
             Algorithm::Null => EiaKind::Null,
+            // TS 33.303 §6.5.6.2 (1)
             Algorithm::Snow3g => EiaKind::Snow3g(eia1::Eia1::new(key)),
             Algorithm::Aes => EiaKind::Aes(eia2::Eia2::new(key)),
             Algorithm::Zuc => EiaKind::Zuc(eia3::Eia3::new(key)),
@@ -295,6 +299,7 @@ impl Eia {
 
     /// Check the MAC-I of all of `message`, in constant time.
     pub fn verify(&self, inputs: Inputs, message: &[u8], mac_i: &MacI) -> Result<Integrity, WrongMacI> {
+        // TS 33.401 §B.2.1 (EIA0)
         if matches!(self.0, EiaKind::Null) {
             return Ok(Integrity::NotProtected);
         }

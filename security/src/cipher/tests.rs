@@ -56,6 +56,7 @@ fn check_eia(algorithm: Algorithm, vector: &Value, field: &str) {
 }
 
 #[test]
+// TS 33.303 §6.2.3.6.1 (1); TS 33.303 §6.5.6.2 (1); TS 33.401 §B.1.3; TS 33.401 §B.2.3
 fn aes_vectors() {
     let vectors = vectors("aes_128eea2_eia2.json");
     assert_eq!(vectors.len(), 14);
@@ -69,6 +70,7 @@ fn aes_vectors() {
 }
 
 #[test]
+// TS 33.303 §6.2.3.6.1 (1); TS 33.303 §6.5.6.2 (1); TS 33.401 §B.1.2; TS 33.401 §B.2.2
 fn snow3g_vectors() {
     let vectors = vectors("snow3g_128eea1_eia1.json");
     assert_eq!(vectors.len(), 21);
@@ -120,6 +122,7 @@ fn check_snow_keystream(v: &Value) {
 }
 
 #[test]
+// TS 33.401 §B.1.4, §B.2.4
 fn zuc_vectors() {
     let vectors = vectors("zuc_128eea3_eia3.json");
     assert_eq!(vectors.len(), 14);
@@ -237,6 +240,7 @@ fn copied_vectors() {
 }
 
 #[test]
+// TS 33.401 §B.1.1, §B.2.1
 fn unused_bits_of_the_last_octet_do_not_matter() {
     for algorithm in [Algorithm::Snow3g, Algorithm::Aes, Algorithm::Zuc] {
         let eia = Eia::new(algorithm, &Pik::from([9; 16]));
@@ -254,6 +258,7 @@ fn unused_bits_of_the_last_octet_do_not_matter() {
 }
 
 #[test]
+// TS 33.401 §B.1.1, §B.2.1
 fn eea_lengths_are_prefixes_of_one_keystream() {
     let inputs = Inputs { count: Count::new(7), bearer: Bearer::from_lcid(3), direction: Direction::Zero };
     for algorithm in Algorithm::ALL {
@@ -269,6 +274,7 @@ fn eea_lengths_are_prefixes_of_one_keystream() {
 }
 
 #[test]
+// TS 33.401 §B.2.1 (EIA0)
 fn one_flipped_bit_is_refused_and_null_proves_nothing() {
     let inputs = Inputs { count: Count::new(7), bearer: Bearer::from_lcid(3), direction: Direction::Zero };
     let mut message = *b"a PDU that is to be believed";
@@ -289,6 +295,7 @@ fn one_flipped_bit_is_refused_and_null_proves_nothing() {
 }
 
 #[test]
+// TS 33.401 §5.1.3.2, §5.1.4.2
 fn bad_arguments_are_errors() {
     let inputs = Inputs { count: Count::new(7), bearer: Bearer::from_lcid(0xff), direction: Direction::Zero };
     assert_eq!(Bearer::new(32), None);

@@ -26,6 +26,7 @@ impl Count {
     }
 
     /// From PTK identity or KD-sess identity, and PDCP SN.
+    // TS 33.303 §6.2.3.6.1 (2); TS 36.323 §6.3.5
     pub const fn from_parts(identity: u16, sn: u16) -> Self {
         Self((identity as u32) << 16 | sn as u32)
     }
@@ -74,6 +75,7 @@ impl UtcCounter {
     }
 
     /// The least significant bits, which a discovery message carries; what else is in the octet is zero.
+    // TS 24.334 §12.2.2.22 (2)
     pub const fn lsb(self, width: LsbWidth) -> u8 {
         self.on_air() as u8 & width.mask()
     }
@@ -219,6 +221,7 @@ mod tests {
     }
 
     #[test]
+    // TS 33.303 §6.2.3.6.1 (2)
     fn count_is_identity_then_sn() {
         let count = Count::from_parts(0x1234, 0xabcd);
         assert_eq!((count.value(), count.identity(), count.sn()), (0x1234_abcd, 0x1234, 0xabcd));

@@ -172,6 +172,7 @@ impl Lease {
 
     /// Continue a stream whose counters are `first..limit`, from where its store says, and reserve a first block.
     /// Waits for the medium: at start only.
+    // TS 33.303 §6.2.3.2 (7)
     pub fn open<S: CounterStore>(
         stream: StreamId,
         first: u64,

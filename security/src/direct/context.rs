@@ -124,6 +124,7 @@ pub(super) const UNPROVEN_AHEAD: u16 = 0x1000;
 
 /// What of a PDU is ciphered, after its header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+// TS 33.303 §6.5.6.1 (1)
 enum CipheredUnit {
     /// LTE. TS 36.323 §5.6.2, §6.3.3.
     Data,
@@ -147,8 +148,10 @@ impl Root {
         }
     }
 
+    // TS 24.334 §10.4.5.1
     const fn ciphered_unit(&self) -> CipheredUnit {
         match self {
+            // TS 36.323 §5.6.2 (1)
             Self::Lte(_) => CipheredUnit::Data,
             Self::Nr(_) => CipheredUnit::DataAndMacI,
         }
@@ -164,6 +167,7 @@ impl Root {
     }
 
     /// The session key of a profile.
+    // TS 33.303 §6.5.3.1 (1)
     pub(super) fn derive(
         profile: Profile,
         kd: &crate::keys::Kd,
@@ -188,10 +192,12 @@ impl Context {
             id,
             chosen,
             up_integrity: up_integrity && chosen.eia != Algorithm::Null,
+            // TS 33.303 §6.5.6.3
             eea: Arc::new(Eea::new(chosen.eea, &pek)),
             eia: Arc::new(Eia::new(chosen.eia, &pik)),
             unit: root.ciphered_unit(),
             names: vec![id],
+            // TS 33.303 §6.5.6.2 (2); TS 36.323 §5.6.2 (2)
             sends: if commands { Direction::One } else { Direction::Zero },
             next: 1,
             windows: [ReplayWindow::new(); 32],
@@ -251,8 +257,10 @@ impl Context {
         highest.unwrap_or(0).saturating_sub(self.proven)
     }
 
+    // TS 36.323 §6.2.10 (2)
     pub(super) const fn mac_octets(&self, kind: Kind) -> usize {
         match kind {
+            // TS 33.303 §6.5.2 (4)
             Kind::User if !self.up_integrity => 0,
             _ => MAC_I,
         }
@@ -267,6 +275,7 @@ impl Context {
     }
 
     const fn inputs(&self, sn: u16, lcid: u8, direction: Direction) -> Inputs {
+        // TS 33.303 §6.5.6.2 (2); TS 36.323 §5.6.2 (2)
         let count = Count::from_parts(self.id.value(), sn);
         Inputs { count, bearer: Bearer::from_lcid(lcid), direction }
     }
@@ -284,6 +293,7 @@ impl Context {
         let Some(end) = end.filter(|_| ticket.id == self.id) else { return Err(SendError::Misused) };
         let inputs = self.inputs(ticket.sn, lcid, self.sends);
         if mac_octets > 0 {
+            // TS 36.323 §5.7 (1)
             let mac_i = self.eia.protect(inputs, &pdu[..end]);
             pdu[end..].copy_from_slice(&mac_i.0);
         }
@@ -316,6 +326,7 @@ impl Context {
             Replayed::Seen => PduRefusal::Replay,
             Replayed::Late => PduRefusal::Late,
         };
+        // TS 33.303 §6.5.6.2 (3)
         self.windows[window].check(inputs.count).map_err(refuse)?;
         // Where nothing has a MAC-I nothing is ever proven.
         let provable = self.chosen.eia != Algorithm::Null;
@@ -328,6 +339,7 @@ impl Context {
         }
         let proof = if mac_octets > 0 {
             let mac_i = MacI([pdu[end], pdu[end + 1], pdu[end + 2], pdu[end + 3]]);
+            // TS 36.323 §5.7 (2)
             match self.eia.verify(inputs, &pdu[..end], &mac_i) {
                 Ok(Integrity::Verified(proof)) => Proof::Integrity(proof),
                 Ok(Integrity::NotProtected) => Proof::Unprotected,

@@ -14,6 +14,7 @@ pub struct Capabilities {
     pub eia: u8,
 }
 
+// TS 24.334 §12.5.1.22
 const fn bit(algorithm: Algorithm) -> u8 {
     0x80 >> algorithm.id()
 }
@@ -88,6 +89,7 @@ pub struct Policy {
     /// Integrity of signalling. Every link rests on a KD, so that [`Need::Preferred`] is as strict as [`Need::Required`]:
     /// null integrity is chosen only where both ends want none.
     pub integrity: Need,
+    // TS 33.303 §6.5.2 (2)
     /// Ciphering of signalling and user data.
     pub ciphering: Need,
     /// Integrity of user data: the 5G twin only, never in LTE (TR 33.833 key issue 4.2).

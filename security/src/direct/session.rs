@@ -85,6 +85,7 @@ impl Requested {
 
     /// Whether a command fits what was asked. Of a command that nobody has proven this says nothing: see
     /// [`Self::command`].
+    // TS 33.303 §6.5.5.2 step 4 (1)
     pub fn judge(&self, command: &Command) -> Result<(), Disagreement> {
         if command.echo != self.offer.capabilities {
             return Err(Disagreement::EchoDiffers { sent: self.offer.capabilities, echoed: command.echo });
@@ -140,6 +141,7 @@ pub struct Unproven {
 impl Unproven {
     /// Verifies the PDU of the command, and only then judges what it says; what is right makes the keys usable. With
     /// null integrity there is no proof, and the policy of both has allowed that.
+    // TS 33.303 §6.5.2 (5)
     pub fn prove(
         self,
         sn: u16,
@@ -163,6 +165,7 @@ pub struct Proposed(Box<Context>);
 
 impl Proposed {
     /// Derives the keys of a command in answer to an offer.
+    // TS 33.303 §6.5.5.2 step 3 (2)
     pub fn new(terms: Terms, kd: &Kd, offer: &Offer, command: &Command) -> Result<Self, Disagreement> {
         terms.check(command.chosen)?;
         let id = KdSessId::from_halves(offer.msb, command.lsb).ok_or(Disagreement::Identity)?;
@@ -235,6 +238,7 @@ pub struct Active(Box<Context>);
 impl Active {
     /// SN at which re-keying begins, so that it ends long before the last. Ours: the specification only says that no
     /// SN is used twice.
+    // TS 33.303 §6.5.5.3 (1)
     pub const REKEY_AT: u16 = 0xf000;
 
     /// Name of the session key.

@@ -64,6 +64,8 @@ fn linked(terms: Terms, policy: Policy) -> (Active, Active) {
 }
 
 #[test]
+// TS 24.334 §10.4.5.1; TS 24.334 §10.4.5.2 (7); TS 33.303 §6.5.3.1 (1); TS 33.303 §6.5.5.2 step 3 (2)
+// TS 36.323 §5.6.2 (3); TS 36.323 §6.2.10 (2)
 fn two_ues_agree_and_talk_in_both_profiles() {
     for profile in [Profile::Lte, Profile::Nr] {
         let (mut ue_1, mut ue_2) = linked(terms(profile), Policy::default());
@@ -89,6 +91,7 @@ fn two_ues_agree_and_talk_in_both_profiles() {
 /// In LTE a MAC-I stays in the clear (TS 36.323 §5.6.2), in NR it is ciphered (TS 38.323 §5.8). Both are reckoned here
 /// from the derivations and the integrity algorithm alone.
 #[test]
+// TS 36.323 §5.6.2 (1)
 fn the_mac_i_is_in_the_clear_in_lte_and_ciphered_in_nr() {
     use crate::cipher::{Bearer, Direction, Eia, Inputs};
     use crate::counter::Count;
@@ -121,6 +124,7 @@ fn the_mac_i_is_in_the_clear_in_lte_and_ciphered_in_nr() {
 
 /// What one end sends cannot be turned back to it, nor moved to another channel.
 #[test]
+// TS 33.303 §6.5.6.2 (2); TS 36.323 §5.6.2 (2); TS 36.323 §5.7 (2)
 fn reflection_and_moving_fail() {
     let (mut ue_1, mut ue_2) = linked(terms(Profile::Lte), Policy::default());
     let sent = send(&mut ue_1, 30, Kind::Signalling, b"x");
@@ -132,6 +136,7 @@ fn reflection_and_moving_fail() {
 }
 
 #[test]
+// TS 24.334 §10.4.5.3 (1); TS 33.303 §6.5.2 (5); TS 36.323 §5.7 (1)
 fn another_kd_or_a_changed_command_proves_nothing() {
     let (ue_1, _, mut pdu) = commanded(terms(Profile::Lte), [7; 32], [8; 32], Policy::default());
     let number = sn(&pdu);
@@ -148,6 +153,7 @@ fn another_kd_or_a_changed_command_proves_nothing() {
 
 /// A wrong complete leaves UE_2 where it was: the right one is still believed.
 #[test]
+// TS 33.303 §6.5.5.2 step 5; TS 36.323 §5.7 (2)
 fn a_wrong_complete_is_not_the_end() {
     let (ue_1, ue_2, mut pdu) = commanded(terms(Profile::Lte), [7; 32], [7; 32], Policy::default());
     let number = sn(&pdu);
@@ -161,6 +167,7 @@ fn a_wrong_complete_is_not_the_end() {
 }
 
 #[test]
+// TS 24.334 §10.4.5.2 (4); TS 33.303 §6.5.5.2 step 4 (1)
 fn bidding_down_shows_in_the_echo() {
     let policy = Policy { integrity: Need::Preferred, ciphering: Need::Preferred, ..Policy::default() };
     let asked = offer(&policy);
@@ -197,6 +204,7 @@ fn the_command_keeps_to_what_ue_2_signed() {
 }
 
 #[test]
+// TS 33.303 §6.5.2 (2)
 fn policies_meet_as_the_table_says() {
     use Need::{NotNeeded, Preferred, Required};
     // (UE_1, UE_2) -> ciphered?
@@ -257,6 +265,7 @@ fn activation_stays_for_the_life_of_a_link() {
 
 /// T4.1-9 (X): flipped bits of user data pass, with `up_integrity` they do not.
 #[test]
+// TS 33.303 §6.5.2 (4)
 fn user_data_is_malleable_unless_integrity_is_on() {
     for up_integrity in [false, true] {
         let terms = Terms { up_integrity, ..terms(Profile::Nr) };
@@ -286,6 +295,7 @@ fn sequence_numbers_end_and_never_wrap() {
 
 /// A broken source of chance gives the same seed again: no draw repeats while the numbers do not.
 #[test]
+// TS 24.334 §10.4.2.2 (7)
 fn draws_differ_by_number_under_one_seed() {
     let draws: Vec<_> = (0..100).map(|number| Entropy::new(&[9; 32]).draw(number)).collect();
     for (i, draw) in draws.iter().enumerate() {
@@ -401,6 +411,7 @@ fn a_policy_that_comes_back_changed_is_refused() {
 /// A command is judged once its MAC-I is right, and not before: what nobody has proven is a wrong MAC-I, whatever it
 /// says.
 #[test]
+// TS 33.303 §6.5.5.2 step 4 (1)
 fn the_mac_of_a_command_comes_before_its_content() {
     let (policy, kd) = (Policy::default(), Kd::from([7; 32]));
     let asked = offer(&policy);
@@ -433,6 +444,7 @@ fn the_mac_of_a_command_comes_before_its_content() {
 /// Whoever answers first would choose null integrity, and prove nobody: a policy that prefers integrity neither offers it
 /// nor follows it, at either end.
 #[test]
+// TS 36.323 §6.3.4
 fn null_integrity_is_only_for_who_wants_none() {
     use Need::{NotNeeded, Preferred, Required};
     let null = Chosen { eea: Algorithm::Null, eia: Algorithm::Null };

@@ -128,6 +128,7 @@ impl Default for Profile {
 
 impl Profile {
     /// The 32 least significant bits of a KDF output, of which `mic_bits` stay.
+    // TS 33.303 §A.2 (2)
     pub(crate) fn mic(&self, derived: &[u8; 32]) -> Mic {
         let [.., a, b, c, d] = *derived;
         let mask = u32::MAX >> (32 - u32::from(self.mic_bits.clamp(1, 32)));
@@ -159,6 +160,7 @@ impl Freshness {
 
     /// May a message be announced in this slot, or listened for? While the slot's counter is within MAX_OFFSET of the
     /// ProSe clock. TS 33.303 §6.1.3.3.1, steps 5 and 10.
+    // TS 33.303 §6.1.3.3.1 step 5 (1)
     pub const fn may_announce(&self) -> Result<(), Refusal> {
         if self.slot.distance(self.clock) <= self.max_offset {
             Ok(())
@@ -285,6 +287,7 @@ pub struct Announcement {
 
 /// A code that is looked for: the bits under the mask must be equal. TS 24.334 §12.2.2 ("discovery filter").
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+// TS 24.334 §12.2.2.12
 pub struct CodeFilter {
     /// Wanted bits.
     pub code: Code,
@@ -317,6 +320,7 @@ pub(crate) fn split(message: &Message, layout: Layout) -> (u8, Code, Mic, u8) {
     (message[0], code, Mic(mic), message[layout.lsb()])
 }
 
+// TS 33.303 §6.1.3.4.2.1 step 11 (2)
 pub(crate) fn join(message_type: u8, code: &Code, mic: Mic, counter: UtcCounter, layout: Layout) -> Message {
     let mut message = [0; MESSAGE_OCTETS];
     let start = layout.protected().start;

@@ -24,6 +24,7 @@ impl OpenKey {
     /// Set MIC and counter LSB of `message` for the slot of `freshness`. What stands in those octets is overwritten.
     ///
     /// Refused with [`Refusal::OutsideMaxOffset`]: the UE stays silent.
+    // TS 33.303 §6.1.3.3.1 step 5 (3)
     pub fn protect(&self, freshness: &Freshness, message: &mut Message) -> Result<(), Refusal> {
         freshness.may_announce()?;
         let (message_type, code, _, _) = split(message, self.profile.layout);

@@ -37,6 +37,7 @@ pub struct PublicSafetyKey {
 
 impl PublicSafetyKey {
     /// The material, or `None` after the expiry.
+    // TS 33.303 §6.6.3.1
     pub fn material(&self, now: UtcCounter) -> Option<Material> {
         if now >= self.expiry {
             return None;

@@ -21,6 +21,7 @@ pub type EncryptedBitmask = [u8; 23];
 /// Code-sending or code-receiving security material: each key is there or not. TS 29.345 §6.3.75 to §6.3.81 (through
 /// an implementation).
 #[derive(Debug, Default)]
+// TS 33.303 §6.1.2
 pub struct Material {
     /// Scrambles the whole message.
     pub dusk: Option<Dusk>,
@@ -31,6 +32,7 @@ pub struct Material {
 }
 
 /// The material with its keys absorbed.
+// TS 33.303 §6.1.3.4.3.1 (1)
 pub(crate) struct Absorbed {
     dusk: Option<Keyed>,
     duik: Option<Keyed>,
@@ -61,6 +63,7 @@ impl Sender {
 
 /// Who checks the MIC.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+// TS 24.334 §12.2.2.37
 pub enum MicCheck {
     /// The UE, with the DUIK of its material. Without a DUIK nobody: the MIC says nothing then, since a sender with a DUIK
     /// may be heard by who has none (TS 33.303 §6.1.3.4.3.3 note 2, Annex G).
@@ -99,15 +102,20 @@ impl Receiver {
     /// Refused: outside MAX_OFFSET (or the strict window), [`Refusal::Unknown`] when no filter matches,
     /// [`Refusal::BadMic`] when one does and the MIC is wrong.
     pub fn verify(&self, freshness: &Freshness, message: &Message) -> Result<Received, Refusal> {
+        // TS 24.334 §12.2.2.22 (2)
         let counter = freshness.rebuild(message[0], message[self.keys.profile.layout.lsb()])?;
         let (announcement, expected) = self.keys.open(message, counter);
         let wanted = self.filters.iter().fold(false, |any, f| any | f.matches(&announcement.code));
         let right = expected == announcement.mic;
         match (wanted, self.mic_check, right) {
             (false, ..) => Err(Refusal::Unknown),
+            // TS 33.303 §6.1.3.4.2.1 step 13
             (true, MicCheck::ByProseFunction, _) => Ok(Received::ToReport(announcement)),
+            // TS 33.303 §G.2-1 row 1, 2
             (true, MicCheck::Local, _) if self.keys.duik.is_none() => Ok(Received::Unprotected(announcement)),
+            // TS 33.303 §6.1.3.4.3.3 step 5 (1)
             (true, MicCheck::Local, false) => Err(Refusal::BadMic),
+            // TS 33.303 §G.2-1 row 4, 6, 7
             (true, MicCheck::Local, true) => Ok(Received::Verified(Verified::new(announcement))),
         }
     }
@@ -124,6 +132,7 @@ impl Absorbed {
     }
 
     /// The protected message.
+    // TS 24.334 §10A.2.2.2 (5); TS 33.303 §6.1.3.4.3.2 step 3, 4, 5
     pub(crate) fn seal(&self, message_type: u8, code: &Code, counter: UtcCounter) -> Message {
         let mic = self.mic(message_type, code, counter);
         let mut code = *code;
@@ -134,6 +143,7 @@ impl Absorbed {
     }
 
     /// The message opened, and the MIC that it should carry.
+    // TS 24.334 §10A.2.3.2 (1); TS 33.303 §6.1.3.4.3.3 step 1 to 4
     fn open(&self, message: &Message, counter: UtcCounter) -> (Announcement, Mic) {
         let mut message = *message;
         self.scramble(&mut message, counter);
@@ -143,7 +153,9 @@ impl Absorbed {
         (Announcement { message_type, code, mic, counter }, expected)
     }
 
+    // TS 33.303 §6.1.3.4.3.4
     fn mic(&self, message_type: u8, code: &Code, counter: UtcCounter) -> Mic {
+        // TS 33.303 §6.1.3.4.3.2 step 2
         let Some(duik) = &self.duik else { return Mic([0; 4]) };
         let input = mic_input(message_type, code, counter);
         self.profile.mic(&duik.mac_short(&input))
@@ -156,11 +168,13 @@ impl Absorbed {
         let input = confidentiality_input(counter, code, mask, &mic.0);
         let keystream = duck.mac_short(&input);
         for (i, octet) in code.iter_mut().enumerate() {
+            // TS 24.334 §12.2.2.37; TS 33.303 §6.1.3.4.3.6 step 3
             *octet ^= keystream[32 - 23 + i] & mask[i];
         }
     }
 
     /// XOR the time-hash-bitsequence onto the 216 bits: both ways. TS 33.303 §6.1.3.4.3.5, §A.5.
+    // TS 33.303 §6.1.3.4.3.5 step 2, 3
     fn scramble(&self, message: &mut Message, counter: UtcCounter) {
         let Some(dusk) = &self.dusk else { return };
         let input = scrambling_input(self.profile.scrambling.counter(counter));

@@ -59,6 +59,8 @@ fn sealed(material: &Material, code: Code, at: UtcCounter) -> Message {
 }
 
 #[test]
+// TS 24.334 §10A.2.2.2 (5); TS 24.334 §10A.2.3.2 (1); TS 24.334 §12.2.2.22 (2); TS 33.303 §6.1.3.4.2.1 step 11 (2)
+// TS 33.303 §6.1.3.4.3.2 step 3, 4, 5; TS 33.303 §6.1.3.4.3.4; TS 33.303 §A.2 (1); TS 33.303 §A.2 (2)
 fn restricted_discovery_equals_the_formulas_written_out() {
     let (code, mask): (Code, Code) = (pseudo_random(1), pseudo_random(2));
     let counter = NOW.on_air().to_be_bytes();
@@ -81,6 +83,7 @@ fn restricted_discovery_equals_the_formulas_written_out() {
 
 /// T2.0-1: mask all zeros, all ones, random: exactly the marked bits change, and they are restored.
 #[test]
+// TS 24.334 §12.2.2.37; TS 33.303 §6.1.3.4.3.6 step 3
 fn exactly_the_marked_bits_are_encrypted() {
     let code = pseudo_random(3);
     for mask in [[0; 23], [0xff; 23], pseudo_random(4), pseudo_random(5)] {
@@ -124,6 +127,8 @@ fn the_keystream_follows_from_the_bits_in_clear() {
 
 /// T2.0-2: a receiver with one key less, or one wrong, never reports a verified match.
 #[test]
+// TS 24.334 §10A.2.3.2 (1); TS 33.303 §6.1.2; TS 33.303 §6.1.3.4.3.1 (1); TS 33.303 §G.2-1 row 1, 2
+// TS 33.303 §G.2-1 row 4, 6, 7
 fn one_key_less_is_no_match() {
     let code = pseudo_random(6);
     let mask = Some([0x0f; 23]);
@@ -161,6 +166,7 @@ fn one_key_less_is_no_match() {
 
 /// T2.0-3: without keys only type and LSB are read, in either layout; every other bit is even.
 #[test]
+// TS 33.303 §6.1.2; TS 33.303 §6.1.3.4.3.5 step 2, 3
 fn an_outsider_reads_only_type_and_lsb() {
     let code = [0; 23];
     for layout in [Layout::LsbLast, Layout::LsbSecond] {
@@ -207,6 +213,7 @@ fn a_scrambling_sequence_lasts_as_long_as_the_profile_says() {
 
 /// T2.0-5: two codes that share a prefix under different keys: each is reported once, under its own key.
 #[test]
+// TS 24.334 §12.2.2.12; TS 33.303 §6.1.3.4.3.3 step 1 to 4
 fn codes_with_a_common_prefix_are_told_apart() {
     let mut codes: [Code; 2] = [pseudo_random(7), pseudo_random(7)];
     codes[1][22] ^= 1;
@@ -230,6 +237,7 @@ fn codes_with_a_common_prefix_are_told_apart() {
 
 /// T2.2-4 for the baseline: 232 flipped bits, none accepted, whatever keys besides DUIK are in use.
 #[test]
+// TS 33.303 §6.1.3.4.3.1 (1); TS 33.303 §6.1.3.4.3.3 step 5 (1); TS 33.303 §G.2-1 row 4, 6, 7
 fn no_flipped_bit_is_accepted() {
     let code = pseudo_random(8);
     for (dusk, mask) in
@@ -253,6 +261,7 @@ fn no_flipped_bit_is_accepted() {
 }
 
 #[test]
+// TS 33.303 §6.1.3.4.3.2 step 2
 fn without_duik_the_filter_is_all_that_checks() {
     let code = pseudo_random(8);
     let material = material(true, false, None);
@@ -270,6 +279,7 @@ fn without_duik_the_filter_is_all_that_checks() {
 }
 
 #[test]
+// TS 24.334 §12.2.2.37; TS 33.303 §6.1.3.4.2.1 step 13
 fn mic_check_by_the_prose_function_is_reported_not_believed() {
     let code = pseudo_random(10);
     let message = sealed(&material(true, true, None), code, NOW);
@@ -294,6 +304,7 @@ fn open_message() -> (OpenKey, Message) {
 }
 
 #[test]
+// TS 33.303 §6.1.3.3.1 step 5 (3)
 fn open_discovery_end_to_end() {
     let (key, message) = open_message();
     assert_eq!(message[1..24], pseudo_random::<23>(11), "the code is in clear");
@@ -325,6 +336,7 @@ fn a_copy_of_an_open_announcement_serves_for_eight_seconds() {
 }
 
 #[test]
+// TS 33.303 §6.1.3.3.1 step 5 (1)
 fn open_discovery_obeys_max_offset_at_all_three() {
     let (key, message) = open_message();
     let profile = Profile::default();
@@ -384,6 +396,7 @@ fn replays_are_bounded_by_the_window_in_force() {
 }
 
 #[test]
+// TS 33.303 §6.6.3.1
 fn public_safety_keys_serve_until_they_expire() {
     let key = |serves| PublicSafetyKey {
         psdk: Psdk::from([5; 32]),

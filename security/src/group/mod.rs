@@ -41,11 +41,13 @@ pub struct GroupConfig {
 
 impl GroupConfig {
     /// The integrity algorithm, if one that protects.
+    // TS 33.303 §6.2 (integrity)
     pub(crate) fn eia(&self) -> Option<Algorithm> {
         self.mac.filter(|a| *a != Algorithm::Null)
     }
 
     /// Octets that protection adds behind the data.
+    // TS 36.323 §5.7 (3)
     pub fn mac_octets(&self) -> usize {
         if self.eia().is_some() { 4 } else { 0 }
     }
@@ -66,6 +68,7 @@ pub struct GroupKey {
 
 impl GroupKey {
     /// PGK index: the 5 least significant bits of the PGK ID. TS 36.323 §6.3.12.
+    // TS 33.303 §6.2.3.2 (2); TS 36.323 §6.3.12
     pub const fn index(&self) -> u8 {
         self.pgk_id & 0x1f
     }
@@ -78,7 +81,9 @@ pub(crate) struct Traffic {
 }
 
 impl Traffic {
+    // TS 33.303 §6.2.3.1 (2)
     pub(crate) fn new(config: &GroupConfig, pgk: &Pgk, member: [u8; 3], ptk_identity: u16) -> Self {
+        // TS 36.323 §5.6.1 (3)
         let ptk = lte::ptk(pgk, member, ptk_identity, config.group_id);
         Self {
             eea: Eea::new(config.eea, &lte::pek(&ptk, config.eea)),
@@ -88,6 +93,7 @@ impl Traffic {
 }
 
 /// The COUNT of a counter of the sender's stream: 32 bits that rise, without PTK identity 0 and SN 0.
+// TS 33.303 §6.2.3.2 (5); TS 36.323 §5.1.3 (1)
 pub(crate) fn usable(counter: u64) -> Option<Count> {
     let count = Count::new(u32::try_from(counter).ok()?);
     (count.identity() != 0 && count.sn() != 0).then_some(count)

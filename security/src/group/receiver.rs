@@ -105,6 +105,7 @@ impl Receiver {
     }
 
     /// Add a PGK. Refused, with the key, when one in use has the same index.
+    // TS 33.303 §6.2.2
     pub fn install(&mut self, key: GroupKey) -> Result<(), GroupKey> {
         if self.keys.iter().any(|k| k.index() == key.index()) {
             return Err(key);
@@ -126,6 +127,7 @@ impl Receiver {
     /// Open a PDU in place: `header` octets of PDCP header, then what was protected. `now` is for the validity of keys.
     ///
     /// On a refusal after deciphering the data are zeros.
+    // TS 33.303 §6.2.3.3.1 step 4
     pub fn open(
         &mut self,
         now: UtcCounter,
@@ -157,6 +159,7 @@ impl Receiver {
             Traffic::new(&group, &key.pgk, incoming.source, incoming.ptk_identity)
         });
         let bearer = Bearer::from_lcid(incoming.lcid);
+        // TS 33.303 §6.2.3.6.1 (2); TS 36.323 §5.6.1 (1)
         let inputs = Inputs { count, bearer, direction: Direction::Zero };
         traffic.eea.apply(inputs, &mut pdu[header..]);
         let proof = match &traffic.eia {
@@ -175,6 +178,7 @@ impl Receiver {
             }
         };
         let new = || Window::new(&group);
+        // TS 36.323 §5.1.2.1.4.1 (1)
         self.windows.get_or_insert_with(window_key, new).accept(count)?;
         Ok(Opened { end, proof, pgk_id: Some(cipher_key.0) })
     }

@@ -11,6 +11,7 @@ use crate::counter::{Count, UtcCounter};
 use crate::kdf::own::stream_id;
 
 /// The first usable COUNT: PTK identity 1, SN 1.
+// TS 33.303 §6.2.3.2 (5)
 const FIRST: u64 = 0x1_0001;
 
 /// One past the last.
@@ -41,6 +42,7 @@ pub struct Ticket {
 impl Ticket {
     /// PGK index of the header. TS 36.323 §6.3.12.
     pub const fn pgk_index(&self) -> u8 {
+        // TS 36.323 §6.3.12
         self.pgk_id & 0x1f
     }
 
@@ -161,6 +163,7 @@ impl Sender {
     }
 
     /// Take the next COUNT, of the valid PGK that expires first and is not used up. Never waits.
+    // TS 33.303 §6.2.3.1 (3); TS 36.323 §5.1.3 (1)
     pub fn begin(&mut self, now: UtcCounter) -> Result<Ticket, SendError> {
         let mut result = Err(SendError::NoValidKey);
         let valid = self.keys.iter_mut().filter(|k| k.key.valid_from <= now && now < k.key.expiry);
@@ -168,6 +171,7 @@ impl Sender {
             match send_key.take() {
                 Ok(count) => return Ok(Ticket { pgk_id: send_key.key.pgk_id, count }),
                 Err(TakeError::Waiting) => return Err(SendError::Waiting),
+                // TS 33.303 §6.2.3.2 (11)
                 Err(TakeError::Exhausted) => {
                     result = Err(SendError::Exhausted { pgk_id: send_key.key.pgk_id });
                 }
@@ -191,13 +195,16 @@ impl Sender {
         let (config, member) = (self.config, self.member);
         let send_key =
             self.keys.iter_mut().find(|k| k.key.pgk_id == ticket.pgk_id).ok_or(SendError::KeyRemoved)?;
+        // TS 36.323 §5.6.1 (1)
         let traffic = send_key.traffic(&config, member, ticket.count.identity());
         let inputs =
+            // TS 33.303 §6.2.3.2 (6)
             Inputs { count: ticket.count, bearer: Bearer::from_lcid(lcid), direction: Direction::Zero };
         if let Some(eia) = &traffic.eia {
             let mac_i = eia.protect(inputs, &pdu[..end]);
             pdu[end..].copy_from_slice(&mac_i.0);
         }
+        // TS 36.323 §5.6.1 (2)
         traffic.eea.apply(inputs, &mut pdu[header..]);
         Ok(())
     }
@@ -231,6 +238,7 @@ impl SendKey {
         }
     }
 
+    // TS 33.303 §6.2.3.2 (10)
     fn traffic(&mut self, config: &GroupConfig, member: [u8; 3], ptk_identity: u16) -> &Traffic {
         let current = matches!(&self.traffic, Some((id, _)) if *id == ptk_identity);
         if !current {

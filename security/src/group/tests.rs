@@ -60,6 +60,7 @@ fn all_configs() -> impl Iterator<Item = GroupConfig> {
 }
 
 #[test]
+// TS 33.303 §6.2.3.1 (2); TS 33.303 §6.2.3.3.1 step 4; TS 36.323 §5.6.1 (1)
 fn what_is_sent_is_what_is_opened_under_every_algorithm() {
     for config in all_configs() {
         let (mut sender, mut receiver) = (sender(config, &mut Memory::default()), receiver(config));
@@ -81,6 +82,7 @@ fn what_is_sent_is_what_is_opened_under_every_algorithm() {
 
 /// TS 33.303 has no MAC here: the flipped bit arrives. The optional MAC-I catches it, the header's bits included.
 #[test]
+// TS 33.303 §6.2 (integrity)
 fn a_flipped_bit_passes_without_the_mac_and_never_with_it() {
     for config in [group(Algorithm::Aes, None), group(Algorithm::Aes, Some(Algorithm::Aes))] {
         let (mut sender, receiver_of) = (sender(config, &mut Memory::default()), receiver);
@@ -105,6 +107,7 @@ fn a_flipped_bit_passes_without_the_mac_and_never_with_it() {
 }
 
 #[test]
+// TS 33.303 §6.2.3.2 (6); TS 33.303 §6.2.3.6.1 (2); TS 36.323 §5.6.1 (1)
 fn other_header_fields_do_not_verify() {
     let config = group(Algorithm::Aes, Some(Algorithm::Aes));
     let (incoming, pdu) = send(&mut sender(config, &mut Memory::default()), b"stop");
@@ -123,6 +126,7 @@ fn other_header_fields_do_not_verify() {
 }
 
 #[test]
+// TS 33.303 §6.2.2; TS 36.323 §5.1.2.1.4.1 (1)
 fn a_receiver_joins_in_mid_stream_and_refuses_replays() {
     let config = group(Algorithm::Snow3g, None);
     let mut sender = sender(config, &mut Memory::default());
@@ -140,6 +144,7 @@ fn a_receiver_joins_in_mid_stream_and_refuses_replays() {
 }
 
 #[test]
+// TS 33.303 §6.2.3.1 (3)
 fn the_key_that_expires_first_sends_and_old_keys_open_for_stragglers() {
     let config = group(Algorithm::Zuc, None);
     let mut store = Memory::default();
@@ -199,6 +204,7 @@ fn only_the_pgk_that_expired_last_outlives_its_expiry() {
 }
 
 #[test]
+// TS 33.303 §6.2.3.2 (11)
 fn exhaustion_asks_for_a_new_key_and_never_wraps() {
     let config = group(Algorithm::Aes, None);
     let mut store = Memory::default();
@@ -219,6 +225,7 @@ fn exhaustion_asks_for_a_new_key_and_never_wraps() {
 }
 
 #[test]
+// TS 33.303 §6.2.3.2 (10); TS 36.323 §5.6.1 (3)
 fn sn_exhaustion_takes_a_new_ptk_without_sn_zero() {
     let config = group(Algorithm::Aes, None);
     let mut store = Memory::default();
@@ -235,6 +242,7 @@ fn sn_exhaustion_takes_a_new_ptk_without_sn_zero() {
 }
 
 #[test]
+// TS 33.303 §6.2.3.2 (5); TS 36.323 §6.3.5
 fn the_first_count_is_ptk_identity_one_sn_one() {
     let ticket = sender(group(Algorithm::Aes, None), &mut Memory::default()).begin(now()).unwrap();
     assert_eq!((ticket.ptk_identity(), ticket.sn(), ticket.pgk_index()), (1, 1, 1));
@@ -261,6 +269,7 @@ fn a_key_imported_twice_has_one_stream() {
 /// Many lives of one sender, each cut short: no (PGK, member, PTK identity, SN) is on the air twice, and every life
 /// skips at most what is stated.
 #[test]
+// TS 33.303 §6.2.3.2 (5); TS 36.323 §5.1.3 (1)
 fn no_count_is_sent_twice_over_many_crashes() {
     let config = group(Algorithm::Aes, None);
     let reserve = ReserveConfig { block: 50, low_water: 20 };

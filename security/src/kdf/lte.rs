@@ -11,6 +11,7 @@ pub(crate) const MIC_INPUT: usize = 1 + (1 + 2) + (23 + 2) + (4 + 2);
 
 /// The input string of the MIC, TS 33.303 §A.2: P0 = message type, P1 = code or content (23 octets), P2 = the whole
 /// UTC-based counter.
+// TS 33.303 §A.2 (1)
 pub(crate) fn mic_input(message_type: u8, content: &[u8; 23], counter: UtcCounter) -> [u8; MIC_INPUT] {
     let mut s = [0; MIC_INPUT];
     s[0] = const { octet(fc::MIC) };
@@ -68,6 +69,7 @@ const fn octet(fc: Fc) -> u8 {
 /// PTK = KDF(PGK, 0x4A, Group Member Identity, PTK Identity, Group Identity), whole 256 bits. TS 33.303 §A.3.
 ///
 /// Group Member Identity is the layer-2 source address of the sender.
+// TS 33.303 §A.3
 pub fn ptk(pgk: &Pgk, group_member_identity: [u8; 3], ptk_identity: u16, group_identity: [u8; 3]) -> Ptk {
     let derived = derive(
         pgk.as_bytes(),
@@ -96,11 +98,13 @@ impl TrafficRoot for KdSess {
 }
 
 /// PEK = 128 LSB of KDF(PTK or KD-sess, 0x4B, 0x00, algorithm). TS 33.303 §A.4.
+// TS 33.303 §A.4
 pub fn pek(root: &impl TrafficRoot, algorithm: Algorithm) -> Pek {
     Pek::from(low_128(&derive(root.root(), fc::PEK_PIK, &[&[0x00], &[algorithm.id()]])))
 }
 
 /// PIK = 128 LSB of KDF(PTK or KD-sess, 0x4B, 0x01, algorithm). TS 33.303 §A.4.
+// TS 33.303 §A.4
 pub fn pik(root: &impl TrafficRoot, algorithm: Algorithm) -> Pik {
     Pik::from(low_128(&derive(root.root(), fc::PEK_PIK, &[&[0x01], &[algorithm.id()]])))
 }

@@ -56,11 +56,13 @@ pub(crate) fn derive(key: &[u8], fc: Fc, parameters: &[&[u8]]) -> Derived {
     derive_keyed(&Keyed::new(key), fc, parameters)
 }
 
+// TS 33.303 §A.1 (TS 33.220 §B.2.0)
 pub(crate) fn derive_keyed(key: &Keyed, fc: Fc, parameters: &[&[u8]]) -> Derived {
     let mut running = key.start();
     put_fc(&mut running, fc);
     for p in parameters {
         running.update(p);
+        // TS 33.220 §B.2.1
         running.update(&(p.len() as u16).to_be_bytes());
     }
     Zeroizing::new(running.finish())

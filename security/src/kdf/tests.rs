@@ -13,6 +13,7 @@ fn array<const N: usize>(v: &Value, field: &str) -> [u8; N] {
 }
 
 #[test]
+// TS 33.220 §B.2.1; TS 33.303 §A.1 (TS 33.220 §B.2.0)
 fn generic_kdf_vectors() {
     let vectors = vectors("hmac_sha256_kdf.json");
     assert_eq!(vectors.len(), 8);
@@ -57,6 +58,7 @@ fn eap_aka_prime_vectors() {
 
 /// Values that the authors of the vectors computed themselves: they compare encodings, they prove nothing.
 #[test]
+// TS 33.303 §A.3; TS 33.303 §A.4
 fn prose_derivations_agree_with_another_implementation() {
     let vectors = vectors("selfcomputed_prose_kdf.json");
     assert_eq!(vectors.len(), 7);
@@ -156,6 +158,7 @@ fn annex_a_agrees_with_another_program() {
 }
 
 #[test]
+// TS 33.303 §A.4
 fn roles_and_algorithms_give_different_keys() {
     let sess = KdSess::from([7; 32]);
     let mut seen = Vec::new();
@@ -184,6 +187,7 @@ fn a_parameter_beyond_16_bits_of_length_is_refused() {
 }
 
 #[test]
+// TS 33.303 §A.2 (1)
 fn fixed_input_strings_equal_the_generic_encoding() {
     use crate::counter::UtcCounter;
     let counter = UtcCounter::from_air(0x0102_0304);

@@ -68,7 +68,10 @@ impl Markers {
     fn file(&mut self, path: &str, text: &str) {
         let whole = path.split('/').any(|part| part == "tests" || part == "tests.rs");
         let lines: Vec<&str> = text.lines().map(str::trim).collect();
-        let tests = lines.iter().position(|line| *line == "#[cfg(test)]").unwrap_or(lines.len());
+        let begins = |pair: &[&str]| {
+            pair[0] == "#[cfg(test)]" && pair[1].starts_with("mod ") && pair[1].ends_with('{')
+        };
+        let tests = lines.windows(2).position(begins).unwrap_or(lines.len());
         for (number, line) in lines.iter().enumerate() {
             for clause in clauses(line) {
                 let item = item(&lines, number).unwrap_or_default();
@@ -86,10 +89,13 @@ impl Markers {
 /// The clauses of a line that is a marker.
 fn clauses(line: &str) -> Vec<String> {
     let comment = ["// TS ", "# TS ", "-- TS "].iter().find_map(|start| line.strip_prefix(start));
-    let Some(comment) = comment.filter(|comment| comment.contains(" §") || comment.contains(" Table "))
-    else {
-        return Vec::new();
+    // a sentence is no marker
+    let is_clause = |comment: &&str| {
+        (comment.contains(" §") || comment.contains(" Table "))
+            && !comment.contains(": ")
+            && !comment.ends_with('.')
     };
+    let Some(comment) = comment.filter(is_clause) else { return Vec::new() };
     comment.split("; TS ").map(|clause| format!("TS {clause}")).collect()
 }
 
@@ -97,12 +103,11 @@ fn clauses(line: &str) -> Vec<String> {
 fn item(lines: &[&str], marker: usize) -> Option<String> {
     let named = |line: &str| {
         let words: Vec<&str> = line.split(|c: char| !c.is_alphanumeric() && c != '_').collect();
-        let at =
-            words.iter().position(|word| ["fn", "struct", "enum", "const", "mod", "trait"].contains(word));
-        let name = at.and_then(|at| words.get(at + 1)).filter(|name| !name.is_empty() && **name != "fn");
         let begins = ["pub", "fn", "struct", "enum", "const", "mod", "trait", "unsafe"];
-        name.filter(|_| words.first().is_some_and(|first| begins.contains(first)))
-            .map(|name| (*name).to_owned())
+        words.first().filter(|first| begins.contains(first))?;
+        let at = |keyword: &&str| words.iter().position(|word| word == keyword);
+        let at = ["fn", "struct", "enum", "trait", "mod", "const"].iter().find_map(at)?;
+        words.get(at + 1).filter(|name| !name.is_empty()).map(|name| (*name).to_owned())
     };
     let next = lines[marker + 1..].iter().find(|line| !line.starts_with("//") && !line.starts_with("#["));
     let before = || lines[..marker].iter().rev().find_map(|line| named(line));

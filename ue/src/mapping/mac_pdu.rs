@@ -81,6 +81,7 @@ mod tests {
     }
 
     #[test]
+    // TS 36.321 §6.2.4 V (1)
     fn a_mac_pdu_shows_its_addresses() {
         let none = ControlInformation::Format1(None);
         let block = [0x30, 0, 0, 0xa1, 0, 1, 0xa2, 1, 0, 0x60, 0, 0, 0];

@@ -82,6 +82,7 @@ pub struct Mode4 {
     usage: Mode4Use,
     period: Period,
     sensing: Sensing,
+    // TS 36.321 §5.14.1.2.1 (1)
     reservation: Option<Reservation>,
     /// The block that was sent last: its retransmission has to be.
     sent: Option<Sent>,
@@ -171,11 +172,13 @@ impl Mode4 {
     }
 
     /// The index of `t`, or of the next subframe that has one.
+    // TS 36.213 §14.1.1.6 step 2
     fn index_from(&self, t: u64) -> u64 {
         (t..t + u64::from(SUBFRAMES_PER_DFN_PERIOD)).find_map(|t| self.index(t)).unwrap_or(0)
     }
 
     /// T2 in indices: how many of the subframes up to `n + t2` of the air are in t^SL, after the first from `n` on.
+    // TS 36.213 §14.1.1.6 step 1 (2)
     fn indices_until(&self, n: u64, t2: u8) -> u8 {
         let inside = (n..=n + u64::from(t2)).filter(|t| self.index(*t).is_some()).count();
         inside.saturating_sub(1) as u8
@@ -195,6 +198,7 @@ impl Mode4 {
         let (Some(k), Ok((other, length))) = (self.index(t), sci.allocation(self.sub_channels)) else {
             return;
         };
+        // TS 36.213 §14.1.1.4C (3)
         let gap = if sci.retransmission { -(sci.time_gap as i8) } else { sci.time_gap as i8 };
         self.sensing.record_sci(HeardSci {
             subframe: k,
@@ -213,11 +217,13 @@ impl Mode4 {
     pub fn occasion(&mut self, t: u64, waiting: Option<u8>, air_rng: &mut AirRng) -> Option<Occasion> {
         let k = self.index(t)?;
         self.pass(k, air_rng);
+        // TS 36.321 §5.14.1.1 (12)
         if k > self.last_used + SECOND {
             self.reservation = None;
         }
         match waiting {
             Some(priority) if self.reservation.is_none() => {
+                // TS 36.321 §5.14.1.1 (10)
                 if t >= self.retry_at || t + RETRY < self.retry_at {
                     self.select(t, priority, air_rng);
                 }
@@ -229,30 +235,38 @@ impl Mode4 {
         let announced = reservation.announced();
         let (resource, other, retransmission) = match second {
             _ if first.subframe == k => (first, second, false),
+            // TS 36.213 §14.1.1.4C (4)
             Some(second) if second.subframe == k => (second, Some(first), true),
             _ => return None,
         };
         if retransmission {
             // The SCI goes with the highest priority in the block (TS 36.321 §5.14.1.1).
+            // TS 36.321 §5.14.1.1 (28); TS 36.321 §5.14.1.2.1 (3)
             self.priority = self.sent.filter(|sent| sent.at == first.subframe)?.priority;
             self.last_used = k;
         } else {
             self.offered = k;
             self.priority = waiting.unwrap_or(LOWEST_PRIORITY);
         }
+        // TS 36.213 §14.1.1.4C (5)
         let gap = other.map_or(0, |other: Resource| other.subframe.abs_diff(resource.subframe));
         let other = other.map_or(resource.first, |other| other.first);
+        // TS 36.212 §5.4.3.1.2 (4); TS 36.213 §14.1.1.4C (1)
         let riv = riv_encode(self.sub_channels, usize::from(other), usize::from(resource.length))?;
         let sci = Format1 {
+            // TS 36.213 §14.2.1 mode 4 (2)
             priority: self.priority.saturating_sub(1),
+            // TS 36.213 §14.1.1 (8)
             reservation: announced.map_or(0, Period::sci),
             frequency_resource: riv as u8,
+            // TS 36.213 §14.2.1 mode 4 (3)
             time_gap: gap as u8,
             mcs: 0,
             retransmission,
             transmission_format: false,
             reserved: 0,
         };
+        // TS 36.211 §9.2.4 (2); TS 36.213 §14.1.5 (6)
         let n_ssf = (k % self.per_period % 10) as u8;
         Some(Occasion { first: usize::from(resource.first), retransmission, sci, n_ssf })
     }
@@ -279,6 +293,7 @@ impl Mode4 {
                 self.unuse();
             }
             let used = self.sent.is_some_and(|sent| sent.at == first.subframe);
+            // TS 36.321 §5.14.1.2.2 (2)
             let chance = if used { Chance::Used } else { Chance::Unused };
             if let Some(reservation) = &mut self.reservation
                 && !reservation.advance(chance, air_rng)
@@ -290,11 +305,13 @@ impl Mode4 {
 
     fn unuse(&mut self) {
         self.unused += 1;
+        // TS 36.321 §5.14.1.1 (13)
         if self.usage.reselect_after.is_some_and(|most| self.unused >= most.into()) {
             self.reservation = None;
         }
     }
 
+    // TS 36.300 §23.14.1.1 (3)
     fn select(&mut self, t: u64, priority: u8, air_rng: &mut AirRng) {
         let n = (t + 1).saturating_sub(u64::from(self.usage.lead));
         let now = self.index_from(n);
@@ -323,6 +340,7 @@ impl Mode4 {
 }
 
 /// PRBs of the sub-channels of a pool.
+// TS 36.213 §14.1.5 (5)
 pub fn sub_channels(pool: &V2xPool) -> Vec<PrbRange> {
     (0..pool.num).map(|m| PrbRange { start: pool.start + m * pool.size, len: pool.size }).collect()
 }
@@ -356,6 +374,9 @@ mod tests {
     }
 
     #[test]
+    // TS 36.213 §14.1.1 table 14.1.1-1; TS 36.213 §14.1.1.4B (1); TS 36.213 §14.1.1.4B (3); TS 36.213 §14.1.1.4C (4)
+    // TS 36.213 §14.1.1.4C (5); TS 36.213 §14.2.1 mode 4 (1); TS 36.213 §14.2.1 mode 4 (3); TS 36.321 §5.14.1.1 (10)
+    // TS 36.321 §5.14.1.1 (21); TS 36.321 §5.14.1.2.1 (3)
     fn a_resource_comes_back_every_period_until_it_is_drawn_anew() {
         let mut air_rng = AirRng::seeded(5, "");
         let start = 30_000;
@@ -395,6 +416,7 @@ mod tests {
     }
 
     #[test]
+    // TS 36.213 §14.1.1.6 step 6 (1)
     fn what_others_reserved_is_left_alone() {
         let sci = Format1 {
             priority: 2,
@@ -449,6 +471,7 @@ mod tests {
     }
 
     #[test]
+    // TS 36.321 §5.14.1.1 (13); TS 36.321 §5.14.1.2.1 (2)
     fn who_says_nothing_gives_the_resource_back() {
         for most in [1, 5, 9] {
             let usage = Mode4Use { reselect_after: Some(most), ..usage() };
@@ -458,6 +481,7 @@ mod tests {
 
     /// TS 36.321 §5.14.1.1: without sl-ReselectAfter a second of silence ends a reservation, counted from what was sent last.
     #[test]
+    // TS 36.321 §5.14.1.1 (12)
     fn a_second_of_silence_ends_a_reservation() {
         for sent in [0, 1, 3] {
             let unused = occasions(usage(), sent).len() - sent;
@@ -470,6 +494,7 @@ mod tests {
 
     /// TS 36.321 §5.14.1.2.2: what was not sent does not count, so that the reservation that the last SCI announced stays.
     #[test]
+    // TS 36.321 §5.14.1.2.2 (2)
     fn what_was_not_sent_leaves_the_counter() {
         let mut air_rng = AirRng::seeded(1, "");
         let start = 20_000;
@@ -495,6 +520,7 @@ mod tests {
 
     /// TS 36.321 §5.14.1.1: an SCI has the highest priority of what is in its block, in either transmission.
     #[test]
+    // TS 36.321 §5.14.1.1 (28)
     fn the_priority_is_that_of_the_block() {
         let mut air_rng = AirRng::seeded(2, "");
         let start = 20_000;
@@ -517,6 +543,7 @@ mod tests {
 
     /// TS 36.213 §14.1.1.6 step 1: T2 counts subframes of the air, those of synchronisation too.
     #[test]
+    // TS 36.213 §14.1.1.6 step 1 (2)
     fn the_window_ends_in_the_air() {
         let mode4 = Mode4::new(&pool(), usage()).unwrap();
         let mut shorter = 0;

@@ -51,6 +51,7 @@ pub struct Communication {
 }
 
 /// The grant of one period.
+// TS 36.300 §23.10.3.0
 struct Current {
     address: super::super::stack::Waiting,
     resource: SharedResource,
@@ -109,9 +110,11 @@ impl Communication {
         let count = Clock::dfn(t).count();
         let Some(into) = self.settings.pool.into_period(count) else { return };
         if into == 0 {
+            // TS 36.321 §5.14.1.1 (8)
             self.begin(stack, air_rng);
         }
         let Self { current: Some(current), sci_bits, block, .. } = self else { return };
+        // TS 36.213 §14.2.1 mode 2 (1)
         for (_, prb) in current.resource.control.iter().filter(|(subframe, _)| *subframe == into) {
             let content = Content::Sci {
                 fields: SciFields::Format0(current.sci),
@@ -126,12 +129,15 @@ impl Communication {
         let Some(i) = current.resource.data.iter().position(|(subframe, _)| *subframe == into) else {
             return;
         };
+        // TS 36.213 §14.1.1 (1); TS 36.321 §5.14.1.2.1 (3)
         let repetition = i % REDUNDANCY_VERSIONS.len();
         if repetition == 0 {
+            // TS 36.321 §5.14.1.2.1 (2)
             current.filled = current.announced && stack.fill(current.address.address, block, tell);
             current.blocks += u64::from(current.filled);
         }
         if current.filled {
+            // TS 36.211 §9.2.4 (1)
             let n_ssf = (current.resource.data[i].1 % 10) as u8;
             let grant = Grant { n_ssf, rv: REDUNDANCY_VERSIONS[repetition], ..current.grant };
             let (modulation, block) = (current.modulation, spare.copy(block));
@@ -163,6 +169,7 @@ impl Communication {
     }
 
     /// Whether anything waits, and where it goes. The narrowest grant that carries all of it in this period, else the widest.
+    // TS 36.321 §5.14.1.1 (3)
     fn begin(&mut self, stack: &Stack, air_rng: &mut AirRng) {
         self.current = stack.waiting().and_then(|waiting| {
             let settings = &self.settings;
@@ -175,15 +182,18 @@ impl Communication {
             // as few blocks as possible, each as narrow as possible
             let &(len, octets) = (1..=blocks).find_map(enough).or(self.sizes.last())?;
             let resource = settings.draw.draw_place(time, len, air_rng)?;
+            // TS 36.211 §9.3.1 (2)
             let group = waiting.group_destination();
             let grant = grant(resource.prbs, settings.mcs, group);
             let (modulation, _) = grant.size(SidelinkMode::D2d).ok()?;
             let bandwidth = self.numerology.bandwidth();
             let sci = Format0 {
                 hopping: false,
+                // TS 36.211 §9.3.6 (4)
                 rb_assignment: riv_encode(bandwidth.prbs(), resource.prbs.start, len)? as u16,
                 trp: resource.trp,
                 mcs: settings.mcs,
+                // TS 36.213 §14.2.1 mode 2 (2)
                 timing_advance: 0,
                 group_destination: group,
             };

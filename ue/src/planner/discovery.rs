@@ -24,6 +24,7 @@ pub struct DiscoverySettings {
 /// Plans one pool.
 pub struct Discovery {
     settings: DiscoverySettings,
+    // TS 24.334 §10A.2.2.2 (2)
     /// Resources of the current period; the message is asked for when the first subframe of its resource is planned, so that
     /// it is of that time.
     current: Vec<Resource>,
@@ -59,12 +60,15 @@ impl Discovery {
         let period = t.saturating_sub(u64::from(into));
         for resource in &mut self.current {
             for (j, (_, prbs)) in resource.places.iter().enumerate().filter(|(_, (s, _))| *s == into) {
+                // TS 36.321 §5.15.1.2.1
                 if j == 0 {
                     let nonce = [air_rng.nonces.next_u64(), air_rng.nonces.next_u64()];
                     resource.message = stack.announce(period, nonce, tell);
                 }
                 let Some(message) = resource.message else { continue };
+                // TS 36.321 §5.15.1.2.2 (1)
                 let rv = REDUNDANCY_VERSIONS[j % REDUNDANCY_VERSIONS.len()];
+                // TS 36.321 §6.1.4
                 let content = Content::SlDch { message, rv, prb: prbs.start, transmission: j as u32 + 1 };
                 out.push(Transmission { cp: self.settings.cp, amplitude: 1.0, content });
             }
@@ -78,6 +82,7 @@ impl Discovery {
         }
     }
 
+    // TS 36.321 §5.15.1.1 (5)
     fn begin(&mut self, wanted: usize, air_rng: &mut PlannerRngs) {
         self.current.clear();
         self.busy.clear();

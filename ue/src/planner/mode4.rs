@@ -15,6 +15,7 @@ use sidelink_phy::sci::Format1;
 use sidelink_phy::units::{CyclicPrefix, Modulation, PrbRange, SidelinkMode};
 
 /// Amplitude of PSCCH against PSSCH: 3 dB (TS 36.213 §14.1.1.5, §14.2.1.3).
+// TS 36.213 §14.1.1.5 (4)
 const BOOST: f32 = std::f32::consts::SQRT_2;
 
 /// Cyclic shifts of the DMRS of PSCCH (TS 36.211 §9.8).
@@ -100,16 +101,19 @@ impl Mode4Communication {
         if !occasion.retransmission {
             self.block.fill(0);
             let filled = waiting.is_some_and(|waiting| stack.fill(waiting.address, &mut self.block, tell));
+            // TS 36.321 §5.14.1.2.1 (2)
             self.settings.draw.used(filled);
             if !filled {
                 return;
             }
             self.blocks += 1;
         }
+        // TS 36.211 §9.8 (7); TS 36.213 §14.2.1 mode 4 (4)
         let n_cs = SHIFTS[(air_rng.next_u64() % 4) as usize];
         self.send(&occasion, n_cs, spare, out);
     }
 
+    // TS 36.213 §14.1.1.4B (1)
     fn send(&mut self, occasion: &Occasion, n_cs: u8, spare: &mut Spare, out: &mut Vec<Transmission>) {
         let Self { settings: Mode4Settings { pool, sub_channels, mcs, .. }, sci_bits, .. } = self;
         let sci = Format1 { mcs: *mcs, ..occasion.sci };
@@ -117,11 +121,14 @@ impl Mode4Communication {
         if sci.emit(pool.num, sci_bits).is_err() {
             return;
         }
+        // TS 36.211 §9.3.1 (3)
         let crc16 = CRC16.bits(sci_bits) as u16;
         let cp = CyclicPrefix::Normal;
+        // TS 36.213 §14.2.1 mode 4 (1)
         let prb = pool.control(occasion.first).start;
         let fields = SciFields::Format1(sci, pool.num);
         let content = Content::Sci { fields, bits: spare.copy(sci_bits), prb, n_cs, crc16 };
+        // TS 36.213 §14.2.1.3 (3)
         out.push(Transmission { cp, amplitude: BOOST, content });
         let rv = REDUNDANCY_VERSIONS_V2X[usize::from(occasion.retransmission)];
         let grant = Grant { rv, n_id: crc16, n_ssf: occasion.n_ssf, ..grant(prbs, *mcs) };

@@ -66,6 +66,7 @@ fn kept(subframe: Subframe, planned: Vec<Transmission>) -> String {
 
 /// TS 36.321 §5.14.1.2.2, §5.15.1.2.2, TS 36.300 §23.10.1.
 #[test]
+// TS 36.300 §23.10.1; TS 36.321 §5.14.1.2.2 (4); TS 36.321 §5.15.1.2.2 (2)
 fn discovery_gives_way_to_communication() {
     let format0 = || sci(SciFields::Format0(FORMAT0), 3);
     assert_eq!(kept(D2D, vec![sl_sch(0), sl_dch(20)]), "d");
@@ -77,6 +78,7 @@ fn discovery_gives_way_to_communication() {
 
 /// TS 36.321 §5.14.1.1 NOTE 11: one cluster a subframe in modes 1 and 2.
 #[test]
+// TS 36.321 §5.14.1.1 (29); TS 36.321 §5.14.1.3 (2)
 fn modes_1_and_2_send_one_cluster() {
     assert_eq!(kept(D2D, vec![sl_sch(0), sl_sch(10)]), "d");
     assert_eq!(kept(D2D, vec![sl_dch(0), sl_dch(10)]), "a");

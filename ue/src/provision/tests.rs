@@ -33,6 +33,7 @@ fn wish(ue: &str) -> Wish<'_> {
 }
 
 #[test]
+// TS 24.334 §10.2.1 (1); TS 24.334 §10.2.4.1 (2); TS 33.303 §6.2.3.2 (4)
 fn a_ue_gets_what_the_store_says_of_it() {
     let keys = keys();
     let alice = provision(&wish("alice"), &keys, &mut NoStore::default()).unwrap();

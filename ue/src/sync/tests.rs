@@ -50,6 +50,7 @@ fn groups_come_before_power() {
 }
 
 #[test]
+// TS 36.213 §14.4 (1)
 fn a_follower_sends_in_the_other_subframe_under_the_identity_that_the_clause_gives() {
     let sent = |c: Candidate| {
         let mut sync = Sync::new(config(), 1);

@@ -20,6 +20,7 @@ mod field {
     use core::ops::Range;
 
     pub(super) const SERVICE: Range<usize> = 0..3;
+    // TS 24.334 §12.2.2.50
     pub(super) const INFO: Range<usize> = 3..9;
     /// The UE's identity in an announcement or response, and a relay's status.
     pub(super) const UE: Range<usize> = 9..12;
@@ -41,8 +42,10 @@ mod field {
 }
 
 /// RSI of the Status Indicator: TS 24.334 §12.2.2.67.
+// TS 24.334 §12.2.2.67
 const RESOURCES: u8 = 0x80;
 /// PRUII of URDS Composition (TS 24.334 §12.2.2.66): a relay's identity follows.
+// TS 24.334 §12.2.2.66
 const COMPOSITION_RELAY: u8 = 0x80;
 /// TUII and TGII of GMDS Composition, TS 24.334 §12.2.2.55.
 const TARGET_USER: u8 = 0x80;
@@ -210,23 +213,30 @@ impl Content {
         match message_type {
             MessageType::OpenAnnouncement => Self::OpenAnnouncement(*code),
             MessageType::RestrictedResponse => Self::RestrictedResponse(*code),
+            // TS 24.334 §11.2.5.1 table 2
             MessageType::RestrictedQuery => Self::RestrictedQuery(*code),
+            // TS 24.334 §11.2.5.1 table 4
             MessageType::RelayAnnouncement => Self::RelayAnnouncement(relay()),
+            // TS 24.334 §11.2.5.1 table 6
             MessageType::RelayResponse => Self::RelayResponse(relay()),
             MessageType::RelaySolicitation => {
+                // TS 24.334 §11.2.5.1 table 5
                 let sought = code[field::COMPOSITION] & COMPOSITION_RELAY != 0;
                 let relay = sought.then(|| at(code, field::SOUGHT));
                 Self::RelaySolicitation { service, info, relay }
             }
             MessageType::GroupMemberAnnouncement => {
+                // TS 24.334 §11.2.5.1 table 7
                 Self::GroupMemberAnnouncement { group: service, info, ue }
             }
+            // TS 24.334 §11.2.5.1 table 9
             MessageType::GroupMemberResponse => Self::GroupMemberResponse { group: service, info, ue },
             MessageType::GroupMemberSolicitation => {
                 Self::GroupMemberSolicitation { group: service, info, target: Target::read(code) }
             }
             MessageType::RelayAdditionalInformation => Self::RelayAdditionalInformation {
                 service,
+                // TS 24.334 §11.2.5.1 table 10
                 relay: at(code, field::MORE_RELAY),
                 info: at(code, field::MORE_INFO),
                 more: More::read(code),
@@ -283,7 +293,9 @@ impl Content {
 impl Target {
     fn read(code: &[u8; CODE_LEN]) -> Self {
         match code[field::COMPOSITION] & CHOICE {
+            // TS 24.334 §11.2.5.1 table 8
             TARGET_USER => Self::User(at(code, field::USER)),
+            // TS 24.334 §12.2.2.55
             TARGET_GROUP => Self::Group(at(code, field::SOUGHT)),
             _ => Self::Reserved(at(code, field::REST)),
         }
@@ -309,6 +321,7 @@ impl More {
         match code[field::MORE_COMPOSITION] & CHOICE {
             MORE_ECGI => {
                 let mut ecgi: [u8; 7] = at(code, field::ECGI);
+                // TS 24.334 §12.2.2.57 to .59
                 ecgi[6] &= ECI_DIGIT;
                 Self::Ecgi(ecgi)
             }

@@ -8,6 +8,7 @@ fn octet(discovery: u8, content: u8, model: u8) -> u8 {
 }
 
 #[test]
+// TS 24.334 §11.2.5.1 table 2; TS 24.334 §12.2.2.10 (1); TS 24.334 §12.2.2.10 (2); TS 33.303 §6.1.3.4.3.2 step 1
 fn type_octets_follow_the_bit_layout() {
     let expected = [
         (MessageType::OpenAnnouncement, octet(0b01, 0b0000, 0b01)),
@@ -57,6 +58,8 @@ const UE: [u8; 3] = [0xd, 0xe, 0xf];
 
 /// TS 24.334 §11.2.5.1 tables 4 to 6, written out.
 #[test]
+// TS 24.334 §11.2.5.1 table 1; TS 24.334 §11.2.5.1 table 2; TS 24.334 §11.2.5.1 table 4; TS 24.334 §11.2.5.1 table 5
+// TS 24.334 §11.2.5.1 table 6; TS 24.334 §12.1A (1); TS 24.334 §12.2.2.50; TS 24.334 §12.2.2.66; TS 24.334 §12.2.2.67
 fn messages_of_relays_stand_as_the_tables_say() {
     let relay = Relay { service: SERVICE, info: INFO, relay: UE, status: Status { resources: true } };
     for (content, kind) in [(Content::RelayAnnouncement(relay), 0x91), (Content::RelayResponse(relay), 0x92)]
@@ -73,6 +76,7 @@ fn messages_of_relays_stand_as_the_tables_say() {
 
 /// TS 24.334 §11.2.5.1 tables 7 to 9, written out.
 #[test]
+// TS 24.334 §11.2.5.1 table 7; TS 24.334 §11.2.5.1 table 8; TS 24.334 §11.2.5.1 table 9; TS 24.334 §12.2.2.55
 fn messages_of_group_members_stand_as_the_tables_say() {
     let (group, info, ue) = (SERVICE, INFO, UE);
     let announcement = Content::GroupMemberAnnouncement { group, info, ue };
@@ -89,6 +93,7 @@ fn messages_of_group_members_stand_as_the_tables_say() {
 
 /// TS 24.334 §11.2.5.1 table 10, written out: the relay stands before the information here.
 #[test]
+// TS 24.334 §11.2.5.1 table 10; TS 24.334 §12.2.2.57 to .59
 fn additional_information_stands_as_the_table_says() {
     let information =
         |more| Content::RelayAdditionalInformation { service: SERVICE, relay: UE, info: INFO, more };
@@ -104,6 +109,7 @@ fn additional_information_stands_as_the_table_says() {
 /// Compositions whose two bits are equal are reserved. Protected octets have them by chance and parse; opened ones are to be
 /// refused.
 #[test]
+// TS 24.334 §12.2.2.55; TS 24.334 §12.2.2.57 to .59
 fn compositions_with_equal_bits_are_reserved() {
     for (kind, at) in [(0x9e, 10), (0xa1, 13)] {
         for composition in 0..=255u8 {
@@ -122,6 +128,7 @@ fn compositions_with_equal_bits_are_reserved() {
 
 /// TS 24.334 §12.1A: spare bits and octets are ignored.
 #[test]
+// TS 24.334 §12.1A (2); TS 24.334 §12.2.2.67
 fn spare_bits_change_nothing() {
     // Octets that are spare, and spare bits of another octet.
     let spare = [
@@ -147,6 +154,7 @@ fn spare_bits_change_nothing() {
 }
 
 #[test]
+// TS 24.334 §11.2.5.1 table 1; TS 24.334 §9.2.1; TS 24.334 §9.2.2 (2)
 fn only_29_octets_and_known_types() {
     assert!(Packet::new_checked([0x41; 28]).is_err());
     assert!(Packet::new_checked([0x41; 30]).is_err());

@@ -99,6 +99,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Reads all optional elements; `known` reads an element that the message has, and returns whether it knew it.
+    // TS 24.334 §11.4.1
     pub(super) fn optional(
         &mut self,
         mut known: impl FnMut(u8, &mut Self) -> Result<bool, Error>,

@@ -11,6 +11,7 @@ use super::{
 };
 
 /// Identifiers of the optional elements.
+// TS 24.334 §12.5.1 IEIs; TS 24.334 §12.5.1.5, .17 to .21, .29 to .31, .33
 mod iei {
     pub(super) const USER_INFO: u8 = 1;
     pub(super) const LINK_LOCAL_IPV6: u8 = 3;
@@ -18,6 +19,7 @@ mod iei {
     pub(super) const PRUK_ID: u8 = 8;
     pub(super) const AUTS: u8 = 9;
     pub(super) const RAND: u8 = 10;
+    // TS 24.334 §12.5.1.24 to .28
     pub(super) const LSB_KD_ID: u8 = 15;
     pub(super) const MSB_KD_ID: u8 = 16;
     pub(super) const KD_ID: u8 = 17;
@@ -42,16 +44,22 @@ pub(super) struct Field {
 }
 
 /// TS 24.334 §12.5.1.4.
+// TS 24.334 §12.5.1.4
 const IP_CONFIG: Field = Field { what: "IP Address Config", mask: 0x0f, known: 0..=3 };
 /// TS 24.334 §12.5.1.7.
+// TS 24.334 §12.5.1.7
 const CAUSE: Field = Field { what: "PC5 cause", mask: 0x0f, known: 1..=10 };
 /// TS 24.334 §12.5.1.8.
+// TS 24.334 §12.5.1.8
 const REASON: Field = Field { what: "Release Reason", mask: 0x0f, known: 1..=3 };
 /// TS 24.334 §12.5.1.32.
+// TS 24.334 §12.5.1.32
 const AUTH_FLAG: Field = Field { what: "Auth Flag", mask: 1, known: 1..=1 };
 /// TS 24.334 §12.5.1.35.
+// TS 24.334 §12.5.1.35
 const INFORMATION_TYPE: Field = Field { what: "Remote UE Information Type", mask: 0x0f, known: 1..=2 };
 /// TS 24.334 §12.5.1.3.
+// TS 24.334 §12.5.1.3 (1)
 const IDENTITY_TYPE: Field = Field { what: "type of User Info", mask: 7, known: 1..=3 };
 /// Type of identity of an IMEI (4) or IMEISV (5), in the first octet beside a digit: TS 24.334 §12.5.1.36.
 const EQUIPMENT_TYPE: Field = Field { what: "type of IMEI", mask: 7, known: 4..=5 };
@@ -62,10 +70,12 @@ const IMSI: u8 = 3;
 impl Field {
     /// The value of an octet on the air.
     fn value(&self, octet: u8) -> Result<u8, Error> {
+        // TS 24.334 §12.1A (2)
         let value = octet & self.mask;
         if self.known.contains(&value) {
             return Ok(value);
         }
+        // TS 24.334 §12.1A (4)
         Err(Error::Reserved { what: self.what, value: value.into() })
     }
 
@@ -74,18 +84,21 @@ impl Field {
     }
 
     /// `Ok` when the value may be sent.
+    // TS 24.334 §12.1A (1)
     pub(super) fn check(&self, value: u8) -> Result<(), Error> {
         if self.known.contains(&value) { Ok(()) } else { Err(Error::NotCarried { what: self.what }) }
     }
 }
 
 /// The octets of an IMEI or IMEISV, what they leave of the ninth all ones.
+// TS 24.334 §12.5.1.36
 fn equipment(mut octets: [u8; 9]) -> Result<[u8; 9], Error> {
     octets[8] |= if EQUIPMENT_TYPE.value(octets[0])? == IMEI { 0xff } else { 0xf0 };
     Ok(octets)
 }
 
 /// User Info: an IMSI keeps its first octet, which holds its first digit.
+// TS 24.334 §12.5.1.3 (2)
 fn user_info<'a>(reader: &mut Reader<'a>) -> Result<UserInfo<'a>, Error> {
     let octets = reader.short("User Info")?;
     let (&first, value) =
@@ -115,6 +128,7 @@ pub(super) fn parse<'a>(message_type: u8, mut reader: Reader<'a>) -> Result<Body
     let body = match MessageType::from_lte(message_type) {
         Some(MessageType::CommunicationRequest) => parse_request(reader)?,
         Some(MessageType::CommunicationAccept) => {
+            // TS 24.334 §11.4.3.1 to 11.4.8.1
             let ip_config = IP_CONFIG.read(reader)?;
             let (mut link_local, mut connection) = (None, None);
             reader.optional(|iei, reader| match iei {
@@ -128,9 +142,11 @@ pub(super) fn parse<'a>(message_type: u8, mut reader: Reader<'a>) -> Result<Body
             reader.end(|r| Ok(Body::CommunicationReject { cause: CAUSE.read(r)? }))?
         }
         Some(MessageType::Keepalive) => {
+            // TS 24.334 §12.5.1.6, .9
             let counter = u32::from_be_bytes(reader.take("Keepalive Counter")?);
             let mut maximum = None;
             reader.optional(|iei, reader| match iei {
+                // TS 24.334 §11.4.3.1 to 11.4.8.1
                 iei::MAXIMUM_INACTIVITY => reader.first(&mut maximum, "Maximum Inactivity Period"),
                 _ => Ok(false),
             })?;
@@ -145,6 +161,7 @@ pub(super) fn parse<'a>(message_type: u8, mut reader: Reader<'a>) -> Result<Body
             let (mut kd_id_lsb, mut connection) = (None, None);
             reader.optional(|iei, reader| match iei {
                 iei::CONNECTION => reader.four(&mut connection, "connection identity"),
+                // TS 24.334 §11.4.13.1 to 11.4.18.1
                 iei::LSB_KD_ID => reader.first(&mut kd_id_lsb, "LSB of KD ID"),
                 _ => Ok(false),
             })?;
@@ -243,6 +260,7 @@ pub(super) fn check(body: &Body<'_>) -> Result<(), Error> {
     }
 }
 
+// TS 24.334 §11.4.2.1
 fn parse_request<'a>(reader: &mut Reader<'a>) -> Result<Body<'a>, Error> {
     let mut request = CommunicationRequest {
         user_info: user_info(reader)?,
@@ -272,6 +290,7 @@ fn parse_request<'a>(reader: &mut Reader<'a>) -> Result<Body<'a>, Error> {
     Ok(Body::CommunicationRequest(request))
 }
 
+// TS 24.334 §11.4.12A.1
 fn parse_command<'a>(reader: &mut Reader<'a>) -> Result<Body<'a>, Error> {
     let capabilities = reader.capabilities()?;
     let nonce = reader.take("Nonce_2")?;
@@ -279,6 +298,7 @@ fn parse_command<'a>(reader: &mut Reader<'a>) -> Result<Body<'a>, Error> {
     let mut command = SecurityModeCommand {
         capabilities,
         nonce,
+        // TS 24.334 §12.5.1.23
         algorithms: Algorithms { eea: algorithms >> 4 & 7, eia: algorithms & 7 },
         kd_sess_lsb: reader.octet("LSB of KD-sess ID")?,
         kd_id_msb: None,
@@ -313,6 +333,7 @@ fn parse_command<'a>(reader: &mut Reader<'a>) -> Result<Body<'a>, Error> {
     Ok(Body::SecurityModeCommand(command))
 }
 
+// TS 24.334 §11.4.13.1 to 11.4.18.1
 fn parse_rekeying<'a>(reader: &mut Reader<'a>) -> Result<Body<'a>, Error> {
     let mut request = RekeyingRequest {
         capabilities: reader.capabilities()?,
@@ -352,6 +373,7 @@ pub(super) fn emit(body: &Body<'_>, writer: &mut Writer<'_>) {
             writer.put(&request.maximum_inactivity.to_be_bytes());
             writer.put(&request.nonce);
             writer.put(&[request.capabilities.eea, request.capabilities.eia, request.kd_sess_msb]);
+            // TS 24.334 §11.4.2.1
             writer.element(iei::KD_ID, request.kd_id.as_ref());
             writer.element(iei::RELAY_SERVICE_CODE, request.relay_service_code.as_ref());
             writer.element(iei::SIGNATURE, request.signature.as_ref());
@@ -377,6 +399,7 @@ pub(super) fn emit(body: &Body<'_>, writer: &mut Writer<'_>) {
             writer.put(&[command.capabilities.eea, command.capabilities.eia]);
             writer.put(&command.nonce);
             writer.put(&[command.algorithms.eea << 4 | command.algorithms.eia, command.kd_sess_lsb]);
+            // TS 24.334 §11.4.12A.1
             writer.element(iei::MSB_KD_ID, command.kd_id_msb.as_ref());
             writer.element(iei::KD_FRESHNESS, command.kd_freshness.as_ref());
             if let Some(gpi) = command.gpi {

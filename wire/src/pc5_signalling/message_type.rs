@@ -61,6 +61,7 @@ pub enum MessageType {
 
 /// Types, their numbers in the coding of LTE, and names. 0xE0 to 0xF3 are of this project: LTE has no such messages.
 const TABLE: [(MessageType, u8, &str); 26] = [
+    // TS 24.334 §12.5.1.1
     (MessageType::CommunicationRequest, 1, "DIRECT_COMMUNICATION_REQUEST"),
     (MessageType::CommunicationAccept, 2, "DIRECT_COMMUNICATION_ACCEPT"),
     (MessageType::CommunicationReject, 3, "DIRECT_COMMUNICATION_REJECT"),

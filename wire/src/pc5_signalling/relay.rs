@@ -58,6 +58,7 @@ impl<'a> RelayMessage<'a> {
     }
 
     /// Reads the body of such a message; none when the type is another.
+    // TS 24.334 §11.4.9 to 11.4.12
     pub(super) fn parse(message_type: MessageType, reader: &mut Reader<'a>) -> Option<Result<Self, Error>> {
         Some(match message_type {
             MessageType::TmgiMonitoringRequest => parse_request(reader),

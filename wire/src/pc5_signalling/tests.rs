@@ -143,6 +143,8 @@ fn messages() -> Vec<Body<'static>> {
 }
 
 #[test]
+// TS 24.334 §11.4.12A.1; TS 24.334 §11.4.13.1 to 11.4.18.1; TS 24.334 §11.4.3.1 to 11.4.8.1; TS 24.334 §12.5.1.6, .9
+// TS 24.334 §9.2.1
 fn every_message_comes_back_and_every_cut_is_found() {
     for body in messages() {
         let repr = Repr { sequence: 0xabcd, body };
@@ -162,6 +164,9 @@ fn every_message_comes_back_and_every_cut_is_found() {
 }
 
 #[test]
+// TS 24.334 §10.4.2.2 (2); TS 24.334 §10.4.2.2 (7); TS 24.334 §10.4.2.2 (8); TS 24.334 §11.4.1; TS 24.334 §11.4.2.1
+// TS 24.334 §12.5.1 IEIs; TS 24.334 §12.5.1.22; TS 24.334 §12.5.1.23; TS 24.334 §12.5.1.24 to .28
+// TS 24.334 §12.5.1.3 (1); TS 24.334 §12.5.1.3 (2); TS 24.334 §12.5.1.6, .9
 fn request_stands_as_the_table_says() {
     let body = Body::CommunicationRequest(CommunicationRequest { kd_id: Some([1, 2, 3, 4]), ..request() });
     let bytes = emitted(&Repr { sequence: 1, body });
@@ -176,6 +181,7 @@ fn request_stands_as_the_table_says() {
 }
 
 #[test]
+// TS 24.334 §11.4.1; TS 24.334 §11.4.13.1 to 11.4.18.1; TS 24.334 §12.5.1.24 to .28
 fn comprehension() {
     let with = |extra: &[u8]| {
         let mut bytes = vec![13, 0, 1];
@@ -198,6 +204,7 @@ fn comprehension() {
 }
 
 #[test]
+// TS 24.334 §12.5.1.1
 fn unknown_types_and_wrong_ranges() {
     let known: Vec<u8> = (0..=255u8)
         .filter(|&message_type| {
@@ -231,6 +238,7 @@ fn unknown_types_and_wrong_ranges() {
 
 /// TS 24.334 §11.4.9 to §11.4.12 and §11.4.19, written out.
 #[test]
+// TS 24.334 §11.4.9 to 11.4.12; TS 24.334 §12.5.1.36
 fn messages_of_relays_stand_as_the_tables_say() {
     let bytes = |body| emitted(&Repr { sequence: 1, body });
     let request = RelayMessage::TmgiMonitoringRequest {
@@ -252,6 +260,7 @@ fn messages_of_relays_stand_as_the_tables_say() {
 /// What an IMEI leaves of its nine octets is ignored; another type of identity, times and lists outside their ranges are
 /// refused.
 #[test]
+// TS 24.334 §11.4.9 to 11.4.12; TS 24.334 §12.5.1.36
 fn elements_of_relays_keep_to_their_ranges() {
     let identity = |octets: &[u8; 9]| {
         let message = [&[19, 0, 1, 27][..], octets].concat();
@@ -298,6 +307,8 @@ fn elements_of_relays_keep_to_their_ranges() {
 
 /// TS 24.334 §12.1A: a message with a reserved value is discarded, spare bits are ignored and sent as zero.
 #[test]
+// TS 24.334 §12.1A (1); TS 24.334 §12.1A (2); TS 24.334 §12.1A (4); TS 24.334 §12.5.1.3 (1); TS 24.334 §12.5.1.3 (2)
+// TS 24.334 §12.5.1.32; TS 24.334 §12.5.1.35; TS 24.334 §12.5.1.4; TS 24.334 §12.5.1.7; TS 24.334 §12.5.1.8
 fn reserved_values_are_refused_and_spare_bits_ignored() {
     let request = emitted(&Repr { sequence: 1, body: Body::CommunicationRequest(request()) });
     let rekeying = RekeyingRequest {
@@ -373,6 +384,7 @@ proptest! {
 
     /// A valid message with a few octets changed: closer to the edge of validity than random bytes.
     #[test]
+    // TS 24.334 §10.4.5.6.2, 10.4.8.6.2
     fn damaged_messages_are_judged_without_a_panic(
         index in 0..messages().len(),
         damage in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..4),

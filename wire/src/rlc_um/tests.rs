@@ -7,6 +7,7 @@ fn parse(bytes: &[u8]) -> Result<Repr<'_>, Error> {
 }
 
 #[test]
+// TS 36.322 §6.2.1.3 (1); TS 36.322 §6.2.2.3; TS 36.322 §6.2.2.6
 fn single_element_has_one_octet_of_header() {
     let repr = parse(&[0x87, 0x11, 0x22]).unwrap();
     assert_eq!(repr.framing, FramingInfo { continues: true, unfinished: false });
@@ -16,6 +17,7 @@ fn single_element_has_one_octet_of_header() {
 }
 
 #[test]
+// TS 36.322 §6.2.1.3 (2); TS 36.322 §6.2.2.4
 fn length_indicators_are_packed_in_pairs() {
     // Two LIs of 1 and 0x102 octets: E LI E LI = 1 00000000001 0 00100000010.
     let mut bytes = vec![0x20 | 5, 0x80, 0x11, 0x02];
@@ -29,6 +31,7 @@ fn length_indicators_are_packed_in_pairs() {
 }
 
 #[test]
+// TS 36.322 §5.5.1; TS 36.322 §6.2.2.5
 fn headers_that_lie() {
     assert!(matches!(parse(&[]), Err(Error::Truncated { what: "RLC UM header", .. })));
     assert!(matches!(parse(&[0x20, 0x00]), Err(Error::Truncated { what: "LI of RLC UM", .. })));
@@ -43,6 +46,7 @@ fn headers_that_lie() {
 }
 
 #[test]
+// TS 36.322 §6.2.2.2 (2)
 fn long_element_must_be_the_last() {
     let long = [0; MAX_LI + 1];
     let mut repr = Repr::new(FramingInfo::default(), 0);

@@ -39,6 +39,7 @@ fn emitted(repr: &Repr<'_>, len: usize) -> Vec<u8> {
 }
 
 #[test]
+// TS 36.321 §6.1.6 (1); TS 36.321 §6.2.4 E, R; TS 36.321 §6.2.4 SRC
 fn header_of_a_padded_pdu() {
     let data = [0x11; 56];
     let mut repr = Repr::new([0x5a, 0x5b, 0x5c], WHOLE);
@@ -51,6 +52,7 @@ fn header_of_a_padded_pdu() {
 }
 
 #[test]
+// TS 36.321 §6.1.6 (2); TS 36.321 §6.1.6 (3); TS 36.321 §6.2.4 F, L
 fn padding_of_each_size_around_the_rules() {
     for len in [1, 127, 128, 300] {
         let data = vec![0x5a; len];
@@ -97,6 +99,7 @@ fn lengths_that_lie() {
 }
 
 #[test]
+// TS 36.321 §6.2.4 V (2)
 fn reserved_versions_make_the_pdu_invalid() {
     for version in [0u8, 4, 8, 15] {
         let bytes = [version << 4, 1, 2, 3, 4, 5, 0x1f];
@@ -107,6 +110,7 @@ fn reserved_versions_make_the_pdu_invalid() {
 
 /// TS 36.321 §5.11, Table 6.2.4-1.
 #[test]
+// TS 36.321 §5.11
 fn reserved_logical_channels_lose_their_own_sdu_only() {
     for lcid in 0u8..=30 {
         let bytes = [0x30, 1, 2, 3, 4, 5, 6, 0x21, 1, 0x20 | lcid, 2, 2, 0xaa, 0xbb, 0xbb, 0xcc];
@@ -154,6 +158,7 @@ fn destination() -> impl Strategy<Value = Destination> {
 
 proptest! {
     #[test]
+    // TS 36.321 §6.1.6 (1); TS 36.321 §6.2.4 V (1)
     fn any_sdus_come_back(
         source in any::<[u8; 3]>(),
         destination in destination(),
@@ -169,6 +174,7 @@ proptest! {
     }
 
     #[test]
+    // TS 36.321 §6.1.6 (4)
     fn any_bytes_are_judged_without_a_panic(
         mut bytes in prop::collection::vec(any::<u8>(), 0..80),
         version in 0u8..5,

@@ -89,6 +89,7 @@ impl DiscoverySource {
                     b: t.b,
                     c: t.c,
                     // n' of the period that is planned for: the indices hold in period 0
+                    // TS 36.213 §14.3.1 type 2B (2)
                     periods_since: ((self.plan.next() + 1) % 10) as u32,
                 };
                 let this = self.pool.type2b(self.carrier, *now);

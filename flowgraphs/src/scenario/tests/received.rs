@@ -46,6 +46,7 @@ fn air(text: &str, first: Option<u64>) -> (Air, Air) {
 
 /// TS 36.213 §14.1.1.4: in mode 2 a hop is an index of the pool, here of PRBs 5 to 12 and 15 to 22.
 #[test]
+// TS 36.211 §9.3.6 (12); TS 36.213 §14.1.1.4 (3)
 fn hopping_blocks_arrive() {
     let text = |prb: u32, bits: u32, hopping: &str, data: &str| {
         format!(
@@ -84,6 +85,7 @@ fn hopping_blocks_arrive() {
 
 /// TS 36.213 §14.2.3, §14.3.3: the period that begins at 10220 (10230) ends at 19 (309) of the next DFN cycle.
 #[test]
+// TS 36.211 §9.5.6 (5); TS 36.213 §14.2.3 (2); TS 36.213 §14.3.3 (1)
 fn the_last_period_of_a_dfn_cycle_is_whole() {
     let text = "duration = 120\nfirst-subframe = 10200\nsnr = 20\n[radio]\nprb = 25\ntm = 2\n\
                 [[radio.communication]]\nperiod = 40\noffset = 20\ncontrol-bitmap = \"0000 0000 0000 0000 0000 0011 1100\"\n\

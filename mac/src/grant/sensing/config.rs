@@ -13,6 +13,7 @@ impl Dbm {
 }
 
 /// P_step of FDD. TS 36.213 Table 14.1.1-1.
+// TS 36.213 §14.1.1 table 14.1.1-1
 pub const P_STEP: u32 = 100;
 
 /// The largest number of sub-channels of a pool. TS 36.331 §6.3.8.
@@ -43,6 +44,7 @@ impl Period {
     }
 
     /// Parses the 4-bit field of SCI format 1; `None` for no reservation and for reserved values.
+    // TS 36.213 §14.2.1 table 14.2.1-2
     pub fn from_sci(field: u8) -> Option<Self> {
         match field {
             1..=10 => Some(Self(u16::from(field) * 100)),
@@ -53,6 +55,7 @@ impl Period {
     }
 
     /// Returns the 4-bit field of SCI format 1.
+    // TS 36.213 §14.2.1 table 14.2.1-2
     pub const fn sci(self) -> u8 {
         match self.0 {
             50 => 0b1011,
@@ -62,6 +65,7 @@ impl Period {
     }
 
     /// Returns P'_rsvp = P_step P_rsvp / 100, in indices of t^SL.
+    // TS 36.213 §14.1.1.4B (3)
     pub(super) fn steps(self, p_step: u32) -> u64 {
         u64::from(p_step) * u64::from(self.0) / 100
     }
@@ -72,6 +76,7 @@ impl Period {
     }
 
     /// Returns the range of SL_RESOURCE_RESELECTION_COUNTER.
+    // TS 36.213 §14.1.1.4B (4); TS 36.321 §5.14.1.1 (17)
     pub(super) const fn counter_range(self) -> (u32, u32) {
         match self.0 {
             20 => (25, 75),
@@ -118,6 +123,7 @@ impl Config {
 
     pub(super) fn check(&self) -> Result<(), Error> {
         within("sub-channels", self.subchannels.into(), 1, MAX_SUBCHANNELS.into())?;
+        // TS 36.213 §14.1.1.6 step 1 (1)
         within("T1", self.window.0.into(), 0, 4)?;
         within("T2", self.window.1.into(), 20, 100)?;
         within("P_step", self.p_step, 10, 100)?;
@@ -131,12 +137,14 @@ impl Config {
         Ok(())
     }
 
+    // TS 36.213 §14.1.5 (4)
     pub(super) fn in_pool(&self, k: u64) -> bool {
         self.bitmap[(k % self.bitmap.len() as u64) as usize]
     }
 
     /// Returns the threshold for a pair of priorities, raised by `raised` steps of 3 dB; `None` is plus infinity.
     pub(super) fn threshold(&self, own: u8, other: u8, raised: u32) -> Option<Dbm> {
+        // TS 36.213 §14.1.1.6 step 3
         let index = usize::from(own.clamp(1, 8) - 1) * 8 + usize::from(other.clamp(1, 8) - 1);
         match self.thresholds[index] {
             0 => Some(Dbm(f32::NEG_INFINITY)),

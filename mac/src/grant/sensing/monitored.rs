@@ -46,6 +46,7 @@ impl Monitored {
     }
 
     /// Marks all subframes before `now` that were not recorded as not monitored.
+    // TS 36.213 §14.1.1.6 step 2
     pub(super) fn reach(&mut self, now: u64, config: &Config) {
         let oldest = now.saturating_sub(self.memory);
         let from = self.next.map_or(oldest, |next| next.max(oldest));
@@ -78,12 +79,14 @@ impl Monitored {
 
     /// Returns the offsets of the window that step 5 excludes: those of which a repetition, every own P'_rsvp_TX, meets
     /// what a UE with one of `periods` may have reserved in a subframe that was not monitored.
+    // TS 36.213 §14.1.1.6 step 5 (1)
     pub(super) fn missed(&self, window: &Window, periods: impl Iterator<Item = Period>) -> Offsets {
         let mut excluded = 0;
         for period in periods {
             let steps = period.steps(window.p_step);
             for q in 1..=period.per_hundred() {
                 // Periods below 100 ms count several times, but only when they lie within the last period.
+                // TS 36.213 §14.1.1.6 step 5 (2)
                 let back = if q == 1 { self.memory } else { steps };
                 let oldest = window.now.saturating_sub(back);
                 for j in 0..window.c_resel {

@@ -84,12 +84,14 @@ impl Reserved {
 
     /// Records what an SCI announces: the retransmission of its own block, with a reservation or without, and what comes
     /// again after the period (TS 36.213 §14.1.1.6 step 6, §14.1.1.4C).
+    // TS 36.213 §14.1.1.6 step 6 (1)
     pub(super) fn record(&mut self, sci: &HeardSci, config: &Config) {
         let class = self.class[usize::from(sci.priority.clamp(1, 8) - 1)];
         // A power that is no number cannot be below a threshold.
         let rsrp = if sci.rsrp.0.is_nan() { f32::INFINITY } else { sci.rsrp.0 };
         let gap = |gap: i8| sci.subframe.checked_add_signed(gap.into());
         let other = sci.other.and_then(|(at, first)| Some((gap(at)?, first)));
+        // TS 36.213 §14.1.1.6 step 6 (2)
         if let Some((subframe, first)) = other.filter(|(subframe, _)| *subframe > sci.subframe) {
             self.note(subframe, first..first.saturating_add(sci.length), class, rsrp);
         }
@@ -108,6 +110,7 @@ impl Reserved {
         };
         self.place(place, config);
         if let Some((subframe, first)) = other {
+            // TS 36.213 §14 par. 8 (2)
             self.place(Place { subframe, first, ..place }, config);
         }
     }
@@ -155,6 +158,7 @@ impl Reserved {
         for place in &self.short {
             let steps = place.period.steps(config.p_step);
             // The age is that of the SCI, whichever of the two transmissions comes again.
+            // TS 36.213 §14.1.1.6 step 6 (3)
             if window.now.saturating_sub(place.heard) > steps {
                 continue;
             }
@@ -165,6 +169,7 @@ impl Reserved {
         }
     }
 
+    // TS 36.213 §14.1.1.6 step 6 (1)
     fn measure_subframe(&self, window: &mut Window, offset: usize, config: &Config) {
         let first = window.first + offset as u64;
         let mut strongest = [[f32::NEG_INFINITY; MAX_SUBCHANNELS as usize]; PRIORITIES];

@@ -34,6 +34,7 @@ fn heard(subframe: u64, first: u8, length: u8, rsrp: f32) -> HeardSci {
 }
 
 #[test]
+// TS 36.213 §14.1.1.6 step 1 (1); TS 36.213 §14.1.1.6 step 4; TS 36.213 §14.1.1.6 step 9
 fn quietest_fifth_is_kept() {
     // 97 subframes of 5 sub-channels; sub-channel 3 is quieter than the others.
     let mut sensing = sensed(Config::new(5, 10), |_, at| if at == 3 { -110.0 } else { -90.0 });
@@ -44,6 +45,7 @@ fn quietest_fifth_is_kept() {
 }
 
 #[test]
+// TS 36.213 §14.1.1.6 step 6 (1)
 fn reserved_resource_is_left_alone() {
     let mut sensing = sensed(Config::new(5, 10), |_, _| -100.0);
     // Threshold 10 is -110 dBm. Received 60 subframes ago: the next one is 40 ahead.
@@ -60,6 +62,7 @@ fn reserved_resource_is_left_alone() {
 
 /// TS 36.213 §14.1.1.6 step 6, §14.1.1.4C: an announced retransmission is left alone, with a reservation or without.
 #[test]
+// TS 36.213 §14.1.1.6 step 6 (2)
 fn announced_retransmission_is_left_alone() {
     for reserves in [None, Some(period(1000))] {
         let mut sensing = sensed(Config::new(5, 10), |_, _| -100.0);
@@ -80,6 +83,7 @@ fn announced_retransmission_is_left_alone() {
 
 /// Step 6: a period of 20 ms repeats within 100 ms while the SCI is new, whichever of its two transmissions it is.
 #[test]
+// TS 36.213 §14.1.1.6 step 6 (3)
 fn the_age_of_a_reservation_is_that_of_its_sci() {
     for (age, gap, repeats) in [(20, -15, 5), (21, 15, 1), (20, 15, 5), (21, -15, 1)] {
         let mut sensing = sensed(Config::new(5, 10), |_, _| -100.0);
@@ -101,6 +105,7 @@ fn the_age_of_a_reservation_is_that_of_its_sci() {
 
 /// TS 36.321 §5.14.1.2.2: the counter counts what was sent, the occasions pass in any case.
 #[test]
+// TS 36.321 §5.14.1.2.2 (2)
 fn an_unused_occasion_does_not_count() {
     let mut sensing = sensed(Config::new(2, 66), |_, _| -100.0);
     let mut entropy = entropy(3);
@@ -120,6 +125,7 @@ fn an_unused_occasion_does_not_count() {
 
 /// TS 36.321 §5.14.1.1: each of the reported resources is chosen alike.
 #[test]
+// TS 36.213 §14.1.1.6 report; TS 36.321 §5.14.1.1 (20)
 fn reported_resources_are_chosen_alike() {
     let mut sensing = sensed(Config::new(5, 10), |_, at| if at == 3 { -110.0 } else { -90.0 });
     let mut entropy = entropy(8);
@@ -134,6 +140,7 @@ fn reported_resources_are_chosen_alike() {
 }
 
 #[test]
+// TS 36.213 §14.1.1.6 step 3; TS 36.213 §14.1.1.6 step 7
 fn thresholds_rise_until_a_fifth_is_left() {
     let mut sensing = sensed(Config::new(1, 10), |_, _| -100.0);
     for subframe in NOW - 100..NOW {
@@ -162,6 +169,7 @@ fn nothing_left_is_an_error() {
 }
 
 #[test]
+// TS 36.213 §14.1.1.6 step 1 (1); TS 36.321 §5.14.1.1 (18)
 fn what_configuration_refuses() {
     let refused = |change: fn(&mut Config)| {
         let mut config = Config::new(5, 10);
@@ -182,6 +190,7 @@ fn what_configuration_refuses() {
 }
 
 #[test]
+// TS 36.213 §14.2.1 table 14.2.1-2
 fn periods_of_sci_format_1() {
     for field in 0..16 {
         assert_eq!(
@@ -192,6 +201,7 @@ fn periods_of_sci_format_1() {
 }
 
 #[test]
+// TS 36.213 §14.1.1.4B (4); TS 36.321 §5.14.1.1 (17); TS 36.321 §5.14.1.1 (21); TS 36.321 §5.14.1.1 (25)
 fn reservation_lives_as_long_as_its_counter() {
     for (milliseconds, range) in [(100, 5..=15), (50, 10..=30), (20, 25..=75)] {
         let mut entropy = entropy(u64::from(milliseconds));
@@ -219,6 +229,7 @@ fn reservation_lives_as_long_as_its_counter() {
 }
 
 #[test]
+// TS 36.213 §14.1.1.4B (5); TS 36.321 §5.14.1.1 (11); TS 36.321 §5.14.1.1 (16); TS 36.321 §5.14.1.1 (25)
 fn kept_as_often_as_configured() {
     let mut config = Config::new(2, 66);
     config.keep_fifths = 4;
@@ -238,6 +249,7 @@ fn kept_as_often_as_configured() {
 }
 
 #[test]
+// TS 36.213 §14.1.1.7; TS 36.321 §5.14.1.1 (22)
 fn retransmission_is_near_and_later() {
     let mut sensing = sensed(Config::new(2, 66), |_, _| -100.0);
     let mut entropy = entropy(4);
@@ -319,6 +331,10 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(40))]
 
     #[test]
+    // TS 36.213 §14 par. 8 (2); TS 36.213 §14.1.1.6 step 2; TS 36.213 §14.1.1.6 step 5 (1)
+    // TS 36.213 §14.1.1.6 step 5 (2); TS 36.213 §14.1.1.6 step 6 (2); TS 36.213 §14.1.1.6 step 6 (3)
+    // TS 36.213 §14.1.1.6 step 6 (4); TS 36.213 §14.1.1.6 step 7; TS 36.213 §14.1.1.6 step 8
+    // TS 36.213 §14.1.1.6 step 9
     fn bookkeeping_agrees_with_the_steps_as_written(
         subchannels in 1u8..6,
         length in 1u8..3,
@@ -417,6 +433,7 @@ fn whoever_was_overloaded_chooses_again_within_tens_of_subframes() {
 }
 
 #[test]
+// TS 36.213 §14.1.1.6 step 2
 fn whoever_has_just_begun_listens_for_a_second() {
     let mut pair = Pair::new(Config::new(5, 1));
     for now in 5000..6000 {

@@ -28,6 +28,7 @@ pub(super) struct Window {
 }
 
 impl Window {
+    // TS 36.213 §14.1.1.6 step 1 (1)
     pub(super) fn new(config: &Config, request: &Request, c_resel: u32) -> Self {
         let (t1, t2) = config.window;
         let t2 = request.t2.unwrap_or(t2).min(t2);
@@ -97,6 +98,7 @@ impl Window {
 
     /// Does the same for `length` sub-channels from `first` on in each subframe of which a repetition, every own
     /// P'_rsvp_TX, meets subframe `reserved`.
+    // TS 36.213 §14.1.1.6 step 6 (4)
     pub(super) fn reserve(&mut self, reserved: u64, first: u8, length: u8, raises: u32) {
         let Some(ahead) = reserved.checked_sub(self.first) else { return };
         // The last one before it, and those whole periods earlier.
@@ -113,6 +115,7 @@ impl Window {
 
     /// Runs step 6: removes the reserved resources, with thresholds that are raised until `needed` resources are left,
     /// or until a higher one would leave no more. Returns how often they were raised.
+    // TS 36.213 §14.1.1.6 step 7
     pub(super) fn exclude_reserved(&mut self, needed: usize) -> u32 {
         let mut by_raises = [0usize; u8::MAX as usize + 1];
         self.each(|raises, _, _| by_raises[usize::from(raises)] += 1);

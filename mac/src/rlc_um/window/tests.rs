@@ -34,6 +34,7 @@ impl Run {
 }
 
 #[test]
+// TS 36.322 §5.1.2.2.2 (2)
 fn copies_are_dropped() {
     let mut run = Run::new(30);
     for sn in [30, 31, 0] {
@@ -46,6 +47,7 @@ fn copies_are_dropped() {
 }
 
 #[test]
+// TS 36.322 §5.1.2.2.3 (2)
 fn order_is_restored_through_the_wrap() {
     let mut run = Run::new(0);
     let mut expected = Vec::new();
@@ -64,6 +66,7 @@ fn order_is_restored_through_the_wrap() {
 }
 
 #[test]
+// TS 36.322 §5.1.2.2.4; TS 36.322 §7.3
 fn what_is_missing_is_waited_for_so_long_and_no_longer() {
     let mut run = Run::new(5);
     run.hear(0, 5);
@@ -93,6 +96,7 @@ fn a_clock_that_was_set_back_holds_nothing_up() {
 }
 
 #[test]
+// TS 36.322 §5.1.2.2.2 (2); TS 36.322 §5.1.2.2.3 (2); TS 36.322 §7.2 (2)
 fn the_window_has_sixteen_numbers() {
     let mut run = Run::new(20);
     run.hear(0, 20);

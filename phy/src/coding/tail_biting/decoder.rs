@@ -83,6 +83,7 @@ impl ControlDecoder {
         }
         let crc16 = ((bits >> payload.len()) as u16).reverse_bits();
         Ok(ControlDecode {
+            // TS 36.212 §5.4.3 (2)
             crc_ok: CRC16.bits(payload) == u32::from(crc16),
             crc16,
             correlation: self.agreement(bits, k) as f32 / magnitude as f32,

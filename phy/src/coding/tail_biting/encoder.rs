@@ -32,8 +32,10 @@ impl ControlEncoder {
                 max: self.max_k.saturating_sub(CRC_BITS),
             });
         }
+        // TS 36.212 §5.4.1.1 (1)
         let crc = CRC16.bits(payload) as u16;
         let bits = payload.iter().rev().fold(0, |bits, bit| bits << 1 | u128::from(bit & 1))
+            // TS 36.212 §5.4.3 (2)
             | u128::from(crc.reverse_bits()) << payload.len();
         for (stream, coded) in self.streams.chunks_exact_mut(k).zip(encode(bits, k)) {
             for (i, bit) in stream.iter_mut().enumerate() {

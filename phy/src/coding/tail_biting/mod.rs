@@ -23,6 +23,7 @@ const MAX_K: usize = 128;
 
 /// Encodes the `k` low bits of a word, the first bit lowest, into three words. The shift register begins with the last
 /// six bits: a delay is then a rotation. TS 36.212 §5.1.3.1
+// TS 36.212 §5.4.1.2
 fn encode(bits: u128, k: usize) -> [u128; 3] {
     POLYNOMIALS.map(|polynomial| {
         (0..7).filter(|n| polynomial >> (6 - n) & 1 == 1).fold(0, |sum, n| {

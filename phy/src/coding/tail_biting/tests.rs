@@ -35,6 +35,7 @@ fn backends() -> impl Iterator<Item = Backend> {
 
 proptest! {
     #[test]
+    // TS 36.212 §5.4.1.2
     fn encoder_matches_the_figure(bits in proptest::collection::vec(0u8..2, 7..=128)) {
         let word = bits.iter().rev().fold(0, |word, &bit| word << 1 | u128::from(bit));
         let coded = encode(word, bits.len());
@@ -43,6 +44,7 @@ proptest! {
     }
 
     #[test]
+    // TS 36.212 §5.4.1.3 (1)
     fn order_matches_the_matrix(k in 1usize..200) {
         let expected: Vec<usize> = (0..3)
             .flat_map(|stream| {

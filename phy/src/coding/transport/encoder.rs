@@ -44,6 +44,7 @@ impl TransportEncoder {
         let plan = plan(transport_block.len().saturating_mul(8), self.max_tbs)?;
         check(&plan, g, qm, rv)?;
         expect_len(output.len(), g)?;
+        // TS 36.212 §5.4.2 (1)
         let crc = CRC24A.bytes(transport_block).to_be_bytes();
         // The rest that has not been cut into code blocks.
         let (mut data, mut data_crc) = (transport_block, &crc[1..]);
@@ -68,6 +69,7 @@ impl TransportEncoder {
             let circular = &mut self.circular[..buffer.len()];
             self.turbo.circular_buffer(buffer, circular)?;
             let (coded, after) = output.split_at_mut(plan.coded_bits(r, g, qm));
+            // TS 36.212 §5.4.2 with §5.1.5
             select(circular, buffer.start(rv), coded);
             output = after;
         }

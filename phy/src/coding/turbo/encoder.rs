@@ -44,6 +44,7 @@ impl TurboEncoder {
     ///
     /// # Errors
     /// [`CodingError::CodeBlockSize`] for any other length.
+    // TS 36.212 §5.4.2 with §5.1.3.2
     pub fn encode(&mut self, block: &[u8]) -> Result<(), CodingError> {
         let k = block.len().saturating_mul(8);
         let qpp = qpp::qpp(k).ok_or(CodingError::CodeBlockSize { bits: k })?;

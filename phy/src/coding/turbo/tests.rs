@@ -96,6 +96,7 @@ fn views(d: &[Vec<Llr>; 3]) -> [&[Llr]; 3] {
 }
 
 #[test]
+// TS 36.212 §5.4.2 with §5.1.3.2
 fn encoder_matches_the_figure_at_every_length() {
     let mut rng = ChaCha8Rng::seed_from_u64(1);
     let mut encoder = TurboEncoder::new();
@@ -113,6 +114,7 @@ fn encoder_matches_the_figure_at_every_length() {
 }
 
 #[test]
+// TS 36.212 §5.4.2 with §5.1.4.1.1; TS 36.212 §5.4.2 with §5.1.4.1.2 (1)
 fn circular_buffer_matches_the_matrix_at_every_length() {
     let mut rng = ChaCha8Rng::seed_from_u64(2);
     let mut encoder = TurboEncoder::new();

@@ -18,6 +18,7 @@ pub(crate) const STATES: usize = 64;
 
 /// The three polynomials, bit 6 for the input and bit 6 - n for the bit n before it. Octal 133, 171, 165.
 /// TS 36.212 §5.1.3.1
+// TS 36.212 §5.4.1.2
 pub(crate) const POLYNOMIALS: [u8; 3] = [0o133, 0o171, 0o165];
 
 /// Limit of a soft value.

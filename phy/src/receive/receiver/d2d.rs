@@ -207,6 +207,7 @@ impl D2d {
         }
     }
 
+    // TS 36.213 §14.2.2 (1)
     fn hear(&mut self, k: u64, start: Option<i64>, front: &mut Front, emit: &mut dyn FnMut(Event<'_>)) {
         let common = front.common_cfo();
         let grid = front.grid(self.control_cp);
@@ -304,6 +305,7 @@ impl D2d {
         let Some(prbs) = prbs else { return };
         let grant = Grant { prbs, mcs: sci.mcs, rv: 0, n_id: 0, n_ssf: 0, transmission_format: false };
         let Ok((modulation, size)) = grant.size(SidelinkMode::D2d) else { return };
+        // TS 36.321 §5.14.2.1 (1)
         if time_resource_pattern(pool.trp_set, sci.trp).is_none() || !tables::is_precoding_size(prbs.len) {
             return;
         }
@@ -330,6 +332,7 @@ impl D2d {
     }
 
     /// Receives the PSSCH of a tracked SCI in subframe `k`, if there is one.
+    // TS 36.213 §14.1.2 (2)
     fn receive(&mut self, i: usize, k: u64, front: &mut Front, emit: &mut dyn FnMut(Event<'_>)) {
         let g = &self.grants[i];
         let tolerance = if g.modulation == Modulation::Qpsk { TOLERANCE_QPSK } else { TOLERANCE_QAM };
@@ -354,6 +357,7 @@ impl D2d {
         let air = Air { k, grid, near, common };
         match place {
             Some((j, index)) => {
+                // TS 36.211 §9.2.4 (1)
                 self.transmission(i, &air, (j % 10) as u8, index, emit);
             }
             None => self.receive_blind(i, &air, emit),
@@ -370,11 +374,13 @@ impl D2d {
         emit: &mut dyn FnMut(Event<'_>),
     ) -> bool {
         let g = &mut self.grants[i];
+        // TS 36.321 §5.14.2.2.2 (1)
         let rv = REDUNDANCY_VERSIONS[index as usize % 4];
         let Some(grant) = g.grant(n_ssf, rv) else { return false };
         if self.taken.contains(&(grant.n_id, grant.prbs)) {
             return false;
         }
+        // TS 36.321 §5.14.2.2.1 (1)
         if g.block_index != Some(index / 4) {
             if g.process.start(g.size).is_err() {
                 return false;

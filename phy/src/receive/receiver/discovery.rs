@@ -95,6 +95,7 @@ impl Discovery {
         }
     }
 
+    // TS 36.213 §14.3.2
     fn scheduled(&mut self, k: u64, by: By, into: usize, front: &mut Front, emit: &mut dyn FnMut(Event<'_>)) {
         let Self { told, learnt, learning, .. } = self;
         let schedule = match (by, told) {
@@ -102,6 +103,7 @@ impl Discovery {
             _ => learnt,
         };
         let Some(Some(l)) = schedule.index.get(into) else { return };
+        // TS 36.321 §5.15.2.1.1
         let j = *l as usize % schedule.transmissions;
         let since_first = into as u32 - schedule.subframes[*l as usize - j];
         // do not wait for j = 0: that subframe may have been lost, or the UE transmitted in it
@@ -117,6 +119,7 @@ impl Discovery {
         for (a, slot) in schedule.slots.iter_mut().take(schedule.resources).enumerate() {
             let Some(prb) = schedule.prbs[a * schedule.transmissions + j] else { continue };
             slot.presence += self.presence.narrow(grid, 12 * prb, 12 * psdch::PRBS, layout, &dmrs);
+            // TS 36.321 §5.15.2.1.2 (1)
             slot.rv[slot.count] = self.rv[j % 4];
             slot.count += 1;
             let rv = slot.rv[slot.count - 1];
@@ -211,6 +214,7 @@ mod tests {
     /// A UE that transmits receives nothing in that subframe, and one that is too slow skips some: whichever
     /// transmissions of a message are missing, those of another are never combined with it.
     #[test]
+    // TS 36.321 §5.15.2.1.1
     fn subframes_may_be_missing() {
         let numerology = Numerology::standard(Bandwidth::Prb6, CyclicPrefix::Normal);
         let pool = DiscoveryPool {

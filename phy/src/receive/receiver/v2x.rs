@@ -167,6 +167,7 @@ impl V2x {
     }
 
     /// Finds and decodes every PSCCH of the subframe.
+    // TS 36.213 §14 par. 7 (2)
     fn control(&mut self, k: u64, front: &mut Front) {
         let grid = front.grid(CyclicPrefix::Normal);
         self.heard.clear();
@@ -176,6 +177,7 @@ impl V2x {
         let look_around = k < self.look_around_until || k.is_multiple_of(LOOK_AROUND_EVERY);
         if !self.told.is_empty() {
             let pools = &self.told;
+            // TS 36.213 §14.2.2 (2)
             let mut places = places(pools.len(), |i| &pools[i].pool);
             self.search.search(grid, &mut places, &self.tuning, &mut report);
         } else if believed.is_empty() || look_around {
@@ -187,6 +189,7 @@ impl V2x {
     }
 
     /// Receives the PSSCH that an SCI announces, in the configured pool that explains it.
+    // TS 36.213 §14.1.2 (3)
     fn receive_told(
         &mut self,
         k: u64,
@@ -346,6 +349,7 @@ fn places<'a>(count: usize, pool: impl Fn(usize) -> &'a V2xPool + Copy) -> impl 
 }
 
 /// Receives the PSSCH of an SCI in a pool.
+// TS 36.213 §14.1.1 (5)
 fn receive_in(
     blocks: &mut Blocks,
     k: u64,
@@ -360,6 +364,7 @@ fn receive_in(
     let nowhere = Outcome { sci: Some(sci), block: Err(Undelivered::Allocation) };
     let Some(own) = pool.control_index(heard.prb) else { return nowhere };
     let Ok((other, subchannels)) = sci.allocation(pool.num) else { return nowhere };
+    // TS 36.213 §14.1.1.4C (2)
     let Some(prbs) = pool.data(own, subchannels) else { return nowhere };
     let announced = Announced { sci, prbs, other: Some(pool.control(other).start), n_ssf };
     Outcome { sci: Some(sci), block: blocks.receive(k, heard, &announced, front) }

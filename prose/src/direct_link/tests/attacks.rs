@@ -10,6 +10,7 @@ use sidelink_wire::pc5_signalling::Body;
 /// T4.1-1, T4.1-2: every bit of every message of a set-up and a re-keying is flipped on the way, one at a time. Either
 /// the exchange survives by a new try, or it ends; it never ends in two ends that disagree, and never in weaker keys.
 #[test]
+// TS 24.334 §10.4.5.6.2, 10.4.8.6.2
 pub(super) fn flipped_bits_never_give_a_link_that_disagrees() {
     for message in [1u8, 12, 13, 2] {
         for bit in 0..8 * 60 {
@@ -35,6 +36,7 @@ pub(super) fn flipped_bits_never_give_a_link_that_disagrees() {
 
 /// T4.1-2, permanent: a man in the middle removes the strong algorithms from every request.
 #[test]
+// TS 24.334 §10.4.5.3 (1); TS 24.334 §12.5.1.22
 pub(super) fn bidding_down_ends_without_a_link() {
     let mut air = Air::new(2);
     air.channel = Box::new(|mut flying| {
@@ -55,6 +57,7 @@ pub(super) fn bidding_down_ends_without_a_link() {
 
 /// T4.1-3, TRK-1, TRK-2: every PDU ever sent is replayed, to both, from either source, on every channel.
 #[test]
+// TS 33.303 §6.5.6.2 (3)
 pub(super) fn replay_and_reflection_change_nothing() {
     let mut air = Air::linked();
     air.send(0, 1, b"once").unwrap();
@@ -92,6 +95,7 @@ pub(super) fn replay_and_reflection_change_nothing() {
 
 /// T4.1-8, TRK-2: messages without protection in the peer's name neither release a link nor re-key it.
 #[test]
+// TS 33.303 §6.5.6.1 (1)
 pub(super) fn unprotected_messages_end_nothing() {
     let bodies = [
         Body::Release { reason: 1 },
@@ -138,6 +142,7 @@ pub(super) fn another_key_of_the_same_name_proves_nothing() {
 
 /// Swapped identities: Peter has a KD with John and claims to be Mary, or names Mary's KD.
 #[test]
+// TS 24.334 §10.4.2.2 (2); TS 24.334 §10.4.2.3 (2)
 pub(super) fn a_kd_counts_only_for_whom_it_is_shared_with() {
     let mut air = Air::new(3);
     air.ues[2].config.identity = name(0);
@@ -150,6 +155,7 @@ pub(super) fn a_kd_counts_only_for_whom_it_is_shared_with() {
 
 /// T4.1-5: a third UE with keys to both reads no data between them, and replaces neither.
 #[test]
+// TS 24.334 §10.4.2.5 (4); TS 33.303 §6.5.2 (1)
 pub(super) fn an_insider_reads_nothing_of_others() {
     let mut air = Air::new(3);
     air.connect(0, 1);
@@ -228,6 +234,7 @@ pub(super) fn a_storm_of_re_keying_is_dampened() {
 /// TRK-9: every half of a KD-sess ID that UE_2 could choose is taken; it says so, and once some are free again
 /// links come up.
 #[test]
+// TS 24.334 §10.4.5.2 (3); TS 33.303 §6.5.5.2 step 1 (1)
 pub(super) fn no_half_of_a_name_is_free() {
     let mut template = Air::new(3);
     template.connect(0, 1);
@@ -296,6 +303,7 @@ pub(super) fn forged_commands_end_no_re_keying() {
 
 /// A command of the peer itself that does not fit is refused once, and the re-keying ends; replays of it get no reply.
 #[test]
+// TS 24.334 §10.4.5.5 (4)
 pub(super) fn a_proven_command_that_does_not_fit_is_answered_once() {
     let mut air = Air::linked();
     air.run(1000);

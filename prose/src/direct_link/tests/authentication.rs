@@ -43,6 +43,8 @@ fn equip_raw(index: usize, manager: &mut LinkManager) {
 }
 
 #[test]
+// TS 24.334 §10.4.5.2 (1); TS 24.334 §10.4.5.3 (5); TS 24.334 §10.4.5.4; TS 33.303 §6.5.5.2 step 1 (2)
+// TS 33.303 §6.5.5.2 step 2; TS 33.303 §6.5.5.2 step 4 (2)
 pub(super) fn six_messages_make_a_link_and_a_durable_kd() {
     for equip in [equip as fn(usize, &mut LinkManager), equip_raw] {
         let mut air = Air::without_keys(2, |_, _| {}, equip);
@@ -182,6 +184,7 @@ pub(super) fn clocks_forty_seconds_apart() {
 
 /// A new KD on the Re-auth flag replaces the old one on both sides, and only after the proof.
 #[test]
+// TS 24.334 §10.4.8.2 (3); TS 24.334 §12.5.1.32; TS 33.303 §6.5.5.3 step 1
 pub(super) fn re_keying_with_a_new_kd() {
     let mut air = certified();
     air.connect(0, 1);

@@ -115,6 +115,7 @@ fn life(seed: u64, hostile: bool, crashes: u64, certificates: bool) -> u64 {
 }
 
 #[test]
+// TS 24.334 §10.4.2.6.2 (1)
 fn kills_at_any_point_repeat_no_count_and_leave_no_stuck_link() {
     for seed in 0..300 {
         life(seed, false, 1 + seed % 8, seed % 2 == 0);

@@ -188,6 +188,7 @@ fn refusals() {
 /// The peer restarts and sends a request from its first address: its link is replaced, whatever its identifiers were
 /// meanwhile.
 #[test]
+// TS 33.303 §6.5.5.2 step 5
 fn a_restart_replaces_a_link_that_was_renamed() {
     let mut air = linked(|_, _| {});
     air.update(1, 0).unwrap();

@@ -8,6 +8,8 @@ use sidelink_security::pdu::Assurance;
 use sidelink_wire::pc5_signalling::Body;
 
 #[test]
+// TS 24.334 §10.4.2.2 (8); TS 24.334 §10.4.2.3 (4); TS 24.334 §10.4.5.2 (1); TS 24.334 §10.4.5.2 (4)
+// TS 24.334 §10.4.5.3 (3); TS 24.334 §12.5.1.1; TS 33.303 §6.5.5.2 step 3 (1)
 pub(super) fn a_shared_kd_takes_four_messages_and_four_periods() {
     let mut air = Air::new(2);
     air.connect(0, 1);
@@ -22,6 +24,7 @@ pub(super) fn a_shared_kd_takes_four_messages_and_four_periods() {
 }
 
 #[test]
+// TS 24.334 §10.4.2.4; TS 24.334 §10.4.5.1; TS 33.303 §6.5.6.3
 pub(super) fn data_goes_both_ways_ciphered() {
     let mut air = Air::linked();
     for (from, to) in [(0, 1), (1, 0)] {
@@ -39,6 +42,7 @@ pub(super) fn data_goes_both_ways_ciphered() {
 
 /// Any one, two or three messages are lost: the link comes up on both sides all the same.
 #[test]
+// TS 24.334 §10.4.2.2 (10); TS 24.334 §13.2 table 1 (1)
 pub(super) fn set_up_survives_losses() {
     for lost in 0u32..1 << 9 {
         if lost.count_ones() > 3 {
@@ -64,6 +68,8 @@ pub(super) fn set_up_survives_losses() {
 /// TRK-4, TRK-6: each message of a re-keying lost 1 to 3 times, under traffic from both sides: no packet is lost, no
 /// COUNT repeats (the rig checks), and both ends have the same key finally.
 #[test]
+// TS 24.334 §10.4.5.3 (5); TS 24.334 §10.4.5.4; TS 24.334 §10.4.5.6.1 (2); TS 24.334 §10.4.8.3 (3)
+// TS 24.334 §10.4.8.6.1
 pub(super) fn re_keying_survives_losses_under_traffic() {
     for message in [15, 12, 13, 16] {
         for copies in 1..=3 {
@@ -118,6 +124,7 @@ pub(super) fn re_keying_survives_losses_under_traffic() {
 }
 
 #[test]
+// TS 24.334 §10.4.8.2 (2); TS 24.334 §10.4.8.4; TS 33.303 §6.5.5.3 (1)
 pub(super) fn re_keying_changes_the_session_key_alone() {
     let mut air = Air::linked();
     air.run(1000);
@@ -154,6 +161,7 @@ pub(super) fn the_peer_can_be_asked_to_ask() {
 
 /// TS 24.334 §10.4.8.3: of two requests to re-key that cross, the one with the larger Nonce_1 is answered.
 #[test]
+// TS 24.334 §10.4.8.3 (2)
 fn the_larger_nonce_stays_the_initiating_ue() {
     let mut winners = [false; 2];
     for wait in 0..8 {
@@ -207,6 +215,7 @@ pub(super) fn both_ask_at_once() {
 
 /// TRK-7: re-keying begins automatically at SN 0xF000; if the peer never answers, the link closes before the last SN.
 #[test]
+// TS 24.334 §10.4.4.2 (3); TS 24.334 §10.4.8.2 (1); TS 33.303 §6.5.5.3 (1)
 pub(super) fn counters_never_run_out_in_use() {
     for deaf in [false, true] {
         let mut air = Air::linked();
@@ -240,6 +249,7 @@ pub(super) fn counters_never_run_out_in_use() {
 }
 
 #[test]
+// TS 24.334 §10.4.2.3 (1)
 pub(super) fn eight_links_at_once_and_no_ninth() {
     let mut air = Air::new(5);
     for (from, to) in [(0, 1), (0, 2), (0, 3), (0, 4), (1, 2), (3, 1), (4, 1), (2, 3)] {
@@ -266,6 +276,7 @@ pub(super) fn eight_links_at_once_and_no_ninth() {
 }
 
 #[test]
+// TS 24.334 §10.4.3.2 (3)
 pub(super) fn keep_alive_holds_a_quiet_link_and_silence_ends_it() {
     let mut air = Air::linked();
     air.run(60_000);
@@ -291,6 +302,7 @@ fn counter_of(air: &Air, ue: usize) -> u32 {
 
 /// TS 24.334 §10.4.3: the counter begins with 0, repetitions keep it, an acknowledgement of it raises it; the end is told.
 #[test]
+// TS 24.334 §10.4.3.2 (2); TS 24.334 §10.4.3.4
 fn the_counter_of_keep_alives_counts_their_answers() {
     let mut air = Air::linked();
     assert_eq!(counter_of(&air, 0), 0);
@@ -318,6 +330,7 @@ fn the_counter_of_keep_alives_counts_their_answers() {
 
 /// TS 24.334 §10.4.3.5.1: where keep-alives have no answer the release is told, and ends the peer at once.
 #[test]
+// TS 24.334 §10.4.2.6.2 (2); TS 24.334 §10.4.3.5.1 (2)
 fn the_end_of_a_silent_link_is_told() {
     let mut air = Air::linked();
     let john = air.ues[1].config.source;
@@ -338,6 +351,7 @@ fn the_end_of_a_silent_link_is_told() {
 
 /// TS 24.334 §10.4.3.3: the period that the peer gives in a keep-alive holds, where it is shorter; not at any price.
 #[test]
+// TS 24.334 §10.4.3.3 (2)
 fn the_peers_period_of_inactivity_holds() {
     for (seconds, first) in [(2, 2000), (3600, 5000), (0, 140)] {
         let configure =
@@ -360,6 +374,7 @@ fn the_peers_period_of_inactivity_holds() {
 
 /// The request announces no less than what the UE keeps to, in whole seconds.
 #[test]
+// TS 24.334 §10.4.2.2 (6)
 fn the_period_of_a_request_is_rounded_up() {
     let configure = |_: usize, config: &mut Config| config.inactivity = 4220;
     let mut air = Air::with(2, configure, |_, _| {});
@@ -374,6 +389,8 @@ fn the_period_of_a_request_is_rounded_up() {
 }
 
 #[test]
+// TS 24.334 §10.4.3.5.1 (3); TS 24.334 §10.4.4.2 (1); TS 24.334 §10.4.4.3 (1); TS 24.334 §10.4.4.4
+// TS 24.334 §10.4.4.5.1; TS 33.303 §6.5.3.2
 pub(super) fn release_ends_both_sides_even_when_its_messages_are_lost() {
     for lost in [None, Some(6), Some(7)] {
         let mut air = Air::linked();
@@ -397,6 +414,7 @@ pub(super) fn release_ends_both_sides_even_when_its_messages_are_lost() {
 
 /// A peer that stops in the middle leaves no state behind.
 #[test]
+// TS 24.334 §10.4.2.2 (10); TS 24.334 §10.4.5.2 (7)
 pub(super) fn a_peer_that_stops_leaves_no_state() {
     for after in [1, 12, 13] {
         let mut air = Air::new(2);

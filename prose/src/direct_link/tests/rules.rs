@@ -25,6 +25,7 @@ fn on_up(ue: &mut Ue, f: impl FnOnce(session::Up, &mut link::Common, &mut local:
 
 /// A request for a new KD accepts no command under the old one.
 #[test]
+// TS 33.303 §6.5.5.3 step 2
 fn re_authentication_is_not_answered_by_the_old_kd() {
     let mut air = linked_by_certificates();
     let (_, old) = air.up(0, 1).unwrap();
@@ -221,6 +222,8 @@ fn no_data_before_the_accept_in_nr() {
 
 /// Unprotected signalling has one channel, and requests on another begin no exchange.
 #[test]
+// TS 33.303 §6.5.6.1 (1); TS 33.303 §6.5.6.1 (2); TS 33.303 §6.5.6.4 (3); TS 36.321 §6.2.4 LCID (3)
+// TS 36.323 §5.6.2 (4)
 fn plain_signalling_has_one_channel() {
     let mut air = Air::new(2);
     air.connect(0, 1);
@@ -238,6 +241,7 @@ fn plain_signalling_has_one_channel() {
 /// The largest number of links: a request beyond it is refused, and so is one whose proof comes when the last place is
 /// taken.
 #[test]
+// TS 24.334 §10.4.2.5 (6)
 fn links_are_bounded() {
     for at_once in [false, true] {
         let mut air = Air::new(3);
@@ -358,6 +362,7 @@ fn a_request_that_comes_late_replaces_no_newer_one() {
 /// A proven refusal for policy or room, and a release for policy: the peer is not asked again at once. One in the clear,
 /// which anybody can send, changes nothing.
 #[test]
+// TS 24.334 §10.4.2.5 (10); TS 24.334 §10.4.4.3 (2)
 fn a_peer_that_refused_is_not_asked_at_once() {
     for (body, refused) in [
         (Body::CommunicationReject { cause: 1 }, true),
@@ -398,6 +403,7 @@ fn a_peer_that_refused_is_not_asked_at_once() {
 
 /// TS 24.334 §10.4.5.6.1: no complete came, so the peer is refused with cause 10, within the budget.
 #[test]
+// TS 24.334 §10.4.5.6.1 (1)
 fn a_command_without_a_complete_ends_in_a_refusal() {
     PROFILE.set(Profile::Lte);
     let mut air = Air::new(2);
@@ -432,6 +438,7 @@ fn a_half_of_a_name_may_be_zero() {
 
 /// TS 24.334 §10.4.2.2: one set-up and one link with a peer at a time.
 #[test]
+// TS 24.334 §10.4.2.2 (1)
 fn no_second_set_up_with_one_peer() {
     let mut air = Air::new(2);
     air.connect(0, 1);
@@ -446,6 +453,7 @@ fn no_second_set_up_with_one_peer() {
 
 /// TS 24.334 §10.4.2.5: a policy without links is told as cause 1.
 #[test]
+// TS 24.334 §10.4.2.5 (2)
 fn a_ue_that_accepts_no_links_says_so() {
     PROFILE.set(Profile::Lte);
     let mut air = Air::with(2, |ue, config| config.accept = ue == 0, |_, _| {});

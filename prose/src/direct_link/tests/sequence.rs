@@ -15,6 +15,7 @@ fn numbers(air: &Air, kind: u8) -> Vec<u16> {
 
 /// Every command of set-up, container and refusal has the next number, whoever asks.
 #[test]
+// TS 24.334 §12.5.1.2
 fn messages_without_a_link_are_counted() {
     let mut air = Air::new(4);
     for from in [0, 2, 3] {
@@ -44,6 +45,7 @@ fn messages_without_a_link_are_counted() {
 
 /// The command of a re-keying under a new KD goes on in the count of the link.
 #[test]
+// TS 24.334 §12.5.1.2
 fn the_command_under_a_new_kd_has_the_number_of_the_link() {
     super::rig::PROFILE.set(Profile::Lte);
     let mut air = Air::without_keys(2, |_, _| {}, equip);

@@ -18,6 +18,7 @@ fn types(air: &Air) -> Vec<u8> {
 
 /// TS 24.334 §10.4.8.2: a trigger asks for a new KD, which methods make.
 #[test]
+// TS 24.334 §10.4.8.2 (6)
 fn a_trigger_refreshes_kd() {
     let mut air = Air::without_keys(2, |_, _| {}, equip);
     air.connect(0, 1);
@@ -56,6 +57,7 @@ fn a_trigger_is_repeated_until_the_request_comes() {
 
 /// The operator may spare a link whose re-keying had no answer.
 #[test]
+// TS 24.334 §10.4.8.6.1
 fn a_link_may_outlive_a_re_keying_that_fails() {
     let configure = |_: usize, config: &mut Config| config.failed_rekeying = FailedRekeying::KeepKey;
     let mut air = Air::with(2, configure, |_, _| {});

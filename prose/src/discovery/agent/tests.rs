@@ -113,6 +113,7 @@ impl Heard {
 }
 
 #[test]
+// TS 24.334 §10A.2.2.2 (6)
 fn identity_is_discovered_across_periods() {
     let (mut alice, mut bob) = (Ue::new(), Ue::new());
     let key = ApplicationKey::from([7; 32]);

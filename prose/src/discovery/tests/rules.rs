@@ -96,6 +96,7 @@ fn expired_codes_are_not_believed() {
 
 /// A query that anybody can send is not answered: the response would be a beacon.
 #[test]
+// TS 33.303 §6.1.3.4.2.2 step 13a
 fn unproven_questions_are_not_answered() {
     let query = [0x33; 23];
     for (keys, check) in [
@@ -123,6 +124,7 @@ fn unproven_questions_are_not_answered() {
 
 /// TS 24.334 §12.1A: what is opened and has a reserved value is discarded, whatever proves it.
 #[test]
+// TS 24.334 §12.1A (4)
 fn a_reserved_composition_is_not_followed() {
     let material = group_key().material(at(0).slot.counter()).unwrap();
     let mut wanted = CodeFilter { code: [0; 23], mask: [0; 23] };

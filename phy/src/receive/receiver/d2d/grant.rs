@@ -114,6 +114,7 @@ impl Following {
             prbs: self.hopping.map_or(Some(self.prbs), |h| h.prbs(n_ssf))?,
             mcs: self.sci.mcs,
             rv,
+            // TS 36.211 §9.3.1 (2)
             n_id: self.sci.group_destination as u16,
             n_ssf,
             transmission_format: false,

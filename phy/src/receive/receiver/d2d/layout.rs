@@ -39,6 +39,7 @@ impl PoolLayout {
             period: pool.period,
             offset: pool.offset,
             is_control,
+            // TS 36.213 §14.2.3 (4)
             control_prbs: pool.control_prbs.list(carrier_prbs),
             data_index,
             data_count: data.len() as u32,
@@ -86,6 +87,7 @@ impl PoolLayout {
     }
 
     /// Returns pool index j and number of the transmission of pattern `trp` in subframe `into` of the period.
+    // TS 36.213 §14.1.1.1
     pub(super) fn position(&self, trp: u8, into: u32) -> Option<(u32, u32)> {
         let j = (*self.data_index.get(into as usize)?)?;
         let index = transmission_number(self.trp_set, trp, j)?;

@@ -94,6 +94,7 @@ impl Schedule {
         self.prbs.clear();
         for a in 0..self.resources {
             for j in 0..n_tx {
+                // TS 36.213 §14.3.1 type 1 (2)
                 let mut pair = in_pool().skip(2 * ((j * (n_f / n_tx) + a) % n_f));
                 let (first, second) = (pair.next(), pair.next());
                 self.prbs.push(first.filter(|first| second == Some(first + 1)));

@@ -26,6 +26,7 @@ const SPARE: usize = PROCESSES;
 
 /// Subframes beyond SF_gap in which a retransmission is still taken for one: SF_gap counts subframes of the pool, which
 /// leaves out synchronisation and reserved ones.
+// TS 36.213 §14.1.1.4C (5)
 const GAP_SLACK: u64 = 2;
 
 /// Carrier offset in Hz that may remain when a PSSCH is demodulated: 26 dB of interference for QPSK, 35 dB for more.
@@ -137,6 +138,7 @@ impl Blocks {
     }
 
     /// Receives the block of an SCI, or returns the reason why there is none.
+    // TS 36.321 §5.14.2.1 (2)
     pub(super) fn receive(
         &mut self,
         k: u64,
@@ -145,11 +147,13 @@ impl Blocks {
         front: &mut Front,
     ) -> Result<Delivered, Undelivered> {
         let sci = &announced.sci;
+        // TS 36.321 §5.14.2.2.2 (1)
         let rv = REDUNDANCY_VERSIONS_V2X[sci.retransmission as usize];
         let mut grant = Grant {
             prbs: announced.prbs,
             mcs: sci.mcs,
             rv,
+            // TS 36.211 §9.3.1 (3)
             n_id: heard.crc16,
             n_ssf: 0,
             transmission_format: sci.transmission_format && (self.has_format || !has_two_readings(announced)),
@@ -160,6 +164,7 @@ impl Blocks {
         let (grid, near) = front.grid_for(CyclicPrefix::Normal, heard.cfo_hz, tolerance, announced.prbs);
 
         let slot = self.slot(k, announced, heard.prb, size);
+        // TS 36.321 §5.14.2.2.1 (1)
         let combined = sci.retransmission && self.waiting[slot].process.transmissions() > 0;
         if !combined {
             self.start(slot, size).ok_or(Undelivered::Allocation)?;
@@ -294,6 +299,7 @@ impl Blocks {
         Some(delivered)
     }
 
+    // TS 36.213 §14.1.1.4C (3)
     fn await_retransmission(&mut self, k: u64, slot: usize, announced: &Announced) {
         let sci = &announced.sci;
         let waiting = &mut self.waiting[slot];
@@ -397,6 +403,7 @@ fn awaiting(sci: &Format1, why: Undelivered) -> Undelivered {
 /// Whether an SCI leaves two readings: its transmission format is set, but the pool was told, and whether senders in it
 /// are configured for rate matching and TBS scaling is not known. Where they are not, the bit is reserved
 /// (TS 36.212 §5.4.3.1.2), and nothing may be assumed of reserved bits (TS 36.213 §14.2.2).
+// TS 36.212 §5.4.3.1.2 (3)
 fn has_two_readings(announced: &Announced) -> bool {
     let sci = &announced.sci;
     matches!(announced.n_ssf, Known::Time(_)) && sci.transmission_format && tables::mcs(sci.mcs).is_some()

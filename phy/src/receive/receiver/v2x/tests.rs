@@ -394,6 +394,7 @@ fn a_pool_is_believed_after_three_blocks() {
 /// A block that is sent once names its own sub-channel, one that is sent twice that of the other: either gives the
 /// place of sub-channel 0.
 #[test]
+// TS 36.213 §14.1.1.4C (3)
 fn both_single_and_double_transmissions_tell_where_a_pool_begins() {
     let pool = V2xPool { start: 8, ..V2xPool::simple(5, 5) };
     let once = [Ue::new(&pool, 1, 1), Ue { from: 9, ..Ue::new(&pool, 3, 1) }];
@@ -463,6 +464,7 @@ fn every_sci_without_its_block_has_a_reason() {
 }
 
 #[test]
+// TS 36.212 §5.4.3.1.2 (3)
 fn a_transmission_format_that_is_a_reserved_bit_is_not_obeyed() {
     let pool = V2xPool::simple(5, 5);
     let ue = Ue { has_ones: true, ..Ue::new(&pool, 1, 2) };
@@ -503,6 +505,7 @@ fn two_pools_of_a_carrier_are_told_apart() {
 
 /// Several pools can be configured too; two of them may share places.
 #[test]
+// TS 36.213 §14.1.1 (5); TS 36.213 §14.2.2 (2)
 fn several_pools_can_be_told() {
     let pools =
         [V2xPool::simple(5, 5), V2xPool::simple(10, 3), V2xPool { start: 40, ..V2xPool::simple(5, 2) }];
