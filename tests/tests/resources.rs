@@ -2,6 +2,8 @@
 //!
 //! The test is skipped, loudly, where there is no Python 3; `SIDELINK_PYTHON` names another interpreter.
 
+#![allow(clippy::disallowed_methods)]
+
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde_json::{Value, json};
