@@ -88,6 +88,7 @@ fn ask(python: &str, questions: &[Value]) -> Vec<Vec<u8>> {
 }
 
 #[test]
+// TS 33.303 §6.6.7 (2); TS 33.303 §A.8; TS 33.303 §A.9
 fn keys_agree_with_a_program_of_the_formulas() {
     let Some(python) = python() else { return };
     let mut draws = Draws(0x33_303);
@@ -155,6 +156,7 @@ fn open_announcements_agree_with_a_program_of_the_formulas() {
 
 /// Restricted and public-safety messages, under every combination of keys.
 #[test]
+// TS 33.303 §A.5 (1); TS 33.303 §A.6 (1)
 fn restricted_messages_agree_with_a_program_of_the_formulas() {
     let Some(python) = python() else { return };
     let mut draws = Draws(0x61_34);

@@ -87,6 +87,7 @@ impl Planner {
     }
 
     /// What is sent in subframe `t`, in the place of what was sent before.
+    // TS 36.211 §9.1.3 (6)
     pub fn plan(
         &mut self,
         t: u64,

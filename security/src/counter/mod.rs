@@ -65,6 +65,7 @@ impl UtcCounter {
 
     /// As messages and derivations have it: the 32 least significant bits of the UTC of TS 36.331. TS 24.334 §12.2.2.18.
     /// That counts from 1900-01-01 (T_ref of TS 36.331 §5.10.14; that its SIB16 does too is from memory).
+    // TS 24.334 §12.2.2.18; TS 33.303 §6.1.3.3.1 step 4 (3)
     pub const fn on_air(self) -> u32 {
         self.0.wrapping_add(SECONDS_FROM_1900_TO_1970)
     }
@@ -75,7 +76,7 @@ impl UtcCounter {
     }
 
     /// The least significant bits, which a discovery message carries; what else is in the octet is zero.
-    // TS 24.334 §12.2.2.22 (2)
+    // TS 24.334 §12.2.2.22 (1); TS 24.334 §12.2.2.22 (2); TS 33.303 §6.1.3.3.1 step 5 (2)
     pub const fn lsb(self, width: LsbWidth) -> u8 {
         self.on_air() as u8 & width.mask()
     }
@@ -99,6 +100,7 @@ impl UtcCounter {
     ///
     /// Of two that are as near the lower one is taken: 8 below wins over 8 above, or 128. Near the ends of the range the
     /// nearest that exists is.
+    // TS 33.303 §6.1.3.3.1 step 11 (2)
     pub const fn rebuild(self, lsb: u8, width: LsbWidth) -> Self {
         let spare = 8 - width.bits();
         // As a signed number of so many bits.
@@ -195,6 +197,7 @@ mod tests {
 
     proptest! {
         #[test]
+        // TS 33.303 §6.1.3.3.1 step 11 (2)
         fn rebuilt_counter_is_the_nearest(local: u32, lsb: u8, open: bool) {
             let (width, modulus) = if open { (LsbWidth::Four, 16) } else { (LsbWidth::Eight, 256) };
             let rebuilt = UtcCounter::new(local).rebuild(lsb, width);
@@ -212,6 +215,7 @@ mod tests {
 
     /// 1 January 1972 was 2 272 060 800 seconds after 1900-01-01 (the table of leap seconds of RFC 5905's NTP).
     #[test]
+    // TS 24.334 §12.2.2.18; TS 33.303 §6.1.3.3.1 step 4 (3)
     fn the_air_counts_from_1900() {
         let counter = UtcCounter::new(2 * 365 * 86_400);
         assert_eq!(counter.on_air(), 2_272_060_800);

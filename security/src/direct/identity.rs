@@ -9,6 +9,7 @@ pub struct KdId(pub u32);
 
 impl KdId {
     /// From the halves that UE_2 and UE_1 chose.
+    // TS 33.303 §6.5.3.1 (2)
     pub const fn from_halves(msb: u16, lsb: u16) -> Self {
         Self((msb as u32) << 16 | lsb as u32)
     }
@@ -38,6 +39,7 @@ pub struct KdSessId(u16);
 
 impl KdSessId {
     /// From the halves that UE_1 and UE_2 chose; `None` when both are 0.
+    // TS 36.323 §5.6.2 (6)
     pub const fn from_halves(msb: u8, lsb: u8) -> Option<Self> {
         if msb == 0 && lsb == 0 { None } else { Some(Self((msb as u16) << 8 | lsb as u16)) }
     }

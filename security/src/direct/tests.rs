@@ -307,6 +307,7 @@ fn draws_differ_by_number_under_one_seed() {
 }
 
 #[test]
+// TS 33.303 §6.5.3.1 (2); TS 36.323 §5.6.2 (6)
 fn halves_are_free_and_never_zero() {
     assert_eq!(pick_half(0, 255, |_| false), Some(1));
     assert_eq!(pick_half(255, 255, |h| h == 255), Some(1));

@@ -174,6 +174,7 @@ impl Freshness {
     ///
     /// Neither it nor the slot's own may be further than MAX_OFFSET from the ProSe clock: nothing is listened for then,
     /// and nothing older believed. (With eight bits the nearest value may be 128 s away, with four it is 8 s.)
+    // TS 33.303 §6.1.3.3.1 step 10; TS 33.303 §6.1.3.4.2.1 step 12
     pub fn rebuild(&self, message_type: u8, lsb: u8) -> Result<UtcCounter, Refusal> {
         self.may_announce()?;
         let counter = self.slot.rebuild(lsb, LsbWidth::of(message_type));

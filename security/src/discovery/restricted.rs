@@ -111,7 +111,7 @@ impl Receiver {
             (false, ..) => Err(Refusal::Unknown),
             // TS 33.303 §6.1.3.4.2.1 step 13
             (true, MicCheck::ByProseFunction, _) => Ok(Received::ToReport(announcement)),
-            // TS 33.303 §G.2-1 row 1, 2
+            // TS 33.303 §6.1.3.4.3.3 step 5 (2), NOTE 2; TS 33.303 §G.2-1 row 1, 2; TS 33.303 §G.2-1 row 3, 5
             (true, MicCheck::Local, _) if self.keys.duik.is_none() => Ok(Received::Unprotected(announcement)),
             // TS 33.303 §6.1.3.4.3.3 step 5 (1)
             (true, MicCheck::Local, false) => Err(Refusal::BadMic),
@@ -174,7 +174,7 @@ impl Absorbed {
     }
 
     /// XOR the time-hash-bitsequence onto the 216 bits: both ways. TS 33.303 §6.1.3.4.3.5, §A.5.
-    // TS 33.303 §6.1.3.4.3.5 step 2, 3
+    // TS 33.303 §6.1.3.4.3.5 step 1; TS 33.303 §6.1.3.4.3.5 step 2, 3
     fn scramble(&self, message: &mut Message, counter: UtcCounter) {
         let Some(dusk) = &self.dusk else { return };
         let input = scrambling_input(self.profile.scrambling.counter(counter));

@@ -108,6 +108,7 @@ fn exactly_the_marked_bits_are_encrypted() {
 /// Two codes of one second whose MICs are equal, as without a DUIK, have one keystream only if all that is not encrypted is
 /// equal. A receiver finds the keystream from the same bits.
 #[test]
+// TS 33.303 §6.1.3.4.3.6 step 1, 2
 fn the_keystream_follows_from_the_bits_in_clear() {
     let mask: Code = std::array::from_fn(|i| if i < 11 { 0 } else { 0xff });
     let material = material(false, false, Some(mask));
@@ -127,8 +128,8 @@ fn the_keystream_follows_from_the_bits_in_clear() {
 
 /// T2.0-2: a receiver with one key less, or one wrong, never reports a verified match.
 #[test]
-// TS 24.334 §10A.2.3.2 (1); TS 33.303 §6.1.2; TS 33.303 §6.1.3.4.3.1 (1); TS 33.303 §G.2-1 row 1, 2
-// TS 33.303 §G.2-1 row 4, 6, 7
+// TS 24.334 §10A.2.3.2 (1); TS 33.303 §6.1.2; TS 33.303 §6.1.3.4.3.1 (1); TS 33.303 §6.1.3.4.3.3 step 5 (2), NOTE 2
+// TS 33.303 §G.2-1 row 1, 2; TS 33.303 §G.2-1 row 3, 5; TS 33.303 §G.2-1 row 4, 6, 7
 fn one_key_less_is_no_match() {
     let code = pseudo_random(6);
     let mask = Some([0x0f; 23]);
@@ -191,6 +192,7 @@ fn an_outsider_reads_only_type_and_lsb() {
 
 /// By the standard one sequence lasts 16 seconds, which begin where the counter's 4 LSB are zero; by our own, one.
 #[test]
+// TS 33.303 §6.1.3.4.3.5 step 1
 fn a_scrambling_sequence_lasts_as_long_as_the_profile_says() {
     let code = pseudo_random(21);
     let begin = UtcCounter::new(NOW.value() & !0xf);
@@ -304,7 +306,7 @@ fn open_message() -> (OpenKey, Message) {
 }
 
 #[test]
-// TS 33.303 §6.1.3.3.1 step 5 (3)
+// TS 24.334 §12.2.2.22 (1); TS 33.303 §6.1.3.3.1 step 5 (2); TS 33.303 §6.1.3.3.1 step 5 (3)
 fn open_discovery_end_to_end() {
     let (key, message) = open_message();
     assert_eq!(message[1..24], pseudo_random::<23>(11), "the code is in clear");
@@ -353,6 +355,7 @@ fn open_discovery_obeys_max_offset_at_all_three() {
 
 /// A restricted message that fits the ProSe clock is not listened for either while the air clock does not.
 #[test]
+// TS 33.303 §6.1.3.3.1 step 10; TS 33.303 §6.1.3.4.2.1 step 12
 fn a_slot_outside_max_offset_hears_nothing() {
     let code = pseudo_random(22);
     let material = material(true, true, None);

@@ -194,6 +194,7 @@ impl Receiver {
 }
 
 /// The PGK of an index, if it may open a PDU now.
+// TS 33.303 §6.2.3.1 (5)
 fn key(keys: &[GroupKey], grace: u32, now: UtcCounter, index: u8) -> Result<&GroupKey, PduRefusal> {
     let key = keys.iter().find(|key| key.index() == index).ok_or(PduRefusal::UnknownKey)?;
     let replaced = |other: &GroupKey| key.expiry < other.expiry && other.expiry <= now;

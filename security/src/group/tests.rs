@@ -182,6 +182,7 @@ fn the_key_that_expires_first_sends_and_old_keys_open_for_stragglers() {
 
 /// Of expired PGKs the one that expired last opens what stragglers send, and no other. TS 33.303 §6.2.3.1.
 #[test]
+// TS 33.303 §6.2.3.1 (5)
 fn only_the_pgk_that_expired_last_outlives_its_expiry() {
     let config = group(Algorithm::Aes, None);
     let opened = |pgk_id, seconds| {

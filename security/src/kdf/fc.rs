@@ -15,6 +15,7 @@ pub enum Fc {
 }
 
 /// FC of our own derivations, of the proprietary range. TS 33.220 §B.2.2.
+// TS 33.220 §B.2.2
 pub const OWN: u8 = 0xF0;
 
 impl fmt::Display for Fc {
@@ -158,6 +159,7 @@ mod tests {
     use super::*;
 
     #[test]
+    // TS 33.220 §B.2.2
     fn no_value_stands_twice_and_own_values_keep_to_their_range() {
         assert!((0xF0..=0xFE).contains(&OWN), "proprietary");
         for (i, row) in TABLE.iter().enumerate() {

@@ -26,6 +26,7 @@ pub(crate) fn mic_input(message_type: u8, content: &[u8; 23], counter: UtcCounte
 
 /// The input string of the scrambling bits, TS 33.303 §A.5: P0 = UTC-based counter, whose 4 least significant bits the
 /// caller has set to zero (§6.1.3.4.3.5).
+// TS 33.303 §A.5 (1)
 pub(crate) fn scrambling_input(counter: UtcCounter) -> [u8; 7] {
     let mut s = [0; 7];
     s[0] = const { octet(fc::SCRAMBLING) };
@@ -40,6 +41,7 @@ pub(crate) const CONFIDENTIALITY_INPUT: usize = 1 + (4 + 2) + (27 + 2);
 /// The input string of the message-specific keystream, TS 33.303 §A.6: P0 = UTC-based counter, P1 = what of code and MIC
 /// is not encrypted, 27 octets: Key_calc_mask AND (code || MIC), where Key_calc_mask = NOT Encrypted_bits_mask || ones
 /// (§6.1.3.4.3.6).
+// TS 33.303 §6.1.3.4.3.6 step 1, 2; TS 33.303 §A.6 (1)
 pub(crate) fn confidentiality_input(
     counter: UtcCounter,
     code: &[u8; 23],
@@ -110,6 +112,7 @@ pub fn pik(root: &impl TrafficRoot, algorithm: Algorithm) -> Pik {
 }
 
 /// KD-sess = KDF(KD, 0x4E, Nonce_1, Nonce_2), whole 256 bits. TS 33.303 §A.9.
+// TS 33.303 §A.9
 pub fn kd_sess(kd: &Kd, nonce_1: &[u8; 16], nonce_2: &[u8; 16]) -> KdSess {
     KdSess::from(*derive(kd.as_bytes(), fc::KD_SESS, &[nonce_1, nonce_2]))
 }
@@ -118,11 +121,13 @@ pub fn kd_sess(kd: &Kd, nonce_1: &[u8; 16], nonce_2: &[u8; 16]) -> KdSess {
 const DISCOVERY_ALGORITHM: [u8; 1] = [0x00];
 
 /// DUSK = KDF(PSDK, 0x4F, 0x00, 0x00), whole 256 bits. TS 33.303 §A.8.
+// TS 33.303 §6.6.7 (2); TS 33.303 §A.8
 pub fn dusk_from_psdk(psdk: &Psdk) -> Dusk {
     Dusk::from(*derive(psdk.as_bytes(), fc::FROM_PSDK, &[&[0x00], &DISCOVERY_ALGORITHM]))
 }
 
 /// DUCK = KDF(PSDK, 0x4F, 0x01, 0x00), whole 256 bits. TS 33.303 §A.8.
+// TS 33.303 §A.8
 pub fn duck_from_psdk(psdk: &Psdk) -> Duck {
     Duck::from(*derive(psdk.as_bytes(), fc::FROM_PSDK, &[&[0x01], &DISCOVERY_ALGORITHM]))
 }

@@ -214,6 +214,7 @@ impl Mode4 {
     /// What may be sent in subframe `t`, of which nothing was asked before. `waiting`: the highest PPPP of what there is to
     /// send, if anything; then a resource is selected where none is kept. After it say [`Self::used`]. Subframes may be
     /// left out: what was kept in them was not used.
+    // TS 36.213 §14.1.1.4B (7)
     pub fn occasion(&mut self, t: u64, waiting: Option<u8>, air_rng: &mut AirRng) -> Option<Occasion> {
         let k = self.index(t)?;
         self.pass(k, air_rng);
@@ -272,6 +273,7 @@ impl Mode4 {
     }
 
     /// Whether the block of the last initial occasion was sent.
+    // TS 36.213 §14.1.1.4B (6)
     pub fn used(&mut self, sent: bool) {
         if sent {
             self.sent = Some(Sent { at: self.offered, priority: self.priority });
@@ -481,7 +483,7 @@ mod tests {
 
     /// TS 36.321 §5.14.1.1: without sl-ReselectAfter a second of silence ends a reservation, counted from what was sent last.
     #[test]
-    // TS 36.321 §5.14.1.1 (12)
+    // TS 36.213 §14.1.1.4B (7); TS 36.321 §5.14.1.1 (12)
     fn a_second_of_silence_ends_a_reservation() {
         for sent in [0, 1, 3] {
             let unused = occasions(usage(), sent).len() - sent;

@@ -66,7 +66,7 @@ fn kept(subframe: Subframe, planned: Vec<Transmission>) -> String {
 
 /// TS 36.321 §5.14.1.2.2, §5.15.1.2.2, TS 36.300 §23.10.1.
 #[test]
-// TS 36.300 §23.10.1; TS 36.321 §5.14.1.2.2 (4); TS 36.321 §5.15.1.2.2 (2)
+// TS 36.211 §9.1.3 (6); TS 36.300 §23.10.1; TS 36.321 §5.14.1.2.2 (4); TS 36.321 §5.15.1.2.2 (2)
 fn discovery_gives_way_to_communication() {
     let format0 = || sci(SciFields::Format0(FORMAT0), 3);
     assert_eq!(kept(D2D, vec![sl_sch(0), sl_dch(20)]), "d");

@@ -247,7 +247,7 @@ fn the_example_is_a_ue() {
 }
 
 #[test]
-// TS 24.334 §12.2.2.24
+// TS 24.334 §12.2.2.24; TS 33.303 §E.5.2.2.30 (TS 24.334 §12.2.2.24)
 fn what_is_wrong_is_said_with_its_place() {
     let anchor = Anchor { utc_ns: 0, uncertainty_ns: 0 };
     let facts = RadioFacts { anchor, real_time: false, draws: Draws::Seeded };

@@ -76,7 +76,7 @@ where
     let mut discovery = agent::Config::default();
     discovery.time.uncertainty_millis = config.time.uncertainty + radio_ms;
     if let Some(max_offset) = config.discovery.max_offset {
-        // TS 24.334 §12.2.2.24
+        // TS 24.334 §12.2.2.24; TS 33.303 §E.5.2.2.30 (TS 24.334 §12.2.2.24)
         if !(1..=Freshness::MAX_OFFSET).contains(&max_offset) {
             let what = format!("max-offset = {max_offset}");
             return Err(ConfigError::new(what, "[discovery]", "say 1 to 32 seconds: TS 24.334 §12.2.2.24"));

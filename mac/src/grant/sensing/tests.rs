@@ -105,7 +105,7 @@ fn the_age_of_a_reservation_is_that_of_its_sci() {
 
 /// TS 36.321 §5.14.1.2.2: the counter counts what was sent, the occasions pass in any case.
 #[test]
-// TS 36.321 §5.14.1.2.2 (2)
+// TS 36.213 §14.1.1.4B (6); TS 36.321 §5.14.1.2.2 (2)
 fn an_unused_occasion_does_not_count() {
     let mut sensing = sensed(Config::new(2, 66), |_, _| -100.0);
     let mut entropy = entropy(3);
