@@ -228,24 +228,15 @@ impl Opener {
                     data: None,
                     pdu: sdu,
                 };
-                if let Some(pdcp) = pdcp {
-                    match pdcp.receive(now.counter(), source, address, lcid, sdu) {
-                        Ok(delivered) => {
-                            report.result = Verdict::Of(match delivered.assurance {
-                                Assurance::Verified => Outcome::Verified,
-                                Assurance::Deciphered => Outcome::Deciphered,
-                                Assurance::Unprotected => Outcome::Unprotected,
-                            });
-                            report.pgk_id = delivered.pgk_id;
-                            report.data = Some(delivered.data);
-                            return emit(Opened::Pdcp(report));
+                match pdcp {
+                    Some(pdcp) => judge(pdcp, now, report, emit),
+                    None => {
+                        if report.header.is_some_and(|header| header.count().identity() == 0) {
+                            report.data = sdu.get(HEADER_LEN..);
                         }
-                        Err(error) => report.result = Verdict::Of(error.outcome()),
+                        emit(Opened::Pdcp(report));
                     }
-                } else if report.header.is_some_and(|header| header.count().identity() == 0) {
-                    report.data = sdu.get(HEADER_LEN..);
                 }
-                emit(Opened::Pdcp(report));
             });
             if let Err(error) = received
                 && pdcp.is_some()
@@ -263,6 +254,28 @@ impl Opener {
         let Some(followers) = &mut self.followers else { return Ok(None) };
         followers.judge(&self.policy, &AirTime::at(now), block).map(Some)
     }
+}
+
+/// Emits the report of a PDCP PDU with what the keys make of it.
+fn judge<'a>(
+    pdcp: &'a mut pdcp::Receiver,
+    now: UtcTime,
+    mut report: PdcpReport<'a>,
+    emit: &mut dyn FnMut(Opened<'_>),
+) {
+    match pdcp.receive(now.counter(), report.source, report.address, report.lcid, report.pdu) {
+        Ok(delivered) => {
+            report.result = Verdict::Of(match delivered.assurance {
+                Assurance::Verified => Outcome::Verified,
+                Assurance::Deciphered => Outcome::Deciphered,
+                Assurance::Unprotected => Outcome::Unprotected,
+            });
+            report.pgk_id = delivered.pgk_id;
+            report.data = Some(delivered.data);
+        }
+        Err(error) => report.result = Verdict::Of(error.outcome()),
+    }
+    emit(Opened::Pdcp(report));
 }
 
 #[cfg(test)]

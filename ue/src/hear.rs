@@ -71,6 +71,13 @@ impl Hearing<'_> {
 }
 
 impl Ue {
+    /// How many samples of the subframe that begins at `start` were lost.
+    pub(super) fn lost(&self, start: i64) -> u64 {
+        let n = self.numerology.subframe_samples() as i64;
+        let (from, to) = (start.max(self.hole.start as i64), (start + n).min(self.hole.end as i64));
+        (to - from).max(0) as u64
+    }
+
     /// Receives the subframe whose first sample is `start`; `whole`: none of its samples was lost.
     pub(super) fn hear(&mut self, now: Moment, start: i64, whole: bool) {
         let t = now.t;

@@ -533,6 +533,19 @@ impl Ue {
         result
     }
 
+    /// Says when nothing can be sent for long, and when that is over.
+    fn note_silence(&mut self, t: u64, time: Lateness) {
+        let refusal = self.planner.selection().and_then(mapping::Mode4::refusal);
+        let hindrance = match time {
+            Lateness::InTime => refusal.map(Hindrance::NoResource),
+            Lateness::Late | Lateness::Deaf => Some(Hindrance::Late),
+        };
+        self.totals.silent += u64::from(hindrance.is_some());
+        let Some(change) = self.silence.note(hindrance) else { return };
+        let moment = Moment { t, utc: utc(self.clock.as_ref(), t) };
+        event::of_silence(change, &mut |event| self.applications.tell(moment, event));
+    }
+
     fn radio_events(&mut self, radio: &mut dyn radio::Transmit) {
         while let Some(event) = radio.poll_event() {
             match event {

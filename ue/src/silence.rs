@@ -1,7 +1,5 @@
 //! When a UE is late, and when it cannot send what it has to: said once it lasts, and once it is over.
 
-use super::{Moment, Ue, event, utc};
-use crate::mapping;
 use std::fmt;
 
 /// Subframes without a chance to send, less [`RECOVERY`] for each with one, after which it is said.
@@ -97,28 +95,6 @@ impl Silence {
     /// Why nothing is sent, while that lasts.
     pub(super) fn why(&self) -> Option<Hindrance> {
         self.lasts.map(|(_, why)| why)
-    }
-}
-
-impl Ue {
-    /// How many samples of the subframe that begins at `start` were lost.
-    pub(super) fn lost(&self, start: i64) -> u64 {
-        let n = self.numerology.subframe_samples() as i64;
-        let (from, to) = (start.max(self.hole.start as i64), (start + n).min(self.hole.end as i64));
-        (to - from).max(0) as u64
-    }
-
-    /// Says when nothing can be sent for long, and when that is over.
-    pub(super) fn note_silence(&mut self, t: u64, time: Lateness) {
-        let refusal = self.planner.selection().and_then(mapping::Mode4::refusal);
-        let hindrance = match time {
-            Lateness::InTime => refusal.map(Hindrance::NoResource),
-            Lateness::Late | Lateness::Deaf => Some(Hindrance::Late),
-        };
-        self.totals.silent += u64::from(hindrance.is_some());
-        let Some(change) = self.silence.note(hindrance) else { return };
-        let moment = Moment { t, utc: utc(self.clock.as_ref(), t) };
-        event::of_silence(change, &mut |event| self.applications.tell(moment, event));
     }
 }
 

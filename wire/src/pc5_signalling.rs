@@ -24,6 +24,7 @@ use super::{Error, fits, need, room};
 use element::{Reader, Writer};
 
 mod body;
+mod capabilities;
 mod element;
 mod lte;
 mod message_type;
@@ -31,9 +32,10 @@ mod nr;
 mod relay;
 
 pub use body::{
-    Algorithms, AuthenticationPhase, Body, Capabilities, CommunicationRequest, Identifiers, RekeyingRequest,
+    Algorithms, AuthenticationPhase, Body, CommunicationRequest, Identifiers, RekeyingRequest,
     SecurityModeCommand, SecurityPolicy, UserInfo, UserPlane,
 };
+pub use capabilities::Capabilities;
 pub use message_type::MessageType;
 pub use nr::{Provenance, Row as NrRow, TABLE as nr_table};
 pub use relay::RelayMessage;

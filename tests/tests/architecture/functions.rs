@@ -61,7 +61,8 @@ fn functions(code: &str) -> Vec<Function> {
             code[at + word.len()..].chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
         let end = at + end_of_body(&code[at..])?;
         let line = code[..at].matches('\n').count() + 1;
-        let lines = code[at..end].matches('\n').count() + 1;
+        // a marker of a clause makes no function longer
+        let lines = code[at..end].lines().filter(|line| !line.trim_start().starts_with("// TS ")).count();
         (!name.is_empty()).then_some(Function { name, line, lines })
     };
     starts.filter_map(function).collect()

@@ -1,6 +1,7 @@
 //! The elements of each PC5-S message.
 
 use super::SIGNATURE_LEN;
+use super::capabilities::Capabilities;
 use super::message_type::MessageType;
 use super::relay::RelayMessage;
 
@@ -12,15 +13,6 @@ pub struct UserInfo<'a> {
     /// The identity, up to 254 octets. Of an IMSI all octets: the first holds digit 1, odd or even, and the type; then two
     /// digits an octet, the earlier one in the low bits, filled up by 1111.
     pub value: &'a [u8],
-}
-
-/// UE security capabilities: EEA0 to EEA7 and EIA0 to EIA7, each from the most significant bit down.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Capabilities {
-    /// Ciphering algorithms.
-    pub eea: u8,
-    /// Integrity algorithms.
-    pub eia: u8,
 }
 
 /// Chosen algorithms, TS 24.334 §12.5.1.23: identities 0 to 7, ciphering in bits 7-5 and integrity in bits 3-1.

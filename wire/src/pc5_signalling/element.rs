@@ -1,6 +1,7 @@
 //! Reading and writing the elements of PC5-S messages.
 
-use super::{Body, Capabilities, Coding, Error, need};
+use super::{Capabilities, Coding, Error, need};
+use core::ops::RangeInclusive;
 
 /// Reader of the elements in order. An element that is cut short is an error that names it.
 pub(super) struct Reader<'a> {
@@ -124,13 +125,40 @@ impl<'a> Reader<'a> {
     }
 
     /// Reads the end of a message without optional elements: unknown elements are skipped by the same rules.
-    pub(super) fn end(
-        &mut self,
-        body: impl FnOnce(&mut Self) -> Result<Body<'a>, Error>,
-    ) -> Result<Body<'a>, Error> {
+    pub(super) fn end<T>(&mut self, body: impl FnOnce(&mut Self) -> Result<T, Error>) -> Result<T, Error> {
         let body = body(self)?;
         self.optional(|_, _| Ok(false))?;
         Ok(body)
+    }
+}
+
+/// A field of some bits, the others spare, and its values that are not reserved.
+pub(super) struct Field {
+    pub(super) what: &'static str,
+    pub(super) mask: u8,
+    pub(super) known: RangeInclusive<u8>,
+}
+
+impl Field {
+    /// The value of an octet on the air.
+    pub(super) fn value(&self, octet: u8) -> Result<u8, Error> {
+        // TS 24.334 §12.1A (2)
+        let value = octet & self.mask;
+        if self.known.contains(&value) {
+            return Ok(value);
+        }
+        // TS 24.334 §12.1A (4)
+        Err(Error::Reserved { what: self.what, value: value.into() })
+    }
+
+    pub(super) fn read(&self, reader: &mut Reader<'_>) -> Result<u8, Error> {
+        self.value(reader.octet(self.what)?)
+    }
+
+    /// `Ok` when the value may be sent.
+    // TS 24.334 §12.1A (1)
+    pub(super) fn check(&self, value: u8) -> Result<(), Error> {
+        if self.known.contains(&value) { Ok(()) } else { Err(Error::NotCarried { what: self.what }) }
     }
 }
 

@@ -2,9 +2,7 @@
 //!
 //! TS 24.334 §12.1A: spare bits are ignored, and a message with a reserved value in a field is refused.
 
-use core::ops::RangeInclusive;
-
-use super::element::{Reader, Writer};
+use super::element::{Field, Reader, Writer};
 use super::{
     Algorithms, AuthenticationPhase, Body, CommunicationRequest, Error, MAX_AUTHENTICATION_LEN, MessageType,
     RekeyingRequest, RelayMessage, SecurityModeCommand, UserInfo, absent, fits,
@@ -36,13 +34,6 @@ mod iei {
     pub(super) const KEY_INFO: u8 = 0x7e;
 }
 
-/// A field of some bits, the others spare, and its values that are not reserved.
-pub(super) struct Field {
-    pub(super) what: &'static str,
-    pub(super) mask: u8,
-    pub(super) known: RangeInclusive<u8>,
-}
-
 /// TS 24.334 §12.5.1.4.
 // TS 24.334 §12.5.1.4
 const IP_CONFIG: Field = Field { what: "IP Address Config", mask: 0x0f, known: 0..=3 };
@@ -66,29 +57,6 @@ const EQUIPMENT_TYPE: Field = Field { what: "type of IMEI", mask: 7, known: 4..=
 const IMEI: u8 = 4;
 /// The type of User Info whose first octet holds a digit too.
 const IMSI: u8 = 3;
-
-impl Field {
-    /// The value of an octet on the air.
-    fn value(&self, octet: u8) -> Result<u8, Error> {
-        // TS 24.334 §12.1A (2)
-        let value = octet & self.mask;
-        if self.known.contains(&value) {
-            return Ok(value);
-        }
-        // TS 24.334 §12.1A (4)
-        Err(Error::Reserved { what: self.what, value: value.into() })
-    }
-
-    pub(super) fn read(&self, reader: &mut Reader<'_>) -> Result<u8, Error> {
-        self.value(reader.octet(self.what)?)
-    }
-
-    /// `Ok` when the value may be sent.
-    // TS 24.334 §12.1A (1)
-    pub(super) fn check(&self, value: u8) -> Result<(), Error> {
-        if self.known.contains(&value) { Ok(()) } else { Err(Error::NotCarried { what: self.what }) }
-    }
-}
 
 /// The octets of an IMEI or IMEISV, what they leave of the ninth all ones.
 // TS 24.334 §12.5.1.36

@@ -1,7 +1,6 @@
 //! Messages between a remote UE and a relay that no link here sends: TS 24.334 §11.4.9 to §11.4.12, for whoever reads captures.
 
-use super::element::{Reader, Writer};
-use super::lte::Field;
+use super::element::{Field, Reader, Writer};
 use super::message_type::MessageType;
 use super::{Error, fits};
 

@@ -147,17 +147,7 @@ impl Blocks {
         front: &mut Front,
     ) -> Result<Delivered, Undelivered> {
         let sci = &announced.sci;
-        // TS 36.321 §5.14.2.2.2 (1)
-        let rv = REDUNDANCY_VERSIONS_V2X[sci.retransmission as usize];
-        let mut grant = Grant {
-            prbs: announced.prbs,
-            mcs: sci.mcs,
-            rv,
-            // TS 36.211 §9.3.1 (3)
-            n_id: heard.crc16,
-            n_ssf: 0,
-            transmission_format: sci.transmission_format && (self.has_format || !has_two_readings(announced)),
-        };
+        let mut grant = self.grant(heard, announced);
         let (modulation, size) = grant.size(SidelinkMode::V2x).map_err(|_| Undelivered::ReservedMcs)?;
         let tolerance = if modulation == Modulation::Qpsk { TOLERANCE_QPSK } else { TOLERANCE_QAM };
         let common = front.common_cfo();
@@ -183,7 +173,7 @@ impl Blocks {
             outcome = self.attempt(slot, grid, &grant, near);
             if let Ok(delivered) = &mut outcome {
                 if combined && attempt == 0 {
-                    (delivered.rv, delivered.transmissions) = ([REDUNDANCY_VERSIONS_V2X[0], rv], 2);
+                    (delivered.rv, delivered.transmissions) = ([REDUNDANCY_VERSIONS_V2X[0], grant.rv], 2);
                 }
                 break;
             }
@@ -199,6 +189,20 @@ impl Blocks {
         }
         self.await_retransmission(k, slot, announced);
         outcome.map_err(|why| awaiting(sci, why))
+    }
+
+    /// Returns the grant of an SCI, without its n_ssf.
+    fn grant(&self, heard: &Heard, announced: &Announced) -> Grant {
+        let sci = &announced.sci;
+        Grant {
+            prbs: announced.prbs,
+            mcs: sci.mcs,
+            rv: REDUNDANCY_VERSIONS_V2X[sci.retransmission as usize],
+            // TS 36.211 §9.3.1 (3)
+            n_id: heard.crc16,
+            n_ssf: 0,
+            transmission_format: sci.transmission_format && (self.has_format || !has_two_readings(announced)),
+        }
     }
 
     /// Completes a block that was received in a slot: whether it was reported before, and `offset` Hz that were taken out.
