@@ -197,6 +197,7 @@ impl Blocks {
         Grant {
             prbs: announced.prbs,
             mcs: sci.mcs,
+            // TS 36.321 §5.14.2.2.2 (1)
             rv: REDUNDANCY_VERSIONS_V2X[sci.retransmission as usize],
             // TS 36.211 §9.3.1 (3)
             n_id: heard.crc16,
