@@ -2,7 +2,8 @@
 //! no chance, no I/O here; threads, sockets and databases are of whoever drives a machine.
 //!
 //! ```text
-//! pc3.rs  messages between UE and ProSe Function, XML: TS 24.334 §11.2, §12.2
+//! pc3.rs             messages between UE and ProSe Function, XML: TS 24.334 §11.2, §12.2
+//! prose_function.rs  the ProSe Function: authorises, allots codes and keys, checks match reports: TS 24.334 §6.2
 //! ```
 //!
 //! Pinned: TS 24.334 and TS 33.303 of release 16.
@@ -11,3 +12,4 @@
 #![warn(missing_docs)]
 
 pub mod pc3;
+pub mod prose_function;

@@ -342,7 +342,7 @@ impl Bits {
 }
 
 /// What an application says to its server through the network: at most [`MAX_HEX_OCTETS`]. TS 24.334 §12.2.2.32.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Container(Vec<u8>);
 
 impl Container {
