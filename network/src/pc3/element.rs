@@ -92,7 +92,7 @@ impl Element {
             let ours = matches!(namespace, ResolveResult::Bound(Namespace(NAMESPACE)));
             match event {
                 Event::Eof => {
-                    return tree.root.filter(|_| tree.open.is_empty()).ok_or(Error::Malformed { at });
+                    return tree.root.ok_or(Error::Malformed { at });
                 }
                 event => tree.take(event, ours).map_err(|fault| fault.at(at))?,
             }

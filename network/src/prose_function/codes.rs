@@ -114,13 +114,6 @@ pub(super) fn name(code: &ApplicationCode) -> [u8; INDEX] {
     name
 }
 
-/// The PLMN that a code says it is of, if it says so: MCC and MNC by their values.
-pub(super) fn is_of(code: &ApplicationCode, plmn: Plmn) -> bool {
-    let front = u32::from_be_bytes([0, code.0[0], code.0[1], code.0[2]]);
-    let (mcc, mnc) = numbers(plmn);
-    front >> 20 & 1 == 1 && front & 0xf_ffff == u32::from(mcc) << 10 | u32::from(mnc)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -155,10 +148,6 @@ mod tests {
         let food = id("mcc345.mnc012.ProSeApp.Food");
         let one = code(plmn, Scope::Plmn(345, 12), &food, &[1; 11]);
         assert_eq!(one.0[..3], [0b1101_0101, 0b0110_0100, 0b0000_1100]);
-        assert!(is_of(&one, plmn) && !is_of(&one, Plmn::new("345", "13").unwrap()));
-        let none =
-            ApplicationCode(core::array::from_fn(|i| if i == 0 { one.0[0] & !0x10 } else { one.0[i] }));
-        assert!(!is_of(&none, plmn), "E bit 0");
         let under = |a: &ApplicationCode, m: &ApplicationCode| -> Vec<u8> {
             a.0.iter().zip(&m.0).map(|(a, m)| a & m).collect()
         };

@@ -31,8 +31,7 @@ impl ProseFunction {
     ) -> Result<(), Cause> {
         self.is_himself(report.ue, work)?;
         self.may(work, Some(report.monitored_plmn), Role::OpenMonitor)?;
-        let known =
-            self.table.announcer(&report.code).filter(|_| codes::is_of(&report.code, self.config.plmn));
+        let known = self.table.announcer(&report.code);
         let record = known.ok_or(Cause::UnknownApplicationCode)?;
         let Content::OpenAnnounce { application_id, key, metadata, .. } = &record.content else {
             return Err(Cause::UnknownApplicationCode);

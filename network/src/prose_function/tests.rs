@@ -390,8 +390,6 @@ fn a_match_report_that_is_wrong_is_refused() {
     assert_eq!(cause(&|r| r.code.0[22] ^= 1), Cause::InvalidMic);
     assert_eq!(cause(&|r| r.monitored_plmn = plmn("02")), Cause::AuthorisationFailure);
     assert_eq!(cause(&|r| r.ue = anna), Cause::InvalidUe);
-    // A code that says it is of another PLMN has no announcer here, whatever its key.
-    assert!(!codes::is_of(&ApplicationCode(code), plmn("02")));
 }
 
 /// TS 33.303 §6.1.3.3.1: MAX_OFFSET, and the time that a report takes.

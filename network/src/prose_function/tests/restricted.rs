@@ -356,3 +356,30 @@ fn what_is_being_stored_is_revoked_too() {
         assert_eq!(world.function.entries(), 1);
     }
 }
+
+#[test]
+fn a_code_that_has_expired_is_no_target() {
+    let mut world = World::new(config());
+    announce(&mut world, imsi(ANNA));
+    let bert = imsi(BERT);
+    world.after(60 * 60_000 - 1);
+    let (filters, _) = monitor(&mut world, bert, "user1");
+    assert_eq!(filters[0].ttl, minutes(1), "no longer than the code");
+    world.after(1);
+    assert_eq!(world.cause(bert, restricted(bert, Command::Monitor, |_| ())), Cause::NoValidCode);
+}
+
+/// The operator has changed who may while the function was down.
+#[test]
+fn a_permission_that_is_gone_after_a_restart_names_nobody() {
+    let mut world = World::new(config());
+    let bert = imsi(BERT);
+    let (code, ..) = announce(&mut world, imsi(ANNA));
+    monitor(&mut world, bert, "user1");
+    for (permissions, named) in [(config().permissions, 1), (vec![], 0)] {
+        let disk = core::mem::take(&mut world.disk);
+        world = World::on(Config { permissions, ..config() }, disk, [2; 32]);
+        let acks = acks(&mut world, bert, report(bert, code.on_air(), |_| ()));
+        assert_eq!((acks.restricted.len(), acks.rejects.len()), (named, 1 - named));
+    }
+}

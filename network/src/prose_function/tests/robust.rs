@@ -172,6 +172,38 @@ fn codes_are_stored_before_they_are_told() {
     assert_eq!(world.answer(request), None, "answered once");
 }
 
+/// An entry that is stopped while it is being renewed is gone, in the table as on the disk.
+#[test]
+fn what_is_stopped_while_it_is_stored_is_gone() {
+    let mut world = few(|_| ());
+    let anna = imsi(ANNA);
+    let (_, _, entry) = world.announce(anna);
+    world.medium = Medium::Hangs;
+    for timer in [30, 0] {
+        let message = edited(anna, Command::Announce, |open| {
+            open.entry = Some(entry);
+            open.requested_timer = RequestedTimer::new(timer).ok();
+        });
+        world.send(anna, message.to_xml().as_bytes());
+    }
+    world.release();
+    assert_eq!((world.function.entries(), world.disk.records.len()), (0, 0));
+}
+
+/// The name of an entry that was revoked while it was being stored is not given again before that is settled.
+#[test]
+fn a_name_that_is_not_settled_is_not_given_again() {
+    let mut world = few(|_| ());
+    let anna = imsi(ANNA);
+    world.medium = Medium::Hangs;
+    world.send(anna, &body(anna));
+    world.input(Input::Revoke { now: world.now, what: Revocation::Ue(anna) });
+    world.send(anna, &body(anna));
+    world.release();
+    let names: Vec<u16> = world.disk.records.keys().map(|(_, entry)| entry.value()).collect();
+    assert_eq!((names, world.function.entries()), (vec![2], 1));
+}
+
 #[test]
 fn what_is_being_stored_is_bounded() {
     let mut world = few(|limits| (limits.waiting, limits.ue_burst) = (2, 100));
