@@ -269,7 +269,9 @@ fn a_permission_is_withdrawn_and_the_blind_time_measured() {
     world.after(1);
     assert_eq!(world.pushes.len(), 2, "no answer: again");
     world.after(2_500);
-    // Another UE cannot answer for it.
+    // An answer about another entry is none, and another UE cannot answer for it.
+    let other = update::Update { entry: EntryId::new(77).unwrap(), ..pushed(&world, bert) };
+    world.send(bert, accept(&other).to_xml().as_bytes());
     let body = accept(&update).to_xml();
     world.send(carl, body.as_bytes());
     assert!(!world.events.iter().any(|event| matches!(event, Event::UpdateAnswered { .. })));
