@@ -216,6 +216,10 @@ fn crates_depend_along_the_arrows() {
         ["prose", "security", "wire"],
         "store implements what prose asks for"
     );
+    assert!(
+        of_house(&dependencies("network")).iter().all(|house| ["security", "wire"].contains(house)),
+        "network shares formats with the UE, not code"
+    );
     assert_eq!(of_house(&dependencies("radio")), ["phy", "recordings"], "radio knows samples");
     assert_eq!(
         of_house(&dependencies("ue")),
@@ -234,6 +238,7 @@ fn crates_depend_along_the_arrows() {
         "prose",
         "security",
         "recordings",
+        "network",
         "store",
         "radio",
         "radio/virtualair",
@@ -272,7 +277,7 @@ fn leaves_bring_no_clock_no_chance_and_no_files() {
         "File",
     ];
     let mut broken = Vec::new();
-    for room in ["phy", "wire", "mac", "prose", "security"] {
+    for room in ["phy", "wire", "mac", "prose", "security", "network"] {
         let dependencies = dependencies(room);
         broken.extend(banned.iter().filter(|b| dependencies.contains(**b)).map(|b| format!("{room}: {b}")));
         for (path, text) in sources(&format!("{room}/src")) {
@@ -325,6 +330,19 @@ fn nobody_names_who_they_do_not_know() {
         (
             "store",
             &["sidelink_phy", "sidelink_mac", "sidelink_recordings", "sidelink_radio", "sidelink_flowgraphs"],
+        ),
+        (
+            "network",
+            &[
+                "sidelink_phy",
+                "sidelink_mac",
+                "sidelink_prose",
+                "sidelink_ue",
+                "sidelink_store",
+                "sidelink_recordings",
+                "sidelink_radio",
+                "sidelink_flowgraphs",
+            ],
         ),
         ("ue", &["sidelink_recordings", "sidelink_flowgraphs"]),
         (
@@ -493,6 +511,7 @@ fn unsafe_stands_in_the_kernels_at_shared_memory_and_at_c_only() {
         ("mac", "#![forbid(unsafe_code)]"),
         ("security", "#![forbid(unsafe_code)]"),
         ("recordings", "#![forbid(unsafe_code)]"),
+        ("network", "#![forbid(unsafe_code)]"),
         ("store", "#![forbid(unsafe_code)]"),
         ("ue", "#![forbid(unsafe_code)]"),
         ("flowgraphs", "#![deny(unsafe_code)]"),

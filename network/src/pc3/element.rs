@@ -1,0 +1,220 @@
+//! XML as a tree of few, small elements: what the schema needs and no more. No document type, no entities but the five
+//! predefined ones; elements of other namespaces are passed over with all that is in them.
+
+use quick_xml::escape::{escape, resolve_predefined_entity};
+use quick_xml::events::{BytesRef, BytesStart, Event};
+use quick_xml::name::{Namespace, ResolveResult};
+use quick_xml::{NsReader, XmlVersion};
+use zeroize::Zeroizing;
+
+use super::Error;
+
+/// Target namespace of the schema. TS 24.334 §11.2.3.
+pub const NAMESPACE: &str = "urn:3GPP:ns:ProSe:Discovery:2014";
+
+/// Most octets of a document: some 60 transactions. Ours.
+pub const MAX_OCTETS: usize = 64 * 1024;
+
+/// Most elements of a document, of any namespace. Ours.
+pub const MAX_ELEMENTS: usize = 2048;
+
+/// Deepest element; the schema's own deepest is the seventh. Ours.
+pub const MAX_DEPTH: usize = 16;
+
+/// Most attributes of an element. Ours.
+pub const MAX_ATTRIBUTES: usize = 16;
+
+/// An element of our namespace. Its text may be a key, and is wiped.
+#[derive(Default)]
+pub(super) struct Element {
+    pub(super) name: String,
+    pub(super) attributes: Vec<(String, String)>,
+    pub(super) text: Zeroizing<String>,
+    pub(super) children: Vec<Self>,
+}
+
+impl Element {
+    pub(super) fn new(name: &str) -> Self {
+        Self { name: name.to_owned(), ..Self::default() }
+    }
+
+    /// The document with this element as its root.
+    pub(super) fn emit(&self) -> Zeroizing<String> {
+        const DECLARATION: &str = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n";
+        // Room for all of it: a text that grew would leave copies of keys behind.
+        let room = DECLARATION.len() + NAMESPACE.len() + 16 + self.room();
+        let mut to = Zeroizing::new(String::with_capacity(room));
+        to.push_str(DECLARATION);
+        self.emit_into(&mut to, Some(NAMESPACE));
+        to
+    }
+
+    /// At most so many octets: each octet of a text may become six.
+    fn room(&self) -> usize {
+        let attributes: usize =
+            self.attributes.iter().map(|(name, value)| name.len() + 4 + 6 * value.len()).sum();
+        let children: usize = self.children.iter().map(Self::room).sum();
+        2 * self.name.len() + 5 + attributes + 6 * self.text.len() + children
+    }
+
+    fn emit_into(&self, to: &mut String, namespace: Option<&str>) {
+        to.push('<');
+        to.push_str(&self.name);
+        let namespace = namespace.map(|namespace| ("xmlns", namespace));
+        let attributes = self.attributes.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        for (name, value) in namespace.into_iter().chain(attributes) {
+            to.push(' ');
+            to.push_str(name);
+            to.push_str("=\"");
+            to.push_str(&escape(value));
+            to.push('"');
+        }
+        to.push('>');
+        to.push_str(&escape(self.text.as_str()));
+        self.children.iter().for_each(|child| child.emit_into(to, None));
+        to.push_str("</");
+        to.push_str(&self.name);
+        to.push('>');
+    }
+
+    /// The root of a document.
+    pub(super) fn parse(document: &[u8]) -> Result<Self, Error> {
+        if document.len() > MAX_OCTETS {
+            return Err(Error::TooLong { octets: document.len() });
+        }
+        let text = core::str::from_utf8(document).map_err(|e| Error::NotUtf8 { at: e.valid_up_to() })?;
+        let mut reader = NsReader::from_str(text);
+        reader.config_mut().expand_empty_elements = true;
+        let mut tree = Tree::default();
+        loop {
+            let at = reader.buffer_position();
+            let (namespace, event) = reader.read_resolved_event().map_err(|_| Error::Malformed { at })?;
+            let ours = matches!(namespace, ResolveResult::Bound(Namespace(NAMESPACE)));
+            match event {
+                Event::Eof => {
+                    return tree.root.ok_or(Error::Malformed { at });
+                }
+                event => tree.take(event, ours).map_err(|fault| fault.at(at))?,
+            }
+        }
+    }
+}
+
+/// What is wrong with an event, before its place is known.
+enum Fault {
+    Malformed,
+    DocumentType,
+    Encoding,
+    Entity,
+    TooMany,
+    TooDeep,
+}
+
+impl Fault {
+    const fn at(self, at: u64) -> Error {
+        match self {
+            Self::Malformed => Error::Malformed { at },
+            Self::DocumentType => Error::DocumentType { at },
+            Self::Encoding => Error::Encoding,
+            Self::Entity => Error::Entity { at },
+            Self::TooMany => Error::TooMany { at },
+            Self::TooDeep => Error::TooDeep { at },
+        }
+    }
+}
+
+/// The elements that are open, and how deep we are in one of another namespace.
+#[derive(Default)]
+struct Tree {
+    open: Vec<Element>,
+    foreign: usize,
+    elements: usize,
+    root: Option<Element>,
+}
+
+impl Tree {
+    fn take(&mut self, event: Event<'_>, ours: bool) -> Result<(), Fault> {
+        match event {
+            Event::Start(start) => self.start(&start, ours),
+            Event::End(_) => {
+                self.end();
+                Ok(())
+            }
+            Event::Text(text) => self.text(&text.xml10_content()),
+            Event::CData(text) => self.text(&text.xml10_content()),
+            Event::GeneralRef(reference) => self.reference(&reference),
+            Event::DocType(_) => Err(Fault::DocumentType),
+            Event::Decl(declaration) => match declaration.encoding() {
+                None => Ok(()),
+                Some(Ok(name)) if name.eq_ignore_ascii_case("utf-8") => Ok(()),
+                Some(_) => Err(Fault::Encoding),
+            },
+            Event::Comment(_) | Event::PI(_) => Ok(()),
+            // Expanded to start and end; the end of the document is the caller's.
+            Event::Empty(_) | Event::Eof => Err(Fault::Malformed),
+        }
+    }
+
+    fn start(&mut self, start: &BytesStart<'_>, ours: bool) -> Result<(), Fault> {
+        self.elements += 1;
+        if self.elements > MAX_ELEMENTS {
+            return Err(Fault::TooMany);
+        }
+        if self.open.len() + self.foreign >= MAX_DEPTH {
+            return Err(Fault::TooDeep);
+        }
+        if self.foreign > 0 || !ours && !self.open.is_empty() {
+            self.foreign += 1;
+            return Ok(());
+        }
+        if !ours || self.root.is_some() {
+            return Err(Fault::Malformed);
+        }
+        let mut element = Element::new(start.local_name().into_inner());
+        for (i, attribute) in start.attributes().enumerate() {
+            if i >= MAX_ATTRIBUTES {
+                return Err(Fault::TooMany);
+            }
+            let attribute = attribute.map_err(|_| Fault::Malformed)?;
+            let value = attribute.normalized_value(XmlVersion::Implicit1_0).map_err(|_| Fault::Entity)?;
+            element.attributes.push((attribute.key.0.to_owned(), value.into_owned()));
+        }
+        self.open.push(element);
+        Ok(())
+    }
+
+    fn end(&mut self) {
+        if self.foreign > 0 {
+            self.foreign -= 1;
+        } else if let Some(element) = self.open.pop() {
+            match self.open.last_mut() {
+                Some(parent) => parent.children.push(element),
+                None => self.root = Some(element),
+            }
+        }
+    }
+
+    fn text(&mut self, text: &str) -> Result<(), Fault> {
+        match self.open.last_mut() {
+            _ if self.foreign > 0 => Ok(()),
+            Some(element) => {
+                element.text.push_str(text);
+                Ok(())
+            }
+            None if text.trim().is_empty() => Ok(()),
+            None => Err(Fault::Malformed),
+        }
+    }
+
+    /// A character by its number, or one of the five entities that need no document type.
+    fn reference(&mut self, reference: &BytesRef<'_>) -> Result<(), Fault> {
+        match reference.resolve_char_ref() {
+            Ok(Some(character)) => self.text(character.encode_utf8(&mut [0; 4])),
+            Ok(None) => {
+                let text = resolve_predefined_entity(&reference.xml10_content()).ok_or(Fault::Entity)?;
+                self.text(text)
+            }
+            Err(_) => Err(Fault::Entity),
+        }
+    }
+}

@@ -1,0 +1,275 @@
+//! What goes into a ProSe Function and what comes out.
+
+use core::fmt;
+
+use sidelink_security::counter::UtcTime;
+use sidelink_security::counter::reserve::{Granted, Reservation};
+use zeroize::Zeroizing;
+
+use super::config::{Permission, Subscription};
+use super::table::{Change, Record};
+use crate::pc3::{Cause, EntryId, Error, Imsi};
+
+/// Names a request of the transport, for its answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct RequestId(pub u64);
+
+/// Names an [`Output::Store`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Ticket(pub u64);
+
+/// What the HSS says of a UE.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Answer {
+    /// It has a subscription of ProSe.
+    Known(Subscription),
+    /// It has none.
+    Unknown,
+}
+
+/// What is withdrawn.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Revocation {
+    /// All entries of a UE, and what others know of them.
+    Ue(Imsi),
+    /// That one user may discover another.
+    Permission(Permission),
+}
+
+/// What happened. Every input but entropy carries the time, which never goes back.
+#[derive(Debug)]
+pub enum Input<'a> {
+    /// Time went on.
+    Tick {
+        /// The time.
+        now: UtcTime,
+    },
+    /// The body of an HTTP request came.
+    Message {
+        /// The time.
+        now: UtcTime,
+        /// For the answer.
+        request: RequestId,
+        /// Who sent it, as the transport has proven (TLS with a key of GBA).
+        ue: Imsi,
+        /// The body.
+        body: &'a [u8],
+    },
+    /// The answer to [`Output::AskSubscription`].
+    Subscription {
+        /// The time.
+        now: UtcTime,
+        /// Of whom.
+        ue: Imsi,
+        /// What the HSS says.
+        answer: Answer,
+    },
+    /// The operator withdraws something.
+    Revoke {
+        /// The time.
+        now: UtcTime,
+        /// What.
+        what: Revocation,
+    },
+    /// The changes of [`Output::Store`] are durable.
+    Stored {
+        /// The time.
+        now: UtcTime,
+        /// Which.
+        ticket: Ticket,
+    },
+    /// They could not be made durable.
+    StoreFailed {
+        /// The time.
+        now: UtcTime,
+        /// Which.
+        ticket: Ticket,
+    },
+    /// A reservation of numbers is durable.
+    Granted {
+        /// The time.
+        now: UtcTime,
+        /// The proof.
+        granted: Granted,
+    },
+    /// A reservation could not be made durable.
+    ReservationFailed {
+        /// The time.
+        now: UtcTime,
+    },
+    /// More randomness for codes and keys.
+    Entropy {
+        /// Octets that nobody can guess.
+        seed: &'a [u8],
+    },
+}
+
+impl Input<'_> {
+    pub(super) const fn now(&self) -> Option<UtcTime> {
+        match self {
+            Self::Tick { now }
+            | Self::Message { now, .. }
+            | Self::Subscription { now, .. }
+            | Self::Revoke { now, .. }
+            | Self::Stored { now, .. }
+            | Self::StoreFailed { now, .. }
+            | Self::Granted { now, .. }
+            | Self::ReservationFailed { now } => Some(*now),
+            Self::Entropy { .. } => None,
+        }
+    }
+}
+
+/// Why a request has no PC3 message as its answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Refused {
+    /// The body is none of the messages (HTTP 400).
+    Malformed(Error),
+    /// A message that goes the other way (HTTP 400).
+    Unexpected,
+    /// The HSS said lately that the UE has no subscription (HTTP 403).
+    NoSubscription,
+    /// More than the UE, or all together, may ask for (HTTP 429).
+    TooMany {
+        /// Milliseconds until another request has a chance.
+        wait: u64,
+    },
+    /// Too much waits, or HSS or store do not answer (HTTP 503).
+    Busy,
+}
+
+impl fmt::Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Malformed(error) => write!(f, "not a message of PC3: {error}"),
+            Self::Unexpected => {
+                f.write_str("a message that a ProSe Function sends, not one that it receives")
+            }
+            Self::NoSubscription => f.write_str("the subscriber has no ProSe subscription"),
+            Self::TooMany { wait } => write!(f, "too many requests: wait {wait} ms"),
+            Self::Busy => f.write_str("too much waits for HSS or store: try again"),
+        }
+    }
+}
+
+/// The answer to a request.
+#[derive(PartialEq, Eq)]
+pub enum Response {
+    /// A PC3 message. It may hold keys: it is not printed.
+    Message(Zeroizing<String>),
+    /// Taken, and nothing to say.
+    Accepted,
+    /// Not answered.
+    Refused(Refused),
+}
+
+impl fmt::Debug for Response {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Message(body) => write!(f, "Message({} octets)", body.len()),
+            Self::Accepted => f.write_str("Accepted"),
+            Self::Refused(why) => write!(f, "Refused({why:?})"),
+        }
+    }
+}
+
+/// Whose bucket ran dry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Flood {
+    /// That of one UE.
+    Ue(Imsi),
+    /// That of all.
+    All,
+}
+
+/// For reports.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Event {
+    /// An entry was made, or goes on.
+    Allotted {
+        /// Whose.
+        ue: Imsi,
+        /// Which.
+        entry: EntryId,
+    },
+    /// A transaction was refused.
+    Rejected {
+        /// Whose.
+        ue: Imsi,
+        /// Why.
+        cause: Cause,
+    },
+    /// A match report was right.
+    Matched {
+        /// Who heard.
+        ue: Imsi,
+        /// Whom.
+        announcer: Imsi,
+    },
+    /// Requests were refused for their number; said at most once in [`super::ALARM_INTERVAL`].
+    Flood(Flood),
+    /// A UE has done what was pushed, or says why not.
+    UpdateAnswered {
+        /// Who.
+        ue: Imsi,
+        /// Which entry.
+        entry: EntryId,
+        /// Why not; none when done.
+        refused: Option<Cause>,
+        /// Milliseconds since the operator withdrew it: so long the UE went on.
+        blind: u64,
+    },
+    /// A UE never answered what was pushed: it goes on until its filter expires.
+    UpdateUnanswered {
+        /// Who.
+        ue: Imsi,
+        /// Which entry.
+        entry: EntryId,
+    },
+}
+
+/// What is to be done.
+#[derive(Debug)]
+pub enum Output {
+    /// Answer a request.
+    Respond {
+        /// Which.
+        request: RequestId,
+        /// With what.
+        response: Response,
+    },
+    /// Send a message that this function begins, by OMA Push or long polling (TS 24.334 §6.1.3).
+    Push {
+        /// To whom.
+        ue: Imsi,
+        /// The message.
+        body: Zeroizing<String>,
+    },
+    /// Ask the HSS (PC4a), and hand back [`Input::Subscription`].
+    AskSubscription {
+        /// Of whom.
+        ue: Imsi,
+    },
+    /// Make these changes durable, all or none, and hand back [`Input::Stored`] or [`Input::StoreFailed`]. What depends on
+    /// them is sent afterwards.
+    Store {
+        /// To hand back.
+        ticket: Ticket,
+        /// The changes.
+        changes: Vec<Change>,
+    },
+    /// Make this durable and hand back [`Input::Granted`] or [`Input::ReservationFailed`].
+    Reserve(Reservation),
+    /// For reports.
+    Event(Event),
+    /// Nothing more until then; none: until the next input.
+    Timeout(Option<UtcTime>),
+}
+
+/// What a function begins with, apart from its configuration.
+#[derive(Debug, Default)]
+pub struct Durable {
+    /// Everything that was stored and not removed.
+    pub records: Vec<Record>,
+}
