@@ -2,7 +2,17 @@
 //! `handle_input` and says what is to be done by `poll_output`; time and random octets are arguments. What must survive a
 //! crash is an output of its own, and the message that rests on it comes out only after its `Stored` or `Granted` came back.
 //!
-//! Pinned: TS 33.102, TS 33.220 and TS 33.401 of release 16. The names of TS 23.003 are from memory.
+//! Pinned: TS 33.102, TS 33.220, TS 24.109 and TS 33.401 of release 16. RFC 3310 and RFC 7616, which the digest follows,
+//! and the names of TS 23.003 are from memory.
+//!
+//! ```text
+//!   UE                                   network
+//!   usim <- ub_client  --- Ub (HTTP) ---  bsf  --- Zh --- hss
+//!                                          |               |
+//!                                          Zn              authentication vectors for MME and AAA
+//!                                          |
+//!                                         NAF: the ProSe Function, the PKMF
+//! ```
 //!
 //! # The rooms
 //!
@@ -11,16 +21,27 @@
 //! - [`usim`], a USIM for tests: it judges challenges and keeps its array of SQN
 //! - [`hss`], subscribers and authentication vectors
 //! - [`limit`], how often something is done
+//! - [`digest`], the header fields of HTTP Digest AKA
+//! - [`bootstrapping_info`], the XML document of Ub
+//! - [`bsf`], the bootstrapping server function: Ub and Zn
+//! - [`ub_client`], the UE's end of Ub
 //!
 //! # What is not there
 //!
-//! Bootstrapping; K of 256 bits; the age limit L of a USIM.
+//! GBA push, GBA_U, 2G GBA, GBA_Digest, TMPI, user security settings, Diameter; K of 256 bits; the age limit L of a USIM.
 
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 
 pub mod aka;
+pub mod bootstrapping_info;
+pub mod bsf;
+pub mod digest;
 pub mod hss;
 pub mod identity;
 pub mod limit;
+pub mod ub_client;
 pub mod usim;
+
+#[cfg(test)]
+mod testing;
