@@ -340,12 +340,16 @@ impl Bsf {
 
     fn expire(&mut self, now: UtcTime) {
         self.open.retain(|_, open| open.until > now);
-        let late = self.fetches.extract_if(.., |_, fetch| fetch.until <= now);
-        let late: Vec<_> = late.flat_map(|(_, fetch)| fetch.waiting).collect();
+        let late: Vec<_> = self.fetches.iter().filter(|(_, f)| f.until <= now).map(|(t, _)| *t).collect();
+        let late = late.into_iter().filter_map(|ticket| self.fetches.remove(&ticket));
+        let late: Vec<_> = late.flat_map(|fetch| fetch.waiting).collect();
         late.into_iter().for_each(|to| self.refuse(to, StatusCode::SERVICE_UNAVAILABLE));
-        for (impi, record) in self.records.extract_if(.., |_, record| record.expires <= now) {
-            self.by_b_tid.remove(&record.b_tid);
-            self.outputs.push_back(Output::Forget { impi });
+        let old = self.records.values().filter(|r| r.expires <= now).map(|r| r.impi.clone());
+        for impi in old.collect::<Vec<_>>() {
+            if let Some(record) = self.records.remove(&impi) {
+                self.by_b_tid.remove(&record.b_tid);
+                self.outputs.push_back(Output::Forget { impi });
+            }
         }
     }
 
