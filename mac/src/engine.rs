@@ -13,7 +13,7 @@
 //! that is for our own mistakes and the operator's.
 //!
 //! ```
-//! use sidelink_mac::engine::{Bearer, Config, Engine, Input, Output};
+//! use sidelink_mac::engine::{Bearer, Config, Engine, Event, Input, Output};
 //! use sidelink_wire::ids::{Layer2Id, Lcid};
 //! use sidelink_mac::mux::Address;
 //! use sidelink_mac::pdcp::{PlainSn, Protection};

@@ -1,15 +1,51 @@
-//! The network side of ProSe, sans-IO: one machine per function, messages, time and randomness in, messages out. No clock,
-//! no chance, no I/O here; threads, sockets and databases are of whoever drives a machine.
+//! The network side of ProSe, without I/O: one machine for each network function. A machine takes an input with
+//! `handle_input` and says what is to be done by `poll_output`; time and random octets are arguments. What must survive a
+//! crash is an output of its own, and the message that rests on it comes out only after its `Stored` or `Granted` came back.
+//!
+//! Pinned: TS 33.102, TS 33.220, TS 24.109, TS 33.401, TS 24.334 and TS 33.303 of release 16. RFC 3310 and RFC 7616, which the digest follows,
+//! and the names of TS 23.003 are from memory.
 //!
 //! ```text
-//! pc3.rs             messages between UE and ProSe Function, XML: TS 24.334 §11.2, §12.2
-//! prose_function.rs  the ProSe Function: authorises, allots codes and keys, checks match reports: TS 24.334 §6.2
+//!   UE                                   network
+//!   usim <- ub_client  --- Ub (HTTP) ---  bsf  --- Zh --- hss
+//!                                          |               |
+//!                                          Zn              authentication vectors for MME and AAA
+//!                                          |
+//!                                         NAF: the ProSe Function, the PKMF
 //! ```
 //!
-//! Pinned: TS 24.334 and TS 33.303 of release 16.
+//! # The rooms
+//!
+//! - [`identity`], IMSI and IMPI, the names of network functions
+//! - [`aka`], what AKA is made of: SQN, AMF, AUTN, AUTS, quintets
+//! - [`usim`], a USIM for tests: it judges challenges and keeps its array of SQN
+//! - [`hss`], subscribers and authentication vectors
+//! - [`limit`], how often something is done
+//! - [`digest`], the header fields of HTTP Digest AKA
+//! - [`bootstrapping_info`], the XML document of Ub
+//! - [`bsf`], the bootstrapping server function: Ub and Zn
+//! - [`ub_client`], the UE's end of Ub
+//! - [`pc3`], messages between UE and ProSe Function, XML: TS 24.334 §11.2, §12.2
+//! - [`prose_function`], the ProSe Function: authorises, allots codes and keys, checks match reports
+//!
+//! # What is not there
+//!
+//! GBA push, GBA_U, 2G GBA, GBA_Digest, TMPI, user security settings, Diameter; K of 256 bits; the age limit L of a USIM.
 
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 
+pub mod aka;
+pub mod bootstrapping_info;
+pub mod bsf;
+pub mod digest;
+pub mod hss;
+pub mod identity;
+pub mod limit;
 pub mod pc3;
 pub mod prose_function;
+pub mod ub_client;
+pub mod usim;
+
+#[cfg(test)]
+mod testing;

@@ -181,12 +181,18 @@ impl Lease {
         store: &mut S,
     ) -> Result<Self, CommitError<S::Error>> {
         let stored = store.reserved(&stream).map_err(CommitError::Store)?;
-        // A stream that is new begins at its first counter, not at 0.
-        let mut lease = Self { stream, config, next: stored.max(first), end: stored, limit, pending: false };
+        let mut lease = Self::at(stream, stored, first, limit, config);
         if let Some(reservation) = lease.wanted() {
             lease.grant(reservation.commit(store)?);
         }
         Ok(lease)
+    }
+
+    /// Continue a stream whose counters are `first..limit` from the number that its store says, and reserve nothing yet:
+    /// [`Self::take`] waits until what [`Self::wanted`] gives is durable. For many streams of which few are used.
+    pub fn at(stream: StreamId, stored: u64, first: u64, limit: u64, config: ReserveConfig) -> Self {
+        // A stream that is new begins at its first counter, not at 0.
+        Self { stream, config, next: stored.max(first), end: stored, limit, pending: false }
     }
 
     /// The next counter. Never waits.

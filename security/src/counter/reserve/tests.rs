@@ -34,6 +34,19 @@ fn open(store: &mut Memory, config: ReserveConfig, limit: u64) -> Lease {
     Lease::open(STREAM, 1, limit, config, store).unwrap()
 }
 
+#[test]
+fn a_lease_that_reserves_nothing_yet_waits_and_goes_on_above_what_may_be_used() {
+    let mut store = Memory::default();
+    let config = ReserveConfig { block: 4, low_water: 1 };
+    for first in [1, 5] {
+        let mut lease = Lease::at(STREAM, store.reserved(&STREAM).unwrap(), 1, 100, config);
+        assert_eq!(lease.take(), Err(TakeError::Waiting));
+        let reservation = lease.wanted().unwrap();
+        lease.grant(reservation.commit(&mut store).unwrap());
+        assert_eq!(lease.take(), Ok(first));
+    }
+}
+
 /// Where a sender dies.
 #[derive(Clone, Copy, Debug)]
 enum Death {
