@@ -2,12 +2,11 @@
 
 use std::fmt;
 
+use jiff::Timestamp;
 use quick_xml::NsReader;
 use quick_xml::events::Event;
 use quick_xml::name::{Namespace, ResolveResult};
 use sidelink_security::counter::UtcTime;
-use time::OffsetDateTime;
-use time::format_description::well_known::Rfc3339;
 
 use crate::identity::BTid;
 
@@ -79,9 +78,8 @@ impl BootstrappingInfo {
         let [b_tid, lifetime] = elements(text)?;
         let b_tid = b_tid.ok_or(Error::Element("btid"))?;
         let lifetime = lifetime.ok_or(Error::Element("lifetime"))?;
-        let expires =
-            OffsetDateTime::parse(lifetime.trim(), &Rfc3339).map_err(|_| Error::Value("lifetime"))?;
-        let seconds = u64::try_from(expires.unix_timestamp()).map_err(|_| Error::Value("lifetime"))?;
+        let expires: Timestamp = lifetime.trim().parse().map_err(|_| Error::Value("lifetime"))?;
+        let seconds = u64::try_from(expires.as_second()).map_err(|_| Error::Value("lifetime"))?;
         Ok(Self {
             b_tid: BTid::new(b_tid.trim()).map_err(|_| Error::Value("btid"))?,
             expires: UtcTime::from_millis(seconds * 1000),
@@ -89,11 +87,11 @@ impl BootstrappingInfo {
     }
 }
 
-/// UTC as RFC 3339 has it; the last second of the year 9999 where the time is beyond.
+/// UTC as RFC 3339 has it; the last second that can be written where the time is beyond.
 pub fn date(time: UtcTime) -> String {
-    let at = |seconds: i64| OffsetDateTime::from_unix_timestamp(seconds).ok()?.format(&Rfc3339).ok();
-    let seconds = i64::try_from(time.millis() / 1000).ok();
-    seconds.and_then(at).unwrap_or_else(|| "9999-12-31T23:59:59Z".to_owned())
+    let seconds = i64::try_from(time.millis() / 1000).unwrap_or(i64::MAX);
+    let last = Timestamp::MAX.as_second();
+    Timestamp::from_second(seconds.min(last)).unwrap_or(Timestamp::UNIX_EPOCH).to_string()
 }
 
 /// Texts of `btid` and `lifetime`, children of the root.
@@ -215,7 +213,7 @@ mod tests {
     #[test]
     fn every_time_has_a_date() {
         assert_eq!(date(UtcTime::from_millis(0)), "1970-01-01T00:00:00Z");
-        assert_eq!(date(UtcTime::from_millis(u64::MAX)), "9999-12-31T23:59:59Z");
+        assert_eq!(date(UtcTime::from_millis(u64::MAX)), "9999-12-30T22:00:00Z");
     }
 
     proptest! {
