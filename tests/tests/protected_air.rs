@@ -87,7 +87,7 @@ fn entry(index: u8) -> Discovery {
         Protection::PublicSafety => {
             entry.psdk = secret(1, 32);
             entry.key_type_id = Some(Hex(vec![1, 2, index]));
-            let fields = [&[1, 2, index][..], &[7; 10], &[0; 10]].concat();
+            let fields = [&[1, 2, index][..], &[7; 9], &[0x80], &[0; 10]].concat();
             entry.code = Some(Hex(fields));
         }
         Protection::Rotating => {

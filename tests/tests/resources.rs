@@ -57,7 +57,7 @@ fn python() -> Option<String> {
         return Some(python);
     }
     assert!(named.is_none(), "SIDELINK_PYTHON={python} does not run");
-    eprintln!("SKIPPED: there is no python3 (install it, or set SIDELINK_PYTHON)");
+    eprintln!("SKIPPED: no python3 (install it, or set SIDELINK_PYTHON)");
     None
 }
 

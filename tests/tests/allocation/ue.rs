@@ -107,7 +107,7 @@ fn ues_in_steady_state() {
     assert!(mibs > 20 && scis > 20 && blocks > 20 && messages >= 3, "{:?}", bob.totals());
     assert!(alice.totals().bursts > 100 && alice.totals().skipped == 0, "{:?}", alice.totals());
     assert_eq!(of_bob, [], "(subframe, allocations) of who listens");
-    let elsewhere: Vec<_> = of_alice.iter().filter(|(t, _)| t % 40 != 0 && t % 320 != 1).collect();
+    let elsewhere: Vec<_> = of_alice.iter().filter(|(t, _)| t % 40 != 0 && t % 320 != 21).collect();
     assert!(elsewhere.is_empty(), "(subframe that is planned, allocations) of who sends: {elsewhere:?}");
     // the subframes of a grant, the transmissions of a message
     assert!(of_alice.iter().all(|(_, count)| *count <= 2), "{of_alice:?}");

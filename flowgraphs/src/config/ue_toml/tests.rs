@@ -191,8 +191,9 @@ fn two_ues_discover_each_other_and_talk() {
     assert!(count(&a, "received hello") >= 2, "{a:#?}");
     assert!(count(&b, "discovered friend verified") >= 6, "{b:#?}");
     assert_eq!(count(&a, "trouble") + count(&b, "trouble"), 0, "{a:#?} {b:#?}");
-    // what comes before the first table of codes is built is not known
-    assert!(count(&b, "dropped") <= 1, "{b:#?}");
+    // the tables of the last period of 100 ms, of this one and of the next are built one after the other, 40 ms each: what comes
+    // before is not known
+    assert!(count(&b, "dropped") <= 2, "{b:#?}");
     let totals = ues[0].0.totals();
     assert_eq!((totals.skipped, totals.lost_samples, totals.breaks, totals.late_bursts), (0, 0, 0, 0));
     assert!(ues[0].0.latency_stats().histogram(Stage::Whole).len() > 900);
