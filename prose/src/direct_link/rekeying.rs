@@ -379,7 +379,8 @@ impl Rekeying {
     }
 }
 
-/// A try of a re-keying ended: the next one, or none; then a link of LTE ends too, unless the configuration spares it.
+/// A try of a re-keying ended: the next one, or none; then a link of LTE whose peer did not ask itself ends too, unless
+/// the configuration spares it.
 fn next_try(
     (tries, reauthenticate): (u8, bool),
     session: &mut Session,
@@ -391,8 +392,11 @@ fn next_try(
         local.note(Note::TryEnded { peer, number: tries });
         return Ok(request(session, link, local, reauthenticate, tries + 1));
     }
+    // A peer that asked meanwhile is there: it re-keyed a moment ago, and ignores requests that come too soon.
+    let since = u64::from(tries) * local.config.t4100(METHOD_TURNS);
+    let silent = session.crossed_at.is_none_or(|at| at.plus_millis(since) <= local.now);
     // TS 24.334 §10.4.8.6.1
-    if !local.is_nr() && local.config.failed_rekeying == FailedRekeying::Release {
+    if silent && !local.is_nr() && local.config.failed_rekeying == FailedRekeying::Release {
         session.send_release(link, local, Cause::NotAvailable);
         return Err(Closed::Rekeying);
     }

@@ -39,7 +39,10 @@ impl Up {
         (sequence, message): (u16, &[u8]),
     ) -> Self {
         match &self.exchange {
-            Exchange::Rekeying(own) if own.stays(link, local, &request.nonce) => return self,
+            Exchange::Rekeying(own) if own.stays(link, local, &request.nonce) => {
+                self.session.crossed_at = Some(local.now);
+                return self;
+            }
             Exchange::StoringRekeyed(_) => return self,
             // The peer still uses the old ID: it has not given up the new one yet.
             Exchange::UpdateAccepted(update) if !update.is_last_try(local) => return self,

@@ -90,6 +90,12 @@ fn three_hundred_attackers() {
     assert!(campaign(0, 300) <= RECOVERY);
 }
 
+/// Two honest UEs ask to re-key at once, a moment after a re-keying: requests are ignored, and the link stays.
+#[test]
+fn requests_that_cross_do_not_end_a_link() {
+    run(1414);
+}
+
 #[test]
 #[ignore = "minutes: 10^5 attackers"]
 fn a_hundred_thousand_attackers() {
