@@ -3,3 +3,5 @@
 
 pub mod command;
 pub mod ground_truth;
+pub mod program;
+pub mod project;

@@ -1,11 +1,7 @@
 //! What the documents name is there.
 #![allow(clippy::disallowed_methods)]
 
-use std::path::{Path, PathBuf};
-
-fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
-}
+use sidelink_tests::project::{crates, root};
 
 /// The documents of the project, with their texts.
 fn documents() -> Vec<(String, String)> {
@@ -24,23 +20,14 @@ fn documents() -> Vec<(String, String)> {
 
 /// Paths between backticks: a folder of this project, and something in it. `{a,b}` is two of them.
 fn paths(text: &str) -> Vec<String> {
-    let folders = [
-        "flowgraphs",
-        "mac",
-        "phy",
-        "prose",
-        "radio",
-        "recordings",
-        "security",
-        "store",
-        "tests",
-        "ue",
-        "wire",
-    ];
+    let folders = crates();
     let mut found = Vec::new();
     for span in text.split('`').skip(1).step_by(2) {
         let Some((folder, _)) = span.split_once('/') else { continue };
-        if !folders.contains(&folder) || span.contains([' ', '\n', '*', '<']) || span.contains("NAME") {
+        if !folders.iter().any(|known| known == folder)
+            || span.contains([' ', '\n', '*', '<'])
+            || span.contains("NAME")
+        {
             continue;
         }
         match (span.find('{'), span.find('}')) {

@@ -14,6 +14,7 @@
 
 #![allow(clippy::disallowed_methods, clippy::print_stdout)]
 
+use sidelink_tests::project::root;
 use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::process::CommandExt;
@@ -48,10 +49,6 @@ impl Mutation {
     fn name(&self) -> String {
         format!("{}: {}", self.file, self.rule.trim())
     }
-}
-
-fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }
 
 /// Whether what begins so ends what is done, or leaves something out.

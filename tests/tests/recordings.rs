@@ -15,24 +15,12 @@ use sidelink_recordings::{
     WriterOptions,
 };
 use sidelink_tests::command::Folder;
+use sidelink_tests::program::program;
 
 const NOW: UtcMicros = UtcMicros(1_795_249_800_250_000);
 
 fn in_project(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(path)
-}
-
-/// The program that `variable` names, or else `usual` where `works` says that it can be used.
-fn program(variable: &str, [what, usual]: [&str; 2], works: &[&str]) -> Option<String> {
-    let named = std::env::var(variable).ok();
-    let program = named.clone().unwrap_or_else(|| usual.to_owned());
-    let answer = Command::new(&program).args(works).output();
-    if answer.is_ok_and(|output| output.status.success()) {
-        return Some(program);
-    }
-    assert!(named.is_none(), "{variable}={program} does not work: {works:?}");
-    eprintln!("SKIPPED: no {what} ({usual} {works:?} does not work here: set {variable} to one that does)");
-    None
 }
 
 fn succeed(output: Output) -> String {

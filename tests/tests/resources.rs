@@ -13,6 +13,7 @@ use sidelink_phy::pool::{
 };
 use sidelink_phy::sci::{Format1, riv_decode, riv_encode};
 use sidelink_phy::units::PrbRange;
+use sidelink_tests::program::program;
 use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -29,7 +30,10 @@ type Case = (Value, Value);
 // TS 36.213 §14.1.1.2.2 (4); TS 36.213 §14.1.1.2.2 (5); TS 36.213 §14.1.1.4 (2); TS 36.213 §14.1.5 (4)
 // TS 36.213 §14.3.1 type 1 (3)
 fn resources_are_those_of_the_texts() {
-    let Some(python) = python() else { return };
+    let Some(python) = program("SIDELINK_PYTHON", ["python3", "python3"], &["-c", "import json, functools"])
+    else {
+        return;
+    };
     let mut rng = ChaCha8Rng::seed_from_u64(14);
     let mut cases = hopping(&mut rng);
     cases.extend(control(&mut rng));
@@ -47,18 +51,6 @@ fn resources_are_those_of_the_texts() {
         resources += usize::from(!ours.is_null());
     }
     assert!(resources * 3 > cases.len(), "{resources} of {} are resources", cases.len());
-}
-
-fn python() -> Option<String> {
-    let named = std::env::var("SIDELINK_PYTHON").ok();
-    let python = named.clone().unwrap_or_else(|| "python3".to_owned());
-    let answer = Command::new(&python).args(["-c", "import json, functools"]).output();
-    if answer.is_ok_and(|output| output.status.success()) {
-        return Some(python);
-    }
-    assert!(named.is_none(), "SIDELINK_PYTHON={python} does not run");
-    eprintln!("SKIPPED: no python3 (install it, or set SIDELINK_PYTHON)");
-    None
 }
 
 fn ask(python: &str, cases: &[Case]) -> Vec<Value> {

@@ -10,6 +10,7 @@ use sidelink_phy::receive::receiver::{Event, Receiver};
 use sidelink_phy::units::DfnSubframe;
 use sidelink_radio::{RadioSettings, open};
 use sidelink_store::Keys;
+use sidelink_tests::program::program;
 use sidelink_ue::{NoStore, Running, ThreadOptions};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -21,15 +22,7 @@ const RATE: f64 = 1.92e6;
 const N: usize = 1920;
 
 fn python() -> Option<String> {
-    let named = std::env::var("SIDELINK_PYTHON").ok();
-    let python = named.clone().unwrap_or_else(|| "python3".to_owned());
-    let answer = Command::new(&python).args(["-c", "import zmq, numpy"]).output();
-    if answer.is_ok_and(|output| output.status.success()) {
-        return Some(python);
-    }
-    assert!(named.is_none(), "SIDELINK_PYTHON={python} has no zmq and numpy: pip install pyzmq numpy");
-    eprintln!("SKIPPED: no zmq of Python (pip install pyzmq, or set SIDELINK_PYTHON)");
-    None
+    program("SIDELINK_PYTHON", ["zmq of Python", "python3"], &["-c", "import zmq, numpy"])
 }
 
 /// Two free ports of this computer.

@@ -17,12 +17,8 @@ mod register;
 
 use markers::Markers;
 use register::{Register, Status};
+use sidelink_tests::project::root;
 use std::fs;
-use std::path::{Path, PathBuf};
-
-fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
-}
 
 #[test]
 fn every_requirement_is_decided() {

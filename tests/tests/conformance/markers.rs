@@ -1,5 +1,6 @@
 //! Comments that mark where a requirement is met.
 
+use sidelink_tests::project::crates;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
@@ -17,25 +18,10 @@ pub(crate) struct Place {
 /// All markers, by clause.
 pub(crate) struct Markers(BTreeMap<String, Vec<Place>>);
 
-const FOLDERS: [&str; 12] = [
-    "flowgraphs/src",
-    "mac",
-    "phy",
-    "prose",
-    "radio",
-    "recordings",
-    "security",
-    "store",
-    "tests/src",
-    "tests/tests",
-    "ue",
-    "wire",
-];
-
 impl Markers {
     pub(crate) fn of(root: &Path) -> Self {
         let mut markers = Self(BTreeMap::new());
-        for folder in FOLDERS {
+        for folder in crates() {
             markers.folder(root, &root.join(folder));
         }
         markers
