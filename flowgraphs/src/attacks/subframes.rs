@@ -1,4 +1,4 @@
-//! What an attacker hears, cut into subframes: no notch, no search, a clock that is known from the beginning.
+//! The samples of an attacker, cut into subframes: no notch, no search, a clock that is known from the beginning.
 
 use crate::Sample;
 use sidelink_phy::numerology::Numerology;

@@ -154,7 +154,7 @@ struct Radios {
 }
 
 impl Radios {
-    /// What `open` gives, or ports of a virtual air.
+    /// Radios that `open` gives, or ports of a virtual air.
     fn open(plan: &Plan, configs: &mut [UeConfig], open: Option<&mut OpenRadio<'_>>) -> anyhow::Result<Self> {
         let mut radios = Vec::with_capacity(configs.len());
         let mut host = None;

@@ -45,7 +45,7 @@ struct Sides {
     notes: Vec<String>,
 }
 
-/// What a field is called by the operator, and in SigMF.
+/// Names of a field: the operator's, and SigMF's.
 type Names = (&'static str, &'static str);
 
 impl Sides {

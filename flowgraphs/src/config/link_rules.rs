@@ -21,7 +21,7 @@ pub struct LinkRules {
     pub up_integrity: LinkNeed,
     /// When a re-keying makes a new KD: `asked`, `due`, `always`.
     pub new_kd: LinkNewKd,
-    /// What becomes of a link whose requests to re-key have no answer, `lte` only: `release`, `keep-key`.
+    /// Fate of a link whose requests to re-key have no answer, `lte` only: `release`, `keep-key`.
     pub failed_rekeying: LinkFailedRekeying,
 }
 
@@ -83,7 +83,7 @@ pub enum LinkNewKd {
     Always,
 }
 
-/// What becomes of a link whose requests to re-key have no answer.
+/// Fate of a link whose requests to re-key have no answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum LinkFailedRekeying {

@@ -50,7 +50,7 @@ pub(super) fn seconds_and_cores(ues: &[MeasuredUe]) -> (f64, f64) {
     })
 }
 
-/// What had been counted when the warm-up was over.
+/// Counts at the end of the warm-up.
 #[derive(Default)]
 struct Before {
     totals: Totals,

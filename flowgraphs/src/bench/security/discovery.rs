@@ -183,7 +183,7 @@ fn build(budget: Duration, config: OtaConfig, followed: usize) -> Option<(Period
     Some((table, times[times.len() / 2]))
 }
 
-/// What these identities announce now.
+/// Announcements of these identities now.
 fn announcements(config: OtaConfig, identities: impl Iterator<Item = usize>) -> Vec<Message> {
     let announce = |i: usize| {
         let (id, key) = identity(i);

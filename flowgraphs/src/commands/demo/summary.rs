@@ -1,4 +1,4 @@
-//! What is shown at the end of the demo, and whether it went as it should.
+//! The summary at the end of the demo, and whether it went as it should.
 
 use super::scene;
 use super::tally::Counts;
@@ -7,7 +7,7 @@ use sidelink_security::outcome::Outcome;
 use sidelink_ue::{Progress, Role, Stage, Totals, Ue};
 use std::io::{self, Write};
 
-/// What came of the demo.
+/// Results of the demo.
 pub(super) struct Results {
     /// Of alice and bob.
     pub(super) honest: [UeResults; 2],
@@ -20,7 +20,7 @@ pub(super) struct Results {
     pub(super) forged_pdus: u64,
 }
 
-/// What an honest UE has done and refused.
+/// Counts of an honest UE: done and refused.
 pub(super) struct UeResults {
     name: &'static str,
     counts: Counts,

@@ -1,4 +1,4 @@
-//! What one UE was told, counted.
+//! Events of one UE, counted.
 
 use sidelink_mac::engine;
 use sidelink_prose::discovery::agent;

@@ -233,7 +233,7 @@ struct Walk {
     queues: Queues,
     /// Octets of the message that goes to PDCP next.
     l3_octets: u64,
-    /// What the step that runs is for.
+    /// Purpose of the step that runs.
     step: For,
     /// Messages that belong to earlier steps: made, heard.
     earlier: (usize, usize),

@@ -1,4 +1,4 @@
-//! What is sent in which subframe of a pool's current period.
+//! Plan of a pool's current period: subframes and what each carries.
 
 /// Resources of the period of a pool that has begun last. Pools of communication and discovery have such periods; those of
 /// V2X count subframes without an end.

@@ -1,4 +1,4 @@
-//! What the generator sends by a pool is what the receiver hears by the same pool.
+//! The receiver hears by a pool what the generator sends by the same pool.
 
 use super::*;
 use crate::config::receiver_config;

@@ -5,7 +5,7 @@ use sidelink_wire::rng::Rng;
 use super::super::{Error, uniform};
 use super::{Period, Request, Resource, Sensing};
 
-/// What became of an occasion of a reservation.
+/// Outcome of an occasion of a reservation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Occasion {
     /// A block was sent in it.
