@@ -58,6 +58,13 @@ impl Clock {
         Self { rate, subframe, sample, drift: 0.0, utc, steered: None }
     }
 
+    /// Keeps the drift of the line `before` this one where both agree within `prefix` samples: the time was found again, and
+    /// the sample clock is the same.
+    pub fn keep_drift(self, before: Option<&Self>, prefix: usize) -> Self {
+        let agrees = |before: &&Self| (before.start_of(self.subframe) - self.sample).abs() <= prefix as f64;
+        Self { drift: before.filter(agrees).map_or(0.0, |before| before.drift), ..self }
+    }
+
     /// The count nearest to `near` of the subframe that the air calls `dfn`.
     pub fn count_near(near: u64, dfn: DfnSubframe) -> u64 {
         let period = u64::from(sidelink_phy::units::SUBFRAMES_PER_DFN_PERIOD);
@@ -204,6 +211,18 @@ mod tests {
         assert!(error.abs() < 0.05e-6, "{error}");
         assert!((clock.drift() - 20e-6).abs() < 0.5e-6, "{}", clock.drift());
         assert_eq!(clock.utc(17), None);
+    }
+
+    #[test]
+    fn the_drift_outlives_a_reference_that_is_found_again() {
+        let before = Clock { drift: 12e-6, ..Clock::from_subframe(RATE, 1000, 15_360_000.0, None) };
+        let found = |late: f64| {
+            let sample = before.start_of(5000) + late;
+            Clock::from_subframe(RATE, 5000, sample, None).keep_drift(Some(&before), 72)
+        };
+        assert_eq!((found(-60.0).drift(), found(60.0).drift()), (12e-6, 12e-6));
+        assert_eq!((found(-80.0).drift(), found(80.0).drift()), (0.0, 0.0));
+        assert_eq!(Clock::from_subframe(RATE, 0, 0.0, None).keep_drift(None, 72).drift(), 0.0);
     }
 
     #[test]

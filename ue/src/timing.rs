@@ -153,7 +153,8 @@ impl Ue {
         self.totals.reference_changes += 1;
         tracing::info!("{}: follows {} at sample {:.0}", self.name, candidate.id, candidate.sample);
         let rate = self.numerology.sample_rate();
-        self.set_clock(Clock::from_subframe(rate, count, candidate.sample, Some(self.anchor)));
+        let clock = Clock::from_subframe(rate, count, candidate.sample, Some(self.anchor));
+        self.set_clock(clock.keep_drift(self.clock.as_ref(), self.numerology.cp_samples(1)));
     }
 
     fn set_clock(&mut self, clock: Clock) {
