@@ -11,7 +11,7 @@ use sidelink_security::counter::reserve::{CounterStore, ReserveConfig};
 use sidelink_security::discovery::Profile;
 use sidelink_security::discovery::open::OpenKey;
 use sidelink_security::discovery::ota::{OtaConfig, OtaIdentity, ProseId};
-use sidelink_security::discovery::restricted::{MicCheck, Receiver, Sender};
+use sidelink_security::discovery::restricted::{Receiver, Sender};
 use sidelink_security::group;
 use sidelink_security::keys::{ApplicationKey, DiscoveryKey};
 use sidelink_store::{Discovery, Followed, Keys, Protection};
@@ -224,9 +224,9 @@ impl Provisioned {
         let who = match entry.followed()? {
             None => return Ok(None),
             Some(Followed::Open(filter, _)) => monitor.follow(Follow::Open(filter, valid_until)),
-            Some(Followed::Restricted(message_type, filter, material)) => {
+            Some(Followed::Restricted(message_type, filter, material, check)) => {
                 // TS 33.303 §6.6.7 (3)
-                let receiver = Receiver::new(&material, MicCheck::Local, vec![filter], Profile::default());
+                let receiver = Receiver::new(&material, check, vec![filter], Profile::default());
                 monitor.follow(Follow::Filter(message_type, receiver, valid_until))
             }
             Some(Followed::Rotating(config, id, key)) if Some(config) == tabled => {
