@@ -1,5 +1,5 @@
-//! Transmission mode 4 in one pool: sensing, reservations of others, and our own reserved resource (TS 36.213
-//! §14.1.1.6, TS 36.321 §5.14.1.1).
+//! Transmission mode 4 in one pool: sensing, reservations of others, and our own reserved resource
+//! (TS 36.213 §14.1.1.6, TS 36.321 §5.14.1.1).
 
 use sidelink_mac::grant::Error;
 use sidelink_mac::grant::sensing::Occasion as Chance;
@@ -45,8 +45,8 @@ pub struct Mode4Use {
     pub retransmit: bool,
     /// probResourceKeep in fifths, 0 to 4.
     pub keep_fifths: u8,
-    /// sl-ReselectAfter, 1 to 9: after this number of unused occasions in a row a resource is given up (TS 36.321
-    /// §5.14.1.1). Optional.
+    /// sl-ReselectAfter, 1 to 9: after this number of unused occasions in a row a resource is given up
+    /// (TS 36.321 §5.14.1.1). Optional.
     pub reselect_after: Option<u8>,
     /// T1: subframes from the last received one to the first in which the UE can still send, 1 to 4.
     pub lead: u8,

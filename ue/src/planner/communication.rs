@@ -1,5 +1,5 @@
-//! PSCCH and PSSCH of mode 2: an SCI in every period in which data is queued, and its transport blocks (TS 36.213
-//! §14.1, §14.2).
+//! PSCCH and PSSCH of mode 2: an SCI in every period in which data is queued, and its transport blocks
+//! (TS 36.213 §14.1, §14.2).
 
 use super::super::event::Tell;
 use super::super::stack::Stack;
