@@ -251,7 +251,7 @@ impl Provisioned {
 
 type Identity = (ProseId, ApplicationKey);
 
-/// Returns the layer-2 ID of the UE: that of the parameters, or that of all its groups.
+/// Returns the layer-2 ID of the UE: that of the parameters or of all its groups; 0 for a UE in discovery entries only.
 // TS 33.303 §6.2.3.2 (4)
 fn source(wish: &Wish<'_>, keys: &Keys) -> Result<Layer2Id, BuildError> {
     let groups = keys.group.iter().filter(|g| g.member.iter().any(|m| m.ue == wish.ue));

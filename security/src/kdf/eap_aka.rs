@@ -14,8 +14,7 @@ pub struct CkIkPrime {
     pub ik_prime: [u8; 16],
 }
 
-/// Computes CK' || IK' = KDF(CK || IK, 0x20, network name, SQN xor AK). TS 33.402 §A.2; SQN xor AK are the first octets
-/// of AUTN.
+/// Computes CK' || IK' = KDF(CK || IK, 0x20, network name, SQN xor AK). TS 33.402 §A.2; AUTN begins with SQN xor AK.
 pub fn ck_ik_prime(
     ck: &[u8; 16],
     ik: &[u8; 16],
