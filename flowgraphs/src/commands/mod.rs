@@ -10,6 +10,7 @@ pub mod inspect;
 pub mod keys;
 pub mod link;
 pub mod listen;
+pub mod network;
 pub mod radio;
 pub mod record;
 pub mod scenario;
@@ -71,6 +72,8 @@ pub enum Command {
     Man(completions::ManArgs),
     /// Show announcements live: `listen` with the discovery pool of `announce`.
     Monitor(listen::ListenArgs),
+    /// Be the network side: subscribers, bootstrapping, codes and keys of ProSe.
+    Network(network::NetworkArgs),
     /// Show the capabilities of a radio.
     Probe(radio::ProbeArgs),
     /// Measure the performance of a radio, and the transmit advance to configure.
@@ -134,6 +137,7 @@ pub fn run(command: Command) -> anyhow::Result<()> {
         Command::Listen(args) => listen::run(args, false),
         Command::Man(args) => completions::man(&args),
         Command::Monitor(args) => listen::run(args, true),
+        Command::Network(args) => network::run(args),
         Command::Probe(args) => radio::probe(&args),
         Command::RadioTest(args) => radio::test(&args),
         Command::Scenario(args) => scenario::run(args),

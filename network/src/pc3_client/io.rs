@@ -1,5 +1,7 @@
 //! What goes into the UE's end of PC3 and what comes out.
 
+use core::fmt;
+
 use sidelink_security::counter::{UtcCounter, UtcTime};
 use sidelink_security::discovery::Mic;
 use sidelink_security::discovery::restricted::Material;
@@ -143,6 +145,16 @@ pub enum Target {
     Restricted,
 }
 
+impl Target {
+    /// By the discovery type of a message type. TS 24.334 §12.2.2.10.
+    pub const fn of_message_type(octet: u8) -> Self {
+        match octet >> 6 {
+            1 => Self::Open,
+            _ => Self::Restricted,
+        }
+    }
+}
+
 /// What to look for, with its keys.
 #[derive(Debug)]
 pub struct Filter {
@@ -193,6 +205,17 @@ pub enum EndCause {
     Rejected(Cause),
     /// The UE has no subscription.
     Forbidden,
+}
+
+impl fmt::Display for EndCause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Expired => f.write_str("the time of what was allotted is over"),
+            Self::Withdrawn => f.write_str("the ProSe Function took it back"),
+            Self::Rejected(cause) => write!(f, "the ProSe Function refuses: {cause}"),
+            Self::Forbidden => f.write_str("the subscriber has no ProSe subscription"),
+        }
+    }
 }
 
 /// Whom a verified code stands for.
