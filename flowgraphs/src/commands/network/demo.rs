@@ -11,7 +11,7 @@ mod provisioning;
 mod story;
 
 use crate::config::ConfigError;
-use crate::experiments::network::ways::{Way, Ways};
+use crate::experiments::network::ways::{MOST_LOSS, NamedWay, Way, Ways};
 use crate::terminal;
 use clap::Args;
 use std::io::Write;
@@ -29,6 +29,9 @@ pub struct NetworkDemoArgs {
     /// Share of the messages between them that are lost once, 0 to 0.9.
     #[arg(long, value_name = "P", default_value_t = 0.0)]
     pub loss: f64,
+    /// Another way for one reference point: Ub, Zh, Zn, PC3 or PC4a, as PC3=200 or PC3=200,0.1; may be repeated.
+    #[arg(long, value_name = "NAME=MS[,P]")]
+    way: Vec<NamedWay>,
 }
 
 /// Runs it.
@@ -36,13 +39,14 @@ pub struct NetworkDemoArgs {
 /// # Errors
 /// Arguments that do not fit, output that cannot be written, or a demo that did not show what it should.
 pub fn run(args: &NetworkDemoArgs) -> anyhow::Result<()> {
-    if !(0.0..=0.9).contains(&args.loss) {
+    if !(0.0..=MOST_LOSS).contains(&args.loss) {
         return Err(ConfigError::new("a loss must be 0 to 0.9", "--loss", "leave it out for none").into());
     }
     let mut story = Story::new(terminal::stdout(), terminal::colours_on_stdout());
     story
         .title("Three subscribers of PLMN 001-01: alice, bob and carol. Bob and carol may discover alice.")?;
-    let ways = Ways::all(Way { round_trip: args.round_trip, loss: args.loss });
+    let mut ways = Ways::all(Way { round_trip: args.round_trip, loss: args.loss });
+    args.way.iter().for_each(|way| ways.set(*way));
     let (fabric, keys) = provisioning::run(ways, args.seed, &mut story)?;
     story.title("On the air: 5 MHz, 20 dB. Alice begins after 6 s; before, carol announces her code: she has its DUSK.")?;
     let found = on_air::run(fabric, keys, args.seed, &mut story)?;

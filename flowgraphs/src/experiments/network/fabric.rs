@@ -133,6 +133,7 @@ impl Fabric {
     }
 
     /// What the ProSe Function reported since the last call.
+    #[cfg(test)]
     pub(crate) fn events(&mut self) -> Vec<function::Event> {
         std::mem::take(&mut self.functions.events)
     }

@@ -3,12 +3,20 @@
 use super::meter::ReferencePoint;
 use sidelink_ue::air_rng::AirRng;
 use std::collections::BTreeMap;
+use std::fmt;
+use std::str::FromStr;
 
 /// First retransmission time-out of TCP in milliseconds (RFC 6298 §2.1); it doubles.
 const RTO: u64 = 1000;
 
 /// Retransmissions until a connection is given up.
 const MOST_RETRANSMISSIONS: u32 = 6;
+
+/// Longest round trip in milliseconds.
+pub(crate) const MOST_ROUND_TRIP: u64 = 10_000;
+
+/// Largest share of messages that are lost.
+pub(crate) const MOST_LOSS: f64 = 0.9;
 
 /// A way between two functions.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -18,6 +26,50 @@ pub(crate) struct Way {
     /// Share of the messages that are lost, 0 to 1. TCP sends them again.
     pub(crate) loss: f64,
 }
+
+/// A reference point and its way, as the command line has them: `PC3=200` or `PC3=200,0.1`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct NamedWay(pub(crate) ReferencePoint, pub(crate) Way);
+
+impl FromStr for NamedWay {
+    type Err = WayError;
+
+    fn from_str(text: &str) -> Result<Self, WayError> {
+        let (name, way) = text.split_once('=').ok_or(WayError::Form)?;
+        let named = |at: &&ReferencePoint| at.to_string().eq_ignore_ascii_case(name);
+        let at = *ReferencePoint::ALL.iter().find(named).ok_or(WayError::Name)?;
+        let (round_trip, loss) = way.split_once(',').unwrap_or((way, "0"));
+        let round_trip = round_trip.parse().ok().filter(|ms| *ms <= MOST_ROUND_TRIP);
+        let loss = loss.parse().ok().filter(|loss| (0.0..=MOST_LOSS).contains(loss));
+        match (round_trip, loss) {
+            (Some(round_trip), Some(loss)) => Ok(Self(at, Way { round_trip, loss })),
+            (None, _) => Err(WayError::RoundTrip),
+            (_, None) => Err(WayError::Loss),
+        }
+    }
+}
+
+/// The fault of a way on the command line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum WayError {
+    Form,
+    Name,
+    RoundTrip,
+    Loss,
+}
+
+impl fmt::Display for WayError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Form => "not NAME=MS or NAME=MS,LOSS",
+            Self::Name => "no such reference point: Ub, Zh, Zn, PC3 or PC4a",
+            Self::RoundTrip => "the round trip must be 0 to 10000 milliseconds",
+            Self::Loss => "the loss must be 0 to 0.9",
+        })
+    }
+}
+
+impl std::error::Error for WayError {}
 
 /// All ways.
 #[derive(Clone, Debug)]
@@ -33,7 +85,7 @@ impl Ways {
     }
 
     /// Sets one of them.
-    pub(crate) fn set(&mut self, at: ReferencePoint, way: Way) {
+    pub(crate) fn set(&mut self, NamedWay(at, way): NamedWay) {
         self.others.insert(at, way);
     }
 
@@ -82,9 +134,24 @@ mod tests {
     }
 
     #[test]
+    fn ways_are_read_from_the_command_line() {
+        let read = |text: &str| text.parse::<NamedWay>();
+        let way = Way { round_trip: 200, loss: 0.1 };
+        assert_eq!(read("PC3=200,0.1"), Ok(NamedWay(ReferencePoint::Pc3, way)));
+        assert_eq!(read("PC3"), Err(WayError::Form));
+        assert_eq!(read("PC9=1"), Err(WayError::Name));
+        for text in ["Ub=", "Ub=-1", "Ub=10001", "Ub=1.5"] {
+            assert_eq!(read(text), Err(WayError::RoundTrip), "{text}");
+        }
+        for text in ["Ub=1,", "Ub=1,-0.1", "Ub=1,0.95", "Ub=1,nan", "Ub=1,0.1,2"] {
+            assert_eq!(read(text), Err(WayError::Loss), "{text}");
+        }
+    }
+
+    #[test]
     fn one_way_may_differ() {
         let mut ways = Ways::all(Way { round_trip: 40, loss: 0.0 });
-        ways.set(ReferencePoint::Zh, Way { round_trip: 10, loss: 0.0 });
+        ways.set("zh=10".parse().unwrap());
         let mut rng = AirRng::seeded(1, "ways");
         assert_eq!(ways.delay(ReferencePoint::Zh, &mut rng), Some(5));
         assert_eq!(ways.delay(ReferencePoint::Zn, &mut rng), Some(20));
