@@ -167,6 +167,22 @@ impl Config {
     }
 }
 
+/// Reads subscribers from the text of their file.
+///
+/// # Errors
+/// A fault, with its line; no key is repeated.
+pub fn subscribers(text: &str) -> Result<Vec<NewSubscriber>, ConfigError> {
+    subscribers::parse(text)
+}
+
+/// Reads a file with keys, which its owner alone may read.
+///
+/// # Errors
+/// It cannot be read, or others can read it.
+pub fn read_secret(path: &Path) -> Result<Zeroizing<String>, ConfigError> {
+    secret(path)
+}
+
 fn of_toml(error: &toml::de::Error, text: &str) -> ConfigError {
     let at = error.span().map_or(0, |span| span.start);
     let line = text.get(..at).unwrap_or("").matches('\n').count() + 1;
@@ -194,7 +210,7 @@ fn read(path: &Path) -> Result<Zeroizing<String>, ConfigError> {
 }
 
 /// Reads a file with keys, which its owner alone may read.
-fn read_secret(path: &Path) -> Result<Zeroizing<String>, ConfigError> {
+fn secret(path: &Path) -> Result<Zeroizing<String>, ConfigError> {
     if let Ok(metadata) = std::fs::metadata(path)
         && metadata.permissions().mode() & 0o077 != 0
     {

@@ -16,6 +16,7 @@
 //! - `runtime`, the threads of the functions, and the commits that they share
 //! - `http`, servers whose connections are bounded; `ub` and `pc3`, what they serve
 //! - [`tls`], TLS 1.2 and 1.3 with pre-shared keys of GBA
+//! - [`orders`], what an operator says to functions that run, over a socket of this machine
 //! - [`client`], a UE that bootstraps and asks
 //! - [`status`], what has happened, in numbers
 //! - [`error`], why nothing starts
@@ -47,6 +48,7 @@ pub mod config;
 pub mod error;
 mod http;
 pub mod network;
+pub mod orders;
 mod pc3;
 mod runtime;
 pub mod status;

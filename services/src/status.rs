@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// A number that threads count.
 #[derive(Debug, Default)]
@@ -31,7 +31,7 @@ macro_rules! numbers {
         }
 
         /// What has happened since the start.
-        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
         pub struct Status {
             $($(#[$doc])* pub $name: u64,)*
         }

@@ -9,7 +9,7 @@ use sidelink_network::prose_function::{Role, Subscription};
 use zeroize::Zeroizing;
 
 use super::text::{RoleText, fits, octets};
-use super::{ConfigError, of_toml, read_secret};
+use super::{ConfigError, of_toml, secret};
 use crate::store::{Credentials, NewSubscriber};
 
 #[derive(Deserialize)]
@@ -42,11 +42,15 @@ struct ProseText {
 
 /// Reads the file, which its owner alone may read.
 pub(super) fn load(path: &Path) -> Result<Vec<NewSubscriber>, ConfigError> {
-    let text = read_secret(path)?;
-    let shown = path.display().to_string();
+    let text = secret(path)?;
+    parse(&text).map_err(|e| e.within(&path.display().to_string()))
+}
+
+/// Reads the text of such a file.
+pub(super) fn parse(text: &str) -> Result<Vec<NewSubscriber>, ConfigError> {
     // The message of the parser alone, which names no value of a string.
-    let document: Document = toml::from_str(&text).map_err(|e| of_toml(&e, &text).within(&shown))?;
-    document.subscriber.iter().map(|text| text.resolve().map_err(|e| e.within(&shown))).collect()
+    let document: Document = toml::from_str(text).map_err(|e| of_toml(&e, text))?;
+    document.subscriber.iter().map(SubscriberText::resolve).collect()
 }
 
 impl SubscriberText {

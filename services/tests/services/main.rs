@@ -4,6 +4,7 @@
 mod common;
 mod crash;
 mod load;
+mod orders;
 mod peers;
 mod robust;
 mod whole_path;

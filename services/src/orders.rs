@@ -1,0 +1,225 @@
+//! Orders of the operator to network functions that run: over a Unix socket that its owner alone may use.
+//!
+//! One order a connection: a line of JSON there, a line of JSON back. The socket lies beside the database (`NAME.sock`): who can
+//! use it can read the database too.
+
+use std::fmt;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use sidelink_network::identity::Imsi;
+use zeroize::{Zeroize, Zeroizing};
+
+use crate::network::Handle;
+use crate::{config, status::Status};
+
+/// Octets of an order, at most.
+const MAX_OCTETS: u64 = 1 << 20;
+
+/// Time of an order or its answer on the socket.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Between two looks whether the end has come.
+const LOOK: Duration = Duration::from_millis(50);
+
+/// An order.
+#[derive(Serialize, Deserialize)]
+#[serde(tag = "order", rename_all = "kebab-case")]
+pub enum Order {
+    /// What has happened.
+    Status,
+    /// Add the subscribers of this text, that of a file of subscribers.
+    AddSubscribers {
+        /// The text, with its keys.
+        text: Zeroizing<String>,
+    },
+    /// Take ProSe from a subscriber.
+    Revoke {
+        /// Digits of the IMSI.
+        imsi: String,
+    },
+}
+
+/// The answer to an order.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(tag = "answer", rename_all = "kebab-case")]
+pub enum Answer {
+    /// What has happened.
+    Status(Status),
+    /// It is done, durably.
+    Done {
+        /// Of how many subscribers.
+        subscribers: usize,
+    },
+    /// It is not.
+    Refused {
+        /// What is wrong, where, what to do.
+        why: String,
+    },
+}
+
+/// Why an order has no answer.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum OrderError {
+    /// Nothing runs there.
+    NotRunning(PathBuf),
+    /// The connection broke, or took too long.
+    Connection(PathBuf, std::io::Error),
+    /// The answer is none: of another version?
+    Answer(PathBuf),
+}
+
+impl fmt::Display for OrderError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotRunning(path) => {
+                write!(
+                    f,
+                    "nothing runs; {}; start `sidelink network run` with this configuration",
+                    path.display()
+                )
+            }
+            Self::Connection(path, why) => {
+                write!(f, "no answer: {why}; {}; look at the log of `sidelink network run`", path.display())
+            }
+            Self::Answer(path) => write!(
+                f,
+                "the answer is not understood; {}; use the version of sidelink that runs there",
+                path.display()
+            ),
+        }
+    }
+}
+
+impl std::error::Error for OrderError {}
+
+/// Where the functions of a database take orders.
+pub fn socket_of(database: &Path) -> PathBuf {
+    let mut name = database.as_os_str().to_owned();
+    name.push(".sock");
+    PathBuf::from(name)
+}
+
+/// Gives an order and waits for its answer.
+///
+/// # Errors
+/// Nothing runs there, or the connection breaks.
+pub fn give(socket: &Path, order: &Order) -> Result<Answer, OrderError> {
+    let broken = |why: std::io::Error| OrderError::Connection(socket.to_owned(), why);
+    let mut stream = UnixStream::connect(socket).map_err(|_| OrderError::NotRunning(socket.to_owned()))?;
+    stream.set_read_timeout(Some(PATIENCE)).map_err(broken)?;
+    stream.set_write_timeout(Some(PATIENCE)).map_err(broken)?;
+    let mut line = Zeroizing::new(serde_json::to_vec(order).map_err(|e| broken(e.into()))?);
+    line.push(b'\n');
+    stream.write_all(&line).map_err(broken)?;
+    let mut answer = String::new();
+    BufReader::new(stream.take(MAX_OCTETS)).read_line(&mut answer).map_err(broken)?;
+    serde_json::from_str(&answer).map_err(|_| OrderError::Answer(socket.to_owned()))
+}
+
+/// Takes orders until it is dropped.
+pub struct Orders {
+    socket: PathBuf,
+    ended: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Orders {
+    /// Takes orders for `handle` at `socket`. A socket that nobody listens on any more is replaced.
+    ///
+    /// # Errors
+    /// Somebody listens there, or the socket cannot be made.
+    pub fn take(socket: &Path, handle: Arc<Handle>) -> std::io::Result<Self> {
+        if UnixStream::connect(socket).is_ok() {
+            return Err(std::io::Error::new(
+                std::io::ErrorKind::AddrInUse,
+                "another process takes orders here",
+            ));
+        }
+        match std::fs::remove_file(socket) {
+            Err(why) if why.kind() != std::io::ErrorKind::NotFound => return Err(why),
+            _ => {}
+        }
+        let listener = UnixListener::bind(socket)?;
+        std::fs::set_permissions(socket, std::fs::Permissions::from_mode(0o600))?;
+        listener.set_nonblocking(true)?;
+        let ended = Arc::new(AtomicBool::new(false));
+        let ends = Arc::clone(&ended);
+        let work = move || {
+            while !ends.load(Ordering::Relaxed) {
+                match listener.accept() {
+                    Ok((stream, _)) => {
+                        if let Err(why) = serve(stream, &handle) {
+                            tracing::warn!("an order broke off: {why}");
+                        }
+                    }
+                    Err(_) => std::thread::sleep(LOOK),
+                }
+            }
+        };
+        let thread = std::thread::Builder::new().name("orders".into()).spawn(work)?;
+        Ok(Self { socket: socket.to_owned(), ended, thread: Some(thread) })
+    }
+}
+
+impl Drop for Orders {
+    fn drop(&mut self) {
+        self.ended.store(true, Ordering::Relaxed);
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+        let _ = std::fs::remove_file(&self.socket);
+    }
+}
+
+fn serve(stream: UnixStream, handle: &Handle) -> std::io::Result<()> {
+    stream.set_nonblocking(false)?;
+    stream.set_read_timeout(Some(PATIENCE))?;
+    stream.set_write_timeout(Some(PATIENCE))?;
+    let mut line = Zeroizing::new(String::new());
+    BufReader::new((&stream).take(MAX_OCTETS)).read_line(&mut line)?;
+    let answer = match serde_json::from_str::<Order>(&line) {
+        Ok(order) => obey(order, handle),
+        Err(_) => Answer::Refused { why: "not an order that this version knows".to_owned() },
+    };
+    let mut answer = serde_json::to_vec(&answer)?;
+    answer.push(b'\n');
+    (&stream).write_all(&answer)?;
+    answer.zeroize();
+    Ok(())
+}
+
+fn obey(order: Order, handle: &Handle) -> Answer {
+    let refused = |why: &dyn fmt::Display| Answer::Refused { why: why.to_string() };
+    match order {
+        Order::Status => Answer::Status(handle.status()),
+        Order::AddSubscribers { text } => match config::subscribers(&text) {
+            Ok(all) => {
+                let subscribers = all.len();
+                for subscriber in all {
+                    let imsi = subscriber.imsi.clone();
+                    if let Err(why) = handle.add_subscriber(subscriber) {
+                        return refused(&format!("subscriber {}: {why}", imsi.digits()));
+                    }
+                }
+                Answer::Done { subscribers }
+            }
+            Err(why) => refused(&why),
+        },
+        Order::Revoke { imsi } => match Imsi::new(&imsi) {
+            Ok(imsi) => match handle.revoke(&imsi) {
+                Ok(()) => Answer::Done { subscribers: 1 },
+                Err(why) => refused(&why),
+            },
+            Err(why) => refused(&why),
+        },
+    }
+}
