@@ -20,6 +20,7 @@ mod combine;
 mod error;
 mod link_rules;
 mod links;
+pub mod network_toml;
 mod pools;
 mod resolve;
 mod sigmf;

@@ -31,8 +31,8 @@ use std::collections::VecDeque;
 use sidelink_security::counter::UtcTime;
 use zeroize::Zeroizing;
 
-use crate::pc3::Message;
 use crate::pc3::update::DiscoveryUpdateRequest;
+use crate::pc3::{EntryId, Message};
 use crate::prose_function::RequestId;
 use matches::Matches;
 use wanted::Entry;
@@ -78,7 +78,7 @@ impl Pc3Client {
         self.now = self.now.max(input.now());
         match input {
             Input::Tick { .. } => {}
-            Input::Want { wanted, .. } => self.want(wanted),
+            Input::Want { wanted, earlier, .. } => self.want(wanted, earlier),
             Input::Response { request, body, .. } => self.response(request, body),
             Input::NoAnswer { request, why, .. } => self.no_answer(request, why),
             Input::Push { body, .. } => self.push(body),
@@ -94,9 +94,9 @@ impl Pc3Client {
         self.outputs.pop_front().unwrap_or_else(|| Output::Timeout(deadline()))
     }
 
-    fn want(&mut self, wanted: Wanted) {
+    fn want(&mut self, wanted: Wanted, earlier: Option<EntryId>) {
         if self.entries.len() < MOST_WANTED {
-            self.entries.push(Entry::new(wanted, self.now));
+            self.entries.push(Entry::new(wanted, earlier, self.now));
         } else {
             self.outputs.push_back(Output::TooMany(wanted));
         }
@@ -223,7 +223,8 @@ impl Pc3Client {
                 Some(None) => self.outputs.push_back(Output::Malformed(None)),
                 Some(Some((allotment, until))) => {
                     entry.holds(update.entry, until, self.now);
-                    self.outputs.push_back(Output::Allotted { id, allotment, until });
+                    let entry = update.entry;
+                    self.outputs.push_back(Output::Allotted { id, entry, allotment, until });
                 }
             }
         }

@@ -124,21 +124,29 @@ impl UeClient {
     /// Sends a message and returns the answer. Bootstraps first where there is no key, and once again where the ProSe Function
     /// does not take it.
     pub fn send(&mut self, message: &Message) -> Result<Answered, ClientError> {
-        let body = message.to_xml();
+        match self.send_xml(&message.to_xml())? {
+            Some(body) => Ok(Answered::Message(Message::from_xml(&body).map_err(ClientError::Message)?)),
+            None => Ok(Answered::Accepted),
+        }
+    }
+
+    /// Sends the text of a message and returns that of the answer; none where it is taken and nothing is to say. Bootstraps as
+    /// [`Self::send`] does.
+    pub fn send_xml(&mut self, body: &Zeroizing<String>) -> Result<Option<Zeroizing<Vec<u8>>>, ClientError> {
         let had_key = self.b_tid().is_some();
         if !had_key {
             self.bootstrap()?;
         }
-        match self.post(&body) {
+        match self.post(body) {
             Err(ClientError::Tls(_)) if had_key => {
                 self.bootstrap()?;
-                self.post(&body)
+                self.post(body)
             }
             answered => answered,
         }
     }
 
-    fn post(&self, body: &Zeroizing<String>) -> Result<Answered, ClientError> {
+    fn post(&self, body: &Zeroizing<String>) -> Result<Option<Zeroizing<Vec<u8>>>, ClientError> {
         let ClientConfig { naf, naf_address, tls, patience, .. } = &self.config;
         let key = self.key.as_ref().ok_or(ClientError::NoKey)?;
         let ks_naf = key.ks_naf(now(), &tls.naf_id(naf)).ok_or(ClientError::NoKey)?;
@@ -150,11 +158,8 @@ impl UeClient {
         let to = http_client::Naf { address: *naf_address, name: naf, tls: *tls, b_tid: &key.b_tid };
         let response = ask_over_tls(&to, ks_naf, request, *patience)?;
         match response.status() {
-            StatusCode::OK => {
-                let message = Message::from_xml(response.body()).map_err(ClientError::Message)?;
-                Ok(Answered::Message(message))
-            }
-            StatusCode::NO_CONTENT => Ok(Answered::Accepted),
+            StatusCode::OK => Ok(Some(Zeroizing::new(response.into_body()))),
+            StatusCode::NO_CONTENT => Ok(None),
             status => Err(ClientError::Refused {
                 status,
                 why: text_of(response.body()),

@@ -157,11 +157,11 @@ impl Config {
             (None, None, None) => Err(ConfigError::new(
                 "nothing is to run",
                 "",
-                "add a section [hss], [bsf] or [prose_function]",
+                "add a section [hss], [bsf] or [prose-function]",
             )),
             (None, Some(_), _) => missing("hss", "bsf"),
-            (None, None, Some(_)) => missing("hss", "prose_function"),
-            (Some(_), None, Some(_)) => missing("bsf", "prose_function"),
+            (None, None, Some(_)) => missing("hss", "prose-function"),
+            (Some(_), None, Some(_)) => missing("bsf", "prose-function"),
             _ => Ok(()),
         }
     }

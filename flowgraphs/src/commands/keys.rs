@@ -1,6 +1,8 @@
 //! `sidelink keys`: make, show, hand out and revoke keys.
 
 pub(in crate::commands) mod certificates;
+#[cfg(feature = "services")]
+mod fetch;
 mod list_number;
 
 use crate::config::ConfigError;
@@ -47,6 +49,9 @@ enum What {
     Certify(certificates::Certify),
     /// Make a revocation list.
     RevokeCertificates(certificates::RevokeCertificates),
+    /// Fetch codes, filters and keys from the ProSe Function, as the UE's file asks for (a build with --features services).
+    #[cfg(feature = "services")]
+    Fetch(fetch::FetchArgs),
     /// Import the entries of a TOML file or another store; the rights to send move out of the file.
     Import(Import),
     /// List the entries of the store, one per line, without secrets.
@@ -212,6 +217,8 @@ pub fn run(args: KeysArgs) -> anyhow::Result<()> {
         What::NewIssuer(args) => certificates::new_issuer(&args),
         What::Certify(args) => certificates::certify(&args),
         What::RevokeCertificates(args) => certificates::revoke(&args),
+        #[cfg(feature = "services")]
+        What::Fetch(args) => fetch::fetch(&args),
         What::Import(args) => import(&args),
         What::List(args) => list(&args),
         What::Show(args) => show(&args),

@@ -1,6 +1,11 @@
 //! `sidelink network`: the network side of ProSe.
 
 pub mod demo;
+pub mod example;
+#[cfg(feature = "services")]
+pub mod orders;
+#[cfg(feature = "services")]
+pub mod run;
 
 use clap::{Args, Subcommand};
 
@@ -17,6 +22,44 @@ pub struct NetworkArgs {
 pub enum NetworkCommand {
     /// Provision subscribers, bootstrap, fetch codes and keys, discover on the air, have matches checked: one process, no set-up.
     Demo(demo::NetworkDemoArgs),
+    /// Write the configuration of a network with two subscribers, and of their UEs.
+    Example(example::ExampleArgs),
+    /// Run HSS, BSF and ProSe Function on sockets until Ctrl-C (a build with --features services).
+    #[cfg(feature = "services")]
+    Run(run::RunArgs),
+    /// Show what has happened in the functions that run.
+    #[cfg(feature = "services")]
+    Status(orders::StatusArgs),
+    /// Add subscribers to the HSS that runs.
+    #[cfg(feature = "services")]
+    AddSubscriber(orders::AddSubscriberArgs),
+    /// Take ProSe from a subscriber: its subscription, codes and keys.
+    #[cfg(feature = "services")]
+    Revoke(orders::RevokeArgs),
+    /// Run HSS, BSF and ProSe Function on sockets: this build cannot (see its error).
+    #[cfg(not(feature = "services"))]
+    #[command(name = "run", aliases = ["status", "add-subscriber", "revoke"])]
+    Missing(MissingArgs),
+}
+
+/// Arguments of what is not built in.
+#[cfg(not(feature = "services"))]
+#[derive(Debug, Args)]
+pub struct MissingArgs {
+    /// Whatever stands there.
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true, hide = true)]
+    pub rest: Vec<String>,
+}
+
+/// The error of a build without services.
+#[cfg(not(feature = "services"))]
+pub(in crate::commands) fn without() -> anyhow::Error {
+    crate::config::ConfigError::new(
+        "this build has no network services",
+        "",
+        "build it with --features services (it takes libssl-dev and pkg-config); `sidelink network demo` needs none",
+    )
+    .into()
 }
 
 /// Runs it.
@@ -26,5 +69,16 @@ pub enum NetworkCommand {
 pub fn run(args: NetworkArgs) -> anyhow::Result<()> {
     match args.command {
         NetworkCommand::Demo(args) => demo::run(&args),
+        NetworkCommand::Example(args) => example::write(&args),
+        #[cfg(feature = "services")]
+        NetworkCommand::Run(args) => run::run(&args),
+        #[cfg(feature = "services")]
+        NetworkCommand::Status(args) => orders::status(&args),
+        #[cfg(feature = "services")]
+        NetworkCommand::AddSubscriber(args) => orders::add_subscriber(&args),
+        #[cfg(feature = "services")]
+        NetworkCommand::Revoke(args) => orders::revoke(&args),
+        #[cfg(not(feature = "services"))]
+        NetworkCommand::Missing(_) => Err(without()),
     }
 }

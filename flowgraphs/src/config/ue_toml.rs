@@ -5,6 +5,7 @@ mod tests;
 mod upper;
 
 use super::{ConfigError, LinkConfig, LinkRules, Radio, RadioConfig, parse_toml, receiver_config, slss_id};
+use crate::config::network_toml::NetworkConfig;
 use serde::Deserialize;
 use sidelink_phy::numerology::Numerology;
 use sidelink_phy::pool::V2xPool;
@@ -76,6 +77,9 @@ pub struct UeConfig {
     /// IP packets over a group.
     #[serde(default)]
     pub ip: Option<sidelink_ue::IpConfig>,
+    /// Where `sidelink keys fetch` gets codes and keys.
+    #[serde(default)]
+    pub network: Option<NetworkConfig>,
 }
 
 /// The radio device.
@@ -312,6 +316,9 @@ impl UeConfig {
             }
             if let Some(credential) = &mut config.credential {
                 credential.within(folder);
+            }
+            if let Some(network) = &mut config.network {
+                network.within(folder);
             }
         }
         Ok(config)

@@ -10,7 +10,8 @@ use zeroize::Zeroizing;
 
 use crate::pc3::filters::{DiscoveryFilter, MatchingFilter};
 use crate::pc3::{
-    ApplicationCode, ApplicationId, Cause, Error, Imsi, MaxOffset, Metadata, Plmn, RestrictedCode, Rpauid,
+    ApplicationCode, ApplicationId, Cause, EntryId, Error, Imsi, MaxOffset, Metadata, Plmn, RestrictedCode,
+    Rpauid,
 };
 use crate::prose_function::{Application, RequestId};
 
@@ -62,6 +63,8 @@ pub enum Input<'a> {
         now: UtcTime,
         /// What.
         wanted: Wanted,
+        /// An entry that the ProSe Function made for it before, to go on with; none for a new one.
+        earlier: Option<EntryId>,
     },
     /// The ProSe Function answered (HTTP 200).
     Response {
@@ -253,6 +256,8 @@ pub enum Output {
     Allotted {
         /// Of what.
         id: WantedId,
+        /// Its name at the ProSe Function, to go on with after a restart.
+        entry: EntryId,
         /// What.
         allotment: Allotment,
         /// Until when.

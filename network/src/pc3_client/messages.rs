@@ -153,9 +153,9 @@ impl Pc3Client {
         }
         let now = self.now;
         match of_response(&self.entries[usize::from(id.0)].wanted, id, response, now) {
-            Some((name, allotment, until)) => {
-                self.entries[usize::from(id.0)].holds(name, until, now);
-                self.outputs.push_back(Output::Allotted { id, allotment, until });
+            Some((entry, allotment, until)) => {
+                self.entries[usize::from(id.0)].holds(entry, until, now);
+                self.outputs.push_back(Output::Allotted { id, entry, allotment, until });
             }
             None => {
                 self.entries[usize::from(id.0)].failed(now, &self.config);

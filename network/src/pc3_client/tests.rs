@@ -98,7 +98,7 @@ impl World {
 
     fn want(&mut self, ue: u32, wanted: Wanted) -> Vec<Output> {
         let now = self.now;
-        self.client(ue).handle_input(Input::Want { now, wanted });
+        self.client(ue).handle_input(Input::Want { now, wanted, earlier: None });
         self.drain(ue)
     }
 
@@ -284,6 +284,28 @@ fn what_is_allotted_is_renewed_before_it_ends() {
 }
 
 #[test]
+fn a_ue_that_starts_again_goes_on_with_its_entry() {
+    let mut world = World::new();
+    let said = world.want(1, Wanted::AnnounceRestricted);
+    let [Output::Allotted { entry, allotment: Allotment::AnnounceRestricted { code, .. }, .. }] = &said[..]
+    else {
+        panic!("{said:?}")
+    };
+    for (earlier, same) in [(Some(*entry), true), (None, false)] {
+        let (config, now) = (world.client(1).config.clone(), world.now);
+        *world.client(1) = Pc3Client::new(config);
+        world.client(1).handle_input(Input::Want { now, wanted: Wanted::AnnounceRestricted, earlier });
+        let said = world.drain(1);
+        let [Output::Allotted { allotment: Allotment::AnnounceRestricted { code: again, .. }, .. }] =
+            &said[..]
+        else {
+            panic!("{said:?}")
+        };
+        assert_eq!(code == again, same);
+    }
+}
+
+#[test]
 fn out_of_coverage_codes_count_until_their_time() {
     let mut world = World::new();
     allotted(world.want(1, Wanted::AnnounceRestricted));
@@ -390,7 +412,7 @@ fn an_update_for_another_ue_or_entry_changes_nothing() {
     let update = |ue: Imsi, entry: u16| {
         use crate::pc3::update::Update;
         let transaction = crate::pc3::TransactionId::new(1).unwrap();
-        let entry = crate::pc3::EntryId::new(entry).unwrap();
+        let entry = EntryId::new(entry).unwrap();
         let updates = vec![Update { transaction, ue, entry, info: None }];
         Message::DiscoveryUpdateRequest(DiscoveryUpdateRequest { updates }).to_xml()
     };
@@ -429,7 +451,7 @@ fn what_is_wanted_and_reported_is_bounded() {
 fn a_wait_that_is_named_is_obeyed() {
     let mut world = World::new();
     let now = world.now;
-    world.client(1).handle_input(Input::Want { now, wanted: Wanted::AnnounceRestricted });
+    world.client(1).handle_input(Input::Want { now, wanted: Wanted::AnnounceRestricted, earlier: None });
     let Output::Request { request, .. } = world.client(1).poll_output() else { panic!() };
     world.client(1).handle_input(Input::NoAnswer { now, request, why: NoAnswer::Wait(90_000) });
     let asked = world.requests;
@@ -445,7 +467,7 @@ proptest! {
     fn any_bytes(bytes in proptest::collection::vec(any::<u8>(), 0..200), cut in 0..2000_usize) {
         let mut world = World::new();
         let now = world.now;
-        world.client(1).handle_input(Input::Want { now, wanted: Wanted::AnnounceRestricted });
+        world.client(1).handle_input(Input::Want { now, wanted: Wanted::AnnounceRestricted, earlier: None });
         let Output::Request { request, body } = world.client(1).poll_output() else { panic!() };
         let own = body.as_bytes();
         world.client(1).handle_input(Input::Push { now, body: &bytes });

@@ -35,8 +35,8 @@ enum State {
 }
 
 impl Entry {
-    pub(super) const fn new(wanted: Wanted, now: UtcTime) -> Self {
-        Self { wanted, id: None, until: None, state: State::Asks { at: now }, failures: 0 }
+    pub(super) const fn new(wanted: Wanted, earlier: Option<EntryId>, now: UtcTime) -> Self {
+        Self { wanted, id: earlier, until: None, state: State::Asks { at: now }, failures: 0 }
     }
 
     /// Its name at the ProSe Function, while something is allotted.

@@ -13,14 +13,14 @@ use super::{ConfigError, of_toml, secret};
 use crate::store::{Credentials, NewSubscriber};
 
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
 struct Document {
     #[serde(default)]
     subscriber: Vec<SubscriberText>,
 }
 
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
 struct SubscriberText {
     imsi: String,
     mnc_digits: usize,
@@ -31,7 +31,7 @@ struct SubscriberText {
 }
 
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
 struct ProseText {
     roles: Vec<RoleText>,
     #[serde(default)]
@@ -57,7 +57,7 @@ impl SubscriberText {
     fn resolve(&self) -> Result<NewSubscriber, ConfigError> {
         let place = format!("subscriber {:?}", self.imsi);
         let wrong = |e: sidelink_network::identity::IdentityError| {
-            ConfigError::new(e.to_string(), place.clone(), "correct imsi or mnc_digits")
+            ConfigError::new(e.to_string(), place.clone(), "correct imsi or mnc-digits")
         };
         let imsi = Imsi::new(&self.imsi).map_err(wrong)?;
         let impi = imsi.impi(self.mnc_digits).map_err(wrong)?;
@@ -82,7 +82,7 @@ impl SubscriberText {
 impl ProseText {
     /// Registered and with its rights at home.
     fn resolve(&self, home: Plmn) -> Result<Subscription, ConfigError> {
-        let ids = self.application_ids.iter().map(|id| fits(ApplicationId::new(id), "application_ids"));
+        let ids = self.application_ids.iter().map(|id| fits(ApplicationId::new(id), "application-ids"));
         let users = self.rpauids.iter().map(|user| fits(Rpauid::new(user), "rpauids"));
         Ok(Subscription {
             registered: Some(home),

@@ -10,7 +10,7 @@ database = "network.db"
 
 [limits]
 connections = 10
-head_ms = 100
+head-ms = 100
 
 [hss]
 subscribers = "subscribers.toml"
@@ -20,24 +20,24 @@ burst = 100
 name = "bsf.mnc001.mcc001.pub.3gppnetwork.org"
 listen = "127.0.0.1:0"
 digest = "AKAv1-SHA-256"
-key_lifetime_s = 60
+key-lifetime-s = 60
 
-[prose_function]
+[prose-function]
 name = "ProSeFunction.mnc001.mcc001.pub.3gppnetwork.org"
 listen = "[::1]:0"
 mcc = "001"
 mnc = "01"
-application_ids = ["mcc001.mnc001.ProSeApp.Food"]
-restricted_mic = "prose-function"
-encrypted_bits = "0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f"
-validity_min = 30
+application-ids = ["mcc001.mnc001.ProSeApp.Food"]
+restricted-mic = "prose-function"
+encrypted-bits = "0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f"
+validity-min = 30
 
-[[prose_function.applications]]
-os_id = "07070707070707070707070707070707"
-os_app_id = "org.example"
+[[prose-function.applications]]
+os-id = "07070707070707070707070707070707"
+os-app-id = "org.example"
 roles = ["open-announce", "open-monitor"]
 
-[[prose_function.permissions]]
+[[prose-function.permissions]]
 target = "user1"
 watcher = "user2"
 "#;
@@ -45,14 +45,14 @@ watcher = "user2"
 const SUBSCRIBERS: &str = r#"
 [[subscriber]]
 imsi = "001010000000001"
-mnc_digits = 2
+mnc-digits = 2
 k = "465b5ce8b199b49faa5f0a2ee238a6bc"
 opc = "cd63cb71954a9f4e48a5994e37a02baf"
-prose = { roles = ["open-announce"], application_ids = ["mcc001.mnc001.ProSeApp.Food"], rpauids = ["user1"] }
+prose = { roles = ["open-announce"], application-ids = ["mcc001.mnc001.ProSeApp.Food"], rpauids = ["user1"] }
 
 [[subscriber]]
 imsi = "001010000000002"
-mnc_digits = 2
+mnc-digits = 2
 k = "465b5ce8b199b49faa5f0a2ee238a6bc"
 op = "cdc202d5123e20f62b6d676ac72cb318"
 "#;
@@ -106,14 +106,14 @@ fn a_whole_configuration_is_what_it_says() {
 #[test]
 fn a_fault_says_what_where_and_what_to_do() {
     for (find, put, what, place) in [
-        ("head_ms = 100", "head_ms = 0", "a limit is 0", "[limits]"),
+        ("head-ms = 100", "head-ms = 0", "a limit is 0", "[limits]"),
         ("connections = 10", "connections = 0", "a limit is 0", "[limits]"),
         ("burst = 100", "bursts = 100", "unknown field", "line 10"),
         ("listen = \"127.0.0.1:0\"", "listen = \"0.0.0.0:0\"", "others can reach 0.0.0.0:0", "[bsf]"),
-        ("listen = \"[::1]:0\"", "listen = \"[::]:0\"", "others can reach", "[prose_function]"),
+        ("listen = \"[::1]:0\"", "listen = \"[::]:0\"", "others can reach", "[prose-function]"),
         ("mnc = \"01\"", "mnc = \"1\"", "PLMN", "mcc, mnc"),
-        ("validity_min = 30", "validity_min = 0", "Minutes", "validity_min"),
-        ("os_id = \"07", "os_id = \"", "hexadecimal", "os_id"),
+        ("validity-min = 30", "validity-min = 0", "Minutes", "validity-min"),
+        ("os-id = \"07", "os-id = \"", "hexadecimal", "os-id"),
         ("name = \"bsf.", "name = \"b sf.", "a name has", "[bsf]"),
         ("[hss]\nsubscribers = \"subscribers.toml\"\nburst = 100\n", "", "there is no hss", "[bsf]"),
         ("target = \"user1\"", "target = \"\"", "Rpauid", "permissions"),
@@ -146,7 +146,7 @@ fn keys_are_in_a_file_of_their_owner_and_in_no_message() {
         ("k = \"465b5ce8b199b49faa5f0a2ee238a6bc\"", "k = \"zz5b5ce8b199b49faa5f0a2ee238a6bc\""),
         ("opc = \"cd63cb71954a9f4e48a5994e37a02baf\"", ""),
         ("k = \"465b5ce8b199b49faa5f0a2ee238a6bc\"", "k = 465b5ce8b199b49faa5f0a2ee238a6bc"),
-        ("mnc_digits = 2", "mnc_digits = 4"),
+        ("mnc-digits = 2", "mnc-digits = 4"),
         ("imsi = \"001010000000001\"", "imsi = \"1\""),
         ("roles = [\"open-announce\"]", "roles = [\"fly\"]"),
     ] {

@@ -16,7 +16,7 @@ use sidelink_security::discovery::restricted::MicCheck;
 use super::{BsfConfig, Config, ConfigError, Limits, Listen, ProseFunctionConfig, Reach, subscribers};
 
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(super) struct Document {
     database: PathBuf,
     #[serde(default)]
@@ -27,7 +27,7 @@ pub(super) struct Document {
 }
 
 #[derive(Default, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
 struct LimitsText {
     connections: Option<usize>,
     handshake_ms: Option<u64>,
@@ -37,7 +37,7 @@ struct LimitsText {
 }
 
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
 struct HssText {
     subscribers: Option<PathBuf>,
     burst: Option<u32>,
@@ -45,7 +45,7 @@ struct HssText {
 }
 
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
 struct BsfText {
     name: String,
     listen: SocketAddr,
@@ -68,7 +68,7 @@ enum DigestText {
 }
 
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
 struct ProseFunctionText {
     name: String,
     listen: SocketAddr,
@@ -97,7 +97,7 @@ struct ProseFunctionText {
 }
 
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
 struct ApplicationText {
     os_id: String,
     os_app_id: String,
@@ -105,7 +105,7 @@ struct ApplicationText {
 }
 
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
 struct PermissionText {
     target: String,
     watcher: String,
@@ -156,7 +156,7 @@ impl Document {
                 .prose_function
                 .map(ProseFunctionText::resolve)
                 .transpose()
-                .map_err(|e| e.within("[prose_function]"))?,
+                .map_err(|e| e.within("[prose-function]"))?,
         })
     }
 }
@@ -228,8 +228,8 @@ impl ProseFunctionText {
     fn resolve(self) -> Result<ProseFunctionConfig, ConfigError> {
         let mut applications = Vec::new();
         for text in &self.applications {
-            let os_app_id = fits(OsAppId::new(&text.os_app_id), "os_app_id")?;
-            let application = Application { os_id: octets(&text.os_id, "os_id")?, os_app_id };
+            let os_app_id = fits(OsAppId::new(&text.os_app_id), "os-app-id")?;
+            let application = Application { os_id: octets(&text.os_id, "os-id")?, os_app_id };
             applications.extend(text.roles.iter().map(|role| (application.clone(), Role::from(*role))));
         }
         let mut permissions = Vec::new();
@@ -237,7 +237,7 @@ impl ProseFunctionText {
             let user = |text: &str| fits(Rpauid::new(text), "permissions");
             permissions.push(Permission { target: user(&text.target)?, watcher: user(&text.watcher)? });
         }
-        let ids = self.application_ids.iter().map(|id| fits(ApplicationId::new(id), "application_ids"));
+        let ids = self.application_ids.iter().map(|id| fits(ApplicationId::new(id), "application-ids"));
         let minutes =
             |given: Option<u32>, usual, place: &str| fits(Minutes::new(given.unwrap_or(usual)), place);
         let prose_function = prose_function::Config {
@@ -246,10 +246,10 @@ impl ProseFunctionText {
             application_ids: ids.collect::<Result<_, _>>()?,
             permissions,
             restricted: self.policy()?,
-            validity: minutes(self.validity_min, 60, "validity_min")?,
-            ttl: minutes(self.ttl_min, 60, "ttl_min")?,
-            refresh: minutes(self.refresh_min, 10, "refresh_min")?,
-            max_offset: fits(MaxOffset::new(self.max_offset_s.unwrap_or(32)), "max_offset_s")?,
+            validity: minutes(self.validity_min, 60, "validity-min")?,
+            ttl: minutes(self.ttl_min, 60, "ttl-min")?,
+            refresh: minutes(self.refresh_min, 10, "refresh-min")?,
+            max_offset: fits(MaxOffset::new(self.max_offset_s.unwrap_or(32)), "max-offset-s")?,
             report_delay: self.report_delay_s.unwrap_or(60),
             limits: self.limits(),
         };
@@ -261,7 +261,7 @@ impl ProseFunctionText {
         let encrypted = self
             .encrypted_bits
             .as_deref()
-            .map(|digits| octets::<23>(digits, "encrypted_bits"))
+            .map(|digits| octets::<23>(digits, "encrypted-bits"))
             .transpose()?;
         let check = match self.restricted_mic {
             MicText::Ue => MicCheck::Local,

@@ -26,7 +26,7 @@ fn world(round_trip: u64, loss: f64, seed: u64) -> (Fabric, [UeId; 2]) {
 }
 
 fn want(fabric: &mut Fabric, ue: UeId, wanted: Wanted) {
-    fabric.pc3(ue, |now| Input::Want { now, wanted });
+    fabric.pc3(ue, |now| Input::Want { now, wanted, earlier: None });
 }
 
 fn after(millis: u64) -> UtcTime {

@@ -59,7 +59,7 @@ fn fetch<W: Write>(
     story: &mut Story<W>,
 ) -> anyhow::Result<Vec<Discovery>> {
     let (name, what) = (NAMES[ue.0], purpose(&wanted));
-    fabric.pc3(ue, |now| Input::Want { now, wanted });
+    fabric.pc3(ue, |now| Input::Want { now, wanted, earlier: None });
     let end = fabric.now().plus_millis(PATIENCE);
     while fabric.now() < end {
         fabric.run_until(fabric.now().plus_millis(10));

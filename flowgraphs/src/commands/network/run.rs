@@ -1,0 +1,47 @@
+//! `sidelink network run`: the network functions on sockets, until Ctrl-C.
+
+use crate::commands::ue::stop_on_signals;
+use crate::terminal;
+use clap::Args;
+use sidelink_services::orders::{Orders, socket_of};
+use sidelink_services::{Config, Network};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+/// Arguments of `sidelink network run`.
+#[derive(Debug, Args)]
+pub struct RunArgs {
+    /// Configuration: database, HSS, BSF, ProSe Function. `sidelink network example` writes one.
+    #[arg(short, long, value_name = "FILE")]
+    pub config: PathBuf,
+}
+
+/// Runs them.
+///
+/// # Errors
+/// The configuration, the database, or an address that is taken.
+pub fn run(args: &RunArgs) -> anyhow::Result<()> {
+    let config = Config::load(&args.config)?;
+    let socket = socket_of(&config.database);
+    let stop = stop_on_signals()?;
+    let handle = Arc::new(Network::start(config)?);
+    let orders = Orders::take(&socket, Arc::clone(&handle))
+        .map_err(|why| anyhow::anyhow!("cannot take orders: {why}; {}", socket.display()))?;
+    let mut text = format!("{} subscribers\n", handle.status().subscribers);
+    if let Some(address) = handle.ub_address() {
+        text += &format!("BSF: Ub at http://{address}\n");
+    }
+    if let Some(address) = handle.pc3_address() {
+        text += &format!("ProSe Function: PC3 at https://{address}, TLS with pre-shared keys\n");
+    }
+    text += "ready; Ctrl-C ends it\n";
+    terminal::print(&text)?;
+    while !stop.load(Ordering::Relaxed) {
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    drop(orders);
+    drop(handle);
+    Ok(())
+}

@@ -1,0 +1,269 @@
+//! The network side of a UE's TOML: `[network]`, and the file of its USIM.
+
+use super::ConfigError;
+use serde::Deserialize;
+use sidelink_network::identity::{Fqdn, Imsi};
+use sidelink_network::pc3::{self, ApplicationId, OsAppId, OutOfRange, Plmn, Rpauid};
+use sidelink_network::pc3_client::{self, Wanted};
+use sidelink_network::prose_function::Application;
+use sidelink_security::cipher::milenage::Subscriber;
+use sidelink_store::{self as keystore, Hex};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use zeroize::Zeroizing;
+
+/// Milliseconds until an answer of the network counts as lost, and between two requests.
+const PATIENCE: u64 = 10_000;
+
+/// What a UE asks the network for, and where.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct NetworkConfig {
+    /// File of the test USIM.
+    pub usim: PathBuf,
+    /// Address of the BSF.
+    pub bsf: SocketAddr,
+    /// Name of the BSF; without it that of TS 23.003 §16.2.
+    #[serde(default)]
+    pub bsf_name: Option<String>,
+    /// Address of the ProSe Function.
+    pub prose_function: SocketAddr,
+    /// Name of the ProSe Function.
+    pub prose_function_name: String,
+    /// Version of TLS: 1.2 or 1.3.
+    #[serde(default)]
+    pub tls: TlsVersion,
+    /// UUID of the operating system, 32 hexadecimal digits.
+    pub os_id: Hex,
+    /// The application.
+    pub os_app_id: String,
+    /// Own user name of restricted discovery.
+    #[serde(default)]
+    pub rpauid: Option<String>,
+    /// ProSe Application IDs to announce.
+    #[serde(default)]
+    pub announce: Vec<String>,
+    /// ProSe Application IDs to monitor.
+    #[serde(default)]
+    pub monitor: Vec<String>,
+    /// Whether others may discover the own user name.
+    #[serde(default)]
+    pub be_discovered: Discoverable,
+    /// User names to discover.
+    #[serde(default)]
+    pub discover: Vec<String>,
+}
+
+/// Whether a UE announces its own user name.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Discoverable {
+    /// Not at all.
+    #[default]
+    Never,
+    /// By a restricted code, model A.
+    Restricted,
+}
+
+/// Version of TLS.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+pub enum TlsVersion {
+    /// With a suite of PSK.
+    #[default]
+    #[serde(rename = "1.2")]
+    V12,
+    /// With an external PSK.
+    #[serde(rename = "1.3")]
+    V13,
+}
+
+/// A test USIM.
+#[derive(Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+struct UsimText {
+    imsi: String,
+    mnc_digits: usize,
+    k: Zeroizing<String>,
+    opc: Zeroizing<String>,
+}
+
+/// A test USIM: who it is, and its keys.
+pub struct UsimFile {
+    /// Identity.
+    pub imsi: Imsi,
+    /// Digits of its MNC.
+    pub mnc_digits: usize,
+    /// K and OPc.
+    pub keys: Subscriber,
+}
+
+impl NetworkConfig {
+    /// Names of files count from this folder.
+    pub(super) fn within(&mut self, folder: &Path) {
+        self.usim = folder.join(&self.usim);
+    }
+
+    /// Reads the file of the USIM, which its owner alone may read.
+    ///
+    /// # Errors
+    /// The file, or a value in it.
+    pub fn usim(&self) -> Result<UsimFile, ConfigError> {
+        let shown = self.usim.display().to_string();
+        let text = Zeroizing::new(super::read_text(&self.usim)?);
+        keystore::check_mode(&self.usim)?;
+        let text: UsimText = toml::from_str(&text).map_err(|e| {
+            ConfigError::new(e.message().to_owned(), shown.clone(), "a USIM has imsi, mnc-digits, k and opc")
+        })?;
+        let wrong = |what: &str| ConfigError::new(what, shown.clone(), "correct it");
+        let imsi = Imsi::new(&text.imsi).map_err(|e| wrong(&e.to_string()))?;
+        imsi.impi(text.mnc_digits).map_err(|e| wrong(&e.to_string()))?;
+        let octets = |digits: &str, what: &str| {
+            let octets: Option<[u8; 16]> = digits.parse().ok().and_then(|hex: Hex| hex.0.try_into().ok());
+            octets.ok_or_else(|| wrong(what))
+        };
+        let k = octets(&text.k, "k is not 32 hexadecimal digits")?;
+        let opc = octets(&text.opc, "opc is not 32 hexadecimal digits")?;
+        Ok(UsimFile { imsi, mnc_digits: text.mnc_digits, keys: Subscriber::with_opc(k, opc) })
+    }
+
+    /// Returns the settings of the UE's end of PC3.
+    ///
+    /// # Errors
+    /// A value that its parameter does not have.
+    pub fn pc3(&self, usim: &UsimFile) -> Result<pc3_client::Config, ConfigError> {
+        let digits = usim.imsi.digits();
+        let (mcc, rest) = digits.split_at(3);
+        let (mnc, msin) = rest.split_at(usim.mnc_digits);
+        let plmn = fits(Plmn::new(mcc, mnc), "imsi")?;
+        let os_id = self.os_id.0.clone().try_into();
+        let os_id = os_id.map_err(|_| ConfigError::new("not 32 digits", "[network] os-id", "correct it"))?;
+        Ok(pc3_client::Config {
+            ue: fits(pc3::Imsi::new(plmn, msin), "imsi")?,
+            plmn,
+            application: Application { os_id, os_app_id: fits(OsAppId::new(&self.os_app_id), "os-app-id")? },
+            rpauid: self.rpauid.as_deref().map(|name| fits(Rpauid::new(name), "rpauid")).transpose()?,
+            patience: PATIENCE,
+            retry: PATIENCE,
+        })
+    }
+
+    /// Returns what the UE wants, in this order: to announce, to monitor, to be discovered, to discover.
+    ///
+    /// # Errors
+    /// A value that its parameter does not have, or nothing is wanted.
+    pub fn wanted(&self) -> Result<Vec<Wanted>, ConfigError> {
+        let mut wanted = Vec::new();
+        for id in &self.announce {
+            wanted.push(Wanted::Announce(fits(ApplicationId::new(id), "announce")?));
+        }
+        for id in &self.monitor {
+            wanted.push(Wanted::Monitor(fits(ApplicationId::new(id), "monitor")?));
+        }
+        if self.be_discovered == Discoverable::Restricted {
+            wanted.push(Wanted::AnnounceRestricted);
+        }
+        if !self.discover.is_empty() {
+            let names = self.discover.iter().map(|name| fits(Rpauid::new(name), "discover"));
+            wanted.push(Wanted::MonitorRestricted(names.collect::<Result<_, _>>()?));
+        }
+        let restricted =
+            |wanted: &Wanted| matches!(wanted, Wanted::AnnounceRestricted | Wanted::MonitorRestricted(_));
+        if self.rpauid.is_none() && wanted.iter().any(restricted) {
+            return Err(ConfigError::new(
+                "restricted discovery needs a user name",
+                "[network]",
+                "add rpauid = \"..\"",
+            ));
+        }
+        if wanted.is_empty() {
+            let remedy = "add announce, monitor, be-discovered or discover";
+            return Err(ConfigError::new("nothing is asked for", "[network]", remedy));
+        }
+        Ok(wanted)
+    }
+
+    /// Returns the names of BSF and ProSe Function.
+    ///
+    /// # Errors
+    /// Not the name of a host.
+    pub fn names(&self, usim: &UsimFile) -> Result<[Fqdn; 2], ConfigError> {
+        let wrong = |e: sidelink_network::identity::IdentityError, place: &str| {
+            ConfigError::new(e.to_string(), format!("[network] {place}"), "name a host")
+        };
+        let bsf = match &self.bsf_name {
+            Some(name) => Fqdn::new(name),
+            None => usim.imsi.bsf(usim.mnc_digits),
+        };
+        Ok([
+            bsf.map_err(|e| wrong(e, "bsf-name"))?,
+            Fqdn::new(&self.prose_function_name).map_err(|e| wrong(e, "prose-function-name"))?,
+        ])
+    }
+}
+
+fn fits<T>(value: Result<T, OutOfRange>, place: &str) -> Result<T, ConfigError> {
+    value.map_err(|e| ConfigError::new(e.to_string(), format!("[network] {place}"), "correct it"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt;
+
+    const TEXT: &str = r#"
+usim = "alice.usim"
+bsf = "127.0.0.1:8080"
+prose-function = "127.0.0.1:8443"
+prose-function-name = "prosefunction.mnc001.mcc001.pub.3gppnetwork.org"
+os-id = "00112233445566778899aabbccddeeff"
+os-app-id = "org.example"
+"#;
+
+    fn read(more: &str) -> NetworkConfig {
+        toml::from_str(&format!("{TEXT}{more}")).unwrap()
+    }
+
+    #[test]
+    fn what_is_wanted_is_checked() {
+        let all = "rpauid = \"a\"\nannounce = [\"x\"]\nmonitor = [\"y\", \"z\"]\nbe-discovered = \"restricted\"\n\
+                   discover = [\"b\"]\n";
+        assert_eq!(read(all).wanted().unwrap().len(), 5);
+        for (more, said) in [
+            ("", "nothing is asked for"),
+            ("discover = [\"b\"]\n", "rpauid"),
+            ("be-discovered = \"restricted\"\n", "rpauid"),
+            ("announce = [\"\"]\n", "announce"),
+        ] {
+            let error = read(more).wanted().unwrap_err().to_string();
+            assert!(error.contains(said), "{error}");
+        }
+        assert!(toml::from_str::<NetworkConfig>(&format!("{TEXT}tls = \"1.1\"\n")).is_err());
+    }
+
+    #[test]
+    fn a_usim_is_read_and_is_its_owners() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("alice.usim");
+        let mut config = read("");
+        config.within(folder.path());
+        let good = "imsi = \"001010000000001\"\nmnc-digits = 2\nk = \"465b5ce8b199b49faa5f0a2ee238a6bc\"\n\
+                    opc = \"cd63cb71954a9f4e48a5994e37a02baf\"\n";
+        keystore::write_private(&path, good).unwrap();
+        let usim = config.usim().unwrap();
+        assert_eq!(config.names(&usim).unwrap()[0].as_str(), "bsf.mnc001.mcc001.pub.3gppnetwork.org");
+        assert_eq!(config.pc3(&usim).unwrap().ue.to_string(), "001010000000001");
+        for (from, to, said) in [
+            ("465b5ce8", "465b5ce", "k is not"),
+            ("001010000000001", "00101", ""),
+            ("mnc-digits = 2", "mnc-digits = 9", ""),
+            ("opc", "op", "imsi, mnc-digits, k and opc"),
+        ] {
+            std::fs::write(&path, good.replace(from, to)).unwrap();
+            let error = config.usim().err().unwrap().to_string();
+            assert!(error.contains(said) && error.contains("alice.usim"), "{error}");
+            assert!(!error.contains("b199b49f"), "{error}");
+        }
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).unwrap();
+        assert!(config.usim().err().unwrap().to_string().contains("600"));
+    }
+}
