@@ -123,7 +123,7 @@ struct Rates {
 
 impl Rates {
     fn new(rate: f64, plan: &Plan) -> anyhow::Result<Self> {
-        let scale = rate / plan.config.numerology.sample_rate();
+        let scale = rate / plan.config.numerology.sample_rate().0;
         let resampler = plan.resample.then(|| resampler(1.0 / scale)).transpose()?;
         Ok(Self { scale, resampler, converted: Vec::new() })
     }

@@ -142,7 +142,7 @@ impl Demodulator {
                 *w = x * s;
             }
             if cfo_hz != 0.0 {
-                let turn = -cfo_hz / self.numerology.sample_rate();
+                let turn = -cfo_hz / self.numerology.sample_rate().0;
                 rotate(&mut self.work, turn * start as f64, turn);
             }
             self.fft.process_with_scratch(&mut self.work, &mut self.scratch);
@@ -245,7 +245,7 @@ fn run(plans: &[Option<Arc<dyn Fft<f32>>>], symbol: &mut [Sample], scratch: &mut
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::units::{Bandwidth, CyclicPrefix};
+    use crate::units::{Bandwidth, CyclicPrefix, Hertz};
 
     fn filled(numerology: Numerology) -> Grid {
         let mut grid = Grid::new(numerology);
@@ -267,7 +267,7 @@ mod tests {
     fn round_trip_with_every_advance() {
         for cp in [CyclicPrefix::Normal, CyclicPrefix::Extended] {
             for (bandwidth, rate) in [(Bandwidth::Prb6, 1.92e6), (Bandwidth::Prb50, 11.52e6)] {
-                let n = Numerology::at_rate(bandwidth, cp, rate).unwrap();
+                let n = Numerology::at_rate(bandwidth, cp, Hertz(rate)).unwrap();
                 let grid = filled(n);
                 let mut samples = vec![Sample::default(); n.subframe_samples()];
                 Modulator::new(n).modulate(&grid, &mut samples);
@@ -292,7 +292,7 @@ mod tests {
             (n.subframe_samples(), 14e6, 1e6),
             (1000 * n.subframe_samples() / 8, -100_000.0, 0.5),
         ] {
-            let step = hz / n.sample_rate();
+            let step = hz / n.sample_rate().0;
             let mut samples = vec![Sample::new(1.0, 0.0); length];
             rotate(&mut samples, start, step);
             for (i, x) in samples.iter().enumerate().step_by(7) {
@@ -309,7 +309,7 @@ mod tests {
         let grid = filled(n);
         let mut samples = vec![Sample::default(); n.subframe_samples()];
         Modulator::new(n).modulate(&grid, &mut samples);
-        rotate(&mut samples, 0.0, 4321.0 / n.sample_rate());
+        rotate(&mut samples, 0.0, 4321.0 / n.sample_rate().0);
         let mut back = Grid::new(n);
         Demodulator::new(n, 5).demodulate(&samples, 4321.0, &mut back);
         assert!(error(&grid, &back) < 1e-3, "{}", error(&grid, &back));

@@ -10,6 +10,7 @@ use super::sync::{Candidate, Sync};
 use super::{Totals, Ue, mapping};
 use sidelink_phy::receive::estimate::Measurement;
 use sidelink_phy::receive::receiver::{ControlInformation, Event, Part};
+use sidelink_phy::units::Decibel;
 use std::cell::Cell;
 use std::time::{Duration, Instant};
 
@@ -37,7 +38,7 @@ impl Hearing<'_> {
                     && *time == Some(Clock::dfn(now.t))
                 {
                     let offset = (now.t % u64::from(self.sync.config().period)) as u32;
-                    let power_db = sidelink_phy::units::decibel(measurement.signal.max(1e-20));
+                    let power_db = Decibel::of_ratio_f32(measurement.signal.max(1e-20)).to_f32();
                     let candidate = Candidate { id: *id, mib, offset, power_db, heard: now.t };
                     totals.reference_changes += u64::from(self.sync.heard(candidate));
                     if self.sync.is_followed(*id, offset) {

@@ -103,6 +103,7 @@ use sidelink_phy::impair::offset::FrequencyOffset;
 use sidelink_phy::numerology::Numerology;
 use sidelink_phy::receive::receiver::{self, Event as Heard, Receiver};
 use sidelink_phy::receive::reference::ReferenceSearch;
+use sidelink_phy::units::Hertz;
 use sidelink_security::counter::UtcTime;
 use std::ops::Range;
 use std::time::Duration;
@@ -234,7 +235,7 @@ impl Ue {
         let discovery = parts.discovery.into_iter().map(Discovery::new).collect();
         let absolute = parts.sync.absolute;
         let sync = Sync::new(parts.sync, rng.next_u64());
-        let clock = absolute.then(|| Clock::from_utc(numerology.sample_rate(), parts.anchor));
+        let clock = absolute.then(|| Clock::from_utc(numerology.sample_rate().0, parts.anchor));
         Self {
             name: parts.name,
             numerology,
@@ -508,7 +509,8 @@ impl Ue {
                 tracing::error!("{}: subframe {t} cannot be sent: {e}", self.name);
             }
             if self.cfo_hz != 0.0 {
-                FrequencyOffset::new(self.cfo_hz, self.numerology.sample_rate()).process(&mut self.burst);
+                FrequencyOffset::new(Hertz(self.cfo_hz), self.numerology.sample_rate())
+                    .process(&mut self.burst);
             }
             self.latency_stats.mark(Stage::Encode);
             let at = first - self.transmit_advance;
@@ -526,7 +528,7 @@ impl Ue {
         if let (Some(now), Some(clock)) = (radio.now(), &self.clock) {
             // the subframe that can be answered is the last one that was received
             let samples = now - clock.start_of((t + 1).saturating_sub(self.lead));
-            let seconds = samples / self.numerology.sample_rate();
+            let seconds = samples / self.numerology.sample_rate().0;
             self.latency_stats
                 .record(Stage::TurnRound, Duration::try_from_secs_f64(seconds).unwrap_or_default());
         }

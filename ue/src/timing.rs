@@ -7,6 +7,7 @@ use super::sync::{Candidate, Role, SyncConfig};
 use crate::clock::Clock;
 use crate::mapping;
 use sidelink_phy::receive::reference;
+use sidelink_phy::units::Decibel;
 
 /// Subframes of a search for references beyond one period: the signal's own, whole, wherever the stretch begins.
 pub(super) const SEARCH_MARGIN: usize = 2;
@@ -27,7 +28,7 @@ impl Ue {
         }
         let by = std::mem::take(&mut self.jump);
         // sample 0 of the new count was another moment
-        self.anchor.utc_ns -= (by as f64 / self.numerology.sample_rate() * 1e9).round() as i64;
+        self.anchor.utc_ns -= (by as f64 / self.numerology.sample_rate().0 * 1e9).round() as i64;
         if self.sync.config().absolute {
             if let Some(clock) = &mut self.clock {
                 clock.jumped(by);
@@ -95,7 +96,7 @@ impl Ue {
         let sample = self.framer.next();
         let count = Clock::rough_count(Some(self.anchor)) + sample / n as u64;
         let clock =
-            Clock::from_subframe(self.numerology.sample_rate(), count, sample as f64, Some(self.anchor));
+            Clock::from_subframe(self.numerology.sample_rate().0, count, sample as f64, Some(self.anchor));
         tracing::info!("{}: no reference is heard; the UE becomes one itself", self.name);
         self.set_clock(clock);
     }
@@ -117,7 +118,7 @@ impl Ue {
             let Some(mib) = mapping::parse_mib_sl(payload(&candidate.mib, sync.config())) else { return };
             let period = u64::from(sync.config().period);
             let offset = (u64::from(candidate.time.count()) % period) as u32;
-            let power_db = sidelink_phy::units::decibel(candidate.measurement.signal.max(1e-20));
+            let power_db = Decibel::of_ratio_f32(candidate.measurement.signal.max(1e-20)).to_f32();
             let rough = framer.first() as f64 + skipped as f64 + candidate.sample;
             let near = match &self.clock {
                 Some(clock) => clock.subframe_at(rough),
@@ -152,7 +153,7 @@ impl Ue {
         self.cfo_hz = f64::from(candidate.measurement.cfo_hz);
         self.totals.reference_changes += 1;
         tracing::info!("{}: follows {} at sample {:.0}", self.name, candidate.id, candidate.sample);
-        let rate = self.numerology.sample_rate();
+        let rate = self.numerology.sample_rate().0;
         self.set_clock(Clock::from_subframe(rate, count, candidate.sample, Some(self.anchor)));
     }
 

@@ -56,7 +56,7 @@ impl Replayer {
 
     fn subframe(&mut self, now: Subframe, radio: &mut dyn Transmit) -> Result<(), RadioError> {
         if let Some(samples) = self.subframes.samples(now) {
-            let power_db = Levels::of(samples, 1.0).power_db();
+            let power_db = Levels::of(samples, 1.0).level().0;
             if power_db.is_finite() {
                 self.quietest_db = self.quietest_db.min(power_db);
             }

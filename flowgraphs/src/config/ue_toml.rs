@@ -345,7 +345,7 @@ impl UeConfig {
     /// # Errors
     /// As [`Self::resolve`].
     pub fn rate(&self) -> Result<f64, ConfigError> {
-        Ok(self.numerology()?.sample_rate())
+        Ok(self.numerology()?.sample_rate().0)
     }
 
     /// Put a UE together. Opens the key store and holds it while the UE runs.

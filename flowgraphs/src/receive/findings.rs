@@ -1,6 +1,6 @@
 //! Findings about a recording for the operator, beside its events.
 
-use sidelink_phy::numerology::SUBCARRIER_HZ;
+use sidelink_phy::numerology::SUBCARRIER_SPACING;
 use sidelink_phy::receive::condition::Spectrum;
 use sidelink_phy::receive::receiver::Event;
 use sidelink_phy::receive::stream::StreamReceiver;
@@ -8,7 +8,7 @@ use sidelink_phy::receive::sync::PREPARED;
 use sidelink_ue::mapping::parse_mib_sl;
 
 /// Bandwidth of a PRB in Hz.
-const PRB_HZ: f64 = 12.0 * SUBCARRIER_HZ;
+const PRB_HZ: f64 = 12.0 * SUBCARRIER_SPACING.0;
 
 /// Collects findings from the events.
 #[derive(Debug, Default)]

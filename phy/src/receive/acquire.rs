@@ -142,7 +142,7 @@ impl Acquisition {
                 offset: t,
                 // the half-subcarrier shift turns the useful part against its prefix by half a turn
                 cfo_hz: f64::from((-sum).arg()) / (2.0 * std::f64::consts::PI)
-                    * self.numerology.sample_rate()
+                    * self.numerology.sample_rate().0
                     / self.numerology.fft() as f64,
                 metric: self.metric(t),
                 contrast: sum.norm() / median.max(f32::MIN_POSITIVE),

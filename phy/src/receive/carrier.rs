@@ -7,7 +7,7 @@ use crate::Sample;
 use crate::channel::layout::Layout;
 use crate::channel::pscch;
 use crate::grid::Grid;
-use crate::numerology::{Numerology, SUBCARRIER_HZ};
+use crate::numerology::{Numerology, SUBCARRIER_SPACING};
 use crate::sc_fdma::Demodulator;
 use crate::sci::MAX_BITS;
 use crate::sequence::dmrs::{Dmrs, References};
@@ -158,6 +158,6 @@ impl CarrierSearch {
 
     /// Returns the carrier offset of a shift in Hz.
     pub fn hertz(shift: i32) -> f64 {
-        f64::from(shift) * SUBCARRIER_HZ
+        f64::from(shift) * SUBCARRIER_SPACING.0
     }
 }

@@ -21,9 +21,10 @@ mod weights;
 use crate::Sample;
 use crate::channel::layout::Layout;
 use crate::grid::Grid;
-use crate::numerology::{Numerology, SUBCARRIER_HZ};
+use crate::numerology::{Numerology, SUBCARRIER_SPACING};
 use crate::sc_fdma::rotate;
 use crate::sequence::dmrs::{Dmrs, MAX_DMRS, References};
+use crate::units::Decibel;
 use motion::{Motion, Products};
 use rustfft::{Fft, FftPlanner};
 use smooth::Smoother;
@@ -65,7 +66,7 @@ impl Measurement {
 
     /// Returns the signal to noise ratio in dB.
     pub fn snr_db(&self) -> f32 {
-        crate::units::decibel(self.ratio().max(1e-6))
+        Decibel::of_ratio_f32(self.ratio().max(1e-6)).to_f32()
     }
 }
 
@@ -183,7 +184,7 @@ impl Estimator {
             cfo_ambiguity_hz: ambiguity as f32,
             offset_hz: explained.offset_hz as f32,
             doppler_hz: explained.doppler_hz as f32,
-            delay: (-delay_turns / SUBCARRIER_HZ) as f32,
+            delay: (-delay_turns / SUBCARRIER_SPACING.0) as f32,
             signal,
             noise,
         };
@@ -228,7 +229,7 @@ impl Estimator {
             self.delay_ffts.iter().position(|f| f.len() >= 4 * blocks).unwrap_or(self.delay_ffts.len() - 1);
         let size = self.delay_ffts[plan].len();
         // bins of GROUP subcarriers: bin b stands for b / (size GROUP) turns a subcarrier
-        let reach = ((MAX_DELAY * SUBCARRIER_HZ * (size * GROUP) as f64) as usize).min(size / 2 - 1);
+        let reach = ((MAX_DELAY * SUBCARRIER_SPACING.0 * (size * GROUP) as f64) as usize).min(size / 2 - 1);
         self.delay_power[..2 * reach + 1].fill(0.0);
         for ls in &self.ls[..n_d] {
             let bins = &mut self.delay_bins[..size];

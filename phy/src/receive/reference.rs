@@ -73,7 +73,7 @@ impl ReferenceSearch {
             let Some(time) = psbch::frame_time(bits) else { continue };
             let mut measurement = decoded.measurement;
             measurement.cfo_hz += detection.cfo_hz;
-            let sample = start + f64::from(measurement.delay) * self.numerology.sample_rate();
+            let sample = start + f64::from(measurement.delay) * self.numerology.sample_rate().0;
             emit(Candidate { sample, id: detection.id, mib, time, measurement });
         }
     }

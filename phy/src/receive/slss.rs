@@ -5,7 +5,7 @@ use crate::Sample;
 use crate::channel::layout::SlssLayout;
 use crate::grid::Grid;
 use crate::sequence::{SSSS_LEN, SsssForm, psss, ssss};
-use crate::units::{CyclicPrefix, SlssId};
+use crate::units::{CyclicPrefix, Decibel, SlssId};
 
 /// Least share of the power on the PSSS symbols that PSSS explains.
 const MIN_PRIMARY: f32 = 0.12;
@@ -118,7 +118,7 @@ impl Detector {
         Some(Seen {
             id,
             cfo_hz: phase / (2.0 * std::f32::consts::PI * self.spacing),
-            snr_db: crate::units::decibel(ratio.max(1e-6)),
+            snr_db: Decibel::of_ratio_f32(ratio.max(1e-6)).to_f32(),
             confident: primary >= CONFIDENT[0] && share >= CONFIDENT[1],
         })
     }

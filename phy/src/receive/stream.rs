@@ -344,7 +344,7 @@ impl StreamReceiver {
         if (delay as f64).abs() < DEAD_ZONE {
             return 0;
         }
-        self.drift += TIMING_GAIN * delay as f64 * self.numerology.sample_rate();
+        self.drift += TIMING_GAIN * delay as f64 * self.numerology.sample_rate().0;
         let whole = self.drift.round();
         self.drift -= whole;
         whole as i64

@@ -17,7 +17,7 @@ use crate::channel::layout::SlssLayout;
 use crate::impair::resample::Decimator;
 use crate::numerology::Numerology;
 use crate::sequence::{SSSS_LEN, SsssForm, psss};
-use crate::units::{Bandwidth, CyclicPrefix, SlssId};
+use crate::units::{Bandwidth, CyclicPrefix, Decibel, SlssId};
 use correlate::Correlator;
 use rustfft::{Fft, FftPlanner};
 use std::f64::consts::PI;
@@ -241,7 +241,7 @@ impl Search {
             id,
             cfo_hz: cfo as f32,
             // PSSS and SSSS are 72/62 above a data resource element
-            snr_db: crate::units::decibel(share / (1.0 - share) * SSSS_LEN as f32 / 72.0),
+            snr_db: Decibel::of_ratio_f32(share / (1.0 - share) * SSSS_LEN as f32 / 72.0).to_f32(),
             score,
         })
     }

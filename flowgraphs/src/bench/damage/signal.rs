@@ -96,7 +96,7 @@ impl Signal {
             frequency: self.radio.frequency,
             recorder: concat!("sidelink ", env!("CARGO_PKG_VERSION")).to_owned(),
             radio: to_sigmf(&self.scenario.radio),
-            ..WriterOptions::new(self.numerology.sample_rate())
+            ..WriterOptions::new(self.numerology.sample_rate().0)
         }
     }
 }

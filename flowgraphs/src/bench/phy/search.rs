@@ -15,7 +15,7 @@ pub(super) fn run(budget: Duration, only: &str, done: &mut dyn FnMut(&Timing)) {
     for (bandwidth, peer_ms) in [(Bandwidth::Prb6, 1.1), (Bandwidth::Prb50, 11.2), (Bandwidth::Prb100, 25.0)]
     {
         let numerology = Numerology::standard(bandwidth, CyclicPrefix::Normal);
-        let name = format!("slss search of 40 ms, {:.2} MS/s", numerology.sample_rate() / 1e6);
+        let name = format!("slss search of 40 ms, {:.2} MS/s", numerology.sample_rate().0 / 1e6);
         if !wanted(&name, only) {
             continue;
         }

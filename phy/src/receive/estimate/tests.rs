@@ -3,10 +3,10 @@ use crate::impair::awgn::{Awgn, noise_power_per_sample};
 use crate::impair::fading::{Fading, Profile};
 use crate::impair::offset::FrequencyOffset;
 use crate::sc_fdma::{Demodulator, Modulator};
-use crate::units::{Bandwidth, CyclicPrefix, SidelinkMode};
+use crate::units::{Bandwidth, CyclicPrefix, Decibel, Hertz, SidelinkMode};
 
 const FIRST: usize = 60;
-const SNR_DB: f64 = 15.0;
+const SNR: Decibel = Decibel(15.0);
 
 /// Estimates PSSCH of modes 3 and 4, or of 1 and 2, sent repeatedly over a channel.
 struct Bench {
@@ -44,12 +44,12 @@ impl Bench {
         Modulator::new(n).modulate(&grid, &mut samples);
         if let Some((profile, doppler)) = fading {
             samples.resize(n.subframe_samples() + Fading::LATENCY, Sample::default());
-            Fading::new(profile, doppler, n.sample_rate(), self.seed).unwrap().process(&mut samples);
+            Fading::new(profile, Hertz(doppler), n.sample_rate(), self.seed).unwrap().process(&mut samples);
             samples.drain(..Fading::LATENCY);
         }
-        FrequencyOffset::new(cfo, n.sample_rate()).process(&mut samples);
+        FrequencyOffset::new(Hertz(cfo), n.sample_rate()).process(&mut samples);
         let amplitude = 1.0 / (n.subcarriers() as f64).sqrt();
-        Awgn::new(noise_power_per_sample(SNR_DB, amplitude, n.fft()), self.seed).process(&mut samples);
+        Awgn::new(noise_power_per_sample(SNR, amplitude, n.fft()), self.seed).process(&mut samples);
         // a large offset was removed from the grid already; a small one stays
         let removed = if cfo.abs() > 500.0 { cfo - 100.0 } else { 0.0 };
         Demodulator::new(n, n.fft() * 72 / 2048).demodulate(&samples, removed, &mut grid);
@@ -90,9 +90,9 @@ fn motion_is_told_from_noise_and_from_an_offset() {
             near += usize::from((0.5 * doppler..=1.5 * doppler).contains(&(m.doppler_hz as f64)));
             left += usize::from(m.offset_hz == 0.0 || m.cfo_hz.abs() < 40.0);
         }
-        let excess = crate::units::decibel(noise) + SNR_DB as f32;
+        let excess = Decibel::of_ratio_f32(noise) + SNR;
         // errors of the estimate on a moving channel count as noise
-        assert!((-1.0..1.5).contains(&excess), "{doppler} Hz: noise is {excess} dB off");
+        assert!((-1.0..1.5).contains(&excess.0), "{doppler} Hz: noise is {excess} off");
         assert!(near > 45, "{doppler} Hz: Doppler near {near} of {trials}");
         assert!(left >= 35, "{doppler} Hz: offset left in {left} of {trials}");
     }

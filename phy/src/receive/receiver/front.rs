@@ -7,7 +7,7 @@
 
 use crate::Sample;
 use crate::grid::Grid;
-use crate::numerology::{Numerology, SUBCARRIER_HZ};
+use crate::numerology::{Numerology, SUBCARRIER_SPACING};
 use crate::receive::estimate::{Measurement, phasor};
 use crate::sc_fdma::{Demodulator, Precoding, rotate};
 use crate::tables::is_precoding_size;
@@ -137,7 +137,7 @@ impl Front {
         let (first, m_sc) = (prbs.first_subcarrier(), prbs.subcarriers());
         let n = demodulator.numerology();
         let turns_a_second = -cfo as f64;
-        let turns_a_symbol = turns_a_second / SUBCARRIER_HZ;
+        let turns_a_symbol = turns_a_second / SUBCARRIER_SPACING.0;
         let step = turns_a_symbol / m_sc as f64;
         // the end of the transform is the part that the window took out of the cyclic prefix, before the symbol
         let body = m_sc - (m_sc * demodulator.advance() + n.fft() / 2) / n.fft();
@@ -146,7 +146,7 @@ impl Front {
         rotate(&mut turns[..body], 0.0, step);
         rotate(&mut turns[body..], step * body as f64 - turns_a_symbol, step);
         for l in 0..n.symbols() {
-            let begin = turns_a_second * (n.symbol_start(l) + n.cp_samples(l)) as f64 / n.sample_rate();
+            let begin = turns_a_second * (n.symbol_start(l) + n.cp_samples(l)) as f64 / n.sample_rate().0;
             let begin = phasor(begin);
             let part = &mut corrected.symbol_mut(l)[first..first + m_sc];
             part.copy_from_slice(&common.symbol(l)[first..first + m_sc]);
@@ -182,7 +182,7 @@ mod tests {
     use super::*;
     use crate::impair::rng::Rng;
     use crate::sc_fdma::Modulator;
-    use crate::units::Bandwidth;
+    use crate::units::{Bandwidth, Decibel};
     use std::f32::consts::PI;
 
     const CARRIER: usize = 50;
@@ -214,7 +214,7 @@ mod tests {
             }
             modulator.modulate(&sent, &mut own);
             modulator.modulate(&rest, &mut others);
-            rotate(&mut own, 0.0, cfo as f64 / numerology.sample_rate());
+            rotate(&mut own, 0.0, cfo as f64 / numerology.sample_rate().0);
             own.iter_mut().zip(&others).for_each(|(x, y)| *x += y);
             for (way, error) in error.iter_mut().enumerate() {
                 assert!(front.load(&own, 0.0));
@@ -233,7 +233,7 @@ mod tests {
             }
             power += sent.values().iter().map(|x| x.norm_sqr()).sum::<f32>();
         }
-        error.map(|e| crate::units::decibel(e / power))
+        error.map(|e| Decibel::of_ratio_f32(e / power).to_f32())
     }
 
     /// Up to the offset at which the whole band takes over, turning the own subcarriers alone interferes no more than

@@ -7,7 +7,7 @@ use super::super::sync::{Detection, PREPARED, REACH, Search, SearchConfig};
 use crate::Sample;
 use crate::channel::psbch;
 use crate::grid::Grid;
-use crate::numerology::{Numerology, SUBCARRIER_HZ};
+use crate::numerology::{Numerology, SUBCARRIER_SPACING};
 use crate::sc_fdma::Demodulator;
 use crate::sequence::dmrs::References;
 use crate::units::SidelinkMode;
@@ -97,7 +97,7 @@ impl Hunter {
         let numerology = config.numerology;
         let sidelink = config.mode.sidelink();
         let places = places(config);
-        let reach = BESIDE / SUBCARRIER_HZ;
+        let reach = BESIDE / SUBCARRIER_SPACING.0;
         let references = Arc::new(References::new(numerology.bandwidth().prbs()));
         Self {
             numerology,
@@ -271,7 +271,7 @@ impl Hunter {
 
 /// Returns `cfo_hz` plus the whole subcarriers that bring it nearest to `near`.
 fn nearest(cfo_hz: f64, near: f64) -> f64 {
-    cfo_hz + ((near - cfo_hz) / SUBCARRIER_HZ).round() * SUBCARRIER_HZ
+    cfo_hz + ((near - cfo_hz) / SUBCARRIER_SPACING.0).round() * SUBCARRIER_SPACING.0
 }
 
 /// Returns the first PRBs of PSCCH and PSDCH of the configured pools; empty without any.
