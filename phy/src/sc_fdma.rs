@@ -4,6 +4,7 @@ use crate::Sample;
 use crate::grid::Grid;
 use crate::numerology::Numerology;
 use crate::tables::is_precoding_size;
+use crate::units::Hertz;
 use num_complex::Complex64;
 use rustfft::{Fft, FftPlanner};
 use std::f64::consts::PI;
@@ -129,10 +130,10 @@ impl Demodulator {
     }
 
     /// Reads one subframe (`subframe_samples()` samples from its start) into `grid`, and turns every sample back by
-    /// `cfo_hz`.
+    /// `cfo`.
     ///
     /// The phase of the correction is 0 at the start of the subframe.
-    pub fn demodulate(&mut self, samples: &[Sample], cfo_hz: f64, grid: &mut Grid) {
+    pub fn demodulate(&mut self, samples: &[Sample], cfo: Hertz, grid: &mut Grid) {
         let n = self.numerology.fft();
         let half_band = self.numerology.subcarriers() / 2;
         for l in 0..self.numerology.symbols() {
@@ -141,8 +142,8 @@ impl Demodulator {
             for ((w, &x), &s) in self.work.iter_mut().zip(window).zip(&self.half_shift) {
                 *w = x * s;
             }
-            if cfo_hz != 0.0 {
-                let turn = -cfo_hz / self.numerology.sample_rate().0;
+            if cfo != Hertz(0.0) {
+                let turn = -cfo / self.numerology.sample_rate();
                 rotate(&mut self.work, turn * start as f64, turn);
             }
             self.fft.process_with_scratch(&mut self.work, &mut self.scratch);
@@ -245,7 +246,7 @@ fn run(plans: &[Option<Arc<dyn Fft<f32>>>], symbol: &mut [Sample], scratch: &mut
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::units::{Bandwidth, CyclicPrefix, Hertz};
+    use crate::units::{Bandwidth, CyclicPrefix};
 
     fn filled(numerology: Numerology) -> Grid {
         let mut grid = Grid::new(numerology);
@@ -273,7 +274,7 @@ mod tests {
                 Modulator::new(n).modulate(&grid, &mut samples);
                 let mut back = Grid::new(n);
                 for advance in [0, 3, n.cp_samples(1)] {
-                    Demodulator::new(n, advance).demodulate(&samples, 0.0, &mut back);
+                    Demodulator::new(n, advance).demodulate(&samples, Hertz(0.0), &mut back);
                     assert!(error(&grid, &back) < 1e-4, "{n:?} advance {advance}: {}", error(&grid, &back));
                 }
             }
@@ -311,7 +312,7 @@ mod tests {
         Modulator::new(n).modulate(&grid, &mut samples);
         rotate(&mut samples, 0.0, 4321.0 / n.sample_rate().0);
         let mut back = Grid::new(n);
-        Demodulator::new(n, 5).demodulate(&samples, 4321.0, &mut back);
+        Demodulator::new(n, 5).demodulate(&samples, Hertz(4321.0), &mut back);
         assert!(error(&grid, &back) < 1e-3, "{}", error(&grid, &back));
     }
 

@@ -10,7 +10,7 @@ use super::sync::{Candidate, Sync};
 use super::{Totals, Ue, mapping};
 use sidelink_phy::receive::estimate::Measurement;
 use sidelink_phy::receive::receiver::{ControlInformation, Event, Part};
-use sidelink_phy::units::Decibel;
+use sidelink_phy::units::{Decibel, Hertz};
 use std::cell::Cell;
 use std::time::{Duration, Instant};
 
@@ -85,7 +85,7 @@ impl Ue {
         let Self { framer, receiver, latency_stats, listener, .. } = self;
         let Some(samples) = framer.cut(start, self.numerology.subframe_samples()) else { return };
         receiver.set_time(t, Clock::dfn(t));
-        receiver.set_common_cfo(self.cfo_hz);
+        receiver.set_common_cfo(Hertz(self.cfo_hz));
         let mut hearing = Hearing {
             now,
             totals: &mut self.totals,
@@ -117,7 +117,7 @@ impl Ue {
         latency_stats.within(Stage::Layer2, inside);
         if let (Some(measurement), Some(clock)) = (reference, &mut self.clock) {
             clock.steer(t, f64::from(measurement.delay));
-            self.cfo_hz += 0.5 * (f64::from(measurement.cfo_hz) - self.cfo_hz);
+            self.cfo_hz += 0.5 * (measurement.cfo.0 - self.cfo_hz);
         }
     }
 }

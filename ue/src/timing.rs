@@ -150,7 +150,7 @@ impl Ue {
         let rough = Clock::rough_count(Some(self.anchor)) + (candidate.sample.max(0.0) / n as f64) as u64;
         let near = self.clock.as_ref().map_or(rough, |clock| clock.subframe_at(candidate.sample));
         let count = Clock::count_near(near, candidate.time);
-        self.cfo_hz = f64::from(candidate.measurement.cfo_hz);
+        self.cfo_hz = candidate.measurement.cfo.0;
         self.totals.reference_changes += 1;
         tracing::info!("{}: follows {} at sample {:.0}", self.name, candidate.id, candidate.sample);
         let rate = self.numerology.sample_rate().0;

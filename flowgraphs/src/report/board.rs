@@ -131,8 +131,8 @@ impl Board {
         row.last = self.now;
         row.what = what;
         if let Some(m) = measurement {
-            row.snr_db = m.snr_db();
-            row.cfo_hz = m.cfo_hz;
+            row.snr_db = m.snr().to_f32();
+            row.cfo_hz = m.cfo.to_f32();
         }
     }
 
