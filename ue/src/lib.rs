@@ -103,7 +103,7 @@ use sidelink_phy::impair::offset::FrequencyOffset;
 use sidelink_phy::numerology::Numerology;
 use sidelink_phy::receive::receiver::{self, Event as Heard, Receiver};
 use sidelink_phy::receive::reference::ReferenceSearch;
-use sidelink_phy::units::Hertz;
+use sidelink_phy::units::{Decibel, Hertz};
 use sidelink_security::counter::UtcTime;
 use std::ops::Range;
 use std::time::Duration;
@@ -132,8 +132,8 @@ pub struct Parts {
     pub lead: u64,
     /// Samples by which the device sends too late.
     pub transmit_advance: i64,
-    /// Power of everything it sends, in dB against a carrier of power 1 that is filled by one UE.
-    pub gain_db: f64,
+    /// Power of everything it sends, against a carrier of power 1 that is filled by one UE.
+    pub gain: Decibel,
     /// Subframes of searching before it is a reference of its own.
     pub patience: u64,
     /// Draws resources, nonces, identities.
@@ -195,8 +195,8 @@ pub struct Ue {
     transmit_advance: i64,
     gain: f32,
     patience: u64,
-    /// Carrier offset of the air against our oscillator in Hz, as the reference has it.
-    cfo_hz: f64,
+    /// Carrier offset of the air against our oscillator, as the reference has it.
+    cfo: Hertz,
     /// The next subframe to receive.
     next: u64,
     /// Samples that were lost last, and are kept as silence.
@@ -262,9 +262,9 @@ impl Ue {
             rng,
             lead: parts.lead.max(2),
             transmit_advance: parts.transmit_advance,
-            gain: 10f32.powf(parts.gain_db as f32 / 20.0),
+            gain: 10f32.powf(parts.gain.to_f32() / 20.0),
             patience: parts.patience,
-            cfo_hz: 0.0,
+            cfo: Hertz(0.0),
             hole: 0..0,
             silence: Silence::default(),
             jump: 0,
@@ -360,9 +360,9 @@ impl Ue {
         self.planner.selection()
     }
 
-    /// Carrier offset of the air against its oscillator, in Hz.
-    pub fn cfo_hz(&self) -> f64 {
-        self.cfo_hz
+    /// Returns the carrier offset of the air against its oscillator.
+    pub fn cfo(&self) -> Hertz {
+        self.cfo
     }
 
     /// Take samples of which the first has number `first`, receive the subframes that are whole, and send what is planned.
@@ -508,9 +508,8 @@ impl Ue {
             if let Err(e) = self.modulator.render(transmissions, &mut self.burst) {
                 tracing::error!("{}: subframe {t} cannot be sent: {e}", self.name);
             }
-            if self.cfo_hz != 0.0 {
-                FrequencyOffset::new(Hertz(self.cfo_hz), self.numerology.sample_rate())
-                    .process(&mut self.burst);
+            if self.cfo != Hertz(0.0) {
+                FrequencyOffset::new(self.cfo, self.numerology.sample_rate()).process(&mut self.burst);
             }
             self.latency_stats.mark(Stage::Encode);
             let at = first - self.transmit_advance;

@@ -11,7 +11,7 @@
 //! - a reference that nobody told to be one leaves out one of its signals in [`LISTEN`], to hear others in the same subframe.
 
 use crate::mapping;
-use sidelink_phy::units::SlssId;
+use sidelink_phy::units::{Decibel, SlssId};
 
 /// Share of its own synchronisation subframes in which a free-running reference listens.
 const LISTEN: u64 = 8;
@@ -35,8 +35,8 @@ pub struct Candidate {
     pub mib: mapping::mib_sl::Repr,
     /// Subframe modulo the period in which it sends.
     pub offset: u32,
-    /// S-RSRP in dB of the receiver's scale, filtered.
-    pub power_db: f32,
+    /// S-RSRP in the receiver's scale, filtered.
+    pub power: Decibel,
     /// Last subframe in which it was heard.
     pub heard: u64,
 }
@@ -56,12 +56,12 @@ pub struct SyncConfig {
     pub in_coverage: bool,
     /// Whether to send at all.
     pub transmit: Transmit,
-    /// syncTxThreshOoC in dB of the receiver's scale: a follower that hears its reference at least this well sends nothing.
-    pub tx_threshold_db: Option<f32>,
+    /// syncTxThreshOoC in the receiver's scale: a follower that hears its reference at least this well sends nothing.
+    pub tx_threshold: Option<Decibel>,
     /// Least power of a candidate, plus syncRefMinHyst.
-    pub min_db: f32,
+    pub min_power: Decibel,
     /// syncRefDiffHyst.
-    pub hysteresis_db: f32,
+    pub hysteresis: Decibel,
 }
 
 /// When to send synchronisation signals.
@@ -141,8 +141,8 @@ impl Sync {
         let known = self.candidates.iter_mut().find(|c| (c.id, c.offset) == (candidate.id, candidate.offset));
         match known {
             Some(known) => {
-                let power_db = known.power_db + FILTER * (candidate.power_db - known.power_db);
-                *known = Candidate { power_db, ..candidate };
+                let (old, new) = (known.power.to_f32(), candidate.power.to_f32());
+                *known = Candidate { power: Decibel::from(old + FILTER * (new - old)), ..candidate };
             }
             None => {
                 if self.candidates.len() == MOST {
@@ -233,7 +233,7 @@ impl Sync {
                     return None;
                 }
                 let reference = self.candidates.iter().find(|c| (c.id, c.offset) == (id, offset))?;
-                if self.config.tx_threshold_db.is_some_and(|limit| reference.power_db >= limit) {
+                if self.config.tx_threshold.is_some_and(|limit| reference.power >= limit) {
                     return None;
                 }
                 let network = !reference.mib.in_coverage && id.is_in_network();
@@ -251,8 +251,9 @@ impl Sync {
             Role::Following(id, offset) => self.candidates.iter().find(|c| (c.id, c.offset) == (id, offset)),
             _ => None,
         };
+        let above = |power: Decibel| Decibel::from(power.to_f32() + self.config.hysteresis.to_f32());
         let better = |c: &&Candidate| {
-            if c.power_db < self.config.min_db {
+            if c.power < self.config.min_power {
                 return false;
             }
             match (self.role, current) {
@@ -261,14 +262,12 @@ impl Sync {
                 (Role::Following(..), Some(now)) => {
                     (c.id, c.offset) != (now.id, now.offset)
                         && c.id != now.id
-                        && (group(c) < group(now)
-                            || group(c) == group(now)
-                                && c.power_db > now.power_db + self.config.hysteresis_db)
+                        && (group(c) < group(now) || group(c) == group(now) && c.power > above(now.power))
                 }
                 _ => true,
             }
         };
-        let rank = |c: &&Candidate| (group(c), (-c.power_db * 16.0) as i64);
+        let rank = |c: &&Candidate| (group(c), (-c.power.to_f32() * 16.0) as i64);
         let Some(best) = self.candidates.iter().filter(better).min_by_key(rank) else { return false };
         self.role = Role::Following(best.id, best.offset);
         true

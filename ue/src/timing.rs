@@ -112,13 +112,13 @@ impl Ue {
         let all = framer.samples();
         let skipped = all.len().saturating_sub(stretch);
         let mut best = None;
-        let mut strongest = f32::NEG_INFINITY;
+        let mut strongest = Decibel(f64::NEG_INFINITY);
         let followed = sync.role();
         search.search(&all[skipped..], &mut |candidate| {
             let Some(mib) = mapping::parse_mib_sl(payload(&candidate.mib, sync.config())) else { return };
             let period = u64::from(sync.config().period);
             let offset = (u64::from(candidate.time.count()) % period) as u32;
-            let power_db = Decibel::of_ratio_f32(candidate.measurement.signal.max(1e-20)).to_f32();
+            let power = Decibel::of_ratio_f32(candidate.measurement.signal.max(1e-20));
             let rough = framer.first() as f64 + skipped as f64 + candidate.sample;
             let near = match &self.clock {
                 Some(clock) => clock.subframe_at(rough),
@@ -129,11 +129,11 @@ impl Ue {
             if !agrees && !may_contradict {
                 return;
             }
-            let selected = sync.heard(Candidate { id: candidate.id, mib, offset, power_db, heard });
+            let selected = sync.heard(Candidate { id: candidate.id, mib, offset, power, heard });
             if !missed && selected {
                 best = Some(candidate);
-            } else if missed && power_db > strongest && !passes_on(followed, &candidate, offset) {
-                strongest = power_db;
+            } else if missed && power > strongest && !passes_on(followed, &candidate, offset) {
+                strongest = power;
                 sync.follow(candidate.id, offset);
                 best = Some(candidate);
             }
@@ -150,7 +150,7 @@ impl Ue {
         let rough = Clock::rough_count(Some(self.anchor)) + (candidate.sample.max(0.0) / n as f64) as u64;
         let near = self.clock.as_ref().map_or(rough, |clock| clock.subframe_at(candidate.sample));
         let count = Clock::count_near(near, candidate.time);
-        self.cfo_hz = candidate.measurement.cfo.0;
+        self.cfo = candidate.measurement.cfo;
         self.totals.reference_changes += 1;
         tracing::info!("{}: follows {} at sample {:.0}", self.name, candidate.id, candidate.sample);
         let rate = self.numerology.sample_rate().0;
