@@ -8,6 +8,7 @@
 //! diagram.rs     its messages as a drawing
 //! output.rs      tables, CSV and JSON of metrics
 //! credentials.rs certificates for its UEs
+//! network.rs     the network side on a simulated clock                     network/
 //! ```
 
 pub(crate) mod cases;
@@ -15,5 +16,6 @@ pub(crate) mod credentials;
 pub(crate) mod diagram;
 pub(crate) mod log;
 pub(crate) mod metrics;
+pub(crate) mod network;
 pub(crate) mod output;
 pub(crate) mod setup;

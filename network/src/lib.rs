@@ -26,6 +26,7 @@
 //! - [`bsf`], the bootstrapping server function: Ub and Zn
 //! - [`ub_client`], the UE's end of Ub
 //! - [`pc3`], messages between UE and ProSe Function, XML: TS 24.334 §11.2, §12.2
+//! - [`pc3_client`], the UE's end of PC3
 //! - [`prose_function`], the ProSe Function: authorises, allots codes and keys, checks match reports
 //!
 //! # What is not there
@@ -43,6 +44,7 @@ pub mod hss;
 pub mod identity;
 pub mod limit;
 pub mod pc3;
+pub mod pc3_client;
 pub mod prose_function;
 pub mod ub_client;
 pub mod usim;

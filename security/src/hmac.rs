@@ -1,5 +1,5 @@
-//! HMAC-SHA-256 (RFC 2104) with the state after the key kept: a message of up to 55 octets then costs two
-//! compressions and no allocation, which is what matching a million discovery codes rests on.
+//! HMAC-SHA-256 (RFC 2104) that keeps the state after the key: a message of up to 55 octets then costs two compressions
+//! and no allocation, on which the matching of a million discovery codes relies.
 
 use sha2::block_api::compress256;
 use sha2::{Digest, Sha256};
@@ -20,7 +20,7 @@ pub(crate) struct Keyed {
 }
 
 impl Keyed {
-    /// Absorb a key: two compressions (a key above 64 octets is hashed first).
+    /// Absorbs a key: two compressions (a key above 64 octets is hashed first).
     pub(crate) fn new(key: &[u8]) -> Self {
         if key.len() > 64 {
             let digest: [u8; 32] = Sha256::digest(key).into();
@@ -41,12 +41,12 @@ impl Keyed {
         Self { inner, outer }
     }
 
-    /// Begin an HMAC of a message of any length.
+    /// Begins an HMAC of a message of any length.
     pub(crate) fn start(&self) -> Running<'_> {
         Running { keyed: self, state: self.inner, block: [0; 64], total: 0 }
     }
 
-    /// The HMAC of a message that is given as parts.
+    /// Returns the HMAC of a message in parts.
     pub(crate) fn mac(&self, parts: &[&[u8]]) -> [u8; 32] {
         let mut running = self.start();
         for part in parts {
@@ -55,13 +55,13 @@ impl Keyed {
         running.finish()
     }
 
-    /// The HMAC of a message of at most [`SHORT`] octets: two compressions.
+    /// Returns the HMAC of a message of at most [`SHORT`] octets: two compressions.
     #[inline]
     pub(crate) fn mac_short(&self, message: &[u8]) -> [u8; 32] {
         self.outer(self.inner_short(&short_block(message)))
     }
 
-    /// First half of the HMAC of a short message that stands padded in `block` (see [`short_block`]).
+    /// Computes the first half of the HMAC of a short message, from its padded `block` (see [`short_block`]).
     #[inline]
     pub(crate) fn inner_short(&self, block: &[u8; 64]) -> [u32; 8] {
         let mut state = self.inner;
@@ -69,7 +69,7 @@ impl Keyed {
         state
     }
 
-    /// Second half of the HMAC.
+    /// Computes the second half of the HMAC.
     #[inline]
     pub(crate) fn outer(&self, inner: [u32; 8]) -> [u8; 32] {
         let mut out = [0; 32];
@@ -77,7 +77,7 @@ impl Keyed {
         out
     }
 
-    /// Second half of the HMAC, of a block that [`outer_block`] made.
+    /// Computes the second half of the HMAC, from a block that [`outer_block`] made.
     #[inline]
     pub(crate) fn outer_short(&self, block: &[u8; 64]) -> [u32; 8] {
         let mut state = self.outer;
@@ -86,7 +86,7 @@ impl Keyed {
     }
 }
 
-/// The padded block of the second half.
+/// Makes the padded block of the second half.
 #[inline]
 pub(crate) fn outer_block(inner: &[u32; 8]) -> [u8; 64] {
     let mut block = [0; 64];
@@ -96,12 +96,12 @@ pub(crate) fn outer_block(inner: &[u32; 8]) -> [u8; 64] {
     block
 }
 
-/// An HMAC under way.
+/// An HMAC in progress.
 pub(crate) struct Running<'k> {
     keyed: &'k Keyed,
     state: [u32; 8],
     block: [u8; 64],
-    /// Octets so far; those modulo 64 wait in `block`.
+    /// Octets so far; the last ones (modulo 64) are in `block`.
     total: u64,
 }
 
@@ -135,7 +135,7 @@ impl Running<'_> {
     }
 }
 
-/// A message of at most [`SHORT`] octets as the padded block that follows the key.
+/// Pads a message of at most [`SHORT`] octets to the block that follows the key.
 #[inline]
 pub(crate) fn short_block(message: &[u8]) -> [u8; 64] {
     debug_assert!(message.len() <= SHORT);

@@ -1,19 +1,19 @@
-//! Every key as a type of its own: wiped when dropped, neither `Copy` nor `Clone`, compared in constant time, and
-//! `Debug` says only its name. Construction checks the length. What derives from what is drawn in the crate's doc.
+//! A type for every key: wiped when dropped, neither `Copy` nor `Clone`, compared in constant time, and its `Debug`
+//! shows only its name. Construction checks the length. The crate's documentation shows which key derives from which.
 
 use std::fmt;
 
 use subtle::ConstantTimeEq;
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
-/// Octets of the wrong length were offered as a key. The operator's fault: a damaged or mistyped key store.
+/// The operator's error, a damaged or mistyped key store: a key of the wrong length.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct KeyLengthError {
-    /// Which key.
+    /// Name of the key.
     pub key: &'static str,
-    /// How long it may be, in octets.
+    /// Its allowed lengths in octets.
     pub expected: &'static str,
-    /// How long it was.
+    /// The given length in octets.
     pub octets: usize,
 }
 
@@ -35,7 +35,7 @@ macro_rules! keys {
             /// Length in octets.
             pub const OCTETS: usize = $octets;
 
-            /// The octets. What prints or stores them is responsible for them.
+            /// Returns the octets. Code that prints or stores them is responsible for their secrecy.
             pub const fn as_bytes(&self) -> &[u8; $octets] {
                 &self.0
             }
@@ -69,7 +69,7 @@ macro_rules! keys {
         }
 
         impl PartialEq for $name {
-            /// In constant time.
+            /// Compares in constant time.
             fn eq(&self, other: &Self) -> bool {
                 self.0.ct_eq(&other.0).into()
             }
@@ -79,9 +79,8 @@ macro_rules! keys {
     )*};
 }
 
-/// Keys of discovery messages: a Discovery Key has 128 bits (TS 33.303 §6.1.3.3.1), DUSK and DUCK have 256 (§A.5, §A.6),
-/// DUIK any; either length is taken for each. Held zero padded to 256 bits, which is the same
-/// key to HMAC.
+/// Keys of discovery messages: a Discovery Key has 128 bits (TS 33.303 §6.1.3.3.1), DUSK and DUCK have 256 (§A.5,
+/// §A.6), DUIK any; both lengths are accepted for each. Held zero padded to 256 bits, which is the same key to HMAC.
 macro_rules! discovery_keys {
     ($($(#[$doc:meta])* $name:ident;)*) => {$(
         $(#[$doc])*
@@ -92,7 +91,7 @@ macro_rules! discovery_keys {
         }
 
         impl $name {
-            /// The octets, 16 or 32. What prints or stores them is responsible for them.
+            /// Returns the octets, 16 or 32. Code that prints or stores them is responsible for their secrecy.
             pub fn as_bytes(&self) -> &[u8] {
                 &self.octets[..self.length]
             }
@@ -137,7 +136,7 @@ macro_rules! discovery_keys {
         }
 
         impl PartialEq for $name {
-            /// In constant time for keys of one length.
+            /// Compares in constant time for keys of one length.
             fn eq(&self, other: &Self) -> bool {
                 self.length == other.length && bool::from(self.octets.ct_eq(&other.octets))
             }
@@ -184,7 +183,7 @@ keys! {
     Ks: 32;
     /// Ks_NAF, Ks_ext_NAF or Ks_int_NAF. TS 33.220 §B.3.
     KsNaf: 32;
-    /// Any other 256-bit secret that one of our own derivations starts from or gives. Its doc says which.
+    /// Any other 256-bit secret that is the input or the output of one of our own derivations. Its doc says which.
     Secret256: 32;
 }
 

@@ -1,9 +1,9 @@
 //! Keys, ciphers, discovery protection and counters of LTE sidelink. Pure functions and states: time, counters and
-//! nonces are arguments; there is no clock, no random number, no thread and no file here.
+//! nonces are arguments; no clock, random number, thread or file is used here.
 //!
-//! Pinned: TS 33.303, TS 33.220 and TS 33.401 of release 16, TS 36.323 and TS 24.334 of release 15, TS 33.536 and TS 33.503
-//! of release 18 for the 5G twins, and the proposals of TR 33.833. What rests on memory or on an implementation says so
-//! where it stands, and every FC value has its standing in [`kdf::fc::TABLE`].
+//! Pinned: TS 33.303, TS 33.220 and TS 33.401 of release 16, TS 36.323 and TS 24.334 of release 15, TS 33.536 and
+//! TS 33.503 of release 18 for the 5G twins, and the proposals of TR 33.833. Statements that rest on memory or on an
+//! implementation say so, and [`kdf::fc::TABLE`] has the provenance of every FC value.
 //!
 //! # The keys
 //!
@@ -38,9 +38,9 @@
 //! | one-to-many | data | **none** (own MAC-I: yes, against outsiders) | window of 64 | no: PTK id, SN, source |
 //! | one-to-one | data | signalling | window | no |
 //!
-//! "Against outsiders": keys are symmetric, whoever can verify can forge. The message type, the counter's LSB, lengths,
-//! timing, power and carrier frequency are always in the open; whoever repeats a frame at once and elsewhere
-//! (a wormhole) is believed by everything here.
+//! "Against outsiders": keys are symmetric, so anyone who can verify can also forge. The message type, the counter's
+//! LSB, lengths, timing, power and carrier frequency are never hidden; a frame that is repeated at once at another
+//! place (a wormhole) is accepted by every protection here.
 //!
 //! Comparisons of secrets are in constant time. SNOW 3G and ZUC look up tables by secret values, AES does so where the
 //! processor has no instruction for it; the tables of [`discovery::matching`] show by their timing whether a frame
@@ -54,8 +54,8 @@
 //! - [`counter`], COUNT, UTC-based counter, replay windows, reservation ahead, the clock guard
 //! - [`discovery`], the 29 octets of PC5_DISCOVERY, and a million of them
 //! - [`group`], one-to-many
-//! - [`pdu`], what a receiver says of a PDU: refused, or how much is known of it
-//! - [`outcome`], the words of reports for all of these, and their counts
+//! - [`pdu`], a receiver's result for a PDU: the reason of a refusal, or the assurance
+//! - [`outcome`], the words of reports for all of these, and their counters
 //! - [`direct`], one-to-one: KD, KD-sess, PEK and PIK, a type per state
 
 #![forbid(unsafe_code)]

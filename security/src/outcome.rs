@@ -1,4 +1,4 @@
-//! What became of what was received: the words that reports use, and their counts.
+//! Outcomes of received blocks, PDUs and messages: the words for reports, and their counters.
 
 use core::ops::Add;
 
@@ -7,7 +7,7 @@ use crate::pdu::{Assurance, PduRefusal};
 
 macro_rules! outcomes {
     ($($(#[$doc:meta])* $name:ident = $word:literal,)*) => {
-        /// What became of a block, a PDU or a message.
+        /// The outcome of a received block, PDU or message.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
         #[non_exhaustive]
         pub enum Outcome {
@@ -15,10 +15,10 @@ macro_rules! outcomes {
         }
 
         impl Outcome {
-            /// All of them.
+            /// All outcomes.
             pub const ALL: [Self; [$($word),*].len()] = [$(Self::$name),*];
 
-            /// The word that reports use.
+            /// Returns the word for reports.
             pub const fn as_str(self) -> &'static str {
                 match self {
                     $(Self::$name => $word,)*
@@ -29,51 +29,51 @@ macro_rules! outcomes {
 }
 
 outcomes! {
-    /// Proven: MIC, MAC-I or a code that only its owner can make.
+    /// Proven: by a MIC, a MAC-I or a code that only its owner can make.
     Verified = "verified",
-    /// Deciphered, not proven.
+    /// Deciphered, but not proven.
     Deciphered = "deciphered",
-    /// It came without protection.
+    /// Received without protection.
     Unprotected = "unprotected",
-    /// The network must check it.
+    /// The network must check the MIC.
     ToReport = "to_report",
-    /// Wrong MIC.
+    /// The MIC is wrong.
     BadMic = "bad_mic",
-    /// Wrong MAC-I.
+    /// The MAC-I is wrong.
     BadMac = "bad_mac",
-    /// A copy, or of a period that is over.
+    /// A copy, or from a period that is over.
     Replay = "replay",
-    /// Behind the replay window.
+    /// The COUNT is behind the replay window.
     Late = "late",
-    /// Too far ahead for what no MAC-I covers.
+    /// The SN is too far ahead for a PDU without a MAC-I.
     TooFarAhead = "too_far_ahead",
-    /// No key of this index or destination.
+    /// No key has this index or destination.
     UnknownKey = "unknown_key",
-    /// Nothing that is followed.
+    /// No followed identity or code matches.
     Unknown = "unknown",
-    /// The validity of key or code is over.
+    /// The validity of the key or code is over.
     Expired = "expired",
     /// The counter lies further than MAX_OFFSET from the ProSe clock.
     OutsideMaxOffset = "outside_max_offset",
-    /// Of a time that has not come.
+    /// The time of the message has not come.
     Clock = "clock",
-    /// Known, but not authorised.
+    /// The sender is known, but not authorised.
     NotAuthorised = "not_authorised",
-    /// A message type that nobody here expects.
+    /// No receiver here expects the message type.
     Type = "type",
-    /// Above the rate of answers.
+    /// More than the rate of answers allows.
     RateLimited = "rate_limited",
     /// All replay windows are taken.
     TooManySenders = "too_many_senders",
-    /// Bytes that are not what they should be.
+    /// The octets are malformed.
     Malformed = "malformed",
-    /// Under our own source identity.
+    /// Received under our own source identity.
     Reflected = "reflected",
-    /// Another destination.
+    /// Received for another destination.
     NotForUs = "not_for_us",
-    /// Our own misuse: a block without the group destination ID of its SCI.
+    /// Our own error: a block without the group destination ID of its SCI.
     Misused = "misused",
-    /// The outputs were not drained: one was lost.
+    /// Outputs were not drained, and one was lost.
     OutputFull = "output_full",
 }
 
@@ -119,7 +119,7 @@ impl From<Refusal> for Outcome {
     }
 }
 
-/// How often each outcome came.
+/// Counters of outcomes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Counters([u64; Outcome::ALL.len()]);
 
@@ -130,17 +130,17 @@ impl Default for Counters {
 }
 
 impl Counters {
-    /// One more of this outcome.
+    /// Counts an outcome.
     pub const fn count(&mut self, outcome: Outcome) {
         self.0[outcome as usize] += 1;
     }
 
-    /// How often this one came.
+    /// Returns the counter of an outcome.
     pub const fn of(&self, outcome: Outcome) -> u64 {
         self.0[outcome as usize]
     }
 
-    /// All that came at least once.
+    /// Returns all outcomes that occurred, with their counters.
     pub fn iter(&self) -> impl Iterator<Item = (Outcome, u64)> + '_ {
         Outcome::ALL.into_iter().map(|outcome| (outcome, self.of(outcome))).filter(|(_, count)| *count > 0)
     }

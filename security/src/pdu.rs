@@ -1,29 +1,29 @@
-//! What a receiver says of a PDU, of groups and of links alike: refused, or how much is known of it.
+//! A receiver's result for a PDU, in groups and links alike: the reason of a refusal, or the assurance.
 
 use core::fmt;
 
 use crate::cipher::MacIVerified;
 use crate::counter::replay::Replayed;
 
-/// How much is known of a PDU, without the proof itself.
+/// Assurance of a PDU, without the proof itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Assurance {
     /// The MAC-I shows that a holder of the key sent it.
     Verified,
     /// Deciphered; nothing shows that the octets are right.
     Deciphered,
-    /// It came without protection.
+    /// Received without protection.
     Unprotected,
 }
 
-/// How much is known of a PDU that was opened. Only the check of a MAC-I makes [`Proof::Integrity`].
+/// Assurance of an opened PDU, with the proof. Only the check of a MAC-I makes [`Proof::Integrity`].
 #[derive(Debug, PartialEq, Eq)]
 pub enum Proof {
     /// The MAC-I shows that a holder of the key sent it.
     Integrity(MacIVerified),
     /// Deciphered; nothing shows that the octets are right.
     Deciphered,
-    /// It came without protection, or under null algorithms: nothing is known.
+    /// Received without protection, or under null algorithms: nothing is known.
     Unprotected,
 }
 
@@ -37,11 +37,11 @@ impl From<&Proof> for Assurance {
     }
 }
 
-/// A PDU that is dropped, and why.
+/// Reason why a PDU is dropped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum PduRefusal {
-    /// No PGK has this index.
+    /// No key has this index or identity.
     UnknownKey,
     /// The PGK expired and its grace is over, or its validity has not begun.
     Expired,
@@ -51,18 +51,18 @@ pub enum PduRefusal {
     Late,
     /// No MAC-I covers the COUNT, and it is further ahead than unproven ones may move the window.
     TooFarAhead,
-    /// The group's MAC-I is wrong.
+    /// The MAC-I is wrong.
     BadMac,
     /// Shorter than header and MAC-I.
     TooShort,
-    /// It came without protection, which this group does not accept.
+    /// Received without protection, which the receiver does not accept.
     Unprotected,
-    /// All replay windows are taken by other senders.
+    /// Other senders have taken all replay windows.
     TooManySenders,
 }
 
 impl PduRefusal {
-    /// The word that reports use.
+    /// Returns the word for reports.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::UnknownKey => "unknown_key",

@@ -1,7 +1,8 @@
-//! A second program, `tests/python/prose_kdf.py`, was written from the formulas of TS 33.303 alone. Keys and messages of
-//! both are the same, for hundreds of parameters, and each believes the other's messages.
+//! A second program, `tests/python/prose_kdf.py`, was written from the formulas of TS 33.303 alone. The keys and
+//! messages of both are the same, for hundreds of parameters, and each accepts the other's messages.
 //!
-//! Skipped, loudly, where there is no Python. `SIDELINK_PYTHON` names the interpreter; what is named must work.
+//! Skipped, with a message, where there is no Python. `SIDELINK_PYTHON` sets the interpreter; if it is set, the
+//! interpreter must work.
 #![allow(clippy::disallowed_methods)] // another program is run
 
 use std::io::Write;
@@ -25,7 +26,7 @@ fn unhex(text: &str) -> Vec<u8> {
     (0..text.len()).step_by(2).map(|i| u8::from_str_radix(&text[i..i + 2], 16).unwrap()).collect()
 }
 
-/// Octets that look random and are the same each time.
+/// Draws octets that look random and are the same each time.
 struct Draws(u64);
 
 impl Draws {
@@ -40,7 +41,7 @@ impl Draws {
         [(); N].map(|()| self.octet())
     }
 
-    /// Now and then at an edge of what the low bits of the counter tell.
+    /// Draws a time, often at an edge of the low bits of the counter.
     fn unix(&mut self) -> u32 {
         let any = u32::from_be_bytes(self.octets()) >> 1;
         match self.octet() % 4 {
@@ -63,7 +64,7 @@ fn python() -> Option<String> {
     None
 }
 
-/// The answers of the other program.
+/// Returns the answers of the other program.
 fn ask(python: &str, questions: &[Value]) -> Vec<Vec<u8>> {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/python/prose_kdf.py");
     let mut child = Command::new(python)
@@ -132,7 +133,7 @@ fn keys_agree_with_a_program_of_the_formulas() {
     }
 }
 
-/// Open announcements, whose MIC the one makes and the other checks.
+/// Open announcements: one program makes the MIC and the other checks it.
 #[test]
 fn open_announcements_agree_with_a_program_of_the_formulas() {
     let Some(python) = python() else { return };

@@ -1,6 +1,6 @@
-//! What an outsider links of scrambled announcements, who knows no key: of how many pairs of messages of one UE it says that
-//! one UE sent both, by the XOR of codes. Seeds are fixed; the table of docs/security.md is what this prints:
-//! `cargo test -p sidelink-security --test linkability -- --nocapture`.
+//! Scrambled announcements as an outsider without keys can link them: for how many pairs of messages of one UE the XOR
+//! of codes shows that one UE sent both. Seeds are fixed; the output is the table of docs/security.md: `cargo test -p
+//! sidelink-security --test linkability -- --nocapture`.
 #![allow(clippy::print_stdout)] // the table
 
 use sidelink_security::counter::UtcCounter;
@@ -8,11 +8,11 @@ use sidelink_security::discovery::restricted::{Material, Sender};
 use sidelink_security::discovery::{Freshness, Message, Profile, Scrambling};
 use sidelink_security::keys::{Duck, Duik, Dusk};
 
-/// UEs of a trial.
+/// Number of UEs in a trial.
 const UES: usize = 20;
-/// Announcements of each.
+/// Number of announcements of each UE.
 const ANNOUNCEMENTS: u32 = 64;
-/// Where a window of 16 seconds begins.
+/// Start of a window of 16 seconds.
 const BEGIN: UtcCounter = UtcCounter::from_air(0xea6a_5300);
 
 struct Draws(u64);
@@ -28,7 +28,7 @@ impl Draws {
     }
 }
 
-/// Who shares a DUSK.
+/// Distribution of DUSKs.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Dusks {
     Each,
@@ -51,7 +51,8 @@ fn xor(a: &[u8; 23], b: &[u8; 23]) -> [u8; 23] {
     std::array::from_fn(|i| a[i] ^ b[i])
 }
 
-/// 64 seconds on the air: each UE announces its code once a second. The codes are what no outsider sees.
+/// Returns 64 seconds on the air, in which each UE announces its code once a second, and the codes, which no outsider
+/// sees.
 fn air(seed: u64, dusks: Dusks, scrambling: Scrambling, masked: bool) -> (Vec<Heard>, Vec<[u8; 23]>) {
     let mut draws = Draws(seed);
     let shared: [u8; 32] = draws.octets();
@@ -78,9 +79,9 @@ fn air(seed: u64, dusks: Dusks, scrambling: Scrambling, masked: bool) -> (Vec<He
     (heard, codes)
 }
 
-/// What the outsider calls each message's sender. In one sequence equal codes are one sender. Under a DUSK that many share
-/// the differences of codes outlast the sequence: what turns three or more codes of one sequence into codes of the next
-/// turns all of them, and names go on.
+/// Returns the outsider's name for the sender of each message. In one sequence equal codes are one sender. Under a DUSK
+/// that many UEs share the differences of codes outlast the sequence: a value that turns three or more codes of one
+/// sequence into codes of the next turns all of them, and the names continue.
 fn names(heard: &[Heard], lasts: u32) -> Vec<usize> {
     let mut names = vec![0; heard.len()];
     let (mut next, mut before) = (0, Vec::<([u8; 23], usize)>::new());
@@ -92,7 +93,7 @@ fn names(heard: &[Heard], lasts: u32) -> Vec<usize> {
                 now.push((h.code(), usize::MAX));
             }
         }
-        // every difference between a code of then and the first of now is tried
+        // Tries every difference between a code of the last sequence and the first code of this one.
         let turned =
             |turn: &[u8; 23], code: &[u8; 23]| before.iter().find(|(old, _)| xor(old, turn) == *code);
         let turns = before.iter().flat_map(|(old, _)| now.iter().take(1).map(|(new, _)| xor(old, new)));
@@ -113,7 +114,8 @@ fn names(heard: &[Heard], lasts: u32) -> Vec<usize> {
     names
 }
 
-/// Of the pairs of one UE, and of two, in one sequence of the standard or in several: how many have one name.
+/// Counts the pairs with one name, of one UE and of two, in one sequence of the standard (`within`) or in different
+/// ones.
 fn linked(heard: &[Heard], names: &[usize], within: bool) -> [(usize, usize); 2] {
     let mut counts = [(0, 0); 2];
     for (i, a) in heard.iter().enumerate() {
@@ -139,7 +141,7 @@ fn what_an_outsider_links_within_a_sequence_and_beyond() {
         for masked in [false, true] {
             for scrambling in [Scrambling::SixteenSeconds, Scrambling::OneSecond] {
                 let heard: Vec<_> = (1..=2).flat_map(|seed| air(seed, dusks, scrambling, masked).0).collect();
-                // trials are apart: a UE of one is none of another
+                // Trials are separate: no UE of one is in another.
                 let trials = heard.chunks(UES * ANNOUNCEMENTS as usize);
                 let [mut within, mut beyond, mut others] = [(0, 0); 3];
                 let add = |sum: &mut (usize, usize), more: (usize, usize)| {
@@ -175,7 +177,8 @@ fn what_an_outsider_links_within_a_sequence_and_beyond() {
     }
 }
 
-/// With one DUSK for many the XOR of two messages of one sequence is that of two codes: who knows one code reads the others.
+/// With one DUSK for many UEs the XOR of two messages of one sequence is that of two codes: one known code opens the
+/// others.
 #[test]
 fn who_knows_one_code_under_a_shared_dusk_reads_the_others() {
     for (scrambling, seconds) in [(Scrambling::SixteenSeconds, 16), (Scrambling::OneSecond, 1)] {

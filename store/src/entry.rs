@@ -252,6 +252,16 @@ impl Protection {
     }
 }
 
+/// Who checks the MIC of a restricted code: MIC-Check-Indicator of TS 24.334 §12.2.2.37.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum MicCheckName {
+    /// The UE, with the DUIK.
+    Ue,
+    /// The ProSe Function, by match report: nothing counts as verified before.
+    ProseFunction,
+}
+
 /// The one-way function of changing identifiers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "clap", derive(clap::ValueEnum))]
@@ -303,6 +313,9 @@ pub struct Discovery {
     /// Encrypted-Bitmask, 184 bits.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub duck_mask: Option<Hex>,
+    /// Who checks the MIC of a restricted code; the UE, if nobody is named.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mic_check: Option<MicCheckName>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub psdk: Option<Secret>,
     /// Key Type ID of the PSDK, 24 bits: all services and groups that it stands for have the same keys.
@@ -352,6 +365,7 @@ impl Discovery {
             duik: None,
             duck: None,
             duck_mask: None,
+            mic_check: None,
             psdk: None,
             key_type_id: None,
             identity: None,

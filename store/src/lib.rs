@@ -46,8 +46,8 @@ mod sending;
 
 pub use credential::CredentialConfig;
 pub use entry::{
-    Cipher, Discovery, Group, Hex, Keys, Member, PgkEntry, Protection, Right, Secret, Sending, Suspension,
-    VariantName,
+    Cipher, Discovery, Group, Hex, Keys, Member, MicCheckName, PgkEntry, Protection, Right, Secret, Sending,
+    Suspension, VariantName,
 };
 pub use error::{CredentialFault, Doing, Error, Fault, Foreign, Format, NoRight};
 pub use fresh::{random, revoke, revoke_ue, utc_now};

@@ -1,6 +1,6 @@
 //! Converts entries to keys of `sidelink-security`, and checks their lengths.
 
-use super::entry::{Discovery, Group, Hex, PgkEntry, Protection, Secret, VariantName};
+use super::entry::{Discovery, Group, Hex, MicCheckName, PgkEntry, Protection, Secret, VariantName};
 use crate::error::{Error, Fault};
 use sidelink_security::cipher::Algorithm;
 use sidelink_security::counter::UtcCounter;
@@ -8,7 +8,7 @@ use sidelink_security::discovery::open::OpenKey;
 use sidelink_security::discovery::ota::{OtaConfig, ProseId, Variant};
 use sidelink_security::discovery::public_safety::{PsdkUse, PublicSafetyKey};
 use sidelink_security::discovery::request_response::{Binding, Session};
-use sidelink_security::discovery::restricted::Material;
+use sidelink_security::discovery::restricted::{Material, MicCheck};
 use sidelink_security::discovery::rotation::RotationPeriod;
 use sidelink_security::discovery::{Code, CodeFilter, Profile};
 use sidelink_security::group::{GroupConfig, GroupKey};
@@ -25,8 +25,8 @@ pub const ENOUGH_BITS: u16 = 64;
 pub enum Followed {
     /// An open code and the key of its MIC, if it is known.
     Open(CodeFilter, Option<OpenKey>),
-    /// Codes protected by a discovery key material.
-    Restricted(MessageType, CodeFilter, Material),
+    /// Codes protected by a discovery key material, and who checks their MIC.
+    Restricted(MessageType, CodeFilter, Material, MicCheck),
     /// A changing identifier.
     Rotating(OtaConfig, ProseId, ApplicationKey),
     /// Requests and responses.
@@ -95,19 +95,22 @@ impl Discovery {
         }
         let place = self.place();
         Ok(Some(match self.protection {
-            Protection::None => {
-                Followed::Restricted(self.message_type()?, self.filter()?, Material::default())
-            }
+            Protection::None => Followed::Restricted(
+                self.message_type()?,
+                self.filter()?,
+                Material::default(),
+                MicCheck::Local,
+            ),
             Protection::Open => {
                 let key = self.key.as_ref().map(|key| DiscoveryKey::try_from(key.as_bytes()));
                 let key = key.transpose().map_err(|e| length(&e, &place))?;
                 Followed::Open(self.filter()?, key.map(|key| OpenKey::new(&key, Profile::default())))
             }
             Protection::Restricted => {
-                Followed::Restricted(self.message_type()?, self.filter()?, self.material()?)
+                Followed::Restricted(self.message_type()?, self.filter()?, self.material()?, self.mic_check())
             }
             Protection::PublicSafety => {
-                Followed::Restricted(self.message_type()?, self.filter()?, self.material()?)
+                Followed::Restricted(self.message_type()?, self.filter()?, self.material()?, self.mic_check())
             }
             Protection::Rotating => {
                 let config = rotating(
@@ -181,6 +184,14 @@ impl Discovery {
             return Err(missing("dusk, duik or duck", &place));
         }
         Ok(material)
+    }
+
+    /// Returns who checks the MIC.
+    fn mic_check(&self) -> MicCheck {
+        match self.mic_check {
+            Some(MicCheckName::ProseFunction) => MicCheck::ByProseFunction,
+            Some(MicCheckName::Ue) | None => MicCheck::Local,
+        }
     }
 
     /// Returns the code, 184 bits.

@@ -232,8 +232,10 @@ fn apart(a: &Diary, b: &Diary, from: f64, until: f64) -> (f64, usize) {
         let Some((other_air, other_t, _)) = a.get(i).filter(|other| (other.0 - air).abs() < 30.0) else {
             continue;
         };
-        // what the air calls a subframe goes round in 10240; clocks drift little within ten subframes
-        let difference = ((air - *t as f64) - (other_air - *other_t as f64)).rem_euclid(10_240.0);
+        // what the air calls a subframe goes round in 10240; clocks drift little within ten subframes. The counts have no
+        // room for parts of a sample in a float: they are compared as they are.
+        let counted = *t as i64 - *other_t as i64;
+        let difference = (air - other_air - counted.rem_euclid(10_240) as f64).rem_euclid(10_240.0);
         worst = (worst.0.max(difference.min(10_240.0 - difference) * N as f64), worst.1 + 1);
     }
     worst

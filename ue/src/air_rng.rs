@@ -1,18 +1,18 @@
-//! Random numbers for what goes on the air: resources, timing, identities, nonces.
+//! Random numbers for everything that goes on the air: resources, timing, identities, nonces.
 //!
-//! ChaCha20, keyed by the system's random source or by a seed. Who knows the seed knows every draw, so a seed serves only
-//! where nobody is there to be deceived: recordings, and an air that runs in lock-step. Nonces never come from a seed.
+//! ChaCha20, keyed by the system's random source or by a seed. The seed determines every draw, so a seed serves only
+//! where there is no attacker: recordings, and an air that runs in lock-step. Nonces never come from a seed.
 
 use crate::BuildError;
 use rand::{RngCore, SeedableRng};
 use rand_chacha::ChaCha20Rng;
 
-/// A source of random numbers, as layer 2 takes it.
+/// A source of random numbers, with the interface that layer 2 expects.
 #[derive(Clone)]
 pub struct AirRng(ChaCha20Rng);
 
 impl AirRng {
-    /// Keyed by the system's random source: no two of them are alike, and nobody predicts one.
+    /// Makes a source that is keyed by the system's random source: no two are alike, and none can be predicted.
     ///
     /// # Errors
     /// The system has no random source.
@@ -21,8 +21,8 @@ impl AirRng {
         source.map(Self).map_err(|e| BuildError::NoRandom(e.to_string()))
     }
 
-    /// The draws of `seed`, other ones for each `name`: two files that differ in the name alone must not give the same
-    /// resources. For simulations.
+    /// Makes the source of `seed`. Its draws depend on `name` as well: two files that differ in the name alone must not
+    /// give the same resources. For simulations.
     pub fn seeded(seed: u64, name: &str) -> Self {
         let mut key = [0; 32];
         key[..8].copy_from_slice(&seed.to_le_bytes());
@@ -30,12 +30,12 @@ impl AirRng {
         Self(ChaCha20Rng::from_seed(key))
     }
 
-    /// 64 independent random bits.
+    /// Returns 64 independent random bits.
     pub fn next_u64(&mut self) -> u64 {
         self.0.next_u64()
     }
 
-    /// Another source, whose draws tell nothing of those of this one.
+    /// Makes another source, whose draws reveal nothing about those of this one.
     #[must_use]
     pub fn fork(&mut self) -> Self {
         Self(ChaCha20Rng::from_rng(&mut self.0))
@@ -48,26 +48,26 @@ impl sidelink_wire::rng::Rng for AirRng {
     }
 }
 
-/// What a UE draws from.
+/// The random sources of a UE.
 #[derive(Clone)]
 pub struct UeRngs {
-    /// Identities and times.
+    /// For identities and times.
     pub timing: AirRng,
-    /// What it sends.
+    /// For transmissions.
     pub planner: PlannerRngs,
 }
 
-/// What is drawn for transmissions.
+/// The random sources of the planner.
 #[derive(Clone)]
 pub struct PlannerRngs {
-    /// Resources.
+    /// For resources.
     pub resources: AirRng,
-    /// Nonces in messages: always the system's.
+    /// For nonces in messages: always keyed by the system.
     pub nonces: AirRng,
 }
 
 impl UeRngs {
-    /// All from `source`, but for the nonces.
+    /// Takes every source from `source`, except that of the nonces.
     ///
     /// # Errors
     /// The system has no random source.
@@ -77,7 +77,7 @@ impl UeRngs {
     }
 }
 
-/// FNV-1a.
+/// Returns the FNV-1a hash of a name.
 fn of_name(name: &str) -> u64 {
     name.bytes()
         .fold(0xcbf2_9ce4_8422_2325, |hash, octet| (hash ^ u64::from(octet)).wrapping_mul(0x100_0000_01b3))

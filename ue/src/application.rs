@@ -1,4 +1,4 @@
-//! Who uses a UE.
+//! Applications that use a UE.
 
 use super::event::Event;
 use super::refused::Refused;
@@ -8,52 +8,53 @@ use sidelink_security::counter::UtcTime;
 use sidelink_wire::ids::Lcid;
 use sidelink_wire::pdcp::SduType;
 
-/// A subframe.
+/// A subframe and its time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Moment {
-    /// Its count.
+    /// Number of the subframe in the count of the UE.
     pub t: u64,
-    /// When it begins.
+    /// UTC at which it begins.
     pub utc: UtcTime,
 }
 
 /// Data to send.
 #[derive(Clone, Copy, Debug)]
 pub struct Outgoing<'a> {
-    /// To whom.
+    /// Destination.
     pub address: Address,
-    /// On which bearer.
+    /// Logical channel (bearer).
     pub lcid: Lcid,
-    /// What it is.
+    /// SDU type of PDCP.
     pub sdu_type: SduType,
     /// The data.
     pub data: &'a [u8],
 }
 
-/// Sends data; an error says that nothing was sent and why.
+/// Sends data; an error says why nothing was sent.
 pub type Send<'a> = dyn FnMut(Outgoing<'_>) -> Result<(), Refused> + 'a;
 
-/// Uses a UE. Called in the sample path: what may wait belongs behind a channel.
+/// A user of a UE. It is called in the sample path: work that may block belongs behind a channel.
 pub trait Application: core::marker::Send {
-    /// Once in every subframe.
+    /// Does the work of one subframe; called once in every subframe.
     fn work(&mut self, now: Moment, send: &mut Send<'_>);
 
     /// Takes an event of the UE.
     fn event(&mut self, now: Moment, event: &Event<'_>);
 }
 
-/// The applications of a UE. One is taken out while it works: what it asks for may be told to the others.
+/// The applications of a UE. An application is taken out while it works, because the events of its own calls go to the
+/// others.
 pub(super) struct Applications(pub(super) Vec<Option<Box<dyn Application>>>);
 
 impl Applications {
-    /// Tells all of an event.
+    /// Hands an event to every application.
     pub(super) fn tell(&mut self, now: Moment, event: Event<'_>) {
         for application in self.0.iter_mut().flatten() {
             application.event(now, &event);
         }
     }
 
-    /// Lets each send over the stack.
+    /// Lets each application send over the stack.
     pub(super) fn work(&mut self, now: Moment, stack: &mut Stack) {
         for index in 0..self.0.len() {
             let Some(mut application) = self.0[index].take() else { continue };
@@ -66,13 +67,13 @@ impl Applications {
     }
 }
 
-/// Sends the same kind of data every so often.
+/// Sends the same kind of data at a fixed interval.
 pub struct TestTraffic {
     address: Address,
     lcid: Lcid,
-    /// Subframes between two.
+    /// Subframes between two messages.
     interval: u64,
-    /// Still to be sent.
+    /// Messages that are still to be sent.
     left: u64,
     next: Option<u64>,
     number: u64,
@@ -83,7 +84,8 @@ pub struct TestTraffic {
 }
 
 impl TestTraffic {
-    /// `text` with the number of the message behind it, padded to `octets`, every `interval` subframes, `count` times.
+    /// Sends `text` followed by the number of the message, padded to `octets` octets, every `interval` subframes,
+    /// `count` times.
     pub fn new(address: Address, lcid: Lcid, interval: u64, count: u64, text: &str, octets: usize) -> Self {
         let (data, text) = (Vec::with_capacity(octets.max(text.len() + 24)), text.to_owned());
         Self {
@@ -100,7 +102,7 @@ impl TestTraffic {
         }
     }
 
-    /// Messages that could not be queued.
+    /// Returns the number of messages that could not be queued.
     pub fn refused(&self) -> u64 {
         self.refused
     }

@@ -1,48 +1,49 @@
 //! Sample counter <-> subframe <-> DFN <-> UTC: the single place where time is made.
 //!
-//! The radio's sample counter is the only clock. Everything else is a line through it: subframe `t` begins at a sample that
-//! [`Clock::start_of`] tells, with the drift of the sample clock against the air in the slope. Subframes are counted from an
-//! epoch of their own without wrapping; the DFN is the count modulo 10240 (TS 36.331 §5.10.13 for UTC: subframes since
-//! 1900-01-01, from memory).
+//! The radio's sample counter is the only clock. Everything else is a line through it: subframe `t` begins at sample
+//! [`Clock::start_of`], and the slope includes the drift of the sample clock against the air. Subframes are counted
+//! from an epoch of their own without wrapping; the DFN is the count modulo 10240 (TS 36.331 §5.10.13 for UTC:
+//! subframes since 1900-01-01, from memory).
 //!
-//! Where the line comes from:
+//! Sources of the line:
 //!
-//! - [`Clock::from_utc`]: the radio knows UTC (GNSS, PPS, the host): subframes begin at whole milliseconds of it;
-//! - [`Clock::from_subframe`]: a synchronisation signal was heard, its MIB said which subframe it was in; or nothing was
-//!   heard, and the UE begins a count of its own.
+//! - [`Clock::from_utc`]: the radio knows UTC (GNSS, PPS, the host): subframes begin at whole milliseconds of UTC;
+//! - [`Clock::from_subframe`]: a synchronisation signal was heard, and its MIB gave the number of its subframe; or
+//!   nothing was heard, and the UE begins a count of its own.
 //!
-//! [`Clock::steer`] then keeps it on what is measured.
+//! [`Clock::steer`] then corrects the line by measurements.
 
 use sidelink_phy::units::DfnSubframe;
 use sidelink_radio::{Anchor, T_REF_MS};
 use sidelink_security::counter::UtcTime;
 
-/// Share of a measured error of timing that is taken out at once.
+/// Fraction of a measured timing error that is corrected at once.
 const GAIN: f64 = 0.5;
 
-/// Share of it that is put down to drift, per time between two measurements.
+/// Fraction of the error that is attributed to drift, over the time between two measurements.
 const DRIFT_GAIN: f64 = 0.12;
 
-/// The largest drift that is believed: 50 parts per million.
+/// The largest drift that is accepted: 50 parts per million.
 const MAX_DRIFT: f64 = 50e-6;
 
-/// A line through samples and subframes.
+/// The line that maps subframes to samples.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Clock {
     rate: f64,
     /// Subframe that begins at sample `sample`.
     subframe: u64,
     sample: f64,
-    /// By which part subframes are longer than the rate says: the sample clock is too fast by it.
+    /// Relative excess of the length of a subframe in samples over that of the nominal rate: the sample clock is too
+    /// fast by it.
     drift: f64,
     /// UTC of sample 0.
     utc: Option<Anchor>,
-    /// When it was steered.
+    /// Subframe of the last correction.
     steered: Option<u64>,
 }
 
 impl Clock {
-    /// Subframes begin at whole milliseconds of UTC.
+    /// Makes a clock whose subframes begin at whole milliseconds of UTC.
     pub fn from_utc(rate: f64, anchor: Anchor) -> Self {
         let ms = 1_000_000;
         let whole = anchor.utc_ns.div_euclid(ms) + i64::from(anchor.utc_ns.rem_euclid(ms) > 0);
@@ -52,10 +53,17 @@ impl Clock {
         Self { rate, subframe, sample, drift: 0.0, utc: Some(anchor), steered: None }
     }
 
-    /// Subframe `subframe` begins at sample `sample`, which may lie before the first. `utc` is what is known of UTC apart
-    /// from that.
+    /// Makes a clock in which subframe `subframe` begins at sample `sample`, which may lie before the first sample.
+    /// `utc` is the UTC of the radio, if it is known.
     pub fn from_subframe(rate: f64, subframe: u64, sample: f64, utc: Option<Anchor>) -> Self {
         Self { rate, subframe, sample, drift: 0.0, utc, steered: None }
+    }
+
+    /// Keeps the drift of the line `before` this one where both agree within `prefix` samples: the time was found again, and
+    /// the sample clock is the same.
+    pub fn keep_drift(self, before: Option<&Self>, prefix: usize) -> Self {
+        let agrees = |before: &&Self| (before.start_of(self.subframe) - self.sample).abs() <= prefix as f64;
+        Self { drift: before.filter(agrees).map_or(0.0, |before| before.drift), ..self }
     }
 
     /// The count nearest to `near` of the subframe that the air calls `dfn`.
@@ -69,64 +77,65 @@ impl Clock {
             .unwrap_or(base)
     }
 
-    /// A count for a UE whose radio knows UTC roughly or not at all.
+    /// Returns an approximate subframe count of sample 0, for a UE whose radio knows UTC roughly or not at all.
     pub fn rough_count(utc: Option<Anchor>) -> u64 {
         let ms = utc.map_or(0, |anchor| anchor.utc_ns.div_euclid(1_000_000));
         (ms + T_REF_MS).max(0) as u64
     }
 
-    /// Samples a second.
+    /// Returns the nominal sample rate in samples per second.
     pub fn rate(&self) -> f64 {
         self.rate
     }
 
-    /// Samples of a subframe, by the drift as it is known.
+    /// Returns the length of a subframe in samples, with the estimated drift.
     pub fn subframe_samples(&self) -> f64 {
         self.rate * 1e-3 * (1.0 + self.drift)
     }
 
-    /// The first sample of a subframe, not rounded; negative before the radio's start.
+    /// Returns the first sample of a subframe, not rounded; negative before the radio's start.
     // TS 36.211 §9.10 (1)
     pub fn start_of(&self, subframe: u64) -> f64 {
         let ahead = subframe as i64 - self.subframe as i64;
         self.sample + ahead as f64 * self.subframe_samples()
     }
 
-    /// The subframe in which a sample lies.
+    /// Returns the subframe in which a sample lies.
     pub fn subframe_at(&self, sample: f64) -> u64 {
         let ahead = ((sample - self.sample) / self.subframe_samples()).floor();
         (self.subframe as i64 + ahead as i64).max(0) as u64
     }
 
-    /// The first subframe that begins at sample `sample` or later.
+    /// Returns the first subframe that begins at sample `sample` or later.
     pub fn first_whole(&self, sample: u64) -> u64 {
         let t = self.subframe_at(sample as f64);
         if self.start_of(t).round() < sample as f64 { t + 1 } else { t }
     }
 
-    /// What the air calls a subframe.
+    /// Returns the DFN and subframe number of a subframe.
     pub fn dfn(subframe: u64) -> DfnSubframe {
         DfnSubframe::from_count(subframe)
     }
 
-    /// UTC when a subframe begins; `None` when nobody knows.
+    /// Returns the UTC at which a subframe begins; `None` when UTC is unknown.
     pub fn utc(&self, subframe: u64) -> Option<UtcTime> {
         let anchor = self.utc?;
         let ns = anchor.utc_ns as f64 + self.start_of(subframe) / self.rate * 1e9;
         Some(UtcTime::from_millis((ns / 1e6).round().max(0.0) as u64))
     }
 
-    /// How far UTC may be off, in milliseconds, rounded up.
+    /// Returns the uncertainty of UTC in milliseconds, rounded up.
     pub fn utc_uncertainty_millis(&self) -> Option<u64> {
         self.utc.map(|anchor| anchor.uncertainty_ns.div_ceil(1_000_000))
     }
 
-    /// By which part the sample clock is too fast against the air.
+    /// Returns the relative excess of the sample clock's rate against the air.
     pub fn drift(&self) -> f64 {
         self.drift
     }
 
-    /// A signal of subframe `subframe` came `late` seconds later than this clock says. The line bends at that subframe.
+    /// Corrects the clock: a signal of subframe `subframe` arrived `late` seconds later than the clock predicts. The
+    /// line bends at that subframe.
     pub fn steer(&mut self, subframe: u64, late: f64) {
         let at = self.start_of(subframe);
         if let Some(before) = self.steered
@@ -140,7 +149,7 @@ impl Clock {
         self.sample = at + GAIN * late * self.rate;
     }
 
-    /// The radio's sample counter was set: what was sample `n` is now `n + by`.
+    /// Follows a step of the radio's sample counter: the sample that was number `n` is now number `n + by`.
     pub fn jumped(&mut self, by: i64) {
         self.sample += by as f64;
         if let Some(anchor) = &mut self.utc {
@@ -204,6 +213,18 @@ mod tests {
         assert!(error.abs() < 0.05e-6, "{error}");
         assert!((clock.drift() - 20e-6).abs() < 0.5e-6, "{}", clock.drift());
         assert_eq!(clock.utc(17), None);
+    }
+
+    #[test]
+    fn the_drift_outlives_a_reference_that_is_found_again() {
+        let before = Clock { drift: 12e-6, ..Clock::from_subframe(RATE, 1000, 15_360_000.0, None) };
+        let found = |late: f64| {
+            let sample = before.start_of(5000) + late;
+            Clock::from_subframe(RATE, 5000, sample, None).keep_drift(Some(&before), 72)
+        };
+        assert_eq!((found(-60.0).drift(), found(60.0).drift()), (12e-6, 12e-6));
+        assert_eq!((found(-80.0).drift(), found(80.0).drift()), (0.0, 0.0));
+        assert_eq!(Clock::from_subframe(RATE, 0, 0.0, None).keep_drift(None, 72).drift(), 0.0);
     }
 
     #[test]

@@ -1,74 +1,74 @@
-//! Why a UE cannot be put together.
+//! Reasons why a UE cannot be built.
 
 use sidelink_wire::ids::Layer2Id;
 use std::fmt;
 use std::net::SocketAddr;
 
-/// What stands in the way of a UE: its keys, its counters, the network of this computer.
+/// A fault in the parts of a UE: its keys, its counters, or the network of this computer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum BuildError {
-    /// The key store.
+    /// The key store has a fault.
     Store(sidelink_store::Error),
-    /// Identities with a nonce were asked to be in the table of codes of this UE.
+    /// Identities with a nonce were requested for the table of codes of this UE.
     Untabled(String),
-    /// A group cannot be sent to.
+    /// The UE cannot send to a group.
     Bearer {
         /// The group.
         group: String,
-        /// Why.
+        /// Reason.
         why: String,
     },
     /// Counters cannot be reserved.
     Counters {
-        /// For what.
+        /// Name of the stream of counters.
         place: String,
-        /// Why.
+        /// Reason.
         why: String,
     },
-    /// A key of discovery is of no use.
+    /// A key of discovery is unusable.
     Discovery {
-        /// The entry.
+        /// Name of the entry.
         name: String,
-        /// Why.
+        /// Reason.
         why: String,
     },
     /// A code cannot be announced.
     Announcement {
-        /// The entry.
+        /// Name of the entry.
         name: String,
-        /// Why.
+        /// Reason.
         why: String,
     },
-    /// A UE has two Layer-2 IDs.
+    /// A UE has two layer-2 IDs.
     TwoIds {
         /// The UE.
         ue: String,
         /// The group in which it has another.
         group: String,
-        /// That one.
+        /// The layer-2 ID in that group.
         here: Layer2Id,
-        /// The one that it has elsewhere.
+        /// The layer-2 ID elsewhere.
         elsewhere: Layer2Id,
     },
     /// The store does not know the UE.
     Unknown(String),
-    /// The system has no random source.
+    /// The system has no random source; the text says why.
     NoRandom(String),
     /// IP has neither a TUN interface nor UDP ports.
     NoPorts,
-    /// A port of UDP cannot be had.
+    /// A UDP port cannot be bound.
     Bind(SocketAddr, String),
     /// The TUN interface has no address.
     NoAddress,
-    /// What should be one is no address.
+    /// The address of the TUN interface is malformed.
     Address(String),
     /// The TUN interface cannot be made.
     Tun(String),
 }
 
 impl BuildError {
-    /// What is wrong.
+    /// Returns what is wrong.
     pub fn what(&self) -> String {
         match self {
             Self::Store(error) => error.what(),
@@ -90,7 +90,7 @@ impl BuildError {
         }
     }
 
-    /// Where; empty where nobody can tell.
+    /// Returns the place of the fault; empty where none is known.
     pub fn place(&self) -> String {
         match self {
             Self::Store(error) => error.place(),
@@ -105,7 +105,7 @@ impl BuildError {
         }
     }
 
-    /// What to do; empty where nothing is known.
+    /// Returns what to do; empty where nothing is known.
     pub fn remedy(&self) -> String {
         let text = match self {
             Self::Store(error) => return error.remedy(),
@@ -135,7 +135,7 @@ impl From<sidelink_store::Error> for BuildError {
 }
 
 impl fmt::Display for BuildError {
-    /// What, where and what to do, with semicolons between them.
+    /// Writes the fault, its place and the remedy, with semicolons between them.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let parts = [self.what(), self.place(), self.remedy()];
         let parts: Vec<&str> = parts.iter().map(String::as_str).filter(|part| !part.is_empty()).collect();

@@ -1,4 +1,4 @@
-//! Events of a UE, for applications, reports and experiments: those of its engines, as they are, and its own.
+//! Events of a UE, for applications, reports and experiments: those of its engines, unchanged, and its own.
 
 use super::silence::{Change, Hindrance};
 use sidelink_mac::engine;
@@ -13,34 +13,35 @@ use std::time::Duration;
 /// An event of one UE.
 #[derive(Clone, Copy, Debug)]
 pub enum Event<'a> {
-    /// Layer 2.
+    /// An event of layer 2.
     Mac(engine::Event<'a>),
-    /// Discovery.
+    /// An event of discovery.
     Discovery {
-        /// Name of its announcer, question or followed identity in the key store; "?" where it has none.
+        /// Name of its announcer, query or followed identity in the key store; "?" where it has none.
         name: &'a str,
         /// The event.
         event: &'a agent::Event,
     },
-    /// One-to-one links.
+    /// An event of the one-to-one links.
     Link(&'a direct_link::Event),
     /// The links handed this PDU to RLC.
     LinkPdu(&'a Pdu),
-    /// The links have handled their inputs since the last step.
+    /// The links have handled all inputs since the last step.
     LinkStep {
-        /// Processor time.
+        /// Time that the step took, by the clock of the system.
         took: Duration,
-        /// Reservations of numbers and changes of keys that were asked for.
+        /// Reservations of sequence numbers and changes of keys that were requested.
         writes: u64,
     },
-    /// An operator must know.
+    /// A fault that an operator must know of.
     Warning(&'a Warning),
-    /// The UE sends again after a silence of so many subframes.
+    /// The UE sends again after a silence of this many subframes.
     SendsAgain(u64),
 }
 
 impl<'a> Event<'a> {
-    /// The SDU, if this is one of `sdu_type` that came to this group, or by the link with this UE.
+    /// Returns the SDU, if the event is one of `sdu_type` that was received for this group, or over the link with this
+    /// UE.
     pub fn data(&self, address: Address, sdu_type: SduType) -> Option<&'a [u8]> {
         match self {
             Self::Mac(engine::Event::Received(sdu)) => {
@@ -59,17 +60,17 @@ impl<'a> Event<'a> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Warning {
-    /// Counters of a stream could not be made durable, and why.
+    /// Counters of a stream could not be made durable; the text says why.
     Counters(StreamId, String),
-    /// Keys of links could not be made durable, and why.
+    /// Keys of links could not be made durable; the text says why.
     Keys(String),
-    /// Too many jobs are under way: a table of codes is not built yet.
+    /// Too many jobs are pending: a table of codes is not built yet.
     LateTable,
     /// Layer 2 refuses an input.
     Engine(engine::Error),
     /// The links refuse an input.
     Link(direct_link::Error),
-    /// Nothing can be sent, and that lasts.
+    /// Nothing can be sent, and the condition lasts.
     Silence(Hindrance),
 }
 
@@ -93,5 +94,5 @@ pub(super) fn of_silence(change: Change, tell: &mut Tell<'_>) {
     }
 }
 
-/// Takes events.
+/// Receives events.
 pub type Tell<'a> = dyn FnMut(Event<'_>) + 'a;

@@ -1,49 +1,49 @@
-//! Samples as they come, kept until whole subframes can be cut from them.
+//! Samples in the order of their arrival, kept until whole subframes can be cut from them.
 
 use crate::Sample;
 
-/// The latest samples of a stream, by their numbers. Nothing is allocated after construction.
+/// The latest samples of a stream, by their numbers. No memory is allocated after construction.
 pub struct Framer {
     buffer: Vec<Sample>,
     /// Number of the first sample in `buffer`.
     first: u64,
-    /// Samples that may be kept.
+    /// Samples that are kept at most.
     capacity: usize,
 }
 
-/// What became of the order of samples.
+/// Continuity of new samples with the last ones.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Continuity {
-    /// They follow the last ones.
+    /// The new samples follow the last ones.
     Whole,
-    /// This many are missing before them, and count as silence.
+    /// This many samples are missing before the new ones, and count as silence.
     Gap(u64),
-    /// They have nothing to do with the last ones: more are missing than are kept, or the counter went back.
+    /// The new samples do not continue the last ones: more are missing than are kept, or the counter went back.
     Break,
 }
 
 impl Framer {
-    /// Keeps `capacity` samples.
+    /// Makes a framer that keeps `capacity` samples.
     pub fn new(capacity: usize) -> Self {
         Self { buffer: Vec::with_capacity(capacity), first: 0, capacity }
     }
 
-    /// Number of the sample that comes next.
+    /// Returns the number of the next expected sample.
     pub fn next(&self) -> u64 {
         self.first + self.buffer.len() as u64
     }
 
-    /// Number of the oldest sample that is kept.
+    /// Returns the number of the oldest sample that is kept.
     pub fn first(&self) -> u64 {
         self.first
     }
 
-    /// What is kept.
+    /// Returns the samples that are kept.
     pub fn samples(&self) -> &[Sample] {
         &self.buffer
     }
 
-    /// Take samples of which the first has number `first`; the oldest give way.
+    /// Takes samples of which the first has number `first`; the oldest samples are dropped to make room.
     pub fn push(&mut self, first: u64, samples: &[Sample]) -> Continuity {
         let samples = &samples[samples.len().saturating_sub(self.capacity)..];
         let mut continuity = Continuity::Whole;
@@ -64,19 +64,20 @@ impl Framer {
         continuity
     }
 
-    /// `count` samples from number `from` on, if all of them are here.
+    /// Returns `count` samples from number `from` on, if all of them are kept.
     pub fn cut(&self, from: i64, count: usize) -> Option<&[Sample]> {
         let from = usize::try_from(from - self.first as i64).ok()?;
         self.buffer.get(from..from + count)
     }
 
-    /// The last `count` samples, or all where there are fewer.
+    /// Returns the last `count` samples, or all where there are fewer.
     pub fn last_mut(&mut self, count: usize) -> &mut [Sample] {
         let from = self.buffer.len().saturating_sub(count);
         &mut self.buffer[from..]
     }
 
-    /// Give up what lies before number `before`, when that is worth the copy.
+    /// Drops the samples before number `before`, if they are more than half of the capacity: fewer are not worth the
+    /// copy.
     pub fn forget(&mut self, before: i64) {
         let useless = (before - self.first as i64).clamp(0, self.buffer.len() as i64) as usize;
         if useless > self.capacity / 2 {
@@ -84,12 +85,12 @@ impl Framer {
         }
     }
 
-    /// Give up all but the last `count` samples.
+    /// Drops all but the last `count` samples.
     pub fn keep_last(&mut self, count: usize) {
         self.drop_front(self.buffer.len().saturating_sub(count));
     }
 
-    /// Give up everything.
+    /// Drops all samples.
     pub fn clear(&mut self) {
         self.first = self.next();
         self.buffer.clear();
@@ -98,7 +99,7 @@ impl Framer {
     fn make_room(&mut self, count: usize) {
         let excess = (self.buffer.len() + count).saturating_sub(self.capacity);
         if excess > 0 {
-            // more than is needed, so that the copy is made seldom
+            // More than necessary, so that the copy is rare.
             let spare = self.capacity / 4;
             self.drop_front((excess + spare).min(self.buffer.len()));
         }

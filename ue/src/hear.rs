@@ -1,5 +1,4 @@
-//! One subframe through the receiver, and what it hears handed to those whom it concerns: synchronisation, the planner's
-//! sensing, the stack.
+//! One subframe through the receiver; the events go to synchronisation, to the planner's sensing and to the stack.
 
 use super::application::{Applications, Moment};
 use super::clock::Clock;
@@ -14,7 +13,7 @@ use sidelink_phy::units::{Decibel, Hertz};
 use std::cell::Cell;
 use std::time::{Duration, Instant};
 
-/// Who is handed what is heard in one subframe.
+/// The consumers of the events of one subframe.
 struct Hearing<'a> {
     now: Moment,
     totals: &'a mut Totals,
@@ -22,7 +21,7 @@ struct Hearing<'a> {
     planner: &'a mut Planner,
     stack: &'a mut Stack,
     applications: &'a mut Applications,
-    /// Measured on the signal whose time is followed.
+    /// Measurement on the signal whose time is followed.
     reference: Option<Measurement>,
 }
 
@@ -72,14 +71,14 @@ impl Hearing<'_> {
 }
 
 impl Ue {
-    /// How many samples of the subframe that begins at `start` were lost.
+    /// Returns the number of lost samples in the subframe that begins at `start`.
     pub(super) fn lost(&self, start: i64) -> u64 {
         let n = self.numerology.subframe_samples() as i64;
         let (from, to) = (start.max(self.hole.start as i64), (start + n).min(self.hole.end as i64));
         (to - from).max(0) as u64
     }
 
-    /// Receives the subframe whose first sample is `start`; `whole`: none of its samples was lost.
+    /// Receives the subframe whose first sample is `start`; `whole` is true if no sample of it was lost.
     pub(super) fn hear(&mut self, now: Moment, start: i64, whole: bool) {
         let t = now.t;
         let Self { framer, receiver, latency_stats, listener, .. } = self;
@@ -95,7 +94,7 @@ impl Ue {
             applications: &mut self.applications,
             reference: None,
         };
-        // what of the time since the last mark was layer 2's
+        // Time since the last mark that layer 2 took.
         let layer2_time = Cell::new(Duration::ZERO);
         let (mut inside, mut last) = (Duration::ZERO, Instant::now());
         let mut mark = |part: Part| {

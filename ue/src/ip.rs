@@ -1,7 +1,8 @@
-//! IP packets over a group: a TUN interface, or a pair of UDP sockets where there are no privileges for one.
+//! IP packets over a group: a TUN interface, or a pair of UDP ports where there are no privileges for one.
 //!
-//! With UDP the other end is any program: a datagram that it sends to `local` becomes the payload of an IPv4/UDP packet on
-//! the air (from 10.45.0.1 to 10.45.0.255, the ports of the configuration), and what comes from the air goes to `remote`.
+//! With UDP the other end is any program: a datagram that it sends to `local` becomes the payload of an IPv4/UDP packet
+//! on the air (from 10.45.0.1 to 10.45.0.255, both with the port of `local`), and the payload of a received packet goes
+//! to `remote`.
 
 use super::application::{Application, Moment, Outgoing, Send};
 use super::error::BuildError;
@@ -14,35 +15,35 @@ use sidelink_wire::pdcp::SduType;
 use std::net::{SocketAddr, UdpSocket};
 use std::sync::Arc;
 
-/// Packets that wait between the network and the air, each way.
+/// Packets that are queued between the network and the air, in each direction.
 const QUEUE: usize = 256;
 
-/// Packets that go to layer 2 in one subframe at most.
+/// Packets that go to layer 2 in one subframe, at most.
 const BURST: usize = 32;
 
-/// The largest IP packet that is carried (TS 36.323 §4.3.1: an SDU has at most 8188 octets).
+/// The largest IP packet that is carried, in octets (TS 36.323 §4.3.1: an SDU has at most 8188 octets).
 const MTU: usize = 1500;
 
 /// Octets of an IPv4 header without options, and of a UDP header.
 const IPV4: usize = 20;
 const UDP: usize = 8;
 
-/// How IP gets in and out.
+/// Configuration of IP.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct IpConfig {
-    /// Name of the group.
+    /// Name of the group that the packets go to.
     pub to: String,
-    /// Name of a TUN interface to make, which takes privileges.
+    /// Name of a TUN interface to make, which needs privileges.
     #[serde(default)]
     pub tun: Option<String>,
     /// Address of that interface, such as `10.45.0.1/24`.
     #[serde(default)]
     pub address: Option<String>,
-    /// Without a TUN interface: where datagrams to be sent are taken, such as `127.0.0.1:5001`.
+    /// Without a TUN interface: the address at which datagrams to be sent are received, such as `127.0.0.1:5001`.
     #[serde(default)]
     pub local: Option<SocketAddr>,
-    /// Where received datagrams go.
+    /// Address to which received datagrams go.
     #[serde(default)]
     pub remote: Option<SocketAddr>,
 }
@@ -53,16 +54,16 @@ pub struct Ip {
     lcid: Lcid,
     to_air: Receiver<Vec<u8>>,
     from_air: Sender<Vec<u8>>,
-    /// A packet that found the queue full.
+    /// A packet that layer 2 refused, to be sent first in the next subframe.
     held: Option<Vec<u8>>,
     dropped: u64,
 }
 
 impl Ip {
-    /// Open the interface or the sockets, and start the threads that wait at them.
+    /// Opens the interface or the socket, and starts the threads that block on it.
     ///
     /// # Errors
-    /// No privileges, an address in use: what to do instead.
+    /// Missing privileges, or an address in use; the error says what to do instead.
     pub fn open(config: &IpConfig, address: Address, lcid: Lcid) -> Result<Self, BuildError> {
         let (to_air_tx, to_air) = bounded(QUEUE);
         let (from_air, from_air_rx) = bounded(QUEUE);
@@ -83,7 +84,7 @@ impl Ip {
         Ok(Self { address, lcid, to_air, from_air, held: None, dropped: 0 })
     }
 
-    /// Packets from the air that nobody fetched in time.
+    /// Returns the number of packets from the air that were dropped because the queue to the network was full.
     pub fn dropped(&self) -> u64 {
         self.dropped
     }
@@ -97,7 +98,8 @@ impl Application for Ip {
                 // TS 24.334 §10.2.4.1 (1)
                 Outgoing { address: self.address, lcid: self.lcid, sdu_type: SduType::Ip, data: &packet };
             if send(out).is_err() {
-                // the queue is full, or counters are on their way to the disk: the sender's socket waits
+                // The queue of layer 2 is full, or counters are not durable yet: the packets of the sender stay queued
+                // in its socket.
                 self.held = Some(packet);
                 return;
             }
@@ -133,7 +135,7 @@ fn open_udp(
     std::thread::spawn(move || {
         for packet in from_air {
             if let (Some(remote), Some(payload)) = (remote, unwrapped(&packet)) {
-                // nobody listens there now: as on any network
+                // No program may listen there now: a datagram is lost, as on any network.
                 let _ = socket.send_to(payload, remote);
             }
         }
@@ -166,14 +168,14 @@ fn open_tun(
     });
     std::thread::spawn(move || {
         for packet in from_air {
-            // a packet that the system does not like is the sender's
+            // A packet that the system refuses is the fault of its sender.
             let _ = device.send(&packet);
         }
     });
     Ok(())
 }
 
-/// `payload` in an IPv4/UDP packet from and to `port` (RFC 791, RFC 768; no UDP checksum, which IPv4 allows).
+/// Wraps `payload` in an IPv4/UDP packet from and to `port` (RFC 791, RFC 768; no UDP checksum, which IPv4 allows).
 pub(super) fn wrapped(payload: &[u8], port: u16) -> Vec<u8> {
     let mut packet = vec![0; IPV4 + UDP];
     packet[0] = 0x45;
@@ -193,7 +195,7 @@ pub(super) fn wrapped(payload: &[u8], port: u16) -> Vec<u8> {
     packet
 }
 
-/// The payload of an IPv4/UDP packet; `None` for anything else, and for lengths that lie.
+/// Returns the payload of an IPv4/UDP packet; `None` for anything else, and for a wrong length.
 pub(super) fn unwrapped(packet: &[u8]) -> Option<&[u8]> {
     let header = 4 * usize::from(packet.first()? & 0xf);
     if packet[0] >> 4 != 4 || header < IPV4 || *packet.get(9)? != 17 {
@@ -213,7 +215,7 @@ mod tests {
         for payload in [&b""[..], b"x", &[7; 1472]] {
             let packet = wrapped(payload, 5001);
             assert_eq!(unwrapped(&packet), Some(payload));
-            // the header sums to all ones
+            // A valid header sums to all ones.
             let sum: u32 = packet[..20].chunks(2).map(|c| u32::from(u16::from_be_bytes([c[0], c[1]]))).sum();
             assert_eq!((sum & 0xffff) + (sum >> 16), 0xffff);
         }

@@ -1,8 +1,9 @@
-//! What may wait for a disk or take long: counters made durable, tables of codes. Done beside the sample path.
+//! Jobs that may wait for a disk or take long, beside the sample path: making counters durable, building tables of
+//! codes.
 //!
-//! Every job is due a fixed number of subframes after it was asked for, and is handed back in that subframe, not before:
-//! what a UE sends does not depend on how fast the disk was. In lock-step the UE waits for a job that is late; in real
-//! time it is handed back when it is done, and counted.
+//! Every job is due a fixed number of subframes after its request, and its result is returned in that subframe, not
+//! before: the transmissions of a UE do not depend on the speed of the disk. In lock-step the UE waits for a late job;
+//! in real time a late result is returned when it is there, and the delay is counted.
 
 use crossbeam::channel::{Receiver, Sender, bounded};
 pub use sidelink_prose::direct_link::KdStore;
@@ -12,13 +13,13 @@ use sidelink_security::counter::reserve::{CounterStore, Granted, Reservation, St
 use std::collections::VecDeque;
 use std::fmt::Display;
 
-/// Subframes from a job's beginning to its end.
+/// Subframes from the request of a job to its result.
 const DUE: u64 = 40;
 
-/// Jobs under way at most.
+/// Pending jobs, at most.
 const MOST: usize = 256;
 
-/// Something to do.
+/// A job.
 pub enum Job {
     /// Make counters durable.
     Reserve(Reservation),
@@ -28,21 +29,21 @@ pub enum Job {
     Keys(Ticket, Vec<Change>),
 }
 
-/// What came of it.
+/// The result of a job.
 pub enum JobResult {
-    /// Durable.
+    /// Counters are durable.
     Granted(Granted),
-    /// Not durable, and why.
+    /// Counters of a stream are not durable; the text says why.
     Failed(StreamId, String),
-    /// Built.
+    /// A table is built.
     Table(TableJob),
     /// Keys are durable.
     KeysStored(Ticket),
-    /// Keys are not durable, and why.
+    /// Keys are not durable; the text says why.
     KeysFailed(Ticket, String),
 }
 
-/// The engine that asked for a job, and gets its result.
+/// The engine that requested a job and gets its result.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Owner {
     /// Layer 2.
@@ -53,19 +54,19 @@ pub enum Owner {
     Links,
 }
 
-/// Where jobs are run.
+/// An executor of jobs.
 pub trait Jobs {
-    /// Begins a job of `owner` in subframe `t`. Gives it back when too many are under way.
+    /// Begins a job of `owner` in subframe `t`. Returns the job when too many are pending.
     fn begin(&mut self, t: u64, owner: Owner, job: Job) -> Option<Job>;
 
-    /// The next result that is due by subframe `t`, and its owner.
+    /// Returns the next result that is due by subframe `t`, and its owner.
     fn take(&mut self, t: u64) -> Option<(Owner, JobResult)>;
 
-    /// Subframes in which something that was due was not done.
+    /// Returns the number of subframes in which a due result was missing.
     fn late(&self) -> u64;
 }
 
-/// Jobs that a thread of its own runs.
+/// Runs jobs in a thread of its own.
 pub struct Threaded {
     to_worker: Sender<(Owner, Job)>,
     from_worker: Receiver<(Owner, JobResult)>,
@@ -75,7 +76,7 @@ pub struct Threaded {
 }
 
 impl Threaded {
-    /// Starts the thread. `waits`: whether to wait for late results (lock-step).
+    /// Starts the thread. With `waits`, [`Jobs::take`] blocks until a late result is there (lock-step).
     pub fn new<S>(mut store: S, waits: bool) -> Self
     where
         S: CounterStore + KdStore + Send + 'static,
@@ -135,16 +136,16 @@ impl Jobs for Threaded {
     }
 }
 
-/// Jobs that are done where they are asked for, with their results due in a later subframe: for recordings, which no clock
-/// drives and no link is in.
+/// Runs jobs when they are requested; the results are due in a later subframe. For recordings, which are not made in
+/// real time and contain no links.
 pub struct Immediate<S> {
     store: S,
-    /// With the subframes in which they were asked for.
+    /// With the subframe in which each was requested.
     results: VecDeque<(u64, Owner, JobResult)>,
 }
 
 impl<S> Immediate<S> {
-    /// With this store of counters.
+    /// Makes an executor with a store of counters.
     pub fn new(store: S) -> Self {
         Self { store, results: VecDeque::new() }
     }
@@ -194,7 +195,7 @@ fn built(mut job: TableJob) -> JobResult {
     JobResult::Table(job)
 }
 
-/// Counters of a UE that protects nothing: in memory.
+/// Counters of a UE that protects nothing, in memory.
 #[derive(Debug, Default)]
 pub struct NoStore(std::collections::HashMap<StreamId, u64>);
 

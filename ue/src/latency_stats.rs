@@ -1,50 +1,51 @@
-//! How long each stage of a subframe took, against its millisecond.
+//! Processing time of each stage of a subframe, which lasts one millisecond.
 
 use hdrhistogram::Histogram;
 use sidelink_phy::receive::receiver::Part;
 use std::time::{Duration, Instant};
 
-/// A part of the work on a subframe, in the order in which it is done.
+/// A stage of the work on a subframe, in the order of execution.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(usize)]
 pub enum Stage {
-    /// From the antenna to the start of the work: what waits in buffers.
+    /// From the antenna to the start of the work: the time in buffers.
     Samples,
-    /// Receiving, all of it but layer 2: the five stages that follow.
+    /// The receiver without layer 2: the sum of the five stages that follow.
     Receive,
-    /// FFT.
+    /// FFT of the subframe.
     Transform,
     /// Synchronisation signals and PSBCH.
     Synchronisation,
-    /// Search for PSCCH.
+    /// Search for PSCCH; in modes 3 and 4 with the PSSCH that each SCI announces.
     Control,
-    /// PSSCH.
+    /// Decoding of PSSCH in modes 1 and 2.
     Shared,
-    /// PSDCH.
+    /// Search for PSDCH and its decoding.
     Discovery,
-    /// MAC, RLC, PDCP, security, and the applications' ears.
+    /// MAC, RLC, PDCP and security of received data, and the event handlers of the applications.
     Layer2,
     /// Search for other references.
     Sync,
-    /// Applications.
+    /// Work of the applications.
     Application,
-    /// Resources, MAC, RLC, PDCP, security of what is sent.
+    /// Resources, MAC, RLC, PDCP and security of the transmissions.
     Plan,
-    /// Coding, mapping, IFFT.
+    /// Coding, mapping and IFFT.
     Encode,
-    /// Handing over to the radio.
+    /// Hand-over to the radio.
     Send,
-    /// All of it.
+    /// The whole subframe.
     Whole,
-    /// The processor time of the UE's thread in it: what is left where the machine gave the processor to others is its own.
+    /// Processor time of the UE's thread for the subframe. The rest of the whole is time in which the thread did not
+    /// run.
     Processor,
-    /// From the last sample of a subframe on the air to the moment at which the burst that may answer it is with the radio.
-    /// Known of radios that tell their time ([`sidelink_radio::Transmit::now`]).
+    /// From the last sample of a subframe on the air to the moment at which the radio has the burst that may answer it.
+    /// Only with radios that report their time ([`sidelink_radio::Transmit::now`]).
     TurnRound,
 }
 
 impl Stage {
-    /// All stages.
+    /// All stages, in order.
     pub const ALL: [Self; 16] = [
         Self::Samples,
         Self::Receive,
@@ -64,7 +65,7 @@ impl Stage {
         Self::TurnRound,
     ];
 
-    /// The stage of a part of the receiver.
+    /// Returns the stage of a part of the receiver.
     pub const fn of(part: Part) -> Self {
         match part {
             Part::Transform => Self::Transform,
@@ -75,7 +76,7 @@ impl Stage {
         }
     }
 
-    /// As reports say it.
+    /// Returns the name of the stage in reports.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Samples => "samples in",
@@ -98,7 +99,7 @@ impl Stage {
     }
 }
 
-/// Histograms of nanoseconds, one a stage. Recording allocates nothing.
+/// Histograms of nanoseconds, one for each stage. Recording does not allocate.
 pub struct LatencyStats {
     histograms: Vec<Histogram<u64>>,
     began: Instant,
@@ -107,7 +108,7 @@ pub struct LatencyStats {
     processor: Duration,
 }
 
-/// Longest time that is told apart: a second.
+/// The longest time that is recorded: one second. Longer times count as this.
 const LONGEST_NS: u64 = 1_000_000_000;
 
 impl Default for LatencyStats {
@@ -117,7 +118,7 @@ impl Default for LatencyStats {
 }
 
 impl LatencyStats {
-    /// Empty.
+    /// Makes empty histograms.
     pub fn new() -> Self {
         let empty = || {
             // 1 ns to 1 s with three digits is a valid range
@@ -128,31 +129,31 @@ impl LatencyStats {
         Self { histograms, began: now, last: now, within: Duration::ZERO, processor: Duration::ZERO }
     }
 
-    /// The histogram of a stage, in nanoseconds.
+    /// Returns the histogram of a stage, in nanoseconds.
     pub fn histogram(&self, stage: Stage) -> &Histogram<u64> {
         &self.histograms[stage as usize]
     }
 
-    /// Microseconds of a stage: p50, p99, p99.9 and the worst.
+    /// Returns p50, p99, p99.9 and the maximum of a stage, in microseconds.
     pub fn microseconds(&self, stage: Stage) -> [f64; 4] {
         let histogram = self.histogram(stage);
         [0.5, 0.99, 0.999, 1.0].map(|q| histogram.value_at_quantile(q) as f64 * 1e-3)
     }
 
-    /// How often a stage was measured, and microseconds of all its times together.
+    /// Returns the number of measurements of a stage and their sum in microseconds.
     pub fn sum_microseconds(&self, stage: Stage) -> (u64, f64) {
         let histogram = self.histogram(stage);
         let count = histogram.len();
         (count, if count == 0 { 0.0 } else { histogram.mean() * count as f64 * 1e-3 })
     }
 
-    /// The same of every stage that was measured.
+    /// Returns the values of [`Self::microseconds`] for every stage that was measured.
     pub fn microseconds_of_all(&self) -> Vec<(Stage, [f64; 4])> {
         let measured = Stage::ALL.into_iter().filter(|stage| !self.histogram(*stage).is_empty());
         measured.map(|stage| (stage, self.microseconds(stage))).collect()
     }
 
-    /// How often a stage took longer than `time`.
+    /// Returns how often a stage took longer than `time`.
     pub fn longer_than(&self, stage: Stage, time: Duration) -> u64 {
         let ns = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
         self.histogram(stage)
@@ -162,22 +163,22 @@ impl LatencyStats {
             .sum()
     }
 
-    /// Forget everything.
+    /// Clears all histograms.
     pub fn reset(&mut self) {
         for histogram in &mut self.histograms {
             histogram.reset();
         }
     }
 
-    /// Add another's.
+    /// Adds the measurements of another.
     pub fn merge(&mut self, other: &Self) {
         for (into, from) in self.histograms.iter_mut().zip(&other.histograms) {
-            // both have the same bounds
+            // Both have the same bounds.
             let _ = into.add(from);
         }
     }
 
-    /// Record a time that was measured elsewhere.
+    /// Records a time that was measured elsewhere.
     pub fn record(&mut self, stage: Stage, time: Duration) {
         let ns = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
         self.histograms[stage as usize].saturating_record(ns.max(1));
@@ -190,7 +191,7 @@ impl LatencyStats {
         self.processor = processor_time();
     }
 
-    /// A stage ends that was inside the one that runs; it is taken out of that one.
+    /// Records a stage that ran inside the current stage, and excludes its time from the current one.
     pub(super) fn within(&mut self, stage: Stage, time: Duration) {
         self.within += time;
         self.record(stage, time);
@@ -209,7 +210,7 @@ impl LatencyStats {
     }
 }
 
-/// Processor time of this thread so far; none where the system does not tell.
+/// Returns the processor time of this thread so far; zero where the system does not report it.
 fn processor_time() -> Duration {
     #[cfg(unix)]
     {

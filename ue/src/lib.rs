@@ -1,4 +1,4 @@
-//! A UE on the air: takes samples, knows the time, hears, decides, and sends bursts.
+//! A UE on the air: takes samples, keeps time, receives, plans, and sends bursts.
 //!
 //! ```text
 //! samples -> framer, notch -> subframe t -> phy receiver -> layer 2 -> applications
@@ -7,37 +7,37 @@
 //! radio  <- samples <- front end <- planner for subframe t + lead
 //! ```
 //!
-//! A [`Ue`] has no thread and reads no clock but for measuring: the same samples, inputs and draws give the same bursts. What
-//! runs it in real time is `run.rs`.
+//! A [`Ue`] has no thread and reads the system clock only to measure: the same samples, inputs and draws give the same
+//! bursts. `run.rs` drives it in real time.
 //!
 //! ```text
-//! framer.rs       samples as they come -> whole subframes
-//! notch.rs        the line at 0 Hz of the radio, taken out
-//! timing.rs       how a UE finds its time, keeps it and loses it
-//! sync.rs         whose time is followed, and which synchronisation signals are sent                      sync/
+//! framer.rs       samples in arrival order -> whole subframes
+//! notch.rs        removes the line at 0 Hz of the radio, and spurs
+//! timing.rs       how a UE acquires, keeps and loses its time
+//! sync.rs         selection of the reference, and the synchronisation signals to send                         sync/
 //! clock.rs        sample counter <-> subframe <-> DFN <-> UTC: the single place where time is made
-//! hear.rs         what the receiver hears in a subframe, handed to those whom it concerns
-//! mapping.rs      MAC <-> PHY: the only place that names both                                               mapping/
-//! provision.rs    a key store into the layer 2 of one UE
-//! error.rs        why a UE cannot be put together
-//! stack.rs        layer 2, discovery and links: inputs, and what is done with every output
+//! hear.rs         one subframe through the receiver; events to their consumers
+//! mapping.rs      MAC <-> PHY: the only module that uses both                                               mapping/
+//! provision.rs    builds the layer 2 of one UE from a key store
+//! error.rs        reasons why a UE cannot be built
+//! stack.rs        layer 2, discovery and links: their inputs, and the handling of every output
 //! event.rs        events, for applications and reports
 //! jobs.rs         durable counters and tables, beside the sample path
-//! links.rs        one-to-one links: what the configuration asks of them
-//! link_status.rs  what became of each link
-//! planner.rs      what is sent in which subframe                                                          planner/
-//! application.rs  who uses a UE: traffic, IP, people
+//! links.rs        one-to-one links: what the configuration requests
+//! link_status.rs  status of each link
+//! planner.rs      which transmissions go into which subframe                                                planner/
+//! application.rs  users of a UE: traffic, IP, people
 //! ip.rs           IP packets over a group: TUN or UDP
-//! transfer.rs     a file over IP, repeated until it is whole
-//! latency_stats.rs  how long each stage took
-//! silence.rs      when a UE cannot send, and since when
-//! refused.rs      why it does not do what it is asked
+//! transfer.rs     a file over IP, repeated until it is complete
+//! latency_stats.rs  processing time of each stage
+//! silence.rs      when a UE cannot send, and for how long
+//! refused.rs      reasons why a UE refuses a request
 //! run.rs          threads between a radio and a UE
 //! ```
 
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
-// A UE runs in threads, by the clock of a radio, and measures what it takes (ARCHITECTURE.md).
+// A UE runs in threads, by the clock of a radio, and measures its processing time (ARCHITECTURE.md).
 #![allow(clippy::disallowed_methods)]
 
 pub mod air_rng;
@@ -108,71 +108,72 @@ use sidelink_security::counter::UtcTime;
 use std::ops::Range;
 use std::time::Duration;
 
-/// What a UE is made of.
+/// The parts of a UE.
 pub struct Parts {
-    /// Name, for messages.
+    /// Name for messages.
     pub name: String,
     /// The modem's configuration, with the pools.
     pub receiver: receiver::Config,
-    /// Synchronisation.
+    /// Configuration of synchronisation.
     pub sync: SyncConfig,
     /// Discovery pools.
     pub discovery: Vec<DiscoverySettings>,
     /// Communication pools.
     pub communication: Vec<CommunicationSettings>,
-    /// The pool of mode 4.
+    /// The pool of mode 4, if one is configured.
     pub mode4: Option<Mode4Communication>,
     /// Layer 2, discovery and links.
     pub stack: Stack,
-    /// Who uses it.
+    /// The applications that use the UE.
     pub applications: Vec<Box<dyn Application>>,
     /// UTC at sample 0 as the radio or the host knows it.
     pub anchor: Anchor,
-    /// Subframes from the last one received to the one that is planned.
+    /// Subframes from the last received one to the planned one; at least 2.
     pub lead: u64,
-    /// Samples by which the device sends too late.
+    /// Samples by which the device sends too late; bursts are handed over earlier by them.
     pub transmit_advance: i64,
-    /// Power of everything it sends, against a carrier of power 1 that is filled by one UE.
+    /// Power of everything that the UE sends, relative to a carrier of power 1 that one UE fills.
     pub gain: Decibel,
-    /// Subframes of searching before it is a reference of its own.
+    /// Subframes of searching before the UE becomes a reference itself.
     pub patience: u64,
-    /// Draws resources, nonces, identities.
+    /// Random sources for resources, nonces and identities.
     pub air_rng: UeRngs,
 }
 
-/// What was counted.
+/// Counters of a UE.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
 pub struct Totals {
     /// Subframes that were received.
     pub subframes: u64,
-    /// Subframes that were given up because later ones waited, or because their samples were lost.
+    /// Subframes that were not received because the UE was behind, or because all of their samples were lost.
     pub skipped: u64,
-    /// Subframes in which nothing could be sent: it was too late for them, or mode 4 found no resource for data that waited.
+    /// Subframes in which nothing could be sent: the UE was late, or mode 4 found no resource for queued data.
     pub silent: u64,
     /// Samples that the radio lost.
     pub lost_samples: u64,
-    /// Times that the order of samples broke.
+    /// Number of breaks in the order of samples.
     pub breaks: u64,
-    /// Subframes in which it sent itself and heard nothing.
+    /// Subframes in which the UE was deaf because it sent itself.
     pub deaf: u64,
     /// Bursts sent.
     pub bursts: u64,
-    /// Bursts that the radio said came too late.
+    /// Bursts that were too late, as the radio reports.
     pub late_bursts: u64,
-    /// Other troubles that the radio told of.
+    /// Other events that the radio reported.
     pub radio_events: u64,
-    /// MIBs, SCIs, blocks of SL-SCH, messages of SL-DCH.
+    /// Received MIBs, SCIs, SL-SCH blocks and SL-DCH messages.
     pub heard: [u64; 4],
-    /// The same, sent.
+    /// Sent MIBs, SCIs, SL-SCH blocks and SL-DCH messages.
     pub sent: [u64; 4],
-    /// Times that the reference was lost or changed.
+    /// Number of times that the reference was lost or changed.
     pub reference_changes: u64,
 }
 
-/// Hears what the receiver of a UE hears: an event, the radio's sample at which its subframe begins, and UTC there.
+/// Takes the events of the receiver of a UE: an event, the radio's sample at which its subframe begins, and the UTC
+/// there.
 pub type Listener = Box<dyn FnMut(&Heard<'_>, i64, UtcTime) + core::marker::Send>;
 
-/// Told of every channel that a UE sends, with the subframe in which it does.
+/// Takes every channel that a UE sends, with its subframe.
 pub type OnAir = Box<dyn FnMut(Moment, &Content) + core::marker::Send>;
 
 /// A UE.
@@ -195,21 +196,21 @@ pub struct Ue {
     transmit_advance: i64,
     gain: f32,
     patience: u64,
-    /// Carrier offset of the air against our oscillator, as the reference has it.
+    /// Carrier offset of the air against our oscillator, as measured on the reference.
     cfo: Hertz,
     /// The next subframe to receive.
     next: u64,
-    /// Samples that were lost last, and are kept as silence.
+    /// The samples that were lost last; they are kept as zeros.
     hole: Range<u64>,
     silence: Silence,
-    /// By how many samples the radio's clock was set, told before the first sample of the new count came.
+    /// Samples by which the radio's clock was set, while no sample of the new count has arrived yet.
     jump: i64,
-    /// Whether each of the last subframes carried a burst of ours.
+    /// Subframes of our last bursts, at their numbers modulo the length; `u64::MAX` where there is none.
     sent: [u64; 64],
     searched: u64,
-    /// From this subframe on a reference may contradict the time that we had.
+    /// From this subframe on a reference may contradict our earlier time.
     contradicted_after: u64,
-    /// Subframes between two searches for other references; drawn anew each time.
+    /// Subframes between two searches for other references; drawn again each time.
     search_after: u64,
     transmissions: Vec<Transmission>,
     burst: Vec<Sample>,
@@ -221,7 +222,7 @@ pub struct Ue {
 }
 
 impl Ue {
-    /// Put the parts together.
+    /// Builds a UE from its parts.
     pub fn new(parts: Parts) -> Self {
         let numerology = parts.receiver.numerology;
         let mode = parts.receiver.mode;
@@ -282,95 +283,95 @@ impl Ue {
         }
     }
 
-    /// Samples of a subframe.
+    /// Returns the number of samples of a subframe.
     pub fn subframe_samples(&self) -> usize {
         self.numerology.subframe_samples()
     }
 
-    /// The subframe that is received next.
+    /// Returns the next subframe to be received.
     pub fn next_subframe(&self) -> u64 {
         self.next
     }
 
-    /// Tells `listener` everything that the receiver hears.
+    /// Sets a listener for all events of the receiver.
     pub fn set_listener(&mut self, listener: Listener) {
         self.listener = Some(listener);
     }
 
-    /// Tells `on_air` everything that is sent.
+    /// Sets a listener for everything that is sent.
     pub fn set_on_air(&mut self, on_air: OnAir) {
         self.on_air = Some(on_air);
     }
 
-    /// End after so many subframes.
+    /// Ends the UE after this many subframes.
     pub fn set_duration(&mut self, subframes: u64) {
         self.duration = subframes;
     }
 
-    /// Whether its duration is over.
+    /// Whether the set duration is over.
     pub fn is_done(&self) -> bool {
         self.totals.subframes >= self.duration
     }
 
-    /// Its name.
+    /// Returns the name of the UE.
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// What was counted.
+    /// Returns the counters.
     pub fn totals(&self) -> &Totals {
         &self.totals
     }
 
-    /// How long the stages took.
+    /// Returns the processing times of the stages.
     pub fn latency_stats(&mut self) -> &mut LatencyStats {
         &mut self.latency_stats
     }
 
-    /// Its time, once it has one.
+    /// Returns the clock, once the UE has a time.
     pub fn clock(&self) -> Option<&Clock> {
         self.clock.as_ref()
     }
 
-    /// Whose time it follows.
+    /// Returns the state of synchronisation.
     pub fn sync(&self) -> &Sync {
         &self.sync
     }
 
-    /// Layer 2, discovery and links.
+    /// Returns layer 2, discovery and links.
     pub fn stack(&mut self) -> &mut Stack {
         &mut self.stack
     }
 
-    /// Send `data` to a group.
+    /// Sends `data` to a group.
     ///
     /// # Errors
-    /// Why nothing was sent.
+    /// The reason why nothing was sent.
     pub fn say(&mut self, group: &str, data: &[u8]) -> Result<(), Refused> {
         self.stack.say(group, data, &mut |_| {})
     }
 
-    /// Why it sends nothing, while that lasts.
+    /// Returns the reason of a silence, while it lasts.
     pub fn silence(&self) -> Option<Hindrance> {
         self.silence.why()
     }
 
-    /// The selection of resources of mode 4, for its counters.
+    /// Returns the resource selection of mode 4, for its counters.
     pub fn selection(&self) -> Option<&mapping::Mode4> {
         self.planner.selection()
     }
 
-    /// Returns the carrier offset of the air against its oscillator.
+    /// Returns the carrier offset of the air against the oscillator of the UE.
     pub fn cfo(&self) -> Hertz {
         self.cfo
     }
 
-    /// Take samples of which the first has number `first`, receive the subframes that are whole, and send what is planned.
-    /// `newest` is the number after the newest sample that the radio holds: subframes that are further behind it than the
-    /// lead allows are given up.
+    /// Takes samples of which the first has number `first`, receives the subframes that are whole, and sends the
+    /// planned bursts. `newest` is the number after the newest sample that the radio holds: subframes that are further
+    /// behind it than the lead are given up.
     ///
     /// # Errors
-    /// The radio is gone.
+    /// The radio has failed or ended.
     pub fn process(
         &mut self,
         first: u64,
@@ -380,7 +381,7 @@ impl Ue {
     ) -> Result<(), RadioError> {
         self.radio_events(radio);
         self.answer_jump(first);
-        // cut at fixed numbers: what is planned from one block is known before the next one is looked at
+        // Cut at fixed numbers: the plan that results from one block is complete before the next block is used.
         let (mut first, mut rest) = (first, samples);
         loop {
             let (now, later) = rest.split_at(self.notch.room(first).min(rest.len()));
@@ -404,7 +405,7 @@ impl Ue {
             Continuity::Gap(count) => {
                 self.totals.lost_samples += count;
                 let from = first.saturating_sub(count);
-                // of several losses in what is not yet received, what lies between them is not trusted either
+                // With several losses in unread samples, the samples between the losses are not trusted either.
                 let unread = self.clock.as_ref().map_or(0.0, |clock| clock.start_of(self.next));
                 let before = self.hole.end as f64 > unread;
                 self.hole = if before { self.hole.start } else { from }..first;
@@ -419,7 +420,7 @@ impl Ue {
         self.notch.process(first, &mut self.framer, samples.len());
     }
 
-    /// Receives the subframes that are whole, and sends what is planned.
+    /// Receives the subframes that are whole, and sends the planned bursts.
     fn work(&mut self, newest: u64, radio: &mut dyn radio::Transmit) -> Result<(), RadioError> {
         if self.clock.is_none() {
             self.look_for_time();
@@ -427,7 +428,7 @@ impl Ue {
         let n = self.numerology.subframe_samples();
         loop {
             let Some(clock) = &self.clock else {
-                // nothing will be sent before the time is known, and then not at once
+                // Nothing will be sent before the time is known, and then not at once.
                 let promise = self.framer.next() + self.lead * n as u64 / 2;
                 return radio.advance(promise);
             };
@@ -482,7 +483,7 @@ impl Ue {
         Ok(())
     }
 
-    /// Plan and send subframe `t`.
+    /// Plans and sends subframe `t`.
     fn transmit(&mut self, t: u64, radio: &mut dyn radio::Transmit) -> Result<(), RadioError> {
         let Some(clock) = &self.clock else { return Ok(()) };
         let (first, next) = (clock.start_of(t).round() as i64, clock.start_of(t + 1).round() as i64);
@@ -525,7 +526,7 @@ impl Ue {
         self.latency_stats.mark(Stage::Send);
         self.latency_stats.end();
         if let (Some(now), Some(clock)) = (radio.now(), &self.clock) {
-            // the subframe that can be answered is the last one that was received
+            // The last subframe that was received is the one that can be answered.
             let samples = now - clock.start_of((t + 1).saturating_sub(self.lead));
             let seconds = samples / self.numerology.sample_rate().0;
             self.latency_stats
@@ -534,7 +535,7 @@ impl Ue {
         result
     }
 
-    /// Says when nothing can be sent for long, and when that is over.
+    /// Reports the beginning and the end of a long silence.
     fn note_silence(&mut self, t: u64, time: Lateness) {
         let refusal = self.planner.selection().and_then(mapping::Mode4::refusal);
         let hindrance = match time {

@@ -1,20 +1,21 @@
-//! Logical channels towards the peers of links. Whoever asks for a link chooses the layer-2 ID that is answered: peers
-//! without a link are few, take little memory and leave again.
+//! Logical channels towards the peers of links. The sender of a link request chooses the layer-2 ID that is answered:
+//! therefore peers without a link are few, take little memory and are removed again.
 
 use sidelink_mac::engine::{Bearer, Engine};
 use sidelink_mac::mux::Address;
 use sidelink_wire::ids::{Layer2Id, Lcid};
 
-/// Channels of PC5 signalling. User data has [`Lcid::LINK_DATA`], at a lower priority.
+/// Channels of PC5 signalling. User data goes over [`Lcid::LINK_DATA`], at a lower priority.
 const SIGNALLING: [Lcid; 3] = [Lcid::PC5_S_UNPROTECTED, Lcid::PC5_S_SECURITY_MODE, Lcid::PC5_S_PROTECTED];
 
-/// Peers without a link that have channels at once: as many as links can be half open.
+/// Peers without a link that have channels at the same time: as many as links can be half open.
 pub(super) const STRANGERS: usize = 128;
 
-/// Subframes for which an unused channel stays without a link. A try of a set-up is shorter.
+/// Subframes for which an unused channel stays without a link. One attempt of a set-up is shorter.
 const UNUSED: u64 = 2000;
 
-/// Octets and SDUs of signalling that may wait towards one peer on one channel: a certificate has less than 1000.
+/// Octets and SDUs of signalling that may be queued to one peer on one channel: a certificate has less than 1000
+/// octets.
 const SIGNALLING_QUEUE: (usize, usize) = (4096, 16);
 
 /// The peers that have channels.
@@ -30,8 +31,9 @@ struct Peer {
 }
 
 impl LinkBearers {
-    /// Makes sure that `peer` has the channel `lcid` in subframe `t`. With [`STRANGERS`] others there, the one of which
-    /// `has_link` is false that was unused for longest loses its channels and what waits in them.
+    /// Makes sure that `peer` has the channel `lcid` in subframe `t`. When [`STRANGERS`] other peers without a link
+    /// have channels, the one of them that was unused for longest loses its channels and their queues. `has_link` says
+    /// whether a peer has a link.
     // TS 24.334 §10.4.1A (1)
     pub(super) fn open(
         &mut self,
@@ -50,7 +52,7 @@ impl LinkBearers {
                     let bearer =
                         // TS 24.334 §10.4.7.1 (2)
                         Bearer { priority: 1, queue_octets, queue_sdus, ..Bearer::new(address, lcid) };
-                    // a channel of this address that is there stays as it is
+                    // A channel of this address that exists stays as it is.
                     let _ = engine.add_bearer(bearer);
                 }
                 self.peers.push(Peer { id: peer, last_used: t, has_data: false });
@@ -65,7 +67,7 @@ impl LinkBearers {
         }
     }
 
-    /// Closes the channels of peers without a link that were not used for a while.
+    /// Closes the channels of peers without a link that were not used for [`UNUSED`] subframes.
     pub(super) fn close_unused(&mut self, engine: &mut Engine, t: u64, has_link: impl Fn(Layer2Id) -> bool) {
         self.peers.retain(|peer| {
             let keep = has_link(peer.id) || t < peer.last_used + UNUSED;
@@ -89,7 +91,7 @@ impl LinkBearers {
 
 fn close(engine: &mut Engine, peer: Layer2Id) {
     for lcid in SIGNALLING.into_iter().chain([Lcid::LINK_DATA]) {
-        // data has no channel where no link was up
+        // There is no data channel where no link was up.
         let _ = engine.remove_bearer(Address::Ue(peer), lcid);
     }
 }

@@ -1,4 +1,4 @@
-//! What became of each link, for people and programs: names of keys, never keys.
+//! Status of each link, for people and programs: names of keys, never keys.
 
 use serde::Serialize;
 use sidelink_prose::direct_link::{Event, Metered, State};
@@ -7,33 +7,33 @@ use sidelink_security::pdu::Assurance;
 use sidelink_wire::ids::Layer2Id;
 use sidelink_wire::pc5_signalling::MessageType;
 
-/// One peer.
+/// Status of the link with one peer.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct LinkStatus {
-    /// Its name in the configuration, if it has one.
+    /// The peer's name in the configuration, if it has one.
     pub peer: Option<String>,
-    /// Its Layer-2 ID.
+    /// The peer's layer-2 ID.
     pub layer2_id: String,
-    /// What the link is, with its keys by their identities.
+    /// State of the link; keys are named by their identities.
     pub state: String,
-    /// Whether it is up.
+    /// Whether the link is up.
     pub up: bool,
-    /// What is known of the peer while the link is up: `verified`, or `unprotected` under null integrity, which proves
-    /// nobody.
+    /// Assurance of the peer while the link is up: `verified`, or `unprotected` under null integrity, which proves no
+    /// identity.
     pub assurance: Option<&'static str>,
-    /// UTC in milliseconds since when.
+    /// UTC of the last change of state, in milliseconds.
     pub since_ms: u64,
-    /// Messages of PC5 signalling: sent, believed.
+    /// Messages of PC5 signalling: sent, accepted.
     pub messages: [u64; 2],
-    /// Packets of data: sent, received.
+    /// Data packets: sent, received.
     pub packets: [u64; 2],
-    /// Their octets.
+    /// Octets in these packets: sent, received.
     pub octets: [u64; 2],
-    /// Times that session keys were made anew.
+    /// Number of re-keyings.
     pub rekeyings: u64,
     /// Sequence numbers that the session key has left.
     pub left: Option<u32>,
-    /// Milliseconds from a keep-alive to its answer: of the last one, the least, the most.
+    /// Milliseconds from a keep-alive to its answer: last, minimum, maximum.
     pub round_trip_ms: Option<[u64; 3]>,
     #[serde(skip)]
     asked: Option<u64>,
@@ -41,15 +41,15 @@ pub struct LinkStatus {
     id: Layer2Id,
 }
 
-/// Peers that nobody named and that have no link, of which the last are shown.
+/// Unconfigured peers without a link in the list, at most; the oldest are removed.
 const STRANGERS: usize = 16;
 
-/// All peers.
+/// The status of all peers.
 #[derive(Default)]
 pub(super) struct LinkBoard(Vec<LinkStatus>);
 
 impl LinkBoard {
-    /// A peer that is configured.
+    /// Adds a configured peer, or one with a link.
     pub(super) fn add(&mut self, id: Layer2Id, name: Option<String>) -> &mut LinkStatus {
         self.0.push(LinkStatus {
             peer: name,
@@ -75,8 +75,8 @@ impl LinkBoard {
         &self.0
     }
 
-    /// The entry of a peer that has, or had, a link. Of peers that nobody named the last [`STRANGERS`] are shown, and all
-    /// that are up.
+    /// Returns the entry of a peer that has, or had, a link. Of unconfigured peers the last [`STRANGERS`] are kept, and
+    /// all whose link is up.
     fn of(&mut self, id: Layer2Id) -> &mut LinkStatus {
         if let Some(i) = self.0.iter().position(|link| link.id == id) {
             return &mut self.0[i];
@@ -89,7 +89,7 @@ impl LinkBoard {
         self.add(id, None)
     }
 
-    /// An event of the links.
+    /// Takes an event of the links.
     pub(super) fn note(&mut self, now: UtcTime, event: &Event) {
         match event {
             Event::State { peer, state, .. } => self.changed(now, *peer, state),
@@ -118,7 +118,7 @@ impl LinkBoard {
         self.of(peer).left = left;
     }
 
-    /// A packet that was sent (0) or received (1).
+    /// Counts a data packet that was sent (`way` 0) or received (1).
     pub(super) fn data(&mut self, peer: Layer2Id, way: usize, octets: usize) {
         let link = self.of(peer);
         link.packets[way] += 1;
@@ -126,13 +126,13 @@ impl LinkBoard {
     }
 
     fn message(&mut self, now: UtcTime, metered: &Metered) {
-        // Anybody can send a request, from any address: only who has a link, or is configured, is counted.
+        // Anyone can send a request, from any address: only peers that have an entry are counted.
         let Some(link) = self.0.iter_mut().find(|link| link.id == metered.peer) else { return };
         link.messages[usize::from(!metered.sent)] += 1;
         match (metered.sent, metered.message) {
-            // a keep-alive and its answer tell round trips
+            // A keep-alive and its answer give the round-trip time.
             (true, MessageType::Keepalive) => {
-                // one that is repeated counts from the first
+                // A repeated keep-alive counts from its first transmission.
                 link.asked.get_or_insert(now.millis());
             }
             (false, MessageType::KeepaliveAck) => {
@@ -185,7 +185,7 @@ mod tests {
         assert_eq!((board.all().len(), board.all()[0].peer.clone()), (1, None));
     }
 
-    /// Null integrity proves nobody, and the status of the link says so until it is closed.
+    /// Null integrity proves no identity, and the status of the link says so until it is closed.
     #[test]
     fn the_status_says_whether_the_peer_is_proven() {
         let peer = Layer2Id::from_octets([0, 0, 7]);
@@ -212,7 +212,7 @@ mod tests {
         }
     }
 
-    /// A flood of requests from made-up addresses adds no entry, and links that came and went leave the last.
+    /// A flood of requests from invented addresses adds no entry, and of links that came and went only the last stay.
     #[test]
     fn the_board_is_bounded() {
         let mut board = LinkBoard::default();

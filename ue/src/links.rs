@@ -1,5 +1,5 @@
-//! One-to-one links of a UE: the manager of `sidelink_prose::direct_link`, what the configuration asks of it, and the status
-//! of each link. `stack.rs` drives it.
+//! One-to-one links of a UE: the manager of `sidelink_prose::direct_link`, the requests of the configuration, and the
+//! status of each link. `stack.rs` drives it.
 
 use super::error::BuildError;
 use super::link_status::{LinkBoard, LinkStatus};
@@ -27,41 +27,41 @@ pub struct Links {
     began: Option<u64>,
     board: LinkBoard,
     now: UtcTime,
-    /// Time of the step that runs: all of the cryptography of links is in it.
+    /// Time that the current step took in the manager: all cryptography of links is in it.
     spent: Duration,
 }
 
-/// What an operator asks of a link.
+/// An operator's action on a link.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum LinkAction {
-    /// Set it up.
+    /// Set up the link.
     Connect,
-    /// Make session keys anew.
+    /// Re-key: new session keys.
     Rekey,
-    /// With a new KD.
+    /// Re-key with a new KD.
     Reauthenticate,
-    /// Release it.
+    /// Release the link.
     Release,
 }
 
-/// A peer that a UE may have a link with.
+/// A peer with which a UE may have a link.
 pub struct Peer {
-    /// Its Layer-2 ID.
+    /// Its layer-2 ID.
     pub id: Layer2Id,
-    /// Who it is.
+    /// Its identity.
     pub identity: Identity,
-    /// A KD that is shared with it, and its name.
+    /// A KD that is shared with it, and the ID of the KD.
     pub kd: Option<(KdId, Kd)>,
-    /// Milliseconds after the start at which to set up the link; without it the peer is to.
+    /// Milliseconds after the start at which to set up the link; without it the peer must set it up.
     pub connect: Option<u64>,
-    /// Milliseconds between two re-keyings.
+    /// Milliseconds between two re-keyings; never by itself without it.
     pub rekey: Option<u64>,
-    /// Whether re-keying makes a new KD too.
+    /// Whether re-keying makes a new KD as well.
     pub reauthenticate: bool,
 }
 
-/// What an operator wants of one peer.
+/// The configured requests of one peer.
 struct Plan {
     peer: Layer2Id,
     identity: Identity,
@@ -72,10 +72,10 @@ struct Plan {
 }
 
 impl Links {
-    /// The links by these rules, with these peers; `seed` is of full strength. Waits for the store.
+    /// Makes the links with this configuration and these peers; `seed` has full entropy. Blocks on the store.
     ///
     /// # Errors
-    /// Counters that cannot be reserved.
+    /// Counters cannot be reserved.
     pub fn open<S>(
         config: Config,
         peers: Vec<Peer>,
@@ -109,17 +109,17 @@ impl Links {
         Ok(links)
     }
 
-    /// A KD that is durable.
+    /// Adds a KD that is durable.
     pub fn add_kd(&mut self, record: KdRecord) {
         self.manager.add_kd(record);
     }
 
-    /// Authenticate with a signature where no KD is shared (method 2).
+    /// Enables authentication by signatures where no KD is shared (method 2).
     pub fn authenticate_with(&mut self, credential: Credential, trust: Trust) {
         self.manager.authenticate_with(credential, trust);
     }
 
-    /// Peers that are named in the configuration, by name.
+    /// Returns the configured peers with their names.
     pub fn peers(&self) -> impl Iterator<Item = (String, Layer2Id)> + '_ {
         self.plans.iter().map(|plan| (String::from_utf8_lossy(&plan.identity.value).into_owned(), plan.peer))
     }
@@ -129,7 +129,7 @@ impl Links {
         self.up.iter().any(|(_, known)| *known == peer)
     }
 
-    /// What became of each.
+    /// Returns the status of every link.
     pub fn status(&mut self) -> &[LinkStatus] {
         for (link, peer) in &self.up {
             self.board.left(*peer, self.manager.left(*link));
@@ -137,10 +137,10 @@ impl Links {
         self.board.all()
     }
 
-    /// Does as the operator asks; [`Self::status`] shows the result.
+    /// Performs an operator's action; [`Self::status`] shows the result.
     ///
     /// # Errors
-    /// No such peer, or not now.
+    /// There is no such peer, or the action is not possible now.
     pub fn act(&mut self, peer: &str, action: LinkAction) -> Result<(), Refused> {
         let now = self.now;
         let Some(plan) = self.plans.iter().find(|plan| plan.identity.value == peer.as_bytes()) else {
@@ -158,7 +158,8 @@ impl Links {
         Ok(self.handle_input(input)?)
     }
 
-    /// Subframe `t` begins at `now`: what the configuration asks for in it. `refused` is told of what cannot be done now.
+    /// Begins subframe `t` at `now`: makes the requests of the configuration that are due. `refused` takes the errors
+    /// of those that are not possible now.
     pub(super) fn begin(&mut self, t: u64, now: UtcTime, refused: &mut dyn FnMut(Error)) {
         self.now = now;
         let age = t - *self.began.get_or_insert(t);
@@ -184,7 +185,7 @@ impl Links {
         }
     }
 
-    /// Hands over data for the link with `peer`.
+    /// Sends data over the link with `peer`.
     pub(super) fn send(&mut self, peer: Layer2Id, sdu_type: SduType, data: &[u8]) -> Result<(), Refused> {
         let link = self.up.iter().find(|(_, known)| *known == peer).map(|(link, _)| *link);
         // TS 24.334 §10.4.2.4
@@ -195,7 +196,7 @@ impl Links {
         Ok(())
     }
 
-    /// One input, and the time that it took.
+    /// Hands one input to the manager, and measures the time.
     pub(super) fn handle_input(&mut self, input: Input<'_>) -> Result<(), Error> {
         let began = Instant::now();
         let result = self.manager.handle_input(input);
@@ -203,7 +204,7 @@ impl Links {
         result
     }
 
-    /// The next output. The status of the links follows what is polled.
+    /// Returns the next output. The status of the links is updated by polling.
     pub(super) fn poll_output(&mut self) -> Output {
         let output = self.manager.poll_output();
         if let Output::Event(event) = &output {
@@ -219,7 +220,7 @@ impl Links {
         output
     }
 
-    /// Processor time of the inputs since this was last asked.
+    /// Returns the time that the inputs took since the last call, by the clock of the system.
     pub(super) fn take_spent(&mut self) -> Duration {
         std::mem::take(&mut self.spent)
     }

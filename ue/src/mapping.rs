@@ -1,7 +1,7 @@
-//! MAC <-> PHY: the only place that names both.
+//! MAC <-> PHY: the only module that uses both.
 //!
 //! ```text
-//! mac_pdu.rs what a transport block shows without keys
+//! mac_pdu.rs parts of a transport block that are readable without keys
 //! mode4.rs   sensing and reservation of transmission mode 4
 //! ```
 
@@ -18,14 +18,14 @@ use sidelink_phy::units::{Bandwidth, DfnSubframe, PrbRange, SidelinkMode};
 pub use sidelink_wire::mib_sl;
 use sidelink_wire::rng::Rng;
 
-/// MIB-SL (5 octets) or MIB-SL-V2X (6) of a subframe, FDD, reserved bits 0 (TS 36.331 §6.5.2).
+/// Returns the MIB-SL (5 octets) or MIB-SL-V2X (6) of a subframe, FDD, reserved bits 0 (TS 36.331 §6.5.2).
 pub fn mib_sl(bandwidth: Bandwidth, sidelink: SidelinkMode, at: DfnSubframe, in_coverage: bool) -> Vec<u8> {
     let mut octets = Vec::new();
     fill_mib_sl(&mut octets, bandwidth, sidelink, at, in_coverage);
     octets
 }
 
-/// The same into `octets`, whose memory is used again.
+/// Writes the same into `octets`, whose memory is reused.
 // TS 36.321 §6.1.4
 pub fn fill_mib_sl(
     octets: &mut Vec<u8>,
@@ -55,13 +55,13 @@ pub fn fill_mib_sl(
     };
     octets.clear();
     octets.resize(repr.buffer_len(), 0);
-    // Emitting fails on fields that do not fit: a DFN and a subframe number always do.
+    // Emitting fails only on fields that do not fit: a DFN and a subframe number always do.
     if repr.emit(octets).is_err() {
         octets.fill(0);
     }
 }
 
-/// The fields of a received MIB-SL (40 bits, one a byte) or MIB-SL-V2X (48); `None` when they make no sense.
+/// Returns the fields of a received MIB-SL (40 bits, one a byte) or MIB-SL-V2X (48 bits); `None` when they are invalid.
 // TS 36.322 §4.2.1.1
 pub fn parse_mib_sl(bits: &[u8]) -> Option<mib_sl::Repr> {
     let mut octets = [0; 6];
@@ -72,46 +72,47 @@ pub fn parse_mib_sl(bits: &[u8]) -> Option<mib_sl::Repr> {
     mib_sl::Repr::parse(&mib_sl::Packet::new_checked(&*octets).ok()?).ok()
 }
 
-/// What transmission mode 2 draws for one SC period, in terms of the pool.
+/// The resources that transmission mode 2 draws for one SC period, in terms of the pool.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SharedResource {
-    /// PSCCH: subframe in the period and PRB, twice.
+    /// PSCCH: subframe in the period and PRB, of each of the two transmissions.
     pub control: [(u32, usize); 2],
     /// I_TRP.
     pub trp: u8,
-    /// PSSCH: subframes in the period, with the index in the pool of each; whole fours.
+    /// PSSCH: subframes in the period, each with its index in the pool; a multiple of four.
     pub data: Vec<(u32, u32)>,
     /// PRBs of PSSCH.
     pub prbs: PrbRange,
 }
 
-/// The part of a [`SharedResource`] that does not depend on how much there is to send.
+/// The part of a [`SharedResource`] that does not depend on the amount of data.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SharedTime {
-    /// PSCCH: subframe in the period and PRB, twice.
+    /// PSCCH: subframe in the period and PRB, of each of the two transmissions.
     pub control: [(u32, usize); 2],
     /// I_TRP.
     pub trp: u8,
-    /// PSSCH: subframes in the period, with the index in the pool of each; whole fours.
+    /// PSSCH: subframes in the period, each with its index in the pool; a multiple of four.
     pub data: Vec<(u32, u32)>,
 }
 
-/// A pool of mode 2 as layer 2 draws from it.
+/// A pool of mode 2, prepared for drawing.
 #[derive(Clone, Debug)]
 pub struct Mode2 {
-    /// PSCCH resources by their numbers.
+    /// PSCCH resources by their numbers; `None` where the pool has no such resource.
     control: Vec<Option<[(u32, usize); 2]>>,
-    /// Subframes of PSSCH by I_TRP.
+    /// Subframes of PSSCH by I_TRP, each with its index in the pool.
     patterns: Vec<Vec<(u32, u32)>>,
     list: Vec<usize>,
     draw: Mode2Pool,
 }
 
 impl Mode2 {
-    /// `trpt_subset` selects among the numbers of ones that mode 2 may use, bit 0 the smallest; `None` for all.
+    /// Prepares a pool. `trpt_subset` selects among the numbers of ones that mode 2 may use, bit 0 the smallest; `None`
+    /// for all.
     ///
     /// # Errors
-    /// A pool that has no resource.
+    /// The pool has no resource.
     pub fn new(
         pool: &CommunicationPool,
         carrier_prbs: usize,
@@ -131,20 +132,20 @@ impl Mode2 {
         Ok(Self { control, patterns, list, draw })
     }
 
-    /// PRBs of PSSCH that lie side by side, at most.
+    /// Returns the largest number of adjacent PRBs of PSSCH.
     pub fn widest(&self) -> usize {
         let mut runs = self.list.chunk_by(|a, b| a + 1 == *b).map(<[usize]>::len);
         runs.by_ref().max().unwrap_or(0)
     }
 
-    /// Draws PSCCH, pattern and `len` PRBs. `None` as for either part.
+    /// Draws PSCCH, pattern and `len` PRBs. `None` where [`Self::draw_time`] or [`Self::draw_place`] returns it.
     // TS 36.213 §14.1.1.4 (1)
     pub fn draw(&self, len: usize, air_rng: &mut impl Rng) -> Option<SharedResource> {
         self.draw_place(self.draw_time(air_rng)?, len, air_rng)
     }
 
-    /// Draws PSCCH and pattern (TS 36.213 §14.1.1.3, §14.2.1.2; each with equal probability). `None` when nothing that was
-    /// drawn has four subframes.
+    /// Draws PSCCH and pattern (TS 36.213 §14.1.1.3, §14.2.1.2; each with equal probability). `None` when no drawn
+    /// pattern has four subframes.
     pub fn draw_time(&self, air_rng: &mut impl Rng) -> Option<SharedTime> {
         (0..64).find_map(|_| {
             let (n_pscch, trp) = self.draw.draw_time(air_rng);
@@ -154,8 +155,8 @@ impl Mode2 {
         })
     }
 
-    /// Draws `len` PRBs that lie side by side, each place with equal probability (TS 36.321 §5.14.1.1). `None` where the pool
-    /// has no such place.
+    /// Draws `len` adjacent PRBs, each place with equal probability (TS 36.321 §5.14.1.1). `None` where the pool has no
+    /// such place.
     pub fn draw_place(&self, time: SharedTime, len: usize, air_rng: &mut impl Rng) -> Option<SharedResource> {
         let places = || {
             let runs = self.list.windows(len.max(1));
@@ -169,19 +170,19 @@ impl Mode2 {
     }
 }
 
-/// A discovery pool as type 1 draws from it.
+/// A discovery pool of type 1, prepared for drawing.
 #[derive(Clone, Debug)]
 pub struct Type1 {
-    /// Transmissions of each resource; a pair across the gap of the pool cannot be sent.
+    /// Transmissions of each resource: subframe in the period and PRBs; `None` where they cannot be sent.
     places: Vec<Option<Vec<(u32, PrbRange)>>>,
     draw: grant::DiscoveryPool,
 }
 
 impl Type1 {
-    /// `probability` is txProbability in percent: 25, 50, 75 or 100.
+    /// Prepares a pool. `probability` is txProbability in percent: 25, 50, 75 or 100.
     ///
     /// # Errors
-    /// A pool that has no resource.
+    /// The pool has no resource.
     pub fn new(pool: &DiscoveryPool, carrier_prbs: usize, probability: u8) -> Result<Self, grant::Error> {
         let probability = match probability {
             0..=25 => TxProbability::P25,
@@ -195,8 +196,8 @@ impl Type1 {
         Ok(Self { places, draw })
     }
 
-    /// Draw a resource for one message, none of whose subframes is in `busy`, and add its own; `None` when chance says to be
-    /// silent, or nothing is free (TS 36.213 §14.3.1).
+    /// Draws a resource for one message, with no subframe in `busy`, and adds its subframes to `busy`; `None` when
+    /// txProbability decides against a transmission, or no resource is free (TS 36.213 §14.3.1).
     // TS 36.321 §5.15.1.1 (3)
     pub fn draw(&self, busy: &mut Vec<u32>, air_rng: &mut impl Rng) -> Option<Vec<(u32, PrbRange)>> {
         let places = |n: u32| self.places.get(n as usize)?.as_ref();
@@ -228,7 +229,8 @@ mod tests {
         }
     }
 
-    /// TS 36.321 §5.14.1.1: every place of a grant is drawn alike, whatever its width, and none lies across the gap.
+    /// TS 36.321 §5.14.1.1: every place of a grant has the same probability, whatever its width, and none crosses the
+    /// gap.
     #[test]
     // TS 36.321 §5.14.1.1 (6)
     fn places_of_mode_2_are_drawn_alike() {
@@ -246,7 +248,7 @@ mod tests {
             }
             assert_eq!(counts.keys().copied().collect::<Vec<_>>(), starts, "{len}");
             let mean = 6000 / starts.len();
-            // Five standard deviations of the rarest are 140.
+            // Five standard deviations of the least frequent place are 140.
             assert!(counts.values().all(|count| count.abs_diff(mean) < 200), "{counts:?}");
         }
         let time = mode2.draw_time(&mut air_rng).unwrap();

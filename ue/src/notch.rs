@@ -1,40 +1,40 @@
-//! Lines taken out of what a UE hears: that at 0 Hz (leakage of the local oscillator and offsets of the converters of its radio),
-//! and spurs.
+//! Removal of lines from the received samples: the line at 0 Hz (leakage of the local oscillator and offsets of the
+//! converters of the radio), and spurs.
 //!
-//! A block of one subframe's length begins at every multiple of that length by the radio's count of samples. What is taken
-//! out of a block is the line as the blocks before it have shown it: no sample is delayed, and it makes no difference how
-//! the radio cuts its samples. Nothing is taken out while no line is certain, so that a clean signal passes as it is. The
-//! level is not touched: powers stay in the units of the radio.
+//! A block of the length of one subframe begins at every multiple of that length in the radio's count of samples. The
+//! line that is removed from a block is estimated from the blocks before it: no sample is delayed, and the result does
+//! not depend on how the radio cuts its samples. Nothing is removed while no line is certain, so that a clean signal
+//! passes unchanged. The level is not changed: powers stay in the units of the radio.
 
 use crate::Framer;
 use crate::Sample;
 use sidelink_phy::receive::condition::{LineTracker, SpurTracker};
 use std::ops::Range;
 
-/// Bursts of one's own that are remembered: more than are planned ahead.
+/// Own bursts that are remembered: more than are planned ahead.
 const BURSTS: usize = 64;
 
-/// Takes out lines. Nothing is allocated after construction.
+/// Removes lines. No memory is allocated after construction.
 pub(super) struct Notch {
     /// Samples of a block.
     block: u64,
     tracker: LineTracker,
-    /// What is taken out of this block.
+    /// The line that is removed from the current block.
     line: Sample,
     spurs: SpurTracker,
-    /// Number of the first sample of the block that `spurs` is at.
+    /// Number of the first sample of the block that `spurs` has reached.
     at: u64,
-    /// Number of the sample that comes next.
+    /// Number of the next expected sample.
     next: u64,
-    /// Nothing is missing from this sample on.
+    /// No sample is missing from this number on.
     whole_from: u64,
-    /// The last bursts of one's own, in a ring.
+    /// The last own bursts as ranges of samples, in a ring.
     bursts: [(u64, u64); BURSTS],
     sent: usize,
 }
 
 impl Notch {
-    /// With blocks of `block` samples.
+    /// Makes a notch with blocks of `block` samples.
     pub(super) fn new(block: usize) -> Self {
         Self {
             block: block as u64,
@@ -49,19 +49,19 @@ impl Notch {
         }
     }
 
-    /// The line that is taken out now.
+    /// Returns the line that is removed now.
     #[cfg(test)]
     pub(super) fn line(&self) -> Sample {
         self.line
     }
 
-    /// Samples from number `first` to the end of its block.
+    /// Returns the number of samples from number `first` to the end of its block.
     pub(super) fn room(&self, first: u64) -> usize {
         (self.block - first % self.block) as usize
     }
 
-    /// Takes the lines out of the last `count` samples of `framer`, of which the first has number `first`; they do not go
-    /// beyond the end of their block.
+    /// Removes the lines from the last `count` samples of `framer`, of which the first has number `first`; they must
+    /// not go beyond the end of their block.
     pub(super) fn process(&mut self, first: u64, framer: &mut Framer, count: usize) {
         if first != self.next {
             self.whole_from = first;
@@ -83,13 +83,13 @@ impl Notch {
         }
     }
 
-    /// Takes note of a burst of one's own, which is heard in no known way: its samples tell nothing of the line.
+    /// Records an own burst. It leaks into the receiver in an unknown way, so its samples say nothing about the line.
     pub(super) fn transmitted(&mut self, samples: Range<u64>) {
         self.bursts[self.sent % BURSTS] = (samples.start, samples.end);
         self.sent += 1;
     }
 
-    /// Learns from the block that has just come to its end.
+    /// Learns from the block that has just ended.
     fn learn(&mut self, framer: &Framer) {
         let start = self.next - self.block;
         let own = self.bursts.iter().any(|&(from, to)| from < self.next && start < to);
@@ -113,7 +113,7 @@ mod tests {
     const BLOCK: u64 = 1920;
     const LINE: Sample = Sample::new(3.0, -1.0);
 
-    /// A stream through a framer and a notch.
+    /// A stream of samples through a framer and a notch.
     struct Stream {
         framer: Framer,
         notch: Notch,
@@ -134,7 +134,7 @@ mod tests {
         }
     }
 
-    /// Noise of power 1 with a line.
+    /// Returns noise of power 1 with a line.
     fn heard(blocks: u64, line: Sample, seed: u64) -> Vec<Sample> {
         let mut rng = Rng::new(seed);
         (0..blocks * BLOCK).map(|_| rng.complex_gaussian() + line).collect()
@@ -191,18 +191,18 @@ mod tests {
         let mut stream = Stream::new();
         stream.push(0, &heard(10, LINE, 3));
         let before = stream.notch.line();
-        // its own burst leaks: half in one block, half in the next
+        // Our own burst leaks: half in one block, half in the next.
         stream.notch.transmitted(10 * BLOCK + 960..11 * BLOCK + 960);
         let mut own = heard(2, LINE, 4);
         own[960..2880].iter_mut().for_each(|x| *x += Sample::new(20.0, 20.0));
         stream.push(10 * BLOCK, &own);
         assert_eq!(stream.notch.line(), before);
-        // half a block is lost, and filled with zeros, which stay zeros
+        // Half a block is lost, and filled with zeros, which stay zeros.
         stream.push(12 * BLOCK + 960, &heard(1, LINE, 5)[..960]);
         assert_eq!(stream.notch.line(), before);
         let hole = stream.framer.cut(12 * BLOCK as i64, 960).unwrap();
         assert!(hole.iter().all(|x| *x == Sample::default()));
-        // and then it is tracked again
+        // After that the line is tracked again.
         stream.push(13 * BLOCK, &heard(1, LINE, 6));
         assert_ne!(stream.notch.line(), before);
         assert!((stream.notch.line() - LINE).norm() < 0.02);

@@ -1,9 +1,9 @@
-//! What a UE sends in which subframe: synchronisation, communication, discovery, in this order of right of way (TS 36.211
-//! §9.1.3, TS 36.300 §23.10.1, TS 36.321 §5.14.1.2.2, §5.15.1.2.2).
+//! The transmissions of a UE in each subframe: synchronisation, communication, discovery, in this order of precedence
+//! (TS 36.211 §9.1.3, TS 36.300 §23.10.1, TS 36.321 §5.14.1.2.2, §5.15.1.2.2).
 //!
-//! Discovery gives way to what this UE sends on PSCCH and PSSCH and to the subframes in which it hears PSCCH. To PSSCH of
-//! others it does not: the planner does not know which of it was announced. What gave way keeps its place in the sequence of
-//! its transmissions.
+//! Discovery gives way to our own PSCCH and PSSCH and to the subframes in which we receive PSCCH. It does not give way
+//! to the PSSCH of others: the planner does not know which of it was announced. A transmission that gives way keeps its
+//! place in the sequence: the others keep their redundancy versions.
 
 mod communication;
 mod discovery;
@@ -27,7 +27,7 @@ use sidelink_phy::receive::receiver::{ControlInformation, Receiver};
 use sidelink_phy::units::{CyclicPrefix, SidelinkMode, TransmissionMode};
 use std::ops::Range;
 
-/// Plans every subframe once, in their order, or leaves it out.
+/// Plans every subframe once, in order, or skips it.
 pub struct Planner {
     numerology: Numerology,
     mode: TransmissionMode,
@@ -41,7 +41,7 @@ pub struct Planner {
 }
 
 impl Planner {
-    /// With its pools.
+    /// Makes a planner with its pools.
     pub fn new(
         numerology: Numerology,
         mode: TransmissionMode,
@@ -56,27 +56,27 @@ impl Planner {
         Self { numerology, mode, sync_cp, discovery, communication, mode4, air_rng, used, spare }
     }
 
-    /// An SCI was heard in subframe `t` at PRB `prb`, with so much power a resource element.
+    /// Records an SCI that was received in subframe `t` at PRB `prb`, with this power per resource element.
     pub fn heard(&mut self, t: u64, prb: usize, information: &ControlInformation, power: f32) {
         if let (Some(mode4), ControlInformation::Format1(Some(sci))) = (&mut self.mode4, information) {
             mode4.heard(t, prb, sci, power);
         }
     }
 
-    /// Subframe `t` was received by this receiver, or missed.
+    /// Records that subframe `t` was received by this receiver, or missed (`None`).
     pub fn sensed(&mut self, t: u64, receiver: Option<&mut Receiver>) {
         if let Some(mode4) = &mut self.mode4 {
             mode4.sensed(t, receiver);
         }
     }
 
-    /// The selection of mode 4, for its counters.
+    /// Returns the resource selection of mode 4, for its counters.
     pub fn selection(&self) -> Option<&Mode4> {
         self.mode4.as_ref().map(Mode4Communication::selection)
     }
 
-    /// Nothing is sent in subframe `t`, for which it is too late. What would have been sent in it stays queued. Costs next to
-    /// nothing.
+    /// Skips subframe `t`, for which it is too late: nothing is sent in it, and its data stay queued. Takes almost no
+    /// time.
     pub fn skip(&mut self, t: u64) {
         for discovery in &mut self.discovery {
             discovery.skip(t);
@@ -86,7 +86,7 @@ impl Planner {
         }
     }
 
-    /// What is sent in subframe `t`, in the place of what was sent before.
+    /// Plans subframe `t`: puts its transmissions into `out` in place of the earlier ones.
     // TS 36.211 §9.1.3 (6)
     pub fn plan(
         &mut self,
@@ -126,7 +126,7 @@ impl Planner {
         self.keep_possible(subframe, out);
     }
 
-    /// Keeps of what was planned, in its order, what may be sent together.
+    /// Keeps, in order, the planned transmissions that may be sent together.
     // TS 36.211 §9.1.3 (2)
     fn keep_possible(&mut self, subframe: Subframe, out: &mut Vec<Transmission>) {
         self.used.clear();
@@ -144,22 +144,22 @@ impl Planner {
     }
 }
 
-/// What a subframe is beside being sent in.
+/// Properties of a subframe that restrict transmissions.
 #[derive(Clone, Copy, Debug)]
 struct Subframe {
-    /// Synchronisation signals have it.
+    /// The subframe is reserved for synchronisation signals.
     synchronisation: bool,
-    /// PSCCH is heard in it.
+    /// We receive PSCCH in the subframe.
     control: bool,
     sidelink: SidelinkMode,
 }
 
 impl Subframe {
-    /// Whether `content` may be sent beside what is sent in `used` already.
+    /// Whether `content` may be sent together with the transmissions whose subcarriers are in `used`.
     ///
-    /// In the subframes of synchronisation signals nothing else is sent (TS 36.211 §9.1.3), and no PRB twice. In modes 1 and
-    /// 2 a UE sends one cluster, of several grants one of its choice (TS 36.321 §5.14.1.1 NOTE 11): the first; in modes 3
-    /// and 4 PSCCH and PSSCH go together. PSDCH goes alone (TS 36.321 §5.15.1.2.2).
+    /// Nothing else is sent in the subframes of synchronisation signals (TS 36.211 §9.1.3), and no PRB is used twice.
+    /// In modes 1 and 2 a UE sends one cluster; of several grants it may choose one (TS 36.321 §5.14.1.1 NOTE 11): here
+    /// the first. In modes 3 and 4 PSCCH and PSSCH are sent together. PSDCH is sent alone (TS 36.321 §5.15.1.2.2).
     fn allows(self, content: &Content, range: &Range<usize>, used: &[Range<usize>]) -> bool {
         match content {
             Content::Sync { .. } => true,

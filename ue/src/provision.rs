@@ -1,4 +1,5 @@
-//! A UE's layer 2 out of a key store: the groups it is a member of, the codes it announces, and those it may look for.
+//! Builds the layer 2 of a UE from a key store: the groups it is a member of, the codes it announces, and those it may
+//! monitor.
 
 use crate::BuildError;
 use sidelink_mac::engine::{Bearer, Config, Engine};
@@ -11,7 +12,7 @@ use sidelink_security::counter::reserve::{CounterStore, ReserveConfig};
 use sidelink_security::discovery::Profile;
 use sidelink_security::discovery::open::OpenKey;
 use sidelink_security::discovery::ota::{OtaConfig, OtaIdentity, ProseId};
-use sidelink_security::discovery::restricted::{MicCheck, Receiver, Sender};
+use sidelink_security::discovery::restricted::{Receiver, Sender};
 use sidelink_security::group;
 use sidelink_security::keys::{ApplicationKey, DiscoveryKey};
 use sidelink_store::{Discovery, Followed, Keys, Protection};
@@ -19,49 +20,49 @@ use sidelink_wire::ids::{Layer2Id, Lcid};
 use std::collections::HashMap;
 use std::fmt::Display;
 
-/// How long a discoverer waits for an answer, milliseconds.
+/// Milliseconds for which a discoverer waits for a response.
 const PATIENCE_MS: u64 = 10_000;
 
-/// What one UE of a store is set up with.
+/// The engines of one UE, set up from a store.
 pub struct Provisioned {
-    /// Layer 2 with the keys of groups.
+    /// Layer 2 with the keys of its groups.
     pub engine: Engine,
     /// Discovery with its codes and keys.
     pub agent: Agent,
-    /// Followed identities by their names in the store.
+    /// Names of the followed identities in the store.
     pub who: HashMap<Subject, String>,
-    /// Announcers, discoverers and the discoveree by their names in the store.
+    /// Names of the announcers, the discoverers and the discoveree in the store.
     pub origin: HashMap<Origin, String>,
-    /// Groups by their names, with their addresses.
+    /// Addresses of the groups by their names.
     pub groups: HashMap<String, Address>,
-    /// Groups to which it cannot send, and why.
+    /// Groups to which the UE cannot send, and the reasons.
     pub receive_only: HashMap<String, BuildError>,
     v2x_priority: u8,
 }
 
-/// What is asked of a store.
+/// Parameters of [`provision`].
 #[derive(Clone, Copy, Debug)]
 pub struct Wish<'a> {
     /// Name of the UE.
     pub ue: &'a str,
-    /// Its Layer-2 ID; that of its groups without one.
+    /// Its layer-2 ID; `None` for its ID in the groups.
     pub layer2_id: Option<Layer2Id>,
-    /// Destinations of groups: [`Address::Group`], or in modes 3 and 4 [`Address::V2x`].
+    /// Makes the destination address of a group: [`Address::Group`], or [`Address::V2x`] in modes 3 and 4.
     pub to_group: fn(Layer2Id) -> Address,
     /// PPPP of V2X data, 1 (the most urgent) to 8: the SCI carries it.
     pub v2x_priority: u8,
-    /// How far ahead counters are reserved.
+    /// Sizes of the reservations of counters.
     pub reserve: ReserveConfig,
-    /// Layer 2, sized as here; the source is replaced.
+    /// Configuration of layer 2; its source is replaced.
     pub layer2: Config,
-    /// Discovery: its clocks, its tables sized as here.
+    /// Configuration of discovery.
     pub discovery: agent::Config,
 }
 
-/// Layer 2 of `wish.ue`, with what `keys` gives it. Waits for the store.
+/// Builds the engines of `wish.ue` from `keys`. Blocks on the store.
 ///
 /// # Errors
-/// A UE that the store does not know, member identities that differ, an entry that makes no sense, or counters that cannot be
+/// The store does not know the UE, its member identities differ, an entry is inconsistent, or counters cannot be
 /// reserved.
 pub fn provision<S>(wish: &Wish<'_>, keys: &Keys, store: &mut S) -> Result<Provisioned, BuildError>
 where
@@ -105,10 +106,10 @@ where
 }
 
 impl Provisioned {
-    /// Data to `address` without protection, and from it.
+    /// Sets up unprotected data to and from `address`.
     ///
     /// # Errors
-    /// An address that is set up already.
+    /// The address is set up already.
     pub fn add_plain(&mut self, name: &str, address: Address) -> Result<(), BuildError> {
         self.engine.listen(address);
         // TS 33.185 §6.5.2 (1)
@@ -148,7 +149,7 @@ impl Provisioned {
         let (mut sends, mut refused) = (false, None);
         for entry in &group.pgk {
             if let Some(key) = group.pgk(entry)? {
-                // `Keys::check` leaves no two keys of one index
+                // `Keys::check` refuses two keys with the same index.
                 let _ = receiver.install(key);
             }
             let may_send = keys.may_send(group, entry, wish.ue);
@@ -173,7 +174,7 @@ impl Provisioned {
         self.add_bearer(&group.name, address)
     }
 
-    /// The UE announces an entry, or answers under it.
+    /// Adds an entry that the UE announces, or responds to.
     fn announce(&mut self, entry: &Discovery) -> Result<(), BuildError> {
         let valid_until = UtcCounter::new(entry.valid_until);
         let Some(followed) = entry.followed()? else { return Ok(()) };
@@ -213,7 +214,8 @@ impl Provisioned {
         self.origin.insert(Origin::Announcer(place), name.to_owned());
     }
 
-    /// The UE looks for an entry. An identity of the one tabled configuration is handed back: all of those are added at once.
+    /// Adds an entry that the UE monitors. Returns an identity of the tabled configuration: those are all added at
+    /// once.
     fn follow(
         &mut self,
         entry: &Discovery,
@@ -224,9 +226,9 @@ impl Provisioned {
         let who = match entry.followed()? {
             None => return Ok(None),
             Some(Followed::Open(filter, _)) => monitor.follow(Follow::Open(filter, valid_until)),
-            Some(Followed::Restricted(message_type, filter, material)) => {
+            Some(Followed::Restricted(message_type, filter, material, check)) => {
                 // TS 33.303 §6.6.7 (3)
-                let receiver = Receiver::new(&material, MicCheck::Local, vec![filter], Profile::default());
+                let receiver = Receiver::new(&material, check, vec![filter], Profile::default());
                 monitor.follow(Follow::Filter(message_type, receiver, valid_until))
             }
             Some(Followed::Rotating(config, id, key)) if Some(config) == tabled => {
@@ -249,7 +251,7 @@ impl Provisioned {
 
 type Identity = (ProseId, ApplicationKey);
 
-/// The Layer-2 ID of the UE: as said, or as all its groups call it.
+/// Returns the layer-2 ID of the UE: that of the parameters or of all its groups; 0 for a UE in discovery entries only.
 // TS 33.303 §6.2.3.2 (4)
 fn source(wish: &Wish<'_>, keys: &Keys) -> Result<Layer2Id, BuildError> {
     let groups = keys.group.iter().filter(|g| g.member.iter().any(|m| m.ue == wish.ue));
@@ -279,7 +281,8 @@ fn source(wish: &Wish<'_>, keys: &Keys) -> Result<Layer2Id, BuildError> {
     }
 }
 
-/// The configuration of changing identifiers that most of what `ue` looks for has: that one is tabled.
+/// Returns the configuration of changing identifiers that most of the entries for `ue` have; it is the one that is
+/// tabled.
 fn rotating(ue: &str, keys: &Keys) -> Result<Option<OtaConfig>, BuildError> {
     let mut counted: Vec<(OtaConfig, usize)> = Vec::new();
     for entry in keys.discovery.iter().filter(|d| d.monitors.iter().any(|m| m == ue)) {

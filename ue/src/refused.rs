@@ -1,4 +1,4 @@
-//! Why a UE does not do what it is asked.
+//! Reasons why a UE refuses a request.
 
 use crate::BuildError;
 use sidelink_mac::engine;
@@ -6,30 +6,30 @@ use sidelink_prose::direct_link;
 use sidelink_wire::ids::Layer2Id;
 use std::fmt;
 
-/// Why nothing was sent, or no link was touched.
+/// Reason why nothing was sent, or no link was changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Refused {
     /// No group has this name.
     NoGroup(String),
-    /// The key store has no right to send to the group.
+    /// The key store gives the UE no right to send to the group.
     ReceiveOnly(BuildError),
     /// The UE has no one-to-one links.
     NoLinks,
     /// No link is configured with this peer.
     NoPeer {
-        /// The name that was asked for.
+        /// The name in the request.
         peer: String,
-        /// The names that are configured.
+        /// The configured names.
         known: Vec<String>,
     },
     /// The link with the peer of this name is not up.
     NotUp(String),
     /// No link with this peer is up.
     NoLink(Layer2Id),
-    /// Layer 2 refuses.
+    /// Layer 2 refused.
     Engine(engine::Error),
-    /// The links refuse.
+    /// The links refused.
     Link(direct_link::Error),
 }
 

@@ -1,4 +1,4 @@
-//! A UE in time: threads between a radio and a [`Participant`].
+//! Drives a UE in real time or in lock-step: threads between a radio and a [`Participant`].
 //!
 //! ```text
 //! radio -> thread "in": fetches, never decodes -> bounded queue of buffers -> thread "ue": Ue::process -> radio
@@ -6,8 +6,8 @@
 //!            '-------------------- empty buffers come back <-------------------'
 //! ```
 //!
-//! The queue holds what a UE may be behind; when it is full the newest samples are dropped and the UE sees a gap. In
-//! lock-step there is one thread, and nothing is ever dropped.
+//! The length of the queue limits how far a UE may be behind; when it is full the newest samples are dropped and the UE
+//! sees a gap. In lock-step there is one thread, and no sample is ever dropped.
 
 use super::{LatencyStats, Stage};
 use crate::Sample;
@@ -21,21 +21,21 @@ use std::time::{Duration, Instant};
 /// Buffers between the threads, each of half a subframe.
 const BUFFERS: usize = 64;
 
-/// How long to wait for samples before looking whether to stop.
+/// Longest wait for samples before the stop flag is checked again.
 const PATIENCE: Duration = Duration::from_millis(100);
 
-/// How threads run.
+/// Options of the threads.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ThreadOptions {
-    /// Processor of the UE's thread.
+    /// Processor to which the UE's thread is pinned.
     pub cpu: Option<usize>,
-    /// Ask for real-time priority.
+    /// Whether to request real-time priority.
     pub real_time: bool,
-    /// End after this long, by the clock or by the samples, whichever comes first.
+    /// Duration after which the participant ends, in wall-clock time or in samples, whichever comes first.
     pub duration: Option<Duration>,
 }
 
-/// Who takes samples from a radio and sends bursts: a UE, an intruder.
+/// A program that takes samples from a radio and sends bursts: a UE, an attacker.
 pub trait Participant: Send + 'static {
     /// Name, for messages and threads.
     fn name(&self) -> &str;
@@ -43,14 +43,14 @@ pub trait Participant: Send + 'static {
     /// Samples of a subframe.
     fn subframe_samples(&self) -> usize;
 
-    /// The sample before which it sends nothing whatever it hears: promised before it listens, or two that both listen first
-    /// would wait for each other.
+    /// The sample before which the participant sends nothing, whatever it receives. It is promised before the first
+    /// reception: otherwise two participants that both receive first would block each other.
     fn first_promise(&self) -> u64;
 
-    /// As [`Ue::process`](super::Ue::process).
+    /// Processes samples as [`Ue::process`](super::Ue::process) does.
     ///
     /// # Errors
-    /// The radio is gone.
+    /// The radio has failed or ended.
     fn process(
         &mut self,
         first: u64,
@@ -62,28 +62,28 @@ pub trait Participant: Send + 'static {
     /// Whether its work is over.
     fn is_done(&self) -> bool;
 
-    /// Where times are recorded, if it keeps them.
+    /// Returns the latency statistics, if the participant keeps them.
     fn latency_stats(&mut self) -> Option<&mut LatencyStats>;
 }
 
-/// Told of a participant now and then: status, control. Called between subframes; must not wait.
+/// Looks at a participant regularly, for status and control. It is called between subframes and must not block.
 pub trait Observer<P>: Send {
-    /// Look at it.
+    /// Looks at the participant.
     fn look(&mut self, participant: &mut P);
 }
 
-/// A participant that runs.
+/// A running participant.
 pub struct Running<P> {
     end: Arc<End>,
     thread: JoinHandle<(P, Result<(), RadioError>)>,
 }
 
-/// What ends a participant.
+/// Shared state that ends a participant.
 struct End {
     stop: Arc<AtomicBool>,
-    /// Ends calls of the radio that wait for a peer.
+    /// Interrupts calls of the radio that block on a peer.
     interrupt: Option<Interrupt>,
-    /// Samples after which it is over.
+    /// Number of samples after which the participant ends.
     samples: Option<u64>,
 }
 
@@ -99,7 +99,7 @@ impl End {
         self.stop.load(Ordering::Relaxed) || self.samples.is_some_and(|samples| taken >= samples)
     }
 
-    /// What a participant that was told to end says of its radio does not count.
+    /// Ignores the end of the radio if the participant was stopped.
     fn judge(&self, result: Result<(), RadioError>) -> Result<(), RadioError> {
         match result {
             Err(RadioError::Ended) if self.stop.load(Ordering::Relaxed) => Ok(()),
@@ -109,10 +109,10 @@ impl End {
 }
 
 impl<P: Participant> Running<P> {
-    /// Start `ue` on a radio that runs.
+    /// Starts `ue` on a running radio.
     ///
     /// # Errors
-    /// No thread can be made.
+    /// No thread can be started.
     pub fn start(
         mut ue: P,
         streams: Streams,
@@ -130,7 +130,7 @@ impl<P: Participant> Running<P> {
         let (ended, running) = bounded::<()>(0);
         let known = Arc::clone(&end);
         let thread = std::thread::Builder::new().name(format!("ue {}", ue.name())).spawn(move || {
-            // dropped at its end, whatever that is
+            // Dropped at the end of the thread, however it ends.
             let _ended = ended;
             apply(&options);
             let result = if real_time {
@@ -151,12 +151,12 @@ impl<P: Participant> Running<P> {
         Ok(Self { end, thread })
     }
 
-    /// Whether it has ended by itself.
+    /// Whether it has ended.
     pub fn is_finished(&self) -> bool {
         self.thread.is_finished()
     }
 
-    /// End it, and get the UE back with why it ended before it was told to.
+    /// Stops it, and returns the UE with the error that ended it before, if any.
     ///
     /// # Errors
     /// The UE's thread has panicked.
@@ -165,7 +165,7 @@ impl<P: Participant> Running<P> {
         self.thread.join()
     }
 
-    /// Wait for its end.
+    /// Waits for its end.
     ///
     /// # Errors
     /// The UE's thread has panicked.
@@ -215,7 +215,7 @@ fn in_lock_step<P: Participant>(
     Ok(())
 }
 
-/// Samples on their way.
+/// A buffer of received samples.
 struct Filled {
     first: u64,
     count: usize,
@@ -264,7 +264,7 @@ fn fetch(
 ) -> Result<(), RadioError> {
     let mut spare: Option<Vec<Sample>> = None;
     while !stop.load(Ordering::Relaxed) {
-        // when the UE is too far behind, what comes is fetched and dropped, so that the device does not overflow
+        // When the UE is too far behind, samples are fetched and dropped, so that the device does not overflow.
         let Some(mut samples) = spare.take().or_else(|| empty.recv_timeout(PATIENCE).ok()) else { continue };
         let received = receive.receive(&mut samples, PATIENCE)?;
         if received.count == 0 {
@@ -283,11 +283,11 @@ fn fetch(
     Ok(())
 }
 
-/// The ends of the queue at the UE's thread.
+/// The UE thread's ends of the queue.
 struct Queue<'a> {
     filled: &'a Receiver<Filled>,
     give_back: &'a Sender<Vec<Sample>>,
-    /// The number after the newest sample that the radio gave.
+    /// The number after the newest sample that the radio delivered.
     newest: &'a AtomicU64,
 }
 
@@ -324,7 +324,7 @@ mod tests {
     use super::*;
     use sidelink_radio::{Event, Received};
 
-    /// Nothing but how much was processed.
+    /// A participant that only counts samples.
     struct Counter(u64);
 
     impl Participant for Counter {
@@ -360,7 +360,7 @@ mod tests {
         }
     }
 
-    /// A radio that gives samples as fast as they are taken, or none, or waits for a peer when it sends.
+    /// A radio that delivers samples as fast as they are taken, or none, or blocks in sending.
     #[derive(Clone, Copy, PartialEq)]
     enum Stub {
         Fast,
@@ -423,7 +423,7 @@ mod tests {
 
     #[test]
     fn a_duration_ends_by_the_air_or_by_the_clock_whichever_comes_first() {
-        // ten minutes of air pass at once; 100 samples are a millisecond
+        // Ten minutes of air pass at once: 100 samples are one millisecond.
         assert_eq!(run(Stub::Fast, false, Duration::from_secs(600)), 60_000_000);
         for real_time in [false, true] {
             assert_eq!(run(Stub::Silent, real_time, Duration::from_millis(150)), 0);

@@ -1,30 +1,33 @@
-//! When a UE is late, and when it cannot send what it has to: said once it lasts, and once it is over.
+//! Detection of lateness, and of times in which a UE cannot send: reported once when such a silence lasts, and once
+//! when it ends.
 
 use std::fmt;
 
-/// Subframes without a chance to send, less [`RECOVERY`] for each with one, after which it is said.
+/// Level at which a silence is reported: each subframe without a transmission opportunity adds one, each other subframe
+/// takes [`RECOVERY`] off.
 const LASTING: u32 = 100;
 
-/// Most that is held against the UE, so that [`LASTING`] subframes in time end every silence.
+/// The highest level, so that `MOST / RECOVERY` = 50 subframes in time end every silence.
 const MOST: u32 = 200;
 
-/// What a subframe in time takes off.
+/// Level that a subframe in time takes off.
 const RECOVERY: u32 = 4;
 
-/// Whether there is time for a subframe. Whatever a UE does when it is late costs less than when it is in time: it searches
-/// nothing, plans nothing, and at last hears nothing.
+/// Whether there is time for a subframe. A late UE does less work than one in time: it does not search and does not
+/// plan, and in the end does not even receive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Lateness {
-    /// All of it can be done.
+    /// There is time for all work.
     InTime,
-    /// The subframe that would be planned has begun.
+    /// The subframe to be planned has begun already.
     Late,
-    /// The subframe that would be received is given up too.
+    /// The subframe to be received is skipped as well.
     Deaf,
 }
 
 impl Lateness {
-    /// Of a UE that is `behind` the newest sample by so many subframes and plans `lead` ahead.
+    /// Returns the lateness of a UE that is `behind` subframes behind the newest sample and plans `lead` subframes
+    /// ahead.
     pub(super) fn of(behind: u64, lead: u64) -> Self {
         match behind {
             _ if behind > lead => Self::Deaf,
@@ -34,12 +37,12 @@ impl Lateness {
     }
 }
 
-/// Why nothing can be sent in a subframe.
+/// Reason why nothing can be sent in a subframe.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Hindrance {
-    /// It had begun before it could be planned.
+    /// The subframe had begun before it could be planned.
     Late,
-    /// Data waits, and sensing leaves no resource (mode 4).
+    /// Data is queued, and sensing leaves no resource (mode 4).
     NoResource(sidelink_mac::grant::Error),
 }
 
@@ -55,25 +58,25 @@ impl fmt::Display for Hindrance {
     }
 }
 
-/// What became of a silence.
+/// Change of a silence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Change {
-    /// It lasts.
+    /// The silence lasts long enough to be reported.
     Lasts(Hindrance),
-    /// It is over after so many subframes.
+    /// The silence is over after this many subframes.
     Over(u64),
 }
 
-/// The account.
+/// State of the detection.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Silence {
     level: u32,
-    /// Subframes of the silence that lasts, once it was said.
+    /// Subframes of the current silence and its reason, once it was reported.
     lasts: Option<(u64, Hindrance)>,
 }
 
 impl Silence {
-    /// Notes whether anything could be sent in a subframe.
+    /// Records whether anything could be sent in a subframe.
     pub(super) fn note(&mut self, hindrance: Option<Hindrance>) -> Option<Change> {
         let Some(hindrance) = hindrance else {
             self.level = self.level.saturating_sub(RECOVERY);
@@ -92,7 +95,7 @@ impl Silence {
         None
     }
 
-    /// Why nothing is sent, while that lasts.
+    /// Returns the reason of the current silence, once it was reported.
     pub(super) fn why(&self) -> Option<Hindrance> {
         self.lasts.map(|(_, why)| why)
     }

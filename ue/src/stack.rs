@@ -1,7 +1,7 @@
-//! Layer 2, discovery and links of one UE, with their jobs: the one place that acts on what the engines put out.
+//! Layer 2, discovery and links of one UE, with their jobs: the only place that acts on the outputs of the engines.
 //!
-//! Every input of an engine is followed by [`Stack::drain`], which empties all three: a PDU for a link goes to the links at
-//! once, a PDU of a link to layer 2 at once. Nothing waits between the engines.
+//! Every input of an engine is followed by [`Stack::drain`], which empties all three: a PDU for a link goes to the
+//! links at once, a PDU of a link to layer 2 at once. No PDU is queued between the engines.
 
 use super::BuildError;
 use super::event::{Event, Tell, Warning};
@@ -21,16 +21,16 @@ use sidelink_wire::ids::{GroupDestinationId, Lcid};
 use sidelink_wire::pdcp::SduType;
 use std::collections::HashMap;
 
-/// Names for the reports.
+/// Names for reports.
 #[derive(Debug, Default)]
 pub struct Names {
-    /// Followed identities.
+    /// Names of the followed identities.
     pub who: HashMap<Subject, String>,
-    /// Announcers, discoverers and the discoveree, by their places.
+    /// Names of the announcers, the discoverers and the discoveree.
     pub origin: HashMap<Origin, String>,
-    /// Groups that it can send to.
+    /// Groups to which the UE can send, and links.
     pub groups: HashMap<String, Address>,
-    /// Groups to which it cannot send, and why.
+    /// Groups to which the UE cannot send, and the reasons.
     pub receive_only: HashMap<String, BuildError>,
 }
 
@@ -47,15 +47,15 @@ pub struct Stack<J = Threaded> {
     now: AirTime,
     /// The earliest time at which layer 2, discovery or the links want to act.
     due: Option<UtcTime>,
-    /// Announcers and discoverers: each sends a message in every discovery period.
+    /// Number of announcers and discoverers: each sends a message in every discovery period.
     messages: usize,
     /// Durable writes of the links since their last step.
     writes: u64,
 }
 
-/// Where outputs go while the engines are drained.
+/// Destination of the outputs while the engines are drained.
 struct Sink<'s, 't> {
-    /// Room for a transport block, if one is wanted.
+    /// Room for a transport block, if one was requested.
     block: Option<&'s mut [u8]>,
     filled: bool,
     message: Option<Message>,
@@ -69,7 +69,7 @@ impl<'s, 't> Sink<'s, 't> {
 }
 
 impl<J: Jobs> Stack<J> {
-    /// With an engine and an agent that know their keys.
+    /// Makes a stack from an engine and an agent that have their keys.
     pub fn new((engine, agent): (Engine, Agent), names: Names, jobs: J) -> Self {
         let sends = |origin: &&Origin| !matches!(origin, Origin::Discoveree | Origin::Clock);
         Self {
@@ -87,7 +87,7 @@ impl<J: Jobs> Stack<J> {
         }
     }
 
-    /// Has links too. The engine must hand over PDUs for this UE alone ([`engine::Config::one_to_one`]).
+    /// Adds links. The engine must hand over unopened PDUs for this UE ([`engine::Config::one_to_one`]).
     #[must_use]
     pub fn with_links(mut self, links: Links) -> Self {
         for (name, peer) in links.peers() {
@@ -97,32 +97,32 @@ impl<J: Jobs> Stack<J> {
         self
     }
 
-    /// The links, if it has any: to give them credentials, and to act on them.
+    /// Returns the links, if there are any: to give them credentials, and to act on them.
     pub fn links(&mut self) -> Option<&mut Links> {
         self.links.as_mut()
     }
 
-    /// Discovery: to change what it follows and announces.
+    /// Returns discovery, to change what it follows and announces.
     pub fn agent(&mut self) -> &mut Agent {
         &mut self.agent
     }
 
-    /// Layer 2: to change its destinations and bearers.
+    /// Returns layer 2, to change its destinations and bearers.
     pub fn engine(&mut self) -> &mut Engine {
         &mut self.engine
     }
 
-    /// Outcomes of everything that was received.
+    /// Returns the counters of outcomes of everything that was received.
     pub fn counters(&self) -> Counters {
         *self.engine.counters() + *self.agent.counters()
     }
 
-    /// Subframes in which a job was late.
+    /// Returns the number of subframes in which a job was late.
     pub fn late_errands(&self) -> u64 {
         self.jobs.late()
     }
 
-    /// Subframe `t` begins at `utc`. The ProSe clock shows the same unless it is set apart.
+    /// Begins subframe `t` at `utc`. The ProSe clock shows the same time.
     pub fn begin(&mut self, t: u64, utc: UtcTime, tell: &mut Tell<'_>) {
         self.t = t;
         self.now = AirTime { slot: utc, prose_clock: UtcCounter::new(utc.counter().value()) };
@@ -142,7 +142,7 @@ impl<J: Jobs> Stack<J> {
         self.drain(sink);
     }
 
-    /// Hands the results of jobs to whoever asked for them.
+    /// Hands the results of jobs to their owners.
     fn finish_jobs(&mut self, sink: &mut Sink<'_, '_>) {
         while let Some((owner, result)) = self.jobs.take(self.t) {
             let now = self.now;
@@ -175,7 +175,7 @@ impl<J: Jobs> Stack<J> {
         }
     }
 
-    /// A transport block was received in the subframe that began last.
+    /// Takes a transport block that was received in the current subframe.
     pub fn receive_sl_sch(&mut self, group: Option<u8>, block: &[u8], tell: &mut Tell<'_>) {
         let (now, group) = (self.now.slot, group.map(GroupDestinationId));
         let sink = &mut Sink::events(tell);
@@ -183,17 +183,17 @@ impl<J: Jobs> Stack<J> {
         self.drain(sink);
     }
 
-    /// A discovery message was received whose first transmission was `since_first` subframes ago.
+    /// Takes a discovery message whose first transmission was `since_first` subframes ago.
     pub fn receive_sl_dch(&mut self, block: &[u8], since_first: u64, tell: &mut Tell<'_>) {
         let slot = self.now.slot.minus_millis(since_first);
         self.agent.handle_input(agent::Input::Message { now: AirTime { slot, ..self.now }, block });
         self.drain(&mut Sink::events(tell));
     }
 
-    /// An application sends.
+    /// Sends an SDU of an application.
     ///
     /// # Errors
-    /// A full queue, no destination, or no counter to send under.
+    /// The queue is full, the destination is unknown, or no counter is available.
     pub fn send(
         &mut self,
         address: Address,
@@ -214,10 +214,10 @@ impl<J: Jobs> Stack<J> {
         result
     }
 
-    /// Sends `data` to a group by its name.
+    /// Sends `data` to a group, or over a link, by its name.
     ///
     /// # Errors
-    /// Why nothing was sent.
+    /// The reason why nothing was sent.
     pub fn say(&mut self, group: &str, data: &[u8], tell: &mut Tell<'_>) -> Result<(), Refused> {
         let Some(&address) = self.names.groups.get(group) else {
             return Err(Refused::NoGroup(group.to_owned()));
@@ -228,14 +228,14 @@ impl<J: Jobs> Stack<J> {
         self.send(address, Lcid::GROUP_DATA, SduType::NonIp, data, tell)
     }
 
-    /// The most urgent data: their address, octets and priority.
+    /// Returns the address, the amount and the priority of the most urgent data; `None` when no data is queued.
     pub fn waiting(&self) -> Option<Waiting> {
         let (address, priority) = self.engine.next_address()?;
         let octets = self.engine.queued(address);
         (octets > 0).then_some(Waiting { address, octets, priority })
     }
 
-    /// Octets that are queued for an address.
+    /// Returns the number of octets that are queued for an address.
     pub fn queued(&self, address: Address) -> usize {
         self.engine.queued(address)
     }
@@ -249,12 +249,12 @@ impl<J: Jobs> Stack<J> {
         sink.filled
     }
 
-    /// Messages that want a resource in a discovery period.
+    /// Returns the number of messages that need a resource in the next discovery period.
     pub fn messages_wanted(&mut self) -> usize {
         self.messages + self.agent.discoveree().waiting()
     }
 
-    /// The message for a discovery resource; `None` when none is due in `period`.
+    /// Returns the message for a discovery resource; `None` when none is due in `period`.
     pub fn announce(&mut self, period: u64, nonce: [u64; 2], tell: &mut Tell<'_>) -> Option<Message> {
         let mut sink = Sink::events(tell);
         self.agent.handle_input(agent::Input::Opportunity { now: self.now, period, nonce });
@@ -262,14 +262,14 @@ impl<J: Jobs> Stack<J> {
         sink.message
     }
 
-    /// One input of layer 2.
+    /// Hands one input to layer 2.
     fn layer2(&mut self, input: engine::Input<'_>, sink: &mut Sink<'_, '_>) {
         if let Err(error) = self.engine.handle_input(input) {
             (sink.tell)(Event::Warning(&Warning::Engine(error)));
         }
     }
 
-    /// One input of the links.
+    /// Hands one input to the links.
     fn link(&mut self, input: Option<direct_link::Input<'_>>, sink: &mut Sink<'_, '_>) {
         if let (Some(links), Some(input)) = (&mut self.links, input)
             && let Err(error) = links.handle_input(input)
@@ -286,7 +286,7 @@ impl<J: Jobs> Stack<J> {
         self.due = [engine, agent, links].into_iter().flatten().min();
     }
 
-    /// Returns when layer 2 wants to act.
+    /// Acts on all outputs of layer 2. Returns its next time-out.
     fn drain_engine(&mut self, sink: &mut Sink<'_, '_>) -> Option<UtcTime> {
         loop {
             match self.engine.poll_output() {
@@ -313,19 +313,19 @@ impl<J: Jobs> Stack<J> {
                 engine::Output::Reserve(reservation) => {
                     let stream = reservation.stream();
                     if self.jobs.begin(self.t, Owner::Engine, Job::Reserve(reservation)).is_some() {
-                        // asked for again when there is room
+                        // Requested again when there is room.
                         let _ = self.engine.handle_input(engine::Input::ReservationFailed(stream));
                     }
                     continue;
                 }
                 engine::Output::Timeout(at) => return at,
             }
-            // what the links answer to one PDU is not mixed with what they answer to the next
+            // The answers of the links to one PDU are handled before the next PDU.
             self.drain_links(sink);
         }
     }
 
-    /// Returns when discovery wants to act.
+    /// Acts on all outputs of discovery. Returns its next time-out.
     fn drain_agent(&mut self, sink: &mut Sink<'_, '_>) -> Option<UtcTime> {
         let now = self.now;
         loop {
@@ -338,7 +338,7 @@ impl<J: Jobs> Stack<J> {
                 agent::Output::Reserve(reservation) => {
                     let stream = reservation.stream();
                     if self.jobs.begin(self.t, Owner::Agent, Job::Reserve(reservation)).is_some() {
-                        // asked for again when there is room
+                        // Requested again when there is room.
                         self.agent.handle_input(agent::Input::ReservationFailed { now, stream });
                     }
                 }
@@ -353,7 +353,7 @@ impl<J: Jobs> Stack<J> {
         }
     }
 
-    /// Returns when a link wants to act.
+    /// Acts on all outputs of the links. Returns their next time-out.
     fn drain_links(&mut self, sink: &mut Sink<'_, '_>) -> Option<UtcTime> {
         let mut quiet = true;
         let due = loop {
@@ -379,7 +379,7 @@ impl<J: Jobs> Stack<J> {
                     let refused = self.jobs.begin(self.t, Owner::Links, Job::Reserve(reservation));
                     refused.map(|_| direct_link::Input::ReservationFailed { now, stream })
                 }
-                // no method of this UE asks a network
+                // No method of this UE needs a query to a network.
                 direct_link::Output::Ask { ticket, .. } => {
                     Some(direct_link::Input::Answered { now: self.now.slot, ticket, answer: None })
                 }
@@ -394,7 +394,7 @@ impl<J: Jobs> Stack<J> {
         due
     }
 
-    /// A PDU of a link goes to RLC.
+    /// Hands a PDU of a link to RLC.
     fn hand_to_rlc(&mut self, pdu: &Pdu, sink: &mut Sink<'_, '_>) {
         let Some(links) = &self.links else { return };
         let (address, lcid) = (Address::Ue(pdu.peer), pdu.lcid);
@@ -404,7 +404,7 @@ impl<J: Jobs> Stack<J> {
     }
 }
 
-/// What the links make of the result of their job.
+/// Converts the result of a job into an input of the links.
 fn link_input(now: UtcTime, result: JobResult) -> Option<direct_link::Input<'static>> {
     Some(match result {
         JobResult::Granted(granted) => direct_link::Input::Granted { now, granted },
@@ -416,7 +416,7 @@ fn link_input(now: UtcTime, result: JobResult) -> Option<direct_link::Input<'sta
 }
 
 impl Names {
-    /// The name of an event's announcer, question or followed identity.
+    /// Returns the name of an event's announcer, query or followed identity.
     fn of(&self, event: &agent::Event) -> &str {
         let origin = |origin: &Origin| self.origin.get(origin);
         let name = match event {
@@ -429,19 +429,19 @@ impl Names {
     }
 }
 
-/// Data that wait for a grant.
+/// Data that is queued for a grant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Waiting {
-    /// Their destination.
+    /// Destination of the data.
     pub address: Address,
-    /// Octets.
+    /// Queued octets.
     pub octets: usize,
     /// ProSe per-packet priority, 1 the highest.
     pub priority: u8,
 }
 
 impl Waiting {
-    /// The group destination identity for the SCI.
+    /// Returns the group destination ID for the SCI.
     pub fn group_destination(&self) -> u8 {
         self.address.group_destination().map_or(0, |g| g.0)
     }

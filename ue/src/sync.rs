@@ -1,64 +1,66 @@
-//! Whose time a UE follows, and what it sends itself: TS 36.331 §5.10.7 and §5.10.8, all from memory.
+//! Selection of the synchronisation reference, and the UE's own synchronisation signals: TS 36.331 §5.10.7 and §5.10.8,
+//! all from memory.
 //!
-//! A candidate is a UE whose MIB-SL was received. Candidates are sorted into groups (§5.10.8.2: in coverage; out of coverage
-//! with an identity of a network; others), in a group by power. A reference is its identity together with the offset that it
-//! sends in: the followers of a reference send under the same identity with the *other* offset, and who would take those for
-//! the reference itself would follow its own echo.
+//! A candidate is a UE whose MIB-SL was received. Candidates are sorted into groups (§5.10.8.2: in coverage; out of
+//! coverage with an identity of a network; others), and within a group by power. A reference is identified by its
+//! identity and the offset of its signals: the followers of a reference send under the same identity with the *other*
+//! offset, and a UE that took those for the reference itself would follow its own echo.
 //!
-//! Ours, where the clause is silent:
+//! Our rules where the clause is silent:
 //!
-//! - of two UEs that both are references of the last group the lower identity wins, so that they never change places;
-//! - a reference that nobody told to be one leaves out one of its signals in [`LISTEN`], to hear others in the same subframe.
+//! - of two UEs that both are references of the last group the lower identity wins, so that they do not swap their
+//!   roles;
+//! - a free-running reference omits one of [`LISTEN`] of its signals, to receive others in the same subframe.
 
 use crate::mapping;
 use sidelink_phy::units::{Decibel, SlssId};
 
-/// Share of its own synchronisation subframes in which a free-running reference listens.
+/// A free-running reference receives in one of this many of its own synchronisation subframes.
 const LISTEN: u64 = 8;
 
 /// Synchronisation periods without a signal after which a reference is lost.
 const LOST_AFTER: u64 = 10;
 
-/// Subframes in a row that may be missed without counting against anybody: a clock of 1 ppm drifts by the cyclic prefix in
+/// Subframes in a row that may be missed without ageing the candidates: a clock of 1 ppm drifts by the cyclic prefix in
 /// that time.
 const HELD: u32 = 5000;
 
-/// Filter of the power of a candidate: a = 1 / 2^(k/4) with filterCoefficient k = 4.
+/// Filter coefficient for the power of a candidate: a = 1 / 2^(k/4) with filterCoefficient k = 4.
 const FILTER: f32 = 0.5;
 
-/// A UE that was heard.
+/// A UE whose synchronisation signal was received.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Candidate {
-    /// Identity.
+    /// Its identity.
     pub id: SlssId,
     /// Its MIB.
     pub mib: mapping::mib_sl::Repr,
-    /// Subframe modulo the period in which it sends.
+    /// Subframe of its signals modulo the period.
     pub offset: u32,
     /// S-RSRP in the receiver's scale, filtered.
     pub power: Decibel,
-    /// Last subframe in which it was heard.
+    /// Last subframe in which it was received.
     pub heard: u64,
 }
 
-/// What an operator decides.
+/// Configuration of synchronisation.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SyncConfig {
     /// Subframes between synchronisation subframes.
     pub period: u32,
     /// syncOffsetIndicators, one to three.
     pub offsets: Vec<u32>,
-    /// Whether the time comes from elsewhere (GNSS, PPS, the host): then nobody is followed.
+    /// Whether the time comes from elsewhere (GNSS, PPS, the host): then no UE is followed.
     pub absolute: bool,
-    /// Identity to be a reference under; drawn from 168 to 335 without one.
+    /// Identity as a reference; drawn from 170 to 335 without one.
     pub id: Option<SlssId>,
-    /// inCoverage of the own MIB where `absolute`.
+    /// inCoverage of our own MIB where `absolute`.
     pub in_coverage: bool,
     /// Whether to send at all.
     pub transmit: Transmit,
     /// syncTxThreshOoC in the receiver's scale: a follower that hears its reference at least this well sends nothing.
     pub tx_threshold: Option<Decibel>,
-    /// Least power of a candidate, plus syncRefMinHyst.
+    /// Least power of a candidate in the receiver's scale, syncRefMinHyst included.
     pub min_power: Decibel,
     /// syncRefDiffHyst.
     pub hysteresis: Decibel,
@@ -68,27 +70,27 @@ pub struct SyncConfig {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Transmit {
-    /// As the clauses say: as a reference, or as a follower that hears its reference weakly.
+    /// As the clauses demand: as a reference, or as a follower that receives its reference weakly.
     #[default]
     Auto,
     /// Never.
     Never,
 }
 
-/// Where the time comes from.
+/// Source of the time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
     /// Nothing is known yet.
     Searching,
-    /// From outside the air.
+    /// A source other than the air.
     Absolute,
-    /// A free-running reference of its own.
+    /// The UE itself, as a free-running reference.
     Reference,
-    /// From the UE of this identity that sends with this offset.
+    /// The UE of this identity that sends with this offset.
     Following(SlssId, u32),
 }
 
-/// What a UE sends in a synchronisation subframe.
+/// A synchronisation signal of a UE.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Signal {
     /// Identity.
@@ -97,7 +99,7 @@ pub struct Signal {
     pub in_coverage: bool,
 }
 
-/// The state.
+/// State of synchronisation.
 #[derive(Clone, Debug)]
 pub struct Sync {
     config: SyncConfig,
@@ -109,34 +111,34 @@ pub struct Sync {
     missed: u32,
 }
 
-/// Candidates that are remembered.
+/// Candidates that are remembered, at most.
 const MOST: usize = 32;
 
 impl Sync {
-    /// `draw` are random bits: for the identity and offset of a reference of its own.
+    /// Makes the initial state; `draw` are random bits for the identity and offset as a reference.
     pub fn new(config: SyncConfig, draw: u64) -> Self {
         let (own_id, own_offset) = drawn(&config, draw);
         let role = if config.absolute { Role::Absolute } else { Role::Searching };
         Self { config, role, own_id, own_offset, candidates: Vec::with_capacity(MOST), missed: 0 }
     }
 
-    /// Where the time comes from.
+    /// Returns the source of the time.
     pub fn role(&self) -> Role {
         self.role
     }
 
-    /// Who was heard lately.
+    /// Returns the UEs that were received lately.
     pub fn candidates(&self) -> &[Candidate] {
         &self.candidates
     }
 
-    /// The period and offsets.
+    /// Returns the configuration.
     pub fn config(&self) -> &SyncConfig {
         &self.config
     }
 
-    /// A MIB was received in `candidate.heard`. Returns whether the UE follows another reference from now on: then its time
-    /// must be taken from that subframe.
+    /// Takes a MIB that was received in subframe `candidate.heard`. Returns whether the UE follows another reference
+    /// from now on: then its time must be taken from that subframe.
     pub fn heard(&mut self, candidate: Candidate) -> bool {
         let known = self.candidates.iter_mut().find(|c| (c.id, c.offset) == (candidate.id, candidate.offset));
         match known {
@@ -160,7 +162,7 @@ impl Sync {
         self.role == Role::Following(id, offset)
     }
 
-    /// A subframe was not received: nobody is to blame for not having been heard in it.
+    /// Records that a subframe was not received: candidates do not age by it.
     pub fn missed(&mut self) {
         if self.missed < HELD {
             self.missed += 1;
@@ -170,8 +172,8 @@ impl Sync {
         }
     }
 
-    /// Subframe `t` was received and has passed: forgets who is silent. Returns whether the reference was lost; the UE is then a reference of
-    /// its own, on the time that it has.
+    /// Ends subframe `t`, which was received: removes silent candidates. Returns whether the reference was lost; the UE
+    /// is then a reference itself, on the time that it has.
     pub fn tick(&mut self, t: u64, draw: u64) -> bool {
         self.missed = 0;
         let patience = LOST_AFTER * u64::from(self.config.period);
@@ -185,25 +187,25 @@ impl Sync {
         false
     }
 
-    /// Whether the UE that is followed should have been heard twice since it was.
+    /// Whether the followed UE was silent for more than two periods.
     pub fn misses_reference(&self, t: u64) -> bool {
         let Role::Following(id, offset) = self.role else { return false };
         let followed = self.candidates.iter().find(|c| (c.id, c.offset) == (id, offset));
         followed.is_some_and(|c| c.heard + 2 * u64::from(self.config.period) + 1 < t)
     }
 
-    /// Follow this one, whatever the selection says: the UE that was followed is not heard where it was.
+    /// Follows this reference, whatever the selection rules: the followed UE is not received at its offset.
     pub fn follow(&mut self, id: SlssId, offset: u32) {
         self.role = Role::Following(id, offset);
     }
 
-    /// Nobody was heard: be a reference.
+    /// Makes the UE a reference: no other was received.
     pub fn begin(&mut self, draw: u64) {
         (self.own_id, self.own_offset) = drawn(&self.config, draw);
         self.role = Role::Reference;
     }
 
-    /// The time was lost altogether.
+    /// Forgets all candidates: the time was lost.
     pub fn restart(&mut self) {
         self.candidates.clear();
         if !self.config.absolute {
@@ -211,7 +213,7 @@ impl Sync {
         }
     }
 
-    /// What to send in subframe `t`; `air_rng` are random bits.
+    /// Returns the signal for subframe `t`; `air_rng` are random bits.
     // TS 36.213 §14.4 (1)
     pub fn signal(&self, t: u64, air_rng: u64) -> Option<Signal> {
         if self.config.transmit == Transmit::Never {
@@ -257,7 +259,7 @@ impl Sync {
                 return false;
             }
             match (self.role, current) {
-                // our own followers, and references that should follow us
+                // Our own followers, and references that should follow us.
                 (Role::Reference, _) => group(c) < 3 || c.id < self.own_id,
                 (Role::Following(..), Some(now)) => {
                     (c.id, c.offset) != (now.id, now.offset)
@@ -284,7 +286,7 @@ fn group(candidate: &Candidate) -> u8 {
 }
 
 fn drawn(config: &SyncConfig, draw: u64) -> (SlssId, u32) {
-    // 168 and 169 have a meaning of their own in modes 3 and 4
+    // 168 and 169 have a meaning of their own in modes 3 and 4.
     let drawn = SlssId::new(170 + (draw % 166) as u16);
     let id = config.id.or(drawn).unwrap_or_else(|| unreachable!("170 to 335"));
     let offsets = &config.offsets;

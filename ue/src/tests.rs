@@ -1,4 +1,4 @@
-//! A UE from inside.
+//! Tests of the parts of a UE.
 
 mod hostile;
 mod stack;

@@ -1,4 +1,4 @@
-//! How a UE finds its time, keeps it and loses it: the search for references, and the line that is made of one.
+//! Acquisition, tracking and loss of time: the search for references, and the clock that follows from one.
 
 use super::Ue;
 use super::latency_stats::Stage;
@@ -9,25 +9,26 @@ use crate::mapping;
 use sidelink_phy::receive::reference;
 use sidelink_phy::units::Decibel;
 
-/// Subframes of a search for references beyond one period: the signal's own, whole, wherever the stretch begins.
+/// Subframes of a search for references in addition to one period: the signal's subframe is whole wherever the search
+/// begins.
 pub(super) const SEARCH_MARGIN: usize = 2;
 
-/// Subframes between two searches while the reference is not heard where it was.
+/// Subframes between two searches while the reference is not received at its offset.
 const MISSED_AGAIN: u64 = 80;
 
-/// Subframes that a UE which has lost its reference keeps the time that it had against references that contradict it.
+/// Subframes for which a UE without its reference keeps its time against references that contradict it.
 const CONTRADICTED_AFTER: u64 = 5000;
 
 impl Ue {
-    /// Sample `first` comes next. If the radio's clock was set just before it, the count of subframes goes on, or is looked for
-    /// anew where others give it. What is still under way from before has the old count, and is not touched.
+    /// Handles a step of the radio's clock just before sample `first`: the count of subframes goes on, or is acquired
+    /// again where others give it. Samples from before the step have the old count, and are not touched.
     pub(super) fn answer_jump(&mut self, first: u64) {
         let off = (first as i64).saturating_sub(self.framer.next() as i64);
         if self.jump == 0 || off.saturating_sub(self.jump).abs() >= off.abs() {
             return;
         }
         let by = std::mem::take(&mut self.jump);
-        // sample 0 of the new count was another moment
+        // Sample 0 of the new count was at another time.
         self.anchor.utc_ns -= (by as f64 / self.numerology.sample_rate().0 * 1e9).round() as i64;
         if self.sync.config().absolute {
             if let Some(clock) = &mut self.clock {
@@ -40,8 +41,8 @@ impl Ue {
         }
     }
 
-    /// Who is silent is forgotten; now and then others are looked for, when there is `time` to: a search takes longer than a
-    /// subframe.
+    /// Removes silent references, and searches for others from time to time. A search takes longer than a subframe, so
+    /// it needs `time` to be [`Lateness::InTime`].
     pub(super) fn follow(&mut self, t: u64, time: Lateness) {
         if time == Lateness::Deaf {
             return self.sync.missed();
@@ -74,7 +75,7 @@ impl Ue {
         }
     }
 
-    /// Nothing is known of the time: search, or begin a count of our own.
+    /// Acquires the time: searches for references, or begins a count of its own after too many searches.
     pub(super) fn look_for_time(&mut self) {
         let n = self.numerology.subframe_samples();
         let stretch = (self.sync.config().period as usize + SEARCH_MARGIN) * n;
@@ -87,7 +88,7 @@ impl Ue {
         }
         self.searched += (stretch / n) as u64;
         if self.searched < self.patience {
-            // the next stretch overlaps this one by a subframe's margin
+            // The next stretch overlaps this one, so that no signal is cut.
             self.framer.keep_last(SEARCH_MARGIN * n);
             return;
         }
@@ -101,9 +102,9 @@ impl Ue {
         self.set_clock(clock);
     }
 
-    /// The best reference in what is kept, as the selection has it. Unless it `may_contradict` the time that we have, it is one
-    /// that agrees: anybody can repeat an old synchronisation signal. Where the reference is `missed`, the strongest that
-    /// agrees takes its place: mostly itself, begun anew some samples away.
+    /// Returns the best reference in the kept samples by the rules of selection. Unless it `may_contradict` our time,
+    /// only one that agrees with it is returned: anyone can repeat an old synchronisation signal. Where the reference
+    /// is `missed`, the strongest that agrees replaces it: usually the same UE, restarted some samples away.
     fn best_candidate(&mut self, may_contradict: bool, missed: bool) -> Option<reference::Candidate> {
         let Self { search, framer, sync, .. } = self;
         let search = search.as_mut()?;
@@ -144,7 +145,7 @@ impl Ue {
         })
     }
 
-    /// Follow a reference whose subframe began at sample `candidate.sample` of the stream.
+    /// Follows a reference whose subframe began at sample `candidate.sample` of the stream.
     fn take_time(&mut self, candidate: reference::Candidate) {
         let n = self.numerology.subframe_samples();
         let rough = Clock::rough_count(Some(self.anchor)) + (candidate.sample.max(0.0) / n as f64) as u64;
@@ -154,11 +155,12 @@ impl Ue {
         self.totals.reference_changes += 1;
         tracing::info!("{}: follows {} at sample {:.0}", self.name, candidate.id, candidate.sample);
         let rate = self.numerology.sample_rate().0;
-        self.set_clock(Clock::from_subframe(rate, count, candidate.sample, Some(self.anchor)));
+        let clock = Clock::from_subframe(rate, count, candidate.sample, Some(self.anchor));
+        self.set_clock(clock.keep_drift(self.clock.as_ref(), self.numerology.cp_samples(1)));
     }
 
     fn set_clock(&mut self, clock: Clock) {
-        // two subframes on, so that no promise of the old time is broken; the count itself may go back
+        // Two subframes later, so that no promise of the old time is broken; the count itself may go back.
         self.next = clock.first_whole(self.framer.next() + 2 * self.numerology.subframe_samples() as u64);
         self.searched = self.next;
         self.search_after = 1500 + self.rng.next_u64() % 1000;
@@ -166,13 +168,13 @@ impl Ue {
     }
 }
 
-/// Whether a candidate passes on the time of the reference that is followed: it will lose it as we do, and two that took it
-/// from each other would drift away together.
+/// Whether a candidate relays the time of the followed reference: it will lose that reference as we do, and two UEs
+/// that follow each other would drift away together.
 fn passes_on(followed: Role, candidate: &reference::Candidate, offset: u32) -> bool {
     matches!(followed, Role::Following(id, at) if id == candidate.id && at != offset)
 }
 
 fn payload<'a>(mib: &'a [u8; 48], config: &SyncConfig) -> &'a [u8] {
-    // modes 3 and 4 have a period of 160 subframes and 48 bits
+    // Modes 3 and 4 have a period of 160 subframes and 48 bits.
     if config.period == 160 { mib } else { &mib[..40] }
 }

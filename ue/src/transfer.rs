@@ -1,12 +1,12 @@
-//! A file over IP: numbered UDP datagrams to a group, and the receiver's word of what is still missing.
+//! A file over IP: numbered UDP datagrams to a group, and the receiver's reports of missing ones.
 //!
 //! ```text
 //! data      "D" | number (2 octets) | count (2) | content
-//! missing   "M" | count (2) | a bit a datagram that came
+//! missing   "M" | count (2) | a bitmap of the received datagrams, bit 0 first
 //! ```
 //!
-//! One-to-many communication has no acknowledgement; who sends does not hear, and a transport block may be lost. So the
-//! sender repeats what the receiver says is missing, until nothing is.
+//! One-to-many communication has no acknowledgement; a UE does not receive while it sends, and a transport block may be
+//! lost. So the sender repeats the datagrams that the receiver reports as missing, until none is.
 
 use super::application::{Application, Moment, Outgoing, Send};
 use super::event::Event;
@@ -16,30 +16,30 @@ use sidelink_wire::ids::Lcid;
 use sidelink_wire::pdcp::SduType;
 use std::sync::{Arc, Mutex};
 
-/// Content of a datagram.
+/// Octets of content in a datagram.
 const CONTENT: usize = 400;
 
-/// Subframes between two words of the receiver.
+/// Subframes between two reports of the receiver.
 const WORD_EVERY: u64 = 240;
 
-/// Subframes from datagram to datagram: who sends in a control period may miss what others send in it.
+/// Subframes between two datagrams: a UE that sends in a control period may miss the transmissions of others in it.
 const PACE: u64 = 120;
 
-/// Port of both.
+/// UDP port of both ends.
 const PORT: u16 = 5001;
 
-/// How it stands.
+/// Progress of a transfer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Progress {
     /// Datagrams of the file.
     pub count: usize,
-    /// Datagrams that came, or that the other end has.
+    /// Datagrams that were received, or that the other end has reported.
     pub arrived: usize,
-    /// Datagrams that were sent, repetitions too.
+    /// Datagrams that were sent, including repetitions.
     pub sent: usize,
-    /// Subframe of the first datagram, and of the last one that was missing.
+    /// Subframe of the first datagram.
     pub began: u64,
-    /// See `began`.
+    /// Subframe in which the last missing datagram was received or reported.
     pub ended: Option<u64>,
 }
 
@@ -50,7 +50,7 @@ pub struct FileSender {
     file: Vec<u8>,
     has: Vec<bool>,
     cursor: usize,
-    /// When the last one was sent.
+    /// Subframe in which the last datagram was sent.
     last: u64,
     progress: Arc<Mutex<Progress>>,
 }
@@ -66,7 +66,7 @@ pub struct FileReceiver {
 }
 
 impl FileSender {
-    /// To a group. A file of at most 65535 datagrams.
+    /// Makes a sender to a group. The file has at most 65535 datagrams of 400 octets.
     pub fn new(address: Address, lcid: Lcid, file: Vec<u8>) -> (Self, Arc<Mutex<Progress>>) {
         let count = file.len().div_ceil(CONTENT);
         let progress = Arc::new(Mutex::new(Progress { count, ..Progress::default() }));
@@ -76,7 +76,7 @@ impl FileSender {
 }
 
 impl FileReceiver {
-    /// From a group; the file comes into the second value when it is whole.
+    /// Makes a receiver for a group; the second value takes the file when it is complete.
     pub fn new(address: Address, lcid: Lcid) -> (Self, Arc<Mutex<Option<Vec<u8>>>>) {
         let file = Arc::new(Mutex::new(None));
         let shared = Arc::clone(&file);
@@ -84,7 +84,7 @@ impl FileReceiver {
         (Self { address, lcid, parts: Vec::new(), last_word: 0, progress, file }, shared)
     }
 
-    /// How it stands.
+    /// Returns the progress of the transfer.
     pub fn progress(&self) -> Arc<Mutex<Progress>> {
         Arc::clone(&self.progress)
     }

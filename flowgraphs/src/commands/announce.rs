@@ -1,4 +1,4 @@
-//! `sidelink announce`: the first half of a first discovery test; `sidelink monitor` is the other.
+//! `sidelink announce`: the sending half of a first discovery test; `sidelink monitor` is the receiving one.
 
 use super::record::RecordArgs;
 use super::ue::{UeArgs, run_config};
@@ -34,28 +34,28 @@ const CODE: usize = 23;
 /// Arguments of `sidelink announce`.
 #[derive(Debug, Args)]
 pub struct AnnounceArgs {
-    /// What to announce in the open: up to 23 octets of text, or hex:.. for a code of 184 bits.
+    /// Unprotected announcement: up to 23 octets of text, or hex:.. for a code of 184 bits.
     #[arg(required_unless_present = "keys", conflicts_with = "keys", value_name = "TEXT")]
     pub text: Option<String>,
-    /// Announce what this key store has for --ue, protected.
+    /// Key store with the announcements of --ue, which are protected.
     #[arg(long, value_name = "STORE", requires = "ue")]
     pub keys: Option<PathBuf>,
     /// Name of the UE in the key store.
     #[arg(long, value_name = "NAME")]
     pub ue: Option<String>,
-    /// The device: driver=uhd,serial=..; the virtual air without it.
+    /// Radio device, such as driver=uhd,serial=..; the default is the virtual air.
     #[arg(short, long, value_name = "ARGS", default_value = "driver=air")]
     pub args: String,
     /// Carrier frequency, such as 5.92G.
     #[arg(short, long, value_name = "HZ")]
     pub freq: Option<sidelink_radio::number::Number>,
-    /// Transmit gain: dB, or elements as PAD=40,IAMP=3.
+    /// Transmit gain in dB, or of elements, such as PAD=40,IAMP=3.
     #[arg(short, long, value_name = "GAIN")]
     pub gain: Option<String>,
-    /// A file with another carrier and pool, as `sidelink ue --example` prints it.
+    /// File with another carrier and pool, in the form of `sidelink ue --example`.
     #[arg(short, long, value_name = "FILE")]
     pub config: Option<PathBuf>,
-    /// End after this long, by the clock or on the air, whichever comes first: 90, 5m, 1h30m.
+    /// End after this time, by the clock or on the air, whichever comes first: 90 (seconds), 5m, 1h30m.
     #[arg(short = 'T', long, value_name = "TIME", value_parser = super::ue::parse_duration)]
     pub duration: Option<Duration>,
 }

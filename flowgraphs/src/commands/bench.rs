@@ -22,31 +22,32 @@ use std::time::Duration;
 /// Arguments of `sidelink bench`.
 #[derive(Debug, Args)]
 pub struct BenchArgs {
-    /// What to measure.
+    /// The measurement.
     #[command(subcommand)]
     what: What,
 }
 
 #[derive(Debug, Subcommand)]
 enum What {
-    /// Time of each stage of the physical layer, one thread.
+    /// Measure the time of each stage of the physical layer, on one thread.
     Phy(PhyArgs),
-    /// Block error rates: the Es/N0 at which 10 % of the blocks fail.
+    /// Measure block error rates: the Es/N0 at which 10 % of the blocks fail.
     Bler(BlerArgs),
-    /// What protection costs: bits, collisions, tables, ciphers, a protected frame.
+    /// Measure the cost of protection: bits, collisions, tables, ciphers, a protected frame.
     Security(SecurityArgs),
-    /// What damage to the samples costs: SCIs and blocks heard of those sent, over DC, spurs, lost samples, offsets, ..
+    /// Measure the effect of damaged samples: SCIs and blocks received of those sent, with DC, spurs, lost samples,
+    /// offsets, ..
     Damage(damage::DamageArgs),
-    /// UEs in real time: time of each stage, missed deadlines, turn-round, application to application.
+    /// Measure UEs in real time: time of each stage, missed deadlines, turn-round, latency between applications.
     Latency(latency::LatencyArgs),
 }
 
 #[derive(Debug, Args)]
 struct PhyArgs {
-    /// Only stages whose name contains this.
+    /// Measure only stages whose name contains this text.
     #[arg(long, default_value = "", value_name = "TEXT")]
     case: String,
-    /// Milliseconds for each stage.
+    /// Milliseconds of measurement for each stage.
     #[arg(long, default_value_t = 300, value_name = "MS")]
     time: u64,
     /// Form of the output: table, json or json:FILE.
@@ -56,16 +57,17 @@ struct PhyArgs {
 
 #[derive(Debug, Args)]
 struct SecurityArgs {
-    /// Only lines whose group or name contains this: protection, collision, verification, matching, cipher, frame, EEA2, ..
+    /// Measure only lines whose group or name contains this text: protection, collision, verification, matching,
+    /// cipher, frame, EEA2, ..
     #[arg(long, default_value = "", value_name = "TEXT")]
     case: String,
-    /// Milliseconds for each line.
+    /// Milliseconds of measurement for each line.
     #[arg(long, default_value_t = 100, value_name = "MS")]
     time: u64,
-    /// The most identities to follow: tables of 1000 up to these, in steps of ten.
+    /// Largest number of identities to follow: tables of 1000 up to this number, each ten times as large as the last.
     #[arg(long, default_value_t = 1_000_000, value_name = "N")]
     keys: usize,
-    /// Draw the figures too, as PNG or SVG.
+    /// Also draw the figures, as PNG or SVG.
     #[arg(long, value_name = "FILE")]
     plot: Option<PathBuf>,
     /// Form of the output: table, json or json:FILE.
@@ -75,23 +77,24 @@ struct SecurityArgs {
 
 #[derive(Debug, Args)]
 struct BlerArgs {
-    /// Only cases whose name contains this: a channel, `slss` or `false-sci`.
+    /// Measure only cases whose name contains this text: a channel, `slss` or `false-sci`.
     #[arg(long, default_value = "", value_name = "TEXT")]
     case: String,
-    /// Blocks at each point; a fifth of them where far more than 10 % fail.
+    /// Number of blocks at each point; a fifth of it where far more than 10 % fail.
     #[arg(long, default_value_t = 2000, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     trials: u32,
-    /// Fading: awgn, epa5, eva70, etu300, eva600, eva1000, eva1500, or any Doppler frequency in Hz behind flat, epa, eva
-    /// and etu; several with commas between. In fading the block error rate at 30 dB is measured too: the floor.
+    /// Channel models: awgn, epa5, eva70, etu300, eva600, eva1000, eva1500, or flat, epa, eva or etu followed by any
+    /// Doppler frequency in Hz; several with commas. In fading the block error rate at 30 dB (the floor) is measured
+    /// too.
     #[arg(long, default_value = "awgn", value_name = "MODEL,..", value_delimiter = ',')]
     channel: Vec<ChannelModel>,
     /// Carrier offset in Hz.
     #[arg(long, default_value_t = 0.0, allow_hyphen_values = true, value_name = "HZ")]
     cfo: f64,
-    /// Sweep FROM..TO in steps of 1 dB instead of looking for 10 %.
+    /// Sweep Es/N0 over FROM..TO in steps of 1 dB instead of searching for 10 %.
     #[arg(long, value_name = "FROM..TO", allow_hyphen_values = true, value_parser = parse_range)]
     sweep: Option<(f64, f64)>,
-    /// Seed of everything random.
+    /// Seed of all random numbers.
     #[arg(long, default_value_t = 1, value_name = "N")]
     seed: u64,
     /// Form of the output: table, json or json:FILE.

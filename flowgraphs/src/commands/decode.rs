@@ -1,4 +1,4 @@
-//! `sidelink decode`: what is in a recording.
+//! `sidelink decode`: shows the content of a recording.
 
 use crate::args::{Form, Output, RadioArgs, parse_utc};
 use crate::config::ConfigError;
@@ -24,33 +24,33 @@ pub struct DecodeArgs {
     /// Recordings: SigMF (.sigmf-meta, .sigmf-data, .sigmf) or raw samples.
     #[arg(required = true, value_name = "FILE")]
     pub files: Vec<PathBuf>,
-    /// What the recording does not say itself.
+    /// Parameters that the recording does not state itself.
     #[command(flatten)]
     pub radio: RadioArgs,
-    /// Form of the output: table, json, csv, or json:FILE, csv:FILE; several at once.
+    /// Form of the output: table, json, csv, or json:FILE, csv:FILE; may be repeated.
     #[arg(short = 'F', value_name = "FORM[:FILE]", default_value = "table")]
     pub output: Vec<Output>,
-    /// Show repetitions of a block in lines of their own.
+    /// Show each repetition of a block on a line of its own.
     #[arg(long)]
     pub repeats: bool,
-    /// Write what was decoded to a capture file for Wireshark (link type 252).
+    /// Write everything that was decoded to a capture file for Wireshark (link type 252).
     #[arg(long, value_name = "FILE")]
     pub pcap: Option<PathBuf>,
-    /// Verify and open what was decoded with the keys of this key store, or of its TOML form.
+    /// Verify and decipher decoded messages with the keys of this key store, or of its TOML form.
     #[arg(long, value_name = "STORE")]
     pub keys: Option<PathBuf>,
     /// Write the pools and the synchronisation that were learnt, with their evidence, as a file for `--config`.
     #[arg(long, value_name = "FILE")]
     pub learn: Option<PathBuf>,
-    /// UTC in seconds of the first sample, instead of what the recording says (core:datetime).
+    /// UTC of the first sample in seconds, instead of that in the recording (core:datetime).
     #[arg(long, value_name = "SECONDS", value_parser = parse_utc)]
     pub utc: Option<UtcMicros>,
-    /// Recordings that exist.
+    /// Whether existing recordings are replaced.
     #[command(flatten)]
     pub force: ForceArgs,
 }
 
-/// Where everything will go, nothing opened yet.
+/// The claimed places of all outputs, none of them open.
 struct Places {
     reports: Vec<(Form, Place)>,
     pcap: Option<Place>,
@@ -79,17 +79,17 @@ impl Places {
     }
 }
 
-/// Where everything goes that any of the files holds.
+/// The open outputs, common to all files.
 struct Sinks {
     reports: Vec<Report>,
     pcap: Option<PcapReport>,
     learn: Option<OutputFile>,
 }
 
-/// Decode. Several files are decoded at once, each in its own order.
+/// Decodes. Several files are decoded at the same time, each in its own order.
 ///
 /// # Errors
-/// A file that cannot be read, or a configuration that is wrong. The other files are decoded all the same.
+/// A file cannot be read, or a configuration is wrong. The other files are still decoded.
 pub fn run(args: DecodeArgs) -> anyhow::Result<()> {
     if args.learn.is_some() && args.files.len() > 1 {
         let remedy = "decode one of them: another may be of another radio";
@@ -182,16 +182,16 @@ struct DecodedFile {
     several: bool,
     /// UTC of the first sample.
     start: Option<UtcMicros>,
-    /// Samples a second.
+    /// Samples per second.
     rate: f64,
     opener: Opener,
     counts: Counts,
-    /// The time that the last MIB told, and the capture subframe that it told it of.
+    /// The time in the last MIB, and the capture subframe of that MIB.
     clock: Option<(u64, DfnSubframe)>,
 }
 
 impl DecodedFile {
-    /// Counts what was heard in the subframe that began at `sample`, and hands it to the outputs.
+    /// Counts an event in the subframe that began at `sample`, and hands it to the outputs.
     fn event(&mut self, event: &Event<'_>, sample: i64, sinks: &mut Sinks) -> anyhow::Result<()> {
         let Self { name, several, start, rate, opener, counts, clock } = self;
         counts.add(event);
@@ -218,7 +218,7 @@ impl DecodedFile {
     }
 }
 
-/// Subframes since the transmission that tells the time of the event.
+/// Returns the subframes since the transmission that determines the time of the event.
 pub(super) fn since_first(event: &Event<'_>) -> f64 {
     match event {
         Event::SlDch { since_first, .. } => f64::from(*since_first),
@@ -226,7 +226,7 @@ pub(super) fn since_first(event: &Event<'_>) -> f64 {
     }
 }
 
-/// Open the block of an event, if it has one that was not opened before.
+/// Opens the block of an event, if it has one that was not opened before.
 pub(super) fn open(
     opener: &mut Opener,
     event: &Event<'_>,
@@ -268,13 +268,13 @@ impl Sinks {
     }
 }
 
-/// UTC of an instant of a recording, to the nearest millisecond: a subframe begins there.
+/// Returns the UTC of an instant of a recording, to the nearest millisecond: a subframe begins there.
 fn utc(start: Option<UtcMicros>, seconds: f64) -> UtcTime {
     let micros = start.map_or(0, |s| s.0).saturating_add_signed((seconds * 1e6).round() as i64);
     UtcTime::from_millis(micros.saturating_add(500) / 1000)
 }
 
-/// A lock, even if a thread died with it: what it guards is only appended to.
+/// Locks a mutex, even if a thread that held it panicked: the guarded data is only appended to.
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(|e| e.into_inner())
 }

@@ -1,11 +1,11 @@
-//! `sidelink demo`: two protected UEs in real time over a virtual air, an intruder, and the time that everything took.
+//! `sidelink demo`: two protected UEs in real time over a virtual air, two attackers, and the processing times.
 //!
 //! ```text
-//! scene.rs      who takes part, with which keys, in which air                                          ue.toml
-//! running.rs    all of them started, and ended
-//! tally.rs      what one UE was told, counted
-//! summary.rs    what is shown at the end
-//! recording.rs  the air, kept in a file
+//! scene.rs      participants, their keys, the air                                                     ue.toml
+//! running.rs    starts and ends all participants
+//! tally.rs      counts of the events of one UE
+//! summary.rs    the summary at the end
+//! recording.rs  recording of the air
 //! ```
 
 mod recording;
@@ -26,30 +26,31 @@ use std::sync::atomic::Ordering;
 /// Arguments of `sidelink demo`.
 #[derive(Debug, Args)]
 pub struct DemoArgs {
-    /// Keep the air as a recording: a SigMF pair, or .sigmf, .cf32, .ci16 by its name; the keys go to NAME.keys.
+    /// Record the air: as a SigMF pair, or as .sigmf, .cf32 or .ci16 if the name ends so; the keys go to NAME.keys.
     #[arg(long, value_name = "OUT")]
     pub record: Option<PathBuf>,
-    /// Recordings that exist.
+    /// Whether existing recordings are replaced.
     #[command(flatten)]
     pub force: ForceArgs,
-    /// Seed of everything random but the keys.
+    /// Seed of all random numbers except the keys.
     #[arg(long, default_value_t = 7)]
     pub seed: u64,
-    /// Seconds of air.
+    /// Seconds on the air.
     #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u64).range(2..=3600))]
     pub seconds: u64,
-    /// As fast as the processors allow, everybody waiting for everybody: the same air, whatever the machine.
+    /// Run in lock-step, as fast as the processors allow, with every UE waiting for the others: the air is the same on
+    /// every machine.
     #[arg(long)]
     pub lock_step: bool,
-    /// Show every line of what happens.
+    /// Show every event.
     #[arg(long)]
     pub all: bool,
 }
 
-/// Run it.
+/// Runs the demo.
 ///
 /// # Errors
-/// Output that cannot be written, or UEs that did not find each other.
+/// Output cannot be written, or the UEs did not find each other.
 pub fn run(args: DemoArgs) -> anyhow::Result<()> {
     if let Some(path) = &args.record {
         Outputs::new(args.force).claim_recording("--record", path)?;

@@ -23,58 +23,58 @@ use std::path::{Path, PathBuf};
 /// Arguments of `sidelink generate`.
 #[derive(Debug, Args)]
 pub struct GenerateArgs {
-    /// The scenario, a TOML file.
+    /// Scenario, a TOML file.
     #[arg(short, long, value_name = "FILE", required_unless_present = "example")]
     pub config: Option<PathBuf>,
-    /// Where to: OUT.sigmf-meta and OUT.sigmf-data, OUT.sigmf, or raw samples (OUT.cf32, OUT.ci16, - or a pipe).
+    /// Output: OUT.sigmf-meta and OUT.sigmf-data, OUT.sigmf, or raw samples (OUT.cf32, OUT.ci16, - or a pipe).
     #[arg(short, long = "write", value_name = "OUT", required_unless_present = "example")]
     pub write: Option<PathBuf>,
-    /// Print a scenario with comments.
+    /// Print an example scenario with comments.
     #[arg(long, value_enum, value_name = "KIND", num_args = 0..=1, require_equals = true, default_missing_value = "d2d")]
     pub example: Option<Example>,
-    /// The key store of what the scenario calls protected. Its counters of sending are used up, each once.
+    /// Key store for the protected messages of the scenario. Each of its counters for sending is used only once.
     #[arg(long, value_name = "STORE")]
     pub keys: Option<PathBuf>,
-    /// UTC in seconds of the first subframe, for protected messages and the recording's metadata; now, without it.
+    /// UTC of the first subframe in seconds, for protected messages and the recording's metadata; the default is now.
     #[arg(long, value_name = "SECONDS", value_parser = parse_utc)]
     pub utc: Option<UtcMicros>,
-    /// Es/N0 of a resource element of a UE with gain 0, in dB; goes before the scenario's.
+    /// Es/N0 of a resource element of a UE with gain 0, in dB; overrides the scenario.
     #[arg(long, value_name = "DB", allow_hyphen_values = true)]
     pub snr: Option<f64>,
-    /// Carrier offset of everything in Hz; goes before the scenario's.
+    /// Carrier offset of all UEs in Hz; overrides the scenario.
     #[arg(long, value_name = "HZ", allow_hyphen_values = true)]
     pub cfo: Option<Number>,
-    /// Delay of everything in samples; goes before the scenario's.
+    /// Delay of all UEs in samples; overrides the scenario.
     #[arg(long, value_name = "SAMPLES", allow_hyphen_values = true)]
     pub delay: Option<Number>,
-    /// Channel of every UE: awgn, epa5, eva70, etu300; goes before the scenario's.
+    /// Channel of every UE: awgn, epa5, eva70, etu300; overrides the scenario.
     #[arg(long, value_name = "MODEL")]
     pub channel: Option<Channel>,
-    /// Draws noise, fading, payloads and random resources; goes before the scenario's.
+    /// Seed of noise, fading, payloads and random resources; overrides the scenario.
     #[arg(long)]
     pub seed: Option<u64>,
-    /// The largest magnitude in the file against full scale (1.0), as -3dBFS; none leaves the samples as they are.
+    /// Peak magnitude in the file relative to full scale (1.0), such as -3dBFS; none leaves the samples as they are.
     #[arg(long, value_name = "LEVEL", default_value = "-3dBFS", allow_hyphen_values = true)]
     pub peak: Peak,
-    /// How to store the samples: cf32 or ci16.
+    /// Format of the samples: cf32 or ci16.
     #[arg(long, value_name = "FORMAT")]
     pub format: Option<SampleFormat>,
     /// Write one file, a SigMF archive.
     #[arg(long)]
     pub archive: bool,
-    /// Recordings that exist.
+    /// Whether existing recordings are replaced.
     #[command(flatten)]
     pub force: ForceArgs,
 }
 
-/// Which example.
+/// Kind of an example scenario.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Example {
     /// Modes 1 and 2, discovery.
     D2d,
     /// Modes 3 and 4.
     V2x,
-    /// Announcements and a group, protected by a key store, with the commands that make it.
+    /// Announcements and a group that a key store protects, with the commands that make the store.
     Protected,
 }
 

@@ -1,4 +1,4 @@
-//! `sidelink inspect`: the look of a recording from outside.
+//! `sidelink inspect`: shows level and spectrum of a recording, without decoding.
 
 use crate::args::RadioArgs;
 use crate::input;
@@ -13,12 +13,12 @@ use std::path::PathBuf;
 /// Arguments of `sidelink inspect`.
 #[derive(Debug, Args)]
 pub struct InspectArgs {
-    /// The recording: SigMF (.sigmf-meta, .sigmf-data, .sigmf) or raw samples.
+    /// Recording: SigMF (.sigmf-meta, .sigmf-data, .sigmf) or raw samples.
     pub file: PathBuf,
-    /// What the recording does not say itself.
+    /// Parameters that the recording does not state itself.
     #[command(flatten)]
     pub radio: RadioArgs,
-    /// Draw pictures of it, as PNG or SVG.
+    /// Draw plots of the recording, as PNG or SVG.
     #[arg(long, value_name = "OUT.png|svg")]
     pub plot: Option<PathBuf>,
 }
@@ -54,7 +54,7 @@ pub fn run(args: InspectArgs) -> anyhow::Result<()> {
     inspect::show(&scan, colours, terminal::width(), &mut out)?;
     if let Some(place) = &picture {
         let name = args.file.display().to_string();
-        // a recording without a fitting receiver still has a spectrum
+        // A recording that no receiver fits still has a spectrum.
         let heard = inspect::hear(&mut input, &name).unwrap_or_else(|e| {
             tracing::warn!("{name}: nothing is drawn of what the receiver hears: {e:#}");
             Heard::default()
@@ -65,7 +65,7 @@ pub fn run(args: InspectArgs) -> anyhow::Result<()> {
     Ok(out.flush()?)
 }
 
-/// Returns the panels to draw: the outside always, the inside if something was received.
+/// Returns the panels to draw: the spectrum and the level always, constellations and others if something was received.
 fn panels<'a>(scan: &'a Scan, heard: &'a Heard) -> Vec<Panel<'a>> {
     let mut panels = vec![Panel::Spectrogram(scan), Panel::Spectrum(scan), Panel::Power(scan)];
     if !heard.points.is_empty() {

@@ -23,21 +23,21 @@ const DAY: u32 = 86_400;
 /// Arguments of `sidelink keys`.
 #[derive(Debug, Args)]
 pub struct KeysArgs {
-    /// What to do.
+    /// The action.
     #[command(subcommand)]
     what: What,
 }
 
 #[derive(Debug, Args)]
 struct StoreArgs {
-    /// The key store.
+    /// Key store.
     #[arg(short, long, value_name = "FILE")]
     store: PathBuf,
 }
 
 #[derive(Debug, Subcommand)]
 enum What {
-    /// Make a group of one-to-many communication with a fresh PGK; for a group that exists, one more PGK.
+    /// Make a group for one-to-many communication with a fresh PGK, or add a PGK to an existing group.
     NewGroup(NewGroup),
     /// Make fresh keys for one discovery code or identity.
     NewDiscovery(NewDiscovery),
@@ -47,24 +47,24 @@ enum What {
     Certify(certificates::Certify),
     /// Make a revocation list.
     RevokeCertificates(certificates::RevokeCertificates),
-    /// Take over the entries of a TOML file or another store, and the rights to send out of the file.
+    /// Import the entries of a TOML file or another store; the rights to send move out of the file.
     Import(Import),
-    /// List what the store holds, a line an entry, without secrets.
+    /// List the entries of the store, one per line, without secrets.
     List(StoreArgs),
     /// Show one entry.
     Show(Show),
-    /// Write what one UE is entitled to, secrets included, as TOML; its right to send to groups moves into the file. Without a
-    /// UE: a back-up of everything, from which nobody sends.
+    /// Write the entries for one UE as TOML, with secrets; its right to send to groups moves into the file. Without a
+    /// UE: a backup of everything, which gives no right to send.
     Export(Export),
-    /// Revoke an entry, or a UE everywhere: those still authorised get fresh keys.
+    /// Revoke an entry, or a UE in all entries: the UEs that remain authorised get fresh keys.
     Revoke(Revoke),
-    /// Forget the latest time that `sidelink ue` used, where a clock was wrong and ahead: it believes no earlier one.
+    /// Clear the latest time that `sidelink ue` used, after a clock was ahead: it accepts no earlier time.
     ResetClock(StoreArgs),
 }
 
 #[derive(Debug, Args)]
 struct NewGroup {
-    /// Its name.
+    /// Name of the group.
     name: String,
     #[command(flatten)]
     store: StoreArgs,
@@ -74,10 +74,10 @@ struct NewGroup {
     /// Ciphering algorithm.
     #[arg(long, value_enum, default_value = "aes")]
     cipher: Cipher,
-    /// Our own MAC-I behind the data; the standard has none.
+    /// Algorithm of our own MAC-I after the data; the standard has none.
     #[arg(long, value_enum)]
     mac: Option<Cipher>,
-    /// A member: name of the UE and its Layer-2 ID (Group Member Identity).
+    /// Member: name of the UE and its Layer-2 ID (Group Member Identity); may be repeated.
     #[arg(long, value_name = "UE=HEX")]
     member: Vec<Member>,
     #[command(flatten)]
@@ -86,10 +86,10 @@ struct NewGroup {
 
 #[derive(Debug, Args)]
 struct Validity {
-    /// Days from now until which the keys are valid.
+    /// Days from now for which the keys are valid.
     #[arg(long, default_value_t = 30, value_name = "DAYS")]
     days: u32,
-    /// First second of validity (UTC) instead of now.
+    /// First second of validity (UTC in seconds); the default is now.
     #[arg(long, value_name = "SECONDS")]
     from: Option<u32>,
 }
@@ -103,27 +103,27 @@ impl Validity {
 
 #[derive(Debug, Args)]
 struct NewDiscovery {
-    /// Its name.
+    /// Name of the entry.
     name: String,
     #[command(flatten)]
     store: StoreArgs,
-    /// How messages are protected.
+    /// Protection of the messages.
     #[arg(long, value_enum)]
     protection: Protection,
-    /// Code or content, 46 hexadecimal digits; a random one without it.
+    /// Code or content, 46 hexadecimal digits; the default is random.
     #[arg(long, value_name = "HEX")]
     code: Option<Hex>,
-    /// Message type octet, where it is not the usual one.
+    /// Message type octet, if it is not the usual one, 2 hexadecimal digits.
     #[arg(long, value_name = "HEX")]
     message_type: Option<Hex>,
     /// Relay service code or discovery group ID (public-safety), 6 hexadecimal digits: the code begins with it.
     #[arg(long, value_name = "HEX")]
     identity: Option<Hex>,
-    /// Key Type ID (public-safety), 6 hexadecimal digits: services and groups of one PSDK have the same. That of --identity
-    /// without it.
+    /// Key Type ID (public-safety), 6 hexadecimal digits: services and groups of one PSDK have the same one; the
+    /// default is --identity.
     #[arg(long, value_name = "HEX", conflicts_with = "own_keys")]
     key_type_id: Option<Hex>,
-    /// Our own, not TS 33.303: keys that are of no use for another identity under the same PSDK (public-safety).
+    /// Our own, not TS 33.303: keys that are useless for another identity under the same PSDK (public-safety).
     #[arg(long, requires = "identity")]
     own_keys: bool,
     /// Encrypt the bits of the code that are 1 here (restricted, public-safety), 46 hexadecimal digits.
@@ -132,23 +132,23 @@ struct NewDiscovery {
     /// One-way function (rotating).
     #[arg(long, value_enum, default_value = "keyed")]
     variant: VariantName,
-    /// Bits of code (rotating).
+    /// Bits of the code (rotating).
     #[arg(long, value_name = "BITS")]
     code_bits: Option<u16>,
-    /// Bits of nonce (rotating); 0 sends none.
+    /// Bits of the nonce (rotating); 0 sends none.
     #[arg(long, default_value_t = 0, value_name = "BITS")]
     nonce_bits: u16,
-    /// Rotation period (rotating).
+    /// Rotation period in milliseconds (rotating).
     #[arg(long, default_value_t = 1000, value_name = "MS")]
     period_ms: u64,
-    /// Accept --code-bits below 64: an outsider's frame is believed with a probability of 2^-BITS, for each identity that
-    /// is looked for.
+    /// Accept --code-bits below 64: a frame of an outsider is accepted with a probability of 2^-BITS for each followed
+    /// identity.
     #[arg(long)]
     short_code: bool,
-    /// UE that announces it. An entry that names no UE stays in this store.
+    /// UE that announces the entry. An entry without a UE stays in this store.
     #[arg(long, value_name = "UE")]
     announcer: Option<String>,
-    /// UE that may look for it; several times.
+    /// UE that may monitor the entry; may be repeated.
     #[arg(long, value_name = "UE")]
     monitor: Vec<String>,
     #[command(flatten)]
@@ -157,7 +157,7 @@ struct NewDiscovery {
 
 #[derive(Debug, Args)]
 struct Import {
-    /// The file, mode 0600.
+    /// File to import, mode 0600.
     file: PathBuf,
     #[command(flatten)]
     store: StoreArgs,
@@ -172,7 +172,7 @@ struct Show {
     name: String,
     #[command(flatten)]
     store: StoreArgs,
-    /// Show the secrets too.
+    /// Also show the secrets.
     #[arg(long)]
     secret: bool,
 }
@@ -181,30 +181,30 @@ struct Show {
 struct Export {
     #[command(flatten)]
     store: StoreArgs,
-    /// The UE; without it everything is written.
+    /// UE whose entries are written; the default is everything.
     #[arg(long = "for", value_name = "UE")]
     ue: Option<String>,
-    /// Write to this new file (mode 0600), a pipe, or - for standard output, which it is without.
+    /// Write to this new file (mode 0600), to a pipe, or to standard output (-, the default).
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
 struct Revoke {
-    /// Name of an entry.
+    /// Name of the entry.
     #[arg(required_unless_present = "ue")]
     name: Option<String>,
     #[command(flatten)]
     store: StoreArgs,
-    /// A UE, everywhere.
+    /// UE to revoke in all entries.
     #[arg(long, value_name = "UE", conflicts_with = "name")]
     ue: Option<String>,
 }
 
-/// Do it.
+/// Runs the action.
 ///
 /// # Errors
-/// What is wrong with the store or the entry, and what to do.
+/// The fault of the store or the entry, and the remedy.
 pub fn run(args: KeysArgs) -> anyhow::Result<()> {
     match args.what {
         What::NewGroup(args) => new_group(args),
@@ -298,7 +298,7 @@ fn new_discovery(args: NewDiscovery) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Give an entry its code and what its protection needs.
+/// Draws the code of an entry and the keys of its protection.
 fn draw_secrets(entry: &mut Discovery, args: &NewDiscovery) -> Result<(), ConfigError> {
     if args.protection != Protection::Rotating {
         entry.code = Some(match &args.code {
@@ -340,10 +340,10 @@ fn draw_secrets(entry: &mut Discovery, args: &NewDiscovery) -> Result<(), Config
     Ok(())
 }
 
-/// A code that nobody has, in the fields of the entry's message type. A relay's or group's begins with its identity.
+/// Draws a new code, in the fields of the entry's message type. A relay's or group's code begins with its identity.
 fn random_code(entry: &Discovery, identity: Option<&Hex>) -> Result<Hex, ConfigError> {
     let mut code = [0; 23];
-    // Every second draw has a composition that is reserved, where there is one.
+    // Every second draw has a reserved composition, where there is one.
     for _ in 0..64 {
         code.copy_from_slice(keystore::random(23)?.as_bytes());
         if let Some([a, b, c]) = identity.map(|identity| identity.0.as_slice()) {
@@ -413,7 +413,7 @@ fn show(args: &Show) -> anyhow::Result<()> {
         terminal::print(&keys.to_toml()?)?;
         return Ok(());
     }
-    // Each secret is left out, and its name told.
+    // The secrets are removed, and their names shown.
     let mut hidden = Vec::new();
     for PgkEntry { id, key, .. } in keys.group.iter_mut().flat_map(|group| &mut group.pgk) {
         if key.take().is_some() {
@@ -473,7 +473,7 @@ fn export(args: &Export) -> anyhow::Result<()> {
     Ok(out.finish()?)
 }
 
-/// Moves the rights of `ue` to send into its file. The file is there, empty, before they are taken out of the store.
+/// Moves the rights of `ue` to send into its file. The file is created empty before they are removed from the store.
 fn export_rights(store: &Path, ue: &str, path: &Path) -> anyhow::Result<()> {
     let mut store = KeyStore::open(store)?;
     let mut file = keystore::create_private(path)?;

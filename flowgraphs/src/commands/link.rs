@@ -33,10 +33,10 @@ quit              release it and end
 #[derive(Debug, Args)]
 #[command(after_help = format!("Commands, a line each, from a terminal or a pipe:\n{WORDS}"))]
 pub struct LinkArgs {
-    /// The peer: its name in a [[link]] of the UE's file; the only one where there is one.
+    /// Name of the peer in a [[link]] of the UE's file; not needed if there is only one.
     #[arg(short, long, value_name = "NAME")]
     pub peer: Option<String>,
-    /// Do not ask for the link: wait until the peer does.
+    /// Do not request the link: wait for the request of the peer.
     #[arg(long)]
     pub wait: bool,
     #[command(flatten)]

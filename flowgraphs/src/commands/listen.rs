@@ -1,4 +1,4 @@
-//! `sidelink listen` and `sidelink monitor`: what is on the air, while it is.
+//! `sidelink listen` and `sidelink monitor`: show received messages live.
 //!
 //! ```text
 //! ear.rs   the receiver of samples with gaps
@@ -36,31 +36,31 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-/// Buffers between radio and receiver: what a receiver may be behind.
+/// Buffers between radio and receiver: the most that a receiver may be behind.
 const BUFFERS: usize = 256;
 
 /// Samples of a buffer.
 const BUFFER: usize = 8192;
 
-/// How long to wait for samples before looking whether to stop.
+/// Longest wait for samples before the stop flag is checked again.
 const PATIENCE: Duration = Duration::from_millis(100);
 
 /// Arguments of `sidelink listen` and `sidelink monitor`.
 #[derive(Debug, Args)]
 pub struct ListenArgs {
-    /// The device: driver=uhd,serial=..; the virtual air without it.
+    /// Radio device, such as driver=uhd,serial=..; the default is the virtual air.
     #[arg(short, long, value_name = "ARGS", default_value = "driver=air")]
     pub args: String,
     /// Carrier frequency, such as 5.92G.
     #[arg(short, long, value_name = "HZ")]
     pub freq: Option<Number>,
-    /// Receive gain: dB, elements as LNA=20,PGA=10, or auto.
+    /// Receive gain in dB, or of elements, such as LNA=20,PGA=10, or auto.
     #[arg(short, long, value_name = "GAIN")]
     pub gain: Option<String>,
-    /// Antenna.
+    /// Name of the antenna.
     #[arg(long, value_name = "NAME")]
     pub antenna: Option<String>,
-    /// Samples a second; the standard rate of the bandwidth without it.
+    /// Samples per second; the default is the standard rate of the bandwidth.
     #[arg(short, long, value_name = "RATE")]
     pub rate: Option<Number>,
     /// Channel bandwidth in PRBs: 6, 15, 25, 50, 75 or 100.
@@ -75,39 +75,40 @@ pub struct ListenArgs {
     /// The pool of modes 3 and 4: size=10,num=5,start=0,adjacent=yes[,..]
     #[arg(long, value_name = "POOL")]
     pub v2x_pool: Option<V2xConfig>,
-    /// A file with the carrier and its pools: of a radio, a scenario or a UE.
+    /// File with the carrier and its pools, of a radio, a scenario or a UE.
     #[arg(short, long, value_name = "FILE")]
     pub config: Option<PathBuf>,
     /// Form of the output: table (in place on a terminal), json, csv, or json:FILE, csv:FILE.
     #[arg(short = 'F', value_name = "FORM[:FILE]", default_value = "table")]
     pub output: Output,
-    /// Write a line for each block, on a terminal too.
+    /// Write a line for each block, also on a terminal.
     #[arg(long)]
     pub lines: bool,
-    /// Show repetitions of a block in lines of their own.
+    /// Show each repetition of a block on a line of its own.
     #[arg(long)]
     pub repeats: bool,
-    /// Write what is decoded for Wireshark, at once: a file, a pipe, or - for standard output.
+    /// Write everything that is decoded for Wireshark, at once: to a file, a pipe, or standard output (-).
     #[arg(long, value_name = "FILE")]
     pub pcap: Option<PathBuf>,
-    /// Verify and open what is decoded with the keys of this key store.
+    /// Verify and decipher decoded messages with the keys of this key store.
     #[arg(long, value_name = "STORE")]
     pub keys: Option<PathBuf>,
-    /// The recording of what is received.
+    /// Recording of the received samples.
     #[command(flatten)]
     pub record: RecordArgs,
-    /// Write the pools and the synchronisation that were learnt, with their evidence, as a file for `--config`, at the end.
+    /// At the end write the pools and the synchronisation that were learnt, with their evidence, as a file for
+    /// `--config`.
     #[arg(long, value_name = "FILE")]
     pub learn: Option<PathBuf>,
-    /// Recordings that exist.
+    /// Whether existing recordings are replaced.
     #[command(flatten)]
     pub force: ForceArgs,
-    /// End after this long, by the clock or on the air, whichever comes first: 90, 5m, 1h30m.
+    /// End after this time, by the clock or on the air, whichever comes first: 90 (seconds), 5m, 1h30m.
     #[arg(short = 'T', long, value_name = "TIME", value_parser = parse_duration)]
     pub duration: Option<Duration>,
 }
 
-/// Where everything will go, nothing opened yet.
+/// The claimed places of all outputs, none of them open.
 struct Places {
     report: Place,
     pcap: Option<Place>,
@@ -125,8 +126,8 @@ impl Places {
         Ok(Self { report: args.output.claim(&mut outputs)?, pcap, learn })
     }
 
-    /// Live, so that they are read while they are written, but for what is written at the end. A table in place needs no
-    /// report.
+    /// Opens the outputs live, so that they can be read while they are written, except those that are written at the
+    /// end. A table in place needs no report.
     fn open(self, form: Form, in_place: bool) -> std::io::Result<Open> {
         let Self { report, pcap, learn } = self;
         let open = || Ok::<_, std::io::Error>(Report::new(form, report.live()?, report.has_colours()));
@@ -145,7 +146,7 @@ struct Open {
     learn: Option<OutputFile>,
 }
 
-/// Where everything goes.
+/// All outputs.
 struct Sinks {
     report: Option<Report>,
     board: Option<Board>,
@@ -156,7 +157,7 @@ struct Sinks {
     rate: f64,
     discovery_only: bool,
     clock: Option<(u64, DfnSubframe)>,
-    /// Of the recording, if one is made.
+    /// Annotations of the recording, if one is made.
     annotations: Option<Annotations>,
     /// The radio's number of the receiver's first sample.
     first: u64,
@@ -164,10 +165,10 @@ struct Sinks {
     sidelink: SidelinkMode,
 }
 
-/// Listen until Ctrl-C, the duration or the radio's end.
+/// Listens until Ctrl-C, the duration or the radio's end.
 ///
 /// # Errors
-/// What is wrong with the configuration or the radio.
+/// The fault of the configuration or the radio.
 pub fn run(args: ListenArgs, discovery_only: bool) -> anyhow::Result<()> {
     let places = Places::claim(&args)?;
     let stop = stop_on_signals()?;
@@ -226,7 +227,7 @@ pub fn run(args: ListenArgs, discovery_only: bool) -> anyhow::Result<()> {
     result
 }
 
-/// The radio that is asked for.
+/// Returns the settings of the radio.
 fn settings(args: &ListenArgs, config: &RadioConfig, discovery_only: bool, rate: f64) -> RadioSettings {
     RadioSettings {
         frequency: config.frequency.map(|f| f.0),
@@ -237,7 +238,7 @@ fn settings(args: &ListenArgs, config: &RadioConfig, discovery_only: bool, rate:
     }
 }
 
-/// The device; nobody on a virtual air waits for who listens.
+/// Returns the device; on a virtual air no port waits for a listener.
 fn device(args: &ListenArgs) -> String {
     if args.args.starts_with("driver=air") && !args.args.contains("listen-only") {
         format!("{},listen-only", args.args)
@@ -246,7 +247,7 @@ fn device(args: &ListenArgs) -> String {
     }
 }
 
-/// The carrier: flags before the file, the file before what a first test takes.
+/// Returns the carrier: flags override the file, and the file overrides the carrier of a first test.
 fn carrier(args: &ListenArgs, discovery_only: bool) -> Result<RadioConfig, ConfigError> {
     let mut config = match &args.config {
         Some(path) => RadioConfig::from_file(path)?,
@@ -289,7 +290,7 @@ fn listen(
     let receive = streams.receive;
     let (full, filled) = bounded::<Filled>(BUFFERS);
     let (give_back, empty) = bounded::<Vec<Sample>>(BUFFERS + 2);
-    // for the fetcher alone: that this command is over is no signal to others
+    // For the fetcher only: the end of this command is no signal to others.
     let over = Arc::new(AtomicBool::new(false));
     let ended = Arc::clone(&over);
     let fetcher = std::thread::Builder::new()
@@ -298,7 +299,7 @@ fn listen(
     let mut out = std::io::stdout();
     let mut ear = Ear::new(receiver, sinks.rate);
     let air = duration.map(|d| (d.as_secs_f64() * sinks.rate) as u64);
-    // time is that of the wall clock and of the air, whichever ends first
+    // The duration is that of the wall clock or of the air, whichever ends first.
     let is_over = |taken: u64| {
         stop.load(Ordering::Relaxed)
             || air.is_some_and(|air| taken >= air)
@@ -318,7 +319,7 @@ fn listen(
     over.store(true, Ordering::Relaxed);
     drop(filled);
     let result = result.and_then(|()| ear.finish(sinks));
-    // the recording waits for the last annotation
+    // The recording waits for the last annotation.
     sinks.annotations = None;
     let fetched =
         fetcher.join().unwrap_or_else(|_| Err(RadioError::Lost("the receiving thread failed".to_owned())));
@@ -350,7 +351,7 @@ fn fetch(
         if received.count == 0 {
             spare = Some(filled.samples);
         } else if real_time {
-            // a receiver that is too slow loses samples; the radio loses none
+            // A receiver that is too slow loses samples; the radio loses none.
             if let Err(e) = full.try_send(filled) {
                 if e.is_disconnected() {
                     return Ok(());
@@ -370,7 +371,7 @@ impl Listener for Sinks {
     }
 
     fn restart(&mut self) {
-        // its subframes are counted anew
+        // Its subframes are counted from 0 again.
         self.clock = None;
     }
 

@@ -10,6 +10,7 @@ pub mod inspect;
 pub mod keys;
 pub mod link;
 pub mod listen;
+pub mod network;
 pub mod radio;
 pub mod record;
 pub mod scenario;
@@ -25,17 +26,17 @@ use tracing::level_filters::LevelFilter;
 /// The version, with the commit in a release build from a checkout.
 const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), env!("SIDELINK_COMMIT"));
 
-/// Hear and speak LTE sidelink (ProSe, PC5, V2X): on recordings, radios and a virtual air.
+/// Receive and send LTE sidelink (ProSe, PC5, V2X): on recordings, radios and a virtual air.
 #[derive(Debug, Parser)]
 #[command(name = "sidelink", version = VERSION, about, propagate_version = true)]
 #[command(
     after_help = "Start with: sidelink demo; sidelink ue --example=pair -w lab; sidelink generate --example > scenario.toml"
 )]
 pub struct Cli {
-    /// Write more to standard error: -v, -vv, -vvv.
+    /// Log more to standard error: -v, -vv, -vvv.
     #[arg(short, long, action = ArgAction::Count, global = true)]
     pub verbose: u8,
-    /// What to do.
+    /// The sub-command.
     #[command(subcommand)]
     pub command: Command,
 }
@@ -43,43 +44,45 @@ pub struct Cli {
 /// The sub-commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Announce a text or a code of a key store, on a radio or the virtual air.
+    /// Announce a text or the codes of a key store, on a radio or the virtual air.
     Announce(announce::AnnounceArgs),
     /// Measure speed, sensitivity and security.
     Bench(bench::BenchArgs),
-    /// Set configurations of one-to-one links side by side: what each costs, over many runs.
+    /// Compare the costs of configurations of one-to-one links, over many runs.
     Compare(scenario::compare::CompareArgs),
     /// Print completions for a shell.
     Completions(completions::CompletionsArgs),
-    /// Decode what is in a recording.
+    /// Decode recordings.
     Decode(decode::DecodeArgs),
-    /// Two protected UEs and two intruders over a virtual air, in real time: start here.
+    /// Run two protected UEs and two attackers over a virtual air, in real time: start here.
     Demo(demo::DemoArgs),
     /// List the radios that SoapySDR finds.
     Find(radio::FindArgs),
     /// Make a recording from a scenario of several UEs.
     Generate(generate::GenerateArgs),
-    /// Show what a recording looks like: level, spectrum, occupied PRBs.
+    /// Show properties of a recording: level, spectrum, occupied PRBs.
     Inspect(inspect::InspectArgs),
     /// Make, show, hand out and revoke keys.
     Keys(keys::KeysArgs),
-    /// Set up a protected one-to-one link with a peer, and talk, re-key and look at it from the keyboard.
+    /// Set up a protected one-to-one link with a peer; send over it, re-key and show it from the keyboard.
     Link(link::LinkArgs),
-    /// Show live what is on the air.
+    /// Receive and show sidelink messages live.
     Listen(listen::ListenArgs),
-    /// Print the manual page, or write those of all sub-commands.
+    /// Print the manual page, or write the pages of all sub-commands.
     Man(completions::ManArgs),
-    /// Show live who is announced: `listen` with the discovery pool of `announce`.
+    /// Show announcements live: `listen` with the discovery pool of `announce`.
     Monitor(listen::ListenArgs),
-    /// Ask a radio what it can do.
+    /// Be the network side: subscribers, bootstrapping, codes and keys of ProSe.
+    Network(network::NetworkArgs),
+    /// Show the capabilities of a radio.
     Probe(radio::ProbeArgs),
-    /// Measure what a radio achieves, and the transmit advance to configure.
+    /// Measure the performance of a radio, and the transmit advance to configure.
     RadioTest(radio::RadioTestArgs),
-    /// Play a named case of one-to-one links over the virtual air, and report what it cost.
+    /// Run a named scenario of one-to-one links over the virtual air, and report its costs.
     Scenario(scenario::ScenarioArgs),
-    /// Be a UE: announce, discover, talk in groups, carry IP, on a radio or the virtual air.
+    /// Run a UE: announce, discover, talk in groups, carry IP, on a radio or the virtual air.
     Ue(ue::UeArgs),
-    /// Teach Wireshark what it does not know of sidelink.
+    /// Install the dissector of sidelink for Wireshark.
     Wireshark(wireshark::WiresharkArgs),
 }
 
@@ -117,7 +120,7 @@ fn log_to_stderr(verbose: u8) {
 /// Runs a sub-command.
 ///
 /// # Errors
-/// For people: what, where, what to do.
+/// The error for people: what is wrong, where, and what to do.
 pub fn run(command: Command) -> anyhow::Result<()> {
     match command {
         Command::Announce(args) => announce::run(args),
@@ -134,6 +137,7 @@ pub fn run(command: Command) -> anyhow::Result<()> {
         Command::Listen(args) => listen::run(args, false),
         Command::Man(args) => completions::man(&args),
         Command::Monitor(args) => listen::run(args, true),
+        Command::Network(args) => network::run(args),
         Command::Probe(args) => radio::probe(&args),
         Command::RadioTest(args) => radio::test(&args),
         Command::Scenario(args) => scenario::run(args),

@@ -13,7 +13,7 @@ use std::time::Duration;
 /// Arguments of `sidelink find`.
 #[derive(Debug, Args)]
 pub struct FindArgs {
-    /// Only devices of these words: driver=uhd.
+    /// List only devices that match: driver=uhd.
     #[arg(short, long, value_name = "ARGS", default_value = "")]
     pub args: String,
 }
@@ -21,7 +21,7 @@ pub struct FindArgs {
 /// Arguments of `sidelink probe`.
 #[derive(Debug, Args)]
 pub struct ProbeArgs {
-    /// The device: driver=uhd,serial=..
+    /// Radio device, such as driver=uhd,serial=..
     #[arg(short, long, value_name = "ARGS")]
     pub args: String,
 }
@@ -33,28 +33,28 @@ pub struct ProbeArgs {
                         30 dB or more. Never without one."
 )]
 pub struct RadioTestArgs {
-    /// The device: driver=uhd,serial=..
+    /// Radio device, such as driver=uhd,serial=..
     #[arg(short, long, value_name = "ARGS")]
     pub args: String,
-    /// Samples a second.
+    /// Samples per second.
     #[arg(short, long, value_name = "RATE", default_value = "15.36M")]
     pub rate: Number,
     /// Carrier in Hz.
     #[arg(short, long, value_name = "HZ")]
     pub freq: Option<Number>,
-    /// Transmit gain in dB, elements as PAD=40,IAMP=3, or auto.
+    /// Transmit gain in dB, or of elements, such as PAD=40,IAMP=3, or auto.
     #[arg(long, value_name = "GAIN")]
     pub tx_gain: Option<String>,
-    /// Receive gain, likewise.
+    /// Receive gain, in the same form.
     #[arg(long, value_name = "GAIN")]
     pub rx_gain: Option<String>,
     /// Antenna: RX2; tx:NAME or rx:NAME for one direction.
     #[arg(long, visible_alias = "ant", value_name = "NAME")]
     pub antenna: Option<String>,
-    /// How long to receive, as 5, 1m.
+    /// Duration of the reception, such as 5 (seconds) or 1m.
     #[arg(short = 'T', long, value_name = "TIME", default_value = "2", value_parser = parse_duration)]
     pub time: Duration,
-    /// Bursts to send; 0: only receive.
+    /// Number of bursts to send; with 0 only receive.
     #[arg(long, value_name = "N", default_value_t = 10)]
     pub bursts: usize,
 }

@@ -10,13 +10,14 @@ use sidelink_radio::record::{Annotator, Recorded};
 use sidelink_recordings::{Container, SampleFormat, WriterOptions, hints_of_name};
 use std::path::{Path, PathBuf};
 
-/// Whether a recording is made, and how.
+/// Arguments for a recording of the received samples.
 #[derive(Clone, Debug, Args)]
 pub struct RecordArgs {
-    /// Keep everything that is received as a recording, with what was heard as its annotations.
+    /// Record all received samples, with everything that was decoded as annotations.
     #[arg(long, value_name = "OUT")]
     pub record: Option<PathBuf>,
-    /// The largest magnitude of the recording against full scale (1.0), as -3dBFS; without it, samples stay as they are.
+    /// Peak magnitude of the recording relative to full scale (1.0), such as -3dBFS; none leaves the samples as they
+    /// are.
     #[arg(
         long,
         value_name = "LEVEL",
@@ -57,7 +58,7 @@ impl RecordArgs {
         outputs.claim_recording("--record", path)
     }
 
-    /// Wraps a radio to record what it receives, if requested.
+    /// Wraps a radio so that it records what it receives, if requested.
     ///
     /// # Errors
     /// The file cannot be made.

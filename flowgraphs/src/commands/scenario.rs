@@ -18,15 +18,15 @@ use std::path::PathBuf;
 /// Arguments of `sidelink scenario`.
 #[derive(Debug, Args)]
 pub struct ScenarioArgs {
-    /// Which; several are set side by side.
+    /// Names of scenarios; several are shown side by side.
     #[arg(required_unless_present = "list", value_name = "NAME")]
     pub name: Vec<String>,
-    /// List the cases.
+    /// List the scenarios.
     #[arg(long)]
     pub list: bool,
     #[command(flatten)]
     cases: Cases,
-    /// A line for each message instead of each phase.
+    /// Show a line for each message instead of each phase.
     #[arg(long)]
     pub messages: bool,
     /// Form of the output: table, json or csv, json:FILE.
@@ -37,7 +37,7 @@ pub struct ScenarioArgs {
     pub diagram: Option<PathBuf>,
 }
 
-/// Which configurations are played, each with every other.
+/// The configurations to run, each with every other.
 #[derive(Debug, Args)]
 struct Cases {
     /// SC period in subframes: 40, 80, 160 or 320; several as 40,160.
@@ -46,7 +46,7 @@ struct Cases {
     /// Es/N0 in dB; several as 0,10,20.
     #[arg(long, value_name = "DB", default_value = "20", value_delimiter = ',', allow_hyphen_values = true)]
     snr: Vec<f64>,
-    /// I_MCS of PSSCH, 0 to 20; several as 0,5. A lower one gets through more noise, in more blocks.
+    /// I_MCS of PSSCH, 0 to 20; several as 0,5. A lower one tolerates more noise, but needs more blocks.
     #[arg(long, value_delimiter = ',', default_value = "5", value_parser = clap::value_parser!(u8).range(0..=20))]
     mcs: Vec<u8>,
     /// Milliseconds between re-keyings instead of the scenario's; 0 for none.
@@ -55,10 +55,10 @@ struct Cases {
     /// Data that UE_1 sends in kbit/s, where the scenario has data.
     #[arg(long, value_name = "KBIT/S")]
     kbps: Option<f64>,
-    /// Seconds of air instead of the scenario's.
+    /// Seconds on the air instead of the scenario's.
     #[arg(long, value_name = "S", value_parser = clap::value_parser!(u64).range(1..=36_000))]
     seconds: Option<u64>,
-    /// Runs of each case, with seeds of their own.
+    /// Number of runs of each case, each with its own seed.
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..))]
     runs: u64,
     /// Seed of the first run.

@@ -29,10 +29,10 @@ use zeroize::Zeroizing;
 /// Arguments of `sidelink ue`.
 #[derive(Debug, Args)]
 pub struct UeArgs {
-    /// The UE's file.
+    /// File of the UE.
     #[arg(short, long, value_name = "FILE", required_unless_present = "example")]
     pub config: Option<PathBuf>,
-    /// Print a commented file; or write two UEs that run at once into the folder of -w.
+    /// Print a commented file, or write two UEs that are ready to run into the folder of -w.
     #[arg(
         long,
         value_enum,
@@ -45,45 +45,45 @@ pub struct UeArgs {
     /// The folder for --example=pair, link, group or v2x.
     #[arg(short = 'w', long = "write", value_name = "FOLDER", requires = "example")]
     pub write: Option<PathBuf>,
-    /// The device, instead of what the file says: driver=air,medium=NAME; driver=uhd,serial=..
+    /// Radio device, instead of the one in the file: driver=air,medium=NAME; driver=uhd,serial=..
     #[arg(short, long, value_name = "ARGS")]
     pub args: Option<String>,
-    /// End after this long, by the clock or on the air, whichever comes first: 90, 5m, 1h30m.
+    /// End after this time, by the clock or on the air, whichever comes first: 90 (seconds), 5m, 1h30m.
     #[arg(short = 'T', long, value_name = "TIME", value_parser = parse_duration)]
     pub duration: Option<Duration>,
     /// Form of the output: table or json, json:FILE.
     #[arg(short = 'F', value_name = "FORM[:FILE]", default_value = "table")]
     pub output: Output,
-    /// Write what is heard for Wireshark, at once: a file, a pipe, or - for standard output.
+    /// Write everything that is received for Wireshark, at once: to a file, a pipe, or standard output (-).
     #[arg(long, value_name = "FILE")]
     pub pcap: Option<PathBuf>,
-    /// The recording of what is received.
+    /// Recording of the received samples.
     #[command(flatten)]
     pub record: RecordArgs,
-    /// Recordings that exist.
+    /// Whether existing recordings are replaced.
     #[command(flatten)]
     pub force: ForceArgs,
-    /// Show own announcements and what was dropped too, and at the end the time of each stage.
+    /// Also show own announcements and dropped messages, and at the end the time of each stage.
     #[arg(long)]
     pub all: bool,
-    /// Status, metrics and commands over HTTP at this address, as 127.0.0.1:8080.
+    /// Serve status, metrics and commands over HTTP at this address, such as 127.0.0.1:8080.
     #[arg(long, value_name = "ADDRESS")]
     pub control: Option<SocketAddr>,
-    /// A file with the token that callers of --control must show.
+    /// File with the token that clients of --control must present.
     #[arg(long, value_name = "FILE", requires = "control")]
     pub control_token_file: Option<PathBuf>,
-    /// Keep the UE's thread on this processor.
+    /// Pin the UE's thread to this processor.
     #[arg(long, value_name = "N")]
     pub cpu: Option<usize>,
-    /// Ask for real-time priority.
+    /// Request real-time priority.
     #[arg(long)]
     pub real_time: bool,
 }
 
-/// Run until Ctrl-C, the duration or the radio's end.
+/// Runs until Ctrl-C, the duration or the radio's end.
 ///
 /// # Errors
-/// What is wrong in the file, in the device's arguments or with the radio.
+/// The fault in the file, in the device's arguments or of the radio.
 pub fn run(args: UeArgs) -> anyhow::Result<()> {
     if let Some(example) = args.example {
         return example::write(example, args.write.as_deref());
@@ -103,10 +103,10 @@ impl UeArgs {
     }
 }
 
-/// Called when the UE runs, with what commands go through.
+/// Called when the UE runs, with the board through which commands go.
 pub(super) type Console = Box<dyn FnOnce(Arc<Board>)>;
 
-/// Run a UE whose configuration is at hand, with the keys of its store or with these.
+/// Runs a UE with this configuration, with the keys of its store or with these.
 pub(super) fn run_config(
     config: &UeConfig,
     keys: Option<&Keys>,
@@ -160,7 +160,7 @@ pub(super) fn run_config(
     result.map_err(Into::into)
 }
 
-/// The form of the lines of what happens.
+/// Returns the form of the lines about events.
 fn form(args: &UeArgs, report: &Place) -> Result<Form, ConfigError> {
     match args.output.form {
         OutputForm::Json => Ok(Form::Json),
@@ -172,7 +172,7 @@ fn form(args: &UeArgs, report: &Place) -> Result<Form, ConfigError> {
     }
 }
 
-/// The UE, with these keys or those of its store.
+/// Builds the UE, with these keys or those of its store.
 fn build(
     config: &UeConfig,
     keys: Option<&Keys>,
@@ -186,10 +186,10 @@ fn build(
     }
 }
 
-/// Print what became of a UE, behind its last line.
+/// Prints the summary of a UE after its last line.
 fn sum_up(mut ue: Ue, writer: Writer, stages: bool) -> std::io::Result<()> {
     let summary = summary(&mut ue, stages);
-    // the reporter goes with the UE; then the writer has written everything
+    // The reporter is dropped with the UE; then the writer has written everything.
     drop(ue);
     let lost = writer.finish()?;
     eprint!("{summary}");
@@ -199,7 +199,7 @@ fn sum_up(mut ue: Ue, writer: Writer, stages: bool) -> std::io::Result<()> {
     Ok(())
 }
 
-/// Names of the key store and of the UE's file.
+/// Returns the names in the key store and in the UE's file.
 fn names(config: &UeConfig, keys: Option<&Keys>) -> Result<AddressBook, ConfigError> {
     match (keys, &config.keys) {
         (Some(keys), _) => Ok(AddressBook::new(config, keys)),
@@ -208,7 +208,7 @@ fn names(config: &UeConfig, keys: Option<&Keys>) -> Result<AddressBook, ConfigEr
     }
 }
 
-/// Where everything will go, nothing opened yet.
+/// The claimed places of all outputs, none of them open.
 struct Places {
     report: Place,
     pcap: Option<Place>,
@@ -225,7 +225,7 @@ impl Places {
     }
 }
 
-/// Writes what a UE hears to a capture and into the recording of its radio.
+/// Returns a listener that writes received messages to a capture and into the recording of its radio.
 fn listener(mut pcap: Option<PcapReport>, annotations: Option<Annotations>) -> Listener {
     Box::new(move |event, sample, utc| {
         let time = Clock::dfn(event.subframe());
@@ -245,7 +245,7 @@ fn listener(mut pcap: Option<PcapReport>, annotations: Option<Annotations>) -> L
     })
 }
 
-/// The radio that a UE asks for.
+/// Returns the settings of the radio of a UE.
 pub(super) fn settings(config: &UeConfig) -> Result<RadioSettings, ConfigError> {
     let device = &config.device;
     Ok(RadioSettings {
@@ -258,7 +258,7 @@ pub(super) fn settings(config: &UeConfig) -> Result<RadioSettings, ConfigError> 
     })
 }
 
-/// UTC at sample 0: the radio's, else the host's with its uncertainty.
+/// Returns the UTC at sample 0: the radio's, or else the host's with its uncertainty.
 pub(super) fn anchor(config: &UeConfig, radio: Option<Anchor>) -> Anchor {
     radio.unwrap_or_else(|| {
         if config.time.source == TimeSource::Utc {
@@ -272,7 +272,7 @@ pub(super) fn anchor(config: &UeConfig, radio: Option<Anchor>) -> Anchor {
     })
 }
 
-/// UTC of this computer.
+/// Returns the UTC of this computer.
 pub(super) fn host_time() -> Anchor {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     Anchor {
@@ -299,7 +299,7 @@ fn read_token(path: &std::path::Path) -> Result<Zeroizing<String>, ConfigError> 
     Ok(Zeroizing::new(token.to_owned()))
 }
 
-/// A flag that Ctrl-C and a polite kill set; the second Ctrl-C ends the program at once.
+/// Returns a flag that Ctrl-C and SIGTERM set; the second Ctrl-C ends the program at once.
 pub(super) fn stop_on_signals() -> anyhow::Result<Arc<AtomicBool>> {
     static FLAG: OnceLock<Arc<AtomicBool>> = OnceLock::new();
     if let Some(flag) = FLAG.get() {
@@ -315,7 +315,7 @@ pub(super) fn stop_on_signals() -> anyhow::Result<Arc<AtomicBool>> {
     Ok(Arc::clone(FLAG.get_or_init(|| flag)))
 }
 
-/// Returns what became of the UE, in a few lines; with `stages`, the time of each stage of a subframe too.
+/// Returns the summary of the UE, in a few lines; with `stages`, the time of each stage of a subframe too.
 fn summary(ue: &mut Ue, stages: bool) -> String {
     use std::fmt::Write;
     let totals = *ue.totals();
@@ -363,7 +363,7 @@ fn summary(ue: &mut Ue, stages: bool) -> String {
     text
 }
 
-/// `90`, `90s`, `5m`, `1h30m`, `01:30`.
+/// Parses `90`, `90s`, `5m`, `1h30m` or `01:30`.
 pub(super) fn parse_duration(text: &str) -> Result<Duration, ConfigError> {
     let wrong = || ConfigError::new(format!("{text:?} is no time"), "", "write 90, 5m, 1h30m or 01:30");
     if let Some((minutes, seconds)) = text.split_once(':') {
@@ -395,7 +395,8 @@ pub(super) fn parse_duration(text: &str) -> Result<Duration, ConfigError> {
 mod tests {
     use super::*;
 
-    /// A configuration with a key in it, and a token, are for their owner alone; a configuration without is not.
+    /// A configuration with a key in it, and a token, must be readable by their owner only; a configuration without a
+    /// key need not.
     #[cfg(unix)]
     #[test]
     fn files_with_secrets_are_for_their_owner_alone() {

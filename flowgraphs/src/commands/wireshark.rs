@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 /// Arguments of `sidelink wireshark`.
 #[derive(Debug, Args)]
 pub struct WiresharkArgs {
-    /// What to do.
+    /// The action.
     #[command(subcommand)]
     what: What,
 }
@@ -23,7 +23,7 @@ enum What {
 
 #[derive(Debug, Args)]
 struct Install {
-    /// Print the dissector instead.
+    /// Print the dissector instead of installing it.
     #[arg(long)]
     print: bool,
     /// Install the dissector into this folder instead of Wireshark's personal one, and no profile.

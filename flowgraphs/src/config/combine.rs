@@ -5,17 +5,17 @@ use sidelink_radio::number::Number;
 use std::fmt::Display;
 use std::mem::take;
 
-/// A configuration and who said it.
+/// A configuration with its source.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Said {
-    /// What was said.
+    /// The configuration.
     pub config: RadioConfig,
-    /// The file; empty for flags.
+    /// Name of the file; empty for flags.
     pub by: String,
 }
 
-/// Flags go before the file of `--config`, and both before what SigMF says. Where the operator and SigMF differ, a note names
-/// both sides.
+/// Combines the sources: flags override the file of `--config`, and both override SigMF. A note for each difference
+/// between the operator and SigMF names both sides.
 pub fn combine(flags: RadioConfig, file: Option<Said>, sigmf: Option<Said>) -> (RadioConfig, Vec<String>) {
     let (file, sigmf) = (file.unwrap_or_default(), sigmf.unwrap_or_default());
     let mut sides = Sides { flags, file, sigmf, notes: Vec::new() };
@@ -36,12 +36,12 @@ pub fn combine(flags: RadioConfig, file: Option<Said>, sigmf: Option<Said>) -> (
     (config, sides.notes)
 }
 
-/// Those who say something about the radio, asked field by field.
+/// The sources of the radio configuration, combined field by field.
 struct Sides {
     flags: RadioConfig,
     file: Said,
     sigmf: Said,
-    /// Where the operator and SigMF differ.
+    /// Notes on differences between the operator and SigMF.
     notes: Vec<String>,
 }
 
@@ -49,7 +49,7 @@ struct Sides {
 type Names = (&'static str, &'static str);
 
 impl Sides {
-    /// A field of one value, which notes show.
+    /// Combines a field with one value, which notes show.
     fn value<T: Display>(
         &mut self,
         names: Names,
@@ -59,7 +59,7 @@ impl Sides {
         self.prefer(names, |config| read(config), same, |value| format!(" {value}"))
     }
 
-    /// A table, too long for notes.
+    /// Combines a table, which is too long for notes.
     fn table<T: PartialEq>(
         &mut self,
         names: Names,
@@ -68,13 +68,13 @@ impl Sides {
         self.prefer(names, read, PartialEq::eq, |_| String::new())
     }
 
-    /// A list of tables, which says nothing when it is empty.
+    /// Combines a list of tables, where an empty one has no effect.
     fn list<T: PartialEq>(&mut self, names: Names, read: impl Fn(&mut RadioConfig) -> Vec<T>) -> Vec<T> {
         let some = |config: &mut RadioConfig| Some(read(config)).filter(|list| !list.is_empty());
         self.table(names, some).unwrap_or_default()
     }
 
-    /// The field that `read` finds, of the first side that has it.
+    /// Returns the field that `read` finds in the first source that has it.
     fn prefer<T>(
         &mut self,
         (name, in_sigmf): Names,

@@ -3,7 +3,7 @@
 use sidelink_radio::text::TextError;
 use std::fmt;
 
-/// What is wrong, where, and what to do. Displayed as these three parts, with semicolons between them.
+/// An error with its place and a remedy. It is displayed as these three parts, with semicolons between them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConfigError {
     text: TextError,
@@ -11,7 +11,7 @@ pub struct ConfigError {
 }
 
 impl ConfigError {
-    /// `what` is wrong in `place`; `remedy` tells what to do. An empty part is left out.
+    /// Makes the error that `what` is wrong in `place`; `remedy` says what to do. An empty part is left out.
     pub fn new(what: impl Into<String>, place: impl Into<String>, remedy: impl Into<String>) -> Self {
         TextError::new(what, place, remedy).into()
     }

@@ -319,8 +319,8 @@ impl V2xConfig {
     }
 }
 
-/// Patterns of 7 and 6 subframes belong to TDD, whose pools count uplink subframes alone (TS 36.213 §14.1.1.1.1, §14.1.3,
-/// §14.2.3): here every subframe counts, as in FDD.
+/// Returns the set of patterns. Patterns of 7 and 6 subframes belong to TDD, whose pools count only uplink subframes
+/// (TS 36.213 §14.1.1.1.1, §14.1.3, §14.2.3): here every subframe counts, as in FDD.
 fn trp_set(length: Option<u8>, place: &str) -> Result<TrpSet, ConfigError> {
     match length {
         None | Some(8) => Ok(TrpSet::Eight),

@@ -11,7 +11,7 @@ use sidelink_phy::units::{Bandwidth, CyclicPrefix, Hertz, SlssId, TransmissionMo
 pub struct Radio {
     /// Channel bandwidth.
     pub bandwidth: Option<Bandwidth>,
-    /// Samples a second.
+    /// Samples per second.
     pub rate: Option<f64>,
     /// Centre frequency in Hz.
     pub frequency: Option<f64>,
@@ -167,7 +167,7 @@ impl RadioConfig {
         carrier: Option<usize>,
         sync: Option<&Sync>,
     ) -> Result<(Option<V2xPool>, Vec<V2xPool>), ConfigError> {
-        // every offset is left out of t^SL, not only the one in which this UE sends (TS 36.213 §14.1.5)
+        // Every offset is left out of t^SL, not only the one in which this UE sends (TS 36.213 §14.1.5).
         // TS 36.211 §9.2.4 (3); TS 36.213 §14.1.5 (1)
         let sync = sync.filter(|s| s.period == 160).map_or(&[][..], |s| &s.offsets);
         let first = self.v2x.as_ref().map(|v| v.resolve(carrier, sync, "v2x")).transpose()?;

@@ -207,7 +207,7 @@ fn a_v2x_pool_keeps_clear_of_the_synchronisation_subframes() {
     let radio = RadioConfig::from_toml(text, "").unwrap().resolve().unwrap();
     assert_eq!(radio.v2x.unwrap().sync_offsets, [3]);
     assert_eq!(radio.sync.unwrap().period, 160);
-    // all offsets of the carrier are left out, not only the first
+    // All offsets of the carrier are left out, not only the first.
     let offsets = |text: &str| {
         let radio = RadioConfig::from_toml(text, "").unwrap().resolve().unwrap();
         radio.v2x.unwrap().sync_offsets

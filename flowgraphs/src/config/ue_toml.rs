@@ -1,4 +1,4 @@
-//! `ue.toml`: what an operator says of a UE, and a [`Ue`] out of it.
+//! `ue.toml`: an operator's configuration of a UE, from which a [`Ue`] is built.
 
 #[cfg(test)]
 mod tests;
@@ -22,25 +22,26 @@ use sidelink_ue::{
 use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
 
-/// An example with comments: what `sidelink ue --example` prints.
+/// An example with comments, which `sidelink ue --example` prints.
 pub const EXAMPLE: &str = include_str!("ue_toml/example.toml");
 
-/// A UE as its file says it.
+/// The content of the file of a UE.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct UeConfig {
-    /// Name, that of the UE in the key store.
+    /// Name of the UE, also in the key store.
     pub name: String,
-    /// Key store; without one nothing is protected.
+    /// Key store; without one the UE has no protection.
     #[serde(default)]
     pub keys: Option<PathBuf>,
-    /// Layer-2 ID, six hexadecimal digits; that of the groups in the key store where it is not given.
+    /// Layer-2 ID, six hexadecimal digits; without it that of the groups in the key store.
     #[serde(default)]
     pub layer2_id: Option<Hex>,
-    /// Draws resources and identities in lock-step, where all else is the same each time; in real time the system draws.
+    /// Seed of resources and identities in lock-step, where everything else is the same each time; in real time the
+    /// system's random source is used.
     #[serde(default)]
     pub seed: Option<u64>,
-    /// Subframes from the last one received to the one that is planned.
+    /// Subframes from the last received one to the planned one.
     #[serde(default = "lead")]
     pub lead: u64,
     /// Carrier and pools.
@@ -48,28 +49,28 @@ pub struct UeConfig {
     /// The device.
     #[serde(default)]
     pub device: DeviceConfig,
-    /// Where the time comes from.
+    /// Source of the time.
     #[serde(default)]
     pub time: TimeConfig,
-    /// How communication pools are used.
+    /// Use of communication pools.
     #[serde(default)]
     pub communication: UseConfig,
-    /// How discovery pools are used.
+    /// Use of discovery pools.
     #[serde(default)]
     pub discovery: AnnounceConfig,
     /// Peers for one-to-one links.
     #[serde(default)]
     pub link: Vec<LinkConfig>,
-    /// Rules of these links.
+    /// Rules of the one-to-one links.
     #[serde(default)]
     pub links: LinkRules,
-    /// What this UE proves itself with on links without a shared KD.
+    /// Credential of this UE for links without a shared KD.
     #[serde(default)]
     pub credential: Option<CredentialConfig>,
     /// Groups without protection.
     #[serde(default)]
     pub group: Vec<PlainGroup>,
-    /// Messages sent every so often.
+    /// Messages that are sent at an interval.
     #[serde(default)]
     pub talk: Vec<TalkConfig>,
     /// IP packets over a group.
@@ -81,17 +82,17 @@ pub struct UeConfig {
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(default, rename_all = "kebab-case", deny_unknown_fields)]
 pub struct DeviceConfig {
-    /// Which: `driver=uhd,serial=..`, `driver=air,medium=..`, `driver=file,..`, `driver=zmq,..`.
+    /// The device: `driver=uhd,serial=..`, `driver=air,medium=..`, `driver=file,..`, `driver=zmq,..`.
     pub args: String,
-    /// Transmit gain in dB: one number, or elements as `PAD=40,IAMP=3`.
+    /// Transmit gain in dB: one number, or of elements, such as `PAD=40,IAMP=3`.
     pub tx_gain: Option<String>,
     /// Receive gain in dB, or `auto`.
     pub rx_gain: Option<String>,
-    /// Antenna of both directions, or of one as `tx:TX/RX`.
+    /// Antenna of both directions, or of one, such as `tx:TX/RX`.
     pub antenna: Option<String>,
     /// Samples by which the device sends too late; `sidelink radio-test` measures it.
     pub transmit_advance: i64,
-    /// Level of what is sent in dB: 0 is a carrier of power 1 where one UE fills it.
+    /// Level of transmissions in dB: 0 is a carrier of power 1 that one UE fills.
     pub level: f64,
 }
 
@@ -108,15 +109,15 @@ impl Default for DeviceConfig {
     }
 }
 
-/// Where the time comes from.
+/// Source of the time.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(default, rename_all = "kebab-case", deny_unknown_fields)]
 pub struct TimeConfig {
     /// `utc` or `slss`.
     pub source: TimeSource,
-    /// N_ID^SL to send under.
+    /// N_ID^SL of our own synchronisation signals.
     pub id: Option<u16>,
-    /// inCoverage of the own MIB, where the time is UTC.
+    /// inCoverage of our own MIB, where the time is UTC.
     pub in_coverage: bool,
     /// When to send synchronisation signals: `auto` or `never`.
     pub transmit: SyncTransmit,
@@ -126,9 +127,9 @@ pub struct TimeConfig {
     pub least: f32,
     /// syncRefDiffHyst in dB.
     pub hysteresis: f32,
-    /// Milliseconds of searching before the UE is a reference itself.
+    /// Milliseconds of searching before the UE becomes a reference itself.
     pub patience: u64,
-    /// Milliseconds by which the air clocks of two UEs may differ, beyond what the radio says.
+    /// Milliseconds by which the air clocks of two UEs may differ, in addition to the radio's uncertainty.
     pub uncertainty: u64,
 }
 
@@ -148,7 +149,7 @@ impl Default for TimeConfig {
     }
 }
 
-/// Where the time comes from.
+/// Source of the time.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum TimeSource {
@@ -159,7 +160,7 @@ pub enum TimeSource {
     Slss,
 }
 
-/// How communication pools are used.
+/// Use of communication pools.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(default, rename_all = "kebab-case", deny_unknown_fields)]
 pub struct UseConfig {
@@ -167,7 +168,7 @@ pub struct UseConfig {
     pub mcs: u8,
     /// PRBs of a grant, at most.
     pub prbs: usize,
-    /// trpt-Subset: bit 0 allows patterns of the fewest subframes.
+    /// trpt-Subset: bit 0 allows the patterns with the fewest subframes.
     pub trpt_subset: Option<u8>,
     /// Mode 4: milliseconds between two reserved resources: 20, 50, 100, 200 to 1000.
     pub period: u16,
@@ -199,7 +200,7 @@ impl Default for UseConfig {
     }
 }
 
-/// How discovery pools are used.
+/// Use of discovery pools.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(default, rename_all = "kebab-case", deny_unknown_fields)]
 pub struct AnnounceConfig {
@@ -219,27 +220,27 @@ impl Default for AnnounceConfig {
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct PlainGroup {
-    /// Name.
+    /// Name of the group.
     pub name: String,
     /// ProSe Layer-2 group ID, six hexadecimal digits.
     pub id: Hex,
 }
 
-/// Messages sent every so often.
+/// Messages that are sent at an interval.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct TalkConfig {
     /// Name of the group.
     pub to: String,
-    /// Milliseconds between two.
+    /// Milliseconds between two messages.
     pub every: u64,
-    /// How many; without end where it is not given.
+    /// Number of messages; without it there is no end.
     #[serde(default)]
     pub count: Option<u64>,
-    /// What is said; a number is added.
+    /// Text of the message; a number is added.
     #[serde(default = "hello")]
     pub text: String,
-    /// Padded to so many octets.
+    /// Octets to which the message is padded.
     #[serde(default)]
     pub octets: usize,
 }
@@ -252,53 +253,53 @@ fn hello() -> String {
     "hello".to_owned()
 }
 
-/// What a radio tells that a UE needs.
+/// Facts about a radio that a UE needs.
 #[derive(Clone, Copy, Debug)]
 pub struct RadioFacts {
     /// UTC at sample 0.
     pub anchor: Anchor,
-    /// Whether samples come at the pace of the air.
+    /// Whether samples arrive in real time.
     pub real_time: bool,
-    /// What a seed of the UE's file is good for there.
+    /// Whether the radio allows the seed of the UE's file.
     pub draws: Draws,
 }
 
-/// Where a UE draws resources, identities and times from. Nonces are the system's in either case.
+/// Source of the draws of resources, identities and times. Nonces always come from the system.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Draws {
-    /// The system's random source, whatever seed the file says: others may listen.
+    /// The system's random source, whatever the seed in the file: others may receive.
     System,
-    /// The seed of the file, where it says one: a simulation.
+    /// The seed of the file, if it has one: a simulation.
     Seeded,
 }
 
 impl Draws {
-    /// A radio that runs in lock-step is a simulation.
+    /// Returns the source for a radio: one that runs in lock-step is a simulation.
     pub const fn on(description: &Description) -> Self {
         if description.real_time { Self::System } else { Self::Seeded }
     }
 }
 
 impl UeConfig {
-    /// Read a TOML text.
+    /// Reads a TOML text.
     ///
     /// # Errors
-    /// The line, and the nearest key that exists.
+    /// The line of the fault, and the nearest key that exists.
     pub fn from_toml(text: &str, name: &str) -> Result<Self, ConfigError> {
         parse_toml(text, name)
     }
 
-    /// Whether keys stand in the file itself, which is for its owner alone then.
+    /// Whether the file itself contains keys, so that only its owner may read it.
     fn holds_keys(&self) -> bool {
         self.link.iter().any(|link| link.kd.is_some())
     }
 
-    /// Read a TOML file. Relative key stores and certificates are those beside the file.
+    /// Reads a TOML file. Relative paths of key stores and certificates start at its folder.
     ///
     /// # Errors
-    /// As [`Self::from_toml`], that there is no such file, or that it holds keys and others may read or write it.
+    /// As [`Self::from_toml`]; there is no such file; or it contains keys and others may read or write it.
     pub fn from_file(path: &Path) -> Result<Self, ConfigError> {
-        // Wiped: it may hold keys. Its parser reads them where they stand, so that no copies are left behind, but for
+        // Wiped: it may contain keys. Its parser reads them in place, so that no copies are left behind, except of
         // strings with escapes, which no key has.
         let text = Zeroizing::new(super::read_text(path)?);
         let mut config = Self::from_toml(&text, &path.display().to_string())?;
@@ -316,10 +317,10 @@ impl UeConfig {
         Ok(config)
     }
 
-    /// The carrier and pools, checked; what a UE needs and a receiver may guess is asked for.
+    /// Returns the carrier and pools, checked; values that a receiver may guess are required for a UE.
     ///
     /// # Errors
-    /// The key that is wrong or missing.
+    /// The invalid or missing key.
     pub fn resolve(&self) -> Result<Radio, ConfigError> {
         let radio = self.radio.resolve().map_err(|e| e.within("[radio]"))?;
         if radio.bandwidth.is_none() {
@@ -332,7 +333,7 @@ impl UeConfig {
         Ok(radio)
     }
 
-    /// The sizes of a subframe.
+    /// Returns the sizes of a subframe.
     ///
     /// # Errors
     /// As [`Self::resolve`].
@@ -340,7 +341,7 @@ impl UeConfig {
         self.radio.numerology(CyclicPrefix::Normal).map_err(|e| e.within("[radio]"))
     }
 
-    /// Samples a second.
+    /// Returns the samples per second.
     ///
     /// # Errors
     /// As [`Self::resolve`].
@@ -348,10 +349,10 @@ impl UeConfig {
         Ok(self.numerology()?.sample_rate().0)
     }
 
-    /// Put a UE together. Opens the key store and holds it while the UE runs.
+    /// Builds a UE. Opens the key store and holds it while the UE runs.
     ///
     /// # Errors
-    /// What is wrong where.
+    /// The fault and its place.
     pub fn build(&self, facts: RadioFacts, more: Vec<Box<dyn Application>>) -> Result<Ue, ConfigError> {
         let store = self.keys.as_deref().map(KeyStore::open).transpose()?;
         match store {
@@ -363,10 +364,10 @@ impl UeConfig {
         }
     }
 
-    /// The same with keys and a counter store that are at hand.
+    /// Builds a UE with the given keys and counter store.
     ///
     /// # Errors
-    /// What is wrong where.
+    /// The fault and its place.
     pub fn build_with<S>(
         &self,
         keys: &Keys,
@@ -412,7 +413,7 @@ impl UeConfig {
         }))
     }
 
-    /// How each communication pool is used.
+    /// Returns the use of each communication pool.
     fn communication_settings(
         &self,
         radio: &Radio,
@@ -443,7 +444,7 @@ impl UeConfig {
         settings.collect()
     }
 
-    /// How each discovery pool is used.
+    /// Returns the use of each discovery pool.
     fn discovery_settings(
         &self,
         radio: &Radio,
@@ -508,7 +509,8 @@ impl UeConfig {
             let remedy = "say [radio.sync] offset = [0, 20]: two, so that followers pass the time on";
             return Err(ConfigError::new("no synchronisation subframe", "[radio.sync]", remedy));
         }
-        // who has its time from GNSS says so under identity 0, so that all of them send the same (TS 36.331 §5.10.7.3, from memory)
+        // A UE with time from GNSS uses identity 0, so that all of them send the same signal (TS 36.331 §5.10.7.3, from
+        // memory).
         let gnss = radio.is_v2x() && time.source == TimeSource::Utc;
         let id = time.id.or(gnss.then_some(0));
         let transmit = if radio.sync.is_none() { SyncTransmit::Never } else { time.transmit };

@@ -104,7 +104,7 @@ impl Guard {
 fn is_here(headers: &HeaderMap) -> bool {
     let mut hosts = headers.get_all(header::HOST).iter();
     let (Some(host), None) = (hosts.next(), hosts.next()) else { return false };
-    let Ok(authority) = axum::http::uri::Authority::try_from(host.as_bytes()) else { return false };
+    let Ok(authority) = http::uri::Authority::try_from(host.as_bytes()) else { return false };
     let name = authority.host();
     let address = name.strip_prefix('[').and_then(|name| name.strip_suffix(']')).unwrap_or(name);
     name.eq_ignore_ascii_case("localhost") || address.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())

@@ -9,7 +9,7 @@ use sidelink_security::counter::{LsbWidth, UtcCounter, UtcTime};
 use sidelink_security::discovery::open::{MatchReport, OpenKey};
 use sidelink_security::discovery::ota::{OtaConfig, OtaIdentity};
 use sidelink_security::discovery::request_response::{AnsweredRequests, Pending, RateLimit, Session};
-use sidelink_security::discovery::restricted::{MicCheck, Receiver};
+use sidelink_security::discovery::restricted::Receiver;
 use sidelink_security::discovery::{Announcement, Freshness, Message, Mic, Profile, Refusal};
 use sidelink_security::outcome::Outcome;
 use sidelink_store::{Followed, Keys};
@@ -100,8 +100,8 @@ impl Followers {
                 self.names.insert(who, entry);
                 return;
             }
-            Followed::Restricted(message_type, filter, material) => {
-                let receiver = Receiver::new(&material, MicCheck::Local, vec![filter], Profile::default());
+            Followed::Restricted(message_type, filter, material, check) => {
+                let receiver = Receiver::new(&material, check, vec![filter], Profile::default());
                 Follow::Filter(message_type, receiver, valid_until)
             }
             Followed::Rotating(ota, id, key) => {

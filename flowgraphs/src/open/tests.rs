@@ -171,7 +171,7 @@ fn announce(entry: &Discovery, now: UtcTime) -> Message {
             let key = DiscoveryKey::try_from(entry.key.as_ref().unwrap().as_bytes()).unwrap();
             OpenKey::new(&key, Profile::default()).protect(&freshness, &mut message).unwrap();
         }
-        sidelink_store::Followed::Restricted(message_type, _, material) => {
+        sidelink_store::Followed::Restricted(message_type, _, material, _) => {
             message[0] = message_type.octet();
             Sender::new(&material, Profile::default()).protect(&freshness, &mut message).unwrap();
         }

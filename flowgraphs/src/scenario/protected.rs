@@ -396,7 +396,7 @@ impl DiscoveryRole {
                 let what = "an answer under a pre-shared secret has no key of its own";
                 return Err(ConfigError::new(what, "protected.key", "leave it out"));
             }
-            (Some(Followed::Restricted(query, filter, material)), Some(key)) => Answering::Restricted {
+            (Some(Followed::Restricted(query, filter, material, _)), Some(key)) => Answering::Restricted {
                 receiver: Receiver::new(&material, MicCheck::Local, vec![filter], Profile::default()),
                 query,
                 response: key.content()?,
@@ -445,7 +445,7 @@ impl DiscoveryRole {
             }
             Some(Followed::Open(_, Some(open))) => AnnouncerKey::Open(open),
             Some(Followed::Restricted(..)) if key.protection == Protection::None => AnnouncerKey::Unprotected,
-            Some(Followed::Restricted(_, _, material)) => {
+            Some(Followed::Restricted(_, _, material, _)) => {
                 AnnouncerKey::Restricted(Sender::new(&material, Profile::default()))
             }
             Some(Followed::Open(_, None)) | None => {

@@ -2,6 +2,7 @@
 
 use core::fmt;
 
+use super::Cause;
 use super::element::{MAX_ATTRIBUTES, MAX_DEPTH, MAX_ELEMENTS, MAX_OCTETS, NAMESPACE};
 
 /// Why a document is refused: the bytes first, then what they say. A value that is refused is not repeated, it may be a key.
@@ -112,3 +113,28 @@ impl fmt::Display for Error {
 }
 
 impl std::error::Error for Error {}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::InvalidApplication => "the application is not authorised",
+            Self::UnknownApplicationId => "nobody knows the ProSe Application ID",
+            Self::AuthorisationFailure => "the UE is not authorised",
+            Self::UnknownApplicationCode => "nobody knows the code",
+            Self::InvalidMic => "the MIC is wrong",
+            Self::InvalidCounter => "the UTC-based counter is wrong",
+            Self::InvalidFormat => "the message is malformed",
+            Self::ScopeViolation => "the ProSe Application ID belongs to another country",
+            Self::UnknownRpauid => "nobody knows the RPAUID",
+            Self::UnknownEntry => "nobody knows the discovery entry, or it is of something else",
+            Self::InvalidTarget => "none of the targets may be discovered",
+            Self::NoExtension => "not authorised for application-controlled extension",
+            Self::NotOnDemand => "not authorised for announcing on demand",
+            Self::MissingContainer => "the application-level container is missing",
+            Self::InvalidContainer => "the application-level container is wrong",
+            Self::InvalidMatch => "the match fits no filter of the UE",
+            Self::NoValidCode => "no code of the ProSe Application ID is valid",
+            Self::InvalidUe => "the message is for another UE",
+        })
+    }
+}

@@ -11,7 +11,7 @@ use super::table::{Change, Record};
 use crate::pc3::{Cause, EntryId, Error, Imsi};
 
 /// Names a request of the transport, for its answer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RequestId(pub u64);
 
 /// Names an [`Output::Store`].

@@ -14,7 +14,6 @@ use super::{Event, ProseFunction, codes};
 use crate::pc3::match_report::{
     DiscoveredCode, MatchAck, MatchReport, MatchReportAcks, RestrictedMatch, RestrictedMatchAck,
 };
-use crate::pc3::request::ApplicationIdentity;
 use crate::pc3::{Cause, DiscoveryType, RestrictedCode};
 
 /// Discovery type of open discovery, in bits 8 and 7 of a message type. TS 24.334 §12.2.2.10.
@@ -88,10 +87,9 @@ impl ProseFunction {
             _ => return Err(Cause::InvalidFormat),
         };
         let validity = minutes_until(record.valid_until, self.now).ok_or(Cause::InvalidMatch)?;
-        let Application { os_id, os_app_id } = application;
         acks.restricted.push(RestrictedMatchAck {
             transaction: report.transaction,
-            application: ApplicationIdentity { os_id, os_app_id },
+            application: application.into(),
             rpauid: rpauid.clone(),
             validity,
             metadata: None,

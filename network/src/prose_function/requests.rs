@@ -30,6 +30,12 @@ impl From<ApplicationIdentity> for Application {
     }
 }
 
+impl From<Application> for ApplicationIdentity {
+    fn from(application: Application) -> Self {
+        Self { os_id: application.os_id, os_app_id: application.os_app_id }
+    }
+}
+
 /// Whole minutes from now on, rounded up, within what a timer can say.
 pub(super) fn minutes_until(end: UtcTime, now: UtcTime) -> Option<Minutes> {
     let minutes = end.millis().saturating_sub(now.millis()).div_ceil(60_000).clamp(1, 525_600);

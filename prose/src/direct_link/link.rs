@@ -19,7 +19,7 @@ use super::local::{InUse, Local};
 use super::note::Note;
 use super::session::{Releasing, Up};
 use sidelink_wire::ids::{Layer2Id, Lcid};
-use sidelink_wire::pc5_signalling::{Body, Repr};
+use sidelink_wire::pc5_signalling::{Body, MessageType, Repr};
 use sidelink_wire::pdcp::SduType;
 
 /// One link.
@@ -146,8 +146,19 @@ impl Common {
         body: Body<'_>,
     ) {
         let message = frame::message(local.config.profile, self.next_sequence(), body);
-        let Ok(octets) = frame::seal(active, lcid, SduType::Pc5Signalling, &message) else { return };
-        let (kind, session) = (Some(body.message_type()), Some(active.fingerprint()));
+        self.send_message(local, active, lcid, (body.message_type(), &message));
+    }
+
+    /// Sends a whole message under a key, for the first time or again.
+    pub(super) fn send_message(
+        &self,
+        local: &mut Local,
+        active: &mut Active,
+        lcid: Lcid,
+        (kind, message): (MessageType, &[u8]),
+    ) {
+        let Ok(octets) = frame::seal(active, lcid, SduType::Pc5Signalling, message) else { return };
+        let (kind, session) = (Some(kind), Some(active.fingerprint()));
         let (source, peer) = (self.local, self.remote);
         local.transmit(Pdu { source, peer, lcid, message: kind, session, octets }, message.len());
     }

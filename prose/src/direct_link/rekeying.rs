@@ -21,7 +21,7 @@ use super::session::{Exchange, Session, Up};
 use super::target::Target;
 use super::target_rekeying::TargetRekeying;
 use sidelink_wire::ids::Lcid;
-use sidelink_wire::pc5_signalling::{AuthenticationPhase, Body, RekeyingRequest};
+use sidelink_wire::pc5_signalling::{AuthenticationPhase, Body, MessageType, RekeyingRequest};
 use sidelink_wire::pdcp::OneToOneRepr;
 
 /// Number of PDUs refused because of their SN before a re-keying begins. Some come late on any air.
@@ -31,6 +31,8 @@ const OUT_OF_STEP: u8 = 16;
 #[derive(Debug)]
 pub(super) struct Rekeying {
     pub(super) request: Request,
+    /// The request as it is sent: every try repeats it, so that requests that cross are compared by the same nonces.
+    message: Vec<u8>,
     tries: u8,
     /// A pending query.
     pub(super) question: Option<Ticket>,
@@ -125,7 +127,7 @@ impl Up {
             return Err(Error::RekeyingTooSoon);
         }
         // TS 24.334 §10.4.8.2 (1)
-        self.exchange = request(&mut self.session, link, local, reauthenticate, 1);
+        self.exchange = begin(&mut self.session, link, local, reauthenticate, 1);
         Ok(())
     }
 
@@ -298,8 +300,9 @@ impl Up {
     }
 }
 
-/// Sends a request to re-key. Without a session number the exchange does not begin: the next PDU tries again.
-fn request(
+/// Begins to re-key, with fresh values, as try number `tries`. Without a session number the exchange does not begin: the
+/// next PDU tries again.
+fn begin(
     session: &mut Session,
     link: &mut Common,
     local: &mut Local,
@@ -314,8 +317,14 @@ fn request(
     if signs && request.offer_agreement(local, None).is_none() {
         return Exchange::Idle;
     }
-    let offer = *request.offer();
-    let info = request.info().map(<[u8]>::to_vec);
+    let message = request_message(link, local, &request);
+    request.sent(message.clone());
+    let rekeying = Rekeying { request, message, tries, question: None, deadline: local.now };
+    Exchange::Rekeying(rekeying.send(session, link, local))
+}
+
+fn request_message(link: &mut Common, local: &Local, request: &Request) -> Vec<u8> {
+    let offer = request.offer();
     // TS 33.303 §6.5.5.3 step 1
     let body = Body::RekeyingRequest(RekeyingRequest {
         capabilities: wire_capabilities(offer.capabilities),
@@ -323,24 +332,37 @@ fn request(
         // TS 24.334 §10.4.8.2 (2)
         kd_sess_msb: offer.msb,
         // TS 24.334 §10.4.8.2 (3)
-        re_auth: reauthenticate.then_some(1),
+        re_auth: request.reauthenticate.then_some(1),
         pruk_id: None,
-        key_info: info.as_deref(),
+        key_info: request.info(),
     });
-    request.sent(frame::message(local.config.profile, link.sequence.wrapping_add(1), body));
-    let deadline = local.now.plus_millis(request.patience(local));
-    session.send(link, local, body);
-    Exchange::Rekeying(Rekeying { request, tries, question: None, deadline })
+    frame::message(local.config.profile, link.next_sequence(), body)
 }
 
 impl Rekeying {
+    /// Sends the request, or sends it again.
+    fn send(mut self, session: &mut Session, link: &Common, local: &mut Local) -> Self {
+        self.deadline = local.now.plus_millis(self.request.patience(local));
+        let (lcid, kind) = (Lcid::PC5_S_PROTECTED, MessageType::RekeyingRequest);
+        link.send_message(local, &mut session.active, lcid, (kind, &self.message));
+        self
+    }
+
+    /// Ends a try. The next one repeats the message; where the peer's authentication had begun, that cannot begin again,
+    /// and a new request is sent.
+    // TS 24.334 §10.4.8.6.1
     pub(super) fn on_time(
         self,
         session: &mut Session,
         link: &mut Common,
         local: &mut Local,
     ) -> Result<Exchange, Closed> {
-        next_try((self.tries, self.request.reauthenticate), session, link, local)
+        if self.request.has_stepped() || self.tries >= local.config.tries {
+            return next_try((self.tries, self.request.reauthenticate), session, link, local);
+        }
+        local.note(Note::TryEnded { peer: link.remote, number: self.tries });
+        let again = Self { tries: self.tries + 1, ..self };
+        Ok(Exchange::Rekeying(again.send(session, link, local)))
     }
 
     /// Stores the new KD after a right command.
@@ -379,8 +401,8 @@ impl Rekeying {
     }
 }
 
-/// A try of a re-keying ended: the next one, or none; then a link of LTE whose peer did not ask itself ends too, unless
-/// the configuration spares it.
+/// Ends a try of a re-keying: begins the next one with fresh values, or gives up. Then a link of LTE ends too, unless the
+/// configuration spares it.
 fn next_try(
     (tries, reauthenticate): (u8, bool),
     session: &mut Session,
@@ -390,13 +412,10 @@ fn next_try(
     let peer = link.remote;
     if tries < local.config.tries {
         local.note(Note::TryEnded { peer, number: tries });
-        return Ok(request(session, link, local, reauthenticate, tries + 1));
+        return Ok(begin(session, link, local, reauthenticate, tries + 1));
     }
-    // A peer that asked meanwhile is there: it re-keyed a moment ago, and ignores requests that come too soon.
-    let since = u64::from(tries) * local.config.t4100(METHOD_TURNS);
-    let silent = session.crossed_at.is_none_or(|at| at.plus_millis(since) <= local.now);
     // TS 24.334 §10.4.8.6.1
-    if silent && !local.is_nr() && local.config.failed_rekeying == FailedRekeying::Release {
+    if !local.is_nr() && local.config.failed_rekeying == FailedRekeying::Release {
         session.send_release(link, local, Cause::NotAvailable);
         return Err(Closed::Rekeying);
     }

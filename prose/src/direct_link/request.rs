@@ -50,6 +50,8 @@ struct Agreement {
     cookie: bool,
     /// The request message, which both ends authenticate.
     message: Vec<u8>,
+    /// Whether a container or an answer came.
+    stepped: bool,
     agreed: Option<AgreedKd>,
 }
 
@@ -128,7 +130,8 @@ impl Request {
         // TS 33.303 §6.5.5.2 step 4 (2)
         let kd_lsb = pick_half(wish, u16::MAX, taken)?;
         let (cookie, message) = (cookie.is_some(), Vec::new());
-        self.agreement = Some(Agreement { steps, method, info, kd_lsb, cookie, message, agreed: None });
+        self.agreement =
+            Some(Agreement { steps, method, info, kd_lsb, cookie, message, stepped: false, agreed: None });
         Some(())
     }
 
@@ -172,6 +175,11 @@ impl Request {
         self.agreement.as_ref().is_some_and(|agreement| !agreement.cookie)
     }
 
+    /// Whether the authentication that it offers has begun.
+    pub(super) fn has_stepped(&self) -> bool {
+        self.agreement.as_ref().is_some_and(|agreement| agreement.stepped)
+    }
+
     /// Returns the first octet of the containers that are sent.
     pub(super) fn method(&self) -> u8 {
         self.agreement.as_ref().map_or(0, |agreement| agreement.method)
@@ -198,6 +206,7 @@ impl Request {
     ) -> Result<Step, Refusal> {
         let running = |agreement: &&mut Agreement| agreement.agreed.is_none();
         let Some(agreement) = self.agreement.as_mut().filter(running) else { return Ok(Step::Wait) };
+        agreement.stepped = true;
         agreement.steps.step(&local.party(remote, &agreement.message), heard)
     }
 

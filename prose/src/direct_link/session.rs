@@ -28,8 +28,6 @@ pub(super) struct Session {
     /// Time of the last proof that the peer is alive.
     pub(super) heard_at: UtcTime,
     pub(super) rekeyed_at: UtcTime,
-    /// Time at which the peer asked to re-key while this end did.
-    pub(super) crossed_at: Option<UtcTime>,
     /// Time of the last change of identifiers.
     pub(super) renamed_at: UtcTime,
     /// The peer's identifiers of the last change, to repeat the answer.
@@ -71,7 +69,6 @@ impl Session {
             answer,
             heard_at: now,
             rekeyed_at: now,
-            crossed_at: None,
             renamed_at: now,
             acknowledged: None,
             keepalive: None,

@@ -38,30 +38,30 @@ impl Up {
         request: &RekeyingRequest<'_>,
         (sequence, message): (u16, &[u8]),
     ) -> Self {
+        let mut wanted = false;
         match &self.exchange {
-            Exchange::Rekeying(own) if own.stays(link, local, &request.nonce) => {
-                self.session.crossed_at = Some(local.now);
-                return self;
-            }
+            Exchange::Rekeying(own) if own.stays(link, local, &request.nonce) => return self,
             Exchange::StoringRekeyed(_) => return self,
             // The peer still uses the old ID: it has not given up the new one yet.
             Exchange::UpdateAccepted(update) if !update.is_last_try(local) => return self,
             // The request is under the key that this end just completed: the peer has received the complete.
             Exchange::AwaitingResponse(_) => self = self.rekeying_done(link, local),
             Exchange::TargetRekeying(TargetRekeying { state: Target::StoringKd(_), .. }) => return self,
-            Exchange::TargetRekeying(target) if target.offer.nonce_1 == request.nonce => return self,
+            Exchange::TargetRekeying(target) if target.offer.nonce_1 == request.nonce => {
+                self.repeat_command(link, local);
+                return self;
+            }
             Exchange::TargetRekeying(target) if !local.is_newer(sequence, target.sequence) => return self,
             Exchange::TargetRekeying(_) => {}
-            // Glare lost, what was asked for, or identifiers, which can wait.
-            Exchange::Triggered(_)
-            | Exchange::Rekeying(_)
-            | Exchange::UpdateRequested(_)
-            | Exchange::UpdateAccepted(_) => {
-                self.exchange = Exchange::Idle;
+            // Glare lost, or what was asked for: this end wants it too, however short a time ago the last one was.
+            Exchange::Triggered(_) | Exchange::Rekeying(_) => {
+                (wanted, self.exchange) = (true, Exchange::Idle)
             }
+            // Identifiers can wait.
+            Exchange::UpdateRequested(_) | Exchange::UpdateAccepted(_) => self.exchange = Exchange::Idle,
             Exchange::Idle => {}
         }
-        if self.exchange.is_idle() && self.session.rekeyed_lately(local) {
+        if !wanted && self.exchange.is_idle() && self.session.rekeyed_lately(local) {
             local.note(Note::RekeyingStorm { peer: link.remote });
             return self;
         }
@@ -127,6 +127,15 @@ impl Up {
             (Target::AwaitingComplete(state), local.now.plus_millis(local.config.t4111()));
         self.exchange =
             Exchange::TargetRekeying(TargetRekeying { offer, sequence, state, tries: 1, deadline });
+    }
+
+    /// The peer repeats its request: it did not receive the command.
+    fn repeat_command(&mut self, link: &Common, local: &mut Local) {
+        if let Exchange::TargetRekeying(target) = &mut self.exchange
+            && let Target::AwaitingComplete(state) = &mut target.state
+        {
+            state.again(local, link);
+        }
     }
 
     /// Agrees on a new KD. Returns true when a method handles it.

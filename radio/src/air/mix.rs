@@ -236,14 +236,16 @@ impl Mixer {
         !self.links.is_empty()
     }
 
-    /// Returns the first sample that the memory of all ports still holds, if `first` is already lost.
+    /// Returns the first sample that the memory of all ports still holds, if `first` is already lost. A port that begins
+    /// later has nothing to lose before it.
     pub(super) fn lost_before(&self, first: u64) -> Option<u64> {
         let ring = self.medium.ring() as i64;
         let mut lost = None;
         for link in &self.links {
             let tail = self.medium.word(link.slot, Cell::Tail).load(Acquire) as i64;
-            let missing = tail - ring - link.path.reach(first, 1).start;
-            if missing > 0 {
+            let oldest = link.path.reach(first, 1).start;
+            let missing = tail - ring - oldest;
+            if oldest >= 0 && missing > 0 {
                 lost = lost.max(Some(first + missing as u64 + (ring / 8) as u64));
             }
         }

@@ -289,6 +289,26 @@ fn a_fast_sender_waits_for_a_slow_listener() {
 }
 
 #[test]
+fn a_port_that_begins_later_holds_nobody_up() {
+    let air = Air::new(AirConfig { memory: 10.0, ..config() }).unwrap();
+    // Ten times as late as the memory is long.
+    let later = PortConfig { start: Some(Number(192_000.0)), ..PortConfig::named("later") };
+    let [mut early, mut later] = start(&air, [PortConfig::named("early"), later]);
+    later.transmit.transmit(0, &burst(100)).unwrap();
+    later.transmit.advance(10_000).unwrap();
+    let mut heard = Vec::new();
+    for n in 1..=195 {
+        early.transmit.advance(n * 1000 + 1000).unwrap();
+        heard.extend(take(&mut *early.receive, 1000, 1000));
+    }
+    assert_eq!(early.transmit.poll_event(), None, "nothing is lost");
+    let first = heard.iter().position(|s| s.norm() > 0.5).unwrap();
+    assert_eq!(first, 192_000);
+    // And it hears from its own beginning on.
+    assert_eq!(take(&mut *later.receive, 1000, 1000).len(), 1000);
+}
+
+#[test]
 fn anchors_tell_as_much_as_the_port_knows() {
     let air = Air::new(AirConfig { utc: Some(1000), ..config() }).unwrap();
     let lost = PortConfig { utc: false, ..PortConfig::named("lost") };

@@ -15,7 +15,7 @@ impl Eia1 {
         Self { key: words(key.as_bytes()) }
     }
 
-    /// `length_bits` is at most `8 * message.len()`; the bits after it are taken as zero.
+    /// Returns the MAC-I. `length_bits` is at most `8 * message.len()`; the bits after it are taken as zero.
     pub(super) fn mac_i(&self, inputs: Inputs, message: &[u8], length_bits: usize) -> MacI {
         // TS 33.401 §B.2.2
         let fresh = u32::from(inputs.bearer.value()) << 27;
@@ -25,7 +25,7 @@ impl Eia1 {
         )
     }
 
-    /// UIA2 with any FRESH: what the published vectors of TS 35.217 call.
+    /// Computes UIA2 with any FRESH, as the published vectors of TS 35.217 need it.
     pub(super) fn uia2(
         &self,
         count: u32,
@@ -45,7 +45,8 @@ impl Eia1 {
     }
 }
 
-/// What does not fill a whole block of 64 bits: zero padded. Whole octets and a last part of an octet.
+/// The part of the message after its last whole block of 64 bits, padded with zeros: whole octets and a part of an
+/// octet.
 struct Tail(Option<u64>);
 
 fn tail_block(message: &[u8], length_bits: usize) -> Tail {
@@ -60,9 +61,9 @@ fn tail_block(message: &[u8], length_bits: usize) -> Tail {
     Tail(Some(u64::from_be_bytes(octets) & (u64::MAX << (64 - bits))))
 }
 
-/// The polynomial M_0 P^n + M_1 P^(n-1) + .. + M_(n-1) P over GF(2^64).
+/// Evaluates the polynomial M_0 P^n + M_1 P^(n-1) + .. + M_(n-1) P over GF(2^64).
 fn evaluate(p: u64, octets: &[u8], tail: Tail) -> u64 {
-    /// From how many blocks on the table of P pays (measured: the table costs about five bit-by-bit products).
+    /// Number of blocks from which the table of P pays (measured: the table costs about five bit-by-bit products).
     const TABLE_PAYS: usize = 2;
     let (blocks, _) = octets.as_chunks::<8>();
     if blocks.len() < TABLE_PAYS {
@@ -80,7 +81,7 @@ const fn double(v: u64) -> u64 {
     (v << 1) ^ (((v as i64 >> 63) as u64) & 0x1b)
 }
 
-/// The product of two elements, bit by bit, without a branch.
+/// Multiplies two elements, bit by bit, without a branch.
 const fn multiply(v: u64, p: u64) -> u64 {
     let (mut acc, mut power, mut i) = (0, p, 0);
     while i < 64 {

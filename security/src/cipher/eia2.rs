@@ -1,9 +1,9 @@
 //! 128-EIA2: AES-128-CMAC over COUNT || BEARER || DIRECTION || 0^26 || message, first 32 bits.
 //! TS 33.401 §B.2.3.
 //!
-//! The chaining is written here, on the block cipher, for two reasons: messages end at any bit, which the `cmac`
-//! crate cannot express, and the two subkeys are computed once per key and not once per PDU. The crate is the
-//! oracle of the tests.
+//! The chaining is implemented here, on the block cipher, for two reasons: messages end at any bit, which the `cmac`
+//! crate does not support, and the two subkeys are computed once per key and not once per PDU. The tests compare with
+//! that crate.
 
 use aes::Aes128Enc;
 use aes::cipher::{
@@ -35,7 +35,7 @@ impl Eia2 {
         Self { aes, subkeys: [k1, double(k1)] }
     }
 
-    /// `length_bits` is at most `8 * message.len()`.
+    /// Returns the MAC-I. `length_bits` is at most `8 * message.len()`.
     pub(super) fn mac_i(&self, inputs: Inputs, message: &[u8], length_bits: usize) -> MacI {
         let (count, second) = inputs.words();
         let header = u64::from(count) << 32 | u64::from(second);
@@ -47,12 +47,12 @@ impl Eia2 {
     }
 }
 
-/// One multiplication by x in GF(2^128). RFC 4493 §2.3.
+/// Multiplies by x once in GF(2^128). RFC 4493 §2.3.
 const fn double(v: u128) -> u128 {
     (v << 1) ^ (((v as i128 >> 127) as u128) & 0x87)
 }
 
-/// What is chained: eight octets of header, then `length_bits` of message.
+/// Input of the CBC-MAC: eight octets of header, then `length_bits` of message.
 struct Chain<'a> {
     header: u64,
     message: &'a [u8],
@@ -61,11 +61,11 @@ struct Chain<'a> {
 }
 
 impl Chain<'_> {
-    /// The CBC-MAC with CMAC's last block.
+    /// Computes the CBC-MAC with CMAC's last block.
     #[inline(always)]
     fn run<B: BlockCipherEncBackend<BlockSize = U16>>(&self, backend: &B) -> u128 {
         let whole = &self.message[..self.length_bits.div_ceil(8)];
-        // The first block holds the header and up to 64 bits of message; it may be the last block too.
+        // The first block holds the header and up to 64 bits of message; it may also be the last block.
         let header = u128::from(self.header) << 64;
         let Some((head, rest)) = whole.split_first_chunk::<8>() else {
             return encrypt(
@@ -78,7 +78,7 @@ impl Chain<'_> {
             return encrypt(backend, self.last(first, 64 + self.length_bits));
         }
         let mut state = encrypt(backend, first);
-        // All further blocks but the last, which may be full.
+        // All further blocks except the last, which may be full.
         let last_start = (rest.len() - 1) / 16 * 16;
         let (blocks, _) = rest[..last_start].as_chunks::<16>();
         for block in blocks {
@@ -88,7 +88,8 @@ impl Chain<'_> {
         encrypt(backend, state ^ self.last(last, self.length_bits - 64 - 8 * last_start))
     }
 
-    /// The last block of `bits` bits (0 to 128): padded with a one and zeros when it is not full, with its subkey.
+    /// Prepares the last block of `bits` bits (0 to 128): padded with a one and zeros when it is not full, with its
+    /// subkey.
     #[inline(always)]
     fn last(&self, block: u128, bits: usize) -> u128 {
         match bits {
@@ -99,7 +100,7 @@ impl Chain<'_> {
     }
 }
 
-/// The last `n` octets (0 to 16) as the head of a block, by one wide load where the message is long enough.
+/// Returns the last `n` octets (0 to 16) at the head of a block, by one wide load where the message is long enough.
 #[inline(always)]
 fn last_octets(message: &[u8], n: usize) -> u128 {
     let value = match message.last_chunk::<16>() {
@@ -126,7 +127,7 @@ impl BlockCipherEncClosure for Run<'_> {
     }
 }
 
-/// One block. Always inlined, so that the backend need not stand in memory.
+/// Encrypts one block. Always inlined, so that the backend need not be in memory.
 #[inline(always)]
 fn encrypt<B: BlockCipherEncBackend<BlockSize = U16>>(backend: &B, block: u128) -> u128 {
     let mut block: Block<B> = block.to_be_bytes().into();

@@ -14,7 +14,7 @@ impl Eia3 {
         Self { key: Zeroizing::new(*key.as_bytes()) }
     }
 
-    /// `length_bits` is at most `8 * message.len()`.
+    /// Returns the MAC-I. `length_bits` is at most `8 * message.len()`.
     pub(super) fn mac_i(&self, inputs: Inputs, message: &[u8], length_bits: usize) -> MacI {
         // TS 33.401 §B.1.4, §B.2.4
         let tag = Eia3Mac::compute(

@@ -1,18 +1,19 @@
 //! MILENAGE, f1 to f5*, by the `milenage` crate. TS 35.206.
 //!
-//! The crate keeps plain copies of what it computes and prints them with `{:?}`; this wrapper hands out wiped types
-//! and lives only for one call. The crate's own copies of K, OPc, CK and IK are not wiped when it drops them.
+//! The crate keeps plain copies of its results and prints them with `{:?}`; this wrapper returns types that are wiped,
+//! and keeps the crate's object for one call only. The crate's own copies of K, OPc, CK and IK are not wiped when it
+//! drops them.
 
 use zeroize::ZeroizeOnDrop;
 
-/// Subscriber key K with OPc.
+/// Subscriber key K and OPc.
 #[derive(ZeroizeOnDrop)]
 pub struct Subscriber {
     k: [u8; 16],
     opc: [u8; 16],
 }
 
-/// What one RAND gives: f1 to f5. TS 35.206 §4.1.
+/// Results of f1 to f5 for one RAND. TS 35.206 §4.1.
 #[derive(ZeroizeOnDrop)]
 pub struct Vector {
     /// MAC-A, f1.
@@ -27,7 +28,7 @@ pub struct Vector {
     pub ak: [u8; 6],
 }
 
-/// What a USIM answers to a SQN that is out of range: f1*, f5*.
+/// A USIM's answer to a SQN that is out of range: f1*, f5*.
 #[derive(ZeroizeOnDrop)]
 pub struct Resynchronisation {
     /// MAC-S, f1*.
@@ -37,23 +38,23 @@ pub struct Resynchronisation {
 }
 
 impl Subscriber {
-    /// From K and OP: OPc = E_K(OP) xor OP.
+    /// Makes a subscriber of K and OP: OPc = E_K(OP) xor OP.
     pub fn with_op(k: [u8; 16], op: [u8; 16]) -> Self {
         let opc = *milenage::Milenage::new_with_op(k, op).opc();
         Self { k, opc }
     }
 
-    /// From K and OPc.
+    /// Makes a subscriber of K and OPc.
     pub const fn with_opc(k: [u8; 16], opc: [u8; 16]) -> Self {
         Self { k, opc }
     }
 
-    /// OPc. Secret: it belongs on the card.
+    /// Returns OPc. It is secret and belongs on the card.
     pub const fn opc(&self) -> &[u8; 16] {
         &self.opc
     }
 
-    /// f1 to f5.
+    /// Computes f1 to f5.
     pub fn vector(&self, rand: &[u8; 16], sqn: &[u8; 6], amf: &[u8; 2]) -> Vector {
         let mut functions = milenage::Milenage::new_with_opc(self.k, self.opc);
         let mac_a = functions.f1(rand, sqn, amf);
@@ -61,7 +62,7 @@ impl Subscriber {
         Vector { mac_a, res, ck, ik, ak }
     }
 
-    /// f1* and f5*.
+    /// Computes f1* and f5*.
     pub fn resynchronisation(&self, rand: &[u8; 16], sqn: &[u8; 6], amf: &[u8; 2]) -> Resynchronisation {
         let mut functions = milenage::Milenage::new_with_opc(self.k, self.opc);
         let mac_s = functions.f1star(rand, sqn, amf);

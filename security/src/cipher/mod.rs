@@ -1,8 +1,8 @@
 //! 128-EEA0..3 and 128-EIA0..3 of TS 33.401 Annex B, and MILENAGE of TS 35.206.
 //!
-//! [`Eea`] and [`Eia`] are keyed once and used per PDU without an allocation. Lengths are octets, or bits by the
-//! `_bits` forms: bit 0 is the most significant bit of the first octet, and output bits after LENGTH are zero.
-//! Key objects wipe their keys when dropped. What a PDU leaves on the stack (keystream, the SNOW 3G state) is not
+//! [`Eea`] and [`Eia`] are keyed once and used per PDU without an allocation. Lengths are in octets, or in bits for the
+//! `_bits` functions: bit 0 is the most significant bit of the first octet, and output bits after LENGTH are zero. Key
+//! objects wipe their keys when dropped. Data that a PDU leaves on the stack (keystream, the SNOW 3G state) is not
 //! wiped: that would cost more than the cipher itself.
 //!
 //! No function panics, whatever the octets; a LENGTH beyond the data is the only error.
@@ -39,11 +39,11 @@ pub enum Algorithm {
 }
 
 impl Algorithm {
-    /// All four, by identity.
+    /// All four algorithms, by identity.
     // TS 33.303 §6.2.3.6.1 (1)
     pub const ALL: [Self; 4] = [Self::Null, Self::Snow3g, Self::Aes, Self::Zuc];
 
-    /// The identity that goes into key derivations and messages.
+    /// Returns the identity for key derivations and messages.
     pub const fn id(self) -> u8 {
         self as u8
     }
@@ -57,23 +57,24 @@ impl TryFrom<u8> for Algorithm {
     }
 }
 
-/// BEARER, 5 bits. On a sidelink it is the logical channel identity (TS 33.303 §6.2.3.6.1, §6.5.6.2, §6.5.6.3;
+/// BEARER, 5 bits. On a sidelink it is the logical channel ID (TS 33.303 §6.2.3.6.1, §6.5.6.2, §6.5.6.3; TS 38.323 §5.8
+/// takes the 5 LSB of the LCID).
 /// TS 38.323 §5.8 takes the 5 LSB of the LCID).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Bearer(u8);
 
 impl Bearer {
-    /// `None` above 31.
+    /// Makes a bearer of a value up to 31; `None` above.
     pub const fn new(value: u8) -> Option<Self> {
         if value < 32 { Some(Self(value)) } else { None }
     }
 
-    /// The five least significant bits of a logical channel identity.
+    /// Makes a bearer of the five least significant bits of a logical channel ID.
     pub const fn from_lcid(lcid: u8) -> Self {
         Self(lcid & 0x1f)
     }
 
-    /// 0 to 31.
+    /// Returns the value, 0 to 31.
     pub const fn value(self) -> u8 {
         self.0
     }
@@ -84,7 +85,7 @@ impl Bearer {
 pub enum Direction {
     /// 0: uplink on Uu; every one-to-many PDU.
     Zero,
-    /// 1: downlink on Uu; on a one-to-one link, what the sender of the Direct Security Mode Command sends.
+    /// 1: downlink on Uu; on a one-to-one link, the PDUs of the UE that sent the Direct Security Mode Command.
     One,
 }
 
@@ -100,36 +101,36 @@ impl Direction {
 /// COUNT, BEARER and DIRECTION of one PDU. TS 33.401 §B.1.1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Inputs {
-    /// 32 bits; never twice under one key.
+    /// COUNT, 32 bits; never twice under one key.
     pub count: Count,
-    /// 5 bits.
+    /// BEARER, 5 bits.
     pub bearer: Bearer,
-    /// 1 bit.
+    /// DIRECTION, 1 bit.
     pub direction: Direction,
 }
 
 impl Inputs {
-    /// COUNT, and BEARER || DIRECTION || 0^26.
+    /// Returns COUNT, and BEARER || DIRECTION || 0^26.
     // TS 33.401 §B.1.1, §B.2.1
     const fn words(self) -> (u32, u32) {
         (self.count.value(), (self.bearer.0 as u32) << 27 | self.direction.bit() << 26)
     }
 }
 
-/// What can be wrong with a call to a cipher.
+/// Errors in a call to a cipher.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum CipherError {
-    /// The caller: more bits than the data hold.
+    /// The caller's error: LENGTH exceeds the data.
     LengthBeyondData {
-        /// LENGTH that was asked for.
+        /// The requested LENGTH in bits.
         length_bits: usize,
-        /// Bits that are there.
+        /// Bits in the data.
         available: usize,
     },
-    /// The peer or the operator: an identity above 3.
+    /// The peer's or the operator's error: an identity above 3.
     UnknownAlgorithm {
-        /// What was given.
+        /// The identity.
         id: u8,
     },
 }
@@ -160,7 +161,7 @@ enum EeaKind {
 }
 
 impl Eea {
-    /// Set up `algorithm` with `key`.
+    /// Sets up `algorithm` with `key`.
     pub fn new(algorithm: Algorithm, key: &Pek) -> Self {
         Self(match algorithm {
             Algorithm::Null => EeaKind::Null,
@@ -170,7 +171,7 @@ impl Eea {
         })
     }
 
-    /// Which one it is.
+    /// Returns the algorithm.
     pub const fn algorithm(&self) -> Algorithm {
         match self.0 {
             EeaKind::Null => Algorithm::Null,
@@ -180,7 +181,7 @@ impl Eea {
         }
     }
 
-    /// XOR the keystream of `inputs` onto all of `data`.
+    /// XORs the keystream of `inputs` onto all of `data`.
     pub fn apply(&self, inputs: Inputs, data: &mut [u8]) {
         match &self.0 {
             EeaKind::Null => {}
@@ -190,7 +191,7 @@ impl Eea {
         }
     }
 
-    /// XOR the keystream onto the first `length_bits` of `data`; the bits of `data` after them become zero.
+    /// XORs the keystream onto the first `length_bits` of `data`; the bits of `data` after them become zero.
     pub fn apply_bits(&self, inputs: Inputs, data: &mut [u8], length_bits: usize) -> Result<(), CipherError> {
         check_length(length_bits, data)?;
         let (head, tail) = data.split_at_mut(length_bits.div_ceil(8));
@@ -214,7 +215,7 @@ impl fmt::Debug for Eea {
 pub struct MacI(pub [u8; 4]);
 
 impl PartialEq for MacI {
-    /// In constant time.
+    /// Compares in constant time.
     fn eq(&self, other: &Self) -> bool {
         self.0.ct_eq(&other.0).into()
     }
@@ -222,13 +223,13 @@ impl PartialEq for MacI {
 
 impl Eq for MacI {}
 
-/// What a verification that did not fail has shown.
+/// Result of a verification that did not fail.
 #[derive(Debug, PartialEq, Eq)]
 #[must_use]
 pub enum Integrity {
     /// The MAC-I is right under a real algorithm.
     Verified(MacIVerified),
-    /// EIA0: the receiver does not check, and nothing is known about the octets. TS 33.401 §B.0.
+    /// EIA0: the receiver does not check, and nothing is known of the octets. TS 33.401 §B.0.
     NotProtected,
 }
 
@@ -260,7 +261,7 @@ enum EiaKind {
 }
 
 impl Eia {
-    /// Set up `algorithm` with `key`.
+    /// Sets up `algorithm` with `key`.
     pub fn new(algorithm: Algorithm, key: &Pik) -> Self {
         Self(match algorithm {
             Algorithm::Null => EiaKind::Null,
@@ -271,7 +272,7 @@ impl Eia {
         })
     }
 
-    /// Which one it is.
+    /// Returns the algorithm.
     pub const fn algorithm(&self) -> Algorithm {
         match self.0 {
             EiaKind::Null => Algorithm::Null,
@@ -281,12 +282,12 @@ impl Eia {
         }
     }
 
-    /// The MAC-I of all of `message`.
+    /// Returns the MAC-I of all of `message`.
     pub fn protect(&self, inputs: Inputs, message: &[u8]) -> MacI {
         self.mac_i(inputs, message, 8 * message.len())
     }
 
-    /// The MAC-I of the first `length_bits` of `message`.
+    /// Returns the MAC-I of the first `length_bits` of `message`.
     pub fn protect_bits(
         &self,
         inputs: Inputs,
@@ -297,7 +298,7 @@ impl Eia {
         Ok(self.mac_i(inputs, message, length_bits))
     }
 
-    /// Check the MAC-I of all of `message`, in constant time.
+    /// Checks the MAC-I of all of `message`, in constant time.
     pub fn verify(&self, inputs: Inputs, message: &[u8], mac_i: &MacI) -> Result<Integrity, WrongMacI> {
         // TS 33.401 §B.2.1 (EIA0)
         if matches!(self.0, EiaKind::Null) {

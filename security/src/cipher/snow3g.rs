@@ -1,11 +1,11 @@
 //! SNOW 3G keystream generator, ETSI/SAGE "UEA2 & UIA2, Document 2: SNOW 3G Specification" (TS 35.216).
 //!
-//! Safe, table driven: the two 32-bit S-boxes S1 and S2 are four 256-entry tables each (the byte S-box and the
-//! column mixing folded together), MULα and DIVα one table each; all are computed at compile time from their
-//! definitions, none is typed in. The look-ups depend on secret state, so on a machine that is shared with an
-//! attacker the cache timing leaks; the standard's own reference code has the same property.
+//! Safe and table-driven: the two 32-bit S-boxes S1 and S2 are four 256-entry tables each (the byte S-box and the
+//! column mixing combined), MULα and DIVα one table each; all are computed at compile time from their definitions. The
+//! look-ups depend on secret state, so on a machine that is shared with an attacker the cache timing leaks; the
+//! standard's own reference code has the same property.
 
-/// MULx, TS 35.216 §3.1.1: multiply by x in GF(2^8) whose polynomial is x^8 + `c`.
+/// MULx, TS 35.216 §3.1.1: multiplies by x in GF(2^8) whose polynomial is x^8 + `c`.
 const fn mul_x(v: u8, c: u8) -> u8 {
     if v & 0x80 != 0 { (v << 1) ^ c } else { v << 1 }
 }
@@ -20,7 +20,7 @@ const fn mul_x_pow(mut v: u8, i: u32, c: u8) -> u8 {
     v
 }
 
-/// Product in GF(2^8) with the polynomial x^8 + `c`.
+/// Multiplies in GF(2^8) with the polynomial x^8 + `c`.
 const fn gf_mul(a: u8, b: u8, c: u8) -> u8 {
     let (mut acc, mut a, mut i) = (0, a, 0);
     while i < 8 {
@@ -62,14 +62,15 @@ const fn s_q(x: u8) -> u8 {
     acc
 }
 
-/// The byte S-box of each 32-bit S-box, to choose between in a `const fn`.
+/// The byte S-box of each 32-bit S-box, for a choice in a `const fn`.
 #[derive(Clone, Copy)]
 enum SBox {
     R,
     Q,
 }
 
-/// The four tables of S1 (TS 35.216 §3.3.1) or S2 (§3.3.2): table `i` is what octet `i` of the input contributes.
+/// Computes the four tables of S1 (TS 35.216 §3.3.1) or S2 (§3.3.2): table `i` is the contribution of octet `i` of the
+/// input.
 const fn mixed_tables(which: SBox) -> [[u32; 256]; 4] {
     let mut tables = [[0; 256]; 4];
     let mut x = 0;
@@ -90,7 +91,7 @@ const fn mixed_tables(which: SBox) -> [[u32; 256]; 4] {
     tables
 }
 
-/// MULα (TS 35.216 §3.4.2) and DIVα (§3.4.3), by their four exponents.
+/// Computes MULα (TS 35.216 §3.4.2) or DIVα (§3.4.3) from its four exponents.
 const fn alpha_table(exponents: [u32; 4]) -> [u32; 256] {
     let mut table = [0; 256];
     let mut c = 0;
@@ -120,13 +121,13 @@ fn substitute(tables: &[[u32; 256]; 4], w: u32) -> u32 {
 
 /// The generator: 16 stages s0..s15 and the registers R1, R2, R3. TS 35.216 §3.4, §4.
 pub(super) struct Snow3g {
-    /// Stage s_i stands at `(first + i) % 16`.
+    /// Stage s_i is at `(first + i) % 16`.
     stages: [u32; 16],
     first: usize,
     r: [u32; 3],
 }
 
-/// One clock of FSM and LFSR on the ring `s`, whose s0 stands at `$i`. `$init` adds F to the feedback. Gives F ^ s0.
+/// One clock of FSM and LFSR on the ring `s`, whose s0 is at `$i`. `$init` adds F to the feedback. Returns F ^ s0.
 macro_rules! clock {
     ($s:ident, $r1:ident, $r2:ident, $r3:ident, $i:expr, $init:expr) => {{
         let s0 = $s[$i & 15];
@@ -174,8 +175,8 @@ macro_rules! clock_16 {
 }
 
 impl Snow3g {
-    /// Initialise, TS 35.216 §4.1. `key` and `iv` are in the order of the octet string: `key[0]` is the document's
-    /// K3 (first word of CK), `iv[0]` its IV3.
+    /// Initialises the generator, TS 35.216 §4.1. `key` and `iv` are in the order of the octet string: `key[0]` is the
+    /// document's K3 (first word of CK), `iv[0]` its IV3.
     pub(super) fn new(key: &[u32; 4], iv: &[u32; 4]) -> Self {
         let [k3, k2, k1, k0] = *key;
         let [iv3, iv2, iv1, iv0] = *iv;
@@ -190,10 +191,10 @@ impl Snow3g {
         Self { stages: s, first: 1, r: [r1, r2, r3] }
     }
 
-    /// The next 16 words z_t of keystream, TS 35.216 §4.2.
+    /// Returns the next 16 words z_t of keystream, TS 35.216 §4.2.
     #[inline(always)]
     pub(super) fn block(&mut self) -> [u32; 16] {
-        // Bring s0 to index 0, once: afterwards whole blocks keep it there.
+        // Moves s0 to index 0, once: afterwards whole blocks keep it there.
         if self.first != 0 {
             self.stages.rotate_left(self.first);
             self.first = 0;
@@ -207,7 +208,7 @@ impl Snow3g {
         out
     }
 
-    /// The next word of keystream.
+    /// Returns the next word of keystream.
     #[inline]
     pub(super) fn word(&mut self) -> u32 {
         let s = &mut self.stages;
@@ -220,7 +221,7 @@ impl Snow3g {
     }
 }
 
-/// A 128-bit key or IV as four big-endian words.
+/// Converts a 128-bit key or IV into four big-endian words.
 pub(super) fn words(octets: &[u8; 16]) -> [u32; 4] {
     let (chunks, _) = octets.as_chunks::<4>();
     [

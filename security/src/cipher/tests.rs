@@ -3,7 +3,7 @@
 use super::*;
 use serde_json::Value;
 
-/// The vectors of a file of `security/vectors`.
+/// Reads the vectors of a file of `security/vectors`.
 pub(crate) fn vectors(name: &str) -> Vec<Value> {
     let path = format!("{}/vectors/{name}", env!("CARGO_MANIFEST_DIR"));
     #[allow(clippy::disallowed_methods)]
@@ -43,7 +43,7 @@ fn check_eea(algorithm: Algorithm, vector: &Value) {
     let mut data = octets(vector, "data");
     eea.apply_bits(inputs(vector), &mut data, length).unwrap();
     let mut expected = octets(vector, "out");
-    // The files stop at the last octet of LENGTH.
+    // The files end at the last octet of LENGTH.
     expected.resize(data.len(), 0);
     assert_eq!(data, expected, "{}", vector["test"]);
 }
@@ -173,7 +173,7 @@ fn milenage_vectors() {
     }
 }
 
-/// Copies of published numbers, so that the project checks itself where the files are absent: for each algorithm the
+/// Copies of published numbers, so that the project is checked where the files are absent: for each algorithm the
 /// shortest and one of an odd bit length.
 #[test]
 fn copied_vectors() {

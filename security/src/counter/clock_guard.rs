@@ -1,9 +1,8 @@
-//! Refuses a clock that went back: our own rule, against false time and restored clocks.
+//! Refuses a clock that went back: our own rule, against forged time and restored clocks.
 //!
-//! The highest counter that was used for sending, and the latest time that was accepted, are durable. A UE whose clock
-//! is below them neither announces nor accepts until it is synchronised again. The mark is reserved ahead like any
-//! counter ([`super::reserve`]), by `ahead` seconds, so that nothing waits for the store; after a crash a UE is silent
-//! for at most that long.
+//! The latest time that was used for sending or accepted is durable. A UE whose clock is below it neither announces nor
+//! accepts until it is synchronised again. The mark is reserved ahead like any counter ([`super::reserve`]), by `ahead`
+//! seconds, so that no caller waits for the store; after a crash a UE is silent for at most this time.
 
 use std::fmt;
 
@@ -17,16 +16,16 @@ pub struct ClockGuard {
     floor: UtcCounter,
 }
 
-/// The clock is not believed.
+/// Reason why a clock is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ClockError {
-    /// It shows a time that is below one already used: it went back, or false time was used before.
+    /// The clock shows an earlier time than one already used: it went back, or a false time was used before.
     WentBack {
-        /// Seconds below the mark.
+        /// Seconds by which it is below the mark.
         seconds: u32,
     },
-    /// The mark of this time is not durable yet: try again.
+    /// The mark of this time is not durable yet; try again.
     Waiting,
 }
 
@@ -43,19 +42,19 @@ impl fmt::Display for ClockError {
 
 impl std::error::Error for ClockError {}
 
-/// A time that the guard let pass.
+/// A time that the guard accepted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct GuardedTime(UtcCounter);
 
 impl GuardedTime {
-    /// The counter.
+    /// Returns the time as a counter.
     pub const fn counter(self) -> UtcCounter {
         self.0
     }
 }
 
 impl ClockGuard {
-    /// Read the mark of `stream`; `ahead` seconds are reserved at a time. Waits for the medium: at start only.
+    /// Reads the mark of `stream`; `ahead` seconds are reserved at a time. Blocks on the medium: call it at start only.
     pub fn open<S: CounterStore>(
         stream: StreamId,
         now: UtcCounter,
@@ -70,7 +69,7 @@ impl ClockGuard {
         Ok(Self { lease, floor })
     }
 
-    /// May `now` be used? Equal times pass as often as they come.
+    /// Checks whether `now` may be used. Equal times are accepted any number of times.
     pub fn check(&mut self, now: UtcCounter) -> Result<GuardedTime, ClockError> {
         if now < self.floor {
             return Err(ClockError::WentBack { seconds: self.floor.distance(now) });
@@ -83,17 +82,17 @@ impl ClockGuard {
         Ok(GuardedTime(now))
     }
 
-    /// The reservation to make durable now, if any.
+    /// Returns the reservation to be made durable now, if any.
     pub fn wanted(&mut self) -> Option<Reservation> {
         self.lease.wanted()
     }
 
-    /// Use a reservation that is durable.
+    /// Takes a reservation that is durable.
     pub fn grant(&mut self, granted: Granted) {
         self.lease.grant(granted);
     }
 
-    /// The reservation failed: [`Self::wanted`] asks again.
+    /// Records that the reservation failed: [`Self::wanted`] returns it again.
     pub fn failed(&mut self) {
         self.lease.failed();
     }
@@ -128,8 +127,8 @@ mod tests {
         assert!(guard.check(UtcCounter::new(1012)).is_ok());
     }
 
-    /// A restored clock after a crash: refused until it has passed every time that was used. A right clock waits for at
-    /// most the seconds that were reserved ahead.
+    /// A clock that is restored after a crash is refused until it has passed every time that was used. A correct clock
+    /// is refused for at most the seconds that were reserved ahead.
     #[test]
     fn a_crash_does_not_forget_the_mark() {
         let mut store = Memory::default();

@@ -1,24 +1,24 @@
 //! Counters in memory: for tests and benchmarks.
 //!
-//! They lose everything with the process, and a counter that is lost is used again: nothing that sends under lasting keys
-//! may use them.
+//! They are lost with the process, and a lost counter is used again: no program that sends under lasting keys may use
+//! them.
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 
 use super::reserve::{CounterStore, StreamId};
 
-/// A [`CounterStore`] without a disk: it never fails, and is never waited for.
+/// A [`CounterStore`] without a disk: it never fails and never blocks.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Memory(BTreeMap<StreamId, u64>);
 
 impl Memory {
-    /// Sets the number of a stream, as if so much had been reserved before.
+    /// Sets the number of a stream, as if the counters below it had been reserved before.
     pub fn set(&mut self, stream: StreamId, number: u64) {
         self.0.insert(stream, number);
     }
 
-    /// The streams that were ever raised, with their numbers.
+    /// Returns the streams that were ever raised, with their numbers.
     pub fn streams(&self) -> impl Iterator<Item = (StreamId, u64)> {
         self.0.iter().map(|(stream, number)| (*stream, *number))
     }

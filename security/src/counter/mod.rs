@@ -1,10 +1,10 @@
-//! Counters and time: what makes every protected frame different from every other.
+//! Counters and time, which make every protected frame different from every other.
 //!
 //! - [`Count`] is COUNT of TS 36.323 §5.6.1, [`UtcCounter`] the UTC-based counter of discovery, [`UtcTime`] the finer
-//!   time from which both the counter and a rotation period follow. None of them is read from a clock here.
-//! - [`replay`] keeps a window of what was received.
-//! - [`reserve`] hands out counters for sending that no crash can hand out again.
-//! - [`memory`] keeps them for tests and benchmarks, which may lose them.
+//!   time from which both the counter and a rotation period follow. No clock is read here.
+//! - [`replay`] keeps windows of received COUNT values.
+//! - [`reserve`] reserves counters for sending, so that no crash makes one repeat.
+//! - [`memory`] keeps counters for tests and benchmarks, which may lose them.
 //! - [`clock_guard`] refuses a clock that went back.
 
 pub mod clock_guard;
@@ -20,94 +20,97 @@ use std::fmt;
 pub struct Count(u32);
 
 impl Count {
-    /// From 32 bits.
+    /// Makes a COUNT of 32 bits.
     pub const fn new(value: u32) -> Self {
         Self(value)
     }
 
-    /// From PTK identity or KD-sess identity, and PDCP SN.
+    /// Makes a COUNT of PTK identity or KD-sess identity, and PDCP SN.
     // TS 33.303 §6.2.3.6.1 (2); TS 36.323 §6.3.5
     pub const fn from_parts(identity: u16, sn: u16) -> Self {
         Self((identity as u32) << 16 | sn as u32)
     }
 
-    /// All 32 bits.
+    /// Returns all 32 bits.
     pub const fn value(self) -> u32 {
         self.0
     }
 
-    /// PTK identity or KD-sess identity.
+    /// Returns the PTK identity or KD-sess identity.
     pub const fn identity(self) -> u16 {
         (self.0 >> 16) as u16
     }
 
-    /// PDCP SN.
+    /// Returns the PDCP SN.
     pub const fn sn(self) -> u16 {
         self.0 as u16
     }
 }
 
 /// UTC-based counter: seconds of UTC, 32 bits. The counter of a discovery message is that of the first subframe of its
-/// slot; repetitions share it. Here it counts from 1970; on the air it does from 1900, see [`Self::on_air`].
+/// slot; its repetitions have the same. Here it counts from 1970, on the air from 1900, see [`Self::on_air`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct UtcCounter(u32);
 
 impl UtcCounter {
-    /// From seconds.
+    /// Makes a counter of seconds since 1970.
     pub const fn new(seconds: u32) -> Self {
         Self(seconds)
     }
 
-    /// In seconds.
+    /// Returns the seconds since 1970.
     pub const fn value(self) -> u32 {
         self.0
     }
 
-    /// As messages and derivations have it: the 32 least significant bits of the UTC of TS 36.331. TS 24.334 §12.2.2.18.
-    /// That counts from 1900-01-01 (T_ref of TS 36.331 §5.10.14; that its SIB16 does too is from memory).
+    /// Returns the counter of messages and derivations: the 32 least significant bits of the UTC of TS 36.331
+    /// (TS 24.334 §12.2.2.18). That UTC counts from 1900-01-01 (T_ref of TS 36.331 §5.10.14; that its SIB16 does too is
+    /// from memory).
     // TS 24.334 §12.2.2.18; TS 33.303 §6.1.3.3.1 step 4 (3)
     pub const fn on_air(self) -> u32 {
         self.0.wrapping_add(SECONDS_FROM_1900_TO_1970)
     }
 
-    /// The counter that is this one on the air.
+    /// Makes a counter of a counter on the air.
     pub const fn from_air(seconds: u32) -> Self {
         Self(seconds.wrapping_sub(SECONDS_FROM_1900_TO_1970))
     }
 
-    /// The least significant bits, which a discovery message carries; what else is in the octet is zero.
+    /// Returns the least significant bits, which a discovery message carries; the other bits of the octet are zero.
     // TS 24.334 §12.2.2.22 (1); TS 24.334 §12.2.2.22 (2); TS 33.303 §6.1.3.3.1 step 5 (2)
     pub const fn lsb(self, width: LsbWidth) -> u8 {
         self.on_air() as u8 & width.mask()
     }
 
-    /// With its 4 least significant bits zero, as scrambling takes it: the same for 16 seconds. TS 33.303 §6.1.3.4.3.5.
+    /// Returns the counter with its 4 least significant bits zero, for scrambling: the same for 16 seconds.
+    /// TS 33.303 §6.1.3.4.3.5.
     pub const fn for_scrambling(self) -> Self {
         Self(self.0 & !0xf)
     }
 
-    /// Seconds between two counters, however they are ordered.
+    /// Returns the seconds between two counters, in either order.
     pub const fn distance(self, other: Self) -> u32 {
         self.0.abs_diff(other.0)
     }
 
-    /// Later by `seconds`, at most the largest counter.
+    /// Returns a counter later by `seconds`, at most the largest counter.
     pub const fn plus(self, seconds: u32) -> Self {
         Self(self.0.saturating_add(seconds))
     }
 
-    /// The counter nearest to `self` whose least significant bits are those of `lsb`; what else is in the octet is spare.
+    /// Returns the counter nearest to `self` whose least significant bits are those of `lsb`; the other bits of the
+    /// octet are spare.
     ///
-    /// Of two that are as near the lower one is taken: 8 below wins over 8 above, or 128. Near the ends of the range the
-    /// nearest that exists is.
+    /// Of two counters at the same distance the lower one is returned: 8 below rather than 8 above, or 128. Near the
+    /// ends of the range the nearest one that exists is returned.
     // TS 33.303 §6.1.3.3.1 step 11 (2)
     pub const fn rebuild(self, lsb: u8, width: LsbWidth) -> Self {
         let spare = 8 - width.bits();
-        // As a signed number of so many bits.
+        // As a signed number of this many bits.
         let ahead = ((lsb.wrapping_sub(self.lsb(width)) << spare) as i8 >> spare) as i32;
         match self.0.checked_add_signed(ahead) {
             Some(value) => Self(value),
-            // Only so near to 0 or 2^32: step one alias towards the inside.
+            // Only this near to 0 or 2^32: one alias towards the inside.
             None if ahead < 0 => Self((self.0 as i64 + ahead as i64 + (1 << width.bits())) as u32),
             None => Self((self.0 as i64 + ahead as i64 - (1 << width.bits())) as u32),
         }
@@ -117,8 +120,8 @@ impl UtcCounter {
 /// Seconds from 1900-01-01 to 1970-01-01: a multiple of 16, so that the 4 least significant bits are the same.
 const SECONDS_FROM_1900_TO_1970: u32 = 2_208_988_800;
 
-/// How many of the counter's least significant bits a discovery message carries. TS 24.334 §12.2.2.22. (TS 33.303 §6.1.3.4
-/// speaks of four in restricted discovery too; the field of stage 3 has eight.)
+/// Number of the counter's least significant bits that a discovery message carries. TS 24.334 §12.2.2.22.
+/// (TS 33.303 §6.1.3.4 has four in restricted discovery too; the field of stage 3 has eight.)
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum LsbWidth {
     /// Open discovery: the others are spare, sent as zero and ignored (§12.1A).
@@ -128,7 +131,7 @@ pub enum LsbWidth {
 }
 
 impl LsbWidth {
-    /// Of a message of this type: discovery type 01 is open discovery. TS 24.334 §12.2.2.10.
+    /// Returns the width for a message type: discovery type 01 is open discovery. TS 24.334 §12.2.2.10.
     pub const fn of(message_type: u8) -> Self {
         if message_type >> 6 == 0b01 { Self::Four } else { Self::Eight }
     }
@@ -140,7 +143,7 @@ impl LsbWidth {
         }
     }
 
-    /// The bits of the octet that count.
+    /// Returns a mask of the bits in the octet that belong to the counter.
     pub const fn mask(self) -> u8 {
         0xff >> (8 - self.bits())
     }
@@ -152,39 +155,39 @@ impl fmt::Display for UtcCounter {
     }
 }
 
-/// UTC in milliseconds: what the one clock of the program turns a sample or a subframe into. It is an argument
+/// UTC in milliseconds, which the one clock of the program derives from samples or subframes. It is an argument
 /// everywhere.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct UtcTime(u64);
 
 impl UtcTime {
-    /// From milliseconds.
+    /// Makes a time of milliseconds since 1970.
     pub const fn from_millis(millis: u64) -> Self {
         Self(millis)
     }
 
-    /// The start of a second.
+    /// Returns the start of a second.
     pub const fn from_counter(counter: UtcCounter) -> Self {
         Self(counter.0 as u64 * 1000)
     }
 
-    /// In milliseconds.
+    /// Returns the milliseconds since 1970.
     pub const fn millis(self) -> u64 {
         self.0
     }
 
-    /// The UTC-based counter of this instant (beyond 2^32 s: the last counter).
+    /// Returns the UTC-based counter of this instant (beyond 2^32 s: the last counter).
     pub const fn counter(self) -> UtcCounter {
         let seconds = self.0 / 1000;
         UtcCounter(if seconds > u32::MAX as u64 { u32::MAX } else { seconds as u32 })
     }
 
-    /// Later by `millis`.
+    /// Returns a time later by `millis`.
     pub const fn plus_millis(self, millis: u64) -> Self {
         Self(self.0.saturating_add(millis))
     }
 
-    /// Earlier by `millis`, at least zero.
+    /// Returns a time earlier by `millis`, at least zero.
     pub const fn minus_millis(self, millis: u64) -> Self {
         Self(self.0.saturating_sub(millis))
     }
@@ -202,7 +205,7 @@ mod tests {
             let (width, modulus) = if open { (LsbWidth::Four, 16) } else { (LsbWidth::Eight, 256) };
             let rebuilt = UtcCounter::new(local).rebuild(lsb, width);
             prop_assert_eq!(u32::from(rebuilt.lsb(width)), u32::from(lsb) % modulus);
-            // The definition, dumber: the nearest of all within two aliases, the lower on a tie.
+            // The definition without tricks: the nearest of all within two aliases, the lower on a tie.
             let reach = 2 * i64::from(modulus);
             let nearest = (-reach..=reach)
                 .map(|ahead| i64::from(local) + ahead)

@@ -1,4 +1,4 @@
-//! What was received already: a window of COUNT values, and the highest counter of a discovery code.
+//! Detection of replays: a window of accepted COUNT values, and the highest counter of a discovery code.
 
 use super::{Count, UtcCounter};
 
@@ -6,17 +6,17 @@ mod unproven;
 
 pub use unproven::UnprovenWindow;
 
-/// Why a COUNT is refused.
+/// Reason why a COUNT is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Replayed {
     /// It was accepted before.
     Seen,
-    /// So far behind the highest that it is not known whether it was accepted.
+    /// It is so far behind the highest that it is not known whether it was accepted.
     Late,
 }
 
-/// The last 64 COUNT values up to the highest accepted one. It begins anywhere: the first COUNT opens it, so that a
-/// receiver joins in mid-stream.
+/// The last 64 COUNT values up to the highest accepted one. The first COUNT opens the window wherever it is, so that a
+/// receiver can join in mid-stream.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ReplayWindow {
     /// `None` until the first COUNT.
@@ -26,20 +26,20 @@ pub struct ReplayWindow {
 }
 
 impl ReplayWindow {
-    /// How many COUNT values it tells apart.
+    /// Number of COUNT values in the window.
     pub const WIDTH: u32 = 64;
 
-    /// Empty.
+    /// Makes an empty window.
     pub const fn new() -> Self {
         Self { highest: None, seen: 0 }
     }
 
-    /// The highest COUNT accepted.
+    /// Returns the highest accepted COUNT.
     pub const fn highest(&self) -> Option<Count> {
         self.highest
     }
 
-    /// Would `count` be new? Ask before spending a cipher on it.
+    /// Checks whether `count` would be new. Call it before deciphering.
     pub fn check(&self, count: Count) -> Result<(), Replayed> {
         let Some(highest) = self.highest else { return Ok(()) };
         match highest.value().checked_sub(count.value()) {
@@ -50,7 +50,7 @@ impl ReplayWindow {
         }
     }
 
-    /// Counts everything below `count` as accepted.
+    /// Marks everything below `count` as accepted.
     const fn close_below(&mut self, count: u32) {
         let Some(highest) = self.highest else { return };
         let open = highest.value().saturating_sub(count).saturating_add(1);
@@ -59,7 +59,7 @@ impl ReplayWindow {
         }
     }
 
-    /// Accept `count`: after its PDU was verified, never before.
+    /// Accepts `count`: call it after its PDU was verified, never before.
     pub fn accept(&mut self, count: Count) -> Result<(), Replayed> {
         self.check(count)?;
         let highest = self.highest.unwrap_or(count);
@@ -74,18 +74,18 @@ impl ReplayWindow {
     }
 }
 
-/// The highest UTC-based counter that a code was verified with: an older one is a replay. An equal one is not, the
-/// slots of one second share their counter.
+/// The highest UTC-based counter of a verified message of a code: an older one is a replay. An equal one is not,
+/// because the slots of one second have the same counter.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct HighestCounter(Option<UtcCounter>);
 
 impl HighestCounter {
-    /// Nothing heard.
+    /// Makes the state of a code without a verified message.
     pub const fn new() -> Self {
         Self(None)
     }
 
-    /// Accept a counter of a verified message.
+    /// Accepts the counter of a verified message.
     pub fn accept(&mut self, counter: UtcCounter) -> Result<(), Replayed> {
         if self.0.is_some_and(|highest| counter < highest) {
             return Err(Replayed::Late);
@@ -102,8 +102,8 @@ mod tests {
     use std::collections::BTreeSet;
 
     proptest! {
-        /// Against a set that remembers everything: nothing is accepted twice, and what is within the window and new
-        /// is accepted.
+        /// Compared with a set that remembers everything: no COUNT is accepted twice, and every new COUNT within the
+        /// window is accepted.
         #[test]
         fn accepts_each_count_once(start: u32, steps in proptest::collection::vec(-100_i64..100, 1..400)) {
             let mut window = ReplayWindow::new();

@@ -1,25 +1,26 @@
-//! Counters for sending that no crash hands out twice.
+//! Reservation of counters for sending: no crash makes a counter repeat.
 //!
 //! ```text
-//!              sample path                                        store path (may wait for a disk)
-//!   Lease::take() -> 17, 18, 19 ..   never waits
+//!              sample path                                        store path (may block on a disk)
+//!   Lease::take() -> 17, 18, 19 ..   never blocks
 //!   Lease::wanted() -> Reservation ------------------------->  Reservation::commit(store): durable
 //!   Lease::grant(Granted) <---------------------------------   Granted
 //! ```
 //!
 //! A store holds one number per stream: every counter below it may have been used. A [`Lease`] hands out only counters
-//! below what is durable, and asks for the next block while it still has `low_water` left. After a crash the next lease
-//! begins at the durable number. So:
+//! below the durable number, and requests the next block while it still has `low_water` left. After a crash the next
+//! lease begins at the durable number. So:
 //!
-//! - no counter is handed out twice: not after kill -9, not after power loss, not when the clock was restored;
-//! - a crash skips at most [`ReserveConfig::max_skip`] counters, `low_water + block` (what is left of the block in use
-//!   and the block that was reserved ahead); a lease that is closed skips as many, it gives nothing back;
-//! - two processes on one store cannot share a counter: a commit says from where it extends, and the store refuses one
-//!   that does not meet its number ([`CommitError::Conflict`]);
-//! - at the end of the range [`Lease::take`] says [`TakeError::Exhausted`] for ever: time for a new key. It never
-//!   wraps.
+//! - no counter is handed out twice: not after kill -9, a power loss or a restored clock;
+//! - a crash skips at most [`ReserveConfig::max_skip`] counters, `low_water + block` (the rest of the current block and
+//!   the block that was reserved ahead); a lease that is closed skips as many, because it returns none;
+//! - two processes on one store cannot share a counter: a commit states the number that it extends, and the store
+//!   refuses one that differs from its number ([`CommitError::Conflict`]);
+//! - at the end of the range [`Lease::take`] always returns [`TakeError::Exhausted`]: a new key is needed. The counter
+//!   never wraps.
 //!
-//! When the store is slower than the sender, [`TakeError::Waiting`]: the frame is not sent, nothing blocks.
+//! When the store is slower than the sender, [`TakeError::Waiting`] is returned: the frame is not sent, and no caller
+//! blocks.
 
 use std::fmt;
 
@@ -27,26 +28,26 @@ use std::fmt;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct StreamId(pub [u8; 16]);
 
-/// Where reservations are made durable. Implemented over an embedded database elsewhere.
+/// A place where reservations are made durable. Implemented over an embedded database elsewhere.
 pub trait CounterStore {
-    /// What can go wrong with the medium.
+    /// Errors of the medium.
     type Error;
 
-    /// The number of a stream: every counter below it may have been used. 0 for a stream never seen.
+    /// Returns the number of a stream: every counter below it may have been used. 0 for an unknown stream.
     fn reserved(&self, stream: &StreamId) -> Result<u64, Self::Error>;
 
-    /// Raise the number of `stream` from `from` to `to`, atomically, and return only when that is durable.
-    /// `Ok(false)`, and nothing changes, when the number is not `from`.
+    /// Raises the number of `stream` from `from` to `to`, atomically, and returns only when that is durable. Returns
+    /// `Ok(false)` and changes nothing when the number is not `from`.
     fn raise(&mut self, stream: &StreamId, from: u64, to: u64) -> Result<bool, Self::Error>;
 }
 
-/// How far ahead to reserve. Tunable: a block costs one durable write (about 150 us), which a sender at 1000 PDU/s
-/// with blocks of 1024 makes once a second.
+/// Size of the reservations. Tunable: a block costs one durable write (about 150 us), which a sender at 1000 PDU/s with
+/// blocks of 1024 makes once a second.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ReserveConfig {
     /// Counters per reservation, at least 1.
     pub block: u32,
-    /// Ask for the next block when this many are left.
+    /// Number of remaining counters at which the next block is requested.
     pub low_water: u32,
 }
 
@@ -57,7 +58,7 @@ impl Default for ReserveConfig {
 }
 
 impl ReserveConfig {
-    /// The most counters that a crash can skip.
+    /// Returns the largest number of counters that a crash can skip.
     pub const fn max_skip(&self) -> u64 {
         self.low_water as u64 + self.block as u64
     }
@@ -70,19 +71,19 @@ pub struct Lease {
     config: ReserveConfig,
     /// The next counter to hand out.
     next: u64,
-    /// Durable: counters below it are ours.
+    /// End of the durable reservation: counters below it are ours.
     end: u64,
     /// One past the last counter of the stream.
     limit: u64,
-    /// A reservation is on its way to the store.
+    /// A reservation is pending in the store.
     pending: bool,
 }
 
-/// No counter can be had.
+/// Reason why no counter is available.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum TakeError {
-    /// The reservation is not durable yet. The frame is not sent; try again with the next.
+    /// The reservation is not durable yet. The frame is not sent; try again with the next frame.
     Waiting,
     /// All counters of this key are used: a new key is needed.
     Exhausted,
@@ -99,7 +100,7 @@ impl fmt::Display for TakeError {
 
 impl std::error::Error for TakeError {}
 
-/// A block to be made durable: what a lease asks of a store.
+/// A block that a lease requests and that a store must make durable.
 #[derive(Debug, PartialEq, Eq)]
 #[must_use]
 pub struct Reservation {
@@ -117,9 +118,10 @@ pub struct Granted(Reservation);
 #[derive(Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum CommitError<E> {
-    /// The operator: another process reserves counters of the same key in the same store. This one must stop sending.
+    /// The operator's error: another process reserves counters of the same key in the same store. This one must stop
+    /// sending.
     Conflict,
-    /// The medium.
+    /// An error of the medium.
     Store(E),
 }
 
@@ -137,7 +139,7 @@ impl<E: fmt::Display> fmt::Display for CommitError<E> {
 impl<E: fmt::Debug + fmt::Display> std::error::Error for CommitError<E> {}
 
 impl Reservation {
-    /// Make it durable. May wait for the medium: never call it in the sample path.
+    /// Makes the block durable. May block on the medium: never call it in the sample path.
     pub fn commit<S: CounterStore>(self, store: &mut S) -> Result<Granted, CommitError<S::Error>> {
         match store.raise(&self.stream, self.from, self.to) {
             Ok(true) => Ok(Granted(self)),
@@ -146,32 +148,32 @@ impl Reservation {
         }
     }
 
-    /// Of which stream.
+    /// Returns the stream of the block.
     pub const fn stream(&self) -> StreamId {
         self.stream
     }
 
-    /// The counters that it reserves.
+    /// Returns the counters that it reserves.
     pub const fn range(&self) -> std::ops::Range<u64> {
         self.from..self.to
     }
 }
 
 impl Granted {
-    /// Of which stream.
+    /// Returns the stream of the block.
     pub const fn stream(&self) -> StreamId {
         self.0.stream
     }
 }
 
 impl Lease {
-    /// Which stream.
+    /// Returns the stream.
     pub const fn stream(&self) -> StreamId {
         self.stream
     }
 
-    /// Continue a stream whose counters are `first..limit`, from where its store says, and reserve a first block.
-    /// Waits for the medium: at start only.
+    /// Continues a stream whose counters are `first..limit`, from the number in its store, and reserves a first block.
+    /// Blocks on the medium: call it at start only.
     // TS 33.303 §6.2.3.2 (7)
     pub fn open<S: CounterStore>(
         stream: StreamId,
@@ -188,14 +190,15 @@ impl Lease {
         Ok(lease)
     }
 
-    /// Continue a stream whose counters are `first..limit` from the number that its store says, and reserve nothing yet:
-    /// [`Self::take`] waits until what [`Self::wanted`] gives is durable. For many streams of which few are used.
+    /// Continues a stream whose counters are `first..limit` from the number `stored`, and reserves nothing yet:
+    /// [`Self::take`] fails until the reservation of [`Self::wanted`] is durable. For many streams of which few are
+    /// used.
     pub fn at(stream: StreamId, stored: u64, first: u64, limit: u64, config: ReserveConfig) -> Self {
-        // A stream that is new begins at its first counter, not at 0.
+        // A new stream begins at its first counter, not at 0.
         Self { stream, config, next: stored.max(first), end: stored, limit, pending: false }
     }
 
-    /// The next counter. Never waits.
+    /// Takes the next counter. Never blocks.
     pub fn take(&mut self) -> Result<u64, TakeError> {
         if self.next >= self.limit {
             return Err(TakeError::Exhausted);
@@ -207,34 +210,34 @@ impl Lease {
         Ok(self.next - 1)
     }
 
-    /// Go on at `counter`, never back: counters between are skipped.
+    /// Continues at `counter`, never back: the counters between are skipped.
     pub fn skip_to(&mut self, counter: u64) {
         self.next = self.next.max(counter);
     }
 
-    /// The counter that [`Self::take`] would give.
+    /// Returns the counter that [`Self::take`] would take.
     pub const fn peek(&self) -> u64 {
         self.next
     }
 
-    /// Counters below it are durable.
+    /// Returns the end of the reservation: counters below it are durable.
     pub const fn end(&self) -> u64 {
         self.end
     }
 
-    /// The block to reserve now, if it is time and none is on its way.
+    /// Returns the block to be reserved now, if it is time and none is pending.
     pub fn wanted(&mut self) -> Option<Reservation> {
         let left = self.end.saturating_sub(self.next);
         if self.pending || self.end >= self.limit || left > u64::from(self.config.low_water) {
             return None;
         }
         self.pending = true;
-        // From where the sender stands, should it have skipped beyond what is reserved.
+        // From the next counter, in case it was moved beyond the reservation.
         let to = self.target(self.end.max(self.next));
         Some(Reservation { stream: self.stream, from: self.end, to })
     }
 
-    /// Use a block that is durable. One of another stream, or not the one asked for, changes nothing.
+    /// Takes a block that is durable. A block of another stream, or one that was not requested, changes nothing.
     pub fn grant(&mut self, granted: Granted) {
         let Granted(reservation) = granted;
         if reservation.stream == self.stream && reservation.from == self.end {
@@ -243,7 +246,7 @@ impl Lease {
         }
     }
 
-    /// The reservation that was asked for failed: [`Self::wanted`] will ask again.
+    /// Records that the pending reservation failed: [`Self::wanted`] returns it again.
     pub fn failed(&mut self) {
         self.pending = false;
     }

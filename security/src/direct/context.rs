@@ -16,24 +16,24 @@ use crate::pdu::{PduRefusal, Proof};
 /// Octets of a MAC-I.
 const MAC_I: usize = 4;
 
-/// What a PDU carries, which decides how it is protected. TS 36.323 §5.6.2, §5.7; TS 33.303 §6.5.6.1.
+/// The content of a PDU, which decides how it is protected. TS 36.323 §5.6.2, §5.7; TS 33.303 §6.5.6.1.
 ///
-/// In LTE only the data are ciphered and a MAC-I stays in the clear: §5.6.2 names the data part as the unit that is
-/// ciphered, and the note of §6.3.3 takes header and MAC-I out of it. There is a doubt: §5.6.0 adds the MAC-I for the
-/// control plane, and PC5 signalling could be read as control plane. §5.6.2 is the clause of one-to-one
-/// communication, and §6.2.10 calls PDUs of an SLRB user plane, so it is followed. In NR a MAC-I is ciphered with the
-/// data (TS 38.323 §5.8).
+/// In LTE only the data are ciphered and a MAC-I stays in the clear: §5.6.2 names the data part as the ciphered unit,
+/// and the note of §6.3.3 excludes header and MAC-I from it. There is a doubt: §5.6.0 adds the MAC-I for the control
+/// plane, and PC5 signalling could be read as control plane. §5.6.2 is the clause of one-to-one communication, and
+/// §6.2.10 calls PDUs of an SLRB user plane, so it is followed. In NR a MAC-I is ciphered with the data
+/// (TS 38.323 §5.8).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Kind {
     /// The Direct Security Mode Command: a MAC-I, not ciphered (TS 33.303 §6.5.5.2, §6.5.6.1).
     Command,
-    /// Other PC5 signalling: a MAC-I; ciphered, in NR with the MAC-I.
+    /// Other PC5 signalling: ciphered, with a MAC-I; in NR the MAC-I is ciphered too.
     Signalling,
-    /// User data: ciphered; a MAC-I only with `up_integrity`.
+    /// User data: ciphered, with a MAC-I only under `up_integrity`.
     User,
 }
 
-/// One SN, to be used for one PDU and no other. It says what the PDCP header must carry.
+/// One SN, for one PDU and no other, and the values for its PDCP header.
 #[derive(Debug, PartialEq, Eq)]
 #[must_use]
 pub struct Ticket {
@@ -42,24 +42,24 @@ pub struct Ticket {
 }
 
 impl Ticket {
-    /// KD-sess ID of the header.
+    /// Returns the KD-sess ID for the header.
     pub const fn kd_sess_id(&self) -> u16 {
         self.id.value()
     }
 
-    /// PDCP SN of the header.
+    /// Returns the PDCP SN for the header.
     pub const fn sn(&self) -> u16 {
         self.sn
     }
 }
 
-/// Why nothing can be sent.
+/// Reason why nothing can be sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SendError {
-    /// Every SN of this KD-sess is used. Nothing wraps: re-key, or close the link.
+    /// Every SN of this KD-sess is used. The SN never wraps: re-key, or close the link.
     Exhausted,
-    /// The caller: the buffer is shorter than header and MAC-I, or the ticket is of another context.
+    /// The caller's error: the buffer is shorter than header and MAC-I, or the ticket is of another context.
     Misused,
 }
 
@@ -78,14 +78,14 @@ impl std::error::Error for SendError {}
 #[derive(Debug, PartialEq, Eq)]
 #[must_use]
 pub struct Opened {
-    /// Where its data end in the buffer; they begin after the header.
+    /// End of the data in the buffer; they begin after the header.
     pub end: usize,
-    /// How much is known of them.
+    /// Proof of the data.
     pub proof: Proof,
 }
 
-/// A public name of a session key, which follows from the key itself: two keys that are one have one name. It reveals
-/// nothing of the key.
+/// A public name of a session key, derived from the key itself: equal keys have equal names. It reveals nothing about
+/// the key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Fingerprint(pub [u8; 8]);
 
@@ -103,26 +103,26 @@ pub(super) struct Context {
     pub(super) up_integrity: bool,
     eea: Arc<Eea>,
     eia: Arc<Eia>,
-    /// What is ciphered: see [`Kind`].
+    /// The part of a PDU that is ciphered: see [`Kind`].
     unit: CipheredUnit,
-    /// Every name that this key has had: COUNT begins with it, so that none comes twice.
+    /// Every name that this key has had: COUNT begins with the name, so none may repeat.
     names: Vec<KdSessId>,
-    /// DIRECTION of what we send: 1 for the sender of the Direct Security Mode Command, else 0 (TS 33.303 §6.5.6.2,
-    /// §6.5.6.3). Of signalling the text says so; user data of that UE have 1 too, since 0 both ways would use a
-    /// keystream twice.
+    /// DIRECTION of our PDUs: 1 for the sender of the Direct Security Mode Command, otherwise 0 (TS 33.303 §6.5.6.2,
+    /// §6.5.6.3). The text says so for signalling; user data of that UE have 1 too, because 0 in both directions would
+    /// use a keystream twice.
     sends: Direction,
     /// The next SN; 0x1_0000 when all are used.
     next: u32,
     windows: [ReplayWindow; 32],
-    /// The highest SN that a MAC-I of the peer covered, on any channel: SN are counted over all.
+    /// The highest SN that a MAC-I of the peer covered, on any channel: SN are counted over all channels.
     proven: u16,
 }
 
-/// How far an SN that no MAC-I covers may be ahead of the highest one that a MAC-I covered. One forged PDU moves a
+/// Largest distance of an SN without a MAC-I ahead of the highest SN that a MAC-I covered. One forged PDU moves a
 /// window no further. An honest peer proves its SN with every signalling message; see [`super::Active::wants_proof`].
 pub(super) const UNPROVEN_AHEAD: u16 = 0x1000;
 
-/// What of a PDU is ciphered, after its header.
+/// The ciphered part of a PDU, after its header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 // TS 33.303 §6.5.6.1 (1)
 enum CipheredUnit {
@@ -166,7 +166,7 @@ impl Root {
         Fingerprint([a, b, c, d, e, f, g, h])
     }
 
-    /// The session key of a profile.
+    /// Derives the session key of a profile.
     // TS 33.303 §6.5.3.1 (1)
     pub(super) fn derive(
         profile: Profile,
@@ -205,15 +205,15 @@ impl Context {
         }
     }
 
-    /// The next SN, that of no other PDU.
+    /// Takes the next SN, for one PDU.
     pub(super) fn begin(&mut self) -> Result<Ticket, SendError> {
         let sn = u16::try_from(self.next).map_err(|_| SendError::Exhausted)?;
         self.next += 1;
         Ok(Ticket { id: self.id, sn })
     }
 
-    /// The same keys under another name. SN begin again: the name is the other half of COUNT, and no key has a name
-    /// twice.
+    /// Returns the same keys under another name; `None` if they had it before. SN begin again: the name is the other
+    /// half of COUNT.
     pub(super) fn renamed(&mut self, id: KdSessId) -> Option<Self> {
         if self.names.contains(&id) {
             return None;
@@ -240,18 +240,18 @@ impl Context {
         self.up_integrity = on && self.chosen.eia != Algorithm::Null;
     }
 
-    /// SN that are left.
+    /// Returns the number of unused SN.
     pub(super) const fn left(&self) -> u32 {
         0x1_0000 - self.next
     }
 
-    /// The highest SN that the peer has proven to have used: of signalling, whose MAC-I covers it.
+    /// Returns the highest SN that the peer has proven: of signalling, whose MAC-I covers it.
     pub(super) fn heard(&self) -> u16 {
         let signalling = self.windows[28..31].iter().filter_map(ReplayWindow::highest);
         signalling.map(Count::sn).max().unwrap_or(0)
     }
 
-    /// How far unproven SN are ahead of the proven ones.
+    /// Returns the distance of unproven SN ahead of the proven ones.
     pub(super) fn unproven_ahead(&self) -> u16 {
         let highest = self.windows.iter().filter_map(ReplayWindow::highest).map(Count::sn).max();
         highest.unwrap_or(0).saturating_sub(self.proven)
@@ -266,7 +266,7 @@ impl Context {
         }
     }
 
-    /// The octets that are ciphered, of a PDU whose data are `data`.
+    /// Returns the octets to be ciphered in a PDU with the data `data`.
     fn ciphered(&self, data: Range<usize>, pdu_len: usize) -> Range<usize> {
         match self.unit {
             CipheredUnit::Data => data,
@@ -304,7 +304,7 @@ impl Context {
         Ok(())
     }
 
-    /// Decipher, verify, and only then move the window.
+    /// Deciphers and verifies a PDU, and moves the window only if that succeeds.
     pub(super) fn open(
         &mut self,
         sn: u16,
@@ -328,7 +328,7 @@ impl Context {
         };
         // TS 33.303 §6.5.6.2 (3)
         self.windows[window].check(inputs.count).map_err(refuse)?;
-        // Where nothing has a MAC-I nothing is ever proven.
+        // With null integrity no SN is ever proven.
         let provable = self.chosen.eia != Algorithm::Null;
         if mac_octets == 0 && provable && sn > self.proven.saturating_add(UNPROVEN_AHEAD) {
             return Err(PduRefusal::TooFarAhead);

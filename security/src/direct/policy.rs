@@ -1,16 +1,16 @@
-//! Which algorithms protect a link: capabilities, policies and the choice.
+//! Negotiation of the algorithms that protect a link: capabilities, policies and the choice.
 
 use std::fmt;
 
 use crate::cipher::Algorithm;
 
-/// Algorithms that a UE accepts for a link: EEA0 to EEA7 and EIA0 to EIA7, each from the top bit down. TS 38.508-1
-/// §4.7.4 (the coding of the 5G twin). The null algorithm stands in it only where its policy allows it.
+/// Algorithms that a UE accepts for a link: EEA0 to EEA7 and EIA0 to EIA7, each from the most significant bit down.
+/// TS 38.508-1 §4.7.4 (the coding of the 5G twin). The null algorithm is included only where the UE's policy allows it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Capabilities {
-    /// Ciphering.
+    /// Ciphering algorithms.
     pub eea: u8,
-    /// Integrity.
+    /// Integrity algorithms.
     pub eia: u8,
 }
 
@@ -19,20 +19,20 @@ const fn bit(algorithm: Algorithm) -> u8 {
     0x80 >> algorithm.id()
 }
 
-/// How a UE stands to one protection. TS 33.536 §5.3.3.1.4.
+/// A UE's policy for one kind of protection. TS 33.536 §5.3.3.1.4.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(u8)]
 pub enum Need {
-    /// Without it.
+    /// The UE uses no protection.
     NotNeeded = 0,
-    /// With it, if the peer can.
+    /// The UE uses protection if the peer can.
     Preferred = 1,
-    /// With it or not at all.
+    /// The UE uses protection or no link.
     Required = 2,
 }
 
 impl Need {
-    /// From the 3 bits of a message; TS 24.587 §8.4 (values from memory).
+    /// Reads the 3 bits of a message; TS 24.587 §8.4 (values from memory).
     pub const fn from_bits(bits: u8) -> Option<Self> {
         match bits {
             0 => Some(Self::NotNeeded),
@@ -42,8 +42,8 @@ impl Need {
         }
     }
 
-    /// What the offered algorithms of one kind say of the policy, where no message states it (LTE): without the null
-    /// algorithm it is required, with nothing else it is not needed.
+    /// Derives the policy from the offered algorithms of one kind, where no message states it (LTE): without the null
+    /// algorithm it is required, with the null algorithm alone it is not needed.
     pub const fn from_offer(bits: u8) -> Self {
         match bits {
             0x80 => Self::NotNeeded,
@@ -52,7 +52,7 @@ impl Need {
         }
     }
 
-    /// On or off between two UEs; `None` when one requires what the other does without.
+    /// Returns whether two UEs protect; `None` when one requires it and the other does not use it.
     const fn meet(self, other: Self) -> Option<bool> {
         match (self, other) {
             (Self::Required, Self::NotNeeded) | (Self::NotNeeded, Self::Required) => None,
@@ -62,7 +62,7 @@ impl Need {
     }
 }
 
-/// What a UE says of its policy: in NR its messages do, in LTE its capabilities are read.
+/// A UE's stated policy: in NR its messages state it, in LTE it is derived from its capabilities.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Stated {
     /// Integrity of signalling.
@@ -72,12 +72,12 @@ pub struct Stated {
 }
 
 impl Capabilities {
-    /// The policy that offers these.
+    /// Returns the policy that these capabilities imply.
     pub const fn stated(self) -> Stated {
         Stated { integrity: Need::from_offer(self.eia), ciphering: Need::from_offer(self.eea) }
     }
 
-    /// Whether both algorithms are among these.
+    /// Whether both algorithms are included.
     pub(super) const fn has(self, chosen: Chosen) -> bool {
         self.eea & bit(chosen.eea) != 0 && self.eia & bit(chosen.eia) != 0
     }
@@ -86,22 +86,22 @@ impl Capabilities {
 /// The rules of one UE for one kind of link.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Policy {
-    /// Integrity of signalling. Every link rests on a KD, so that [`Need::Preferred`] is as strict as [`Need::Required`]:
-    /// null integrity is chosen only where both ends want none.
+    /// Integrity of signalling. Every link rests on a KD, so [`Need::Preferred`] is as strict as [`Need::Required`]:
+    /// null integrity is chosen only where neither end uses integrity.
     pub integrity: Need,
     // TS 33.303 §6.5.2 (2)
     /// Ciphering of signalling and user data.
     pub ciphering: Need,
-    /// Integrity of user data: the 5G twin only, never in LTE (TR 33.833 key issue 4.2).
+    /// Integrity of user data: only in the 5G twin, never in LTE (TR 33.833 key issue 4.2).
     pub up_integrity: Need,
-    /// Ciphering algorithms, the best first. The null algorithm is added where the policy allows it.
+    /// Ciphering algorithms, best first. The null algorithm is added where the policy allows it.
     pub eea: [Algorithm; 3],
-    /// Integrity algorithms, the best first.
+    /// Integrity algorithms, best first.
     pub eia: [Algorithm; 3],
 }
 
 impl Default for Policy {
-    /// Everything required: AES, SNOW 3G, ZUC.
+    /// Returns a policy that requires every protection of signalling, in the order AES, SNOW 3G, ZUC.
     fn default() -> Self {
         let order = [Algorithm::Aes, Algorithm::Snow3g, Algorithm::Zuc];
         Self {
@@ -114,12 +114,12 @@ impl Default for Policy {
     }
 }
 
-/// The algorithms of a link.
+/// The negotiated algorithms of a link.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Chosen {
-    /// Ciphering.
+    /// Ciphering algorithm.
     pub eea: Algorithm,
-    /// Integrity.
+    /// Integrity algorithm.
     pub eia: Algorithm,
 }
 
@@ -129,22 +129,22 @@ impl fmt::Display for Chosen {
     }
 }
 
-/// Why two UEs do not agree. The peer's fault, an attacker's, or the operators' who gave them such policies.
+/// Reason why two UEs do not agree. The fault of the peer, of an attacker, or of the operators who set the policies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Disagreement {
-    /// The command does not echo what was asked for: somebody changed it on the way (bidding-down).
+    /// The command does not echo our request: it was changed on the way (bidding-down).
     EchoDiffers {
-        /// What we sent.
+        /// Capabilities that we sent.
         sent: Capabilities,
-        /// What came back.
+        /// Capabilities in the echo.
         echoed: Capabilities,
     },
-    /// The command does not echo our policy: somebody changed it on the way.
+    /// The command does not echo our policy: it was changed on the way.
     PolicyEchoDiffers,
-    /// No algorithm in common.
+    /// The UEs have no algorithm in common.
     NothingInCommon,
-    /// One requires what the other does without.
+    /// One UE requires a protection that the other does not use.
     PolicyMismatch,
     /// The peer chose an algorithm that we did not offer.
     NotOffered(Chosen),
@@ -152,9 +152,9 @@ pub enum Disagreement {
     NotSigned(Chosen),
     /// A null algorithm against our policy, or a null integrity under ciphering.
     NullRefused(Chosen),
-    /// Re-keying would switch a protection on or off: TR 33.847 note, it stays for the life of a link.
+    /// Re-keying would switch a protection on or off: by a note of TR 33.847 it stays for the life of a link.
     ActivationChanges(Chosen),
-    /// The KD-sess ID is 0, or in use, or no half is free.
+    /// The KD-sess ID is 0 or in use, or no half is free.
     Identity,
 }
 
@@ -187,7 +187,7 @@ impl fmt::Display for Disagreement {
 impl std::error::Error for Disagreement {}
 
 impl Policy {
-    /// What this UE offers.
+    /// Returns the capabilities that this UE offers.
     pub fn capabilities(&self) -> Capabilities {
         let bits = |order: &[Algorithm; 3], need: Need| {
             let real = order.iter().filter(|a| **a != Algorithm::Null).fold(0, |bits, a| bits | bit(*a));
@@ -197,7 +197,7 @@ impl Policy {
                 Need::NotNeeded => bit(Algorithm::Null),
             }
         };
-        // Null integrity would be chosen by whoever answers first: it is offered only where nothing else is wanted.
+        // The first UE to answer could choose null integrity: it is offered only where the policy uses no integrity.
         let integrity = match self.integrity {
             Need::Preferred => Need::Required,
             need => need,
@@ -205,8 +205,8 @@ impl Policy {
         Capabilities { eea: bits(&self.eea, self.ciphering), eia: bits(&self.eia, integrity) }
     }
 
-    /// UE_2's choice among what UE_1 `offered`: the first of its own order that both have. `stated` is UE_1's policy
-    /// where its message says it; else it is read off the offer.
+    /// Makes UE_2's choice among the algorithms that UE_1 `offered`: the first of its own order that both have.
+    /// `stated` is UE_1's policy where its message states it; otherwise it is derived from the offer.
     pub fn choose(&self, offered: Capabilities, stated: Option<Stated>) -> Result<Chosen, Disagreement> {
         let Stated { integrity, ciphering } = stated.unwrap_or(offered.stated());
         let pick = |own: Need, peer: Need, order: &[Algorithm; 3], bits: u8| {
@@ -231,7 +231,7 @@ impl Policy {
         Ok(chosen)
     }
 
-    /// UE_1's check of UE_2's choice.
+    /// Checks UE_2's choice at UE_1.
     pub(super) fn check(&self, offered: Capabilities, chosen: Chosen) -> Result<(), Disagreement> {
         if !offered.has(chosen) {
             return Err(Disagreement::NotOffered(chosen));
@@ -239,8 +239,8 @@ impl Policy {
         self.check_null(chosen)
     }
 
-    /// Null only where the policy allows it, and no ciphering without integrity of signalling. Null integrity proves
-    /// nobody, though both ends hold a KD: a policy that prefers integrity does not allow it.
+    /// Allows null algorithms only where the policy does, and no ciphering without integrity of signalling. Null
+    /// integrity proves no identity, though both ends hold a KD: a policy that prefers integrity does not allow it.
     fn check_null(&self, chosen: Chosen) -> Result<(), Disagreement> {
         let null = |a| a == Algorithm::Null;
         let refused = null(chosen.eia) && (self.integrity != Need::NotNeeded || !null(chosen.eea))
@@ -248,8 +248,9 @@ impl Policy {
         if refused { Err(Disagreement::NullRefused(chosen)) } else { Ok(()) }
     }
 
-    /// Whether user data is protected in its integrity between this policy and the peer's, under what was chosen for
-    /// signalling. Ciphering is one for both: a peer that wants another for its user data is refused.
+    /// Returns whether user data is integrity protected between this policy and the peer's, under the algorithms that
+    /// were chosen for signalling. Ciphering is the same for both: a peer that demands another for its user data is
+    /// refused.
     pub fn user_plane(&self, peer: Stated, chosen: Chosen) -> Result<bool, Disagreement> {
         let ciphered = chosen.eea != Algorithm::Null;
         let wanted = if ciphered { Need::NotNeeded } else { Need::Required };
@@ -264,7 +265,7 @@ impl Policy {
         }
     }
 
-    /// UE_1's check of what UE_2 says of user data.
+    /// Checks UE_2's statement on user data at UE_1.
     pub fn allows_user_plane(&self, integrity: bool, ciphering: bool, chosen: Chosen) -> bool {
         let forbidden = if integrity { Need::NotNeeded } else { Need::Required };
         self.up_integrity != forbidden

@@ -1,4 +1,4 @@
-//! The states of an agreement on a session key, for either side.
+//! States of the agreement on a session key, at either side.
 
 use super::context::{Context, Fingerprint, Kind, Opened, Root, SendError, Ticket, UNPROVEN_AHEAD};
 use super::{Capabilities, Chosen, Disagreement, KdSessId, Nonce, Policy, Profile, Stated};
@@ -6,42 +6,42 @@ use crate::cipher::Algorithm;
 use crate::keys::Kd;
 use crate::pdu::{PduRefusal, Proof};
 
-/// What UE_1 asks with.
+/// UE_1's parameters in its request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Offer {
     /// Nonce_1: fresh, never used before.
     pub nonce_1: Nonce,
     /// UE_1's half of the KD-sess ID.
     pub msb: u8,
-    /// What UE_1 offers.
+    /// Capabilities that UE_1 offers.
     pub capabilities: Capabilities,
-    /// How UE_1 stands to protection, where its message says so (NR).
+    /// UE_1's policy, where its message states it (NR).
     pub stated: Option<Stated>,
 }
 
-/// What the Direct Security Mode Command says.
+/// Content of the Direct Security Mode Command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Command {
     /// Nonce_2.
     pub nonce_2: Nonce,
     /// UE_2's half of the KD-sess ID.
     pub lsb: u8,
-    /// The algorithms.
+    /// The chosen algorithms.
     pub chosen: Chosen,
-    /// UE_1's capabilities as UE_2 heard them.
+    /// UE_1's capabilities as UE_2 received them.
     pub echo: Capabilities,
-    /// UE_1's policy as UE_2 heard it (NR).
+    /// UE_1's policy as UE_2 received it (NR).
     pub echo_stated: Option<Stated>,
 }
 
-/// What holds for a link apart from its keys.
+/// Parameters of a link apart from its keys.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Terms {
-    /// Whose formulas.
+    /// The specification whose formulas are used.
     pub profile: Profile,
     /// Integrity of user data.
     pub up_integrity: bool,
-    /// In re-keying: what is in use. Algorithms may change, from and to null they may not.
+    /// In re-keying: the algorithms in use. Algorithms may change, but not from or to null.
     pub in_use: Option<Chosen>,
 }
 
@@ -57,33 +57,33 @@ impl Terms {
     }
 }
 
-/// UE_1, which asked.
+/// UE_1 after its request.
 #[derive(Debug)]
 pub struct Requested {
     terms: Terms,
     offer: Offer,
     policy: Policy,
-    /// What UE_2 signed that it accepts.
+    /// The capabilities that UE_2 signed.
     peer: Option<Capabilities>,
 }
 
 impl Requested {
-    /// Asks with `offer`, whose capabilities must be those of the policy.
+    /// Makes the state after a request with `offer`, whose capabilities must be those of the policy.
     pub const fn new(terms: Terms, offer: Offer, policy: Policy) -> Self {
         Self { terms, offer, policy, peer: None }
     }
 
-    /// Takes what UE_2 signed that it accepts: a command that leaves it is refused.
+    /// Sets the capabilities that UE_2 signed: a command with other algorithms is refused.
     pub const fn hear(&mut self, capabilities: Capabilities) {
         self.peer = Some(capabilities);
     }
 
-    /// What was asked.
+    /// Returns the parameters of the request.
     pub const fn offer(&self) -> &Offer {
         &self.offer
     }
 
-    /// Whether a command fits what was asked. Of a command that nobody has proven this says nothing: see
+    /// Checks whether a command fits the request. This says nothing about a command that is not proven: see
     /// [`Self::command`].
     // TS 33.303 §6.5.5.2 step 4 (1)
     pub fn judge(&self, command: &Command) -> Result<(), Disagreement> {
@@ -100,8 +100,9 @@ impl Requested {
         self.terms.check(command.chosen)
     }
 
-    /// Derives what a command names from `kd`; the content is judged once the MAC-I is right ([`Unproven::prove`]). By
-    /// reference: anybody can send commands, and the next may be the right one. None where the KD-sess ID is 0.
+    /// Derives the keys of a command from `kd`; the content is checked once the MAC-I is right ([`Unproven::prove`]).
+    /// Takes `self` by reference: anyone can send commands, and the next may be the right one. `None` where the KD-sess
+    /// ID is 0.
     pub fn command(&self, kd: &Kd, command: &Command) -> Option<Unproven> {
         let id = KdSessId::from_halves(self.offer.msb, command.lsb)?;
         let root = Root::derive(self.terms.profile, kd, &self.offer.nonce_1, &command.nonce_2);
@@ -110,17 +111,17 @@ impl Requested {
     }
 }
 
-/// Why a command is not followed.
+/// Reason why a command is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum CommandRefusal {
-    /// The MAC-I is wrong, or the PDU too short: nobody has proven anything.
+    /// The MAC-I is wrong, or the PDU too short: the sender has proven nothing.
     Pdu(PduRefusal),
-    /// It does not fit what was asked.
+    /// The command does not fit the request.
     Disagrees {
-        /// Why.
+        /// The reason.
         disagreement: Disagreement,
-        /// Whether the MAC-I shows that a holder of KD sent it. Under null integrity nothing does.
+        /// Whether the MAC-I shows that a holder of KD sent it. It never does under null integrity.
         proven: bool,
     },
 }
@@ -131,7 +132,7 @@ impl From<PduRefusal> for CommandRefusal {
     }
 }
 
-/// UE_1, which derived keys from a command that nobody has proven yet.
+/// UE_1 with keys from a command that is not proven yet.
 #[derive(Debug)]
 pub struct Unproven {
     context: Box<Context>,
@@ -139,8 +140,8 @@ pub struct Unproven {
 }
 
 impl Unproven {
-    /// Verifies the PDU of the command, and only then judges what it says; what is right makes the keys usable. With
-    /// null integrity there is no proof, and the policy of both has allowed that.
+    /// Verifies the PDU of the command, and only then checks its content; if both are right the keys are usable. With
+    /// null integrity there is no proof, and both policies have allowed that.
     // TS 33.303 §6.5.2 (5)
     pub fn prove(
         self,
@@ -159,7 +160,7 @@ impl Unproven {
     }
 }
 
-/// UE_2, which commands and waits for the proof of UE_1.
+/// UE_2 after its command, until UE_1 has proven its key.
 #[derive(Debug)]
 pub struct Proposed(Box<Context>);
 
@@ -173,22 +174,22 @@ impl Proposed {
         Ok(Self(Box::new(Context::new(&root, id, command.chosen, terms.up_integrity, true))))
     }
 
-    /// Name of the session key.
+    /// Returns the ID of the session key.
     pub const fn id(&self) -> KdSessId {
         self.0.id
     }
 
-    /// A public name that follows from the key.
+    /// Returns a public name that is derived from the key.
     pub fn fingerprint(&self) -> Fingerprint {
         self.0.fingerprint
     }
 
-    /// The algorithms.
+    /// Returns the algorithms.
     pub const fn chosen(&self) -> Chosen {
         self.0.chosen
     }
 
-    /// The SN of a command: the only thing that is sent in this state.
+    /// Takes the SN of a command, the only PDU that is sent in this state.
     pub fn begin(&mut self) -> Result<Ticket, SendError> {
         self.0.begin()
     }
@@ -204,8 +205,8 @@ impl Proposed {
         self.0.protect(ticket, lcid, Kind::Command, pdu, header)
     }
 
-    /// Opens user data that UE_1 sends under the new key before its complete arrives: in re-keying only, where the old
-    /// keys proved UE_1.
+    /// Opens user data that UE_1 sends under the new key before its complete arrives: only in re-keying, where the old
+    /// keys have proven UE_1.
     pub fn open_early(
         &mut self,
         sn: u16,
@@ -216,7 +217,7 @@ impl Proposed {
         self.0.open(sn, lcid, Kind::User, pdu, header)
     }
 
-    /// Verifies the complete; what is right makes the keys usable, what is wrong leaves the state as it was.
+    /// Verifies the complete: a right one makes the keys usable, a wrong one leaves the state unchanged.
     pub fn complete(
         mut self,
         sn: u16,
@@ -236,22 +237,22 @@ impl Proposed {
 pub struct Active(Box<Context>);
 
 impl Active {
-    /// SN at which re-keying begins, so that it ends long before the last. Ours: the specification only says that no
-    /// SN is used twice.
+    /// SN at which re-keying begins, so that it is complete long before the last SN. Our value: the specification only
+    /// says that no SN is used twice.
     // TS 33.303 §6.5.5.3 (1)
     pub const REKEY_AT: u16 = 0xf000;
 
-    /// Name of the session key.
+    /// Returns the ID of the session key.
     pub const fn id(&self) -> KdSessId {
         self.0.id
     }
 
-    /// A public name that follows from the key.
+    /// Returns a public name that is derived from the key.
     pub fn fingerprint(&self) -> Fingerprint {
         self.0.fingerprint
     }
 
-    /// The algorithms.
+    /// Returns the algorithms.
     pub const fn chosen(&self) -> Chosen {
         self.0.chosen
     }
@@ -266,39 +267,40 @@ impl Active {
         self.0.up_integrity
     }
 
-    /// Both have agreed whether user data carries a MAC-I: before the first of it. Never with null integrity.
+    /// Sets whether user data carries a MAC-I, as both UEs have agreed, before the first user data. Never with null
+    /// integrity.
     pub fn agree_up_integrity(&mut self, on: bool) {
         self.0.agree_up_integrity(on);
     }
 
-    /// SN that are left for sending.
+    /// Returns the number of SN that are left for sending.
     pub const fn left(&self) -> u32 {
         self.0.left()
     }
 
-    /// Whether so many SN are used, by either side, that a new key is due.
+    /// Whether either side has used enough SN that a new key is due.
     pub fn wants_rekeying(&self) -> bool {
         self.0.left() <= 0x1_0000 - u32::from(Self::REKEY_AT) || self.0.heard() >= Self::REKEY_AT
     }
 
-    /// Whether the peer has sent so much without a MAC-I that it should prove its SN: with the answer to a keep-alive,
-    /// before it is refused as too far ahead.
+    /// Whether the peer has sent so far ahead without a MAC-I that it should prove its SN with the answer to a
+    /// keep-alive, before its PDUs are refused as too far ahead.
     pub fn wants_proof(&self) -> bool {
         self.0.unproven_ahead() > UNPROVEN_AHEAD / 2
     }
 
-    /// Octets that protection adds behind the data.
+    /// Returns the octets that protection adds after the data.
     pub const fn mac_octets(&self, kind: Kind) -> usize {
         self.0.mac_octets(kind)
     }
 
-    /// The next SN, that of no other PDU.
+    /// Takes the next SN, for one PDU.
     pub fn begin(&mut self) -> Result<Ticket, SendError> {
         self.0.begin()
     }
 
-    /// Protects the PDU of a ticket: `header` octets with the ticket's fields, the data, and [`Self::mac_octets`] of
-    /// room.
+    /// Protects the PDU of a ticket: `header` octets with the ticket's fields, the data, and room for
+    /// [`Self::mac_octets`].
     pub fn protect(
         &self,
         ticket: Ticket,
@@ -310,7 +312,7 @@ impl Active {
         self.0.protect(ticket, lcid, kind, pdu, header)
     }
 
-    /// Opens a PDU in its place.
+    /// Opens a PDU in place.
     pub fn open(
         &mut self,
         sn: u16,
@@ -322,12 +324,12 @@ impl Active {
         self.0.open(sn, lcid, kind, pdu, header)
     }
 
-    /// The same keys under a new name, in which nothing is sent yet. `None` when they have had it before.
+    /// Returns the same keys under a new name, under which nothing was sent yet. `None` when they had the name before.
     pub fn renamed(&mut self, id: KdSessId) -> Option<Renamed> {
         self.0.renamed(id).map(|context| Renamed(Box::new(context)))
     }
 
-    /// Sends no more: a newer key does. What is under way can still be opened.
+    /// Stops sending, because a newer key replaces this one. PDUs on their way can still be opened.
     pub fn retire(self) -> Retired {
         Retired(self.0)
     }
@@ -338,12 +340,12 @@ impl Active {
 pub struct Renamed(Box<Context>);
 
 impl Renamed {
-    /// The new name.
+    /// Returns the new name.
     pub const fn id(&self) -> KdSessId {
         self.0.id
     }
 
-    /// Opens a PDU in its place.
+    /// Opens a PDU in place.
     pub fn open(
         &mut self,
         sn: u16,
@@ -355,7 +357,7 @@ impl Renamed {
         self.0.open(sn, lcid, kind, pdu, header)
     }
 
-    /// The peer knows the name, or uses it: this side may too.
+    /// Allows sending: the peer knows the name, or uses it.
     pub fn activate(self) -> Active {
         Active(self.0)
     }
@@ -366,12 +368,12 @@ impl Renamed {
 pub struct Retired(Box<Context>);
 
 impl Retired {
-    /// Name of the session key.
+    /// Returns the ID of the session key.
     pub const fn id(&self) -> KdSessId {
         self.0.id
     }
 
-    /// Opens a PDU in its place.
+    /// Opens a PDU in place.
     pub fn open(
         &mut self,
         sn: u16,

@@ -1,5 +1,6 @@
-//! Method 2 of the direct authentication: ephemeral X25519 keys (RFC 7748) that both sign by Ed25519 (RFC 8032), with
-//! raw keys or X.509 certificates. Our own, since the drafts leave the method open (TR 33.833 §6.4.1.4.2 and its notes).
+//! Method 2 of the direct authentication: ephemeral X25519 keys (RFC 7748) that both UEs sign with Ed25519 (RFC 8032),
+//! with raw keys or X.509 certificates. Our own, since the drafts leave the method open (TR 33.833 §6.4.1.4.2 and its
+//! notes).
 //!
 //! ```text
 //! UE_1  request { .., key information: X1, hints of trusted roots, [cookie] }          h1 = H(request)
@@ -10,11 +11,12 @@
 //! ```
 //!
 //! The request holds UE_1's identity, nonce and capabilities: both signatures cover both ephemeral keys, both
-//! identities and both capability sets. The proof that both hold KD is the security mode procedure that follows.
-//! UE_1 holds UE_2 to the capabilities that it signed ([`Requested::hear`](super::Requested::hear)).
+//! identities and both capability sets. The security mode procedure that follows proves that both hold KD. UE_1 refuses
+//! a command that exceeds the capabilities that UE_2 signed ([`Requested::hear`](super::Requested::hear)).
 //!
-//! The CRL numbers are signed as well, and are for people who look at a capture: no UE refuses a peer by them. A peer's
-//! number does not say of which issuer it is, and a peer that said a huge one would shut everybody else out.
+//! The CRL numbers are signed as well, and serve people who read a capture: no UE refuses a peer because of them. A
+//! peer's number does not say which issuer it belongs to, and a peer that stated a huge number would exclude all
+//! others.
 
 use std::fmt;
 
@@ -39,57 +41,57 @@ pub use failure::{CertificateError, Dated, Failure};
 pub use root::Root;
 pub use vouched::Vouched;
 
-/// The octet of this method in the containers.
+/// Octet of this method in the containers.
 pub const METHOD: u8 = 2;
 
 const LABEL_1: &[u8] = b"sidelink PC5 signed ephemeral, UE_1";
 const LABEL_2: &[u8] = b"sidelink PC5 signed ephemeral, UE_2";
 const COOKIE: usize = 16;
-/// The most root hints of one request.
+/// Largest number of root hints in one request.
 const MAX_HINTS: usize = 16;
 
-/// Who a peer has to be: User Info of PC5, a type of identity and its value.
+/// The expected identity of a peer: User Info of PC5, a type of identity and its value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Subject<'a> {
-    /// Type. Certificates and raw keys prove names of users ([`Self::USER`]) and nothing else.
+    /// Type of the identity. Certificates and raw keys prove only names of users ([`Self::USER`]).
     pub kind: u8,
     /// The identity.
     pub value: &'a [u8],
 }
 
 impl<'a> Subject<'a> {
-    /// Upper-layer user info: the type that common names and raw keys are of.
+    /// Upper-layer user info: the type of common names and raw keys.
     pub const USER: u8 = 1;
 
-    /// The name of a user.
+    /// Makes a name of a user.
     pub const fn user(value: &'a [u8]) -> Self {
         Self { kind: Self::USER, value }
     }
 
-    /// The name, where it is that of a user.
+    /// Returns the name, if it is that of a user.
     fn name(self) -> Result<&'a [u8], Failure> {
         if self.kind == Self::USER { Ok(self.value) } else { Err(Failure::WrongIdentity) }
     }
 }
 
-/// What a UE proves itself with.
+/// The key, and perhaps the certificate, with which a UE authenticates.
 pub struct Credential {
     key: SigningKey,
     certificate: Option<Vec<u8>>,
 }
 
 impl Credential {
-    /// A raw key, which the peer must know.
+    /// Makes a credential of a raw key, which the peer must know.
     pub fn raw(seed: &[u8; 32]) -> Self {
         Self { key: SigningKey::from_bytes(seed), certificate: None }
     }
 
-    /// A key with its certificate (DER).
+    /// Makes a credential of a key with its certificate (DER).
     pub fn certified(seed: &[u8; 32], certificate: Vec<u8>) -> Self {
         Self { key: SigningKey::from_bytes(seed), certificate: Some(certificate) }
     }
 
-    /// The public key.
+    /// Returns the public key.
     pub fn public(&self) -> [u8; 32] {
         self.key.verifying_key().to_bytes()
     }
@@ -114,15 +116,15 @@ impl fmt::Debug for Credential {
     }
 }
 
-/// Whom a UE believes.
+/// The roots and raw keys that a UE trusts.
 #[derive(Debug, Default)]
 pub struct Trust {
     /// Roots of certificates, with their revocation lists.
     pub roots: Vec<Root>,
     /// Identities with their raw keys.
     pub raw: Vec<(Vec<u8>, [u8; 32])>,
-    /// Milliseconds that clocks may be apart: added to both ends of a certificate's validity, so that a UE with a wrong
-    /// clock does not expire its peer. MAX_OFFSET of discovery is the measure.
+    /// Milliseconds by which clocks may differ: added to both ends of a certificate's validity, so that a UE with a
+    /// wrong clock does not refuse its peer. MAX_OFFSET of discovery is the measure.
     pub guard: u64,
 }
 
@@ -130,12 +132,12 @@ pub struct Trust {
 pub struct Ephemeral(StaticSecret);
 
 impl Ephemeral {
-    /// From 32 octets that are drawn for it and used for nothing else.
+    /// Makes a key pair of 32 octets that are drawn for it and used for nothing else.
     pub fn new(seed: [u8; 32]) -> Self {
         Self(StaticSecret::from(seed))
     }
 
-    /// The public key.
+    /// Returns the public key.
     pub fn public(&self) -> [u8; 32] {
         PublicKey::from(&self.0).to_bytes()
     }
@@ -165,18 +167,18 @@ pub struct KeyInfo {
     pub ephemeral: [u8; 32],
     /// First 4 octets of the hash of each trusted root's key.
     pub hints: Vec<[u8; 4]>,
-    /// What UE_2 gave to be echoed.
+    /// UE_2's cookie, which is echoed.
     pub cookie: Option<[u8; COOKIE]>,
 }
 
 impl KeyInfo {
-    /// Of an ephemeral key and what is trusted.
+    /// Makes the information for an ephemeral key and the trusted roots.
     pub fn new(ephemeral: &Ephemeral, trust: &Trust, cookie: Option<[u8; COOKIE]>) -> Self {
         let hints = trust.roots.iter().map(Root::hint).take(MAX_HINTS).collect();
         Self { ephemeral: ephemeral.public(), hints, cookie }
     }
 
-    /// The octets: method, key, number of hints, hints, cookie.
+    /// Writes the octets: method, key, number of hints, hints, cookie.
     pub fn emit(&self) -> Vec<u8> {
         let mut out = vec![METHOD];
         out.extend(self.ephemeral);
@@ -203,7 +205,7 @@ impl KeyInfo {
     }
 }
 
-/// UE_2, which has signed.
+/// UE_2 after it has signed.
 #[derive(Debug)]
 pub struct Challenged {
     ephemeral: Ephemeral,
@@ -212,7 +214,7 @@ pub struct Challenged {
     transcript: [u8; 32],
 }
 
-/// UE_2 answers a request: the state, and the content of 0xE0. `request` is the whole message.
+/// Answers a request at UE_2: returns the state, and the content of 0xE0. `request` is the whole message.
 pub fn challenge(
     credential: &Credential,
     trust: &Trust,
@@ -223,7 +225,7 @@ pub fn challenge(
 ) -> Result<(Challenged, Vec<u8>), Failure> {
     if let Some(der) = &credential.certificate {
         let issuer = trust.roots.iter().find(|root| root.issued(der)).map(Root::hint);
-        // Without the issuer's certificate here nothing is known: the peer decides.
+        // If the issuer's certificate is not here, the peer decides.
         if issuer.is_some_and(|hint| !info.hints.contains(&hint)) {
             return Err(Failure::NoCommonRoot);
         }
@@ -239,18 +241,18 @@ pub fn challenge(
     Ok((Challenged { ephemeral, peer: info.ephemeral, transcript }, content))
 }
 
-/// What UE_1 makes of 0xE0.
+/// UE_1's result of 0xE0.
 #[derive(Debug)]
 pub struct Response {
     /// The content of 0xE1.
     pub content: Vec<u8>,
-    /// The key.
+    /// The established KD.
     pub kd: Kd,
-    /// What UE_2 signed that it accepts: its command must keep to it.
+    /// The capabilities that UE_2 signed: its command must not exceed them.
     pub capabilities: Capabilities,
 }
 
-/// UE_1 judges 0xE0 and answers. `peer` is who UE_2 must be.
+/// Checks 0xE0 at UE_1 and answers. `peer` is the expected identity of UE_2.
 pub fn respond(
     ephemeral: &Ephemeral,
     credential: &Credential,
@@ -280,8 +282,8 @@ pub fn respond(
 }
 
 impl Challenged {
-    /// UE_2 judges 0xE1. `peer` is who UE_1 says to be, `own` who this UE is. By reference: anybody can send an answer,
-    /// and the next may be the right one.
+    /// Checks 0xE1 at UE_2. `peer` is the claimed identity of UE_1, `own` that of this UE. Takes `self` by reference:
+    /// anyone can send an answer, and the next may be the right one.
     pub fn finish(
         &self,
         trust: &Trust,
@@ -307,31 +309,31 @@ impl Challenged {
     }
 }
 
-/// What a peer says of itself, and signs.
+/// A peer's signed claim of its identity.
 struct Claim<'a> {
-    /// As it came: kind, length, key or certificate.
+    /// The received octets: kind, length, key or certificate.
     credential: &'a [u8],
-    /// Who it has to be.
+    /// The expected identity.
     identity: Subject<'a>,
     /// Label of the role that signs.
     label: &'a [u8],
-    /// Hash of what went before.
+    /// Hash of the earlier messages.
     hash: &'a [u8; 32],
-    /// What is signed, after the label and the hash.
+    /// The signed octets, after the label and the hash.
     unsigned: &'a [u8],
     signature: &'a [u8; 64],
 }
 
 impl Trust {
-    /// Uses a revocation list (DER) for every root that signed it.
+    /// Installs a revocation list (DER) at every root that signed it.
     ///
     /// # Errors
-    /// Why no root takes it.
+    /// The reason why no root accepts it.
     pub fn install_crl(&mut self, der: &[u8]) -> Result<(), CertificateError> {
         let mut result = Err(CertificateError::Issuer);
         for root in &mut self.roots {
             result = match (result, root.install_crl(der)) {
-                // Roots of one name are told apart by the signature alone: what the signing one says counts.
+                // Only the signature distinguishes roots of one name: the result of the root that signed counts.
                 (said, Err(CertificateError::Issuer)) => said,
                 (said, Err(CertificateError::Signature)) if said != Err(CertificateError::Issuer) => said,
                 (_, new) => new,
@@ -340,12 +342,12 @@ impl Trust {
         result
     }
 
-    /// The highest number of the revocation lists, for the peer to see whose are newer.
+    /// Returns the highest number of the revocation lists, so that the peer can see whose are newer.
     fn crl_number(&self) -> u32 {
         self.roots.iter().map(Root::crl_number).max().unwrap_or(0)
     }
 
-    /// Checks the credential and the signature of `claim` at `now`; `malformed` is the error for what cannot be read.
+    /// Checks the credential and the signature of `claim` at `now`; `malformed` is the error for unreadable octets.
     fn verify(&self, claim: &Claim<'_>, now: UtcTime, malformed: Failure) -> Result<(), Failure> {
         let &Claim { credential, identity, label, hash, unsigned, signature } = claim;
         let mut reader = Reader(credential);
@@ -376,7 +378,7 @@ fn hash(parts: &[&[u8]]) -> [u8; 32] {
     hash.finalize().into()
 }
 
-/// Content without its signature, and the signature.
+/// Splits the content into the signed part and the signature.
 fn split(content: &[u8]) -> Option<(&[u8], &[u8; 64])> {
     content.split_last_chunk()
 }

@@ -40,7 +40,7 @@ fn command(chosen: Chosen, echo: Capabilities) -> Command {
     Command { nonce_2: [2; 16], lsb: 0xa5, chosen, echo, echo_stated: None }
 }
 
-/// UE_1's state with what it derived, UE_2's, and the PDU of the command.
+/// Returns UE_1's state with its derived keys, UE_2's state, and the PDU of the command.
 fn commanded(terms: Terms, kd_1: [u8; 32], kd_2: [u8; 32], policy: Policy) -> (Unproven, Proposed, Vec<u8>) {
     let offer = offer(&policy);
     let chosen = policy.choose(offer.capabilities, None).unwrap();
@@ -88,7 +88,7 @@ fn two_ues_agree_and_talk_in_both_profiles() {
     }
 }
 
-/// In LTE a MAC-I stays in the clear (TS 36.323 §5.6.2), in NR it is ciphered (TS 38.323 §5.8). Both are reckoned here
+/// In LTE a MAC-I stays in the clear (TS 36.323 §5.6.2), in NR it is ciphered (TS 38.323 §5.8). Both are computed here
 /// from the derivations and the integrity algorithm alone.
 #[test]
 // TS 36.323 §5.6.2 (1)
@@ -122,7 +122,7 @@ fn the_mac_i_is_in_the_clear_in_lte_and_ciphered_in_nr() {
     }
 }
 
-/// What one end sends cannot be turned back to it, nor moved to another channel.
+/// A PDU of one end cannot be reflected to it, nor moved to another channel.
 #[test]
 // TS 33.303 §6.5.6.2 (2); TS 36.323 §5.6.2 (2); TS 36.323 §5.7 (2)
 fn reflection_and_moving_fail() {
@@ -151,7 +151,7 @@ fn another_kd_or_a_changed_command_proves_nothing() {
     }
 }
 
-/// A wrong complete leaves UE_2 where it was: the right one is still believed.
+/// A wrong complete leaves UE_2's state unchanged: the right one is still accepted.
 #[test]
 // TS 33.303 §6.5.5.2 step 5; TS 36.323 §5.7 (2)
 fn a_wrong_complete_is_not_the_end() {
@@ -172,7 +172,7 @@ fn bidding_down_shows_in_the_echo() {
     let policy = Policy { integrity: Need::Preferred, ciphering: Need::Preferred, ..Policy::default() };
     let asked = offer(&policy);
     let requested = Requested::new(terms(Profile::Lte), asked, policy);
-    // T4.1-2: the strong algorithms cleared on the way, down to null.
+    // T4.1-2: the strong algorithms are cleared on the way, down to null.
     let weaker = Capabilities { eea: 0x80, eia: 0x80 };
     let chosen = Chosen { eea: Algorithm::Null, eia: Algorithm::Null };
     assert_eq!(policy.choose(weaker, None), Err(Disagreement::NullRefused(chosen)));
@@ -186,7 +186,7 @@ fn bidding_down_shows_in_the_echo() {
     assert_eq!(refused.err(), Some(Disagreement::NotOffered(chosen)));
 }
 
-/// Method 2: UE_2's command keeps to the capabilities that UE_2 signed, in both algorithms.
+/// Method 2: UE_2's command does not exceed the capabilities that UE_2 signed, in both algorithms.
 #[test]
 fn the_command_keeps_to_what_ue_2_signed() {
     let policy = Policy::default();
@@ -231,7 +231,7 @@ fn policies_meet_as_the_table_says() {
     }
 }
 
-/// T4.1-13: null integrity never stands under ciphering.
+/// T4.1-13: ciphering is never combined with null integrity.
 #[test]
 fn null_integrity_never_under_ciphering() {
     let policy = Policy { integrity: Need::NotNeeded, ciphering: Need::Required, ..Policy::default() };
@@ -263,7 +263,7 @@ fn activation_stays_for_the_life_of_a_link() {
     }
 }
 
-/// T4.1-9 (X): flipped bits of user data pass, with `up_integrity` they do not.
+/// T4.1-9 (X): flipped bits of user data pass, and with `up_integrity` they do not.
 #[test]
 // TS 33.303 §6.5.2 (4)
 fn user_data_is_malleable_unless_integrity_is_on() {
@@ -293,7 +293,7 @@ fn sequence_numbers_end_and_never_wrap() {
     assert_eq!(ue_1.begin(), Err(SendError::Exhausted));
 }
 
-/// A broken source of chance gives the same seed again: no draw repeats while the numbers do not.
+/// A broken random source returns the same seed again: no draw repeats while the numbers do not.
 #[test]
 // TS 24.334 §10.4.2.2 (7)
 fn draws_differ_by_number_under_one_seed() {
@@ -319,7 +319,7 @@ fn halves_are_free_and_never_zero() {
 }
 
 proptest! {
-    /// Any octets, any state: refused or opened, never a panic; nothing that was not sent is proven.
+    /// Any octets in any state: refused or opened, never a panic; no PDU that was not sent is proven.
     #[test]
     fn any_bytes_are_judged(mut bytes in prop::collection::vec(any::<u8>(), 0..60), lcid: u8, kind in 0usize..3, number: u16) {
         let kind = [Kind::Command, Kind::Signalling, Kind::User][kind];
@@ -332,7 +332,7 @@ proptest! {
     }
 }
 
-/// User data between two policies, under what signalling chose: never on for one end and off for the other.
+/// User data between two policies, under the algorithms of signalling: never protected at one end only.
 #[test]
 fn both_ends_agree_on_user_data() {
     use Need::{NotNeeded, Preferred, Required};
@@ -369,13 +369,13 @@ fn both_ends_agree_on_user_data() {
     assert_eq!(refused, 3 * 2 + 3);
 }
 
-/// A new name: SN begin again and say nothing of what was before, COUNT differs all the same; the old name still opens
-/// what is under way, and never comes back.
+/// A new name: SN begin again and reveal nothing about the earlier ones, COUNT differs nevertheless; the old name still
+/// opens PDUs on their way, and never comes back.
 #[test]
 fn a_key_with_a_new_name() {
     let (mut one, mut two) = linked(terms(Profile::Nr), Policy::default());
     let (old, new) = (one.id(), KdSessId::from_halves(0x11, 0x22).unwrap());
-    // What is under way when the names change: SN 2, since 1 was the complete.
+    // On its way when the names change: SN 2, since 1 was the complete.
     let mut late = send(&mut one, 30, Kind::Signalling, b"data");
     assert!(one.renamed(old).is_none() && two.renamed(old).is_none());
     let (mut sender, mut receiver) = (one.renamed(new).unwrap().activate(), two.renamed(new).unwrap());
@@ -409,8 +409,8 @@ fn a_policy_that_comes_back_changed_is_refused() {
     }
 }
 
-/// A command is judged once its MAC-I is right, and not before: what nobody has proven is a wrong MAC-I, whatever it
-/// says.
+/// A command is checked once its MAC-I is right, and not before: for an unproven command the error is a wrong MAC-I,
+/// whatever its content.
 #[test]
 // TS 33.303 §6.5.5.2 step 4 (1)
 fn the_mac_of_a_command_comes_before_its_content() {
@@ -435,15 +435,15 @@ fn the_mac_of_a_command_comes_before_its_content() {
             other => panic!("{other:?}"),
         }
     }
-    // Under null integrity nothing is proven, and the content says so.
+    // Under null integrity nothing is proven, and the result says so.
     let null = command(Chosen { eea: Algorithm::Null, eia: Algorithm::Null }, asked.capabilities);
     let unproven = Requested::new(terms(Profile::Lte), asked, policy).command(&kd, &null).unwrap();
     let refused = unproven.prove(1, LCID, &mut [0; HEADER + 8], HEADER).unwrap_err();
     assert!(matches!(refused, CommandRefusal::Disagrees { proven: false, .. }));
 }
 
-/// Whoever answers first would choose null integrity, and prove nobody: a policy that prefers integrity neither offers it
-/// nor follows it, at either end.
+/// The first UE to answer would choose null integrity, and prove no identity: a policy that prefers integrity neither
+/// offers nor accepts it, at either end.
 #[test]
 // TS 36.323 §6.3.4
 fn null_integrity_is_only_for_who_wants_none() {
@@ -459,8 +459,8 @@ fn null_integrity_is_only_for_who_wants_none() {
     }
 }
 
-/// What no MAC-I covers moves the window so far beyond what one covered, and no further: a forged SN silences no peer for
-/// good, and a peer that proves its SN is not refused.
+/// An SN without a MAC-I moves the window a limited distance beyond the last proven one: a forged SN silences no peer
+/// for good, and a peer that proves its SN is not refused.
 #[test]
 fn an_unproven_sn_moves_the_window_only_so_far() {
     let (mut sender, mut receiver) = linked(terms(Profile::Lte), Policy::default());

@@ -1,9 +1,9 @@
-//! What a monitor follows, for [`matching`](super::matching): which code each followed identity has in each period.
+//! The identities that a monitor follows, for [`matching`](super::matching): the code of each one in each period.
 //!
-//! - [`RotatingBook`], over-the-air ids of [`ota`](super::ota) in option 2 (nothing sent). 88 octets an identity.
-//! - [`RestrictedBook`], exact codes of [`restricted`](super::restricted) discovery. About 300 octets a code.
+//! - [`RotatingBook`], over-the-air IDs of [`ota`](super::ota) in option 2 (nothing sent). 88 octets per identity.
+//! - [`RestrictedBook`], exact codes of [`restricted`](super::restricted) discovery. About 300 octets per code.
 //!
-//! What can be looked up at the cost of one look-up, and what cannot:
+//! Protections for which one look-up per frame is enough, and those for which it is not:
 //!
 //! | protection | per frame |
 //! |---|---|
@@ -13,8 +13,8 @@
 //! | restricted, part of the code unknown (filters, metadata) | O(N): MIC and keystream depend on what is unknown |
 //! | open | no secret: a table of codes is enough |
 //!
-//! A book is cheap to clone (its chunks are shared) and a table keeps the book that it was built from, so that
-//! identities come and go while tables are built and matched.
+//! A book is cheap to clone (its chunks are shared), and a table keeps the book that it was built from, so that
+//! identities can be added and removed while tables are built and matched.
 
 use std::sync::Arc;
 
@@ -28,30 +28,31 @@ use crate::counter::{LsbWidth, UtcCounter};
 use crate::hmac::{Keyed, outer_block};
 use crate::keys::ApplicationKey;
 
-/// Place of a followed identity in its book.
+/// Index of a followed identity in its book.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Entry(pub u32);
 
-/// What matching needs to know of a book.
+/// The interface of a book for matching.
 pub trait CodeBook: Send + Sync {
-    /// Places, vacant ones included.
+    /// Returns the number of places, vacant ones included.
     fn len(&self) -> usize;
 
-    /// No place at all?
+    /// Whether there is no place at all.
     fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// How long a code lasts.
+    /// Returns the time for which a code is valid.
     fn period(&self) -> RotationPeriod;
 
-    /// Bits of a code.
+    /// Returns the number of bits of a code.
     fn code_bits(&self) -> u32;
 
-    /// Whether a received message claims by its LSB to be of `period`.
+    /// Whether the LSB in a received message claim that it is of `period`.
     fn claims(&self, message: &Message, period: PeriodIndex) -> bool;
 
-    /// What the identities in the places from `first` on send in `period`: `None` for places that are vacant or over.
+    /// Writes the expected messages of the identities from place `first` on in `period`: `None` for places that are
+    /// vacant or expired.
     fn expected(&self, period: PeriodIndex, first: usize, expected: &mut [Option<Words>]);
 }
 
@@ -60,7 +61,7 @@ pub trait CodeBook: Send + Sync {
 pub struct Words(pub [u64; 4]);
 
 impl Words {
-    /// Of a message.
+    /// Converts a message.
     #[inline]
     pub fn new(message: &Message) -> Self {
         let [message_type, rest @ ..] = message;
@@ -71,10 +72,11 @@ impl Words {
     }
 }
 
-/// Identities to a shared chunk: a change copies one chunk of a book that is in use, not the book.
+/// Identities per shared chunk: a change copies one chunk of a book that is in use, not the book.
 const CHUNK: usize = 1024;
 
-/// How many HMACs run side by side: each is two dependent compressions, and the processor overlaps independent ones.
+/// Number of HMACs that are computed together: each is two dependent compressions, and the processor overlaps
+/// independent ones.
 const LANES: usize = 16;
 
 /// Identities that are followed under one [`OtaConfig`] of option 2.
@@ -88,7 +90,7 @@ pub struct RotatingBook {
 
 #[derive(Clone)]
 struct Chunk {
-    /// Of [`Variant::Keyed`]; empty for the literal variant.
+    /// The keys of [`Variant::Keyed`]; empty for the literal variant.
     keys: Vec<Keyed>,
     tails: Vec<Tail>,
 }
@@ -108,7 +110,7 @@ impl Drop for Chunk {
     }
 }
 
-/// The configuration sends a nonce: such codes cannot be known ahead.
+/// The configuration sends a nonce: its codes cannot be computed in advance.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NonceNotFollowable;
 
@@ -121,7 +123,7 @@ impl std::fmt::Display for NonceNotFollowable {
 impl std::error::Error for NonceNotFollowable {}
 
 impl RotatingBook {
-    /// An empty book.
+    /// Makes an empty book.
     pub fn new(config: OtaConfig) -> Result<Self, NonceNotFollowable> {
         if config.nonce_bits() != 0 {
             return Err(NonceNotFollowable);
@@ -129,7 +131,7 @@ impl RotatingBook {
         Ok(Self { config, chunks: Vec::new(), len: 0, vacant: Vec::new() })
     }
 
-    /// Follow an identity until `valid_until`. The next table that is built knows it.
+    /// Follows an identity until `valid_until`. The next table that is built contains it.
     pub fn follow(&mut self, id: ProseId, key: &ApplicationKey, valid_until: UtcCounter) -> Entry {
         let keyed = match self.config.variant() {
             Variant::Keyed => Some(Keyed::new(key.as_bytes())),
@@ -156,7 +158,7 @@ impl RotatingBook {
         slot
     }
 
-    /// Follow it no more: the tables that are built from now on do not know it.
+    /// Stops following an identity: the tables that are built from now on do not contain it.
     pub fn unfollow(&mut self, slot: Entry) {
         if !self.is_followed(slot) {
             return;
@@ -170,8 +172,8 @@ impl RotatingBook {
         self.vacant.push(slot);
     }
 
-    /// A new ProSe ID and key replace the old: how access is revoked (TR 33.833 §6.2.1.5), everybody but the revoked
-    /// UE gets the new pair. The old pair is followed until `stragglers_until` in a place of its own, which is
+    /// Replaces an identity by a new ProSe ID and key. This revokes access (TR 33.833 §6.2.1.5): all UEs except the
+    /// revoked one get the new pair. The old pair is followed until `stragglers_until` at another place, which is
     /// returned; the new pair takes over `slot`.
     pub fn replace(
         &mut self,
@@ -184,7 +186,7 @@ impl RotatingBook {
         if !self.is_followed(slot) {
             return None;
         }
-        // The new pair is put in a place of its own first, then the two places are exchanged.
+        // The new pair is put at a place of its own first, then the two places are exchanged.
         let other = self.follow(id, key, valid_until);
         let (chunk, i) = self.place(other);
         let new_tail = chunk.tails[i];
@@ -201,7 +203,7 @@ impl RotatingBook {
         Some(other)
     }
 
-    /// Unfollow everything whose validity is over. Gives the places.
+    /// Stops following all identities whose validity is over, and returns their places.
     pub fn expire(&mut self, now: UtcCounter) -> Vec<Entry> {
         let over: Vec<Entry> = (0..self.len as u32)
             .map(Entry)
@@ -221,7 +223,7 @@ impl RotatingBook {
         over
     }
 
-    /// Octets that the book itself takes per place.
+    /// Returns the octets that the book itself takes per place.
     pub const fn octets_per_identity(&self) -> usize {
         let key = match self.config.variant() {
             Variant::Keyed => size_of::<Keyed>(),
@@ -285,11 +287,11 @@ impl CodeBook for RotatingBook {
     }
 }
 
-/// What is around the code in every message of a period, and which bits are code.
+/// The bits around the code in every message of a period, and the mask of the code.
 struct Frame {
     around: Words,
     mask: [u64; 4],
-    /// Who is valid until then is over.
+    /// Identities whose validity ends at or before this counter have expired.
     begin: u32,
 }
 
@@ -301,7 +303,7 @@ impl Frame {
         Self { around, mask: std::array::from_fn(|i| ones.0[i] ^ around.0[i]), begin }
     }
 
-    /// The message of a code whose words the function gave.
+    /// Returns the message for a code, from the words of the function's output.
     #[inline]
     fn words(&self, function: &[u32]) -> Words {
         let word = |i: usize| function.get(i).map_or(0, |word| u64::from(*word));
@@ -311,8 +313,8 @@ impl Frame {
     }
 }
 
-/// Step by step over all lanes, not lane by lane: a compression that loads what was only just stored, in pieces, waits
-/// for everything before it, and nothing overlaps.
+/// Computes the messages step by step over all lanes, not lane by lane: a compression that loads words which were only
+/// just stored, in parts, would wait for everything before it, and nothing would overlap.
 fn keyed(period: PeriodIndex, frame: &Frame, keys: &[Keyed], tails: &[Tail], out: &mut [Option<Words>]) {
     let (block, id_at) = keyed_block(period);
     let mut blocks = [block; LANES];
@@ -353,8 +355,8 @@ fn literal(period: PeriodIndex, frame: &Frame, tails: &[Tail], out: &mut [Option
     }
 }
 
-/// Exact codes of restricted discovery, each with its own material. The period is the second of the UTC-based
-/// counter, so a monitor follows the neighbouring seconds, not all of MAX_OFFSET.
+/// Exact codes of restricted discovery, each with its own material. The period is the second of the UTC-based counter,
+/// so a monitor follows the neighbouring seconds, not all of MAX_OFFSET.
 #[derive(Clone)]
 pub struct RestrictedBook {
     profile: Profile,
@@ -368,7 +370,7 @@ struct FollowedCode {
     valid_until: UtcCounter,
 }
 
-/// Without a DUIK nothing shows that a message is authentic.
+/// Without a DUIK a message has no proof of authenticity.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NoIntegrityKey;
 
@@ -381,12 +383,12 @@ impl std::fmt::Display for NoIntegrityKey {
 impl std::error::Error for NoIntegrityKey {}
 
 impl RestrictedBook {
-    /// An empty book.
+    /// Makes an empty book.
     pub const fn new(profile: Profile) -> Self {
         Self { profile, codes: Vec::new() }
     }
 
-    /// Follow one code, sent with `message_type` under `material`, which must have a DUIK: a match is a proof.
+    /// Follows one code, sent with `message_type` under `material`, which must have a DUIK: a match is a proof.
     pub fn follow(
         &mut self,
         message_type: u8,
@@ -402,7 +404,7 @@ impl RestrictedBook {
         Ok(Entry(self.codes.len() as u32 - 1))
     }
 
-    /// Follow it no more. Its place is not used again.
+    /// Stops following a code. Its place is not used again.
     pub fn unfollow(&mut self, slot: Entry) {
         if let Some(place) = self.codes.get_mut(slot.0 as usize) {
             *place = None;

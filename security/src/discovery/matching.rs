@@ -5,22 +5,24 @@
 //!                      next period, while the current one is matched                 previous | current | next
 //! ```
 //!
-//! A [`PeriodTable`] holds what every followed identity sends in one rotation period: of each whole message, type, code,
-//! zeros and LSB, a 64-bit digest. A bitmap of 16 bits an identity turns 94 % of foreign frames away with one memory
-//! access; an array of buckets, one cache line of eight entries each, three quarters full, names the identity with one
-//! more: where an entry stands gives the digest's top bits, the entry its other bits and the identity's place in the
-//! book. Nothing is computed again on a hit, whose cost is the two memory accesses, and they do not wait for each other.
+//! A [`PeriodTable`] holds the expected message of every followed identity in one rotation period: a 64-bit digest of
+//! each whole message (type, code, zeros and LSB). A bitmap of 16 bits per identity rejects 94 % of foreign frames with
+//! one memory access; an array of buckets, one cache line of eight entries each, three quarters full, identifies the
+//! sender with one more: the position of an entry gives the digest's top bits, the entry its other bits and the
+//! identity's place in the book. Nothing is computed again on a hit, whose cost is the two memory accesses, and they do
+//! not depend on each other.
 //!
-//! **What a match proves.** That all 232 bits have the digest of an expected message: about 61 of its bits are compared
-//! (64, less those that a bucket and a full neighbour leave open). A flipped bit always changes them. Guessing a message that
-//! matches any of N identities succeeds with N / 2^61 per frame; a MIC has 2^-32. The digest need not be secret: what
-//! it is of is the output of a pseudo-random function that an outsider cannot compute before it is on the air.
+//! **What a match proves.** All 232 bits have the digest of an expected message: about 61 bits of the digest are
+//! compared (64, less those that a bucket and a full neighbour leave open). A flipped bit always changes them. A
+//! guessed message matches any of N identities with probability N / 2^61 per frame; a MIC has 2^-32. The digest need
+//! not be secret: it is computed from the output of a pseudo-random function that an outsider cannot compute before it
+//! is on the air.
 //!
-//! In all 12.7 octets an identity and table, 38 with three tables, 126 with the book.
+//! The total is 12.7 octets per identity and table, 38 with three tables, 126 with the book.
 //!
-//! Nothing here has a thread or a lock. The builder is `Send`: whoever drives it calls
-//! [`TableBuilder::build_chunk`] until it is done and hands the table over; [`Matcher::install`] moves three pointers.
-//! A monitor calls [`Matcher::wanted`] to know which period to build next; it has a whole rotation period to do so.
+//! No item here has a thread or a lock. The builder is `Send`: its driver calls [`TableBuilder::build_chunk`] until the
+//! table is complete and hands it over; [`Matcher::install`] moves three pointers. A monitor calls [`Matcher::wanted`]
+//! to learn which period to build next; it has a whole rotation period to do so.
 
 use std::num::NonZeroU64;
 use std::ops::RangeInclusive;
@@ -39,7 +41,7 @@ pub struct PeriodTable<B> {
     unplaced: usize,
 }
 
-/// The memory of a table, which the next one uses again.
+/// The memory of a table, which the next table reuses.
 #[derive(Default)]
 struct Storage {
     buckets: Vec<Bucket>,
@@ -47,7 +49,7 @@ struct Storage {
     index_bits: u32,
 }
 
-/// One cache line of entries: 0 is free, else low bits of the digest || place + 1. Filled from the front.
+/// One cache line of entries: 0 is free, otherwise low bits of the digest || place + 1. Filled from the front.
 #[derive(Clone, Copy, Default)]
 #[repr(align(64))]
 struct Bucket([u64; ENTRIES]);
@@ -60,24 +62,25 @@ const PLACES_PER_BUCKET: usize = 6;
 /// Bits of the front per followed place.
 const FRONT_BITS_PER_PLACE: usize = 16;
 
-/// How many buckets an entry may stand behind where it belongs. Three quarters full, with random codes, it is a few;
-/// followed identities that share one code (the same key given twice) pile up and the rest is counted as unplaced.
+/// Number of buckets that are searched for an entry, from its own on. At three quarters full, with random codes, a few
+/// are enough; followed identities that share one code (the same key given twice) accumulate, and the rest is counted
+/// as unplaced.
 const MAX_BUCKETS: usize = 64;
 
 /// Identities whose messages are computed before they are stored, so that the stores overlap.
 const BATCH: usize = 128;
 
-/// Digests that are collected before they are stored, region by region: so the cache lines of a region are used more
-/// than once while they are there.
+/// Digests that are collected before they are stored, region by region, so that the cache lines of a region are used
+/// more than once while they are cached.
 const COLLECTED: usize = 1 << 17;
 
-/// Regions of the table, by the top bits of the digest.
+/// Number of regions of the table, by the top bits of the digest.
 const REGIONS: usize = 64;
 
-/// Builds a [`PeriodTable`], a chunk at a time, on whatever thread. It takes 1.5 MB while it works.
+/// Builds a [`PeriodTable`], a chunk at a time, on any thread. It needs 1.5 MB while it works.
 pub struct TableBuilder<B> {
     table: PeriodTable<B>,
-    /// The place that is expected next.
+    /// The next place to be computed.
     next: usize,
     /// Digests of the last places, not stored yet.
     collected: Vec<Option<NonZeroU64>>,
@@ -85,20 +88,20 @@ pub struct TableBuilder<B> {
     sorted: Vec<u32>,
 }
 
-/// Codes so short that among so many identities they say nothing. The operator's fault.
+/// The operator's error: too many identities, or codes that are too short for them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum TableError {
-    /// More identities than the code has values.
+    /// More identities than values of the code.
     CodesTooShort {
-        /// Bits of the code.
+        /// Number of bits of the code.
         bits: u32,
-        /// Identities followed.
+        /// Number of followed identities.
         followed: usize,
     },
     /// More than 2^30 places.
     TooMany {
-        /// Identities followed.
+        /// Number of followed identities.
         followed: usize,
     },
 }
@@ -117,8 +120,8 @@ impl std::fmt::Display for TableError {
 impl std::error::Error for TableError {}
 
 impl<B: CodeBook> TableBuilder<B> {
-    /// Begin the table of `period`. `old` is a table that [`Matcher::install`] gave back: its memory is used again, so
-    /// that in steady state nothing is allocated.
+    /// Begins the table of `period`. `old` is a table that [`Matcher::install`] returned: its memory is reused, so that
+    /// nothing is allocated in steady state.
     pub fn new(book: Arc<B>, period: PeriodIndex, old: Option<PeriodTable<B>>) -> Result<Self, TableError> {
         let followed = book.len();
         if followed > 1 << 30 {
@@ -139,12 +142,12 @@ impl<B: CodeBook> TableBuilder<B> {
         })
     }
 
-    /// Which period it is for.
+    /// Returns the period of the table.
     pub const fn period(&self) -> PeriodIndex {
         self.table.period
     }
 
-    /// Compute and store the codes of the next `places` places. `true` when the table is complete.
+    /// Computes and stores the codes of the next `places` places. Returns whether the table is complete.
     pub fn build_chunk(&mut self, places: usize) -> bool {
         let end = self.next.saturating_add(places).min(self.table.book.len());
         let mut expected = [None; BATCH];
@@ -156,8 +159,8 @@ impl<B: CodeBook> TableBuilder<B> {
         self.is_complete()
     }
 
-    /// Store what [`CodeBook::expected`] gave for the places that follow: to compute them on several cores. What exceeds
-    /// the book is ignored.
+    /// Stores results of [`CodeBook::expected`] for the next places, so that several cores can compute them. Results
+    /// beyond the end of the book are ignored.
     pub fn insert(&mut self, expected: &[Option<Words>]) {
         let left = self.table.book.len() - self.next;
         for words in expected.iter().take(left) {
@@ -169,7 +172,7 @@ impl<B: CodeBook> TableBuilder<B> {
         }
     }
 
-    /// Sort what was collected by regions, keeping the order within each, and store it.
+    /// Sorts the collected digests by regions, with their order kept in each, and stores them.
     fn flush(&mut self) {
         const fn region(digest: NonZeroU64) -> usize {
             (digest.get() >> (64 - REGIONS.ilog2())) as usize
@@ -204,12 +207,12 @@ impl<B: CodeBook> TableBuilder<B> {
         self.collected.clear();
     }
 
-    /// Are all places in the table?
+    /// Whether all places are in the table.
     pub fn is_complete(&self) -> bool {
         self.next == self.table.book.len()
     }
 
-    /// The table. An incomplete one gives the builder back.
+    /// Returns the table, or the builder if the table is incomplete.
     #[allow(clippy::result_large_err)] // once per period, not per frame
     pub fn finish(self) -> Result<PeriodTable<B>, Self> {
         if self.is_complete() { Ok(self.table) } else { Err(self) }
@@ -226,8 +229,8 @@ impl Storage {
         self.index_bits = usize::BITS - places.leading_zeros();
     }
 
-    /// Read where these digests belong, without deciding anything by it: the cache misses of a batch overlap, which
-    /// the branches of [`Self::insert`] would not let them.
+    /// Reads the entries at the positions of these digests, without a decision on them: the cache misses of a batch
+    /// overlap, which the branches of [`Self::insert`] would prevent.
     fn touch(&self, digests: impl Iterator<Item = u64>) {
         let seen = digests.fold(0, |seen, digest| {
             let bucket = &self.buckets[spread(digest, self.buckets.len())];
@@ -242,7 +245,7 @@ impl Storage {
         let mut at = spread(digest, self.buckets.len());
         for _ in 0..MAX_BUCKETS.min(self.buckets.len()) {
             let bucket = &mut self.buckets[at].0;
-            // The first free entry by halving, without a branch: which one it is cannot be predicted.
+            // Finds the first free entry by halving, without a branch: the processor cannot predict which one it is.
             let mut free = 4 * usize::from(bucket[3] != 0);
             free += 2 * usize::from(bucket[free + 1] != 0);
             free += usize::from(bucket[free] != 0);
@@ -255,7 +258,7 @@ impl Storage {
         false
     }
 
-    /// Call `each` for every place whose message has this digest.
+    /// Calls `each` for every place whose message has this digest.
     #[inline]
     fn find(&self, digest: u64, each: impl FnMut(Entry)) {
         let (word, bit) = self.front_bit(digest);
@@ -288,8 +291,8 @@ impl Storage {
     }
 }
 
-/// Multipliers of the digest: fractional parts of square roots, no structure meant. The tests show that every single
-/// flipped bit changes the part of the digest that is stored.
+/// Multipliers of the digest: fractional parts of square roots, chosen without a structure. The tests show that every
+/// single flipped bit changes the stored part of the digest.
 const MULTIPLIERS: [u128; 4] = [
     0x6a09_e667_f3bc_c908_b2fb_1366_ea95_7d3e,
     0xbb67_ae85_84ca_a73b_2574_2d70_78b8_3b89,
@@ -297,52 +300,52 @@ const MULTIPLIERS: [u128; 4] = [
     0xa54f_f53a_5f1d_36f1_cea7_e61f_c37a_20d5,
 ];
 
-/// The upper half of a sum of products modulo 2^128: multilinear hashing.
+/// Returns the upper half of a sum of products modulo 2^128: multilinear hashing.
 #[inline]
 fn digest_of(words: &Words) -> NonZeroU64 {
     let sum =
         words.0.iter().zip(MULTIPLIERS).fold(0_u128, |sum, (word, multiplier)| {
             sum.wrapping_add(multiplier.wrapping_mul(u128::from(*word)))
         });
-    // Zero becomes one: no digest at all is then `None` at no cost.
+    // Zero becomes one, so that `None` costs no memory.
     NonZeroU64::new((sum >> 64) as u64).unwrap_or(NonZeroU64::MIN)
 }
 
-/// The top 32 bits of the digest as a position in `0..n`, n below 2^36.
+/// Maps the top 32 bits of the digest to a position in `0..n`, n below 2^36.
 #[inline]
 const fn spread(digest: u64, n: usize) -> usize {
     (((digest >> 32) as u128 * n as u128) >> 32) as usize
 }
 
 impl<B: CodeBook> PeriodTable<B> {
-    /// Which period.
+    /// Returns the period of the table.
     pub const fn period(&self) -> PeriodIndex {
         self.period
     }
 
-    /// The book that it was built from.
+    /// Returns the book that it was built from.
     pub const fn book(&self) -> &Arc<B> {
         &self.book
     }
 
-    /// Codes in the table.
+    /// Returns the number of codes in the table.
     pub const fn placed(&self) -> usize {
         self.placed
     }
 
-    /// Codes that found no place because too many share one value (the same key followed many times): they are not
-    /// matched.
+    /// Returns the number of codes that found no place because too many share one value (the same key followed many
+    /// times): they are not matched.
     pub const fn unplaced(&self) -> usize {
         self.unplaced
     }
 
-    /// Octets of the table.
+    /// Returns the octets of the table.
     pub fn octets(&self) -> usize {
         size_of::<Bucket>() * self.storage.buckets.len() + 8 * self.storage.front.len()
     }
 }
 
-/// Who sent a frame, and in which period.
+/// The sender of a frame, and the period of its code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Match {
     /// Place in the book of the table that matched.
@@ -351,13 +354,13 @@ pub struct Match {
     pub period: PeriodIndex,
 }
 
-/// Holds up to three tables, previous, current and next, and matches frames against them.
+/// Matches frames against up to three tables: previous, current and next.
 pub struct Matcher<B> {
-    /// By period, ascending.
+    /// Tables in ascending order of their periods.
     tables: Vec<PeriodTable<B>>,
 }
 
-/// Tables that are held at once.
+/// Number of tables that are held at once.
 const TABLES: usize = 3;
 
 impl<B> Default for Matcher<B> {
@@ -367,19 +370,19 @@ impl<B> Default for Matcher<B> {
 }
 
 impl<B: CodeBook> Matcher<B> {
-    /// Without a table: nothing matches.
+    /// Makes a matcher without a table: nothing matches.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Take a table into use. One of the same period is replaced; of more than three the oldest goes. What goes is
-    /// given back, so that its memory serves the next builder and is not freed here.
+    /// Installs a table. It replaces one of the same period; of more than three the oldest is removed. The removed
+    /// table is returned, so that the next builder can use its memory and it is not freed here.
     pub fn install(&mut self, table: PeriodTable<B>) -> Option<PeriodTable<B>> {
         self.put(table, |_| 0)
     }
 
-    /// As [`Self::install`], but of more than three the one goes that is the furthest from the periods `wanted`: time that
-    /// goes back keeps the tables that are built for it.
+    /// Installs a table as [`Self::install`], but of more than three the one that is furthest from the periods `wanted`
+    /// is removed: when time goes back, the tables that are built for it are kept.
     pub fn install_near(
         &mut self,
         table: PeriodTable<B>,
@@ -388,7 +391,7 @@ impl<B: CodeBook> Matcher<B> {
         self.put(table, |period| period.0.abs_diff(period.0.clamp(*wanted.start(), *wanted.end())))
     }
 
-    /// Of more than three the first goes whose distance is the greatest.
+    /// Adds a table; of more than three it removes the first one with the greatest distance.
     fn put(
         &mut self,
         table: PeriodTable<B>,
@@ -411,7 +414,7 @@ impl<B: CodeBook> Matcher<B> {
         Some(self.tables.remove(gone))
     }
 
-    /// The first period of `window`, or the one after it, for which there is no table yet: what to build next.
+    /// Returns the first period of `window`, or the one after it, without a table: the one to be built next.
     pub fn wanted(&self, window: Window) -> Option<PeriodIndex> {
         (window.first.0..=window.last.0.saturating_add(1))
             .take(TABLES)
@@ -419,12 +422,13 @@ impl<B: CodeBook> Matcher<B> {
             .find(|p| self.table(*p).is_none())
     }
 
-    /// The table of a period.
+    /// Returns the table of a period.
     pub fn table(&self, period: PeriodIndex) -> Option<&PeriodTable<B>> {
         self.tables.iter().find(|t| t.period == period)
     }
 
-    /// Whose frame is this? The first that fits; with codes of 64 bits or more there is never a second.
+    /// Returns the sender of a frame: the first identity that matches; with codes of 64 bits or more there is never a
+    /// second.
     ///
     /// Refused: [`Refusal::Replay`] for a code of a period before the window whose table is still here,
     /// [`Refusal::Clock`] for one after it, else [`Refusal::Unknown`].
@@ -439,8 +443,8 @@ impl<B: CodeBook> Matcher<B> {
         first
     }
 
-    /// As [`Self::verify`], for codes so short that several identities can share one: `each` is called for every
-    /// identity whose whole message this is.
+    /// Verifies as [`Self::verify`], for codes so short that several identities can share one: calls `each` for every
+    /// identity with this whole message.
     #[inline]
     pub fn verify_each(
         &self,
@@ -468,8 +472,8 @@ impl<B: CodeBook> Matcher<B> {
 mod tests {
     use super::*;
 
-    /// The difference that one flipped bit makes, either way and with or without a carry from the lower half, is never
-    /// zero in the bits that an entry holds, even among 2^30 identities.
+    /// The difference of one flipped bit, in either direction and with or without a carry from the lower half, is never
+    /// zero in the bits of an entry, even among 2^30 identities.
     #[test]
     fn every_flipped_bit_changes_what_is_stored() {
         for bit in 0..232 {
@@ -482,7 +486,7 @@ mod tests {
         }
     }
 
-    /// A free entry is nobody, not even for a digest of which no bit is stored.
+    /// A free entry matches no identity, not even for a digest of which no bit is stored.
     #[test]
     fn a_free_entry_is_nobody() {
         let mut storage = Storage::default();

@@ -14,9 +14,9 @@
 //! | rotating id, nonce sent or time known | [`ota`] | ProSe ID, Application Key | code and nonce | one rotation period |
 //! | request and response | [`request_response`] | pre-shared secret | 40 | cache, and binding |
 //!
-//! Receiving gives a [`Verified`] value, which nothing outside this module can make, or a [`Refusal`]. A check
-//! computes everything before it decides: what was wrong shows in the answer, not in the time it took.
-//! [`matching`] follows up to a million codes at once, at the cost of one look-up per frame.
+//! A successful check returns a [`Verified`] value, which only this crate can make, a failed one a [`Refusal`]. A check
+//! computes everything before it decides: the reason of a refusal is visible in the result, not in the time that it
+//! took. [`matching`] follows up to a million codes at once, at the cost of one look-up per frame.
 //!
 //! No function panics whatever the 29 octets hold.
 
@@ -50,7 +50,7 @@ pub type Code = [u8; 23];
 pub struct Mic(pub [u8; 4]);
 
 impl PartialEq for Mic {
-    /// In constant time.
+    /// Compares in constant time.
     fn eq(&self, other: &Self) -> bool {
         self.0.ct_eq(&other.0).into()
     }
@@ -58,18 +58,18 @@ impl PartialEq for Mic {
 
 impl Eq for Mic {}
 
-/// Where the counter's LSB stands, which decides what scrambling leaves out: message type and LSB.
+/// Position of the counter's LSB, which decides which octets scrambling leaves out: message type and LSB.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Layout {
     /// The LTE message: LSB in the last octet, octets 1 to 27 protected.
     #[default]
     LsbLast,
-    /// LSB right after the message type, as the formula of TS 33.503 §6.1.3.2.3 needs it; octets 2 to 28 protected.
+    /// LSB right after the message type, as the formula of TS 33.503 §6.1.3.2.3 demands; octets 2 to 28 protected.
     LsbSecond,
 }
 
 impl Layout {
-    /// The octets of code and MIC.
+    /// Returns the octets of code and MIC.
     pub const fn protected(self) -> Range<usize> {
         match self {
             Self::LsbLast => 1..28,
@@ -77,7 +77,7 @@ impl Layout {
         }
     }
 
-    /// The octet of the counter's LSB.
+    /// Returns the octet of the counter's LSB.
     pub const fn lsb(self) -> usize {
         match self {
             Self::LsbLast => 28,
@@ -86,19 +86,19 @@ impl Layout {
     }
 }
 
-/// How long one scrambling sequence of a DUSK lasts.
+/// Time for which one scrambling sequence of a DUSK is valid.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Scrambling {
     /// 16 seconds: the 4 least significant bits of the counter count as zero. TS 33.303 §6.1.3.4.3.5. The XOR of two
-    /// messages within is that of the messages before scrambling: an outsider sees which ones have the same code.
+    /// messages in this time is that of the messages before scrambling: an outsider sees which ones have the same code.
     #[default]
     SixteenSeconds,
-    /// Our own: one second. Of one code, messages of other seconds have nothing in common.
+    /// Our own: one second. Messages of one code in different seconds have nothing in common.
     OneSecond,
 }
 
 impl Scrambling {
-    /// What of the counter goes into the sequence.
+    /// Returns the counter for the sequence.
     pub(crate) const fn counter(self, counter: UtcCounter) -> UtcCounter {
         match self {
             Self::SixteenSeconds => counter.for_scrambling(),
@@ -107,16 +107,16 @@ impl Scrambling {
     }
 }
 
-/// How messages are laid out and protected, where the default is the standard of LTE: for the layout of 5G, for a
-/// protection of our own, and to measure what fewer bits cost.
+/// Layout and protection of messages; the default is the LTE standard. Other values are for the layout of 5G, for a
+/// protection of our own, and to measure the cost of fewer bits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Profile {
     /// Position of the counter's LSB.
     pub layout: Layout,
-    /// How long one scrambling sequence lasts.
+    /// Time for which one scrambling sequence is valid.
     pub scrambling: Scrambling,
-    /// How many of the 32 bits of the MIC are computed, 1 to 32 (others count as the nearest); the rest, in front, is
-    /// zero. The standard has 32: fewer only show how forging scales.
+    /// Number of bits of the MIC that are computed, 1 to 32 (other values count as the nearest); the rest, at the
+    /// front, is zero. The standard has 32: fewer only show how forgery scales.
     pub mic_bits: u8,
 }
 
@@ -127,7 +127,7 @@ impl Default for Profile {
 }
 
 impl Profile {
-    /// The 32 least significant bits of a KDF output, of which `mic_bits` stay.
+    /// Returns the 32 least significant bits of a KDF output, with only `mic_bits` of them kept.
     // TS 33.303 §A.2 (2)
     pub(crate) fn mic(&self, derived: &[u8; 32]) -> Mic {
         let [.., a, b, c, d] = *derived;
@@ -136,16 +136,16 @@ impl Profile {
     }
 }
 
-/// What time it is for a frame: when it was received by our own air clock, and what the ProSe clock says.
+/// The times for a check of a frame: its reception by our own air clock, and the ProSe clock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Freshness {
     /// UTC-based counter of the slot that carried the frame, by our own air clock.
     pub slot: UtcCounter,
-    /// The ProSe clock: CURRENT_TIME of the ProSe Function, advanced since.
+    /// The ProSe clock: CURRENT_TIME of the ProSe Function, advanced since then.
     pub clock: UtcCounter,
     /// MAX_OFFSET, in seconds, 1 to 32 (TS 24.334 §12.2.2.24). TS 36.508 §4.7F.1 tests with 32.
     pub max_offset: u32,
-    /// Our own strict mode: also refuse a counter further than this many seconds from `slot`.
+    /// Our own strict mode: also refuses a counter further than this many seconds from `slot`.
     pub strict: Option<u32>,
 }
 
@@ -153,13 +153,13 @@ impl Freshness {
     /// MAX_OFFSET of the conformance tests, in seconds. TS 36.508 §4.7F.1.
     pub const MAX_OFFSET: u32 = 32;
 
-    /// Slot and ProSe clock agree, MAX_OFFSET is [`Self::MAX_OFFSET`], not strict.
+    /// Makes times at which slot and ProSe clock agree, with [`Self::MAX_OFFSET`] and without strict mode.
     pub const fn at(now: UtcCounter) -> Self {
         Self { slot: now, clock: now, max_offset: Self::MAX_OFFSET, strict: None }
     }
 
-    /// May a message be announced in this slot, or listened for? While the slot's counter is within MAX_OFFSET of the
-    /// ProSe clock. TS 33.303 §6.1.3.3.1, steps 5 and 10.
+    /// Checks whether a message may be announced or received in this slot: the slot's counter must be within MAX_OFFSET
+    /// of the ProSe clock. TS 33.303 §6.1.3.3.1, steps 5 and 10.
     // TS 33.303 §6.1.3.3.1 step 5 (1)
     pub const fn may_announce(&self) -> Result<(), Refusal> {
         if self.slot.distance(self.clock) <= self.max_offset {
@@ -169,11 +169,13 @@ impl Freshness {
         }
     }
 
-    /// The whole counter of a received message of this type: the value nearest to the slot's whose LSB were received.
+    /// Returns the whole counter of a received message of this type: the value nearest to the slot's counter with the
+    /// received LSB. TS 33.303 §6.1.3.3.1, step 11.
     /// TS 33.303 §6.1.3.3.1, step 11.
     ///
-    /// Neither it nor the slot's own may be further than MAX_OFFSET from the ProSe clock: nothing is listened for then,
-    /// and nothing older believed. (With eight bits the nearest value may be 128 s away, with four it is 8 s.)
+    /// Neither it nor the slot's own counter may be further than MAX_OFFSET from the ProSe clock: no message is
+    /// received then, and no older one accepted. (With eight bits the nearest value may be 128 s away, with four it is
+    /// 8 s.)
     // TS 33.303 §6.1.3.3.1 step 10; TS 33.303 §6.1.3.4.2.1 step 12
     pub fn rebuild(&self, message_type: u8, lsb: u8) -> Result<UtcCounter, Refusal> {
         self.may_announce()?;
@@ -190,32 +192,32 @@ impl Freshness {
     }
 }
 
-/// A message that is not believed, and why. The peer's fault, or an attacker's, or the clock's.
+/// Reason why a message is refused. The fault of the peer, of an attacker or of a clock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Refusal {
-    /// No code or key that we follow fits: not for us, or random bits.
+    /// No followed code or key fits: a message for others, or random bits.
     Unknown,
     /// The code fits a filter but the MIC is wrong: forged, damaged, or made under another key.
     BadMic,
-    /// Authentic, but of a time that is over, or already taken.
+    /// Authentic, but its time is over or it was received before.
     Replay,
     /// The counter lies further than MAX_OFFSET from the ProSe clock.
     OutsideMaxOffset,
-    /// Authentic, but of a time that has not come: a clock is wrong, here or there.
+    /// Authentic, but its time has not come: one of the clocks is wrong.
     Clock,
-    /// The key's or code's validity is over.
+    /// The validity of the key or code is over.
     Expired,
     /// The sender is known but not authorised for this.
     NotAuthorised,
-    /// The message type is not one that this protection carries.
+    /// The message type does not belong to this protection.
     Type,
-    /// More answers were asked for than the rate allows, or more was heard at once than is remembered.
+    /// More answers than the rate allows, or more messages at once than can be remembered.
     RateLimited,
 }
 
 impl Refusal {
-    /// The word that reports use.
+    /// Returns the word for reports.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Unknown => "unknown",
@@ -259,7 +261,7 @@ impl<T> Verified<T> {
         Self(value)
     }
 
-    /// The value, without its proof.
+    /// Returns the value without its proof.
     pub fn into_inner(self) -> T {
         self.0
     }
@@ -273,36 +275,36 @@ impl<T> Deref for Verified<T> {
     }
 }
 
-/// What a discovery message said, descrambled and deciphered.
+/// Content of a discovery message, descrambled and deciphered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Announcement {
     /// Octet 0: discovery type, content type, model. TS 24.334 §11.2.5.
     pub message_type: u8,
     /// Code or content.
     pub code: Code,
-    /// The MIC that it carried.
+    /// The received MIC.
     pub mic: Mic,
     /// The whole UTC-based counter.
     pub counter: UtcCounter,
 }
 
-/// A code that is looked for: the bits under the mask must be equal. TS 24.334 §12.2.2 ("discovery filter").
+/// A discovery filter: the bits under the mask must be equal. TS 24.334 §12.2.2 ("discovery filter").
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 // TS 24.334 §12.2.2.12
 pub struct CodeFilter {
-    /// Wanted bits.
+    /// The required bits.
     pub code: Code,
-    /// 1 where a bit matters.
+    /// 1 where a bit is compared.
     pub mask: Code,
 }
 
 impl CodeFilter {
-    /// Every bit matters.
+    /// Makes a filter that compares every bit.
     pub const fn exact(code: Code) -> Self {
         Self { code, mask: [0xff; 23] }
     }
 
-    /// In constant time.
+    /// Compares in constant time.
     pub fn matches(&self, code: &Code) -> bool {
         let mut difference = 0;
         for i in 0..23 {
@@ -312,7 +314,7 @@ impl CodeFilter {
     }
 }
 
-/// Code and MIC, and the octets around them.
+/// Splits a message into its type, code, MIC and LSB octet.
 pub(crate) fn split(message: &Message, layout: Layout) -> (u8, Code, Mic, u8) {
     let start = layout.protected().start;
     let (mut code, mut mic) = ([0; 23], [0; 4]);

@@ -1,6 +1,6 @@
 //! Open discovery: MIC and UTC-based counter, checked by the network. TS 33.303 §6.1.3.3.
 //!
-//! The code is public. A monitor cannot verify the MIC itself: it sends what it received as a match report, and the
+//! The code is public. A monitor cannot verify the MIC itself: it sends the received values in a match report, and the
 //! ProSe Function that assigned the code answers.
 
 use super::{Announcement, Freshness, Message, Mic, Profile, Refusal, Verified, join, split};
@@ -9,19 +9,20 @@ use crate::hmac::Keyed;
 use crate::kdf::lte::mic_input;
 use crate::keys::DiscoveryKey;
 
-/// A Discovery Key, ready to use: at the announcer, and at the ProSe Function that made it.
+/// A Discovery Key, ready for use at the announcer, and at the ProSe Function that made it.
 pub struct OpenKey {
     keyed: Keyed,
     profile: Profile,
 }
 
 impl OpenKey {
-    /// Absorb the key.
+    /// Absorbs the key.
     pub fn new(key: &DiscoveryKey, profile: Profile) -> Self {
         Self { keyed: Keyed::new(key.as_bytes()), profile }
     }
 
-    /// Set MIC and counter LSB of `message` for the slot of `freshness`. What stands in those octets is overwritten.
+    /// Sets MIC and counter LSB of `message` for the slot of `freshness`. Earlier values of those octets are
+    /// overwritten.
     ///
     /// Refused with [`Refusal::OutsideMaxOffset`]: the UE stays silent.
     // TS 33.303 §6.1.3.3.1 step 5 (3)
@@ -33,8 +34,8 @@ impl OpenKey {
         Ok(())
     }
 
-    /// At the ProSe Function: is the reported MIC right? `clock` is the Function's own; a report of a counter further
-    /// than `max_offset` + `report_delay` seconds in the past, or `max_offset` in the future, is refused.
+    /// Checks a reported MIC at the ProSe Function. `clock` is the Function's own; a report with a counter further than
+    /// `max_offset` + `report_delay` seconds in the past, or `max_offset` in the future, is refused.
     pub fn verify(
         &self,
         report: &MatchReport,
@@ -60,12 +61,13 @@ impl OpenKey {
     }
 }
 
-/// What a monitor asks the network to check: code, MIC, type and the rebuilt counter. TS 29.345 §6.3.39 (through an
+/// A monitor's question to the network: code, MIC, type and the rebuilt counter. TS 29.345 §6.3.39 (through an
 /// implementation). It proves nothing yet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MatchReport(pub Announcement);
 
-/// At the monitor: rebuild the counter from its four bits and make the match report. The filter is the caller's: the code is in clear.
+/// Rebuilds the counter from its four bits at the monitor, and makes the match report. The caller applies the filter:
+/// the code is not encrypted.
 pub fn receive(freshness: &Freshness, message: &Message, profile: &Profile) -> Result<MatchReport, Refusal> {
     let (message_type, code, mic, lsb) = split(message, profile.layout);
     let counter = freshness.rebuild(message_type, lsb)?;

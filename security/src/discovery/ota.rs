@@ -1,4 +1,4 @@
-//! Over-the-air ids that change: TR 33.833 §6.2.1.4, "Protecting restricted discovery identifiers".
+//! Changing over-the-air IDs: TR 33.833 §6.2.1.4, "Protecting restricted discovery identifiers".
 //!
 //! ```text
 //! octet 0   then 216 bits                                        octet 28
@@ -7,15 +7,15 @@
 //!
 //! The code is a one-way function of the ProSe ID, a key and a fresh value, cut to `code_bits`:
 //!
-//! - [`Variant::Literal`], as the study writes it: HMAC-SHA-1, *keyed by the fresh value* padded with zeros, over the
-//!   ProSe ID. The key is public, so only the entropy of the id protects it; 160 bits at most.
+//! - [`Variant::Literal`], as in the study: HMAC-SHA-1, *keyed by the fresh value* padded with zeros, over the ProSe
+//!   ID. The key is public, so only the entropy of the ID protects it; 160 bits at most.
 //! - [`Variant::Keyed`]: HMAC-SHA-256 keyed by the ProSe Application Key, over FC 0xF0 "ota", fresh value and ProSe
 //!   ID.
 //! - the final specification's is [`restricted`](super::restricted).
 //!
 //! The fresh value is nonce || number of the rotation period (64 bits). Option 1 sends the nonce; option 2 sends
-//! nothing, both sides know the time. In both the time bounds replay to one rotation period and the clocks'
-//! uncertainty. Every bit of the message counts: type, LSB and the zeros are compared too.
+//! nothing, because both sides know the time. In both options the time limits replay to one rotation period and the
+//! uncertainty of the clocks. Every bit of the message is checked, including type, LSB and zeros.
 
 use std::fmt;
 
@@ -29,20 +29,20 @@ use crate::hmac::{Keyed, short_block};
 use crate::kdf::fc::{self, Fc};
 use crate::keys::ApplicationKey;
 
-/// ProSe ID: 160 bits that nobody can guess, not derived from user or subscriber.
+/// ProSe ID: 160 bits that cannot be guessed, not derived from user or subscriber.
 pub type ProseId = [u8; 20];
 
-/// Which one-way function.
+/// The one-way function.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Variant {
-    /// As written: HMAC-SHA-1 keyed by the fresh value.
+    /// As in the study: HMAC-SHA-1 keyed by the fresh value.
     Literal,
     /// HMAC-SHA-256 keyed by the ProSe Application Key.
     Keyed,
 }
 
-/// The message type of these messages: reserved discovery type bits 11, so that a receiver of the standard drops them
-/// (TS 24.554 §11.2.1), announcement, model A.
+/// Type of these messages: reserved discovery type bits 11, so that a standard receiver drops them (TS 24.554 §11.2.1),
+/// announcement, model A.
 pub const MESSAGE_TYPE: u8 = 0xC1;
 
 /// The parameters that announcer and monitors share.
@@ -54,20 +54,20 @@ pub struct OtaConfig {
     period: RotationPeriod,
 }
 
-/// Parameters that do not fit the message. The operator's fault.
+/// The operator's error: parameters that do not fit the message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum OtaConfigError {
-    /// Fewer than 8 bits of code, or more than the function gives.
+    /// Fewer than 8 bits of code, or more than the function returns.
     CodeBits {
-        /// What was asked for.
+        /// The requested number of bits.
         bits: u16,
         /// 160 for the literal variant, 216 for the keyed one.
         limit: u16,
     },
     /// Not whole octets, or above 128 bits.
     NonceBits {
-        /// What was asked for.
+        /// The requested number of bits.
         bits: u16,
     },
     /// Nonce and code together exceed 216 bits.
@@ -90,7 +90,7 @@ impl fmt::Display for OtaConfigError {
 impl std::error::Error for OtaConfigError {}
 
 impl OtaConfig {
-    /// `nonce_bits` = 0 is option 2, anything else option 1.
+    /// Checks the parameters. `nonce_bits` = 0 is option 2, any other value option 1.
     pub const fn new(
         variant: Variant,
         code_bits: u16,
@@ -113,22 +113,22 @@ impl OtaConfig {
         Ok(Self { variant, code_bits, nonce_bits, period })
     }
 
-    /// Which function.
+    /// Returns the one-way function.
     pub const fn variant(&self) -> Variant {
         self.variant
     }
 
-    /// Bits of code.
+    /// Returns the number of bits of the code.
     pub const fn code_bits(&self) -> u16 {
         self.code_bits
     }
 
-    /// Bits of nonce; 0 in option 2.
+    /// Returns the number of bits of the nonce; 0 in option 2.
     pub const fn nonce_bits(&self) -> u16 {
         self.nonce_bits
     }
 
-    /// How long one code lasts.
+    /// Returns the time for which a code is valid.
     pub const fn period(&self) -> RotationPeriod {
         self.period
     }
@@ -137,7 +137,7 @@ impl OtaConfig {
         self.nonce_bits as usize / 8
     }
 
-    /// The message of a code that the function gave (its leftmost bits are used).
+    /// Makes the message of a code from the function's output (its leftmost bits are used).
     pub(crate) fn message(&self, nonce: &[u8], function: &[u8; 32], index: PeriodIndex) -> Message {
         let mut message = [0; MESSAGE_OCTETS];
         message[0] = MESSAGE_TYPE;
@@ -153,11 +153,11 @@ impl OtaConfig {
     }
 }
 
-/// One identity under one variant: what the announcer holds, and every authorised monitor.
+/// One identity under one variant, as the announcer and every authorised monitor hold it.
 pub struct OtaIdentity {
     config: OtaConfig,
     id: ProseId,
-    /// Of [`Variant::Keyed`].
+    /// The key of [`Variant::Keyed`].
     key: Option<Keyed>,
 }
 
@@ -168,7 +168,7 @@ impl Drop for OtaIdentity {
 }
 
 impl OtaIdentity {
-    /// For either variant; the literal one does not use the key.
+    /// Makes an identity for either variant; the literal one does not use the key.
     pub fn new(config: OtaConfig, id: ProseId, key: &ApplicationKey) -> Self {
         let key = match config.variant {
             Variant::Literal => None,
@@ -177,10 +177,10 @@ impl OtaIdentity {
         Self { config, id, key }
     }
 
-    /// The message to announce at `time`. The announcer calls it again at every period's edge; with option 1, for
-    /// every announcement with a nonce that it has never used.
+    /// Returns the message to announce at `time`. The announcer calls it again at every edge of a period; with option
+    /// 1, for every announcement with a nonce that it has never used.
     ///
-    /// `nonce` has exactly `nonce_bits` (none in option 2), else `None`.
+    /// Returns `None` if `nonce` does not have exactly `nonce_bits` bits (none in option 2).
     pub fn announce(&self, time: UtcTime, nonce: &[u8]) -> Option<Message> {
         if nonce.len() != self.config.nonce_octets() {
             return None;
@@ -188,10 +188,10 @@ impl OtaIdentity {
         Some(self.expected(self.config.period.index(time), nonce))
     }
 
-    /// Is `message` this identity's, now?
+    /// Checks whether `message` is of this identity and of the present time.
     ///
-    /// Refused: [`Refusal::Replay`] when it is authentic but of an older period than the window accepts,
-    /// [`Refusal::Clock`] of a newer one (up to 127 periods either way), else [`Refusal::Unknown`].
+    /// Refused: [`Refusal::Replay`] when it is authentic but of a period before the window, [`Refusal::Clock`] of one
+    /// after it (up to 127 periods in either direction), otherwise [`Refusal::Unknown`].
     pub fn verify(&self, window: Window, message: &Message) -> Result<Verified<PeriodIndex>, Refusal> {
         let index = window.nearest(message[28]);
         let nonce = &message[1..1 + self.config.nonce_octets()];
@@ -222,14 +222,14 @@ const LABEL: &[u8] = match fc::OWN_OTA_ID {
     _ => panic!("a derivation of our own has a label"),
 };
 
-/// Octets of FC and label in front of the parameters.
+/// Octets of FC and label before the parameters.
 const HEAD: usize = 1 + LABEL.len() + 2;
 
 /// Octets of FC, label, nonce of up to 128 bits, period number, ProSe ID and their lengths: they fit one block.
 const KEYED_INPUT: usize = HEAD + (16 + 8 + 2) + (20 + 2);
 const _: () = assert!(KEYED_INPUT <= crate::hmac::SHORT);
 
-/// S of the keyed variant: FC and label, P1 = nonce || period number, P2 = ProSe ID.
+/// Returns S of the keyed variant: FC and label, P1 = nonce || period number, P2 = ProSe ID.
 fn keyed_input(nonce: &[u8], index: PeriodIndex, id: &ProseId) -> ([u8; KEYED_INPUT], usize) {
     let mut s = [0; KEYED_INPUT];
     s[0] = fc::OWN;
@@ -244,13 +244,13 @@ fn keyed_input(nonce: &[u8], index: PeriodIndex, id: &ProseId) -> ([u8; KEYED_IN
     (s, after + 24)
 }
 
-/// The padded block of the keyed variant in option 2, and where in it the ProSe ID goes.
+/// Returns the padded block of the keyed variant in option 2, and the position of the ProSe ID in it.
 pub(crate) fn keyed_block(index: PeriodIndex) -> ([u8; 64], usize) {
     let (input, length) = keyed_input(&[], index, &[0; 20]);
     (short_block(&input[..length]), HEAD + 10)
 }
 
-/// HMAC-SHA-1 keyed by a fresh value: its two states serve all ids of a period.
+/// HMAC-SHA-1 keyed by a fresh value: its two states serve all IDs of a period.
 pub(crate) struct LiteralHash {
     inner: [u32; 5],
     outer: [u32; 5],
@@ -260,7 +260,7 @@ impl LiteralHash {
     /// Initial value of SHA-1, FIPS 180-4 §5.3.1.
     const H0: [u32; 5] = [0x6745_2301, 0xefcd_ab89, 0x98ba_dcfe, 0x1032_5476, 0xc3d2_e1f0];
 
-    /// `nonce` has at most 16 octets.
+    /// Absorbs the fresh value. `nonce` has at most 16 octets.
     pub(crate) fn new(nonce: &[u8], index: PeriodIndex) -> Self {
         let mut key = [0; 64];
         key[..nonce.len()].copy_from_slice(nonce);
@@ -271,7 +271,7 @@ impl LiteralHash {
         Self { inner, outer }
     }
 
-    /// 160 bits, then zeros.
+    /// Returns the 160 bits of the code function for an ID, then zeros.
     pub(crate) fn function(&self, id: &ProseId) -> [u8; 32] {
         let mut inner = self.inner;
         compress_sha1(&mut inner, &[last_block(id)]);
@@ -284,7 +284,7 @@ impl LiteralHash {
         out
     }
 
-    /// The same for many ids at once, step by step over all of them so that the processor overlaps them.
+    /// Computes the same for many IDs at once, step by step over all of them so that the processor overlaps them.
     pub(crate) fn lanes<const N: usize>(&self, ids: &[ProseId; N], states: &mut [[u32; 5]; N]) {
         let blocks = ids.map(|id| last_block(&id));
         for (state, block) in states.iter_mut().zip(&blocks) {
@@ -303,7 +303,7 @@ impl LiteralHash {
     }
 }
 
-/// One last block of 20 octets after the keyed block.
+/// Returns the last block for 20 octets after the keyed block.
 fn last_block(octets: &[u8; 20]) -> [u8; 64] {
     let mut block = [0; 64];
     block[..20].copy_from_slice(octets);

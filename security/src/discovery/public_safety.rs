@@ -6,37 +6,38 @@ use crate::counter::UtcCounter;
 use crate::kdf::{lte, own};
 use crate::keys::Psdk;
 
-/// What a PSDK keys.
+/// The services that the keys of a PSDK protect.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum PsdkUse {
     /// Every relay service code and discovery group that is assigned to its Key Type ID: one set of keys for all.
     /// TS 33.303 §6.6.3.2.
+    /// TS 33.303 §6.6.3.2.
     #[default]
     KeyType,
-    /// Our own: a relay service code or discovery group has keys of its own, which are of no use for another under the
+    /// Our own: a relay service code or discovery group has keys of its own, which are useless for another under the
     /// same PSDK.
     Identity([u8; 3]),
 }
 
-/// What the key management function sends for the services of one Key Type.
+/// The key management function's data for the services of one Key Type.
 #[derive(Debug)]
 pub struct PublicSafetyKey {
     /// The key.
     pub psdk: Psdk,
-    /// What it keys.
+    /// The services that it protects.
     pub serves: PsdkUse,
     /// End of validity.
     pub expiry: UtcCounter,
-    /// Which keys to use: DUSK.
+    /// Whether to use a DUSK (scrambling).
     pub scramble: bool,
-    /// DUIK.
+    /// Whether to use a DUIK (integrity).
     pub integrity: bool,
-    /// DUCK, and which bits of the content it protects.
+    /// The bits of the content that a DUCK encrypts; `None` for no DUCK.
     pub confidentiality: Option<EncryptedBitmask>,
 }
 
 impl PublicSafetyKey {
-    /// The material, or `None` after the expiry.
+    /// Returns the material, or `None` after the expiry.
     // TS 33.303 §6.6.3.1
     pub fn material(&self, now: UtcCounter) -> Option<Material> {
         if now >= self.expiry {

@@ -1,4 +1,4 @@
-//! Request and response discovery by a pre-shared secret: TR 33.833 §6.2.2.2, case 1a.
+//! Request and response discovery with a pre-shared secret: TR 33.833 §6.2.2.2, case 1a.
 //!
 //! ```text
 //! secret + role + query code --KDF of our own--> DUIK of requests, DUIK of responses
@@ -9,9 +9,9 @@
 //!   verify()  <----------  response code --------- respond()
 //! ```
 //!
-//! The two roles have different keys, so that whoever may only answer cannot ask. With [`Binding::Bound`] (our own)
-//! the response's MIC also covers the MIC of its request: a response cannot be replayed to another request in the same
-//! window. Without, as in the final specification, it can.
+//! The two roles have different keys, so that a UE that may only answer cannot send requests. With [`Binding::Bound`]
+//! (our own) the response's MIC also covers the MIC of its request: a response cannot be replayed to another request in
+//! the same window. Without it, as in the final specification, it can.
 
 use subtle::ConstantTimeEq;
 
@@ -30,16 +30,16 @@ pub const QUERY_TYPE: u8 = 0x86;
 /// Message type of a response: restricted, response, model B. TS 24.334 §11.2.5 (seen in an implementation).
 pub const RESPONSE_TYPE: u8 = 0x82;
 
-/// Does a response name the request that it answers?
+/// Whether a response is bound to its request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Binding {
-    /// Our own: its MIC covers the request's MIC.
+    /// Our own: the MIC of the response covers that of the request.
     Bound,
-    /// As the final specification: its MIC covers type, code and counter.
+    /// As in the final specification: the MIC covers type, code and counter.
     Unbound,
 }
 
-/// The keys of one query code, both roles.
+/// The keys of one query code, for both roles.
 pub struct Session {
     query_code: Code,
     request: Keyed,
@@ -48,14 +48,14 @@ pub struct Session {
     profile: Profile,
 }
 
-/// What a discoveree believes: a request that was verified.
+/// A verified request at a discoveree.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Solicitation {
-    /// What it said.
+    /// Content of the request.
     pub announcement: Announcement,
 }
 
-/// What a discoverer keeps of its request until the response comes.
+/// A discoverer's state from its request until the response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Pending {
     mic: Mic,
@@ -63,7 +63,7 @@ pub struct Pending {
 }
 
 impl Pending {
-    /// What a response to a request must answer, for whoever overheard the request and holds the secret.
+    /// Returns the state that checks responses to an overheard request, for another holder of the secret.
     pub fn overheard(request: &Verified<Solicitation>) -> Self {
         let Announcement { mic, counter, .. } = request.announcement;
         Self { mic, counter }
@@ -71,12 +71,13 @@ impl Pending {
 }
 
 impl Session {
-    /// Derive the keys of `query_code` for both roles from one secret.
+    /// Derives the keys of `query_code` for both roles from one secret.
     pub fn new(secret: &PresharedSecret, query_code: Code, binding: Binding, profile: Profile) -> Self {
         Self::with_secrets([secret, secret], query_code, binding, profile)
     }
 
-    /// The same from a secret of requests and one of responses, which tell nothing of each other (TS 33.303 model B).
+    /// Derives the keys from separate secrets for requests and responses, which reveal nothing about each other
+    /// (TS 33.303 model B).
     pub fn with_secrets(
         [requests, responses]: [&PresharedSecret; 2],
         query_code: Code,
@@ -93,7 +94,7 @@ impl Session {
         }
     }
 
-    /// The discoverer's request, and what verifies its response.
+    /// Makes the discoverer's request, and the state that checks its response.
     pub fn solicit(&self, freshness: &Freshness) -> Result<(Message, Pending), Refusal> {
         freshness.may_announce()?;
         let counter = freshness.slot;
@@ -102,7 +103,7 @@ impl Session {
         Ok((message, Pending { mic, counter }))
     }
 
-    /// At the discoveree: is this a request that may be answered? `cache` and `limit` are shared by all sessions.
+    /// Checks at the discoveree whether this is a request that may be answered. All sessions share `cache` and `limit`.
     ///
     /// A request is answered once: its second copy is [`Refusal::Replay`].
     pub fn verify_request(
@@ -128,13 +129,14 @@ impl Session {
         cache.check(mic, counter)?;
         let place = cache.room(freshness)?;
         limit.take(freshness.clock)?;
-        // The last clock at which a copy could pass is counter + MAX_OFFSET, itself at most MAX_OFFSET from now.
+        // The last clock at which a copy could pass is counter + MAX_OFFSET, and the counter is at most MAX_OFFSET
+        // ahead of now.
         let free_from = u64::from(freshness.clock.value()) + 2 * u64::from(freshness.max_offset) + 1;
         *place = Place { mic, counter, free_from };
         Ok(Verified::new(Solicitation { announcement: Announcement { message_type, code, mic, counter } }))
     }
 
-    /// The discoveree's response to a request that it verified.
+    /// Makes the discoveree's response to a request that it verified.
     pub fn respond(
         &self,
         freshness: &Freshness,
@@ -147,7 +149,7 @@ impl Session {
         Ok(join(RESPONSE_TYPE, response_code, mic, counter, self.profile.layout))
     }
 
-    /// At the discoverer: does this answer the request of `pending`?
+    /// Checks at the discoverer whether this answers the request of `pending`.
     ///
     /// An answer from before the request is [`Refusal::Replay`].
     pub fn verify_response(
@@ -187,9 +189,9 @@ impl Session {
     }
 }
 
-/// The requests that were answered, for as long as a copy of one could still pass: 2 MAX_OFFSET. A fixed number of
-/// places: when all are taken by requests that could still be repeated, a new one is [`Refusal::RateLimited`] rather than
-/// an old one forgotten.
+/// The answered requests, for as long as a copy of one could still pass: 2 MAX_OFFSET. A fixed number of places: when
+/// requests that could still be repeated take all of them, a new request is [`Refusal::RateLimited`], and no old one is
+/// forgotten.
 pub struct AnsweredRequests {
     places: Vec<Place>,
 }
@@ -198,12 +200,12 @@ pub struct AnsweredRequests {
 struct Place {
     mic: Mic,
     counter: UtcCounter,
-    /// From this ProSe clock on the place is free.
+    /// ProSe clock from which on the place is free.
     free_from: u64,
 }
 
 impl AnsweredRequests {
-    /// `places` answers can be remembered at once: rate limit times 2 MAX_OFFSET is enough.
+    /// Makes a cache for `places` answers at once: rate limit times 2 MAX_OFFSET is enough.
     pub fn new(places: usize) -> Self {
         let free = Place { mic: Mic([0; 4]), counter: UtcCounter::new(0), free_from: 0 };
         Self { places: vec![free; places] }
@@ -220,7 +222,7 @@ impl AnsweredRequests {
     }
 }
 
-/// So many answers per second, and no more.
+/// Limits the answers per second.
 pub struct RateLimit {
     per_second: u32,
     second: UtcCounter,
@@ -228,7 +230,7 @@ pub struct RateLimit {
 }
 
 impl RateLimit {
-    /// Answers that are allowed in each second of the ProSe clock. Ten is our default.
+    /// Makes a limit of answers in each second of the ProSe clock. Ten is our default.
     pub const fn new(per_second: u32) -> Self {
         Self { per_second, second: UtcCounter::new(0), used: 0 }
     }

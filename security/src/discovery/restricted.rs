@@ -1,11 +1,11 @@
 //! Restricted discovery: integrity by DUIK, message-specific confidentiality by DUCK, scrambling by DUSK, in this
 //! order at the sender and backwards at the receiver. TS 33.303 §6.1.3.4.3.
 //!
-//! Scrambling covers all 216 bits between message type and counter LSB: the XOR of the 27 last octets of the KDF's
-//! output. (The 5G text prefixes 16 bits of ones to the sequence. Taken literally that inverts type and LSB; here
-//! those two octets are left alone.)
+//! Scrambling covers all 216 bits between message type and counter LSB: they are XORed with the 27 last octets of the
+//! KDF's output. (The 5G text prefixes 16 bits of ones to the sequence. Taken literally that inverts type and LSB; here
+//! those two octets are not changed.)
 //!
-//! What each receiver may conclude is in [`Received`]; it never calls verified what no key has shown.
+//! [`Received`] states the conclusion that a receiver may draw; it is never `Verified` without a key that proves it.
 
 use super::{
     Announcement, Code, CodeFilter, Freshness, Message, Mic, Profile, Refusal, Verified, join, split,
@@ -18,8 +18,8 @@ use crate::keys::{Duck, Duik, Dusk};
 /// Encrypted_bits_mask: 184 bits, 1 marks a bit of the code that DUCK encrypts. TS 24.334 §12.2.2.37.
 pub type EncryptedBitmask = [u8; 23];
 
-/// Code-sending or code-receiving security material: each key is there or not. TS 29.345 §6.3.75 to §6.3.81 (through
-/// an implementation).
+/// Code-sending or code-receiving security material: each key is optional. TS 29.345 §6.3.75 to §6.3.81 (through an
+/// implementation).
 #[derive(Debug, Default)]
 // TS 33.303 §6.1.2
 pub struct Material {
@@ -44,12 +44,12 @@ pub(crate) struct Absorbed {
 pub struct Sender(Absorbed);
 
 impl Sender {
-    /// Absorb the keys.
+    /// Absorbs the keys.
     pub fn new(material: &Material, profile: Profile) -> Self {
         Self(Absorbed::new(material, profile))
     }
 
-    /// Protect `message`, whose type and code are set, for the slot of `freshness`. Without a DUIK the MIC is zero
+    /// Protects `message`, whose type and code are set, for the slot of `freshness`. Without a DUIK the MIC is zero
     /// (TS 33.303 §6.1.3.4.3.2; 5G sends random bits).
     ///
     /// Refused with [`Refusal::OutsideMaxOffset`]: the UE stays silent.
@@ -61,18 +61,18 @@ impl Sender {
     }
 }
 
-/// Who checks the MIC.
+/// The place where the MIC is checked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 // TS 24.334 §12.2.2.37
 pub enum MicCheck {
-    /// The UE, with the DUIK of its material. Without a DUIK nobody: the MIC says nothing then, since a sender with a DUIK
-    /// may be heard by who has none (TS 33.303 §6.1.3.4.3.3 note 2, Annex G).
+    /// The UE, with the DUIK of its material. Without a DUIK the MIC is not checked and means nothing, because a
+    /// receiver without a DUIK may receive from a sender with one (TS 33.303 §6.1.3.4.3.3 note 2, Annex G).
     Local,
     /// The ProSe Function, by match report (MIC-Check-Indicator = 1). TS 29.345 §6.3.54 (through an implementation).
     ByProseFunction,
 }
 
-/// The monitoring side: its material and the codes it looks for under it.
+/// The monitoring side: its material and the filters for its codes.
 pub struct Receiver {
     keys: Absorbed,
     mic_check: MicCheck,
@@ -83,21 +83,21 @@ pub struct Receiver {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
 pub enum Received {
-    /// DUIK has shown it authentic.
+    /// The MIC is right under DUIK: the message is authentic.
     Verified(Verified<Announcement>),
-    /// The filter matches; the MIC must be checked by match report before anyone is told.
+    /// The filter matches; the MIC must be checked by match report before the message is reported to an application.
     ToReport(Announcement),
-    /// The filter matches and nothing protects integrity: the material has no DUIK.
+    /// The filter matches but integrity is not protected: the material has no DUIK.
     Unprotected(Announcement),
 }
 
 impl Receiver {
-    /// Absorb the keys. `filters` are what to look for: at least one must match.
+    /// Absorbs the keys. At least one of `filters` must match.
     pub fn new(material: &Material, mic_check: MicCheck, filters: Vec<CodeFilter>, profile: Profile) -> Self {
         Self { keys: Absorbed::new(material, profile), mic_check, filters }
     }
 
-    /// Undo scrambling and encryption, match the filters, check the MIC.
+    /// Undoes scrambling and encryption, matches the filters, checks the MIC.
     ///
     /// Refused: outside MAX_OFFSET (or the strict window), [`Refusal::Unknown`] when no filter matches,
     /// [`Refusal::BadMic`] when one does and the MIC is wrong.
@@ -131,7 +131,7 @@ impl Absorbed {
         }
     }
 
-    /// The protected message.
+    /// Returns the protected message.
     // TS 24.334 §10A.2.2.2 (5); TS 33.303 §6.1.3.4.3.2 step 3, 4, 5
     pub(crate) fn seal(&self, message_type: u8, code: &Code, counter: UtcCounter) -> Message {
         let mic = self.mic(message_type, code, counter);
@@ -142,7 +142,7 @@ impl Absorbed {
         message
     }
 
-    /// The message opened, and the MIC that it should carry.
+    /// Opens a message; returns it with the MIC that it should carry.
     // TS 24.334 §10A.2.3.2 (1); TS 33.303 §6.1.3.4.3.3 step 1 to 4
     fn open(&self, message: &Message, counter: UtcCounter) -> (Announcement, Mic) {
         let mut message = *message;
@@ -161,7 +161,8 @@ impl Absorbed {
         self.profile.mic(&duik.mac_short(&input))
     }
 
-    /// XOR the keystream under the mask: both ways, since the keystream follows from the bits that the mask leaves alone.
+    /// XORs the keystream under the mask: both ways, because the keystream is derived from the bits outside the mask.
+    /// TS 33.303 §6.1.3.4.3.6, §A.6.
     /// TS 33.303 §6.1.3.4.3.6, §A.6.
     fn encrypt(&self, code: &mut Code, mic: Mic, counter: UtcCounter) {
         let Some((duck, mask)) = &self.duck else { return };
@@ -173,7 +174,7 @@ impl Absorbed {
         }
     }
 
-    /// XOR the time-hash-bitsequence onto the 216 bits: both ways. TS 33.303 §6.1.3.4.3.5, §A.5.
+    /// XORs the time-hash-bitsequence onto the 216 bits: both ways. TS 33.303 §6.1.3.4.3.5, §A.5.
     // TS 33.303 §6.1.3.4.3.5 step 1; TS 33.303 §6.1.3.4.3.5 step 2, 3
     fn scramble(&self, message: &mut Message, counter: UtcCounter) {
         let Some(dusk) = &self.dusk else { return };

@@ -1,18 +1,18 @@
-//! Rotation periods: which one an instant belongs to, and which ones a monitor accepts.
+//! Rotation periods: the period of an instant, and the periods that a monitor accepts.
 
 use std::fmt;
 use std::ops::RangeInclusive;
 
 use crate::counter::UtcTime;
 
-/// How long one over-the-air id lasts: a whole number of radio frames of 10 ms, from one frame to a day.
+/// Time for which one over-the-air ID is valid: a whole number of radio frames of 10 ms, from one frame to a day.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RotationPeriod(u32);
 
-/// A rotation period outside 10 ms to 24 h, or not of whole radio frames. The operator's fault.
+/// The operator's error: a rotation period outside 10 ms to 24 h, or not of whole radio frames.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RotationPeriodError {
-    /// What was asked for.
+    /// The requested period in milliseconds.
     pub millis: u64,
 }
 
@@ -29,12 +29,12 @@ impl std::error::Error for RotationPeriodError {}
 pub struct PeriodIndex(pub u64);
 
 impl PeriodIndex {
-    /// The 8 bits that a message carries.
+    /// Returns the 8 bits that a message carries.
     pub const fn lsb(self) -> u8 {
         self.0 as u8
     }
 
-    /// The one after.
+    /// Returns the following period.
     pub const fn next(self) -> Self {
         Self(self.0.saturating_add(1))
     }
@@ -44,7 +44,7 @@ impl RotationPeriod {
     /// One second: the period of the UTC-based counter.
     pub const SECOND: Self = Self(100);
 
-    /// From milliseconds.
+    /// Makes a period of this many milliseconds.
     pub const fn from_millis(millis: u64) -> Result<Self, RotationPeriodError> {
         if millis < 10 || millis > 86_400_000 || !millis.is_multiple_of(10) {
             return Err(RotationPeriodError { millis });
@@ -52,22 +52,22 @@ impl RotationPeriod {
         Ok(Self((millis / 10) as u32))
     }
 
-    /// In milliseconds.
+    /// Returns the milliseconds of a period.
     pub const fn millis(self) -> u64 {
         self.0 as u64 * 10
     }
 
-    /// The period that `time` lies in.
+    /// Returns the period that contains `time`.
     pub const fn index(self, time: UtcTime) -> PeriodIndex {
         PeriodIndex(time.millis() / self.millis())
     }
 
-    /// When a period begins: its edge.
+    /// Returns the begin of a period: its edge.
     pub const fn start(self, index: PeriodIndex) -> UtcTime {
         UtcTime::from_millis(index.0.saturating_mul(self.millis()))
     }
 
-    /// The periods that a sender may believe itself in at our `time`, when the two clocks differ by at most
+    /// Returns the periods that a sender may be in at our `time`, when the two clocks differ by at most
     /// `uncertainty_millis`: one, and near an edge its neighbour too.
     pub const fn window(self, time: UtcTime, uncertainty_millis: u64) -> Window {
         Window {
@@ -80,24 +80,24 @@ impl RotationPeriod {
 /// The periods that are accepted at one instant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Window {
-    /// The oldest.
+    /// The oldest period.
     pub first: PeriodIndex,
-    /// The newest.
+    /// The newest period.
     pub last: PeriodIndex,
 }
 
 impl Window {
-    /// All of them, as numbers.
+    /// Returns the numbers of all periods.
     pub const fn range(self) -> RangeInclusive<u64> {
         self.first.0..=self.last.0
     }
 
-    /// Does it hold `index`?
+    /// Whether the window contains `index`.
     pub const fn contains(self, index: PeriodIndex) -> bool {
         self.first.0 <= index.0 && index.0 <= self.last.0
     }
 
-    /// The period with these LSB that is nearest to the window's end.
+    /// Returns the period with these LSB that is nearest to the window's end.
     pub const fn nearest(self, lsb: u8) -> PeriodIndex {
         let ahead = lsb.wrapping_sub(self.last.lsb()) as i8;
         PeriodIndex(self.last.0.saturating_add_signed(ahead as i64))

@@ -1,5 +1,5 @@
-//! The digest's tests of the baseline (T2.0), of changing identifiers (T2.1) and of request and response (T2.2) that
-//! need neither air nor network. "X" marks what a protection is not expected to stop: measured, not prevented.
+//! Tests of the baseline (T2.0), of changing identifiers (T2.1) and of request and response (T2.2) that need neither
+//! air nor network. "X" marks an attack that a protection does not stop: it is measured.
 
 mod changing;
 mod request_response;
@@ -15,7 +15,7 @@ use proptest::prelude::*;
 
 pub(super) const NOW: UtcCounter = UtcCounter::new(1_700_000_000);
 
-/// Octets that look random and are the same each time.
+/// Returns octets that look random and are the same each time.
 pub(super) fn pseudo_random<const N: usize>(seed: u64) -> [u8; N] {
     let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
     [(); N].map(|()| {
@@ -64,7 +64,7 @@ fn sealed(material: &Material, code: Code, at: UtcCounter) -> Message {
 fn restricted_discovery_equals_the_formulas_written_out() {
     let (code, mask): (Code, Code) = (pseudo_random(1), pseudo_random(2));
     let counter = NOW.on_air().to_be_bytes();
-    // Step by step with the generic KDF, as the clause has it: MIC, mask, scrambling.
+    // Step by step with the generic KDF, as in the clause: MIC, mask, scrambling.
     let mic = kdf(&DUIK, fc::MIC, &[&[0x81], &code, &counter]).unwrap()[28..].to_vec();
     let clear: Vec<u8> = code.iter().zip(mask).map(|(code, mask)| code & !mask).chain(mic.clone()).collect();
     let keystream = kdf(&DUCK, fc::CONFIDENTIALITY, &[&counter, &clear]).unwrap();
@@ -81,7 +81,7 @@ fn restricted_discovery_equals_the_formulas_written_out() {
     assert_eq!(sealed(&material(true, true, Some(mask)), code, NOW).to_vec(), expected);
 }
 
-/// T2.0-1: mask all zeros, all ones, random: exactly the marked bits change, and they are restored.
+/// T2.0-1: mask all zeros, all ones, random: exactly the marked bits change, and the receiver restores them.
 #[test]
 // TS 24.334 §12.2.2.37; TS 33.303 §6.1.3.4.3.6 step 3
 fn exactly_the_marked_bits_are_encrypted() {
@@ -105,8 +105,8 @@ fn exactly_the_marked_bits_are_encrypted() {
     }
 }
 
-/// Two codes of one second whose MICs are equal, as without a DUIK, have one keystream only if all that is not encrypted is
-/// equal. A receiver finds the keystream from the same bits.
+/// Two codes in one second with equal MICs, as without a DUIK, have the same keystream only if all bits that are not
+/// encrypted are equal. A receiver derives the keystream from the same bits.
 #[test]
 // TS 33.303 §6.1.3.4.3.6 step 1, 2
 fn the_keystream_follows_from_the_bits_in_clear() {
@@ -126,7 +126,7 @@ fn the_keystream_follows_from_the_bits_in_clear() {
     assert_ne!(keystream(code), keystream(in_clear));
 }
 
-/// T2.0-2: a receiver with one key less, or one wrong, never reports a verified match.
+/// T2.0-2: a receiver with one key missing, or one wrong, never reports a verified match.
 #[test]
 // TS 24.334 §10A.2.3.2 (1); TS 33.303 §6.1.2; TS 33.303 §6.1.3.4.3.1 (1); TS 33.303 §6.1.3.4.3.3 step 5 (2), NOTE 2
 // TS 33.303 §G.2-1 row 1, 2; TS 33.303 §G.2-1 row 3, 5; TS 33.303 §G.2-1 row 4, 6, 7
@@ -149,7 +149,7 @@ fn one_key_less_is_no_match() {
                 assert_eq!(verify(&material(false, duik, duck)), Err(Refusal::Unknown));
             }
             if duik {
-                // whose check is not its business: the filter alone holds
+                // This receiver does not check the MIC: the filter alone must match.
                 let unchecked = verify(&material(dusk, false, duck));
                 assert!(matches!(unchecked, Ok(Received::Unprotected(a)) if a.code == code));
             }
@@ -165,7 +165,7 @@ fn one_key_less_is_no_match() {
     }
 }
 
-/// T2.0-3: without keys only type and LSB are read, in either layout; every other bit is even.
+/// T2.0-3: without keys only type and LSB are readable, in either layout; every other bit is balanced.
 #[test]
 // TS 33.303 §6.1.2; TS 33.303 §6.1.3.4.3.5 step 2, 3
 fn an_outsider_reads_only_type_and_lsb() {
@@ -184,13 +184,14 @@ fn an_outsider_reads_only_type_and_lsb() {
             }
         }
         for bit in layout.protected().flat_map(|octet| 8 * octet..8 * octet + 8) {
-            // 4096 tosses: 2048 +- 32 sigma-wise; six sigma.
+            // 4096 tosses: mean 2048, standard deviation 32; six standard deviations.
             assert!(ones[bit].abs_diff(2048) < 192, "bit {bit}: {} ones", ones[bit]);
         }
     }
 }
 
-/// By the standard one sequence lasts 16 seconds, which begin where the counter's 4 LSB are zero; by our own, one.
+/// By the standard one sequence is valid for 16 seconds, beginning where the counter's 4 LSB are zero; by our own rule
+/// for one.
 #[test]
 // TS 33.303 §6.1.3.4.3.5 step 1
 fn a_scrambling_sequence_lasts_as_long_as_the_profile_says() {
@@ -213,7 +214,7 @@ fn a_scrambling_sequence_lasts_as_long_as_the_profile_says() {
     }
 }
 
-/// T2.0-5: two codes that share a prefix under different keys: each is reported once, under its own key.
+/// T2.0-5: two codes with a common prefix under different keys: each is reported once, under its own key.
 #[test]
 // TS 24.334 §12.2.2.12; TS 33.303 §6.1.3.4.3.3 step 1 to 4
 fn codes_with_a_common_prefix_are_told_apart() {
@@ -270,8 +271,8 @@ fn without_duik_the_filter_is_all_that_checks() {
     let message = sealed(&material, code, NOW);
     let receiver = receiver(&material, code);
     assert!(matches!(receiver.verify(&Freshness::at(NOW), &message), Ok(Received::Unprotected(_))));
-    // Type, MIC, and counter within the 16 seconds of a sequence are covered by nothing here (X); the code is, by the filter,
-    // and the rest of the counter.
+    // No key covers the type, the MIC, and the counter within the 16 seconds of a sequence here (X); the filter covers
+    // the code and the rest of the counter.
     for bit in (8..192).chain(224..228) {
         assert!(receiver.verify(&Freshness::at(NOW), &flip(&message, bit)).is_err(), "{bit}");
     }
@@ -323,8 +324,8 @@ fn open_discovery_end_to_end() {
     }
 }
 
-/// The four bits name the counter nearest to the monitor's slot: from 8 s on a copy, and from 9 s on one that comes early,
-/// gets another counter than its MIC has. The tie at 8 s goes to the earlier counter.
+/// The four bits give the counter nearest to the monitor's slot: a copy from 8 s on, and a message that is early by 9 s
+/// or more, get another counter than that of their MIC. At a tie of 8 s the earlier counter is taken.
 #[test]
 fn a_copy_of_an_open_announcement_serves_for_eight_seconds() {
     let (key, message) = open_message();
@@ -344,7 +345,7 @@ fn open_discovery_obeys_max_offset_at_all_three() {
     let profile = Profile::default();
     for (offset, fits) in [(31, true), (32, true), (33, false), (127, false)] {
         let later = NOW.plus(offset);
-        // Neither announcer nor monitor trusts an air clock that is further than that from its ProSe clock.
+        // Neither announcer nor monitor trusts an air clock that is further than MAX_OFFSET from its ProSe clock.
         let freshness = Freshness { clock: later, ..Freshness::at(NOW) };
         assert_eq!(receive(&freshness, &message, &profile).is_ok(), fits, "{offset}");
         assert_eq!(key.protect(&freshness, &mut message.clone()).is_ok(), fits);
@@ -353,7 +354,7 @@ fn open_discovery_obeys_max_offset_at_all_three() {
     }
 }
 
-/// A restricted message that fits the ProSe clock is not listened for either while the air clock does not.
+/// A restricted message that fits the ProSe clock is not received either while the air clock does not fit.
 #[test]
 // TS 33.303 §6.1.3.3.1 step 10; TS 33.303 §6.1.3.4.2.1 step 12
 fn a_slot_outside_max_offset_hears_nothing() {
@@ -387,7 +388,7 @@ fn replays_are_bounded_by_the_window_in_force() {
     ] {
         let at = Freshness::at(NOW.plus(delay));
         let check = |freshness| receiver.verify(&freshness, &message).map(|_| ());
-        // At 256 s the LSB name the present second, whose scrambling differs: not even the filter matches.
+        // At 256 s the LSB give the present second, whose scrambling differs: not even the filter matches.
         let unscrambled =
             |r: Result<(), Refusal>| r.map_err(|e| if e == Refusal::Unknown { Refusal::BadMic } else { e });
         assert_eq!(unscrambled(check(at)), baseline, "{delay}");
@@ -423,7 +424,7 @@ fn public_safety_keys_serve_until_they_expire() {
     assert!(key(PsdkUse::KeyType).material(NOW.plus(10)).is_none());
 }
 
-/// T2.2-7: with fewer bits of MIC a blind forger succeeds as often as arithmetic says.
+/// T2.2-7: with fewer bits of MIC a blind forger succeeds as often as calculated.
 #[test]
 fn forging_scales_with_the_bits_of_the_mic() {
     let profile = Profile { mic_bits: 8, ..Profile::default() };
@@ -438,7 +439,7 @@ fn forging_scales_with_the_bits_of_the_mic() {
             receiver.verify(&Freshness::at(at), &message).is_ok()
         })
         .count();
-    // Each second all 256 values are tried and exactly one is right.
+    // In each second all 256 values are tried and exactly one is right.
     assert_eq!(forged, tries as usize / 256);
 }
 

@@ -6,38 +6,40 @@ use crate::counter::replay::{ReplayWindow, Replayed, UnprovenWindow};
 use crate::counter::{Count, UtcCounter};
 use crate::pdu::{PduRefusal, Proof};
 
-/// How the PTK identities of a sender follow each other.
+/// Order of the PTK identities of a sender.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum PtkOrder {
-    /// They rise (TS 33.303 §6.2.3.2), as ours do: one replay window over PTK identity and SN, and no old PTK comes back.
+    /// They rise (TS 33.303 §6.2.3.2), as ours do: one replay window covers PTK identity and SN, and no old PTK comes
+    /// back.
     #[default]
     Rising,
-    /// They are only unique, as of a sender that does not use them in order (TS 33.303 §6.2.3.2 wants order): a window for
-    /// each, and what was sent under a PTK whose window was given up can be replayed.
+    /// They are only unique, from a sender that does not use them in order (TS 33.303 §6.2.3.2 demands order): each has
+    /// a window, and PDUs under a PTK whose window was dropped can be replayed.
     Any,
 }
 
-/// How a receiver judges.
+/// Configuration of a receiver.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ReceiverConfig {
-    /// What the group agreed on.
+    /// Configuration of the group.
     pub group: GroupConfig,
-    /// Accept PDUs without protection (PGK index 0 and PTK identity 0)? TS 36.323 §5.6.1.
+    /// Whether to accept PDUs without protection (PGK index 0 and PTK identity 0). TS 36.323 §5.6.1.
     pub accept_unprotected: bool,
-    /// Seconds for which the PGK that expired last still opens what stragglers send. The standard sets no end (TS 33.303
-    /// §6.2.3.1); any other expired PGK opens nothing.
+    /// Seconds for which the PGK that expired last still opens PDUs of stragglers. The standard sets no end
+    /// (TS 33.303 §6.2.3.1); any other expired PGK opens nothing.
     pub grace: u32,
     /// Order of PTK identities.
     pub ptk_order: PtkOrder,
-    /// Replay windows that are kept: (sender, PGK, logical channel). With a MAC-I only verified senders take one. When
-    /// all are taken a new sender is refused until a PGK expires: a window that was given up would let its PDUs in again.
+    /// Number of replay windows that are kept: (sender, PGK, logical channel). With a MAC-I only verified senders take
+    /// one. When all are taken a new sender is refused until a PGK expires: a dropped window would let its PDUs in
+    /// again.
     pub windows: usize,
-    /// Ciphers that are kept ready: (sender, PTK identity). Given up ones are derived again.
+    /// Number of ciphers that are kept ready: (sender, PTK identity). Dropped ones are derived again.
     pub ciphers: usize,
 }
 
 impl ReceiverConfig {
-    /// 64 senders, an hour of grace, nothing unprotected.
+    /// Returns a configuration with 64 senders, an hour of grace, and no unprotected PDUs.
     pub const fn new(group: GroupConfig) -> Self {
         Self {
             group,
@@ -50,7 +52,7 @@ impl ReceiverConfig {
     }
 }
 
-/// What the headers of a PDU say. TS 36.323 §6.2.10.
+/// Fields of the headers of a PDU. TS 36.323 §6.2.10.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Incoming {
     /// Layer-2 source: the Group Member Identity of the sender.
@@ -69,15 +71,15 @@ pub struct Incoming {
 #[derive(Debug, PartialEq, Eq)]
 #[must_use]
 pub struct Opened {
-    /// Where its data end in the buffer; they begin after the header.
+    /// End of the data in the buffer; they begin after the header.
     pub end: usize,
-    /// How much is known of them.
+    /// Proof of the data.
     pub proof: Proof,
     /// The PGK that opened it; `None` without protection.
     pub pgk_id: Option<u8>,
 }
 
-/// One group as a receiver holds it. Allocates when made and when a key is installed, not per PDU.
+/// A group at a receiver. Allocates when it is made and when a key is installed, not per PDU.
 pub struct Receiver {
     config: ReceiverConfig,
     keys: Vec<GroupKey>,
@@ -89,7 +91,7 @@ type WindowKey = (u8, [u8; 3], u8, u16);
 type CipherKey = (u8, [u8; 3], u16);
 
 impl Receiver {
-    /// Without a key yet.
+    /// Makes a receiver without a key.
     pub fn new(config: ReceiverConfig) -> Self {
         Self {
             config,
@@ -99,12 +101,12 @@ impl Receiver {
         }
     }
 
-    /// The configuration.
+    /// Returns the configuration.
     pub const fn config(&self) -> &ReceiverConfig {
         &self.config
     }
 
-    /// Add a PGK. Refused, with the key, when one in use has the same index.
+    /// Adds a PGK. Returns the key as the error when one in use has the same index.
     // TS 33.303 §6.2.2
     pub fn install(&mut self, key: GroupKey) -> Result<(), GroupKey> {
         if self.keys.iter().any(|k| k.index() == key.index()) {
@@ -114,7 +116,7 @@ impl Receiver {
         Ok(())
     }
 
-    /// Forget the keys whose grace is over, with their windows and ciphers.
+    /// Removes the keys whose grace is over, with their windows and ciphers.
     pub fn expire(&mut self, now: UtcCounter) {
         let grace = self.config.grace;
         self.keys.retain(|k| k.expiry.plus(grace) > now);
@@ -124,7 +126,8 @@ impl Receiver {
         self.ciphers.retain(|(pgk_id, ..)| live(*pgk_id));
     }
 
-    /// Open a PDU in place: `header` octets of PDCP header, then what was protected. `now` is for the validity of keys.
+    /// Opens a PDU in place: `header` octets of PDCP header, then the protected part. `now` is for the validity of
+    /// keys.
     ///
     /// On a refusal after deciphering the data are zeros.
     // TS 33.303 §6.2.3.3.1 step 4
@@ -149,7 +152,7 @@ impl Receiver {
         };
         match self.windows.get(&window_key) {
             Some(window) => window.check(count)?,
-            // A window that was given up would let its PDUs in again.
+            // A dropped window would let its PDUs in again.
             None if self.windows.is_full() => return Err(PduRefusal::TooManySenders),
             None => {}
         }
@@ -183,7 +186,7 @@ impl Receiver {
         Ok(Opened { end, proof, pgk_id: Some(cipher_key.0) })
     }
 
-    /// A PDU of `len` octets without a key.
+    /// Opens a PDU of `len` octets without a key.
     fn open_unprotected(&self, len: usize, header: usize) -> Result<Opened, PduRefusal> {
         match self.config.accept_unprotected {
             true if len >= header => Ok(Opened { end: len, proof: Proof::Unprotected, pgk_id: None }),
@@ -193,7 +196,7 @@ impl Receiver {
     }
 }
 
-/// The PGK of an index, if it may open a PDU now.
+/// Returns the PGK of an index, if it may open a PDU now.
 // TS 33.303 §6.2.3.1 (5)
 fn key(keys: &[GroupKey], grace: u32, now: UtcCounter, index: u8) -> Result<&GroupKey, PduRefusal> {
     let key = keys.iter().find(|key| key.index() == index).ok_or(PduRefusal::UnknownKey)?;
@@ -205,8 +208,8 @@ fn key(keys: &[GroupKey], grace: u32, now: UtcCounter, index: u8) -> Result<&Gro
     Ok(key)
 }
 
-/// What was received of one sender: proven by a MAC-I, or not.
-// Not boxed: a new sender allocates nothing.
+/// The accepted COUNT values of one sender, proven by a MAC-I or not.
+// Not boxed: a new sender needs no allocation.
 #[allow(clippy::large_enum_variant)]
 enum Window {
     Proven(ReplayWindow),
@@ -236,7 +239,7 @@ impl Window {
     }
 }
 
-/// A sorted table of fixed capacity that gives up what was not used for longest. Looking up is a binary search.
+/// A sorted table of fixed capacity that drops the least recently used entry. A look-up is a binary search.
 struct Remembered<K, V> {
     entries: Vec<(K, u64, V)>,
     capacity: usize,

@@ -14,7 +14,7 @@ use crate::kdf::own::stream_id;
 // TS 33.303 §6.2.3.2 (5)
 const FIRST: u64 = 0x1_0001;
 
-/// One past the last.
+/// One past the last COUNT.
 const LIMIT: u64 = 1 << 32;
 
 /// One member's keys for sending to one group.
@@ -27,11 +27,11 @@ pub struct Sender {
 struct SendKey {
     key: GroupKey,
     lease: Lease,
-    /// PTK identity in use, and its cipher.
+    /// The current PTK identity and its cipher.
     traffic: Option<(u16, Traffic)>,
 }
 
-/// One COUNT, to be used for one PDU and no other. It says what the PDCP header must carry.
+/// One COUNT, for one PDU and no other, and the values for its PDCP header.
 #[derive(Debug, PartialEq, Eq)]
 #[must_use]
 pub struct Ticket {
@@ -40,44 +40,44 @@ pub struct Ticket {
 }
 
 impl Ticket {
-    /// PGK index of the header. TS 36.323 §6.3.12.
+    /// Returns the PGK index for the header. TS 36.323 §6.3.12.
     pub const fn pgk_index(&self) -> u8 {
         // TS 36.323 §6.3.12
         self.pgk_id & 0x1f
     }
 
-    /// PTK identity of the header. TS 36.323 §6.3.13.
+    /// Returns the PTK identity for the header. TS 36.323 §6.3.13.
     pub const fn ptk_identity(&self) -> u16 {
         self.count.identity()
     }
 
-    /// PDCP SN of the header.
+    /// Returns the PDCP SN for the header.
     pub const fn sn(&self) -> u16 {
         self.count.sn()
     }
 
-    /// PGK ID.
+    /// Returns the PGK ID.
     pub const fn pgk_id(&self) -> u8 {
         self.pgk_id
     }
 }
 
-/// Why nothing can be sent.
+/// Reason why nothing can be sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SendError {
-    /// The operator: there is no PGK whose validity includes now. Request one.
+    /// The operator's error: there is no PGK whose validity includes the present. Request one.
     NoValidKey,
-    /// The operator: every COUNT of this PGK is used. Request a new one; nothing wraps.
+    /// The operator's error: every COUNT of this PGK is used. Request a new PGK; COUNT never wraps.
     Exhausted {
         /// The PGK ID that is used up.
         pgk_id: u8,
     },
     /// The next counters are not durable yet; drop this PDU or try again.
     Waiting,
-    /// The caller: the buffer is shorter than header and MAC-I.
+    /// The caller's error: the buffer is shorter than header and MAC-I.
     TooShort,
-    /// The caller: the key of the ticket was removed meanwhile.
+    /// The caller's error: the key of the ticket was removed meanwhile.
     KeyRemoved,
 }
 
@@ -97,11 +97,12 @@ impl fmt::Display for SendError {
 
 impl std::error::Error for SendError {}
 
-/// Why a PGK cannot be installed.
+/// Reason why a PGK cannot be installed.
 #[derive(Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum InstallError<E> {
-    /// The operator: another PGK in use has the same 5 bits of index, a receiver could not tell them apart.
+    /// The operator's error: another PGK in use has the same 5 bits of index, and a receiver could not distinguish
+    /// them.
     IndexTaken {
         /// The PGK ID that is in use.
         by: u8,
@@ -122,17 +123,18 @@ impl<E: fmt::Display> fmt::Display for InstallError<E> {
 impl<E: fmt::Debug + fmt::Display> std::error::Error for InstallError<E> {}
 
 impl Sender {
-    /// `member` is the Group Member Identity: our layer-2 source address.
+    /// Makes a sender. `member` is the Group Member Identity: our layer-2 source address.
     pub const fn new(config: GroupConfig, member: [u8; 3]) -> Self {
         Self { config, member, keys: Vec::new() }
     }
 
-    /// The group's configuration.
+    /// Returns the configuration of the group.
     pub const fn config(&self) -> &GroupConfig {
         &self.config
     }
 
-    /// The stream of counters of (PGK, member): PTK identity and SN run once through, whatever the key is called.
+    /// Returns the stream of counters of (PGK, member): PTK identity and SN are used once, whatever the name of the
+    /// key.
     pub fn stream(&self, key: &GroupKey) -> StreamId {
         let mut context = [0; 6];
         context[..3].copy_from_slice(&self.config.group_id);
@@ -140,7 +142,7 @@ impl Sender {
         StreamId(stream_id(key.pgk.as_bytes(), &context))
     }
 
-    /// Add a PGK, whose counters continue where `store` says. Waits for the medium.
+    /// Adds a PGK, whose counters continue at the number in `store`. Blocks on the medium.
     pub fn install<S: CounterStore>(
         &mut self,
         key: GroupKey,
@@ -157,12 +159,12 @@ impl Sender {
         Ok(())
     }
 
-    /// Remove the keys whose validity is over.
+    /// Removes the keys whose validity is over.
     pub fn expire(&mut self, now: UtcCounter) {
         self.keys.retain(|k| k.key.expiry > now);
     }
 
-    /// Take the next COUNT, of the valid PGK that expires first and is not used up. Never waits.
+    /// Takes the next COUNT of the valid PGK that expires first and is not used up. Never blocks.
     // TS 33.303 §6.2.3.1 (3); TS 36.323 §5.1.3 (1)
     pub fn begin(&mut self, now: UtcCounter) -> Result<Ticket, SendError> {
         let mut result = Err(SendError::NoValidKey);
@@ -180,8 +182,8 @@ impl Sender {
         result
     }
 
-    /// Protect the PDU of a ticket. `pdu` is `header` octets of PDCP header (with the ticket's fields), the data, and
-    /// [`GroupConfig::mac_octets`] of room at the end. `lcid` is its logical channel.
+    /// Protects the PDU of a ticket. `pdu` is `header` octets of PDCP header (with the ticket's fields), the data, and
+    /// room for [`GroupConfig::mac_octets`] at the end. `lcid` is its logical channel.
     pub fn protect(
         &mut self,
         ticket: Ticket,
@@ -209,19 +211,19 @@ impl Sender {
         Ok(())
     }
 
-    /// The reservations to make durable now; give each [`Granted`] back to [`Self::grant`].
+    /// Returns the reservations to be made durable now; pass each [`Granted`] to [`Self::grant`].
     pub fn wanted(&mut self) -> impl Iterator<Item = Reservation> + '_ {
         self.keys.iter_mut().filter_map(|k| k.lease.wanted())
     }
 
-    /// Use a reservation that is durable.
+    /// Takes a reservation that is durable.
     pub fn grant(&mut self, granted: Granted) {
         if let Some(key) = self.keys.iter_mut().find(|k| k.lease.stream() == granted.stream()) {
             key.lease.grant(granted);
         }
     }
 
-    /// A reservation of `stream` failed: it is asked for again.
+    /// Records that a reservation of `stream` failed: it is requested again.
     pub fn failed(&mut self, stream: StreamId) {
         if let Some(key) = self.keys.iter_mut().find(|k| k.lease.stream() == stream) {
             key.lease.failed();

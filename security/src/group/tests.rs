@@ -34,7 +34,7 @@ fn receiver(config: GroupConfig) -> Receiver {
     receiver
 }
 
-/// The PDU of `text`, with a header as TS 36.323 §6.2.10 has it.
+/// Sends a PDU of `text`, with a header as in TS 36.323 §6.2.10.
 fn send(sender: &mut Sender, text: &[u8]) -> (Incoming, Vec<u8>) {
     let ticket = sender.begin(now()).unwrap();
     let incoming = Incoming {
@@ -80,7 +80,7 @@ fn what_is_sent_is_what_is_opened_under_every_algorithm() {
     }
 }
 
-/// TS 33.303 has no MAC here: the flipped bit arrives. The optional MAC-I catches it, the header's bits included.
+/// TS 33.303 has no MAC here: the flipped bit arrives. The optional MAC-I detects it, also in the header.
 #[test]
 // TS 33.303 §6.2 (integrity)
 fn a_flipped_bit_passes_without_the_mac_and_never_with_it() {
@@ -180,7 +180,7 @@ fn the_key_that_expires_first_sends_and_old_keys_open_for_stragglers() {
     assert_eq!(receiver.open(at(1), incoming, &mut [0; 9], HEADER), Err(PduRefusal::UnknownKey));
 }
 
-/// Of expired PGKs the one that expired last opens what stragglers send, and no other. TS 33.303 §6.2.3.1.
+/// Of the expired PGKs only the one that expired last opens PDUs of stragglers. TS 33.303 §6.2.3.1.
 #[test]
 // TS 33.303 §6.2.3.1 (5)
 fn only_the_pgk_that_expired_last_outlives_its_expiry() {
@@ -211,7 +211,7 @@ fn exhaustion_asks_for_a_new_key_and_never_wraps() {
     let mut store = Memory::default();
     let mut sender = Sender::new(config, ME);
     let stream = sender.stream(&key(1, 2_000_000));
-    // All but the last few counters were used in earlier lives.
+    // All except the last few counters were used in earlier lives.
     store.set(stream, (1 << 32) - 3);
     sender.install(key(1, 2_000_000), ReserveConfig::default(), &mut store).unwrap();
     let tickets: Vec<_> = std::iter::from_fn(|| sender.begin(now()).ok()).collect();
@@ -268,7 +268,7 @@ fn a_key_imported_twice_has_one_stream() {
 }
 
 /// Many lives of one sender, each cut short: no (PGK, member, PTK identity, SN) is on the air twice, and every life
-/// skips at most what is stated.
+/// skips at most the stated number.
 #[test]
 // TS 33.303 §6.2.3.2 (5); TS 36.323 §5.1.3 (1)
 fn no_count_is_sent_twice_over_many_crashes() {
@@ -285,7 +285,7 @@ fn no_count_is_sent_twice_over_many_crashes() {
             assert!(count > last, "{count:x} after {last:x}");
             assert!(count - last <= if sent == 0 { reserve.max_skip() + 2 } else { 2 });
             last = count;
-            // The life may end between asking, committing and granting.
+            // The life may end between request, commit and grant.
             let wanted: Vec<_> = sender.wanted().collect();
             for reservation in wanted {
                 match life % 3 {
@@ -336,7 +336,7 @@ fn full_windows_refuse_strangers_and_let_nothing_in_again() {
     }
 }
 
-/// Without a MAC-I anyone can send any COUNT in anyone's name.
+/// Without a MAC-I anyone can send any COUNT in the name of any member.
 #[test]
 fn a_forged_count_silences_no_sender_and_lets_nothing_in_again() {
     let config = group(Algorithm::Aes, None);
@@ -375,7 +375,7 @@ fn unordered_ptk_identities_are_an_option() {
 }
 
 proptest! {
-    /// Any octets and fields: an answer, never a panic; and with the MAC never accepted.
+    /// Any octets and fields: a result, never a panic; with the MAC never accepted.
     #[test]
     fn any_octets_are_answered(
         pdu in proptest::collection::vec(any::<u8>(), 0..80),

@@ -14,7 +14,7 @@ pub struct CkIkPrime {
     pub ik_prime: [u8; 16],
 }
 
-/// CK' || IK' = KDF(CK || IK, 0x20, network name, SQN xor AK). TS 33.402 §A.2; SQN xor AK opens AUTN.
+/// Computes CK' || IK' = KDF(CK || IK, 0x20, network name, SQN xor AK). TS 33.402 §A.2; AUTN begins with SQN xor AK.
 pub fn ck_ik_prime(
     ck: &[u8; 16],
     ik: &[u8; 16],
@@ -31,7 +31,7 @@ pub fn ck_ik_prime(
     Ok(CkIkPrime { ck_prime, ik_prime })
 }
 
-/// MK of EAP-AKA', cut into its keys. RFC 9048 §3.3.
+/// The keys in the MK of EAP-AKA'. RFC 9048 §3.3.
 #[derive(ZeroizeOnDrop)]
 pub struct MasterKeys {
     /// K_encr.
@@ -46,7 +46,7 @@ pub struct MasterKeys {
     pub emsk: [u8; 64],
 }
 
-/// MK = PRF'(IK' || CK', "EAP-AKA'" || identity). RFC 9048 §3.3, §3.4.
+/// Computes MK = PRF'(IK' || CK', "EAP-AKA'" || identity). RFC 9048 §3.3, §3.4.
 pub fn master_keys(keys: &CkIkPrime, identity: &str) -> MasterKeys {
     let mut key = Zeroizing::new([0; 32]);
     key[..16].copy_from_slice(&keys.ik_prime);

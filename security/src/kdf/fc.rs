@@ -1,14 +1,14 @@
-//! The FC values, in one table, each with how far it can be trusted. Whose values are whose: TS 33.220 §B.2.2.
+//! The FC values in one table, each with its provenance. TS 33.220 §B.2.2 says to whom values are allocated.
 
 use std::fmt;
 
-/// FC: the function code that opens the input string of the KDF. TS 33.220 §B.2.0.
+/// FC: the function code, the first part of the input string of the KDF. TS 33.220 §B.2.0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Fc {
     /// One octet, 0x00 to 0xEF: allocated.
     Octet(u8),
-    /// A derivation of our own: FC is [`OWN`], and P0 is this label in ASCII, in front of the parameters. 0xF0 to 0xFE are
-    /// for proprietary use (TS 33.220 §B.2.2): no allocated value meets them, and the label keeps ours apart.
+    /// A derivation of our own: FC is [`OWN`], and P0 is this label in ASCII, before the parameters. 0xF0 to 0xFE are
+    /// for proprietary use (TS 33.220 §B.2.2): no allocated value equals them, and the label separates our derivations.
     Own(&'static str),
     /// 0xFF and a second octet, which 3GPP reserves. Only names in existing key stores have it: [`OWN_STREAM_ID`].
     Extended(u8),
@@ -28,12 +28,12 @@ impl fmt::Display for Fc {
     }
 }
 
-/// Where a value comes from.
+/// Source of a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Provenance {
     /// Read in the text of the clause.
     Read,
-    /// Read in an implementation, or confirmed by vectors that an implementation gave.
+    /// Read in an implementation, or confirmed by vectors of an implementation.
     FromImplementation,
     /// Our own: no specification has it.
     Own,
@@ -48,7 +48,7 @@ pub struct Row {
     pub fc: Fc,
     /// Clause that defines the derivation.
     pub clause: &'static str,
-    /// How far the value can be trusted.
+    /// Source of the value.
     pub standing: Provenance,
 }
 
@@ -67,7 +67,7 @@ macro_rules! table {
 }
 
 table! {
-    /// Ks_NAF and its kin.
+    /// Ks_NAF, Ks_ext_NAF and Ks_int_NAF.
     KS_NAF = Octet(0x01), "TS 33.220 §B.3", Read;
     /// K_ASME.
     K_ASME = Octet(0x10), "TS 33.401 §A.2", FromImplementation;
@@ -136,15 +136,15 @@ table! {
     OWN_DCR_KEYSTREAM = Own("DCR keystream"), "TS 33.503 §A.5", Own;
     /// KD from a SAKKE shared secret value.
     OWN_KD_FROM_SSV = Own("KD from SSV"), "TR 33.833 §6.4.3", Own;
-    /// Name of a stream of counters in a store. It stays as earlier versions had it, outside of the proprietary range: under
-    /// another name the counters of existing stores would begin again, and COUNT come twice. It names records of a file; it
-    /// is never on the air, and no key.
+    /// Name of a stream of counters in a store. It stays as in earlier versions, outside of the proprietary range:
+    /// under another name the counters of existing stores would begin again, and COUNT would repeat. It names records
+    /// of a file; it is never on the air, and is not a key.
     OWN_STREAM_ID = Extended(0xEE), "none", Own;
     /// Public name of a session key: it reveals nothing of the key.
     OWN_FINGERPRINT = Own("fingerprint"), "none", Own;
     /// Cookies of half-open links.
     OWN_COOKIE = Own("cookie"), "none", Own;
-    /// A PSDK for one relay service code or discovery group alone, of which the keys derive as from any PSDK.
+    /// A PSDK for only one relay service code or discovery group, from which keys derive as from any PSDK.
     OWN_PSDK_OF_IDENTITY = Own("PSDK of identity"), "none", Own;
     /// MIC of a response that is bound to its request (TS 33.303 §A.2 with one more parameter).
     OWN_BOUND_MIC = Own("bound MIC"), "TR 33.833 §6.2.2.2", Own;

@@ -3,9 +3,9 @@
 //! `S = FC || P0 || L0 || .. || Pn || Ln`, derived key = HMAC-SHA-256(key, S); Li is the length of Pi in octets as
 //! 16 bits. "n least significant bits" of the output are its last n/8 octets.
 //!
-//! [`fc`] holds every FC with its standing; [`lte`] derives for TS 33.303, [`nr`] for TS 33.536 and TS 33.503,
-//! [`gba`] for TS 33.220, [`eap_aka`] for RFC 9048, and [`own`] what no specification defines.
-//! Text parameters are UTF-8 that the caller has normalised (Unicode NFKC, TS 33.220 §B.2.1.2).
+//! [`fc`] holds every FC with its provenance; [`lte`] derives for TS 33.303, [`nr`] for TS 33.536 and TS 33.503,
+//! [`gba`] for TS 33.220, [`eap_aka`] for RFC 9048, and [`own`] keys and names that no specification defines. Text
+//! parameters are UTF-8 that the caller has normalised (Unicode NFKC, TS 33.220 §B.2.1.2).
 
 pub mod eap_aka;
 pub mod fc;
@@ -21,15 +21,15 @@ use zeroize::Zeroizing;
 use crate::hmac::{Keyed, Running};
 use fc::Fc;
 
-/// 256 bits of derived key, wiped when dropped.
+/// A derived key of 256 bits, wiped when dropped.
 pub type Derived = Zeroizing<[u8; 32]>;
 
-/// A parameter that the 16-bit length cannot express. The caller's fault.
+/// The caller's error: a parameter whose length does not fit into 16 bits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ParameterTooLong {
-    /// Which Pi.
+    /// Index i of the parameter Pi.
     pub index: usize,
-    /// Its length; 65535 is the limit.
+    /// Its length in octets; 65535 is the limit.
     pub octets: usize,
 }
 
@@ -41,7 +41,7 @@ impl fmt::Display for ParameterTooLong {
 
 impl std::error::Error for ParameterTooLong {}
 
-/// The generic KDF. TS 33.220 §B.2.0.
+/// Computes the generic KDF. TS 33.220 §B.2.0.
 pub fn kdf(key: &[u8], fc: Fc, parameters: &[&[u8]]) -> Result<Derived, ParameterTooLong> {
     for (index, p) in parameters.iter().enumerate() {
         if p.len() > usize::from(u16::MAX) {
@@ -51,7 +51,7 @@ pub fn kdf(key: &[u8], fc: Fc, parameters: &[&[u8]]) -> Result<Derived, Paramete
     Ok(derive(key, fc, parameters))
 }
 
-/// The generic KDF for parameters whose lengths are known to fit.
+/// Computes the generic KDF for parameters whose lengths are known to fit.
 pub(crate) fn derive(key: &[u8], fc: Fc, parameters: &[&[u8]]) -> Derived {
     derive_keyed(&Keyed::new(key), fc, parameters)
 }
@@ -80,7 +80,7 @@ fn put_fc(running: &mut Running<'_>, fc: Fc) {
     }
 }
 
-/// The 128 least significant bits.
+/// Returns the 128 least significant bits.
 pub(crate) fn low_128(derived: &Derived) -> [u8; 16] {
     let [.., a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p] = **derived;
     [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p]

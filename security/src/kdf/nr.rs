@@ -1,4 +1,4 @@
-//! TS 33.536 Annex A and TS 33.503 Annex A: the 5G twins, whose FC values were read.
+//! TS 33.536 Annex A and TS 33.503 Annex A: the 5G counterparts, with FC values from the clauses.
 
 use zeroize::Zeroizing;
 
@@ -6,22 +6,22 @@ use super::{ParameterTooLong, derive, fc, kdf, low_128};
 use crate::counter::UtcCounter;
 use crate::keys::{CpPruk, KausfP, Knrp, KnrpSess, Nrpek, Nrpik, UpPruk};
 
-/// K_NRP-sess = KDF(K_NRP, 0x7F, Nonce_1, Nonce_2). TS 33.536 §A.4.
+/// Computes K_NRP-sess = KDF(K_NRP, 0x7F, Nonce_1, Nonce_2). TS 33.536 §A.4.
 pub fn knrp_sess(knrp: &Knrp, nonce_1: &[u8; 16], nonce_2: &[u8; 16]) -> KnrpSess {
     KnrpSess::from(*derive(knrp.as_bytes(), fc::KNRP_SESS, &[nonce_1, nonce_2]))
 }
 
-/// NRPEK = 128 LSB of KDF(K_NRP-sess, 0x7E, 0x00, algorithm identity of TS 33.501). TS 33.536 §A.3.
+/// Computes NRPEK = 128 LSB of KDF(K_NRP-sess, 0x7E, 0x00, algorithm identity of TS 33.501). TS 33.536 §A.3.
 pub fn nrpek(knrp_sess: &KnrpSess, algorithm_id: u8) -> Nrpek {
     Nrpek::from(low_128(&derive(knrp_sess.as_bytes(), fc::NRPEK_NRPIK, &[&[0x00], &[algorithm_id]])))
 }
 
-/// NRPIK = 128 LSB of KDF(K_NRP-sess, 0x7E, 0x01, algorithm identity of TS 33.501). TS 33.536 §A.3.
+/// Computes NRPIK = 128 LSB of KDF(K_NRP-sess, 0x7E, 0x01, algorithm identity of TS 33.501). TS 33.536 §A.3.
 pub fn nrpik(knrp_sess: &KnrpSess, algorithm_id: u8) -> Nrpik {
     Nrpik::from(low_128(&derive(knrp_sess.as_bytes(), fc::NRPEK_NRPIK, &[&[0x01], &[algorithm_id]])))
 }
 
-/// CP-PRUK = KDF(K_AUSF_P, 0x85, SUPI, relay service code). TS 33.503 §A.2. `supi` as P0 of TS 33.501 §A.7.0.
+/// Computes CP-PRUK = KDF(K_AUSF_P, 0x85, SUPI, relay service code). TS 33.503 §A.2. `supi` is P0 of TS 33.501 §A.7.0.
 pub fn cp_pruk(
     kausf_p: &KausfP,
     supi: &str,
@@ -31,7 +31,7 @@ pub fn cp_pruk(
     Ok(CpPruk::from(*derived))
 }
 
-/// The keystream that hides RSC and UP-PRUK ID in a direct communication request: the `N` last octets of
+/// Computes the keystream that hides RSC and UP-PRUK ID in a direct communication request: the `N` last octets of
 /// KDF(key, 0x88, UTC-based counter, relay service code). TS 33.503 §A.5. `N` is at most 32.
 pub fn dcr_keystream<const N: usize>(
     key: &[u8; 32],
@@ -45,7 +45,7 @@ pub fn dcr_keystream<const N: usize>(
     keystream
 }
 
-/// K_NRP = KDF(UP-PRUK, 0x8A, relay service code, freshness 1, freshness 2). TS 33.503 §A.8.
+/// Computes K_NRP = KDF(UP-PRUK, 0x8A, relay service code, freshness 1, freshness 2). TS 33.503 §A.8.
 pub fn knrp_from_up_pruk(
     up_pruk: &UpPruk,
     relay_service_code: [u8; 3],

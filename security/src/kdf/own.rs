@@ -1,51 +1,53 @@
-//! Derivations that no specification defines, under the proprietary FC of TS 33.220 §B.2.2 and a label each
-//! ([`fc::OWN`]), which no allocated value can meet. Used by request and response discovery (TR 33.833), by direct
+//! Derivations that no specification defines, under the proprietary FC of TS 33.220 §B.2.2, each with a label
+//! ([`fc::OWN`]); no allocated value equals them. Used by request and response discovery (TR 33.833), by direct
 //! communication requests of the LTE profile, and for public names.
 
 use super::{derive, fc, low_128};
 use crate::counter::UtcCounter;
 use crate::keys::{Duik, PresharedSecret, Psdk, Secret256};
 
-/// Which of two roles of request and response discovery a key serves. TR 33.833 §6.2.2.2.
+/// The role in request and response discovery that a key serves. TR 33.833 §6.2.2.2.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum DiscoveryRole {
-    /// Keys the discovery request (solicitation).
+    /// The key protects the discovery request (solicitation).
     Request = 0,
-    /// Keys the discovery response.
+    /// The key protects the discovery response.
     Response = 1,
 }
 
-/// The key that protects requests, or responses, of one query code: KDF(secret, role, query code), used as a DUIK.
-/// TR 33.833 §6.2.2.2.
+/// Computes the key that protects requests, or responses, of one query code: KDF(secret, role, query code), used as a
+/// DUIK. TR 33.833 §6.2.2.2.
 pub fn discovery_session(secret: &PresharedSecret, role: DiscoveryRole, query_code: &[u8; 23]) -> Duik {
     Duik::from(*derive(secret.as_bytes(), fc::OWN_DISCOVERY_SESSION, &[&[role as u8], query_code]))
 }
 
-/// A PSDK for one relay service code or discovery group alone: the standard gives all that a Key Type ID stands for one.
+/// Computes a PSDK for only one relay service code or discovery group; the standard has one PSDK for all that a Key
+/// Type ID covers.
 pub fn psdk_of_identity(psdk: &Psdk, identity: [u8; 3]) -> Psdk {
     Psdk::from(*derive(psdk.as_bytes(), fc::OWN_PSDK_OF_IDENTITY, &[&identity]))
 }
 
-/// The keystream of a direct communication request in the LTE profile, as TS 33.503 §A.5 under an FC of our own.
+/// Computes the keystream of a direct communication request in the LTE profile, as TS 33.503 §A.5 under an FC of our
+/// own.
 pub fn dcr_keystream(key: &Secret256, counter: UtcCounter, relay_service_code: [u8; 3]) -> Secret256 {
     let parameters: [&[u8]; 2] = [&counter.on_air().to_be_bytes(), &relay_service_code];
     Secret256::from(*derive(key.as_bytes(), fc::OWN_DCR_KEYSTREAM, &parameters))
 }
 
-/// The name under which the counters of a key stand in a store: it depends on the key itself, not on what the
-/// operator calls it, so that a key imported twice has one stream of counters. It reveals nothing of the key, and never
+/// Computes the name of the counters of a key in a store: it depends on the key itself, not on the operator's name for
+/// it, so that a key that is imported twice has one stream of counters. It reveals nothing about the key, and never
 /// changes: see [`fc::OWN_STREAM_ID`].
 pub fn stream_id(key: &[u8], context: &[u8; 6]) -> [u8; 16] {
     low_128(&derive(key, fc::OWN_STREAM_ID, &[context]))
 }
 
-/// The public name of a session key.
+/// Computes the public name of a session key.
 pub(crate) fn fingerprint(key: &[u8]) -> [u8; 16] {
     low_128(&derive(key, fc::OWN_FINGERPRINT, &[]))
 }
 
-/// A cookie under `secret`, bound to `context`.
+/// Computes a cookie under `secret`, bound to `context`.
 pub fn cookie(secret: &[u8], context: &[u8]) -> [u8; 16] {
     let context = &context[..context.len().min(usize::from(u16::MAX))];
     low_128(&derive(secret, fc::OWN_COOKIE, &[context]))

@@ -56,7 +56,7 @@ fn eap_aka_prime_vectors() {
     }
 }
 
-/// Values that the authors of the vectors computed themselves: they compare encodings, they prove nothing.
+/// Values that the authors of the vectors computed themselves: they compare encodings, but prove nothing.
 #[test]
 // TS 33.303 §A.3; TS 33.303 §A.4
 fn prose_derivations_agree_with_another_implementation() {
@@ -96,7 +96,7 @@ fn prose_derivations_agree_with_another_implementation() {
     );
 }
 
-/// Copies of published numbers, so that the project checks itself where the files are absent.
+/// Copies of published numbers, so that the project is checked where the files are absent.
 #[test]
 fn copied_vectors() {
     // RFC 4231, case 2.
@@ -120,7 +120,7 @@ fn copied_vectors() {
     assert_eq!(keys.k_aut[..], hex("0842ea722ff6835bfa2032499fc3ec23c2f0e388b4f07543ffc677f1696d71ea"));
 }
 
-/// Values of another program, which has the formulas of TS 33.303 Annex A too.
+/// Values of another program, which also implements the formulas of TS 33.303 Annex A.
 #[test]
 fn annex_a_agrees_with_another_program() {
     let key: [u8; 32] = std::array::from_fn(|i| i as u8);
@@ -196,13 +196,14 @@ fn fixed_input_strings_equal_the_generic_encoding() {
     assert_eq!(mic, *derive(&[5; 16], fc::MIC, &[&[0x86], &[9; 23], &[1, 2, 3, 4]]));
     let bits = key.mac(&[&lte::scrambling_input(counter)]);
     assert_eq!(bits, *derive(&[5; 16], fc::SCRAMBLING, &[&[1, 2, 3, 4]]));
-    // The mask leaves the upper half of each octet alone.
+    // The mask leaves the upper half of each octet unencrypted.
     let keystream = key.mac(&[&lte::confidentiality_input(counter, &[0x5a; 23], &[0x0f; 23], &[6; 4])]);
     let clear = [&[0x50; 23][..], &[6; 4]].concat();
     assert_eq!(keystream, *derive(&[5; 16], fc::CONFIDENTIALITY, &[&[1, 2, 3, 4], &clear]));
 }
 
-/// Counters stand in key stores under this name: another one, and they begin again. The number is of another program.
+/// Key stores hold counters under this name: with another name they would begin again. The number is from another
+/// program.
 #[test]
 fn streams_of_counters_keep_the_names_of_earlier_versions() {
     let key: Vec<u8> = (0..32).collect();

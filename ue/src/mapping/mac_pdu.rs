@@ -1,4 +1,4 @@
-//! What the outside of a transport block shows without keys: whether it is a MAC PDU, and of whom.
+//! Parts of a transport block that are readable without keys: whether it is a MAC PDU, and its addresses.
 
 use sidelink_mac::mux::Address;
 use sidelink_phy::receive::receiver::ControlInformation;
@@ -10,21 +10,21 @@ use sidelink_wire::{rlc_um, sl_sch};
 pub struct MacPdu {
     /// Source layer-2 ID.
     pub source: u32,
-    /// Destination layer-2 ID; `None` where the header holds 16 of its bits and no SCI the others.
+    /// Destination layer-2 ID; `None` where the header holds 16 of its bits and no SCI holds the others.
     pub destination: Option<u32>,
-    /// Whether its last SDU, that without a length, is PC5 signalling.
+    /// Whether its last SDU, the one without a length, is PC5 signalling.
     pub ends_with_signalling: bool,
 }
 
-/// Reads a transport block that `information` announced as a MAC PDU of TS 36.321 §6.1.6 with RLC PDUs in it; `None` for anything
-/// else, such as a text or a test pattern.
+/// Reads a transport block that `information` announced as a MAC PDU of TS 36.321 §6.1.6 with RLC PDUs in it; `None`
+/// for anything else, such as a text or a test pattern.
 pub fn mac_pdu(block: &[u8], information: &ControlInformation) -> Option<MacPdu> {
     let packet = sl_sch::Packet::new_checked(block).ok()?;
-    // reserved bits of the first two subheaders
+    // Reserved bits of the first two subheaders.
     if block[0] & 0xf | block[packet.header_len()] & 0xc0 != 0 {
         return None;
     }
-    // What is ignored in a PDU speaks against its being one.
+    // A receiver ignores an SDU with a reserved LCID; here it shows that the block is no MAC PDU.
     if packet.reserved_lcid().is_some() {
         return None;
     }
@@ -48,7 +48,8 @@ pub fn mac_pdu(block: &[u8], information: &ControlInformation) -> Option<MacPdu>
     })
 }
 
-/// To whom a transport block goes, and what of PDCP is in it. `None` where it is no MAC PDU.
+/// Returns the destination layer-2 ID of a transport block, and for each of its SDUs the LCID and the octets of PDCP in
+/// it. `None` where the block is no MAC PDU.
 pub fn pdcp_parts(block: &[u8], group: u8) -> Option<(u32, Vec<(u8, usize)>)> {
     let packet = sl_sch::Packet::new_checked(block).ok()?;
     let repr = sl_sch::Repr::parse(&packet).ok()?;

@@ -1,4 +1,4 @@
-//! Transmission mode 4 of one pool: what the air was like, what others reserved, and the resource that is kept
+//! Transmission mode 4 in one pool: sensing, reservations of others, and our own reserved resource
 //! (TS 36.213 §14.1.1.6, TS 36.321 §5.14.1.1).
 
 use sidelink_mac::grant::Error;
@@ -12,28 +12,29 @@ use sidelink_phy::units::{Decibel, PrbRange, SUBFRAMES_PER_DFN_PERIOD};
 use crate::air_rng::AirRng;
 
 /// SL-ThresPSSCH-RSRP of every pair of priorities: -128 dBm in the scale of the samples, below everything that can be
-/// decoded. So whatever was reserved is left alone at first, and the weakest is given up first where too little remains.
+/// decoded. So every reserved resource is excluded at first, and those with the weakest RSRP are included first where
+/// too few remain.
 const THRESHOLD: u8 = 1;
 
-/// dB by which PSCCH is stronger than PSSCH (TS 36.213 §14.1.1.5, §14.2.1.3: 10^(3/10)). PSSCH-RSRP is what the thresholds
-/// are about, and PSCCH is what is always decoded.
+/// Power of PSCCH relative to PSSCH, in dB (TS 36.213 §14.1.1.5, §14.2.1.3: 10^(3/10)). The thresholds are defined for
+/// PSSCH-RSRP, but only PSCCH is always decoded.
 const BOOST_DB: f32 = 3.0;
 
-/// A resource on which nothing was sent in the last second is given back (TS 36.321 §5.14.1.1). Counted in t^SL, so that a
-/// period of a second is not its own end.
+/// Subframes of t^SL after which an unused resource is given up (TS 36.321 §5.14.1.1: one second). Counted in t^SL as
+/// the period is: a reservation with a period of one second does not end itself.
 const SECOND: u64 = 1000;
 
 /// T2 of a selection, in subframes of the air (TS 36.213 §14.1.1.6).
 const T2: u8 = 100;
 
-/// Subframes between two tries to find a resource: what excludes them does not change faster, and the UE may be short of
-/// time.
+/// Subframes between two attempts to select a resource: the reasons for exclusion do not change faster, and the UE may
+/// be short of time.
 const RETRY: u64 = 10;
 
-/// T2 of the first selection after a silence: the UE has waited long enough.
+/// T2 of the first selection after a silence, in subframes: the data has waited long enough.
 const T2_AFTER_SILENCE: u8 = 50;
 
-/// How a UE uses a pool.
+/// Use of a pool by a UE.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Mode4Use {
     /// Milliseconds between two reserved resources: 20, 50, 100, 200 to 1000.
@@ -44,26 +45,27 @@ pub struct Mode4Use {
     pub retransmit: bool,
     /// probResourceKeep in fifths, 0 to 4.
     pub keep_fifths: u8,
-    /// sl-ReselectAfter, 1 to 9: a resource that was not used so often in a row is given back (TS 36.321 §5.14.1.1). Optional.
+    /// sl-ReselectAfter, 1 to 9: after this number of unused occasions in a row a resource is given up
+    /// (TS 36.321 §5.14.1.1). Optional.
     pub reselect_after: Option<u8>,
-    /// T1: subframes from the last one that was received to the first that can still be sent in, 1 to 4.
+    /// T1: subframes from the last received one to the first in which the UE can still send, 1 to 4.
     pub lead: u8,
 }
 
-/// What is sent in a subframe.
+/// A transmission in a subframe.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Occasion {
-    /// First sub-channel.
+    /// Its first sub-channel.
     pub first: usize,
-    /// Whether the block was sent before.
+    /// Whether it is the second transmission of the block.
     pub retransmission: bool,
-    /// The fields of the SCI that follow from the resource; the MCS is the caller's.
+    /// The fields of the SCI that follow from the resource; the caller sets the MCS.
     pub sci: Format1,
     /// n_ssf of PSSCH.
     pub n_ssf: u8,
 }
 
-/// A block that was sent.
+/// A block that was sent for the first time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Sent {
     /// Index of its initial occasion.
@@ -72,11 +74,11 @@ struct Sent {
     priority: u8,
 }
 
-/// One pool.
+/// Mode 4 in one pool.
 pub struct Mode4 {
-    /// Index in t^SL by subframe of the DFN period.
+    /// Index in t^SL of each subframe of the DFN period; `None` where it has none.
     indices: Vec<Option<u32>>,
-    /// Indices in a DFN period.
+    /// Number of indices in a DFN period.
     per_period: u64,
     sub_channels: usize,
     usage: Mode4Use,
@@ -84,13 +86,13 @@ pub struct Mode4 {
     sensing: Sensing,
     // TS 36.321 §5.14.1.2.1 (1)
     reservation: Option<Reservation>,
-    /// The block that was sent last: its retransmission has to be.
+    /// The block that was sent last, for its retransmission.
     sent: Option<Sent>,
-    /// Index of the last transmission in the resource that is kept, or of its selection.
+    /// Index of the last transmission in the current resource, or of its selection.
     last_used: u64,
-    /// Index of the initial occasion that was given out last.
+    /// Index of the last initial occasion that [`Self::occasion`] returned.
     offered: u64,
-    /// PPPP of what the last initial occasion is for.
+    /// PPPP of the data for the last initial occasion.
     priority: u8,
     unused: u32,
     selections: u64,
@@ -101,10 +103,10 @@ pub struct Mode4 {
 }
 
 impl Mode4 {
-    /// Nothing sensed yet.
+    /// Makes the state of a pool in which nothing was sensed yet.
     ///
     /// # Errors
-    /// A number out of range, or more sub-channels than the pool has.
+    /// A number is out of range, or there are more sub-channels than the pool has.
     pub fn new(pool: &V2xPool, usage: Mode4Use) -> Result<Self, Error> {
         let period = Period::from_milliseconds(usage.period)?;
         let wrong = |what, value: u8, min: u32, max: u32| {
@@ -149,42 +151,42 @@ impl Mode4 {
         })
     }
 
-    /// Times that a resource was selected.
+    /// Returns the number of selected resources.
     pub fn selections(&self) -> u64 {
         self.selections
     }
 
-    /// Tries to select a resource that found none.
+    /// Returns the number of attempts to select a resource that found none.
     pub fn refusals(&self) -> u64 {
         self.refusals
     }
 
-    /// Why data that waits cannot be sent, while it cannot. The first second of sensing is no reason.
+    /// Returns why queued data cannot be sent, while this lasts. The first second of sensing does not count.
     pub fn refusal(&self) -> Option<Error> {
         self.refusal.filter(|why| !matches!(why, Error::Listening { .. }))
     }
 
-    /// Index of subframe `t` in t^SL, running on over DFN periods.
+    /// Returns the index of subframe `t` in t^SL, counted on over DFN periods.
     fn index(&self, t: u64) -> Option<u64> {
         let period = u64::from(SUBFRAMES_PER_DFN_PERIOD);
         let k = self.indices[(t % period) as usize]?;
         Some(t / period * self.per_period + u64::from(k))
     }
 
-    /// The index of `t`, or of the next subframe that has one.
+    /// Returns the index of `t`, or of the next subframe that has one.
     // TS 36.213 §14.1.1.6 step 2
     fn index_from(&self, t: u64) -> u64 {
         (t..t + u64::from(SUBFRAMES_PER_DFN_PERIOD)).find_map(|t| self.index(t)).unwrap_or(0)
     }
 
-    /// T2 in indices: how many of the subframes up to `n + t2` of the air are in t^SL, after the first from `n` on.
+    /// Returns T2 in indices: the number of subframes of t^SL up to `n + t2`, after the first one from `n` on.
     // TS 36.213 §14.1.1.6 step 1 (2)
     fn indices_until(&self, n: u64, t2: u8) -> u8 {
         let inside = (n..=n + u64::from(t2)).filter(|t| self.index(*t).is_some()).count();
         inside.saturating_sub(1) as u8
     }
 
-    /// Subframe `t` was received, with these S-RSSI of the sub-channels (linear), or missed.
+    /// Records that subframe `t` was received, with these S-RSSI of the sub-channels (linear), or missed (`None`).
     pub fn sensed(&mut self, t: u64, powers: Option<&[f32]>) {
         let Some(k) = self.index(t) else { return };
         for (dbm, power) in self.powers.iter_mut().zip(powers.unwrap_or(&[])) {
@@ -193,7 +195,8 @@ impl Mode4 {
         self.sensing.record_subframe(k, powers.map(|_| &self.powers[..]));
     }
 
-    /// An SCI was heard in subframe `t` on the PSCCH of sub-channel `first`, with so much power a resource element (linear).
+    /// Records an SCI that was received in subframe `t` on the PSCCH of sub-channel `first`, with this power per
+    /// resource element (linear).
     pub fn heard(&mut self, t: u64, first: usize, sci: &Format1, power: f32) {
         let (Some(k), Ok((other, length))) = (self.index(t), sci.allocation(self.sub_channels)) else {
             return;
@@ -211,9 +214,9 @@ impl Mode4 {
         });
     }
 
-    /// What may be sent in subframe `t`, of which nothing was asked before. `waiting`: the highest PPPP of what there is to
-    /// send, if anything; then a resource is selected where none is kept. After it say [`Self::used`]. Subframes may be
-    /// left out: what was kept in them was not used.
+    /// Returns the transmission that is possible in subframe `t`; call it once for a subframe. `waiting` is the highest
+    /// PPPP of the queued data, if there is any; then a resource is selected where there is none. Call [`Self::used`]
+    /// after an initial occasion. Subframes may be left out: occasions in them count as unused.
     // TS 36.213 §14.1.1.4B (7)
     pub fn occasion(&mut self, t: u64, waiting: Option<u8>, air_rng: &mut AirRng) -> Option<Occasion> {
         let k = self.index(t)?;
@@ -241,7 +244,7 @@ impl Mode4 {
             _ => return None,
         };
         if retransmission {
-            // The SCI goes with the highest priority in the block (TS 36.321 §5.14.1.1).
+            // The SCI has the highest priority in the block (TS 36.321 §5.14.1.1).
             // TS 36.321 §5.14.1.1 (28); TS 36.321 §5.14.1.2.1 (3)
             self.priority = self.sent.filter(|sent| sent.at == first.subframe)?.priority;
             self.last_used = k;
@@ -272,7 +275,7 @@ impl Mode4 {
         Some(Occasion { first: usize::from(resource.first), retransmission, sci, n_ssf })
     }
 
-    /// Whether the block of the last initial occasion was sent.
+    /// Records whether the block of the last initial occasion was sent.
     // TS 36.213 §14.1.1.4B (6)
     pub fn used(&mut self, sent: bool) {
         if sent {
@@ -283,8 +286,8 @@ impl Mode4 {
         }
     }
 
-    /// Leaves occasions behind that lie before index `k`. The counter goes down where a block was sent, after its last
-    /// transmission (TS 36.321 §5.14.1.2.2); where the UE was too slow nothing was.
+    /// Skips the occasions before index `k`. The counter is decremented where a block was sent, after its last
+    /// transmission (TS 36.321 §5.14.1.2.2); in occasions that the UE was too slow for, nothing was sent.
     fn pass(&mut self, k: u64, air_rng: &mut AirRng) {
         while let Some(reservation) = &self.reservation {
             let (first, second) = reservation.next();
@@ -341,7 +344,7 @@ impl Mode4 {
     }
 }
 
-/// PRBs of the sub-channels of a pool.
+/// Returns the PRBs of the sub-channels of a pool.
 // TS 36.213 §14.1.5 (5)
 pub fn sub_channels(pool: &V2xPool) -> Vec<PrbRange> {
     (0..pool.num).map(|m| PrbRange { start: pool.start + m * pool.size, len: pool.size }).collect()
@@ -366,7 +369,7 @@ mod tests {
         V2xPool { sync_offsets: vec![3], ..V2xPool::simple(5, 5) }
     }
 
-    /// A UE that heard everything, and noise alone, for a second before `t`.
+    /// Makes the state of a UE that received every subframe of the second before `t`, and only noise.
     fn listened(t: u64, usage: Mode4Use) -> Mode4 {
         let mut mode4 = Mode4::new(&pool(), usage).unwrap();
         for t in t - 1100..t {
@@ -385,7 +388,7 @@ mod tests {
         let mut mode4 = listened(start, usage());
         let mut all = Vec::new();
         for t in start..start + 5000 {
-            // planned ahead of what is heard
+            // Planned ahead of reception.
             if let Some(occasion) = mode4.occasion(t + 4, Some(3), &mut air_rng) {
                 if !occasion.retransmission {
                     mode4.used(true);
@@ -399,7 +402,7 @@ mod tests {
         assert!((4..=12).contains(&mode4.selections()), "{} selections", mode4.selections());
         for pair in blocks.windows(2) {
             let [(t, a), (next, b)] = pair else { continue };
-            // as announced, in subframes of t^SL: synchronisation subframes do not count
+            // As announced, in subframes of t^SL: synchronisation subframes do not count.
             if a.sci.reservation == 1 {
                 assert_eq!(mode4.index(*next).unwrap() - mode4.index(*t).unwrap(), 100);
                 assert_eq!((a.first, a.sci.time_gap), (b.first, b.sci.time_gap));
@@ -434,7 +437,7 @@ mod tests {
         for seed in 0..50 {
             let start = 20_000;
             let mut mode4 = listened(start, usage);
-            // sub-channels 0 to 2 are taken in every second subframe
+            // Sub-channels 0 to 2 are reserved in every second subframe.
             for t in (start - 100..start).filter(|t| t % 2 == 0) {
                 mode4.heard(t, 0, &sci, 1e-2);
             }
@@ -451,7 +454,7 @@ mod tests {
         }
     }
 
-    /// The initial occasions of a UE that had something to send for a moment, and sent in the first `sent` of them.
+    /// Returns the initial occasions of a UE that had data for a moment, and sent in the first `sent` of them.
     fn occasions(usage: Mode4Use, sent: usize) -> Vec<u64> {
         let mut air_rng = AirRng::seeded(1, "");
         let start = 20_000;
@@ -481,7 +484,8 @@ mod tests {
         }
     }
 
-    /// TS 36.321 §5.14.1.1: without sl-ReselectAfter a second of silence ends a reservation, counted from what was sent last.
+    /// TS 36.321 §5.14.1.1: without sl-ReselectAfter a second of silence ends a reservation, counted from the last
+    /// transmission.
     #[test]
     // TS 36.213 §14.1.1.4B (7); TS 36.321 §5.14.1.1 (12)
     fn a_second_of_silence_ends_a_reservation() {
@@ -489,12 +493,13 @@ mod tests {
             let unused = occasions(usage(), sent).len() - sent;
             assert!((9..=10).contains(&unused), "{unused} after {sent}");
         }
-        // A period of a second is not its own end.
+        // A reservation with a period of one second does not end itself.
         let usage = Mode4Use { period: 1000, retransmit: false, ..usage() };
         assert_eq!(occasions(usage, 3).len(), 4);
     }
 
-    /// TS 36.321 §5.14.1.2.2: what was not sent does not count, so that the reservation that the last SCI announced stays.
+    /// TS 36.321 §5.14.1.2.2: an unused occasion does not count, so that the reservation that the last SCI announced
+    /// stays.
     #[test]
     // TS 36.321 §5.14.1.2.2 (2)
     fn what_was_not_sent_leaves_the_counter() {
@@ -520,7 +525,7 @@ mod tests {
         assert!(unsent >= sent - 1, "{unsent} were left out");
     }
 
-    /// TS 36.321 §5.14.1.1: an SCI has the highest priority of what is in its block, in either transmission.
+    /// TS 36.321 §5.14.1.1: an SCI has the highest priority of the data in its block, in either transmission.
     #[test]
     // TS 36.321 §5.14.1.1 (28)
     fn the_priority_is_that_of_the_block() {
@@ -543,7 +548,7 @@ mod tests {
         assert!(blocks.iter().any(|(_, heard)| heard.len() == 2));
     }
 
-    /// TS 36.213 §14.1.1.6 step 1: T2 counts subframes of the air, those of synchronisation too.
+    /// TS 36.213 §14.1.1.6 step 1: T2 counts subframes of the air, including those of synchronisation.
     #[test]
     // TS 36.213 §14.1.1.6 step 1 (2)
     fn the_window_ends_in_the_air() {

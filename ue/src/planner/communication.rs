@@ -1,4 +1,4 @@
-//! PSCCH and PSSCH of mode 2: an SCI in every period in which something waits, and its transport blocks
+//! PSCCH and PSSCH of mode 2: an SCI in every period in which data is queued, and its transport blocks
 //! (TS 36.213 §14.1, §14.2).
 
 use super::super::event::Tell;
@@ -16,7 +16,7 @@ use sidelink_phy::sci::{Format0, MAX_BITS, riv_encode};
 use sidelink_phy::tables::is_precoding_size;
 use sidelink_phy::units::{CyclicPrefix, Modulation, PrbRange, SidelinkMode};
 
-/// A pool and how it is used.
+/// A pool and its use.
 #[derive(Clone, Debug)]
 pub struct CommunicationSettings {
     /// The pool.
@@ -25,7 +25,7 @@ pub struct CommunicationSettings {
     pub control_cp: CyclicPrefix,
     /// Cyclic prefix of PSSCH.
     pub data_cp: CyclicPrefix,
-    /// The same as layer 2 sees it.
+    /// The pool as prepared for drawing.
     pub draw: Mode2,
     /// I_MCS.
     pub mcs: u8,
@@ -33,19 +33,19 @@ pub struct CommunicationSettings {
     pub prbs: usize,
 }
 
-/// Octets of MAC and RLC headers that a block spends, about.
+/// Octets of MAC and RLC headers in a block, approximately.
 const HEADERS: usize = 10;
 
-/// Plans one pool.
+/// Plans the transmissions in one pool.
 pub struct Communication {
     settings: CommunicationSettings,
     numerology: Numerology,
-    /// Sizes that can be precoded, with the octets of a block of each.
+    /// Grants whose size can be precoded: PRBs, and octets of a block.
     sizes: Vec<(usize, usize)>,
     current: Option<Current>,
     /// Subframes of PSCCH, counted from the start of the period.
     control: Vec<u32>,
-    /// Bits of the SCI and the block of the grant; their memory is used again.
+    /// Bits of the SCI, and the block of the grant; their memory is reused.
     sci_bits: Vec<u8>,
     block: Vec<u8>,
 }
@@ -59,13 +59,13 @@ struct Current {
     modulation: Modulation,
     sci: Format0,
     filled: bool,
-    /// The SCI was sent in this period: without it nobody can decode the blocks.
+    /// The SCI was sent in this period: without it no receiver can decode the blocks.
     announced: bool,
     blocks: u64,
 }
 
 impl Communication {
-    /// Of each pool in which a block fits.
+    /// Makes a planner for each pool in which a block fits.
     pub(crate) fn all(pools: Vec<CommunicationSettings>, numerology: Numerology) -> Vec<Self> {
         let of = |settings: CommunicationSettings| {
             let numerology = numerology.with_cp(settings.data_cp);
@@ -74,7 +74,7 @@ impl Communication {
         pools.into_iter().filter_map(of).collect()
     }
 
-    /// Nothing planned yet. `None` when no block of this MCS fits the pool.
+    /// Makes a planner without a grant. `None` when no block of this MCS fits the pool.
     pub fn new(settings: CommunicationSettings, numerology: Numerology) -> Option<Self> {
         let widest = settings.prbs.min(settings.draw.widest());
         let sizes: Vec<_> = (1..=widest)
@@ -146,15 +146,15 @@ impl Communication {
         }
     }
 
-    /// Whether PSCCH of the pool may be in subframe `t`.
+    /// Whether subframe `t` may carry PSCCH of the pool.
     pub(super) fn is_control(&self, t: u64) -> bool {
         let count = Clock::dfn(t).count();
         let into = self.settings.pool.into_period(count);
         into.is_some_and(|into| self.control.contains(&into))
     }
 
-    /// Leaves subframe `t` out: no grant in a period whose first subframe it is; no repetitions of a block whose first
-    /// transmission it would have carried, so that the data stay queued.
+    /// Skips subframe `t`. If it is the first of a period, the period has no grant; if it would have carried the first
+    /// transmission of a block, the repetitions of the block are not sent either, so that the data stay queued.
     pub(super) fn skip(&mut self, t: u64) {
         let count = Clock::dfn(t).count();
         let Some(into) = self.settings.pool.into_period(count) else { return };
@@ -168,7 +168,7 @@ impl Communication {
         }
     }
 
-    /// Whether anything waits, and where it goes. The narrowest grant that carries all of it in this period, else the widest.
+    /// Draws a grant if data is queued: the narrowest that carries all of it in this period, or else the widest.
     // TS 36.321 §5.14.1.1 (3)
     fn begin(&mut self, stack: &Stack, air_rng: &mut AirRng) {
         self.current = stack.waiting().and_then(|waiting| {
@@ -179,7 +179,7 @@ impl Communication {
                 let fits = |octets: usize| octets.saturating_sub(HEADERS) * blocks >= waiting.octets;
                 self.sizes.iter().find(|(_, octets)| fits(*octets))
             };
-            // as few blocks as possible, each as narrow as possible
+            // As few blocks as possible, each as narrow as possible.
             let &(len, octets) = (1..=blocks).find_map(enough).or(self.sizes.last())?;
             let resource = settings.draw.draw_place(time, len, air_rng)?;
             // TS 36.211 §9.3.1 (2)

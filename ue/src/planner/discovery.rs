@@ -1,4 +1,4 @@
-//! PSDCH, type 1: in every discovery period a resource for each message that wants one (TS 36.213 §14.3.1).
+//! PSDCH, type 1: in every discovery period a resource for each pending message (TS 36.213 §14.3.1).
 
 use super::super::event::Tell;
 use super::super::stack::Stack;
@@ -10,23 +10,23 @@ use sidelink_phy::channel::psdch::REDUNDANCY_VERSIONS;
 use sidelink_phy::pool::DiscoveryPool;
 use sidelink_phy::units::{CyclicPrefix, PrbRange};
 
-/// A pool and how it is used.
+/// A pool and its use.
 #[derive(Clone, Debug)]
 pub struct DiscoverySettings {
     /// The pool.
     pub pool: DiscoveryPool,
     /// Its cyclic prefix.
     pub cp: CyclicPrefix,
-    /// The same as layer 2 sees it.
+    /// The pool as prepared for drawing.
     pub draw: Type1,
 }
 
-/// Plans one pool.
+/// Plans the transmissions in one pool.
 pub struct Discovery {
     settings: DiscoverySettings,
     // TS 24.334 §10A.2.2.2 (2)
-    /// Resources of the current period; the message is asked for when the first subframe of its resource is planned, so that
-    /// it is of that time.
+    /// Resources of the current period. The message is requested when the first subframe of its resource is planned, so
+    /// that its content belongs to that time.
     current: Vec<Resource>,
     busy: Vec<u32>,
 }
@@ -37,7 +37,7 @@ struct Resource {
 }
 
 impl Discovery {
-    /// Nothing planned yet.
+    /// Makes a planner without resources.
     pub fn new(settings: DiscoverySettings) -> Self {
         Self { settings, current: Vec::new(), busy: Vec::new() }
     }
@@ -56,7 +56,7 @@ impl Discovery {
         if into == 0 {
             self.begin(stack.messages_wanted(), air_rng);
         }
-        // unique for as long as a UE runs
+        // Unique as long as a UE runs.
         let period = t.saturating_sub(u64::from(into));
         for resource in &mut self.current {
             for (j, (_, prbs)) in resource.places.iter().enumerate().filter(|(_, (s, _))| *s == into) {
@@ -75,7 +75,8 @@ impl Discovery {
         }
     }
 
-    /// Leaves subframe `t` out: a message whose first transmission was in it is not sent in this period.
+    /// Skips subframe `t`: a message whose first transmission is in it is not sent in this period. If it is the first
+    /// subframe of a period, no message is sent in the period.
     pub(super) fn skip(&mut self, t: u64) {
         if self.settings.pool.into_period(Clock::dfn(t).count()) == Some(0) {
             self.current.clear();

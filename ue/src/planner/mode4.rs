@@ -1,5 +1,5 @@
-//! PSCCH and PSSCH of mode 4: an SCI and a block in the resource that sensing left, every period while something waits
-//! (TS 36.213 §14.1.1.6, §14.2.1; TS 36.321 §5.14.1.1).
+//! PSCCH and PSSCH of mode 4: an SCI and a block in the resource that sensing selected, in every period in which data
+//! is queued (TS 36.213 §14.1.1.6, §14.2.1; TS 36.321 §5.14.1.1).
 
 use super::super::event::Tell;
 use super::super::stack::Stack;
@@ -14,18 +14,18 @@ use sidelink_phy::receive::receiver::Receiver;
 use sidelink_phy::sci::Format1;
 use sidelink_phy::units::{CyclicPrefix, Modulation, PrbRange, SidelinkMode};
 
-/// Amplitude of PSCCH against PSSCH: 3 dB (TS 36.213 §14.1.1.5, §14.2.1.3).
+/// Amplitude of PSCCH relative to PSSCH: 3 dB (TS 36.213 §14.1.1.5, §14.2.1.3).
 // TS 36.213 §14.1.1.5 (4)
 const BOOST: f32 = std::f32::consts::SQRT_2;
 
 /// Cyclic shifts of the DMRS of PSCCH (TS 36.211 §9.8).
 const SHIFTS: [u8; 4] = [0, 3, 6, 9];
 
-/// A pool and how it is used.
+/// A pool and its use.
 pub struct Mode4Settings {
     /// The pool.
     pub pool: V2xPool,
-    /// The same as layer 2 sees it.
+    /// The resource selection in the pool.
     pub draw: Mode4,
     /// Sub-channels of a block.
     pub sub_channels: usize,
@@ -33,7 +33,7 @@ pub struct Mode4Settings {
     pub mcs: u8,
 }
 
-/// Plans one pool.
+/// Plans the transmissions in one pool.
 pub struct Mode4Communication {
     settings: Mode4Settings,
     modulation: Modulation,
@@ -46,7 +46,7 @@ pub struct Mode4Communication {
 }
 
 impl Mode4Communication {
-    /// Nothing planned yet. `None` when no block of this MCS fits so many sub-channels.
+    /// Makes a planner without a resource. `None` when no block of this MCS fits this number of sub-channels.
     pub fn new(settings: Mode4Settings) -> Option<Self> {
         let prbs = settings.pool.data(0, settings.sub_channels)?;
         let (modulation, bits) = grant(prbs, settings.mcs).size(SidelinkMode::V2x).ok()?;
@@ -62,19 +62,19 @@ impl Mode4Communication {
         })
     }
 
-    /// The pool's selection, for its counters.
+    /// Returns the resource selection of the pool, for its counters.
     pub(super) fn selection(&self) -> &Mode4 {
         &self.settings.draw
     }
 
-    /// An SCI was heard in subframe `t` at `prb`.
+    /// Records an SCI that was received in subframe `t` at PRB `prb`.
     pub(super) fn heard(&mut self, t: u64, prb: usize, sci: &Format1, power: f32) {
         if let Some(first) = self.settings.pool.control_index(prb) {
             self.settings.draw.heard(t, first, sci, power);
         }
     }
 
-    /// Subframe `t` was received by this receiver, or missed.
+    /// Records that subframe `t` was received by this receiver, or missed (`None`).
     pub(super) fn sensed(&mut self, t: u64, receiver: Option<&mut Receiver>) {
         match receiver {
             Some(receiver) => {

@@ -1,4 +1,4 @@
-//! What goes together in one subframe, and what gives way.
+//! Transmissions that go together in one subframe, and those that give way.
 
 use super::*;
 use crate::mapping::transmit::SciFields;
@@ -45,7 +45,7 @@ const FORMAT1: Format1 = Format1 {
 
 const D2D: Subframe = Subframe { synchronisation: false, control: false, sidelink: SidelinkMode::D2d };
 
-/// Letters of what is left of `planned`.
+/// Returns the letters of the transmissions that are kept of `planned`.
 fn kept(subframe: Subframe, planned: Vec<Transmission>) -> String {
     let numerology = Numerology::standard(sidelink_phy::units::Bandwidth::Prb25, CyclicPrefix::Normal);
     let (mut used, mut left) = (Vec::new(), String::new());

@@ -58,3 +58,29 @@ fn who_is_not_in_the_store_or_twice_is_refused_with_the_remedy() {
     let error = provision(&wish("alice"), &keys, &mut NoStore::default()).err().unwrap();
     assert!(error.to_string().contains("police"), "{error}");
 }
+
+/// A code whose MIC the network checks is not verified by the UE, whatever keys it has.
+#[test]
+// TS 24.334 §12.2.2.37
+fn who_checks_the_mic_stands_in_the_entry() {
+    use sidelink_security::discovery::{Freshness, restricted::Received};
+    let mut entry = Discovery::new("friend", Protection::Restricted, 2_000_000_000);
+    entry.code = Some(Hex(vec![7; 23]));
+    entry.duik = Some(random(32).unwrap());
+    let at = Freshness::at(UtcCounter::new(1_000_000_000));
+    let mut received = |check| {
+        entry.mic_check = check;
+        let Some(Followed::Restricted(message_type, filter, material, check)) = entry.followed().unwrap()
+        else {
+            panic!("not restricted")
+        };
+        let mut message = [7; 29];
+        message[0] = message_type.octet();
+        Sender::new(&material, Profile::default()).protect(&at, &mut message).unwrap();
+        let receiver = Receiver::new(&material, check, vec![filter], Profile::default());
+        receiver.verify(&at, &message).unwrap()
+    };
+    assert!(matches!(received(None), Received::Verified(_)));
+    assert!(matches!(received(Some(sidelink_store::MicCheckName::Ue)), Received::Verified(_)));
+    assert!(matches!(received(Some(sidelink_store::MicCheckName::ProseFunction)), Received::ToReport(_)));
+}

@@ -41,7 +41,7 @@ fn groups_come_before_power() {
     assert_eq!(sync.role(), Role::Searching);
     assert!(sync.heard(candidate(300, false, 3, -40.0, 3)));
     assert_eq!(sync.role(), Role::Following(id(300), 3));
-    // a little stronger: within the hysteresis
+    // A little stronger: within the hysteresis.
     assert!(!sync.heard(candidate(200, false, 13, -38.0, 13)));
     assert!(sync.heard(candidate(100, false, 13, -70.0, 13)), "an identity of a network");
     assert!(sync.heard(candidate(90, true, 3, -90.0, 43)), "in coverage");
@@ -84,7 +84,7 @@ fn who_loses_its_reference_becomes_one() {
     assert_eq!(sync.role(), Role::Reference);
     let sent: Vec<_> = (404..444).filter_map(|t| sync.signal(t, 1)).collect();
     assert_eq!(sent, [Signal { id: id(177), in_coverage: false }]);
-    // in some of its subframes it listens
+    // In some of its subframes it receives.
     let silent = (0..8).filter(|&air_rng| (404..444).all(|t| sync.signal(t, air_rng).is_none())).count();
     assert_eq!(silent, 1);
 }
@@ -97,7 +97,7 @@ fn of_two_free_references_the_lower_identity_wins() {
     high.begin(5);
     assert!(!low.heard(candidate(175, false, 3, -40.0, 3)));
     assert!(high.heard(candidate(170, false, 3, -40.0, 3)));
-    // the follower's echo of the own identity is not followed
+    // The follower's echo of our own identity is not followed.
     assert!(!low.heard(candidate(170, false, 13, -40.0, 13)));
     assert_eq!(low.role(), Role::Reference);
 }

@@ -1,4 +1,4 @@
-//! Requests for links by the thousand, each in another name: what a UE keeps of them is bounded, and ends.
+//! Thousands of link requests, each from another layer-2 ID: the memory for them is bounded and is released.
 
 use super::super::jobs::{NoStore, Threaded};
 
@@ -18,7 +18,7 @@ const JOHN: Layer2Id = Layer2Id::from_octets([0, 0, 1]);
 const MARY: Layer2Id = Layer2Id::from_octets([0, 0, 2]);
 const START: u64 = 1_700_000_000_000;
 
-/// The stack of John, who shares a KD with Mary.
+/// Returns the stack of John, who shares a KD with Mary.
 fn john() -> Stack {
     let mut engine = Engine::new(Config { one_to_one: true, ..Config::new(JOHN) });
     engine.listen(Address::Ue(JOHN));
@@ -38,7 +38,8 @@ fn john() -> Stack {
     Stack::new((engine, agent), Names::default(), Threaded::new(store, true)).with_links(links)
 }
 
-/// The transport block of a request in the name of Mary, under the KD ID that she shares with John and another key.
+/// Returns the transport block of a request in the name of Mary, under the KD ID that she shares with John but with
+/// another key.
 fn request(source: Layer2Id, millis: u64) -> Vec<u8> {
     let now = UtcTime::from_millis(START + millis);
     let config = links::Config::new(source, Identity::user("mary"), 40);
@@ -84,7 +85,7 @@ fn requests_in_any_name_take_bounded_room_and_leave_again() {
     }
     assert_eq!(most.0, 3 * link_bearers::STRANGERS, "as many channels as are allowed");
     assert_eq!(most.1, 1, "mary: who has no link is not shown");
-    // the flood is over
+    // The flood is over.
     for _ in 0..3000 {
         t += 1;
         stack.begin(t, UtcTime::from_millis(START + t), &mut |_| {});

@@ -1,4 +1,5 @@
-//! The stack acts on what its engines put out at once, hands results to whoever asked, and ticks only when something is due.
+//! The stack acts on the outputs of its engines at once, hands results to their owners, and ticks only when something
+//! is due.
 
 use super::super::event::Event;
 use super::super::jobs::{Immediate, NoStore};
@@ -19,10 +20,10 @@ const JOHN: Layer2Id = Layer2Id::from_octets([0, 0, 1]);
 const MARY: Layer2Id = Layer2Id::from_octets([0, 0, 2]);
 const START: u64 = 1_700_000_000_000;
 
-/// Subframe of the set-up: no multiple of anything.
+/// Subframe of the set-up: not a multiple of any period.
 const CONNECT: u64 = 3;
 
-/// John, who asks Mary for a link.
+/// Returns the stack of John, who sets up a link with Mary.
 fn john(jobs: Immediate<NoStore>) -> Stack<Immediate<NoStore>> {
     let engine = Engine::new(Config { one_to_one: true, ..Config::new(JOHN) });
     let mary = Peer {
@@ -56,7 +57,7 @@ fn a_message_of_a_link_is_queued_in_the_subframe_in_which_it_is_made() {
     assert!(john.queued(Address::Ue(MARY)) > 0);
 }
 
-/// Requests are repeated when their timer ends, not at the next multiple of something.
+/// Requests are repeated when their timer expires, not at a multiple of some period.
 #[test]
 fn a_link_acts_in_the_subframe_in_which_it_is_due() {
     let mut stack = john(Immediate::new(NoStore::default()));
@@ -72,7 +73,7 @@ fn a_link_acts_in_the_subframe_in_which_it_is_due() {
     assert_eq!(requests, by_its_own_time_outs());
 }
 
-/// Subframes in which the same links send, driven by nothing but their time-outs.
+/// Returns the subframes in which the same links send when only their time-outs drive them.
 fn by_its_own_time_outs() -> Vec<u64> {
     let rules = direct_link::Config::new(JOHN, Identity::user("john"), 40);
     let mut manager = LinkManager::open(rules, &[1; 32], &mut NoStore::default()).unwrap();
@@ -93,7 +94,7 @@ fn by_its_own_time_outs() -> Vec<u64> {
     }
 }
 
-/// The clock guard of discovery reserves seconds ahead: its proofs come back to it, beside links and layer 2.
+/// The clock guard of discovery reserves seconds ahead: its grants are returned to it, beside links and layer 2.
 #[test]
 fn the_result_of_a_job_goes_to_whoever_asked() {
     let mut store = NoStore::default();
@@ -113,11 +114,11 @@ fn the_result_of_a_job_goes_to_whoever_asked() {
     assert_eq!(silent, 0);
 }
 
-/// A store that refuses is asked again, in a later subframe.
+/// A request that the store refuses is made again, in a later subframe.
 #[test]
 fn a_refused_job_does_not_hold_up_the_subframe() {
     let guard = ClockGuard::open(StreamId([9; 16]), at(0).counter(), 2, &mut NoStore::default()).unwrap();
-    // another store than that of the guard: a conflict
+    // Another store than that of the guard: a conflict.
     let mut stack = john(Immediate::new(NoStore::default()));
     stack.agent().guard_clock(guard);
     let mut warnings = 0;

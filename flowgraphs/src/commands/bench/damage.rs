@@ -13,22 +13,22 @@ use std::time::Duration;
 
 #[derive(Debug, Args)]
 pub(super) struct DamageArgs {
-    /// Kinds of damage; all of them without it.
+    /// Kinds of damage; the default is all.
     #[arg(long, value_delimiter = ',', value_name = "KIND,..")]
     kind: Vec<Kind>,
-    /// Signals; all of them without it.
+    /// Signals; the default is all.
     #[arg(long, value_delimiter = ',', value_name = "SIGNAL,..")]
     signal: Vec<SignalName>,
-    /// How long each signal is, as 0.5, 3s, 1m: 0.1 s to 60 s.
+    /// Duration of each signal, such as 0.5, 3s or 1m: 0.1 s to 60 s.
     #[arg(long, default_value = "3", value_name = "TIME", value_parser = duration)]
     duration: Duration,
-    /// Seed of everything random.
+    /// Seed of all random numbers.
     #[arg(long, default_value_t = 1, value_name = "N")]
     seed: u64,
-    /// Write every damaged signal into this folder too, as SigMF with annotations: 123 MB for a second at 15.36 MS/s.
+    /// Also write every damaged signal into this folder, as SigMF with annotations: 123 MB for a second at 15.36 MS/s.
     #[arg(long, value_name = "FOLDER")]
     write: Option<PathBuf>,
-    /// Recordings that exist.
+    /// Whether existing recordings are replaced.
     #[command(flatten)]
     force: ForceArgs,
     /// Form of the output: table, json or json:FILE.

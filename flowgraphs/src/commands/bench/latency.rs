@@ -23,44 +23,45 @@ pub(super) struct LatencyArgs {
     /// Run one UE on this device: driver=uhd,serial=..
     #[arg(long, value_name = "ARGS")]
     args: Option<String>,
-    /// How long each run is measured, as 10, 60s, 5m; a second of warm-up comes before.
+    /// Duration of each measurement, such as 10, 60s or 5m; a second of warm-up comes before it.
     #[arg(long, default_value = "10", value_name = "TIME", value_parser = parse_duration)]
     duration: Duration,
-    /// Numbers of UEs, each a run of its own with each protection.
+    /// Numbers of UEs; each is run with each protection.
     #[arg(long, default_value = "1,5,20", value_delimiter = ',', value_name = "N,..",
           value_parser = clap::value_parser!(u8).range(1..=64))]
     ues: Vec<u8>,
-    /// Protections, each a run of its own; all of them without it.
+    /// Protections; the default is all.
     #[arg(long, value_delimiter = ',', value_name = "WHAT,..")]
     security: Vec<Security>,
     /// Bandwidth in PRBs: 6, 15, 25, 50, 75 or 100.
     #[arg(long, default_value_t = 25, value_name = "PRBS", value_parser = crate::args::parse_prb)]
     prb: u32,
-    /// Subframes from the last one received to the one that is planned.
+    /// Subframes from the last received one to the planned one.
     #[arg(long, default_value_t = 4, value_name = "N", value_parser = clap::value_parser!(u64).range(2..=30))]
     lead: u64,
-    /// I_MCS of what is sent.
+    /// I_MCS of the transmissions.
     #[arg(long, default_value_t = 9, value_name = "N", value_parser = clap::value_parser!(u8).range(0..=20))]
     mcs: u8,
     /// Octets of a message.
     #[arg(long, default_value_t = 200, value_name = "N", value_parser = octets)]
     octets: usize,
-    /// Milliseconds between two messages of a UE; without it 40 for each UE in the air, and 3.
+    /// Milliseconds between two messages of a UE; the default is 40 for each UE on the air, plus 3.
     #[arg(long, value_name = "MS", value_parser = clap::value_parser!(u64).range(1..))]
     every: Option<u64>,
     /// Es/N0 of the virtual air in dB.
     #[arg(long, default_value_t = 20.0, value_name = "DB", allow_hyphen_values = true)]
     snr: f64,
-    /// As fast as the processors allow, everybody waiting for everybody: whether it works, not how fast.
+    /// Run in lock-step, as fast as the processors allow, with every UE waiting for the others: a test of function, not
+    /// of speed.
     #[arg(long)]
     lock_step: bool,
-    /// Seed of everything random but the keys.
+    /// Seed of all random numbers except the keys.
     #[arg(long, default_value_t = 1, value_name = "N")]
     seed: u64,
     /// Form of the output: table, json or json:FILE.
     #[arg(short = 'F', value_name = "FORM[:FILE]", default_value = "table")]
     pub(super) output: Output,
-    /// Write a report with plots, one file of HTML.
+    /// Write a report with plots, as one HTML file.
     #[arg(long, value_name = "FILE")]
     pub(super) html: Option<PathBuf>,
 }

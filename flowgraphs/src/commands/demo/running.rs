@@ -1,4 +1,4 @@
-//! Everybody who takes part, started together and ended.
+//! Start and end of all participants.
 
 use super::DemoArgs;
 use super::recording::Recording;
@@ -29,36 +29,36 @@ use std::time::Duration;
 /// Octets of the file that goes over IP.
 const FILE_OCTETS: usize = 8000;
 
-/// Everybody who takes part, running.
+/// All running participants.
 pub(super) struct Demo {
     alice: DemoUe,
     bob: DemoUe,
     mallory: DemoUe,
     echo: Running<Replayer>,
     recorder: Option<Recording>,
-    /// Of the lines of alice and bob.
+    /// Writer of the lines of alice and bob.
     writer: Writer,
     file: FileOverIp,
     /// Samples a second.
     rate: f64,
 }
 
-/// A UE, and what it was told.
+/// A UE with the counts of its events.
 struct DemoUe {
     running: Running<Ue>,
     tally: Tally,
 }
 
-/// How long everybody runs, and by which clock.
+/// Duration of the run, and its clock.
 #[derive(Clone, Copy)]
 struct Timing {
-    /// Subframes.
+    /// Duration in subframes.
     duration: u64,
     real_time: bool,
 }
 
 impl Demo {
-    /// Start `ues` and the one who repeats.
+    /// Starts `ues` and the replayer.
     pub(super) fn start(args: &DemoArgs, ues: Ues, keys: &Keys, colours: bool) -> anyhow::Result<Self> {
         let Ues { alice, bob, mallory } = ues;
         let rate = alice.rate()?;
@@ -72,7 +72,7 @@ impl Demo {
         let quiet = |reporter: Reporter| Box::new(Filtered { reporter, all: args.all });
         let bobs = quiet(reporter.another("bob"));
 
-        // all are there before anybody begins: the air's time starts with the last of them
+        // All are attached before any begins: the time of the air starts with the last one.
         let radios = ["alice", "bob", "echo", "mallory"].map(|name| air.attach_named(name));
         let [alices_radio, bobs_radio, echos_radio, mallorys_radio] = radios;
         let recorder = args.record.as_deref().map(|path| {
@@ -92,7 +92,7 @@ impl Demo {
         })
     }
 
-    /// Wait until alice and bob are through, or `stop` is set.
+    /// Waits until alice and bob have ended, or `stop` is set.
     pub(super) fn wait(&self, stop: &AtomicBool) {
         let over = || self.alice.running.is_finished() && self.bob.running.is_finished();
         while !over() && !stop.load(Ordering::Relaxed) {
@@ -100,7 +100,7 @@ impl Demo {
         }
     }
 
-    /// End everybody, and return what came of it once every line of theirs is written.
+    /// Ends all participants, and returns the results once all their lines are written.
     pub(super) fn finish(self) -> anyhow::Result<Results> {
         let (alice, bob) = (ended(self.alice.running)?, ended(self.bob.running)?);
         let (mallory, echo) = (ended(self.mallory.running)?, ended(self.echo)?);
@@ -144,7 +144,7 @@ impl DemoUe {
     }
 }
 
-/// Start who says again what was heard on the carrier of `config`.
+/// Starts the replayer on the carrier of `config`.
 fn start_echo(radio: Box<dyn Radio>, config: &UeConfig, timing: Timing) -> anyhow::Result<Running<Replayer>> {
     let streams = radio.start()?;
     let anchor = streams.anchor.unwrap_or(Anchor { utc_ns: 0, uncertainty_ns: 0 });
@@ -161,7 +161,7 @@ fn ended<P: Participant>(running: Running<P>) -> anyhow::Result<P> {
     Ok(participant)
 }
 
-/// A file on its way from alice to the group.
+/// A file transfer from alice to the group.
 struct FileOverIp {
     content: Vec<u8>,
     sent: Arc<Mutex<Progress>>,
@@ -169,7 +169,7 @@ struct FileOverIp {
 }
 
 impl FileOverIp {
-    /// The two applications of it.
+    /// Makes the file and its two applications.
     fn new() -> (FileSender, FileReceiver, Self) {
         let address = Address::Group(Layer2Id::from_octets(scene::GROUP_ID));
         let content: Vec<u8> = (0..FILE_OCTETS).map(|i| (i * i % 251) as u8).collect();

@@ -1,4 +1,4 @@
-//! Who takes part in the demo, with which keys, in which air.
+//! Participants of the demo, their keys, and the air.
 
 use crate::config::ConfigError;
 use crate::config::ue_toml::UeConfig;
@@ -15,20 +15,20 @@ const CARRIER: &str = include_str!("ue.toml");
 /// Name of the group.
 const GROUP: &str = "rescue";
 
-/// Its ProSe Layer-2 group ID.
+/// ProSe Layer-2 group ID of the group.
 pub(super) const GROUP_ID: [u8; 3] = [0, 1, 0xa2];
 
-/// Milliseconds of a rotation period.
+/// Rotation period in milliseconds.
 pub(super) const ROTATION_MS: u64 = 1000;
 
-/// Subframes after which the intruder says again what it heard: three rotation periods and a bit, in whole periods of both
+/// Subframes after which the replayer repeats: a little more than three rotation periods, in whole periods of both
 /// pools.
 pub(super) const REPLAY_AFTER: u64 = 3200;
 
 /// Gain of what it says again.
 pub(super) const REPLAY_GAIN: Decibel = Decibel(3.0);
 
-/// A folder for the key stores, gone at the end.
+/// A folder for the key stores, removed at the end.
 pub(super) struct Folder(PathBuf);
 
 impl Folder {
@@ -49,7 +49,7 @@ impl Drop for Folder {
     }
 }
 
-/// The air: 20 dB, extended pedestrian A at 5 Hz, everybody with clocks of their own.
+/// Returns the air: 20 dB, extended pedestrian A at 5 Hz, and a separate clock for each participant.
 pub(super) fn air(seed: u64, rate: f64, real_time: bool, recorded: bool) -> AirConfig {
     let port = |name: &str, gain: f64, cfo: f64, drift: f64, delay: f64| PortConfig {
         gain,
@@ -78,7 +78,7 @@ pub(super) fn air(seed: u64, rate: f64, real_time: bool, recorded: bool) -> AirC
     }
 }
 
-/// Keys of one world: who belongs to the group, who announces what to whom.
+/// Makes the keys: members of the group, announcers and monitors.
 pub(super) fn keys() -> Result<Keys, ConfigError> {
     let now = utc_now();
     let (from, until) = (now.saturating_sub(3600), now.saturating_add(24 * 3600));
@@ -106,19 +106,19 @@ pub(super) fn keys() -> Result<Keys, ConfigError> {
     Ok(Keys { group: vec![group], discovery, ..Keys::default() })
 }
 
-/// The same names with other keys: what somebody can do who knows everything but the keys.
+/// Makes other keys under the same names: the best that an attacker can do without the keys.
 fn forged_keys() -> Result<Keys, ConfigError> {
     let mut forged = keys()?;
     for code in &mut forged.discovery {
         code.announcer = Some("mallory".to_owned());
         code.monitors.clear();
     }
-    // under the identity of alice
+    // Under the identity of alice.
     forged.group[0].member = vec![Member { ue: "mallory".to_owned(), id: Hex(vec![0, 0, 0xa1]) }];
     Ok(forged)
 }
 
-/// A store file with the keys.
+/// Writes a store file with the keys of `ue`.
 fn store(folder: &Path, ue: &str, keys: &Keys) -> Result<PathBuf, ConfigError> {
     let path = folder.join(format!("{ue}.keys"));
     KeyStore::create(&path)?.put(&keys.for_ue(ue))?;
@@ -129,11 +129,11 @@ fn store(folder: &Path, ue: &str, keys: &Keys) -> Result<PathBuf, ConfigError> {
 pub(super) struct Ues {
     pub(super) alice: UeConfig,
     pub(super) bob: UeConfig,
-    /// Has other keys, and sends under the identity of alice.
+    /// An attacker with other keys, which sends under the identity of alice.
     pub(super) mallory: UeConfig,
 }
 
-/// The UEs, each with a key store in `folder`.
+/// Returns the UEs, each with a key store in `folder`.
 pub(super) fn ues(folder: &Path, seed: u64, keys: &Keys) -> Result<Ues, ConfigError> {
     let talk =
         |text: &str, every: u64| format!("[[talk]]\nto = \"{GROUP}\"\nevery = {every}\ntext = \"{text}\"\n");
@@ -150,7 +150,7 @@ pub(super) fn ues(folder: &Path, seed: u64, keys: &Keys) -> Result<Ues, ConfigEr
     })
 }
 
-/// A UE of the demo.
+/// Returns a UE of the demo.
 fn ue(name: &str, seed: u64, store: PathBuf, more: &str) -> Result<UeConfig, ConfigError> {
     let text = format!("name = \"{name}\"\nseed = {seed}\n{CARRIER}\n{more}");
     let mut config = UeConfig::from_toml(&text, "the demo's carrier")?;

@@ -1,4 +1,4 @@
-//! The summary at the end of the demo, and whether it went as it should.
+//! The summary at the end of the demo, and whether the demo succeeded.
 
 use super::scene;
 use super::tally::Counts;
@@ -9,7 +9,7 @@ use std::io::{self, Write};
 
 /// Results of the demo.
 pub(super) struct Results {
-    /// Of alice and bob.
+    /// Results of alice and bob.
     pub(super) honest: [UeResults; 2],
     pub(super) bobs_sync: Role,
     pub(super) bobs_drift_ppm: f64,
@@ -20,22 +20,22 @@ pub(super) struct Results {
     pub(super) forged_pdus: u64,
 }
 
-/// Counts of an honest UE: done and refused.
+/// Counts of an honest UE: actions and refusals.
 pub(super) struct UeResults {
     name: &'static str,
     counts: Counts,
-    /// Those that there were.
+    /// The outcomes that occurred, with their counts.
     outcomes: Vec<(Outcome, u64)>,
     totals: Totals,
     /// Quantiles of each stage in microseconds: p50, p99, p99.9, worst.
     latency: Vec<(Stage, [f64; 4])>,
 }
 
-/// The file at the end.
+/// The result of the file transfer.
 pub(super) struct Transfer {
     pub(super) octets: usize,
     pub(super) progress: Progress,
-    /// Whether it came whole and as it was sent.
+    /// Whether the file arrived complete and unchanged.
     pub(super) whole: bool,
 }
 
@@ -48,7 +48,7 @@ impl UeResults {
 }
 
 impl Results {
-    /// Write all of it.
+    /// Writes the whole summary.
     pub(super) fn show(&self, out: &mut dyn Write, colours: bool) -> io::Result<()> {
         let title = |text: &str| paint(colours, Ink::Bold, text).to_string();
         writeln!(out, "\n{}", title("What they did"))?;
@@ -69,7 +69,7 @@ impl Results {
         out.flush()
     }
 
-    /// Fails when the demo did not show what it is to show.
+    /// Fails if the demo did not show what it should.
     pub(super) fn judge(&self) -> anyhow::Result<()> {
         if self.believed() > 0 {
             anyhow::bail!("a forged PDU was believed: this build is broken");
@@ -82,12 +82,12 @@ impl Results {
         Ok(())
     }
 
-    /// Forged PDUs that were taken for genuine.
+    /// Returns the number of forged PDUs that were accepted.
     fn believed(&self) -> u64 {
         self.honest.iter().map(|ue| ue.counts.foreign).sum()
     }
 
-    /// Messages that were recognised as copies.
+    /// Returns the number of messages that were recognised as copies.
     fn copies(&self) -> u64 {
         let is_copy = |o: &Outcome| matches!(o, Outcome::Replay | Outcome::Late | Outcome::Reflected);
         let outcomes = self.honest.iter().flat_map(|ue| &ue.outcomes);

@@ -5,17 +5,17 @@ use sidelink_prose::discovery::agent;
 use sidelink_ue::{Application, Event, Moment, Send};
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// Counts what an application of one UE is told; its clones count together.
+/// Counts the events of one UE; its clones count together.
 #[derive(Clone, Default)]
 pub(super) struct Tally(Arc<Mutex<Counts>>);
 
-/// How often each thing was told.
+/// Counts of the kinds of events.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Counts {
     pub(super) received: u64,
     pub(super) discovered: u64,
     pub(super) announced: u64,
-    /// Forged data that was believed.
+    /// Forged data that was accepted.
     pub(super) foreign: u64,
 }
 
@@ -27,7 +27,7 @@ impl Application for Tally {
         match event {
             Event::Mac(engine::Event::Received(engine::Received { data, .. })) => {
                 counts.received += 1;
-                // what mallory says is marked, so that anybody who believes it is found out
+                // Mallory's data is marked, so that every acceptance of it is counted.
                 counts.foreign += u64::from(data.windows(7).any(|w| w == b"mallory"));
             }
             Event::Discovery { event: agent::Event::Discovered(_), .. } => counts.discovered += 1,

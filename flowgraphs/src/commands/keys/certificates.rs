@@ -15,14 +15,14 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
 
-/// Seconds by which a certificate begins earlier, for clocks that are behind.
+/// Seconds by which the validity of a certificate begins earlier, for clocks that are behind.
 const EARLIER: u32 = 3600;
 
 #[derive(Debug, Args)]
 pub(super) struct NewIssuer {
-    /// Its name, the common name of its certificate.
+    /// Name of the issuer, the common name of its certificate.
     name: String,
-    /// Writes FILE.key (mode 0600) and FILE.pem.
+    /// Write FILE.key (mode 0600) and FILE.pem.
     #[arg(short, long, value_name = "FILE")]
     output: PathBuf,
     /// Days of validity from now on.
@@ -32,12 +32,12 @@ pub(super) struct NewIssuer {
 
 #[derive(Debug, Args)]
 pub(super) struct Certify {
-    /// Name of the UE: what `name` says in its file.
+    /// Name of the UE: the value of `name` in its file.
     name: String,
-    /// The issuer: FILE.key and FILE.pem.
+    /// Issuer: FILE.key and FILE.pem.
     #[arg(long, value_name = "FILE")]
     issuer: PathBuf,
-    /// Writes FILE.key (mode 0600) and FILE.pem.
+    /// Write FILE.key (mode 0600) and FILE.pem.
     #[arg(short, long, value_name = "FILE")]
     output: PathBuf,
     /// Days of validity from now on.
@@ -47,15 +47,15 @@ pub(super) struct Certify {
 
 #[derive(Debug, Args)]
 pub(super) struct RevokeCertificates {
-    /// All certificates that are revoked: a list takes the place of the one before it.
+    /// All revoked certificates: the list replaces the last one.
     certificates: Vec<PathBuf>,
-    /// The issuer: FILE.key and FILE.pem.
+    /// Issuer: FILE.key and FILE.pem.
     #[arg(long, value_name = "FILE")]
     issuer: PathBuf,
-    /// The list, for `revoked` in [credential]; it is replaced.
+    /// File of the list, for `revoked` in [credential]; an existing list is replaced.
     #[arg(short, long, value_name = "FILE")]
     output: PathBuf,
-    /// Days until which a newer list must be there: after them UEs believe no certificate of the issuer.
+    /// Days until a newer list is needed: after that UEs accept no certificate of the issuer.
     #[arg(long, default_value_t = 365, value_name = "DAYS")]
     days: u32,
 }
@@ -95,7 +95,7 @@ pub(in crate::commands) fn make_issuer(name: &str, output: &Path, days: u32) -> 
     write_new(&list_number::with(output, ".pem"), &to_pem(CERTIFICATE, &certificate))
 }
 
-/// Claims the places of FILE.key and FILE.pem, which are new.
+/// Claims the places of FILE.key and FILE.pem, which must not exist.
 fn claim_pair(outputs: &mut Outputs, output: &Path) -> Result<(), ConfigError> {
     if output.as_os_str() == "-" {
         return Err(ConfigError::usage("-o - names no files", "a key and a certificate are two: -o FILE"));
@@ -117,7 +117,7 @@ pub(super) fn new_issuer(args: &NewIssuer) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Reads the issuer of two files, which must belong together.
+/// Reads the issuer from its two files, which must belong together.
 fn issuer(path: &Path) -> Result<Issuer, ConfigError> {
     let (key, pem) = (list_number::with(path, ".key"), list_number::with(path, ".pem"));
     let der = read_pem(&pem, CERTIFICATE)?.swap_remove(0);

@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 /// Arguments of `sidelink compare`.
 #[derive(Debug, Args)]
 pub struct CompareArgs {
-    /// Scenarios to play (`sidelink scenario --list`), and files of earlier runs: `scenario .. -F json:a.json`.
+    /// Scenarios to run (`sidelink scenario --list`), and files of earlier runs: `scenario .. -F json:a.json`.
     #[arg(required = true, value_name = "NAME|FILE")]
     pub what: Vec<String>,
     #[command(flatten)]

@@ -17,11 +17,11 @@ const CARRIER_V2X: &str = include_str!("carrier_v2x.toml");
 /// Days for which the keys and certificates are valid.
 const DAYS: u32 = 365;
 
-/// Layer-2 IDs: of alice, of bob, and of the group.
+/// Layer-2 IDs of alice, of bob, and of the group.
 const IDS: [[u8; 3]; 2] = [[0, 0, 0xa1], [0, 0, 0xb2]];
 const GROUP_ID: [u8; 3] = [0, 1, 0xa2];
 
-/// The key store of an observer: all keys, and no right to send under them.
+/// The key store of an observer: all keys, but no right to send under them.
 const WATCHER: &str = "watch.keys";
 
 /// The two UEs.
@@ -76,7 +76,7 @@ pub(super) fn write(example: Example, folder: Option<&Path>) -> anyhow::Result<(
     match (example.parts(), folder) {
         (None, None) => terminal::print(EXAMPLE)?,
         (Some(parts), Some(folder)) => {
-            // half a pair beside an old one is useless
+            // Half a pair beside an old one is useless.
             Outputs::new(Existing::Keep).claim_folder("-w", folder, &files(&parts))?;
             pair(&parts, folder)?;
             let readme = readme(&parts);
@@ -134,7 +134,7 @@ fn pair(parts: &Parts, folder: &Path) -> anyhow::Result<()> {
         }
     }
     if parts.group {
-        // the UE that uses a store locks it
+        // The UE that uses a store locks it.
         KeyStore::create(&folder.join(WATCHER))?.put(&keys.receive_only())?;
     }
     Ok(())
@@ -183,7 +183,7 @@ fn configuration(parts: &Parts, k: usize) -> String {
          name = \"{name}\"              # its name in the key store and in the certificate\n{keys}\
          layer2-id = \"{id}\"\n\n{carrier}"
     );
-    // milliseconds: a UE that transmits receives nothing, therefore both send at different times
+    // Milliseconds. A UE that transmits receives nothing, therefore the two send at different times.
     let apart = 300 * k;
     if parts.group {
         text += &format!(

@@ -15,7 +15,7 @@ mod lists;
 mod privacy;
 mod skip;
 
-/// What a UE sent: pieces by their first samples.
+/// The transmissions of a UE: bursts by their first samples.
 #[derive(Default)]
 struct Antenna {
     bursts: Vec<(u64, Vec<Sample>)>,
@@ -39,12 +39,12 @@ impl Transmit for Antenna {
     }
 }
 
-/// Every UE hears the others, each with its own delay in samples on the way out, over a little noise.
+/// Connects all UEs, each with its own delay in samples on the way out, over a little noise.
 fn air(ues: &mut [(Ue, i64)], subframes: usize) {
     air_with_line(ues, subframes, Sample::default());
 }
 
-/// The same through receivers that add a line at 0 Hz.
+/// Connects all UEs through receivers that add a line at 0 Hz.
 fn air_with_line(ues: &mut [(Ue, i64)], subframes: usize, line: Sample) {
     let n = ues[0].0.subframe_samples();
     let mut antennas: Vec<Antenna> = ues.iter().map(|_| Antenna::default()).collect();
@@ -77,7 +77,7 @@ fn air_with_line(ues: &mut [(Ue, i64)], subframes: usize, line: Sample) {
     }
 }
 
-/// Writes down the events of a UE.
+/// Records the events of a UE.
 #[derive(Clone, Default)]
 struct Diary(Arc<Mutex<Vec<String>>>);
 
@@ -182,17 +182,17 @@ fn two_ues_discover_each_other_and_talk() {
     let alice = ue("alice", 1, "utc", talk, &keys, &alices);
     let bob = ue("bob", 2, "utc", "[[talk]]\nto = \"fire\"\nevery = 330\noctets = 700\n", &keys, &bobs);
     let mut ues = [(alice, 0), (bob, 5)];
-    // long enough for two messages of Bob's after Alice has fallen silent
+    // Long enough for two messages of Bob's after Alice has fallen silent.
     air(&mut ues, 1600);
     let (a, b) = (alices.lines(), bobs.lines());
-    // who sends does not hear: the few periods in which both talk may cost something
+    // A UE that sends does not receive: the few periods in which both send may cost some messages.
     let heard = (0..12).filter(|i| count(&b, &format!("received alice here {i} Deciphered")) == 1).count();
     assert!(heard >= 9, "{b:#?}");
     assert!(count(&a, "received hello") >= 2, "{a:#?}");
     assert!(count(&b, "discovered friend verified") >= 6, "{b:#?}");
     assert_eq!(count(&a, "trouble") + count(&b, "trouble"), 0, "{a:#?} {b:#?}");
-    // the tables of the last period of 100 ms, of this one and of the next are built one after the other, 40 ms each: what comes
-    // before is not known
+    // The tables of the last period of 100 ms, of this one and of the next are built one after the other, 40 ms each:
+    // earlier messages are unknown.
     assert!(count(&b, "dropped") <= 2, "{b:#?}");
     let totals = ues[0].0.totals();
     assert_eq!((totals.skipped, totals.lost_samples, totals.breaks, totals.late_bursts), (0, 0, 0, 0));
@@ -214,7 +214,7 @@ fn without_common_time_one_becomes_the_reference_and_the_other_follows() {
     let b = bobs.lines();
     assert!(count(&b, "received alice here") >= 8, "{b:#?}");
     assert!(count(&b, "discovered friend verified") >= 8, "{b:#?}");
-    // subframes begin together: 777 samples apart as the counters go
+    // Subframes begin together: 777 samples apart by the counters.
     let start = |ue: &Ue| {
         let clock = ue.clock().unwrap();
         clock.start_of(clock.subframe_at(5e6 / 1.0))
@@ -299,8 +299,8 @@ sub-channels = 2
 mcs = 5
 "#;
 
-/// Four UEs of mode 4, one of them with no time of its own: each hears nearly everything of every other, since each leaves
-/// alone what it hears reserved.
+/// Four UEs of mode 4, one of them without a time of its own: each receives almost every block of every other, because
+/// none uses resources that it knows to be reserved.
 #[test]
 fn ues_of_mode_4_sense_and_keep_clear_of_each_other() {
     let mut keys = keys();
@@ -347,9 +347,9 @@ fn ues_of_mode_4_sense_and_keep_clear_of_each_other() {
             (heard_in_all, sent_in_all) = (heard_in_all + numbers.len(), sent_in_all + sent);
         }
     }
-    // who sends does not hear: two that chose the same subframe miss each other until one chooses again
+    // A UE that sends does not receive: two UEs in the same subframe miss each other until one selects again.
     assert!(heard_in_all * 10 >= sent_in_all * 9, "{heard_in_all} of {sent_in_all}");
-    // blocks go out twice each, with an SCI each
+    // Each block is sent twice, with an SCI each time.
     let totals = ues[0].0.totals();
     assert!(totals.sent[1] == totals.sent[2] && totals.sent[2] >= 60, "{totals:?}");
 }
@@ -380,7 +380,7 @@ fn link_over_the_air(rules: &str) {
     assert_eq!(count(&a, "link up as UE_1"), 1, "{a:#?} {b:#?}");
     assert_eq!(count(&b, "link up as UE_2"), 1, "{b:#?}");
     assert!(count(&a, "link re-keyed, same KD") >= 2 && count(&b, "link re-keyed") >= 2, "{a:#?} {b:#?}");
-    // none is lost around a re-keying, none comes twice
+    // None is lost around a re-keying, none arrives twice.
     let heard: Vec<_> = b.iter().filter_map(|l| l.strip_prefix("over the link secret ")).collect();
     let heard: Vec<usize> = heard.iter().map(|n| n.parse().unwrap()).collect();
     assert!(heard.len() >= 15 && heard.windows(2).all(|w| w[0] < w[1]), "{heard:?}");

@@ -1,4 +1,4 @@
-//! The stack of a UE and its applications, out of `ue.toml` and the key store.
+//! Builds the stack of a UE and its applications from `ue.toml` and the key store.
 
 use super::{Draws, RadioFacts, UeConfig};
 use crate::config::{ConfigError, LinkConfig};
@@ -19,10 +19,10 @@ use sidelink_wire::ids::{Layer2Id, Lcid};
 use std::collections::HashMap;
 use zeroize::Zeroizing;
 
-/// Seconds that are reserved at a time: a UE that starts again at once is silent for at most one and a half times as long.
+/// Seconds that are reserved at a time: a UE that restarts at once is silent for at most one and a half times as long.
 const CLOCK_AHEAD: u32 = 4;
 
-/// The stack of `config`, and its applications behind those that are there.
+/// Builds the stack of `config`, and appends its applications to the given ones.
 pub(super) fn stack<S>(
     config: &UeConfig,
     keys: &Keys,
@@ -56,7 +56,7 @@ where
     })
 }
 
-/// Engine and agent with the keys of the store, the groups without keys, and the guarded clock.
+/// Builds engine and agent with the keys of the store, the groups without keys, and the guarded clock.
 fn provisioned<S>(
     config: &UeConfig,
     keys: &Keys,
@@ -83,7 +83,7 @@ where
         }
         discovery.time.max_offset = max_offset;
     }
-    // in modes 3 and 4 the MAC header says V2X, and nothing else is heard there
+    // In modes 3 and 4 the MAC header has the version for V2X, and no other is received there.
     let to_group = if config.radio.v2x.is_some() { Address::V2x } else { Address::Group };
     let reserve = ReserveConfig::default();
     let v2x_priority = config.communication.priority;
@@ -102,7 +102,7 @@ where
     Ok(provisioned)
 }
 
-/// The links of `[[link]]`, with the KDs of the store and the credential of the configuration.
+/// Opens the links of `[[link]]`, with the KDs of the store and the credential of the configuration.
 fn open_links<S>(
     config: &UeConfig,
     source: Layer2Id,
@@ -132,7 +132,7 @@ where
     Ok(links)
 }
 
-/// The applications of `[[talk]]` and `[ip]`.
+/// Adds the applications of `[[talk]]` and `[ip]`.
 fn add_applications(
     config: &UeConfig,
     groups: (&HashMap<String, Address>, &HashMap<String, BuildError>),
@@ -151,7 +151,7 @@ fn add_applications(
     Ok(())
 }
 
-/// The mark below which no clock is believed, kept in the store. In lock-step time is simulated, and leaves no mark.
+/// Opens the mark below which no clock is accepted, in the store. In lock-step time is simulated, and leaves no mark.
 fn clock_guard<S>(ue: &str, facts: RadioFacts, store: &mut S) -> Result<ClockGuard, ConfigError>
 where
     S: CounterStore,
@@ -171,7 +171,7 @@ where
     ClockGuard::open(CLOCK, now, CLOCK_AHEAD, store).map_err(|e| failed(e.to_string()))
 }
 
-/// Chance for nonces: the system's.
+/// Draws a seed for nonces from the system's random source.
 fn seed() -> Result<Zeroizing<[u8; 32]>, ConfigError> {
     let secret = random(32)?;
     let mut seed = Zeroizing::new([0; 32]);

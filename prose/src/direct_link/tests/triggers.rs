@@ -1,4 +1,4 @@
-//! REKEYING_TRIGGER, and what becomes of a link whose re-keying fails.
+//! REKEYING_TRIGGER, requests that are repeated or cross, and what becomes of a link whose re-keying fails.
 
 use super::super::*;
 use super::authentication::equip;
@@ -69,4 +69,60 @@ fn a_link_may_outlive_a_re_keying_that_fails() {
     air.run(3000);
     assert_eq!(air.up(0, 1), Some(before));
     assert!(air.agreed(0, 1));
+}
+
+/// Every try repeats the same message: requests that cross are compared by the same nonces each time.
+#[test]
+// TS 24.334 §10.4.8.6.1
+fn every_try_repeats_the_request() {
+    let mut air = Air::linked();
+    air.run(1000);
+    air.channel = Box::new(|flying| if flying.message() == Some(15) { vec![] } else { vec![flying] });
+    air.rekey(0, 1, false).unwrap();
+    let request = |air: &Air| match &air.ues[0].manager.links[0].state {
+        link::State::Up(up) => up.exchange.request().map(|request| request.offer().nonce_1),
+        _ => None,
+    };
+    let first = request(&air).unwrap();
+    while types(&air).iter().filter(|kind| **kind == 15).count() < 3 {
+        air.run(PERIOD);
+        assert_eq!(request(&air), Some(first));
+    }
+}
+
+/// Two UEs that want new keys a moment after the last ones: the one whose request yields answers the other.
+#[test]
+// TS 24.334 §10.4.8.3 (2)
+fn requests_that_cross_are_answered_however_recent_the_last_re_keying_is() {
+    let mut air = Air::linked();
+    air.run(1000);
+    air.rekey(0, 1, false).unwrap();
+    air.run(5 * PERIOD);
+    let (_, old) = air.up(0, 1).unwrap();
+    let sent = air.log.len();
+    air.rekey(0, 1, false).unwrap();
+    air.rekey(1, 0, false).unwrap();
+    air.run(5 * PERIOD);
+    assert!(air.agreed(0, 1));
+    assert_ne!(air.up(0, 1).unwrap().1.fingerprint, old.fingerprint, "{:?}", &types(&air)[sent..]);
+}
+
+/// An authentication that stops half way is begun anew, with a new request.
+#[test]
+fn an_authentication_that_stops_half_way_begins_again() {
+    let configure = |_: usize, config: &mut Config| config.rekey_interval = 100;
+    let mut air = Air::without_keys(2, configure, equip);
+    air.connect(0, 1);
+    air.run(2000);
+    let (_, old) = air.up(0, 1).unwrap();
+    // The target UE gives up: the container of the initiating UE does not come while it waits.
+    let until = air.now + 16 * PERIOD;
+    air.channel = Box::new(move |flying| {
+        let hit = flying.message() == Some(0xe1) && flying.at < until;
+        if hit { vec![] } else { vec![flying] }
+    });
+    air.rekey(0, 1, true).unwrap();
+    air.run(4000);
+    assert!(air.agreed(0, 1), "{:?}", types(&air));
+    assert_ne!(air.up(0, 1).unwrap().1.kd, old.kd, "{:?}", types(&air));
 }

@@ -1,26 +1,26 @@
-//! Replay windows for COUNT values that nothing proves: whoever knows the header can send any.
+//! Replay windows for COUNT values without a proof: anyone who knows the header can send any value.
 //!
-//! One window that follows the highest COUNT would be moved to the end by one forged PDU, and nothing that an honest sender
-//! sends afterwards would be new. Here a COUNT moves a window by [`ReplayWindow::WIDTH`] at most; one that lies farther ahead
-//! opens a window of its own, and the one below it goes on. What was accepted is remembered as ranges of COUNT values, so that
-//! none is accepted twice, and what lies below the first is refused.
+//! One forged PDU could move a window that follows the highest COUNT to the end, and no later PDU of an honest sender
+//! would be new. Here a COUNT moves a window by [`ReplayWindow::WIDTH`] at most; one that lies farther ahead opens a
+//! window of its own, and the one below it remains. Accepted values are remembered as ranges of COUNT values, so that
+//! none is accepted twice, and values below the first range are refused.
 
 use super::{ReplayWindow, Replayed};
 use crate::counter::Count;
 
-/// A range of COUNT values that counts as received but for the free places of its window.
+/// A range of COUNT values that count as received, except the free places of its window.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Range {
     start: u32,
     window: ReplayWindow,
-    /// PDUs that were accepted in it.
+    /// Number of PDUs that were accepted in it.
     accepted: u32,
 }
 
 impl Range {
     fn at(count: Count) -> Self {
         let mut window = ReplayWindow::new();
-        // the first COUNT of a window is new
+        // The first COUNT of a window is new.
         let _ = window.accept(count);
         Self { start: count.value(), window, accepted: 1 }
     }
@@ -30,7 +30,8 @@ impl Range {
     }
 }
 
-/// The COUNT values of one sender that were accepted, in at most [`UnprovenWindow::RANGES`] ranges. Allocates nothing.
+/// The COUNT values of one sender that were accepted, in at most [`UnprovenWindow::RANGES`] ranges. No memory is
+/// allocated.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct UnprovenWindow {
     ranges: [Range; Self::RANGES],
@@ -38,24 +39,24 @@ pub struct UnprovenWindow {
 }
 
 impl UnprovenWindow {
-    /// Ranges that are told apart.
+    /// Number of separate ranges, at most.
     pub const RANGES: usize = 8;
 
-    /// Empty: the first COUNT opens it, so that a receiver joins in mid-stream.
+    /// Makes an empty window: the first COUNT opens it, so that a receiver can join in mid-stream.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Would `count` be new? Ask before spending a cipher on it.
+    /// Checks whether `count` would be new. Call it before deciphering.
     ///
     /// # Errors
-    /// Accepted before, or not known to be new.
+    /// It was accepted before, or is not known to be new.
     pub fn check(&self, count: Count) -> Result<(), Replayed> {
         let ranges = &self.ranges[..self.len];
         let Some(first) = ranges.first() else { return Ok(()) };
         match ranges.iter().rev().find(|range| range.start <= count.value()) {
             Some(range) => range.window.check(count),
-            // the places of a window below its first COUNT
+            // The places of a window below its first COUNT.
             None => first.window.check(count),
         }
     }
@@ -86,8 +87,8 @@ impl UnprovenWindow {
         Ok(())
     }
 
-    /// Makes one range of the two that are nearest to each other: what lies between them counts as received. The range in
-    /// which most was accepted keeps its way ahead, and so does the one at `before`. Returns the place of the one that is
+    /// Merges the two ranges that are nearest to each other: values between them count as received. The range with the
+    /// most accepted PDUs can still advance, and so can the one at `before`. Returns the place of the range that is
     /// gone.
     fn merge(&mut self, before: usize) -> usize {
         let ranges = &self.ranges[..self.len];

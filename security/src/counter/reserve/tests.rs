@@ -2,7 +2,7 @@ use super::*;
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 
-/// A store in memory. What was raised survives the crash of whoever raised it; a raise can be cut before or after it
+/// A store in memory. A raise survives the crash of the process that made it; a raise can be cut before or after it
 /// became durable, and the caller never learns which.
 #[derive(Default)]
 struct Memory {
@@ -47,20 +47,20 @@ fn a_lease_that_reserves_nothing_yet_waits_and_goes_on_above_what_may_be_used() 
     }
 }
 
-/// Where a sender dies.
+/// Moment of a sender's crash.
 #[derive(Clone, Copy, Debug)]
 enum Death {
     /// Between two counters.
     BetweenCounters,
-    /// A reservation was asked for and not yet written.
+    /// A reservation was requested and not yet written.
     BeforeCommit,
-    /// It is durable, the lease does not know.
+    /// The reservation is durable, but the lease does not know.
     AfterCommit,
 }
 
 proptest! {
     /// Lives of a sender, each ended by a crash at any point: no counter is handed out twice, and each crash skips at
-    /// most what is stated.
+    /// most the stated number.
     #[test]
     fn no_crash_repeats_a_counter(
         block in 1_u32..40,
@@ -91,7 +91,7 @@ proptest! {
                 if let Some(reservation) = lease.wanted() {
                     on_its_way = Some((reservation, delay));
                 }
-                // The store answers after some steps, the sample path goes on.
+                // The store answers after some steps while the sample path continues.
                 if let Some((reservation, left)) = on_its_way.take() {
                     if left == 0 {
                         lease.grant(reservation.commit(&mut store).unwrap());
@@ -101,7 +101,7 @@ proptest! {
                 }
             }
             if first_of_life {
-                // Nothing was handed out: the life skipped what it reserved, without using it.
+                // No counter was handed out: the life skipped its reservation without using it.
                 let stored = store.numbers[&STREAM];
                 prop_assert!(stored > last);
                 last = stored.max(last + 1) - 1;

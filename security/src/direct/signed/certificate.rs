@@ -1,6 +1,6 @@
 //! X.509 certificates (RFC 5280) with Ed25519 keys (RFC 8410): one root, one leaf, a revocation list.
 //!
-//! The path is two certificates long, and what RFC 5280 §6 asks of it is done here, in `root` and in `extension`: names,
+//! The path is two certificates long. The checks of RFC 5280 §6 are made here, in `root` and in `extension`: names,
 //! signatures, algorithms, validities, key usage, basic constraints, revocation. Extensions that would need more of
 //! path validation (name constraints, policies) are refused.
 
@@ -18,8 +18,8 @@ use crate::counter::UtcTime;
 /// id-at-commonName, RFC 5280 Appendix A.
 pub(super) const COMMON_NAME: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.4.3");
 
-/// The key of a certificate that a trusted root issued to `identity` and that is valid `now`, give or take `guard`
-/// milliseconds.
+/// Returns the key of a certificate that a trusted root issued to `identity` and that is valid at `now`, with a
+/// tolerance of `guard` milliseconds.
 pub(super) fn verify(
     der: &[u8],
     roots: &[Root],
@@ -32,7 +32,7 @@ pub(super) fn verify(
     let malformed = |_| Failure::Certificate(CertificateError::Malformed);
     let issuer = tbs.issuer().to_der().map_err(malformed)?;
     let self_signed = tbs.issuer() == tbs.subject();
-    // An issuer with a new key keeps its name, and one with a new certificate its key as well.
+    // An issuer with a new key keeps its name, and one with a new certificate also its key.
     let named = roots.iter().filter(|root| root.name == issuer);
     let issuers: Vec<&Root> = named.filter(|r| verify_signature(&certificate, &r.key).is_ok()).collect();
     let allowed = Allowed::read(tbs.extensions().map_or(&[], |all| all)).map_err(Failure::Certificate)?;
@@ -50,7 +50,7 @@ pub(super) fn verify(
     if issuers.iter().any(|root| root.has_revoked(tbs.serial_number().as_bytes())) {
         return Err(Failure::Revoked);
     }
-    // One that is valid now is enough; else the last one says why not.
+    // One root that is valid now is enough; otherwise the last one gives the reason.
     let mut in_time = Err(Failure::UnknownIssuer { self_signed });
     for root in issuers {
         in_time = in_time.or_else(|_| root.check_times(now, guard));
@@ -62,7 +62,7 @@ pub(super) fn verify(
     key(&certificate).map_err(Failure::Certificate)
 }
 
-/// Issuer (DER), serial number and first moment after the validity of a certificate.
+/// Returns issuer (DER), serial number and first moment after the validity of a certificate.
 pub(super) fn ends(der: &[u8]) -> Option<(Vec<u8>, Vec<u8>, UtcTime)> {
     let certificate = parse(der).ok()?;
     let tbs = certificate.tbs_certificate();
@@ -70,26 +70,26 @@ pub(super) fn ends(der: &[u8]) -> Option<(Vec<u8>, Vec<u8>, UtcTime)> {
     Some((tbs.issuer().to_der().ok()?, tbs.serial_number().as_bytes().to_vec(), end))
 }
 
-/// The octets of the one common name of a subject: UTF-8, or ASCII, which is the same.
+/// Returns the octets of the only common name of a subject: UTF-8, or ASCII, which is a subset.
 fn subject_name(certificate: &Certificate) -> Result<&[u8], Failure> {
     let mut names = certificate.tbs_certificate().subject().iter().filter(|name| name.oid == COMMON_NAME);
     let (Some(name), None) = (names.next(), names.next()) else { return Err(Failure::WrongIdentity) };
     readable(&name.value).ok_or(Failure::Certificate(CertificateError::NameType))
 }
 
-/// A DirectoryString (RFC 5280 §4.1.2.4) whose octets are its characters in UTF-8. The other types (BMPString and so on)
-/// say other characters by the same octets.
+/// Returns the octets of a DirectoryString (RFC 5280 §4.1.2.4) if they are UTF-8. In the other types (BMPString and
+/// others) the same octets are other characters.
 fn readable(value: &Any) -> Option<&[u8]> {
     matches!(value.tag(), Tag::Utf8String | Tag::PrintableString).then(|| value.value())
 }
 
-/// The common name of a certificate's subject (DER), where there is exactly one that can be read.
+/// Returns the common name of a certificate's subject (DER), if there is exactly one and it is readable.
 pub fn common_name(der: &[u8]) -> Option<String> {
     let certificate = parse(der).ok()?;
     String::from_utf8(subject_name(&certificate).ok()?.to_vec()).ok()
 }
 
-/// Its serial number, where that is a positive one of at most 32 bits.
+/// Returns the serial number of a certificate, if it is positive and has at most 32 bits.
 pub fn serial_number(der: &[u8]) -> Option<u32> {
     let certificate = parse(der).ok()?;
     let octets = certificate.tbs_certificate().serial_number().as_bytes();

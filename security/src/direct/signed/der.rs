@@ -1,4 +1,4 @@
-//! Certificates as they come (RFC 5280) and their signatures by Ed25519 (RFC 8410).
+//! Parsing of certificates (RFC 5280), and their signatures by Ed25519 (RFC 8410).
 
 use ed25519_dalek::{Signature, VerifyingKey};
 use x509_cert::der::asn1::{BitString, ObjectIdentifier};
@@ -12,7 +12,7 @@ use super::CertificateError;
 /// id-Ed25519, RFC 8410 §3.
 pub(super) const ED25519: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.101.112");
 
-/// The longest certificate that is looked at, in octets.
+/// The longest certificate that is parsed, in octets.
 const MAX_LEN: usize = 4096;
 
 pub(super) fn parse(der: &[u8]) -> Result<Certificate, CertificateError> {
@@ -20,7 +20,7 @@ pub(super) fn parse(der: &[u8]) -> Result<Certificate, CertificateError> {
         return Err(CertificateError::Malformed);
     }
     let certificate = Certificate::from_der(der).map_err(|_| CertificateError::Malformed)?;
-    // What is verified is the encoding of what was read: it must be what came.
+    // The signature is verified over the encoding of the parsed certificate: it must equal the received octets.
     if !certificate.to_der().is_ok_and(|again| again == der) {
         return Err(CertificateError::Malformed);
     }
@@ -46,7 +46,8 @@ pub(super) fn verify_signature(certificate: &Certificate, key: &[u8; 32]) -> Res
     check(key, &tbs, certificate.signature())
 }
 
-/// The algorithm inside what is signed is that outside of it (RFC 5280 §4.1.1.2, §5.1.1.2), and Ed25519.
+/// Checks that the algorithm inside the signed part equals the one outside (RFC 5280 §4.1.1.2, §5.1.1.2), and is
+/// Ed25519.
 pub(super) fn same_ed25519(
     inner: &AlgorithmIdentifierOwned,
     outer: &AlgorithmIdentifierOwned,
@@ -54,12 +55,12 @@ pub(super) fn same_ed25519(
     if inner == outer && is_ed25519(outer) { Ok(()) } else { Err(CertificateError::Algorithm) }
 }
 
-/// Ed25519 has no parameters (RFC 8410 §3).
+/// Whether an algorithm is Ed25519, which has no parameters (RFC 8410 §3).
 fn is_ed25519(algorithm: &AlgorithmIdentifierOwned) -> bool {
     algorithm.oid == ED25519 && algorithm.parameters.is_none()
 }
 
-/// Verifies a signature, which is whole octets: unused bits would be another encoding of the same.
+/// Verifies a signature of whole octets: unused bits would be another encoding of the same signature.
 pub(super) fn check(key: &[u8; 32], signed: &[u8], signature: &BitString) -> Result<(), CertificateError> {
     let wrong = |_| CertificateError::Signature;
     let key = VerifyingKey::from_bytes(key).map_err(wrong)?;

@@ -1,4 +1,5 @@
-//! Extensions of certificates and revocation lists: each critical one is acted upon, or ends the matter (RFC 5280 §4.2).
+//! Extensions of certificates and revocation lists: a critical one is either processed, or a reason for refusal
+//! (RFC 5280 §4.2).
 
 use x509_cert::der::Decode;
 use x509_cert::der::asn1::ObjectIdentifier;
@@ -27,12 +28,12 @@ const EXTENDED_KEY_USAGE: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.2
 /// anyExtendedKeyUsage, RFC 5280 §4.2.1.12.
 const ANY_USAGE: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.37.0");
 
-/// What the extensions of a certificate allow.
+/// The uses that the extensions of a certificate allow.
 #[derive(Debug, Default)]
 pub(super) struct Allowed {
     /// It is the certificate of an issuer.
     pub(super) ca: bool,
-    /// What its key is for; anything without it.
+    /// Allowed uses of its key; `None` allows any.
     usage: Option<KeyUsage>,
 }
 
@@ -61,13 +62,13 @@ impl Allowed {
         Ok(allowed)
     }
 
-    /// Whether the key may be used as `usage` says.
+    /// Whether the key may be used for `usage`.
     pub(super) fn allows(&self, usage: fn(&KeyUsage) -> bool) -> bool {
         self.usage.as_ref().is_none_or(usage)
     }
 }
 
-/// The number of a full revocation list, from its extensions.
+/// Returns the number of a full revocation list, from its extensions.
 pub(super) fn crl_number(extensions: &[Extension]) -> Result<u32, CertificateError> {
     no_repetition(extensions)?;
     let mut number = None;
@@ -82,7 +83,7 @@ pub(super) fn crl_number(extensions: &[Extension]) -> Result<u32, CertificateErr
     number.filter(|number| *number > 0).ok_or(CertificateError::ListNumber)
 }
 
-/// The extensions of an entry of a full list.
+/// Checks the extensions of an entry of a full list.
 pub(super) fn check_entry(extensions: &[Extension]) -> Result<(), CertificateError> {
     no_repetition(extensions)?;
     for extension in extensions {

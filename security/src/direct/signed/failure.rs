@@ -1,36 +1,36 @@
-//! Why a peer is not believed.
+//! Reasons why a peer is not trusted.
 
 use std::fmt;
 
-/// Why a certificate or a revocation list is not taken.
+/// Reason why a certificate or a revocation list is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum CertificateError {
     /// Not DER, not canonical, or too long.
     Malformed,
-    /// Key or signature are not Ed25519, or the algorithm inside differs from that outside.
+    /// The key or the signature is not Ed25519, or the algorithm inside differs from that outside.
     Algorithm,
-    /// A critical extension that is not understood.
+    /// A critical extension that this program does not process.
     CriticalExtension,
-    /// An extension that stands in it twice.
+    /// An extension that occurs twice.
     RepeatedExtension,
     /// Name constraints, which are not evaluated.
     NameConstraints,
-    /// The key is not for what it is used for: keyUsage or extKeyUsage.
+    /// The key must not be used for this: keyUsage or extKeyUsage.
     Usage,
     /// A root that is no issuer: basicConstraints without the CA flag.
     NotIssuer,
-    /// An issuer's certificate where that of a UE is wanted.
+    /// An issuer's certificate in place of that of a UE.
     IsIssuer,
     /// A root that another one issued.
     NotSelfSigned,
-    /// A common name of a string type that is not read.
+    /// A common name of an unsupported string type.
     NameType,
     /// The signature of the issuer is wrong.
     Signature,
     /// A revocation list of another issuer.
     Issuer,
-    /// A revocation list that holds part of what is revoked, or changes to another one.
+    /// A revocation list that holds only a part of the revocations, or changes to another list.
     PartialList,
     /// A revocation list without a number, or with 0, or one of more than 32 bits.
     ListNumber,
@@ -62,12 +62,12 @@ impl fmt::Display for CertificateError {
 
 impl std::error::Error for CertificateError {}
 
-/// Something with a time from which, and a time until which it holds.
+/// A certificate or a list with a time from which and a time until which it is valid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Dated {
     /// The peer's certificate.
     Certificate,
-    /// That of its issuer.
+    /// The certificate of its issuer.
     Issuer,
     /// The issuer's revocation list: thisUpdate and nextUpdate.
     RevocationList,
@@ -83,44 +83,45 @@ impl fmt::Display for Dated {
     }
 }
 
-/// Why a peer is not believed.
+/// Reason why a peer is not trusted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Failure {
     /// Malformed octets.
     Malformed(&'static str),
-    /// A certificate that cannot be read, or says what is not understood.
+    /// The certificate is unreadable or not supported.
     Certificate(CertificateError),
-    /// A raw key that is not that of this identity.
+    /// The raw key is not that of this identity.
     UnknownKey,
-    /// No root in common with the peer.
+    /// The UEs have no root in common.
     NoCommonRoot,
-    /// Nobody trusted issued the certificate.
+    /// No trusted root issued the certificate.
     UnknownIssuer {
-        /// It is signed by itself.
+        /// Whether it is signed by itself.
         self_signed: bool,
     },
-    /// The validity is over by our clock, the guard included.
+    /// The validity is over by our clock, with the guard.
     Expired {
-        /// Of what.
+        /// The item that expired.
         what: Dated,
-        /// For how long, in milliseconds.
+        /// Milliseconds since the end of its validity.
         by: u64,
     },
-    /// The validity has not begun by our clock, the guard included.
+    /// The validity has not begun by our clock, with the guard.
     NotYetValid {
-        /// Of what.
+        /// The item that is not valid yet.
         what: Dated,
-        /// For how long, in milliseconds.
+        /// Milliseconds until the beginning of its validity.
         by: u64,
     },
     /// The serial number is on the revocation list of its issuer.
     Revoked,
-    /// The certificate names somebody else, or an identity was claimed that no certificate and no raw key can prove.
+    /// The certificate names another identity, or the claimed identity is one that no certificate and no raw key can
+    /// prove.
     WrongIdentity,
-    /// The signature is wrong: forged, or over other messages than these.
+    /// The signature is wrong: forged, or over other messages.
     WrongSignature,
-    /// An ephemeral key of low order: the shared secret would be known to everybody.
+    /// An ephemeral key of low order: anyone would know the shared secret.
     WeakKey,
 }
 

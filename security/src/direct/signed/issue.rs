@@ -1,4 +1,4 @@
-//! Certificates and revocation lists for a test bed: an issuer in one file. Whoever runs a real one uses a real one.
+//! Certificates and revocation lists for a test bed: an issuer in one file. Real operators use a real one.
 
 use std::time::Duration;
 
@@ -21,7 +21,7 @@ pub struct Issuer {
     key: SigningKey,
 }
 
-/// From when until when, both included, to the second.
+/// Period of validity, both ends included, in whole seconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Validity {
     /// First second.
@@ -31,26 +31,26 @@ pub struct Validity {
 }
 
 impl Issuer {
-    /// With a name, and a seed that is drawn for it.
+    /// Makes an issuer with a name, and a seed that is drawn for it.
     pub fn new(name: &str, seed: &[u8; 32]) -> Self {
         Self { name: name.to_owned(), key: SigningKey::from_bytes(seed) }
     }
 
-    /// Its own certificate, for others to trust.
+    /// Returns its own certificate, for others to trust.
     pub fn certificate(&self, validity: Validity) -> Vec<u8> {
-        // It is a CA (RFC 5280 §4.2.1.9), and its key signs certificates and their lists: bits 5 and 6 (§4.2.1.3).
+        // It is a CA (RFC 5280 §4.2.1.9), and its key signs certificates and revocation lists: bits 5 and 6 (§4.2.1.3).
         let ca = extension(BASIC_CONSTRAINTS, true, &tlv(0x30, &YES));
         let usage = extension(KEY_USAGE, true, &tlv(0x03, &[0x01, 0x06]));
         let key = self.key.verifying_key().to_bytes();
         self.certified(&name(self.name.as_bytes()), 1, &key, validity, &[ca, usage].concat())
     }
 
-    /// A certificate of `subject` (UTF-8) and its public key.
+    /// Issues a certificate of `subject` (UTF-8) and its public key.
     pub fn issue(&self, subject: &[u8], serial: u32, key: &[u8; 32], validity: Validity) -> Vec<u8> {
         self.certified(&name(subject), serial, key, validity, &[])
     }
 
-    /// A certificate of a whole subject, with these extensions.
+    /// Issues a certificate of a whole subject, with these extensions.
     pub(super) fn certified(
         &self,
         subject: &[u8],
@@ -71,17 +71,17 @@ impl Issuer {
         self.signed(&tlv(0x30, &[parts.concat(), extensions].concat()))
     }
 
-    /// A revocation list without a time for the next one.
+    /// Issues a revocation list without a time for the next one.
     pub fn revoke(&self, number: u32, serials: &[u32], now: UtcTime) -> Vec<u8> {
         self.list(number, &entries(serials, now), now, None, &[])
     }
 
-    /// A revocation list that holds within `validity`: another one has to come until its end.
+    /// Issues a revocation list that is valid within `validity`: another one must follow before its end.
     pub fn revoke_within(&self, number: u32, serials: &[u32], validity: Validity) -> Vec<u8> {
         self.list(number, &entries(serials, validity.from), validity.from, Some(validity.until), &[])
     }
 
-    /// A list of entries, with extensions beside its number.
+    /// Issues a list of entries, with extensions in addition to its number.
     pub(super) fn list(
         &self,
         number: u32,
@@ -108,13 +108,13 @@ fn entries(serials: &[u32], at: UtcTime) -> Vec<u8> {
     serials.iter().flat_map(|serial| entry(*serial, at, &[])).collect()
 }
 
-/// An entry of a revocation list, with its extensions.
+/// Encodes an entry of a revocation list, with its extensions.
 pub(super) fn entry(serial: u32, at: UtcTime, extensions: &[u8]) -> Vec<u8> {
     let extensions = if extensions.is_empty() { Vec::new() } else { tlv(0x30, extensions) };
     tlv(0x30, &[integer(serial), time(at), extensions].concat())
 }
 
-/// An extension; DER leaves out that it is not critical.
+/// Encodes an extension; DER omits the default, that it is not critical.
 pub(super) fn extension(oid: ObjectIdentifier, critical: bool, value: &[u8]) -> Vec<u8> {
     let critical = if critical { &YES[..] } else { &[] };
     tlv(0x30, &[&oid.to_der().unwrap_or_default(), critical, &tlv(0x04, value)].concat())
@@ -131,7 +131,7 @@ pub(super) fn tlv(tag: u8, value: &[u8]) -> Vec<u8> {
     out
 }
 
-/// Positive, in as few octets as DER wants.
+/// Encodes a positive integer in as few octets as DER requires.
 pub(super) fn integer(value: u32) -> Vec<u8> {
     let octets = [&[0][..], &value.to_be_bytes()].concat();
     let zeros = octets.windows(2).take_while(|w| w[0] == 0 && w[1] < 0x80).count();
@@ -150,12 +150,13 @@ fn name(common: &[u8]) -> Vec<u8> {
     tlv(0x30, &common_name(0x0c, common))
 }
 
-/// A part of a name: a common name of a string type.
+/// Encodes a part of a name: a common name of a string type.
 pub(super) fn common_name(tag: u8, value: &[u8]) -> Vec<u8> {
     tlv(0x31, &tlv(0x30, &[COMMON_NAME.to_der().unwrap_or_default(), tlv(tag, value)].concat()))
 }
 
-/// UTCTime until 2049, GeneralizedTime from then on (RFC 5280 §4.1.2.5). Beyond the year 9999: that year's last second.
+/// Encodes UTCTime until 2049, GeneralizedTime from then on (RFC 5280 §4.1.2.5). Beyond the year 9999: that year's last
+/// second.
 pub(super) fn time(at: UtcTime) -> Vec<u8> {
     let at = Duration::from_secs(at.millis() / 1000);
     let last = Duration::from_secs(253_402_300_799);

@@ -1,4 +1,4 @@
-//! A root that is trusted, and its revocation list (RFC 5280 §5, §6).
+//! A trusted root and its revocation list (RFC 5280 §5, §6).
 
 use sha2::{Digest, Sha256};
 use x509_cert::Version;
@@ -11,15 +11,15 @@ use super::extension::{Allowed, check_entry, crl_number};
 use super::{CertificateError, Dated, Failure};
 use crate::counter::UtcTime;
 
-/// A root that is trusted, and what it revoked.
+/// A trusted root, with its revocations.
 #[derive(Debug)]
 pub struct Root {
-    /// Subject, DER.
+    /// Subject (DER).
     pub(super) name: Vec<u8>,
     pub(super) key: [u8; 32],
-    /// Milliseconds: notBefore and notAfter.
+    /// notBefore and notAfter, in milliseconds.
     validity: (u64, u64),
-    /// Its key may sign revocation lists.
+    /// Whether its key may sign revocation lists.
     signs_lists: bool,
     list: Option<List>,
 }
@@ -28,13 +28,13 @@ pub struct Root {
 #[derive(Debug)]
 struct List {
     number: u32,
-    /// Milliseconds: thisUpdate, and nextUpdate where it stands in the list.
+    /// thisUpdate, and nextUpdate if the list has one, in milliseconds.
     times: (u64, Option<u64>),
     serials: Vec<Vec<u8>>,
 }
 
 impl Root {
-    /// From its own certificate (DER): that of an issuer, signed by itself.
+    /// Reads a root from its own certificate (DER): that of an issuer, signed by itself.
     pub fn from_der(der: &[u8]) -> Result<Self, CertificateError> {
         let certificate = parse(der)?;
         let key = key(&certificate)?;
@@ -55,24 +55,24 @@ impl Root {
         Ok(Self { name, key, validity, signs_lists: allowed.allows(KeyUsage::crl_sign), list: None })
     }
 
-    /// First 4 octets of the hash of its key: how requests name it.
+    /// Returns the first 4 octets of the hash of its key, which identify it in requests.
     pub fn hint(&self) -> [u8; 4] {
         let [a, b, c, d, ..]: [u8; 32] = Sha256::digest(self.key).into();
         [a, b, c, d]
     }
 
-    /// Its public key: what its revocation lists are counted under, whatever certificate it stands in.
+    /// Returns its public key: the numbers of its revocation lists are kept per key, whatever certificate holds it.
     pub const fn public(&self) -> &[u8; 32] {
         &self.key
     }
 
-    /// The number of the revocation list in use; 0 without one. The caller keeps the highest one durable, and refuses to
-    /// start with an older list, or with none: only an older copy of it hides a revocation.
+    /// Returns the number of the revocation list in use; 0 without one. The caller keeps the highest number durable,
+    /// and refuses to start with an older list or without one: an older copy would hide a revocation.
     pub fn crl_number(&self) -> u32 {
         self.list.as_ref().map_or(0, |list| list.number)
     }
 
-    /// Uses a revocation list (DER) that is newer than the one in use. Its times are judged when a peer is.
+    /// Installs a revocation list (DER) that is newer than the one in use. Its times are checked when a peer is.
     pub fn install_crl(&mut self, der: &[u8]) -> Result<(), CertificateError> {
         let malformed = |_| CertificateError::Malformed;
         let list: CertificateList = CertificateList::from_der(der).map_err(malformed)?;
@@ -113,12 +113,12 @@ impl Root {
         issuer.is_ok_and(|issuer| issuer == self.name) && verify_signature(&certificate, &self.key).is_ok()
     }
 
-    /// Whether it revoked a certificate of this serial number.
+    /// Whether it has revoked a certificate with this serial number.
     pub(super) fn has_revoked(&self, serial: &[u8]) -> bool {
         self.list.as_ref().is_some_and(|list| list.serials.iter().any(|revoked| revoked == serial))
     }
 
-    /// Its own validity, and the times of its list, where there is one.
+    /// Checks its own validity, and the times of its list, if there is one.
     pub(super) fn check_times(&self, now: UtcTime, guard: u64) -> Result<(), Failure> {
         let (from, until) = self.validity;
         in_time(Dated::Issuer, from, Some(until), now, guard)?;
@@ -131,7 +131,8 @@ impl Root {
     }
 }
 
-/// Whether `now` lies between two times in milliseconds, give or take `guard` milliseconds; `until` is the last second.
+/// Checks whether `now` lies between two times in milliseconds, with a tolerance of `guard` milliseconds; `until` is
+/// the last second.
 pub(super) fn in_time(
     what: Dated,
     from: u64,

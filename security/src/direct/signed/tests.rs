@@ -35,7 +35,7 @@ const MARY: Subject<'_> = Subject::user(b"mary");
 const JOHN: Subject<'_> = Subject::user(b"john");
 const REQUEST: &[u8] = b"a request with identity, nonce and capabilities";
 
-/// The whole exchange; what a man in the middle makes of the two contents.
+/// Runs the whole exchange; `change` is a man in the middle who changes the two contents.
 fn exchange(
     credentials: (&Credential, &Credential),
     trusts: (&Trust, &Trust),
@@ -76,7 +76,7 @@ fn raw_keys_and_certificates_agree() {
     assert_ne!(one, three);
 }
 
-/// T4.1-1: every octet of both contents, changed: somebody notices, or (never) both agree on what nobody changed.
+/// T4.1-1: every octet of both contents is changed: one side notices, or (never) both agree on unchanged values.
 #[test]
 fn a_changed_octet_is_noticed() {
     let (mary, john, trust) = raw();
@@ -93,8 +93,8 @@ fn a_changed_octet_is_noticed() {
     }
 }
 
-/// What a credential says of its length is what follows, even where its own holder signed another: nobody hides octets
-/// behind a key.
+/// The length in a credential is that of the octets that follow, even if its own holder signed another: no octets can
+/// be hidden after a key.
 #[test]
 fn a_credential_is_as_long_as_it_says() {
     let (mary, john, trust) = raw();
@@ -139,7 +139,7 @@ fn certificates_that_are_not_to_be_believed() {
     let own = Issuer::new("john", &[4; 32]).issue(b"john", 1, &key, validity());
     let own = Credential::certified(&[4; 32], own);
     assert_eq!(judge(&own, &trust), Some(Failure::UnknownIssuer { self_signed: true }));
-    // The right name of the root, another key.
+    // The right name of the root, but another key.
     let forged = Issuer::new("operators of the north", &[0xbb; 32]).issue(b"john", 8, &key, validity());
     let forged = Credential::certified(&[4; 32], forged);
     assert_eq!(judge(&forged, &trust), Some(Failure::UnknownIssuer { self_signed: false }));
@@ -165,7 +165,7 @@ fn revocation_by_a_newer_list_only() {
     let root = &mut trust.roots[0];
     assert_eq!(root.install_crl(&issuer().revoke(6, &[9, 200], NOW)), Ok(()));
     assert_eq!(root.crl_number(), 6);
-    // An older list, one of the same number, one of somebody else, a damaged one: nothing changes.
+    // An older list, one of the same number, one of another issuer, a damaged one: nothing changes.
     assert_eq!(root.install_crl(&issuer().revoke(5, &[], NOW)), Err(CertificateError::NotNewer));
     assert_eq!(root.install_crl(&issuer().revoke(6, &[], NOW)), Err(CertificateError::NotNewer));
     let other = Issuer::new("operators of the north", &[0xbb; 32]).revoke(7, &[], NOW);

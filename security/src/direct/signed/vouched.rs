@@ -1,4 +1,4 @@
-//! Who vouched for a peer: with that certificate a KD ends that it made.
+//! The certificate that authenticated a peer: when it ends, the KD that it helped to make ends too.
 
 use sha2::{Digest, Sha256};
 
@@ -12,19 +12,19 @@ pub struct Vouched {
     pub issuer: [u8; 32],
     /// Its serial number, as in DER; at most 20 octets (RFC 5280 §4.1.2.2).
     pub serial: Vec<u8>,
-    /// First moment at which it is not valid any more.
+    /// First moment at which it is no longer valid.
     pub end: UtcTime,
 }
 
 impl Vouched {
-    /// Of the target UE, whose container 0xE0 was believed. None where a raw key is all there is.
+    /// Reads the certificate of the target UE from its accepted container 0xE0. `None` for a raw key.
     pub fn of_challenge(content: &[u8]) -> Option<Self> {
         let mut reader = Reader(content);
         reader.take::<38>()?;
         Self::of_credential(reader)
     }
 
-    /// Of the initiating UE, whose container 0xE1 was believed. None where a raw key is all there is.
+    /// Reads the certificate of the initiating UE from its accepted container 0xE1. `None` for a raw key.
     pub fn of_response(content: &[u8]) -> Option<Self> {
         let mut reader = Reader(content);
         reader.take::<4>()?;

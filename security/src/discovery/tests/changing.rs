@@ -46,7 +46,7 @@ fn every_shape_verifies_and_no_flipped_bit_does() {
         assert_eq!(identity.verify(window, &message).unwrap().into_inner(), window.first);
         for bit in 0..232 {
             let result = identity.verify(window, &flip(&message, bit));
-            // Eight bits of code are met by one nonce in 256.
+            // One nonce in 256 has the same eight bits of code.
             assert!(result.is_err() || config.code_bits() == 8, "{config:?} bit {bit}");
         }
     }
@@ -59,12 +59,12 @@ fn a_stranger_and_another_key_do_not_match() {
         let window = config.period().window(NOW, 0);
         assert_eq!(identity(config, 2).verify(window, &message), Err(Refusal::Unknown));
         let same_id = OtaIdentity::new(config, pseudo_random(1), &ApplicationKey::from([0; 32]));
-        // The literal variant has no key: whoever knows the id matches and can announce (X).
+        // The literal variant has no key: anyone who knows the ID matches and can announce (X).
         assert_eq!(same_id.verify(window, &message).is_ok(), config.variant() == Variant::Literal);
     }
 }
 
-/// T2.1-3, T2.1-8: what was recorded is refused as soon as its period is over, and a clock that is wrong is named.
+/// T2.1-3, T2.1-8: a recorded message is refused as soon as its period is over, and a wrong clock is reported as such.
 #[test]
 fn a_replay_one_period_later_is_refused() {
     for config in shapes().filter(|c| c.code_bits() > 8) {
@@ -115,8 +115,8 @@ fn neighbouring_periods_as_the_uncertainty_says() {
     }
 }
 
-/// T2.1-1 for a period as long as the announcement interval: over 1e5 announcements of 20 UEs nothing that an outsider
-/// computes links one period to the next better than guessing.
+/// T2.1-1 for a period as long as the announcement interval: over 1e5 announcements of 20 UEs no statistic of an
+/// outsider links one period to the next better than guessing.
 #[test]
 fn two_periods_cannot_be_linked() {
     let config = config(Variant::Keyed, 216, 0, 320);
@@ -128,7 +128,7 @@ fn two_periods_cannot_be_linked() {
         let time = NOW.plus_millis(320 * k);
         let heard: Vec<Message> = ues.iter().map(|ue| ue.announce(time, &[]).unwrap()).collect();
         if let Some(previous) = &previous {
-            // For each message, guess that the sender is who sent the most similar message one period before.
+            // For each message, guess that its sender is the one of the most similar message one period before.
             for (i, message) in heard.iter().enumerate() {
                 let likeness = |other: &Message| -> u32 {
                     (1..28).map(|o| 8 - (message[o] ^ other[o]).count_ones()).sum()
@@ -145,17 +145,17 @@ fn two_periods_cannot_be_linked() {
         previous = Some(heard);
     }
     assert_eq!(rounds, 99_980);
-    // Guessing is right once in 20: advantage below 1 % of the guesses (four sigma is 0.28 %).
+    // A guess is right once in 20: advantage below 1 % of the guesses (four standard deviations are 0.28 %).
     let rate = f64::from(right) / f64::from(rounds);
     assert!((rate - 0.05).abs() < 0.0028, "linked {rate}");
-    // Bits that agree with one's own last code, and with another's: half of 216, both.
+    // Bits that agree with the UE's own last code, and with that of another: half of 216 in both cases.
     for bits in [equal_bits, equal_bits_other] {
         let mean = bits as f64 / pairs_other as f64;
         assert!((mean - 108.0).abs() < 5.0 * (54.0 / pairs_other as f64).sqrt(), "{mean} of 216 bits agree");
     }
 }
 
-/// T2.1-1 (X): within one period all announcements of a UE are equal, so they link.
+/// T2.1-1 (X): within one period all announcements of a UE are equal, so they can be linked.
 #[test]
 fn within_one_period_announcements_link() {
     let config = config(Variant::Keyed, 216, 0, 1000);
@@ -165,7 +165,7 @@ fn within_one_period_announcements_link() {
     assert_ne!(ue.announce(edge, &[]), ue.announce(edge.plus_millis(1000), &[]));
 }
 
-/// T2.1-1 (X): the literal variant with ids of little entropy falls to a dictionary; the keyed one does not.
+/// T2.1-1 (X): a dictionary opens the literal variant with IDs of low entropy; it does not open the keyed one.
 #[test]
 fn a_dictionary_opens_the_literal_variant() {
     let small_id = |n: u32| {
@@ -185,7 +185,7 @@ fn a_dictionary_opens_the_literal_variant() {
     }
 }
 
-/// T2.1-2 (X): with a nonce of 16 bits equal blocks come back within one period; with 64 they do not.
+/// T2.1-2 (X): with a nonce of 16 bits messages repeat within one period; with 64 bits they do not.
 #[test]
 fn short_nonces_repeat() {
     for (nonce_bits, repeats) in [(16, true), (64, false)] {

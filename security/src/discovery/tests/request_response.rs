@@ -1,4 +1,4 @@
-//! T2.2: request and response by a pre-shared secret.
+//! T2.2: request and response with a pre-shared secret.
 
 use super::{NOW, flip, pseudo_random};
 use crate::discovery::request_response::*;
@@ -54,7 +54,7 @@ fn unauthenticated_requests_get_no_answer() {
     assert!(discoveree.answer(&Freshness::at(NOW), &request).is_ok(), "and the flood took nobody's place");
 }
 
-/// T2.2-2: the first copy is answered, the second ignored while it could pass, refused by the time after that.
+/// T2.2-2: the first copy is answered; the second is ignored while it could pass, and refused for its time after that.
 #[test]
 fn a_request_is_answered_once() {
     let mut discoveree = Discoveree::new(Binding::Bound);
@@ -70,7 +70,7 @@ fn a_request_is_answered_once() {
     assert_eq!(discoveree.answer(&Freshness::at(NOW.plus(256)), &request), Err(Refusal::BadMic));
 }
 
-/// A request from the future of our clock is remembered until it cannot pass any more.
+/// A request from the future of our clock is remembered until it can no longer pass.
 #[test]
 fn the_cache_outlives_the_window() {
     let mut discoveree = Discoveree::new(Binding::Bound);
@@ -81,7 +81,8 @@ fn the_cache_outlives_the_window() {
     }
 }
 
-/// T2.2-3: a response replayed to a later request passes within the window without binding (X), never with it.
+/// T2.2-3: without binding a response that is replayed to a later request passes within the window (X), with binding
+/// never.
 #[test]
 fn binding_stops_replayed_responses() {
     for (binding, expected) in [(Binding::Unbound, true), (Binding::Bound, false)] {
@@ -93,7 +94,7 @@ fn binding_stops_replayed_responses() {
         assert!(discoverer.verify_response(&Freshness::at(NOW.plus(2)), &first, &response).is_ok());
         let replayed = discoverer.verify_response(&Freshness::at(NOW.plus(3)), &second, &response);
         assert_eq!(replayed.is_ok(), expected);
-        // Older than its request: refused in both.
+        // Older than its request: refused in both cases.
         let (_, third) = discoverer.solicit(&Freshness::at(NOW.plus(3))).unwrap();
         assert!(discoverer.verify_response(&Freshness::at(NOW.plus(4)), &third, &response).is_err());
     }
@@ -123,7 +124,7 @@ fn roles_are_apart() {
     let key = |role, code: u64| discovery_session(&secret, role, &pseudo_random(code));
     assert_ne!(key(DiscoveryRole::Request, 1), key(DiscoveryRole::Response, 1));
     assert_ne!(key(DiscoveryRole::Request, 1), key(DiscoveryRole::Request, 2));
-    // A response sent back as a request, and the other way about.
+    // A response that is sent back as a request, and the reverse.
     let discoverer = session(Binding::Unbound);
     let at = Freshness::at(NOW);
     let (request, pending) = discoverer.solicit(&at).unwrap();

@@ -1,4 +1,4 @@
-//! Matching many identities, and what a change of identities does.
+//! Matching of many identities, and the effect of changes of identities.
 
 use super::{flip, pseudo_random};
 use crate::counter::{UtcCounter, UtcTime};
@@ -80,7 +80,7 @@ fn every_followed_identity_is_found_and_no_other() {
     }
 }
 
-/// Places after the last one are vacant, wherever one begins to read.
+/// Places after the last one are vacant, wherever reading begins.
 #[test]
 fn places_beyond_a_book_are_vacant() {
     let book = book(config(Variant::Keyed, 216), 3);
@@ -126,7 +126,7 @@ fn a_frame_of_the_period_before_is_a_replay_and_of_the_next_a_wrong_clock() {
         let message = announce(config, 7, at(offset));
         assert_eq!(matcher.verify(window(), &message).map(|_| ()), expected, "{offset}");
     }
-    // Within the uncertainty of an edge both neighbours pass.
+    // Within the uncertainty of an edge both neighbours are accepted.
     let edge = RotationPeriod::SECOND.window(NOW.plus_millis(480), 100);
     assert!(matcher.verify(edge, &announce(config, 7, at(0))).is_ok());
     assert!(matcher.verify(edge, &announce(config, 7, at(1))).is_ok());
@@ -141,14 +141,14 @@ fn tables_follow_the_time() {
     let mut matcher = Matcher::new();
     let mut building: Option<TableBuilder<RotatingBook>> = None;
     let mut spare = None;
-    // Built before the first frame, as a monitor does when it starts.
+    // Built before the first frame, as a monitor does at its start.
     while let Some(period) = matcher.wanted(window()) {
         matcher.install(table(&book, period));
     }
     for step in 0..2000 {
         let time = NOW.plus_millis(10 * step);
         let window = period.window(time, 40);
-        // A frame of somebody whose clock is 30 ms behind, and one ahead.
+        // A frame of a UE whose clock is 30 ms behind, and one of a UE whose clock is ahead.
         for skew in [time.minus_millis(30), time.plus_millis(30)] {
             let who = step % 300;
             let found = matcher.verify(window, &announce(config, who, skew));
@@ -169,7 +169,7 @@ fn tables_follow_the_time() {
     }
 }
 
-/// T2.1-7: the revoked friend sees nothing of the new id, the others see it at once, and stragglers are followed.
+/// T2.1-7: the revoked friend sees nothing of the new ID, the others see it at once, and stragglers are followed.
 #[test]
 fn revocation_replaces_the_identity() {
     let config = config(Variant::Keyed, 216);
@@ -183,7 +183,7 @@ fn revocation_replaces_the_identity() {
     assert_eq!(revoked.verify(window(), &announced), Err(Refusal::Unknown));
     assert_eq!(friend.verify(window(), &announced).unwrap().slot, Entry(3));
     assert_eq!(friend.verify(window(), &announce(config, 3, NOW)).unwrap().slot, stragglers);
-    // After that time the old pair is followed no more, and its place serves somebody else.
+    // After that time the old pair is not followed, and another identity gets its place.
     let later = PeriodIndex(u64::from(now.value()) + 64);
     let table = table(&Arc::new(new.clone()), later);
     assert_eq!((table.placed(), table.unplaced()), (10, 0));
@@ -215,7 +215,7 @@ fn identities_come_and_go_while_tables_are_in_use() {
     assert!(matcher(&Arc::new(book)).verify(window(), &announce(config, 9000, NOW)).is_ok());
 }
 
-/// Codes so short that they clash: all identities that a frame fits are named.
+/// Codes so short that they collide: all identities that match a frame are reported.
 #[test]
 fn short_codes_name_everybody_they_fit() {
     let config = config(Variant::Keyed, 12);
@@ -234,7 +234,7 @@ fn short_codes_name_everybody_they_fit() {
     assert_eq!(error, Some(TableError::CodesTooShort { bits: 12, followed: 5000 }));
 }
 
-/// One key followed many times piles up in the table: bounded, counted, and nobody else is lost.
+/// One key that is followed many times accumulates in the table: bounded, counted, and no other identity is lost.
 #[test]
 fn the_same_key_many_times_is_bounded() {
     let config = config(Variant::Keyed, 216);
@@ -318,7 +318,7 @@ fn random_octets_never_match() {
     }
 }
 
-/// T2.1-5: random blocks match as often as arithmetic says, N / 2^k per block of the right type, LSB and zeros.
+/// T2.1-5: random blocks match as often as calculated, N / 2^k per block of the right type, LSB and zeros.
 #[test]
 fn false_matches_follow_the_length_of_the_code() {
     let config = config(Variant::Keyed, 16);
@@ -333,6 +333,6 @@ fn false_matches_follow_the_length_of_the_code() {
         message[28] = window().first.lsb();
         matcher.verify_each(window(), &message, |_| matches += 1);
     }
-    // 2^18 * 256 / 2^16 = 1024, standard deviation 32: five of them.
+    // 2^18 * 256 / 2^16 = 1024, standard deviation 32: five standard deviations.
     assert!(matches.abs_diff(1024) < 160, "{matches} false matches");
 }

@@ -5,7 +5,7 @@ use sidelink_store::{KeyStore, random as fresh};
 use sidelink_ue::mapping::transmit::Content;
 use std::time::Duration;
 
-/// Counts announcements on the air, and what it says of silence.
+/// Counts announcements on the air, and reported silences.
 #[derive(Clone, Default)]
 struct Heard(Arc<Mutex<(usize, usize)>>);
 
@@ -18,7 +18,7 @@ impl Application for Heard {
     }
 }
 
-/// Announcements and silences of a UE in a second of air that begins at `utc`.
+/// Returns the announcements and silences of a UE in a second of air that begins at `utc`.
 fn second(store: &std::path::Path, utc: i64, draws: Draws) -> (usize, usize) {
     let text = format!("name = \"alice\"\n{RADIO}\n[time]\nsource = \"utc\"\n");
     let mut config = UeConfig::from_toml(&text, "test").unwrap();
@@ -42,7 +42,7 @@ fn second(store: &std::path::Path, utc: i64, draws: Draws) -> (usize, usize) {
     *heard
 }
 
-/// The store is held until the UE's thread of jobs has ended.
+/// Opens the store, which is locked until the UE's thread of jobs has ended.
 fn reopened(path: &std::path::Path) -> KeyStore {
     for _ in 0..200 {
         if let Ok(store) = KeyStore::open(path) {
@@ -66,10 +66,10 @@ fn a_clock_that_was_set_back_is_not_believed_after_a_start() {
     let (sent, silent) = second(&path, UTC - 3600, Draws::System);
     assert!(sent == 0 && silent > 0, "{sent} {silent}");
     drop(reopened(&path));
-    // a simulation has times of its own
+    // A simulation has times of its own.
     assert!(second(&path, UTC - 3600, Draws::Seeded).0 >= 10);
     drop(reopened(&path));
-    // a few seconds later, and after the mark was taken back
+    // A few seconds later, and after the mark was reset.
     assert!(second(&path, UTC + 10, Draws::System).0 >= 10);
     reopened(&path).reset_clock().unwrap();
     assert!(second(&path, UTC - 3600, Draws::System).0 >= 10);

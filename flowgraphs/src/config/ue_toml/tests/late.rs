@@ -1,8 +1,8 @@
-//! UEs that fall behind: what they give up, that they say so, and that they are back at once.
+//! UEs that fall behind: what they skip, that they report it, and that they recover at once.
 
 use super::*;
 
-/// A UE of mode 4 that has something to say every 100 ms, and what it was heard to send.
+/// A UE of mode 4 with a message every 100 ms, and its transmissions.
 struct Late {
     ue: Ue,
     diary: Diary,
@@ -25,8 +25,8 @@ impl Late {
         Self { ue, diary, antenna: Antenna::default(), noise, sample: 0 }
     }
 
-    /// So many subframes go by while the radio holds `behind` more: bursts that were sent, and after how many subframes the
-    /// first.
+    /// Runs `subframes` subframes while the radio holds `behind` more: returns the number of bursts, and the subframes
+    /// before the first.
     fn run(&mut self, subframes: usize, behind: impl Fn(usize) -> u64) -> (usize, Option<usize>) {
         let (before, mut first) = (self.antenna.bursts.len(), None);
         for half in 0..2 * subframes {
@@ -38,7 +38,7 @@ impl Late {
         (self.antenna.bursts.len() - before, first)
     }
 
-    /// Half a subframe comes, while the radio holds so many subframes more.
+    /// Runs half a subframe, while the radio holds `behind` more subframes.
     fn half(&mut self, behind: u64) {
         let n = self.ue.subframe_samples();
         let mut samples = vec![Sample::default(); n / 2];
@@ -48,7 +48,7 @@ impl Late {
         self.sample += samples.len() as u64;
     }
 
-    /// Samples that the radio lost.
+    /// Loses samples in the radio.
     fn lose(&mut self, samples: u64) {
         self.sample += samples;
     }
@@ -61,7 +61,7 @@ fn a_ue_of_mode_4_that_was_late_sends_again_within_100_ms() {
     assert!((16..=22).contains(&sent) && first > Some(900), "{sent} bursts, the first at {first:?}");
     assert_eq!(late.ue.totals().silent, 0, "the first second of sensing is no silence");
     for round in 1..=3 {
-        // the machine has other things to do: whatever is planned now is too late
+        // The machine is busy: every plan is too late now.
         let before = *late.ue.totals();
         assert_eq!(late.run(3000, |_| 40), (0, None));
         let totals = *late.ue.totals();
@@ -72,7 +72,7 @@ fn a_ue_of_mode_4_that_was_late_sends_again_within_100_ms() {
         let lines = late.diary.lines();
         assert_eq!(count(&lines, "trouble this UE sends nothing: it is too slow"), round, "{lines:#?}");
         assert_eq!(count(&lines, "note this UE sends again"), round - 1);
-        // and now it has not
+        // Now it is not busy.
         let (sent, first) = late.run(1000, |_| 0);
         assert!(sent >= 8 && first.is_some_and(|first| first < 100), "{sent} bursts, the first at {first:?}");
         assert!(late.ue.silence().is_none());
@@ -80,7 +80,7 @@ fn a_ue_of_mode_4_that_was_late_sends_again_within_100_ms() {
         assert_eq!(count(&lines, "note this UE sends again"), round, "{lines:#?}");
         assert_eq!(count(&lines, "trouble"), round);
     }
-    // each chose a resource, and did not try in every subframe while it could not
+    // Each selected a resource, and did not try in every subframe while it could not.
     let mode4 = late.ue.selection().unwrap();
     assert!(mode4.refusals() < 200, "{}", mode4.refusals());
 }
@@ -89,7 +89,7 @@ fn a_ue_of_mode_4_that_was_late_sends_again_within_100_ms() {
 fn a_ue_that_always_misses_some_keeps_sending() {
     let mut late = Late::new("[time]\ntransmit = \"never\"\n");
     late.run(2000, |_| 0);
-    // a stall of 30 ms in every 100: step 5 as it is written would exclude everything
+    // A stall of 30 ms in every 100: step 5 as written would exclude every resource.
     let (sent, _) = late.run(6000, |t| if t % 100 < 30 { 30 } else { 0 });
     assert!(sent >= 35, "{sent} bursts in six seconds");
     assert!(
@@ -102,7 +102,7 @@ fn a_ue_that_hears_nothing_says_why_it_is_silent() {
     let mut late = Late::new("[time]\ntransmit = \"never\"\n");
     late.run(1500, |_| 0);
     let n = late.ue.subframe_samples() as u64;
-    // half of each subframe is lost on its way, and the UE is not late
+    // Half of each subframe is lost on its way, and the UE is not late.
     let before = late.antenna.bursts.len();
     for _ in 0..2000 {
         late.lose(n / 2);
@@ -116,7 +116,7 @@ fn a_ue_that_hears_nothing_says_why_it_is_silent() {
     );
     let totals = *late.ue.totals();
     assert_eq!(totals.lost_samples, 1000 * n);
-    // what was reserved before is kept to its end, at most 15 periods
+    // An earlier reservation is kept to its end, at most 15 periods.
     let sent = late.antenna.bursts.len() - before;
     assert!(sent <= 30, "{sent}");
     let (sent, first) = late.run(500, |_| 0);

@@ -1,4 +1,4 @@
-//! A UE that is put together from its file keeps in its key store which revocation lists it has seen.
+//! A UE that is built from its file keeps the numbers of the revocation lists that it has seen in its key store.
 
 use super::*;
 use sidelink_security::counter::UtcTime;
@@ -37,7 +37,7 @@ fn a_ue_does_not_start_with_an_older_list() {
         let facts = RadioFacts { anchor, real_time: false, draws: Draws::Seeded };
         UeConfig::from_file(&path).unwrap().build(facts, Vec::new()).map(drop).map_err(|e| e.to_string())
     };
-    // The thread of a UE that has ended lets go of the store a little later.
+    // The thread of a UE that has ended closes the store a little later.
     let start = |number| {
         let held =
             |result: &Result<(), String>| result.as_ref().is_err_and(|e| e.contains("another process"));

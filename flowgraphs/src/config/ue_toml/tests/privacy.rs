@@ -1,5 +1,5 @@
-//! What a UE sends tells nobody who it is: an observer with a list of names, the source of this program and its every draw
-//! from a name guesses no better than chance.
+//! The transmissions of a UE reveal nobody's identity: an observer with a list of names, the source of this program and
+//! all of its draws from a name guesses no better than chance.
 
 use super::*;
 use sidelink_phy::impair::rng::Rng as Model;
@@ -17,16 +17,17 @@ const PERIOD: u64 = 80;
 const OFFSET: u64 = 21;
 const NONCE: usize = 8;
 
-/// Subframes that are watched: 25 discovery periods. One place in 56 fits by chance: six of 25 in one case of a million.
+/// Subframes that are observed: 25 discovery periods. One place in 56 fits by chance: six of 25 in one case of a
+/// million.
 const SUBFRAMES: u64 = 2000;
 const BOUND: usize = 6;
 
-/// What was on the air: subframe, and what was there.
+/// A transmission on the air.
 #[derive(Clone, Debug, PartialEq)]
 enum Sent {
-    /// A message's first transmission: PRB and octets.
+    /// The first transmission of a message: PRB and octets.
     Message(usize, [u8; 29]),
-    /// PRB of an SCI, and its bits: they hold the pattern and the PRBs of the data.
+    /// PRB of an SCI, and its bits, which contain the pattern and the PRBs of the data.
     Sci(usize, Vec<u8>),
 }
 
@@ -44,7 +45,7 @@ impl Observer {
     }
 }
 
-/// Keys of ten people: each announces a rotating identity.
+/// Returns keys of ten people: each announces a rotating identity.
 fn people(nonce_bits: u16) -> Keys {
     let mut keys = keys();
     let friend = keys.discovery.remove(0);
@@ -60,7 +61,7 @@ fn people(nonce_bits: u16) -> Keys {
     keys
 }
 
-/// Two seconds of what `name` sends, with the file's default seed of earlier versions.
+/// Returns two seconds of the transmissions of `name`, with the default seed that earlier versions had in the file.
 fn sent_by(name: &str, keys: &Keys, draws: Draws, talk: &str) -> Vec<(u64, Sent)> {
     let observer = Observer::default();
     let text = format!("name = \"{name}\"\nseed = 1\n{RADIO}\n[time]\nsource = \"utc\"\n{talk}");
@@ -79,7 +80,7 @@ fn sent_by(name: &str, keys: &Keys, draws: Draws, talk: &str) -> Vec<(u64, Sent)
     observer.0.lock().unwrap().clone()
 }
 
-/// (Period, subframe in it, PRB) of each announcement.
+/// Returns (period, subframe in it, PRB) of each announcement.
 fn at(sent: &[(u64, Sent)]) -> Vec<(u64, u64, usize)> {
     let messages = sent.iter().filter_map(|(t, sent)| match sent {
         Sent::Message(prb, _) => Some((*t, *prb)),
@@ -96,7 +97,8 @@ fn nonces(sent: &[(u64, Sent)]) -> Vec<[u8; NONCE]> {
     messages.collect()
 }
 
-/// What earlier versions drew for `name`: the stream of the planner, whose draws are known but for how many came before.
+/// Returns the draws of earlier versions for `name`: the stream of the planner, whose values are known except for the
+/// number of earlier draws.
 fn old_stream(name: &str) -> Model {
     let of_name = name
         .bytes()
@@ -104,7 +106,7 @@ fn old_stream(name: &str) -> Model {
     Model::new(1 ^ of_name).fork(2)
 }
 
-/// How many of `nonces` are among the draws of an old stream.
+/// Returns the number of `nonces` among the draws of an old stream.
 fn nonces_of(name: &str, nonces: &[[u8; NONCE]]) -> usize {
     let mut stream = old_stream(name);
     let draws: std::collections::BTreeSet<u64> = (0..20_000).map(|_| stream.next_u64()).collect();
@@ -121,8 +123,8 @@ fn pools() -> (Type1, Mode2) {
     (discovery, Mode2::new(&radio.communication[0].pool, 15, None).unwrap())
 }
 
-/// How many announcements lie where an old stream puts them: one draw for each planned subframe, the resource's when a period
-/// begins, two for a nonce.
+/// Returns the number of announcements at the places of an old stream: one draw for each planned subframe, the
+/// resource's when a period begins, two for a nonce.
 fn resources_of(name: &str, places: &[(u64, u64, usize)], begin: u64) -> usize {
     let (pool, _) = pools();
     let mut stream = old_stream(name);
@@ -147,7 +149,7 @@ fn resources_of(name: &str, places: &[(u64, u64, usize)], begin: u64) -> usize {
     fits
 }
 
-/// Announcements in common, by place.
+/// Returns the number of announcements at the same places.
 fn common(a: &[(u64, u64, usize)], b: &[(u64, u64, usize)]) -> usize {
     a.iter().filter(|place| b.contains(place)).count()
 }
@@ -166,14 +168,14 @@ fn an_observer_with_names_and_source_guesses_no_better_than_chance() {
                 assert_eq!(nonces_of(name, &nonces(&sent)), 0, "{name}");
             }
         }
-        // the seeds that this program itself knows
+        // The seeds that this program itself knows.
         let simulated = at(&sent_by("alice", &keys, Draws::Seeded, ""));
         let fits = common(&places, &simulated);
         assert!(fits < BOUND, "{fits} of {}", places.len());
     }
 }
 
-/// The subframe from which on the planner draws: the first that is planned, four after the first received.
+/// Returns the first subframe for which the planner draws: the first planned one, four after the first received.
 fn first_planned() -> u64 {
     let anchor = Anchor { utc_ns: UTC * 1_000_000_000, uncertainty_ns: 0 };
     Clock::from_utc(3.84e6, anchor).first_whole(0) + 4

@@ -1,4 +1,4 @@
-//! What a UE of mode 2 leaves out when it is late, and what it hears beside a gap.
+//! What a late UE of mode 2 skips, and what it receives beside a gap.
 
 use super::*;
 use sidelink_ue::mapping::transmit::Content;
@@ -8,7 +8,7 @@ use std::ops::Range;
 const PERIOD: u64 = 40;
 const DISCOVERY: (u64, u64) = (80, 21);
 
-/// What was sent on the air.
+/// A transmission on the air.
 #[derive(Clone, Debug, PartialEq)]
 enum What {
     Sci,
@@ -16,7 +16,7 @@ enum What {
     Message,
 }
 
-/// Writes down what is sent, with its subframe.
+/// Records transmissions with their subframes.
 #[derive(Clone, Default)]
 struct Log(Arc<Mutex<Vec<(u64, What)>>>);
 
@@ -32,7 +32,7 @@ impl Log {
     }
 }
 
-/// What is sent in 1.2 s by a UE with much to say that is late for the subframes `late`.
+/// Returns the transmissions in 1.2 s of a UE with much data that is late for the subframes `late`.
 fn sent(keys: &Keys, late: &[u64]) -> Vec<(u64, What)> {
     let log = Log::default();
     let talk = "[[talk]]\nto = \"fire\"\nevery = 60\noctets = 900\n";
@@ -50,7 +50,7 @@ fn sent(keys: &Keys, late: &[u64]) -> Vec<(u64, What)> {
         let mut samples = vec![Sample::default(); n / 2];
         noise.process(&mut samples);
         let first = step * (n as u64 / 2);
-        // the radio holds so much more that the subframe which would be planned has begun
+        // The radio holds enough samples that the subframe to be planned has begun.
         let more = if late.contains(&(ue.next_subframe() + lead)) { lead - 1 } else { 0 };
         let newest = first + n as u64 / 2 + more * n as u64;
         ue.process(first, &samples, newest, &mut antenna).unwrap();
@@ -62,7 +62,7 @@ fn within(log: &[(u64, What)], subframes: Range<u64>) -> Vec<&(u64, What)> {
     log.iter().filter(|(t, _)| subframes.contains(t)).collect()
 }
 
-/// The period that begins at `start`.
+/// Returns the period that begins at `start`.
 fn period(start: u64) -> Range<u64> {
     start..start + PERIOD
 }
@@ -71,7 +71,7 @@ fn is_data(what: &What) -> bool {
     matches!(what, What::Block { .. })
 }
 
-/// First transmissions of blocks.
+/// Returns the first transmissions of blocks.
 fn firsts<'a>(log: &[&'a (u64, What)]) -> Vec<(u64, &'a Vec<u8>)> {
     let first = |(t, what): &&'a (u64, What)| match what {
         What::Block { rv: 0, octets } => Some((*t, octets)),
@@ -85,7 +85,7 @@ fn a_ue_of_mode_2_that_is_late_for_a_period_leaves_it_out_and_keeps_its_data() {
     let keys = keys();
     let punctual = sent(&keys, &[]);
     let starts = (punctual[0].0 / PERIOD + 1..).map(|k| k * PERIOD);
-    // a grant in this period and in the one before it
+    // A grant in this period and in the one before it.
     let busy = |start: u64| within(&punctual, period(start)).iter().any(|(_, what)| is_data(what));
     let start = starts.take(25).find(|&start| busy(start) && busy(start - PERIOD)).unwrap();
     let late = sent(&keys, &[start]);
@@ -154,7 +154,7 @@ fn a_subframe_that_a_gap_cuts_in_its_empty_last_symbol_is_heard() {
     };
     for (at, burst) in &bursts {
         hear(next..*at, &[]);
-        // 30 samples of its end are lost, and two subframes more
+        // 30 samples of its end are lost, and two further subframes.
         hear(*at..at + n - 30, burst);
         next = at + 3 * n;
     }

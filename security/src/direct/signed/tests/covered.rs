@@ -1,4 +1,4 @@
-//! What the signatures and the key cover: each part by itself.
+//! The parts that the signatures and the key cover, each by itself.
 
 use super::*;
 
@@ -44,7 +44,7 @@ fn ue_2_signs_the_request() {
     assert_eq!(result, Err(Failure::WrongSignature));
 }
 
-/// UE_2 sent one content, UE_1 heard and signed another of the same ephemeral key.
+/// UE_2 sent one content, UE_1 received and signed another with the same ephemeral key.
 #[test]
 fn ue_1_signs_what_ue_2_said() {
     let (mary, john, trust) = raw();
@@ -58,7 +58,7 @@ fn ue_1_signs_what_ue_2_said() {
     assert_ne!(answer.kd, other.kd, "the key covers it too");
 }
 
-/// A signature of one role is none of the other, over the same octets.
+/// A signature of one role is invalid for the other, over the same octets.
 #[test]
 fn each_role_signs_under_its_own_label() {
     let (mary, john, trust) = raw();
@@ -80,7 +80,7 @@ fn each_role_signs_under_its_own_label() {
     }
 }
 
-/// A key that is known, of somebody else; and a name that is the value of another type of identity.
+/// A known key of another identity; and a name that is the value of another type of identity.
 #[test]
 fn a_raw_key_is_that_of_its_own_identity_only() {
     let (mary, john, mut trust) = raw();

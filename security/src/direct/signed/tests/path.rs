@@ -1,4 +1,4 @@
-//! What RFC 5280 §6 asks of a path of two certificates and a list, rule by rule.
+//! The checks of RFC 5280 §6 for a path of two certificates and a list, rule by rule.
 
 use x509_cert::der::asn1::ObjectIdentifier;
 
@@ -12,18 +12,18 @@ fn oid(text: &str) -> ObjectIdentifier {
     ObjectIdentifier::new(text).unwrap()
 }
 
-/// keyUsage of these bits, the first from the top.
+/// Encodes keyUsage with these bits, the first one the most significant.
 fn usage(bits: u8) -> Vec<u8> {
     extension(oid("2.5.29.15"), true, &tlv(0x03, &[0, bits]))
 }
 
-/// basicConstraints.
+/// Encodes basicConstraints.
 fn constraints(ca: bool) -> Vec<u8> {
     let flag: &[u8] = if ca { &[0x01, 0x01, 0xff] } else { &[] };
     extension(oid("2.5.29.19"), true, &tlv(0x30, flag))
 }
 
-/// extKeyUsage of one purpose.
+/// Encodes extKeyUsage with one purpose.
 fn purpose(which: &str) -> Vec<u8> {
     use x509_cert::der::Encode;
     extension(oid("2.5.29.37"), false, &tlv(0x30, &oid(which).to_der().unwrap()))
@@ -37,12 +37,12 @@ fn key_of_john() -> [u8; 32] {
     Credential::raw(&[4; 32]).public()
 }
 
-/// How a certificate is judged as that of John.
+/// Verifies a certificate as that of John.
 fn judge(der: &[u8], trust: &Trust) -> Result<(), Failure> {
     certificate::verify(der, &trust.roots, JOHN, NOW, trust.guard).map(drop)
 }
 
-/// The same for a certificate of John's key with these extensions.
+/// Verifies a certificate of John's key with these extensions.
 fn extended(extensions: &[Vec<u8>]) -> Result<(), Failure> {
     let der = issuer().certified(&name(0x0c, b"john"), 7, &key_of_john(), validity(), &extensions.concat());
     judge(&der, &trust())
@@ -52,7 +52,7 @@ fn refused(error: CertificateError) -> Result<(), Failure> {
     Err(Failure::Certificate(error))
 }
 
-/// A root of the usual name and key, with these extensions.
+/// Makes a root of the usual name and key, with these extensions.
 fn root(extensions: &[Vec<u8>]) -> Result<Root, CertificateError> {
     let own = name(0x0c, b"operators of the north");
     let key = Credential::raw(&[0xaa; 32]).public();
@@ -102,13 +102,13 @@ fn a_root_is_an_issuer_signed_by_itself() {
     assert_eq!(error(&[ca.clone(), names]), CertificateError::NameConstraints);
     let policies = extension(oid("2.5.29.36"), true, &tlv(0x30, &[]));
     assert_eq!(error(&[ca.clone(), policies]), CertificateError::CriticalExtension);
-    // Its own key under another name of the issuer: no signature tells the two apart.
+    // Its own key under another name of the issuer: no signature distinguishes the two.
     let other =
         issuer().certified(&name(0x0c, b"south"), 1, &Credential::raw(&[0xaa; 32]).public(), validity(), &ca);
     assert_eq!(Root::from_der(&other).map(drop), Err(CertificateError::NotSelfSigned));
 }
 
-/// A root whose key may sign certificates alone: it is one, its lists are refused.
+/// A root whose key may only sign certificates: the root is accepted, its lists are refused.
 #[test]
 fn lists_need_a_key_that_signs_lists() {
     let mut root = root(&[constraints(true), usage(0x04)]).unwrap();
@@ -147,7 +147,7 @@ fn every_root_of_a_name_is_tried() {
     let only_new = Trust { roots: vec![root(&new, LONG)], ..Trust::default() };
     let result = exchange((&mary, &john_2), (&only_new, &both), (NOW, NOW), |_, _| {});
     assert!(result.is_ok(), "{result:?}");
-    // A list of either key is taken by its own root, in any order.
+    // Each root accepts the list that its own key signed, in any order.
     assert_eq!(both.install_crl(&new.revoke(1, &[7], NOW)), Ok(()));
     assert_eq!(judge(&john(&old), &both), Ok(()));
     assert_eq!(judge(&john(&new), &both), Err(Failure::Revoked));
@@ -186,7 +186,7 @@ fn the_common_name_is_read_by_its_type() {
     assert_eq!(with(&tlv(0x30, &[])), Err(Failure::WrongIdentity));
 }
 
-/// A certificate proves the name of a user, and no IMSI that reads like it.
+/// A certificate proves the name of a user, and no IMSI with the same octets.
 #[test]
 fn a_certificate_proves_no_other_type_of_identity() {
     let der = issuer().issue(b"john", 7, &key_of_john(), validity());
@@ -195,7 +195,7 @@ fn a_certificate_proves_no_other_type_of_identity() {
     assert_eq!(judge(Subject { kind: 3, ..JOHN }), Err(Failure::WrongIdentity));
 }
 
-/// Another algorithm inside, of the key, or parameters beside it; DER that says a default, or an old version.
+/// Another algorithm inside or of the key, or parameters of one; DER with an explicit default, or with an old version.
 #[test]
 fn algorithms_and_encoding() {
     let plain = issuer().issue(b"john", 7, &key_of_john(), validity());
@@ -214,7 +214,7 @@ fn algorithms_and_encoding() {
     assert_eq!(judge(&changed(1), &trust()), refused(CertificateError::Algorithm));
     let error = |der: &[u8]| der::parse(der).and_then(|c| der::verify_signature(&c, &[0; 32]));
     assert_eq!(error(&changed(0)), Err(CertificateError::Algorithm));
-    // critical FALSE, written out
+    // critical FALSE, written explicitly
     let said = tlv(
         0x30,
         &[&[0x06, 0x03, 0x2a, 0x03, 0x04][..], &[0x01, 0x01, 0x00], &[0x04, 0x02, 0x05, 0x00]].concat(),
@@ -229,7 +229,7 @@ fn algorithms_and_encoding() {
     assert_eq!(judge(&second, &trust()), refused(CertificateError::Malformed));
 }
 
-/// A bit that is said to be unused, of the signature of a root, a certificate and a list, whose last bits are zeros.
+/// One bit of a signature is declared unused: of a root, a certificate and a list, whose last bits are zeros.
 #[test]
 fn signatures_are_whole_octets() {
     let spared = |mut der: Vec<u8>| {
@@ -286,7 +286,7 @@ fn lists_that_are_not_whole_or_not_understood() {
     assert_eq!((judge(&john, &trust), trust.roots[0].crl_number()), (Ok(()), 6));
 }
 
-/// The same list with another algorithm inside, in another version, or with what is no DER.
+/// The same list with another algorithm inside, in another version, or with octets that are no DER.
 #[test]
 fn the_form_of_a_list() {
     let plain = issuer().revoke(5, &[7], NOW);
@@ -305,13 +305,13 @@ fn the_form_of_a_list() {
     let mut long = plain.clone();
     long.push(0);
     assert_eq!(trust().install_crl(&long), Err(CertificateError::Malformed));
-    // critical FALSE, written out
+    // critical FALSE, written explicitly
     let said = [&[0x06, 0x03, 0x2a, 0x03, 0x04][..], &[0x01, 0x01, 0x00], &[0x04, 0x02, 0x05, 0x00]].concat();
     let said = issuer().list(5, &[], NOW, None, &tlv(0x30, &said));
     assert_eq!(trust().install_crl(&said), Err(CertificateError::Malformed));
 }
 
-/// A list holds from thisUpdate to nextUpdate; what it revokes stays revoked.
+/// A list is valid from thisUpdate to nextUpdate; its revocations stay.
 #[test]
 fn a_list_that_is_too_old_or_to_come() {
     let john = |serial| issuer().issue(b"john", serial, &key_of_john(), LONG);
@@ -333,7 +333,7 @@ fn a_list_that_is_too_old_or_to_come() {
 
 #[test]
 fn what_an_unproven_peer_sends_is_short() {
-    // 4096 octets of certificate, 16 hints: more is not looked at
+    // 4096 octets of certificate, 16 hints: more is not read
     let root = |len: usize| {
         let named = Issuer::new(&"x".repeat(len), &[1; 32]);
         Root::from_der(&named.certificate(LONG)).map(drop)

@@ -1,0 +1,91 @@
+//! What the ProSe Function allots, as entries of a key store.
+
+use sidelink_network::pc3::Bits;
+use sidelink_network::pc3::filters::MatchingFilter;
+use sidelink_network::pc3_client::{Allotment, Filter};
+use sidelink_security::counter::UtcTime;
+use sidelink_security::discovery::restricted::Material;
+use sidelink_store::{Discovery, Hex, MicCheckName, Protection, Secret};
+
+/// Makes entries of an allotment to the UE `ue`; `name` is for people.
+pub(crate) fn entries(ue: &str, name: &str, allotment: &Allotment, until: UtcTime) -> Vec<Discovery> {
+    match allotment {
+        Allotment::Announce { code, key } => {
+            let mut entry = announced(ue, name, Protection::Open, until);
+            entry.code = Some(Hex(code.0.to_vec()));
+            entry.key = key.as_ref().map(|key| Secret::new(key.as_bytes().to_vec()));
+            vec![entry]
+        }
+        Allotment::Monitor(filters) => {
+            let each = filters.iter().flat_map(|filter| {
+                filter.masks.iter().map(move |mask| (filter.code.0.to_vec(), mask.0.to_vec()))
+            });
+            each.map(|(code, mask)| monitored(ue, name, Protection::Open, (code, mask), until)).collect()
+        }
+        Allotment::AnnounceRestricted { code, material } => {
+            let mut entry = announced(ue, name, Protection::Restricted, until);
+            entry.code = Some(Hex(code.on_air().to_vec()));
+            if let Some(material) = material {
+                keys(&mut entry, material);
+            }
+            vec![entry]
+        }
+        Allotment::MonitorRestricted(filters) => {
+            filters.iter().flat_map(|filter| restricted(ue, name, filter)).collect()
+        }
+    }
+}
+
+fn announced(ue: &str, name: &str, protection: Protection, until: UtcTime) -> Discovery {
+    let mut entry = Discovery::new(name, protection, seconds(until));
+    entry.announcer = Some(ue.to_owned());
+    entry
+}
+
+fn monitored(
+    ue: &str,
+    name: &str,
+    protection: Protection,
+    (code, mask): (Vec<u8>, Vec<u8>),
+    until: UtcTime,
+) -> Discovery {
+    let mut entry = Discovery::new(name, protection, seconds(until));
+    entry.monitors = vec![ue.to_owned()];
+    (entry.code, entry.code_mask) = (Some(Hex(code)), Some(Hex(mask)));
+    entry
+}
+
+fn restricted(ue: &str, name: &str, filter: &Filter) -> Vec<Discovery> {
+    let name = filter.rpauid.as_ref().map_or(name, |rpauid| rpauid.as_str());
+    let each = |matching: &MatchingFilter| -> Vec<Discovery> {
+        let entry = |mask: &Bits| {
+            let bits = (whole(matching.code()), whole(mask));
+            let mut entry = monitored(ue, name, Protection::Restricted, bits, filter.until);
+            entry.mic_check = filter.reports.then_some(MicCheckName::ProseFunction);
+            keys(&mut entry, &filter.material);
+            entry
+        };
+        matching.masks().iter().map(entry).collect()
+    };
+    filter.filters.iter().flat_map(each).collect()
+}
+
+/// Returns 184 bits: those beyond the filter are 0, and do not matter under its mask.
+fn whole(bits: &Bits) -> Vec<u8> {
+    let mut whole = bits.octets().to_vec();
+    whole.resize(23, 0);
+    whole
+}
+
+fn keys(entry: &mut Discovery, material: &Material) {
+    let secret = |octets: &[u8]| Secret::new(octets.to_vec());
+    entry.dusk = material.dusk.as_ref().map(|key| secret(key.as_bytes()));
+    entry.duik = material.duik.as_ref().map(|key| secret(key.as_bytes()));
+    entry.duck = material.duck.as_ref().map(|(key, _)| secret(key.as_bytes()));
+    entry.duck_mask = material.duck.as_ref().map(|(_, mask)| Hex(mask.to_vec()));
+}
+
+/// UTC in seconds, as a key store has it.
+fn seconds(time: UtcTime) -> u32 {
+    u32::try_from(time.millis() / 1000).unwrap_or(u32::MAX)
+}

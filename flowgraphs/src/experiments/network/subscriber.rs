@@ -1,0 +1,204 @@
+//! The network end of a UE: USIM, Ub, PC3. It bootstraps when a request needs a key.
+
+use super::messages::{Connection, Message, Pc3Answer, Pc3Request, UeId};
+use super::naf;
+use sidelink_network::identity::BTid;
+use sidelink_network::pc3_client::{self, Input, NoAnswer, Output, Pc3Client};
+use sidelink_network::prose_function::{Refused, RequestId, Response};
+use sidelink_network::ub_client::{self, Bootstrapped, Failure, UbClient};
+use sidelink_security::counter::UtcTime;
+use zeroize::Zeroizing;
+
+/// Milliseconds until an answer over Ub counts as lost.
+const PATIENCE: u64 = 10_000;
+
+/// Milliseconds between a bootstrapping that failed and the next.
+const RETRY: u64 = 10_000;
+
+/// What a subscriber tells.
+#[derive(Debug)]
+pub(crate) enum Told {
+    /// There is a key, after so many milliseconds.
+    Bootstrapped { b_tid: BTid, took: u64 },
+    /// There is none.
+    NotBootstrapped(Failure),
+    /// From PC3.
+    Pc3(Output),
+}
+
+/// How far the bootstrapping is.
+#[derive(Clone, Copy)]
+enum Bootstrapping {
+    Idle,
+    /// Since when; the last request counts as lost at `until`.
+    Running {
+        since: UtcTime,
+        until: UtcTime,
+    },
+    /// Failed: again at this time.
+    Failed {
+        again: UtcTime,
+    },
+}
+
+/// The network end of a UE.
+pub(crate) struct Subscriber {
+    id: UeId,
+    ub: UbClient,
+    pc3: Pc3Client,
+    key: Option<Bootstrapped>,
+    bootstrapping: Bootstrapping,
+    connection: Connection,
+    /// Requests that wait for a key, and those that are under way with one.
+    waiting: Vec<(RequestId, Zeroizing<String>)>,
+    under_way: Vec<(RequestId, Zeroizing<String>)>,
+}
+
+impl Subscriber {
+    pub(crate) fn new(id: UeId, ub: UbClient, config: pc3_client::Config) -> Self {
+        Self {
+            id,
+            ub,
+            pc3: Pc3Client::new(config),
+            key: None,
+            bootstrapping: Bootstrapping::Idle,
+            connection: Connection::New,
+            waiting: Vec::new(),
+            under_way: Vec::new(),
+        }
+    }
+
+    /// Hands something to PC3.
+    pub(crate) fn pc3(&mut self, input: Input<'_>) {
+        self.pc3.handle_input(input);
+    }
+
+    /// Takes a message.
+    pub(crate) fn receive(&mut self, now: UtcTime, message: Message) {
+        match message {
+            Message::UbResponse(_, response) => {
+                self.ub.handle_input(ub_client::Input::Response { now, response: &response });
+            }
+            Message::Push(_, body) => self.pc3.handle_input(Input::Push { now, body: body.as_bytes() }),
+            Message::Pc3Answer(_, request, answer) => self.answered(now, request, answer),
+            _ => {}
+        }
+    }
+
+    fn answered(&mut self, now: UtcTime, request: RequestId, answer: Pc3Answer) {
+        let Some(at) = self.under_way.iter().position(|(of, _)| *of == request) else { return };
+        let (_, body) = self.under_way.swap_remove(at);
+        let why = match answer {
+            Pc3Answer::UnknownKey => {
+                self.key = None;
+                return self.waiting.push((request, body));
+            }
+            Pc3Answer::Response(Response::Message(body)) => {
+                return self.pc3.handle_input(Input::Response { now, request, body: body.as_bytes() });
+            }
+            // An update's answer: nothing comes back.
+            Pc3Answer::Response(Response::Accepted) => {
+                return self.pc3.handle_input(Input::Response { now, request, body: &[] });
+            }
+            Pc3Answer::Response(Response::Refused(Refused::NoSubscription)) => NoAnswer::Forbidden,
+            Pc3Answer::Response(Response::Refused(Refused::TooMany { wait })) => NoAnswer::Wait(wait),
+            Pc3Answer::Response(Response::Refused(_)) => NoAnswer::Lost,
+        };
+        self.pc3.handle_input(Input::NoAnswer { now, request, why });
+    }
+
+    /// Lets time pass, and does what is due. `cnonce` are random octets for a bootstrapping.
+    pub(crate) fn work(&mut self, now: UtcTime, cnonce: [u8; 16]) -> (Vec<Message>, Vec<Told>) {
+        let (mut messages, mut told) = (Vec::new(), Vec::new());
+        self.pc3.handle_input(Input::Tick { now });
+        if matches!(self.bootstrapping, Bootstrapping::Running { until, .. } if until <= now) {
+            self.ub.handle_input(ub_client::Input::Lost);
+        }
+        self.work_ub(now, &mut messages, &mut told);
+        self.work_pc3(&mut told);
+        let may_begin = match self.bootstrapping {
+            Bootstrapping::Idle => true,
+            Bootstrapping::Failed { again } => again <= now,
+            Bootstrapping::Running { .. } => false,
+        };
+        if !self.waiting.is_empty() && !self.send_waiting(now, &mut messages) && may_begin {
+            self.connection = Connection::New;
+            self.bootstrapping = Bootstrapping::Running { since: now, until: now.plus_millis(PATIENCE) };
+            self.ub.handle_input(ub_client::Input::Bootstrap { cnonce });
+            self.work_ub(now, &mut messages, &mut told);
+        }
+        (messages, told)
+    }
+
+    fn work_ub(&mut self, now: UtcTime, messages: &mut Vec<Message>, told: &mut Vec<Told>) {
+        while let Some(output) = self.ub.poll_output() {
+            match output {
+                ub_client::Output::Request(request) => {
+                    if let Bootstrapping::Running { until, .. } = &mut self.bootstrapping {
+                        *until = now.plus_millis(PATIENCE);
+                    }
+                    messages.push(Message::UbRequest(self.id, self.connection, request));
+                    self.connection = Connection::Kept;
+                }
+                // The card of a simulation outlives nothing.
+                ub_client::Output::Store(_) => self.ub.handle_input(ub_client::Input::Stored),
+                ub_client::Output::Done(key) => {
+                    let since = match self.bootstrapping {
+                        Bootstrapping::Running { since, .. } => since,
+                        _ => now,
+                    };
+                    let took = now.millis() - since.millis();
+                    told.push(Told::Bootstrapped { b_tid: key.b_tid.clone(), took });
+                    self.key = Some(key);
+                    self.bootstrapping = Bootstrapping::Idle;
+                }
+                ub_client::Output::Failed(why) => {
+                    told.push(Told::NotBootstrapped(why));
+                    self.bootstrapping = Bootstrapping::Failed { again: now.plus_millis(RETRY) };
+                }
+            }
+        }
+    }
+
+    fn work_pc3(&mut self, told: &mut Vec<Told>) {
+        loop {
+            match self.pc3.poll_output() {
+                Output::Request { request, body } => self.waiting.push((request, body)),
+                Output::Timeout(_) => return,
+                output => told.push(Told::Pc3(output)),
+            }
+        }
+    }
+
+    /// Sends what waits, if there is a key. Returns whether there is.
+    fn send_waiting(&mut self, now: UtcTime, messages: &mut Vec<Message>) -> bool {
+        let naf = naf::naf_id();
+        let Some(key) = &self.key else { return false };
+        for (request, body) in std::mem::take(&mut self.waiting) {
+            let Some(ks_naf) = key.ks_naf(now, &naf) else {
+                self.waiting.push((request, body));
+                continue;
+            };
+            let b_tid = key.b_tid.clone();
+            let sent = Pc3Request { request, b_tid, key: ks_naf, body: body.clone() };
+            messages.push(Message::Pc3Request(self.id, sent));
+            self.under_way.push((request, body));
+        }
+        self.waiting.is_empty()
+    }
+
+    /// Returns when it has to be called again, if nothing comes before.
+    pub(crate) fn deadline(&mut self) -> Option<UtcTime> {
+        let bootstrapping = match self.bootstrapping {
+            Bootstrapping::Idle => None,
+            Bootstrapping::Running { until, .. } => Some(until),
+            Bootstrapping::Failed { again } => (!self.waiting.is_empty()).then_some(again),
+        };
+        let pc3 = match self.pc3.poll_output() {
+            Output::Timeout(at) => at,
+            // `work` has taken everything.
+            _ => None,
+        };
+        bootstrapping.into_iter().chain(pc3).min()
+    }
+}

@@ -1,0 +1,174 @@
+//! Subscribers bootstrap, get codes and keys, report matches: over ways that are quick, slow and lossy.
+
+use super::entries::entries;
+use super::fabric::Fabric;
+use super::messages::UeId;
+use super::meter::ReferencePoint;
+use super::subscriber::Told;
+use super::ways::{Way, Ways};
+use crate::experiments::network::scene;
+use sidelink_network::pc3_client::{Allotment, EndCause, Input, Output, Wanted};
+use sidelink_network::prose_function::{Event, Permission, Revocation};
+use sidelink_security::counter::UtcTime;
+use sidelink_store::{Keys, MicCheckName};
+
+const START: UtcTime = UtcTime::from_millis(1_800_000_000_000);
+
+/// Alice and bob, and what they want.
+fn world(round_trip: u64, loss: f64, seed: u64) -> (Fabric, [UeId; 2]) {
+    let ways = Ways::all(Way { round_trip, loss });
+    let mut fabric = Fabric::new(START, scene::config(), ways, seed).unwrap();
+    let ues = [1, 2].map(|number| {
+        let (config, subscription) = scene::subscriber(number);
+        fabric.add(config, subscription).unwrap()
+    });
+    (fabric, ues)
+}
+
+fn want(fabric: &mut Fabric, ue: UeId, wanted: Wanted) {
+    fabric.pc3(ue, |now| Input::Want { now, wanted });
+}
+
+fn after(millis: u64) -> UtcTime {
+    START.plus_millis(millis)
+}
+
+/// What was allotted, with the milliseconds that it took.
+fn allotted(fabric: &mut Fabric) -> Vec<(u64, UeId, Allotment, UtcTime)> {
+    let told = fabric.told().into_iter();
+    told.filter_map(|(at, ue, told)| match told {
+        Told::Pc3(Output::Allotted { allotment, until, .. }) => {
+            Some((at.millis() - START.millis(), ue, allotment, until))
+        }
+        _ => None,
+    })
+    .collect()
+}
+
+#[test]
+fn a_subscriber_bootstraps_and_gets_a_code() {
+    let (mut fabric, [alice, _]) = world(40, 0.0, 1);
+    want(&mut fabric, alice, Wanted::AnnounceRestricted);
+    fabric.run_until(after(10_000));
+    let allotted = allotted(&mut fabric);
+    let [(took, ue, Allotment::AnnounceRestricted { .. }, _)] = &allotted[..] else { panic!("{allotted:?}") };
+    assert_eq!(*ue, alice);
+    let cost = |at| fabric.meter().cost(at);
+    // Ub: TCP, challenge, answer. Zh: a vector. PC3: TCP and TLS, the request. Zn: the key. PC4a: the subscription.
+    let round_trips = ReferencePoint::ALL.map(|at| cost(at).round_trips);
+    assert_eq!(round_trips, [3, 1, 1, 4, 1]);
+    assert_eq!(*took, 40 * 10);
+    assert_eq!(cost(ReferencePoint::Ub).messages, 4);
+    assert_eq!(cost(ReferencePoint::Pc3).messages, 6);
+    // A second request needs neither key nor vector.
+    want(&mut fabric, alice, Wanted::Announce(scene::application_id()));
+    fabric.run_until(after(20_000));
+    let round_trips = ReferencePoint::ALL.map(|at| fabric.meter().cost(at).round_trips);
+    assert_eq!(round_trips, [3, 1, 1, 8, 1]);
+}
+
+#[test]
+fn the_same_seed_gives_the_same_codes_and_costs() {
+    let run = |seed| {
+        let (mut fabric, ues) = world(40, 0.2, seed);
+        ues.into_iter().for_each(|ue| want(&mut fabric, ue, Wanted::AnnounceRestricted));
+        fabric.run_until(after(120_000));
+        let codes = allotted(&mut fabric).into_iter().map(|(took, ue, allotment, _)| match allotment {
+            Allotment::AnnounceRestricted { code, .. } => (took, ue, code),
+            other => panic!("{other:?}"),
+        });
+        (codes.collect::<Vec<_>>(), fabric.meter().clone())
+    };
+    assert_eq!(run(3), run(3));
+    assert_ne!(run(3), run(4));
+}
+
+#[test]
+fn a_lossy_network_delays_and_loses_nothing() {
+    for seed in 0..20 {
+        let (mut fabric, [alice, bob]) = world(100, 0.3, seed);
+        want(&mut fabric, alice, Wanted::AnnounceRestricted);
+        fabric.run_until(after(300_000));
+        want(&mut fabric, bob, Wanted::MonitorRestricted(vec![scene::rpauid(1)]));
+        fabric.run_until(after(600_000));
+        let allotted = allotted(&mut fabric);
+        assert_eq!(allotted.iter().map(|(_, ue, ..)| *ue).collect::<Vec<_>>(), [alice, bob], "seed {seed}");
+    }
+}
+
+#[test]
+fn entries_are_those_of_a_key_store() {
+    let (mut fabric, [alice, bob]) = world(40, 0.0, 1);
+    want(&mut fabric, alice, Wanted::AnnounceRestricted);
+    want(&mut fabric, alice, Wanted::Announce(scene::application_id()));
+    fabric.run_until(after(10_000));
+    want(&mut fabric, bob, Wanted::MonitorRestricted(vec![scene::rpauid(1)]));
+    want(&mut fabric, bob, Wanted::Monitor(scene::application_id()));
+    fabric.run_until(after(20_000));
+    let mut keys = Keys::default();
+    for (number, (_, ue, allotment, until)) in allotted(&mut fabric).into_iter().enumerate() {
+        let name = if ue == alice { "alice" } else { "bob" };
+        keys.discovery.extend(entries(name, &format!("entry {number}"), &allotment, until));
+    }
+    assert_eq!(keys.discovery.len(), 4);
+    let text = keys.to_toml().unwrap();
+    let read = Keys::from_toml(&text, "test").unwrap();
+    assert_eq!(read.discovery, keys.discovery);
+    let monitored = read.discovery.iter().find(|entry| entry.mic_check.is_some()).unwrap();
+    assert_eq!(monitored.mic_check, Some(MicCheckName::ProseFunction));
+    assert!(monitored.dusk.is_some() && monitored.duik.is_none());
+}
+
+#[test]
+fn what_is_withdrawn_is_withdrawn_at_the_ue_within_a_round_trip() {
+    let (mut fabric, [alice, bob]) = world(60, 0.0, 1);
+    want(&mut fabric, alice, Wanted::AnnounceRestricted);
+    fabric.run_until(after(10_000));
+    want(&mut fabric, bob, Wanted::MonitorRestricted(vec![scene::rpauid(1)]));
+    fabric.run_until(after(20_000));
+    fabric.told();
+    let permission = Permission { target: scene::rpauid(1), watcher: scene::rpauid(2) };
+    fabric.revoke(Revocation::Permission(permission));
+    fabric.run_until(after(30_000));
+    let told = fabric.told();
+    let [(at, ue, Told::Pc3(Output::Ended { why: EndCause::Withdrawn, .. }))] = &told[..] else {
+        panic!("{told:?}")
+    };
+    assert_eq!((at.millis() - after(20_000).millis(), *ue), (30, bob));
+    // The ProSe Function knows how long the UE went on: until the answer, behind a handshake, came.
+    let blind = fabric.events().into_iter().find_map(|event| match event {
+        Event::UpdateAnswered { blind, .. } => Some(blind),
+        _ => None,
+    });
+    assert_eq!(blind, Some(30 + 3 * 60 + 30));
+}
+
+/// How often a UE has bootstrapped since the last call.
+fn bootstrapped(fabric: &mut Fabric) -> usize {
+    fabric.told().iter().filter(|(_, _, told)| matches!(told, Told::Bootstrapped { .. })).count()
+}
+
+#[test]
+fn a_key_that_has_expired_is_made_anew() {
+    let (mut fabric, [alice, _]) = world(40, 0.0, 1);
+    want(&mut fabric, alice, Wanted::AnnounceRestricted);
+    fabric.run_until(after(23 * 3_600_000));
+    assert_eq!(bootstrapped(&mut fabric), 1);
+    fabric.run_until(after(25 * 3_600_000));
+    assert_eq!(bootstrapped(&mut fabric), 1);
+}
+
+#[test]
+fn a_key_that_the_network_lost_is_made_anew() {
+    let (mut fabric, [alice, _]) = world(40, 0.0, 1);
+    want(&mut fabric, alice, Wanted::AnnounceRestricted);
+    fabric.run_until(after(10_000));
+    assert_eq!(bootstrapped(&mut fabric), 1);
+    fabric.forget_keys().unwrap();
+    want(&mut fabric, alice, Wanted::Announce(scene::application_id()));
+    fabric.run_until(after(20_000));
+    let told = fabric.told();
+    let [(_, _, Told::Bootstrapped { .. }), (_, _, Told::Pc3(Output::Allotted { .. }))] = &told[..] else {
+        panic!("{told:?}")
+    };
+}
