@@ -224,6 +224,11 @@ fn crates_depend_along_the_arrows() {
         ["security", "wire"],
         "the two ends of a reference point share formats, not code"
     );
+    assert_eq!(
+        of_house(&dependencies("services")),
+        ["network", "security", "wire"],
+        "services are sockets around the machines of network"
+    );
     assert_eq!(of_house(&dependencies("radio")), ["phy", "recordings"], "radio knows samples");
     assert_eq!(
         of_house(&dependencies("ue")),
@@ -241,6 +246,7 @@ fn crates_depend_along_the_arrows() {
         "mac",
         "prose",
         "network",
+        "services",
         "security",
         "recordings",
         "store",
@@ -350,6 +356,19 @@ fn nobody_names_who_they_do_not_know() {
         ),
         (
             "network",
+            &[
+                "sidelink_phy",
+                "sidelink_mac",
+                "sidelink_prose",
+                "sidelink_ue",
+                "sidelink_store",
+                "sidelink_recordings",
+                "sidelink_radio",
+                "sidelink_flowgraphs",
+            ],
+        ),
+        (
+            "services",
             &[
                 "sidelink_phy",
                 "sidelink_mac",
@@ -512,6 +531,7 @@ fn unsafe_stands_in_the_kernels_at_shared_memory_and_at_c_only() {
             || path == "radio/src/air/memory.rs"
             || path == "radio/src/soapy/library.rs"
             || path == "radio/virtualair/src/c.rs"
+            || path == "services/src/tls/hint.rs"
             || path == "tests/tests/allocation/counting.rs"
     };
     let mut broken = Vec::new();
@@ -530,6 +550,7 @@ fn unsafe_stands_in_the_kernels_at_shared_memory_and_at_c_only() {
         ("security", "#![forbid(unsafe_code)]"),
         ("recordings", "#![forbid(unsafe_code)]"),
         ("network", "#![forbid(unsafe_code)]"),
+        ("services", "#![deny(unsafe_code)]"),
         ("store", "#![forbid(unsafe_code)]"),
         ("ue", "#![forbid(unsafe_code)]"),
         ("flowgraphs", "#![deny(unsafe_code)]"),

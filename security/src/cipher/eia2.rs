@@ -36,6 +36,10 @@ impl Eia2 {
     }
 
     /// Returns the MAC-I. `length_bits` is at most `8 * message.len()`.
+    ///
+    /// A function of its own: inlined into its callers, the instructions of AES became calls (71 instead of 20 ns for 29
+    /// octets, 2026-11-29).
+    #[inline(never)]
     pub(super) fn mac_i(&self, inputs: Inputs, message: &[u8], length_bits: usize) -> MacI {
         let (count, second) = inputs.words();
         let header = u64::from(count) << 32 | u64::from(second);

@@ -10,10 +10,13 @@ mod on_air;
 mod provisioning;
 mod story;
 
+use crate::args::{Form, Output};
 use crate::config::ConfigError;
 use crate::experiments::network::ways::{MOST_LOSS, NamedWay, Way, Ways};
+use crate::outputs::{Existing, Outputs};
 use crate::terminal;
 use clap::Args;
+use on_air::Found;
 use std::io::Write;
 use story::Story;
 
@@ -32,6 +35,9 @@ pub struct NetworkDemoArgs {
     /// Another way for one reference point: Ub, Zh, Zn, PC3 or PC4a, as PC3=200 or PC3=200,0.1; may be repeated.
     #[arg(long, value_name = "NAME=MS[,P]")]
     way: Vec<NamedWay>,
+    /// Form of the output: table, or json: one object, with what was verified and what each reference point cost.
+    #[arg(short = 'F', value_name = "FORM[:FILE]", default_value = "table")]
+    output: Output,
 }
 
 /// Runs it.
@@ -42,16 +48,34 @@ pub fn run(args: &NetworkDemoArgs) -> anyhow::Result<()> {
     if !(0.0..=MOST_LOSS).contains(&args.loss) {
         return Err(ConfigError::new("a loss must be 0 to 0.9", "--loss", "leave it out for none").into());
     }
-    let mut story = Story::new(terminal::stdout(), terminal::colours_on_stdout());
+    let mut out = args.output.claim(&mut Outputs::new(Existing::Keep))?.create()?;
+    let found = match args.output.form {
+        Form::Table => tell(args, Story::new(&mut out, terminal::colours_on_stdout()))?,
+        Form::Json => {
+            let found = tell(args, Story::new(std::io::sink(), false))?;
+            writeln!(out, "{}", found.json(args.seed))?;
+            found
+        }
+        Form::Csv => {
+            return Err(ConfigError::new("the demo has no rows", "-F csv", "use table or json").into());
+        }
+    };
+    out.finish()?;
+    found.judge()
+}
+
+/// Plays it.
+fn tell<W: Write>(args: &NetworkDemoArgs, mut story: Story<W>) -> anyhow::Result<Found> {
     story
         .title("Three subscribers of PLMN 001-01: alice, bob and carol. Bob and carol may discover alice.")?;
     let mut ways = Ways::all(Way { round_trip: args.round_trip, loss: args.loss });
     args.way.iter().for_each(|way| ways.set(*way));
     let (fabric, keys) = provisioning::run(ways, args.seed, &mut story)?;
-    story.title("On the air: 5 MHz, 20 dB. Alice begins after 6 s; before, carol announces her code: she has its DUSK.")?;
+    story.title(
+        "On the air: 5 MHz, 20 dB. Alice begins after 6 s; before, carol announces her code: she has its DUSK.",
+    )?;
     let found = on_air::run(fabric, keys, args.seed, &mut story)?;
     story.costs(found.fabric.meter())?;
     story.verdict(&found)?;
-    story.into_inner().flush()?;
-    found.judge()
+    Ok(found)
 }

@@ -48,7 +48,8 @@ pub(super) struct Found {
     pub(super) refused: u64,
     /// Codes of carol that were verified.
     pub(super) believed: u64,
-    withdrawn: bool,
+    /// Milliseconds from the operator's word until bob had to end.
+    withdrawn_after: Option<u64>,
     lines: Vec<(UtcTime, Line)>,
 }
 
@@ -181,7 +182,7 @@ impl Found {
             verified: BTreeSet::new(),
             refused: 0,
             believed: 0,
-            withdrawn: false,
+            withdrawn_after: None,
             lines: Vec::new(),
         }
     }
@@ -211,11 +212,35 @@ impl Found {
                     });
                 }
                 Told::Pc3(Output::NotVerified { .. }) => self.refused += 1,
-                Told::Pc3(Output::Ended { why: EndCause::Withdrawn, .. }) => self.withdrawn = true,
+                Told::Pc3(Output::Ended { why: EndCause::Withdrawn, .. }) => {
+                    self.withdrawn_after = at.millis().checked_sub(begin.millis() + REVOKED);
+                }
                 _ => {}
             }
             self.lines.push((at, Line::Told(ue, told)));
         }
+    }
+
+    /// All of it as one object.
+    pub(super) fn json(&self, seed: u64) -> serde_json::Value {
+        let meter = self.fabric.meter();
+        let costs = ReferencePoint::ALL.iter().map(|at| {
+            let cost = meter.cost(*at);
+            let octets = (cost.octets > 0).then_some(cost.octets);
+            let cost = serde_json::json!({
+                "net_msgs": cost.messages, "net_octets": octets, "net_rtts": cost.round_trips,
+            });
+            (at.to_string(), cost)
+        });
+        serde_json::json!({
+            "type": "network-demo",
+            "seed": seed,
+            "verified": self.verified,
+            "refused": self.refused,
+            "believed": self.believed,
+            "withdrawn_after_ms": self.withdrawn_after,
+            "reference_points": costs.collect::<serde_json::Map<_, _>>(),
+        })
     }
 
     /// Fails if the demo did not show what it should.
@@ -223,7 +248,7 @@ impl Found {
         if self.believed > 0 {
             anyhow::bail!("a forged announcement was verified: this build is broken");
         }
-        if self.verified.len() < 2 || self.refused == 0 || !self.withdrawn {
+        if self.verified.len() < 2 || self.refused == 0 || self.withdrawn_after.is_none() {
             anyhow::bail!(
                 "bob did not hear everybody ({} verified, {} refused): try another seed, or fewer losses",
                 self.verified.len(),

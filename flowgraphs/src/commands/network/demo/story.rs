@@ -20,10 +20,6 @@ impl<W: Write> Story<W> {
         Self { out, colours, start: UtcTime::from_millis(0) }
     }
 
-    pub(super) fn into_inner(self) -> W {
-        self.out
-    }
-
     /// Counts the time from here.
     pub(super) const fn begin(&mut self, start: UtcTime) {
         self.start = start;

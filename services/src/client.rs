@@ -1,0 +1,179 @@
+//! A UE: it bootstraps over Ub with a test USIM, and sends PC3 requests over TLS under the bootstrapped key.
+//!
+//! Calls block. Each runs in a thread of its own with a deadline.
+
+mod error;
+mod http_client;
+mod sqn_file;
+
+pub use error::ClientError;
+pub use sqn_file::{SqnFile, SqnFileError};
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use http::{HeaderMap, Request, StatusCode, header};
+use sidelink_network::digest::Algorithm;
+use sidelink_network::identity::{BTid, Fqdn, Impi};
+use sidelink_network::pc3::{MEDIA_TYPE, Message};
+use sidelink_network::ub_client::{self, Bootstrapped, Input, Output, UbClient};
+use sidelink_network::usim::Usim;
+use sidelink_security::cipher::milenage::Subscriber;
+use zeroize::Zeroizing;
+
+use crate::runtime::now;
+use crate::tls::TlsMode;
+use http_client::{ask_over_tcp, ask_over_tls};
+
+/// Settings of a UE.
+#[derive(Clone, Debug)]
+pub struct ClientConfig {
+    /// Who it is.
+    pub impi: Impi,
+    /// Name of its BSF.
+    pub bsf: Fqdn,
+    /// Where the BSF is.
+    pub bsf_address: SocketAddr,
+    /// Name of its ProSe Function.
+    pub naf: Fqdn,
+    /// Where the ProSe Function is.
+    pub naf_address: SocketAddr,
+    /// Version of TLS.
+    pub tls: TlsMode,
+    /// Time of one request, with its connection.
+    pub patience: Duration,
+}
+
+/// The answer of a ProSe Function.
+#[derive(Debug)]
+pub enum Answered {
+    /// A message.
+    Message(Message),
+    /// Taken, and nothing to say.
+    Accepted,
+}
+
+/// A UE.
+pub struct UeClient {
+    config: ClientConfig,
+    ub: UbClient,
+    sqn: SqnFile,
+    key: Option<Bootstrapped>,
+}
+
+impl UeClient {
+    /// With the USIM of a subscriber, whose state is in a file.
+    pub fn new(config: ClientConfig, subscriber: Subscriber, sqn: SqnFile) -> Result<Self, ClientError> {
+        let usim = Usim::new(subscriber, sqn.load().map_err(ClientError::Sqn)?);
+        let algorithms = vec![Algorithm::AkaV1Md5, Algorithm::AkaV1Sha256];
+        let ub_config = ub_client::Config { impi: config.impi.clone(), bsf: config.bsf.clone(), algorithms };
+        Ok(Self { config, ub: UbClient::new(ub_config, usim), sqn, key: None })
+    }
+
+    /// B-TID of the key, if there is one that lives.
+    pub fn b_tid(&self) -> Option<&BTid> {
+        self.key.as_ref().filter(|key| key.expires > now()).map(|key| &key.b_tid)
+    }
+
+    /// Sends the next request to another address.
+    pub fn move_to(&mut self, naf_address: SocketAddr) {
+        self.config.naf_address = naf_address;
+    }
+
+    /// The bootstrapped key, for another protocol than PC3.
+    pub fn key(&self) -> Option<&Bootstrapped> {
+        self.key.as_ref()
+    }
+
+    /// Bootstraps a key in the place of the one before.
+    pub fn bootstrap(&mut self) -> Result<(), ClientError> {
+        let mut cnonce = [0; 16];
+        getrandom::fill(&mut cnonce).map_err(|_| ClientError::NoRandomness)?;
+        self.ub.handle_input(Input::Bootstrap { cnonce });
+        let mut lost = None;
+        while let Some(output) = self.ub.poll_output() {
+            match output {
+                Output::Request(request) => {
+                    match ask_over_tcp(self.config.bsf_address, request, self.config.patience) {
+                        Ok(response) => {
+                            self.ub.handle_input(Input::Response { now: now(), response: &response });
+                        }
+                        Err(error) => {
+                            lost = Some(error);
+                            self.ub.handle_input(Input::Lost);
+                        }
+                    }
+                }
+                Output::Store(array) => match self.sqn.store(&array) {
+                    Ok(()) => self.ub.handle_input(Input::Stored),
+                    Err(error) => {
+                        lost = Some(ClientError::Sqn(error));
+                        self.ub.handle_input(Input::StoreFailed);
+                    }
+                },
+                Output::Done(key) => {
+                    self.key = Some(key);
+                    return Ok(());
+                }
+                Output::Failed(why) => return Err(lost.unwrap_or(ClientError::Bootstrap(why))),
+            }
+        }
+        Err(ClientError::Bootstrap(ub_client::Failure::Lost))
+    }
+
+    /// Sends a message and returns the answer. Bootstraps first where there is no key, and once again where the ProSe Function
+    /// does not take it.
+    pub fn send(&mut self, message: &Message) -> Result<Answered, ClientError> {
+        let body = message.to_xml();
+        let had_key = self.b_tid().is_some();
+        if !had_key {
+            self.bootstrap()?;
+        }
+        match self.post(&body) {
+            Err(ClientError::Tls(_)) if had_key => {
+                self.bootstrap()?;
+                self.post(&body)
+            }
+            answered => answered,
+        }
+    }
+
+    fn post(&self, body: &Zeroizing<String>) -> Result<Answered, ClientError> {
+        let ClientConfig { naf, naf_address, tls, patience, .. } = &self.config;
+        let key = self.key.as_ref().ok_or(ClientError::NoKey)?;
+        let ks_naf = key.ks_naf(now(), &tls.naf_id(naf)).ok_or(ClientError::NoKey)?;
+        let request = Request::post("/")
+            .header(header::HOST, naf.as_str())
+            .header(header::CONTENT_TYPE, MEDIA_TYPE)
+            .body(body.as_bytes().to_vec())
+            .map_err(|_| ClientError::Malformed)?;
+        let to = http_client::Naf { address: *naf_address, name: naf, tls: *tls, b_tid: &key.b_tid };
+        let response = ask_over_tls(&to, ks_naf, request, *patience)?;
+        match response.status() {
+            StatusCode::OK => {
+                let message = Message::from_xml(response.body()).map_err(ClientError::Message)?;
+                Ok(Answered::Message(message))
+            }
+            StatusCode::NO_CONTENT => Ok(Answered::Accepted),
+            status => Err(ClientError::Refused {
+                status,
+                why: text_of(response.body()),
+                retry_after: retry_after(response.headers()),
+            }),
+        }
+    }
+}
+
+fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let seconds = headers.get(header::RETRY_AFTER)?.to_str().ok()?.parse().ok()?;
+    Some(Duration::from_secs(seconds))
+}
+
+/// What a person may read of an answer: one line of printable characters.
+fn text_of(body: &[u8]) -> String {
+    let text = String::from_utf8_lossy(body);
+    text.lines().next().unwrap_or("").chars().filter(|c| !c.is_control()).take(200).collect()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,212 @@
+//! Settings of the services, from TOML.
+//!
+//! ```text
+//! text.rs         what stands in the TOML
+//! subscribers.rs  the file of subscribers, which holds their keys
+//! ```
+
+mod subscribers;
+mod text;
+
+use std::fmt;
+use std::io::Read;
+use std::net::SocketAddr;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use sidelink_network::identity::Fqdn;
+use sidelink_network::{bsf, hss, prose_function};
+use zeroize::Zeroizing;
+
+use crate::http::Limits;
+use crate::store::NewSubscriber;
+
+/// Octets of a configuration, at most: a file that was named by mistake is not read into memory.
+const MAX_OCTETS: u64 = 16 << 20;
+
+/// A fault of a configuration: what is wrong, where, and what to do. Displayed as these three parts with semicolons between them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConfigError {
+    what: String,
+    place: String,
+    remedy: String,
+}
+
+impl ConfigError {
+    /// `what` is wrong in `place`; `remedy` tells what to do. An empty part is left out.
+    pub fn new(what: impl Into<String>, place: impl Into<String>, remedy: impl Into<String>) -> Self {
+        Self { what: what.into(), place: place.into(), remedy: remedy.into() }
+    }
+
+    /// Returns the same error in a larger place.
+    #[must_use]
+    fn within(mut self, place: &str) -> Self {
+        self.place = format!("{place} {}", self.place).trim_end().to_owned();
+        self
+    }
+}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let parts = [&self.what, &self.place, &self.remedy].map(String::as_str);
+        let parts: Vec<&str> = parts.into_iter().filter(|part| !part.is_empty()).collect();
+        f.write_str(&parts.join("; "))
+    }
+}
+
+impl std::error::Error for ConfigError {}
+
+/// What runs in a process, and how. A network function that is not configured does not run.
+#[derive(Debug)]
+pub struct Config {
+    /// The database.
+    pub database: PathBuf,
+    /// What a connection may cost, on every server.
+    pub limits: Limits,
+    /// The HSS.
+    pub hss: Option<hss::Config>,
+    /// Subscribers that are added at the start, where they are not there yet.
+    pub subscribers: Vec<NewSubscriber>,
+    /// The BSF. It needs the HSS.
+    pub bsf: Option<BsfConfig>,
+    /// The ProSe Function. It needs BSF and HSS.
+    pub prose_function: Option<ProseFunctionConfig>,
+}
+
+/// A BSF and its server.
+#[derive(Clone, Debug)]
+pub struct BsfConfig {
+    /// The BSF.
+    pub bsf: bsf::Config,
+    /// Where it listens.
+    pub listen: Listen,
+}
+
+/// A ProSe Function and its server.
+#[derive(Clone, Debug)]
+pub struct ProseFunctionConfig {
+    /// The ProSe Function.
+    pub prose_function: prose_function::Config,
+    /// Its name as a NAF.
+    pub name: Fqdn,
+    /// Where it listens.
+    pub listen: Listen,
+}
+
+/// Where a server listens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Listen(SocketAddr);
+
+/// Who may reach a server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Reach {
+    /// This machine.
+    #[default]
+    Loopback,
+    /// Whoever can reach its address.
+    Network,
+}
+
+impl Listen {
+    /// An address and port; port 0 takes a free one. One that is not loopback has to be meant.
+    pub fn new(address: SocketAddr, reach: Reach) -> Result<Self, ConfigError> {
+        if !address.ip().is_loopback() && reach == Reach::Loopback {
+            return Err(ConfigError::new(
+                format!("others can reach {address}"),
+                "listen",
+                "write reach = \"network\" beside it if that is meant, or listen on 127.0.0.1",
+            ));
+        }
+        Ok(Self(address))
+    }
+
+    /// The address.
+    pub const fn address(self) -> SocketAddr {
+        self.0
+    }
+}
+
+impl Config {
+    /// From a file. Names of files in it count from its folder.
+    ///
+    /// # Errors
+    /// The file, or that of the subscribers, cannot be read, has a fault, or may be read by others though it holds keys.
+    pub fn load(path: &Path) -> Result<Self, ConfigError> {
+        let shown = path.display().to_string();
+        let folder = path.parent().unwrap_or(Path::new(""));
+        let text = read(path)?;
+        Self::parse(&text, folder).map_err(|e| e.within(&shown))
+    }
+
+    /// From a text; names of files in it count from `folder`.
+    pub fn parse(text: &str, folder: &Path) -> Result<Self, ConfigError> {
+        let document: text::Document = toml::from_str(text).map_err(|e| of_toml(&e, text))?;
+        let config = document.resolve(folder)?;
+        config.check()?;
+        Ok(config)
+    }
+
+    /// Whether all functions that are needed run here.
+    pub(crate) fn check(&self) -> Result<(), ConfigError> {
+        let missing = |what: &str, of: &str| {
+            let remedy = format!("add a section [{what}]: functions of other processes are not reached");
+            Err(ConfigError::new(format!("there is no {what}"), format!("[{of}]"), remedy))
+        };
+        match (&self.hss, &self.bsf, &self.prose_function) {
+            (None, None, None) => Err(ConfigError::new(
+                "nothing is to run",
+                "",
+                "add a section [hss], [bsf] or [prose_function]",
+            )),
+            (None, Some(_), _) => missing("hss", "bsf"),
+            (None, None, Some(_)) => missing("hss", "prose_function"),
+            (Some(_), None, Some(_)) => missing("bsf", "prose_function"),
+            _ => Ok(()),
+        }
+    }
+}
+
+fn of_toml(error: &toml::de::Error, text: &str) -> ConfigError {
+    let at = error.span().map_or(0, |span| span.start);
+    let line = text.get(..at).unwrap_or("").matches('\n').count() + 1;
+    ConfigError::new(error.message(), format!("line {line}"), "")
+}
+
+fn read(path: &Path) -> Result<Zeroizing<String>, ConfigError> {
+    let remedy = "check the name and the rights";
+    let failed = |why: std::io::Error| {
+        ConfigError::new(format!("cannot read it: {why}"), path.display().to_string(), remedy)
+    };
+    let file = std::fs::File::open(path).map_err(failed)?;
+    // With room from the start: growing would leave copies in memory, and the text may hold keys.
+    let size = file.metadata().map_err(failed)?.len().min(MAX_OCTETS);
+    let mut text = Zeroizing::new(String::with_capacity(usize::try_from(size).unwrap_or(0) + 1));
+    file.take(MAX_OCTETS + 1).read_to_string(&mut text).map_err(failed)?;
+    if text.len() as u64 > MAX_OCTETS {
+        return Err(ConfigError::new(
+            "it is too long for a configuration",
+            path.display().to_string(),
+            remedy,
+        ));
+    }
+    Ok(text)
+}
+
+/// Reads a file with keys, which its owner alone may read.
+fn read_secret(path: &Path) -> Result<Zeroizing<String>, ConfigError> {
+    if let Ok(metadata) = std::fs::metadata(path)
+        && metadata.permissions().mode() & 0o077 != 0
+    {
+        let remedy = format!("chmod 600 {}", path.display());
+        return Err(ConfigError::new(
+            "others can read it, and it holds keys",
+            path.display().to_string(),
+            remedy,
+        ));
+    }
+    read(path)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,168 @@
+use std::os::unix::fs::PermissionsExt;
+
+use proptest::prelude::*;
+use sidelink_network::prose_function::Role;
+
+use super::*;
+
+const WHOLE: &str = r#"
+database = "network.db"
+
+[limits]
+connections = 10
+head_ms = 100
+
+[hss]
+subscribers = "subscribers.toml"
+burst = 100
+
+[bsf]
+name = "bsf.mnc001.mcc001.pub.3gppnetwork.org"
+listen = "127.0.0.1:0"
+digest = "AKAv1-SHA-256"
+key_lifetime_s = 60
+
+[prose_function]
+name = "ProSeFunction.mnc001.mcc001.pub.3gppnetwork.org"
+listen = "[::1]:0"
+mcc = "001"
+mnc = "01"
+application_ids = ["mcc001.mnc001.ProSeApp.Food"]
+restricted_mic = "prose-function"
+encrypted_bits = "0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f"
+validity_min = 30
+
+[[prose_function.applications]]
+os_id = "07070707070707070707070707070707"
+os_app_id = "org.example"
+roles = ["open-announce", "open-monitor"]
+
+[[prose_function.permissions]]
+target = "user1"
+watcher = "user2"
+"#;
+
+const SUBSCRIBERS: &str = r#"
+[[subscriber]]
+imsi = "001010000000001"
+mnc_digits = 2
+k = "465b5ce8b199b49faa5f0a2ee238a6bc"
+opc = "cd63cb71954a9f4e48a5994e37a02baf"
+prose = { roles = ["open-announce"], application_ids = ["mcc001.mnc001.ProSeApp.Food"], rpauids = ["user1"] }
+
+[[subscriber]]
+imsi = "001010000000002"
+mnc_digits = 2
+k = "465b5ce8b199b49faa5f0a2ee238a6bc"
+op = "cdc202d5123e20f62b6d676ac72cb318"
+"#;
+
+struct Files(tempfile::TempDir);
+
+impl Files {
+    fn new(config: &str, subscribers: &str) -> Self {
+        let folder = crate::store::tests::folder();
+        std::fs::write(folder.path().join("network.toml"), config).unwrap();
+        let files = Self(folder);
+        files.keys(subscribers, 0o600);
+        files
+    }
+
+    fn keys(&self, text: &str, mode: u32) {
+        let path = self.0.path().join("subscribers.toml");
+        std::fs::write(&path, text).unwrap();
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+    }
+
+    fn load(&self) -> Result<Config, ConfigError> {
+        Config::load(&self.0.path().join("network.toml"))
+    }
+}
+
+#[test]
+fn a_whole_configuration_is_what_it_says() {
+    let files = Files::new(WHOLE, SUBSCRIBERS);
+    let config = files.load().unwrap();
+    assert_eq!(config.database, files.0.path().join("network.db"));
+    assert_eq!((config.limits.connections, config.limits.head.as_millis()), (10, 100));
+    assert_eq!(config.limits.body, Limits::default().body);
+    assert_eq!(config.hss.unwrap().rate.burst, 100);
+    let bsf = config.bsf.unwrap();
+    assert_eq!((bsf.bsf.algorithm.name(), bsf.bsf.key_lifetime), ("AKAv1-SHA-256", 60_000));
+    let function = config.prose_function.unwrap();
+    assert_eq!(function.name.as_str(), "prosefunction.mnc001.mcc001.pub.3gppnetwork.org");
+    assert_eq!(function.prose_function.applications.len(), 2);
+    assert_eq!(function.prose_function.restricted.encrypted, Some([0x0f; 23]));
+    assert_eq!(function.prose_function.validity.value(), 30);
+    let [first, second] = &config.subscribers[..] else { panic!("two subscribers") };
+    assert_eq!(first.impi.as_str(), "001010000000001@ims.mnc001.mcc001.3gppnetwork.org");
+    let subscription = first.subscription.as_ref().unwrap();
+    assert_eq!(subscription.rights, [(subscription.registered.unwrap(), Role::OpenAnnounce)]);
+    assert!(second.subscription.is_none());
+    // K and OP of test set 1 of TS 35.208 give the OPc that the first one has.
+    assert_eq!(first.credentials.milenage().opc(), second.credentials.milenage().opc());
+}
+
+#[test]
+fn a_fault_says_what_where_and_what_to_do() {
+    for (find, put, what, place) in [
+        ("head_ms = 100", "head_ms = 0", "a limit is 0", "[limits]"),
+        ("connections = 10", "connections = 0", "a limit is 0", "[limits]"),
+        ("burst = 100", "bursts = 100", "unknown field", "line 10"),
+        ("listen = \"127.0.0.1:0\"", "listen = \"0.0.0.0:0\"", "others can reach 0.0.0.0:0", "[bsf]"),
+        ("listen = \"[::1]:0\"", "listen = \"[::]:0\"", "others can reach", "[prose_function]"),
+        ("mnc = \"01\"", "mnc = \"1\"", "PLMN", "mcc, mnc"),
+        ("validity_min = 30", "validity_min = 0", "Minutes", "validity_min"),
+        ("os_id = \"07", "os_id = \"", "hexadecimal", "os_id"),
+        ("name = \"bsf.", "name = \"b sf.", "a name has", "[bsf]"),
+        ("[hss]\nsubscribers = \"subscribers.toml\"\nburst = 100\n", "", "there is no hss", "[bsf]"),
+        ("target = \"user1\"", "target = \"\"", "Rpauid", "permissions"),
+    ] {
+        assert!(WHOLE.contains(find), "{find}");
+        let error = Files::new(&WHOLE.replacen(find, put, 1), SUBSCRIBERS).load().unwrap_err();
+        let text = error.to_string();
+        assert!(text.contains(what) && text.contains(place) && text.contains("network.toml"), "{text}");
+    }
+    let without = WHOLE.replace("[bsf]", "[limits2]");
+    assert!(Files::new(&without, SUBSCRIBERS).load().unwrap_err().to_string().contains("limits2"));
+    let nothing = Config::parse("database = \"a\"", Path::new("")).unwrap_err();
+    assert!(nothing.to_string().contains("nothing is to run"), "{nothing}");
+    let error = Config::load(Path::new("/no/such/network.toml")).unwrap_err();
+    assert!(error.to_string().contains("cannot read it"), "{error}");
+    let reach = WHOLE.replace("listen = \"127.0.0.1:0\"", "listen = \"0.0.0.0:0\"\nreach = \"network\"");
+    assert!(Files::new(&reach, SUBSCRIBERS).load().is_ok());
+}
+
+#[test]
+fn keys_are_in_a_file_of_their_owner_and_in_no_message() {
+    let files = Files::new(WHOLE, SUBSCRIBERS);
+    for mode in [0o640, 0o604, 0o622] {
+        files.keys(SUBSCRIBERS, mode);
+        let text = files.load().unwrap_err().to_string();
+        assert!(text.contains("others can read it") && text.contains("chmod 600"), "{text}");
+    }
+    for (find, put) in [
+        ("k = \"465b5ce8b199b49faa5f0a2ee238a6bc\"", "k = \"465b5ce8b199b49faa5f0a2ee238a6bcff\""),
+        ("k = \"465b5ce8b199b49faa5f0a2ee238a6bc\"", "k = \"zz5b5ce8b199b49faa5f0a2ee238a6bc\""),
+        ("opc = \"cd63cb71954a9f4e48a5994e37a02baf\"", ""),
+        ("k = \"465b5ce8b199b49faa5f0a2ee238a6bc\"", "k = 465b5ce8b199b49faa5f0a2ee238a6bc"),
+        ("mnc_digits = 2", "mnc_digits = 4"),
+        ("imsi = \"001010000000001\"", "imsi = \"1\""),
+        ("roles = [\"open-announce\"]", "roles = [\"fly\"]"),
+    ] {
+        files.keys(&SUBSCRIBERS.replacen(find, put, 1), 0o600);
+        let error = files.load().unwrap_err();
+        let text = format!("{error} {error:?}");
+        assert!(text.contains("subscribers.toml") && !text.contains("5b5ce8"), "{text}");
+    }
+    files.keys(SUBSCRIBERS, 0o600);
+    let shown = format!("{:?}", files.load().unwrap());
+    assert!(!shown.contains("465b") && !shown.contains("70, 91"), "{shown}");
+}
+
+proptest! {
+    #[test]
+    fn any_text_is_a_configuration_or_a_fault(text: String) {
+        let _ = Config::parse(&text, Path::new("/no/such/folder"));
+    }
+}

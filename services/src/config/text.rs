@@ -1,0 +1,283 @@
+//! What stands in the TOML.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde::Deserialize;
+use sidelink_network::digest::Algorithm;
+use sidelink_network::identity::Fqdn;
+use sidelink_network::limit::RateLimit;
+use sidelink_network::pc3::{ApplicationId, MaxOffset, Minutes, OsAppId, OutOfRange, Plmn, Rpauid};
+use sidelink_network::prose_function::{self, Application, Permission, RestrictedPolicy, Role};
+use sidelink_network::{bsf, hss};
+use sidelink_security::discovery::restricted::MicCheck;
+
+use super::{BsfConfig, Config, ConfigError, Limits, Listen, ProseFunctionConfig, Reach, subscribers};
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Document {
+    database: PathBuf,
+    #[serde(default)]
+    limits: LimitsText,
+    hss: Option<HssText>,
+    bsf: Option<BsfText>,
+    prose_function: Option<ProseFunctionText>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct LimitsText {
+    connections: Option<usize>,
+    handshake_ms: Option<u64>,
+    head_ms: Option<u64>,
+    body_ms: Option<u64>,
+    life_ms: Option<u64>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct HssText {
+    subscribers: Option<PathBuf>,
+    burst: Option<u32>,
+    interval_ms: Option<u64>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct BsfText {
+    name: String,
+    listen: SocketAddr,
+    #[serde(default)]
+    reach: Reach,
+    #[serde(default)]
+    digest: DigestText,
+    key_lifetime_s: Option<u64>,
+    burst: Option<u32>,
+    interval_ms: Option<u64>,
+}
+
+#[derive(Clone, Copy, Default, Deserialize)]
+enum DigestText {
+    #[default]
+    #[serde(rename = "AKAv1-MD5")]
+    Md5,
+    #[serde(rename = "AKAv1-SHA-256")]
+    Sha256,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ProseFunctionText {
+    name: String,
+    listen: SocketAddr,
+    #[serde(default)]
+    reach: Reach,
+    mcc: String,
+    mnc: String,
+    #[serde(default)]
+    application_ids: Vec<String>,
+    #[serde(default)]
+    applications: Vec<ApplicationText>,
+    #[serde(default)]
+    permissions: Vec<PermissionText>,
+    #[serde(default)]
+    restricted_mic: MicText,
+    encrypted_bits: Option<String>,
+    validity_min: Option<u32>,
+    ttl_min: Option<u32>,
+    refresh_min: Option<u32>,
+    max_offset_s: Option<u8>,
+    report_delay_s: Option<u32>,
+    ue_burst: Option<u32>,
+    ue_interval_ms: Option<u64>,
+    burst: Option<u32>,
+    interval_ms: Option<u64>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ApplicationText {
+    os_id: String,
+    os_app_id: String,
+    roles: Vec<RoleText>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PermissionText {
+    target: String,
+    watcher: String,
+}
+
+/// Who checks the MIC of a restricted code.
+#[derive(Clone, Copy, Default, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum MicText {
+    #[default]
+    Ue,
+    ProseFunction,
+}
+
+#[derive(Clone, Copy, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum RoleText {
+    OpenAnnounce,
+    OpenMonitor,
+    RestrictedAnnounce,
+    RestrictedMonitor,
+}
+
+impl From<RoleText> for Role {
+    fn from(role: RoleText) -> Self {
+        match role {
+            RoleText::OpenAnnounce => Self::OpenAnnounce,
+            RoleText::OpenMonitor => Self::OpenMonitor,
+            RoleText::RestrictedAnnounce => Self::RestrictedAnnounce,
+            RoleText::RestrictedMonitor => Self::RestrictedMonitor,
+        }
+    }
+}
+
+impl Document {
+    pub(super) fn resolve(self, folder: &Path) -> Result<Config, ConfigError> {
+        let subscribers = match self.hss.as_ref().and_then(|hss| hss.subscribers.as_ref()) {
+            Some(path) => subscribers::load(&folder.join(path))?,
+            None => Vec::new(),
+        };
+        Ok(Config {
+            database: folder.join(&self.database),
+            limits: self.limits.resolve()?,
+            hss: self.hss.map(HssText::resolve),
+            subscribers,
+            bsf: self.bsf.map(BsfText::resolve).transpose().map_err(|e| e.within("[bsf]"))?,
+            prose_function: self
+                .prose_function
+                .map(ProseFunctionText::resolve)
+                .transpose()
+                .map_err(|e| e.within("[prose_function]"))?,
+        })
+    }
+}
+
+impl LimitsText {
+    fn resolve(self) -> Result<Limits, ConfigError> {
+        let usual = Limits::default();
+        let time = |millis: Option<u64>, usual| millis.map_or(usual, Duration::from_millis);
+        let limits = Limits {
+            connections: self.connections.unwrap_or(usual.connections),
+            handshake: time(self.handshake_ms, usual.handshake),
+            head: time(self.head_ms, usual.head),
+            body: time(self.body_ms, usual.body),
+            life: time(self.life_ms, usual.life),
+        };
+        let times = [limits.handshake, limits.head, limits.body, limits.life];
+        if limits.connections == 0 || times.contains(&Duration::ZERO) {
+            return Err(ConfigError::new("a limit is 0: nobody would be served", "[limits]", "raise it"));
+        }
+        Ok(limits)
+    }
+}
+
+fn rate(usual: RateLimit, burst: Option<u32>, interval: Option<u64>) -> RateLimit {
+    RateLimit { burst: burst.unwrap_or(usual.burst), interval: interval.unwrap_or(usual.interval) }
+}
+
+impl HssText {
+    fn resolve(self) -> hss::Config {
+        let usual = hss::Config::default();
+        hss::Config { rate: rate(usual.rate, self.burst, self.interval_ms), ..usual }
+    }
+}
+
+fn name(text: &str) -> Result<Fqdn, ConfigError> {
+    Fqdn::new(text).map_err(|e| ConfigError::new(e.to_string(), format!("name = {text:?}"), "name a host"))
+}
+
+impl BsfText {
+    fn resolve(self) -> Result<BsfConfig, ConfigError> {
+        let usual = bsf::Config::new(name(&self.name)?);
+        let bsf = bsf::Config {
+            algorithm: match self.digest {
+                DigestText::Md5 => Algorithm::AkaV1Md5,
+                DigestText::Sha256 => Algorithm::AkaV1Sha256,
+            },
+            key_lifetime: self.key_lifetime_s.map_or(usual.key_lifetime, |s| s.saturating_mul(1000)),
+            rate: rate(usual.rate, self.burst, self.interval_ms),
+            ..usual
+        };
+        Ok(BsfConfig { bsf, listen: Listen::new(self.listen, self.reach)? })
+    }
+}
+
+/// A parameter with what it must be.
+pub(super) fn fits<T>(value: Result<T, OutOfRange>, place: &str) -> Result<T, ConfigError> {
+    value.map_err(|e| ConfigError::new(e.to_string(), place, "correct it"))
+}
+
+pub(super) fn octets<const N: usize>(digits: &str, place: &str) -> Result<[u8; N], ConfigError> {
+    let mut octets = [0; N];
+    hex::decode_to_slice(digits, &mut octets).map_err(|_| {
+        ConfigError::new("not the right hexadecimal digits", place, format!("write {} digits", 2 * N))
+    })?;
+    Ok(octets)
+}
+
+impl ProseFunctionText {
+    fn resolve(self) -> Result<ProseFunctionConfig, ConfigError> {
+        let mut applications = Vec::new();
+        for text in &self.applications {
+            let os_app_id = fits(OsAppId::new(&text.os_app_id), "os_app_id")?;
+            let application = Application { os_id: octets(&text.os_id, "os_id")?, os_app_id };
+            applications.extend(text.roles.iter().map(|role| (application.clone(), Role::from(*role))));
+        }
+        let mut permissions = Vec::new();
+        for text in &self.permissions {
+            let user = |text: &str| fits(Rpauid::new(text), "permissions");
+            permissions.push(Permission { target: user(&text.target)?, watcher: user(&text.watcher)? });
+        }
+        let ids = self.application_ids.iter().map(|id| fits(ApplicationId::new(id), "application_ids"));
+        let minutes =
+            |given: Option<u32>, usual, place: &str| fits(Minutes::new(given.unwrap_or(usual)), place);
+        let prose_function = prose_function::Config {
+            plmn: fits(Plmn::new(&self.mcc, &self.mnc), "mcc, mnc")?,
+            applications,
+            application_ids: ids.collect::<Result<_, _>>()?,
+            permissions,
+            restricted: self.policy()?,
+            validity: minutes(self.validity_min, 60, "validity_min")?,
+            ttl: minutes(self.ttl_min, 60, "ttl_min")?,
+            refresh: minutes(self.refresh_min, 10, "refresh_min")?,
+            max_offset: fits(MaxOffset::new(self.max_offset_s.unwrap_or(32)), "max_offset_s")?,
+            report_delay: self.report_delay_s.unwrap_or(60),
+            limits: self.limits(),
+        };
+        let listen = Listen::new(self.listen, self.reach)?;
+        Ok(ProseFunctionConfig { prose_function, name: name(&self.name)?, listen })
+    }
+
+    fn policy(&self) -> Result<RestrictedPolicy, ConfigError> {
+        let encrypted = self
+            .encrypted_bits
+            .as_deref()
+            .map(|digits| octets::<23>(digits, "encrypted_bits"))
+            .transpose()?;
+        let check = match self.restricted_mic {
+            MicText::Ue => MicCheck::Local,
+            MicText::ProseFunction => MicCheck::ByProseFunction,
+        };
+        Ok(RestrictedPolicy { check, encrypted })
+    }
+
+    fn limits(&self) -> prose_function::Limits {
+        let usual = prose_function::Limits::default();
+        prose_function::Limits {
+            ue_burst: self.ue_burst.unwrap_or(usual.ue_burst),
+            ue_interval: self.ue_interval_ms.unwrap_or(usual.ue_interval),
+            burst: self.burst.unwrap_or(usual.burst),
+            interval: self.interval_ms.unwrap_or(usual.interval),
+            ..usual
+        }
+    }
+}

@@ -1,0 +1,89 @@
+//! Why the services do not start: the operator's fault, or the machine's.
+
+use std::fmt;
+use std::net::SocketAddr;
+
+use sidelink_network::prose_function;
+
+use crate::config::ConfigError;
+use crate::store::StoreError;
+
+/// Why the services do not start.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum StartError {
+    /// The configuration.
+    Config(ConfigError),
+    /// What the ProSe Function is configured with.
+    ProseFunction(prose_function::ConfigError),
+    /// The database.
+    Store(StoreError),
+    /// An address cannot be listened on.
+    Listen {
+        /// Which.
+        address: SocketAddr,
+        /// Why.
+        why: std::io::Error,
+    },
+    /// TLS cannot be set up with the OpenSSL of this system.
+    Tls(openssl::error::ErrorStack),
+    /// The system gives no thread.
+    Thread(std::io::Error),
+    /// The system gives no random octets.
+    NoRandomness,
+}
+
+impl fmt::Display for StartError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Config(error) => error.fmt(f),
+            Self::ProseFunction(error) => error.fmt(f),
+            Self::Store(error) => error.fmt(f),
+            Self::Listen { address, why } => {
+                write!(f, "cannot listen on {address}: {why}; choose another address or port")
+            }
+            Self::Tls(error) => {
+                write!(f, "OpenSSL cannot do TLS with pre-shared keys: {error}; install OpenSSL 3")
+            }
+            Self::Thread(why) => write!(f, "the system gives no thread: {why}; raise the limit of threads"),
+            Self::NoRandomness => f.write_str("the system gives no random octets; is there /dev/urandom?"),
+        }
+    }
+}
+
+impl std::error::Error for StartError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Config(error) => Some(error),
+            Self::ProseFunction(error) => Some(error),
+            Self::Store(error) => Some(error),
+            Self::Listen { why, .. } | Self::Thread(why) => Some(why),
+            Self::Tls(error) => Some(error),
+            Self::NoRandomness => None,
+        }
+    }
+}
+
+impl From<ConfigError> for StartError {
+    fn from(error: ConfigError) -> Self {
+        Self::Config(error)
+    }
+}
+
+impl From<prose_function::ConfigError> for StartError {
+    fn from(error: prose_function::ConfigError) -> Self {
+        Self::ProseFunction(error)
+    }
+}
+
+impl From<StoreError> for StartError {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+impl From<openssl::error::ErrorStack> for StartError {
+    fn from(error: openssl::error::ErrorStack) -> Self {
+        Self::Tls(error)
+    }
+}

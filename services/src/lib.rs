@@ -1,0 +1,63 @@
+//! The network side of ProSe on real sockets: threads, HTTP, TLS and a database around the machines of `sidelink-network`.
+//!
+//! ```text
+//!   UE ---- Ub: HTTP ----> ub -----> BSF --Zh--> HSS       each function a thread with its machine
+//!   UE -- PC3: TLS-PSK --> pc3 --+   ^            ^        and its store; Zh, Zn, PC4a are channels
+//!          (tls: the key)  |     |   |            |
+//!                          |     +--> ProSe Function --PC4a
+//!                          +--Zn-----+
+//! ```
+//!
+//! # The rooms
+//!
+//! - [`network`], start, orders of the operator, end
+//! - [`config`], settings from TOML; faults say what, where and what to do
+//! - [`store`], what is durable: SQLite, each commit synchronised before anybody is answered
+//! - `runtime`, the threads of the functions, and the commits that they share
+//! - `http`, servers whose connections are bounded; `ub` and `pc3`, what they serve
+//! - [`tls`], TLS 1.2 and 1.3 with pre-shared keys of GBA
+//! - [`client`], a UE that bootstraps and asks
+//! - [`status`], what has happened, in numbers
+//! - [`error`], why nothing starts
+//!
+//! # TLS
+//!
+//! By the OpenSSL of the system (`libssl-dev`, `pkg-config` to build), through the `openssl` crate: rustls has neither the PSK
+//! suites of TLS 1.2 nor external PSKs in TLS 1.3. Nothing else of the project depends on this crate unless it is asked to, so
+//! that the project builds without system packages.
+//!
+//! # Faults
+//!
+//! A database that fails costs answers (503), never wrong ones: a machine hears `Stored` or `Granted` only after the commit, and a
+//! database that comes back is used again. Not noticed: an older copy of the database put in its place between two starts; the
+//! sequence numbers go back then, and the USIMs resynchronise.
+//!
+//! # What is not there
+//!
+//! HSS, BSF and ProSe Function in different processes (Zh, Zn and PC4a over sockets), PostgreSQL, messages that the ProSe Function
+//! begins (OMA Push, long polling), UEs of another PLMN than the ProSe Function's, an IMSI of less than 15 digits, certificates,
+//! TLS on Ub, the GBA hint with an address of the BSF.
+
+#![allow(clippy::disallowed_methods)]
+#![deny(unsafe_code)]
+#![warn(missing_docs)]
+
+pub mod client;
+pub mod config;
+pub mod error;
+mod http;
+pub mod network;
+mod pc3;
+mod runtime;
+pub mod status;
+pub mod store;
+pub mod tls;
+mod ub;
+
+pub use config::Config;
+pub use error::StartError;
+pub use http::Limits;
+pub use network::{Handle, Network};
+pub use pc3::REGISTERED_MEDIA_TYPE;
+pub use runtime::{AddError, SubscribeError};
+pub use status::Status;

@@ -1,0 +1,258 @@
+//! The network functions of a process, from start to end.
+
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::sync::mpsc;
+use std::time::Duration;
+
+use sidelink_network::hss::Refusal;
+use sidelink_network::identity::{Fqdn, Imsi};
+use sidelink_network::pc3::{Imsi as Ue, Plmn};
+use sidelink_network::prose_function::{Answer, Revocation, Subscription};
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use crate::config::{BsfConfig, Config, ProseFunctionConfig};
+use crate::error::StartError;
+use crate::http::{self, Limits, Site};
+use crate::pc3::Pc3;
+use crate::runtime::{
+    AddError, Address, BsfCommand, BsfFunction, HssCommand, HssFunction, ProseCommand, ProseFunctionThread,
+    Reply, Running, SubscribeError, queue,
+};
+use crate::status::{Counters, Status};
+use crate::store::{NewSubscriber, Sqlite, Store};
+use crate::tls::{PskServer, Zn};
+use crate::ub::Ub;
+
+/// Threads of the servers. The machines have their own.
+const WORKERS: usize = 2;
+
+/// How long the end may take.
+const FAREWELL: Duration = Duration::from_secs(2);
+
+/// How long an order of the operator may take.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// The network functions of a process.
+pub struct Network;
+
+impl Network {
+    /// Starts what is configured, and returns when all of it listens.
+    ///
+    /// # Errors
+    /// The configuration, the database, an address that is taken, or the system.
+    pub fn start(config: Config) -> Result<Handle, StartError> {
+        config.check()?;
+        let counters = Arc::new(Counters::default());
+        let mut runtime = tokio::runtime::Builder::new_multi_thread();
+        runtime.worker_threads(WORKERS).thread_name("network").enable_all();
+        let (end, _) = watch::channel(false);
+        let mut handle = Handle {
+            counters,
+            end,
+            runtime: Some(runtime.build().map_err(StartError::Thread)?),
+            servers: Vec::new(),
+            ub: None,
+            pc3: None,
+            plmn: None,
+            prose_function: None,
+            bsf: None,
+            hss: None,
+        };
+        let store = |function| {
+            Sqlite::open(&config.database, function).map(|store| Box::new(store) as Box<dyn Store>)
+        };
+        if let Some(hss) = config.hss {
+            let (address, queue) = queue();
+            let function = HssFunction::new(hss, store("hss")?, Arc::clone(&handle.counters))?;
+            let running = Running::start("hss", address, queue, function);
+            handle.hss = Some(running.map_err(StartError::Thread)?);
+        }
+        for subscriber in config.subscribers {
+            let imsi = subscriber.imsi.clone();
+            match handle.add_subscriber(subscriber) {
+                Ok(()) => {}
+                Err(AddError::Taken(_)) => tracing::debug!("subscriber {} is there already", imsi.digits()),
+                Err(why) => tracing::error!("subscriber {}: {why}", imsi.digits()),
+            }
+        }
+        if let Some(bsf) = config.bsf {
+            handle.start_bsf(bsf, store("bsf")?, config.limits)?;
+        }
+        if let Some(prose_function) = config.prose_function {
+            handle.start_prose_function(prose_function, store("prose-function")?, config.limits)?;
+        }
+        Ok(handle)
+    }
+}
+
+/// Network functions that run; dropped, they end.
+pub struct Handle {
+    counters: Arc<Counters>,
+    end: watch::Sender<bool>,
+    runtime: Option<tokio::runtime::Runtime>,
+    servers: Vec<JoinHandle<()>>,
+    ub: Option<SocketAddr>,
+    pc3: Option<SocketAddr>,
+    plmn: Option<Plmn>,
+    // In the order in which they end: each after those that ask it.
+    prose_function: Option<Running<ProseCommand>>,
+    bsf: Option<Running<BsfCommand>>,
+    hss: Option<Running<HssCommand>>,
+}
+
+impl Handle {
+    /// Where the BSF listens.
+    pub const fn ub_address(&self) -> Option<SocketAddr> {
+        self.ub
+    }
+
+    /// Where the ProSe Function listens.
+    pub const fn pc3_address(&self) -> Option<SocketAddr> {
+        self.pc3
+    }
+
+    /// What has happened since the start.
+    pub fn status(&self) -> Status {
+        self.counters.status()
+    }
+
+    /// Adds a subscriber, durably.
+    pub fn add_subscriber(&self, subscriber: NewSubscriber) -> Result<(), AddError> {
+        let hss = self.hss.as_ref().ok_or(AddError::NoHss)?;
+        let subscriber = Box::new(subscriber);
+        let answer = ask(hss.address(), |reply| HssCommand::Add { subscriber, reply });
+        answer.unwrap_or(Err(AddError::NoHss))
+    }
+
+    /// Changes what a subscriber may do with ProSe, durably. The ProSe Function asks again when what it knows has aged.
+    pub fn subscribe(&self, imsi: &Imsi, subscription: Option<Subscription>) -> Result<(), SubscribeError> {
+        let hss = self.hss.as_ref().ok_or(SubscribeError::NotHere)?;
+        let imsi = imsi.clone();
+        let answer = ask(hss.address(), |reply| HssCommand::Subscribe { imsi, subscription, reply });
+        answer.unwrap_or(Err(SubscribeError::NotHere))
+    }
+
+    /// Takes ProSe from a subscriber: its subscription, then its entries, codes and keys. Its bootstrapped key lives on, and is
+    /// good for nothing here.
+    pub fn revoke(&self, imsi: &Imsi) -> Result<(), SubscribeError> {
+        self.subscribe(imsi, None)?;
+        let (Some(function), Some(plmn)) = (&self.prose_function, self.plmn) else { return Ok(()) };
+        let home = format!("{}{}", plmn.mcc(), plmn.mnc());
+        let msin = imsi.digits().strip_prefix(&home).ok_or(SubscribeError::Unknown)?;
+        let what = Revocation::Ue(Ue::new(plmn, msin).map_err(|_| SubscribeError::Unknown)?);
+        let answer = ask(function.address(), |reply| ProseCommand::Revoke { what, reply });
+        answer.ok_or(SubscribeError::NotHere)
+    }
+
+    /// Ends: nothing new is accepted, what is on its way is answered, what is answered is durable.
+    pub fn shutdown(self) {
+        drop(self);
+    }
+
+    fn start_bsf(
+        &mut self,
+        config: BsfConfig,
+        store: Box<dyn Store>,
+        limits: Limits,
+    ) -> Result<(), StartError> {
+        let Some(hss) = self.hss.as_ref().map(|hss| hss.address().clone()) else { return Ok(()) };
+        let zh = Box::new(move |impi, resynchronisation, reply| {
+            let command = HssCommand::Vector { impi, resynchronisation, reply };
+            if let Err(HssCommand::Vector { reply, .. }) = hss.send(command) {
+                reply(Err(Refusal::Busy));
+            }
+        });
+        let (address, queue) = queue();
+        let counters = Arc::clone(&self.counters);
+        let function = BsfFunction::new(config.bsf, store, counters, zh, address.clone())?;
+        let running = Running::start("bsf", address.clone(), queue, function).map_err(StartError::Thread)?;
+        self.bsf = Some(running);
+        self.ub = Some(self.serve(config.listen.address(), Ub { bsf: address, limits }, limits)?);
+        Ok(())
+    }
+
+    fn start_prose_function(
+        &mut self,
+        config: ProseFunctionConfig,
+        store: Box<dyn Store>,
+        limits: Limits,
+    ) -> Result<(), StartError> {
+        let (Some(hss), Some(bsf)) = (&self.hss, &self.bsf) else { return Ok(()) };
+        let plmn = config.prose_function.plmn;
+        let (hss, zn) = (hss.address().clone(), zn_to(bsf.address().clone(), config.name.clone()));
+        // A queue that is full: the machine refuses what waits by its own time.
+        let pc4a = Box::new(move |ue: Ue, reply: Reply<Answer>| {
+            let _ = hss.send(HssCommand::Subscription { ue, reply });
+        });
+        let (address, queue) = queue();
+        let counters = Arc::clone(&self.counters);
+        let function =
+            ProseFunctionThread::new(config.prose_function, store, counters, pc4a, address.clone())?;
+        let running =
+            Running::start("prose-function", address.clone(), queue, function).map_err(StartError::Thread)?;
+        self.prose_function = Some(running);
+        self.plmn = Some(plmn);
+        let tls = PskServer::new(config.name, plmn, zn, Arc::clone(&self.counters))?;
+        let site = Pc3 { tls, prose_function: address, limits };
+        self.pc3 = Some(self.serve(config.listen.address(), site, limits)?);
+        Ok(())
+    }
+
+    fn serve<S: Site>(
+        &mut self,
+        address: SocketAddr,
+        site: S,
+        limits: Limits,
+    ) -> Result<SocketAddr, StartError> {
+        let failed = |why| StartError::Listen { address, why };
+        let Some(runtime) = &self.runtime else { return Ok(address) };
+        let listener = TcpListener::bind(address).map_err(failed)?;
+        listener.set_nonblocking(true).map_err(failed)?;
+        let bound = listener.local_addr().map_err(failed)?;
+        let _context = runtime.enter();
+        let listener = tokio::net::TcpListener::from_std(listener).map_err(failed)?;
+        let (counters, ended) = (Arc::clone(&self.counters), self.end.subscribe());
+        let served = http::serve(listener, Arc::new(site), limits, counters, ended);
+        self.servers.push(runtime.spawn(served));
+        Ok(bound)
+    }
+}
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        let _ = self.end.send(true);
+        let servers = std::mem::take(&mut self.servers);
+        if let Some(runtime) = self.runtime.take() {
+            // In a thread: whoever drops this may be in an event loop of its own.
+            let end = move || {
+                let all = async {
+                    for server in servers {
+                        let _ = server.await;
+                    }
+                };
+                runtime.block_on(async { _ = tokio::time::timeout(FAREWELL, all).await });
+                runtime.shutdown_timeout(FAREWELL);
+            };
+            if let Ok(thread) = std::thread::Builder::new().spawn(end) {
+                let _ = thread.join();
+            }
+        }
+    }
+}
+
+/// A BSF in this process; the NAF is who it is.
+fn zn_to(bsf: Address<BsfCommand>, naf: Fqdn) -> Zn {
+    Arc::new(move |b_tid, naf_id, reply| {
+        // A queue that is full: nobody answers, and the handshake fails.
+        let _ = bsf.send(BsfCommand::Key { naf: naf.clone(), b_tid, naf_id, reply });
+    })
+}
+
+/// Asks a network function and waits.
+fn ask<C, T: Send + 'static>(address: &Address<C>, command: impl FnOnce(Reply<T>) -> C) -> Option<T> {
+    let (sender, receiver) = mpsc::channel();
+    address.send(command(Box::new(move |answer| _ = sender.send(answer)))).ok()?;
+    receiver.recv_timeout(PATIENCE).ok()
+}

@@ -1,0 +1,115 @@
+//! PC3 over HTTPS: a POST of a message, the ProSe Function's answer. TS 24.334 §6.1, §11.2.2.
+//!
+//! The request URI is ours, `/`: the clauses that were read name none.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::{self, HeaderMap, HeaderValue};
+use http::{Method, Request, Response as HttpResponse, StatusCode};
+use http_body_util::Full;
+use hyper::body::Incoming;
+use sidelink_network::pc3::{MAX_OCTETS, MEDIA_TYPE};
+use sidelink_network::prose_function::{Refused, Response};
+use tokio::net::TcpStream;
+use tokio::sync::oneshot;
+use tokio_openssl::SslStream;
+
+use crate::http::{Limits, Reply, Secret, Site, body_of, plain, refuse};
+use crate::runtime::{Address, ProseCommand, now};
+use crate::tls::{Peer, PskServer};
+
+/// As IANA registers the media type of TS 24.334 §11.2.2.
+pub const REGISTERED_MEDIA_TYPE: &str = "application/vnd.3gpp-prose+xml";
+
+/// How long the ProSe Function may take: longer than it waits for HSS and store.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// The ProSe Function's server.
+pub(crate) struct Pc3 {
+    pub(crate) tls: PskServer,
+    pub(crate) prose_function: Address<ProseCommand>,
+    pub(crate) limits: Limits,
+}
+
+impl Site for Pc3 {
+    type Stream = SslStream<TcpStream>;
+    type Peer = Peer;
+
+    async fn admit(&self, stream: TcpStream) -> Option<(Self::Stream, Peer)> {
+        self.tls.accept(stream).await
+    }
+
+    /// The key has ended: close_notify tells the UE. TS 24.109 §5.3.3.4.
+    fn lasts(&self, peer: &Peer) -> Duration {
+        Duration::from_millis(peer.expires.millis().saturating_sub(now().millis()))
+    }
+
+    async fn answer(&self, peer: Peer, request: Request<Incoming>) -> Reply {
+        if let Err(reply) = check(request.method(), request.uri().path(), request.headers()) {
+            return reply;
+        }
+        let body = match body_of(request.into_body(), MAX_OCTETS, self.limits.body).await {
+            Ok(body) => body,
+            Err(reply) => return reply,
+        };
+        let (sender, receiver) = oneshot::channel();
+        let reply = Box::new(move |response: Response| _ = sender.send(response));
+        if self.prose_function.send(ProseCommand::Message { ue: peer.ue, body, reply }).is_err() {
+            return refuse(StatusCode::SERVICE_UNAVAILABLE, "too many requests wait", 1);
+        }
+        match tokio::time::timeout(PATIENCE, receiver).await {
+            Ok(Ok(response)) => reply_of(response),
+            _ => refuse(StatusCode::SERVICE_UNAVAILABLE, "the ProSe Function does not answer", 1),
+        }
+    }
+}
+
+/// What can be said before the body.
+fn check(method: &Method, path: &str, headers: &HeaderMap) -> Result<(), Reply> {
+    if path != "/" {
+        return Err(plain(StatusCode::NOT_FOUND, "PC3 is at /"));
+    }
+    if method != Method::POST {
+        let mut reply = plain(StatusCode::METHOD_NOT_ALLOWED, "PC3 is a POST");
+        reply.headers_mut().insert(header::ALLOW, HeaderValue::from_static("POST"));
+        return Err(reply);
+    }
+    let mut fields = headers.get_all(header::CONTENT_TYPE).iter();
+    let media_type = match (fields.next().map(HeaderValue::to_str), fields.next()) {
+        (Some(Ok(value)), None) => value.split(';').next().unwrap_or("").trim().to_ascii_lowercase(),
+        _ => String::new(),
+    };
+    if media_type != MEDIA_TYPE && media_type != REGISTERED_MEDIA_TYPE {
+        let text = format!("send {MEDIA_TYPE} or {REGISTERED_MEDIA_TYPE}");
+        return Err(plain(StatusCode::UNSUPPORTED_MEDIA_TYPE, text));
+    }
+    Ok(())
+}
+
+fn reply_of(response: Response) -> Reply {
+    match response {
+        Response::Message(body) => {
+            let mut reply = HttpResponse::new(Full::new(Bytes::from_owner(Secret(body))));
+            reply.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(MEDIA_TYPE));
+            reply.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+            reply
+        }
+        Response::Accepted => {
+            let mut reply = HttpResponse::new(Full::default());
+            *reply.status_mut() = StatusCode::NO_CONTENT;
+            reply
+        }
+        Response::Refused(why) => {
+            let text = why.to_string();
+            match why {
+                Refused::Malformed(_) | Refused::Unexpected => plain(StatusCode::BAD_REQUEST, text),
+                Refused::NoSubscription => plain(StatusCode::FORBIDDEN, text),
+                Refused::TooMany { wait } => {
+                    refuse(StatusCode::TOO_MANY_REQUESTS, text, wait.div_ceil(1000).max(1))
+                }
+                _ => refuse(StatusCode::SERVICE_UNAVAILABLE, text, 1),
+            }
+        }
+    }
+}

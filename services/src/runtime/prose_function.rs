@@ -1,0 +1,199 @@
+//! The ProSe Function: PC3 from the HTTPS server, PC4a to the HSS.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use sidelink_network::pc3::Imsi;
+use sidelink_network::prose_function::{
+    self, Answer, Durable, Event, ProseFunction, RequestId, Response, Revocation, Ticket,
+};
+use sidelink_security::counter::UtcTime;
+use sidelink_security::counter::reserve::{Lease, Reservation, ReserveConfig, StreamId};
+use zeroize::Zeroizing;
+
+use super::ledger::{Ledger, raise};
+use super::{Address, Function, Reply, now};
+use crate::error::StartError;
+use crate::status::Counters;
+use crate::store::{Store, Write, Written};
+
+/// The stream of the numbers that codes and keys are bound to.
+pub(crate) const NUMBERS: StreamId = StreamId(*b"ProSe Function 1");
+
+/// Between two doses of fresh randomness, in milliseconds.
+const RESEED: u64 = 60_000;
+
+/// Between two tries of a database that fails, in milliseconds.
+const RETRY: u64 = 200;
+
+/// Asks an HSS what a UE may do.
+pub(crate) type Pc4a = Box<dyn Fn(Imsi, Reply<Answer>) + Send>;
+
+/// What a ProSe Function is asked.
+pub(crate) enum ProseCommand {
+    /// The body of a request over PC3, of a UE that TLS has proven.
+    Message { ue: Imsi, body: Vec<u8>, reply: Reply<Response> },
+    /// The HSS answered.
+    Subscription { ue: Imsi, answer: Answer },
+    /// The operator withdraws something.
+    Revoke { what: Revocation, reply: Reply<()> },
+}
+
+/// The ProSe Function of a process.
+pub(crate) struct ProseFunctionThread {
+    machine: ProseFunction,
+    ledger: Ledger,
+    counters: Arc<Counters>,
+    pc4a: Pc4a,
+    own: Address<ProseCommand>,
+    names: u64,
+    requests: HashMap<u64, Reply<Response>>,
+    stores: Vec<Ticket>,
+    writes: Vec<Write>,
+    reservations: Vec<Reservation>,
+    seeded_at: UtcTime,
+}
+
+impl ProseFunctionThread {
+    /// With the entries and numbers of a store.
+    pub(crate) fn new(
+        config: prose_function::Config,
+        mut store: Box<dyn Store>,
+        counters: Arc<Counters>,
+        pc4a: Pc4a,
+        own: Address<ProseCommand>,
+    ) -> Result<Self, StartError> {
+        let durable = Durable { records: store.entries()? };
+        let numbers = Lease::at(NUMBERS, store.reserved(NUMBERS)?, 1, u64::MAX, ReserveConfig::default());
+        let mut seed = Zeroizing::new([0; 32]);
+        getrandom::fill(&mut seed[..]).map_err(|_| StartError::NoRandomness)?;
+        Ok(Self {
+            machine: ProseFunction::new(config, numbers, &seed, durable)?,
+            ledger: Ledger::new("ProSe Function", store, Arc::clone(&counters)),
+            counters,
+            pc4a,
+            own,
+            names: 0,
+            requests: HashMap::new(),
+            stores: Vec::new(),
+            writes: Vec::new(),
+            reservations: Vec::new(),
+            seeded_at: now(),
+        })
+    }
+
+    fn drain(&mut self) -> Option<UtcTime> {
+        use prose_function::Output;
+        self.counters.entries.set(self.machine.entries() as u64);
+        loop {
+            match self.machine.poll_output() {
+                Output::Respond { request, response } => {
+                    match response {
+                        Response::Refused(_) => self.counters.pc3_refused.add(),
+                        Response::Message(_) | Response::Accepted => self.counters.pc3_answered.add(),
+                    }
+                    if let Some(reply) = self.requests.remove(&request.0) {
+                        reply(response);
+                    }
+                }
+                Output::Push { ue, .. } => {
+                    self.counters.pushes_unsent.add();
+                    tracing::info!("ProSe Function: {ue} is not told: there is neither OMA Push nor polling");
+                }
+                Output::AskSubscription { ue } => {
+                    let own = self.own.clone();
+                    // A queue that is full: the machine refuses what waits by its own time.
+                    let answer = move |answer| _ = own.send(ProseCommand::Subscription { ue, answer });
+                    (self.pc4a)(ue, Box::new(answer));
+                }
+                Output::Store { ticket, changes } => {
+                    self.stores.push(ticket);
+                    self.writes.extend(changes.into_iter().map(Write::Entry));
+                }
+                Output::Reserve(reservation) => self.reservations.push(reservation),
+                Output::Event(Event::Flood(flood)) => tracing::warn!("ProSe Function: a flood: {flood:?}"),
+                Output::Event(event) => tracing::debug!("ProSe Function: {event:?}"),
+                Output::Timeout(at) => return at,
+            }
+        }
+    }
+
+    fn commit(&mut self) {
+        let (stores, reservations) =
+            (std::mem::take(&mut self.stores), std::mem::take(&mut self.reservations));
+        let mut writes = std::mem::take(&mut self.writes);
+        let entries = writes.len();
+        writes.extend(reservations.iter().map(raise));
+        let written = self.ledger.commit(&writes);
+        let now = now();
+        for ticket in stores {
+            self.machine.handle_input(match written {
+                Some(_) => prose_function::Input::Stored { now, ticket },
+                None => prose_function::Input::StoreFailed { now, ticket },
+            });
+        }
+        for (at, reservation) in reservations.into_iter().enumerate() {
+            let written: Option<Written> =
+                written.as_ref().and_then(|written| written.get(entries + at).copied());
+            self.machine.handle_input(match self.ledger.grant(reservation, written) {
+                Some(granted) => prose_function::Input::Granted { now, granted },
+                None => prose_function::Input::ReservationFailed { now },
+            });
+        }
+    }
+
+    /// Fresh randomness, now and then: a state of the machine that got out says nothing of later codes and keys.
+    fn reseed(&mut self, now: UtcTime) {
+        if now.millis() < self.seeded_at.plus_millis(RESEED).millis() {
+            return;
+        }
+        let mut seed = Zeroizing::new([0; 32]);
+        if getrandom::fill(&mut seed[..]).is_ok() {
+            self.seeded_at = now;
+            self.machine.handle_input(prose_function::Input::Entropy { seed: &seed[..] });
+        }
+    }
+}
+
+impl Function for ProseFunctionThread {
+    type Command = ProseCommand;
+
+    fn take(&mut self, command: ProseCommand) {
+        let now = now();
+        self.reseed(now);
+        match command {
+            ProseCommand::Message { ue, body, reply } => {
+                self.names += 1;
+                self.requests.insert(self.names, reply);
+                let request = RequestId(self.names);
+                self.machine.handle_input(prose_function::Input::Message { now, request, ue, body: &body });
+            }
+            ProseCommand::Subscription { ue, answer } => {
+                self.machine.handle_input(prose_function::Input::Subscription { now, ue, answer });
+            }
+            ProseCommand::Revoke { what, reply } => {
+                self.machine.handle_input(prose_function::Input::Revoke { now, what });
+                reply(());
+            }
+        }
+    }
+
+    fn tick(&mut self, now: UtcTime) {
+        self.machine.handle_input(prose_function::Input::Tick { now });
+    }
+
+    fn settle(&mut self) -> Option<UtcTime> {
+        loop {
+            let at = self.drain();
+            if self.stores.is_empty() && self.reservations.is_empty() {
+                return at;
+            }
+            self.commit();
+            if self.ledger.fails() {
+                // The machine asks for its numbers again at once, and would ask a disk that is gone for ever.
+                self.drain();
+                return Some(now().plus_millis(RETRY));
+            }
+        }
+    }
+}

@@ -1,0 +1,80 @@
+//! What has happened since the start, in numbers.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use serde::Serialize;
+
+/// A number that threads count.
+#[derive(Debug, Default)]
+pub(crate) struct Counter(AtomicU64);
+
+impl Counter {
+    pub(crate) fn add(&self) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn set(&self, number: u64) {
+        self.0.store(number, Ordering::Relaxed);
+    }
+
+    fn now(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+macro_rules! numbers {
+    ($($(#[$doc:meta])* $name:ident;)*) => {
+        /// Counters of a process.
+        #[derive(Debug, Default)]
+        pub(crate) struct Counters {
+            $(pub(crate) $name: Counter,)*
+        }
+
+        /// What has happened since the start.
+        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+        pub struct Status {
+            $($(#[$doc])* pub $name: u64,)*
+        }
+
+        impl Counters {
+            pub(crate) fn status(&self) -> Status {
+                Status { $($name: self.$name.now(),)* }
+            }
+        }
+    };
+}
+
+numbers! {
+    /// Subscribers of the HSS now.
+    subscribers;
+    /// Authentication vectors given.
+    vectors;
+    /// Resynchronisations asked for, right ones and wrong ones.
+    resynchronisations;
+    /// Challenges sent over Ub.
+    challenges;
+    /// Keys bootstrapped.
+    bootstrapped;
+    /// Requests over Ub that were refused.
+    ub_refused;
+    /// Keys given to NAFs.
+    keys_given;
+    /// Keys that NAFs did not get.
+    keys_refused;
+    /// TLS handshakes that a UE has completed.
+    handshakes;
+    /// TLS handshakes that failed, or took too long.
+    handshakes_failed;
+    /// Requests over PC3 with an answer of the ProSe Function.
+    pc3_answered;
+    /// Requests over PC3 that the ProSe Function refused.
+    pc3_refused;
+    /// Discovery entries now.
+    entries;
+    /// Messages to UEs that could not be sent: there is neither OMA Push nor long polling.
+    pushes_unsent;
+    /// Connections ended because others came.
+    connections_displaced;
+    /// Commits that failed.
+    store_failures;
+}

@@ -1,0 +1,358 @@
+//! What stands in the rows: columns for what is searched and compared, JSON for the rest.
+
+use std::fmt;
+
+use rusqlite::Row;
+use serde::{Deserialize, Serialize};
+use sidelink_network::aka::Rand;
+use sidelink_network::bsf;
+use sidelink_network::identity::{BTid, Impi, Imsi};
+use sidelink_network::pc3::{
+    ApplicationCode, ApplicationId, EntryId, Imsi as Ue, Metadata, OsAppId, OutOfRange, Plmn, RestrictedCode,
+    Rpauid,
+};
+use sidelink_network::prose_function::{Application, Content, Keys, Record, Role, Subscription};
+use sidelink_security::counter::UtcTime;
+use sidelink_security::discovery::restricted::Material;
+use sidelink_security::keys::{DiscoveryKey, Duck, Duik, Dusk, Ks};
+use zeroize::Zeroizing;
+
+use super::{Credentials, NewSubscriber, StoreError, StoredSubscriber};
+
+/// Why a value of a row is none of ours. It says nothing of keys.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+enum ValueError {
+    /// Not `MCC-MNC`.
+    Plmn,
+    /// Not so many octets in hexadecimal digits.
+    Octets(usize),
+    /// A key is not 16 or 32 octets in hexadecimal digits.
+    Key,
+    /// A DUCK without its bitmask, or the reverse.
+    Duck,
+    /// Not what its parameter may be.
+    OutOfRange(OutOfRange),
+}
+
+impl fmt::Display for ValueError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Plmn => f.write_str("a PLMN is not MCC-MNC"),
+            Self::Octets(octets) => write!(f, "a value is not {octets} octets in hexadecimal digits"),
+            Self::Key => f.write_str("a key is not 16 or 32 octets in hexadecimal digits"),
+            Self::Duck => f.write_str("a DUCK and its bitmask do not stand together"),
+            Self::OutOfRange(error) => error.fmt(f),
+        }
+    }
+}
+
+impl From<OutOfRange> for ValueError {
+    fn from(error: OutOfRange) -> Self {
+        Self::OutOfRange(error)
+    }
+}
+
+pub(super) fn damaged(table: &'static str, what: impl ToString) -> StoreError {
+    StoreError::Damaged { table, what: what.to_string() }
+}
+
+/// SQLite has no number above 2^63 - 1.
+pub(super) fn signed(table: &'static str, number: u64) -> Result<i64, StoreError> {
+    i64::try_from(number).map_err(|_| damaged(table, "a number is too large for the database"))
+}
+
+pub(super) fn unsigned(table: &'static str, number: i64) -> Result<u64, StoreError> {
+    u64::try_from(number).map_err(|_| damaged(table, "a number is negative"))
+}
+
+fn time(table: &'static str, row: &Row<'_>, column: usize) -> Result<UtcTime, StoreError> {
+    Ok(UtcTime::from_millis(unsigned(table, row.get(column)?)?))
+}
+
+fn octets<const N: usize>(
+    table: &'static str,
+    row: &Row<'_>,
+    column: usize,
+) -> Result<Zeroizing<[u8; N]>, StoreError> {
+    let wrong = || damaged(table, format_args!("column {column} does not hold {N} octets"));
+    let value = row.get_ref(column)?.as_blob().map_err(|_| wrong())?;
+    value.try_into().map(Zeroizing::new).map_err(|_| wrong())
+}
+
+pub(super) fn subscriber(row: &Row<'_>) -> Result<StoredSubscriber, StoreError> {
+    let of = |error: &dyn ToString| damaged("subscriber", error.to_string());
+    let (imsi, impi): (String, String) = (row.get(0)?, row.get(1)?);
+    let subscription: Option<String> = row.get(4)?;
+    let subscription = match subscription {
+        Some(text) => {
+            let row: SubscriptionRow = serde_json::from_str(&text).map_err(|e| of(&e))?;
+            Some(Subscription::try_from(row).map_err(|e| of(&e))?)
+        }
+        None => None,
+    };
+    Ok(StoredSubscriber {
+        subscriber: NewSubscriber {
+            imsi: Imsi::new(&imsi).map_err(|e| of(&e))?,
+            impi: Impi::new(&impi).map_err(|e| of(&e))?,
+            credentials: Credentials { k: octets("subscriber", row, 2)?, opc: octets("subscriber", row, 3)? },
+            subscription,
+        },
+        reserved: 0,
+    })
+}
+
+pub(super) fn key(row: &Row<'_>) -> Result<bsf::Record, StoreError> {
+    let of = |error: &dyn ToString| damaged("bootstrapped", error.to_string());
+    let (impi, b_tid): (String, String) = (row.get(0)?, row.get(1)?);
+    Ok(bsf::Record {
+        impi: Impi::new(&impi).map_err(|e| of(&e))?,
+        b_tid: BTid::new(&b_tid).map_err(|e| of(&e))?,
+        rand: Rand(*octets("bootstrapped", row, 2)?),
+        ks: Ks::from(*octets("bootstrapped", row, 3)?),
+        created: time("bootstrapped", row, 4)?,
+        expires: time("bootstrapped", row, 5)?,
+    })
+}
+
+pub(super) fn entry(row: &Row<'_>) -> Result<Record, StoreError> {
+    let of = |error: &dyn ToString| damaged("entry", error.to_string());
+    let (ue, content): (String, String) = (row.get(0)?, row.get(4)?);
+    let content = Zeroizing::new(content);
+    // What a parser says of a text may quote it, and this one holds keys: said is the place alone.
+    let content: ContentRow = serde_json::from_str(&content)
+        .map_err(|e| of(&format_args!("line {} column {} of a content", e.line(), e.column())))?;
+    Ok(Record {
+        ue: ue_of(&ue).ok_or_else(|| of(&"no IMSI"))?,
+        entry: EntryId::new(row.get(1)?).map_err(|e| of(&e))?,
+        valid_until: time("entry", row, 2)?,
+        kept_until: time("entry", row, 3)?,
+        content: Content::try_from(content).map_err(|e| of(&e))?,
+    })
+}
+
+/// `MCC-MNC-MSIN`: the digits alone do not say where the MNC ends.
+pub(super) fn ue_text(ue: Ue) -> String {
+    format!("{}-{}-{}", ue.plmn().mcc(), ue.plmn().mnc(), ue.msin())
+}
+
+fn ue_of(text: &str) -> Option<Ue> {
+    let (mcc, rest) = text.split_once('-')?;
+    let (mnc, msin) = rest.split_once('-')?;
+    Ue::new(Plmn::new(mcc, mnc).ok()?, msin).ok()
+}
+
+fn plmn_text(plmn: Plmn) -> String {
+    format!("{}-{}", plmn.mcc(), plmn.mnc())
+}
+
+fn plmn_of(text: &str) -> Result<Plmn, ValueError> {
+    let (mcc, mnc) = text.split_once('-').ok_or(ValueError::Plmn)?;
+    Ok(Plmn::new(mcc, mnc)?)
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SubscriptionRow {
+    registered: Option<String>,
+    rights: Vec<(String, RoleRow)>,
+    application_ids: Vec<String>,
+    rpauids: Vec<String>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum RoleRow {
+    OpenAnnounce,
+    OpenMonitor,
+    RestrictedAnnounce,
+    RestrictedMonitor,
+}
+
+impl From<Role> for RoleRow {
+    fn from(role: Role) -> Self {
+        match role {
+            Role::OpenAnnounce => Self::OpenAnnounce,
+            Role::OpenMonitor => Self::OpenMonitor,
+            Role::RestrictedAnnounce => Self::RestrictedAnnounce,
+            Role::RestrictedMonitor => Self::RestrictedMonitor,
+        }
+    }
+}
+
+impl From<RoleRow> for Role {
+    fn from(role: RoleRow) -> Self {
+        match role {
+            RoleRow::OpenAnnounce => Self::OpenAnnounce,
+            RoleRow::OpenMonitor => Self::OpenMonitor,
+            RoleRow::RestrictedAnnounce => Self::RestrictedAnnounce,
+            RoleRow::RestrictedMonitor => Self::RestrictedMonitor,
+        }
+    }
+}
+
+pub(super) fn subscription_text(subscription: Option<&Subscription>) -> Result<Option<String>, StoreError> {
+    let Some(subscription) = subscription else { return Ok(None) };
+    let row = SubscriptionRow {
+        registered: subscription.registered.map(plmn_text),
+        rights: subscription.rights.iter().map(|(plmn, role)| (plmn_text(*plmn), (*role).into())).collect(),
+        application_ids: subscription.application_ids.iter().map(ToString::to_string).collect(),
+        rpauids: subscription.rpauids.iter().map(ToString::to_string).collect(),
+    };
+    serde_json::to_string(&row).map(Some).map_err(|e| damaged("subscriber", e))
+}
+
+impl TryFrom<SubscriptionRow> for Subscription {
+    type Error = ValueError;
+
+    fn try_from(row: SubscriptionRow) -> Result<Self, ValueError> {
+        let rights = row.rights.into_iter().map(|(plmn, role)| Ok((plmn_of(&plmn)?, role.into())));
+        Ok(Self {
+            registered: row.registered.as_deref().map(plmn_of).transpose()?,
+            rights: rights.collect::<Result<_, ValueError>>()?,
+            application_ids: texts(&row.application_ids, ApplicationId::new)?,
+            rpauids: texts(&row.rpauids, Rpauid::new)?,
+        })
+    }
+}
+
+fn texts<T>(texts: &[String], from: impl Fn(&str) -> Result<T, OutOfRange>) -> Result<Vec<T>, ValueError> {
+    texts.iter().map(|text| Ok(from(text)?)).collect()
+}
+
+/// Digits of a secret.
+type Secret = Zeroizing<String>;
+
+#[derive(Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
+enum ContentRow {
+    OpenAnnounce { application_id: String, code: String, key: Secret, metadata: Option<String> },
+    OpenMonitor { application_id: String },
+    RestrictedAnnounce { rpauid: String, application: ApplicationRow, code: String, keys: KeysRow },
+    RestrictedMonitor { rpauid: String, application: ApplicationRow, targets: Vec<String> },
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ApplicationRow {
+    os_id: String,
+    os_app_id: String,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct KeysRow {
+    dusk: Option<Secret>,
+    duik: Option<Secret>,
+    duck: Option<Secret>,
+    bitmask: Option<String>,
+}
+
+fn digits(octets: &[u8]) -> Secret {
+    Zeroizing::new(hex::encode(octets))
+}
+
+fn code<const N: usize>(digits: &str) -> Result<[u8; N], ValueError> {
+    let mut octets = [0; N];
+    hex::decode_to_slice(digits, &mut octets).map_err(|_| ValueError::Octets(N))?;
+    Ok(octets)
+}
+
+fn secret<K: for<'a> TryFrom<&'a [u8]>>(digits: &str) -> Result<K, ValueError> {
+    let octets = Zeroizing::new(hex::decode(digits).map_err(|_| ValueError::Key)?);
+    K::try_from(&octets[..]).map_err(|_| ValueError::Key)
+}
+
+impl From<&Application> for ApplicationRow {
+    fn from(application: &Application) -> Self {
+        Self { os_id: hex::encode(application.os_id), os_app_id: application.os_app_id.to_string() }
+    }
+}
+
+impl TryFrom<ApplicationRow> for Application {
+    type Error = ValueError;
+
+    fn try_from(row: ApplicationRow) -> Result<Self, ValueError> {
+        Ok(Self { os_id: code(&row.os_id)?, os_app_id: OsAppId::new(&row.os_app_id)? })
+    }
+}
+
+pub(super) fn content_text(content: &Content) -> Result<Zeroizing<String>, StoreError> {
+    let row = match content {
+        Content::OpenAnnounce { application_id, code, key, metadata } => ContentRow::OpenAnnounce {
+            application_id: application_id.to_string(),
+            code: hex::encode(code.0),
+            key: digits(key.as_bytes()),
+            metadata: metadata.as_ref().map(ToString::to_string),
+        },
+        Content::OpenMonitor { application_id } => {
+            ContentRow::OpenMonitor { application_id: application_id.to_string() }
+        }
+        Content::RestrictedAnnounce { rpauid, application, code, keys } => ContentRow::RestrictedAnnounce {
+            rpauid: rpauid.to_string(),
+            application: application.into(),
+            code: hex::encode(code.0),
+            keys: KeysRow {
+                dusk: keys.0.dusk.as_ref().map(|key| digits(key.as_bytes())),
+                duik: keys.0.duik.as_ref().map(|key| digits(key.as_bytes())),
+                duck: keys.0.duck.as_ref().map(|(key, _)| digits(key.as_bytes())),
+                bitmask: keys.0.duck.as_ref().map(|(_, bitmask)| hex::encode(bitmask)),
+            },
+        },
+        Content::RestrictedMonitor { rpauid, application, targets } => ContentRow::RestrictedMonitor {
+            rpauid: rpauid.to_string(),
+            application: application.into(),
+            targets: targets.iter().map(ToString::to_string).collect(),
+        },
+    };
+    serde_json::to_string(&row).map(Zeroizing::new).map_err(|e| damaged("entry", e))
+}
+
+impl TryFrom<ContentRow> for Content {
+    type Error = ValueError;
+
+    fn try_from(row: ContentRow) -> Result<Self, ValueError> {
+        let (id, user) = (ApplicationId::new, Rpauid::new);
+        Ok(match row {
+            ContentRow::OpenAnnounce { application_id, code: digits, key, metadata } => Self::OpenAnnounce {
+                application_id: id(&application_id)?,
+                code: ApplicationCode(code(&digits)?),
+                key: secret::<DiscoveryKey>(&key)?,
+                metadata: metadata.as_deref().map(Metadata::new).transpose()?,
+            },
+            ContentRow::OpenMonitor { application_id } => {
+                Self::OpenMonitor { application_id: id(&application_id)? }
+            }
+            ContentRow::RestrictedAnnounce { rpauid, application, code: digits, keys } => {
+                Self::RestrictedAnnounce {
+                    rpauid: user(&rpauid)?,
+                    application: application.try_into()?,
+                    code: RestrictedCode(code(&digits)?),
+                    keys: keys.try_into()?,
+                }
+            }
+            ContentRow::RestrictedMonitor { rpauid, application, targets } => Self::RestrictedMonitor {
+                rpauid: user(&rpauid)?,
+                application: application.try_into()?,
+                targets: texts(&targets, Rpauid::new)?,
+            },
+        })
+    }
+}
+
+impl TryFrom<KeysRow> for Keys {
+    type Error = ValueError;
+
+    fn try_from(row: KeysRow) -> Result<Self, ValueError> {
+        let duck = match (&row.duck, &row.bitmask) {
+            (Some(key), Some(bitmask)) => Some((secret::<Duck>(key)?, code(bitmask)?)),
+            (None, None) => None,
+            _ => return Err(ValueError::Duck),
+        };
+        Ok(Self(Material {
+            dusk: row.dusk.as_ref().map(|key| secret::<Dusk>(key)).transpose()?,
+            duik: row.duik.as_ref().map(|key| secret::<Duik>(key)).transpose()?,
+            duck,
+        }))
+    }
+}

@@ -1,0 +1,9 @@
+//! The services over real sockets: whole path, programs of others, faults, crashes, and what they cost.
+#![allow(clippy::disallowed_methods)]
+
+mod common;
+mod crash;
+mod load;
+mod peers;
+mod robust;
+mod whole_path;
