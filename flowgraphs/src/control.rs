@@ -16,7 +16,8 @@ mod server;
 pub use server::{ControlConfig, Server};
 
 use crossbeam::channel::{Receiver, Sender, bounded};
-use serde::Serialize;
+use serde::{Serialize, Serializer};
+use sidelink_phy::units::Hertz;
 use sidelink_security::outcome::Outcome;
 use sidelink_ue::clock::Clock;
 use sidelink_ue::{LinkAction, LinkStatus, Observer, Refused, Role, Stack, Stage, Totals, Ue};
@@ -47,8 +48,9 @@ pub struct Status {
     pub utc_ms: Option<u64>,
     /// Error of its sample clock in parts per million, positive if it runs too fast.
     pub drift_ppm: f64,
-    /// Carrier offset of the air in Hz.
-    pub cfo_hz: f64,
+    /// Carrier offset of the air.
+    #[serde(rename = "cfo_hz", serialize_with = "number")]
+    pub cfo: Hertz,
     /// Reason why it does not transmit, while that lasts.
     pub silent: Option<String>,
     /// Counters of the radio and the modem.
@@ -65,6 +67,11 @@ pub struct Status {
     pub stages_us: BTreeMap<&'static str, [f64; 4]>,
     /// Number of measurements of each stage, and the sum of their microseconds.
     pub stages_sum_us: BTreeMap<&'static str, (u64, f64)>,
+}
+
+/// Writes a frequency as its number.
+fn number<S: Serializer>(frequency: &Hertz, serializer: S) -> Result<S::Ok, S::Error> {
+    frequency.0.serialize(serializer)
 }
 
 /// A command for a UE.
@@ -225,7 +232,7 @@ impl Status {
             dfn: t.map(|t| Clock::dfn(t).dfn()),
             utc_ms: t.and_then(|t| clock.as_ref()?.utc(t)).map(|utc| utc.millis()),
             drift_ppm: clock.as_ref().map_or(0.0, |clock| clock.drift() * 1e6),
-            cfo_hz: ue.cfo_hz(),
+            cfo: ue.cfo(),
             silent: ue.silence().map(|why| why.to_string()),
             totals: *ue.totals(),
             selections: ue.selection().map_or([0; 2], |m| [m.selections(), m.refusals()]),
@@ -283,7 +290,7 @@ impl Status {
         self.stages(&mut out);
         let drift = [("", self.drift_ppm * 1e-6)];
         out.family("clock_drift_ratio", Kind::Gauge, "By what part the sample clock is too fast.", &drift);
-        let offset = [("", self.cfo_hz)];
+        let offset = [("", self.cfo.0)];
         out.family("carrier_offset_hertz", Kind::Gauge, "Carrier of the air against the own one.", &offset);
         out.out
     }

@@ -3,7 +3,7 @@
 use crate::args::RadioArgs;
 use crate::config::{self, ConfigError, Radio, RadioConfig, Said};
 use sidelink_phy::numerology::Numerology;
-use sidelink_phy::units::{Bandwidth, CyclicPrefix};
+use sidelink_phy::units::{Bandwidth, CyclicPrefix, Hertz};
 use sidelink_recordings::{Container, OpenOptions, Recording};
 use std::path::Path;
 
@@ -53,7 +53,7 @@ pub fn open(path: &Path, args: &RadioArgs) -> anyhow::Result<Input> {
     let rate = match (radio.rate, radio.bandwidth) {
         (Some(rate), _) => rate,
         (None, Some(bandwidth)) => {
-            let rate = Numerology::standard(bandwidth, CyclicPrefix::Normal).sample_rate();
+            let rate = Numerology::standard(bandwidth, CyclicPrefix::Normal).sample_rate().0;
             assumed.push(format!("{rate} samples a second, the standard rate of {bandwidth}"));
             rate
         }
@@ -69,7 +69,7 @@ impl Input {
     /// Returns the bandwidth: as given, otherwise the one that fits the rate, which is noted as an assumption.
     pub fn bandwidth(&mut self) -> Option<Bandwidth> {
         if self.radio.bandwidth.is_none()
-            && let Some(guess) = Bandwidth::of_rate(self.rate)
+            && let Some(guess) = Bandwidth::of_rate(Hertz(self.rate))
         {
             self.radio.bandwidth = Some(guess);
             self.assumed.push(format!("{guess}, from {} samples a second", self.rate));

@@ -19,6 +19,7 @@ use findings::Findings;
 use sidelink_phy::impair::resample::Resampler;
 use sidelink_phy::receive::receiver::Event;
 use sidelink_phy::receive::stream::{Alignment, StreamReceiver};
+use sidelink_phy::units::Hertz;
 use sidelink_recordings::{Gap, GapSize};
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -41,8 +42,8 @@ pub struct Outcome {
     pub first_sample: i64,
     /// How the timing was found.
     pub alignment: Option<Alignment>,
-    /// Carrier offset in Hz that was taken out of everything at the end.
-    pub cfo_hz: f64,
+    /// Carrier offset that was taken out of everything at the end.
+    pub cfo: Hertz,
     /// What is unusual about the recording, in words.
     pub warnings: Vec<String>,
     /// What was learnt of the radio.
@@ -106,7 +107,7 @@ pub fn run(
         work: start.elapsed(),
         first_sample: receiver.first_sample().map_or(0, |s| (s as f64 * scale).round() as i64),
         alignment: receiver.alignment(),
-        cfo_hz: receiver.receiver().common_cfo(),
+        cfo: receiver.receiver().common_cfo(),
         warnings: findings.warnings(&receiver, input.radio.frequency),
         learnt: LearntRadio::new(receiver.receiver_mut(), sync),
         damaged: input.recording.damage().samples(),
@@ -123,7 +124,7 @@ struct Rates {
 
 impl Rates {
     fn new(rate: f64, plan: &Plan) -> anyhow::Result<Self> {
-        let scale = rate / plan.config.numerology.sample_rate();
+        let scale = rate / plan.config.numerology.sample_rate().0;
         let resampler = plan.resample.then(|| resampler(1.0 / scale)).transpose()?;
         Ok(Self { scale, resampler, converted: Vec::new() })
     }

@@ -1,10 +1,10 @@
 //! From a bandwidth and a sample rate to the sizes of one subframe (TS 36.211 §9.2, §9.9).
 
-use crate::units::{Bandwidth, CyclicPrefix};
+use crate::units::{Bandwidth, CyclicPrefix, Hertz};
 use std::fmt;
 
-/// Subcarrier spacing in Hz.
-pub const SUBCARRIER_HZ: f64 = 15_000.0;
+/// Subcarrier spacing.
+pub const SUBCARRIER_SPACING: Hertz = Hertz(15_000.0);
 
 /// Sizes of one subframe in samples. All sample counts are exact: the CP lengths of 160, 144 and 512 Ts
 /// (TS 36.211 §5.6) are whole samples at every FFT size that is supported.
@@ -19,16 +19,16 @@ pub struct Numerology {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct UnsupportedRate {
     /// Requested rate, samples a second.
-    pub rate: f64,
+    pub rate: Hertz,
     /// Requested bandwidth.
     pub bandwidth: Bandwidth,
 }
 
 impl fmt::Display for UnsupportedRate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} does not run at {} samples/s; it runs at", self.bandwidth, self.rate)?;
+        write!(f, "{} does not run at {} samples/s; it runs at", self.bandwidth, self.rate.0)?;
         for &n in self.bandwidth.fft_sizes() {
-            write!(f, " {}", n as f64 * SUBCARRIER_HZ)?;
+            write!(f, " {}", rate_of(n).0)?;
         }
         Ok(())
     }
@@ -39,9 +39,9 @@ impl std::error::Error for UnsupportedRate {}
 impl Bandwidth {
     /// Returns the likeliest bandwidth for a sample rate: the widest one with this standard rate, otherwise the widest
     /// one that supports it at all.
-    pub fn of_rate(rate: f64) -> Option<Self> {
+    pub fn of_rate(rate: Hertz) -> Option<Self> {
         let runs = |b: &&Self, sizes: &[usize]| {
-            sizes.iter().any(|&n| (n as f64 * SUBCARRIER_HZ - rate).abs() < 0.5) && !b.fft_sizes().is_empty()
+            sizes.iter().any(|&n| (rate_of(n) - rate).abs() < Hertz(0.5)) && !b.fft_sizes().is_empty()
         };
         let widest_first = || Self::ALL.iter().rev();
         let standard = widest_first().find(|b| runs(b, &[b.standard_fft()]));
@@ -56,9 +56,9 @@ impl Numerology {
     }
 
     /// Returns the numerology at `rate` samples a second: the standard rate of the bandwidth, or three quarters of it.
-    pub fn at_rate(bandwidth: Bandwidth, cp: CyclicPrefix, rate: f64) -> Result<Self, UnsupportedRate> {
+    pub fn at_rate(bandwidth: Bandwidth, cp: CyclicPrefix, rate: Hertz) -> Result<Self, UnsupportedRate> {
         let sizes = bandwidth.fft_sizes();
-        match sizes.iter().find(|&&n| (n as f64 * SUBCARRIER_HZ - rate).abs() < 0.5) {
+        match sizes.iter().find(|&&n| (rate_of(n) - rate).abs() < Hertz(0.5)) {
             Some(&fft) => Ok(Self { bandwidth, cp, fft }),
             None => Err(UnsupportedRate { rate, bandwidth }),
         }
@@ -85,8 +85,8 @@ impl Numerology {
     }
 
     /// Returns the sample rate, samples a second.
-    pub fn sample_rate(self) -> f64 {
-        self.fft as f64 * SUBCARRIER_HZ
+    pub fn sample_rate(self) -> Hertz {
+        rate_of(self.fft)
     }
 
     /// Returns the number of samples in a subframe of 1 ms.
@@ -129,8 +129,13 @@ impl Numerology {
     /// Returns the seconds from the start of the useful part of symbol `a` to that of symbol `b`.
     pub fn symbol_distance(self, a: usize, b: usize) -> f64 {
         let at = |l| (self.symbol_start(l) + self.cp_samples(l)) as f64;
-        (at(b) - at(a)) / self.sample_rate()
+        (at(b) - at(a)) / self.sample_rate().0
     }
+}
+
+/// Returns the sample rate at an FFT size.
+fn rate_of(fft: usize) -> Hertz {
+    Hertz(fft as f64 * SUBCARRIER_SPACING.0)
 }
 
 #[cfg(test)]
@@ -143,7 +148,7 @@ mod tests {
         for bandwidth in Bandwidth::ALL {
             for cp in [CyclicPrefix::Normal, CyclicPrefix::Extended] {
                 for &fft in bandwidth.fft_sizes() {
-                    let n = Numerology::at_rate(bandwidth, cp, fft as f64 * SUBCARRIER_HZ).unwrap();
+                    let n = Numerology::at_rate(bandwidth, cp, rate_of(fft)).unwrap();
                     let mut start = 0;
                     for l in 0..n.symbols() {
                         assert_eq!(n.symbol_start(l), start, "{n:?} symbol {l}");
@@ -157,13 +162,13 @@ mod tests {
 
     #[test]
     fn a_rate_that_fits_nothing_is_refused() {
-        let e = Numerology::at_rate(Bandwidth::Prb50, CyclicPrefix::Normal, 10e6).unwrap_err();
+        let e = Numerology::at_rate(Bandwidth::Prb50, CyclicPrefix::Normal, Hertz(10e6)).unwrap_err();
         assert!(e.to_string().contains("15360000"), "{e}");
     }
 
     #[test]
     fn rates_suggest_bandwidths() {
-        let of = |rate| Bandwidth::of_rate(rate).map(Bandwidth::prbs);
+        let of = |rate| Bandwidth::of_rate(Hertz(rate)).map(Bandwidth::prbs);
         let cases = [
             (1.92e6, 6),
             (3.84e6, 15),

@@ -4,6 +4,7 @@ use crate::Sample;
 use crate::grid::Grid;
 use crate::numerology::Numerology;
 use crate::tables::is_precoding_size;
+use crate::units::Hertz;
 use num_complex::Complex64;
 use rustfft::{Fft, FftPlanner};
 use std::f64::consts::PI;
@@ -129,10 +130,10 @@ impl Demodulator {
     }
 
     /// Reads one subframe (`subframe_samples()` samples from its start) into `grid`, and turns every sample back by
-    /// `cfo_hz`.
+    /// `cfo`.
     ///
     /// The phase of the correction is 0 at the start of the subframe.
-    pub fn demodulate(&mut self, samples: &[Sample], cfo_hz: f64, grid: &mut Grid) {
+    pub fn demodulate(&mut self, samples: &[Sample], cfo: Hertz, grid: &mut Grid) {
         let n = self.numerology.fft();
         let half_band = self.numerology.subcarriers() / 2;
         for l in 0..self.numerology.symbols() {
@@ -141,8 +142,8 @@ impl Demodulator {
             for ((w, &x), &s) in self.work.iter_mut().zip(window).zip(&self.half_shift) {
                 *w = x * s;
             }
-            if cfo_hz != 0.0 {
-                let turn = -cfo_hz / self.numerology.sample_rate();
+            if cfo != Hertz(0.0) {
+                let turn = -cfo / self.numerology.sample_rate();
                 rotate(&mut self.work, turn * start as f64, turn);
             }
             self.fft.process_with_scratch(&mut self.work, &mut self.scratch);
@@ -267,13 +268,13 @@ mod tests {
     fn round_trip_with_every_advance() {
         for cp in [CyclicPrefix::Normal, CyclicPrefix::Extended] {
             for (bandwidth, rate) in [(Bandwidth::Prb6, 1.92e6), (Bandwidth::Prb50, 11.52e6)] {
-                let n = Numerology::at_rate(bandwidth, cp, rate).unwrap();
+                let n = Numerology::at_rate(bandwidth, cp, Hertz(rate)).unwrap();
                 let grid = filled(n);
                 let mut samples = vec![Sample::default(); n.subframe_samples()];
                 Modulator::new(n).modulate(&grid, &mut samples);
                 let mut back = Grid::new(n);
                 for advance in [0, 3, n.cp_samples(1)] {
-                    Demodulator::new(n, advance).demodulate(&samples, 0.0, &mut back);
+                    Demodulator::new(n, advance).demodulate(&samples, Hertz(0.0), &mut back);
                     assert!(error(&grid, &back) < 1e-4, "{n:?} advance {advance}: {}", error(&grid, &back));
                 }
             }
@@ -292,7 +293,7 @@ mod tests {
             (n.subframe_samples(), 14e6, 1e6),
             (1000 * n.subframe_samples() / 8, -100_000.0, 0.5),
         ] {
-            let step = hz / n.sample_rate();
+            let step = hz / n.sample_rate().0;
             let mut samples = vec![Sample::new(1.0, 0.0); length];
             rotate(&mut samples, start, step);
             for (i, x) in samples.iter().enumerate().step_by(7) {
@@ -309,9 +310,9 @@ mod tests {
         let grid = filled(n);
         let mut samples = vec![Sample::default(); n.subframe_samples()];
         Modulator::new(n).modulate(&grid, &mut samples);
-        rotate(&mut samples, 0.0, 4321.0 / n.sample_rate());
+        rotate(&mut samples, 0.0, 4321.0 / n.sample_rate().0);
         let mut back = Grid::new(n);
-        Demodulator::new(n, 5).demodulate(&samples, 4321.0, &mut back);
+        Demodulator::new(n, 5).demodulate(&samples, Hertz(4321.0), &mut back);
         assert!(error(&grid, &back) < 1e-3, "{}", error(&grid, &back));
     }
 

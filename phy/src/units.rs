@@ -1,6 +1,8 @@
 //! Quantities and identities with their units: a bare number is never mistaken for another.
 
+use std::f64::consts::{LN_2, LOG2_10};
 use std::fmt;
+use std::ops::{Add, Div, Neg, Sub};
 
 /// Channel bandwidth in resource blocks, N_RB^SL (TS 36.211 §9.2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -269,7 +271,183 @@ impl DfnSubframe {
     }
 }
 
-/// Returns a power ratio in decibel.
-pub fn decibel(ratio: f32) -> f32 {
-    10.0 * ratio.log10()
+/// Frequency in hertz: of a carrier, of its offset, of a Doppler shift, or of samples.
+#[derive(Clone, Copy, Debug, Default, PartialEq, PartialOrd)]
+pub struct Hertz(pub f64);
+
+impl Hertz {
+    /// Returns the magnitude.
+    pub fn abs(self) -> Self {
+        Self(self.0.abs())
+    }
+
+    /// Returns the number in single precision, in which estimators calculate.
+    pub fn to_f32(self) -> f32 {
+        self.0 as f32
+    }
+}
+
+impl From<f32> for Hertz {
+    fn from(hertz: f32) -> Self {
+        Self(f64::from(hertz))
+    }
+}
+
+impl Neg for Hertz {
+    type Output = Self;
+
+    fn neg(self) -> Self {
+        Self(-self.0)
+    }
+}
+
+impl Add for Hertz {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self(self.0 + other.0)
+    }
+}
+
+impl Sub for Hertz {
+    type Output = Self;
+
+    fn sub(self, other: Self) -> Self {
+        Self(self.0 - other.0)
+    }
+}
+
+/// Of a frequency and a sample rate: turns per sample.
+impl Div for Hertz {
+    type Output = f64;
+
+    fn div(self, other: Self) -> f64 {
+        self.0 / other.0
+    }
+}
+
+impl fmt::Display for Hertz {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.0, f)?;
+        f.write_str(" Hz")
+    }
+}
+
+/// Ratio of powers in decibels: a gain, a signal to noise ratio, or a level relative to what the context says.
+#[derive(Clone, Copy, Debug, Default, PartialEq, PartialOrd)]
+pub struct Decibel(pub f64);
+
+impl Decibel {
+    /// Converts a ratio of powers; minus infinity for 0.
+    pub fn of_ratio(ratio: f64) -> Self {
+        Self(10.0 * ratio.log10())
+    }
+
+    /// Converts a ratio of powers in single precision, in which estimators calculate.
+    pub fn of_ratio_f32(ratio: f32) -> Self {
+        Self::from(10.0 * ratio.log10())
+    }
+
+    /// Returns the ratio of powers, `10^(dB / 10)`: the same on every platform with IEEE 754 arithmetic.
+    pub fn power_ratio(self) -> f64 {
+        let binary = self.0 * (LOG2_10 / 10.0);
+        let whole = binary.round().clamp(-1000.0, 1000.0);
+        let x = (binary - whole) * LN_2;
+        let mut mantissa = 1.0;
+        for k in (1..=18).rev() {
+            mantissa = 1.0 + mantissa * x / f64::from(k);
+        }
+        mantissa * f64::from_bits(((1023 + whole as i64) as u64) << 52)
+    }
+
+    /// Returns the ratio of amplitudes, the root of [`Self::power_ratio`].
+    pub fn amplitude_ratio(self) -> f64 {
+        self.power_ratio().sqrt()
+    }
+
+    /// Returns the number in single precision, in which estimators calculate.
+    pub fn to_f32(self) -> f32 {
+        self.0 as f32
+    }
+}
+
+impl From<f32> for Decibel {
+    fn from(decibel: f32) -> Self {
+        Self(f64::from(decibel))
+    }
+}
+
+impl Neg for Decibel {
+    type Output = Self;
+
+    fn neg(self) -> Self {
+        Self(-self.0)
+    }
+}
+
+impl Add for Decibel {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self(self.0 + other.0)
+    }
+}
+
+impl Sub for Decibel {
+    type Output = Self;
+
+    fn sub(self, other: Self) -> Self {
+        Self(self.0 - other.0)
+    }
+}
+
+impl fmt::Display for Decibel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.0, f)?;
+        f.write_str(" dB")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn quantities_print_their_unit() {
+        assert_eq!(
+            (Hertz(120.5).to_string(), Decibel(-3.0).to_string()),
+            ("120.5 Hz".into(), "-3 dB".into())
+        );
+        assert_eq!(format!("{:.1} {:.0}", Hertz(-0.25), Decibel(9.7)), "-0.2 Hz 10 dB");
+    }
+
+    #[test]
+    fn frequencies_add_and_divide() {
+        assert_eq!(Hertz(700.0) + Hertz(-200.0) - Hertz(100.0), Hertz(400.0));
+        assert_eq!((-Hertz(480.0)).abs() / Hertz(1.92e6), 0.000_25);
+    }
+
+    #[test]
+    fn ratios_agree_with_the_library() {
+        for i in -2400..=2400_i32 {
+            let decibel = Decibel(f64::from(i) * 0.05);
+            let expected = 10_f64.powf(decibel.0 / 10.0);
+            assert!((decibel.power_ratio() / expected - 1.0).abs() < 1e-13, "{decibel}");
+            assert!((decibel.amplitude_ratio() / expected.sqrt() - 1.0).abs() < 1e-13, "{decibel}");
+            assert!((Decibel::of_ratio(expected) - decibel).0.abs() < 1e-12, "{decibel}");
+        }
+        assert_eq!(Decibel::of_ratio(0.0), Decibel(f64::NEG_INFINITY));
+        assert_eq!(-Decibel::of_ratio(100.0) + Decibel(7.0), Decibel(-13.0));
+    }
+
+    /// Estimators calculate in single precision; what they hand on comes back bit for bit.
+    #[test]
+    fn single_precision_survives() {
+        for x in [0.1_f32, -7013.77, f32::MIN_POSITIVE, f32::MAX, f32::NEG_INFINITY] {
+            assert_eq!((Hertz::from(x).to_f32(), Decibel::from(x).to_f32()), (x, x));
+        }
+        for ratio in [0.3_f32, 1e-6, 17.25] {
+            assert_eq!(Decibel::of_ratio_f32(ratio).to_f32(), 10.0 * ratio.log10());
+        }
+    }
 }

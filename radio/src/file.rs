@@ -105,7 +105,7 @@ fn rate_of(info: &Info, fallback: Option<f64>) -> Result<f64, BadRate> {
     let standard = || {
         let prbs = info.metadata.as_ref()?.global.radio.prb?;
         let bandwidth = Bandwidth::from_prbs(prbs.into())?;
-        Some(Numerology::standard(bandwidth, CyclicPrefix::Normal).sample_rate())
+        Some(Numerology::standard(bandwidth, CyclicPrefix::Normal).sample_rate().0)
     };
     let rate = info.rate.or(fallback).or_else(standard).ok_or(BadRate::Unknown)?;
     if (1e3..=1e9).contains(&rate) { Ok(rate) } else { Err(BadRate::OutOfRange(rate)) }

@@ -10,7 +10,7 @@ use sidelink_phy::pool::{
     CommunicationPool, DiscoveryPool, HoppingConfig, PoolPrbs, PsschSubframes, TrpSet, V2xPool,
 };
 use sidelink_phy::receive::receiver::{CommunicationPlace, Config, DiscoveryPlace};
-use sidelink_phy::units::{Bandwidth, CyclicPrefix, TransmissionMode};
+use sidelink_phy::units::{Bandwidth, CyclicPrefix, Hertz, TransmissionMode};
 use std::path::PathBuf;
 
 /// Folder of the recordings, `None` (and a line on stderr) when they are absent.
@@ -99,7 +99,7 @@ impl Truth {
 }
 
 fn numerology(n_rb: usize, cp: CyclicPrefix, rate: f64) -> Numerology {
-    Numerology::at_rate(Bandwidth::from_prbs(n_rb).expect("a bandwidth"), cp, rate).expect("a rate")
+    Numerology::at_rate(Bandwidth::from_prbs(n_rb).expect("a bandwidth"), cp, Hertz(rate)).expect("a rate")
 }
 
 impl Capture {

@@ -1,9 +1,12 @@
 //! The arrows and rules of ARCHITECTURE.md, read off the sources: who may import whom, where `unsafe` may stand, how long
-//! a file and a function (`architecture/functions.rs`) may be, how a clause is cited.
+//! a file and a function (`architecture/functions.rs`) may be, which quantities have a type (`architecture/quantities.rs`),
+//! how a clause is cited.
 #![allow(clippy::disallowed_methods)]
 
 #[path = "architecture/functions.rs"]
 mod functions;
+#[path = "architecture/quantities.rs"]
+mod quantities;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};

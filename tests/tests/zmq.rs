@@ -150,7 +150,7 @@ fn whoever_only_listens_and_counts_subframes_from_sample_0_decodes_a_ue() {
     let (n, subframes) = (numerology.subframe_samples(), 2200);
     let [port, _] = ports();
     let args = format!("driver=zmq,tx_port=tcp://*:{port},pace=free");
-    let radio = open(&args, &RadioSettings::new("alice", numerology.sample_rate())).unwrap();
+    let radio = open(&args, &RadioSettings::new("alice", numerology.sample_rate().0)).unwrap();
     let streams = radio.start().unwrap();
     let facts = RadioFacts { anchor: streams.anchor.unwrap(), real_time: false, draws: Draws::Seeded };
     let ue = config.build_with(&Keys::default(), NoStore::default(), facts, Vec::new()).unwrap();

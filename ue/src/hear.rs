@@ -9,6 +9,7 @@ use super::sync::{Candidate, Sync};
 use super::{Totals, Ue, mapping};
 use sidelink_phy::receive::estimate::Measurement;
 use sidelink_phy::receive::receiver::{ControlInformation, Event, Part};
+use sidelink_phy::units::{Decibel, Hertz};
 use std::cell::Cell;
 use std::time::{Duration, Instant};
 
@@ -36,8 +37,8 @@ impl Hearing<'_> {
                     && *time == Some(Clock::dfn(now.t))
                 {
                     let offset = (now.t % u64::from(self.sync.config().period)) as u32;
-                    let power_db = sidelink_phy::units::decibel(measurement.signal.max(1e-20));
-                    let candidate = Candidate { id: *id, mib, offset, power_db, heard: now.t };
+                    let power = Decibel::of_ratio_f32(measurement.signal.max(1e-20));
+                    let candidate = Candidate { id: *id, mib, offset, power, heard: now.t };
                     totals.reference_changes += u64::from(self.sync.heard(candidate));
                     if self.sync.is_followed(*id, offset) {
                         self.reference = Some(*measurement);
@@ -83,7 +84,7 @@ impl Ue {
         let Self { framer, receiver, latency_stats, listener, .. } = self;
         let Some(samples) = framer.cut(start, self.numerology.subframe_samples()) else { return };
         receiver.set_time(t, Clock::dfn(t));
-        receiver.set_common_cfo(self.cfo_hz);
+        receiver.set_common_cfo(self.cfo);
         let mut hearing = Hearing {
             now,
             totals: &mut self.totals,
@@ -115,7 +116,7 @@ impl Ue {
         latency_stats.within(Stage::Layer2, inside);
         if let (Some(measurement), Some(clock)) = (reference, &mut self.clock) {
             clock.steer(t, f64::from(measurement.delay));
-            self.cfo_hz += 0.5 * (f64::from(measurement.cfo_hz) - self.cfo_hz);
+            self.cfo = self.cfo + Hertz(0.5 * (measurement.cfo - self.cfo).0);
         }
     }
 }

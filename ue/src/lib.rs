@@ -103,6 +103,7 @@ use sidelink_phy::impair::offset::FrequencyOffset;
 use sidelink_phy::numerology::Numerology;
 use sidelink_phy::receive::receiver::{self, Event as Heard, Receiver};
 use sidelink_phy::receive::reference::ReferenceSearch;
+use sidelink_phy::units::{Decibel, Hertz};
 use sidelink_security::counter::UtcTime;
 use std::ops::Range;
 use std::time::Duration;
@@ -131,8 +132,8 @@ pub struct Parts {
     pub lead: u64,
     /// Samples by which the device sends too late; bursts are handed over earlier by them.
     pub transmit_advance: i64,
-    /// Power of everything that the UE sends, in dB relative to a carrier of power 1 that one UE fills.
-    pub gain_db: f64,
+    /// Power of everything that the UE sends, relative to a carrier of power 1 that one UE fills.
+    pub gain: Decibel,
     /// Subframes of searching before the UE becomes a reference itself.
     pub patience: u64,
     /// Random sources for resources, nonces and identities.
@@ -195,8 +196,8 @@ pub struct Ue {
     transmit_advance: i64,
     gain: f32,
     patience: u64,
-    /// Carrier offset of the air against our oscillator in Hz, as measured on the reference.
-    cfo_hz: f64,
+    /// Carrier offset of the air against our oscillator, as measured on the reference.
+    cfo: Hertz,
     /// The next subframe to receive.
     next: u64,
     /// The samples that were lost last; they are kept as zeros.
@@ -235,7 +236,7 @@ impl Ue {
         let discovery = parts.discovery.into_iter().map(Discovery::new).collect();
         let absolute = parts.sync.absolute;
         let sync = Sync::new(parts.sync, rng.next_u64());
-        let clock = absolute.then(|| Clock::from_utc(numerology.sample_rate(), parts.anchor));
+        let clock = absolute.then(|| Clock::from_utc(numerology.sample_rate().0, parts.anchor));
         Self {
             name: parts.name,
             numerology,
@@ -262,9 +263,9 @@ impl Ue {
             rng,
             lead: parts.lead.max(2),
             transmit_advance: parts.transmit_advance,
-            gain: 10f32.powf(parts.gain_db as f32 / 20.0),
+            gain: 10f32.powf(parts.gain.to_f32() / 20.0),
             patience: parts.patience,
-            cfo_hz: 0.0,
+            cfo: Hertz(0.0),
             hole: 0..0,
             silence: Silence::default(),
             jump: 0,
@@ -360,9 +361,9 @@ impl Ue {
         self.planner.selection()
     }
 
-    /// Returns the carrier offset of the air against the oscillator of the UE, in Hz.
-    pub fn cfo_hz(&self) -> f64 {
-        self.cfo_hz
+    /// Returns the carrier offset of the air against the oscillator of the UE.
+    pub fn cfo(&self) -> Hertz {
+        self.cfo
     }
 
     /// Takes samples of which the first has number `first`, receives the subframes that are whole, and sends the
@@ -508,8 +509,8 @@ impl Ue {
             if let Err(e) = self.modulator.render(transmissions, &mut self.burst) {
                 tracing::error!("{}: subframe {t} cannot be sent: {e}", self.name);
             }
-            if self.cfo_hz != 0.0 {
-                FrequencyOffset::new(self.cfo_hz, self.numerology.sample_rate()).process(&mut self.burst);
+            if self.cfo != Hertz(0.0) {
+                FrequencyOffset::new(self.cfo, self.numerology.sample_rate()).process(&mut self.burst);
             }
             self.latency_stats.mark(Stage::Encode);
             let at = first - self.transmit_advance;
@@ -527,7 +528,7 @@ impl Ue {
         if let (Some(now), Some(clock)) = (radio.now(), &self.clock) {
             // The last subframe that was received is the one that can be answered.
             let samples = now - clock.start_of((t + 1).saturating_sub(self.lead));
-            let seconds = samples / self.numerology.sample_rate();
+            let seconds = samples / self.numerology.sample_rate().0;
             self.latency_stats
                 .record(Stage::TurnRound, Duration::try_from_secs_f64(seconds).unwrap_or_default());
         }

@@ -13,7 +13,7 @@
 //! - a free-running reference omits one of [`LISTEN`] of its signals, to receive others in the same subframe.
 
 use crate::mapping;
-use sidelink_phy::units::SlssId;
+use sidelink_phy::units::{Decibel, SlssId};
 
 /// A free-running reference receives in one of this many of its own synchronisation subframes.
 const LISTEN: u64 = 8;
@@ -37,8 +37,8 @@ pub struct Candidate {
     pub mib: mapping::mib_sl::Repr,
     /// Subframe of its signals modulo the period.
     pub offset: u32,
-    /// S-RSRP in dB of the receiver's scale, filtered.
-    pub power_db: f32,
+    /// S-RSRP in the receiver's scale, filtered.
+    pub power: Decibel,
     /// Last subframe in which it was received.
     pub heard: u64,
 }
@@ -58,12 +58,12 @@ pub struct SyncConfig {
     pub in_coverage: bool,
     /// Whether to send at all.
     pub transmit: Transmit,
-    /// syncTxThreshOoC in dB of the receiver's scale: a follower that hears its reference at least this well sends nothing.
-    pub tx_threshold_db: Option<f32>,
-    /// Least power of a candidate in dB of the receiver's scale, syncRefMinHyst included.
-    pub min_db: f32,
-    /// syncRefDiffHyst in dB.
-    pub hysteresis_db: f32,
+    /// syncTxThreshOoC in the receiver's scale: a follower that hears its reference at least this well sends nothing.
+    pub tx_threshold: Option<Decibel>,
+    /// Least power of a candidate in the receiver's scale, syncRefMinHyst included.
+    pub min_power: Decibel,
+    /// syncRefDiffHyst.
+    pub hysteresis: Decibel,
 }
 
 /// When to send synchronisation signals.
@@ -143,8 +143,8 @@ impl Sync {
         let known = self.candidates.iter_mut().find(|c| (c.id, c.offset) == (candidate.id, candidate.offset));
         match known {
             Some(known) => {
-                let power_db = known.power_db + FILTER * (candidate.power_db - known.power_db);
-                *known = Candidate { power_db, ..candidate };
+                let (old, new) = (known.power.to_f32(), candidate.power.to_f32());
+                *known = Candidate { power: Decibel::from(old + FILTER * (new - old)), ..candidate };
             }
             None => {
                 if self.candidates.len() == MOST {
@@ -235,7 +235,7 @@ impl Sync {
                     return None;
                 }
                 let reference = self.candidates.iter().find(|c| (c.id, c.offset) == (id, offset))?;
-                if self.config.tx_threshold_db.is_some_and(|limit| reference.power_db >= limit) {
+                if self.config.tx_threshold.is_some_and(|limit| reference.power >= limit) {
                     return None;
                 }
                 let network = !reference.mib.in_coverage && id.is_in_network();
@@ -253,8 +253,9 @@ impl Sync {
             Role::Following(id, offset) => self.candidates.iter().find(|c| (c.id, c.offset) == (id, offset)),
             _ => None,
         };
+        let above = |power: Decibel| Decibel::from(power.to_f32() + self.config.hysteresis.to_f32());
         let better = |c: &&Candidate| {
-            if c.power_db < self.config.min_db {
+            if c.power < self.config.min_power {
                 return false;
             }
             match (self.role, current) {
@@ -263,14 +264,12 @@ impl Sync {
                 (Role::Following(..), Some(now)) => {
                     (c.id, c.offset) != (now.id, now.offset)
                         && c.id != now.id
-                        && (group(c) < group(now)
-                            || group(c) == group(now)
-                                && c.power_db > now.power_db + self.config.hysteresis_db)
+                        && (group(c) < group(now) || group(c) == group(now) && c.power > above(now.power))
                 }
                 _ => true,
             }
         };
-        let rank = |c: &&Candidate| (group(c), (-c.power_db * 16.0) as i64);
+        let rank = |c: &&Candidate| (group(c), (-c.power.to_f32() * 16.0) as i64);
         let Some(best) = self.candidates.iter().filter(better).min_by_key(rank) else { return false };
         self.role = Role::Following(best.id, best.offset);
         true

@@ -7,6 +7,7 @@ use super::sync::{Candidate, Role, SyncConfig};
 use crate::clock::Clock;
 use crate::mapping;
 use sidelink_phy::receive::reference;
+use sidelink_phy::units::Decibel;
 
 /// Subframes of a search for references in addition to one period: the signal's subframe is whole wherever the search
 /// begins.
@@ -28,7 +29,7 @@ impl Ue {
         }
         let by = std::mem::take(&mut self.jump);
         // Sample 0 of the new count was at another time.
-        self.anchor.utc_ns -= (by as f64 / self.numerology.sample_rate() * 1e9).round() as i64;
+        self.anchor.utc_ns -= (by as f64 / self.numerology.sample_rate().0 * 1e9).round() as i64;
         if self.sync.config().absolute {
             if let Some(clock) = &mut self.clock {
                 clock.jumped(by);
@@ -96,7 +97,7 @@ impl Ue {
         let sample = self.framer.next();
         let count = Clock::rough_count(Some(self.anchor)) + sample / n as u64;
         let clock =
-            Clock::from_subframe(self.numerology.sample_rate(), count, sample as f64, Some(self.anchor));
+            Clock::from_subframe(self.numerology.sample_rate().0, count, sample as f64, Some(self.anchor));
         tracing::info!("{}: no reference is heard; the UE becomes one itself", self.name);
         self.set_clock(clock);
     }
@@ -112,13 +113,13 @@ impl Ue {
         let all = framer.samples();
         let skipped = all.len().saturating_sub(stretch);
         let mut best = None;
-        let mut strongest = f32::NEG_INFINITY;
+        let mut strongest = Decibel(f64::NEG_INFINITY);
         let followed = sync.role();
         search.search(&all[skipped..], &mut |candidate| {
             let Some(mib) = mapping::parse_mib_sl(payload(&candidate.mib, sync.config())) else { return };
             let period = u64::from(sync.config().period);
             let offset = (u64::from(candidate.time.count()) % period) as u32;
-            let power_db = sidelink_phy::units::decibel(candidate.measurement.signal.max(1e-20));
+            let power = Decibel::of_ratio_f32(candidate.measurement.signal.max(1e-20));
             let rough = framer.first() as f64 + skipped as f64 + candidate.sample;
             let near = match &self.clock {
                 Some(clock) => clock.subframe_at(rough),
@@ -129,11 +130,11 @@ impl Ue {
             if !agrees && !may_contradict {
                 return;
             }
-            let selected = sync.heard(Candidate { id: candidate.id, mib, offset, power_db, heard });
+            let selected = sync.heard(Candidate { id: candidate.id, mib, offset, power, heard });
             if !missed && selected {
                 best = Some(candidate);
-            } else if missed && power_db > strongest && !passes_on(followed, &candidate, offset) {
-                strongest = power_db;
+            } else if missed && power > strongest && !passes_on(followed, &candidate, offset) {
+                strongest = power;
                 sync.follow(candidate.id, offset);
                 best = Some(candidate);
             }
@@ -150,10 +151,10 @@ impl Ue {
         let rough = Clock::rough_count(Some(self.anchor)) + (candidate.sample.max(0.0) / n as f64) as u64;
         let near = self.clock.as_ref().map_or(rough, |clock| clock.subframe_at(candidate.sample));
         let count = Clock::count_near(near, candidate.time);
-        self.cfo_hz = f64::from(candidate.measurement.cfo_hz);
+        self.cfo = candidate.measurement.cfo;
         self.totals.reference_changes += 1;
         tracing::info!("{}: follows {} at sample {:.0}", self.name, candidate.id, candidate.sample);
-        let rate = self.numerology.sample_rate();
+        let rate = self.numerology.sample_rate().0;
         let clock = Clock::from_subframe(rate, count, candidate.sample, Some(self.anchor));
         self.set_clock(clock.keep_drift(self.clock.as_ref(), self.numerology.cp_samples(1)));
     }

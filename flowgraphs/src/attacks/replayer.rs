@@ -5,13 +5,14 @@ use super::subframes::{Subframe, Subframes};
 use crate::Sample;
 use sidelink_phy::impair::measure::Levels;
 use sidelink_phy::numerology::Numerology;
+use sidelink_phy::units::Decibel;
 use sidelink_radio::{Anchor, RadioError, Transmit};
 use sidelink_ue::{LatencyStats, Participant};
 use std::collections::VecDeque;
 
-/// Level above the quietest subframe from which one is kept, in dB: a few PRBs at 5 dB, and not noise alone, which the
+/// Level above the quietest subframe from which one is kept: a few PRBs at 5 dB, and not noise alone, which the
 /// samples of a subframe average to a tenth of a dB.
-const ABOVE_DB: f64 = 0.8;
+const ABOVE: Decibel = Decibel(0.8);
 
 /// Largest number of subframes that are kept.
 const MOST: usize = 4096;
@@ -23,21 +24,21 @@ pub struct Replayer {
     /// Subframes between hearing and saying again: whole periods of every pool, so that the copy lies where it belongs.
     delay: u64,
     gain: f32,
-    quietest_db: f64,
+    quietest: Decibel,
     kept: VecDeque<(u64, Vec<Sample>)>,
     spare: Vec<Vec<Sample>>,
     replayed: u64,
 }
 
 impl Replayer {
-    /// Makes a replayer that knows the time by `anchor`. `gain_db` is relative to the received level.
-    pub fn new(name: &str, numerology: Numerology, anchor: Anchor, delay: u64, gain_db: f64) -> Self {
+    /// Makes a replayer that knows the time by `anchor`. `gain` is relative to the received level.
+    pub fn new(name: &str, numerology: Numerology, anchor: Anchor, delay: u64, gain: Decibel) -> Self {
         Self {
             name: name.to_owned(),
             subframes: Subframes::new(numerology, anchor),
             delay,
-            gain: 10f32.powf(gain_db as f32 / 20.0),
-            quietest_db: f64::INFINITY,
+            gain: 10f32.powf(gain.to_f32() / 20.0),
+            quietest: Decibel(f64::INFINITY),
             kept: VecDeque::with_capacity(MOST),
             spare: Vec::new(),
             replayed: 0,
@@ -56,11 +57,11 @@ impl Replayer {
 
     fn subframe(&mut self, now: Subframe, radio: &mut dyn Transmit) -> Result<(), RadioError> {
         if let Some(samples) = self.subframes.samples(now) {
-            let power_db = Levels::of(samples, 1.0).power_db();
-            if power_db.is_finite() {
-                self.quietest_db = self.quietest_db.min(power_db);
+            let level = Levels::of(samples, 1.0).level();
+            if level.0.is_finite() && level < self.quietest {
+                self.quietest = level;
             }
-            if power_db > self.quietest_db + ABOVE_DB && self.kept.len() < MOST {
+            if level > self.quietest + ABOVE && self.kept.len() < MOST {
                 let mut copy = self.spare.pop().unwrap_or_default();
                 copy.clear();
                 copy.extend(samples.iter().map(|s| s * self.gain));

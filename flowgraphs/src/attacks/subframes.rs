@@ -42,7 +42,7 @@ impl Subframes {
     /// Knows the time by `anchor`.
     pub(super) fn new(numerology: Numerology, anchor: Anchor) -> Self {
         let length = numerology.subframe_samples();
-        let clock = Clock::from_utc(numerology.sample_rate(), anchor);
+        let clock = Clock::from_utc(numerology.sample_rate().0, anchor);
         let next = clock.first_whole(0);
         Self { length, framer: Framer::new(8 * length), next, clock, received: 0, duration: u64::MAX }
     }

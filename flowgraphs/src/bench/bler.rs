@@ -19,12 +19,13 @@ pub use cases::{CASES, Case};
 
 use cases::Link;
 use sidelink_phy::impair::fading::ChannelModel;
+use sidelink_phy::units::Decibel;
 
 /// Block error rate at one signal to noise ratio.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Point {
-    /// Es/N0 of a resource element in dB.
-    pub es_n0_db: f64,
+    /// Es/N0 of a resource element.
+    pub es_n0: Decibel,
     /// Blocks that were sent.
     pub trials: u32,
     /// Blocks that were lost.
@@ -38,17 +39,17 @@ impl Point {
     }
 }
 
-/// Es/N0 in dB at which a case is examined for an error floor: failures here occur at any signal to noise ratio.
-pub const FLOOR_DB: f64 = 30.0;
+/// Es/N0 at which a case is examined for an error floor: failures here occur at any signal to noise ratio.
+pub const FLOOR: Decibel = Decibel(30.0);
 
 /// Point at which a case reaches a block error rate.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Crossing {
-    /// Es/N0 in dB; `None` when it lies beyond the measured range, or does not exist.
-    pub es_n0_db: Option<f64>,
+    /// Es/N0; `None` when it lies beyond the measured range, or does not exist.
+    pub es_n0: Option<Decibel>,
     /// Every point, the lowest first.
     pub points: Vec<Point>,
-    /// The point at [`FLOOR_DB`], in fading.
+    /// The point at [`FLOOR`], in fading.
     pub floor: Option<Point>,
 }
 
@@ -61,16 +62,16 @@ pub fn crossing(case: &Case, air: &AirConfig, goal: f64, trials: u32) -> Crossin
     let fades = air.channel != ChannelModel::Awgn;
     let mut points: Vec<Point> = Vec::new();
     let mut step = if fades { 2.0 } else { 0.5 };
-    let mut at = (case.target_db * 8.0).round() / 8.0;
+    let mut at = (case.target.0 * 8.0).round() / 8.0;
     let measure = |at: f64, points: &mut Vec<Point>| {
-        let point = measure(case, air, at, goal, trials);
+        let point = measure(case, air, Decibel(at), goal, trials);
         points.push(point);
         point.bler() > goal
     };
     let up = measure(at, &mut points);
     for _ in 0..24 {
         at += if up { step } else { -step };
-        if at > FLOOR_DB || measure(at, &mut points) != up {
+        if at > FLOOR.0 || measure(at, &mut points) != up {
             break;
         }
     }
@@ -82,36 +83,36 @@ pub fn crossing(case: &Case, air: &AirConfig, goal: f64, trials: u32) -> Crossin
             measure((above + below) / 2.0, &mut points);
         }
     }
-    points.sort_by(|a, b| a.es_n0_db.total_cmp(&b.es_n0_db));
-    let es_n0_db = enclosing(&points, goal).map(|enclosing| near_line(&points, goal, enclosing));
-    let floor = fades.then(|| Link::new(case, air).run(FLOOR_DB, trials));
-    Crossing { es_n0_db, points, floor }
+    points.sort_by(|a, b| a.es_n0.0.total_cmp(&b.es_n0.0));
+    let es_n0 = enclosing(&points, goal).map(|enclosing| Decibel(near_line(&points, goal, enclosing)));
+    let floor = fades.then(|| Link::new(case, air).run(FLOOR, trials));
+    Crossing { es_n0, points, floor }
 }
 
 /// Measures one point. Each has a link of its own: every point has the same channels and blocks, and points differ by
 /// their noise alone. A fifth of the blocks is enough for one that is far from the goal.
-fn measure(case: &Case, air: &AirConfig, es_n0_db: f64, goal: f64, trials: u32) -> Point {
+fn measure(case: &Case, air: &AirConfig, es_n0: Decibel, goal: f64, trials: u32) -> Point {
     let mut link = Link::new(case, air);
-    let first = link.run(es_n0_db, trials.div_ceil(5));
+    let first = link.run(es_n0, trials.div_ceil(5));
     if first.bler() > 4.0 * goal || first.trials == trials {
         return first;
     }
-    let rest = link.run(es_n0_db, trials - first.trials);
-    Point { es_n0_db, trials, errors: first.errors + rest.errors }
+    let rest = link.run(es_n0, trials - first.trials);
+    Point { es_n0, trials, errors: first.errors + rest.errors }
 }
 
-/// Returns the highest Es/N0 above the goal and the lowest below it.
+/// Returns the highest Es/N0 in dB above the goal and the lowest below it.
 fn enclosing(points: &[Point], goal: f64) -> Option<(f64, f64)> {
-    let above = points.iter().filter(|p| p.bler() > goal).map(|p| p.es_n0_db).fold(f64::MIN, f64::max);
-    let below = points.iter().filter(|p| p.bler() <= goal).map(|p| p.es_n0_db).fold(f64::MAX, f64::min);
+    let above = points.iter().filter(|p| p.bler() > goal).map(|p| p.es_n0.0).fold(f64::MIN, f64::max);
+    let below = points.iter().filter(|p| p.bler() <= goal).map(|p| p.es_n0.0).fold(f64::MAX, f64::min);
     (above > f64::MIN && below < f64::MAX).then_some((above, below))
 }
 
-/// Returns the Es/N0 at which the least-squares line through the logarithms of the points near the goal reaches it; the
+/// Returns the Es/N0 in dB at which the least-squares line through the logarithms of the points near the goal reaches it; the
 /// middle of the enclosing interval if there is no such line.
 fn near_line(points: &[Point], goal: f64, (above, below): (f64, f64)) -> f64 {
     let near = points.iter().filter(|p| (goal / 4.0..=4.0 * goal).contains(&p.bler()));
-    let logs: Vec<(f64, f64)> = near.map(|p| (p.es_n0_db, p.bler().ln())).collect();
+    let logs: Vec<(f64, f64)> = near.map(|p| (p.es_n0.0, p.bler().ln())).collect();
     let n = logs.len() as f64;
     let mean = |of: fn(&(f64, f64)) -> f64| logs.iter().map(of).sum::<f64>() / n;
     let (x, y) = (mean(|l| l.0), mean(|l| l.1));
@@ -121,8 +122,8 @@ fn near_line(points: &[Point], goal: f64, (above, below): (f64, f64)) -> f64 {
 }
 
 /// Measures the points of a sweep, with the same channels and blocks at each.
-pub fn sweep(case: &Case, air: &AirConfig, es_n0_db: &[f64], trials: u32) -> Vec<Point> {
-    es_n0_db.iter().map(|&db| Link::new(case, air).run(db, trials)).collect()
+pub fn sweep(case: &Case, air: &AirConfig, es_n0: &[Decibel], trials: u32) -> Vec<Point> {
+    es_n0.iter().map(|&es_n0| Link::new(case, air).run(es_n0, trials)).collect()
 }
 
 #[cfg(test)]

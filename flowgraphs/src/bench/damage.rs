@@ -58,7 +58,7 @@ pub fn write(signal: &Signal, damage: &Damage, damaged: &Damaged, path: &Path) -
     options.description = Some(format!("{}; damage: {kind} {damage}", signal.description()));
     let mut writer = Writer::create(path, options)?;
     writer.write(&damaged.samples)?;
-    let (length, frequency) = (damaged.samples.len() as u64, signal.frequency());
+    let (length, frequency) = (damaged.samples.len() as u64, signal.frequency().0);
     for event in &signal.sent {
         let sample = damaged.places.at(event.sample);
         let moved = crate::scenario::Event { sample, ..event.clone() };

@@ -26,6 +26,7 @@ use crate::config::ue_toml::{Draws, RadioFacts, UeConfig};
 use measured::MeasuredUe;
 use probe::{Arrivals, Probe};
 use serde_json::{Value, json};
+use sidelink_phy::units::Decibel;
 use sidelink_radio::air::Air;
 use sidelink_radio::{Anchor, Radio, Streams};
 use sidelink_store::Keys;
@@ -54,8 +55,8 @@ pub struct Plan {
     pub duration: Duration,
     /// Everybody waits for everybody: right, but says nothing of time on the air.
     pub lock_step: bool,
-    /// Es/N0 of the virtual air in dB.
-    pub snr: f64,
+    /// Es/N0 of the virtual air.
+    pub snr: Decibel,
     /// Seed of everything random but the keys.
     pub seed: u64,
 }

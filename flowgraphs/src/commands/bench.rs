@@ -14,7 +14,7 @@ use crate::outputs::{Existing, OutputFile, Outputs, Place};
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 use sidelink_phy::impair::fading::ChannelModel;
-use sidelink_phy::units::SidelinkMode;
+use sidelink_phy::units::{Decibel, Hertz, SidelinkMode};
 use std::io::Write;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -249,7 +249,7 @@ fn run_bler(args: &BlerArgs, mut out: OutputFile) -> anyhow::Result<OutputFile> 
 }
 
 fn run_bler_over(args: &BlerArgs, channel: ChannelModel, out: &mut dyn Write) -> anyhow::Result<()> {
-    let air = AirConfig { channel, cfo_hz: args.cfo, seed: args.seed };
+    let air = AirConfig { channel, cfo: Hertz(args.cfo), seed: args.seed };
     let json = args.output.form == Form::Json;
     let mut count = 0;
     for case in CASES.iter().filter(|c| c.name.contains(&args.case)) {
@@ -261,8 +261,8 @@ fn run_bler_over(args: &BlerArgs, channel: ChannelModel, out: &mut dyn Write) ->
         }
         count += 1;
         if let Some((from, to)) = args.sweep {
-            let steps: Vec<f64> = (0..).map(|i| from + i as f64).take_while(|&db| db <= to).collect();
-            for point in bler::sweep(case, &air, &steps, args.trials) {
+            let steps = (0..).map(|i| from + i as f64).take_while(|&db| db <= to).map(Decibel);
+            for point in bler::sweep(case, &air, &steps.collect::<Vec<_>>(), args.trials) {
                 point_line(out, json, case, &air, &point)?;
             }
         } else {
@@ -294,17 +294,17 @@ fn crossing_line(
 ) -> std::io::Result<()> {
     if !json {
         let none = if found.floor.is_some() { "not up to 30 dB" } else { "not within 12 dB" };
-        let at = found.es_n0_db.map_or(none.to_owned(), |db| format!("{db:.2}"));
+        let at = found.es_n0.map_or(none.to_owned(), |es_n0| format!("{:.2}", es_n0.0));
         let floor = found.floor.map_or(String::new(), |f| format!("{:.3}", f.bler()));
-        let line = format!("{:<24} {at:>18} {:>9.1} {floor:>16}", case.name, case.target_db);
+        let line = format!("{:<24} {at:>18} {:>9.1} {floor:>16}", case.name, case.target.0);
         return writeln!(out, "{}", line.trim_end());
     }
     for point in found.points.iter().chain(&found.floor) {
         point_line(out, json, case, air, point)?;
     }
     let line = json!({
-        "type": "bler-crossing", "case": case.name, "channel": air.channel.to_string(), "cfo_hz": air.cfo_hz,
-        "bler": 0.1, "es_n0_db": found.es_n0_db, "target_db": case.target_db,
+        "type": "bler-crossing", "case": case.name, "channel": air.channel.to_string(), "cfo_hz": air.cfo.0,
+        "bler": 0.1, "es_n0_db": found.es_n0.map(|es_n0| es_n0.0), "target_db": case.target.0,
         "floor_bler": found.floor.map(|f| f.bler()),
     });
     writeln!(out, "{line}")
@@ -319,8 +319,8 @@ fn point_line(
 ) -> std::io::Result<()> {
     if json {
         let line = json!({
-            "type": "bler", "case": case.name, "channel": air.channel.to_string(), "cfo_hz": air.cfo_hz,
-            "es_n0_db": point.es_n0_db, "trials": point.trials, "errors": point.errors, "bler": point.bler(),
+            "type": "bler", "case": case.name, "channel": air.channel.to_string(), "cfo_hz": air.cfo.0,
+            "es_n0_db": point.es_n0.0, "trials": point.trials, "errors": point.errors, "bler": point.bler(),
         });
         return writeln!(out, "{line}");
     }
@@ -328,7 +328,7 @@ fn point_line(
         out,
         "{:<24} {:>8.2} dB  BLER {:.4} ({}/{})",
         case.name,
-        point.es_n0_db,
+        point.es_n0.0,
         point.bler(),
         point.errors,
         point.trials
@@ -340,16 +340,16 @@ const FAMILIES: [(SidelinkMode, &str); 2] = [(SidelinkMode::D2d, "tm2"), (Sideli
 
 fn run_slss(args: &BlerArgs, air: &AirConfig, json: bool, out: &mut dyn Write) -> std::io::Result<()> {
     for (sidelink, mode) in FAMILIES {
-        for es_n0_db in [Some(-4.0), Some(-6.0), None] {
-            let o = bler::slss::run(es_n0_db, air, sidelink, args.trials);
+        for es_n0 in [Some(Decibel(-4.0)), Some(Decibel(-6.0)), None] {
+            let o = bler::slss::run(es_n0, air, sidelink, args.trials);
             if json {
                 let line = json!({
-                    "type": "slss-search", "mode": mode, "es_n0_db": es_n0_db, "trials": o.trials,
+                    "type": "slss-search", "mode": mode, "es_n0_db": es_n0.map(|es_n0| es_n0.0), "trials": o.trials,
                     "right": o.right, "missed": o.missed, "wrong": o.wrong,
                 });
                 writeln!(out, "{line}")?;
             } else {
-                let at = es_n0_db.map_or("noise alone".to_owned(), |db| format!("{db} dB"));
+                let at = es_n0.map_or("noise alone".to_owned(), |es_n0| es_n0.to_string());
                 let share = 100.0 * o.right as f64 / o.trials as f64;
                 writeln!(
                     out,

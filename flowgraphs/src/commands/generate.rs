@@ -228,7 +228,7 @@ fn options(scenario: &Scenario, generator: &Generator, format: SampleFormat) -> 
         frequency: radio.frequency.map(|f| f.0),
         recorder: concat!("sidelink ", env!("CARGO_PKG_VERSION")).to_owned(),
         radio: to_sigmf(&radio),
-        ..WriterOptions::new(numerology.sample_rate())
+        ..WriterOptions::new(numerology.sample_rate().0)
     }
 }
 

@@ -153,7 +153,7 @@ fn state(peer: &str, status: &Status) -> String {
     if let Some([last, least, most]) = round_trip_ms {
         let _ = writeln!(text, "round trip     {last} ms by the last keep-alive, {least} to {most} ms");
     }
-    let _ = writeln!(text, "time           {}, carrier offset {:.0} Hz", status.time, status.cfo_hz);
+    let _ = writeln!(text, "time           {}, carrier offset {:.0}", status.time, status.cfo);
     text
 }
 

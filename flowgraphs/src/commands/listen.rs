@@ -180,7 +180,7 @@ pub fn run(args: ListenArgs, discovery_only: bool) -> anyhow::Result<()> {
     if radio_config.mode.is_none() && receiver.v2x.is_none() {
         receiver.mode = TransmissionMode::Tm2;
     }
-    let rate = numerology.sample_rate();
+    let rate = numerology.sample_rate().0;
     let settings = settings(&args, &config, discovery_only, rate);
     let radio = radio::open(&device(&args), &settings.for_duration(args.duration))?;
     let name = radio.description().name.clone();

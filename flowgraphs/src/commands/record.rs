@@ -69,7 +69,7 @@ impl RecordArgs {
         numerology: Numerology,
     ) -> anyhow::Result<(Box<dyn Radio>, Option<Annotations>)> {
         let Some(path) = &self.record else { return Ok((radio, None)) };
-        let mut options = WriterOptions::new(numerology.sample_rate());
+        let mut options = WriterOptions::new(numerology.sample_rate().0);
         options.format = format_of(path);
         options.peak = self.peak.magnitude();
         options.radio = to_sigmf(config);

@@ -11,6 +11,7 @@ use crate::experiments::{cases, diagram, output, setup};
 use crate::outputs::{Existing, Outputs};
 use crate::terminal;
 use clap::Args;
+use sidelink_phy::units::Decibel;
 use std::io::Write;
 use std::path::PathBuf;
 
@@ -99,7 +100,8 @@ impl Cases {
                 for &snr in &self.snr {
                     for &mcs in &self.mcs {
                         for seed in self.seed..self.seed.saturating_add(self.runs) {
-                            let case = Case { scenario, period, snr, mcs, rekey, kbps, seconds, seed };
+                            let case =
+                                Case { scenario, period, snr: Decibel(snr), mcs, rekey, kbps, seconds, seed };
                             tracing::info!("{name} P = {period}, {snr} dB, MCS {mcs}, seed {seed}");
                             let played = setup::play(&case)?;
                             done(&case, Costs::of(&case, &played))?;

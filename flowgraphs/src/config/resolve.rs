@@ -4,7 +4,7 @@ use super::{ConfigError, RadioConfig};
 use sidelink_phy::numerology::Numerology;
 use sidelink_phy::pool::{CommunicationPool, DiscoveryPool, V2xPool};
 use sidelink_phy::receive::receiver;
-use sidelink_phy::units::{Bandwidth, CyclicPrefix, SlssId, TransmissionMode};
+use sidelink_phy::units::{Bandwidth, CyclicPrefix, Hertz, SlssId, TransmissionMode};
 
 /// A checked radio configuration. Missing values are `None` or empty.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -193,7 +193,7 @@ impl RadioConfig {
         let bandwidth = bandwidth(prb, "prb")?;
         match self.sample_rate() {
             None => Ok(Numerology::standard(bandwidth, cp)),
-            Some(rate) => Numerology::at_rate(bandwidth, cp, rate)
+            Some(rate) => Numerology::at_rate(bandwidth, cp, Hertz(rate))
                 .map_err(|e| ConfigError::new(e.to_string(), "rate", "use one of these, or leave it out")),
         }
     }

@@ -9,7 +9,7 @@ use crate::config::network_toml::NetworkConfig;
 use serde::Deserialize;
 use sidelink_phy::numerology::Numerology;
 use sidelink_phy::pool::V2xPool;
-use sidelink_phy::units::{CyclicPrefix, TransmissionMode};
+use sidelink_phy::units::{CyclicPrefix, Decibel, TransmissionMode};
 use sidelink_radio::{Anchor, Description};
 use sidelink_security::counter::reserve::CounterStore;
 use sidelink_store::credential::CredentialConfig;
@@ -353,7 +353,7 @@ impl UeConfig {
     /// # Errors
     /// As [`Self::resolve`].
     pub fn rate(&self) -> Result<f64, ConfigError> {
-        Ok(self.numerology()?.sample_rate())
+        Ok(self.numerology()?.sample_rate().0)
     }
 
     /// Builds a UE. Opens the key store and holds it while the UE runs.
@@ -414,7 +414,7 @@ impl UeConfig {
             anchor: facts.anchor,
             lead: self.lead,
             transmit_advance: self.device.transmit_advance,
-            gain_db: self.device.level,
+            gain: Decibel(self.device.level),
             patience: self.time.patience,
             air_rng: UeRngs::new(self.air_rng(facts.draws)?)?,
         }))
@@ -528,9 +528,9 @@ impl UeConfig {
             id: id.map(|id| slss_id(id, "[time] id")).transpose()?,
             in_coverage: time.in_coverage || gnss,
             transmit,
-            tx_threshold_db: time.threshold,
-            min_db: time.least,
-            hysteresis_db: time.hysteresis,
+            tx_threshold: time.threshold.map(Decibel::from),
+            min_power: Decibel::from(time.least),
+            hysteresis: Decibel::from(time.hysteresis),
         })
     }
 }

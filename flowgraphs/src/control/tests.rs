@@ -12,7 +12,7 @@ fn status() -> Status {
     let mut status = Status {
         name: "al\"i\\ce\n".into(),
         drift_ppm: -1.25,
-        cfo_hz: 120.5,
+        cfo: Hertz(120.5),
         silent: Some("it is too slow".into()),
         selections: [3, 4],
         ..Status::default()

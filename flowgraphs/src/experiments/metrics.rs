@@ -6,6 +6,7 @@ use crate::experiments::cases::{Expect, Scenario};
 use crate::experiments::log::{Entries, Entry};
 use messages::{Message, MessageMetrics, Spent};
 use serde::{Deserialize, Serialize};
+use sidelink_phy::units::Decibel;
 use sidelink_prose::direct_link::{Event, Metered, State};
 use sidelink_wire::pc5_signalling::MessageType;
 use std::collections::{BTreeMap, HashSet};
@@ -15,8 +16,8 @@ pub(crate) struct Case<'a> {
     pub(crate) scenario: &'a Scenario,
     /// SC period in subframes.
     pub(crate) period: u64,
-    /// Es/N0 in dB.
-    pub(crate) snr: f64,
+    /// Es/N0.
+    pub(crate) snr: Decibel,
     /// I_MCS of PSSCH.
     pub(crate) mcs: u8,
     /// Milliseconds between re-keyings instead of the scenario's; 0 for none.
@@ -192,7 +193,7 @@ impl Costs {
         let mut costs = Self {
             name: case.scenario.name.to_owned(),
             period: case.period,
-            snr_db: case.snr,
+            snr_db: case.snr.0,
             mcs: case.mcs,
             seed: case.seed,
             setup_ms: [up(0), up(1)],

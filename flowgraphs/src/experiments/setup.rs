@@ -9,6 +9,7 @@ use crate::experiments::cases::Scenario;
 use crate::experiments::credentials::certify;
 use crate::experiments::log::{Log, TEXT};
 use crate::experiments::metrics::{Case, Run};
+use sidelink_phy::units::Decibel;
 use sidelink_radio::air::{Air, AirConfig, Pace, PortConfig};
 use sidelink_radio::number::Number;
 use sidelink_radio::{Anchor, Radio};
@@ -108,7 +109,7 @@ fn open_air(case: &Case<'_>, ports: usize) -> anyhow::Result<Air> {
         prb: Some(carrier.prb),
         pace: Pace::Free,
         seed: case.seed,
-        snr: Some(case.snr),
+        snr: Some(case.snr.0),
         utc: Some(1_800_000_000),
         wait_for: ports,
         port: vec![port("mary", 0.0, 0.0), port("john", 90.0, 2.5)],
@@ -157,7 +158,7 @@ impl Other {
                 let anchor = streams.anchor.unwrap_or(NO_ANCHOR);
                 let numerology = config(case, "mallory", 0x7f, 77, 0.0, "")?.numerology()?;
                 // whole periods later, so that every copy lies where its original lay
-                let mut replayer = Replayer::new("echo", numerology, anchor, 2 * case.period, 3.0);
+                let mut replayer = Replayer::new("echo", numerology, anchor, 2 * case.period, Decibel(3.0));
                 replayer.set_duration(duration);
                 let running = Running::start(replayer, streams, false, ThreadOptions::default(), None)?;
                 Some(Self::Replayer(running))

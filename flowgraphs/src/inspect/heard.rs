@@ -9,7 +9,7 @@ use sidelink_phy::grid::Grid;
 use sidelink_phy::receive::receiver::Event;
 use sidelink_phy::sc_fdma::Demodulator;
 use sidelink_phy::sequence::dmrs::References;
-use sidelink_phy::units::SidelinkMode;
+use sidelink_phy::units::{Hertz, SidelinkMode};
 use std::sync::Arc;
 
 /// Number of transport blocks whose symbols are drawn.
@@ -35,7 +35,7 @@ pub fn hear(input: &mut Input, name: &str) -> anyhow::Result<Heard> {
     let plan = receive::plan(input, name)?;
     let rate = input.rate;
     let mut heard = Heard::default();
-    let mut blocks: Vec<(i64, Grant, f32)> = Vec::new();
+    let mut blocks: Vec<(i64, Grant, Hertz)> = Vec::new();
     let mut emit = |event: Event<'_>, sample: i64| {
         let (channel, evm) = match event {
             Event::Mib { evm_percent, .. } => ("PSBCH", evm_percent),
@@ -43,7 +43,7 @@ pub fn hear(input: &mut Input, name: &str) -> anyhow::Result<Heard> {
             Event::SlDch { evm_percent, .. } => ("PSDCH", evm_percent),
             Event::SlSch(b) => {
                 if blocks.len() < BLOCKS {
-                    blocks.push((sample, b.grant, b.measurement.cfo_hz));
+                    blocks.push((sample, b.grant, b.measurement.cfo));
                 }
                 ("PSSCH", b.evm_percent)
             }
@@ -67,7 +67,7 @@ pub fn hear(input: &mut Input, name: &str) -> anyhow::Result<Heard> {
 fn look_again(
     input: &mut Input,
     plan: &receive::Plan,
-    blocks: &[(i64, Grant, f32)],
+    blocks: &[(i64, Grant, Hertz)],
     heard: &mut Heard,
 ) -> anyhow::Result<()> {
     let sidelink = plan.config.mode.sidelink();
@@ -80,7 +80,7 @@ fn look_again(
     let mut demodulator = Demodulator::new(numerology, numerology.fft() * 72 / 2048);
     let mut grid = Grid::new(numerology);
     let mut samples = vec![Sample::default(); numerology.subframe_samples()];
-    for (sample, grant, cfo_hz) in blocks {
+    for (sample, grant, cfo) in blocks {
         let (Ok(from), Ok((modulation, size))) = (u64::try_from(*sample), grant.size(sidelink)) else {
             continue;
         };
@@ -88,8 +88,8 @@ fn look_again(
         if input.recording.read(&mut samples)? < samples.len() || process.start(size).is_err() {
             continue;
         }
-        demodulator.demodulate(&samples, f64::from(*cfo_hz), &mut grid);
-        if decoder.receive(&grid, grant, 0.0, &mut process).is_err() {
+        demodulator.demodulate(&samples, *cfo, &mut grid);
+        if decoder.receive(&grid, grant, Hertz(0.0), &mut process).is_err() {
             continue;
         }
         let layout = Layout::shared(sidelink, cp);

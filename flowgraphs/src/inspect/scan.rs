@@ -4,7 +4,7 @@ use crate::Sample;
 use sidelink_phy::impair::ceiling::Ceiling;
 use sidelink_phy::impair::measure::Levels;
 use sidelink_phy::impair::spectrum::Spectrum;
-use sidelink_phy::numerology::SUBCARRIER_HZ;
+use sidelink_phy::numerology::SUBCARRIER_SPACING;
 use sidelink_phy::units::Bandwidth;
 use sidelink_recordings::{Error, Recording};
 
@@ -20,7 +20,7 @@ pub struct Bands {
 impl Bands {
     /// The PRBs of a carrier.
     pub fn prbs(bandwidth: Bandwidth) -> Self {
-        let width = 12.0 * SUBCARRIER_HZ;
+        let width = 12.0 * SUBCARRIER_SPACING.0;
         let lowest = -(bandwidth.prbs() as f64) / 2.0 * width;
         let edge = |q: usize| lowest + q as f64 * width;
         Self { are_prbs: true, edges: (0..bandwidth.prbs()).map(|q| (edge(q), edge(q + 1))).collect() }
@@ -106,7 +106,7 @@ pub fn scan(
     progress: &mut dyn FnMut(u64),
 ) -> Result<Scan, Error> {
     // bins of a subcarrier where the rate allows it
-    let bins = ((rate / SUBCARRIER_HZ).round() as usize).clamp(64, 4096);
+    let bins = ((rate / SUBCARRIER_SPACING.0).round() as usize).clamp(64, 4096);
     let block = ((rate / 1000.0).round() as usize).max(2 * bins);
     let length = recording.info().length.saturating_sub(recording.position());
     let blocks_per_row = length.div_ceil(block as u64).div_ceil(MAX_ROWS as u64).max(1);

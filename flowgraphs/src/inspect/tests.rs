@@ -19,7 +19,7 @@ fn scan_of(folder: &TempDir, samples: &[Sample], rate: f64, bands: Bands) -> Sca
 fn generated(text: &str) -> (Vec<Sample>, f64) {
     let scenario = Scenario::from_toml(text, "t").unwrap();
     let mut generator = Generator::new(&scenario).unwrap();
-    let rate = generator.numerology().sample_rate();
+    let rate = generator.numerology().sample_rate().0;
     let mut samples = vec![Sample::default(); scenario.duration as usize * generator.subframe_samples()];
     for subframe in samples.chunks_exact_mut(generator.subframe_samples()) {
         generator.next_subframe(subframe);

@@ -4,6 +4,7 @@ use super::Scan;
 use super::scan::ABOVE_FLOOR_DB;
 use crate::input::Input;
 use crate::terminal::{Ink, paint};
+use sidelink_phy::units::Decibel;
 use sidelink_radio::number::Number;
 use sidelink_recordings::sigmf::Annotation;
 use sidelink_recordings::{Container, Plain};
@@ -139,24 +140,23 @@ fn levels(scan: &Scan, colours: bool, out: &mut dyn Write) -> io::Result<()> {
         writeln!(out, "{}", warn("silence: every sample is zero".to_owned()))?;
         return Ok(());
     }
-    let dc = f64::from(l.dc().norm_sqr());
-    let dc_db = 10.0 * (dc / l.power()).log10();
+    let dc = Decibel::of_ratio(f64::from(l.dc().norm_sqr()) / l.power());
     writeln!(
         out,
-        "power {:.1} dBFS, peak {:.1} dBFS, peak to mean {:.1} dB, DC {} of the power",
-        l.power_db(),
-        10.0 * f64::from(l.peak_power).log10(),
-        l.papr_db().unwrap_or(0.0),
-        if dc_db > -120.0 { format!("{dc_db:.1} dB") } else { "none".to_owned() },
+        "power {:.1}FS, peak {:.1}FS, peak to mean {:.1}, DC {} of the power",
+        l.level(),
+        Decibel::of_ratio(f64::from(l.peak_power)),
+        l.papr().unwrap_or_default(),
+        if dc > Decibel(-120.0) { format!("{dc:.1}") } else { "none".to_owned() },
     )?;
-    if dc_db > -3.0 {
+    if dc > Decibel(-3.0) {
         writeln!(
             out,
             "{}",
             warn("mostly DC: nothing but a carrier leak, or the wrong format (--format)".to_owned())
         )?;
-    } else if dc_db > -25.0 {
-        writeln!(out, "{}", warn(format!("a strong DC component: {dc_db:.1} dB of the power")))?;
+    } else if dc > Decibel(-25.0) {
+        writeln!(out, "{}", warn(format!("a strong DC component: {dc:.1} of the power")))?;
     }
     let c = &scan.ceiling;
     if c.is_limited() {

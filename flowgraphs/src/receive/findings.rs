@@ -1,14 +1,15 @@
 //! Findings about a recording for the operator, beside its events.
 
-use sidelink_phy::numerology::SUBCARRIER_HZ;
+use sidelink_phy::numerology::SUBCARRIER_SPACING;
 use sidelink_phy::receive::condition::Spectrum;
 use sidelink_phy::receive::receiver::Event;
 use sidelink_phy::receive::stream::StreamReceiver;
 use sidelink_phy::receive::sync::PREPARED;
+use sidelink_phy::units::Hertz;
 use sidelink_ue::mapping::parse_mib_sl;
 
-/// Bandwidth of a PRB in Hz.
-const PRB_HZ: f64 = 12.0 * SUBCARRIER_HZ;
+/// Bandwidth of a PRB.
+const PRB: Hertz = Hertz(12.0 * SUBCARRIER_SPACING.0);
 
 /// Collects findings from the events.
 #[derive(Debug, Default)]
@@ -45,19 +46,20 @@ impl Findings {
         let cfo = receiver.receiver().common_cfo();
         // no radio is that far off: 15 ppm at 5.9 GHz are less
         if cfo.abs() > PREPARED {
-            let prbs = (cfo / PRB_HZ).round();
-            let side = if cfo > 0.0 { "above" } else { "below" };
-            let rest = cfo - prbs * PRB_HZ;
+            let prbs = (cfo / PRB).round();
+            let side = if cfo > Hertz(0.0) { "above" } else { "below" };
+            let rest = cfo - Hertz(prbs * PRB.0);
             all.push(format!(
-                "the carrier is {:.1} kHz {side} the centre of the recording ({} PRB and {rest:.0} Hz): correct its \
+                "the carrier is {:.1} kHz {side} the centre of the recording ({} PRB and {rest:.0}): correct its \
                  frequency, or it was tuned beside the carrier",
-                cfo.abs() / 1e3,
+                cfo.abs().0 / 1e3,
                 prbs.abs()
             ));
-        } else if cfo.abs() >= 1000.0 {
-            let ppm =
-                centre.filter(|c| *c > 0.0).map_or(String::new(), |c| format!(" ({:.2} ppm)", 1e6 * cfo / c));
-            all.push(format!("carrier offset {cfo:.0} Hz{ppm}"));
+        } else if cfo.abs() >= Hertz(1000.0) {
+            let ppm = centre
+                .filter(|c| *c > 0.0)
+                .map_or(String::new(), |c| format!(" ({:.2} ppm)", 1e6 * cfo.0 / c));
+            all.push(format!("carrier offset {cfo:.0}{ppm}"));
         }
         let prbs = receiver.receiver().config().numerology.bandwidth().prbs();
         if let Some((mib, count)) = self.mib

@@ -4,10 +4,10 @@ use super::findings::Findings;
 use crate::Sample;
 use crate::config::{ConfigError, receiver_config};
 use crate::input::Input;
-use sidelink_phy::numerology::{Numerology, SUBCARRIER_HZ};
+use sidelink_phy::numerology::{Numerology, SUBCARRIER_SPACING};
 use sidelink_phy::receive::receiver::{Config, Event};
 use sidelink_phy::receive::stream::StreamReceiver;
-use sidelink_phy::units::{Bandwidth, TransmissionMode};
+use sidelink_phy::units::{Bandwidth, Hertz, TransmissionMode};
 
 /// Seconds at the start of a recording on which a mode is chosen if none is given.
 const PROBE_SECONDS: f64 = 0.4;
@@ -38,16 +38,20 @@ pub fn plan(input: &mut Input, name: &str) -> anyhow::Result<Plan> {
     };
     let mut assumed = std::mem::take(&mut input.assumed);
     let cp = input.radio.sync.as_ref().map_or(input.radio.default_cp(), |s| s.cp);
-    let (numerology, resample) = match Numerology::at_rate(bandwidth, cp, input.rate) {
+    let (numerology, resample) = match Numerology::at_rate(bandwidth, cp, Hertz(input.rate)) {
         Ok(numerology) => (numerology, false),
         Err(_) => {
-            let occupied = bandwidth.subcarriers() as f64 * SUBCARRIER_HZ;
+            let occupied = bandwidth.subcarriers() as f64 * SUBCARRIER_SPACING.0;
             if input.rate < occupied {
                 let what = format!("{} samples a second cannot hold {bandwidth} ({occupied} Hz)", input.rate);
                 return Err(ConfigError::new(what, name, "give the right --rate or a smaller --prb").into());
             }
             let numerology = Numerology::standard(bandwidth, cp);
-            assumed.push(format!("resampled from {} to {} samples/s", input.rate, numerology.sample_rate()));
+            assumed.push(format!(
+                "resampled from {} to {} samples/s",
+                input.rate,
+                numerology.sample_rate().0
+            ));
             (numerology, true)
         }
     };
@@ -89,12 +93,12 @@ fn also_fits(chosen: Numerology, others: &[Numerology], first: &Numerology, rate
 }
 
 fn widest_that_fits(rate: f64) -> Option<Bandwidth> {
-    Bandwidth::ALL.into_iter().rev().find(|b| b.subcarriers() as f64 * SUBCARRIER_HZ <= rate)
+    Bandwidth::ALL.into_iter().rev().find(|b| b.subcarriers() as f64 * SUBCARRIER_SPACING.0 <= rate)
 }
 
 /// Returns other bandwidths that run at exactly this rate.
 fn others_at(numerology: Numerology, rate: f64) -> Vec<Numerology> {
-    let at = |bandwidth| Numerology::at_rate(bandwidth, numerology.cp(), rate).ok();
+    let at = |bandwidth| Numerology::at_rate(bandwidth, numerology.cp(), Hertz(rate)).ok();
     Bandwidth::ALL.into_iter().filter_map(at).filter(|n| *n != numerology).collect()
 }
 
@@ -106,7 +110,7 @@ fn probe(
     others: &[Numerology],
     modes: &[TransmissionMode],
 ) -> anyhow::Result<(Numerology, TransmissionMode)> {
-    let samples = start_of(input, config.numerology.sample_rate(), resample)?;
+    let samples = start_of(input, config.numerology.sample_rate().0, resample)?;
     let mut best = (config.numerology, config.mode);
     let mut most = 0;
     for &numerology in std::iter::once(&config.numerology).chain(others) {

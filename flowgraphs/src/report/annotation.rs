@@ -2,7 +2,7 @@
 
 use super::json;
 use serde_json::Value;
-use sidelink_phy::numerology::{Numerology, SUBCARRIER_HZ};
+use sidelink_phy::numerology::{Numerology, SUBCARRIER_SPACING};
 use sidelink_phy::receive::receiver::Event;
 use sidelink_phy::units::DfnSubframe;
 use sidelink_recordings::sigmf::Annotation;
@@ -39,7 +39,7 @@ pub fn annotation(
     let comment =
         told.iter().filter_map(|key| Some(format!("{key} {}", fields.get(*key).filter(|v| !v.is_null())?)));
     let comment: Vec<String> = comment.collect();
-    let edge = |prb: usize| frequency + (prb as f64 - prbs as f64 / 2.0) * PRB as f64 * SUBCARRIER_HZ;
+    let edge = |prb: usize| frequency + (prb as f64 - prbs as f64 / 2.0) * PRB as f64 * SUBCARRIER_SPACING.0;
     Some(Annotation {
         sample_start: sample,
         sample_count: Some(numerology.subframe_samples() as u64),

@@ -5,6 +5,7 @@ use crate::readable::{hex_and_text, text};
 use crate::terminal::{self, Ink, paint};
 use sidelink_phy::receive::estimate::Measurement;
 use sidelink_phy::receive::receiver::{ControlInformation, Event};
+use sidelink_phy::units::{Decibel, Hertz};
 use sidelink_wire::hex;
 use std::collections::BTreeMap;
 use std::io::{self, Write};
@@ -29,8 +30,8 @@ const NAMES: (usize, usize) = (10, 34);
 struct Row {
     count: u64,
     last: f64,
-    snr_db: f32,
-    cfo_hz: f32,
+    snr: Decibel,
+    cfo: Hertz,
     what: String,
 }
 
@@ -123,16 +124,16 @@ impl Board {
         let row = self.rows.entry(key).or_insert(Row {
             count: 0,
             last: 0.0,
-            snr_db: f32::NAN,
-            cfo_hz: f32::NAN,
+            snr: Decibel(f64::NAN),
+            cfo: Hertz(f64::NAN),
             what: String::new(),
         });
         row.count += 1;
         row.last = self.now;
         row.what = what;
         if let Some(m) = measurement {
-            row.snr_db = m.snr_db();
-            row.cfo_hz = m.cfo_hz;
+            row.snr = m.snr();
+            row.cfo = m.cfo;
         }
     }
 
@@ -173,9 +174,9 @@ impl Board {
         // without the heading, the notes, the number of further rows, and the line of the cursor
         let shown = lines.saturating_sub(4).max(1);
         for (key, entry) in self.rows.iter().take(shown) {
-            let number = |x: f32| if x.is_finite() { format!("{x:.1}") } else { String::new() };
+            let number = |x: f64| if x.is_finite() { format!("{x:.1}") } else { String::new() };
             let ago = format!("{:.1}", (self.now - entry.last).max(0.0));
-            let values = [entry.count.to_string(), ago, number(entry.snr_db), number(entry.cfo_hz)];
+            let values = [entry.count.to_string(), ago, number(entry.snr.0), number(entry.cfo.0)];
             put(&row(key, values, &entry.what));
         }
         if self.rows.len() > shown {

@@ -19,12 +19,12 @@ pub(super) fn event(event: &Event<'_>, sample: i64) -> Option<Object> {
     };
     put("subframe", event.subframe().into());
     match event {
-        Event::Slss { id, cfo_hz, snr_db, .. } => {
+        Event::Slss { id, cfo, snr, .. } => {
             put("type", "slss".into());
             put("sample", sample.into());
             put("n_sl_id", id.value().into());
-            put("cfo_hz", number(*cfo_hz, 1));
-            put("snr_db", number(*snr_db, 1));
+            put("cfo_hz", number(cfo.to_f32(), 1));
+            put("snr_db", number(snr.to_f32(), 1));
         }
         Event::Mib { .. } => mib(&mut put, event),
         Event::Sci { .. } => sci(&mut put, event),
@@ -120,7 +120,7 @@ pub(super) fn summary(file: &str, counts: &Counts, outcome: &Outcome, assumed: &
         "samples": outcome.samples,
         "first_sample": outcome.first_sample,
         "timing": timing,
-        "cfo_hz": number(outcome.cfo_hz as f32, 1),
+        "cfo_hz": number(outcome.cfo.to_f32(), 1),
         "discontinuities": counts.discontinuities,
         "warnings": outcome.warnings,
         "damaged_samples": outcome.damaged,
@@ -164,8 +164,8 @@ fn control(put: &mut dyn FnMut(&str, Value), information: &ControlInformation) {
 
 fn quality(put: &mut dyn FnMut(&str, Value), measurement: &Measurement, evm_percent: f32) {
     put("evm_percent", number(evm_percent, 1));
-    put("snr_db", number(measurement.snr_db(), 1));
-    put("cfo_hz", number(measurement.cfo_hz, 1));
+    put("snr_db", number(measurement.snr().to_f32(), 1));
+    put("cfo_hz", number(measurement.cfo.to_f32(), 1));
     put("delay_us", number(1e6 * measurement.delay, 2));
 }
 

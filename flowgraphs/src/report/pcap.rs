@@ -154,7 +154,12 @@ impl Write for Out {
 fn metadata(event: &Event<'_>) -> Option<Metadata> {
     let subframe = event.subframe() as u32;
     let new = |channel, m: &Measurement, evm_percent: f32| Metadata {
-        quality: Some(Quality { snr_db: m.snr_db(), evm_percent, cfo_hz: m.cfo_hz, delay_us: m.delay * 1e6 }),
+        quality: Some(Quality {
+            snr_db: m.snr().to_f32(),
+            evm_percent,
+            cfo_hz: m.cfo.to_f32(),
+            delay_us: m.delay * 1e6,
+        }),
         ..Metadata::new(channel, subframe)
     };
     Some(match event {

@@ -53,15 +53,16 @@ pub(super) fn event(out: &mut dyn Write, event: &Event<'_>, colours: bool) -> io
         _ => return Ok(()),
     };
     let (snr, evm, cfo) = match event {
-        Event::Slss { cfo_hz, snr_db, .. } => (*snr_db, None, *cfo_hz),
+        Event::Slss { cfo, snr, .. } => (*snr, None, *cfo),
         Event::Mib { measurement: m, evm_percent: e, .. }
         | Event::Sci { measurement: m, evm_percent: e, .. }
-        | Event::SlDch { measurement: m, evm_percent: e, .. } => (m.snr_db(), Some(*e), m.cfo_hz),
-        Event::SlSch(b) => (b.measurement.snr_db(), Some(b.evm_percent), b.measurement.cfo_hz),
+        | Event::SlDch { measurement: m, evm_percent: e, .. } => (m.snr(), Some(*e), m.cfo),
+        Event::SlSch(b) => (b.measurement.snr(), Some(b.evm_percent), b.measurement.cfo),
         _ => return Ok(()),
     };
     let evm = evm.map_or(String::new(), |e| format!("{e:.1}"));
     let channel = paint(colours, ink, &format!("{channel:<7}"));
+    let (snr, cfo) = (snr.0, cfo.0);
     writeln!(out, "{:>8}  {channel} {snr:>7.1} {evm:>6} {cfo:>8.0}  {what}", event.subframe())
 }
 

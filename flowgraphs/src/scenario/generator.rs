@@ -11,7 +11,9 @@ use sidelink_phy::impair::rng::Rng;
 use sidelink_phy::numerology::Numerology;
 use sidelink_phy::transmit::Modulator;
 use sidelink_phy::transmit::{Content, Transmission};
-use sidelink_phy::units::{CyclicPrefix, DfnSubframe, SUBFRAMES_PER_DFN_PERIOD, TransmissionMode};
+use sidelink_phy::units::{
+    CyclicPrefix, Decibel, DfnSubframe, Hertz, SUBFRAMES_PER_DFN_PERIOD, TransmissionMode,
+};
 use std::collections::VecDeque;
 
 /// Makes the samples of a scenario, subframe by subframe, without end: the scenario's length is for its caller to keep.
@@ -151,7 +153,7 @@ fn noise(scenario: &Scenario, numerology: Numerology, rng: &Rng) -> Result<Optio
         return Err(ConfigError::new(format!("snr {snr}"), "", remedy));
     }
     let amplitude = 1.0 / (numerology.subcarriers() as f64).sqrt();
-    let power = noise_power_per_sample(snr, amplitude, numerology.fft());
+    let power = noise_power_per_sample(Decibel(snr), amplitude, numerology.fft());
     Ok(Some(Awgn::new(power, rng.fork(u64::MAX).next_u64())))
 }
 
@@ -160,9 +162,9 @@ impl UeState {
     fn new(ue: &Ue, i: usize, scenario: &Scenario, air: &Air<'_>, rng: &Rng) -> Result<Self, ConfigError> {
         let place = format!("ue[{i}]");
         let path = PathConfig {
-            gain_db: ue.gain,
+            gain: Decibel(ue.gain),
             phase_radians: ue.phase.to_radians(),
-            frequency_hz: ue.cfo.0 + scenario.cfo.0,
+            frequency: Hertz(ue.cfo.0 + scenario.cfo.0),
             delay_samples: ue.delay.0 + scenario.delay.0,
             drift_ppm: ue.drift,
             channel: ue.channel.unwrap_or(scenario.channel).0,

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 use sidelink_phy::channel::psdch::{self, MESSAGE_BITS};
-use sidelink_phy::numerology::{Numerology, SUBCARRIER_HZ};
+use sidelink_phy::numerology::{Numerology, SUBCARRIER_SPACING};
 use sidelink_phy::transmit::{Content, SciFields, Transmission};
 use sidelink_phy::units::DfnSubframe;
 use sidelink_recordings::sigmf::Annotation;
@@ -92,7 +92,8 @@ impl Event {
         let start = self.sample.max(0) as u64;
         let count = end.checked_sub(start).filter(|n| *n > 0)?;
         let used = self.transmission.subcarriers(numerology.bandwidth());
-        let edge = |k: usize| frequency + (k as f64 - numerology.subcarriers() as f64 / 2.0) * SUBCARRIER_HZ;
+        let edge =
+            |k: usize| frequency + (k as f64 - numerology.subcarriers() as f64 / 2.0) * SUBCARRIER_SPACING.0;
         let fields = self.fields();
         let comment = fields.iter().filter(|(k, _)| !matches!(k.as_str(), "type" | "ue"));
         let comment: Vec<String> = comment.map(|(k, v)| format!("{k} {}", plain(v))).collect();

@@ -70,7 +70,7 @@ mod tests {
     use crate::grid::Grid;
     use crate::numerology::Numerology;
     use crate::sequence::dmrs::References;
-    use crate::units::{Bandwidth, CyclicPrefix, PrbRange, SidelinkMode, SlssId, TransmissionMode};
+    use crate::units::{Bandwidth, CyclicPrefix, Hertz, PrbRange, SidelinkMode, SlssId, TransmissionMode};
     use std::sync::Arc;
 
     /// Their layouts name 14 symbols, where the grid has 12 (TS 36.211 §9.2.1).
@@ -96,12 +96,12 @@ mod tests {
         let mut process = pssch::Process::new(6);
         process.start(size).unwrap();
         let mut decoder = pssch::Decoder::new(n, mode, references.clone());
-        assert_eq!(decoder.receive(&grid, &grant, 0.0, &mut process).err(), wrong);
+        assert_eq!(decoder.receive(&grid, &grant, Hertz(0.0), &mut process).err(), wrong);
 
         let mut encoder = pscch::Encoder::new(n, v2x, references.clone());
         assert_eq!(encoder.encode(&[0; 32], 0, 0, 1.0, &mut grid).err(), wrong);
         let mut decoder = pscch::Decoder::new(n, v2x, references.clone());
-        assert!(decoder.decode(&grid, 0, 0, 0.0, &mut [0; 32]).is_none());
+        assert!(decoder.decode(&grid, 0, 0, Hertz(0.0), &mut [0; 32]).is_none());
 
         let id = SlssId::new(1).unwrap();
         let mut encoder = psbch::Encoder::new(n, v2x, references.clone());

@@ -13,7 +13,7 @@ use crate::receive::equalise::Equaliser;
 use crate::receive::estimate::{Estimator, Measurement};
 use crate::sequence::dmrs::{Dmrs, References};
 use crate::sequence::{Gold, SSSS_LEN, SsssForm, psss, ssss};
-use crate::units::{CyclicPrefix, DfnSubframe, Modulation, SidelinkMode, SlssId};
+use crate::units::{CyclicPrefix, DfnSubframe, Hertz, Modulation, SidelinkMode, SlssId};
 use crate::{Llr, Sample};
 use std::sync::Arc;
 
@@ -210,9 +210,9 @@ impl Decoder {
         })
     }
 
-    /// Returns the carrier offset in Hz from the phase between the two PSSS symbols and between the two SSSS symbols.
+    /// Returns the carrier offset from the phase between the two PSSS symbols and between the two SSSS symbols.
     // TS 36.211 Table 9.2.1-1
-    fn offset_of_pairs(&self, grid: &Grid, id: SlssId) -> f32 {
+    fn offset_of_pairs(&self, grid: &Grid, id: SlssId) -> Hertz {
         let at = SlssLayout::new(self.cp);
         let first = grid.subcarriers() / 2 - SSSS_LEN / 2;
         let primary = psss(id.is_in_network());
@@ -235,7 +235,7 @@ impl Decoder {
             product += a.iter().zip(&b).map(|(a, b)| a.conj() * b).sum::<Sample>();
         }
         let spacing = symbol_seconds(self.cp);
-        product.im.atan2(product.re) / (2.0 * std::f32::consts::PI * spacing)
+        Hertz::from(product.im.atan2(product.re) / (2.0 * std::f32::consts::PI * spacing))
     }
 }
 

@@ -14,7 +14,7 @@ use crate::receive::estimate::{Estimator, Measurement};
 use crate::sci;
 use crate::sequence::dmrs::{Dmrs, References};
 use crate::sequence::gold_sequence;
-use crate::units::{CyclicPrefix, Modulation, SidelinkMode};
+use crate::units::{CyclicPrefix, Decibel, Hertz, Modulation, SidelinkMode};
 use std::sync::Arc;
 
 /// c_init of PSCCH scrambling (TS 36.211 §9.4.1).
@@ -132,19 +132,19 @@ const MIN_QUALITY: [f32; 2] = [0.64, 0.57];
 /// Loss of quality for each dB of signal to noise ratio below 0 dB, in units of the correlation.
 const QUALITY_OF_DECIBEL: f32 = 0.03;
 
-/// Correlation and signal to noise ratio in dB from which an SCI with unusual content is accepted: no foreign signal
+/// Correlation and signal to noise ratio from which an SCI with unusual content is accepted: no foreign signal
 /// had both, in 180 000 decodes.
-const CERTAIN: (f32, f32) = (0.9, 0.0);
+const CERTAIN: (f32, Decibel) = (0.9, Decibel(0.0));
 
 impl Decoded {
     /// Returns the correlation, reduced for a signal to noise ratio below 0 dB.
     pub fn quality(&self) -> f32 {
-        self.correlation + QUALITY_OF_DECIBEL * self.measurement.snr_db().min(0.0)
+        self.correlation + QUALITY_OF_DECIBEL * self.measurement.snr().to_f32().min(0.0)
     }
 
     /// Whether the decode cannot be chance, independent of its content.
     pub fn is_certain(&self) -> bool {
-        self.correlation > CERTAIN.0 && self.measurement.snr_db() > CERTAIN.1
+        self.correlation > CERTAIN.0 && self.measurement.snr() > CERTAIN.1
     }
 }
 
@@ -191,13 +191,13 @@ impl Decoder {
     /// Decodes the candidate at `prb` with shift `n_cs` into `bits` (one a byte). `None` when nothing was sent there,
     /// or nothing decodes.
     ///
-    /// If the reference signals leave the carrier offset ambiguous, each value up to `max_cfo` Hz is tried.
+    /// If the reference signals leave the carrier offset ambiguous, each value up to `max_cfo` is tried.
     pub fn decode(
         &mut self,
         grid: &Grid,
         prb: usize,
         n_cs: u8,
-        max_cfo: f32,
+        max_cfo: Hertz,
         bits: &mut [u8],
     ) -> Option<Decoded> {
         let dmrs = match self.sidelink {
@@ -212,7 +212,8 @@ impl Decoder {
         let mut near = 0.0;
         let mut first = None;
         for attempt in 1.. {
-            let measurement = self.estimator.estimate(grid, 12 * prb, m_sc, self.layout, &dmrs, near);
+            let measurement =
+                self.estimator.estimate(grid, 12 * prb, m_sc, self.layout, &dmrs, Hertz::from(near));
             if measurement.signal < MIN_SIGNAL * measurement.noise {
                 return None;
             }
@@ -240,10 +241,11 @@ impl Decoder {
             {
                 return Some(decoded);
             }
-            let (cfo, ambiguity) = *first.get_or_insert((measurement.cfo_hz, measurement.cfo_ambiguity_hz));
+            let (cfo, ambiguity) =
+                *first.get_or_insert((measurement.cfo.to_f32(), measurement.cfo_ambiguity.to_f32()));
             near = alias(cfo, ambiguity, attempt);
             // NaN samples have no offset: the loop must end for them too
-            if near.is_nan() || near.abs() > max_cfo {
+            if near.is_nan() || near.abs() > max_cfo.to_f32() {
                 break;
             }
         }

@@ -15,7 +15,7 @@ use crate::receive::equalise::Equaliser;
 use crate::receive::estimate::{Estimator, Measurement};
 use crate::sequence::dmrs::{Dmrs, References};
 use crate::sequence::gold_sequence;
-use crate::units::{CyclicPrefix, Modulation, SidelinkMode};
+use crate::units::{CyclicPrefix, Hertz, Modulation, SidelinkMode};
 use std::sync::Arc;
 
 /// Bits of a discovery message (TS 36.213 §14.3.1).
@@ -159,8 +159,8 @@ impl Decoder {
 
     /// Estimates and demaps the transmission at `prb`; [`Self::combine`] adds it to a process. `None` off the carrier.
     ///
-    /// `cfo_near` is the carrier offset in Hz to which the ambiguous measurement is resolved.
-    pub fn receive(&mut self, grid: &Grid, prb: usize, cfo_near: f32) -> Option<Received> {
+    /// `cfo_near` is the carrier offset to which the ambiguous measurement is resolved.
+    pub fn receive(&mut self, grid: &Grid, prb: usize, cfo_near: Hertz) -> Option<Received> {
         let m_sc = 12 * PRBS;
         if 12 * prb + m_sc > grid.subcarriers() {
             return None;
@@ -182,23 +182,23 @@ impl Decoder {
     }
 
     /// Receives one transmission into two processes, the first for a carrier offset of 0 or above, the second for one
-    /// below. If the reference signals allow only one offset within `max_cfo` Hz, both get the same: the caller need
+    /// below. If the reference signals allow only one offset within `max_cfo`, both get the same: the caller need
     /// not decide between aliases before one of the processes decodes.
     pub fn receive_both_sides(
         &mut self,
         grid: &Grid,
         prb: usize,
         rv: u8,
-        max_cfo: f32,
+        max_cfo: Hertz,
         sides: &mut [Process; 2],
     ) -> Option<Received> {
-        let received = self.receive(grid, prb, 0.0)?;
-        let cfo = received.measurement.cfo_hz;
-        let other = cfo - received.measurement.cfo_ambiguity_hz.copysign(cfo);
+        let received = self.receive(grid, prb, Hertz(0.0))?;
+        let cfo = received.measurement.cfo.to_f32();
+        let other = cfo - received.measurement.cfo_ambiguity.to_f32().copysign(cfo);
         let (own, far) = if cfo >= 0.0 { (0, 1) } else { (1, 0) };
         self.combine(&mut sides[own], rv);
-        if other.abs() <= max_cfo {
-            self.receive(grid, prb, other)?;
+        if other.abs() <= max_cfo.to_f32() {
+            self.receive(grid, prb, Hertz::from(other))?;
         }
         self.combine(&mut sides[far], rv);
         Some(received)

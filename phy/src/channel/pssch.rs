@@ -16,7 +16,7 @@ use crate::receive::estimate::{Estimator, Measurement};
 use crate::sequence::Gold;
 use crate::sequence::dmrs::{Dmrs, References};
 use crate::tables;
-use crate::units::{CyclicPrefix, Modulation, PrbRange, SidelinkMode, TransmissionMode};
+use crate::units::{CyclicPrefix, Hertz, Modulation, PrbRange, SidelinkMode, TransmissionMode};
 use std::sync::Arc;
 
 /// Redundancy version of the j-th transmission in modes 1 and 2 (TS 36.321 §5.14.1.2.2).
@@ -217,12 +217,12 @@ impl Decoder {
 
     /// Estimates and demaps one transmission and adds it to `process`, which was started for its size.
     ///
-    /// `cfo_near` is the carrier offset in Hz to which the ambiguous measurement is resolved.
+    /// `cfo_near` is the carrier offset to which the ambiguous measurement is resolved.
     pub fn receive(
         &mut self,
         grid: &Grid,
         grant: &Grant,
-        cfo_near: f32,
+        cfo_near: Hertz,
         process: &mut Process,
     ) -> Result<Received, Error> {
         let (modulation, bits) = grant.size(self.sidelink)?;

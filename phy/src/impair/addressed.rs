@@ -15,7 +15,8 @@ use super::rng::Rng;
 use crate::Sample;
 use crate::kernel::Backend;
 use crate::kernel::channel::{Loops, loops};
-use crate::kernel::elementary::{cos_sin, power_of_decibel};
+use crate::kernel::elementary::cos_sin;
+use crate::units::{Decibel, Hertz};
 use core::ops::Range;
 
 /// White Gaussian noise, a function of the sample number.
@@ -91,10 +92,10 @@ impl SampleClock {
 /// Path between a transmitter and a receiver.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct AddressedConfig {
-    /// Power gain in decibels.
-    pub gain_db: f64,
-    /// Offset of the transmitter's carrier from the receiver's, in Hz, positive if it is higher.
-    pub frequency_hz: f64,
+    /// Power gain.
+    pub gain: Decibel,
+    /// Offset of the transmitter's carrier from the receiver's, positive if it is higher.
+    pub frequency: Hertz,
     /// Time of flight, in samples of common time.
     pub delay_samples: f64,
     /// The transmitter's clock.
@@ -204,14 +205,14 @@ impl AddressedPath {
     ///
     /// # Errors
     /// [`PathError`] if a number is out of range.
-    pub fn new(config: &AddressedConfig, sample_rate_hz: f64) -> Result<Self, PathError> {
-        let AddressedConfig { gain_db, frequency_hz, delay_samples, transmitter, receiver, channel, seed } =
+    pub fn new(config: &AddressedConfig, sample_rate: Hertz) -> Result<Self, PathError> {
+        let AddressedConfig { gain, frequency, delay_samples, transmitter, receiver, channel, seed } =
             *config;
         let within = |x: f64, bound: f64| x.abs() <= bound;
-        if !within(gain_db, 400.0) {
+        if !within(gain.0, 400.0) {
             return Err(PathError::Gain);
         }
-        if !within(frequency_hz, sample_rate_hz / 2.0) {
+        if !within(frequency.0, sample_rate.0 / 2.0) {
             return Err(PathError::Frequency);
         }
         if !(within(delay_samples, 1e8) && within(transmitter.start, 1e15) && within(receiver.start, 1e15)) {
@@ -226,13 +227,13 @@ impl AddressedPath {
         let direct = channel == ChannelModel::Awgn && position.step == ONE && position.origin % ONE == 0;
         let filter = match direct {
             true => None,
-            false => Some(Filter::new(channel, step, sample_rate_hz, seed).map_err(PathError::Fading)?),
+            false => Some(Filter::new(channel, step, sample_rate, seed).map_err(PathError::Fading)?),
         };
         Ok(Self {
             position,
             time: Line::new(receiver.start, 1.0 / receiver.speed()),
-            gain: power_of_decibel(gain_db).sqrt() as f32,
-            rotation: phase_of_turns(frequency_hz / sample_rate_hz),
+            gain: gain.amplitude_ratio() as f32,
+            rotation: phase_of_turns(frequency / sample_rate),
             filter,
             output: vec![[0.0; 2]; CHUNK],
         })
@@ -304,12 +305,12 @@ impl AddressedPath {
 }
 
 impl Filter {
-    fn new(channel: ChannelModel, step: f64, rate: f64, seed: u64) -> Result<Self, FadingError> {
+    fn new(channel: ChannelModel, step: f64, rate: Hertz, seed: u64) -> Result<Self, FadingError> {
         // Checks the numbers.
         channel.fading(rate, seed)?;
         let (profile, doppler) = match channel {
             ChannelModel::Awgn => (Profile::Flat, None),
-            ChannelModel::Fading { profile, doppler_hz } => (profile, Some(doppler_hz / rate)),
+            ChannelModel::Fading { profile, doppler } => (profile, Some(doppler / rate)),
         };
         let turns = |doppler: f64| core::f64::consts::TAU * doppler;
         let mut interval = LONGEST_INTERVAL;
@@ -323,11 +324,11 @@ impl Filter {
             group /= 2;
         }
         let rng = Rng::new(seed);
-        let total: f64 = profile.paths().iter().map(|p| power_of_decibel(p.power_db)).sum();
-        let samples = |p: &Path| p.delay_ns * 1e-9 * rate;
+        let total: f64 = profile.paths().iter().map(|p| p.power.power_ratio()).sum();
+        let samples = |p: &Path| p.delay_ns * 1e-9 * rate.0;
         let taps = profile.paths().iter().zip(0_u64..).map(|(p, index)| FadingTap {
             process: doppler.map(|doppler| {
-                let power = power_of_decibel(p.power_db) / total;
+                let power = p.power.power_ratio() / total;
                 Rayleigh::new(power, doppler * interval as f64, &mut rng.fork(index))
             }),
             delay: Line::new(samples(p), 0.0).origin,

@@ -2,7 +2,7 @@
 
 use super::rng::Rng;
 use crate::Sample;
-use crate::kernel::elementary::power_of_decibel;
+use crate::units::Decibel;
 
 /// Adds circular complex white Gaussian noise to a stream.
 #[derive(Clone, Debug)]
@@ -35,14 +35,14 @@ impl Awgn {
     }
 }
 
-/// Returns the noise power per sample that gives `es_n0_db` on each resource element.
+/// Returns the noise power per sample that gives `es_n0` on each resource element.
 ///
 /// The signal is `x[n] = amplitude_per_re * sum_k X_k exp(j 2 pi k n / fft_size)` with `E|X_k|² = 1`: the modulator's
 /// scale is an argument. A receiver FFT collects `(amplitude_per_re * fft_size)²` of signal energy and
 /// `fft_size * power` of noise in each resource element, hence
 /// `power = fft_size * amplitude_per_re² / (Es/N0)`.
-pub fn noise_power_per_sample(es_n0_db: f64, amplitude_per_re: f64, fft_size: usize) -> f64 {
-    fft_size as f64 * amplitude_per_re * amplitude_per_re * power_of_decibel(-es_n0_db)
+pub fn noise_power_per_sample(es_n0: Decibel, amplitude_per_re: f64, fft_size: usize) -> f64 {
+    fft_size as f64 * amplitude_per_re * amplitude_per_re * (-es_n0).power_ratio()
 }
 
 #[cfg(test)]
@@ -125,8 +125,8 @@ mod tests {
     /// The formula against its own definition: modulate, add noise, demodulate with a plain DFT.
     #[test]
     fn es_n0_holds_on_a_resource_element() {
-        let (fft_size, amplitude, es_n0_db) = (64_usize, 0.37, 7.0);
-        let power = noise_power_per_sample(es_n0_db, amplitude, fft_size);
+        let (fft_size, amplitude, es_n0) = (64_usize, 0.37, Decibel(7.0));
+        let power = noise_power_per_sample(es_n0, amplitude, fft_size);
         let mut noise = Awgn::new(power, 77);
         let mut block = vec![Sample::default(); fft_size];
         let (mut energy, mut count) = (0.0_f64, 0.0);
@@ -143,8 +143,8 @@ mod tests {
             energy += f64::from(bin.norm_sqr()) / (amplitude * fft_size as f64).powi(2);
             count += 1.0;
         }
-        let measured = -10.0 * (energy / count).log10();
-        assert!((measured - es_n0_db).abs() < 0.35, "{measured} dB");
+        let measured = -Decibel::of_ratio(energy / count);
+        assert!((measured - es_n0).0.abs() < 0.35, "{measured}");
     }
 
     #[test]

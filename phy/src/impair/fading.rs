@@ -16,7 +16,8 @@ use super::rng::Rng;
 use crate::Sample;
 use crate::kernel::Backend;
 use crate::kernel::channel::{Loops, loops};
-use crate::kernel::elementary::{cos_sin, cos_sin_turns, power_of_decibel};
+use crate::kernel::elementary::{cos_sin, cos_sin_turns};
+use crate::units::{Decibel, Hertz};
 use core::fmt;
 use core::str::FromStr;
 
@@ -25,8 +26,8 @@ use core::str::FromStr;
 pub struct Path {
     /// Excess delay in nanoseconds.
     pub delay_ns: f64,
-    /// Power in decibels, relative to the other paths of the profile.
-    pub power_db: f64,
+    /// Power relative to the other paths of the profile.
+    pub power: Decibel,
 }
 
 /// A delay profile of TS 36.101 Annex B.2.1.
@@ -63,8 +64,8 @@ impl Profile {
     }
 }
 
-const fn path(delay_ns: f64, power_db: f64) -> Path {
-    Path { delay_ns, power_db }
+const fn path(delay_ns: f64, power: f64) -> Path {
+    Path { delay_ns, power: Decibel(power) }
 }
 
 const FLAT: [Path; 1] = [path(0.0, 0.0)];
@@ -116,8 +117,8 @@ pub enum ChannelModel {
     Fading {
         /// Delays and powers of the paths.
         profile: Profile,
-        /// Maximum Doppler frequency in Hz; 0 draws the gains once and keeps them.
-        doppler_hz: f64,
+        /// Maximum Doppler frequency; 0 draws the gains once and keeps them.
+        doppler: Hertz,
     },
 }
 
@@ -126,12 +127,10 @@ impl ChannelModel {
     ///
     /// # Errors
     /// As [`Fading::new`].
-    pub fn fading(self, sample_rate_hz: f64, seed: u64) -> Result<Option<Fading>, FadingError> {
+    pub fn fading(self, sample_rate: Hertz, seed: u64) -> Result<Option<Fading>, FadingError> {
         match self {
             Self::Awgn => Ok(None),
-            Self::Fading { profile, doppler_hz } => {
-                Fading::new(profile, doppler_hz, sample_rate_hz, seed).map(Some)
-            }
+            Self::Fading { profile, doppler } => Fading::new(profile, doppler, sample_rate, seed).map(Some),
         }
     }
 }
@@ -140,7 +139,7 @@ impl fmt::Display for ChannelModel {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Awgn => f.write_str("awgn"),
-            Self::Fading { profile, doppler_hz } => write!(f, "{}{doppler_hz}", profile.name()),
+            Self::Fading { profile, doppler } => write!(f, "{}{}", profile.name(), doppler.0),
         }
     }
 }
@@ -176,8 +175,8 @@ impl FromStr for ChannelModel {
                 if !number.bytes().all(|b| b.is_ascii_digit() || b == b'.') {
                     return Err(unknown());
                 }
-                let doppler_hz = number.parse().map_err(|_| unknown())?;
-                return Ok(Self::Fading { profile, doppler_hz });
+                let doppler = Hertz(number.parse().map_err(|_| unknown())?);
+                return Ok(Self::Fading { profile, doppler });
             }
         }
         Err(unknown())
@@ -248,32 +247,27 @@ impl Fading {
     ///
     /// # Errors
     /// [`FadingError`] if a number is out of range.
-    pub fn new(
-        profile: Profile,
-        doppler_hz: f64,
-        sample_rate_hz: f64,
-        seed: u64,
-    ) -> Result<Self, FadingError> {
-        if !(1.0..=1e9).contains(&sample_rate_hz) {
+    pub fn new(profile: Profile, doppler: Hertz, sample_rate: Hertz, seed: u64) -> Result<Self, FadingError> {
+        if !(1.0..=1e9).contains(&sample_rate.0) {
             return Err(FadingError::SampleRate);
         }
-        if !(0.0..=0.1 * sample_rate_hz).contains(&doppler_hz) {
+        if !(0.0..=0.1 * sample_rate.0).contains(&doppler.0) {
             return Err(FadingError::Doppler);
         }
-        let doppler = doppler_hz / sample_rate_hz;
+        let doppler = doppler / sample_rate;
         let mut interval = Self::FRAME;
         while interval > 1 && core::f64::consts::TAU * doppler * interval as f64 > Self::STRAIGHT_RADIANS {
             interval /= 2;
         }
 
         let paths = profile.paths();
-        let total: f64 = paths.iter().map(|p| power_of_decibel(p.power_db)).sum();
-        let delay = |p: &Path| p.delay_ns * 1e-9 * sample_rate_hz;
+        let total: f64 = paths.iter().map(|p| p.power.power_ratio()).sum();
+        let delay = |p: &Path| p.delay_ns * 1e-9 * sample_rate.0;
         let longest = paths.iter().map(|p| delay(p).floor() as usize).max().unwrap_or(0);
         let history = longest + Self::TAPS - 1;
         let rng = Rng::new(seed);
         let taps = paths.iter().zip(0_u64..).map(|(p, index)| {
-            let power = power_of_decibel(p.power_db) / total;
+            let power = p.power.power_ratio() / total;
             let (whole, fraction) = (delay(p).floor() as usize, delay(p).fract());
             let mut weights = vec![0.0; Self::TAPS];
             interpolation_weights(&mut weights, fraction, 1.0, Self::ATTENUATION_DB);

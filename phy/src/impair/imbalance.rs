@@ -1,11 +1,12 @@
 //! I/Q imbalance: two branches of a quadrature mixer that are not alike.
 
 use crate::Sample;
-use crate::kernel::elementary::{cos_sin_turns, power_of_decibel};
+use crate::kernel::elementary::cos_sin_turns;
+use crate::units::Decibel;
 
 /// Gain and phase error between the I and the Q branch.
 ///
-/// The Q branch has `gain_db` more gain than the I branch, half of it above and half of it below the nominal one, and
+/// The Q branch has `gain` more gain than the I branch, half of it above and half of it below the nominal one, and
 /// its oscillator lags the nominal angle by `phase_degrees`:
 ///
 /// `I' = a I`, `Q' = b (Q cos φ - I sin φ)`, with `20 log10(b / a)` the gain and `a b = 1`.
@@ -22,9 +23,9 @@ pub struct IqImbalance {
 }
 
 impl IqImbalance {
-    /// Makes an imbalance of `gain_db` and `phase_degrees`, each of either sign.
-    pub fn new(gain_db: f64, phase_degrees: f64) -> Self {
-        let b = power_of_decibel(gain_db / 2.0).sqrt();
+    /// Makes an imbalance of `gain` and `phase_degrees`, each of either sign.
+    pub fn new(gain: Decibel, phase_degrees: f64) -> Self {
+        let b = Decibel(gain.0 / 2.0).amplitude_ratio();
         let (cos, sin) = cos_sin_turns(phase_degrees / 360.0);
         Self { i: (1.0 / b) as f32, q: (b * cos) as f32, leak: (b * sin) as f32 }
     }
@@ -51,22 +52,22 @@ mod tests {
 
     #[test]
     fn the_image_is_as_strong_as_the_formula_says() {
-        for (gain_db, degrees) in [(1.0, 0.0), (0.0, 5.0), (2.0, 10.0), (-0.5, -3.0)] {
+        for (gain, degrees) in [(1.0, 0.0), (0.0, 5.0), (2.0, 10.0), (-0.5, -3.0)] {
             let mut x: Vec<Sample> = (0..4000).map(|n| tone_sample(0.1, f64::from(n))).collect();
-            IqImbalance::new(gain_db, degrees).process(&mut x);
-            let (ratio, phi) = (10_f64.powf(gain_db / 20.0), degrees.to_radians());
+            IqImbalance::new(Decibel(gain), degrees).process(&mut x);
+            let (ratio, phi) = (10_f64.powf(gain / 20.0), degrees.to_radians());
             let (a, b) = (ratio.powf(-0.5), ratio.sqrt());
             let signal = (a + b * Complex64::cis(-phi)).norm() / 2.0;
             let image = (a - b * Complex64::cis(phi)).norm() / 2.0;
-            assert!((line(&x, 0.1) - signal).abs() < 1e-5, "{gain_db} dB, {degrees} degrees");
-            assert!((line(&x, -0.1) - image).abs() < 1e-5, "{gain_db} dB, {degrees} degrees");
+            assert!((line(&x, 0.1) - signal).abs() < 1e-5, "{gain} dB, {degrees} degrees");
+            assert!((line(&x, -0.1) - image).abs() < 1e-5, "{gain} dB, {degrees} degrees");
         }
     }
 
     #[test]
     fn no_imbalance_changes_nothing() {
         let mut x = [Sample::new(0.25, -0.5); 9];
-        IqImbalance::new(0.0, 0.0).process(&mut x);
+        IqImbalance::new(Decibel(0.0), 0.0).process(&mut x);
         assert_eq!(x, [Sample::new(0.25, -0.5); 9]);
     }
 }

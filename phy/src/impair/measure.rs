@@ -1,6 +1,7 @@
 //! Level and faults of a block of samples: power, peaks, offset, clipping.
 
 use crate::Sample;
+use crate::units::Decibel;
 
 /// Level and faults of a range of samples, from one pass over it.
 ///
@@ -84,14 +85,14 @@ impl Levels {
         if self.samples == 0 { 0.0 } else { self.energy / self.samples as f64 }
     }
 
-    /// Returns the mean |x|² in decibels relative to 1; minus infinity for silence.
-    pub fn power_db(&self) -> f64 {
-        10.0 * self.power().log10()
+    /// Returns the mean |x|² relative to 1; minus infinity for silence.
+    pub fn level(&self) -> Decibel {
+        Decibel::of_ratio(self.power())
     }
 
-    /// Returns the peak to average power ratio in decibels; `None` for silence.
-    pub fn papr_db(&self) -> Option<f64> {
-        (self.energy > 0.0).then(|| 10.0 * (f64::from(self.peak_power) / self.power()).log10())
+    /// Returns the peak to average power ratio; `None` for silence.
+    pub fn papr(&self) -> Option<Decibel> {
+        (self.energy > 0.0).then(|| Decibel::of_ratio(f64::from(self.peak_power) / self.power()))
     }
 
     /// Returns the mean value: the level of a carrier leak or converter offset; 0 without samples.
@@ -152,8 +153,8 @@ mod tests {
         assert!((levels.dc() - Sample::new(0.25, -0.125)).norm() < 1e-6);
         let peak = x.iter().map(|s| s.norm_sqr()).fold(0.0, f32::max);
         assert_eq!(levels.peak_power, peak);
-        let papr = levels.papr_db().expect("not silent");
-        assert!((papr - 10.0 * (f64::from(peak) / levels.power()).log10()).abs() < 1e-9);
+        let papr = levels.papr().expect("not silent");
+        assert!((papr.0 - 10.0 * (f64::from(peak) / levels.power()).log10()).abs() < 1e-9);
         assert_eq!(levels.clipped, x.iter().filter(|s| s.re.abs() >= 0.7 || s.im.abs() >= 0.7).count());
         assert!(levels.clipped > 0);
     }
@@ -161,10 +162,10 @@ mod tests {
     #[test]
     fn a_tone_has_no_peaks_and_silence_no_ratio() {
         let x: Vec<Sample> = (0..777).map(|n| tone_sample(0.1, f64::from(n))).collect();
-        assert!(Levels::of(&x, 2.0).papr_db().expect("not silent") < 1e-5);
-        assert!(Levels::of(&x, 2.0).power_db().abs() < 1e-5);
+        assert!(Levels::of(&x, 2.0).papr().expect("not silent") < Decibel(1e-5));
+        assert!(Levels::of(&x, 2.0).level().0.abs() < 1e-5);
         let silence = Levels::of(&[Sample::default(); 9], 1.0);
-        assert_eq!((silence.papr_db(), silence.power_db()), (None, f64::NEG_INFINITY));
+        assert_eq!((silence.papr(), silence.level()), (None, Decibel(f64::NEG_INFINITY)));
         assert_eq!(Levels::of(&[], 1.0).power(), 0.0);
     }
 

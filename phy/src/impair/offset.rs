@@ -5,7 +5,8 @@ use super::resample::{Resampler, UnsupportedRatio};
 use crate::Sample;
 use crate::kernel::Backend;
 use crate::kernel::channel::{Loops, loops};
-use crate::kernel::elementary::{cos_sin, cos_sin_turns, power_of_decibel};
+use crate::kernel::elementary::{cos_sin, cos_sin_turns};
+use crate::units::{Decibel, Hertz};
 
 /// Shifts a stream in frequency: sample `n` is multiplied by `exp(j 2 pi (phase + n frequency / sample_rate))`.
 ///
@@ -21,17 +22,17 @@ pub struct FrequencyOffset {
 impl FrequencyOffset {
     const CHUNK: usize = 32;
 
-    /// Makes a shift by `frequency_hz` (of either sign) at `sample_rate_hz`, with phase 0 on the first sample. A
+    /// Makes a shift by `frequency` (of either sign) at `sample_rate`, with phase 0 on the first sample. A
     /// quotient that is not finite counts as 0.
-    pub fn new(frequency_hz: f64, sample_rate_hz: f64) -> Self {
+    pub fn new(frequency: Hertz, sample_rate: Hertz) -> Self {
         let mut offset = Self { phase: 0, step: 0, ahead: [0; Self::CHUNK] };
-        offset.set_frequency(frequency_hz, sample_rate_hz);
+        offset.set_frequency(frequency, sample_rate);
         offset
     }
 
     /// Changes the frequency from the next sample on; the phase stays continuous.
-    pub fn set_frequency(&mut self, frequency_hz: f64, sample_rate_hz: f64) {
-        self.step = phase_of_turns(frequency_hz / sample_rate_hz);
+    pub fn set_frequency(&mut self, frequency: Hertz, sample_rate: Hertz) {
+        self.step = phase_of_turns(frequency / sample_rate);
         for (k, ahead) in self.ahead.iter_mut().enumerate() {
             *ahead = self.step.wrapping_mul(k as u64);
         }
@@ -179,9 +180,9 @@ pub struct Gain {
 }
 
 impl Gain {
-    /// Makes a gain of `decibel` (power) with a rotation by `phase_radians`.
-    pub fn new(decibel: f64, phase_radians: f64) -> Self {
-        let amplitude = power_of_decibel(decibel).sqrt();
+    /// Makes a power gain with a rotation by `phase_radians`.
+    pub fn new(gain: Decibel, phase_radians: f64) -> Self {
+        let amplitude = gain.amplitude_ratio();
         let (cos, sin) = cos_sin_turns(phase_radians / core::f64::consts::TAU);
         Self { factor: Sample::new((amplitude * cos) as f32, (amplitude * sin) as f32) }
     }

@@ -3,17 +3,18 @@
 use super::fading::{ChannelModel, Fading, FadingError};
 use super::offset::{ClockDrift, FractionalDelay, FrequencyOffset, Gain};
 use crate::Sample;
+use crate::units::{Decibel, Hertz};
 use core::fmt;
 
 /// Effects on a signal between a transmitter and a receiver.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct PathConfig {
-    /// Power gain in decibels.
-    pub gain_db: f64,
+    /// Power gain.
+    pub gain: Decibel,
     /// Rotation in radians.
     pub phase_radians: f64,
-    /// Offset of the transmitter's carrier from the receiver's, in Hz, positive if it is higher.
-    pub frequency_hz: f64,
+    /// Offset of the transmitter's carrier from the receiver's, positive if it is higher.
+    pub frequency: Hertz,
     /// Time of flight in samples; negative for a transmitter that sends early.
     pub delay_samples: f64,
     /// Speed of the transmitter's sample clock relative to the receiver's, in parts per million, positive if it is
@@ -29,9 +30,9 @@ impl Default for PathConfig {
     /// Returns a path that changes nothing.
     fn default() -> Self {
         Self {
-            gain_db: 0.0,
+            gain: Decibel(0.0),
             phase_radians: 0.0,
-            frequency_hz: 0.0,
+            frequency: Hertz(0.0),
             delay_samples: 0.0,
             drift_ppm: 0.0,
             channel: ChannelModel::Awgn,
@@ -89,14 +90,13 @@ impl RadioPath {
     ///
     /// # Errors
     /// [`PathError`] if a number is out of range.
-    pub fn new(config: &PathConfig, sample_rate_hz: f64) -> Result<Self, PathError> {
-        let PathConfig { gain_db, phase_radians, frequency_hz, delay_samples, drift_ppm, channel, seed } =
-            *config;
+    pub fn new(config: &PathConfig, sample_rate: Hertz) -> Result<Self, PathError> {
+        let PathConfig { gain, phase_radians, frequency, delay_samples, drift_ppm, channel, seed } = *config;
         let within = |x: f64, bound: f64| x.abs() <= bound;
-        if !within(gain_db, 200.0) || !phase_radians.is_finite() {
+        if !within(gain.0, 200.0) || !phase_radians.is_finite() {
             return Err(PathError::Gain);
         }
-        if !within(frequency_hz, sample_rate_hz / 2.0) {
+        if !within(frequency.0, sample_rate.0 / 2.0) {
             return Err(PathError::Frequency);
         }
         if !within(delay_samples, 1e8) {
@@ -105,7 +105,7 @@ impl RadioPath {
         if !within(drift_ppm, 1000.0) {
             return Err(PathError::Drift);
         }
-        let fading = channel.fading(sample_rate_hz, seed).map_err(PathError::Fading)?;
+        let fading = channel.fading(sample_rate, seed).map_err(PathError::Fading)?;
         let early = (-delay_samples).max(0.0).ceil();
         let delay = (delay_samples != 0.0).then(|| FractionalDelay::new(delay_samples + early));
         let skip = early as usize
@@ -119,10 +119,10 @@ impl RadioPath {
         };
         Ok(Self {
             drift,
-            gain: (gain_db != 0.0 || phase_radians != 0.0).then(|| Gain::new(gain_db, phase_radians)),
+            gain: (gain.0 != 0.0 || phase_radians != 0.0).then(|| Gain::new(gain, phase_radians)),
             fading,
             delay,
-            frequency: (frequency_hz != 0.0).then(|| FrequencyOffset::new(frequency_hz, sample_rate_hz)),
+            frequency: (frequency.0 != 0.0).then(|| FrequencyOffset::new(frequency, sample_rate)),
             skip,
         })
     }
@@ -178,7 +178,7 @@ mod tests {
     use crate::impair::testing::tone_sample;
 
     fn run(config: &PathConfig, input: &[Sample], block: usize) -> Vec<Sample> {
-        let mut path = RadioPath::new(config, 1.92e6).unwrap();
+        let mut path = RadioPath::new(config, Hertz(1.92e6)).unwrap();
         let mut out = Vec::new();
         for part in input.chunks(block) {
             let mut room = vec![Sample::default(); path.room(part.len())];
@@ -224,9 +224,9 @@ mod tests {
     #[test]
     fn the_block_size_does_not_matter_and_gain_and_frequency_apply() {
         let config = PathConfig {
-            gain_db: -6.0,
+            gain: Decibel(-6.0),
             phase_radians: 1.0,
-            frequency_hz: 700.0,
+            frequency: Hertz(700.0),
             delay_samples: 10.5,
             drift_ppm: -20.0,
             channel: "epa5".parse().unwrap(),
@@ -249,14 +249,14 @@ mod tests {
         let with = |f: fn(&mut PathConfig)| {
             let mut c = PathConfig::default();
             f(&mut c);
-            RadioPath::new(&c, 1.92e6).err()
+            RadioPath::new(&c, Hertz(1.92e6)).err()
         };
-        assert_eq!(with(|c| c.gain_db = f64::NAN), Some(PathError::Gain));
-        assert_eq!(with(|c| c.frequency_hz = 1e6), Some(PathError::Frequency));
+        assert_eq!(with(|c| c.gain = Decibel(f64::NAN)), Some(PathError::Gain));
+        assert_eq!(with(|c| c.frequency = Hertz(1e6)), Some(PathError::Frequency));
         assert_eq!(with(|c| c.delay_samples = f64::INFINITY), Some(PathError::Delay));
         assert_eq!(with(|c| c.drift_ppm = 1001.0), Some(PathError::Drift));
-        let far = ChannelModel::Fading { profile: crate::impair::fading::Profile::Epa, doppler_hz: 1e6 };
+        let far = ChannelModel::Fading { profile: crate::impair::fading::Profile::Epa, doppler: Hertz(1e6) };
         let c = PathConfig { channel: far, ..PathConfig::default() };
-        assert_eq!(RadioPath::new(&c, 1.92e6).err(), Some(PathError::Fading(FadingError::Doppler)));
+        assert_eq!(RadioPath::new(&c, Hertz(1.92e6)).err(), Some(PathError::Fading(FadingError::Doppler)));
     }
 }

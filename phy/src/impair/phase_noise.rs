@@ -4,6 +4,7 @@ use super::offset::phase_of_turns;
 use super::rng::Rng;
 use crate::Sample;
 use crate::kernel::elementary::cos_sin;
+use crate::units::Hertz;
 
 /// Turns a stream by a random walk of the phase (a Wiener process): the line of a free-running oscillator.
 ///
@@ -20,10 +21,10 @@ pub struct PhaseNoise {
 }
 
 impl PhaseNoise {
-    /// Makes phase noise of `linewidth_hz`, with phase 0 before the first sample. A quotient that is negative or not
+    /// Makes phase noise of `linewidth`, with phase 0 before the first sample. A quotient that is negative or not
     /// finite counts as 0.
-    pub fn new(linewidth_hz: f64, sample_rate_hz: f64, seed: u64) -> Self {
-        let variance = core::f64::consts::TAU * linewidth_hz / sample_rate_hz;
+    pub fn new(linewidth: Hertz, sample_rate: Hertz, seed: u64) -> Self {
+        let variance = core::f64::consts::TAU * linewidth.0 / sample_rate.0;
         let radians = if variance.is_finite() && variance > 0.0 { (2.0 * variance).sqrt() } else { 0.0 };
         Self { rng: Rng::new(seed), phase: 0, scale: radians / core::f64::consts::TAU }
     }
@@ -44,9 +45,9 @@ mod tests {
     use super::*;
     use crate::impair::testing::{in_blocks, wide};
 
-    fn noisy(linewidth_hz: f64, seed: u64, n: usize) -> Vec<Sample> {
+    fn noisy(linewidth: f64, seed: u64, n: usize) -> Vec<Sample> {
         let mut x = vec![Sample::new(1.0, 0.0); n];
-        PhaseNoise::new(linewidth_hz, 1e6, seed).process(&mut x);
+        PhaseNoise::new(Hertz(linewidth), Hertz(1e6), seed).process(&mut x);
         x
     }
 
@@ -74,7 +75,7 @@ mod tests {
     #[test]
     fn blocks_do_not_matter() {
         let mut parts = vec![Sample::new(1.0, 0.0); 1000];
-        let mut noise = PhaseNoise::new(500.0, 1e6, 9);
+        let mut noise = PhaseNoise::new(Hertz(500.0), Hertz(1e6), 9);
         in_blocks(&mut parts, &[1, 0, 63, 500], |block| noise.process(block));
         assert_eq!(parts, noisy(500.0, 9, 1000));
     }

@@ -3,6 +3,7 @@
 use super::offset::phase_of_turns;
 use crate::Sample;
 use crate::kernel::elementary::cos_sin;
+use crate::units::Hertz;
 
 /// Adds a line to a stream: `amplitude * exp(j 2 pi n frequency / sample_rate)` is added to sample `n`.
 #[derive(Clone, Copy, Debug)]
@@ -14,15 +15,15 @@ pub struct Tone {
 }
 
 impl Tone {
-    /// Makes a line of complex `amplitude` at `frequency_hz` (of either sign). A quotient that is not finite counts as
+    /// Makes a line of complex `amplitude` at `frequency` (of either sign). A quotient that is not finite counts as
     /// 0: a DC line.
-    pub fn new(amplitude: Sample, frequency_hz: f64, sample_rate_hz: f64) -> Self {
-        Self { amplitude, phase: 0, step: phase_of_turns(frequency_hz / sample_rate_hz) }
+    pub fn new(amplitude: Sample, frequency: Hertz, sample_rate: Hertz) -> Self {
+        Self { amplitude, phase: 0, step: phase_of_turns(frequency / sample_rate) }
     }
 
     /// Makes a constant of complex `amplitude`.
     pub fn dc(amplitude: Sample) -> Self {
-        Self::new(amplitude, 0.0, 1.0)
+        Self::new(amplitude, Hertz(0.0), Hertz(1.0))
     }
 
     /// Adds the line in place.
@@ -44,7 +45,7 @@ mod tests {
     fn a_line_has_its_amplitude_frequency_and_phase() {
         let amplitude = Sample::new(0.3, -0.4);
         let mut x = vec![Sample::new(1.0, 2.0); 5000];
-        let mut line = Tone::new(amplitude, -1234.5, 1.92e6);
+        let mut line = Tone::new(amplitude, Hertz(-1234.5), Hertz(1.92e6));
         in_blocks(&mut x, &[1, 77, 0, 1000], |block| line.process(block));
         let expected =
             |n: usize| Sample::new(1.0, 2.0) + amplitude * narrow(tone(-1234.5 / 1.92e6, n as f64));

@@ -5,7 +5,7 @@
 //! nor fuses: a seed gives the same samples on every platform. The `f32` functions are free of branches and calls: the
 //! compiler vectorises loops over them.
 
-use core::f64::consts::{LN_2, TAU};
+use core::f64::consts::TAU;
 
 /// Returns `(cos, sin)` of a phase in units of 2⁻³² turns. Error below 1.2e-7.
 #[inline(always)]
@@ -67,18 +67,6 @@ pub(crate) fn cos_sin_turns(turns: f64) -> (f64, f64) {
     }
 }
 
-/// Returns `10^(decibel / 10)`: the power ratio of a level in decibels.
-pub(crate) fn power_of_decibel(decibel: f64) -> f64 {
-    let binary = decibel * (core::f64::consts::LOG2_10 / 10.0);
-    let whole = binary.round().clamp(-1000.0, 1000.0);
-    let x = (binary - whole) * LN_2;
-    let mut mantissa = 1.0;
-    for k in (1..=18).rev() {
-        mantissa = 1.0 + mantissa * x / f64::from(k);
-    }
-    mantissa * f64::from_bits(((1023 + whole as i64) as u64) << 52)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -117,9 +105,6 @@ mod tests {
             let turns = f64::from(i) * 0.000_317;
             let (c, s) = cos_sin_turns(turns);
             assert!((c - (turns * TAU).cos()).abs() < 2e-15 && (s - (turns * TAU).sin()).abs() < 2e-15);
-            let decibel = f64::from(i) * 0.05;
-            let expected = 10_f64.powf(decibel / 10.0);
-            assert!((power_of_decibel(decibel) / expected - 1.0).abs() < 1e-13);
         }
     }
 }

@@ -6,14 +6,15 @@
 
 use crate::Sample;
 use crate::numerology::Numerology;
+use crate::units::Hertz;
 
 /// Timing found without a synchronisation signal: a hypothesis until something is received with it.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Timing {
     /// Sample at which the subframes begin, 0 to `subframe_samples() - 1`.
     pub offset: usize,
-    /// Carrier offset in Hz, ±7.5 kHz: prefixes do not show whole subcarriers.
-    pub cfo_hz: f64,
+    /// Carrier offset, ±7.5 kHz: prefixes do not show whole subcarriers.
+    pub cfo: Hertz,
     /// Normalised correlation of the prefixes, 0 to 1.
     pub metric: f32,
     /// The correlation against that of the median place: noise reaches a ratio of 3.5.
@@ -141,9 +142,10 @@ impl Acquisition {
             all[count] = Timing {
                 offset: t,
                 // the half-subcarrier shift turns the useful part against its prefix by half a turn
-                cfo_hz: f64::from((-sum).arg()) / (2.0 * std::f64::consts::PI)
-                    * self.numerology.sample_rate()
-                    / self.numerology.fft() as f64,
+                cfo: Hertz(
+                    f64::from((-sum).arg()) / (2.0 * std::f64::consts::PI) * self.numerology.sample_rate().0
+                        / self.numerology.fft() as f64,
+                ),
                 metric: self.metric(t),
                 contrast: sum.norm() / median.max(f32::MIN_POSITIVE),
             };

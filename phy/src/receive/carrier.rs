@@ -7,11 +7,11 @@ use crate::Sample;
 use crate::channel::layout::Layout;
 use crate::channel::pscch;
 use crate::grid::Grid;
-use crate::numerology::{Numerology, SUBCARRIER_HZ};
+use crate::numerology::{Numerology, SUBCARRIER_SPACING};
 use crate::sc_fdma::Demodulator;
 use crate::sci::MAX_BITS;
 use crate::sequence::dmrs::{Dmrs, References};
-use crate::units::SidelinkMode;
+use crate::units::{Hertz, SidelinkMode};
 use std::sync::Arc;
 
 /// Presence that noise does not reach at any of a thousand places.
@@ -20,8 +20,8 @@ const EVIDENCE: f32 = 0.4;
 /// Shifts in subcarriers that are tried first: ±100 kHz.
 const NEAR: i32 = 7;
 
-/// Carrier offset in Hz that may remain when the whole subcarriers are right.
-const MAX_RESIDUE: f32 = 1500.0;
+/// Carrier offset that may remain when the whole subcarriers are right.
+const MAX_RESIDUE: Hertz = Hertz(1500.0);
 
 /// A carrier offset and its evidence.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -81,30 +81,30 @@ impl CarrierSearch {
         }
     }
 
-    /// Adds a subframe whose carrier is `cfo_hz` off, and possibly some subcarriers more.
-    pub fn add(&mut self, subframe: &[Sample], cfo_hz: f64) {
+    /// Adds a subframe whose carrier is `cfo` off, and possibly some subcarriers more.
+    pub fn add(&mut self, subframe: &[Sample], cfo: Hertz) {
         if subframe.len() != self.demodulator.numerology().subframe_samples() {
             return;
         }
         let before: f32 = self.scores.iter().map(|s| s.score).sum();
-        self.weigh(subframe, cfo_hz, |shift| shift.abs() <= NEAR);
+        self.weigh(subframe, cfo, |shift| shift.abs() <= NEAR);
         // whole PRBs are tried if a shift is right except for them; everything once, in case the band's edge hides it
         let near = self.scores.iter().map(|s| s.score).sum::<f32>() > before;
         if near {
             let best =
                 self.scores.iter().max_by(|a, b| a.score.total_cmp(&b.score)).map_or(0, |s| s.subcarriers);
-            self.weigh(subframe, cfo_hz, |shift| shift.abs() > NEAR && (shift - best) % 12 == 0);
+            self.weigh(subframe, cfo, |shift| shift.abs() > NEAR && (shift - best) % 12 == 0);
         } else if !self.places.is_empty() || self.taken == 0 {
-            self.weigh(subframe, cfo_hz, |shift| shift.abs() > NEAR);
+            self.weigh(subframe, cfo, |shift| shift.abs() > NEAR);
         }
         self.taken += 1;
     }
 
-    fn weigh(&mut self, subframe: &[Sample], cfo_hz: f64, which: impl Fn(i32) -> bool) {
+    fn weigh(&mut self, subframe: &[Sample], cfo: Hertz, which: impl Fn(i32) -> bool) {
         for i in 0..self.scores.len() {
             let shift = self.scores[i].subcarriers;
             if which(shift) {
-                self.demodulator.demodulate(subframe, cfo_hz + Self::hertz(shift), &mut self.grid);
+                self.demodulator.demodulate(subframe, cfo + Self::offset(shift), &mut self.grid);
                 self.scores[i].score += self.score();
             }
         }
@@ -156,8 +156,8 @@ impl CarrierSearch {
         &self.scores[..with_evidence]
     }
 
-    /// Returns the carrier offset of a shift in Hz.
-    pub fn hertz(shift: i32) -> f64 {
-        f64::from(shift) * SUBCARRIER_HZ
+    /// Returns the carrier offset of a shift.
+    pub fn offset(shift: i32) -> Hertz {
+        Hertz(f64::from(shift) * SUBCARRIER_SPACING.0)
     }
 }

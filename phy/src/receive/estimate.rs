@@ -21,9 +21,10 @@ mod weights;
 use crate::Sample;
 use crate::channel::layout::Layout;
 use crate::grid::Grid;
-use crate::numerology::{Numerology, SUBCARRIER_HZ};
+use crate::numerology::{Numerology, SUBCARRIER_SPACING};
 use crate::sc_fdma::rotate;
 use crate::sequence::dmrs::{Dmrs, MAX_DMRS, References};
+use crate::units::{Decibel, Hertz};
 use motion::{Motion, Products};
 use rustfft::{Fft, FftPlanner};
 use smooth::Smoother;
@@ -40,15 +41,15 @@ const MAX_DELAY: f64 = 5.2e-6;
 /// Measurements of one allocation.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Measurement {
-    /// Carrier offset in Hz, one of the values that the DMRS spacing cannot distinguish.
-    pub cfo_hz: f32,
-    /// Spacing in Hz of the offsets that the DMRS cannot distinguish.
-    pub cfo_ambiguity_hz: f32,
-    /// Carrier offset in Hz to be removed from a transmission beside this one: `cfo_hz`, unless motion explains the
-    /// DMRS better than an offset does.
-    pub offset_hz: f32,
-    /// Maximum Doppler frequency in Hz, the most likely one of a coarse list; 0 for a static channel.
-    pub doppler_hz: f32,
+    /// Carrier offset, one of the values that the DMRS spacing cannot distinguish.
+    pub cfo: Hertz,
+    /// Spacing of the offsets that the DMRS cannot distinguish.
+    pub cfo_ambiguity: Hertz,
+    /// Carrier offset to be removed from a transmission beside this one: `cfo`, unless motion explains the DMRS better
+    /// than an offset does.
+    pub offset: Hertz,
+    /// Maximum Doppler frequency, the most likely one of a coarse list; 0 for a static channel.
+    pub doppler: Hertz,
     /// Delay in seconds against the start of the receive window, positive when late.
     pub delay: f32,
     /// Power of a resource element.
@@ -63,9 +64,9 @@ impl Measurement {
         self.signal / self.noise.max(1e-12)
     }
 
-    /// Returns the signal to noise ratio in dB.
-    pub fn snr_db(&self) -> f32 {
-        crate::units::decibel(self.ratio().max(1e-6))
+    /// Returns the signal to noise ratio in decibels.
+    pub fn snr(&self) -> Decibel {
+        Decibel::of_ratio_f32(self.ratio().max(1e-6))
     }
 }
 
@@ -137,7 +138,7 @@ impl Estimator {
 
     /// Estimates the allocation of `m_sc` subcarriers from `first` on.
     ///
-    /// `cfo_near` is the offset in Hz to which the ambiguous measurement is resolved: 0 when no better value is known.
+    /// `cfo_near` is the offset to which the ambiguous measurement is resolved: 0 when no better value is known.
     /// The allocation must lie on the grid and have a width that transform precoding allows.
     pub fn estimate(
         &mut self,
@@ -146,7 +147,7 @@ impl Estimator {
         m_sc: usize,
         layout: Layout,
         dmrs: &Dmrs,
-        cfo_near: f32,
+        cfo_near: Hertz,
     ) -> Measurement {
         let n_d = layout.dmrs.len();
         for (m, &l) in layout.dmrs.iter().enumerate() {
@@ -160,14 +161,14 @@ impl Estimator {
         }
         let dmrs_times = &dmrs_times[..n_d];
         let delay_turns = self.align_delay(m_sc, n_d);
-        let (cfo, ambiguity) = self.carrier_offset(m_sc, dmrs_times, cfo_near as f64);
+        let (cfo, ambiguity) = self.carrier_offset(m_sc, dmrs_times, cfo_near.0);
         let (window, noise) = self.smoother.choose_for_each(&self.ls[..n_d], m_sc);
         let groups: [&[Sample]; MAX_DMRS] = std::array::from_fn(|m| &self.groups[m][..m_sc / GROUP]);
         let explained = self.motion.explain(
             &Products::new(&groups[..n_d]),
             dmrs_times,
             (GROUP as f64 * noise as f64).max(1e-12),
-            motion::offsets(cfo, ambiguity, cfo_near as f64),
+            motion::offsets(cfo, ambiguity, cfo_near.0),
         );
         self.turn_back(m_sc, dmrs_times, explained.offset_hz);
         let (signal, noise, weights) = if explained.doppler_hz > 0.0 {
@@ -179,11 +180,11 @@ impl Estimator {
             (signal, noise, TimeWeights::still())
         };
         let measurement = Measurement {
-            cfo_hz: cfo as f32,
-            cfo_ambiguity_hz: ambiguity as f32,
-            offset_hz: explained.offset_hz as f32,
-            doppler_hz: explained.doppler_hz as f32,
-            delay: (-delay_turns / SUBCARRIER_HZ) as f32,
+            cfo: Hertz::from(cfo as f32),
+            cfo_ambiguity: Hertz::from(ambiguity as f32),
+            offset: Hertz::from(explained.offset_hz as f32),
+            doppler: Hertz::from(explained.doppler_hz as f32),
+            delay: (-delay_turns / SUBCARRIER_SPACING.0) as f32,
             signal,
             noise,
         };
@@ -228,7 +229,7 @@ impl Estimator {
             self.delay_ffts.iter().position(|f| f.len() >= 4 * blocks).unwrap_or(self.delay_ffts.len() - 1);
         let size = self.delay_ffts[plan].len();
         // bins of GROUP subcarriers: bin b stands for b / (size GROUP) turns a subcarrier
-        let reach = ((MAX_DELAY * SUBCARRIER_HZ * (size * GROUP) as f64) as usize).min(size / 2 - 1);
+        let reach = ((MAX_DELAY * SUBCARRIER_SPACING.0 * (size * GROUP) as f64) as usize).min(size / 2 - 1);
         self.delay_power[..2 * reach + 1].fill(0.0);
         for ls in &self.ls[..n_d] {
             let bins = &mut self.delay_bins[..size];

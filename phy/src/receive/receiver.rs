@@ -31,7 +31,7 @@ use crate::pool::{CommunicationPool, DiscoveryPool, V2xPool};
 use crate::receive::learn::Learnt;
 use crate::receive::slss::Detector;
 use crate::sequence::dmrs::References;
-use crate::units::{CyclicPrefix, DfnSubframe, PrbRange, SidelinkMode, TransmissionMode};
+use crate::units::{CyclicPrefix, DfnSubframe, Hertz, PrbRange, SidelinkMode, TransmissionMode};
 use std::sync::Arc;
 
 /// Required and optional knowledge of a receiver.
@@ -135,7 +135,7 @@ pub struct Receiver {
     /// Whether a MIB gave the time.
     time_source: TimeSource,
     mib: [u8; 48],
-    common_cfo: f64,
+    common_cfo: Hertz,
     delay: Option<f32>,
 }
 
@@ -174,7 +174,7 @@ impl Receiver {
             time_zero: None,
             time_source: TimeSource::Caller,
             mib: [0; 48],
-            common_cfo: 0.0,
+            common_cfo: Hertz(0.0),
             delay: None,
             config,
         }
@@ -185,14 +185,14 @@ impl Receiver {
         &self.config
     }
 
-    /// Returns the carrier offset in Hz that is removed from every sample first.
-    pub fn common_cfo(&self) -> f64 {
+    /// Returns the carrier offset that is removed from every sample first.
+    pub fn common_cfo(&self) -> Hertz {
         self.common_cfo
     }
 
     /// Sets the offset that a search over samples has found.
-    pub fn set_common_cfo(&mut self, hz: f64) {
-        self.common_cfo = hz;
+    pub fn set_common_cfo(&mut self, cfo: Hertz) {
+        self.common_cfo = cfo;
     }
 
     /// Returns the DFN time at capture subframe `k`, if a MIB or the caller has given it.
@@ -309,8 +309,8 @@ impl Receiver {
                 emit(Event::Slss {
                     subframe: k,
                     id: seen.id,
-                    cfo_hz: self.common_cfo as f32 + seen.cfo_hz,
-                    snr_db: seen.snr_db,
+                    cfo: Hertz::from(self.common_cfo.to_f32() + seen.cfo.to_f32()),
+                    snr: seen.snr,
                 });
             }
             let Some(decoded) = decoded else { continue };
@@ -324,12 +324,12 @@ impl Receiver {
                 evm_percent: decoded.evm_percent,
             });
             if correction.is_none() {
-                correction = Some((decoded.measurement.cfo_hz, time));
+                correction = Some((decoded.measurement.cfo, time));
             }
         }
         if let Some((cfo, time)) = correction {
             // half of the rest: one noisy subframe does not pull the receiver off
-            self.common_cfo += 0.5 * cfo as f64;
+            self.common_cfo = self.common_cfo + Hertz(0.5 * cfo.0);
             if let Some(time) = time {
                 self.set_time(k, time);
                 self.time_source = TimeSource::Mib;

@@ -9,7 +9,7 @@ use crate::grid::Grid;
 use crate::numerology::Numerology;
 use crate::sc_fdma::Demodulator;
 use crate::sequence::dmrs::References;
-use crate::units::{DfnSubframe, SidelinkMode, SlssId};
+use crate::units::{DfnSubframe, Hertz, SidelinkMode, SlssId};
 use std::sync::Arc;
 
 /// A UE that can serve as synchronisation reference.
@@ -66,14 +66,14 @@ impl ReferenceSearch {
                 continue;
             }
             let Some(subframe) = samples.get(start as usize..).and_then(|s| s.get(..n)) else { continue };
-            self.demodulator.demodulate(subframe, f64::from(detection.cfo_hz), &mut self.grid);
+            self.demodulator.demodulate(subframe, detection.cfo, &mut self.grid);
             let mut mib = [0; 48];
             let bits = &mut mib[..psbch::payload_bits(self.sidelink)];
             let Some(decoded) = self.psbch.decode(&self.grid, detection.id, bits) else { continue };
             let Some(time) = psbch::frame_time(bits) else { continue };
             let mut measurement = decoded.measurement;
-            measurement.cfo_hz += detection.cfo_hz;
-            let sample = start + f64::from(measurement.delay) * self.numerology.sample_rate();
+            measurement.cfo = Hertz::from(measurement.cfo.to_f32() + detection.cfo.to_f32());
+            let sample = start + f64::from(measurement.delay) * self.numerology.sample_rate().0;
             emit(Candidate { sample, id: detection.id, mib, time, measurement });
         }
     }

@@ -5,7 +5,7 @@ use crate::Sample;
 use crate::channel::layout::SlssLayout;
 use crate::grid::Grid;
 use crate::sequence::{SSSS_LEN, SsssForm, psss, ssss};
-use crate::units::{CyclicPrefix, SlssId};
+use crate::units::{CyclicPrefix, Decibel, Hertz, SlssId};
 
 /// Least share of the power on the PSSS symbols that PSSS explains.
 const MIN_PRIMARY: f32 = 0.12;
@@ -22,10 +22,10 @@ const CONFIDENT: [f32; 2] = [0.3, 0.35];
 pub struct Seen {
     /// Identity.
     pub id: SlssId,
-    /// Carrier offset in Hz, ±7 kHz.
-    pub cfo_hz: f32,
-    /// Signal to noise ratio of a resource element in dB.
-    pub snr_db: f32,
+    /// Carrier offset, ±7 kHz.
+    pub cfo: Hertz,
+    /// Signal to noise ratio of a resource element.
+    pub snr: Decibel,
     /// Whether the signals are proof enough without a decoded PSBCH: data of others resembles a weak signal now and
     /// then, once in 2000 subframes of a busy carrier.
     pub confident: bool,
@@ -57,7 +57,8 @@ impl Detector {
     /// Returns the strongest synchronisation signal of each root in `grid`, strongest first.
     pub fn detect(&self, grid: &Grid) -> [Option<Seen>; 2] {
         let mut seen = [0, 1].map(|root| self.detect_root(grid, root));
-        if seen[0].map_or(f32::MIN, |s| s.snr_db) < seen[1].map_or(f32::MIN, |s| s.snr_db) {
+        let snr = |seen: Option<Seen>| seen.map(|s| s.snr);
+        if snr(seen[0]) < snr(seen[1]) {
             seen.swap(0, 1);
         }
         seen
@@ -117,8 +118,8 @@ impl Detector {
         let ratio = share / (1.0 - share) / 2.0 * SSSS_LEN as f32 / 72.0;
         Some(Seen {
             id,
-            cfo_hz: phase / (2.0 * std::f32::consts::PI * self.spacing),
-            snr_db: crate::units::decibel(ratio.max(1e-6)),
+            cfo: Hertz::from(phase / (2.0 * std::f32::consts::PI * self.spacing)),
+            snr: Decibel::of_ratio_f32(ratio.max(1e-6)),
             confident: primary >= CONFIDENT[0] && share >= CONFIDENT[1],
         })
     }

@@ -21,6 +21,7 @@ use super::receiver::{Config, Event, Receiver};
 use super::sync::Detection;
 use crate::Sample;
 use crate::numerology::Numerology;
+use crate::units::Hertz;
 use history::History;
 use hunt::{Hunter, Source};
 
@@ -62,8 +63,8 @@ pub enum Alignment {
     Slss(Detection),
     /// Cyclic prefixes.
     CyclicPrefix {
-        /// Carrier offset in Hz.
-        cfo_hz: f64,
+        /// Carrier offset.
+        cfo: Hertz,
     },
     /// None: subframes are assumed to begin with the first sample.
     Assumed,
@@ -122,7 +123,7 @@ struct Heard {
     events: u32,
     evidence: u32,
     signals: u32,
-    cfo_hz: Option<f32>,
+    cfo: Option<Hertz>,
     mib: bool,
 }
 
@@ -151,8 +152,8 @@ impl Heard {
         self.events += 1;
         self.signals += u32::from(matches!(event, Event::Slss { .. }));
         self.mib |= matches!(event, Event::Mib { .. });
-        if self.cfo_hz.is_none() {
-            self.cfo_hz = event.measurement().map(|m| m.cfo_hz);
+        if self.cfo.is_none() {
+            self.cfo = event.measurement().map(|m| m.cfo);
         }
     }
 }
@@ -195,10 +196,10 @@ impl StreamReceiver {
 
     /// Returns the source of the timing; `None` before any try.
     pub fn alignment(&self) -> Option<Alignment> {
-        let cfo_hz = self.receiver.common_cfo();
+        let cfo = self.receiver.common_cfo();
         match self.lock.map(|lock| lock.source) {
             Some(Source::Slss(detection)) if self.signals_heard > 0 => Some(Alignment::Slss(detection)),
-            Some(Source::Slss(_) | Source::Prefixes) => Some(Alignment::CyclicPrefix { cfo_hz }),
+            Some(Source::Slss(_) | Source::Prefixes) => Some(Alignment::CyclicPrefix { cfo }),
             Some(Source::Assumption) => Some(Alignment::Assumed),
             None => (self.misses > 0).then_some(Alignment::Assumed),
         }
@@ -329,11 +330,11 @@ impl StreamReceiver {
         self.signals_heard += u64::from(heard.signals);
         if heard.mib {
             self.last_mib = Some(k);
-        } else if let Some(cfo) = heard.cfo_hz
+        } else if let Some(cfo) = heard.cfo
             && self.last_mib.is_none_or(|m| k > m + MIB_RULES)
         {
             let common = self.receiver.common_cfo();
-            self.receiver.set_common_cfo(common + CARRIER_GAIN * (f64::from(cfo) - common));
+            self.receiver.set_common_cfo(common + Hertz(CARRIER_GAIN * (cfo - common).0));
         }
         heard
     }
@@ -344,7 +345,7 @@ impl StreamReceiver {
         if (delay as f64).abs() < DEAD_ZONE {
             return 0;
         }
-        self.drift += TIMING_GAIN * delay as f64 * self.numerology.sample_rate();
+        self.drift += TIMING_GAIN * delay as f64 * self.numerology.sample_rate().0;
         let whole = self.drift.round();
         self.drift -= whole;
         whole as i64

@@ -17,7 +17,7 @@ use crate::channel::layout::SlssLayout;
 use crate::impair::resample::Decimator;
 use crate::numerology::Numerology;
 use crate::sequence::{SSSS_LEN, SsssForm, psss};
-use crate::units::{Bandwidth, CyclicPrefix, SlssId};
+use crate::units::{Bandwidth, CyclicPrefix, Decibel, Hertz, SlssId};
 use correlate::Correlator;
 use rustfft::{Fft, FftPlanner};
 use std::f64::consts::PI;
@@ -32,12 +32,12 @@ const FFT: usize = 128;
 /// Input samples that are turned to another carrier offset at a time.
 const PIECE: usize = 6144;
 
-/// Carrier offsets in Hz that one search covers, on both sides: PSSS loses 2 dB there.
-pub const REACH: f64 = 5e3;
+/// Carrier offset that one search covers on either side: PSSS loses 2 dB there.
+pub const REACH: Hertz = Hertz(5e3);
 
-/// Carrier offset in Hz at which the decimated samples still contain all of the signals: the edge of the filter lies
+/// Carrier offset at which the decimated samples still contain all of the signals: the edge of the filter lies
 /// beyond.
-pub const PREPARED: f64 = 100e3;
+pub const PREPARED: Hertz = Hertz(100e3);
 
 /// Acceptance thresholds of the search; measured in `sidelink bench bler --case slss`.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -65,10 +65,10 @@ pub struct Detection {
     pub sample: f64,
     /// Identity.
     pub id: SlssId,
-    /// Carrier offset in Hz.
-    pub cfo_hz: f32,
-    /// Signal to noise ratio of a resource element in dB.
-    pub snr_db: f32,
+    /// Carrier offset.
+    pub cfo: Hertz,
+    /// Signal to noise ratio of a resource element.
+    pub snr: Decibel,
     /// Score of the detection, see [`SearchConfig::accept`].
     pub score: f32,
 }
@@ -85,9 +85,9 @@ pub struct Search {
     mixed: Vec<Sample>,
     /// [`Self::samples`] with another carrier offset.
     turned: Vec<Sample>,
-    /// Number of samples that [`Self::prepare`] has written, and the offset in Hz that it has removed.
+    /// Number of samples that [`Self::prepare`] has written, and the offset that it has removed.
     written: usize,
-    coarse: f64,
+    coarse: Hertz,
     correlator: Correlator,
     fft: Arc<dyn Fft<f32>>,
     scratch: Vec<Sample>,
@@ -130,7 +130,7 @@ impl Search {
             mixed: vec![Sample::default(); PIECE],
             turned: vec![Sample::default(); len],
             written: 0,
-            coarse: 0.0,
+            coarse: Hertz(0.0),
             correlator: Correlator::new(&mut planner, &templates, pair_spacing(numerology.cp()), len),
             scratch: vec![Sample::default(); fft.get_inplace_scratch_len()],
             fft,
@@ -144,12 +144,12 @@ impl Search {
     /// Searches `input` (at most the `max_samples` of the constructor) and appends the detections to `found`, in the
     /// order of their scores. `found` does not grow beyond its capacity.
     pub fn search(&mut self, input: &[Sample], found: &mut Vec<Detection>) {
-        self.prepare(0.0, input);
-        self.search_near(0.0, found);
+        self.prepare(Hertz(0.0), input);
+        self.search_near(Hertz(0.0), found);
     }
 
-    /// Prepares `input` for [`Self::search_near`], turned back by `coarse` Hz.
-    pub fn prepare(&mut self, coarse: f64, input: &[Sample]) {
+    /// Prepares `input` for [`Self::search_near`], turned back by `coarse`.
+    pub fn prepare(&mut self, coarse: Hertz, input: &[Sample]) {
         let max = (self.samples.len() - self.decimator.delay() - 2) * self.factor;
         let input = &input[..input.len().min(max)];
         self.decimator.reset();
@@ -157,15 +157,15 @@ impl Search {
         self.written = self.decimate(coarse, input);
     }
 
-    /// Searches the prepared input for signals whose carrier is about `near` Hz off beyond its `coarse` ([`REACH`]);
+    /// Searches the prepared input for signals whose carrier is about `near` off beyond its `coarse` ([`REACH`]);
     /// `near` is at most [`PREPARED`]. Appends to `found` as [`Self::search`] does.
-    pub fn search_near(&mut self, near: f64, found: &mut Vec<Detection>) {
+    pub fn search_near(&mut self, near: Hertz, found: &mut Vec<Detection>) {
         let delay = self.decimator.delay();
         let (from, to) = (delay.min(self.written), self.written);
         let mut samples = std::mem::take(&mut self.samples);
-        if near != 0.0 {
+        if near != Hertz(0.0) {
             self.turned[..to].copy_from_slice(&samples[..to]);
-            crate::sc_fdma::rotate(&mut self.turned[..to], 0.0, -near / RATE);
+            crate::sc_fdma::rotate(&mut self.turned[..to], 0.0, -near.0 / RATE);
             std::mem::swap(&mut samples, &mut self.turned);
         }
         self.correlator.run(&samples[from..to]);
@@ -179,23 +179,23 @@ impl Search {
             if let Some(mut detection) = self.examine(usable, candidate.root, candidate.at)
                 && !found[first..].iter().any(|d| self.is_shadow(&detection, d))
             {
-                detection.cfo_hz += (self.coarse + near) as f32;
+                detection.cfo = Hertz::from(detection.cfo.to_f32() + (self.coarse + near).to_f32());
                 found.push(detection);
             }
         }
-        if near != 0.0 {
+        if near != Hertz(0.0) {
             std::mem::swap(&mut samples, &mut self.turned);
         }
         self.samples = samples;
         found[first..].sort_by(|a, b| b.score.total_cmp(&a.score));
     }
 
-    /// Computes the input at 1.92 MS/s, turned back by `near` Hz; returns the number of samples.
-    fn decimate(&mut self, near: f64, input: &[Sample]) -> usize {
-        if near == 0.0 {
+    /// Computes the input at 1.92 MS/s, turned back by `near`; returns the number of samples.
+    fn decimate(&mut self, near: Hertz, input: &[Sample]) -> usize {
+        if near == Hertz(0.0) {
             return self.decimator.process(input, &mut self.samples);
         }
-        let turn = -near / (RATE * self.factor as f64);
+        let turn = -near.0 / (RATE * self.factor as f64);
         let mut written = 0;
         for (i, piece) in input.chunks(PIECE).enumerate() {
             let mixed = &mut self.mixed[..piece.len()];
@@ -239,9 +239,9 @@ impl Search {
         Some(Detection {
             sample: (subframe as f64 + fine as f64) * self.factor as f64,
             id,
-            cfo_hz: cfo as f32,
+            cfo: Hertz::from(cfo as f32),
             // PSSS and SSSS are 72/62 above a data resource element
-            snr_db: crate::units::decibel(share / (1.0 - share) * SSSS_LEN as f32 / 72.0),
+            snr: Decibel::of_ratio_f32(share / (1.0 - share) * SSSS_LEN as f32 / 72.0),
             score,
         })
     }

@@ -1,5 +1,7 @@
 //! Thresholds of the receiver.
 
+use crate::units::Hertz;
+
 /// Thresholds of the search; the values are measured in `docs/performance.md`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Tuning {
@@ -11,12 +13,12 @@ pub struct Tuning {
     pub discovery: f32,
     /// Least presence of PSSCH with an unknown place in time.
     pub shared: f32,
-    /// Largest carrier offset in Hz that is tried against the common one.
-    pub max_cfo: f32,
+    /// Largest carrier offset that is tried against the common one.
+    pub max_cfo: Hertz,
 }
 
 impl Default for Tuning {
     fn default() -> Self {
-        Self { control: 0.15, control_v2x: 0.09, discovery: 0.09, shared: 0.12, max_cfo: 1500.0 }
+        Self { control: 0.15, control_v2x: 0.09, discovery: 0.09, shared: 0.12, max_cfo: Hertz(1500.0) }
     }
 }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use sidelink_phy::impair::awgn::noise_power_per_sample;
 use sidelink_phy::impair::rng::Rng;
 use sidelink_phy::numerology::Numerology;
-use sidelink_phy::units::{Bandwidth, CyclicPrefix};
+use sidelink_phy::units::{Bandwidth, CyclicPrefix, Decibel, Hertz};
 use std::fmt;
 use std::ops::Range;
 use std::path::Path;
@@ -300,7 +300,7 @@ impl AirConfig {
     fn bandwidth(&self) -> Option<Bandwidth> {
         match self.prb {
             Some(prb) => Bandwidth::from_prbs(prb as usize),
-            None => Bandwidth::of_rate(self.rate.0),
+            None => Bandwidth::of_rate(Hertz(self.rate.0)),
         }
     }
 
@@ -310,8 +310,8 @@ impl AirConfig {
             (Some(snr), Some(bandwidth)) => {
                 let numerology = Numerology::standard(bandwidth, CyclicPrefix::Normal);
                 let amplitude = 1.0 / (numerology.subcarriers() as f64).sqrt();
-                let fft = self.rate.0 / (numerology.sample_rate() / numerology.fft() as f64);
-                noise_power_per_sample(snr, amplitude, fft.round() as usize)
+                let fft = self.rate.0 / (numerology.sample_rate().0 / numerology.fft() as f64);
+                noise_power_per_sample(Decibel(snr), amplitude, fft.round() as usize)
             }
             _ => 0.0,
         }

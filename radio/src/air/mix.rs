@@ -9,6 +9,7 @@ use super::medium::{Cell, Medium, State};
 use crate::RadioError;
 use crate::Sample;
 use sidelink_phy::impair::addressed::{AddressedConfig, AddressedNoise, AddressedPath, SampleClock};
+use sidelink_phy::units::{Decibel, Hertz};
 use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Acquire;
@@ -186,15 +187,15 @@ impl Mixer {
         let config = self.medium.config();
         let (gain, flight) = config.between(self.port.position, other.position);
         let path = AddressedConfig {
-            gain_db: other.gain + gain,
-            frequency_hz: other.cfo.0 - self.port.cfo.0,
+            gain: Decibel(other.gain + gain),
+            frequency: Hertz(other.cfo.0 - self.port.cfo.0),
             delay_samples: other.delay + flight,
             transmitter: self.medium.clock(slot),
             receiver: self.clock(),
             channel: config.channel.0,
             seed: config.pair_seed(&self.port.name, &other.name),
         };
-        AddressedPath::new(&path, config.rate.0).map_err(|e| {
+        AddressedPath::new(&path, Hertz(config.rate.0)).map_err(|e| {
             let what = format!("the path from {:?} to {:?}: {e}", other.name, self.port.name);
             RadioError::unusable(what, "mend gain, cfo, drift, delay, position or channel")
         })

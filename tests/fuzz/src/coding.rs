@@ -9,7 +9,7 @@ use sidelink_phy::grid::Grid;
 use sidelink_phy::numerology::Numerology;
 use sidelink_phy::sci::{Format0, Format1};
 use sidelink_phy::sequence::dmrs::References;
-use sidelink_phy::units::{Bandwidth, CyclicPrefix, PrbRange, SidelinkMode, SlssId, TransmissionMode};
+use sidelink_phy::units::{Bandwidth, CyclicPrefix, Hertz, PrbRange, SidelinkMode, SlssId, TransmissionMode};
 use sidelink_phy::{Llr, Sample};
 use std::cell::RefCell;
 use std::sync::Arc;
@@ -252,7 +252,7 @@ fn run_pscch(data: &[u8]) -> bool {
     let grid = grid_of(numerology(extended), bytes.rest());
     DECODERS.with_borrow_mut(|decoders| {
         let mut bits = vec![0; decoders[kind].payload_bits()];
-        let decoded = decoders[kind].decode(&grid, prb, n_cs, 1500.0, &mut bits);
+        let decoded = decoders[kind].decode(&grid, prb, n_cs, Hertz(1500.0), &mut bits);
         assert!(decoded.is_none() || !is_empty(&grid), "silence is not control information");
         decoded.is_some()
     })
@@ -289,7 +289,7 @@ fn run_psdch(data: &[u8]) -> bool {
     DECODERS.with_borrow_mut(|decoders| {
         let (decoder, process) = &mut decoders[kind];
         process.reset();
-        if decoder.receive(&grid, prb, 0.0).is_none() {
+        if decoder.receive(&grid, prb, Hertz(0.0)).is_none() {
             return false;
         }
         decoder.combine(process, rv);
@@ -338,7 +338,7 @@ fn run_pssch(data: &[u8]) -> bool {
     DECODERS.with_borrow_mut(|decoders| {
         let (decoder, process) = &mut decoders[kind];
         let Ok((_, size)) = grant.size(sidelink) else { return false };
-        if process.start(size).is_err() || decoder.receive(&grid, &grant, 0.0, process).is_err() {
+        if process.start(size).is_err() || decoder.receive(&grid, &grant, Hertz(0.0), process).is_err() {
             return false;
         }
         let mut block = vec![0; size / 8];

@@ -27,7 +27,7 @@ use sidelink_phy::sc_fdma::{Demodulator, Modulator};
 use sidelink_phy::sci::{Format0, Format1, riv_encode};
 use sidelink_phy::sequence::dmrs::References;
 use sidelink_phy::units::{
-    Bandwidth, CyclicPrefix, DfnSubframe, PrbRange, SidelinkMode, SlssId, TransmissionMode,
+    Bandwidth, CyclicPrefix, DfnSubframe, Hertz, PrbRange, SidelinkMode, SlssId, TransmissionMode,
 };
 use std::sync::Arc;
 
@@ -108,10 +108,13 @@ fn pscch_both_ways() {
         let mut grid = Grid::new(n);
         let (sci, mut out) = (bits(pscch::sci_bits(sidelink, n)), bits(pscch::sci_bits(sidelink, n)));
         without_allocation("pscch::Encoder", || encoder.encode(&sci, 7, 0, 1.0, &mut grid)).unwrap();
-        let decoded = without_allocation("pscch::Decoder", || decoder.decode(&grid, 7, 0, 3000.0, &mut out));
+        let decoded =
+            without_allocation("pscch::Decoder", || decoder.decode(&grid, 7, 0, Hertz(3000.0), &mut out));
         assert!(decoded.is_some() && out == sci);
         let noise = noisy_grid(n, 2);
-        without_allocation("pscch::Decoder on noise", || decoder.decode(&noise, 7, 0, 3000.0, &mut out));
+        without_allocation("pscch::Decoder on noise", || {
+            decoder.decode(&noise, 7, 0, Hertz(3000.0), &mut out)
+        });
     }
 }
 
@@ -148,16 +151,16 @@ fn pssch_both_ways() {
             // twice: the second transmission is combined with the first
             let decoded = without_allocation("pssch::Decoder", || {
                 process.start(size)?;
-                decoder.receive(&grid, &grant, 0.0, &mut process)?;
+                decoder.receive(&grid, &grant, Hertz(0.0), &mut process)?;
                 decoder.decode(&mut process, &mut out);
-                decoder.receive(&grid, &grant, 0.0, &mut process)?;
+                decoder.receive(&grid, &grant, Hertz(0.0), &mut process)?;
                 Ok::<_, sidelink_phy::channel::Error>(decoder.decode(&mut process, &mut out))
             });
             assert!(decoded.unwrap().is_some() && out == block, "{grant:?}");
             let noise = noisy_grid(n, 3);
             without_allocation("pssch::Decoder on noise", || {
                 process.start(size)?;
-                decoder.receive(&noise, &grant, 0.0, &mut process)?;
+                decoder.receive(&noise, &grant, Hertz(0.0), &mut process)?;
                 Ok::<_, sidelink_phy::channel::Error>(decoder.decode(&mut process, &mut out))
             })
             .unwrap();
@@ -180,7 +183,7 @@ fn psdch_both_ways() {
         let decoded = without_allocation("psdch::Decoder", || {
             for (grid, rv) in [(&noise, 2), (&grid, 0)] {
                 process.reset();
-                decoder.receive(grid, 4, 0.0)?;
+                decoder.receive(grid, 4, Hertz(0.0))?;
                 decoder.combine(&mut process, rv);
                 decoder.decode(&mut process, &mut out);
             }
@@ -200,9 +203,9 @@ fn sc_fdma_both_ways() {
             let (grid, mut back) = (noisy_grid(n, 5), Grid::new(n));
             let mut samples = vec![Sample::default(); n.subframe_samples()];
             without_allocation("Modulator", || modulator.modulate(&grid, &mut samples));
-            without_allocation("Demodulator", || demodulator.demodulate(&samples, 0.0, &mut back));
+            without_allocation("Demodulator", || demodulator.demodulate(&samples, Hertz(0.0), &mut back));
             without_allocation("Demodulator, with an offset", || {
-                demodulator.demodulate(&samples, 300.0, &mut back);
+                demodulator.demodulate(&samples, Hertz(300.0), &mut back);
             });
         }
     }
@@ -429,7 +432,7 @@ fn receive(what: &str, config: &Config, subframes: &[Vec<Sample>]) -> Heard {
     let mut none = Heard::default();
     without_allocation(what, || {
         again.set_time(0, DfnSubframe::from_count(0));
-        again.set_common_cfo(600.0);
+        again.set_common_cfo(Hertz(600.0));
         for (k, samples) in subframes.iter().enumerate() {
             again.process(k as u64, samples, &mut |event| none.note(&event));
         }

@@ -7,7 +7,7 @@ use sidelink_mac::grant::sensing::{self, Dbm, HeardSci, Period, Request, Reserva
 use sidelink_mac::mux::LOWEST_PRIORITY;
 use sidelink_phy::pool::V2xPool;
 use sidelink_phy::sci::{Format1, riv_encode};
-use sidelink_phy::units::{PrbRange, SUBFRAMES_PER_DFN_PERIOD, decibel};
+use sidelink_phy::units::{Decibel, PrbRange, SUBFRAMES_PER_DFN_PERIOD};
 
 use crate::air_rng::AirRng;
 
@@ -190,7 +190,7 @@ impl Mode4 {
     pub fn sensed(&mut self, t: u64, powers: Option<&[f32]>) {
         let Some(k) = self.index(t) else { return };
         for (dbm, power) in self.powers.iter_mut().zip(powers.unwrap_or(&[])) {
-            *dbm = Dbm(decibel(power.max(1e-20)));
+            *dbm = Dbm(Decibel::of_ratio_f32(power.max(1e-20)).to_f32());
         }
         self.sensing.record_subframe(k, powers.map(|_| &self.powers[..]));
     }
@@ -209,7 +209,7 @@ impl Mode4 {
             length: length as u8,
             priority: sci.priority + 1,
             period: Period::from_sci(sci.reservation),
-            rsrp: Dbm(decibel(power.max(1e-20)) - BOOST_DB),
+            rsrp: Dbm(Decibel::of_ratio_f32(power.max(1e-20)).to_f32() - BOOST_DB),
             other: (sci.time_gap > 0).then_some((gap, other as u8)),
         });
     }

@@ -8,13 +8,13 @@ fn config() -> SyncConfig {
         id: None,
         in_coverage: false,
         transmit: Transmit::Auto,
-        tx_threshold_db: None,
-        min_db: -120.0,
-        hysteresis_db: 3.0,
+        tx_threshold: None,
+        min_power: Decibel(-120.0),
+        hysteresis: Decibel(3.0),
     }
 }
 
-fn candidate(id: u16, in_coverage: bool, offset: u32, power_db: f32, heard: u64) -> Candidate {
+fn candidate(id: u16, in_coverage: bool, offset: u32, power: f64, heard: u64) -> Candidate {
     let mib = mapping::mib_sl(
         sidelink_phy::units::Bandwidth::Prb25,
         sidelink_phy::units::SidelinkMode::D2d,
@@ -26,7 +26,7 @@ fn candidate(id: u16, in_coverage: bool, offset: u32, power_db: f32, heard: u64)
         id: SlssId::new(id).unwrap(),
         mib: mapping::parse_mib_sl(&bits).unwrap(),
         offset,
-        power_db,
+        power: Decibel(power),
         heard,
     }
 }
@@ -66,7 +66,7 @@ fn a_follower_sends_in_the_other_subframe_under_the_identity_that_the_clause_giv
 
 #[test]
 fn a_follower_that_hears_well_is_silent_where_asked() {
-    let mut sync = Sync::new(SyncConfig { tx_threshold_db: Some(-60.0), ..config() }, 1);
+    let mut sync = Sync::new(SyncConfig { tx_threshold: Some(Decibel(-60.0)), ..config() }, 1);
     sync.heard(candidate(90, true, 3, -50.0, 3));
     assert!((0..40).all(|t| sync.signal(t, 1).is_none()));
     for t in [43, 83, 123, 163, 203] {

@@ -8,14 +8,15 @@ use sidelink_phy::impair::offset::FrequencyOffset;
 use sidelink_phy::impair::rng::Rng;
 use sidelink_phy::numerology::Numerology;
 use sidelink_phy::sc_fdma::Modulator;
+use sidelink_phy::units::{Decibel, Hertz};
 
 /// Effects between transmitter and receiver.
 #[derive(Clone, Copy, Debug)]
 pub struct AirConfig {
     /// Fading.
     pub channel: ChannelModel,
-    /// Carrier offset in Hz.
-    pub cfo_hz: f64,
+    /// Carrier offset.
+    pub cfo: Hertz,
     /// Seed of everything random.
     pub seed: u64,
 }
@@ -45,9 +46,9 @@ impl Air {
         }
     }
 
-    pub(super) fn set_es_n0(&mut self, db: f64) {
+    pub(super) fn set_es_n0(&mut self, es_n0: Decibel) {
         let amplitude = 1.0 / (self.numerology.subcarriers() as f64).sqrt();
-        self.noise.set_power(noise_power_per_sample(db, amplitude, self.numerology.fft()));
+        self.noise.set_power(noise_power_per_sample(es_n0, amplitude, self.numerology.fft()));
     }
 
     /// Returns the samples of `grid` as they are received.
@@ -66,7 +67,7 @@ impl Air {
             fading.process(&mut self.samples);
             self.samples.drain(..late);
         }
-        let mut offset = FrequencyOffset::new(self.config.cfo_hz, rate);
+        let mut offset = FrequencyOffset::new(self.config.cfo, rate);
         offset.set_phase(phase);
         offset.process(&mut self.samples);
         self.noise.process(&mut self.samples);

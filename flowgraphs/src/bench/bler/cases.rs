@@ -8,7 +8,7 @@ use sidelink_phy::numerology::Numerology;
 use sidelink_phy::receive::presence::Presence;
 use sidelink_phy::receive::receiver::Tuning;
 use sidelink_phy::sequence::dmrs::References;
-use sidelink_phy::units::{Bandwidth, CyclicPrefix, SidelinkMode, TransmissionMode};
+use sidelink_phy::units::{Bandwidth, CyclicPrefix, Decibel, SidelinkMode, TransmissionMode};
 use std::sync::Arc;
 
 /// A channel to measure.
@@ -16,8 +16,8 @@ use std::sync::Arc;
 pub struct Case {
     /// Name on the command line and in the output.
     pub name: &'static str,
-    /// Es/N0 in dB at which at most 10 % of the blocks may fail in white noise, estimation included.
-    pub target_db: f64,
+    /// Es/N0 at which at most 10 % of the blocks may fail in white noise, estimation included.
+    pub target: Decibel,
     what: What,
 }
 
@@ -29,8 +29,8 @@ enum What {
     Psdch { transmissions: usize },
 }
 
-const fn case(name: &'static str, target_db: f64, what: What) -> Case {
-    Case { name, target_db, what }
+const fn case(name: &'static str, target: f64, what: What) -> Case {
+    Case { name, target: Decibel(target), what }
 }
 
 /// Every case.
@@ -103,13 +103,13 @@ impl Link {
         Self { path: Path::new(Air::new(numerology, *air)), ends }
     }
 
-    pub(super) fn run(&mut self, es_n0_db: f64, trials: u32) -> Point {
-        self.path.air.set_es_n0(es_n0_db);
+    pub(super) fn run(&mut self, es_n0: Decibel, trials: u32) -> Point {
+        self.path.air.set_es_n0(es_n0);
         let arrives = |link: &mut Self| {
             link.path.grid.clear();
             link.ends.trial(&mut link.path, &Tuning::default()).unwrap_or(false)
         };
         let errors = (0..trials).filter(|_| !arrives(self)).count() as u32;
-        Point { es_n0_db, trials, errors }
+        Point { es_n0, trials, errors }
     }
 }

@@ -9,7 +9,7 @@ use sidelink_phy::receive::presence::Presence;
 use sidelink_phy::receive::receiver::{Front, Tuning};
 use sidelink_phy::sci::MAX_BITS;
 use sidelink_phy::sequence::dmrs::Dmrs;
-use sidelink_phy::units::{CyclicPrefix, Modulation, PrbRange, SidelinkMode, SlssId};
+use sidelink_phy::units::{CyclicPrefix, Hertz, Modulation, PrbRange, SidelinkMode, SlssId};
 
 /// From the grid of the sender to the grids of the receiver.
 pub(super) struct Path {
@@ -26,7 +26,7 @@ impl Path {
 
     /// Carry what is on the sender's grid; `None` where the receiver cannot take it.
     fn carry(&mut self) -> Option<()> {
-        self.front.load(self.air.carry(&self.grid), 0.0).then_some(())
+        self.front.load(self.air.carry(&self.grid), Hertz(0.0)).then_some(())
     }
 }
 
@@ -180,20 +180,20 @@ fn receive_pssch(
     decoder: &mut pssch::Decoder,
     process: &mut pssch::Process,
     sent: &Sent<'_>,
-    max_cfo: f32,
+    max_cfo: Hertz,
 ) -> bool {
     let &Sent { grant, modulation, size, block } = sent;
-    let tolerance = if modulation == Modulation::Qpsk { 450.0 } else { 150.0 };
+    let tolerance = if modulation == Modulation::Qpsk { Hertz(450.0) } else { Hertz(150.0) };
     let mut got = vec![0; size / 8];
     let mut attempt = |cfo: f32| {
         if process.start(size).is_err() {
             return (None, 0.0, 0.0);
         }
-        let (grid, near) = front.grid_for(CyclicPrefix::Normal, cfo, tolerance, grant.prbs);
+        let (grid, near) = front.grid_for(CyclicPrefix::Normal, Hertz::from(cfo), tolerance, grant.prbs);
         let Ok(received) = decoder.receive(grid, grant, near, process) else { return (None, 0.0, 0.0) };
         let m = received.measurement;
         let arrived = decoder.decode(process, &mut got).is_some().then(|| got == block);
-        (arrived, m.cfo_hz + cfo - near, m.cfo_ambiguity_hz)
+        (arrived, m.cfo.to_f32() + cfo - near.to_f32(), m.cfo_ambiguity.to_f32())
     };
     let (arrived, cfo, ambiguity) = attempt(0.0);
     if let Some(right) = arrived {
@@ -201,7 +201,7 @@ fn receive_pssch(
     }
     let other = cfo - ambiguity.copysign(cfo);
     for cfo in [cfo, other] {
-        if cfo.abs() > max_cfo || cfo.abs() < 60.0 {
+        if cfo.abs() > max_cfo.to_f32() || cfo.abs() < 60.0 {
             continue;
         }
         if let Some(right) = attempt(cfo).0 {

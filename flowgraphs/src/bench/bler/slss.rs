@@ -10,7 +10,7 @@ use sidelink_phy::impair::rng::Rng;
 use sidelink_phy::numerology::Numerology;
 use sidelink_phy::receive::sync::{Search, SearchConfig};
 use sidelink_phy::sequence::dmrs::References;
-use sidelink_phy::units::{Bandwidth, CyclicPrefix, SidelinkMode, SlssId};
+use sidelink_phy::units::{Bandwidth, CyclicPrefix, Decibel, SidelinkMode, SlssId};
 use std::sync::Arc;
 
 /// Subframes in a search.
@@ -30,16 +30,16 @@ pub struct Outcome {
 }
 
 /// Searches `trials` times in 40 ms with one SLSS subframe (`None`: noise alone) at a random place.
-pub fn run(es_n0_db: Option<f64>, air_config: &AirConfig, sidelink: SidelinkMode, trials: u32) -> Outcome {
+pub fn run(es_n0: Option<Decibel>, air_config: &AirConfig, sidelink: SidelinkMode, trials: u32) -> Outcome {
     let numerology = Numerology::standard(Bandwidth::Prb6, CyclicPrefix::Normal);
     let references = Arc::new(References::new(6));
     let n = numerology.subframe_samples();
     let mut encoder = psbch::Encoder::new(numerology, sidelink, references);
     let mut air = Air::new(numerology, *air_config);
     // the noise is added to the whole stretch, once
-    air.set_es_n0(300.0);
+    air.set_es_n0(Decibel(300.0));
     let amplitude = 1.0 / (numerology.subcarriers() as f64).sqrt();
-    let power = noise_power_per_sample(es_n0_db.unwrap_or(0.0), amplitude, numerology.fft());
+    let power = noise_power_per_sample(es_n0.unwrap_or_default(), amplitude, numerology.fft());
     let mut noise = Awgn::new(power, air_config.seed ^ 0xa11);
     let mut rng = Rng::new(air_config.seed ^ 0x51);
     let Some(mut search) =
@@ -54,7 +54,7 @@ pub fn run(es_n0_db: Option<f64>, air_config: &AirConfig, sidelink: SidelinkMode
     for _ in 0..trials {
         samples.fill(Sample::default());
         let mut sent = None;
-        if es_n0_db.is_some() {
+        if es_n0.is_some() {
             let (Some(id), at) =
                 (SlssId::new(rng.below(336) as u16), rng.below(((SUBFRAMES - 1) * n) as u64) as usize)
             else {

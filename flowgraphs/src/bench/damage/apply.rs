@@ -8,10 +8,11 @@ use sidelink_phy::impair::loss::SampleLoss;
 use sidelink_phy::impair::offset::{ClockDrift, FrequencyOffset, Saturation};
 use sidelink_phy::impair::phase_noise::PhaseNoise;
 use sidelink_phy::impair::tone::Tone;
+use sidelink_phy::units::{Decibel, Hertz};
 use std::ops::Range;
 
-/// Frequencies of the spurs, in Hz from the carrier.
-const SPURS_HZ: [f64; 2] = [1.2345e6, -1.1003e6];
+/// Frequencies of the spurs, from the carrier.
+const SPURS: [Hertz; 2] = [Hertz(1.2345e6), Hertz(-1.1003e6)];
 
 /// Length of an impulse in seconds.
 const IMPULSE: f64 = 1e-6;
@@ -73,18 +74,17 @@ impl Damage {
     pub fn apply(&self, signal: &Signal, seed: u64) -> Damaged {
         let mut samples = signal.samples.clone();
         let rate = signal.numerology.sample_rate();
-        let amplitude = |db: f64| (signal.power * 10_f64.powf(db / 10.0)).sqrt() as f32;
+        let amplitude = |level: Decibel| (signal.power * 10_f64.powf(level.0 / 10.0)).sqrt() as f32;
         let mut places = Places::UNMOVED;
         match *self {
             Self::None => {}
-            Self::Dc { level_db } => {
-                let level = Sample::from_polar(amplitude(level_db), 0.7);
-                Tone::dc(level).process(&mut samples);
+            Self::Dc { level } => {
+                Tone::dc(Sample::from_polar(amplitude(level), 0.7)).process(&mut samples);
             }
-            Self::Spurs { count, level_db } => {
-                for hz in &SPURS_HZ[..count.min(2)] {
-                    let level = Sample::new(amplitude(level_db), 0.0);
-                    Tone::new(level, *hz, rate).process(&mut samples);
+            Self::Spurs { count, level } => {
+                for frequency in &SPURS[..count.min(2)] {
+                    let amplitude = Sample::new(amplitude(level), 0.0);
+                    Tone::new(amplitude, *frequency, rate).process(&mut samples);
                 }
             }
             Self::LossOnce { count } => {
@@ -92,29 +92,27 @@ impl Damage {
                 places = Places::lossy(SampleLoss::once(first, count), Some((first + count) as i64));
             }
             Self::LossEvery { count, period_ms } => {
-                let period = (rate * 1e-3 * period_ms as f64).round() as u64;
+                let period = (rate.0 * 1e-3 * period_ms as f64).round() as u64;
                 let first = period / 2 + into_subframe(signal);
                 places = Places::lossy(SampleLoss::every(period, first, count), None);
             }
-            Self::Offset { hz } => FrequencyOffset::new(hz, rate).process(&mut samples),
+            Self::Offset { offset } => FrequencyOffset::new(offset, rate).process(&mut samples),
             Self::Drift { ppm } => {
                 samples = drifted(samples, ppm);
                 places.stretch = 1.0 + ppm * 1e-6;
             }
-            Self::Imbalance { gain_db, phase_degrees } => {
-                IqImbalance::new(gain_db, phase_degrees).process(&mut samples)
+            Self::Imbalance { gain, phase_degrees } => {
+                IqImbalance::new(gain, phase_degrees).process(&mut samples)
             }
-            Self::PhaseNoise { linewidth_hz } => {
-                PhaseNoise::new(linewidth_hz, rate, seed).process(&mut samples)
+            Self::PhaseNoise { linewidth } => PhaseNoise::new(linewidth, rate, seed).process(&mut samples),
+            Self::Clipping { level } => {
+                Saturation::new(amplitude(level)).process(&mut samples);
             }
-            Self::Clipping { level_db } => {
-                Saturation::new(amplitude(level_db)).process(&mut samples);
-            }
-            Self::Words { level_dbfs, dc_steps } => quantise(&mut samples, amplitude(-level_dbfs), dc_steps),
-            Self::Impulses { per_second, level_db } => {
-                let power = f64::from(amplitude(level_db)).powi(2);
-                let length = (IMPULSE * rate).round() as usize;
-                ImpulseNoise::new(per_second / rate, length, power, seed).process(&mut samples);
+            Self::Words { level, dc_steps } => quantise(&mut samples, amplitude(-level), dc_steps),
+            Self::Impulses { per_second, level } => {
+                let power = f64::from(amplitude(level)).powi(2);
+                let length = (IMPULSE * rate.0).round() as usize;
+                ImpulseNoise::new(per_second / rate.0, length, power, seed).process(&mut samples);
             }
         }
         if let Some(mut loss) = places.loss {

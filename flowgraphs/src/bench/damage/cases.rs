@@ -1,6 +1,7 @@
 //! The kinds of damage, with the strengths of each.
 
 use clap::ValueEnum;
+use sidelink_phy::units::{Decibel, Hertz};
 use std::fmt;
 
 /// What is damaged.
@@ -37,22 +38,22 @@ impl fmt::Display for Kind {
     }
 }
 
-/// One damage. Levels in dB refer to [`Signal::power`](super::Signal::power).
+/// One damage. Levels refer to [`Signal::power`](super::Signal::power).
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Damage {
     /// None.
     None,
     /// A constant of this level.
     Dc {
-        /// Level in dB.
-        level_db: f64,
+        /// Level.
+        level: Decibel,
     },
     /// Lines at +1.2345 MHz, and a second at -1.1003 MHz.
     Spurs {
         /// Number of lines, one or two.
         count: usize,
-        /// Level of each, in dB.
-        level_db: f64,
+        /// Level of each.
+        level: Decibel,
     },
     /// A run of samples is lost in the middle of the signal.
     LossOnce {
@@ -68,8 +69,8 @@ pub enum Damage {
     },
     /// The carrier is too high by this offset.
     Offset {
-        /// Offset in Hz.
-        hz: f64,
+        /// Offset.
+        offset: Hertz,
     },
     /// The receiver's sample clock runs too fast.
     Drift {
@@ -78,25 +79,25 @@ pub enum Damage {
     },
     /// I/Q imbalance.
     Imbalance {
-        /// Gain error in dB.
-        gain_db: f64,
+        /// Gain error.
+        gain: Decibel,
         /// Phase error in degrees.
         phase_degrees: f64,
     },
     /// Phase noise of a free-running oscillator.
     PhaseNoise {
-        /// Width of the line in Hz.
-        linewidth_hz: f64,
+        /// Width of the line.
+        linewidth: Hertz,
     },
     /// I and Q saturate.
     Clipping {
-        /// Level in dB.
-        level_db: f64,
+        /// Level.
+        level: Decibel,
     },
     /// Samples are quantised to words of 8 bits.
     Words {
-        /// Level of the signal in dB of full scale.
-        level_dbfs: f64,
+        /// Level of the signal against full scale.
+        level: Decibel,
         /// Constant that is added to I and to Q before, in quantiser steps.
         dc_steps: f64,
     },
@@ -104,8 +105,8 @@ pub enum Damage {
     Impulses {
         /// Mean number of bursts a second.
         per_second: f64,
-        /// Level of each, in dB.
-        level_db: f64,
+        /// Level of each.
+        level: Decibel,
     },
 }
 
@@ -139,45 +140,53 @@ impl fmt::Display for Damage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let text = match self {
             Self::None => String::new(),
-            Self::Dc { level_db } => format!("{level_db:+} dB"),
-            Self::Spurs { count, level_db } => format!("{count} at {level_db:+} dB"),
+            Self::Dc { level } => format!("{level:+}"),
+            Self::Spurs { count, level } => format!("{count} at {level:+}"),
             Self::LossOnce { count } => format!("{count} samples once"),
             Self::LossEvery { count, period_ms } => format!("{count} samples every {period_ms} ms"),
-            Self::Offset { hz } => format!("{:+} kHz", hz / 1e3),
+            Self::Offset { offset } => format!("{:+} kHz", offset.0 / 1e3),
             Self::Drift { ppm } => format!("{ppm:+} ppm"),
-            Self::Imbalance { gain_db, phase_degrees } => format!("{gain_db} dB, {phase_degrees} deg"),
-            Self::PhaseNoise { linewidth_hz } => format!("{linewidth_hz} Hz"),
-            Self::Clipping { level_db } => format!("{level_db:+} dB"),
-            Self::Words { level_dbfs, dc_steps: 0.0 } => format!("8 bits, {level_dbfs} dBFS"),
-            Self::Words { level_dbfs, dc_steps } => format!("8 bits, {level_dbfs} dBFS, DC {dc_steps} LSB"),
-            Self::Impulses { per_second, level_db } => format!("{per_second} /s at {level_db:+} dB"),
+            Self::Imbalance { gain, phase_degrees } => format!("{gain}, {phase_degrees} deg"),
+            Self::PhaseNoise { linewidth } => linewidth.to_string(),
+            Self::Clipping { level } => format!("{level:+}"),
+            Self::Words { level, dc_steps: 0.0 } => format!("8 bits, {level}FS"),
+            Self::Words { level, dc_steps } => format!("8 bits, {level}FS, DC {dc_steps} LSB"),
+            Self::Impulses { per_second, level } => format!("{per_second} /s at {level:+}"),
         };
         f.pad(&text)
     }
 }
 
-const fn dc(level_db: f64) -> Damage {
-    Damage::Dc { level_db }
+const fn dc(db: f64) -> Damage {
+    Damage::Dc { level: Decibel(db) }
 }
 
-const fn spurs(count: usize, level_db: f64) -> Damage {
-    Damage::Spurs { count, level_db }
+const fn spurs(count: usize, db: f64) -> Damage {
+    Damage::Spurs { count, level: Decibel(db) }
 }
 
 const fn khz(khz: f64) -> Damage {
-    Damage::Offset { hz: 1e3 * khz }
+    Damage::Offset { offset: Hertz(1e3 * khz) }
 }
 
-const fn iq(gain_db: f64, phase_degrees: f64) -> Damage {
-    Damage::Imbalance { gain_db, phase_degrees }
+const fn iq(db: f64, phase_degrees: f64) -> Damage {
+    Damage::Imbalance { gain: Decibel(db), phase_degrees }
 }
 
-const fn words(level_dbfs: f64, dc_steps: f64) -> Damage {
-    Damage::Words { level_dbfs, dc_steps }
+const fn linewidth(hz: f64) -> Damage {
+    Damage::PhaseNoise { linewidth: Hertz(hz) }
 }
 
-const fn impulses(per_second: f64, level_db: f64) -> Damage {
-    Damage::Impulses { per_second, level_db }
+const fn clipping(db: f64) -> Damage {
+    Damage::Clipping { level: Decibel(db) }
+}
+
+const fn words(dbfs: f64, dc_steps: f64) -> Damage {
+    Damage::Words { level: Decibel(dbfs), dc_steps }
+}
+
+const fn impulses(per_second: f64, db: f64) -> Damage {
+    Damage::Impulses { per_second, level: Decibel(db) }
 }
 
 /// All cases, kind by kind, from weak to strong.
@@ -210,14 +219,14 @@ pub const CASES: &[Damage] = &[
     iq(0.5, 2.0),
     iq(1.0, 5.0),
     iq(2.0, 10.0),
-    Damage::PhaseNoise { linewidth_hz: 1.0 },
-    Damage::PhaseNoise { linewidth_hz: 10.0 },
-    Damage::PhaseNoise { linewidth_hz: 100.0 },
-    Damage::PhaseNoise { linewidth_hz: 1000.0 },
-    Damage::Clipping { level_db: 6.0 },
-    Damage::Clipping { level_db: 0.0 },
-    Damage::Clipping { level_db: -6.0 },
-    Damage::Clipping { level_db: -12.0 },
+    linewidth(1.0),
+    linewidth(10.0),
+    linewidth(100.0),
+    linewidth(1000.0),
+    clipping(6.0),
+    clipping(0.0),
+    clipping(-6.0),
+    clipping(-12.0),
     words(-12.0, 0.0),
     words(-36.0, 0.0),
     words(-48.0, 0.0),

@@ -6,6 +6,7 @@ use crate::scenario::{Event, Generator, Scenario};
 use clap::ValueEnum;
 use sidelink_phy::impair::measure::Levels;
 use sidelink_phy::numerology::Numerology;
+use sidelink_phy::units::Hertz;
 use sidelink_recordings::WriterOptions;
 use std::fmt;
 
@@ -78,9 +79,9 @@ impl Signal {
         self.ues.get(ue).map_or("?", String::as_str)
     }
 
-    /// Returns the carrier frequency in Hz.
-    pub fn frequency(&self) -> f64 {
-        self.radio.frequency.unwrap_or_default()
+    /// Returns the carrier frequency.
+    pub fn frequency(&self) -> Hertz {
+        Hertz(self.radio.frequency.unwrap_or_default())
     }
 
     /// Returns a description of the signal in one sentence.
@@ -96,7 +97,7 @@ impl Signal {
             frequency: self.radio.frequency,
             recorder: concat!("sidelink ", env!("CARGO_PKG_VERSION")).to_owned(),
             radio: to_sigmf(&self.scenario.radio),
-            ..WriterOptions::new(self.numerology.sample_rate())
+            ..WriterOptions::new(self.numerology.sample_rate().0)
         }
     }
 }

@@ -3,6 +3,7 @@ use crate::Sample;
 use clap::ValueEnum;
 use sidelink_phy::impair::measure::Levels;
 use sidelink_phy::transmit::Content;
+use sidelink_phy::units::{Decibel, Hertz};
 use std::collections::BTreeSet;
 
 fn signal(name: SignalName, subframes: u64) -> Signal {
@@ -13,11 +14,11 @@ fn damaged(signal: &Signal, damage: Damage) -> Damaged {
     damage.apply(signal, 1)
 }
 
-/// Returns the mean power of the added damage, in dB of the signal.
-fn added_db(signal: &Signal, damage: Damage) -> f64 {
+/// Returns the mean power of the added damage against that of the signal.
+fn added(signal: &Signal, damage: Damage) -> Decibel {
     let damaged = damaged(signal, damage);
     let added: Vec<Sample> = damaged.samples.iter().zip(&signal.samples).map(|(a, b)| a - b).collect();
-    10.0 * (Levels::of(&added, f32::INFINITY).power() / signal.power).log10()
+    Decibel::of_ratio(Levels::of(&added, f32::INFINITY).power() / signal.power)
 }
 
 #[test]
@@ -26,25 +27,25 @@ fn levels_refer_to_the_signal() {
     // car 5 and the roadside unit send on 48 PRB of 50 or fewer: about the power of a full carrier, with noise
     assert!((0.1..1.5).contains(&signal.power), "{}", signal.power);
     for (damage, expected) in [
-        (Damage::Dc { level_db: -20.0 }, -20.0),
-        (Damage::Dc { level_db: 20.0 }, 20.0),
-        (Damage::Spurs { count: 1, level_db: -15.0 }, -15.0),
-        (Damage::Spurs { count: 2, level_db: -15.0 }, -15.0 + 10.0 * 2_f64.log10()),
+        (Damage::Dc { level: Decibel(-20.0) }, -20.0),
+        (Damage::Dc { level: Decibel(20.0) }, 20.0),
+        (Damage::Spurs { count: 1, level: Decibel(-15.0) }, -15.0),
+        (Damage::Spurs { count: 2, level: Decibel(-15.0) }, -15.0 + 10.0 * 2_f64.log10()),
         // 1000 bursts of 1 µs a second: a thousandth of the time
-        (Damage::Impulses { per_second: 1000.0, level_db: 40.0 }, 10.0),
+        (Damage::Impulses { per_second: 1000.0, level: Decibel(40.0) }, 10.0),
     ] {
-        let measured = added_db(&signal, damage);
+        let measured = added(&signal, damage);
         let tolerance = if damage.kind() == Kind::Impulse { 4.0 } else { 0.01 };
-        assert!((measured - expected).abs() < tolerance, "{damage:?}: {measured} dB");
+        assert!((measured.0 - expected).abs() < tolerance, "{damage:?}: {measured}");
     }
 }
 
 #[test]
 fn words_of_eight_bits_have_256_values() {
     let signal = signal(SignalName::D2d, 20);
-    for (level_dbfs, dc_steps) in [(-12.0, 0.0), (-36.0, 3.0)] {
-        let damaged = damaged(&signal, Damage::Words { level_dbfs, dc_steps });
-        let step = (signal.power * 10_f64.powf(-level_dbfs / 10.0)).sqrt() / 128.0;
+    for (dbfs, dc_steps) in [(-12.0, 0.0), (-36.0, 3.0)] {
+        let damaged = damaged(&signal, Damage::Words { level: Decibel(dbfs), dc_steps });
+        let step = (signal.power * 10_f64.powf(-dbfs / 10.0)).sqrt() / 128.0;
         let steps = |x: f32| (f64::from(x) / step).round();
         assert!(damaged.samples.iter().all(|s| (f64::from(s.re) / step - steps(s.re)).abs() < 1e-3));
         assert!(damaged.samples.iter().all(|s| (-128.0..=127.0).contains(&steps(s.im))));
@@ -57,7 +58,7 @@ fn words_of_eight_bits_have_256_values() {
 fn clipping_begins_at_its_level() {
     let signal = signal(SignalName::D2d, 10);
     let limit = (signal.power / 2.0).sqrt() as f32;
-    let damaged = damaged(&signal, Damage::Clipping { level_db: -10.0 * 2_f64.log10() });
+    let damaged = damaged(&signal, Damage::Clipping { level: Decibel::of_ratio(0.5) });
     let peak = damaged.samples.iter().flat_map(|s| [s.re.abs(), s.im.abs()]).fold(0.0, f32::max);
     assert!((peak / limit - 1.0).abs() < 1e-4, "{peak} for {limit}");
 }
@@ -173,9 +174,10 @@ fn a_signal_without_damage_is_heard_whole() {
 #[test]
 fn the_same_seed_gives_the_same_damage() {
     let signal = signal(SignalName::V2x, 5);
-    for damage in
-        [Damage::PhaseNoise { linewidth_hz: 100.0 }, Damage::Impulses { per_second: 1e4, level_db: 0.0 }]
-    {
+    for damage in [
+        Damage::PhaseNoise { linewidth: Hertz(100.0) },
+        Damage::Impulses { per_second: 1e4, level: Decibel(0.0) },
+    ] {
         assert_eq!(damage.apply(&signal, 1).samples, damage.apply(&signal, 1).samples);
         assert_ne!(damage.apply(&signal, 1).samples, damage.apply(&signal, 2).samples);
     }
@@ -186,5 +188,5 @@ fn every_case_has_a_file_name_of_its_own() {
     let slugs: BTreeSet<String> = CASES.iter().map(Damage::slug).collect();
     assert_eq!(slugs.len(), CASES.len(), "{slugs:?}");
     assert!(Kind::value_variants().iter().all(|kind| CASES.iter().any(|case| case.kind() == *kind)));
-    assert_eq!(Damage::Spurs { count: 2, level_db: -15.0 }.slug(), "spur_2_at_-15_dB");
+    assert_eq!(Damage::Spurs { count: 2, level: Decibel(-15.0) }.slug(), "spur_2_at_-15_dB");
 }

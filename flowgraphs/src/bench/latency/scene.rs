@@ -81,7 +81,7 @@ pub(super) fn air(plan: &Plan, ues: usize, rate: f64) -> AirConfig {
         prb: Some(plan.prb),
         pace: if plan.lock_step { Pace::Free } else { Pace::Realtime },
         seed: plan.seed,
-        snr: Some(plan.snr),
+        snr: Some(plan.snr.0),
         utc: Some(i64::from(utc_now())),
         wait_for: ues,
         ports: ues.max(2),

@@ -9,7 +9,7 @@ fn plan() -> Plan {
         every: None,
         duration: Duration::from_millis(800),
         lock_step: true,
-        snr: 25.0,
+        snr: Decibel(25.0),
         seed: 3,
     }
 }

@@ -14,7 +14,7 @@ use sidelink_phy::receive::search::ControlSearch;
 use sidelink_phy::sc_fdma::{Demodulator, Modulator};
 use sidelink_phy::sci::{Format1, riv_encode};
 use sidelink_phy::sequence::dmrs::References;
-use sidelink_phy::units::{Bandwidth, CyclicPrefix, PrbRange, SidelinkMode, SlssId, TransmissionMode};
+use sidelink_phy::units::{Bandwidth, CyclicPrefix, Hertz, PrbRange, SidelinkMode, SlssId, TransmissionMode};
 use std::hint::black_box;
 use std::sync::Arc;
 use std::time::Duration;
@@ -99,7 +99,7 @@ impl Bench<'_> {
         samples.fill_with(|| rng.complex_gaussian());
         let mut demodulator = Demodulator::new(self.numerology, 0);
         let mut grid = Grid::new(self.numerology);
-        let t = time(name, self.budget, || demodulator.demodulate(&samples, 0.0, &mut grid));
+        let t = time(name, self.budget, || demodulator.demodulate(&samples, Hertz(0.0), &mut grid));
         self.report(t.against(peer, 1.0));
     }
 
@@ -118,7 +118,7 @@ impl Bench<'_> {
         }
         let grid = self.noisy(&grid);
         let t = time(name, self.budget, || {
-            black_box(decoder.decode(&grid, 2, 0, 0.0, &mut bits));
+            black_box(decoder.decode(&grid, 2, 0, Hertz(0.0), &mut bits));
         });
         self.report(t.against(peer, 1.0));
     }
@@ -233,7 +233,8 @@ impl Bench<'_> {
         }
         let grid = self.noisy(&grid);
         let t = time(name, self.budget, || {
-            if process.start(size).is_ok() && decoder.receive(&grid, &grant, 0.0, &mut process).is_ok() {
+            if process.start(size).is_ok() && decoder.receive(&grid, &grant, Hertz(0.0), &mut process).is_ok()
+            {
                 black_box(decoder.decode(&mut process, &mut block));
             }
         });

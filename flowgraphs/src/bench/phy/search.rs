@@ -8,14 +8,14 @@ use sidelink_phy::numerology::Numerology;
 use sidelink_phy::receive::slss::Detector;
 use sidelink_phy::receive::sync::{Search, SearchConfig};
 use sidelink_phy::sequence::SsssForm;
-use sidelink_phy::units::{Bandwidth, CyclicPrefix, SidelinkMode};
+use sidelink_phy::units::{Bandwidth, CyclicPrefix, Hertz, SidelinkMode};
 use std::time::Duration;
 
 pub(super) fn run(budget: Duration, only: &str, done: &mut dyn FnMut(&Timing)) {
     for (bandwidth, peer_ms) in [(Bandwidth::Prb6, 1.1), (Bandwidth::Prb50, 11.2), (Bandwidth::Prb100, 25.0)]
     {
         let numerology = Numerology::standard(bandwidth, CyclicPrefix::Normal);
-        let name = format!("slss search of 40 ms, {:.2} MS/s", numerology.sample_rate() / 1e6);
+        let name = format!("slss search of 40 ms, {:.2} MS/s", numerology.sample_rate().0 / 1e6);
         if !wanted(&name, only) {
             continue;
         }
@@ -52,7 +52,7 @@ pub(super) fn run(budget: Duration, only: &str, done: &mut dyn FnMut(&Timing)) {
         let mut demodulator = sidelink_phy::sc_fdma::Demodulator::new(numerology, 4);
         done(
             &time(name, budget, || {
-                demodulator.demodulate(&samples, 0.0, &mut grid);
+                demodulator.demodulate(&samples, Hertz(0.0), &mut grid);
                 std::hint::black_box(detector.detect(&grid));
             })
             .against(337.0, 10.0),

@@ -92,7 +92,7 @@ fn measure(signal: &Signal, case: &Damage, seed: u64, path: Option<&Path>) -> an
         damage::write(signal, case, &damaged, path)?;
     }
     let score = damage::receive(signal, &damaged);
-    let rate = signal.numerology.sample_rate();
+    let rate = signal.numerology.sample_rate().0;
     let since = |missed: i64| damaged.places.only_loss_end().map(|end| (missed - end).max(0) as f64 / rate);
     let recovery_ms = score.last_missed.and_then(since).map(|seconds| 1e3 * seconds);
     Ok(Measured { score, recovery_ms })
@@ -162,7 +162,7 @@ fn to_json(signal: &Signal, case: &Damage, measured: &Measured, args: &DamageArg
         "kind": case.kind().to_string(),
         "strength": case.to_string(),
         "seconds": args.duration.as_secs_f64(),
-        "rate": signal.numerology.sample_rate(),
+        "rate": signal.numerology.sample_rate().0,
         "seed": args.seed,
         "sci": tally(&score.scis),
         "sl_sch": tally(&score.blocks),

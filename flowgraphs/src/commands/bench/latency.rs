@@ -7,6 +7,7 @@ use crate::config::ConfigError;
 use crate::config::ue_toml::UeConfig;
 use crate::outputs::{OutputFile, Outputs};
 use clap::{Args, ValueEnum};
+use sidelink_phy::units::Decibel;
 use sidelink_radio as radio;
 use sidelink_ue::Stage;
 use std::io::Write;
@@ -85,7 +86,7 @@ pub(super) fn run(args: &LatencyArgs, outputs: &mut Outputs) -> anyhow::Result<(
         every: args.every,
         duration: args.duration,
         lock_step: args.lock_step,
-        snr: args.snr,
+        snr: Decibel(args.snr),
         seed: args.seed,
     };
     let n = plan.subframe_samples()?;

@@ -148,7 +148,8 @@ impl DemoUe {
 fn start_echo(radio: Box<dyn Radio>, config: &UeConfig, timing: Timing) -> anyhow::Result<Running<Replayer>> {
     let streams = radio.start()?;
     let anchor = streams.anchor.unwrap_or(Anchor { utc_ns: 0, uncertainty_ns: 0 });
-    let mut echo = Replayer::new("echo", config.numerology()?, anchor, scene::REPLAY_AFTER, 3.0);
+    let mut echo =
+        Replayer::new("echo", config.numerology()?, anchor, scene::REPLAY_AFTER, scene::REPLAY_GAIN);
     echo.set_duration(timing.duration);
     Ok(Running::start(echo, streams, timing.real_time, ThreadOptions::default(), None)?)
 }

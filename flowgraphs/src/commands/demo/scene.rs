@@ -2,6 +2,7 @@
 
 use crate::config::ConfigError;
 use crate::config::ue_toml::UeConfig;
+use sidelink_phy::units::Decibel;
 use sidelink_radio::air::{AirConfig, Pace, PortConfig};
 use sidelink_radio::number::Number;
 use sidelink_store::{
@@ -23,6 +24,9 @@ pub(super) const ROTATION_MS: u64 = 1000;
 /// Subframes after which the replayer repeats: a little more than three rotation periods, in whole periods of both
 /// pools.
 pub(super) const REPLAY_AFTER: u64 = 3200;
+
+/// Gain of what it says again.
+pub(super) const REPLAY_GAIN: Decibel = Decibel(3.0);
 
 /// A folder for the key stores, removed at the end.
 pub(super) struct Folder(PathBuf);

@@ -3,12 +3,12 @@ use crate::impair::testing::{error_db, tone, tone_sample, wide};
 use num_complex::Complex64;
 use proptest::prelude::*;
 
-const RATE: f64 = 1.92e6;
+const RATE: Hertz = Hertz(1.92e6);
 
 fn plain() -> AddressedConfig {
     AddressedConfig {
-        gain_db: 0.0,
-        frequency_hz: 0.0,
+        gain: Decibel(0.0),
+        frequency: Hertz(0.0),
         delay_samples: 0.0,
         transmitter: SampleClock::COMMON,
         receiver: SampleClock::COMMON,
@@ -45,8 +45,8 @@ fn fractions_drift_gain_and_frequency() {
     let clocks =
         (SampleClock { start: 12.25, drift_ppm: 15.0 }, SampleClock { start: 100.0, drift_ppm: -7.0 });
     let config = AddressedConfig {
-        gain_db: -6.0,
-        frequency_hz: 900.0,
+        gain: Decibel(-6.0),
+        frequency: Hertz(900.0),
         delay_samples: 3.5,
         transmitter: clocks.0,
         receiver: clocks.1,
@@ -60,7 +60,7 @@ fn fractions_drift_gain_and_frequency() {
         let expected = (0..700_u64).map(|i| {
             let n = (first + i) as f64;
             let sent = clocks.0.sample_at(clocks.1.time_of(n) - 3.5);
-            tone(f, sent) * gain * tone(900.0 / RATE, n)
+            tone(f, sent) * gain * tone(config.frequency / RATE, n)
         });
         let error = error_db(&y, expected);
         assert!(error < -50.0, "from {first} at {f}: {error} dB");
@@ -79,7 +79,7 @@ fn multipath_has_power_one_and_fades_at_the_doppler_frequency() {
             let mut path = AddressedPath::new(&config, RATE).unwrap();
             let mut gain = |first: u64| wide(through(&mut path, first, 1, |_| Sample::new(1.0, 0.0))[0]);
             // J0(x) at a quarter turn of the maximum Doppler frequency: 0.472.
-            let quarter = (RATE / doppler / 4.0) as u64;
+            let quarter = (RATE.0 / doppler / 4.0) as u64;
             let (a, b): (Complex64, Complex64) = (gain(12_345), gain(12_345 + quarter));
             power += a.norm_sqr() / SEEDS as f64;
             moved += (a * b.conj()).re / SEEDS as f64;
@@ -122,13 +122,13 @@ fn nonsense_is_refused() {
         f(&mut c);
         AddressedPath::new(&c, RATE).err()
     };
-    assert_eq!(with(|c| c.gain_db = f64::NAN), Some(PathError::Gain));
-    assert_eq!(with(|c| c.frequency_hz = 1e6), Some(PathError::Frequency));
+    assert_eq!(with(|c| c.gain = Decibel(f64::NAN)), Some(PathError::Gain));
+    assert_eq!(with(|c| c.frequency = Hertz(1e6)), Some(PathError::Frequency));
     assert_eq!(with(|c| c.delay_samples = f64::INFINITY), Some(PathError::Delay));
     assert_eq!(with(|c| c.receiver.start = f64::NAN), Some(PathError::Delay));
     assert_eq!(with(|c| c.transmitter.drift_ppm = 1001.0), Some(PathError::Drift));
     let far = |c: &mut AddressedConfig| {
-        c.channel = ChannelModel::Fading { profile: Profile::Epa, doppler_hz: 1e6 };
+        c.channel = ChannelModel::Fading { profile: Profile::Epa, doppler: Hertz(1e6) };
     };
     assert_eq!(with(far), Some(PathError::Fading(FadingError::Doppler)));
 }
@@ -147,8 +147,8 @@ proptest! {
         frequency in -3000.0..3000.0_f64,
     ) {
         let config = AddressedConfig {
-            gain_db: 3.0,
-            frequency_hz: frequency,
+            gain: Decibel(3.0),
+            frequency: Hertz(frequency),
             delay_samples: delay,
             transmitter: SampleClock { start: 0.0, drift_ppm: drift },
             receiver: SampleClock { start: 31.0, drift_ppm: 0.0 },

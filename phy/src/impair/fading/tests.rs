@@ -6,8 +6,8 @@ use proptest::prelude::*;
 
 const PROFILES: [Profile; 4] = [Profile::Flat, Profile::Epa, Profile::Eva, Profile::Etu];
 
-fn channel(profile: Profile, doppler_hz: f64, sample_rate_hz: f64, seed: u64) -> Fading {
-    Fading::new(profile, doppler_hz, sample_rate_hz, seed).expect("numbers in range")
+fn channel(profile: Profile, doppler: f64, sample_rate: f64, seed: u64) -> Fading {
+    Fading::new(profile, Hertz(doppler), Hertz(sample_rate), seed).expect("numbers in range")
 }
 
 /// Returns `g(n)` by the formula of the module, in double precision, from the state before the first sample.
@@ -34,7 +34,7 @@ fn bessel_j0(x: f64) -> f64 {
 #[test]
 fn tables_have_the_stated_delay_spread() {
     for (profile, expected) in [(Profile::Epa, 43.0), (Profile::Eva, 357.0), (Profile::Etu, 991.0)] {
-        let weight = |p: &Path| 10_f64.powf(p.power_db / 10.0);
+        let weight = |p: &Path| 10_f64.powf(p.power.0 / 10.0);
         let total: f64 = profile.paths().iter().map(weight).sum();
         let mean = profile.paths().iter().map(|p| weight(p) * p.delay_ns).sum::<f64>() / total;
         let spread =
@@ -45,14 +45,14 @@ fn tables_have_the_stated_delay_spread() {
 
 #[test]
 fn names_parse_and_print() {
-    for (text, profile, doppler_hz) in [
+    for (text, profile, doppler) in [
         ("epa5", Profile::Epa, 5.0),
         ("eva70", Profile::Eva, 70.0),
         ("etu300", Profile::Etu, 300.0),
         ("eva2700", Profile::Eva, 2700.0),
         ("flat0.5", Profile::Flat, 0.5),
     ] {
-        let model = ChannelModel::Fading { profile, doppler_hz };
+        let model = ChannelModel::Fading { profile, doppler: Hertz(doppler) };
         assert_eq!(text.parse(), Ok(model));
         assert_eq!(text.to_uppercase().parse(), Ok(model));
         assert_eq!(model.to_string(), text);
@@ -69,12 +69,18 @@ fn names_parse_and_print() {
 #[test]
 fn numbers_out_of_range_are_refused() {
     for rate in [0.0, -1.92e6, f64::NAN, f64::INFINITY, 1e12] {
-        assert_eq!(Fading::new(Profile::Epa, 5.0, rate, 1).err(), Some(FadingError::SampleRate));
+        assert_eq!(
+            Fading::new(Profile::Epa, Hertz(5.0), Hertz(rate), 1).err(),
+            Some(FadingError::SampleRate)
+        );
     }
     for doppler in [-1.0, f64::NAN, f64::INFINITY, 2e5] {
-        assert_eq!(Fading::new(Profile::Epa, doppler, 1.92e6, 1).err(), Some(FadingError::Doppler));
+        assert_eq!(
+            Fading::new(Profile::Epa, Hertz(doppler), Hertz(1.92e6), 1).err(),
+            Some(FadingError::Doppler)
+        );
     }
-    assert!(ChannelModel::Awgn.fading(1.92e6, 1).expect("no fading").is_none());
+    assert!(ChannelModel::Awgn.fading(Hertz(1.92e6), 1).expect("no fading").is_none());
 }
 
 /// A static channel is a linear system with a known frequency response.
@@ -129,7 +135,7 @@ fn gains_follow_the_sum_of_sinusoids() {
 #[test]
 fn paths_have_the_powers_of_the_table() {
     for profile in PROFILES {
-        let total: f64 = profile.paths().iter().map(|p| 10_f64.powf(p.power_db / 10.0)).sum();
+        let total: f64 = profile.paths().iter().map(|p| 10_f64.powf(p.power.0 / 10.0)).sum();
         let (seeds, mut powers) = (4000_u64, vec![0.0; profile.paths().len()]);
         let mut channel_power = 0.0;
         for seed in 0..seeds {
@@ -145,7 +151,7 @@ fn paths_have_the_powers_of_the_table() {
         // |g|² of a path has the standard deviation of its mean: five of them over the number of seeds.
         let tolerance = 5.0 / (seeds as f64).sqrt();
         for (power, path) in powers.iter().zip(profile.paths()) {
-            let expected = 10_f64.powf(path.power_db / 10.0) / total;
+            let expected = 10_f64.powf(path.power.0 / 10.0) / total;
             assert!((power / expected - 1.0).abs() < tolerance, "{profile:?}: {power} for {expected}");
         }
         // Paths are uncorrelated: their powers add up.

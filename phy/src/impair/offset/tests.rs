@@ -10,7 +10,7 @@ fn ramp(n: usize) -> Vec<Sample> {
 #[test]
 fn frequency_offset_is_exact_however_long_the_stream() {
     for (hz, rate) in [(1234.5678, 1.92e6), (-5000.0, 30.72e6), (0.001, 1.92e6), (7.0e5, 1.92e6)] {
-        let mut offset = FrequencyOffset::new(hz, rate);
+        let mut offset = FrequencyOffset::new(Hertz(hz), Hertz(rate));
         let mut block = vec![Sample::default(); 10_000];
         for round in 0..100_usize {
             block.fill(Sample::new(1.0, 0.0));
@@ -24,11 +24,11 @@ fn frequency_offset_is_exact_however_long_the_stream() {
 
 #[test]
 fn frequency_and_phase_may_change_on_the_way() {
-    let mut offset = FrequencyOffset::new(1000.0, 8000.0);
+    let mut offset = FrequencyOffset::new(Hertz(1000.0), Hertz(8000.0));
     offset.set_phase(core::f64::consts::FRAC_PI_2);
     let mut block = [Sample::new(0.0, 2.0); 3];
     offset.process(&mut block);
-    offset.set_frequency(-2000.0, 8000.0);
+    offset.set_frequency(Hertz(-2000.0), Hertz(8000.0));
     let mut next = [Sample::new(1.0, 0.0); 2];
     offset.process(&mut next);
     let turns = [0.25 + 0.25, 0.25 + 0.375, 0.25 + 0.5];
@@ -45,7 +45,7 @@ fn frequency_and_phase_may_change_on_the_way() {
 fn nonsense_frequency_is_no_offset() {
     for (hz, rate) in [(1.0, 0.0), (f64::NAN, 1.0), (f64::INFINITY, 1.0)] {
         let mut x = ramp(100);
-        FrequencyOffset::new(hz, rate).process(&mut x);
+        FrequencyOffset::new(Hertz(hz), Hertz(rate)).process(&mut x);
         assert_eq!(x, ramp(100));
     }
 }
@@ -97,7 +97,7 @@ fn whole_delay_is_exact() {
 #[test]
 fn gain_and_phase() {
     let mut x = [Sample::new(1.0, 0.0)];
-    Gain::new(6.0, core::f64::consts::FRAC_PI_6).process(&mut x);
+    Gain::new(Decibel(6.0), core::f64::consts::FRAC_PI_6).process(&mut x);
     let expected = Complex64::from_polar(10_f64.powf(0.3), core::f64::consts::FRAC_PI_6);
     assert!((crate::impair::testing::wide(x[0]) - expected).norm() < 1e-6);
 }
@@ -126,7 +126,7 @@ proptest! {
         delay in 0.0_f64..40.0,
         cuts in prop::collection::vec(0_usize..400, 0..8),
     ) {
-        let chain = || (FrequencyOffset::new(hz, 1.92e6), FractionalDelay::new(delay));
+        let chain = || (FrequencyOffset::new(Hertz(hz), Hertz(1.92e6)), FractionalDelay::new(delay));
         let mut whole = ramp(1500);
         let (mut offset, mut line) = chain();
         offset.process(&mut whole);

@@ -3,10 +3,10 @@ use crate::impair::awgn::{Awgn, noise_power_per_sample};
 use crate::impair::fading::{Fading, Profile};
 use crate::impair::offset::FrequencyOffset;
 use crate::sc_fdma::{Demodulator, Modulator};
-use crate::units::{Bandwidth, CyclicPrefix, SidelinkMode};
+use crate::units::{Bandwidth, CyclicPrefix, Decibel, Hertz, SidelinkMode};
 
 const FIRST: usize = 60;
-const SNR_DB: f64 = 15.0;
+const SNR: Decibel = Decibel(15.0);
 
 /// Estimates PSSCH of modes 3 and 4, or of 1 and 2, sent repeatedly over a channel.
 struct Bench {
@@ -32,7 +32,7 @@ impl Bench {
         }
     }
 
-    fn measure(&mut self, m_sc: usize, fading: Option<(Profile, f64)>, cfo: f64, near: f32) -> Measurement {
+    fn measure(&mut self, m_sc: usize, fading: Option<(Profile, f64)>, cfo: f64, near: f64) -> Measurement {
         let n = self.numerology;
         self.seed += 1;
         let dmrs = Dmrs::pssch(self.seed as u16, 3, self.sidelink);
@@ -44,19 +44,19 @@ impl Bench {
         Modulator::new(n).modulate(&grid, &mut samples);
         if let Some((profile, doppler)) = fading {
             samples.resize(n.subframe_samples() + Fading::LATENCY, Sample::default());
-            Fading::new(profile, doppler, n.sample_rate(), self.seed).unwrap().process(&mut samples);
+            Fading::new(profile, Hertz(doppler), n.sample_rate(), self.seed).unwrap().process(&mut samples);
             samples.drain(..Fading::LATENCY);
         }
-        FrequencyOffset::new(cfo, n.sample_rate()).process(&mut samples);
+        FrequencyOffset::new(Hertz(cfo), n.sample_rate()).process(&mut samples);
         let amplitude = 1.0 / (n.subcarriers() as f64).sqrt();
-        Awgn::new(noise_power_per_sample(SNR_DB, amplitude, n.fft()), self.seed).process(&mut samples);
+        Awgn::new(noise_power_per_sample(SNR, amplitude, n.fft()), self.seed).process(&mut samples);
         // a large offset was removed from the grid already; a small one stays
         let removed = if cfo.abs() > 500.0 { cfo - 100.0 } else { 0.0 };
-        Demodulator::new(n, n.fft() * 72 / 2048).demodulate(&samples, removed, &mut grid);
+        Demodulator::new(n, n.fft() * 72 / 2048).demodulate(&samples, Hertz(removed), &mut grid);
         let mut measurement =
-            self.estimator.estimate(&grid, FIRST, m_sc, self.layout, &dmrs, near - removed as f32);
-        measurement.cfo_hz += removed as f32;
-        measurement.offset_hz += removed as f32;
+            self.estimator.estimate(&grid, FIRST, m_sc, self.layout, &dmrs, Hertz(near - removed));
+        measurement.cfo = measurement.cfo + Hertz(removed);
+        measurement.offset = measurement.offset + Hertz(removed);
         measurement
     }
 }
@@ -68,10 +68,10 @@ fn offsets_of_still_channels_are_measured() {
         let mut bench = Bench::new(sidelink);
         for cfo in [-6900.0, -2000.0, -400.0, -150.0, 0.0, 60.0, 450.0, 7000.0] {
             for m_sc in [24, 96] {
-                let m = bench.measure(m_sc, None, cfo, cfo as f32 + 200.0);
-                assert!((m.cfo_hz - cfo as f32).abs() < 40.0, "{sidelink:?} {cfo} Hz: {m:?}");
-                assert!((m.offset_hz - m.cfo_hz).abs() <= 20.0, "{sidelink:?} {cfo} Hz: {m:?}");
-                assert!(m.doppler_hz <= 50.0, "{sidelink:?} {cfo} Hz: {m:?}");
+                let m = bench.measure(m_sc, None, cfo, cfo + 200.0);
+                assert!((m.cfo - Hertz(cfo)).abs() < Hertz(40.0), "{sidelink:?} {cfo} Hz: {m:?}");
+                assert!((m.offset - m.cfo).abs() <= Hertz(20.0), "{sidelink:?} {cfo} Hz: {m:?}");
+                assert!(m.doppler <= Hertz(50.0), "{sidelink:?} {cfo} Hz: {m:?}");
             }
         }
     }
@@ -87,12 +87,12 @@ fn motion_is_told_from_noise_and_from_an_offset() {
         for _ in 0..trials {
             let m = bench.measure(96, Some((Profile::Eva, doppler)), 0.0, 0.0);
             noise += m.noise / trials as f32;
-            near += usize::from((0.5 * doppler..=1.5 * doppler).contains(&(m.doppler_hz as f64)));
-            left += usize::from(m.offset_hz == 0.0 || m.cfo_hz.abs() < 40.0);
+            near += usize::from((0.5 * doppler..=1.5 * doppler).contains(&m.doppler.0));
+            left += usize::from(m.offset == Hertz(0.0) || m.cfo.abs() < Hertz(40.0));
         }
-        let excess = crate::units::decibel(noise) + SNR_DB as f32;
+        let excess = Decibel::of_ratio_f32(noise) + SNR;
         // errors of the estimate on a moving channel count as noise
-        assert!((-1.0..1.5).contains(&excess), "{doppler} Hz: noise is {excess} dB off");
+        assert!((-1.0..1.5).contains(&excess.0), "{doppler} Hz: noise is {excess} off");
         assert!(near > 45, "{doppler} Hz: Doppler near {near} of {trials}");
         assert!(left >= 35, "{doppler} Hz: offset left in {left} of {trials}");
     }
@@ -110,7 +110,7 @@ fn anything_can_be_estimated() {
                 grid.symbol_mut(l).fill(value);
             }
             for m_sc in [12, 24, 96, 300] {
-                estimator.estimate(&grid, 0, m_sc, bench.layout, &Dmrs::pssch(5, 3, sidelink), 0.0);
+                estimator.estimate(&grid, 0, m_sc, bench.layout, &Dmrs::pssch(5, 3, sidelink), Hertz(0.0));
             }
         }
     }

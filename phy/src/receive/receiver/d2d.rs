@@ -28,7 +28,7 @@ use crate::receive::search::{ControlSearch, Found};
 use crate::sci::{Format0, MAX_BITS};
 use crate::sequence::dmrs::References;
 use crate::tables;
-use crate::units::{Bandwidth, CyclicPrefix, DfnSubframe, Modulation, PrbRange, SidelinkMode};
+use crate::units::{Bandwidth, CyclicPrefix, DfnSubframe, Hertz, Modulation, PrbRange, SidelinkMode};
 use grant::{Following, Origin};
 use layout::PoolLayout;
 use learning::Learning;
@@ -38,8 +38,8 @@ use std::sync::Arc;
 const GRANTS: usize = 48;
 
 /// Carrier offset in Hz that may remain when a PSSCH is demodulated.
-const TOLERANCE_QPSK: f32 = 450.0;
-const TOLERANCE_QAM: f32 = 150.0;
+const TOLERANCE_QPSK: Hertz = Hertz(450.0);
+const TOLERANCE_QAM: Hertz = Hertz(150.0);
 
 pub(super) struct D2d {
     numerology: Numerology,
@@ -70,7 +70,7 @@ struct Heard {
     sci: Format0,
     bits: [u8; MAX_BITS],
     prb: usize,
-    cfo_hz: f32,
+    cfo: Hertz,
 }
 
 /// The samples of a received transmission.
@@ -78,9 +78,9 @@ struct Air<'a> {
     k: u64,
     grid: &'a Grid,
     /// Carrier offset in Hz that remains on the grid.
-    near: f32,
+    near: Hertz,
     /// Carrier offset in Hz that was removed from the samples for all UEs.
-    common: f64,
+    common: Hertz,
 }
 
 impl D2d {
@@ -164,7 +164,7 @@ impl D2d {
         let period_start = period.map(|(start, _)| start);
         self.hear(k, period_start, front, emit);
         for i in 0..self.heard.len() {
-            let Heard { sci, bits, prb, cfo_hz } = self.heard[i];
+            let Heard { sci, bits, prb, cfo } = self.heard[i];
             let sighting = ControlSighting { subframe: k, prb };
             let origin = match period_start {
                 Some(start) if self.told.is_some() && self.is_timed => Origin::Told(start),
@@ -172,7 +172,7 @@ impl D2d {
                 _ => Origin::Blind,
             };
             if !self.is_known(k, (origin, period), &bits, sighting) {
-                self.follow(k, origin, sci, (&bits, sighting), cfo_hz);
+                self.follow(k, origin, sci, (&bits, sighting), cfo);
             }
         }
     }
@@ -229,8 +229,8 @@ impl D2d {
                 measurement: with_common(found.decoded.measurement, common),
                 evm_percent: found.decoded.evm_percent,
             });
-            let cfo_hz = found.decoded.measurement.offset_hz;
-            heard.push(Heard { sci, bits: found.bits, prb: found.prb, cfo_hz });
+            let cfo = found.decoded.measurement.offset;
+            heard.push(Heard { sci, bits: found.bits, prb: found.prb, cfo });
         };
         let learnt = (start.is_some() && !self.learning.is_audited(k)).then_some(&self.learning.layout);
         match self.told.as_ref().or(learnt) {
@@ -282,7 +282,7 @@ impl D2d {
         origin: Origin,
         sci: Format0,
         (bits, sighting): (&[u8; MAX_BITS], ControlSighting),
-        cfo_hz: f32,
+        cfo: Hertz,
     ) {
         let carrier = self.numerology.bandwidth();
         let pool = match origin {
@@ -320,7 +320,7 @@ impl D2d {
         }
         g.bits = *bits;
         (g.sci, g.prbs, g.hopping, g.modulation, g.size) = (sci, prbs, hopping, modulation, size);
-        g.cfo_hz = cfo_hz;
+        g.cfo = cfo;
         g.begin(k, until, origin, sighting);
     }
 
@@ -353,7 +353,7 @@ impl D2d {
         // the place of a hopping allocation depends on n_ssf
         let carrier = PrbRange { start: 0, len: self.numerology.bandwidth().prbs() };
         let prbs = if g.hopping.is_some() { carrier } else { g.prbs };
-        let (grid, near) = front.grid_for(self.cp, g.cfo_hz, tolerance, prbs);
+        let (grid, near) = front.grid_for(self.cp, g.cfo, tolerance, prbs);
         let air = Air { k, grid, near, common };
         match place {
             Some((j, index)) => {
@@ -444,7 +444,10 @@ impl D2d {
             information: ControlInformation::Format0(g.sci),
             block,
             repeat: g.delivered,
-            measurement: with_common(received.measurement, air.common + (g.cfo_hz - air.near) as f64),
+            measurement: with_common(
+                received.measurement,
+                air.common + Hertz::from(g.cfo.to_f32() - air.near.to_f32()),
+            ),
             evm_percent: received.evm_percent,
         }));
         g.delivered = true;

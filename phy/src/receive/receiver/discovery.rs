@@ -17,7 +17,7 @@ use crate::pool::into_period;
 use crate::receive::learn::Learnt;
 use crate::receive::presence::Presence;
 use crate::sequence::dmrs::{Dmrs, References};
-use crate::units::{CyclicPrefix, DfnSubframe, SidelinkMode};
+use crate::units::{CyclicPrefix, DfnSubframe, Hertz, SidelinkMode};
 use learning::Learning;
 use schedule::{Schedule, Slot};
 use std::sync::Arc;
@@ -26,7 +26,7 @@ pub(super) struct Discovery {
     cp: CyclicPrefix,
     carrier_prbs: usize,
     threshold: f32,
-    max_cfo: f32,
+    max_cfo: Hertz,
     rv: [u8; 4],
     presence: Presence,
     decoder: psdch::Decoder,
@@ -166,7 +166,7 @@ impl Discovery {
             if self.presence.narrow(grid, 12 * prb, 12 * psdch::PRBS, layout, &dmrs) < 2.0 * self.threshold {
                 continue;
             }
-            let Some(received) = self.decoder.receive(grid, prb, 0.0) else { continue };
+            let Some(received) = self.decoder.receive(grid, prb, Hertz(0.0)) else { continue };
             for rv in REDUNDANCY_VERSIONS {
                 self.blind.reset();
                 self.decoder.combine(&mut self.blind, rv);

@@ -3,7 +3,7 @@
 use crate::channel::pssch::Grant;
 use crate::receive::estimate::Measurement;
 use crate::sci;
-use crate::units::{DfnSubframe, SlssId};
+use crate::units::{Decibel, DfnSubframe, Hertz, SlssId};
 
 /// A reception in a subframe. `subframe` counts capture subframes from 0; bits are one a byte.
 #[derive(Clone, Copy, Debug)]
@@ -15,10 +15,10 @@ pub enum Event<'a> {
         subframe: u64,
         /// Identity.
         id: SlssId,
-        /// Carrier offset in Hz.
-        cfo_hz: f32,
-        /// Signal to noise ratio of a resource element in dB.
-        snr_db: f32,
+        /// Carrier offset.
+        cfo: Hertz,
+        /// Signal to noise ratio of a resource element.
+        snr: Decibel,
     },
     /// A MIB-SL or MIB-SL-V2X.
     Mib {

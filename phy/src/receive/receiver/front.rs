@@ -7,11 +7,11 @@
 
 use crate::Sample;
 use crate::grid::Grid;
-use crate::numerology::{Numerology, SUBCARRIER_HZ};
+use crate::numerology::{Numerology, SUBCARRIER_SPACING};
 use crate::receive::estimate::{Measurement, phasor};
 use crate::sc_fdma::{Demodulator, Precoding, rotate};
 use crate::tables::is_precoding_size;
-use crate::units::{CyclicPrefix, PrbRange};
+use crate::units::{CyclicPrefix, Hertz, PrbRange};
 
 /// A grid for one offset in Hz is reused for others within this distance.
 const SAME_OFFSET: f32 = 40.0;
@@ -19,7 +19,7 @@ const SAME_OFFSET: f32 = 40.0;
 /// Holds one subframe.
 pub struct Front {
     samples: Vec<Sample>,
-    common_cfo: f64,
+    common_cfo: Hertz,
     bands: Vec<Band>,
     precoding: Precoding,
     /// Buffer for the phasors of one symbol.
@@ -31,7 +31,7 @@ struct Band {
     common: Grid,
     common_valid: bool,
     corrected: Grid,
-    /// Offset of `corrected` against the common one.
+    /// Offset in Hz of `corrected` against the common one.
     corrected_for: Option<f32>,
 }
 
@@ -55,7 +55,7 @@ impl Front {
         let first = numerologies[0];
         Self {
             samples: vec![Sample::default(); first.subframe_samples()],
-            common_cfo: 0.0,
+            common_cfo: Hertz(0.0),
             bands,
             precoding: Precoding::new(first.bandwidth().prbs()),
             turns: vec![Sample::default(); first.subcarriers()],
@@ -63,7 +63,7 @@ impl Front {
     }
 
     /// Takes a subframe. Returns `false` when it is silent, or not a whole subframe.
-    pub fn load(&mut self, samples: &[Sample], common_cfo: f64) -> bool {
+    pub fn load(&mut self, samples: &[Sample], common_cfo: Hertz) -> bool {
         if samples.len() != self.samples.len() {
             return false;
         }
@@ -91,16 +91,23 @@ impl Front {
         }
     }
 
-    /// Returns a grid on which `prbs` are valid for a UE that is `cfo` Hz off the common offset, and the offset that
+    /// Returns a grid on which `prbs` are valid for a UE that is `cfo` off the common offset, and the offset that
     /// remains on it. Other PRBs are undefined afterwards.
     ///
-    /// `tolerance` is the offset in Hz that may remain: it costs interference between subcarriers. Either way of
+    /// `tolerance` is the offset that may remain: it costs interference between subcarriers. Either way of
     /// removing an offset costs at most that much.
-    pub fn grid_for(&mut self, cp: CyclicPrefix, cfo: f32, tolerance: f32, prbs: PrbRange) -> (&Grid, f32) {
+    pub fn grid_for(
+        &mut self,
+        cp: CyclicPrefix,
+        cfo: Hertz,
+        tolerance: Hertz,
+        prbs: PrbRange,
+    ) -> (&Grid, Hertz) {
         let index = self.index(cp);
         if cfo.abs() <= tolerance {
             return (self.grid(cp), cfo);
         }
+        let (cfo, tolerance) = (cfo.to_f32(), tolerance.to_f32());
         let made_for = match self.bands[index].corrected_for {
             Some(made_for) if (made_for - cfo).abs() <= SAME_OFFSET => made_for,
             _ if self.turns_part(index, cfo, tolerance, prbs) => {
@@ -109,13 +116,13 @@ impl Front {
             }
             _ => {
                 let band = &mut self.bands[index];
-                let offset = self.common_cfo + cfo as f64;
+                let offset = self.common_cfo + Hertz::from(cfo);
                 band.demodulator.demodulate(&self.samples, offset, &mut band.corrected);
                 band.corrected_for = Some(cfo);
                 cfo
             }
         };
-        (&self.bands[index].corrected, cfo - made_for)
+        (&self.bands[index].corrected, Hertz::from(cfo - made_for))
     }
 
     /// Whether turning `prbs` alone is accurate enough, and cheaper than the whole band.
@@ -137,7 +144,7 @@ impl Front {
         let (first, m_sc) = (prbs.first_subcarrier(), prbs.subcarriers());
         let n = demodulator.numerology();
         let turns_a_second = -cfo as f64;
-        let turns_a_symbol = turns_a_second / SUBCARRIER_HZ;
+        let turns_a_symbol = turns_a_second / SUBCARRIER_SPACING.0;
         let step = turns_a_symbol / m_sc as f64;
         // the end of the transform is the part that the window took out of the cyclic prefix, before the symbol
         let body = m_sc - (m_sc * demodulator.advance() + n.fft() / 2) / n.fft();
@@ -146,7 +153,7 @@ impl Front {
         rotate(&mut turns[..body], 0.0, step);
         rotate(&mut turns[body..], step * body as f64 - turns_a_symbol, step);
         for l in 0..n.symbols() {
-            let begin = turns_a_second * (n.symbol_start(l) + n.cp_samples(l)) as f64 / n.sample_rate();
+            let begin = turns_a_second * (n.symbol_start(l) + n.cp_samples(l)) as f64 / n.sample_rate().0;
             let begin = phasor(begin);
             let part = &mut corrected.symbol_mut(l)[first..first + m_sc];
             part.copy_from_slice(&common.symbol(l)[first..first + m_sc]);
@@ -158,8 +165,8 @@ impl Front {
         }
     }
 
-    /// Returns the carrier offset in Hz that was removed from the common grids.
-    pub fn common_cfo(&self) -> f64 {
+    /// Returns the carrier offset that was removed from the common grids.
+    pub fn common_cfo(&self) -> Hertz {
         self.common_cfo
     }
 
@@ -169,10 +176,11 @@ impl Front {
 }
 
 /// Converts a measurement on a corrected grid to one of the antenna signal.
-pub(super) fn with_common(measurement: Measurement, removed_hz: f64) -> Measurement {
+pub(super) fn with_common(measurement: Measurement, removed: Hertz) -> Measurement {
+    let plus_removed = |offset: Hertz| Hertz::from(offset.to_f32() + removed.to_f32());
     Measurement {
-        cfo_hz: measurement.cfo_hz + removed_hz as f32,
-        offset_hz: measurement.offset_hz + removed_hz as f32,
+        cfo: plus_removed(measurement.cfo),
+        offset: plus_removed(measurement.offset),
         ..measurement
     }
 }
@@ -182,14 +190,14 @@ mod tests {
     use super::*;
     use crate::impair::rng::Rng;
     use crate::sc_fdma::Modulator;
-    use crate::units::Bandwidth;
+    use crate::units::{Bandwidth, Decibel};
     use std::f32::consts::PI;
 
     const CARRIER: usize = 50;
 
-    /// Returns the interference in dB on `prbs` of a UE that is `cfo` Hz off, all other PRBs in use without an offset:
+    /// Returns the interference on `prbs` of a UE that is `cfo` Hz off, all other PRBs in use without an offset:
     /// whole band and own subcarriers alone.
-    fn interference(cp: CyclicPrefix, prbs: PrbRange, cfo: f32, subframes: u64) -> [f32; 2] {
+    fn interference(cp: CyclicPrefix, prbs: PrbRange, cfo: f32, subframes: u64) -> [Decibel; 2] {
         let numerology = Numerology::standard(Bandwidth::Prb50, cp);
         let mut modulator = Modulator::new(numerology);
         let mut precoding = Precoding::new(CARRIER);
@@ -214,14 +222,14 @@ mod tests {
             }
             modulator.modulate(&sent, &mut own);
             modulator.modulate(&rest, &mut others);
-            rotate(&mut own, 0.0, cfo as f64 / numerology.sample_rate());
+            rotate(&mut own, 0.0, cfo as f64 / numerology.sample_rate().0);
             own.iter_mut().zip(&others).for_each(|(x, y)| *x += y);
             for (way, error) in error.iter_mut().enumerate() {
-                assert!(front.load(&own, 0.0));
+                assert!(front.load(&own, Hertz(0.0)));
                 match way {
                     0 => {
                         let whole = PrbRange { start: 0, len: CARRIER };
-                        assert_eq!(front.grid_for(cp, cfo, 0.0, whole).1, 0.0);
+                        assert_eq!(front.grid_for(cp, Hertz::from(cfo), Hertz(0.0), whole).1, Hertz(0.0));
                     }
                     _ => front.turn_part(0, cfo, prbs),
                 }
@@ -233,7 +241,7 @@ mod tests {
             }
             power += sent.values().iter().map(|x| x.norm_sqr()).sum::<f32>();
         }
-        error.map(|e| crate::units::decibel(e / power))
+        error.map(|e| Decibel::of_ratio_f32(e / power))
     }
 
     /// Up to the offset at which the whole band takes over, turning the own subcarriers alone interferes no more than
@@ -250,8 +258,8 @@ mod tests {
                 for cfo in [0.5 * most, -most] {
                     let [whole, part] = interference(cp, prbs, cfo, 2);
                     assert!(
-                        part < -35.0,
-                        "{cp:?} {len} PRB {cfo} Hz: {part:.1} dB, whole band {whole:.1} dB"
+                        part < Decibel(-35.0),
+                        "{cp:?} {len} PRB {cfo} Hz: {part:.1}, whole band {whole:.1}"
                     );
                 }
                 assert!(!front.turns_part(0, 1.01 * most, TOLERANCE, prbs), "{len} PRB");
@@ -271,15 +279,15 @@ mod tests {
         for (start, len, cfo) in
             [(5, 8, 5000.0), (5, 8, -1000.0), (5, 30, 200.0), (5, 7, 200.0), (45, 8, 200.0)]
         {
-            assert!(front.load(&samples, 70.0));
-            let (grid, left) = front.grid_for(cp, cfo, 150.0, PrbRange { start, len });
+            assert!(front.load(&samples, Hertz(70.0)));
+            let (grid, left) = front.grid_for(cp, Hertz(cfo), Hertz(150.0), PrbRange { start, len });
             let mut exact = Grid::new(numerology);
             Demodulator::new(numerology, numerology.fft() * 72 / 2048).demodulate(
                 &samples,
-                70.0 + cfo as f64,
+                Hertz(70.0 + cfo),
                 &mut exact,
             );
-            assert!(left == 0.0 && *grid.values() == *exact.values(), "{len} PRB, {cfo} Hz");
+            assert!(left == Hertz(0.0) && *grid.values() == *exact.values(), "{len} PRB, {cfo} Hz");
         }
     }
 
@@ -291,17 +299,17 @@ mod tests {
         let mut rng = Rng::new(4);
         let samples: Vec<_> = (0..numerology.subframe_samples()).map(|_| rng.complex_gaussian()).collect();
         let wanted = [(0, 8, 200.0), (8, 8, 210.0), (0, 8, -200.0), (20, 8, 3000.0), (0, 8, 200.0)];
-        let part = |front: &mut Front, (start, len, cfo): (usize, usize, f32)| -> Vec<Sample> {
+        let part = |front: &mut Front, (start, len, cfo): (usize, usize, f64)| -> Vec<Sample> {
             let prbs = PrbRange { start, len };
-            let (grid, _) = front.grid_for(cp, cfo, 150.0, prbs);
+            let (grid, _) = front.grid_for(cp, Hertz(cfo), Hertz(150.0), prbs);
             (0..14).flat_map(|l| grid.symbol(l)[12 * start..12 * (start + len)].to_vec()).collect()
         };
         let mut front = Front::new(&[numerology]);
-        assert!(front.load(&samples, 0.0));
+        assert!(front.load(&samples, Hertz(0.0)));
         for ue in wanted {
             let got = part(&mut front, ue);
             let mut alone = Front::new(&[numerology]);
-            assert!(alone.load(&samples, 0.0));
+            assert!(alone.load(&samples, Hertz(0.0)));
             assert_eq!(got, part(&mut alone, ue), "{ue:?}");
         }
     }

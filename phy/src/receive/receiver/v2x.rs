@@ -20,7 +20,7 @@ use crate::receive::search::{ControlSearch, Found};
 use crate::sci::{Format1, MAX_SUBCHANNELS, riv_bits, riv_decode};
 use crate::sequence::dmrs::References;
 use crate::tables::largest_precoding_size;
-use crate::units::{CyclicPrefix, DfnSubframe, PrbRange};
+use crate::units::{CyclicPrefix, DfnSubframe, Hertz, PrbRange};
 use blocks::{Announced, Blocks, Delivered, Known};
 use extent::{Extent, Finder};
 use learner::{Explained, Fields, Learner, Supposed};
@@ -33,7 +33,7 @@ const LOOK_AROUND_EVERY: u64 = 7;
 const LOOK_AROUND_FOR: u64 = 400;
 
 /// Carrier offset in Hz that may remain when reference signals are searched.
-const TOLERANCE: f32 = 450.0;
+const TOLERANCE: Hertz = Hertz(450.0);
 
 /// Possible widths of a frequency resource location, bits.
 const WIDTHS: [usize; 8] = [0, 2, 3, 4, 5, 6, 7, 8];
@@ -65,7 +65,7 @@ struct Heard {
     cyclic_shift: u8,
     bits: [u8; Format1::BITS],
     crc16: u16,
-    cfo_hz: f32,
+    cfo: Hertz,
     signal: f32,
     noise: f32,
     measurement: Measurement,
@@ -82,7 +82,7 @@ impl Heard {
             cyclic_shift: found.cyclic_shift,
             bits,
             crc16: found.decoded.crc16,
-            cfo_hz: measurement.offset_hz,
+            cfo: measurement.offset,
             signal: measurement.signal,
             noise: measurement.noise,
             measurement,
@@ -258,7 +258,7 @@ impl V2x {
     /// Receives the PSSCH of an SCI right above its PSCCH.
     fn receive_beside(&mut self, k: u64, heard: &Heard, front: &mut Front) -> Option<Outcome> {
         let likely = self.blocks.likely_n_ssf(k);
-        let (grid, _) = front.grid_for(CyclicPrefix::Normal, heard.cfo_hz, TOLERANCE, self.whole());
+        let (grid, _) = front.grid_for(CyclicPrefix::Normal, heard.cfo, TOLERANCE, self.whole());
         let beside = self.finder.beside(grid, heard, likely);
         beside.iter().find_map(|place| self.receive_at(k, heard, &place, front))
     }
@@ -269,7 +269,7 @@ impl V2x {
             return Some(found);
         }
         let likely = self.blocks.likely_n_ssf(k);
-        let (grid, _) = front.grid_for(CyclicPrefix::Normal, heard.cfo_hz, TOLERANCE, self.whole());
+        let (grid, _) = front.grid_for(CyclicPrefix::Normal, heard.cfo, TOLERANCE, self.whole());
         let anywhere = self.finder.anywhere(grid, heard, likely);
         anywhere.iter().find_map(|place| self.receive_at(k, heard, &place, front))
     }

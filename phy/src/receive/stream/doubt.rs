@@ -4,6 +4,7 @@ use super::super::condition::Spectrum;
 use super::super::receiver::Event;
 use super::hunt::{Hypothesis, Reach, Source};
 use super::{BELIEVED, BURST, DOUBT_AFTER, Emit, Heard, LONGEST_PATIENCE, Lock, StreamReceiver};
+use crate::units::Hertz;
 
 /// Ranges without a result in which everything is tried; afterwards every [`SELDOM`]th.
 const EAGER: u64 = 3;
@@ -12,8 +13,8 @@ const SELDOM: u64 = 8;
 /// Hypotheses of one kind that are tried at most.
 const TRIES: usize = 6;
 
-/// Carrier offsets in Hz that differ by less are one hypothesis.
-const SAME_OFFSET: f64 = 4e3;
+/// Carrier offsets that differ by less are one hypothesis.
+const SAME_OFFSET: Hertz = Hertz(4e3);
 
 /// Evidence that replaces an accepted timing: a block, a MIB with its signals, or three SCIs.
 const REPLACES: u32 = 3;
@@ -128,7 +129,7 @@ impl StreamReceiver {
         // generated and cut recordings begin with a subframe
         let begin = (self.next - self.history.start()) as isize;
         let assumed =
-            Hypothesis { begin, cfo_hz: self.receiver.common_cfo(), source: Source::Assumption, score: 0.0 };
+            Hypothesis { begin, cfo: self.receiver.common_cfo(), source: Source::Assumption, score: 0.0 };
         let origin = self.history.start();
         self.attempt(&assumed, origin, last, emit)
     }
@@ -136,7 +137,9 @@ impl StreamReceiver {
     /// Searches a timing in all samples without a reception; with `believed` only one like the present one.
     fn look(&mut self, believed: bool, last: bool, emit: &mut Emit<'_>) -> bool {
         let near = self.receiver.common_cfo();
-        if self.look_at(near, last, emit) || near != 0.0 && !believed && self.look_at(0.0, last, emit) {
+        if self.look_at(near, last, emit)
+            || near != Hertz(0.0) && !believed && self.look_at(Hertz(0.0), last, emit)
+        {
             return true;
         }
         if believed || !(last || self.misses < EAGER || self.misses.is_multiple_of(SELDOM)) {
@@ -146,14 +149,14 @@ impl StreamReceiver {
             return true;
         }
         self.turn_round();
-        if self.look_at(0.0, last, emit) || self.look_far(Reach::Offset, last, emit) {
+        if self.look_at(Hertz(0.0), last, emit) || self.look_far(Reach::Offset, last, emit) {
             return true;
         }
         self.turn_round();
         (last || self.misses.is_multiple_of(SELDOM * SELDOM)) && self.look_far(Reach::Beside, last, emit)
     }
 
-    fn look_at(&mut self, near: f64, last: bool, emit: &mut Emit<'_>) -> bool {
+    fn look_at(&mut self, near: Hertz, last: bool, emit: &mut Emit<'_>) -> bool {
         let origin = self.history.start();
         let n = self.numerology.subframe_samples() as i64;
         let believed = self.lock.filter(|lock| lock.evidence >= BELIEVED);
@@ -201,7 +204,7 @@ impl StreamReceiver {
     fn attempt(&mut self, hypothesis: &Hypothesis, origin: i64, last: bool, emit: &mut Emit<'_>) -> bool {
         let at = self.first_whole(origin + hypothesis.begin as i64);
         let shift = self.shift(at);
-        if self.is_held(shift, hypothesis.cfo_hz) {
+        if self.is_held(shift, hypothesis.cfo) {
             return false;
         }
         let first_k = self.number(at, shift);
@@ -211,7 +214,7 @@ impl StreamReceiver {
         let lost = believed.filter(|_| shift != 0).map(|lock| Lost { since: lock.heard_at, shift });
         let cfo = self.receiver.common_cfo();
         let time = self.lock.and_then(|_| self.receiver.forget_time());
-        self.receiver.set_common_cfo(hypothesis.cfo_hz);
+        self.receiver.set_common_cfo(hypothesis.cfo);
         let mut trial = Trial {
             source: hypothesis.source,
             needed,
@@ -252,9 +255,9 @@ impl StreamReceiver {
     }
 
     /// Whether this is the timing that is held, and anything was heard with it.
-    fn is_held(&self, shift: i64, cfo_hz: f64) -> bool {
+    fn is_held(&self, shift: i64, cfo: Hertz) -> bool {
         let prefix = (self.numerology.fft() * 72 / 2048) as i64;
-        let same = shift.abs() <= prefix && (cfo_hz - self.receiver.common_cfo()).abs() < SAME_OFFSET;
+        let same = shift.abs() <= prefix && (cfo - self.receiver.common_cfo()).abs() < SAME_OFFSET;
         same && self.lock.is_some_and(|lock| lock.evidence > 0)
     }
 

@@ -7,15 +7,15 @@ use super::super::sync::{Detection, PREPARED, REACH, Search, SearchConfig};
 use crate::Sample;
 use crate::channel::psbch;
 use crate::grid::Grid;
-use crate::numerology::{Numerology, SUBCARRIER_HZ};
+use crate::numerology::{Numerology, SUBCARRIER_SPACING};
 use crate::sc_fdma::Demodulator;
 use crate::sequence::dmrs::References;
-use crate::units::SidelinkMode;
+use crate::units::{Hertz, SidelinkMode};
 use std::sync::Arc;
 
-/// Carrier offset in Hz that is searched on either side: 15 ppm at 5.9 GHz are 89 kHz, the rest is for grids that are
+/// Carrier offset that is searched on either side: 15 ppm at 5.9 GHz are 89 kHz, the rest is for grids that are
 /// some PRBs beside the configured centre.
-const BESIDE: f64 = 640e3;
+const BESIDE: Hertz = Hertz(640e3);
 
 /// Subframes of a range on which shifts of the grid are ranked: the strongest.
 const RANKED: usize = 4;
@@ -42,8 +42,8 @@ pub(super) enum Source {
 pub(super) struct Hypothesis {
     /// A sample at which a subframe begins, from the start of the range.
     pub(super) begin: isize,
-    /// Carrier offset in Hz.
-    pub(super) cfo_hz: f64,
+    /// Carrier offset.
+    pub(super) cfo: Hertz,
     /// Source of the hypothesis.
     pub(super) source: Source,
     /// Evidence for it, in the measure of its source.
@@ -60,19 +60,21 @@ pub(super) enum Reach {
 }
 
 impl Reach {
-    /// Returns the offsets in Hz around which the signals are searched, ±100 kHz each.
-    fn centres(self) -> &'static [f64] {
+    /// Returns the offsets around which the signals are searched, ±100 kHz each.
+    fn centres(self) -> &'static [Hertz] {
         match self {
-            Self::Offset => &[0.0],
-            Self::Beside => &[200e3, -200e3, 400e3, -400e3, 600e3, -600e3],
+            Self::Offset => &[Hertz(0.0)],
+            Self::Beside => {
+                &[Hertz(200e3), Hertz(-200e3), Hertz(400e3), Hertz(-400e3), Hertz(600e3), Hertz(-600e3)]
+            }
         }
     }
 }
 
-/// Returns offsets in Hz within ±100 kHz, the small ones first.
-fn offsets() -> impl Iterator<Item = f64> {
-    let steps = (PREPARED / (2.0 * REACH)) as i32;
-    std::iter::once(0.0).chain((1..=steps).flat_map(|i| [i, -i]).map(|i| f64::from(i) * 2.0 * REACH))
+/// Returns offsets within ±100 kHz, the small ones first.
+fn offsets() -> impl Iterator<Item = Hertz> {
+    let steps = (PREPARED.0 / (2.0 * REACH.0)) as i32;
+    std::iter::once(0).chain((1..=steps).flat_map(|i| [i, -i])).map(|i| Hertz(f64::from(i) * 2.0 * REACH.0))
 }
 
 /// Makes hypotheses. Nothing is allocated after construction.
@@ -97,7 +99,7 @@ impl Hunter {
         let numerology = config.numerology;
         let sidelink = config.mode.sidelink();
         let places = places(config);
-        let reach = BESIDE / SUBCARRIER_HZ;
+        let reach = BESIDE / SUBCARRIER_SPACING;
         let references = Arc::new(References::new(numerology.bandwidth().prbs()));
         Self {
             numerology,
@@ -125,13 +127,13 @@ impl Hunter {
         self.hypotheses.get(index).copied()
     }
 
-    /// Searches synchronisation signals about `near` Hz off; returns the number of hypotheses.
-    pub(super) fn signals(&mut self, stretch: &[Sample], near: f64) -> usize {
+    /// Searches synchronisation signals about `near` off; returns the number of hypotheses.
+    pub(super) fn signals(&mut self, stretch: &[Sample], near: Hertz) -> usize {
         self.found.clear();
         self.hypotheses.clear();
         if let Some(search) = &mut self.search {
             search.prepare(near, stretch);
-            search.search_near(0.0, &mut self.found);
+            search.search_near(Hertz(0.0), &mut self.found);
         }
         self.note_found()
     }
@@ -154,7 +156,7 @@ impl Hunter {
     }
 
     /// Searches signals that have a MIB: with many offsets, false detections occur.
-    fn signals_with_mib(&mut self, stretch: &[Sample], near: f64) {
+    fn signals_with_mib(&mut self, stretch: &[Sample], near: Hertz) {
         let Some(search) = &mut self.search else { return };
         let before = self.found.len();
         search.search_near(near, &mut self.found);
@@ -173,7 +175,7 @@ impl Hunter {
         let n = self.numerology.subframe_samples();
         let subframe = usize::try_from(detection.sample.round() as i64).ok();
         let Some(subframe) = subframe.and_then(|at| stretch.get(at..)?.get(..n)) else { return false };
-        self.demodulator.demodulate(subframe, f64::from(detection.cfo_hz), &mut self.grid);
+        self.demodulator.demodulate(subframe, detection.cfo, &mut self.grid);
         let mut mib = [0; 48];
         self.psbch.decode(&self.grid, detection.id, &mut mib[..psbch::payload_bits(self.sidelink)]).is_some()
     }
@@ -181,16 +183,16 @@ impl Hunter {
     fn note_found(&mut self) -> usize {
         self.hypotheses.extend(self.found.iter().map(|d| Hypothesis {
             begin: d.sample.round() as isize,
-            cfo_hz: f64::from(d.cfo_hz),
+            cfo: d.cfo,
             source: Source::Slss(*d),
             score: d.score,
         }));
         self.hypotheses.len()
     }
 
-    /// Finds timings by cyclic prefixes, each with the offsets that the reference signals allow; about `near` Hz if
+    /// Finds timings by cyclic prefixes, each with the offsets that the reference signals allow; about `near` if
     /// these give none. Returns their number; none if the timing `held` explains the prefixes as well.
-    pub(super) fn prefixes(&mut self, stretch: &[Sample], near: f64, held: Option<usize>) -> usize {
+    pub(super) fn prefixes(&mut self, stretch: &[Sample], near: Hertz, held: Option<usize>) -> usize {
         self.acquisition.clear();
         self.acquisition.add(stretch, 0);
         let mut timings = [Timing::default(); MAX_TIMINGS];
@@ -218,9 +220,9 @@ impl Hunter {
         self.acquisition.add(samples, at.rem_euclid(n) as usize);
     }
 
-    /// Finds timings in the fold: numbers of the stream, modulo a subframe; about `near` Hz. Returns the number of
+    /// Finds timings in the fold: numbers of the stream, modulo a subframe; about `near`. Returns the number of
     /// hypotheses; none if the timing `held` explains it as well.
-    pub(super) fn folded(&mut self, near: f64, held: usize) -> usize {
+    pub(super) fn folded(&mut self, near: Hertz, held: usize) -> usize {
         let mut timings = [Timing::default(); MAX_TIMINGS];
         let count = self.acquisition.best(&mut timings);
         self.hypotheses.clear();
@@ -229,16 +231,16 @@ impl Hunter {
         }
         self.hypotheses.extend(timings[..count].iter().map(|t| Hypothesis {
             begin: t.offset as isize,
-            cfo_hz: nearest(t.cfo_hz, near),
+            cfo: nearest(t.cfo, near),
             source: Source::Prefixes,
             score: t.contrast,
         }));
         self.hypotheses.len()
     }
 
-    fn shifted(&mut self, stretch: &[Sample], timing: &Timing, near: f64) {
+    fn shifted(&mut self, stretch: &[Sample], timing: &Timing, near: Hertz) {
         let n = self.numerology.subframe_samples();
-        let base = nearest(timing.cfo_hz, near);
+        let base = nearest(timing.cfo, near);
         self.powers.clear();
         let room = self.powers.capacity();
         for (i, subframe) in
@@ -257,7 +259,7 @@ impl Hunter {
         let ranked = self.carrier.ranked();
         let hypothesis = |shift: i32, score: f32| Hypothesis {
             begin: timing.offset as isize,
-            cfo_hz: base + CarrierSearch::hertz(shift),
+            cfo: base + CarrierSearch::offset(shift),
             source: Source::Prefixes,
             score,
         };
@@ -269,9 +271,9 @@ impl Hunter {
     }
 }
 
-/// Returns `cfo_hz` plus the whole subcarriers that bring it nearest to `near`.
-fn nearest(cfo_hz: f64, near: f64) -> f64 {
-    cfo_hz + ((near - cfo_hz) / SUBCARRIER_HZ).round() * SUBCARRIER_HZ
+/// Returns `cfo` plus the whole subcarriers that bring it nearest to `near`.
+fn nearest(cfo: Hertz, near: Hertz) -> Hertz {
+    cfo + Hertz(((near - cfo) / SUBCARRIER_SPACING).round() * SUBCARRIER_SPACING.0)
 }
 
 /// Returns the first PRBs of PSCCH and PSDCH of the configured pools; empty without any.
@@ -303,10 +305,10 @@ mod tests {
 
     #[test]
     fn offsets_cover_what_they_should() {
-        let mut all: Vec<i64> = offsets().map(|f| f as i64).collect();
+        let mut all: Vec<i64> = offsets().map(|f| f.0 as i64).collect();
         assert_eq!(all[..5], [0, 10_000, -10_000, 20_000, -20_000]);
         for &centre in Reach::Beside.centres() {
-            all.extend(offsets().map(|f| (centre + f) as i64));
+            all.extend(offsets().map(|f| (centre + f).0 as i64));
         }
         all.sort_unstable();
         all.dedup();
@@ -316,8 +318,9 @@ mod tests {
 
     #[test]
     fn whole_subcarriers_bring_an_offset_near() {
-        assert_eq!(nearest(2000.0, 0.0), 2000.0);
-        assert_eq!(nearest(-7000.0, 8500.0), 8000.0);
-        assert_eq!(nearest(7000.0, -98_000.0), -98_000.0);
+        let near = |cfo, near| nearest(Hertz(cfo), Hertz(near)).0;
+        assert_eq!(near(2000.0, 0.0), 2000.0);
+        assert_eq!(near(-7000.0, 8500.0), 8000.0);
+        assert_eq!(near(7000.0, -98_000.0), -98_000.0);
     }
 }

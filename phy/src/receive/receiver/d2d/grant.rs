@@ -5,7 +5,7 @@ use crate::channel::pssch::{Grant, Process};
 use crate::pool::infer::ControlSighting;
 use crate::pool::{Hopping, TrpSet};
 use crate::sci::{Format0, MAX_BITS};
-use crate::units::{Modulation, PrbRange};
+use crate::units::{Hertz, Modulation, PrbRange};
 
 /// Longest tracking of an SCI in subframes: the longest sc-Period.
 const LONGEST_PERIOD: u64 = super::layout::LONGEST_PERIOD as u64;
@@ -37,7 +37,7 @@ pub(super) struct Following {
     pub(super) hopping: Option<Hopping>,
     pub(super) modulation: Modulation,
     pub(super) size: usize,
-    pub(super) cfo_hz: f32,
+    pub(super) cfo: Hertz,
     /// Its PSCCH, in capture subframes.
     pub(super) controls: [ControlSighting; 2],
     pub(super) control_count: usize,
@@ -73,7 +73,7 @@ impl Following {
             hopping: None,
             modulation: Modulation::Qpsk,
             size: 0,
-            cfo_hz: 0.0,
+            cfo: Hertz(0.0),
             controls: [ControlSighting { subframe: 0, prb: 0 }; 2],
             control_count: 0,
             decoded: None,

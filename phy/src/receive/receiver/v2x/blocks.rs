@@ -15,7 +15,7 @@ use crate::receive::presence::Presence;
 use crate::sci::Format1;
 use crate::sequence::dmrs::{Dmrs, References};
 use crate::tables;
-use crate::units::{CyclicPrefix, Modulation, PrbRange, SidelinkMode};
+use crate::units::{CyclicPrefix, Hertz, Modulation, PrbRange, SidelinkMode};
 use std::sync::Arc;
 
 /// Largest number of transport blocks with a pending retransmission.
@@ -30,8 +30,8 @@ const SPARE: usize = PROCESSES;
 const GAP_SLACK: u64 = 2;
 
 /// Carrier offset in Hz that may remain when a PSSCH is demodulated: 26 dB of interference for QPSK, 35 dB for more.
-const TOLERANCE_QPSK: f32 = 450.0;
-const TOLERANCE_QAM: f32 = 150.0;
+const TOLERANCE_QPSK: Hertz = Hertz(450.0);
+const TOLERANCE_QAM: Hertz = Hertz(150.0);
 
 /// Largest number of n_ssf values that are tried when the time is unknown.
 const MAX_TRIES: usize = 4;
@@ -151,7 +151,7 @@ impl Blocks {
         let (modulation, size) = grant.size(SidelinkMode::V2x).map_err(|_| Undelivered::ReservedMcs)?;
         let tolerance = if modulation == Modulation::Qpsk { TOLERANCE_QPSK } else { TOLERANCE_QAM };
         let common = front.common_cfo();
-        let (grid, near) = front.grid_for(CyclicPrefix::Normal, heard.cfo_hz, tolerance, announced.prbs);
+        let (grid, near) = front.grid_for(CyclicPrefix::Normal, heard.cfo, tolerance, announced.prbs);
 
         let slot = self.slot(k, announced, heard.prb, size);
         // TS 36.321 §5.14.2.2.1 (1)
@@ -185,7 +185,7 @@ impl Blocks {
             outcome = Ok(delivered);
         }
         if let Ok(delivered) = &mut outcome {
-            self.note_delivered(k, slot, delivered, common + (heard.cfo_hz - near) as f64);
+            self.note_delivered(k, slot, delivered, common + Hertz::from(heard.cfo.to_f32() - near.to_f32()));
         }
         self.await_retransmission(k, slot, announced);
         outcome.map_err(|why| awaiting(sci, why))
@@ -206,12 +206,12 @@ impl Blocks {
         }
     }
 
-    /// Completes a block that was received in a slot: whether it was reported before, and `offset` Hz that were taken out.
-    fn note_delivered(&mut self, k: u64, slot: usize, delivered: &mut Delivered, offset: f64) {
+    /// Completes a block that was received in a slot: whether it was reported before, and the offset that was removed.
+    fn note_delivered(&mut self, k: u64, slot: usize, delivered: &mut Delivered, removed: Hertz) {
         let waiting = &mut self.waiting[slot];
         delivered.repeat = waiting.reported == Some(delivered.content);
         waiting.reported = Some(delivered.content);
-        delivered.measurement = with_common(delivered.measurement, offset);
+        delivered.measurement = with_common(delivered.measurement, removed);
         self.n_ssf_offset = Some(((delivered.grant.n_ssf as u64 + 10 - k % 10) % 10) as u8);
     }
 
@@ -247,7 +247,7 @@ impl Blocks {
         slot: usize,
         grid: &Grid,
         grant: &Grant,
-        near: f32,
+        near: Hertz,
     ) -> Result<Delivered, Undelivered> {
         let waiting = &mut self.waiting[slot];
         let process = &mut waiting.process;
@@ -286,7 +286,7 @@ impl Blocks {
         slot: usize,
         grid: &Grid,
         grant: &Grant,
-        (tries, near): (&[u8], f32),
+        (tries, near): (&[u8], Hertz),
     ) -> Option<Delivered> {
         let other = Grant { transmission_format: !grant.transmission_format, ..*grant };
         let (_, size) = other.size(SidelinkMode::V2x).ok()?;

@@ -13,7 +13,7 @@ use crate::receive::learn::{Learnt, Open, Part};
 use crate::sc_fdma::Modulator;
 use crate::sci::{Format1, riv_encode};
 use crate::sequence::dmrs::References;
-use crate::units::{Bandwidth, CyclicPrefix, PrbRange, SidelinkMode, TransmissionMode};
+use crate::units::{Bandwidth, CyclicPrefix, Decibel, Hertz, PrbRange, SidelinkMode, TransmissionMode};
 use std::sync::Arc;
 
 const NUM: [usize; 7] = [1, 3, 5, 8, 10, 15, 20];
@@ -96,11 +96,11 @@ struct Air {
 }
 
 impl Air {
-    fn new(bandwidth: Bandwidth, es_n0_db: f64, seed: u64) -> Self {
+    fn new(bandwidth: Bandwidth, es_n0: f64, seed: u64) -> Self {
         let numerology = Numerology::standard(bandwidth, CyclicPrefix::Normal);
         let references = Arc::new(References::new(bandwidth.prbs()));
         let amplitude = 1.0 / (numerology.subcarriers() as f64).sqrt();
-        let power = noise_power_per_sample(es_n0_db, amplitude, numerology.fft());
+        let power = noise_power_per_sample(Decibel(es_n0), amplitude, numerology.fft());
         Self {
             numerology,
             control: pscch::Encoder::new(numerology, SidelinkMode::V2x, references.clone()),
@@ -181,7 +181,7 @@ impl Air {
         }
         let mut samples = vec![Sample::default(); sum.len()];
         self.modulator.modulate(&self.grid, &mut samples);
-        FrequencyOffset::new(ue.cfo, self.numerology.sample_rate()).process(&mut samples);
+        FrequencyOffset::new(Hertz(ue.cfo), self.numerology.sample_rate()).process(&mut samples);
         add(sum, &samples);
     }
 }
