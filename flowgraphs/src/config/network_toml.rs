@@ -7,7 +7,7 @@ use sidelink_network::pc3::{self, ApplicationId, OsAppId, OutOfRange, Plmn, Rpau
 use sidelink_network::pc3_client::{self, Wanted};
 use sidelink_network::prose_function::Application;
 use sidelink_security::cipher::milenage::Subscriber;
-use sidelink_store::{self as keystore, Hex};
+use sidelink_store::{self as keystore, Hex, Secret};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
@@ -83,8 +83,8 @@ pub enum TlsVersion {
 struct UsimText {
     imsi: String,
     mnc_digits: usize,
-    k: Zeroizing<String>,
-    opc: Zeroizing<String>,
+    k: Secret,
+    opc: Secret,
 }
 
 /// A test USIM: who it is, and its keys.
@@ -117,10 +117,8 @@ impl NetworkConfig {
         let wrong = |what: &str| ConfigError::new(what, shown.clone(), "correct it");
         let imsi = Imsi::new(&text.imsi).map_err(|e| wrong(&e.to_string()))?;
         imsi.impi(text.mnc_digits).map_err(|e| wrong(&e.to_string()))?;
-        let octets = |digits: &str, what: &str| {
-            let octets: Option<[u8; 16]> = digits.parse().ok().and_then(|hex: Hex| hex.0.try_into().ok());
-            octets.ok_or_else(|| wrong(what))
-        };
+        let octets =
+            |secret: &Secret, what: &str| <[u8; 16]>::try_from(secret.as_bytes()).map_err(|_| wrong(what));
         let k = octets(&text.k, "k is not 32 hexadecimal digits")?;
         let opc = octets(&text.opc, "opc is not 32 hexadecimal digits")?;
         Ok(UsimFile { imsi, mnc_digits: text.mnc_digits, keys: Subscriber::with_opc(k, opc) })
@@ -253,7 +251,7 @@ os-app-id = "org.example"
         assert_eq!(config.names(&usim).unwrap()[0].as_str(), "bsf.mnc001.mcc001.pub.3gppnetwork.org");
         assert_eq!(config.pc3(&usim).unwrap().ue.to_string(), "001010000000001");
         for (from, to, said) in [
-            ("465b5ce8", "465b5ce", "k is not"),
+            ("465b5ce8", "465b5c", "k is not"),
             ("001010000000001", "00101", ""),
             ("mnc-digits = 2", "mnc-digits = 9", ""),
             ("opc", "op", "imsi, mnc-digits, k and opc"),
