@@ -19,13 +19,13 @@ mod cursor;
 mod header;
 mod key_data;
 mod payload;
+mod values;
 
 use cursor::{Cursor, Writer};
 pub use header::{CsIdMap, DataType, GenericId, Header, Prf, SrtpId};
 pub use key_data::{KeyData, KeyKind, MAX_KEYS, Validity};
-pub use payload::{
-    Encryption, ErrorNumber, IdType, Mac, MacAlgorithm, Payload, PayloadType, Policy, Raw, Timestamp,
-};
+pub use payload::{Payload, PayloadType, Policy, Raw};
+pub use values::{Encryption, ErrorNumber, IdType, Mac, MacAlgorithm, Timestamp};
 
 /// UDP port of MIKEY. TS 33.303 §6.2.3.3.2.3.1.
 pub const PORT: u16 = 2269;
