@@ -28,6 +28,8 @@
 //! - [`pc3`], messages between UE and ProSe Function, XML: TS 24.334 §11.2, §12.2
 //! - [`pc8`], messages between UE and ProSe Key Management Function, XML: TS 33.303 Annex E
 //! - [`key_delivery`], keys of groups and discovery by MIKEY: TS 33.303 §6.2.3.3.2.3
+//! - [`pkmf`], the ProSe Key Management Function: keys of groups and of public-safety discovery
+//! - [`pkmf_client`], the UE's end of it
 //! - [`prose_function`], the ProSe Function: authorises, allots codes and keys, checks match reports
 //!
 //! # What is not there
@@ -48,6 +50,8 @@ pub mod key_delivery;
 pub mod limit;
 pub mod pc3;
 pub mod pc8;
+pub mod pkmf;
+pub mod pkmf_client;
 pub mod prose_function;
 pub mod ub_client;
 pub mod usim;
