@@ -2,7 +2,7 @@
 //! `handle_input` and says what is to be done by `poll_output`; time and random octets are arguments. What must survive a
 //! crash is an output of its own, and the message that rests on it comes out only after its `Stored` or `Granted` came back.
 //!
-//! Pinned: TS 33.102, TS 33.220, TS 24.109, TS 33.401, TS 24.334 and TS 33.303 of release 16. RFC 3310 and RFC 7616, which the digest follows,
+//! Pinned: TS 33.102, TS 33.220, TS 24.109, TS 33.401, TS 24.334, TS 33.303 and TS 33.246 of release 16. RFC 3310 and RFC 7616, which the digest follows,
 //! and the names of TS 23.003 are from memory.
 //!
 //! ```text
@@ -27,11 +27,16 @@
 //! - [`ub_client`], the UE's end of Ub
 //! - [`pc3`], messages between UE and ProSe Function, XML: TS 24.334 §11.2, §12.2
 //! - [`pc3_client`], the UE's end of PC3
+//! - [`pc8`], messages between UE and ProSe Key Management Function, XML: TS 33.303 Annex E
+//! - [`key_delivery`], keys of groups and discovery by MIKEY: TS 33.303 §6.2.3.3.2.3
+//! - [`pkmf`], the ProSe Key Management Function: keys of groups and of public-safety discovery
+//! - [`pkmf_client`], the UE's end of it
 //! - [`prose_function`], the ProSe Function: authorises, allots codes and keys, checks match reports
 //!
 //! # What is not there
 //!
-//! GBA push, GBA_U, 2G GBA, GBA_Digest, TMPI, user security settings, Diameter; K of 256 bits; the age limit L of a USIM.
+//! GBA push, GBA_U, 2G GBA, GBA_Digest, TMPI, user security settings, Diameter; K of 256 bits; the age limit L of a USIM;
+//! PRUKs and KDs of relays.
 
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
@@ -42,9 +47,13 @@ pub mod bsf;
 pub mod digest;
 pub mod hss;
 pub mod identity;
+pub mod key_delivery;
 pub mod limit;
 pub mod pc3;
 pub mod pc3_client;
+pub mod pc8;
+pub mod pkmf;
+pub mod pkmf_client;
 pub mod prose_function;
 pub mod ub_client;
 pub mod usim;

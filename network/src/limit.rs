@@ -29,6 +29,24 @@ impl Bucket {
         if limit.interval == 0 {
             return true;
         }
+        self.refill(limit, now);
+        match self.tokens.checked_sub(1) {
+            Some(left) => {
+                self.tokens = left;
+                true
+            }
+            None => false,
+        }
+    }
+
+    /// Whether it is as it was in the beginning, so that it need not be remembered.
+    pub(crate) fn is_full(&self, limit: RateLimit, now: UtcTime) -> bool {
+        let mut later = *self;
+        later.refill(RateLimit { interval: limit.interval.max(1), ..limit }, now);
+        later.tokens >= limit.burst
+    }
+
+    fn refill(&mut self, limit: RateLimit, now: UtcTime) {
         let elapsed = now.millis().saturating_sub(self.since.millis());
         let earned = elapsed / limit.interval;
         let room = limit.burst.saturating_sub(self.tokens);
@@ -38,13 +56,6 @@ impl Bucket {
             self.since = self.since.plus_millis(earned * limit.interval);
         }
         self.tokens += u32::try_from(earned).unwrap_or(u32::MAX).min(room);
-        match self.tokens.checked_sub(1) {
-            Some(left) => {
-                self.tokens = left;
-                true
-            }
-            None => false,
-        }
     }
 }
 
@@ -57,8 +68,10 @@ mod tests {
         let limit = RateLimit { burst: 2, interval: 100 };
         let at = UtcTime::from_millis;
         let mut bucket = Bucket::new(limit, at(1000));
+        assert!(bucket.is_full(limit, at(1000)));
         let taken = |bucket: &mut Bucket, now| (0..5).filter(|_| bucket.take(limit, at(now))).count();
         assert_eq!(taken(&mut bucket, 1000), 2);
+        assert!(!bucket.is_full(limit, at(1199)) && bucket.is_full(limit, at(1200)));
         assert_eq!((taken(&mut bucket, 1099), taken(&mut bucket, 1100), taken(&mut bucket, 1199)), (0, 1, 0));
         assert_eq!((taken(&mut bucket, 1200), taken(&mut bucket, 1_000_000)), (1, 2));
         assert_eq!((taken(&mut bucket, 0), taken(&mut bucket, 100)), (0, 1), "a clock that went back");

@@ -20,16 +20,16 @@
 //!
 //! Keys are types of [`sidelink_security::keys`], wiped as they are; so is the text of a message that holds them.
 
-mod element;
+pub(crate) mod element;
 mod error;
-mod fields;
+pub(crate) mod fields;
 pub mod filters;
 mod identity;
 pub mod match_report;
 pub mod request;
 pub mod response;
 pub mod update;
-mod values;
+pub(crate) mod values;
 
 pub use element::{MAX_ATTRIBUTES, MAX_DEPTH, MAX_ELEMENTS, MAX_OCTETS, NAMESPACE};
 pub use error::Error;
@@ -93,7 +93,7 @@ const UNSUPPORTED: [&str; 16] = [
 impl Message {
     /// From a document.
     pub fn from_xml(document: &[u8]) -> Result<Self, Error> {
-        let root = Element::parse(document)?;
+        let root = Element::parse(document, NAMESPACE)?;
         let [message] = &root.children[..] else { return Err(Error::Root) };
         if root.name != "prose-discovery-message" || Fields::of(&root).is_err() {
             return Err(Error::Root);
@@ -127,7 +127,7 @@ impl Message {
             Self::DiscoveryUpdateRequest(message) => root.one("DISCOVERY_UPDATE_REQUEST", message),
             Self::DiscoveryUpdateResponse(message) => root.one("DISCOVERY_UPDATE_RESPONSE", message),
         }
-        root.emit()
+        root.emit(NAMESPACE)
     }
 }
 

@@ -149,6 +149,8 @@ macro_rules! discovery_keys {
 keys! {
     /// ProSe Group Key, one per group and PGK ID, from the key management function. TS 33.303 §A.3.
     Pgk: 32;
+    /// ProSe MIKEY Key: protects the messages that carry keys to one UE. TS 33.303 §6.2.3.1.
+    Pmk: 32;
     /// ProSe Traffic Key, one per sender and PTK identity. TS 33.303 §A.3.
     Ptk: 32;
     /// ProSe Encryption Key of one algorithm, one-to-many or one-to-one. TS 33.303 §A.4.
@@ -173,6 +175,8 @@ keys! {
     Nrpek: 16;
     /// NRPIK. TS 33.536 §5.3.3.1.2.1.
     Nrpik: 16;
+    /// ProSe Relay User Key: a remote UE and its key management function share it. TS 33.303 §6.7.
+    Pruk: 32;
     /// UP-PRUK. TS 33.503 §A.8.
     UpPruk: 32;
     /// K_AUSF_P. TS 33.503 §A.2.

@@ -138,6 +138,7 @@ targets!(
     wire_mib_sl,
     wire_pc5_discovery,
     wire_pc5_signalling,
+    wire_mikey,
     sigmf_meta,
     sigmf_pair,
     sigmf_archive,

@@ -1,4 +1,4 @@
-//! Formats of layer 2 and of the PC5 messages: bytes in, meaning out, and back. Imports nothing of the house.
+//! Formats of layer 2, of the PC5 messages and of MIKEY: bytes in, meaning out, and back. Imports nothing of the house.
 //!
 //! One file per format, each in the same order: figure and clause, `mod field` (offsets), `Packet` (a view
 //! over bytes: offsets only, it never judges), `Repr` (only valid states: `parse`, `buffer_len`, `emit`), tests.
@@ -23,6 +23,7 @@ use core::fmt;
 pub mod hex;
 pub mod ids;
 pub mod mib_sl;
+pub mod mikey;
 pub mod pc5_discovery;
 pub mod pc5_signalling;
 pub mod pdcp;

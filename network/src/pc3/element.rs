@@ -26,26 +26,26 @@ pub const MAX_ATTRIBUTES: usize = 16;
 
 /// An element of our namespace. Its text may be a key, and is wiped.
 #[derive(Default)]
-pub(super) struct Element {
-    pub(super) name: String,
-    pub(super) attributes: Vec<(String, String)>,
-    pub(super) text: Zeroizing<String>,
-    pub(super) children: Vec<Self>,
+pub(crate) struct Element {
+    pub(crate) name: String,
+    pub(crate) attributes: Vec<(String, String)>,
+    pub(crate) text: Zeroizing<String>,
+    pub(crate) children: Vec<Self>,
 }
 
 impl Element {
-    pub(super) fn new(name: &str) -> Self {
+    pub(crate) fn new(name: &str) -> Self {
         Self { name: name.to_owned(), ..Self::default() }
     }
 
     /// The document with this element as its root.
-    pub(super) fn emit(&self) -> Zeroizing<String> {
+    pub(crate) fn emit(&self, namespace: &str) -> Zeroizing<String> {
         const DECLARATION: &str = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n";
         // Room for all of it: a text that grew would leave copies of keys behind.
-        let room = DECLARATION.len() + NAMESPACE.len() + 16 + self.room();
+        let room = DECLARATION.len() + namespace.len() + 16 + self.room();
         let mut to = Zeroizing::new(String::with_capacity(room));
         to.push_str(DECLARATION);
-        self.emit_into(&mut to, Some(NAMESPACE));
+        self.emit_into(&mut to, Some(namespace));
         to
     }
 
@@ -77,8 +77,8 @@ impl Element {
         to.push('>');
     }
 
-    /// The root of a document.
-    pub(super) fn parse(document: &[u8]) -> Result<Self, Error> {
+    /// The root of a document, and what of it is of this namespace.
+    pub(crate) fn parse(document: &[u8], namespace: &str) -> Result<Self, Error> {
         if document.len() > MAX_OCTETS {
             return Err(Error::TooLong { octets: document.len() });
         }
@@ -88,8 +88,8 @@ impl Element {
         let mut tree = Tree::default();
         loop {
             let at = reader.buffer_position();
-            let (namespace, event) = reader.read_resolved_event().map_err(|_| Error::Malformed { at })?;
-            let ours = matches!(namespace, ResolveResult::Bound(Namespace(NAMESPACE)));
+            let (found, event) = reader.read_resolved_event().map_err(|_| Error::Malformed { at })?;
+            let ours = matches!(found, ResolveResult::Bound(Namespace(name)) if name == namespace);
             match event {
                 Event::Eof => {
                     return tree.root.ok_or(Error::Malformed { at });

@@ -3,7 +3,7 @@
 use core::fmt;
 
 use super::Cause;
-use super::element::{MAX_ATTRIBUTES, MAX_DEPTH, MAX_ELEMENTS, MAX_OCTETS, NAMESPACE};
+use super::element::{MAX_ATTRIBUTES, MAX_DEPTH, MAX_ELEMENTS, MAX_OCTETS};
 
 /// Why a document is refused: the bytes first, then what they say. A value that is refused is not repeated, it may be a key.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,7 +46,7 @@ pub enum Error {
         /// Octets before the element.
         at: u64,
     },
-    /// The root is not `prose-discovery-message` with one message in it.
+    /// The root is not that of the schema with one message in it.
     Root,
     /// A message of the schema that is not spoken here (EPC-level discovery, announcing alerts), or of a later release.
     Unsupported {
@@ -74,14 +74,14 @@ pub enum Error {
 
 impl Error {
     /// The same, seen from the element around.
-    pub(super) fn within(mut self, name: &str) -> Self {
+    pub(crate) fn within(mut self, name: &str) -> Self {
         if let Self::Missing { place } | Self::Misplaced { place } | Self::Value { place, .. } = &mut self {
             *place = if place.is_empty() { name.to_owned() } else { format!("{name}/{place}") };
         }
         self
     }
 
-    pub(super) const fn value(expected: &'static str) -> Self {
+    pub(crate) const fn value(expected: &'static str) -> Self {
         Self::Value { place: String::new(), expected }
     }
 }
@@ -93,7 +93,7 @@ impl fmt::Display for Error {
             Self::NotUtf8 { at } => write!(f, "octet {at}: not UTF-8"),
             Self::Encoding => f.write_str("the document declares another encoding than UTF-8"),
             Self::Malformed { at } => {
-                write!(f, "octet {at}: not well-formed, or not in namespace {NAMESPACE}")
+                write!(f, "octet {at}: not well-formed, or not in the namespace of the schema")
             }
             Self::DocumentType { at } => {
                 write!(f, "octet {at}: a document type declaration, which is never taken")
@@ -103,7 +103,7 @@ impl fmt::Display for Error {
                 write!(f, "octet {at}: more than {MAX_ELEMENTS} elements or {MAX_ATTRIBUTES} attributes")
             }
             Self::TooDeep { at } => write!(f, "octet {at}: an element below the depth of {MAX_DEPTH}"),
-            Self::Root => f.write_str("the root must be prose-discovery-message with one message in it"),
+            Self::Root => f.write_str("the root must be that of the schema (prose-discovery-message, prose-key-management-message) with one message in it"),
             Self::Unsupported { message } => write!(f, "message {message} is not spoken here"),
             Self::Missing { place } => write!(f, "{place} is missing"),
             Self::Misplaced { place } => write!(f, "{place} comes twice, or out of the order of the schema"),

@@ -4,13 +4,13 @@ use super::Error;
 use super::element::Element;
 
 /// A type that stands in an element.
-pub(super) trait Value: Sized {
+pub(crate) trait Value: Sized {
     fn read(element: &Element) -> Result<Self, Error>;
     fn write(&self, to: &mut Element);
 }
 
 /// A type whose lexical form is a text: it may stand in an attribute too.
-pub(super) trait Lexical: Sized {
+pub(crate) trait Lexical: Sized {
     /// What it must be, for people.
     const EXPECTED: &'static str;
 
@@ -34,7 +34,7 @@ pub const MAX_LIST: usize = 64;
 
 /// The children of an element while they are read, in the order of the schema. What the schema does not know is passed over
 /// (TS 24.334 §11.2.3).
-pub(super) struct Fields<'a> {
+pub(crate) struct Fields<'a> {
     element: &'a Element,
     /// Children before it were read or passed over.
     next: usize,
@@ -44,7 +44,7 @@ pub(super) struct Fields<'a> {
 }
 
 impl<'a> Fields<'a> {
-    pub(super) fn of(element: &'a Element) -> Result<Self, Error> {
+    pub(crate) fn of(element: &'a Element) -> Result<Self, Error> {
         if !element.text.trim().is_empty() {
             return Err(Error::value("elements, not text"));
         }
@@ -63,11 +63,11 @@ impl<'a> Fields<'a> {
         element.children.get(self.next - 1)
     }
 
-    pub(super) fn maybe<T: Value>(&mut self, name: &'static str) -> Result<Option<T>, Error> {
+    pub(crate) fn maybe<T: Value>(&mut self, name: &'static str) -> Result<Option<T>, Error> {
         self.child(name).map(|child| T::read(child).map_err(|e| e.within(name))).transpose()
     }
 
-    pub(super) fn one<T: Value>(&mut self, name: &'static str) -> Result<T, Error> {
+    pub(crate) fn one<T: Value>(&mut self, name: &'static str) -> Result<T, Error> {
         match self.maybe(name)? {
             Some(value) => Ok(value),
             None if self.element.children.iter().any(|child| child.name == name) => {
@@ -77,7 +77,7 @@ impl<'a> Fields<'a> {
         }
     }
 
-    pub(super) fn many<T: Value>(&mut self, name: &'static str) -> Result<Vec<T>, Error> {
+    pub(crate) fn many<T: Value>(&mut self, name: &'static str) -> Result<Vec<T>, Error> {
         let mut values = Vec::new();
         while let Some(value) = self.maybe(name)? {
             if values.len() == MAX_LIST {
@@ -88,25 +88,25 @@ impl<'a> Fields<'a> {
         Ok(values)
     }
 
-    pub(super) fn some<T: Value>(&mut self, name: &'static str) -> Result<Vec<T>, Error> {
+    pub(crate) fn some<T: Value>(&mut self, name: &'static str) -> Result<Vec<T>, Error> {
         let mut values = vec![self.one(name)?];
         values.extend(self.many(name)?);
         Ok(values)
     }
 
-    pub(super) fn attribute<T: Lexical>(&mut self, name: &'static str) -> Result<Option<T>, Error> {
+    pub(crate) fn attribute<T: Lexical>(&mut self, name: &'static str) -> Result<Option<T>, Error> {
         let Some((_, text)) = self.element.attributes.iter().find(|(given, _)| given == name) else {
             return Ok(None);
         };
         T::from_text(text).map(Some).ok_or_else(|| Error::value(T::EXPECTED).within(name))
     }
 
-    pub(super) fn required<T: Lexical>(&mut self, name: &'static str) -> Result<T, Error> {
+    pub(crate) fn required<T: Lexical>(&mut self, name: &'static str) -> Result<T, Error> {
         self.attribute(name)?.ok_or(Error::Missing { place: name.to_owned() })
     }
 
     /// Refuses what was asked for and stands where it was not read: twice, or out of order.
-    pub(super) fn finish(self) -> Result<(), Error> {
+    pub(crate) fn finish(self) -> Result<(), Error> {
         for (i, child) in self.element.children.iter().enumerate() {
             if !self.read.contains(&i) && self.asked.contains(&child.name.as_str()) {
                 return Err(Error::Misplaced { place: child.name.clone() });
@@ -118,29 +118,29 @@ impl<'a> Fields<'a> {
 
 /// The same kinds of field, written.
 impl Element {
-    pub(super) fn one<T: Value>(&mut self, name: &str, value: &T) {
+    pub(crate) fn one<T: Value>(&mut self, name: &str, value: &T) {
         let mut child = Self::new(name);
         value.write(&mut child);
         self.children.push(child);
     }
 
-    pub(super) fn maybe<T: Value>(&mut self, name: &str, value: &Option<T>) {
+    pub(crate) fn maybe<T: Value>(&mut self, name: &str, value: &Option<T>) {
         value.iter().for_each(|value| self.one(name, value));
     }
 
-    pub(super) fn many<T: Value>(&mut self, name: &str, values: &[T]) {
+    pub(crate) fn many<T: Value>(&mut self, name: &str, values: &[T]) {
         values.iter().for_each(|value| self.one(name, value));
     }
 
-    pub(super) fn some<T: Value>(&mut self, name: &str, values: &[T]) {
+    pub(crate) fn some<T: Value>(&mut self, name: &str, values: &[T]) {
         self.many(name, values);
     }
 
-    pub(super) fn attribute<T: Lexical>(&mut self, name: &str, value: &Option<T>) {
+    pub(crate) fn attribute<T: Lexical>(&mut self, name: &str, value: &Option<T>) {
         value.iter().for_each(|value| self.required(name, value));
     }
 
-    pub(super) fn required<T: Lexical>(&mut self, name: &str, value: &T) {
+    pub(crate) fn required<T: Lexical>(&mut self, name: &str, value: &T) {
         self.attributes.push((name.to_owned(), value.to_text()));
     }
 }
@@ -168,4 +168,4 @@ macro_rules! records {
         }
     )*};
 }
-pub(super) use records;
+pub(crate) use records;

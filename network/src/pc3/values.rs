@@ -31,7 +31,7 @@ impl fmt::Display for OutOfRange {
 impl std::error::Error for OutOfRange {}
 
 /// `xs:integer` has signs and leading zeros; spaces around count for nothing.
-fn integer(text: &str) -> Option<i64> {
+pub(crate) fn integer(text: &str) -> Option<i64> {
     i64::from_str(text.trim()).ok()
 }
 
@@ -110,6 +110,8 @@ macro_rules! choices {
         }
     )*};
 }
+
+pub(crate) use choices;
 
 choices! {
     /// What is asked for. TS 24.334 §12.2.2.2.

@@ -6,7 +6,7 @@
 //!
 //! | file | entries |
 //! |---|---|
-//! | [`wire`] | formats of layer 2 and PC5 |
+//! | [`wire`] | formats of layer 2, PC5 and MIKEY |
 //! | [`files`] | SigMF, archives, raw samples |
 //! | [`config`] | TOML of radio configurations and scenarios |
 //! | [`keys`] | key stores |
@@ -40,6 +40,7 @@ pub const TARGETS: &[Target] = &[
     wire::MIB_SL,
     wire::PC5_DISCOVERY,
     wire::PC5_SIGNALLING,
+    wire::MIKEY,
     files::SIGMF_META,
     files::SIGMF_PAIR,
     files::SIGMF_ARCHIVE,

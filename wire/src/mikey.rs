@@ -1,0 +1,206 @@
+//! MIKEY, RFC 3830 §6: the messages that carry keys to UEs (TS 33.303 §6.2.3.3.2.3) and, in other modes, between users.
+//!
+//! ```text
+//! | version 1 | data type | next payload | V, PRF (7) | CSB ID (4) | #CS | CS ID map type | CS ID map info |
+//! | next payload | payload | next payload | payload | ...  0: the last
+//! ```
+//!
+//! A payload has no length that all types share: behind one whose type is unknown nothing can be found, it takes the rest
+//! of the message ([`Payload::Unknown`]). Types of known length that are not read here, those of other modes than the
+//! pre-shared key, are carried as they are ([`Payload::Opaque`]).
+//!
+//! What was read: the use that TS 33.303 and TS 33.246 §6.4 make of it. The layouts of RFC 3830, RFC 4563, RFC 6043 and
+//! RFC 6509 are from memory; messages of RFC 4567 §5.1 and of two other makers are walked to their ends and come back bit
+//! for bit.
+
+use super::{Error, fits, room};
+
+mod cursor;
+mod header;
+mod key_data;
+mod payload;
+mod values;
+
+use cursor::{Cursor, Writer};
+pub use header::{CsIdMap, DataType, GenericId, Header, Prf, SrtpId};
+pub use key_data::{KeyData, KeyKind, MAX_KEYS, Validity};
+pub use payload::{Payload, PayloadType, Policy, Raw};
+pub use values::{Encryption, ErrorNumber, IdType, Mac, MacAlgorithm, Timestamp};
+
+/// UDP port of MIKEY. TS 33.303 §6.2.3.3.2.3.1.
+pub const PORT: u16 = 2269;
+
+/// Most payloads of a message. Ours.
+pub const MAX_PAYLOADS: usize = 64;
+
+/// A view of a message.
+#[derive(Debug, Clone, Copy)]
+pub struct Packet<T: AsRef<[u8]>> {
+    buffer: T,
+}
+
+mod field {
+    pub(super) const VERSION: usize = 0;
+    pub(super) const DATA_TYPE: usize = 1;
+    pub(super) const NEXT: usize = 2;
+    pub(super) const V_PRF: usize = 3;
+    pub(super) const CSB_ID: core::ops::Range<usize> = 4..8;
+    pub(super) const CS_COUNT: usize = 8;
+    pub(super) const MAP_TYPE: usize = 9;
+    pub(super) const MAP: usize = 10;
+}
+
+/// The version of RFC 3830.
+const VERSION: u8 = 1;
+
+impl<T: AsRef<[u8]>> Packet<T> {
+    /// Wraps bytes without a check; see the panic contract of [`super`].
+    pub const fn new_unchecked(buffer: T) -> Self {
+        Self { buffer }
+    }
+
+    /// Wraps bytes whose lengths hold.
+    pub fn new_checked(buffer: T) -> Result<Self, Error> {
+        let packet = Self { buffer };
+        packet.check_len()?;
+        Ok(packet)
+    }
+
+    /// Walks the CS ID map and the payloads to the end of the message, which must be that of the last payload. A CS ID map,
+    /// timestamp, hash or group whose length is unknown is an error too: what stands behind it cannot be found.
+    pub fn check_len(&self) -> Result<(), Error> {
+        let bytes = self.buffer.as_ref();
+        let mut cursor = Cursor::at("MIKEY header", bytes, field::MAP)?;
+        header::skip_map(&mut cursor, bytes[field::MAP_TYPE], bytes[field::CS_COUNT])?;
+        let (mut kind, mut payloads) = (self.first(), 0);
+        while kind != PayloadType::LAST {
+            payloads += 1;
+            if payloads > MAX_PAYLOADS {
+                return Err(Error::TooMany { what: "payloads of MIKEY", max: MAX_PAYLOADS });
+            }
+            kind = payload::skip(kind, &mut cursor)?.next;
+        }
+        match cursor.left() {
+            0 => Ok(()),
+            left => {
+                Err(Error::Oversized { what: "MIKEY message", max: bytes.len() - left, have: bytes.len() })
+            }
+        }
+    }
+
+    /// Returns the version, which is 1.
+    pub fn version(&self) -> u8 {
+        self.buffer.as_ref()[field::VERSION]
+    }
+
+    /// Returns the data type.
+    pub fn data_type(&self) -> DataType {
+        DataType::from_octet(self.buffer.as_ref()[field::DATA_TYPE])
+    }
+
+    /// Whether the sender wants a verification message.
+    pub fn wants_verification(&self) -> bool {
+        self.buffer.as_ref()[field::V_PRF] & 0x80 != 0
+    }
+
+    /// Returns the PRF, 7 bits.
+    pub fn prf(&self) -> u8 {
+        self.buffer.as_ref()[field::V_PRF] & 0x7f
+    }
+
+    /// Returns CSB ID.
+    pub fn csb_id(&self) -> u32 {
+        let octets = &self.buffer.as_ref()[field::CSB_ID];
+        octets.iter().fold(0, |value, octet| value << 8 | u32::from(*octet))
+    }
+
+    fn first(&self) -> PayloadType {
+        PayloadType(self.buffer.as_ref()[field::NEXT])
+    }
+}
+
+impl<'a> Packet<&'a [u8]> {
+    /// Returns the payloads in order, as octets.
+    pub fn payloads(&self) -> Payloads<'a> {
+        let (count, kind) = (self.buffer[field::CS_COUNT], self.buffer[field::MAP_TYPE]);
+        let mut cursor = Cursor::new(self.buffer);
+        let inside = cursor.slice("MIKEY header", field::MAP).is_ok()
+            && header::skip_map(&mut cursor, kind, count).is_ok();
+        Payloads { cursor, kind: if inside { self.first() } else { PayloadType::LAST } }
+    }
+}
+
+/// Iterator over the payloads of a message.
+#[derive(Debug, Clone)]
+pub struct Payloads<'a> {
+    cursor: Cursor<'a>,
+    kind: PayloadType,
+}
+
+impl<'a> Iterator for Payloads<'a> {
+    type Item = Raw<'a>;
+
+    fn next(&mut self) -> Option<Raw<'a>> {
+        if self.kind == PayloadType::LAST {
+            return None;
+        }
+        let raw = payload::skip(self.kind, &mut self.cursor).ok();
+        self.kind = raw.map_or(PayloadType::LAST, |raw| raw.next);
+        raw
+    }
+}
+
+/// A message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Repr<'a> {
+    /// Common header.
+    pub header: Header<'a>,
+    /// The payloads in order, at most [`MAX_PAYLOADS`].
+    pub payloads: Vec<Payload<'a>>,
+}
+
+impl<'a> Repr<'a> {
+    /// Parses a message.
+    pub fn parse(packet: &Packet<&'a [u8]>) -> Result<Self, Error> {
+        packet.check_len()?;
+        if packet.version() != VERSION {
+            return Err(Error::Reserved { what: "version of MIKEY", value: packet.version().into() });
+        }
+        let header = Header::parse(packet)?;
+        let payloads = packet.payloads().map(|raw| Payload::parse(&raw)).collect::<Result<_, _>>()?;
+        Ok(Self { header, payloads })
+    }
+
+    /// Returns the length of the message in octets.
+    pub fn buffer_len(&self) -> usize {
+        let mut writer = Writer::new(None);
+        self.write(&mut writer);
+        writer.position()
+    }
+
+    /// Writes the message over the first [`Self::buffer_len`] octets.
+    pub fn emit(&self, buffer: &mut [u8]) -> Result<(), Error> {
+        let mut counted = Writer::new(None);
+        self.write(&mut counted);
+        let len = counted.finish()?;
+        fits("payloads of MIKEY", self.payloads.len() as u32, MAX_PAYLOADS as u32)?;
+        let ends_early = |payload: &Payload<'_>| payload.is_always_last();
+        if self.payloads.iter().rev().skip(1).any(ends_early) {
+            return Err(Error::NotCarried { what: "a payload of MIKEY behind one that is always the last" });
+        }
+        room(len, buffer.len())?;
+        self.write(&mut Writer::new(Some(buffer)));
+        Ok(())
+    }
+
+    fn write(&self, writer: &mut Writer<'_>) {
+        let kind = |index: usize| self.payloads.get(index).map_or(PayloadType::LAST, Payload::kind);
+        self.header.write(kind(0), writer);
+        for (index, payload) in self.payloads.iter().enumerate() {
+            payload.write(kind(index + 1), writer);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
