@@ -87,6 +87,17 @@ pub enum Cipher {
     Zuc,
 }
 
+impl From<Algorithm> for Cipher {
+    fn from(algorithm: Algorithm) -> Self {
+        match algorithm {
+            Algorithm::Null => Self::Null,
+            Algorithm::Snow3g => Self::Snow3g,
+            Algorithm::Aes => Self::Aes,
+            Algorithm::Zuc => Self::Zuc,
+        }
+    }
+}
+
 impl From<Cipher> for Algorithm {
     fn from(cipher: Cipher) -> Self {
         match cipher {

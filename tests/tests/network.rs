@@ -23,9 +23,13 @@ fn who_is_verified_is_who_the_network_says() {
         assert!(found["refused"].as_u64().unwrap() >= 1, "{found}");
         assert_eq!(found["believed"], 0);
         assert_eq!(found["withdrawn_after_ms"], 20, "half a round trip of 40 ms");
-        // Three bootstrappings, each with TCP, a challenge and an answer; one vector each; one key each over Zn.
+        // Three bootstrappings, each with TCP, a challenge and an answer; one vector each; one key each for PC3 over Zn,
+        // two more for PC8.
         let rtts = |at: &str| found["reference_points"][at]["net_rtts"].as_u64().unwrap();
-        assert_eq!([rtts("Ub"), rtts("Zh"), rtts("Zn"), rtts("PC4a")], [9, 3, 3, 3], "{found}");
+        assert_eq!([rtts("Ub"), rtts("Zh"), rtts("Zn"), rtts("PC4a")], [9, 3, 5, 3], "{found}");
+        // Two members of the group: a request each over a handshake, a key and its verification each.
+        assert_eq!([rtts("PC8"), rtts("MIKEY")], [8, 2], "{found}");
+        assert!(found["received"].as_u64().unwrap() >= 5, "{found}");
     }
 }
 

@@ -1,11 +1,15 @@
 //! What the ProSe Function allots, as entries of a key store.
 
+use sidelink_network::key_delivery::ServiceId;
 use sidelink_network::pc3::Bits;
 use sidelink_network::pc3::filters::MatchingFilter;
 use sidelink_network::pc3_client::{Allotment, Filter};
+use sidelink_network::pkmf_client::{PkmfClient, Terms, Wanted};
 use sidelink_security::counter::UtcTime;
 use sidelink_security::discovery::restricted::Material;
-use sidelink_store::{Discovery, Hex, MicCheckName, Protection, Secret};
+use sidelink_store::{
+    Discovery, Group, Hex, Member, MicCheckName, PgkEntry, Protection, Right, Secret, Sending,
+};
 
 /// Makes entries of an allotment to the UE `ue`; `name` is for people.
 pub(crate) fn entries(ue: &str, name: &str, allotment: &Allotment, until: UtcTime) -> Vec<Discovery> {
@@ -34,6 +38,27 @@ pub(crate) fn entries(ue: &str, name: &str, allotment: &Allotment, until: UtcTim
             filters.iter().flat_map(|filter| restricted(ue, name, filter)).collect()
         }
     }
+}
+
+/// Makes an entry of a group whose keys the PKMF gave to the UE `ue`; `None` where nothing was granted.
+pub(crate) fn group_of(keys: &PkmfClient, name: &str, ue: &str, group: ServiceId) -> Option<Group> {
+    let Terms::Group { member, algorithm } = keys.terms(Wanted::Group(group))? else { return None };
+    let id = Hex(member.0.to_vec());
+    let pgk = keys.group_keys(group).into_iter().map(|key| PgkEntry {
+        id: key.pgk_id,
+        key: Some(Secret::new(key.pgk.as_bytes().to_vec())),
+        valid_from: key.valid_from.value(),
+        expiry: key.expiry.value(),
+        sending: vec![Sending { id: id.clone(), right: Right::Here, since: None, next: None }],
+    });
+    Some(Group {
+        name: name.to_owned(),
+        group_id: Hex(group.0.to_vec()),
+        cipher: algorithm.algorithm().into(),
+        mac: None,
+        member: vec![Member { ue: ue.to_owned(), id: id.clone() }],
+        pgk: pgk.collect(),
+    })
 }
 
 fn announced(ue: &str, name: &str, protection: Protection, until: UtcTime) -> Discovery {

@@ -2,7 +2,7 @@
 
 use super::functions::{Functions, Known, body_of};
 use super::messages::{
-    Connection, Message, UeId, answer_octets, post_octets, request_octets, response_octets,
+    Connection, Message, Service, UeId, answer_octets, post_octets, request_octets, response_octets,
 };
 use super::meter::{Meter, ReferencePoint};
 use super::naf::{self, HANDSHAKE, RECORD};
@@ -13,6 +13,8 @@ use sidelink_network::digest::Algorithm;
 use sidelink_network::hss::{self, Hss};
 use sidelink_network::identity;
 use sidelink_network::pc3_client::{self, Input};
+use sidelink_network::pkmf::{self, Pkmf};
+use sidelink_network::pkmf_client::{self, PkmfClient};
 use sidelink_network::prose_function::{self as function, Durable, ProseFunction, Subscription};
 use sidelink_network::ub_client::{self, UbClient};
 use sidelink_network::usim::{SqnArray, Usim};
@@ -25,6 +27,9 @@ use std::collections::BTreeMap;
 
 /// Stream of the numbers that codes and keys are bound to.
 const CODES: StreamId = StreamId(*b"prose function\0\0");
+
+/// Stream of the numbers that keys of groups are bound to.
+const KEYS: StreamId = StreamId(*b"pkmf\0\0\0\0\0\0\0\0\0\0\0\0");
 
 /// Digits of the MNC of the simulated network.
 const MNC_DIGITS: usize = 2;
@@ -48,13 +53,23 @@ impl Fabric {
     ///
     /// # Errors
     /// The configuration of the ProSe Function does not fit.
-    pub(crate) fn new(now: UtcTime, config: function::Config, ways: Ways, seed: u64) -> anyhow::Result<Self> {
+    pub(crate) fn new(
+        now: UtcTime,
+        (config, keys): (function::Config, Vec<pkmf::Service>),
+        ways: Ways,
+        seed: u64,
+    ) -> anyhow::Result<Self> {
         let mut rng = AirRng::seeded(seed, "network");
         let mut disk = Memory::default();
+        let max_offset = config.max_offset;
         let reserve = ReserveConfig::default();
         let lease = Lease::open(CODES, 0, u64::MAX, reserve, &mut disk)?;
         let chance: [u8; 32] = octets(&mut rng);
         let function = ProseFunction::new(config, lease, &chance, Durable::default())?;
+        let lease = Lease::open(KEYS, 0, u64::MAX, reserve, &mut disk)?;
+        let chance: [u8; 32] = octets(&mut rng);
+        let keys = pkmf::Config::new(naf::naf_id(Service::Pkmf).fqdn, keys, max_offset);
+        let pkmf = Pkmf::new(keys, lease, &chance, pkmf::Durable::default())?;
         let bsf = Bsf::new(bsf::Config::new(identity::Fqdn::new(BSF)?), []);
         let hss = Hss::new(hss::Config::default());
         Ok(Self {
@@ -62,7 +77,7 @@ impl Fabric {
             rng,
             ways,
             meter: Meter::default(),
-            functions: Functions::new(hss, bsf, function, disk),
+            functions: Functions::new(hss, bsf, function, pkmf, disk),
             subscribers: Vec::new(),
             in_flight: BTreeMap::new(),
             sent: 0,
@@ -99,6 +114,17 @@ impl Fabric {
         let input = input(self.now);
         self.subscribers[ue.0].pc3(input);
         self.work(ue);
+    }
+
+    /// A UE wants keys of these groups from the PKMF.
+    pub(crate) fn want_keys(&mut self, ue: UeId, wanted: &[pkmf_client::Wanted]) {
+        self.subscribers[ue.0].want_keys(self.now, wanted);
+        self.work(ue);
+    }
+
+    /// The keys of a UE.
+    pub(crate) fn keys(&self, ue: UeId) -> &PkmfClient {
+        self.subscribers[ue.0].pkmf()
     }
 
     /// Withdraws something, as the operator.
@@ -167,7 +193,10 @@ impl Fabric {
 
     fn deliver(&mut self, message: Message) {
         match message {
-            Message::UbResponse(ue, _) | Message::Pc3Answer(ue, ..) | Message::Push(ue, _) => {
+            Message::UbResponse(ue, _)
+            | Message::TlsAnswer(ue, ..)
+            | Message::Push(ue, _)
+            | Message::Keys(ue, _) => {
                 self.subscribers[ue.0].receive(self.now, message);
                 self.work(ue);
             }
@@ -192,7 +221,11 @@ impl Fabric {
             let (at, before) = self.count(&message);
             let way = self.ways.way(at);
             // What never arrives is missed by whoever waits for it.
-            if let Some(delay) = self.ways.delay(at, &mut self.rng) {
+            let delay = match at {
+                ReferencePoint::Mikey => self.ways.datagram(at, &mut self.rng),
+                _ => self.ways.delay(at, &mut self.rng),
+            };
+            if let Some(delay) = delay {
                 let arrival = self.now.plus_millis(before * way.round_trip + delay);
                 self.sent += 1;
                 self.in_flight.insert((arrival, self.sent), message);
@@ -216,15 +249,18 @@ impl Fabric {
             Message::KeyAnswer { .. } => (ReferencePoint::Zn, 0, 0, Ends::Answer),
             Message::SubscriptionRequest(_) => (ReferencePoint::Pc4a, 0, 0, Ends::Request),
             Message::SubscriptionAnswer(..) => (ReferencePoint::Pc4a, 0, 0, Ends::Answer),
-            Message::Pc3Request(_, request) => {
-                self.meter.message(ReferencePoint::Pc3, HANDSHAKE.octets);
-                (1..HANDSHAKE.messages).for_each(|_| self.meter.message(ReferencePoint::Pc3, 0));
-                let octets = post_octets(naf::naf_id().fqdn.as_str(), &request.body) + RECORD;
-                (ReferencePoint::Pc3, octets, HANDSHAKE.round_trips, Ends::Request)
+            Message::TlsRequest(_, request) => {
+                let at = of(request.to);
+                self.meter.message(at, HANDSHAKE.octets);
+                (1..HANDSHAKE.messages).for_each(|_| self.meter.message(at, 0));
+                let octets = post_octets(naf::naf_id(request.to).fqdn.as_str(), &request.body) + RECORD;
+                (at, octets, HANDSHAKE.round_trips, Ends::Request)
             }
-            Message::Pc3Answer(_, _, answer) => {
-                (ReferencePoint::Pc3, answer_octets(body_of(answer)) + RECORD, 0, Ends::Answer)
+            Message::TlsAnswer(_, from, _, answer) => {
+                (of(*from), answer_octets(body_of(answer)) + RECORD, 0, Ends::Answer)
             }
+            Message::Keys(_, octets) => (ReferencePoint::Mikey, octets.len(), 0, Ends::Request),
+            Message::Verification(_, octets) => (ReferencePoint::Mikey, octets.len(), 0, Ends::Answer),
             Message::Push(_, body) => {
                 (ReferencePoint::Pc3, answer_octets(Some(body)) + RECORD, 0, Ends::Request)
             }
@@ -232,6 +268,13 @@ impl Fabric {
         self.meter.message(at, octets);
         self.meter.round_trips(at, before + u64::from(ends == Ends::Answer));
         (at, before)
+    }
+}
+
+const fn of(service: Service) -> ReferencePoint {
+    match service {
+        Service::ProseFunction => ReferencePoint::Pc3,
+        Service::Pkmf => ReferencePoint::Pc8,
     }
 }
 

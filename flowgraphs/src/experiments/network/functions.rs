@@ -1,18 +1,21 @@
 //! HSS, BSF and ProSe Function with their store in memory: a message in, messages out.
 
-use super::messages::{Message, Pc3Answer, Pc3Request, UeId};
+use super::messages::{Message, Service, TlsAnswer, TlsRequest, UeId};
 use super::naf::{self, Judged, Naf};
 use sidelink_network::aka::Rand;
 use sidelink_network::bsf::{self, Bsf, Connection};
 use sidelink_network::hss::{self, Hss, Node, Purpose, Subject, Vector};
 use sidelink_network::identity::Impi;
 use sidelink_network::pc3::Imsi;
+use sidelink_network::pc8;
+use sidelink_network::pkmf::{self, Pkmf};
 use sidelink_network::prose_function::{
     self as function, Answer, Input, Output, ProseFunction, RequestId, Response, Subscription,
 };
 use sidelink_security::counter::UtcTime;
 use sidelink_security::counter::memory::Memory;
 use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv6Addr};
 
 /// A subscriber of the network, as the ProSe Function sees it.
 pub(crate) struct Known {
@@ -26,7 +29,9 @@ pub(crate) struct Functions {
     pub(crate) hss: Hss,
     bsf: Bsf,
     function: ProseFunction,
-    naf: Naf,
+    pkmf: Pkmf,
+    /// Of the ProSe Function and of the PKMF.
+    nafs: [Naf; 2],
     disk: Memory,
     subscribers: BTreeMap<Impi, Known>,
     /// Requests at the ProSe Function, by its own names.
@@ -37,12 +42,13 @@ pub(crate) struct Functions {
 }
 
 impl Functions {
-    pub(crate) fn new(hss: Hss, bsf: Bsf, function: ProseFunction, disk: Memory) -> Self {
+    pub(crate) fn new(hss: Hss, bsf: Bsf, function: ProseFunction, pkmf: Pkmf, disk: Memory) -> Self {
         Self {
             hss,
             bsf,
             function,
-            naf: Naf::default(),
+            pkmf,
+            nafs: nafs(),
             disk,
             subscribers: BTreeMap::new(),
             serving: BTreeMap::new(),
@@ -86,17 +92,23 @@ impl Functions {
                 self.bsf.handle_input(bsf::Input::Vector { now, ticket, result });
                 self.work_bsf()
             }
-            Message::KeyRequest { ticket, b_tid } => {
-                let naf_id = naf::naf_id();
+            Message::KeyRequest { by, ticket, b_tid } => {
+                let naf_id = naf::naf_id(by);
                 let naf = naf_id.fqdn.clone();
                 self.bsf.handle_input(bsf::Input::KeyRequest { now, ticket, naf, b_tid, naf_id });
                 self.work_bsf()
             }
-            Message::KeyAnswer { ticket, result } => match self.naf.answered(ticket, result.ok()) {
-                Some((ue, request)) => self.serve(now, ue, request, Tries::Last),
-                None => Vec::new(),
-            },
-            Message::Pc3Request(ue, request) => self.serve(now, ue, request, Tries::First),
+            Message::KeyAnswer { by, ticket, result } => {
+                match self.nafs[by as usize].answered(ticket, result.ok()) {
+                    Some((ue, request)) => self.serve(now, ue, request, Tries::Last),
+                    None => Vec::new(),
+                }
+            }
+            Message::TlsRequest(ue, request) => self.serve(now, ue, request, Tries::First),
+            Message::Verification(ue, octets) => {
+                self.pkmf.handle_input(pkmf::Input::Datagram { now, from: address(ue), octets: &octets });
+                self.work_pkmf(now)
+            }
             Message::SubscriptionRequest(imsi) => {
                 let known = self.subscribers.values().find(|known| known.imsi == imsi);
                 let answer = known.map_or(Answer::Unknown, |known| Answer::Known(known.subscription.clone()));
@@ -106,14 +118,16 @@ impl Functions {
                 self.function.handle_input(Input::Subscription { now, ue, answer });
                 self.work_function(now)
             }
-            Message::UbResponse(..) | Message::Pc3Answer(..) | Message::Push(..) => Vec::new(),
+            Message::UbResponse(..) | Message::TlsAnswer(..) | Message::Push(..) | Message::Keys(..) => {
+                Vec::new()
+            }
         }
     }
 
     /// Loses every bootstrapped key.
     #[cfg(test)]
     pub(crate) fn forget_keys(&mut self, bsf: Bsf) {
-        (self.bsf, self.naf) = (bsf, Naf::default());
+        (self.bsf, self.nafs) = (bsf, nafs());
     }
 
     /// Lets time pass.
@@ -122,6 +136,8 @@ impl Functions {
         let mut messages = self.work_bsf();
         self.function.handle_input(Input::Tick { now });
         messages.extend(self.work_function(now));
+        self.pkmf.handle_input(pkmf::Input::Tick { now });
+        messages.extend(self.work_pkmf(now));
         messages
     }
 
@@ -135,32 +151,56 @@ impl Functions {
             Output::Timeout(at) => at,
             _ => None,
         };
-        bsf.into_iter().chain(function).min()
+        let pkmf = match self.pkmf.poll_output() {
+            pkmf::Output::Timeout(at) => at,
+            _ => None,
+        };
+        bsf.into_iter().chain(function).chain(pkmf).min()
     }
 
     /// Serves a request of a UE whose key is known, or asks for its key once.
-    fn serve(&mut self, now: UtcTime, ue: UeId, request: Pc3Request, tries: Tries) -> Vec<Message> {
-        let (name, b_tid) = (request.request, request.b_tid.clone());
-        let (judged, request) = self.naf.judge(ue, request, now);
+    fn serve(&mut self, now: UtcTime, ue: UeId, request: TlsRequest, tries: Tries) -> Vec<Message> {
+        let (to, name, b_tid) = (request.to, request.request, request.b_tid.clone());
+        let unknown = || vec![Message::TlsAnswer(ue, to, name, TlsAnswer::UnknownKey)];
+        let (judged, request) = self.nafs[to as usize].judge(ue, request, now);
         match (judged, request, tries) {
             (Judged::Of(impi), Some(request), _) => match self.subscribers.get(&impi) {
                 Some(known) if known.ue == ue => {
                     let own = RequestId(self.next_request);
                     self.next_request += 1;
                     self.serving.insert(own, (ue, name));
-                    let (ue, body) = (known.imsi, request.body.as_bytes());
-                    self.function.handle_input(Input::Message { now, request: own, ue, body });
-                    self.work_function(now)
+                    let body = request.body.as_bytes();
+                    match to {
+                        Service::ProseFunction => {
+                            let ue = known.imsi;
+                            self.function.handle_input(Input::Message { now, request: own, ue, body });
+                            self.work_function(now)
+                        }
+                        Service::Pkmf => {
+                            let (request, address) = (pkmf::RequestId(own.0), address(ue));
+                            let content_type = pc8::MEDIA_TYPE;
+                            let ue = impi;
+                            self.pkmf.handle_input(pkmf::Input::Request {
+                                now,
+                                request,
+                                ue,
+                                address,
+                                content_type,
+                                body,
+                            });
+                            self.work_pkmf(now)
+                        }
+                    }
                 }
-                _ => vec![Message::Pc3Answer(ue, name, Pc3Answer::UnknownKey)],
+                _ => unknown(),
             },
-            (Judged::Ask(ticket), _, Tries::First) => vec![Message::KeyRequest { ticket, b_tid }],
+            (Judged::Ask(ticket), _, Tries::First) => vec![Message::KeyRequest { by: to, ticket, b_tid }],
             (Judged::Ask(ticket), _, Tries::Last) => {
                 // The BSF knows no such key.
-                self.naf.answered(ticket, None);
-                vec![Message::Pc3Answer(ue, name, Pc3Answer::UnknownKey)]
+                self.nafs[to as usize].answered(ticket, None);
+                unknown()
             }
-            _ => vec![Message::Pc3Answer(ue, name, Pc3Answer::UnknownKey)],
+            _ => unknown(),
         }
     }
 
@@ -198,7 +238,10 @@ impl Functions {
                 bsf::Output::Store { ticket, .. } => {
                     self.bsf.handle_input(bsf::Input::Stored { ticket });
                 }
-                bsf::Output::Key { ticket, result } => messages.push(Message::KeyAnswer { ticket, result }),
+                bsf::Output::Key { ticket, result } => {
+                    let by = if ticket.0 % 2 == 0 { Service::ProseFunction } else { Service::Pkmf };
+                    messages.push(Message::KeyAnswer { by, ticket, result });
+                }
                 bsf::Output::Forget { .. } => {}
                 bsf::Output::Timeout(_) => return messages,
             }
@@ -211,7 +254,8 @@ impl Functions {
             match self.function.poll_output() {
                 Output::Respond { request, response } => {
                     if let Some((ue, name)) = self.serving.remove(&request) {
-                        messages.push(Message::Pc3Answer(ue, name, Pc3Answer::Response(response)));
+                        let answer = TlsAnswer::Response(response);
+                        messages.push(Message::TlsAnswer(ue, Service::ProseFunction, name, answer));
                     }
                 }
                 Output::Push { ue, body } => {
@@ -231,6 +275,49 @@ impl Functions {
     }
 }
 
+impl Functions {
+    fn work_pkmf(&mut self, now: UtcTime) -> Vec<Message> {
+        let mut messages = Vec::new();
+        loop {
+            match self.pkmf.poll_output() {
+                pkmf::Output::Respond { request, response } => {
+                    if let Some((ue, name)) = self.serving.remove(&RequestId(request.0)) {
+                        let answer = TlsAnswer::Keys(response);
+                        messages.push(Message::TlsAnswer(ue, Service::Pkmf, name, answer));
+                    }
+                }
+                pkmf::Output::Send { to, octets } => {
+                    messages.extend(ue_of(to).map(|ue| Message::Keys(ue, octets)));
+                }
+                pkmf::Output::Store { ticket, .. } => {
+                    self.pkmf.handle_input(pkmf::Input::Stored { now, ticket });
+                }
+                pkmf::Output::Reserve(reservation) => {
+                    if let Ok(granted) = reservation.commit(&mut self.disk) {
+                        self.pkmf.handle_input(pkmf::Input::Granted { now, granted });
+                    }
+                }
+                pkmf::Output::Event(_) => {}
+                pkmf::Output::Timeout(_) => return messages,
+            }
+        }
+    }
+}
+
+const fn nafs() -> [Naf; 2] {
+    [Naf::new(Service::ProseFunction), Naf::new(Service::Pkmf)]
+}
+
+/// Address of a UE, for MIKEY.
+fn address(ue: UeId) -> IpAddr {
+    IpAddr::V6(Ipv6Addr::from(ue.0 as u128 + 1))
+}
+
+fn ue_of(address: IpAddr) -> Option<UeId> {
+    let IpAddr::V6(address) = address else { return None };
+    usize::try_from(u128::from(address)).ok()?.checked_sub(1).map(UeId)
+}
+
 /// How often the key of a request was asked for.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Tries {
@@ -239,9 +326,11 @@ enum Tries {
 }
 
 /// The body of an answer, for the meter.
-pub(crate) fn body_of(answer: &Pc3Answer) -> Option<&str> {
+pub(crate) fn body_of(answer: &TlsAnswer) -> Option<&str> {
     match answer {
-        Pc3Answer::Response(Response::Message(body)) => Some(body),
+        TlsAnswer::Response(Response::Message(body)) | TlsAnswer::Keys(pkmf::Response::Message(body)) => {
+            Some(body)
+        }
         _ => None,
     }
 }

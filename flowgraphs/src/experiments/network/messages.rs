@@ -5,6 +5,7 @@ use sidelink_network::bsf::{self, KeyMaterial, KeyRefusal};
 use sidelink_network::hss;
 use sidelink_network::identity::{BTid, Impi};
 use sidelink_network::pc3::{Imsi, MEDIA_TYPE};
+use sidelink_network::pkmf;
 use sidelink_network::prose_function::{Answer, RequestId, Response};
 use sidelink_security::keys::KsNaf;
 use zeroize::Zeroizing;
@@ -21,9 +22,17 @@ pub(crate) enum Connection {
     Kept,
 }
 
-/// A request over PC3, with the proof of who sends it.
+/// A function that UEs reach over TLS.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Service {
+    ProseFunction,
+    Pkmf,
+}
+
+/// A request over PC3 or PC8, with the proof of who sends it.
 #[derive(Debug)]
-pub(crate) struct Pc3Request {
+pub(crate) struct TlsRequest {
+    pub(crate) to: Service,
     pub(crate) request: RequestId,
     /// Names the key.
     pub(crate) b_tid: BTid,
@@ -32,11 +41,13 @@ pub(crate) struct Pc3Request {
     pub(crate) body: Zeroizing<String>,
 }
 
-/// The answer to a request over PC3.
+/// The answer to a request over PC3 or PC8.
 #[derive(Debug)]
-pub(crate) enum Pc3Answer {
+pub(crate) enum TlsAnswer {
     /// The ProSe Function answers.
     Response(Response),
+    /// The PKMF answers.
+    Keys(pkmf::Response),
     /// Nobody knows the key, or the proof is wrong: the handshake fails, and the UE has to bootstrap.
     UnknownKey,
 }
@@ -56,16 +67,22 @@ pub(crate) enum Message {
         ticket: hss::Ticket,
         result: Result<Quintet, hss::Refusal>,
     },
-    Pc3Request(UeId, Pc3Request),
-    Pc3Answer(UeId, RequestId, Pc3Answer),
+    TlsRequest(UeId, TlsRequest),
+    TlsAnswer(UeId, Service, RequestId, TlsAnswer),
+    /// A datagram of the PKMF.
+    Keys(UeId, Vec<u8>),
+    /// A datagram to the PKMF.
+    Verification(UeId, Vec<u8>),
     /// The ProSe Function sends a message of its own.
     Push(UeId, Zeroizing<String>),
-    /// The ProSe Function wants Ks_NAF.
+    /// A function wants Ks_NAF.
     KeyRequest {
+        by: Service,
         ticket: hss::Ticket,
         b_tid: BTid,
     },
     KeyAnswer {
+        by: Service,
         ticket: hss::Ticket,
         result: Result<KeyMaterial, KeyRefusal>,
     },
@@ -98,14 +115,14 @@ pub(crate) fn response_octets(response: &bsf::Response) -> usize {
     http_octets(first, fields(response.headers()).chain([("content-length", length)]), response.body().len())
 }
 
-/// Returns the octets of a request over PC3 to `host`, within TLS.
+/// Returns the octets of a request over PC3 or PC8 to `host`, within TLS.
 pub(crate) fn post_octets(host: &str, body: &str) -> usize {
     let length = body.len().to_string().len();
     let fields = [("host", host.len()), ("content-type", MEDIA_TYPE.len()), ("content-length", length)];
     http_octets("POST / HTTP/1.1".len(), fields.into_iter(), body.len())
 }
 
-/// Returns the octets of an answer over PC3, within TLS.
+/// Returns the octets of its answer, within TLS.
 pub(crate) fn answer_octets(body: Option<&str>) -> usize {
     let body = body.unwrap_or_default();
     let fields = [("content-type", MEDIA_TYPE.len()), ("content-length", body.len().to_string().len())];

@@ -16,10 +16,15 @@ pub(crate) enum ReferencePoint {
     Pc3,
     /// ProSe Function to HSS: subscriptions.
     Pc4a,
+    /// UE to PKMF: requests for keys.
+    Pc8,
+    /// PKMF to UE and back: keys, over UDP.
+    Mikey,
 }
 
 impl ReferencePoint {
-    pub(crate) const ALL: [Self; 5] = [Self::Ub, Self::Zh, Self::Zn, Self::Pc3, Self::Pc4a];
+    pub(crate) const ALL: [Self; 7] =
+        [Self::Ub, Self::Zh, Self::Zn, Self::Pc3, Self::Pc4a, Self::Pc8, Self::Mikey];
 }
 
 impl fmt::Display for ReferencePoint {
@@ -30,6 +35,8 @@ impl fmt::Display for ReferencePoint {
             Self::Zn => "Zn",
             Self::Pc3 => "PC3",
             Self::Pc4a => "PC4a",
+            Self::Pc8 => "PC8",
+            Self::Mikey => "MIKEY",
         })
     }
 }
@@ -39,7 +46,7 @@ impl fmt::Display for ReferencePoint {
 pub(crate) struct Cost {
     /// Messages, both ways; a handshake has its own.
     pub(crate) messages: u64,
-    /// Octets of HTTP and TLS, without those of TCP and IP. 0 where no format is simulated (Zh, Zn, PC4a).
+    /// Octets of HTTP and TLS, or of MIKEY, without those of TCP, UDP and IP. 0 where no format is simulated (Zh, Zn, PC4a).
     pub(crate) octets: u64,
     /// Round trips that were waited for one after another.
     pub(crate) round_trips: u64,

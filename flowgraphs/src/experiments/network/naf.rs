@@ -1,8 +1,8 @@
-//! Who a UE is, for the ProSe Function: the key of its B-TID over Zn. TS 33.222 §5.4.
+//! Who a UE is, for the ProSe Function and the PKMF: the key of its B-TID over Zn. TS 33.222 §5.4.
 //!
 //! TLS-PSK itself is not simulated: a handshake succeeds where both ends have the same Ks_NAF.
 
-use super::messages::{Pc3Request, UeId};
+use super::messages::{Service, TlsRequest, UeId};
 use sidelink_network::bsf::KeyMaterial;
 use sidelink_network::hss::Ticket;
 use sidelink_network::identity::{BTid, Fqdn, NafId};
@@ -39,30 +39,39 @@ pub(crate) enum Judged {
     Refused,
 }
 
-/// The keys that the ProSe Function has.
-#[derive(Debug, Default)]
+/// The keys that a function has.
+#[derive(Debug)]
 pub(crate) struct Naf {
     keys: BTreeMap<BTid, KeyMaterial>,
-    waiting: BTreeMap<Ticket, (UeId, Pc3Request)>,
+    waiting: BTreeMap<Ticket, (UeId, TlsRequest)>,
+    /// Those of two functions at one BSF never meet.
     tickets: u64,
 }
 
-/// The name of the ProSe Function of a network, and of its protocol. TS 33.220 Annex H: TLS with AES-128-GCM under a PSK.
-pub(crate) fn naf_id() -> NafId {
-    let fqdn = "prosefunction.mnc001.mcc001.pub.3gppnetwork.org";
+/// The name of a function, and of its protocol. TS 33.220 Annex H: TLS with AES-128-GCM under a PSK.
+pub(crate) fn naf_id(of: Service) -> NafId {
+    let fqdn = match of {
+        Service::ProseFunction => "prosefunction.mnc001.mcc001.pub.3gppnetwork.org",
+        Service::Pkmf => "pkmf.mnc001.mcc001.pub.3gppnetwork.org",
+    };
     // A constant of letters and dots.
     let fqdn = Fqdn::new(fqdn).unwrap_or_else(|_| unreachable!("a name"));
     NafId { fqdn, protocol: [1, 0, 1, 0, 0xa8] }
 }
 
 impl Naf {
+    /// Of a function.
+    pub(crate) const fn new(of: Service) -> Self {
+        Self { keys: BTreeMap::new(), waiting: BTreeMap::new(), tickets: of as u64 }
+    }
+
     /// Judges a request, or keeps it until its key is there: then take it back with [`Self::answered`].
     pub(crate) fn judge(
         &mut self,
         from: UeId,
-        request: Pc3Request,
+        request: TlsRequest,
         now: UtcTime,
-    ) -> (Judged, Option<Pc3Request>) {
+    ) -> (Judged, Option<TlsRequest>) {
         self.keys.retain(|_, key| key.expires > now);
         match self.keys.get(&request.b_tid) {
             Some(key) if key.ks_naf == request.key => (Judged::Of(key.impi.clone()), Some(request)),
@@ -70,7 +79,7 @@ impl Naf {
             None if self.waiting.len() >= MOST_WAITING => (Judged::Refused, Some(request)),
             None => {
                 let ticket = Ticket(self.tickets);
-                self.tickets += 1;
+                self.tickets += 2;
                 self.waiting.insert(ticket, (from, request));
                 (Judged::Ask(ticket), None)
             }
@@ -82,7 +91,7 @@ impl Naf {
         &mut self,
         ticket: Ticket,
         key: Option<KeyMaterial>,
-    ) -> Option<(UeId, Pc3Request)> {
+    ) -> Option<(UeId, TlsRequest)> {
         let (from, request) = self.waiting.remove(&ticket)?;
         if let Some(key) = key {
             self.keys.insert(request.b_tid.clone(), key);

@@ -1,10 +1,15 @@
 //! The network of the demo and of tests: one PLMN, one application, users who may discover one another.
 
+use sidelink_network::identity::{self, IdentityError, Impi};
+use sidelink_network::key_delivery::ServiceId;
 use sidelink_network::pc3::{ApplicationId, Imsi, MaxOffset, Minutes, OsAppId, OutOfRange, Plmn, Rpauid};
 use sidelink_network::pc3_client;
+use sidelink_network::pc8::MemberId;
+use sidelink_network::pkmf::{Kind, Service};
 use sidelink_network::prose_function::{
     Application, Config, Limits, Permission, RestrictedPolicy, Role, Subscription,
 };
+use sidelink_security::cipher::Algorithm;
 use sidelink_security::discovery::restricted::MicCheck;
 
 /// Users, by number from 1.
@@ -51,6 +56,20 @@ pub(crate) fn config() -> Config {
         report_delay: 10,
         limits: Limits::default(),
     }
+}
+
+/// Group of the rescue team, 24 bits.
+pub(crate) const TEAM: ServiceId = ServiceId([0, 1, 0xa2]);
+
+/// What the PKMF has keys of: a group of alice and bob.
+pub(crate) fn groups() -> Result<Vec<Service>, IdentityError> {
+    let member = |number: u8| Ok((impi(usize::from(number))?, MemberId([0, 0, number])));
+    let members = [1, 2].into_iter().map(member).collect::<Result<_, IdentityError>>()?;
+    Ok(vec![Service { id: TEAM, kind: Kind::Group { algorithm: Algorithm::Aes, members } }])
+}
+
+fn impi(number: usize) -> Result<Impi, IdentityError> {
+    identity::Imsi::new(&format!("00101{number:010}"))?.impi(2)
 }
 
 /// User `number`: the settings of its UE, and what the network says of it.

@@ -1,6 +1,6 @@
 //! Subscribers bootstrap, get codes and keys, report matches: over ways that are quick, slow and lossy.
 
-use super::entries::entries;
+use super::entries::{entries, group_of};
 use super::fabric::Fabric;
 use super::messages::UeId;
 use super::meter::ReferencePoint;
@@ -8,6 +8,7 @@ use super::subscriber::Told;
 use super::ways::{Way, Ways};
 use crate::experiments::network::scene;
 use sidelink_network::pc3_client::{Allotment, EndCause, Input, Output, Wanted};
+use sidelink_network::pkmf_client;
 use sidelink_network::prose_function::{Event, Permission, Revocation};
 use sidelink_security::counter::UtcTime;
 use sidelink_store::{Keys, MicCheckName};
@@ -17,7 +18,7 @@ const START: UtcTime = UtcTime::from_millis(1_800_000_000_000);
 /// Alice and bob, and what they want.
 fn world(round_trip: u64, loss: f64, seed: u64) -> (Fabric, [UeId; 2]) {
     let ways = Ways::all(Way { round_trip, loss });
-    let mut fabric = Fabric::new(START, scene::config(), ways, seed).unwrap();
+    let mut fabric = Fabric::new(START, (scene::config(), scene::groups().unwrap()), ways, seed).unwrap();
     let ues = [1, 2].map(|number| {
         let (config, subscription) = scene::subscriber(number);
         fabric.add(config, subscription).unwrap()
@@ -56,7 +57,7 @@ fn a_subscriber_bootstraps_and_gets_a_code() {
     let cost = |at| fabric.meter().cost(at);
     // Ub: TCP, challenge, answer. Zh: a vector. PC3: TCP and TLS, the request. Zn: the key. PC4a: the subscription.
     let round_trips = ReferencePoint::ALL.map(|at| cost(at).round_trips);
-    assert_eq!(round_trips, [3, 1, 1, 4, 1]);
+    assert_eq!(round_trips, [3, 1, 1, 4, 1, 0, 0]);
     assert_eq!(*took, 40 * 10);
     assert_eq!(cost(ReferencePoint::Ub).messages, 4);
     assert_eq!(cost(ReferencePoint::Pc3).messages, 6);
@@ -64,7 +65,7 @@ fn a_subscriber_bootstraps_and_gets_a_code() {
     want(&mut fabric, alice, Wanted::Announce(scene::application_id()));
     fabric.run_until(after(20_000));
     let round_trips = ReferencePoint::ALL.map(|at| fabric.meter().cost(at).round_trips);
-    assert_eq!(round_trips, [3, 1, 1, 8, 1]);
+    assert_eq!(round_trips, [3, 1, 1, 8, 1, 0, 0]);
 }
 
 #[test]
@@ -93,6 +94,30 @@ fn a_lossy_network_delays_and_loses_nothing() {
         fabric.run_until(after(600_000));
         let allotted = allotted(&mut fabric);
         assert_eq!(allotted.iter().map(|(_, ue, ..)| *ue).collect::<Vec<_>>(), [alice, bob], "seed {seed}");
+    }
+}
+
+/// Keys of a group: PC8, then MIKEY with its verification; over a lossy way it is said again.
+#[test]
+fn members_get_the_key_of_their_group() {
+    for (loss, seeds) in [(0.0, 1), (0.4, 12)] {
+        for seed in 0..seeds {
+            let (mut fabric, ues) = world(40, loss, seed);
+            for ue in ues {
+                fabric.want_keys(ue, &[pkmf_client::Wanted::Group(scene::TEAM)]);
+            }
+            fabric.run_until(after(3_600_000));
+            let keys = ues.map(|ue| fabric.keys(ue).group_keys(scene::TEAM));
+            assert_eq!(keys.each_ref().map(Vec::len), [1, 1], "seed {seed}");
+            assert!(keys[0][0].pgk == keys[1][0].pgk && keys[0][0].pgk_id == keys[1][0].pgk_id);
+            if loss == 0.0 {
+                let round_trips = ReferencePoint::ALL.map(|at| fabric.meter().cost(at).round_trips);
+                assert_eq!(round_trips, [6, 2, 2, 0, 0, 8, 2]);
+            }
+            let [alice, bob] = ues.map(|ue| group_of(fabric.keys(ue), "rescue", "ue", scene::TEAM).unwrap());
+            assert_eq!((&alice.group_id, &alice.pgk[0].key), (&bob.group_id, &bob.pgk[0].key));
+            assert_ne!(alice.member, bob.member);
+        }
     }
 }
 

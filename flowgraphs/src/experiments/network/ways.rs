@@ -62,7 +62,7 @@ impl fmt::Display for WayError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Form => "not NAME=MS or NAME=MS,LOSS",
-            Self::Name => "no such reference point: Ub, Zh, Zn, PC3 or PC4a",
+            Self::Name => "no such reference point: Ub, Zh, Zn, PC3, PC4a, PC8 or MIKEY",
             Self::RoundTrip => "the round trip must be 0 to 10000 milliseconds",
             Self::Loss => "the loss must be 0 to 0.9",
         })
@@ -91,6 +91,12 @@ impl Ways {
 
     pub(crate) fn way(&self, at: ReferencePoint) -> Way {
         self.others.get(&at).copied().unwrap_or(self.usual)
+    }
+
+    /// Returns the milliseconds until a datagram arrives; `None` when it is lost.
+    pub(crate) fn datagram(&self, at: ReferencePoint, rng: &mut AirRng) -> Option<u64> {
+        let Way { round_trip, loss } = self.way(at);
+        (unit(rng.next_u64()) >= loss).then_some(round_trip / 2)
     }
 
     /// Returns the milliseconds until a message arrives; `None` when every retransmission is lost too.

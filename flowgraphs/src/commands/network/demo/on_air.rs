@@ -1,6 +1,6 @@
 //! The UEs in one air, in lock-step: what bob hears is reported while he hears it.
 
-use super::provisioning::NAMES;
+use super::provisioning::{GROUP, NAMES};
 use super::story::Story;
 use crate::config::ue_toml::{Draws, RadioFacts, UeConfig};
 use crate::experiments::network::fabric::Fabric;
@@ -8,6 +8,7 @@ use crate::experiments::network::messages::UeId;
 use crate::experiments::network::meter::ReferencePoint;
 use crate::experiments::network::scene;
 use crate::experiments::network::subscriber::Told;
+use sidelink_mac::engine;
 use sidelink_network::pc3_client::{EndCause, Heard, Input, Name, Output, Target};
 use sidelink_network::prose_function::{Permission, Revocation};
 use sidelink_prose::discovery::Finding;
@@ -42,6 +43,8 @@ const BOB: UeId = UeId(1);
 /// What bob found out.
 pub(super) struct Found {
     pub(super) fabric: Fabric,
+    /// Messages of the group that bob received.
+    pub(super) received: u64,
     /// Names that the ProSe Function gave.
     pub(super) verified: BTreeSet<String>,
     /// Reports that it refused.
@@ -119,7 +122,11 @@ fn air(seed: u64, rate: f64, begin: UtcTime) -> AirConfig {
 }
 
 fn config(name: &str, seed: u64) -> anyhow::Result<UeConfig> {
-    let text = format!("name = \"{name}\"\nseed = {seed}\n{CARRIER}\n[time]\nsource = \"utc\"\n");
+    let talk = match name {
+        "alice" => format!("[[talk]]\nto = \"{GROUP}\"\nevery = 2000\ntext = \"alice: on my way\"\n"),
+        _ => String::new(),
+    };
+    let text = format!("name = \"{name}\"\nseed = {seed}\n{CARRIER}\n[time]\nsource = \"utc\"\n{talk}");
     Ok(UeConfig::from_toml(&text, "the carrier of the demo")?)
 }
 
@@ -160,6 +167,14 @@ impl Application for Reports {
     }
 
     fn event(&mut self, now: Moment, event: &Event<'_>) {
+        if let Event::Mac(engine::Event::Received(sdu)) = event {
+            let text = format!("receives {:?} under the PGK of the team", String::from_utf8_lossy(sdu.data));
+            let mut found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
+            found.received += 1;
+            if found.received == 1 {
+                found.lines.push((now.utc, Line::Text(NAMES[BOB.0], text)));
+            }
+        }
         let Event::Discovery { event: agent::Event::Discovered(discovered), .. } = event else { return };
         let Finding::ToReport(announcement) = discovered.finding else { return };
         let heard = Heard {
@@ -179,6 +194,7 @@ impl Found {
     const fn new(fabric: Fabric) -> Self {
         Self {
             fabric,
+            received: 0,
             verified: BTreeSet::new(),
             refused: 0,
             believed: 0,
@@ -235,6 +251,7 @@ impl Found {
         serde_json::json!({
             "type": "network-demo",
             "seed": seed,
+            "received": self.received,
             "verified": self.verified,
             "refused": self.refused,
             "believed": self.believed,
@@ -248,7 +265,11 @@ impl Found {
         if self.believed > 0 {
             anyhow::bail!("a forged announcement was verified: this build is broken");
         }
-        if self.verified.len() < 2 || self.refused == 0 || self.withdrawn_after.is_none() {
+        if self.received == 0
+            || self.verified.len() < 2
+            || self.refused == 0
+            || self.withdrawn_after.is_none()
+        {
             anyhow::bail!(
                 "bob did not hear everybody ({} verified, {} refused): try another seed, or fewer losses",
                 self.verified.len(),

@@ -1,19 +1,23 @@
 //! Codes, filters and keys of three subscribers, before the air.
 
 use super::story::Story;
-use crate::experiments::network::entries::entries;
+use crate::experiments::network::entries::{entries, group_of};
 use crate::experiments::network::fabric::Fabric;
 use crate::experiments::network::messages::UeId;
 use crate::experiments::network::scene;
 use crate::experiments::network::subscriber::Told;
 use crate::experiments::network::ways::Ways;
 use sidelink_network::pc3_client::{Input, Output, Wanted};
+use sidelink_network::pkmf_client;
 use sidelink_security::counter::UtcTime;
-use sidelink_store::{Discovery, Keys, random, utc_now};
+use sidelink_store::{Discovery, Group, Keys, random, utc_now};
 use std::io::Write;
 
 /// Names of the UEs, in the order of the subscribers.
 pub(super) const NAMES: [&str; 3] = ["alice", "bob", "carol"];
+
+/// Name of the group.
+pub(super) const GROUP: &str = "team";
 
 /// Milliseconds that a request may take, with every retransmission.
 const PATIENCE: u64 = 300_000;
@@ -26,7 +30,7 @@ pub(super) fn run<W: Write>(
 ) -> anyhow::Result<(Fabric, [Keys; 3])> {
     let start = UtcTime::from_millis(u64::from(utc_now()) * 1000);
     story.begin(start);
-    let mut fabric = Fabric::new(start, scene::config(), ways, seed)?;
+    let mut fabric = Fabric::new(start, (scene::config(), scene::groups()?), ways, seed)?;
     let mut ues = Vec::new();
     for (number, name) in (1..).zip(NAMES) {
         let (config, subscription) = scene::subscriber(number);
@@ -46,6 +50,9 @@ pub(super) fn run<W: Write>(
     ] {
         let fetched = fetch(&mut fabric, ue, wanted, story)?;
         keys[ue.0].discovery.extend(fetched);
+    }
+    for ue in [alice, bob] {
+        keys[ue.0].group.push(fetch_group(&mut fabric, ue, story)?);
     }
     forge(&mut keys[carol.0])?;
     Ok((fabric, keys))
@@ -75,6 +82,24 @@ fn fetch<W: Write>(
         }
     }
     anyhow::bail!("{name} had no answer of the ProSe Function for {} s", PATIENCE / 1000)
+}
+
+/// Fetches the keys of the group, and tells how.
+fn fetch_group<W: Write>(fabric: &mut Fabric, ue: UeId, story: &mut Story<W>) -> anyhow::Result<Group> {
+    let name = NAMES[ue.0];
+    fabric.want_keys(ue, &[pkmf_client::Wanted::Group(scene::TEAM)]);
+    let end = fabric.now().plus_millis(PATIENCE);
+    while fabric.now() < end {
+        fabric.run_until(fabric.now().plus_millis(10));
+        for (at, _, told) in fabric.told() {
+            story.told(at, name, &told)?;
+        }
+        let group = group_of(fabric.keys(ue), GROUP, name, scene::TEAM);
+        if let Some(group) = group.filter(|group| !group.pgk.is_empty()) {
+            return Ok(group);
+        }
+    }
+    anyhow::bail!("{name} had no key of the group for {} s", PATIENCE / 1000)
 }
 
 const fn purpose(wanted: &Wanted) -> &'static str {

@@ -5,6 +5,7 @@ use crate::experiments::network::meter::{Meter, ReferencePoint};
 use crate::experiments::network::subscriber::Told;
 use crate::terminal::{Ink, paint};
 use sidelink_network::pc3_client::{Allotment, Name, Output};
+use sidelink_network::pkmf_client::{Event, Terms};
 use sidelink_security::counter::UtcTime;
 use std::io::{self, Write};
 
@@ -62,7 +63,15 @@ impl<W: Write> Story<W> {
             }
             Told::Pc3(Output::Ended { why, .. }) => format!("may not go on: {why}"),
             Told::Pc3(Output::Malformed(_)) => "does not understand the ProSe Function".to_owned(),
-            Told::Pc3(_) => return Ok(()),
+            Told::Keys(Event::Granted(_, Terms::Group { member, .. })) => {
+                let [a, b, c] = member.0;
+                format!("over PC8: a PMK, and the group of the team as member {a:02x}{b:02x}{c:02x}")
+            }
+            Told::Keys(Event::Key(name)) => {
+                format!("over MIKEY: PGK {} of the team, acknowledged", name.id.get())
+            }
+            Told::Keys(Event::Rejected(_, why)) => format!("over PC8: no keys of the group, {why:?}"),
+            Told::Pc3(_) | Told::Keys(_) => return Ok(()),
         };
         self.line(at, who, &text)
     }
@@ -78,13 +87,15 @@ impl<W: Write> Story<W> {
         }
         writeln!(
             self.out,
-            "PC3: a TLS-PSK handshake for each request, as large as OpenSSL makes it. Zh, Zn, PC4a: no format here."
+            "PC3, PC8: a TLS-PSK handshake for each request, as large as OpenSSL makes it. Zh, Zn, PC4a: no format here."
         )
     }
 
     pub(super) fn verdict(&mut self, found: &Found) -> io::Result<()> {
         let text = format!(
-            "verified by the ProSe Function: {}; forgeries that it refused: {}; believed of what was forged: {}",
+            "messages of the group that bob received: {}; verified by the ProSe Function: {}; forgeries that it refused: {}; \
+             believed of what was forged: {}",
+            found.received,
             found.verified.len(),
             found.refused,
             found.believed
