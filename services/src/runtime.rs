@@ -15,10 +15,10 @@ mod hss;
 mod ledger;
 mod prose_function;
 
-pub(crate) use bsf::{BsfCommand, BsfFunction};
+pub(crate) use bsf::{BsfCommand, BsfFunction, Zh};
 pub use hss::{AddError, SubscribeError};
 pub(crate) use hss::{HssCommand, HssFunction};
-pub(crate) use prose_function::{ProseCommand, ProseFunctionThread};
+pub(crate) use prose_function::{Pc4a, ProseCommand, ProseFunctionThread};
 
 use std::thread::JoinHandle;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};

@@ -134,6 +134,29 @@ fn a_fault_says_what_where_and_what_to_do() {
 }
 
 #[test]
+fn functions_of_other_processes_are_neighbours_with_a_token() {
+    let apart = WHOLE.replace("[hss]\nsubscribers = \"subscribers.toml\"\nburst = 100\n", "");
+    let peers =
+        "[peers]\ntoken_file = \"subscribers.toml\"\nlisten = \"127.0.0.1:0\"\nhss = \"127.0.0.1:7\"\n";
+    let token = "0123456789abcdef0123456789abcdef\n";
+    let config = Files::new(&format!("{apart}\n{peers}"), token).load().unwrap().peers.unwrap();
+    assert_eq!(config.hss.unwrap().address().port(), 7);
+    assert!(config.listen.is_some() && config.bsf.is_none());
+    for (peers, token, what) in [
+        (peers.replace("127.0.0.1:7", "192.0.2.1:7"), token, "in the clear"),
+        (peers.replace("127.0.0.1:0", "0.0.0.0:0"), token, "in the clear"),
+        (peers.to_owned(), "short", "it holds no token"),
+        (peers.replace("hss = \"127.0.0.1:7\"\n", ""), token, "there is no hss"),
+    ] {
+        let error = Files::new(&format!("{apart}\n{peers}"), token).load().unwrap_err().to_string();
+        assert!(error.contains(what), "{error}");
+    }
+    let files = Files::new(&format!("{apart}\n{peers}"), token);
+    files.keys(token, 0o644);
+    assert!(files.load().unwrap_err().to_string().contains("others can read it"));
+}
+
+#[test]
 fn keys_are_in_a_file_of_their_owner_and_in_no_message() {
     let files = Files::new(WHOLE, SUBSCRIBERS);
     for mode in [0o640, 0o604, 0o622] {
