@@ -28,7 +28,7 @@ use crate::store::{subscription_of, ue_text};
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Requests at once, at most; more are refused.
-const AT_ONCE: usize = 128;
+pub(super) const AT_ONCE: usize = 128;
 
 /// A function in another process.
 #[derive(Clone)]

@@ -73,6 +73,23 @@ fn requests_and_answers_survive_the_way() {
     }
 }
 
+/// A neighbour that accepts and says nothing.
+#[test]
+fn a_neighbour_that_is_silent_is_asked_a_bounded_number_of_times_at_once() {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let token = Token::new(&"x".repeat(TOKEN_CHARACTERS)).unwrap();
+    let client = PeerClient::new(silent.local_addr().unwrap(), token, runtime.handle().clone());
+    let (sender, receiver) = std::sync::mpsc::channel();
+    for _ in 0..client::AT_ONCE + 3 {
+        let sender = sender.clone();
+        let reply = Box::new(move |result: Result<Quintet, Refusal>| _ = sender.send(result.unwrap_err()));
+        client.vector(&Impi::new("1@home").unwrap(), None, reply);
+    }
+    assert_eq!(receiver.try_iter().collect::<Vec<_>>(), [Refusal::Busy; 3]);
+    runtime.shutdown_background();
+}
+
 proptest! {
     #[test]
     fn any_octets_are_a_message_or_none(octets: Vec<u8>, text: String) {
