@@ -116,6 +116,12 @@ fn a_fault_says_what_where_and_what_to_do() {
         ("os_id = \"07", "os_id = \"", "hexadecimal", "os_id"),
         ("name = \"bsf.", "name = \"b sf.", "a name has", "[bsf]"),
         ("[hss]\nsubscribers = \"subscribers.toml\"\nburst = 100\n", "", "there is no hss", "[bsf]"),
+        (
+            "[bsf]\nname = \"bsf.mnc001.mcc001.pub.3gppnetwork.org\"\nlisten = \"127.0.0.1:0\"\ndigest = \"AKAv1-SHA-256\"\nkey_lifetime_s = 60\n",
+            "",
+            "there is no bsf",
+            "[prose_function]",
+        ),
         ("target = \"user1\"", "target = \"\"", "Rpauid", "permissions"),
     ] {
         assert!(WHOLE.contains(find), "{find}");

@@ -18,9 +18,15 @@ fn a_token_is_long_and_shown_whole() {
     let text = "0123456789abcdef0123456789abcdef";
     let token = Token::new(text).unwrap();
     assert!(token.is_shown_by(format!("Bearer {text}").as_bytes()));
-    for shown in
-        ["", text, &format!("bearer {text}"), &format!("Bearer {}", &text[1..]), &format!("Bearer {text} ")]
-    {
+    for shown in [
+        "",
+        text,
+        &format!("bearer {text}"),
+        &format!("Bearer {}", &text[1..]),
+        &format!("Bearer {text} "),
+        &format!("Bearer f{}", &text[1..]),
+        &format!("Bearer {}e", &text[..31]),
+    ] {
         assert!(!token.is_shown_by(shown.as_bytes()), "{shown}");
     }
     for short in ["", &text[1..], &format!("{} x", text), &format!("{text}\u{e4}")] {
