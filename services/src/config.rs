@@ -1,6 +1,7 @@
 //! Settings of the services, from TOML.
 //!
 //! ```text
+//! example.toml    a configuration to start from; subscribers.toml beside it
 //! text.rs         what stands in the TOML
 //! subscribers.rs  the file of subscribers, which holds their keys
 //! ```
@@ -24,6 +25,12 @@ use crate::store::NewSubscriber;
 
 /// Octets of a configuration, at most: a file that was named by mistake is not read into memory.
 const MAX_OCTETS: u64 = 16 << 20;
+
+/// A configuration to start from.
+pub const EXAMPLE: &str = include_str!("config/example.toml");
+
+/// The file of subscribers of [`EXAMPLE`].
+pub const EXAMPLE_SUBSCRIBERS: &str = include_str!("config/subscribers.toml");
 
 /// A fault of a configuration: what is wrong, where, and what to do. Displayed as these three parts with semicolons between them.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -103,6 +103,23 @@ fn a_whole_configuration_is_what_it_says() {
     assert_eq!(first.credentials.milenage().opc(), second.credentials.milenage().opc());
 }
 
+/// As it stands, and with all that is commented out.
+#[test]
+fn the_examples_are_right() {
+    let config = Files::new(EXAMPLE, EXAMPLE_SUBSCRIBERS).load().unwrap();
+    assert_eq!(config.subscribers.len(), 1);
+    let lines = EXAMPLE.lines().map(|line| {
+        line.strip_prefix("# ").filter(|l| l.contains(" = ") || l.starts_with('[')).unwrap_or(line)
+    });
+    let whole = lines.collect::<Vec<_>>().join("\n").replace("\"token\"", "\"subscribers.toml\"");
+    // The whole has a token in the place of subscribers: all but those can be read.
+    let whole = whole.replacen("subscribers = ", "# ", 1);
+    let config = Files::new(&whole, &"x".repeat(64)).load().unwrap();
+    assert_eq!((config.limits, config.peers.unwrap().bsf.is_some()), (Limits::default(), true));
+    assert_eq!(config.hss.unwrap().rate, sidelink_network::hss::Config::default().rate);
+    assert_eq!(config.bsf.unwrap().bsf.key_lifetime, 86_400_000);
+}
+
 #[test]
 fn a_fault_says_what_where_and_what_to_do() {
     for (find, put, what, place) in [
