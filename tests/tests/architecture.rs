@@ -352,19 +352,6 @@ fn nobody_names_who_they_do_not_know() {
             &["sidelink_phy", "sidelink_mac", "sidelink_recordings", "sidelink_radio", "sidelink_flowgraphs"],
         ),
         (
-            "network",
-            &[
-                "sidelink_phy",
-                "sidelink_mac",
-                "sidelink_prose",
-                "sidelink_ue",
-                "sidelink_store",
-                "sidelink_recordings",
-                "sidelink_radio",
-                "sidelink_flowgraphs",
-            ],
-        ),
-        (
             "services",
             &[
                 "sidelink_phy",
@@ -546,7 +533,6 @@ fn unsafe_stands_in_the_kernels_at_shared_memory_and_at_c_only() {
         ("mac", "#![forbid(unsafe_code)]"),
         ("security", "#![forbid(unsafe_code)]"),
         ("recordings", "#![forbid(unsafe_code)]"),
-        ("network", "#![forbid(unsafe_code)]"),
         ("services", "#![deny(unsafe_code)]"),
         ("store", "#![forbid(unsafe_code)]"),
         ("ue", "#![forbid(unsafe_code)]"),

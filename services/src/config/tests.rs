@@ -116,7 +116,7 @@ fn the_examples_are_right() {
     let whole = whole.replacen("subscribers = ", "# ", 1);
     let config = Files::new(&whole, &"x".repeat(64)).load().unwrap();
     assert_eq!((config.limits, config.peers.unwrap().bsf.is_some()), (Limits::default(), true));
-    assert_eq!(config.hss.unwrap().rate, sidelink_network::hss::Config::default().rate);
+    assert_eq!(config.hss.unwrap().rate, hss::Config::default().rate);
     assert_eq!(config.bsf.unwrap().bsf.key_lifetime, 86_400_000);
 }
 
