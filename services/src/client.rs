@@ -23,6 +23,7 @@ use zeroize::Zeroizing;
 
 use crate::runtime::now;
 use crate::tls::TlsMode;
+pub(crate) use http_client::{ask, connect};
 use http_client::{ask_over_tcp, ask_over_tls};
 
 /// Settings of a UE.

@@ -1,6 +1,7 @@
 //! Settings of the services, from TOML.
 //!
 //! ```text
+//! example.toml    a configuration to start from; subscribers.toml beside it
 //! text.rs         what stands in the TOML
 //! subscribers.rs  the file of subscribers, which holds their keys
 //! ```
@@ -19,6 +20,7 @@ use sidelink_network::{bsf, hss, prose_function};
 use zeroize::Zeroizing;
 
 use crate::http::Limits;
+use crate::peers::Token;
 use crate::store::NewSubscriber;
 
 /// Octets of a configuration, at most: a file that was named by mistake is not read into memory.
@@ -67,10 +69,48 @@ pub struct Config {
     pub hss: Option<hss::Config>,
     /// Subscribers that are added at the start, where they are not there yet.
     pub subscribers: Vec<NewSubscriber>,
-    /// The BSF. It needs the HSS.
+    /// The BSF. It needs an HSS.
     pub bsf: Option<BsfConfig>,
-    /// The ProSe Function. It needs BSF and HSS.
+    /// The ProSe Function. It needs a BSF and an HSS.
     pub prose_function: Option<ProseFunctionConfig>,
+    /// How functions in different processes reach each other.
+    pub peers: Option<PeersConfig>,
+}
+
+/// How functions in different processes reach each other.
+#[derive(Clone, Debug)]
+pub struct PeersConfig {
+    /// What they show each other.
+    pub token: Token,
+    /// Where functions of other processes ask those of this one, on this machine.
+    pub listen: Option<Neighbour>,
+    /// The HSS, where it is in another process.
+    pub hss: Option<Neighbour>,
+    /// The BSF, where it is in another process.
+    pub bsf: Option<Neighbour>,
+}
+
+/// An address on this machine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Neighbour(SocketAddr);
+
+impl Neighbour {
+    /// Refused where it is not loopback: keys go there in the clear.
+    pub fn new(address: SocketAddr) -> Result<Self, ConfigError> {
+        if address.ip().is_loopback() {
+            return Ok(Self(address));
+        }
+        Err(ConfigError::new(
+            format!("{address} is not on this machine, and keys would go there in the clear"),
+            "[peers]",
+            "write 127.0.0.1, and let a tunnel (ssh, WireGuard) lead elsewhere",
+        ))
+    }
+
+    /// The address.
+    pub const fn address(self) -> SocketAddr {
+        self.0
+    }
 }
 
 /// A BSF and its server.
@@ -147,21 +187,26 @@ impl Config {
         Ok(config)
     }
 
-    /// Whether all functions that are needed run here.
+    /// Whether all functions that are needed can be reached.
     pub(crate) fn check(&self) -> Result<(), ConfigError> {
         let missing = |what: &str, of: &str| {
-            let remedy = format!("add a section [{what}]: functions of other processes are not reached");
+            let remedy = format!("add a section [{what}], or its address in [peers]");
             Err(ConfigError::new(format!("there is no {what}"), format!("[{of}]"), remedy))
         };
-        match (&self.hss, &self.bsf, &self.prose_function) {
-            (None, None, None) => Err(ConfigError::new(
+        if self.hss.is_none() && self.bsf.is_none() && self.prose_function.is_none() {
+            return Err(ConfigError::new(
                 "nothing is to run",
                 "",
                 "add a section [hss], [bsf] or [prose-function]",
-            )),
-            (None, Some(_), _) => missing("hss", "bsf"),
-            (None, None, Some(_)) => missing("hss", "prose-function"),
-            (Some(_), None, Some(_)) => missing("bsf", "prose-function"),
+            ));
+        }
+        let peers = self.peers.as_ref();
+        let has_hss = self.hss.is_some() || peers.is_some_and(|peers| peers.hss.is_some());
+        let has_bsf = self.bsf.is_some() || peers.is_some_and(|peers| peers.bsf.is_some());
+        match (&self.bsf, &self.prose_function) {
+            (Some(_), _) if !has_hss => missing("hss", "bsf"),
+            (_, Some(_)) if !has_hss => missing("hss", "prose-function"),
+            (_, Some(_)) if !has_bsf => missing("bsf", "prose-function"),
             _ => Ok(()),
         }
     }

@@ -2,8 +2,8 @@
 //!
 //! ```text
 //!   UE ---- Ub: HTTP ----> ub -----> BSF --Zh--> HSS       each function a thread with its machine
-//!   UE -- PC3: TLS-PSK --> pc3 --+   ^            ^        and its store; Zh, Zn, PC4a are channels
-//!          (tls: the key)  |     |   |            |
+//!   UE -- PC3: TLS-PSK --> pc3 --+   ^            ^        and its store; Zh, Zn, PC4a are channels,
+//!          (tls: the key)  |     |   |            |        or, between processes, HTTP
 //!                          |     +--> ProSe Function --PC4a
 //!                          +--Zn-----+
 //! ```
@@ -15,6 +15,7 @@
 //! - [`store`], what is durable: SQLite, each commit synchronised before anybody is answered
 //! - `runtime`, the threads of the functions, and the commits that they share
 //! - `http`, servers whose connections are bounded; `ub` and `pc3`, what they serve
+//! - [`peers`], functions in different processes of one machine
 //! - [`tls`], TLS 1.2 and 1.3 with pre-shared keys of GBA
 //! - [`orders`], what an operator says to functions that run, over a socket of this machine
 //! - [`client`], a UE that bootstraps and asks
@@ -35,7 +36,7 @@
 //!
 //! # What is not there
 //!
-//! HSS, BSF and ProSe Function in different processes (Zh, Zn and PC4a over sockets), PostgreSQL, messages that the ProSe Function
+//! Diameter on Zh, Zn and PC4a, functions on different machines without a tunnel, PostgreSQL, messages that the ProSe Function
 //! begins (OMA Push, long polling), UEs of another PLMN than the ProSe Function's, an IMSI of less than 15 digits, certificates,
 //! TLS on Ub, the GBA hint with an address of the BSF.
 
@@ -50,6 +51,7 @@ mod http;
 pub mod network;
 pub mod orders;
 mod pc3;
+pub mod peers;
 mod runtime;
 pub mod status;
 pub mod store;

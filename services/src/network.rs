@@ -12,13 +12,14 @@ use sidelink_network::prose_function::{Answer, Revocation, Subscription};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use crate::config::{BsfConfig, Config, ProseFunctionConfig};
+use crate::config::{BsfConfig, Config, Neighbour, PeersConfig, ProseFunctionConfig};
 use crate::error::StartError;
 use crate::http::{self, Limits, Site};
 use crate::pc3::Pc3;
+use crate::peers::{PeerClient, PeerServer};
 use crate::runtime::{
-    AddError, Address, BsfCommand, BsfFunction, HssCommand, HssFunction, ProseCommand, ProseFunctionThread,
-    Reply, Running, SubscribeError, queue,
+    AddError, Address, BsfCommand, BsfFunction, HssCommand, HssFunction, Pc4a, ProseCommand,
+    ProseFunctionThread, Reply, Running, SubscribeError, Zh, queue,
 };
 use crate::status::{Counters, Status};
 use crate::store::{NewSubscriber, Sqlite, Store};
@@ -55,6 +56,7 @@ impl Network {
             servers: Vec::new(),
             ub: None,
             pc3: None,
+            peers: None,
             plmn: None,
             prose_function: None,
             bsf: None,
@@ -77,14 +79,24 @@ impl Network {
                 Err(why) => tracing::error!("subscriber {}: {why}", imsi.digits()),
             }
         }
+        let others = handle.others(config.peers.as_ref());
         if let Some(bsf) = config.bsf {
-            handle.start_bsf(bsf, store("bsf")?, config.limits)?;
+            handle.start_bsf(bsf, store("bsf")?, config.limits, &others)?;
         }
         if let Some(prose_function) = config.prose_function {
-            handle.start_prose_function(prose_function, store("prose-function")?, config.limits)?;
+            handle.start_prose_function(prose_function, store("prose-function")?, config.limits, &others)?;
+        }
+        if let Some(peers) = config.peers {
+            handle.start_peers(peers, config.limits)?;
         }
         Ok(handle)
     }
+}
+
+/// Functions of other processes.
+struct Others {
+    hss: Option<PeerClient>,
+    bsf: Option<PeerClient>,
 }
 
 /// Network functions that run; dropped, they end.
@@ -95,6 +107,7 @@ pub struct Handle {
     servers: Vec<JoinHandle<()>>,
     ub: Option<SocketAddr>,
     pc3: Option<SocketAddr>,
+    peers: Option<SocketAddr>,
     plmn: Option<Plmn>,
     // In the order in which they end: each after those that ask it.
     prose_function: Option<Running<ProseCommand>>,
@@ -111,6 +124,11 @@ impl Handle {
     /// Where the ProSe Function listens.
     pub const fn pc3_address(&self) -> Option<SocketAddr> {
         self.pc3
+    }
+
+    /// Where functions of other processes ask those of this one.
+    pub const fn peers_address(&self) -> Option<SocketAddr> {
+        self.peers
     }
 
     /// What has happened since the start.
@@ -151,19 +169,39 @@ impl Handle {
         drop(self);
     }
 
+    fn others(&self, peers: Option<&PeersConfig>) -> Others {
+        let runtime = self.runtime.as_ref().map(|runtime| runtime.handle().clone());
+        let to = |address: Option<Neighbour>| {
+            let (peers, runtime) = (peers?, runtime.clone()?);
+            Some(PeerClient::new(address?.address(), peers.token.clone(), runtime))
+        };
+        Others { hss: to(peers.and_then(|peers| peers.hss)), bsf: to(peers.and_then(|peers| peers.bsf)) }
+    }
+
+    fn start_peers(&mut self, peers: PeersConfig, limits: Limits) -> Result<(), StartError> {
+        let Some(listen) = peers.listen else { return Ok(()) };
+        let hss = self.hss.as_ref().map(|hss| hss.address().clone());
+        let bsf = self.bsf.as_ref().map(|bsf| bsf.address().clone());
+        let site = PeerServer { token: peers.token, hss, bsf, limits };
+        self.peers = Some(self.serve(listen.address(), site, limits)?);
+        Ok(())
+    }
+
     fn start_bsf(
         &mut self,
         config: BsfConfig,
         store: Box<dyn Store>,
         limits: Limits,
+        others: &Others,
     ) -> Result<(), StartError> {
-        let Some(hss) = self.hss.as_ref().map(|hss| hss.address().clone()) else { return Ok(()) };
-        let zh = Box::new(move |impi, resynchronisation, reply| {
-            let command = HssCommand::Vector { impi, resynchronisation, reply };
-            if let Err(HssCommand::Vector { reply, .. }) = hss.send(command) {
-                reply(Err(Refusal::Busy));
+        let zh: Zh = match (&self.hss, &others.hss) {
+            (Some(hss), _) => zh_to(hss.address().clone()),
+            (None, Some(hss)) => {
+                let hss = hss.clone();
+                Box::new(move |impi, resynchronisation, reply| hss.vector(&impi, resynchronisation, reply))
             }
-        });
+            (None, None) => return Ok(()),
+        };
         let (address, queue) = queue();
         let counters = Arc::clone(&self.counters);
         let function = BsfFunction::new(config.bsf, store, counters, zh, address.clone())?;
@@ -178,14 +216,25 @@ impl Handle {
         config: ProseFunctionConfig,
         store: Box<dyn Store>,
         limits: Limits,
+        others: &Others,
     ) -> Result<(), StartError> {
-        let (Some(hss), Some(bsf)) = (&self.hss, &self.bsf) else { return Ok(()) };
         let plmn = config.prose_function.plmn;
-        let (hss, zn) = (hss.address().clone(), zn_to(bsf.address().clone(), config.name.clone()));
-        // A queue that is full: the machine refuses what waits by its own time.
-        let pc4a = Box::new(move |ue: Ue, reply: Reply<Answer>| {
-            let _ = hss.send(HssCommand::Subscription { ue, reply });
-        });
+        let pc4a: Pc4a = match (&self.hss, &others.hss) {
+            (Some(hss), _) => pc4a_to(hss.address().clone()),
+            (None, Some(hss)) => {
+                let hss = hss.clone();
+                Box::new(move |ue, reply| hss.subscription(ue, reply))
+            }
+            (None, None) => return Ok(()),
+        };
+        let zn: Zn = match (&self.bsf, &others.bsf) {
+            (Some(bsf), _) => zn_to(bsf.address().clone(), config.name.clone()),
+            (None, Some(bsf)) => {
+                let (bsf, naf) = (bsf.clone(), config.name.clone());
+                Arc::new(move |b_tid, naf_id, reply| bsf.key(&naf, &b_tid, &naf_id, reply))
+            }
+            (None, None) => return Ok(()),
+        };
         let (address, queue) = queue();
         let counters = Arc::clone(&self.counters);
         let function =
@@ -240,6 +289,24 @@ impl Drop for Handle {
             }
         }
     }
+}
+
+/// An HSS in this process.
+fn zh_to(hss: Address<HssCommand>) -> Zh {
+    Box::new(move |impi, resynchronisation, reply| {
+        let command = HssCommand::Vector { impi, resynchronisation, reply };
+        if let Err(HssCommand::Vector { reply, .. }) = hss.send(command) {
+            reply(Err(Refusal::Busy));
+        }
+    })
+}
+
+/// An HSS in this process.
+fn pc4a_to(hss: Address<HssCommand>) -> Pc4a {
+    Box::new(move |ue: Ue, reply: Reply<Answer>| {
+        // A queue that is full: the machine refuses what waits by its own time.
+        let _ = hss.send(HssCommand::Subscription { ue, reply });
+    })
 }
 
 /// A BSF in this process; the NAF is who it is.

@@ -47,7 +47,7 @@ impl Site for Pc3 {
 
     async fn answer(&self, peer: Peer, request: Request<Incoming>) -> Reply {
         if let Err(reply) = check(request.method(), request.uri().path(), request.headers()) {
-            return reply;
+            return *reply;
         }
         let body = match body_of(request.into_body(), MAX_OCTETS, self.limits.body).await {
             Ok(body) => body,
@@ -66,14 +66,14 @@ impl Site for Pc3 {
 }
 
 /// What can be said before the body.
-fn check(method: &Method, path: &str, headers: &HeaderMap) -> Result<(), Reply> {
+fn check(method: &Method, path: &str, headers: &HeaderMap) -> Result<(), Box<Reply>> {
     if path != "/" {
-        return Err(plain(StatusCode::NOT_FOUND, "PC3 is at /"));
+        return Err(Box::new(plain(StatusCode::NOT_FOUND, "PC3 is at /")));
     }
     if method != Method::POST {
         let mut reply = plain(StatusCode::METHOD_NOT_ALLOWED, "PC3 is a POST");
         reply.headers_mut().insert(header::ALLOW, HeaderValue::from_static("POST"));
-        return Err(reply);
+        return Err(Box::new(reply));
     }
     let mut fields = headers.get_all(header::CONTENT_TYPE).iter();
     let media_type = match (fields.next().map(HeaderValue::to_str), fields.next()) {
@@ -82,7 +82,7 @@ fn check(method: &Method, path: &str, headers: &HeaderMap) -> Result<(), Reply> 
     };
     if media_type != MEDIA_TYPE && media_type != REGISTERED_MEDIA_TYPE {
         let text = format!("send {MEDIA_TYPE} or {REGISTERED_MEDIA_TYPE}");
-        return Err(plain(StatusCode::UNSUPPORTED_MEDIA_TYPE, text));
+        return Err(Box::new(plain(StatusCode::UNSUPPORTED_MEDIA_TYPE, text)));
     }
     Ok(())
 }

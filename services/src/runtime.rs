@@ -15,10 +15,10 @@ mod hss;
 mod ledger;
 mod prose_function;
 
-pub(crate) use bsf::{BsfCommand, BsfFunction};
+pub(crate) use bsf::{BsfCommand, BsfFunction, Zh};
 pub use hss::{AddError, SubscribeError};
 pub(crate) use hss::{HssCommand, HssFunction};
-pub(crate) use prose_function::{ProseCommand, ProseFunctionThread};
+pub(crate) use prose_function::{Pc4a, ProseCommand, ProseFunctionThread};
 
 use std::thread::JoinHandle;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -155,4 +155,20 @@ fn serve<F: Function>(function: &mut F, queue: &Receiver<Signal<F::Command>>) {
         }
     }
     function.settle();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_queue_that_is_full_or_has_no_function_gives_a_command_back() {
+        let (address, queue) = queue::<u32>();
+        for command in 0..QUEUE as u32 {
+            assert_eq!(address.send(command), Ok(()));
+        }
+        assert_eq!(address.send(7), Err(7));
+        drop(queue);
+        assert_eq!(address.send(8), Err(8));
+    }
 }

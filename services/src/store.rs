@@ -8,6 +8,7 @@ mod rows;
 mod sqlite;
 
 pub use error::StoreError;
+pub(crate) use rows::{subscription_of, subscription_text, ue_of, ue_text};
 pub use sqlite::Sqlite;
 
 use std::fmt;

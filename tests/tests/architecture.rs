@@ -354,7 +354,6 @@ fn unsafe_stands_in_the_kernels_at_shared_memory_and_at_c_only() {
         ("mac", "#![forbid(unsafe_code)]"),
         ("security", "#![forbid(unsafe_code)]"),
         ("recordings", "#![forbid(unsafe_code)]"),
-        ("network", "#![forbid(unsafe_code)]"),
         ("services", "#![deny(unsafe_code)]"),
         ("store", "#![forbid(unsafe_code)]"),
         ("ue", "#![forbid(unsafe_code)]"),

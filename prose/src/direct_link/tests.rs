@@ -8,6 +8,7 @@ mod identifiers;
 mod lifecycle;
 mod nr;
 mod reflection;
+mod requests;
 mod revocation;
 mod rig;
 mod rules;

@@ -70,13 +70,13 @@ fn block_on<T: Send>(
     })
 }
 
-async fn connect(address: SocketAddr) -> Result<TcpStream, ClientError> {
+pub(crate) async fn connect(address: SocketAddr) -> Result<TcpStream, ClientError> {
     let stream = TcpStream::connect(address).await.map_err(|why| ClientError::Connect { address, why })?;
     let _ = stream.set_nodelay(true);
     Ok(stream)
 }
 
-async fn ask<S>(stream: S, request: Request<Vec<u8>>) -> Result<Response<Vec<u8>>, ClientError>
+pub(crate) async fn ask<S>(stream: S, request: Request<Vec<u8>>) -> Result<Response<Vec<u8>>, ClientError>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send,
 {

@@ -103,6 +103,25 @@ fn a_whole_configuration_is_what_it_says() {
     assert_eq!(first.credentials.milenage().opc(), second.credentials.milenage().opc());
 }
 
+/// As it stands, and with all that is commented out.
+#[test]
+fn the_example_is_right() {
+    let path = "../flowgraphs/src/commands/network/example/network.toml";
+    let example = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap();
+    let config = Files::new(&example, SUBSCRIBERS).load().unwrap();
+    assert_eq!(config.subscribers.len(), 2);
+    let lines = example.lines().map(|line| {
+        line.strip_prefix("# ").filter(|l| l.contains(" = ") || l.starts_with('[')).unwrap_or(line)
+    });
+    let whole = lines.collect::<Vec<_>>().join("\n").replace("\"token\"", "\"subscribers.toml\"");
+    // The whole has a token in the place of subscribers: all but those can be read.
+    let whole = whole.replacen("subscribers = ", "# ", 1);
+    let config = Files::new(&whole, &"x".repeat(64)).load().unwrap();
+    assert_eq!((config.limits, config.peers.unwrap().bsf.is_some()), (Limits::default(), true));
+    assert_eq!(config.hss.unwrap().rate, hss::Config::default().rate);
+    assert_eq!(config.bsf.unwrap().bsf.key_lifetime, 86_400_000);
+}
+
 #[test]
 fn a_fault_says_what_where_and_what_to_do() {
     for (find, put, what, place) in [
@@ -116,6 +135,12 @@ fn a_fault_says_what_where_and_what_to_do() {
         ("os-id = \"07", "os-id = \"", "hexadecimal", "os-id"),
         ("name = \"bsf.", "name = \"b sf.", "a name has", "[bsf]"),
         ("[hss]\nsubscribers = \"subscribers.toml\"\nburst = 100\n", "", "there is no hss", "[bsf]"),
+        (
+            "[bsf]\nname = \"bsf.mnc001.mcc001.pub.3gppnetwork.org\"\nlisten = \"127.0.0.1:0\"\ndigest = \"AKAv1-SHA-256\"\nkey-lifetime-s = 60\n",
+            "",
+            "there is no bsf",
+            "[prose_function]",
+        ),
         ("target = \"user1\"", "target = \"\"", "Rpauid", "permissions"),
     ] {
         assert!(WHOLE.contains(find), "{find}");
@@ -131,6 +156,29 @@ fn a_fault_says_what_where_and_what_to_do() {
     assert!(error.to_string().contains("cannot read it"), "{error}");
     let reach = WHOLE.replace("listen = \"127.0.0.1:0\"", "listen = \"0.0.0.0:0\"\nreach = \"network\"");
     assert!(Files::new(&reach, SUBSCRIBERS).load().is_ok());
+}
+
+#[test]
+fn functions_of_other_processes_are_neighbours_with_a_token() {
+    let apart = WHOLE.replace("[hss]\nsubscribers = \"subscribers.toml\"\nburst = 100\n", "");
+    let peers =
+        "[peers]\ntoken-file = \"subscribers.toml\"\nlisten = \"127.0.0.1:0\"\nhss = \"127.0.0.1:7\"\n";
+    let token = "0123456789abcdef0123456789abcdef\n";
+    let config = Files::new(&format!("{apart}\n{peers}"), token).load().unwrap().peers.unwrap();
+    assert_eq!(config.hss.unwrap().address().port(), 7);
+    assert!(config.listen.is_some() && config.bsf.is_none());
+    for (peers, token, what) in [
+        (peers.replace("127.0.0.1:7", "192.0.2.1:7"), token, "in the clear"),
+        (peers.replace("127.0.0.1:0", "0.0.0.0:0"), token, "in the clear"),
+        (peers.to_owned(), "short", "it holds no token"),
+        (peers.replace("hss = \"127.0.0.1:7\"\n", ""), token, "there is no hss"),
+    ] {
+        let error = Files::new(&format!("{apart}\n{peers}"), token).load().unwrap_err().to_string();
+        assert!(error.contains(what), "{error}");
+    }
+    let files = Files::new(&format!("{apart}\n{peers}"), token);
+    files.keys(token, 0o644);
+    assert!(files.load().unwrap_err().to_string().contains("others can read it"));
 }
 
 #[test]

@@ -13,7 +13,11 @@ use sidelink_network::prose_function::{self, Application, Permission, Restricted
 use sidelink_network::{bsf, hss};
 use sidelink_security::discovery::restricted::MicCheck;
 
-use super::{BsfConfig, Config, ConfigError, Limits, Listen, ProseFunctionConfig, Reach, subscribers};
+use super::{
+    BsfConfig, Config, ConfigError, Limits, Listen, Neighbour, PeersConfig, ProseFunctionConfig, Reach,
+    read_secret, subscribers,
+};
+use crate::peers::{TOKEN_CHARACTERS, Token};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
@@ -24,6 +28,16 @@ pub(super) struct Document {
     hss: Option<HssText>,
     bsf: Option<BsfText>,
     prose_function: Option<ProseFunctionText>,
+    peers: Option<PeersText>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+struct PeersText {
+    token_file: PathBuf,
+    listen: Option<SocketAddr>,
+    hss: Option<SocketAddr>,
+    bsf: Option<SocketAddr>,
 }
 
 #[derive(Default, Deserialize)]
@@ -157,7 +171,21 @@ impl Document {
                 .map(ProseFunctionText::resolve)
                 .transpose()
                 .map_err(|e| e.within("[prose-function]"))?,
+            peers: self.peers.map(|peers| peers.resolve(folder)).transpose()?,
         })
+    }
+}
+
+impl PeersText {
+    fn resolve(self, folder: &Path) -> Result<PeersConfig, ConfigError> {
+        let path = folder.join(&self.token_file);
+        let text = read_secret(&path)?;
+        let token = Token::new(text.trim()).ok_or_else(|| {
+            let remedy = format!("write {TOKEN_CHARACTERS} or more random characters without blanks, say of openssl rand -hex 32");
+            ConfigError::new("it holds no token", path.display().to_string(), remedy)
+        })?;
+        let at = |address: Option<SocketAddr>| address.map(Neighbour::new).transpose();
+        Ok(PeersConfig { token, listen: at(self.listen)?, hss: at(self.hss)?, bsf: at(self.bsf)? })
     }
 }
 

@@ -64,10 +64,7 @@ impl Ledger {
             return None;
         }
         self.uncertain.remove(&stream);
-        match reservation.commit(&mut Durable) {
-            Ok(granted) => Some(granted),
-            Err(_) => None,
-        }
+        reservation.commit(&mut Durable).ok()
     }
 
     /// A number that stands where a failed commit of our own would have put it: that commit was made after all. Nothing

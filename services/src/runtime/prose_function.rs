@@ -67,8 +67,10 @@ impl ProseFunctionThread {
         let numbers = Lease::at(NUMBERS, store.reserved(NUMBERS)?, 1, u64::MAX, ReserveConfig::default());
         let mut seed = Zeroizing::new([0; 32]);
         getrandom::fill(&mut seed[..]).map_err(|_| StartError::NoRandomness)?;
+        let machine = ProseFunction::new(config, numbers, &seed, durable)?;
+        counters.entries.set(machine.entries() as u64);
         Ok(Self {
-            machine: ProseFunction::new(config, numbers, &seed, durable)?,
+            machine,
             ledger: Ledger::new("ProSe Function", store, Arc::clone(&counters)),
             counters,
             pc4a,

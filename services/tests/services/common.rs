@@ -105,6 +105,7 @@ pub(crate) fn config(folder: &Path, subscribers: u32) -> Config {
             listen: loopback(),
         }),
         prose_function: Some(ProseFunctionConfig { prose_function, name: naf(), listen: loopback() }),
+        peers: None,
     }
 }
 
@@ -138,9 +139,19 @@ impl World {
 
 pub(crate) fn client(
     folder: &Path,
+    addresses: (std::net::SocketAddr, std::net::SocketAddr),
+    number: u32,
+    tls: TlsMode,
+) -> UeClient {
+    patient_client(folder, addresses, number, tls, Duration::from_secs(20))
+}
+
+pub(crate) fn patient_client(
+    folder: &Path,
     (bsf_address, naf_address): (std::net::SocketAddr, std::net::SocketAddr),
     number: u32,
     tls: TlsMode,
+    patience: Duration,
 ) -> UeClient {
     let config = ClientConfig {
         impi: imsi(number).impi(2).unwrap(),
@@ -149,7 +160,7 @@ pub(crate) fn client(
         naf: naf(),
         naf_address,
         tls,
-        patience: Duration::from_secs(20),
+        patience,
     };
     let sqn = SqnFile::new(folder.join(format!("usim{number}.json")));
     UeClient::new(config, Subscriber::with_opc(K, OPC), sqn).unwrap()

@@ -47,14 +47,16 @@ impl Service {
         let mut command = Command::new(std::env::current_exe().unwrap());
         command.args(["crash::child", "--exact", "--ignored", "--nocapture"]).env(FOLDER, folder);
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
-        let mut child = command.spawn().unwrap();
-        let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+        let nowhere = SocketAddr::from(([127, 0, 0, 1], 0));
+        let mut service = Self(command.spawn().unwrap(), (nowhere, nowhere));
+        let mut lines = BufReader::new(service.0.stderr.take().unwrap()).lines();
         let mut heard = Vec::new();
         loop {
             let line = lines.next().unwrap_or_else(|| panic!("the child ended: {heard:?}")).unwrap();
             if let Some(addresses) = line.strip_prefix("SERVING ") {
                 let (ub, pc3) = addresses.split_once(' ').unwrap();
-                return Self(child, (ub.parse().unwrap(), pc3.parse().unwrap()));
+                service.1 = (ub.parse().unwrap(), pc3.parse().unwrap());
+                return service;
             }
             heard.push(line);
         }
@@ -63,6 +65,13 @@ impl Service {
     fn kill(mut self) {
         self.0.kill().unwrap();
         self.0.wait().unwrap();
+    }
+}
+
+impl Drop for Service {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
     }
 }
 

@@ -88,8 +88,13 @@ fn openssl_shows_the_hint_and_refuses_what_is_not_under_the_key() {
     let good = ask(NAF, &identity, &key, "-tls1_2", suite.name());
     assert!(good.contains("PSK identity hint: 3GPP-bootstrapping\n"), "{good}");
     assert!(good.contains("Extended master secret: yes"), "{good}");
-    assert!(!good.contains("TLS session ticket:"), "{good}");
-    assert_eq!(world.handle.status().handshakes, 1);
+    // Nothing to resume by, in either version.
+    assert!(!good.contains("TLS session ticket:") && good.contains("Session-ID: \n"), "{good}");
+    let key_13 = psk(&ue, TlsMode::Tls13).1;
+    let good = ask(NAF, &identity, &key_13, "-tls1_3", suite.name());
+    assert!(good.contains("New, TLSv1.3") || good.contains("Reused, TLSv1.3"), "{good}");
+    assert!(!good.contains("New Session Ticket"), "{good}");
+    assert_eq!(world.handle.status().handshakes, 2);
     let other_key = format!("00{}", &key[2..]);
     for (name, identity, key, version, cipher) in [
         (NAF, &identity[..], &other_key[..], "-tls1_2", suite.name()),
@@ -111,7 +116,7 @@ fn openssl_shows_the_hint_and_refuses_what_is_not_under_the_key() {
         ask(name, identity, key, version, cipher);
     }
     let status = world.handle.status();
-    assert_eq!((status.handshakes, status.handshakes_failed), (1, 7));
+    assert_eq!((status.handshakes, status.handshakes_failed), (2, 7));
 }
 
 #[test]
@@ -140,28 +145,63 @@ fn gnutls_asks_the_prose_function() {
             &["--pskusername", &identity, "--pskkey", &key],
         ]
         .concat();
-        let printed = text(&run("gnutls-cli", &arguments, &http_request()));
-        assert!(printed.contains("HTTP/1.1 200"), "{tls:?}: {printed}");
-        announced(&message_in(&printed));
+        let handshakes = world.handle.status().handshakes;
+        let output = run("gnutls-cli", &arguments, &http_request());
+        // gnutls-cli 3.7.9 falls over its own feet when it shows the hint of TLS 1.2, of any server: the handshake is done by then.
+        assert_eq!(world.handle.status().handshakes, handshakes + 1, "{tls:?}: {}", text(&output));
+        if output.status.code().is_some_and(|code| code != 139) {
+            let printed = text(&output);
+            assert!(printed.contains("HTTP/1.1 200"), "{tls:?}: {printed}");
+            announced(&message_in(&printed));
+        } else {
+            assert_ne!(tls, TlsMode::Tls13, "{}", text(&output));
+        }
     }
 }
 
-/// A server of OpenSSL, killed at the end.
+/// A server of others, killed at the end.
 struct Server(Child, SocketAddr);
 
 impl Server {
-    fn start(arguments: &[&str]) -> Self {
-        let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-        let mut command = Command::new("openssl");
-        command.args(["s_server", "-www", "-accept", &free.to_string()]).args(arguments);
-        let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-        let server = Self(child, free);
+    /// Of OpenSSL: it prints what it is sent.
+    fn openssl(arguments: &[&str]) -> Self {
+        let free = Self::free();
+        Self::start("openssl", &[&["s_server", "-accept", &free.to_string()], arguments].concat(), free)
+    }
+
+    /// Of GnuTLS: it answers each request with a page.
+    fn gnutls(arguments: &[&str]) -> Self {
+        let free = Self::free();
+        Self::start(
+            "gnutls-serv",
+            &[&["--http", "--port", &free.port().to_string()], arguments].concat(),
+            free,
+        )
+    }
+
+    fn free() -> SocketAddr {
+        TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
+    }
+
+    fn start(program: &str, arguments: &[&str], address: SocketAddr) -> Self {
+        let mut command = Command::new(program);
+        // Its input stays open: it ends with it.
+        command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
+        let server = Self(command.spawn().unwrap(), address);
         let start = Instant::now();
-        while TcpStream::connect(free).is_err() {
-            assert!(start.elapsed() < Duration::from_secs(10), "s_server does not listen");
+        while TcpStream::connect(address).is_err() {
+            assert!(start.elapsed() < Duration::from_secs(10), "{program} does not listen");
             std::thread::sleep(Duration::from_millis(20));
         }
         server
+    }
+
+    /// What it has printed.
+    fn end(mut self) -> String {
+        self.0.kill().unwrap();
+        let mut printed = Vec::new();
+        self.0.stdout.take().unwrap().read_to_end(&mut printed).unwrap();
+        String::from_utf8_lossy(&printed).into_owned()
     }
 }
 
@@ -174,13 +214,13 @@ impl Drop for Server {
 
 /// A UE with a key, whose ProSe Function is at another address.
 fn at(world: &World, address: SocketAddr, tls: TlsMode) -> UeClient {
-    let mut ue =
-        crate::common::client(world.folder.path(), (world.handle.ub_address().unwrap(), address), 1, tls);
+    let addresses = (world.handle.ub_address().unwrap(), address);
+    let patience = Duration::from_secs(3);
+    let mut ue = crate::common::patient_client(world.folder.path(), addresses, 1, tls, patience);
     ue.bootstrap().unwrap();
     ue
 }
 
-/// s_server knows one key, and the UE has another after each bootstrapping: what is sent is not sent twice.
 #[test]
 fn our_client_speaks_with_s_server_of_openssl() {
     if !has("openssl", "openssl") {
@@ -188,8 +228,7 @@ fn our_client_speaks_with_s_server_of_openssl() {
     }
     let world = World::new(1);
     for tls in modes() {
-        let unused = "127.0.0.1:9".parse().unwrap();
-        let mut ue = at(&world, unused, tls);
+        let mut ue = at(&world, Server::free(), tls);
         let (identity, key) = psk(&ue, tls);
         let mut arguments = vec!["-nocert", "-psk", &key, "-psk_identity", &identity];
         match tls {
@@ -198,11 +237,40 @@ fn our_client_speaks_with_s_server_of_openssl() {
                 arguments.extend(["-tls1_2", "-psk_hint", "3GPP-bootstrapping", "-cipher", suite.name()]);
             }
         }
-        let server = Server::start(&arguments);
+        let server = Server::openssl(&arguments);
         ue.move_to(server.1);
-        // -www answers a page, which is no message of PC3: TLS was done, and HTTP.
+        // It answers nothing.
         let error = ue.send(&open_request(1, pc3::Command::Announce)).unwrap_err();
-        assert!(!matches!(error, ClientError::Tls(_) | ClientError::Connect { .. }), "{tls:?}: {error}");
+        assert!(matches!(error, ClientError::TimedOut(_)), "{tls:?}: {error}");
+        let printed = server.end();
+        assert!(printed.contains("POST / HTTP/1.1") && printed.contains("<DISCOVERY_REQUEST>"), "{printed}");
+    }
+}
+
+#[test]
+fn our_client_speaks_with_gnutls_serv() {
+    if !has("gnutls-serv", "gnutls-bin") {
+        return;
+    }
+    let world = World::new(1);
+    let passwords = world.folder.path().join("psk");
+    let passwords = passwords.to_str().unwrap();
+    for (tls, priority) in [
+        (TlsMode::Tls13, "NORMAL:-VERS-ALL:+VERS-TLS1.3:-KX-ALL:+ECDHE-PSK:+DHE-PSK:+PSK"),
+        (TlsMode::Tls12(PskSuite::DheAes128Gcm), "NORMAL:-VERS-ALL:+VERS-TLS1.2:-KX-ALL:+DHE-PSK"),
+        (TlsMode::Tls12(PskSuite::EcdheChaCha20), "NORMAL:-VERS-ALL:+VERS-TLS1.2:-KX-ALL:+ECDHE-PSK"),
+    ] {
+        let mut ue = at(&world, Server::free(), tls);
+        let (identity, key) = psk(&ue, tls);
+        std::fs::write(passwords, format!("{identity}:{key}\n")).unwrap();
+        let hint = ["--pskpasswd", passwords, "--pskhint", "3GPP-bootstrapping", "--priority", priority];
+        let server = Server::gnutls(&hint);
+        ue.move_to(server.1);
+        // It answers a page, or closes: TLS was done, and it knew the key.
+        let error = ue.send(&open_request(1, pc3::Command::Announce)).unwrap_err();
+        let is_answered =
+            matches!(error, ClientError::Message(_) | ClientError::Refused { .. } | ClientError::Malformed);
+        assert!(is_answered, "{tls:?}: {error}");
     }
 }
 
@@ -222,16 +290,16 @@ fn our_client_takes_no_server_without_the_key() {
     let hint = ["-tls1_2", "-nocert", "-psk", &key, "-cipher", suite.name()];
     let gba = |error: &ClientError| matches!(error, ClientError::Tls(_));
     // A certificate in the place of the key.
-    let server = Server::start(&["-cert", certificate, "-key", private, "-tls1_3"]);
+    let server = Server::openssl(&["-cert", certificate, "-key", private, "-tls1_3"]);
     let error =
         at(&world, server.1, TlsMode::Tls13).send(&open_request(1, pc3::Command::Announce)).unwrap_err();
     assert!(gba(&error), "{error}");
     // Another key.
-    let server = Server::start(&[&hint[..], &["-psk_hint", "3GPP-bootstrapping"]].concat());
+    let server = Server::openssl(&[&hint[..], &["-psk_hint", "3GPP-bootstrapping"]].concat());
     let error = at(&world, server.1, TlsMode::Tls12(suite)).send(&open_request(1, pc3::Command::Announce));
     assert!(gba(&error.unwrap_err()));
     // Another hint.
-    let server = Server::start(&[&hint[..], &["-psk_hint", "something else"]].concat());
+    let server = Server::openssl(&[&hint[..], &["-psk_hint", "something else"]].concat());
     let error = at(&world, server.1, TlsMode::Tls12(suite)).send(&open_request(1, pc3::Command::Announce));
     assert!(matches!(error, Err(ClientError::Tls(TlsClientError::NoHint))), "{error:?}");
 }

@@ -257,6 +257,27 @@ fn a_database_that_is_gone_for_a_while_costs_answers_and_nothing_else() {
     world.handle.add_subscriber(crate::common::subscriber(99)).unwrap();
 }
 
+/// A BSF that answers without end.
+#[test]
+fn our_client_reads_no_answer_without_end() {
+    let world = World::new(1);
+    let endless = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let addresses = (endless.local_addr().unwrap(), world.handle.pc3_address().unwrap());
+    let server = std::thread::spawn(move || {
+        let (mut stream, _) = endless.accept().unwrap();
+        let head = b"HTTP/1.1 200 OK\r\nContent-Length: 1000000000000\r\n\r\n";
+        let mut sent = stream.write(head).unwrap();
+        while let Ok(more) = stream.write(&[b'x'; 10_000]) {
+            sent += more;
+            assert!(sent < 100_000_000, "all of it is read");
+        }
+    });
+    let mut ue = crate::common::client(world.folder.path(), addresses, 1, TlsMode::Tls13);
+    let error = ue.bootstrap().unwrap_err();
+    assert!(matches!(error, ClientError::Malformed), "{error}");
+    server.join().unwrap();
+}
+
 #[test]
 fn a_usim_that_is_ahead_resynchronises_and_one_that_cannot_store_gets_no_key() {
     let world = World::new(1);

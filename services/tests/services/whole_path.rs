@@ -1,10 +1,14 @@
 //! UE -> BSF -> ProSe Function and back, over sockets.
 
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use crate::common::{World, announced, open_request};
 use sidelink_network::pc3::{Cause, Command, Message};
+use sidelink_services::Config;
 use sidelink_services::client::{Answered, ClientError};
+use sidelink_services::config::{Neighbour, PeersConfig};
+use sidelink_services::peers::Token;
 use sidelink_services::tls::{PskSuite, TlsMode};
 
 fn message(answered: Answered) -> Message {
@@ -141,8 +145,65 @@ fn the_end_comes_soon_even_with_open_connections() {
     let start = Instant::now();
     let World { handle, folder } = world;
     handle.shutdown();
-    assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
+    // Sooner than servers that are not told are given up.
+    assert!(start.elapsed() < Duration::from_millis(1900), "{:?}", start.elapsed());
     drop((open, folder));
+}
+
+/// HSS, BSF and ProSe Function with a database each, which reach each other over sockets alone.
+#[test]
+fn functions_in_different_processes_do_the_same() {
+    let folder = tempfile::tempdir().unwrap();
+    let token = Token::new("0123456789abcdef0123456789abcdef").unwrap();
+    let neighbour = |address: SocketAddr| Some(Neighbour::new(address).unwrap());
+    let start = |name: &str, token: &Token, change: &dyn Fn(&mut Config, &mut PeersConfig)| {
+        let mut config = crate::common::config(folder.path(), 0);
+        config.database = folder.path().join(name);
+        let listen = neighbour("127.0.0.1:0".parse().unwrap());
+        let mut peers = PeersConfig { token: token.clone(), listen, hss: None, bsf: None };
+        change(&mut config, &mut peers);
+        config.peers = Some(peers);
+        sidelink_services::Network::start(config).unwrap()
+    };
+    let hss = start("hss.db", &token, &|config, _| {
+        (config.bsf, config.prose_function) = (None, None);
+        config.subscribers = vec![crate::common::subscriber(1)];
+    });
+    let bsf = start("bsf.db", &token, &|config, peers| {
+        (config.hss, config.prose_function) = (None, None);
+        peers.hss = neighbour(hss.peers_address().unwrap());
+    });
+    let function = |token: &Token, name: &str| {
+        start(name, token, &|config, peers| {
+            (config.hss, config.bsf) = (None, None);
+            peers.hss = neighbour(hss.peers_address().unwrap());
+            peers.bsf = neighbour(bsf.peers_address().unwrap());
+        })
+    };
+    let right = function(&token, "prose_function.db");
+    let addresses = (bsf.ub_address().unwrap(), right.pc3_address().unwrap());
+    for tls in modes() {
+        let mut ue = crate::common::client(folder.path(), addresses, 1, tls);
+        announced(&message(ue.send(&open_request(1, Command::Announce)).unwrap()));
+    }
+    assert_eq!((hss.status().vectors, bsf.status().keys_given, right.status().entries), (5, 5, 5));
+    // An unknown UE is refused over Zh as it is in one process.
+    let mut unknown = crate::common::client(folder.path(), addresses, 2, TlsMode::Tls13);
+    let error = unknown.bootstrap().unwrap_err().to_string();
+    assert!(error.contains("403"), "{error}");
+    // Who does not know the token gets no key.
+    let other = Token::new("ffffffffffffffffffffffffffffffff").unwrap();
+    let wrong = function(&other, "wrong.db");
+    let addresses = (bsf.ub_address().unwrap(), wrong.pc3_address().unwrap());
+    let mut ue = crate::common::client(folder.path(), addresses, 1, TlsMode::Tls13);
+    ue.bootstrap().unwrap();
+    let given = bsf.status().keys_given;
+    assert!(matches!(ue.send(&open_request(1, Command::Announce)), Err(ClientError::Tls(_))));
+    assert_eq!(bsf.status().keys_given, given);
+    // An HSS that has gone costs 503.
+    hss.shutdown();
+    let error = ue.bootstrap().unwrap_err().to_string();
+    assert!(error.contains("503"), "{error}");
 }
 
 /// Everything in an event loop of the caller: nothing panics.

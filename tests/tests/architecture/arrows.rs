@@ -182,6 +182,19 @@ fn nobody_names_who_they_do_not_know() {
                 "sidelink_flowgraphs",
             ],
         ),
+        (
+            "services",
+            &[
+                "sidelink_phy",
+                "sidelink_mac",
+                "sidelink_prose",
+                "sidelink_ue",
+                "sidelink_store",
+                "sidelink_recordings",
+                "sidelink_radio",
+                "sidelink_flowgraphs",
+            ],
+        ),
         ("ue", &["sidelink_recordings", "sidelink_flowgraphs"]),
         (
             "radio",

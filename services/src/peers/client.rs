@@ -1,0 +1,125 @@
+//! The end that asks.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::{Request, StatusCode, header};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use sidelink_network::aka::Quintet;
+use sidelink_network::bsf::{KeyMaterial, KeyRefusal};
+use sidelink_network::hss::{Refusal, Resynchronisation};
+use sidelink_network::identity::{BTid, Fqdn, Impi, NafId};
+use sidelink_network::pc3::Imsi;
+use sidelink_network::prose_function::Answer;
+use tokio::sync::Semaphore;
+use zeroize::Zeroizing;
+
+use super::Token;
+use super::messages::{
+    KeyAnswer, KeyRequest, SubscriptionAnswer, SubscriptionRequest, VectorAnswer, VectorRequest,
+};
+use crate::client::{ask, connect};
+use crate::runtime::Reply;
+use crate::store::{subscription_of, ue_text};
+
+/// How long an answer may take.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Requests at once, at most; more are refused.
+pub(super) const AT_ONCE: usize = 128;
+
+/// A function in another process.
+#[derive(Clone)]
+pub(crate) struct PeerClient {
+    address: SocketAddr,
+    token: Token,
+    runtime: tokio::runtime::Handle,
+    room: Arc<Semaphore>,
+}
+
+impl PeerClient {
+    pub(crate) fn new(address: SocketAddr, token: Token, runtime: tokio::runtime::Handle) -> Self {
+        Self { address, token, runtime, room: Arc::new(Semaphore::new(AT_ONCE)) }
+    }
+
+    /// Asks an HSS over Zh.
+    pub(crate) fn vector(
+        &self,
+        impi: &Impi,
+        resynchronisation: Option<Resynchronisation>,
+        reply: Reply<Result<Quintet, Refusal>>,
+    ) {
+        let request = VectorRequest::new(impi, resynchronisation);
+        self.ask("/zh/vector", &request, |answer: Option<VectorAnswer>| {
+            // One that does not answer is as busy as one whose store fails.
+            reply(answer.and_then(|answer| answer.parse()).unwrap_or(Err(Refusal::Busy)));
+        });
+    }
+
+    /// Asks an HSS over PC4a. One that does not answer does not: the ProSe Function refuses by its own time.
+    pub(crate) fn subscription(&self, ue: Imsi, reply: Reply<Answer>) {
+        let request = SubscriptionRequest { ue: ue_text(ue) };
+        self.ask("/pc4a/subscription", &request, |answer: Option<SubscriptionAnswer>| {
+            match answer.map(|answer| answer.subscription) {
+                Some(None) => reply(Answer::Unknown),
+                Some(Some(text)) => {
+                    if let Ok(subscription) = subscription_of(&text) {
+                        reply(Answer::Known(subscription));
+                    }
+                }
+                None => {}
+            }
+        });
+    }
+
+    /// Asks a BSF over Zn. One that does not answer does not: the handshake fails.
+    pub(crate) fn key(
+        &self,
+        naf: &Fqdn,
+        b_tid: &BTid,
+        naf_id: &NafId,
+        reply: Reply<Result<KeyMaterial, KeyRefusal>>,
+    ) {
+        let request = KeyRequest::new(naf, b_tid, naf_id);
+        self.ask("/zn/key", &request, |answer: Option<KeyAnswer>| {
+            if let Some(result) = answer.and_then(|answer| answer.parse()) {
+                reply(result);
+            }
+        });
+    }
+
+    fn ask<T: DeserializeOwned>(
+        &self,
+        path: &'static str,
+        request: &impl Serialize,
+        then: impl FnOnce(Option<T>) + Send + 'static,
+    ) {
+        let (Ok(room), Ok(body)) = (Arc::clone(&self.room).try_acquire_owned(), serde_json::to_vec(request))
+        else {
+            return then(None);
+        };
+        let (address, token) = (self.address, self.token.clone());
+        self.runtime.spawn(async move {
+            let answer = tokio::time::timeout(PATIENCE, send(address, &token, path, body)).await;
+            drop(room);
+            let answer = answer.ok().flatten().and_then(|body| serde_json::from_slice(&body).ok());
+            if answer.is_none() {
+                tracing::warn!("{address}{path} does not answer as it should");
+            }
+            then(answer);
+        });
+    }
+}
+
+async fn send(address: SocketAddr, token: &Token, path: &str, body: Vec<u8>) -> Option<Zeroizing<Vec<u8>>> {
+    let request = Request::post(path)
+        .header(header::HOST, address.to_string())
+        .header(header::CONTENT_TYPE, "application/json")
+        .header(header::AUTHORIZATION, format!("Bearer {}", token.0.as_str()))
+        .body(body)
+        .ok()?;
+    let response = ask(connect(address).await.ok()?, request).await.ok()?;
+    (response.status() == StatusCode::OK).then(|| Zeroizing::new(response.into_body()))
+}
