@@ -139,7 +139,7 @@ fn a_fault_says_what_where_and_what_to_do() {
             "[bsf]\nname = \"bsf.mnc001.mcc001.pub.3gppnetwork.org\"\nlisten = \"127.0.0.1:0\"\ndigest = \"AKAv1-SHA-256\"\nkey-lifetime-s = 60\n",
             "",
             "there is no bsf",
-            "[prose_function]",
+            "[prose-function]",
         ),
         ("target = \"user1\"", "target = \"\"", "Rpauid", "permissions"),
     ] {
