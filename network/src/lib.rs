@@ -3,7 +3,7 @@
 //! crash is an output of its own, and the message that rests on it comes out only after its `Stored` or `Granted` came back.
 //!
 //! Pinned: TS 33.102, TS 33.220, TS 24.109, TS 33.401, TS 24.334 and TS 33.303 of release 16. RFC 3310 and RFC 7616, which the digest follows,
-//! and the names of TS 23.003 are from memory.
+//! RFC 3748, RFC 4187 and RFC 9048 of EAP, and the names of TS 23.003 are from memory.
 //!
 //! ```text
 //!   UE                                   network
@@ -25,6 +25,7 @@
 //! - [`bootstrapping_info`], the XML document of Ub
 //! - [`bsf`], the bootstrapping server function: Ub and Zn
 //! - [`ub_client`], the UE's end of Ub
+//! - [`eap_aka`], packets of EAP, EAP-AKA and EAP-AKA'
 //! - [`pc3`], messages between UE and ProSe Function, XML: TS 24.334 §11.2, §12.2
 //! - [`prose_function`], the ProSe Function: authorises, allots codes and keys, checks match reports
 //!
@@ -39,6 +40,7 @@ pub mod aka;
 pub mod bootstrapping_info;
 pub mod bsf;
 pub mod digest;
+pub mod eap_aka;
 pub mod hss;
 pub mod identity;
 pub mod limit;
