@@ -12,6 +12,7 @@
 //!                                          Zn              authentication vectors for MME and AAA
 //!                                          |
 //!                                         NAF: the ProSe Function, the PKMF
+//!   usim <- eap_peer  --- EAP-AKA', carried by RADIUS or a relay ---  aaa  ---  hss
 //! ```
 //!
 //! # The rooms
@@ -26,6 +27,8 @@
 //! - [`bsf`], the bootstrapping server function: Ub and Zn
 //! - [`ub_client`], the UE's end of Ub
 //! - [`eap_aka`], packets of EAP, EAP-AKA and EAP-AKA'
+//! - [`aaa`], the AAA server: EAP-AKA'
+//! - [`eap_peer`], the UE's end of EAP-AKA'
 //! - [`pc3`], messages between UE and ProSe Function, XML: TS 24.334 §11.2, §12.2
 //! - [`prose_function`], the ProSe Function: authorises, allots codes and keys, checks match reports
 //!
@@ -36,11 +39,13 @@
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 
+pub mod aaa;
 pub mod aka;
 pub mod bootstrapping_info;
 pub mod bsf;
 pub mod digest;
 pub mod eap_aka;
+pub mod eap_peer;
 pub mod hss;
 pub mod identity;
 pub mod limit;

@@ -1,5 +1,7 @@
 //! A BSF with its HSS, and UEs, for tests.
 
+pub(crate) mod eap;
+
 use std::collections::BTreeMap;
 
 use sidelink_security::cipher::milenage::Subscriber;

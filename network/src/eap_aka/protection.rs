@@ -55,17 +55,17 @@ pub(super) fn put_mac(packet: &mut [u8], at: usize, k_aut: &[u8; 32], extra: &[u
 }
 
 /// Verifies AT_MAC. `extra` is NONCE_S for the response to a re-authentication, and nothing else. A message without AT_MAC
-/// is refused.
-pub fn verify_mac(packet: &Packet<'_>, k_aut: &[u8; 32], extra: &[u8]) -> Result<(), Error> {
+/// is refused. Returns the MAC, which names sessions.
+pub fn verify_mac(packet: &Packet<'_>, k_aut: &[u8; 32], extra: &[u8]) -> Result<[u8; 16], Error> {
     let octets = packet.octets();
     let attributes = parse_all(octets.get(ATTRIBUTES..).unwrap_or(&[]))?;
     let mut macs = attributes.iter().filter_map(|(at, attribute)| match attribute {
         // Two octets are reserved.
-        Attribute::Mac(mac) => Some((ATTRIBUTES + at + 2, mac)),
+        Attribute::Mac(mac) => Some((ATTRIBUTES + at + 2, *mac)),
         _ => None,
     });
     let (at, given) = macs.next().ok_or(Error::Mac)?;
-    if bool::from(mac(octets, at, k_aut, extra).ct_eq(given)) { Ok(()) } else { Err(Error::Mac) }
+    if bool::from(mac(octets, at, k_aut, extra).ct_eq(&given)) { Ok(given) } else { Err(Error::Mac) }
 }
 
 /// AT_IV and AT_ENCR_DATA.

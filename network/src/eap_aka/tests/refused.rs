@@ -110,7 +110,6 @@ fn lengths_that_fit_nothing() {
         (attribute(1, 4, &[]), "AT_RAND"),
         (attribute(13, 2, &[]), "AT_ANY_ID_REQ"),
         (attribute(12, 2, &[]), "AT_NOTIFICATION"),
-        ("0d00".into(), "an attribute"),
         ("0d020000".into(), "an attribute"),
         ("0d".into(), "the header of an attribute"),
         (attribute(134, 2, &[]), "AT_CHECKCODE"),
@@ -120,10 +119,12 @@ fn lengths_that_fit_nothing() {
         let shown = request(&format!("010000{data}")).unwrap_err().to_string();
         assert!(shown.contains(error), "{data}: {shown}");
     }
+    let nothing = request("0500000d00").unwrap_err();
+    assert_eq!(nothing, Error::Length { what: "an attribute", stated: 0, have: 2 });
     for (data, error) in [
         // Longer than what is there, more than three octets of padding, no UTF-8, NUL within.
         (attribute(14, 2, &[0, 5, 0x31]), "AT_IDENTITY"),
-        (attribute(14, 3, &[0, 4, 0x31]), "AT_IDENTITY"),
+        (attribute(14, 3, &[0, 1, 0x31]), "AT_IDENTITY"),
         (attribute(14, 2, &[0, 1, 0xff]), "AT_IDENTITY"),
         (attribute(14, 2, &[0, 2, 0x31, 0]), "AT_IDENTITY"),
         // 24 bits, 33, 136.
@@ -163,13 +164,20 @@ fn padding_is_zero_and_short() {
     let mut out = Vec::new();
     Attribute::Padding(12).emit(&mut out).unwrap();
     assert_eq!(out, bytes("060300000000000000000000"));
-    for data in ["0604000000000000000000000000000000", "060100010601000006010000"] {
-        let mut plain = bytes(&data[..data.len() / 2 * 2]);
-        plain.resize(16, 0);
-        let iv = [0; 16];
-        let sealed = encrypt([1; 16], iv, &plain);
-        assert!(sealed.open(&[1; 16]).is_err(), "{data}");
-    }
+    let open = |digits: &str| encrypt([1; 16], [0; 16], &bytes(digits)).open(&[1; 16]);
+    assert!(open("13010001060300000000000000000000").is_ok());
+    assert!(matches!(
+        open("13010001060300000000000000000001"),
+        Err(Error::Reserved { what: "AT_PADDING", .. })
+    ));
+    assert!(matches!(
+        open("06040000000000000000000000000000"),
+        Err(Error::Length { what: "AT_PADDING", .. })
+    ));
+    assert!(matches!(
+        open("13010001130100010602000000000000"),
+        Err(Error::Misplaced { attribute: "AT_COUNTER", .. })
+    ));
 }
 
 fn encrypt(key: [u8; 16], iv: [u8; 16], plain: &[u8]) -> Sealed {
