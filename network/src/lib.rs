@@ -3,7 +3,7 @@
 //! crash is an output of its own, and the message that rests on it comes out only after its `Stored` or `Granted` came back.
 //!
 //! Pinned: TS 33.102, TS 33.220, TS 24.109, TS 33.401, TS 24.334 and TS 33.303 of release 16. RFC 3310 and RFC 7616, which the digest follows,
-//! RFC 3748, RFC 4187 and RFC 9048 of EAP, and the names of TS 23.003 are from memory.
+//! RFC 3748, RFC 4187 and RFC 9048 of EAP, RFC 2865 and RFC 3579 of RADIUS, and the names of TS 23.003 are from memory.
 //!
 //! ```text
 //!   UE                                   network
@@ -28,6 +28,7 @@
 //! - [`ub_client`], the UE's end of Ub
 //! - [`eap_aka`], packets of EAP, EAP-AKA and EAP-AKA'
 //! - [`aaa`], the AAA server: EAP-AKA'
+//! - [`radius`], RADIUS around the AAA server
 //! - [`eap_peer`], the UE's end of EAP-AKA'
 //! - [`pc3`], messages between UE and ProSe Function, XML: TS 24.334 §11.2, §12.2
 //! - [`prose_function`], the ProSe Function: authorises, allots codes and keys, checks match reports
@@ -51,6 +52,7 @@ pub mod identity;
 pub mod limit;
 pub mod pc3;
 pub mod prose_function;
+pub mod radius;
 pub mod ub_client;
 pub mod usim;
 

@@ -57,8 +57,9 @@ fn identities_are_asked_for_three_times() {
 
 #[test]
 fn identities_that_are_no_text_are_asked_for() {
-    for data in [vec![0xff; 10], vec![b'6'; 254], Vec::new()] {
-        let mut world = World::new(|_| {});
+    let long = format!("6{}@{}", imsi().digits(), "x".repeat(300)).into_bytes();
+    for data in [vec![0xff; 10], long, Vec::new()] {
+        let mut world = World::new(|config| config.first_identity = FirstIdentity::Used);
         let octets = emit(Code::Response, 1, Type::Identity, &data).unwrap();
         let asked = world.tell(SessionId(1), &octets, &mut Outcome::default()).unwrap();
         assert_eq!(asked[4..], [50, 5, 0, 0, 13, 1, 0, 0]);
