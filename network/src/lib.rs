@@ -2,8 +2,9 @@
 //! `handle_input` and says what is to be done by `poll_output`; time and random octets are arguments. What must survive a
 //! crash is an output of its own, and the message that rests on it comes out only after its `Stored` or `Granted` came back.
 //!
-//! Pinned: TS 33.102, TS 33.220, TS 24.109, TS 33.401, TS 24.334 and TS 33.303 of release 16. RFC 3310 and RFC 7616, which the digest follows,
-//! RFC 3748, RFC 4187 and RFC 9048 of EAP, RFC 2865 and RFC 3579 of RADIUS, and the names of TS 23.003 are from memory.
+//! Pinned: TS 33.102, TS 33.220, TS 33.223, TS 24.109, TS 33.401, TS 24.334 and TS 33.303 of release 16. RFC 3310 and RFC 7616, which the
+//! digest follows, RFC 3748, RFC 4187 and RFC 9048 of EAP, RFC 2865 and RFC 3579 of RADIUS, and the names of TS 23.003 are
+//! from memory.
 //!
 //! ```text
 //!   UE                                   network
@@ -26,6 +27,7 @@
 //! - [`bootstrapping_info`], the XML document of Ub
 //! - [`bsf`], the bootstrapping server function: Ub and Zn
 //! - [`ub_client`], the UE's end of Ub
+//! - [`gba_push`], keys that a NAF pushes: GPI, at BSF and UE
 //! - [`eap_aka`], packets of EAP, EAP-AKA and EAP-AKA'
 //! - [`aaa`], the AAA server: EAP-AKA'
 //! - [`radius`], RADIUS around the AAA server
@@ -35,7 +37,7 @@
 //!
 //! # What is not there
 //!
-//! GBA push, GBA_U, 2G GBA, GBA_Digest, TMPI, user security settings, Diameter; K of 256 bits; the age limit L of a USIM.
+//! GBA_U, 2G GBA, GBA_Digest, TMPI, user security settings, Diameter; K of 256 bits; the age limit L of a USIM.
 
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
@@ -47,6 +49,7 @@ pub mod bsf;
 pub mod digest;
 pub mod eap_aka;
 pub mod eap_peer;
+pub mod gba_push;
 pub mod hss;
 pub mod identity;
 pub mod limit;

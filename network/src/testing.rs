@@ -103,7 +103,7 @@ impl World {
         }
     }
 
-    fn vector(
+    pub(crate) fn vector(
         &mut self,
         ticket: Ticket,
         impi: Impi,
