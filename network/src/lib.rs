@@ -3,7 +3,7 @@
 //! crash is an output of its own, and the message that rests on it comes out only after its `Stored` or `Granted` came back.
 //!
 //! Pinned: TS 33.102, TS 33.220, TS 33.223, TS 24.109, TS 33.401, TS 24.334 and TS 33.303 of release 16. RFC 3310 and RFC 7616, which the
-//! digest follows, RFC 3748, RFC 4187 and RFC 9048 of EAP, RFC 2865 and RFC 3579 of RADIUS, and the names of TS 23.003 are
+//! digest follows, RFC 3748, RFC 4187 and RFC 9048 of EAP, RFC 2865 and RFC 3579 of RADIUS, TS 102 225, and the names of TS 23.003 are
 //! from memory.
 //!
 //! ```text
@@ -32,6 +32,7 @@
 //! - [`aaa`], the AAA server: EAP-AKA'
 //! - [`radius`], RADIUS around the AAA server
 //! - [`eap_peer`], the UE's end of EAP-AKA'
+//! - [`ota`], packets to a card over the air, and a card
 //! - [`pc3`], messages between UE and ProSe Function, XML: TS 24.334 §11.2, §12.2
 //! - [`prose_function`], the ProSe Function: authorises, allots codes and keys, checks match reports
 //!
@@ -53,6 +54,7 @@ pub mod gba_push;
 pub mod hss;
 pub mod identity;
 pub mod limit;
+pub mod ota;
 pub mod pc3;
 pub mod prose_function;
 pub mod radius;
