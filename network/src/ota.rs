@@ -190,7 +190,7 @@ impl Protection {
     fn open(self, keys: &KeySet, clear: &[u8], sealed: &[u8], status: usize) -> Result<Opened, Error> {
         let mut inner = sealed.to_vec();
         if self.ciphering == Ciphering::On {
-            if inner.len() % 16 != 0 {
+            if !inner.len().is_multiple_of(16) {
                 return Err(Error::Length("what is encrypted"));
             }
             keys.decrypt(&mut inner);

@@ -55,7 +55,7 @@ pub(super) fn eapol_test(port: u16, run: &Run, mut usim: Usim) -> (bool, String)
         }
         status = child.try_wait().unwrap();
     }
-    let _ = child.kill();
+    let _ = (child.kill(), child.wait());
     let said = std::fs::read_to_string(folder.path().join("log")).unwrap_or_default();
     (status.is_some_and(|status| status.success()), said)
 }
