@@ -4,7 +4,7 @@
 //! is under way: no retransmission moves the AAA server. Requests, replies that are kept and sessions are bounded.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::net::{IpAddr, SocketAddr};
+use core::net::{IpAddr, SocketAddr};
 
 use sidelink_security::counter::UtcTime;
 use sidelink_wire::rng::Rng;

@@ -1,7 +1,7 @@
 //! What goes into the server and what comes out.
 
 use std::fmt;
-use std::net::SocketAddr;
+use core::net::SocketAddr;
 
 use sidelink_security::counter::UtcTime;
 

@@ -1,6 +1,6 @@
 //! The server with its AAA server, HSS and peers.
 
-use std::net::SocketAddr;
+use core::net::SocketAddr;
 
 use super::*;
 use crate::aaa::{Aaa, Authentication, Discarded, FirstIdentity, Rejection};
