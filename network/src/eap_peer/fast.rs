@@ -126,7 +126,6 @@ impl EapPeer {
             (Notification::SUCCESS, ResultOf::Awaited) => {
                 State::Answered(Box::new(Answered { result: ResultOf::Told, ..answered }))
             }
-            (Notification::SUCCESS, _) => State::Failed(Failure::Unexpected),
             _ => State::Failed(Failure::Notified(code)),
         };
         self.answer(packet, Ok((response, state)), key);

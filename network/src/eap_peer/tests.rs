@@ -244,6 +244,41 @@ fn a_notification_is_believed_under_its_mac_alone() {
     }
 }
 
+/// A peer that was asked to re-authenticate, and the keys of its context.
+fn asked_again() -> (World, EapPeer, Vec<u8>, Keys) {
+    let (mut world, mut peer, mut outcome) = (World::new(|_| {}), peer(), Outcome::default());
+    world.run(&mut peer).granted();
+    let said = world.ask(&mut peer, &hello(1), &mut outcome).unwrap();
+    let request = world.tell(crate::aaa::SessionId(50), &said, &mut outcome).unwrap();
+    let Keys { k_encr, k_aut, k_re } = &peer.context.as_ref().unwrap().keys;
+    let keys = Keys { k_encr: *k_encr, k_aut: *k_aut, k_re: *k_re };
+    (world, peer, request, keys)
+}
+
+#[test]
+fn the_checkcode_of_a_re_authentication_is_looked_at() {
+    let (mut world, mut peer, request, keys) = asked_again();
+    let (_, parsed) = Request::parse(&Packet::new_checked(&request).unwrap()).unwrap();
+    let Request::Reauthentication(mut message) = parsed else { panic!() };
+    message.checkcode = Some(crate::eap_aka::Checkcode::Sha256([1; 32]));
+    let key = Some(MacKey { k_aut: &keys.k_aut, extra: &[] });
+    let altered = Request::Reauthentication(message).emit(Method::AkaPrime, request[1], key).unwrap();
+    assert_eq!(world.ask(&mut peer, &altered, &mut Outcome::default()).unwrap()[5], 14);
+    assert!(matches!(peer.conversation.state, State::Failed(Failure::Checkcode)));
+}
+
+#[test]
+fn the_notification_of_a_re_authentication_has_its_counter() {
+    let (mut world, mut peer, request, keys) = asked_again();
+    world.ask(&mut peer, &request, &mut Outcome::default()).unwrap();
+    let code = crate::eap_aka::Notification::SUCCESS;
+    let told = Request::Notification(crate::eap_aka::Notification::After { code, sealed: None });
+    let key = Some(MacKey { k_aut: &keys.k_aut, extra: &[] });
+    let told = told.emit(Method::AkaPrime, request[1] + 1, key).unwrap();
+    assert_eq!(world.ask(&mut peer, &told, &mut Outcome::default()).unwrap()[5], 14);
+    assert!(matches!(peer.conversation.state, State::Failed(Failure::Unexpected)));
+}
+
 /// The peer's answer to a challenge with this list of derivations, and what it thinks of it.
 fn answer(peer: &mut EapPeer, kdfs: &[u16], id: u8) -> Response {
     let challenge = Challenge {

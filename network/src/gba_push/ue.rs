@@ -141,9 +141,6 @@ impl PushUe {
 
     fn gpi(&mut self, now: UtcTime, octets: &[u8]) -> Result<(), Dropped> {
         let packet = Packet::new_checked(octets).map_err(Dropped::Gpi)?;
-        if self.waiting.is_some() {
-            return Err(Dropped::Busy);
-        }
         if packet.place() == Place::Card {
             return Err(Dropped::Place);
         }

@@ -3,8 +3,8 @@
 //! A request that comes again (same source, identifier and authenticator) gets the same reply again, or none while the first
 //! is under way: no retransmission moves the AAA server. Requests, replies that are kept and sessions are bounded.
 
-use std::collections::{BTreeMap, VecDeque};
 use core::net::{IpAddr, SocketAddr};
+use std::collections::{BTreeMap, VecDeque};
 
 use sidelink_security::counter::UtcTime;
 use sidelink_wire::rng::Rng;

@@ -78,6 +78,9 @@ fn lengths_that_lie_are_refused() {
     for length in [0, 1, 17, 19] {
         assert!(matches!(with(21, length), Error::Attribute(_)), "{length}");
     }
+    // A length of one, which would be followed by a whole attribute.
+    let short = [&[1, 1, 0, 23][..], &[7; 16], &[5, 1, 2]].concat();
+    assert_eq!(Packet::new_checked(&short).unwrap_err(), Error::Attribute(5));
     let padded = [&request[..], &[1, 2, 3]].concat();
     assert_eq!(Packet::new_checked(&padded).unwrap().octets(), request);
 }
@@ -106,6 +109,10 @@ fn one_message_authenticator_of_sixteen_octets() {
     let mut twice = [&request[..], &request[20..]].concat();
     twice[3] = 56;
     assert!(!verified(&twice));
+    // The first of two is right.
+    let mut second = Attributes::default();
+    second.push(Attribute::MessageAuthenticator, &[0; 16]).unwrap();
+    assert!(!verified(&secret.request(1, [7; 16], &second).unwrap()));
     let mut short = request[..37].to_vec();
     (short[3], short[21]) = (37, 17);
     assert!(!verified(&short));

@@ -4,7 +4,9 @@ use sidelink_security::kdf::eap_aka as kdf;
 
 use super::*;
 use crate::aka::{Autn, Quintet, Rand};
+use crate::eap_aka::message::NotificationProof;
 use crate::eap_aka::protection::verify_mac;
+use crate::eap_aka::{Inner, Reauthentication, Sealed};
 use crate::testing::eap::{NETWORK, REALM};
 
 const CHALLENGE: usize = 4;
@@ -202,5 +204,88 @@ fn the_answer_to_a_notification_is_proven() {
             }
         });
         assert_eq!(outcome.rejected(), Rejection::Mac, "{fast}");
+    }
+}
+
+/// A re-authentication that has come as far as its request, with the keys of its context.
+struct Begun {
+    world: World,
+    peer: EapPeer,
+    request: Vec<u8>,
+    keys: Keys,
+    nonce_s: [u8; 16],
+    outcome: Outcome,
+}
+
+const SESSION: SessionId = SessionId(70);
+
+impl Begun {
+    fn new() -> Self {
+        let (mut world, mut peer, mut outcome) = (World::new(|_| {}), peer(), Outcome::default());
+        world.run(&mut peer).granted();
+        let said = world.ask(&mut peer, &hello(1), &mut outcome).unwrap();
+        let name = String::from_utf8(said[5..].to_vec()).unwrap();
+        let Keys { k_encr, k_aut, k_re } = &world.aaa.contexts.find(&name, world.now).unwrap().keys;
+        let keys = Keys { k_encr: *k_encr, k_aut: *k_aut, k_re: *k_re };
+        let request = world.tell(SESSION, &said, &mut outcome).unwrap();
+        let Ok((_, Request::Reauthentication(message))) =
+            Request::parse(&Packet::new_checked(&request).unwrap())
+        else {
+            panic!()
+        };
+        let nonce_s = message.sealed.open(&keys.k_encr).unwrap().nonce_s.unwrap();
+        Self { world, peer, request, keys, nonce_s, outcome }
+    }
+
+    /// Why the server rejects a response, after it has told a failure or at once.
+    fn rejected(mut self, response: &[u8]) -> Rejection {
+        let mut sent = self.world.tell(SESSION, response, &mut self.outcome).unwrap();
+        if sent[0] == 1 {
+            sent = self.world.tell(SESSION, &[2, sent[1], 0, 8, 50, 12, 0, 0], &mut self.outcome).unwrap();
+        }
+        assert_eq!(sent[0], 4);
+        self.outcome.rejected()
+    }
+
+    fn sealed(&self, counter: Option<u16>) -> Sealed {
+        Sealed::seal(&self.keys.k_encr, [3; 16], &Inner { counter, ..Inner::default() }).unwrap()
+    }
+}
+
+#[test]
+fn counter_and_checkcode_of_a_re_authentication_are_looked_at() {
+    for (counter, checkcode, why) in [
+        (Some(2), Checkcode::Empty, Rejection::Counter),
+        (None, Checkcode::Empty, Rejection::Counter),
+        (Some(1), Checkcode::Sha256([1; 32]), Rejection::Checkcode),
+    ] {
+        let begun = Begun::new();
+        // What is encrypted has one block at least.
+        let sealed = match counter {
+            Some(_) => begun.sealed(counter),
+            None => {
+                let inner = Inner { next_pseudonym: Some("x".into()), ..Inner::default() };
+                Sealed::seal(&begun.keys.k_encr, [3; 16], &inner).unwrap()
+            }
+        };
+        let message = Reauthentication { sealed, checkcode: Some(checkcode), result_ind: false };
+        let key = Some(MacKey { k_aut: &begun.keys.k_aut, extra: &begun.nonce_s });
+        let response = Response::Reauthentication(message).emit(Method::AkaPrime, begun.request[1], key);
+        assert_eq!(begun.rejected(&response.unwrap()), why);
+    }
+}
+
+#[test]
+fn the_answer_to_the_notification_of_a_re_authentication_has_its_counter() {
+    for counter in [None, Some(2)] {
+        let mut begun = Begun::new();
+        let response = begun.world.ask(&mut begun.peer, &begun.request, &mut begun.outcome).unwrap();
+        let told = begun.world.tell(SESSION, &response, &mut begun.outcome).unwrap();
+        let proof = match counter {
+            None => NotificationProof::Mac,
+            Some(_) => NotificationProof::MacAndCounter(begun.sealed(counter)),
+        };
+        let response = respond(Response::Notification { proof }, &begun.keys, told[1]);
+        assert_eq!(begun.rejected(&response), Rejection::Counter);
     }
 }

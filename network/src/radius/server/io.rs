@@ -1,7 +1,7 @@
 //! What goes into the server and what comes out.
 
-use std::fmt;
 use core::net::SocketAddr;
+use std::fmt;
 
 use sidelink_security::counter::UtcTime;
 

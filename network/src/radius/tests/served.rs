@@ -242,6 +242,25 @@ fn what_is_under_way_is_not_begun_again() {
     assert_eq!(nas.events.pop(), Some(Event::Rejected { why: Rejection::Late }));
 }
 
+/// Another request of a session does not take the place of the one that is under way.
+#[test]
+fn a_session_has_one_request_at_a_time() {
+    let mut nas = Nas::new(|_, _| {});
+    nas.world.hss_answers = false;
+    let (state, asked) = begun(&mut nas);
+    let identity = crate::eap_aka::identity::permanent(&crate::testing::imsi());
+    let said = crate::eap_aka::Response::Identity(identity);
+    let said = said.emit(crate::eap_aka::Method::AkaPrime, asked[1], None).unwrap();
+    let first = nas.request(&said, &[(Attribute::State, state.clone())]);
+    let second = nas.request(&said, &[(Attribute::State, state)]);
+    assert!(nas.give(&first).is_empty() && nas.give(&second).is_empty());
+    assert_eq!(nas.events, [Event::Dropped { from: nas.from, why: Dropped::UnderWay }]);
+    let now = nas.world.now.plus_millis(30_000);
+    nas.server.handle_input(Input::Tick { now }, &mut nas.world.rng);
+    let replies = nas.drain();
+    assert_eq!(Packet::new_checked(&replies[0]).unwrap().identifier(), first[1]);
+}
+
 #[test]
 fn what_is_passed_over_may_come_again() {
     let mut nas = Nas::new(|_, _| {});
