@@ -38,7 +38,8 @@
 //!
 //! # What is not there
 //!
-//! GBA_U, 2G GBA, GBA_Digest, TMPI, user security settings, Diameter; K of 256 bits; the age limit L of a USIM.
+//! GBA_U, 2G GBA, GBA_Digest, TMPI, user security settings, Diameter; EAP-AKA (only its packets), the derivation of RFC 9678; 3DES over
+//! the air; keys of which two MMEs give a half each; K of 256 bits; the age limit L of a USIM.
 
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
