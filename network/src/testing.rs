@@ -1,5 +1,7 @@
 //! A BSF with its HSS, and UEs, for tests.
 
+pub(crate) mod eap;
+
 use std::collections::BTreeMap;
 
 use sidelink_security::cipher::milenage::Subscriber;
@@ -103,7 +105,7 @@ impl World {
         }
     }
 
-    fn vector(
+    pub(crate) fn vector(
         &mut self,
         ticket: Ticket,
         impi: Impi,

@@ -1,5 +1,7 @@
 //! EAP-AKA', RFC 9048: CK', IK' and the keys of the method.
 
+use std::fmt;
+
 use zeroize::{ZeroizeOnDrop, Zeroizing};
 
 use super::{ParameterTooLong, fc, kdf};
@@ -51,16 +53,8 @@ pub fn master_keys(keys: &CkIkPrime, identity: &str) -> MasterKeys {
     let mut key = Zeroizing::new([0; 32]);
     key[..16].copy_from_slice(&keys.ik_prime);
     key[16..].copy_from_slice(&keys.ck_prime);
-    let keyed = Keyed::new(&key[..]);
-    // PRF': T1 = HMAC(K, S | 1), Tn = HMAC(K, T(n-1) | S | n): 208 octets take seven.
-    let mut mk = Zeroizing::new([0; 7 * 32]);
-    let mut previous = Zeroizing::new([0; 32]);
-    for (i, chunk) in mk.chunks_exact_mut(32).enumerate() {
-        let head: &[u8] = if i == 0 { &[] } else { &previous[..] };
-        let t = keyed.mac(&[head, b"EAP-AKA'", identity.as_bytes(), &[i as u8 + 1]]);
-        chunk.copy_from_slice(&t);
-        *previous = t;
-    }
+    let mut mk = Zeroizing::new([0; 208]);
+    prf_prime(&key[..], &[b"EAP-AKA'", identity.as_bytes()], &mut mk[..]);
     let mut keys = MasterKeys { k_encr: [0; 16], k_aut: [0; 32], k_re: [0; 32], msk: [0; 64], emsk: [0; 64] };
     keys.k_encr.copy_from_slice(&mk[..16]);
     keys.k_aut.copy_from_slice(&mk[16..48]);
@@ -68,4 +62,48 @@ pub fn master_keys(keys: &CkIkPrime, identity: &str) -> MasterKeys {
     keys.msk.copy_from_slice(&mk[80..144]);
     keys.emsk.copy_from_slice(&mk[144..208]);
     keys
+}
+
+/// What EAP-AKA' exports.
+#[derive(ZeroizeOnDrop)]
+pub struct ExportedKeys {
+    /// MSK.
+    pub msk: [u8; 64],
+    /// EMSK.
+    pub emsk: [u8; 64],
+}
+
+impl fmt::Debug for ExportedKeys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ExportedKeys(redacted)")
+    }
+}
+
+/// MSK || EMSK = PRF'(K_re, "EAP-AKA' re-auth" || identity || counter || NONCE_S): a fast re-authentication. RFC 9048 §3.3.
+pub fn reauthentication_keys(
+    k_re: &[u8; 32],
+    identity: &str,
+    counter: u16,
+    nonce_s: &[u8; 16],
+) -> ExportedKeys {
+    let mut mk = Zeroizing::new([0; 128]);
+    let parts: [&[u8]; 4] = [b"EAP-AKA' re-auth", identity.as_bytes(), &counter.to_be_bytes(), nonce_s];
+    prf_prime(k_re, &parts, &mut mk[..]);
+    let mut keys = ExportedKeys { msk: [0; 64], emsk: [0; 64] };
+    keys.msk.copy_from_slice(&mk[..64]);
+    keys.emsk.copy_from_slice(&mk[64..]);
+    keys
+}
+
+/// PRF'(K, S): T1 = HMAC(K, S | 1), Tn = HMAC(K, T(n-1) | S | n). RFC 9048 §3.4.1.
+fn prf_prime(key: &[u8], parts: &[&[u8]], out: &mut [u8]) {
+    let keyed = Keyed::new(key);
+    let s = parts.concat();
+    let mut previous = Zeroizing::new([0; 32]);
+    for (i, chunk) in out.chunks_mut(32).enumerate() {
+        let head: &[u8] = if i == 0 { &[] } else { &previous[..] };
+        let t = keyed.mac(&[head, &s, &[i as u8 + 1]]);
+        *previous = t;
+        chunk.copy_from_slice(&previous[..chunk.len()]);
+    }
 }
