@@ -482,6 +482,7 @@ impl KeyWorld {
         let Content::Key(name, key, period) = received.verify(&stored.pmk).unwrap().content else { return };
         let record = self.disk.keys.get(&name).expect("the key is durable");
         assert_eq!((&record.key, record.period), (&key, period));
+        assert!(self.now.counter() < period.to, "a key that has ended");
         assert_eq!(record.standing, Standing::Valid, "a revoked key is given to nobody");
         let may = !self.disk.revocations.contains(&(name.service, ue(number)));
         assert!(may, "a revoked UE gets nothing");
