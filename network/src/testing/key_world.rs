@@ -317,9 +317,10 @@ impl KeyWorld {
 
     fn arrive(&mut self) {
         let now = self.now;
-        let (due, later) = std::mem::take(&mut self.air).into_iter().partition(|(at, ..)| *at <= now);
+        let (due, later): (Vec<_>, Vec<_>) =
+            std::mem::take(&mut self.air).into_iter().partition(|(at, ..)| *at <= now);
         self.air = later;
-        for (_, to, octets) in Vec::from(due) {
+        for (_, to, octets) in due {
             match to {
                 To::Pkmf(number) => {
                     let from = address(number);
