@@ -13,7 +13,7 @@
 //! RFC 6509 are from memory; messages of RFC 4567 §5.1 and of two other makers are walked to their ends and come back bit
 //! for bit.
 
-use super::{Error, fits, room};
+use super::{Error, fits, need, room};
 
 mod cursor;
 mod header;

@@ -81,13 +81,6 @@ impl Deliveries {
         }
     }
 
-    /// No key of a service goes to a UE any more.
-    pub(super) fn cancel_keys(&mut self, ue: &Impi, service: ServiceId) {
-        let of_service = |subject: &Subject| matches!(subject, Subject::Key(key) if key.service == service);
-        let subjects: Vec<_> = self.subjects(ue).filter(of_service).collect();
-        subjects.into_iter().for_each(|subject| _ = self.remove(ue, subject));
-    }
-
     fn remove(&mut self, ue: &Impi, subject: Subject) -> Option<Delivery> {
         let delivery = self.all.remove(&(ue.clone(), subject))?;
         self.due.remove(&(delivery.next_at, ue.clone(), subject));

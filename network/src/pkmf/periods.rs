@@ -283,7 +283,6 @@ impl Pkmf {
         let mut slots = vec![Slot::Revocation(service, ue.clone())];
         slots.extend(replaced.iter().copied().map(Slot::Key));
         self.store(slots, Then::Nothing);
-        self.deliveries.cancel_keys(&ue, service);
         if self.ues.contains_key(&ue) {
             for key in &replaced {
                 self.deliveries.add(&ue, Subject::Delete(*key), self.now, Vec::new());

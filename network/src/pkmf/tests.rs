@@ -208,14 +208,16 @@ fn a_configuration_that_contradicts_itself_is_refused() {
     };
     assert_eq!(refused(&|c| twice(c, ue(1), [9; 3])), ConfigError::MemberTwice(FIRE, ue(1)));
     assert_eq!(refused(&|c| twice(c, ue(9), [1, 0, 1])), ConfigError::MemberTwice(FIRE, ue(9)));
-    let discovery = |c: &mut Config, change: &dyn Fn(&mut Vec<DiscoveryCode>, &mut Option<[u8; 23]>)| {
-        let Kind::Discovery { codes, encrypted, .. } = &mut c.services[2].kind else { panic!() };
-        change(codes, encrypted);
-    };
     let code = DiscoveryCode::Relay(RELAY);
-    let codes = refused(&|c| discovery(c, &|codes, _| codes.push(code)));
+    let codes = refused(&|c| {
+        let Kind::Discovery { codes, .. } = &mut c.services[2].kind else { panic!() };
+        codes.push(code);
+    });
     assert_eq!(codes, ConfigError::CodeTwice(code));
-    let mask = refused(&|c| discovery(c, &|_, encrypted| *encrypted = None));
+    let mask = refused(&|c| {
+        let Kind::Discovery { encrypted, .. } = &mut c.services[2].kind else { panic!() };
+        *encrypted = None;
+    });
     assert_eq!(mask, ConfigError::Mask(KEY_TYPE));
 }
 

@@ -143,7 +143,17 @@ fn what_was_refused_is_not_asked_for_again_until_it_is_wanted_anew() {
     });
     assert_eq!(said.len(), 2);
     assert_eq!(phone.timeout(), None);
-    phone.want(&[GROUP]);
+    let transaction = phone.want(&[GROUP, Wanted::Group(POLICE)]);
+    phone.answered(transaction, |answer| {
+        let algorithm = SelectedAlgorithm::new(Algorithm::Aes);
+        answer.groups = vec![GroupResponse { group: FIRE, member: MemberId([1; 3]), algorithm }];
+        answer.group_rejects = vec![GroupReject { group: POLICE, error: ErrorCode::NotAuthorised }];
+    });
+    let groups = |message: &KeyRequest| message.groups.iter().map(|group| group.group).collect::<Vec<_>>();
+    let again = phone.pass(3_600_000).pop().expect("no key came");
+    assert_eq!(groups(&again), [FIRE]);
+    phone.client.handle_input(Input::Want { now: phone.now, wanted: &[GROUP, Wanted::Group(POLICE)] });
+    assert_eq!(groups(&phone.requests()[0]), [FIRE, POLICE]);
 }
 
 #[test]

@@ -6,7 +6,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use core::net::{IpAddr, Ipv4Addr};
 use sidelink_security::cipher::Algorithm;
 use sidelink_security::counter::UtcTime;
-use sidelink_security::counter::memory::Memory;
 use sidelink_security::counter::reserve::{CounterStore, Lease, ReserveConfig, StreamId};
 use sidelink_security::keys::{Pmk, Secret256};
 
@@ -14,10 +13,12 @@ use crate::identity::{Fqdn, Impi};
 use crate::key_delivery::{Content, KeyName, Received, ServiceId};
 use crate::pc3::MaxOffset;
 use crate::pc8::{self, Code, MemberId, Message, ProtectionProfile};
-use crate::pkmf::{
-    self, Change, DiscoveryCode, Kind, Pkmf, RequestId, Response, Service, Standing, UeRecord,
-};
-use crate::pkmf_client::{self as client, PkmfClient, PmkRecord, Wanted};
+use crate::pkmf::{self, Change, DiscoveryCode, Kind, Pkmf, RequestId, Response, Service, Standing};
+use crate::pkmf_client::{self as client, PkmfClient, Wanted};
+
+mod disks;
+
+pub(crate) use disks::{Card, Disk};
 
 /// 2026-07-25T17:20:00Z.
 pub(crate) const START: u64 = 1_785_000_000_000;
@@ -62,81 +63,6 @@ pub(crate) fn config() -> pkmf::Config {
     config.limits.ue.interval = 0;
     config.limits.all.interval = 0;
     config
-}
-
-/// What is durable of a PKMF.
-#[derive(Default)]
-pub(crate) struct Disk {
-    pub(crate) counters: Memory,
-    pub(crate) ues: BTreeMap<Impi, UeRecord>,
-    pub(crate) keys: BTreeMap<KeyName, pkmf::KeyRecord>,
-    pub(crate) revocations: BTreeSet<(ServiceId, Impi)>,
-}
-
-impl Disk {
-    fn apply(&mut self, change: Change) {
-        match change {
-            Change::PutUe(record) => _ = self.ues.insert(record.ue.clone(), *record),
-            Change::PutKey(record) => _ = self.keys.insert(record.name, *record),
-            Change::RemoveKey(name) => _ = self.keys.remove(&name),
-            Change::PutRevocation(service, ue) => _ = self.revocations.insert((service, ue)),
-            Change::RemoveRevocation(service, ue) => _ = self.revocations.remove(&(service, ue)),
-        }
-    }
-
-    fn durable(&self) -> pkmf::Durable {
-        let ue = |record: &UeRecord| {
-            let copy = UeRecord {
-                ue: record.ue.clone(),
-                pmk: Pmk::from(*record.pmk.as_bytes()),
-                wanted: record.wanted.clone(),
-                ..*record
-            };
-            (copy, self.counters.reserved(&pkmf::stream(record.pmk_id)).unwrap())
-        };
-        let key = |record: &pkmf::KeyRecord| pkmf::KeyRecord {
-            key: Secret256::from(*record.key.as_bytes()),
-            ..*record
-        };
-        pkmf::Durable {
-            ues: self.ues.values().map(ue).collect(),
-            keys: self.keys.values().map(key).collect(),
-            revocations: self.revocations.iter().cloned().collect(),
-        }
-    }
-}
-
-/// What is durable of a UE.
-#[derive(Default)]
-pub(crate) struct Card {
-    pub(crate) pmk: Option<PmkRecord>,
-    grants: BTreeMap<Wanted, client::Terms>,
-    pub(crate) keys: BTreeMap<KeyName, client::KeyRecord>,
-}
-
-impl Card {
-    fn apply(&mut self, change: client::Change) {
-        match change {
-            client::Change::PutPmk(record) => self.pmk = Some(record),
-            client::Change::PutGrant(wanted, terms) => _ = self.grants.insert(wanted, terms),
-            client::Change::RemoveGrant(wanted) => _ = self.grants.remove(&wanted),
-            client::Change::PutKey(record) => _ = self.keys.insert(record.name, record),
-            client::Change::RemoveKey(name) => _ = self.keys.remove(&name),
-        }
-    }
-
-    fn durable(&self) -> client::Durable {
-        let pmk = |record: &PmkRecord| PmkRecord { pmk: Pmk::from(*record.pmk.as_bytes()), ..*record };
-        let key = |record: &client::KeyRecord| client::KeyRecord {
-            key: Secret256::from(*record.key.as_bytes()),
-            ..*record
-        };
-        client::Durable {
-            pmk: self.pmk.as_ref().map(pmk),
-            grants: self.grants.iter().map(|(wanted, terms)| (*wanted, *terms)).collect(),
-            keys: self.keys.values().map(key).collect(),
-        }
-    }
 }
 
 pub(crate) struct Phone {
@@ -317,9 +243,10 @@ impl KeyWorld {
 
     fn arrive(&mut self) {
         let now = self.now;
-        let (due, later) = std::mem::take(&mut self.air).into_iter().partition(|(at, ..)| *at <= now);
+        let (due, later): (Vec<_>, Vec<_>) =
+            std::mem::take(&mut self.air).into_iter().partition(|(at, ..)| *at <= now);
         self.air = later;
-        for (_, to, octets) in Vec::from(due) {
+        for (_, to, octets) in due {
             match to {
                 To::Pkmf(number) => {
                     let from = address(number);
@@ -482,6 +409,7 @@ impl KeyWorld {
         let Content::Key(name, key, period) = received.verify(&stored.pmk).unwrap().content else { return };
         let record = self.disk.keys.get(&name).expect("the key is durable");
         assert_eq!((&record.key, record.period), (&key, period));
+        assert!(self.now.counter() < period.to, "a key that has ended");
         assert_eq!(record.standing, Standing::Valid, "a revoked key is given to nobody");
         let may = !self.disk.revocations.contains(&(name.service, ue(number)));
         assert!(may, "a revoked UE gets nothing");

@@ -1,6 +1,6 @@
 //! Reading and writing fields in order.
 
-use crate::{Error, need};
+use super::{Error, need};
 
 /// Reads fields in order. One that is cut short is an error that names it.
 #[derive(Debug, Clone)]

@@ -3,8 +3,7 @@
 use core::fmt;
 
 use super::cursor::{Cursor, Writer};
-use super::{Error, PayloadType};
-use crate::{fits, room};
+use super::{Error, PayloadType, fits, room};
 
 /// Most keys of a KEMAC. Ours.
 pub const MAX_KEYS: usize = 16;

@@ -70,6 +70,8 @@ fn what_is_cut_or_has_too_much_is_refused() {
         let error = Packet::new_checked(&bytes[..len]).unwrap_err();
         assert!(matches!(error, Error::Truncated { .. } | Error::LengthLies { .. }), "{len}: {error}");
     }
+    let lies = Packet::new_checked(message(6, &[0, 0, 0, 9, 1])).unwrap_err();
+    assert!(matches!(lies, Error::LengthLies { stated: 9, have: 1, .. }), "{lies}");
     let longer = [&bytes[..], &[0]].concat();
     let error = Packet::new_checked(&longer[..]).unwrap_err();
     assert_eq!(error, Error::Oversized { what: "MIKEY message", max: bytes.len(), have: bytes.len() + 1 });

@@ -248,3 +248,37 @@ fn no_two_keys_end_together() {
     let ends: BTreeSet<_> = world.disk.keys.values().map(|record| record.period.to).collect();
     assert_eq!((world.disk.keys.len(), ends.len()), (3, 3));
 }
+
+/// A UE keeps the key that ended last (TS 33.303 §6.2.3.1), and is left alone for it.
+#[test]
+fn the_key_that_ended_last_is_nothing_to_delete() {
+    let mut world = world(&[1]);
+    world.run(u64::from(world.config.lifetime) * 1000);
+    let before = world.sent.len();
+    ask(&mut world, 1, |message| message.groups = vec![group(FIRE, &[1, 2])]);
+    assert_eq!(world.sent.len(), before);
+    assert!(world.disk.keys.contains_key(&name_of(FIRE, 1)));
+}
+
+#[test]
+fn what_is_on_its_way_stops_when_it_is_wanted_no_more() {
+    let mut world = KeyWorld::new(config());
+    world.channel.lost = 255;
+    ask(&mut world, 1, |message| message.groups = vec![group(FIRE, &[0])]);
+    assert_eq!(world.sent.len(), 1);
+    ask(&mut world, 1, |message| message.stop_groups = vec![FIRE]);
+    world.run(60_000);
+    assert_eq!(world.sent.len(), 1, "it is not said again");
+}
+
+/// The world looks whether a key has ended.
+#[test]
+fn a_key_that_ends_while_it_is_said_is_said_no_more() {
+    let mut config = config();
+    (config.lifetime, config.lead, config.interval) = (5, 1, 3_000);
+    let mut world = KeyWorld::new(config);
+    world.channel.lost = 255;
+    ask(&mut world, 1, |message| message.groups = vec![group(FIRE, &[0])]);
+    world.run(60_000);
+    assert!(world.sent.len() > 12);
+}
