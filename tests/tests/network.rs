@@ -56,3 +56,17 @@ fn what_does_not_fit_is_refused_with_the_remedy() {
     let refusal = run(&["network", "demo", "-F", "csv"]).unwrap_err();
     assert!(refusal.contains("table or json"), "{refusal}");
 }
+
+/// Round trips of each step, as the texts have them: TCP and two of TLS before each request over PC3 and PC8.
+#[test]
+fn each_way_of_provisioning_has_its_price() {
+    let folder = Folder::new("network-costs");
+    let path = folder.path("costs.json");
+    run(&["network", "costs", "--runs", "2", "-F", &format!("json:{}", path.display())]).unwrap();
+    let text = std::fs::read_to_string(&path).unwrap();
+    let steps: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let of = |key: &str| steps.iter().map(|step| step[key].as_f64().unwrap()).collect::<Vec<_>>();
+    assert_eq!(of("net_rtts"), [10.0, 4.0, 10.0, 4.0, 4.0, 6.0], "{text}");
+    assert_eq!(of("median_ms"), [400.0, 160.0, 400.0, 160.0, 160.0, 200.0], "{text}");
+    assert!(of("net_octets").iter().all(|octets| *octets > 1000.0), "{text}");
+}

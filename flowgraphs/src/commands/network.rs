@@ -1,5 +1,6 @@
 //! `sidelink network`: the network side of ProSe.
 
+pub mod costs;
 pub mod demo;
 pub mod example;
 #[cfg(feature = "services")]
@@ -22,6 +23,8 @@ pub struct NetworkArgs {
 pub enum NetworkCommand {
     /// Provision subscribers, bootstrap, fetch codes and keys, discover on the air, have matches checked: one process, no set-up.
     Demo(demo::NetworkDemoArgs),
+    /// Measure what each way of provisioning costs: messages, octets, round trips, milliseconds, processor time.
+    Costs(costs::CostsArgs),
     /// Write the configuration of a network with two subscribers, and of their UEs.
     Example(example::ExampleArgs),
     /// Run HSS, BSF and ProSe Function on sockets until Ctrl-C (a build with --features services).
@@ -68,6 +71,7 @@ pub(in crate::commands) fn without() -> anyhow::Error {
 /// Those of the sub-command.
 pub fn run(args: NetworkArgs) -> anyhow::Result<()> {
     match args.command {
+        NetworkCommand::Costs(args) => costs::run(&args),
         NetworkCommand::Demo(args) => demo::run(&args),
         NetworkCommand::Example(args) => example::write(&args),
         #[cfg(feature = "services")]

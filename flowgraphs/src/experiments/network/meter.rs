@@ -69,6 +69,18 @@ impl Meter {
         self.0.entry(at).or_default().round_trips += round_trips;
     }
 
+    /// Returns what was counted since `before`, all reference points together.
+    pub(crate) fn since(&self, before: &Self) -> Cost {
+        let mut sum = Cost::default();
+        for at in ReferencePoint::ALL {
+            let (now, then) = (self.cost(at), before.cost(at));
+            sum.messages += now.messages - then.messages;
+            sum.octets += now.octets - then.octets;
+            sum.round_trips += now.round_trips - then.round_trips;
+        }
+        sum
+    }
+
     /// Returns the cost of a reference point.
     pub(crate) fn cost(&self, at: ReferencePoint) -> Cost {
         self.0.get(&at).copied().unwrap_or_default()
