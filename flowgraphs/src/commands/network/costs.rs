@@ -84,7 +84,7 @@ pub fn run(args: &CostsArgs) -> anyhow::Result<()> {
         let number = |key: &str| line[key].as_f64().unwrap_or(0.0);
         writeln!(
             out,
-            "{:<34} {:>9.1} {:>8.0} {:>12.1} {:>9.0} {:>7.0} {:>8.0}",
+            "{:<34} {:>9.1} {:>8.0} {:>12.1} {:>9.0} {:>7.0} {:>8.1}",
             all[0].name,
             number("net_msgs"),
             number("net_octets"),
