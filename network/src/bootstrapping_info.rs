@@ -4,7 +4,7 @@ use std::fmt;
 
 use jiff::Timestamp;
 use quick_xml::NsReader;
-use quick_xml::events::Event;
+use quick_xml::events::{BytesRef, Event};
 use quick_xml::name::{Namespace, ResolveResult};
 use sidelink_security::counter::UtcTime;
 
@@ -94,6 +94,14 @@ pub fn date(time: UtcTime) -> String {
     Timestamp::from_second(seconds.min(last)).unwrap_or(Timestamp::UNIX_EPOCH).to_string()
 }
 
+/// What a reference stands for.
+fn resolved(reference: &BytesRef<'_>) -> Option<String> {
+    match reference.resolve_char_ref().ok()? {
+        Some(character) => Some(character.to_string()),
+        None => quick_xml::escape::resolve_predefined_entity(reference).map(str::to_owned),
+    }
+}
+
 /// Texts of `btid` and `lifetime`, children of the root.
 fn elements(text: &str) -> Result<[Option<String>; 2], Error> {
     let mut reader = NsReader::from_str(text);
@@ -127,8 +135,12 @@ fn elements(text: &str) -> Result<[Option<String>; 2], Error> {
                     value.push_str(&text);
                 }
             }
-            // References to characters and entities: neither a B-TID nor a date needs one.
-            Event::GeneralRef(_) if depth == 2 && open.is_some() => return Err(Error::Xml),
+            // A character, or one of the five entities of XML: no other has a meaning here.
+            Event::GeneralRef(reference) if depth == 2 => {
+                if let Some(Some(value)) = open.map(|i: usize| &mut found[i]) {
+                    value.push_str(&resolved(&reference).ok_or(Error::Xml)?);
+                }
+            }
             Event::DocType(_) => return Err(Error::Xml),
             Event::Eof if depth > 0 => return Err(Error::Xml),
             Event::Eof if roots == 0 => return Err(Error::Root),
@@ -192,7 +204,7 @@ mod tests {
         assert_eq!(parse(&good.replace("a@b", "a b")), Err(Error::Value("btid")));
         assert_eq!(parse(&good.replace("2030", "1930")), Err(Error::Value("lifetime")));
         assert_eq!(parse(&good.replace("00Z", "00")), Err(Error::Value("lifetime")));
-        assert_eq!(parse(&good.replace("a@b", "a&amp;@b")), Err(Error::Xml));
+        assert_eq!(parse(&good.replace("a@b", "a&other;@b")), Err(Error::Xml));
         for text in [
             "<BootstrappingInfo><btid/></BootstrappingInfo>".to_owned(),
             document(good).replace("BootstrappingInfo", "Info"),
@@ -208,6 +220,15 @@ mod tests {
         let padded = |n: usize| document(good) + &" ".repeat(n - document(good).len());
         assert_eq!(BootstrappingInfo::parse(padded(MAX_DOCUMENT + 1).as_bytes()), Err(Error::TooLong));
         assert!(BootstrappingInfo::parse(padded(MAX_DOCUMENT).as_bytes()).is_ok());
+    }
+
+    #[test]
+    fn a_name_with_characters_of_xml_comes_back() {
+        for b_tid in ["a&b@c", "a<b>@c", "a'b@c"] {
+            let expires = UtcTime::from_millis(1_893_456_000_000);
+            let info = BootstrappingInfo { b_tid: BTid::new(b_tid).unwrap(), expires };
+            assert_eq!(BootstrappingInfo::parse(info.emit().as_bytes()), Ok(info));
+        }
     }
 
     #[test]

@@ -11,6 +11,7 @@
 //! | [`config`] | TOML of radio configurations and scenarios |
 //! | [`keys`] | key stores |
 //! | [`links`] | two UEs with a link, and what the air does to it |
+//! | [`network`] | messages of the network side: XML, HTTP Digest, EAP, RADIUS |
 //! | [`coding`] | SCI, channel decoders on soft values and grids |
 //! | [`stream`] | the whole receiver on samples |
 
@@ -19,6 +20,7 @@ pub mod config;
 pub mod files;
 pub mod keys;
 pub mod links;
+pub mod network;
 pub mod stream;
 pub mod wire;
 
@@ -49,6 +51,10 @@ pub const TARGETS: &[Target] = &[
     config::SCENARIO,
     keys::KEYSTORE,
     links::LINKS,
+    network::XML,
+    network::DIGEST,
+    network::EAP,
+    network::RADIUS,
     coding::SCI,
     coding::CONTROL_LLRS,
     coding::TRANSPORT_LLRS,
