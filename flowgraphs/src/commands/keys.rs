@@ -52,6 +52,9 @@ enum What {
     /// Fetch codes, filters and keys from the ProSe Function, as the UE's file asks for (a build with --features services).
     #[cfg(feature = "services")]
     Fetch(fetch::FetchArgs),
+    /// Fetch codes, filters and keys from the ProSe Function: takes a build with --features services.
+    #[cfg(not(feature = "services"))]
+    Fetch(super::network::MissingArgs),
     /// Import the entries of a TOML file or another store; the rights to send move out of the file.
     Import(Import),
     /// List the entries of the store, one per line, without secrets.
@@ -219,6 +222,8 @@ pub fn run(args: KeysArgs) -> anyhow::Result<()> {
         What::RevokeCertificates(args) => certificates::revoke(&args),
         #[cfg(feature = "services")]
         What::Fetch(args) => fetch::fetch(&args),
+        #[cfg(not(feature = "services"))]
+        What::Fetch(_) => Err(super::network::without()),
         What::Import(args) => import(&args),
         What::List(args) => list(&args),
         What::Show(args) => show(&args),

@@ -39,7 +39,7 @@ pub enum NetworkCommand {
     /// Take ProSe from a subscriber: its subscription, codes and keys.
     #[cfg(feature = "services")]
     Revoke(orders::RevokeArgs),
-    /// Run HSS, BSF and ProSe Function on sockets: this build cannot (see its error).
+    /// Run HSS, BSF and ProSe Function on sockets: takes a build with --features services.
     #[cfg(not(feature = "services"))]
     #[command(name = "run", aliases = ["status", "add-subscriber", "revoke"])]
     Missing(MissingArgs),

@@ -32,7 +32,8 @@ pub struct NetworkDemoArgs {
     /// Share of the messages between them that are lost once, 0 to 0.9.
     #[arg(long, value_name = "P", default_value_t = 0.0)]
     pub loss: f64,
-    /// Another way for one reference point: Ub, Zh, Zn, PC3 or PC4a, as PC3=200 or PC3=200,0.1; may be repeated.
+    /// Another way for one reference point: Ub, Zh, Zn, PC3, PC4a, PC8 or MIKEY, as PC3=200 or PC3=200,0.1; may be
+    /// repeated.
     #[arg(long, value_name = "NAME=MS[,P]")]
     way: Vec<NamedWay>,
     /// Form of the output: table, or json: one object, with what was verified and what each reference point cost.
