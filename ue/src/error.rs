@@ -65,6 +65,13 @@ pub enum BuildError {
     Address(String),
     /// The TUN interface cannot be made.
     Tun(String),
+    /// A file has more octets than can be sent.
+    TooLong {
+        /// Octets of the file.
+        octets: usize,
+        /// The most that can be sent.
+        most: usize,
+    },
 }
 
 impl BuildError {
@@ -87,6 +94,9 @@ impl BuildError {
             Self::Bind(address, why) => format!("cannot listen on {address}: {why}"),
             Self::NoAddress => "no address".to_owned(),
             Self::Address(text) => format!("{text:?} is no address"),
+            Self::TooLong { octets, most } => {
+                format!("a file of {octets} octets; at most {most} can be sent")
+            }
         }
     }
 
@@ -98,7 +108,7 @@ impl BuildError {
             Self::Bearer { group, .. } | Self::TwoIds { group, .. } => format!("group {group:?}"),
             Self::Counters { place, .. } => place.clone(),
             Self::Discovery { name, .. } | Self::Announcement { name, .. } => name.clone(),
-            Self::Unknown(_) | Self::NoRandom(_) => String::new(),
+            Self::Unknown(_) | Self::NoRandom(_) | Self::TooLong { .. } => String::new(),
             Self::NoPorts | Self::NoAddress | Self::Address(_) => "[ip]".to_owned(),
             Self::Bind(..) => "[ip] local".to_owned(),
             Self::Tun(_) => "[ip] tun".to_owned(),
@@ -122,6 +132,7 @@ impl BuildError {
             Self::Bind(..) => "choose another port",
             Self::NoAddress => "say address = \"10.45.0.1/24\"",
             Self::Address(_) => "as 10.45.0.1/24",
+            Self::TooLong { .. } => "split it",
             Self::Tun(_) => "run as root or with CAP_NET_ADMIN; or use local and remote instead",
         };
         text.to_owned()

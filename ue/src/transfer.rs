@@ -9,6 +9,7 @@
 //! lost. So the sender repeats the datagrams that the receiver reports as missing, until none is.
 
 use super::application::{Application, Moment, Outgoing, Send};
+use super::error::BuildError;
 use super::event::Event;
 use super::ip::{unwrapped, wrapped};
 use sidelink_mac::mux::Address;
@@ -66,12 +67,22 @@ pub struct FileReceiver {
 }
 
 impl FileSender {
-    /// Makes a sender to a group. The file has at most 65535 datagrams of 400 octets.
-    pub fn new(address: Address, lcid: Lcid, file: Vec<u8>) -> (Self, Arc<Mutex<Progress>>) {
+    /// Makes a sender to a group.
+    ///
+    /// # Errors
+    /// [`BuildError::TooLong`] if the file has more than 65535 datagrams of 400 octets: their numbers have 16 bits.
+    pub fn new(
+        address: Address,
+        lcid: Lcid,
+        file: Vec<u8>,
+    ) -> Result<(Self, Arc<Mutex<Progress>>), BuildError> {
         let count = file.len().div_ceil(CONTENT);
+        if count > usize::from(u16::MAX) {
+            return Err(BuildError::TooLong { octets: file.len(), most: usize::from(u16::MAX) * CONTENT });
+        }
         let progress = Arc::new(Mutex::new(Progress { count, ..Progress::default() }));
         let shared = Arc::clone(&progress);
-        (Self { address, lcid, file, has: vec![false; count], cursor: 0, last: 0, progress }, shared)
+        Ok((Self { address, lcid, file, has: vec![false; count], cursor: 0, last: 0, progress }, shared))
     }
 }
 
@@ -187,11 +198,26 @@ mod tests {
     use sidelink_wire::ids::Layer2Id;
 
     #[test]
+    fn a_file_with_more_datagrams_than_numbers_is_refused() {
+        let sender = |octets| {
+            FileSender::new(
+                Address::Group(Layer2Id::from_octets([0, 0, 7])),
+                Lcid::GROUP_DATA,
+                vec![0; octets],
+            )
+        };
+        let (most, _) = sender(65535 * CONTENT).unwrap();
+        assert_eq!(most.has.len(), 65535);
+        let error = sender(65535 * CONTENT + 1).err().unwrap();
+        assert!(error.to_string().contains("26214000"), "{error}");
+    }
+
+    #[test]
     fn a_file_arrives_though_a_third_is_lost() {
         let address = Address::Group(Layer2Id::from_octets([0, 0, 7]));
         let lcid = Lcid::PC5_S_UNPROTECTED;
         let file: Vec<u8> = (0..5000u32).map(|i| (i * 7 % 251) as u8).collect();
-        let (mut sender, sent) = FileSender::new(address, lcid, file.clone());
+        let (mut sender, sent) = FileSender::new(address, lcid, file.clone()).unwrap();
         let (mut receiver, got) = FileReceiver::new(address, lcid);
         let header = Header::parse(address, &[0; 5]).unwrap();
         let mut number = 0u32;

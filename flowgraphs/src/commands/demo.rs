@@ -75,7 +75,7 @@ fn introduce(colours: bool) -> std::io::Result<()> {
     let mut out = terminal::stdout();
     for text in [
         "Two UEs, 5 MHz, transmission mode 2, over a virtual air: 20 dB, EPA5, bob 250 Hz and 4 ppm off.",
-        "An intruder repeats everything 3.2 s later, another forges under the identity of alice.",
+        "An attacker repeats everything 3.2 s later, another forges under the identity of alice.",
     ] {
         writeln!(out, "{}", paint(colours, Ink::Bold, text))?;
     }

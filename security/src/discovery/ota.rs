@@ -191,7 +191,8 @@ impl OtaIdentity {
     /// Checks whether `message` is of this identity and of the present time.
     ///
     /// Refused: [`Refusal::Replay`] when it is authentic but of a period before the window, [`Refusal::Clock`] of one
-    /// after it (up to 127 periods in either direction), otherwise [`Refusal::Unknown`].
+    /// after it, otherwise [`Refusal::Unknown`]. The LSB of the period say so from 128 periods before the window's
+    /// last to 127 after it.
     pub fn verify(&self, window: Window, message: &Message) -> Result<Verified<PeriodIndex>, Refusal> {
         let index = window.nearest(message[28]);
         let nonce = &message[1..1 + self.config.nonce_octets()];

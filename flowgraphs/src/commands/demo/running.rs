@@ -65,7 +65,7 @@ impl Demo {
         let subframe_samples = alice.numerology()?.subframe_samples();
         let timing = Timing { duration: args.seconds * 1000, real_time: !args.lock_step };
         let air = Air::new(scene::air(args.seed, rate, timing.real_time, args.record.is_some()))?;
-        let (sender, receiver, file) = FileOverIp::new();
+        let (sender, receiver, file) = FileOverIp::new()?;
         let form = Form::Text { colours, all: args.all };
         let (reporter, writer) = Reporter::new("alice", form, Box::new(std::io::stdout()));
         let reporter = reporter.with_names(AddressBook::new(&alice, keys));
@@ -170,12 +170,12 @@ struct FileOverIp {
 
 impl FileOverIp {
     /// Makes the file and its two applications.
-    fn new() -> (FileSender, FileReceiver, Self) {
+    fn new() -> anyhow::Result<(FileSender, FileReceiver, Self)> {
         let address = Address::Group(Layer2Id::from_octets(scene::GROUP_ID));
         let content: Vec<u8> = (0..FILE_OCTETS).map(|i| (i * i % 251) as u8).collect();
-        let (sender, sent) = FileSender::new(address, Lcid::GROUP_DATA, content.clone());
+        let (sender, sent) = FileSender::new(address, Lcid::GROUP_DATA, content.clone())?;
         let (receiver, received) = FileReceiver::new(address, Lcid::GROUP_DATA);
-        (sender, receiver, Self { content, sent, received })
+        Ok((sender, receiver, Self { content, sent, received }))
     }
 
     fn transfer(&self) -> Transfer {

@@ -53,7 +53,7 @@ impl Results {
         let title = |text: &str| paint(colours, Ink::Bold, text).to_string();
         writeln!(out, "\n{}", title("What they did"))?;
         self.show_deeds(out)?;
-        writeln!(out, "\n{}", title("What the intruders achieved"))?;
+        writeln!(out, "\n{}", title("What the attackers achieved"))?;
         self.show_attacks(out)?;
         let believed = self.believed();
         let copies = self.copies();
