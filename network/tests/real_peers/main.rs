@@ -1,5 +1,5 @@
 //! Programs of other makers as the other end: `eapol_test` and `hostapd` of wpa 2.10, and `tshark` as the judge of what was sent.
-//! Without them a test says `SKIPPED: ..` and passes.
+//! Without them a test says that it was skipped, and passes.
 #![allow(clippy::disallowed_methods)]
 
 mod auc;

@@ -35,7 +35,8 @@ fn an_operator_adds_revokes_and_looks() {
     let folder = tempfile::tempdir().unwrap();
     let (handle, orders, socket) = network(folder.path());
     assert_eq!(std::fs::metadata(&socket).unwrap().permissions().mode() & 0o777, 0o600);
-    assert!(matches!(give(&socket, &add(NEW)), Ok(Answer::Done { subscribers: 1 })));
+    let added = give(&socket, &add(NEW));
+    assert!(matches!(added, Ok(Answer::Done { subscribers: 1 })), "{added:?}");
     let Ok(Answer::Status(status)) = give(&socket, &Order::Status) else { panic!("no status") };
     assert_eq!((status.subscribers, status), (2, handle.status()));
     let Ok(Answer::Refused { why }) = give(&socket, &add(NEW)) else { panic!("added twice") };
