@@ -25,7 +25,7 @@ fn add(text: &str) -> Order {
 const NEW: &str = r#"
 [[subscriber]]
 imsi = "001010000000077"
-mnc_digits = 2
+mnc-digits = 2
 k = "465b5ce8b199b49faa5f0a2ee238a6bc"
 opc = "cd63cb71954a9f4e48a5994e37a02baf"
 "#;
