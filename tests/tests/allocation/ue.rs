@@ -17,6 +17,7 @@ const LEAD: u64 = 4;
 
 const RADIO: &str = r#"
 lead = 4
+seed = 3
 [radio]
 prb = 15
 tm = 2
