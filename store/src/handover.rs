@@ -173,3 +173,6 @@ pub fn write_handed(path: &Path, file: &mut File, text: &str) -> Result<(), Erro
         file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).and_then(|()| sync_folder(path));
     write.map_err(|e| Error::io(path, Doing::HandOut, &e))
 }
+
+#[cfg(test)]
+mod tests;

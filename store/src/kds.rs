@@ -170,5 +170,13 @@ mod tests {
         let back = KeyStore::open(&path).unwrap().kds().unwrap();
         assert_eq!(back, [make(2, 5), make(3, 7)]);
         assert!(record(&key(KdId(2), &peer), &value(&make(3, 7))).is_none(), "a record under another's name");
+
+        // of lengths that no version wrote, with a checksum that fits
+        let (name, whole) = (key(KdId(2), &peer), value(&make(2, 5)));
+        let body = &whole[..whole.len() - 8];
+        let of = |body: &[u8]| record(&name, &[body, &checksum(&[&name, body]).to_be_bytes()].concat());
+        assert!(of(body).is_some() && of(&body[..LEN - VOUCHED]).is_some());
+        assert!(of(&[body, &[0]].concat()).is_none() && of(&body[..LEN - VOUCHED - 1]).is_none());
+        assert!(of(&body[..49]).is_some() && of(&body[..50]).is_none());
     }
 }

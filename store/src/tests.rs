@@ -349,3 +349,34 @@ fn the_roles_of_questions_and_answers_have_keys_of_their_own() {
         assert_eq!(honest.verify_response(&freshness, &pending, &answer).is_ok(), answers, "{steals}");
     }
 }
+
+#[test]
+fn a_name_has_letters() {
+    for name in ["", "a\tb", "a\u{1b}[2J"] {
+        let mut keys = example();
+        name.clone_into(&mut keys.discovery[0].name);
+        let refusal = keys.check().unwrap_err().to_string();
+        assert!(refusal.contains("is no name") && !refusal.contains('\u{1b}'), "{refusal:?}");
+    }
+}
+
+/// Octets that are still JSON, under the checksum of others or under another's name, are damage too.
+#[test]
+fn an_entry_is_the_one_that_was_sealed() {
+    let path = Path::new("keys");
+    let bytes = sealed("fire", &7_u32).unwrap();
+    assert_eq!(unsealed::<u32>(path, "fire", &bytes).unwrap(), 7);
+    let mut changed = bytes.clone();
+    *changed.last_mut().unwrap() = b'8';
+    assert!(unsealed::<u32>(path, "fire", &changed).unwrap_err().to_string().contains("checksum"));
+    assert!(unsealed::<u32>(path, "water", &bytes).unwrap_err().to_string().contains("checksum"));
+    assert!(unsealed::<u32>(path, "fire", &bytes[..7]).is_err());
+}
+
+#[test]
+fn a_folder_is_no_store() {
+    let folder = tempdir().unwrap();
+    std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o700)).unwrap();
+    let refusal = check_mode(folder.path()).unwrap_err();
+    assert!(matches!(refusal, Error::NotAFile(_)), "{refusal}");
+}
