@@ -28,7 +28,12 @@ impl Lossy {
     /// Loses the first messages of the PKMF.
     pub(super) fn start(net: &Net, number: u32, losses: usize) -> Self {
         let place = SocketAddr::new(net.ue(number), UE_PORT);
-        let socket = UdpSocket::bind(place).unwrap();
+        // A program that another test starts has the sockets of all for a moment.
+        let socket = (0..200).find_map(|_| {
+            std::thread::sleep(Duration::from_millis(5));
+            UdpSocket::bind(place).ok()
+        });
+        let socket = socket.expect("the address is this test's alone");
         socket.set_read_timeout(Some(Duration::from_millis(20))).unwrap();
         let (ue, pkmf) = (SocketAddr::new(net.ue(number), BEHIND), SocketAddr::new(net.address(1), PORT));
         let [heard, said] = [(), ()].map(|()| Arc::new(Mutex::new(Vec::new())));
