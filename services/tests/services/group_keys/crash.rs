@@ -53,12 +53,14 @@ impl Service {
         command.args(["group_keys::crash::child", "--exact", "--ignored", "--nocapture"]);
         command.env(CHILD, format!("{} {}", hex::encode(net.octets()), folder.display()));
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
-        let mut child = command.spawn().unwrap();
+        let nowhere = SocketAddr::from(([127, 0, 0, 1], 0));
+        let mut service = Self(command.spawn().unwrap(), nowhere, nowhere);
         let mut heard = Vec::new();
-        for line in BufReader::new(child.stderr.take().unwrap()).lines() {
+        for line in BufReader::new(service.0.stderr.take().unwrap()).lines() {
             let line = line.unwrap();
             if let Some((ub, pc8)) = line.strip_prefix("SERVING ").and_then(|rest| rest.split_once(' ')) {
-                return Self(child, ub.parse().unwrap(), pc8.parse().unwrap());
+                (service.1, service.2) = (ub.parse().unwrap(), pc8.parse().unwrap());
+                return service;
             }
             heard.push(line);
         }
