@@ -1,15 +1,26 @@
-//! A UE: it bootstraps over Ub with a test USIM, and sends PC3 requests over TLS under the bootstrapped key.
+//! A UE: it bootstraps over Ub with a test USIM, sends PC3 requests over TLS under the bootstrapped key, and fetches the keys of
+//! its groups over PC8 and MIKEY.
+//!
+//! ```text
+//! group_keys.rs   KEY_REQUEST over TLS, then MIKEY until all keys are there
+//! key_file.rs     what is durable of them
+//! sqn_file.rs     what is durable of the USIM
+//! ```
 //!
 //! Calls block. Each runs in a thread of its own with a deadline.
 
 mod error;
+mod group_keys;
 mod http_client;
+mod key_file;
 mod sqn_file;
 
 pub use error::ClientError;
+pub use group_keys::{Fetched, PkmfAddress};
+pub use key_file::{KeyFile, KeyFileError};
 pub use sqn_file::{SqnFile, SqnFileError};
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use http::{HeaderMap, Request, StatusCode, header};
@@ -134,30 +145,46 @@ impl UeClient {
     /// Sends the text of a message and returns that of the answer; none where it is taken and nothing is to say. Bootstraps as
     /// [`Self::send`] does.
     pub fn send_xml(&mut self, body: &Zeroizing<String>) -> Result<Option<Zeroizing<Vec<u8>>>, ClientError> {
+        let (name, address) = (self.config.naf.clone(), self.config.naf_address);
+        let to = Target { name: &name, address, local: None, media_type: MEDIA_TYPE };
+        self.send_to(&to, body)
+    }
+
+    /// Sends the text of a message to a NAF, bootstrapping as [`Self::send`] does.
+    fn send_to(
+        &mut self,
+        to: &Target<'_>,
+        body: &Zeroizing<String>,
+    ) -> Result<Option<Zeroizing<Vec<u8>>>, ClientError> {
         let had_key = self.b_tid().is_some();
         if !had_key {
             self.bootstrap()?;
         }
-        match self.post(body) {
+        match self.post(to, body) {
             Err(ClientError::Tls(_)) if had_key => {
                 self.bootstrap()?;
-                self.post(body)
+                self.post(to, body)
             }
             answered => answered,
         }
     }
 
-    fn post(&self, body: &Zeroizing<String>) -> Result<Option<Zeroizing<Vec<u8>>>, ClientError> {
-        let ClientConfig { naf, naf_address, tls, patience, .. } = &self.config;
+    fn post(
+        &self,
+        to: &Target<'_>,
+        body: &Zeroizing<String>,
+    ) -> Result<Option<Zeroizing<Vec<u8>>>, ClientError> {
+        let ClientConfig { tls, patience, .. } = &self.config;
         let key = self.key.as_ref().ok_or(ClientError::NoKey)?;
-        let ks_naf = key.ks_naf(now(), &tls.naf_id(naf)).ok_or(ClientError::NoKey)?;
+        let ks_naf = key.ks_naf(now(), &tls.naf_id(to.name)).ok_or(ClientError::NoKey)?;
         let request = Request::post("/")
-            .header(header::HOST, naf.as_str())
-            .header(header::CONTENT_TYPE, MEDIA_TYPE)
+            .header(header::HOST, to.name.as_str())
+            .header(header::CONTENT_TYPE, to.media_type)
             .body(body.as_bytes().to_vec())
             .map_err(|_| ClientError::Malformed)?;
-        let to = http_client::Naf { address: *naf_address, name: naf, tls: *tls, b_tid: &key.b_tid };
-        let response = ask_over_tls(&to, ks_naf, request, *patience)?;
+        let Target { name, address, local, .. } = *to;
+        let naf = http_client::Naf { address, local, name, tls: *tls, b_tid: &key.b_tid };
+        let response = ask_over_tls(&naf, ks_naf, request, *patience)?;
         match response.status() {
             StatusCode::OK => Ok(Some(Zeroizing::new(response.into_body()))),
             StatusCode::NO_CONTENT => Ok(None),
@@ -168,6 +195,15 @@ impl UeClient {
             }),
         }
     }
+}
+
+/// A NAF, and what is sent to it.
+struct Target<'a> {
+    name: &'a Fqdn,
+    address: SocketAddr,
+    /// Where the connection comes from; any address of this machine without it.
+    local: Option<IpAddr>,
+    media_type: &'static str,
 }
 
 fn retry_after(headers: &HeaderMap) -> Option<Duration> {

@@ -3,11 +3,15 @@
 //! ```text
 //! example.toml    a configuration to start from; subscribers.toml beside it
 //! text.rs         what stands in the TOML
+//! pkmf.rs         [pkmf], its groups and members
 //! subscribers.rs  the file of subscribers, which holds their keys
 //! ```
 
+mod pkmf;
 mod subscribers;
 mod text;
+
+pub use pkmf::{PkmfConfig, group_id};
 
 use std::fmt;
 use std::io::Read;
@@ -73,6 +77,8 @@ pub struct Config {
     pub bsf: Option<BsfConfig>,
     /// The ProSe Function. It needs a BSF and an HSS.
     pub prose_function: Option<ProseFunctionConfig>,
+    /// The key management function. It needs a BSF.
+    pub pkmf: Option<PkmfConfig>,
     /// How functions in different processes reach each other.
     pub peers: Option<PeersConfig>,
 }
@@ -193,11 +199,13 @@ impl Config {
             let remedy = format!("add a section [{what}], or its address in [peers]");
             Err(ConfigError::new(format!("there is no {what}"), format!("[{of}]"), remedy))
         };
-        if self.hss.is_none() && self.bsf.is_none() && self.prose_function.is_none() {
+        let functions =
+            [self.hss.is_some(), self.bsf.is_some(), self.prose_function.is_some(), self.pkmf.is_some()];
+        if !functions.contains(&true) {
             return Err(ConfigError::new(
                 "nothing is to run",
                 "",
-                "add a section [hss], [bsf] or [prose-function]",
+                "add a section [hss], [bsf], [prose-function] or [pkmf]",
             ));
         }
         let peers = self.peers.as_ref();
@@ -207,6 +215,7 @@ impl Config {
             (Some(_), _) if !has_hss => missing("hss", "bsf"),
             (_, Some(_)) if !has_hss => missing("hss", "prose-function"),
             (_, Some(_)) if !has_bsf => missing("bsf", "prose-function"),
+            _ if self.pkmf.is_some() && !has_bsf => missing("bsf", "pkmf"),
             _ => Ok(()),
         }
     }

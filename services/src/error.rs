@@ -3,7 +3,7 @@
 use std::fmt;
 use std::net::SocketAddr;
 
-use sidelink_network::prose_function;
+use sidelink_network::{pkmf, prose_function};
 
 use crate::config::ConfigError;
 use crate::store::StoreError;
@@ -16,6 +16,8 @@ pub enum StartError {
     Config(ConfigError),
     /// What the ProSe Function is configured with.
     ProseFunction(prose_function::ConfigError),
+    /// What the key management function is configured with.
+    Pkmf(pkmf::ConfigError),
     /// The database.
     Store(StoreError),
     /// An address cannot be listened on.
@@ -38,6 +40,7 @@ impl fmt::Display for StartError {
         match self {
             Self::Config(error) => error.fmt(f),
             Self::ProseFunction(error) => error.fmt(f),
+            Self::Pkmf(error) => error.fmt(f),
             Self::Store(error) => error.fmt(f),
             Self::Listen { address, why } => {
                 write!(f, "cannot listen on {address}: {why}; choose another address or port")
@@ -56,6 +59,7 @@ impl std::error::Error for StartError {
         match self {
             Self::Config(error) => Some(error),
             Self::ProseFunction(error) => Some(error),
+            Self::Pkmf(error) => Some(error),
             Self::Store(error) => Some(error),
             Self::Listen { why, .. } | Self::Thread(why) => Some(why),
             Self::Tls(error) => Some(error),
@@ -73,6 +77,12 @@ impl From<ConfigError> for StartError {
 impl From<prose_function::ConfigError> for StartError {
     fn from(error: prose_function::ConfigError) -> Self {
         Self::ProseFunction(error)
+    }
+}
+
+impl From<pkmf::ConfigError> for StartError {
+    fn from(error: pkmf::ConfigError) -> Self {
+        Self::Pkmf(error)
     }
 }
 

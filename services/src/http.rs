@@ -5,7 +5,7 @@
 
 mod reply;
 
-pub(crate) use reply::{Reply, Secret, body_of, plain, refuse};
+pub(crate) use reply::{Reply, Secret, body_of, check_target, document, media_type, plain, refuse};
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
@@ -120,7 +120,7 @@ pub(crate) async fn serve<S: Site>(
     let _ = tokio::time::timeout(FAREWELL, async { while tasks.join_next().await.is_some() {} }).await;
 }
 
-async fn over(ended: &mut watch::Receiver<bool>) {
+pub(crate) async fn over(ended: &mut watch::Receiver<bool>) {
     let _ = ended.wait_for(|ended| *ended).await;
 }
 

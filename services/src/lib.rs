@@ -5,7 +5,8 @@
 //!   UE -- PC3: TLS-PSK --> pc3 --+   ^            ^        and its store; Zh, Zn, PC4a are channels,
 //!          (tls: the key)  |     |   |            |        or, between processes, HTTP
 //!                          |     +--> ProSe Function --PC4a
-//!                          +--Zn-----+
+//!   UE -- PC8: TLS-PSK --> pc8 --Zn--+
+//!                          +--> PKMF --> mikey: UDP port 2269 --> UE
 //! ```
 //!
 //! # The rooms
@@ -14,7 +15,7 @@
 //! - [`config`], settings from TOML; faults say what, where and what to do
 //! - [`store`], what is durable: SQLite, each commit synchronised before anybody is answered
 //! - `runtime`, the threads of the functions, and the commits that they share
-//! - `http`, servers whose connections are bounded; `ub` and `pc3`, what they serve
+//! - `http`, servers whose connections are bounded; `ub`, `pc3` and `pc8`, what they serve; `mikey`, datagrams
 //! - [`peers`], functions in different processes of one machine
 //! - [`tls`], TLS 1.2 and 1.3 with pre-shared keys of GBA
 //! - [`orders`], what an operator says to functions that run, over a socket of this machine
@@ -37,7 +38,8 @@
 //! # What is not there
 //!
 //! Diameter on Zh, Zn and PC4a, functions on different machines without a tunnel, PostgreSQL, messages that the ProSe Function
-//! begins (OMA Push, long polling), UEs of another PLMN than the ProSe Function's, an IMSI of less than 15 digits, certificates,
+//! begins (OMA Push, long polling), keys of
+//! public-safety discovery in the configuration of the PKMF, UEs of another PLMN than the ProSe Function's, an IMSI of less than 15 digits, certificates,
 //! TLS on Ub, the GBA hint with an address of the BSF.
 
 #![allow(clippy::disallowed_methods)]
@@ -48,9 +50,11 @@ pub mod client;
 pub mod config;
 pub mod error;
 mod http;
+mod mikey;
 pub mod network;
 pub mod orders;
 mod pc3;
+mod pc8;
 pub mod peers;
 mod runtime;
 pub mod status;
@@ -63,5 +67,5 @@ pub use error::StartError;
 pub use http::Limits;
 pub use network::{Handle, Network};
 pub use pc3::REGISTERED_MEDIA_TYPE;
-pub use runtime::{AddError, SubscribeError};
+pub use runtime::{AddError, MemberError, SubscribeError};
 pub use status::Status;

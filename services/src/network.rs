@@ -1,5 +1,7 @@
 //! The network functions of a process, from start to end.
 
+mod pkmf;
+
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::sync::mpsc;
@@ -18,11 +20,11 @@ use crate::http::{self, Limits, Site};
 use crate::pc3::Pc3;
 use crate::peers::{PeerClient, PeerServer};
 use crate::runtime::{
-    AddError, Address, BsfCommand, BsfFunction, HssCommand, HssFunction, Pc4a, ProseCommand,
+    AddError, Address, BsfCommand, BsfFunction, HssCommand, HssFunction, Pc4a, PkmfCommand, ProseCommand,
     ProseFunctionThread, Reply, Running, SubscribeError, Zh, queue,
 };
 use crate::status::{Counters, Status};
-use crate::store::{NewSubscriber, Sqlite, Store};
+use crate::store::{NewSubscriber, Sqlite, SqlitePkmf, Store};
 use crate::tls::{PskServer, Zn};
 use crate::ub::Ub;
 
@@ -45,23 +47,7 @@ impl Network {
     /// The configuration, the database, an address that is taken, or the system.
     pub fn start(config: Config) -> Result<Handle, StartError> {
         config.check()?;
-        let counters = Arc::new(Counters::default());
-        let mut runtime = tokio::runtime::Builder::new_multi_thread();
-        runtime.worker_threads(WORKERS).thread_name("network").enable_all();
-        let (end, _) = watch::channel(false);
-        let mut handle = Handle {
-            counters,
-            end,
-            runtime: Some(runtime.build().map_err(StartError::Thread)?),
-            servers: Vec::new(),
-            ub: None,
-            pc3: None,
-            peers: None,
-            plmn: None,
-            prose_function: None,
-            bsf: None,
-            hss: None,
-        };
+        let mut handle = Handle::new().map_err(StartError::Thread)?;
         let store = |function| {
             Sqlite::open(&config.database, function).map(|store| Box::new(store) as Box<dyn Store>)
         };
@@ -86,6 +72,10 @@ impl Network {
         if let Some(prose_function) = config.prose_function {
             handle.start_prose_function(prose_function, store("prose-function")?, config.limits, &others)?;
         }
+        if let Some(pkmf) = config.pkmf {
+            let store = Box::new(SqlitePkmf::open(&config.database)?);
+            handle.start_pkmf(pkmf, store, config.limits, &others)?;
+        }
         if let Some(peers) = config.peers {
             handle.start_peers(peers, config.limits)?;
         }
@@ -107,15 +97,42 @@ pub struct Handle {
     servers: Vec<JoinHandle<()>>,
     ub: Option<SocketAddr>,
     pc3: Option<SocketAddr>,
+    pc8: Option<SocketAddr>,
+    mikey: Option<SocketAddr>,
     peers: Option<SocketAddr>,
     plmn: Option<Plmn>,
+    pkmf_mnc_digits: Option<usize>,
     // In the order in which they end: each after those that ask it.
     prose_function: Option<Running<ProseCommand>>,
+    pkmf: Option<Running<PkmfCommand>>,
     bsf: Option<Running<BsfCommand>>,
     hss: Option<Running<HssCommand>>,
 }
 
 impl Handle {
+    fn new() -> std::io::Result<Self> {
+        let mut runtime = tokio::runtime::Builder::new_multi_thread();
+        runtime.worker_threads(WORKERS).thread_name("network").enable_all();
+        let (end, _) = watch::channel(false);
+        Ok(Self {
+            counters: Arc::new(Counters::default()),
+            end,
+            runtime: Some(runtime.build()?),
+            servers: Vec::new(),
+            ub: None,
+            pc3: None,
+            pc8: None,
+            mikey: None,
+            peers: None,
+            plmn: None,
+            pkmf_mnc_digits: None,
+            prose_function: None,
+            pkmf: None,
+            bsf: None,
+            hss: None,
+        })
+    }
+
     /// Where the BSF listens.
     pub const fn ub_address(&self) -> Option<SocketAddr> {
         self.ub
@@ -227,14 +244,7 @@ impl Handle {
             }
             (None, None) => return Ok(()),
         };
-        let zn: Zn = match (&self.bsf, &others.bsf) {
-            (Some(bsf), _) => zn_to(bsf.address().clone(), config.name.clone()),
-            (None, Some(bsf)) => {
-                let (bsf, naf) = (bsf.clone(), config.name.clone());
-                Arc::new(move |b_tid, naf_id, reply| bsf.key(&naf, &b_tid, &naf_id, reply))
-            }
-            (None, None) => return Ok(()),
-        };
+        let Some(zn) = self.zn(&config.name, others) else { return Ok(()) };
         let (address, queue) = queue();
         let counters = Arc::clone(&self.counters);
         let function =
@@ -247,6 +257,19 @@ impl Handle {
         let site = Pc3 { tls, prose_function: address, limits };
         self.pc3 = Some(self.serve(config.listen.address(), site, limits)?);
         Ok(())
+    }
+
+    /// How a NAF asks the BSF, here or in another process.
+    fn zn(&self, naf: &Fqdn, others: &Others) -> Option<Zn> {
+        let naf = naf.clone();
+        match (&self.bsf, &others.bsf) {
+            (Some(bsf), _) => Some(zn_to(bsf.address().clone(), naf)),
+            (None, Some(bsf)) => {
+                let bsf = bsf.clone();
+                Some(Arc::new(move |b_tid, naf_id, reply| bsf.key(&naf, &b_tid, &naf_id, reply)))
+            }
+            (None, None) => None,
+        }
     }
 
     fn serve<S: Site>(

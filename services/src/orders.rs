@@ -15,9 +15,11 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use sidelink_network::identity::Imsi;
+use sidelink_network::key_delivery::ServiceId;
 use zeroize::{Zeroize, Zeroizing};
 
 use crate::network::Handle;
+use crate::runtime::MemberError;
 use crate::{config, status::Status};
 
 /// Octets of an order, at most.
@@ -44,6 +46,20 @@ pub enum Order {
     Revoke {
         /// Digits of the IMSI.
         imsi: String,
+    },
+    /// Take the keys of a group from a member; the others get new ones.
+    RevokeMember {
+        /// Digits of the IMSI.
+        imsi: String,
+        /// Six hexadecimal digits of the group.
+        group: String,
+    },
+    /// Let a member that was revoked have keys again.
+    AdmitMember {
+        /// Digits of the IMSI.
+        imsi: String,
+        /// Six hexadecimal digits of the group.
+        group: String,
     },
 }
 
@@ -221,5 +237,25 @@ fn obey(order: Order, handle: &Handle) -> Answer {
             },
             Err(why) => refused(&why),
         },
+        Order::RevokeMember { imsi, group } => {
+            member(&imsi, &group, |imsi, id| handle.revoke_member(imsi, id))
+        }
+        Order::AdmitMember { imsi, group } => member(&imsi, &group, |imsi, id| handle.admit_member(imsi, id)),
+    }
+}
+
+fn member(
+    imsi: &str,
+    group: &str,
+    change: impl FnOnce(&Imsi, ServiceId) -> Result<(), MemberError>,
+) -> Answer {
+    let refused = |why: &dyn fmt::Display| Answer::Refused { why: why.to_string() };
+    match (Imsi::new(imsi), config::group_id(group)) {
+        (Ok(imsi), Ok(group)) => match change(&imsi, group) {
+            Ok(()) => Answer::Done { subscribers: 1 },
+            Err(why) => refused(&why),
+        },
+        (Err(why), _) => refused(&why),
+        (_, Err(why)) => refused(&why),
     }
 }

@@ -4,8 +4,7 @@
 
 use std::time::Duration;
 
-use bytes::Bytes;
-use http::header::{self, HeaderMap, HeaderValue};
+use http::header::HeaderMap;
 use http::{Method, Request, Response as HttpResponse, StatusCode};
 use http_body_util::Full;
 use hyper::body::Incoming;
@@ -15,7 +14,7 @@ use tokio::net::TcpStream;
 use tokio::sync::oneshot;
 use tokio_openssl::SslStream;
 
-use crate::http::{Limits, Reply, Secret, Site, body_of, plain, refuse};
+use crate::http::{Limits, Reply, Site, body_of, check_target, document, media_type, plain, refuse};
 use crate::runtime::{Address, ProseCommand, now};
 use crate::tls::{Peer, PskServer};
 
@@ -67,19 +66,8 @@ impl Site for Pc3 {
 
 /// What can be said before the body.
 fn check(method: &Method, path: &str, headers: &HeaderMap) -> Result<(), Box<Reply>> {
-    if path != "/" {
-        return Err(Box::new(plain(StatusCode::NOT_FOUND, "PC3 is at /")));
-    }
-    if method != Method::POST {
-        let mut reply = plain(StatusCode::METHOD_NOT_ALLOWED, "PC3 is a POST");
-        reply.headers_mut().insert(header::ALLOW, HeaderValue::from_static("POST"));
-        return Err(Box::new(reply));
-    }
-    let mut fields = headers.get_all(header::CONTENT_TYPE).iter();
-    let media_type = match (fields.next().map(HeaderValue::to_str), fields.next()) {
-        (Some(Ok(value)), None) => value.split(';').next().unwrap_or("").trim().to_ascii_lowercase(),
-        _ => String::new(),
-    };
+    check_target("PC3", method, path)?;
+    let media_type = media_type(headers);
     if media_type != MEDIA_TYPE && media_type != REGISTERED_MEDIA_TYPE {
         let text = format!("send {MEDIA_TYPE} or {REGISTERED_MEDIA_TYPE}");
         return Err(Box::new(plain(StatusCode::UNSUPPORTED_MEDIA_TYPE, text)));
@@ -89,12 +77,7 @@ fn check(method: &Method, path: &str, headers: &HeaderMap) -> Result<(), Box<Rep
 
 fn reply_of(response: Response) -> Reply {
     match response {
-        Response::Message(body) => {
-            let mut reply = HttpResponse::new(Full::new(Bytes::from_owner(Secret(body))));
-            reply.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(MEDIA_TYPE));
-            reply.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-            reply
-        }
+        Response::Message(body) => document(body, MEDIA_TYPE),
         Response::Accepted => {
             let mut reply = HttpResponse::new(Full::default());
             *reply.status_mut() = StatusCode::NO_CONTENT;

@@ -13,11 +13,14 @@
 mod bsf;
 mod hss;
 mod ledger;
+mod pkmf;
 mod prose_function;
 
 pub(crate) use bsf::{BsfCommand, BsfFunction, Zh};
 pub use hss::{AddError, SubscribeError};
 pub(crate) use hss::{HssCommand, HssFunction};
+pub use pkmf::MemberError;
+pub(crate) use pkmf::{Membership, PkmfCommand, PkmfThread};
 pub(crate) use prose_function::{Pc4a, ProseCommand, ProseFunctionThread};
 
 use std::thread::JoinHandle;
@@ -88,6 +91,13 @@ impl<C> Address<C> {
 
 /// The queue of a function that is being built: functions name each other.
 pub(crate) struct Queue<C>(Receiver<Signal<C>>);
+
+#[cfg(test)]
+impl<C> Queue<C> {
+    pub(crate) fn len(&self) -> usize {
+        self.0.len()
+    }
+}
 
 /// An address, and the queue behind it.
 pub(crate) fn queue<C>() -> (Address<C>, Queue<C>) {

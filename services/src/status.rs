@@ -73,6 +73,28 @@ numbers! {
     entries;
     /// Messages to UEs that could not be sent: there is neither OMA Push nor long polling.
     pushes_unsent;
+    /// Requests over PC8 with an answer of the key management function.
+    pc8_answered;
+    /// Requests over PC8 that it refused.
+    pc8_refused;
+    /// PMKs given to UEs.
+    pmks;
+    /// Groups and discoveries whose keys a UE was refused.
+    keys_rejected;
+    /// PGKs and PSDKs made.
+    group_keys;
+    /// PGKs and PSDKs that a UE has said it has.
+    group_keys_delivered;
+    /// PGKs and PSDKs that a UE has said it has deleted.
+    group_keys_deleted;
+    /// MIKEY messages sent, repetitions too.
+    mikey_sent;
+    /// Keys that a UE did not acknowledge in any of the tries.
+    mikey_unanswered;
+    /// Datagrams that are no answer to what was sent.
+    mikey_refused;
+    /// Datagrams that were too long, or too many at once.
+    mikey_dropped;
     /// Connections ended because others came.
     connections_displaced;
     /// Commits that failed.

@@ -1,15 +1,17 @@
 //! What must survive a crash: subscribers and their sequence numbers, bootstrapped keys, discovery entries.
 //!
 //! A [`Store`] takes a batch of changes and returns when all of them are durable, or none is: the machine that waits for
-//! one of them hears of it afterwards. Each network function has a store of its own.
+//! one of them hears of it afterwards. Each network function has a store of its own. What a PKMF keeps is a [`PkmfStore`].
 
 mod error;
+mod pkmf;
 mod rows;
 mod sqlite;
 
 pub use error::StoreError;
+pub use pkmf::{PkmfStore, PkmfWrite};
 pub(crate) use rows::{subscription_of, subscription_text, ue_of, ue_text};
-pub use sqlite::Sqlite;
+pub use sqlite::{Sqlite, SqlitePkmf};
 
 use std::fmt;
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use http::StatusCode;
 use sidelink_network::{pc3, ub_client};
 
-use super::SqnFileError;
+use super::{KeyFileError, SqnFileError};
 use crate::tls::TlsClientError;
 
 /// Why a UE gets no answer: by blame of the network, of the operator, of the machine.
@@ -29,7 +29,7 @@ pub enum ClientError {
     Tls(TlsClientError),
     /// Bootstrapping.
     Bootstrap(ub_client::Failure),
-    /// The ProSe Function refused.
+    /// The ProSe Function or the key management function refused.
     Refused {
         /// How.
         status: StatusCode,
@@ -44,6 +44,15 @@ pub enum ClientError {
     NoKey,
     /// The state of the USIM cannot be stored.
     Sqn(SqnFileError),
+    /// The keys of groups cannot be stored.
+    Keys(KeyFileError),
+    /// The port of MIKEY cannot be listened on.
+    Mikey {
+        /// Where.
+        address: SocketAddr,
+        /// Why.
+        why: std::io::Error,
+    },
     /// The system gives no random octets.
     NoRandomness,
     /// The system gives no thread.
@@ -58,10 +67,15 @@ impl fmt::Display for ClientError {
             Self::Malformed => f.write_str("the answer is not HTTP, or longer than any"),
             Self::Tls(error) => error.fmt(f),
             Self::Bootstrap(why) => why.fmt(f),
-            Self::Refused { status, why, .. } => write!(f, "the ProSe Function refuses: {status}: {why}"),
+            Self::Refused { status, why, .. } => write!(f, "the network refuses: {status}: {why}"),
             Self::Message(error) => write!(f, "the answer is no message of PC3: {error}"),
             Self::NoKey => f.write_str("there is no bootstrapped key: bootstrap first"),
             Self::Sqn(error) => error.fmt(f),
+            Self::Keys(error) => error.fmt(f),
+            Self::Mikey { address, why } => write!(
+                f,
+                "cannot listen for MIKEY on UDP {address}: {why}; does another fetch run? give this one another address"
+            ),
             Self::NoRandomness => f.write_str("the system gives no random octets; is there /dev/urandom?"),
             Self::Thread(why) => write!(f, "the system gives no thread: {why}"),
         }
@@ -71,11 +85,12 @@ impl fmt::Display for ClientError {
 impl std::error::Error for ClientError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
-            Self::Connect { why, .. } | Self::Thread(why) => Some(why),
+            Self::Connect { why, .. } | Self::Mikey { why, .. } | Self::Thread(why) => Some(why),
             Self::Tls(error) => Some(error),
             Self::Bootstrap(error) => Some(error),
             Self::Message(error) => Some(error),
             Self::Sqn(error) => Some(error),
+            Self::Keys(error) => Some(error),
             _ => None,
         }
     }

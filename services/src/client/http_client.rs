@@ -1,7 +1,7 @@
 //! One request and its answer.
 
 use std::future::Future;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -13,7 +13,7 @@ use sidelink_network::identity::{BTid, Fqdn};
 use sidelink_network::pc3::MAX_OCTETS;
 use sidelink_security::keys::KsNaf;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 
 use super::ClientError;
 use crate::tls::{self, TlsMode};
@@ -21,6 +21,7 @@ use crate::tls::{self, TlsMode};
 /// Where a request goes over TLS.
 pub(super) struct Naf<'a> {
     pub(super) address: SocketAddr,
+    pub(super) local: Option<IpAddr>,
     pub(super) name: &'a Fqdn,
     pub(super) tls: TlsMode,
     pub(super) b_tid: &'a BTid,
@@ -44,7 +45,7 @@ pub(super) fn ask_over_tls(
     patience: Duration,
 ) -> Result<Response<Vec<u8>>, ClientError> {
     block_on(to.address, patience, async move {
-        let stream = connect(to.address).await?;
+        let stream = connect_from(to.local, to.address).await?;
         let stream = tls::connect(stream, to.name, to.tls, to.b_tid, key).await.map_err(ClientError::Tls)?;
         ask(stream, request).await
     })
@@ -71,7 +72,18 @@ fn block_on<T: Send>(
 }
 
 pub(crate) async fn connect(address: SocketAddr) -> Result<TcpStream, ClientError> {
-    let stream = TcpStream::connect(address).await.map_err(|why| ClientError::Connect { address, why })?;
+    connect_from(None, address).await
+}
+
+async fn connect_from(local: Option<IpAddr>, address: SocketAddr) -> Result<TcpStream, ClientError> {
+    let connected = async {
+        let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+        if let Some(local) = local {
+            socket.bind((local, 0).into())?;
+        }
+        socket.connect(address).await
+    };
+    let stream = connected.await.map_err(|why| ClientError::Connect { address, why })?;
     let _ = stream.set_nodelay(true);
     Ok(stream)
 }

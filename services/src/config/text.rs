@@ -13,6 +13,7 @@ use sidelink_network::prose_function::{self, Application, Permission, Restricted
 use sidelink_network::{bsf, hss};
 use sidelink_security::discovery::restricted::MicCheck;
 
+use super::pkmf::PkmfText;
 use super::{
     BsfConfig, Config, ConfigError, Limits, Listen, Neighbour, PeersConfig, ProseFunctionConfig, Reach,
     read_secret, subscribers,
@@ -28,6 +29,7 @@ pub(super) struct Document {
     hss: Option<HssText>,
     bsf: Option<BsfText>,
     prose_function: Option<ProseFunctionText>,
+    pkmf: Option<PkmfText>,
     peers: Option<PeersText>,
 }
 
@@ -171,6 +173,7 @@ impl Document {
                 .map(ProseFunctionText::resolve)
                 .transpose()
                 .map_err(|e| e.within("[prose-function]"))?,
+            pkmf: self.pkmf.map(PkmfText::resolve).transpose().map_err(|e| e.within("[pkmf]"))?,
             peers: self.peers.map(|peers| peers.resolve(folder)).transpose()?,
         })
     }
@@ -208,7 +211,7 @@ impl LimitsText {
     }
 }
 
-fn rate(usual: RateLimit, burst: Option<u32>, interval: Option<u64>) -> RateLimit {
+pub(super) fn rate(usual: RateLimit, burst: Option<u32>, interval: Option<u64>) -> RateLimit {
     RateLimit { burst: burst.unwrap_or(usual.burst), interval: interval.unwrap_or(usual.interval) }
 }
 
@@ -219,7 +222,7 @@ impl HssText {
     }
 }
 
-fn name(text: &str) -> Result<Fqdn, ConfigError> {
+pub(super) fn name(text: &str) -> Result<Fqdn, ConfigError> {
     Fqdn::new(text).map_err(|e| ConfigError::new(e.to_string(), format!("name = {text:?}"), "name a host"))
 }
 

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{self, HeaderValue};
-use http::{Response, StatusCode};
+use http::header::{self, HeaderMap, HeaderValue};
+use http::{Method, Response, StatusCode};
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::body::Incoming;
 use zeroize::Zeroizing;
@@ -22,6 +22,36 @@ impl AsRef<[u8]> for Secret {
     fn as_ref(&self) -> &[u8] {
         self.0.as_bytes()
     }
+}
+
+/// Whether a request is a POST to `/`, which all of an interface is.
+pub(crate) fn check_target(interface: &str, method: &Method, path: &str) -> Result<(), Box<Reply>> {
+    if path != "/" {
+        return Err(Box::new(plain(StatusCode::NOT_FOUND, format!("{interface} is at /"))));
+    }
+    if method != Method::POST {
+        let mut reply = plain(StatusCode::METHOD_NOT_ALLOWED, format!("{interface} is a POST"));
+        reply.headers_mut().insert(header::ALLOW, HeaderValue::from_static("POST"));
+        return Err(Box::new(reply));
+    }
+    Ok(())
+}
+
+/// The media type of a body without its parameters; empty where there is none, or more than one.
+pub(crate) fn media_type(headers: &HeaderMap) -> String {
+    let mut fields = headers.get_all(header::CONTENT_TYPE).iter();
+    match (fields.next().map(HeaderValue::to_str), fields.next()) {
+        (Some(Ok(value)), None) => value.split(';').next().unwrap_or("").trim().to_ascii_lowercase(),
+        _ => String::new(),
+    }
+}
+
+/// An answer with a document that may hold keys.
+pub(crate) fn document(body: Zeroizing<String>, media_type: &'static str) -> Reply {
+    let mut reply = Response::new(Full::new(Bytes::from_owner(Secret(body))));
+    reply.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(media_type));
+    reply.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    reply
 }
 
 /// An answer with a text.

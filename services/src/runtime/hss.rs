@@ -179,7 +179,7 @@ impl HssFunction {
 
     fn commit(&mut self) {
         let reservations = std::mem::take(&mut self.reservations);
-        let mut writes: Vec<Write> = reservations.iter().map(raise).collect();
+        let mut writes: Vec<Write> = reservations.iter().map(raise::<Write>).collect();
         let reserved = writes.len();
         let (changes, thens): (Vec<_>, Vec<_>) = std::mem::take(&mut self.changes).into_iter().unzip();
         writes.extend(changes);

@@ -125,7 +125,7 @@ impl ProseFunctionThread {
             (std::mem::take(&mut self.stores), std::mem::take(&mut self.reservations));
         let mut writes = std::mem::take(&mut self.writes);
         let entries = writes.len();
-        writes.extend(reservations.iter().map(raise));
+        writes.extend(reservations.iter().map(raise::<Write>));
         let written = self.ledger.commit(&writes);
         let now = now();
         for ticket in stores {

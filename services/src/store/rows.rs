@@ -66,11 +66,11 @@ pub(super) fn unsigned(table: &'static str, number: i64) -> Result<u64, StoreErr
     u64::try_from(number).map_err(|_| damaged(table, "a number is negative"))
 }
 
-fn time(table: &'static str, row: &Row<'_>, column: usize) -> Result<UtcTime, StoreError> {
+pub(super) fn time(table: &'static str, row: &Row<'_>, column: usize) -> Result<UtcTime, StoreError> {
     Ok(UtcTime::from_millis(unsigned(table, row.get(column)?)?))
 }
 
-fn octets<const N: usize>(
+pub(super) fn octets<const N: usize>(
     table: &'static str,
     row: &Row<'_>,
     column: usize,

@@ -4,6 +4,10 @@
 //! from it, and the file must be the one that was opened, or nothing is written: a commit into a file that somebody has
 //! removed would be lost with the next start.
 
+mod pkmf;
+
+pub use pkmf::SqlitePkmf;
+
 use std::fs::{File, OpenOptions, TryLockError};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
@@ -21,7 +25,9 @@ use super::{NewSubscriber, Store, StoreError, StoredSubscriber, Write, Written};
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Steps from each version of the schema to the next.
-const MIGRATIONS: [&str; 1] = ["
+const MIGRATIONS: [&str; 2] = [FIRST, pkmf::TABLES];
+
+const FIRST: &str = "
 CREATE TABLE counter (stream BLOB PRIMARY KEY, reserved INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE subscriber (
     imsi TEXT PRIMARY KEY, impi TEXT NOT NULL UNIQUE, k BLOB NOT NULL, opc BLOB NOT NULL, prose TEXT);
@@ -31,7 +37,7 @@ CREATE TABLE bootstrapped (
 CREATE TABLE entry (
     ue TEXT NOT NULL, entry INTEGER NOT NULL, valid_until INTEGER NOT NULL, kept_until INTEGER NOT NULL,
     content TEXT NOT NULL, PRIMARY KEY (ue, entry)) WITHOUT ROWID;
-"];
+";
 
 /// A store in a file.
 #[derive(Debug)]
@@ -111,8 +117,13 @@ fn migrate(path: &Path, connection: &mut Connection) -> Result<(), StoreError> {
     Ok(())
 }
 
-impl Store for Sqlite {
-    fn commit(&mut self, changes: &[Write]) -> Result<Vec<Written>, StoreError> {
+impl Sqlite {
+    /// Makes all changes durable, or none.
+    fn commit_all<W>(
+        &mut self,
+        changes: &[W],
+        apply: fn(&Transaction<'_>, &W) -> Result<Written, StoreError>,
+    ) -> Result<Vec<Written>, StoreError> {
         self.is_there()?;
         let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let made = changes.iter().map(|change| apply(&transaction, change)).collect::<Result<_, _>>()?;
@@ -121,10 +132,20 @@ impl Store for Sqlite {
         Ok(made)
     }
 
-    fn reserved(&mut self, stream: StreamId) -> Result<u64, StoreError> {
+    fn number(&self, stream: StreamId) -> Result<u64, StoreError> {
         let mut query = self.connection.prepare_cached("SELECT reserved FROM counter WHERE stream = ?1")?;
         let found: Option<i64> = query.query_row([&stream.0[..]], |row| row.get(0)).optional()?;
         rows::unsigned("counter", found.unwrap_or(0))
+    }
+}
+
+impl Store for Sqlite {
+    fn commit(&mut self, changes: &[Write]) -> Result<Vec<Written>, StoreError> {
+        self.commit_all(changes, apply)
+    }
+
+    fn reserved(&mut self, stream: StreamId) -> Result<u64, StoreError> {
+        self.number(stream)
     }
 
     fn subscribers(&mut self) -> Result<Vec<StoredSubscriber>, StoreError> {

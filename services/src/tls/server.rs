@@ -35,10 +35,12 @@ const FFDHE4096: &[u8] = include_bytes!("ffdhe4096.pem");
 pub(crate) type Zn = Arc<dyn Fn(BTid, NafId, Reply<Result<KeyMaterial, KeyRefusal>>) + Send + Sync>;
 
 /// A UE, as TLS has proven it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Peer {
     /// Who.
     pub(crate) ue: Imsi,
+    /// Its private identity.
+    pub(crate) impi: Impi,
     /// Until when its key lives.
     pub(crate) expires: UtcTime,
 }
@@ -104,7 +106,7 @@ impl PskServer {
         // TS 33.222 §5.4.0 step 1: the UE names the NAF. OpenSSL knows the name only now, in TLS 1.3.
         let name = stream.ssl().servername(NameType::HOST_NAME);
         let is_named = name.is_some_and(|name| name.eq_ignore_ascii_case(self.naf.as_str()));
-        let peer = locked(&handshake.peer).filter(|_| is_named);
+        let peer = locked(&handshake.peer).take().filter(|_| is_named);
         outcome.succeeded = peer.is_some();
         peer.map(|peer| (stream, peer))
     }
@@ -164,7 +166,7 @@ fn psk(ssl: &mut SslRef, identity: Option<&[u8]>, key: &mut [u8]) -> Result<usiz
     match (ue_of(&material.impi, handshake.plmn), key.get_mut(..octets.len())) {
         (Some(ue), Some(key)) => {
             key.copy_from_slice(octets);
-            *locked(&handshake.peer) = Some(Peer { ue, expires: material.expires });
+            *locked(&handshake.peer) = Some(Peer { ue, impi: material.impi, expires: material.expires });
             Ok(octets.len())
         }
         _ => Ok(0),

@@ -105,6 +105,7 @@ pub(crate) fn config(folder: &Path, subscribers: u32) -> Config {
             listen: loopback(),
         }),
         prose_function: Some(ProseFunctionConfig { prose_function, name: naf(), listen: loopback() }),
+        pkmf: None,
         peers: None,
     }
 }

@@ -3,6 +3,7 @@
 
 mod common;
 mod crash;
+mod group_keys;
 mod load;
 mod orders;
 mod peers;

@@ -80,3 +80,30 @@ fn a_socket_that_a_crash_left_behind_is_replaced() {
     let _orders = Orders::take(&socket, handle).unwrap();
     assert!(matches!(give(&socket, &Order::Status), Ok(Answer::Status(_))));
 }
+
+#[test]
+fn members_are_revoked_and_admitted_by_orders() {
+    use crate::group_keys::net::{self, Net};
+    let (net, folder) = (Net::new(), tempfile::tempdir().unwrap());
+    let config = net::config(&net, folder.path(), 1);
+    let socket = socket_of(&config.database);
+    let handle = Arc::new(Network::start(config).unwrap());
+    let _orders = Orders::take(&socket, Arc::clone(&handle)).unwrap();
+    let text = |text: &str| text.to_owned();
+    let revoke = |imsi, group| Order::RevokeMember { imsi: text(imsi), group: text(group) };
+    let member = "001010000000001";
+    for (order, refusal) in [
+        (revoke(member, "00002a"), None),
+        (Order::AdmitMember { imsi: text(member), group: text("00002A") }, None),
+        (revoke(member, "00002b"), Some("no group or discovery 00002b")),
+        (revoke("001010000000009", "00002a"), Some("no such member of 00002a")),
+        (revoke("nobody", "00002a"), Some("IMSI")),
+        (revoke(member, "2a"), Some("hexadecimal")),
+    ] {
+        match (give(&socket, &order).unwrap(), refusal) {
+            (Answer::Done { subscribers: 1 }, None) => {}
+            (Answer::Refused { why }, Some(said)) => assert!(why.contains(said), "{why}"),
+            (answer, refusal) => panic!("{answer:?}, expected {refusal:?}"),
+        }
+    }
+}

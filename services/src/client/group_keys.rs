@@ -1,0 +1,212 @@
+//! The keys of groups: KEY_REQUEST over TLS, then MIKEY until all keys are there. TS 33.303 §6.2.3.3.2.
+
+use std::collections::BTreeMap;
+use std::io::ErrorKind;
+use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::time::{Duration, Instant};
+
+use sidelink_network::identity::Fqdn;
+use sidelink_network::key_delivery::{PORT, ServiceId};
+use sidelink_network::pc8::{ErrorCode, MEDIA_TYPE};
+use sidelink_network::pkmf_client::{Config, Event, Input, Output, PkmfClient, Refused, Wanted};
+use sidelink_security::counter::UtcTime;
+use zeroize::Zeroizing;
+
+use super::key_file::State;
+use super::{ClientError, KeyFile, Target, UeClient};
+use crate::mikey::MAX_OCTETS;
+use crate::runtime::now;
+
+/// Longest time in which a socket is not looked away from.
+const NAP: Duration = Duration::from_millis(200);
+
+/// Where a key management function is, and where a UE listens for its messages.
+#[derive(Clone, Debug)]
+pub struct PkmfAddress {
+    /// Its name.
+    pub name: Fqdn,
+    /// Where PC8 is.
+    pub address: SocketAddr,
+    /// Where MIKEY is.
+    pub mikey: SocketAddr,
+    /// Own address: requests come from it, so that messages go to it. Any address of this machine without it.
+    pub local: Option<IpAddr>,
+    /// Own port of MIKEY.
+    pub port: u16,
+}
+
+impl PkmfAddress {
+    /// With the port of MIKEY that RFC 3830 has, on both ends.
+    pub fn new(name: Fqdn, address: SocketAddr) -> Self {
+        Self { name, address, mikey: SocketAddr::new(address.ip(), PORT), local: None, port: PORT }
+    }
+
+    fn listen(&self) -> SocketAddr {
+        let any = if self.address.is_ipv4() { IpAddr::from([0; 4]) } else { IpAddr::from([0_u16; 8]) };
+        SocketAddr::new(self.local.unwrap_or(any), self.port)
+    }
+}
+
+/// What came of a fetch.
+pub struct Fetched {
+    /// The keys, and the terms of their groups.
+    pub keys: PkmfClient,
+    /// Groups that were refused, and why.
+    pub rejected: Vec<(ServiceId, ErrorCode)>,
+    /// Groups whose keys have not come in time.
+    pub missing: Vec<ServiceId>,
+    /// Messages that were not taken, how often each: where keys are missing, this may say why.
+    pub refused: Vec<(Refused, u32)>,
+}
+
+impl UeClient {
+    /// Fetches the keys of groups, and returns when all are there, or after `patience`. Bootstraps as [`Self::send`] does.
+    /// What has come before counts: where nothing is missing, nobody is asked. A group that is not named is stopped.
+    ///
+    /// # Errors
+    /// The network, or the file. What has come is in the file nevertheless.
+    pub fn fetch_group_keys(
+        &mut self,
+        pkmf: &PkmfAddress,
+        file: &KeyFile,
+        groups: &[ServiceId],
+        patience: Duration,
+    ) -> Result<Fetched, ClientError> {
+        let listen = pkmf.listen();
+        let failed = |why| ClientError::Mikey { address: listen, why };
+        let _lock = file.lock().map_err(ClientError::Keys)?;
+        let state = file.load().map_err(ClientError::Keys)?;
+        let socket = UdpSocket::bind(listen).map_err(failed)?;
+        let machine = PkmfClient::new(Config::new(pkmf.name.clone()), state.durable());
+        let mut fetch = Fetch {
+            ue: self,
+            pkmf,
+            file,
+            state,
+            machine,
+            socket,
+            lost: None,
+            rejected: Vec::new(),
+            refused: BTreeMap::new(),
+        };
+        let wanted: Vec<_> = groups.iter().map(|group| Wanted::Group(*group)).collect();
+        fetch.machine.handle_input(Input::Want { now: now(), wanted: &wanted });
+        let until = Instant::now() + patience;
+        loop {
+            let at = fetch.settle()?;
+            let missing = fetch.missing(groups);
+            let rest = until.saturating_duration_since(Instant::now());
+            if missing.is_empty() || rest.is_zero() {
+                return fetch.end(missing);
+            }
+            let input_at =
+                at.map_or(NAP, |at| Duration::from_millis(at.millis().saturating_sub(now().millis())));
+            let wait = input_at.min(rest).clamp(Duration::from_millis(1), NAP);
+            fetch.hear(wait).map_err(failed)?;
+        }
+    }
+}
+
+struct Fetch<'a> {
+    ue: &'a mut UeClient,
+    pkmf: &'a PkmfAddress,
+    file: &'a KeyFile,
+    state: State,
+    machine: PkmfClient,
+    socket: UdpSocket,
+    /// Why the last request has no answer.
+    lost: Option<ClientError>,
+    rejected: Vec<(ServiceId, ErrorCode)>,
+    refused: BTreeMap<String, (Refused, u32)>,
+}
+
+impl Fetch<'_> {
+    /// Does all that the machine says.
+    fn settle(&mut self) -> Result<Option<UtcTime>, ClientError> {
+        loop {
+            match self.machine.poll_output() {
+                Output::Request(body) => self.ask(&body),
+                // A datagram may be lost: the PKMF says its message again, and hears this again.
+                Output::Send(octets) => _ = self.socket.send_to(&octets, self.pkmf.mikey),
+                Output::Store { ticket, changes } => {
+                    self.state.apply(changes);
+                    match self.file.store(&self.state) {
+                        Ok(()) => self.machine.handle_input(Input::Stored { now: now(), ticket }),
+                        Err(why) => return Err(ClientError::Keys(why)),
+                    }
+                }
+                Output::Event(Event::Rejected(Wanted::Group(group), why)) => self.rejected.push((group, why)),
+                Output::Event(Event::Refused(why)) => {
+                    self.refused.entry(why.to_string()).or_insert((why, 0)).1 += 1;
+                }
+                Output::Event(Event::BadResponse(_)) => self.lost = Some(ClientError::Malformed),
+                Output::Event(_) => {}
+                Output::Timeout(at) => return Ok(at),
+            }
+        }
+    }
+
+    fn ask(&mut self, body: &Zeroizing<String>) {
+        let PkmfAddress { name, address, local, .. } = self.pkmf;
+        let to = Target { name, address: *address, local: *local, media_type: MEDIA_TYPE };
+        let input = match self.ue.send_to(&to, body) {
+            Ok(Some(body)) => {
+                self.lost = None;
+                return self.machine.handle_input(Input::Response { now: now(), body: &body });
+            }
+            Ok(None) => {
+                self.lost = Some(ClientError::Malformed);
+                Input::Lost { now: now() }
+            }
+            Err(why) => {
+                self.lost = Some(why);
+                Input::Lost { now: now() }
+            }
+        };
+        self.machine.handle_input(input);
+    }
+
+    /// Waits for a datagram.
+    fn hear(&mut self, wait: Duration) -> std::io::Result<()> {
+        self.socket.set_read_timeout(Some(wait))?;
+        let mut buffer = Zeroizing::new([0; MAX_OCTETS]);
+        match self.socket.recv(&mut buffer[..]) {
+            Ok(size) => {
+                let octets = buffer.get(..size).unwrap_or_default();
+                self.machine.handle_input(Input::Datagram { now: now(), octets });
+            }
+            Err(why) if is_nothing(why.kind()) => self.machine.handle_input(Input::Tick { now: now() }),
+            Err(why) => return Err(why),
+        }
+        Ok(())
+    }
+
+    /// Groups that have neither a key that counts nor a refusal.
+    fn missing(&self, groups: &[ServiceId]) -> Vec<ServiceId> {
+        let now = now().counter();
+        let has_key = |group: ServiceId| self.machine.group_keys(group).iter().any(|key| now < key.expiry);
+        let is_rejected = |group: ServiceId| self.rejected.iter().any(|(rejected, _)| *rejected == group);
+        groups.iter().copied().filter(|group| !has_key(*group) && !is_rejected(*group)).collect()
+    }
+
+    /// A request that has no answer is an error where keys are missing.
+    fn end(self, missing: Vec<ServiceId>) -> Result<Fetched, ClientError> {
+        match self.lost {
+            Some(why) if !missing.is_empty() => Err(why),
+            _ => Ok(Fetched {
+                keys: self.machine,
+                rejected: self.rejected,
+                missing,
+                refused: self.refused.into_values().collect(),
+            }),
+        }
+    }
+}
+
+/// Nothing came in time, or the news of an own datagram that nobody heard.
+fn is_nothing(kind: ErrorKind) -> bool {
+    matches!(
+        kind,
+        ErrorKind::WouldBlock | ErrorKind::TimedOut | ErrorKind::Interrupted | ErrorKind::ConnectionRefused
+    )
+}

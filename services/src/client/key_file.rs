@@ -1,0 +1,252 @@
+//! What is durable of the keys of groups, in a file of its owner: PMK and its counter, terms, PGKs.
+
+use std::fmt;
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::Write;
+use std::num::NonZeroU8;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use sidelink_network::key_delivery::{KeyName, Period, PmkId, ServiceId};
+use sidelink_network::pc8::{MemberId, SelectedAlgorithm};
+use sidelink_network::pkmf_client::{Change, Durable, KeyRecord, PmkRecord, Terms, Wanted};
+use sidelink_security::cipher::Algorithm;
+use sidelink_security::counter::UtcCounter;
+use sidelink_security::keys::{Pmk, Secret256};
+use zeroize::Zeroizing;
+
+/// Why the keys of groups cannot be read or written.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum KeyFileError {
+    /// It is not what this program writes.
+    Damaged(PathBuf),
+    /// Others may read it, and it holds keys.
+    Readable(PathBuf),
+    /// Another process fetches into it.
+    InUse(PathBuf),
+    /// The file cannot be read.
+    Read(PathBuf, std::io::Error),
+    /// The file cannot be written.
+    Write(PathBuf, std::io::Error),
+}
+
+impl fmt::Display for KeyFileError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Damaged(path) => write!(
+                f,
+                "the file of group keys is damaged; {}; remove it: the next fetch gets a new PMK",
+                path.display()
+            ),
+            Self::Readable(path) => {
+                write!(f, "others can read the file of group keys; {0}; chmod 600 {0}", path.display())
+            }
+            Self::InUse(path) => {
+                write!(f, "another process fetches group keys; {}; wait for its end", path.display())
+            }
+            Self::Read(path, why) => {
+                write!(f, "cannot read the file of group keys: {why}; {}; check its rights", path.display())
+            }
+            Self::Write(path, why) => write!(
+                f,
+                "cannot write the file of group keys: {why}; {}; check its folder and its rights",
+                path.display()
+            ),
+        }
+    }
+}
+
+impl std::error::Error for KeyFileError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Damaged(_) | Self::Readable(_) | Self::InUse(_) => None,
+            Self::Read(_, why) | Self::Write(_, why) => Some(why),
+        }
+    }
+}
+
+/// A file with the keys of groups.
+#[derive(Clone, Debug)]
+pub struct KeyFile(PathBuf);
+
+impl KeyFile {
+    /// At this path.
+    pub fn new(path: impl Into<PathBuf>) -> Self {
+        Self(path.into())
+    }
+
+    /// Keeps other processes from it until it is dropped: two that go on from the same counter would each take what the other has
+    /// taken.
+    pub(super) fn lock(&self) -> Result<File, KeyFileError> {
+        let mut beside = self.0.as_os_str().to_owned();
+        beside.push(".lock");
+        let failed = |why| KeyFileError::Write(PathBuf::from(&beside), why);
+        let file = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(&beside);
+        let file = file.map_err(failed)?;
+        match file.try_lock() {
+            Ok(()) => Ok(file),
+            Err(TryLockError::WouldBlock) => Err(KeyFileError::InUse(self.0.clone())),
+            Err(TryLockError::Error(why)) => Err(failed(why)),
+        }
+    }
+
+    /// What it holds; nothing where there is no file.
+    pub(super) fn load(&self) -> Result<State, KeyFileError> {
+        let failed = |why| KeyFileError::Read(self.0.clone(), why);
+        match std::fs::metadata(&self.0) {
+            Ok(found) if found.permissions().mode() & 0o077 != 0 => {
+                return Err(KeyFileError::Readable(self.0.clone()));
+            }
+            Ok(_) => {}
+            Err(why) if why.kind() == std::io::ErrorKind::NotFound => return Ok(State::default()),
+            Err(why) => return Err(failed(why)),
+        }
+        let text = Zeroizing::new(std::fs::read(&self.0).map_err(failed)?);
+        serde_json::from_slice(&text).map_err(|_| KeyFileError::Damaged(self.0.clone()))
+    }
+
+    /// Replaces it, durably.
+    pub(super) fn store(&self, state: &State) -> Result<(), KeyFileError> {
+        self.write(state).map_err(|why| KeyFileError::Write(self.0.clone(), why))
+    }
+
+    fn write(&self, state: &State) -> std::io::Result<()> {
+        let mut beside = self.0.as_os_str().to_owned();
+        beside.push(".new");
+        // With room from the start: growing would leave copies of keys in memory.
+        let size = 1024 + 256 * state.grants.len() + 512 * state.keys.len();
+        let mut text = Zeroizing::new(Vec::with_capacity(size));
+        serde_json::to_writer(&mut *text, state)?;
+        // What a crash has left there may have other rights.
+        match std::fs::remove_file(&beside) {
+            Err(why) if why.kind() != std::io::ErrorKind::NotFound => return Err(why),
+            _ => {}
+        }
+        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&beside)?;
+        file.write_all(&text)?;
+        file.sync_all()?;
+        std::fs::rename(&beside, &self.0)?;
+        let folder = self.0.parent().filter(|folder| !folder.as_os_str().is_empty());
+        File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
+    }
+}
+
+/// Octets of a secret.
+type Secret = Zeroizing<[u8; 32]>;
+
+/// What the file holds.
+#[derive(Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct State {
+    pmk: Option<PmkRow>,
+    grants: Vec<GrantRow>,
+    keys: Vec<KeyRow>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PmkRow {
+    id: [u8; 8],
+    pmk: Secret,
+    counter: u32,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct GrantRow {
+    group: [u8; 3],
+    member: [u8; 3],
+    #[serde(with = "algorithm")]
+    algorithm: Algorithm,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct KeyRow {
+    group: [u8; 3],
+    id: NonZeroU8,
+    key: Secret,
+    from: u32,
+    to: u32,
+}
+
+mod algorithm {
+    use serde::de::Error;
+    use serde::{Deserialize, Deserializer, Serializer};
+    use sidelink_security::cipher::Algorithm;
+
+    pub(super) fn serialize<S: Serializer>(algorithm: &Algorithm, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_u8(algorithm.id())
+    }
+
+    pub(super) fn deserialize<'a, D: Deserializer<'a>>(from: D) -> Result<Algorithm, D::Error> {
+        let id = u8::deserialize(from)?;
+        Algorithm::ALL.into_iter().find(|known| known.id() == id).ok_or(D::Error::custom("no algorithm"))
+    }
+}
+
+impl State {
+    /// As the UE's machine begins with it.
+    pub(super) fn durable(&self) -> Durable {
+        let pmk = self.pmk.as_ref().map(|row| PmkRecord {
+            id: PmkId(row.id),
+            pmk: Pmk::from(*row.pmk),
+            counter: row.counter,
+        });
+        let grants = self.grants.iter().map(|row| {
+            let algorithm = SelectedAlgorithm::new(row.algorithm);
+            (Wanted::Group(ServiceId(row.group)), Terms::Group { member: MemberId(row.member), algorithm })
+        });
+        let keys = self.keys.iter().map(|row| KeyRecord {
+            name: KeyName { service: ServiceId(row.group), id: row.id },
+            key: Secret256::from(*row.key),
+            period: Period { from: UtcCounter::new(row.from), to: UtcCounter::new(row.to) },
+        });
+        Durable { pmk, grants: grants.collect(), keys: keys.collect() }
+    }
+
+    pub(super) fn apply(&mut self, changes: Vec<Change>) {
+        changes.into_iter().for_each(|change| self.apply_one(change));
+    }
+
+    /// Of groups: a UE of this file asks for nothing else.
+    fn apply_one(&mut self, change: Change) {
+        match change {
+            Change::PutPmk(record) => {
+                let pmk = Zeroizing::new(*record.pmk.as_bytes());
+                self.pmk = Some(PmkRow { id: record.id.0, pmk, counter: record.counter });
+            }
+            Change::PutGrant(Wanted::Group(group), Terms::Group { member, algorithm }) => {
+                self.remove_grant(group);
+                let algorithm = algorithm.algorithm();
+                self.grants.push(GrantRow { group: group.0, member: member.0, algorithm });
+            }
+            Change::RemoveGrant(Wanted::Group(group)) => self.remove_grant(group),
+            Change::PutGrant(..) | Change::RemoveGrant(_) => {}
+            Change::PutKey(KeyRecord { name, key, period }) => {
+                self.remove_key(name);
+                self.keys.push(KeyRow {
+                    group: name.service.0,
+                    id: name.id,
+                    key: Zeroizing::new(*key.as_bytes()),
+                    from: period.from.value(),
+                    to: period.to.value(),
+                });
+            }
+            Change::RemoveKey(name) => self.remove_key(name),
+        }
+    }
+
+    fn remove_grant(&mut self, group: ServiceId) {
+        self.grants.retain(|row| row.group != group.0);
+    }
+
+    fn remove_key(&mut self, name: KeyName) {
+        self.keys.retain(|row| row.group != name.service.0 || row.id != name.id);
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,175 @@
+//! `[pkmf]`: the key management function, its groups and their members.
+
+use std::net::SocketAddr;
+
+use serde::Deserialize;
+use sidelink_network::identity::{Fqdn, Impi, Imsi};
+use sidelink_network::key_delivery::{self, ServiceId, Suite};
+use sidelink_network::pc3::{MaxOffset, Plmn};
+use sidelink_network::pc8::MemberId;
+use sidelink_network::pkmf::{self, Kind, Service};
+use sidelink_security::cipher::Algorithm;
+
+use super::text::{fits, name, octets, rate};
+use super::{ConfigError, Listen, Reach};
+
+/// A PKMF and its servers.
+#[derive(Clone, Debug)]
+pub struct PkmfConfig {
+    /// The PKMF.
+    pub pkmf: pkmf::Config,
+    /// Its name as a NAF.
+    pub name: Fqdn,
+    /// Of its subscribers.
+    pub plmn: Plmn,
+    /// Where it listens for PC8.
+    pub listen: Listen,
+    /// Where it sends MIKEY from, and listens for it.
+    pub mikey: Listen,
+    /// Where UEs listen for MIKEY.
+    pub ue_port: u16,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct PkmfText {
+    name: String,
+    listen: SocketAddr,
+    #[serde(default)]
+    reach: Reach,
+    mcc: String,
+    mnc: String,
+    mikey_listen: Option<SocketAddr>,
+    mikey_ue_port: Option<u16>,
+    #[serde(default)]
+    mikey_mac: MacText,
+    key_lifetime_s: Option<u32>,
+    lead_s: Option<u32>,
+    pmk_lifetime_s: Option<u64>,
+    retry_ms: Option<u64>,
+    tries: Option<u32>,
+    ue_burst: Option<u32>,
+    ue_interval_ms: Option<u64>,
+    burst: Option<u32>,
+    interval_ms: Option<u64>,
+    #[serde(default)]
+    groups: Vec<GroupText>,
+}
+
+/// PRF and MAC of MIKEY.
+#[derive(Clone, Copy, Default, Deserialize)]
+enum MacText {
+    #[default]
+    #[serde(rename = "HMAC-SHA-1")]
+    Sha1,
+    #[serde(rename = "HMAC-SHA-256")]
+    Sha256,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+struct GroupText {
+    id: String,
+    cipher: CipherText,
+    members: Vec<MemberText>,
+}
+
+#[derive(Clone, Copy, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum CipherText {
+    Null,
+    Snow3g,
+    Aes,
+    Zuc,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+struct MemberText {
+    imsi: String,
+    id: String,
+}
+
+impl PkmfText {
+    pub(super) fn resolve(self) -> Result<PkmfConfig, ConfigError> {
+        let plmn = fits(Plmn::new(&self.mcc, &self.mnc), "mcc, mnc")?;
+        let services = self.groups.iter().map(|group| group.resolve(plmn)).collect::<Result<_, _>>()?;
+        let fqdn = name(&self.name)?;
+        // No discovery has keys here: MAX_OFFSET is not used.
+        let usual = pkmf::Config::new(fqdn.clone(), services, fits(MaxOffset::new(1), "max-offset")?);
+        let limits = pkmf::Limits {
+            ue: rate(usual.limits.ue, self.ue_burst, self.ue_interval_ms),
+            all: rate(usual.limits.all, self.burst, self.interval_ms),
+            ..usual.limits
+        };
+        let pkmf = pkmf::Config {
+            suite: match self.mikey_mac {
+                MacText::Sha1 => Suite::HmacSha1,
+                MacText::Sha256 => Suite::HmacSha256,
+            },
+            lifetime: self.key_lifetime_s.unwrap_or(usual.lifetime),
+            lead: self.lead_s.unwrap_or(usual.lead),
+            pmk_lifetime: self.pmk_lifetime_s.map_or(usual.pmk_lifetime, |s| s.saturating_mul(1000)),
+            interval: self.retry_ms.unwrap_or(usual.interval),
+            tries: self.tries.unwrap_or(usual.tries),
+            limits,
+            ..usual
+        };
+        let mikey = self.mikey_listen.unwrap_or(SocketAddr::new(self.listen.ip(), key_delivery::PORT));
+        Ok(PkmfConfig {
+            pkmf,
+            name: fqdn,
+            plmn,
+            listen: Listen::new(self.listen, self.reach)?,
+            mikey: Listen::new(mikey, self.reach)?,
+            ue_port: self.mikey_ue_port.unwrap_or(key_delivery::PORT),
+        })
+    }
+}
+
+impl GroupText {
+    fn resolve(&self, plmn: Plmn) -> Result<Service, ConfigError> {
+        let place = format!("group {:?}", self.id);
+        let members = self.members.iter().map(|member| member.resolve(plmn));
+        let algorithm = match self.cipher {
+            CipherText::Null => Algorithm::Null,
+            CipherText::Snow3g => Algorithm::Snow3g,
+            CipherText::Aes => Algorithm::Aes,
+            CipherText::Zuc => Algorithm::Zuc,
+        };
+        Ok(Service {
+            id: group_id(&self.id)?,
+            kind: Kind::Group {
+                algorithm,
+                members: members.collect::<Result<_, _>>().map_err(|e| e.within(&place))?,
+            },
+        })
+    }
+}
+
+impl MemberText {
+    fn resolve(&self, plmn: Plmn) -> Result<(Impi, MemberId), ConfigError> {
+        let place = format!("member {:?}", self.imsi);
+        let home = format!("{}{}", plmn.mcc(), plmn.mnc());
+        let imsi =
+            Imsi::new(&self.imsi).map_err(|e| ConfigError::new(e.to_string(), &place, "correct it"))?;
+        if !imsi.digits().starts_with(&home) {
+            let remedy = "a key management function serves the subscribers of its PLMN alone";
+            return Err(ConfigError::new("an IMSI of another PLMN", place, remedy));
+        }
+        let impi = imsi.impi(plmn.mnc().len());
+        let impi = impi.map_err(|e| ConfigError::new(e.to_string(), &place, "correct it"))?;
+        Ok((impi, MemberId(octets(&self.id, &format!("{place} id"))?)))
+    }
+}
+
+/// A group by its six hexadecimal digits.
+///
+/// # Errors
+/// Other than six of these.
+pub fn group_id(digits: &str) -> Result<ServiceId, ConfigError> {
+    octets(digits, &format!("group {digits:?}")).map(ServiceId)
+}
+
+#[cfg(test)]
+mod tests;

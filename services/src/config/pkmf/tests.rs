@@ -1,0 +1,73 @@
+use std::path::Path;
+
+use super::*;
+use crate::Config;
+
+const TEXT: &str = r#"
+database = "network.db"
+[bsf]
+name = "bsf.example.org"
+listen = "127.0.0.1:0"
+[hss]
+[pkmf]
+name = "PKMF.example.org"
+listen = "127.0.0.1:8444"
+mcc = "310"
+mnc = "410"
+mikey-mac = "HMAC-SHA-256"
+key-lifetime-s = 600
+lead-s = 60
+pmk-lifetime-s = 7
+retry-ms = 5
+tries = 2
+ue-burst = 9
+[[pkmf.groups]]
+id = "00002a"
+cipher = "zuc"
+members = [{ imsi = "310410000000001", id = "000001" }, { imsi = "310410000000002", id = "0000ff" }]
+"#;
+
+fn read(text: &str) -> Result<PkmfConfig, ConfigError> {
+    Config::parse(text, Path::new("")).map(|config| config.pkmf.unwrap())
+}
+
+#[test]
+fn a_whole_section_is_what_it_says() {
+    let PkmfConfig { pkmf, name, plmn, listen, mikey, ue_port } = read(TEXT).unwrap();
+    assert_eq!((name.as_str(), plmn.mnc().as_str()), ("pkmf.example.org", "410"));
+    assert_eq!(
+        (listen.address().port(), mikey.address(), ue_port),
+        (8444, ([127, 0, 0, 1], 2269).into(), 2269)
+    );
+    assert_eq!((pkmf.suite, pkmf.lifetime, pkmf.lead), (Suite::HmacSha256, 600, 60));
+    assert_eq!((pkmf.pmk_lifetime, pkmf.interval, pkmf.tries, pkmf.limits.ue.burst), (7000, 5, 2, 9));
+    let [Service { id, kind: Kind::Group { algorithm, members } }] = &pkmf.services[..] else {
+        panic!("one group")
+    };
+    assert_eq!((*id, *algorithm), (ServiceId([0, 0, 0x2a]), Algorithm::Zuc));
+    let members: Vec<_> = members.iter().map(|(ue, id)| (ue.as_str(), id.0)).collect();
+    let impi = |number| format!("31041000000000{number}@ims.mnc410.mcc310.3gppnetwork.org");
+    assert_eq!(members, [(impi(1).as_str(), [0, 0, 1]), (impi(2).as_str(), [0, 0, 0xff])]);
+    let more = "mikey-listen = \"127.0.0.2:7\"\nmikey-ue-port = 8\n[[pkmf.groups]]";
+    let other = read(&TEXT.replace("[[pkmf.groups]]", more)).unwrap();
+    assert_eq!((other.mikey.address(), other.ue_port), (([127, 0, 0, 2], 7).into(), 8));
+}
+
+#[test]
+fn a_fault_says_what_and_where() {
+    for (find, put, what, place) in [
+        ("listen = \"127.0.0.1:8444\"", "listen = \"0.0.0.0:8444\"", "others can reach", "[pkmf]"),
+        ("tries = 2", "mikey-listen = \"0.0.0.0:2269\"", "others can reach 0.0.0.0:2269", "[pkmf]"),
+        ("mnc = \"410\"", "mnc = \"4\"", "PLMN", "mcc, mnc"),
+        ("\"00002a\"", "\"2a\"", "hexadecimal", "group \"2a\""),
+        ("\"310410000000002\"", "\"001010000000002\"", "another PLMN", "member \"001010000000002\""),
+        ("\"310410000000002\"", "\"x\"", "IMSI", "member \"x\""),
+        ("\"0000ff\"", "\"ff\"", "hexadecimal", "member \"310410000000002\" id"),
+        ("cipher = \"zuc\"", "cipher = \"des\"", "unknown variant", "line"),
+        ("[bsf]\nname = \"bsf.example.org\"\nlisten = \"127.0.0.1:0\"\n", "", "there is no bsf", "[pkmf]"),
+    ] {
+        assert!(TEXT.contains(find), "{find}");
+        let error = read(&TEXT.replacen(find, put, 1)).unwrap_err().to_string();
+        assert!(error.contains(what) && error.contains(place), "{find}: {error}");
+    }
+}

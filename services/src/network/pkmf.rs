@@ -1,0 +1,82 @@
+//! The key management function of a process.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use sidelink_network::identity::Imsi;
+use sidelink_network::key_delivery::ServiceId;
+
+use super::{Handle, Others, ask};
+use crate::config::PkmfConfig;
+use crate::error::StartError;
+use crate::http::Limits;
+use crate::mikey;
+use crate::pc8::Pc8;
+use crate::runtime::{MemberError, Membership, PkmfCommand, PkmfThread, Running, queue};
+use crate::store::PkmfStore;
+use crate::tls::PskServer;
+
+impl Handle {
+    /// Where the key management function listens for PC8.
+    pub const fn pc8_address(&self) -> Option<SocketAddr> {
+        self.pc8
+    }
+
+    /// Where it sends MIKEY from.
+    pub const fn mikey_address(&self) -> Option<SocketAddr> {
+        self.mikey
+    }
+
+    /// Takes the keys of a group from a member, durably: it gets no more of them, and the others get new ones.
+    ///
+    /// # Errors
+    /// No such group or member, or the store fails.
+    pub fn revoke_member(&self, imsi: &Imsi, group: ServiceId) -> Result<(), MemberError> {
+        self.member(imsi, group, Membership::Revoked)
+    }
+
+    /// Lets a member that was revoked have keys again, once it asks.
+    ///
+    /// # Errors
+    /// No such group or member, or the store fails.
+    pub fn admit_member(&self, imsi: &Imsi, group: ServiceId) -> Result<(), MemberError> {
+        self.member(imsi, group, Membership::Admitted)
+    }
+
+    fn member(&self, imsi: &Imsi, service: ServiceId, change: Membership) -> Result<(), MemberError> {
+        let (Some(pkmf), Some(digits)) = (&self.pkmf, self.pkmf_mnc_digits) else {
+            return Err(MemberError::NotHere);
+        };
+        let ue = imsi.impi(digits).map_err(|_| MemberError::NoMember(service))?;
+        let answer = ask(pkmf.address(), |reply| PkmfCommand::Member { change, service, ue, reply });
+        answer.unwrap_or(Err(MemberError::NotHere))
+    }
+
+    pub(super) fn start_pkmf(
+        &mut self,
+        config: PkmfConfig,
+        store: Box<dyn PkmfStore>,
+        limits: Limits,
+        others: &Others,
+    ) -> Result<(), StartError> {
+        let Some(zn) = self.zn(&config.name, others) else { return Ok(()) };
+        let at = config.mikey.address();
+        let failed = |why| StartError::Listen { address: at, why };
+        let (socket, sender) = mikey::bind(at, config.ue_port).map_err(failed)?;
+        self.mikey = Some(socket.local_addr().map_err(failed)?);
+        let (address, queue) = queue();
+        let function = PkmfThread::new(config.pkmf, store, Arc::clone(&self.counters), sender)?;
+        let running = Running::start("pkmf", address.clone(), queue, function).map_err(StartError::Thread)?;
+        self.pkmf = Some(running);
+        self.pkmf_mnc_digits = Some(config.plmn.mnc().len());
+        if let Some(runtime) = &self.runtime {
+            let _context = runtime.enter();
+            let socket = tokio::net::UdpSocket::from_std(socket).map_err(failed)?;
+            let (counters, ended) = (Arc::clone(&self.counters), self.end.subscribe());
+            self.servers.push(runtime.spawn(mikey::serve(socket, address.clone(), counters, ended)));
+        }
+        let tls = PskServer::new(config.name, config.plmn, zn, Arc::clone(&self.counters))?;
+        self.pc8 = Some(self.serve(config.listen.address(), Pc8 { tls, pkmf: address, limits }, limits)?);
+        Ok(())
+    }
+}
