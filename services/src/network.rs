@@ -22,7 +22,7 @@ use crate::runtime::{
     ProseFunctionThread, Reply, Running, SubscribeError, Zh, queue,
 };
 use crate::status::{Counters, Status};
-use crate::store::{NewSubscriber, Sqlite, Store};
+use crate::store::{NewSubscriber, Store};
 use crate::tls::{PskServer, Zn};
 use crate::ub::Ub;
 
@@ -44,6 +44,12 @@ impl Network {
     /// # Errors
     /// The configuration, the database, an address that is taken, or the system.
     pub fn start(config: Config) -> Result<Handle, StartError> {
+        // In a thread: the stores block, and whoever calls this may be in an event loop of its own.
+        let start = std::thread::Builder::new().name("start".into()).spawn(move || Self::begin(config));
+        start.map_err(StartError::Thread)?.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    }
+
+    fn begin(config: Config) -> Result<Handle, StartError> {
         config.check()?;
         let counters = Arc::new(Counters::default());
         let mut runtime = tokio::runtime::Builder::new_multi_thread();
@@ -62,9 +68,7 @@ impl Network {
             bsf: None,
             hss: None,
         };
-        let store = |function| {
-            Sqlite::open(&config.database, function).map(|store| Box::new(store) as Box<dyn Store>)
-        };
+        let store = |function| config.database.open(function);
         if let Some(hss) = config.hss {
             let (address, queue) = queue();
             let function = HssFunction::new(hss, store("hss")?, Arc::clone(&handle.counters))?;

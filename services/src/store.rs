@@ -4,10 +4,13 @@
 //! one of them hears of it afterwards. Each network function has a store of its own.
 
 mod error;
+mod postgres;
 mod rows;
 mod sqlite;
 
 pub use error::StoreError;
+pub(crate) use postgres::Postgres;
+pub use postgres::{Address, AddressError};
 pub(crate) use rows::{subscription_of, subscription_text, ue_of, ue_text};
 pub use sqlite::Sqlite;
 
