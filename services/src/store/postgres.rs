@@ -141,6 +141,9 @@ impl Postgres {
     }
 }
 
+/// A request that is on its way to the server.
+type Request<'a> = Pin<Box<dyn Future<Output = Result<u64, tokio_postgres::Error>> + 'a>>;
+
 /// Makes changes in a transaction that is not committed yet; returns how many rows each has changed.
 async fn make(
     address: &Address,
@@ -148,7 +151,7 @@ async fn make(
     steps: &[change::Step<'_>],
 ) -> Result<Vec<u64>, StoreError> {
     let client = &session.client;
-    let mut requests: Vec<Pin<Box<dyn Future<Output = Result<u64, tokio_postgres::Error>> + '_>>> =
+    let mut requests: Vec<Request<'_>> =
         vec![Box::pin(async { client.batch_execute("BEGIN").await.map(|()| 0) })];
     for step in steps {
         requests.push(Box::pin(async move {

@@ -8,7 +8,7 @@ use tokio_postgres::config::Host;
 /// A database of PostgreSQL: server, user, name. Never shown with its password.
 #[derive(Clone)]
 pub struct Address {
-    pub(super) settings: tokio_postgres::Config,
+    pub(super) settings: Box<tokio_postgres::Config>,
     name: String,
     shown: String,
 }
@@ -66,7 +66,7 @@ impl Address {
         let user = settings.get_user().map_or_else(String::new, |user| format!("{user}@"));
         let shown = format!("postgres://{user}{}/{name}", hosts.join(","));
         settings.application_name("sidelink");
-        Ok(Self { settings, name, shown })
+        Ok(Self { settings: Box::new(settings), name, shown })
     }
 
     /// Name of the database.

@@ -54,6 +54,11 @@ fn one_process_a_function_on_a_server_that_is_durable() {
     let mut first = open(&address).unwrap();
     first.commit(&raise(0, 10)).unwrap();
     assert!(matches!(open(&address), Err(StoreError::Held(_))));
+    // A server may be set to answer before it has synchronised: not for us.
+    cluster.psql("postgres", "ALTER DATABASE one SET synchronous_commit = off").unwrap();
+    let mut other = Postgres::open(&Address::parse(&address).unwrap(), "synchronous").unwrap();
+    let is_on = "SELECT 1 WHERE current_setting('synchronous_commit') = 'on'";
+    assert_eq!(other.execute_for_tests(is_on, &[]), 1);
     assert!(Postgres::open(&Address::parse(&address).unwrap(), "other").is_ok());
     // While the server is away the lock is free: who comes back second has lost.
     cluster.stop();
