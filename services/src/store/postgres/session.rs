@@ -120,10 +120,6 @@ impl Session {
 pub(super) fn refused(address: &Address, error: &tokio_postgres::Error) -> StoreError {
     let server = address.to_string();
     match error.as_db_error() {
-        // It starts, or it ends.
-        Some(db) if db.code().code().starts_with("57P") => {
-            StoreError::Away { server, why: db.message().to_owned() }
-        }
         Some(db) => StoreError::Refused { server, what: format!("{} ({})", db.message(), db.code().code()) },
         None => {
             let source = std::error::Error::source(error).map(|source| format!(": {source}"));
