@@ -3,10 +3,12 @@
 //! ```text
 //! example.toml    a configuration to start from; subscribers.toml beside it
 //! text.rs         what stands in the TOML
+//! database.rs     a file, or a server
 //! pkmf.rs         [pkmf], its groups and members
 //! subscribers.rs  the file of subscribers, which holds their keys
 //! ```
 
+mod database;
 mod pkmf;
 mod subscribers;
 mod text;
@@ -17,11 +19,13 @@ use std::fmt;
 use std::io::Read;
 use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use sidelink_network::identity::Fqdn;
 use sidelink_network::{bsf, hss, prose_function};
 use zeroize::Zeroizing;
+
+pub use database::Database;
 
 use crate::http::Limits;
 use crate::peers::Token;
@@ -66,7 +70,7 @@ impl std::error::Error for ConfigError {}
 #[derive(Debug)]
 pub struct Config {
     /// The database.
-    pub database: PathBuf,
+    pub database: Database,
     /// What a connection may cost, on every server.
     pub limits: Limits,
     /// The HSS.
@@ -182,7 +186,11 @@ impl Config {
         let shown = path.display().to_string();
         let folder = path.parent().unwrap_or(Path::new(""));
         let text = read(path)?;
-        Self::parse(&text, folder).map_err(|e| e.within(&shown))
+        let config = Self::parse(&text, folder).map_err(|e| e.within(&shown))?;
+        if config.database.has_password() {
+            private(path, "a password")?;
+        }
+        Ok(config)
     }
 
     /// From a text; names of files in it count from `folder`.
@@ -216,6 +224,7 @@ impl Config {
             (_, Some(_)) if !has_hss => missing("hss", "prose-function"),
             (_, Some(_)) if !has_bsf => missing("bsf", "prose-function"),
             _ if self.pkmf.is_some() && !has_bsf => missing("bsf", "pkmf"),
+            _ if self.pkmf.is_some() && self.database.file().is_none() => Err(PkmfConfig::without_file()),
             _ => Ok(()),
         }
     }
@@ -265,17 +274,20 @@ fn read(path: &Path) -> Result<Zeroizing<String>, ConfigError> {
 
 /// Reads a file with keys, which its owner alone may read.
 fn secret(path: &Path) -> Result<Zeroizing<String>, ConfigError> {
-    if let Ok(metadata) = std::fs::metadata(path)
-        && metadata.permissions().mode() & 0o077 != 0
-    {
-        let remedy = format!("chmod 600 {}", path.display());
-        return Err(ConfigError::new(
-            "others can read it, and it holds keys",
-            path.display().to_string(),
-            remedy,
-        ));
-    }
+    private(path, "keys")?;
     read(path)
+}
+
+/// Fails where others can read a file, which holds `what`.
+fn private(path: &Path, what: &str) -> Result<(), ConfigError> {
+    match std::fs::metadata(path) {
+        Ok(metadata) if metadata.permissions().mode() & 0o077 != 0 => Err(ConfigError::new(
+            format!("others can read it, and it holds {what}"),
+            path.display().to_string(),
+            format!("chmod 600 {}", path.display()),
+        )),
+        _ => Ok(()),
+    }
 }
 
 #[cfg(test)]

@@ -13,7 +13,7 @@
 //!
 //! - [`network`], start, orders of the operator, end
 //! - [`config`], settings from TOML; faults say what, where and what to do
-//! - [`store`], what is durable: SQLite, each commit synchronised before anybody is answered
+//! - [`store`], what is durable: SQLite or PostgreSQL, each commit synchronised before anybody is answered
 //! - `runtime`, the threads of the functions, and the commits that they share
 //! - `http`, servers whose connections are bounded; `ub`, `pc3` and `pc8`, what they serve; `mikey`, datagrams
 //! - [`peers`], functions in different processes of one machine
@@ -32,12 +32,19 @@
 //! # Faults
 //!
 //! A database that fails costs answers (503), never wrong ones: a machine hears `Stored` or `Granted` only after the commit, and a
-//! database that comes back is used again. Not noticed: an older copy of the database put in its place between two starts; the
-//! sequence numbers go back then, and the USIMs resynchronise.
+//! database that comes back is used again. Not noticed: an older copy of the database put in its place between two starts, or a
+//! replica of PostgreSQL that lacks the last commits; the sequence numbers go back then, and the USIMs resynchronise.
+//!
+//! # PostgreSQL
+//!
+//! `database = "postgres://USER@localhost/NAME"`, or `postgres:///NAME?user=USER&host=FOLDER` for its socket. The tables are made
+//! at the first start by the user of the address, who needs the right to create them. A network has a database of its own.
 //!
 //! # What is not there
 //!
-//! Diameter on Zh, Zn and PC4a, functions on different machines without a tunnel, PostgreSQL, messages that the ProSe Function
+//! Diameter on Zh, Zn and PC4a, functions on different machines without a tunnel, a PKMF over PostgreSQL, TLS to a PostgreSQL on
+//! another machine (an SSH tunnel leads there), passwords of
+//! PostgreSQL elsewhere than in its address (`PGPASSWORD`, `.pgpass`), messages that the ProSe Function
 //! begins (OMA Push, long polling), keys of
 //! public-safety discovery in the configuration of the PKMF, UEs of another PLMN than the ProSe Function's, an IMSI of less than 15 digits, certificates,
 //! TLS on Ub, the GBA hint with an address of the BSF.

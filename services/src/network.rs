@@ -14,7 +14,7 @@ use sidelink_network::prose_function::{Answer, Revocation, Subscription};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use crate::config::{BsfConfig, Config, Neighbour, PeersConfig, ProseFunctionConfig};
+use crate::config::{BsfConfig, Config, Neighbour, PeersConfig, PkmfConfig, ProseFunctionConfig};
 use crate::error::StartError;
 use crate::http::{self, Limits, Site};
 use crate::pc3::Pc3;
@@ -24,7 +24,7 @@ use crate::runtime::{
     ProseFunctionThread, Reply, Running, SubscribeError, Zh, queue,
 };
 use crate::status::{Counters, Status};
-use crate::store::{NewSubscriber, Sqlite, SqlitePkmf, Store};
+use crate::store::{NewSubscriber, SqlitePkmf, Store};
 use crate::tls::{PskServer, Zn};
 use crate::ub::Ub;
 
@@ -46,11 +46,15 @@ impl Network {
     /// # Errors
     /// The configuration, the database, an address that is taken, or the system.
     pub fn start(config: Config) -> Result<Handle, StartError> {
+        // In a thread: the stores block, and whoever calls this may be in an event loop of its own.
+        let start = std::thread::Builder::new().name("start".into()).spawn(move || Self::begin(config));
+        start.map_err(StartError::Thread)?.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    }
+
+    fn begin(config: Config) -> Result<Handle, StartError> {
         config.check()?;
         let mut handle = Handle::new().map_err(StartError::Thread)?;
-        let store = |function| {
-            Sqlite::open(&config.database, function).map(|store| Box::new(store) as Box<dyn Store>)
-        };
+        let store = |function| config.database.open(function);
         if let Some(hss) = config.hss {
             let (address, queue) = queue();
             let function = HssFunction::new(hss, store("hss")?, Arc::clone(&handle.counters))?;
@@ -73,8 +77,8 @@ impl Network {
             handle.start_prose_function(prose_function, store("prose-function")?, config.limits, &others)?;
         }
         if let Some(pkmf) = config.pkmf {
-            let store = Box::new(SqlitePkmf::open(&config.database)?);
-            handle.start_pkmf(pkmf, store, config.limits, &others)?;
+            let file = config.database.file().ok_or_else(PkmfConfig::without_file)?;
+            handle.start_pkmf(pkmf, Box::new(SqlitePkmf::open(file)?), config.limits, &others)?;
         }
         if let Some(peers) = config.peers {
             handle.start_peers(peers, config.limits)?;

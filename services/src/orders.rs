@@ -1,7 +1,7 @@
 //! Orders of the operator to network functions that run: over a Unix socket that its owner alone may use.
 //!
 //! One order a connection: a line of JSON there, a line of JSON back. The socket lies beside the database (`NAME.sock`): who can
-//! use it can read the database too.
+//! use it can read the database too. For a database of PostgreSQL it lies beside the configuration, with the name of the database.
 
 use std::fmt;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -118,10 +118,8 @@ impl fmt::Display for OrderError {
 impl std::error::Error for OrderError {}
 
 /// Where the functions of a database take orders.
-pub fn socket_of(database: &Path) -> PathBuf {
-    let mut name = database.as_os_str().to_owned();
-    name.push(".sock");
-    PathBuf::from(name)
+pub fn socket_of(database: &config::Database) -> PathBuf {
+    database.socket()
 }
 
 /// Gives an order and waits for its answer.

@@ -5,11 +5,14 @@
 
 mod error;
 mod pkmf;
+mod postgres;
 mod rows;
 mod sqlite;
 
 pub use error::StoreError;
 pub use pkmf::{PkmfStore, PkmfWrite};
+pub(crate) use postgres::Postgres;
+pub use postgres::{Address, AddressError};
 pub(crate) use rows::{subscription_of, subscription_text, ue_of, ue_text};
 pub use sqlite::{Sqlite, SqlitePkmf};
 

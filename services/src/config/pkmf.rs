@@ -30,6 +30,17 @@ pub struct PkmfConfig {
     pub ue_port: u16,
 }
 
+impl PkmfConfig {
+    /// Its store is a file.
+    pub(crate) fn without_file() -> ConfigError {
+        ConfigError::new(
+            "a PKMF keeps its keys in a file, and the database is on a server",
+            "[pkmf]",
+            "name a file as the database, or run the PKMF in a process of its own with [peers]",
+        )
+    }
+}
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(super) struct PkmfText {

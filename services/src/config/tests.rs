@@ -80,10 +80,62 @@ impl Files {
 }
 
 #[test]
+fn a_database_is_a_file_or_a_server_of_this_machine() {
+    let parse = |text| Database::parse(text, Path::new("/lab"));
+    let fault = |text| parse(text).unwrap_err().to_string();
+    assert!(matches!(parse("a.db"), Ok(Database::File(path)) if path == Path::new("/lab/a.db")));
+    for text in
+        ["postgres://a@localhost/n", "postgresql://127.0.0.1:5433/n", "postgres:///n?host=/run/postgresql"]
+    {
+        let database = parse(text).unwrap();
+        assert!(matches!(&database, Database::Postgres { address, .. } if address.name() == "n"), "{text}");
+        assert_eq!(database.socket(), Path::new("/lab/n.sock"));
+    }
+    assert_eq!(parse("postgres://localhost/..%2Fa").unwrap().socket(), Path::new("/lab/___a.sock"));
+    for (text, what) in [
+        ("mysql://localhost/n", "neither a file"),
+        ("postgres://a:b:s3cr3t@localhost:port/n", "no address"),
+        ("postgres:///n", "no host"),
+        ("postgres://localhost", "names no database"),
+        ("postgres://s3cr3t:s3cr3t@db.example/n", "not on this machine"),
+        ("postgres://localhost,192.0.2.1/n", "not on this machine"),
+        ("postgres://localhost/n?hostaddr=192.0.2.1", "not on this machine"),
+    ] {
+        let fault = fault(text);
+        assert!(fault.contains(what) && fault.contains("database") && !fault.contains("s3cr3t"), "{fault}");
+    }
+}
+
+#[test]
+fn a_configuration_with_a_password_is_for_its_owner_alone() {
+    let config = WHOLE.replace("\"network.db\"", "\"postgres://a:s3cr3t@localhost/n\"");
+    let files = Files::new(&config, SUBSCRIBERS);
+    let file = files.0.path().join("network.toml");
+    let mode = |mode| std::fs::set_permissions(&file, std::fs::Permissions::from_mode(mode)).unwrap();
+    mode(0o640);
+    let fault = files.load().unwrap_err().to_string();
+    assert!(
+        fault.contains("a password; ") && fault.contains("chmod 600") && !fault.contains("s3cr3t"),
+        "{fault}"
+    );
+    mode(0o600);
+    let config = files.load().unwrap();
+    assert!(!format!("{config:?}").contains("s3cr3t"));
+}
+
+proptest::proptest! {
+    #[test]
+    fn any_text_is_a_database_or_a_fault(text: String) {
+        let _ = Database::parse(&text, Path::new(""));
+        let _ = Database::parse(&format!("postgres://{text}"), Path::new(""));
+    }
+}
+
+#[test]
 fn a_whole_configuration_is_what_it_says() {
     let files = Files::new(WHOLE, SUBSCRIBERS);
     let config = files.load().unwrap();
-    assert_eq!(config.database, files.0.path().join("network.db"));
+    assert!(matches!(&config.database, Database::File(path) if *path == files.0.path().join("network.db")));
     assert_eq!((config.limits.connections, config.limits.head.as_millis()), (10, 100));
     assert_eq!(config.limits.body, Limits::default().body);
     assert_eq!(config.hss.unwrap().rate.burst, 100);

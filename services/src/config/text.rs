@@ -15,15 +15,15 @@ use sidelink_security::discovery::restricted::MicCheck;
 
 use super::pkmf::PkmfText;
 use super::{
-    BsfConfig, Config, ConfigError, Limits, Listen, Neighbour, PeersConfig, ProseFunctionConfig, Reach,
-    read_secret, subscribers,
+    BsfConfig, Config, ConfigError, Database, Limits, Listen, Neighbour, PeersConfig, ProseFunctionConfig,
+    Reach, read_secret, subscribers,
 };
 use crate::peers::{TOKEN_CHARACTERS, Token};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(super) struct Document {
-    database: PathBuf,
+    database: String,
     #[serde(default)]
     limits: LimitsText,
     hss: Option<HssText>,
@@ -163,7 +163,7 @@ impl Document {
             None => Vec::new(),
         };
         Ok(Config {
-            database: folder.join(&self.database),
+            database: Database::parse(&self.database, folder)?,
             limits: self.limits.resolve()?,
             hss: self.hss.map(HssText::resolve),
             subscribers,

@@ -20,10 +20,10 @@ pub enum StoreError {
     InUse(PathBuf),
     /// The file is not where it was, or another file is there.
     Gone(PathBuf),
-    /// The file was written by a later version of this program.
+    /// The database was written by a later version of this program.
     Newer {
-        /// Which file.
-        path: PathBuf,
+        /// Which.
+        database: String,
         /// Its version.
         version: i64,
     },
@@ -34,8 +34,28 @@ pub enum StoreError {
         /// What is wrong.
         what: String,
     },
-    /// The database refuses.
+    /// SQLite refuses.
     Database(rusqlite::Error),
+    /// The server of PostgreSQL cannot be reached, or the connection broke.
+    Away {
+        /// Which: user, host, database.
+        server: String,
+        /// Why.
+        why: String,
+    },
+    /// The server of PostgreSQL refuses.
+    Refused {
+        /// Which.
+        server: String,
+        /// What it says: message and SQLSTATE. Not its details, which repeat values of rows.
+        what: String,
+    },
+    /// Another process runs the same network function on the database of this server.
+    Held(String),
+    /// Another process has run the same network function since this one began, or another database is in the place.
+    Superseded(String),
+    /// The server does not synchronise with its disk (`fsync = off`): what it commits does not survive a crash.
+    NotDurable(String),
 }
 
 impl fmt::Display for StoreError {
@@ -65,15 +85,38 @@ impl fmt::Display for StoreError {
                 "the database is gone, or another file is in its place; {}; move it back, or start again",
                 path.display()
             ),
-            Self::Newer { path, version } => write!(
+            Self::Newer { database, version } => write!(
                 f,
-                "the database has version {version}, which is newer than this program; {}; use the newer program",
-                path.display()
+                "the database has version {version}, which is newer than this program; {database}; use the newer program"
             ),
             Self::Damaged { table, what } => {
                 write!(f, "the database is damaged: {what}; table {table}; restore it from a copy")
             }
             Self::Database(error) => write!(f, "the database refuses: {error}"),
+            Self::Away { server, why } => {
+                write!(
+                    f,
+                    "no connection with the database: {why}; {server}; start PostgreSQL, or correct the address"
+                )
+            }
+            Self::Refused { server, what } => {
+                write!(
+                    f,
+                    "the database refuses: {what}; {server}; check the user, its rights and the log of PostgreSQL"
+                )
+            }
+            Self::Held(server) => write!(
+                f,
+                "another process runs this network function on the database; {server}; stop it, or name another database"
+            ),
+            Self::Superseded(server) => write!(
+                f,
+                "another process has run this network function meanwhile, or the database is another one; {server}; start again"
+            ),
+            Self::NotDurable(server) => write!(
+                f,
+                "PostgreSQL runs with fsync = off and would lose what was answered; {server}; set fsync = on"
+            ),
         }
     }
 }

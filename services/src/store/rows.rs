@@ -1,8 +1,7 @@
-//! What stands in the rows: columns for what is searched and compared, JSON for the rest.
+//! What stands in the rows of either database: columns for what is searched and compared, JSON for the rest.
 
 use std::fmt;
 
-use rusqlite::Row;
 use serde::{Deserialize, Serialize};
 use sidelink_network::aka::Rand;
 use sidelink_network::bsf;
@@ -57,7 +56,7 @@ pub(super) fn damaged(table: &'static str, what: impl ToString) -> StoreError {
     StoreError::Damaged { table, what: what.to_string() }
 }
 
-/// SQLite has no number above 2^63 - 1.
+/// Neither database has a number above 2^63 - 1.
 pub(super) fn signed(table: &'static str, number: u64) -> Result<i64, StoreError> {
     i64::try_from(number).map_err(|_| damaged(table, "a number is too large for the database"))
 }
@@ -66,29 +65,40 @@ pub(super) fn unsigned(table: &'static str, number: i64) -> Result<u64, StoreErr
     u64::try_from(number).map_err(|_| damaged(table, "a number is negative"))
 }
 
-pub(super) fn time(table: &'static str, row: &Row<'_>, column: usize) -> Result<UtcTime, StoreError> {
-    Ok(UtcTime::from_millis(unsigned(table, row.get(column)?)?))
+/// A row of SQLite or PostgreSQL.
+pub(super) trait Columns {
+    fn text(&self, column: usize) -> Result<String, StoreError>;
+
+    fn optional_text(&self, column: usize) -> Result<Option<String>, StoreError>;
+
+    fn number(&self, column: usize) -> Result<i64, StoreError>;
+
+    /// None where the column holds something else.
+    fn octets(&self, column: usize) -> Option<&[u8]>;
+}
+
+pub(super) fn time(table: &'static str, row: &impl Columns, column: usize) -> Result<UtcTime, StoreError> {
+    Ok(UtcTime::from_millis(unsigned(table, row.number(column)?)?))
 }
 
 pub(super) fn octets<const N: usize>(
     table: &'static str,
-    row: &Row<'_>,
+    row: &impl Columns,
     column: usize,
 ) -> Result<Zeroizing<[u8; N]>, StoreError> {
-    let wrong = || damaged(table, format_args!("column {column} does not hold {N} octets"));
-    let value = row.get_ref(column)?.as_blob().map_err(|_| wrong())?;
-    value.try_into().map(Zeroizing::new).map_err(|_| wrong())
+    let octets = row.octets(column).and_then(|octets| octets.try_into().ok());
+    octets
+        .map(Zeroizing::new)
+        .ok_or_else(|| damaged(table, format_args!("column {column} does not hold {N} octets")))
 }
 
-pub(super) fn subscriber(row: &Row<'_>) -> Result<StoredSubscriber, StoreError> {
+pub(super) fn subscriber(row: &impl Columns) -> Result<StoredSubscriber, StoreError> {
     let of = |error: &dyn ToString| damaged("subscriber", error.to_string());
-    let (imsi, impi): (String, String) = (row.get(0)?, row.get(1)?);
-    let subscription: Option<String> = row.get(4)?;
-    let subscription = subscription.as_deref().map(subscription_of).transpose()?;
+    let subscription = row.optional_text(4)?.as_deref().map(subscription_of).transpose()?;
     Ok(StoredSubscriber {
         subscriber: NewSubscriber {
-            imsi: Imsi::new(&imsi).map_err(|e| of(&e))?,
-            impi: Impi::new(&impi).map_err(|e| of(&e))?,
+            imsi: Imsi::new(&row.text(0)?).map_err(|e| of(&e))?,
+            impi: Impi::new(&row.text(1)?).map_err(|e| of(&e))?,
             credentials: Credentials { k: octets("subscriber", row, 2)?, opc: octets("subscriber", row, 3)? },
             subscription,
         },
@@ -96,12 +106,11 @@ pub(super) fn subscriber(row: &Row<'_>) -> Result<StoredSubscriber, StoreError> 
     })
 }
 
-pub(super) fn key(row: &Row<'_>) -> Result<bsf::Record, StoreError> {
+pub(super) fn key(row: &impl Columns) -> Result<bsf::Record, StoreError> {
     let of = |error: &dyn ToString| damaged("bootstrapped", error.to_string());
-    let (impi, b_tid): (String, String) = (row.get(0)?, row.get(1)?);
     Ok(bsf::Record {
-        impi: Impi::new(&impi).map_err(|e| of(&e))?,
-        b_tid: BTid::new(&b_tid).map_err(|e| of(&e))?,
+        impi: Impi::new(&row.text(0)?).map_err(|e| of(&e))?,
+        b_tid: BTid::new(&row.text(1)?).map_err(|e| of(&e))?,
         rand: Rand(*octets("bootstrapped", row, 2)?),
         ks: Ks::from(*octets("bootstrapped", row, 3)?),
         created: time("bootstrapped", row, 4)?,
@@ -109,16 +118,16 @@ pub(super) fn key(row: &Row<'_>) -> Result<bsf::Record, StoreError> {
     })
 }
 
-pub(super) fn entry(row: &Row<'_>) -> Result<Record, StoreError> {
+pub(super) fn entry(row: &impl Columns) -> Result<Record, StoreError> {
     let of = |error: &dyn ToString| damaged("entry", error.to_string());
-    let (ue, content): (String, String) = (row.get(0)?, row.get(4)?);
-    let content = Zeroizing::new(content);
+    let content = Zeroizing::new(row.text(4)?);
     // What a parser says of a text may quote it, and this one holds keys: said is the place alone.
     let content: ContentRow = serde_json::from_str(&content)
         .map_err(|e| of(&format_args!("line {} column {} of a content", e.line(), e.column())))?;
+    let number = u16::try_from(row.number(1)?).map_err(|_| of(&"the number of an entry is too large"))?;
     Ok(Record {
-        ue: ue_of(&ue).ok_or_else(|| of(&"no IMSI"))?,
-        entry: EntryId::new(row.get(1)?).map_err(|e| of(&e))?,
+        ue: ue_of(&row.text(0)?).ok_or_else(|| of(&"no IMSI"))?,
+        entry: EntryId::new(number).map_err(|e| of(&e))?,
         valid_until: time("entry", row, 2)?,
         kept_until: time("entry", row, 3)?,
         content: Content::try_from(content).map_err(|e| of(&e))?,

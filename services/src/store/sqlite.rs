@@ -107,7 +107,7 @@ fn migrate(path: &Path, connection: &mut Connection) -> Result<(), StoreError> {
     // Two network functions may start at once.
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let version: i64 = transaction.pragma_query_value(None, "user_version", |row| row.get(0))?;
-    let newer = || StoreError::Newer { path: path.to_owned(), version };
+    let newer = || StoreError::Newer { database: path.display().to_string(), version };
     let done = usize::try_from(version).map_err(|_| newer())?;
     for step in MIGRATIONS.get(done..).ok_or_else(newer)? {
         transaction.execute_batch(step)?;
@@ -150,7 +150,7 @@ impl Store for Sqlite {
 
     fn subscribers(&mut self) -> Result<Vec<StoredSubscriber>, StoreError> {
         let query = "SELECT imsi, impi, k, opc, prose FROM subscriber";
-        let mut found = collect(&self.connection, query, rows::subscriber)?;
+        let mut found = collect(&self.connection, query, |row| rows::subscriber(row))?;
         for subscriber in &mut found {
             subscriber.reserved =
                 self.reserved(sidelink_network::hss::stream(&subscriber.subscriber.imsi))?;
@@ -160,12 +160,30 @@ impl Store for Sqlite {
 
     fn keys(&mut self) -> Result<Vec<bsf::Record>, StoreError> {
         let query = "SELECT impi, b_tid, rand, ks, created, expires FROM bootstrapped";
-        collect(&self.connection, query, rows::key)
+        collect(&self.connection, query, |row| rows::key(row))
     }
 
     fn entries(&mut self) -> Result<Vec<Record>, StoreError> {
         let query = "SELECT ue, entry, valid_until, kept_until, content FROM entry";
-        collect(&self.connection, query, rows::entry)
+        collect(&self.connection, query, |row| rows::entry(row))
+    }
+}
+
+impl rows::Columns for rusqlite::Row<'_> {
+    fn text(&self, column: usize) -> Result<String, StoreError> {
+        Ok(self.get(column)?)
+    }
+
+    fn optional_text(&self, column: usize) -> Result<Option<String>, StoreError> {
+        Ok(self.get(column)?)
+    }
+
+    fn number(&self, column: usize) -> Result<i64, StoreError> {
+        Ok(self.get(column)?)
+    }
+
+    fn octets(&self, column: usize) -> Option<&[u8]> {
+        self.get_ref(column).ok()?.as_blob().ok()
     }
 }
 

@@ -96,7 +96,7 @@ pub(crate) fn config(folder: &Path, subscribers: u32) -> Config {
     };
     let rate = endless;
     Config {
-        database: folder.join("network.db"),
+        database: folder.join("network.db").into(),
         limits: Limits::default(),
         hss: Some(hss::Config { rate, ..hss::Config::default() }),
         subscribers: (1..=subscribers).map(subscriber).collect(),

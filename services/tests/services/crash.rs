@@ -17,10 +17,12 @@ use sidelink_network::pc3;
 use sidelink_services::client::{Answered, UeClient};
 use sidelink_services::tls::TlsMode;
 
+use crate::cluster::Cluster;
 use crate::common::{self, announced, open_request};
 
-/// Set in the child: the folder of its database.
+/// Set in the child: the folder of its database, and the address of one on a server.
 const FOLDER: &str = "SIDELINK_SERVICES_CHILD";
+const ADDRESS: &str = "SIDELINK_SERVICES_CHILD_DATABASE";
 
 const UES: u32 = 4;
 
@@ -30,6 +32,9 @@ const UES: u32 = 4;
 fn child() {
     let Some(folder) = std::env::var_os(FOLDER) else { return };
     let mut config = common::config(Path::new(&folder), UES);
+    if let Some(address) = std::env::var_os(ADDRESS) {
+        config.database = crate::postgres::database(address.to_str().unwrap(), Path::new(&folder));
+    }
     // Few codes at a time, so that most restarts fall into a reservation.
     config.hss.as_mut().unwrap().reserve =
         sidelink_security::counter::reserve::ReserveConfig { block: 2, low_water: 1 };
@@ -43,9 +48,12 @@ fn child() {
 struct Service(Child, (SocketAddr, SocketAddr));
 
 impl Service {
-    fn start(folder: &Path) -> Self {
+    fn start(folder: &Path, home: &Home<'_>) -> Self {
         let mut command = Command::new(std::env::current_exe().unwrap());
         command.args(["crash::child", "--exact", "--ignored", "--nocapture"]).env(FOLDER, folder);
+        if let Home::Server(_, address) = home {
+            command.env(ADDRESS, address);
+        }
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
         let nowhere = SocketAddr::from(([127, 0, 0, 1], 0));
         let mut service = Self(command.spawn().unwrap(), (nowhere, nowhere));
@@ -127,7 +135,38 @@ struct Stored {
     entries: BTreeMap<(String, u16), String>,
 }
 
-fn stored(folder: &Path) -> Stored {
+/// Where the database is.
+enum Home<'a> {
+    /// In a file in the folder.
+    File,
+    /// On a server, with its address.
+    Server(&'a Cluster, String),
+}
+
+fn stored(folder: &Path, home: &Home<'_>) -> Stored {
+    match home {
+        Home::File => stored_in_file(folder),
+        Home::Server(cluster, _) => stored_on_server(cluster),
+    }
+}
+
+fn stored_on_server(cluster: &Cluster) -> Stored {
+    let rows = |query| cluster.psql("network", query).unwrap();
+    let numbers = rows("SELECT encode(stream, 'hex'), reserved FROM counter");
+    let numbers = numbers.lines().map(|row| {
+        let (stream, number) = row.split_once('\t').unwrap();
+        (hex::decode(stream).unwrap(), number.parse().unwrap())
+    });
+    let entries = rows("SELECT ue, entry, content FROM entry");
+    let entries = entries.lines().map(|row| {
+        let mut columns = row.splitn(3, '\t').map(str::to_owned);
+        let mut next = || columns.next().unwrap();
+        ((next(), next().parse().unwrap()), next())
+    });
+    Stored { numbers: numbers.collect(), entries: entries.collect() }
+}
+
+fn stored_in_file(folder: &Path) -> Stored {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE;
     let database = Connection::open_with_flags(folder.join("network.db"), flags).unwrap();
     let check: String = database.query_row("PRAGMA integrity_check", [], |row| row.get(0)).unwrap();
@@ -139,8 +178,8 @@ fn stored(folder: &Path) -> Stored {
     Stored { numbers: numbers.map(Result::unwrap).collect(), entries: entries.map(Result::unwrap).collect() }
 }
 
-fn check(folder: &Path, heard: &Heard, before: &mut BTreeMap<Vec<u8>, i64>) {
-    let Stored { numbers, entries } = stored(folder);
+fn check(folder: &Path, home: &Home<'_>, heard: &Heard, before: &mut BTreeMap<Vec<u8>, i64>) {
+    let Stored { numbers, entries } = stored(folder, home);
     for (stream, number) in before.iter() {
         assert!(numbers.get(stream).is_some_and(|now| now >= number), "a number went back: {stream:?}");
     }
@@ -162,12 +201,12 @@ fn check(folder: &Path, heard: &Heard, before: &mut BTreeMap<Vec<u8>, i64>) {
     *before = numbers;
 }
 
-fn kill_often(times: u32) {
+fn kill_often(times: u32, home: &Home<'_>) {
     let folder = tempfile::tempdir().unwrap();
     let heard = Arc::new(Mutex::new(Heard::default()));
     let mut numbers = BTreeMap::new();
     for round in 0..times {
-        let service = Service::start(folder.path());
+        let service = Service::start(folder.path(), home);
         let (stop, addresses) = (Arc::new(AtomicBool::new(false)), service.1);
         let threads: Vec<_> = (1..=UES)
             .map(|number| {
@@ -180,7 +219,7 @@ fn kill_often(times: u32) {
         service.kill();
         stop.store(true, Ordering::Relaxed);
         threads.into_iter().for_each(|thread| thread.join().unwrap());
-        check(folder.path(), &heard.lock().unwrap(), &mut numbers);
+        check(folder.path(), home, &heard.lock().unwrap(), &mut numbers);
         if round % 100 == 99 {
             eprintln!("{} kills, {} codes", round + 1, heard.lock().unwrap().issued.len());
         }
@@ -196,11 +235,18 @@ fn kill_often(times: u32) {
 
 #[test]
 fn twenty_kills_lose_and_repeat_nothing() {
-    kill_often(20);
+    kill_often(20, &Home::File);
+}
+
+#[test]
+fn ten_kills_on_postgresql_lose_and_repeat_nothing() {
+    let Some(cluster) = Cluster::start() else { return };
+    let address = cluster.database("network");
+    kill_often(10, &Home::Server(&cluster, address));
 }
 
 #[test]
 #[ignore = "hours"]
 fn ten_thousand_kills_lose_and_repeat_nothing() {
-    kill_often(10_000);
+    kill_often(10_000, &Home::File);
 }

@@ -48,8 +48,11 @@ fn measure(
     );
 }
 
-fn all(time: Duration, ues: u32) {
+fn all(time: Duration, ues: u32, address: Option<&str>) {
     let world = World::with(ues, |config| {
+        if let Some(address) = address {
+            config.database = crate::postgres::database(address, std::path::Path::new(""));
+        }
         config.limits.handshake = Duration::from_secs(60);
         config.prose_function.as_mut().unwrap().prose_function.limits.entries_per_ue = 60_000;
     });
@@ -71,11 +74,18 @@ fn all(time: Duration, ues: u32) {
 
 #[test]
 fn many_ues_at_once_are_all_served() {
-    all(Duration::from_secs(1), 8);
+    all(Duration::from_secs(1), 8, None);
 }
 
 #[test]
 #[ignore = "a measurement"]
 fn how_many_runs_a_second() {
-    all(Duration::from_secs(10), 32);
+    all(Duration::from_secs(10), 32, None);
+}
+
+#[test]
+#[ignore = "a measurement"]
+fn how_many_runs_a_second_on_postgresql() {
+    let Some(cluster) = crate::cluster::Cluster::start() else { return };
+    all(Duration::from_secs(10), 32, Some(&cluster.database("network")));
 }

@@ -158,7 +158,7 @@ fn functions_in_different_processes_do_the_same() {
     let neighbour = |address: SocketAddr| Some(Neighbour::new(address).unwrap());
     let start = |name: &str, token: &Token, change: &dyn Fn(&mut Config, &mut PeersConfig)| {
         let mut config = crate::common::config(folder.path(), 0);
-        config.database = folder.path().join(name);
+        config.database = folder.path().join(name).into();
         let listen = neighbour("127.0.0.1:0".parse().unwrap());
         let mut peers = PeersConfig { token: token.clone(), listen, hss: None, bsf: None };
         change(&mut config, &mut peers);

@@ -63,6 +63,7 @@ fn a_fault_says_what_and_where() {
         ("\"310410000000002\"", "\"001010000000002\"", "another PLMN", "member \"001010000000002\""),
         ("\"310410000000002\"", "\"x\"", "IMSI", "member \"x\""),
         ("\"0000ff\"", "\"ff\"", "hexadecimal", "member \"310410000000002\" id"),
+        ("\"network.db\"", "\"postgres:///n?host=/run/postgresql\"", "keeps its keys in a file", "[pkmf]"),
         ("cipher = \"zuc\"", "cipher = \"des\"", "unknown variant", "line"),
         ("[bsf]\nname = \"bsf.example.org\"\nlisten = \"127.0.0.1:0\"\n", "", "there is no bsf", "[pkmf]"),
     ] {

@@ -107,7 +107,7 @@ pub(crate) fn config(net: &Net, folder: &Path, subscribers: u32) -> Config {
 
 pub(crate) fn world(net: &Net, subscribers: u32) -> World {
     World::with(subscribers, |common| {
-        let folder = common.database.parent().unwrap().to_owned();
+        let folder = common.database.file().unwrap().parent().unwrap().to_owned();
         *common = config(net, &folder, subscribers);
     })
 }
