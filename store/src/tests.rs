@@ -380,3 +380,35 @@ fn a_folder_is_no_store() {
     let refusal = check_mode(folder.path()).unwrap_err();
     assert!(matches!(refusal, Error::NotAFile(_)), "{refusal}");
 }
+
+#[test]
+fn a_copy_of_a_store_and_its_witness_is_suspended() {
+    let folder = tempdir().unwrap();
+    let (path, copy) = (folder.path().join("keys"), folder.path().join("copy"));
+    KeyStore::create(&path).unwrap().put(&example()).unwrap();
+    for of in [Path::to_path_buf, witness_of] {
+        std::fs::copy(of(&path), of(&copy)).unwrap();
+    }
+    assert!(KeyStore::open(&path).unwrap().suspended().is_none());
+    let why = KeyStore::open(&copy).unwrap().suspended().unwrap().0;
+    assert!(why.contains("copy"), "{why}");
+}
+
+/// What is written to it meanwhile does not make its witness believe it.
+#[test]
+fn an_older_state_stays_suspended() {
+    let folder = tempdir().unwrap();
+    let path = folder.path().join("keys");
+    KeyStore::create(&path).unwrap().put(&example()).unwrap();
+    let old = std::fs::read(&path).unwrap();
+    for round in 0..3 {
+        assert!(KeyStore::open(&path).unwrap().raise(&StreamId([9; 16]), round, round + 1).unwrap());
+    }
+    std::fs::write(&path, old).unwrap();
+    for _ in 0..4 {
+        let store = KeyStore::open(&path).unwrap();
+        let why = store.suspended().map_or("it is not", |why| why.0);
+        assert!(why.contains("older"), "{why:?}");
+        store.put(&example()).unwrap();
+    }
+}
