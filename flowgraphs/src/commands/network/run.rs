@@ -13,7 +13,7 @@ use std::time::Duration;
 /// Arguments of `sidelink network run`.
 #[derive(Debug, Args)]
 pub struct RunArgs {
-    /// Configuration: database, HSS, BSF, ProSe Function. `sidelink network example` writes one.
+    /// Configuration: database, HSS, BSF, ProSe Function, PKMF. `sidelink network example` writes one.
     #[arg(short, long, value_name = "FILE")]
     pub config: PathBuf,
 }
@@ -35,6 +35,12 @@ pub fn run(args: &RunArgs) -> anyhow::Result<()> {
     }
     if let Some(address) = handle.pc3_address() {
         text += &format!("ProSe Function: PC3 at https://{address}, TLS with pre-shared keys\n");
+    }
+    if let Some(address) = handle.pc8_address() {
+        text += &format!("PKMF: PC8 at https://{address}, TLS with pre-shared keys\n");
+    }
+    if let Some(address) = handle.mikey_address() {
+        text += &format!("PKMF: MIKEY at {address}, UDP\n");
     }
     text += "ready; Ctrl-C ends it\n";
     terminal::print(&text)?;
