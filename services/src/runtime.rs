@@ -15,6 +15,7 @@ mod hss;
 mod ledger;
 mod pkmf;
 mod prose_function;
+mod seeds;
 
 pub(crate) use bsf::{BsfCommand, BsfFunction, Zh};
 pub use hss::{AddError, SubscribeError};

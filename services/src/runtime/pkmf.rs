@@ -10,9 +10,9 @@ use sidelink_network::key_delivery::ServiceId;
 use sidelink_network::pkmf::{self, Event, Kind, Output, Pkmf, RequestId, Response, Ticket};
 use sidelink_security::counter::UtcTime;
 use sidelink_security::counter::reserve::{Lease, Reservation, ReserveConfig, StreamId};
-use zeroize::Zeroizing;
 
 use super::ledger::{Ledger, raise};
+use super::seeds::Seeds;
 use super::{Function, Reply, now};
 use crate::error::StartError;
 use crate::mikey::{Datagram, Sender};
@@ -21,9 +21,6 @@ use crate::store::{PkmfStore, PkmfWrite};
 
 /// The stream of the numbers that keys are bound to.
 pub(crate) const NUMBERS: StreamId = StreamId(*b"PKMF            ");
-
-/// Between two doses of fresh randomness, in milliseconds.
-const RESEED: u64 = 60_000;
 
 /// What a PKMF is asked.
 pub(crate) enum PkmfCommand {
@@ -87,7 +84,7 @@ pub(crate) struct PkmfThread {
     reservations: Vec<Reservation>,
     /// Who waits until what is being stored is durable.
     waiting: Vec<Reply<Result<(), MemberError>>>,
-    seeded_at: UtcTime,
+    seeds: Seeds,
 }
 
 impl PkmfThread {
@@ -100,8 +97,7 @@ impl PkmfThread {
     ) -> Result<Self, StartError> {
         let durable = store.durable()?;
         let numbers = Lease::at(NUMBERS, store.reserved(NUMBERS)?, 1, u64::MAX, ReserveConfig::default());
-        let mut seed = Zeroizing::new([0; 32]);
-        getrandom::fill(&mut seed[..]).map_err(|_| StartError::NoRandomness)?;
+        let (seeds, seed) = Seeds::first()?;
         let members = config.services.iter().map(|service| (service.id, members(&service.kind))).collect();
         Ok(Self {
             machine: Pkmf::new(config, numbers, &seed, durable)?,
@@ -115,7 +111,7 @@ impl PkmfThread {
             writes: Vec::new(),
             reservations: Vec::new(),
             waiting: Vec::new(),
-            seeded_at: now(),
+            seeds,
         })
     }
 
@@ -191,14 +187,8 @@ impl PkmfThread {
         self.waiting.drain(..).for_each(|reply| reply(done));
     }
 
-    /// Fresh randomness, now and then: a state of the machine that got out says nothing of later keys.
     fn reseed(&mut self, now: UtcTime) {
-        if now.millis() < self.seeded_at.plus_millis(RESEED).millis() {
-            return;
-        }
-        let mut seed = Zeroizing::new([0; 32]);
-        if getrandom::fill(&mut seed[..]).is_ok() {
-            self.seeded_at = now;
+        if let Some(seed) = self.seeds.again(now) {
             self.machine.handle_input(pkmf::Input::Entropy { seed: &seed });
         }
     }

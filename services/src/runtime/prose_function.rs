@@ -9,9 +9,9 @@ use sidelink_network::prose_function::{
 };
 use sidelink_security::counter::UtcTime;
 use sidelink_security::counter::reserve::{Lease, Reservation, ReserveConfig, StreamId};
-use zeroize::Zeroizing;
 
 use super::ledger::{Ledger, raise};
+use super::seeds::Seeds;
 use super::{Address, Function, Reply, now};
 use crate::error::StartError;
 use crate::status::Counters;
@@ -19,9 +19,6 @@ use crate::store::{Store, Write, Written};
 
 /// The stream of the numbers that codes and keys are bound to.
 pub(crate) const NUMBERS: StreamId = StreamId(*b"ProSe Function 1");
-
-/// Between two doses of fresh randomness, in milliseconds.
-const RESEED: u64 = 60_000;
 
 /// Between two tries of a database that fails, in milliseconds.
 const RETRY: u64 = 200;
@@ -51,7 +48,7 @@ pub(crate) struct ProseFunctionThread {
     stores: Vec<Ticket>,
     writes: Vec<Write>,
     reservations: Vec<Reservation>,
-    seeded_at: UtcTime,
+    seeds: Seeds,
 }
 
 impl ProseFunctionThread {
@@ -65,8 +62,7 @@ impl ProseFunctionThread {
     ) -> Result<Self, StartError> {
         let durable = Durable { records: store.entries()? };
         let numbers = Lease::at(NUMBERS, store.reserved(NUMBERS)?, 1, u64::MAX, ReserveConfig::default());
-        let mut seed = Zeroizing::new([0; 32]);
-        getrandom::fill(&mut seed[..]).map_err(|_| StartError::NoRandomness)?;
+        let (seeds, seed) = Seeds::first()?;
         let machine = ProseFunction::new(config, numbers, &seed, durable)?;
         counters.entries.set(machine.entries() as u64);
         Ok(Self {
@@ -80,7 +76,7 @@ impl ProseFunctionThread {
             stores: Vec::new(),
             writes: Vec::new(),
             reservations: Vec::new(),
-            seeded_at: now(),
+            seeds,
         })
     }
 
@@ -144,14 +140,8 @@ impl ProseFunctionThread {
         }
     }
 
-    /// Fresh randomness, now and then: a state of the machine that got out says nothing of later codes and keys.
     fn reseed(&mut self, now: UtcTime) {
-        if now.millis() < self.seeded_at.plus_millis(RESEED).millis() {
-            return;
-        }
-        let mut seed = Zeroizing::new([0; 32]);
-        if getrandom::fill(&mut seed[..]).is_ok() {
-            self.seeded_at = now;
+        if let Some(seed) = self.seeds.again(now) {
             self.machine.handle_input(prose_function::Input::Entropy { seed: &seed[..] });
         }
     }
