@@ -10,6 +10,7 @@
 //! sending.rs    rights to send: which UE may send under which PGK from here
 //! place.rs      the place of a store, and the witness of its state
 //! handover.rs   movement of rights to send: store, file, store
+//! shared.rs     one open store for several threads
 //! ```
 //!
 //! The file is an embedded database (redb): a table of entries, a table of counters, a format version. Its properties:
@@ -43,6 +44,7 @@ mod kds;
 mod material;
 mod place;
 mod sending;
+mod shared;
 
 pub use credential::CredentialConfig;
 pub use entry::{
@@ -54,6 +56,7 @@ pub use fresh::{random, revoke, revoke_ue, utc_now};
 pub use handover::{Handed, Source, write_handed};
 pub use material::{ENOUGH_BITS, Followed, content, rotating};
 pub use place::witness_of;
+pub use shared::SharedStore;
 
 use redb::backends::InMemoryBackend;
 use redb::{

@@ -20,6 +20,10 @@ use sidelink_wire::ids::{Layer2Id, Lcid};
 use std::collections::HashMap;
 use std::fmt::Display;
 
+mod renew;
+
+pub use renew::{GroupNews, RenewTerms};
+
 /// Milliseconds for which a discoverer waits for a response.
 const PATIENCE_MS: u64 = 10_000;
 
@@ -92,9 +96,9 @@ where
         let announces = entry.announcer.as_deref() == Some(wish.ue);
         let monitors = entry.monitors.iter().any(|m| m == wish.ue);
         if announces {
-            all.announce(entry)?;
+            all.registry().announce(entry)?;
         }
-        if monitors && let Some(identity) = all.follow(entry, discovery.monitor.rotating)? {
+        if monitors && let Some(identity) = all.registry().follow(entry, discovery.monitor.rotating)? {
             tabled.push((entry.name.clone(), identity, UtcCounter::new(entry.valid_until)));
         }
     }
@@ -115,6 +119,10 @@ impl Provisioned {
         // TS 33.185 §6.5.2 (1)
         self.engine.add_destination(address, Sending::Plain(PlainSn::Zero));
         self.add_bearer(name, address)
+    }
+
+    fn registry(&mut self) -> Registry<'_> {
+        Registry { agent: &mut self.agent, who: &mut self.who, origin: &mut self.origin }
     }
 
     fn add_bearer(&mut self, name: &str, address: Address) -> Result<(), BuildError> {
@@ -173,9 +181,18 @@ impl Provisioned {
         self.engine.add_destination(address, Sending::Group(sender));
         self.add_bearer(&group.name, address)
     }
+}
 
+/// Discovery of a UE and the names of what it announces and follows.
+pub(super) struct Registry<'a> {
+    pub(super) agent: &'a mut Agent,
+    pub(super) who: &'a mut HashMap<Subject, String>,
+    pub(super) origin: &'a mut HashMap<Origin, String>,
+}
+
+impl Registry<'_> {
     /// Adds an entry that the UE announces, or responds to.
-    fn announce(&mut self, entry: &Discovery) -> Result<(), BuildError> {
+    pub(super) fn announce(&mut self, entry: &Discovery) -> Result<(), BuildError> {
         let valid_until = UtcCounter::new(entry.valid_until);
         let Some(followed) = entry.followed()? else { return Ok(()) };
         let key = match (&followed, entry.protection) {
@@ -209,14 +226,24 @@ impl Provisioned {
         Ok(())
     }
 
+    /// Adds an announcer, or gives a known one its new code and key.
     fn add_announcer(&mut self, name: &str, announcer: Announcer) {
-        let place = self.agent.add_announcer(announcer);
-        self.origin.insert(Origin::Announcer(place), name.to_owned());
+        let known = self.origin.iter().find_map(|(origin, known)| match origin {
+            Origin::Announcer(place) if known == name => Some(*place),
+            _ => None,
+        });
+        match known.and_then(|place| self.agent.announcer(place)) {
+            Some(known) => known.replace(announcer),
+            None => {
+                let place = self.agent.add_announcer(announcer);
+                self.origin.insert(Origin::Announcer(place), name.to_owned());
+            }
+        }
     }
 
     /// Adds an entry that the UE monitors. Returns an identity of the tabled configuration: those are all added at
     /// once.
-    fn follow(
+    pub(super) fn follow(
         &mut self,
         entry: &Discovery,
         tabled: Option<OtaConfig>,

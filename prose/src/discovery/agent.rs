@@ -64,7 +64,8 @@ pub struct Agent {
     monitor: Monitor,
     /// Whether the tables of the followed codes could not be built.
     unfollowable: bool,
-    announcers: Vec<(Announcer, Option<u64>)>,
+    /// With the period of the last announcement; `None` where one was removed: the others keep their index.
+    announcers: Vec<Option<(Announcer, Option<u64>)>>,
     discoverers: Vec<(Discoverer, Option<u64>)>,
     discoveree: Discoveree,
     outbox: Outbox,
@@ -102,13 +103,20 @@ impl Agent {
 
     /// Adds an announcer; returns its index.
     pub fn add_announcer(&mut self, announcer: Announcer) -> usize {
-        self.announcers.push((announcer, None));
+        self.announcers.push(Some((announcer, None)));
         self.announcers.len() - 1
     }
 
     /// Returns an announcer, to give it a new code or key.
     pub fn announcer(&mut self, index: usize) -> Option<&mut Announcer> {
-        self.announcers.get_mut(index).map(|(announcer, _)| announcer)
+        self.announcers.get_mut(index)?.as_mut().map(|(announcer, _)| announcer)
+    }
+
+    /// Removes an announcer: nothing of it is announced any more. The others keep their index.
+    pub fn remove_announcer(&mut self, index: usize) {
+        if let Some(place) = self.announcers.get_mut(index) {
+            *place = None;
+        }
     }
 
     /// Adds a discoverer; returns its index.
@@ -246,7 +254,8 @@ impl Agent {
         }
         let mut nonce = nonce.into_iter();
         let mut entropy = || nonce.next().unwrap_or(0);
-        for (index, (announcer, last)) in self.announcers.iter_mut().enumerate() {
+        for (index, place) in self.announcers.iter_mut().enumerate() {
+            let Some((announcer, last)) = place else { continue };
             if last.replace(period) != Some(period) {
                 // TS 24.334 §10A.2.2.2 (6)
                 let message = announcer.announce(now, policy, &mut entropy);

@@ -2,7 +2,7 @@ use super::*;
 use crate::NoStore;
 use sidelink_store::{Cipher, Group, Hex, random};
 
-fn keys() -> Keys {
+pub(super) fn keys() -> Keys {
     let mut group = Group {
         name: "fire".into(),
         group_id: Hex(vec![0, 1, 0xa2]),
@@ -20,7 +20,7 @@ fn keys() -> Keys {
     Keys { group: vec![group], discovery: vec![friend], ..Keys::default() }
 }
 
-fn wish(ue: &str) -> Wish<'_> {
+pub(super) fn wish(ue: &str) -> Wish<'_> {
     Wish {
         ue,
         layer2_id: None,
