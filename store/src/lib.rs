@@ -10,6 +10,7 @@
 //! sending.rs    rights to send: which UE may send under which PGK from here
 //! place.rs      the place of a store, and the witness of its state
 //! handover.rs   movement of rights to send: store, file, store
+//! from_network.rs  PGKs that a key management function gave: the right to send under each is taken once
 //! shared.rs     one open store for several threads
 //! ```
 //!
@@ -39,6 +40,7 @@ pub mod credential;
 mod entry;
 mod error;
 mod fresh;
+mod from_network;
 mod handover;
 mod kds;
 mod material;
@@ -53,6 +55,7 @@ pub use entry::{
 };
 pub use error::{CredentialFault, Doing, Error, Fault, Foreign, Format, NoRight};
 pub use fresh::{random, revoke, revoke_ue, utc_now};
+pub use from_network::{GivenPgks, TakenGroup};
 pub use handover::{Handed, Source, write_handed};
 pub use material::{ENOUGH_BITS, Followed, content, rotating};
 pub use place::witness_of;

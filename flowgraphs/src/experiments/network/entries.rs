@@ -3,9 +3,10 @@
 use sidelink_network::key_delivery::ServiceId;
 use sidelink_network::pc3::Bits;
 use sidelink_network::pc3::filters::MatchingFilter;
-use sidelink_network::pc3_client::{Allotment, Filter};
+use sidelink_network::pc3_client::{Allotment, Filter, Heard, Target};
 use sidelink_network::pkmf_client::{PkmfClient, Terms, Wanted};
 use sidelink_security::counter::UtcTime;
+use sidelink_security::discovery::Announcement;
 use sidelink_security::discovery::restricted::Material;
 use sidelink_store::{
     Discovery, Group, Hex, Member, MicCheckName, PgkEntry, Protection, Right, Secret, Sending,
@@ -37,6 +38,17 @@ pub(crate) fn entries(ue: &str, name: &str, allotment: &Allotment, until: UtcTim
         Allotment::MonitorRestricted(filters) => {
             filters.iter().flat_map(|filter| restricted(ue, name, filter)).collect()
         }
+    }
+}
+
+/// Makes of a message whose MIC the network checks what a match report is about.
+pub(crate) fn heard_of(announcement: &Announcement) -> Heard {
+    Heard {
+        target: Target::of_message_type(announcement.message_type),
+        code: announcement.code,
+        message_type: announcement.message_type,
+        mic: announcement.mic,
+        counter: announcement.counter,
     }
 }
 
