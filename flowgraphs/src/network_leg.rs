@@ -134,12 +134,13 @@ impl NetworkLeg {
         Ok(news)
     }
 
-    /// Asks for everything once, for a UE that goes on without what does not come: that is in the notes.
+    /// Asks for everything once, for a UE that goes on without what does not come: the notes say what that is.
     pub(crate) fn begin(&mut self) -> Vec<News> {
-        match self.fetch() {
-            Ok(news) => news,
-            Err(why) => vec![News::Note(Note::Trouble(format!("{why:#}")))],
+        let mut news = self.codes.go_on(&mut self.client, &self.store);
+        if let Some(groups) = &mut self.groups {
+            news.extend(groups.begin(&mut self.client, &self.store));
         }
+        news
     }
 
     /// Does what is due, and waits for datagrams for at most `longest`.

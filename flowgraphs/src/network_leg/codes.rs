@@ -15,6 +15,9 @@ use zeroize::Zeroizing;
 /// Seconds by which the clock of this computer may differ from that of the ProSe Function before it is said.
 const CLOCKS: u64 = 8;
 
+/// Milliseconds until something that was refused is asked for again: a code may be announced, or a permission given, later.
+const REFUSED: u64 = 30_000;
+
 /// One thing that is wanted.
 struct Item {
     /// Name for people.
@@ -23,6 +26,10 @@ struct Item {
     key: String,
     /// What it is in the key store at present.
     entries: Vec<Discovery>,
+    /// When it is asked for again, after a refusal.
+    again: Option<UtcTime>,
+    /// The refusal that the operator knows of.
+    refusal: Option<EndCause>,
 }
 
 /// What a lost answer means.
@@ -66,7 +73,7 @@ impl Codes {
         };
         let key = key(&name, &wanted);
         let earlier = self.places.get(&key).and_then(|id| EntryId::new(id).ok());
-        self.items.push(Item { name, key, entries: Vec::new() });
+        self.items.push(Item { name, key, entries: Vec::new(), again: None, refusal: None });
         self.pc3.handle_input(Input::Want { now: now(), wanted, earlier });
     }
 
@@ -81,10 +88,16 @@ impl Codes {
     /// Does what is due.
     pub(super) fn go_on(&mut self, client: &mut UeClient, store: &SharedStore) -> Vec<News> {
         let mut news = Vec::new();
-        self.pc3.handle_input(Input::Tick { now: now() });
+        let now = now();
+        self.pc3.handle_input(Input::Tick { now });
+        for (index, item) in (0..).zip(&mut self.items) {
+            if item.again.take_if(|at| *at <= now).is_some() {
+                self.pc3.handle_input(Input::Again { now, id: WantedId(index) });
+            }
+        }
         let settled = self.settle(client, store, Lost::IsAskedAgain, &mut news);
         if let Err(why) = settled.and_then(|()| self.places.store()) {
-            self.note_trouble(Some(format!("{why:#}")), &mut news);
+            self.note_trouble(Some(why.to_string()), &mut news);
         }
         news
     }
@@ -109,16 +122,9 @@ impl Codes {
                     self.places.set(&key, Some(entry.value()));
                     let new = self.with_names_and_keys(id, entries);
                     news.push(self.replace(id, new, store)?);
+                    self.items[usize::from(id.0)].refusal = None;
                 }
-                Output::Ended { id, why } => {
-                    if why != EndCause::Expired {
-                        let key = self.item(id).key.clone();
-                        self.places.set(&key, None);
-                    }
-                    let name = self.item(id).name.clone();
-                    news.push(self.replace(id, Vec::new(), store)?);
-                    news.push(News::Note(Note::Refused { name, why: why.to_string() }));
-                }
+                Output::Ended { id, why } => self.ended(id, why, store, news)?,
                 Output::Verified { name, .. } => {
                     news.push(News::Note(Note::Verified { name: named(&name) }));
                 }
@@ -138,6 +144,28 @@ impl Codes {
                 Output::Timeout(_) => return Ok(()),
             }
         }
+    }
+
+    /// Something ends, or is refused: the UE must not use it any more. A refusal that is repeated is said once.
+    fn ended(
+        &mut self,
+        id: WantedId,
+        why: EndCause,
+        store: &SharedStore,
+        news: &mut Vec<News>,
+    ) -> anyhow::Result<()> {
+        if !self.item(id).entries.is_empty() {
+            news.push(self.replace(id, Vec::new(), store)?);
+        }
+        let item = &mut self.items[usize::from(id.0)];
+        if why != EndCause::Expired {
+            self.places.set(&item.key, None);
+            item.again = Some(now().plus_millis(REFUSED));
+        }
+        if item.refusal.replace(why) != Some(why) {
+            news.push(News::Note(Note::Refused { name: item.name.clone(), why: why.to_string() }));
+        }
+        Ok(())
     }
 
     fn item(&self, id: WantedId) -> &Item {

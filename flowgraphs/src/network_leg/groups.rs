@@ -62,6 +62,18 @@ impl Groups {
         }
     }
 
+    /// Waits for the first keys of all groups, unless the network does not answer.
+    pub(super) fn begin(&mut self, client: &mut UeClient, store: &SharedStore) -> Vec<News> {
+        let (until, mut news) = (Instant::now() + PATIENCE, Vec::new());
+        loop {
+            let rest = until.saturating_duration_since(Instant::now());
+            news.extend(self.go_on(client, store, rest));
+            if self.session.missing().is_empty() || rest.is_zero() || self.trouble.is_some() {
+                return news;
+            }
+        }
+    }
+
     /// Does what is due, and waits for a datagram.
     pub(super) fn go_on(
         &mut self,
@@ -69,17 +81,10 @@ impl Groups {
         store: &SharedStore,
         longest: Duration,
     ) -> Vec<News> {
-        let mut step = || {
-            let due = self.session.settle(client)?;
-            self.session.hear(due, longest)?;
-            self.session.settle(client)?;
-            self.take(store)
+        let (mut news, trouble) = match self.step(client, store, longest) {
+            Ok(news) => (news, self.session.trouble().map(|why| format!("keys of groups: {why}"))),
+            Err(why) => (Vec::new(), Some(why.to_string())),
         };
-        let (mut news, failed) = match step() {
-            Ok(news) => (news, None),
-            Err(why) => (Vec::new(), Some(format!("{why:#}"))),
-        };
-        let trouble = failed.or_else(|| self.session.trouble().map(|why| format!("keys of groups: {why}")));
         if let Some(why) = trouble
             && self.trouble.as_ref() != Some(&why)
         {
@@ -87,6 +92,20 @@ impl Groups {
             self.trouble = Some(why);
         }
         news
+    }
+
+    fn step(
+        &mut self,
+        client: &mut UeClient,
+        store: &SharedStore,
+        longest: Duration,
+    ) -> anyhow::Result<Vec<News>> {
+        let due = self.session.settle(client)?;
+        if !self.session.is_unanswered() {
+            self.session.hear(due, longest)?;
+            self.session.settle(client)?;
+        }
+        self.take(store)
     }
 
     /// Puts what has changed into the store.

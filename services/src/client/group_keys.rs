@@ -181,6 +181,11 @@ impl GroupKeySession {
         self.changes
     }
 
+    /// Whether the last request has no answer, and [`Self::trouble`] has not said so yet.
+    pub const fn is_unanswered(&self) -> bool {
+        self.lost.is_some()
+    }
+
     /// Why the last request has no answer, since the last call.
     pub const fn trouble(&mut self) -> Option<ClientError> {
         self.lost.take()

@@ -139,6 +139,12 @@ fn with_network(
             reporter.note_now(note);
         }
     }
+    let known = keys.for_ue(&config.name);
+    if known.group.is_empty() && known.discovery.is_empty() && config.layer2_id.is_none() {
+        let what = "the network gave no keys, and the key store has none of this UE".to_owned();
+        let remedy = "see the lines above; or give the UE a layer2-id, and it waits for the network";
+        return Err(ConfigError::new(what, config.name.clone(), remedy).into());
+    }
     let notes = reporter.another(&config.name);
     let (network, ends) = live::Live::start(leg, config.renew_terms(), notes)?;
     let applications: Vec<Box<dyn Application>> = vec![Box::new(reporter), Box::new(ends.listening)];
