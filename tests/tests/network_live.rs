@@ -6,11 +6,12 @@
 use serde_json::Value;
 use sidelink_services::orders::{Orders, socket_of};
 use sidelink_services::{Config, Network};
-use sidelink_store::{KeyStore, Right};
+use sidelink_store::{KeyStore, Keys, Right};
 use sidelink_tests::command::{Folder, Refusal, run, text};
 use std::net::{TcpListener, UdpSocket};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// A network from the example, with ports of its own; it ends when it is dropped.
 struct Lab {
@@ -40,6 +41,8 @@ impl Lab {
         changes.push(("# mikey-ue-port = 2269".into(), format!("mikey-ue-port = {ue_mikey}")));
         changes.push(("# mikey = \"127.0.0.1:2269\"".into(), format!("mikey = \"127.0.0.1:{mikey}\"")));
         changes.push(("# mikey-port = 2269".into(), format!("mikey-port = {ue_mikey}")));
+        // The same UE asks often.
+        changes.push(("# restricted-mic".into(), "ue-burst = 1000\n# restricted-mic".into()));
         changes.extend(change.iter().map(|(old, new)| ((*old).to_owned(), (*new).to_owned())));
         for name in ["network.toml", "alice.toml", "bob.toml"] {
             let old = std::fs::read_to_string(lab.path(name)).unwrap();
@@ -71,9 +74,21 @@ impl Lab {
         run(&words)
     }
 
+    /// What a UE's store holds. The thread of a UE that has ended may hold it for a moment.
+    fn keys(&self, ue: &str) -> Keys {
+        let path = self.path(&format!("{ue}.keys"));
+        for _ in 0..100 {
+            match KeyStore::open(&path) {
+                Err(sidelink_store::Error::InUse(_)) => std::thread::sleep(Duration::from_millis(50)),
+                store => return store.unwrap().keys().unwrap(),
+            }
+        }
+        panic!("{}: held", path.display())
+    }
+
     /// PGK IDs of a UE's store, with whether it may send.
     fn pgks(&self, ue: &str) -> Vec<(u8, bool)> {
-        let keys = KeyStore::open(&self.path(&format!("{ue}.keys"))).unwrap().keys().unwrap();
+        let keys = self.keys(ue);
         let all = keys.group.iter().flat_map(|group| &group.pgk);
         all.map(|pgk| (pgk.id, pgk.sending.iter().any(|s| s.right == Right::Here))).collect()
     }
@@ -89,7 +104,7 @@ fn codes_keys_and_pgks_come_into_the_store_and_a_revoked_member_gets_no_more() {
     lab.start();
     lab.fetch("alice").unwrap();
     lab.fetch("bob").unwrap();
-    let keys = KeyStore::open(&lab.path("bob.keys")).unwrap().keys().unwrap();
+    let keys = lab.keys("bob");
     let names: Vec<_> = keys.discovery.iter().map(|entry| entry.name.as_str()).collect();
     assert_eq!(names, ["alice@rescue.example", "mcc001.mnc001.ProSeApp.Rescue.Team"]);
     assert_eq!((lab.pgks("alice"), lab.pgks("bob")), (vec![(1, true)], vec![(1, true)]));
@@ -149,8 +164,7 @@ fn ues_that_run_keep_their_keys_fresh_and_report_what_they_hear() {
     );
     lab.start();
     lab.fetch("alice").unwrap();
-    let store = KeyStore::open(&lab.path("alice.keys")).unwrap().keys().unwrap();
-    let first_end = u64::from(store.group[0].pgk[0].expiry) * 1000;
+    let first_end = u64::from(lab.keys("alice").group[0].pgk[0].expiry) * 1000;
     let medium = format!("network-live-{}", std::process::id());
     let bob = std::thread::scope(|scope| {
         let bob = scope.spawn(|| ue(&lab, "bob", &medium, "18"));
