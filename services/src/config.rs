@@ -243,7 +243,6 @@ impl Config {
             (_, Some(_)) if !has_hss => missing("hss", "prose-function"),
             (_, Some(_)) if !has_bsf => missing("bsf", "prose-function"),
             _ if self.pkmf.is_some() && !has_bsf => missing("bsf", "pkmf"),
-            _ if self.pkmf.is_some() && self.database.file().is_none() => Err(PkmfConfig::without_file()),
             _ if self.aaa.is_some() && !has_hss => missing("hss", "aaa"),
             _ if self.auc.is_some() && self.hss.is_none() => Err(ConfigError::new(
                 "there is no hss in this process",

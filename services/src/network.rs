@@ -15,7 +15,7 @@ use sidelink_network::prose_function::{Answer, Revocation, Subscription};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use crate::config::{BsfConfig, Config, Neighbour, PeersConfig, PkmfConfig, ProseFunctionConfig};
+use crate::config::{BsfConfig, Config, Neighbour, PeersConfig, ProseFunctionConfig};
 use crate::error::StartError;
 use crate::http::{self, Limits, Site};
 use crate::pc3::Pc3;
@@ -25,7 +25,7 @@ use crate::runtime::{
     PkmfCommand, ProseCommand, ProseFunctionThread, Reply, Running, SubscribeError, Zh, queue,
 };
 use crate::status::{Counters, Status};
-use crate::store::{NewSubscriber, SqlitePkmf, Store};
+use crate::store::{NewSubscriber, Store};
 use crate::tls::{PskServer, Zn};
 use crate::ub::Ub;
 use crate::udp::{self, Sink};
@@ -79,8 +79,7 @@ impl Network {
             handle.start_prose_function(prose_function, store("prose-function")?, config.limits, &others)?;
         }
         if let Some(pkmf) = config.pkmf {
-            let file = config.database.file().ok_or_else(PkmfConfig::without_file)?;
-            handle.start_pkmf(pkmf, Box::new(SqlitePkmf::open(file)?), config.limits, &others)?;
+            handle.start_pkmf(pkmf, config.database.open_pkmf()?, config.limits, &others)?;
         }
         if let Some(aaa) = config.aaa {
             handle.start_aaa(aaa, &others)?;

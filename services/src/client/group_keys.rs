@@ -1,4 +1,4 @@
-//! The keys of groups: KEY_REQUEST over TLS, then MIKEY until all keys are there. TS 33.303 §6.2.3.3.2.
+//! The keys of groups and of public-safety discovery: KEY_REQUEST over TLS, then MIKEY until all keys are there. TS 33.303 §6.2.3.3.2.
 
 use std::collections::BTreeMap;
 use std::io::ErrorKind;
@@ -47,24 +47,23 @@ impl PkmfAddress {
     }
 }
 
-/// What came of a fetch.
-pub struct Fetched {
+/// What came of a fetch: of groups, or of all that a UE may want.
+pub struct Fetched<W = ServiceId> {
     /// The keys, and the terms of their groups.
     pub keys: PkmfClient,
-    /// Groups that were refused, and why.
-    pub rejected: Vec<(ServiceId, ErrorCode)>,
-    /// Groups whose keys have not come in time.
-    pub missing: Vec<ServiceId>,
+    /// What was refused, and why.
+    pub rejected: Vec<(W, ErrorCode)>,
+    /// That whose keys have not come in time.
+    pub missing: Vec<W>,
     /// Messages that were not taken, how often each: where keys are missing, this may say why.
     pub refused: Vec<(Refused, u32)>,
 }
 
 impl UeClient {
-    /// Fetches the keys of groups, and returns when all are there, or after `patience`. Bootstraps as [`Self::send`] does.
-    /// What has come before counts: where nothing is missing, nobody is asked. A group that is not named is stopped.
+    /// Fetches the keys of groups, as [`Self::fetch_keys`] does.
     ///
     /// # Errors
-    /// The network, or the file. What has come is in the file nevertheless.
+    /// Those of [`Self::fetch_keys`].
     pub fn fetch_group_keys(
         &mut self,
         pkmf: &PkmfAddress,
@@ -72,6 +71,29 @@ impl UeClient {
         groups: &[ServiceId],
         patience: Duration,
     ) -> Result<Fetched, ClientError> {
+        let wanted: Vec<_> = groups.iter().map(|group| Wanted::Group(*group)).collect();
+        let Fetched { keys, rejected, missing, refused } = self.fetch_keys(pkmf, file, &wanted, patience)?;
+        let group = |wanted| if let Wanted::Group(group) = wanted { Some(group) } else { None };
+        Ok(Fetched {
+            keys,
+            rejected: rejected.into_iter().filter_map(|(wanted, why)| Some((group(wanted)?, why))).collect(),
+            missing: missing.into_iter().filter_map(group).collect(),
+            refused,
+        })
+    }
+
+    /// Fetches keys, and returns when all are there, or after `patience`. Bootstraps as [`Self::send`] does.
+    /// What has come before counts: where nothing is missing, nobody is asked. What is not named is stopped.
+    ///
+    /// # Errors
+    /// The network, or the file. What has come is in the file nevertheless.
+    pub fn fetch_keys(
+        &mut self,
+        pkmf: &PkmfAddress,
+        file: &KeyFile,
+        wanted: &[Wanted],
+        patience: Duration,
+    ) -> Result<Fetched<Wanted>, ClientError> {
         let listen = pkmf.listen();
         let failed = |why| ClientError::Mikey { address: listen, why };
         let _lock = file.lock().map_err(ClientError::Keys)?;
@@ -89,12 +111,11 @@ impl UeClient {
             rejected: Vec::new(),
             refused: BTreeMap::new(),
         };
-        let wanted: Vec<_> = groups.iter().map(|group| Wanted::Group(*group)).collect();
-        fetch.machine.handle_input(Input::Want { now: now(), wanted: &wanted });
+        fetch.machine.handle_input(Input::Want { now: now(), wanted });
         let until = Instant::now() + patience;
         loop {
             let at = fetch.settle()?;
-            let missing = fetch.missing(groups);
+            let missing = fetch.missing(wanted);
             let rest = until.saturating_duration_since(Instant::now());
             if missing.is_empty() || rest.is_zero() {
                 return fetch.end(missing);
@@ -116,7 +137,7 @@ struct Fetch<'a> {
     socket: UdpSocket,
     /// Why the last request has no answer.
     lost: Option<ClientError>,
-    rejected: Vec<(ServiceId, ErrorCode)>,
+    rejected: Vec<(Wanted, ErrorCode)>,
     refused: BTreeMap<String, (Refused, u32)>,
 }
 
@@ -135,7 +156,7 @@ impl Fetch<'_> {
                         Err(why) => return Err(ClientError::Keys(why)),
                     }
                 }
-                Output::Event(Event::Rejected(Wanted::Group(group), why)) => self.rejected.push((group, why)),
+                Output::Event(Event::Rejected(wanted, why)) => self.rejected.push((wanted, why)),
                 Output::Event(Event::Refused(why)) => {
                     self.refused.entry(why.to_string()).or_insert((why, 0)).1 += 1;
                 }
@@ -181,16 +202,19 @@ impl Fetch<'_> {
         Ok(())
     }
 
-    /// Groups that have neither a key that counts nor a refusal.
-    fn missing(&self, groups: &[ServiceId]) -> Vec<ServiceId> {
+    /// What has neither a key that counts nor a refusal.
+    fn missing(&self, wanted: &[Wanted]) -> Vec<Wanted> {
         let now = now().counter();
-        let has_key = |group: ServiceId| self.machine.group_keys(group).iter().any(|key| now < key.expiry);
-        let is_rejected = |group: ServiceId| self.rejected.iter().any(|(rejected, _)| *rejected == group);
-        groups.iter().copied().filter(|group| !has_key(*group) && !is_rejected(*group)).collect()
+        let has_key = |wanted: Wanted| match wanted {
+            Wanted::Group(group) => self.machine.group_keys(group).iter().any(|key| now < key.expiry),
+            Wanted::Relay(_) | Wanted::GroupMember(_) => self.machine.discovery_key(wanted, now).is_some(),
+        };
+        let is_rejected = |wanted: Wanted| self.rejected.iter().any(|(rejected, _)| *rejected == wanted);
+        wanted.iter().copied().filter(|wanted| !has_key(*wanted) && !is_rejected(*wanted)).collect()
     }
 
     /// A request that has no answer is an error where keys are missing.
-    fn end(self, missing: Vec<ServiceId>) -> Result<Fetched, ClientError> {
+    fn end(self, missing: Vec<Wanted>) -> Result<Fetched<Wanted>, ClientError> {
         match self.lost {
             Some(why) if !missing.is_empty() => Err(why),
             _ => Ok(Fetched {
