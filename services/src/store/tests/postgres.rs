@@ -55,13 +55,14 @@ fn a_pkmf_keeps_on_a_server_what_it_keeps_in_a_file() {
     pkmf::what_a_pkmf_keeps_is_there_after_a_restart(&|| Box::new(open(&address)));
     pkmf::what_comes_again_replaces_and_what_goes_is_gone(&mut open(&cluster.database("again")));
     pkmf::all_of_a_batch_or_nothing(&mut open(&cluster.database("batch")));
-    let mut store = open(&cluster.database("damage"));
+    let address = cluster.database("damage");
+    let mut store = open(&address);
     let execute = |store: &mut PostgresPkmf, statement: &str| {
         assert_eq!(store.for_tests().execute_for_tests(statement, &[]), 1, "{statement}");
     };
     pkmf::a_damaged_row_is_an_error_that_names_its_table_and_no_key(&mut store, execute, "'\\x0909'");
     // One PKMF a database; other functions beside it.
-    let address = Address::parse(&cluster.database("damage")).unwrap();
+    let address = Address::parse(&address).unwrap();
     assert!(matches!(PostgresPkmf::open(&address), Err(StoreError::Held(_))));
     assert!(Postgres::open(&address, "hss").is_ok());
 }

@@ -44,15 +44,20 @@ pub(crate) fn world(subscribers: u32) -> World {
 
 /// The peer of a subscriber, whose card has accepted this SEQ.
 pub(crate) fn peer(number: u32, accepted: u64) -> EapPeer {
+    peer_of(number, SqnArray::from_entries([accepted; 32]).unwrap())
+}
+
+/// The peer of a subscriber with the state of its card.
+pub(crate) fn peer_of(number: u32, accepted: SqnArray) -> EapPeer {
     let config = PeerConfig {
         imsi: imsi(number),
         realm: REALM.into(),
         network_name: "WLAN".into(),
         pseudonym: None,
         identity_policy: IdentityPolicy::Liberal,
-        result_indications: sidelink_network::aaa::ResultIndications::Offered,
+        result_indications: aaa::ResultIndications::Offered,
     };
-    EapPeer::new(config, Usim::new(card(), SqnArray::from_entries([accepted; 32]).unwrap()))
+    EapPeer::new(config, Usim::new(card(), accepted))
 }
 
 /// A peer that was authenticated.
@@ -60,8 +65,6 @@ pub(crate) struct Done {
     pub(crate) success: Success,
     /// MSK, as the client has it.
     pub(crate) msk: Vec<u8>,
-    /// What the card has accepted last.
-    pub(crate) accepted: Option<SqnArray>,
 }
 
 /// A client of RADIUS.
@@ -69,6 +72,10 @@ pub(crate) struct Nas {
     pub(crate) socket: UdpSocket,
     secret: Secret,
     identifier: u8,
+    /// What the card behind it has accepted last.
+    pub(crate) accepted: Option<SqnArray>,
+    /// How often a card was out of synchronisation.
+    pub(crate) out_of_sync: u32,
 }
 
 fn random() -> u64 {
@@ -77,6 +84,11 @@ fn random() -> u64 {
 
 fn authenticator() -> [u8; 16] {
     (u128::from(random()) << 64 | u128::from(random())).to_be_bytes()
+}
+
+/// AKA-Synchronization-Failure. RFC 4187 §11, from memory.
+fn is_out_of_sync(eap: &[u8]) -> bool {
+    matches!(eap, [2, _, _, _, 50, 4, ..])
 }
 
 impl Nas {
@@ -88,7 +100,7 @@ impl Nas {
         let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
         socket.connect(server).unwrap();
         socket.set_read_timeout(Some(Duration::from_millis(500))).unwrap();
-        Self { socket, secret, identifier: 0 }
+        Self { socket, secret, identifier: 0, accepted: None, out_of_sync: 0 }
     }
 
     /// A request with a packet of EAP, and its authenticator.
@@ -115,14 +127,14 @@ impl Nas {
     pub(crate) fn authenticate(&mut self, peer: &mut EapPeer) -> Option<Done> {
         let mut asked = packet::emit(EapCode::Request, 1, Type::Identity, &[]).unwrap();
         let (mut state, mut msk) = (None::<Vec<u8>>, Vec::new());
-        let (mut success, mut accepted) = (None, None);
+        let mut success = None;
         loop {
             peer.handle_input(Input::Packet(&asked), &mut random);
             let mut response = None;
             while let Some(output) = peer.poll_output() {
                 match output {
                     Output::Store(array) => {
-                        accepted = Some(array);
+                        self.accepted = Some(array);
                         peer.handle_input(Input::Stored, &mut random);
                     }
                     Output::Response(packet) => response = Some(packet),
@@ -132,6 +144,7 @@ impl Nas {
                 }
             }
             let Some(response) = response else { break };
+            self.out_of_sync += u32::from(is_out_of_sync(&response));
             let (request, authenticator) = self.request(&response, state.as_deref());
             let reply = self.exchange(&request)?;
             assert_eq!(self.exchange(&request)?, reply, "a request that comes again");
@@ -147,7 +160,7 @@ impl Nas {
                 }
             }
         }
-        Some(Done { success: success?, msk, accepted })
+        Some(Done { success: success?, msk })
     }
 }
 
