@@ -95,10 +95,15 @@ impl Config {
     /// Half a minute for an answer, a day and 100 re-authentications for a context, 10 000 sessions, 100 000 contexts, 50
     /// vectors a second.
     pub fn new(network_name: &str, key: PseudonymKey) -> Self {
+        Self { pseudonym_keys: vec![key], ..Self::without_pseudonyms(network_name) }
+    }
+
+    /// The same without a key: no peer gets a pseudonym.
+    pub fn without_pseudonyms(network_name: &str) -> Self {
         Self {
             network_name: network_name.to_owned(),
             realm: None,
-            pseudonym_keys: vec![key],
+            pseudonym_keys: Vec::new(),
             first_identity: FirstIdentity::AskedAgain,
             result_indications: ResultIndications::Offered,
             answer_timeout: 30_000,

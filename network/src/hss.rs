@@ -241,7 +241,7 @@ impl Entry {
         *turn = (*turn + 1) % INDICES;
         let sqn = Sqn::new(seq, ind).ok_or(Refusal::Exhausted)?;
         let amf = match purpose {
-            Purpose::Gba => Amf::OPEN,
+            Purpose::Gba | Purpose::EapAka => Amf::OPEN,
             Purpose::Eps { .. } | Purpose::EapAkaPrime { .. } => Amf::SEPARATED,
         };
         Vector::new(Quintet::new(&self.keys, rand, sqn, amf), purpose)

@@ -4,22 +4,25 @@
 //! example.toml    a configuration to start from; subscribers.toml beside it
 //! text.rs         what stands in the TOML
 //! database.rs     a file, or a server
+//! aaa.rs          [aaa], its clients and keys
 //! pkmf.rs         [pkmf], its groups and members
 //! subscribers.rs  the file of subscribers, which holds their keys
 //! ```
 
+mod aaa;
 mod database;
 mod pkmf;
 mod subscribers;
 mod text;
 
+pub use aaa::AaaConfig;
 pub use pkmf::{PkmfConfig, group_id};
 
 use std::fmt;
 use std::io::Read;
 use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use sidelink_network::identity::Fqdn;
 use sidelink_network::{bsf, hss, prose_function};
@@ -83,6 +86,10 @@ pub struct Config {
     pub prose_function: Option<ProseFunctionConfig>,
     /// The key management function. It needs a BSF.
     pub pkmf: Option<PkmfConfig>,
+    /// The AAA server. It needs an HSS.
+    pub aaa: Option<AaaConfig>,
+    /// Where EAP servers of other makers ask the HSS for vectors: a socket of this machine. It needs an HSS in this process.
+    pub auc: Option<PathBuf>,
     /// How functions in different processes reach each other.
     pub peers: Option<PeersConfig>,
 }
@@ -186,7 +193,11 @@ impl Config {
         let shown = path.display().to_string();
         let folder = path.parent().unwrap_or(Path::new(""));
         let text = read(path)?;
-        let config = Self::parse(&text, folder).map_err(|e| e.within(&shown))?;
+        let document = text::Document::read(&text).map_err(|e| e.within(&shown))?;
+        if document.has_shared_secrets() {
+            private(path, "shared secrets")?;
+        }
+        let config = Self::resolved(document, folder).map_err(|e| e.within(&shown))?;
         if config.database.has_password() {
             private(path, "a password")?;
         }
@@ -195,7 +206,10 @@ impl Config {
 
     /// From a text; names of files in it count from `folder`.
     pub fn parse(text: &str, folder: &Path) -> Result<Self, ConfigError> {
-        let document: text::Document = toml::from_str(text).map_err(|e| of_toml(&e, text))?;
+        Self::resolved(text::Document::read(text)?, folder)
+    }
+
+    fn resolved(document: text::Document, folder: &Path) -> Result<Self, ConfigError> {
         let config = document.resolve(folder)?;
         config.check()?;
         Ok(config)
@@ -207,13 +221,18 @@ impl Config {
             let remedy = format!("add a section [{what}], or its address in [peers]");
             Err(ConfigError::new(format!("there is no {what}"), format!("[{of}]"), remedy))
         };
-        let functions =
-            [self.hss.is_some(), self.bsf.is_some(), self.prose_function.is_some(), self.pkmf.is_some()];
+        let functions = [
+            self.hss.is_some(),
+            self.bsf.is_some(),
+            self.prose_function.is_some(),
+            self.pkmf.is_some(),
+            self.aaa.is_some(),
+        ];
         if !functions.contains(&true) {
             return Err(ConfigError::new(
                 "nothing is to run",
                 "",
-                "add a section [hss], [bsf], [prose-function] or [pkmf]",
+                "add a section [hss], [bsf], [prose-function], [pkmf] or [aaa]",
             ));
         }
         let peers = self.peers.as_ref();
@@ -224,7 +243,12 @@ impl Config {
             (_, Some(_)) if !has_hss => missing("hss", "prose-function"),
             (_, Some(_)) if !has_bsf => missing("bsf", "prose-function"),
             _ if self.pkmf.is_some() && !has_bsf => missing("bsf", "pkmf"),
-            _ if self.pkmf.is_some() && self.database.file().is_none() => Err(PkmfConfig::without_file()),
+            _ if self.aaa.is_some() && !has_hss => missing("hss", "aaa"),
+            _ if self.auc.is_some() && self.hss.is_none() => Err(ConfigError::new(
+                "there is no hss in this process",
+                "[auc]",
+                "move the section to the configuration with [hss]",
+            )),
             _ => Ok(()),
         }
     }

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
 use sidelink_network::{pkmf, prose_function};
 
@@ -27,6 +28,13 @@ pub enum StartError {
         /// Why.
         why: std::io::Error,
     },
+    /// A socket of this machine cannot be made.
+    Socket {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        why: std::io::Error,
+    },
     /// TLS cannot be set up with the OpenSSL of this system.
     Tls(openssl::error::ErrorStack),
     /// The system gives no thread.
@@ -45,6 +53,9 @@ impl fmt::Display for StartError {
             Self::Listen { address, why } => {
                 write!(f, "cannot listen on {address}: {why}; choose another address or port")
             }
+            Self::Socket { path, why } => {
+                write!(f, "cannot make the socket: {why}; {}; choose another path", path.display())
+            }
             Self::Tls(error) => {
                 write!(f, "OpenSSL cannot do TLS with pre-shared keys: {error}; install OpenSSL 3")
             }
@@ -61,7 +72,7 @@ impl std::error::Error for StartError {
             Self::ProseFunction(error) => Some(error),
             Self::Pkmf(error) => Some(error),
             Self::Store(error) => Some(error),
-            Self::Listen { why, .. } | Self::Thread(why) => Some(why),
+            Self::Listen { why, .. } | Self::Socket { why, .. } | Self::Thread(why) => Some(why),
             Self::Tls(error) => Some(error),
             Self::NoRandomness => None,
         }

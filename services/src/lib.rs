@@ -7,6 +7,7 @@
 //!                          |     +--> ProSe Function --PC4a
 //!   UE -- PC8: TLS-PSK --> pc8 --Zn--+
 //!                          +--> PKMF --> mikey: UDP port 2269 --> UE
+//!   UE -- EAP-AKA': NAS -- radius: UDP port 1812 --> AAA --SWx--> HSS <-- auc: hostapd
 //! ```
 //!
 //! # The rooms
@@ -15,7 +16,8 @@
 //! - [`config`], settings from TOML; faults say what, where and what to do
 //! - [`store`], what is durable: SQLite or PostgreSQL, each commit synchronised before anybody is answered
 //! - `runtime`, the threads of the functions, and the commits that they share
-//! - `http`, servers whose connections are bounded; `ub`, `pc3` and `pc8`, what they serve; `mikey`, datagrams
+//! - `http`, servers whose connections are bounded; `ub`, `pc3` and `pc8`, what they serve
+//! - `udp`, datagrams that are bounded; `mikey` and `radius`, whose they are; `auc`, vectors for hostapd
 //! - [`peers`], functions in different processes of one machine
 //! - [`tls`], TLS 1.2 and 1.3 with pre-shared keys of GBA
 //! - [`orders`], what an operator says to functions that run, over a socket of this machine
@@ -53,6 +55,7 @@
 #![deny(unsafe_code)]
 #![warn(missing_docs)]
 
+mod auc;
 pub mod client;
 pub mod config;
 pub mod error;
@@ -63,11 +66,13 @@ pub mod orders;
 mod pc3;
 mod pc8;
 pub mod peers;
+mod radius;
 mod runtime;
 pub mod status;
 pub mod store;
 pub mod tls;
 mod ub;
+mod udp;
 
 pub use config::Config;
 pub use error::StartError;

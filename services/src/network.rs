@@ -1,8 +1,9 @@
 //! The network functions of a process, from start to end.
 
+mod aaa;
 mod pkmf;
 
-use std::net::{SocketAddr, TcpListener};
+use std::net::{SocketAddr, TcpListener, UdpSocket};
 use std::sync::Arc;
 use std::sync::mpsc;
 use std::time::Duration;
@@ -14,19 +15,20 @@ use sidelink_network::prose_function::{Answer, Revocation, Subscription};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use crate::config::{BsfConfig, Config, Neighbour, PeersConfig, PkmfConfig, ProseFunctionConfig};
+use crate::config::{BsfConfig, Config, Neighbour, PeersConfig, ProseFunctionConfig};
 use crate::error::StartError;
 use crate::http::{self, Limits, Site};
 use crate::pc3::Pc3;
 use crate::peers::{PeerClient, PeerServer};
 use crate::runtime::{
-    AddError, Address, BsfCommand, BsfFunction, HssCommand, HssFunction, Pc4a, PkmfCommand, ProseCommand,
-    ProseFunctionThread, Reply, Running, SubscribeError, Zh, queue,
+    AaaCommand, AddError, Address, Asked, BsfCommand, BsfFunction, HssCommand, HssFunction, Pc4a,
+    PkmfCommand, ProseCommand, ProseFunctionThread, Reply, Running, SubscribeError, Zh, queue,
 };
 use crate::status::{Counters, Status};
-use crate::store::{NewSubscriber, SqlitePkmf, Store};
+use crate::store::{NewSubscriber, Store};
 use crate::tls::{PskServer, Zn};
 use crate::ub::Ub;
+use crate::udp::{self, Sink};
 
 /// Threads of the servers. The machines have their own.
 const WORKERS: usize = 2;
@@ -77,8 +79,13 @@ impl Network {
             handle.start_prose_function(prose_function, store("prose-function")?, config.limits, &others)?;
         }
         if let Some(pkmf) = config.pkmf {
-            let file = config.database.file().ok_or_else(PkmfConfig::without_file)?;
-            handle.start_pkmf(pkmf, Box::new(SqlitePkmf::open(file)?), config.limits, &others)?;
+            handle.start_pkmf(pkmf, config.database.open_pkmf()?, config.limits, &others)?;
+        }
+        if let Some(aaa) = config.aaa {
+            handle.start_aaa(aaa, &others)?;
+        }
+        if let Some(path) = config.auc {
+            handle.start_auc(&path)?;
         }
         if let Some(peers) = config.peers {
             handle.start_peers(peers, config.limits)?;
@@ -103,12 +110,14 @@ pub struct Handle {
     pc3: Option<SocketAddr>,
     pc8: Option<SocketAddr>,
     mikey: Option<SocketAddr>,
+    radius: Option<SocketAddr>,
     peers: Option<SocketAddr>,
     plmn: Option<Plmn>,
     pkmf_mnc_digits: Option<usize>,
     // In the order in which they end: each after those that ask it.
     prose_function: Option<Running<ProseCommand>>,
     pkmf: Option<Running<PkmfCommand>>,
+    aaa: Option<Running<AaaCommand>>,
     bsf: Option<Running<BsfCommand>>,
     hss: Option<Running<HssCommand>>,
 }
@@ -127,11 +136,13 @@ impl Handle {
             pc3: None,
             pc8: None,
             mikey: None,
+            radius: None,
             peers: None,
             plmn: None,
             pkmf_mnc_digits: None,
             prose_function: None,
             pkmf: None,
+            aaa: None,
             bsf: None,
             hss: None,
         })
@@ -276,6 +287,15 @@ impl Handle {
         }
     }
 
+    /// Has a task read the datagrams of a socket.
+    fn read<S: Sink>(&mut self, socket: UdpSocket, sink: S) -> std::io::Result<()> {
+        let Some(runtime) = &self.runtime else { return Ok(()) };
+        let _context = runtime.enter();
+        let socket = tokio::net::UdpSocket::from_std(socket)?;
+        self.servers.push(runtime.spawn(udp::serve(socket, sink, self.end.subscribe())));
+        Ok(())
+    }
+
     fn serve<S: Site>(
         &mut self,
         address: SocketAddr,
@@ -321,8 +341,8 @@ impl Drop for Handle {
 /// An HSS in this process.
 fn zh_to(hss: Address<HssCommand>) -> Zh {
     Box::new(move |impi, resynchronisation, reply| {
-        let command = HssCommand::Vector { impi, resynchronisation, reply };
-        if let Err(HssCommand::Vector { reply, .. }) = hss.send(command) {
+        let command = HssCommand::Vector { asked: Asked::Gba { impi, reply }, resynchronisation };
+        if let Err(HssCommand::Vector { asked: Asked::Gba { reply, .. }, .. }) = hss.send(command) {
             reply(Err(Refusal::Busy));
         }
     })

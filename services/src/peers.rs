@@ -1,7 +1,9 @@
-//! Zh, Zn and PC4a between processes: HTTP with JSON, which is ours. TS 29.109 has Diameter on Zh and Zn; that of PC4a was not read.
+//! Zh, Zn, SWx and PC4a between processes: HTTP with JSON, which is ours. TS 29.109 has Diameter on Zh and Zn; that of SWx and PC4a
+//! was not read.
 //!
 //! ```text
 //! POST /zh/vector          {impi, resynchronisation?}         {quintet} or {refused}
+//! POST /swx/vector         {imsi, network_name, resynchronisation?}   {vector} or {refused}
 //! POST /pc4a/subscription  {ue}                               {subscription}, null without
 //! POST /zn/key             {naf, b_tid, fqdn, protocol}       {key} or {refused}
 //! ```

@@ -10,6 +10,7 @@
 //!
 //! One commit for many inputs is what makes a disk that takes milliseconds serve many UEs; nothing is answered before it.
 
+mod aaa;
 mod bsf;
 mod hss;
 mod ledger;
@@ -17,9 +18,10 @@ mod pkmf;
 mod prose_function;
 mod seeds;
 
+pub(crate) use aaa::{AaaCommand, AaaFunction, Swx};
 pub(crate) use bsf::{BsfCommand, BsfFunction, Zh};
 pub use hss::{AddError, SubscribeError};
-pub(crate) use hss::{HssCommand, HssFunction};
+pub(crate) use hss::{Asked, HssCommand, HssFunction};
 pub use pkmf::MemberError;
 pub(crate) use pkmf::{Membership, PkmfCommand, PkmfThread};
 pub(crate) use prose_function::{Pc4a, ProseCommand, ProseFunctionThread};
@@ -92,13 +94,6 @@ impl<C> Address<C> {
 
 /// The queue of a function that is being built: functions name each other.
 pub(crate) struct Queue<C>(Receiver<Signal<C>>);
-
-#[cfg(test)]
-impl<C> Queue<C> {
-    pub(crate) fn len(&self) -> usize {
-        self.0.len()
-    }
-}
 
 /// An address, and the queue behind it.
 pub(crate) fn queue<C>() -> (Address<C>, Queue<C>) {

@@ -95,6 +95,16 @@ numbers! {
     mikey_refused;
     /// Datagrams that were too long, or too many at once.
     mikey_dropped;
+    /// Datagrams of RADIUS that were answered, repetitions too.
+    radius_answered;
+    /// Datagrams of RADIUS that were passed over: strangers, wrong secrets, too many at once.
+    radius_dropped;
+    /// Peers that EAP-AKA' has authenticated by the USIM.
+    eap_full;
+    /// Peers that it has authenticated by the keys of the last time.
+    eap_fast;
+    /// Peers that it has rejected.
+    eap_rejected;
     /// Connections ended because others came.
     connections_displaced;
     /// Commits that failed.

@@ -11,8 +11,8 @@ mod sqlite;
 
 pub use error::StoreError;
 pub use pkmf::{PkmfStore, PkmfWrite};
-pub(crate) use postgres::Postgres;
 pub use postgres::{Address, AddressError};
+pub(crate) use postgres::{Postgres, PostgresPkmf};
 pub(crate) use rows::{subscription_of, subscription_text, ue_of, ue_text};
 pub use sqlite::{Sqlite, SqlitePkmf};
 

@@ -5,7 +5,8 @@ use super::{News, Note};
 use crate::config::network_toml::NetworkConfig;
 use crate::experiments::network::entries::group_of;
 use sidelink_network::key_delivery::ServiceId;
-use sidelink_services::client::{GroupKeySession, KeyFile, PkmfAddress, UeClient};
+use sidelink_network::pkmf_client::Wanted;
+use sidelink_services::client::{KeyFile, KeySession, PkmfAddress, UeClient};
 use sidelink_store::{GivenPgks, SharedStore, TakenGroup, utc_now};
 use sidelink_ue::provision::GroupNews;
 use std::time::{Duration, Instant};
@@ -17,7 +18,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 pub(super) struct Groups {
     ue: String,
     groups: Vec<(String, ServiceId)>,
-    session: GroupKeySession,
+    session: KeySession,
     given: GivenPgks,
     /// Changes of the session that are in the store.
     seen: Option<u64>,
@@ -33,8 +34,8 @@ impl Groups {
         let (name, address, mikey) = network.pkmf()?;
         let pkmf =
             PkmfAddress { name, address, mikey, local: network.local_address, port: network.mikey_port };
-        let ids: Vec<_> = groups.iter().map(|(_, id)| *id).collect();
-        let session = GroupKeySession::open(&pkmf, &KeyFile::new(beside(&network.usim, ".pmk")), &ids)?;
+        let ids: Vec<_> = groups.iter().map(|(_, id)| Wanted::Group(*id)).collect();
+        let session = KeySession::open(&pkmf, &KeyFile::new(beside(&network.usim, ".pmk")), &ids)?;
         let given = GivenPgks::new(beside(&network.usim, ".pgks"));
         Ok(Self { ue: ue.to_owned(), groups, session, given, seen: None, told: 0, trouble: None })
     }
@@ -111,8 +112,8 @@ impl Groups {
     /// Puts what has changed into the store.
     fn take(&mut self, store: &SharedStore) -> anyhow::Result<Vec<News>> {
         let mut news = Vec::new();
-        for (id, why) in self.session.rejected().iter().skip(self.told) {
-            let name = format!("group {}", self.names(&[*id]));
+        for (wanted, why) in self.session.rejected().iter().skip(self.told) {
+            let name = format!("group {}", self.names(&[*wanted]));
             news.push(News::Note(Note::Refused { name, why: format!("the PKMF refuses: {why}") }));
         }
         self.told = self.session.rejected().len();
@@ -132,8 +133,12 @@ impl Groups {
         Ok(news)
     }
 
-    fn names(&self, ids: &[ServiceId]) -> String {
-        let names = self.groups.iter().filter(|(_, id)| ids.contains(id)).map(|(name, _)| name.as_str());
+    fn names(&self, wanted: &[Wanted]) -> String {
+        let names = self
+            .groups
+            .iter()
+            .filter(|(_, id)| wanted.contains(&Wanted::Group(*id)))
+            .map(|(name, _)| name.as_str());
         names.collect::<Vec<_>>().join(", ")
     }
 }

@@ -48,13 +48,13 @@ impl Node {
         }
     }
 
-    /// CK and IK go to those who bootstrap; of a vector with the separation bit only what is derived goes out.
+    /// CK and IK go to those who bootstrap or do EAP-AKA; of a vector with the separation bit only what is derived goes out.
     pub(super) const fn may_ask_for(self, purpose: &Purpose) -> bool {
         matches!(
             (self, purpose),
             (Self::Bsf | Self::Pkmf, Purpose::Gba)
                 | (Self::Mme, Purpose::Eps { .. })
-                | (Self::Aaa, Purpose::EapAkaPrime { .. })
+                | (Self::Aaa, Purpose::EapAka | Purpose::EapAkaPrime { .. })
         )
     }
 }
@@ -69,6 +69,8 @@ pub enum Purpose {
         /// The serving network, MCC and MNC as TS 33.401 Annex A.2 has them.
         serving_network: [u8; 3],
     },
+    /// EAP-AKA: RAND, AUTN, XRES, CK, IK.
+    EapAka,
     /// EAP-AKA': RAND, AUTN, XRES, CK', IK'.
     EapAkaPrime {
         /// Name of the access network, as AT_KDF_INPUT carries it.

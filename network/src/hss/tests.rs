@@ -119,24 +119,25 @@ fn each_kind_of_node_has_indices_of_its_own_in_turn() {
 }
 
 #[test]
-fn ck_and_ik_go_only_to_those_who_bootstrap() {
+fn ck_and_ik_go_only_to_those_who_bootstrap_or_do_eap_aka() {
     let (mut hss, mut store) = (hss(0), Memory::default());
     let eps = Purpose::Eps { serving_network: [0, 0xf1, 0x10] };
     let eap = Purpose::EapAkaPrime { network_name: "WLAN".into() };
     for (n, node) in [Node::Bsf, Node::Mme, Node::Aaa, Node::Pkmf].into_iter().enumerate() {
-        for (m, purpose) in [Purpose::Gba, eps.clone(), eap.clone()].into_iter().enumerate() {
+        for (m, purpose) in [Purpose::Gba, Purpose::EapAka, eps.clone(), eap.clone()].into_iter().enumerate()
+        {
             let asked = Request { node, purpose, ..request(10 * n as u64 + m as u64) };
             let answer = ask(&mut hss, &mut store, asked);
-            let allowed = matches!((n, m), (0 | 3, 0) | (1, 1) | (2, 2));
+            let allowed = matches!((n, m), (0 | 3, 0) | (1, 2) | (2, 1 | 3));
             match answer {
                 Ok(vector) => {
                     assert!(allowed);
                     let autn = match &vector {
-                        Vector::Gba(vector) => vector.autn,
+                        Vector::Gba(vector) | Vector::EapAka(vector) => vector.autn,
                         Vector::Eps(vector) => vector.autn,
                         Vector::EapAkaPrime(vector) => vector.autn,
                     };
-                    assert_eq!(autn.amf().is_separated(), m > 0, "{vector:?}");
+                    assert_eq!(autn.amf().is_separated(), m > 1, "{vector:?}");
                 }
                 Err(why) => assert_eq!((why, allowed), (Refusal::NotForThisNode, false)),
             }

@@ -15,6 +15,8 @@ pub enum Vector {
     Gba(Quintet),
     /// E-UTRAN.
     Eps(EpsVector),
+    /// EAP-AKA.
+    EapAka(Quintet),
     /// EAP-AKA'.
     EapAkaPrime(EapAkaPrimeVector),
 }
@@ -55,6 +57,7 @@ impl Vector {
         let (rand, autn, xres) = (quintet.rand, quintet.autn, quintet.res);
         Ok(match purpose {
             Purpose::Gba => Self::Gba(quintet),
+            Purpose::EapAka => Self::EapAka(quintet),
             Purpose::Eps { serving_network } => {
                 Self::Eps(EpsVector { rand, autn, xres, k_asme: *k_asme(&quintet, serving_network) })
             }

@@ -1,4 +1,4 @@
-//! The keys of groups: KEY_REQUEST over TLS, then MIKEY until all keys are there. TS 33.303 §6.2.3.3.2.
+//! The keys of groups and of public-safety discovery: KEY_REQUEST over TLS, then MIKEY until all keys are there. TS 33.303 §6.2.3.3.2.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -48,24 +48,23 @@ impl PkmfAddress {
     }
 }
 
-/// What came of a fetch.
-pub struct Fetched {
+/// What came of a fetch: of groups, or of all that a UE may want.
+pub struct Fetched<W = ServiceId> {
     /// The keys, and the terms of their groups.
     pub keys: PkmfClient,
-    /// Groups that were refused, and why.
-    pub rejected: Vec<(ServiceId, ErrorCode)>,
-    /// Groups whose keys have not come in time.
-    pub missing: Vec<ServiceId>,
+    /// What was refused, and why.
+    pub rejected: Vec<(W, ErrorCode)>,
+    /// That whose keys have not come in time.
+    pub missing: Vec<W>,
     /// Messages that were not taken, how often each: where keys are missing, this may say why.
     pub refused: Vec<(Refused, u32)>,
 }
 
 impl UeClient {
-    /// Fetches the keys of groups, and returns when all are there, or after `patience`. Bootstraps as [`Self::send`] does.
-    /// What has come before counts: where nothing is missing, nobody is asked. A group that is not named is stopped.
+    /// Fetches the keys of groups, as [`Self::fetch_keys`] does.
     ///
     /// # Errors
-    /// The network, or the file. What has come is in the file nevertheless.
+    /// Those of [`Self::fetch_keys`].
     pub fn fetch_group_keys(
         &mut self,
         pkmf: &PkmfAddress,
@@ -73,7 +72,30 @@ impl UeClient {
         groups: &[ServiceId],
         patience: Duration,
     ) -> Result<Fetched, ClientError> {
-        let mut session = GroupKeySession::open(pkmf, file, groups)?;
+        let wanted: Vec<_> = groups.iter().map(|group| Wanted::Group(*group)).collect();
+        let Fetched { keys, rejected, missing, refused } = self.fetch_keys(pkmf, file, &wanted, patience)?;
+        let group = |wanted| if let Wanted::Group(group) = wanted { Some(group) } else { None };
+        Ok(Fetched {
+            keys,
+            rejected: rejected.into_iter().filter_map(|(wanted, why)| Some((group(wanted)?, why))).collect(),
+            missing: missing.into_iter().filter_map(group).collect(),
+            refused,
+        })
+    }
+
+    /// Fetches keys, and returns when all are there, or after `patience`. Bootstraps as [`Self::send`] does.
+    /// What has come before counts: where nothing is missing, nobody is asked. What is not named is stopped.
+    ///
+    /// # Errors
+    /// The network, or the file. What has come is in the file nevertheless.
+    pub fn fetch_keys(
+        &mut self,
+        pkmf: &PkmfAddress,
+        file: &KeyFile,
+        wanted: &[Wanted],
+        patience: Duration,
+    ) -> Result<Fetched<Wanted>, ClientError> {
+        let mut session = KeySession::open(pkmf, file, wanted)?;
         let until = Instant::now() + patience;
         loop {
             let due = session.settle(self)?;
@@ -86,41 +108,40 @@ impl UeClient {
     }
 }
 
-/// The keys of groups, received as long as it lives: a PKMF sends the next PGK before the last one ends.
-pub struct GroupKeySession {
+/// Keys, received as long as it lives: a PKMF sends the next PGK before the last one ends.
+pub struct KeySession {
     pkmf: PkmfAddress,
     file: KeyFile,
     /// Other processes stay out of the file until it is dropped.
     _lock: File,
-    groups: Vec<ServiceId>,
+    wanted: Vec<Wanted>,
     state: State,
     machine: PkmfClient,
     socket: UdpSocket,
     /// Why the last request has no answer.
     lost: Option<ClientError>,
-    rejected: Vec<(ServiceId, ErrorCode)>,
+    rejected: Vec<(Wanted, ErrorCode)>,
     refused: BTreeMap<String, (Refused, u32)>,
     changes: u64,
 }
 
-impl GroupKeySession {
-    /// Opens the port of MIKEY and the file, and wants the keys of `groups`. A group that is not named is stopped.
+impl KeySession {
+    /// Opens the port of MIKEY and the file, and wants keys. What is not named is stopped.
     ///
     /// # Errors
     /// The file, or the port.
-    pub fn open(pkmf: &PkmfAddress, file: &KeyFile, groups: &[ServiceId]) -> Result<Self, ClientError> {
+    pub fn open(pkmf: &PkmfAddress, file: &KeyFile, wanted: &[Wanted]) -> Result<Self, ClientError> {
         let lock = file.lock().map_err(ClientError::Keys)?;
         let state = file.load().map_err(ClientError::Keys)?;
         let listen = pkmf.listen();
         let socket = UdpSocket::bind(listen).map_err(|why| ClientError::Mikey { address: listen, why })?;
         let mut machine = PkmfClient::new(Config::new(pkmf.name.clone()), state.durable());
-        let wanted: Vec<_> = groups.iter().map(|group| Wanted::Group(*group)).collect();
-        machine.handle_input(Input::Want { now: now(), wanted: &wanted });
+        machine.handle_input(Input::Want { now: now(), wanted });
         Ok(Self {
             pkmf: pkmf.clone(),
             file: file.clone(),
             _lock: lock,
-            groups: groups.to_vec(),
+            wanted: wanted.to_vec(),
             state,
             machine,
             socket,
@@ -149,7 +170,7 @@ impl GroupKeySession {
                         Err(why) => return Err(ClientError::Keys(why)),
                     }
                 }
-                Output::Event(Event::Rejected(Wanted::Group(group), why)) => self.rejected.push((group, why)),
+                Output::Event(Event::Rejected(wanted, why)) => self.rejected.push((wanted, why)),
                 Output::Event(Event::Refused(why)) => {
                     self.refused.entry(why.to_string()).or_insert((why, 0)).1 += 1;
                 }
@@ -191,8 +212,8 @@ impl GroupKeySession {
         self.lost.take()
     }
 
-    /// Groups that were refused, and why, in the order of the refusals.
-    pub fn rejected(&self) -> &[(ServiceId, ErrorCode)] {
+    /// What was refused, and why, in the order of the refusals.
+    pub fn rejected(&self) -> &[(Wanted, ErrorCode)] {
         &self.rejected
     }
 
@@ -230,16 +251,19 @@ impl GroupKeySession {
         Ok(())
     }
 
-    /// Groups that have neither a key that counts nor a refusal.
-    pub fn missing(&self) -> Vec<ServiceId> {
+    /// What has neither a key that counts nor a refusal.
+    pub fn missing(&self) -> Vec<Wanted> {
         let now = now().counter();
-        let has_key = |group: ServiceId| self.machine.group_keys(group).iter().any(|key| now < key.expiry);
-        let is_rejected = |group: ServiceId| self.rejected.iter().any(|(rejected, _)| *rejected == group);
-        self.groups.iter().copied().filter(|group| !has_key(*group) && !is_rejected(*group)).collect()
+        let has_key = |wanted: Wanted| match wanted {
+            Wanted::Group(group) => self.machine.group_keys(group).iter().any(|key| now < key.expiry),
+            Wanted::Relay(_) | Wanted::GroupMember(_) => self.machine.discovery_key(wanted, now).is_some(),
+        };
+        let is_rejected = |wanted: Wanted| self.rejected.iter().any(|(rejected, _)| *rejected == wanted);
+        self.wanted.iter().copied().filter(|wanted| !has_key(*wanted) && !is_rejected(*wanted)).collect()
     }
 
     /// A request that has no answer is an error where keys are missing.
-    fn end(self) -> Result<Fetched, ClientError> {
+    fn end(self) -> Result<Fetched<Wanted>, ClientError> {
         let missing = self.missing();
         match self.lost {
             Some(why) if !missing.is_empty() => Err(why),

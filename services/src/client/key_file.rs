@@ -1,4 +1,4 @@
-//! What is durable of the keys of groups, in a file of its owner: PMK and its counter, terms, PGKs.
+//! What is durable of the keys of groups and discoveries, in a file of its owner: PMK and its counter, terms, PGKs and PSDKs.
 
 use std::fmt;
 use std::fs::{File, OpenOptions, TryLockError};
@@ -9,10 +9,11 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use sidelink_network::key_delivery::{KeyName, Period, PmkId, ServiceId};
-use sidelink_network::pc8::{MemberId, SelectedAlgorithm};
+use sidelink_network::pc8::{Code, MemberId, ProtectionProfile, SelectedAlgorithm};
 use sidelink_network::pkmf_client::{Change, Durable, KeyRecord, PmkRecord, Terms, Wanted};
 use sidelink_security::cipher::Algorithm;
 use sidelink_security::counter::UtcCounter;
+use sidelink_security::discovery::restricted::EncryptedBitmask;
 use sidelink_security::keys::{Pmk, Secret256};
 use zeroize::Zeroizing;
 
@@ -116,7 +117,7 @@ impl KeyFile {
         let mut beside = self.0.as_os_str().to_owned();
         beside.push(".new");
         // With room from the start: growing would leave copies of keys in memory.
-        let size = 1024 + 256 * state.grants.len() + 512 * state.keys.len();
+        let size = 1024 + 256 * (state.grants.len() + state.discoveries.len()) + 512 * state.keys.len();
         let mut text = Zeroizing::new(Vec::with_capacity(size));
         serde_json::to_writer(&mut *text, state)?;
         // What a crash has left there may have other rights.
@@ -142,6 +143,8 @@ type Secret = Zeroizing<[u8; 32]>;
 pub(super) struct State {
     pmk: Option<PmkRow>,
     grants: Vec<GrantRow>,
+    #[serde(default)]
+    discoveries: Vec<DiscoveryRow>,
     keys: Vec<KeyRow>,
 }
 
@@ -160,6 +163,75 @@ struct GrantRow {
     member: [u8; 3],
     #[serde(with = "algorithm")]
     algorithm: Algorithm,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct DiscoveryRow {
+    of: DiscoveryOf,
+    key_type: [u8; 3],
+    protection: Vec<Protection>,
+    /// Octets of the mask of what is ciphered.
+    encrypted: Option<Vec<u8>>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum DiscoveryOf {
+    Relay([u8; 3]),
+    GroupMember([u8; 3]),
+}
+
+#[derive(Clone, Copy, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum Protection {
+    Scrambling,
+    Integrity,
+    Confidentiality,
+}
+
+impl DiscoveryOf {
+    const fn of(wanted: Wanted) -> Option<Self> {
+        match wanted {
+            Wanted::Relay(code) => Some(Self::Relay(code.0)),
+            Wanted::GroupMember(code) => Some(Self::GroupMember(code.0)),
+            Wanted::Group(_) => None,
+        }
+    }
+
+    const fn wanted(self) -> Wanted {
+        match self {
+            Self::Relay(code) => Wanted::Relay(Code(code)),
+            Self::GroupMember(code) => Wanted::GroupMember(Code(code)),
+        }
+    }
+}
+
+impl DiscoveryRow {
+    fn new(
+        of: DiscoveryOf,
+        key_type: ServiceId,
+        protection: ProtectionProfile,
+        encrypted: Option<EncryptedBitmask>,
+    ) -> Self {
+        let kinds = [
+            (protection.scrambles(), Protection::Scrambling),
+            (protection.has_mic(), Protection::Integrity),
+            (protection.is_confidential(), Protection::Confidentiality),
+        ];
+        let protection = kinds.into_iter().filter(|(applies, _)| *applies).map(|(_, kind)| kind).collect();
+        Self { of, key_type: key_type.0, protection, encrypted: encrypted.map(Vec::from) }
+    }
+
+    fn terms(&self) -> Terms {
+        let protection = self.protection.iter().fold(ProtectionProfile::NONE, |all, kind| match kind {
+            Protection::Scrambling => all.scrambled(),
+            Protection::Integrity => all.with_mic(),
+            Protection::Confidentiality => all.confidential(),
+        });
+        let encrypted = self.encrypted.as_ref().and_then(|mask| mask.as_slice().try_into().ok());
+        Terms::Discovery { key_type: ServiceId(self.key_type), protection, encrypted }
+    }
 }
 
 #[derive(Serialize, Deserialize)]
@@ -199,19 +271,19 @@ impl State {
             let algorithm = SelectedAlgorithm::new(row.algorithm);
             (Wanted::Group(ServiceId(row.group)), Terms::Group { member: MemberId(row.member), algorithm })
         });
+        let discoveries = self.discoveries.iter().map(|row| (row.of.wanted(), row.terms()));
         let keys = self.keys.iter().map(|row| KeyRecord {
             name: KeyName { service: ServiceId(row.group), id: row.id },
             key: Secret256::from(*row.key),
             period: Period { from: UtcCounter::new(row.from), to: UtcCounter::new(row.to) },
         });
-        Durable { pmk, grants: grants.collect(), keys: keys.collect() }
+        Durable { pmk, grants: grants.chain(discoveries).collect(), keys: keys.collect() }
     }
 
     pub(super) fn apply(&mut self, changes: Vec<Change>) {
         changes.into_iter().for_each(|change| self.apply_one(change));
     }
 
-    /// Of groups: a UE of this file asks for nothing else.
     fn apply_one(&mut self, change: Change) {
         match change {
             Change::PutPmk(record) => {
@@ -223,8 +295,15 @@ impl State {
                 let algorithm = algorithm.algorithm();
                 self.grants.push(GrantRow { group: group.0, member: member.0, algorithm });
             }
+            Change::PutGrant(wanted, Terms::Discovery { key_type, protection, encrypted }) => {
+                self.remove_discovery(wanted);
+                let row = |of| DiscoveryRow::new(of, key_type, protection, encrypted);
+                self.discoveries.extend(DiscoveryOf::of(wanted).map(row));
+            }
+            // The machine says neither: terms are of what they were granted for.
+            Change::PutGrant(Wanted::Relay(_) | Wanted::GroupMember(_), Terms::Group { .. }) => {}
             Change::RemoveGrant(Wanted::Group(group)) => self.remove_grant(group),
-            Change::PutGrant(..) | Change::RemoveGrant(_) => {}
+            Change::RemoveGrant(wanted) => self.remove_discovery(wanted),
             Change::PutKey(KeyRecord { name, key, period }) => {
                 self.remove_key(name);
                 self.keys.push(KeyRow {
@@ -241,6 +320,11 @@ impl State {
 
     fn remove_grant(&mut self, group: ServiceId) {
         self.grants.retain(|row| row.group != group.0);
+    }
+
+    fn remove_discovery(&mut self, wanted: Wanted) {
+        let gone = DiscoveryOf::of(wanted);
+        self.discoveries.retain(|row| Some(row.of) != gone);
     }
 
     fn remove_key(&mut self, name: KeyName) {

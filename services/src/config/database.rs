@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::ConfigError;
-use crate::store::{Address, Postgres, Sqlite, Store, StoreError};
+use crate::store::{Address, PkmfStore, Postgres, PostgresPkmf, Sqlite, SqlitePkmf, Store, StoreError};
 
 /// A database.
 #[derive(Clone, Debug)]
@@ -65,6 +65,14 @@ impl Database {
         Ok(match self {
             Self::File(path) => Box::new(Sqlite::open(path, function)?),
             Self::Postgres { address, .. } => Box::new(Postgres::open(address, function)?),
+        })
+    }
+
+    /// The store of a PKMF. It blocks: not to be called in an event loop.
+    pub(crate) fn open_pkmf(&self) -> Result<Box<dyn PkmfStore>, StoreError> {
+        Ok(match self {
+            Self::File(path) => Box::new(SqlitePkmf::open(path)?),
+            Self::Postgres { address, .. } => Box::new(PostgresPkmf::open(address)?),
         })
     }
 

@@ -1,4 +1,4 @@
-//! `[pkmf]`: the key management function, its groups and their members.
+//! `[pkmf]`: the key management function, its groups and their members, and who may have keys of public-safety discovery.
 
 use std::net::SocketAddr;
 
@@ -6,12 +6,15 @@ use serde::Deserialize;
 use sidelink_network::identity::{Fqdn, Impi, Imsi};
 use sidelink_network::key_delivery::{self, ServiceId, Suite};
 use sidelink_network::pc3::{MaxOffset, Plmn};
-use sidelink_network::pc8::MemberId;
-use sidelink_network::pkmf::{self, Kind, Service};
+use sidelink_network::pc8::{Code, MemberId, ProtectionProfile};
+use sidelink_network::pkmf::{self, DiscoveryCode, Kind, Service};
 use sidelink_security::cipher::Algorithm;
 
 use super::text::{fits, name, octets, rate};
 use super::{ConfigError, Listen, Reach};
+
+/// MAX_OFFSET of public-safety discovery in seconds, as that of the ProSe Function.
+const MAX_OFFSET: u8 = 32;
 
 /// A PKMF and its servers.
 #[derive(Clone, Debug)]
@@ -28,17 +31,6 @@ pub struct PkmfConfig {
     pub mikey: Listen,
     /// Where UEs listen for MIKEY.
     pub ue_port: u16,
-}
-
-impl PkmfConfig {
-    /// Its store is a file.
-    pub(crate) fn without_file() -> ConfigError {
-        ConfigError::new(
-            "a PKMF keeps its keys in a file, and the database is on a server",
-            "[pkmf]",
-            "name a file as the database, or run the PKMF in a process of its own with [peers]",
-        )
-    }
 }
 
 #[derive(Deserialize)]
@@ -63,8 +55,11 @@ pub(super) struct PkmfText {
     ue_interval_ms: Option<u64>,
     burst: Option<u32>,
     interval_ms: Option<u64>,
+    max_offset_s: Option<u8>,
     #[serde(default)]
     groups: Vec<GroupText>,
+    #[serde(default)]
+    discoveries: Vec<DiscoveryText>,
 }
 
 /// PRF and MAC of MIKEY.
@@ -101,13 +96,37 @@ struct MemberText {
     id: String,
 }
 
+/// A Key Type: relay service codes and Discovery Group IDs whose messages its PSDKs protect. TS 33.303 §6.6.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+struct DiscoveryText {
+    key_type: String,
+    #[serde(default)]
+    relay_codes: Vec<String>,
+    #[serde(default)]
+    group_ids: Vec<String>,
+    protection: Vec<ProtectionText>,
+    encrypted_bits: Option<String>,
+    ues: Vec<String>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum ProtectionText {
+    Scrambling,
+    Integrity,
+    Confidentiality,
+}
+
 impl PkmfText {
     pub(super) fn resolve(self) -> Result<PkmfConfig, ConfigError> {
         let plmn = fits(Plmn::new(&self.mcc, &self.mnc), "mcc, mnc")?;
-        let services = self.groups.iter().map(|group| group.resolve(plmn)).collect::<Result<_, _>>()?;
+        let groups = self.groups.iter().map(|group| group.resolve(plmn));
+        let discoveries = self.discoveries.iter().map(|discovery| discovery.resolve(plmn));
+        let services = groups.chain(discoveries).collect::<Result<_, _>>()?;
         let fqdn = name(&self.name)?;
-        // No discovery has keys here: MAX_OFFSET is not used.
-        let usual = pkmf::Config::new(fqdn.clone(), services, fits(MaxOffset::new(1), "max-offset")?);
+        let max_offset = fits(MaxOffset::new(self.max_offset_s.unwrap_or(MAX_OFFSET)), "max-offset-s")?;
+        let usual = pkmf::Config::new(fqdn.clone(), services, max_offset);
         let limits = pkmf::Limits {
             ue: rate(usual.limits.ue, self.ue_burst, self.ue_interval_ms),
             all: rate(usual.limits.all, self.burst, self.interval_ms),
@@ -158,20 +177,58 @@ impl GroupText {
     }
 }
 
+impl DiscoveryText {
+    fn resolve(&self, plmn: Plmn) -> Result<Service, ConfigError> {
+        let place = format!("discovery {:?}", self.key_type);
+        let within = |e: ConfigError| e.within(&place);
+        let code = |digits: &String| octets(digits, &format!("{place} code {digits:?}")).map(Code);
+        let relays = self.relay_codes.iter().map(|digits| code(digits).map(DiscoveryCode::Relay));
+        let groups = self.group_ids.iter().map(|digits| code(digits).map(DiscoveryCode::GroupMember));
+        let codes: Vec<_> = relays.chain(groups).collect::<Result<_, _>>()?;
+        if codes.is_empty() {
+            let remedy = "name relay-codes or group-ids";
+            return Err(ConfigError::new("its keys would protect nothing", place, remedy));
+        }
+        let protection = self.protection.iter().fold(ProtectionProfile::NONE, |all, kind| match kind {
+            ProtectionText::Scrambling => all.scrambled(),
+            ProtectionText::Integrity => all.with_mic(),
+            ProtectionText::Confidentiality => all.confidential(),
+        });
+        if protection == ProtectionProfile::NONE {
+            let remedy = "name scrambling, integrity or confidentiality";
+            return Err(ConfigError::new("nothing is protected", place, remedy));
+        }
+        let encrypted = self.encrypted_bits.as_deref();
+        if encrypted.is_some() != protection.is_confidential() {
+            let remedy = "give encrypted-bits with confidentiality, and only with it";
+            return Err(ConfigError::new("encrypted-bits says what is ciphered", place, remedy));
+        }
+        let encrypted =
+            encrypted.map(|digits| octets(digits, &format!("{place} encrypted-bits"))).transpose()?;
+        let id = octets(&self.key_type, &place).map(ServiceId)?;
+        let ues = self.ues.iter().map(|imsi| impi(imsi, plmn)).collect::<Result<_, _>>().map_err(within)?;
+        Ok(Service { id, kind: Kind::Discovery { codes, protection, encrypted, ues } })
+    }
+}
+
 impl MemberText {
     fn resolve(&self, plmn: Plmn) -> Result<(Impi, MemberId), ConfigError> {
         let place = format!("member {:?}", self.imsi);
-        let home = format!("{}{}", plmn.mcc(), plmn.mnc());
-        let imsi =
-            Imsi::new(&self.imsi).map_err(|e| ConfigError::new(e.to_string(), &place, "correct it"))?;
-        if !imsi.digits().starts_with(&home) {
-            let remedy = "a key management function serves the subscribers of its PLMN alone";
-            return Err(ConfigError::new("an IMSI of another PLMN", place, remedy));
-        }
-        let impi = imsi.impi(plmn.mnc().len());
-        let impi = impi.map_err(|e| ConfigError::new(e.to_string(), &place, "correct it"))?;
+        let impi = impi(&self.imsi, plmn)?;
         Ok((impi, MemberId(octets(&self.id, &format!("{place} id"))?)))
     }
+}
+
+/// A subscriber of the PLMN.
+fn impi(digits: &str, plmn: Plmn) -> Result<Impi, ConfigError> {
+    let place = format!("member {digits:?}");
+    let home = format!("{}{}", plmn.mcc(), plmn.mnc());
+    let imsi = Imsi::new(digits).map_err(|e| ConfigError::new(e.to_string(), &place, "correct it"))?;
+    if !imsi.digits().starts_with(&home) {
+        let remedy = "a key management function serves the subscribers of its PLMN alone";
+        return Err(ConfigError::new("an IMSI of another PLMN", place, remedy));
+    }
+    imsi.impi(plmn.mnc().len()).map_err(|e| ConfigError::new(e.to_string(), &place, "correct it"))
 }
 
 /// A group by its six hexadecimal digits.

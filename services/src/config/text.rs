@@ -13,10 +13,11 @@ use sidelink_network::prose_function::{self, Application, Permission, Restricted
 use sidelink_network::{bsf, hss};
 use sidelink_security::discovery::restricted::MicCheck;
 
+use super::aaa::AaaText;
 use super::pkmf::PkmfText;
 use super::{
     BsfConfig, Config, ConfigError, Database, Limits, Listen, Neighbour, PeersConfig, ProseFunctionConfig,
-    Reach, read_secret, subscribers,
+    Reach, of_toml, read_secret, subscribers,
 };
 use crate::peers::{TOKEN_CHARACTERS, Token};
 
@@ -30,7 +31,16 @@ pub(super) struct Document {
     bsf: Option<BsfText>,
     prose_function: Option<ProseFunctionText>,
     pkmf: Option<PkmfText>,
+    aaa: Option<AaaText>,
+    auc: Option<AucText>,
     peers: Option<PeersText>,
+}
+
+/// Where EAP servers of other makers ask the HSS.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+struct AucText {
+    socket: PathBuf,
 }
 
 #[derive(Deserialize)]
@@ -157,6 +167,15 @@ impl From<RoleText> for Role {
 }
 
 impl Document {
+    pub(super) fn read(text: &str) -> Result<Self, ConfigError> {
+        // The message of the parser alone: a line of the text may hold a secret.
+        toml::from_str(text).map_err(|e| of_toml(&e, text))
+    }
+
+    pub(super) fn has_shared_secrets(&self) -> bool {
+        self.aaa.as_ref().is_some_and(AaaText::has_secrets)
+    }
+
     pub(super) fn resolve(self, folder: &Path) -> Result<Config, ConfigError> {
         let subscribers = match self.hss.as_ref().and_then(|hss| hss.subscribers.as_ref()) {
             Some(path) => subscribers::load(&folder.join(path))?,
@@ -174,6 +193,8 @@ impl Document {
                 .transpose()
                 .map_err(|e| e.within("[prose-function]"))?,
             pkmf: self.pkmf.map(PkmfText::resolve).transpose().map_err(|e| e.within("[pkmf]"))?,
+            aaa: self.aaa.map(|aaa| aaa.resolve(folder)).transpose().map_err(|e| e.within("[aaa]"))?,
+            auc: self.auc.map(|auc| folder.join(auc.socket)),
             peers: self.peers.map(|peers| peers.resolve(folder)).transpose()?,
         })
     }

@@ -10,11 +10,12 @@ use super::{Handle, Others, ask};
 use crate::config::PkmfConfig;
 use crate::error::StartError;
 use crate::http::Limits;
-use crate::mikey;
+use crate::mikey::{Mikey, Sender};
 use crate::pc8::Pc8;
 use crate::runtime::{MemberError, Membership, PkmfCommand, PkmfThread, Running, queue};
 use crate::store::PkmfStore;
 use crate::tls::PskServer;
+use crate::udp;
 
 impl Handle {
     /// Where the key management function listens for PC8.
@@ -62,19 +63,16 @@ impl Handle {
         let Some(zn) = self.zn(&config.name, others) else { return Ok(()) };
         let at = config.mikey.address();
         let failed = |why| StartError::Listen { address: at, why };
-        let (socket, sender) = mikey::bind(at, config.ue_port).map_err(failed)?;
+        let (socket, sender) = udp::bind("MIKEY", at).map_err(failed)?;
+        let sender = Sender { socket: sender, port: config.ue_port };
         self.mikey = Some(socket.local_addr().map_err(failed)?);
         let (address, queue) = queue();
         let function = PkmfThread::new(config.pkmf, store, Arc::clone(&self.counters), sender)?;
         let running = Running::start("pkmf", address.clone(), queue, function).map_err(StartError::Thread)?;
         self.pkmf = Some(running);
         self.pkmf_mnc_digits = Some(config.plmn.mnc().len());
-        if let Some(runtime) = &self.runtime {
-            let _context = runtime.enter();
-            let socket = tokio::net::UdpSocket::from_std(socket).map_err(failed)?;
-            let (counters, ended) = (Arc::clone(&self.counters), self.end.subscribe());
-            self.servers.push(runtime.spawn(mikey::serve(socket, address.clone(), counters, ended)));
-        }
+        let mikey = Mikey { pkmf: address.clone(), counters: Arc::clone(&self.counters) };
+        self.read(socket, mikey).map_err(failed)?;
         let tls = PskServer::new(config.name, config.plmn, zn, Arc::clone(&self.counters))?;
         self.pc8 = Some(self.serve(config.listen.address(), Pc8 { tls, pkmf: address, limits }, limits)?);
         Ok(())

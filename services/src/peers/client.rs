@@ -9,16 +9,17 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use sidelink_network::aka::Quintet;
 use sidelink_network::bsf::{KeyMaterial, KeyRefusal};
-use sidelink_network::hss::{Refusal, Resynchronisation};
-use sidelink_network::identity::{BTid, Fqdn, Impi, NafId};
-use sidelink_network::pc3::Imsi;
+use sidelink_network::hss::{EapAkaPrimeVector, Refusal, Resynchronisation};
+use sidelink_network::identity::{BTid, Fqdn, Impi, Imsi, NafId};
+use sidelink_network::pc3::Imsi as Ue;
 use sidelink_network::prose_function::Answer;
 use tokio::sync::Semaphore;
 use zeroize::Zeroizing;
 
 use super::Token;
 use super::messages::{
-    KeyAnswer, KeyRequest, SubscriptionAnswer, SubscriptionRequest, VectorAnswer, VectorRequest,
+    EapAnswer, EapRequest, KeyAnswer, KeyRequest, SubscriptionAnswer, SubscriptionRequest, VectorAnswer,
+    VectorRequest,
 };
 use crate::client::{ask, connect};
 use crate::runtime::Reply;
@@ -58,8 +59,22 @@ impl PeerClient {
         });
     }
 
+    /// Asks an HSS over SWx.
+    pub(crate) fn eap_vector(
+        &self,
+        imsi: &Imsi,
+        network_name: String,
+        resynchronisation: Option<Resynchronisation>,
+        reply: Reply<Result<EapAkaPrimeVector, Refusal>>,
+    ) {
+        let request = EapRequest::new(imsi, network_name, resynchronisation);
+        self.ask("/swx/vector", &request, |answer: Option<EapAnswer>| {
+            reply(answer.and_then(|answer| answer.parse()).unwrap_or(Err(Refusal::Busy)));
+        });
+    }
+
     /// Asks an HSS over PC4a. One that does not answer does not: the ProSe Function refuses by its own time.
-    pub(crate) fn subscription(&self, ue: Imsi, reply: Reply<Answer>) {
+    pub(crate) fn subscription(&self, ue: Ue, reply: Reply<Answer>) {
         let request = SubscriptionRequest { ue: ue_text(ue) };
         self.ask("/pc4a/subscription", &request, |answer: Option<SubscriptionAnswer>| {
             match answer.map(|answer| answer.subscription) {

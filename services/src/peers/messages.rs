@@ -3,9 +3,10 @@
 use serde::{Deserialize, Serialize};
 use sidelink_network::aka::{Autn, Auts, Quintet, Rand};
 use sidelink_network::bsf::{KeyMaterial, KeyRefusal};
-use sidelink_network::hss::{Refusal, Resynchronisation};
-use sidelink_network::identity::{BTid, Fqdn, Impi, NafId};
+use sidelink_network::hss::{EapAkaPrimeVector, Refusal, Resynchronisation};
+use sidelink_network::identity::{BTid, Fqdn, Impi, Imsi, NafId};
 use sidelink_security::counter::UtcTime;
+use sidelink_security::kdf::eap_aka::CkIkPrime;
 use sidelink_security::keys::KsNaf;
 use zeroize::Zeroizing;
 
@@ -30,6 +31,21 @@ pub(super) struct ResynchronisationText {
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub(super) enum VectorAnswer {
     Quintet { rand: String, autn: String, res: Secret, ck: Secret, ik: Secret },
+    Refused(RefusalText),
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct EapRequest {
+    pub(super) imsi: String,
+    pub(super) network_name: String,
+    pub(super) resynchronisation: Option<ResynchronisationText>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub(super) enum EapAnswer {
+    Vector { rand: String, autn: String, xres: Secret, ck_prime: Secret, ik_prime: Secret },
     Refused(RefusalText),
 }
 
@@ -95,23 +111,75 @@ fn secret(octets: &[u8]) -> Secret {
     Zeroizing::new(hex::encode(octets))
 }
 
+impl ResynchronisationText {
+    fn new(resynchronisation: &Resynchronisation) -> Self {
+        Self { rand: hex::encode(resynchronisation.rand.0), auts: hex::encode(resynchronisation.auts.0) }
+    }
+
+    fn parse(&self) -> Option<Resynchronisation> {
+        Some(Resynchronisation { rand: Rand(*octets(&self.rand)?), auts: Auts(*octets(&self.auts)?) })
+    }
+}
+
 impl VectorRequest {
     pub(super) fn new(impi: &Impi, resynchronisation: Option<Resynchronisation>) -> Self {
-        let text = |r: Resynchronisation| ResynchronisationText {
-            rand: hex::encode(r.rand.0),
-            auts: hex::encode(r.auts.0),
-        };
-        Self { impi: impi.to_string(), resynchronisation: resynchronisation.map(text) }
+        let resynchronisation = resynchronisation.as_ref().map(ResynchronisationText::new);
+        Self { impi: impi.to_string(), resynchronisation }
     }
 
     pub(super) fn parse(&self) -> Option<(Impi, Option<Resynchronisation>)> {
         let resynchronisation = match &self.resynchronisation {
-            Some(text) => {
-                Some(Resynchronisation { rand: Rand(*octets(&text.rand)?), auts: Auts(*octets(&text.auts)?) })
-            }
+            Some(text) => Some(text.parse()?),
             None => None,
         };
         Some((Impi::new(&self.impi).ok()?, resynchronisation))
+    }
+}
+
+impl EapRequest {
+    pub(super) fn new(
+        imsi: &Imsi,
+        network_name: String,
+        resynchronisation: Option<Resynchronisation>,
+    ) -> Self {
+        let resynchronisation = resynchronisation.as_ref().map(ResynchronisationText::new);
+        Self { imsi: imsi.digits().to_owned(), network_name, resynchronisation }
+    }
+
+    pub(super) fn parse(self) -> Option<(Imsi, String, Option<Resynchronisation>)> {
+        let resynchronisation = match &self.resynchronisation {
+            Some(text) => Some(text.parse()?),
+            None => None,
+        };
+        Some((Imsi::new(&self.imsi).ok()?, self.network_name, resynchronisation))
+    }
+}
+
+impl EapAnswer {
+    pub(super) fn new(result: Result<&EapAkaPrimeVector, Refusal>) -> Self {
+        match result {
+            Ok(vector) => Self::Vector {
+                rand: hex::encode(vector.rand.0),
+                autn: hex::encode(vector.autn.0),
+                xres: secret(&vector.xres),
+                ck_prime: secret(&vector.keys.ck_prime),
+                ik_prime: secret(&vector.keys.ik_prime),
+            },
+            Err(refusal) => Self::Refused(refusal.into()),
+        }
+    }
+
+    /// None where it is no answer.
+    pub(super) fn parse(&self) -> Option<Result<EapAkaPrimeVector, Refusal>> {
+        match self {
+            Self::Vector { rand, autn, xres, ck_prime, ik_prime } => Some(Ok(EapAkaPrimeVector {
+                rand: Rand(*octets(rand)?),
+                autn: Autn(*octets(autn)?),
+                xres: *octets(xres)?,
+                keys: CkIkPrime { ck_prime: *octets(ck_prime)?, ik_prime: *octets(ik_prime)? },
+            })),
+            Self::Refused(refusal) => Some(Err((*refusal).into())),
+        }
     }
 }
 

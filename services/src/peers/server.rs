@@ -15,10 +15,11 @@ use zeroize::Zeroizing;
 
 use super::Token;
 use super::messages::{
-    KeyAnswer, KeyRequest, SubscriptionAnswer, SubscriptionRequest, VectorAnswer, VectorRequest,
+    EapAnswer, EapRequest, KeyAnswer, KeyRequest, SubscriptionAnswer, SubscriptionRequest, VectorAnswer,
+    VectorRequest,
 };
 use crate::http::{Limits, Reply, Secret, Site, body_of, plain, refuse};
-use crate::runtime::{Address, BsfCommand, HssCommand};
+use crate::runtime::{Address, Asked, BsfCommand, HssCommand};
 use crate::store::{subscription_text, ue_of};
 
 /// Octets of a request, at most.
@@ -62,6 +63,7 @@ impl Site for PeerServer {
         };
         match (head.uri.path(), &self.hss, &self.bsf) {
             ("/zh/vector", Some(hss), _) => vector(hss, &body).await,
+            ("/swx/vector", Some(hss), _) => eap_vector(hss, &body).await,
             ("/pc4a/subscription", Some(hss), _) => subscription(hss, &body).await,
             ("/zn/key", _, Some(bsf)) => key(bsf, &body).await,
             _ => plain(StatusCode::NOT_FOUND, "no such function here"),
@@ -98,11 +100,28 @@ async fn vector(hss: &Address<HssCommand>, body: &[u8]) -> Reply {
     };
     let (sender, receiver) = oneshot::channel();
     let reply = Box::new(move |result| _ = sender.send(result));
-    if hss.send(HssCommand::Vector { impi, resynchronisation, reply }).is_err() {
+    if hss.send(HssCommand::Vector { asked: Asked::Gba { impi, reply }, resynchronisation }).is_err() {
         return busy();
     }
     match wait(receiver).await {
         Some(result) => json(&VectorAnswer::new(result.as_ref().map_err(|refusal| *refusal))),
+        None => busy(),
+    }
+}
+
+async fn eap_vector(hss: &Address<HssCommand>, body: &[u8]) -> Reply {
+    let Some((imsi, network_name, resynchronisation)) = read::<EapRequest>(body).and_then(EapRequest::parse)
+    else {
+        return malformed();
+    };
+    let (sender, receiver) = oneshot::channel();
+    let reply = Box::new(move |result| _ = sender.send(result));
+    let asked = Asked::EapAkaPrime { imsi, network_name, reply };
+    if hss.send(HssCommand::Vector { asked, resynchronisation }).is_err() {
+        return busy();
+    }
+    match wait(receiver).await {
+        Some(result) => json(&EapAnswer::new(result.as_ref().map_err(|refusal| *refusal))),
         None => busy(),
     }
 }

@@ -1,9 +1,10 @@
 use proptest::prelude::*;
 use sidelink_network::aka::{Autn, Auts, Quintet, Rand};
 use sidelink_network::bsf::{KeyMaterial, KeyRefusal};
-use sidelink_network::hss::{Refusal, Resynchronisation};
-use sidelink_network::identity::{BTid, Fqdn, Impi, NafId};
+use sidelink_network::hss::{EapAkaPrimeVector, Refusal, Resynchronisation};
+use sidelink_network::identity::{BTid, Fqdn, Impi, Imsi, NafId};
 use sidelink_security::counter::UtcTime;
+use sidelink_security::kdf::eap_aka::CkIkPrime;
 use sidelink_security::keys::KsNaf;
 
 use super::messages::*;
@@ -46,6 +47,20 @@ fn requests_and_answers_survive_the_way() {
     let same = there_and_back(&VectorAnswer::new(Ok(&quintet))).parse().unwrap().unwrap();
     assert_eq!((same.rand, same.autn, same.res), (quintet.rand, quintet.autn, quintet.res));
     assert_eq!((same.ck, same.ik), (quintet.ck, quintet.ik));
+    let request =
+        EapRequest::new(&Imsi::new("001010000000001").unwrap(), "WLAN".into(), Some(resynchronisation));
+    let (imsi, network_name, other) = there_and_back(&request).parse().unwrap();
+    assert_eq!(
+        (imsi.digits(), network_name.as_str(), other.unwrap().auts),
+        ("001010000000001", "WLAN", Auts([2; 14]))
+    );
+    let keys = CkIkPrime { ck_prime: [4; 16], ik_prime: [5; 16] };
+    let vector = EapAkaPrimeVector { rand: Rand([1; 16]), autn: Autn([2; 16]), xres: [3; 8], keys };
+    let same = there_and_back(&EapAnswer::new(Ok(&vector))).parse().unwrap().unwrap();
+    assert_eq!((same.rand, same.autn, same.xres), (vector.rand, vector.autn, vector.xres));
+    assert_eq!((same.keys.ck_prime, same.keys.ik_prime), ([4; 16], [5; 16]));
+    let refused = there_and_back(&EapAnswer::new(Err(Refusal::NetworkName))).parse().unwrap();
+    assert_eq!(refused.unwrap_err(), Refusal::NetworkName);
     for refusal in [
         Refusal::Unknown,
         Refusal::NotForThisNode,
@@ -101,6 +116,7 @@ proptest! {
     fn any_octets_are_a_message_or_none(octets: Vec<u8>, text: String) {
         let _ = serde_json::from_slice::<VectorRequest>(&octets).map(|m| m.parse());
         let _ = serde_json::from_slice::<KeyAnswer>(&octets).map(|m| m.parse());
+        let _ = serde_json::from_slice::<EapRequest>(&octets).map(|m| m.parse());
         let request = VectorRequest { impi: text.clone(), resynchronisation: None };
         let _ = request.parse();
         let request = KeyRequest { naf: text.clone(), b_tid: text.clone(), fqdn: text.clone(), protocol: text.clone() };

@@ -5,7 +5,9 @@ use std::fmt;
 use std::sync::Arc;
 
 use sidelink_network::aka::{Quintet, Rand};
-use sidelink_network::hss::{self, Hss, Node, Purpose, Refusal, Resynchronisation, Subject, Ticket, Vector};
+use sidelink_network::hss::{
+    self, EapAkaPrimeVector, Hss, Node, Purpose, Refusal, Resynchronisation, Subject, Ticket, Vector,
+};
 use sidelink_network::identity::{Impi, Imsi};
 use sidelink_network::pc3::Imsi as Ue;
 use sidelink_network::prose_function::{Answer, Subscription};
@@ -65,14 +67,41 @@ impl fmt::Display for SubscribeError {
 
 impl std::error::Error for SubscribeError {}
 
+/// Whose vector, for what, and who waits for it.
+pub(crate) enum Asked {
+    /// Of GBA, over Zh.
+    Gba { impi: Impi, reply: Reply<Result<Quintet, Refusal>> },
+    /// Of EAP-AKA', over SWx.
+    EapAkaPrime { imsi: Imsi, network_name: String, reply: Reply<Result<EapAkaPrimeVector, Refusal>> },
+    /// Of EAP-AKA, for an EAP server of another maker.
+    EapAka { imsi: Imsi, reply: Reply<Result<Quintet, Refusal>> },
+}
+
+/// Who waits for a vector.
+enum Waiting {
+    Quintet(Reply<Result<Quintet, Refusal>>),
+    EapAkaPrime(Reply<Result<EapAkaPrimeVector, Refusal>>),
+}
+
+impl Waiting {
+    fn answer(self, result: Result<Vector, Refusal>) {
+        match self {
+            Self::Quintet(reply) => reply(result.and_then(|vector| match vector {
+                Vector::Gba(quintet) | Vector::EapAka(quintet) => Ok(quintet),
+                _ => Err(Refusal::NotForThisNode),
+            })),
+            Self::EapAkaPrime(reply) => reply(result.and_then(|vector| match vector {
+                Vector::EapAkaPrime(vector) => Ok(vector),
+                _ => Err(Refusal::NotForThisNode),
+            })),
+        }
+    }
+}
+
 /// What an HSS is asked.
 pub(crate) enum HssCommand {
-    /// A vector of GBA, over Zh.
-    Vector {
-        impi: Impi,
-        resynchronisation: Option<Resynchronisation>,
-        reply: Reply<Result<Quintet, Refusal>>,
-    },
+    /// A vector.
+    Vector { asked: Asked, resynchronisation: Option<Resynchronisation> },
     /// What a UE may do with ProSe, over PC4a.
     Subscription { ue: Ue, reply: Reply<Answer> },
     /// Adds a subscriber.
@@ -94,7 +123,7 @@ pub(crate) struct HssFunction {
     counters: Arc<Counters>,
     subscriptions: BTreeMap<String, Subscription>,
     tickets: u64,
-    waiting: HashMap<Ticket, Reply<Result<Quintet, Refusal>>>,
+    waiting: HashMap<Ticket, Waiting>,
     reservations: Vec<Reservation>,
     changes: Vec<(Write, Then)>,
 }
@@ -129,32 +158,34 @@ impl HssFunction {
         })
     }
 
-    fn vector(
-        &mut self,
-        impi: Impi,
-        resynchronisation: Option<Resynchronisation>,
-        reply: Reply<Result<Quintet, Refusal>>,
-    ) {
+    fn vector(&mut self, asked: Asked, resynchronisation: Option<Resynchronisation>) {
+        let (subject, node, purpose, waiting) = match asked {
+            Asked::Gba { impi, reply } => {
+                (Subject::Impi(impi), Node::Bsf, Purpose::Gba, Waiting::Quintet(reply))
+            }
+            Asked::EapAkaPrime { imsi, network_name, reply } => {
+                let purpose = Purpose::EapAkaPrime { network_name };
+                (Subject::Imsi(imsi), Node::Aaa, purpose, Waiting::EapAkaPrime(reply))
+            }
+            Asked::EapAka { imsi, reply } => {
+                (Subject::Imsi(imsi), Node::Aaa, Purpose::EapAka, Waiting::Quintet(reply))
+            }
+        };
         let mut rand = [0; 16];
         if getrandom::fill(&mut rand).is_err() {
             tracing::error!("HSS: the system gives no random octets");
-            return reply(Err(Refusal::RepeatedRand));
+            waiting.answer(Err(Refusal::RepeatedRand));
+            return;
         }
         if resynchronisation.is_some() {
             self.counters.resynchronisations.add();
         }
         self.tickets += 1;
         let ticket = Ticket(self.tickets);
-        self.waiting.insert(ticket, reply);
-        self.hss.handle_input(hss::Input::Request(hss::Request {
-            now: now(),
-            ticket,
-            subject: Subject::Impi(impi),
-            node: Node::Bsf,
-            purpose: Purpose::Gba,
-            rand: Rand(rand),
-            resynchronisation,
-        }));
+        self.waiting.insert(ticket, waiting);
+        let (now, rand) = (now(), Rand(rand));
+        let request = hss::Request { now, ticket, subject, node, purpose, rand, resynchronisation };
+        self.hss.handle_input(hss::Input::Request(request));
     }
 
     fn drain(&mut self) {
@@ -162,15 +193,11 @@ impl HssFunction {
             match self.hss.poll_output() {
                 hss::Output::Reserve(reservation) => self.reservations.push(reservation),
                 hss::Output::Answer { ticket, result } => {
-                    let Some(reply) = self.waiting.remove(&ticket) else { continue };
-                    reply(match result {
-                        Ok(Vector::Gba(quintet)) => {
-                            self.counters.vectors.add();
-                            Ok(quintet)
-                        }
-                        Ok(_) => Err(Refusal::NotForThisNode),
-                        Err(why) => Err(why),
-                    });
+                    let Some(waiting) = self.waiting.remove(&ticket) else { continue };
+                    if result.is_ok() {
+                        self.counters.vectors.add();
+                    }
+                    waiting.answer(result);
                 }
                 hss::Output::Timeout(_) => break,
             }
@@ -256,9 +283,7 @@ impl Function for HssFunction {
 
     fn take(&mut self, command: HssCommand) {
         match command {
-            HssCommand::Vector { impi, resynchronisation, reply } => {
-                self.vector(impi, resynchronisation, reply);
-            }
+            HssCommand::Vector { asked, resynchronisation } => self.vector(asked, resynchronisation),
             HssCommand::Subscription { ue, reply } => {
                 let subscription = self.subscriptions.get(&ue.to_string());
                 reply(subscription.map_or(Answer::Unknown, |found| Answer::Known(found.clone())));

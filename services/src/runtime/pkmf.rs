@@ -15,9 +15,10 @@ use super::ledger::{Ledger, raise};
 use super::seeds::Seeds;
 use super::{Function, Reply, now};
 use crate::error::StartError;
-use crate::mikey::{Datagram, Sender};
+use crate::mikey::Sender;
 use crate::status::Counters;
 use crate::store::{PkmfStore, PkmfWrite};
+use crate::udp::Datagram;
 
 /// The stream of the numbers that keys are bound to.
 pub(crate) const NUMBERS: StreamId = StreamId(*b"PKMF            ");
@@ -230,7 +231,7 @@ impl Function for PkmfThread {
                 self.machine.handle_input(input);
             }
             PkmfCommand::Datagram(datagram) => {
-                let (from, octets) = (datagram.sender(), datagram.octets());
+                let (from, octets) = (datagram.sender().ip(), datagram.octets());
                 self.machine.handle_input(pkmf::Input::Datagram { now, from, octets });
             }
             PkmfCommand::Member { change, service, ue, reply } => match self.member(change, service, ue) {

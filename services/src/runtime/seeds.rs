@@ -1,6 +1,8 @@
 //! Randomness of a machine: its first seed, and fresh ones now and then.
 
 use sidelink_security::counter::UtcTime;
+use sidelink_security::direct::Entropy;
+use sidelink_wire::rng::Rng;
 use zeroize::Zeroizing;
 
 use super::now;
@@ -36,6 +38,44 @@ impl Seeds {
     }
 }
 
+/// Random octets for a machine that is handed them with each input.
+pub(super) struct Chance {
+    seeds: Seeds,
+    entropy: Entropy,
+    draws: u64,
+    /// Drawn and not handed out yet.
+    left: Vec<u64>,
+}
+
+impl Chance {
+    /// # Errors
+    /// The system gives no random octets.
+    pub(super) fn new() -> Result<Self, StartError> {
+        let (seeds, seed) = Seeds::first()?;
+        Ok(Self { seeds, entropy: Entropy::new(&seed), draws: 0, left: Vec::new() })
+    }
+
+    /// Takes a fresh seed, now and then.
+    pub(super) fn renew(&mut self, now: UtcTime) {
+        if let Some(seed) = self.seeds.again(now) {
+            self.entropy.mix(&seed[..]);
+        }
+    }
+}
+
+impl Rng for Chance {
+    fn next_u64(&mut self) -> u64 {
+        loop {
+            if let Some(number) = self.left.pop() {
+                return number;
+            }
+            self.draws += 1;
+            let drawn = Zeroizing::new(self.entropy.draw(self.draws));
+            self.left.extend(drawn.as_chunks().0.iter().map(|eight| u64::from_be_bytes(*eight)));
+        }
+    }
+}
+
 fn seed() -> Option<Seed> {
     let mut seed = Zeroizing::new([0; 32]);
     getrandom::fill(&mut seed[..]).ok()?;
@@ -55,5 +95,16 @@ mod tests {
         assert_ne!(first, second);
         assert!(seeds.again(begin.plus_millis(2 * RESEED - 1)).is_none());
         assert!(seeds.again(begin.plus_millis(2 * RESEED)).is_some());
+    }
+
+    #[test]
+    fn no_number_comes_twice_and_no_two_sources_agree() {
+        let mut all = std::collections::BTreeSet::new();
+        for _ in 0..2 {
+            let mut chance = Chance::new().unwrap();
+            for _ in 0..100 {
+                assert!(all.insert(chance.next_u64()));
+            }
+        }
     }
 }

@@ -4,6 +4,7 @@
 //! address.rs   where the database is
 //! session.rs   a connection: schema, lock of the network function, statements
 //! change.rs    changes as statements
+//! pkmf.rs      the tables of a PKMF
 //! ```
 //!
 //! A second process is kept out by an advisory lock of the server, which the connection holds. The server gives it back when the
@@ -19,6 +20,7 @@
 
 mod address;
 mod change;
+mod pkmf;
 mod session;
 
 use std::collections::BTreeMap;
@@ -37,7 +39,8 @@ use tokio_postgres::types::ToSql;
 use super::rows::{self, Columns, damaged};
 use super::{Store, StoreError, StoredSubscriber, Write, Written};
 pub use address::{Address, AddressError};
-use session::{Beginning, Owner, Session, refused};
+pub(crate) use pkmf::PostgresPkmf;
+use session::{Beginning, Owner, Session, Statements, refused};
 
 /// How long the server may take for a batch, or to open a session.
 const PATIENCE: Duration = Duration::from_secs(4);
@@ -66,6 +69,9 @@ enum Failure {
     AtCommit(StoreError),
 }
 
+/// Makes a statement of a change.
+type StepOf<W> = for<'a> fn(&'a Statements, &W) -> Result<change::Step<'a>, StoreError>;
+
 impl Postgres {
     /// Opens the store of one network function and brings the schema up to date.
     ///
@@ -92,17 +98,30 @@ impl Postgres {
         self.session.take().map_or_else(|| self.begin(Beginning::Again), Ok)
     }
 
-    fn attempt(&mut self, changes: &[Write]) -> Result<Vec<Written>, Failure> {
+    /// Makes all changes durable, or none.
+    fn commit_all<W>(&mut self, changes: &[W], step: StepOf<W>) -> Result<Vec<Written>, StoreError> {
+        let was_open = self.session.is_some();
+        let written = match self.attempt(changes, step) {
+            // The server ended the connection while nothing was asked: nothing has been made yet.
+            Err(Failure::Before(StoreError::Away { .. })) if was_open => self.attempt(changes, step),
+            written => written,
+        };
+        written.map_err(|failure| match failure {
+            Failure::Change(error) | Failure::Before(error) | Failure::AtCommit(error) => error,
+        })
+    }
+
+    fn attempt<W>(&mut self, changes: &[W], step: StepOf<W>) -> Result<Vec<Written>, Failure> {
         let session = self.session().map_err(Failure::Before)?;
-        let written = self.write(&session, changes);
+        let written = self.write(&session, changes, step);
         if matches!(written, Ok(_) | Err(Failure::Change(_))) {
             self.session = Some(session);
         }
         written
     }
 
-    fn write(&self, session: &Session, changes: &[Write]) -> Result<Vec<Written>, Failure> {
-        let steps = changes.iter().map(|change| change::step(&session.statements, change));
+    fn write<W>(&self, session: &Session, changes: &[W], step: StepOf<W>) -> Result<Vec<Written>, Failure> {
+        let steps = changes.iter().map(|change| step(&session.statements, change));
         let steps = steps.collect::<Result<Vec<_>, _>>().map_err(Failure::Change)?;
         let changed = self.within(PATIENCE, make(&self.address, session, &steps)).map_err(Failure::Before)?;
         let commit = async {
@@ -126,6 +145,22 @@ impl Postgres {
         let rows = self.within(patience, rows)?;
         self.session = Some(session);
         Ok(rows)
+    }
+
+    fn number(&mut self, stream: StreamId) -> Result<u64, StoreError> {
+        let query = "SELECT reserved FROM counter WHERE stream = $1";
+        let found = self.query(PATIENCE, query, &[&&stream.0[..]])?;
+        rows::unsigned("counter", found.first().map_or(Ok(0), |row| row.number(0))?)
+    }
+
+    /// The number of every stream.
+    fn numbers(&mut self) -> Result<BTreeMap<Vec<u8>, u64>, StoreError> {
+        let mut numbers = BTreeMap::new();
+        for row in self.query(TABLE_PATIENCE, "SELECT stream, reserved FROM counter", &[])? {
+            let stream = row.octets(0).ok_or_else(|| damaged("counter", "a stream is no octets"))?;
+            numbers.insert(stream.to_vec(), rows::unsigned("counter", row.number(1)?)?);
+        }
+        Ok(numbers)
     }
 
     /// Waits for the server, not without end.
@@ -184,29 +219,15 @@ async fn in_order<F: Future + Unpin>(mut requests: Vec<F>) -> Vec<F::Output> {
 
 impl Store for Postgres {
     fn commit(&mut self, changes: &[Write]) -> Result<Vec<Written>, StoreError> {
-        let was_open = self.session.is_some();
-        let written = match self.attempt(changes) {
-            // The server ended the connection while nothing was asked: nothing has been made yet.
-            Err(Failure::Before(StoreError::Away { .. })) if was_open => self.attempt(changes),
-            written => written,
-        };
-        written.map_err(|failure| match failure {
-            Failure::Change(error) | Failure::Before(error) | Failure::AtCommit(error) => error,
-        })
+        self.commit_all(changes, change::step)
     }
 
     fn reserved(&mut self, stream: StreamId) -> Result<u64, StoreError> {
-        let query = "SELECT reserved FROM counter WHERE stream = $1";
-        let found = self.query(PATIENCE, query, &[&&stream.0[..]])?;
-        rows::unsigned("counter", found.first().map_or(Ok(0), |row| row.number(0))?)
+        self.number(stream)
     }
 
     fn subscribers(&mut self) -> Result<Vec<StoredSubscriber>, StoreError> {
-        let mut numbers = BTreeMap::new();
-        for row in self.query(TABLE_PATIENCE, "SELECT stream, reserved FROM counter", &[])? {
-            let stream = row.octets(0).ok_or_else(|| damaged("counter", "a stream is no octets"))?;
-            numbers.insert(stream.to_vec(), rows::unsigned("counter", row.number(1)?)?);
-        }
+        let numbers = self.numbers()?;
         let query = "SELECT imsi, impi, k, opc, prose FROM subscriber ORDER BY imsi";
         let rows = self.query(TABLE_PATIENCE, query, &[])?;
         let mut found = rows.iter().map(rows::subscriber).collect::<Result<Vec<_>, _>>()?;

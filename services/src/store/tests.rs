@@ -15,6 +15,7 @@ use sidelink_security::keys::Ks;
 use super::*;
 
 mod cases;
+pub(crate) mod pkmf;
 mod postgres;
 
 const STREAM: StreamId = StreamId([7; 16]);

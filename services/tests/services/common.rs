@@ -30,6 +30,11 @@ const K: [u8; 16] =
 const OPC: [u8; 16] =
     [0xcd, 0x63, 0xcb, 0x71, 0x95, 0x4a, 0x9f, 0x4e, 0x48, 0xa5, 0x99, 0x4e, 0x37, 0xa0, 0x2b, 0xaf];
 
+/// The card of each subscriber.
+pub(crate) fn card() -> Subscriber {
+    Subscriber::with_opc(K, OPC)
+}
+
 pub(crate) fn plmn() -> Plmn {
     Plmn::new("001", "01").unwrap()
 }
@@ -106,6 +111,8 @@ pub(crate) fn config(folder: &Path, subscribers: u32) -> Config {
         }),
         prose_function: Some(ProseFunctionConfig { prose_function, name: naf(), listen: loopback() }),
         pkmf: None,
+        aaa: None,
+        auc: None,
         peers: None,
     }
 }
@@ -164,7 +171,7 @@ pub(crate) fn patient_client(
         patience,
     };
     let sqn = SqnFile::new(folder.join(format!("usim{number}.json")));
-    UeClient::new(config, Subscriber::with_opc(K, OPC), sqn).unwrap()
+    UeClient::new(config, card(), sqn).unwrap()
 }
 
 /// A request to announce or to monitor, a new entry.

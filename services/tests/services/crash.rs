@@ -1,185 +1,78 @@
 //! kill -9 under load: what was answered is durable, no sequence number goes back, no code and no key comes twice.
 //!
-//! The service runs in a child process, which is this test program again. UEs bootstrap and announce without pause; the child is
-//! killed at a random moment and started again on the same database.
+//! ```text
+//! crash.rs           kills, and what must be so after each
+//! crash/service.rs   all network functions in a child process, which is this test program again
+//! crash/load.rs      UEs that ask without pause, and what they were told
+//! crash/stored.rs    what the database has
+//! ```
+//!
+//! UEs bootstrap and announce, fetch keys of a group, and authenticate over RADIUS; the child is killed at a random moment and
+//! started again on the same database.
+
+mod load;
+mod service;
+mod stored;
 
 use std::collections::BTreeMap;
-use std::io::{BufRead, BufReader};
-use std::net::SocketAddr;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use rusqlite::{Connection, OpenFlags};
-use sidelink_network::pc3;
-use sidelink_services::client::{Answered, UeClient};
-use sidelink_services::tls::TlsMode;
-
 use crate::cluster::Cluster;
-use crate::common::{self, announced, open_request};
+use crate::common;
+use crate::group_keys::net::Net;
+use load::{Cards, Heard, Worlds};
+use service::Service;
+use stored::{Stored, stored};
 
-/// Set in the child: the folder of its database, and the address of one on a server.
-const FOLDER: &str = "SIDELINK_SERVICES_CHILD";
-const ADDRESS: &str = "SIDELINK_SERVICES_CHILD_DATABASE";
+/// How many kills a campaign has, in the tests that are ignored.
+const KILLS: &str = "SIDELINK_KILLS";
 
-const UES: u32 = 4;
+/// Kills of one database; another one follows: codes that have ended leave the first, and each UE has room for so many.
+const KILLS_OF_A_DATABASE: u32 = 50;
 
-/// The child: serves until it is killed.
-#[test]
-#[ignore = "the child of the tests that kill it"]
-fn child() {
-    let Some(folder) = std::env::var_os(FOLDER) else { return };
-    let mut config = common::config(Path::new(&folder), UES);
-    if let Some(address) = std::env::var_os(ADDRESS) {
-        config.database = crate::postgres::database(address.to_str().unwrap(), Path::new(&folder));
-    }
-    // Few codes at a time, so that most restarts fall into a reservation.
-    config.hss.as_mut().unwrap().reserve =
-        sidelink_security::counter::reserve::ReserveConfig { block: 2, low_water: 1 };
-    let handle = sidelink_services::Network::start(config).unwrap();
-    eprintln!("\nSERVING {} {}", handle.ub_address().unwrap(), handle.pc3_address().unwrap());
-    loop {
-        std::thread::sleep(Duration::from_secs(3600));
-    }
-}
-
-struct Service(Child, (SocketAddr, SocketAddr));
-
-impl Service {
-    fn start(folder: &Path, home: &Home<'_>) -> Self {
-        let mut command = Command::new(std::env::current_exe().unwrap());
-        command.args(["crash::child", "--exact", "--ignored", "--nocapture"]).env(FOLDER, folder);
-        if let Home::Server(_, address) = home {
-            command.env(ADDRESS, address);
-        }
-        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
-        let nowhere = SocketAddr::from(([127, 0, 0, 1], 0));
-        let mut service = Self(command.spawn().unwrap(), (nowhere, nowhere));
-        let mut lines = BufReader::new(service.0.stderr.take().unwrap()).lines();
-        let mut heard = Vec::new();
-        loop {
-            let line = lines.next().unwrap_or_else(|| panic!("the child ended: {heard:?}")).unwrap();
-            if let Some(addresses) = line.strip_prefix("SERVING ") {
-                let (ub, pc3) = addresses.split_once(' ').unwrap();
-                service.1 = (ub.parse().unwrap(), pc3.parse().unwrap());
-                return service;
-            }
-            heard.push(line);
-        }
-    }
-
-    fn kill(mut self) {
-        self.0.kill().unwrap();
-        self.0.wait().unwrap();
-    }
-}
-
-impl Drop for Service {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-/// An announcement: UE, entry; code, key.
-type Issued = BTreeMap<[u8; 23], (u32, u16, Vec<u8>)>;
-
-/// What UEs were told, over all lives of the service.
-#[derive(Default)]
-struct Heard {
-    issued: Issued,
-    /// B-TIDs, each of which comes once.
-    b_tids: BTreeMap<String, u32>,
-}
-
-fn load(
-    folder: &Path,
-    addresses: (SocketAddr, SocketAddr),
-    number: u32,
-    heard: &Mutex<Heard>,
-    stop: &AtomicBool,
-) {
-    while !stop.load(Ordering::Relaxed) {
-        // A new UE with the card of before: its state is in a file.
-        let mut ue = common::client(folder, addresses, number, TlsMode::Tls13);
-        if ue.bootstrap().is_err() {
-            continue;
-        }
-        let b_tid = ue.b_tid().unwrap().to_string();
-        let before = heard.lock().unwrap().b_tids.insert(b_tid.clone(), number);
-        assert_eq!(before, None, "{b_tid} came twice");
-        for _ in 0..3 {
-            announce(&mut ue, number, heard);
-        }
-    }
-}
-
-fn announce(ue: &mut UeClient, number: u32, heard: &Mutex<Heard>) {
-    let Ok(Answered::Message(message)) = ue.send(&open_request(number, pc3::Command::Announce)) else {
-        return;
-    };
-    let pc3::Message::DiscoveryResponse(response) = &message else { panic!("{message:?}") };
-    if !response.rejects.is_empty() {
-        return;
-    }
-    let (entry, code, key) = announced(&message);
-    let before = heard.lock().unwrap().issued.insert(code, (number, entry.value(), key));
-    assert!(before.is_none(), "a code came twice");
-}
-
-/// Number of each stream in the database, and what is stored of each entry.
-struct Stored {
-    numbers: BTreeMap<Vec<u8>, i64>,
-    entries: BTreeMap<(String, u16), String>,
-}
+/// UEs by what they do: the group of the PKMF has the first two.
+const FETCH: [u32; 2] = [1, 2];
+const ANNOUNCE: [u32; 2] = [3, 4];
+const AUTHENTICATE: [u32; 2] = [5, 6];
+const UES: u32 = 6;
 
 /// Where the database is.
 enum Home<'a> {
     /// In a file in the folder.
     File,
-    /// On a server, with its address.
-    Server(&'a Cluster, String),
+    /// On a server, with its name and address.
+    Server { cluster: &'a Cluster, name: String, address: String },
 }
 
-fn stored(folder: &Path, home: &Home<'_>) -> Stored {
-    match home {
-        Home::File => stored_in_file(folder),
-        Home::Server(cluster, _) => stored_on_server(cluster),
+/// What a campaign has come to.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Tally {
+    kills: u32,
+    bootstrapped: usize,
+    codes: usize,
+    pmks: usize,
+    messages: usize,
+    group_keys: usize,
+    authenticated: usize,
+}
+
+impl Tally {
+    fn add(&mut self, heard: &Heard) {
+        self.bootstrapped += heard.b_tids.len();
+        self.codes += heard.issued.len();
+        self.pmks += heard.pmks.len();
+        self.messages += heard.messages.len();
+        self.group_keys += heard.keys.len();
+        self.authenticated += heard.sessions.len();
     }
 }
 
-fn stored_on_server(cluster: &Cluster) -> Stored {
-    let rows = |query| cluster.psql("network", query).unwrap();
-    let numbers = rows("SELECT encode(stream, 'hex'), reserved FROM counter");
-    let numbers = numbers.lines().map(|row| {
-        let (stream, number) = row.split_once('\t').unwrap();
-        (hex::decode(stream).unwrap(), number.parse().unwrap())
-    });
-    let entries = rows("SELECT ue, entry, content FROM entry");
-    let entries = entries.lines().map(|row| {
-        let mut columns = row.splitn(3, '\t').map(str::to_owned);
-        let mut next = || columns.next().unwrap();
-        ((next(), next().parse().unwrap()), next())
-    });
-    Stored { numbers: numbers.collect(), entries: entries.collect() }
-}
-
-fn stored_in_file(folder: &Path) -> Stored {
-    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE;
-    let database = Connection::open_with_flags(folder.join("network.db"), flags).unwrap();
-    let check: String = database.query_row("PRAGMA integrity_check", [], |row| row.get(0)).unwrap();
-    assert_eq!(check, "ok");
-    let mut numbers = database.prepare("SELECT stream, reserved FROM counter").unwrap();
-    let numbers = numbers.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
-    let mut entries = database.prepare("SELECT ue, entry, content FROM entry").unwrap();
-    let entries = entries.query_map([], |row| Ok(((row.get(0)?, row.get(1)?), row.get(2)?))).unwrap();
-    Stored { numbers: numbers.map(Result::unwrap).collect(), entries: entries.map(Result::unwrap).collect() }
-}
-
-fn check(folder: &Path, home: &Home<'_>, heard: &Heard, before: &mut BTreeMap<Vec<u8>, i64>) {
-    let Stored { numbers, entries } = stored(folder, home);
+/// What must be so after a kill.
+fn check(folder: &Path, home: &Home<'_>, heard: &Heard, cards: &Cards, before: &mut BTreeMap<Vec<u8>, i64>) {
+    let Stored { numbers, entries, pmks } = stored(folder, home);
     for (stream, number) in before.iter() {
         assert!(numbers.get(stream).is_some_and(|now| now >= number), "a number went back: {stream:?}");
     }
@@ -188,65 +81,118 @@ fn check(folder: &Path, home: &Home<'_>, heard: &Heard, before: &mut BTreeMap<Ve
         let (code, key) = (hex::encode(code), hex::encode(key));
         assert!(row.contains(&code) && row.contains(&key), "UE {number} has {code}, the database has {row}");
     }
+    let accepted = |number: u32| {
+        let file = sidelink_services::client::SqnFile::new(folder.join(format!("usim{number}.json")));
+        file.load().unwrap().highest().seq().max(cards.of(number).highest().seq())
+    };
     for number in 1..=UES {
         let stream = sidelink_network::hss::stream(&common::imsi(number)).0.to_vec();
-        let file = sidelink_services::client::SqnFile::new(folder.join(format!("usim{number}.json")));
-        let accepted = file.load().unwrap().highest().seq();
-        let reserved = numbers.get(&stream).copied().unwrap_or(0);
+        let (accepted, reserved) = (accepted(number), numbers.get(&stream).copied().unwrap_or(0));
         assert!(
             (accepted as i64) < reserved.max(1),
             "UE {number} accepted {accepted}, of {reserved} reserved"
         );
     }
+    // The PMK that each UE got last is stored: a UE that asks again has the place of the one before.
+    for (id, (number, pmk)) in heard.last_pmks() {
+        let impi = common::imsi(number).impi(2).unwrap().to_string();
+        // A later one may have been stored, and its answer lost.
+        let found = pmks.get(&impi).unwrap_or_else(|| panic!("UE {number} has a PMK, the database has none"));
+        assert!(found.0 != id || found.1 == pmk, "UE {number} has another PMK under this ID");
+    }
     *before = numbers;
 }
 
-fn kill_often(times: u32, home: &Home<'_>) {
+/// Kills the functions of one database so often.
+fn kill_often(times: u32, net: &Net, home: &Home<'_>, tally: &mut Tally) {
     let folder = tempfile::tempdir().unwrap();
-    let heard = Arc::new(Mutex::new(Heard::default()));
+    let (heard, cards) = (Mutex::new(Heard::default()), Cards::default());
     let mut numbers = BTreeMap::new();
-    for round in 0..times {
-        let service = Service::start(folder.path(), home);
-        let (stop, addresses) = (Arc::new(AtomicBool::new(false)), service.1);
-        let threads: Vec<_> = (1..=UES)
-            .map(|number| {
-                let (folder, heard, stop) = (folder.path().to_owned(), Arc::clone(&heard), Arc::clone(&stop));
-                std::thread::spawn(move || load(&folder, addresses, number, &heard, &stop))
-            })
-            .collect();
-        let pause = 150 + u64::from(getrandom::u32().unwrap() % 400);
-        std::thread::sleep(Duration::from_millis(pause));
-        service.kill();
-        stop.store(true, Ordering::Relaxed);
-        threads.into_iter().for_each(|thread| thread.join().unwrap());
-        check(folder.path(), home, &heard.lock().unwrap(), &mut numbers);
-        if round % 100 == 99 {
-            eprintln!("{} kills, {} codes", round + 1, heard.lock().unwrap().issued.len());
-        }
+    for _ in 0..times {
+        let service = Service::start(net, folder.path(), home);
+        let stop = AtomicBool::new(false);
+        let worlds =
+            Worlds { net, folder: folder.path(), at: service.addresses(), heard: &heard, stop: &stop };
+        std::thread::scope(|scope| {
+            let (worlds, cards) = (&worlds, &cards);
+            for number in FETCH {
+                scope.spawn(move || worlds.fetch(number));
+            }
+            for number in ANNOUNCE {
+                scope.spawn(move || worlds.announce(number));
+            }
+            for number in AUTHENTICATE {
+                scope.spawn(move || worlds.authenticate(number, cards));
+            }
+            let pause = 150 + u64::from(getrandom::u32().unwrap() % 500);
+            std::thread::sleep(Duration::from_millis(pause));
+            service.kill();
+            stop.store(true, Ordering::Relaxed);
+        });
+        check(folder.path(), home, &heard.lock().unwrap(), &cards, &mut numbers);
+        tally.kills += 1;
     }
-    let heard = heard.lock().unwrap();
+    let heard = heard.into_inner().unwrap();
+    heard.check();
+    tally.add(&heard);
+}
+
+/// Kills so often, with another database now and then.
+fn campaign(times: u32, cluster: Option<&Cluster>) {
+    let (net, mut tally) = (Net::new(), Tally::default());
+    for life in 0.. {
+        let rest = times.saturating_sub(tally.kills).min(KILLS_OF_A_DATABASE);
+        if rest == 0 {
+            break;
+        }
+        let home = match cluster {
+            None => Home::File,
+            Some(cluster) => {
+                let name = format!("life{life}");
+                let address = cluster.database(&name);
+                Home::Server { cluster, name, address }
+            }
+        };
+        kill_often(rest, &net, &home, &mut tally);
+        if let Home::Server { cluster, name, .. } = &home {
+            cluster.psql("postgres", &format!("DROP DATABASE {name} WITH (FORCE)"));
+        }
+        eprintln!("{tally:?}: all durable, none twice");
+    }
+    let load = [tally.bootstrapped, tally.codes, tally.pmks, tally.messages, tally.authenticated];
+    let enough = (times as usize / 4).max(1);
     assert!(
-        heard.issued.len() > times as usize / 2,
-        "{} codes: there was hardly any load",
-        heard.issued.len()
+        load.iter().all(|number| *number >= enough) && tally.group_keys > 1,
+        "hardly any load: {tally:?}"
     );
-    eprintln!("{times} kills: {} keys, {} codes, all durable", heard.b_tids.len(), heard.issued.len());
+}
+
+fn kills() -> u32 {
+    std::env::var(KILLS).map_or(10_000, |number| number.parse().expect("SIDELINK_KILLS is a number"))
 }
 
 #[test]
 fn twenty_kills_lose_and_repeat_nothing() {
-    kill_often(20, &Home::File);
+    campaign(20, None);
 }
 
 #[test]
 fn ten_kills_on_postgresql_lose_and_repeat_nothing() {
     let Some(cluster) = Cluster::start() else { return };
-    let address = cluster.database("network");
-    kill_often(10, &Home::Server(&cluster, address));
+    campaign(10, Some(&cluster));
 }
 
+/// `SIDELINK_KILLS=10000 cargo test -p sidelink-services --test services crash::many -- --ignored --nocapture`: three hours.
 #[test]
 #[ignore = "hours"]
-fn ten_thousand_kills_lose_and_repeat_nothing() {
-    kill_often(10_000, &Home::File);
+fn many_kills_lose_and_repeat_nothing() {
+    campaign(kills(), None);
+}
+
+/// The same on PostgreSQL, by the name of `crash::many_kills_on_postgresql`.
+#[test]
+#[ignore = "hours"]
+fn many_kills_on_postgresql_lose_and_repeat_nothing() {
+    let Some(cluster) = Cluster::start() else { return };
+    campaign(kills(), Some(&cluster));
 }

@@ -1,7 +1,6 @@
 //! UE -> BSF -> PKMF and back: KEY_REQUEST over TLS, keys over MIKEY on UDP.
 
-mod crash;
-mod lossy;
+pub(crate) mod lossy;
 pub(crate) mod net;
 mod real;
 

@@ -1,6 +1,8 @@
 //! The services over real sockets: whole path, programs of others, faults, crashes, and what they cost.
 #![allow(clippy::disallowed_methods)]
 
+mod aaa;
+mod capture;
 mod cluster;
 mod common;
 mod crash;

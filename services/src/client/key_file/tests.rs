@@ -100,3 +100,28 @@ fn a_damaged_file_is_an_error_without_keys() {
         assert!(error.contains("alice.groups") && !error.contains("171"), "{error}");
     }
 }
+
+#[test]
+fn a_discovery_comes_back_with_its_terms_and_goes() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = KeyFile::new(folder.path().join("alice.groups"));
+    let protection = ProtectionProfile::NONE.scrambled().with_mic().confidential();
+    let terms = Terms::Discovery { key_type: GROUP, protection, encrypted: Some([0xf0; 23]) };
+    let bare = Terms::Discovery { key_type: GROUP, protection: ProtectionProfile::NONE, encrypted: None };
+    let [relay, member] = [Wanted::Relay(Code([4, 5, 6])), Wanted::GroupMember(Code([4, 5, 6]))];
+    let mut state = State::default();
+    state.apply(vec![
+        Change::PutGrant(relay, bare),
+        Change::PutGrant(relay, terms),
+        Change::PutGrant(member, bare),
+        grant(Algorithm::Zuc),
+    ]);
+    file.store(&state).unwrap();
+    let grants = file.load().unwrap().durable().grants;
+    assert_eq!(grants[1..], [(relay, terms), (member, bare)]);
+    state.apply(vec![Change::RemoveGrant(relay)]);
+    assert_eq!(state.durable().grants[1..], [(member, bare)]);
+    // A file of before has none.
+    let text = serde_json::to_string(&State::default()).unwrap().replace("\"discoveries\":[],", "");
+    assert!(serde_json::from_str::<State>(&text).unwrap().discoveries.is_empty());
+}

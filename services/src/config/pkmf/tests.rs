@@ -63,12 +63,61 @@ fn a_fault_says_what_and_where() {
         ("\"310410000000002\"", "\"001010000000002\"", "another PLMN", "member \"001010000000002\""),
         ("\"310410000000002\"", "\"x\"", "IMSI", "member \"x\""),
         ("\"0000ff\"", "\"ff\"", "hexadecimal", "member \"310410000000002\" id"),
-        ("\"network.db\"", "\"postgres:///n?host=/run/postgresql\"", "keeps its keys in a file", "[pkmf]"),
         ("cipher = \"zuc\"", "cipher = \"des\"", "unknown variant", "line"),
         ("[bsf]\nname = \"bsf.example.org\"\nlisten = \"127.0.0.1:0\"\n", "", "there is no bsf", "[pkmf]"),
     ] {
         assert!(TEXT.contains(find), "{find}");
         let error = read(&TEXT.replacen(find, put, 1)).unwrap_err().to_string();
+        assert!(error.contains(what) && error.contains(place), "{find}: {error}");
+    }
+}
+
+#[test]
+fn its_keys_may_be_on_a_server() {
+    assert!(read(&TEXT.replace("\"network.db\"", "\"postgres:///n?host=/run/postgresql\"")).is_ok());
+}
+
+const DISCOVERY: &str = r#"
+[[pkmf.discoveries]]
+key-type = "000101"
+relay-codes = ["0000a1", "0000a2"]
+group-ids = ["0000b1"]
+protection = ["scrambling", "confidentiality"]
+encrypted-bits = "0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f"
+ues = ["310410000000001"]
+"#;
+
+#[test]
+fn a_discovery_is_what_it_says() {
+    let text = TEXT.replace("tries = 2", "tries = 2\nmax-offset-s = 5") + DISCOVERY;
+    let config = read(&text).unwrap().pkmf;
+    assert_eq!(config.max_offset, MaxOffset::new(5).unwrap());
+    let [_, Service { id, kind: Kind::Discovery { codes, protection, encrypted, ues } }] =
+        &config.services[..]
+    else {
+        panic!("a group and a discovery")
+    };
+    let [relay, other, group] = [[0, 0, 0xa1], [0, 0, 0xa2], [0, 0, 0xb1]].map(Code);
+    let expected =
+        [DiscoveryCode::Relay(relay), DiscoveryCode::Relay(other), DiscoveryCode::GroupMember(group)];
+    assert_eq!((*id, &codes[..], ues.len()), (ServiceId([0, 1, 1]), &expected[..], 1));
+    assert_eq!(*protection, ProtectionProfile::NONE.scrambled().confidential());
+    assert_eq!(*encrypted, Some([0x0f; 23]));
+    for (find, put, what) in [
+        ("\"000101\"", "\"101\"", "hexadecimal"),
+        ("\"0000a2\"", "\"a2\"", "code \"a2\""),
+        ("relay-codes = [\"0000a1\", \"0000a2\"]\ngroup-ids = [\"0000b1\"]", "", "protect nothing"),
+        ("[\"scrambling\", \"confidentiality\"]", "[]", "nothing is protected"),
+        (", \"confidentiality\"", "", "with confidentiality"),
+        ("encrypted-bits", "#", "with confidentiality"),
+        ("= \"0f", "= \"", "46 digits"),
+        ("\"310410000000001\"]", "\"001010000000001\"]", "another PLMN"),
+        ("\"scrambling\"", "\"shuffling\"", "unknown variant"),
+    ] {
+        let discovery = DISCOVERY.replacen(find, put, 1);
+        assert_ne!(discovery, DISCOVERY, "{find}");
+        let error = read(&(TEXT.to_owned() + &discovery)).unwrap_err().to_string();
+        let place = if what == "unknown variant" { "line" } else { "[pkmf] discovery" };
         assert!(error.contains(what) && error.contains(place), "{find}: {error}");
     }
 }

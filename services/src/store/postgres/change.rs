@@ -5,6 +5,7 @@ use std::fmt;
 
 use bytes::BytesMut;
 use sidelink_network::prose_function::Change;
+use sidelink_security::counter::reserve::StreamId;
 use tokio_postgres::Statement;
 use tokio_postgres::types::{IsNull, ToSql, Type, to_sql_checked};
 use zeroize::Zeroizing;
@@ -17,12 +18,12 @@ use crate::store::{StoreError, Write, Written};
 pub(super) struct Step<'a> {
     pub(super) statement: &'a Statement,
     pub(super) values: Vec<Box<dyn ToSql + Sync>>,
-    rows: Rows,
+    pub(super) rows: Rows,
 }
 
 /// What the number of changed rows means.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Rows {
+pub(super) enum Rows {
     /// None: the change assumes something else.
     One,
     /// Any number is right.
@@ -71,11 +72,11 @@ impl ToSql for Hidden<Zeroizing<String>> {
     to_sql_checked!();
 }
 
-fn key(octets: &[u8]) -> Box<dyn ToSql + Sync> {
+pub(super) fn key(octets: &[u8]) -> Box<dyn ToSql + Sync> {
     Box::new(Hidden(Zeroizing::new(octets.to_vec())))
 }
 
-fn text(text: &str) -> Box<dyn ToSql + Sync> {
+pub(super) fn text(text: &str) -> Box<dyn ToSql + Sync> {
     Box::new(text.to_owned())
 }
 
@@ -83,7 +84,7 @@ fn secret(text: Zeroizing<String>) -> Box<dyn ToSql + Sync> {
     Box::new(Hidden(text))
 }
 
-fn octets(octets: &[u8]) -> Box<dyn ToSql + Sync> {
+pub(super) fn octets(octets: &[u8]) -> Box<dyn ToSql + Sync> {
     Box::new(octets.to_vec())
 }
 
@@ -91,21 +92,14 @@ fn optional(text: Option<String>) -> Box<dyn ToSql + Sync> {
     Box::new(text)
 }
 
-fn number(number: i64) -> Box<dyn ToSql + Sync> {
+pub(super) fn number(number: i64) -> Box<dyn ToSql + Sync> {
     Box::new(number)
 }
 
 /// The statement of a change. Nothing that can fail is left for later.
 pub(super) fn step<'a>(of: &'a Statements, change: &Write) -> Result<Step<'a>, StoreError> {
     let (statement, values, rows) = match change {
-        Write::Raise { stream, from, to } => {
-            let (from, to) = (signed("counter", *from)?, signed("counter", *to)?);
-            if to < from {
-                return Err(damaged("counter", "a number would go back"));
-            }
-            let statement = if from == 0 { &of.raise_new } else { &of.raise };
-            (statement, vec![octets(&stream.0), number(from), number(to)], Rows::One)
-        }
+        Write::Raise { stream, from, to } => return raise(of, *stream, *from, *to),
         Write::AddSubscriber(subscriber) => {
             let values = vec![
                 text(subscriber.imsi.digits()),
@@ -148,6 +142,16 @@ pub(super) fn step<'a>(of: &'a Statements, change: &Write) -> Result<Step<'a>, S
         }
     };
     Ok(Step { statement, values, rows })
+}
+
+/// The statement that raises the number of a stream.
+pub(super) fn raise(of: &Statements, stream: StreamId, from: u64, to: u64) -> Result<Step<'_>, StoreError> {
+    let (from, to) = (signed("counter", from)?, signed("counter", to)?);
+    if to < from {
+        return Err(damaged("counter", "a number would go back"));
+    }
+    let statement = if from == 0 { &of.raise_new } else { &of.raise };
+    Ok(Step { statement, values: vec![octets(&stream.0), number(from), number(to)], rows: Rows::One })
 }
 
 #[cfg(test)]

@@ -6,7 +6,8 @@ use tokio::task::JoinHandle;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::{Client, NoTls, Statement};
 
-use super::Address;
+use super::pkmf::PkmfStatements;
+use super::{Address, pkmf};
 use crate::store::StoreError;
 
 /// How long the lock of a network function is waited for: the server notices late that a process has ended.
@@ -23,7 +24,9 @@ const SETTINGS: &str = "SET synchronous_commit = on; SET default_transaction_iso
     SET client_min_messages = warning; SET lock_timeout = '2s'";
 
 /// Steps from each version of the schema to the next.
-pub(super) const MIGRATIONS: [&str; 1] = ["
+pub(super) const MIGRATIONS: [&str; 2] = [FIRST, pkmf::TABLES];
+
+const FIRST: &str = "
 CREATE TABLE counter (stream BYTEA PRIMARY KEY, reserved BIGINT NOT NULL);
 CREATE TABLE subscriber (
     imsi TEXT PRIMARY KEY, impi TEXT NOT NULL UNIQUE, k BYTEA NOT NULL, opc BYTEA NOT NULL, prose TEXT);
@@ -34,7 +37,7 @@ CREATE TABLE entry (
     ue TEXT NOT NULL, entry BIGINT NOT NULL, valid_until BIGINT NOT NULL, kept_until BIGINT NOT NULL,
     content TEXT NOT NULL, PRIMARY KEY (ue, entry));
 CREATE TABLE holder (id SERIAL PRIMARY KEY, function TEXT NOT NULL UNIQUE, life BYTEA NOT NULL);
-"];
+";
 
 /// Which connection of a store it is.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -182,6 +185,7 @@ pub(super) struct Statements {
     pub(super) forget_key: Statement,
     pub(super) put_entry: Statement,
     pub(super) remove_entry: Statement,
+    pub(super) pkmf: PkmfStatements,
 }
 
 impl Statements {
@@ -215,6 +219,7 @@ impl Statements {
                 )
                 .await?,
             remove_entry: client.prepare("DELETE FROM entry WHERE ue = $1 AND entry = $2").await?,
+            pkmf: PkmfStatements::prepare(client).await?,
         })
     }
 }

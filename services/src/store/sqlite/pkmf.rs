@@ -1,21 +1,14 @@
 //! The tables of a PKMF.
 
-use std::collections::BTreeSet;
-use std::net::IpAddr;
-use std::num::NonZeroU8;
 use std::path::Path;
 
-use rusqlite::{Row, Transaction, params};
-use sidelink_network::identity::Impi;
-use sidelink_network::key_delivery::{KeyName, Period, PmkId, ServiceId};
-use sidelink_network::pc8::Code;
-use sidelink_network::pkmf::{self, Change, DiscoveryCode, Durable, KeyRecord, Standing, UeRecord, Wanted};
-use sidelink_security::counter::UtcCounter;
+use rusqlite::{Transaction, params};
+use sidelink_network::pkmf::{self, Change, Durable, UeRecord};
 use sidelink_security::counter::reserve::StreamId;
-use sidelink_security::keys::{Pmk, Secret256};
 
 use super::{Sqlite, collect, raise};
-use crate::store::rows::{damaged, octets, signed, time};
+use crate::store::rows::pkmf::{UE, key, revocation, standing_number, ue, wishes_text};
+use crate::store::rows::signed;
 use crate::store::{PkmfStore, PkmfWrite, StoreError, Written};
 
 pub(super) const TABLES: &str = "
@@ -28,10 +21,6 @@ CREATE TABLE pkmf_key (
 CREATE TABLE pkmf_revocation (
     service INTEGER NOT NULL, ue TEXT NOT NULL, PRIMARY KEY (service, ue)) WITHOUT ROWID;
 ";
-
-const UE: &str = "pkmf_ue";
-const KEY: &str = "pkmf_key";
-const REVOCATION: &str = "pkmf_revocation";
 
 /// The store of a PKMF in a file of SQLite, which may be that of other network functions.
 #[derive(Debug)]
@@ -60,14 +49,20 @@ impl PkmfStore for SqlitePkmf {
         let connection = &self.0.connection;
         let query = "SELECT ue, pmk_id, pmk, since, address, wanted FROM pkmf_ue";
         let mut ues = Vec::new();
-        for ue in collect(connection, query, ue)? {
+        for ue in collect(connection, query, |row| ue(row))? {
             let number = self.0.number(pkmf::stream(ue.pmk_id))?;
             ues.push((ue, number));
         }
         Ok(Durable {
             ues,
-            keys: collect(connection, "SELECT service, id, key, begins, ends, revoked FROM pkmf_key", key)?,
-            revocations: collect(connection, "SELECT service, ue FROM pkmf_revocation", revocation)?,
+            keys: collect(
+                connection,
+                "SELECT service, id, key, begins, ends, revoked FROM pkmf_key",
+                |row| key(row),
+            )?,
+            revocations: collect(connection, "SELECT service, ue FROM pkmf_revocation", |row| {
+                revocation(row)
+            })?,
         })
     }
 }
@@ -95,7 +90,7 @@ fn put(to: &Transaction<'_>, change: &Change) -> Result<(), StoreError> {
                 &record.key.as_bytes()[..],
                 record.period.from.value(),
                 record.period.to.value(),
-                record.standing == Standing::Revoked,
+                standing_number(record.standing),
             ])?
         }
         Change::RemoveKey(name) => to
@@ -113,7 +108,6 @@ fn put(to: &Transaction<'_>, change: &Change) -> Result<(), StoreError> {
 
 /// A PMK ID that another UE has is an error, not a replacement.
 fn put_ue(to: &Transaction<'_>, record: &UeRecord) -> Result<usize, StoreError> {
-    let wanted: Vec<String> = record.wanted.iter().map(wanted_text).collect();
     let mut insert = to.prepare_cached(
         "INSERT INTO pkmf_ue VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT (ue) DO UPDATE SET
          pmk_id = ?2, pmk = ?3, since = ?4, address = ?5, wanted = ?6",
@@ -124,66 +118,8 @@ fn put_ue(to: &Transaction<'_>, record: &UeRecord) -> Result<usize, StoreError> 
         &record.pmk.as_bytes()[..],
         signed(UE, record.since.millis())?,
         record.address.to_string(),
-        wanted.join(" "),
+        wishes_text(record),
     ])?)
-}
-
-/// `KIND-DIGITS`.
-fn wanted_text(wanted: &Wanted) -> String {
-    let (kind, octets) = match wanted {
-        Wanted::Group(id) => ("group", id.0),
-        Wanted::Discovery(DiscoveryCode::Relay(code)) => ("relay", code.0),
-        Wanted::Discovery(DiscoveryCode::GroupMember(code)) => ("member", code.0),
-    };
-    format!("{kind}-{}", hex::encode(octets))
-}
-
-fn wanted_of(text: &str) -> Option<Wanted> {
-    let (kind, digits) = text.split_once('-')?;
-    let mut octets = [0; 3];
-    hex::decode_to_slice(digits, &mut octets).ok()?;
-    match kind {
-        "group" => Some(Wanted::Group(ServiceId(octets))),
-        "relay" => Some(Wanted::Discovery(DiscoveryCode::Relay(Code(octets)))),
-        "member" => Some(Wanted::Discovery(DiscoveryCode::GroupMember(Code(octets)))),
-        _ => None,
-    }
-}
-
-fn ue(row: &Row<'_>) -> Result<UeRecord, StoreError> {
-    let (address, wanted): (String, String) = (row.get(4)?, row.get(5)?);
-    let wanted: Option<BTreeSet<Wanted>> = wanted.split_whitespace().map(wanted_of).collect();
-    Ok(UeRecord {
-        ue: impi(UE, row, 0)?,
-        pmk_id: PmkId(*octets(UE, row, 1)?),
-        pmk: Pmk::from(*octets(UE, row, 2)?),
-        since: time(UE, row, 3)?,
-        address: address.parse::<IpAddr>().map_err(|e| damaged(UE, e))?,
-        wanted: wanted.ok_or_else(|| damaged(UE, "what it wants is not KIND-DIGITS"))?,
-    })
-}
-
-fn key(row: &Row<'_>) -> Result<KeyRecord, StoreError> {
-    let id = NonZeroU8::new(row.get(1)?).ok_or_else(|| damaged(KEY, "an ID is 0"))?;
-    let period = Period { from: UtcCounter::new(row.get(3)?), to: UtcCounter::new(row.get(4)?) };
-    Ok(KeyRecord {
-        name: KeyName { service: service(KEY, row)?, id },
-        key: Secret256::from(*octets(KEY, row, 2)?),
-        period,
-        standing: if row.get(5)? { Standing::Revoked } else { Standing::Valid },
-    })
-}
-
-fn revocation(row: &Row<'_>) -> Result<(ServiceId, Impi), StoreError> {
-    Ok((service(REVOCATION, row)?, impi(REVOCATION, row, 1)?))
-}
-
-fn service(table: &'static str, row: &Row<'_>) -> Result<ServiceId, StoreError> {
-    ServiceId::from_number(row.get(0)?).ok_or_else(|| damaged(table, "a service has more than 24 bits"))
-}
-
-fn impi(table: &'static str, row: &Row<'_>, column: usize) -> Result<Impi, StoreError> {
-    Impi::new(&row.get::<_, String>(column)?).map_err(|e| damaged(table, e))
 }
 
 #[cfg(test)]

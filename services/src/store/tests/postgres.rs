@@ -3,7 +3,7 @@
 use super::cases;
 use super::*;
 use crate::config::Database;
-use crate::store::Postgres;
+use crate::store::{Postgres, PostgresPkmf};
 
 #[path = "../../../tests/services/cluster.rs"]
 mod cluster;
@@ -48,6 +48,40 @@ fn postgresql_does_what_sqlite_does() {
 }
 
 #[test]
+fn a_pkmf_keeps_on_a_server_what_it_keeps_in_a_file() {
+    let Some(cluster) = Cluster::start() else { return };
+    let open = |address: &str| PostgresPkmf::open(&Address::parse(address).unwrap()).unwrap();
+    let address = cluster.database("start");
+    pkmf::what_a_pkmf_keeps_is_there_after_a_restart(&|| Box::new(open(&address)));
+    pkmf::what_comes_again_replaces_and_what_goes_is_gone(&mut open(&cluster.database("again")));
+    pkmf::all_of_a_batch_or_nothing(&mut open(&cluster.database("batch")));
+    let address = cluster.database("damage");
+    let mut store = open(&address);
+    let execute = |store: &mut PostgresPkmf, statement: &str| {
+        assert_eq!(store.for_tests().execute_for_tests(statement, &[]), 1, "{statement}");
+    };
+    pkmf::a_damaged_row_is_an_error_that_names_its_table_and_no_key(&mut store, execute, "'\\x0909'");
+    // One PKMF a database; other functions beside it.
+    let address = Address::parse(&address).unwrap();
+    assert!(matches!(PostgresPkmf::open(&address), Err(StoreError::Held(_))));
+    assert!(Postgres::open(&address, "hss").is_ok());
+}
+
+/// A database that a version without the tables of a PKMF has made.
+#[test]
+fn a_database_of_before_gets_the_tables_of_a_pkmf_and_keeps_its_own() {
+    let Some(cluster) = Cluster::start() else { return };
+    let address = cluster.database("old");
+    let mut store = open(&address).unwrap();
+    store.commit(&raise(0, 10)).unwrap();
+    drop(store);
+    let before = "DROP TABLE pkmf_ue, pkmf_key, pkmf_revocation; UPDATE schema_version SET version = 1";
+    cluster.psql("old", before).unwrap();
+    let mut store = PostgresPkmf::open(&Address::parse(&address).unwrap()).unwrap();
+    assert_eq!((store.reserved(STREAM).unwrap(), store.durable().unwrap().ues.len()), (10, 0));
+}
+
+#[test]
 fn one_process_a_function_on_a_server_that_is_durable() {
     let Some(mut cluster) = Cluster::start() else { return };
     let address = cluster.database("one");
@@ -79,8 +113,8 @@ fn one_process_a_function_on_a_server_that_is_durable() {
     assert!(matches!(third.commit(&raise(20, 30)), Err(StoreError::Superseded(_))));
     // A later version; a user without rights; a server that forgets.
     drop(open(&address).unwrap());
-    cluster.psql("one", "UPDATE schema_version SET version = 2").unwrap();
-    assert!(matches!(open(&address), Err(StoreError::Newer { version: 2, .. })));
+    cluster.psql("one", "UPDATE schema_version SET version = 3").unwrap();
+    assert!(matches!(open(&address), Err(StoreError::Newer { version: 3, .. })));
     cluster.psql("one", "CREATE USER locked PASSWORD 'right'").unwrap();
     let locked = format!("postgres:///one?user=locked&password=s3cr3t&host={}", cluster.socket().display());
     let refused = open(&locked).err().unwrap();

@@ -16,7 +16,7 @@ use super::net::{Net, PKMF, UE_PORT};
 const BEHIND: u16 = 12269;
 
 /// Stands where the PKMF sends to.
-pub(super) struct Lossy {
+pub(crate) struct Lossy {
     place: SocketAddr,
     heard: Arc<Mutex<Vec<Vec<u8>>>>,
     said: Arc<Mutex<Vec<Vec<u8>>>>,
@@ -26,7 +26,7 @@ pub(super) struct Lossy {
 
 impl Lossy {
     /// Loses the first messages of the PKMF.
-    pub(super) fn start(net: &Net, number: u32, losses: usize) -> Self {
+    pub(crate) fn start(net: &Net, number: u32, losses: usize) -> Self {
         let place = SocketAddr::new(net.ue(number), UE_PORT);
         // A program that another test starts has the sockets of all for a moment.
         let socket = (0..200).find_map(|_| {
@@ -59,23 +59,23 @@ impl Lossy {
     }
 
     /// The PKMF, as a UE behind this reaches it.
-    pub(super) fn through(&self, mut pkmf: PkmfAddress) -> PkmfAddress {
+    pub(crate) fn through(&self, mut pkmf: PkmfAddress) -> PkmfAddress {
         (pkmf.port, pkmf.mikey) = (BEHIND, self.place);
         pkmf
     }
 
     /// What the PKMF sent.
-    pub(super) fn heard(&self) -> Vec<Vec<u8>> {
+    pub(crate) fn heard(&self) -> Vec<Vec<u8>> {
         self.heard.lock().unwrap().clone()
     }
 
     /// What the UE sent.
-    pub(super) fn said(&self) -> Vec<Vec<u8>> {
+    pub(crate) fn said(&self) -> Vec<Vec<u8>> {
         self.said.lock().unwrap().clone()
     }
 
     /// PMK and counter of each message of the PKMF.
-    pub(super) fn names(&self) -> Vec<(PmkId, u32)> {
+    pub(crate) fn names(&self) -> Vec<(PmkId, u32)> {
         let pkmf = Fqdn::new(PKMF).unwrap();
         let name = |octets: &Vec<u8>| {
             let received = Received::parse(octets, &pkmf).unwrap();
@@ -84,7 +84,7 @@ impl Lossy {
         self.heard().iter().map(name).collect()
     }
 
-    pub(super) fn counters(&self) -> Vec<u32> {
+    pub(crate) fn counters(&self) -> Vec<u32> {
         self.names().into_iter().map(|(_, counter)| counter).collect()
     }
 }

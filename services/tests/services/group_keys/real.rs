@@ -1,8 +1,6 @@
 //! What was sent, as tshark sees it.
 
-use std::io::Write;
-use std::net::IpAddr;
-use std::process::Command;
+use std::net::SocketAddr;
 
 use sidelink_network::key_delivery::PORT;
 use sidelink_services::client::KeyFile;
@@ -10,43 +8,8 @@ use sidelink_services::tls::TlsMode;
 
 use super::lossy::Lossy;
 use super::net::{GROUP, Net, PATIENCE, world};
+use crate::capture::{Tshark, packet};
 use crate::common::has;
-
-/// Packets of raw IPv4.
-const LINKTYPE_IPV4: u32 = 228;
-
-fn pcap(packets: &[Vec<u8>]) -> Vec<u8> {
-    let mut file = Vec::new();
-    file.extend(0xa1b2_c3d4_u32.to_le_bytes());
-    file.extend([2, 0, 4, 0]);
-    for word in [0, 0, 65535, LINKTYPE_IPV4] {
-        file.extend(word.to_le_bytes());
-    }
-    for (second, packet) in (0_u32..).zip(packets) {
-        let size = u32::try_from(packet.len()).unwrap();
-        for word in [second, 0, size, size] {
-            file.extend(word.to_le_bytes());
-        }
-        file.extend(packet);
-    }
-    file
-}
-
-fn packet(from: IpAddr, to: IpAddr, octets: &[u8]) -> Vec<u8> {
-    let udp = 8 + u16::try_from(octets.len()).unwrap();
-    let mut packet = vec![0x45, 0];
-    packet.extend((20 + udp).to_be_bytes());
-    packet.extend([0, 0, 0, 0, 64, 17, 0, 0]);
-    for address in [from, to] {
-        let IpAddr::V4(address) = address else { panic!("the sockets are of IPv4") };
-        packet.extend(address.octets());
-    }
-    for word in [PORT, PORT, udp, 0] {
-        packet.extend(word.to_be_bytes());
-    }
-    packet.extend(octets);
-    packet
-}
 
 #[test]
 fn tshark_dissects_every_datagram() {
@@ -61,20 +24,15 @@ fn tshark_dissects_every_datagram() {
     ue.fetch_group_keys(&lossy.through(net.pkmf(&world, 1)), &file, &[GROUP], PATIENCE).unwrap();
     net.settled(&world, |status| status.group_keys_delivered == 1);
     let (pkmf, ue) = (net.address(1), net.ue(1));
+    let [pkmf, ue] = [pkmf, ue].map(|address| SocketAddr::new(address, PORT));
     let mut packets: Vec<_> = lossy.heard().iter().map(|octets| packet(pkmf, ue, octets)).collect();
     packets.extend(lossy.said().iter().map(|octets| packet(ue, pkmf, octets)));
     assert_eq!(packets.len(), 3);
-    let mut file = tempfile::NamedTempFile::new().unwrap();
-    file.write_all(&pcap(&packets)).unwrap();
-    let tshark = |more: &[&str]| {
-        let output = Command::new("tshark").arg("-r").arg(file.path()).args(more).output().unwrap();
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        String::from_utf8(output.stdout).unwrap()
-    };
-    let fields = tshark(&["-T", "fields", "-e", "frame.protocols", "-e", "mikey.type"]);
+    let tshark = Tshark::new(&packets, &[]);
+    let fields = tshark.says(&["-T", "fields", "-e", "frame.protocols", "-e", "mikey.type"]);
     let lines: Vec<_> = fields.lines().collect();
     assert!(lines.len() == 3 && lines.iter().all(|line| line.contains("mikey")), "{fields}");
-    let whole = tshark(&["-V"]);
+    let whole = tshark.says(&["-V"]);
     // It does not know the empty map of RFC 4563 §4 by name.
     let whole = whole.replace("CS ID map type: Unknown (1)", "");
     for bad in ["Malformed", "malformed", "Unknown"] {
