@@ -66,7 +66,8 @@ pub struct Agent {
     unfollowable: bool,
     /// With the period of the last announcement; `None` where one was removed: the others keep their index.
     announcers: Vec<Option<(Announcer, Option<u64>)>>,
-    discoverers: Vec<(Discoverer, Option<u64>)>,
+    /// As the announcers.
+    discoverers: Vec<Option<(Discoverer, Option<u64>)>>,
     discoveree: Discoveree,
     outbox: Outbox,
 }
@@ -121,8 +122,15 @@ impl Agent {
 
     /// Adds a discoverer; returns its index.
     pub fn add_discoverer(&mut self, discoverer: Discoverer) -> usize {
-        self.discoverers.push((discoverer, None));
+        self.discoverers.push(Some((discoverer, None)));
         self.discoverers.len() - 1
+    }
+
+    /// Removes a discoverer: nothing of it is asked any more, and no response is accepted. The others keep their index.
+    pub fn remove_discoverer(&mut self, index: usize) {
+        if let Some(place) = self.discoverers.get_mut(index) {
+            *place = None;
+        }
     }
 
     /// Returns the monitor, to change what it follows.
@@ -215,7 +223,8 @@ impl Agent {
                 Err(other) => refusal = more_telling(refusal, other),
             }
         } else if message_type.is_model_b() {
-            for (index, (discoverer, _)) in self.discoverers.iter_mut().enumerate() {
+            for (index, place) in self.discoverers.iter_mut().enumerate() {
+                let Some((discoverer, _)) = place else { continue };
                 match discoverer.receive(policy, now, message_type, message) {
                     Ok(finding) => {
                         self.outbox.counters.count(finding.outcome());
@@ -247,7 +256,8 @@ impl Agent {
         if let Some(answer) = self.discoveree.respond(policy, now) {
             return self.outbox.message(Origin::Discoveree, answer);
         }
-        for (index, (discoverer, last)) in self.discoverers.iter_mut().enumerate() {
+        for (index, place) in self.discoverers.iter_mut().enumerate() {
+            let Some((discoverer, last)) = place else { continue };
             if last.replace(period) != Some(period) {
                 return self.outbox.message(Origin::Discoverer(index), discoverer.solicit(policy, now));
             }

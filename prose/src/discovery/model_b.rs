@@ -185,7 +185,8 @@ impl Default for DiscovereeConfig {
 /// Discoveree: responds to each authentic query once.
 pub struct Discoveree {
     config: DiscovereeConfig,
-    answering: Vec<(Answering, UtcCounter)>,
+    /// `None` where one was removed: the others keep their index.
+    answering: Vec<Option<(Answering, UtcCounter)>>,
     cache: AnsweredRequests,
     limit: RateLimit,
     restricted: AnsweredQueries,
@@ -226,9 +227,18 @@ impl Discoveree {
         }
     }
 
-    /// Adds a query to respond to, until `valid_until`.
-    pub fn answer(&mut self, answering: Answering, valid_until: UtcCounter) {
-        self.answering.push((answering, valid_until));
+    /// Adds a query to respond to, until `valid_until`; returns its index.
+    pub fn answer(&mut self, answering: Answering, valid_until: UtcCounter) -> usize {
+        self.answering.push(Some((answering, valid_until)));
+        self.answering.len() - 1
+    }
+
+    /// Removes a query: no response to it is sent any more. The others keep their index.
+    pub fn remove(&mut self, index: usize) {
+        if let Some(place) = self.answering.get_mut(index) {
+            *place = None;
+        }
+        self.due.retain(|due| due.index != index);
     }
 
     /// Returns the number of pending responses.
@@ -250,7 +260,8 @@ impl Discoveree {
         let freshness = policy.freshness(now);
         let full = self.due.len() >= self.config.waiting;
         let mut refusal = Refusal::Unknown;
-        for (index, (answering, valid_until)) in self.answering.iter().enumerate() {
+        for (index, place) in self.answering.iter().enumerate() {
+            let Some((answering, valid_until)) = place else { continue };
             if freshness.slot >= *valid_until {
                 refusal = more_telling(refusal, Refusal::Expired);
                 continue;
@@ -294,7 +305,7 @@ impl Discoveree {
         }
         let due = self.due.pop_front()?;
         let freshness = policy.freshness(now);
-        let (answering, _) = self.answering.get(due.index)?;
+        let (answering, _) = self.answering.get(due.index)?.as_ref()?;
         Some(match (answering, &due.request) {
             (Answering::Preshared(session, code), Some(request)) => {
                 session.respond(&freshness, request, code)
