@@ -143,6 +143,8 @@ pub(super) enum RoleText {
     OpenMonitor,
     RestrictedAnnounce,
     RestrictedMonitor,
+    Discoveree,
+    Discoverer,
 }
 
 impl From<RoleText> for Role {
@@ -152,6 +154,8 @@ impl From<RoleText> for Role {
             RoleText::OpenMonitor => Self::OpenMonitor,
             RoleText::RestrictedAnnounce => Self::RestrictedAnnounce,
             RoleText::RestrictedMonitor => Self::RestrictedMonitor,
+            RoleText::Discoveree => Self::Discoveree,
+            RoleText::Discoverer => Self::Discoverer,
         }
     }
 }

@@ -15,6 +15,7 @@ use sidelink_security::counter::UtcTime;
 use sidelink_services::client::{ClientConfig, ClientError, SqnFile, UeClient};
 use sidelink_services::tls::{PskSuite, TlsMode};
 use sidelink_store::{Discovery, KeyStore, Keys};
+use sidelink_wire::pc5_discovery::MessageType;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io::Write as _;
@@ -64,7 +65,7 @@ pub(super) fn fetch(args: &FetchArgs) -> anyhow::Result<()> {
     let mut text = String::new();
     for entry in &entries {
         let until = seconds_and_date(entry.valid_until.into());
-        let what = if entry.announcer.is_some() { "announce" } else { "monitor" };
+        let what = what(entry)?;
         writeln!(text, "{}: {what}, {}, valid until {until}", entry.name, entry.protection.as_str())?;
     }
     KeyStore::open_or_create(path)?.put(&Keys { discovery: entries, ..Keys::default() })?;
@@ -142,6 +143,8 @@ impl Fetching {
             Wanted::Announce(id) | Wanted::Monitor(id) => id.to_string(),
             Wanted::AnnounceRestricted => format!("{}, restricted", self.ue),
             Wanted::MonitorRestricted(_) => "restricted".to_owned(),
+            Wanted::Answer => format!("{}, when asked", self.ue),
+            Wanted::Ask(_) => "to ask".to_owned(),
         };
         let earlier = self.places.known.get(&key(&name, &wanted)).and_then(|id| EntryId::new(*id).ok());
         self.wanted.push((name.clone(), key(&name, &wanted)));
@@ -190,11 +193,26 @@ impl Fetching {
     }
 }
 
+/// Says what the UE does with an entry.
+fn what(entry: &Discovery) -> anyhow::Result<&'static str> {
+    let announces = entry.announcer.is_some();
+    Ok(match (entry.message_type()?, announces) {
+        (MessageType::RestrictedQuery, true) => "ask",
+        (MessageType::RestrictedQuery, false) => "be asked",
+        (MessageType::RestrictedResponse, true) => "answer",
+        (MessageType::RestrictedResponse, false) => "be answered",
+        (_, true) => "announce",
+        (_, false) => "monitor",
+    })
+}
+
 /// Returns the name of something wanted in the file of entries.
 fn key(name: &str, wanted: &Wanted) -> String {
     let what = match wanted {
         Wanted::Announce(_) | Wanted::AnnounceRestricted => "announce",
         Wanted::Monitor(_) | Wanted::MonitorRestricted(_) => "monitor",
+        Wanted::Answer => "answer",
+        Wanted::Ask(_) => "ask",
     };
     format!("{what} {name}")
 }
