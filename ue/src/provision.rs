@@ -89,8 +89,7 @@ where
         all.add_group(wish, keys, group, store)?;
     }
     let mut tabled = Vec::new();
-    let questions: Vec<&str> =
-        keys.discovery.iter().filter_map(|entry| entry.question.as_deref()).collect();
+    let questions: Vec<&str> = keys.discovery.iter().filter_map(|entry| entry.question.as_deref()).collect();
     for entry in keys.discovery.iter().filter(|entry| !entry.revoked) {
         if let Some(name) = &entry.question {
             let question = keys.discovery.iter().find(|question| question.name == *name);

@@ -42,7 +42,8 @@ pub(crate) fn entries(ue: &str, name: &str, allotment: &Allotment, until: UtcTim
             let mut made = Vec::new();
             for bits in queries.iter().flat_map(bits) {
                 let number = made.len() / 2;
-                let mut question = monitored(ue, &numbered(name, number, ASKED), Protection::Restricted, bits, until);
+                let mut question =
+                    monitored(ue, &numbered(name, number, ASKED), Protection::Restricted, bits, until);
                 question.message_type = Some(Hex(vec![MessageType::RestrictedQuery.octet()]));
                 keys(&mut question, receives);
                 let mut answer = announced(ue, &numbered(name, number, ""), Protection::Restricted, until);

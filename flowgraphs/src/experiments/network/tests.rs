@@ -222,7 +222,8 @@ fn two_ues_find_each_other_by_question_and_answer() {
     assert!(matches!(hears(&mut alice, now, &question), agent::Event::Asked));
     assert!(matches!(hears(&mut alice, now, &question), agent::Event::Dropped(_)), "once each");
     let answer = sends(&mut alice, now);
-    let agent::Event::Answered { finding: Finding::ToReport(found), .. } = hears(&mut bobs, now, &answer) else {
+    let agent::Event::Answered { finding: Finding::ToReport(found), .. } = hears(&mut bobs, now, &answer)
+    else {
         panic!("no answer")
     };
     let heard = Heard {
@@ -238,9 +239,7 @@ fn two_ues_find_each_other_by_question_and_answer() {
     fabric.pc3(carol, |now| Input::Heard { now, heard });
     fabric.run_until(after(30_000));
     let mut told = fabric.told();
-    told.retain(|(_, _, told)| {
-        !matches!(told, Told::Pc3(Output::Clock { .. }) | Told::Bootstrapped { .. })
-    });
+    told.retain(|(_, _, told)| !matches!(told, Told::Pc3(Output::Clock { .. }) | Told::Bootstrapped { .. }));
     told.sort_by_key(|(_, ue, _)| *ue);
     let [
         (_, first, Told::Pc3(Output::Verified { name: Name::User(who), .. })),

@@ -267,3 +267,30 @@ fn codes_survive_a_restart() {
     let new = answers(&mut world, imsi(3));
     assert_ne!(new.response_code, code);
 }
+
+fn exchange(world: &mut World, ue: Imsi, message: &Message) -> (Message, (usize, usize)) {
+    let sent = message.to_xml();
+    let request = world.send(ue, sent.as_bytes());
+    let Some(Response::Message(body)) = world.answer(request) else { panic!() };
+    (Message::from_xml(body.as_bytes()).unwrap(), (sent.len(), body.len()))
+}
+
+/// Octets of each exchange over PC3, as they are reported.
+#[test]
+fn messages_have_the_sizes_that_are_said() {
+    let restricted = RestrictedPolicy { check: MicCheck::ByProseFunction, encrypted: None };
+    let mut world = World::new(Config { restricted, ..config() });
+    let (anna, bert) = (imsi(ANNA), imsi(BERT));
+    let (answer, response) = exchange(&mut world, anna, &request(anna, Command::Response, |_| ()));
+    let Message::DiscoveryResponse(mut answer) = answer else { panic!() };
+    let has = answer.discoverees.remove(0);
+    let air = on_air(&world, RESPONSE, has.response_code, &has.security.unwrap().into_material());
+    let (answer, query) = exchange(&mut world, bert, &request(bert, Command::Query, |_| ()));
+    let Message::DiscoveryResponse(mut answer) = answer else { panic!() };
+    let own = answer.discoverers.remove(0).subqueries.remove(0);
+    let hears =
+        receiver(&own.response_filters[0], &own.security.unwrap().into_material(), MicCheck::ByProseFunction);
+    let Ok(Received::ToReport(heard)) = hears.verify(&world.at(), &air) else { panic!() };
+    let (_, matched) = exchange(&mut world, bert, &report(bert, heard.code, reported(&heard)));
+    assert_eq!([response, query, matched], [(622, 1011), (691, 1012), (737, 529)]);
+}
