@@ -140,7 +140,7 @@ impl Fetch<'_> {
                     self.refused.entry(why.to_string()).or_insert((why, 0)).1 += 1;
                 }
                 Output::Event(Event::BadResponse(_)) => self.lost = Some(ClientError::Malformed),
-                Output::Event(_) => {}
+                Output::Pruk(_) | Output::Event(_) => {}
                 Output::Timeout(at) => return Ok(at),
             }
         }

@@ -8,11 +8,14 @@ use std::path::Path;
 use rusqlite::{Row, Transaction, params};
 use sidelink_network::identity::Impi;
 use sidelink_network::key_delivery::{KeyName, Period, PmkId, ServiceId};
-use sidelink_network::pc8::Code;
-use sidelink_network::pkmf::{self, Change, DiscoveryCode, Durable, KeyRecord, Standing, UeRecord, Wanted};
+use sidelink_network::pc8::{Code, PrukId};
+use sidelink_network::pkmf::{
+    self, Change, DiscoveryCode, Durable, KeyRecord, PrukRecord, RemoteRecord, Standing, UeRecord, Wanted,
+};
 use sidelink_security::counter::UtcCounter;
 use sidelink_security::counter::reserve::StreamId;
-use sidelink_security::keys::{Pmk, Secret256};
+use sidelink_security::keys::{Pmk, Pruk, Secret256};
+use zeroize::Zeroizing;
 
 use super::{Sqlite, collect, raise};
 use crate::store::rows::{damaged, octets, signed, time};
@@ -29,6 +32,14 @@ CREATE TABLE pkmf_revocation (
     service INTEGER NOT NULL, ue TEXT NOT NULL, PRIMARY KEY (service, ue)) WITHOUT ROWID;
 ";
 
+/// PRUKs in pairs of columns: both null, or none.
+pub(super) const REMOTES: &str = "
+CREATE TABLE pkmf_remote (
+    ue TEXT PRIMARY KEY, confirmed_id BLOB, confirmed BLOB, confirmed_since INTEGER, candidate_id BLOB, candidate BLOB,
+    candidate_since INTEGER, revoked INTEGER NOT NULL) WITHOUT ROWID;
+";
+
+const REMOTE: &str = "pkmf_remote";
 const UE: &str = "pkmf_ue";
 const KEY: &str = "pkmf_key";
 const REVOCATION: &str = "pkmf_revocation";
@@ -68,6 +79,12 @@ impl PkmfStore for SqlitePkmf {
             ues,
             keys: collect(connection, "SELECT service, id, key, begins, ends, revoked FROM pkmf_key", key)?,
             revocations: collect(connection, "SELECT service, ue FROM pkmf_revocation", revocation)?,
+            remotes: collect(
+                connection,
+                "SELECT ue, revoked, confirmed_id, confirmed, confirmed_since, candidate_id, candidate,
+                 candidate_since FROM pkmf_remote",
+                remote,
+            )?,
         })
     }
 }
@@ -107,8 +124,31 @@ fn put(to: &Transaction<'_>, change: &Change) -> Result<(), StoreError> {
         Change::RemoveRevocation(service, ue) => to
             .prepare_cached("DELETE FROM pkmf_revocation WHERE service = ?1 AND ue = ?2")?
             .execute(params![service.number(), ue.as_str()])?,
+        Change::PutRemote(record) => put_remote(to, record)?,
     };
     Ok(())
+}
+
+fn put_remote(to: &Transaction<'_>, record: &RemoteRecord) -> Result<usize, StoreError> {
+    let columns = |pruk: &Option<PrukRecord>| {
+        let since = pruk.as_ref().map(|pruk| signed(REMOTE, pruk.since.millis())).transpose()?;
+        Ok::<_, StoreError>((pruk.as_ref().map(|pruk| pruk.id.0), since))
+    };
+    let key = |pruk: &Option<PrukRecord>| pruk.as_ref().map(|pruk| Zeroizing::new(*pruk.pruk.as_bytes()));
+    let (confirmed, candidate) = (columns(&record.confirmed)?, columns(&record.candidate)?);
+    let (confirmed_key, candidate_key) = (key(&record.confirmed), key(&record.candidate));
+    let mut insert =
+        to.prepare_cached("INSERT OR REPLACE INTO pkmf_remote VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)")?;
+    Ok(insert.execute(params![
+        record.ue.as_str(),
+        confirmed.0,
+        confirmed_key.as_ref().map(|key| &key[..]),
+        confirmed.1,
+        candidate.0,
+        candidate_key.as_ref().map(|key| &key[..]),
+        candidate.1,
+        record.standing == Standing::Revoked,
+    ])?)
 }
 
 /// A PMK ID that another UE has is an error, not a replacement.
@@ -171,6 +211,25 @@ fn key(row: &Row<'_>) -> Result<KeyRecord, StoreError> {
         key: Secret256::from(*octets(KEY, row, 2)?),
         period,
         standing: if row.get(5)? { Standing::Revoked } else { Standing::Valid },
+    })
+}
+
+fn remote(row: &Row<'_>) -> Result<RemoteRecord, StoreError> {
+    let pruk = |column: usize| -> Result<Option<PrukRecord>, StoreError> {
+        if row.get::<_, Option<i64>>(column + 2)?.is_none() {
+            return Ok(None);
+        }
+        Ok(Some(PrukRecord {
+            id: PrukId(*octets(REMOTE, row, column)?),
+            pruk: Pruk::from(*octets(REMOTE, row, column + 1)?),
+            since: time(REMOTE, row, column + 2)?,
+        }))
+    };
+    Ok(RemoteRecord {
+        ue: impi(REMOTE, row, 0)?,
+        standing: if row.get(1)? { Standing::Revoked } else { Standing::Valid },
+        confirmed: pruk(2)?,
+        candidate: pruk(5)?,
     })
 }
 

@@ -58,6 +58,32 @@ fn what_a_pkmf_keeps_is_there_after_a_restart() {
     let again = [PkmfWrite::Raise { stream: pkmf::stream(PmkId([9; 8])), from: 0, to: 16 }];
     assert_eq!(first.commit(&again).unwrap(), [Written::Conflict], "another process raised it");
     put(&mut first, vec![Change::PutRevocation(ServiceId([1, 2, 3]), impi(2))]).unwrap();
+    let pruk = |octet: u8| PrukRecord {
+        id: PrukId([octet; 8]),
+        pruk: Pruk::from([octet; 32]),
+        since: UtcTime::from_millis(u64::from(octet)),
+    };
+    let remotes = || {
+        [
+            RemoteRecord {
+                ue: impi(1),
+                confirmed: Some(pruk(1)),
+                candidate: Some(pruk(2)),
+                standing: Standing::Valid,
+            },
+            RemoteRecord {
+                ue: impi(2),
+                confirmed: None,
+                candidate: Some(pruk(3)),
+                standing: Standing::Valid,
+            },
+            RemoteRecord { ue: impi(3), confirmed: None, candidate: None, standing: Standing::Revoked },
+        ]
+    };
+    let old =
+        RemoteRecord { confirmed: Some(pruk(9)), candidate: None, ..remotes().into_iter().next().unwrap() };
+    put(&mut first, vec![Change::PutRemote(Box::new(old))]).unwrap();
+    put(&mut first, remotes().map(|record| Change::PutRemote(Box::new(record))).into()).unwrap();
     drop(first);
     let found = store(&folder).durable().unwrap();
     let [(one, 16), (two, 0)] = &found.ues[..] else { panic!("{:?}", found.ues) };
@@ -73,6 +99,7 @@ fn what_a_pkmf_keeps_is_there_after_a_restart() {
         .collect();
     assert_eq!(keys, [(name(1), 3, u32::MAX, Standing::Valid), (name(2), 4, u32::MAX, Standing::Revoked)]);
     assert_eq!(found.revocations, [(ServiceId([1, 2, 3]), impi(2))]);
+    assert_eq!(found.remotes, remotes());
 }
 
 #[test]
