@@ -15,7 +15,8 @@
 //! ```
 //!
 //! The transport has proven the ProSe Function, and names the UE to it (TLS with Ks_NAF). Out of coverage nothing is lost
-//! before its timer ends. A refusal that names a cause is not asked about again; one of the transport is.
+//! before its timer ends. A refusal that names a cause is not asked about again before
+//! [`Input::Again`]; one of the transport is.
 
 mod io;
 mod matches;
@@ -83,6 +84,11 @@ impl Pc3Client {
             Input::Response { request, body, .. } => self.response(request, body),
             Input::NoAnswer { request, why, .. } => self.no_answer(request, why),
             Input::Push { body, .. } => self.push(body),
+            Input::Again { now, id } => {
+                if let Some(entry) = self.entries.get_mut(usize::from(id.0)) {
+                    entry.again(now);
+                }
+            }
             Input::Heard { heard, .. } => self.heard(&heard),
         }
         self.due();

@@ -16,7 +16,7 @@ mod key_file;
 mod sqn_file;
 
 pub use error::ClientError;
-pub use group_keys::{Fetched, PkmfAddress};
+pub use group_keys::{Fetched, GroupKeySession, PkmfAddress};
 pub use key_file::{KeyFile, KeyFileError};
 pub use sqn_file::{SqnFile, SqnFileError};
 

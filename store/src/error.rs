@@ -41,6 +41,8 @@ pub enum Error {
     },
     /// The file is inconsistent.
     Damaged(PathBuf, String),
+    /// The record of PGKs that the network gave is inconsistent.
+    Record(PathBuf),
     /// Rights to send remain in the file, which cannot be rewritten.
     RightsStay(PathBuf, String),
     /// The TOML form cannot be read.
@@ -287,6 +289,7 @@ impl Error {
                 format!("keys of format {format}; this program knows format {VERSION}")
             }
             Self::Damaged(_, why) => format!("damaged key store: {why}"),
+            Self::Record(_) => "the record of the PGKs that the network gave is damaged".to_owned(),
             Self::Toml { message, .. } => message.clone(),
             Self::Entry { fault, .. } => fault.to_string(),
             Self::Credential { fault, .. } => fault.to_string(),
@@ -303,7 +306,8 @@ impl Error {
             | Self::Exposed(path, _)
             | Self::Foreign(path, _)
             | Self::RightsStay(path, _)
-            | Self::Damaged(path, _) => path.display().to_string(),
+            | Self::Damaged(path, _)
+            | Self::Record(path) => path.display().to_string(),
             Self::Version { place, .. }
             | Self::Toml { place, .. }
             | Self::Entry { place, .. }
@@ -354,6 +358,9 @@ impl Error {
             Self::Version { found: Format::Toml(_), .. } => "use the program that wrote it",
             Self::Damaged(..) => {
                 "the file was left as it is; make a new one and `sidelink keys import` the TOML form, with new PGKs for every sender"
+            }
+            Self::Record(_) => {
+                "put it back from a backup; or have the network revoke these PGKs, and remove it then: counters under them would repeat"
             }
             Self::Entry { fault, .. } => fault.remedy(),
             Self::Credential { fault, .. } => fault.remedy(),

@@ -58,6 +58,14 @@ impl Group {
 }
 
 impl Discovery {
+    /// Revokes it: its secrets are wiped, its name stays.
+    pub fn revoke(&mut self) {
+        self.revoked = true;
+        for (_, secret) in self.secrets() {
+            *secret = None;
+        }
+    }
+
     /// Replaces the secrets that are present by fresh ones.
     fn renew(&mut self) -> Result<(), Error> {
         for (_, place) in self.secrets() {
@@ -76,10 +84,7 @@ pub fn revoke(keys: &mut Keys, name: &str) -> bool {
         return true;
     }
     let Some(entry) = keys.discovery.iter_mut().find(|entry| entry.name == name) else { return false };
-    entry.revoked = true;
-    for (_, secret) in entry.secrets() {
-        *secret = None;
-    }
+    entry.revoke();
     true
 }
 

@@ -10,6 +10,8 @@
 //! sending.rs    rights to send: which UE may send under which PGK from here
 //! place.rs      the place of a store, and the witness of its state
 //! handover.rs   movement of rights to send: store, file, store
+//! from_network.rs  PGKs that a key management function gave: the right to send under each is taken once
+//! shared.rs     one open store for several threads
 //! ```
 //!
 //! The file is an embedded database (redb): a table of entries, a table of counters, a format version. Its properties:
@@ -38,11 +40,13 @@ pub mod credential;
 mod entry;
 mod error;
 mod fresh;
+mod from_network;
 mod handover;
 mod kds;
 mod material;
 mod place;
 mod sending;
+mod shared;
 
 pub use credential::CredentialConfig;
 pub use entry::{
@@ -51,9 +55,11 @@ pub use entry::{
 };
 pub use error::{CredentialFault, Doing, Error, Fault, Foreign, Format, NoRight};
 pub use fresh::{random, revoke, revoke_ue, utc_now};
+pub use from_network::{GivenPgks, TakenGroup};
 pub use handover::{Handed, Source, write_handed};
 pub use material::{ENOUGH_BITS, Followed, content, rotating};
 pub use place::witness_of;
+pub use shared::SharedStore;
 
 use redb::backends::InMemoryBackend;
 use redb::{

@@ -190,19 +190,22 @@ fn read_witness(path: &Path) -> Option<(String, u64)> {
 
 /// Writes a witness; it is on the disk on return.
 fn write_witness(path: &Path, id: &str, epoch: u64) -> Result<(), Error> {
+    let text = format!("{TITLE}\nstore {id}\nepoch {epoch}\n");
+    replace(path, &text).map_err(|e| Error::io(path, Doing::Witness, &e))
+}
+
+/// Puts a file for its owner alone in the place of `path`, old or new and never mixed; it is on the disk on return.
+pub(super) fn replace(path: &Path, text: &str) -> std::io::Result<()> {
     let mut new = path.to_owned().into_os_string();
     new.push(".new");
-    let write = || -> std::io::Result<()> {
-        let mut options = OpenOptions::new();
-        options.write(true).create(true).truncate(true);
-        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        let mut file = options.open(&new)?;
-        file.write_all(format!("{TITLE}\nstore {id}\nepoch {epoch}\n").as_bytes())?;
-        file.sync_all()?;
-        std::fs::rename(&new, path)?;
-        sync_folder(path)
-    };
-    write().map_err(|e| Error::io(path, Doing::Witness, &e))
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).truncate(true);
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let mut file = options.open(&new)?;
+    file.write_all(text.as_bytes())?;
+    file.sync_all()?;
+    std::fs::rename(&new, path)?;
+    sync_folder(path)
 }
 
 /// Makes the names in the folder of `path` durable.

@@ -21,6 +21,10 @@ use sidelink_wire::pc5_discovery::MessageType;
 use std::collections::HashMap;
 use std::fmt::Display;
 
+mod renew;
+
+pub use renew::{GroupNews, RenewTerms};
+
 /// Milliseconds for which a discoverer waits for a response.
 const PATIENCE_MS: u64 = 10_000;
 
@@ -93,7 +97,7 @@ where
     for entry in keys.discovery.iter().filter(|entry| !entry.revoked) {
         if let Some(name) = &entry.question {
             let question = keys.discovery.iter().find(|question| question.name == *name);
-            all.add_model_b(wish.ue, entry, question)?;
+            all.registry().add_model_b(wish.ue, entry, question)?;
             continue;
         }
         // It belongs to its answer.
@@ -103,9 +107,9 @@ where
         let announces = entry.announcer.as_deref() == Some(wish.ue);
         let monitors = entry.monitors.iter().any(|m| m == wish.ue);
         if announces {
-            all.announce(entry)?;
+            all.registry().announce(entry)?;
         }
-        if monitors && let Some(identity) = all.follow(entry, discovery.monitor.rotating)? {
+        if monitors && let Some(identity) = all.registry().follow(entry, discovery.monitor.rotating)? {
             tabled.push((entry.name.clone(), identity, UtcCounter::new(entry.valid_until)));
         }
     }
@@ -126,6 +130,10 @@ impl Provisioned {
         // TS 33.185 §6.5.2 (1)
         self.engine.add_destination(address, Sending::Plain(PlainSn::Zero));
         self.add_bearer(name, address)
+    }
+
+    fn registry(&mut self) -> Registry<'_> {
+        Registry { agent: &mut self.agent, who: &mut self.who, origin: &mut self.origin }
     }
 
     fn add_bearer(&mut self, name: &str, address: Address) -> Result<(), BuildError> {
@@ -184,9 +192,18 @@ impl Provisioned {
         self.engine.add_destination(address, Sending::Group(sender));
         self.add_bearer(&group.name, address)
     }
+}
 
+/// Discovery of a UE and the names of what it announces and follows.
+pub(super) struct Registry<'a> {
+    pub(super) agent: &'a mut Agent,
+    pub(super) who: &'a mut HashMap<Subject, String>,
+    pub(super) origin: &'a mut HashMap<Origin, String>,
+}
+
+impl Registry<'_> {
     /// Adds an entry that the UE announces, or responds to.
-    fn announce(&mut self, entry: &Discovery) -> Result<(), BuildError> {
+    pub(super) fn announce(&mut self, entry: &Discovery) -> Result<(), BuildError> {
         let valid_until = UtcCounter::new(entry.valid_until);
         let Some(followed) = entry.followed()? else { return Ok(()) };
         let key = match (&followed, entry.protection) {
@@ -196,8 +213,9 @@ impl Provisioned {
             }
             (Followed::PreShared(_), _) => {
                 let Some(Followed::PreShared(session)) = entry.followed()? else { return Ok(()) };
-                self.agent.discoveree().answer(Answering::Preshared(session, entry.code()?), valid_until);
-                self.origin.insert(Origin::Discoveree, entry.name.clone());
+                let answering = Answering::Preshared(session, entry.code()?);
+                let place = self.agent.discoveree().answer(answering, valid_until);
+                self.origin.insert(Origin::Discoveree(place), entry.name.clone());
                 return Ok(());
             }
             (_, Protection::None) => AnnouncerKey::Unprotected,
@@ -222,7 +240,7 @@ impl Provisioned {
 
     /// Adds an answer of model B with its question: the UE asks, or answers.
     // TS 33.303 §6.1.3.4.2.2
-    fn add_model_b(
+    pub(super) fn add_model_b(
         &mut self,
         ue: &str,
         entry: &Discovery,
@@ -248,8 +266,8 @@ impl Provisioned {
             let Some(receiver) = receiver(question)? else { return Ok(()) };
             let (response, sender) = (entry.content()?, sender(entry)?);
             let answering = Answering::Restricted { receiver, query: asked, response, sender };
-            self.agent.discoveree().answer(answering, valid_until);
-            self.origin.insert(Origin::Discoveree, entry.name.clone());
+            let place = self.agent.discoveree().answer(answering, valid_until);
+            self.origin.insert(Origin::Discoveree(place), entry.name.clone());
         }
         if entry.monitors.iter().any(|m| m == ue) && !question.revoked {
             let Some(receiver) = receiver(entry)? else { return Ok(()) };
@@ -261,14 +279,24 @@ impl Provisioned {
         Ok(())
     }
 
+    /// Adds an announcer, or gives a known one its new code and key.
     fn add_announcer(&mut self, name: &str, announcer: Announcer) {
-        let place = self.agent.add_announcer(announcer);
-        self.origin.insert(Origin::Announcer(place), name.to_owned());
+        let known = self.origin.iter().find_map(|(origin, known)| match origin {
+            Origin::Announcer(place) if known == name => Some(*place),
+            _ => None,
+        });
+        match known.and_then(|place| self.agent.announcer(place)) {
+            Some(known) => known.replace(announcer),
+            None => {
+                let place = self.agent.add_announcer(announcer);
+                self.origin.insert(Origin::Announcer(place), name.to_owned());
+            }
+        }
     }
 
     /// Adds an entry that the UE monitors. Returns an identity of the tabled configuration: those are all added at
     /// once.
-    fn follow(
+    pub(super) fn follow(
         &mut self,
         entry: &Discovery,
         tabled: Option<OtaConfig>,

@@ -8,6 +8,7 @@ use super::event::{Event, Tell, Warning};
 use super::jobs::{Job, JobResult, Jobs, Owner, Threaded};
 use super::link_bearers::LinkBearers;
 use super::links::Links;
+use super::provision::{GroupNews, RenewTerms};
 use super::refused::Refused;
 use sidelink_mac::engine::{self, Engine};
 use sidelink_mac::mux::Address;
@@ -17,6 +18,7 @@ use sidelink_prose::discovery::{AirTime, Subject};
 use sidelink_security::counter::{UtcCounter, UtcTime};
 use sidelink_security::discovery::Message;
 use sidelink_security::outcome::Counters;
+use sidelink_store::Discovery;
 use sidelink_wire::ids::{GroupDestinationId, Lcid};
 use sidelink_wire::pdcp::SduType;
 use std::collections::HashMap;
@@ -71,9 +73,8 @@ impl<'s, 't> Sink<'s, 't> {
 impl<J: Jobs> Stack<J> {
     /// Makes a stack from an engine and an agent that have their keys.
     pub fn new((engine, agent): (Engine, Agent), names: Names, jobs: J) -> Self {
-        let sends = |origin: &&Origin| !matches!(origin, Origin::Discoveree | Origin::Clock);
         Self {
-            messages: names.origin.keys().filter(sends).count(),
+            messages: names.messages(),
             engine,
             agent,
             links: None,
@@ -105,6 +106,29 @@ impl<J: Jobs> Stack<J> {
     /// Returns discovery, to change what it follows and announces.
     pub fn agent(&mut self) -> &mut Agent {
         &mut self.agent
+    }
+
+    /// Replaces the discovery entries called `old` by `new`, as [`RenewTerms::renew_discovery`] does.
+    ///
+    /// # Errors
+    /// An inconsistent entry.
+    pub fn renew_discovery(
+        &mut self,
+        terms: &RenewTerms,
+        old: &[String],
+        new: &[Discovery],
+    ) -> Result<(), BuildError> {
+        let result = terms.renew_discovery(&mut self.agent, &mut self.names, old, new);
+        self.messages = self.names.messages();
+        result
+    }
+
+    /// Adds the PGKs of a group, as [`RenewTerms::renew_group`] does.
+    ///
+    /// # Errors
+    /// An inconsistent group.
+    pub fn renew_group(&mut self, terms: &RenewTerms, news: &GroupNews) -> Result<(), BuildError> {
+        terms.renew_group(&mut self.engine, &mut self.names, news)
     }
 
     /// Returns layer 2, to change its destinations and bearers.
@@ -416,6 +440,12 @@ fn link_input(now: UtcTime, result: JobResult) -> Option<direct_link::Input<'sta
 }
 
 impl Names {
+    /// Returns the number of messages that announcers and discoverers send in every discovery period.
+    fn messages(&self) -> usize {
+        let sends = |origin: &&Origin| !matches!(origin, Origin::Discoveree(_) | Origin::Clock);
+        self.origin.keys().filter(sends).count()
+    }
+
     /// Returns the name of an event's announcer, query or followed identity.
     fn of(&self, event: &agent::Event) -> &str {
         let origin = |origin: &Origin| self.origin.get(origin);

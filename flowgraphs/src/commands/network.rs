@@ -39,9 +39,15 @@ pub enum NetworkCommand {
     /// Take ProSe from a subscriber: its subscription, codes and keys.
     #[cfg(feature = "services")]
     Revoke(orders::RevokeArgs),
+    /// Take the keys of a group from a member: the others get new ones.
+    #[cfg(feature = "services")]
+    RevokeMember(orders::MemberArgs),
+    /// Let a member that was revoked have the keys of its group again.
+    #[cfg(feature = "services")]
+    AdmitMember(orders::MemberArgs),
     /// Run HSS, BSF and ProSe Function on sockets: takes a build with --features services.
     #[cfg(not(feature = "services"))]
-    #[command(name = "run", aliases = ["status", "add-subscriber", "revoke"])]
+    #[command(name = "run", aliases = ["status", "add-subscriber", "revoke", "revoke-member", "admit-member"])]
     Missing(MissingArgs),
 }
 
@@ -82,6 +88,10 @@ pub fn run(args: NetworkArgs) -> anyhow::Result<()> {
         NetworkCommand::AddSubscriber(args) => orders::add_subscriber(&args),
         #[cfg(feature = "services")]
         NetworkCommand::Revoke(args) => orders::revoke(&args),
+        #[cfg(feature = "services")]
+        NetworkCommand::RevokeMember(args) => orders::revoke_member(&args),
+        #[cfg(feature = "services")]
+        NetworkCommand::AdmitMember(args) => orders::admit_member(&args),
         #[cfg(not(feature = "services"))]
         NetworkCommand::Missing(_) => Err(without()),
     }

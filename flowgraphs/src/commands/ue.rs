@@ -1,6 +1,7 @@
 //! `sidelink ue`: a UE on a radio, in real time.
 
 mod example;
+mod key_source;
 
 use crate::args::{Form as OutputForm, Output};
 use crate::commands::record::{Annotations, RecordArgs};
@@ -8,16 +9,16 @@ use crate::config::ConfigError;
 use crate::config::ue_toml::{Draws, RadioFacts, TimeSource, UeConfig};
 use crate::control::{self, Board, ControlConfig, Server};
 use crate::outputs::{ForceArgs, Outputs, Place};
-use crate::report::address_book::AddressBook;
 use crate::report::events::{Form, Reporter, Writer};
 use crate::report::{PcapReport, annotation};
 use clap::Args;
 pub use example::Example;
+use key_source::{Built, KeySource};
 use sidelink_radio::{self as radio, Anchor, HOST_UNCERTAINTY_NS, RadioSettings};
 use sidelink_recordings::UtcMicros;
 use sidelink_store::{self as keystore, Keys};
 use sidelink_ue::clock::Clock;
-use sidelink_ue::{Application, Listener, NoStore, Observer, Running, Stage, ThreadOptions, Ue};
+use sidelink_ue::{Listener, Observer, Running, Stage, ThreadOptions, Ue};
 use std::io::Write;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -116,6 +117,8 @@ pub(super) fn run_config(
     let places = Places::claim(config, args)?;
     let stop = stop_on_signals()?;
     let radio = radio::open(&config.device.args, &settings(config)?.for_duration(args.duration))?;
+    let place = args.config.as_ref().map_or_else(String::new, |path| path.display().to_string());
+    let source = KeySource::open(config, keys, radio.description().real_time, &place)?;
     let (radio, annotations) = args.record.open(radio, &config.radio, config.numerology()?)?;
     let description = radio.description().clone();
     let token = args.control_token_file.as_deref().map(read_token).transpose()?;
@@ -128,8 +131,15 @@ pub(super) fn run_config(
     let form = form(args, &places.report)?;
     let out: Box<dyn Write + Send> = Box::new(places.report.live()?);
     let (reporter, writer) = Reporter::new(&config.name, form, out);
-    let reporter = reporter.with_names(names(config, keys)?);
-    let mut ue = build(config, keys, facts, reporter)?;
+    let built = source.build(config, facts, reporter);
+    let Built { mut ue, updates, network } = match built {
+        Ok(built) => built,
+        Err(why) => {
+            // What the network said stands before the error.
+            writer.finish()?;
+            return Err(why);
+        }
+    };
     let pcap = places.pcap.map(PcapReport::live).transpose()?;
     if pcap.is_some() || annotations.is_some() {
         ue.set_listener(listener(pcap, annotations));
@@ -145,8 +155,8 @@ pub(super) fn run_config(
     }
     eprintln!("{} on {}, {:.2} MS/s; Ctrl-C ends it", config.name, description.name, description.rate / 1e6);
     let options = ThreadOptions { cpu: args.cpu, real_time: args.real_time, duration: args.duration };
-    let observer: Box<dyn Observer<Ue>> = Box::new(panel);
-    let running = Running::start(ue, streams, description.real_time, options, Some(observer))?;
+    let observers = Observers([Some(Box::new(panel) as Box<dyn Observer<Ue>>), updates]);
+    let running = Running::start(ue, streams, description.real_time, options, Some(Box::new(observers)))?;
     if let Some(console) = console {
         console(board);
     }
@@ -156,6 +166,8 @@ pub(super) fn run_config(
     let (ue, result) =
         running.stop().map_err(|_| anyhow::anyhow!("the UE's thread failed; this is a bug"))?;
     drop(server);
+    // Its lines come before the summary.
+    drop(network);
     sum_up(ue, writer, args.all)?;
     result.map_err(Into::into)
 }
@@ -172,17 +184,12 @@ fn form(args: &UeArgs, report: &Place) -> Result<Form, ConfigError> {
     }
 }
 
-/// Builds the UE, with these keys or those of its store.
-fn build(
-    config: &UeConfig,
-    keys: Option<&Keys>,
-    facts: RadioFacts,
-    reporter: Reporter,
-) -> Result<Ue, ConfigError> {
-    let applications: Vec<Box<dyn Application>> = vec![Box::new(reporter)];
-    match keys {
-        Some(keys) => config.build_with(keys, NoStore::default(), facts, applications),
-        None => config.build(facts, applications),
+/// Observers of one UE, one after the other.
+struct Observers<const N: usize>([Option<Box<dyn Observer<Ue>>>; N]);
+
+impl<const N: usize> Observer<Ue> for Observers<N> {
+    fn look(&mut self, ue: &mut Ue) {
+        self.0.iter_mut().flatten().for_each(|observer| observer.look(ue));
     }
 }
 
@@ -197,15 +204,6 @@ fn sum_up(mut ue: Ue, writer: Writer, stages: bool) -> std::io::Result<()> {
         eprintln!("{lost} lines were lost: the reader of the output is too slow");
     }
     Ok(())
-}
-
-/// Returns the names in the key store and in the UE's file.
-fn names(config: &UeConfig, keys: Option<&Keys>) -> Result<AddressBook, ConfigError> {
-    match (keys, &config.keys) {
-        (Some(keys), _) => Ok(AddressBook::new(config, keys)),
-        (None, Some(store)) => Ok(AddressBook::new(config, &keystore::read(store)?)),
-        (None, None) => Ok(AddressBook::new(config, &Keys::default())),
-    }
 }
 
 /// The claimed places of all outputs, none of them open.

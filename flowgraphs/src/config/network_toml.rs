@@ -3,12 +3,13 @@
 use super::ConfigError;
 use serde::Deserialize;
 use sidelink_network::identity::{Fqdn, Imsi};
+use sidelink_network::key_delivery::{PORT, ServiceId};
 use sidelink_network::pc3::{self, ApplicationId, OsAppId, OutOfRange, Plmn, Rpauid};
 use sidelink_network::pc3_client::{self, Wanted};
 use sidelink_network::prose_function::Application;
 use sidelink_security::cipher::milenage::Subscriber;
 use sidelink_store::{self as keystore, Hex, Secret};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
 
@@ -55,6 +56,52 @@ pub struct NetworkConfig {
     /// User names to ask for.
     #[serde(default)]
     pub ask: Vec<String>,
+    /// Groups whose PGKs the PKMF gives.
+    #[serde(default)]
+    pub group: Vec<NetworkGroup>,
+    /// Address of PC8 of the PKMF.
+    #[serde(default)]
+    pub pkmf: Option<SocketAddr>,
+    /// Name of the PKMF.
+    #[serde(default)]
+    pub pkmf_name: Option<String>,
+    /// Address of MIKEY of the PKMF; without it that of PC8 with port 2269.
+    #[serde(default)]
+    pub mikey: Option<SocketAddr>,
+    /// Own port of MIKEY.
+    #[serde(default = "mikey_port")]
+    pub mikey_port: u16,
+    /// Own address, for UEs that share a machine: the PKMF sends to the address that asked.
+    #[serde(default)]
+    pub local_address: Option<IpAddr>,
+    /// Whether a UE that runs fetches by itself.
+    #[serde(default)]
+    pub refresh: Refresh,
+}
+
+/// A group whose PGKs the PKMF gives.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NetworkGroup {
+    /// Name of the group in the key store.
+    pub name: String,
+    /// ProSe Layer-2 group ID, six hexadecimal digits.
+    pub id: Hex,
+}
+
+/// Who fetches for a UE.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Refresh {
+    /// `sidelink ue`, at its start and while it runs.
+    #[default]
+    Automatic,
+    /// `sidelink keys fetch`.
+    Manual,
+}
+
+fn mikey_port() -> u16 {
+    PORT
 }
 
 /// Whether a UE announces its own user name, or answers for it.
@@ -187,11 +234,47 @@ impl NetworkConfig {
                 "add rpauid = \"..\"",
             ));
         }
-        if wanted.is_empty() {
-            let remedy = "add announce, monitor, be-discovered, discover or ask";
+        if wanted.is_empty() && self.group.is_empty() {
+            let remedy = "add announce, monitor, be-discovered, discover, ask or [[network.group]]";
             return Err(ConfigError::new("nothing is asked for", "[network]", remedy));
         }
         Ok(wanted)
+    }
+
+    /// Returns the groups whose PGKs are wanted, by name.
+    ///
+    /// # Errors
+    /// An ID that is none, or a group that stands there twice.
+    pub fn groups(&self) -> Result<Vec<(String, ServiceId)>, ConfigError> {
+        let mut groups: Vec<(String, ServiceId)> = Vec::new();
+        for group in &self.group {
+            let place = format!("[[network.group]] {:?}", group.name);
+            let id = group.id.0.as_slice().try_into().map_err(|_| {
+                ConfigError::new("not six hexadecimal digits", format!("{place} id"), "write id = \"00002a\"")
+            })?;
+            if groups.iter().any(|(name, known)| *name == group.name || known.0 == id) {
+                return Err(ConfigError::new("the group stands there twice", place, "remove one"));
+            }
+            groups.push((group.name.clone(), ServiceId(id)));
+        }
+        Ok(groups)
+    }
+
+    /// Returns the name of the PKMF, its address, and that of its MIKEY.
+    ///
+    /// # Errors
+    /// One of them is missing, or not the name of a host.
+    pub fn pkmf(&self) -> Result<(Fqdn, SocketAddr, SocketAddr), ConfigError> {
+        let missing = |key: &str, example: &str| {
+            let what = format!("[[network.group]] needs {key}");
+            ConfigError::new(what, "[network]", format!("add {key} = {example:?}"))
+        };
+        let address = self.pkmf.ok_or_else(|| missing("pkmf", "127.0.0.1:8444"))?;
+        let name = self.pkmf_name.as_deref().ok_or_else(|| missing("pkmf-name", "pkmf.example"))?;
+        let name = Fqdn::new(name)
+            .map_err(|e| ConfigError::new(e.to_string(), "[network] pkmf-name", "name a host"))?;
+        let mikey = self.mikey.unwrap_or_else(|| SocketAddr::new(address.ip(), PORT));
+        Ok((name, address, mikey))
     }
 
     /// Returns the names of BSF and ProSe Function.
@@ -258,6 +341,24 @@ os-app-id = "org.example"
             assert!(error.contains(said), "{error}");
         }
         assert!(toml::from_str::<NetworkConfig>(&format!("{TEXT}tls = \"1.1\"\n")).is_err());
+    }
+
+    #[test]
+    fn groups_and_their_pkmf_are_checked() {
+        let group = "[[group]]\nname = \"rescue\"\nid = \"00002a\"\n";
+        let pkmf = "pkmf = \"127.0.0.1:8444\"\npkmf-name = \"pkmf.example\"\n";
+        let config = read(&format!("{pkmf}{group}"));
+        assert!(config.wanted().unwrap().is_empty());
+        assert_eq!(config.groups().unwrap(), [("rescue".to_owned(), ServiceId([0, 0, 0x2a]))]);
+        assert_eq!(config.pkmf().unwrap().2.port(), 2269);
+        assert_eq!(config.refresh, Refresh::Automatic);
+        assert!(read(group).pkmf().unwrap_err().to_string().contains("pkmf"));
+        let without_name = read(&format!("pkmf = \"127.0.0.1:8444\"\n{group}"));
+        assert!(without_name.pkmf().unwrap_err().to_string().contains("pkmf-name"));
+        for (bad, said) in [(group.replace("00002a", "2a"), "six"), (format!("{group}{group}"), "twice")] {
+            let error = read(&format!("{pkmf}{bad}")).groups().unwrap_err().to_string();
+            assert!(error.contains(said) && error.contains("rescue"), "{error}");
+        }
     }
 
     #[test]

@@ -15,9 +15,11 @@ use sidelink_ue::{Application, Event, Moment, Send, Warning};
 use sidelink_wire::hex;
 use sidelink_wire::ids::Layer2Id;
 use std::io::Write;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
+#[cfg(feature = "services")]
+use {crate::network_leg::Note, sidelink_security::counter::UtcTime};
 
 /// Lines that may wait.
 const LINES: usize = 4096;
@@ -44,8 +46,8 @@ pub struct Reporter {
     name: String,
     form: Form,
     names: AddressBook,
-    /// Date of the last line, for people.
-    day: String,
+    /// Date of the last line, for people, of all that write through one thread.
+    day: Arc<Mutex<String>>,
     lines: Sender<String>,
     lost: Arc<AtomicU64>,
 }
@@ -86,7 +88,7 @@ impl Reporter {
                 name: name.to_owned(),
                 form,
                 names: AddressBook::default(),
-                day: String::new(),
+                day: Arc::default(),
                 lines,
                 lost,
             },
@@ -106,7 +108,7 @@ impl Reporter {
             name: name.to_owned(),
             form: self.form,
             names: self.names.clone(),
-            day: self.day.clone(),
+            day: Arc::clone(&self.day),
             lines: self.lines.clone(),
             lost: Arc::clone(&self.lost),
         }
@@ -130,17 +132,63 @@ impl Application for Reporter {
     }
 }
 
+#[cfg(feature = "services")]
+impl Reporter {
+    /// Writes what the network said just now.
+    pub(crate) fn note_now(&self, note: &Note) {
+        self.note(crate::network_leg::now(), note);
+    }
+
+    /// Writes what the network said at `utc`.
+    pub(crate) fn note(&self, utc: UtcTime, note: &Note) {
+        let line = match self.form {
+            Form::Json => {
+                let mut line = network_json(note);
+                if let Value::Object(map) = &mut line {
+                    map.insert("ue".to_owned(), json!(self.name));
+                    map.insert("utc_ms".to_owned(), json!(utc.millis()));
+                }
+                line.to_string()
+            }
+            Form::Text { colours, .. } => {
+                let ink = match note {
+                    Note::Verified { .. } | Note::Works => Ink::Green,
+                    _ => Ink::Yellow,
+                };
+                self.text_line(Moment { t: 0, utc }, &paint(colours, ink, &note.to_string()))
+            }
+        };
+        if self.lines.try_send(line).is_err() {
+            self.lost.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}
+
+#[cfg(feature = "services")]
+fn network_json(note: &Note) -> Value {
+    match note {
+        Note::Verified { name } => json!({"type": "match-report", "result": "verified", "name": name}),
+        Note::NotVerified { code, why } => {
+            json!({"type": "match-report", "result": "refused", "code": code, "why": why})
+        }
+        Note::Refused { .. } | Note::Trouble(_) | Note::Works => {
+            json!({"type": "network", "what": note.to_string()})
+        }
+    }
+}
+
 impl Reporter {
     /// Time of day, UE and `what`; the date on a line of its own, once a day.
-    fn text_line(&mut self, now: Moment, what: &str) -> String {
+    fn text_line(&self, now: Moment, what: &str) -> String {
         let millis = now.utc.millis();
         let now = date(millis / 1000);
         let (day, time) = now.split_once(' ').unwrap_or(("", &now));
         let line = format!("{time}.{:03} {:<8} {what}", millis % 1000, self.name);
-        if day == self.day {
+        let mut last = self.day.lock().unwrap_or_else(PoisonError::into_inner);
+        if day == *last {
             return line;
         }
-        day.clone_into(&mut self.day);
+        day.clone_into(&mut last);
         format!("{day} (UTC)\n{line}")
     }
 }

@@ -95,6 +95,13 @@ pub enum Input<'a> {
         /// The body.
         body: &'a [u8],
     },
+    /// Ask again about something that was refused or withdrawn: the operator of the network may have changed its mind.
+    Again {
+        /// The time.
+        now: UtcTime,
+        /// Of what.
+        id: WantedId,
+    },
     /// A message of discovery was heard whose MIC the network checks.
     Heard {
         /// The time.
@@ -112,6 +119,7 @@ impl Input<'_> {
             | Self::Response { now, .. }
             | Self::NoAnswer { now, .. }
             | Self::Push { now, .. }
+            | Self::Again { now, .. }
             | Self::Heard { now, .. } => *now,
         }
     }

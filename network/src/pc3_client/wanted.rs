@@ -30,7 +30,7 @@ enum State {
     Asks { at: UtcTime },
     /// The answer counts as lost at this time.
     Waits { until: UtcTime },
-    /// Refused or withdrawn: never asked again.
+    /// Refused or withdrawn: asked again only by [`Entry::again`].
     Over,
 }
 
@@ -83,6 +83,13 @@ impl Entry {
 
     pub(super) const fn refused(&mut self) {
         (self.state, self.until) = (State::Over, None);
+    }
+
+    /// Asks at once about what was refused or withdrawn.
+    pub(super) const fn again(&mut self, now: UtcTime) {
+        if matches!(self.state, State::Over) {
+            self.state = State::Asks { at: now };
+        }
     }
 
     /// Something is allotted until `until`: asked again before that.

@@ -106,6 +106,20 @@ choices! {
     }
 }
 
+impl fmt::Display for ErrorCode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Algorithms => "the UE lacks the algorithms that are required",
+            Self::NotSupplied => "this PKMF has no keys of it",
+            Self::NotAuthorised => "the UE may not have its keys",
+            Self::Stopped => "the UE wanted it no more",
+            Self::NoPruk => "the UE may have no PRUK from this PKMF",
+            Self::UnknownRemoteUe => "the PRUK ID or IMSI is unknown",
+            Self::NotServed => "the relay may not serve this UE",
+        })
+    }
+}
+
 /// Octets of `xs:hexBinary`, at most [`MAX_HEX_OCTETS`].
 fn octets(element: &Element) -> Option<Zeroizing<Vec<u8>>> {
     let text = element.text.trim();

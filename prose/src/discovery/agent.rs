@@ -64,8 +64,10 @@ pub struct Agent {
     monitor: Monitor,
     /// Whether the tables of the followed codes could not be built.
     unfollowable: bool,
-    announcers: Vec<(Announcer, Option<u64>)>,
-    discoverers: Vec<(Discoverer, Option<u64>)>,
+    /// With the period of the last announcement; `None` where one was removed: the others keep their index.
+    announcers: Vec<Option<(Announcer, Option<u64>)>>,
+    /// With the period of the last query; `None` where one was removed.
+    discoverers: Vec<Option<(Discoverer, Option<u64>)>>,
     discoveree: Discoveree,
     outbox: Outbox,
 }
@@ -102,19 +104,33 @@ impl Agent {
 
     /// Adds an announcer; returns its index.
     pub fn add_announcer(&mut self, announcer: Announcer) -> usize {
-        self.announcers.push((announcer, None));
+        self.announcers.push(Some((announcer, None)));
         self.announcers.len() - 1
     }
 
     /// Returns an announcer, to give it a new code or key.
     pub fn announcer(&mut self, index: usize) -> Option<&mut Announcer> {
-        self.announcers.get_mut(index).map(|(announcer, _)| announcer)
+        self.announcers.get_mut(index)?.as_mut().map(|(announcer, _)| announcer)
+    }
+
+    /// Removes an announcer: nothing of it is announced any more. The others keep their index.
+    pub fn remove_announcer(&mut self, index: usize) {
+        if let Some(place) = self.announcers.get_mut(index) {
+            *place = None;
+        }
     }
 
     /// Adds a discoverer; returns its index.
     pub fn add_discoverer(&mut self, discoverer: Discoverer) -> usize {
-        self.discoverers.push((discoverer, None));
+        self.discoverers.push(Some((discoverer, None)));
         self.discoverers.len() - 1
+    }
+
+    /// Removes a discoverer: it asks no more, and takes no answer. The others keep their index.
+    pub fn remove_discoverer(&mut self, index: usize) {
+        if let Some(place) = self.discoverers.get_mut(index) {
+            *place = None;
+        }
     }
 
     /// Returns the monitor, to change what it follows.
@@ -207,7 +223,8 @@ impl Agent {
                 Err(other) => refusal = more_telling(refusal, other),
             }
         } else if message_type.is_model_b() {
-            for (index, (discoverer, _)) in self.discoverers.iter_mut().enumerate() {
+            for (index, place) in self.discoverers.iter_mut().enumerate() {
+                let Some((discoverer, _)) = place else { continue };
                 match discoverer.receive(policy, now, message_type, message) {
                     Ok(finding) => {
                         self.outbox.counters.count(finding.outcome());
@@ -236,17 +253,19 @@ impl Agent {
             return self.outbox.event(Event::Silent { origin: Origin::Clock, refusal });
         }
         let policy = &self.config.time;
-        if let Some(answer) = self.discoveree.respond(policy, now) {
-            return self.outbox.message(Origin::Discoveree, answer);
+        if let Some((index, answer)) = self.discoveree.respond(policy, now) {
+            return self.outbox.message(Origin::Discoveree(index), answer);
         }
-        for (index, (discoverer, last)) in self.discoverers.iter_mut().enumerate() {
+        for (index, place) in self.discoverers.iter_mut().enumerate() {
+            let Some((discoverer, last)) = place else { continue };
             if last.replace(period) != Some(period) {
                 return self.outbox.message(Origin::Discoverer(index), discoverer.solicit(policy, now));
             }
         }
         let mut nonce = nonce.into_iter();
         let mut entropy = || nonce.next().unwrap_or(0);
-        for (index, (announcer, last)) in self.announcers.iter_mut().enumerate() {
+        for (index, place) in self.announcers.iter_mut().enumerate() {
+            let Some((announcer, last)) = place else { continue };
             if last.replace(period) != Some(period) {
                 // TS 24.334 §10A.2.2.2 (6)
                 let message = announcer.announce(now, policy, &mut entropy);

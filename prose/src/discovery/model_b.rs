@@ -185,7 +185,8 @@ impl Default for DiscovereeConfig {
 /// Discoveree: responds to each authentic query once.
 pub struct Discoveree {
     config: DiscovereeConfig,
-    answering: Vec<(Answering, UtcCounter)>,
+    /// `None` where one was forgotten: the others keep their index.
+    answering: Vec<Option<(Answering, UtcCounter)>>,
     cache: AnsweredRequests,
     limit: RateLimit,
     restricted: AnsweredQueries,
@@ -226,9 +227,17 @@ impl Discoveree {
         }
     }
 
-    /// Adds a query to respond to, until `valid_until`.
-    pub fn answer(&mut self, answering: Answering, valid_until: UtcCounter) {
-        self.answering.push((answering, valid_until));
+    /// Adds a query to respond to, until `valid_until`; returns its index.
+    pub fn answer(&mut self, answering: Answering, valid_until: UtcCounter) -> usize {
+        self.answering.push(Some((answering, valid_until)));
+        self.answering.len() - 1
+    }
+
+    /// Forgets a query: it gets no response any more, nor does one that is pending. The others keep their index.
+    pub fn forget(&mut self, index: usize) {
+        if let Some(place) = self.answering.get_mut(index) {
+            *place = None;
+        }
     }
 
     /// Returns the number of pending responses.
@@ -250,7 +259,8 @@ impl Discoveree {
         let freshness = policy.freshness(now);
         let full = self.due.len() >= self.config.waiting;
         let mut refusal = Refusal::Unknown;
-        for (index, (answering, valid_until)) in self.answering.iter().enumerate() {
+        for (index, place) in self.answering.iter().enumerate() {
+            let Some((answering, valid_until)) = place else { continue };
             if freshness.slot >= *valid_until {
                 refusal = more_telling(refusal, Refusal::Expired);
                 continue;
@@ -285,17 +295,25 @@ impl Discoveree {
         Err(refusal)
     }
 
-    /// Returns the next response for the slot of `now`, if one is pending.
+    /// Returns the next response for the slot of `now` and the index of its query, if one is pending.
     // TS 33.303 §6.1.3.4.2.2 step 13b
-    pub fn respond(&mut self, policy: &TimePolicy, now: &AirTime) -> Option<Result<Message, Refusal>> {
+    pub fn respond(
+        &mut self,
+        policy: &TimePolicy,
+        now: &AirTime,
+    ) -> Option<(usize, Result<Message, Refusal>)> {
         let patience = self.config.patience_millis;
         while self.due.front().is_some_and(|due| now.slot > due.since.plus_millis(patience)) {
             self.due.pop_front();
         }
-        let due = self.due.pop_front()?;
+        let (due, answering) = loop {
+            let due = self.due.pop_front()?;
+            if let Some(Some((answering, _))) = self.answering.get(due.index) {
+                break (due, answering);
+            }
+        };
         let freshness = policy.freshness(now);
-        let (answering, _) = self.answering.get(due.index)?;
-        Some(match (answering, &due.request) {
+        let response = match (answering, &due.request) {
             (Answering::Preshared(session, code), Some(request)) => {
                 session.respond(&freshness, request, code)
             }
@@ -305,7 +323,8 @@ impl Discoveree {
             }),
             // A pre-shared response is always queued with its request.
             (Answering::Preshared(..), None) => Err(Refusal::Type),
-        })
+        };
+        Some((due.index, response))
     }
 }
 

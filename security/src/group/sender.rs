@@ -159,6 +159,21 @@ impl Sender {
         Ok(())
     }
 
+    /// Adds a PGK whose counters begin at `stored`, the number of [`Self::stream`] in the store. Never blocks: the first
+    /// counters are requested by [`Self::wanted`], and until they are granted nothing is sent under this PGK.
+    ///
+    /// # Errors
+    /// The PGK ID in use with the same index.
+    pub fn add(&mut self, key: GroupKey, reserve: ReserveConfig, stored: u64) -> Result<(), u8> {
+        if let Some(other) = self.keys.iter().find(|k| k.key.index() == key.index()) {
+            return Err(other.key.pgk_id);
+        }
+        let lease = Lease::at(self.stream(&key), stored, FIRST, LIMIT, reserve);
+        self.keys.push(SendKey { key, lease, traffic: None });
+        self.keys.sort_by_key(|k| k.key.expiry);
+        Ok(())
+    }
+
     /// Removes the keys whose validity is over.
     pub fn expire(&mut self, now: UtcCounter) {
         self.keys.retain(|k| k.key.expiry > now);

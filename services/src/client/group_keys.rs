@@ -1,6 +1,7 @@
 //! The keys of groups: KEY_REQUEST over TLS, then MIKEY until all keys are there. TS 33.303 §6.2.3.3.2.
 
 use std::collections::BTreeMap;
+use std::fs::File;
 use std::io::ErrorKind;
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::time::{Duration, Instant};
@@ -72,45 +73,26 @@ impl UeClient {
         groups: &[ServiceId],
         patience: Duration,
     ) -> Result<Fetched, ClientError> {
-        let listen = pkmf.listen();
-        let failed = |why| ClientError::Mikey { address: listen, why };
-        let _lock = file.lock().map_err(ClientError::Keys)?;
-        let state = file.load().map_err(ClientError::Keys)?;
-        let socket = UdpSocket::bind(listen).map_err(failed)?;
-        let machine = PkmfClient::new(Config::new(pkmf.name.clone()), state.durable());
-        let mut fetch = Fetch {
-            ue: self,
-            pkmf,
-            file,
-            state,
-            machine,
-            socket,
-            lost: None,
-            rejected: Vec::new(),
-            refused: BTreeMap::new(),
-        };
-        let wanted: Vec<_> = groups.iter().map(|group| Wanted::Group(*group)).collect();
-        fetch.machine.handle_input(Input::Want { now: now(), wanted: &wanted });
+        let mut session = GroupKeySession::open(pkmf, file, groups)?;
         let until = Instant::now() + patience;
         loop {
-            let at = fetch.settle()?;
-            let missing = fetch.missing(groups);
+            let due = session.settle(self)?;
             let rest = until.saturating_duration_since(Instant::now());
-            if missing.is_empty() || rest.is_zero() {
-                return fetch.end(missing);
+            if session.missing().is_empty() || rest.is_zero() {
+                return session.end();
             }
-            let input_at =
-                at.map_or(NAP, |at| Duration::from_millis(at.millis().saturating_sub(now().millis())));
-            let wait = input_at.min(rest).clamp(Duration::from_millis(1), NAP);
-            fetch.hear(wait).map_err(failed)?;
+            session.hear(due, rest.min(NAP))?;
         }
     }
 }
 
-struct Fetch<'a> {
-    ue: &'a mut UeClient,
-    pkmf: &'a PkmfAddress,
-    file: &'a KeyFile,
+/// The keys of groups, received as long as it lives: a PKMF sends the next PGK before the last one ends.
+pub struct GroupKeySession {
+    pkmf: PkmfAddress,
+    file: KeyFile,
+    /// Other processes stay out of the file until it is dropped.
+    _lock: File,
+    groups: Vec<ServiceId>,
     state: State,
     machine: PkmfClient,
     socket: UdpSocket,
@@ -118,18 +100,50 @@ struct Fetch<'a> {
     lost: Option<ClientError>,
     rejected: Vec<(ServiceId, ErrorCode)>,
     refused: BTreeMap<String, (Refused, u32)>,
+    changes: u64,
 }
 
-impl Fetch<'_> {
-    /// Does all that the machine says.
-    fn settle(&mut self) -> Result<Option<UtcTime>, ClientError> {
+impl GroupKeySession {
+    /// Opens the port of MIKEY and the file, and wants the keys of `groups`. A group that is not named is stopped.
+    ///
+    /// # Errors
+    /// The file, or the port.
+    pub fn open(pkmf: &PkmfAddress, file: &KeyFile, groups: &[ServiceId]) -> Result<Self, ClientError> {
+        let lock = file.lock().map_err(ClientError::Keys)?;
+        let state = file.load().map_err(ClientError::Keys)?;
+        let listen = pkmf.listen();
+        let socket = UdpSocket::bind(listen).map_err(|why| ClientError::Mikey { address: listen, why })?;
+        let mut machine = PkmfClient::new(Config::new(pkmf.name.clone()), state.durable());
+        let wanted: Vec<_> = groups.iter().map(|group| Wanted::Group(*group)).collect();
+        machine.handle_input(Input::Want { now: now(), wanted: &wanted });
+        Ok(Self {
+            pkmf: pkmf.clone(),
+            file: file.clone(),
+            _lock: lock,
+            groups: groups.to_vec(),
+            state,
+            machine,
+            socket,
+            lost: None,
+            rejected: Vec::new(),
+            refused: BTreeMap::new(),
+            changes: 0,
+        })
+    }
+
+    /// Does what is due: asks the PKMF over the connections of `ue`. Returns when it wants to act again.
+    ///
+    /// # Errors
+    /// The file. The network is no error: it is asked again later; [`Self::trouble`] says why.
+    pub fn settle(&mut self, ue: &mut UeClient) -> Result<Option<UtcTime>, ClientError> {
         loop {
             match self.machine.poll_output() {
-                Output::Request(body) => self.ask(&body),
+                Output::Request(body) => self.ask(ue, &body),
                 // A datagram may be lost: the PKMF says its message again, and hears this again.
                 Output::Send(octets) => _ = self.socket.send_to(&octets, self.pkmf.mikey),
                 Output::Store { ticket, changes } => {
                     self.state.apply(changes);
+                    self.changes += 1;
                     match self.file.store(&self.state) {
                         Ok(()) => self.machine.handle_input(Input::Stored { now: now(), ticket }),
                         Err(why) => return Err(ClientError::Keys(why)),
@@ -146,10 +160,46 @@ impl Fetch<'_> {
         }
     }
 
-    fn ask(&mut self, body: &Zeroizing<String>) {
-        let PkmfAddress { name, address, local, .. } = self.pkmf;
+    /// Waits for a datagram, until `due` or for `longest`, whichever is shorter. Call [`Self::settle`] afterwards.
+    ///
+    /// # Errors
+    /// The port.
+    pub fn hear(&mut self, due: Option<UtcTime>, longest: Duration) -> Result<(), ClientError> {
+        let input_at =
+            due.map_or(longest, |at| Duration::from_millis(at.millis().saturating_sub(now().millis())));
+        let wait = input_at.min(longest).max(Duration::from_millis(1));
+        self.datagram(wait).map_err(|why| ClientError::Mikey { address: self.pkmf.listen(), why })
+    }
+
+    /// The keys, and the terms of their groups.
+    pub const fn keys(&self) -> &PkmfClient {
+        &self.machine
+    }
+
+    /// How often something durable has changed: a caller that has seen this number has seen the keys.
+    pub const fn changes(&self) -> u64 {
+        self.changes
+    }
+
+    /// Whether the last request has no answer, and [`Self::trouble`] has not said so yet.
+    pub const fn is_unanswered(&self) -> bool {
+        self.lost.is_some()
+    }
+
+    /// Why the last request has no answer, since the last call.
+    pub const fn trouble(&mut self) -> Option<ClientError> {
+        self.lost.take()
+    }
+
+    /// Groups that were refused, and why, in the order of the refusals.
+    pub fn rejected(&self) -> &[(ServiceId, ErrorCode)] {
+        &self.rejected
+    }
+
+    fn ask(&mut self, ue: &mut UeClient, body: &Zeroizing<String>) {
+        let PkmfAddress { name, address, local, .. } = &self.pkmf;
         let to = Target { name, address: *address, local: *local, media_type: MEDIA_TYPE };
-        let input = match self.ue.send_to(&to, body) {
+        let input = match ue.send_to(&to, body) {
             Ok(Some(body)) => {
                 self.lost = None;
                 return self.machine.handle_input(Input::Response { now: now(), body: &body });
@@ -166,8 +216,7 @@ impl Fetch<'_> {
         self.machine.handle_input(input);
     }
 
-    /// Waits for a datagram.
-    fn hear(&mut self, wait: Duration) -> std::io::Result<()> {
+    fn datagram(&mut self, wait: Duration) -> std::io::Result<()> {
         self.socket.set_read_timeout(Some(wait))?;
         let mut buffer = Zeroizing::new([0; MAX_OCTETS]);
         match self.socket.recv(&mut buffer[..]) {
@@ -182,15 +231,16 @@ impl Fetch<'_> {
     }
 
     /// Groups that have neither a key that counts nor a refusal.
-    fn missing(&self, groups: &[ServiceId]) -> Vec<ServiceId> {
+    pub fn missing(&self) -> Vec<ServiceId> {
         let now = now().counter();
         let has_key = |group: ServiceId| self.machine.group_keys(group).iter().any(|key| now < key.expiry);
         let is_rejected = |group: ServiceId| self.rejected.iter().any(|(rejected, _)| *rejected == group);
-        groups.iter().copied().filter(|group| !has_key(*group) && !is_rejected(*group)).collect()
+        self.groups.iter().copied().filter(|group| !has_key(*group) && !is_rejected(*group)).collect()
     }
 
     /// A request that has no answer is an error where keys are missing.
-    fn end(self, missing: Vec<ServiceId>) -> Result<Fetched, ClientError> {
+    fn end(self) -> Result<Fetched, ClientError> {
+        let missing = self.missing();
         match self.lost {
             Some(why) if !missing.is_empty() => Err(why),
             _ => Ok(Fetched {

@@ -2,7 +2,7 @@ use super::*;
 use crate::NoStore;
 use sidelink_store::{Cipher, Group, Hex, random};
 
-fn keys() -> Keys {
+pub(super) fn keys() -> Keys {
     let mut group = Group {
         name: "fire".into(),
         group_id: Hex(vec![0, 1, 0xa2]),
@@ -20,7 +20,7 @@ fn keys() -> Keys {
     Keys { group: vec![group], discovery: vec![friend], ..Keys::default() }
 }
 
-fn wish(ue: &str) -> Wish<'_> {
+pub(super) fn wish(ue: &str) -> Wish<'_> {
     Wish {
         ue,
         layer2_id: None,
@@ -108,7 +108,7 @@ fn a_question_and_its_answer_belong_together() {
     assert_eq!(alice.origin.into_iter().collect::<Vec<_>>(), [(Origin::Discoverer(0), "bob".to_owned())]);
     assert!(alice.who.is_empty(), "answers are awaited, not monitored");
     let bob = provisioned("bob", &[&answer, &question]).unwrap();
-    assert_eq!(bob.origin.into_iter().collect::<Vec<_>>(), [(Origin::Discoveree, "bob".to_owned())]);
+    assert_eq!(bob.origin.into_iter().collect::<Vec<_>>(), [(Origin::Discoveree(0), "bob".to_owned())]);
     assert!(bob.who.is_empty());
     let why = |entries: &[&Discovery]| provisioned("alice", entries).err().unwrap().to_string();
     assert!(why(&[&answer]).contains("not in the store"));

@@ -74,7 +74,13 @@ fn ue(name: &str) -> String {
              ask = [\"alice@rescue.example\"]\n"
         }
     };
-    UE.replace("NAME", name) + wants
+    let local = if name == "alice" { "127.0.0.2" } else { "127.0.0.3" };
+    let group = "\n[[network.group]]\nname = \"rescue\"\nid = \"00002a\"\n";
+    let talk = match name {
+        "alice" => "\n[[talk]]\nto = \"rescue\"\nevery = 2000\ntext = \"alice: on my way\"\n",
+        _ => "",
+    };
+    UE.replace("NAME", name).replace("LOCAL", local) + wants + group + talk
 }
 
 fn secret() -> anyhow::Result<Zeroizing<String>> {

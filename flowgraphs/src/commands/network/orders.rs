@@ -1,4 +1,4 @@
-//! `sidelink network status`, `add-subscriber`, `revoke`: orders to network functions that run.
+//! `sidelink network status`, `add-subscriber`, `revoke`, `revoke-member`, `admit-member`: orders to network functions that run.
 
 use crate::args::{Form, Output};
 use crate::config::ConfigError;
@@ -42,6 +42,18 @@ pub struct RevokeArgs {
     pub imsi: String,
 }
 
+/// Arguments of `sidelink network revoke-member` and `admit-member`.
+#[derive(Debug, Args)]
+pub struct MemberArgs {
+    /// Configuration of what runs.
+    #[arg(short, long, value_name = "FILE")]
+    pub config: PathBuf,
+    /// IMSI of the member.
+    pub imsi: String,
+    /// The group, six hexadecimal digits.
+    pub group: String,
+}
+
 /// Shows what has happened.
 ///
 /// # Errors
@@ -79,6 +91,26 @@ pub fn add_subscriber(args: &AddSubscriberArgs) -> anyhow::Result<()> {
 /// There is no such subscriber, or nothing runs.
 pub fn revoke(args: &RevokeArgs) -> anyhow::Result<()> {
     done(ordered(&args.config, &Order::Revoke { imsi: args.imsi.clone() })?, "revoked")
+}
+
+/// Takes the keys of a group from a member: the others get new ones.
+///
+/// # Errors
+/// There is no such member, or nothing runs.
+pub fn revoke_member(args: &MemberArgs) -> anyhow::Result<()> {
+    let MemberArgs { config, imsi, group } = args;
+    let order = Order::RevokeMember { imsi: imsi.clone(), group: group.clone() };
+    done(ordered(config, &order)?, "revoked")
+}
+
+/// Lets a member that was revoked have the keys of its group again.
+///
+/// # Errors
+/// There is no such member, or nothing runs.
+pub fn admit_member(args: &MemberArgs) -> anyhow::Result<()> {
+    let MemberArgs { config, imsi, group } = args;
+    let order = Order::AdmitMember { imsi: imsi.clone(), group: group.clone() };
+    done(ordered(config, &order)?, "admitted")
 }
 
 fn ordered(config: &Path, order: &Order) -> anyhow::Result<Answer> {

@@ -13,7 +13,7 @@ use sidelink_security::discovery::Freshness;
 use sidelink_store::credential::remember_lists;
 use sidelink_store::{CLOCK, Hex, Keys, random};
 use sidelink_ue::BuildError;
-use sidelink_ue::provision::{Provisioned, Wish, provision};
+use sidelink_ue::provision::{Provisioned, RenewTerms, Wish, provision};
 use sidelink_ue::{Application, Ip, Links, Names, Stack, TestTraffic, Threaded};
 use sidelink_wire::ids::{Layer2Id, Lcid};
 use std::collections::HashMap;
@@ -56,6 +56,19 @@ where
     })
 }
 
+impl UeConfig {
+    /// Returns what new keys of this UE are set up by, at its start and while it runs.
+    pub(crate) fn renew_terms(&self) -> RenewTerms {
+        RenewTerms {
+            ue: self.name.clone(),
+            // In modes 3 and 4 the MAC header has the version for V2X, and no other is received there.
+            to_group: if self.radio.v2x.is_some() { Address::V2x } else { Address::Group },
+            v2x_priority: self.communication.priority,
+            reserve: ReserveConfig::default(),
+        }
+    }
+}
+
 /// Builds engine and agent with the keys of the store, the groups without keys, and the guarded clock.
 fn provisioned<S>(
     config: &UeConfig,
@@ -83,10 +96,7 @@ where
         }
         discovery.time.max_offset = max_offset;
     }
-    // In modes 3 and 4 the MAC header has the version for V2X, and no other is received there.
-    let to_group = if config.radio.v2x.is_some() { Address::V2x } else { Address::Group };
-    let reserve = ReserveConfig::default();
-    let v2x_priority = config.communication.priority;
+    let RenewTerms { to_group, v2x_priority, reserve, .. } = config.renew_terms();
     let wish = Wish { ue: &config.name, layer2_id: id, to_group, v2x_priority, reserve, layer2, discovery };
     let mut provisioned = provision(&wish, keys, store)?;
     if facts.draws == Draws::System {

@@ -3,9 +3,10 @@
 use sidelink_network::key_delivery::ServiceId;
 use sidelink_network::pc3::Bits;
 use sidelink_network::pc3::filters::MatchingFilter;
-use sidelink_network::pc3_client::{Allotment, Filter, Query};
+use sidelink_network::pc3_client::{Allotment, Filter, Heard, Query, Target};
 use sidelink_network::pkmf_client::{PkmfClient, Terms, Wanted};
 use sidelink_security::counter::UtcTime;
+use sidelink_security::discovery::Announcement;
 use sidelink_security::discovery::restricted::Material;
 use sidelink_store::{
     Discovery, Group, Hex, Member, MicCheckName, PgkEntry, Protection, Right, Secret, Sending,
@@ -97,6 +98,17 @@ fn answered(answer: &mut Discovery, question: &Discovery) {
 /// Code and each mask of a filter, 184 bits.
 fn bits(filter: &MatchingFilter) -> Vec<(Vec<u8>, Vec<u8>)> {
     filter.masks().iter().map(|mask| (whole(filter.code()), whole(mask))).collect()
+}
+
+/// Makes of a message whose MIC the network checks what a match report is about.
+pub(crate) fn heard_of(announcement: &Announcement) -> Heard {
+    Heard {
+        target: Target::of_message_type(announcement.message_type),
+        code: announcement.code,
+        message_type: announcement.message_type,
+        mic: announcement.mic,
+        counter: announcement.counter,
+    }
 }
 
 /// Makes an entry of a group whose keys the PKMF gave to the UE `ue`; `None` where nothing was granted.

@@ -3,6 +3,7 @@
 use super::provisioning::{GROUP, NAMES};
 use super::story::Story;
 use crate::config::ue_toml::{Draws, RadioFacts, UeConfig};
+use crate::experiments::network::entries::heard_of;
 use crate::experiments::network::fabric::Fabric;
 use crate::experiments::network::messages::UeId;
 use crate::experiments::network::meter::ReferencePoint;
@@ -183,13 +184,7 @@ impl Application for Reports {
             _ => return,
         };
         let Finding::ToReport(announcement) = finding else { return };
-        let heard = Heard {
-            target: Target::of_message_type(announcement.message_type),
-            code: announcement.code,
-            message_type: announcement.message_type,
-            mic: announcement.mic,
-            counter: announcement.counter,
-        };
+        let heard = heard_of(&announcement);
         let mut found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
         found.run_until(now.utc, self.begin);
         found.hear(now.utc, heard);

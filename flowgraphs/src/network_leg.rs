@@ -1,0 +1,202 @@
+//! The network leg of a UE: codes, filters, keys and checked matches from the ProSe Function, PGKs from the PKMF.
+//!
+//! ```text
+//! codes.rs   PC3: what is wanted, allotted, renewed, ended, reported
+//! groups.rs  PC8 and MIKEY: PGKs
+//! places.rs  files beside the USIM
+//! live.rs    the same in a thread beside a UE that runs
+//! ```
+//!
+//! Everything goes into the key store first. A network that is away costs nothing before the time of what was allotted
+//! ends: the UE goes on with what it has, and the network is asked again.
+
+mod codes;
+mod groups;
+pub(crate) mod live;
+mod places;
+
+use crate::config::ConfigError;
+use crate::config::network_toml::{NetworkConfig, TlsVersion};
+use crate::config::ue_toml::UeConfig;
+use codes::Codes;
+use groups::Groups;
+use places::beside;
+use sidelink_network::pc3::{ApplicationId, Metadata};
+use sidelink_network::pc3_client::{Heard, Name};
+use sidelink_security::counter::UtcTime;
+use sidelink_services::client::{ClientConfig, SqnFile, UeClient};
+use sidelink_services::tls::{PskSuite, TlsMode};
+use sidelink_store::{Discovery, KeyStore, SharedStore};
+use sidelink_ue::provision::GroupNews;
+use std::fmt;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+/// Time of one request, with its connection.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// The network leg of one UE.
+pub(crate) struct NetworkLeg {
+    store: SharedStore,
+    client: UeClient,
+    codes: Codes,
+    groups: Option<Groups>,
+}
+
+/// What came from the network. The key store has it already.
+pub(crate) enum News {
+    /// Entries of discovery, in the place of those called `old`.
+    Discovery {
+        /// Names of the entries that count no more.
+        old: Vec<String>,
+        /// The new ones.
+        new: Vec<Discovery>,
+    },
+    /// A group and its PGKs.
+    Group(GroupNews),
+    /// For the operator.
+    Note(Note),
+}
+
+/// What an operator reads of the network.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Note {
+    /// The ProSe Function checked a message that was heard: it is of this application or user.
+    Verified {
+        /// Its name.
+        name: String,
+    },
+    /// The ProSe Function refused a message that was heard.
+    NotVerified {
+        /// The first octets of its code.
+        code: String,
+        /// Why.
+        why: String,
+    },
+    /// Something wanted is refused or taken back.
+    Refused {
+        /// What.
+        name: String,
+        /// Why.
+        why: String,
+    },
+    /// The network does not answer, or not as it should; what the UE has goes on until its time ends.
+    Trouble(String),
+    /// The network answers again.
+    Works,
+}
+
+impl fmt::Display for Note {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Verified { name } => write!(f, "the ProSe Function verifies {name}"),
+            Self::NotVerified { code, why } => {
+                write!(f, "the ProSe Function refuses the code {code}..: {why}")
+            }
+            Self::Refused { name, why } => write!(f, "{name}: {why}"),
+            Self::Trouble(why) => write!(f, "network: {why}"),
+            Self::Works => f.write_str("the network answers again"),
+        }
+    }
+}
+
+impl NetworkLeg {
+    /// Opens the key store and everything that the UE's file asks for. Nothing is asked yet.
+    ///
+    /// # Errors
+    /// The file, the USIM or the key store.
+    pub(crate) fn open(config: &UeConfig, place: &str) -> anyhow::Result<Self> {
+        let Some(network) = &config.network else {
+            return Err(ConfigError::new(
+                "there is no [network]",
+                place,
+                "`sidelink network example` shows one",
+            )
+            .into());
+        };
+        let Some(keys) = &config.keys else {
+            return Err(ConfigError::new("there is no key store", place, "add keys = \"FILE\"").into());
+        };
+        let codes = Codes::new(network, &config.name)?;
+        let groups = (!network.group.is_empty()).then(|| Groups::new(network, &config.name)).transpose()?;
+        let store = SharedStore::new(KeyStore::open_or_create(keys)?);
+        Ok(Self { store, client: client(network)?, codes, groups })
+    }
+
+    /// Asks for everything once, and waits for it.
+    ///
+    /// # Errors
+    /// The network, or the key store. What came before is in the store.
+    pub(crate) fn fetch(&mut self) -> anyhow::Result<Vec<News>> {
+        let mut news = self.codes.fetch(&mut self.client, &self.store)?;
+        if let Some(groups) = &mut self.groups {
+            news.extend(groups.fetch(&mut self.client, &self.store)?);
+        }
+        Ok(news)
+    }
+
+    /// Asks for everything once, for a UE that goes on without what does not come: the notes say what that is.
+    pub(crate) fn begin(&mut self) -> Vec<News> {
+        let mut news = self.codes.go_on(&mut self.client, &self.store);
+        if let Some(groups) = &mut self.groups {
+            news.extend(groups.begin(&mut self.client, &self.store));
+        }
+        news
+    }
+
+    /// Does what is due, and waits for datagrams for at most `longest`.
+    pub(crate) fn go_on(&mut self, longest: Duration) -> Vec<News> {
+        let mut news = self.codes.go_on(&mut self.client, &self.store);
+        match &mut self.groups {
+            Some(groups) => news.extend(groups.go_on(&mut self.client, &self.store, longest)),
+            None => std::thread::sleep(longest),
+        }
+        news
+    }
+
+    /// Reports a message whose MIC the network checks, unless it was reported lately.
+    pub(crate) fn hear(&mut self, heard: Heard) {
+        self.codes.hear(heard);
+    }
+
+    /// Returns the key store, for the UE.
+    pub(crate) fn store(&self) -> SharedStore {
+        self.store.clone()
+    }
+}
+
+/// Returns the UE's end of Ub and TLS. The state of its USIM is a file beside it.
+fn client(network: &NetworkConfig) -> anyhow::Result<UeClient> {
+    let usim = network.usim()?;
+    let [bsf, naf] = network.names(&usim)?;
+    let config = ClientConfig {
+        impi: usim.imsi.impi(usim.mnc_digits)?,
+        bsf,
+        bsf_address: network.bsf,
+        naf,
+        naf_address: network.prose_function,
+        tls: match network.tls {
+            TlsVersion::V12 => TlsMode::Tls12(PskSuite::DheAes128Gcm),
+            TlsVersion::V13 => TlsMode::Tls13,
+        },
+        patience: PATIENCE,
+    };
+    Ok(UeClient::new(config, usim.keys, SqnFile::new(beside(&network.usim, ".sqn")))?)
+}
+
+/// Returns the text of a name that the ProSe Function gave.
+fn named(name: &Name) -> String {
+    let application = |id: &ApplicationId, metadata: &Option<Metadata>| match metadata {
+        Some(metadata) => format!("{id} ({metadata})"),
+        None => id.to_string(),
+    };
+    match name {
+        Name::Application { id, metadata } => application(id, metadata),
+        Name::User(rpauid) => rpauid.to_string(),
+    }
+}
+
+/// Returns the time of this computer.
+pub(crate) fn now() -> UtcTime {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    UtcTime::from_millis(u64::try_from(now.as_millis()).unwrap_or(u64::MAX))
+}

@@ -1,0 +1,124 @@
+//! The network leg beside a UE that runs.
+//!
+//! ```text
+//! UE thread: Listening (events) --messages to report--> network thread: NetworkLeg, key store
+//!            Updates (between subframes) <--News--           '--> notes, for the reporter
+//! ```
+//!
+//! Neither waits for the other: a message that finds the queue full is not reported this time, and is heard again.
+
+use super::{NetworkLeg, News};
+use crate::experiments::network::entries::heard_of;
+use crate::report::events::Reporter;
+use crossbeam::channel::{Receiver, Sender, bounded};
+use sidelink_network::pc3_client::Heard;
+use sidelink_prose::discovery::Finding;
+use sidelink_prose::discovery::agent;
+use sidelink_ue::provision::RenewTerms;
+use sidelink_ue::{Application, Event, Moment, Observer, Send, Ue};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+/// Messages that may wait for a report.
+const MESSAGES: usize = 64;
+
+/// News that may wait for the UE.
+const NEWS: usize = 256;
+
+/// Time between two looks of the network thread.
+const LOOK: Duration = Duration::from_millis(20);
+
+/// The thread that keeps a UE's keys fresh; it ends when this is dropped.
+pub(crate) struct Live {
+    stop: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// The UE's ends.
+pub(crate) struct Ends {
+    /// Hands over what is heard.
+    pub(crate) listening: Listening,
+    /// Brings what is new.
+    pub(crate) updates: Updates,
+}
+
+impl Live {
+    /// Starts the thread with a leg that has fetched. What it did not fetch is asked for again.
+    ///
+    /// # Errors
+    /// The system gives no thread.
+    pub(crate) fn start(
+        mut leg: NetworkLeg,
+        terms: RenewTerms,
+        reporter: Reporter,
+    ) -> std::io::Result<(Self, Ends)> {
+        let (to_network, heard) = bounded::<Heard>(MESSAGES);
+        let (to_ue, news) = bounded(NEWS);
+        let stop = Arc::new(AtomicBool::new(false));
+        let ends = Arc::clone(&stop);
+        let thread = std::thread::Builder::new().name("network".to_owned()).spawn(move || {
+            while !ends.load(Ordering::Relaxed) {
+                heard.try_iter().for_each(|heard| leg.hear(heard));
+                for news in leg.go_on(LOOK) {
+                    match news {
+                        News::Note(note) => reporter.note(super::now(), &note),
+                        // The UE looks every subframe: a full queue is that of a UE that has ended.
+                        news => _ = to_ue.try_send(news),
+                    }
+                }
+            }
+        })?;
+        let ends = Ends { listening: Listening(to_network), updates: Updates { news, terms } };
+        Ok((Self { stop, thread: Some(thread) }, ends))
+    }
+}
+
+impl Drop for Live {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+/// Hands the messages whose MIC the network checks to the network thread.
+pub(crate) struct Listening(Sender<Heard>);
+
+impl Application for Listening {
+    fn work(&mut self, _now: Moment, _send: &mut Send<'_>) {}
+
+    fn event(&mut self, _now: Moment, event: &Event<'_>) {
+        let finding = match event {
+            Event::Discovery { event: agent::Event::Discovered(discovered), .. } => &discovered.finding,
+            Event::Discovery { event: agent::Event::Answered { finding, .. }, .. } => finding,
+            _ => return,
+        };
+        if let Finding::ToReport(announcement) = finding {
+            let _ = self.0.try_send(heard_of(announcement));
+        }
+    }
+}
+
+/// Gives the UE its new codes and PGKs.
+pub(crate) struct Updates {
+    news: Receiver<News>,
+    terms: RenewTerms,
+}
+
+impl Observer<Ue> for Updates {
+    fn look(&mut self, ue: &mut Ue) {
+        while let Ok(news) = self.news.try_recv() {
+            let result = match news {
+                News::Discovery { old, new } => ue.stack().renew_discovery(&self.terms, &old, &new),
+                News::Group(news) => ue.stack().renew_group(&self.terms, &news),
+                News::Note(_) => Ok(()),
+            };
+            if let Err(why) = result {
+                tracing::error!("{}: what the network gave cannot be used: {why}", self.terms.ue);
+            }
+        }
+    }
+}

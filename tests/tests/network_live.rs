@@ -1,0 +1,186 @@
+//! `sidelink network example`, `keys fetch` and `ue` on real sockets: the way of docs/network.md, in one process.
+
+#![cfg(feature = "services")]
+#![allow(clippy::disallowed_methods)] // tests write files
+
+use serde_json::Value;
+use sidelink_services::orders::{Orders, socket_of};
+use sidelink_services::{Config, Network};
+use sidelink_store::{KeyStore, Keys, Right};
+use sidelink_tests::command::{Folder, Refusal, run, text};
+use std::net::{TcpListener, UdpSocket};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// A network from the example, with ports of its own; it ends when it is dropped.
+struct Lab {
+    folder: Folder,
+    running: Option<Orders>,
+}
+
+impl Lab {
+    fn new(test: &str, change: &[(&str, &str)]) -> Self {
+        let folder = Folder::new(test);
+        let lab = Self { folder, running: None };
+        run(&["network", "example", "-w", text(&lab.folder.path("lab"))]).unwrap();
+        // Held together, so that no two are the same.
+        let held: [TcpListener; 3] = std::array::from_fn(|_| TcpListener::bind("127.0.0.1:0").unwrap());
+        let ports = held.each_ref().map(|socket| socket.local_addr().unwrap().port());
+        let mikey: [UdpSocket; 2] = std::array::from_fn(|_| UdpSocket::bind("127.0.0.1:0").unwrap());
+        let [mikey, ue_mikey] = mikey.each_ref().map(|socket| socket.local_addr().unwrap().port());
+        let mut changes: Vec<(String, String)> = ["8480", "8443", "8444"]
+            .iter()
+            .zip(ports)
+            .map(|(old, new)| (format!("127.0.0.1:{old}"), format!("127.0.0.1:{new}")))
+            .collect();
+        changes.push((
+            "# mikey-listen = \"127.0.0.1:2269\"".into(),
+            format!("mikey-listen = \"127.0.0.1:{mikey}\""),
+        ));
+        changes.push(("# mikey-ue-port = 2269".into(), format!("mikey-ue-port = {ue_mikey}")));
+        changes.push(("# mikey = \"127.0.0.1:2269\"".into(), format!("mikey = \"127.0.0.1:{mikey}\"")));
+        changes.push(("# mikey-port = 2269".into(), format!("mikey-port = {ue_mikey}")));
+        // The same UE asks often.
+        changes.push(("# restricted-mic".into(), "ue-burst = 1000\n# restricted-mic".into()));
+        changes.extend(change.iter().map(|(old, new)| ((*old).to_owned(), (*new).to_owned())));
+        for name in ["network.toml", "alice.toml", "bob.toml"] {
+            let old = std::fs::read_to_string(lab.path(name)).unwrap();
+            let new = changes.iter().fold(old, |text, (old, new)| text.replace(old, new));
+            std::fs::write(lab.path(name), new).unwrap();
+        }
+        lab
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path("lab").join(name)
+    }
+
+    fn start(&mut self) {
+        let config = Config::load(&self.path("network.toml")).unwrap();
+        let socket = socket_of(&config.database);
+        let handle = Arc::new(Network::start(config).unwrap());
+        self.running = Some(Orders::take(&socket, handle).unwrap());
+    }
+
+    fn fetch(&self, ue: &str) -> Result<(), Refusal> {
+        run(&["keys", "fetch", text(&self.path(&format!("{ue}.toml")))])
+    }
+
+    fn order(&self, words: &[&str]) -> Result<(), Refusal> {
+        let config = self.path("network.toml");
+        let words: Vec<&str> =
+            ["network", words[0], "-c", text(&config)].iter().chain(&words[1..]).copied().collect();
+        run(&words)
+    }
+
+    /// What a UE's store holds. The thread of a UE that has ended may hold it for a moment.
+    fn keys(&self, ue: &str) -> Keys {
+        let path = self.path(&format!("{ue}.keys"));
+        for _ in 0..100 {
+            match KeyStore::open(&path) {
+                Err(sidelink_store::Error::InUse(_)) => std::thread::sleep(Duration::from_millis(50)),
+                store => return store.unwrap().keys().unwrap(),
+            }
+        }
+        panic!("{}: held", path.display())
+    }
+
+    /// PGK IDs of a UE's store, with whether it may send.
+    fn pgks(&self, ue: &str) -> Vec<(u8, bool)> {
+        let keys = self.keys(ue);
+        let all = keys.group.iter().flat_map(|group| &group.pgk);
+        all.map(|pgk| (pgk.id, pgk.sending.iter().any(|s| s.right == Right::Here))).collect()
+    }
+}
+
+const BOB: &str = "001010000000002";
+
+#[test]
+fn codes_keys_and_pgks_come_into_the_store_and_a_revoked_member_gets_no_more() {
+    let mut lab = Lab::new("network-live-fetch", &[]);
+    let away = lab.fetch("bob").unwrap_err();
+    assert!(away.contains("does it run?"), "{away}");
+    lab.start();
+    lab.fetch("alice").unwrap();
+    lab.fetch("bob").unwrap();
+    let keys = lab.keys("bob");
+    let names: Vec<_> = keys.discovery.iter().map(|entry| entry.name.as_str()).collect();
+    assert_eq!(names, ["alice@rescue.example", "mcc001.mnc001.ProSeApp.Rescue.Team"]);
+    assert_eq!((lab.pgks("alice"), lab.pgks("bob")), (vec![(1, true)], vec![(1, true)]));
+    lab.order(&["revoke-member", BOB, "00002a"]).unwrap();
+    // Alice is given the next PGK; bob is refused, and what he has stays until it ends.
+    let refused = lab.fetch("bob");
+    lab.fetch("alice").unwrap();
+    assert_eq!(lab.pgks("bob"), [(1, true)]);
+    assert!(refused.is_ok(), "the keys that he has count still: nobody is asked");
+    std::fs::remove_file(lab.path("bob.usim.pmk")).unwrap();
+    let refused = lab.fetch("bob").unwrap_err();
+    assert!(refused.contains("group rescue") && refused.contains("may not have its keys"), "{refused}");
+    lab.order(&["admit-member", BOB, "00002a"]).unwrap();
+    lab.fetch("bob").unwrap();
+    for (words, said) in [
+        (["revoke-member", "00101", "00002a"], ""),
+        (["revoke-member", BOB, "2a"], ""),
+        (["revoke-member", BOB, "00002b"], ""),
+        (["admit-member", "001010000000009", "00002a"], ""),
+    ] {
+        let refusal = lab.order(&words).unwrap_err();
+        assert!(refusal.contains(said) && !refusal.is_empty(), "{refusal}");
+    }
+}
+
+#[test]
+fn a_store_that_was_lost_gets_the_pgk_for_receiving_only() {
+    let mut lab = Lab::new("network-live-lost", &[]);
+    lab.start();
+    lab.fetch("alice").unwrap();
+    for name in ["alice.keys", "alice.keys.witness"] {
+        std::fs::remove_file(lab.path(name)).unwrap();
+    }
+    lab.fetch("alice").unwrap();
+    assert_eq!(lab.pgks("alice"), [(1, false)]);
+}
+
+/// A UE on the air, and what it said.
+fn ue(lab: &Lab, name: &str, medium: &str, seconds: &str) -> Vec<Value> {
+    let (config, out) = (lab.path(&format!("{name}.toml")), lab.path(&format!("{name}.json")));
+    let air = format!("driver=air,medium={medium}");
+    let json = format!("json:{}", out.display());
+    run(&["ue", "-c", text(&config), "-a", &air, "-T", seconds, "-F", &json]).unwrap();
+    let text = std::fs::read_to_string(out).unwrap();
+    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+/// The UEs fetch by themselves, go on under the next PGK, and have what they hear checked.
+#[test]
+fn ues_that_run_keep_their_keys_fresh_and_report_what_they_hear() {
+    let mut lab = Lab::new(
+        "network-live-ue",
+        &[
+            ("# key-lifetime-s = 86400             # of a PGK", "key-lifetime-s = 8"),
+            ("# lead-s = 3600", "lead-s = 4"),
+        ],
+    );
+    lab.start();
+    lab.fetch("alice").unwrap();
+    let first_end = u64::from(lab.keys("alice").group[0].pgk[0].expiry) * 1000;
+    let medium = format!("network-live-{}", std::process::id());
+    let bob = std::thread::scope(|scope| {
+        let bob = scope.spawn(|| ue(&lab, "bob", &medium, "18"));
+        ue(&lab, "alice", &medium, "16");
+        bob.join().unwrap()
+    });
+    let of = |kind: &str| bob.iter().filter(|line| line["type"] == kind).collect::<Vec<_>>();
+    let verified = of("match-report");
+    assert!(!verified.is_empty(), "{bob:?}");
+    for report in &verified {
+        assert_eq!(report["result"], "verified", "{report}");
+        assert_eq!(report["name"], "mcc001.mnc001.ProSeApp.Rescue.Team", "{report}");
+    }
+    assert!(of("discovery").iter().any(|line| line["result"] == "verified"), "alice's restricted code");
+    let heard = of("pdcp");
+    let later = heard.iter().filter(|line| line["utc_ms"].as_u64().unwrap() > first_end + 1000);
+    assert!(later.count() > 0, "nothing was heard under the next PGK: {heard:?}");
+    assert!(lab.pgks("bob").iter().any(|(id, _)| *id > 1), "{:?}", lab.pgks("bob"));
+}
